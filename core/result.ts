@@ -1,0 +1,48 @@
+/**
+ * The result record: what a container says of its attempt, once, as its last act. It travels in the *key* of a
+ * small object under the submission's `results/`, so that one listing of 1,000 keys reads 1,000 results; only a
+ * record too long for a key (S3's limit is 1,024 bytes) has to be fetched. The object's body always holds it whole.
+ */
+
+export interface ExecutorResult {
+  exitCode: number;
+  startedMs: number;
+  endedMs: number;
+}
+
+export interface UploadedFile {
+  /** Position in the task's outputs, from 0. */
+  output: number;
+  /** What follows the output's url: '' for a FILE, the relative path within a DIRECTORY or a wildcard's match. */
+  path: string;
+  sizeBytes: number;
+  /** CRC64NVME of the whole object, base64 as S3 writes it. */
+  crc64nvme: string;
+}
+
+/** Where the attempt went wrong, when it was not an executor's exit code. */
+export interface StagerError {
+  kind: 'input' | 'output' | 'script';
+  /** Which one: the input's or output's url, or the script's. */
+  subject: string;
+  message: string;
+}
+
+export interface ResultRecord {
+  startedMs: number;
+  endedMs: number;
+  /** One per executor that was tried. */
+  executors: ExecutorResult[];
+  outputs: UploadedFile[];
+  /** Positions of declared outputs that were not there. */
+  missingOutputs: number[];
+  error?: StagerError;
+}
+
+export interface SeenResult {
+  index: number;
+  /** Batch's attempt, from 1. */
+  attempt: number;
+  /** Absent when it did not fit in the key: read the object's body. */
+  record?: ResultRecord;
+}

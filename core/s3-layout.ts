@@ -1,0 +1,20 @@
+/** Where things lie in the work bucket. Every name is a function of what it holds, so a second write is the same write. */
+
+/** Array index as it stands in keys: five digits, so that S3's order is the array's order. */
+export const indexInKey = (index: number): string => String(index).padStart(5, '0');
+
+export const scriptKey = (sha256: string): string => `scripts/${sha256}.sh`;
+
+/** Everything of one submission lies under this prefix; it is what the container is told. */
+export const submissionPrefix = (key: string): string => `submissions/${key}/`;
+
+export const inSubmission = {
+  manifest: 'manifest',
+  /** Holds the job id that may act; written once, by If-None-Match, whoever comes first. */
+  owner: 'owner',
+  results: 'results/',
+  log: (index: number, attempt: number, name: string): string => `logs/${indexInKey(index)}/${attempt}/${name}`,
+} as const;
+
+/** The one variable a container is given: s3://bucket/prefix of its submission. */
+export const SUBMISSION_VARIABLE = 'BATCHWELL_SUBMISSION';

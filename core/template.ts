@@ -1,0 +1,107 @@
+/**
+ * A template is a task whose varying texts are slots; tasks that differ only in values share one template,
+ * hence one script object in S3 and one row in MySQL. A task = template + values.
+ */
+import type { ExecutorOf, InputOf, OutputOf, TaskOf, TaskSpec } from './task.ts';
+
+export interface Slot {
+  /** Position in the task's values, from 0. */
+  slot: number;
+}
+export type Text = string | Slot;
+export type Template = TaskOf<Text>;
+
+/**
+ * Longer texts stay in the template. They are nearly always a program text that many tasks share; a task
+ * whose long text is its own only costs a template of its own.
+ */
+const LONGEST_VALUE = 1024;
+
+/** Rebuilds a task with every text passed through `change`, in one fixed order. */
+export function mapTexts<A, B>(task: TaskOf<A>, change: (text: A) => B): TaskOf<B> {
+  const optional = <K extends string>(key: K, text: A | undefined) =>
+    (text === undefined ? {} : { [key]: change(text) }) as { [P in K]?: B };
+
+  const input = (one: InputOf<A>): InputOf<B> => ({
+    ...optional('name', one.name),
+    ...optional('description', one.description),
+    ...optional('url', one.url),
+    path: change(one.path),
+    type: one.type,
+    ...optional('content', one.content),
+  });
+  const output = (one: OutputOf<A>): OutputOf<B> => ({
+    ...optional('name', one.name),
+    ...optional('description', one.description),
+    url: change(one.url),
+    path: change(one.path),
+    ...optional('path_prefix', one.path_prefix),
+    type: one.type,
+  });
+  const executor = (one: ExecutorOf<A>): ExecutorOf<B> => ({
+    image: one.image,
+    command: one.command.map(change),
+    ...optional('workdir', one.workdir),
+    ...optional('stdin', one.stdin),
+    ...optional('stdout', one.stdout),
+    ...optional('stderr', one.stderr),
+    ...(one.env && { env: Object.fromEntries(Object.entries(one.env).map(([name, text]) => [name, change(text)])) }),
+    ...(one.ignore_error === undefined ? {} : { ignore_error: one.ignore_error }),
+  });
+
+  return {
+    inputs: task.inputs.map(input),
+    outputs: task.outputs.map(output),
+    executors: task.executors.map(executor),
+    resources: task.resources,
+    volumes: task.volumes.map(change),
+  };
+}
+
+export interface SplitTask {
+  template: Template;
+  values: string[];
+}
+
+/** Splits a task into what it may share with others and what is its own. */
+export function splitTask(spec: TaskSpec): SplitTask {
+  const values: string[] = [];
+  const template = mapTexts<string, Text>(spec, (text) => {
+    if (text.length > LONGEST_VALUE) return text;
+    values.push(text);
+    return { slot: values.length - 1 };
+  });
+  return { template, values };
+}
+
+/** The task again. Throws a RangeError that names the slot when values are missing. */
+export function fillTemplate(template: Template, values: readonly string[]): TaskSpec {
+  return mapTexts(template, (text) => {
+    if (typeof text === 'string') return text;
+    const value = values[text.slot];
+    if (value === undefined) throw new RangeError(`Template slot ${text.slot} has no value; the task holds ${values.length} values.`);
+    return value;
+  });
+}
+
+/**
+ * Moves what is equal in all rows into the template, so that a scatter of 10,000 keeps its common texts once.
+ * One row alone is left as it is: nothing tells its constants from its values.
+ */
+export function hoistConstants(template: Template, rows: readonly (readonly string[])[]): { template: Template; rows: string[][] } {
+  const [first] = rows;
+  if (!first || rows.length < 2) return { template, rows: rows.map((row) => [...row]) };
+
+  const varies = first.map((text, slot) => rows.some((row) => row[slot] !== text));
+  const place = new Map<number, number>();
+  varies.forEach((does, slot) => {
+    if (does) place.set(slot, place.size);
+  });
+
+  const narrowed = mapTexts<Text, Text>(template, (text) => {
+    if (typeof text === 'string') return text;
+    const slot = place.get(text.slot);
+    return slot === undefined ? (first[text.slot] ?? '') : { slot };
+  });
+  return { template: narrowed, rows: rows.map((row) => row.filter((_, slot) => varies[slot])) };
+}
