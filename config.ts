@@ -1,0 +1,123 @@
+/**
+ * The only reader of the environment. Each item explains itself; all wrong items are reported together.
+ * `npm run generate` writes .env.example from this table.
+ */
+
+interface Item<T> {
+  variable: string;
+  /** What it changes, for a reader of .env.example. */
+  effect: string;
+  unit?: string;
+  secret?: boolean;
+  fallback: T;
+  /** Returns the value, or throws an Error that says what was expected. */
+  parse(text: string): T;
+}
+
+const text = (variable: string, fallback: string, effect: string, more: { secret?: boolean } = {}): Item<string> => ({
+  variable, fallback, effect, ...more, parse: (given) => given,
+});
+
+const whole = (variable: string, fallback: number, unit: string, range: [number, number], effect: string): Item<number> => ({
+  variable, fallback, unit, effect,
+  parse(given) {
+    const value = Number(given);
+    if (given.trim() === '' || !Number.isInteger(value) || value < range[0] || value > range[1]) {
+      throw new Error(`expected a whole number from ${range[0]} to ${range[1]} (${unit})`);
+    }
+    return value;
+  },
+});
+
+const oneOf = <const C extends readonly string[]>(variable: string, fallback: C[number], choices: C, effect: string): Item<C[number]> => ({
+  variable, fallback, effect: `${effect} One of: ${choices.join(', ')}.`,
+  parse(given) {
+    const found = choices.find((choice) => choice === given);
+    if (found === undefined) throw new Error(`expected one of ${choices.join(', ')}`);
+    return found;
+  },
+});
+
+const url = (variable: string, fallback: string, protocols: string[], effect: string, secret = false): Item<string> => ({
+  variable, fallback, effect, secret,
+  parse(given) {
+    if (!URL.canParse(given) || !protocols.includes(new URL(given).protocol)) throw new Error(`expected a URL that begins with ${protocols.map((one) => `${one}//`).join(' or ')}`);
+    return given;
+  },
+});
+
+const list = (variable: string, effect: string, secret = false): Item<string[]> => ({
+  variable, fallback: [], effect: `${effect} Separated by commas.`, secret,
+  parse: (given) => given.split(',').map((part) => part.trim()).filter(Boolean),
+});
+
+const SECOND = 1000;
+const HOUR = 3_600_000;
+
+export const items = {
+  databaseUrl: url('DATABASE_URL', 'mysql://batchwell:batchwell@127.0.0.1:3306/batchwell', ['mysql:'], 'MySQL 8, Aurora MySQL or MariaDB 10.11.', true),
+  databaseConnections: whole('BATCHWELL_DATABASE_CONNECTIONS', 8, 'connections', [1, 200], 'Size of each process’s pool.'),
+  redisUrl: url('REDIS_URL', 'redis://127.0.0.1:6379', ['redis:', 'rediss:'], 'Redis or Valkey with maxmemory-policy noeviction.', true),
+  redisPrefix: text('BATCHWELL_REDIS_PREFIX', 'batchwell', 'Prefix of every key in Redis, so that several fleets can share one.'),
+  bucket: text('BATCHWELL_BUCKET', 'batchwell', 'Bucket that holds scripts, manifests, logs and result records.'),
+  bucketPrefix: text('BATCHWELL_BUCKET_PREFIX', '', 'Prefix of Batchwell’s own keys in that bucket; ends in / when not empty.'),
+  jobQueue: text('BATCHWELL_JOB_QUEUE', 'batchwell', 'Batch job queue (name or ARN) of tasks that name none.'),
+  jobRole: text('BATCHWELL_JOB_ROLE', '', 'IAM role ARN of the tasks’ containers; none when empty.'),
+  hostFolder: text('BATCHWELL_HOST_FOLDER', '/opt/batchwell', 'Where hosts keep the stager; mounted read-only into every task at /opt/batchwell.'),
+  host: text('HOST', '127.0.0.1', 'Address the API listens on.'),
+  port: whole('PORT', 8000, 'port', [0, 65_535], 'Port of the API.'),
+  metricsPort: whole('BATCHWELL_METRICS_PORT', 9464, 'port', [0, 65_535], 'Port of a worker’s /metrics, /healthz and /readyz.'),
+  tokens: list('BATCHWELL_TOKENS', 'Bearer tokens, each as owner:token. Anyone may call when none is given.', true),
+  logLevel: oneOf('BATCHWELL_LOG_LEVEL', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'Least level that is logged.'),
+  cacheDefault: oneOf('BATCHWELL_CACHE', 'off', ['off', 'read', 'write', 'readwrite', 'refresh'] as const, 'Call caching of tasks that do not say.'),
+  cacheHit: oneOf('BATCHWELL_CACHE_HIT', 'copy', ['copy', 'reference'] as const, 'What a hit does: copy the outputs to the new task’s URLs, or point at the prior ones.'),
+  chunkSize: whole('BATCHWELL_CHUNK_SIZE', 250, 'tasks', [1, 1000], 'Tasks carried by one queue message.'),
+  arraySize: whole('BATCHWELL_ARRAY_SIZE', 10_000, 'attempts', [1, 10_000], 'Largest array job.'),
+  packIdleMs: whole('BATCHWELL_PACK_IDLE_MS', 200, 'ms', [0, 60_000], 'Attempts are packed once none of their shape arrived for so long.'),
+  packLongestMs: whole('BATCHWELL_PACK_LONGEST_MS', 2 * SECOND, 'ms', [0, 600_000], 'Attempts are packed at the latest after so long.'),
+  pollMs: whole('BATCHWELL_POLL_MS', SECOND, 'ms', [50, 600_000], 'Time between two looks at a job queue.'),
+  settleMs: whole('BATCHWELL_SETTLE_MS', 5 * SECOND, 'ms', [0, 600_000], 'How long a job just submitted may be missing from Batch’s listings.'),
+  stallMs: whole('BATCHWELL_STALL_MS', 60 * SECOND, 'ms', [500, HOUR], 'A row that stood still so long gets a new message.'),
+  sweepMs: whole('BATCHWELL_SWEEP_MS', 5 * SECOND, 'ms', [100, HOUR], 'Time between two sweeps.'),
+  hostLossTries: whole('BATCHWELL_HOST_LOSS_TRIES', 5, 'tries', [0, 100], 'How often a task is run again after a spot or host loss; these do not count as failures.'),
+  memoryGrowthTries: whole('BATCHWELL_MEMORY_GROWTH_TRIES', 2, 'tries', [0, 10], 'How often a task’s memory is doubled after an out-of-memory end.'),
+  batchPerSecond: whole('BATCHWELL_BATCH_PER_SECOND', 45, 'requests/s', [1, 1000], 'Batch requests per second of the whole fleet; AWS’s limit is 50.'),
+  keepFinishedMs: whole('BATCHWELL_KEEP_FINISHED_MS', HOUR, 'ms', [0, 30 * 24 * HOUR], 'How long the queue board shows finished messages.'),
+} satisfies Record<string, Item<unknown>>;
+
+export type Config = { readonly [K in keyof typeof items]: (typeof items)[K]['fallback'] extends infer F ? (F extends string[] ? readonly string[] : F extends number ? number : ReturnType<(typeof items)[K]['parse']>) : never };
+
+/** Names of every wrong item, with what was expected. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Reads and checks the whole configuration. Throws one ConfigError that lists all wrong items; secrets are not shown. */
+export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
+  const wrong: string[] = [];
+  const values = Object.entries(items as Record<string, Item<unknown>>).map(([name, item]) => {
+    const given = environment[item.variable];
+    if (given === undefined || given === '') return [name, item.fallback];
+    try {
+      return [name, item.parse(given)];
+    } catch (error) {
+      const shown = item.secret ? '(not shown)' : JSON.stringify(given);
+      wrong.push(`${item.variable}=${shown}: ${error instanceof Error ? error.message : String(error)}`);
+      return [name, item.fallback];
+    }
+  });
+  if (wrong.length > 0) throw new ConfigError(`The configuration is wrong in ${wrong.length === 1 ? 'one item' : `${wrong.length} items`}:\n  ${wrong.join('\n  ')}`);
+  return Object.fromEntries(values) as Config;
+}
+
+/** The text of .env.example. */
+export function envExample(): string {
+  const lines = Object.values(items as Record<string, Item<unknown>>).map((item) => {
+    const unit = item.unit ? ` Unit: ${item.unit}.` : '';
+    const shown = Array.isArray(item.fallback) ? item.fallback.join(',') : String(item.fallback);
+    return `# ${item.effect}${unit}\n# ${item.variable}=${shown}\n`;
+  });
+  return `# Every setting of Batchwell, with its default. Generated from config.ts by \`npm run generate\`.
+# AWS itself is set up the AWS SDK's standard way: AWS_REGION, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_BATCH,
+# AWS_PROFILE or the credential chain.\n\n${lines.join('\n')}`;
+}

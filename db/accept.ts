@@ -1,0 +1,143 @@
+/** Takes new tasks into the database: the moment from which Batchwell owes an answer. */
+import type { RowDataPacket, ResultSetHeader } from 'mysql2/promise';
+import { sha256 } from '../core/ids.ts';
+import type { NewTask } from '../core/task.ts';
+import { hoistConstants, splitTask, type Template } from '../core/template.ts';
+import { inTransaction, type Database, type Session } from './client.ts';
+
+export interface NewScatter {
+  name: string;
+  tags: Record<string, string>;
+}
+
+export interface AcceptRequest {
+  owner: string;
+  /** Absent for tasks that came one by one. */
+  scatter?: NewScatter;
+  tasks: readonly NewTask[];
+  nowMs: number;
+  /** When the sweeper should look after them, should their first message be lost. */
+  dueMs: number;
+}
+
+export interface Accepted {
+  scatterId?: number;
+  /** In the order of the request. */
+  taskIds: number[];
+}
+
+interface PreparedTask {
+  task: NewTask;
+  template: Template;
+  values: string[];
+}
+
+/** Rows of one INSERT; 1,000 rows of about 1 kB stay far below max_allowed_packet (16 MiB). */
+const ROWS_PER_INSERT = 1000;
+
+/** Commits all of the tasks or none. */
+export async function acceptTasks(database: Database, request: AcceptRequest): Promise<Accepted> {
+  const prepared = prepareTasks(request.tasks);
+  const templateIds = await saveTemplates(database, prepared, request.nowMs);
+  return inTransaction(database, async (session) => {
+    const scatterId = request.scatter && (await insertScatter(session, request, request.scatter));
+    const taskIds: number[] = [];
+    for (let start = 0; start < prepared.length; start += ROWS_PER_INSERT) {
+      const part = prepared.slice(start, start + ROWS_PER_INSERT);
+      const ids = await insertTasks(session, { request, scatterId, start, part, templateIds });
+      await insertTags(session, part, ids);
+      taskIds.push(...ids);
+    }
+    return { taskIds, ...(scatterId === undefined ? {} : { scatterId }) };
+  });
+}
+
+/** Splits the tasks; those of equal structure give their common texts to one template. */
+function prepareTasks(tasks: readonly NewTask[]): PreparedTask[] {
+  const prepared: PreparedTask[] = tasks.map((task) => ({ task, ...splitTask(task.spec) }));
+  const groups = Map.groupBy(prepared, ({ template }) => JSON.stringify(template));
+  for (const group of groups.values()) {
+    const [first] = group;
+    if (!first) continue;
+    const hoisted = hoistConstants(first.template, group.map(({ values }) => values));
+    group.forEach((one, row) => {
+      one.template = hoisted.template;
+      one.values = hoisted.rows[row] ?? [];
+    });
+  }
+  return prepared;
+}
+
+/**
+ * Templates are committed before the tasks that name them: they are shared by content, so one left over by a
+ * failed request harms nobody, while inserting them inside would make equal requests wait for each other.
+ */
+async function saveTemplates(database: Database, prepared: readonly PreparedTask[], nowMs: number): Promise<Map<Template, number>> {
+  const ids = new Map<Template, number>();
+  for (const template of new Set(prepared.map((one) => one.template))) {
+    const body = JSON.stringify(template);
+    const digest = sha256(body);
+    const find = async () => {
+      const [rows] = await database.pool.query<RowDataPacket[]>('SELECT id FROM templates WHERE digest = ?', [digest]);
+      return rows[0]?.['id'] as number | undefined;
+    };
+    let id = await find();
+    if (id === undefined) {
+      await database.pool.query('INSERT IGNORE INTO templates (digest, body, created_ms) VALUES (?, ?, ?)', [digest, body, nowMs]);
+      id = await find();
+    }
+    if (id === undefined) throw new Error(`Template ${digest.toString('hex')} is not in the database right after it was written.`);
+    ids.set(template, id);
+  }
+  return ids;
+}
+
+async function insertScatter(session: Session, request: AcceptRequest, scatter: NewScatter): Promise<number> {
+  const [result] = await session.query<ResultSetHeader>('INSERT INTO scatters (owner, name, size, tags, created_ms) VALUES (?, ?, ?, ?, ?)', [
+    request.owner, scatter.name, request.tasks.length, JSON.stringify(scatter.tags), request.nowMs,
+  ]);
+  return result.insertId;
+}
+
+interface InsertPart {
+  request: AcceptRequest;
+  scatterId: number | undefined;
+  start: number;
+  part: readonly PreparedTask[];
+  templateIds: Map<Template, number>;
+}
+
+async function insertTasks(session: Session, { request, scatterId, start, part, templateIds }: InsertPart): Promise<number[]> {
+  const rows = part.map(({ task, template, values }, position) => [
+    request.owner,
+    scatterId ?? null,
+    scatterId === undefined ? null : start + position,
+    task.name,
+    task.description,
+    JSON.stringify(task.tags),
+    templateIds.get(template),
+    JSON.stringify(values),
+    task.cache,
+    'cache-check',
+    request.nowMs,
+    request.dueMs,
+    request.nowMs,
+  ]);
+  const [result] = await session.query<ResultSetHeader>(
+    'INSERT INTO tasks (owner, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, place, moved_ms, due_ms, created_ms) VALUES ?',
+    [rows],
+  );
+  return consecutiveIds(session, result.insertId, part.length);
+}
+
+/** The ids of one multi-row INSERT: InnoDB gives them in a row, a step apart (the step is 1 but for multi-primary clusters). */
+async function consecutiveIds(session: Session, first: number, count: number): Promise<number[]> {
+  const [rows] = count > 1 ? await session.query<RowDataPacket[]>('SELECT @@auto_increment_increment AS step') : [[{ step: 1 }]];
+  const step = Number(rows[0]?.['step'] ?? 1);
+  return Array.from({ length: count }, (_, position) => first + position * step);
+}
+
+async function insertTags(session: Session, part: readonly PreparedTask[], ids: readonly number[]): Promise<void> {
+  const rows = part.flatMap(({ task }, position) => Object.entries(task.tags).map(([tagKey, tagValue]) => [tagKey, tagValue, ids[position]]));
+  if (rows.length > 0) await session.query('INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [rows]);
+}

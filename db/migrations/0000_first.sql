@@ -1,0 +1,157 @@
+CREATE TABLE `attempts` (
+	`task_id` bigint unsigned NOT NULL,
+	`number` smallint NOT NULL,
+	`submission_id` bigint unsigned NOT NULL,
+	`array_index` int NOT NULL,
+	`outcome` enum('succeeded','failed','lost','cancelled'),
+	`exit_code` int,
+	`reason` text,
+	`result` mediumtext,
+	`batch_attempt` smallint,
+	`created_ms` bigint unsigned NOT NULL,
+	`ended_ms` bigint unsigned,
+	CONSTRAINT `attempts_task_id_number_pk` PRIMARY KEY(`task_id`,`number`),
+	CONSTRAINT `attempts_index` UNIQUE(`submission_id`,`array_index`),
+	CONSTRAINT `attempts_end_has_outcome` CHECK((`attempts`.`outcome` IS NULL) = (`attempts`.`ended_ms` IS NULL))
+);
+--> statement-breakpoint
+CREATE TABLE `cache_components` (
+	`entry_id` bigint unsigned NOT NULL,
+	`components` mediumtext NOT NULL,
+	CONSTRAINT `cache_components_entry_id` PRIMARY KEY(`entry_id`)
+);
+--> statement-breakpoint
+CREATE TABLE `cache_entries` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`domain` varchar(64) NOT NULL,
+	`fingerprint` binary(32) NOT NULL,
+	`task_id` bigint unsigned NOT NULL,
+	`invalid_reason` text,
+	`hits` int NOT NULL DEFAULT 0,
+	`last_hit_ms` bigint unsigned,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `cache_entries_id` PRIMARY KEY(`id`),
+	CONSTRAINT `cache_entries_task` UNIQUE(`task_id`)
+);
+--> statement-breakpoint
+CREATE TABLE `cache_flights` (
+	`fingerprint` binary(32) NOT NULL,
+	`domain` varchar(64) NOT NULL,
+	`task_id` bigint unsigned NOT NULL,
+	`since_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `cache_flights_fingerprint_domain_pk` PRIMARY KEY(`fingerprint`,`domain`)
+);
+--> statement-breakpoint
+CREATE TABLE `cache_outputs` (
+	`entry_id` bigint unsigned NOT NULL,
+	`position` int NOT NULL,
+	`output` int NOT NULL,
+	`path` text NOT NULL,
+	`url` mediumtext NOT NULL,
+	`size_bytes` bigint unsigned NOT NULL,
+	`crc64nvme` varchar(16) NOT NULL,
+	CONSTRAINT `cache_outputs_entry_id_position_pk` PRIMARY KEY(`entry_id`,`position`)
+);
+--> statement-breakpoint
+CREATE TABLE `job_definitions` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`digest` binary(32) NOT NULL,
+	`content` mediumtext NOT NULL,
+	`revision` varchar(200),
+	`claimed_until_ms` bigint unsigned NOT NULL DEFAULT 0,
+	`created_ms` bigint unsigned NOT NULL,
+	`last_used_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `job_definitions_id` PRIMARY KEY(`id`),
+	CONSTRAINT `job_definitions_digest` UNIQUE(`digest`)
+);
+--> statement-breakpoint
+CREATE TABLE `scatters` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`owner` varchar(64) NOT NULL,
+	`name` varchar(255) NOT NULL,
+	`size` int NOT NULL,
+	`tags` mediumtext NOT NULL,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `scatters_id` PRIMARY KEY(`id`)
+);
+--> statement-breakpoint
+CREATE TABLE `submissions` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`submission_key` varchar(40) NOT NULL,
+	`shape` binary(16) NOT NULL,
+	`state` enum('packed','calling','running','ended') NOT NULL,
+	`size` int NOT NULL,
+	`queue` varchar(512) NOT NULL,
+	`job_definition_id` bigint unsigned,
+	`job_id` varchar(80),
+	`called_ms` bigint unsigned,
+	`submitted_ms` bigint unsigned,
+	`running_ms` bigint unsigned,
+	`ended_ms` bigint unsigned,
+	`due_ms` bigint unsigned,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `submissions_id` PRIMARY KEY(`id`),
+	CONSTRAINT `submissions_key` UNIQUE(`submission_key`),
+	CONSTRAINT `submissions_running_has_job` CHECK(`submissions`.`state` <> 'running' OR `submissions`.`job_id` IS NOT NULL)
+);
+--> statement-breakpoint
+CREATE TABLE `task_tags` (
+	`tag_key` varchar(128) NOT NULL,
+	`tag_value` varchar(255) NOT NULL,
+	`task_id` bigint unsigned NOT NULL,
+	CONSTRAINT `task_tags_tag_key_tag_value_task_id_pk` PRIMARY KEY(`tag_key`,`tag_value`,`task_id`)
+);
+--> statement-breakpoint
+CREATE TABLE `tasks` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`owner` varchar(64) NOT NULL,
+	`scatter_id` bigint unsigned,
+	`scatter_row` int,
+	`name` varchar(255) NOT NULL,
+	`description` text NOT NULL,
+	`tags` mediumtext NOT NULL,
+	`template_id` bigint unsigned NOT NULL,
+	`slot_values` mediumtext NOT NULL,
+	`cache` enum('off','read','write','readwrite','refresh') NOT NULL,
+	`priority` int NOT NULL DEFAULT 0,
+	`place` enum('cache-check','stage-script','submit','poll','finalize','done','failed','cancelled') NOT NULL,
+	`moved_ms` bigint unsigned NOT NULL,
+	`due_ms` bigint unsigned,
+	`fingerprint` binary(32),
+	`hit_entry_id` bigint unsigned,
+	`shape` binary(16),
+	`submission_id` bigint unsigned,
+	`attempt` smallint NOT NULL DEFAULT 0,
+	`host_losses` smallint NOT NULL DEFAULT 0,
+	`memory_growths` smallint NOT NULL DEFAULT 0,
+	`failure_code` varchar(40),
+	`failure` text,
+	`created_ms` bigint unsigned NOT NULL,
+	`ended_ms` bigint unsigned,
+	CONSTRAINT `tasks_id` PRIMARY KEY(`id`),
+	CONSTRAINT `tasks_poll_has_submission` CHECK(`tasks`.`place` <> 'poll' OR `tasks`.`submission_id` IS NOT NULL),
+	CONSTRAINT `tasks_submit_has_shape` CHECK(`tasks`.`place` <> 'submit' OR `tasks`.`shape` IS NOT NULL),
+	CONSTRAINT `tasks_failed_has_reason` CHECK(`tasks`.`place` <> 'failed' OR `tasks`.`failure_code` IS NOT NULL),
+	CONSTRAINT `tasks_end_has_time` CHECK((`tasks`.`place` IN ('done', 'failed', 'cancelled')) = (`tasks`.`ended_ms` IS NOT NULL))
+);
+--> statement-breakpoint
+CREATE TABLE `templates` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`digest` binary(32) NOT NULL,
+	`body` mediumtext NOT NULL,
+	`script_sha256` binary(32),
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `templates_id` PRIMARY KEY(`id`),
+	CONSTRAINT `templates_digest` UNIQUE(`digest`)
+);
+--> statement-breakpoint
+CREATE INDEX `cache_entries_lookup` ON `cache_entries` (`fingerprint`,`domain`);--> statement-breakpoint
+CREATE INDEX `cache_flights_task` ON `cache_flights` (`task_id`);--> statement-breakpoint
+CREATE INDEX `scatters_owner` ON `scatters` (`owner`);--> statement-breakpoint
+CREATE INDEX `submissions_due` ON `submissions` (`due_ms`);--> statement-breakpoint
+CREATE INDEX `submissions_watch` ON `submissions` (`state`,`queue`);--> statement-breakpoint
+CREATE INDEX `tasks_due` ON `tasks` (`due_ms`);--> statement-breakpoint
+CREATE INDEX `tasks_scatter` ON `tasks` (`scatter_id`,`place`);--> statement-breakpoint
+CREATE INDEX `tasks_ready` ON `tasks` (`shape`,`submission_id`);--> statement-breakpoint
+CREATE INDEX `tasks_submission` ON `tasks` (`submission_id`);--> statement-breakpoint
+CREATE INDEX `tasks_owner` ON `tasks` (`owner`);

@@ -1,0 +1,235 @@
+/**
+ * The tables. Rows are the truth; everything in Redis can be made again from them.
+ * Times are epoch milliseconds, digests are raw bytes.
+ */
+import { sql } from 'drizzle-orm';
+import { check, index, int, mediumtext, mysqlEnum, mysqlTable, primaryKey, smallint, text, uniqueIndex, varchar } from 'drizzle-orm/mysql-core';
+import { places } from '../core/places.ts';
+import type { ResultRecord } from '../core/result.ts';
+import { cacheModes } from '../core/task.ts';
+import type { Template } from '../core/template.ts';
+import { attemptOutcomes } from '../core/attempts.ts';
+import { submissionStates } from '../core/submissions.ts';
+import { ascii, bytes, jsonText, key, ms } from './columns.ts';
+
+/** What tasks share: see core/template.ts. */
+export const templates = mysqlTable(
+  'templates',
+  {
+    id: key().primaryKey().autoincrement(),
+    /** SHA-256 of `body`. */
+    digest: bytes({ length: 32 }).notNull(),
+    body: jsonText<Template>().notNull(),
+    /** SHA-256 of the rendered script, once it lies in S3. */
+    scriptSha256: bytes({ length: 32 }),
+    createdMs: ms().notNull(),
+  },
+  (table) => [uniqueIndex('templates_digest').on(table.digest)],
+);
+
+export const scatters = mysqlTable(
+  'scatters',
+  {
+    id: key().primaryKey().autoincrement(),
+    owner: varchar({ length: 64 }).notNull(),
+    name: varchar({ length: 255 }).notNull(),
+    size: int().notNull(),
+    tags: jsonText<Record<string, string>>().notNull(),
+    createdMs: ms().notNull(),
+  },
+  (table) => [index('scatters_owner').on(table.owner)],
+);
+
+export const tasks = mysqlTable(
+  'tasks',
+  {
+    id: key().primaryKey().autoincrement(),
+    owner: varchar({ length: 64 }).notNull(),
+    scatterId: key(),
+    /** Position in its scatter, from 0. */
+    scatterRow: int(),
+    name: varchar({ length: 255 }).notNull(),
+    description: text().notNull(),
+    tags: jsonText<Record<string, string>>().notNull(),
+    templateId: key().notNull(),
+    slotValues: jsonText<string[]>().notNull(),
+    cache: mysqlEnum(cacheModes).notNull(),
+    priority: int().notNull().default(0),
+
+    place: mysqlEnum(places).notNull(),
+    movedMs: ms().notNull(),
+    /** When the sweeper should wonder why it still stands here; null at the end. */
+    dueMs: ms(),
+
+    /** What decides a cache hit, once known; null when caching is off. */
+    fingerprint: bytes({ length: 32 }),
+    /** The entry that gave its outputs. */
+    hitEntryId: key(),
+    /** Attempts of equal shape may share an array; set when the script is staged. */
+    shape: bytes({ length: 16 }),
+    /** The submission of its latest attempt; null while it waits to be packed. */
+    submissionId: key(),
+    /** Number of its latest attempt, from 1; 0 before the first. */
+    attempt: smallint().notNull().default(0),
+    hostLosses: smallint().notNull().default(0),
+    /** How often its memory was grown after an out-of-memory end. */
+    memoryGrowths: smallint().notNull().default(0),
+
+    failureCode: ascii(40),
+    /** One sentence for a human. */
+    failure: text(),
+    createdMs: ms().notNull(),
+    endedMs: ms(),
+  },
+  (table) => [
+    index('tasks_due').on(table.dueMs),
+    index('tasks_scatter').on(table.scatterId, table.place),
+    index('tasks_ready').on(table.shape, table.submissionId),
+    index('tasks_submission').on(table.submissionId),
+    index('tasks_owner').on(table.owner),
+    check('tasks_poll_has_submission', sql`${table.place} <> 'poll' OR ${table.submissionId} IS NOT NULL`),
+    check('tasks_submit_has_shape', sql`${table.place} <> 'submit' OR ${table.shape} IS NOT NULL`),
+    check('tasks_failed_has_reason', sql`${table.place} <> 'failed' OR ${table.failureCode} IS NOT NULL`),
+    check('tasks_end_has_time', sql`(${table.place} IN ('done', 'failed', 'cancelled')) = (${table.endedMs} IS NOT NULL)`),
+  ],
+);
+
+/** Tags once more, for lookups: newest first is the key's order. */
+export const taskTags = mysqlTable(
+  'task_tags',
+  {
+    tagKey: varchar({ length: 128 }).notNull(),
+    tagValue: varchar({ length: 255 }).notNull(),
+    taskId: key().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tagKey, table.tagValue, table.taskId] })],
+);
+
+/** One Batch job definition per content, known to the whole fleet. */
+export const jobDefinitions = mysqlTable(
+  'job_definitions',
+  {
+    id: key().primaryKey().autoincrement(),
+    /** SHA-256 of `content`. */
+    digest: bytes({ length: 32 }).notNull(),
+    content: jsonText<Record<string, unknown>>().notNull(),
+    /** name:revision, once registered. */
+    revision: ascii(200),
+    /** Until when one worker has the right to register it. */
+    claimedUntilMs: ms().notNull().default(0),
+    createdMs: ms().notNull(),
+    lastUsedMs: ms().notNull(),
+  },
+  (table) => [uniqueIndex('job_definitions_digest').on(table.digest)],
+);
+
+/** One SubmitJob: committed as an intent before the call is made. */
+export const submissions = mysqlTable(
+  'submissions',
+  {
+    id: key().primaryKey().autoincrement(),
+    /** Digest of what is submitted; the job's name is made of it. */
+    submissionKey: ascii(40).notNull(),
+    shape: bytes({ length: 16 }).notNull(),
+    state: mysqlEnum(submissionStates).notNull(),
+    /** 1 is a single job, 2..10,000 an array. */
+    size: int().notNull(),
+    queue: ascii(512).notNull(),
+    jobDefinitionId: key(),
+    jobId: ascii(80),
+    /** When SubmitJob was last called. */
+    calledMs: ms(),
+    submittedMs: ms(),
+    /** When a job of it was first seen RUNNING. */
+    runningMs: ms(),
+    endedMs: ms(),
+    dueMs: ms(),
+    createdMs: ms().notNull(),
+  },
+  (table) => [
+    uniqueIndex('submissions_key').on(table.submissionKey),
+    index('submissions_due').on(table.dueMs),
+    index('submissions_watch').on(table.state, table.queue),
+    check('submissions_running_has_job', sql`${table.state} <> 'running' OR ${table.jobId} IS NOT NULL`),
+  ],
+);
+
+/** One try at running a task in a container. */
+export const attempts = mysqlTable(
+  'attempts',
+  {
+    taskId: key().notNull(),
+    number: smallint().notNull(),
+    submissionId: key().notNull(),
+    arrayIndex: int().notNull(),
+    outcome: mysqlEnum(attemptOutcomes),
+    exitCode: int(),
+    /** Batch's or the stager's words on how it ended. */
+    reason: text(),
+    result: jsonText<ResultRecord>(),
+    /** Batch's own attempt that ended it, from 1; part of where its logs lie. */
+    batchAttempt: smallint(),
+    createdMs: ms().notNull(),
+    endedMs: ms(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.taskId, table.number] }),
+    uniqueIndex('attempts_index').on(table.submissionId, table.arrayIndex),
+    check('attempts_end_has_outcome', sql`(${table.outcome} IS NULL) = (${table.endedMs} IS NULL)`),
+  ],
+);
+
+/** The call cache: one row per task whose outputs may be used again. */
+export const cacheEntries = mysqlTable(
+  'cache_entries',
+  {
+    id: key().primaryKey().autoincrement(),
+    /** Tokens of one domain share their hits. */
+    domain: varchar({ length: 64 }).notNull(),
+    fingerprint: bytes({ length: 32 }).notNull(),
+    taskId: key().notNull(),
+    /** Why it can no longer be used; null while it can. */
+    invalidReason: text(),
+    hits: int().notNull().default(0),
+    lastHitMs: ms(),
+    createdMs: ms().notNull(),
+  },
+  (table) => [
+    uniqueIndex('cache_entries_task').on(table.taskId),
+    index('cache_entries_lookup').on(table.fingerprint, table.domain),
+  ],
+);
+
+export const cacheOutputs = mysqlTable(
+  'cache_outputs',
+  {
+    entryId: key().notNull(),
+    position: int().notNull(),
+    /** Position in the task's declared outputs. */
+    output: int().notNull(),
+    /** '' for a FILE, the relative path below the output's url otherwise. */
+    path: text().notNull(),
+    url: mediumtext().notNull(),
+    sizeBytes: key().notNull(),
+    crc64nvme: ascii(16).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.entryId, table.position] })],
+);
+
+/** What went into the fingerprint, part by part, so that a miss can be explained. */
+export const cacheComponents = mysqlTable('cache_components', {
+  entryId: key().primaryKey(),
+  components: jsonText<Record<string, string>>().notNull(),
+});
+
+/** Who runs a fingerprint right now; equal calls wait for it. */
+export const cacheFlights = mysqlTable(
+  'cache_flights',
+  {
+    fingerprint: bytes({ length: 32 }).notNull(),
+    domain: varchar({ length: 64 }).notNull(),
+    taskId: key().notNull(),
+    sinceMs: ms().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.fingerprint, table.domain] }), index('cache_flights_task').on(table.taskId)],
+);

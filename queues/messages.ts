@@ -1,0 +1,34 @@
+/**
+ * What travels through Redis: ids, never specs. A message is a nudge to look at rows; delivered twice, late or
+ * never it changes nothing but time.
+ */
+import type { Stage } from '../core/places.ts';
+
+export interface Messages {
+  'cache-check': { tasks: number[] };
+  'stage-script': { tasks: number[] };
+  /** Ready attempts of a shape (hex) to pack, or submissions already packed to carry on with. */
+  submit: { shape: string } | { submissions: number[] };
+  /** A Batch job queue to look at. */
+  poll: { queue: string };
+  finalize: { tasks: number[] };
+}
+
+export type Nudge = { [S in Stage]: { stage: S; message: Messages[S] } }[Stage];
+
+/** Cuts task ids into messages of at most `chunkSize`. */
+export function taskNudges(stage: 'cache-check' | 'stage-script' | 'finalize', tasks: readonly number[], chunkSize: number): Nudge[] {
+  const nudges: Nudge[] = [];
+  for (let start = 0; start < tasks.length; start += chunkSize) nudges.push({ stage, message: { tasks: tasks.slice(start, start + chunkSize) } });
+  return nudges;
+}
+
+/**
+ * Messages that watch something (a shape to pack, a queue to poll) exist once: the id is theirs until the message
+ * is finished. BullMQ allows no ':' in it.
+ */
+export function deduplicationId(nudge: Nudge): string | undefined {
+  if (nudge.stage === 'poll') return `poll-${nudge.message.queue.replaceAll(':', '_')}`;
+  if (nudge.stage === 'submit' && 'shape' in nudge.message) return `pack-${nudge.message.shape}`;
+  return undefined;
+}

@@ -1,0 +1,72 @@
+/** The five queues, as those see them who put messages in. */
+import { Queue, type JobsOptions } from 'bullmq';
+import { Redis } from 'ioredis';
+import { stages, type Stage } from '../core/places.ts';
+import { deduplicationId, type Nudge } from './messages.ts';
+
+export interface Queues {
+  /** Puts messages in, in bulk; `delayMs` is how long they may not be taken. */
+  nudge(nudges: readonly Nudge[], delayMs?: number): Promise<void>;
+  depth(stage: Stage): Promise<QueueDepth>;
+  readonly byStage: Readonly<Record<Stage, Queue>>;
+  readonly redis: Redis;
+  close(): Promise<void>;
+}
+
+export interface QueueDepth {
+  waiting: number;
+  delayed: number;
+  active: number;
+  failed: number;
+  /** Age of the oldest waiting message; 0 when none waits. */
+  oldestMs: number;
+}
+
+/** BullMQ's blocking commands need a connection that never gives up; everything else of ours may fail and be told. */
+export const connectRedis = (url: string): Redis => new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true });
+
+export function openQueues(options: { redisUrl: string; prefix: string; keepFinishedMs: number; tries: Readonly<Record<Stage, number>> }): Queues {
+  const redis = connectRedis(options.redisUrl);
+  const open = (stage: Stage): Queue => new Queue(stage, { connection: redis, prefix: options.prefix });
+  const byStage = Object.fromEntries(stages.map((stage) => [stage, open(stage)])) as Record<Stage, Queue>;
+
+  const jobOptions = (nudge: Nudge, delayMs: number): JobsOptions => {
+    const id = deduplicationId(nudge);
+    return {
+      attempts: options.tries[nudge.stage],
+      backoff: { type: 'exponential', delay: 500, jitter: 0.5 },
+      // Retained messages once filled a Redis and wedged its service: finished ones go soon, failed ones are few.
+      removeOnComplete: { age: Math.ceil(options.keepFinishedMs / 1000), count: 200 },
+      removeOnFail: { age: 24 * 3600, count: 1000 },
+      ...(delayMs > 0 && { delay: delayMs }),
+      ...(id !== undefined && { deduplication: { id, keepLastIfActive: true } }),
+    };
+  };
+
+  return {
+    byStage,
+    redis,
+    async nudge(nudges, delayMs = 0) {
+      const groups = Map.groupBy(nudges, ({ stage }) => stage);
+      await Promise.all(
+        [...groups].map(([stage, group]) => byStage[stage].addBulk(group.map((one) => ({ name: stage, data: one.message, opts: jobOptions(one, delayMs) })))),
+      );
+    },
+    async depth(stage) {
+      const queue = byStage[stage];
+      const counts = await queue.getJobCounts('waiting', 'delayed', 'active', 'failed');
+      const [oldest] = await queue.getWaiting(0, 0);
+      return {
+        waiting: counts['waiting'] ?? 0,
+        delayed: counts['delayed'] ?? 0,
+        active: counts['active'] ?? 0,
+        failed: counts['failed'] ?? 0,
+        oldestMs: oldest ? Math.max(0, Date.now() - oldest.timestamp) : 0,
+      };
+    },
+    async close() {
+      await Promise.all(Object.values(byStage).map((queue) => queue.close()));
+      redis.disconnect();
+    },
+  };
+}
