@@ -87,6 +87,7 @@ export const tasks = mysqlTable(
     index('tasks_ready').on(table.shape, table.submissionId),
     index('tasks_submission').on(table.submissionId),
     index('tasks_owner').on(table.owner),
+    index('tasks_fingerprint').on(table.fingerprint),
     check('tasks_poll_has_submission', sql`${table.place} <> 'poll' OR ${table.submissionId} IS NOT NULL`),
     check('tasks_submit_has_shape', sql`${table.place} <> 'submit' OR ${table.shape} IS NOT NULL`),
     check('tasks_failed_has_reason', sql`${table.place} <> 'failed' OR ${table.failureCode} IS NOT NULL`),
@@ -123,6 +124,16 @@ export const jobDefinitions = mysqlTable(
   (table) => [uniqueIndex('job_definitions_digest').on(table.digest)],
 );
 
+/** What attempts must have in common to share an array job. */
+export const shapes = mysqlTable('shapes', {
+  /** Digest of the rest. */
+  shape: bytes({ length: 16 }).primaryKey(),
+  jobDefinitionId: key().notNull(),
+  queue: ascii(512).notNull(),
+  priority: int().notNull(),
+  createdMs: ms().notNull(),
+});
+
 /** One SubmitJob: committed as an intent before the call is made. */
 export const submissions = mysqlTable(
   'submissions',
@@ -135,8 +146,10 @@ export const submissions = mysqlTable(
     /** 1 is a single job, 2..10,000 an array. */
     size: int().notNull(),
     queue: ascii(512).notNull(),
-    jobDefinitionId: key(),
+    jobDefinitionId: key().notNull(),
     jobId: ascii(80),
+    /** How often SubmitJob was called; above 1 a late twin is possible and the owner is written by the fleet. */
+    calls: smallint().notNull().default(0),
     /** When SubmitJob was last called. */
     calledMs: ms(),
     submittedMs: ms(),

@@ -75,6 +75,15 @@ CREATE TABLE `scatters` (
 	CONSTRAINT `scatters_id` PRIMARY KEY(`id`)
 );
 --> statement-breakpoint
+CREATE TABLE `shapes` (
+	`shape` binary(16) NOT NULL,
+	`job_definition_id` bigint unsigned NOT NULL,
+	`queue` varchar(512) NOT NULL,
+	`priority` int NOT NULL,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `shapes_shape` PRIMARY KEY(`shape`)
+);
+--> statement-breakpoint
 CREATE TABLE `submissions` (
 	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
 	`submission_key` varchar(40) NOT NULL,
@@ -82,8 +91,9 @@ CREATE TABLE `submissions` (
 	`state` enum('packed','calling','running','ended') NOT NULL,
 	`size` int NOT NULL,
 	`queue` varchar(512) NOT NULL,
-	`job_definition_id` bigint unsigned,
+	`job_definition_id` bigint unsigned NOT NULL,
 	`job_id` varchar(80),
+	`calls` smallint NOT NULL DEFAULT 0,
 	`called_ms` bigint unsigned,
 	`submitted_ms` bigint unsigned,
 	`running_ms` bigint unsigned,
@@ -154,4 +164,5 @@ CREATE INDEX `tasks_due` ON `tasks` (`due_ms`);--> statement-breakpoint
 CREATE INDEX `tasks_scatter` ON `tasks` (`scatter_id`,`place`);--> statement-breakpoint
 CREATE INDEX `tasks_ready` ON `tasks` (`shape`,`submission_id`);--> statement-breakpoint
 CREATE INDEX `tasks_submission` ON `tasks` (`submission_id`);--> statement-breakpoint
-CREATE INDEX `tasks_owner` ON `tasks` (`owner`);
+CREATE INDEX `tasks_owner` ON `tasks` (`owner`);--> statement-breakpoint
+CREATE INDEX `tasks_fingerprint` ON `tasks` (`fingerprint`);
