@@ -60,6 +60,7 @@ export const items = {
   redisUrl: url('REDIS_URL', 'redis://127.0.0.1:6379', ['redis:', 'rediss:'], 'Redis or Valkey with maxmemory-policy noeviction.', true),
   redisPrefix: text('BATCHWELL_REDIS_PREFIX', 'batchwell', 'Prefix of every key in Redis, so that several fleets can share one.'),
   bucket: text('BATCHWELL_BUCKET', 'batchwell', 'Bucket that holds scripts, manifests, logs and result records.'),
+  s3PathStyle: oneOf('BATCHWELL_S3_PATH_STYLE', 'no', ['yes', 'no'] as const, 'Whether buckets go into the path of S3 urls, for endpoints without a host name per bucket.'),
   bucketPrefix: text('BATCHWELL_BUCKET_PREFIX', '', 'Prefix of Batchwell’s own keys in that bucket; ends in / when not empty.'),
   jobQueue: text('BATCHWELL_JOB_QUEUE', 'batchwell', 'Batch job queue (name or ARN) of tasks that name none.'),
   jobRole: text('BATCHWELL_JOB_ROLE', '', 'IAM role ARN of the tasks’ containers; none when empty.'),

@@ -54,9 +54,11 @@ export function decidePoll(seen: SeenAttempt, state: RetryState, policy: RetryPo
     if (killed && !job) return { do: 'wait' };
     if (!killed || (job && classify(job) !== 'out-of-memory')) return { do: 'finalize', result: seen.result };
   }
-  if (!job) return { do: 'wait' };
-  if (job.exitCode === stagerExit.fenced) return { do: 'find-owner' };
+  return job ? decideWithoutRecord(job, state, policy) : { do: 'wait' };
+}
 
+function decideWithoutRecord(job: EndedJob, state: RetryState, policy: RetryPolicy): PollDecision {
+  if (job.exitCode === stagerExit.fenced) return { do: 'find-owner' };
   const kind = classify(job);
   const reason = describe(job);
   if (kind === 'host-lost' && state.hostLosses < policy.hostLossTries) return { do: 'again', because: kind, reason };

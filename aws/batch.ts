@@ -1,0 +1,190 @@
+/** AWS Batch, as thin as it can be: replies become values, and an answer that leaves doubt says so. */
+import {
+  BatchClient, DescribeJobsCommand, ListJobsCommand, RegisterJobDefinitionCommand, SubmitJobCommand, TerminateJobCommand,
+  type JobDetail, type JobStatus, type JobSummary, type RegisterJobDefinitionCommandInput, type SubmitJobCommandInput,
+} from '@aws-sdk/client-batch';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Budget } from './budget.ts';
+import { observeRequests } from './observe.ts';
+
+export interface SubmitRequest {
+  jobName: string;
+  queue: string;
+  /** name:revision. */
+  jobDefinition: string;
+  /** 1 submits a single job, 2..10,000 an array. */
+  size: number;
+  environment: Record<string, string>;
+  tags: Record<string, string>;
+}
+
+/** `ambiguous`: Batch may or may not have taken the job; only listing its name tells. The others are certain. */
+export type SubmitOutcome =
+  | { is: 'accepted'; jobId: string }
+  | { is: 'refused'; message: string }
+  | { is: 'try-later'; message: string }
+  | { is: 'ambiguous'; message: string };
+
+export interface SeenJob {
+  jobId: string;
+  status: JobStatus;
+  createdMs: number;
+  /** Children per status, for an array. */
+  counts?: Partial<Record<JobStatus, number>>;
+  exitCode?: number;
+  reason?: string;
+  statusReason?: string;
+  /** Array index, for a child. */
+  index?: number;
+  /** Batch's attempts so far. */
+  attempts?: number;
+}
+
+export interface Batch {
+  register(definition: RegisterJobDefinitionCommandInput): Promise<string>;
+  submit(request: SubmitRequest): Promise<SubmitOutcome>;
+  /** Jobs of exactly this name, oldest first. */
+  findByName(queue: string, jobName: string): Promise<SeenJob[]>;
+  /** Jobs by id, any number; unknown ids are left out. */
+  describe(jobIds: readonly string[]): Promise<SeenJob[]>;
+  /** All jobs of a queue, or children of an array, in one status. */
+  list(of: { queue: string } | { arrayJobId: string }, status: JobStatus): Promise<SeenJob[]>;
+  /** Ends a job, a child or a whole array; ending one that has ended is nothing. */
+  terminate(jobId: string, reason: string): Promise<void>;
+  close(): void;
+}
+
+/** SubmitJob's answer is awaited so long; later it counts as ambiguous. */
+export const SUBMIT_TIMEOUT_MS = 15_000;
+const DESCRIBE_LIMIT = 100;
+const THROTTLED = new Set(['TooManyRequestsException', 'ThrottlingException', 'Throttling', 'RequestLimitExceeded', 'SlowDown']);
+/** Client-side errors that come before anything is sent. */
+const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'CredentialsProviderError', 'EAI_AGAIN']);
+
+export function openBatch(parts: { budget: Budget; metrics: Metrics }): Batch {
+  const { budget, metrics } = parts;
+  const requestHandler = { requestTimeout: SUBMIT_TIMEOUT_MS, connectionTimeout: 5000 };
+  const client = new BatchClient({ maxAttempts: 5, requestHandler });
+  // SubmitJob has no idempotency token: a retry inside the SDK could submit twice.
+  const submitClient = new BatchClient({ maxAttempts: 1, requestHandler });
+  observeRequests(client, 'batch', metrics);
+  observeRequests(submitClient, 'batch', metrics);
+
+  async function call<T>(request: () => Promise<T>): Promise<T> {
+    await budget.take();
+    try {
+      return await request();
+    } catch (error) {
+      if (THROTTLED.has(nameOf(error))) await budget.slowDown();
+      throw error;
+    }
+  }
+
+  return {
+    async register(definition) {
+      const reply = await call(() => client.send(new RegisterJobDefinitionCommand(definition)));
+      return `${reply.jobDefinitionName}:${reply.revision}`;
+    },
+    async submit(request) {
+      try {
+        const reply = await call(() => submitClient.send(new SubmitJobCommand(submitInput(request))));
+        return reply.jobId === undefined ? { is: 'ambiguous', message: 'Batch answered without a job id' } : { is: 'accepted', jobId: reply.jobId };
+      } catch (error) {
+        return judgeSubmitError(error);
+      }
+    },
+    async findByName(queue, jobName) {
+      const reply = await call(() => client.send(new ListJobsCommand({ jobQueue: queue, filters: [{ name: 'JOB_NAME', values: [jobName] }] })));
+      return (reply.jobSummaryList ?? []).map(fromSummary).toSorted((a, b) => a.createdMs - b.createdMs);
+    },
+    async describe(jobIds) {
+      const seen: SeenJob[] = [];
+      for (let start = 0; start < jobIds.length; start += DESCRIBE_LIMIT) {
+        const reply = await call(() => client.send(new DescribeJobsCommand({ jobs: jobIds.slice(start, start + DESCRIBE_LIMIT) })));
+        seen.push(...(reply.jobs ?? []).map(fromDetail));
+      }
+      return seen;
+    },
+    async list(of, jobStatus) {
+      const seen: SeenJob[] = [];
+      const scope = 'queue' in of ? { jobQueue: of.queue } : of;
+      for (let nextToken: string | undefined, first = true; first || nextToken !== undefined; first = false) {
+        const reply = await call(() => client.send(new ListJobsCommand({ ...scope, jobStatus, maxResults: 1000, ...(nextToken === undefined ? {} : { nextToken }) })));
+        seen.push(...(reply.jobSummaryList ?? []).map(fromSummary));
+        nextToken = reply.nextToken;
+      }
+      return seen;
+    },
+    async terminate(jobId, reason) {
+      await call(() => client.send(new TerminateJobCommand({ jobId, reason })));
+    },
+    close() {
+      client.destroy();
+      submitClient.destroy();
+    },
+  };
+}
+
+function submitInput(request: SubmitRequest): SubmitJobCommandInput {
+  return {
+    jobName: request.jobName,
+    jobQueue: request.queue,
+    jobDefinition: request.jobDefinition,
+    ...(request.size > 1 ? { arrayProperties: { size: request.size } } : {}),
+    containerOverrides: { environment: Object.entries(request.environment).map(([name, value]) => ({ name, value })) },
+    tags: request.tags,
+    propagateTags: true,
+  };
+}
+
+function nameOf(error: unknown): string {
+  const { name, code } = error as { name?: string; code?: string };
+  return code !== undefined && NOT_SENT.has(code) ? code : (name ?? 'Error');
+}
+
+/**
+ * A 4xx was not taken. A definition or queue that Batch does not know *yet* (it is eventually consistent) is worth
+ * another try. Everything else (timeout, reset, 5xx) leaves doubt.
+ */
+function judgeSubmitError(error: unknown): SubmitOutcome {
+  const name = nameOf(error);
+  const { message = String(error), $metadata } = error as { message?: string; $metadata?: { httpStatusCode?: number } };
+  const status = $metadata?.httpStatusCode ?? 0;
+  const words = `${name}: ${message}`;
+  if (THROTTLED.has(name) || status === 429 || NOT_SENT.has(name)) return { is: 'try-later', message: words };
+  if (status === 404) return { is: 'try-later', message: words };
+  if (status >= 400 && status < 500) return { is: 'refused', message: words };
+  return { is: 'ambiguous', message: words };
+}
+
+type Known<T> = { [K in keyof T]?: T[K] | undefined };
+
+/** Leaves out what is not known, so that exactOptionalPropertyTypes holds. */
+function defined<T extends object>(values: Known<T>): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+const fromSummary = (job: JobSummary): SeenJob =>
+  defined<SeenJob>({
+    jobId: job.jobId,
+    status: job.status,
+    createdMs: job.createdAt ?? 0,
+    counts: job.arrayProperties?.statusSummary,
+    index: job.arrayProperties?.index,
+    exitCode: job.container?.exitCode,
+    reason: job.container?.reason,
+    statusReason: job.statusReason,
+  });
+
+const fromDetail = (job: JobDetail): SeenJob =>
+  defined<SeenJob>({
+    jobId: job.jobId,
+    status: job.status,
+    createdMs: job.createdAt ?? 0,
+    counts: job.arrayProperties?.statusSummary,
+    index: job.arrayProperties?.index,
+    exitCode: job.container?.exitCode,
+    reason: job.container?.reason,
+    statusReason: job.statusReason,
+    attempts: job.attempts?.length,
+  });

@@ -1,0 +1,64 @@
+/**
+ * AWS is one budget for the whole fleet: a token bucket in Redis that every process takes from. A throttled answer
+ * halves the rate for everybody; each second without one gives back a twentieth of the limit.
+ */
+import type { Redis } from 'ioredis';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+export interface Budget {
+  /** Waits until the fleet may make one more request. */
+  take(): Promise<void>;
+  /** Tells the fleet that AWS answered 429 or 503. */
+  slowDown(): Promise<void>;
+}
+
+export interface BudgetOptions {
+  redis: Redis;
+  /** Redis key of the bucket. */
+  key: string;
+  service: 's3' | 'batch';
+  perSecond: number;
+  metrics: Metrics;
+}
+
+/**
+ * Keeps tokens, rate and time in one hash, on Redis's own clock, so that workers' clocks do not matter.
+ * Returns how long to wait, ms; 0 means the token is taken. A token may be borrowed from the future, so that
+ * waiters come in order and none asks twice.
+ */
+const TAKE = `
+local now = redis.call('TIME')
+local nowMs = now[1] * 1000 + math.floor(now[2] / 1000)
+local limit = tonumber(ARGV[1])
+local state = redis.call('HMGET', KEYS[1], 'tokens', 'rate', 'atMs')
+local tokens, rate, atMs = tonumber(state[1]) or limit, tonumber(state[2]) or limit, tonumber(state[3]) or nowMs
+local passedMs = math.max(0, nowMs - atMs)
+rate = math.min(limit, rate + limit / 20 * passedMs / 1000)
+tokens = math.min(rate, tokens + rate * passedMs / 1000) - 1
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'rate', tostring(rate), 'atMs', nowMs)
+redis.call('PEXPIRE', KEYS[1], 600000)
+if tokens >= 0 then return 0 end
+return math.ceil(-tokens / rate * 1000)
+`;
+
+const SLOW_DOWN = `
+local limit = tonumber(ARGV[1])
+local rate = tonumber(redis.call('HGET', KEYS[1], 'rate')) or limit
+redis.call('HSET', KEYS[1], 'rate', tostring(math.max(1, rate / 2)))
+return 0
+`;
+
+/** A budget that many processes share. When Redis is away the request goes on: AWS's own limit still holds. */
+export function createBudget({ redis, key, service, perSecond, metrics }: BudgetOptions): Budget {
+  return {
+    async take() {
+      const waitMs = Number(await redis.eval(TAKE, 1, key, perSecond).catch(() => 0));
+      if (waitMs <= 0) return;
+      metrics.awsBudgetWaitSeconds.inc({ service }, waitMs / 1000);
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    },
+    async slowDown() {
+      await redis.eval(SLOW_DOWN, 1, key, perSecond).catch(() => 0);
+    },
+  };
+}

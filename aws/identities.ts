@@ -1,0 +1,130 @@
+/**
+ * What an input holds, without reading it. Equal identities mean equal bytes; different ones may still be equal,
+ * which only costs a cache miss.
+ *
+ * A single-part ETag is the content's MD5 and comes with listings, 1,000 at a time; only where it is a multipart's
+ * (it depends on the parts and changes on copy) the object is asked for its full checksum.
+ */
+import { sha256 } from '../core/ids.ts';
+import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
+import type { InputOf } from '../core/task.ts';
+import type { ObjectStore, SeenObject } from './s3.ts';
+
+/** Undefined: not there, or nothing tells (http). */
+export type Identity = string | undefined;
+
+const CHECKSUM_ORDER = ['crc64nvme', 'sha256', 'sha1', 'crc32c', 'crc32'] as const;
+/** From so many objects in one folder on, listing beats asking one by one. */
+const LISTING_PAYS_FROM = 4;
+/** A folder that turns out to hold far more than is wanted is not listed to its end. */
+const PAGES_PER_WANTED_THOUSAND = 3;
+const ASKED_AT_ONCE = 16;
+
+/** Identities of all inputs, by `identityKey`. One request per 1,000 files of a folder where they lie together. */
+export async function resolveIdentities(objects: ObjectStore, inputs: readonly InputOf<string>[]): Promise<Map<string, Identity>> {
+  const wanted = new Map(inputs.map((input) => [identityKey(input), input]));
+  const found = new Map<string, Identity>();
+  const files: string[] = [];
+  const work: (() => Promise<void>)[] = [];
+
+  for (const [key, input] of wanted) {
+    if (input.content !== undefined) found.set(key, `content ${sha256(input.content).toString('hex')}`);
+    else if (input.url === undefined || !parseS3Url(input.url)) found.set(key, undefined);
+    else if (input.type === 'DIRECTORY') work.push(directoryIdentity(objects, key, input.url, found));
+    else files.push(input.url);
+  }
+  const seen = await seeObjects(objects, files);
+  for (const url of files) work.push(async () => void found.set(fileKey(url), await identityOf(objects, url, seen.get(url))));
+  await inParallel(work);
+  return found;
+}
+
+const fileKey = (url: string): string => `FILE ${url}`;
+
+/** What tells inputs apart whose bytes may differ. */
+export const identityKey = (input: InputOf<string>): string =>
+  input.content === undefined ? `${input.type} ${input.url}` : `content ${sha256(input.content).toString('hex')}`;
+
+/** Objects as listings or single requests show them; those that are not there are left out. */
+export async function seeObjects(objects: ObjectStore, urls: readonly string[]): Promise<Map<string, SeenObject>> {
+  const seen = new Map<string, SeenObject>();
+  const folders = Map.groupBy(new Set(urls), (url) => url.slice(0, url.lastIndexOf('/') + 1));
+  const work: (() => Promise<void>)[] = [];
+  for (const [folder, members] of folders) {
+    if (members.length >= LISTING_PAYS_FROM) work.push(() => listWanted(objects, folder, new Set(members), seen));
+    else for (const url of members) work.push(() => describeInto(objects, url, seen));
+  }
+  await inParallel(work);
+  return seen;
+}
+
+async function describeInto(objects: ObjectStore, url: string, seen: Map<string, SeenObject>): Promise<void> {
+  const one = await objects.describe(url);
+  if (one) seen.set(url, one);
+}
+
+/** Reads the folder from just before the first wanted key; what a foreign crowd hides is asked for one by one. */
+async function listWanted(objects: ObjectStore, folder: string, wanted: Set<string>, seen: Map<string, SeenObject>): Promise<void> {
+  const keys = [...wanted].map((url) => parseS3Url(url)?.key ?? '').toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const [first = '', last = ''] = [keys[0], keys.at(-1)];
+  const bucket = parseS3Url(folder)?.bucket ?? '';
+  const lastUrl = formatS3Url({ bucket, key: last });
+  let pagesLeft = Math.ceil(wanted.size / 1000) * PAGES_PER_WANTED_THOUSAND;
+
+  const missing = new Set(wanted);
+  for await (const page of objects.list(folder, { startAfterKey: justBefore(first) })) {
+    for (const one of page) if (missing.delete(one.url)) seen.set(one.url, one);
+    const end = page.at(-1)?.url;
+    if (end === undefined || Buffer.compare(Buffer.from(end), Buffer.from(lastUrl)) >= 0) return;
+    pagesLeft -= 1;
+    if (pagesLeft <= 0) break;
+  }
+  await inParallel([...missing].map((url) => () => describeInto(objects, url, seen)));
+}
+
+/** A key that sorts before `key` with next to nothing between: its last character one lower, then the highest there is. */
+function justBefore(key: string): string {
+  const points = Array.from(key);
+  const last = points.pop()?.codePointAt(0) ?? 0;
+  const lower = last > 1 && last < 0xd800 ? `${String.fromCodePoint(last - 1)}\u{10FFFD}` : '';
+  return points.join('') + lower;
+}
+
+const isMultipart = (etag: string): boolean => etag.includes('-');
+
+async function identityOf(objects: ObjectStore, url: string, seen: SeenObject | undefined): Promise<Identity> {
+  if (!seen) return undefined;
+  if (!isMultipart(seen.etag)) return `etag ${seen.etag} ${seen.sizeBytes}`;
+  const described = await objects.describe(url);
+  if (!described) return undefined;
+  const algorithm = CHECKSUM_ORDER.find((name) => described.checksums[name] !== undefined);
+  if (algorithm !== undefined) return `${algorithm} ${described.checksums[algorithm]} ${described.sizeBytes}`;
+  if (described.versionId !== undefined) return `version ${url} ${described.versionId}`;
+  return `etag ${described.etag} ${described.sizeBytes}`;
+}
+
+function directoryIdentity(objects: ObjectStore, key: string, url: string, found: Map<string, Identity>): () => Promise<void> {
+  return async () => {
+    const prefix = url.endsWith('/') ? url : `${url}/`;
+    const members: string[] = [];
+    for await (const page of objects.list(prefix)) {
+      const identities = await inParallel(page.map((one) => () => identityOf(objects, one.url, one)));
+      page.forEach((one, position) => members.push(`${one.url.slice(prefix.length)}\n${identities[position]}`));
+    }
+    found.set(key, members.length === 0 ? undefined : `directory ${sha256(members.join('\n')).toString('hex')}`);
+  };
+}
+
+/** Runs all, a few at a time; the results in order. */
+export async function inParallel<T>(work: readonly (() => Promise<T>)[]): Promise<T[]> {
+  const results: T[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let position = next++; position < work.length; position = next++) {
+      const one = work[position];
+      if (one) results[position] = await one();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, work.length) }, worker));
+  return results;
+}

@@ -1,0 +1,190 @@
+/** S3, as thin as it can be: objects by url, absence as a value. */
+import {
+  AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CopyObjectCommand, CreateBucketCommand, CreateMultipartUploadCommand,
+  GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client, UploadPartCopyCommand,
+  type CompletedPart, type HeadObjectCommandOutput,
+} from '@aws-sdk/client-s3';
+import { formatS3Url, parseS3Url, type S3Place } from '../core/s3-url.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { observeRequests } from './observe.ts';
+
+export interface SeenObject {
+  url: string;
+  sizeBytes: number;
+  /** Without its quotes. */
+  etag: string;
+  lastModifiedMs: number;
+}
+
+export interface DescribedObject extends SeenObject {
+  /** Checksums of the whole object by algorithm, base64; none of a multipart's parts. */
+  checksums: Partial<Record<ChecksumName, string>>;
+  versionId?: string;
+}
+
+const checksumFields = { crc64nvme: 'ChecksumCRC64NVME', sha256: 'ChecksumSHA256', sha1: 'ChecksumSHA1', crc32c: 'ChecksumCRC32C', crc32: 'ChecksumCRC32' } as const;
+export type ChecksumName = keyof typeof checksumFields;
+
+export interface ObjectStore {
+  put(url: string, body: string | Uint8Array, options?: { ifAbsent?: boolean }): Promise<'written' | 'exists'>;
+  /** The whole object, or undefined when there is none. */
+  get(url: string): Promise<Buffer | undefined>;
+  /** Its last bytes, or undefined when there is none. */
+  getTail(url: string, bytes: number): Promise<Buffer | undefined>;
+  describe(url: string): Promise<DescribedObject | undefined>;
+  /** Pages of up to 1,000 objects below a prefix, in the order of their keys. */
+  list(prefixUrl: string, options?: { startAfterKey?: string }): AsyncGenerator<SeenObject[]>;
+  /** Copies within S3; above 5 GB part by part. Throws when the source is not there. */
+  copy(fromUrl: string, toUrl: string, sizeBytes: number): Promise<void>;
+  /** Creates a bucket; one that is ours already is fine. */
+  ensureBucket(bucket: string): Promise<void>;
+  close(): void;
+}
+
+/** CopyObject's limit, bytes (source: Amazon S3 API). */
+const LARGEST_COPY = 5 * 1024 ** 3;
+const COPY_PART = 512 * 1024 ** 2;
+const COPY_PARTS_AT_ONCE = 8;
+
+/** Thrown for an url that is not s3://bucket/key. */
+export class S3UrlError extends Error {
+  override readonly name = 'S3UrlError';
+}
+
+function placeOf(url: string): S3Place {
+  const place = parseS3Url(url);
+  if (!place) throw new S3UrlError(`${JSON.stringify(url)} is not an S3 url; expected s3://bucket/key.`);
+  return place;
+}
+
+const inS3 = ({ bucket, key }: S3Place) => ({ Bucket: bucket, Key: key });
+
+export interface ObjectStoreOptions {
+  metrics: Metrics;
+  /** For endpoints that have no host name per bucket; the SDK does it by itself where the endpoint is an IP address. */
+  pathStyle: boolean;
+}
+
+export function openObjectStore({ metrics, pathStyle }: ObjectStoreOptions): ObjectStore {
+  const client = new S3Client({ maxAttempts: 6, forcePathStyle: pathStyle, followRegionRedirects: true });
+  observeRequests(client, 's3', metrics);
+
+  return {
+    async put(url, body, { ifAbsent = false } = {}) {
+      try {
+        await client.send(new PutObjectCommand({ ...inS3(placeOf(url)), Body: body, ...(ifAbsent ? { IfNoneMatch: '*' } : {}) }));
+        return 'written';
+      } catch (error) {
+        if (ifAbsent && statusOf(error) === 412) return 'exists';
+        throw failedOn('write', url, error);
+      }
+    },
+    get: (url) => read(client, url),
+    getTail: (url, bytes) => read(client, url, `bytes=-${bytes}`),
+    async describe(url) {
+      const place = placeOf(url);
+      try {
+        const head = await client.send(new HeadObjectCommand({ ...inS3(place), ChecksumMode: 'ENABLED' }));
+        return describeHead(url, head);
+      } catch (error) {
+        if (statusOf(error) === 404) return undefined;
+        throw failedOn('look at', url, error);
+      }
+    },
+    list: (prefixUrl, options) => listPages(client, prefixUrl, options?.startAfterKey),
+    async copy(fromUrl, toUrl, sizeBytes) {
+      if (fromUrl === toUrl) return;
+      const [from, to] = [placeOf(fromUrl), placeOf(toUrl)];
+      try {
+        if (sizeBytes > LARGEST_COPY) await copyInParts(client, from, to, sizeBytes);
+        else await client.send(new CopyObjectCommand({ ...inS3(to), CopySource: copySource(from) }));
+      } catch (error) {
+        throw failedOn('copy', `${fromUrl} to ${toUrl}`, error);
+      }
+    },
+    async ensureBucket(bucket) {
+      try {
+        await client.send(new CreateBucketCommand({ Bucket: bucket }));
+      } catch (error) {
+        if ((error as Error).name !== 'BucketAlreadyOwnedByYou') throw failedOn('create bucket', bucket, error);
+      }
+    },
+    close: () => client.destroy(),
+  };
+}
+
+async function read(client: S3Client, url: string, range?: string): Promise<Buffer | undefined> {
+  try {
+    const reply = await client.send(new GetObjectCommand({ ...inS3(placeOf(url)), ...(range === undefined ? {} : { Range: range }) }));
+    return Buffer.from((await reply.Body?.transformToByteArray()) ?? []);
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === 404) return undefined;
+    // An empty object has no last bytes.
+    if (status === 416) return Buffer.alloc(0);
+    throw failedOn('read', url, error);
+  }
+}
+
+async function* listPages(client: S3Client, prefixUrl: string, startAfterKey: string | undefined): AsyncGenerator<SeenObject[]> {
+  const { bucket, key } = placeOf(prefixUrl);
+  let token: string | undefined;
+  do {
+    const page = await client
+      .send(new ListObjectsV2Command({ Bucket: bucket, Prefix: key, ...(token === undefined ? { StartAfter: startAfterKey } : { ContinuationToken: token }) }))
+      .catch((error: unknown) => { throw failedOn('list', prefixUrl, error); });
+    yield (page.Contents ?? []).map((one) => ({
+      url: formatS3Url({ bucket, key: one.Key ?? '' }),
+      sizeBytes: one.Size ?? 0,
+      etag: unquote(one.ETag),
+      lastModifiedMs: one.LastModified?.getTime() ?? 0,
+    }));
+    token = page.NextContinuationToken;
+  } while (token !== undefined);
+}
+
+function describeHead(url: string, head: HeadObjectCommandOutput): DescribedObject {
+  const whole = head.ChecksumType !== 'COMPOSITE';
+  const found = Object.entries(checksumFields).flatMap(([name, field]) => (whole && head[field] !== undefined ? [[name, head[field]]] : []));
+  return {
+    url,
+    sizeBytes: head.ContentLength ?? 0,
+    etag: unquote(head.ETag),
+    lastModifiedMs: head.LastModified?.getTime() ?? 0,
+    checksums: Object.fromEntries(found) as DescribedObject['checksums'],
+    ...(head.VersionId === undefined ? {} : { versionId: head.VersionId }),
+  };
+}
+
+/** A failed multipart upload is billed until it is aborted, so it is aborted whatever happened. */
+async function copyInParts(client: S3Client, from: S3Place, to: S3Place, sizeBytes: number): Promise<void> {
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand({ ...inS3(to), ChecksumAlgorithm: 'CRC64NVME', ChecksumType: 'FULL_OBJECT' }));
+  try {
+    const parts: CompletedPart[] = [];
+    const count = Math.ceil(sizeBytes / COPY_PART);
+    let next = 0;
+    const copyNext = async (): Promise<void> => {
+      for (let position = next++; position < count; position = next++) {
+        const first = position * COPY_PART;
+        const range = `bytes=${first}-${Math.min(first + COPY_PART, sizeBytes) - 1}`;
+        const reply = await client.send(new UploadPartCopyCommand({ ...inS3(to), UploadId, PartNumber: position + 1, CopySource: copySource(from), CopySourceRange: range }));
+        parts[position] = { ...reply.CopyPartResult, PartNumber: position + 1 };
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(COPY_PARTS_AT_ONCE, count) }, copyNext));
+    await client.send(new CompleteMultipartUploadCommand({ ...inS3(to), UploadId, MultipartUpload: { Parts: parts } }));
+  } catch (error) {
+    await client.send(new AbortMultipartUploadCommand({ ...inS3(to), UploadId })).catch(() => undefined);
+    throw error;
+  }
+}
+
+const copySource = ({ bucket, key }: S3Place): string => `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
+const unquote = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
+const statusOf = (error: unknown): number => (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
+
+function failedOn(what: string, which: string, cause: unknown): Error {
+  if (cause instanceof S3UrlError) return cause;
+  const { name, message } = cause as Error;
+  return new Error(`S3 could not ${what} ${which}: ${name}: ${message}`, { cause });
+}
