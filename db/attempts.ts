@@ -1,0 +1,92 @@
+/** Attempts: which task sits at which index of a submission, and how it ended. */
+import type { RowDataPacket } from 'mysql2/promise';
+import type { AttemptOutcome } from '../core/attempts.ts';
+import type { Place } from '../core/places.ts';
+import type { ResultRecord } from '../core/result.ts';
+import type { Session } from './client.ts';
+
+export interface OpenAttempt {
+  taskId: number;
+  number: number;
+  submissionId: number;
+  arrayIndex: number;
+  /** Where its task stands: cancelled tasks keep an open attempt until their job has ended. */
+  place: Place;
+  hostLosses: number;
+  memoryGrowths: number;
+}
+
+/** Attempts of these submissions that have not ended. */
+export async function readOpenAttempts(session: Session, submissionIds: readonly number[]): Promise<OpenAttempt[]> {
+  if (submissionIds.length === 0) return [];
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT attempts.task_id AS taskId, attempts.number, attempts.submission_id AS submissionId, attempts.array_index AS arrayIndex,
+       tasks.place, tasks.host_losses AS hostLosses, tasks.memory_growths AS memoryGrowths
+     FROM attempts JOIN tasks ON tasks.id = attempts.task_id
+     WHERE attempts.submission_id IN (?) AND attempts.outcome IS NULL ORDER BY attempts.submission_id, attempts.array_index`,
+    [submissionIds],
+  );
+  return rows as unknown as OpenAttempt[];
+}
+
+export interface AttemptTask {
+  taskId: number;
+  arrayIndex: number;
+  templateId: number;
+  values: string[];
+}
+
+/** What the manifest of a submission needs, in the array's order. */
+export async function readAttemptTasks(session: Session, submissionId: number): Promise<AttemptTask[]> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT attempts.task_id AS taskId, attempts.array_index AS arrayIndex, tasks.template_id AS templateId, tasks.slot_values AS slotValues
+     FROM attempts JOIN tasks ON tasks.id = attempts.task_id WHERE attempts.submission_id = ? ORDER BY attempts.array_index`,
+    [submissionId],
+  );
+  return rows.map(({ slotValues, ...row }) => ({ ...row, values: JSON.parse(String(slotValues)) as string[] }) as unknown as AttemptTask);
+}
+
+export interface EndedAttempt {
+  taskId: number;
+  number: number;
+  outcome: AttemptOutcome;
+  exitCode?: number;
+  reason?: string;
+  result?: ResultRecord;
+  batchAttempt?: number;
+}
+
+const ROWS_PER_UPDATE = 1000;
+
+/** Writes how attempts ended; one that has ended already stays as it is. */
+export async function endAttempts(session: Session, ended: readonly EndedAttempt[], nowMs: number): Promise<void> {
+  for (let start = 0; start < ended.length; start += ROWS_PER_UPDATE) {
+    const rows = ended.slice(start, start + ROWS_PER_UPDATE).map((one) => [
+      one.taskId, one.number, one.outcome, one.exitCode ?? null, one.reason ?? null, one.result ? JSON.stringify(one.result) : null, one.batchAttempt ?? null,
+    ]);
+    await session.query(
+      `UPDATE attempts JOIN JSON_TABLE(?, '$[*]' COLUMNS (taskId BIGINT PATH '$[0]', number INT PATH '$[1]', outcome VARCHAR(16) PATH '$[2]',
+         exitCode INT PATH '$[3]', reason TEXT PATH '$[4]', result MEDIUMTEXT PATH '$[5]', batchAttempt INT PATH '$[6]')) AS ended
+         ON ended.taskId = attempts.task_id AND ended.number = attempts.number
+       SET attempts.outcome = ended.outcome, attempts.ended_ms = ?, attempts.exit_code = ended.exitCode, attempts.reason = ended.reason,
+         attempts.result = ended.result, attempts.batch_attempt = ended.batchAttempt
+       WHERE attempts.outcome IS NULL`,
+      [JSON.stringify(rows), nowMs],
+    );
+  }
+}
+
+export interface AttemptResult {
+  taskId: number;
+  number: number;
+  result: ResultRecord | null;
+}
+
+/** Results of the latest attempts of tasks. */
+export async function readResults(session: Session, attempts: readonly { taskId: number; number: number }[]): Promise<Map<number, ResultRecord>> {
+  if (attempts.length === 0) return new Map();
+  const [rows] = await session.query<RowDataPacket[]>('SELECT task_id AS taskId, result FROM attempts WHERE (task_id, number) IN (?) AND result IS NOT NULL', [
+    attempts.map(({ taskId, number }) => [taskId, number]),
+  ]);
+  return new Map(rows.map((row) => [row['taskId'] as number, JSON.parse(String(row['result'])) as ResultRecord]));
+}

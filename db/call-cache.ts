@@ -1,0 +1,144 @@
+/** The call cache: entries by fingerprint, their outputs, and who is computing a fingerprint right now. */
+import { and, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { Components } from '../core/fingerprint.ts';
+import { inTransaction, type Database, type Session } from './client.ts';
+import { cacheComponents, cacheEntries, cacheOutputs } from './schema.ts';
+
+export interface CacheLookup {
+  domain: string;
+  fingerprint: Buffer;
+}
+
+export interface CacheOutput {
+  entryId: number;
+  /** Position in the task's declared outputs. */
+  output: number;
+  /** '' for a FILE, the path below the output's url otherwise. */
+  path: string;
+  url: string;
+  sizeBytes: number;
+  crc64nvme: string;
+}
+
+export interface NewEntry extends CacheLookup {
+  taskId: number;
+  components: Components;
+  outputs: readonly Omit<CacheOutput, 'entryId'>[];
+}
+
+export const lookupKey = ({ domain, fingerprint }: CacheLookup): string => `${domain}\n${fingerprint.toString('hex')}`;
+
+/** The newest valid entry of each fingerprint, by `lookupKey`. */
+export async function findEntries(database: Database, lookups: readonly CacheLookup[]): Promise<Map<string, number>> {
+  if (lookups.length === 0) return new Map();
+  const rows = await database.orm
+    .select({ id: cacheEntries.id, domain: cacheEntries.domain, fingerprint: cacheEntries.fingerprint })
+    .from(cacheEntries)
+    .where(and(inArray(cacheEntries.fingerprint, lookups.map(({ fingerprint }) => fingerprint)), isNull(cacheEntries.invalidReason)))
+    .orderBy(cacheEntries.id);
+  return new Map(rows.map((row) => [lookupKey(row), row.id]));
+}
+
+export async function readEntryOutputs(database: Database, entryIds: readonly number[]): Promise<Map<number, CacheOutput[]>> {
+  if (entryIds.length === 0) return new Map();
+  const rows = await database.orm.select().from(cacheOutputs).where(inArray(cacheOutputs.entryId, [...entryIds])).orderBy(cacheOutputs.entryId, cacheOutputs.position);
+  return Map.groupBy(rows, ({ entryId }) => entryId);
+}
+
+/** Writes entries whole. A task writes one at most: doing it again writes nothing. */
+export async function saveEntries(database: Database, entries: readonly NewEntry[], nowMs: number): Promise<void> {
+  if (entries.length === 0) return;
+  await inTransaction(database, async (session) => {
+    await session.query('INSERT IGNORE INTO cache_entries (domain, fingerprint, task_id, created_ms) VALUES ?', [
+      entries.map((entry) => [entry.domain, entry.fingerprint, entry.taskId, nowMs]),
+    ]);
+    const [rows] = await session.query<RowDataPacket[]>('SELECT id, task_id AS taskId FROM cache_entries WHERE task_id IN (?)', [entries.map(({ taskId }) => taskId)]);
+    const ids = new Map(rows.map((row) => [row['taskId'] as number, row['id'] as number]));
+    await session.query('INSERT IGNORE INTO cache_components (entry_id, components) VALUES ?', [
+      entries.map((entry) => [ids.get(entry.taskId), JSON.stringify(entry.components)]),
+    ]);
+    const outputs = entries.flatMap((entry) =>
+      entry.outputs.map((one, position) => [ids.get(entry.taskId), position, one.output, one.path, one.url, one.sizeBytes, one.crc64nvme]),
+    );
+    await session.query('INSERT IGNORE INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme) VALUES ?', [outputs]);
+  });
+}
+
+/** An entry that can no longer be used says why, and is never found again. */
+export async function invalidateEntry(database: Database, id: number, reason: string): Promise<void> {
+  await database.orm.update(cacheEntries).set({ invalidReason: reason }).where(and(eq(cacheEntries.id, id), isNull(cacheEntries.invalidReason)));
+}
+
+export async function countHits(database: Database, entryIds: readonly number[], nowMs: number): Promise<void> {
+  const groups = Map.groupBy(Map.groupBy(entryIds, (id) => id), ([, same]) => same.length);
+  for (const [times, ids] of groups) {
+    await database.orm.update(cacheEntries).set({ hits: sql`${cacheEntries.hits} + ${times}`, lastHitMs: nowMs }).where(inArray(cacheEntries.id, ids.map(([id]) => id)));
+  }
+}
+
+export interface ExplainedEntry {
+  id: number;
+  taskId: number;
+  fingerprint: Buffer;
+  invalidReason: string | null;
+  components: Components;
+}
+
+/** The entry a task wrote, with what went into its fingerprint. */
+export async function readEntryOfTask(database: Database, taskId: number): Promise<ExplainedEntry | undefined> {
+  const [row] = await explained(database).where(eq(cacheEntries.taskId, taskId));
+  return row;
+}
+
+/** The newest entry of a fingerprint, valid or not. */
+export async function readEntryOf(database: Database, lookup: CacheLookup): Promise<ExplainedEntry | undefined> {
+  const [row] = await explained(database)
+    .where(and(eq(cacheEntries.fingerprint, lookup.fingerprint), eq(cacheEntries.domain, lookup.domain)))
+    .orderBy(desc(cacheEntries.id))
+    .limit(1);
+  return row;
+}
+
+const explained = ({ orm }: Database) =>
+  orm
+    .select({ id: cacheEntries.id, taskId: cacheEntries.taskId, fingerprint: cacheEntries.fingerprint, invalidReason: cacheEntries.invalidReason, components: cacheComponents.components })
+    .from(cacheEntries)
+    .innerJoin(cacheComponents, eq(cacheComponents.entryId, cacheEntries.id))
+    .$dynamic();
+
+export interface Flight extends CacheLookup {
+  taskId: number;
+}
+
+/** Each task asks to be the one that computes its fingerprint. Returns who is, by `lookupKey`. */
+export async function boardFlights(session: Session, wanted: readonly Flight[], nowMs: number): Promise<Map<string, number>> {
+  if (wanted.length === 0) return new Map();
+  await session.query('INSERT IGNORE INTO cache_flights (fingerprint, domain, task_id, since_ms) VALUES ?', [
+    wanted.map(({ fingerprint, domain, taskId }) => [fingerprint, domain, taskId, nowMs]),
+  ]);
+  const [rows] = await session.query<RowDataPacket[]>('SELECT fingerprint, domain, task_id AS taskId FROM cache_flights WHERE fingerprint IN (?)', [
+    wanted.map(({ fingerprint }) => fingerprint),
+  ]);
+  return new Map(rows.map((row) => [lookupKey(row as unknown as CacheLookup), row['taskId'] as number]));
+}
+
+/** Tasks that ended leave their flights. Returns the tasks that waited for them at cache-check. */
+export async function landFlights(session: Session, taskIds: readonly number[]): Promise<number[]> {
+  if (taskIds.length === 0) return [];
+  const [flights] = await session.query<RowDataPacket[]>('SELECT fingerprint FROM cache_flights WHERE task_id IN (?)', [taskIds]);
+  if (flights.length === 0) return [];
+  await session.query<ResultSetHeader>('DELETE FROM cache_flights WHERE task_id IN (?)', [taskIds]);
+  const [waiting] = await session.query<RowDataPacket[]>(`SELECT id FROM tasks WHERE fingerprint IN (?) AND place = 'cache-check'`, [flights.map((row) => row['fingerprint'])]);
+  return waiting.map((row) => row['id'] as number);
+}
+
+/** Flights whose task has ended or is gone: a crash came between its end and its landing. */
+export async function readLostFlights(session: Session, limit: number): Promise<number[]> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT cache_flights.task_id AS taskId FROM cache_flights LEFT JOIN tasks ON tasks.id = cache_flights.task_id
+     WHERE tasks.id IS NULL OR tasks.ended_ms IS NOT NULL LIMIT ?`,
+    [limit],
+  );
+  return rows.map((row) => row['taskId'] as number);
+}

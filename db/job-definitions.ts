@@ -1,0 +1,70 @@
+/** Job definitions by content: one row, one registration, however many workers want it at the same moment. */
+import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { DefinitionContent } from '../core/job-definition.ts';
+import type { Session } from './client.ts';
+
+export interface JobDefinitionRow {
+  id: number;
+  digest: Buffer;
+  content: DefinitionContent;
+  /** name:revision, once registered. */
+  revision: string | null;
+}
+
+/** The row of a content; made when it is new. */
+export async function saveJobDefinition(session: Session, definition: { digest: Buffer; content: DefinitionContent; nowMs: number }): Promise<number> {
+  const find = async (): Promise<number | undefined> => {
+    const [rows] = await session.query<RowDataPacket[]>('SELECT id FROM job_definitions WHERE digest = ?', [definition.digest]);
+    return rows[0]?.['id'] as number | undefined;
+  };
+  const known = await find();
+  if (known !== undefined) return known;
+  await session.query('INSERT IGNORE INTO job_definitions (digest, content, created_ms, last_used_ms) VALUES (?, ?, ?, ?)', [
+    definition.digest, JSON.stringify(definition.content), definition.nowMs, definition.nowMs,
+  ]);
+  const id = await find();
+  if (id === undefined) throw new Error(`Job definition ${definition.digest.toString('hex')} is not in the database right after it was written.`);
+  return id;
+}
+
+export async function readJobDefinition(session: Session, id: number): Promise<JobDefinitionRow | undefined> {
+  const [rows] = await session.query<RowDataPacket[]>('SELECT id, digest, content, revision FROM job_definitions WHERE id = ?', [id]);
+  const [row] = rows;
+  return row && ({ ...row, content: JSON.parse(String(row['content'])) as DefinitionContent } as JobDefinitionRow);
+}
+
+/** Gives one caller the right to register it until `untilMs`; the others see false and come back. */
+export async function claimRegistration(session: Session, claim: { id: number; nowMs: number; untilMs: number }): Promise<boolean> {
+  const [result] = await session.query<ResultSetHeader>('UPDATE job_definitions SET claimed_until_ms = ? WHERE id = ? AND revision IS NULL AND claimed_until_ms <= ?', [
+    claim.untilMs, claim.id, claim.nowMs,
+  ]);
+  return result.affectedRows === 1;
+}
+
+export async function saveRevision(session: Session, id: number, revision: string): Promise<void> {
+  await session.query('UPDATE job_definitions SET revision = ? WHERE id = ? AND revision IS NULL', [revision, id]);
+}
+
+/** Forgets a revision that Batch no longer knows, so that it is registered anew. */
+export async function forgetRevision(session: Session, id: number, revision: string): Promise<void> {
+  await session.query('UPDATE job_definitions SET revision = NULL, claimed_until_ms = 0 WHERE id = ? AND revision = ?', [id, revision]);
+}
+
+export interface ShapeRow {
+  shape: Buffer;
+  jobDefinitionId: number;
+  queue: string;
+  priority: number;
+}
+
+export async function saveShape(session: Session, row: ShapeRow & { nowMs: number }): Promise<void> {
+  await session.query('INSERT IGNORE INTO shapes (shape, job_definition_id, queue, priority, created_ms) VALUES (?, ?, ?, ?, ?)', [
+    row.shape, row.jobDefinitionId, row.queue, row.priority, row.nowMs,
+  ]);
+}
+
+/** `shape` in hex. */
+export async function readShape(session: Session, shape: string): Promise<ShapeRow | undefined> {
+  const [rows] = await session.query<RowDataPacket[]>('SELECT shape, job_definition_id AS jobDefinitionId, queue, priority FROM shapes WHERE shape = UNHEX(?)', [shape]);
+  return rows[0] as ShapeRow | undefined;
+}

@@ -1,0 +1,147 @@
+/** Submissions: packed and committed as an intent before SubmitJob is called, then followed to their end. */
+import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import { submissionKey, type PackedAttempt, type Ready } from '../core/packing.ts';
+import type { SubmissionState } from '../core/submissions.ts';
+import { inTransaction, type Database, type Session } from './client.ts';
+import type { ShapeRow } from './job-definitions.ts';
+
+export interface SubmissionRow {
+  id: number;
+  submissionKey: string;
+  state: SubmissionState;
+  size: number;
+  queue: string;
+  jobDefinitionId: number;
+  jobId: string | null;
+  calls: number;
+  calledMs: number | null;
+  submittedMs: number | null;
+  runningMs: number | null;
+  createdMs: number;
+}
+
+const COLUMNS = `id, submission_key AS submissionKey, state, size, queue, job_definition_id AS jobDefinitionId, job_id AS jobId, calls,
+  called_ms AS calledMs, submitted_ms AS submittedMs, running_ms AS runningMs, created_ms AS createdMs`;
+
+/** Ready attempts of a shape (hex); the count is exact up to `limit`. */
+export async function readReady(session: Session, shape: string, limit: number): Promise<Ready> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT COUNT(*) AS count, COALESCE(MIN(moved_ms), 0) AS oldestMs, COALESCE(MAX(moved_ms), 0) AS newestMs FROM
+       (SELECT moved_ms FROM tasks WHERE shape = UNHEX(?) AND submission_id IS NULL AND place = 'submit' LIMIT ?) AS ready`,
+    [shape, limit],
+  );
+  const [row] = rows;
+  return { count: Number(row?.['count'] ?? 0), oldestMs: Number(row?.['oldestMs'] ?? 0), newestMs: Number(row?.['newestMs'] ?? 0) };
+}
+
+export interface PackRequest {
+  shape: ShapeRow;
+  /** At most so many attempts. */
+  most: number;
+  nowMs: number;
+  dueMs: number;
+}
+
+/**
+ * Takes ready attempts of a shape and commits the intent to submit them. Rows that another packer holds are passed
+ * over. Returns the submission's id, or undefined when nothing was left to take.
+ */
+export function packSubmission(database: Database, request: PackRequest): Promise<number | undefined> {
+  return inTransaction(database, async (session) => {
+    const [rows] = await session.query<RowDataPacket[]>(
+      `SELECT id, attempt FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit' ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`,
+      [request.shape.shape, request.most],
+    );
+    if (rows.length === 0) return undefined;
+    const packed = rows.map((row): PackedAttempt => ({ taskId: row['id'] as number, number: (row['attempt'] as number) + 1 }));
+    const id = await insertSubmission(session, request, packed);
+    await insertAttempts(session, { id, nowMs: request.nowMs }, packed);
+    await session.query('UPDATE tasks SET submission_id = ?, attempt = attempt + 1, due_ms = NULL WHERE id IN (?)', [id, packed.map(({ taskId }) => taskId)]);
+    return id;
+  });
+}
+
+async function insertSubmission(session: Session, request: PackRequest, packed: readonly PackedAttempt[]): Promise<number> {
+  const [result] = await session.query<ResultSetHeader>(
+    'INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    [submissionKey(packed), request.shape.shape, 'packed', packed.length, request.shape.queue, request.shape.jobDefinitionId, request.dueMs, request.nowMs],
+  );
+  return result.insertId;
+}
+
+const ATTEMPTS_PER_INSERT = 5000;
+
+async function insertAttempts(session: Session, submission: { id: number; nowMs: number }, packed: readonly PackedAttempt[]): Promise<void> {
+  const rows = packed.map(({ taskId, number }, index) => [taskId, number, submission.id, index, submission.nowMs]);
+  for (let start = 0; start < rows.length; start += ATTEMPTS_PER_INSERT) {
+    await session.query('INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES ?', [rows.slice(start, start + ATTEMPTS_PER_INSERT)]);
+  }
+}
+
+export async function readSubmissions(session: Session, ids: readonly number[]): Promise<SubmissionRow[]> {
+  if (ids.length === 0) return [];
+  const [rows] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM submissions WHERE id IN (?)`, [ids]);
+  return rows as unknown as SubmissionRow[];
+}
+
+/** Submissions of a Batch queue that Batch runs, oldest first. */
+export async function readRunning(session: Session, queue: string): Promise<SubmissionRow[]> {
+  const [rows] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM submissions WHERE state = 'running' AND queue = ? ORDER BY id`, [queue]);
+  return rows as unknown as SubmissionRow[];
+}
+
+/** The intent becomes a call: only one caller wins, and only from `packed`. */
+export async function startCall(session: Session, call: { id: number; nowMs: number; dueMs: number }): Promise<boolean> {
+  const [result] = await session.query<ResultSetHeader>(
+    `UPDATE submissions SET state = 'calling', called_ms = ?, due_ms = ?, calls = calls + 1 WHERE id = ? AND state = 'packed'`,
+    [call.nowMs, call.dueMs, call.id],
+  );
+  return result.affectedRows === 1;
+}
+
+/** Batch has certainly not taken it: back to `packed`, to be called again at `dueMs`. */
+export async function takeBackCall(session: Session, call: { id: number; calledMs: number; dueMs: number }): Promise<boolean> {
+  const [result] = await session.query<ResultSetHeader>(`UPDATE submissions SET state = 'packed', due_ms = ? WHERE id = ? AND state = 'calling' AND called_ms = ?`, [
+    call.dueMs, call.id, call.calledMs,
+  ]);
+  return result.affectedRows === 1;
+}
+
+/** Batch gave a job id: the submission runs, and its tasks stand at poll. Returns how many tasks moved. */
+export function markSubmitted(database: Database, submitted: { id: number; jobId: string; nowMs: number; dueMs: number }): Promise<number> {
+  return inTransaction(database, async (session) => {
+    const [result] = await session.query<ResultSetHeader>(
+      `UPDATE submissions SET state = 'running', job_id = ?, submitted_ms = ?, due_ms = ? WHERE id = ? AND state = 'calling'`,
+      [submitted.jobId, submitted.nowMs, submitted.dueMs, submitted.id],
+    );
+    if (result.affectedRows === 0) return 0;
+    const [moved] = await session.query<ResultSetHeader>(`UPDATE tasks SET place = 'poll', moved_ms = ?, due_ms = NULL WHERE submission_id = ? AND place = 'submit'`, [
+      submitted.nowMs, submitted.id,
+    ]);
+    return moved.affectedRows;
+  });
+}
+
+/** A twin owns the submission's prefix: from now on that job is watched. */
+export async function adoptJob(session: Session, adopted: { id: number; jobId: string; was: string }): Promise<void> {
+  await session.query(`UPDATE submissions SET job_id = ? WHERE id = ? AND job_id = ? AND state = 'running'`, [adopted.jobId, adopted.id, adopted.was]);
+}
+
+export async function markSeenRunning(session: Session, ids: readonly number[], nowMs: number): Promise<void> {
+  if (ids.length > 0) await session.query('UPDATE submissions SET running_ms = ? WHERE id IN (?) AND running_ms IS NULL', [nowMs, ids]);
+}
+
+/** Looked at just now: the sweeper need not wonder before `dueMs`. */
+export async function postponeSubmissions(session: Session, ids: readonly number[], dueMs: number): Promise<void> {
+  if (ids.length > 0) await session.query(`UPDATE submissions SET due_ms = ? WHERE id IN (?) AND state <> 'ended'`, [dueMs, ids]);
+}
+
+/** Ends those whose every attempt has ended. Returns their ids. */
+export async function endSubmissions(session: Session, ids: readonly number[], nowMs: number): Promise<void> {
+  if (ids.length === 0) return;
+  await session.query(
+    `UPDATE submissions SET state = 'ended', ended_ms = ?, due_ms = NULL WHERE id IN (?) AND state <> 'ended'
+       AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.submission_id = submissions.id AND attempts.outcome IS NULL)`,
+    [nowMs, ids],
+  );
+}

@@ -1,0 +1,95 @@
+/** Tasks as the stages read and move them. A move's guard is in the statement itself: only rows still at their place go. */
+import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { Failure } from '../core/failures.ts';
+import { isEnd, moves, type MoveName, type Stage } from '../core/places.ts';
+import type { CacheMode } from '../core/task.ts';
+import type { Session } from './client.ts';
+
+export interface TaskRow {
+  id: number;
+  owner: string;
+  templateId: number;
+  values: string[];
+  cache: CacheMode;
+  priority: number;
+  fingerprint: Buffer | null;
+  hitEntryId: number | null;
+  submissionId: number | null;
+  attempt: number;
+  hostLosses: number;
+  memoryGrowths: number;
+  movedMs: number;
+  createdMs: number;
+}
+
+const COLUMNS = `id, owner, template_id AS templateId, slot_values AS slotValues, cache, priority, fingerprint, hit_entry_id AS hitEntryId,
+  submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, moved_ms AS movedMs, created_ms AS createdMs`;
+
+/** Those of the tasks that stand at `stage`; the others have moved on and are nobody's business here. */
+export async function readTasksAt(session: Session, stage: Stage, ids: readonly number[]): Promise<TaskRow[]> {
+  if (ids.length === 0) return [];
+  const [rows] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM tasks WHERE id IN (?) AND place = ?`, [ids, stage]);
+  return rows.map(({ slotValues, ...row }) => ({ ...row, values: JSON.parse(String(slotValues)) as string[] }) as unknown as TaskRow);
+}
+
+export interface MoveDetails {
+  nowMs: number;
+  /** When the sweeper should wonder; null for an end, or where something else is watched in the task's stead. */
+  dueMs: number | null;
+}
+
+/** Columns a move may set besides the place, in SQL and in the fields of its rows. */
+const settable = {
+  fingerprint: { column: 'fingerprint', fromJson: 'UNHEX(moved.fingerprint)', type: 'CHAR(64)' },
+  hitEntryId: { column: 'hit_entry_id', fromJson: 'moved.hitEntryId', type: 'BIGINT' },
+  shape: { column: 'shape', fromJson: 'UNHEX(moved.shape)', type: 'CHAR(32)' },
+  submissionId: { column: 'submission_id', fromJson: 'moved.submissionId', type: 'BIGINT' },
+  hostLosses: { column: 'host_losses', fromJson: 'moved.hostLosses', type: 'INT' },
+  memoryGrowths: { column: 'memory_growths', fromJson: 'moved.memoryGrowths', type: 'INT' },
+  failureCode: { column: 'failure_code', fromJson: 'moved.failureCode', type: 'VARCHAR(40)' },
+  failure: { column: 'failure', fromJson: 'moved.failure', type: 'TEXT' },
+} as const;
+
+/** Digests are hex here. */
+export type Settable = { [K in keyof typeof settable]?: string | number | null };
+
+export interface MovedTask {
+  id: number;
+  set: Settable;
+}
+
+const guard = (move: MoveName) => moves[move].from as readonly string[];
+
+function placeColumns(move: MoveName, details: MoveDetails): [sql: string, values: unknown[]] {
+  const { to } = moves[move];
+  const values: unknown[] = [to, details.nowMs, details.dueMs];
+  if (!isEnd(to)) return ['tasks.place = ?, tasks.moved_ms = ?, tasks.due_ms = ?', values];
+  return ['tasks.place = ?, tasks.moved_ms = ?, tasks.due_ms = ?, tasks.ended_ms = ?', [...values, details.nowMs]];
+}
+
+/** Moves tasks alike. Returns how many still stood where the move begins. */
+export async function moveTasks(session: Session, move: MoveName, ids: readonly number[], details: MoveDetails): Promise<number> {
+  if (ids.length === 0) return 0;
+  const [columns, values] = placeColumns(move, details);
+  const [result] = await session.query<ResultSetHeader>(`UPDATE tasks SET ${columns} WHERE id IN (?) AND place IN (?)`, [...values, ids, guard(move)]);
+  return result.affectedRows;
+}
+
+/** Moves tasks each with values of its own, in one statement; all rows set the same fields. */
+export async function moveTasksEach(session: Session, move: MoveName, tasks: readonly MovedTask[], details: MoveDetails): Promise<number> {
+  const [first] = tasks;
+  if (!first) return 0;
+  const fields = (Object.keys(first.set) as (keyof Settable)[]).toSorted();
+  const [columns, values] = placeColumns(move, details);
+  const sets = fields.map((field) => `tasks.${settable[field].column} = ${settable[field].fromJson}`);
+  const paths = fields.map((field, position) => `${field} ${settable[field].type} PATH '$[${position + 1}]'`);
+  const [result] = await session.query<ResultSetHeader>(
+    `UPDATE tasks JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$[0]', ${paths.join(', ')})) AS moved ON moved.id = tasks.id
+     SET ${[columns, ...sets].join(', ')} WHERE tasks.place IN (?)`,
+    [JSON.stringify(tasks.map(({ id, set }) => [id, ...fields.map((field) => set[field] ?? null)])), ...values, guard(move)],
+  );
+  return result.affectedRows;
+}
+
+/** The rows of a `fail` move. */
+export const failedTask = (id: number, failure: Failure): MovedTask => ({ id, set: { failureCode: failure.kind, failure: failure.sentence } });

@@ -1,0 +1,53 @@
+/** Templates never change once written, so a process reads each of them once. */
+import type { RowDataPacket } from 'mysql2/promise';
+import type { Template } from '../core/template.ts';
+import type { Session } from './client.ts';
+
+export interface TemplateRow {
+  id: number;
+  template: Template;
+  /** SHA-256 of its script in hex, once that lies in S3. */
+  scriptSha256: string | null;
+}
+
+/** Enough for every shape of a busy day; a template is a few kB. */
+const LARGEST_CACHE = 2000;
+
+export interface TemplateCache {
+  read(session: Session, ids: Iterable<number>): Promise<Map<number, TemplateRow>>;
+}
+
+export function createTemplateCache(): TemplateCache {
+  const known = new Map<number, TemplateRow>();
+  return {
+    async read(session, ids) {
+      const wanted = [...new Set(ids)];
+      const unknown = wanted.filter((id) => known.get(id)?.scriptSha256 === undefined || known.get(id)?.scriptSha256 === null);
+      const fresh = unknown.length === 0 ? [] : await readTemplates(session, unknown);
+      const rows = new Map(fresh.map((row) => [row.id, row]));
+      for (const id of wanted) {
+        const row = rows.get(id) ?? known.get(id);
+        if (row) rows.set(id, row);
+      }
+      for (const [id, row] of rows) {
+        known.delete(id);
+        known.set(id, row);
+      }
+      for (const id of known.keys()) {
+        if (known.size <= LARGEST_CACHE) break;
+        known.delete(id);
+      }
+      return rows;
+    },
+  };
+}
+
+async function readTemplates(session: Session, ids: readonly number[]): Promise<TemplateRow[]> {
+  const [rows] = await session.query<RowDataPacket[]>('SELECT id, body, LOWER(HEX(script_sha256)) AS scriptSha256 FROM templates WHERE id IN (?)', [ids]);
+  return rows.map((row) => ({ id: row['id'] as number, template: JSON.parse(String(row['body'])) as Template, scriptSha256: row['scriptSha256'] as string | null }));
+}
+
+/** Remembers that a template's script lies in S3 under its digest (hex). */
+export async function markTemplateStaged(session: Session, id: number, scriptSha256: string): Promise<void> {
+  await session.query('UPDATE templates SET script_sha256 = UNHEX(?) WHERE id = ? AND script_sha256 IS NULL', [scriptSha256, id]);
+}
