@@ -2,21 +2,14 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { choosePackageManager, installScript, installSentence, type PackageManager } from './package-managers.ts';
-
-export interface WantedProgram {
-  title: string;
-  /** Any of these will do; the first found is taken. */
-  programs: string[];
-  packages: Record<PackageManager, string[]>;
-  /** The other way, for the sentence that says what to do. */
-  orElse: string;
-}
+import { choosePackageManager, installScript, installSentence, type InstallPaths } from './package-managers.ts';
+import type { WantedProgram } from './programs.ts';
 
 export interface Machine {
   /** Folders in which programs are looked for, first wins. */
   searchFolders: string[];
   isRoot: boolean;
+  installPaths: InstallPaths;
 }
 
 /** Servers often lie where only root's PATH looks, on Red Hat in libexec, on macOS below the package manager's own folder. */
@@ -24,7 +17,12 @@ const serverFolders = ['/usr/local/bin', '/usr/local/sbin', '/usr/bin', '/usr/sb
 
 export function thisMachine(): Machine {
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  return { searchFolders: [...path, ...serverFolders], isRoot: process.getuid?.() === 0 };
+  return {
+    searchFolders: [...path, ...serverFolders],
+    isRoot: process.getuid?.() === 0,
+    // Not below /tmp: there another user could put a link in root's way.
+    installPaths: { lockFile: '/run/batchwell-install.lock', policyFile: '/usr/sbin/policy-rc.d' },
+  };
 }
 
 /** The program is not there, and could not be installed. The message names the command to run. */
@@ -66,15 +64,10 @@ export async function ensureProgram(wanted: WantedProgram, machine: Machine = th
   if (!machine.isRoot || manager === 'brew') throw new MissingProgram(`${missing} Install it with \`${command}\`, ${wanted.orElse}.`);
 
   announce(`Installing ${wanted.title} with ${manager} (once, about half a minute)…`);
-  const { output, code } = await runShell(installScript(manager, names, wanted.programs));
+  const { output, code } = await runShell(installScript(manager, names, wanted.programs, machine.installPaths), machine.searchFolders);
   const installed = findProgram(wanted.programs, machine);
   if (installed !== undefined) return installed;
   throw new MissingProgram(`${missing} Installing it failed (exit code ${code}). Try \`${command}\` yourself, ${wanted.orElse}. The end of the output:\n${output}`);
-}
-
-/** bubblewrap, in which the local Batch server runs tasks; or proot, where only that is there. */
-export function ensureBubblewrap(wanted: WantedProgram, machine: Machine = thisMachine()): Promise<string> {
-  return ensureProgram(wanted, machine);
 }
 
 function announceOnStderr(line: string): void {
@@ -83,9 +76,12 @@ function announceOnStderr(line: string): void {
 
 const outputTailCharacters = 2_000;
 
-function runShell(script: string): Promise<{ output: string; code: number | null }> {
+function runShell(script: string, searchFolders: string[]): Promise<{ output: string; code: number | null }> {
   return new Promise((resolve, reject) => {
-    const child = spawn('/bin/sh', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('/bin/sh', ['-c', script], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PATH: searchFolders.join(delimiter) },
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {

@@ -10,13 +10,17 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 
-/** Reads until the pipe ends; then ends process $1 and removes folder $2, when given. */
+/**
+ * Reads until the pipe ends; then ends process $1 and removes folder $2, when given. A zombie is dead, though it
+ * answers kill -0: in a container whose first process does not reap, it stays.
+ */
 const watchdogScript = `
 trap '' HUP INT TERM
+lives() { kill -0 "$1" 2>/dev/null && ! grep -q ') Z ' "/proc/$1/stat" 2>/dev/null; }
 read -r _
 kill -TERM "$1" 2>/dev/null
 n=0
-while [ "$n" -lt 100 ] && kill -0 "$1" 2>/dev/null; do sleep 0.1 2>/dev/null || sleep 1; n=$((n + 1)); done
+while [ "$n" -lt 100 ] && lives "$1"; do sleep 0.1 2>/dev/null || sleep 1; n=$((n + 1)); done
 kill -KILL "$1" 2>/dev/null
 [ -z "$2" ] || rm -rf -- "$2"
 `;

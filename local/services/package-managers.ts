@@ -9,7 +9,7 @@ export function choosePackageManager(has: (program: string) => boolean): Package
 }
 
 const installCommands: Record<PackageManager, string> = {
-  'apt-get': 'apt-get install -y --no-install-recommends',
+  'apt-get': 'apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends',
   dnf: 'dnf install -y --setopt=install_weak_deps=False',
   microdnf: 'microdnf install -y --setopt=install_weak_deps=0',
   apk: 'apk add --no-cache',
@@ -21,8 +21,14 @@ const installCommands: Record<PackageManager, string> = {
 /** The command for a person to type. */
 export function installSentence(manager: PackageManager, packageName: string): string {
   if (manager === 'brew') return `brew install ${packageName}`;
-  const update = manager === 'apt-get' ? 'sudo apt-get update && ' : '';
-  return `${update}sudo ${installCommands[manager]} ${packageName}`;
+  if (manager === 'apt-get') return `sudo apt-get update && sudo apt-get install -y ${packageName}`;
+  return `sudo ${installCommands[manager]} ${packageName}`;
+}
+
+/** Where the script leaves its lock and Debian's policy; tests give their own. */
+export interface InstallPaths {
+  lockFile: string;
+  policyFile: string;
 }
 
 /**
@@ -31,30 +37,32 @@ export function installSentence(manager: PackageManager, packageName: string): s
  * On Debian the packages would start their services on the standard ports: while we install, policy-rc.d forbids it,
  * is removed however we end, and one that was there before is kept.
  */
-export function installScript(manager: PackageManager, packageNames: string[], programs: string[]): string {
+export function installScript(manager: PackageManager, packageNames: string[], programs: string[], paths: InstallPaths): string {
   const have = programs.map((program) => `command -v ${program} >/dev/null 2>&1`).join(' || ');
   const attempts = packageNames.map((name) => `${installCommands[manager]} ${name}`).join(' || ');
   const lines = [
-    'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/libexec"',
-    'exec 9>"${BATCHWELL_INSTALL_LOCK:-/tmp/batchwell-install.lock}"',
+    `exec 9>'${paths.lockFile}'`,
     'if command -v flock >/dev/null 2>&1; then flock 9; fi',
     `if ${have}; then exit 0; fi`,
-    ...(manager === 'apt-get' ? aptLines : []),
+    ...(manager === 'apt-get' ? aptLines(paths.policyFile) : []),
+    // Not fd 9: a daemon that a package starts would hold the lock for ever.
     `{ ${attempts}; } </dev/null 9>&-`,
   ];
   return `${lines.join('\n')}\n`;
 }
 
 const policyMark = 'written by batchwell while it installs packages';
-const aptLines = [
-  'export DEBIAN_FRONTEND=noninteractive',
-  'policy="${BATCHWELL_POLICY_FILE:-/usr/sbin/policy-rc.d}"',
-  // One with our mark is left from a run that was killed: it is ours to remove.
-  `if [ ! -e "$policy" ] || grep -q '${policyMark}' "$policy"; then`,
-  `  trap 'rm -f "$policy"' EXIT`,
-  `  trap 'exit 1' HUP INT TERM`,
-  `  printf '#!/bin/sh\\n# ${policyMark}\\nexit 101\\n' >"$policy"`,
-  '  chmod 755 "$policy"',
-  'fi',
-  'apt-get -o DPkg::Lock::Timeout=120 update </dev/null 9>&- || echo "apt-get update failed; the packages it knows already are tried" >&2',
-];
+
+function aptLines(policyFile: string): string[] {
+  return [
+    'export DEBIAN_FRONTEND=noninteractive',
+    // One with our mark is left from a run that was killed: it is ours to remove.
+    `if [ ! -e '${policyFile}' ] || grep -q '${policyMark}' '${policyFile}'; then`,
+    `  trap 'rm -f "${policyFile}"' EXIT`,
+    `  trap 'exit 1' HUP INT TERM`,
+    `  printf '#!/bin/sh\\n# ${policyMark}\\nexit 101\\n' >'${policyFile}'`,
+    `  chmod 755 '${policyFile}'`,
+    'fi',
+    'apt-get -o DPkg::Lock::Timeout=120 update </dev/null 9>&- || echo "apt-get update failed; the packages it knows already are tried" >&2',
+  ];
+}

@@ -1,5 +1,14 @@
 /** What the local services are called, per program and per package manager: the first name that can be installed is taken. */
-import type { WantedProgram } from './install.ts';
+import type { PackageManager } from './package-managers.ts';
+
+export interface WantedProgram {
+  title: string;
+  /** Any of these will do; the first found is taken. */
+  programs: string[];
+  packages: Record<PackageManager, string[]>;
+  /** The other way, for the sentence that says what to do. */
+  orElse: string;
+}
 
 export const redisServer: WantedProgram = {
   title: 'Redis',
@@ -35,17 +44,23 @@ export const mariadbServer: WantedProgram = {
 /** Makes MariaDB's system tables. */
 export const mariadbInstaller = ['mariadb-install-db', 'mysql_install_db'];
 
+const realBatch = 'or let tasks run on a real AWS Batch (AWS_ENDPOINT_URL_BATCH not set)';
+
 export const bubblewrap: WantedProgram = {
   title: 'bubblewrap',
-  programs: ['bwrap', 'proot'],
-  packages: {
-    'apt-get': ['bubblewrap', 'proot'],
-    dnf: ['bubblewrap', 'proot'],
-    microdnf: ['bubblewrap', 'proot'],
-    apk: ['bubblewrap', 'proot'],
-    pacman: ['bubblewrap', 'proot'],
-    zypper: ['bubblewrap', 'proot'],
-    brew: [],
-  },
-  orElse: 'the local Batch server runs each task in it',
+  programs: ['bwrap'],
+  packages: everywhere('bubblewrap'),
+  orElse: realBatch,
 };
+
+export const proot: WantedProgram = {
+  title: 'proot',
+  programs: ['proot'],
+  packages: everywhere('proot'),
+  orElse: realBatch,
+};
+
+/** Linux programs that every distribution calls the same. */
+function everywhere(name: string): WantedProgram['packages'] {
+  return { 'apt-get': [name], dnf: [name], microdnf: [name], apk: [name], pacman: [name], zypper: [name], brew: [] };
+}
