@@ -6,7 +6,7 @@
  *   npm run test:interop              test/interop alone
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,12 +17,14 @@ const vitest = join(root, 'node_modules/vitest/vitest.mjs');
 const interop = process.argv.includes('--interop');
 const forwarded = process.argv.slice(2).filter((argument) => argument !== '--interop');
 
-const folder = mkdtempSync(join(tmpdir(), 'batchwell-tally-'));
+// Every temporary file of the run is made in here, so that a run that is broken off leaves none behind.
+const folder = mkdtempSync(join(tmpdir(), 'batchwell-run-'));
+chmodSync(folder, 0o711); // mariadbd's own user must pass through
 const tallyFile = join(folder, 'tally.json');
 const child = spawn(process.execPath, [vitest, 'run', ...forwarded], {
   cwd: root,
   stdio: 'inherit',
-  env: { ...process.env, BATCHWELL_TALLY_FILE: tallyFile, ...(interop ? { BATCHWELL_TESTS: 'interop' } : {}) },
+  env: { ...process.env, TMPDIR: folder, BATCHWELL_TALLY_FILE: tallyFile, ...(interop ? { BATCHWELL_TESTS: 'interop' } : {}) },
 });
 
 // Ctrl-C reaches vitest by itself, as a member of the terminal's group; a signal sent to us alone is passed on.
@@ -40,7 +42,8 @@ child.once('close', (code, signal) => finish(code ?? 1, signal === null ? undefi
 
 function finish(code: number, trouble: string | undefined): void {
   const { passed, failed } = readTally(tallyFile);
-  rmSync(folder, { recursive: true, force: true });
+  // A server that its watchdog is just ending may still write: then it is tried again.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   if (trouble !== undefined) console.error(trouble);
   const incomplete = code !== 0 || signalled !== undefined;
   const failures = failed === 0 && incomplete ? 1 : failed;

@@ -101,14 +101,16 @@ async function serverUser(folder: string): Promise<User | undefined> {
 
 async function createSystemTables(program: string, home: Home): Promise<void> {
   const asUser = home.user === undefined ? [] : [`--user=${home.user.name}`];
+  // The TMPDIR that we were given may be closed to the server's own user.
+  const options = { env: { ...process.env, TMPDIR: home.folder } };
   await rm(home.dataFolder, { recursive: true, force: true }); // a half-made folder from a run that was killed
   if (home.isMysql) {
-    await run(program, ['--no-defaults', '--initialize-insecure', `--datadir=${home.dataFolder}`, ...asUser]);
+    await run(program, ['--no-defaults', '--initialize-insecure', `--datadir=${home.dataFolder}`, ...asUser], options);
     return;
   }
   const installer = findProgram(mariadbInstaller, thisMachine());
   if (installer === undefined) throw new Error(`${program} is there, but neither of ${mariadbInstaller.join(', ')} is: the system tables cannot be made. Reinstall the MariaDB server package.`);
-  await run(installer, ['--no-defaults', `--datadir=${home.dataFolder}`, '--skip-test-db', ...asUser]);
+  await run(installer, ['--no-defaults', `--datadir=${home.dataFolder}`, '--skip-test-db', ...asUser], options);
 }
 
 /** A temporary folder is made anew for each try: a server that did not start has taken its own with it. */
@@ -167,6 +169,7 @@ function serverArguments(home: Home, port: number, initFile: string, options: Ma
     ...(home.user === undefined ? [] : [`--user=${home.user.name}`]),
     `--datadir=${home.dataFolder}`,
     `--socket=${join(home.socketFolder, 'mysqld.sock')}`,
+    `--tmpdir=${home.folder}`,
     `--pid-file=${join(home.folder, 'mysqld.pid')}`,
     `--init-file=${initFile}`,
     '--bind-address=127.0.0.1',

@@ -99,6 +99,7 @@ test('servers whose parent is killed with SIGKILL end, and their folders go', as
   onTestFinished(() => void parent.kill('SIGKILL'));
   const [line] = (await once(createInterface(parent.stdout), 'line')) as [string];
   const servers = JSON.parse(line) as { pid: number; port: number }[];
+  onTestFinished(() => servers.filter(({ pid }) => lives(pid)).forEach(({ pid }) => process.kill(pid, 'SIGKILL')));
   expect(servers.map(({ pid }) => lives(pid))).toEqual([true, true]);
   const connections = servers.map(({ port }) => connect(port, '127.0.0.1').on('error', () => undefined).resume());
   await Promise.all(connections.map((connection) => once(connection, 'connect')));
