@@ -1,0 +1,94 @@
+/** Finds a program, or has the system's package manager install it, or says in one sentence what to do. */
+import { spawn } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { choosePackageManager, installScript, installSentence, type InstallPaths } from './package-managers.ts';
+import type { WantedProgram } from './programs.ts';
+
+export interface Machine {
+  /** Folders in which programs are looked for, first wins. */
+  searchFolders: string[];
+  isRoot: boolean;
+  installPaths: InstallPaths;
+}
+
+/** Servers often lie where only root's PATH looks, on Red Hat in libexec, on macOS below the package manager's own folder. */
+const serverFolders = ['/usr/local/bin', '/usr/local/sbin', '/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/libexec', '/usr/local/mysql/bin', '/opt/homebrew/bin', '/opt/homebrew/sbin'];
+
+export function thisMachine(): Machine {
+  const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return {
+    searchFolders: [...path, ...serverFolders],
+    isRoot: process.getuid?.() === 0,
+    // Not below /tmp: there another user could put a link in root's way.
+    installPaths: { lockFile: '/run/batchwell-install.lock', policyFile: '/usr/sbin/policy-rc.d' },
+  };
+}
+
+/** The program is not there, and could not be installed. The message names the command to run. */
+export class MissingProgram extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'MissingProgram';
+  }
+}
+
+/** The full path of the first program found. */
+export function findProgram(programs: string[], machine: Machine): string | undefined {
+  const candidates = programs.flatMap((program) => machine.searchFolders.map((folder) => join(folder, program)));
+  return candidates.find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The full path of the wanted program. As root, a missing one is installed: one line on stderr says so.
+ * Rejects with MissingProgram.
+ */
+export async function ensureProgram(wanted: WantedProgram, machine: Machine = thisMachine(), announce: (line: string) => void = announceOnStderr): Promise<string> {
+  const found = findProgram(wanted.programs, machine);
+  if (found !== undefined) return found;
+  const manager = choosePackageManager((name) => findProgram([name], machine) !== undefined);
+  const names = manager === undefined ? [] : wanted.packages[manager];
+  const first = names[0];
+  const missing = `Batchwell needs ${wanted.title} and found no ${wanted.programs.join(' or ')} on this machine.`;
+  if (manager === undefined || first === undefined) throw new MissingProgram(`${missing} Install it, ${wanted.orElse}.`);
+  const command = installSentence(manager, first);
+  if (!machine.isRoot || manager === 'brew') throw new MissingProgram(`${missing} Install it with \`${command}\`, ${wanted.orElse}.`);
+
+  announce(`Installing ${wanted.title} with ${manager} (once, about half a minute)…`);
+  const { output, code } = await runShell(installScript(manager, names, wanted.programs, machine.installPaths), machine.searchFolders);
+  const installed = findProgram(wanted.programs, machine);
+  if (installed !== undefined) return installed;
+  throw new MissingProgram(`${missing} Installing it failed (exit code ${code}). Try \`${command}\` yourself, ${wanted.orElse}. The end of the output:\n${output}`);
+}
+
+function announceOnStderr(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+const outputTailCharacters = 2_000;
+
+function runShell(script: string, searchFolders: string[]): Promise<{ output: string; code: number | null }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('/bin/sh', ['-c', script], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PATH: searchFolders.join(delimiter) },
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output = (output + text).slice(-outputTailCharacters);
+      });
+    }
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ output, code }));
+  });
+}

@@ -1,0 +1,161 @@
+/**
+ * A server as a child process that cannot outlive us.
+ *
+ * PR_SET_PDEATHSIG would be shorter, but it is Linux only, follows a thread and not a process, and is cleared when
+ * the server changes its user, which mariadbd does. So each server has a watchdog: a shell that waits for the end of
+ * a pipe which only we hold open. The kernel closes that pipe however we end, by SIGKILL too.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import type { Readable, Writable } from 'node:stream';
+
+/**
+ * Reads until the pipe ends; then ends process $1 and removes folder $2, when given. A zombie is dead, though it
+ * answers kill -0: in a container whose first process does not reap, it stays.
+ */
+const watchdogScript = `
+trap '' HUP INT TERM
+lives() { kill -0 "$1" 2>/dev/null && ! grep -q ') Z ' "/proc/$1/stat" 2>/dev/null; }
+read -r _
+kill -TERM "$1" 2>/dev/null
+n=0
+while [ "$n" -lt 100 ] && lives "$1"; do sleep 0.1 2>/dev/null || sleep 1; n=$((n + 1)); done
+kill -KILL "$1" 2>/dev/null
+[ -z "$2" ] || rm -rf -- "$2"
+`;
+
+/**
+ * Waits for a word from us before it becomes the server, so that there is no moment at which the server runs and its
+ * watchdog does not: were we killed in between, the word never comes and the pipe ends.
+ */
+const gateScript = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
+
+const logTailLines = 30;
+
+export interface ServerCommand {
+  /** What the server is called in errors, such as `Redis`. */
+  title: string;
+  program: string;
+  args: string[];
+  /** The line of its output that says it serves: an event, so that nobody has to poll, and surely of this server and not of another on the same port. */
+  readyLine: RegExp;
+  readyWithinMs: number;
+  /** How long SIGTERM may take before SIGKILL. */
+  stopWithinMs: number;
+  /** Removed when the server has ended, also when we were killed. */
+  temporaryFolder?: string;
+}
+
+export interface OwnedServer {
+  pid: number;
+  /** Settles when the server ends, with how it ended: `exit code 1` or `SIGKILL`. */
+  ended: Promise<string>;
+  /** SIGTERM, then SIGKILL; then removes the temporary folder. May be called more than once. */
+  stop(): Promise<void>;
+}
+
+/** The server ended, or said nothing, before it was ready. The message holds the end of its log. */
+export class ServerNotReady extends Error {
+  readonly portTaken: boolean;
+
+  constructor(title: string, what: string, logTail: string) {
+    super(`${title} did not start: ${what}. The end of its log:\n${logTail}`);
+    this.name = 'ServerNotReady';
+    this.portTaken = /address already in use/i.test(logTail);
+  }
+}
+
+/** Starts the server and waits until it is ready. Rejects with ServerNotReady, after which nothing of it is left. */
+export async function startOwnedServer(command: ServerCommand): Promise<OwnedServer> {
+  // A session of its own: Ctrl-C on the terminal reaches us, and we then stop the servers in order.
+  const child = spawn('/bin/sh', ['-c', gateScript, 'gate', command.program, ...command.args], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    detached: true,
+    cwd: '/',
+    env: serverEnvironment(),
+  });
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (cause) => resolve(cause.message));
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+  });
+  if (child.pid === undefined) throw new ServerNotReady(command.title, await ended, '');
+  const pid = child.pid;
+  const watchdog = startWatchdog(pid, command.temporaryFolder);
+  const gate = child.stdio[3] as Writable;
+  gate.on('error', () => undefined); // the child may be gone already: `ended` tells
+  gate.end('go\n');
+
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= stopServer(child, ended, watchdog, command));
+  const output = collectOutput(child, command.readyLine);
+  const silent = timer(command.readyWithinMs);
+  const outcome = await Promise.race([output.ready, ended.then((how) => `it ended with ${how}`), silent.fired]);
+  silent.cancel();
+  if (outcome !== 'ready') {
+    await stop();
+    throw new ServerNotReady(command.title, outcome, output.tail());
+  }
+  // A dead server's pid may be given to somebody else: its watchdog must not live to signal that one.
+  void ended.then(() => watchdog.kill('SIGKILL'));
+  return { pid, ended, stop };
+}
+
+/** Nothing secret of ours is a server's business; BATCHWELL_RUN lets .ci/run find what is left behind. */
+function serverEnvironment(): NodeJS.ProcessEnv {
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LD_LIBRARY_PATH', 'BATCHWELL_RUN'];
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.includes(name)));
+}
+
+function startWatchdog(pid: number, temporaryFolder: string | undefined): ChildProcess {
+  const watchdog = spawn('/bin/sh', ['-c', watchdogScript, 'batchwell-watchdog', String(pid), temporaryFolder ?? ''], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+    cwd: '/',
+    env: serverEnvironment(),
+  });
+  watchdog.stdin?.on('error', () => undefined);
+  watchdog.unref();
+  return watchdog;
+}
+
+async function stopServer(child: ChildProcess, ended: Promise<string>, watchdog: ChildProcess, command: ServerCommand): Promise<void> {
+  const patience = timer(command.stopWithinMs);
+  child.kill('SIGTERM');
+  await Promise.race([ended, patience.fired]);
+  patience.cancel();
+  child.kill('SIGKILL'); // does nothing when it has ended
+  await ended;
+  if (watchdog.exitCode === null && watchdog.signalCode === null) {
+    watchdog.ref();
+    const gone = once(watchdog, 'exit');
+    watchdog.kill('SIGKILL');
+    await gone;
+  }
+  if (command.temporaryFolder !== undefined) await rm(command.temporaryFolder, { recursive: true, force: true });
+}
+
+function collectOutput(child: ChildProcess, readyLine: RegExp): { ready: Promise<'ready'>; tail(): string } {
+  const lines: string[] = [];
+  const ready = new Promise<'ready'>((resolve) => {
+    for (const stream of [child.stdout, child.stderr] as Readable[]) {
+      let rest = '';
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        const parts = (rest + text).split('\n');
+        rest = parts.pop() ?? '';
+        lines.push(...parts);
+        lines.splice(0, lines.length - logTailLines);
+        if (parts.some((line) => readyLine.test(line))) resolve('ready');
+      });
+    }
+  });
+  return { ready, tail: () => lines.join('\n') };
+}
+
+function timer(ms: number): { fired: Promise<string>; cancel(): void } {
+  let handle: NodeJS.Timeout | undefined;
+  const fired = new Promise<string>((resolve) => {
+    handle = setTimeout(() => resolve(`it was not ready within ${ms} ms`), ms);
+  });
+  return { fired, cancel: () => clearTimeout(handle) };
+}

@@ -1,0 +1,68 @@
+/** Which package manager a machine has, and what to tell it. Pure: install.ts runs it. */
+
+export const packageManagers = ['apt-get', 'dnf', 'microdnf', 'apk', 'pacman', 'zypper', 'brew'] as const;
+export type PackageManager = (typeof packageManagers)[number];
+
+/** The first of packageManagers that the machine has. */
+export function choosePackageManager(has: (program: string) => boolean): PackageManager | undefined {
+  return packageManagers.find(has);
+}
+
+const installCommands: Record<PackageManager, string> = {
+  'apt-get': 'apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends',
+  dnf: 'dnf install -y --setopt=install_weak_deps=False',
+  microdnf: 'microdnf install -y --setopt=install_weak_deps=0',
+  apk: 'apk add --no-cache',
+  pacman: 'pacman -Sy --noconfirm --needed',
+  zypper: 'zypper --non-interactive install --no-recommends',
+  brew: 'brew install',
+};
+
+/** The command for a person to type. */
+export function installSentence(manager: PackageManager, packageName: string): string {
+  if (manager === 'brew') return `brew install ${packageName}`;
+  if (manager === 'apt-get') return `sudo apt-get update && sudo apt-get install -y ${packageName}`;
+  return `sudo ${installCommands[manager]} ${packageName}`;
+}
+
+/** Where the script leaves its lock and Debian's policy; tests give their own. */
+export interface InstallPaths {
+  lockFile: string;
+  policyFile: string;
+}
+
+/**
+ * A POSIX shell script that installs the first package that can be installed, unless one of `programs` has come
+ * meanwhile. It holds a kernel lock (flock), so two at once take turns and a killed one leaves no stale lock.
+ * On Debian the packages would start their services on the standard ports: while we install, policy-rc.d forbids it,
+ * is removed however we end, and one that was there before is kept.
+ */
+export function installScript(manager: PackageManager, packageNames: string[], programs: string[], paths: InstallPaths): string {
+  const have = programs.map((program) => `command -v ${program} >/dev/null 2>&1`).join(' || ');
+  const attempts = packageNames.map((name) => `${installCommands[manager]} ${name}`).join(' || ');
+  const lines = [
+    `exec 9>'${paths.lockFile}'`,
+    'if command -v flock >/dev/null 2>&1; then flock 9; fi',
+    `if ${have}; then exit 0; fi`,
+    ...(manager === 'apt-get' ? aptLines(paths.policyFile) : []),
+    // Not fd 9: a daemon that a package starts would hold the lock for ever.
+    `{ ${attempts}; } </dev/null 9>&-`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+const policyMark = 'written by batchwell while it installs packages';
+
+function aptLines(policyFile: string): string[] {
+  return [
+    'export DEBIAN_FRONTEND=noninteractive',
+    // One with our mark is left from a run that was killed: it is ours to remove.
+    `if [ ! -e '${policyFile}' ] || grep -q '${policyMark}' '${policyFile}'; then`,
+    `  trap 'rm -f "${policyFile}"' EXIT`,
+    `  trap 'exit 1' HUP INT TERM`,
+    `  printf '#!/bin/sh\\n# ${policyMark}\\nexit 101\\n' >'${policyFile}'`,
+    `  chmod 755 '${policyFile}'`,
+    'fi',
+    'apt-get -o DPkg::Lock::Timeout=120 update </dev/null 9>&- || echo "apt-get update failed; the packages it knows already are tried" >&2',
+  ];
+}

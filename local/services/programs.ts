@@ -1,0 +1,66 @@
+/** What the local services are called, per program and per package manager: the first name that can be installed is taken. */
+import type { PackageManager } from './package-managers.ts';
+
+export interface WantedProgram {
+  title: string;
+  /** Any of these will do; the first found is taken. */
+  programs: string[];
+  packages: Record<PackageManager, string[]>;
+  /** The other way, for the sentence that says what to do. */
+  orElse: string;
+}
+
+export const redisServer: WantedProgram = {
+  title: 'Redis',
+  // Fedora 41, RHEL 10, Arch and openSUSE went over to Valkey, which speaks the same protocol.
+  programs: ['redis-server', 'valkey-server'],
+  packages: {
+    'apt-get': ['redis-server', 'valkey-server'],
+    dnf: ['redis', 'valkey'],
+    microdnf: ['redis', 'valkey'],
+    apk: ['redis', 'valkey'],
+    pacman: ['valkey', 'redis'],
+    zypper: ['redis', 'valkey'],
+    brew: ['redis'],
+  },
+  orElse: 'or set REDIS_URL to a server that you have (redis://host:6379)',
+};
+
+export const mariadbServer: WantedProgram = {
+  title: 'MariaDB',
+  programs: ['mariadbd', 'mysqld'],
+  packages: {
+    'apt-get': ['mariadb-server', 'mysql-server'],
+    dnf: ['mariadb-server', 'mysql-server'],
+    microdnf: ['mariadb-server', 'mysql-server'],
+    apk: ['mariadb'],
+    pacman: ['mariadb'],
+    zypper: ['mariadb'],
+    brew: ['mariadb'],
+  },
+  orElse: 'or set DATABASE_URL to a server that you have (mysql://user:password@host:3306/batchwell)',
+};
+
+/** Makes MariaDB's system tables. */
+export const mariadbInstaller = ['mariadb-install-db', 'mysql_install_db'];
+
+const realBatch = 'or let tasks run on a real AWS Batch (AWS_ENDPOINT_URL_BATCH not set)';
+
+export const bubblewrap: WantedProgram = {
+  title: 'bubblewrap',
+  programs: ['bwrap'],
+  packages: everywhere('bubblewrap'),
+  orElse: realBatch,
+};
+
+export const proot: WantedProgram = {
+  title: 'proot',
+  programs: ['proot'],
+  packages: everywhere('proot'),
+  orElse: realBatch,
+};
+
+/** Linux programs that every distribution calls the same. */
+function everywhere(name: string): WantedProgram['packages'] {
+  return { 'apt-get': [name], dnf: [name], microdnf: [name], apk: [name], pacman: [name], zypper: [name], brew: [] };
+}

@@ -1,0 +1,75 @@
+/** A private Redis: its own folder, port and password, on loopback only. Ready in about 0.05 s, 12 MB. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { ensureProgram } from './install.ts';
+import { startOwnedServer } from './owned-server.ts';
+import { startOnPort } from './ports.ts';
+import { redisServer } from './programs.ts';
+
+export interface RedisOptions {
+  /** Kept when the server stops. Without it: a temporary folder, removed on stop. */
+  dataFolder?: string;
+  port?: number;
+  /** Append-only file, synced every second. By default on when dataFolder is given. */
+  durable?: boolean;
+}
+
+export interface PrivateRedis {
+  /** `redis://:password@127.0.0.1:port` */
+  url: string;
+  port: number;
+  pid: number;
+  dataFolder: string;
+  ended: Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** A Redis that is there by URL is used as it is and never stopped by us; else a private one is started. */
+export async function redisOrPrivate(url: string | undefined, options: RedisOptions = {}): Promise<Pick<PrivateRedis, 'url' | 'stop'>> {
+  return url ? { url, stop: async () => undefined } : startRedis(options);
+}
+
+/** Rejects with MissingProgram when there is no Redis and none can be installed, with ServerNotReady when it does not start. */
+export async function startRedis(options: RedisOptions = {}): Promise<PrivateRedis> {
+  const program = await ensureProgram(redisServer);
+  return startOnPort(options.port, (port) => startRedisOn(program, port, options));
+}
+
+async function startRedisOn(program: string, port: number, options: RedisOptions): Promise<PrivateRedis> {
+  const temporary = options.dataFolder === undefined;
+  const dataFolder = options.dataFolder === undefined ? await mkdtemp(join(tmpdir(), 'batchwell-redis-')) : resolve(options.dataFolder);
+  await mkdir(dataFolder, { recursive: true });
+  const password = randomBytes(18).toString('base64url');
+  const configFile = join(dataFolder, 'redis.conf');
+  // A file and not arguments: every user of the machine can read the arguments of a process.
+  await writeFile(configFile, redisConfig({ port, dataFolder, password, durable: options.durable ?? !temporary }), { mode: 0o600 });
+  const server = await startOwnedServer({
+    title: 'Redis',
+    program,
+    args: [configFile],
+    readyLine: /ready to accept connections/i,
+    readyWithinMs: 30_000,
+    stopWithinMs: 10_000,
+    ...(temporary ? { temporaryFolder: dataFolder } : {}),
+  });
+  return { ...server, url: `redis://:${password}@127.0.0.1:${port}`, port, dataFolder };
+}
+
+function redisConfig(facts: { port: number; dataFolder: string; password: string; durable: boolean }): string {
+  const lines = [
+    'bind 127.0.0.1',
+    `port ${facts.port}`,
+    `requirepass ${facts.password}`,
+    `dir ${JSON.stringify(facts.dataFolder)}`,
+    'daemonize no',
+    // BullMQ's keys must never be evicted: a full Redis has to refuse, not to forget.
+    'maxmemory-policy noeviction',
+    'save ""',
+    `appendonly ${facts.durable ? 'yes' : 'no'}`,
+    'appendfsync everysec',
+    'databases 16',
+  ];
+  return `${lines.join('\n')}\n`;
+}

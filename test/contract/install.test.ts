@@ -1,0 +1,101 @@
+/** The system's package manager is played by a shell script, so that nothing is installed on this machine. */
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { ensureProgram, findProgram, MissingProgram, type Machine } from '../../local/services/install.ts';
+import { bubblewrap, mariadbServer, redisServer } from '../../local/services/programs.ts';
+import { ensureBubblewrap } from '../../local/services/sandbox.ts';
+
+interface World {
+  machine: Machine;
+  folder: string;
+  policyFile: string;
+  add(name: string, script: string): Promise<void>;
+  /** What the played programs wrote, one line each. */
+  journal(): Promise<string[]>;
+}
+
+const shellTools = ['rm', 'chmod', 'grep', 'cat', 'flock', 'sleep', 'sh'];
+
+async function machineWith(programs: Record<string, string>, isRoot: boolean): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), 'batchwell-install-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const policyFile = join(folder, 'policy-rc.d');
+  const add = async (name: string, script: string) => {
+    await writeFile(join(folder, name), `#!/bin/sh\ncd ${folder}\n${script}\n`);
+    await chmod(join(folder, name), 0o755);
+  };
+  for (const tool of shellTools) {
+    const path = findProgram([tool], { searchFolders: ['/usr/bin', '/bin'], isRoot, installPaths: { lockFile: '', policyFile: '' } });
+    if (path !== undefined) await symlink(path, join(folder, tool));
+  }
+  for (const [name, script] of Object.entries(programs)) await add(name, script);
+  const machine = { searchFolders: [folder], isRoot, installPaths: { lockFile: join(folder, 'lock'), policyFile } };
+  const journal = async () => (await readFile(join(folder, 'journal'), 'utf8')).trimEnd().split('\n');
+  return { machine, folder, policyFile, add, journal };
+}
+
+/** Plays apt-get: notes whether services may start at that moment, and puts the program there. */
+const aptGet = (program: string) => `
+  case "$*" in
+    *update*) echo update >>journal;;
+    *) echo "services: $(if [ -x policy-rc.d ]; then ./policy-rc.d >/dev/null; echo $?; else echo may start; fi)" >>journal
+       sleep 0.1
+       printf '#!/bin/sh\\n' >${program}; chmod 755 ${program};;
+  esac`;
+
+const quiet = () => undefined;
+
+test('without root a missing program is a sentence that names the command and the other way', async () => {
+  const { machine, folder } = await machineWith({ 'apt-get': 'echo called >>journal' }, false);
+  const refusal = await ensureProgram(redisServer, machine, quiet).catch((error: Error) => error);
+  expect(refusal).toBeInstanceOf(MissingProgram);
+  expect(refusal).toHaveProperty('message', 'Batchwell needs Redis and found no redis-server or valkey-server on this machine. Install it with `sudo apt-get update && sudo apt-get install -y redis-server`, or set REDIS_URL to a server that you have (redis://host:6379).');
+  expect(existsSync(join(folder, 'journal'))).toBe(false);
+});
+
+test('without a package manager it is a sentence too', async () => {
+  const { machine } = await machineWith({}, true);
+  await expect(ensureProgram(mariadbServer, machine, quiet)).rejects.toThrow(/needs MariaDB and found no mariadbd or mysqld on this machine. Install it, or set DATABASE_URL/);
+});
+
+test('as root it is installed with one line said, and its service cannot start meanwhile', async () => {
+  const { machine, folder, policyFile, journal } = await machineWith({ 'apt-get': aptGet('redis-server') }, true);
+  const said: string[] = [];
+  expect(await ensureProgram(redisServer, machine, (line) => said.push(line))).toBe(join(folder, 'redis-server'));
+  expect(said).toHaveLength(1);
+  expect(await journal()).toEqual(['update', 'services: 101']);
+  expect(existsSync(policyFile)).toBe(false);
+});
+
+test('a policy that was there before is kept, one left by a killed run is taken away', async () => {
+  const kept = await machineWith({ 'apt-get': aptGet('redis-server'), 'policy-rc.d': 'exit 104' }, true);
+  await ensureProgram(redisServer, kept.machine, quiet);
+  expect(await kept.journal()).toEqual(['update', 'services: 104']);
+  expect(await readFile(kept.policyFile, 'utf8')).toContain('exit 104');
+
+  const left = await machineWith({ 'apt-get': aptGet('redis-server'), 'policy-rc.d': '# written by batchwell while it installs packages\nexit 101' }, true);
+  await ensureProgram(redisServer, left.machine, quiet);
+  expect(existsSync(left.policyFile)).toBe(false);
+});
+
+test('a failed installation shows its reason and takes the policy away', async () => {
+  const { machine, policyFile } = await machineWith({ 'apt-get': 'echo "E: Unable to locate package" >&2; exit 100' }, true);
+  await expect(ensureProgram(redisServer, machine, quiet)).rejects.toThrow(/failed \(exit code 100\)[^]*Unable to locate package/);
+  expect(existsSync(policyFile)).toBe(false);
+});
+
+test('two at once install once', async () => {
+  const { machine, journal } = await machineWith({ 'apt-get': aptGet('bwrap') }, true);
+  await Promise.all([ensureProgram(bubblewrap, machine, quiet), ensureProgram(bubblewrap, machine, quiet)]);
+  expect(await journal()).toEqual(['update', 'services: 101']);
+});
+
+test('a bubblewrap that the kernel refuses gives way to proot', async () => {
+  const { machine, folder, add } = await machineWith({ bwrap: 'echo "No permissions to create new namespace" >&2; exit 1' }, false);
+  await expect(ensureBubblewrap(machine)).rejects.toThrow(/nothing to run tasks in[^]*No permissions to create new namespace/);
+  await add('proot', 'exit 0');
+  expect(await ensureBubblewrap(machine)).toEqual({ kind: 'proot', program: join(folder, 'proot') });
+});

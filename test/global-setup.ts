@@ -1,0 +1,48 @@
+/**
+ * One private MariaDB for the whole run, started when the first test asks for a database: a run of unit tests alone
+ * does not pay for it. Workers ask over a Unix socket, because only this process outlives every test file.
+ */
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { ensureProgram } from '../local/services/install.ts';
+import { mariadbOrPrivate } from '../local/services/mariadb.ts';
+import { mariadbServer, redisServer } from '../local/services/programs.ts';
+
+/** What a worker reads from the socket: one JSON document. */
+export type DatabaseAnswer = { url: string } | { error: string };
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    databaseSocket: string;
+  }
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // Installing takes longer than a test may. Where it cannot be done, the tests that need the program say why.
+  for (const program of [redisServer, mariadbServer]) await ensureProgram(program).catch(() => undefined);
+
+  const folder = await mkdtemp(join(tmpdir(), 'batchwell-test-'));
+  let database: ReturnType<typeof mariadbOrPrivate> | undefined;
+  const answerWithDatabase = async (): Promise<DatabaseAnswer> => {
+    database ??= mariadbOrPrivate(process.env['BATCHWELL_TEST_DATABASE_URL'], { small: true });
+    return database.then(({ url }) => ({ url }), (cause: Error) => ({ error: cause.message }));
+  };
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined); // a worker that ended meanwhile wants no answer
+    void answerWithDatabase().then((answer) => socket.end(JSON.stringify(answer)));
+  });
+  const databaseSocket = join(folder, 'database.sock');
+  server.listen(databaseSocket);
+  await once(server, 'listening');
+  project.provide('databaseSocket', databaseSocket);
+
+  return async () => {
+    server.close();
+    await (await database?.catch(() => undefined))?.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+}
