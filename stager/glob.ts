@@ -17,13 +17,14 @@ interface Piece {
   length: number;
 }
 
+const member = (text: string): string => literalInSet(text.length > 1 && text.startsWith('\\') ? text.slice(1) : text);
+
 /** `[…]`; undefined when it is not closed, hence an ordinary '['. */
 function setPiece(rest: string): Piece | undefined {
   const match = /^\[([!^]?)(\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*)\]/su.exec(rest);
   if (!match) return undefined;
   const [whole, negated = '', inside = ''] = match;
   const members = inside.matchAll(/\[:(?<name>[a-z]+):\]|(?<from>\\.|[^\\])-(?<to>\\.|[^\\])|(?<one>\\.|.)/gsu);
-  const member = (text: string) => literalInSet(text.length > 1 && text.startsWith('\\') ? text.slice(1) : text);
   const set = [...members].map(({ groups = {} }) => {
     const { name, from, to, one = '' } = groups;
     if (name !== undefined) return classes[name] ?? '';
