@@ -1,0 +1,162 @@
+/** One file from S3 or the web to disk: streamed, checked for size and checksum, there whole or not at all. */
+import { GetObjectCommand } from '@aws-sdk/client-s3';
+import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { combineCrc } from '../core/crc-combine.ts';
+import type { S3Place } from '../core/s3-url.ts';
+import { algorithms, digestFile, inBase64, isCrc, startDigest } from './digest.ts';
+import type { Algorithm, Digest } from './digest.ts';
+import { allSettled, limitTo } from './limit.ts';
+import { persist, rangeHeader, FinalError } from './s3.ts';
+
+/** Larger files come in parts of 16 MiB, several at once. */
+const WHOLE_UP_TO_BYTES = 64 * 1_048_576;
+const PART_BYTES = 16 * 1_048_576;
+
+/**
+ * Bodies under way at once. Each holds one chunk (64 KiB) and its socket's buffer, so this bounds memory as well as
+ * connections, whatever the number and size of the files; the stager lives within the task's own memory limit.
+ */
+const body = limitTo(16);
+
+/** Files open at once; a folder of 100,000 must not open them all. */
+const files = limitTo(16);
+
+/** What S3 says the whole object's checksum is. */
+interface Expected {
+  algorithm: Algorithm;
+  base64: string;
+}
+
+/** The first checksum of the whole object (not of its parts) that S3 keeps; else the ETag where it is an MD5. */
+export function expectedChecksum(answer: GetObjectCommandOutput): Expected | undefined {
+  const kept: Partial<Record<Algorithm, string | undefined>> = {
+    CRC64NVME: answer.ChecksumCRC64NVME, CRC32: answer.ChecksumCRC32, CRC32C: answer.ChecksumCRC32C,
+    SHA256: answer.ChecksumSHA256, SHA512: answer.ChecksumSHA512, SHA1: answer.ChecksumSHA1,
+  };
+  for (const algorithm of algorithms) {
+    const base64 = kept[algorithm];
+    // "…-3" is a checksum of three parts' checksums: it depends on where the parts were cut.
+    if (base64 !== undefined && answer.ChecksumType !== 'COMPOSITE' && !/-\d+$/.test(base64)) return { algorithm, base64 };
+  }
+  const etag = /^"?([0-9a-f]{32})"?$/.exec(answer.ETag ?? '')?.[1];
+  const plain = answer.ServerSideEncryption === undefined || answer.ServerSideEncryption === 'AES256';
+  return etag !== undefined && plain && answer.SSECustomerAlgorithm === undefined ? { algorithm: 'MD5', base64: Buffer.from(etag, 'hex').toString('base64') } : undefined;
+}
+
+/** @returns bytes written, from `position` on */
+async function pour(from: AsyncIterable<Uint8Array>, file: FileHandle, position: number, digest: Digest | undefined): Promise<number> {
+  let written = 0;
+  for await (const chunk of from) {
+    digest?.update(chunk);
+    for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done, chunk.length - done, position + written + done)).bytesWritten;
+    written += chunk.length;
+  }
+  return written;
+}
+
+function streamOf(answer: GetObjectCommandOutput): AsyncIterable<Uint8Array> & { destroy(): void } {
+  if (!answer.Body || !('destroy' in answer.Body)) throw new Error('S3 answered without a body');
+  return answer.Body as unknown as AsyncIterable<Uint8Array> & { destroy(): void };
+}
+
+function requireSize(read: number, expected: number): void {
+  if (read !== expected) throw new Error(`${read} bytes came instead of ${expected}`);
+}
+
+function requireSum(sum: Uint8Array, expected: Expected): void {
+  const found = inBase64(sum);
+  if (found !== expected.base64) throw new Error(`its ${expected.algorithm} checksum is ${found}, and S3 says ${expected.base64}`);
+}
+
+async function fetchPart(s3: S3Client, place: S3Place, file: FileHandle, range: { start: number; end: number }, etag: string | undefined, algorithm: Algorithm | undefined): Promise<Uint8Array | undefined> {
+  return body(() => persist(async () => {
+    // If-Match: a file that is replaced half-way must not end up as a mixture.
+    const answer = await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key, Range: rangeHeader(range), ...(etag && { IfMatch: etag }) }));
+    const digest = algorithm && isCrc(algorithm) ? startDigest(algorithm) : undefined;
+    requireSize(await pour(streamOf(answer), file, range.start, digest), range.end - range.start + 1);
+    return digest?.sum();
+  }));
+}
+
+async function fetchInParts(s3: S3Client, place: S3Place, file: FileHandle, path: string, sizeBytes: number, answer: GetObjectCommandOutput): Promise<void> {
+  const expected = expectedChecksum(answer);
+  const ranges = Array.from({ length: Math.ceil(sizeBytes / PART_BYTES) }, (_, part) => ({ start: part * PART_BYTES, end: Math.min(sizeBytes, (part + 1) * PART_BYTES) - 1 }));
+  const sums = await allSettled(ranges.map((range) => fetchPart(s3, place, file, range, answer.ETag, expected?.algorithm)));
+  if (!expected) return;
+  if (!isCrc(expected.algorithm)) return requireSum(await digestFile(path, expected.algorithm), expected);
+  const { algorithm } = expected;
+  const whole = sums.reduce((sum, next, part) => {
+    const range = ranges[part];
+    return sum && next && range ? combineCrc(algorithm, sum, next, range.end - range.start + 1) : next;
+  });
+  if (whole) requireSum(whole, expected);
+}
+
+/** @returns its CRC64NVME when that is what it was checked by */
+async function fetchS3(s3: S3Client, place: S3Place, file: FileHandle, path: string): Promise<string | undefined> {
+  let large: GetObjectCommandOutput | undefined;
+  const checked = await body(async () => {
+    const answer = await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key, ChecksumMode: 'ENABLED' }));
+    const expected = expectedChecksum(answer);
+    const sizeBytes = answer.ContentLength ?? 0;
+    if (sizeBytes > WHOLE_UP_TO_BYTES) {
+      // Only its headers were wanted; they cost no request of their own for the many small files.
+      streamOf(answer).destroy();
+      large = answer;
+      return expected;
+    }
+    const digest = expected && startDigest(expected.algorithm);
+    requireSize(await pour(streamOf(answer), file, 0, digest), sizeBytes);
+    if (expected && digest) requireSum(await digest.sum(), expected);
+    return expected;
+  });
+  if (large) await fetchInParts(s3, place, file, path, large.ContentLength ?? 0, large);
+  return checked?.algorithm === 'CRC64NVME' ? checked.base64 : undefined;
+}
+
+async function fetchWeb(url: string, file: FileHandle): Promise<undefined> {
+  await body(async () => {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(24 * 3_600_000) });
+    if (!answer.ok) {
+      await answer.body?.cancel();
+      const refused = answer.status >= 400 && answer.status < 500 && answer.status !== 408 && answer.status !== 429;
+      throw refused ? new FinalError(`HTTP ${answer.status} ${answer.statusText}`) : new Error(`HTTP ${answer.status} ${answer.statusText}`);
+    }
+    const read = answer.body ? await pour(answer.body, file, 0, undefined) : 0;
+    const length = answer.headers.get('content-length');
+    // A compressed answer's length is that of what came over the wire.
+    if (length !== null && answer.headers.get('content-encoding') === null) requireSize(read, Number(length));
+  });
+}
+
+export type Source = S3Place | { web: string };
+
+/**
+ * Fetches one file, five times if need be, and puts it at `path` by a rename.
+ * @returns its CRC64NVME in base64, where S3 keeps that
+ * @throws the last failure
+ */
+export const download = (s3: S3Client, source: Source, path: string): Promise<string | undefined> => files(() => downloadNow(s3, source, path));
+
+async function downloadNow(s3: S3Client, source: Source, path: string): Promise<string | undefined> {
+  await mkdir(dirname(path), { recursive: true });
+  const unfinished = `${path}.batchwell-part`;
+  try {
+    const crc = await persist(async () => {
+      const file = await open(unfinished, 'w');
+      try {
+        return 'web' in source ? await fetchWeb(source.web, file) : await fetchS3(s3, source, file, unfinished);
+      } finally {
+        await file.close();
+      }
+    });
+    await rename(unfinished, path);
+    return crc;
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+}

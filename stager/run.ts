@@ -1,0 +1,135 @@
+/** The whole of one attempt, from the environment Batch gives to the container's exit code. */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { SCRATCH_VARIABLE, stagerExit } from '../core/container.ts';
+import { inSubmission, SUBMISSION_VARIABLE } from '../core/s3-layout.ts';
+import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
+import { takeOrReadFence } from './fence.ts';
+import type { Log } from './log.ts';
+import { readTaskText } from './part.ts';
+import { openS3, reasonOf } from './s3.ts';
+import { answer, layOut, openSession, writeLogs, writeResult } from './session.ts';
+import type { Identity, Session } from './session.ts';
+import { runShell } from './shell.ts';
+import type { RunningShell } from './shell.ts';
+import { createUploader } from './upload.ts';
+
+/** How long a task may take to end after SIGTERM; the container is killed 30 s after it. */
+const GRACE_MS = 5_000;
+const LAST_LOGS_MS = 10_000;
+
+/** @throws Error naming the variable that is missing or wrong */
+export function readIdentity(env: NodeJS.ProcessEnv): Identity {
+  const place = parseS3Url(env[SUBMISSION_VARIABLE] ?? '');
+  if (!place) throw new Error(`${SUBMISSION_VARIABLE} is ${JSON.stringify(env[SUBMISSION_VARIABLE])}; s3://bucket/…/submissions/<key>/ was expected.`);
+  const batchJobId = env['AWS_BATCH_JOB_ID'];
+  if (!batchJobId) throw new Error('AWS_BATCH_JOB_ID is not set: the stager runs as the command of an AWS Batch job.');
+  const count = (name: string, otherwise: number, least: number): number => {
+    const value = Number(env[name] ?? otherwise);
+    if (!Number.isSafeInteger(value) || value < least) throw new Error(`${name} is ${JSON.stringify(env[name])}; a whole number from ${least} on was expected.`);
+    return value;
+  };
+  return {
+    submission: { bucket: place.bucket, key: place.key.endsWith('/') ? place.key : `${place.key}/` },
+    batchJobId,
+    index: count('AWS_BATCH_JOB_ARRAY_INDEX', 0, 0),
+    attempt: count('AWS_BATCH_JOB_ATTEMPT', 1, 1),
+  };
+}
+
+/** An image may hold no /tmp, and no shell. */
+async function makeScratch(env: NodeJS.ProcessEnv): Promise<string> {
+  const parent = env[SCRATCH_VARIABLE] ?? '/tmp';
+  await mkdir(parent, { recursive: true });
+  return mkdtemp(join(parent, 'batchwell-'));
+}
+
+function findShell(): string {
+  const own = join(dirname(process.argv[1] ?? ''), 'bin', 'sh');
+  return existsSync(own) ? own : '/bin/sh';
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms).unref());
+
+/** SIGTERM: the task is told, then what it left is saved, and no result is claimed. */
+async function stop(session: Session, shell: RunningShell): Promise<number> {
+  // Whatever was already written last is the truth; it is not taken back.
+  if (session.closed !== 'recorded') session.closed = 'terminated';
+  shell.signal('SIGTERM');
+  const ended = shell.ended.catch(() => 0);
+  const code = await Promise.race([ended, pause(GRACE_MS)]);
+  if (code === undefined) {
+    shell.signal('SIGKILL');
+    await ended;
+  }
+  for (const executor of session.executors) executor.ended ??= { exitCode: code === undefined ? 137 : stagerExit.terminated, startedMs: executor.startedMs, endedMs: Date.now() };
+  await Promise.race([Promise.all([writeLogs(session), session.uploader.abandon()]), pause(LAST_LOGS_MS)]);
+  session.log('task_terminated');
+  return stagerExit.terminated;
+}
+
+/** Runs the script to its end. A shell that ends without a result is itself the failure. */
+async function runScript(session: Session, script: string, terminated: Promise<void>): Promise<number> {
+  const shell = runShell(findShell(), script, session.logs, (words) => answer(session, words));
+  const outcome = await Promise.race([shell.ended, terminated.then(() => 'terminated' as const)]).catch((error: unknown) => ({ error }));
+  if (outcome === 'terminated') return stop(session, shell);
+  // What the task left running in the background would outlive it where no container ends with us.
+  shell.signal('SIGKILL');
+  if (session.closed === 'fenced') return stagerExit.fenced;
+  if (session.closed === 'recorded' && typeof outcome === 'number') return outcome;
+  session.error ??= {
+    kind: 'script',
+    subject: 'shell',
+    message: typeof outcome === 'number' ? `The task's shell ended with ${outcome} before the task's end.` : `The task's shell ${findShell()} could not be started: ${reasonOf(outcome.error)}`,
+  };
+  await writeLogs(session);
+  await writeResult(session);
+  return stagerExit.script;
+}
+
+async function runOwned(session: Session, scratch: string, text: Promise<string>, terminated: Promise<void>): Promise<number> {
+  let read: string;
+  try {
+    read = await text;
+  } catch (error) {
+    const subject = formatS3Url({ bucket: session.submission.bucket, key: session.submission.key + inSubmission.manifest });
+    session.error = { kind: 'script', subject, message: `The task's script could not be read from ${subject}: ${reasonOf(error)}` };
+    await writeResult(session);
+    return stagerExit.script;
+  }
+  const { script } = await layOut(scratch, read);
+  return runScript(session, script, terminated);
+}
+
+/**
+ * @param terminated resolves when the container is asked to end
+ * @returns the container's exit code; never throws
+ */
+export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Promise<void>): Promise<number> {
+  const startedMs = Date.now();
+  let scratch: string | undefined;
+  try {
+    const identity = readIdentity(env);
+    const s3 = openS3(env);
+    const text = readTaskText(s3, identity.submission, identity.index);
+    // Read at the same time as the fence; a failure is looked at when its turn comes.
+    text.catch(() => undefined);
+    const fence = await takeOrReadFence(s3, identity.submission, identity.batchJobId);
+    if (!fence.mine) {
+      log('task_fenced', { owner: fence.owner });
+      return stagerExit.fenced;
+    }
+    log('task_started', { submission: formatS3Url(identity.submission), index: identity.index, attempt: identity.attempt });
+    scratch = await makeScratch(env);
+    const session = openSession(identity, { s3, uploader: createUploader(s3), log, logs: join(scratch, 'logs'), startedMs });
+    const code = await runOwned(session, scratch, text, terminated);
+    log('task_ended', { exitCode: code, durationMs: Date.now() - startedMs, ...(session.error && { reason: session.error.message }) });
+    return code;
+  } catch (error) {
+    log('stager_failed', { reason: reasonOf(error) });
+    return stagerExit.script;
+  } finally {
+    if (scratch !== undefined) await rm(scratch, { recursive: true, force: true }).catch(() => undefined);
+  }
+}

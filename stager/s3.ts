@@ -1,0 +1,96 @@
+/** The one S3 client of the stager, and what its failures are called. */
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import type { ByteRange } from '../core/manifest.ts';
+import { formatS3Url } from '../core/s3-url.ts';
+import type { S3Place } from '../core/s3-url.ts';
+
+/** Tries of one request, and of one whole file; S3 resets connections and answers 503 under load. */
+export const TRIES = 5;
+
+/**
+ * Checksums are the stager's own: the SDK would add a CRC32 to each upload and could not check a ranged download.
+ * The region falls back to one that only routes: a bucket elsewhere answers with a redirect, which is followed.
+ */
+export function openS3(env: NodeJS.ProcessEnv): S3Client {
+  return new S3Client({
+    region: env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? 'us-east-1',
+    followRegionRedirects: true,
+    forcePathStyle: (env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL']) !== undefined,
+    maxAttempts: TRIES,
+    retryMode: 'standard',
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: { connectionTimeout: 10_000, socketTimeout: 60_000, httpAgent: { maxSockets: 64 }, httpsAgent: { maxSockets: 64 } },
+  });
+}
+
+interface Named {
+  name?: unknown;
+  message?: unknown;
+  code?: unknown;
+  cause?: unknown;
+  $metadata?: unknown;
+}
+
+const named = (error: unknown): Named => (typeof error === 'object' && error !== null ? error : {});
+
+/** HTTP status of a failed request; undefined when no answer came. */
+export function statusOf(error: unknown): number | undefined {
+  const metadata = named(error).$metadata;
+  if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return undefined;
+  return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
+}
+
+/** A failure that another try cannot mend: the request itself is refused. */
+export function isFinal(error: unknown): boolean {
+  if (error instanceof FinalError) return true;
+  const status = statusOf(error);
+  return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
+
+/** A reason that stays the same however often it is tried. */
+export class FinalError extends Error {
+  override name = 'FinalError';
+}
+
+/** Query strings of presigned urls are credentials. */
+export const withoutQuery = (text: string): string => text.replace(/(https?:\/\/[^\s?'"]*)\?[^\s'"]*/g, '$1?…');
+
+/** `NoSuchKey: The specified key does not exist.`, fit to be shown: without credentials, on one line, 500 characters at most. */
+export function reasonOf(error: unknown): string {
+  const { name, message, code, cause } = named(error);
+  // fetch hides what happened ("fetch failed") in the cause.
+  if (cause instanceof Error && message === 'fetch failed') return reasonOf(cause);
+  const kind = typeof code === 'string' ? code : typeof name === 'string' ? name : 'Error';
+  const text = typeof message === 'string' && message !== '' && message !== kind ? message : `HTTP ${statusOf(error) ?? 'without an answer'}`;
+  const whole = error instanceof FinalError ? text : `${kind}: ${text}`;
+  return withoutQuery(whole).replace(/\s+/g, ' ').slice(0, 500);
+}
+
+/** Runs `work` until it ends well, up to five times; gives up at once where no other try can help. */
+export async function persist<T>(work: () => Promise<T>, pauseMs = 250): Promise<T> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (isFinal(error) || tried >= TRIES) throw error;
+      // Jitter, because thousands of siblings saw the same 503.
+      await new Promise((resolve) => setTimeout(resolve, pauseMs * 2 ** (tried - 1) * (0.5 + Math.random())));
+    }
+  }
+}
+
+export const rangeHeader = (range: ByteRange): string => `bytes=${range.start}-${range.end}`;
+
+/** A small object's bytes. @throws the SDK's error when it cannot be read */
+export async function readBytes(s3: S3Client, place: S3Place, range?: ByteRange): Promise<Buffer> {
+  return persist(async () => {
+    const answer = await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key, ...(range && { Range: rangeHeader(range) }) }));
+    if (!answer.Body) throw new Error(`${formatS3Url(place)} came without a body`);
+    return Buffer.from(await answer.Body.transformToByteArray());
+  });
+}
+
+export async function writeBytes(s3: S3Client, place: S3Place, body: string | Buffer, contentType: string): Promise<void> {
+  await s3.send(new PutObjectCommand({ Bucket: place.bucket, Key: place.key, Body: body, ContentType: contentType }));
+}

@@ -1,0 +1,193 @@
+/** One attempt at a task: what its script asked for, what came of it, and what is told to S3. */
+import type { S3Client } from '@aws-sdk/client-s3';
+import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { encodeResultKey } from '../core/result-key.ts';
+import type { ExecutorResult, ResultRecord, StagerError } from '../core/result.ts';
+import { inSubmission } from '../core/s3-layout.ts';
+import type { S3Place } from '../core/s3-url.ts';
+import { takeOrReadFence } from './fence.ts';
+import type { DeclaredInput, FetchedFile } from './inputs.ts';
+import { fetchInputs } from './inputs.ts';
+import type { Log } from './log.ts';
+import type { DeclaredOutput } from './outputs.ts';
+import { uploadOutputs } from './outputs.ts';
+import { persist, reasonOf, writeBytes } from './s3.ts';
+import type { Uploader } from './upload.ts';
+
+export interface Identity {
+  submission: S3Place;
+  batchJobId: string;
+  /** Array index, from 0; 0 for a single job. */
+  index: number;
+  /** From 1. */
+  attempt: number;
+}
+
+export interface Session extends Identity {
+  s3: S3Client;
+  uploader: Uploader;
+  log: Log;
+  /** Where the logs of executors lie that name no path of their own. */
+  logs: string;
+  startedMs: number;
+  inputs: DeclaredInput[];
+  outputs: DeclaredOutput[];
+  fetched: FetchedFile[];
+  /** Started ones, in order. */
+  executors: { startedMs: number; stdout: string; stderr: string; ended?: ExecutorResult }[];
+  record: Pick<ResultRecord, 'outputs' | 'missingOutputs'>;
+  error?: StagerError;
+  /** Once set, nothing more is written. */
+  closed?: 'fenced' | 'terminated' | 'recorded';
+}
+
+export function openSession(identity: Identity, parts: Pick<Session, 's3' | 'uploader' | 'log' | 'logs' | 'startedMs'>): Session {
+  return { ...identity, ...parts, inputs: [], outputs: [], fetched: [], executors: [], record: { outputs: [], missingOutputs: [] } };
+}
+
+const within = (session: Session, name: string): S3Place => ({ bucket: session.submission.bucket, key: session.submission.key + name });
+
+/** Makes what the executor's streams and folder need, so that the shell's own terse message is never the reason. */
+async function prepareExecutor(session: Session, [position = '', ...paths]: string[]): Promise<boolean> {
+  const [workdir = '', stdin = '', stdout = '', stderr = ''] = paths;
+  const folders = [workdir, ...[stdout, stderr].filter((path) => path !== '').map(dirname)].filter((folder) => folder !== '');
+  try {
+    for (const folder of folders) await mkdir(folder, { recursive: true });
+    if (stdin !== '') await access(stdin, constants.R_OK);
+  } catch (error) {
+    session.error = { kind: 'script', subject: `executor ${position}`, message: `Executor ${position} could not be started: ${reasonOf(error)}` };
+    return false;
+  }
+  const own = (name: string) => join(session.logs, `${position}.${name}`);
+  session.executors[Number(position)] = { startedMs: Date.now(), stdout: stdout || own('stdout'), stderr: stderr || own('stderr') };
+  return true;
+}
+
+function endExecutor(session: Session, position: number, exitCode: number): void {
+  const executor = session.executors[position];
+  if (!executor) return;
+  executor.ended = { exitCode, startedMs: executor.startedMs, endedMs: Date.now() };
+  session.log('executor_ended', { executor: position, exitCode, durationMs: Date.now() - executor.startedMs });
+}
+
+const ended = (session: Session): ExecutorResult[] => session.executors.flatMap((executor) => executor.ended ?? []);
+
+/** An executor may name /dev/null or a pipe; only a file has something to show. */
+async function hasText(path: string): Promise<boolean> {
+  const facts = await stat(path).catch(() => undefined);
+  return facts !== undefined && facts.isFile() && facts.size > 0;
+}
+
+/** rc, stdout and stderr of all executors so far. A log that cannot be written is told, and stops nothing. */
+export async function writeLogs(session: Session): Promise<void> {
+  const place = (name: string) => within(session, inSubmission.log(session.index, session.attempt, name));
+  const put = async (name: string, work: Promise<unknown>) => {
+    await work.catch((error: unknown) => session.log('log_not_written', { name, reason: reasonOf(error) }));
+  };
+  const codes = JSON.stringify(ended(session).map((one) => one.exitCode));
+  const files = session.executors.flatMap((executor, position) => [
+    { name: `${position}.stdout`, path: executor.stdout },
+    { name: `${position}.stderr`, path: executor.stderr },
+  ]);
+  await Promise.all([
+    put('rc', persist(() => writeBytes(session.s3, place('rc'), codes, 'application/json'))),
+    ...files.map(async ({ name, path }) => {
+      if (await hasText(path)) await put(name, session.uploader.upload(path, place(name), 'text/plain; charset=utf-8'));
+    }),
+  ]);
+}
+
+async function fetchAll(session: Session): Promise<boolean> {
+  const startedMs = Date.now();
+  const outcome = await fetchInputs(session.s3, session.inputs);
+  if ('error' in outcome) {
+    session.error = outcome.error;
+    return false;
+  }
+  session.fetched = outcome.fetched;
+  session.log('inputs_fetched', { inputs: session.inputs.length, durationMs: Date.now() - startedMs });
+  return true;
+}
+
+async function uploadAll(session: Session): Promise<boolean> {
+  const startedMs = Date.now();
+  try {
+    // The task may have run for hours; only the owner of the submission may change what its outputs are.
+    const fence = await takeOrReadFence(session.s3, session.submission, session.batchJobId);
+    if (!fence.mine) {
+      session.closed = 'fenced';
+      session.log('task_fenced', { owner: fence.owner });
+      return false;
+    }
+  } catch (error) {
+    session.error = { kind: 'output', subject: inSubmission.owner, message: `No output was written, because the submission's owner could not be read: ${reasonOf(error)}` };
+    return false;
+  }
+  const { error, ...record } = await uploadOutputs(session.uploader, session.outputs, session.fetched);
+  session.record = record;
+  if (error) session.error = error;
+  else session.log('outputs_written', { files: record.outputs.length, missing: record.missingOutputs.length, durationMs: Date.now() - startedMs });
+  return !error;
+}
+
+/** The last act. Without effect when the attempt was fenced or terminated, or has its record already. */
+export async function writeResult(session: Session): Promise<void> {
+  if (session.closed) return;
+  session.closed = 'recorded';
+  const record: ResultRecord = { startedMs: session.startedMs, endedMs: Date.now(), executors: ended(session), ...session.record, ...(session.error && { error: session.error }) };
+  const key = inSubmission.results + encodeResultKey(session.index, session.attempt, record);
+  await persist(() => writeBytes(session.s3, within(session, key), JSON.stringify(record), 'application/json'));
+}
+
+async function makeFolder(session: Session, path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { recursive: true });
+    return true;
+  } catch (error) {
+    session.error = { kind: 'script', subject: path, message: `The folder ${path} could not be made: ${reasonOf(error)}` };
+    return false;
+  }
+}
+
+type Request = (session: Session, words: string[]) => boolean | Promise<boolean>;
+
+/** What a script may ask; the words are described in docs/task-script.md. */
+const requests: Record<string, Request> = {
+  folder: (session, [path = '']) => makeFolder(session, path),
+  input: (session, [type, url = '', path = '', name = '']) => session.inputs.push({ kind: type === 'DIRECTORY' ? 'folder' : 'file', url, path, name }) > 0,
+  content: (session, [content = '', path = '', name = '']) => session.inputs.push({ kind: 'content', content, path, name }) > 0,
+  fetch: fetchAll,
+  executor: prepareExecutor,
+  ended: (session, [position, exitCode]) => {
+    endExecutor(session, Number(position), Number(exitCode));
+    return true;
+  },
+  logs: (session) => writeLogs(session).then(() => true),
+  output: (session, [type, url = '', path = '', pathPrefix]) =>
+    session.outputs.push({ type: type === 'DIRECTORY' ? 'DIRECTORY' : 'FILE', url, path, ...(pathPrefix !== undefined && { pathPrefix }) }) > 0,
+  upload: uploadAll,
+  result: (session) => writeResult(session).then(() => true),
+};
+
+/** Answers one request of the script; false also for what it does not know, and for all once the attempt is closed. */
+export async function answer(session: Session, [verb = '', ...words]: string[]): Promise<boolean> {
+  const request = requests[verb];
+  if (!request || session.closed) return false;
+  try {
+    return await request(session, words);
+  } catch (error) {
+    session.log('stager_failed', { request: verb, reason: reasonOf(error) });
+    session.error ??= { kind: 'script', subject: verb, message: `The script's request ${JSON.stringify(verb)} failed: ${reasonOf(error)}` };
+    return false;
+  }
+}
+
+/** The script and the logs' folder, private to this attempt. @returns the script's path */
+export async function layOut(scratch: string, text: string): Promise<{ script: string; logs: string }> {
+  const logs = join(scratch, 'logs');
+  await mkdir(logs, { recursive: true, mode: 0o700 });
+  const script = join(scratch, 'script.sh');
+  await writeFile(script, text, { mode: 0o600 });
+  return { script, logs };
+}

@@ -1,0 +1,80 @@
+/** The shell that runs the task's script, and the two channels by which it asks the stager. */
+import { spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+
+/** Handles one request; true is answered as ok. Must not throw. */
+export type Answer = (words: string[]) => Promise<boolean>;
+
+export interface RunningShell {
+  /** As a shell would say it: 128 + the signal's number. Rejects when there is no such shell. */
+  ended: Promise<number>;
+  /** To the whole process group: the shell and all the task started. */
+  signal(name: 'SIGTERM' | 'SIGKILL'): void;
+}
+
+const signalNumbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+
+/**
+ * Cuts the stream into requests: a count, then so many words, each ended by NUL.
+ * @throws when the first word of a request is no count
+ */
+export function readRequests(onRequest: (words: string[]) => void): (chunk: Buffer) => void {
+  let unfinished: Buffer[] = [];
+  let words: string[] = [];
+  let awaited: number | undefined;
+
+  const take = (word: string): void => {
+    if (awaited === undefined) {
+      if (!/^\d{1,4}$/.test(word)) throw new Error(`The script's request began with ${JSON.stringify(word.slice(0, 40))} instead of a number of words.`);
+      awaited = Number(word);
+    } else words.push(word);
+    if (words.length < awaited) return;
+    const request = words;
+    words = [];
+    awaited = undefined;
+    onRequest(request);
+  };
+
+  return (chunk) => {
+    let start = 0;
+    for (let end = chunk.indexOf(0, start); end >= 0; end = chunk.indexOf(0, start)) {
+      const word = Buffer.concat([...unfinished, chunk.subarray(start, end)]).toString('utf8');
+      unfinished = [];
+      start = end + 1;
+      take(word);
+    }
+    if (start < chunk.length) unfinished.push(chunk.subarray(start));
+  };
+}
+
+/** Starts `shell script logs`, in a process group of its own, with the stager's environment and folder. */
+export function runShell(shell: string, script: string, logs: string, answer: Answer): RunningShell {
+  const child = spawn(shell, [script, logs], { stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'], detached: true });
+  const requests = child.stdio[3] as Readable;
+  const answers = child.stdio[4] as Writable;
+  // The shell may be killed while it is being answered; how it ended says so.
+  answers.on('error', () => undefined);
+  requests.on('error', () => undefined);
+
+  const signal = (name: 'SIGTERM' | 'SIGKILL'): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, name);
+    } catch {
+      // The group is gone already.
+    }
+  };
+  const read = readRequests((words) => void answer(words).then((ok) => answers.write(ok ? 'ok\n' : 'no\n')));
+  requests.on('data', (chunk: Buffer) => {
+    try {
+      read(chunk);
+    } catch {
+      signal('SIGKILL');
+    }
+  });
+
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, name) => resolve(code ?? 128 + (name === null ? 0 : (signalNumbers[name] ?? 0))));
+  });
+  return { ended, signal };
+}

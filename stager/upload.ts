@@ -1,0 +1,134 @@
+/** One file from disk to S3, with the CRC64NVME of the whole, which neither part layout nor a copy changes. */
+import { AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CreateMultipartUploadCommand, HeadObjectCommand, PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import type { CompletedPart, S3Client } from '@aws-sdk/client-s3';
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { combineCrc } from '../core/crc-combine.ts';
+import type { S3Place } from '../core/s3-url.ts';
+import { digestFile, inBase64, startDigest } from './digest.ts';
+import { allSettled, limitTo } from './limit.ts';
+import { persist, statusOf } from './s3.ts';
+
+const MIB = 1_048_576;
+/** Read once, into memory: sum and body in one go. */
+const IN_MEMORY_UP_TO_BYTES = MIB;
+const ONE_PUT_UP_TO_BYTES = 64 * MIB;
+const SMALLEST_PART_BYTES = 16 * MIB;
+/** S3's limit. */
+const MOST_PARTS = 10_000;
+
+export interface Uploaded {
+  sizeBytes: number;
+  /** base64 */
+  crc64nvme: string;
+}
+
+export interface Uploader {
+  /** Writes the file, five tries; a failed multipart upload is aborted. @throws the last failure */
+  upload(path: string, to: S3Place, contentType: string): Promise<Uploaded>;
+  /** Aborts the multipart uploads under way, because S3 bills unfinished ones for ever. */
+  abandon(): Promise<void>;
+}
+
+interface OpenUpload {
+  to: S3Place;
+  id: string;
+}
+
+interface Part {
+  start: number;
+  end: number;
+  number: number;
+}
+
+function partsOf(sizeBytes: number): Part[] {
+  const bytes = Math.max(SMALLEST_PART_BYTES, Math.ceil(sizeBytes / MOST_PARTS / MIB) * MIB);
+  return Array.from({ length: Math.ceil(sizeBytes / bytes) }, (_, part) => ({ start: part * bytes, end: Math.min(sizeBytes, (part + 1) * bytes) - 1, number: part + 1 }));
+}
+
+async function putWhole(s3: S3Client, path: string, sizeBytes: number, to: S3Place, contentType: string): Promise<Uploaded> {
+  return persist(async () => {
+    const target = { Bucket: to.bucket, Key: to.key, ContentType: contentType };
+    if (sizeBytes <= IN_MEMORY_UP_TO_BYTES) {
+      const bytes = await readFile(path);
+      const digest = startDigest('CRC64NVME');
+      digest.update(bytes);
+      const crc64nvme = inBase64(await digest.sum());
+      await s3.send(new PutObjectCommand({ ...target, Body: bytes, ChecksumCRC64NVME: crc64nvme }));
+      return { sizeBytes: bytes.length, crc64nvme };
+    }
+    // Read twice, the second time from the page cache: memory stays at one chunk, and S3 verifies what it got.
+    const crc64nvme = inBase64(await digestFile(path, 'CRC64NVME'));
+    const Body = createReadStream(path, { end: sizeBytes - 1 });
+    await s3.send(new PutObjectCommand({ ...target, Body, ContentLength: sizeBytes, ChecksumCRC64NVME: crc64nvme }));
+    return { sizeBytes, crc64nvme };
+  });
+}
+
+async function putPart(s3: S3Client, path: string, { to, id }: OpenUpload, part: Part): Promise<{ done: CompletedPart; sum: Uint8Array }> {
+  return persist(async () => {
+    const sum = await digestFile(path, 'CRC64NVME', part);
+    const crc = inBase64(sum);
+    const answer = await s3.send(new UploadPartCommand({
+      Bucket: to.bucket, Key: to.key, UploadId: id, PartNumber: part.number,
+      Body: createReadStream(path, { start: part.start, end: part.end }), ContentLength: part.end - part.start + 1, ChecksumCRC64NVME: crc,
+    }));
+    return { done: { PartNumber: part.number, ETag: answer.ETag, ChecksumCRC64NVME: crc }, sum };
+  });
+}
+
+async function complete(s3: S3Client, { to, id }: OpenUpload, parts: CompletedPart[], crc64nvme: string): Promise<void> {
+  try {
+    await s3.send(new CompleteMultipartUploadCommand({ Bucket: to.bucket, Key: to.key, UploadId: id, MultipartUpload: { Parts: parts }, ChecksumType: 'FULL_OBJECT', ChecksumCRC64NVME: crc64nvme }));
+  } catch (error) {
+    // The answer to an earlier try may have been lost: then the upload is gone because the object is there.
+    if (statusOf(error) !== 404) throw error;
+    const there = await s3.send(new HeadObjectCommand({ Bucket: to.bucket, Key: to.key, ChecksumMode: 'ENABLED' }));
+    if (there.ChecksumCRC64NVME !== crc64nvme) throw error;
+  }
+}
+
+export function createUploader(s3: S3Client): Uploader {
+  const open = new Set<OpenUpload>();
+  // Files and parts are limited apart: a file waiting for its parts must not take their place.
+  const files = limitTo(8);
+  const parts = limitTo(8);
+
+  const abort = async (upload: OpenUpload): Promise<void> => {
+    open.delete(upload);
+    await s3.send(new AbortMultipartUploadCommand({ Bucket: upload.to.bucket, Key: upload.to.key, UploadId: upload.id }));
+  };
+
+  async function putInParts(path: string, sizeBytes: number, to: S3Place, contentType: string): Promise<Uploaded> {
+    const { UploadId: id } = await s3.send(new CreateMultipartUploadCommand({ Bucket: to.bucket, Key: to.key, ContentType: contentType, ChecksumAlgorithm: 'CRC64NVME', ChecksumType: 'FULL_OBJECT' }));
+    if (id === undefined) throw new Error('S3 gave a multipart upload no id');
+    const upload = { to, id };
+    open.add(upload);
+    try {
+      const cuts = partsOf(sizeBytes);
+      const ended = await allSettled(cuts.map((part) => parts(() => putPart(s3, path, upload, part))));
+      const [first, ...rest] = ended;
+      if (!first) throw new Error('a multipart upload without parts');
+      const sum = rest.reduce((whole, next, behind) => {
+        const cut = cuts[behind + 1];
+        return cut ? combineCrc('CRC64NVME', whole, next.sum, cut.end - cut.start + 1) : whole;
+      }, first.sum);
+      const crc64nvme = inBase64(sum);
+      await complete(s3, upload, ended.map((part) => part.done), crc64nvme);
+      open.delete(upload);
+      return { sizeBytes, crc64nvme };
+    } catch (error) {
+      // What went wrong with the file is the news; a failed abort is left to the bucket's lifecycle rule.
+      await abort(upload).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  return {
+    upload: (path, to, contentType) => files(async () => {
+      const { size } = await stat(path);
+      return size <= ONE_PUT_UP_TO_BYTES ? putWhole(s3, path, size, to, contentType) : putInParts(path, size, to, contentType);
+    }),
+    abandon: async () => void (await Promise.allSettled([...open].map(abort))),
+  };
+}
