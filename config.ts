@@ -67,6 +67,7 @@ export const items = {
   hostFolder: text('BATCHWELL_HOST_FOLDER', '/opt/batchwell', 'Where hosts keep the stager; mounted read-only into every task at /opt/batchwell.'),
   host: text('HOST', '127.0.0.1', 'Address the API listens on.'),
   port: whole('PORT', 8000, 'port', [0, 65_535], 'Port of the API.'),
+  metricsHost: text('BATCHWELL_METRICS_HOST', '127.0.0.1', 'Address a worker’s metrics listen on; 0.0.0.0 where Prometheus is on another machine.'),
   metricsPort: whole('BATCHWELL_METRICS_PORT', 9464, 'port', [0, 65_535], 'Port of a worker’s /metrics, /healthz and /readyz.'),
   tokens: list('BATCHWELL_TOKENS', 'Bearer tokens, each as owner:token. Anyone may call when none is given.', true),
   logLevel: oneOf('BATCHWELL_LOG_LEVEL', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'Least level that is logged.'),

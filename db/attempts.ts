@@ -29,6 +29,24 @@ export async function readOpenAttempts(session: Session, submissionIds: readonly
   return rows as unknown as OpenAttempt[];
 }
 
+export interface OpenCount {
+  submissionId: number;
+  open: number;
+  /** The lowest array index that has not ended. */
+  firstOpen: number;
+}
+
+/** How far submissions have come, as far as MySQL knows; those with nothing open are left out. */
+export async function countOpenAttempts(session: Session, submissionIds: readonly number[]): Promise<Map<number, OpenCount>> {
+  if (submissionIds.length === 0) return new Map();
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT submission_id AS submissionId, COUNT(*) AS open, MIN(array_index) AS firstOpen FROM attempts
+     WHERE submission_id IN (?) AND outcome IS NULL GROUP BY submission_id`,
+    [submissionIds],
+  );
+  return new Map(rows.map((row) => [row['submissionId'] as number, { submissionId: row['submissionId'] as number, open: Number(row['open']), firstOpen: Number(row['firstOpen']) }]));
+}
+
 export interface AttemptTask {
   taskId: number;
   arrayIndex: number;

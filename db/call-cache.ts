@@ -46,6 +46,13 @@ export async function readEntryOutputs(database: Database, entryIds: readonly nu
   return Map.groupBy(rows, ({ entryId }) => entryId);
 }
 
+/** When entries were written, epoch ms, by id. */
+export async function readEntryTimes(database: Database, entryIds: readonly number[]): Promise<Map<number, number>> {
+  if (entryIds.length === 0) return new Map();
+  const rows = await database.orm.select({ id: cacheEntries.id, createdMs: cacheEntries.createdMs }).from(cacheEntries).where(inArray(cacheEntries.id, [...entryIds]));
+  return new Map(rows.map(({ id, createdMs }) => [id, createdMs]));
+}
+
 /** Writes entries whole. A task writes one at most: doing it again writes nothing. */
 export async function saveEntries(database: Database, entries: readonly NewEntry[], nowMs: number): Promise<void> {
   if (entries.length === 0) return;

@@ -65,6 +65,8 @@ export const tasks = mysqlTable(
     fingerprint: bytes({ length: 32 }),
     /** The entry that gave its outputs. */
     hitEntryId: key(),
+    /** Whether the hit's outputs were copied to its own urls or are the prior ones; null until it has ended as a hit. */
+    hitMode: mysqlEnum(['copy', 'reference']),
     /** Attempts of equal shape may share an array; set when the script is staged. */
     shape: bytes({ length: 16 }),
     /** The submission of its latest attempt; null while it waits to be packed. */
@@ -155,6 +157,8 @@ export const submissions = mysqlTable(
     submittedMs: ms(),
     /** When a job of it was first seen RUNNING. */
     runningMs: ms(),
+    /** When a cancel of some of its tasks was asked for; their jobs are ended by the next poll. */
+    cancelMs: ms(),
     endedMs: ms(),
     dueMs: ms(),
     createdMs: ms().notNull(),

@@ -17,11 +17,12 @@ export interface SubmissionRow {
   calledMs: number | null;
   submittedMs: number | null;
   runningMs: number | null;
+  cancelMs: number | null;
   createdMs: number;
 }
 
 const COLUMNS = `id, submission_key AS submissionKey, state, size, queue, job_definition_id AS jobDefinitionId, job_id AS jobId, calls,
-  called_ms AS calledMs, submitted_ms AS submittedMs, running_ms AS runningMs, created_ms AS createdMs`;
+  called_ms AS calledMs, submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs, created_ms AS createdMs`;
 
 /** Ready attempts of a shape (hex); the count is exact up to `limit`. */
 export async function readReady(session: Session, shape: string, limit: number): Promise<Ready> {
@@ -136,7 +137,7 @@ export async function postponeSubmissions(session: Session, ids: readonly number
   if (ids.length > 0) await session.query(`UPDATE submissions SET due_ms = ? WHERE id IN (?) AND state <> 'ended'`, [dueMs, ids]);
 }
 
-/** Ends those whose every attempt has ended. Returns their ids. */
+/** Ends those whose every attempt has ended. */
 export async function endSubmissions(session: Session, ids: readonly number[], nowMs: number): Promise<void> {
   if (ids.length === 0) return;
   await session.query(

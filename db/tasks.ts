@@ -42,6 +42,7 @@ export interface MoveDetails {
 const settable = {
   fingerprint: { column: 'fingerprint', fromJson: 'UNHEX(moved.fingerprint)', type: 'CHAR(64)' },
   hitEntryId: { column: 'hit_entry_id', fromJson: 'moved.hitEntryId', type: 'BIGINT' },
+  hitMode: { column: 'hit_mode', fromJson: 'moved.hitMode', type: 'VARCHAR(16)' },
   shape: { column: 'shape', fromJson: 'UNHEX(moved.shape)', type: 'CHAR(32)' },
   submissionId: { column: 'submission_id', fromJson: 'moved.submissionId', type: 'BIGINT' },
   hostLosses: { column: 'host_losses', fromJson: 'moved.hostLosses', type: 'INT' },
@@ -93,3 +94,13 @@ export async function moveTasksEach(session: Session, move: MoveName, tasks: rea
 
 /** The rows of a `fail` move. */
 export const failedTask = (id: number, failure: Failure): MovedTask => ({ id, set: { failureCode: failure.kind, failure: failure.sentence } });
+
+/** Notes the fingerprints (hex) of tasks that stay at cache-check for now, so that an equal task's end finds them. */
+export async function noteFingerprints(session: Session, tasks: readonly { id: number; fingerprint: string }[]): Promise<void> {
+  if (tasks.length === 0) return;
+  await session.query(
+    `UPDATE tasks JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$[0]', fingerprint CHAR(64) PATH '$[1]')) AS noted ON noted.id = tasks.id
+     SET tasks.fingerprint = UNHEX(noted.fingerprint) WHERE tasks.place = 'cache-check'`,
+    [JSON.stringify(tasks.map(({ id, fingerprint }) => [id, fingerprint]))],
+  );
+}

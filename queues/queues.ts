@@ -25,7 +25,10 @@ export interface QueueDepth {
 /** BullMQ's blocking commands need a connection that never gives up; everything else of ours may fail and be told. */
 export const connectRedis = (url: string): Redis => new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true });
 
-export function openQueues(options: { redisUrl: string; prefix: string; keepFinishedMs: number; tries: Readonly<Record<Stage, number>> }): Queues {
+/** After so many failed tries a message is laid aside for a human to see; the sweeper finds its rows either way. */
+const TRIES = 5;
+
+export function openQueues(options: { redisUrl: string; prefix: string; keepFinishedMs: number }): Queues {
   const redis = connectRedis(options.redisUrl);
   const open = (stage: Stage): Queue => new Queue(stage, { connection: redis, prefix: options.prefix });
   const byStage = Object.fromEntries(stages.map((stage) => [stage, open(stage)])) as Record<Stage, Queue>;
@@ -33,7 +36,7 @@ export function openQueues(options: { redisUrl: string; prefix: string; keepFini
   const jobOptions = (nudge: Nudge, delayMs: number): JobsOptions => {
     const id = deduplicationId(nudge);
     return {
-      attempts: options.tries[nudge.stage],
+      attempts: TRIES,
       backoff: { type: 'exponential', delay: 500, jitter: 0.5 },
       // Retained messages once filled a Redis and wedged its service: finished ones go soon, failed ones are few.
       removeOnComplete: { age: Math.ceil(options.keepFinishedMs / 1000), count: 200 },

@@ -1,0 +1,34 @@
+/** How the jobs of a queue are looked at, and what a look says: pure. */
+import { indexInKey } from './s3-layout.ts';
+
+/** Statuses of a Batch job that has not ended. */
+export const activeStatuses = ['SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING'] as const;
+
+export interface Counted {
+  status: string;
+  /** Children per status, for an array. */
+  counts?: Partial<Record<string, number>>;
+}
+
+export const hasEnded = ({ status }: Counted): boolean => status === 'SUCCEEDED' || status === 'FAILED';
+
+/** How many of a job's attempts have ended in Batch. */
+export function endedCount(job: Counted): number {
+  if (job.counts) return (job.counts['SUCCEEDED'] ?? 0) + (job.counts['FAILED'] ?? 0);
+  return hasEnded(job) ? 1 : 0;
+}
+
+/** Whether any of its attempts runs or has run. */
+export function hasRun(job: Counted): boolean {
+  return job.status === 'RUNNING' || endedCount(job) > 0 || (job.counts?.['RUNNING'] ?? 0) > 0;
+}
+
+/**
+ * Up to so many jobs, one DescribeJobs tells all; above, listing by status is 1,000 a request, and only jobs that
+ * left the active statuses are described.
+ */
+const DESCRIBE_UP_TO = 100;
+export const looksByListing = (jobs: number): boolean => jobs > DESCRIBE_UP_TO;
+
+/** A key after which a listing of results shows every attempt from `firstOpen` on. */
+export const resultsFrom = (firstOpen: number): string | undefined => (firstOpen === 0 ? undefined : `${indexInKey(firstOpen - 1)}~`);

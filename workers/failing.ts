@@ -1,0 +1,34 @@
+/** Ends attempts and tasks that cannot go on. */
+import type { Failure } from '../core/failures.ts';
+import { failureKinds } from '../core/failures.ts';
+import { endAttempts, readOpenAttempts } from '../db/attempts.ts';
+import { landFlights } from '../db/call-cache.ts';
+import { inTransaction } from '../db/client.ts';
+import { endSubmissions, type SubmissionRow } from '../db/submissions.ts';
+import { failedTask, moveTasksEach } from '../db/tasks.ts';
+import { taskNudges, type Nudge } from '../queues/messages.ts';
+import type { Fleet } from './fleet.ts';
+
+/** Batch would not take the job: its tasks fail with Batch's own words. */
+export async function failSubmission(fleet: Fleet, submission: SubmissionRow, words: string): Promise<Nudge[]> {
+  const failure: Failure = { kind: 'batch-refused', sentence: `AWS Batch refused submission ${submission.submissionKey} to queue ${submission.queue}: ${words}. ${failureKinds['batch-refused'].advice}` };
+  const nowMs = fleet.nowMs();
+  const attempts = await readOpenAttempts(fleet.database.pool, [submission.id]);
+  await inTransaction(fleet.database, async (session) => {
+    await endAttempts(session, attempts.map(({ taskId, number }) => ({ taskId, number, outcome: 'failed', reason: words })), nowMs);
+    await moveTasksEach(session, 'fail', attempts.map(({ taskId }) => failedTask(taskId, failure)), { nowMs, dueMs: null });
+    await endSubmissions(session, [submission.id], nowMs);
+  });
+  countFailures(fleet, attempts.map(() => failure));
+  return afterEnds(fleet, attempts.map(({ taskId }) => taskId));
+}
+
+/** What ended tasks owe to others: equal calls that waited for them go on. */
+export async function afterEnds(fleet: Fleet, taskIds: readonly number[]): Promise<Nudge[]> {
+  return taskNudges('cache-check', await landFlights(fleet.database.pool, taskIds), fleet.config.chunkSize);
+}
+
+export function countFailures(fleet: Fleet, failures: readonly Failure[]): void {
+  for (const { kind } of failures) fleet.metrics.failures.inc({ reason: kind });
+  fleet.metrics.tasksEnded.inc({ place: 'failed' }, failures.length);
+}

@@ -1,0 +1,53 @@
+/** What a stage works with. Made once per process, closed once. */
+import { openBatch, type Batch } from '../aws/batch.ts';
+import { createBudget } from '../aws/budget.ts';
+import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
+import type { Config } from '../config.ts';
+import { formatS3Url } from '../core/s3-url.ts';
+import { openDatabase, type Database } from '../db/client.ts';
+import { createTemplateCache, type TemplateCache } from '../db/templates.ts';
+import type { Nudge } from '../queues/messages.ts';
+import { openQueues, type Queues } from '../queues/queues.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+export interface Fleet {
+  config: Config;
+  database: Database;
+  queues: Queues;
+  objects: ObjectStore;
+  batch: Batch;
+  templates: TemplateCache;
+  metrics: Metrics;
+  log: Log;
+  /** Url of one of Batchwell's own objects. */
+  workUrl(key: string): string;
+  nowMs(): number;
+  close(): Promise<void>;
+}
+
+/** What a stage did with a message: finished it, with what comes next, or wants to see it again. */
+export type StageOutcome =
+  | { do: 'done'; next?: readonly Nudge[] }
+  | { do: 'wait'; waitMs: number; next?: readonly Nudge[] };
+
+export function openFleet(parts: { config: Config; metrics: Metrics; log: Log }): Fleet {
+  const { config, metrics, log } = parts;
+  const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections });
+  const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs });
+  const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
+  const budget = createBudget({ redis: queues.redis, key: `${config.redisPrefix}:budget:batch`, service: 'batch', perSecond: config.batchPerSecond, metrics });
+  const batch = openBatch({ budget, metrics });
+  return {
+    config, database, queues, objects, batch, metrics, log,
+    templates: createTemplateCache(),
+    workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),
+    nowMs: () => Date.now(),
+    async close() {
+      await queues.close();
+      await database.close();
+      objects.close();
+      batch.close();
+    },
+  };
+}

@@ -1,0 +1,61 @@
+/** A worker process: the stages it was told to run, a sweeper, and its metrics. */
+import type { Config } from '../config.ts';
+import { stages, type Stage } from '../core/places.ts';
+import { createLog, type Log } from '../telemetry/log.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { openFleet, type Fleet } from './fleet.ts';
+import { serveMetrics } from './metrics-server.ts';
+import { runStage } from './run-stage.ts';
+import { startSweeper } from './sweeper.ts';
+
+export interface WorkerOptions {
+  /** All of them when absent. */
+  stages?: readonly Stage[];
+  /** Messages at once per stage; each stage's own number when absent. */
+  concurrency?: number;
+  log?: Log;
+  metrics?: Metrics;
+}
+
+export interface Workers {
+  readonly fleet: Fleet;
+  /** Where /metrics, /healthz and /readyz are. */
+  readonly metricsUrl: string;
+  /** Takes no new messages, finishes those in hand, closes every connection. */
+  close(): Promise<void>;
+}
+
+/** Starts the stages in this process. Throws when Redis or MySQL cannot serve. */
+export async function startWorkers(config: Config, options: WorkerOptions = {}): Promise<Workers> {
+  const metrics = options.metrics ?? createMetrics();
+  const log = options.log ?? createLog({ level: config.logLevel, name: 'batchwell-worker' });
+  const fleet = openFleet({ config, metrics, log });
+  try {
+    await requireNoEviction(fleet);
+    const running = (options.stages ?? stages).map((stage) => runStage(fleet, stage, options.concurrency));
+    const sweeper = startSweeper(fleet);
+    const server = await serveMetrics(fleet, config.metricsPort);
+    log.info({ stages: running.map(({ stage }) => stage), metrics: server.url }, 'worker-started');
+    return {
+      fleet,
+      metricsUrl: server.url,
+      async close() {
+        await Promise.all([...running.map((stage) => stage.close()), sweeper.close()]);
+        await server.close();
+        await fleet.close();
+        log.info({}, 'worker-stopped');
+      },
+    };
+  } catch (error) {
+    await fleet.close();
+    throw error;
+  }
+}
+
+/** A Redis that evicts loses queues without a word. Where CONFIG is forbidden (some hosted ones) it is not known. */
+async function requireNoEviction(fleet: Fleet): Promise<void> {
+  const answer = await fleet.queues.redis.config('GET', 'maxmemory-policy').catch(() => undefined);
+  const policy = Array.isArray(answer) ? String(answer[1]) : undefined;
+  if (policy === undefined) fleet.log.warn({}, 'redis-maxmemory-policy-unknown');
+  else if (policy !== 'noeviction') throw new Error(`Redis has maxmemory-policy ${policy}; queues need noeviction, or messages vanish when memory is short. Set it with: CONFIG SET maxmemory-policy noeviction`);
+}

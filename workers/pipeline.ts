@@ -1,0 +1,23 @@
+/** The five stages, in the order in which a task passes them. What each does is in stages/; how they are run, in run-stage.ts. */
+import type { Stage } from '../core/places.ts';
+import type { Messages } from '../queues/messages.ts';
+import type { Fleet, StageOutcome } from './fleet.ts';
+import { cacheCheck } from './stages/cache-check.ts';
+import { finalize } from './stages/finalize.ts';
+import { poll } from './stages/poll.ts';
+import { stageScript } from './stages/stage-script.ts';
+import { submit } from './stages/submit.ts';
+
+interface PipelineRow<S extends Stage> {
+  run(fleet: Fleet, message: Messages[S]): Promise<StageOutcome>;
+  /** Messages worked on at once in one process. Most of the time is spent waiting for MySQL and S3. */
+  concurrency: number;
+}
+
+export const pipeline: { readonly [S in Stage]: PipelineRow<S> } = {
+  'cache-check': { run: cacheCheck, concurrency: 4 },
+  'stage-script': { run: stageScript, concurrency: 4 },
+  submit: { run: submit, concurrency: 4 },
+  poll: { run: poll, concurrency: 4 },
+  finalize: { run: finalize, concurrency: 4 },
+};

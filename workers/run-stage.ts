@@ -1,0 +1,53 @@
+/** Everything that knows BullMQ's workers: takes messages of one queue, runs the stage on them, sends what comes next. */
+import { DelayedError, Worker, type Job } from 'bullmq';
+import type { Stage } from '../core/places.ts';
+import type { Messages } from '../queues/messages.ts';
+import { connectRedis } from '../queues/queues.ts';
+import type { Fleet } from './fleet.ts';
+import { pipeline } from './pipeline.ts';
+
+export interface RunningStage {
+  stage: Stage;
+  /** Takes no new messages and waits for those in hand. */
+  close(): Promise<void>;
+}
+
+/** BullMQ renews the lock while a message is worked on; a worker that died loses it after so long. */
+const LOCK_MS = 30_000;
+/** A message whose worker died is given out again; rows are guarded, so often does no harm. */
+const MOST_STALLS = 20;
+
+export function runStage<S extends Stage>(fleet: Fleet, stage: S, concurrency = pipeline[stage].concurrency): RunningStage {
+  const connection = connectRedis(fleet.config.redisUrl);
+  const log = fleet.log.child({ stage });
+  const worker = new Worker<Messages[S]>(stage, (job, token) => work(fleet, stage, job, token), {
+    connection, prefix: fleet.config.redisPrefix, concurrency, lockDuration: LOCK_MS, maxStalledCount: MOST_STALLS,
+  });
+  worker.on('failed', (job, error) => log.error({ messageId: job?.id, tries: job?.attemptsMade, err: error }, 'message-failed'));
+  worker.on('error', (error) => log.error({ err: error }, 'worker-error'));
+  return {
+    stage,
+    async close() {
+      await worker.close();
+      connection.disconnect();
+    },
+  };
+}
+
+async function work<S extends Stage>(fleet: Fleet, stage: S, job: Job<Messages[S]>, token: string | undefined): Promise<void> {
+  const { metrics } = fleet;
+  const message = job.data;
+  if ('tasks' in message) metrics.stageEntered.inc({ stage }, message.tasks.length);
+  metrics.messageWaitSeconds.observe({ stage }, Math.max(0, (job.processedOn ?? 0) - job.timestamp - job.delay) / 1000);
+  const stop = metrics.messageSeconds.startTimer({ stage });
+  const outcome = await pipeline[stage].run(fleet, message).catch((error: unknown) => {
+    metrics.messages.inc({ stage, outcome: 'error' });
+    throw error;
+  });
+  stop();
+  metrics.messages.inc({ stage, outcome: outcome.do });
+  if (outcome.next && outcome.next.length > 0) await fleet.queues.nudge(outcome.next);
+  if (outcome.do === 'done') return;
+  await job.moveToDelayed(Date.now() + outcome.waitMs, token);
+  throw new DelayedError();
+}

@@ -1,0 +1,96 @@
+/** cache-check: what do the inputs hold, was this call made before, is it being made right now? */
+import { identityKey, resolveIdentities } from '../../aws/identities.ts';
+import { decideCache, type CacheDecision } from '../../core/cache-decision.ts';
+import { fingerprintComponents, fingerprintOf } from '../../core/fingerprint.ts';
+import { readsCache, type TaskSpec } from '../../core/task.ts';
+import { fillTemplate } from '../../core/template.ts';
+import { boardFlights, findEntries, landFlights, lookupKey, type Flight } from '../../db/call-cache.ts';
+import { moveTasks, moveTasksEach, noteFingerprints, readTasksAt, type TaskRow } from '../../db/tasks.ts';
+import { taskNudges, type Messages, type Nudge } from '../../queues/messages.ts';
+import type { Fleet, StageOutcome } from '../fleet.ts';
+
+interface CheckedTask {
+  row: TaskRow;
+  hasOutputs: boolean;
+  /** Absent when an input is not there, or caching is off. */
+  fingerprint?: Buffer;
+}
+
+/** Tokens of one domain share their hits; for now a domain is an owner. */
+export const cacheDomain = (row: { owner: string }): string => row.owner;
+
+export async function cacheCheck(fleet: Fleet, { tasks: ids }: Messages['cache-check']): Promise<StageOutcome> {
+  const { pool } = fleet.database;
+  const rows = await readTasksAt(pool, 'cache-check', ids);
+  const checked = await checkTasks(fleet, rows);
+  const flights = checked.flatMap(({ row, fingerprint }): Flight[] => (fingerprint && readsCache(row.cache) ? [{ taskId: row.id, domain: cacheDomain(row), fingerprint }] : []));
+
+  // In this order nothing is missed: once the fingerprint is noted, a leader that ends from now on finds this task;
+  // one that ended before has its entry in place, because entries are looked up last.
+  await noteFingerprints(pool, flights.map(({ taskId, fingerprint }) => ({ id: taskId, fingerprint: fingerprint.toString('hex') })));
+  const leaders = await boardFlights(pool, flights, fleet.nowMs());
+  const entries = await findEntries(fleet.database, flights);
+
+  const decided = checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
+  for (const { decision } of decided) fleet.metrics.cacheLookups.inc({ result: decision.do === 'miss' ? decision.because : decision.do });
+  return { do: 'done', next: await moveDecided(fleet, decided) };
+}
+
+async function checkTasks(fleet: Fleet, rows: readonly TaskRow[]): Promise<CheckedTask[]> {
+  const templates = await fleet.templates.read(fleet.database.pool, rows.map(({ templateId }) => templateId));
+  const specs = new Map<TaskRow, TaskSpec>();
+  const unfingerprinted: CheckedTask[] = [];
+  for (const row of rows) {
+    const template = templates.get(row.templateId)?.template;
+    const hasOutputs = (template?.outputs.length ?? 0) > 0;
+    if (template && hasOutputs && row.cache !== 'off') specs.set(row, fillTemplate(template, row.values));
+    else unfingerprinted.push({ row, hasOutputs });
+  }
+  const identities = await resolveIdentities(fleet.objects, [...specs.values()].flatMap(({ inputs }) => inputs));
+  const fingerprinted = [...specs].map(([row, spec]): CheckedTask => {
+    const known = spec.inputs.map((input) => identities.get(identityKey(input)));
+    const all = known.filter((identity) => identity !== undefined);
+    return { row, hasOutputs: true, ...(all.length === known.length ? { fingerprint: fingerprintOf(fingerprintComponents(spec, all)) } : {}) };
+  });
+  return [...unfingerprinted, ...fingerprinted];
+}
+
+function decide({ row, hasOutputs, fingerprint }: CheckedTask, entries: Map<string, number>, leaders: Map<string, number>): CacheDecision {
+  const key = fingerprint && lookupKey({ domain: cacheDomain(row), fingerprint });
+  const entryId = key === undefined ? undefined : entries.get(key);
+  const leaderId = key === undefined ? undefined : leaders.get(key);
+  return decideCache({
+    taskId: row.id, mode: row.cache, hasOutputs, hasFingerprint: fingerprint !== undefined,
+    ...(entryId === undefined ? {} : { entryId }), ...(leaderId === undefined ? {} : { leaderId }),
+  });
+}
+
+interface DecidedTask {
+  one: CheckedTask;
+  decision: CacheDecision;
+}
+
+async function moveDecided(fleet: Fleet, decided: readonly DecidedTask[]): Promise<Nudge[]> {
+  const { pool } = fleet.database;
+  const { chunkSize, stallMs } = fleet.config;
+  const nowMs = fleet.nowMs();
+  const details = { nowMs, dueMs: nowMs + stallMs };
+
+  const hits = decided.flatMap(({ one: { row }, decision }) => (decision.do === 'hit' ? [{ id: row.id, set: { hitEntryId: decision.entryId } }] : []));
+  const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));
+  const known = misses.flatMap(({ row, fingerprint }) => (fingerprint ? [{ id: row.id, set: { fingerprint: fingerprint.toString('hex') } }] : []));
+  const unknown = misses.flatMap(({ row, fingerprint }) => (fingerprint ? [] : [row.id]));
+
+  const moved = {
+    hit: await moveTasksEach(pool, 'hit', hits, details),
+    miss: (await moveTasksEach(pool, 'miss', known, details)) + (await moveTasks(pool, 'miss', unknown, details)),
+  };
+  for (const [move, count] of Object.entries(moved)) fleet.metrics.stageMoved.inc({ stage: 'cache-check', move }, count);
+
+  const landed = await landFlights(pool, hits.map(({ id }) => id));
+  return [
+    ...taskNudges('finalize', hits.map(({ id }) => id), chunkSize),
+    ...taskNudges('stage-script', misses.map(({ row }) => row.id), chunkSize),
+    ...taskNudges('cache-check', landed, chunkSize),
+  ];
+}

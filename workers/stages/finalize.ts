@@ -1,0 +1,110 @@
+/** finalize: outputs in place, cache written, task ended; its waiting twins go on. */
+import { fingerprintComponents, fingerprintOf } from '../../core/fingerprint.ts';
+import type { Failure } from '../../core/failures.ts';
+import { decideFinish } from '../../core/outcomes.ts';
+import { outputUrl } from '../../core/outputs.ts';
+import type { ResultRecord } from '../../core/result.ts';
+import { writesCache } from '../../core/task.ts';
+import { fillTemplate } from '../../core/template.ts';
+import { identityKey, resolveIdentities } from '../../aws/identities.ts';
+import { readResults } from '../../db/attempts.ts';
+import { saveEntries, type NewEntry } from '../../db/call-cache.ts';
+import { failedTask, moveTasks, moveTasksEach, readTasksAt, type TaskRow } from '../../db/tasks.ts';
+import { taskNudges, type Messages, type Nudge } from '../../queues/messages.ts';
+import { afterEnds, countFailures } from '../failing.ts';
+import type { Fleet, StageOutcome } from '../fleet.ts';
+import { applyHits, type FinalizedTask } from '../hits.ts';
+import { cacheDomain } from './cache-check.ts';
+
+export async function finalize(fleet: Fleet, { tasks: ids }: Messages['finalize']): Promise<StageOutcome> {
+  const { pool } = fleet.database;
+  const rows = await readTasksAt(pool, 'finalize', ids);
+  const templates = await fleet.templates.read(pool, rows.map(({ templateId }) => templateId));
+  const tasks = rows.flatMap((row): FinalizedTask[] => {
+    const template = templates.get(row.templateId)?.template;
+    return template ? [{ row, spec: fillTemplate(template, row.values) }] : [];
+  });
+  const [hits, runs] = [tasks.filter(({ row }) => row.hitEntryId !== null), tasks.filter(({ row }) => row.hitEntryId === null)];
+  const { good, lost } = await applyHits(fleet, hits);
+  const judged = await judgeRuns(fleet, runs);
+  await writeCache(fleet, judged.finished);
+  return { do: 'done', next: await moveFinalized(fleet, { hits: good, finished: judged.finished.map(({ row }) => row), failed: judged.failed, lost }) };
+}
+
+interface FinishedRun extends FinalizedTask {
+  result: ResultRecord;
+}
+
+interface JudgedRuns {
+  finished: FinishedRun[];
+  failed: { row: TaskRow; failure: Failure }[];
+}
+
+const MISSING_OUTPUTS_PARAMETER = 'missing_outputs';
+
+async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<JudgedRuns> {
+  const results = await readResults(fleet.database.pool, runs.map(({ row }) => ({ taskId: row.id, number: row.attempt })));
+  const judged: JudgedRuns = { finished: [], failed: [] };
+  for (const { row, spec } of runs) {
+    const result = results.get(row.id);
+    if (!result) {
+      judged.failed.push({ row, failure: { kind: 'internal', sentence: `Attempt ${row.attempt} stands at finalize without a result; this is a defect in Batchwell.` } });
+      continue;
+    }
+    const decision = decideFinish({
+      result,
+      ignoreErrors: spec.executors.map(({ ignore_error }) => ignore_error === true),
+      outputPaths: spec.outputs.map(({ path }) => path),
+      missingOutputs: spec.resources.backend_parameters?.[MISSING_OUTPUTS_PARAMETER] === 'fail' ? 'fail' : 'warn',
+    });
+    if (decision.do === 'finish') judged.finished.push({ row, spec, result });
+    else judged.failed.push({ row, failure: decision.failure });
+  }
+  return judged;
+}
+
+/**
+ * An entry says what the inputs held when the task was checked. The fingerprint is made again from what they hold
+ * now: where the two differ an input changed while the task ran, and nobody knows which of the two it read.
+ */
+async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promise<void> {
+  const worth = finished.filter(({ row, result }) => writesCache(row.cache) && row.fingerprint !== null && result.outputs.length > 0);
+  if (worth.length === 0) return;
+  const identities = await resolveIdentities(fleet.objects, worth.flatMap(({ spec }) => spec.inputs));
+  const entries = worth.flatMap(({ row, spec, result }): NewEntry[] => {
+    const known = spec.inputs.flatMap((input) => identities.get(identityKey(input)) ?? []);
+    const components = known.length === spec.inputs.length ? fingerprintComponents(spec, known) : undefined;
+    if (!components || !row.fingerprint?.equals(fingerprintOf(components))) return [];
+    const outputs = result.outputs.map((file) => ({ ...file, url: outputUrl(spec, file) }));
+    return [{ domain: cacheDomain(row), fingerprint: row.fingerprint, taskId: row.id, components, outputs }];
+  });
+  await saveEntries(fleet.database, entries, fleet.nowMs());
+}
+
+interface Finalized {
+  hits: readonly TaskRow[];
+  finished: readonly TaskRow[];
+  failed: JudgedRuns['failed'];
+  /** Hits whose entry could not be used after all. */
+  lost: readonly TaskRow[];
+}
+
+async function moveFinalized(fleet: Fleet, { hits, finished, failed, lost }: Finalized): Promise<Nudge[]> {
+  const { pool } = fleet.database;
+  const nowMs = fleet.nowMs();
+  const end = { nowMs, dueMs: null };
+  const moved = {
+    finish:
+      (await moveTasks(pool, 'finish', finished.map(({ id }) => id), end)) +
+      (await moveTasksEach(pool, 'finish', hits.map(({ id }) => ({ id, set: { hitMode: fleet.config.cacheHit } })), end)),
+    fail: await moveTasksEach(pool, 'fail', failed.map(({ row, failure }) => failedTask(row.id, failure)), end),
+    'hit-lost': await moveTasksEach(pool, 'hit-lost', lost.map(({ id }) => ({ id, set: { hitEntryId: null } })), { nowMs, dueMs: nowMs + fleet.config.stallMs }),
+  };
+  for (const [move, count] of Object.entries(moved)) fleet.metrics.stageMoved.inc({ stage: 'finalize', move }, count);
+  fleet.metrics.tasksEnded.inc({ place: 'done' }, moved.finish);
+  for (const { createdMs } of [...hits, ...finished]) fleet.metrics.taskSeconds.observe({ place: 'done' }, (nowMs - createdMs) / 1000);
+  countFailures(fleet, failed.map(({ failure }) => failure));
+
+  const ended = [...hits, ...finished, ...failed.map(({ row }) => row)].map(({ id }) => id);
+  return [...taskNudges('stage-script', lost.map(({ id }) => id), fleet.config.chunkSize), ...(await afterEnds(fleet, ended))];
+}

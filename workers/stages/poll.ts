@@ -1,0 +1,144 @@
+/** poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a new try or a failure. */
+import type { SeenJob } from '../../aws/batch.ts';
+import { decidePoll, type EndedJob, type PollDecision } from '../../core/outcomes.ts';
+import { childJobId } from '../../core/packing.ts';
+import type { SeenResult } from '../../core/result.ts';
+import { endedCount, hasEnded, hasRun } from '../../core/watching.ts';
+import { countOpenAttempts, readOpenAttempts, type OpenAttempt, type OpenCount } from '../../db/attempts.ts';
+import { adoptJob, endSubmissions, markSeenRunning, postponeSubmissions, readRunning, type SubmissionRow } from '../../db/submissions.ts';
+import type { Messages, Nudge } from '../../queues/messages.ts';
+import { batchStatuses } from '../../telemetry/metrics.ts';
+import { applyPolled, type PolledAttempt } from '../apply-polled.ts';
+import type { Fleet, StageOutcome } from '../fleet.ts';
+import { claimOwner } from '../submission.ts';
+import { seeFailed, seeJobs, seeResults } from '../watch.ts';
+
+export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<StageOutcome> {
+  const { pool } = fleet.database;
+  const running = await readRunning(pool, queue);
+  if (running.length === 0) return { do: 'done' };
+
+  const jobs = await seeJobs(fleet, queue, running);
+  const open = await countOpenAttempts(pool, running.map(({ id }) => id));
+  countJobs(fleet, queue, jobs.values());
+  const nowMs = fleet.nowMs();
+  await markSeenRunning(pool, running.filter(({ runningMs, jobId }) => runningMs === null && hasRun(jobs.get(jobId ?? '') ?? { status: '' })).map(({ id }) => id), nowMs);
+
+  const next: Nudge[] = [];
+  for (const submission of running) {
+    const job = jobs.get(submission.jobId ?? '') ?? forgottenJob(submission, nowMs);
+    const count = open.get(submission.id);
+    if (job && count && wantsReading(submission, job, count)) next.push(...(await readSubmission(fleet, submission, { job, count })));
+  }
+  await postponeSubmissions(pool, running.map(({ id }) => id), nowMs + fleet.config.stallMs);
+  await endSubmissions(pool, running.map(({ id }) => id), nowMs);
+  return { do: 'wait', waitMs: fleet.config.pollMs, next };
+}
+
+/** Only submissions in which something has changed cost more than their part of the one look. */
+const wantsReading = (submission: SubmissionRow, job: SeenJob, count: OpenCount): boolean =>
+  submission.cancelMs !== null || endedCount(job) > submission.size - count.open;
+
+/** Batch keeps finished jobs for at least 7 days; one it does not know an hour after it was submitted is gone. */
+const FORGOTTEN_MS = 3_600_000;
+
+function forgottenJob(submission: SubmissionRow, nowMs: number): SeenJob | undefined {
+  if (nowMs - (submission.submittedMs ?? nowMs) < FORGOTTEN_MS) return undefined;
+  return {
+    jobId: submission.jobId ?? '', status: 'FAILED', createdMs: submission.createdMs, statusReason: 'AWS Batch does not know the job any more',
+    ...(submission.size > 1 ? { counts: { FAILED: submission.size } } : {}),
+  };
+}
+
+interface Look {
+  job: SeenJob;
+  count: OpenCount;
+}
+
+async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, count }: Look): Promise<Nudge[]> {
+  const attempts = await readOpenAttempts(fleet.database.pool, [submission.id]);
+  if (submission.cancelMs !== null) await terminateCancelled(fleet, { submission, job, attempts });
+
+  const results = await seeResults(fleet, submission, count.firstOpen);
+  const polled: PolledAttempt[] = [];
+  const unexplained: OpenAttempt[] = [];
+  for (const attempt of attempts) {
+    const result = results.get(attempt.arrayIndex);
+    const decision = decide(fleet, attempt, { result });
+    if (decision.do === 'wait') unexplained.push(attempt);
+    else polled.push({ attempt, decision, result });
+  }
+  const endedUnread = endedCount(job) - (submission.size - count.open) - polled.length;
+  if (endedUnread > 0) polled.push(...(await readWithoutRecord(fleet, submission, { job, unexplained })));
+
+  if (polled.some(({ decision }) => decision.do === 'find-owner')) await adoptOwner(fleet, submission);
+  fleet.metrics.pollChanges.inc(polled.length);
+  return applyPolled(fleet, polled);
+}
+
+interface Unexplained {
+  job: SeenJob;
+  unexplained: readonly OpenAttempt[];
+}
+
+/**
+ * Attempts that ended in Batch and had no record when the records were read. A record written since then would be
+ * missed, so the records are read once more after Batch said that the attempt had ended.
+ */
+async function readWithoutRecord(fleet: Fleet, submission: SubmissionRow, { job, unexplained }: Unexplained): Promise<PolledAttempt[]> {
+  const failed = await seeFailed(fleet, submission, job);
+  const ended = unexplained.flatMap((attempt) => {
+    const child = failed.get(attempt.arrayIndex) ?? (hasEnded(job) ? job : undefined);
+    return child ? [{ attempt, child }] : [];
+  });
+  if (ended.length === 0) return [];
+  const results = await seeResults(fleet, submission, Math.min(...ended.map(({ attempt }) => attempt.arrayIndex)));
+  return ended.flatMap(({ attempt, child }) => {
+    const result = results.get(attempt.arrayIndex);
+    const decision = decide(fleet, attempt, { result, job: endedJob(child) });
+    return decision.do === 'wait' ? [] : [{ attempt, decision, result }];
+  });
+}
+
+function decide(fleet: Fleet, attempt: OpenAttempt, seen: { result: SeenResult | undefined; job?: EndedJob }): PollDecision {
+  const { hostLossTries, memoryGrowthTries } = fleet.config;
+  return decidePoll(
+    { ...(seen.result?.record ? { result: seen.result.record } : {}), ...(seen.job ? { job: seen.job } : {}) },
+    attempt,
+    { hostLossTries, memoryGrowthTries },
+  );
+}
+
+const endedJob = ({ status, exitCode, reason, statusReason }: SeenJob): EndedJob => ({
+  status: status === 'SUCCEEDED' ? 'SUCCEEDED' : 'FAILED',
+  ...(exitCode === undefined ? {} : { exitCode }),
+  ...(reason === undefined ? {} : { reason }),
+  ...(statusReason === undefined ? {} : { statusReason }),
+});
+
+/** One call ends a whole array; only where some of it goes on are children ended singly. */
+async function terminateCancelled(fleet: Fleet, { submission, job, attempts }: { submission: SubmissionRow; job: SeenJob; attempts: readonly OpenAttempt[] }): Promise<void> {
+  const cancelled = attempts.filter(({ place }) => place === 'cancelled');
+  const reason = 'Batchwell: cancelled by its caller.';
+  if (hasEnded(job) || cancelled.length === 0) return;
+  if (cancelled.length === attempts.length) return fleet.batch.terminate(job.jobId, reason);
+  for (const { arrayIndex } of cancelled) await fleet.batch.terminate(childJobId(job.jobId, submission.size, arrayIndex), reason);
+}
+
+/** A twin came first: its job is the one to watch from now on. */
+async function adoptOwner(fleet: Fleet, submission: SubmissionRow): Promise<void> {
+  const { jobId } = submission;
+  if (jobId === null) return;
+  const owner = await claimOwner(fleet, submission.submissionKey, jobId);
+  if (owner === jobId) return;
+  fleet.log.warn({ submission: submission.submissionKey, was: jobId, owner }, 'twin-adopted');
+  await adoptJob(fleet.database.pool, { id: submission.id, jobId: owner, was: jobId });
+}
+
+function countJobs(fleet: Fleet, queue: string, jobs: Iterable<SeenJob>): void {
+  const totals = new Map<string, number>(batchStatuses.map((status) => [status, 0]));
+  for (const job of jobs) {
+    for (const [status, count] of Object.entries(job.counts ?? { [job.status]: 1 })) totals.set(status, (totals.get(status) ?? 0) + count);
+  }
+  for (const [status, count] of totals) fleet.metrics.batchJobs.set({ queue, status }, count);
+}

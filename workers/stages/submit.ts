@@ -1,0 +1,43 @@
+/** submit: ready attempts become submissions, and each submission becomes exactly one job. */
+import { decidePack } from '../../core/packing.ts';
+import { readShape } from '../../db/job-definitions.ts';
+import { packSubmission, readReady, readSubmissions } from '../../db/submissions.ts';
+import type { Messages, Nudge } from '../../queues/messages.ts';
+import type { Fleet, StageOutcome } from '../fleet.ts';
+import { carryOn } from '../submission.ts';
+
+export function submit(fleet: Fleet, message: Messages['submit']): Promise<StageOutcome> {
+  return 'shape' in message ? packAndSubmit(fleet, message.shape) : carryOnAll(fleet, message.submissions);
+}
+
+async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutcome> {
+  const { pool } = fleet.database;
+  const { arraySize, packIdleMs, packLongestMs, stallMs } = fleet.config;
+  const shape = await readShape(pool, shapeHex);
+  if (!shape) throw new Error(`Shape ${shapeHex} is not in the database; it is written before any message names it.`);
+
+  const next: Nudge[] = [];
+  for (;;) {
+    const nowMs = fleet.nowMs();
+    const ready = await readReady(pool, shapeHex, arraySize);
+    const decision = decidePack(ready, { arraySize, idleMs: packIdleMs, longestMs: packLongestMs }, nowMs);
+    if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs, next };
+    if (decision.do === 'nothing') return { do: 'done', next };
+    const id = await packSubmission(fleet.database, { shape, most: arraySize, nowMs, dueMs: nowMs + stallMs });
+    if (id === undefined) return { do: 'done', next };
+    next.push(...(await carryOnAll(fleet, [id])).next);
+  }
+}
+
+/** Submissions that have to wait get a message of their own, so that none holds up the others. */
+async function carryOnAll(fleet: Fleet, ids: readonly number[]): Promise<{ do: 'done'; next: Nudge[] } & StageOutcome> {
+  const next: Nudge[] = [];
+  const waiting = new Map<number, number>();
+  for (const submission of await readSubmissions(fleet.database.pool, ids)) {
+    const outcome = await carryOn(fleet, submission);
+    if (outcome.do === 'wait') waiting.set(submission.id, outcome.waitMs);
+    else next.push(...outcome.next);
+  }
+  for (const [id, waitMs] of waiting) await fleet.queues.nudge([{ stage: 'submit', message: { submissions: [id] } }], waitMs);
+  return { do: 'done', next };
+}

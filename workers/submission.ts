@@ -1,0 +1,143 @@
+/**
+ * Carries one submission from its committed intent to a job id, exactly once. SubmitJob has no idempotency token:
+ * what makes it safe is the intent in the row, a job name that says which submission it is, a look at Batch's listing
+ * whenever an answer leaves doubt, and the owner object that fences a twin which shows up late.
+ */
+import { SUBMIT_TIMEOUT_MS, type SubmitOutcome } from '../aws/batch.ts';
+import type { SeenJob } from '../aws/batch.ts';
+import { encodeManifest } from '../core/manifest.ts';
+import { jobName } from '../core/packing.ts';
+import { definitionName } from '../core/job-definition.ts';
+import { inSubmission, submissionPrefix, SUBMISSION_VARIABLE } from '../core/s3-layout.ts';
+import { renderValues } from '../core/script.ts';
+import { decideSubmit } from '../core/submit-decision.ts';
+import { readAttemptTasks } from '../db/attempts.ts';
+import { claimRegistration, readJobDefinition, saveRevision, type JobDefinitionRow } from '../db/job-definitions.ts';
+import { markSubmitted, startCall, takeBackCall, type SubmissionRow } from '../db/submissions.ts';
+import type { Nudge } from '../queues/messages.ts';
+import { failSubmission } from './failing.ts';
+import type { Fleet } from './fleet.ts';
+
+export type CarryOutcome = { do: 'done'; next: Nudge[] } | { do: 'wait'; waitMs: number };
+
+const done = (...next: Nudge[]): CarryOutcome => ({ do: 'done', next });
+
+/** Another worker registers the definition: look again soon. */
+const REGISTRATION_WAIT_MS = 300;
+const REGISTRATION_CLAIM_MS = 30_000;
+/** After a throttled or not yet understood call. */
+const CALL_AGAIN_MS = 1000;
+/** Batch is eventually consistent about new definitions and queues; what it does not know by then is not there. */
+const UNKNOWN_FOR_GOOD_MS = 120_000;
+
+export async function carryOn(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
+  const step = decideSubmit(submission, { callTimeoutMs: SUBMIT_TIMEOUT_MS, settleMs: fleet.config.settleMs }, fleet.nowMs());
+  if (step.do === 'nothing') return done();
+  if (step.do === 'wait') return step;
+  return step.do === 'find' ? findAfterDoubt(fleet, submission) : call(fleet, submission);
+}
+
+async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
+  const definition = await readJobDefinition(fleet.database.pool, submission.jobDefinitionId);
+  if (!definition) throw new Error(`Submission ${submission.id} names job definition ${submission.jobDefinitionId}, which is not in the database.`);
+  const revision = definition.revision ?? (await register(fleet, definition));
+  if (revision === undefined) return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
+
+  await writeManifest(fleet, submission);
+  const calledMs = fleet.nowMs();
+  const dueMs = calledMs + SUBMIT_TIMEOUT_MS + fleet.config.settleMs;
+  if (!(await startCall(fleet.database.pool, { id: submission.id, nowMs: calledMs, dueMs }))) return done();
+
+  const outcome = await fleet.batch.submit({
+    jobName: jobName(submission.submissionKey),
+    queue: submission.queue,
+    jobDefinition: revision,
+    size: submission.size,
+    environment: { [SUBMISSION_VARIABLE]: fleet.workUrl(submissionPrefix(submission.submissionKey)) },
+    tags: { 'batchwell:submission': submission.submissionKey },
+  });
+  return afterCall(fleet, { ...submission, calledMs, calls: submission.calls + 1 }, outcome);
+}
+
+async function afterCall(fleet: Fleet, submission: SubmissionRow & { calledMs: number }, outcome: SubmitOutcome): Promise<CarryOutcome> {
+  if (outcome.is === 'accepted') return accept(fleet, submission, outcome.jobId);
+  fleet.log.warn({ submission: submission.submissionKey, outcome: outcome.is, message: outcome.message }, 'submit-not-accepted');
+  const nowMs = fleet.nowMs();
+
+  if (outcome.is === 'ambiguous') return { do: 'wait', waitMs: SUBMIT_TIMEOUT_MS + fleet.config.settleMs };
+  const hopeless = nowMs - submission.createdMs > UNKNOWN_FOR_GOOD_MS && !/TooManyRequests|Throttl/.test(outcome.message);
+  if (outcome.is === 'refused' || hopeless) return done(...(await failSubmission(fleet, submission, outcome.message)));
+  await takeBackCall(fleet.database.pool, { id: submission.id, calledMs: submission.calledMs, dueMs: nowMs + fleet.config.stallMs });
+  return { do: 'wait', waitMs: CALL_AGAIN_MS };
+}
+
+/** The answer never came. The job's name tells whether Batch heard it. */
+async function findAfterDoubt(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
+  const name = jobName(submission.submissionKey);
+  const [first, ...twins] = await fleet.batch.findByName(submission.queue, name);
+  if (first) {
+    for (const twin of twins) await endTwin(fleet, twin, name);
+    return accept(fleet, { ...submission, calls: submission.calls + twins.length }, first.jobId);
+  }
+  const calledMs = submission.calledMs ?? 0;
+  const taken = await takeBackCall(fleet.database.pool, { id: submission.id, calledMs, dueMs: fleet.nowMs() + fleet.config.stallMs });
+  return taken ? call(fleet, { ...submission, state: 'packed' }) : done();
+}
+
+async function endTwin(fleet: Fleet, twin: SeenJob, name: string): Promise<void> {
+  fleet.log.warn({ jobId: twin.jobId, jobName: name }, 'twin-ended');
+  await fleet.batch.terminate(twin.jobId, 'Batchwell: submitted twice; the other job runs.');
+}
+
+/**
+ * Where SubmitJob was called more than once a twin may still show up, so the owner is written before anything else:
+ * whoever stands in it runs, and the other changes nothing.
+ */
+async function accept(fleet: Fleet, submission: SubmissionRow, jobId: string): Promise<CarryOutcome> {
+  const owner = submission.calls > 1 ? await claimOwner(fleet, submission.submissionKey, jobId) : jobId;
+  if (owner !== jobId) await fleet.batch.terminate(jobId, 'Batchwell: submitted twice; the other job runs.');
+  const nowMs = fleet.nowMs();
+  const moved = await markSubmitted(fleet.database, { id: submission.id, jobId: owner, nowMs, dueMs: nowMs + fleet.config.stallMs });
+  fleet.metrics.stageMoved.inc({ stage: 'submit', move: 'submitted' }, moved);
+  fleet.metrics.submissions.inc({ kind: submission.size > 1 ? 'array' : 'single' });
+  fleet.metrics.submissionTasks.observe(submission.size);
+  return done({ stage: 'poll', message: { queue: submission.queue } });
+}
+
+/** Writes the job id as the owner unless one stands there. Returns who owns. */
+export async function claimOwner(fleet: Fleet, key: string, jobId: string): Promise<string> {
+  const url = fleet.workUrl(submissionPrefix(key) + inSubmission.owner);
+  if ((await fleet.objects.put(url, jobId, { ifAbsent: true })) === 'written') return jobId;
+  const owner = await fleet.objects.get(url);
+  if (!owner) throw new Error(`The owner of submission ${key} was refused as existing, yet cannot be read.`);
+  return owner.toString('utf8').trim();
+}
+
+/** One registration per content across the fleet; undefined while another worker does it. */
+async function register(fleet: Fleet, definition: JobDefinitionRow): Promise<string | undefined> {
+  const { pool } = fleet.database;
+  const nowMs = fleet.nowMs();
+  if (!(await claimRegistration(pool, { id: definition.id, nowMs, untilMs: nowMs + REGISTRATION_CLAIM_MS }))) {
+    return (await readJobDefinition(pool, definition.id))?.revision ?? undefined;
+  }
+  const revision = await fleet.batch.register({
+    jobDefinitionName: definitionName(definition.content, definition.digest),
+    ...definition.content,
+    propagateTags: true,
+    tags: { 'batchwell:content': definition.digest.toString('hex') },
+  });
+  await saveRevision(pool, definition.id, revision);
+  return revision;
+}
+
+/** The same attempts give the same bytes, so a second write after a crash changes nothing. */
+async function writeManifest(fleet: Fleet, submission: SubmissionRow): Promise<void> {
+  const attempts = await readAttemptTasks(fleet.database.pool, submission.id);
+  const templates = await fleet.templates.read(fleet.database.pool, attempts.map(({ templateId }) => templateId));
+  const parts = attempts.map(({ templateId, values, taskId }) => {
+    const row = templates.get(templateId);
+    if (!row || row.scriptSha256 === null) throw new Error(`Task ${taskId} is packed, but the script of template ${templateId} is not staged.`);
+    return { scriptSha256: row.scriptSha256, values: renderValues(row.template, values) };
+  });
+  await fleet.objects.put(fleet.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.manifest), encodeManifest(parts));
+}

@@ -1,0 +1,58 @@
+/**
+ * The sweeper: for every row that stood still too long it sends a message again. Messages may be lost, all of Redis
+ * may be; the rows are enough to go on. Any number of sweepers may run: taking rows postpones them.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { landFlights, readLostFlights } from '../db/call-cache.ts';
+import { takeStillSubmissions, takeStillTasks, type StillSubmission, type StillTask } from '../db/sweep.ts';
+import { taskNudges, type Nudge } from '../queues/messages.ts';
+import type { Fleet } from './fleet.ts';
+
+export interface Sweeper {
+  close(): Promise<void>;
+}
+
+const ROWS_PER_SWEEP = 5000;
+
+export function startSweeper(fleet: Fleet): Sweeper {
+  const stopping = new AbortController();
+  const log = fleet.log.child({ stage: 'sweeper' });
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      await sweep(fleet).catch((error: unknown) => log.error({ err: error }, 'sweep-failed'));
+      await sleep(fleet.config.sweepMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    async close() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** One sweep. Returns how many rows were nudged. */
+export async function sweep(fleet: Fleet): Promise<number> {
+  const nowMs = fleet.nowMs();
+  const limits = { nowMs, dueMs: nowMs + fleet.config.stallMs, most: ROWS_PER_SWEEP };
+  const tasks = await takeStillTasks(fleet.database, limits);
+  const submissions = await takeStillSubmissions(fleet.database, limits);
+  const landed = await landFlights(fleet.database.pool, await readLostFlights(fleet.database.pool, ROWS_PER_SWEEP));
+  await fleet.queues.nudge([...nudgesForTasks(tasks, fleet.config.chunkSize), ...nudgesForSubmissions(submissions), ...taskNudges('cache-check', landed, fleet.config.chunkSize)]);
+  fleet.metrics.swept.inc({ what: 'task' }, tasks.length);
+  fleet.metrics.swept.inc({ what: 'submission' }, submissions.length);
+  if (tasks.length + submissions.length > 0) fleet.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
+  return tasks.length + submissions.length + landed.length;
+}
+
+function nudgesForTasks(tasks: readonly StillTask[], chunkSize: number): Nudge[] {
+  const at = (stage: 'cache-check' | 'stage-script' | 'finalize') => taskNudges(stage, tasks.filter(({ place }) => place === stage).map(({ id }) => id), chunkSize);
+  const shapes = new Set(tasks.flatMap(({ place, shape }) => (place === 'submit' && shape !== null ? [shape] : [])));
+  return [...at('cache-check'), ...at('stage-script'), ...at('finalize'), ...[...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } }))];
+}
+
+function nudgesForSubmissions(submissions: readonly StillSubmission[]): Nudge[] {
+  const queues = new Set(submissions.flatMap(({ state, queue }) => (state === 'running' ? [queue] : [])));
+  const waiting = submissions.flatMap(({ state, id }): Nudge[] => (state === 'running' ? [] : [{ stage: 'submit', message: { submissions: [id] } }]));
+  return [...waiting, ...[...queues].map((queue): Nudge => ({ stage: 'poll', message: { queue } }))];
+}

@@ -1,0 +1,55 @@
+/** Looks at Batch and at the result records: facts only, no decisions. */
+import type { SeenJob } from '../aws/batch.ts';
+import { decodeResultKey, parseResultBody } from '../core/result-key.ts';
+import type { SeenResult } from '../core/result.ts';
+import { parseS3Url } from '../core/s3-url.ts';
+import { inSubmission, submissionPrefix } from '../core/s3-layout.ts';
+import { activeStatuses, looksByListing, resultsFrom } from '../core/watching.ts';
+import type { SubmissionRow } from '../db/submissions.ts';
+import type { Fleet } from './fleet.ts';
+
+/** The jobs of running submissions, by job id. One request for up to 100 of them. */
+export async function seeJobs(fleet: Fleet, queue: string, running: readonly SubmissionRow[]): Promise<Map<string, SeenJob>> {
+  const jobIds = running.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
+  const seen = new Map<string, SeenJob>();
+  if (looksByListing(jobIds.length)) {
+    for (const status of activeStatuses) {
+      for (const job of await fleet.batch.list({ queue }, status)) seen.set(job.jobId, job);
+      fleet.metrics.pollRequests.inc({ service: 'batch' });
+    }
+  }
+  const rest = jobIds.filter((id) => !seen.has(id));
+  for (const job of await fleet.batch.describe(rest)) seen.set(job.jobId, job);
+  fleet.metrics.pollRequests.inc({ service: 'batch' }, Math.ceil(rest.length / 100));
+  return seen;
+}
+
+/** Children of an array that failed, by index; of a single job, itself. */
+export async function seeFailed(fleet: Fleet, submission: SubmissionRow, job: SeenJob): Promise<Map<number, SeenJob>> {
+  if (submission.size === 1) return new Map(job.status === 'FAILED' ? [[0, job]] : []);
+  const failed = await fleet.batch.list({ arrayJobId: job.jobId }, 'FAILED');
+  fleet.metrics.pollRequests.inc({ service: 'batch' });
+  return new Map(failed.flatMap((child) => (child.index === undefined ? [] : [[child.index, child]])));
+}
+
+/** The latest result record of each index, from `firstOpen` on; records too long for a key are fetched. */
+export async function seeResults(fleet: Fleet, submission: SubmissionRow, firstOpen: number): Promise<Map<number, SeenResult>> {
+  const folder = fleet.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.results);
+  const after = resultsFrom(firstOpen);
+  const latest = new Map<number, SeenResult>();
+  for await (const page of fleet.objects.list(folder, after === undefined ? {} : { startAfterKey: (parseS3Url(folder)?.key ?? '') + after })) {
+    fleet.metrics.pollRequests.inc({ service: 's3' });
+    for (const { url } of page) {
+      const result = decodeResultKey(url.slice(folder.length));
+      if (!result || (latest.get(result.index)?.attempt ?? 0) > result.attempt) continue;
+      latest.set(result.index, result.record ? result : await fetchResult(fleet, url, result));
+    }
+  }
+  return latest;
+}
+
+async function fetchResult(fleet: Fleet, url: string, seen: SeenResult): Promise<SeenResult> {
+  const body = await fleet.objects.get(url);
+  if (!body) throw new Error(`The result record ${url} was listed but cannot be read.`);
+  return { ...seen, record: parseResultBody(JSON.parse(body.toString('utf8'))) };
+}
