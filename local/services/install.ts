@@ -64,7 +64,7 @@ export async function ensureProgram(wanted: WantedProgram, machine: Machine = th
   if (!machine.isRoot || manager === 'brew') throw new MissingProgram(`${missing} Install it with \`${command}\`, ${wanted.orElse}.`);
 
   announce(`Installing ${wanted.title} with ${manager} (once, about half a minute)…`);
-  const { output, code } = await runShell(installScript(manager, names, wanted.programs, machine.installPaths), machine.searchFolders);
+  const { output, code } = await runShell(installScript(manager, { ...wanted, packageNames: names }, machine.installPaths), machine.searchFolders);
   const installed = findProgram(wanted.programs, machine);
   if (installed !== undefined) return installed;
   throw new MissingProgram(`${missing} Installing it failed (exit code ${code}). Try \`${command}\` yourself, ${wanted.orElse}. The end of the output:\n${output}`);
@@ -74,7 +74,7 @@ function announceOnStderr(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-const outputTailCharacters = 2_000;
+const outputTailCharacters = 4_000;
 
 function runShell(script: string, searchFolders: string[]): Promise<{ output: string; code: number | null }> {
   return new Promise((resolve, reject) => {

@@ -25,6 +25,15 @@ export function installSentence(manager: PackageManager, packageName: string): s
   return `sudo ${installCommands[manager]} ${packageName}`;
 }
 
+/** What to install, and how one sees that it is there. */
+export interface Installation {
+  programs: string[];
+  /** The first that can be installed is taken. */
+  packageNames: string[];
+  /** System services that Debian's packages bring and switch on. */
+  services: string[];
+}
+
 /** Where the script leaves its lock and Debian's policy; tests give their own. */
 export interface InstallPaths {
   lockFile: string;
@@ -32,12 +41,12 @@ export interface InstallPaths {
 }
 
 /**
- * A POSIX shell script that installs the first package that can be installed, unless one of `programs` has come
- * meanwhile. It holds a kernel lock (flock), so two at once take turns and a killed one leaves no stale lock.
- * On Debian the packages would start their services on the standard ports: while we install, policy-rc.d forbids it,
- * is removed however we end, and one that was there before is kept.
+ * A POSIX shell script that installs, unless one of `programs` has come meanwhile. It holds a kernel lock (flock), so
+ * two at once take turns and a killed one leaves no stale lock.
+ * Debian's packages start their services on the standard ports, now and at every boot. While we install, policy-rc.d
+ * forbids the first (it is removed however we end, and one that was there before is kept); then they are switched off.
  */
-export function installScript(manager: PackageManager, packageNames: string[], programs: string[], paths: InstallPaths): string {
+export function installScript(manager: PackageManager, { programs, packageNames, services }: Installation, paths: InstallPaths): string {
   const have = programs.map((program) => `command -v ${program} >/dev/null 2>&1`).join(' || ');
   const attempts = packageNames.map((name) => `${installCommands[manager]} ${name}`).join(' || ');
   const lines = [
@@ -46,7 +55,8 @@ export function installScript(manager: PackageManager, packageNames: string[], p
     `if ${have}; then exit 0; fi`,
     ...(manager === 'apt-get' ? aptLines(paths.policyFile) : []),
     // Not fd 9: a daemon that a package starts would hold the lock for ever.
-    `{ ${attempts}; } </dev/null 9>&-`,
+    `{ ${attempts}; } </dev/null 9>&- || exit`,
+    ...(manager === 'apt-get' ? services.map((service) => `if command -v systemctl >/dev/null 2>&1; then systemctl disable ${service} >/dev/null 2>&1 || true; fi`) : []),
   ];
   return `${lines.join('\n')}\n`;
 }

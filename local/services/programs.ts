@@ -6,6 +6,8 @@ export interface WantedProgram {
   /** Any of these will do; the first found is taken. */
   programs: string[];
   packages: Record<PackageManager, string[]>;
+  /** The system services that these packages bring: we start servers ourselves, and nobody asked for those. */
+  services: string[];
   /** The other way, for the sentence that says what to do. */
   orElse: string;
 }
@@ -23,6 +25,7 @@ export const redisServer: WantedProgram = {
     zypper: ['redis', 'valkey'],
     brew: ['redis'],
   },
+  services: ['redis-server', 'valkey-server'],
   orElse: 'or set REDIS_URL to a server that you have (redis://host:6379)',
 };
 
@@ -38,6 +41,7 @@ export const mariadbServer: WantedProgram = {
     zypper: ['mariadb'],
     brew: ['mariadb'],
   },
+  services: ['mariadb', 'mysql'],
   orElse: 'or set DATABASE_URL to a server that you have (mysql://user:password@host:3306/batchwell)',
 };
 
@@ -50,6 +54,7 @@ export const bubblewrap: WantedProgram = {
   title: 'bubblewrap',
   programs: ['bwrap'],
   packages: everywhere('bubblewrap'),
+  services: [],
   orElse: realBatch,
 };
 
@@ -57,6 +62,7 @@ export const proot: WantedProgram = {
   title: 'proot',
   programs: ['proot'],
   packages: everywhere('proot'),
+  services: [],
   orElse: realBatch,
 };
 

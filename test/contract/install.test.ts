@@ -61,12 +61,13 @@ test('without a package manager it is a sentence too', async () => {
   await expect(ensureProgram(mariadbServer, machine, quiet)).rejects.toThrow(/needs MariaDB and found no mariadbd or mysqld on this machine. Install it, or set DATABASE_URL/);
 });
 
-test('as root it is installed with one line said, and its service cannot start meanwhile', async () => {
-  const { machine, folder, policyFile, journal } = await machineWith({ 'apt-get': aptGet('redis-server') }, true);
+test('as root it is installed with one line said, and its service starts neither now nor at the next boot', async () => {
+  const programs = { 'apt-get': aptGet('redis-server'), systemctl: 'echo "$*" >>journal' };
+  const { machine, folder, policyFile, journal } = await machineWith(programs, true);
   const said: string[] = [];
   expect(await ensureProgram(redisServer, machine, (line) => said.push(line))).toBe(join(folder, 'redis-server'));
   expect(said).toHaveLength(1);
-  expect(await journal()).toEqual(['update', 'services: 101']);
+  expect(await journal()).toEqual(['update', 'services: 101', 'disable redis-server', 'disable valkey-server']);
   expect(existsSync(policyFile)).toBe(false);
 });
 

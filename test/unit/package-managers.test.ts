@@ -3,6 +3,7 @@ import { choosePackageManager, installScript, installSentence, packageManagers }
 import * as programs from '../../local/services/programs.ts';
 
 const paths = { lockFile: '/run/lock-file', policyFile: '/usr/sbin/policy-rc.d' };
+const redis = { programs: ['redis-server'], packageNames: ['redis', 'valkey'], services: ['redis-server'] };
 const wanted = [programs.redisServer, programs.mariadbServer, programs.bubblewrap, programs.proot];
 
 test.each([
@@ -31,10 +32,10 @@ test('every Linux package manager knows a package for every program', () => {
 });
 
 test('a second name is tried only when the first cannot be installed', () => {
-  expect(installScript('apk', ['redis', 'valkey'], ['redis-server'], paths)).toContain('apk add --no-cache redis || apk add --no-cache valkey');
+  expect(installScript('apk', redis, paths)).toContain('apk add --no-cache redis || apk add --no-cache valkey');
 });
 
 test('only Debian’s packages need their services held back', () => {
-  const withPolicy = packageManagers.filter((manager) => installScript(manager, ['redis'], ['redis-server'], paths).includes(paths.policyFile));
+  const withPolicy = packageManagers.filter((manager) => installScript(manager, redis, paths).includes(paths.policyFile));
   expect(withPolicy).toEqual(['apt-get']);
 });

@@ -1,0 +1,45 @@
+# syntax=docker/dockerfile:1
+# One image for every part of the fleet:
+#   docker run IMAGE api | worker --stages submit,poll | migrate
+
+FROM node:24-bookworm-slim AS sources
+WORKDIR /app
+COPY package.json package-lock.json ./
+
+# The bundled stager needs esbuild, a development dependency.
+FROM sources AS build
+RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
+COPY . .
+RUN npm run build:stager
+
+# Optional dependencies are a second Node (the image has one) and native speed-ups with install scripts.
+FROM sources AS production-modules
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+
+FROM node:24-bookworm-slim AS fleet
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 BATCHWELL_METRICS_PORT=9464
+WORKDIR /app
+COPY --from=production-modules /app/node_modules ./node_modules
+COPY . .
+COPY --from=build /app/dist ./dist
+# `exec`: node is the process that gets SIGTERM, and ends what it has in hand.
+RUN printf '#!/bin/sh\nexec node /app/cli/main.ts "$@"\n' >/usr/local/bin/batchwell && chmod 755 /usr/local/bin/batchwell
+USER node
+EXPOSE 8000 9464
+ENTRYPOINT ["batchwell"]
+CMD ["--help"]
+
+# S3 and Batch for a laptop without an AWS account; runs tasks itself, so it has a sandbox.
+FROM fleet AS local-aws
+USER root
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends bubblewrap proot \
+  && rm -rf /var/lib/apt/lists/* \
+  && mkdir /data && chown node:node /data
+USER node
+VOLUME /data
+ENTRYPOINT ["node", "local/main.ts"]
+CMD ["--host", "0.0.0.0", "--s3-port", "9000", "--batch-port", "9001", "--data", "/data"]
+
+# Without --target the image is the fleet's.
+FROM fleet
