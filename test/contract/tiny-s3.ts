@@ -50,15 +50,17 @@ function serveGet(request: IncomingMessage, reply: ServerResponse, found: Stored
   if (!found) return refuse(reply, 404, 'NoSuchKey');
   const wanted = request.headers['if-match'];
   if (wanted !== undefined && wanted !== found.etag) return refuse(reply, 412, 'PreconditionFailed');
-  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
-  const start = Number(range?.[1] ?? 0);
-  const end = Math.min(found.bytes.length, range?.[2] ? Number(range[2]) + 1 : found.bytes.length);
-  if (range && start >= found.bytes.length) return refuse(reply, 416, 'InvalidRange');
-  const body = found.bytes.subarray(start, end);
-  const sums = request.headers['x-amz-checksum-mode'] === 'ENABLED' && !range ? { 'x-amz-checksum-crc64nvme': found.crc64nvme, 'x-amz-checksum-type': 'FULL_OBJECT' } : {};
-  const span = range ? { 'content-range': `bytes ${start}-${end - 1}/${found.bytes.length}` } : {};
-  reply.writeHead(range ? 206 : 200, { etag: found.etag, 'content-length': body.length, ...sums, ...span });
-  reply.end(request.method === 'HEAD' ? undefined : body);
+  const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
+  if (range) return servePart(reply, found, Number(range[1]), Math.min(found.bytes.length, Number(range[2]) + 1));
+  const sums = request.headers['x-amz-checksum-mode'] === 'ENABLED' ? { 'x-amz-checksum-crc64nvme': found.crc64nvme, 'x-amz-checksum-type': 'FULL_OBJECT' } : {};
+  reply.writeHead(200, { etag: found.etag, 'content-length': found.bytes.length, ...sums });
+  reply.end(request.method === 'HEAD' ? undefined : found.bytes);
+}
+
+function servePart(reply: ServerResponse, { bytes, etag }: Stored, start: number, end: number): void {
+  if (start >= bytes.length) return refuse(reply, 416, 'InvalidRange');
+  reply.writeHead(206, { etag, 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${bytes.length}` });
+  reply.end(bytes.subarray(start, end));
 }
 
 function list(s3: TinyS3, reply: ServerResponse, bucket: string, query: URLSearchParams): void {
@@ -101,6 +103,10 @@ async function serve(s3: TinyS3, request: IncomingMessage, reply: ServerResponse
   if (url.searchParams.has('uploads') || url.searchParams.has('uploadId')) return serveUpload(s3, request, reply, name, url.searchParams);
   if (request.method === 'GET' && url.searchParams.has('list-type')) return list(s3, reply, name.replace(/\/$/, ''), url.searchParams);
   if (request.method === 'GET' || request.method === 'HEAD') return serveGet(request, reply, s3.objects.get(name));
+  return servePut(s3, request, reply, name);
+}
+
+async function servePut(s3: TinyS3, request: IncomingMessage, reply: ServerResponse, name: string): Promise<void> {
   const object = await store(await readAll(request));
   const claimed = request.headers['x-amz-checksum-crc64nvme'];
   if (claimed !== undefined && claimed !== object.crc64nvme) return refuse(reply, 400, 'BadDigest');
