@@ -1,0 +1,147 @@
+/** Lays out what a host mounts at /opt/batchwell: the stager with its own Node, that Node's loader and libraries, and a shell. */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, copyFile, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { bundleStager } from './bundle.ts';
+
+const run = promisify(execFile);
+
+export interface HostFolderOptions {
+  /** The Node that tasks' containers run; the one that runs now when absent. */
+  nodeBinary?: string;
+  /** A statically linked busybox; looked for on PATH when absent. `false`: none, tasks then need their image's /bin/sh. */
+  shell?: string | false;
+  /** A stager bundled before; bundled anew when absent. */
+  stager?: string;
+}
+
+export interface HostFolder {
+  path: string;
+  /** Why there is no shell in it, when there is none. */
+  withoutShell?: string;
+}
+
+/** Looked up by glibc by name only when a host name is resolved, so ldd does not list them. Newer glibc holds them itself. */
+const RESOLVER_LIBRARIES = ['libnss_dns.so.2', 'libnss_files.so.2', 'libresolv.so.2'];
+
+interface Linked {
+  loader: string;
+  libraries: string[];
+}
+
+/** @throws Error when the binary has no loader of its own that could be called by name */
+async function readLinked(binary: string): Promise<Linked> {
+  const { stdout } = await run('ldd', [binary]);
+  const libraries = [...stdout.matchAll(/=> (\/\S+)/g)].flatMap((match) => match[1] ?? []);
+  const loader = /^\s*(\/\S*\/ld-\S+)/m.exec(stdout)?.[1];
+  if (loader === undefined) throw new Error(`ldd names no loader for ${binary}; a dynamically linked glibc Node was expected:\n${stdout}`);
+  const beside = dirname(libraries.find((library) => basename(library) === 'libc.so.6') ?? loader);
+  const resolver = await Promise.all(RESOLVER_LIBRARIES.map((name) => realpath(join(beside, name)).then(() => join(beside, name), () => undefined)));
+  return { loader, libraries: [...new Set([...libraries, ...resolver.flatMap((path) => path ?? [])])] };
+}
+
+/** An ELF that names no interpreter needs no loader, so it runs in any image. */
+async function isStatic(binary: string): Promise<boolean> {
+  const file = await open(binary, 'r');
+  try {
+    const head = Buffer.alloc(4_096);
+    await file.read(head, 0, head.length, 0);
+    if (head.toString('latin1', 0, 4) !== '\x7fELF' || head[4] !== 2) return false;
+    const tableAt = Number(head.readBigUInt64LE(32));
+    const entryBytes = head.readUInt16LE(54);
+    const PT_INTERP = 3;
+    for (let entry = 0; entry < head.readUInt16LE(56); entry += 1) if (head.readUInt32LE(tableAt + entry * entryBytes) === PT_INTERP) return false;
+    return true;
+  } finally {
+    await file.close();
+  }
+}
+
+async function findOnPath(name: string): Promise<string | undefined> {
+  for (const folder of (process.env['PATH'] ?? '').split(':')) {
+    const path = join(folder, name);
+    if (await stat(path).then((facts) => facts.isFile(), () => false)) return path;
+  }
+  return undefined;
+}
+
+async function chooseShell(wanted: string | false | undefined): Promise<{ shell: string } | { withoutShell: string }> {
+  if (wanted === false) return { withoutShell: 'None was wanted: tasks need a /bin/sh in their image.' };
+  const busybox = wanted ?? (await findOnPath('busybox'));
+  const remedy = 'Tasks need a /bin/sh in their image; install busybox-static to do without.';
+  if (busybox === undefined) return { withoutShell: `There is no busybox on PATH. ${remedy}` };
+  if (!(await isStatic(busybox))) return { withoutShell: `${busybox} is linked dynamically and would not run in a foreign image. ${remedy}` };
+  return { shell: busybox };
+}
+
+/** Node is 100 MB: where the file system can, its blocks are shared rather than copied. */
+async function lay(source: string, target: string): Promise<void> {
+  await copyFile(await realpath(source), target, constants.COPYFILE_FICLONE);
+  await chmod(target, 0o755);
+}
+
+/** Says what the folder was made from; equal stamps mean equal folders. */
+async function stampOf(stager: string, files: readonly string[]): Promise<string> {
+  const facts = await Promise.all(files.map(async (file) => {
+    const { size, mtimeMs } = await stat(file);
+    return `${file} ${size} ${mtimeMs}`;
+  }));
+  const bundle = createHash('sha256').update(await readFile(stager)).digest('hex');
+  return `${[`stager ${bundle}`, ...facts].join('\n')}\n`;
+}
+
+/** Whoever comes second finds the folder made by the first; what it made itself is thrown away. */
+async function putInPlace(made: string, target: string): Promise<void> {
+  const old = `${made}.old`;
+  await rename(target, old).catch(() => undefined);
+  try {
+    await rename(made, target);
+  } catch (error) {
+    if (!(await stat(join(target, 'stamp')).then(() => true, () => false))) throw error;
+    await rm(made, { recursive: true, force: true });
+  }
+  await rm(old, { recursive: true, force: true });
+}
+
+/**
+ * Lays the folder out at `target`, whole or not at all; does nothing when it is there and of the same make.
+ *
+ * ```
+ * stager.mjs   bin/node   bin/sh (static busybox)   lib/ld.so   lib/*.so*   stamp
+ * ```
+ * @throws Error when Node's libraries cannot be found
+ */
+export async function assembleHostFolder(target: string, options: HostFolderOptions = {}): Promise<HostFolder> {
+  const node = options.nodeBinary ?? process.execPath;
+  const [linked, shell] = await Promise.all([readLinked(node), chooseShell(options.shell)]);
+  await mkdir(dirname(target), { recursive: true });
+  const made = `${target}.${process.pid}`;
+  try {
+    await mkdir(join(made, 'bin'), { recursive: true });
+    await mkdir(join(made, 'lib'));
+    if (options.stager === undefined) await bundleStager(join(made, 'stager.mjs'));
+    else await lay(options.stager, join(made, 'stager.mjs'));
+
+    const stamp = await stampOf(join(made, 'stager.mjs'), [node, linked.loader, ...linked.libraries, ...('shell' in shell ? [shell.shell] : [])]);
+    const folder = { path: target, ...('withoutShell' in shell && shell) };
+    if (stamp === (await readFile(join(target, 'stamp'), 'utf8').catch(() => ''))) return folder;
+
+    await Promise.all([
+      lay(node, join(made, 'bin', 'node')),
+      lay(linked.loader, join(made, 'lib', 'ld.so')),
+      ...linked.libraries.map((library) => lay(library, join(made, 'lib', basename(library)))),
+      ...('shell' in shell ? [lay(shell.shell, join(made, 'bin', 'sh'))] : []),
+    ]);
+    await writeFile(join(made, 'stamp'), stamp);
+    await putInPlace(made, target);
+    return folder;
+  } finally {
+    await rm(made, { recursive: true, force: true });
+  }
+}
+
+/** The names in the folder, for people and tests. */
+export const listHostFolder = async (target: string): Promise<string[]> => (await readdir(target, { recursive: true })).toSorted();

@@ -1,0 +1,122 @@
+/** A world for one stager test: an S3 of its own, a folder of its own, and the bundled stager as a child process. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encodeManifest } from '../../core/manifest.ts';
+import { decodeResultKey, parseResultBody } from '../../core/result-key.ts';
+import type { ResultRecord } from '../../core/result.ts';
+import { renderScript, renderValues } from '../../core/script.ts';
+import type { TaskSpec } from '../../core/task.ts';
+import { splitTask } from '../../core/template.ts';
+import { startTinyS3 } from './tiny-s3.ts';
+import type { TinyS3 } from './tiny-s3.ts';
+
+export const BUCKET = 'work';
+export const SUBMISSION = 'submissions/sub1/';
+const PREFIX = `${BUCKET}/${SUBMISSION}`;
+
+export interface Ended {
+  code: number | null;
+  /** What the stager logged. */
+  events: Record<string, unknown>[];
+  output: string;
+}
+
+export interface Running {
+  child: ChildProcess;
+  /** Resolves at the first log line of this event. */
+  saw(event: string): Promise<void>;
+  ended: Promise<Ended>;
+}
+
+export interface World {
+  s3: TinyS3;
+  folder: string;
+  /** Lays a submission of these tasks into S3. */
+  submit(...tasks: TaskSpec[]): Promise<void>;
+  start(command: readonly string[], env?: Record<string, string>): Running;
+  result(index?: number): { attempt: number; record: ResultRecord } | undefined;
+  log(name: string, index?: number, attempt?: number): string | undefined;
+  close(): Promise<void>;
+}
+
+export const emptyTask = (spec: Partial<TaskSpec>): TaskSpec => ({
+  inputs: [], outputs: [], executors: [], volumes: [],
+  resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false },
+  ...spec,
+});
+
+/** A shell one-liner as an executor. */
+export const shell = (script: string): { image: string; command: string[] } => ({ image: 'none', command: ['/bin/sh', '-c', script] });
+
+function follow(child: ChildProcess): Running {
+  let output = '';
+  const waiting: (() => void)[] = [];
+  const take = (chunk: Buffer): void => {
+    output += chunk.toString('utf8');
+    for (const look of waiting) look();
+  };
+  child.stdout?.on('data', take);
+  child.stderr?.on('data', take);
+  const events = () => output.split('\n').filter((line) => line.startsWith('{"event"')).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, events: events(), output }));
+  });
+  const saw = (event: string) => new Promise<void>((resolve) => {
+    const look = () => output.includes(`"event":"${event}"`) && resolve();
+    waiting.push(look);
+    look();
+  });
+  return { child, saw, ended };
+}
+
+export async function makeWorld(): Promise<World> {
+  const s3 = await startTinyS3();
+  const folder = await mkdtemp(join(tmpdir(), 'stager-world-'));
+  const children = new Set<ChildProcess>();
+
+  return {
+    s3,
+    folder,
+    async submit(...tasks) {
+      const parts = await Promise.all(tasks.map(async (task) => {
+        const { template, values } = splitTask(task);
+        const script = renderScript(template);
+        const scriptSha256 = createHash('sha256').update(script).digest('hex');
+        await s3.put(`${BUCKET}/scripts/${scriptSha256}.sh`, script);
+        return { scriptSha256, values: renderValues(template, values) };
+      }));
+      await s3.put(`${PREFIX}manifest`, encodeManifest(parts));
+    },
+    start(command, env = {}) {
+      const [program = '', ...args] = command;
+      const child = spawn(program, args, {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: {
+          PATH: '/usr/bin:/bin', AWS_ENDPOINT_URL_S3: s3.url, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1',
+          BATCHWELL_SUBMISSION: `s3://${BUCKET}/${SUBMISSION}`, AWS_BATCH_JOB_ID: 'job-1', AWS_BATCH_JOB_ATTEMPT: '1', BATCHWELL_SCRATCH: folder, ...env,
+        },
+      });
+      children.add(child);
+      child.once('close', () => children.delete(child));
+      return follow(child);
+    },
+    result(index = 0) {
+      for (const [name, object] of s3.objects) {
+        const seen = name.startsWith(`${PREFIX}results/`) ? decodeResultKey(name.slice(`${PREFIX}results/`.length)) : undefined;
+        if (seen?.index === index) return { attempt: seen.attempt, record: seen.record ?? parseResultBody(JSON.parse(object.bytes.toString('utf8'))) };
+      }
+      return undefined;
+    },
+    log: (name, index = 0, attempt = 1) => s3.text(`${PREFIX}logs/${String(index).padStart(5, '0')}/${attempt}/${name}`),
+    async close() {
+      for (const child of children) child.kill('SIGKILL');
+      await s3.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

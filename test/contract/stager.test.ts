@@ -1,0 +1,326 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, watch } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { bundleStager } from '../../stager/bundle.ts';
+import { emptyTask, makeWorld, shell } from './stager-world.ts';
+import type { Ended, World } from './stager-world.ts';
+import { crcOf } from './tiny-s3.ts';
+
+let built: string;
+let stager: string[];
+let world: World;
+
+beforeAll(async () => {
+  built = await mkdtemp(join(tmpdir(), 'stager-built-'));
+  await bundleStager(join(built, 'stager.mjs'));
+  stager = [process.execPath, join(built, 'stager.mjs')];
+});
+afterAll(() => rm(built, { recursive: true, force: true }));
+beforeEach(async () => {
+  world = await makeWorld();
+});
+afterEach(() => world.close());
+
+/** Resolves when the file is there. */
+async function until(path: string): Promise<void> {
+  const watching = watch(dirname(path));
+  try {
+    if (existsSync(path)) return;
+    for await (const _ of watching) if (existsSync(path)) return;
+  } finally {
+    await watching.return?.();
+  }
+}
+
+const run = (env?: Record<string, string>): Promise<Ended> => world.start(stager, env).ended;
+
+describe('a task that ends well', () => {
+  test('reads its inputs, runs its executors, writes its outputs, and says so last', async () => {
+    const { folder } = world;
+    await world.s3.put('data/reads.fq', 'ACGT\n');
+    await world.s3.put('data/ref/a b/genome.fa', 'G');
+    await world.s3.put('data/ref/index', 'I');
+    await world.submit(emptyTask({
+      inputs: [
+        { name: 'reads', url: 's3://data/reads.fq', path: `${folder}/in/reads.fq`, type: 'FILE' },
+        { url: 's3://data/ref', path: `${folder}/ref`, type: 'DIRECTORY' },
+        { content: "it's $HOME", path: `${folder}/in/note`, type: 'FILE' },
+      ],
+      outputs: [
+        { url: 's3://out/all.txt', path: `${folder}/out/all.txt`, type: 'FILE' },
+        { url: 's3://out/tree/', path: `${folder}/out`, type: 'DIRECTORY' },
+        { url: 's3://out/matches', path: `${folder}/out/part[0-9].*`, path_prefix: `${folder}/out/`, type: 'FILE' },
+        { url: 's3://out/absent', path: `${folder}/absent`, type: 'FILE' },
+      ],
+      executors: [
+        { ...shell('cat "$1/in/reads.fq" "$1/ref/a b/genome.fa" "$1/ref/index" "$1/in/note"; echo warned >&2; printf x > part1.txt; printf y > part2.txt; : > empty'), workdir: `${folder}/out`, stdout: `${folder}/out/all.txt` },
+        { ...shell('read line; echo "$line and $WHO"'), stdin: `${folder}/out/all.txt`, env: { WHO: 'me' } },
+      ].map((executor, position) => (position === 0 ? { ...executor, command: [...executor.command, 'sh', folder] } : executor)),
+    }));
+
+    const { code, output } = await run();
+
+    expect(output).not.toContain('"reason"');
+    expect(code).toBe(0);
+    const seen = world.result();
+    expect(seen?.attempt).toBe(1);
+    expect(seen?.record.error).toBeUndefined();
+    expect(seen?.record.executors.map((one) => one.exitCode)).toEqual([0, 0]);
+    expect(seen?.record.missingOutputs).toEqual([3]);
+    const text = "ACGT\nGIit's $HOME";
+    expect(seen?.record.outputs.map(({ output, path, sizeBytes }) => [output, path, sizeBytes])).toEqual([
+      [0, '', text.length],
+      [1, 'all.txt', text.length], [1, 'empty', 0], [1, 'part1.txt', 1], [1, 'part2.txt', 1],
+      [2, 'part1.txt', 1], [2, 'part2.txt', 1],
+    ]);
+    expect(seen?.record.outputs[0]?.crc64nvme).toBe(await crcOf(Buffer.from(text)));
+    expect(world.s3.text('out/all.txt')).toBe(text);
+    expect(world.s3.text('out/tree/part2.txt')).toBe('y');
+    expect(world.s3.text('out/matches/part1.txt')).toBe('x');
+    expect(JSON.parse(world.log('rc') ?? '')).toEqual([0, 0]);
+    expect(world.log('0.stdout')).toBe(text);
+    expect(world.log('0.stderr')).toBe('warned\n');
+    expect(world.log('1.stdout')).toBe('ACGT and me\n');
+    expect(world.log('1.stderr')).toBeUndefined();
+    const writes = world.s3.requests.filter((request) => request.startsWith('PUT'));
+    expect(writes.at(-1)).toContain('/results/');
+    expect(writes.findIndex((write) => write.endsWith('/rc'))).toBeLessThan(writes.findIndex((write) => write.startsWith('PUT out/')));
+  });
+});
+
+const command = (script: string, folder: string, more: object = {}) => ({ ...shell(script), workdir: folder, ...more });
+
+describe('a task that fails', () => {
+  test('an executor’s failure is its exit code, with its logs in S3, and no output is written', async () => {
+    await world.submit(emptyTask({
+      outputs: [{ url: 's3://out/x', path: `${world.folder}/x`, type: 'FILE' }],
+      executors: [command('echo told; echo why >&2; : > x; exit 7', world.folder), command('echo never', world.folder)],
+    }));
+    const { code } = await run();
+    expect(code).toBe(7);
+    expect(world.result()?.record).toMatchObject({ executors: [{ exitCode: 7 }], outputs: [] });
+    expect(world.log('rc')).toBe('[7]');
+    expect(world.log('0.stdout')).toBe('told\n');
+    expect(world.log('0.stderr')).toBe('why\n');
+    expect(world.s3.text('out/x')).toBeUndefined();
+  });
+
+  test('an ignored failure lets the next executor run and the task end well', async () => {
+    await world.submit(emptyTask({ executors: [command('exit 7', world.folder, { ignore_error: true }), command('echo on', world.folder)] }));
+    expect((await run()).code).toBe(0);
+    expect(world.result()?.record.executors.map((one) => one.exitCode)).toEqual([7, 0]);
+  });
+
+  test('a command killed by a signal ends with 128 + the signal, and a missing one with 127 and a reason', async () => {
+    await world.submit(
+      emptyTask({ executors: [command('kill -9 $$', world.folder)] }),
+      emptyTask({ executors: [{ image: 'none', command: ['no-such-program', '-x'] }] }),
+    );
+    expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: '0' })).code).toBe(137);
+    expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: '1' })).code).toBe(127);
+    expect(world.log('0.stderr', 1)).toContain('no-such-program is not on the PATH');
+  });
+
+  test('an input that is not there is named with its url and the reason, and nothing is run', async () => {
+    await world.s3.put('data/there', 'x');
+    await world.submit(emptyTask({
+      inputs: [{ url: 's3://data/there', path: `${world.folder}/a`, type: 'FILE' }, { name: 'reads', url: 's3://data/gone.fq', path: `${world.folder}/b`, type: 'FILE' }],
+      executors: [command('touch ran', world.folder)],
+    }));
+    expect((await run()).code).toBe(120);
+    expect(world.result()?.record.error).toEqual({
+      kind: 'input', subject: 's3://data/gone.fq', message: 'Input 2 of 2 (reads) s3://data/gone.fq could not be read: NoSuchKey: NoSuchKey of the tiny S3',
+    });
+    expect(world.result()?.record.executors).toEqual([]);
+  });
+
+  test('an empty folder of inputs and an url that nobody can read are errors, and a presigned url keeps its secret', async () => {
+    const reason = async (url: string, type: 'FILE' | 'DIRECTORY') => {
+      await world.submit(emptyTask({ inputs: [{ url, path: `${world.folder}/a`, type }] }));
+      expect((await run()).code).toBe(120);
+      const message = world.result()?.record.error?.message ?? '';
+      for (const name of world.s3.objects.keys()) if (name.includes('/results/')) world.s3.objects.delete(name);
+      return message;
+    };
+    expect(await reason('s3://data/nothing', 'DIRECTORY')).toContain('no object lies under it');
+    expect(await reason('ftp://host/x', 'FILE')).toContain('only s3://bucket/key and http(s):// urls can be read');
+    const presigned = await reason(`${world.s3.url}/data/gone?X-Amz-Signature=topsecret`, 'FILE');
+    expect(presigned).toContain('HTTP 404');
+    expect(presigned).not.toContain('topsecret');
+  });
+
+  test('an output that cannot be written is named, after rc and logs are in S3', async () => {
+    await world.submit(emptyTask({ outputs: [{ url: 's3://out/x', path: `${world.folder}/x`, type: 'FILE' }], executors: [command('mkdir x; echo done', world.folder)] }));
+    expect((await run()).code).toBe(121);
+    expect(world.result()?.record.error).toMatchObject({ kind: 'output', subject: 's3://out/x' });
+    expect(world.result()?.record.error?.message).toContain('is declared as FILE, but is a directory');
+    expect(world.log('0.stdout')).toBe('done\n');
+  });
+
+  test('an index that the manifest lacks, and a script that is not what its name says, are told in the record', async () => {
+    await world.submit(emptyTask({ executors: [command('true', world.folder)] }));
+    expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: '3' })).code).toBe(123);
+    expect(world.result(3)?.record.error?.message).toContain('ends before its entry for index 3');
+    for (const name of world.s3.objects.keys()) if (name.startsWith('work/scripts/')) await world.s3.put(name, 'echo other');
+    expect((await run()).code).toBe(123);
+    expect(world.result()?.record.error?.message).toContain('holds another text than its name says');
+  });
+});
+
+describe('S3 at its worst', () => {
+  test('resets and 503s on every object’s first request are tried again', async () => {
+    const met = new Set<string>();
+    world.s3.fault = (request, reply, name) => {
+      const key = `${request.method} ${name}`;
+      if (met.has(key)) return false;
+      met.add(key);
+      if (met.size % 2) request.socket.destroy();
+      else reply.writeHead(503, { 'content-type': 'application/xml' }).end('<Error><Code>SlowDown</Code><Message>slow</Message></Error>');
+      return true;
+    };
+    await world.s3.put('data/in', 'x'.repeat(2_000_000));
+    await world.submit(emptyTask({
+      inputs: [{ url: 's3://data/in', path: `${world.folder}/in`, type: 'FILE' }],
+      outputs: [{ url: 's3://out/copy', path: `${world.folder}/copy`, type: 'FILE' }],
+      executors: [command('cat in > copy', world.folder)],
+    }));
+    const { code, output } = await run();
+    expect(output).not.toContain('"reason"');
+    expect(code).toBe(0);
+    expect(world.s3.text('out/copy')?.length).toBe(2_000_000);
+    expect(met.size).toBe(8);
+  });
+
+  test('a body that is cut or spoiled on the way is fetched again, and never seen by the task', async () => {
+    await world.s3.put('data/in', 'good content');
+    let spoiled = 0;
+    world.s3.fault = (_request, reply, name) => {
+      if (name !== 'data/in' || spoiled >= 2) return false;
+      spoiled += 1;
+      const object = world.s3.objects.get('data/in');
+      reply.writeHead(200, { etag: object?.etag ?? '', 'content-length': 12, 'x-amz-checksum-crc64nvme': object?.crc64nvme ?? '', 'x-amz-checksum-type': 'FULL_OBJECT' });
+      if (spoiled === 1) reply.end('evil content');
+      else reply.write('good', () => reply.destroy());
+      return true;
+    };
+    await world.submit(emptyTask({ inputs: [{ url: 's3://data/in', path: `${world.folder}/in`, type: 'FILE' }], executors: [command('cat in', world.folder)] }));
+    expect((await run()).code).toBe(0);
+    expect(spoiled).toBe(2);
+    expect(world.log('0.stdout')).toBe('good content');
+  });
+
+  test('a large file comes and goes in parts, with one checksum of the whole', async () => {
+    const large = Buffer.alloc(70 * 1_048_576 + 3, 'large ');
+    await world.s3.put('data/large', large);
+    await world.submit(emptyTask({
+      inputs: [{ url: 's3://data/large', path: `${world.folder}/large`, type: 'FILE' }],
+      outputs: [{ url: 's3://out/large', path: `${world.folder}/copy`, type: 'FILE' }],
+      executors: [command('cp large copy', world.folder)],
+    }));
+    expect((await run()).code).toBe(0);
+    expect(world.s3.objects.get('out/large')?.bytes.equals(large)).toBe(true);
+    expect(world.result()?.record.outputs).toEqual([{ output: 0, path: '', sizeBytes: large.length, crc64nvme: await crcOf(large) }]);
+    expect(world.s3.openUploads.size).toBe(0);
+    expect(world.s3.requests.filter((request) => request === 'GET data/large').length).toBe(6);
+  });
+
+  test('a multipart upload that fails is aborted', async () => {
+    world.s3.fault = (request, reply, name) => {
+      if (name !== 'out/large' || !request.url?.includes('partNumber=3')) return false;
+      request.resume();
+      reply.writeHead(403, { 'content-type': 'application/xml' }).end('<Error><Code>AccessDenied</Code><Message>no</Message></Error>');
+      return true;
+    };
+    await world.submit(emptyTask({
+      outputs: [{ url: 's3://out/large', path: `${world.folder}/large`, type: 'FILE' }],
+      executors: [command('head -c 70000000 /dev/zero > large', world.folder)],
+    }));
+    expect((await run()).code).toBe(121);
+    expect(world.result()?.record.error?.message).toContain('AccessDenied');
+    expect(world.s3.openUploads.size).toBe(0);
+  });
+});
+
+describe('the fence', () => {
+  test('of two jobs for one submission the first alone has effect', async () => {
+    await world.submit(emptyTask({ executors: [command('echo ran >> ran; cat ran', world.folder)] }));
+    const ended = await Promise.all([run({ AWS_BATCH_JOB_ID: 'twin-a' }), run({ AWS_BATCH_JOB_ID: 'twin-b' })]);
+    expect(ended.map((one) => one.code).toSorted()).toEqual([0, 122]);
+    const owner = world.s3.text('work/submissions/sub1/owner');
+    const late = ended.find((one) => one.code === 122);
+    expect(owner).toBe(ended[0].code === 0 ? 'twin-a' : 'twin-b');
+    expect(late?.events.map((one) => one['event'])).toEqual(['task_fenced']);
+    expect(world.log('0.stdout')).toBe('ran\n');
+  });
+
+  test('all children of one array and all attempts of Batch are one owner', async () => {
+    await world.submit(emptyTask({ executors: [command('echo a', world.folder)] }), emptyTask({ executors: [command('echo b', world.folder)] }));
+    const codes = await Promise.all(['0', '1'].map(async (index) => (await run({ AWS_BATCH_JOB_ID: `job-9:${index}`, AWS_BATCH_JOB_ARRAY_INDEX: index })).code));
+    const again = await run({ AWS_BATCH_JOB_ID: 'job-9:1', AWS_BATCH_JOB_ARRAY_INDEX: '1', AWS_BATCH_JOB_ATTEMPT: '2' });
+    expect([...codes, again.code]).toEqual([0, 0, 0]);
+    expect(world.s3.text('work/submissions/sub1/owner')).toBe('job-9');
+    expect(world.log('0.stdout', 1, 2)).toBe('b\n');
+  });
+
+  test('a job that loses its submission while it runs writes no output and no result', async () => {
+    await world.submit(emptyTask({
+      outputs: [{ url: 's3://out/x', path: `${world.folder}/x`, type: 'FILE' }],
+      executors: [command(': > x', world.folder)],
+    }));
+    world.s3.fault = (request, reply, name) => {
+      if (!name.endsWith('/rc')) return false;
+      world.s3.fault = undefined;
+      void world.s3.put('work/submissions/sub1/owner', 'somebody-else');
+      request.resume();
+      reply.writeHead(200).end();
+      return true;
+    };
+    expect((await run()).code).toBe(122);
+    expect(world.result()).toBeUndefined();
+    expect(world.s3.text('out/x')).toBeUndefined();
+  });
+});
+
+describe('SIGTERM', () => {
+  test('reaches the task, leaves its logs in S3, and claims no result', async () => {
+    await world.submit(emptyTask({ executors: [command('trap "echo caught; exit 3" TERM; echo waiting; : > started; while :; do sleep 0.05; done', world.folder)] }));
+    const running = world.start(stager);
+    await until(`${world.folder}/started`);
+    running.child.kill('SIGTERM');
+    const { code } = await running.ended;
+    expect(code).toBe(143);
+    expect(world.result()).toBeUndefined();
+    expect(world.log('0.stdout')).toBe('waiting\ncaught\n');
+    expect(world.log('rc')).toBe('[143]');
+  });
+});
+
+test('an output on its own input’s url is recorded, and written only when it was changed', async () => {
+  await world.s3.put('data/same', 'same');
+  await world.s3.put('data/changed', 'before');
+  const both = (name: string) => ({ url: `s3://data/${name}`, path: `${world.folder}/${name}`, type: 'FILE' as const });
+  await world.submit(emptyTask({ inputs: [both('same'), both('changed')], outputs: [both('same'), both('changed')], executors: [command('echo after > changed', world.folder)] }));
+  expect((await run()).code).toBe(0);
+  expect(world.result()?.record.outputs.map((file) => [file.path, file.sizeBytes])).toEqual([['', 4], ['', 6]]);
+  expect(world.result()?.record.outputs[0]?.crc64nvme).toBe(await crcOf(Buffer.from('same')));
+  expect(world.s3.requests.filter((request) => request.startsWith('PUT data/'))).toEqual(['PUT data/changed']);
+});
+
+test('links are followed within an output’s folder, and not out of it', async () => {
+  await world.submit(emptyTask({
+    outputs: [{ url: 's3://out/tree', path: `${world.folder}/tree`, type: 'DIRECTORY' }],
+    executors: [command('echo secret > outside; mkdir -p tree/a; echo x > tree/a/x; ln -s a/x tree/inside; ln -s ../outside tree/outside; ln -s . tree/loop; ln -s gone tree/dangling; ln -s a tree/b', world.folder)],
+  }));
+  expect((await run()).code).toBe(0);
+  expect(world.result()?.record.outputs.map((file) => file.path)).toEqual(['a/x', 'b/x', 'inside']);
+});
+
+test('a child of a wide array reads no more than its own part', async () => {
+  const tasks = Array.from({ length: 2_000 }, (_, index) => emptyTask({ executors: [command(`echo "$1" ${index % 2}`, world.folder)].map((one) => ({ ...one, command: [...one.command, 'sh', `value ${index}`] })) }));
+  await world.submit(...tasks);
+  expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: '1999' })).code).toBe(0);
+  expect(world.log('0.stdout', 1999)).toBe('value 1999 1\n');
+  expect(world.s3.requests.filter((request) => request.endsWith('/manifest')).length).toBe(2);
+});
