@@ -1,0 +1,75 @@
+/** Puts an answer on the wire. */
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Answer } from './call.ts';
+import type { Refusal } from './errors.ts';
+import { messageOf, statusOf } from './errors.ts';
+import type { Store } from './store.ts';
+import { errorDocument, leaf } from './xml.ts';
+
+/** The refusal as AWS's XML; a HEAD has no body to put it in. `status` and `code` are those of a fault that chose its own. */
+export function refusalAnswer(request: IncomingMessage, requestId: string, refusal: Refusal & { status?: number; code?: string }): Answer {
+  const status = refusal.status ?? statusOf(refusal.refused);
+  if (request.method === 'HEAD') return { status };
+  const detail = Object.entries(refusal.detail ?? {}).map(([name, value]) => leaf(name, value));
+  const xml = errorDocument(
+    leaf('Code', refusal.code ?? refusal.refused), leaf('Message', refusal.message ?? messageOf(refusal.refused)), ...detail,
+    leaf('Resource', (request.url ?? '/').split('?')[0]), leaf('RequestId', requestId), leaf('HostId', requestId),
+  );
+  return { status, xml };
+}
+
+type BlobContent = Exclude<Answer['content'], Buffer | undefined>;
+
+async function writeChunk(response: ServerResponse, chunk: Buffer): Promise<void> {
+  if (!response.write(chunk)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+}
+
+async function sendBlobs(store: Store, response: ServerResponse, { segments, from, to }: BlobContent): Promise<void> {
+  for await (const chunk of store.blobs.read(segments, from, to)) {
+    if (response.destroyed) return;
+    await writeChunk(response, chunk);
+  }
+}
+
+function writeHead(response: ServerResponse, requestId: string, { status, headers, xml }: Answer): void {
+  const hasLength = status === 204 || status === 304 || headers?.['content-length'] !== undefined;
+  response.writeHead(status, {
+    server: 'AmazonS3',
+    'x-amz-request-id': requestId,
+    'x-amz-id-2': requestId,
+    ...(xml === undefined ? {} : { 'content-type': 'application/xml' }),
+    ...(hasLength ? {} : { 'content-length': Buffer.byteLength(xml ?? '') }),
+    ...headers,
+  });
+}
+
+/** Sends the answer whole. */
+export async function send(store: Store, response: ServerResponse, requestId: string, answer: Answer): Promise<void> {
+  const { content, xml } = answer;
+  try {
+    writeHead(response, requestId, answer);
+    if (content !== undefined && !Buffer.isBuffer(content)) await sendBlobs(store, response, content);
+    response.end(Buffer.isBuffer(content) ? content : xml);
+  } finally {
+    release(store, answer);
+  }
+}
+
+/** Sends the head and half of the content, if there is any; the caller then cuts the connection. */
+export async function sendHalf(store: Store, response: ServerResponse, requestId: string, answer: Answer): Promise<void> {
+  const { content } = answer;
+  if (content === undefined) return;
+  try {
+    writeHead(response, requestId, answer);
+    if (Buffer.isBuffer(content)) await writeChunk(response, content.subarray(0, content.length / 2));
+    else await sendBlobs(store, response, { ...content, to: content.from + Math.floor((content.to - content.from) / 2) });
+  } finally {
+    release(store, answer);
+  }
+}
+
+/** Gives up what an answer holds. Once for each answer: `send` and `sendHalf` do it themselves. */
+export function release(store: Store, { content }: Answer): void {
+  if (content !== undefined && !Buffer.isBuffer(content)) store.blobs.release(content.segments);
+}

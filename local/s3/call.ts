@@ -1,0 +1,75 @@
+/** One request as the operations see it, and what they answer. */
+import type { IncomingMessage } from 'node:http';
+import type { Segment } from './blobs.ts';
+import type { Refusal } from './errors.ts';
+import { isRefusal, refuse } from './errors.ts';
+import type { Bucket, Store, StoredObject } from './store.ts';
+
+export interface S3Settings {
+  region: string;
+  /** The most that one CopyObject takes. */
+  copyLimitBytes: number;
+  /** The least a part may have, the last excepted. */
+  partMinBytes: number;
+  /** Bodies up to this size are kept in the journal and not in a file of their own. */
+  inlineBytes: number;
+}
+
+export interface Call {
+  request: IncomingMessage;
+  /** AWS's name of the operation. */
+  operation: string;
+  /** Empty for the service itself. */
+  bucketName: string;
+  /** Empty for the bucket itself. */
+  key: string;
+  query: URLSearchParams;
+  store: Store;
+  settings: S3Settings;
+  nowMs: number;
+}
+
+export interface Answer {
+  status: number;
+  headers?: Record<string, string>;
+  xml?: string;
+  /** Bytes, or from..to (both included) of blobs that the answer holds until they are sent. */
+  content?: Buffer | { segments: Segment[]; from: number; to: number };
+}
+
+export type Operation = (call: Call) => Promise<Answer | Refusal> | Answer | Refusal;
+
+/** A header, or the query parameter that a presigned URL carries in its place (x-amz-* only). */
+export function headerOf({ request, query }: Call, name: string): string | undefined {
+  const value = request.headers[name];
+  if (value !== undefined) return Array.isArray(value) ? value.join(', ') : value;
+  if (!name.startsWith('x-amz-')) return undefined;
+  return query.get(name) ?? undefined;
+}
+
+/** A query parameter that counts something; undefined: not given. */
+export function countOf({ query }: Call, name: string, limit: number): number | undefined | Refusal {
+  const text = query.get(name);
+  if (text === null || text === '') return undefined;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+  if (value < 0) return refuse('InvalidArgument', `Provided ${name} not an integer or within integer range`, { ArgumentName: name, ArgumentValue: text });
+  return Math.min(value, limit);
+}
+
+export function findBucket({ store, bucketName }: Call, name = bucketName): Bucket | Refusal {
+  return store.buckets.get(name) ?? refuse('NoSuchBucket', undefined, { BucketName: name });
+}
+
+export function findObject(call: Call): { bucket: Bucket; object: StoredObject } | Refusal {
+  const bucket = findBucket(call);
+  if (isRefusal(bucket)) return bucket;
+  const version = call.query.get('versionId');
+  // Versioning is never on here, and then AWS knows one version, called null.
+  if (version !== null && version !== 'null') return refuse('NoSuchVersion', undefined, { Key: call.key, VersionId: version });
+  const object = bucket.objects.get(call.key);
+  return object === undefined ? refuse('NoSuchKey', undefined, { Key: call.key }) : { bucket, object };
+}
+
+export const quoted = (etag: string) => `"${etag}"`;
+export const isoTime = (ms: number) => new Date(ms).toISOString();
+export const httpTime = (ms: number) => new Date(ms).toUTCString();

@@ -1,0 +1,69 @@
+/** The checksums of S3: their names on the wire, their running form, and how parts make up an object's. */
+import { createHash } from 'node:crypto';
+import { combineCrcs, createCrc } from './crc.ts';
+
+export const checksumAlgorithms = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const;
+export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
+export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE';
+
+/** As kept beside an object. `value` is base64, followed by `-<parts>` when the type is COMPOSITE. */
+export interface Checksum {
+  algorithm: ChecksumAlgorithm;
+  type: ChecksumType;
+  value: string;
+}
+
+const digestBytes: Record<ChecksumAlgorithm, number> = { CRC32: 4, CRC32C: 4, CRC64NVME: 8, SHA1: 20, SHA256: 32 };
+
+/** The algorithm of any letter case, or undefined. */
+export function parseAlgorithm(name: string): ChecksumAlgorithm | undefined {
+  return checksumAlgorithms.find((algorithm) => algorithm === name.toUpperCase());
+}
+
+/** `x-amz-checksum-crc64nvme` and its like; in XML it is `ChecksumCRC64NVME`. */
+export const checksumHeader = (algorithm: ChecksumAlgorithm) => `x-amz-checksum-${algorithm.toLowerCase()}`;
+export const checksumElement = (algorithm: ChecksumAlgorithm) => `Checksum${algorithm}`;
+
+/** True when the text is base64 of a digest of this algorithm's length. */
+export function isDigest(algorithm: ChecksumAlgorithm, base64: string): boolean {
+  return isBase64Of(digestBytes[algorithm], base64);
+}
+
+export function isBase64Of(bytes: number, base64: string): boolean {
+  const decoded = Buffer.from(base64, 'base64');
+  return decoded.length === bytes && decoded.toString('base64') === base64;
+}
+
+export interface RunningDigest {
+  update(bytes: Uint8Array): void;
+  digest(): Buffer;
+}
+
+export function createDigest(algorithm: ChecksumAlgorithm): RunningDigest {
+  if (algorithm === 'SHA1' || algorithm === 'SHA256') return createHash(algorithm);
+  return createCrc(algorithm);
+}
+
+/** CRC64NVME knows no COMPOSITE and the SHAs no FULL_OBJECT: S3 refuses those two pairs. */
+export function canBe(algorithm: ChecksumAlgorithm, type: ChecksumType): boolean {
+  if (type === 'COMPOSITE') return algorithm !== 'CRC64NVME';
+  return algorithm !== 'SHA1' && algorithm !== 'SHA256';
+}
+
+/** What S3 takes when CreateMultipartUpload names the algorithm alone. */
+export const defaultType = (algorithm: ChecksumAlgorithm): ChecksumType => (algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE');
+
+/** The object's checksum from those of its parts (base64), in part order. FULL_OBJECT takes a CRC. */
+export function joinChecksums(
+  algorithm: ChecksumAlgorithm,
+  type: ChecksumType,
+  parts: readonly { value: string; bytes: number }[],
+): Checksum {
+  const digests = parts.map(({ value, bytes }) => ({ digest: Buffer.from(value, 'base64'), bytes }));
+  if (type === 'FULL_OBJECT' && algorithm !== 'SHA1' && algorithm !== 'SHA256') {
+    return { algorithm, type, value: combineCrcs(algorithm, digests).toString('base64') };
+  }
+  const running = createDigest(algorithm);
+  for (const { digest } of digests) running.update(digest);
+  return { algorithm, type: 'COMPOSITE', value: `${running.digest().toString('base64')}-${parts.length}` };
+}

@@ -1,0 +1,141 @@
+/** CompleteMultipartUpload: the parts named become one object, without a byte being copied. */
+import { createHash } from 'node:crypto';
+import type { Answer, Call } from './call.ts';
+import { findBucket, headerOf, quoted } from './call.ts';
+import type { Checksum } from './checksums.ts';
+import { checksumAlgorithms, checksumElement, checksumHeader, createDigest, joinChecksums } from './checksums.ts';
+import { checkWrite } from './conditions.ts';
+import { readBodyBytes } from './copy-object.ts';
+import type { Refusal } from './errors.ts';
+import { isRefusal, refuse } from './errors.ts';
+import { findUpload } from './multipart.ts';
+import type { PartRecord, StoredObject, StoredPart, Upload } from './store.ts';
+import { readXml } from './write-object.ts';
+import type { XmlNode } from './xml.ts';
+import { childrenOf, document, leaf, textOf } from './xml.ts';
+
+const bare = (etag: string) => etag.replace(/^"(.*)"$/, '$1');
+
+/** The stored part that one <Part> names. */
+function namedPart(upload: Upload, node: XmlNode): StoredPart | Refusal {
+  const number = Number(textOf(node, 'PartNumber') ?? Number.NaN);
+  const etag = textOf(node, 'ETag');
+  if (!Number.isInteger(number) || etag === undefined) return refuse('MalformedXML');
+  const part = upload.parts.get(number);
+  if (part === undefined || part.etag !== bare(etag)) return refuse('InvalidPart', undefined, { UploadId: upload.id, PartNumber: number, ETag: etag });
+  const given = checksumAlgorithms.find((algorithm) => textOf(node, checksumElement(algorithm)) !== undefined);
+  if (given === undefined) {
+    if (upload.checksum?.type !== 'COMPOSITE') return part;
+    return refuse('InvalidRequest', `The upload was created using a ${upload.checksum.algorithm.toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${number} in the request.`);
+  }
+  const matches = part.checksum?.algorithm !== given || part.checksum.value === textOf(node, checksumElement(given));
+  return matches ? part : refuse('InvalidPart', undefined, { UploadId: upload.id, PartNumber: number, ETag: etag });
+}
+
+function namedParts(call: Call, upload: Upload, request: XmlNode): StoredPart[] | Refusal {
+  const parts: StoredPart[] = [];
+  for (const node of childrenOf(request, 'Part')) {
+    const part = namedPart(upload, node);
+    if (isRefusal(part)) return part;
+    if (part.number <= (parts.at(-1)?.number ?? 0)) return refuse('InvalidPartOrder', undefined, { UploadId: upload.id });
+    parts.push(part);
+  }
+  if (parts.length === 0) return refuse('MalformedXML');
+  const { partMinBytes } = call.settings;
+  const small = parts.slice(0, -1).find(({ bytes }) => bytes < partMinBytes);
+  if (small === undefined) return parts;
+  return refuse('EntityTooSmall', undefined, { ProposedSize: small.bytes, MinSizeAllowed: partMinBytes, PartNumber: small.number, ETag: small.etag });
+}
+
+/** The object's checksum: joined from its parts', or read anew where a part was kept under another algorithm. */
+async function checksumOf(call: Call, upload: Upload, parts: readonly StoredPart[]): Promise<Checksum> {
+  const { algorithm, type } = upload.checksum ?? { algorithm: 'CRC64NVME', type: 'FULL_OBJECT' };
+  const joined: { value: string; bytes: number }[] = [];
+  for (const { checksum, bytes, segment } of parts) {
+    if (checksum?.algorithm === algorithm) {
+      joined.push({ value: checksum.value, bytes });
+      continue;
+    }
+    const digest = createDigest(algorithm);
+    for await (const chunk of readBodyBytes(call, { at: 'blobs', segments: [segment] }, 0, bytes - 1)) digest.update(chunk);
+    joined.push({ value: digest.digest().toString('base64'), bytes });
+  }
+  return joinChecksums(algorithm, type, joined);
+}
+
+/** What the client says of the whole object must be true. */
+function checkWhole(call: Call, upload: Upload, bytes: number, checksum: Checksum): Refusal | undefined {
+  const size = headerOf(call, 'x-amz-mp-object-size');
+  if (size !== undefined && Number(size) !== bytes) {
+    return refuse('InvalidRequest', `The provided 'x-amz-mp-object-size' header does not match what was computed.`, { ComputedSize: bytes, ProposedSize: size });
+  }
+  const type = headerOf(call, 'x-amz-checksum-type');
+  if (type !== undefined && type !== checksum.type) {
+    return refuse('InvalidRequest', `The upload was created using the ${checksum.type} checksum mode. The complete request must use the same checksum mode.`);
+  }
+  const given = headerOf(call, checksumHeader(checksum.algorithm));
+  if (given === undefined || given === checksum.value) return undefined;
+  return refuse('BadDigest', `The ${checksum.algorithm.toLowerCase()} you specified did not match the calculated checksum.`, { UploadId: upload.id });
+}
+
+const multipartEtag = (parts: readonly StoredPart[]) =>
+  `${createHash('md5').update(Buffer.from(parts.map(({ etag }) => etag).join(''), 'hex')).digest('hex')}-${parts.length}`;
+
+function partRecord({ number, bytes, etag, modifiedAtMs, checksum }: StoredPart): PartRecord {
+  return { number, bytes, etag, modifiedAtMs, ...(checksum && { checksum }) };
+}
+
+function assemble(upload: Upload, parts: readonly StoredPart[], checksum: Checksum): StoredObject {
+  return {
+    key: upload.key,
+    bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
+    etag: multipartEtag(parts),
+    modifiedAtMs: Date.now(),
+    headers: upload.headers,
+    ...(upload.tags && { tags: upload.tags }),
+    checksum,
+    parts: parts.map(partRecord),
+    body: { at: 'blobs', segments: parts.map(({ segment }) => segment) },
+  };
+}
+
+/** Decides and puts in one turn of the loop: another writer of the key, or an abort, comes before or after, never between. */
+function finish(call: Call, object: StoredObject): Promise<void> | Refusal {
+  const upload = findUpload(call);
+  if (isRefusal(upload)) return upload;
+  const bucket = findBucket(call);
+  if (isRefusal(bucket)) return bucket;
+  const refusal = checkWrite(call, bucket.objects.get(call.key));
+  if (refusal !== undefined) return refusal;
+  if (object.body.at === 'blobs') call.store.blobs.retain(object.body.segments);
+  return call.store.putObject(bucket, object, upload.id);
+}
+
+export async function completeMultipartUpload(call: Call): Promise<Answer | Refusal> {
+  const request = await readXml(call, 'CompleteMultipartUpload');
+  if (isRefusal(request)) return request;
+  const upload = findUpload(call);
+  if (isRefusal(upload)) return upload;
+  const parts = namedParts(call, upload, request);
+  if (isRefusal(parts)) return parts;
+  const segments = parts.map(({ segment }) => segment);
+  // Held while a checksum is read: a part may be replaced or the upload aborted meanwhile.
+  call.store.blobs.retain(segments);
+  try {
+    const checksum = await checksumOf(call, upload, parts);
+    const object = assemble(upload, parts, checksum);
+    const refusal = checkWhole(call, upload, object.bytes, checksum) ?? finish(call, object);
+    if ('refused' in refusal) return refusal;
+    await refusal;
+    return {
+      status: 200,
+      headers: { 'x-amz-server-side-encryption': 'AES256' },
+      xml: document('CompleteMultipartUploadResult',
+        leaf('Location', `http://${call.request.headers.host ?? 'localhost'}/${call.bucketName}/${encodeURIComponent(call.key)}`),
+        leaf('Bucket', call.bucketName), leaf('Key', call.key), leaf('ETag', quoted(object.etag)),
+        leaf(checksumElement(checksum.algorithm), checksum.value), leaf('ChecksumType', checksum.type)),
+    };
+  } finally {
+    call.store.blobs.release(segments);
+  }
+}

@@ -1,0 +1,44 @@
+/** One process per data folder: two would write over each other's journal. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const openHere = new Set<string>();
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return cause instanceof Error && 'code' in cause && cause.code === 'EPERM';
+  }
+}
+
+function holderOf(path: string): number | undefined {
+  try {
+    const pid = Number.parseInt(readFileSync(path, 'utf8'), 10);
+    return Number.isInteger(pid) ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Takes the folder for this process; the function returned gives it back. A lock of a process that is gone is taken over.
+ * @throws when another live process, or this one, has it.
+ */
+export function lockFolder(folder: string): () => void {
+  const whole = resolve(folder);
+  const path = join(whole, 'lock');
+  const holder = holderOf(path);
+  // Our own pid in the file of another start is a number used again (pid 1 of a container): it locks nothing.
+  const heldElsewhere = holder !== undefined && holder !== process.pid && isAlive(holder);
+  if (heldElsewhere || openHere.has(whole)) {
+    throw new Error(`The data folder ${whole} is in use by process ${holder}. Stop it, or name another folder.`);
+  }
+  openHere.add(whole);
+  writeFileSync(path, `${process.pid}\n`);
+  return () => {
+    openHere.delete(whole);
+    rmSync(path, { force: true });
+  };
+}

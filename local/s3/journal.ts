@@ -1,0 +1,215 @@
+/**
+ * The store's truth on disk: one file of records, only ever appended to. A record is written whole or, after a crash,
+ * cut off when the file is read again, so there is never half an object.
+ *
+ *   u32 bytes of meta | u32 bytes of body | u32 CRC-32 of both | meta (JSON) | body (a small object's bytes)
+ *
+ * Records that arrive while a write is under way go out together in the next one: that, and no file per object, is
+ * what makes small PUTs cheap. There is no fsync: an answered PUT survives kill -9 of the server, not a power cut.
+ */
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, renameSync, writev } from 'node:fs';
+import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
+
+const headerBytes = 12;
+const metaLimitBytes = 64 << 20;
+const batchLimit = 1000;
+const writeAll = promisify(writev);
+
+export interface JournalRecord {
+  meta: unknown;
+  body?: Buffer;
+  /** Told once the record is on disk: where its body starts in the file. */
+  placed?: (offset: number) => void;
+}
+
+export interface JournalEntry {
+  meta: unknown;
+  /** Where the body starts in the file. */
+  offset: number;
+  bodyBytes: number;
+}
+
+export interface Journal {
+  /**
+   * Resolves when the record is written.
+   * @throws when the file cannot be written; then every later append throws the same, for what is in memory and
+   * what is on disk no longer agree. Free space and start again.
+   */
+  append(record: JournalRecord): Promise<void>;
+  /** A body's bytes. Synchronous: a small read of a file just written comes from the page cache in microseconds. */
+  read(offset: number, bytes: number): Buffer;
+  bytes(): number;
+  /** Replaces the file by one that holds only these records; appends wait meanwhile. */
+  compact(records: () => Iterable<JournalRecord>): Promise<void>;
+  close(): Promise<void>;
+}
+
+function encode({ meta, body }: JournalRecord): Buffer[] {
+  const text = Buffer.from(JSON.stringify(meta));
+  const header = Buffer.allocUnsafe(headerBytes);
+  header.writeUInt32LE(text.length, 0);
+  header.writeUInt32LE(body?.length ?? 0, 4);
+  header.writeUInt32LE(crc32(body ?? Buffer.alloc(0), crc32(text)), 8);
+  return body === undefined || body.length === 0 ? [header, text] : [header, text, body];
+}
+
+const lengthOf = (buffers: readonly Buffer[]) => buffers.reduce((sum, { length }) => sum + length, 0);
+
+/** Reads a file forward through a window, so that 100,000 records do not cost 300,000 reads. */
+function createWindow(fd: number, fileBytes: number) {
+  let window = Buffer.alloc(0);
+  let start = 0;
+  return (offset: number, bytes: number): Buffer | undefined => {
+    if (offset + bytes > fileBytes) return undefined;
+    if (offset < start || offset + bytes > start + window.length) {
+      window = Buffer.allocUnsafe(Math.min(Math.max(bytes, 1 << 20), fileBytes - offset));
+      start = offset;
+      if (readSync(fd, window, 0, window.length, offset) < bytes) return undefined;
+    }
+    return window.subarray(offset - start, offset - start + bytes);
+  };
+}
+
+/** Reads every whole record; returns where the last of them ends. */
+function replay(fd: number, see: (entry: JournalEntry) => void): number {
+  const fileBytes = fstatSync(fd).size;
+  const windowAt = createWindow(fd, fileBytes);
+  let offset = 0;
+  for (;;) {
+    const header = windowAt(offset, headerBytes);
+    if (header === undefined) return offset;
+    const [metaBytes, bodyBytes, check] = [header.readUInt32LE(0), header.readUInt32LE(4), header.readUInt32LE(8)];
+    if (metaBytes === 0 || metaBytes > metaLimitBytes) return offset;
+    const content = windowAt(offset + headerBytes, metaBytes + bodyBytes);
+    if (content === undefined || crc32(content) !== check) return offset;
+    const meta: unknown = JSON.parse(content.toString('utf8', 0, metaBytes));
+    see({ meta, offset: offset + headerBytes + metaBytes, bodyBytes });
+    offset += headerBytes + metaBytes + bodyBytes;
+  }
+}
+
+/** Writes records one after another from `position`; returns where each body starts and where the last ends. */
+async function writeRecords(fd: number, records: readonly JournalRecord[], position: number) {
+  const buffers: Buffer[] = [];
+  const offsets: number[] = [];
+  let end = position;
+  for (const record of records) {
+    const encoded = encode(record);
+    end += lengthOf(encoded);
+    offsets.push(end - (record.body?.length ?? 0));
+    buffers.push(...encoded);
+  }
+  const { bytesWritten } = await writeAll(fd, buffers, position);
+  if (bytesWritten < end - position) throw new Error(`the disk took ${bytesWritten} of ${end - position} bytes: is it full?`);
+  return { offsets, end };
+}
+
+interface Pending {
+  record: JournalRecord;
+  resolve: () => void;
+  reject: (cause: unknown) => void;
+}
+
+interface JournalFile {
+  fd: number;
+  /** Where the next record goes. */
+  end: number;
+}
+
+/** Opens the file, made when absent, reads it, and cuts off what a crash left of a last record. */
+function openFile(path: string, see: (entry: JournalEntry) => void): JournalFile {
+  closeSync(openSync(path, 'a'));
+  const fd = openSync(path, 'r+');
+  const end = replay(fd, see);
+  const lost = fstatSync(fd).size - end;
+  if (lost > 0) {
+    process.emitWarning(`${path}: the last ${lost} bytes are no whole record (a crash in mid-write) and are cut off.`);
+    ftruncateSync(fd, end);
+  }
+  return { fd, end };
+}
+
+/** Writes the records into a new file and puts it in the old one's place. */
+async function rewriteFile(path: string, file: JournalFile, records: Iterable<JournalRecord>): Promise<void> {
+  const next: JournalFile = { fd: openSync(`${path}.next`, 'w+'), end: 0 };
+  const placed: (() => void)[] = [];
+  let batch: JournalRecord[] = [];
+  const writeBatch = async () => {
+    const { offsets, end } = await writeRecords(next.fd, batch, next.end);
+    for (const [index, record] of batch.entries()) placed.push(() => record.placed?.(offsets[index] ?? 0));
+    next.end = end;
+    batch = [];
+  };
+  for (const record of records) {
+    batch.push(record);
+    if (batch.length === batchLimit) await writeBatch();
+  }
+  if (batch.length > 0) await writeBatch();
+  renameSync(`${path}.next`, path);
+  closeSync(file.fd);
+  Object.assign(file, next);
+  for (const tell of placed) tell();
+}
+
+/** Opens the journal at `path`, made when absent, and tells `see` every record in it, in order. */
+export function openJournal(path: string, see: (entry: JournalEntry) => void): Journal {
+  const file = openFile(path, see);
+  let pending: Pending[] = [];
+  let work: Promise<void> | undefined;
+  let failure: Error | undefined;
+
+  async function writeBatch(batch: readonly Pending[]): Promise<void> {
+    try {
+      if (failure !== undefined) throw failure;
+      const { offsets, end } = await writeRecords(file.fd, batch.map(({ record }) => record), file.end);
+      file.end = end;
+      for (const [index, { record, resolve }] of batch.entries()) {
+        record.placed?.(offsets[index] ?? 0);
+        resolve();
+      }
+    } catch (cause) {
+      failure ??= new Error(`The journal ${path} cannot be written. Free space on its disk and start again.`, { cause });
+      for (const { reject } of batch) reject(failure);
+    }
+  }
+  async function flush(): Promise<void> {
+    while (pending.length > 0) {
+      const batch = pending.slice(0, batchLimit);
+      pending = pending.slice(batchLimit);
+      await writeBatch(batch);
+    }
+    work = undefined;
+  }
+  async function idle(): Promise<void> {
+    for (let busy = work; busy !== undefined; busy = work) await busy;
+  }
+
+  return {
+    append(record) {
+      return new Promise((resolve, reject) => {
+        pending.push({ record, resolve, reject });
+        // Not flushed at once: what this turn of the loop still appends goes out in the same write.
+        work ??= Promise.resolve().then(flush);
+      });
+    },
+    read(offset, bytes) {
+      const buffer = Buffer.allocUnsafe(bytes);
+      const got = readSync(file.fd, buffer, 0, bytes, offset);
+      if (got < bytes) throw new Error(`${path} ends ${bytes - got} bytes before the end of the body at ${offset}: was it changed from outside?`);
+      return buffer;
+    },
+    bytes: () => file.end,
+    async compact(records) {
+      await idle();
+      work = rewriteFile(path, file, records())
+        .catch((cause: unknown) => process.emitWarning(`${path} could not be written anew and stays as it is: ${String(cause)}`))
+        .then(flush);
+      await work;
+    },
+    async close() {
+      await idle();
+      closeSync(file.fd);
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * Keys in the order S3 lists them, by the bytes of their UTF-8, with what stands under each.
+ * Sorted runs of at most 512 keys: a put moves at most that many, whether the bucket holds a thousand keys or a
+ * million. (One sorted array: a put into 100,000 keys moves 50,000. A tree: more code for nothing that is measured.)
+ */
+
+const runLimit = 512;
+
+/**
+ * Negative, zero or positive as `a` sorts before, with or after `b` by UTF-8 bytes.
+ * JavaScript compares UTF-16 units, where U+1F600 (a surrogate, 0xD83D) comes before U+FF01; in UTF-8 it comes after.
+ */
+export function compareKeys(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i += 1) {
+    const left = a.charCodeAt(i);
+    const right = b.charCodeAt(i);
+    if (left !== right) return utf8Rank(left) - utf8Rank(right);
+  }
+  return a.length - b.length;
+}
+
+/** Moves the surrogates above the rest of the basic plane. */
+const utf8Rank = (unit: number): number => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800);
+
+/** The first place in 0..length where `isBefore` no longer holds; it must hold for a beginning and for nothing after. */
+function lowerBound(length: number, isBefore: (index: number) => boolean): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export interface KeyIndex<T> {
+  readonly size: number;
+  get(key: string): T | undefined;
+  set(key: string, value: T): void;
+  delete(key: string): void;
+  values(): IterableIterator<T>;
+  /**
+   * Keys in order, from the first for which `isBefore` does not hold. Whoever reads on must not have changed
+   * the index meanwhile: read a page in one go.
+   */
+  from(isBefore: (key: string) => boolean): Cursor<T>;
+}
+
+export interface Cursor<T> {
+  /** The entry here, or undefined at the end. */
+  here(): { key: string; value: T } | undefined;
+  next(): void;
+  /** Goes on to the first key for which `isBefore` does not hold. */
+  skip(isBefore: (key: string) => boolean): void;
+}
+
+export function createKeyIndex<T>(): KeyIndex<T> {
+  const values = new Map<string, T>();
+  const runs: string[][] = [];
+
+  /** The run that holds the key or should, and the key's place in it. */
+  function locate(isBefore: (key: string) => boolean): { run: number; place: number } {
+    const run = lowerBound(runs.length, (index) => isBefore(runs[index]?.at(-1) ?? ''));
+    const keys = runs[run] ?? [];
+    return { run, place: lowerBound(keys.length, (index) => isBefore(keys[index] ?? '')) };
+  }
+
+  function insert(key: string): void {
+    const found = locate((other) => compareKeys(other, key) < 0);
+    // A key after all others goes to the end of the last run.
+    const run = Math.min(found.run, Math.max(0, runs.length - 1));
+    const keys = runs[run];
+    if (keys === undefined) {
+      runs.push([key]);
+      return;
+    }
+    const atEnd = found.run > run;
+    keys.splice(atEnd ? keys.length : found.place, 0, key);
+    // Keys that come in order leave full runs behind when the split keeps most of them in the first.
+    if (keys.length > runLimit) runs.splice(run + 1, 0, keys.splice(atEnd ? runLimit - 32 : runLimit / 2));
+  }
+
+  return {
+    get size() {
+      return values.size;
+    },
+    get: (key) => values.get(key),
+    set(key, value) {
+      if (!values.has(key)) insert(key);
+      values.set(key, value);
+    },
+    delete(key) {
+      if (!values.delete(key)) return;
+      const { run, place } = locate((other) => compareKeys(other, key) < 0);
+      runs[run]?.splice(place, 1);
+      if (runs[run]?.length === 0) runs.splice(run, 1);
+    },
+    values: () => values.values(),
+    from(isBefore) {
+      let { run, place } = locate(isBefore);
+      return {
+        here() {
+          const key = runs[run]?.[place];
+          const value = key === undefined ? undefined : values.get(key);
+          return key === undefined || value === undefined ? undefined : { key, value };
+        },
+        next() {
+          place += 1;
+          if (place < (runs[run]?.length ?? 0)) return;
+          run += 1;
+          place = 0;
+        },
+        skip(isBefore) {
+          ({ run, place } = locate(isBefore));
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/** From a request line to AWS's operation, its bucket and its key. Source: the S3 API reference, "Request syntax" of each. */
+import type { IncomingMessage } from 'node:http';
+import type { Refusal } from './errors.ts';
+import { refuse } from './errors.ts';
+
+export interface Target {
+  bucketName: string;
+  key: string;
+  query: URLSearchParams;
+}
+
+/** The bucket of a virtual-host style name, `<bucket>.localhost` or `<bucket>.s3[.region].localhost`. */
+function hostBucket(host: string | undefined): string | undefined {
+  return /^(.+?)(?:\.s3(?:[.-][a-z0-9-]+)?)?\.localhost(?::\d+)?$/.exec(host ?? '')?.[1];
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Bucket, key and query. The path is taken as it came: `..`, `//` and a trailing slash are part of a key, and the
+ * URL class would tidy them away.
+ */
+export function targetOf({ url = '/', headers }: IncomingMessage): Target | Refusal {
+  const question = url.indexOf('?');
+  const path = (question === -1 ? url : url.slice(0, question)).slice(1);
+  const query = new URLSearchParams(question === -1 ? '' : url.slice(question + 1));
+  const fromHost = hostBucket(headers.host);
+  const slash = path.indexOf('/');
+  const bucketPart = fromHost ?? (slash === -1 ? path : path.slice(0, slash));
+  const keyPart = fromHost === undefined ? (slash === -1 ? '' : path.slice(slash + 1)) : path;
+  const [bucketName, key] = [decode(bucketPart), decode(keyPart)];
+  if (bucketName === undefined || key === undefined) return refuse('InvalidURI');
+  if (Buffer.byteLength(key) > 1024) return refuse('KeyTooLongError', undefined, { Size: Buffer.byteLength(key), MaxSizeAllowed: 1024 });
+  return { bucketName, key, query };
+}
+
+/** What a query parameter makes of a request, in the order in which it is asked for. Those without a row below are not implemented. */
+const subresources = [
+  'uploads', 'uploadId', 'delete', 'tagging', 'attributes', 'location', 'versioning', 'list-type',
+  'acl', 'policy', 'policyStatus', 'cors', 'lifecycle', 'encryption', 'logging', 'notification', 'replication', 'website', 'versions',
+  'legal-hold', 'retention', 'object-lock', 'torrent', 'restore', 'select', 'requestPayment', 'accelerate', 'analytics', 'inventory',
+  'metrics', 'intelligent-tiering', 'ownershipControls', 'publicAccessBlock', 'session', 'metadataTable', 'metadataConfiguration', 'renameObject',
+];
+
+/** Method, level and subresource, then the operation. */
+const operations: Record<string, string> = {
+  'GET service': 'ListBuckets',
+  'PUT bucket': 'CreateBucket',
+  'HEAD bucket': 'HeadBucket',
+  'DELETE bucket': 'DeleteBucket',
+  'GET bucket': 'ListObjects',
+  'GET bucket list-type': 'ListObjectsV2',
+  'GET bucket location': 'GetBucketLocation',
+  'GET bucket versioning': 'GetBucketVersioning',
+  'GET bucket uploads': 'ListMultipartUploads',
+  'POST bucket delete': 'DeleteObjects',
+  'PUT object': 'PutObject',
+  'PUT object copy': 'CopyObject',
+  'GET object': 'GetObject',
+  'HEAD object': 'HeadObject',
+  'DELETE object': 'DeleteObject',
+  'GET object attributes': 'GetObjectAttributes',
+  'GET object tagging': 'GetObjectTagging',
+  'PUT object tagging': 'PutObjectTagging',
+  'DELETE object tagging': 'DeleteObjectTagging',
+  'POST object uploads': 'CreateMultipartUpload',
+  'PUT object uploadId': 'UploadPart',
+  'PUT object uploadId copy': 'UploadPartCopy',
+  'POST object uploadId': 'CompleteMultipartUpload',
+  'DELETE object uploadId': 'AbortMultipartUpload',
+  'GET object uploadId': 'ListParts',
+};
+
+/** AWS's name of what is asked; undefined when the local S3 does not do it. */
+export function operationOf({ method = 'GET', headers }: IncomingMessage, { bucketName, key, query }: Target): string | undefined {
+  const level = bucketName === '' ? 'service' : key === '' ? 'bucket' : 'object';
+  const subresource = query.size === 0 ? undefined : subresources.find((name) => query.has(name));
+  const isCopy = method === 'PUT' && (headers['x-amz-copy-source'] !== undefined || query.has('x-amz-copy-source'));
+  return operations[[method, level, subresource, isCopy ? 'copy' : undefined].filter((word) => word !== undefined).join(' ')];
+}

@@ -1,0 +1,119 @@
+/** PutObject, DeleteObject, DeleteObjects, PutObjectTagging, DeleteObjectTagging. */
+import { readBody } from '../http-server.ts';
+import type { Answer, Call } from './call.ts';
+import { findBucket, findObject, headerOf, quoted } from './call.ts';
+import { checksumHeader } from './checksums.ts';
+import { checkWrite } from './conditions.ts';
+import type { Refusal } from './errors.ts';
+import { isRefusal, refuse } from './errors.ts';
+import { checkTags, headerTags, keptHeaders } from './kept-headers.ts';
+import type { ReceivedBody } from './receive-body.ts';
+import { receiveBody } from './receive-body.ts';
+import type { StoredObject } from './store.ts';
+import type { XmlNode } from './xml.ts';
+import { childrenOf, document, element, leaf, parseXml, textOf } from './xml.ts';
+
+/** What one PutObject or UploadPart takes: 5 GiB. */
+export const putLimitBytes = 5 * 2 ** 30;
+const xmlLimitBytes = 8 << 20;
+const deleteLimit = 1000;
+
+/** Gives up what a body holds when it ends up nowhere. */
+function drop({ store }: Call, { body }: ReceivedBody): void {
+  if (body.at === 'blobs') store.blobs.release(body.segments);
+}
+
+export async function putObject(call: Call): Promise<Answer | Refusal> {
+  const bucket = findBucket(call);
+  if (isRefusal(bucket)) return bucket;
+  const headers = keptHeaders(call);
+  if (isRefusal(headers)) return headers;
+  const tags = headerTags(call);
+  if (tags !== undefined && isRefusal(tags)) return tags;
+  const received = await receiveBody(call, { limitBytes: putLimitBytes, algorithm: 'CRC64NVME' });
+  if (isRefusal(received)) return received;
+  const now = findBucket(call);
+  const refusal = isRefusal(now) ? now : checkWrite(call, now.objects.get(call.key));
+  if (isRefusal(now) || refusal !== undefined) {
+    drop(call, received);
+    return refusal ?? refuse('NoSuchBucket');
+  }
+  const { algorithm, value } = received.checksum;
+  const object: StoredObject = {
+    key: call.key, bytes: received.bytes, etag: received.md5, modifiedAtMs: Date.now(), headers,
+    ...(tags && { tags }), checksum: { algorithm, type: 'FULL_OBJECT', value }, body: received.body,
+  };
+  await call.store.putObject(now, object);
+  return {
+    status: 200,
+    headers: {
+      etag: quoted(object.etag),
+      [checksumHeader(algorithm)]: value,
+      'x-amz-checksum-type': 'FULL_OBJECT',
+      'x-amz-server-side-encryption': 'AES256',
+    },
+  };
+}
+
+export async function deleteObject(call: Call): Promise<Answer | Refusal> {
+  const bucket = findBucket(call);
+  if (isRefusal(bucket)) return bucket;
+  const object = bucket.objects.get(call.key);
+  const refusal = headerOf(call, 'if-match') === undefined ? undefined : checkWrite(call, object);
+  if (refusal !== undefined) return refusal;
+  if (object !== undefined) await call.store.deleteObject(bucket, call.key);
+  return { status: 204 };
+}
+
+/** The request's XML; its digest is demanded where S3 demands it. */
+export async function readXml(call: Call, root: string, digestDemanded = false): Promise<XmlNode | Refusal> {
+  if (digestDemanded) {
+    const { headers } = call.request;
+    const isGiven = 'content-md5' in headers || 'x-amz-trailer' in headers || Object.keys(headers).some((name) => name.startsWith('x-amz-checksum-'));
+    if (!isGiven) return refuse('InvalidRequest', 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*');
+    const received = await receiveBody({ ...call, settings: { ...call.settings, inlineBytes: xmlLimitBytes } }, { limitBytes: xmlLimitBytes, algorithm: 'CRC32' });
+    if (isRefusal(received)) return received;
+    const text = received.body.at === 'memory' ? received.body.buffer.toString('utf8') : '';
+    if (received.body.at === 'blobs') drop(call, received);
+    return parseXml(text, root) ?? refuse('MalformedXML');
+  }
+  const body = await readBody(call.request, xmlLimitBytes);
+  return (body && parseXml(body.toString('utf8'), root)) ?? refuse('MalformedXML');
+}
+
+export async function deleteObjects(call: Call): Promise<Answer | Refusal> {
+  const bucket = findBucket(call);
+  if (isRefusal(bucket)) return bucket;
+  const request = await readXml(call, 'Delete', true);
+  if (isRefusal(request)) return request;
+  const keys = childrenOf(request, 'Object').map((object) => textOf(object, 'Key'));
+  const named = keys.filter((key): key is string => key !== undefined && key !== '');
+  if (keys.length === 0 || keys.length > deleteLimit || named.length < keys.length) return refuse('MalformedXML');
+  const quiet = textOf(request, 'Quiet') === 'true';
+  // Together, so that the thousand go to the disk in one write.
+  await Promise.all(named.map((key) => (bucket.objects.get(key) === undefined ? undefined : call.store.deleteObject(bucket, key))));
+  const results = quiet ? [] : named.map((key) => element('Deleted', leaf('Key', key)));
+  return { status: 200, xml: document('DeleteResult', ...results) };
+}
+
+/** Tags are a new version of the object's record; its bytes and its time stay. */
+async function setTags(call: Call, tags: [string, string][], status: number): Promise<Answer | Refusal> {
+  const found = findObject(call);
+  if (isRefusal(found)) return found;
+  const { bucket, object } = found;
+  if (object.body.at === 'blobs') call.store.blobs.retain(object.body.segments);
+  await call.store.putObject(bucket, { ...object, tags });
+  return { status };
+}
+
+export async function putObjectTagging(call: Call): Promise<Answer | Refusal> {
+  const found = findObject(call);
+  if (isRefusal(found)) return found;
+  const request = await readXml(call, 'Tagging', true);
+  if (isRefusal(request)) return request;
+  const set = childrenOf(request, 'TagSet')[0] ?? {};
+  const tags = checkTags(childrenOf(set, 'Tag').map((tag) => [textOf(tag, 'Key') ?? '', textOf(tag, 'Value') ?? '']));
+  return isRefusal(tags) ? tags : setTags(call, tags, 200);
+}
+
+export const deleteObjectTagging = (call: Call): Promise<Answer | Refusal> => setTags(call, [], 204);
