@@ -1,0 +1,65 @@
+/** What both local servers share of HTTP: a listener on loopback that closes at once, and bodies with a limit. */
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+export interface HttpServer {
+  /** `http://127.0.0.1:<port>`, without a slash at its end. */
+  url: string;
+  port: number;
+  /** Stops listening and ends every connection, those kept alive and those in the middle of a request too. */
+  close(): Promise<void>;
+}
+
+/**
+ * Listens on 127.0.0.1 and nowhere else.
+ * @param port 0 takes a free one. A port already taken rejects with Node's EADDRINUSE.
+ */
+export async function startHttpServer(handler: HttpHandler, port = 0): Promise<HttpServer> {
+  // No request timeout: a slow upload of gigabytes is not an error here.
+  const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0, noDelay: true }, (request, response) => {
+    Promise.resolve(handler(request, response)).catch((cause: unknown) => {
+      process.emitWarning(`A local server's handler failed on ${request.method} ${request.url}: ${String(cause)}`);
+      request.socket.destroy();
+    });
+  });
+  // SDKs that wait for "100 Continue" send no body before it; Node answers it by itself when no listener is set.
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address() as AddressInfo;
+  let closing: Promise<void> | undefined;
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    port: address.port,
+    close() {
+      closing ??= new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+      return closing;
+    },
+  };
+}
+
+/**
+ * The whole body, or undefined when it is longer than the limit; the rest is then read and thrown away,
+ * so that the caller can still answer on this connection.
+ * @throws when the client goes away before the end.
+ */
+export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes <= limitBytes) chunks.push(chunk);
+  }
+  if (bytes > limitBytes) return undefined;
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
