@@ -7,7 +7,7 @@ import type { Service } from './ledger.ts';
 /** Kinds that either service plays on the request itself. */
 export const requestFaultKinds = ['error', 'throttle', 'delay', 'drop-before', 'drop-after', 'error-after'] as const;
 /** Kinds that one service asks for by name, at the moment they concern. */
-export const behaviourFaultKinds = ['visibility-lag', 'spot-loss', 'out-of-memory', 'slow-start'] as const;
+export const behaviourFaultKinds = ['visibility-lag', 'spot-loss', 'out-of-memory', 'slow-start', 'image-pull'] as const;
 
 export type RequestFaultKind = (typeof requestFaultKinds)[number];
 export type FaultKind = RequestFaultKind | (typeof behaviourFaultKinds)[number];

@@ -1,0 +1,102 @@
+/** Every job the local Batch remembers, found by id, by queue and by name. */
+import { createJobGroup } from './job-group.ts';
+import type { JobGroup } from './job-group.ts';
+import type { Job, Submission } from './jobs.ts';
+
+export interface JobStore {
+  /** Makes the job, with all its children when it is an array; all SUBMITTED. */
+  add(submission: Submission): Job;
+  /** A job, or a child as `<parent>:<index>`. */
+  get(jobId: string): Job | undefined;
+  /** The single jobs and array parents of a queue. */
+  ofQueue(queueName: string): JobGroup;
+  /** Those of one name, whatever its case, oldest first. */
+  named(queueName: string, jobName: string): readonly Job[];
+  /** To be told when a single job or a parent ended, so that it is forgotten in time. */
+  ended(job: Job): void;
+  /** Forgets what ended too long ago, or is too much. */
+  forgetOld(nowMs: number): void;
+  /** Single jobs and parents. */
+  all(): Iterable<Job>;
+  size(): number;
+}
+
+export interface Keeping {
+  /** Finished jobs are kept so long. */
+  finishedMs: number;
+  /** And no more than so many of them. */
+  finishedJobs: number;
+}
+
+function createChildren(parent: Job, size: number): JobGroup {
+  const children = createJobGroup();
+  for (let ordinal = 0; ordinal < size; ordinal += 1) {
+    children.add({ submission: parent.submission, group: children, ordinal, status: 'SUBMITTED', attempts: [], waitingFor: 0, parent });
+  }
+  return children;
+}
+
+export function createJobStore(keeping: Keeping): JobStore {
+  const byId = new Map<string, Job>();
+  const queues = new Map<string, { group: JobGroup; names: Map<string, Job[]> }>();
+  const finished: Job[] = [];
+  let forgotten = 0;
+
+  function queueOf(name: string): { group: JobGroup; names: Map<string, Job[]> } {
+    let queue = queues.get(name);
+    if (queue === undefined) {
+      queue = { group: createJobGroup(), names: new Map<string, Job[]>() };
+      queues.set(name, queue);
+    }
+    return queue;
+  }
+
+  function forget(job: Job): void {
+    const { group, names } = queueOf(job.submission.queueName);
+    const name = job.submission.jobName.toLowerCase();
+    const left = (names.get(name) ?? []).filter((other) => other !== job);
+    if (left.length > 0) names.set(name, left);
+    else names.delete(name);
+    group.remove(job);
+    byId.delete(job.submission.jobId);
+  }
+
+  return {
+    add(submission) {
+      const { group, names } = queueOf(submission.queueName);
+      const job: Job = { submission, group, ordinal: group.size(), status: 'SUBMITTED', attempts: [], waitingFor: 0 };
+      if (submission.arraySize !== undefined) job.children = createChildren(job, submission.arraySize);
+      group.add(job);
+      byId.set(submission.jobId, job);
+      const name = submission.jobName.toLowerCase();
+      const namesakes = names.get(name);
+      if (namesakes === undefined) names.set(name, [job]);
+      else namesakes.push(job);
+      return job;
+    },
+    get(jobId) {
+      const colon = jobId.indexOf(':');
+      if (colon < 0) return byId.get(jobId);
+      const index = jobId.slice(colon + 1);
+      return /^\d{1,5}$/.test(index) ? byId.get(jobId.slice(0, colon))?.children?.at(Number(index)) : undefined;
+    },
+    ofQueue: (queueName) => queueOf(queueName).group,
+    named: (queueName, jobName) => queueOf(queueName).names.get(jobName.toLowerCase()) ?? [],
+    ended: (job) => void finished.push(job),
+    forgetOld(nowMs) {
+      for (let job = finished[forgotten]; job !== undefined; job = finished[forgotten]) {
+        const isOld = nowMs - (job.stoppedAtMs ?? nowMs) > keeping.finishedMs;
+        if (!isOld && finished.length - forgotten <= keeping.finishedJobs) break;
+        forget(job);
+        forgotten += 1;
+      }
+      // Not at every turn: splicing a long list for each job forgotten would cost its length each time.
+      if (forgotten * 2 > finished.length) {
+        finished.splice(0, forgotten);
+        forgotten = 0;
+      }
+    },
+    all: () => byId.values(),
+    size: () => byId.size,
+  };
+}

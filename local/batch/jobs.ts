@@ -1,0 +1,131 @@
+/** What the local Batch knows of a job: plain data, moved by engine.ts and shown by operations/. */
+import type { JobGroup } from './job-group.ts';
+
+/** In the order of a job's life. */
+export const jobStatuses = ['SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING', 'SUCCEEDED', 'FAILED'] as const;
+export type JobStatus = (typeof jobStatuses)[number];
+
+export const isTerminal = (status: JobStatus) => status === 'SUCCEEDED' || status === 'FAILED';
+
+export interface ExitRule {
+  onStatusReason?: string;
+  onReason?: string;
+  onExitCode?: string;
+  action: 'RETRY' | 'EXIT';
+}
+
+export interface RetryStrategy {
+  attempts: number;
+  evaluateOnExit: ExitRule[];
+}
+
+export interface Dependency {
+  jobId?: string;
+  type?: 'N_TO_N' | 'SEQUENTIAL';
+}
+
+export interface Mount {
+  /** Absent: a volume without a host path, private to the job and gone with it. */
+  hostPath?: string;
+  volume: string;
+  containerPath: string;
+  readOnly: boolean;
+}
+
+/** The container as definition and overrides together make it. */
+export interface ContainerPlan {
+  image: string;
+  command: string[];
+  environment: Record<string, string>;
+  vcpus: number;
+  memoryMiB: number;
+  mounts: Mount[];
+  readonlyRoot: boolean;
+  /** The definition's containerProperties as registered, for what only DescribeJobs shows. */
+  properties: Record<string, unknown>;
+  resourceRequirements: { type: string; value: string }[];
+  /** Characters of the overrides as ECS would get them. */
+  overridesLength: number;
+}
+
+/** What one SubmitJob fixed; the children of an array share it. Survives JSON, because the journal holds it. */
+export interface Submission {
+  jobId: string;
+  jobName: string;
+  queueName: string;
+  definitionArn: string;
+  createdAtMs: number;
+  /** ListJobs does not show the job before this moment. */
+  listedAtMs: number;
+  arraySize?: number;
+  dependsOn: Dependency[];
+  parameters: Record<string, string>;
+  container: ContainerPlan;
+  retry: RetryStrategy;
+  timeoutSeconds?: number;
+  shareIdentifier?: string;
+  schedulingPriority?: number;
+  propagateTags?: boolean;
+  tags: Record<string, string>;
+}
+
+/** One ended try at running the container. */
+export interface Attempt {
+  /** Absent when the container never started. */
+  startedAtMs?: number;
+  stoppedAtMs: number;
+  statusReason: string;
+  exitCode?: number;
+  reason?: string;
+  logStreamName?: string;
+  taskId: string;
+}
+
+/** The attempt that is being started or runs now. */
+export interface LiveAttempt {
+  number: number;
+  taskId: string;
+  logStreamName?: string;
+  startedAtMs?: number;
+  /** Ends it: the outcome given here counts, and not what the container then says. */
+  stop(outcome: AttemptOutcome, how: 'politely' | 'at-once'): void;
+}
+
+export interface AttemptOutcome {
+  statusReason: string;
+  exitCode?: number;
+  reason?: string;
+  /** False for what AWS never retries: cancelled, terminated, timed out. */
+  retriable: boolean;
+}
+
+/** A single job, an array parent, or an array child. */
+export interface Job {
+  submission: Submission;
+  /** Its queue's jobs, or for a child its array's. */
+  group: JobGroup;
+  /** Its place in the group; for a child also its array index. */
+  ordinal: number;
+  status: JobStatus;
+  statusReason?: string;
+  startedAtMs?: number;
+  stoppedAtMs?: number;
+  attempts: Attempt[];
+  live?: LiveAttempt;
+  /** How many dependencies have not yet ended well. */
+  waitingFor: number;
+  /** Set by CancelJob and TerminateJob; the reason then stands as statusReason. */
+  stopped?: { how: 'cancel' | 'terminate'; reason: string };
+  /** The parent of a child. */
+  parent?: Job;
+  /** The children of a parent. */
+  children?: JobGroup;
+  /** Jobs, or whole arrays, that wait for this one to succeed; let go when it ends. */
+  waiters?: Job[];
+}
+
+export function jobIdOf(job: Job): string {
+  return job.parent === undefined ? job.submission.jobId : `${job.submission.jobId}:${job.ordinal}`;
+}
+
+export const millisecondsPerSecond = 1000;

@@ -1,0 +1,42 @@
+/** DescribeJobs, CancelJob, TerminateJob. */
+import type { BatchContext, Handler } from '../context.ts';
+import { nameOf } from '../context.ts';
+import type { Refusal } from '../errors.ts';
+import { clientException, executionError, isRefusal } from '../errors.ts';
+import type { Job } from '../jobs.ts';
+import { jobDetail } from './job-views.ts';
+
+const describeLimit = 100;
+
+export const describeJobs: Handler = (context, body) => {
+  const { jobs: ids } = body as unknown as { jobs: string[] };
+  // Two spaces: AWS's own words.
+  if (ids.length > describeLimit) return clientException(`Maximum number of jobs supported is  ${describeLimit}`);
+  const jobs: Record<string, unknown>[] = [];
+  for (const id of new Set(ids)) {
+    const job = context.store.get(nameOf('job', id));
+    if (job !== undefined) jobs.push(jobDetail(context, job));
+  }
+  return { jobs };
+};
+
+function findToStop(context: BatchContext, body: Record<string, unknown>): { job: Job; reason: string } | Refusal {
+  const { jobId, reason } = body as unknown as { jobId: string; reason: string };
+  if (reason === '') return executionError('Reason should not be null or empty');
+  const job = context.store.get(nameOf('job', jobId));
+  return job === undefined ? executionError(`Job ${jobId} does not exist`) : { job, reason };
+}
+
+export const cancelJob: Handler = (context, body) => {
+  const found = findToStop(context, body);
+  if (isRefusal(found)) return found;
+  context.engine.cancel(found.job, found.reason);
+  return {};
+};
+
+export const terminateJob: Handler = (context, body) => {
+  const found = findToStop(context, body);
+  if (isRefusal(found)) return found;
+  context.engine.terminate(found.job, found.reason);
+  return {};
+};

@@ -1,0 +1,72 @@
+/** What AWS refuses in SubmitJob and RegisterJobDefinition alike: retries, timeouts, tags, names. */
+import type { BatchContext } from '../context.ts';
+import type { Refusal } from '../errors.ts';
+import { clientException, executionError } from '../errors.ts';
+import type { ExitRule } from '../jobs.ts';
+
+export interface RetryRequest {
+  attempts?: number;
+  evaluateOnExit?: ExitRule[];
+}
+
+export interface TimeoutRequest {
+  attemptDurationSeconds?: number;
+}
+
+const patternLimit = 512;
+const exitCodePattern = /^\d*\*?$/;
+const mostRules = 5;
+const mostAttempts = 10;
+
+/** AWS documents letters, numbers, `.`, `:` and spaces; other characters (a `(`, say) are taken too, so only the star's place is held to. */
+function isPattern(text: string | undefined): boolean {
+  return text === undefined || !text.slice(0, -1).includes('*');
+}
+
+function refuseRule(rule: ExitRule): Refusal | undefined {
+  const { onStatusReason, onReason, onExitCode } = rule;
+  if (onStatusReason === undefined && onReason === undefined && onExitCode === undefined) {
+    return executionError('evaluateOnExit requires at least one of onStatusReason, onReason or onExitCode');
+  }
+  for (const pattern of [onStatusReason, onReason]) {
+    if ((pattern?.length ?? 0) > patternLimit) return executionError(`evaluateOnExit patterns can contain up to ${patternLimit} characters`);
+    if (!isPattern(pattern)) return executionError(`evaluateOnExit pattern ${JSON.stringify(pattern)} can only have an asterisk at its end`);
+  }
+  if (onExitCode !== undefined && !exitCodePattern.test(onExitCode)) {
+    return executionError(`evaluateOnExit onExitCode ${JSON.stringify(onExitCode)} can contain only numbers and can end with an asterisk`);
+  }
+  return undefined;
+}
+
+export function refuseRetry(retry: RetryRequest | undefined): Refusal | undefined {
+  if (retry === undefined) return undefined;
+  const { attempts, evaluateOnExit = [] } = retry;
+  if (attempts !== undefined && (attempts < 1 || attempts > mostAttempts)) return executionError(`Retry attempts must be between 1 and ${mostAttempts}`);
+  if (evaluateOnExit.length > mostRules) return executionError(`evaluateOnExit can contain up to ${mostRules} rules`);
+  if (evaluateOnExit.length > 0 && attempts === undefined) return executionError('attempts must be specified when evaluateOnExit is specified');
+  for (const rule of evaluateOnExit) {
+    const refusal = refuseRule(rule);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+export function refuseTimeout({ minTimeoutSeconds }: BatchContext, timeout: TimeoutRequest | undefined): Refusal | undefined {
+  const seconds = timeout?.attemptDurationSeconds;
+  if (seconds === undefined || seconds >= minTimeoutSeconds) return undefined;
+  return executionError(`attemptDurationSeconds must be at least ${minTimeoutSeconds} seconds`);
+}
+
+const mostTags = 50;
+const keyLimit = 128;
+const valueLimit = 256;
+
+export function refuseTags(tags: Record<string, string> | undefined): Refusal | undefined {
+  const entries = Object.entries(tags ?? {});
+  if (entries.length > mostTags) return clientException(`Too many tags: ${entries.length}, at most ${mostTags} are allowed`);
+  for (const [key, value] of entries) {
+    if (key === '' || key.length > keyLimit || value.length > valueLimit) return clientException(`Tag ${JSON.stringify(key)} is too long or empty`);
+    if (key.toLowerCase().startsWith('aws:')) return clientException(`Tag keys cannot start with aws: (${key})`);
+  }
+  return undefined;
+}

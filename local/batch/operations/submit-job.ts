@@ -1,0 +1,125 @@
+/** SubmitJob. */
+import { randomUUID } from 'node:crypto';
+import type { BatchContext, Handler } from '../context.ts';
+import { arnOf, findQueue, lagFor, namePattern } from '../context.ts';
+import type { Definition } from '../definitions.ts';
+import type { Refusal } from '../errors.ts';
+import { clientException, executionError, isRefusal } from '../errors.ts';
+import type { Dependency, Submission } from '../jobs.ts';
+import type { ContainerOverrides, ContainerProperties } from './container-plan.ts';
+import { planContainer } from './container-plan.ts';
+import type { RetryRequest, TimeoutRequest } from './submission-rules.ts';
+import { refuseRetry, refuseTags, refuseTimeout } from './submission-rules.ts';
+
+interface SubmitJobRequest {
+  jobName: string;
+  jobQueue: string;
+  jobDefinition: string;
+  shareIdentifier?: string;
+  schedulingPriorityOverride?: number;
+  arrayProperties?: { size?: number };
+  dependsOn?: Dependency[];
+  parameters?: Record<string, string>;
+  containerOverrides?: ContainerOverrides;
+  retryStrategy?: RetryRequest;
+  timeout?: TimeoutRequest;
+  propagateTags?: boolean;
+  tags?: Record<string, string>;
+}
+
+interface DefinitionDefaults {
+  type: string;
+  containerProperties?: ContainerProperties;
+  parameters?: Record<string, string>;
+  retryStrategy?: RetryRequest;
+  timeout?: TimeoutRequest;
+  propagateTags?: boolean;
+  schedulingPriority?: number;
+}
+
+const smallestArray = 2;
+const largestArray = 10_000;
+const mostDependencies = 20;
+
+function refuseDependencies(context: BatchContext, { dependsOn = [], arrayProperties }: SubmitJobRequest): Refusal | undefined {
+  if (dependsOn.length > mostDependencies) return executionError(`A job can depend on up to ${mostDependencies} jobs`);
+  for (const { jobId, type } of dependsOn) {
+    if (type !== undefined && arrayProperties?.size === undefined) return executionError(`${type} dependencies require an array job`);
+    if (type === 'SEQUENTIAL') continue;
+    const other = jobId === undefined ? undefined : context.store.get(jobId);
+    if (other === undefined) return executionError(`Job dependency ${jobId ?? ''} does not exist`);
+    if (type === 'N_TO_N' && other.submission.arraySize !== arrayProperties?.size) {
+      return executionError(`N_TO_N dependencies require array jobs of equal size, and ${jobId} has ${other.submission.arraySize ?? 'no'} children`);
+    }
+  }
+  return undefined;
+}
+
+function refuseRequest(context: BatchContext, request: SubmitJobRequest): Refusal | undefined {
+  if (!namePattern.test(request.jobName)) return executionError('Job name should match valid pattern');
+  const size = request.arrayProperties?.size;
+  if (size !== undefined && (size < smallestArray || size > largestArray)) {
+    return executionError(`Array Job size must be at least ${smallestArray} and at most ${largestArray}`);
+  }
+  return (
+    refuseRetry(request.retryStrategy) ??
+    refuseTimeout(context, request.timeout) ??
+    refuseTags(request.tags) ??
+    refuseDependencies(context, request)
+  );
+}
+
+function findDefinition({ definitions, nowMs }: BatchContext, reference: string): Definition | Refusal {
+  const definition = definitions.find(reference);
+  if (definition === undefined || definition.knownAtMs > nowMs()) return clientException(`JobDefinition ${reference} not found.`, 404);
+  if (definition.status !== 'ACTIVE') return clientException(`JobDefinition ${reference} is not ACTIVE.`);
+  return definition;
+}
+
+/** Leaves out what is undefined, as exactOptionalPropertyTypes and JSON want it. */
+function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  const result: { [P in K]?: V } = {};
+  if (value !== undefined) result[key] = value;
+  return result;
+}
+
+function makeSubmission(context: BatchContext, request: SubmitJobRequest, queueName: string, definition: Definition): Submission {
+  // The definition was checked against the service model when it was registered.
+  const defaults = definition.request as unknown as DefinitionDefaults;
+  const parameters = { ...defaults.parameters, ...request.parameters };
+  const retry = { ...defaults.retryStrategy, ...request.retryStrategy };
+  const nowMs = context.nowMs();
+  return {
+    jobId: randomUUID(),
+    jobName: request.jobName,
+    queueName,
+    definitionArn: definition.arn,
+    createdAtMs: nowMs,
+    listedAtMs: nowMs + lagFor(context, 'SubmitJob', request.jobName),
+    ...optional('arraySize', request.arrayProperties?.size),
+    dependsOn: request.dependsOn ?? [],
+    parameters,
+    container: planContainer(defaults.containerProperties ?? {}, request.containerOverrides ?? {}, parameters),
+    retry: { attempts: retry.attempts ?? 1, evaluateOnExit: retry.evaluateOnExit ?? [] },
+    ...optional('timeoutSeconds', request.timeout?.attemptDurationSeconds ?? defaults.timeout?.attemptDurationSeconds),
+    ...optional('shareIdentifier', request.shareIdentifier),
+    ...optional('schedulingPriority', request.schedulingPriorityOverride ?? defaults.schedulingPriority),
+    ...optional('propagateTags', request.propagateTags ?? defaults.propagateTags),
+    tags: request.tags ?? {},
+  };
+}
+
+export const submitJob: Handler = (context, body) => {
+  const request = body as unknown as SubmitJobRequest;
+  const refusal = refuseRequest(context, request);
+  if (refusal !== undefined) return refusal;
+  const queue = findQueue(context, request.jobQueue);
+  if (isRefusal(queue)) return queue;
+  if (queue.state !== 'ENABLED') return clientException(`JobQueue ${request.jobQueue} is not ENABLED.`);
+  const definition = findDefinition(context, request.jobDefinition);
+  if (isRefusal(definition)) return definition;
+  const job = context.engine.submit(makeSubmission(context, request, queue.name, definition));
+  const { jobId, jobName } = job.submission;
+  context.store.forgetOld(context.nowMs());
+  return { jobArn: arnOf(context, 'job', jobId), jobName, jobId };
+};

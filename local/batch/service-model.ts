@@ -1,0 +1,154 @@
+/**
+ * AWS's own description of the Batch API (service-model.json, 2016-08-10, without its prose): every request
+ * and every reply of the local server is checked against it, so that it cannot drift from the real wire.
+ */
+import model from './service-model.json' with { type: 'json' };
+
+interface Member {
+  shape: string;
+  location?: string;
+}
+
+interface Shape {
+  type: string;
+  members?: Record<string, Member>;
+  required?: string[];
+  enum?: string[];
+  member?: Member;
+  value?: Member;
+  min?: number;
+  max?: number;
+}
+
+export interface Operation {
+  name: string;
+  method: string;
+  /** As in the model: `/v1/submitjob`, `/v1/tags/{resourceArn}`. */
+  requestUri: string;
+  input: string;
+  output: string;
+}
+
+interface ModelOperation {
+  name: string;
+  http: { method: string; requestUri: string };
+  input: { shape: string };
+  output: { shape: string };
+}
+
+const shapes: Record<string, Shape> = model.shapes;
+const modelOperations: Record<string, ModelOperation> = model.operations;
+
+const operations: Operation[] = Object.values(modelOperations).map(({ name, http, input, output }) => ({
+  name,
+  method: http.method,
+  requestUri: http.requestUri,
+  input: input.shape,
+  output: output.shape,
+}));
+const operationsByPath = new Map(operations.map((operation) => [`${operation.method} ${operation.requestUri}`, operation]));
+const tagsPath = '/v1/tags/';
+
+/** The operation behind a method and path, with the ARN that the three tag operations carry in the path. */
+export function findOperation(method: string, path: string): { operation: Operation; resourceArn?: string } | undefined {
+  if (path.startsWith(tagsPath)) {
+    const operation = operationsByPath.get(`${method} ${tagsPath}{resourceArn}`);
+    if (operation === undefined) return undefined;
+    // A path that is not percent-encoded correctly is no ARN either.
+    try {
+      return { operation, resourceArn: decodeURIComponent(path.slice(tagsPath.length)) };
+    } catch {
+      return undefined;
+    }
+  }
+  const operation = operationsByPath.get(`${method} ${path}`);
+  return operation === undefined ? undefined : { operation };
+}
+
+/**
+ * AWS marks JobDetail.startedAt as required and yet leaves it out of every job that has not started:
+ * its own examples show that. The required check follows what AWS does.
+ */
+const requiredInNameOnly = new Set(['JobDetail.startedAt']);
+
+const isText = (value: unknown) => typeof value === 'string';
+const isWhole = (value: unknown) => Number.isSafeInteger(value);
+const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
+const scalars: Record<string, (value: unknown) => boolean> = {
+  string: isText,
+  integer: isWhole,
+  long: isWhole,
+  double: isNumber,
+  float: isNumber,
+  boolean: (value) => typeof value === 'boolean',
+};
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function checkStructure(name: string, shape: Shape, value: unknown, at: string, problems: string[]): void {
+  if (!isObject(value)) {
+    problems.push(`${at}: expected an object`);
+    return;
+  }
+  for (const required of shape.required ?? []) {
+    if ((value[required] ?? null) === null && !requiredInNameOnly.has(`${name}.${required}`)) problems.push(`${at}.${required}: is required`);
+  }
+  for (const [key, item] of Object.entries(value)) {
+    const member = shape.members?.[key];
+    if (member === undefined) problems.push(`${at}.${key}: no such member`);
+    else if ((item ?? null) !== null) check(member.shape, item, `${at}.${key}`, problems);
+  }
+}
+
+function checkSize(shape: Shape, size: number, at: string, problems: string[]): void {
+  if (shape.min !== undefined && size < shape.min) problems.push(`${at}: must have length greater than or equal to ${shape.min}`);
+  if (shape.max !== undefined && size > shape.max) problems.push(`${at}: must have length less than or equal to ${shape.max}`);
+}
+
+function checkScalar(shape: Shape, value: unknown, at: string, problems: string[]): void {
+  if (scalars[shape.type]?.(value) !== true) problems.push(`${at}: expected ${shape.type}`);
+  else if (shape.enum !== undefined && !shape.enum.includes(String(value))) {
+    problems.push(`${at}: must satisfy enum value set: [${shape.enum.join(', ')}]`);
+  }
+}
+
+function check(name: string, value: unknown, at: string, problems: string[]): void {
+  const shape = shapes[name];
+  if (shape === undefined) throw new Error(`service-model.json names a shape ${name} that it does not have`);
+  if (shape.type === 'structure') {
+    checkStructure(name, shape, value, at, problems);
+  } else if (shape.type === 'list') {
+    if (!Array.isArray(value)) problems.push(`${at}: expected a list`);
+    else {
+      checkSize(shape, value.length, at, problems);
+      const member = shape.member?.shape;
+      if (member !== undefined) for (const [index, item] of value.entries()) check(member, item, `${at}[${index}]`, problems);
+    }
+  } else if (shape.type === 'map') {
+    if (!isObject(value)) problems.push(`${at}: expected a map`);
+    else {
+      checkSize(shape, Object.keys(value).length, at, problems);
+      const member = shape.value?.shape;
+      if (member !== undefined) for (const [key, item] of Object.entries(value)) check(member, item, `${at}.${key}`, problems);
+    }
+  } else {
+    checkScalar(shape, value, at, problems);
+  }
+}
+
+/** What is wrong with a value of a shape, each as `path: what was expected`; empty when nothing is. */
+export function problemsOf(shapeName: string, value: unknown): string[] {
+  const problems: string[] = [];
+  check(shapeName, value, shapeName, problems);
+  return problems;
+}
+
+/**
+ * Drops members that the model does not know, at the top level only: AWS ignores them in requests (a newer SDK
+ * must work against an older service), while in replies of ours they are mistakes.
+ */
+export function knownMembers(shapeName: string, value: Record<string, unknown>): Record<string, unknown> {
+  const members = shapes[shapeName]?.members ?? {};
+  return Object.fromEntries(Object.entries(value).filter(([key, item]) => Object.hasOwn(members, key) && (item ?? null) !== null));
+}
