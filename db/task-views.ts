@@ -3,7 +3,6 @@ import type { RowDataPacket } from 'mysql2/promise';
 import type { Place } from '../core/places.ts';
 import type { ResultRecord } from '../core/result.ts';
 import type { CacheMode } from '../core/task.ts';
-import type { Template } from '../core/template.ts';
 import type { StandingFilter } from '../core/tes-state.ts';
 import type { AttemptOutcome } from '../core/attempts.ts';
 import type { Session } from './client.ts';
@@ -130,19 +129,14 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
   }));
 }
 
-/** By template id. */
-export async function readTemplates(session: Session, ids: readonly number[]): Promise<Map<number, Template>> {
-  if (ids.length === 0) return new Map();
-  const [rows] = await session.query<RowDataPacket[]>('SELECT id, body FROM templates WHERE id IN (?)', [ids]);
-  return new Map(rows.map((row) => [row['id'] as number, JSON.parse(row['body']) as Template]));
-}
-
 export interface AttemptView {
   taskId: number;
   /** From 1. */
   number: number;
   arrayIndex: number;
   submissionKey: string;
+  /** Attempts that its submission carries; 1 is a single job. */
+  submissionSize: number;
   jobId?: string;
   createdMs: number;
   submittedMs?: number;
@@ -160,7 +154,7 @@ export interface AttemptView {
 export async function readAttempts(session: Session, taskIds: readonly number[]): Promise<AttemptView[]> {
   if (taskIds.length === 0) return [];
   const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT a.*, s.submission_key, s.job_id, s.submitted_ms, s.running_ms
+    `SELECT a.*, s.submission_key, s.size, s.job_id, s.submitted_ms, s.running_ms
      FROM attempts a JOIN submissions s ON s.id = a.submission_id WHERE a.task_id IN (?) ORDER BY a.task_id, a.number DESC`,
     [taskIds],
   );
@@ -175,6 +169,7 @@ function toAttempt(row: RowDataPacket): AttemptView {
     number: row['number'],
     arrayIndex: row['array_index'],
     submissionKey: row['submission_key'],
+    submissionSize: row['size'],
     createdMs: row['created_ms'],
     ...known('jobId', row['job_id']),
     ...known('submittedMs', row['submitted_ms']),
@@ -186,24 +181,4 @@ function toAttempt(row: RowDataPacket): AttemptView {
     ...known('result', row['result'] === null ? null : JSON.parse(row['result'])),
     ...known('batchAttempt', row['batch_attempt']),
   };
-}
-
-export interface HitOutput {
-  entryId: number;
-  /** Position in the task's declared outputs. */
-  output: number;
-  /** '' for a FILE, the relative path below the output's url otherwise. */
-  path: string;
-  /** Where the entry's own copy lies. */
-  url: string;
-  sizeBytes: number;
-}
-
-export async function readHitOutputs(session: Session, entryIds: readonly number[]): Promise<HitOutput[]> {
-  if (entryIds.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(
-    'SELECT entry_id, output, path, url, size_bytes FROM cache_outputs WHERE entry_id IN (?) ORDER BY entry_id, position',
-    [entryIds],
-  );
-  return rows.map((row) => ({ entryId: row['entry_id'], output: row['output'], path: row['path'], url: row['url'], sizeBytes: row['size_bytes'] }));
 }
