@@ -85,4 +85,6 @@ export interface NewTask {
   tags: Record<string, string>;
   cache: CacheMode;
   spec: TaskSpec;
+  /** What its caller should know and nothing acts on; shown in system_logs. */
+  warnings?: readonly string[];
 }

@@ -37,7 +37,7 @@ const ROWS_PER_INSERT = 1000;
 
 /** Commits all of the tasks or none. */
 export async function acceptTasks(database: Database, request: AcceptRequest): Promise<Accepted> {
-  const prepared = prepareTasks(request.tasks);
+  const prepared = prepareTasks(request.tasks, { hoist: request.scatter !== undefined });
   const templateIds = await saveTemplates(database, prepared, request.nowMs);
   return inTransaction(database, async (session) => {
     const scatterId = request.scatter && (await insertScatter(session, request, request.scatter));
@@ -52,17 +52,20 @@ export async function acceptTasks(database: Database, request: AcceptRequest): P
   });
 }
 
-/** Splits the tasks; those of equal structure give their common texts to one template. */
-function prepareTasks(tasks: readonly NewTask[]): PreparedTask[] {
+/**
+ * Splits the tasks; those of equal structure share one template, and in a scatter give their common texts to it.
+ * Tasks that came one by one are not compared: who else came in the same moment must not decide their template.
+ */
+function prepareTasks(tasks: readonly NewTask[], { hoist }: { hoist: boolean }): PreparedTask[] {
   const prepared: PreparedTask[] = tasks.map((task) => ({ task, ...splitTask(task.spec) }));
   const groups = Map.groupBy(prepared, ({ template }) => JSON.stringify(template));
   for (const group of groups.values()) {
     const [first] = group;
     if (!first) continue;
-    const hoisted = hoistConstants(first.template, group.map(({ values }) => values));
+    const shared = hoist ? hoistConstants(first.template, group.map(({ values }) => values)) : { template: first.template };
     group.forEach((one, row) => {
-      one.template = hoisted.template;
-      one.values = hoisted.rows[row] ?? [];
+      one.template = shared.template;
+      if ('rows' in shared) one.values = shared.rows[row] ?? [];
     });
   }
   return prepared;
@@ -118,13 +121,14 @@ async function insertTasks(session: Session, { request, scatterId, start, part, 
     templateIds.get(template),
     JSON.stringify(values),
     task.cache,
+    task.warnings && task.warnings.length > 0 ? JSON.stringify(task.warnings) : null,
     'cache-check',
     request.nowMs,
     request.dueMs,
     request.nowMs,
   ]);
   const [result] = await session.query<ResultSetHeader>(
-    'INSERT INTO tasks (owner, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, place, moved_ms, due_ms, created_ms) VALUES ?',
+    'INSERT INTO tasks (owner, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, warnings, place, moved_ms, due_ms, created_ms) VALUES ?',
     [rows],
   );
   return consecutiveIds(session, result.insertId, part.length);

@@ -3,7 +3,7 @@
  * Times are epoch milliseconds, digests are raw bytes.
  */
 import { sql } from 'drizzle-orm';
-import { check, index, int, mediumtext, mysqlEnum, mysqlTable, primaryKey, smallint, text, uniqueIndex, varchar } from 'drizzle-orm/mysql-core';
+import { check, index, int, mediumtext, mysqlEnum, mysqlTable, primaryKey, smallint, text, uniqueIndex, varbinary, varchar } from 'drizzle-orm/mysql-core';
 import { places } from '../core/places.ts';
 import type { ResultRecord } from '../core/result.ts';
 import { cacheModes } from '../core/task.ts';
@@ -54,6 +54,8 @@ export const tasks = mysqlTable(
     templateId: key().notNull(),
     slotValues: jsonText<string[]>().notNull(),
     cache: mysqlEnum(cacheModes).notNull(),
+    /** What its caller should know; null when nothing. */
+    warnings: jsonText<string[]>(),
     priority: int().notNull().default(0),
 
     place: mysqlEnum(places).notNull(),
@@ -97,12 +99,15 @@ export const tasks = mysqlTable(
   ],
 );
 
-/** Tags once more, for lookups: newest first is the key's order. */
+/**
+ * Tags once more, for lookups: newest first is the key's order. Bytes, because as texts `Run`, `run` and `run ` would
+ * be one key, and a task that has two of them could not be stored.
+ */
 export const taskTags = mysqlTable(
   'task_tags',
   {
-    tagKey: varchar({ length: 128 }).notNull(),
-    tagValue: varchar({ length: 255 }).notNull(),
+    tagKey: varbinary({ length: 512 }).notNull(),
+    tagValue: varbinary({ length: 1020 }).notNull(),
     taskId: key().notNull(),
   },
   (table) => [primaryKey({ columns: [table.tagKey, table.tagValue, table.taskId] })],

@@ -107,8 +107,8 @@ CREATE TABLE `submissions` (
 );
 --> statement-breakpoint
 CREATE TABLE `task_tags` (
-	`tag_key` varchar(128) NOT NULL,
-	`tag_value` varchar(255) NOT NULL,
+	`tag_key` varbinary(512) NOT NULL,
+	`tag_value` varbinary(1020) NOT NULL,
 	`task_id` bigint unsigned NOT NULL,
 	CONSTRAINT `task_tags_tag_key_tag_value_task_id_pk` PRIMARY KEY(`tag_key`,`tag_value`,`task_id`)
 );
@@ -124,6 +124,7 @@ CREATE TABLE `tasks` (
 	`template_id` bigint unsigned NOT NULL,
 	`slot_values` mediumtext NOT NULL,
 	`cache` enum('off','read','write','readwrite','refresh') NOT NULL,
+	`warnings` mediumtext,
 	`priority` int NOT NULL DEFAULT 0,
 	`place` enum('cache-check','stage-script','submit','poll','finalize','done','failed','cancelled') NOT NULL,
 	`moved_ms` bigint unsigned NOT NULL,

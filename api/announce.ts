@@ -1,0 +1,38 @@
+/** Tells the workers of rows that changed. Messages only save time: what cannot be told now, the sweeper finds. */
+import type { Nudge } from '../queues/messages.ts';
+import type { Queues } from '../queues/queues.ts';
+import type { Log } from '../telemetry/log.ts';
+
+export interface Announcer {
+  /** Returns at once. */
+  announce(nudges: readonly Nudge[]): void;
+  /** Waits for what is under way, at most `longestMs`. */
+  settle(longestMs: number): Promise<void>;
+}
+
+export function createAnnouncer(queues: Queues, log: Log): Announcer {
+  const underWay = new Set<Promise<void>>();
+  return {
+    announce(nudges) {
+      if (nudges.length === 0) return;
+      // Commands given to a connection that is down would pile up in memory until Redis is back.
+      if (queues.redis.status !== 'ready') {
+        log.warn({ event: 'nudge-left-to-sweeper', nudges: nudges.length, redis: queues.redis.status }, 'nudge-left-to-sweeper');
+        return;
+      }
+      const sending = queues
+        .nudge(nudges)
+        .catch((error: unknown) => log.warn({ event: 'nudge-left-to-sweeper', nudges: nudges.length, error: String(error) }, 'nudge-left-to-sweeper'))
+        .finally(() => underWay.delete(sending));
+      underWay.add(sending);
+    },
+    async settle(longestMs) {
+      let timer: NodeJS.Timeout | undefined;
+      const timeout = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, longestMs);
+      });
+      await Promise.race([Promise.all(underWay), timeout]);
+      clearTimeout(timer);
+    },
+  };
+}

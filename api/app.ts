@@ -1,0 +1,103 @@
+/** The HTTP server, put together from its routes. */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import fastify, { type FastifyInstance } from 'fastify';
+import packageJson from '../package.json' with { type: 'json' };
+import { requireToken } from './auth.ts';
+import { answerErrors, failure } from './errors.ts';
+import type { Api, ApiParts } from './parts.ts';
+import { allowOtherOrigins, logRequests } from './request-hooks.ts';
+import { boardRoutes } from './routes/board.ts';
+import { healthRoutes } from './routes/health.ts';
+import { scatterCancelRoutes, scatterRoutes } from './routes/scatters.ts';
+import { serviceInfoRoutes } from './routes/service-info.ts';
+import { taskTextRoutes } from './routes/task-texts.ts';
+import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
+import { createServices, type ApiServices } from './services.ts';
+
+const TES_PATH = '/ga4gh/tes/v1';
+const OWN_PATH = '/v1';
+/** For clients that can send no header: the token in the path. */
+const TOKEN_PATH = `/t/:token${TES_PATH}`;
+const BOARD_PATH = '/board';
+/** A close waits so long for messages that are being sent; the sweeper sends what is lost. */
+const LAST_WORDS_MS = 2000;
+
+/** Not listening yet. `close()` leaves the parts it was given open: who made them closes them. */
+export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
+  const services = createServices(parts);
+  const app: Api = fastify({
+    logger: false,
+    // A client that percent-encodes the colon means the same route.
+    rewriteUrl: (request) => (request.url ?? '/').replace(/%3Acancel(?=$|\?)/i, ':cancel'),
+    routerOptions: { maxParamLength: 500 },
+    forceCloseConnections: 'idle',
+    requestTimeout: 300_000,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  // Bodies are read by core, which tells every problem at once; what is sent is what the handlers' types say.
+  app.setValidatorCompiler((route) => (route.httpPart === 'body' ? (value: unknown) => ({ value }) : TypeBoxValidatorCompiler(route)));
+  app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
+  app.setErrorHandler(answerErrors(parts.log));
+  app.setNotFoundHandler((request, reply) => reply.code(404).send(failure(404, `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here; /docs lists what there is.`)));
+  app.decorateRequest('owner', '');
+  logRequests(app, parts.log, parts.nowMs);
+  if (services.tokens.length > 0) allowOtherOrigins(app);
+
+  await describe(app);
+  await mountRoutes(app, services);
+  app.addHook('onClose', () => services.announcer.settle(LAST_WORDS_MS));
+  return app as unknown as FastifyInstance;
+}
+
+async function describe(app: Api): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      info: { title: 'Batchwell', version: packageJson.version, description: 'Scientific tasks on AWS Batch: GA4GH TES 1.1 and scatters.' },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+      security: [{ bearer: [] }],
+    },
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs' });
+  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => reply.send(app.swagger()));
+}
+
+async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
+  healthRoutes(app, services);
+  for (const prefix of [TES_PATH, OWN_PATH, ...(services.tokens.length > 0 ? [TOKEN_PATH] : [])]) {
+    await app.register(async (api: Api) => serviceInfoRoutes(api), { prefix });
+    await app.register(
+      async (api: Api) => {
+        api.addHook('onRequest', requireToken(services.tokens));
+        tesRoutes(api, services);
+        await api.register(async (cancels: Api) => {
+          takeAnyBody(cancels);
+          tesCancelRoutes(cancels, services);
+        });
+      },
+      { prefix },
+    );
+  }
+  await app.register(
+    async (api: Api) => {
+      api.addHook('onRequest', requireToken(services.tokens));
+      scatterRoutes(api, services);
+      taskTextRoutes(api, services);
+      await api.register(async (cancels: Api) => {
+        takeAnyBody(cancels);
+        scatterCancelRoutes(cancels, services);
+      });
+    },
+    { prefix: OWN_PATH },
+  );
+  await app.register(async (api: Api) => boardRoutes(api, services, BOARD_PATH), { prefix: BOARD_PATH });
+}
+
+/** Clients send all sorts of bodies with a cancel, or none. */
+function takeAnyBody(api: Api): void {
+  api.removeAllContentTypeParsers();
+  api.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume().on('end', () => done(null)).on('error', done);
+  });
+}

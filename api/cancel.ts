@@ -1,0 +1,16 @@
+/** Cancels tasks and tells those whom it concerns. */
+import { cancelTasks } from '../db/cancel.ts';
+import { taskNudges } from '../queues/messages.ts';
+import type { Announcer } from './announce.ts';
+import type { ApiParts } from './parts.ts';
+
+/** Returns how many had not ended yet. */
+export async function cancelAndTell(parts: Pick<ApiParts, 'config' | 'database' | 'nowMs'>, announcer: Announcer, ids: readonly number[]): Promise<number> {
+  const { tasks, queues, waiting } = await cancelTasks(parts.database, ids, parts.nowMs());
+  announcer.announce([
+    // Their jobs may still run: whoever watches the queue ends them.
+    ...queues.map((queue) => ({ stage: 'poll' as const, message: { queue } })),
+    ...taskNudges('cache-check', waiting, parts.config.chunkSize),
+  ]);
+  return tasks.length;
+}

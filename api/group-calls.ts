@@ -1,0 +1,54 @@
+/**
+ * Joins calls that come at about the same time: one statement for many costs a fraction of many statements. A call
+ * never waits for company: it waits only while `groupsAtOnce` groups are under way, and goes with all that came meanwhile.
+ */
+export interface GroupLimits {
+  groupsAtOnce: number;
+  /** Calls in one group. */
+  most: number;
+  /** Errors after which each call of the group is made alone, so that one bad call does not fail the others. */
+  tryAlone?: (error: unknown) => boolean;
+}
+
+interface WaitingCall<A, B> {
+  given: A;
+  settle(value: B): void;
+  fail(error: unknown): void;
+}
+
+/** `run` answers in the order of what it is given. */
+export function groupCalls<A, B>(run: (given: A[]) => Promise<B[]>, limits: GroupLimits): (given: A) => Promise<B> {
+  const waiting: WaitingCall<A, B>[] = [];
+  let underWay = 0;
+  let scheduled = false;
+
+  const settleGroup = async (group: WaitingCall<A, B>[]): Promise<void> => {
+    try {
+      const answers = await run(group.map(({ given }) => given));
+      group.forEach((call, index) => call.settle(answers[index] as B));
+    } catch (error) {
+      if (group.length === 1 || limits.tryAlone?.(error) !== true) for (const call of group) call.fail(error);
+      else for (const call of group) await settleGroup([call]);
+    }
+  };
+
+  const start = (): void => {
+    scheduled = false;
+    while (waiting.length > 0 && underWay < limits.groupsAtOnce) {
+      underWay += 1;
+      void settleGroup(waiting.splice(0, limits.most)).finally(() => {
+        underWay -= 1;
+        start();
+      });
+    }
+  };
+
+  return (given) =>
+    new Promise<B>((settle, fail) => {
+      waiting.push({ given, settle, fail });
+      if (scheduled || underWay >= limits.groupsAtOnce) return;
+      scheduled = true;
+      // After the requests that the same turn of the event loop still reads.
+      setImmediate(start);
+    });
+}

@@ -1,0 +1,27 @@
+/** Pages of a list that is newest first: the token holds the last id seen, and callers must not look inside. */
+
+const FORM = 'p1.';
+
+export const pageToken = (lastId: number): string => Buffer.from(`${FORM}${lastId.toString(36)}`).toString('base64url');
+
+/** The last id seen, undefined for the first page, or 'malformed'. */
+export function readPageToken(token: string | undefined): number | undefined | 'malformed' {
+  if (token === undefined || token === '') return undefined;
+  const text = Buffer.from(token, 'base64url').toString();
+  const id = text.startsWith(FORM) && /^[0-9a-z]{1,11}$/.test(text.slice(FORM.length)) ? Number.parseInt(text.slice(FORM.length), 36) : Number.NaN;
+  return Number.isSafeInteger(id) ? id : 'malformed';
+}
+
+export const PAGE_TOKEN_EXPECTED = 'the next_page_token of an earlier answer';
+
+export interface Page<T> {
+  items: T[];
+  next?: string;
+}
+
+/** Cuts what was read with a limit of one more than the page. */
+export function cutPage<T extends { id: number }>(read: T[], size: number): Page<T> {
+  const items = read.slice(0, size);
+  const last = items.at(-1);
+  return read.length > size && last ? { items, next: pageToken(last.id) } : { items };
+}

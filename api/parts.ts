@@ -1,0 +1,25 @@
+/** What the API is made of. Everything that reaches out is handed in, so that a test can play it. */
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Registry } from 'prom-client';
+import type { Config } from '../config.ts';
+import type { Database } from '../db/client.ts';
+import type { Queues } from '../queues/queues.ts';
+import type { Log } from '../telemetry/log.ts';
+
+export interface ApiParts {
+  config: Config;
+  database: Database;
+  queues: Queues;
+  registry: Registry;
+  log: Log;
+  /**
+   * The last `mostBytes` of one of Batchwell's own objects in the work bucket, by its key; undefined when it is not there. May
+   * reject: a log that cannot be read is left out.
+   */
+  readLogTail(key: string, mostBytes: number): Promise<Buffer | undefined>;
+  nowMs(): number;
+}
+
+export type Api = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;

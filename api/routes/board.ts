@@ -1,0 +1,19 @@
+/** The queue board. It only shows: messages are made and retried from the rows, never by hand. */
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { FastifyAdapter } from '@bull-board/fastify';
+import { requireToken } from '../auth.ts';
+import type { Api } from '../parts.ts';
+import type { ApiServices } from '../services.ts';
+
+export async function boardRoutes(api: Api, { queues, tokens }: ApiServices, path: string): Promise<void> {
+  api.addHook('onRequest', requireToken(tokens, { allowBasic: true }));
+  const server = new FastifyAdapter();
+  server.setBasePath(path);
+  createBullBoard({
+    queues: Object.values(queues.byStage).map((queue) => new BullMQAdapter(queue, { readOnlyMode: true })),
+    serverAdapter: server,
+    options: { uiConfig: { boardTitle: 'Batchwell' } },
+  });
+  await api.register(server.registerPlugin());
+}

@@ -1,0 +1,21 @@
+/** What this service is, in GA4GH's words. Open to all: clients look here before they have anything to show. */
+import packageJson from '../../package.json' with { type: 'json' };
+import { backendParameters } from '../../core/parse-resources.ts';
+import type { Api } from '../parts.ts';
+
+export function serviceInfoRoutes(api: Api): void {
+  api.get('/service-info', { schema: { tags: ['TES'], summary: 'About this service' } }, (request, reply) => {
+    const here = `${request.protocol}://${request.host}`;
+    return reply.send({
+      id: 'dev.batchwell.tes',
+      name: 'Batchwell',
+      type: { group: 'org.ga4gh', artifact: 'tes', version: '1.1.0' },
+      description: 'Runs scientific tasks on AWS Batch.',
+      organization: { name: 'Batchwell', url: `${here}/docs` },
+      documentationUrl: `${here}/docs`,
+      version: packageJson.version,
+      storage: ['s3://'],
+      tesResources_backend_parameters: [...backendParameters],
+    });
+  });
+}

@@ -1,0 +1,72 @@
+/** GA4GH TES 1.1: make, look at, list and cancel tasks. */
+import { Type } from 'typebox';
+import { parseTesTask } from '../../core/parse-task.ts';
+import { isDatabaseAway } from '../../db/unavailable.ts';
+import { cancelAndTell } from '../cancel.ts';
+import { notFound, refusal } from '../errors.ts';
+import type { Api } from '../parts.ts';
+import { failures } from '../schemas/replies.ts';
+import { TesCancelReply, TesCreateReply, TesListReply, TesTaskReply, TesTaskRequest, ViewQuery, type TesTaskFull, type TesTaskMinimal, type View } from '../schemas/tes.ts';
+import type { ApiServices } from '../services.ts';
+import { ListQuery, listTasks } from '../task-list.ts';
+
+/** A task may carry file contents and long commands; programs larger than this belong into an object. */
+const LARGEST_TASK_BYTES = 4 * 1024 ** 2;
+
+export function tesRoutes(api: Api, services: ApiServices): void {
+  const tags = ['TES'];
+  const { config, intake } = services;
+
+  api.post('/tasks', { bodyLimit: LARGEST_TASK_BYTES, schema: { tags, summary: 'Create a task', body: TesTaskRequest, response: { 200: TesCreateReply, ...failures } } }, async (request, reply) => {
+    const read = parseTesTask(request.body, { cache: config.cacheDefault });
+    if ('problems' in read) return reply.code(400).send(refusal(read.problems));
+    return reply.send({ id: await intake.acceptTask(request.owner, { ...read.task, warnings: read.warnings }) });
+  });
+
+  api.get('/tasks', { schema: { tags, summary: 'List tasks, newest first', querystring: ListQuery, response: { 200: TesListReply, ...failures } } }, async (request, reply) => {
+    const listed = await listTasks(services, request.owner, request.query);
+    return 'problems' in listed ? reply.code(400).send(refusal(listed.problems)) : reply.send(listed);
+  });
+
+  const Id = Type.Object({ id: Type.String() });
+  api.get('/tasks/:id', { schema: { tags, summary: 'Look at a task', params: Id, querystring: Type.Object({ view: ViewQuery }), response: { 200: TesTaskReply, ...failures } } }, async (request, reply) => {
+    const shown = await showTask(services, { owner: request.owner, id: request.params.id, view: request.query.view ?? 'MINIMAL' });
+    if (shown === undefined) return reply.code(404).send(notFound('task', request.params.id));
+    if (shown.seenMs !== undefined) reply.header('x-batchwell-last-known', new Date(shown.seenMs).toISOString());
+    return reply.send(shown.body);
+  });
+}
+
+interface Shown {
+  body: TesTaskFull | TesTaskMinimal;
+  /** When it was seen, if the database could not be asked now. */
+  seenMs?: number;
+}
+
+async function showTask({ reader, lastKnown, nowMs }: ApiServices, { owner, id, view }: { owner: string; id: string; view: View }): Promise<Shown | undefined> {
+  try {
+    const standing = await reader.find(owner, id);
+    const [body] = standing ? await reader.show([standing], view) : [];
+    if (body) lastKnown.remember(owner, view, body, nowMs());
+    return body && { body };
+  } catch (error) {
+    const remembered = isDatabaseAway(error) ? lastKnown.recall(owner, view, id) : undefined;
+    if (remembered === undefined) throw error;
+    return remembered;
+  }
+}
+
+/** Registered where any body or none is taken. DELETE is what @elixir-cloud/tes sends. */
+export function tesCancelRoutes(api: Api, services: ApiServices): void {
+  api.route({
+    method: ['POST', 'DELETE'],
+    url: '/tasks/:id(^[^:/]+)::cancel',
+    schema: { tags: ['TES'], summary: 'Cancel a task; one that has ended is left as it is', params: Type.Object({ id: Type.String() }), response: { 200: TesCancelReply, ...failures } },
+    async handler(request, reply) {
+      const standing = await services.reader.find(request.owner, request.params.id);
+      if (!standing) return reply.code(404).send(notFound('task', request.params.id));
+      await cancelAndTell(services, services.announcer, [standing.id]);
+      return reply.send({});
+    },
+  });
+}

@@ -1,0 +1,96 @@
+/** GA4GH TES 1.1, as replies are made and as /openapi.json shows it. Requests are read by core/parse-task.ts, which is laxer. */
+import { Type, type Static } from 'typebox';
+import { tesStates } from '../../core/tes-state.ts';
+
+const texts = Type.Record(Type.String(), Type.String());
+const fileType = Type.Enum(['FILE', 'DIRECTORY'] as const);
+const time = Type.String({ description: 'RFC 3339' });
+
+export const TesState = Type.Enum(tesStates);
+
+const TesInput = Type.Object({
+  name: Type.Optional(Type.String()),
+  description: Type.Optional(Type.String()),
+  url: Type.Optional(Type.String({ description: 's3://bucket/key, http://… or https://…; needed unless content is given' })),
+  path: Type.String({ description: 'Absolute path in the container' }),
+  type: Type.Optional(fileType),
+  content: Type.Optional(Type.String({ description: 'The file’s text itself, at most 128 KiB; wins over url' })),
+});
+
+const TesOutput = Type.Object({
+  name: Type.Optional(Type.String()),
+  description: Type.Optional(Type.String()),
+  url: Type.String({ description: 's3://bucket/key; a directory for DIRECTORY and for wildcards' }),
+  path: Type.String({ description: 'Absolute path in the container; may hold *, ? and […], then path_prefix is needed' }),
+  path_prefix: Type.Optional(Type.String()),
+  type: Type.Optional(fileType),
+});
+
+const TesExecutor = Type.Object({
+  image: Type.String(),
+  command: Type.Array(Type.String()),
+  workdir: Type.Optional(Type.String()),
+  stdin: Type.Optional(Type.String()),
+  stdout: Type.Optional(Type.String()),
+  stderr: Type.Optional(Type.String()),
+  env: Type.Optional(texts),
+  ignore_error: Type.Optional(Type.Boolean()),
+});
+
+const TesResources = Type.Object({
+  cpu_cores: Type.Optional(Type.Integer({ description: 'Whole vCPUs; fractions are rounded up' })),
+  preemptible: Type.Optional(Type.Boolean()),
+  ram_gb: Type.Optional(Type.Number({ description: 'GiB' })),
+  disk_gb: Type.Optional(Type.Number({ description: 'GiB' })),
+  zones: Type.Optional(Type.Array(Type.String())),
+  backend_parameters: Type.Optional(texts),
+  backend_parameters_strict: Type.Optional(Type.Boolean()),
+});
+
+const TesExecutorLog = Type.Object({
+  start_time: Type.Optional(time),
+  end_time: Type.Optional(time),
+  stdout: Type.Optional(Type.String()),
+  stderr: Type.Optional(Type.String()),
+  exit_code: Type.Integer({ description: '-1 until it is known' }),
+});
+
+const TesOutputFileLog = Type.Object({ url: Type.String(), path: Type.String(), size_bytes: Type.String() });
+
+const TesTaskLog = Type.Object({
+  logs: Type.Array(TesExecutorLog),
+  metadata: Type.Optional(texts),
+  start_time: Type.Optional(time),
+  end_time: Type.Optional(time),
+  outputs: Type.Array(TesOutputFileLog),
+  system_logs: Type.Optional(Type.Array(Type.String())),
+});
+
+const request = {
+  name: Type.Optional(Type.String({ maxLength: 255 })),
+  description: Type.Optional(Type.String()),
+  inputs: Type.Optional(Type.Array(TesInput)),
+  outputs: Type.Optional(Type.Array(TesOutput)),
+  resources: Type.Optional(TesResources),
+  executors: Type.Array(TesExecutor),
+  volumes: Type.Optional(Type.Array(Type.String())),
+  tags: Type.Optional(texts),
+};
+
+export const TesTaskRequest = Type.Object(request, { title: 'tesTask' });
+export const TesTaskFull = Type.Object({ id: Type.String(), state: TesState, ...request, logs: Type.Array(TesTaskLog), creation_time: time });
+export const TesTaskMinimal = Type.Object({ id: Type.String(), state: TesState });
+export const TesTaskReply = Type.Union([TesTaskMinimal, TesTaskFull]);
+export const TesListReply = Type.Object({ tasks: Type.Array(TesTaskReply), next_page_token: Type.Optional(Type.String()) });
+export const TesCreateReply = Type.Object({ id: Type.String() });
+export const TesCancelReply = Type.Object({});
+
+export type TesTaskFull = Static<typeof TesTaskFull>;
+export type TesTaskMinimal = Static<typeof TesTaskMinimal>;
+export type TesTaskLog = Static<typeof TesTaskLog>;
+export type TesExecutorLog = Static<typeof TesExecutorLog>;
+export type TesOutputFileLog = Static<typeof TesOutputFileLog>;
+
+export const views = ['MINIMAL', 'BASIC', 'FULL'] as const;
+export type View = (typeof views)[number];
+export const ViewQuery = Type.Optional(Type.Enum(views, { default: 'MINIMAL' }));

@@ -1,0 +1,27 @@
+/** What the routes share: made once per app. */
+import { createAnnouncer, type Announcer } from './announce.ts';
+import { readTokens, type Tokens } from './auth.ts';
+import { createIntake, type Intake } from './intake.ts';
+import { createLastKnown, type LastKnown } from './last-known.ts';
+import type { ApiParts } from './parts.ts';
+import { createTaskReader, type TaskReader } from './task-reader.ts';
+
+export interface ApiServices extends ApiParts {
+  tokens: Tokens;
+  announcer: Announcer;
+  intake: Intake;
+  reader: TaskReader;
+  lastKnown: LastKnown;
+}
+
+export function createServices(parts: ApiParts): ApiServices {
+  const announcer = createAnnouncer(parts.queues, parts.log);
+  return {
+    ...parts,
+    tokens: readTokens(parts.config.tokens),
+    announcer,
+    intake: createIntake(parts, announcer),
+    reader: createTaskReader(parts),
+    lastKnown: createLastKnown(),
+  };
+}

@@ -1,0 +1,170 @@
+/** A task as TES shows it. Only values in, a value out. */
+import { joinUrl } from '../core/s3-url.ts';
+import type { ExecutorResult } from '../core/result.ts';
+import { publicId } from '../core/ids.ts';
+import { tesStateOf } from '../core/tes-state.ts';
+import type { ExecutorOf, InputOf, OutputOf, TaskSpec } from '../core/task.ts';
+import type { AttemptView, TaskDetail, TaskStanding } from '../db/task-views.ts';
+import type { TesExecutorLog, TesOutputFileLog, TesTaskFull, TesTaskLog, TesTaskMinimal } from './schemas/tes.ts';
+
+/** stdout and stderr of one executor of the latest attempt, as far as they could be read. */
+export interface LogTails {
+  stdout?: string;
+  stderr?: string;
+}
+
+export interface TaskFacts {
+  detail: TaskDetail;
+  spec: TaskSpec;
+  /** Latest first. */
+  attempts: readonly AttemptView[];
+  /** Outputs of the entry that a cache hit took them from. */
+  hitOutputs: readonly HitFile[];
+  /** By executor, of the latest attempt. */
+  tails: readonly LogTails[];
+}
+
+export interface HitFile {
+  /** Position in the declared outputs. */
+  output: number;
+  path: string;
+  /** Where the entry's own copy lies. */
+  url: string;
+  sizeBytes: number;
+}
+
+export interface ViewOptions {
+  view: 'BASIC' | 'FULL';
+  /** What a hit does with outputs: decides which url they are shown at. */
+  cacheHit: 'copy' | 'reference';
+}
+
+const time = (ms: number): string => new Date(ms).toISOString();
+const timeOr = <K extends string>(key: K, ms: number | undefined) => (ms === undefined ? {} : { [key]: time(ms) }) as { [P in K]?: string };
+
+export const viewMinimal = (standing: TaskStanding): TesTaskMinimal => ({ id: publicId('task', standing), state: tesStateOf(standing) });
+
+export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
+  const { detail, spec } = facts;
+  const full = options.view === 'FULL';
+  return {
+    ...viewMinimal(detail),
+    ...(detail.name !== '' && { name: detail.name }),
+    ...(detail.description !== '' && { description: detail.description }),
+    inputs: spec.inputs.map((input) => viewInput(input, full)),
+    outputs: spec.outputs,
+    resources: viewResources(spec),
+    executors: spec.executors,
+    ...(spec.volumes.length > 0 && { volumes: spec.volumes }),
+    tags: detail.tags,
+    logs: viewLogs(facts, options),
+    creation_time: time(detail.createdMs),
+  };
+}
+
+function viewInput({ content, ...input }: InputOf<string>, full: boolean): InputOf<string> {
+  return full && content !== undefined ? { ...input, content } : input;
+}
+
+/** Only TES's own fields: py-tes refuses a reply with any other. */
+function viewResources({ resources }: TaskSpec): NonNullable<TesTaskFull['resources']> {
+  const { cpu_cores, ram_gb, disk_gb, preemptible, zones, backend_parameters } = resources;
+  return { cpu_cores, ram_gb, disk_gb, preemptible, ...(zones && { zones }), ...(backend_parameters && { backend_parameters }) };
+}
+
+/** The final attempt first: clients read logs[0]. A task that has not been tried shows what will be tried. */
+function viewLogs(facts: TaskFacts, { view, cacheHit }: ViewOptions): TesTaskLog[] {
+  const { detail, attempts } = facts;
+  const logs = isHit(detail) ? [hitLog(facts, cacheHit)] : attempts.map((attempt, index) => attemptLog(facts, attempt, index === 0));
+  if (logs.length === 0) logs.push(untriedLog(facts));
+  if (view === 'BASIC') return logs;
+  return logs.map((log, index) => {
+    const said = index === 0 ? systemLogs(detail, attempts[0]) : attemptSays(attempts[index]);
+    return {
+      ...log,
+      logs: index === 0 ? log.logs.map((one, executor) => ({ ...one, ...facts.tails[executor] })) : log.logs,
+      ...(said.length > 0 && { system_logs: said }),
+    };
+  });
+}
+
+const isHit = (detail: TaskDetail): boolean => detail.hitEntryId !== undefined && detail.place === 'done';
+
+const attemptSays = (attempt: AttemptView | undefined): string[] => (attempt?.reason ? [attempt.reason] : []);
+
+function systemLogs(detail: TaskDetail, latest: AttemptView | undefined): string[] {
+  const said = [...detail.warnings, ...(detail.failure === undefined ? [] : [detail.failure]), ...attemptSays(latest)];
+  return [...new Set(said)];
+}
+
+/** Executors that are tried whatever happens: the first, and each that follows one whose error is ignored. */
+function sureExecutors(executors: readonly ExecutorOf<string>[]): TesExecutorLog[] {
+  const stop = executors.findIndex((executor) => executor.ignore_error !== true);
+  return executors.slice(0, stop === -1 ? executors.length : stop + 1).map(() => ({ exit_code: -1 }));
+}
+
+const untriedLog = ({ spec, detail }: TaskFacts): TesTaskLog => ({ logs: sureExecutors(spec.executors), outputs: [], ...timeOr('end_time', detail.endedMs) });
+
+const executorLog = ({ exitCode, startedMs, endedMs }: ExecutorResult): TesExecutorLog => ({ exit_code: exitCode, start_time: time(startedMs), end_time: time(endedMs) });
+
+function attemptLog({ spec, detail }: TaskFacts, attempt: AttemptView, latest: boolean): TesTaskLog {
+  const { result } = attempt;
+  const done = latest && detail.place === 'done';
+  return {
+    logs: executorLogs(spec, attempt),
+    outputs: result && done ? result.outputs.map((file) => fileLog(spec, { ...file, url: joinUrl(spec.outputs[file.output]?.url ?? '', file.path) })) : [],
+    metadata: attemptMetadata(attempt),
+    ...timeOr('start_time', result?.startedMs ?? attempt.runningMs),
+    ...timeOr('end_time', result?.endedMs ?? attempt.endedMs),
+  };
+}
+
+function executorLogs(spec: TaskSpec, { result, exitCode }: AttemptView): TesExecutorLog[] {
+  if (result && result.executors.length > 0) return result.executors.map(executorLog);
+  // The container's own exit code is all that is known of an attempt that ended without a record.
+  return sureExecutors(spec.executors).map((log, index) => (index === 0 && exitCode !== undefined ? { exit_code: exitCode } : log));
+}
+
+function attemptMetadata(attempt: AttemptView): Record<string, string> {
+  const job = attempt.submissionSize > 1 ? `${attempt.jobId}:${attempt.arrayIndex}` : attempt.jobId;
+  return { attempt: String(attempt.number), submission: attempt.submissionKey, ...(attempt.jobId !== undefined && { batch_job_id: String(job) }) };
+}
+
+/** A hit looks executed: every executor ended well, and the outputs are this task's own. */
+function hitLog({ detail, spec, hitOutputs }: TaskFacts, cacheHit: ViewOptions['cacheHit']): TesTaskLog {
+  const times = { ...timeOr('start_time', detail.createdMs), ...timeOr('end_time', detail.endedMs) };
+  return {
+    logs: spec.executors.map(() => ({ exit_code: 0, ...times })),
+    outputs: hitOutputs.map((file) => hitFileLog(spec, file, cacheHit)),
+    metadata: { cache: 'hit' },
+    ...times,
+  };
+}
+
+/** Copied outputs lie at this task's own urls; referenced ones where the entry has them. */
+function hitFileLog(spec: TaskSpec, file: HitFile, cacheHit: ViewOptions['cacheHit']): TesOutputFileLog {
+  const declared = spec.outputs[file.output];
+  return fileLog(spec, { ...file, url: cacheHit === 'reference' || !declared ? file.url : joinUrl(declared.url, file.path) });
+}
+
+interface PlacedFile {
+  output: number;
+  path: string;
+  url: string;
+  sizeBytes: number;
+}
+
+const fileLog = (spec: TaskSpec, { output, path, url, sizeBytes }: PlacedFile): TesOutputFileLog => ({
+  url,
+  path: pathInContainer(spec.outputs[output], path),
+  size_bytes: String(sizeBytes),
+});
+
+/** Where an uploaded file stood; the opposite of how the stager cuts its path. */
+function pathInContainer(declared: OutputOf<string> | undefined, path: string): string {
+  if (!declared) return path;
+  const prefix = declared.path_prefix;
+  if (prefix === undefined) return joinUrl(declared.path, path);
+  const cutAtSlash = prefix.endsWith('/') || declared.path.startsWith('/', prefix.length);
+  return cutAtSlash ? joinUrl(prefix, path) : prefix + path;
+}

@@ -1,0 +1,184 @@
+/** What callers see of tasks. Only reads; each is one statement. */
+import type { RowDataPacket } from 'mysql2/promise';
+import type { Place } from '../core/places.ts';
+import type { ResultRecord } from '../core/result.ts';
+import type { CacheMode } from '../core/task.ts';
+import type { StandingFilter } from '../core/tes-state.ts';
+import type { AttemptOutcome } from '../core/attempts.ts';
+import type { Session } from './client.ts';
+
+export interface TaskStanding {
+  id: number;
+  owner: string;
+  createdMs: number;
+  place: Place;
+  /** Whether its submission was seen running. */
+  running: boolean;
+  failureCode?: string;
+}
+
+const STANDING = 't.id, t.owner, t.created_ms, t.place, t.failure_code, s.running_ms IS NOT NULL AS running';
+
+const toStanding = (row: RowDataPacket): TaskStanding => ({
+  id: row['id'],
+  owner: row['owner'],
+  createdMs: row['created_ms'],
+  place: row['place'],
+  running: row['running'] === 1,
+  ...(row['failure_code'] !== null && { failureCode: row['failure_code'] }),
+});
+
+/** In no order; those that are not there are left out. */
+export async function readStandings(session: Session, ids: readonly number[]): Promise<TaskStanding[]> {
+  if (ids.length === 0) return [];
+  const [rows] = await session.query<RowDataPacket[]>(`SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`, [ids]);
+  return rows.map(toStanding);
+}
+
+export interface TaskFilter {
+  owner: string;
+  namePrefix?: string | undefined;
+  standing?: StandingFilter | undefined;
+  /** All of them must be there; an empty value stands for any. */
+  tags: readonly { key: string; value: string }[];
+  scatterId?: number | undefined;
+  /** Only tasks older than this one. */
+  beforeId?: number | undefined;
+  limit: number;
+}
+
+/**
+ * Newest first. With a tag of given key and value the tag's index is walked from its end; the join is kept in that
+ * order, since the optimizer would otherwise walk all tasks when few of them have the tag.
+ */
+export async function listStandings(session: Session, filter: TaskFilter): Promise<TaskStanding[]> {
+  const tags = filter.tags.toSorted((one, other) => Number(other.value !== '') - Number(one.value !== ''));
+  const tables = [...tags.map((_, index) => `task_tags g${index}`), 'tasks t'];
+  const conditions: string[] = ['t.owner = ?'];
+  const values: unknown[] = [filter.owner];
+  const demand = (condition: string, ...given: unknown[]): void => {
+    conditions.push(condition);
+    values.push(...given);
+  };
+  tags.forEach(({ key, value }, index) => {
+    demand(`g${index}.tag_key = ? AND g${index}.task_id = ${index === 0 ? 't.id' : 'g0.task_id'}`, key);
+    if (value !== '') demand(`g${index}.tag_value = ?`, value);
+  });
+  const order = tags.length > 0 ? 'g0.task_id' : 't.id';
+  if (filter.beforeId !== undefined) demand(`${order} < ?`, filter.beforeId);
+  if (filter.scatterId !== undefined) demand('t.scatter_id = ?', filter.scatterId);
+  if (filter.namePrefix) demand('t.name LIKE ?', `${filter.namePrefix.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`);
+  if (filter.standing) demandStanding(filter.standing, demand);
+
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT ${STANDING} FROM ${tables.join(' STRAIGHT_JOIN ')} LEFT JOIN submissions s ON s.id = t.submission_id
+     WHERE ${conditions.join(' AND ')} ORDER BY ${order} DESC LIMIT ?`,
+    [...values, filter.limit],
+  );
+  return rows.map(toStanding);
+}
+
+function demandStanding(standing: StandingFilter, demand: (condition: string, ...given: unknown[]) => void): void {
+  const either: string[] = [];
+  const values: unknown[] = [];
+  if (standing.places.length > 0) {
+    either.push('t.place IN (?)');
+    values.push(standing.places);
+  }
+  if (standing.pollRunning !== undefined) either.push(`(t.place = 'poll' AND s.running_ms IS ${standing.pollRunning ? 'NOT NULL' : 'NULL'})`);
+  if (standing.failures) {
+    either.push(`(t.place = 'failed' AND t.failure_code ${standing.failures.among ? 'IN' : 'NOT IN'} (?))`);
+    values.push(standing.failures.codes);
+  }
+  demand(either.length > 0 ? `(${either.join(' OR ')})` : 'FALSE', ...values);
+}
+
+export interface TaskDetail extends TaskStanding {
+  name: string;
+  description: string;
+  tags: Record<string, string>;
+  cache: CacheMode;
+  warnings: string[];
+  templateId: number;
+  values: string[];
+  failure?: string;
+  hitEntryId?: number;
+  endedMs?: number;
+}
+
+/** In no order. The templates are read apart, since many tasks share one. */
+export async function readDetails(session: Session, ids: readonly number[]): Promise<TaskDetail[]> {
+  if (ids.length === 0) return [];
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.warnings, t.template_id, t.slot_values, t.failure, t.hit_entry_id, t.ended_ms
+     FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
+    [ids],
+  );
+  return rows.map((row) => ({
+    ...toStanding(row),
+    name: row['name'],
+    description: row['description'],
+    tags: JSON.parse(row['tags']),
+    cache: row['cache'],
+    warnings: row['warnings'] === null ? [] : JSON.parse(row['warnings']),
+    templateId: row['template_id'],
+    values: JSON.parse(row['slot_values']),
+    ...(row['failure'] !== null && { failure: row['failure'] }),
+    ...(row['hit_entry_id'] !== null && { hitEntryId: row['hit_entry_id'] }),
+    ...(row['ended_ms'] !== null && { endedMs: row['ended_ms'] }),
+  }));
+}
+
+export interface AttemptView {
+  taskId: number;
+  /** From 1. */
+  number: number;
+  arrayIndex: number;
+  submissionKey: string;
+  /** Attempts that its submission carries; 1 is a single job. */
+  submissionSize: number;
+  jobId?: string;
+  createdMs: number;
+  submittedMs?: number;
+  runningMs?: number;
+  endedMs?: number;
+  outcome?: AttemptOutcome;
+  exitCode?: number;
+  reason?: string;
+  result?: ResultRecord;
+  /** Batch's own attempt, from 1. */
+  batchAttempt?: number;
+}
+
+/** The latest attempt of each task first. */
+export async function readAttempts(session: Session, taskIds: readonly number[]): Promise<AttemptView[]> {
+  if (taskIds.length === 0) return [];
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT a.*, s.submission_key, s.size, s.job_id, s.submitted_ms, s.running_ms
+     FROM attempts a JOIN submissions s ON s.id = a.submission_id WHERE a.task_id IN (?) ORDER BY a.task_id, a.number DESC`,
+    [taskIds],
+  );
+  return rows.map(toAttempt);
+}
+
+const known = <K extends string>(key: K, value: unknown) => (value === null ? {} : { [key]: value });
+
+function toAttempt(row: RowDataPacket): AttemptView {
+  return {
+    taskId: row['task_id'],
+    number: row['number'],
+    arrayIndex: row['array_index'],
+    submissionKey: row['submission_key'],
+    submissionSize: row['size'],
+    createdMs: row['created_ms'],
+    ...known('jobId', row['job_id']),
+    ...known('submittedMs', row['submitted_ms']),
+    ...known('runningMs', row['running_ms']),
+    ...known('endedMs', row['ended_ms']),
+    ...known('outcome', row['outcome']),
+    ...known('exitCode', row['exit_code']),
+    ...known('reason', row['reason']),
+    ...known('result', row['result'] === null ? null : JSON.parse(row['result'])),
+    ...known('batchAttempt', row['batch_attempt']),
+  };
+}

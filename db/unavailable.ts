@@ -1,0 +1,14 @@
+/** Tells a database that cannot be reached from one that refuses what it was asked. */
+import { errorCode } from './client.ts';
+
+const AWAY = new Set([
+  'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH',
+  'PROTOCOL_CONNECTION_LOST', 'PROTOCOL_SEQUENCE_TIMEOUT', 'ER_CON_COUNT_ERROR', 'ER_SERVER_SHUTDOWN', 'ER_CONNECTION_KILLED',
+  'ER_OPTION_PREVENTS_STATEMENT', 'ER_READ_ONLY_MODE', 'ER_LOCK_WAIT_TIMEOUT', 'ER_LOCK_DEADLOCK', 'ER_DISK_FULL', 'POOL_CLOSED',
+]);
+
+/** True when the same statement may succeed later: no connection, a failover, or the server is full. */
+export function isDatabaseAway(error: unknown): boolean {
+  if (AWAY.has(errorCode(error))) return true;
+  return error instanceof Error && /closed state|Pool is closed|Connection lost|Queue limit/.test(error.message);
+}

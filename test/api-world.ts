@@ -1,0 +1,74 @@
+/** An API of its own for a test: real database and Redis, played S3 logs, a clock that can be set. */
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { createApp } from '../api/app.ts';
+import type { ApiParts } from '../api/parts.ts';
+import { readConfig, type Config } from '../config.ts';
+import { migrateDatabase, openDatabase, type Database } from '../db/client.ts';
+import { openQueues, type Queues } from '../queues/queues.ts';
+import { triesByStage } from '../queues/tries.ts';
+import { freshDatabase, freshRedis, type FreshRedis } from './world.ts';
+
+export interface ApiWorld {
+  url: string;
+  config: Config;
+  database: Database;
+  queues: Queues;
+  redis: FreshRedis;
+  /** By key in the work bucket. */
+  logs: Map<string, string>;
+  /** Log lines that were written. */
+  lines: string[];
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  // eslint-disable-next-line typescript/no-explicit-any -- tests look into replies of every shape
+  json: any;
+}
+
+export async function startApiWorld(settings: Partial<Config> = {}): Promise<ApiWorld> {
+  const [freshDb, redis] = await Promise.all([freshDatabase(), freshRedis()]);
+  await migrateDatabase(freshDb.url);
+  const config: Config = { ...readConfig({}), databaseUrl: freshDb.url, redisUrl: redis.url, ...settings };
+  const database = openDatabase({ url: freshDb.url, connections: 4 });
+  const queues = openQueues({ redisUrl: redis.url, prefix: 'test', keepFinishedMs: 1000, tries: triesByStage });
+  queues.redis.on('error', () => undefined); // a test may kill its Redis
+  const logs = new Map<string, string>();
+  const lines: string[] = [];
+  const log = pino({ level: 'debug' }, new Writable({ write(chunk, _encoding, done) { lines.push(String(chunk)); done(); } }));
+  const parts: ApiParts = {
+    config, database, queues, log,
+    registry: new Registry(),
+    readLogTail: async (key) => (logs.has(key) ? Buffer.from(logs.get(key) ?? '') : undefined),
+    nowMs: () => Date.now(),
+  };
+  const app = await createApp(parts);
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  return {
+    url, config, database, queues, redis, logs, lines,
+    async call(method, path, body, headers = {}) {
+      const isText = typeof body === 'string' || body === undefined;
+      const reply = await fetch(url + path, {
+        method,
+        headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+        ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
+      });
+      const text = await reply.text();
+      const isJson = reply.headers.get('content-type')?.includes('json') === true;
+      return { status: reply.status, headers: reply.headers, text, json: isJson ? JSON.parse(text) : undefined };
+    },
+    async close() {
+      await app.close();
+      await queues.close();
+      await database.close();
+      await redis.drop();
+      await freshDb.drop();
+    },
+  };
+}
