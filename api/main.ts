@@ -4,7 +4,6 @@ import { openObjectStore } from '../aws/s3.ts';
 import { formatS3Url } from '../core/s3-url.ts';
 import { openDatabase } from '../db/client.ts';
 import { openQueues } from '../queues/queues.ts';
-import { triesByStage } from '../queues/tries.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
@@ -21,7 +20,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
   const log = createLog({ level: config.logLevel, name: 'api' });
   const metrics = createMetrics();
   const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections });
-  const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs, tries: triesByStage });
+  const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs });
   // Without a listener a lost Redis would end the process; tasks are accepted all the same.
   queues.redis.on('error', (error: Error) => log.warn({ event: 'redis-error', error: error.message }, 'redis-error'));
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });

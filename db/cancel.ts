@@ -37,6 +37,7 @@ async function cancelPart(session: Session, ids: readonly number[], nowMs: numbe
   await moveTasks(session, 'cancel', tasks, { nowMs, dueMs: null });
   const waiting = await landFlights(session, tasks);
   const submissions = [...new Set(rows.map((row) => row['submission_id'] as number | null).filter((id) => id !== null))];
+  if (submissions.length > 0) await session.query(`UPDATE submissions SET cancel_ms = ? WHERE id IN (?) AND state <> 'ended'`, [nowMs, submissions]);
   return { tasks, queues: await queuesOf(session, submissions), waiting };
 }
 

@@ -7,7 +7,6 @@ import type { ApiParts } from '../api/parts.ts';
 import { readConfig, type Config } from '../config.ts';
 import { migrateDatabase, openDatabase, type Database } from '../db/client.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
-import { triesByStage } from '../queues/tries.ts';
 import { freshDatabase, freshRedis, type FreshRedis } from './world.ts';
 
 export interface ApiWorld {
@@ -37,7 +36,7 @@ export async function startApiWorld(settings: Partial<Config> = {}): Promise<Api
   await migrateDatabase(freshDb.url);
   const config: Config = { ...readConfig({}), databaseUrl: freshDb.url, redisUrl: redis.url, ...settings };
   const database = openDatabase({ url: freshDb.url, connections: 4 });
-  const queues = openQueues({ redisUrl: redis.url, prefix: 'test', keepFinishedMs: 1000, tries: triesByStage });
+  const queues = openQueues({ redisUrl: redis.url, prefix: 'test', keepFinishedMs: 1000 });
   queues.redis.on('error', () => undefined); // a test may kill its Redis
   const logs = new Map<string, string>();
   const lines: string[] = [];
