@@ -104,3 +104,16 @@ export async function noteFingerprints(session: Session, tasks: readonly { id: n
     [JSON.stringify(tasks.map(({ id, fingerprint }) => [id, fingerprint]))],
   );
 }
+
+/** Adds what the caller should know to tasks that end well, before they are moved; a second time adds nothing new. */
+export async function addWarnings(session: Session, tasks: readonly { id: number; warnings: readonly string[] }[]): Promise<void> {
+  for (const { id, warnings } of tasks) {
+    for (const warning of warnings) {
+      const text = JSON.stringify(warning);
+      await session.query(
+        `UPDATE tasks SET warnings = JSON_MERGE_PRESERVE(COALESCE(warnings, '[]'), ?) WHERE id = ? AND place = 'finalize' AND NOT JSON_CONTAINS(COALESCE(warnings, '[]'), ?)`,
+        [text, id, text],
+      );
+    }
+  }
+}

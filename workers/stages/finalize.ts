@@ -9,7 +9,7 @@ import { fillTemplate } from '../../core/template.ts';
 import { identityKey, resolveIdentities } from '../../aws/identities.ts';
 import { readResults } from '../../db/attempts.ts';
 import { saveEntries, type NewEntry } from '../../db/call-cache.ts';
-import { failedTask, moveTasks, moveTasksEach, readTasksAt, type TaskRow } from '../../db/tasks.ts';
+import { addWarnings, failedTask, moveTasks, moveTasksEach, readTasksAt, type TaskRow } from '../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../queues/messages.ts';
 import { afterEnds, countFailures } from '../failing.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
@@ -28,11 +28,13 @@ export async function finalize(fleet: Fleet, { tasks: ids }: Messages['finalize'
   const { good, lost } = await applyHits(fleet, hits);
   const judged = await judgeRuns(fleet, runs);
   await writeCache(fleet, judged.finished);
+  await addWarnings(pool, judged.finished.flatMap(({ row: { id }, warnings }) => (warnings.length > 0 ? [{ id, warnings }] : [])));
   return { do: 'done', next: await moveFinalized(fleet, { hits: good, finished: judged.finished.map(({ row }) => row), failed: judged.failed, lost }) };
 }
 
 interface FinishedRun extends FinalizedTask {
   result: ResultRecord;
+  warnings: readonly string[];
 }
 
 interface JudgedRuns {
@@ -57,7 +59,7 @@ async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<
       outputPaths: spec.outputs.map(({ path }) => path),
       missingOutputs: spec.resources.backend_parameters?.[MISSING_OUTPUTS_PARAMETER] === 'fail' ? 'fail' : 'warn',
     });
-    if (decision.do === 'finish') judged.finished.push({ row, spec, result });
+    if (decision.do === 'finish') judged.finished.push({ row, spec, result, warnings: decision.warnings });
     else judged.failed.push({ row, failure: decision.failure });
   }
   return judged;
