@@ -9,6 +9,7 @@ import { answerErrors, failure } from './errors.ts';
 import type { Api, ApiParts } from './parts.ts';
 import { allowOtherOrigins, logRequests } from './request-hooks.ts';
 import { boardRoutes } from './routes/board.ts';
+import { cacheRoutes } from './routes/cache.ts';
 import { healthRoutes } from './routes/health.ts';
 import { scatterCancelRoutes, scatterRoutes } from './routes/scatters.ts';
 import { serviceInfoRoutes } from './routes/service-info.ts';
@@ -84,6 +85,7 @@ async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
       api.addHook('onRequest', requireToken(services.tokens));
       scatterRoutes(api, services);
       taskTextRoutes(api, services);
+      cacheRoutes(api, services);
       await api.register(async (cancels: Api) => {
         takeAnyBody(cancels);
         scatterCancelRoutes(cancels, services);

@@ -3,7 +3,9 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
+import type { Identity } from '../aws/identities.ts';
 import type { Config } from '../config.ts';
+import type { InputOf } from '../core/task.ts';
 import type { Database } from '../db/client.ts';
 import type { Queues } from '../queues/queues.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -19,6 +21,8 @@ export interface ApiParts {
    * reject: a log that cannot be read is left out.
    */
   readLogTail(key: string, mostBytes: number): Promise<Buffer | undefined>;
+  /** What inputs hold, by identityKey; see aws/identities.ts. */
+  resolveIdentities(inputs: readonly InputOf<string>[]): Promise<Map<string, Identity>>;
   nowMs(): number;
 }
 

@@ -36,7 +36,7 @@ const TAILS_AT_ONCE = 16;
 const TASKS_WITH_TAILS = 256;
 
 export function createTaskReader(parts: ApiParts): TaskReader {
-  const { database, config } = parts;
+  const { database } = parts;
   const templates = createTemplateCache();
   const findStanding = groupCalls(
     async (ids: number[]) => {
@@ -57,7 +57,7 @@ export function createTaskReader(parts: ApiParts): TaskReader {
       if (view === 'MINIMAL') return standings.map(viewMinimal);
       const facts = await gatherFacts(parts, templates, standings.map(({ id }) => id));
       if (view === 'FULL') await addTails(parts, facts.slice(0, TASKS_WITH_TAILS));
-      const shown = new Map(facts.map((one) => [one.detail.id, viewTask(one, { view, cacheHit: config.cacheHit })]));
+      const shown = new Map(facts.map((one) => [one.detail.id, viewTask(one, { view })]));
       return standings.map((standing) => shown.get(standing.id) ?? viewMinimal(standing));
     },
     async readLog(taskId, { stream, executor, mostBytes }) {

@@ -35,8 +35,6 @@ export interface HitFile {
 
 export interface ViewOptions {
   view: 'BASIC' | 'FULL';
-  /** What a hit does with outputs: decides which url they are shown at. */
-  cacheHit: 'copy' | 'reference';
 }
 
 const time = (ms: number): string => new Date(ms).toISOString();
@@ -73,9 +71,9 @@ function viewResources({ resources }: TaskSpec): NonNullable<TesTaskFull['resour
 }
 
 /** The final attempt first: clients read logs[0]. A task that has not been tried shows what will be tried. */
-function viewLogs(facts: TaskFacts, { view, cacheHit }: ViewOptions): TesTaskLog[] {
+function viewLogs(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] {
   const { detail, attempts } = facts;
-  const logs = isHit(detail) ? [hitLog(facts, cacheHit)] : attempts.map((attempt, index) => attemptLog(facts, attempt, index === 0));
+  const logs = isHit(detail) ? [hitLog(facts)] : attempts.map((attempt, index) => attemptLog(facts, attempt, index === 0));
   if (logs.length === 0) logs.push(untriedLog(facts));
   if (view === 'BASIC') return logs;
   return logs.map((log, index) => {
@@ -131,20 +129,20 @@ function attemptMetadata(attempt: AttemptView): Record<string, string> {
 }
 
 /** A hit looks executed: every executor ended well, and the outputs are this task's own. */
-function hitLog({ detail, spec, hitOutputs }: TaskFacts, cacheHit: ViewOptions['cacheHit']): TesTaskLog {
+function hitLog({ detail, spec, hitOutputs }: TaskFacts): TesTaskLog {
   const times = { ...timeOr('start_time', detail.createdMs), ...timeOr('end_time', detail.endedMs) };
   return {
     logs: spec.executors.map(() => ({ exit_code: 0, ...times })),
-    outputs: hitOutputs.map((file) => hitFileLog(spec, file, cacheHit)),
+    outputs: hitOutputs.map((file) => hitFileLog(spec, file, detail.hitMode)),
     metadata: { cache: 'hit' },
     ...times,
   };
 }
 
 /** Copied outputs lie at this task's own urls; referenced ones where the entry has them. */
-function hitFileLog(spec: TaskSpec, file: HitFile, cacheHit: ViewOptions['cacheHit']): TesOutputFileLog {
+function hitFileLog(spec: TaskSpec, file: HitFile, hitMode: TaskDetail['hitMode']): TesOutputFileLog {
   const declared = spec.outputs[file.output];
-  return fileLog(spec, { ...file, url: cacheHit === 'reference' || !declared ? file.url : joinUrl(declared.url, file.path) });
+  return fileLog(spec, { ...file, url: hitMode === 'reference' || !declared ? file.url : joinUrl(declared.url, file.path) });
 }
 
 interface PlacedFile {

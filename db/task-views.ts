@@ -1,4 +1,5 @@
 /** What callers see of tasks. Only reads; each is one statement. */
+import { publicId } from '../core/ids.ts';
 import type { RowDataPacket } from 'mysql2/promise';
 import type { Place } from '../core/places.ts';
 import type { ResultRecord } from '../core/result.ts';
@@ -93,6 +94,13 @@ function demandStanding(standing: StandingFilter, demand: (condition: string, ..
   demand(either.length > 0 ? `(${either.join(' OR ')})` : 'FALSE', ...values);
 }
 
+/** Public ids by row. */
+export async function readTaskIds(session: Session, ids: readonly number[]): Promise<Map<number, string>> {
+  if (ids.length === 0) return new Map();
+  const [rows] = await session.query<RowDataPacket[]>('SELECT id, created_ms AS createdMs FROM tasks WHERE id IN (?)', [ids]);
+  return new Map(rows.map((row) => [row['id'], publicId('task', { id: row['id'], createdMs: row['createdMs'] })]));
+}
+
 export interface TaskDetail extends TaskStanding {
   name: string;
   description: string;
@@ -103,6 +111,8 @@ export interface TaskDetail extends TaskStanding {
   values: string[];
   failure?: string;
   hitEntryId?: number;
+  /** Whether a hit's outputs were copied to its own urls, or are the prior ones. */
+  hitMode?: 'copy' | 'reference';
   endedMs?: number;
 }
 
@@ -110,7 +120,7 @@ export interface TaskDetail extends TaskStanding {
 export async function readDetails(session: Session, ids: readonly number[]): Promise<TaskDetail[]> {
   if (ids.length === 0) return [];
   const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.warnings, t.template_id, t.slot_values, t.failure, t.hit_entry_id, t.ended_ms
+    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.warnings, t.template_id, t.slot_values, t.failure, t.hit_entry_id, t.hit_mode, t.ended_ms
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
     [ids],
   );
@@ -125,6 +135,7 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
     values: JSON.parse(row['slot_values']),
     ...(row['failure'] !== null && { failure: row['failure'] }),
     ...(row['hit_entry_id'] !== null && { hitEntryId: row['hit_entry_id'] }),
+    ...(row['hit_mode'] !== null && { hitMode: row['hit_mode'] }),
     ...(row['ended_ms'] !== null && { endedMs: row['ended_ms'] }),
   }));
 }

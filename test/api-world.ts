@@ -45,6 +45,7 @@ export async function startApiWorld(settings: Partial<Config> = {}): Promise<Api
     config, database, queues, log,
     registry: new Registry(),
     readLogTail: async (key) => (logs.has(key) ? Buffer.from(logs.get(key) ?? '') : undefined),
+    resolveIdentities: async () => new Map(),
     nowMs: () => Date.now(),
   };
   const app = await createApp(parts);

@@ -1,0 +1,89 @@
+/** Why a task hit the call cache, or missed it. */
+import { Type } from 'typebox';
+import { identityKey, type Identity } from '../../aws/identities.ts';
+import { explainDifference, fingerprintComponents, fingerprintOf, type Components } from '../../core/fingerprint.ts';
+import { fillTemplate } from '../../core/template.ts';
+import { readEntryOf, readEntryOfTask, type ExplainedEntry } from '../../db/call-cache.ts';
+import { readTaskIds } from '../../db/task-views.ts';
+import { notFound } from '../errors.ts';
+import type { Api } from '../parts.ts';
+import { failures } from '../schemas/replies.ts';
+import type { ApiServices } from '../services.ts';
+
+const Parts = Type.Record(Type.String(), Type.String(), { description: 'What goes into the fingerprint, part by part' });
+const Explanation = Type.Object({
+  verdict: Type.String({ description: 'One sentence' }),
+  /** Absent when an input is not there or nothing tells what it holds. */
+  fingerprint: Type.Optional(Type.String({ description: 'SHA-256 in hex, of what the inputs hold now' })),
+  components: Type.Optional(Parts),
+  unreadable_inputs: Type.Array(Type.String({ description: 'url of an input that is not there, or of which nothing tells what it holds' })),
+  entry: Type.Optional(Type.Object({ task: Type.String(), valid: Type.Boolean(), invalid_reason: Type.Optional(Type.String()) })),
+  differences: Type.Optional(
+    Type.Array(Type.Object({ part: Type.String(), here: Type.Optional(Type.String()), there: Type.Optional(Type.String()) }), { description: 'Where it differs from the other task' }),
+  ),
+});
+
+const Query = Type.Object({ other: Type.Optional(Type.String({ description: 'Id of a task to compare with' })) });
+
+interface Fingerprinted {
+  components?: Components;
+  unreadable: string[];
+}
+
+export function cacheRoutes(api: Api, services: ApiServices): void {
+  const schema = { tags: ['Call cache'], summary: 'Why a task hits the call cache, or misses it', params: Type.Object({ id: Type.String() }), querystring: Query, response: { 200: Explanation, ...failures } };
+  api.get('/tasks/:id/cache-explanation', { schema }, async (request, reply) => {
+    const { reader } = services;
+    const task = await reader.find(request.owner, request.params.id);
+    if (!task) return reply.code(404).send(notFound('task', request.params.id));
+    const otherId = request.query.other;
+    const other = otherId === undefined ? undefined : await reader.find(request.owner, otherId);
+    if (otherId !== undefined && !other) return reply.code(404).send(notFound('task', otherId));
+
+    const { components, unreadable } = await fingerprintNow(services, task.id);
+    const fingerprint = components && fingerprintOf(components);
+    const entry = fingerprint && (await readEntryOf(services.database, { domain: request.owner, fingerprint }));
+    const there = other && ((await readEntryOfTask(services.database, other.id))?.components ?? (await fingerprintNow(services, other.id)).components);
+    return {
+      verdict: verdictOf({ unreadable, entry, isOwn: entry?.taskId === task.id }),
+      unreadable_inputs: unreadable,
+      ...(components && fingerprint && { components, fingerprint: fingerprint.toString('hex') }),
+      ...(entry && { entry: await showEntry(services, entry) }),
+      ...(components && there && { differences: explainDifference(components, there) }),
+    };
+  });
+}
+
+/** What the task's fingerprint would be if it were checked now. */
+async function fingerprintNow({ reader, resolveIdentities }: ApiServices, taskId: number): Promise<Fingerprinted> {
+  const filled = await reader.readFilled(taskId);
+  if (!filled) return { unreadable: [] };
+  const spec = fillTemplate(filled.template, filled.values);
+  const identities = await resolveIdentities(spec.inputs);
+  const known = spec.inputs.map((input): Identity => identities.get(identityKey(input)));
+  const unreadable = spec.inputs.flatMap(({ url }, position) => (known[position] === undefined ? [url ?? ''] : []));
+  const all = known.filter((identity) => identity !== undefined);
+  return unreadable.length > 0 ? { unreadable } : { unreadable, components: fingerprintComponents(spec, all) };
+}
+
+interface Verdict {
+  unreadable: readonly string[];
+  entry: ExplainedEntry | undefined;
+  isOwn: boolean;
+}
+
+function verdictOf({ unreadable, entry, isOwn }: Verdict): string {
+  if (unreadable.length > 0) return 'It cannot be cached: nothing tells what some of its inputs hold.';
+  if (!entry) return 'A miss: no entry has its fingerprint. Name another task to see in what the two differ.';
+  if (entry.invalidReason !== null) return `A miss: the entry of its fingerprint can no longer be used. ${entry.invalidReason}`;
+  return isOwn ? 'Its own entry stands in the cache: an equal task is a hit.' : 'A hit: the entry of another task has its fingerprint.';
+}
+
+async function showEntry({ database }: ApiServices, entry: ExplainedEntry) {
+  const ids = await readTaskIds(database.pool, [entry.taskId]);
+  return {
+    task: ids.get(entry.taskId) ?? `row ${entry.taskId}`,
+    valid: entry.invalidReason === null,
+    ...(entry.invalidReason === null ? {} : { invalid_reason: entry.invalidReason }),
+  };
+}
