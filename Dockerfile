@@ -6,11 +6,14 @@ FROM node:24-bookworm-slim AS sources
 WORKDIR /app
 COPY package.json package-lock.json ./
 
-# The bundled stager needs esbuild, a development dependency.
+# The bundled stager needs esbuild, a development dependency. /opt/batchwell is what hosts hold for their tasks: the
+# stager with its own Node, loader and shell.
 FROM sources AS build
+RUN apt-get update && apt-get install -y --no-install-recommends busybox-static && rm -rf /var/lib/apt/lists/*
 RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
 COPY . .
-RUN npm run build:stager
+RUN npm run build:stager \
+  && node -e "import('/app/stager/host-folder.ts').then(({ assembleHostFolder }) => assembleHostFolder('/opt/batchwell'))"
 
 # Optional dependencies are a second Node (the image has one) and native speed-ups with install scripts.
 FROM sources AS production-modules
@@ -36,10 +39,12 @@ RUN apt-get update \
   && apt-get install -y --no-install-recommends bubblewrap proot \
   && rm -rf /var/lib/apt/lists/* \
   && mkdir /data && chown node:node /data
+COPY --from=build /opt/batchwell /opt/batchwell
 USER node
 VOLUME /data
+EXPOSE 9000 9001
 ENTRYPOINT ["node", "local/main.ts"]
-CMD ["--host", "0.0.0.0", "--s3-port", "9000", "--batch-port", "9001", "--data", "/data"]
+CMD ["--host", "0.0.0.0", "--data", "/data"]
 
 # Without --target the image is the fleet's.
 FROM fleet

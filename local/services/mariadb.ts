@@ -50,7 +50,6 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Privat
 interface Home {
   folder: string;
   dataFolder: string;
-  socketFolder: string;
   /** The user to run as when we are root. */
   user: User | undefined;
   isMysql: boolean;
@@ -69,13 +68,8 @@ async function prepareFolder(program: string, folder: string, temporary: boolean
   const user = await serverUser(folder);
   const isMysql = !(await run(program, ['--no-defaults', '--version'])).stdout.includes('MariaDB');
   const dataFolder = join(folder, 'data');
-  // The kernel cuts a socket's path at 107 characters.
-  const socketFolder = folder.length < 90 ? folder : await mkdtemp('/tmp/batchwell-socket-');
-  const home = { folder, dataFolder, socketFolder, user, isMysql, temporary };
-  if (user !== undefined) {
-    await chown(folder, user.uid, user.gid);
-    await chown(socketFolder, user.uid, user.gid);
-  }
+  const home = { folder, dataFolder, user, isMysql, temporary };
+  if (user !== undefined) await chown(folder, user.uid, user.gid);
   if (!existsSync(join(dataFolder, 'mysql'))) await createSystemTables(program, home);
   return home;
 }
@@ -140,11 +134,7 @@ async function serveFrom(home: Home, program: string, port: number, options: Mar
     stopWithinMs: 20_000,
     ...(home.temporary ? { temporaryFolder: home.folder } : {}),
   });
-  const stop = async () => {
-    await server.stop();
-    if (home.socketFolder !== home.folder) await rm(home.socketFolder, { recursive: true, force: true });
-  };
-  return { ...server, stop, url: `mysql://batchwell:${password}@127.0.0.1:${port}/batchwell`, port, dataFolder: home.folder };
+  return { ...server, url: `mysql://batchwell:${password}@127.0.0.1:${port}/batchwell`, port, dataFolder: home.folder };
 }
 
 /** Run by the server before it serves, so that no client is needed here. The password is new at each start. */
@@ -168,7 +158,8 @@ function serverArguments(home: Home, port: number, initFile: string, options: Ma
     '--no-defaults',
     ...(home.user === undefined ? [] : [`--user=${home.user.name}`]),
     `--datadir=${home.dataFolder}`,
-    `--socket=${join(home.socketFolder, 'mysqld.sock')}`,
+    // Relative to the data folder, in which the server stands: the kernel cuts a socket's path at 107 characters.
+    '--socket=mysqld.sock',
     `--tmpdir=${home.folder}`,
     `--pid-file=${join(home.folder, 'mysqld.pid')}`,
     `--init-file=${initFile}`,

@@ -72,8 +72,8 @@ test('a Redis with a data folder goes on where it stood, also after SIGKILL', as
   expect(await askRedis(second.url, (client) => client.get('kept'))).toBe('yes');
 });
 
-test('a MariaDB with a data folder goes on where it stood', async () => {
-  const dataFolder = await temporaryFolder();
+test('a MariaDB with a data folder, however long its path, goes on where it stood', async () => {
+  const dataFolder = join(await temporaryFolder(), 'long'.repeat(30));
   const first = await startMariadb({ dataFolder, small: true });
   onTestFinished(first.stop);
   await askDatabase(first.url, 'CREATE TABLE kept (word VARCHAR(10)) SELECT _utf8mb4"ä🧬" AS word');
