@@ -1,5 +1,4 @@
 /** Puts an answer on the wire. */
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Answer } from './call.ts';
 import type { Refusal } from './errors.ts';
@@ -21,8 +20,16 @@ export function refusalAnswer(request: IncomingMessage, requestId: string, refus
 
 type BlobContent = Exclude<Answer['content'], Buffer | undefined>;
 
+/** Resolves when there is room for more, or when the client is gone. */
 async function writeChunk(response: ServerResponse, chunk: Buffer): Promise<void> {
-  if (!response.write(chunk)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+  if (response.write(chunk) || response.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const goOn = () => {
+      response.off('drain', goOn).off('close', goOn);
+      resolve();
+    };
+    response.on('drain', goOn).on('close', goOn);
+  });
 }
 
 async function sendBlobs(store: Store, response: ServerResponse, { segments, from, to }: BlobContent): Promise<void> {

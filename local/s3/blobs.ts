@@ -4,7 +4,7 @@
  * and an object overwritten in mid-download is still read to its end.
  */
 import { createReadStream, mkdirSync, readdirSync } from 'node:fs';
-import { open, unlink } from 'node:fs/promises';
+import { open, rm, unlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 
@@ -28,6 +28,8 @@ export interface Blobs {
   read(segments: readonly Segment[], from: number, to: number): AsyncGenerator<Buffer>;
   /** Removes files that nothing refers to: what a crash left behind. Call once, when the journal has been read. */
   sweep(): Promise<void>;
+  /** Waits for the removals under way. */
+  close(): Promise<void>;
 }
 
 const readBytes = 1 << 20;
@@ -40,6 +42,13 @@ export function openBlobs(folder: string): Blobs {
   // While the journal is read, a file nobody holds may be held again by a later record (a copy that ended after its
   // source was deleted): nothing is removed before the sweep.
   let swept = false;
+  const removals = new Set<Promise<void>>();
+
+  /** A file that cannot be removed now is removed by the sweep of the next start. */
+  function remove(blob: string): void {
+    const removal = rm(pathOf(blob), { force: true }).catch(() => undefined).finally(() => removals.delete(removal));
+    removals.add(removal);
+  }
 
   return {
     async create() {
@@ -71,9 +80,7 @@ export function openBlobs(folder: string): Blobs {
           continue;
         }
         holders.delete(blob);
-        if (!swept) continue;
-        // A file that cannot be removed now is removed by the sweep of the next start.
-        unlink(pathOf(blob)).catch(() => undefined);
+        if (swept) remove(blob);
       }
     },
     async *read(segments, from, to) {
@@ -89,7 +96,10 @@ export function openBlobs(folder: string): Blobs {
     },
     async sweep() {
       swept = true;
-      for (const file of readdirSync(folder)) if (!holders.has(file)) await unlink(pathOf(file));
+      for (const file of readdirSync(folder)) if (!holders.has(file)) await rm(pathOf(file), { force: true });
+    },
+    async close() {
+      await Promise.all(removals);
     },
   };
 }

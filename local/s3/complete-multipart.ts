@@ -3,9 +3,8 @@ import { createHash } from 'node:crypto';
 import type { Answer, Call } from './call.ts';
 import { findBucket, headerOf, quoted } from './call.ts';
 import type { Checksum } from './checksums.ts';
-import { checksumAlgorithms, checksumElement, checksumHeader, createDigest, joinChecksums } from './checksums.ts';
+import { checksumAlgorithms, checksumElement, checksumHeader, joinChecksums } from './checksums.ts';
 import { checkWrite } from './conditions.ts';
-import { readBodyBytes } from './copy-object.ts';
 import type { Refusal } from './errors.ts';
 import { isRefusal, refuse } from './errors.ts';
 import { findUpload } from './multipart.ts';
@@ -28,7 +27,7 @@ function namedPart(upload: Upload, node: XmlNode): StoredPart | Refusal {
     if (upload.checksum?.type !== 'COMPOSITE') return part;
     return refuse('InvalidRequest', `The upload was created using a ${upload.checksum.algorithm.toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${number} in the request.`);
   }
-  const matches = part.checksum?.algorithm !== given || part.checksum.value === textOf(node, checksumElement(given));
+  const matches = part.checksum.algorithm !== given || part.checksum.value === textOf(node, checksumElement(given));
   return matches ? part : refuse('InvalidPart', undefined, { UploadId: upload.id, PartNumber: number, ETag: etag });
 }
 
@@ -47,20 +46,10 @@ function namedParts(call: Call, upload: Upload, request: XmlNode): StoredPart[] 
   return refuse('EntityTooSmall', undefined, { ProposedSize: small.bytes, MinSizeAllowed: partMinBytes, PartNumber: small.number, ETag: small.etag });
 }
 
-/** The object's checksum: joined from its parts', or read anew where a part was kept under another algorithm. */
-async function checksumOf(call: Call, upload: Upload, parts: readonly StoredPart[]): Promise<Checksum> {
+/** The object's checksum, joined from its parts': each was kept under the upload's algorithm. */
+function checksumOf(upload: Upload, parts: readonly StoredPart[]): Checksum {
   const { algorithm, type } = upload.checksum ?? { algorithm: 'CRC64NVME', type: 'FULL_OBJECT' };
-  const joined: { value: string; bytes: number }[] = [];
-  for (const { checksum, bytes, segment } of parts) {
-    if (checksum?.algorithm === algorithm) {
-      joined.push({ value: checksum.value, bytes });
-      continue;
-    }
-    const digest = createDigest(algorithm);
-    for await (const chunk of readBodyBytes(call, { at: 'blobs', segments: [segment] }, 0, bytes - 1)) digest.update(chunk);
-    joined.push({ value: digest.digest().toString('base64'), bytes });
-  }
-  return joinChecksums(algorithm, type, joined);
+  return joinChecksums(algorithm, type, parts.map(({ checksum, bytes }) => ({ value: checksum.value, bytes })));
 }
 
 /** What the client says of the whole object must be true. */
@@ -82,7 +71,7 @@ const multipartEtag = (parts: readonly StoredPart[]) =>
   `${createHash('md5').update(Buffer.from(parts.map(({ etag }) => etag).join(''), 'hex')).digest('hex')}-${parts.length}`;
 
 function partRecord({ number, bytes, etag, modifiedAtMs, checksum }: StoredPart): PartRecord {
-  return { number, bytes, etag, modifiedAtMs, ...(checksum && { checksum }) };
+  return { number, bytes, etag, modifiedAtMs, checksum };
 }
 
 function assemble(upload: Upload, parts: readonly StoredPart[], checksum: Checksum): StoredObject {
@@ -99,10 +88,8 @@ function assemble(upload: Upload, parts: readonly StoredPart[], checksum: Checks
   };
 }
 
-/** Decides and puts in one turn of the loop: another writer of the key, or an abort, comes before or after, never between. */
-function finish(call: Call, object: StoredObject): Promise<void> | Refusal {
-  const upload = findUpload(call);
-  if (isRefusal(upload)) return upload;
+/** The object holds its parts' blobs from here on; the upload gives up its own hold as it ends. */
+function finish(call: Call, object: StoredObject, upload: Upload): Promise<void> | Refusal {
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
   const refusal = checkWrite(call, bucket.objects.get(call.key));
@@ -118,24 +105,18 @@ export async function completeMultipartUpload(call: Call): Promise<Answer | Refu
   if (isRefusal(upload)) return upload;
   const parts = namedParts(call, upload, request);
   if (isRefusal(parts)) return parts;
-  const segments = parts.map(({ segment }) => segment);
-  // Held while a checksum is read: a part may be replaced or the upload aborted meanwhile.
-  call.store.blobs.retain(segments);
-  try {
-    const checksum = await checksumOf(call, upload, parts);
-    const object = assemble(upload, parts, checksum);
-    const refusal = checkWhole(call, upload, object.bytes, checksum) ?? finish(call, object);
-    if ('refused' in refusal) return refusal;
-    await refusal;
-    return {
-      status: 200,
-      headers: { 'x-amz-server-side-encryption': 'AES256' },
-      xml: document('CompleteMultipartUploadResult',
-        leaf('Location', `http://${call.request.headers.host ?? 'localhost'}/${call.bucketName}/${encodeURIComponent(call.key)}`),
-        leaf('Bucket', call.bucketName), leaf('Key', call.key), leaf('ETag', quoted(object.etag)),
-        leaf(checksumElement(checksum.algorithm), checksum.value), leaf('ChecksumType', checksum.type)),
-    };
-  } finally {
-    call.store.blobs.release(segments);
-  }
+  const checksum = checksumOf(upload, parts);
+  const object = assemble(upload, parts, checksum);
+  // No await from the look at the upload to here: another writer of the key, or an abort, comes before or after.
+  const finished = checkWhole(call, upload, object.bytes, checksum) ?? finish(call, object, upload);
+  if (isRefusal(finished)) return finished;
+  await finished;
+  return {
+    status: 200,
+    headers: { 'x-amz-server-side-encryption': 'AES256' },
+    xml: document('CompleteMultipartUploadResult',
+      leaf('Location', `http://${call.request.headers.host ?? 'localhost'}/${call.bucketName}/${encodeURIComponent(call.key)}`),
+      leaf('Bucket', call.bucketName), leaf('Key', call.key), leaf('ETag', quoted(object.etag)),
+      leaf(checksumElement(checksum.algorithm), checksum.value), leaf('ChecksumType', checksum.type)),
+  };
 }

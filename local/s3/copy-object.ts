@@ -117,7 +117,10 @@ export async function copyObject(call: Call): Promise<Answer | Refusal> {
   const body: Body = source.body.at === 'blobs' ? source.body : { at: 'memory', buffer: call.store.readInline(source.body) };
   const segments = body.at === 'blobs' ? body.segments : [];
   call.store.blobs.retain(segments);
-  const sums = await sumsOf(call, source, body, algorithm);
+  const sums = await sumsOf(call, source, body, algorithm).catch((cause: unknown) => {
+    call.store.blobs.release(segments);
+    throw cause;
+  });
   const bucket = findBucket(call);
   const late = isRefusal(bucket) ? bucket : checkWrite(call, bucket.objects.get(call.key));
   if (isRefusal(bucket) || late !== undefined) {

@@ -181,10 +181,6 @@ export function openJournal(path: string, see: (entry: JournalEntry) => void): J
     }
     work = undefined;
   }
-  async function idle(): Promise<void> {
-    for (let busy = work; busy !== undefined; busy = work) await busy;
-  }
-
   return {
     append(record) {
       return new Promise((resolve, reject) => {
@@ -201,14 +197,16 @@ export function openJournal(path: string, see: (entry: JournalEntry) => void): J
     },
     bytes: () => file.end,
     async compact(records) {
-      await idle();
+      // Here and in close(), not in a function of its own: between the end of such a function and this line an append
+      // could begin a flush, and the two would write at once.
+      for (let busy = work; busy !== undefined; busy = work) await busy;
       work = rewriteFile(path, file, records())
         .catch((cause: unknown) => process.emitWarning(`${path} could not be written anew and stays as it is: ${String(cause)}`))
         .then(flush);
       await work;
     },
     async close() {
-      await idle();
+      for (let busy = work; busy !== undefined; busy = work) await busy;
       closeSync(file.fd);
     },
   };

@@ -83,6 +83,8 @@ export async function uploadPart(call: Call): Promise<Answer | Refusal> {
   const received = await receiveBody(call, {
     limitBytes: putLimitBytes,
     algorithm: keptAlgorithm(upload),
+    // So that the object's own checksum is joined at the end and no part is read again.
+    keepWanted: true,
     alwaysBlob: true,
     accept(sent) {
       if (sent === undefined || upload.checksum === undefined || sent === upload.checksum.algorithm) return undefined;
@@ -92,7 +94,7 @@ export async function uploadPart(call: Call): Promise<Answer | Refusal> {
   if (isRefusal(received)) return received;
   const [segment] = received.body.at === 'blobs' ? received.body.segments : [];
   if (segment === undefined) return refuse('InternalError');
-  const refusal = await keepPart(call, { number, bytes: received.bytes, etag: received.md5, modifiedAtMs: Date.now(), checksum: received.checksum, segment });
+  const refusal = await keepPart(call, { number, bytes: received.bytes, etag: received.md5, modifiedAtMs: Date.now(), checksum: received.kept, segment });
   if (refusal !== undefined) return refusal;
   const { algorithm, value } = received.checksum;
   return {
@@ -198,7 +200,7 @@ export function listParts(call: Call): Answer | Refusal {
       leaf('ChecksumAlgorithm', upload.checksum?.algorithm), leaf('ChecksumType', upload.checksum?.type),
       ...page.map((part) => element('Part',
         leaf('PartNumber', part.number), leaf('LastModified', isoTime(part.modifiedAtMs)), leaf('ETag', quoted(part.etag)), leaf('Size', part.bytes),
-        part.checksum && upload.checksum ? leaf(checksumElement(part.checksum.algorithm), part.checksum.value) : ''))),
+        upload.checksum ? leaf(checksumElement(part.checksum.algorithm), part.checksum.value) : ''))),
   };
 }
 

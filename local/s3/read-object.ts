@@ -130,7 +130,7 @@ function partsElement(call: Call, object: StoredObject): string {
     leaf('MaxParts', limit), leaf('IsTruncated', listed.length > page.length),
   ].join('');
   return element('ObjectParts', leaf('PartsCount', object.parts.length), paging, ...page.map(({ number, bytes, checksum }) =>
-    element('Part', leaf('PartNumber', number), leaf('Size', bytes), checksum ? leaf(checksumElement(checksum.algorithm), checksum.value) : '')));
+    element('Part', leaf('PartNumber', number), leaf('Size', bytes), leaf(checksumElement(checksum.algorithm), checksum.value))));
 }
 
 export function getObjectAttributes(call: Call): Answer | Refusal {

@@ -27,8 +27,8 @@ export interface ReceivedBody {
   md5: string;
   /** base64, of the client's algorithm, or else of the one wanted. */
   checksum: { algorithm: ChecksumAlgorithm; value: string };
-  /** Whether the client sent the checksum. */
-  clientChecksum: boolean;
+  /** The same, or of the wanted algorithm where the wish was for both. */
+  kept: { algorithm: ChecksumAlgorithm; value: string };
   body: { at: 'memory'; buffer: Buffer } | { at: 'blobs'; segments: Segment[] };
 }
 
@@ -163,34 +163,43 @@ function verify(plan: BodyPlan, md5: Buffer, sha256: Buffer | undefined, compute
   return badChecksum(plan, computed, trailers);
 }
 
-/** The digests to run over the body: those to verify, the ETag's and the checksum to keep. */
-function createDigests(plan: BodyPlan, wanted: ChecksumAlgorithm) {
+/** The digests to run over the body: those to verify, the ETag's and the checksums to keep. */
+function createDigests(plan: BodyPlan, { algorithm: wanted, keepWanted = false }: ReceiveWishes) {
   const algorithm = plan.checksum?.algorithm ?? wanted;
   const md5 = createHash('md5');
   const sha256 = plan.payloadSha256 === undefined ? undefined : createHash('sha256');
   const checksum = createDigest(algorithm);
+  const own = keepWanted && wanted !== algorithm ? createDigest(wanted) : undefined;
   return {
-    algorithm,
-    running: sha256 === undefined ? [md5, checksum] : [md5, checksum, sha256],
-    end: () => ({ md5: md5.digest(), sha256: sha256?.digest(), value: checksum.digest().toString('base64') }),
+    running: [md5, checksum, ...(sha256 ? [sha256] : []), ...(own ? [own] : [])],
+    end() {
+      const given = { algorithm, value: checksum.digest().toString('base64') };
+      return {
+        md5: md5.digest(),
+        sha256: sha256?.digest(),
+        checksum: given,
+        kept: own === undefined ? given : { algorithm: wanted, value: own.digest().toString('base64') },
+      };
+    },
   };
 }
 
-async function readVerified(call: Call, plan: BodyPlan, wanted: ChecksumAlgorithm, sink: Sink): Promise<Omit<ReceivedBody, 'body'> | Refusal> {
+async function readVerified(call: Call, plan: BodyPlan, wishes: ReceiveWishes, sink: Sink): Promise<Omit<ReceivedBody, 'body'> | Refusal> {
   const decoder = plan.chunked ? createChunkedDecoder() : undefined;
-  const digests = createDigests(plan, wanted);
+  const digests = createDigests(plan, wishes);
   const whole = await pump(call.request, decoder, digests.running, sink, plan.bytes);
   if (!whole || sink.bytes() !== plan.bytes) return refuse('IncompleteBody');
-  const { md5, sha256, value } = digests.end();
-  const bad = verify(plan, md5, sha256, value, decoder?.trailers());
-  if (bad !== undefined) return bad;
-  return { bytes: plan.bytes, md5: md5.toString('hex'), checksum: { algorithm: digests.algorithm, value }, clientChecksum: plan.checksum !== undefined };
+  const { md5, sha256, checksum, kept } = digests.end();
+  const bad = verify(plan, md5, sha256, checksum.value, decoder?.trailers());
+  return bad ?? { bytes: plan.bytes, md5: md5.toString('hex'), checksum, kept };
 }
 
 export interface ReceiveWishes {
   limitBytes: number;
   /** The checksum to make when the client sends none. */
   algorithm: ChecksumAlgorithm;
+  /** To make it also when the client sends another. */
+  keepWanted?: boolean;
   /** A file even for a small body: parts are joined without copying. */
   alwaysBlob?: boolean;
   /** Asked before the body is read: a refusal that needs no body. */
@@ -209,7 +218,7 @@ export async function receiveBody(call: Call, wishes: ReceiveWishes): Promise<Re
   const sink = createSink(call, wishes.alwaysBlob ?? false);
   let kept = false;
   try {
-    const received = await readVerified(call, plan, wishes.algorithm, sink);
+    const received = await readVerified(call, plan, wishes, sink);
     if (isRefusal(received)) return received;
     const body = await sink.finish();
     kept = true;

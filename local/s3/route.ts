@@ -9,9 +9,10 @@ export interface Target {
   query: URLSearchParams;
 }
 
-/** The bucket of a virtual-host style name, `<bucket>.localhost` or `<bucket>.s3[.region].localhost`. */
+/** The bucket of a virtual-host style name, `<bucket>.localhost` or `<bucket>.s3.localhost`; `s3.localhost` itself names none. */
 function hostBucket(host: string | undefined): string | undefined {
-  return /^(.+?)(?:\.s3(?:[.-][a-z0-9-]+)?)?\.localhost(?::\d+)?$/.exec(host ?? '')?.[1];
+  const name = /^(.+?)(?:\.s3)?\.localhost(?::\d+)?$/.exec(host ?? '')?.[1];
+  return name === 's3' ? undefined : name;
 }
 
 function decode(text: string): string | undefined {

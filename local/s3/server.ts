@@ -71,6 +71,17 @@ interface Endpoint {
   ledger: Ledger;
   faults: Faults;
   latencyMs: number;
+  nextRequestId: () => string;
+}
+
+/** Sixteen hex digits as AWS's: a random beginning for this start, then a count. (All random: 8 µs of each request.) */
+function createRequestIds(): () => string {
+  const start = randomBytes(4).toString('hex').toUpperCase();
+  let count = 0;
+  return () => {
+    count += 1;
+    return start + count.toString(16).toUpperCase().padStart(8, '0');
+  };
 }
 
 /** Cuts the connection as a lost one is cut: with a reset, and without a word. */
@@ -163,7 +174,7 @@ async function handle(endpoint: Endpoint, request: IncomingMessage, response: Se
   const target = targetOf(request);
   const operation = isRefusal(target) ? undefined : operationOf(request, target);
   const subject = isRefusal(target) ? (request.url ?? '/') : `${target.bucketName}/${target.key}`;
-  const exchange: Exchange = { request, response, requestId: randomBytes(8).toString('hex').toUpperCase(), target, operation };
+  const exchange: Exchange = { request, response, requestId: endpoint.nextRequestId(), target, operation };
   const rule = endpoint.faults.next('s3', operation ?? 'Unknown', subject);
   const sent = await serve(endpoint, exchange, rule).catch((cause: unknown) => failed(endpoint, exchange, cause));
   endpoint.ledger.request({
@@ -186,7 +197,7 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
   const store = await openStore(options.dataFolder);
   for (const name of createBuckets) if (!store.buckets.has(name)) await store.createBucket(name, Date.now());
   const settings: S3Settings = { region, copyLimitBytes, partMinBytes, inlineBytes: defaults.inlineBytes };
-  const endpoint: Endpoint = { store, settings, ledger, faults, latencyMs };
+  const endpoint: Endpoint = { store, settings, ledger, faults, latencyMs, nextRequestId: createRequestIds() };
   const health = () => ({ buckets: store.buckets.size, uploads: store.uploads.size });
   const server = await startHttpServer(async (request, response) => {
     if (!(await serveControl({ service: 's3', ledger, faults, health }, request, response))) await handle(endpoint, request, response);

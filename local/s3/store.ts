@@ -26,8 +26,8 @@ export interface PartRecord {
   /** MD5 in hex, without quotes. */
   etag: string;
   modifiedAtMs: number;
-  /** base64; absent only in objects' parts whose upload kept none. */
-  checksum?: { algorithm: ChecksumAlgorithm; value: string };
+  /** base64, of the upload's algorithm. */
+  checksum: { algorithm: ChecksumAlgorithm; value: string };
 }
 
 /** What a client gave with an object and gets back: content headers, x-amz-meta-*, storage class, by lower-case name. */
@@ -102,8 +102,8 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Below this much garbage a journal is not worth writing anew. */
-const compactAboveBytes = 64 << 20;
+/** Below this much growth a journal is not worth writing anew. */
+const worthwhileBytes = 64 << 20;
 
 const segmentsOf = (body: Body): Segment[] => (body.at === 'blobs' ? body.segments : []);
 
@@ -215,7 +215,7 @@ function* liveRecords(state: State, readInline: Store['readInline']): Iterable<J
 }
 
 /** Writes the journal anew whenever it has doubled since the last time. */
-function createCompaction(journal: Journal, records: () => Iterable<JournalRecord>) {
+function createCompaction(journal: Journal, compactAboveBytes: number, records: () => Iterable<JournalRecord>) {
   let bytesThen = 0;
   let running: Promise<void> | undefined;
   return (): Promise<void> | undefined => {
@@ -232,7 +232,7 @@ function createCompaction(journal: Journal, records: () => Iterable<JournalRecor
  * Opens the store in `folder`, made when absent; what an earlier process put there is there again.
  * @throws when another live process has the folder open.
  */
-export async function openStore(folder: string): Promise<Store> {
+export async function openStore(folder: string, compactAboveBytes = worthwhileBytes): Promise<Store> {
   mkdirSync(folder, { recursive: true });
   const unlock = lockFolder(folder);
   const blobs = openBlobs(join(folder, 'blobs'));
@@ -241,7 +241,7 @@ export async function openStore(folder: string): Promise<Store> {
     applyChange(state, blobs, meta as Change, offset, bodyBytes);
   });
   const readInline: Store['readInline'] = (body) => (body.at === 'memory' ? body.buffer : journal.read(body.offset, body.bytes));
-  const compactIfGrown = createCompaction(journal, () => liveRecords(state, readInline));
+  const compactIfGrown = createCompaction(journal, compactAboveBytes, () => liveRecords(state, readInline));
   await compactIfGrown();
   await blobs.sweep();
 
@@ -289,6 +289,7 @@ export async function openStore(folder: string): Promise<Store> {
     async close() {
       await compactIfGrown();
       await journal.close();
+      await blobs.close();
       unlock();
     },
   };
