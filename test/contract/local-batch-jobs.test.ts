@@ -166,8 +166,7 @@ describe('an array', () => {
   });
 
   it('cancels the children that wait and lets those that run finish', async () => {
-    let endFirst: () => void = () => undefined;
-    const first = new Promise<void>((resolve) => { endFirst = resolve; });
+    const { promise: first, resolve: endFirst } = Promise.withResolvers<void>();
     const world = await createWorld({ queues: [{ name: 'batchwell', slots: 1 }], runner: simulated(() => ({ durationMs: 0, effect: () => first })) });
     const jobId = await world.submit({ arrayProperties: { size: 3 } });
     await world.until(`${jobId}:0`, ({ status }) => status === 'RUNNING');
