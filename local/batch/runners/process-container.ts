@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, closeSync, mkdirSync, openSync, readSync, readFileSync, fstatSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Container, Ended, RunningContainer } from '../runner.ts';
@@ -161,8 +161,12 @@ function judge({ invocation, log, cgroup }: Started, container: Container, code:
 
 /** Starts the task's command; a failure to do so is an ending too. */
 export function startProcessContainer(setting: ProcessContainerSetting, container: Container): RunningContainer {
-  mkdirSync(dirname(container.logFile), { recursive: true });
-  const log = openSync(container.logFile, 'w+');
+  let log: number;
+  try {
+    log = openSync(container.logFile, 'w+');
+  } catch (cause) {
+    return { ended: Promise.resolve({ neverStarted: true, reason: `CannotStartContainerError: no log file: ${String(cause)}` }), kill: () => undefined };
+  }
   const cleanUp = async (started?: Started) => {
     closeSync(log);
     await untilGone(started?.initPid());
