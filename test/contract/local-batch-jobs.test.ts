@@ -1,10 +1,12 @@
 /** The life of jobs on the local Batch, seen through the AWS SDK. Containers are simulated. */
 import { CancelJobCommand, DescribeJobsCommand, GetJobQueueSnapshotCommand, ListJobsCommand, TerminateJobCommand } from '@aws-sdk/client-batch';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Container } from '../../local/batch/runner.ts';
 import type { SimulatedRun } from '../../local/batch/runners/simulated.ts';
 import { createSimulatedRunner } from '../../local/batch/runners/simulated.ts';
 import { createWorld, temporaryFolder } from './local-batch-world.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const simulated = (plan: (container: Container) => SimulatedRun = () => ({ durationMs: 0 })) => createSimulatedRunner(plan);
 const forever = 1_000_000;

@@ -19,7 +19,7 @@ import {
   UpdateJobQueueCommand,
 } from '@aws-sdk/client-batch';
 import type { DescribeJobDefinitionsCommandInput } from '@aws-sdk/client-batch';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { BatchContext } from '../../local/batch/context.ts';
 import { createDefinitions } from '../../local/batch/definitions.ts';
 import { Engine } from '../../local/batch/engine.ts';
@@ -31,6 +31,8 @@ import { problemsOf } from '../../local/batch/service-model.ts';
 import { operate } from '../../local/batch/requests.ts';
 import { createSimulatedRunner } from '../../local/batch/runners/simulated.ts';
 import { createWorld } from './local-batch-world.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const instant = () => createSimulatedRunner(() => ({ durationMs: 0 }));
 const never = () => createSimulatedRunner(() => ({ durationMs: 1_000_000 }));
