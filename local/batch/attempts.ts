@@ -84,85 +84,114 @@ function outcomeOf({ exitCode, reason, neverStarted }: Ended): AttemptOutcome {
 
 /** Starts the next attempt of a job that has a slot. Calls `ended` exactly once. */
 export function startAttempt(setting: AttemptSetting, job: Job, environment: string, events: AttemptEvents): LiveAttempt {
-  const { runner, ledger, nowMs } = setting;
-  const number = job.attempts.length + 1;
-  const timers = new Set<NodeJS.Timeout>();
-  const after = (delayMs: number, act: () => void) => void timers.add(setTimeout(act, Math.min(delayMs, longestTimerMs)));
-  const ask = (kind: FaultKind) => setting.faults.next('batch', 'StartAttempt', attemptSubject(job, number), [kind]);
-  const faults = new Map<FaultKind, FaultState>();
-  for (const kind of startFaults) {
-    const fault = ask(kind);
-    if (fault !== undefined) faults.set(kind, fault);
-  }
-  let running: RunningContainer | undefined;
-  let forced: AttemptOutcome | undefined;
-  let over = false;
+  return new AttemptRun(setting, job, environment, events);
+}
 
-  function end(ended: Ended): void {
-    if (over) return;
-    over = true;
-    for (const timer of timers) clearTimeout(timer);
-    // An exit code that came in spite of a lost host would be one that AWS never sees.
-    const seen = outcomeOf(ended);
-    const isHostLoss = forced?.retriable === true && forced.exitCode === undefined;
-    const outcome = forced === undefined ? seen : { ...(isHostLoss || seen.exitCode === undefined ? {} : { exitCode: seen.exitCode }), ...forced };
+class AttemptRun implements LiveAttempt {
+  readonly number: number;
+  readonly taskId = randomBytes(16).toString('hex');
+  readonly logStreamName?: string;
+  startedAtMs?: number;
+  readonly #setting: AttemptSetting;
+  readonly #job: Job;
+  readonly #environment: string;
+  readonly #events: AttemptEvents;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #faults = new Map<FaultKind, FaultState>();
+  #running: RunningContainer | undefined;
+  /** The outcome that counts whatever the container then says. */
+  #forced: AttemptOutcome | undefined;
+  #isOver = false;
+
+  constructor(setting: AttemptSetting, job: Job, environment: string, events: AttemptEvents) {
+    this.#setting = setting;
+    this.#job = job;
+    this.#environment = environment;
+    this.#events = events;
+    this.number = job.attempts.length + 1;
+    if (setting.runner.keepsLogs) this.logStreamName = `${definitionName(job)}/default/${this.taskId}`;
+    for (const kind of startFaults) {
+      const fault = setting.faults.next('batch', 'StartAttempt', attemptSubject(job, this.number), [kind]);
+      if (fault !== undefined) this.#faults.set(kind, fault);
+    }
+    this.#prepare();
+  }
+
+  #after(delayMs: number, act: () => void): void {
+    this.#timers.add(setTimeout(act, Math.min(delayMs, longestTimerMs)));
+  }
+
+  #prepare(): void {
+    const pull = this.#faults.get('image-pull');
+    const delayMs = this.#setting.startMs + (this.#faults.get('slow-start')?.delayMs ?? 0);
+    if (pull !== undefined) {
+      const { image } = this.#job.submission.container;
+      const reason = pull.message ?? `CannotPullContainerError: Error response from daemon: pull access denied for ${image}, repository does not exist or may require 'docker login'`;
+      this.#after(pull.delayMs ?? 0, () => this.#end({ neverStarted: true, reason }));
+    } else if (delayMs > 0) this.#after(delayMs, () => this.#begin());
+    else setImmediate(() => this.#begin());
+  }
+
+  #begin(): void {
+    if (this.#isOver || this.#forced !== undefined) return;
+    const job = this.#job;
+    this.startedAtMs = this.#setting.nowMs();
+    const detail = job.parent === undefined ? {} : { detail: { index: job.ordinal } };
+    this.#setting.ledger.start({ jobId: jobIdOf(job), name: job.submission.jobName, attempt: this.number, ...detail });
+    this.#running = this.#setting.runner.start(containerOf(this.#setting, job, this, this.#environment));
+    this.#events.running(this, this.startedAtMs);
+    void this.#running.ended.then((ended) => this.#end(ended));
+    this.#armTimers();
+  }
+
+  #armTimers(): void {
+    const { timeoutSeconds } = this.#job.submission;
+    if (timeoutSeconds !== undefined) {
+      this.#after(timeoutSeconds * millisecondsPerSecond, () => this.stop({ statusReason: 'Job attempt duration exceeded timeout', retriable: false }, 'politely'));
+    }
+    const loss = this.#faults.get('spot-loss');
+    if (loss !== undefined) this.#after(loss.delayMs ?? 0, () => this.stop(hostLost(), 'at-once'));
+    const memory = this.#faults.get('out-of-memory');
+    if (memory !== undefined) {
+      this.#after(memory.delayMs ?? 0, () => this.stop({ statusReason: essentialExited, reason: outOfMemoryReason, exitCode: 137, retriable: true }, 'at-once'));
+    }
+  }
+
+  stop(outcome: AttemptOutcome, how: 'politely' | 'at-once'): void {
+    this.#forced ??= outcome;
+    if (this.#running === undefined) setImmediate(() => this.#end({}));
+    else this.#running.kill(how === 'politely' ? 'SIGTERM' : 'SIGKILL', this.#setting.graceMs);
+  }
+
+  #end(ended: Ended): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    const outcome = combine(outcomeOf(ended), this.#forced);
     const { retriable: _, ...shown } = outcome;
-    const { startedAtMs, taskId, logStreamName } = live;
-    if (startedAtMs !== undefined) ledger.end({ jobId: jobIdOf(job), attempt: number, ...withoutStatus(outcome) });
-    events.ended(outcome, {
+    const { startedAtMs, taskId, logStreamName } = this;
+    if (startedAtMs !== undefined) {
+      const { exitCode, reason = outcome.statusReason } = outcome;
+      this.#setting.ledger.end({ jobId: jobIdOf(this.#job), attempt: this.number, ...(exitCode === undefined ? {} : { exitCode }), reason });
+    }
+    this.#events.ended(outcome, {
       ...shown,
-      stoppedAtMs: nowMs(),
+      stoppedAtMs: this.#setting.nowMs(),
       taskId,
       ...(startedAtMs === undefined ? {} : { startedAtMs }),
       ...(logStreamName === undefined || startedAtMs === undefined ? {} : { logStreamName }),
     });
   }
+}
 
-  const live: LiveAttempt = {
-    number,
-    taskId: randomBytes(16).toString('hex'),
-    stop(outcome, how) {
-      forced ??= outcome;
-      if (running === undefined) setImmediate(end, {});
-      else running.kill(how === 'politely' ? 'SIGTERM' : 'SIGKILL', setting.graceMs);
-    },
-  };
-  if (runner.keepsLogs) live.logStreamName = `${definitionName(job)}/default/${live.taskId}`;
-
-  function begin(): void {
-    if (over || forced !== undefined) return;
-    live.startedAtMs = nowMs();
-    ledger.start({ jobId: jobIdOf(job), name: job.submission.jobName, attempt: number, ...(job.parent === undefined ? {} : { detail: { index: job.ordinal } }) });
-    running = runner.start(containerOf(setting, job, live, environment));
-    events.running(live, live.startedAtMs);
-    void running.ended.then(end);
-    const { timeoutSeconds } = job.submission;
-    if (timeoutSeconds !== undefined) {
-      after(timeoutSeconds * millisecondsPerSecond, () => live.stop({ statusReason: 'Job attempt duration exceeded timeout', retriable: false }, 'politely'));
-    }
-    const loss = faults.get('spot-loss');
-    if (loss !== undefined) after(loss.delayMs ?? 0, () => live.stop(hostLost(), 'at-once'));
-    const memory = faults.get('out-of-memory');
-    if (memory !== undefined) {
-      after(memory.delayMs ?? 0, () => live.stop({ statusReason: essentialExited, reason: outOfMemoryReason, exitCode: 137, retriable: true }, 'at-once'));
-    }
-  }
-
-  const pull = faults.get('image-pull');
-  const delayMs = setting.startMs + (faults.get('slow-start')?.delayMs ?? 0);
-  if (pull !== undefined) {
-    const reason = pull.message ?? `CannotPullContainerError: Error response from daemon: pull access denied for ${job.submission.container.image}, repository does not exist or may require 'docker login'`;
-    after(pull.delayMs ?? 0, () => end({ neverStarted: true, reason }));
-  } else if (delayMs > 0) after(delayMs, begin);
-  else setImmediate(begin);
-  return live;
+/** What was forced upon the attempt counts; of what the container says, only its exit code stays, if AWS could see it. */
+function combine(seen: AttemptOutcome, forced: AttemptOutcome | undefined): AttemptOutcome {
+  if (forced === undefined) return seen;
+  const isHostLoss = forced.retriable && forced.exitCode === undefined;
+  return { ...(isHostLoss || seen.exitCode === undefined ? {} : { exitCode: seen.exitCode }), ...forced };
 }
 
 function definitionName(job: Job): string {
   const reference = job.submission.definitionArn;
   return reference.slice(reference.lastIndexOf('/') + 1).split(':')[0] ?? '';
-}
-
-function withoutStatus({ exitCode, reason, statusReason }: AttemptOutcome): { exitCode?: number; reason: string } {
-  return { ...(exitCode === undefined ? {} : { exitCode }), reason: reason ?? statusReason };
 }

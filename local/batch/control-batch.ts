@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { readBody } from '../http-server.ts';
 import type { BatchContext } from './context.ts';
+import type { Job } from './jobs.ts';
 
 interface Parts {
   context: BatchContext;
@@ -26,13 +27,17 @@ function answer(response: ServerResponse, status: number, body: unknown): void {
   response.end(`${JSON.stringify(body)}\n`);
 }
 
+/** The attempt of that number, or the newest when it is 0. */
+function findTaskId(job: Job | undefined, number: number): string | undefined {
+  if (job === undefined) return undefined;
+  if (job.live !== undefined && (number === 0 || number === job.live.number)) return job.live.taskId;
+  return (number > 0 ? job.attempts[number - 1] : job.attempts.at(-1))?.taskId;
+}
+
 async function serveLog({ context, logFolder }: Parts, url: URL, response: ServerResponse): Promise<void> {
   const jobId = decodeURIComponent(url.pathname.slice(logsPath.length));
-  const job = context.store.get(jobId);
   const number = Number(url.searchParams.get('attempt') ?? 0);
-  const attempt = number > 0 ? job?.attempts[number - 1] : job?.attempts.at(-1);
-  const live = job?.live !== undefined && (number === 0 || number === job.live.number) ? job.live : undefined;
-  const taskId = (live ?? attempt)?.taskId;
+  const taskId = findTaskId(context.store.get(jobId), number);
   if (taskId === undefined) {
     answer(response, 404, { problems: [`no attempt${number > 0 ? ` ${number}` : ''} of a job ${jobId} is known`] });
     return;

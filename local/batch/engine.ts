@@ -18,60 +18,77 @@ export interface EngineSetting extends AttemptSetting {
   scheduleMs: number;
 }
 
-export interface Engine {
-  submit(submission: Submission): Job;
-  /** Ends what has not started; what runs goes on. */
-  cancel(job: Job, reason: string): void;
-  /** Ends it wherever it is, a whole array too. */
-  terminate(job: Job, reason: string): void;
-  /** The host under a running attempt is gone. False when nothing of the job runs. */
-  loseHost(job: Job): boolean;
-  /** Called by the queues with a job that got a slot. */
-  start(job: Job, environment: string, freeSlot: FreeSlot): void;
-  /** Ends all attempts at once and writes nothing of it down: the next server finds them as hosts lost. */
-  close(): Promise<void>;
-}
-
-/** The moves that replay-journal.ts makes too. */
-export interface EngineMoves {
-  /** Adds the job and ties it to what it depends on; moves nothing. */
-  add(submission: Submission): Job;
-  /** Lets it go RUNNABLE, or PENDING while it waits for others. */
-  release(job: Job): void;
-  finish(job: Job, status: 'SUCCEEDED' | 'FAILED', statusReason: string, atMs: number): void;
-  attemptEnded(job: Job, outcome: AttemptOutcome, attempt: Attempt): void;
-  /** Marks a job stopped; its attempt or its children are not touched. */
-  markStopped(job: Job, how: 'cancel' | 'terminate', reason: string): void;
-}
-
 const overridesLimit = 8192;
 const dependencyFailed = 'Dependent Job failed';
+const isWaiting = (job: Job) => job.waitingFor > 0 || (job.parent?.waitingFor ?? 0) > 0;
 
 function* membersOf(job: Job): Generator<Job> {
   if (job.children === undefined) yield job;
   else yield* job.children.upwards(undefined, 0);
 }
 
-const isWaiting = (job: Job) => job.waitingFor > 0 || (job.parent?.waitingFor ?? 0) > 0;
+function move(job: Job, to: JobStatus): void {
+  if (job.status !== to) job.group.move(job, to);
+}
 
-export function createEngine(setting: EngineSetting, queues: () => Queues): Engine & EngineMoves {
-  const { store, journal, nowMs } = setting;
-  const doomed = new Set<Job>();
-  const ended: Job[] = [];
-  const living = new Map<Job, LiveAttempt>();
-  let settling = false;
-  let closing: (() => void) | undefined;
-  let isClosed = false;
+/** Marks a job as cancelled or terminated; neither its attempt nor its children are touched. */
+export function markStopped(job: Job, how: 'cancel' | 'terminate', reason: string): void {
+  // TerminateJob's reason stands over an earlier cancel's, and not the other way round.
+  if (isTerminal(job.status) || (job.stopped?.how === 'terminate' && how === 'cancel')) return;
+  job.stopped = { how, reason };
+}
 
-  const move = (job: Job, to: JobStatus) => {
-    if (job.status !== to) job.group.move(job, to);
-  };
+/** Owns the running attempts: they end when it is closed. */
+export class Engine {
+  readonly #setting: EngineSetting;
+  readonly #queues: () => Queues;
+  /** Jobs whose dependency failed, until that ends them. */
+  readonly #doomed = new Set<Job>();
+  /** Jobs whose end has not been told to those who wait for them. */
+  readonly #ended: Job[] = [];
+  readonly #living = new Map<Job, LiveAttempt>();
+  #isSettling = false;
+  #isClosed = false;
+  #allEnded: (() => void) | undefined;
 
-  /** True when the dependency is open and `job` now waits for it. */
-  function waitFor(job: Job, dependency: Job | undefined): void {
+  /** @param queues asked late, because queues and engine need each other */
+  constructor(setting: EngineSetting, queues: () => Queues) {
+    this.#setting = setting;
+    this.#queues = queues;
+  }
+
+  submit(submission: Submission): Job {
+    const job = this.add(submission);
+    const { journal, scheduleMs } = this.#setting;
+    journal.write({ event: 'submitted', submission });
+    const release = () => {
+      if (!this.#isClosed) this.release(job);
+    };
+    if (scheduleMs > 0) setTimeout(release, scheduleMs).unref();
+    else setImmediate(release);
+    return job;
+  }
+
+  /** Adds the job and ties it to what it depends on; moves nothing. */
+  add(submission: Submission): Job {
+    const { store } = this.#setting;
+    const job = store.add(submission);
+    for (const { jobId, type } of submission.dependsOn) {
+      const other = jobId === undefined ? undefined : store.get(jobId);
+      if (type === undefined) this.#waitFor(job, other);
+      else {
+        for (const child of membersOf(job)) {
+          this.#waitFor(child, type === 'SEQUENTIAL' ? job.children?.at(child.ordinal - 1) : other?.children?.at(child.ordinal));
+        }
+      }
+    }
+    return job;
+  }
+
+  #waitFor(job: Job, dependency: Job | undefined): void {
     if (dependency === undefined || dependency.status === 'SUCCEEDED') return;
     if (dependency.status === 'FAILED') {
-      doomed.add(job);
+      this.#doomed.add(job);
       return;
     }
     dependency.waiters ??= [];
@@ -79,176 +96,148 @@ export function createEngine(setting: EngineSetting, queues: () => Queues): Engi
     job.waitingFor += 1;
   }
 
-  function add(submission: Submission): Job {
-    const job = store.add(submission);
-    for (const { jobId, type } of submission.dependsOn) {
-      const other = jobId === undefined ? undefined : store.get(jobId);
-      if (type === 'SEQUENTIAL') for (const child of membersOf(job)) waitFor(child, job.children?.at(child.ordinal - 1));
-      else if (type === 'N_TO_N') for (const child of membersOf(job)) waitFor(child, other?.children?.at(child.ordinal));
-      else waitFor(job, other);
+  /** Lets a job, or each child of an array, go RUNNABLE, or PENDING while it waits for others. */
+  release(job: Job): void {
+    for (const member of membersOf(job)) {
+      if (isTerminal(member.status) || member.status === 'RUNNABLE' || member.live !== undefined) continue;
+      if (this.#doomed.has(member) || this.#doomed.has(job)) this.finish(member, 'FAILED', dependencyFailed, this.#setting.nowMs());
+      else if (isWaiting(member)) move(member, 'PENDING');
+      else this.#makeRunnable(member);
     }
-    return job;
+    if (job.children !== undefined && job.status === 'SUBMITTED') move(job, 'PENDING');
+    this.#doomed.delete(job);
   }
 
-  function makeRunnable(job: Job): void {
+  #makeRunnable(job: Job): void {
     const stopped = job.stopped ?? job.parent?.stopped;
     if (stopped !== undefined) {
-      finish(job, 'FAILED', stopped.reason, nowMs());
+      this.finish(job, 'FAILED', stopped.reason, this.#setting.nowMs());
       return;
     }
     if (job.parent?.status === 'SUBMITTED') move(job.parent, 'PENDING');
     move(job, 'RUNNABLE');
-    queues().push(job);
+    this.#queues().push(job);
   }
 
-  function release(job: Job): void {
-    for (const member of membersOf(job)) {
-      if (isTerminal(member.status) || member.status === 'RUNNABLE' || member.live !== undefined) continue;
-      if (doomed.has(member) || doomed.has(job)) finish(member, 'FAILED', dependencyFailed, nowMs());
-      else if (isWaiting(member)) move(member, 'PENDING');
-      else makeRunnable(member);
-    }
-    if (job.children !== undefined && job.status === 'SUBMITTED') move(job, 'PENDING');
-    doomed.delete(job);
-  }
-
-  function tellWaiters(job: Job): void {
-    const waiters = job.waiters ?? [];
-    delete job.waiters;
-    for (const waiter of waiters) {
-      waiter.waitingFor -= 1;
-      if (job.status === 'FAILED') doomed.add(waiter);
-      // Before its first release a job is let go by that, and during a replay by the end of the replay.
-      if (waiter.status === 'PENDING' && (job.status === 'FAILED' || !isWaiting(waiter))) release(waiter);
-    }
-  }
-
-  // A chain of 10,000 jobs that wait for each other must not become 10,000 nested calls.
-  function settle(): void {
-    if (settling) return;
-    settling = true;
-    for (let job = ended.pop(); job !== undefined; job = ended.pop()) tellWaiters(job);
-    settling = false;
-  }
-
-  function finishParent(parent: Job, atMs: number): void {
-    const { children } = parent;
-    if (children === undefined || isTerminal(parent.status)) return;
-    const failed = children.count('FAILED');
-    if (failed + children.count('SUCCEEDED') < children.size()) return;
-    if (failed === 0) finish(parent, 'SUCCEEDED', '', atMs);
-    else finish(parent, 'FAILED', parent.stopped?.reason ?? 'Array Child Job failed', atMs);
-  }
-
-  function finish(job: Job, status: 'SUCCEEDED' | 'FAILED', statusReason: string, atMs: number): void {
-    if (isTerminal(job.status)) return;
-    move(job, status);
-    if (statusReason !== '') job.statusReason = statusReason;
-    job.stoppedAtMs = atMs;
-    doomed.delete(job);
-    // A parent's end follows from its children's, also when the journal is read again.
-    if (job.children === undefined) journal.write({ event: 'ended', jobId: jobIdOf(job), status, statusReason, atMs });
-    if (job.parent === undefined) store.ended(job);
-    else finishParent(job.parent, atMs);
-    ended.push(job);
-    settle();
-  }
-
-  function attemptEnded(job: Job, outcome: AttemptOutcome, attempt: Attempt): void {
-    delete job.live;
-    job.attempts.push(attempt);
-    journal.write({ event: 'attempt', jobId: jobIdOf(job), attempt });
-    const stopped = job.stopped ?? (job.parent?.stopped?.how === 'terminate' ? job.parent.stopped : undefined);
-    if (outcome.exitCode === 0 && outcome.retriable) finish(job, 'SUCCEEDED', outcome.statusReason, attempt.stoppedAtMs);
-    else if (stopped === undefined && isRetried(job.submission.retry, outcome, job.attempts.length)) makeRunnable(job);
-    else finish(job, 'FAILED', stopped?.how === 'terminate' ? stopped.reason : outcome.statusReason, attempt.stoppedAtMs);
-  }
-
-  function markRunning(job: Job, live: LiveAttempt, atMs: number): void {
-    const { taskId, logStreamName } = live;
-    job.startedAtMs = atMs;
-    if (job.parent !== undefined) job.parent.startedAtMs ??= atMs;
-    move(job, 'RUNNING');
-    journal.write({ event: 'started', jobId: jobIdOf(job), taskId, ...(logStreamName === undefined ? {} : { logStreamName }), atMs });
-  }
-
-  function start(job: Job, environment: string, freeSlot: FreeSlot): void {
-    if (isClosed) return;
+  /** Called by the queues with a RUNNABLE job that got a slot. */
+  start(job: Job, environment: string, freeSlot: FreeSlot): void {
+    if (this.#isClosed) return;
     if (job.submission.container.overridesLength > overridesLimit) {
-      finish(job, 'FAILED', `Container Overrides length must be at most ${overridesLimit}`, nowMs());
+      this.finish(job, 'FAILED', `Container Overrides length must be at most ${overridesLimit}`, this.#setting.nowMs());
       freeSlot();
       return;
     }
     move(job, 'STARTING');
-    job.live = startAttempt(setting, job, environment, {
-      running(live, atMs) {
-        if (!isClosed) markRunning(job, live, atMs);
-      },
-      ended(outcome, attempt) {
-        living.delete(job);
-        if (!isClosed) {
-          attemptEnded(job, outcome, attempt);
+    job.live = startAttempt(this.#setting, job, environment, {
+      running: (live, atMs) => this.#markRunning(job, live, atMs),
+      ended: (outcome, attempt) => {
+        this.#living.delete(job);
+        if (!this.#isClosed) {
+          this.attemptEnded(job, outcome, attempt);
           freeSlot();
-        } else if (living.size === 0) closing?.();
+        } else if (this.#living.size === 0) this.#allEnded?.();
       },
     });
-    living.set(job, job.live);
+    this.#living.set(job, job.live);
   }
 
-  function markStopped(job: Job, how: 'cancel' | 'terminate', reason: string): void {
-    // TerminateJob's reason stands over an earlier cancel's, and not the other way round.
-    if (isTerminal(job.status) || (job.stopped?.how === 'terminate' && how === 'cancel')) return;
-    job.stopped = { how, reason };
+  #markRunning(job: Job, { taskId, logStreamName }: LiveAttempt, atMs: number): void {
+    if (this.#isClosed) return;
+    job.startedAtMs = atMs;
+    if (job.parent !== undefined) job.parent.startedAtMs ??= atMs;
+    move(job, 'RUNNING');
+    const stream = logStreamName === undefined ? {} : { logStreamName };
+    this.#setting.journal.write({ event: 'started', jobId: jobIdOf(job), taskId, ...stream, atMs });
   }
 
-  function stop(job: Job, how: 'cancel' | 'terminate', reason: string): void {
+  attemptEnded(job: Job, outcome: AttemptOutcome, attempt: Attempt): void {
+    delete job.live;
+    job.attempts.push(attempt);
+    this.#setting.journal.write({ event: 'attempt', jobId: jobIdOf(job), attempt });
+    const stopped = job.stopped ?? (job.parent?.stopped?.how === 'terminate' ? job.parent.stopped : undefined);
+    if (outcome.exitCode === 0 && outcome.retriable) this.finish(job, 'SUCCEEDED', outcome.statusReason, attempt.stoppedAtMs);
+    else if (stopped === undefined && isRetried(job.submission.retry, outcome, job.attempts.length)) this.#makeRunnable(job);
+    else this.finish(job, 'FAILED', stopped?.how === 'terminate' ? stopped.reason : outcome.statusReason, attempt.stoppedAtMs);
+  }
+
+  /** @param statusReason none when empty */
+  finish(job: Job, status: 'SUCCEEDED' | 'FAILED', statusReason: string, atMs: number): void {
     if (isTerminal(job.status)) return;
-    // CancelJob leaves alone what runs: it must not shadow the reason that the run then ends for.
+    move(job, status);
+    if (statusReason !== '') job.statusReason = statusReason;
+    job.stoppedAtMs = atMs;
+    this.#doomed.delete(job);
+    // A parent's end follows from its children's, also when the journal is read again.
+    if (job.children === undefined) this.#setting.journal.write({ event: 'ended', jobId: jobIdOf(job), status, statusReason, atMs });
+    if (job.parent === undefined) this.#setting.store.ended(job);
+    else this.#finishParent(job.parent, atMs);
+    this.#ended.push(job);
+    this.#settle();
+  }
+
+  #finishParent(parent: Job, atMs: number): void {
+    const { children } = parent;
+    if (children === undefined || isTerminal(parent.status)) return;
+    const failed = children.count('FAILED');
+    if (failed + children.count('SUCCEEDED') < children.size()) return;
+    if (failed === 0) this.finish(parent, 'SUCCEEDED', '', atMs);
+    else this.finish(parent, 'FAILED', parent.stopped?.reason ?? 'Array Child Job failed', atMs);
+  }
+
+  // A chain of 10,000 jobs that wait for each other must not become 10,000 nested calls.
+  #settle(): void {
+    if (this.#isSettling) return;
+    this.#isSettling = true;
+    for (let job = this.#ended.pop(); job !== undefined; job = this.#ended.pop()) this.#tellWaiters(job);
+    this.#isSettling = false;
+  }
+
+  #tellWaiters(job: Job): void {
+    const waiters = job.waiters ?? [];
+    delete job.waiters;
+    for (const waiter of waiters) {
+      waiter.waitingFor -= 1;
+      if (job.status === 'FAILED') this.#doomed.add(waiter);
+      // Not yet PENDING: its first release, or the end of a replay, will see to it.
+      if (waiter.status === 'PENDING' && (job.status === 'FAILED' || !isWaiting(waiter))) this.release(waiter);
+    }
+  }
+
+  /** CancelJob ends what has not started; what runs goes on. TerminateJob ends all of it. */
+  stop(job: Job, how: 'cancel' | 'terminate', reason: string): void {
+    if (isTerminal(job.status)) return;
+    // CancelJob must not shadow the reason for which a running job then ends.
     if (how === 'terminate' || job.live === undefined) {
       markStopped(job, how, reason);
-      journal.write({ event: 'stopped', jobId: jobIdOf(job), how, reason });
+      this.#setting.journal.write({ event: 'stopped', jobId: jobIdOf(job), how, reason });
     }
-    for (const member of [...membersOf(job)]) {
+    for (const member of membersOf(job)) {
       if (isTerminal(member.status)) continue;
       if (member.live !== undefined) {
         if (how === 'terminate') member.live.stop({ statusReason: reason, retriable: false }, 'politely');
-      } else if (how === 'terminate' || member.status !== 'PENDING') finish(member, 'FAILED', reason, nowMs());
+        // A job that waits for others is cancelled when they have ended, says AWS.
+      } else if (how === 'terminate' || member.status !== 'PENDING') this.finish(member, 'FAILED', reason, this.#setting.nowMs());
     }
   }
 
-  return {
-    add,
-    release,
-    finish,
-    attemptEnded,
-    markStopped,
-    start,
-    submit(submission) {
-      const job = add(submission);
-      journal.write({ event: 'submitted', submission });
-      if (setting.scheduleMs > 0) setTimeout(release, setting.scheduleMs, job).unref();
-      else setImmediate(release, job);
-      return job;
-    },
-    cancel: (job, reason) => stop(job, 'cancel', reason),
-    terminate: (job, reason) => stop(job, 'terminate', reason),
-    loseHost(job) {
-      let lost = false;
-      for (const member of membersOf(job)) {
-        if (member.live === undefined) continue;
-        member.live.stop(hostLost(), 'at-once');
-        lost = true;
-      }
-      return lost;
-    },
-    async close() {
-      isClosed = true;
-      if (living.size === 0) return;
-      const allEnded = new Promise<void>((resolve) => {
-        closing = resolve;
-      });
-      for (const live of living.values()) live.stop(hostLost(), 'at-once');
-      await allEnded;
-    },
-  };
+  /** The host under what runs of this job is gone. False when nothing of it runs. */
+  loseHost(job: Job): boolean {
+    let lost = false;
+    for (const member of membersOf(job)) {
+      if (member.live === undefined) continue;
+      member.live.stop(hostLost(), 'at-once');
+      lost = true;
+    }
+    return lost;
+  }
+
+  /** Ends all attempts at once and writes nothing of it down: the next server finds them as hosts lost. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#living.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#allEnded = resolve;
+    for (const live of this.#living.values()) live.stop(hostLost(), 'at-once');
+    await promise;
+  }
 }

@@ -51,51 +51,64 @@ export interface Queues {
   slotsUsed(): number;
 }
 
+interface Slots {
+  environments: Map<string, ComputeEnvironment>;
+  used(): number;
+  /** The name of an environment of the queue with a free slot. */
+  findFree(queue: JobQueue): string | undefined;
+  take(environment: string): FreeSlot;
+}
+
+function createSlots(freed: () => void): Slots {
+  const environments = new Map<string, ComputeEnvironment>();
+  const used = new Map<string, number>();
+  const count = (name: string, change: number) => void used.set(name, (used.get(name) ?? 0) + change);
+  return {
+    environments,
+    used: () => [...used.values()].reduce((sum, slots) => sum + slots, 0),
+    findFree(queue) {
+      return queue.environments.find((name) => {
+        const environment = environments.get(name);
+        return environment?.state === 'ENABLED' && (used.get(name) ?? 0) < environment.slots;
+      });
+    },
+    take(name) {
+      count(name, 1);
+      let isFreed = false;
+      return () => {
+        if (isFreed) return;
+        isFreed = true;
+        count(name, -1);
+        freed();
+      };
+    },
+  };
+}
+
 /**
  * @param start called with a RUNNABLE job that got a slot. It moves the job on at once.
  */
 export function createQueues(start: (job: Job, environment: string, freeSlot: FreeSlot) => void): Queues {
-  const environments = new Map<string, ComputeEnvironment>();
-  const used = new Map<string, number>();
   const queues = new Map<string, LiveQueue>();
+  const slots = createSlots(plan);
   let byPriority: LiveQueue[] = [];
-  let planned = false;
-
-  function freeEnvironment(queue: JobQueue): ComputeEnvironment | undefined {
-    for (const name of queue.environments) {
-      const environment = environments.get(name);
-      if (environment?.state === 'ENABLED' && (used.get(name) ?? 0) < environment.slots) return environment;
-    }
-    return undefined;
-  }
-
-  function startIn(environment: ComputeEnvironment, job: Job): void {
-    const { name } = environment;
-    used.set(name, (used.get(name) ?? 0) + 1);
-    let freed = false;
-    start(job, name, () => {
-      if (freed) return;
-      freed = true;
-      used.set(name, (used.get(name) ?? 0) - 1);
-      plan();
-    });
-  }
+  let isPlanned = false;
 
   function dispatch(): void {
-    planned = false;
+    isPlanned = false;
     for (const { queue, line } of byPriority) {
-      for (let environment = freeEnvironment(queue); environment !== undefined; environment = freeEnvironment(queue)) {
+      for (let environment = slots.findFree(queue); environment !== undefined; environment = slots.findFree(queue)) {
         const job = line.take();
         if (job === undefined) break;
-        startIn(environment, job);
+        start(job, environment, slots.take(environment));
       }
     }
   }
 
   // Once per turn of the loop: a thousand children that end in the same turn make one round of dispatching.
   function plan(): void {
-    if (planned) return;
-    planned = true;
+    if (isPlanned) return;
+    isPlanned = true;
     setImmediate(dispatch);
   }
 
@@ -106,12 +119,12 @@ export function createQueues(start: (job: Job, environment: string, freeSlot: Fr
 
   return {
     putEnvironment(environment) {
-      environments.set(environment.name, environment);
+      slots.environments.set(environment.name, environment);
       plan();
     },
-    environment: (name) => environments.get(name),
-    environments: () => [...environments.values()],
-    removeEnvironment: (name) => void environments.delete(name),
+    environment: (name) => slots.environments.get(name),
+    environments: () => [...slots.environments.values()],
+    removeEnvironment: (name) => void slots.environments.delete(name),
     put(queue) {
       queues.set(queue.name, { queue, line: queues.get(queue.name)?.line ?? createRunnableLine() });
       sort();
@@ -127,6 +140,6 @@ export function createQueues(start: (job: Job, environment: string, freeSlot: Fr
       plan();
     },
     front: (queueName, limit) => queues.get(queueName)?.line.front(limit) ?? [],
-    slotsUsed: () => [...used.values()].reduce((sum, count) => sum + count, 0),
+    slotsUsed: slots.used,
   };
 }

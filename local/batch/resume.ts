@@ -1,7 +1,8 @@
 /** Brings back what an earlier server on the same data folder knew. */
 import { hostLost } from './attempts.ts';
 import type { Definitions } from './definitions.ts';
-import type { Engine, EngineMoves } from './engine.ts';
+import type { Engine } from './engine.ts';
+import { markStopped } from './engine.ts';
 import type { JobStore } from './job-store.ts';
 import type { Job } from './jobs.ts';
 import { isTerminal } from './jobs.ts';
@@ -16,7 +17,7 @@ export interface Resumed {
 
 type Started = Extract<JournalEvent, { event: 'started' }>;
 
-export function createResumed(parts: { store: JobStore; definitions: Definitions; queues: Queues; engine: Engine & EngineMoves }): Resumed {
+export function createResumed(parts: { store: JobStore; definitions: Definitions; queues: Queues; engine: Engine }): Resumed {
   const { store, definitions, queues, engine } = parts;
   const open = new Map<Job, Started>();
 
@@ -33,7 +34,7 @@ export function createResumed(parts: { store: JobStore; definitions: Definitions
     } else if (event.event === 'ended') {
       open.delete(job);
       engine.finish(job, event.status, event.statusReason, event.atMs);
-    } else if (event.event === 'stopped') engine.markStopped(job, event.how, event.reason);
+    } else if (event.event === 'stopped') markStopped(job, event.how, event.reason);
     else job.submission.tags = event.tags;
   }
 
@@ -72,7 +73,7 @@ export function createResumed(parts: { store: JobStore; definitions: Definitions
       }
       for (const job of store.all()) {
         if (isTerminal(job.status)) continue;
-        if (job.stopped?.how === 'terminate') engine.terminate(job, job.stopped.reason);
+        if (job.stopped?.how === 'terminate') engine.stop(job, 'terminate', job.stopped.reason);
         else engine.release(job);
       }
     },

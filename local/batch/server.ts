@@ -11,7 +11,7 @@ import { createLedger } from '../ledger.ts';
 import type { BatchContext, LagMs } from './context.ts';
 import { serveBatchControl } from './control-batch.ts';
 import { createDefinitions } from './definitions.ts';
-import { createEngine } from './engine.ts';
+import { Engine } from './engine.ts';
 import { createJobStore } from './job-store.ts';
 import type { Journal } from './journal.ts';
 import { compactJournal, openJournal, replayJournal } from './journal.ts';
@@ -107,21 +107,19 @@ function createLateJournal(): Journal & { open(path: string): void } {
 }
 
 async function assemble(options: LocalBatchOptions, runner: Runner, ledger: Ledger, faults: Faults) {
-  const { dataFolder, latency = {}, keep = {} } = options;
+  const { dataFolder, jobEnvironment = {}, graceMs = defaultGraceMs, region = 'us-east-1', accountId = '000000000000', minTimeoutSeconds = 60 } = options;
+  const { scheduleMs, startMs } = { scheduleMs: 0, startMs: 0, ...options.latency };
+  const keeping = { finishedMs: 7 * dayMs, finishedJobs: 100_000, ...options.keep };
   const logFolder = join(dataFolder, 'logs');
   await mkdir(logFolder, { recursive: true });
   const journalPath = join(dataFolder, 'journal.jsonl');
   const journal = createLateJournal();
   const nowMs = Date.now;
-  const store = createJobStore({ finishedMs: keep.finishedMs ?? 7 * dayMs, finishedJobs: keep.finishedJobs ?? 100_000 });
+  const store = createJobStore(keeping);
   const definitions = createDefinitions();
-  const engine = createEngine(
+  const engine = new Engine(
     {
-      store, journal, runner, ledger, faults, logFolder, nowMs,
-      jobEnvironment: options.jobEnvironment ?? {},
-      scheduleMs: latency.scheduleMs ?? 0,
-      startMs: latency.startMs ?? 0,
-      graceMs: options.graceMs ?? defaultGraceMs,
+      store, journal, runner, ledger, faults, logFolder, nowMs, jobEnvironment, scheduleMs, startMs, graceMs,
     },
     () => queues,
   );
@@ -134,9 +132,7 @@ async function assemble(options: LocalBatchOptions, runner: Runner, ledger: Ledg
   putQueues(queues, options.queues ?? [{ name: defaultQueue, slots: availableParallelism() }]);
   resumed.goOn(nowMs());
   const context: BatchContext = {
-    region: options.region ?? 'us-east-1',
-    accountId: options.accountId ?? '000000000000',
-    minTimeoutSeconds: options.minTimeoutSeconds ?? 60,
+    region, accountId, minTimeoutSeconds,
     lag: { definitionMs: 0, listMs: 0, ...options.lag },
     store, definitions, queues, engine, journal, faults, nowMs,
   };

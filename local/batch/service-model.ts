@@ -113,6 +113,11 @@ function checkScalar(shape: Shape, value: unknown, at: string, problems: string[
   }
 }
 
+function checkEntries(shape: Shape, entries: [string, unknown][], of: Member | undefined, at: string, problems: string[]): void {
+  checkSize(shape, entries.length, at, problems);
+  if (of !== undefined) for (const [key, item] of entries) check(of.shape, item, `${at}${key}`, problems);
+}
+
 function check(name: string, value: unknown, at: string, problems: string[]): void {
   const shape = shapes[name];
   if (shape === undefined) throw new Error(`service-model.json names a shape ${name} that it does not have`);
@@ -120,18 +125,10 @@ function check(name: string, value: unknown, at: string, problems: string[]): vo
     checkStructure(name, shape, value, at, problems);
   } else if (shape.type === 'list') {
     if (!Array.isArray(value)) problems.push(`${at}: expected a list`);
-    else {
-      checkSize(shape, value.length, at, problems);
-      const member = shape.member?.shape;
-      if (member !== undefined) for (const [index, item] of value.entries()) check(member, item, `${at}[${index}]`, problems);
-    }
+    else checkEntries(shape, value.map((item, index) => [`[${index}]`, item]), shape.member, at, problems);
   } else if (shape.type === 'map') {
     if (!isObject(value)) problems.push(`${at}: expected a map`);
-    else {
-      checkSize(shape, Object.keys(value).length, at, problems);
-      const member = shape.value?.shape;
-      if (member !== undefined) for (const [key, item] of Object.entries(value)) check(member, item, `${at}.${key}`, problems);
-    }
+    else checkEntries(shape, Object.entries(value).map(([key, item]) => [`.${key}`, item]), shape.value, at, problems);
   } else {
     checkScalar(shape, value, at, problems);
   }

@@ -1,10 +1,12 @@
 /** The life of jobs on the local Batch, seen through the AWS SDK. Containers are simulated. */
 import { CancelJobCommand, DescribeJobsCommand, GetJobQueueSnapshotCommand, ListJobsCommand, TerminateJobCommand } from '@aws-sdk/client-batch';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Container } from '../../local/batch/runner.ts';
 import type { SimulatedRun } from '../../local/batch/runners/simulated.ts';
 import { createSimulatedRunner } from '../../local/batch/runners/simulated.ts';
 import { createWorld, temporaryFolder } from './local-batch-world.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const simulated = (plan: (container: Container) => SimulatedRun = () => ({ durationMs: 0 })) => createSimulatedRunner(plan);
 const forever = 1_000_000;
@@ -166,8 +168,7 @@ describe('an array', () => {
   });
 
   it('cancels the children that wait and lets those that run finish', async () => {
-    let endFirst: () => void = () => undefined;
-    const first = new Promise<void>((resolve) => { endFirst = resolve; });
+    const { promise: first, resolve: endFirst } = Promise.withResolvers<void>();
     const world = await createWorld({ queues: [{ name: 'batchwell', slots: 1 }], runner: simulated(() => ({ durationMs: 0, effect: () => first })) });
     const jobId = await world.submit({ arrayProperties: { size: 3 } });
     await world.until(`${jobId}:0`, ({ status }) => status === 'RUNNING');

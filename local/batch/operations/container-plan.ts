@@ -76,20 +76,28 @@ export function planContainer(properties: ContainerProperties, overrides: Contai
   };
 }
 
-/** What is wrong with a definition's container; AWS looks at it at registration. */
-export function containerProblem(properties: ContainerProperties | undefined): string | undefined {
-  if (properties === undefined) return 'Container properties should not be empty';
-  if ((properties.image ?? '') === '') return 'Container properties image should not be null or empty';
+function requirementProblem(properties: ContainerProperties): string | undefined {
   const requirements = mergeRequirements(properties, {});
   for (const type of ['VCPU', 'MEMORY']) {
     const value = requirements.find((item) => item.type === type)?.value;
     if (value === undefined) return `Container properties must have resourceRequirements of type ${type}`;
     if (!(Number(value) > 0)) return `Resource requirement ${type} must be a positive number, got ${JSON.stringify(value)}`;
   }
-  const volumes = new Set((properties.volumes ?? []).map(({ name }) => name));
-  for (const { sourceVolume, containerPath } of properties.mountPoints ?? []) {
-    if (!volumes.has(sourceVolume)) return `Mount point sourceVolume ${sourceVolume ?? ''} is not among the volumes`;
-    if (containerPath === undefined || !containerPath.startsWith('/')) return `Mount point containerPath ${containerPath ?? ''} must be absolute`;
+  return undefined;
+}
+
+function mountProblem({ volumes = [], mountPoints = [] }: ContainerProperties): string | undefined {
+  const names = new Set(volumes.map(({ name }) => name));
+  for (const { sourceVolume = '', containerPath = '' } of mountPoints) {
+    if (!names.has(sourceVolume)) return `Mount point sourceVolume ${sourceVolume} is not among the volumes`;
+    if (!containerPath.startsWith('/')) return `Mount point containerPath ${containerPath} must be absolute`;
   }
   return undefined;
+}
+
+/** What is wrong with a definition's container; AWS looks at it at registration. */
+export function containerProblem(properties: ContainerProperties | undefined): string | undefined {
+  if (properties === undefined) return 'Container properties should not be empty';
+  if ((properties.image ?? '') === '') return 'Container properties image should not be null or empty';
+  return requirementProblem(properties) ?? mountProblem(properties);
 }

@@ -71,7 +71,7 @@ export const deleteJobQueue: Handler = (context, body) => {
   if (queue.state !== 'DISABLED') return clientException('Cannot delete, resource is not DISABLED');
   // AWS ends all jobs of a deleted queue.
   for (const job of context.store.ofQueue(queue.name).upwards(undefined, 0)) {
-    if (!isTerminal(job.status)) context.engine.terminate(job, 'Job queue deleted');
+    if (!isTerminal(job.status)) context.engine.stop(job, 'terminate', 'Job queue deleted');
   }
   context.queues.remove(queue.name);
   context.journal.write({ event: 'queue-removed', name: queue.name });

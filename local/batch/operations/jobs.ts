@@ -30,13 +30,13 @@ function findToStop(context: BatchContext, body: Record<string, unknown>): { job
 export const cancelJob: Handler = (context, body) => {
   const found = findToStop(context, body);
   if (isRefusal(found)) return found;
-  context.engine.cancel(found.job, found.reason);
+  context.engine.stop(found.job, 'cancel', found.reason);
   return {};
 };
 
 export const terminateJob: Handler = (context, body) => {
   const found = findToStop(context, body);
   if (isRefusal(found)) return found;
-  context.engine.terminate(found.job, found.reason);
+  context.engine.stop(found.job, 'terminate', found.reason);
   return {};
 };

@@ -26,11 +26,14 @@ const filterPageLimit = 100;
 
 type Test = (job: Job) => boolean;
 
+function definitionNameOf({ submission }: Job): string {
+  return nameOf('job-definition', submission.definitionArn).split(':')[0] ?? '';
+}
+
 function definitionTest(value: string): Test {
   if (value.startsWith('arn:')) return ({ submission }) => submission.definitionArn === value;
-  const nameIn = ({ submission }: Job) => nameOf('job-definition', submission.definitionArn).split(':')[0] ?? '';
-  if (value.endsWith('*')) return (job) => nameIn(job).startsWith(value.slice(0, -1));
-  return (job) => nameIn(job) === value;
+  if (value.endsWith('*')) return (job) => definitionNameOf(job).startsWith(value.slice(0, -1));
+  return (job) => definitionNameOf(job) === value;
 }
 
 function nameTest(value: string): Test {
@@ -70,14 +73,14 @@ function* newestNamed(jobs: readonly Job[], from: number): Generator<Job> {
 }
 
 function parseFilter(filters: Filter[]): { name: string; value: string; test: Test } | Refusal {
-  const [filter] = filters;
-  if (filters.length !== 1 || filter === undefined) return executionError('Only one filter can be used at a time');
-  const test = filterTests[filter.name ?? ''];
-  const value = filter.values?.[0];
-  if (test === undefined) return executionError(`Filter ${filter.name ?? ''} is not supported; use one of ${Object.keys(filterTests).join(', ')}`);
-  if (value === undefined || filter.values?.length !== 1) return executionError(`Filter ${filter.name ?? ''} takes exactly one value`);
-  if (filter.name?.endsWith('_CREATED_AT') === true && !/^\d+$/.test(value)) return executionError(`Filter ${filter.name} takes epoch milliseconds`);
-  return { name: filter.name ?? '', value, test: test(value) };
+  if (filters.length !== 1) return executionError('Only one filter can be used at a time');
+  const { name = '', values = [] } = filters[0] ?? {};
+  const test = filterTests[name];
+  const [value] = values;
+  if (test === undefined) return executionError(`Filter ${name} is not supported; use one of ${Object.keys(filterTests).join(', ')}`);
+  if (value === undefined || values.length !== 1) return executionError(`Filter ${name} takes exactly one value`);
+  if (name.endsWith('_CREATED_AT') && !/^\d+$/.test(value)) return executionError(`Filter ${name} takes epoch milliseconds`);
+  return { name, value, test: test(value) };
 }
 
 function selectFiltered(context: BatchContext, request: ListJobsRequest, queueName: string, filters: Filter[]): Selection | Refusal {

@@ -41,16 +41,20 @@ const smallestArray = 2;
 const largestArray = 10_000;
 const mostDependencies = 20;
 
+function refuseDependency({ store }: BatchContext, { jobId = '', type }: Dependency, arraySize: number | undefined): Refusal | undefined {
+  if (type !== undefined && arraySize === undefined) return executionError(`${type} dependencies require an array job`);
+  if (type === 'SEQUENTIAL') return undefined;
+  const other = store.get(jobId);
+  if (other === undefined) return executionError(`Job dependency ${jobId} does not exist`);
+  if (type !== 'N_TO_N' || other.submission.arraySize === arraySize) return undefined;
+  return executionError(`N_TO_N dependencies require array jobs of equal size, and ${jobId} has ${other.submission.arraySize ?? 'no'} children`);
+}
+
 function refuseDependencies(context: BatchContext, { dependsOn = [], arrayProperties }: SubmitJobRequest): Refusal | undefined {
   if (dependsOn.length > mostDependencies) return executionError(`A job can depend on up to ${mostDependencies} jobs`);
-  for (const { jobId, type } of dependsOn) {
-    if (type !== undefined && arrayProperties?.size === undefined) return executionError(`${type} dependencies require an array job`);
-    if (type === 'SEQUENTIAL') continue;
-    const other = jobId === undefined ? undefined : context.store.get(jobId);
-    if (other === undefined) return executionError(`Job dependency ${jobId ?? ''} does not exist`);
-    if (type === 'N_TO_N' && other.submission.arraySize !== arrayProperties?.size) {
-      return executionError(`N_TO_N dependencies require array jobs of equal size, and ${jobId} has ${other.submission.arraySize ?? 'no'} children`);
-    }
+  for (const dependency of dependsOn) {
+    const refusal = refuseDependency(context, dependency, arrayProperties?.size);
+    if (refusal !== undefined) return refusal;
   }
   return undefined;
 }
@@ -87,7 +91,8 @@ function makeSubmission(context: BatchContext, request: SubmitJobRequest, queueN
   // The definition was checked against the service model when it was registered.
   const defaults = definition.request as unknown as DefinitionDefaults;
   const parameters = { ...defaults.parameters, ...request.parameters };
-  const retry = { ...defaults.retryStrategy, ...request.retryStrategy };
+  const { attempts = 1, evaluateOnExit = [] } = { ...defaults.retryStrategy, ...request.retryStrategy };
+  const timeout = { ...defaults.timeout, ...request.timeout };
   const nowMs = context.nowMs();
   return {
     jobId: randomUUID(),
@@ -100,8 +105,8 @@ function makeSubmission(context: BatchContext, request: SubmitJobRequest, queueN
     dependsOn: request.dependsOn ?? [],
     parameters,
     container: planContainer(defaults.containerProperties ?? {}, request.containerOverrides ?? {}, parameters),
-    retry: { attempts: retry.attempts ?? 1, evaluateOnExit: retry.evaluateOnExit ?? [] },
-    ...optional('timeoutSeconds', request.timeout?.attemptDurationSeconds ?? defaults.timeout?.attemptDurationSeconds),
+    retry: { attempts, evaluateOnExit },
+    ...optional('timeoutSeconds', timeout.attemptDurationSeconds),
     ...optional('shareIdentifier', request.shareIdentifier),
     ...optional('schedulingPriority', request.schedulingPriorityOverride ?? defaults.schedulingPriority),
     ...optional('propagateTags', request.propagateTags ?? defaults.propagateTags),

@@ -1,11 +1,125 @@
-/** Finds the best way to run containers on this machine. */
-import type { Runner } from '../runner.ts';
+/** Finds the best way to run containers on this machine, by trying. */
+import { accessSync, constants } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { tmpdir } from 'node:os';
+import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
+import { findCgroups } from './cgroups.ts';
+import type { EngineRunner } from './engine-container.ts';
+import { createEngineRunner, engineAnswers } from './engine-container.ts';
+import { createIsolatedRunner } from './isolated.ts';
+import { createProotRunner } from './proot.ts';
+
+export type RunnerKind = 'isolated' | 'proot' | 'container';
 
 export interface ChooseOptions {
   dataFolder: string;
-  keepScratch: boolean;
+  keepScratch?: boolean;
+  /** Only this way, or an error. Default: a container engine for the images it has, and for all others isolated, else proot. */
+  only?: RunnerKind;
+  /** Further flags for `podman run` or `docker run`. */
+  engineFlags?: readonly string[];
 }
 
-export async function chooseRunner(_options: ChooseOptions): Promise<Runner> {
-  throw new Error('not yet');
+function findProgram(name: string): string | undefined {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return join(folder, name);
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Runs a small job in it: a kernel or a container around us may refuse what the program needs, and proot before 5.2
+ * does not know the system call statx, so that in it files are there and yet cannot be found.
+ */
+async function works(make: (dataFolder: string) => Runner): Promise<boolean> {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'batchwell-trial-'));
+  const volume = join(dataFolder, 'volume');
+  await mkdir(volume);
+  await writeFile(join(volume, 'marker'), '');
+  try {
+    const { exitCode } = await make(dataFolder).start({
+      jobId: 'trial', jobName: 'trial', attempt: 1, taskId: 'trial', image: '', environment: {},
+      command: ['sh', '-c', 'ls /opt/batchwell-trial/marker && mkdir /data && ls /data && touch /tmp/written'],
+      vcpus: 1, memoryMiB: 64, readonlyRoot: false, logFile: join(dataFolder, 'log'),
+      mounts: [{ volume: 'trial', hostPath: volume, containerPath: '/opt/batchwell-trial', readOnly: true }],
+    }).ended;
+    return exitCode === 0;
+  } finally {
+    await rm(dataFolder, { recursive: true, force: true });
+  }
+}
+
+async function findProcessRunner({ dataFolder, keepScratch = false, only }: ChooseOptions): Promise<Runner | undefined> {
+  const cgroups = await findCgroups();
+  const shared = { keepScratch, ...(cgroups === undefined ? {} : { cgroups }) };
+  const bwrap = findProgram('bwrap');
+  if (bwrap !== undefined && only !== 'proot') {
+    const make = (folder: string) => createIsolatedRunner({ ...shared, dataFolder: folder, program: bwrap });
+    if (await works(make)) return make(dataFolder);
+  }
+  const proot = findProgram('proot');
+  const setpriv = findProgram('setpriv');
+  if (proot !== undefined && setpriv !== undefined && only !== 'isolated') {
+    const make = (folder: string) => createProotRunner({ ...shared, dataFolder: folder, program: proot, setpriv });
+    if (await works(make)) return make(dataFolder);
+  }
+  return undefined;
+}
+
+async function findEngine({ dataFolder, only, engineFlags = [] }: ChooseOptions): Promise<EngineRunner | undefined> {
+  if (only === 'isolated' || only === 'proot') return undefined;
+  for (const name of ['podman', 'docker']) {
+    const program = findProgram(name);
+    if (program !== undefined && (await engineAnswers(program))) return createEngineRunner({ dataFolder, program, flags: engineFlags });
+  }
+  return undefined;
+}
+
+/** Starts in the engine where it has the image, else in the other; kills that come before that is known are kept. */
+function startInEither(engine: EngineRunner, other: Runner, container: Container): RunningContainer {
+  let running: RunningContainer | undefined;
+  let wanted: { signal: 'SIGTERM' | 'SIGKILL'; graceMs: number } | undefined;
+  const ended: Promise<Ended> = engine.hasImage(container.image).then((present) => {
+    running = (present ? engine : other).start(container);
+    if (wanted !== undefined) running.kill(wanted.signal, wanted.graceMs);
+    return running.ended;
+  });
+  return {
+    ended,
+    kill(signal, graceMs) {
+      wanted = { signal, graceMs };
+      running?.kill(signal, graceMs);
+    },
+  };
+}
+
+function combine(engine: EngineRunner, other: Runner): Runner {
+  return {
+    name: `container+${other.name}`,
+    keepsLogs: true,
+    start: (container) => startInEither(engine, other, container),
+    async sweep() {
+      await engine.sweep?.();
+      await other.sweep?.();
+    },
+  };
+}
+
+/**
+ * The best runner here.
+ * @throws when there is none, saying what to install.
+ */
+export async function chooseRunner(options: ChooseOptions): Promise<Runner> {
+  const [engine, other] = await Promise.all([findEngine(options), options.only === 'container' ? undefined : findProcessRunner(options)]);
+  if (engine !== undefined && other !== undefined) return combine(engine, other);
+  const found = other ?? engine;
+  if (found !== undefined) return found;
+  const tried = options.only ?? 'bubblewrap, proot, podman or docker';
+  throw new Error(`No way to run jobs works on this machine (tried: ${tried}). Install bubblewrap (Debian: apt-get install bubblewrap), or give the simulated runner.`);
 }

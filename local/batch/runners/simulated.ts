@@ -15,10 +15,7 @@ const signalExitCodes = { SIGTERM: 143, SIGKILL: 137 };
 
 function start(container: Container, plan: (container: Container) => SimulatedRun): RunningContainer {
   const { durationMs, exitCode = 0, reason, effect } = plan(container);
-  let finish: (ended: Ended) => void = () => undefined;
-  const ended = new Promise<Ended>((resolve) => {
-    finish = resolve;
-  });
+  const { promise: ended, resolve: finish } = Promise.withResolvers<Ended>();
   const complete = () => finish({ exitCode, ...(reason === undefined ? {} : { reason }) });
   const timer = setTimeout(() => {
     if (effect === undefined) complete();

@@ -1,0 +1,104 @@
+/**
+ * Containers by podman or docker, for images that are already on this machine: nothing is ever pulled.
+ * The engine outlives the server, so a server that is killed leaves its containers running; the next one on the
+ * same data folder ends them (they carry its path as a label).
+ */
+import { execFile, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { promisify } from 'node:util';
+import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
+import { cannotStartReason, outOfMemoryReason } from '../runner.ts';
+
+export interface EngineOptions {
+  dataFolder: string;
+  /** The full path of podman or docker. */
+  program: string;
+  /** Put after `run`, such as `--runtime=runc`. */
+  flags?: readonly string[];
+}
+
+export interface EngineRunner extends Runner {
+  hasImage(image: string): Promise<boolean>;
+}
+
+const run = promisify(execFile);
+const answerLimitMs = 5000;
+const label = 'batchwell.local';
+const imageKnownMs = 60_000;
+const sharesPerCpu = 1024;
+/** `docker run`'s own exit codes: 125 the engine failed, 126 and 127 the command could not be run. */
+const engineFailed = 125;
+const commandFailed = [126, 127];
+
+function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Container): string[] {
+  const { taskId, environment, memoryMiB, vcpus, mounts, readonlyRoot, image, command } = container;
+  // `-e NAME` takes the value from the engine's own environment: secrets stand in no process list.
+  const variables = Object.entries(environment).flatMap(([name, value]) => (isEnginesOwn(name) ? ['-e', `${name}=${value}`] : ['-e', name]));
+  const volumes = mounts.flatMap(({ hostPath, containerPath, readOnly }) => ['-v', `${hostPath === undefined ? '' : `${hostPath}:`}${containerPath}${readOnly && hostPath !== undefined ? ':ro' : ''}`]);
+  return [
+    'run', '--rm', '--pull=never', '--network=host', '--init', `--name=batchwell-${taskId}`, `--label=${label}=${dataFolder}`,
+    ...(memoryMiB > 0 ? [`--memory=${memoryMiB}m`] : []),
+    `--cpu-shares=${Math.max(2, Math.round(vcpus * sharesPerCpu))}`,
+    ...(readonlyRoot ? ['--read-only'] : []),
+    ...flags, ...volumes, ...variables, image, ...command,
+  ];
+}
+
+/** Variables that change what the engine's own program does. */
+const isEnginesOwn = (name: string) => /^(PATH|HOME|DOCKER_.*|CONTAINER_.*|XDG_.*|TMPDIR|LD_.*)$/.test(name);
+
+function judge(container: Container, exitCode: number, killed: boolean): Ended {
+  if (exitCode === engineFailed) return { neverStarted: true, reason: 'CannotStartContainerError: the container engine refused it; its message is in the log' };
+  if (commandFailed.includes(exitCode)) return { exitCode, neverStarted: true, reason: cannotStartReason(container.command[0] ?? '') };
+  // With --rm nothing is left to ask; 137 that nobody here asked for is the kernel's.
+  return exitCode === 137 && !killed && container.memoryMiB > 0 ? { exitCode, reason: outOfMemoryReason } : { exitCode };
+}
+
+function startContainer(options: EngineOptions, container: Container): RunningContainer {
+  const own = Object.fromEntries(Object.entries(container.environment).filter(([name]) => !isEnginesOwn(name)));
+  const log = openSync(container.logFile, 'w');
+  const child = spawn(options.program, runArguments(options, container), { env: { ...process.env, ...own }, detached: true, stdio: ['ignore', log, log] });
+  closeSync(log);
+  let killed = false;
+  let killer: NodeJS.Timeout | undefined;
+  const name = `batchwell-${container.taskId}`;
+  const engine = (...words: string[]) => run(options.program, words).catch(() => undefined);
+  const ended = new Promise<Ended>((resolve) => {
+    child.once('error', (cause) => resolve({ neverStarted: true, reason: `CannotStartContainerError: ${cause.message}` }));
+    child.once('exit', (code) => resolve(judge(container, code ?? 137, killed)));
+  }).finally(() => clearTimeout(killer));
+  return {
+    ended,
+    kill(signal, graceMs) {
+      killed = true;
+      void engine('kill', `--signal=${signal}`, name);
+      if (signal === 'SIGTERM') killer ??= setTimeout(() => void engine('kill', '--signal=SIGKILL', name), graceMs);
+    },
+  };
+}
+
+export function createEngineRunner(options: EngineOptions): EngineRunner {
+  const known = new Map<string, { present: boolean; atMs: number }>();
+  return {
+    name: 'container',
+    keepsLogs: true,
+    start: (container) => startContainer(options, container),
+    async hasImage(image) {
+      const before = known.get(image);
+      if (before !== undefined && Date.now() - before.atMs < imageKnownMs) return before.present;
+      const present = await run(options.program, ['image', 'inspect', image], { timeout: answerLimitMs }).then(() => true, () => false);
+      known.set(image, { present, atMs: Date.now() });
+      return present;
+    },
+    async sweep() {
+      const { stdout } = await run(options.program, ['ps', '-aq', `--filter=label=${label}=${options.dataFolder}`]).catch(() => ({ stdout: '' }));
+      const left = stdout.split('\n').filter((id) => id !== '');
+      if (left.length > 0) await run(options.program, ['rm', '-f', ...left]).catch(() => undefined);
+    },
+  };
+}
+
+/** Whether the engine's daemon or store answers. */
+export async function engineAnswers(program: string): Promise<boolean> {
+  return run(program, ['info'], { timeout: answerLimitMs }).then(() => true, () => false);
+}

@@ -1,0 +1,63 @@
+/** Containers by bubblewrap: own root folder, own processes, the host's network. 8 to 12 ms each. */
+import { join } from 'node:path';
+import type { Container, Runner } from '../runner.ts';
+import type { Cgroups } from './cgroups.ts';
+import type { Invocation, Scratch } from './process-container.ts';
+import { containerEnvironment, startProcessContainer } from './process-container.ts';
+import { sweepScratch } from './scratch.ts';
+import type { Placement } from './root-folder.ts';
+import { planRootFolder } from './root-folder.ts';
+
+export interface IsolatedOptions {
+  dataFolder: string;
+  keepScratch: boolean;
+  cgroups?: Cgroups;
+  /** The full path of bubblewrap. */
+  program: string;
+}
+
+// What Docker leaves to root in a container, without making devices: a task that is root could else open the disk itself.
+const keptCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'NET_BIND_SERVICE', 'SYS_CHROOT'];
+const isRoot = process.getuid?.() === 0;
+
+function argumentsOf(placement: Placement): string[] {
+  if (placement.kind === 'symlink') return ['--symlink', placement.target, placement.to];
+  return [placement.kind === 'writable' ? '--bind' : '--ro-bind', placement.from, placement.to];
+}
+
+function invoke(program: string, container: Container, { root, volumes }: Scratch): Invocation {
+  const capabilities = isRoot ? ['--cap-drop', 'ALL', ...keptCapabilities.flatMap((name) => ['--cap-add', `CAP_${name}`])] : [];
+  const privateArguments = [
+    '--unshare-pid', '--unshare-ipc', '--die-with-parent', '--clearenv',
+    ...Object.entries(containerEnvironment(container)).flatMap(([name, value]) => ['--setenv', name, value]),
+    ...capabilities,
+    '--bind', root, '/',
+    ...planRootFolder(container.mounts, volumes).flatMap(argumentsOf),
+    '--proc', '/proc', '--dev', '/dev',
+    ...(container.readonlyRoot ? ['--remount-ro', '/'] : []),
+    '--chdir', '/',
+  ];
+  return {
+    argv: [program, '--json-status-fd', '3', '--args', '4', '--', ...container.command],
+    privateArguments,
+    environment: { PATH: '/usr/bin:/bin' },
+    reportsInit: true,
+    notFound: /^bwrap: execvp [^\n]*: (?:No such file or directory|Permission denied)\n$/m,
+  };
+}
+
+export function createIsolatedRunner({ dataFolder, keepScratch, cgroups, program }: IsolatedOptions): Runner {
+  const scratchFolder = join(dataFolder, 'scratch');
+  const setting = {
+    scratchFolder,
+    keepScratch,
+    ...(cgroups === undefined ? {} : { cgroups }),
+    invoke: (container: Container, scratch: Scratch) => invoke(program, container, scratch),
+  };
+  return {
+    name: 'isolated',
+    keepsLogs: true,
+    start: (container) => startProcessContainer(setting, container),
+    sweep: () => sweepScratch(scratchFolder, keepScratch, cgroups),
+  };
+}

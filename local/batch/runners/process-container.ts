@@ -1,0 +1,208 @@
+/** A container that is a process of this machine inside a program that isolates it: bubblewrap or proot. */
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { chmodSync, closeSync, mkdirSync, openSync, readSync, readFileSync, fstatSync, writeSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Container, Ended, RunningContainer } from '../runner.ts';
+import { cannotStartReason, outOfMemoryReason } from '../runner.ts';
+import type { Cgroup, Cgroups } from './cgroups.ts';
+
+/** Where one task's files are on this machine. */
+export interface Scratch {
+  folder: string;
+  /** Becomes `/`. */
+  root: string;
+  /** Holds the volumes without a host path. */
+  volumes: string;
+}
+
+/** The program that isolates, with all its arguments and the task's command. */
+export interface Invocation {
+  argv: string[];
+  /** Further arguments, passed over a pipe as fd 4 so that they (a job's secrets) stand in no process list. */
+  privateArguments?: string[];
+  environment: Record<string, string>;
+  /** True when the program tells on fd 3 the pid of an init it makes; else it is the command's parent itself. */
+  reportsInit: boolean;
+  /** What the program prints when the command is not there. */
+  notFound: RegExp;
+  /** What it prints when a signal ended the command, if it does not pass that on as 128 + signal. */
+  signalled?: RegExp;
+}
+
+export interface ProcessContainerSetting {
+  scratchFolder: string;
+  keepScratch: boolean;
+  cgroups?: Cgroups;
+  invoke(container: Container, scratch: Scratch): Invocation;
+}
+
+// The shell puts itself into the cgroups and then becomes the program: no moment without limits.
+const joinAndRun = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"';
+const signalBase = 128;
+const notFoundExitCode = 127;
+const logTailBytes = 4096;
+const noLimits = 'local Batch: this machine lets no cgroup be made, so the memory and CPU of this job are not limited.\n';
+
+/** What Docker gives a container whose image sets nothing. */
+export function containerEnvironment({ environment, taskId }: Container): Record<string, string> {
+  return { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', HOSTNAME: taskId.slice(0, 12), ...environment };
+}
+
+function makeScratch(folder: string): Scratch {
+  const scratch = { folder, root: join(folder, 'root'), volumes: join(folder, 'volumes') };
+  for (const path of ['tmp', 'var/tmp', 'root']) mkdirSync(join(scratch.root, path), { recursive: true });
+  for (const path of ['tmp', 'var/tmp']) chmodSync(join(scratch.root, path), 0o1777);
+  mkdirSync(scratch.volumes);
+  return scratch;
+}
+
+/** bubblewrap's status pipe tells the pid of the container's init; the command is that one's only child. */
+function commandPid(initPid: number): number | undefined {
+  try {
+    const first = readFileSync(`/proc/${initPid}/task/${initPid}/children`, 'utf8').split(' ')[0] ?? '';
+    return first === '' ? undefined : Number(first);
+  } catch {
+    return undefined;
+  }
+}
+
+function signalProcess(pid: number | undefined, signal: NodeJS.Signals): boolean {
+  if (pid === undefined) return false;
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+function readTail(log: number): string {
+  const { size } = fstatSync(log);
+  const buffer = Buffer.alloc(Math.min(size, logTailBytes));
+  readSync(log, buffer, 0, buffer.length, size - buffer.length);
+  return buffer.toString('utf8');
+}
+
+/** A zombie runs nothing any more: it only waits for its parent, the machine's init after bubblewrap's own end. */
+function stillRuns(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+async function untilGone(pid: number | undefined): Promise<void> {
+  if (pid === undefined) return;
+  for (let tries = 0; tries < 400 && stillRuns(pid); tries += 1) await sleep(2);
+}
+
+interface Started {
+  child: ChildProcess;
+  invocation: Invocation;
+  log: number;
+  cgroup?: Cgroup;
+  initPid(): number | undefined;
+}
+
+function spawnIn(setting: ProcessContainerSetting, container: Container, log: number): Started {
+  const scratch = makeScratch(join(setting.scratchFolder, container.taskId));
+  const invocation = setting.invoke(container, scratch);
+  const texts = [...invocation.argv, ...(invocation.privateArguments ?? [])];
+  if (texts.some((text) => text.includes('\0'))) throw new Error('a zero byte in the command or the environment');
+  const cgroup = setting.cgroups?.create(container.taskId, container);
+  if (cgroup === undefined) writeSync(log, noLimits);
+  const child = spawn('/bin/sh', ['-c', joinAndRun, 'sh', ...(cgroup?.joinFiles ?? []), '--', ...invocation.argv], {
+    env: invocation.environment,
+    cwd: '/',
+    // A terminal's Ctrl-C is for the server, which then ends its jobs in order.
+    detached: true,
+    stdio: ['ignore', log, log, 'pipe', 'pipe'],
+  });
+  const reportedPid = readInitPid(child);
+  sendArguments(child, invocation.privateArguments ?? []);
+  return { child, invocation, log, ...(cgroup === undefined ? {} : { cgroup }), initPid: () => (invocation.reportsInit ? reportedPid() : child.pid) };
+}
+
+/** What the program tells on fd 3: `{"child-pid": 123}`. */
+function readInitPid(child: ChildProcess): () => number | undefined {
+  let pid: number | undefined;
+  child.stdio[3]?.on('data', (chunk: Buffer) => {
+    const told = /"child-pid"\s*:\s*(\d+)/.exec(chunk.toString())?.[1];
+    if (told !== undefined) pid ??= Number(told);
+  });
+  return () => pid;
+}
+
+function sendArguments(child: ChildProcess, texts: readonly string[]): void {
+  const pipe = child.stdio[4];
+  if (!(pipe instanceof Writable)) return;
+  // A program that ends before it has read them says why in the log.
+  pipe.on('error', () => undefined);
+  pipe.end(texts.map((text) => `${text}\0`).join(''));
+}
+
+const oomReason = (cgroup: Cgroup | undefined) => ((cgroup?.oomKills() ?? 0) > 0 ? { reason: outOfMemoryReason } : {});
+
+function judge({ invocation, log, cgroup }: Started, container: Container, code: number | null, signal: NodeJS.Signals | null): Ended {
+  if (code === 0) return { exitCode: 0 };
+  if (signal !== null) return { exitCode: signalBase + constants.signals[signal], signal, ...oomReason(cgroup) };
+  const tail = readTail(log);
+  if (invocation.notFound.test(tail)) {
+    return { exitCode: notFoundExitCode, reason: cannotStartReason(container.command[0] ?? ''), neverStarted: true };
+  }
+  const number = invocation.signalled?.exec(tail)?.[1];
+  return { exitCode: number === undefined ? (code ?? 0) : signalBase + Number(number), ...oomReason(cgroup) };
+}
+
+/** Starts the task's command; a failure to do so is an ending too. */
+export function startProcessContainer(setting: ProcessContainerSetting, container: Container): RunningContainer {
+  let log: number;
+  try {
+    log = openSync(container.logFile, 'w+');
+  } catch (cause) {
+    return { ended: Promise.resolve({ neverStarted: true, reason: `CannotStartContainerError: no log file: ${String(cause)}` }), kill: () => undefined };
+  }
+  const cleanUp = async (started?: Started) => {
+    closeSync(log);
+    await untilGone(started?.initPid());
+    await started?.cgroup?.remove();
+    if (!setting.keepScratch) await rm(join(setting.scratchFolder, container.taskId), { recursive: true, force: true, maxRetries: 3 });
+  };
+  let started: Started;
+  try {
+    if (container.command.length === 0) throw new Error('No command specified');
+    started = spawnIn(setting, container, log);
+  } catch (cause) {
+    const ended: Ended = { neverStarted: true, reason: `CannotStartContainerError: ${String(cause)}` };
+    return { ended: cleanUp().then(() => ended, () => ended), kill: () => undefined };
+  }
+  const { child } = started;
+  let killer: NodeJS.Timeout | undefined;
+  const ended = new Promise<Ended>((resolve) => {
+    child.once('error', (cause) => resolve({ neverStarted: true, reason: `CannotStartContainerError: ${cause.message}` }));
+    child.once('exit', (code, signal) => resolve(judge(started, container, code, signal)));
+  }).then(async (result) => {
+    clearTimeout(killer);
+    await cleanUp(started);
+    return result;
+  });
+  const killNow = () => {
+    signalProcess(started.initPid(), 'SIGKILL');
+    // The group: proot leaves its tracees behind when it is killed. bubblewrap's processes end with its init.
+    if (child.pid !== undefined) signalProcess(-child.pid, 'SIGKILL');
+  };
+  return {
+    ended,
+    kill(signal, graceMs) {
+      const init = started.initPid();
+      // Only the command itself gets SIGTERM, as from `docker stop`; the isolating program would die of it and take the command along.
+      if (signal === 'SIGTERM' && init !== undefined && signalProcess(commandPid(init), 'SIGTERM')) killer ??= setTimeout(killNow, graceMs);
+      else killNow();
+    },
+  };
+}

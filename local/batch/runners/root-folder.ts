@@ -1,0 +1,51 @@
+/**
+ * The root folder that a task sees: a private, writable folder on disk, with the host's system folders read-only
+ * in it and the job's volumes where it wants them. Everything else (/data, /home, /inputs …) is the task's own to make.
+ */
+import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import type { Mount } from '../jobs.ts';
+
+export type Placement =
+  | { kind: 'read-only' | 'writable'; from: string; to: string }
+  | { kind: 'symlink'; target: string; to: string };
+
+const systemFolders = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/opt', '/etc', '/nix'];
+
+function placeSystemPath(path: string, missing: readonly string[]): Placement[] {
+  const stats = lstatSync(path);
+  if (stats.isSymbolicLink()) return [{ kind: 'symlink', target: readlinkSync(path), to: path }];
+  // A mount point that the host does not have cannot be made in a read-only folder: its entries are placed one by one.
+  const isOpened = stats.isDirectory() && missing.some((mountPoint) => mountPoint.startsWith(`${path}/`));
+  if (!isOpened) return [{ kind: 'read-only', from: path, to: path }];
+  return readdirSync(path).flatMap((name) => placeSystemPath(join(path, name), missing));
+}
+
+/** On many systems /etc/resolv.conf points to /run, and without it no name resolves. */
+function placeResolver(): Placement[] {
+  if (!existsSync('/etc/resolv.conf')) return [];
+  const real = realpathSync('/etc/resolv.conf');
+  return systemFolders.some((folder) => real.startsWith(`${folder}/`)) ? [] : [{ kind: 'read-only', from: real, to: real }];
+}
+
+function placeMount({ hostPath, volume, containerPath, readOnly }: Mount, volumeFolder: string): Placement {
+  const from = hostPath ?? join(volumeFolder, encodeURIComponent(volume));
+  // Docker makes a host path that is not there, and so does ECS.
+  if (!existsSync(from)) mkdirSync(from, { recursive: true });
+  return { kind: readOnly ? 'read-only' : 'writable', from, to: normalize(containerPath) };
+}
+
+/**
+ * What lies where in the task's root, in the order in which it must be placed.
+ * @param volumeFolder holds the volumes that have no host path
+ * @throws when a host path cannot be made.
+ */
+export function planRootFolder(mounts: readonly Mount[], volumeFolder: string): Placement[] {
+  const missing = mounts.map(({ containerPath }) => normalize(containerPath)).filter((path) => !existsSync(path));
+  const system = systemFolders.filter((path) => existsSync(path)).flatMap((path) => placeSystemPath(path, missing));
+  const placed = mounts.map((mount) => placeMount(mount, volumeFolder));
+  // A mount below another one's place must come after it.
+  return [...system, ...placeResolver(), ...placed.toSorted((one, other) => depth(one.to) - depth(other.to))];
+}
+
+const depth = (path: string) => (dirname(path) === path ? 0 : path.split('/').length);
