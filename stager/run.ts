@@ -70,8 +70,8 @@ async function stop(session: Session, shell: RunningShell): Promise<number> {
 }
 
 /** Runs the script to its end. A shell that ends without a result is itself the failure. */
-async function runScript(session: Session, script: string, terminated: Promise<void>): Promise<number> {
-  const shell = runShell(findShell(), script, session.logs, (words) => answer(session, words));
+async function runScript(session: Session, script: string, env: NodeJS.ProcessEnv, terminated: Promise<void>): Promise<number> {
+  const shell = runShell(findShell(), script, session.logs, env, (words) => answer(session, words));
   const outcome = await Promise.race([shell.ended, terminated.then(() => 'terminated' as const)]).catch((error: unknown) => ({ error }));
   if (outcome === 'terminated') return stop(session, shell);
   // What the task left running in the background would outlive it where no container ends with us.
@@ -88,18 +88,17 @@ async function runScript(session: Session, script: string, terminated: Promise<v
   return stagerExit.script;
 }
 
-async function runOwned(session: Session, scratch: string, text: Promise<string>, terminated: Promise<void>): Promise<number> {
-  let read: string;
+async function runOwned(session: Session, scratch: string, text: Promise<string>, env: NodeJS.ProcessEnv, terminated: Promise<void>): Promise<number> {
+  let script: string;
   try {
-    read = await text;
+    ({ script } = await layOut(scratch, await text));
   } catch (error) {
     const subject = formatS3Url({ bucket: session.submission.bucket, key: session.submission.key + inSubmission.manifest });
     session.error = { kind: 'script', subject, message: `The task's script could not be read from ${subject}: ${reasonOf(error)}` };
     await writeResult(session);
     return stagerExit.script;
   }
-  const { script } = await layOut(scratch, read);
-  return runScript(session, script, terminated);
+  return runScript(session, script, env, terminated);
 }
 
 /**
@@ -123,7 +122,7 @@ export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Prom
     log('task_started', { submission: formatS3Url(identity.submission), index: identity.index, attempt: identity.attempt });
     scratch = await makeScratch(env);
     const session = openSession(identity, { s3, uploader: createUploader(s3), log, logs: join(scratch, 'logs'), startedMs });
-    const code = await runOwned(session, scratch, text, terminated);
+    const code = await runOwned(session, scratch, text, env, terminated);
     log('task_ended', { exitCode: code, durationMs: Date.now() - startedMs, ...(session.error && { reason: session.error.message }) });
     return code;
   } catch (error) {

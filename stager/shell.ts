@@ -47,9 +47,9 @@ export function readRequests(onRequest: (words: string[]) => void): (chunk: Buff
   };
 }
 
-/** Starts `shell script logs`, in a process group of its own, with the stager's environment and folder. */
-export function runShell(shell: string, script: string, logs: string, answer: Answer): RunningShell {
-  const child = spawn(shell, [script, logs], { stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'], detached: true });
+/** Starts `shell script logs`, in a process group of its own, in the stager's own folder. */
+export function runShell(shell: string, script: string, logs: string, env: NodeJS.ProcessEnv, answer: Answer): RunningShell {
+  const child = spawn(shell, [script, logs], { env, stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'], detached: true });
   const requests = child.stdio[3] as Readable;
   const answers = child.stdio[4] as Writable;
   // The shell may be killed while it is being answered; how it ended says so.
