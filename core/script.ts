@@ -33,7 +33,10 @@ const HEAD = `# A Batchwell task. The task's own values stand above this line as
 ask() { printf '%s\\0' "$#" "$@" >&3 && IFS= read -r answer <&4 && [ "$answer" = ok ]; }
 
 # finish: the result record is written, last of all, and the task ends with this exit code.
-finish() { ask result "$1"; exit "$1"; }
+finish() { ask result "$1" || [ "$1" -ne 0 ] || exit ${stagerExit.output}; exit "$1"; }
+
+# A SIGTERM is for the task's command, which may have something to save: this shell waits for it.
+trap : TERM
 
 # enter: change into a folder, whatever its name.
 enter() { case $1 in /*) cd "$1" || exit 126 ;; *) CDPATH='' cd "./$1" || exit 126 ;; esac; }

@@ -56,7 +56,8 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTi
 async function stop(session: Session, shell: RunningShell): Promise<number> {
   // Whatever was already written last is the truth; it is not taken back.
   if (session.closed !== 'recorded') session.closed = 'terminated';
-  shell.signal('SIGTERM');
+  // Only a running command has something to save; a shell that waits for files would wait on.
+  shell.signal(session.executors.some((executor) => !executor.ended) ? 'SIGTERM' : 'SIGKILL');
   const ended = shell.ended.catch(() => 0);
   const code = await Promise.race([ended, pause(GRACE_MS)]);
   if (code === undefined) {
@@ -88,17 +89,23 @@ async function runScript(session: Session, script: string, env: NodeJS.ProcessEn
   return stagerExit.script;
 }
 
-async function runOwned(session: Session, scratch: string, text: Promise<string>, env: NodeJS.ProcessEnv, terminated: Promise<void>): Promise<number> {
-  let script: string;
+async function runOwned(session: Session, text: Promise<string>, env: NodeJS.ProcessEnv, terminated: Promise<void>): Promise<number> {
+  let scratch: string | undefined;
   try {
-    ({ script } = await layOut(scratch, await text));
-  } catch (error) {
-    const subject = formatS3Url({ bucket: session.submission.bucket, key: session.submission.key + inSubmission.manifest });
-    session.error = { kind: 'script', subject, message: `The task's script could not be read from ${subject}: ${reasonOf(error)}` };
-    await writeResult(session);
-    return stagerExit.script;
+    let script: string;
+    try {
+      scratch = await makeScratch(env);
+      script = await layOut(session, scratch, await text);
+    } catch (error) {
+      const subject = formatS3Url({ bucket: session.submission.bucket, key: session.submission.key + inSubmission.manifest });
+      session.error = { kind: 'script', subject, message: `The task's script could not be made ready from ${subject}: ${reasonOf(error)}` };
+      await writeResult(session);
+      return stagerExit.script;
+    }
+    return await runScript(session, script, env, terminated);
+  } finally {
+    if (scratch !== undefined) await rm(scratch, { recursive: true, force: true }).catch(() => undefined);
   }
-  return runScript(session, script, env, terminated);
 }
 
 /**
@@ -107,7 +114,6 @@ async function runOwned(session: Session, scratch: string, text: Promise<string>
  */
 export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Promise<void>): Promise<number> {
   const startedMs = Date.now();
-  let scratch: string | undefined;
   try {
     const identity = readIdentity(env);
     const s3 = openS3(env);
@@ -120,15 +126,12 @@ export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Prom
       return stagerExit.fenced;
     }
     log('task_started', { submission: formatS3Url(identity.submission), index: identity.index, attempt: identity.attempt });
-    scratch = await makeScratch(env);
-    const session = openSession(identity, { s3, uploader: createUploader(s3), log, logs: join(scratch, 'logs'), startedMs });
-    const code = await runOwned(session, scratch, text, env, terminated);
+    const session = openSession(identity, { s3, uploader: createUploader(s3), log, startedMs });
+    const code = await runOwned(session, text, env, terminated);
     log('task_ended', { exitCode: code, durationMs: Date.now() - startedMs, ...(session.error && { reason: session.error.message }) });
     return code;
   } catch (error) {
     log('stager_failed', { reason: reasonOf(error) });
     return stagerExit.script;
-  } finally {
-    if (scratch !== undefined) await rm(scratch, { recursive: true, force: true }).catch(() => undefined);
   }
 }

@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm, watch } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -243,6 +245,44 @@ describe('S3 at its worst', () => {
   });
 });
 
+test('a result that cannot be written is no success', async () => {
+  world.s3.fault = (request, reply, name) => {
+    if (!name.includes('/results/')) return false;
+    request.resume();
+    reply.writeHead(403, { 'content-type': 'application/xml' }).end('<Error><Code>AccessDenied</Code><Message>no</Message></Error>');
+    return true;
+  };
+  await world.submit(emptyTask({ executors: [command('true', world.folder)] }));
+  expect((await run()).code).toBe(121);
+  expect(world.log('rc')).toBe('[0]');
+});
+
+test('a scratch that cannot be made is told in the record', async () => {
+  await world.submit(emptyTask({ executors: [command('true', world.folder)] }));
+  expect((await run({ BATCHWELL_SCRATCH: `${stager[1]}/folder` })).code).toBe(123);
+  expect(world.result()?.record.error?.message).toContain('ENOTDIR');
+});
+
+test('the credentials of the container’s role are used, as they come from its endpoint', async () => {
+  const role = createServer((_, reply) => reply.end(JSON.stringify({ AccessKeyId: 'from-role', SecretAccessKey: 's', Token: 't', Expiration: '2099-01-01T00:00:00Z' })));
+  await new Promise<void>((resolve) => void role.listen(0, '127.0.0.1', resolve));
+  try {
+    let signed = '';
+    world.s3.fault = (request) => {
+      signed = request.headers.authorization ?? '';
+      return false;
+    };
+    await world.submit(emptyTask({ executors: [command('echo "$HOME"', world.folder)] }));
+    const { port } = role.address() as AddressInfo;
+    expect((await run({ AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${port}/role`, AWS_EC2_METADATA_DISABLED: 'true' })).code).toBe(0);
+    expect(signed).toContain('Credential=from-role/');
+    // What the stager sets for itself is not the task's.
+    expect(world.log('0.stdout')).toBe('\n');
+  } finally {
+    role.close();
+  }
+});
+
 describe('the fence', () => {
   test('of two jobs for one submission the first alone has effect', async () => {
     await world.submit(emptyTask({ executors: [command('echo ran >> ran; cat ran', world.folder)] }));
@@ -293,8 +333,23 @@ describe('SIGTERM', () => {
     expect(code).toBe(143);
     expect(world.result()).toBeUndefined();
     expect(world.log('0.stdout')).toBe('waiting\ncaught\n');
-    expect(world.log('rc')).toBe('[143]');
+    expect(world.log('rc')).toBe('[3]');
   });
+});
+
+test('SIGTERM while inputs are fetched ends the task at once, and without a result', async () => {
+  const asked = new Promise<void>((resolve) => {
+    // This input never comes.
+    world.s3.fault = (_request, _reply, name) => name === 'data/slow' && (resolve(), true);
+  });
+  await world.submit(emptyTask({ inputs: [{ url: 's3://data/slow', path: `${world.folder}/in`, type: 'FILE' }], executors: [command('touch ran', world.folder)] }));
+  const running = world.start(stager);
+  await asked;
+  const startedMs = Date.now();
+  running.child.kill('SIGTERM');
+  expect((await running.ended).code).toBe(143);
+  expect(Date.now() - startedMs).toBeLessThan(3_000);
+  expect(world.result()).toBeUndefined();
 });
 
 test('an output on its own input’s url is recorded, and written only when it was changed', async () => {

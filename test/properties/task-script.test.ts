@@ -126,11 +126,11 @@ async function expectDumped(folder: string, executor: ExecutorOf<string>): Promi
 
 describe.each(shells.map((shell) => ({ name: shell.join(' '), shell })))('$name', ({ shell }) => {
   test('passes every text on exactly, as a value', async () => {
-    await expect(fc.assert(fc.asyncProperty(anyTask, (one) => expectExact(shell, one, splitTask)), { numRuns: 60 })).resolves.toBeUndefined();
+    await expect(fc.assert(fc.asyncProperty(anyTask, (one) => expectExact(shell, one, splitTask)), { numRuns: 40 })).resolves.toBeUndefined();
   });
 
   test('passes every text on exactly, as a constant of the template', async () => {
-    await expect(fc.assert(fc.asyncProperty(anyTask, (one) => expectExact(shell, one, (spec) => ({ template: spec, values: [] }))), { numRuns: 60 })).resolves.toBeUndefined();
+    await expect(fc.assert(fc.asyncProperty(anyTask, (one) => expectExact(shell, one, (spec) => ({ template: spec, values: [] }))), { numRuns: 40 })).resolves.toBeUndefined();
   });
 
   test('takes the program that the task’s own PATH means, never a builtin or an applet', async () => {
