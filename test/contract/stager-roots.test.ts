@@ -58,15 +58,15 @@ async function copyTask(executor: ExecutorOf<string>): Promise<void> {
 
 const copied = { code: 0, copy: 'ACGT', stdout: 'told', exitCodes: [0], reasons: [] };
 
-function outcomeOf({ code, events }: Ended): unknown {
+async function outcomeOf({ code, events }: Ended): Promise<unknown> {
   const reasons = events.flatMap((event) => event['reason'] ?? []);
-  return { code, copy: world.s3.text('out/copy'), stdout: world.log('0.stdout'), exitCodes: world.result()?.record.executors.map((one) => one.exitCode), reasons };
+  return { code, copy: await world.s3.text('out/copy'), stdout: await world.log('0.stdout'), exitCodes: (await world.result())?.record.executors.map((one) => one.exitCode), reasons };
 }
 
 describe.skipIf(!bubblewrap)('in a root that holds nothing but', () => {
   test.skipIf(staticBusybox === undefined)('a static busybox, the stager runs the task', async () => {
     await copyTask({ image: 'alpine', command: ['busybox', 'sh', '-c', 'cat /in/reads > /out/copy; printf told'], env: { PATH: '/prog' } });
-    expect(outcomeOf(await runIn(['--ro-bind', staticBusybox ?? '', '/prog/busybox']))).toEqual(copied);
+    expect(await outcomeOf(await runIn(['--ro-bind', staticBusybox ?? '', '/prog/busybox']))).toEqual(copied);
   });
 
   test.skipIf(!has('gcc') || staticBusybox === undefined)('one static program and no shell at all, the stager runs the task', async () => {
@@ -75,12 +75,12 @@ describe.skipIf(!bubblewrap)('in a root that holds nothing but', () => {
     expect(spawnSync('gcc', ['-static', '-o', join(folder, 'program'), join(folder, 'program.c')], { encoding: 'utf8' }).stderr).toBe('');
     await rm(join(folder, 'program.c'));
     await copyTask({ image: 'scratch', command: ['/program', 'told'] });
-    expect(outcomeOf(await runIn(['--ro-bind', join(folder, 'program'), '/program']))).toEqual(copied);
+    expect(await outcomeOf(await runIn(['--ro-bind', join(folder, 'program'), '/program']))).toEqual(copied);
   });
 
   test('this machine’s own files, the stager runs the task', async () => {
     await copyTask({ image: 'debian', command: ['sh', '-c', 'cat /in/reads > /out/copy; printf told'] });
-    expect(outcomeOf(await runIn(['--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64']))).toEqual(copied);
+    expect(await outcomeOf(await runIn(['--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64']))).toEqual(copied);
   });
 
   test('the stager without a shell, the record says that there is none', async () => {
@@ -90,7 +90,7 @@ describe.skipIf(!bubblewrap)('in a root that holds nothing but', () => {
     await world.submit(emptyTask({ executors: [{ image: 'scratch', command: ['/program'] }] }));
     const { code } = await world.start(['bwrap', '--ro-bind', bare, HOST_FOLDER, '--proc', '/proc', '--dev', '/dev', '--die-with-parent', '--unsetenv', 'BATCHWELL_SCRATCH', ...STAGER_COMMAND]).ended;
     expect(code).toBe(123);
-    expect(world.result()?.record.error?.message).toContain('/bin/sh could not be started: ENOENT');
+    expect((await world.result())?.record.error?.message).toContain('/bin/sh could not be started: ENOENT');
   });
 });
 
