@@ -28,13 +28,15 @@ const cite = (text: string): string => JSON.stringify(text);
 
 const HEAD = `# A Batchwell task. The task's own values stand above this line as v0='...' and so on.
 # The stager runs this text as: sh FILE LOGS-FOLDER. It needs no program but the shell itself.
-logs=$1
 
 # ask: one request to the stager. Its words go out on 3, the answer (ok or no) comes back on 4.
 ask() { printf '%s\\0' "$#" "$@" >&3 && IFS= read -r answer <&4 && [ "$answer" = ok ]; }
 
 # finish: the result record is written, last of all, and the task ends with this exit code.
-finish() { ask result "$1"; exit "$1"; }
+finish() { ask result "$1" || [ "$1" -ne 0 ] || exit ${stagerExit.output}; exit "$1"; }
+
+# A SIGTERM is for the task's command, which may have something to save: this shell waits for it.
+trap : TERM
 
 # enter: change into a folder, whatever its name.
 enter() { case $1 in /*) cd "$1" || exit 126 ;; *) CDPATH='' cd "./$1" || exit 126 ;; esac; }
@@ -116,6 +118,7 @@ function render(template: Template, word: Word): string {
   if (inputs.length > 0) {
     sections.push(`# Inputs: each is declared, then all are fetched at once, checked for size and checksum.\n${inputs.map((input) => renderInput(input, word)).join('\n')}\nask fetch || finish ${stagerExit.input}\n`);
   }
+  if (executors.some(({ stdout, stderr }) => stdout === undefined || stderr === undefined)) sections.push('# Where an executor names no file of its own for stdout or stderr, they are kept here.\nlogs=$1\n');
   executors.forEach((executor, position) => sections.push(`${renderExecutor(executor, position, executors.length, word)}\n`));
   sections.push('# Exit codes and logs go to S3 before anything else can fail.\nask logs\n');
   if (outputs.length > 0) {

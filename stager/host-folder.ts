@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, link, mkdir, mkdtemp, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundleStager } from './bundle.ts';
@@ -77,9 +77,13 @@ async function chooseShell(wanted: string | false | undefined): Promise<{ shell:
   return { shell: busybox };
 }
 
-/** Node is 100 MB: where the file system can, its blocks are shared rather than copied. */
+/** Node is 120 MB, so it is linked where it lies on the same disk and anyone may run it; else copied. */
 async function lay(source: string, target: string): Promise<void> {
-  await copyFile(await realpath(source), target, constants.COPYFILE_FICLONE);
+  const real = await realpath(source);
+  const { mode } = await stat(real);
+  const linked = (mode & 0o7777) === 0o755 && (await link(real, target).then(() => true, () => false));
+  if (linked) return;
+  await copyFile(real, target, constants.COPYFILE_FICLONE);
   await chmod(target, 0o755);
 }
 
@@ -118,9 +122,11 @@ export async function assembleHostFolder(target: string, options: HostFolderOpti
   const node = options.nodeBinary ?? process.execPath;
   const [linked, shell] = await Promise.all([readLinked(node), chooseShell(options.shell)]);
   await mkdir(dirname(target), { recursive: true });
-  const made = `${target}.${process.pid}`;
+  const made = await mkdtemp(`${target}.`);
   try {
-    await mkdir(join(made, 'bin'), { recursive: true });
+    // Tasks may run as any user.
+    await chmod(made, 0o755);
+    await mkdir(join(made, 'bin'));
     await mkdir(join(made, 'lib'));
     if (options.stager === undefined) await bundleStager(join(made, 'stager.mjs'));
     else await lay(options.stager, join(made, 'stager.mjs'));

@@ -7,4 +7,9 @@ const terminated = new Promise<void>((resolve) => {
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve());
 });
 
-process.exit(await runTask(process.env, logToStdout, terminated));
+// The task's own environment, before anything of ours is added.
+const given = { ...process.env };
+// The SDK looks for its files in the home folder, and a root without /etc/passwd has none to tell.
+process.env['HOME'] ??= '/';
+
+process.exit(await runTask(given, logToStdout, terminated));

@@ -56,7 +56,8 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTi
 async function stop(session: Session, shell: RunningShell): Promise<number> {
   // Whatever was already written last is the truth; it is not taken back.
   if (session.closed !== 'recorded') session.closed = 'terminated';
-  shell.signal('SIGTERM');
+  // Only a running command has something to save; a shell that waits for files would wait on.
+  shell.signal(session.executors.some((executor) => !executor.ended) ? 'SIGTERM' : 'SIGKILL');
   const ended = shell.ended.catch(() => 0);
   const code = await Promise.race([ended, pause(GRACE_MS)]);
   if (code === undefined) {
@@ -70,8 +71,8 @@ async function stop(session: Session, shell: RunningShell): Promise<number> {
 }
 
 /** Runs the script to its end. A shell that ends without a result is itself the failure. */
-async function runScript(session: Session, script: string, terminated: Promise<void>): Promise<number> {
-  const shell = runShell(findShell(), script, session.logs, (words) => answer(session, words));
+async function runScript(session: Session, script: string, env: NodeJS.ProcessEnv, terminated: Promise<void>): Promise<number> {
+  const shell = runShell(findShell(), script, session.logs, env, (words) => answer(session, words));
   const outcome = await Promise.race([shell.ended, terminated.then(() => 'terminated' as const)]).catch((error: unknown) => ({ error }));
   if (outcome === 'terminated') return stop(session, shell);
   // What the task left running in the background would outlive it where no container ends with us.
@@ -88,18 +89,23 @@ async function runScript(session: Session, script: string, terminated: Promise<v
   return stagerExit.script;
 }
 
-async function runOwned(session: Session, scratch: string, text: Promise<string>, terminated: Promise<void>): Promise<number> {
-  let read: string;
+async function runOwned(session: Session, text: Promise<string>, env: NodeJS.ProcessEnv, terminated: Promise<void>): Promise<number> {
+  let scratch: string | undefined;
   try {
-    read = await text;
-  } catch (error) {
-    const subject = formatS3Url({ bucket: session.submission.bucket, key: session.submission.key + inSubmission.manifest });
-    session.error = { kind: 'script', subject, message: `The task's script could not be read from ${subject}: ${reasonOf(error)}` };
-    await writeResult(session);
-    return stagerExit.script;
+    let script: string;
+    try {
+      scratch = await makeScratch(env);
+      script = await layOut(session, scratch, await text);
+    } catch (error) {
+      const subject = formatS3Url({ bucket: session.submission.bucket, key: session.submission.key + inSubmission.manifest });
+      session.error = { kind: 'script', subject, message: `The task's script could not be made ready from ${subject}: ${reasonOf(error)}` };
+      await writeResult(session);
+      return stagerExit.script;
+    }
+    return await runScript(session, script, env, terminated);
+  } finally {
+    if (scratch !== undefined) await rm(scratch, { recursive: true, force: true }).catch(() => undefined);
   }
-  const { script } = await layOut(scratch, read);
-  return runScript(session, script, terminated);
 }
 
 /**
@@ -108,7 +114,6 @@ async function runOwned(session: Session, scratch: string, text: Promise<string>
  */
 export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Promise<void>): Promise<number> {
   const startedMs = Date.now();
-  let scratch: string | undefined;
   try {
     const identity = readIdentity(env);
     const s3 = openS3(env);
@@ -121,15 +126,12 @@ export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Prom
       return stagerExit.fenced;
     }
     log('task_started', { submission: formatS3Url(identity.submission), index: identity.index, attempt: identity.attempt });
-    scratch = await makeScratch(env);
-    const session = openSession(identity, { s3, uploader: createUploader(s3), log, logs: join(scratch, 'logs'), startedMs });
-    const code = await runOwned(session, scratch, text, terminated);
+    const session = openSession(identity, { s3, uploader: createUploader(s3), log, startedMs });
+    const code = await runOwned(session, text, env, terminated);
     log('task_ended', { exitCode: code, durationMs: Date.now() - startedMs, ...(session.error && { reason: session.error.message }) });
     return code;
   } catch (error) {
     log('stager_failed', { reason: reasonOf(error) });
     return stagerExit.script;
-  } finally {
-    if (scratch !== undefined) await rm(scratch, { recursive: true, force: true }).catch(() => undefined);
   }
 }

@@ -28,7 +28,7 @@ export interface Session extends Identity {
   s3: S3Client;
   uploader: Uploader;
   log: Log;
-  /** Where the logs of executors lie that name no path of their own. */
+  /** Where the logs of executors lie that name no path of their own; '' until the script is laid out. */
   logs: string;
   startedMs: number;
   inputs: DeclaredInput[];
@@ -42,8 +42,8 @@ export interface Session extends Identity {
   closed?: 'fenced' | 'terminated' | 'recorded';
 }
 
-export function openSession(identity: Identity, parts: Pick<Session, 's3' | 'uploader' | 'log' | 'logs' | 'startedMs'>): Session {
-  return { ...identity, ...parts, inputs: [], outputs: [], fetched: [], executors: [], record: { outputs: [], missingOutputs: [] } };
+export function openSession(identity: Identity, parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs'>): Session {
+  return { ...identity, ...parts, logs: '', inputs: [], outputs: [], fetched: [], executors: [], record: { outputs: [], missingOutputs: [] } };
 }
 
 const within = (session: Session, name: string): S3Place => ({ bucket: session.submission.bucket, key: session.submission.key + name });
@@ -173,7 +173,8 @@ const requests: Record<string, Request> = {
 /** Answers one request of the script; false also for what it does not know, and for all once the attempt is closed. */
 export async function answer(session: Session, [verb = '', ...words]: string[]): Promise<boolean> {
   const request = requests[verb];
-  if (!request || session.closed) return false;
+  // How the command took its SIGTERM is still worth knowing.
+  if (!request || (session.closed && verb !== 'ended')) return false;
   try {
     return await request(session, words);
   } catch (error) {
@@ -183,11 +184,11 @@ export async function answer(session: Session, [verb = '', ...words]: string[]):
   }
 }
 
-/** The script and the logs' folder, private to this attempt. @returns the script's path */
-export async function layOut(scratch: string, text: string): Promise<{ script: string; logs: string }> {
-  const logs = join(scratch, 'logs');
-  await mkdir(logs, { recursive: true, mode: 0o700 });
+/** Lays the script and the logs' folder into the scratch, private to this attempt. @returns the script's path */
+export async function layOut(session: Session, scratch: string, text: string): Promise<string> {
+  session.logs = join(scratch, 'logs');
+  await mkdir(session.logs, { mode: 0o700 });
   const script = join(scratch, 'script.sh');
   await writeFile(script, text, { mode: 0o600 });
-  return { script, logs };
+  return script;
 }

@@ -1,5 +1,6 @@
 /** The shell that runs the task's script, and the two channels by which it asks the stager. */
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 
 /** Handles one request; true is answered as ok. Must not throw. */
@@ -47,9 +48,22 @@ export function readRequests(onRequest: (words: string[]) => void): (chunk: Buff
   };
 }
 
-/** Starts `shell script logs`, in a process group of its own, with the stager's environment and folder. */
-export function runShell(shell: string, script: string, logs: string, answer: Answer): RunningShell {
-  const child = spawn(shell, [script, logs], { stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'], detached: true });
+/**
+ * When the container's memory runs out, the kernel shall end the task and not the stager, which then still saves rc
+ * and logs and says what happened. The task's processes inherit the mark; raising it needs no privilege.
+ */
+function offerToOomKiller(pid: number | undefined): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
+  } catch {
+    // Without /proc the kernel chooses by size, which most often is the task as well.
+  }
+}
+
+/** Starts `shell script logs`, in a process group of its own, in the stager's own folder. */
+export function runShell(shell: string, script: string, logs: string, env: NodeJS.ProcessEnv, answer: Answer): RunningShell {
+  const child = spawn(shell, [script, logs], { env, stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'], detached: true });
+  offerToOomKiller(child.pid);
   const requests = child.stdio[3] as Readable;
   const answers = child.stdio[4] as Writable;
   // The shell may be killed while it is being answered; how it ended says so.

@@ -11,8 +11,8 @@ import type { ResultRecord } from '../../core/result.ts';
 import { renderScript, renderValues } from '../../core/script.ts';
 import type { TaskSpec } from '../../core/task.ts';
 import { splitTask } from '../../core/template.ts';
-import { startTinyS3 } from './tiny-s3.ts';
-import type { TinyS3 } from './tiny-s3.ts';
+import { startS3Between } from './s3-between.ts';
+import type { S3Between } from './s3-between.ts';
 
 export const BUCKET = 'work';
 export const SUBMISSION = 'submissions/sub1/';
@@ -33,13 +33,13 @@ export interface Running {
 }
 
 export interface World {
-  s3: TinyS3;
+  s3: S3Between;
   folder: string;
   /** Lays a submission of these tasks into S3. */
   submit(...tasks: TaskSpec[]): Promise<void>;
   start(command: readonly string[], env?: Record<string, string>): Running;
-  result(index?: number): { attempt: number; record: ResultRecord } | undefined;
-  log(name: string, index?: number, attempt?: number): string | undefined;
+  result(index?: number): Promise<{ attempt: number; record: ResultRecord } | undefined>;
+  log(name: string, index?: number, attempt?: number): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
@@ -75,8 +75,9 @@ function follow(child: ChildProcess): Running {
 }
 
 export async function makeWorld(): Promise<World> {
-  const s3 = await startTinyS3();
   const folder = await mkdtemp(join(tmpdir(), 'stager-world-'));
+  const s3Folder = await mkdtemp(join(tmpdir(), 'stager-s3-'));
+  const s3 = await startS3Between(s3Folder, [BUCKET, 'data', 'out']);
   const children = new Set<ChildProcess>();
 
   return {
@@ -105,10 +106,10 @@ export async function makeWorld(): Promise<World> {
       child.once('close', () => children.delete(child));
       return follow(child);
     },
-    result(index = 0) {
-      for (const [name, object] of s3.objects) {
-        const seen = name.startsWith(`${PREFIX}results/`) ? decodeResultKey(name.slice(`${PREFIX}results/`.length)) : undefined;
-        if (seen?.index === index) return { attempt: seen.attempt, record: seen.record ?? parseResultBody(JSON.parse(object.bytes.toString('utf8'))) };
+    async result(index = 0) {
+      for (const name of await s3.names(`${PREFIX}results/`)) {
+        const seen = decodeResultKey(name.slice(`${PREFIX}results/`.length));
+        if (seen?.index === index) return { attempt: seen.attempt, record: parseResultBody(JSON.parse((await s3.text(name)) ?? '')) };
       }
       return undefined;
     },
@@ -116,7 +117,7 @@ export async function makeWorld(): Promise<World> {
     async close() {
       for (const child of children) child.kill('SIGKILL');
       await s3.close();
-      await rm(folder, { recursive: true, force: true });
+      for (const made of [folder, s3Folder]) await rm(made, { recursive: true, force: true });
     },
   };
 }

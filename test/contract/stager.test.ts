@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm, watch } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -6,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { bundleStager } from '../../stager/bundle.ts';
 import { emptyTask, makeWorld, shell } from './stager-world.ts';
 import type { Ended, World } from './stager-world.ts';
-import { crcOf } from './tiny-s3.ts';
+import { crcOf, denied } from './s3-between.ts';
 
 let built: string;
 let stager: string[];
@@ -64,7 +66,7 @@ describe('a task that ends well', () => {
 
     expect(output).not.toContain('"reason"');
     expect(code).toBe(0);
-    const seen = world.result();
+    const seen = await world.result();
     expect(seen?.attempt).toBe(1);
     expect(seen?.record.error).toBeUndefined();
     expect(seen?.record.executors.map((one) => one.exitCode)).toEqual([0, 0]);
@@ -76,14 +78,14 @@ describe('a task that ends well', () => {
       [2, 'part1.txt', 1], [2, 'part2.txt', 1],
     ]);
     expect(seen?.record.outputs[0]?.crc64nvme).toBe(await crcOf(Buffer.from(text)));
-    expect(world.s3.text('out/all.txt')).toBe(text);
-    expect(world.s3.text('out/tree/part2.txt')).toBe('y');
-    expect(world.s3.text('out/matches/part1.txt')).toBe('x');
-    expect(JSON.parse(world.log('rc') ?? '')).toEqual([0, 0]);
-    expect(world.log('0.stdout')).toBe(text);
-    expect(world.log('0.stderr')).toBe('warned\n');
-    expect(world.log('1.stdout')).toBe('ACGT and me\n');
-    expect(world.log('1.stderr')).toBeUndefined();
+    expect(await world.s3.text('out/all.txt')).toBe(text);
+    expect(await world.s3.text('out/tree/part2.txt')).toBe('y');
+    expect(await world.s3.text('out/matches/part1.txt')).toBe('x');
+    expect(JSON.parse((await world.log('rc')) ?? '')).toEqual([0, 0]);
+    expect(await world.log('0.stdout')).toBe(text);
+    expect(await world.log('0.stderr')).toBe('warned\n');
+    expect(await world.log('1.stdout')).toBe('ACGT and me\n');
+    expect(await world.log('1.stderr')).toBeUndefined();
     const writes = world.s3.requests.filter((request) => request.startsWith('PUT'));
     expect(writes.at(-1)).toContain('/results/');
     expect(writes.findIndex((write) => write.endsWith('/rc'))).toBeLessThan(writes.findIndex((write) => write.startsWith('PUT out/')));
@@ -100,17 +102,17 @@ describe('a task that fails', () => {
     }));
     const { code } = await run();
     expect(code).toBe(7);
-    expect(world.result()?.record).toMatchObject({ executors: [{ exitCode: 7 }], outputs: [] });
-    expect(world.log('rc')).toBe('[7]');
-    expect(world.log('0.stdout')).toBe('told\n');
-    expect(world.log('0.stderr')).toBe('why\n');
-    expect(world.s3.text('out/x')).toBeUndefined();
+    expect((await world.result())?.record).toMatchObject({ executors: [{ exitCode: 7 }], outputs: [] });
+    expect(await world.log('rc')).toBe('[7]');
+    expect(await world.log('0.stdout')).toBe('told\n');
+    expect(await world.log('0.stderr')).toBe('why\n');
+    expect(await world.s3.text('out/x')).toBeUndefined();
   });
 
   test('an ignored failure lets the next executor run and the task end well', async () => {
     await world.submit(emptyTask({ executors: [command('exit 7', world.folder, { ignore_error: true }), command('echo on', world.folder)] }));
     expect((await run()).code).toBe(0);
-    expect(world.result()?.record.executors.map((one) => one.exitCode)).toEqual([7, 0]);
+    expect((await world.result())?.record.executors.map((one) => one.exitCode)).toEqual([7, 0]);
   });
 
   test('a command killed by a signal ends with 128 + the signal, and a missing one with 127 and a reason', async () => {
@@ -120,7 +122,7 @@ describe('a task that fails', () => {
     );
     expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: '0' })).code).toBe(137);
     expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: '1' })).code).toBe(127);
-    expect(world.log('0.stderr', 1)).toContain('no-such-program is not on the PATH');
+    expect(await world.log('0.stderr', 1)).toContain('no-such-program is not on the PATH');
   });
 
   test('an input that is not there is named with its url and the reason, and nothing is run', async () => {
@@ -130,42 +132,42 @@ describe('a task that fails', () => {
       executors: [command('touch ran', world.folder)],
     }));
     expect((await run()).code).toBe(120);
-    expect(world.result()?.record.error).toEqual({
-      kind: 'input', subject: 's3://data/gone.fq', message: 'Input 2 of 2 (reads) s3://data/gone.fq could not be read: NoSuchKey: NoSuchKey of the tiny S3',
+    expect((await world.result())?.record.error).toEqual({
+      kind: 'input', subject: 's3://data/gone.fq', message: 'Input 2 of 2 (reads) s3://data/gone.fq could not be read: NoSuchKey: The specified key does not exist.',
     });
-    expect(world.result()?.record.executors).toEqual([]);
+    expect((await world.result())?.record.executors).toEqual([]);
   });
 
   test('an empty folder of inputs and an url that nobody can read are errors, and a presigned url keeps its secret', async () => {
-    const reason = async (url: string, type: 'FILE' | 'DIRECTORY') => {
-      await world.submit(emptyTask({ inputs: [{ url, path: `${world.folder}/a`, type }] }));
-      expect((await run()).code).toBe(120);
-      const message = world.result()?.record.error?.message ?? '';
-      for (const name of world.s3.objects.keys()) if (name.includes('/results/')) world.s3.objects.delete(name);
-      return message;
+    const task = (url: string, type: 'FILE' | 'DIRECTORY') => emptyTask({ inputs: [{ url, path: `${world.folder}/a`, type }] });
+    const secret = `${world.s3.url}/data/gone?X-Amz-Signature=topsecret`;
+    await world.submit(task('s3://data/nothing', 'DIRECTORY'), task('ftp://host/x', 'FILE'), task(secret, 'FILE'));
+    const reason = async (index: number) => {
+      expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: String(index) })).code).toBe(120);
+      return (await world.result(index))?.record.error?.message ?? '';
     };
-    expect(await reason('s3://data/nothing', 'DIRECTORY')).toContain('no object lies under it');
-    expect(await reason('ftp://host/x', 'FILE')).toContain('only s3://bucket/key and http(s):// urls can be read');
-    const presigned = await reason(`${world.s3.url}/data/gone?X-Amz-Signature=topsecret`, 'FILE');
-    expect(presigned).toContain('HTTP 404');
+    expect(await reason(0)).toContain('no object lies under it');
+    expect(await reason(1)).toContain('only s3://bucket/key and http(s):// urls can be read');
+    const presigned = await reason(2);
+    expect(presigned).toMatch(/HTTP 4\d\d/);
     expect(presigned).not.toContain('topsecret');
   });
 
   test('an output that cannot be written is named, after rc and logs are in S3', async () => {
     await world.submit(emptyTask({ outputs: [{ url: 's3://out/x', path: `${world.folder}/x`, type: 'FILE' }], executors: [command('mkdir x; echo done', world.folder)] }));
     expect((await run()).code).toBe(121);
-    expect(world.result()?.record.error).toMatchObject({ kind: 'output', subject: 's3://out/x' });
-    expect(world.result()?.record.error?.message).toContain('is declared as FILE, but is a directory');
-    expect(world.log('0.stdout')).toBe('done\n');
+    expect((await world.result())?.record.error).toMatchObject({ kind: 'output', subject: 's3://out/x' });
+    expect((await world.result())?.record.error?.message).toContain('is declared as FILE, but is a directory');
+    expect(await world.log('0.stdout')).toBe('done\n');
   });
 
   test('an index that the manifest lacks, and a script that is not what its name says, are told in the record', async () => {
     await world.submit(emptyTask({ executors: [command('true', world.folder)] }));
     expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: '3' })).code).toBe(123);
-    expect(world.result(3)?.record.error?.message).toContain('ends before its entry for index 3');
-    for (const name of world.s3.objects.keys()) if (name.startsWith('work/scripts/')) await world.s3.put(name, 'echo other');
+    expect((await world.result(3))?.record.error?.message).toContain('ends before its entry for index 3');
+    for (const name of await world.s3.names('work/scripts/')) await world.s3.put(name, 'echo other');
     expect((await run()).code).toBe(123);
-    expect(world.result()?.record.error?.message).toContain('holds another text than its name says');
+    expect((await world.result())?.record.error?.message).toContain('holds another text than its name says');
   });
 });
 
@@ -189,18 +191,18 @@ describe('S3 at its worst', () => {
     const { code, output } = await run();
     expect(output).not.toContain('"reason"');
     expect(code).toBe(0);
-    expect(world.s3.text('out/copy')?.length).toBe(2_000_000);
+    expect((await world.s3.text('out/copy'))?.length).toBe(2_000_000);
     expect(met.size).toBe(8);
   });
 
   test('a body that is cut or spoiled on the way is fetched again, and never seen by the task', async () => {
     await world.s3.put('data/in', 'good content');
+    const crc64nvme = await crcOf(Buffer.from('good content'));
     let spoiled = 0;
     world.s3.fault = (_request, reply, name) => {
       if (name !== 'data/in' || spoiled >= 2) return false;
       spoiled += 1;
-      const object = world.s3.objects.get('data/in');
-      reply.writeHead(200, { etag: object?.etag ?? '', 'content-length': 12, 'x-amz-checksum-crc64nvme': object?.crc64nvme ?? '', 'x-amz-checksum-type': 'FULL_OBJECT' });
+      reply.writeHead(200, { etag: '"spoiled"', 'content-length': 12, 'x-amz-checksum-crc64nvme': crc64nvme, 'x-amz-checksum-type': 'FULL_OBJECT' });
       if (spoiled === 1) reply.end('evil content');
       else reply.write('good', () => reply.destroy());
       return true;
@@ -208,7 +210,7 @@ describe('S3 at its worst', () => {
     await world.submit(emptyTask({ inputs: [{ url: 's3://data/in', path: `${world.folder}/in`, type: 'FILE' }], executors: [command('cat in', world.folder)] }));
     expect((await run()).code).toBe(0);
     expect(spoiled).toBe(2);
-    expect(world.log('0.stdout')).toBe('good content');
+    expect(await world.log('0.stdout')).toBe('good content');
   });
 
   test('a large file comes and goes in parts, with one checksum of the whole', async () => {
@@ -220,27 +222,61 @@ describe('S3 at its worst', () => {
       executors: [command('cp large copy', world.folder)],
     }));
     expect((await run()).code).toBe(0);
-    expect(world.s3.objects.get('out/large')?.bytes.equals(large)).toBe(true);
-    expect(world.result()?.record.outputs).toEqual([{ output: 0, path: '', sizeBytes: large.length, crc64nvme: await crcOf(large) }]);
-    expect(world.s3.openUploads.size).toBe(0);
+    expect((await world.s3.bytes('out/large'))?.equals(large)).toBe(true);
+    expect((await world.result())?.record.outputs).toEqual([{ output: 0, path: '', sizeBytes: large.length, crc64nvme: await crcOf(large) }]);
+    expect(world.s3.requests.filter((request) => request.startsWith('DELETE'))).toEqual([]);
     expect(world.s3.requests.filter((request) => request === 'GET data/large').length).toBe(6);
   });
 
   test('a multipart upload that fails is aborted', async () => {
     world.s3.fault = (request, reply, name) => {
       if (name !== 'out/large' || !request.url?.includes('partNumber=3')) return false;
-      request.resume();
-      reply.writeHead(403, { 'content-type': 'application/xml' }).end('<Error><Code>AccessDenied</Code><Message>no</Message></Error>');
-      return true;
+      return denied(request, reply);
     };
     await world.submit(emptyTask({
       outputs: [{ url: 's3://out/large', path: `${world.folder}/large`, type: 'FILE' }],
       executors: [command('head -c 70000000 /dev/zero > large', world.folder)],
     }));
     expect((await run()).code).toBe(121);
-    expect(world.result()?.record.error?.message).toContain('AccessDenied');
-    expect(world.s3.openUploads.size).toBe(0);
+    expect((await world.result())?.record.error?.message).toContain('AccessDenied');
+    expect(world.s3.requests.filter((request) => request.startsWith('DELETE'))).toEqual(['DELETE out/large']);
   });
+});
+
+test('a result that cannot be written is no success', async () => {
+  world.s3.fault = (request, reply, name) => {
+    if (!name.includes('/results/')) return false;
+    return denied(request, reply);
+  };
+  await world.submit(emptyTask({ executors: [command('true', world.folder)] }));
+  expect((await run()).code).toBe(121);
+  expect(await world.log('rc')).toBe('[0]');
+});
+
+test('a scratch that cannot be made is told in the record', async () => {
+  await world.submit(emptyTask({ executors: [command('true', world.folder)] }));
+  expect((await run({ BATCHWELL_SCRATCH: `${stager[1]}/folder` })).code).toBe(123);
+  expect((await world.result())?.record.error?.message).toContain('ENOTDIR');
+});
+
+test('the credentials of the container’s role are used, as they come from its endpoint', async () => {
+  const role = createServer((_, reply) => reply.end(JSON.stringify({ AccessKeyId: 'from-role', SecretAccessKey: 's', Token: 't', Expiration: '2099-01-01T00:00:00Z' })));
+  await new Promise<void>((resolve) => void role.listen(0, '127.0.0.1', resolve));
+  try {
+    let signed = '';
+    world.s3.fault = (request) => {
+      signed = request.headers.authorization ?? '';
+      return false;
+    };
+    await world.submit(emptyTask({ executors: [command('echo "$HOME"', world.folder)] }));
+    const { port } = role.address() as AddressInfo;
+    expect((await run({ AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${port}/role`, AWS_EC2_METADATA_DISABLED: 'true' })).code).toBe(0);
+    expect(signed).toContain('Credential=from-role/');
+    // What the stager sets for itself is not the task's.
+    expect(await world.log('0.stdout')).toBe('\n');
+  } finally {
+    role.close();
+  }
 });
 
 describe('the fence', () => {
@@ -248,11 +284,11 @@ describe('the fence', () => {
     await world.submit(emptyTask({ executors: [command('echo ran >> ran; cat ran', world.folder)] }));
     const ended = await Promise.all([run({ AWS_BATCH_JOB_ID: 'twin-a' }), run({ AWS_BATCH_JOB_ID: 'twin-b' })]);
     expect(ended.map((one) => one.code).toSorted()).toEqual([0, 122]);
-    const owner = world.s3.text('work/submissions/sub1/owner');
+    const owner = await world.s3.text('work/submissions/sub1/owner');
     const late = ended.find((one) => one.code === 122);
     expect(owner).toBe(ended[0].code === 0 ? 'twin-a' : 'twin-b');
     expect(late?.events.map((one) => one['event'])).toEqual(['task_fenced']);
-    expect(world.log('0.stdout')).toBe('ran\n');
+    expect(await world.log('0.stdout')).toBe('ran\n');
   });
 
   test('all children of one array and all attempts of Batch are one owner', async () => {
@@ -260,8 +296,8 @@ describe('the fence', () => {
     const codes = await Promise.all(['0', '1'].map(async (index) => (await run({ AWS_BATCH_JOB_ID: `job-9:${index}`, AWS_BATCH_JOB_ARRAY_INDEX: index })).code));
     const again = await run({ AWS_BATCH_JOB_ID: 'job-9:1', AWS_BATCH_JOB_ARRAY_INDEX: '1', AWS_BATCH_JOB_ATTEMPT: '2' });
     expect([...codes, again.code]).toEqual([0, 0, 0]);
-    expect(world.s3.text('work/submissions/sub1/owner')).toBe('job-9');
-    expect(world.log('0.stdout', 1, 2)).toBe('b\n');
+    expect(await world.s3.text('work/submissions/sub1/owner')).toBe('job-9');
+    expect(await world.log('0.stdout', 1, 2)).toBe('b\n');
   });
 
   test('a job that loses its submission while it runs writes no output and no result', async () => {
@@ -278,8 +314,8 @@ describe('the fence', () => {
       return true;
     };
     expect((await run()).code).toBe(122);
-    expect(world.result()).toBeUndefined();
-    expect(world.s3.text('out/x')).toBeUndefined();
+    expect(await world.result()).toBeUndefined();
+    expect(await world.s3.text('out/x')).toBeUndefined();
   });
 });
 
@@ -291,10 +327,25 @@ describe('SIGTERM', () => {
     running.child.kill('SIGTERM');
     const { code } = await running.ended;
     expect(code).toBe(143);
-    expect(world.result()).toBeUndefined();
-    expect(world.log('0.stdout')).toBe('waiting\ncaught\n');
-    expect(world.log('rc')).toBe('[143]');
+    expect(await world.result()).toBeUndefined();
+    expect(await world.log('0.stdout')).toBe('waiting\ncaught\n');
+    expect(await world.log('rc')).toBe('[3]');
   });
+});
+
+test('SIGTERM while inputs are fetched ends the task at once, and without a result', async () => {
+  const asked = new Promise<void>((resolve) => {
+    // This input never comes.
+    world.s3.fault = (_request, _reply, name) => name === 'data/slow' && (resolve(), true);
+  });
+  await world.submit(emptyTask({ inputs: [{ url: 's3://data/slow', path: `${world.folder}/in`, type: 'FILE' }], executors: [command('touch ran', world.folder)] }));
+  const running = world.start(stager);
+  await asked;
+  const startedMs = Date.now();
+  running.child.kill('SIGTERM');
+  expect((await running.ended).code).toBe(143);
+  expect(Date.now() - startedMs).toBeLessThan(3_000);
+  expect(await world.result()).toBeUndefined();
 });
 
 test('an output on its own input’s url is recorded, and written only when it was changed', async () => {
@@ -303,8 +354,8 @@ test('an output on its own input’s url is recorded, and written only when it w
   const both = (name: string) => ({ url: `s3://data/${name}`, path: `${world.folder}/${name}`, type: 'FILE' as const });
   await world.submit(emptyTask({ inputs: [both('same'), both('changed')], outputs: [both('same'), both('changed')], executors: [command('echo after > changed', world.folder)] }));
   expect((await run()).code).toBe(0);
-  expect(world.result()?.record.outputs.map((file) => [file.path, file.sizeBytes])).toEqual([['', 4], ['', 6]]);
-  expect(world.result()?.record.outputs[0]?.crc64nvme).toBe(await crcOf(Buffer.from('same')));
+  expect((await world.result())?.record.outputs.map((file) => [file.path, file.sizeBytes])).toEqual([['', 4], ['', 6]]);
+  expect((await world.result())?.record.outputs[0]?.crc64nvme).toBe(await crcOf(Buffer.from('same')));
   expect(world.s3.requests.filter((request) => request.startsWith('PUT data/'))).toEqual(['PUT data/changed']);
 });
 
@@ -314,13 +365,13 @@ test('links are followed within an output’s folder, and not out of it', async 
     executors: [command('echo secret > outside; mkdir -p tree/a; echo x > tree/a/x; ln -s a/x tree/inside; ln -s ../outside tree/outside; ln -s . tree/loop; ln -s gone tree/dangling; ln -s a tree/b', world.folder)],
   }));
   expect((await run()).code).toBe(0);
-  expect(world.result()?.record.outputs.map((file) => file.path)).toEqual(['a/x', 'b/x', 'inside']);
+  expect((await world.result())?.record.outputs.map((file) => file.path)).toEqual(['a/x', 'b/x', 'inside']);
 });
 
 test('a child of a wide array reads no more than its own part', async () => {
   const tasks = Array.from({ length: 2_000 }, (_, index) => emptyTask({ executors: [command(`echo "$1" ${index % 2}`, world.folder)].map((one) => ({ ...one, command: [...one.command, 'sh', `value ${index}`] })) }));
   await world.submit(...tasks);
   expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: '1999' })).code).toBe(0);
-  expect(world.log('0.stdout', 1999)).toBe('value 1999 1\n');
+  expect(await world.log('0.stdout', 1999)).toBe('value 1999 1\n');
   expect(world.s3.requests.filter((request) => request.endsWith('/manifest')).length).toBe(2);
 });

@@ -1,6 +1,6 @@
 /** Every text of a task comes through the real shells as it was given: run against a stand-in for the stager. */
 import * as fc from 'fast-check';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -126,11 +126,11 @@ async function expectDumped(folder: string, executor: ExecutorOf<string>): Promi
 
 describe.each(shells.map((shell) => ({ name: shell.join(' '), shell })))('$name', ({ shell }) => {
   test('passes every text on exactly, as a value', async () => {
-    await expect(fc.assert(fc.asyncProperty(anyTask, (one) => expectExact(shell, one, splitTask)), { numRuns: 60 })).resolves.toBeUndefined();
+    await expect(fc.assert(fc.asyncProperty(anyTask, (one) => expectExact(shell, one, splitTask)), { numRuns: 40 })).resolves.toBeUndefined();
   });
 
   test('passes every text on exactly, as a constant of the template', async () => {
-    await expect(fc.assert(fc.asyncProperty(anyTask, (one) => expectExact(shell, one, (spec) => ({ template: spec, values: [] }))), { numRuns: 60 })).resolves.toBeUndefined();
+    await expect(fc.assert(fc.asyncProperty(anyTask, (one) => expectExact(shell, one, (spec) => ({ template: spec, values: [] }))), { numRuns: 40 })).resolves.toBeUndefined();
   });
 
   test('takes the program that the task’s own PATH means, never a builtin or an applet', async () => {
@@ -163,8 +163,9 @@ test.skipIf(!existsSync('/usr/bin/shellcheck'))('shellcheck finds nothing in a s
     const { template, values } = splitTask(task);
     const file = join(folder, `${name}.sh`);
     await writeFile(file, renderValues(template, values) + renderScript(template));
-    // SC2016 only guesses that data in single quotes was meant to be expanded.
-    expect(execFileSync('/usr/bin/shellcheck', ['-s', 'sh', '-e', 'SC2016', file], { encoding: 'utf8' })).toBe('');
+    // SC2016 only guesses that data in single quotes was meant to be expanded; SC2030 and SC2031 note that an executor's
+    // PATH ends with it, which is meant.
+    expect(spawnSync('/usr/bin/shellcheck', ['-s', 'sh', '-e', 'SC2016,SC2030,SC2031', file], { encoding: 'utf8' }).stdout).toBe('');
   }
   expect(await readdir(folder)).toHaveLength(2);
 });
