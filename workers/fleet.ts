@@ -10,6 +10,7 @@ import type { Nudge } from '../queues/messages.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Step } from './steps.ts';
 
 export interface Fleet {
   config: Config;
@@ -23,6 +24,8 @@ export interface Fleet {
   /** Url of one of Batchwell's own objects. */
   workUrl(key: string): string;
   nowMs(): number;
+  /** Called at each named step; see steps.ts. */
+  step(step: Step): void;
   close(): Promise<void>;
 }
 
@@ -31,7 +34,14 @@ export type StageOutcome =
   | { do: 'done'; next?: readonly Nudge[] }
   | { do: 'wait'; waitMs: number; next?: readonly Nudge[] };
 
-export function openFleet(parts: { config: Config; metrics: Metrics; log: Log }): Fleet {
+export interface FleetParts {
+  config: Config;
+  metrics: Metrics;
+  log: Log;
+  onStep?: (step: Step) => void;
+}
+
+export function openFleet(parts: FleetParts): Fleet {
   const { config, metrics, log } = parts;
   const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections });
   const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs });
@@ -43,6 +53,7 @@ export function openFleet(parts: { config: Config; metrics: Metrics; log: Log })
     templates: createTemplateCache(),
     workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),
     nowMs: () => Date.now(),
+    step: parts.onStep ?? (() => undefined),
     async close() {
       await queues.close();
       await database.close();

@@ -6,6 +6,7 @@ import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { openFleet, type Fleet } from './fleet.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { runStage } from './run-stage.ts';
+import type { Step } from './steps.ts';
 import { startSweeper } from './sweeper.ts';
 
 export interface WorkerOptions {
@@ -15,6 +16,8 @@ export interface WorkerOptions {
   concurrency?: number;
   log?: Log;
   metrics?: Metrics;
+  /** For crash tests. */
+  onStep?: (step: Step) => void;
 }
 
 export interface Workers {
@@ -29,7 +32,7 @@ export interface Workers {
 export async function startWorkers(config: Config, options: WorkerOptions = {}): Promise<Workers> {
   const metrics = options.metrics ?? createMetrics();
   const log = options.log ?? createLog({ level: config.logLevel, name: 'batchwell-worker' });
-  const fleet = openFleet({ config, metrics, log });
+  const fleet = openFleet({ config, metrics, log, ...(options.onStep ? { onStep: options.onStep } : {}) });
   try {
     await requireNoEviction(fleet);
     const running = (options.stages ?? stages).map((stage) => runStage(fleet, stage, options.concurrency));

@@ -43,11 +43,14 @@ async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutco
   const revision = definition.revision ?? (await register(fleet, definition));
   if (revision === undefined) return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
 
+  fleet.step('submit.registered');
   await writeManifest(fleet, submission);
+  fleet.step('submit.manifest-written');
   const calledMs = fleet.nowMs();
   const dueMs = calledMs + SUBMIT_TIMEOUT_MS + fleet.config.settleMs;
   if (!(await startCall(fleet.database.pool, { id: submission.id, nowMs: calledMs, dueMs }))) return done();
 
+  fleet.step('submit.call-started');
   const outcome = await fleet.batch.submit({
     jobName: jobName(submission.submissionKey),
     queue: submission.queue,
@@ -56,6 +59,7 @@ async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutco
     environment: { [SUBMISSION_VARIABLE]: fleet.workUrl(submissionPrefix(submission.submissionKey)) },
     tags: { 'batchwell:submission': submission.submissionKey },
   });
+  fleet.step('submit.call-answered');
   return afterCall(fleet, { ...submission, calledMs, calls: submission.calls + 1 }, outcome);
 }
 
@@ -98,6 +102,7 @@ async function accept(fleet: Fleet, submission: SubmissionRow, jobId: string): P
   if (owner !== jobId) await fleet.batch.terminate(jobId, 'Batchwell: submitted twice; the other job runs.');
   const nowMs = fleet.nowMs();
   const moved = await markSubmitted(fleet.database, { id: submission.id, jobId: owner, nowMs, dueMs: nowMs + fleet.config.stallMs });
+  fleet.step('submit.submitted');
   fleet.metrics.stageMoved.inc({ stage: 'submit', move: 'submitted' }, moved);
   fleet.metrics.submissions.inc({ kind: submission.size > 1 ? 'array' : 'single' });
   fleet.metrics.submissionTasks.observe(submission.size);

@@ -26,8 +26,10 @@ export async function finalize(fleet: Fleet, { tasks: ids }: Messages['finalize'
   });
   const [hits, runs] = [tasks.filter(({ row }) => row.hitEntryId !== null), tasks.filter(({ row }) => row.hitEntryId === null)];
   const { good, lost } = await applyHits(fleet, hits);
+  fleet.step('finalize.hits-applied');
   const judged = await judgeRuns(fleet, runs);
   await writeCache(fleet, judged.finished);
+  fleet.step('finalize.cache-written');
   await addWarnings(pool, judged.finished.flatMap(({ row: { id }, warnings }) => (warnings.length > 0 ? [{ id, warnings }] : [])));
   return { do: 'done', next: await moveFinalized(fleet, { hits: good, finished: judged.finished.map(({ row }) => row), failed: judged.failed, lost }) };
 }
@@ -103,6 +105,7 @@ async function moveFinalized(fleet: Fleet, { hits, finished, failed, lost }: Fin
     'hit-lost': await moveTasksEach(pool, 'hit-lost', lost.map(({ id }) => ({ id, set: { hitEntryId: null } })), { nowMs, dueMs: nowMs + fleet.config.stallMs }),
   };
   for (const [move, count] of Object.entries(moved)) fleet.metrics.stageMoved.inc({ stage: 'finalize', move }, count);
+  fleet.step('finalize.ended');
   fleet.metrics.tasksEnded.inc({ place: 'done' }, moved.finish);
   for (const { createdMs } of [...hits, ...finished]) fleet.metrics.taskSeconds.observe({ place: 'done' }, (nowMs - createdMs) / 1000);
   countFailures(fleet, failed.map(({ failure }) => failure));

@@ -19,6 +19,7 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   if (running.length === 0) return { do: 'done' };
 
   const jobs = await seeJobs(fleet, queue, running);
+  fleet.step('poll.jobs-seen');
   const open = await countOpenAttempts(pool, running.map(({ id }) => id));
   countJobs(fleet, queue, jobs.values());
   const nowMs = fleet.nowMs();
@@ -60,6 +61,7 @@ async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, co
   if (submission.cancelMs !== null) await terminateCancelled(fleet, { submission, job, attempts });
 
   const results = await seeResults(fleet, submission, count.firstOpen);
+  fleet.step('poll.results-read');
   const polled: PolledAttempt[] = [];
   const unexplained: OpenAttempt[] = [];
   for (const attempt of attempts) {
@@ -73,7 +75,9 @@ async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, co
 
   if (polled.some(({ decision }) => decision.do === 'find-owner')) await adoptOwner(fleet, submission);
   fleet.metrics.pollChanges.inc(polled.length);
-  return applyPolled(fleet, polled);
+  const next = await applyPolled(fleet, polled);
+  fleet.step('poll.written');
+  return next;
 }
 
 interface Unexplained {

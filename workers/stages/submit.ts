@@ -25,6 +25,7 @@ async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutco
     if (decision.do === 'nothing') return { do: 'done', next };
     const id = await packSubmission(fleet.database, { shape, most: arraySize, nowMs, dueMs: nowMs + stallMs });
     if (id === undefined) return { do: 'done', next };
+    fleet.step('submit.packed');
     next.push(...(await carryOnAll(fleet, [id])).next);
   }
 }
