@@ -98,7 +98,8 @@ function readSource(input: Source): { url?: string; content?: string } {
   if (content) return { content };
   const url = textOf(input, 'url', { longest: LONGEST_URL, emptyIsAbsent: true });
   if (url !== undefined) return { url };
-  if (content === undefined && (rawOf(input, 'url') ?? '') === '') refuse(input, 'url', 'a url, or content instead');
+  const nothing = rawOf(input, 'content') === undefined && (rawOf(input, 'url') ?? '') === '';
+  if (nothing) refuse(input, 'url', 'a url, or content instead');
   return { content: '' };
 }
 
