@@ -64,6 +64,8 @@ export function answerErrors(log: Log) {
   return async (error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     if (error.validation) return void (await reply.code(400).send(refusal(schemaProblems(error))));
     const status = error.statusCode ?? 500;
+    // What is left of a body that is too large is not read, so nothing else can come on this connection.
+    if (status === 413) reply.header('connection', 'close');
     if (status >= 400 && status < 500) return void (await reply.code(status).send(failure(status, ownWords[error.code] ?? error.message)));
     if (isDatabaseAway(error)) {
       log.warn({ event: 'database-away', route: request.routeOptions.url, error: error.message }, 'database-away');

@@ -39,7 +39,8 @@ export async function* readLines(body: Readable, limits: LineLimits): AsyncGener
     begun.push(part);
   };
 
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  // Left open when reading stops early: the answer still has to go out on the same connection.
+  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     total += chunk.length;
     if (total > limits.totalBytes) throw new TooLarge(`The body is larger than ${limits.totalBytes} bytes; send it as several scatters.`);
     let start = 0;

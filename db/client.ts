@@ -76,6 +76,9 @@ export async function migrateDatabase(url: string): Promise<void> {
     try {
       const [rows] = await connection.query('SELECT GET_LOCK(?, ?) AS got', [MIGRATION_LOCK, MIGRATION_WAIT_SECONDS]);
       if (firstColumn(rows) !== 1) throw new Error(`Another process has been migrating the database for over ${MIGRATION_WAIT_SECONDS} s; see SHOW PROCESSLIST.`);
+      // Tables take their collation from the database when they are made. Texts compare byte by byte, so that the owners
+      // "ann" and "Ann" are two, and a database made as latin1 loses no characters.
+      await connection.query('ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin');
       await migrate(database.orm, { migrationsFolder: fileURLToPath(new URL('migrations', import.meta.url)) });
       await connection.query('SELECT RELEASE_LOCK(?)', [MIGRATION_LOCK]);
     } finally {

@@ -3,7 +3,10 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { createApp } from '../api/app.ts';
+import type { FailureBody } from '../api/errors.ts';
 import type { ApiParts } from '../api/parts.ts';
+import type { ScatterReply } from '../api/schemas/scatters.ts';
+import type { TesTaskFull } from '../api/schemas/tes.ts';
 import { readConfig, type Config } from '../config.ts';
 import { migrateDatabase, openDatabase, type Database } from '../db/client.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
@@ -27,15 +30,25 @@ export interface Answer {
   status: number;
   headers: Headers;
   text: string;
-  // eslint-disable-next-line typescript/no-explicit-any -- tests look into replies of every shape
-  json: any;
+  /** Typed as if it were all replies at once: which one it is, each test asserts. */
+  json: EveryReply;
 }
 
-export async function startApiWorld(settings: Partial<Config> = {}): Promise<ApiWorld> {
+export type EveryReply = TesTaskFull & ScatterReply & Required<FailureBody> & {
+  tasks: TesTaskFull[];
+  task_ids: string[];
+  scatters: ScatterReply[];
+  next_page_token: string;
+  paths: Record<string, unknown>;
+  queues: unknown[];
+};
+
+/** `reach` may put something between the API and its database; it gives the url that the API uses. */
+export async function startApiWorld(settings: Partial<Config> = {}, reach: (url: string) => Promise<string> = async (url) => url): Promise<ApiWorld> {
   const [freshDb, redis] = await Promise.all([freshDatabase(), freshRedis()]);
   await migrateDatabase(freshDb.url);
   const config: Config = { ...readConfig({}), databaseUrl: freshDb.url, redisUrl: redis.url, ...settings };
-  const database = openDatabase({ url: freshDb.url, connections: 4 });
+  const database = openDatabase({ url: await reach(freshDb.url), connections: 4 });
   const queues = openQueues({ redisUrl: redis.url, prefix: 'test', keepFinishedMs: 1000 });
   queues.redis.on('error', () => undefined); // a test may kill its Redis
   const logs = new Map<string, string>();
@@ -61,7 +74,7 @@ export async function startApiWorld(settings: Partial<Config> = {}): Promise<Api
       });
       const text = await reply.text();
       const isJson = reply.headers.get('content-type')?.includes('json') === true;
-      return { status: reply.status, headers: reply.headers, text, json: isJson ? JSON.parse(text) : undefined };
+      return { status: reply.status, headers: reply.headers, text, json: (isJson ? JSON.parse(text) : {}) as EveryReply };
     },
     async close() {
       await app.close();

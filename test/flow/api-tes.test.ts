@@ -37,21 +37,31 @@ const list = async (query: string) => {
   expect([status, violations('tesListTasksResponse', json, view)]).toEqual([200, []]);
   return json as { tasks: { id: string; state: string; name?: string }[]; next_page_token?: string };
 };
-const sql = (statement: string, values: unknown[] = []) => world.database.pool.query(statement, values);
+const sql = (statement: string, values: unknown[] = []) => world.database.pool.query(statement, values.map((value) => value ?? null));
 const keyOf = (id: string) => parseId('task', id)?.key ?? 0;
 
+interface Ended {
+  outcome: string;
+  exitCode?: number;
+  reason?: string;
+  result?: ResultRecord;
+}
+
 let submissions = 0;
-/** As the workers would: an attempt of the task in a submission of its own. */
-async function tryTask(id: string, attempt: { number?: number; runningMs?: number; ended?: { outcome: string; exitCode?: number; reason?: string; result?: ResultRecord } } = {}) {
+/** As the workers would: an attempt of the task in a submission of its own, whose key is returned. */
+async function tryTask(id: string, { number = 1, runningMs, ended }: { number?: number; runningMs?: number; ended?: Ended } = {}): Promise<string> {
   submissions += 1;
   const key = `key${submissions}`;
-  const [made] = await sql("INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (?, ?, 'running', 2, 'fast', 1, 'job-1', ?, 1)", [key, Buffer.alloc(16), attempt.runningMs ?? null]);
+  const [made] = await sql("INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (?, ?, 'running', 2, 'fast', 1, 'job-1', ?, 1)", [key, Buffer.alloc(16), runningMs]);
   const submissionId = (made as { insertId: number }).insertId;
-  const { number = 1, ended } = attempt;
-  await sql('INSERT INTO attempts (task_id, number, submission_id, array_index, outcome, exit_code, reason, result, batch_attempt, created_ms, ended_ms) VALUES (?)', [
-    [keyOf(id), number, submissionId, 1, ended?.outcome ?? null, ended?.exitCode ?? null, ended?.reason ?? null, ended?.result ? JSON.stringify(ended.result) : null, ended ? 1 : null, 1, ended ? 9000 : null],
-  ]);
+  await sql('INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES (?, ?, ?, 1, 1)', [keyOf(id), number, submissionId]);
   await sql("UPDATE tasks SET place = 'poll', submission_id = ?, attempt = ? WHERE id = ?", [submissionId, number, keyOf(id)]);
+  if (ended) {
+    const { outcome, exitCode, reason, result } = ended;
+    await sql('UPDATE attempts SET outcome = ?, exit_code = ?, reason = ?, result = ?, batch_attempt = 1, ended_ms = 9000 WHERE task_id = ? AND number = ?', [
+      outcome, exitCode, reason, result && JSON.stringify(result), keyOf(id), number,
+    ]);
+  }
   return key;
 }
 const end = (id: string, place: string, more = '') => sql(`UPDATE tasks SET place = ?, ended_ms = 10000 ${more} WHERE id = ?`, [place, keyOf(id)]);
@@ -66,8 +76,8 @@ describe('a new task', () => {
     expect(basic.resources).toEqual({ cpu_cores: 2, ram_gb: 4.5, disk_gb: 20, preemptible: true, zones: ['a'], backend_parameters: { queue: 'fast' } });
     expect(basic.logs).toEqual([{ logs: [{ exit_code: -1 }, { exit_code: -1 }], outputs: [] }]);
     const full = await get(id, 'FULL');
-    expect(full.inputs[1].content).toBe('echo hi');
-    expect(full.logs[0].system_logs).toEqual([expect.stringContaining('"VmSize"')]);
+    expect(full.inputs![1]!.content).toBe('echo hi');
+    expect(full.logs[0]!.system_logs).toEqual([expect.stringContaining('"VmSize"')]);
   });
 
   test('is announced to the workers and left to the sweeper at its due time', async () => {
@@ -82,7 +92,7 @@ describe('a new task', () => {
     const ids = await Promise.all(Array.from({ length: 100 }, (_, number) => post({ ...simple, name: `n${number}`, tags: { batch: 'concurrent' }, executors: [{ image: 'concurrent', command: ['echo', String(number % 2)] }] })));
     expect(new Set(ids).size).toBe(100);
     const shown = await Promise.all(ids.map((id) => get(id, 'BASIC')));
-    expect(shown.map(({ name, executors }) => [name, executors[0].command[1]])).toEqual(ids.map((_, number) => [`n${number}`, String(number % 2)]));
+    expect(shown.map(({ name, executors }) => [name, executors[0]!.command[1]])).toEqual(ids.map((_, number) => [`n${number}`, String(number % 2)]));
     const [rows] = await sql("SELECT COUNT(DISTINCT t.template_id) AS templates FROM tasks t JOIN task_tags g ON g.task_id = t.id WHERE g.tag_value = 'concurrent'");
     expect(rows).toEqual([{ templates: 1 }]);
   });
@@ -162,12 +172,15 @@ describe('a finished task', () => {
     await end(id, 'done', ', hit_entry_id = 77');
     const full = await get(id, 'FULL');
     expect(full).toMatchObject({ state: 'COMPLETE', logs: [{ metadata: { cache: 'hit' }, logs: [{ exit_code: 0 }, { exit_code: 0 }, { exit_code: 0 }] }] });
-    expect(full.logs[0].outputs).toEqual([
+    expect(full.logs[0]!.outputs).toEqual([
       { url: 's3://out/a.bam', path: '/out/a.bam', size_bytes: '12' },
       { url: 's3://out/parts/x/y', path: '/parts/x/y', size_bytes: '3' },
     ]);
   });
 });
+
+const tagged = (tags: object) => post({ ...simple, tags: { list: 'tags', ...tags } });
+const foundByTag = async (query: string) => (await list(`tag_key=list&tag_value=tags&${query}`)).tasks.map(({ id }) => id);
 
 describe('lists', () => {
   test('are newest first and in pages, and the last page has no token', async () => {
@@ -181,14 +194,12 @@ describe('lists', () => {
   });
 
   test('filter by tags as the spec’s table says, byte by byte', async () => {
-    const tagged = async (tags: object) => post({ ...simple, tags: { list: 'tags', ...tags } });
     const [bar, bat, both, empty, other] = [await tagged({ foo: 'bar' }), await tagged({ foo: 'bat' }), await tagged({ foo: 'bar', baz: 'bat' }), await tagged({ foo: '' }), await tagged({ Foo: 'bar', 'foo ': 'bar' })];
-    const found = async (query: string) => (await list(`tag_key=list&tag_value=tags&${query}`)).tasks.map(({ id }) => id);
-    expect(await found('tag_key=foo&tag_value=bar')).toEqual([both, bar]);
-    expect(await found('tag_key=foo')).toEqual([empty, both, bat, bar]);
-    expect(await found('tag_key=foo&tag_value=bar&tag_key=baz&tag_value=bat')).toEqual([both]);
-    expect(await found('tag_key=Foo&tag_value=bar')).toEqual([other]);
-    expect(await found('tag_key=nope')).toEqual([]);
+    expect(await foundByTag('tag_key=foo&tag_value=bar')).toEqual([both, bar]);
+    expect(await foundByTag('tag_key=foo')).toEqual([empty, both, bat, bar]);
+    expect(await foundByTag('tag_key=foo&tag_value=bar&tag_key=baz&tag_value=bat')).toEqual([both]);
+    expect(await foundByTag('tag_key=Foo&tag_value=bar')).toEqual([other]);
+    expect(await foundByTag('tag_key=nope')).toEqual([]);
   });
 
   test('filter by name prefix, whose wildcards mean nothing', async () => {
@@ -207,10 +218,9 @@ describe('lists', () => {
     await end(failed, 'failed', ", failure_code = 'executor-failed'");
     await end(broken, 'failed', ", failure_code = 'of a later version'");
     await end(cancelled, 'cancelled');
-    const found = async (state: string) => (await list(`tag_key=filter&tag_value=state&state=${state}`)).tasks;
     const expected = { QUEUED: [queued, waiting], RUNNING: [running], COMPLETE: [done], EXECUTOR_ERROR: [failed], SYSTEM_ERROR: [broken], CANCELED: [cancelled], PAUSED: [], PREEMPTED: [], UNKNOWN: [] };
     for (const [state, ids] of Object.entries(expected)) {
-      const tasks = await found(state);
+      const { tasks } = await list(`tag_key=filter&tag_value=state&state=${state}`);
       expect(tasks.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
       expect(tasks.every((task) => task.state === state)).toBe(true);
     }

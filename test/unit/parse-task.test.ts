@@ -82,9 +82,9 @@ describe('what clients send is accepted', () => {
   });
 });
 
-describe('backend parameters', () => {
-  const withParameters = (backend_parameters: object, more: object = {}) => ({ outputs: [output], resources: { backend_parameters, ...more } });
+const withParameters = (backend_parameters: object, more: object = {}) => ({ outputs: [output], resources: { backend_parameters, ...more } });
 
+describe('backend parameters', () => {
   test('known ones ignore case; unknown ones are told and not kept', () => {
     const { task, warnings } = accepted(withParameters({ QUEUEARN: 'fast', JobTimeout: '120', Cache: 'readwrite', VmSize: 'big', vmsize: null }));
     expect(task.cache).toBe('readwrite');

@@ -1,0 +1,178 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApiWorld, type ApiWorld } from '../api-world.ts';
+
+const task = { executors: [{ image: 'alpine', command: ['true'] }] };
+const TES = '/ga4gh/tes/v1';
+
+const as = (token: string) => ({ authorization: `Bearer ${token}` });
+
+describe('with tokens', () => {
+  let world: ApiWorld;
+  beforeAll(async () => {
+    world = await startApiWorld({ tokens: ['ann:secret-of-ann', 'Ann:secret-of-Ann', 'bob:b:o:b'] });
+  });
+  afterAll(() => world.close());
+
+  test('a call without one, or with a wrong one, is 401 and says how', async () => {
+    for (const headers of [{}, as('wrong'), { authorization: 'Basic x' }, { authorization: 'Bearer' }]) {
+      const answer = await world.call('POST', `${TES}/tasks`, task, headers);
+      expect(answer).toMatchObject({ status: 401, json: { status_code: 401 } });
+      expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
+    }
+  });
+
+  test('unknown paths are 404 before anything else, so that clients try their next prefix', async () => {
+    for (const path of ['/tasks', '/v2/tasks', '/ga4gh/tes/v1/nope', '/']) expect((await world.call('GET', path)).status).toBe(404);
+  });
+
+  test('tasks and scatters of others are not there', async () => {
+    const { json: { id } } = await world.call('POST', `${TES}/tasks`, task, as('secret-of-ann'));
+    const { json: scatter } = await world.call('POST', '/v1/scatters', { template: task, rows: [{ a: 1 }] }, as('secret-of-ann'));
+    for (const token of ['b:o:b', 'secret-of-Ann']) {
+      expect((await world.call('GET', `${TES}/tasks/${id}`, undefined, as(token))).status).toBe(404);
+      expect((await world.call('POST', `${TES}/tasks/${id}:cancel`, undefined, as(token))).status).toBe(404);
+      expect((await world.call('GET', `/v1/tasks/${id}/script`, undefined, as(token))).status).toBe(404);
+      expect((await world.call('GET', `/v1/scatters/${scatter.id}`, undefined, as(token))).status).toBe(404);
+      expect((await world.call('GET', `${TES}/tasks`, undefined, as(token))).json).toEqual({ tasks: [] });
+      expect((await world.call('GET', '/v1/scatters', undefined, as(token))).json).toEqual({ scatters: [] });
+    }
+    expect((await world.call('GET', `${TES}/tasks/${id}`, undefined, as('secret-of-ann'))).status).toBe(200);
+  });
+
+  test('a client that can send no header puts its token into the path', async () => {
+    const { json: { id } } = await world.call('POST', `/t/secret-of-ann${TES}/tasks`, task);
+    expect((await world.call('GET', `/t/secret-of-ann${TES}/tasks/${id}`)).json).toEqual({ id, state: 'QUEUED' });
+    expect((await world.call('GET', `/t/wrong${TES}/tasks/${id}`, undefined, as('secret-of-ann'))).status).toBe(401);
+  });
+
+  test('the board asks a browser for owner and token', async () => {
+    expect((await world.call('GET', '/board/api/queues')).headers.get('www-authenticate')).toMatch(/^Basic/);
+    const basic = { authorization: `Basic ${Buffer.from('bob:b:o:b').toString('base64')}` };
+    expect((await world.call('GET', '/board/api/queues', undefined, basic)).json.queues).toHaveLength(5);
+  });
+
+  test('other origins may call, since they must hold a token', async () => {
+    const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, { origin: 'https://page.example', 'access-control-request-method': 'POST' });
+    expect([asked.status, asked.headers.get('access-control-allow-origin'), asked.headers.get('access-control-allow-headers')]).toEqual([204, '*', 'authorization, content-type']);
+  });
+
+  test('operations need none, and no token was ever logged', async () => {
+    for (const path of ['/healthz', '/readyz', '/metrics', '/docs/', `${TES}/service-info`]) expect((await world.call('GET', path)).status).toBe(200);
+    expect(world.lines.length).toBeGreaterThan(20);
+    expect(world.lines.join('')).not.toMatch(/secret-of|b:o:b|Bearer/);
+  });
+});
+
+describe('bad requests', () => {
+  let world: ApiWorld;
+  beforeAll(async () => {
+    world = await startApiWorld();
+  });
+  afterAll(() => world.close());
+
+  test('a malformed task is 400 with every field', async () => {
+    const answer = await world.call('POST', `${TES}/tasks`, { name: 1, executors: [{ command: [] }] });
+    expect(answer).toMatchObject({ status: 400, json: { status_code: 400, message: 'name: expected a text, got 1 (and 2 more)' } });
+    expect(answer.json.problems.map(({ field }) => field)).toEqual(['name', 'executors[0].image', 'executors[0].command']);
+  });
+
+  test.each([
+    ['malformed JSON', '{"executors": ', 'application/json', 400],
+    ['an empty body', '', 'application/json', 400],
+    ['a prototype', '{"__proto__": {"x": 1}}', 'application/json', 400],
+    ['a form', 'a=b', 'application/x-www-form-urlencoded', 415],
+    ['too much', `"${'x'.repeat(5 * 1024 ** 2)}"`, 'application/json', 413],
+  ])('%s is told so in JSON', async (_, body, type, status) => {
+    const answer = await world.call('POST', `${TES}/tasks`, body, { 'content-type': type });
+    expect(answer).toMatchObject({ status, json: { status_code: status, message: expect.any(String) } });
+  });
+
+  test('pages of other origins get no leave where no token is asked for', async () => {
+    const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, { origin: 'https://page.example', 'access-control-request-method': 'POST' });
+    expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([404, null]);
+  });
+
+  test('every route is in the OpenAPI document', async () => {
+    const { json } = await world.call('GET', '/openapi.json');
+    expect(Object.keys(json.paths)).toEqual(expect.arrayContaining([`${TES}/tasks/{id}:cancel`, '/v1/tasks/{id}/logs', '/v1/tasks/{id}/script', '/v1/scatters/{id}:cancel', '/v1/scatters/{id}/tasks', '/readyz']));
+    expect(JSON.stringify(json)).not.toContain('(^');
+  });
+});
+
+/** A wire to a database that can be cut and mended. */
+async function startWire(targetUrl: string) {
+  const target = new URL(targetUrl);
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(Number(target.port), target.hostname);
+    for (const [one, other] of [[near, far], [far, near]] as const) {
+      sockets.add(one);
+      one.pipe(other);
+      one.on('error', () => other.destroy()).on('close', () => sockets.delete(one) && other.destroy());
+    }
+  });
+  const listen = async (port: number): Promise<number> => {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as { port: number }).port;
+  };
+  const port = await listen(0);
+  const url = new URL(targetUrl);
+  url.host = `127.0.0.1:${port}`;
+  const cut = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    await once(server, 'close');
+  };
+  return { url: url.href, cut, mend: () => listen(port) };
+}
+
+describe('when a store is away', () => {
+  test('without Redis tasks are accepted all the same, and left to the sweeper', async () => {
+    const world = await startApiWorld();
+    try {
+      const gone = once(world.queues.redis, 'close');
+      await world.redis.drop();
+      await gone;
+      const made = await world.call('POST', `${TES}/tasks`, task);
+      expect(made.status).toBe(200);
+      expect((await world.call('POST', '/v1/scatters', { template: task, rows: [{}] })).status).toBe(200);
+      expect((await world.call('GET', `${TES}/tasks/${made.json.id}`)).json.state).toBe('QUEUED');
+      expect(await world.call('GET', '/readyz')).toMatchObject({ status: 503, json: { mysql: 'ok', redis: expect.stringContaining('connection') } });
+      expect((await world.call('GET', '/healthz')).status).toBe(200);
+      expect(world.lines.join('')).toContain('nudge-left-to-sweeper');
+    } finally {
+      await world.close();
+    }
+  });
+
+  test('without MySQL a task that was seen is shown as last known, a POST is asked to come again, and all is well after', async () => {
+    let wire: Awaited<ReturnType<typeof startWire>> | undefined;
+    const world = await startApiWorld({}, async (url) => {
+      wire = await startWire(url);
+      return wire.url;
+    });
+    try {
+      const { json: { id } } = await world.call('POST', `${TES}/tasks`, { ...task, name: 'seen' });
+      expect((await world.call('GET', `${TES}/tasks/${id}?view=FULL`)).json.name).toBe('seen');
+      await wire?.cut();
+      const known = await world.call('GET', `${TES}/tasks/${id}?view=FULL`);
+      expect(known).toMatchObject({ status: 200, json: { id, name: 'seen' } });
+      expect(known.headers.get('x-batchwell-last-known')).toMatch(/^\d{4}-/);
+      expect((await world.call('GET', `${TES}/tasks/${id}`)).json).toEqual({ id, state: 'QUEUED' });
+      for (const [method, path, body] of [['POST', '/tasks', task], ['GET', '/tasks/task-1-000000', undefined], ['GET', '/tasks', undefined]] as const) {
+        const answer = await world.call(method, `${TES}${path}`, body);
+        expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
+      }
+      expect(await world.call('GET', '/readyz')).toMatchObject({ status: 503, json: { redis: 'ok', mysql: expect.stringContaining('ECONN') } });
+      await wire?.mend();
+      expect((await world.call('POST', `${TES}/tasks`, task)).status).toBe(200);
+      expect((await world.call('GET', '/readyz')).status).toBe(200);
+    } finally {
+      await world.close();
+      await wire?.cut();
+    }
+  });
+});
