@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AcceptableTask } from '../core/parse-task.ts';
 import { problemAt, type Problem } from '../core/problems.ts';
-import { LARGEST_SCATTER, LISTED_PROBLEMS, prepareScatter, readHead, withHead, type ScatterHead } from '../core/scatter.ts';
+import { LARGEST_SCATTER, LISTED_PROBLEMS, LONGEST_FILLED_SCATTER, prepareScatter, readHead, withHead, type ScatterHead } from '../core/scatter.ts';
 import type { CacheMode, NewTask } from '../core/task.ts';
 import type { ListedProblem } from './errors.ts';
 import { readLines } from './ndjson.ts';
@@ -39,11 +39,19 @@ export async function readTemplateScatter(body: unknown, defaults: { cache: Cach
   const prepared = prepareScatter(body, defaults);
   if ('problems' in prepared) return { problems: prepared.problems, count: prepared.problems.length };
   const collected = collector();
+  let filled = 0;
   for (const [row, values] of prepared.rows.entries()) {
+    filled += prepared.filledLength(values);
+    if (filled > LONGEST_FILLED_SCATTER) return tooLong(row);
     collected.add(prepared.expand(values), { row });
     if (row % ROWS_PER_TURN === ROWS_PER_TURN - 1) await nextTurn();
   }
   return collected.result(prepared.head);
+}
+
+function tooLong(row: number): ScatterBody {
+  const expected = `at most ${LONGEST_FILLED_SCATTER} characters filled in by all rows together; row ${row} goes beyond, send what follows as another scatter`;
+  return { problems: [problemAt('rows', expected)], count: 1 };
 }
 
 export interface LineScatterQuery {

@@ -22,6 +22,7 @@ export const LONGEST_CONTENT_BYTES = 131_072;
 const LONGEST_DESCRIPTION_BYTES = 65_535;
 const LONGEST_NAME = 255;
 const LONGEST_TAG_KEY = 128;
+const MOST_TAGS = 256;
 const LONGEST_TAG_VALUE = 255;
 /** PATH_MAX of Linux; a path longer than this no program can open. */
 const LONGEST_PATH_BYTES = 4096;
@@ -41,6 +42,7 @@ export function parseTesTask(input: unknown, defaults: { cache: CacheMode }): Pa
   const name = textOf(reader, 'name', { longest: LONGEST_NAME }) ?? '';
   const description = textOf(reader, 'description', { longestBytes: LONGEST_DESCRIPTION_BYTES }) ?? '';
   const tags = textMapOf(reader, 'tags', TAG_RULES);
+  if (Object.keys(tags).length > MOST_TAGS) refuse(reader, 'tags', `at most ${MOST_TAGS} tags`, Object.keys(tags).length);
   const inputs = readEach(reader, 'inputs', readInput);
   const outputs = readEach(reader, 'outputs', readOutput);
   const executors = readEach(reader, 'executors', readExecutor);

@@ -8,6 +8,10 @@ import { listOf, rawOf, readObject, textMapOf, textOf, type Source } from './rea
 import { cacheModes, type CacheMode } from './task.ts';
 
 export const LARGEST_SCATTER = 10_000;
+/** Characters of a task's texts once a row is filled in: a short template can ask for a long value very often. */
+export const LONGEST_FILLED_TASK = 2 * 1024 ** 2;
+/** The same for all rows together, counting only what is filled in; the rest they share. */
+export const LONGEST_FILLED_SCATTER = 128 * 1024 ** 2;
 /** Problems that one answer lists; the others are counted. */
 export const LISTED_PROBLEMS = 100;
 
@@ -25,6 +29,8 @@ export interface RowProblem extends Problem {
 export interface PreparedScatter {
   head: ScatterHead;
   rows: readonly unknown[];
+  /** How many characters a row's task is longer than the template. */
+  filledLength(row: unknown): number;
   /** One row's task. */
   expand(row: unknown): AcceptableTask | { problems: Problem[] };
 }
@@ -43,8 +49,9 @@ export function prepareScatter(input: unknown, defaults: { cache: CacheMode }): 
   for (const column of unknownColumns(compiled.columns, rows)) {
     problems.push(problemAt(`template{{${column}}}`, `a column of the rows; no row has ${shown(column)}`));
   }
+  if (compiled.length > LONGEST_FILLED_TASK) problems.push(problemAt('template', `at most ${LONGEST_FILLED_TASK} characters in all its texts, this has ${compiled.length}`));
   if (problems.length > 0) return { problems };
-  return { head, rows, expand: (row) => expandRow(compiled, head, row) };
+  return { head, rows, filledLength: (row) => filledLength(compiled, row), expand: (row) => expandRow(compiled, head, row) };
 }
 
 /** All tasks of a scatter, or every problem of every row. */
@@ -85,47 +92,63 @@ type Row = Record<string, unknown>;
 /** Fills one value of the template from a row. What holds no placeholder is given back as it is. */
 type Fill = (row: Row) => unknown;
 
-interface Compiled {
+interface Found {
+  /** How often each column is asked for. */
+  columns: Map<string, number>;
+  /** Characters of all texts. */
+  length: number;
+}
+
+interface Compiled extends Found {
   fill: Fill;
-  columns: Set<string>;
 }
 
 function compile(template: unknown): Compiled {
-  const columns = new Set<string>();
-  return { fill: compileValue(template, columns) ?? (() => template), columns };
+  const found: Found = { columns: new Map(), length: 0 };
+  const fill = compileValue(template, found) ?? (() => template);
+  return { fill, ...found };
 }
 
 /** Undefined when nothing in the value depends on the row, so that 10,000 tasks share what they have in common. */
-function compileValue(value: unknown, columns: Set<string>): Fill | undefined {
-  if (typeof value === 'string') return compileText(value, columns);
+function compileValue(value: unknown, found: Found): Fill | undefined {
+  if (typeof value === 'string') return compileText(value, found);
   if (Array.isArray(value)) {
-    const fills = value.map((item) => compileValue(item, columns));
+    const fills = value.map((item) => compileValue(item, found));
     return fills.some(Boolean) ? (row) => fills.map((fill, index) => (fill ? fill(row) : value[index])) : undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const members = Object.entries(value).map(([name, member]) => ({ name, member: member as unknown, fill: compileValue(member, columns) }));
+  const members = Object.entries(value).map(([name, member]) => ({ name, member: member as unknown, fill: compileValue(member, found) }));
   if (!members.some(({ fill }) => fill)) return undefined;
   return (row) => Object.fromEntries(members.map(({ name, member, fill }) => [name, fill ? fill(row) : member]));
 }
 
-function compileText(text: string, columns: Set<string>): Fill | undefined {
+function compileText(text: string, found: Found): Fill | undefined {
+  found.length += text.length;
   const names = [...text.matchAll(PLACEHOLDER)].map((match) => match[1] ?? '');
   if (names.length === 0) return undefined;
-  for (const name of names) columns.add(name);
+  for (const name of names) found.columns.set(name, (found.columns.get(name) ?? 0) + 1);
   return (row) => text.replaceAll(PLACEHOLDER, (_, name: string) => String(row[name]));
 }
 
-function unknownColumns(columns: ReadonlySet<string>, rows: readonly unknown[]): string[] {
-  return [...columns].filter((column) => rows.length > 0 && !rows.some((row) => typeof row === 'object' && row !== null && Object.hasOwn(row, column)));
+function unknownColumns(columns: ReadonlyMap<string, number>, rows: readonly unknown[]): string[] {
+  return [...columns.keys()].filter((column) => rows.length > 0 && !rows.some((row) => typeof row === 'object' && row !== null && Object.hasOwn(row, column)));
 }
 
 function expandRow(compiled: Compiled, head: ScatterHead, row: unknown): AcceptableTask | { problems: Problem[] } {
   const problems: Problem[] = [];
   const source = readObject(row, '', problems);
   if (!source) return { problems };
-  for (const column of compiled.columns) checkValue(source, column);
+  for (const column of compiled.columns.keys()) checkValue(source, column);
+  const length = compiled.length + filledLength(compiled, row);
+  if (length > LONGEST_FILLED_TASK) problems.push(problemAt('', `at most ${LONGEST_FILLED_TASK} characters in all texts of the task, this makes ${length}`));
   if (problems.length > 0) return { problems };
   return withHead(compiled.fill(source.value) as Row, head);
+}
+
+function filledLength(compiled: Compiled, row: unknown): number {
+  if (typeof row !== 'object' || row === null) return 0;
+  const values = row as Row;
+  return [...compiled.columns].reduce((sum, [column, times]) => sum + times * (Object.hasOwn(values, column) ? String(values[column]).length : 0), 0);
 }
 
 function checkValue(row: Source, column: string): void {

@@ -32,8 +32,33 @@ interface PreparedTask {
   values: string[];
 }
 
-/** Rows of one INSERT; 1,000 rows of about 1 kB stay far below max_allowed_packet (16 MiB). */
 const ROWS_PER_INSERT = 1000;
+/**
+ * Characters of one INSERT. A control character becomes 7 bytes when it is escaped for JSON and then for SQL, so that
+ * this stays below the least max_allowed_packet in use (16 MiB) whatever the texts hold.
+ */
+const CHARACTERS_PER_INSERT = 2 * 1024 ** 2;
+
+/** Cuts rows into INSERTs; a row that is too long for any is left to the server to judge. */
+function* insertsOf<T>(rows: readonly T[], lengthOf: (row: T) => number): Generator<{ start: number; part: readonly T[] }> {
+  let start = 0;
+  let length = 0;
+  for (const [position, row] of rows.entries()) {
+    const added = lengthOf(row);
+    if (position > start && (position - start >= ROWS_PER_INSERT || length + added > CHARACTERS_PER_INSERT)) {
+      yield { start, part: rows.slice(start, position) };
+      start = position;
+      length = 0;
+    }
+    length += added;
+  }
+  if (start < rows.length) yield { start, part: rows.slice(start) };
+}
+
+const lengthOfTask = ({ task, values }: PreparedTask): number => {
+  const tags = Object.entries(task.tags).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+  return values.reduce((sum, value) => sum + value.length, tags + task.name.length + task.description.length);
+};
 
 /** Commits all of the tasks or none. */
 export async function acceptTasks(database: Database, request: AcceptRequest): Promise<Accepted> {
@@ -42,8 +67,7 @@ export async function acceptTasks(database: Database, request: AcceptRequest): P
   return inTransaction(database, async (session) => {
     const scatterId = request.scatter && (await insertScatter(session, request, request.scatter));
     const taskIds: number[] = [];
-    for (let start = 0; start < prepared.length; start += ROWS_PER_INSERT) {
-      const part = prepared.slice(start, start + ROWS_PER_INSERT);
+    for (const { start, part } of insertsOf(prepared, lengthOfTask)) {
       const ids = await insertTasks(session, { request, scatterId, start, part, templateIds });
       await insertTags(session, part, ids);
       taskIds.push(...ids);
@@ -142,6 +166,8 @@ async function consecutiveIds(session: Session, first: number, count: number): P
 }
 
 async function insertTags(session: Session, part: readonly PreparedTask[], ids: readonly number[]): Promise<void> {
-  const rows = part.flatMap(({ task }, position) => Object.entries(task.tags).map(([tagKey, tagValue]) => [tagKey, tagValue, ids[position]]));
-  if (rows.length > 0) await session.query('INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [rows]);
+  const rows = part.flatMap(({ task }, position) => Object.entries(task.tags).map(([key, value]) => ({ key, value, taskId: ids[position] })));
+  for (const insert of insertsOf(rows, ({ key, value }) => key.length + value.length)) {
+    await session.query('INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [insert.part.map(({ key, value, taskId }) => [key, value, taskId])]);
+  }
 }

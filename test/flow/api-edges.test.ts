@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApi } from '../../api/main.ts';
+import { readConfig } from '../../config.ts';
+import { migrateDatabase } from '../../db/client.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
+import { freshDatabase, freshRedis } from '../world.ts';
 
 const task = { executors: [{ image: 'alpine', command: ['true'] }] };
 const TES = '/ga4gh/tes/v1';
@@ -173,6 +177,26 @@ describe('when a store is away', () => {
     } finally {
       await world.close();
       await wire?.cut();
+    }
+  });
+});
+
+describe('as a process', () => {
+  test('it listens where it is told, and leaves nothing open behind it', async () => {
+    const [database, redis] = await Promise.all([freshDatabase(), freshRedis()]);
+    try {
+      await migrateDatabase(database.url);
+      const config = { ...readConfig({}), databaseUrl: database.url, redisUrl: redis.url, port: 0, logLevel: 'silent' as const };
+      const api = await startApi(config);
+      expect((await fetch(`${api.url}/readyz`)).status).toBe(200);
+      expect(await (await fetch(`${api.url}/metrics`)).text()).toContain('batchwell_stage_entered_tasks_total');
+      await expect(startApi({ ...config, port: Number(new URL(api.url).port) })).rejects.toThrow('EADDRINUSE');
+      await expect(startApi({ ...config, tokens: ['nocolon'] })).rejects.toThrow('item 1 is not owner:token');
+      await api.close();
+      await expect(fetch(`${api.url}/healthz`)).rejects.toThrow('fetch failed');
+    } finally {
+      await redis.drop();
+      await database.drop();
     }
   });
 });

@@ -113,3 +113,12 @@ test('an unknown scatter is 404 everywhere', async () => {
     expect((await world.call(method, `/v1/scatters/scatter-zz-000000${path}`)).status).toBe(404);
   }
 });
+
+test('tasks with long texts of their own are stored in statements the server takes', async () => {
+  const long = 'é'.repeat(1000);
+  const command = Array.from({ length: 20 }, (_, part) => `{{n}} ${part} ${long}`);
+  const made = await world.call('POST', '/v1/scatters?ids=true', { template: { executors: [{ image: 'a', command }] }, rows: rowsOf(1500) });
+  expect(made).toMatchObject({ status: 200, json: { tasks: 1500 } });
+  const last = await world.call('GET', `/v1/tasks/${made.json.task_ids.at(-1)}?view=BASIC`);
+  expect(last.json.executors[0]?.command[19]).toBe(`1499 19 ${long}`);
+});

@@ -64,3 +64,9 @@ test('a scatter has at least one row and at most 10,000', () => {
     expect(expand({ rows })).toEqual({ problems: expect.arrayContaining([expect.objectContaining({ field: 'rows', expected: `1 to ${LARGEST_SCATTER} rows` })]) });
   }
 });
+
+test('a short template cannot be blown up by a long value', () => {
+  const bomb = { executors: [{ image: 'a', command: ['x', ...Array.from({ length: 1000 }, () => '{{v}}')] }] };
+  const read = expandScatter({ template: bomb, rows: [{ v: 'short' }, { v: 'x'.repeat(100_000) }] }, { cache: 'off' });
+  expect(read).toEqual({ problems: [{ row: 1, field: '', expected: expect.stringContaining('this makes 1000') }] });
+});

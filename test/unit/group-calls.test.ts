@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { groupCalls } from '../../api/group-calls.ts';
+
+/** Runs that end when told. */
+function heldRuns() {
+  const runs: { given: number[]; end(): void }[] = [];
+  const run = (given: number[]) => new Promise<string[]>((resolve) => {
+    runs.push({ given, end: () => resolve(given.map((one) => `did ${one}`)) });
+  });
+  return { runs, run };
+}
+
+test('calls of one moment go together, and each gets its own answer', async () => {
+  const { runs, run } = heldRuns();
+  const call = groupCalls(run, { groupsAtOnce: 1, most: 10 });
+  const answers = Promise.all([call(1), call(2), call(3)]);
+  await expect.poll(() => runs.length).toBe(1);
+  runs[0]?.end();
+  expect(await answers).toEqual(['did 1', 'did 2', 'did 3']);
+  expect(runs.map(({ given }) => given)).toEqual([[1, 2, 3]]);
+});
+
+test('a call waits only for a free run, and takes along all that came meanwhile, up to the most', async () => {
+  const { runs, run } = heldRuns();
+  const call = groupCalls(run, { groupsAtOnce: 1, most: 2 });
+  const first = call(1);
+  await expect.poll(() => runs.length).toBe(1);
+  const others = Promise.all([call(2), call(3), call(4)]);
+  expect(runs).toHaveLength(1);
+  for (const at of [0, 1, 2]) {
+    await expect.poll(() => runs.length).toBe(at + 1);
+    runs[at]?.end();
+  }
+  expect([await first, ...(await others)]).toEqual(['did 1', 'did 2', 'did 3', 'did 4']);
+  expect(runs.map(({ given }) => given)).toEqual([[1], [2, 3], [4]]);
+});
+
+test('one bad call does not fail the others, when it may be tried alone', async () => {
+  const tried: number[][] = [];
+  const run = async (given: number[]) => {
+    tried.push(given);
+    if (given.includes(2)) throw new Error('2 is bad');
+    return given;
+  };
+  const call = groupCalls(run, { groupsAtOnce: 1, most: 10, tryAlone: () => true });
+  const answers = await Promise.allSettled([call(1), call(2), call(3)]);
+  expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(tried).toEqual([[1, 2, 3], [1], [2], [3]]);
+});
+
+test('an error that is everybody’s fails all, and the next call is made again', async () => {
+  let away = true;
+  const call = groupCalls(async (given: number[]) => {
+    if (away) throw new Error('away');
+    return given;
+  }, { groupsAtOnce: 1, most: 10, tryAlone: () => false });
+  expect((await Promise.allSettled([call(1), call(2)])).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  away = false;
+  expect(await call(3)).toBe(3);
+});
