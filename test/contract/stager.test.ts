@@ -25,6 +25,14 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open };
+}
+
 /** Resolves when the file is there. */
 async function until(path: string): Promise<void> {
   const watching = watch(dirname(path));
@@ -282,6 +290,20 @@ test('the credentials of the container’s role are used, as they come from its 
 describe('the fence', () => {
   test('of two jobs for one submission the first alone has effect', async () => {
     await world.submit(emptyTask({ executors: [command('echo ran >> ran; cat ran', world.folder)] }));
+    // The worst order: both see no owner; one writes itself and reads that it is the owner; only then the other writes.
+    const bothAsked = gate();
+    const firstIsOwner = gate();
+    const seen = { GET: 0, PUT: 0 };
+    world.s3.fault = (request, reply, name) => {
+      const { method } = request;
+      if (!name.endsWith('/owner') || (method !== 'GET' && method !== 'PUT')) return false;
+      seen[method] += 1;
+      if (method === 'GET' && seen.GET === 2) bothAsked.open();
+      if (method === 'GET' && seen.GET === 3) reply.on('finish', firstIsOwner.open);
+      const wait = method === 'GET' ? bothAsked.opened : seen.PUT === 2 ? firstIsOwner.opened : Promise.resolve();
+      void wait.then(() => world.s3.passOn(request, reply));
+      return true;
+    };
     const ended = await Promise.all([run({ AWS_BATCH_JOB_ID: 'twin-a' }), run({ AWS_BATCH_JOB_ID: 'twin-b' })]);
     expect(ended.map((one) => one.code).toSorted()).toEqual([0, 122]);
     const owner = await world.s3.text('work/submissions/sub1/owner');
