@@ -28,15 +28,17 @@ async function readOwner(s3: S3Client, submission: S3Place): Promise<string | un
   }
 }
 
-/** True when we wrote it, or may have: it is read again in any case. */
-async function tryToOwn(s3: S3Client, submission: S3Place, job: string): Promise<void> {
+/** True when it is ours by this write; when false, it has to be read again. */
+async function tryToOwn(s3: S3Client, submission: S3Place, job: string): Promise<boolean> {
   const { bucket, key } = ownerPlace(submission);
   try {
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: job, ContentType: 'text/plain', IfNoneMatch: '*' }));
+    return true;
   } catch (error) {
     const status = statusOf(error);
     // 412: a sibling or a twin was first (or our own first try, whose answer was lost). 409: S3 asks to try again.
     if (status !== 412 && status !== 409) throw error;
+    return false;
   }
 }
 
@@ -49,7 +51,7 @@ export async function takeOrReadFence(s3: S3Client, submission: S3Place, batchJo
   for (let tried = 1; tried <= 10; tried += 1) {
     const owner = await readOwner(s3, submission);
     if (owner !== undefined) return { owner, mine: owner === job };
-    await tryToOwn(s3, submission, job);
+    if (await tryToOwn(s3, submission, job)) return { owner: job, mine: true };
   }
   throw new Error(`The owner of ${submission.key} could be neither read nor written in 10 tries.`);
 }

@@ -41,9 +41,12 @@ export function statusOf(error: unknown): number | undefined {
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
 }
 
-/** A failure that another try cannot mend: the request itself is refused. */
+/** The disk's own refusals: full, read-only, not ours, or another kind of file than was taken for granted. */
+const finalCodes = new Set<unknown>(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EISDIR', 'ENOTDIR', 'ENAMETOOLONG', 'ENOENT']);
+
+/** A failure that another try cannot mend: the request itself is refused, or the disk refuses the file. */
 export function isFinal(error: unknown): boolean {
-  if (error instanceof FinalError) return true;
+  if (error instanceof FinalError || finalCodes.has(named(error).code)) return true;
   const status = statusOf(error);
   return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
@@ -63,7 +66,7 @@ export function reasonOf(error: unknown): string {
   if (cause instanceof Error && message === 'fetch failed') return reasonOf(cause);
   const kind = typeof code === 'string' ? code : typeof name === 'string' ? name : 'Error';
   const text = typeof message === 'string' && message !== '' && message !== kind ? message : `HTTP ${statusOf(error) ?? 'without an answer'}`;
-  const whole = error instanceof FinalError ? text : `${kind}: ${text}`;
+  const whole = error instanceof FinalError || text.startsWith(`${kind}:`) ? text : `${kind}: ${text}`;
   return withoutQuery(whole).replace(/\s+/g, ' ').slice(0, 500);
 }
 

@@ -91,8 +91,8 @@ async function complete(s3: S3Client, { to, id }: OpenUpload, parts: CompletedPa
 export function createUploader(s3: S3Client): Uploader {
   const open = new Set<OpenUpload>();
   // Files and parts are limited apart: a file waiting for its parts must not take their place.
-  const files = limitTo(8);
-  const parts = limitTo(8);
+  const files = limitTo(6);
+  const parts = limitTo(6);
 
   const abort = async (upload: OpenUpload): Promise<void> => {
     open.delete(upload);

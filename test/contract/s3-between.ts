@@ -13,6 +13,8 @@ export interface S3Between {
   requests: string[];
   /** Called before a request is passed on; true when it has been dealt with. */
   fault: ((request: IncomingMessage, reply: ServerResponse, name: string) => boolean) | undefined;
+  /** For a fault that only delays. */
+  passOn(request: IncomingMessage, reply: ServerResponse): void;
   /** @param name `bucket/key` */
   put(name: string, text: string | Buffer): Promise<void>;
   bytes(name: string): Promise<Buffer | undefined>;
@@ -52,7 +54,7 @@ export async function startS3Between(dataFolder: string, buckets: string[]): Pro
   const proxy = createServer((request, reply) => {
     const name = decodeURIComponent(new URL(request.url ?? '/', 'http://between').pathname.slice(1));
     s3.requests.push(`${request.method} ${name}`);
-    if (!s3.fault?.(request, reply, name)) passOn(local.url, request, reply);
+    if (!s3.fault?.(request, reply, name)) s3.passOn(request, reply);
   });
   const bytes = async (name: string): Promise<Buffer | undefined> => {
     try {
@@ -67,6 +69,7 @@ export async function startS3Between(dataFolder: string, buckets: string[]): Pro
     url: '',
     requests: [],
     fault: undefined,
+    passOn: (request, reply) => passOn(local.url, request, reply),
     put: async (name, text) => void (await client.send(new PutObjectCommand({ ...placeOf(name), Body: text }))),
     bytes,
     text: async (name) => (await bytes(name))?.toString('utf8'),

@@ -25,6 +25,11 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
+function gate(): { opened: Promise<void>; open: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}
+
 /** Resolves when the file is there. */
 async function until(path: string): Promise<void> {
   const watching = watch(dirname(path));
@@ -282,6 +287,20 @@ test('the credentials of the container’s role are used, as they come from its 
 describe('the fence', () => {
   test('of two jobs for one submission the first alone has effect', async () => {
     await world.submit(emptyTask({ executors: [command('echo ran >> ran; cat ran', world.folder)] }));
+    // The worst order: both see no owner; one writes itself; only then the other writes.
+    const bothAsked = gate();
+    const firstIsOwner = gate();
+    const seen = { GET: 0, PUT: 0 };
+    world.s3.fault = (request, reply, name) => {
+      const { method } = request;
+      if (!name.endsWith('/owner') || (method !== 'GET' && method !== 'PUT')) return false;
+      seen[method] += 1;
+      if (method === 'GET' && seen.GET === 2) bothAsked.open();
+      if (method === 'PUT' && seen.PUT === 1) reply.on('finish', firstIsOwner.open);
+      const wait = method === 'GET' ? bothAsked.opened : seen.PUT === 2 ? firstIsOwner.opened : Promise.resolve();
+      void wait.then(() => world.s3.passOn(request, reply));
+      return true;
+    };
     const ended = await Promise.all([run({ AWS_BATCH_JOB_ID: 'twin-a' }), run({ AWS_BATCH_JOB_ID: 'twin-b' })]);
     expect(ended.map((one) => one.code).toSorted()).toEqual([0, 122]);
     const owner = await world.s3.text('work/submissions/sub1/owner');
@@ -357,6 +376,34 @@ test('an output on its own input’s url is recorded, and written only when it w
   expect((await world.result())?.record.outputs.map((file) => [file.path, file.sizeBytes])).toEqual([['', 4], ['', 6]]);
   expect((await world.result())?.record.outputs[0]?.crc64nvme).toBe(await crcOf(Buffer.from('same')));
   expect(world.s3.requests.filter((request) => request.startsWith('PUT data/'))).toEqual(['PUT data/changed']);
+});
+
+test('an input comes from the web, and a folder from S3 keeps its empty folders', async () => {
+  const web = createServer((request, reply) => void (request.url === '/moved' ? reply.writeHead(302, { location: '/there?Signature=s' }).end() : reply.end('from the web')));
+  await new Promise<void>((resolve) => void web.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = web.address() as AddressInfo;
+    await world.s3.put('data/tree/deep/file', 'deep');
+    await world.s3.put('data/tree/empty/', '');
+    await world.submit(emptyTask({
+      inputs: [{ url: `http://127.0.0.1:${port}/moved`, path: `${world.folder}/web`, type: 'FILE' }, { url: 's3://data/tree/', path: `${world.folder}/tree`, type: 'DIRECTORY' }],
+      executors: [command('cat web; find tree | sort', world.folder)],
+    }));
+    expect((await run()).code).toBe(0);
+    expect(await world.log('0.stdout')).toBe('from the webtree\ntree/deep\ntree/deep/file\ntree/empty\n');
+  } finally {
+    web.close();
+  }
+});
+
+test('a record of many outputs is too long for a name, and whole in its object', async () => {
+  await world.submit(emptyTask({
+    outputs: [{ url: 's3://out/many', path: `${world.folder}/many/*`, path_prefix: `${world.folder}/many`, type: 'FILE' }],
+    executors: [command('mkdir many; for n in 1 2 3 4 5 6 7 8 9; do for m in 1 2 3 4 5; do echo $n > many/$n$m; done; done', world.folder)],
+  }));
+  expect((await run()).code).toBe(0);
+  expect(await world.s3.names('work/submissions/sub1/results/')).toEqual(['work/submissions/sub1/results/00000.1.long']);
+  expect((await world.result())?.record.outputs).toHaveLength(45);
 });
 
 test('links are followed within an output’s folder, and not out of it', async () => {

@@ -57,7 +57,7 @@ const anyText = fc.oneof(fc.constantFrom(...nasty), fc.string({ unit: 'binary', 
 /** A file's name: not empty, no '/', and within what a file system allows. */
 const anyName = anyText.map((text) => `${text.replaceAll('/', '')}x`).filter((name) => Buffer.byteLength(name) < 200);
 // Among them the names that the script itself uses.
-const anyVariable = fc.oneof(fc.constantFrom('A', 'v0', 'v1', 'v7', 'rc', 'logs', 'answer', 'left', 'found', 'folder', 'IFS', 'HOME', 'CDPATH', 'PS4', 'PATH', 'ask', '_x'), fc.stringMatching(/^BW[A-Za-z0-9_]{0,8}$/));
+const anyVariable = fc.oneof(fc.constantFrom('A', ...Array.from({ length: 32 }, (_, slot) => `v${slot}`), 'rc', 'logs', 'answer', 'left', 'found', 'folder', 'IFS', 'HOME', 'CDPATH', 'PS4', 'PATH', 'ask', '_x'), fc.stringMatching(/^BW[A-Za-z0-9_]{0,8}$/));
 
 const nothing: TaskSpec = { inputs: [], outputs: [], volumes: [], executors: [], resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false } };
 
