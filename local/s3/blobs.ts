@@ -34,6 +34,27 @@ export interface Blobs {
 
 const readBytes = 1 << 20;
 
+/** A new file under a name of its own; `hold` is told the name when it is whole. */
+async function createWriter(folder: string, hold: (blob: string) => void): Promise<BlobWriter> {
+  const blob = randomBytes(12).toString('hex');
+  const path = join(folder, blob);
+  const handle = await open(path, 'wx');
+  return {
+    async write(buffers) {
+      await handle.writev(buffers);
+    },
+    async finish() {
+      await handle.close();
+      hold(blob);
+      return blob;
+    },
+    async discard() {
+      await handle.close();
+      await unlink(path);
+    },
+  };
+}
+
 /** Blobs in `folder`, made when absent. */
 export function openBlobs(folder: string): Blobs {
   mkdirSync(folder, { recursive: true });
@@ -51,24 +72,7 @@ export function openBlobs(folder: string): Blobs {
   }
 
   return {
-    async create() {
-      const blob = randomBytes(12).toString('hex');
-      const handle = await open(pathOf(blob), 'wx');
-      return {
-        async write(buffers) {
-          await handle.writev(buffers);
-        },
-        async finish() {
-          await handle.close();
-          holders.set(blob, 1);
-          return blob;
-        },
-        async discard() {
-          await handle.close();
-          await unlink(pathOf(blob));
-        },
-      };
-    },
+    create: () => createWriter(folder, (blob) => holders.set(blob, 1)),
     retain(segments) {
       for (const { blob } of segments) holders.set(blob, (holders.get(blob) ?? 0) + 1);
     },

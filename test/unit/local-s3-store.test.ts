@@ -120,6 +120,6 @@ describe('the journal of the local S3', () => {
       expect(history.found()).toEqual(history.model);
       expect(await history.files()).toEqual(history.heldFiles());
       await history.end();
-    }), { numRuns: 100 });
+    }), { numRuns: 250 });
   });
 });
