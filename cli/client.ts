@@ -126,8 +126,9 @@ export function connectApi({ url, token }: { url: string; token?: string | undef
 }
 
 async function send(base: string, token: string | undefined, path: string, options: Call): Promise<Response> {
-  const query = Object.entries(options.query ?? {}).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]));
-  const target = `${base}${path}${query.length > 0 ? `?${new URLSearchParams(query).toString()}` : ''}`;
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(options.query ?? {})) if (value !== undefined) query.set(name, String(value));
+  const target = `${base}${path}${query.size > 0 ? `?${query.toString()}` : ''}`;
   const headers: Record<string, string> = { accept: 'application/json, text/plain', ...(token && { authorization: `Bearer ${token}` }) };
   const init: RequestInit & { duplex?: 'half' } = { method: options.method ?? 'GET', headers };
   if (options.json !== undefined) {

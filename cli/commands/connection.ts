@@ -1,5 +1,5 @@
 /** The options of every command that speaks to a running Batchwell. */
-import { Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { readConfig } from '../../config.ts';
 import { connectApi, type Client } from '../client.ts';
 import { WrongUse } from '../exit.ts';
