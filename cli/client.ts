@@ -54,6 +54,7 @@ export interface Problem {
   row?: number;
   field?: string;
   expected?: string;
+  got?: string;
 }
 
 /** The service understood and said no: 4xx. */

@@ -48,13 +48,12 @@ export function reportError(error: unknown): ErrorReport {
   return { code: exitCodes.failed, lines: [error instanceof Error ? (error.stack ?? error.message) : String(error)] };
 }
 
-/** `row 3, inputs[0].url: expected an s3:// URL`. */
-function describeProblem(problem: ApiRefusal['problems'][number]): string {
+/** `row 3, inputs[0].url: expected an s3:// URL, got "reads"`. Rows count from 0, lines from 1. */
+function describeProblem({ line, row, field, expected, got }: ApiRefusal['problems'][number]): string {
   const where = [
-    ...(problem.line === undefined ? [] : [`line ${problem.line}`]),
-    ...(problem.row === undefined ? [] : [`row ${problem.row}`]),
-    ...(problem.field === undefined || problem.field === '' ? [] : [problem.field]),
+    ...(line === undefined ? [] : [`line ${line}`]),
+    ...(row === undefined ? [] : [`row ${row}`]),
+    ...(field === undefined || field === '' ? [] : [field]),
   ].join(', ');
-  const expected = problem.expected === undefined ? 'refused' : problem.expected;
-  return where === '' ? expected : `${where}: ${expected}`;
+  return `${where === '' ? 'the body' : where}: expected ${expected ?? 'something else'}${got === undefined ? '' : `, got ${got}`}`;
 }

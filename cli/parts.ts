@@ -27,22 +27,21 @@ export interface Parts {
 export function gatherParts(): Parts {
   const running: Part[] = [];
   let stopping: Promise<void> | undefined;
-  let tellBroken: (part: BrokenPart) => void = () => undefined;
-  const broken = new Promise<BrokenPart>((resolve) => {
-    tellBroken = resolve;
-  });
+  const broken = Promise.withResolvers<BrokenPart>();
+  const watch = async (part: Part): Promise<void> => {
+    const how = await part.ended;
+    if (stopping === undefined) broken.resolve({ title: part.title, how, logTail: part.logTail() });
+  };
   const stopAll = async (): Promise<void> => {
     const troubles: unknown[] = [];
     for (const part of running.toReversed()) await part.stop().catch((trouble: unknown) => troubles.push(trouble));
     if (troubles.length > 0) throw new AggregateError(troubles, 'Not every part of the stack could be ended.');
   };
   return {
-    broken,
+    broken: broken.promise,
     add(part) {
       running.push(part);
-      void part.ended.then((how) => {
-        if (stopping === undefined) tellBroken({ title: part.title, how, logTail: part.logTail() });
-      });
+      void watch(part);
     },
     stop: () => (stopping ??= stopAll()),
   };

@@ -26,7 +26,7 @@ interface Program {
   environment: NodeJS.ProcessEnv;
 }
 
-/** Every program of ours says `… at http://…` once it serves; that URL is returned. */
+/** Every program of ours says where it is once it serves; that URL is returned. */
 async function start({ parts, folder, temporary }: StackPlace, program: Program): Promise<string> {
   const part = await startProgram({
     title: program.title,
@@ -41,7 +41,8 @@ async function start({ parts, folder, temporary }: StackPlace, program: Program)
   return READY_LINE.exec(part.readyText)?.[1] ?? '';
 }
 
-const READY_LINE = /\bready at (http:\/\/[^\s"]+)/;
+/** Of the API and workers, and of the local AWS. */
+const READY_LINE = /(?:\bready at |^\{"url":")(http:\/\/[^\s"]+)/;
 
 /** Returns its url. */
 export async function startLocalS3Program(place: StackPlace, environment: NodeJS.ProcessEnv): Promise<string> {
