@@ -1,5 +1,5 @@
 /** The programs of a stack that are this project's own, each a process of its own. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ServerNotReady } from '../local/services/owned-server.ts';
@@ -54,9 +54,9 @@ export async function startLocalS3Program(place: StackPlace, environment: NodeJS
 /** Returns its url. `jobEnvironment` is put into every container, as a job role would. */
 export async function startLocalBatchProgram(place: StackPlace, environment: NodeJS.ProcessEnv, jobEnvironment: Record<string, string>): Promise<string> {
   const dataFolder = join(place.folder, 'batch');
-  await mkdir(dataFolder, { recursive: true });
-  const variables = Object.entries(jobEnvironment).flatMap(([name, value]) => ['--job-env', `${name}=${value}`]);
-  return start(place, { title: 'the local Batch', name: 'batch', script: 'local/batch/main.ts', args: ['--data', dataFolder, ...variables], environment });
+  const settingsFile = join(place.folder, 'batch.json');
+  await writeFile(settingsFile, JSON.stringify({ dataFolder, jobEnvironment }));
+  return start(place, { title: 'the local Batch', name: 'batch', script: 'local/batch/main.ts', args: [settingsFile], environment });
 }
 
 export interface WantedPort {

@@ -152,6 +152,6 @@ async function awsParts(options: StackOptions, place: StackPlace): Promise<AwsPa
   const notTheUsersOwn = { AWS_PROFILE: undefined, AWS_SESSION_TOKEN: undefined };
   return {
     local: { s3Url, batchUrl },
-    environment: { ...aws, ...notTheUsersOwn, AWS_ENDPOINT_URL_BATCH: batchUrl, BATCHWELL_HOST_FOLDER: hostFolder },
+    environment: { ...aws, ...notTheUsersOwn, AWS_ENDPOINT_URL_BATCH: batchUrl, BATCHWELL_HOST_FOLDER: hostFolder, BATCHWELL_S3_PATH_STYLE: 'yes' },
   };
 }

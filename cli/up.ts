@@ -64,7 +64,7 @@ export function describeStack(stack: Stack): string {
     ['API docs', `${stack.apiUrl}/docs`],
     ['queue board', `${stack.apiUrl}/board`],
     ['metrics', `${stack.apiUrl}/metrics`],
-    ...stack.workerMetricsUrls.map((url, at) => [`worker ${at + 1} metrics`, `${url}/metrics`] as const),
+    ...stack.workerMetricsUrls.map((url, at) => [`worker ${at + 1} metrics`, url] as const),
     ['local S3', stack.localAws && `${stack.localAws.s3Url} (work bucket ${stack.bucket})`],
     ['local Batch', stack.localAws?.batchUrl],
     ['data and logs', stack.folder],

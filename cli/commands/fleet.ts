@@ -72,7 +72,7 @@ function addServices({ program, terminal, act }: CommandParts): void {
       const { startWorkers } = await import('../../workers/main.ts');
       const config: Config = readConfig(terminal.environment);
       const workers = await startWorkers(config, { ...(chosen && { stages: chosen }), ...(concurrency !== undefined && { concurrency }) });
-      return serve(workers, 'The worker', terminal);
+      return serve({ url: workers.metricsUrl, close: () => workers.close() }, 'The worker', terminal);
     }));
 
   const migrate: Command = program.command('migrate').description('bring the database up to date (DATABASE_URL); safe when several do it at once');
