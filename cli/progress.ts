@@ -2,7 +2,7 @@
 import type { Terminal } from './terminal.ts';
 
 export interface Progress {
-  /** What is so now. On a terminal it replaces the line; elsewhere it is printed when it is new and the last one is old enough. */
+  /** What is so now. On a terminal it replaces the line; elsewhere it is printed when it is new and the last one is old enough; quick work prints none. */
   show(text: string): void;
   /** Ends the line, with a last text that is always shown. */
   end(text?: string): void;
@@ -14,7 +14,7 @@ const WIDEST = 110;
 
 export function startProgress({ err, errIsLive }: Pick<Terminal, 'err' | 'errIsLive'>, nowMs: () => number = Date.now): Progress {
   let shown = '';
-  let shownMs = Number.NEGATIVE_INFINITY;
+  let shownMs = nowMs();
   const writeLive = (text: string): void => {
     const cut = text.length > WIDEST ? `${text.slice(0, WIDEST - 1)}…` : text;
     err.write(`\r\u001b[2K${cut}`);
@@ -37,7 +37,6 @@ export function startProgress({ err, errIsLive }: Pick<Terminal, 'err' | 'errIsL
         err.write('\n');
       } else if (text !== undefined && text !== shown) err.write(`${text}\n`);
       shown = '';
-      shownMs = Number.NEGATIVE_INFINITY;
     },
   };
 }

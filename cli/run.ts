@@ -35,7 +35,10 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   } catch (error) {
     // Commander has printed its own sentence, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.refused;
-    if (terminal.interrupted.aborted) return exitCodes.interrupted;
+    if (terminal.interrupted.aborted) {
+      printLine(terminal.err, 'Interrupted.');
+      return exitCodes.interrupted;
+    }
     const report = reportError(error);
     for (const line of report.lines) printLine(terminal.err, line);
     return report.code;

@@ -43,11 +43,11 @@ export async function runDemo(options: DemoOptions, terminal: Terminal): Promise
   }).finally(() => progress.end());
   printLine(terminal.err, `Everything is up after ${formatDuration(performance.now() - startedMs)}.`);
   try {
-    const broken = stack.broken.then((part) => {
-      tellBroken(part, terminal);
-      throw new DemoFailure(`${part.title} ended before the demo did.`);
-    });
-    await Promise.race([broken, demonstrate(stack, options, terminal)]);
+    const broken = await Promise.race([stack.broken, demonstrate(stack, options, terminal)]);
+    if (broken !== undefined) {
+      tellBroken(broken, terminal);
+      return exitCodes.failed;
+    }
     return options.keep ? await keepRunning(stack, terminal) : exitCodes.ok;
   } catch (error) {
     if (!(error instanceof DemoFailure)) throw error;
