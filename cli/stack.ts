@@ -8,8 +8,10 @@ import { join, resolve } from 'node:path';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import { readConfig } from '../config.ts';
 import { migrateDatabase } from '../db/client.ts';
+import { MissingProgram } from '../local/services/install.ts';
 import { startMariadb } from '../local/services/mariadb.ts';
 import { startRedis } from '../local/services/redis.ts';
+import { ensureBubblewrap } from '../local/services/sandbox.ts';
 import { assembleHostFolder } from '../stager/host-folder.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { gatherParts, type BrokenPart } from './parts.ts';
@@ -135,6 +137,13 @@ async function databasePart(options: StackOptions, { parts, folder, temporary }:
   return mariadb.url;
 }
 
+/** Where none can be had a container engine may still run the tasks; when that fails too, the local Batch says what to install. */
+async function ensureSandbox(): Promise<void> {
+  await ensureBubblewrap().catch((error: unknown) => {
+    if (!(error instanceof MissingProgram)) throw error;
+  });
+}
+
 interface AwsParts {
   local?: { s3Url: string; batchUrl: string };
   /** For API and workers. */
@@ -145,7 +154,7 @@ async function awsParts(options: StackOptions, place: StackPlace): Promise<AwsPa
   const given = options.environment;
   if (options.aws || (given['AWS_ENDPOINT_URL_S3'] && given['AWS_ENDPOINT_URL_BATCH'])) return { environment: {} };
   const hostFolder = join(place.folder, 'host');
-  const [s3Url] = await all([startLocalS3Program(place, { ...given }), assembleHostFolder(hostFolder)]);
+  const [s3Url] = await all([startLocalS3Program(place, { ...given }), assembleHostFolder(hostFolder), ensureSandbox()]);
   const aws = { ...localCredentials, AWS_ENDPOINT_URL_S3: s3Url };
   const batchUrl = await startLocalBatchProgram(place, { ...given }, aws);
   // A profile or a session of the user's own must not be mixed with the local credentials.
