@@ -82,12 +82,14 @@ export interface Client {
   listTasks(options: { pageSize: number }): Promise<TaskView[]>;
   task(id: string): Promise<TaskView>;
   cancelTask(id: string): Promise<void>;
-  submitScatter(scatter: unknown): Promise<{ id: string; tasks: unknown }>;
+  /** All of it is accepted or nothing; `tasks` is their number. */
+  submitScatter(scatter: unknown): Promise<{ id: string; tasks: number }>;
   /** One task as JSON per line; nothing of the file is held in memory. */
-  submitScatterLines(lines: Readable, about: { name?: string; cache?: string }): Promise<{ id: string; tasks: unknown }>;
+  submitScatterLines(lines: Readable, about: { name?: string; cache?: string }): Promise<{ id: string; tasks: number }>;
   scatter(id: string): Promise<ScatterView>;
+  /** All of them, page by page. */
   scatterTasks(id: string): Promise<TaskView[]>;
-  cancelScatter(id: string): Promise<void>;
+  cancelScatter(id: string): Promise<{ cancelled: number }>;
   log(id: string, options: { stream: 'stdout' | 'stderr'; executor: number }): Promise<string>;
   script(id: string): Promise<string>;
   explainCache(id: string, other?: string): Promise<CacheExplanation>;
@@ -100,7 +102,14 @@ interface Call {
   lines?: Readable;
 }
 
+interface TaskPage {
+  tasks: TaskView[];
+  next_page_token?: string;
+}
+
 const TES = '/ga4gh/tes/v1';
+/** TES 1.1: page_size is below 2048. */
+const LARGEST_PAGE = 2047;
 const id = encodeURIComponent;
 
 /** Speaks to the API at `url`. Calls reject with ApiRefusal or ApiUnreachable. */
@@ -118,12 +127,23 @@ export function connectApi({ url, token }: { url: string; token?: string | undef
     submitScatter: (scatter) => json('/v1/scatters', { method: 'POST', json: scatter }),
     submitScatterLines: (lines, about) => json('/v1/scatters', { method: 'POST', lines, query: about }),
     scatter: (scatter) => json(`/v1/scatters/${id(scatter)}`),
-    scatterTasks: async (scatter) => (await json<{ tasks: TaskView[] }>(`/v1/scatters/${id(scatter)}/tasks`)).tasks,
-    cancelScatter: async (scatter) => void (await call(`/v1/scatters/${id(scatter)}:cancel`, { method: 'POST', json: {} })),
+    scatterTasks: (scatter) => allPages((page_token) => json<TaskPage>(`/v1/scatters/${id(scatter)}/tasks`, { query: { view: 'BASIC', page_size: LARGEST_PAGE, page_token } })),
+    cancelScatter: (scatter) => json(`/v1/scatters/${id(scatter)}:cancel`, { method: 'POST', json: {} }),
     log: (task, { stream, executor }) => text(`/v1/tasks/${id(task)}/logs`, { query: { stream, executor } }),
     script: (task) => text(`/v1/tasks/${id(task)}/script`),
     explainCache: (task, other) => json(`/v1/tasks/${id(task)}/cache-explanation`, { query: { other } }),
   };
+}
+
+async function allPages(read: (token: string | undefined) => Promise<TaskPage>): Promise<TaskView[]> {
+  const tasks: TaskView[] = [];
+  let token: string | undefined;
+  do {
+    const page = await read(token);
+    tasks.push(...page.tasks);
+    token = page.next_page_token;
+  } while (token !== undefined && token !== '');
+  return tasks;
 }
 
 async function send(base: string, token: string | undefined, path: string, options: Call): Promise<Response> {

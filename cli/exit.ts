@@ -42,10 +42,16 @@ export interface ErrorReport {
 export function reportError(error: unknown): ErrorReport {
   if (error instanceof WrongUse) return { code: exitCodes.refused, lines: [error.message, ...error.problems.map((line) => `  ${line}`)] };
   if (error instanceof ConfigError) return { code: exitCodes.refused, lines: [error.message] };
-  if (error instanceof ApiRefusal) return { code: exitCodes.refused, lines: [error.message, ...error.problems.map((problem) => `  ${describeProblem(problem)}`)] };
+  if (error instanceof ApiRefusal) return { code: exitCodes.refused, lines: describeRefusal(error) };
   if (error instanceof ApiUnreachable) return { code: exitCodes.unreachable, lines: [error.message] };
   if (error instanceof Error && error.name === 'MissingProgram') return { code: exitCodes.failed, lines: [error.message] };
   return { code: exitCodes.failed, lines: [error instanceof Error ? (error.stack ?? error.message) : String(error)] };
+}
+
+/** The problems themselves where they are told; the sentence would only say the first of them again. */
+function describeRefusal({ message, problems }: ApiRefusal): string[] {
+  if (problems.length === 0) return [message];
+  return [`Refused, nothing was accepted: ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}.`, ...problems.map((problem) => `  ${describeProblem(problem)}`)];
 }
 
 /** `row 3, inputs[0].url: expected an s3:// URL, got "reads"`. Rows count from 0, lines from 1. */

@@ -34,12 +34,19 @@ export interface StackOptions extends WantedPort {
   signal?: AbortSignal;
 }
 
+export interface LocalAws {
+  s3Url: string;
+  batchUrl: string;
+  /** What clients of it need in their environment besides. */
+  credentials: Record<string, string>;
+}
+
 export interface Stack {
   apiUrl: string;
   /** One per worker process. */
   workerMetricsUrls: string[];
   /** Absent where a real AWS is used. */
-  localAws?: { s3Url: string; batchUrl: string };
+  localAws?: LocalAws;
   redisUrl: string;
   databaseUrl: string;
   bucket: string;
@@ -145,7 +152,7 @@ async function ensureSandbox(): Promise<void> {
 }
 
 interface AwsParts {
-  local?: { s3Url: string; batchUrl: string };
+  local?: LocalAws;
   /** For API and workers. */
   environment: NodeJS.ProcessEnv;
 }
@@ -160,7 +167,7 @@ async function awsParts(options: StackOptions, place: StackPlace): Promise<AwsPa
   // A profile or a session of the user's own must not be mixed with the local credentials.
   const notTheUsersOwn = { AWS_PROFILE: undefined, AWS_SESSION_TOKEN: undefined };
   return {
-    local: { s3Url, batchUrl },
+    local: { s3Url, batchUrl, credentials: localCredentials },
     environment: { ...aws, ...notTheUsersOwn, AWS_ENDPOINT_URL_BATCH: batchUrl, BATCHWELL_HOST_FOLDER: hostFolder, BATCHWELL_S3_PATH_STYLE: 'yes' },
   };
 }

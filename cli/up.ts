@@ -30,7 +30,7 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<ExitCo
   const stack = await startStack(stackOptions).finally(() => progress.end());
   try {
     printLine(terminal.out, describeStack(stack));
-    printLine(terminal.out, '\nCtrl-C ends it.');
+    printLine(terminal.out, `${howToReachS3(stack)}\nCtrl-C ends it${options.keepData === undefined ? '; its data go with it' : ''}.`);
     return await untilInterrupted(stack, terminal);
   } finally {
     await stack.stop();
@@ -55,6 +55,14 @@ export async function untilInterrupted(stack: Stack, terminal: Terminal): Promis
 export function tellBroken(broken: BrokenPart, { err }: Terminal): void {
   printLine(err, `${broken.title} ended by itself (${broken.how}), so everything is taken down.${broken.logTail === '' ? '' : ' The end of its log:'}`);
   if (broken.logTail !== '') printLine(err, broken.logTail);
+}
+
+/** For the AWS CLI and every SDK: how else would inputs get there? */
+export function howToReachS3({ localAws }: Stack): string {
+  if (localAws === undefined) return '';
+  const { s3Url, batchUrl, credentials } = localAws;
+  const variables = { ...credentials, AWS_ENDPOINT_URL_S3: s3Url, AWS_ENDPOINT_URL_BATCH: batchUrl };
+  return `\nFor the AWS CLI and SDKs:\n  export ${Object.entries(variables).map(([name, value]) => `${name}=${value}`).join(' ')}\n`;
 }
 
 /** Where a person looks. */

@@ -93,9 +93,17 @@ async function script(id: string, options: ConnectionOptions, terminal: Terminal
 
 async function cancel(id: string, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
   const client = connect(options, terminal);
-  await (isScatterId(id) ? client.cancelScatter(id) : client.cancelTask(id));
-  if (options.json) printJson(terminal, { id, cancelled: true });
-  else printLine(terminal.out, `${id} is cancelled.`);
+  if (isScatterId(id)) {
+    const { cancelled } = await client.cancelScatter(id);
+    if (options.json) printJson(terminal, { id, cancelled });
+    else printLine(terminal.out, `${cancelled} ${cancelled === 1 ? 'task' : 'tasks'} of ${id} cancelled${cancelled === 0 ? ': all had ended already' : ''}.`);
+    return exitCodes.ok;
+  }
+  await client.cancelTask(id);
+  // TES answers the same whether there was something to cancel or not.
+  const { state } = await client.task(id);
+  if (options.json) printJson(terminal, { id, state });
+  else printLine(terminal.out, state === 'CANCELED' ? `${id} is cancelled.` : `${id} had ended already: ${state}.`);
   return exitCodes.ok;
 }
 

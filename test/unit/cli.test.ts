@@ -7,6 +7,7 @@ import { run, startFakeApi, type FakeApi } from './cli-world.ts';
 const TASK = '/ga4gh/tes/v1/tasks/task-1-aaaaaa';
 const SCATTER = '/v1/scatters/scatter-1-bbbbbb';
 const scatterView = (places: Record<string, number>, ended: boolean) => ({ id: 'scatter-1-bbbbbb', name: 'reads', size: 3, places, states: {}, cache_hits: 1, ended });
+const taskPage = (id: string, next?: string) => ({ body: { tasks: [{ id, state: 'RUNNING', name: `of ${id}` }], ...(next && { next_page_token: next }) } });
 
 let api: FakeApi | undefined;
 let folder: string;
@@ -100,11 +101,11 @@ describe('what the service refuses ends with 2', () => {
       { line: 7, field: 'executors', expected: 'at least one' },
       { field: 'rows', expected: '1 to 10000 rows' },
     ];
-    api = await startFakeApi({ 'POST /v1/scatters': { status: 400, body: { message: 'The scatter was refused: 3 problems.', problems } } });
+    api = await startFakeApi({ 'POST /v1/scatters': { status: 400, body: { message: 'row 4: inputs[0].url: … (and 2 more)', problems } } });
     const ran = await run(['scatter', '-'], { api, stdin: '{}' });
     expect(ran.code).toBe(2);
     expect(ran.err.trimEnd().split('\n')).toEqual([
-      'The scatter was refused: 3 problems.',
+      'Refused, nothing was accepted: 3 problems.',
       '  row 4, inputs[0].url: expected s3://bucket/key, got "reads"',
       '  line 7, executors: expected at least one',
       '  rows: expected 1 to 10000 rows',
@@ -230,10 +231,22 @@ describe('looking', () => {
     expect((await run(['script', 'task-1-aaaaaa'], { api })).out).toBe('#!/bin/sh\n');
   });
 
-  it('cancel goes to the kind of thing that the id names', async () => {
-    api = await startFakeApi({ [`POST ${TASK}:cancel`]: { body: {} }, [`POST ${SCATTER}:cancel`]: { body: {} } });
+  it('cancel goes to the kind of thing that the id names, and tells what had ended already', async () => {
+    api = await startFakeApi({
+      [`POST ${TASK}:cancel`]: { body: {} },
+      [`GET ${TASK}`]: [{ body: { id: 'task-1-aaaaaa', state: 'CANCELED' } }, { body: { id: 'task-1-aaaaaa', state: 'COMPLETE' } }],
+      [`POST ${SCATTER}:cancel`]: { body: { cancelled: 3 } },
+    });
     expect(await run(['cancel', 'task-1-aaaaaa'], { api })).toMatchObject({ code: 0, out: 'task-1-aaaaaa is cancelled.\n' });
-    expect(await run(['cancel', 'scatter-1-bbbbbb'], { api })).toMatchObject({ code: 0, out: 'scatter-1-bbbbbb is cancelled.\n' });
+    expect(await run(['cancel', 'task-1-aaaaaa'], { api })).toMatchObject({ code: 0, out: 'task-1-aaaaaa had ended already: COMPLETE.\n' });
+    expect(await run(['cancel', 'scatter-1-bbbbbb'], { api })).toMatchObject({ code: 0, out: '3 tasks of scatter-1-bbbbbb cancelled.\n' });
+  });
+
+  it('status --tasks reads every page of a scatter', async () => {
+    api = await startFakeApi({ [`GET ${SCATTER}`]: { body: scatterView({ poll: 2 }, false) }, [`GET ${SCATTER}/tasks`]: [taskPage('task-2-x', 'more'), taskPage('task-1-x')] });
+    const ran = await run(['status', 'scatter-1-bbbbbb', '--tasks'], { api });
+    expect(ran.out).toMatch(/task-2-x {2}RUNNING {11}of task-2-x\ntask-1-x {2}RUNNING {11}of task-1-x\n/);
+    expect(api.asked.at(-1)?.path).toContain('page_token=more');
   });
 
   it('cache explain shows the parts and in what the two differ', async () => {
