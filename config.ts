@@ -85,6 +85,8 @@ export const items = {
   memoryGrowthTries: whole('BATCHWELL_MEMORY_GROWTH_TRIES', 2, 'tries', [0, 10], 'How often a task’s memory is doubled after an out-of-memory end.'),
   batchPerSecond: whole('BATCHWELL_BATCH_PER_SECOND', 45, 'requests/s', [1, 1000], 'Batch requests per second of the whole fleet; AWS’s limit is 50.'),
   keepFinishedMs: whole('BATCHWELL_KEEP_FINISHED_MS', HOUR, 'ms', [0, 30 * 24 * HOUR], 'How long the queue board shows finished messages.'),
+  clientUrl: url('BATCHWELL_URL', 'http://127.0.0.1:8000', ['http:', 'https:'], 'Where the CLI finds the API.'),
+  clientToken: text('BATCHWELL_TOKEN', '', 'Bearer token that the CLI sends; none when empty.', { secret: true }),
 } satisfies Record<string, Item<unknown>>;
 
 export type Config = { readonly [K in keyof typeof items]: (typeof items)[K]['fallback'] extends infer F ? (F extends string[] ? readonly string[] : F extends number ? number : ReturnType<(typeof items)[K]['parse']>) : never };

@@ -63,10 +63,13 @@ export interface ObjectStoreOptions {
   metrics: Metrics;
   /** For endpoints that have no host name per bucket; the SDK does it by itself where the endpoint is an IP address. */
   pathStyle: boolean;
+  /** Where S3 is, for a process whose environment does not say it; the SDK's own chain when absent. */
+  endpoint?: { url: string; region: string; accessKeyId: string; secretAccessKey: string };
 }
 
-export function openObjectStore({ metrics, pathStyle }: ObjectStoreOptions): ObjectStore {
-  const client = new S3Client({ maxAttempts: 6, forcePathStyle: pathStyle, followRegionRedirects: true });
+export function openObjectStore({ metrics, pathStyle, endpoint }: ObjectStoreOptions): ObjectStore {
+  const place = endpoint && { endpoint: endpoint.url, region: endpoint.region, credentials: endpoint };
+  const client = new S3Client({ maxAttempts: 6, forcePathStyle: pathStyle, followRegionRedirects: true, ...place });
   observeRequests(client, 's3', metrics);
 
   return {

@@ -1,4 +1,9 @@
 /** Writes every generated file anew: what is derived from one source is never edited by hand. */
+import { writeFile } from 'node:fs/promises';
+import { envExample } from '../config.ts';
+import { writeDiagram } from './diagram.ts';
 import { writeLintConfig } from './lint-config.ts';
 
 await writeLintConfig();
+await writeDiagram();
+await writeFile(new URL('../.env.example', import.meta.url), envExample());

@@ -7,6 +7,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 
@@ -45,6 +46,12 @@ export interface ServerCommand {
   stopWithinMs: number;
   /** Removed when the server has ended, also when we were killed. */
   temporaryFolder?: string;
+  /** Removed only when we were killed: a folder that several servers share, and that we remove ourselves otherwise. */
+  sharedFolder?: string;
+  /** The server's whole environment; when absent, nothing but what every program needs. */
+  environment?: NodeJS.ProcessEnv;
+  /** Gets all that the server says, on either stream. */
+  logFile?: string;
 }
 
 export interface OwnedServer {
@@ -53,6 +60,10 @@ export interface OwnedServer {
   ended: Promise<string>;
   /** SIGTERM, then SIGKILL; then removes the temporary folder. May be called more than once. */
   stop(): Promise<void>;
+  /** The line that said that it serves. */
+  readyText: string;
+  /** The end of what it said so far. */
+  logTail(): string;
 }
 
 /** The server ended, or said nothing, before it was ready. The message holds the end of its log. */
@@ -73,7 +84,7 @@ export async function startOwnedServer(command: ServerCommand): Promise<OwnedSer
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
     cwd: '/',
-    env: serverEnvironment(),
+    env: command.environment ?? serverEnvironment(),
   });
   const ended = new Promise<string>((resolve) => {
     child.once('error', (cause) => resolve(cause.message));
@@ -81,24 +92,25 @@ export async function startOwnedServer(command: ServerCommand): Promise<OwnedSer
   });
   if (child.pid === undefined) throw new ServerNotReady(command.title, await ended, '');
   const pid = child.pid;
-  const watchdog = startWatchdog(pid, command.temporaryFolder);
+  const watchdog = startWatchdog(pid, command.temporaryFolder ?? command.sharedFolder);
   const gate = child.stdio[3] as Writable;
   gate.on('error', () => undefined); // the child may be gone already: `ended` tells
   gate.end('go\n');
 
   let stopping: Promise<void> | undefined;
   const stop = () => (stopping ??= stopServer(child, ended, watchdog, command));
-  const output = collectOutput(child, command.readyLine);
+  const output = collectOutput(child, command);
   const silent = timer(command.readyWithinMs);
-  const outcome = await Promise.race([output.ready, ended.then((how) => `it ended with ${how}`), silent.fired]);
+  const trouble = Promise.race([ended.then((how) => `it ended with ${how}`), silent.fired]);
+  const outcome = await Promise.race([output.ready, trouble.then((what) => ({ what }))]);
   silent.cancel();
-  if (outcome !== 'ready') {
+  if ('what' in outcome) {
     await stop();
-    throw new ServerNotReady(command.title, outcome, output.tail());
+    throw new ServerNotReady(command.title, outcome.what, output.tail());
   }
   // A dead server's pid may be given to somebody else: its watchdog must not live to signal that one.
   void ended.then(() => watchdog.kill('SIGKILL'));
-  return { pid, ended, stop };
+  return { pid, ended, stop, readyText: outcome.line, logTail: output.tail };
 }
 
 /** Nothing secret of ours is a server's business; BATCHWELL_RUN lets .ci/run find what is left behind. */
@@ -135,20 +147,25 @@ async function stopServer(child: ChildProcess, ended: Promise<string>, watchdog:
   if (command.temporaryFolder !== undefined) await rm(command.temporaryFolder, { recursive: true, force: true });
 }
 
-function collectOutput(child: ChildProcess, readyLine: RegExp): { ready: Promise<'ready'>; tail(): string } {
+function collectOutput(child: ChildProcess, { readyLine, logFile }: ServerCommand): { ready: Promise<{ line: string }>; tail(): string } {
   const lines: string[] = [];
-  const ready = new Promise<'ready'>((resolve) => {
+  const log = logFile === undefined ? undefined : createWriteStream(logFile, { flags: 'a' });
+  log?.on('error', () => undefined); // a full disk must not end us; the tail is in memory
+  const ready = new Promise<{ line: string }>((resolve) => {
     for (const stream of [child.stdout, child.stderr] as Readable[]) {
       let rest = '';
       stream.setEncoding('utf8').on('data', (text: string) => {
+        log?.write(text);
         const parts = (rest + text).split('\n');
         rest = parts.pop() ?? '';
         lines.push(...parts);
         lines.splice(0, lines.length - logTailLines);
-        if (parts.some((line) => readyLine.test(line))) resolve('ready');
+        const line = parts.find((part) => readyLine.test(part));
+        if (line !== undefined) resolve({ line });
       });
     }
   });
+  child.once('close', () => log?.end());
   return { ready, tail: () => lines.join('\n') };
 }
 

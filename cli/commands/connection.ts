@@ -1,0 +1,37 @@
+/** The options of every command that speaks to a running Batchwell. */
+import { InvalidArgumentError, type Command } from 'commander';
+import { readConfig } from '../../config.ts';
+import { connectApi, type Client } from '../client.ts';
+import { WrongUse } from '../exit.ts';
+import type { Terminal } from '../terminal.ts';
+
+export interface ConnectionOptions {
+  url?: string;
+  token?: string;
+  json?: true;
+}
+
+export const withConnection = (command: Command): Command =>
+  command
+    .option('--url <url>', 'where the API is (BATCHWELL_URL, else http://127.0.0.1:8000)')
+    .option('--token <token>', 'bearer token (BATCHWELL_TOKEN)')
+    .option('--json', 'print JSON instead of a table');
+
+export function connect(options: ConnectionOptions, terminal: Terminal): Client {
+  const config = readConfig(terminal.environment);
+  const url = options.url ?? config.clientUrl;
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new WrongUse(`--url ${url}: expected a URL that begins with http:// or https://.`);
+  return connectApi({ url, token: options.token ?? (config.clientToken || undefined) });
+}
+
+/** What kind of thing an id names; the ids say it themselves (core/ids.ts). */
+export const isScatterId = (id: string): boolean => id.startsWith('scatter-');
+
+/** For commander's options: a whole number within bounds. */
+export const wholeNumber = (least: number, most: number) => (given: string): number => {
+  const value = Number(given);
+  if (given.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
+    throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+  }
+  return value;
+};

@@ -1,0 +1,115 @@
+/** `submit` and `scatter`: what goes in, and waiting until it has ended. */
+import type { Command } from 'commander';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { cacheModes } from '../../core/task.ts';
+import { WrongUse, type ExitCode } from '../exit.ts';
+import type { CommandParts } from '../run.ts';
+import { printJson, printLine, type Terminal } from '../terminal.ts';
+import { waitForScatter, waitForTask } from '../waiting.ts';
+import { connect, withConnection, type ConnectionOptions } from './connection.ts';
+import { exitOfScatter, exitOfTask, showScatter, showTask } from './views.ts';
+
+interface SubmitOptions extends ConnectionOptions {
+  wait?: true;
+}
+
+interface ScatterOptions extends SubmitOptions {
+  ndjson?: true;
+  name?: string;
+  cache?: string;
+}
+
+export function addSubmitCommands({ program, terminal, act }: CommandParts): void {
+  const submitCommand: Command = program
+    .command('submit <file>')
+    .description('submit one task: a GA4GH TES 1.1 task as JSON; - reads it from stdin')
+    .option('--wait', 'wait until it has ended; the exit code tells how')
+    .addHelpText('after', `
+Example, a task without inputs:
+  echo '{"name": "hello", "executors": [{"image": "debian:stable-slim", "command": ["echo", "hello"]}]}' | batchwell submit - --wait`)
+    .action(act((file: string, options: SubmitOptions) => submit(file, options, terminal)));
+  withConnection(submitCommand);
+
+  const scatterCommand: Command = program
+    .command('scatter <file>')
+    .description('submit many tasks at once: a template with rows as JSON, or one task per line as .ndjson; - reads stdin')
+    .option('--wait', 'wait until all have ended, with live counts; the exit code tells how')
+    .option('--ndjson', 'the input is one task per line, whatever the file is called')
+    .option('--name <name>', 'name of the scatter (for .ndjson; JSON carries its own)')
+    .option('--cache <mode>', `call cache of its tasks (for .ndjson; JSON carries its own): ${cacheModes.join(', ')}`)
+    .addHelpText('after', `
+A JSON scatter; {{column}} in any text of the template is replaced by the row's value:
+  {
+    "name": "count lines",
+    "cache": "readwrite",
+    "template": {
+      "inputs": [{"url": "s3://data/{{sample}}.txt", "path": "/in/text"}],
+      "outputs": [{"url": "s3://data/{{sample}}.count", "path": "/out/count"}],
+      "executors": [{"image": "debian:stable-slim", "command": ["wc", "-l", "/in/text"], "stdout": "/out/count"}]
+    },
+    "rows": [{"sample": "a"}, {"sample": "b"}]
+  }
+All of it is accepted or nothing: every wrong row is listed.`)
+    .action(act((file: string, options: ScatterOptions) => scatter(file, options, terminal)));
+  withConnection(scatterCommand);
+}
+
+async function submit(file: string, options: SubmitOptions, terminal: Terminal): Promise<ExitCode> {
+  const task = await readJsonFile(file, terminal);
+  const client = connect(options, terminal);
+  const { id } = await client.submitTask(task);
+  if (options.wait === undefined) {
+    if (options.json) printJson(terminal, { id });
+    else printLine(terminal.out, id);
+    return 0;
+  }
+  const ended = await waitForTask(client, id, terminal);
+  if (options.json) printJson(terminal, ended);
+  else showTask(ended, terminal);
+  return exitOfTask(ended);
+}
+
+async function scatter(file: string, options: ScatterOptions, terminal: Terminal): Promise<ExitCode> {
+  const isLines = options.ndjson === true || file.endsWith('.ndjson') || file.endsWith('.jsonl');
+  if (!isLines && (options.name !== undefined || options.cache !== undefined)) {
+    throw new WrongUse('--name and --cache go with .ndjson; a JSON scatter carries its own "name" and "cache".');
+  }
+  const client = connect(options, terminal);
+  const { id, tasks } = isLines
+    ? await client.submitScatterLines(await openInput(file, terminal), { ...(options.name !== undefined && { name: options.name }), ...(options.cache !== undefined && { cache: options.cache }) })
+    : await client.submitScatter(await readJsonFile(file, terminal));
+  if (options.wait === undefined) {
+    if (options.json) printJson(terminal, { id, tasks });
+    else printLine(terminal.out, id);
+    return 0;
+  }
+  const ended = await waitForScatter(client, id, terminal);
+  if (options.json) printJson(terminal, ended);
+  else showScatter(ended, terminal);
+  return exitOfScatter(ended);
+}
+
+async function openInput(file: string, terminal: Terminal): Promise<Readable> {
+  if (file === '-') return terminal.input;
+  try {
+    const handle = await open(file);
+    return createReadStream(file, { fd: handle });
+  } catch (cause) {
+    throw new WrongUse(`${file} cannot be read: ${(cause as Error).message}.`);
+  }
+}
+
+async function readJsonFile(file: string, terminal: Terminal): Promise<unknown> {
+  const name = file === '-' ? 'stdin' : file;
+  const given = await text(await openInput(file, terminal)).catch((cause: unknown) => {
+    throw new WrongUse(`${name} cannot be read: ${(cause as Error).message}.`);
+  });
+  try {
+    return JSON.parse(given) as unknown;
+  } catch (cause) {
+    throw new WrongUse(`${name} is no JSON: ${(cause as Error).message}.`);
+  }
+}

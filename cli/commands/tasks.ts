@@ -1,0 +1,112 @@
+/** `status`, `logs`, `script` and `cancel`: looking at what runs, and ending it. */
+import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
+import type { CommandParts } from '../run.ts';
+import { printJson, printLine, type Terminal } from '../terminal.ts';
+import { connect, isScatterId, wholeNumber, withConnection, type ConnectionOptions } from './connection.ts';
+import { exitOfScatter, exitOfTask, showScatter, showTask, showTasks } from './views.ts';
+
+interface StatusOptions extends ConnectionOptions {
+  limit: number;
+  tasks?: true;
+}
+
+interface LogOptions extends ConnectionOptions {
+  stderr?: true;
+  executor: number;
+}
+
+export function addTaskCommands({ program, terminal, act }: CommandParts): void {
+  withConnection(
+    program
+      .command('status [id]')
+      .description('where a task or a scatter stands; without an id, the latest tasks')
+      .option('--tasks', 'with a scatter: list its tasks too')
+      .option('--limit <tasks>', 'how many of the latest tasks', wholeNumber(1, 2047), 20)
+      .action(act((id: string | undefined, options: StatusOptions) => status(id, options, terminal))),
+  );
+  withConnection(
+    program
+      .command('logs <task>')
+      .description('what the task wrote to its standard output, whole')
+      .option('--stderr', 'its standard error instead')
+      .option('--executor <number>', 'which of its executors, from 0', wholeNumber(0, 1000), 0)
+      .action(act((id: string, options: LogOptions) => logs(id, options, terminal))),
+  );
+  withConnection(
+    program
+      .command('script <task>')
+      .description('the shell script that says everything the task does')
+      .action(act((id: string, options: ConnectionOptions) => script(id, options, terminal))),
+  );
+  withConnection(
+    program
+      .command('cancel <id>')
+      .description('cancel a task or a whole scatter; what has ended stays as it is')
+      .action(act((id: string, options: ConnectionOptions) => cancel(id, options, terminal))),
+  );
+}
+
+async function status(id: string | undefined, options: StatusOptions, terminal: Terminal): Promise<ExitCode> {
+  const client = connect(options, terminal);
+  if (id === undefined) {
+    const tasks = await client.listTasks({ pageSize: options.limit });
+    if (options.json) printJson(terminal, tasks);
+    else if (tasks.length === 0) printLine(terminal.err, 'No task was submitted yet.');
+    else showTasks(tasks, terminal);
+    return exitCodes.ok;
+  }
+  if (!isScatterId(id)) {
+    const task = await client.task(id);
+    if (options.json) printJson(terminal, task);
+    else showTask(task, terminal);
+    return exitOfTask(task);
+  }
+  const scatter = await client.scatter(id);
+  const tasks = options.tasks ? await client.scatterTasks(id) : undefined;
+  if (options.json) printJson(terminal, tasks === undefined ? scatter : { ...scatter, tasks });
+  else {
+    showScatter(scatter, terminal);
+    if (tasks !== undefined) {
+      printLine(terminal.out);
+      showTasks(tasks, terminal);
+    }
+  }
+  return exitOfScatter(scatter);
+}
+
+async function logs(id: string, options: LogOptions, terminal: Terminal): Promise<ExitCode> {
+  needTask(id, 'logs');
+  const stream = options.stderr ? 'stderr' : 'stdout';
+  const text = await connect(options, terminal).log(id, { stream, executor: options.executor });
+  if (options.json) printJson(terminal, { id, stream, executor: options.executor, text });
+  else terminal.out.write(text);
+  return exitCodes.ok;
+}
+
+async function script(id: string, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
+  needTask(id, 'script');
+  const text = await connect(options, terminal).script(id);
+  if (options.json) printJson(terminal, { id, script: text });
+  else terminal.out.write(text);
+  return exitCodes.ok;
+}
+
+async function cancel(id: string, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
+  const client = connect(options, terminal);
+  if (isScatterId(id)) {
+    const { cancelled } = await client.cancelScatter(id);
+    if (options.json) printJson(terminal, { id, cancelled });
+    else printLine(terminal.out, `${cancelled} ${cancelled === 1 ? 'task' : 'tasks'} of ${id} cancelled${cancelled === 0 ? ': all had ended already' : ''}.`);
+    return exitCodes.ok;
+  }
+  await client.cancelTask(id);
+  // TES answers the same whether there was something to cancel or not.
+  const { state } = await client.task(id);
+  if (options.json) printJson(terminal, { id, state });
+  else printLine(terminal.out, state === 'CANCELED' ? `${id} is cancelled.` : `${id} had ended already: ${state}.`);
+  return exitCodes.ok;
+}
+
+function needTask(id: string, command: string): void {
+  if (isScatterId(id)) throw new WrongUse(`\`batchwell ${command}\` takes one task; ${id} is a scatter. \`batchwell status ${id} --tasks\` lists its tasks.`);
+}

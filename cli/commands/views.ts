@@ -1,0 +1,86 @@
+/** Tasks and scatters as tables. */
+import type { ScatterView, TaskView } from '../client.ts';
+import { places } from '../../core/places.ts';
+import { exitCodes, type ExitCode } from '../exit.ts';
+import { formatFacts, formatTable } from '../table.ts';
+import { printLine, type Terminal } from '../terminal.ts';
+
+/** A task that still runs is not a failure. */
+export const exitOfTask = (task: Pick<TaskView, 'state'>): ExitCode =>
+  ['EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCELED'].includes(task.state) ? exitCodes.failed : exitCodes.ok;
+
+export const exitOfScatter = (scatter: Pick<ScatterView, 'places'>): ExitCode =>
+  (scatter.places.failed ?? 0) + (scatter.places.cancelled ?? 0) > 0 ? exitCodes.failed : exitCodes.ok;
+
+export function showTask(task: TaskView, terminal: Terminal): void {
+  const latest = task.logs?.[0];
+  printLine(terminal.out, formatFacts([
+    ['task', task.id],
+    ['name', task.name],
+    ['state', task.state],
+    ...placeOf(task),
+    ['created', task.creation_time],
+    ['started', latest?.start_time],
+    ['ended', latest?.end_time],
+    ...Object.entries(task.tags ?? {}).map(([name, value]) => ['tag', `${name}=${value}`] as const),
+  ]));
+  showExecutors(task, terminal);
+  showOutputs(task, terminal);
+  for (const line of latest?.system_logs ?? []) printLine(terminal.out, line);
+}
+
+/** What Batchwell adds to TES, where the API gives it: the place, and whether the cache gave the outputs. */
+const placeOf = (task: TaskView): (readonly [string, string | undefined])[] => {
+  const metadata = task.logs?.[0]?.metadata ?? {};
+  return Object.entries(metadata).filter(([, value]) => value !== '');
+};
+
+function showExecutors(task: TaskView, terminal: Terminal): void {
+  const executors = (task.executors ?? []).map((executor, at) => ({ at, executor, log: task.logs?.[0]?.logs?.[at] }));
+  if (executors.length === 0) return;
+  printLine(terminal.out);
+  printLine(terminal.out, formatTable([
+    { heading: 'EXECUTOR', value: ({ at }) => at },
+    { heading: 'EXIT', value: ({ log }) => log?.exit_code },
+    { heading: 'IMAGE', value: ({ executor }) => executor.image },
+    { heading: 'COMMAND', value: ({ executor }) => shorten(executor.command.join(' '), 60) },
+  ], executors));
+}
+
+function showOutputs(task: TaskView, terminal: Terminal): void {
+  const outputs = task.logs?.[0]?.outputs ?? [];
+  if (outputs.length === 0) return;
+  printLine(terminal.out);
+  printLine(terminal.out, formatTable([
+    { heading: 'BYTES', value: (output) => (output.size_bytes === undefined ? undefined : Number(output.size_bytes)) },
+    { heading: 'OUTPUT', value: (output) => output.url },
+  ], outputs));
+}
+
+export function showTasks(tasks: readonly TaskView[], terminal: Terminal): void {
+  printLine(terminal.out, formatTable([
+    { heading: 'TASK', value: (task) => task.id },
+    { heading: 'STATE', value: (task) => task.state },
+    { heading: 'CREATED', value: (task) => task.creation_time },
+    { heading: 'NAME', value: (task) => shorten(task.name ?? '', 60) },
+  ], tasks));
+}
+
+export function showScatter(scatter: ScatterView, terminal: Terminal): void {
+  printLine(terminal.out, formatFacts([
+    ['scatter', scatter.id],
+    ['name', scatter.name],
+    ['tasks', scatter.size],
+    ['cache hits', scatter.cache_hits],
+    ['ended', scatter.ended ? 'yes' : 'no'],
+  ]));
+  const held = places.flatMap((place) => (scatter.places[place] ? [{ place, count: scatter.places[place] }] : []));
+  if (held.length === 0) return;
+  printLine(terminal.out);
+  printLine(terminal.out, formatTable([
+    { heading: 'PLACE', value: ({ place }) => place },
+    { heading: 'TASKS', value: ({ count }) => count },
+  ], held));
+}
+
+const shorten = (text: string, longest: number): string => (text.length > longest ? `${text.slice(0, longest - 1)}…` : text);

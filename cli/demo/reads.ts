@@ -1,0 +1,79 @@
+/**
+ * Sequencing reads made by a seeded generator: the same bytes on every machine, shaped like a real run, so that the
+ * statistics have something to show. Bases follow a Markov chain of order 2 whose GC content drifts along the genome,
+ * qualities fall towards the end of a read, and bases of the lowest quality are often N.
+ */
+
+export interface ReadsOptions {
+  shards: number;
+  /** Reads of one shard. */
+  readsPerShard: number;
+  seed: number;
+}
+
+const SHORTEST_READ = 100;
+const LONGEST_READ = 150;
+const GENOME_BASES = 200_000;
+const HIGHEST_QUALITY = 41;
+/** Phred+33, as FASTQ has been written since 2011. */
+const QUALITY_OFFSET = 33;
+
+/** mulberry32: the same numbers in [0, 1) everywhere, from 32 bits of state. */
+export function createRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** One FASTQ text per shard. */
+export function* makeShards({ shards, readsPerShard, seed }: ReadsOptions): Generator<string> {
+  const random = createRandom(seed);
+  const genome = makeGenome(random);
+  for (let shard = 0; shard < shards; shard += 1) {
+    let text = '';
+    for (let read = 0; read < readsPerShard; read += 1) text += makeRead(genome, `batchwell:${shard + 1}:${read + 1}`, random);
+    yield text;
+  }
+}
+
+/** Islands of high GC in a genome of low GC, with the CpG pair avoided, as in vertebrates. */
+function makeGenome(random: () => number): string {
+  let genome = '';
+  let gc = 0.4;
+  let previous = 'A';
+  for (let at = 0; at < GENOME_BASES; at += 1) {
+    if (at % 1000 === 0) gc = 0.32 + 0.3 * random() ** 2;
+    const isGc = random() < gc;
+    const first = random() < 0.5;
+    let base = isGc ? (first ? 'G' : 'C') : first ? 'A' : 'T';
+    if (previous === 'C' && base === 'G' && random() < 0.7) base = 'A';
+    genome += base;
+    previous = base;
+  }
+  return genome;
+}
+
+function makeRead(genome: string, name: string, random: () => number): string {
+  const length = SHORTEST_READ + Math.floor(random() * (LONGEST_READ - SHORTEST_READ + 1));
+  const start = Math.floor(random() * (genome.length - length));
+  let bases = '';
+  let qualities = '';
+  for (let at = 0; at < length; at += 1) {
+    const quality = drawQuality(at / length, random);
+    const unreadable = quality <= 4 && random() < 0.4;
+    bases += unreadable ? 'N' : genome[start + at];
+    qualities += String.fromCharCode(QUALITY_OFFSET + (unreadable ? 2 : quality));
+  }
+  return `@${name} length=${length}\n${bases}\n+\n${qualities}\n`;
+}
+
+/** High and steady at first, lower and wider towards the end. */
+function drawQuality(along: number, random: () => number): number {
+  const loss = 3 + 14 * along ** 2;
+  const drawn = Math.round(HIGHEST_QUALITY - loss * (random() + random()) * (random() < 0.02 ? 3 : 0.7));
+  return Math.min(HIGHEST_QUALITY, Math.max(2, drawn));
+}

@@ -1,0 +1,40 @@
+/** Tables for people. Programs take --json. */
+
+export interface Column<Row> {
+  heading: string;
+  value(row: Row): string | number | undefined;
+}
+
+/** The number of terminal cells is taken as the number of characters; control characters are shown as `?`. */
+const printable = (value: string | number | undefined): string =>
+  // oxlint-disable-next-line no-control-regex -- a name from another user must not steer this terminal
+  String(value ?? '').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?');
+
+/** Columns as wide as their widest cell, two spaces apart; numbers stand at the right. */
+export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+  const cells = rows.map((row) => columns.map((column) => column.value(row)));
+  const widths = columns.map((column, at) => Math.max(column.heading.length, ...cells.map((row) => printable(row[at]).length)));
+  const isNumeric = columns.map((_, at) => cells.length > 0 && cells.every((row) => typeof row[at] === 'number' || row[at] === undefined));
+  const line = (texts: readonly string[]): string =>
+    texts.map((text, at) => (isNumeric[at] ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0))).join('  ').trimEnd();
+  return [line(columns.map((column) => column.heading)), ...cells.map((row) => line(row.map(printable)))].join('\n');
+}
+
+/** `name  value` lines; those without a value are left out. */
+export function formatFacts(facts: readonly (readonly [string, string | number | undefined])[]): string {
+  const known = facts.filter(([, value]) => value !== undefined && value !== '');
+  const width = Math.max(0, ...known.map(([name]) => name.length));
+  return known.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n');
+}
+
+/** `850 ms`, `12.3 s`, `4 min 05 s`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
+}
+
+const thousands = new Intl.NumberFormat('en-US');
+/** `1,234,567`. */
+export const formatCount = (count: number): string => thousands.format(count);

@@ -1,0 +1,74 @@
+/** A CLI in its own world: its own streams, and a tiny API that answers as it is told. */
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { runCli } from '../../cli/run.ts';
+
+export interface Asked {
+  method: string;
+  /** Path and query. */
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+export interface Answer {
+  status?: number;
+  /** Sent as JSON, unless it is a text. */
+  body: unknown;
+}
+
+export interface FakeApi {
+  url: string;
+  asked: Asked[];
+  close(): Promise<void>;
+}
+
+/** `answers` is keyed `GET /path` without the query; a list is answered one after the other, the last one for ever. */
+export async function startFakeApi(answers: Record<string, Answer | Answer[]>): Promise<FakeApi> {
+  const asked: Asked[] = [];
+  const server = createServer(async (request, response) => {
+    const path = request.url ?? '';
+    asked.push({ method: request.method ?? '', path, headers: request.headers, body: await text(request) });
+    const key = `${request.method} ${path.split('?')[0]}`;
+    const planned = answers[key] ?? { status: 404, body: { message: `There is no ${key}.` } };
+    const answer = Array.isArray(planned) ? (planned.length > 1 ? planned.shift()! : planned[0]!) : planned;
+    response.statusCode = answer.status ?? 200;
+    response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+export interface Ran {
+  code: number;
+  out: string;
+  err: string;
+}
+
+export async function run(words: string[], options: { api?: FakeApi; stdin?: string; environment?: Record<string, string>; errIsLive?: boolean; interrupted?: AbortSignal } = {}): Promise<Ran> {
+  const out = new PassThrough();
+  const err = new PassThrough();
+  const code = await runCli(words, {
+    input: Readable.from(options.stdin === undefined ? [] : [options.stdin]),
+    out,
+    err,
+    errIsLive: options.errIsLive ?? false,
+    environment: { ...(options.api && { BATCHWELL_URL: options.api.url }), ...options.environment },
+    interrupted: options.interrupted ?? new AbortController().signal,
+  });
+  out.end();
+  err.end();
+  return { code, out: await text(out), err: await text(err) };
+}

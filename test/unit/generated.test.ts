@@ -1,0 +1,36 @@
+/** Generated files stand in the repository for readers; they must not fall behind their source. */
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { envExample, items } from '../../config.ts';
+import { moves, places } from '../../core/places.ts';
+import { diagram, withDiagram } from '../../scripts/diagram.ts';
+import { lintConfig } from '../../scripts/lint-config.ts';
+
+const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+describe('what `npm run generate` writes is up to date', () => {
+  it('README.md holds the picture of the table of moves', async () => {
+    const readme = await read('README.md');
+    expect(readme).toBe(withDiagram(readme));
+  });
+
+  it('.env.example holds every setting of config.ts', async () => {
+    const text = await read('.env.example');
+    expect(text).toBe(envExample());
+    for (const { variable } of Object.values(items)) expect(text).toContain(`# ${variable}=`);
+  });
+
+  it('.oxlintrc.json holds every arrow', async () => {
+    expect(JSON.parse(await read('.oxlintrc.json'))).toEqual(JSON.parse(JSON.stringify(lintConfig)));
+  });
+});
+
+it('the picture shows every move and every place', () => {
+  const picture = diagram();
+  for (const name of Object.keys(moves)) expect(picture).toContain(`"${name}: `);
+  for (const place of places) expect(picture).toContain(`[${place}]`);
+});
+
+it('a README without its markers is told, and not written', () => {
+  expect(() => withDiagram('# Batchwell\n')).toThrow('lacks the marker');
+});
