@@ -87,7 +87,8 @@ export function openBatch(parts: { budget: Budget; metrics: Metrics }): Batch {
     },
     async submit(request) {
       try {
-        const reply = await call(() => submitClient.send(new SubmitJobCommand(submitInput(request))));
+        const region = await submitClient.config.region();
+        const reply = await call(() => submitClient.send(new SubmitJobCommand(submitInput(request, region))));
         return reply.jobId === undefined ? { is: 'ambiguous', message: 'Batch answered without a job id' } : { is: 'accepted', jobId: reply.jobId };
       } catch (error) {
         return judgeSubmitError(error);
@@ -125,13 +126,15 @@ export function openBatch(parts: { budget: Budget; metrics: Metrics }): Batch {
   };
 }
 
-function submitInput(request: SubmitRequest): SubmitJobCommandInput {
+/** ECS on EC2 need not tell a container its region, and the stager's S3 client needs one. */
+function submitInput(request: SubmitRequest, region: string): SubmitJobCommandInput {
+  const environment = { AWS_REGION: region, ...request.environment };
   return {
     jobName: request.jobName,
     jobQueue: request.queue,
     jobDefinition: request.jobDefinition,
     ...(request.size > 1 ? { arrayProperties: { size: request.size } } : {}),
-    containerOverrides: { environment: Object.entries(request.environment).map(([name, value]) => ({ name, value })) },
+    containerOverrides: { environment: Object.entries(environment).map(([name, value]) => ({ name, value })) },
     tags: request.tags,
     propagateTags: true,
   };
