@@ -3,20 +3,33 @@ import {
 } from '@aws-sdk/client-s3';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createCrc } from '../../local/s3/crc.ts';
 import { compareKeys, createKeyIndex } from '../../local/s3/key-index.ts';
 import type { S3World } from './s3-world.ts';
 import { bucket, openS3World } from './s3-world.ts';
 
 let world: S3World;
+
+function crc32Of(text: string): string {
+  const crc = createCrc('CRC32');
+  crc.update(Buffer.from(text));
+  return crc.digest().toString('base64');
+}
+
 beforeAll(async () => {
   world = await openS3World({ createBuckets: [bucket, 'pages', 'odd-keys'] });
 });
 afterAll(() => world.end());
 
+/** By fetch, which costs a tenth of the SDK's CPU. */
 async function putAll(Bucket: string, keys: string[]): Promise<void> {
   const waiting = [...keys];
   await Promise.all(Array.from({ length: 16 }, async () => {
-    for (let key = waiting.pop(); key !== undefined; key = waiting.pop()) await world.client.send(new PutObjectCommand({ Bucket, Key: key, Body: key.slice(0, 5) }));
+    for (let key = waiting.pop(); key !== undefined; key = waiting.pop()) {
+      const headers = { authorization: 'AWS4-HMAC-SHA256 Credential=x', 'x-amz-checksum-crc32': crc32Of(key.slice(0, 5)) };
+      const { ok } = await fetch(`${world.s3.url}/${Bucket}/${key}`, { method: 'PUT', headers, body: key.slice(0, 5) });
+      expect(ok).toBe(true);
+    }
   }));
 }
 async function listAll(input: { Bucket: string; Prefix?: string; Delimiter?: string; StartAfter?: string; EncodingType?: 'url' }, pageSize?: number) {
@@ -128,7 +141,7 @@ describe('odd keys', () => {
       const { Deleted } = await world.client.send(new DeleteObjectsCommand({ Bucket: 'odd-keys', Delete: { Objects: keys.map((Key) => ({ Key })) } }));
       expect(Deleted).toHaveLength(keys.length);
       expect((await listAll({ Bucket: 'odd-keys' })).keys).toEqual([]);
-    }), { numRuns: 60 });
+    }), { numRuns: 40 });
   });
 
   it('are at most 1,024 bytes of UTF-8', async () => {
