@@ -141,7 +141,7 @@ describe('odd keys', () => {
       const { Deleted } = await world.client.send(new DeleteObjectsCommand({ Bucket: 'odd-keys', Delete: { Objects: keys.map((Key) => ({ Key })) } }));
       expect(Deleted).toHaveLength(keys.length);
       expect((await listAll({ Bucket: 'odd-keys' })).keys).toEqual([]);
-    }), { numRuns: 40 });
+    }), { numRuns: 25 });
   });
 
   it('are at most 1,024 bytes of UTF-8', async () => {

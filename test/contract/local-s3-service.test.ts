@@ -158,7 +158,7 @@ describe('the process of the local S3', () => {
       await server.end('SIGKILL');
       await rm(dataFolder, { recursive: true, force: true });
     }
-  }, 20_000);
+  }, 60_000);
 
   it('has its data folder for itself', async () => {
     const dataFolder = await mkdtemp(join(tmpdir(), 'local-s3-lock-'));
