@@ -38,13 +38,16 @@ export interface ErrorReport {
   lines: string[];
 }
 
+/** Failures of a part of the stack: their message says it all, the end of its log too. By name, so that they need not be loaded. */
+const plainFailures = new Set(['MissingProgram', 'ServerNotReady']);
+
 /** What to print and how to end. A surprise keeps its stack: it is a defect that somebody has to find. */
 export function reportError(error: unknown): ErrorReport {
   if (error instanceof WrongUse) return { code: exitCodes.refused, lines: [error.message, ...error.problems.map((line) => `  ${line}`)] };
   if (error instanceof ConfigError) return { code: exitCodes.refused, lines: [error.message] };
   if (error instanceof ApiRefusal) return { code: exitCodes.refused, lines: describeRefusal(error) };
   if (error instanceof ApiUnreachable) return { code: exitCodes.unreachable, lines: [error.message] };
-  if (error instanceof Error && error.name === 'MissingProgram') return { code: exitCodes.failed, lines: [error.message] };
+  if (error instanceof Error && plainFailures.has(error.name)) return { code: exitCodes.failed, lines: [error.message] };
   return { code: exitCodes.failed, lines: [error instanceof Error ? (error.stack ?? error.message) : String(error)] };
 }
 

@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
-import { readConfig } from '../config.ts';
+import { ConfigError, readConfig } from '../config.ts';
 import { migrateDatabase } from '../db/client.ts';
 import { MissingProgram } from '../local/services/install.ts';
 import { startMariadb } from '../local/services/mariadb.ts';
@@ -62,28 +62,42 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+const endpoints = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL_BATCH'] as const;
+
 /** The local AWS takes any credentials; these are sent so that the SDKs find some and never look for real ones. */
 const localCredentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1' };
 
-/** Rejects with the first failure of a part, or with the signal's reason; nothing is left running then. */
+/** Rejects with ConfigError, with the first failure of a part, or with the signal's reason; nothing is left running then. */
 export async function startStack(options: StackOptions): Promise<Stack> {
+  checkSettings(options);
   const temporary = options.keepDataFolder === undefined;
   const folder = options.keepDataFolder === undefined ? await mkdtemp(join(tmpdir(), 'batchwell-')) : resolve(options.keepDataFolder);
   const place: StackPlace = { parts: gatherParts(), folder, temporary };
+  let objects: ObjectStore | undefined;
   const stop = async (): Promise<void> => {
     try {
       await place.parts.stop();
     } finally {
+      objects?.close();
       if (temporary) await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     }
   };
   try {
     await mkdir(join(folder, 'logs'), { recursive: true });
-    return { ...(await assemble(options, place)), stop };
+    const assembled = await assemble(options, place);
+    ({ objects } = assembled);
+    return { ...assembled, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Everything that can be told to be wrong before anything is started. */
+function checkSettings({ environment, settings, aws }: StackOptions): void {
+  readConfig({ ...environment, ...settings });
+  const given = endpoints.filter((name) => environment[name]);
+  if (given.length === 1 && !aws) throw new ConfigError(`${given[0]} is set, but ${endpoints.find((name) => name !== given[0])} is not: give both for another AWS, or none for the local one.`);
 }
 
 async function assemble(options: StackOptions, place: StackPlace): Promise<Omit<Stack, 'stop'>> {
@@ -132,7 +146,7 @@ async function redisPart(options: StackOptions, { parts, folder, temporary }: St
   const given = options.environment['REDIS_URL'];
   if (given) return given;
   const redis = await startRedis(temporary ? {} : { dataFolder: join(folder, 'redis') });
-  parts.add({ title: 'Redis', logTail: () => '', ...redis });
+  parts.add({ title: 'Redis', ...redis });
   return redis.url;
 }
 
@@ -140,7 +154,7 @@ async function databasePart(options: StackOptions, { parts, folder, temporary }:
   const given = options.environment['DATABASE_URL'];
   if (given) return given;
   const mariadb = await startMariadb(temporary ? {} : { dataFolder: join(folder, 'mariadb') });
-  parts.add({ title: 'MariaDB', logTail: () => '', ...mariadb });
+  parts.add({ title: 'MariaDB', ...mariadb });
   return mariadb.url;
 }
 
@@ -159,13 +173,13 @@ interface AwsParts {
 
 async function awsParts(options: StackOptions, place: StackPlace): Promise<AwsParts> {
   const given = options.environment;
-  if (options.aws || (given['AWS_ENDPOINT_URL_S3'] && given['AWS_ENDPOINT_URL_BATCH'])) return { environment: {} };
+  if (options.aws || endpoints.every((name) => given[name])) return { environment: {} };
   const hostFolder = join(place.folder, 'host');
   const [s3Url] = await all([startLocalS3Program(place, { ...given }), assembleHostFolder(hostFolder), ensureSandbox()]);
   const aws = { ...localCredentials, AWS_ENDPOINT_URL_S3: s3Url };
   const batchUrl = await startLocalBatchProgram(place, { ...given }, aws);
-  // A profile or a session of the user's own must not be mixed with the local credentials.
-  const notTheUsersOwn = { AWS_PROFILE: undefined, AWS_SESSION_TOKEN: undefined };
+  // What belongs to an account of the user's own must not be mixed with the local AWS.
+  const notTheUsersOwn = { AWS_PROFILE: undefined, AWS_SESSION_TOKEN: undefined, BATCHWELL_JOB_QUEUE: undefined, BATCHWELL_JOB_ROLE: undefined };
   return {
     local: { s3Url, batchUrl, credentials: localCredentials },
     environment: { ...aws, ...notTheUsersOwn, AWS_ENDPOINT_URL_BATCH: batchUrl, BATCHWELL_HOST_FOLDER: hostFolder, BATCHWELL_S3_PATH_STYLE: 'yes' },

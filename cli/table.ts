@@ -14,7 +14,7 @@ const printable = (value: string | number | undefined): string =>
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = rows.map((row) => columns.map((column) => column.value(row)));
   const widths = columns.map((column, at) => Math.max(column.heading.length, ...cells.map((row) => printable(row[at]).length)));
-  const isNumeric = columns.map((_, at) => cells.length > 0 && cells.every((row) => typeof row[at] === 'number' || row[at] === undefined));
+  const isNumeric = columns.map((_, at) => cells.length > 0 && cells.every((row) => row[at] === undefined || /^\d[\d.,]*$/.test(String(row[at]))));
   const line = (texts: readonly string[]): string =>
     texts.map((text, at) => (isNumeric[at] ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0))).join('  ').trimEnd();
   return [line(columns.map((column) => column.heading)), ...cells.map((row) => line(row.map(printable)))].join('\n');

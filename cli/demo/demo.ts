@@ -36,8 +36,8 @@ export async function runDemo(options: DemoOptions, terminal: Terminal): Promise
   const progress = startProgress(terminal);
   const startedMs = performance.now();
   const stack = await startStack({
-    environment: terminal.environment,
-    settings: { BATCHWELL_LOG_LEVEL: 'info' },
+    // The demo reads the ledgers of the local AWS, whatever else the environment names.
+    environment: { ...terminal.environment, AWS_ENDPOINT_URL_S3: undefined, AWS_ENDPOINT_URL_BATCH: undefined },
     onStep: (step) => progress.show(`${step}…`),
     signal: terminal.interrupted,
   }).finally(() => progress.end());
@@ -67,8 +67,8 @@ interface Demo {
 }
 
 async function demonstrate(stack: Stack, { tasks, json }: DemoOptions, terminal: Terminal): Promise<void> {
-  if (stack.localAws === undefined) throw new DemoFailure('The demo counts requests on the local AWS: unset AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_BATCH.');
-  const demo: Demo = { stack, client: connectApi({ url: stack.apiUrl, token: firstToken(terminal) }), ledgers: openLedgers(stack.localAws), tasks, terminal };
+  if (stack.localAws === undefined) throw new Error('The demo was started without the local AWS, whose ledgers it reads.');
+  const demo: Demo = { stack, client: connectApi({ url: stack.apiUrl, token: firstToken(terminal) }), ledgers: openLedgers(stack.localAws, stack.workerMetricsUrls), tasks, terminal };
   const places = (run: string): RunPlaces => ({ shards: `s3://${stack.bucket}/demo/reads`, outputs: `s3://${stack.bucket}/demo/${run}` });
 
   const direct = await putReads(demo, places('first'));

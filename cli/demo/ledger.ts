@@ -1,8 +1,10 @@
-/** What the local AWS counted: the requests of fleet and tasks together, by operation. */
+/** What AWS was asked: the local servers' ledgers count everything, the workers' metrics what the fleet asked itself. */
 
 export interface RequestCounts {
-  /** Keyed `batch.SubmitJob`, `s3.PutObject`. */
+  /** Fleet and tasks together, keyed `batch.SubmitJob`, `s3.PutObject`. */
   byOperation: Record<string, number>;
+  /** The fleet's share of it. */
+  byFleet: Record<string, number>;
   /** Containers started. */
   starts: number;
 }
@@ -15,25 +17,51 @@ export interface Ledgers {
   read(): Promise<RequestCounts>;
 }
 
-/** Reads the ledgers of both local servers. */
-export function openLedgers({ s3Url, batchUrl }: { s3Url: string; batchUrl: string }): Ledgers {
+export function openLedgers({ s3Url, batchUrl }: { s3Url: string; batchUrl: string }, workerMetricsUrls: readonly string[]): Ledgers {
   return {
     async read() {
-      const replies = await Promise.all([batchUrl, s3Url].map(readLedger));
-      const counts = replies.flatMap(({ summary }) => Object.entries(summary.requests).map(([operation, { count }]) => [operation, count] as const));
-      return { byOperation: Object.fromEntries(counts), starts: replies.reduce((sum, { summary }) => sum + summary.startsTotal, 0) };
+      const [ledgers, metrics] = await Promise.all([
+        Promise.all([batchUrl, s3Url].map(async (url) => (await (await fetchOk(`${url}/_local/ledger`)).json()) as LedgerReply)),
+        Promise.all(workerMetricsUrls.map(async (url) => (await fetchOk(url)).text())),
+      ]);
+      const counts = ledgers.flatMap(({ summary }) => Object.entries(summary.requests).map(([operation, { count }]) => [operation, count] as const));
+      return {
+        byOperation: Object.fromEntries(counts),
+        byFleet: fleetRequests(metrics.join('\n')),
+        starts: ledgers.reduce((sum, { summary }) => sum + summary.startsTotal, 0),
+      };
     },
   };
 }
 
-async function readLedger(url: string): Promise<LedgerReply> {
-  const response = await fetch(`${url}/_local/ledger`);
-  if (!response.ok) throw new Error(`The ledger of ${url} answered ${response.status}.`);
-  return (await response.json()) as LedgerReply;
+async function fetchOk(url: string): Promise<Response> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} answered ${response.status}.`);
+  return response;
 }
+
+/** Sums batchwell_aws_requests_total over codes and workers, from the text of their /metrics. */
+export function fleetRequests(metrics: string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [, labels = '', value = '0'] of metrics.matchAll(/^batchwell_aws_requests_total\{(.*)\} (\d+)$/gm)) {
+    const key = `${label(labels, 'service')}.${label(labels, 'operation')}`;
+    counts[key] = (counts[key] ?? 0) + Number(value);
+  }
+  return counts;
+}
+
+const label = (labels: string, name: string): string => new RegExp(`\\b${name}="([^"]*)"`).exec(labels)?.[1] ?? '';
 
 /** What came between two readings. */
 export function countsBetween(before: RequestCounts, after: RequestCounts): RequestCounts {
-  const operations = Object.entries(after.byOperation).map(([operation, count]) => [operation, count - (before.byOperation[operation] ?? 0)] as const);
-  return { byOperation: Object.fromEntries(operations.filter(([, count]) => count > 0)), starts: after.starts - before.starts };
+  return {
+    byOperation: grown(before.byOperation, after.byOperation),
+    byFleet: grown(before.byFleet, after.byFleet),
+    starts: after.starts - before.starts,
+  };
+}
+
+function grown(before: Record<string, number>, after: Record<string, number>): Record<string, number> {
+  const counts = Object.entries(after).map(([operation, count]) => [operation, count - (before[operation] ?? 0)] as const);
+  return Object.fromEntries(counts.filter(([, count]) => count > 0));
 }

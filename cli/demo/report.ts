@@ -12,12 +12,14 @@ export interface RunMeasurements {
   cacheHits: number;
   /** Containers started. */
   starts: number;
-  /** By operation, all of fleet and tasks. Absent where there is no local AWS that counts. */
-  requests?: Record<string, number>;
+  /** By operation, fleet and tasks together. */
+  requests: Record<string, number>;
+  /** By operation, those that the fleet made. */
+  fleetRequests: Record<string, number>;
 }
 
-export function runMeasurements(facts: Omit<RunMeasurements, 'starts' | 'requests'>, counts: RequestCounts): RunMeasurements {
-  return { ...facts, starts: counts.starts, requests: counts.byOperation };
+export function runMeasurements(facts: Omit<RunMeasurements, 'starts' | 'requests' | 'fleetRequests'>, counts: RequestCounts): RunMeasurements {
+  return { ...facts, starts: counts.starts, requests: counts.byOperation, fleetRequests: counts.byFleet };
 }
 
 export function describeResult(result: ReadStatistics): string {
@@ -55,13 +57,19 @@ export function describeRuns(first: RunMeasurements, second: RunMeasurements): s
 }
 
 function describeRequests(first: RunMeasurements, second: RunMeasurements): string {
-  const operations = [...new Set([...Object.keys(first.requests ?? {}), ...Object.keys(second.requests ?? {})])].toSorted();
-  const perTask = (run: RunMeasurements, operation: string): string => ((run.requests?.[operation] ?? 0) / run.tasks).toFixed(3);
+  const operations = [...new Set([...Object.keys(first.requests), ...Object.keys(second.requests)])].toSorted();
+  const perTask = (run: RunMeasurements, requests: Record<string, number>, operation: string): string => (countOf(requests, operation) / run.tasks).toFixed(3);
   return formatTable([
     { heading: 'AWS REQUESTS', value: (operation) => operation.replace('.', ' ') },
-    { heading: 'FIRST RUN', value: (operation) => first.requests?.[operation] ?? 0 },
-    { heading: 'PER TASK', value: (operation) => perTask(first, operation) },
-    { heading: 'SECOND RUN', value: (operation) => second.requests?.[operation] ?? 0 },
-    { heading: 'PER TASK', value: (operation) => perTask(second, operation) },
-  ], operations);
+    { heading: 'FIRST RUN', value: (operation) => countOf(first.requests, operation) },
+    { heading: 'PER TASK', value: (operation) => perTask(first, first.requests, operation) },
+    { heading: 'FLEET, PER TASK', value: (operation) => perTask(first, first.fleetRequests, operation) },
+    { heading: 'SECOND RUN', value: (operation) => countOf(second.requests, operation) },
+    { heading: 'PER TASK', value: (operation) => perTask(second, second.requests, operation) },
+  ], [...operations, ALL]);
 }
+
+const ALL = 'all';
+
+const countOf = (requests: Record<string, number>, operation: string): number =>
+  operation === ALL ? Object.values(requests).reduce((sum, count) => sum + count, 0) : (requests[operation] ?? 0);

@@ -36,7 +36,15 @@ function createChildren(parent: Job, size: number): JobGroup {
   return children;
 }
 
-export function createJobStore(keeping: Keeping): JobStore {
+function dropNamesake(names: Map<string, Job[]>, job: Job): void {
+  const name = job.submission.jobName.toLowerCase();
+  const left = (names.get(name) ?? []).filter((other) => other !== job);
+  if (left.length > 0) names.set(name, left);
+  else names.delete(name);
+}
+
+/** @param onForgotten told of each job that is no longer known, so that its logs can go too */
+export function createJobStore(keeping: Keeping, onForgotten: (job: Job) => void = () => undefined): JobStore {
   const byId = new Map<string, Job>();
   const queues = new Map<string, { group: JobGroup; names: Map<string, Job[]> }>();
   const finished: Job[] = [];
@@ -53,12 +61,10 @@ export function createJobStore(keeping: Keeping): JobStore {
 
   function forget(job: Job): void {
     const { group, names } = queueOf(job.submission.queueName);
-    const name = job.submission.jobName.toLowerCase();
-    const left = (names.get(name) ?? []).filter((other) => other !== job);
-    if (left.length > 0) names.set(name, left);
-    else names.delete(name);
+    dropNamesake(names, job);
     group.remove(job);
     byId.delete(job.submission.jobId);
+    onForgotten(job);
   }
 
   return {

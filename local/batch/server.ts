@@ -1,5 +1,5 @@
 /** The local AWS Batch: put together, started and closed. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { serveControl } from '../control.ts';
@@ -13,6 +13,7 @@ import { serveBatchControl } from './control-batch.ts';
 import { createDefinitions } from './definitions.ts';
 import { Engine } from './engine.ts';
 import { createJobStore } from './job-store.ts';
+import type { Job } from './jobs.ts';
 import type { Journal } from './journal.ts';
 import { compactJournal, openJournal, replayJournal } from './journal.ts';
 import type { Queues } from './queues.ts';
@@ -106,6 +107,14 @@ function createLateJournal(): Journal & { open(path: string): void } {
   };
 }
 
+async function removeLogs(job: Job, logFolder: string): Promise<void> {
+  for (const member of job.children?.upwards(undefined, 0) ?? [job]) {
+    for (const { taskId, logStreamName } of member.attempts) {
+      if (logStreamName !== undefined) await rm(join(logFolder, `${taskId}.log`), { force: true });
+    }
+  }
+}
+
 async function assemble(options: LocalBatchOptions, runner: Runner, ledger: Ledger, faults: Faults) {
   const { dataFolder, jobEnvironment = {}, graceMs = defaultGraceMs, region = 'us-east-1', accountId = '000000000000', minTimeoutSeconds = 60 } = options;
   const { scheduleMs, startMs } = { scheduleMs: 0, startMs: 0, ...options.latency };
@@ -115,7 +124,7 @@ async function assemble(options: LocalBatchOptions, runner: Runner, ledger: Ledg
   const journalPath = join(dataFolder, 'journal.jsonl');
   const journal = createLateJournal();
   const nowMs = Date.now;
-  const store = createJobStore(keeping);
+  const store = createJobStore(keeping, (job) => void removeLogs(job, logFolder));
   const definitions = createDefinitions();
   const engine = new Engine(
     {

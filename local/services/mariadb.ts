@@ -33,6 +33,8 @@ export interface PrivateMariadb {
   pid: number;
   dataFolder: string;
   ended: Promise<string>;
+  /** The end of what it said so far. */
+  logTail(): string;
   stop(): Promise<void>;
 }
 

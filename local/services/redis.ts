@@ -23,6 +23,8 @@ export interface PrivateRedis {
   pid: number;
   dataFolder: string;
   ended: Promise<string>;
+  /** The end of what it said so far. */
+  logTail(): string;
   stop(): Promise<void>;
 }
 

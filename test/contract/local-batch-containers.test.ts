@@ -8,7 +8,9 @@ import { createInterface } from 'node:readline';
 import { TerminateJobCommand } from '@aws-sdk/client-batch';
 import type { ContainerProperties, JobDetail } from '@aws-sdk/client-batch';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { chooseRunner } from '../../local/batch/runners/choose.ts';
+import type { Container, Ended, Runner } from '../../local/batch/runner.ts';
+import { engineRefusedReason } from '../../local/batch/runners/engine-container.ts';
+import { chooseRunner, combineRunners } from '../../local/batch/runners/choose.ts';
 import type { LocalBatchOptions } from '../../local/batch/server.ts';
 import { findCgroups } from '../../local/batch/runners/cgroups.ts';
 import { clientFor, createWorld, temporaryFolder, worldOn } from './local-batch-world.ts';
@@ -164,6 +166,36 @@ async function startFamily(world: World, mark: string): Promise<string> {
   await expect.poll(async () => (await processesWith(mark)).length, patiently).toBeGreaterThanOrEqual(5);
   return jobId;
 }
+
+describe.skipIf(noIsolation !== undefined)('a job that is kept no longer', () => {
+  it('is unknown, and its log is gone', async () => {
+    const world = await isolatedWorld({ keep: { finishedJobs: 1 } });
+    const { job: first } = await runIn(world, ['echo', 'first']);
+    await runIn(world, ['echo', 'second']);
+    const { log } = await runIn(world, ['echo', 'third']);
+    expect(log).toBe('third\n');
+    await expect(world.describe(first.jobId!)).rejects.toThrow(/does not know/);
+    await expect.poll(() => readdir(join(world.dataFolder, 'logs')), patiently).toHaveLength(2);
+  });
+});
+
+const runnerOf = (name: string, ended: Ended): Runner => ({ name, keepsLogs: true, start: () => ({ ended: Promise.resolve(ended), kill: () => undefined }) });
+
+describe('a job whose image the container engine has', () => {
+  const container: Container = {
+    jobId: 'j', jobName: 'j', attempt: 1, taskId: 't', image: 'known', command: [], environment: {}, vcpus: 1, memoryMiB: 1, mounts: [], readonlyRoot: false, logFile: '/nonexistent',
+  };
+  const engineOf = (ended: Ended) => ({ ...runnerOf('container', ended), hasImage: async (image: string) => image === 'known' });
+  const other = runnerOf('isolated', { exitCode: 2 });
+
+  it('runs there, another job elsewhere, and one that the engine refuses elsewhere too', async () => {
+    const works = combineRunners(engineOf({ exitCode: 1 }), other);
+    expect(await works.start(container).ended).toEqual({ exitCode: 1 });
+    expect(await works.start({ ...container, image: 'unknown' }).ended).toEqual({ exitCode: 2 });
+    const refuses = combineRunners(engineOf({ neverStarted: true, reason: engineRefusedReason }), other);
+    expect(await refuses.start(container).ended).toEqual({ exitCode: 2 });
+  });
+});
 
 describe.skipIf(noIsolation !== undefined)('the server as a process', () => {
   it('leaves no process behind when it is told to end', async () => {

@@ -30,6 +30,7 @@ import { createLedger } from '../../local/ledger.ts';
 import { problemsOf } from '../../local/batch/service-model.ts';
 import { operate } from '../../local/batch/requests.ts';
 import { createSimulatedRunner } from '../../local/batch/runners/simulated.ts';
+import { awsThrottle, createThrottle } from '../../local/batch/throttle.ts';
 import { createWorld } from './local-batch-world.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -91,18 +92,27 @@ describe('SubmitJob', () => {
     expect(world.batch.ledger.summary().startsTotal).toBe(0);
   });
 
-  it('is throttled at 50 a second, by a 429 that the SDK knows as throttling', async () => {
-    const world = await createWorld({ runner: instant(), throttle: { perSecond: 50, burst: 50, operations: ['SubmitJob'] } });
+  it('is throttled by a 429 that the SDK knows as throttling', async () => {
+    const world = await createWorld({ runner: instant(), throttle: { perSecond: 2, burst: 3, operations: ['SubmitJob'] } });
     const jobDefinition = await world.define();
-    const answers = await Promise.allSettled(Array.from({ length: 80 }, () => world.submit({ jobDefinition })));
+    const answers = await Promise.allSettled(Array.from({ length: 30 }, () => world.submit({ jobDefinition })));
     const refused = answers.filter((answer) => answer.status === 'rejected');
     expect(refused.length).toBeGreaterThan(10);
     expect(refused[0]?.reason).toMatchObject(refusal('Too Many Requests', 429, 'TooManyRequestsException'));
-    expect(world.batch.ledger.summary().requests['batch.SubmitJob']?.byCode).toEqual({ OK: 80 - refused.length, TooManyRequestsException: refused.length });
+    expect(world.batch.ledger.summary().requests['batch.SubmitJob']?.byCode).toEqual({ OK: 30 - refused.length, TooManyRequestsException: refused.length });
     // The SDK's own retries see it through, which they would not for an error that they do not know.
-    const patient = new BatchClient({ endpoint: world.batch.url, region: 'us-east-1', credentials: { accessKeyId: 'a', secretAccessKey: 'b' }, maxAttempts: 5 });
+    const patient = new BatchClient({ endpoint: world.batch.url, region: 'us-east-1', credentials: { accessKeyId: 'a', secretAccessKey: 'b' }, maxAttempts: 9 });
     onTestFinished(() => patient.destroy());
     await patient.send(new SubmitJobCommand({ jobName: 'patient', jobQueue: 'batchwell', jobDefinition }));
+  });
+});
+
+describe('AWS’s throttle', () => {
+  it('lets 50 SubmitJob a second through and never holds up another operation', () => {
+    const throttle = createThrottle(awsThrottle, 0);
+    const admitted = (operation: string, atMs: number) => Array.from({ length: 200 }, () => throttle.admit(operation, atMs)).filter(Boolean).length;
+    expect([admitted('SubmitJob', 0), admitted('SubmitJob', 0), admitted('SubmitJob', 500), admitted('SubmitJob', 60_000)]).toEqual([50, 0, 25, 50]);
+    expect(admitted('ListJobs', 60_000)).toBe(200);
   });
 });
 

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { countsBetween } from '../../cli/demo/ledger.ts';
+import { countsBetween, fleetRequests } from '../../cli/demo/ledger.ts';
 import { makeShards } from '../../cli/demo/reads.ts';
 import { addReads, compareStatistics, noReads, parseStatistics, topKmers } from '../../cli/demo/statistics.ts';
+import { createMetrics } from '../../telemetry/metrics.ts';
 
 const run = promisify(execFile);
 const awkFile = (name: string) => fileURLToPath(new URL(`../../cli/demo/${name}`, import.meta.url));
@@ -78,7 +79,16 @@ it('a line that is no statistic is refused', () => {
 });
 
 it('requests of a run are what came between two readings of the ledger', () => {
-  const before = { byOperation: { 'batch.SubmitJob': 1, 's3.GetObject': 5 }, starts: 3 };
-  const after = { byOperation: { 'batch.SubmitJob': 2, 's3.GetObject': 5, 's3.CopyObject': 9 }, starts: 3 };
-  expect(countsBetween(before, after)).toEqual({ byOperation: { 'batch.SubmitJob': 1, 's3.CopyObject': 9 }, starts: 0 });
+  const before = { byOperation: { 'batch.SubmitJob': 1, 's3.GetObject': 5 }, byFleet: { 'batch.SubmitJob': 1 }, starts: 3 };
+  const after = { byOperation: { 'batch.SubmitJob': 2, 's3.GetObject': 5, 's3.CopyObject': 9 }, byFleet: { 'batch.SubmitJob': 2, 's3.CopyObject': 9 }, starts: 3 };
+  expect(countsBetween(before, after)).toEqual({ byOperation: { 'batch.SubmitJob': 1, 's3.CopyObject': 9 }, byFleet: { 'batch.SubmitJob': 1, 's3.CopyObject': 9 }, starts: 0 });
+});
+
+it('the fleet’s share is read from its metrics, over all codes and workers', async () => {
+  const metrics = createMetrics();
+  metrics.awsRequests.inc({ service: 's3', operation: 'PutObject', code: '200' }, 4);
+  metrics.awsRequests.inc({ service: 's3', operation: 'PutObject', code: '503' }, 1);
+  metrics.awsRequests.inc({ service: 'batch', operation: 'SubmitJob', code: '200' }, 2);
+  const text = await metrics.registry.metrics();
+  expect(fleetRequests(`${text}\n${text}`)).toEqual({ 's3.PutObject': 10, 'batch.SubmitJob': 4 });
 });

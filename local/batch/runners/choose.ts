@@ -1,12 +1,12 @@
 /** Finds the best way to run containers on this machine, by trying. */
 import { accessSync, constants } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { tmpdir } from 'node:os';
 import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
 import { findCgroups } from './cgroups.ts';
 import type { EngineRunner } from './engine-container.ts';
-import { createEngineRunner, engineAnswers } from './engine-container.ts';
+import { createEngineRunner, engineAnswers, engineRefusedReason } from './engine-container.ts';
 import { createIsolatedRunner } from './isolated.ts';
 import { createProotRunner } from './proot.ts';
 
@@ -81,17 +81,27 @@ async function findEngine({ dataFolder, only, engineFlags = [] }: ChooseOptions)
   return undefined;
 }
 
-/** Starts in the engine where it has the image, else in the other; kills that come before that is known are kept. */
+/**
+ * Starts in the engine where it has the image, else in the other, and there too when the engine refuses (podman in a
+ * container often needs flags that only its owner knows). Kills that come before that is known are kept.
+ */
 function startInEither(engine: EngineRunner, other: Runner, container: Container): RunningContainer {
   let running: RunningContainer | undefined;
   let wanted: { signal: 'SIGTERM' | 'SIGKILL'; graceMs: number } | undefined;
-  const ended: Promise<Ended> = engine.hasImage(container.image).then((present) => {
-    running = (present ? engine : other).start(container);
+  const startIn = (runner: Runner): Promise<Ended> => {
+    running = runner.start(container);
     if (wanted !== undefined) running.kill(wanted.signal, wanted.graceMs);
     return running.ended;
-  });
+  };
+  async function run(): Promise<Ended> {
+    if (!(await engine.hasImage(container.image))) return startIn(other);
+    const ended = await startIn(engine);
+    if (ended.reason !== engineRefusedReason || wanted !== undefined) return ended;
+    process.emitWarning(`The container engine refused job ${container.jobId}, so it runs ${other.name}: ${await readFile(container.logFile, 'utf8').catch(String)}`);
+    return startIn(other);
+  }
   return {
-    ended,
+    ended: run(),
     kill(signal, graceMs) {
       wanted = { signal, graceMs };
       running?.kill(signal, graceMs);
@@ -99,7 +109,8 @@ function startInEither(engine: EngineRunner, other: Runner, container: Container
   };
 }
 
-function combine(engine: EngineRunner, other: Runner): Runner {
+/** The engine for the images it has, the other for all else. */
+export function combineRunners(engine: EngineRunner, other: Runner): Runner {
   return {
     name: `container+${other.name}`,
     keepsLogs: true,
@@ -117,7 +128,7 @@ function combine(engine: EngineRunner, other: Runner): Runner {
  */
 export async function chooseRunner(options: ChooseOptions): Promise<Runner> {
   const [engine, other] = await Promise.all([findEngine(options), options.only === 'container' ? undefined : findProcessRunner(options)]);
-  if (engine !== undefined && other !== undefined) return combine(engine, other);
+  if (engine !== undefined && other !== undefined) return combineRunners(engine, other);
   const found = other ?? engine;
   if (found !== undefined) return found;
   const tried = options.only ?? 'bubblewrap, proot, podman or docker';

@@ -4,7 +4,7 @@
  * same data folder ends them (they carry its path as a label).
  */
 import { execFile, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
 import { cannotStartReason, outOfMemoryReason } from '../runner.ts';
@@ -29,6 +29,9 @@ const sharesPerCpu = 1024;
 /** `docker run`'s own exit codes: 125 the engine failed, 126 and 127 the command could not be run. */
 const engineFailed = 125;
 const commandFailed = [126, 127];
+const notRun = /^(?:Error|docker): .*(?:OCI runtime|executable file not found|permission denied)/m;
+/** Ended so, nothing of the task ran: another runner may take it. */
+export const engineRefusedReason = 'CannotStartContainerError: the container engine refused it; its message is in the log';
 
 function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Container): string[] {
   const { taskId, environment, memoryMiB, vcpus, mounts, readonlyRoot, image, command } = container;
@@ -36,7 +39,7 @@ function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Cont
   const variables = Object.entries(environment).flatMap(([name, value]) => (isEnginesOwn(name) ? ['-e', `${name}=${value}`] : ['-e', name]));
   const volumes = mounts.flatMap(({ hostPath, containerPath, readOnly }) => ['-v', `${hostPath === undefined ? '' : `${hostPath}:`}${containerPath}${readOnly && hostPath !== undefined ? ':ro' : ''}`]);
   return [
-    'run', '--rm', '--pull=never', '--network=host', '--init', `--name=batchwell-${taskId}`, `--label=${label}=${dataFolder}`,
+    'run', '--rm', '--pull=never', '--network=host', `--name=batchwell-${taskId}`, `--label=${label}=${dataFolder}`,
     ...(memoryMiB > 0 ? [`--memory=${memoryMiB}m`] : []),
     `--cpu-shares=${Math.max(2, Math.round(vcpus * sharesPerCpu))}`,
     ...(readonlyRoot ? ['--read-only'] : []),
@@ -48,8 +51,9 @@ function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Cont
 const isEnginesOwn = (name: string) => /^(PATH|HOME|DOCKER_.*|CONTAINER_.*|XDG_.*|TMPDIR|LD_.*)$/.test(name);
 
 function judge(container: Container, exitCode: number, killed: boolean): Ended {
-  if (exitCode === engineFailed) return { neverStarted: true, reason: 'CannotStartContainerError: the container engine refused it; its message is in the log' };
-  if (commandFailed.includes(exitCode)) return { exitCode, neverStarted: true, reason: cannotStartReason(container.command[0] ?? '') };
+  if (exitCode === engineFailed) return { neverStarted: true, reason: engineRefusedReason };
+  // A shell in the container that misses a program ends with 127 too, and that is the task's own affair.
+  if (commandFailed.includes(exitCode) && notRun.test(readFileSync(container.logFile, 'utf8'))) return { exitCode, neverStarted: true, reason: cannotStartReason(container.command[0] ?? '') };
   // With --rm nothing is left to ask; 137 that nobody here asked for is the kernel's.
   return exitCode === 137 && !killed && container.memoryMiB > 0 ? { exitCode, reason: outOfMemoryReason } : { exitCode };
 }
@@ -57,7 +61,13 @@ function judge(container: Container, exitCode: number, killed: boolean): Ended {
 function startContainer(options: EngineOptions, container: Container): RunningContainer {
   const own = Object.fromEntries(Object.entries(container.environment).filter(([name]) => !isEnginesOwn(name)));
   const log = openSync(container.logFile, 'w');
-  const child = spawn(options.program, runArguments(options, container), { env: { ...process.env, ...own }, detached: true, stdio: ['ignore', log, log] });
+  const child = spawn(options.program, runArguments(options, container), {
+    env: { ...process.env, ...own },
+    // conmon leaves a file `oom` in its working folder.
+    cwd: options.dataFolder,
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
   closeSync(log);
   let killed = false;
   let killer: NodeJS.Timeout | undefined;

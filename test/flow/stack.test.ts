@@ -1,0 +1,119 @@
+/** The whole of Batchwell on this machine, through the CLI: real Redis, MariaDB, local AWS, API and worker processes. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startStack, type Stack } from '../../cli/stack.ts';
+import { run } from '../unit/cli-world.ts';
+
+const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const SLOW_MS = 60_000;
+
+const task = (command: string, more: object = {}) => JSON.stringify({ name: 'flow', executors: [{ image: 'debian:stable-slim', command: ['sh', '-c', command] }], ...more });
+
+describe('on one running stack', () => {
+  let stack: Stack;
+  const cli = (words: string[], stdin?: string) => run(words, { ...(stdin !== undefined && { stdin }), environment: { BATCHWELL_URL: stack.apiUrl } });
+
+  beforeAll(async () => {
+    // Not what the machine of the test happens to have set.
+    stack = await startStack({ environment: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'] } });
+  }, SLOW_MS);
+  afterAll(() => stack?.stop(), SLOW_MS);
+
+  it('outputs come home, and a second task of the same work is a hit', async () => {
+    const { bucket } = stack;
+    await stack.objects.put(`s3://${bucket}/flow/in.txt`, 'one\ntwo\n');
+    const body = (to: string) => task('wc -l < /in/text > /out/count', {
+      inputs: [{ url: `s3://${bucket}/flow/in.txt`, path: '/in/text' }],
+      outputs: [{ url: `s3://${bucket}/flow/${to}`, path: '/out/count' }],
+      volumes: ['/out'],
+      tags: { 'batchwell.cache': 'readwrite' },
+    });
+    for (const to of ['first', 'second']) {
+      const ran = await cli(['submit', '-', '--wait', '--json'], body(to));
+      expect(ran.err).toContain('COMPLETE');
+      expect(ran.code).toBe(0);
+      expect(JSON.parse(ran.out).logs[0].metadata.cache === 'hit').toBe(to === 'second');
+      expect((await stack.objects.get(`s3://${bucket}/flow/${to}`))?.toString().trim()).toBe('2');
+    }
+  }, SLOW_MS);
+
+  it('a command that fails ends with 1; its exit code, stdout and stderr are in view', async () => {
+    const ran = await cli(['submit', '-', '--wait', '--json'], task('echo to stdout; echo to stderr >&2; exit 7'));
+    const ended = JSON.parse(ran.out);
+    expect(ran.code).toBe(1);
+    expect(ended).toMatchObject({ state: 'EXECUTOR_ERROR', logs: [{ logs: [{ exit_code: 7 }] }] });
+    expect((await cli(['logs', ended.id])).out).toBe('to stdout\n');
+    expect((await cli(['logs', ended.id, '--stderr'])).out).toBe('to stderr\n');
+    expect((await cli(['script', ended.id])).out).toContain('exit 7');
+  }, SLOW_MS);
+
+  it('an input that is not there is a SYSTEM_ERROR that names the object', async () => {
+    const url = `s3://${stack.bucket}/flow/never-written`;
+    const ran = await cli(['submit', '-', '--wait'], task('true', { inputs: [{ url, path: '/in/text' }] }));
+    expect(ran.code).toBe(1);
+    expect(ran.out).toMatch(/state +SYSTEM_ERROR/);
+    expect(ran.out).toContain(url);
+  }, SLOW_MS);
+
+  it('a scatter with wrong rows is refused whole, every row named', async () => {
+    const before = JSON.parse((await cli(['status', '--json'])).out) as unknown[];
+    const template = { executors: [{ image: 'debian', command: ['echo', '{{word}}'] }] };
+    const ran = await cli(['scatter', '-'], JSON.stringify({ template, rows: [{ word: 'a' }, {}, { word: ['b'] }] }));
+    expect(ran.code).toBe(2);
+    expect(ran.err).toMatch(/row 1, word: expected .*\n {2}row 2, word: expected /);
+    expect(JSON.parse((await cli(['status', '--json'])).out)).toHaveLength(before.length);
+  }, SLOW_MS);
+
+  // Last, for it ends the stack.
+  it('a part that dies is named with the end of its log; stop then leaves nothing', async () => {
+    const [worker] = await processesOf((environment) => environment.includes(`DATABASE_URL=${stack.databaseUrl}`) && environment.some((line) => line.startsWith('BATCHWELL_METRICS_PORT=')));
+    process.kill(worker!, 'SIGKILL');
+    expect(await stack.broken).toMatchObject({ title: 'worker 1', how: 'SIGKILL', logTail: expect.stringContaining('worker-started') });
+    await stack.stop();
+    expect(existsSync(stack.folder)).toBe(false);
+    expect(await processesOf((environment) => environment.includes(`DATABASE_URL=${stack.databaseUrl}`))).toEqual([]);
+  }, SLOW_MS);
+});
+
+it('`batchwell up` that is killed leaves no process and no folder behind', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'batchwell-killed-'));
+  await chmod(folder, 0o711); // the database's own user must pass through
+  const mine = () => processesOf((environment) => environment.includes(`TMPDIR=${folder}`));
+  const up = spawn(process.execPath, [main, 'up'], { env: { PATH: process.env['PATH'], TMPDIR: folder, BATCHWELL_RUN: process.env['BATCHWELL_RUN'] }, stdio: ['ignore', 'pipe', 'pipe'] });
+  try {
+    let said = '';
+    up.stderr.setEncoding('utf8').on('data', (text: string) => { said += text; });
+    up.stdout.setEncoding('utf8').on('data', (text: string) => { said += text; });
+    await expect.poll(() => said, { timeout: SLOW_MS }).toContain('Ctrl-C ends it');
+    expect((await mine()).length).toBeGreaterThan(6);
+    up.kill('SIGKILL');
+    await once(up, 'close');
+    await expect.poll(mine, { timeout: 30_000 }).toEqual([]);
+    expect((await readdir(folder)).filter((name) => name !== 'node-compile-cache')).toEqual([]);
+  } finally {
+    up.kill('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  }
+}, 2 * SLOW_MS);
+
+it('settings that are wrong are told before anything is started', async () => {
+  const environment = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000' };
+  await expect(startStack({ environment })).rejects.toThrow('AWS_ENDPOINT_URL_S3 is set, but AWS_ENDPOINT_URL_BATCH is not');
+  await expect(startStack({ environment: { PORT: 'x', REDIS_URL: 'http://no' } })).rejects.toThrow('wrong in 2 items');
+});
+
+/** Ids of the processes of this machine whose environment is as wanted; a zombie has none. */
+async function processesOf(wanted: (environment: string[]) => boolean): Promise<number[]> {
+  const ids = (await readdir('/proc')).map(Number).filter((id) => id > 0);
+  const found = await Promise.all(ids.map(async (id) => {
+    const environment = await readFile(`/proc/${id}/environ`, 'utf8').catch(() => '');
+    return wanted(environment.split('\0')) ? [id] : [];
+  }));
+  return found.flat();
+}
