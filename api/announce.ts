@@ -10,7 +10,23 @@ export interface Announcer {
   settle(longestMs: number): Promise<void>;
 }
 
+/** One line when Redis goes and one when it is back: its clients try again every second or two and fail each time. */
+function tellOutages({ redis, byStage }: Queues, log: Log): void {
+  let away = false;
+  const onError = (error: Error): void => {
+    if (!away) log.warn({ event: 'redis-away', error: error.message }, 'redis-away');
+    away = true;
+  };
+  // BullMQ writes to the console what nobody listens for, and Node ends the process for it.
+  for (const source of [redis, ...Object.values(byStage)]) source.on('error', onError);
+  redis.on('ready', () => {
+    if (away) log.info({ event: 'redis-back' }, 'redis-back');
+    away = false;
+  });
+}
+
 export function createAnnouncer(queues: Queues, log: Log): Announcer {
+  tellOutages(queues, log);
   const underWay = new Set<Promise<void>>();
   return {
     announce(nudges) {

@@ -3,6 +3,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { LISTED_PROBLEMS, type RowProblem } from '../core/scatter.ts';
 import { problemSentence } from '../core/problems.ts';
 import { isDatabaseAway } from '../db/unavailable.ts';
+import { Overloaded } from './group-calls.ts';
 import type { Log } from '../telemetry/log.ts';
 
 /** A problem of one of many: `line` counts from 1 as editors do, `row` from 0 as arrays do. */
@@ -67,12 +68,15 @@ export function answerErrors(log: Log) {
     // What is left of a body that is too large is not read, so nothing else can come on this connection.
     if (status === 413) reply.header('connection', 'close');
     if (status >= 400 && status < 500) return void (await reply.code(status).send(failure(status, ownWords[error.code] ?? error.message)));
-    if (isDatabaseAway(error)) {
-      log.warn({ event: 'database-away', route: request.routeOptions.url, error: error.message }, 'database-away');
-      const body = failure(503, `The database cannot be reached; nothing was stored. Try again in ${RETRY_AFTER_SECONDS} s.`);
+    if (isDatabaseAway(error) || error instanceof Overloaded) {
+      const event = error instanceof Overloaded ? 'overloaded' : 'database-away';
+      log.warn({ event, route: request.routeOptions.url, error: error.message }, event);
+      const what = error instanceof Overloaded ? 'Too many requests wait for the database' : 'The database cannot be reached';
+      const body = failure(503, `${what}. Try again in ${RETRY_AFTER_SECONDS} s.`);
       return void (await reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send(body));
     }
-    log.error({ event: 'request-failed', route: request.routeOptions.url, method: request.method, err: error }, 'request-failed');
+    // Not the error itself: MySQL's carry the whole statement, and with it the tasks' variables.
+    log.error({ event: 'request-failed', route: request.routeOptions.url, method: request.method, code: error.code, error: error.message, stack: error.stack }, 'request-failed');
     return void (await reply.code(500).send(failure(500, 'A defect in Batchwell; its log has the cause.')));
   };
 }

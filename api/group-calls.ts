@@ -6,8 +6,15 @@ export interface GroupLimits {
   groupsAtOnce: number;
   /** Calls in one group. */
   most: number;
+  /** Calls that may wait; more are refused with Overloaded, since what waits is held in memory. */
+  mostWaiting?: number;
   /** Errors after which each call of the group is made alone, so that one bad call does not fail the others. */
   tryAlone?: (error: unknown) => boolean;
+}
+
+/** The call was not made; it may be tried again later. */
+export class Overloaded extends Error {
+  override readonly name = 'Overloaded';
 }
 
 interface WaitingCall<A, B> {
@@ -19,6 +26,7 @@ interface WaitingCall<A, B> {
 /** `run` answers in the order of what it is given. */
 export function groupCalls<A, B>(run: (given: A[]) => Promise<B[]>, limits: GroupLimits): (given: A) => Promise<B> {
   const waiting: WaitingCall<A, B>[] = [];
+  const { mostWaiting = 20_000 } = limits;
   let underWay = 0;
   let scheduled = false;
 
@@ -45,10 +53,12 @@ export function groupCalls<A, B>(run: (given: A[]) => Promise<B[]>, limits: Grou
 
   return (given) =>
     new Promise<B>((settle, fail) => {
+      if (waiting.length >= mostWaiting) return fail(new Overloaded(`${waiting.length} calls wait already.`));
       waiting.push({ given, settle, fail });
-      if (scheduled || underWay >= limits.groupsAtOnce) return;
+      if (scheduled || underWay >= limits.groupsAtOnce) return undefined;
       scheduled = true;
       // After the requests that the same turn of the event loop still reads.
       setImmediate(start);
+      return undefined;
     });
 }

@@ -22,8 +22,6 @@ export async function startApi(config: Config): Promise<RunningApi> {
   const metrics = createMetrics();
   const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections });
   const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs });
-  // Without a listener a lost Redis would end the process; tasks are accepted all the same.
-  queues.redis.on('error', (error: Error) => log.warn({ event: 'redis-error', error: error.message }, 'redis-error'));
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
   const closeParts = async (): Promise<void> => {
     await Promise.allSettled([queues.close(), database.close()]);

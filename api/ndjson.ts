@@ -7,10 +7,14 @@ export interface Line {
   text: string;
 }
 
-/** Thrown for a body that is larger than allowed; answered as 413. */
-export class TooLarge extends Error {
-  override readonly name = 'TooLarge';
-  readonly statusCode = 413;
+/** Thrown for a body that is larger than allowed (413), or that its sender broke off (400, which nobody will read). */
+export class BodyRefused extends Error {
+  override readonly name = 'BodyRefused';
+  readonly statusCode: 400 | 413;
+  constructor(statusCode: 400 | 413, message: string) {
+    super(message);
+    this.statusCode = statusCode;
+  }
 }
 
 export interface LineLimits {
@@ -35,14 +39,13 @@ export async function* readLines(body: Readable, limits: LineLimits): AsyncGener
   };
   const add = (part: Buffer): void => {
     begunBytes += part.length;
-    if (begunBytes > limits.lineBytes) throw new TooLarge(`Line ${number + 1} is longer than ${limits.lineBytes} bytes.`);
+    if (begunBytes > limits.lineBytes) throw new BodyRefused(413, `Line ${number + 1} is longer than ${limits.lineBytes} bytes.`);
     begun.push(part);
   };
 
-  // Left open when reading stops early: the answer still has to go out on the same connection.
-  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of chunksOf(body)) {
     total += chunk.length;
-    if (total > limits.totalBytes) throw new TooLarge(`The body is larger than ${limits.totalBytes} bytes; send it as several scatters.`);
+    if (total > limits.totalBytes) throw new BodyRefused(413, `The body is larger than ${limits.totalBytes} bytes; send it as several scatters.`);
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
       add(chunk.subarray(start, end));
@@ -54,4 +57,14 @@ export async function* readLines(body: Readable, limits: LineLimits): AsyncGener
   }
   const last = finish();
   if (last) yield last;
+}
+
+/** Leaves the body open when reading stops early: the answer still has to go out on the same connection. */
+async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
+  const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+  try {
+    yield* chunks;
+  } catch (error) {
+    throw new BodyRefused(400, `The body broke off: ${error instanceof Error ? error.message : String(error)}.`);
+  }
 }

@@ -18,6 +18,11 @@ export function logRequests(app: Api, log: Log, nowMs: () => number): void {
     );
     done();
   });
+  // Such a request has no response that could end, so it would be seen nowhere.
+  app.addHook('onRequestAbort', (request, done) => {
+    log.info({ event: 'request-broken-off', method: request.method, route: request.routeOptions.url ?? '(none)', owner: request.owner }, 'request-broken-off');
+    done();
+  });
 }
 
 /**

@@ -65,6 +65,7 @@ export function errorCode(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 }
 
+const COLLATION = 'utf8mb4_bin';
 const MIGRATION_LOCK = 'batchwell-migrate';
 const MIGRATION_WAIT_SECONDS = 120;
 
@@ -78,7 +79,8 @@ export async function migrateDatabase(url: string): Promise<void> {
       if (firstColumn(rows) !== 1) throw new Error(`Another process has been migrating the database for over ${MIGRATION_WAIT_SECONDS} s; see SHOW PROCESSLIST.`);
       // Tables take their collation from the database when they are made. Texts compare byte by byte, so that the owners
       // "ann" and "Ann" are two, and a database made as latin1 loses no characters.
-      await connection.query('ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin');
+      const [collation] = await connection.query('SELECT @@collation_database');
+      if (firstColumn(collation) !== COLLATION) await connection.query(`ALTER DATABASE CHARACTER SET utf8mb4 COLLATE ${COLLATION}`);
       await migrate(database.orm, { migrationsFolder: fileURLToPath(new URL('migrations', import.meta.url)) });
       await connection.query('SELECT RELEASE_LOCK(?)', [MIGRATION_LOCK]);
     } finally {

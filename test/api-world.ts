@@ -50,7 +50,6 @@ export async function startApiWorld(settings: Partial<Config> = {}, reach: (url:
   const config: Config = { ...readConfig({}), databaseUrl: freshDb.url, redisUrl: redis.url, ...settings };
   const database = openDatabase({ url: await reach(freshDb.url), connections: 4 });
   const queues = openQueues({ redisUrl: redis.url, prefix: 'test', keepFinishedMs: 1000 });
-  queues.redis.on('error', () => undefined); // a test may kill its Redis
   const logs = new Map<string, string>();
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, new Writable({ write(chunk, _encoding, done) { lines.push(String(chunk)); done(); } }));

@@ -147,6 +147,7 @@ describe('when a store is away', () => {
       expect(await world.call('GET', '/readyz')).toMatchObject({ status: 503, json: { mysql: 'ok', redis: expect.stringContaining('connection') } });
       expect((await world.call('GET', '/healthz')).status).toBe(200);
       expect(world.lines.join('')).toContain('nudge-left-to-sweeper');
+      await expect.poll(() => world.lines.filter((line) => line.includes('redis-away')).length).toBe(1);
     } finally {
       await world.close();
     }
@@ -188,7 +189,7 @@ describe('as a process', () => {
       await migrateDatabase(database.url);
       const config = { ...readConfig({}), databaseUrl: database.url, redisUrl: redis.url, port: 0, logLevel: 'silent' as const };
       const api = await startApi(config);
-      expect((await fetch(`${api.url}/readyz`)).status).toBe(200);
+      await expect.poll(async () => (await fetch(`${api.url}/readyz`)).status).toBe(200);
       expect(await (await fetch(`${api.url}/metrics`)).text()).toContain('batchwell_stage_entered_tasks_total');
       await expect(startApi({ ...config, port: Number(new URL(api.url).port) })).rejects.toThrow('EADDRINUSE');
       await expect(startApi({ ...config, tokens: ['nocolon'] })).rejects.toThrow('item 1 is not owner:token');

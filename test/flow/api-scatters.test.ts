@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import type { RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
@@ -117,8 +119,22 @@ test('an unknown scatter is 404 everywhere', async () => {
 test('tasks with long texts of their own are stored in statements the server takes', async () => {
   const long = 'é'.repeat(1000);
   const command = Array.from({ length: 20 }, (_, part) => `{{n}} ${part} ${long}`);
-  const made = await world.call('POST', '/v1/scatters?ids=true', { template: { executors: [{ image: 'a', command }] }, rows: rowsOf(1500) });
-  expect(made).toMatchObject({ status: 200, json: { tasks: 1500 } });
+  const made = await world.call('POST', '/v1/scatters?ids=true', { template: { executors: [{ image: 'a', command }] }, rows: rowsOf(600) });
+  expect(made).toMatchObject({ status: 200, json: { tasks: 600 } });
   const last = await world.call('GET', `/v1/tasks/${made.json.task_ids.at(-1)}?view=BASIC`);
-  expect(last.json.executors[0]?.command[19]).toBe(`1499 19 ${long}`);
+  expect(last.json.executors[0]?.command[19]).toBe(`599 19 ${long}`);
+});
+
+test('a sender that breaks off leaves nothing behind, and is not taken for a database that is away', async () => {
+  const before = await count('tasks');
+  const url = new URL(world.url);
+  const socket = connect(Number(url.port), url.hostname);
+  await once(socket, 'connect');
+  const lines = world.lines.length;
+  const head = `POST /v1/scatters HTTP/1.1\r\nHost: ${url.host}\r\nContent-Type: application/x-ndjson\r\nContent-Length: 100000\r\n\r\n`;
+  await new Promise((written) => socket.write(head + linesOf(50).join('\n'), written));
+  socket.end();
+  await expect.poll(() => world.lines.slice(lines).join('')).toContain('request-broken-off');
+  expect(world.lines.slice(lines).join('')).not.toContain('database-away');
+  expect(await count('tasks')).toBe(before);
 });

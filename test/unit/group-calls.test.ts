@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { groupCalls } from '../../api/group-calls.ts';
+import { groupCalls, Overloaded } from '../../api/group-calls.ts';
 
 /** Runs that end when told. */
 function heldRuns() {
@@ -57,4 +57,17 @@ test('an error that is everybody’s fails all, and the next call is made again'
   expect((await Promise.allSettled([call(1), call(2)])).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   away = false;
   expect(await call(3)).toBe(3);
+});
+
+test('a call beyond those that may wait is refused at once', async () => {
+  const { runs, run } = heldRuns();
+  const call = groupCalls(run, { groupsAtOnce: 1, most: 1, mostWaiting: 1 });
+  const first = call(1);
+  await expect.poll(() => runs.length).toBe(1);
+  const second = call(2);
+  await expect(call(3)).rejects.toThrow(Overloaded);
+  runs[0]?.end();
+  await expect.poll(() => runs.length).toBe(2);
+  runs[1]?.end();
+  expect([await first, await second]).toEqual(['did 1', 'did 2']);
 });

@@ -1,0 +1,24 @@
+import fastify from 'fastify';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { answerErrors, refusal } from '../../api/errors.ts';
+
+test('a defect is 500 with nothing of its inside, and the log has the cause but not the statement', async () => {
+  let logged = '';
+  const log = pino(new Writable({ write(chunk, _encoding, done) { logged += String(chunk); done(); } }));
+  const app = fastify();
+  app.setErrorHandler(answerErrors(log));
+  app.get('/', () => { throw Object.assign(new Error('Unknown column'), { code: 'ER_BAD_FIELD_ERROR', sql: "INSERT … 'hush'" }); });
+  const answer = await app.inject('/');
+  expect([answer.statusCode, answer.json()]).toEqual([500, { status_code: 500, message: 'A defect in Batchwell; its log has the cause.' }]);
+  expect(logged).toContain('Unknown column');
+  expect(logged).not.toContain('hush');
+  await app.close();
+});
+
+test('a refusal lists a hundred problems, says how many more there are, and its message names the first', () => {
+  const problems = Array.from({ length: 150 }, (_, row) => ({ row, field: 'name', expected: 'a text', got: '5' }));
+  expect(refusal(problems, 400)).toMatchObject({ status_code: 400, message: 'row 0: name: expected a text, got 5 (and 399 more)', more_problems: 300 });
+  expect(refusal(problems, 400).problems).toHaveLength(100);
+});
