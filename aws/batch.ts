@@ -25,6 +25,9 @@ export type SubmitOutcome =
   | { is: 'try-later'; message: string }
   | { is: 'ambiguous'; message: string };
 
+/** Whether a `try-later` came from AWS's rate limit, and not from something that Batch does not know (yet). */
+export const isThrottle = (message: string): boolean => /TooManyRequests|Throttl|RequestLimitExceeded|SlowDown/.test(message);
+
 export interface SeenJob {
   jobId: string;
   status: JobStatus;
@@ -42,6 +45,8 @@ export interface SeenJob {
 
 export interface Batch {
   register(definition: RegisterJobDefinitionCommandInput): Promise<string>;
+  /** Waits for the fleet's turn to call; before a submit, so that waiting does not eat into the call's own time. */
+  waitTurn(): Promise<void>;
   submit(request: SubmitRequest): Promise<SubmitOutcome>;
   /** Jobs of exactly this name, oldest first. */
   findByName(queue: string, jobName: string): Promise<SeenJob[]>;
@@ -63,7 +68,7 @@ const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'CredentialsProviderError
 
 export function openBatch(parts: { budget: Budget; metrics: Metrics }): Batch {
   const { budget, metrics } = parts;
-  const requestHandler = { requestTimeout: SUBMIT_TIMEOUT_MS, connectionTimeout: 5000 };
+  const requestHandler = { requestTimeout: SUBMIT_TIMEOUT_MS, throwOnRequestTimeout: true, connectionTimeout: 5000 };
   const client = new BatchClient({ maxAttempts: 5, requestHandler });
   // SubmitJob has no idempotency token: a retry inside the SDK could submit twice.
   const submitClient = new BatchClient({ maxAttempts: 1, requestHandler });
@@ -81,18 +86,15 @@ export function openBatch(parts: { budget: Budget; metrics: Metrics }): Batch {
   }
 
   return {
+    waitTurn: () => budget.take(),
     async register(definition) {
       const reply = await call(() => client.send(new RegisterJobDefinitionCommand(definition)));
       return `${reply.jobDefinitionName}:${reply.revision}`;
     },
     async submit(request) {
-      try {
-        const region = await submitClient.config.region();
-        const reply = await call(() => submitClient.send(new SubmitJobCommand(submitInput(request, region))));
-        return reply.jobId === undefined ? { is: 'ambiguous', message: 'Batch answered without a job id' } : { is: 'accepted', jobId: reply.jobId };
-      } catch (error) {
-        return judgeSubmitError(error);
-      }
+      const outcome = await submitOnce(submitClient, request);
+      if (outcome.is === 'try-later' && isThrottle(outcome.message)) await budget.slowDown();
+      return outcome;
     },
     async findByName(queue, jobName) {
       const reply = await call(() => client.send(new ListJobsCommand({ jobQueue: queue, filters: [{ name: 'JOB_NAME', values: [jobName] }] })));
@@ -124,6 +126,16 @@ export function openBatch(parts: { budget: Budget; metrics: Metrics }): Batch {
       submitClient.destroy();
     },
   };
+}
+
+async function submitOnce(client: BatchClient, request: SubmitRequest): Promise<SubmitOutcome> {
+  try {
+    const region = await client.config.region();
+    const reply = await client.send(new SubmitJobCommand(submitInput(request, region)));
+    return reply.jobId === undefined ? { is: 'ambiguous', message: 'Batch answered without a job id' } : { is: 'accepted', jobId: reply.jobId };
+  } catch (error) {
+    return judgeSubmitError(error);
+  }
 }
 
 /** ECS on EC2 need not tell a container its region, and the stager's S3 client needs one. */

@@ -57,6 +57,9 @@ function placeOf(url: string): S3Place {
   return place;
 }
 
+/** Copies within S3 take as long as they take, but a silent connection is given up; the SDK's 50 sockets hold back a chunk of hits. */
+const REQUESTS = { connectionTimeout: 5000, socketTimeout: 120_000, httpAgent: { keepAlive: true, maxSockets: 128 }, httpsAgent: { keepAlive: true, maxSockets: 128 } };
+
 const inS3 = ({ bucket, key }: S3Place) => ({ Bucket: bucket, Key: key });
 
 export interface ObjectStoreOptions {
@@ -69,7 +72,7 @@ export interface ObjectStoreOptions {
 
 export function openObjectStore({ metrics, pathStyle, endpoint }: ObjectStoreOptions): ObjectStore {
   const place = endpoint && { endpoint: endpoint.url, region: endpoint.region, credentials: endpoint };
-  const client = new S3Client({ maxAttempts: 6, forcePathStyle: pathStyle, followRegionRedirects: true, ...place });
+  const client = new S3Client({ maxAttempts: 6, forcePathStyle: pathStyle, followRegionRedirects: true, requestHandler: REQUESTS, ...place });
   observeRequests(client, 's3', metrics);
 
   return {

@@ -3,7 +3,7 @@
  * what makes it safe is the intent in the row, a job name that says which submission it is, a look at Batch's listing
  * whenever an answer leaves doubt, and the owner object that fences a twin which shows up late.
  */
-import { SUBMIT_TIMEOUT_MS, type SubmitOutcome } from '../aws/batch.ts';
+import { isThrottle, SUBMIT_TIMEOUT_MS, type SubmitOutcome } from '../aws/batch.ts';
 import type { SeenJob } from '../aws/batch.ts';
 import { encodeManifest } from '../core/manifest.ts';
 import { jobName } from '../core/packing.ts';
@@ -46,6 +46,7 @@ async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutco
   fleet.step('submit.registered');
   await writeManifest(fleet, submission);
   fleet.step('submit.manifest-written');
+  await fleet.batch.waitTurn();
   const calledMs = fleet.nowMs();
   const dueMs = calledMs + SUBMIT_TIMEOUT_MS + fleet.config.settleMs;
   if (!(await startCall(fleet.database.pool, { id: submission.id, nowMs: calledMs, dueMs }))) return done();
@@ -69,7 +70,7 @@ async function afterCall(fleet: Fleet, submission: SubmissionRow & { calledMs: n
   const nowMs = fleet.nowMs();
 
   if (outcome.is === 'ambiguous') return { do: 'wait', waitMs: SUBMIT_TIMEOUT_MS + fleet.config.settleMs };
-  const hopeless = nowMs - submission.createdMs > UNKNOWN_FOR_GOOD_MS && !/TooManyRequests|Throttl/.test(outcome.message);
+  const hopeless = nowMs - submission.createdMs > UNKNOWN_FOR_GOOD_MS && !isThrottle(outcome.message);
   if (outcome.is === 'refused' || hopeless) return done(...(await failSubmission(fleet, submission, outcome.message)));
   await takeBackCall(fleet.database.pool, { id: submission.id, calledMs: submission.calledMs, dueMs: nowMs + fleet.config.stallMs });
   return { do: 'wait', waitMs: CALL_AGAIN_MS };

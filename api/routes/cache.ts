@@ -40,18 +40,33 @@ export function cacheRoutes(api: Api, services: ApiServices): void {
     const other = otherId === undefined ? undefined : await reader.find(request.owner, otherId);
     if (otherId !== undefined && !other) return reply.code(404).send(notFound('task', otherId));
 
-    const { components, unreadable } = await fingerprintNow(services, task.id);
-    const fingerprint = components && fingerprintOf(components);
-    const entry = fingerprint && (await readEntryOf(services.database, { domain: request.owner, fingerprint }));
-    const there = other && ((await readEntryOfTask(services.database, other.id))?.components ?? (await fingerprintNow(services, other.id)).components);
-    return {
-      verdict: verdictOf({ unreadable, entry, isOwn: entry?.taskId === task.id }),
-      unreadable_inputs: unreadable,
-      ...(components && fingerprint && { components, fingerprint: fingerprint.toString('hex') }),
-      ...(entry && { entry: await showEntry(services, entry) }),
-      ...(components && there && { differences: explainDifference(components, there) }),
-    };
+    return explain(services, { owner: request.owner, taskId: task.id, otherId: other?.id });
   });
+}
+
+interface Question {
+  owner: string;
+  taskId: number;
+  otherId: number | undefined;
+}
+
+async function explain(services: ApiServices, { owner, taskId, otherId }: Question) {
+  const { components, unreadable } = await fingerprintNow(services, taskId);
+  const fingerprint = components && fingerprintOf(components);
+  const entry = fingerprint && (await readEntryOf(services.database, { domain: owner, fingerprint }));
+  const there = otherId === undefined ? undefined : await knownComponents(services, otherId);
+  return {
+    verdict: verdictOf({ unreadable, entry, isOwn: entry?.taskId === taskId }),
+    unreadable_inputs: unreadable,
+    ...(components && fingerprint && { components, fingerprint: fingerprint.toString('hex') }),
+    ...(entry && { entry: await showEntry(services, entry) }),
+    ...(components && there && { differences: explainDifference(components, there) }),
+  };
+}
+
+/** What stands in the task's entry; without one, what its inputs hold now. */
+async function knownComponents(services: ApiServices, taskId: number): Promise<Components | undefined> {
+  return (await readEntryOfTask(services.database, taskId))?.components ?? (await fingerprintNow(services, taskId)).components;
 }
 
 /** What the task's fingerprint would be if it were checked now. */
