@@ -15,7 +15,7 @@ function pack(record: ResultRecord): unknown[] {
   const executors = record.executors.map((one) => [one.exitCode, one.startedMs - record.startedMs, one.endedMs - one.startedMs]);
   const outputs = record.outputs.map((file) => [file.output, file.path, file.sizeBytes, file.crc64nvme]);
   const error = record.error === undefined ? [] : [[record.error.kind, record.error.subject, record.error.message]];
-  return [FORM, record.startedMs, record.endedMs - record.startedMs, executors, outputs, record.missingOutputs, ...error];
+  return [FORM, record.startedMs, record.endedMs - record.startedMs, executors, outputs, record.missingOutputs, record.inputsModifiedMs ?? null, ...error];
 }
 
 /** @param attempt from 1 */
@@ -62,13 +62,13 @@ const countOf = (item: unknown): number | undefined => (isCount(item) ? item : u
 
 function unpack(packed: unknown): ResultRecord | undefined {
   if (!isList(packed)) return undefined;
-  const [form, startedMs, duration, executorList, outputList, missingList, errorList] = packed;
+  const [form, startedMs, duration, executorList, outputList, missingList, inputsModifiedMs, errorList] = packed;
   if (form !== FORM || !isCount(startedMs) || !isCount(duration)) return undefined;
   const executors = each(executorList, unpackExecutor(startedMs));
   const outputs = each(outputList, (item) => (isList(item) ? fileOf(item[0], item[1], item[2], item[3]) : undefined));
   const missingOutputs = each(missingList, countOf);
   if (!executors || !outputs || !missingOutputs) return undefined;
-  const record = { startedMs, endedMs: startedMs + duration, executors, outputs, missingOutputs };
+  const record = { startedMs, endedMs: startedMs + duration, executors, outputs, missingOutputs, ...(isCount(inputsModifiedMs) && { inputsModifiedMs }) };
   if (errorList === undefined) return record;
   const error = isList(errorList) ? errorOf(errorList[0], errorList[1], errorList[2]) : undefined;
   return error && { ...record, error };
@@ -116,7 +116,7 @@ const wrong = (field: string): never => {
  */
 export function parseResultBody(body: unknown): ResultRecord {
   if (!isObject(body)) return wrong('whole');
-  const { startedMs, endedMs, error } = body;
+  const { startedMs, endedMs, inputsModifiedMs, error } = body;
   const executors = each(body['executors'], parseExecutor);
   const outputs = each(body['outputs'], (item) => (isObject(item) ? fileOf(item['output'], item['path'], item['sizeBytes'], item['crc64nvme']) : undefined));
   const missingOutputs = each(body['missingOutputs'], countOf);
@@ -125,7 +125,7 @@ export function parseResultBody(body: unknown): ResultRecord {
   if (!executors) return wrong('executors');
   if (!outputs) return wrong('outputs');
   if (!missingOutputs) return wrong('missingOutputs');
-  const record = { startedMs, endedMs, executors, outputs, missingOutputs };
+  const record = { startedMs, endedMs, executors, outputs, missingOutputs, ...(isCount(inputsModifiedMs) && { inputsModifiedMs }) };
   if (error === undefined) return record;
   const parsed = isObject(error) ? errorOf(error['kind'], error['subject'], error['message']) : undefined;
   return parsed ? { ...record, error: parsed } : wrong('error');

@@ -36,6 +36,8 @@ export interface ResultRecord {
   outputs: UploadedFile[];
   /** Positions of declared outputs that were not there. */
   missingOutputs: number[];
+  /** When the newest of the objects it read as inputs was last modified; absent when it read none. */
+  inputsModifiedMs?: number;
   error?: StagerError;
 }
 

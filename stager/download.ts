@@ -109,11 +109,12 @@ async function getWithChecksums(s3: S3Client, place: S3Place): Promise<GetObject
   return s3.send(command);
 }
 
-/** @returns its CRC64NVME when that is what it was checked by */
-async function fetchS3(s3: S3Client, place: S3Place, file: FileHandle, path: string): Promise<string | undefined> {
+async function fetchS3(s3: S3Client, place: S3Place, file: FileHandle, path: string): Promise<Downloaded> {
   let large: GetObjectCommandOutput | undefined;
+  let modified: Date | undefined;
   const checked = await body(async () => {
     const answer = await getWithChecksums(s3, place);
+    modified = answer.LastModified;
     const expected = expectedChecksum(answer);
     const sizeBytes = answer.ContentLength ?? 0;
     if (sizeBytes > WHOLE_UP_TO_BYTES) {
@@ -128,10 +129,10 @@ async function fetchS3(s3: S3Client, place: S3Place, file: FileHandle, path: str
     return expected;
   });
   if (large) await fetchInParts(s3, place, file, path, large.ContentLength ?? 0, large);
-  return checked?.algorithm === 'CRC64NVME' ? checked.base64 : undefined;
+  return { ...(checked?.algorithm === 'CRC64NVME' && { crc64nvme: checked.base64 }), ...(modified && { objectModifiedMs: modified.getTime() }) };
 }
 
-async function fetchWeb(url: string, file: FileHandle): Promise<undefined> {
+async function fetchWeb(url: string, file: FileHandle): Promise<Downloaded> {
   await body(async () => {
     const answer = await fetch(url, { signal: AbortSignal.timeout(24 * 3_600_000) });
     if (!answer.ok) {
@@ -144,22 +145,29 @@ async function fetchWeb(url: string, file: FileHandle): Promise<undefined> {
     // A compressed answer's length is that of what came over the wire.
     if (length !== null && answer.headers.get('content-encoding') === null) requireSize(read, Number(length));
   });
+  return {};
+}
+
+export interface Downloaded {
+  /** Where that is what it was checked by. */
+  crc64nvme?: string;
+  /** S3's time of the object. */
+  objectModifiedMs?: number;
 }
 
 export type Source = S3Place | { web: string };
 
 /**
  * Fetches one file, five times if need be, and puts it at `path` by a rename.
- * @returns its CRC64NVME in base64, where S3 keeps that
  * @throws the last failure
  */
-export const download = (s3: S3Client, source: Source, path: string): Promise<string | undefined> => files(() => downloadNow(s3, source, path));
+export const download = (s3: S3Client, source: Source, path: string): Promise<Downloaded> => files(() => downloadNow(s3, source, path));
 
-async function downloadNow(s3: S3Client, source: Source, path: string): Promise<string | undefined> {
+async function downloadNow(s3: S3Client, source: Source, path: string): Promise<Downloaded> {
   await mkdir(dirname(path), { recursive: true });
   const unfinished = `${path}.batchwell-part`;
   try {
-    const crc = await persist(async () => {
+    const downloaded = await persist(async () => {
       const file = await open(unfinished, 'w');
       try {
         return 'web' in source ? await fetchWeb(source.web, file) : await fetchS3(s3, source, file, unfinished);
@@ -168,7 +176,7 @@ async function downloadNow(s3: S3Client, source: Source, path: string): Promise<
       }
     });
     await rename(unfinished, path);
-    return crc;
+    return downloaded;
   } catch (error) {
     await rm(unfinished, { force: true });
     throw error;

@@ -32,7 +32,9 @@ function pathWithin(key: string, prefix: string): string {
   return path;
 }
 
-async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promise<void> {
+/** @returns when its objects were last modified */
+async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promise<ObjectTimes> {
+  const times: ObjectTimes = [];
   const prefix = place.key === '' || place.key.endsWith('/') ? place.key : `${place.key}/`;
   await mkdir(target, { recursive: true });
   let seen = 0;
@@ -42,35 +44,50 @@ async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promis
     await allSettled(keys.filter((key) => key !== prefix).map(async (key) => {
       const path = join(target, pathWithin(key, prefix));
       // Consoles mark an empty folder by a key that ends in '/'.
-      await (key.endsWith('/') ? mkdir(path, { recursive: true }) : download(s3, { bucket: place.bucket, key }, path));
+      if (key.endsWith('/')) return void (await mkdir(path, { recursive: true }));
+      times.push((await download(s3, { bucket: place.bucket, key }, path)).objectModifiedMs);
     }));
   }
   if (seen === 0) throw new FinalError('NoSuchKey: no object lies under it');
+  return times;
 }
 
-async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<FetchedFile | undefined> {
+type ObjectTimes = (number | undefined)[];
+
+interface Fetched {
+  file?: FetchedFile;
+  times: ObjectTimes;
+}
+
+async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
   if (input.kind === 'content') {
     await mkdir(dirname(input.path), { recursive: true });
     await writeFile(input.path, input.content);
-    return undefined;
+    return { times: [] };
   }
   const place = parseS3Url(input.url);
   const isWeb = /^https?:\/\//i.test(input.url);
   if (!place && !isWeb) throw new FinalError('only s3://bucket/key and http(s):// urls can be read');
   if (input.kind === 'folder') {
     if (!place) throw new FinalError('a DIRECTORY can only be read from s3://');
-    await fetchFolder(s3, place, input.path);
-    return undefined;
+    return { times: await fetchFolder(s3, place, input.path) };
   }
-  const crc64nvme = await download(s3, place ?? { web: input.url }, input.path);
+  const { crc64nvme, objectModifiedMs } = await download(s3, place ?? { web: input.url }, input.path);
   const { size, mtimeMs } = await stat(input.path);
-  return { url: place ? formatS3Url(place) : input.url, path: input.path, sizeBytes: size, modifiedMs: mtimeMs, ...(crc64nvme !== undefined && { crc64nvme }) };
+  const file = { url: place ? formatS3Url(place) : input.url, path: input.path, sizeBytes: size, modifiedMs: mtimeMs, ...(crc64nvme !== undefined && { crc64nvme }) };
+  return { file, times: [objectModifiedMs] };
 }
 
 const subjectOf = (input: DeclaredInput): string => (input.kind === 'content' ? `the content for ${input.path}` : withoutQuery(input.url));
 
+export interface FetchedInputs {
+  fetched: FetchedFile[];
+  /** When the newest object among them was last modified. */
+  newestMs?: number;
+}
+
 /** All inputs on disk, or the first failure in their order, once none is still under way. */
-export async function fetchInputs(s3: S3Client, inputs: readonly DeclaredInput[]): Promise<{ fetched: FetchedFile[] } | { error: StagerError }> {
+export async function fetchInputs(s3: S3Client, inputs: readonly DeclaredInput[]): Promise<FetchedInputs | { error: StagerError }> {
   const ended = await Promise.allSettled(inputs.map((input) => fetchOne(s3, input)));
   for (const [position, one] of ended.entries()) {
     const input = inputs[position];
@@ -79,5 +96,7 @@ export async function fetchInputs(s3: S3Client, inputs: readonly DeclaredInput[]
     const name = input.name === '' ? '' : ` (${input.name})`;
     return { error: { kind: 'input', subject, message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason)}` } };
   }
-  return { fetched: ended.flatMap((one) => (one.status === 'fulfilled' && one.value ? [one.value] : [])) };
+  const fetched = ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const times = fetched.flatMap(({ times: known }) => known.filter((time) => time !== undefined));
+  return { fetched: fetched.flatMap(({ file }) => file ?? []), ...(times.length > 0 && { newestMs: times.reduce((a, b) => Math.max(a, b)) }) };
 }

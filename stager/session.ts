@@ -36,7 +36,7 @@ export interface Session extends Identity {
   fetched: FetchedFile[];
   /** Started ones, in order. */
   executors: { startedMs: number; stdout: string; stderr: string; ended?: ExecutorResult }[];
-  record: Pick<ResultRecord, 'outputs' | 'missingOutputs'>;
+  record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputsModifiedMs'>;
   error?: StagerError;
   /** Once set, nothing more is written. */
   closed?: 'fenced' | 'terminated' | 'recorded';
@@ -106,6 +106,7 @@ async function fetchAll(session: Session): Promise<boolean> {
     return false;
   }
   session.fetched = outcome.fetched;
+  if (outcome.newestMs !== undefined) session.record.inputsModifiedMs = outcome.newestMs;
   session.log('inputs_fetched', { inputs: session.inputs.length, durationMs: Date.now() - startedMs });
   return true;
 }
@@ -125,7 +126,7 @@ async function uploadAll(session: Session): Promise<boolean> {
     return false;
   }
   const { error, ...record } = await uploadOutputs(session.uploader, session.outputs, session.fetched);
-  session.record = record;
+  session.record = { ...session.record, ...record };
   if (error) session.error = error;
   else session.log('outputs_written', { files: record.outputs.length, missing: record.missingOutputs.length, durationMs: Date.now() - startedMs });
   return !error;

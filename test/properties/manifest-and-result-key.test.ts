@@ -52,6 +52,7 @@ const record: fc.Arbitrary<ResultRecord> = fc.record({
   executors: fc.array(fc.record({ exitCode: fc.integer({ min: 0, max: 255 }), startedMs: time, endedMs: time }), { maxLength: 4 }),
   outputs: fc.array(fc.record({ output: fc.nat(), path: fc.string({ unit: 'binary', maxLength: 40 }), sizeBytes: fc.maxSafeNat(), crc64nvme: fc.base64String({ maxLength: 12 }) }), { maxLength: 12 }),
   missingOutputs: fc.array(fc.nat(), { maxLength: 3 }),
+  inputsModifiedMs: time,
   error: fc.record({ kind: fc.constantFrom('input' as const, 'output' as const, 'script' as const), subject: fc.string(), message: fc.string({ maxLength: 600 }) }),
 }, { requiredKeys: ['startedMs', 'endedMs', 'executors', 'outputs', 'missingOutputs'] });
 const index = fc.integer({ min: 0, max: 9_999 });
