@@ -137,7 +137,7 @@ describe('when a store is away', () => {
   test('without Redis tasks are accepted all the same, and left to the sweeper', async () => {
     const world = await startApiWorld();
     try {
-      const gone = once(world.queues.redis, 'close');
+      const gone = new Promise((resolve) => world.queues.redis.once('close', resolve));
       await world.redis.drop();
       await gone;
       const made = await world.call('POST', `${TES}/tasks`, task);
@@ -171,10 +171,10 @@ describe('when a store is away', () => {
         const answer = await world.call(method, `${TES}${path}`, body);
         expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
       }
-      expect(await world.call('GET', '/readyz')).toMatchObject({ status: 503, json: { redis: 'ok', mysql: expect.stringContaining('ECONN') } });
+      expect(await world.call('GET', '/readyz')).toMatchObject({ status: 503, json: { redis: 'ok', mysql: expect.not.stringMatching(/^ok$/) } });
       await wire?.mend();
-      expect((await world.call('POST', `${TES}/tasks`, task)).status).toBe(200);
-      expect((await world.call('GET', '/readyz')).status).toBe(200);
+      await expect.poll(async () => (await world.call('POST', `${TES}/tasks`, task)).status).toBe(200);
+      await expect.poll(async () => (await world.call('GET', '/readyz')).status).toBe(200);
     } finally {
       await world.close();
       await wire?.cut();
