@@ -3,7 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
-import type { Identity } from '../aws/identities.ts';
+import type { InputSeen } from '../aws/identities.ts';
 import type { Config } from '../config.ts';
 import type { InputOf } from '../core/task.ts';
 import type { Database } from '../db/client.ts';
@@ -22,7 +22,7 @@ export interface ApiParts {
    */
   readLogTail(key: string, mostBytes: number): Promise<Buffer | undefined>;
   /** What inputs hold, by identityKey; see aws/identities.ts. */
-  resolveIdentities(inputs: readonly InputOf<string>[]): Promise<Map<string, Identity>>;
+  resolveIdentities(inputs: readonly InputOf<string>[]): Promise<Map<string, InputSeen>>;
   nowMs(): number;
 }
 

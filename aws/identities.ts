@@ -8,10 +8,16 @@
 import { sha256 } from '../core/ids.ts';
 import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
 import type { InputOf } from '../core/task.ts';
-import type { ObjectStore, SeenObject } from './s3.ts';
+import type { DescribedObject, ObjectStore, SeenObject } from './s3.ts';
 
-/** Undefined: not there, or nothing tells (http). */
-export type Identity = string | undefined;
+export interface InputSeen {
+  /** Undefined: not there, or nothing tells (http). */
+  identity: string | undefined;
+  /** When the object, or the newest of a directory, was last modified; 0 for content. */
+  modifiedMs: number;
+}
+
+const NOT_THERE: InputSeen = { identity: undefined, modifiedMs: 0 };
 
 const CHECKSUM_ORDER = ['crc64nvme', 'sha256', 'sha1', 'crc32c', 'crc32'] as const;
 /** From so many objects in one folder on, listing beats asking one by one. */
@@ -20,16 +26,16 @@ const LISTING_PAYS_FROM = 4;
 const PAGES_PER_WANTED_THOUSAND = 3;
 const ASKED_AT_ONCE = 16;
 
-/** Identities of all inputs, by `identityKey`. One request per 1,000 files of a folder where they lie together. */
-export async function resolveIdentities(objects: ObjectStore, inputs: readonly InputOf<string>[]): Promise<Map<string, Identity>> {
+/** What all inputs hold, by `identityKey`. One request per 1,000 files of a folder where they lie together. */
+export async function resolveIdentities(objects: ObjectStore, inputs: readonly InputOf<string>[]): Promise<Map<string, InputSeen>> {
   const wanted = new Map(inputs.map((input) => [identityKey(input), input]));
-  const found = new Map<string, Identity>();
+  const found = new Map<string, InputSeen>();
   const files: string[] = [];
   const work: (() => Promise<void>)[] = [];
 
   for (const [key, input] of wanted) {
-    if (input.content !== undefined) found.set(key, `content ${sha256(input.content).toString('hex')}`);
-    else if (input.url === undefined || !parseS3Url(input.url)) found.set(key, undefined);
+    if (input.content !== undefined) found.set(key, { identity: identityKey(input), modifiedMs: 0 });
+    else if (input.url === undefined || !parseS3Url(input.url)) found.set(key, NOT_THERE);
     else if (input.type === 'DIRECTORY') work.push(directoryIdentity(objects, key, input.url, found));
     else files.push(input.url);
   }
@@ -92,26 +98,33 @@ function justBefore(key: string): string {
 
 const isMultipart = (etag: string): boolean => etag.includes('-');
 
-async function identityOf(objects: ObjectStore, url: string, seen: SeenObject | undefined): Promise<Identity> {
-  if (!seen) return undefined;
-  if (!isMultipart(seen.etag)) return `etag ${seen.etag} ${seen.sizeBytes}`;
+async function identityOf(objects: ObjectStore, url: string, seen: SeenObject | undefined): Promise<InputSeen> {
+  if (!seen) return NOT_THERE;
+  if (!isMultipart(seen.etag)) return { identity: `etag ${seen.etag} ${seen.sizeBytes}`, modifiedMs: seen.lastModifiedMs };
   const described = await objects.describe(url);
-  if (!described) return undefined;
-  const algorithm = CHECKSUM_ORDER.find((name) => described.checksums[name] !== undefined);
-  if (algorithm !== undefined) return `${algorithm} ${described.checksums[algorithm]} ${described.sizeBytes}`;
-  if (described.versionId !== undefined) return `version ${url} ${described.versionId}`;
-  return `etag ${described.etag} ${described.sizeBytes}`;
+  return described ? { identity: multipartIdentity(described), modifiedMs: described.lastModifiedMs } : NOT_THERE;
 }
 
-function directoryIdentity(objects: ObjectStore, key: string, url: string, found: Map<string, Identity>): () => Promise<void> {
+function multipartIdentity(object: DescribedObject): string {
+  const algorithm = CHECKSUM_ORDER.find((name) => object.checksums[name] !== undefined);
+  if (algorithm !== undefined) return `${algorithm} ${object.checksums[algorithm]} ${object.sizeBytes}`;
+  if (object.versionId !== undefined) return `version ${object.url} ${object.versionId}`;
+  return `etag ${object.etag} ${object.sizeBytes}`;
+}
+
+function directoryIdentity(objects: ObjectStore, key: string, url: string, found: Map<string, InputSeen>): () => Promise<void> {
   return async () => {
     const prefix = url.endsWith('/') ? url : `${url}/`;
     const members: string[] = [];
+    let modifiedMs = 0;
     for await (const page of objects.list(prefix)) {
       const identities = await inParallel(page.map((one) => () => identityOf(objects, one.url, one)));
-      page.forEach((one, position) => members.push(`${one.url.slice(prefix.length)}\n${identities[position]}`));
+      page.forEach((one, position) => {
+        members.push(`${one.url.slice(prefix.length)}\n${identities[position]?.identity}`);
+        modifiedMs = Math.max(modifiedMs, identities[position]?.modifiedMs ?? 0);
+      });
     }
-    found.set(key, members.length === 0 ? undefined : `directory ${sha256(members.join('\n')).toString('hex')}`);
+    found.set(key, members.length === 0 ? NOT_THERE : { identity: `directory ${sha256(members.join('\n')).toString('hex')}`, modifiedMs });
   };
 }
 

@@ -30,5 +30,16 @@ export function hasRun(job: Counted): boolean {
 const DESCRIBE_UP_TO = 100;
 export const looksByListing = (jobs: number): boolean => jobs > DESCRIBE_UP_TO;
 
+export interface Pace {
+  /** Between two looks while something happens. */
+  pollMs: number;
+  slowestMs: number;
+}
+
+/** Looks grow rarer by a tenth of the time in which nothing has happened: a job of an hour is not looked at 3,600 times. */
+const IDLE_SHARE = 0.1;
+
+export const nextLookMs = (idleMs: number, { pollMs, slowestMs }: Pace): number => Math.max(pollMs, Math.min(slowestMs, idleMs * IDLE_SHARE));
+
 /** A key after which a listing of results shows every attempt from `firstOpen` on. */
 export const resultsFrom = (firstOpen: number): string | undefined => (firstOpen === 0 ? undefined : `${indexInKey(firstOpen - 1)}~`);

@@ -3,7 +3,7 @@ import { and, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Components } from '../core/fingerprint.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
-import { cacheComponents, cacheEntries, cacheOutputs } from './schema.ts';
+import { cacheEntries, cacheOutputs } from './schema.ts';
 
 export interface CacheLookup {
   domain: string;
@@ -23,7 +23,6 @@ export interface CacheOutput {
 
 export interface NewEntry extends CacheLookup {
   taskId: number;
-  components: Components;
   outputs: readonly Omit<CacheOutput, 'entryId'>[];
 }
 
@@ -62,14 +61,27 @@ export async function saveEntries(database: Database, entries: readonly NewEntry
     ]);
     const [rows] = await session.query<RowDataPacket[]>('SELECT id, task_id AS taskId FROM cache_entries WHERE task_id IN (?)', [entries.map(({ taskId }) => taskId)]);
     const ids = new Map(rows.map((row) => [row['taskId'] as number, row['id'] as number]));
-    await session.query('INSERT IGNORE INTO cache_components (entry_id, components) VALUES ?', [
-      entries.map((entry) => [ids.get(entry.taskId), JSON.stringify(entry.components)]),
-    ]);
     const outputs = entries.flatMap((entry) =>
       entry.outputs.map((one, position) => [ids.get(entry.taskId), position, one.output, one.path, one.url, one.sizeBytes, one.crc64nvme]),
     );
     await session.query('INSERT IGNORE INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme) VALUES ?', [outputs]);
   });
+}
+
+/** Notes what fingerprints are made of; the same fingerprint is always made of the same. */
+export async function saveComponents(session: Session, known: readonly { fingerprint: Buffer; components: Components }[]): Promise<void> {
+  if (known.length === 0) return;
+  await session.query('INSERT IGNORE INTO cache_components (fingerprint, components) VALUES ?', [known.map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)])]);
+}
+
+/** What the fingerprint of a task was made of when it was checked; undefined when it had none. */
+export async function readTaskComponents(session: Session, taskId: number): Promise<Components | undefined> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT cache_components.components FROM tasks JOIN cache_components ON cache_components.fingerprint = tasks.fingerprint WHERE tasks.id = ?',
+    [taskId],
+  );
+  const [row] = rows;
+  return row && (JSON.parse(String(row['components'])) as Components);
 }
 
 /** An entry that can no longer be used says why, and is never found again. */
@@ -89,30 +101,18 @@ export interface ExplainedEntry {
   taskId: number;
   fingerprint: Buffer;
   invalidReason: string | null;
-  components: Components;
-}
-
-/** The entry a task wrote, with what went into its fingerprint. */
-export async function readEntryOfTask(database: Database, taskId: number): Promise<ExplainedEntry | undefined> {
-  const [row] = await explained(database).where(eq(cacheEntries.taskId, taskId));
-  return row;
 }
 
 /** The newest entry of a fingerprint, valid or not. */
-export async function readEntryOf(database: Database, lookup: CacheLookup): Promise<ExplainedEntry | undefined> {
-  const [row] = await explained(database)
+export async function readEntryOf({ orm }: Database, lookup: CacheLookup): Promise<ExplainedEntry | undefined> {
+  const [row] = await orm
+    .select({ id: cacheEntries.id, taskId: cacheEntries.taskId, fingerprint: cacheEntries.fingerprint, invalidReason: cacheEntries.invalidReason })
+    .from(cacheEntries)
     .where(and(eq(cacheEntries.fingerprint, lookup.fingerprint), eq(cacheEntries.domain, lookup.domain)))
     .orderBy(desc(cacheEntries.id))
     .limit(1);
   return row;
 }
-
-const explained = ({ orm }: Database) =>
-  orm
-    .select({ id: cacheEntries.id, taskId: cacheEntries.taskId, fingerprint: cacheEntries.fingerprint, invalidReason: cacheEntries.invalidReason, components: cacheComponents.components })
-    .from(cacheEntries)
-    .innerJoin(cacheComponents, eq(cacheComponents.entryId, cacheEntries.id))
-    .$dynamic();
 
 export interface Flight extends CacheLookup {
   taskId: number;

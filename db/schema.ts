@@ -65,6 +65,8 @@ export const tasks = mysqlTable(
 
     /** What decides a cache hit, once known; null when caching is off. */
     fingerprint: bytes({ length: 32 }),
+    /** When the newest of its input objects was last modified, as S3 said when it was checked; 0 without any. */
+    inputsModifiedMs: ms(),
     /** The entry that gave its outputs. */
     hitEntryId: key(),
     /** Whether the hit's outputs were copied to its own urls or are the prior ones; null until it has ended as a hit. */
@@ -238,9 +240,9 @@ export const cacheOutputs = mysqlTable(
   (table) => [primaryKey({ columns: [table.entryId, table.position] })],
 );
 
-/** What went into the fingerprint, part by part, so that a miss can be explained. */
+/** What went into a fingerprint, part by part, so that a hit or a miss can be explained later. */
 export const cacheComponents = mysqlTable('cache_components', {
-  entryId: key().primaryKey(),
+  fingerprint: bytes({ length: 32 }).primaryKey(),
   components: jsonText<Record<string, string>>().notNull(),
 });
 

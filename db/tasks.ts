@@ -13,6 +13,7 @@ export interface TaskRow {
   cache: CacheMode;
   priority: number;
   fingerprint: Buffer | null;
+  inputsModifiedMs: number | null;
   hitEntryId: number | null;
   submissionId: number | null;
   attempt: number;
@@ -22,7 +23,7 @@ export interface TaskRow {
   createdMs: number;
 }
 
-const COLUMNS = `id, owner, template_id AS templateId, slot_values AS slotValues, cache, priority, fingerprint, hit_entry_id AS hitEntryId,
+const COLUMNS = `id, owner, template_id AS templateId, slot_values AS slotValues, cache, priority, fingerprint, inputs_modified_ms AS inputsModifiedMs, hit_entry_id AS hitEntryId,
   submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, moved_ms AS movedMs, created_ms AS createdMs`;
 
 /** Those of the tasks that stand at `stage`; the others have moved on and are nobody's business here. */
@@ -41,6 +42,7 @@ export interface MoveDetails {
 /** Columns a move may set besides the place, in SQL and in the fields of its rows. */
 const settable = {
   fingerprint: { column: 'fingerprint', fromJson: 'UNHEX(moved.fingerprint)', type: 'CHAR(64)' },
+  inputsModifiedMs: { column: 'inputs_modified_ms', fromJson: 'moved.inputsModifiedMs', type: 'BIGINT' },
   hitEntryId: { column: 'hit_entry_id', fromJson: 'moved.hitEntryId', type: 'BIGINT' },
   hitMode: { column: 'hit_mode', fromJson: 'moved.hitMode', type: 'VARCHAR(16)' },
   shape: { column: 'shape', fromJson: 'UNHEX(moved.shape)', type: 'CHAR(32)' },

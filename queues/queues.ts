@@ -42,7 +42,8 @@ export function openQueues(options: { redisUrl: string; prefix: string; keepFini
       removeOnComplete: { age: Math.ceil(options.keepFinishedMs / 1000), count: 200 },
       removeOnFail: { age: 24 * 3600, count: 1000 },
       ...(delayMs > 0 && { delay: delayMs }),
-      ...(id !== undefined && { deduplication: { id, keepLastIfActive: true } }),
+      // A poll that waits because nothing happened is called back at once when something was submitted.
+      ...(id !== undefined && { deduplication: { id, keepLastIfActive: true, ...(nudge.stage === 'poll' && { replace: true }) } }),
     };
   };
 

@@ -1,9 +1,9 @@
 /** Why a task hit the call cache, or missed it. */
 import { Type } from 'typebox';
-import { identityKey, type Identity } from '../../aws/identities.ts';
+import { identityKey } from '../../aws/identities.ts';
 import { explainDifference, fingerprintComponents, fingerprintOf, type Components } from '../../core/fingerprint.ts';
 import { fillTemplate } from '../../core/template.ts';
-import { readEntryOf, readEntryOfTask, type ExplainedEntry } from '../../db/call-cache.ts';
+import { readEntryOf, readTaskComponents, type ExplainedEntry } from '../../db/call-cache.ts';
 import { readTaskIds } from '../../db/task-views.ts';
 import { notFound } from '../errors.ts';
 import type { Api } from '../parts.ts';
@@ -64,9 +64,9 @@ async function explain(services: ApiServices, { owner, taskId, otherId }: Questi
   };
 }
 
-/** What stands in the task's entry; without one, what its inputs hold now. */
+/** What it was when it was checked; without that, what its inputs hold now. */
 async function knownComponents(services: ApiServices, taskId: number): Promise<Components | undefined> {
-  return (await readEntryOfTask(services.database, taskId))?.components ?? (await fingerprintNow(services, taskId)).components;
+  return (await readTaskComponents(services.database.pool, taskId)) ?? (await fingerprintNow(services, taskId)).components;
 }
 
 /** What the task's fingerprint would be if it were checked now. */
@@ -75,7 +75,7 @@ async function fingerprintNow({ reader, resolveIdentities }: ApiServices, taskId
   if (!filled) return { unreadable: [] };
   const spec = fillTemplate(filled.template, filled.values);
   const identities = await resolveIdentities(spec.inputs);
-  const known = spec.inputs.map((input): Identity => identities.get(identityKey(input)));
+  const known = spec.inputs.map((input) => identities.get(identityKey(input))?.identity);
   const unreadable = spec.inputs.flatMap(({ url }, position) => (known[position] === undefined ? [url ?? ''] : []));
   const all = known.filter((identity) => identity !== undefined);
   return unreadable.length > 0 ? { unreadable } : { unreadable, components: fingerprintComponents(spec, all) };

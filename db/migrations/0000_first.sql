@@ -16,9 +16,9 @@ CREATE TABLE `attempts` (
 );
 --> statement-breakpoint
 CREATE TABLE `cache_components` (
-	`entry_id` bigint unsigned NOT NULL,
+	`fingerprint` binary(32) NOT NULL,
 	`components` mediumtext NOT NULL,
-	CONSTRAINT `cache_components_entry_id` PRIMARY KEY(`entry_id`)
+	CONSTRAINT `cache_components_fingerprint` PRIMARY KEY(`fingerprint`)
 );
 --> statement-breakpoint
 CREATE TABLE `cache_entries` (
@@ -130,6 +130,7 @@ CREATE TABLE `tasks` (
 	`moved_ms` bigint unsigned NOT NULL,
 	`due_ms` bigint unsigned,
 	`fingerprint` binary(32),
+	`inputs_modified_ms` bigint unsigned,
 	`hit_entry_id` bigint unsigned,
 	`hit_mode` enum('copy','reference'),
 	`shape` binary(16),

@@ -1,10 +1,10 @@
 /** cache-check: what do the inputs hold, was this call made before, is it being made right now? */
 import { identityKey, resolveIdentities } from '../../aws/identities.ts';
 import { decideCache, type CacheDecision } from '../../core/cache-decision.ts';
-import { fingerprintComponents, fingerprintOf } from '../../core/fingerprint.ts';
+import { fingerprintComponents, fingerprintOf, type Components } from '../../core/fingerprint.ts';
 import { readsCache, type TaskSpec } from '../../core/task.ts';
 import { fillTemplate } from '../../core/template.ts';
-import { boardFlights, findEntries, landFlights, lookupKey, type Flight } from '../../db/call-cache.ts';
+import { boardFlights, findEntries, landFlights, lookupKey, saveComponents, type Flight } from '../../db/call-cache.ts';
 import { moveTasks, moveTasksEach, noteFingerprints, readTasksAt, type TaskRow } from '../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../queues/messages.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
@@ -14,6 +14,8 @@ interface CheckedTask {
   hasOutputs: boolean;
   /** Absent when an input is not there, or caching is off. */
   fingerprint?: Buffer;
+  components?: Components;
+  inputsModifiedMs?: number;
 }
 
 /** Tokens of one domain share their hits; for now a domain is an owner. */
@@ -48,9 +50,11 @@ async function checkTasks(fleet: Fleet, rows: readonly TaskRow[]): Promise<Check
   }
   const identities = await resolveIdentities(fleet.objects, [...specs.values()].flatMap(({ inputs }) => inputs));
   const fingerprinted = [...specs].map(([row, spec]): CheckedTask => {
-    const known = spec.inputs.map((input) => identities.get(identityKey(input)));
-    const all = known.filter((identity) => identity !== undefined);
-    return { row, hasOutputs: true, ...(all.length === known.length ? { fingerprint: fingerprintOf(fingerprintComponents(spec, all)) } : {}) };
+    const known = spec.inputs.flatMap((input) => identities.get(identityKey(input)) ?? []);
+    const all = known.flatMap(({ identity }) => identity ?? []);
+    if (all.length < spec.inputs.length) return { row, hasOutputs: true };
+    const components = fingerprintComponents(spec, all);
+    return { row, hasOutputs: true, components, fingerprint: fingerprintOf(components), inputsModifiedMs: Math.max(0, ...known.map(({ modifiedMs }) => modifiedMs)) };
   });
   return [...unfingerprinted, ...fingerprinted];
 }
@@ -78,7 +82,8 @@ async function moveDecided(fleet: Fleet, decided: readonly DecidedTask[]): Promi
 
   const hits = decided.flatMap(({ one: { row }, decision }) => (decision.do === 'hit' ? [{ id: row.id, set: { hitEntryId: decision.entryId } }] : []));
   const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));
-  const known = misses.flatMap(({ row, fingerprint }) => (fingerprint ? [{ id: row.id, set: { fingerprint: fingerprint.toString('hex') } }] : []));
+  await saveComponents(pool, misses.flatMap(({ fingerprint, components }) => (fingerprint && components ? [{ fingerprint, components }] : [])));
+  const known = misses.flatMap(({ row, fingerprint, inputsModifiedMs = 0 }) => (fingerprint ? [{ id: row.id, set: { fingerprint: fingerprint.toString('hex'), inputsModifiedMs } }] : []));
   const unknown = misses.flatMap(({ row, fingerprint }) => (fingerprint ? [] : [row.id]));
 
   const moved = {

@@ -67,22 +67,31 @@ async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<
   return judged;
 }
 
-/**
- * An entry says what the inputs held when the task was checked. The fingerprint is made again from what they hold
- * now: where the two differ an input changed while the task ran, and nobody knows which of the two it read.
- */
+/** By S3's own clock: an input that was written again since the check is newer than the newest was then. */
+const readWhatWasChecked = ({ row, result }: FinishedRun): boolean => (result.inputsModifiedMs ?? 0) === (row.inputsModifiedMs ?? 0);
+
 async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promise<void> {
   const worth = finished.filter(({ row, result }) => writesCache(row.cache) && row.fingerprint !== null && result.outputs.length > 0);
-  if (worth.length === 0) return;
-  const identities = await resolveIdentities(fleet.objects, worth.flatMap(({ spec }) => spec.inputs));
-  const entries = worth.flatMap(({ row, spec, result }): NewEntry[] => {
-    const known = spec.inputs.flatMap((input) => identities.get(identityKey(input)) ?? []);
-    const components = known.length === spec.inputs.length ? fingerprintComponents(spec, known) : undefined;
-    if (!components || !row.fingerprint?.equals(fingerprintOf(components))) return [];
+  const doubtful = worth.filter((run) => !readWhatWasChecked(run));
+  const changed = await findChanged(fleet, doubtful);
+  const entries = worth.flatMap((run): NewEntry[] => {
+    const { row, spec, result } = run;
+    if (row.fingerprint === null || changed.has(run)) return [];
     const outputs = result.outputs.map((file) => ({ ...file, url: outputUrl(spec, file) }));
-    return [{ domain: cacheDomain(row), fingerprint: row.fingerprint, taskId: row.id, components, outputs }];
+    return [{ domain: cacheDomain(row), fingerprint: row.fingerprint, taskId: row.id, outputs }];
   });
   await saveEntries(fleet.database, entries, fleet.nowMs());
+}
+
+/** Runs whose inputs are no longer what was fingerprinted: nobody knows which of the two they read. */
+async function findChanged(fleet: Fleet, doubtful: readonly FinishedRun[]): Promise<Set<FinishedRun>> {
+  if (doubtful.length === 0) return new Set();
+  const identities = await resolveIdentities(fleet.objects, doubtful.flatMap(({ spec }) => spec.inputs));
+  const changed = doubtful.filter(({ row, spec }) => {
+    const known = spec.inputs.flatMap((input) => identities.get(identityKey(input))?.identity ?? []);
+    return known.length < spec.inputs.length || !row.fingerprint?.equals(fingerprintOf(fingerprintComponents(spec, known)));
+  });
+  return new Set(changed);
 }
 
 interface Finalized {

@@ -3,7 +3,7 @@ import type { SeenJob } from '../../aws/batch.ts';
 import { decidePoll, type EndedJob, type PollDecision } from '../../core/outcomes.ts';
 import { childJobId } from '../../core/packing.ts';
 import type { SeenResult } from '../../core/result.ts';
-import { endedCount, hasEnded, hasRun } from '../../core/watching.ts';
+import { endedCount, hasEnded, hasRun, nextLookMs } from '../../core/watching.ts';
 import { countOpenAttempts, readOpenAttempts, type OpenAttempt, type OpenCount } from '../../db/attempts.ts';
 import { adoptJob, endSubmissions, markSeenRunning, postponeSubmissions, readRunning, type SubmissionRow } from '../../db/submissions.ts';
 import type { Messages, Nudge } from '../../queues/messages.ts';
@@ -33,7 +33,16 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   }
   await postponeSubmissions(pool, running.map(({ id }) => id), nowMs + fleet.config.stallMs);
   await endSubmissions(pool, running.map(({ id }) => id), nowMs);
-  return { do: 'wait', waitMs: fleet.config.pollMs, next };
+  return { do: 'wait', waitMs: pace(fleet, queue, { running, ended: next.length > 0, nowMs }), next };
+}
+
+/** When an attempt was last seen to end, by queue, as far as this process knows. */
+const lastEndMs = new Map<string, number>();
+
+function pace({ config }: Fleet, queue: string, { running, ended, nowMs }: { running: readonly SubmissionRow[]; ended: boolean; nowMs: number }): number {
+  if (ended) lastEndMs.set(queue, nowMs);
+  const lastMs = Math.max(lastEndMs.get(queue) ?? 0, ...running.map(({ submittedMs }) => submittedMs ?? 0));
+  return nextLookMs(nowMs - lastMs, { pollMs: config.pollMs, slowestMs: config.pollSlowestMs });
 }
 
 /** Only submissions in which something has changed cost more than their part of the one look. */
