@@ -63,12 +63,12 @@ const countOf = (item: unknown): number | undefined => (isCount(item) ? item : u
 function unpack(packed: unknown): ResultRecord | undefined {
   if (!isList(packed)) return undefined;
   const [form, startedMs, duration, executorList, outputList, missingList, inputsModifiedMs, errorList] = packed;
-  if (form !== FORM || !isCount(startedMs) || !isCount(duration)) return undefined;
+  if (form !== FORM || !isCount(startedMs) || !isCount(duration) || !(inputsModifiedMs === null || isCount(inputsModifiedMs))) return undefined;
   const executors = each(executorList, unpackExecutor(startedMs));
   const outputs = each(outputList, (item) => (isList(item) ? fileOf(item[0], item[1], item[2], item[3]) : undefined));
   const missingOutputs = each(missingList, countOf);
   if (!executors || !outputs || !missingOutputs) return undefined;
-  const record = { startedMs, endedMs: startedMs + duration, executors, outputs, missingOutputs, ...(isCount(inputsModifiedMs) && { inputsModifiedMs }) };
+  const record = { startedMs, endedMs: startedMs + duration, executors, outputs, missingOutputs, ...(inputsModifiedMs !== null && { inputsModifiedMs }) };
   if (errorList === undefined) return record;
   const error = isList(errorList) ? errorOf(errorList[0], errorList[1], errorList[2]) : undefined;
   return error && { ...record, error };

@@ -25,12 +25,9 @@ describe('a manifest', () => {
     }));
   });
 
-  test('of 10,000 tasks is made in milliseconds', () => {
+  test('of 10,000 tasks gives each its own part', () => {
     const parts = Array.from({ length: 10_000 }, (_, index) => ({ scriptSha256: 'ab'.repeat(32), values: `v0='${index}'\n`.padEnd(300, 'x') }));
-    const startedMs = performance.now();
     const manifest = encodeManifest(parts);
-    // 12 ms measured; the bound only catches another order of magnitude.
-    expect(performance.now() - startedMs).toBeLessThan(300);
     const last = parseManifestEntry(slice(manifest, firstReadRange(9_999)), 9_999);
     expect(last.valuesBytes).toBe(300);
   });
@@ -83,7 +80,7 @@ describe('a result key', () => {
   test('of a foreign kind is nothing, and never throws', () => {
     const foreign = [
       '', 'x', '00001', '00001.1', '1.1.long', '00001.0.long', '00001.1.', '00001.1.!!', '00001.1.AAAA', '00001.1.long.tmp', '000001.1.long',
-      packed({}), packed([]), packed([2, 1, 2, [], [], []]), packed([1, 'x', 2, [], [], []]), packed([1, 1, 2, [[1]], [], []]), packed([1, 1, 2, [], [[0, 1, 2, 3]], []]), packed([1, 1, 2, [], [], ['0']]), packed([1, 1, 2, [], [], [], ['other', 's', 'm']]), packed([1, 1, 2, [], [], [], null]),
+      packed({}), packed([]), packed([2, 1, 2, [], [], []]), packed([1, 'x', 2, [], [], []]), packed([1, 1, 2, [[1]], [], []]), packed([1, 1, 2, [], [[0, 1, 2, 3]], []]), packed([1, 1, 2, [], [], ['0']]), packed([1, 1, 2, [], [], [], null, ['other', 's', 'm']]), packed([1, 1, 2, [], [], [], null, null]), packed([1, 1, 2, [], [], [], 'yesterday']), packed([1, 1, 2, [], [], []]),
     ];
     expect(foreign.map(decodeResultKey)).toEqual(foreign.map(() => undefined));
     fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json().map((json) => `00001.1.${Buffer.from(json).toString('base64url')}`)), (key) => {
