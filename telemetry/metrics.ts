@@ -72,15 +72,9 @@ export function countMoves(metrics: Metrics, stage: Stage, counts: Partial<Recor
   }
 }
 
-function startAtZero(metrics: ReturnType<typeof createMetrics>): void {
+function startAtZero(metrics: Metrics): void {
+  startStagesAtZero(metrics);
   for (const kind of acceptedKinds) metrics.tasksAccepted.inc({ kind }, 0);
-  for (const stage of stages) {
-    metrics.stageEntered.inc({ stage }, 0);
-    metrics.queueOldestSeconds.set({ stage }, 0);
-    for (const outcome of messageOutcomes) metrics.messages.inc({ stage, outcome }, 0);
-    for (const state of ['waiting', 'delayed', 'active', 'failed']) metrics.queueDepth.set({ stage, state }, 0);
-  }
-  for (const [move, { from }] of Object.entries(moves)) for (const stage of from) metrics.stageMoved.inc({ stage, move }, 0);
   for (const place of endPlaces) metrics.tasksEnded.inc({ place }, 0);
   for (const result of cacheResults) metrics.cacheLookups.inc({ result }, 0);
   for (const reason of Object.keys(failureKinds)) metrics.failures.inc({ reason }, 0);
@@ -89,4 +83,14 @@ function startAtZero(metrics: ReturnType<typeof createMetrics>): void {
   for (const service of ['s3', 'batch']) metrics.pollRequests.inc({ service }, 0);
   metrics.awsBudgetWaitSeconds.inc({ service: 'batch' }, 0);
   for (const what of sweptKinds) metrics.swept.inc({ what }, 0);
+}
+
+function startStagesAtZero(metrics: Metrics): void {
+  for (const stage of stages) {
+    metrics.stageEntered.inc({ stage }, 0);
+    metrics.queueOldestSeconds.set({ stage }, 0);
+    for (const outcome of messageOutcomes) metrics.messages.inc({ stage, outcome }, 0);
+    for (const state of ['waiting', 'delayed', 'active', 'failed']) metrics.queueDepth.set({ stage, state }, 0);
+  }
+  for (const [move, { from }] of Object.entries(moves)) for (const stage of from) metrics.stageMoved.inc({ stage, move }, 0);
 }
