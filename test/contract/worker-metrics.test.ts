@@ -34,7 +34,7 @@ it('the SQL of the runbook runs, in its order on one connection', async () => {
   expect(statements.length).toBeGreaterThan(5);
   const connection = await workers.fleet.database.pool.getConnection();
   try {
-    for (const statement of statements) await expect(connection.query(statement), statement).resolves.toBeDefined();
+    for (const statement of statements) await connection.query(statement);
   } finally {
     connection.release();
   }
@@ -64,7 +64,7 @@ describe.skipIf(!hasPrometheus)(`a real Prometheus${hasPrometheus ? '' : ' (not 
       });
       return { ...started, url: `http://127.0.0.1:${port}` };
     });
-    await vi.waitFor(async () => expect(await query('up')).toMatchObject({ data: { result: [{ value: [expect.any(Number), '1'] }] } }), { timeout: 20_000, interval: 100 });
+    await vi.waitUntil(async () => ((await query('up == 1')) as { data: { result: unknown[] } }).data.result.length === 1, { timeout: 20_000, interval: 100 });
   });
 
   afterAll(() => server?.stop());
@@ -74,7 +74,8 @@ describe.skipIf(!hasPrometheus)(`a real Prometheus${hasPrometheus ? '' : ' (not 
 
   it('understands every expression of the dashboard', async () => {
     expect(dashboardExpressions.length).toBeGreaterThan(30);
-    for (const expression of dashboardExpressions) expect(await query(expression), expression).toMatchObject({ status: 'success' });
+    const answers = await Promise.all(dashboardExpressions.map(async (expression) => ({ expression, ...((await query(expression)) as { status: string }) })));
+    expect(answers.filter(({ status }) => status !== 'success')).toEqual([]);
   });
 
   it('would tell of one that it does not', async () => {

@@ -27,9 +27,7 @@ async function unknownMetrics(text: string): Promise<string[]> {
 
 describe('every metric that is named exists in the catalogue', () => {
   it.each(['ops/grafana/dashboards/batchwell.json', 'ops/prometheus/alerts.yml', 'ops/prometheus/alerts.test.yml', 'ops/prometheus/recording.yml', 'docs/runbook.md'])('in %s', async (path) => {
-    const text = readOps(path);
-    expect(metricNames(text)).not.toEqual([]);
-    expect(await unknownMetrics(text)).toEqual([]);
+    expect(await unknownMetrics(readOps(path))).toEqual([]);
   });
 
   it('and one that does not would be seen', async () => {
@@ -60,7 +58,8 @@ describe('the dashboard', () => {
         }
       }
     }
-    for (const { title, description } of rows.flatMap(({ panels }) => panels)) expect(description.length, title).toBeGreaterThan(60);
+    const silent = rows.flatMap(({ panels }) => panels).filter(({ description }) => description.length < 60);
+    expect(silent.map(({ title }) => title)).toEqual([]);
     expect(new Set((panels as unknown as { id: number }[]).map(({ id }) => id)).size).toBe(panels.length);
   });
 
@@ -87,19 +86,19 @@ describe('each alert', () => {
 
 const promtool = spawnSync('promtool', ['--version']).status === 0;
 
-describe.skipIf(!promtool)(`promtool${promtool ? '' : ' (not installed: on Debian, apt-get install prometheus)'}`, () => {
-  const run = (...args: string[]) => {
-    const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });
-    return { status, output: stdout + stderr };
-  };
+function run(...args: string[]): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });
+  return { status, output: stdout + stderr };
+}
 
+describe.skipIf(!promtool)(`promtool${promtool ? '' : ' (not installed: on Debian, apt-get install prometheus)'}`, () => {
   it('finds the configuration with its rules valid', () => {
     expect(run('check', 'config', opsPath('ops/prometheus/prometheus.yml'))).toMatchObject({ status: 0 });
   });
 
   it('sees every alert fire and keep quiet as its test says', () => {
     expect(run('test', 'rules', opsPath('ops/prometheus/alerts.test.yml'))).toMatchObject({ status: 0, output: expect.stringContaining('SUCCESS') });
-  });
+  }, 60_000);
 });
 
 describe('the catalogue', () => {
