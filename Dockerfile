@@ -20,7 +20,8 @@ FROM sources AS production-modules
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM node:24-bookworm-slim AS fleet
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 BATCHWELL_METRICS_PORT=9464
+# 0.0.0.0: Prometheus asks from another container.
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 BATCHWELL_METRICS_HOST=0.0.0.0 BATCHWELL_METRICS_PORT=9464
 WORKDIR /app
 COPY --from=production-modules /app/node_modules ./node_modules
 COPY . .

@@ -23,12 +23,14 @@ export interface Intake {
 /** One commit costs about as much as 200 rows, and two at once keep the disk busy while the next gather. */
 const GROUP = { groupsAtOnce: 2, most: 200 };
 
-export function createIntake(parts: Pick<ApiParts, 'config' | 'database' | 'nowMs'>, announcer: Announcer): Intake {
-  const { config, database } = parts;
+export function createIntake(parts: Pick<ApiParts, 'config' | 'database' | 'metrics' | 'nowMs'>, announcer: Announcer): Intake {
+  const { config, database, metrics } = parts;
 
   const accept = async (owner: string, tasks: readonly NewTask[], scatter?: NewScatter) => {
     const nowMs = parts.nowMs();
     const accepted = await acceptTasks(database, { owner, tasks, nowMs, dueMs: nowMs + config.stallMs, ...(scatter && { scatter }) });
+    metrics.tasksAccepted.inc({ kind: scatter ? 'scatter' : 'single' }, accepted.taskIds.length);
+    metrics.stageEntered.inc({ stage: 'cache-check' }, accepted.taskIds.length);
     announcer.announce(taskNudges('cache-check', accepted.taskIds, config.chunkSize));
     const taskIds = accepted.taskIds.map((id) => publicId('task', { id, createdMs: nowMs }));
     return { taskIds, scatterId: accepted.scatterId === undefined ? '' : publicId('scatter', { id: accepted.scatterId, createdMs: nowMs }) };

@@ -29,8 +29,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
   };
   try {
     const app = await createApp({
-      config, database, queues, log,
-      registry: metrics.registry,
+      config, database, queues, log, metrics,
       readLogTail: (key, mostBytes) => objects.getTail(formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }), mostBytes),
       resolveIdentities: (inputs) => resolveIdentities(objects, inputs),
       nowMs: () => Date.now(),

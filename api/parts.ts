@@ -2,19 +2,19 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Registry } from 'prom-client';
 import type { InputSeen } from '../aws/identities.ts';
 import type { Config } from '../config.ts';
 import type { InputOf } from '../core/task.ts';
 import type { Database } from '../db/client.ts';
 import type { Queues } from '../queues/queues.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 export interface ApiParts {
   config: Config;
   database: Database;
   queues: Queues;
-  registry: Registry;
+  metrics: Metrics;
   log: Log;
   /**
    * The last `mostBytes` of one of Batchwell's own objects in the work bucket, by its key; undefined when it is not there. May

@@ -40,13 +40,17 @@ export interface ScatterView {
 }
 
 export interface CacheExplanation {
-  fingerprint?: string | null;
-  /** Digest of each part that went into the fingerprint, by the part's name. */
-  components: Record<string, string>;
-  entry?: unknown;
+  /** One sentence. */
   verdict: string;
-  /** Parts that differ from the other task, or from the nearest entry. */
-  differences?: unknown;
+  /** Absent, like the components, when nothing tells what an input holds. */
+  fingerprint?: string;
+  /** What went into the fingerprint, by part. */
+  components?: Record<string, string>;
+  unreadable_inputs: string[];
+  /** The entry of its fingerprint. */
+  entry?: { task: string; valid: boolean; invalid_reason?: string };
+  /** Where it differs from the other task; a part that only one of them has lacks a side. */
+  differences?: { part: string; here?: string; there?: string }[];
 }
 
 export interface Problem {

@@ -29,6 +29,11 @@ export function processTerminal(): Terminal {
       interruption.abort(signal);
     });
   }
+  // `batchwell status | head`: nobody reads on, so there is nothing left to say. Services write no result: their logs go elsewhere.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
   return {
     input: process.stdin,
     out: process.stdout,

@@ -62,7 +62,7 @@ export function howToReachS3({ localAws }: Stack): string {
   if (localAws === undefined) return '';
   const { s3Url, batchUrl, credentials } = localAws;
   const variables = { ...credentials, AWS_ENDPOINT_URL_S3: s3Url, AWS_ENDPOINT_URL_BATCH: batchUrl };
-  return `\nFor the AWS CLI and SDKs:\n  export ${Object.entries(variables).map(([name, value]) => `${name}=${value}`).join(' ')}\n`;
+  return `\nFor the AWS CLI (2.13 or later; before, it takes --endpoint-url) and SDKs:\n  export ${Object.entries(variables).map(([name, value]) => `${name}=${value}`).join(' ')}\n`;
 }
 
 /** Where a person looks. */

@@ -12,7 +12,7 @@ const endStates = new Set(['COMPLETE', 'EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCEL
 export const hasEnded = (task: Pick<TaskView, 'state'>): boolean => endStates.has(task.state);
 
 const FIRST_LOOK_MS = 100;
-const LONGEST_LOOK_MS = 2000;
+const LONGEST_LOOK_MS = 1000;
 
 /** A short task is seen at once, a long one does not pester the API: each wait is a quarter of the time waited so far. */
 const nextLookMs = (waitedMs: number): number => Math.min(LONGEST_LOOK_MS, Math.max(FIRST_LOOK_MS, waitedMs / 4));

@@ -18,12 +18,21 @@ export interface QueueDepth {
   delayed: number;
   active: number;
   failed: number;
-  /** Age of the oldest waiting message; 0 when none waits. */
+  /**
+   * How long the first waiting message has been there; 0 when none waits. A message that was taken before and then put
+   * off counts from when it was taken: poll's live for days.
+   */
   oldestMs: number;
 }
 
 /** BullMQ's blocking commands need a connection that never gives up; everything else of ours may fail and be told. */
 export const connectRedis = (url: string): Redis => new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true });
+
+/** Rejects at once when the connection is down: a ping given to it then would wait until it is up. */
+export async function pingRedis(redis: Redis): Promise<void> {
+  if (redis.status !== 'ready') throw new Error(`the connection is ${redis.status}`);
+  await redis.ping();
+}
 
 /** After so many failed tries a message is laid aside for a human to see; the sweeper finds its rows either way. */
 const TRIES = 5;
@@ -65,7 +74,7 @@ export function openQueues(options: { redisUrl: string; prefix: string; keepFini
         delayed: counts['delayed'] ?? 0,
         active: counts['active'] ?? 0,
         failed: counts['failed'] ?? 0,
-        oldestMs: oldest ? Math.max(0, Date.now() - oldest.timestamp) : 0,
+        oldestMs: oldest ? Math.max(0, Date.now() - (oldest.processedOn ?? oldest.timestamp + (oldest.opts.delay ?? 0))) : 0,
       };
     },
     async close() {

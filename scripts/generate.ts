@@ -1,9 +1,11 @@
 /** Writes every generated file anew: what is derived from one source is never edited by hand. */
 import { writeFile } from 'node:fs/promises';
 import { envExample } from '../config.ts';
+import { writeDashboard } from './dashboard.ts';
 import { writeDiagram } from './diagram.ts';
 import { writeLintConfig } from './lint-config.ts';
 
 await writeLintConfig();
 await writeDiagram();
+await writeDashboard();
 await writeFile(new URL('../.env.example', import.meta.url), envExample());

@@ -1,7 +1,6 @@
 /** An API of its own for a test: real database and Redis, played S3 logs, a clock that can be set. */
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { createApp } from '../api/app.ts';
 import type { FailureBody } from '../api/errors.ts';
 import type { ApiParts } from '../api/parts.ts';
@@ -10,6 +9,7 @@ import type { TesTaskFull } from '../api/schemas/tes.ts';
 import { readConfig, type Config } from '../config.ts';
 import { migrateDatabase, openDatabase, type Database } from '../db/client.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
 import { freshDatabase, freshRedis, type FreshRedis } from './world.ts';
 
 export interface ApiWorld {
@@ -55,7 +55,7 @@ export async function startApiWorld(settings: Partial<Config> = {}, reach: (url:
   const log = pino({ level: 'debug' }, new Writable({ write(chunk, _encoding, done) { lines.push(String(chunk)); done(); } }));
   const parts: ApiParts = {
     config, database, queues, log,
-    registry: new Registry(),
+    metrics: createMetrics(),
     readLogTail: async (key) => (logs.has(key) ? Buffer.from(logs.get(key) ?? '') : undefined),
     resolveIdentities: async () => new Map(),
     nowMs: () => Date.now(),

@@ -6,6 +6,7 @@ import { endAttempts, type EndedAttempt, type OpenAttempt } from '../db/attempts
 import { inTransaction } from '../db/client.ts';
 import { failedTask, moveTasks, moveTasksEach, readTasksAt, type MovedTask } from '../db/tasks.ts';
 import { taskNudges, type Nudge } from '../queues/messages.ts';
+import { countMoves } from '../telemetry/metrics.ts';
 import { afterEnds, countFailures } from './failing.ts';
 import type { Fleet } from './fleet.ts';
 import { shapeFor } from './shapes.ts';
@@ -41,7 +42,7 @@ async function applyPart(fleet: Fleet, polled: readonly PolledAttempt[]): Promis
       fail: await moveTasksEach(session, 'fail', failures.map(({ taskId, failure }) => failedTask(taskId, failure)), { nowMs, dueMs: null }),
     };
   });
-  for (const [move, count] of Object.entries(moved)) fleet.metrics.stageMoved.inc({ stage: 'poll', move }, count);
+  countMoves(fleet.metrics, 'poll', moved);
   countFailures(fleet, failures.map(({ failure }) => failure));
 
   return [

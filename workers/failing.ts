@@ -7,6 +7,7 @@ import { inTransaction } from '../db/client.ts';
 import { endSubmissions, type SubmissionRow } from '../db/submissions.ts';
 import { failedTask, moveTasksEach } from '../db/tasks.ts';
 import { taskNudges, type Nudge } from '../queues/messages.ts';
+import { countMoves } from '../telemetry/metrics.ts';
 import type { Fleet } from './fleet.ts';
 
 /** Batch would not take the job: its tasks fail with Batch's own words. */
@@ -14,11 +15,13 @@ export async function failSubmission(fleet: Fleet, submission: SubmissionRow, wo
   const failure: Failure = { kind: 'batch-refused', sentence: `AWS Batch refused submission ${submission.submissionKey} to queue ${submission.queue}: ${words}. ${failureKinds['batch-refused'].advice}` };
   const nowMs = fleet.nowMs();
   const attempts = await readOpenAttempts(fleet.database.pool, [submission.id]);
-  await inTransaction(fleet.database, async (session) => {
+  const failed = await inTransaction(fleet.database, async (session) => {
     await endAttempts(session, attempts.map(({ taskId, number }) => ({ taskId, number, outcome: 'failed', reason: words })), nowMs);
-    await moveTasksEach(session, 'fail', attempts.map(({ taskId }) => failedTask(taskId, failure)), { nowMs, dueMs: null });
+    const moved = await moveTasksEach(session, 'fail', attempts.map(({ taskId }) => failedTask(taskId, failure)), { nowMs, dueMs: null });
     await endSubmissions(session, [submission.id], nowMs);
+    return moved;
   });
+  countMoves(fleet.metrics, 'submit', { fail: failed });
   countFailures(fleet, attempts.map(() => failure));
   return afterEnds(fleet, attempts.map(({ taskId }) => taskId));
 }

@@ -2,6 +2,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { stages } from '../core/places.ts';
+import { pingRedis } from '../queues/queues.ts';
+import { checkDependencies } from '../telemetry/dependencies.ts';
 import type { Fleet } from './fleet.ts';
 
 export interface MetricsServer {
@@ -34,12 +36,14 @@ export async function serveMetrics(fleet: Fleet, port: number): Promise<MetricsS
 
 async function answer(fleet: Fleet, request: IncomingMessage, reply: ServerResponse): Promise<void> {
   if (request.url === '/metrics') {
-    await readDepths(fleet);
+    const { redis } = await look(fleet);
+    if (redis === '') await readDepths(fleet);
+    else forgetDepths(fleet);
     reply.writeHead(200, { 'content-type': fleet.metrics.registry.contentType }).end(await fleet.metrics.registry.metrics());
   } else if (request.url === '/healthz') {
     reply.writeHead(200, { 'content-type': 'application/json' }).end('{"status":"ok"}');
   } else if (request.url === '/readyz') {
-    const wrong = await whatIsAway(fleet);
+    const wrong = Object.entries(await look(fleet)).flatMap(([name, trouble]) => (trouble === '' ? [] : [name]));
     reply.writeHead(wrong.length === 0 ? 200 : 503, { 'content-type': 'application/json' }).end(JSON.stringify({ away: wrong }));
   } else {
     reply.writeHead(404).end();
@@ -57,7 +61,11 @@ async function readDepths(fleet: Fleet): Promise<void> {
   );
 }
 
-async function whatIsAway(fleet: Fleet): Promise<string[]> {
-  const checks = await Promise.allSettled([fleet.database.pool.query('SELECT 1'), fleet.queues.redis.ping()]);
-  return ['mysql', 'redis'].filter((_, position) => checks[position]?.status === 'rejected');
+/** A depth of an hour ago would look like a queue that stands still. */
+function forgetDepths({ metrics }: Fleet): void {
+  metrics.queueDepth.reset();
+  metrics.queueOldestSeconds.reset();
 }
+
+const look = ({ database, queues, metrics }: Fleet) =>
+  checkDependencies({ mysql: () => database.pool.query('SELECT 1'), redis: () => pingRedis(queues.redis) }, metrics);

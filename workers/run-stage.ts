@@ -37,8 +37,8 @@ export function runStage<S extends Stage>(fleet: Fleet, stage: S, concurrency = 
 async function work<S extends Stage>(fleet: Fleet, stage: S, job: Job<Messages[S]>, token: string | undefined): Promise<void> {
   const { metrics } = fleet;
   const message = job.data;
-  if ('tasks' in message) metrics.stageEntered.inc({ stage }, message.tasks.length);
-  metrics.messageWaitSeconds.observe({ stage }, Math.max(0, (job.processedOn ?? 0) - job.timestamp - job.delay) / 1000);
+  // A message that was put off keeps the time of its making, which says nothing about its later waits.
+  if (job.attemptsStarted === 1) metrics.messageWaitSeconds.observe({ stage }, Math.max(0, (job.processedOn ?? 0) - job.timestamp - (job.opts.delay ?? 0)) / 1000);
   const stop = metrics.messageSeconds.startTimer({ stage });
   const outcome = await pipeline[stage].run(fleet, message).catch((error: unknown) => {
     metrics.messages.inc({ stage, outcome: 'error' });

@@ -15,6 +15,7 @@ import { readAttemptTasks } from '../db/attempts.ts';
 import { claimRegistration, readJobDefinition, saveRevision, type JobDefinitionRow } from '../db/job-definitions.ts';
 import { markSubmitted, startCall, takeBackCall, type SubmissionRow } from '../db/submissions.ts';
 import type { Nudge } from '../queues/messages.ts';
+import { countMoves } from '../telemetry/metrics.ts';
 import { failSubmission } from './failing.ts';
 import type { Fleet } from './fleet.ts';
 
@@ -104,7 +105,7 @@ async function accept(fleet: Fleet, submission: SubmissionRow, jobId: string): P
   const nowMs = fleet.nowMs();
   const moved = await markSubmitted(fleet.database, { id: submission.id, jobId: owner, nowMs, dueMs: nowMs + fleet.config.stallMs });
   fleet.step('submit.submitted');
-  fleet.metrics.stageMoved.inc({ stage: 'submit', move: 'submitted' }, moved);
+  countMoves(fleet.metrics, 'submit', { submitted: moved });
   fleet.metrics.submissions.inc({ kind: submission.size > 1 ? 'array' : 'single' });
   fleet.metrics.submissionTasks.observe(submission.size);
   return done({ stage: 'poll', message: { queue: submission.queue } });

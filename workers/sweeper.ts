@@ -39,7 +39,7 @@ export async function sweep(fleet: Fleet): Promise<number> {
   const submissions = await takeStillSubmissions(fleet.database, limits);
   const landed = await landFlights(fleet.database.pool, await readLostFlights(fleet.database.pool, ROWS_PER_SWEEP));
   await fleet.queues.nudge([...nudgesForTasks(tasks, fleet.config.chunkSize), ...nudgesForSubmissions(submissions), ...taskNudges('cache-check', landed, fleet.config.chunkSize)]);
-  fleet.metrics.swept.inc({ what: 'task' }, tasks.length);
+  for (const { place } of tasks) fleet.metrics.swept.inc({ what: place });
   fleet.metrics.swept.inc({ what: 'submission' }, submissions.length);
   if (tasks.length + submissions.length > 0) fleet.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
   return tasks.length + submissions.length + landed.length;

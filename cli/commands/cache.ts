@@ -1,4 +1,5 @@
 /** `cache explain`: why a task was, or was not, a cache hit. */
+import type { Writable } from 'node:stream';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import type { CacheExplanation } from '../client.ts';
 import type { CommandParts } from '../run.ts';
@@ -23,26 +24,33 @@ async function explain(id: string, other: string | undefined, options: Connectio
   return exitCodes.ok;
 }
 
-const asText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
-
-function show(id: string, explanation: CacheExplanation, terminal: Terminal): void {
-  printLine(terminal.out, formatFacts([
+function show(id: string, { verdict, fingerprint, entry, unreadable_inputs: unreadable, components = {}, differences }: CacheExplanation, { out }: Terminal): void {
+  printLine(out, formatFacts([
     ['task', id],
-    ['verdict', explanation.verdict],
-    ['fingerprint', explanation.fingerprint ?? undefined],
-    ['entry', explanation.entry === undefined || explanation.entry === null ? undefined : asText(explanation.entry)],
+    ['verdict', verdict],
+    ['fingerprint', fingerprint],
+    ['entry of', entry && `${entry.task}${entry.valid ? '' : `, no longer usable: ${entry.invalid_reason ?? 'no reason is known'}`}`],
+    ...unreadable.map((url) => ['unreadable', url] as const),
   ]));
-  const components = Object.entries(explanation.components);
-  if (components.length > 0) {
-    printLine(terminal.out);
-    printLine(terminal.out, formatTable([
-      { heading: 'PART', value: ([name]) => name },
-      { heading: 'DIGEST', value: ([, digest]) => digest },
-    ], components));
-  }
-  const differences = Array.isArray(explanation.differences) ? (explanation.differences as unknown[]) : [];
-  if (explanation.differences === undefined) return;
-  printLine(terminal.out);
-  if (differences.length === 0) printLine(terminal.out, 'The two do not differ in anything that decides a hit.');
-  for (const difference of differences) printLine(terminal.out, `differs: ${asText(difference)}`);
+  if (differences === undefined) showParts(Object.entries(components), out);
+  else showDifferences(differences, out);
+}
+
+function showParts(components: readonly (readonly [string, string])[], out: Writable): void {
+  if (components.length === 0) return;
+  printLine(out);
+  printLine(out, formatTable([
+    { heading: 'PART', value: ([name]) => name },
+    { heading: 'DIGEST', value: ([, digest]) => digest },
+  ], components));
+}
+
+function showDifferences(differences: NonNullable<CacheExplanation['differences']>, out: Writable): void {
+  printLine(out);
+  if (differences.length === 0) printLine(out, 'The two do not differ in anything that decides a hit.');
+  else printLine(out, formatTable([
+    { heading: 'DIFFERS IN', value: ({ part }) => part },
+    { heading: 'THIS TASK', value: ({ here }) => here ?? '-' },
+    { heading: 'THE OTHER', value: ({ there }) => there ?? '-' },
+  ], differences));
 }

@@ -77,7 +77,8 @@ async function demonstrate(stack: Stack, { tasks, json }: DemoOptions, terminal:
   check(result, direct);
   if (!json) printLine(terminal.out, `\n${describeResult(result)}\n\nEqual to a direct computation over the same reads, all ${result.kmers.size + 5} numbers.\n`);
 
-  const second = await runOnce(demo, places('second'), 'second run, same tasks, other output URLs');
+  printLine(terminal.err, 'The same once more, with other output URLs:');
+  const second = await runOnce(demo, places('second'), 'second run');
   check(await readResult(demo, places('second')), direct);
   if (second.cacheHits !== second.tasks) throw new DemoFailure(`The second run should have been all cache hits, but only ${second.cacheHits} of its ${second.tasks} tasks were.`);
   if (json) printJson(terminal, { result: { ...result, kmers: Object.fromEntries(result.kmers) }, first, second });

@@ -249,10 +249,23 @@ describe('looking', () => {
     expect(api.asked.at(-1)?.path).toContain('page_token=more');
   });
 
-  it('cache explain shows the parts and in what the two differ', async () => {
-    api = await startFakeApi({ 'GET /v1/tasks/task-1-aaaaaa/cache-explanation': { body: { fingerprint: 'f00', components: { image: 'd1', command: 'd2' }, verdict: 'miss', differences: ['command'] } } });
+  const explanation = 'GET /v1/tasks/task-1-aaaaaa/cache-explanation';
+
+  it('cache explain shows the verdict and every part', async () => {
+    api = await startFakeApi({ [explanation]: { body: { fingerprint: 'f00', components: { image: 'd1', command: 'd2' }, unreadable_inputs: [], verdict: 'A hit.', entry: { task: 'task-3-cccccc', valid: true } } } });
+    const ran = await run(['cache', 'explain', 'task-1-aaaaaa'], { api });
+    expect(ran.out).toBe('task         task-1-aaaaaa\nverdict      A hit.\nfingerprint  f00\nentry of     task-3-cccccc\n\nPART     DIGEST\nimage    d1\ncommand  d2\n');
+  });
+
+  it('cache explain with another task shows in what the two differ', async () => {
+    api = await startFakeApi({ [explanation]: { body: { fingerprint: 'f00', components: { image: 'd1' }, unreadable_inputs: [], verdict: 'A miss.', differences: [{ part: 'image', here: 'd1', there: 'd9' }, { part: 'env', there: 'd3' }] } } });
     const ran = await run(['cache', 'explain', 'task-1-aaaaaa', 'task-2-dddddd'], { api });
-    expect(ran.out).toMatch(/verdict {6}miss\nfingerprint {2}f00\n\nPART {5}DIGEST\nimage {4}d1\ncommand {2}d2\n\ndiffers: command\n/);
+    expect(ran.out).toMatch(/DIFFERS IN {2}THIS TASK {2}THE OTHER\nimage {7}d1 {9}d9\nenv {9}- {10}d3\n/);
     expect(api.asked[0]!.path).toContain('?other=task-2-dddddd');
+  });
+
+  it('cache explain names the inputs of which nothing is known', async () => {
+    api = await startFakeApi({ [explanation]: { body: { unreadable_inputs: ['s3://b/gone'], verdict: 'It cannot be cached.' } } });
+    expect((await run(['cache', 'explain', 'task-1-aaaaaa'], { api })).out).toBe('task        task-1-aaaaaa\nverdict     It cannot be cached.\nunreadable  s3://b/gone\n');
   });
 });

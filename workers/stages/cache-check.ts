@@ -7,6 +7,7 @@ import { fillTemplate } from '../../core/template.ts';
 import { boardFlights, findEntries, landFlights, lookupKey, saveComponents, type Flight } from '../../db/call-cache.ts';
 import { moveTasks, moveTasksEach, noteFingerprints, readTasksAt, type TaskRow } from '../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../queues/messages.ts';
+import { countMoves } from '../../telemetry/metrics.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
 
 interface CheckedTask {
@@ -90,7 +91,7 @@ async function moveDecided(fleet: Fleet, decided: readonly DecidedTask[]): Promi
     hit: await moveTasksEach(pool, 'hit', hits, details),
     miss: (await moveTasksEach(pool, 'miss', known, details)) + (await moveTasks(pool, 'miss', unknown, details)),
   };
-  for (const [move, count] of Object.entries(moved)) fleet.metrics.stageMoved.inc({ stage: 'cache-check', move }, count);
+  countMoves(fleet.metrics, 'cache-check', moved);
 
   const landed = await landFlights(pool, hits.map(({ id }) => id));
   return [

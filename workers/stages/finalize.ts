@@ -11,6 +11,7 @@ import { readResults } from '../../db/attempts.ts';
 import { saveEntries, type NewEntry } from '../../db/call-cache.ts';
 import { addWarnings, failedTask, moveTasks, moveTasksEach, readTasksAt, type TaskRow } from '../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../queues/messages.ts';
+import { countMoves } from '../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../failing.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
 import { applyHits, type FinalizedTask } from '../hits.ts';
@@ -113,7 +114,7 @@ async function moveFinalized(fleet: Fleet, { hits, finished, failed, lost }: Fin
     fail: await moveTasksEach(pool, 'fail', failed.map(({ row, failure }) => failedTask(row.id, failure)), end),
     'hit-lost': await moveTasksEach(pool, 'hit-lost', lost.map(({ id }) => ({ id, set: { hitEntryId: null } })), { nowMs, dueMs: nowMs + fleet.config.stallMs }),
   };
-  for (const [move, count] of Object.entries(moved)) fleet.metrics.stageMoved.inc({ stage: 'finalize', move }, count);
+  countMoves(fleet.metrics, 'finalize', moved);
   fleet.step('finalize.ended');
   fleet.metrics.tasksEnded.inc({ place: 'done' }, moved.finish);
   for (const { createdMs } of [...hits, ...finished]) fleet.metrics.taskSeconds.observe({ place: 'done' }, (nowMs - createdMs) / 1000);

@@ -154,4 +154,5 @@ function countJobs(fleet: Fleet, queue: string, jobs: Iterable<SeenJob>): void {
     for (const [status, count] of Object.entries(job.counts ?? { [job.status]: 1 })) totals.set(status, (totals.get(status) ?? 0) + count);
   }
   for (const [status, count] of totals) fleet.metrics.batchJobs.set({ queue, status }, count);
+  fleet.metrics.batchJobsSeen.set({ queue }, fleet.nowMs() / 1000);
 }

@@ -5,6 +5,7 @@ import { renderScript } from '../../core/script.ts';
 import { moveTasksEach, readTasksAt, type MovedTask } from '../../db/tasks.ts';
 import { markTemplateStaged, type TemplateRow } from '../../db/templates.ts';
 import type { Messages, Nudge } from '../../queues/messages.ts';
+import { countMoves } from '../../telemetry/metrics.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
 import { shapeFor } from '../shapes.ts';
 
@@ -21,7 +22,7 @@ export async function stageScript(fleet: Fleet, { tasks: ids }: Messages['stage-
   }
   const nowMs = fleet.nowMs();
   const count = await moveTasksEach(pool, 'staged', moved, { nowMs, dueMs: nowMs + fleet.config.stallMs });
-  fleet.metrics.stageMoved.inc({ stage: 'stage-script', move: 'staged' }, count);
+  countMoves(fleet.metrics, 'stage-script', { staged: count });
 
   const shapes = new Set(moved.map(({ set }) => String(set.shape)));
   return { do: 'done', next: [...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })) };
