@@ -58,14 +58,18 @@ function errorOf(kind: unknown, subject: unknown, message: unknown): StagerError
   return { kind, subject, message };
 }
 
+const unpackFile = (item: unknown): UploadedFile | undefined => (isList(item) ? fileOf(item[0], item[1], item[2], item[3]) : undefined);
+
 const countOf = (item: unknown): number | undefined => (isCount(item) ? item : undefined);
+
+const isTimeOrNull = (value: unknown): value is number | null => value === null || isCount(value);
 
 function unpack(packed: unknown): ResultRecord | undefined {
   if (!isList(packed)) return undefined;
   const [form, startedMs, duration, executorList, outputList, missingList, inputsModifiedMs, errorList] = packed;
-  if (form !== FORM || !isCount(startedMs) || !isCount(duration) || !(inputsModifiedMs === null || isCount(inputsModifiedMs))) return undefined;
+  if (form !== FORM || !isCount(startedMs) || !isCount(duration) || !isTimeOrNull(inputsModifiedMs)) return undefined;
   const executors = each(executorList, unpackExecutor(startedMs));
-  const outputs = each(outputList, (item) => (isList(item) ? fileOf(item[0], item[1], item[2], item[3]) : undefined));
+  const outputs = each(outputList, unpackFile);
   const missingOutputs = each(missingList, countOf);
   if (!executors || !outputs || !missingOutputs) return undefined;
   const record = { startedMs, endedMs: startedMs + duration, executors, outputs, missingOutputs, ...(inputsModifiedMs !== null && { inputsModifiedMs }) };

@@ -51,9 +51,10 @@ describe('a job', () => {
 
   it('waits in RUNNABLE while all slots are taken, first come first served', async () => {
     const order: string[] = [];
+    const gate = Promise.withResolvers<void>();
     const world = await createWorld({
       queues: [{ name: 'batchwell', slots: 1 }],
-      runner: simulated(({ jobName }) => (order.push(jobName), { durationMs: jobName === 'first' ? 50 : 0 })),
+      runner: simulated(({ jobName }) => (order.push(jobName), { durationMs: 0, ...(jobName === 'first' && { effect: () => gate.promise }) })),
     });
     const first = await world.submit({ jobName: 'first' });
     await world.until(first, ({ status }) => status === 'RUNNING');
@@ -62,6 +63,7 @@ describe('a job', () => {
     expect((await world.describe(second)).status).toBe('RUNNABLE');
     const { frontOfQueue } = await world.client.send(new GetJobQueueSnapshotCommand({ jobQueue: 'batchwell' }));
     expect(frontOfQueue?.jobs?.[0]?.jobArn).toContain(second);
+    gate.resolve();
     await world.ended(second);
     await expect.poll(() => order).toEqual(['first', 'second', 'third']);
   });
