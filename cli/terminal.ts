@@ -29,7 +29,7 @@ export function processTerminal(): Terminal {
       interruption.abort(signal);
     });
   }
-  // `batchwell status | head`: nobody reads on, so there is nothing left to say. Services write no result: their logs go elsewhere.
+  // `batchwell status | head`: nobody reads on, as when SIGPIPE ends a program. What a stack has started ends with us.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
