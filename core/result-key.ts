@@ -62,6 +62,13 @@ const unpackFile = (item: unknown): UploadedFile | undefined => (isList(item) ? 
 
 const countOf = (item: unknown): number | undefined => (isCount(item) ? item : undefined);
 
+/** Undefined when there is one that is none. */
+function unpackError(item: unknown): Pick<ResultRecord, 'error'> | undefined {
+  if (item === undefined) return {};
+  const error = isList(item) ? errorOf(item[0], item[1], item[2]) : undefined;
+  return error && { error };
+}
+
 const isTimeOrNull = (value: unknown): value is number | null => value === null || isCount(value);
 
 function unpack(packed: unknown): ResultRecord | undefined {
@@ -71,11 +78,9 @@ function unpack(packed: unknown): ResultRecord | undefined {
   const executors = each(executorList, unpackExecutor(startedMs));
   const outputs = each(outputList, unpackFile);
   const missingOutputs = each(missingList, countOf);
-  if (!executors || !outputs || !missingOutputs) return undefined;
-  const record = { startedMs, endedMs: startedMs + duration, executors, outputs, missingOutputs, ...(inputsModifiedMs !== null && { inputsModifiedMs }) };
-  if (errorList === undefined) return record;
-  const error = isList(errorList) ? errorOf(errorList[0], errorList[1], errorList[2]) : undefined;
-  return error && { ...record, error };
+  const failed = unpackError(errorList);
+  if (!executors || !outputs || !missingOutputs || !failed) return undefined;
+  return { startedMs, endedMs: startedMs + duration, executors, outputs, missingOutputs, ...(inputsModifiedMs !== null && { inputsModifiedMs }), ...failed };
 }
 
 function parseJson(text: string): unknown {

@@ -115,6 +115,9 @@ function render(template: Template, word: Word): string {
   const { inputs, outputs, executors, volumes } = template;
   const sections = [HEAD];
   if (volumes.length > 0) sections.push(`# Folders that the executors share.\n${volumes.map((volume) => `ask folder ${word(volume)} || finish ${stagerExit.script}`).join('\n')}\n`);
+  if (outputs.length > 0) {
+    sections.push(`# Commands expect the folder to be there in which an output is to lie.\n${outputs.map(({ path }) => `ask place ${word(path)} || finish ${stagerExit.script}`).join('\n')}\n`);
+  }
   if (inputs.length > 0) {
     sections.push(`# Inputs: each is declared, then all are fetched at once, checked for size and checksum.\n${inputs.map((input) => renderInput(input, word)).join('\n')}\nask fetch || finish ${stagerExit.input}\n`);
   }

@@ -151,11 +151,18 @@ async function makeFolder(session: Session, path: string): Promise<boolean> {
   }
 }
 
+/** The folder that an output lies in; of a wildcard, the one above its first pattern. */
+function folderAbove(path: string): string {
+  const literal = /^[^*?[]*/.exec(path)?.[0] ?? '';
+  return literal === path ? dirname(path) : literal.slice(0, literal.lastIndexOf('/')) || '/';
+}
+
 type Request = (session: Session, words: string[]) => boolean | Promise<boolean>;
 
 /** What a script may ask; the words are described in docs/task-script.md. */
 const requests: Record<string, Request> = {
   folder: (session, [path = '']) => makeFolder(session, path),
+  place: (session, [path = '']) => makeFolder(session, folderAbove(path)),
   input: (session, [type, url = '', path = '', name = '']) => session.inputs.push({ kind: type === 'DIRECTORY' ? 'folder' : 'file', url, path, name }) > 0,
   content: (session, [content = '', path = '', name = '']) => session.inputs.push({ kind: 'content', content, path, name }) > 0,
   fetch: fetchAll,

@@ -96,12 +96,14 @@ describe('a job', () => {
   });
 
   it('waits for the job it depends on, and fails with it', async () => {
-    const world = await createWorld({ runner: simulated(({ jobName }) => ({ durationMs: 30, exitCode: jobName === 'bad' ? 1 : 0 })) });
+    const gate = Promise.withResolvers<void>();
+    const world = await createWorld({ runner: simulated(({ jobName }) => ({ durationMs: 0, exitCode: jobName === 'bad' ? 1 : 0, effect: () => gate.promise })) });
     const good = await world.submit({ jobName: 'good' });
     const bad = await world.submit({ jobName: 'bad' });
     const afterGood = await world.submit({ dependsOn: [{ jobId: good }] });
     const afterBad = await world.submit({ dependsOn: [{ jobId: bad }, { jobId: good }] });
     await world.until(afterGood, ({ status }) => status === 'PENDING');
+    gate.resolve();
     expect((await world.ended(afterGood)).status).toBe('SUCCEEDED');
     expect(await world.ended(afterBad)).toMatchObject({ status: 'FAILED', statusReason: 'Dependent Job failed' });
     expect(await world.ended(await world.submit({ dependsOn: [{ jobId: bad }] }))).toMatchObject({ statusReason: 'Dependent Job failed' });

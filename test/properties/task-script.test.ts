@@ -100,6 +100,7 @@ async function expectExact(shell: readonly string[], one: AnyTask, split: (spec:
   const content = one.content === '' ? ['content', '', one.path] : ['content', one.content, one.path];
   expect(requests).toEqual([
     ['folder', one.volume],
+    ['place', one.path], ['place', one.path],
     ['input', 'FILE', one.url, one.path, one.name], ['input', 'DIRECTORY', one.url, one.path, one.name], content,
     ['fetch'],
     ['executor', '0', executor?.workdir, executor?.stdin, executor?.stdout, executor?.stderr], ['ended', '0', '0'],
