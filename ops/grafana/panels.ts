@@ -184,7 +184,7 @@ const batch: Row = {
     },
     {
       title: 'Batch jobs by status', unit: 'short', width: 8, stacked: true,
-      description: 'Jobs of running submissions as last seen, array children counted singly; no line when nothing is watched. RUNNABLE without RUNNING for minutes: runbook, BatchwellNothingStarts.',
+      description: 'Jobs of running submissions as last seen, array children counted singly; no line when nobody polls. RUNNABLE without RUNNING for minutes: runbook, BatchwellNothingStarts.',
       queries: [{ expression: `sum by (status) (batchwell:batch_jobs:last_seen${ofQueue})`, legend: '{{status}}' }],
     },
     {

@@ -16,7 +16,10 @@ import { seeFailed, seeJobs, seeResults } from '../watch.ts';
 export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<StageOutcome> {
   const { pool } = fleet.database;
   const running = await readRunning(pool, queue);
-  if (running.length === 0) return { do: 'done' };
+  if (running.length === 0) {
+    countJobs(fleet, queue, []);
+    return { do: 'done' };
+  }
 
   const jobs = await seeJobs(fleet, queue, running);
   fleet.step('poll.jobs-seen');
