@@ -48,6 +48,7 @@ export function parseTesTask(input: unknown, defaults: { cache: CacheMode }): Pa
   const executors = readEach(reader, 'executors', readExecutor);
   const given = rawOf(reader, 'executors');
   if (given === undefined || (Array.isArray(given) && given.length === 0)) refuse(reader, 'executors', 'at least one executor');
+  refuseOtherImages(executors, problems);
   const volumes = listOf(reader, 'volumes').flatMap((item, index) => readPathItem(item, `volumes[${index}]`, problems) ?? []);
   refuseSharedPaths(inputs, problems);
   const { resources, cache, warnings } = parseResources(reader);
@@ -171,6 +172,14 @@ function refuseSharedPaths(inputs: readonly InputOf<string>[], problems: Problem
     else if (inputs[earlier]?.url !== input.url || inputs[earlier]?.content !== input.content) {
       problems.push(problemAt(`inputs[${index}].path`, `a path of its own; inputs[${earlier}] has the same`, input.path));
     }
+  });
+}
+
+/** A task runs in one container (docs/adr/0007-one-image-per-task.md). */
+function refuseOtherImages(executors: readonly ExecutorOf<string>[], problems: Problem[]): void {
+  const [first] = executors;
+  executors.forEach(({ image }, index) => {
+    if (first && image !== first.image) problems.push(problemAt(`executors[${index}].image`, `the image of executors[0], ${first.image}: a task runs in one container`, image));
   });
 }
 

@@ -33,7 +33,6 @@ export function scatterBody(places: RunPlaces, shards: number): unknown {
       ],
       outputs: [{ url: statisticsUrl(places, '{{shard}}'), path: '/out/statistics.tsv' }],
       executors: [{ image: IMAGE, command: ['sh', '-c', 'awk -f /in/shard.awk /in/reads.fastq | LC_ALL=C sort > /out/statistics.tsv'] }],
-      volumes: ['/out'],
       resources: RESOURCES,
     },
     rows: Array.from({ length: shards }, (_, at) => ({ shard: shardName(at + 1) })),
@@ -52,7 +51,6 @@ export function gatherBody(places: RunPlaces, shards: number): unknown {
     ],
     outputs: [{ url: resultUrl(places), path: '/out/result.tsv' }],
     executors: [{ image: IMAGE, command: ['sh', '-c', 'awk -f /in/merge.awk /in/shards/*.tsv | LC_ALL=C sort > /out/result.tsv'] }],
-    volumes: ['/out'],
     resources: RESOURCES,
   };
 }

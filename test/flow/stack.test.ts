@@ -31,7 +31,6 @@ describe('on one running stack', () => {
     const body = (to: string) => task('wc -l < /in/text > /out/count', {
       inputs: [{ url: `s3://${bucket}/flow/in.txt`, path: '/in/text' }],
       outputs: [{ url: `s3://${bucket}/flow/${to}`, path: '/out/count' }],
-      volumes: ['/out'],
       tags: { 'batchwell.cache': 'readwrite' },
     });
     for (const to of ['first', 'second']) {

@@ -160,3 +160,8 @@ describe('what is wrong is named, all of it at once', () => {
     expect(refused({ inputs: [same, { ...same, url: 's3://bucket/b' }] })).toHaveProperty('inputs[1].path');
   });
 });
+
+test('executors of different images are refused by name, since a task runs in one container', () => {
+  const read = parse({ executors: [executor, { ...executor, image: 'other' }] });
+  expect(read).toMatchObject({ problems: [{ field: 'executors[1].image' }] });
+});
