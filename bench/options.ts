@@ -14,7 +14,7 @@ export interface BenchOptions {
   connections: number;
   seconds: number;
   limits: boolean;
-  world: Pick<WorldOptions, 'aws' | 'env' | 'profileFolder'>;
+  world: Pick<WorldOptions, 'aws' | 'env' | 'profileFolder' | 'sqlLog'>;
   /** Where the JSON goes; a file of its own in bench/results when absent. */
   out: string | undefined;
 }
@@ -44,6 +44,7 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
       env: { type: 'string', multiple: true, default: [] },
       'no-limits': { type: 'boolean', default: false },
       profile: { type: 'string' },
+      'sql-log': { type: 'boolean', default: false },
       out: { type: 'string' },
     },
   });
@@ -69,6 +70,7 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
       out: values.out,
       world: {
         aws,
+        sqlLog: values['sql-log'],
         env: Object.fromEntries(values.env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)])),
         ...(values.profile === undefined ? {} : { profileFolder: values.profile }),
       },

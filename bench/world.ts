@@ -9,6 +9,7 @@ import { startMariadb } from '../local/services/mariadb.ts';
 import { startRedis } from '../local/services/redis.ts';
 import type { AwsCounts, AwsSettings, AwsUrls, AttemptEnds } from './aws-process.ts';
 import { startChild, type Child } from './child.ts';
+import { printSqlLog, startSqlLog } from './sql-log.ts';
 import { readServers, readUsage, type ServerCounts, type Usage } from './meters.ts';
 import type { WorkerMeters } from './worker-process.ts';
 
@@ -22,6 +23,8 @@ export interface WorldOptions {
   env?: Record<string, string>;
   /** Writes a CPU profile of each worker and of the API into this folder. */
   profileFolder?: string;
+  /** Prints which statements took MariaDB's time; logging them all costs some of it. */
+  sqlLog?: boolean;
   seed: number;
 }
 
@@ -109,6 +112,10 @@ async function open(options: WorldOptions, opened: (() => Promise<unknown>)[], c
   const redis = new Redis(redisServer.url, { maxRetriesPerRequest: null });
   opened.push(() => pool.end(), async () => redis.disconnect());
 
+  if (options.sqlLog === true) {
+    await startSqlLog(pool);
+    opened.push(() => printSqlLog(pool));
+  }
   return {
     pool, redis, redisUrl: redisServer.url, databaseUrl: mariadb.url, aws, apiUrl, workers, startWorker,
     async restartWorkers(count, more) {
