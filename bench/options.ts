@@ -14,6 +14,8 @@ export interface BenchOptions {
   connections: number;
   seconds: number;
   limits: boolean;
+  /** Stops looking at a scatter once all of it is submitted. */
+  untilSubmitted: boolean;
   world: Pick<WorldOptions, 'aws' | 'env' | 'profileFolder' | 'sqlLog'>;
   /** Where the JSON goes; a file of its own in bench/results when absent. */
   out: string | undefined;
@@ -44,6 +46,7 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
       env: { type: 'string', multiple: true, default: [] },
       'no-limits': { type: 'boolean', default: false },
       profile: { type: 'string' },
+      'until-submitted': { type: 'boolean', default: false },
       'sql-log': { type: 'boolean', default: false },
       out: { type: 'string' },
     },
@@ -66,6 +69,7 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
       seed: whole('seed', values.seed),
       connections: whole('connections', values.connections),
       seconds: whole('seconds', values.seconds),
+      untilSubmitted: values['until-submitted'],
       limits: !values['no-limits'],
       out: values.out,
       world: {

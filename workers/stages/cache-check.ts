@@ -78,12 +78,13 @@ async function moveDecided(fleet: Fleet, decided: readonly DecidedTask[]): Promi
 
   const hits = decided.flatMap(({ one: { row }, decision }) => (decision.do === 'hit' ? [{ id: row.id, set: { hitEntryId: decision.entryId } }] : []));
   const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));
-  const known = misses.flatMap(({ row, fingerprint }) => (fingerprint ? [{ id: row.id, set: { fingerprint: fingerprint.toString('hex') } }] : []));
-  const unknown = misses.flatMap(({ row, fingerprint }) => (fingerprint ? [] : [row.id]));
+  // Tasks that read the cache had their fingerprint noted before; those that only write it get it now.
+  const fresh = misses.flatMap(({ row, fingerprint }) => (fingerprint && !readsCache(row.cache) ? [{ id: row.id, set: { fingerprint: fingerprint.toString('hex') } }] : []));
+  const rest = misses.flatMap(({ row, fingerprint }) => (fingerprint && !readsCache(row.cache) ? [] : [row.id]));
 
   const moved = {
     hit: await moveTasksEach(pool, 'hit', hits, details),
-    miss: (await moveTasksEach(pool, 'miss', known, details)) + (await moveTasks(pool, 'miss', unknown, details)),
+    miss: (await moveTasksEach(pool, 'miss', fresh, details)) + (await moveTasks(pool, 'miss', rest, details)),
   };
   for (const [move, count] of Object.entries(moved)) fleet.metrics.stageMoved.inc({ stage: 'cache-check', move }, count);
 
