@@ -22,8 +22,10 @@ const NOT_THERE: InputSeen = { identity: undefined, modifiedMs: 0 };
 const CHECKSUM_ORDER = ['crc64nvme', 'sha256', 'sha1', 'crc32c', 'crc32'] as const;
 /** From so many objects in one folder on, listing beats asking one by one. */
 const LISTING_PAYS_FROM = 4;
-/** A folder that turns out to hold far more than is wanted is not listed to its end. */
-const PAGES_PER_WANTED_THOUSAND = 3;
+/** A folder that turns out to hold far more than is wanted is listed only while a page of 1,000 shows so many of them. */
+const WANTED_PER_PAGE = 2;
+/** A chunk of a scatter lies together; a few others in between should not cost another page. */
+const STRANGERS = 20;
 const ASKED_AT_ONCE = 16;
 
 /** What all inputs hold, by `identityKey`. One request per 1,000 files of a folder where they lie together. */
@@ -75,15 +77,14 @@ async function listWanted(objects: ObjectStore, folder: string, wanted: Set<stri
   const [first = '', last = ''] = [keys[0], keys.at(-1)];
   const bucket = parseS3Url(folder)?.bucket ?? '';
   const lastUrl = formatS3Url({ bucket, key: last });
-  let pagesLeft = Math.ceil(wanted.size / 1000) * PAGES_PER_WANTED_THOUSAND;
 
   const missing = new Set(wanted);
-  for await (const page of objects.list(folder, { startAfterKey: justBefore(first) })) {
+  for await (const page of objects.list(folder, { startAfterKey: justBefore(first), firstPage: Math.min(1000, wanted.size + STRANGERS) })) {
+    const missed = missing.size;
     for (const one of page) if (missing.delete(one.url)) seen.set(one.url, one);
     const end = page.at(-1)?.url;
     if (end === undefined || Buffer.compare(Buffer.from(end), Buffer.from(lastUrl)) >= 0) return;
-    pagesLeft -= 1;
-    if (pagesLeft <= 0) break;
+    if ((missed - missing.size) * 1000 < WANTED_PER_PAGE * page.length) break;
   }
   await inParallel([...missing].map((url) => () => describeInto(objects, url, seen)));
 }

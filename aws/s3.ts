@@ -1,11 +1,12 @@
 /** S3, as thin as it can be: objects by url, absence as a value. */
 import {
   AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CopyObjectCommand, CreateBucketCommand, CreateMultipartUploadCommand,
-  GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client, UploadPartCopyCommand,
+  GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client, UploadPartCopyCommand,
   type CompletedPart, type HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import { formatS3Url, parseS3Url, type S3Place } from '../core/s3-url.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { listPage } from './listing.ts';
 import { observeRequests } from './observe.ts';
 
 export interface SeenObject {
@@ -25,6 +26,12 @@ export interface DescribedObject extends SeenObject {
 const checksumFields = { crc64nvme: 'ChecksumCRC64NVME', sha256: 'ChecksumSHA256', sha1: 'ChecksumSHA1', crc32c: 'ChecksumCRC32C', crc32: 'ChecksumCRC32' } as const;
 export type ChecksumName = keyof typeof checksumFields;
 
+export interface ListOptions {
+  startAfterKey?: string;
+  /** At most so many objects in the first page, where the caller knows how many it wants. */
+  firstPage?: number;
+}
+
 export interface ObjectStore {
   put(url: string, body: string | Uint8Array, options?: { ifAbsent?: boolean }): Promise<'written' | 'exists'>;
   /** The whole object, or undefined when there is none. */
@@ -33,7 +40,7 @@ export interface ObjectStore {
   getTail(url: string, bytes: number): Promise<Buffer | undefined>;
   describe(url: string): Promise<DescribedObject | undefined>;
   /** Pages of up to 1,000 objects below a prefix, in the order of their keys. */
-  list(prefixUrl: string, options?: { startAfterKey?: string }): AsyncGenerator<SeenObject[]>;
+  list(prefixUrl: string, options?: ListOptions): AsyncGenerator<SeenObject[]>;
   /** Copies within S3; above 5 GB part by part. Throws when the source is not there. */
   copy(fromUrl: string, toUrl: string, sizeBytes: number): Promise<void>;
   /** Creates a bucket; one that is ours already is fine. */
@@ -97,7 +104,7 @@ export function openObjectStore({ metrics, pathStyle, endpoint }: ObjectStoreOpt
         throw failedOn('look at', url, error);
       }
     },
-    list: (prefixUrl, options) => listPages(client, prefixUrl, options?.startAfterKey),
+    list: (prefixUrl, options) => listPages(client, prefixUrl, options),
     async copy(fromUrl, toUrl, sizeBytes) {
       if (fromUrl === toUrl) return;
       const [from, to] = [placeOf(fromUrl), placeOf(toUrl)];
@@ -132,20 +139,14 @@ async function read(client: S3Client, url: string, range?: string): Promise<Buff
   }
 }
 
-async function* listPages(client: S3Client, prefixUrl: string, startAfterKey: string | undefined): AsyncGenerator<SeenObject[]> {
+async function* listPages(client: S3Client, prefixUrl: string, { startAfterKey, firstPage }: ListOptions = {}): AsyncGenerator<SeenObject[]> {
   const { bucket, key } = placeOf(prefixUrl);
   let token: string | undefined;
   do {
-    const page = await client
-      .send(new ListObjectsV2Command({ Bucket: bucket, Prefix: key, ...(token === undefined ? { StartAfter: startAfterKey } : { ContinuationToken: token }) }))
-      .catch((error: unknown) => { throw failedOn('list', prefixUrl, error); });
-    yield (page.Contents ?? []).map((one) => ({
-      url: formatS3Url({ bucket, key: one.Key ?? '' }),
-      sizeBytes: one.Size ?? 0,
-      etag: unquote(one.ETag),
-      lastModifiedMs: one.LastModified?.getTime() ?? 0,
-    }));
-    token = page.NextContinuationToken;
+    const from = token === undefined ? { StartAfter: startAfterKey, MaxKeys: firstPage } : { ContinuationToken: token };
+    const page = await listPage(client, { Bucket: bucket, Prefix: key, ...from }).catch((error: unknown) => { throw failedOn('list', prefixUrl, error); });
+    yield page.objects.map((one) => ({ url: formatS3Url({ bucket, key: one.key }), sizeBytes: one.sizeBytes, etag: unquote(one.etag), lastModifiedMs: one.lastModifiedMs }));
+    token = page.nextToken;
   } while (token !== undefined);
 }
 

@@ -39,19 +39,22 @@ export interface MoveDetails {
   dueMs: number | null;
 }
 
-/** Columns a move may set besides the place, in SQL and in the fields of its rows. */
+/** Columns a move may set besides the place; `hex` ones are given as hex digits and kept as bytes. */
 const settable = {
-  fingerprint: { column: 'fingerprint', fromJson: 'UNHEX(moved.fingerprint)', type: 'CHAR(64)' },
-  inputsModifiedMs: { column: 'inputs_modified_ms', fromJson: 'moved.inputsModifiedMs', type: 'BIGINT' },
-  hitEntryId: { column: 'hit_entry_id', fromJson: 'moved.hitEntryId', type: 'BIGINT' },
-  hitMode: { column: 'hit_mode', fromJson: 'moved.hitMode', type: 'VARCHAR(16)' },
-  shape: { column: 'shape', fromJson: 'UNHEX(moved.shape)', type: 'CHAR(32)' },
-  submissionId: { column: 'submission_id', fromJson: 'moved.submissionId', type: 'BIGINT' },
-  hostLosses: { column: 'host_losses', fromJson: 'moved.hostLosses', type: 'INT' },
-  memoryGrowths: { column: 'memory_growths', fromJson: 'moved.memoryGrowths', type: 'INT' },
-  failureCode: { column: 'failure_code', fromJson: 'moved.failureCode', type: 'VARCHAR(40)' },
-  failure: { column: 'failure', fromJson: 'moved.failure', type: 'TEXT' },
+  fingerprint: { column: 'fingerprint', type: 'CHAR(64)', hex: true },
+  inputsModifiedMs: { column: 'inputs_modified_ms', type: 'BIGINT', hex: false },
+  hitEntryId: { column: 'hit_entry_id', type: 'BIGINT', hex: false },
+  hitMode: { column: 'hit_mode', type: 'VARCHAR(16)', hex: false },
+  shape: { column: 'shape', type: 'CHAR(32)', hex: true },
+  submissionId: { column: 'submission_id', type: 'BIGINT', hex: false },
+  hostLosses: { column: 'host_losses', type: 'INT', hex: false },
+  memoryGrowths: { column: 'memory_growths', type: 'INT', hex: false },
+  failureCode: { column: 'failure_code', type: 'VARCHAR(40)', hex: false },
+  failure: { column: 'failure', type: 'TEXT', hex: false },
 } as const;
+
+/** `tasks.column = …`, from a field of the rows or from a parameter. */
+const assign = (field: keyof typeof settable, value: string): string => `tasks.${settable[field].column} = ${settable[field].hex ? `UNHEX(${value})` : value}`;
 
 /** Digests are hex here. */
 export type Settable = { [K in keyof typeof settable]?: string | number | null };
@@ -71,20 +74,35 @@ function placeColumns(move: MoveName, details: MoveDetails): [sql: string, value
 }
 
 /** Moves tasks alike. Returns how many still stood where the move begins. */
-export async function moveTasks(session: Session, move: MoveName, ids: readonly number[], details: MoveDetails): Promise<number> {
+export async function moveTasks(session: Session, move: MoveName, ids: readonly number[], details: MoveDetails, set: Settable = {}): Promise<number> {
   if (ids.length === 0) return 0;
   const [columns, values] = placeColumns(move, details);
-  const [result] = await session.query<ResultSetHeader>(`UPDATE tasks SET ${columns} WHERE id IN (?) AND place IN (?)`, [...values, ids, guard(move)]);
+  const fields = Object.keys(set) as (keyof Settable)[];
+  const sets = [columns, ...fields.map((field) => assign(field, '?'))];
+  const [result] = await session.query<ResultSetHeader>(`UPDATE tasks SET ${sets.join(', ')} WHERE id IN (?) AND place IN (?)`, [
+    ...values, ...fields.map((field) => set[field] ?? null), ids, guard(move),
+  ]);
   return result.affectedRows;
 }
 
-/** Moves tasks each with values of its own, in one statement; all rows set the same fields. */
+/** Up to so many kinds of tasks are moved kind by kind: a plain update takes half the time of one that reads its values from JSON (12 and 20 µs a row). */
+const FEW_KINDS = 3;
+
+/** Moves tasks each with values of its own; all rows set the same fields. Returns how many still stood where the move begins. */
 export async function moveTasksEach(session: Session, move: MoveName, tasks: readonly MovedTask[], details: MoveDetails): Promise<number> {
-  const [first] = tasks;
-  if (!first) return 0;
-  const fields = (Object.keys(first.set) as (keyof Settable)[]).toSorted();
+  const kinds = Map.groupBy(tasks, ({ set }) => JSON.stringify(set));
+  if (kinds.size > FEW_KINDS) return moveFromJson(session, move, tasks, details);
+  let moved = 0;
+  for (const [first, ...others] of kinds.values()) {
+    if (first) moved += await moveTasks(session, move, [first, ...others].map(({ id }) => id), details, first.set);
+  }
+  return moved;
+}
+
+async function moveFromJson(session: Session, move: MoveName, tasks: readonly MovedTask[], details: MoveDetails): Promise<number> {
+  const fields = (Object.keys(tasks[0]?.set ?? {}) as (keyof Settable)[]).toSorted();
   const [columns, values] = placeColumns(move, details);
-  const sets = fields.map((field) => `tasks.${settable[field].column} = ${settable[field].fromJson}`);
+  const sets = fields.map((field) => assign(field, `moved.${field}`));
   const paths = fields.map((field, position) => `${field} ${settable[field].type} PATH '$[${position + 1}]'`);
   const [result] = await session.query<ResultSetHeader>(
     `UPDATE tasks JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$[0]', ${paths.join(', ')})) AS moved ON moved.id = tasks.id
@@ -97,13 +115,20 @@ export async function moveTasksEach(session: Session, move: MoveName, tasks: rea
 /** The rows of a `fail` move. */
 export const failedTask = (id: number, failure: Failure): MovedTask => ({ id, set: { failureCode: failure.kind, failure: failure.sentence } });
 
-/** Notes the fingerprints (hex) of tasks that stay at cache-check for now, so that an equal task's end finds them. */
-export async function noteFingerprints(session: Session, tasks: readonly { id: number; fingerprint: string }[]): Promise<void> {
+export interface NotedFingerprint {
+  id: number;
+  /** Hex. */
+  fingerprint: string;
+  inputsModifiedMs: number;
+}
+
+/** Notes the fingerprints of tasks that stay at cache-check for now, so that an equal task's end finds them. */
+export async function noteFingerprints(session: Session, tasks: readonly NotedFingerprint[]): Promise<void> {
   if (tasks.length === 0) return;
   await session.query(
-    `UPDATE tasks JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$[0]', fingerprint CHAR(64) PATH '$[1]')) AS noted ON noted.id = tasks.id
-     SET tasks.fingerprint = UNHEX(noted.fingerprint) WHERE tasks.place = 'cache-check'`,
-    [JSON.stringify(tasks.map(({ id, fingerprint }) => [id, fingerprint]))],
+    `UPDATE tasks JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$[0]', fingerprint CHAR(64) PATH '$[1]', modifiedMs BIGINT PATH '$[2]')) AS noted ON noted.id = tasks.id
+     SET tasks.fingerprint = UNHEX(noted.fingerprint), tasks.inputs_modified_ms = noted.modifiedMs WHERE tasks.place = 'cache-check'`,
+    [JSON.stringify(tasks.map(({ id, fingerprint, inputsModifiedMs }) => [id, fingerprint, inputsModifiedMs]))],
   );
 }
 

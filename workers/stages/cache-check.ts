@@ -26,11 +26,12 @@ export async function cacheCheck(fleet: Fleet, { tasks: ids }: Messages['cache-c
   const { pool } = fleet.database;
   const rows = await readTasksAt(pool, 'cache-check', ids);
   const checked = await checkTasks(fleet, rows);
-  const flights = checked.flatMap(({ row, fingerprint }): Flight[] => (fingerprint && readsCache(row.cache) ? [{ taskId: row.id, domain: cacheDomain(row), fingerprint }] : []));
+  const readers = checked.flatMap(({ row, fingerprint, inputsModifiedMs = 0 }) => (fingerprint && readsCache(row.cache) ? [{ row, fingerprint, inputsModifiedMs }] : []));
+  const flights = readers.map(({ row, fingerprint }): Flight => ({ taskId: row.id, domain: cacheDomain(row), fingerprint }));
 
   // In this order nothing is missed: once the fingerprint is noted, a leader that ends from now on finds this task;
   // one that ended before has its entry in place, because entries are looked up last.
-  await noteFingerprints(pool, flights.map(({ taskId, fingerprint }) => ({ id: taskId, fingerprint: fingerprint.toString('hex') })));
+  await noteFingerprints(pool, readers.map(({ row: { id }, fingerprint, inputsModifiedMs }) => ({ id, fingerprint: fingerprint.toString('hex'), inputsModifiedMs })));
   const leaders = await boardFlights(pool, flights, fleet.nowMs());
   const entries = await findEntries(fleet.database, flights);
 
@@ -84,12 +85,13 @@ async function moveDecided(fleet: Fleet, decided: readonly DecidedTask[]): Promi
   const hits = decided.flatMap(({ one: { row }, decision }) => (decision.do === 'hit' ? [{ id: row.id, set: { hitEntryId: decision.entryId } }] : []));
   const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));
   await saveComponents(pool, misses.flatMap(({ fingerprint, components }) => (fingerprint && components ? [{ fingerprint, components }] : [])));
-  const known = misses.flatMap(({ row, fingerprint, inputsModifiedMs = 0 }) => (fingerprint ? [{ id: row.id, set: { fingerprint: fingerprint.toString('hex'), inputsModifiedMs } }] : []));
-  const unknown = misses.flatMap(({ row, fingerprint }) => (fingerprint ? [] : [row.id]));
+  // Tasks that read the cache had their fingerprint noted before; those that only write it get it now.
+  const fresh = misses.flatMap(({ row, fingerprint, inputsModifiedMs = 0 }) => (fingerprint && !readsCache(row.cache) ? [{ id: row.id, set: { fingerprint: fingerprint.toString('hex'), inputsModifiedMs } }] : []));
+  const rest = misses.flatMap(({ row, fingerprint }) => (fingerprint && !readsCache(row.cache) ? [] : [row.id]));
 
   const moved = {
     hit: await moveTasksEach(pool, 'hit', hits, details),
-    miss: (await moveTasksEach(pool, 'miss', known, details)) + (await moveTasks(pool, 'miss', unknown, details)),
+    miss: (await moveTasksEach(pool, 'miss', fresh, details)) + (await moveTasks(pool, 'miss', rest, details)),
   };
   countMoves(fleet.metrics, 'cache-check', moved);
 

@@ -1,0 +1,139 @@
+/** The local AWS in a process of its own: S3, and a Batch whose containers run nothing but leave what a task leaves. */
+import { join } from 'node:path';
+import { SUBMISSION_VARIABLE } from '../core/s3-layout.ts';
+import type { LocalBatch, LatencyMs } from '../local/batch/server.ts';
+import { startLocalBatch } from '../local/batch/server.ts';
+import { createSimulatedRunner } from '../local/batch/runners/simulated.ts';
+import type { Container } from '../local/batch/runner.ts';
+import type { ThrottleSetting } from '../local/batch/throttle.ts';
+import type { RequestCount } from '../local/ledger.ts';
+import { startLocalS3, type LocalS3 } from '../local/s3/server.ts';
+import { serveParent } from './child.ts';
+import { createEffects, type Effects } from './container-effect.ts';
+
+export interface AwsSettings {
+  dataFolder: string;
+  bucket: string;
+  queue: string;
+  slots: number;
+  /** Added to every answer of S3 and Batch. */
+  requestMs: number;
+  latency: LatencyMs;
+  throttle: ThrottleSetting | 'off';
+  /** Containers run for so long, drawn evenly. */
+  runMs: [least: number, most: number];
+  seed: number;
+}
+
+export interface AwsUrls {
+  s3Url: string;
+  batchUrl: string;
+}
+
+export interface AwsCounts {
+  /** By service.operation, of the fleet alone: what the containers asked for is taken off. */
+  requests: Record<string, RequestCount>;
+  containerPuts: number;
+  containerGets: number;
+  starts: number;
+  running: number;
+  jobsStartedAgain: number;
+}
+
+/** When each attempt's result record was in S3, epoch ms: by submission key, then array index. */
+export type AttemptEnds = Map<string, number[]>;
+
+/** A small generator with a seed (mulberry32), so that two runs draw the same durations. */
+function createRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+let s3: LocalS3 | undefined;
+let batch: LocalBatch | undefined;
+let effects: Effects | undefined;
+let runMs: [number, number] = [0, 0];
+let random = createRandom(1);
+let ends: AttemptEnds = new Map();
+
+function planRun(container: Container) {
+  const [least, most] = runMs;
+  const durationMs = least + random() * (most - least);
+  const submissionUrl = container.environment[SUBMISSION_VARIABLE] ?? '';
+  const index = container.arrayIndex ?? 0;
+  const startedMs = Date.now();
+  return {
+    durationMs,
+    async effect() {
+      await effects?.leave({ submissionUrl, index, attempt: container.attempt, startedMs });
+      const key = submissionUrl.split('/').at(-2) ?? '';
+      const known = ends.get(key) ?? [];
+      ends.set(key, known);
+      known[index] = Date.now();
+    },
+  };
+}
+
+async function start(settings: AwsSettings): Promise<AwsUrls> {
+  s3 = await startLocalS3({ dataFolder: join(settings.dataFolder, 's3'), createBuckets: [settings.bucket], latencyMs: settings.requestMs });
+  effects = createEffects(s3.url);
+  runMs = settings.runMs;
+  random = createRandom(settings.seed);
+  batch = await startLocalBatch({
+    dataFolder: join(settings.dataFolder, 'batch'),
+    queues: [{ name: settings.queue, slots: settings.slots }],
+    runner: createSimulatedRunner(planRun),
+    latency: { ...settings.latency, requestMs: settings.requestMs },
+    throttle: settings.throttle,
+  });
+  return { s3Url: s3.url, batchUrl: batch.url };
+}
+
+function count(): AwsCounts {
+  if (!s3 || !batch || !effects) throw new Error('Not started yet.');
+  const ofBatch = batch.ledger.summary();
+  const requests = { ...s3.ledger.summary().requests, ...ofBatch.requests };
+  const { put, get } = effects.counts;
+  for (const [operation, taken] of [['s3.PutObject', put], ['s3.GetObject', get]] as const) {
+    const counted = requests[operation];
+    if (!counted) continue;
+    counted.count -= taken;
+    counted.byCode['OK'] = (counted.byCode['OK'] ?? 0) - taken;
+  }
+  return { requests, containerPuts: put, containerGets: get, starts: ofBatch.startsTotal, running: ofBatch.running, jobsStartedAgain: ofBatch.jobsStartedAgain };
+}
+
+const PUTS_AT_ONCE = 16;
+
+async function putInputs({ urls, bodyBytes }: { urls: readonly string[]; bodyBytes: number }): Promise<void> {
+  const pending = urls.values();
+  const work = async (): Promise<void> => {
+    for (const url of pending) await effects?.put(url, url.padEnd(bodyBytes, '.'));
+  };
+  await Promise.all(Array.from({ length: PUTS_AT_ONCE }, work));
+}
+
+serveParent(
+  {
+    start,
+    count,
+    putInputs,
+    ends: () => ends,
+    reset() {
+      s3?.ledger.reset();
+      batch?.ledger.reset();
+      if (effects) Object.assign(effects.counts, { put: 0, get: 0 });
+      ends = new Map();
+    },
+    setRunMs: (range: [number, number]) => void (runMs = range),
+  },
+  async () => {
+    effects?.close();
+    await Promise.all([batch?.close(), s3?.close()]);
+  },
+);

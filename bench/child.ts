@@ -1,0 +1,75 @@
+/** Processes of a benchmark: forked, asked by message, ended with us whatever happens. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+export interface Child {
+  pid: number;
+  /** Asks the process's handler of that name. Rejects with what the handler threw, or when the process ends first. */
+  ask<T>(name: string, given?: unknown): Promise<T>;
+  stop(): Promise<void>;
+}
+
+interface Answer {
+  id: number;
+  value?: unknown;
+  error?: string;
+}
+
+export interface ChildOptions {
+  env?: Record<string, string>;
+  /** Flags for node, such as --cpu-prof. */
+  nodeFlags?: readonly string[];
+}
+
+/** @param script file name beside this one */
+export function startChild(script: string, { env = {}, nodeFlags = [] }: ChildOptions = {}): Child {
+  const child = fork(fileURLToPath(new URL(script, import.meta.url)), { env: { ...process.env, ...env }, execArgv: [...nodeFlags], serialization: 'advanced' });
+  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  let asked = 0;
+  let hasEnded = false;
+  child.on('message', ({ id, value, error }: Answer) => {
+    const call = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) call?.resolve(value);
+    else call?.reject(new Error(`${script}: ${error}`));
+  });
+  child.on('exit', (code, signal) => {
+    hasEnded = true;
+    for (const { reject } of waiting.values()) reject(new Error(`${script} ended with ${signal ?? `exit code ${code}`} before it answered.`));
+  });
+  return {
+    pid: child.pid ?? 0,
+    ask: <T>(name: string, given?: unknown) =>
+      new Promise<T>((resolve, reject) => {
+        if (hasEnded) return reject(new Error(`${script} has ended.`));
+        asked += 1;
+        waiting.set(asked, { resolve: resolve as (value: unknown) => void, reject });
+        child.send({ id: asked, name, given });
+      }),
+    async stop() {
+      if (hasEnded) return;
+      const ended = once(child, 'exit');
+      child.disconnect();
+      await ended;
+    },
+  };
+}
+
+/** The child's side: answers by handler until the parent lets go, then closes. */
+export function serveParent(handlers: Record<string, (given: never) => unknown>, close: () => Promise<void>): void {
+  process.on('message', ({ id, name, given }: { id: number; name: string; given: never }) => {
+    void (async () => {
+      const answer: Answer = { id };
+      try {
+        const handler = handlers[name];
+        if (!handler) throw new Error(`No handler ${name}.`);
+        answer.value = await handler(given);
+      } catch (error) {
+        answer.error = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      }
+      process.send?.(answer);
+    })();
+  });
+  process.once('disconnect', () => void close().finally(() => process.exit()));
+}

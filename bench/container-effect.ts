@@ -1,0 +1,103 @@
+/**
+ * What a container would leave in S3, done cheaply: the outputs its manifest names and its result record, by raw HTTP.
+ * (Through the SDK 10,000 containers would cost the machine more than the fleet that is measured.)
+ */
+import { Agent, request } from 'node:http';
+import { parseManifestEntry, manifestCount, manifestIndexRange, valuesRange } from '../core/manifest.ts';
+import { encodeResultKey } from '../core/result-key.ts';
+import type { ResultRecord } from '../core/result.ts';
+import { parseS3Url } from '../core/s3-url.ts';
+import { createCrc } from '../local/s3/crc.ts';
+
+export const OUTPUT_BODY = 'the output of one task\n';
+
+/** The local S3 asks for a signature and does not verify it. */
+const authorization = 'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/s3/aws4_request';
+
+export interface EffectCounts {
+  put: number;
+  get: number;
+}
+
+export interface ContainerRun {
+  /** Value of BATCHWELL_SUBMISSION. */
+  submissionUrl: string;
+  index: number;
+  attempt: number;
+  startedMs: number;
+}
+
+export interface Effects {
+  /** Objects put and got, so that they can be told from the fleet's own requests. */
+  counts: EffectCounts;
+  put(url: string, body: string | Buffer): Promise<void>;
+  /** Resolves once the result record is written. */
+  leave(run: ContainerRun): Promise<void>;
+  close(): void;
+}
+
+export function createEffects(s3Url: string): Effects {
+  const { hostname, port } = new URL(s3Url);
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  const counts: EffectCounts = { put: 0, get: 0 };
+  const manifests = new Map<string, Promise<string[][]>>();
+  const crc = createCrc('CRC64NVME');
+  crc.update(Buffer.from(OUTPUT_BODY));
+  const crc64nvme = crc.digest().toString('base64');
+
+  function send(method: 'GET' | 'PUT', url: string, body?: string | Buffer): Promise<Buffer> {
+    const place = parseS3Url(url);
+    if (!place) throw new Error(`${url} is no S3 url.`);
+    const path = `/${place.bucket}/${place.key.split('/').map(encodeURIComponent).join('/')}`;
+    return new Promise((resolve, reject) => {
+      const call = request({ agent, hostname, port, method, path, headers: { authorization, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) } }, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('end', () => {
+          if (response.statusCode === 200) resolve(Buffer.concat(parts));
+          else reject(new Error(`${method} ${url}: ${response.statusCode} ${Buffer.concat(parts).toString('utf8').slice(0, 300)}`));
+        });
+      });
+      call.on('error', reject);
+      call.end(body);
+    });
+  }
+
+  async function readOutputs(submissionUrl: string): Promise<string[][]> {
+    counts.get += 1;
+    return outputsOf(await send('GET', `${submissionUrl}manifest`));
+  }
+
+  const put = async (url: string, body: string | Buffer): Promise<void> => {
+    counts.put += 1;
+    await send('PUT', url, body);
+  };
+  return {
+    counts,
+    put,
+    async leave({ submissionUrl, index, attempt, startedMs }) {
+      const reading = manifests.get(submissionUrl) ?? readOutputs(submissionUrl);
+      manifests.set(submissionUrl, reading);
+      const urls = (await reading)[index] ?? [];
+      for (const url of urls) await put(url, OUTPUT_BODY);
+      const endedMs = Date.now();
+      const record: ResultRecord = {
+        startedMs, endedMs, missingOutputs: [],
+        executors: [{ exitCode: 0, startedMs, endedMs }],
+        outputs: urls.map((_, output) => ({ output, path: '', sizeBytes: OUTPUT_BODY.length, crc64nvme })),
+      };
+      await put(`${submissionUrl}results/${encodeResultKey(index, attempt, record)}`, JSON.stringify(record));
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** Output urls of each index: the benchmark's tasks put them under out/, and no other value looks so. */
+function outputsOf(manifest: Buffer): string[][] {
+  return Array.from({ length: manifestCount(manifest) ?? 0 }, (_, index) => {
+    const { start, end } = manifestIndexRange(index);
+    const range = valuesRange(parseManifestEntry(manifest.subarray(start, end + 1), index));
+    const values = range ? manifest.toString('utf8', range.start, range.end + 1) : '';
+    return values.match(/s3:\/\/[^/]+\/out\/[^']+/g) ?? [];
+  });
+}

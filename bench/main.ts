@@ -1,0 +1,34 @@
+/**
+ * The benchmarks, one command each:
+ *
+ *   npm run bench -- scatter|singles|hits|watch|submit|scale|memory [--tasks 1000,10000] [--workers 1] [--out FILE]
+ *
+ * Prints a table and writes JSON to bench/results. Further options stand in options.ts.
+ */
+import { loadavg } from 'node:os';
+import { parseOptions, type BenchOptions } from './options.ts';
+import { printRows, saveRun, type Rows } from './report.ts';
+import { scatter } from './scatter.ts';
+
+interface Bench {
+  run(options: BenchOptions): Promise<Rows>;
+  tasks: number[];
+}
+
+const benches: Record<string, Bench> = {
+  scatter: { run: scatter, tasks: [1000, 10_000] },
+};
+
+const { name, options } = parseOptions(process.argv.slice(2));
+const bench = benches[name];
+if (!bench) {
+  console.error(`Which benchmark? One of ${Object.keys(benches).join(', ')}.`);
+  process.exit(2);
+}
+if (options.tasks.length === 0) options.tasks = bench.tasks;
+const loadBefore = loadavg()[0] ?? 0;
+const rows = await bench.run(options);
+printRows(rows);
+const { world, out, ...shown } = options;
+console.log(await saveRun({ bench: name, options: { ...shown, ...world }, rows, loadBefore, ...(out === undefined ? {} : { into: out }) }));
+process.exit(0);
