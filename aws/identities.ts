@@ -8,7 +8,7 @@
 import { sha256 } from '../core/ids.ts';
 import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
 import type { InputOf } from '../core/task.ts';
-import type { ObjectStore, SeenObject } from './s3.ts';
+import { isForGood, type ObjectStore, type SeenObject } from './s3.ts';
 
 /** Undefined: not there, or nothing tells (http). */
 export type Identity = string | undefined;
@@ -59,8 +59,16 @@ export async function seeObjects(objects: ObjectStore, urls: readonly string[]):
 }
 
 async function describeInto(objects: ObjectStore, url: string, seen: Map<string, SeenObject>): Promise<void> {
-  const one = await objects.describe(url);
+  const one = await unlessForGood(objects.describe(url));
   if (one) seen.set(url, one);
+}
+
+/** Undefined for what may not be read or cannot exist: one task's bad url must not hold up all tasks looked at with it. */
+function unlessForGood<T>(asked: Promise<T>): Promise<T | undefined> {
+  return asked.catch((error: unknown) => {
+    if (isForGood(error)) return undefined;
+    throw error;
+  });
 }
 
 /** Reads the folder from just before the first wanted key; what a foreign crowd hides is asked for one by one. */
@@ -72,13 +80,18 @@ async function listWanted(objects: ObjectStore, folder: string, wanted: Set<stri
   let pagesLeft = Math.ceil(wanted.size / 1000) * PAGES_PER_WANTED_THOUSAND;
 
   const missing = new Set(wanted);
-  for await (const page of objects.list(folder, { startAfterKey: justBefore(first) })) {
-    for (const one of page) if (missing.delete(one.url)) seen.set(one.url, one);
-    const end = page.at(-1)?.url;
-    if (end === undefined || Buffer.compare(Buffer.from(end), Buffer.from(lastUrl)) >= 0) return;
-    pagesLeft -= 1;
-    if (pagesLeft <= 0) break;
-  }
+  const listed = async (): Promise<'whole' | 'in-part'> => {
+    for await (const page of objects.list(folder, { startAfterKey: justBefore(first) })) {
+      for (const one of page) if (missing.delete(one.url)) seen.set(one.url, one);
+      const end = page.at(-1)?.url;
+      if (end === undefined || Buffer.compare(Buffer.from(end), Buffer.from(lastUrl)) >= 0) return 'whole';
+      pagesLeft -= 1;
+      if (pagesLeft <= 0) return 'in-part';
+    }
+    return 'whole';
+  };
+  // A bucket that may not be listed may still be read object by object.
+  if ((await unlessForGood(listed())) === 'whole') return;
   await inParallel([...missing].map((url) => () => describeInto(objects, url, seen)));
 }
 
@@ -95,7 +108,7 @@ const isMultipart = (etag: string): boolean => etag.includes('-');
 async function identityOf(objects: ObjectStore, url: string, seen: SeenObject | undefined): Promise<Identity> {
   if (!seen) return undefined;
   if (!isMultipart(seen.etag)) return `etag ${seen.etag} ${seen.sizeBytes}`;
-  const described = await objects.describe(url);
+  const described = await unlessForGood(objects.describe(url));
   if (!described) return undefined;
   const algorithm = CHECKSUM_ORDER.find((name) => described.checksums[name] !== undefined);
   if (algorithm !== undefined) return `${algorithm} ${described.checksums[algorithm]} ${described.sizeBytes}`;
@@ -107,10 +120,14 @@ function directoryIdentity(objects: ObjectStore, key: string, url: string, found
   return async () => {
     const prefix = url.endsWith('/') ? url : `${url}/`;
     const members: string[] = [];
-    for await (const page of objects.list(prefix)) {
-      const identities = await inParallel(page.map((one) => () => identityOf(objects, one.url, one)));
-      page.forEach((one, position) => members.push(`${one.url.slice(prefix.length)}\n${identities[position]}`));
-    }
+    const read = async (): Promise<true> => {
+      for await (const page of objects.list(prefix)) {
+        const identities = await inParallel(page.map((one) => () => identityOf(objects, one.url, one)));
+        page.forEach((one, position) => members.push(`${one.url.slice(prefix.length)}\n${identities[position]}`));
+      }
+      return true;
+    };
+    if (!(await unlessForGood(read()))) return void found.set(key, undefined);
     found.set(key, members.length === 0 ? undefined : `directory ${sha256(members.join('\n')).toString('hex')}`);
   };
 }

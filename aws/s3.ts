@@ -66,7 +66,9 @@ export interface ObjectStoreOptions {
 }
 
 export function openObjectStore({ metrics, pathStyle }: ObjectStoreOptions): ObjectStore {
-  const client = new S3Client({ maxAttempts: 6, forcePathStyle: pathStyle, followRegionRedirects: true });
+  // A copy of 5 GB takes minutes. Without throwOnRequestTimeout the SDK only warns, and waits for ever.
+  const requestHandler = { requestTimeout: 300_000, connectionTimeout: 5000, throwOnRequestTimeout: true };
+  const client = new S3Client({ maxAttempts: 6, forcePathStyle: pathStyle, followRegionRedirects: true, requestHandler });
   observeRequests(client, 's3', metrics);
 
   return {
@@ -182,6 +184,21 @@ async function copyInParts(client: S3Client, from: S3Place, to: S3Place, sizeByt
 const copySource = ({ bucket, key }: S3Place): string => `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
 const unquote = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
 const statusOf = (error: unknown): number => (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
+
+/**
+ * Whether an error of an ObjectStore will be the same next time: the object or bucket may not be read, or its name is
+ * none. Everything else (no connection, 5xx, throttling) may pass.
+ */
+export function isForGood(error: unknown): boolean {
+  if (error instanceof S3UrlError) return true;
+  const { cause } = error as { cause?: unknown };
+  const status = statusOf(cause);
+  if (status === 0) return NAME_ERRORS.test(String(cause));
+  return status >= 300 && status < 500 && ![408, 429].includes(status) && !/RequestTimeout|SlowDown|Expired|RequestTimeTooSkewed/.test((cause as Error).name);
+}
+
+/** What the SDK says of a bucket's name before it asks anybody. */
+const NAME_ERRORS = /[Bb]ucket name|Invalid (?:ARN|region)|hostname|valid host label/;
 
 function failedOn(what: string, which: string, cause: unknown): Error {
   if (cause instanceof S3UrlError) return cause;

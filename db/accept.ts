@@ -4,6 +4,7 @@ import { sha256 } from '../core/ids.ts';
 import type { NewTask } from '../core/task.ts';
 import { hoistConstants, splitTask, type Template } from '../core/template.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
+import { inParts } from './parts.ts';
 
 export interface NewScatter {
   name: string;
@@ -32,9 +33,6 @@ interface PreparedTask {
   values: string[];
 }
 
-/** Rows of one INSERT; 1,000 rows of about 1 kB stay far below max_allowed_packet (16 MiB). */
-const ROWS_PER_INSERT = 1000;
-
 /** Commits all of the tasks or none. */
 export async function acceptTasks(database: Database, request: AcceptRequest): Promise<Accepted> {
   const prepared = prepareTasks(request.tasks, { hoist: request.scatter !== undefined });
@@ -42,10 +40,9 @@ export async function acceptTasks(database: Database, request: AcceptRequest): P
   return inTransaction(database, async (session) => {
     const scatterId = request.scatter && (await insertScatter(session, request, request.scatter));
     const taskIds: number[] = [];
-    for (let start = 0; start < prepared.length; start += ROWS_PER_INSERT) {
-      const part = prepared.slice(start, start + ROWS_PER_INSERT);
-      const ids = await insertTasks(session, { request, scatterId, start, part, templateIds });
-      await insertTags(session, part, ids);
+    for (const rows of inParts(taskRows(request, { scatterId, prepared, templateIds }))) {
+      const ids = await insertTasks(session, rows);
+      await insertTags(session, prepared.slice(taskIds.length, taskIds.length + rows.length), ids);
       taskIds.push(...ids);
     }
     return { taskIds, ...(scatterId === undefined ? {} : { scatterId }) };
@@ -102,19 +99,17 @@ async function insertScatter(session: Session, request: AcceptRequest, scatter: 
   return result.insertId;
 }
 
-interface InsertPart {
-  request: AcceptRequest;
+interface Rows {
   scatterId: number | undefined;
-  start: number;
-  part: readonly PreparedTask[];
+  prepared: readonly PreparedTask[];
   templateIds: Map<Template, number>;
 }
 
-async function insertTasks(session: Session, { request, scatterId, start, part, templateIds }: InsertPart): Promise<number[]> {
-  const rows = part.map(({ task, template, values }, position) => [
+function taskRows(request: AcceptRequest, { scatterId, prepared, templateIds }: Rows): unknown[][] {
+  return prepared.map(({ task, template, values }, position) => [
     request.owner,
     scatterId ?? null,
-    scatterId === undefined ? null : start + position,
+    scatterId === undefined ? null : position,
     task.name,
     task.description,
     JSON.stringify(task.tags),
@@ -127,11 +122,14 @@ async function insertTasks(session: Session, { request, scatterId, start, part, 
     request.dueMs,
     request.nowMs,
   ]);
+}
+
+async function insertTasks(session: Session, rows: readonly (readonly unknown[])[]): Promise<number[]> {
   const [result] = await session.query<ResultSetHeader>(
     'INSERT INTO tasks (owner, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, warnings, place, moved_ms, due_ms, created_ms) VALUES ?',
     [rows],
   );
-  return consecutiveIds(session, result.insertId, part.length);
+  return consecutiveIds(session, result.insertId, rows.length);
 }
 
 /** The ids of one multi-row INSERT: InnoDB gives them in a row, a step apart (the step is 1 but for multi-primary clusters). */
@@ -143,5 +141,5 @@ async function consecutiveIds(session: Session, first: number, count: number): P
 
 async function insertTags(session: Session, part: readonly PreparedTask[], ids: readonly number[]): Promise<void> {
   const rows = part.flatMap(({ task }, position) => Object.entries(task.tags).map(([tagKey, tagValue]) => [tagKey, tagValue, ids[position]]));
-  if (rows.length > 0) await session.query('INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [rows]);
+  for (const part of inParts(rows)) await session.query('INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [part]);
 }

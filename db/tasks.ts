@@ -4,6 +4,7 @@ import type { Failure } from '../core/failures.ts';
 import { isEnd, moves, type MoveName, type Stage } from '../core/places.ts';
 import type { CacheMode } from '../core/task.ts';
 import type { Session } from './client.ts';
+import { clip } from './parts.ts';
 
 export interface TaskRow {
   id: number;
@@ -93,7 +94,7 @@ export async function moveTasksEach(session: Session, move: MoveName, tasks: rea
 }
 
 /** The rows of a `fail` move. */
-export const failedTask = (id: number, failure: Failure): MovedTask => ({ id, set: { failureCode: failure.kind, failure: failure.sentence } });
+export const failedTask = (id: number, failure: Failure): MovedTask => ({ id, set: { failureCode: failure.kind, failure: clip(failure.sentence) } });
 
 /** Notes the fingerprints (hex) of tasks that stay at cache-check for now, so that an equal task's end finds them. */
 export async function noteFingerprints(session: Session, tasks: readonly { id: number; fingerprint: string }[]): Promise<void> {

@@ -38,7 +38,8 @@ async function work<S extends Stage>(fleet: Fleet, stage: S, job: Job<Messages[S
   const { metrics } = fleet;
   const message = job.data;
   if ('tasks' in message) metrics.stageEntered.inc({ stage }, message.tasks.length);
-  metrics.messageWaitSeconds.observe({ stage }, Math.max(0, (job.processedOn ?? 0) - job.timestamp - job.delay) / 1000);
+  // A message that comes back later keeps its first timestamp: its wait would be its whole life.
+  if (job.attemptsStarted <= 1) metrics.messageWaitSeconds.observe({ stage }, Math.max(0, (job.processedOn ?? 0) - job.timestamp - job.delay) / 1000);
   const stop = metrics.messageSeconds.startTimer({ stage });
   const outcome = await pipeline[stage].run(fleet, message).catch((error: unknown) => {
     metrics.messages.inc({ stage, outcome: 'error' });

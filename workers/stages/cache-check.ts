@@ -2,7 +2,7 @@
 import { identityKey, resolveIdentities } from '../../aws/identities.ts';
 import { decideCache, type CacheDecision } from '../../core/cache-decision.ts';
 import { fingerprintComponents, fingerprintOf } from '../../core/fingerprint.ts';
-import { readsCache, type TaskSpec } from '../../core/task.ts';
+import { readsCache, writesCache, type TaskSpec } from '../../core/task.ts';
 import { fillTemplate } from '../../core/template.ts';
 import { boardFlights, findEntries, landFlights, lookupKey, type Flight } from '../../db/call-cache.ts';
 import { moveTasks, moveTasksEach, noteFingerprints, readTasksAt, type TaskRow } from '../../db/tasks.ts';
@@ -23,7 +23,7 @@ export async function cacheCheck(fleet: Fleet, { tasks: ids }: Messages['cache-c
   const { pool } = fleet.database;
   const rows = await readTasksAt(pool, 'cache-check', ids);
   const checked = await checkTasks(fleet, rows);
-  const flights = checked.flatMap(({ row, fingerprint }): Flight[] => (fingerprint && readsCache(row.cache) ? [{ taskId: row.id, domain: cacheDomain(row), fingerprint }] : []));
+  const flights = checked.flatMap(({ row, fingerprint }): Flight[] => (fingerprint && readsCache(row.cache) ? [{ taskId: row.id, domain: cacheDomain(row), fingerprint, writes: writesCache(row.cache) }] : []));
 
   // In this order nothing is missed: once the fingerprint is noted, a leader that ends from now on finds this task;
   // one that ended before has its entry in place, because entries are looked up last.
