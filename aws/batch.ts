@@ -111,8 +111,7 @@ export function openBatch(parts: { budget: Budget; metrics: Metrics; submitTimeo
     async submit(request) {
       try {
         // The signal bounds the whole of it: waiting for a connection, connecting, sending, the answer.
-        const abortSignal = AbortSignal.timeout(submitTimeoutMs);
-        const reply = await watched(() => submitClient.send(new SubmitJobCommand(submitInput(request)), { abortSignal }));
+        const reply = await watched(() => submitClient.send(new SubmitJobCommand(submitInput(request)), { abortSignal: AbortSignal.timeout(submitTimeoutMs) }));
         return reply.jobId === undefined ? { is: 'ambiguous', message: 'Batch answered without a job id' } : { is: 'accepted', jobId: reply.jobId };
       } catch (error) {
         return judgeSubmitError(error);
