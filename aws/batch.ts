@@ -1,7 +1,7 @@
 /** AWS Batch, as thin as it can be: replies become values, and an answer that leaves doubt says so. */
 import {
   BatchClient, DescribeJobsCommand, ListJobsCommand, RegisterJobDefinitionCommand, SubmitJobCommand, TerminateJobCommand,
-  type JobDetail, type JobStatus, type JobSummary, type RegisterJobDefinitionCommandInput, type SubmitJobCommandInput,
+  type JobDetail, type JobStatus, type JobSummary, type ListJobsCommandInput, type ListJobsCommandOutput, type RegisterJobDefinitionCommandInput, type SubmitJobCommandInput,
 } from '@aws-sdk/client-batch';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Budget } from './budget.ts';
@@ -22,11 +22,13 @@ export interface SubmitRequest {
 export type SubmitOutcome =
   | { is: 'accepted'; jobId: string }
   | { is: 'refused'; message: string }
-  | { is: 'try-later'; message: string }
+  | { is: 'try-later'; because: TryLater; message: string }
   | { is: 'ambiguous'; message: string };
 
-/** Whether a `try-later` came from AWS's rate limit, and not from something that Batch does not know (yet). */
-export const isThrottle = (message: string): boolean => /TooManyRequests|Throttl|RequestLimitExceeded|SlowDown/.test(message);
+/** `not-known`: a definition or queue that Batch, being eventually consistent, may come to know. */
+export type TryLater = 'throttled' | 'not-sent' | 'not-known';
+
+export type RegisterOutcome = { is: 'registered'; revision: string } | { is: 'refused'; message: string };
 
 export interface SeenJob {
   jobId: string;
@@ -44,9 +46,11 @@ export interface SeenJob {
 }
 
 export interface Batch {
-  register(definition: RegisterJobDefinitionCommandInput): Promise<string>;
-  /** Waits for the fleet's turn to call; before a submit, so that waiting does not eat into the call's own time. */
-  waitTurn(): Promise<void>;
+  /** The revision is name:revision. Throws where Batch neither took nor refused it. */
+  register(definition: RegisterJobDefinitionCommandInput): Promise<RegisterOutcome>;
+  /** Waits for the fleet's next request. Before `submit`, so that the wait is no part of the time a call may take. */
+  takeTurn(): Promise<void>;
+  /** The one call that takes no turn by itself. Settles within the submit timeout. */
   submit(request: SubmitRequest): Promise<SubmitOutcome>;
   /** Jobs of exactly this name, oldest first. */
   findByName(queue: string, jobName: string): Promise<SeenJob[]>;
@@ -59,24 +63,28 @@ export interface Batch {
   close(): void;
 }
 
-/** SubmitJob's answer is awaited so long; later it counts as ambiguous. */
-export const SUBMIT_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 15_000;
 const DESCRIBE_LIMIT = 100;
+const LIST_LIMIT = 1000;
 const THROTTLED = new Set(['TooManyRequestsException', 'ThrottlingException', 'Throttling', 'RequestLimitExceeded', 'SlowDown']);
 /** Client-side errors that come before anything is sent. */
 const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'CredentialsProviderError', 'EAI_AGAIN']);
 
-export function openBatch(parts: { budget: Budget; metrics: Metrics }): Batch {
-  const { budget, metrics } = parts;
-  const requestHandler = { requestTimeout: SUBMIT_TIMEOUT_MS, throwOnRequestTimeout: true, connectionTimeout: 5000 };
-  const client = new BatchClient({ maxAttempts: 5, requestHandler });
+/** Without throwOnRequestTimeout the SDK only warns, and waits on. */
+const within = (requestTimeout: number) => ({ requestTimeout, connectionTimeout: Math.min(requestTimeout, 5000), throwOnRequestTimeout: true });
+
+/** @param parts.submitTimeoutMs SubmitJob's answer is awaited so long; later it counts as ambiguous. */
+export function openBatch(parts: { budget: Budget; metrics: Metrics; submitTimeoutMs: number }): Batch {
+  const { budget, metrics, submitTimeoutMs } = parts;
+  const client = new BatchClient({ maxAttempts: 5, requestHandler: within(REQUEST_TIMEOUT_MS) });
   // SubmitJob has no idempotency token: a retry inside the SDK could submit twice.
-  const submitClient = new BatchClient({ maxAttempts: 1, requestHandler });
+  const submitClient = new BatchClient({ maxAttempts: 1, requestHandler: within(submitTimeoutMs) });
   observeRequests(client, 'batch', metrics);
   observeRequests(submitClient, 'batch', metrics);
 
-  async function call<T>(request: () => Promise<T>): Promise<T> {
-    await budget.take();
+  const call = <T>(request: () => Promise<T>): Promise<T> => budget.take().then(() => watched(request));
+
+  async function watched<T>(request: () => Promise<T>): Promise<T> {
     try {
       return await request();
     } catch (error) {
@@ -86,15 +94,26 @@ export function openBatch(parts: { budget: Budget; metrics: Metrics }): Batch {
   }
 
   return {
-    waitTurn: () => budget.take(),
     async register(definition) {
-      const reply = await call(() => client.send(new RegisterJobDefinitionCommand(definition)));
-      return `${reply.jobDefinitionName}:${reply.revision}`;
+      try {
+        const reply = await call(() => client.send(new RegisterJobDefinitionCommand(definition)));
+        return { is: 'registered', revision: `${reply.jobDefinitionName}:${reply.revision}` };
+      } catch (error) {
+        const judged = judgeSubmitError(error);
+        if (judged.is === 'refused') return judged;
+        throw error;
+      }
     },
+    takeTurn: () => budget.take(),
     async submit(request) {
-      const outcome = await submitOnce(submitClient, request);
-      if (outcome.is === 'try-later' && isThrottle(outcome.message)) await budget.slowDown();
-      return outcome;
+      try {
+        const region = await submitClient.config.region();
+        // The signal bounds the whole of it: waiting for a connection, connecting, sending, the answer.
+        const reply = await watched(() => submitClient.send(new SubmitJobCommand(submitInput(request, region)), { abortSignal: AbortSignal.timeout(submitTimeoutMs) }));
+        return reply.jobId === undefined ? { is: 'ambiguous', message: 'Batch answered without a job id' } : { is: 'accepted', jobId: reply.jobId };
+      } catch (error) {
+        return judgeSubmitError(error);
+      }
     },
     async findByName(queue, jobName) {
       const reply = await call(() => client.send(new ListJobsCommand({ jobQueue: queue, filters: [{ name: 'JOB_NAME', values: [jobName] }] })));
@@ -108,16 +127,7 @@ export function openBatch(parts: { budget: Budget; metrics: Metrics }): Batch {
       }
       return seen;
     },
-    async list(of, jobStatus) {
-      const seen: SeenJob[] = [];
-      const scope = 'queue' in of ? { jobQueue: of.queue } : of;
-      for (let nextToken: string | undefined, first = true; first || nextToken !== undefined; first = false) {
-        const reply = await call(() => client.send(new ListJobsCommand({ ...scope, jobStatus, maxResults: 1000, ...(nextToken === undefined ? {} : { nextToken }) })));
-        seen.push(...(reply.jobSummaryList ?? []).map(fromSummary));
-        nextToken = reply.nextToken;
-      }
-      return seen;
-    },
+    list: (of, jobStatus) => listAll(of, (page) => call(() => client.send(new ListJobsCommand({ ...page, jobStatus, maxResults: LIST_LIMIT })))),
     async terminate(jobId, reason) {
       await call(() => client.send(new TerminateJobCommand({ jobId, reason })));
     },
@@ -128,14 +138,15 @@ export function openBatch(parts: { budget: Budget; metrics: Metrics }): Batch {
   };
 }
 
-async function submitOnce(client: BatchClient, request: SubmitRequest): Promise<SubmitOutcome> {
-  try {
-    const region = await client.config.region();
-    const reply = await client.send(new SubmitJobCommand(submitInput(request, region)));
-    return reply.jobId === undefined ? { is: 'ambiguous', message: 'Batch answered without a job id' } : { is: 'accepted', jobId: reply.jobId };
-  } catch (error) {
-    return judgeSubmitError(error);
+async function listAll(of: { queue: string } | { arrayJobId: string }, ask: (page: ListJobsCommandInput) => Promise<ListJobsCommandOutput>): Promise<SeenJob[]> {
+  const seen: SeenJob[] = [];
+  const scope = 'queue' in of ? { jobQueue: of.queue } : of;
+  for (let nextToken: string | undefined, first = true; first || nextToken !== undefined; first = false) {
+    const reply = await ask({ ...scope, ...(nextToken === undefined ? {} : { nextToken }) });
+    seen.push(...(reply.jobSummaryList ?? []).map(fromSummary));
+    nextToken = reply.nextToken;
   }
+  return seen;
 }
 
 /** ECS on EC2 need not tell a container its region, and the stager's S3 client needs one. */
@@ -166,8 +177,9 @@ function judgeSubmitError(error: unknown): SubmitOutcome {
   const { message = String(error), $metadata } = error as { message?: string; $metadata?: { httpStatusCode?: number } };
   const status = $metadata?.httpStatusCode ?? 0;
   const words = `${name}: ${message}`;
-  if (THROTTLED.has(name) || status === 429 || NOT_SENT.has(name)) return { is: 'try-later', message: words };
-  if (status === 404) return { is: 'try-later', message: words };
+  if (THROTTLED.has(name) || status === 429) return { is: 'try-later', because: 'throttled', message: words };
+  if (NOT_SENT.has(name)) return { is: 'try-later', because: 'not-sent', message: words };
+  if (status === 404) return { is: 'try-later', because: 'not-known', message: words };
   if (status >= 400 && status < 500) return { is: 'refused', message: words };
   return { is: 'ambiguous', message: words };
 }

@@ -8,7 +8,7 @@
 import { sha256 } from '../core/ids.ts';
 import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
 import type { InputOf } from '../core/task.ts';
-import type { DescribedObject, ObjectStore, SeenObject } from './s3.ts';
+import { isForGood, type DescribedObject, type ObjectStore, type SeenObject } from './s3.ts';
 
 export interface InputSeen {
   /** Undefined: not there, or nothing tells (http). */
@@ -67,8 +67,16 @@ export async function seeObjects(objects: ObjectStore, urls: readonly string[]):
 }
 
 async function describeInto(objects: ObjectStore, url: string, seen: Map<string, SeenObject>): Promise<void> {
-  const one = await objects.describe(url);
+  const one = await unlessForGood(objects.describe(url));
   if (one) seen.set(url, one);
+}
+
+/** Undefined for what may not be read or cannot exist: one task's bad url must not hold up all tasks looked at with it. */
+function unlessForGood<T>(asked: Promise<T>): Promise<T | undefined> {
+  return asked.catch((error: unknown) => {
+    if (isForGood(error)) return undefined;
+    throw error;
+  });
 }
 
 /** Reads the folder from just before the first wanted key; what a foreign crowd hides is asked for one by one. */
@@ -79,13 +87,18 @@ async function listWanted(objects: ObjectStore, folder: string, wanted: Set<stri
   const lastUrl = formatS3Url({ bucket, key: last });
 
   const missing = new Set(wanted);
-  for await (const page of objects.list(folder, { startAfterKey: justBefore(first), firstPage: Math.min(1000, wanted.size + STRANGERS) })) {
-    const missed = missing.size;
-    for (const one of page) if (missing.delete(one.url)) seen.set(one.url, one);
-    const end = page.at(-1)?.url;
-    if (end === undefined || Buffer.compare(Buffer.from(end), Buffer.from(lastUrl)) >= 0) return;
-    if ((missed - missing.size) * 1000 < WANTED_PER_PAGE * page.length) break;
-  }
+  const listed = async (): Promise<'whole' | 'in-part'> => {
+    for await (const page of objects.list(folder, { startAfterKey: justBefore(first), firstPage: Math.min(1000, wanted.size + STRANGERS) })) {
+      const missed = missing.size;
+      for (const one of page) if (missing.delete(one.url)) seen.set(one.url, one);
+      const end = page.at(-1)?.url;
+      if (end === undefined || Buffer.compare(Buffer.from(end), Buffer.from(lastUrl)) >= 0) return 'whole';
+      if ((missed - missing.size) * 1000 < WANTED_PER_PAGE * page.length) return 'in-part';
+    }
+    return 'whole';
+  };
+  // A bucket that may not be listed may still be read object by object.
+  if ((await unlessForGood(listed())) === 'whole') return;
   await inParallel([...missing].map((url) => () => describeInto(objects, url, seen)));
 }
 
@@ -102,7 +115,7 @@ const isMultipart = (etag: string): boolean => etag.includes('-');
 async function identityOf(objects: ObjectStore, url: string, seen: SeenObject | undefined): Promise<InputSeen> {
   if (!seen) return NOT_THERE;
   if (!isMultipart(seen.etag)) return { identity: `etag ${seen.etag} ${seen.sizeBytes}`, modifiedMs: seen.lastModifiedMs };
-  const described = await objects.describe(url);
+  const described = await unlessForGood(objects.describe(url));
   return described ? { identity: multipartIdentity(described), modifiedMs: described.lastModifiedMs } : NOT_THERE;
 }
 
@@ -118,14 +131,18 @@ function directoryIdentity(objects: ObjectStore, key: string, url: string, found
     const prefix = url.endsWith('/') ? url : `${url}/`;
     const members: string[] = [];
     let modifiedMs = 0;
-    for await (const page of objects.list(prefix)) {
-      const identities = await inParallel(page.map((one) => () => identityOf(objects, one.url, one)));
-      page.forEach((one, position) => {
-        members.push(`${one.url.slice(prefix.length)}\n${identities[position]?.identity}`);
-        modifiedMs = Math.max(modifiedMs, identities[position]?.modifiedMs ?? 0);
-      });
-    }
-    found.set(key, members.length === 0 ? NOT_THERE : { identity: `directory ${sha256(members.join('\n')).toString('hex')}`, modifiedMs });
+    const read = async (): Promise<true> => {
+      for await (const page of objects.list(prefix)) {
+        const identities = await inParallel(page.map((one) => () => identityOf(objects, one.url, one)));
+        page.forEach((one, position) => {
+          members.push(`${one.url.slice(prefix.length)}\n${identities[position]?.identity}`);
+          modifiedMs = Math.max(modifiedMs, identities[position]?.modifiedMs ?? 0);
+        });
+      }
+      return true;
+    };
+    const readable = await unlessForGood(read());
+    found.set(key, !readable || members.length === 0 ? NOT_THERE : { identity: `directory ${sha256(members.join('\n')).toString('hex')}`, modifiedMs });
   };
 }
 

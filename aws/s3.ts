@@ -64,8 +64,11 @@ function placeOf(url: string): S3Place {
   return place;
 }
 
-/** Copies within S3 take as long as they take, but a silent connection is given up; the SDK's 50 sockets hold back a chunk of hits. */
-const REQUESTS = { connectionTimeout: 5000, socketTimeout: 120_000, httpAgent: { keepAlive: true, maxSockets: 128 }, httpsAgent: { keepAlive: true, maxSockets: 128 } };
+/** A copy of 5 GB takes minutes; without throwOnRequestTimeout the SDK only warns, and waits for ever. Its 50 sockets would hold back a chunk of hits. */
+const REQUESTS = {
+  connectionTimeout: 5000, requestTimeout: 300_000, throwOnRequestTimeout: true,
+  httpAgent: { keepAlive: true, maxSockets: 128 }, httpsAgent: { keepAlive: true, maxSockets: 128 },
+};
 
 const inS3 = ({ bucket, key }: S3Place) => ({ Bucket: bucket, Key: key });
 
@@ -189,6 +192,21 @@ async function copyInParts(client: S3Client, from: S3Place, to: S3Place, sizeByt
 const copySource = ({ bucket, key }: S3Place): string => `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
 const unquote = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
 const statusOf = (error: unknown): number => (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
+
+/**
+ * Whether an error of an ObjectStore will be the same next time: the object or bucket may not be read, or its name is
+ * none. Everything else (no connection, 5xx, throttling) may pass.
+ */
+export function isForGood(error: unknown): boolean {
+  if (error instanceof S3UrlError) return true;
+  const { cause } = error as { cause?: unknown };
+  const status = statusOf(cause);
+  if (status === 0) return NAME_ERRORS.test(String(cause));
+  return status >= 300 && status < 500 && ![408, 429].includes(status) && !/RequestTimeout|SlowDown|Expired|RequestTimeTooSkewed/.test((cause as Error).name);
+}
+
+/** What the SDK says of a bucket's name before it asks anybody. */
+const NAME_ERRORS = /[Bb]ucket name|Invalid (?:ARN|region)|hostname|valid host label/;
 
 function failedOn(what: string, which: string, cause: unknown): Error {
   if (cause instanceof S3UrlError) return cause;

@@ -70,6 +70,12 @@ function decideWithoutRecord(job: EndedJob, state: RetryState, policy: RetryPoli
   };
 }
 
+/** Of an attempt that says it was fenced although its own job owns the submission. */
+export const failUnfenced: PollDecision = {
+  do: 'fail', exitCode: stagerExit.fenced,
+  failure: { kind: 'result-missing', sentence: `Its container left no result record: exit code ${stagerExit.fenced}. ${failureKinds['result-missing'].advice}` },
+};
+
 const SENTENCES: Partial<Record<FailureKind, string>> = {
   'host-lost': 'Its host was lost too often',
   'out-of-memory': 'It needed more memory than it had',

@@ -4,6 +4,7 @@ import { sha256 } from '../core/ids.ts';
 import type { NewTask } from '../core/task.ts';
 import { hoistConstants, splitTask, type Template } from '../core/template.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
+import { inParts } from './parts.ts';
 
 export interface NewScatter {
   name: string;
@@ -32,34 +33,6 @@ interface PreparedTask {
   values: string[];
 }
 
-const ROWS_PER_INSERT = 1000;
-/**
- * Characters of one INSERT. A control character becomes 7 bytes when it is escaped for JSON and then for SQL, so that
- * this stays below the least max_allowed_packet in use (16 MiB) whatever the texts hold.
- */
-const CHARACTERS_PER_INSERT = 2 * 1024 ** 2;
-
-/** Cuts rows into INSERTs; a row that is too long for any is left to the server to judge. */
-function* insertsOf<T>(rows: readonly T[], lengthOf: (row: T) => number): Generator<{ start: number; part: readonly T[] }> {
-  let start = 0;
-  let length = 0;
-  for (const [position, row] of rows.entries()) {
-    const added = lengthOf(row);
-    if (position > start && (position - start >= ROWS_PER_INSERT || length + added > CHARACTERS_PER_INSERT)) {
-      yield { start, part: rows.slice(start, position) };
-      start = position;
-      length = 0;
-    }
-    length += added;
-  }
-  if (start < rows.length) yield { start, part: rows.slice(start) };
-}
-
-const lengthOfTask = ({ task, values }: PreparedTask): number => {
-  const tags = Object.entries(task.tags).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
-  return values.reduce((sum, value) => sum + value.length, tags + task.name.length + task.description.length);
-};
-
 /** Commits all of the tasks or none. */
 export async function acceptTasks(database: Database, request: AcceptRequest): Promise<Accepted> {
   const prepared = prepareTasks(request.tasks, { hoist: request.scatter !== undefined });
@@ -67,9 +40,9 @@ export async function acceptTasks(database: Database, request: AcceptRequest): P
   return inTransaction(database, async (session) => {
     const scatterId = request.scatter && (await insertScatter(session, request, request.scatter));
     const taskIds: number[] = [];
-    for (const { start, part } of insertsOf(prepared, lengthOfTask)) {
-      const ids = await insertTasks(session, { request, scatterId, start, part, templateIds });
-      await insertTags(session, part, ids);
+    for (const rows of inParts(taskRows(request, { scatterId, prepared, templateIds }))) {
+      const ids = await insertTasks(session, rows);
+      await insertTags(session, prepared.slice(taskIds.length, taskIds.length + rows.length), ids);
       taskIds.push(...ids);
     }
     return { taskIds, ...(scatterId === undefined ? {} : { scatterId }) };
@@ -126,19 +99,17 @@ async function insertScatter(session: Session, request: AcceptRequest, scatter: 
   return result.insertId;
 }
 
-interface InsertPart {
-  request: AcceptRequest;
+interface Rows {
   scatterId: number | undefined;
-  start: number;
-  part: readonly PreparedTask[];
+  prepared: readonly PreparedTask[];
   templateIds: Map<Template, number>;
 }
 
-async function insertTasks(session: Session, { request, scatterId, start, part, templateIds }: InsertPart): Promise<number[]> {
-  const rows = part.map(({ task, template, values }, position) => [
+function taskRows(request: AcceptRequest, { scatterId, prepared, templateIds }: Rows): unknown[][] {
+  return prepared.map(({ task, template, values }, position) => [
     request.owner,
     scatterId ?? null,
-    scatterId === undefined ? null : start + position,
+    scatterId === undefined ? null : position,
     task.name,
     task.description,
     JSON.stringify(task.tags),
@@ -151,11 +122,14 @@ async function insertTasks(session: Session, { request, scatterId, start, part, 
     request.dueMs,
     request.nowMs,
   ]);
+}
+
+async function insertTasks(session: Session, rows: readonly (readonly unknown[])[]): Promise<number[]> {
   const [result] = await session.query<ResultSetHeader>(
     'INSERT INTO tasks (owner, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, warnings, place, moved_ms, due_ms, created_ms) VALUES ?',
     [rows],
   );
-  return consecutiveIds(session, result.insertId, part.length);
+  return consecutiveIds(session, result.insertId, rows.length);
 }
 
 /** The ids of one multi-row INSERT: InnoDB gives them in a row, a step apart (the step is 1 but for multi-primary clusters). */
@@ -166,8 +140,6 @@ async function consecutiveIds(session: Session, first: number, count: number): P
 }
 
 async function insertTags(session: Session, part: readonly PreparedTask[], ids: readonly number[]): Promise<void> {
-  const rows = part.flatMap(({ task }, position) => Object.entries(task.tags).map(([key, value]) => ({ key, value, taskId: ids[position] })));
-  for (const insert of insertsOf(rows, ({ key, value }) => key.length + value.length)) {
-    await session.query('INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [insert.part.map(({ key, value, taskId }) => [key, value, taskId])]);
-  }
+  const rows = part.flatMap(({ task }, position) => Object.entries(task.tags).map(([tagKey, tagValue]) => [tagKey, tagValue, ids[position]]));
+  for (const part of inParts(rows)) await session.query('INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [part]);
 }

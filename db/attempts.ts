@@ -4,6 +4,7 @@ import type { AttemptOutcome } from '../core/attempts.ts';
 import type { Place } from '../core/places.ts';
 import type { ResultRecord } from '../core/result.ts';
 import type { Session } from './client.ts';
+import { clip, inParts } from './parts.ts';
 
 export interface OpenAttempt {
   taskId: number;
@@ -64,6 +65,18 @@ export async function readAttemptTasks(session: Session, submissionId: number): 
   return rows.map(({ slotValues, ...row }) => ({ ...row, values: JSON.parse(String(slotValues)) as string[] }) as unknown as AttemptTask);
 }
 
+/**
+ * Of these attempts those that have not ended, as `taskId.number`, locked until the transaction ends. What was read of
+ * an attempt before may be late: another poller may have ended it, and its task may be at its next attempt by now.
+ */
+export async function lockOpenAttempts(session: Session, taskIds: readonly number[]): Promise<Set<string>> {
+  if (taskIds.length === 0) return new Set();
+  const [rows] = await session.query<RowDataPacket[]>('SELECT task_id AS taskId, number FROM attempts WHERE task_id IN (?) AND outcome IS NULL FOR UPDATE', [taskIds]);
+  return new Set(rows.map((row) => attemptKey({ taskId: row['taskId'] as number, number: row['number'] as number })));
+}
+
+export const attemptKey = ({ taskId, number }: { taskId: number; number: number }): string => `${taskId}.${number}`;
+
 export interface EndedAttempt {
   taskId: number;
   number: number;
@@ -74,14 +87,12 @@ export interface EndedAttempt {
   batchAttempt?: number;
 }
 
-const ROWS_PER_UPDATE = 1000;
-
 /** Writes how attempts ended; one that has ended already stays as it is. */
 export async function endAttempts(session: Session, ended: readonly EndedAttempt[], nowMs: number): Promise<void> {
-  for (let start = 0; start < ended.length; start += ROWS_PER_UPDATE) {
-    const rows = ended.slice(start, start + ROWS_PER_UPDATE).map((one) => [
-      one.taskId, one.number, one.outcome, one.exitCode ?? null, one.reason ?? null, one.result ? JSON.stringify(one.result) : null, one.batchAttempt ?? null,
-    ]);
+  const all = ended.map((one) => [
+    one.taskId, one.number, one.outcome, one.exitCode ?? null, one.reason === undefined ? null : clip(one.reason), one.result ? JSON.stringify(one.result) : null, one.batchAttempt ?? null,
+  ]);
+  for (const rows of inParts(all)) {
     await session.query(
       `UPDATE attempts JOIN JSON_TABLE(?, '$[*]' COLUMNS (taskId BIGINT PATH '$[0]', number INT PATH '$[1]', outcome VARCHAR(16) PATH '$[2]',
          exitCode INT PATH '$[3]', reason TEXT PATH '$[4]', result MEDIUMTEXT PATH '$[5]', batchAttempt INT PATH '$[6]')) AS ended
@@ -92,12 +103,6 @@ export async function endAttempts(session: Session, ended: readonly EndedAttempt
       [JSON.stringify(rows), nowMs],
     );
   }
-}
-
-export interface AttemptResult {
-  taskId: number;
-  number: number;
-  result: ResultRecord | null;
 }
 
 /** Results of the latest attempts of tasks. */

@@ -3,6 +3,7 @@ import { and, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Components } from '../core/fingerprint.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
+import { inParts } from './parts.ts';
 import { cacheEntries, cacheOutputs } from './schema.ts';
 
 export interface CacheLookup {
@@ -64,7 +65,7 @@ export async function saveEntries(database: Database, entries: readonly NewEntry
     const outputs = entries.flatMap((entry) =>
       entry.outputs.map((one, position) => [ids.get(entry.taskId), position, one.output, one.path, one.url, one.sizeBytes, one.crc64nvme]),
     );
-    await session.query('INSERT IGNORE INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme) VALUES ?', [outputs]);
+    for (const part of inParts(outputs)) await session.query('INSERT IGNORE INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme) VALUES ?', [part]);
   });
 }
 
@@ -116,15 +117,20 @@ export async function readEntryOf({ orm }: Database, lookup: CacheLookup): Promi
 
 export interface Flight extends CacheLookup {
   taskId: number;
+  /** Whether it writes an entry when it is done; nobody gains by waiting for one that does not. */
+  writes: boolean;
 }
 
-/** Each task asks to be the one that computes its fingerprint. Returns who is, by `lookupKey`. */
+/** Each task that writes asks to be the one that computes its fingerprint. Returns who is, by `lookupKey`. */
 export async function boardFlights(session: Session, wanted: readonly Flight[], nowMs: number): Promise<Map<string, number>> {
   if (wanted.length === 0) return new Map();
-  await session.query('INSERT IGNORE INTO cache_flights (fingerprint, domain, task_id, since_ms) VALUES ?', [
-    // In the key's order: half the time (8 and 17 µs a row), and two that ask for the same ones do not lock crosswise.
-    wanted.toSorted((a, b) => a.fingerprint.compare(b.fingerprint)).map(({ fingerprint, domain, taskId }) => [fingerprint, domain, taskId, nowMs]),
-  ]);
+  // In the key's order: half the time (8 and 17 µs a row), and two that ask for the same ones do not lock crosswise.
+  const leaders = wanted.filter(({ writes }) => writes).toSorted((a, b) => a.fingerprint.compare(b.fingerprint));
+  if (leaders.length > 0) {
+    await session.query('INSERT IGNORE INTO cache_flights (fingerprint, domain, task_id, since_ms) VALUES ?', [
+      leaders.map(({ fingerprint, domain, taskId }) => [fingerprint, domain, taskId, nowMs]),
+    ]);
+  }
   const [rows] = await session.query<RowDataPacket[]>('SELECT fingerprint, domain, task_id AS taskId FROM cache_flights WHERE fingerprint IN (?)', [
     wanted.map(({ fingerprint }) => fingerprint),
   ]);

@@ -41,6 +41,11 @@ export async function claimRegistration(session: Session, claim: { id: number; n
   return result.affectedRows === 1;
 }
 
+/** Gives the right back before it lapses. */
+export async function releaseRegistration(session: Session, claim: { id: number; untilMs: number }): Promise<void> {
+  await session.query('UPDATE job_definitions SET claimed_until_ms = 0 WHERE id = ? AND claimed_until_ms = ?', [claim.id, claim.untilMs]);
+}
+
 export async function saveRevision(session: Session, id: number, revision: string): Promise<void> {
   await session.query('UPDATE job_definitions SET revision = ? WHERE id = ? AND revision IS NULL', [revision, id]);
 }

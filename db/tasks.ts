@@ -4,6 +4,7 @@ import type { Failure } from '../core/failures.ts';
 import { isEnd, moves, type MoveName, type Stage } from '../core/places.ts';
 import type { CacheMode } from '../core/task.ts';
 import type { Session } from './client.ts';
+import { clip } from './parts.ts';
 
 export interface TaskRow {
   id: number;
@@ -113,7 +114,7 @@ async function moveFromJson(session: Session, move: MoveName, tasks: readonly Mo
 }
 
 /** The rows of a `fail` move. */
-export const failedTask = (id: number, failure: Failure): MovedTask => ({ id, set: { failureCode: failure.kind, failure: failure.sentence } });
+export const failedTask = (id: number, failure: Failure): MovedTask => ({ id, set: { failureCode: failure.kind, failure: clip(failure.sentence) } });
 
 export interface NotedFingerprint {
   id: number;

@@ -2,7 +2,7 @@
 import type { AttemptOutcome } from '../core/attempts.ts';
 import type { PollDecision } from '../core/outcomes.ts';
 import type { SeenResult } from '../core/result.ts';
-import { endAttempts, type EndedAttempt, type OpenAttempt } from '../db/attempts.ts';
+import { attemptKey, endAttempts, lockOpenAttempts, type EndedAttempt, type OpenAttempt } from '../db/attempts.ts';
 import { inTransaction } from '../db/client.ts';
 import { failedTask, moveTasks, moveTasksEach, readTasksAt, type MovedTask } from '../db/tasks.ts';
 import { taskNudges, type Nudge } from '../queues/messages.ts';
@@ -29,18 +29,24 @@ export async function applyPolled(fleet: Fleet, polled: readonly PolledAttempt[]
 async function applyPart(fleet: Fleet, polled: readonly PolledAttempt[]): Promise<Nudge[]> {
   const nowMs = fleet.nowMs();
   const details = { nowMs, dueMs: nowMs + fleet.config.stallMs };
-  const ended = polled.filter(({ decision }) => decision.do !== 'wait' && decision.do !== 'find-owner');
-  const finalized = ended.flatMap(({ attempt, decision }) => (decision.do === 'finalize' ? [attempt.taskId] : []));
-  const again = await againMoves(fleet, ended);
-  const failures = ended.flatMap(({ attempt, decision }) => (decision.do === 'fail' && attempt.place === 'poll' ? [{ taskId: attempt.taskId, failure: decision.failure }] : []));
+  const decided = polled.filter(({ decision }) => decision.do !== 'wait' && decision.do !== 'find-owner');
+  const retried = await againMoves(fleet, decided);
 
-  const moved = await inTransaction(fleet.database, async (session) => {
+  const { finalized, again, failures, moved } = await inTransaction(fleet.database, async (session) => {
+    // A move's guard knows places, not attempts: a late look at the last attempt must not move a task at its next one.
+    const open = await lockOpenAttempts(session, decided.map(({ attempt }) => attempt.taskId));
+    const ended = decided.filter(({ attempt }) => open.has(attemptKey(attempt)));
+    const endedIds = new Set(ended.map(({ attempt }) => attempt.taskId));
+    const finalized = ended.flatMap(({ attempt, decision }) => (decision.do === 'finalize' ? [attempt.taskId] : []));
+    const again = retried.filter(({ id }) => endedIds.has(id));
+    const failures = ended.flatMap(({ attempt, decision }) => (decision.do === 'fail' && attempt.place === 'poll' ? [{ taskId: attempt.taskId, failure: decision.failure }] : []));
     await endAttempts(session, ended.map(endedAttempt), nowMs);
-    return {
+    const moved = {
       ended: await moveTasks(session, 'ended', finalized, details),
       again: await moveTasksEach(session, 'again', again, details),
       fail: await moveTasksEach(session, 'fail', failures.map(({ taskId, failure }) => failedTask(taskId, failure)), { nowMs, dueMs: null }),
     };
+    return { finalized, again, failures, moved };
   });
   countMoves(fleet.metrics, 'poll', moved);
   countFailures(fleet, failures.map(({ failure }) => failure));

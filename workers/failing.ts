@@ -1,7 +1,7 @@
 /** Ends attempts and tasks that cannot go on. */
 import type { Failure } from '../core/failures.ts';
 import { failureKinds } from '../core/failures.ts';
-import { endAttempts, readOpenAttempts } from '../db/attempts.ts';
+import { endAttempts, readOpenAttempts, type OpenAttempt } from '../db/attempts.ts';
 import { landFlights } from '../db/call-cache.ts';
 import { inTransaction } from '../db/client.ts';
 import { endSubmissions, type SubmissionRow } from '../db/submissions.ts';
@@ -12,11 +12,11 @@ import type { Fleet } from './fleet.ts';
 
 /** Batch would not take the job: its tasks fail with Batch's own words. */
 export async function failSubmission(fleet: Fleet, submission: SubmissionRow, words: string): Promise<Nudge[]> {
-  const failure: Failure = { kind: 'batch-refused', sentence: `AWS Batch refused submission ${submission.submissionKey} to queue ${submission.queue}: ${words}. ${failureKinds['batch-refused'].advice}` };
+  const failure: Failure = { kind: 'batch-refused', sentence: `AWS Batch refused submission ${submission.submissionKey} to queue ${submission.queue}: ${words.replace(/\.$/, '')}. ${failureKinds['batch-refused'].advice}` };
   const nowMs = fleet.nowMs();
   const attempts = await readOpenAttempts(fleet.database.pool, [submission.id]);
   const failed = await inTransaction(fleet.database, async (session) => {
-    await endAttempts(session, attempts.map(({ taskId, number }) => ({ taskId, number, outcome: 'failed', reason: words })), nowMs);
+    await endAttempts(session, attempts.map(({ taskId, number, place }) => ({ taskId, number, outcome: place === 'cancelled' ? 'cancelled' : 'failed', reason: words })), nowMs);
     const moved = await moveTasksEach(session, 'fail', attempts.map(({ taskId }) => failedTask(taskId, failure)), { nowMs, dueMs: null });
     await endSubmissions(session, [submission.id], nowMs);
     return moved;
@@ -24,6 +24,15 @@ export async function failSubmission(fleet: Fleet, submission: SubmissionRow, wo
   countMoves(fleet.metrics, 'submit', { fail: failed });
   countFailures(fleet, attempts.map(() => failure));
   return afterEnds(fleet, attempts.map(({ taskId }) => taskId));
+}
+
+/** All tasks of a submission were cancelled before Batch heard of it. */
+export async function dropCancelled(fleet: Fleet, submission: SubmissionRow, attempts: readonly OpenAttempt[]): Promise<void> {
+  const nowMs = fleet.nowMs();
+  await inTransaction(fleet.database, async (session) => {
+    await endAttempts(session, attempts.map(({ taskId, number }) => ({ taskId, number, outcome: 'cancelled' })), nowMs);
+    await endSubmissions(session, [submission.id], nowMs);
+  });
 }
 
 /** What ended tasks owe to others: equal calls that waited for them go on. */

@@ -47,7 +47,7 @@ export function openFleet(parts: FleetParts): Fleet {
   const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
   const budget = createBudget({ redis: queues.redis, key: `${config.redisPrefix}:budget:batch`, service: 'batch', perSecond: config.batchPerSecond, metrics });
-  const batch = openBatch({ budget, metrics });
+  const batch = openBatch({ budget, metrics, submitTimeoutMs: config.submitTimeoutMs });
   return {
     config, database, queues, objects, batch, metrics, log,
     templates: createTemplateCache(),

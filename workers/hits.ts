@@ -30,22 +30,15 @@ export async function applyHits(fleet: Fleet, tasks: readonly FinalizedTask[]): 
   const hits = tasks.map((task): Hit => ({ ...task, entryId: task.row.hitEntryId ?? 0, outputs: outputs.get(task.row.hitEntryId ?? 0) ?? [] }));
   const bad = await findBadEntries(fleet, entryIds, outputs);
 
-  const copied = await inParallel(hits.map((hit) => async () => bad.get(hit.entryId) ?? (fleet.config.cacheHit === 'copy' ? copyOutputs(fleet, hit) : undefined)));
+  const copied = await inParallel(hits.map((hit) => async () => !bad.has(hit.entryId) && (fleet.config.cacheHit !== 'copy' || (await copyOutputs(fleet, hit, bad)))));
   const applied: AppliedHits = { good: [], lost: [] };
-  for (const [position, hit] of hits.entries()) {
-    const reason = copied[position];
-    if (reason === undefined) applied.good.push(hit.row);
-    else {
-      applied.lost.push(hit.row);
-      bad.set(hit.entryId, reason);
-    }
-  }
+  for (const [position, { row }] of hits.entries()) (copied[position] ? applied.good : applied.lost).push(row);
   for (const [entryId, reason] of bad) {
     fleet.log.warn({ entryId, reason }, 'cache-entry-invalidated');
     fleet.metrics.cacheInvalidations.inc();
     await invalidateEntry(fleet.database, entryId, reason);
   }
-  await countHits(fleet.database, hits.filter(({ entryId }) => !bad.has(entryId)).map(({ entryId }) => entryId), fleet.nowMs());
+  await countHits(fleet.database, applied.good.flatMap(({ hitEntryId }) => hitEntryId ?? []), fleet.nowMs());
   return applied;
 }
 
@@ -73,12 +66,18 @@ async function whyNotUsable(fleet: Fleet, output: CacheOutput, { entryMs, found 
   return described?.checksums.crc64nvme === output.crc64nvme ? undefined : `${output.url} was written again with other content.`;
 }
 
-/** Copies every output to where the new task wants it. Returns why it could not, or undefined. */
-async function copyOutputs(fleet: Fleet, { spec, outputs }: Hit): Promise<string | undefined> {
+/**
+ * Copies every output to where the new task wants it; where that does not go the task has to run. Only an output that
+ * has just gone is the entry's fault: a url that may not be written to is the new task's own.
+ */
+async function copyOutputs(fleet: Fleet, { row, entryId, spec, outputs }: Hit, bad: Map<number, string>): Promise<boolean> {
   try {
     for (const output of outputs) await fleet.objects.copy(output.url, outputUrl(spec, output), output.sizeBytes);
-    return undefined;
+    return true;
   } catch (error) {
-    return (error as Error).message;
+    const { message, cause } = error as Error;
+    fleet.log.warn({ taskId: row.id, entryId, message }, 'cache-hit-not-copied');
+    if ((cause as Error | undefined)?.name === 'NoSuchKey') bad.set(entryId, message);
+    return false;
   }
 }

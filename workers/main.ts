@@ -35,9 +35,10 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
   const fleet = openFleet({ config, metrics, log, ...(options.onStep ? { onStep: options.onStep } : {}) });
   try {
     await requireNoEviction(fleet);
+    // Before the stages: a port that is taken ends the start while nothing runs yet.
+    const server = await serveMetrics(fleet, config.metricsPort);
     const running = (options.stages ?? stages).map((stage) => runStage(fleet, stage, options.concurrency));
     const sweeper = startSweeper(fleet);
-    const server = await serveMetrics(fleet, config.metricsPort);
     log.info({ stages: running.map(({ stage }) => stage), metrics: server.url }, 'worker-started');
     return {
       fleet,

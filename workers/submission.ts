@@ -3,20 +3,19 @@
  * what makes it safe is the intent in the row, a job name that says which submission it is, a look at Batch's listing
  * whenever an answer leaves doubt, and the owner object that fences a twin which shows up late.
  */
-import { isThrottle, SUBMIT_TIMEOUT_MS, type SubmitOutcome } from '../aws/batch.ts';
-import type { SeenJob } from '../aws/batch.ts';
+import type { RegisterOutcome, SubmitOutcome } from '../aws/batch.ts';
 import { encodeManifest } from '../core/manifest.ts';
 import { jobName } from '../core/packing.ts';
 import { definitionName } from '../core/job-definition.ts';
 import { inSubmission, submissionPrefix, SUBMISSION_VARIABLE } from '../core/s3-layout.ts';
 import { renderValues } from '../core/script.ts';
 import { decideSubmit } from '../core/submit-decision.ts';
-import { readAttemptTasks } from '../db/attempts.ts';
-import { claimRegistration, readJobDefinition, saveRevision, type JobDefinitionRow } from '../db/job-definitions.ts';
+import { readAttemptTasks, readOpenAttempts } from '../db/attempts.ts';
+import { claimRegistration, readJobDefinition, releaseRegistration, saveRevision, type JobDefinitionRow } from '../db/job-definitions.ts';
 import { markSubmitted, startCall, takeBackCall, type SubmissionRow } from '../db/submissions.ts';
 import type { Nudge } from '../queues/messages.ts';
 import { countMoves } from '../telemetry/metrics.ts';
-import { failSubmission } from './failing.ts';
+import { dropCancelled, failSubmission } from './failing.ts';
 import type { Fleet } from './fleet.ts';
 
 export type CarryOutcome = { do: 'done'; next: Nudge[] } | { do: 'wait'; waitMs: number };
@@ -30,33 +29,38 @@ const REGISTRATION_CLAIM_MS = 30_000;
 const CALL_AGAIN_MS = 1000;
 /** Batch is eventually consistent about new definitions and queues; what it does not know by then is not there. */
 const UNKNOWN_FOR_GOOD_MS = 120_000;
+/** Stands as the owner of a submission that is not to run. */
+const NOBODY = 'cancelled';
 
 export async function carryOn(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
-  const step = decideSubmit(submission, { callTimeoutMs: SUBMIT_TIMEOUT_MS, settleMs: fleet.config.settleMs }, fleet.nowMs());
+  const step = decideSubmit(submission, { callTimeoutMs: fleet.config.submitTimeoutMs, settleMs: fleet.config.settleMs }, fleet.nowMs());
   if (step.do === 'nothing') return done();
   if (step.do === 'wait') return step;
   return step.do === 'find' ? findAfterDoubt(fleet, submission) : call(fleet, submission);
 }
 
 async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
+  if (submission.cancelMs !== null && (await dropWhereAllCancelled(fleet, submission))) return done();
   const definition = await readJobDefinition(fleet.database.pool, submission.jobDefinitionId);
   if (!definition) throw new Error(`Submission ${submission.id} names job definition ${submission.jobDefinitionId}, which is not in the database.`);
-  const revision = definition.revision ?? (await register(fleet, definition));
-  if (revision === undefined) return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
+  const registered = definition.revision === null ? await register(fleet, definition) : { is: 'registered' as const, revision: definition.revision };
+  if (registered.is === 'refused') return done(...(await failSubmission(fleet, submission, registered.message)));
+  if (registered.is === 'under-way') return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
 
   fleet.step('submit.registered');
   await writeManifest(fleet, submission);
   fleet.step('submit.manifest-written');
-  await fleet.batch.waitTurn();
+  // From startCall on, others reckon with an answer within the timeout: waiting for a turn must come before.
+  await fleet.batch.takeTurn();
   const calledMs = fleet.nowMs();
-  const dueMs = calledMs + SUBMIT_TIMEOUT_MS + fleet.config.settleMs;
+  const dueMs = calledMs + fleet.config.submitTimeoutMs + fleet.config.settleMs;
   if (!(await startCall(fleet.database.pool, { id: submission.id, nowMs: calledMs, dueMs }))) return done();
 
   fleet.step('submit.call-started');
   const outcome = await fleet.batch.submit({
     jobName: jobName(submission.submissionKey),
     queue: submission.queue,
-    jobDefinition: revision,
+    jobDefinition: registered.revision,
     size: submission.size,
     environment: { [SUBMISSION_VARIABLE]: fleet.workUrl(submissionPrefix(submission.submissionKey)) },
     tags: { 'batchwell:submission': submission.submissionKey },
@@ -66,12 +70,12 @@ async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutco
 }
 
 async function afterCall(fleet: Fleet, submission: SubmissionRow & { calledMs: number }, outcome: SubmitOutcome): Promise<CarryOutcome> {
-  if (outcome.is === 'accepted') return accept(fleet, submission, outcome.jobId);
+  if (outcome.is === 'accepted') return accept(fleet, submission, [outcome.jobId]);
   fleet.log.warn({ submission: submission.submissionKey, outcome: outcome.is, message: outcome.message }, 'submit-not-accepted');
   const nowMs = fleet.nowMs();
 
-  if (outcome.is === 'ambiguous') return { do: 'wait', waitMs: SUBMIT_TIMEOUT_MS + fleet.config.settleMs };
-  const hopeless = nowMs - submission.createdMs > UNKNOWN_FOR_GOOD_MS && !isThrottle(outcome.message);
+  if (outcome.is === 'ambiguous') return { do: 'wait', waitMs: fleet.config.submitTimeoutMs + fleet.config.settleMs };
+  const hopeless = outcome.is === 'try-later' && outcome.because === 'not-known' && nowMs - submission.createdMs > UNKNOWN_FOR_GOOD_MS;
   if (outcome.is === 'refused' || hopeless) return done(...(await failSubmission(fleet, submission, outcome.message)));
   await takeBackCall(fleet.database.pool, { id: submission.id, calledMs: submission.calledMs, dueMs: nowMs + fleet.config.stallMs });
   return { do: 'wait', waitMs: CALL_AGAIN_MS };
@@ -79,29 +83,26 @@ async function afterCall(fleet: Fleet, submission: SubmissionRow & { calledMs: n
 
 /** The answer never came. The job's name tells whether Batch heard it. */
 async function findAfterDoubt(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
-  const name = jobName(submission.submissionKey);
-  const [first, ...twins] = await fleet.batch.findByName(submission.queue, name);
-  if (first) {
-    for (const twin of twins) await endTwin(fleet, twin, name);
-    return accept(fleet, { ...submission, calls: submission.calls + twins.length }, first.jobId);
-  }
+  const found = await fleet.batch.findByName(submission.queue, jobName(submission.submissionKey));
+  if (found.length > 0) return accept(fleet, submission, found.map(({ jobId }) => jobId));
   const calledMs = submission.calledMs ?? 0;
   const taken = await takeBackCall(fleet.database.pool, { id: submission.id, calledMs, dueMs: fleet.nowMs() + fleet.config.stallMs });
   return taken ? call(fleet, { ...submission, state: 'packed' }) : done();
 }
 
-async function endTwin(fleet: Fleet, twin: SeenJob, name: string): Promise<void> {
-  fleet.log.warn({ jobId: twin.jobId, jobName: name }, 'twin-ended');
-  await fleet.batch.terminate(twin.jobId, 'Batchwell: submitted twice; the other job runs.');
-}
-
 /**
  * Where SubmitJob was called more than once a twin may still show up, so the owner is written before anything else:
- * whoever stands in it runs, and the other changes nothing.
+ * whoever stands in it runs, and the other changes nothing. No job is ended before the owner is known: a container
+ * of any of them may have been the first to write itself there.
  */
-async function accept(fleet: Fleet, submission: SubmissionRow, jobId: string): Promise<CarryOutcome> {
-  const owner = submission.calls > 1 ? await claimOwner(fleet, submission.submissionKey, jobId) : jobId;
-  if (owner !== jobId) await fleet.batch.terminate(jobId, 'Batchwell: submitted twice; the other job runs.');
+async function accept(fleet: Fleet, submission: SubmissionRow, jobIds: readonly string[]): Promise<CarryOutcome> {
+  const [first = ''] = jobIds;
+  const owner = submission.calls > 1 || jobIds.length > 1 ? await claimOwner(fleet, submission.submissionKey, first) : first;
+  for (const jobId of jobIds) {
+    if (jobId === owner) continue;
+    fleet.log.warn({ submission: submission.submissionKey, jobId, owner }, 'twin-ended');
+    await fleet.batch.terminate(jobId, 'Batchwell: submitted twice; the other job runs.');
+  }
   const nowMs = fleet.nowMs();
   const moved = await markSubmitted(fleet.database, { id: submission.id, jobId: owner, nowMs, dueMs: nowMs + fleet.config.stallMs });
   fleet.step('submit.submitted');
@@ -120,21 +121,40 @@ export async function claimOwner(fleet: Fleet, key: string, jobId: string): Prom
   return owner.toString('utf8').trim();
 }
 
-/** One registration per content across the fleet; undefined while another worker does it. */
-async function register(fleet: Fleet, definition: JobDefinitionRow): Promise<string | undefined> {
+/** One registration per content across the fleet; `under-way` while another worker does it. */
+async function register(fleet: Fleet, definition: JobDefinitionRow): Promise<RegisterOutcome | { is: 'under-way' }> {
   const { pool } = fleet.database;
   const nowMs = fleet.nowMs();
-  if (!(await claimRegistration(pool, { id: definition.id, nowMs, untilMs: nowMs + REGISTRATION_CLAIM_MS }))) {
-    return (await readJobDefinition(pool, definition.id))?.revision ?? undefined;
+  const claim = { id: definition.id, nowMs, untilMs: nowMs + REGISTRATION_CLAIM_MS };
+  if (!(await claimRegistration(pool, claim))) {
+    const revision = (await readJobDefinition(pool, definition.id))?.revision ?? null;
+    return revision === null ? { is: 'under-way' } : { is: 'registered', revision };
   }
-  const revision = await fleet.batch.register({
-    jobDefinitionName: definitionName(definition.content, definition.digest),
-    ...definition.content,
-    propagateTags: true,
-    tags: { 'batchwell:content': definition.digest.toString('hex') },
-  });
-  await saveRevision(pool, definition.id, revision);
-  return revision;
+  try {
+    const outcome = await fleet.batch.register({
+      jobDefinitionName: definitionName(definition.content, definition.digest),
+      ...definition.content,
+      propagateTags: true,
+      tags: { 'batchwell:content': definition.digest.toString('hex') },
+    });
+    if (outcome.is === 'registered') await saveRevision(pool, definition.id, outcome.revision);
+    return outcome;
+  } finally {
+    // Also after a failure, so that the next try need not wait for the claim to lapse. Once there is a revision it is moot.
+    await releaseRegistration(pool, claim);
+  }
+}
+
+/**
+ * Nobody wants any of it any more, so it is not submitted at all. A call before may have been heard all the same:
+ * with an owner that no job has, its containers change nothing.
+ */
+async function dropWhereAllCancelled(fleet: Fleet, submission: SubmissionRow): Promise<boolean> {
+  const attempts = await readOpenAttempts(fleet.database.pool, [submission.id]);
+  if (attempts.some(({ place }) => place !== 'cancelled')) return false;
+  if (submission.calls > 0) await claimOwner(fleet, submission.submissionKey, NOBODY);
+  await dropCancelled(fleet, submission, attempts);
+  return true;
 }
 
 /** The same attempts give the same bytes, so a second write after a crash changes nothing. */

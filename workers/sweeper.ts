@@ -19,7 +19,9 @@ export function startSweeper(fleet: Fleet): Sweeper {
   const log = fleet.log.child({ stage: 'sweeper' });
   const running = (async () => {
     while (!stopping.signal.aborted) {
-      await sweep(fleet).catch((error: unknown) => log.error({ err: error }, 'sweep-failed'));
+      const swept = await sweep(fleet).catch((error: unknown) => void log.error({ err: error }, 'sweep-failed'));
+      // After the loss of all of Redis there is more than one sweep takes.
+      if ((swept ?? 0) >= ROWS_PER_SWEEP) continue;
       await sleep(fleet.config.sweepMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   })();

@@ -51,5 +51,11 @@ export async function seeResults(fleet: Fleet, submission: SubmissionRow, firstO
 async function fetchResult(fleet: Fleet, url: string, seen: SeenResult): Promise<SeenResult> {
   const body = await fleet.objects.get(url);
   if (!body) throw new Error(`The result record ${url} was listed but cannot be read.`);
-  return { ...seen, record: parseResultBody(JSON.parse(body.toString('utf8'))) };
+  try {
+    return { ...seen, record: parseResultBody(JSON.parse(body.toString('utf8'))) };
+  } catch (error) {
+    // As if it were not there: then Batch's word decides about this one attempt, and the others of its queue go on.
+    fleet.log.error({ url, err: error }, 'result-record-unreadable');
+    return seen;
+  }
 }

@@ -2,7 +2,7 @@
 import { identityKey, resolveIdentities } from '../../aws/identities.ts';
 import { decideCache, type CacheDecision } from '../../core/cache-decision.ts';
 import { fingerprintComponents, fingerprintOf, type Components } from '../../core/fingerprint.ts';
-import { readsCache, type TaskSpec } from '../../core/task.ts';
+import { readsCache, writesCache, type TaskSpec } from '../../core/task.ts';
 import { fillTemplate } from '../../core/template.ts';
 import { boardFlights, findEntries, landFlights, lookupKey, saveComponents, type Flight } from '../../db/call-cache.ts';
 import { moveTasks, moveTasksEach, noteFingerprints, readTasksAt, type TaskRow } from '../../db/tasks.ts';
@@ -27,7 +27,7 @@ export async function cacheCheck(fleet: Fleet, { tasks: ids }: Messages['cache-c
   const rows = await readTasksAt(pool, 'cache-check', ids);
   const checked = await checkTasks(fleet, rows);
   const readers = checked.flatMap(({ row, fingerprint, inputsModifiedMs = 0 }) => (fingerprint && readsCache(row.cache) ? [{ row, fingerprint, inputsModifiedMs }] : []));
-  const flights = readers.map(({ row, fingerprint }): Flight => ({ taskId: row.id, domain: cacheDomain(row), fingerprint }));
+  const flights = readers.map(({ row, fingerprint }): Flight => ({ taskId: row.id, domain: cacheDomain(row), fingerprint, writes: writesCache(row.cache) }));
 
   // In this order nothing is missed: once the fingerprint is noted, a leader that ends from now on finds this task;
   // one that ended before has its entry in place, because entries are looked up last.

@@ -1,6 +1,6 @@
 /** poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a new try or a failure. */
 import type { SeenJob } from '../../aws/batch.ts';
-import { decidePoll, type EndedJob, type PollDecision } from '../../core/outcomes.ts';
+import { decidePoll, failUnfenced, type EndedJob, type PollDecision } from '../../core/outcomes.ts';
 import { childJobId } from '../../core/packing.ts';
 import type { SeenResult } from '../../core/result.ts';
 import { endedCount, hasEnded, hasRun, nextLookMs } from '../../core/watching.ts';
@@ -32,7 +32,13 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   for (const submission of running) {
     const job = jobs.get(submission.jobId ?? '') ?? forgottenJob(submission, nowMs);
     const count = open.get(submission.id);
-    if (job && count && wantsReading(submission, job, count)) next.push(...(await readSubmission(fleet, submission, { job, count })));
+    if (!job || !count || !wantsReading(submission, job, count)) continue;
+    try {
+      next.push(...(await readSubmission(fleet, submission, { job, count })));
+    } catch (error) {
+      // It is looked at again next time; the others of the queue do not wait for it.
+      fleet.log.error({ submission: submission.submissionKey, err: error }, 'submission-not-read');
+    }
   }
   await postponeSubmissions(pool, running.map(({ id }) => id), nowMs + fleet.config.stallMs);
   await endSubmissions(pool, running.map(({ id }) => id), nowMs);
@@ -85,9 +91,10 @@ async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, co
   const endedUnread = endedCount(job) - (submission.size - count.open) - polled.length;
   if (endedUnread > 0) polled.push(...(await readWithoutRecord(fleet, submission, { job, unexplained })));
 
-  if (polled.some(({ decision }) => decision.do === 'find-owner')) await adoptOwner(fleet, submission);
+  const fenced = polled.some(({ decision }) => decision.do === 'find-owner');
+  const adopted = fenced && (await adoptOwner(fleet, submission));
   fleet.metrics.pollChanges.inc(polled.length);
-  const next = await applyPolled(fleet, polled);
+  const next = await applyPolled(fleet, adopted ? polled : polled.map(unfenced));
   fleet.step('poll.written');
   return next;
 }
@@ -141,14 +148,18 @@ async function terminateCancelled(fleet: Fleet, { submission, job, attempts }: {
   for (const { arrayIndex } of cancelled) await fleet.batch.terminate(childJobId(job.jobId, submission.size, arrayIndex), reason);
 }
 
-/** A twin came first: its job is the one to watch from now on. */
-async function adoptOwner(fleet: Fleet, submission: SubmissionRow): Promise<void> {
+/** An exit code that means fenced, from the job that owns the submission: then it is an exit code like any other. */
+const unfenced = (one: PolledAttempt): PolledAttempt => (one.decision.do === 'find-owner' ? { ...one, decision: failUnfenced } : one);
+
+/** A twin came first: its job is the one to watch from now on. False when the job itself is the owner. */
+async function adoptOwner(fleet: Fleet, submission: SubmissionRow): Promise<boolean> {
   const { jobId } = submission;
-  if (jobId === null) return;
+  if (jobId === null) return false;
   const owner = await claimOwner(fleet, submission.submissionKey, jobId);
-  if (owner === jobId) return;
+  if (owner === jobId) return false;
   fleet.log.warn({ submission: submission.submissionKey, was: jobId, owner }, 'twin-adopted');
   await adoptJob(fleet.database.pool, { id: submission.id, jobId: owner, was: jobId });
+  return true;
 }
 
 function countJobs(fleet: Fleet, queue: string, jobs: Iterable<SeenJob>): void {

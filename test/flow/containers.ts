@@ -1,0 +1,130 @@
+/**
+ * What a task's container does, played: it takes the fence as the stager does, writes the declared outputs and, as
+ * its last act, a result record. The local Batch runs it instead of a process.
+ */
+import { S3Client } from '@aws-sdk/client-s3';
+import { stagerExit } from '../../core/container.ts';
+import { encodeResultKey } from '../../core/result-key.ts';
+import type { ResultRecord, UploadedFile } from '../../core/result.ts';
+import { inSubmission, SUBMISSION_VARIABLE } from '../../core/s3-layout.ts';
+import { parseS3Url } from '../../core/s3-url.ts';
+import type { TaskSpec } from '../../core/task.ts';
+import type { ObjectStore } from '../../aws/s3.ts';
+import type { Container, Ended, Runner } from '../../local/batch/runner.ts';
+import { takeOrReadFence } from '../../stager/fence.ts';
+import { crcOf } from '../contract/s3-between.ts';
+
+/** How one attempt goes. All well, at once, when nothing is said. */
+export interface Behaviour {
+  durationMs?: number;
+  /** Waited for before anything is written. */
+  until?: Promise<unknown>;
+  /** Of the executor; the container ends with the same. */
+  exitCode?: number;
+  /** Positions of outputs that are not written. */
+  missing?: number[];
+  error?: ResultRecord['error'];
+  /** Ends like this without a record. */
+  noRecord?: Ended;
+  /** Writes a good record, yet ends like this. */
+  endsWith?: Ended;
+  /** Does not look at the fence at its start, as a stager that was just about to. */
+  beforeFence?: Promise<unknown>;
+}
+
+export interface Attempted {
+  taskId: number;
+  spec: TaskSpec;
+  container: Container;
+}
+
+/** An attempt that changed something: it wrote its outputs and its record. */
+export interface Effect {
+  taskId: number;
+  jobId: string;
+  attempt: number;
+}
+
+export interface ContainerParts {
+  objects(): ObjectStore;
+  /** The task at an index of a submission. */
+  findTask(submissionKey: string, arrayIndex: number): Promise<{ taskId: number; spec: TaskSpec }>;
+  behave(attempted: Attempted): Behaviour;
+  effects: Effect[];
+}
+
+export interface PlayedRunner extends Runner {
+  close(): void;
+}
+
+interface Alive {
+  killed: boolean;
+  gone: Promise<void>;
+}
+
+export function createPlayedRunner(parts: ContainerParts): PlayedRunner {
+  let s3: S3Client | undefined;
+  const client = (): S3Client => (s3 ??= new S3Client({}));
+  return {
+    name: 'simulated',
+    keepsLogs: false,
+    start(container) {
+      const { promise: ended, resolve: finish } = Promise.withResolvers<Ended>();
+      const { promise: gone, resolve: go } = Promise.withResolvers<void>();
+      const alive: Alive = { killed: false, gone };
+      play(parts, client, container, alive).then(finish, (cause: unknown) => finish({ exitCode: 1, reason: `The played container failed: ${String(cause)}` }));
+      return {
+        ended,
+        kill(signal) {
+          alive.killed = true;
+          go();
+          finish({ exitCode: signal === 'SIGKILL' ? 137 : 143, signal });
+        },
+      };
+    },
+    close: () => s3?.destroy(),
+  };
+}
+
+const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref());
+
+async function play(parts: ContainerParts, s3: () => S3Client, container: Container, alive: Alive): Promise<Ended> {
+  const { arrayIndex: index = 0, environment: { [SUBMISSION_VARIABLE]: prefix = '' } } = container;
+  const found = await parts.findTask(prefix.split('/').at(-2) ?? '', index);
+  const behaviour = parts.behave({ ...found, container });
+  if (behaviour.beforeFence) await Promise.race([behaviour.beforeFence, alive.gone]);
+  if (alive.killed) return {};
+  const fence = await takeOrReadFence(s3(), parseS3Url(prefix) ?? { bucket: '', key: '' }, container.jobId);
+  if (!fence.mine) return { exitCode: stagerExit.fenced };
+
+  await Promise.race([Promise.all([after(behaviour.durationMs ?? 0), behaviour.until]), alive.gone]);
+  if (alive.killed) return {};
+  if (behaviour.noRecord) return behaviour.noRecord;
+  const record = await writeResult(parts.objects(), { url: prefix, index, attempt: container.attempt }, { behaviour, spec: found.spec });
+  parts.effects.push({ taskId: found.taskId, jobId: container.jobId, attempt: container.attempt });
+  return behaviour.endsWith ?? endOf(record);
+}
+
+const endOf = ({ error, executors }: ResultRecord): Ended => ({ exitCode: error ? stagerExit[error.kind] : (executors[0]?.exitCode ?? 0) });
+
+/** Equal commands write equal outputs. */
+async function writeResult(
+  objects: ObjectStore, at: { url: string; index: number; attempt: number }, { behaviour, spec }: { behaviour: Behaviour; spec: TaskSpec },
+): Promise<ResultRecord> {
+  const content = Buffer.from(JSON.stringify(spec.executors.map(({ command }) => command)));
+  const missing = behaviour.missing ?? [];
+  const uploaded: UploadedFile[] = [];
+  for (const [output, { url }] of behaviour.error ? [] : spec.outputs.entries()) {
+    if (missing.includes(output)) continue;
+    await objects.put(url, content);
+    uploaded.push({ output, path: '', sizeBytes: content.length, crc64nvme: await crcOf(content) });
+  }
+  const nowMs = Date.now();
+  const record: ResultRecord = {
+    startedMs: nowMs, endedMs: nowMs, outputs: uploaded, missingOutputs: missing,
+    executors: behaviour.error?.kind === 'input' ? [] : [{ exitCode: behaviour.exitCode ?? 0, startedMs: nowMs, endedMs: nowMs }],
+    ...(behaviour.error ? { error: behaviour.error } : {}),
+  };
+  await objects.put(at.url + inSubmission.results + encodeResultKey(at.index, at.attempt, record), JSON.stringify(record));
+  return record;
+}

@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import { decideCache, type CacheDecision, type CacheFacts } from '../../core/cache-decision.ts';
+import { definitionContent, definitionDigest, definitionName, shapeOf } from '../../core/job-definition.ts';
+import { parseId, publicId } from '../../core/ids.ts';
+import { judgePrior, outputUrl, type PriorState } from '../../core/outputs.ts';
+import { childJobId, decidePack, jobName, submissionKey, type PackDecision } from '../../core/packing.ts';
+import { decideSubmit, type SubmitStep } from '../../core/submit-decision.ts';
+import type { Resources } from '../../core/task.ts';
+
+describe('decideCache', () => {
+  const facts: CacheFacts = { taskId: 5, mode: 'readwrite', hasOutputs: true, hasFingerprint: true };
+  test.each<[string, Partial<CacheFacts>, CacheDecision]>([
+    ['off', { mode: 'off', entryId: 1 }, { do: 'miss', because: 'off' }],
+    ['no outputs', { hasOutputs: false, entryId: 1 }, { do: 'miss', because: 'off' }],
+    ['an input that cannot be told', { hasFingerprint: false }, { do: 'miss', because: 'unreadable-input' }],
+    ['refresh reads nothing', { mode: 'refresh', entryId: 1, leaderId: 4 }, { do: 'miss', because: 'miss' }],
+    ['write reads nothing', { mode: 'write', entryId: 1, leaderId: 4 }, { do: 'miss', because: 'miss' }],
+    ['an entry', { entryId: 1 }, { do: 'hit', entryId: 1 }],
+    ['an entry, though somebody computes', { entryId: 1, leaderId: 4 }, { do: 'hit', entryId: 1 }],
+    ['read finds an entry', { mode: 'read', entryId: 1 }, { do: 'hit', entryId: 1 }],
+    ['somebody else computes', { leaderId: 4 }, { do: 'wait' }],
+    ['it computes itself', { leaderId: 5 }, { do: 'miss', because: 'miss' }],
+    ['nobody computes', {}, { do: 'miss', because: 'miss' }],
+  ])('%s', (_, change, expected) => expect(decideCache({ ...facts, ...change })).toEqual(expected));
+});
+
+describe('decidePack', () => {
+  const policy = { arraySize: 100, idleMs: 200, longestMs: 1000 };
+  test.each<[string, { count: number; oldestMs: number; newestMs: number }, PackDecision]>([
+    ['nothing is ready', { count: 0, oldestMs: 0, newestMs: 0 }, { do: 'nothing' }],
+    ['a full array goes at once', { count: 100, oldestMs: 10_000, newestMs: 10_000 }, { do: 'pack' }],
+    ['the last came just now', { count: 5, oldestMs: 9_900, newestMs: 9_950 }, { do: 'wait', waitMs: 150 }],
+    ['none came for a while', { count: 1, oldestMs: 9_000, newestMs: 9_800 }, { do: 'pack' }],
+    ['they keep coming: the first one’s patience counts', { count: 50, oldestMs: 9_050, newestMs: 9_999 }, { do: 'wait', waitMs: 50 }],
+    ['the first has waited long enough', { count: 50, oldestMs: 9_000, newestMs: 10_000 }, { do: 'pack' }],
+  ])('%s', (_, ready, expected) => expect(decidePack(ready, policy, 10_000)).toEqual(expected));
+});
+
+describe('decideSubmit', () => {
+  const policy = { callTimeoutMs: 15, settleMs: 5 };
+  test.each<[string, Parameters<typeof decideSubmit>[0], SubmitStep]>([
+    ['packed is called', { state: 'packed', calledMs: null }, { do: 'call' }],
+    ['packed again after a refusal is called', { state: 'packed', calledMs: 90 }, { do: 'call' }],
+    ['a call that may be under way is waited for', { state: 'calling', calledMs: 90 }, { do: 'wait', waitMs: 10 }],
+    ['a call that cannot be under way any more is looked for', { state: 'calling', calledMs: 80 }, { do: 'find' }],
+    ['running is nobody’s business here', { state: 'running', calledMs: 1 }, { do: 'nothing' }],
+    ['ended is nobody’s business here', { state: 'ended', calledMs: 1 }, { do: 'nothing' }],
+  ])('%s', (_, facts, expected) => expect(decideSubmit(facts, policy, 100)).toEqual(expected));
+});
+
+describe('names that say what they name', () => {
+  test('a submission’s key is its attempts; a second try is another', () => {
+    const packed = [{ taskId: 1, number: 1 }, { taskId: 2, number: 1 }];
+    expect(submissionKey(packed)).toBe(submissionKey([...packed]));
+    const others = [[{ taskId: 1, number: 1 }], [{ taskId: 1, number: 2 }, { taskId: 2, number: 1 }], [{ taskId: 11, number: 1 }, { taskId: 2, number: 1 }], packed.toReversed()];
+    expect(new Set([packed, ...others].map(submissionKey)).size).toBe(5);
+    expect(jobName(submissionKey(packed))).toMatch(/^[a-z0-9_-]{1,128}$/);
+  });
+
+  test('an attempt’s job is the array’s child, or the single job itself', () => {
+    expect([childJobId('j', 3, 2), childJobId('j', 1, 0)]).toEqual(['j:2', 'j']);
+  });
+
+  test('an id belongs to one row of one kind', () => {
+    const id = publicId('task', { id: 36, createdMs: 1_700_000_000_000 });
+    expect(id).toMatch(/^task-10-[0-9a-f]{6}$/);
+    expect(parseId('task', id)).toEqual({ key: 36 });
+    expect(publicId('task', { id: 36, createdMs: 1_700_000_000_001 })).not.toBe(id);
+    expect(parseId('scatter', id)).toBeUndefined();
+  });
+
+  test.each(['', 'task-', 'task-1', 'task-1-zzzzzz', 'task--aaaaaa', 'task-0-aaaaaa', ' task-1-aaaaaa', 'task-1-aaaaaa\n', 'task-zzzzzzzzzzz-aaaaaa', 'TASK-1-aaaaaa'])('%j is no id', (id) => {
+    expect(parseId('task', id)).toBeUndefined();
+  });
+});
+
+describe('a job definition', () => {
+  const resources: Resources = { cpu_cores: 2, ram_gb: 1.5, disk_gb: 10, preemptible: false };
+  const settings = { jobRole: '', hostFolder: '/opt/batchwell', memoryGrowths: 0 };
+  const nameOf = (image: string, more: Partial<Resources> = {}, memoryGrowths = 0): string => {
+    const content = definitionContent(image, { ...resources, ...more }, { ...settings, memoryGrowths });
+    return definitionName(content, definitionDigest(content));
+  };
+
+  test('of equal content has an equal name, whatever does not go into it', () => {
+    expect(nameOf('a:1', { disk_gb: 99, preemptible: true, queue: 'q' })).toBe(nameOf('a:1'));
+    expect(new Set([nameOf('a:1'), nameOf('a:2'), nameOf('b/a:1'), nameOf('a:1', { cpu_cores: 3 }), nameOf('a:1', { ram_gb: 2 }), nameOf('a:1', { timeout_seconds: 60 }), nameOf('a:1', {}, 1)]).size).toBe(7);
+  });
+
+  test.each(['debian', 'debian:12', 'registry.example:5000/a/b_c:1.2.3', `x@sha256:${'0'.repeat(64)}`, `@sha256:${'0'.repeat(64)}`, '', '日本', `a/${'long'.repeat(80)}`, 'under_score'])('of image %j has a name that Batch takes', (image) => {
+    expect(nameOf(image)).toMatch(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/);
+  });
+
+  test('rounds memory up to MiB, doubles it by growth, and never asks for less than Batch’s least', () => {
+    const memoryOf = (ram: number, growths = 0): string | undefined =>
+      definitionContent('a', { ...resources, ram_gb: ram }, { ...settings, memoryGrowths: growths }).containerProperties.resourceRequirements.find(({ type }) => type === 'MEMORY')?.value;
+    expect([memoryOf(1.5), memoryOf(1.5, 1), memoryOf(1.5, 2), memoryOf(0.0001), memoryOf(1.0001)]).toEqual(['1536', '3072', '6144', '4', '1025']);
+  });
+
+  test('its queue and priority tell shapes apart', () => {
+    const definition = Buffer.alloc(32, 1);
+    const shapes = [shapeOf({ definition, queue: 'a', priority: 0 }), shapeOf({ definition, queue: 'b', priority: 0 }), shapeOf({ definition, queue: 'a', priority: 1 }), shapeOf({ definition: Buffer.alloc(32, 2), queue: 'a', priority: 0 })];
+    expect(new Set(shapes.map((shape) => shape.toString('hex'))).size).toBe(4);
+    expect(shapes[0]).toHaveLength(16);
+  });
+});
+
+describe('outputs', () => {
+  const prior = { output: 0, path: '', sizeBytes: 5, crc64nvme: 'x', url: 's3://b/k' };
+  test.each<[string, Parameters<typeof judgePrior>[2], PriorState]>([
+    ['not there', undefined, 'gone'],
+    ['of another size', { sizeBytes: 6, lastModifiedMs: 0 }, 'gone'],
+    ['older than the entry', { sizeBytes: 5, lastModifiedMs: 90_000 }, 'as-it-was'],
+    ['of the entry’s own moment, by another clock', { sizeBytes: 5, lastModifiedMs: 104_000 }, 'as-it-was'],
+    ['written again since', { sizeBytes: 5, lastModifiedMs: 106_000 }, 'maybe-changed'],
+  ])('a prior one %s', (_, found, expected) => expect(judgePrior(prior, 100_000, found)).toBe(expected));
+
+  test('lie at their url, or below it', () => {
+    const spec = { inputs: [], executors: [], resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false }, volumes: [], outputs: [{ url: 's3://b/file', path: '/f', type: 'FILE' as const }, { url: 's3://b/dir/', path: '/d', type: 'DIRECTORY' as const }] };
+    expect([outputUrl(spec, { output: 0, path: '' }), outputUrl(spec, { output: 1, path: 'a/b c' })]).toEqual(['s3://b/file', 's3://b/dir/a/b c']);
+    expect(() => outputUrl(spec, { output: 2, path: '' })).toThrow('The task declares 2 outputs; there is no output 2.');
+  });
+});
