@@ -91,10 +91,10 @@ describe('a job definition', () => {
     expect(nameOf(image)).toMatch(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/);
   });
 
-  test('rounds memory up to MiB, doubles it by growth, and never asks for less than Batch’s least', () => {
+  test('rounds memory up to MiB, doubles it by growth, and never asks for less than the stager needs', () => {
     const memoryOf = (ram: number, growths = 0): string | undefined =>
       definitionContent('a', { ...resources, ram_gb: ram }, { ...settings, memoryGrowths: growths }).containerProperties.resourceRequirements.find(({ type }) => type === 'MEMORY')?.value;
-    expect([memoryOf(1.5), memoryOf(1.5, 1), memoryOf(1.5, 2), memoryOf(0.0001), memoryOf(1.0001)]).toEqual(['1536', '3072', '6144', '4', '1025']);
+    expect([memoryOf(1.5), memoryOf(1.5, 1), memoryOf(1.5, 2), memoryOf(0.0001), memoryOf(1.0001)]).toEqual(['1536', '3072', '6144', '128', '1025']);
   });
 
   test('its queue and priority tell shapes apart', () => {
