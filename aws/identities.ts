@@ -112,11 +112,14 @@ function justBefore(key: string): string {
 
 const isMultipart = (etag: string): boolean => etag.includes('-');
 
+/** Headers give seconds; some S3-compatible servers give milliseconds in listings. */
+const wholeSeconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
+
 async function identityOf(objects: ObjectStore, url: string, seen: SeenObject | undefined): Promise<InputSeen> {
   if (!seen) return NOT_THERE;
-  if (!isMultipart(seen.etag)) return { identity: `etag ${seen.etag} ${seen.sizeBytes}`, modifiedMs: seen.lastModifiedMs };
+  if (!isMultipart(seen.etag)) return { identity: `etag ${seen.etag} ${seen.sizeBytes}`, modifiedMs: wholeSeconds(seen.lastModifiedMs) };
   const described = await unlessForGood(objects.describe(url));
-  return described ? { identity: multipartIdentity(described), modifiedMs: described.lastModifiedMs } : NOT_THERE;
+  return described ? { identity: multipartIdentity(described), modifiedMs: wholeSeconds(described.lastModifiedMs) } : NOT_THERE;
 }
 
 function multipartIdentity(object: DescribedObject): string {

@@ -71,5 +71,6 @@ export function findObject(call: Call): { bucket: Bucket; object: StoredObject }
 }
 
 export const quoted = (etag: string) => `"${etag}"`;
-export const isoTime = (ms: number) => new Date(ms).toISOString();
+/** S3's own form: milliseconds stand there, and are always 000. */
+export const isoTime = (ms: number) => new Date(Math.floor(ms / 1000) * 1000).toISOString();
 export const httpTime = (ms: number) => new Date(ms).toUTCString();
