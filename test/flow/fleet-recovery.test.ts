@@ -113,12 +113,12 @@ describe('a late look at an attempt', () => {
   });
 });
 
-describe('cancel', () => {
-  const cancel = async (ids: readonly number[]): Promise<void> => {
-    const { queues } = await cancelTasks(world.database, ids, Date.now());
-    await world.queues.nudge(queues.map((queue) => ({ stage: 'poll', message: { queue } })));
-  };
+const cancel = async (ids: readonly number[]): Promise<void> => {
+  const { queues } = await cancelTasks(world.database, ids, Date.now());
+  await world.queues.nudge(queues.map((queue) => ({ stage: 'poll', message: { queue } })));
+};
 
+describe('cancel', () => {
   test('of all that runs ends the array with one call', async () => {
     world.behave(() => ({ durationMs: 60_000 }));
     await world.startWorkers();
