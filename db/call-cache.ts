@@ -1,5 +1,5 @@
 /** The call cache: entries by fingerprint, their outputs, and who is computing a fingerprint right now. */
-import { and, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNull } from 'drizzle-orm';
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Components } from '../core/fingerprint.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
@@ -72,7 +72,9 @@ export async function saveEntries(database: Database, entries: readonly NewEntry
 /** Notes what fingerprints are made of; the same fingerprint is always made of the same. */
 export async function saveComponents(session: Session, known: readonly { fingerprint: Buffer; components: Components }[]): Promise<void> {
   if (known.length === 0) return;
-  await session.query('INSERT IGNORE INTO cache_components (fingerprint, components) VALUES ?', [known.map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)])]);
+  for (const part of inParts(known.map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)]))) {
+    await session.query('INSERT IGNORE INTO cache_components (fingerprint, components) VALUES ?', [part]);
+  }
 }
 
 /** What the fingerprint of a task was made of when it was checked; undefined when it had none. */
@@ -90,10 +92,12 @@ export async function invalidateEntry(database: Database, id: number, reason: st
   await database.orm.update(cacheEntries).set({ invalidReason: reason }).where(and(eq(cacheEntries.id, id), isNull(cacheEntries.invalidReason)));
 }
 
-export async function countHits(database: Database, entryIds: readonly number[], nowMs: number): Promise<void> {
-  const groups = Map.groupBy(Map.groupBy(entryIds, (id) => id), ([, same]) => same.length);
+/** Adds a hit for each time an entry is named. In the order of ids, so that two who count do not wait for each other. */
+export async function countHits(session: Session, entryIds: readonly number[], nowMs: number): Promise<void> {
+  const sorted = entryIds.toSorted((a, b) => a - b);
+  const groups = Map.groupBy(Map.groupBy(sorted, (id) => id), ([, same]) => same.length);
   for (const [times, ids] of groups) {
-    await database.orm.update(cacheEntries).set({ hits: sql`${cacheEntries.hits} + ${times}`, lastHitMs: nowMs }).where(inArray(cacheEntries.id, ids.map(([id]) => id)));
+    await session.query('UPDATE cache_entries SET hits = hits + ?, last_hit_ms = ? WHERE id IN (?)', [times, nowMs, ids.map(([id]) => id)]);
   }
 }
 

@@ -34,6 +34,13 @@ export async function readTasksAt(session: Session, stage: Stage, ids: readonly 
   return rows.map(({ slotValues, ...row }) => ({ ...row, values: JSON.parse(String(slotValues)) as string[] }) as unknown as TaskRow);
 }
 
+/** Those of the tasks that stand at `stage`, locked until the transaction ends. */
+export async function lockTasksAt(session: Session, stage: Stage, ids: readonly number[]): Promise<Set<number>> {
+  if (ids.length === 0) return new Set();
+  const [rows] = await session.query<RowDataPacket[]>('SELECT id FROM tasks WHERE id IN (?) AND place = ? ORDER BY id FOR UPDATE', [ids, stage]);
+  return new Set(rows.map((row) => row['id'] as number));
+}
+
 export interface MoveDetails {
   nowMs: number;
   /** When the sweeper should wonder; null for an end, or where something else is watched in the task's stead. */

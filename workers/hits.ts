@@ -2,7 +2,7 @@
 import { inParallel, seeObjects } from '../aws/identities.ts';
 import type { SeenObject } from '../aws/s3.ts';
 import { judgePrior, outputUrl } from '../core/outputs.ts';
-import { countHits, invalidateEntry, readEntryOutputs, readEntryTimes, type CacheOutput } from '../db/call-cache.ts';
+import { invalidateEntry, readEntryOutputs, readEntryTimes, type CacheOutput } from '../db/call-cache.ts';
 import type { TaskSpec } from '../core/task.ts';
 import type { TaskRow } from '../db/tasks.ts';
 import type { Fleet } from './fleet.ts';
@@ -38,7 +38,6 @@ export async function applyHits(fleet: Fleet, tasks: readonly FinalizedTask[]): 
     fleet.metrics.cacheInvalidations.inc();
     await invalidateEntry(fleet.database, entryId, reason);
   }
-  await countHits(fleet.database, applied.good.flatMap(({ hitEntryId }) => hitEntryId ?? []), fleet.nowMs());
   return applied;
 }
 

@@ -24,7 +24,7 @@ export interface Workers {
   readonly fleet: Fleet;
   /** Where /metrics, /healthz and /readyz are. */
   readonly metricsUrl: string;
-  /** Takes no new messages, finishes those in hand, closes every connection. */
+  /** Takes no new messages, finishes those in hand, closes every connection. A second call waits for the first. */
   close(): Promise<void>;
 }
 
@@ -40,16 +40,14 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     const running = (options.stages ?? stages).map((stage) => runStage(fleet, stage, options.concurrency));
     const sweeper = startSweeper(fleet);
     log.info({ stages: running.map(({ stage }) => stage), metrics: server.url }, 'worker-started');
-    return {
-      fleet,
-      metricsUrl: server.url,
-      async close() {
-        await Promise.all([...running.map((stage) => stage.close()), sweeper.close()]);
-        await server.close();
-        await fleet.close();
-        log.info({}, 'worker-stopped');
-      },
+    const stop = async (): Promise<void> => {
+      await Promise.all([...running.map((stage) => stage.close()), sweeper.close()]);
+      await server.close();
+      await fleet.close();
+      log.info({}, 'worker-stopped');
     };
+    let stopped: Promise<void> | undefined;
+    return { fleet, metricsUrl: server.url, close: () => (stopped ??= stop()) };
   } catch (error) {
     await fleet.close();
     throw error;

@@ -12,7 +12,7 @@ import { renderValues } from '../core/script.ts';
 import { decideSubmit } from '../core/submit-decision.ts';
 import { readAttemptTasks, readOpenAttempts } from '../db/attempts.ts';
 import { claimRegistration, readJobDefinition, releaseRegistration, saveRevision, type JobDefinitionRow } from '../db/job-definitions.ts';
-import { markSubmitted, startCall, takeBackCall, type SubmissionRow } from '../db/submissions.ts';
+import { markSubmitted, readSubmissions, startCall, takeBackCall, type SubmissionRow } from '../db/submissions.ts';
 import type { Nudge } from '../queues/messages.ts';
 import { countMoves } from '../telemetry/metrics.ts';
 import { dropCancelled, failSubmission } from './failing.ts';
@@ -40,7 +40,6 @@ export async function carryOn(fleet: Fleet, submission: SubmissionRow): Promise<
 }
 
 async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
-  if (submission.cancelMs !== null && (await dropWhereAllCancelled(fleet, submission))) return done();
   const definition = await readJobDefinition(fleet.database.pool, submission.jobDefinitionId);
   if (!definition) throw new Error(`Submission ${submission.id} names job definition ${submission.jobDefinitionId}, which is not in the database.`);
   const registered = definition.revision === null ? await register(fleet, definition) : { is: 'registered' as const, revision: definition.revision };
@@ -52,6 +51,7 @@ async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutco
   fleet.step('submit.manifest-written');
   // From startCall on, others reckon with an answer within the timeout: waiting for a turn must come before.
   await fleet.batch.takeTurn();
+  if (await dropWhereAllCancelled(fleet, submission)) return done();
   const calledMs = fleet.nowMs();
   const dueMs = calledMs + fleet.config.submitTimeoutMs + fleet.config.settleMs;
   if (!(await startCall(fleet.database.pool, { id: submission.id, nowMs: calledMs, dueMs }))) return done();
@@ -150,6 +150,8 @@ async function register(fleet: Fleet, definition: JobDefinitionRow): Promise<Reg
  * with an owner that no job has, its containers change nothing.
  */
 async function dropWhereAllCancelled(fleet: Fleet, submission: SubmissionRow): Promise<boolean> {
+  const [current] = await readSubmissions(fleet.database.pool, [submission.id]);
+  if (!current || current.cancelMs === null) return false;
   const attempts = await readOpenAttempts(fleet.database.pool, [submission.id]);
   if (attempts.some(({ place }) => place !== 'cancelled')) return false;
   if (submission.calls > 0) await claimOwner(fleet, submission.submissionKey, NOBODY);

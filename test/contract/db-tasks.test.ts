@@ -57,8 +57,7 @@ describe('acceptTasks', () => {
   });
 
   test('of many at the same moment keeps one template', async () => {
-    const same = () => newTask('same');
-    const accepted = await Promise.all(Array.from({ length: 8 }, () => accept([same()])));
+    const accepted = await Promise.all(Array.from({ length: 8 }, () => accept([newTask('same')])));
     expect(new Set(accepted.flatMap(({ taskIds }) => taskIds)).size).toBe(8);
     expect(await count('templates')).toBe(1);
   });

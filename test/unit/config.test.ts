@@ -31,12 +31,9 @@ describe('the configuration', () => {
     expect(readConfig({ BATCHWELL_TOKENS: ' a:1, b:2,, ' }).tokens).toEqual(['a:1', 'b:2']);
   });
 
-  test('has every item in .env.example, and each default is one that it would take', () => {
-    const example = envExample();
-    for (const [name, { variable, fallback, effect }] of Object.entries(items)) {
-      expect(example, name).toContain(`# ${variable}=`);
-      expect(effect, name).toMatch(/\.$/);
-      expect(Reflect.get(readConfig({ [variable]: String(fallback) }), name), name).toEqual(fallback);
-    }
+  test.each(Object.entries(items))('explains %s in .env.example, and would take its default', (name, { variable, fallback, effect }) => {
+    expect(envExample()).toContain(`# ${variable}=`);
+    expect(effect).toMatch(/\.$/);
+    expect(Reflect.get(readConfig({ [variable]: String(fallback) }), name)).toEqual(fallback);
   });
 });

@@ -74,13 +74,17 @@ describe('names that say what they name', () => {
   });
 });
 
+const resources: Resources = { cpu_cores: 2, ram_gb: 1.5, disk_gb: 10, preemptible: false };
+const settings = { jobRole: '', hostFolder: '/opt/batchwell', memoryGrowths: 0 };
+const memoryOf = (ram: number, growths = 0): string | undefined =>
+  definitionContent('a', { ...resources, ram_gb: ram }, { ...settings, memoryGrowths: growths }).containerProperties.resourceRequirements.find(({ type }) => type === 'MEMORY')?.value;
+
+const nameOf = (image: string, more: Partial<Resources> = {}, memoryGrowths = 0): string => {
+  const content = definitionContent(image, { ...resources, ...more }, { ...settings, memoryGrowths });
+  return definitionName(content, definitionDigest(content));
+};
+
 describe('a job definition', () => {
-  const resources: Resources = { cpu_cores: 2, ram_gb: 1.5, disk_gb: 10, preemptible: false };
-  const settings = { jobRole: '', hostFolder: '/opt/batchwell', memoryGrowths: 0 };
-  const nameOf = (image: string, more: Partial<Resources> = {}, memoryGrowths = 0): string => {
-    const content = definitionContent(image, { ...resources, ...more }, { ...settings, memoryGrowths });
-    return definitionName(content, definitionDigest(content));
-  };
 
   test('of equal content has an equal name, whatever does not go into it', () => {
     expect(nameOf('a:1', { disk_gb: 99, preemptible: true, queue: 'q' })).toBe(nameOf('a:1'));
@@ -92,8 +96,6 @@ describe('a job definition', () => {
   });
 
   test('rounds memory up to MiB, doubles it by growth, and never asks for less than the stager needs', () => {
-    const memoryOf = (ram: number, growths = 0): string | undefined =>
-      definitionContent('a', { ...resources, ram_gb: ram }, { ...settings, memoryGrowths: growths }).containerProperties.resourceRequirements.find(({ type }) => type === 'MEMORY')?.value;
     expect([memoryOf(1.5), memoryOf(1.5, 1), memoryOf(1.5, 2), memoryOf(0.0001), memoryOf(1.0001)]).toEqual(['1536', '3072', '6144', '128', '1025']);
   });
 

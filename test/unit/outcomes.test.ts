@@ -53,10 +53,10 @@ describe('decidePoll', () => {
   });
 });
 
-describe('decideFinish', () => {
-  const facts = (result: ResultRecord, change: Partial<FinishFacts> = {}): FinishFacts => ({ result, ignoreErrors: [false], outputPaths: ['/out/a', '/out/b'], missingOutputs: 'warn', ...change });
-  const exits = (...exitCodes: number[]) => exitCodes.map((exitCode) => ({ exitCode, startedMs: 1, endedMs: 2 }));
+const facts = (result: ResultRecord, change: Partial<FinishFacts> = {}): FinishFacts => ({ result, ignoreErrors: [false], outputPaths: ['/out/a', '/out/b'], missingOutputs: 'warn', ...change });
+const exits = (...exitCodes: number[]) => exitCodes.map((exitCode) => ({ exitCode, startedMs: 1, endedMs: 2 }));
 
+describe('decideFinish', () => {
   test('all well is finished without a warning', () => {
     expect(decideFinish(facts(record()))).toEqual({ do: 'finish', warnings: [] });
   });

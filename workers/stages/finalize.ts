@@ -8,8 +8,9 @@ import { writesCache } from '../../core/task.ts';
 import { fillTemplate } from '../../core/template.ts';
 import { identityKey, resolveIdentities } from '../../aws/identities.ts';
 import { readResults } from '../../db/attempts.ts';
-import { saveEntries, type NewEntry } from '../../db/call-cache.ts';
-import { addWarnings, failedTask, moveTasks, moveTasksEach, readTasksAt, type TaskRow } from '../../db/tasks.ts';
+import { countHits, saveEntries, type NewEntry } from '../../db/call-cache.ts';
+import { inTransaction } from '../../db/client.ts';
+import { addWarnings, failedTask, lockTasksAt, moveTasks, moveTasksEach, readTasksAt, type MoveDetails, type TaskRow } from '../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../failing.ts';
@@ -110,7 +111,7 @@ async function moveFinalized(fleet: Fleet, { hits, finished, failed, lost }: Fin
   const moved = {
     finish:
       (await moveTasks(pool, 'finish', finished.map(({ id }) => id), end)) +
-      (await moveTasksEach(pool, 'finish', hits.map(({ id }) => ({ id, set: { hitMode: fleet.config.cacheHit } })), end)),
+      (await endHits(fleet, hits, end)),
     fail: await moveTasksEach(pool, 'fail', failed.map(({ row, failure }) => failedTask(row.id, failure)), end),
     'hit-lost': await moveTasksEach(pool, 'hit-lost', lost.map(({ id }) => ({ id, set: { hitEntryId: null } })), { nowMs, dueMs: nowMs + fleet.config.stallMs }),
   };
@@ -122,4 +123,15 @@ async function moveFinalized(fleet: Fleet, { hits, finished, failed, lost }: Fin
 
   const ended = [...hits, ...finished, ...failed.map(({ row }) => row)].map(({ id }) => id);
   return [...taskNudges('stage-script', lost.map(({ id }) => id), fleet.config.chunkSize), ...(await afterEnds(fleet, ended))];
+}
+
+/** A chunk may be worked on twice at once; each task counts once as a hit of its entry. */
+function endHits(fleet: Fleet, hits: readonly TaskRow[], end: MoveDetails): Promise<number> {
+  if (hits.length === 0) return Promise.resolve(0);
+  return inTransaction(fleet.database, async (session) => {
+    const standing = await lockTasksAt(session, 'finalize', hits.map(({ id }) => id));
+    const mine = hits.filter(({ id }) => standing.has(id));
+    await countHits(session, mine.flatMap(({ hitEntryId }) => hitEntryId ?? []), end.nowMs);
+    return moveTasks(session, 'finish', mine.map(({ id }) => id), end, { hitMode: fleet.config.cacheHit });
+  });
 }

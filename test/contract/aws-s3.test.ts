@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto';
+import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { identityKey, resolveIdentities, seeObjects } from '../../aws/identities.ts';
+import { isForGood } from '../../aws/s3.ts';
+import type { InputOf } from '../../core/task.ts';
+import { openS3Edge, type S3Edge } from './aws-world.ts';
+
+let edge: S3Edge;
+let s3: S3Client;
+beforeAll(async () => {
+  edge = await openS3Edge();
+  s3 = new S3Client({ forcePathStyle: true });
+});
+afterAll(async () => {
+  s3.destroy();
+  await edge.close();
+});
+afterEach(() => edge.local.faults.clear());
+
+const file = (url: string): InputOf<string> => ({ url, path: '/in', type: 'FILE' });
+const folder = (url: string): InputOf<string> => ({ url, path: '/in', type: 'DIRECTORY' });
+async function identity(input: InputOf<string>): Promise<string | undefined> {
+  return (await resolveIdentities(edge.objects, [input])).get(identityKey(input))?.identity;
+}
+/** Requests of an operation while `act` ran. */
+async function during(operations: string[], act: () => Promise<unknown>): Promise<number[]> {
+  const before = operations.map((one) => edge.asked(one));
+  await act();
+  return operations.map((one, at) => edge.asked(one) - (before[at] ?? 0));
+}
+
+async function putInParts(key: string, parts: Buffer[]): Promise<void> {
+  const at = { Bucket: 'data', Key: key };
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...at, ChecksumAlgorithm: 'CRC64NVME', ChecksumType: 'FULL_OBJECT' }));
+  const done = [];
+  for (const [position, Body] of parts.entries()) {
+    const { ETag } = await s3.send(new UploadPartCommand({ ...at, UploadId, PartNumber: position + 1, Body, ChecksumAlgorithm: 'CRC64NVME' }));
+    done.push({ ETag, PartNumber: position + 1 });
+  }
+  await s3.send(new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload: { Parts: done } }));
+}
+
+describe('what an input holds', () => {
+  test('is learnt from a few listings for 1,000 files of one folder', async () => {
+    const urls = Array.from({ length: 1000 }, (_, at) => `s3://data/shards/part-${at}.fq`);
+    await Promise.all(urls.map((url) => edge.objects.put(url, url)));
+    await Promise.all(Array.from({ length: 50 }, (_, at) => edge.objects.put(`s3://data/shards/other-${at}`, 'x')));
+    let found: (string | undefined)[] = [];
+    const [listings = 0, heads] = await during(['ListObjectsV2', 'HeadObject'], async () => {
+      found = [...(await resolveIdentities(edge.objects, urls.map(file))).values()].map((one) => one.identity);
+    });
+    expect(listings).toBeLessThanOrEqual(3);
+    expect(heads).toBe(0);
+    expect(new Set(found).size).toBe(1000);
+    expect(found).not.toContain(undefined);
+  });
+
+  test('in a crowd of foreign files is asked for one by one rather than read past', async () => {
+    const wanted = Array.from({ length: 5 }, (_, at) => `s3://data/crowd/${at}-wanted`);
+    await Promise.all([...wanted, ...Array.from({ length: 1500 }, (_, at) => `s3://data/crowd/0-x${at}`)].map((url) => edge.objects.put(url, url)));
+    const [listings = 0, heads] = await during(['ListObjectsV2', 'HeadObject'], async () => {
+      expect((await seeObjects(edge.objects, wanted)).size).toBe(5);
+    });
+    expect(listings).toBeLessThanOrEqual(4);
+    expect(heads).toBeGreaterThan(0);
+  });
+
+  test('is told by its content and not by its name', async () => {
+    await edge.objects.put('s3://data/a', 'same');
+    await edge.objects.put('s3://other/b', 'same');
+    await edge.objects.put('s3://data/c', 'else');
+    const [a, b, c] = await Promise.all(['s3://data/a', 's3://other/b', 's3://data/c'].map((url) => identity(file(url))));
+    expect(a).toBe(b);
+    expect(c).not.toBe(a);
+  });
+
+  test('of an object that came in parts is its whole checksum, however it was cut', async () => {
+    const bytes = randomBytes(11 * 2 ** 20);
+    await putInParts('cut/a', [bytes.subarray(0, 5 * 2 ** 20), bytes.subarray(5 * 2 ** 20)]);
+    await putInParts('cut/b', [bytes.subarray(0, 6 * 2 ** 20), bytes.subarray(6 * 2 ** 20)]);
+    expect((await edge.objects.describe('s3://data/cut/a'))?.etag).not.toBe((await edge.objects.describe('s3://data/cut/b'))?.etag);
+    const [a, b] = await Promise.all([identity(file('s3://data/cut/a')), identity(file('s3://data/cut/b'))]);
+    expect(a).toMatch(/^crc64nvme /);
+    expect(a).toBe(b);
+  });
+
+  test('of a folder is the names and contents below it', async () => {
+    await edge.objects.put('s3://data/d1/x/a', '1');
+    await edge.objects.put('s3://data/d2/x/a', '1');
+    await edge.objects.put('s3://data/d3/y/a', '1');
+    const [d1, d2, d3] = await Promise.all([identity(folder('s3://data/d1')), identity(folder('s3://data/d2/')), identity(folder('s3://data/d3'))]);
+    expect(d1).toBe(d2);
+    expect(d3).not.toBe(d1);
+    await edge.objects.put('s3://data/d1x/a', 'a neighbour whose name begins alike');
+    expect(await identity(folder('s3://data/d1'))).toBe(d1);
+    expect(await identity(folder('s3://data/nothing-here'))).toBeUndefined();
+  });
+
+  test('given in the task itself needs no request; by http it is not known', async () => {
+    const asked = await during(['HeadObject', 'ListObjectsV2'], async () => {
+      expect(await identity({ path: '/in', type: 'FILE', content: 'x' })).toMatch(/^content /);
+      expect(await identity(file('https://example.org/x'))).toBeUndefined();
+    });
+    expect(asked).toEqual([0, 0]);
+  });
+
+  test('is not known where the object is not there or may not be read, and the others are', async () => {
+    await edge.objects.put('s3://data/there', 'x');
+    edge.local.faults.add({ service: 's3', operation: 'HeadObject', kind: 'error', status: 403, code: 'AccessDenied', match: 'data/secret' });
+    const inputs = [file('s3://data/there'), file('s3://data/not-there'), file('s3://no-bucket/x'), file('s3://data/secret'), folder('s3://no-bucket/'), file('s3://Bad_Bucket!/x')];
+    const found = await resolveIdentities(edge.objects, inputs);
+    expect(inputs.map((one) => found.get(identityKey(one))?.identity !== undefined)).toEqual([true, false, false, false, false, false]);
+  });
+
+  test('is an error, to be tried again, where S3 cannot be asked now', async () => {
+    edge.local.faults.add({ service: 's3', operation: 'HeadObject', kind: 'error', status: 503, code: 'SlowDown', match: 'data/there' });
+    const asked = resolveIdentities(edge.objects, [file('s3://data/there')]);
+    await expect(asked).rejects.toThrow('S3 could not look at s3://data/there');
+    expect(isForGood(await asked.catch((error: unknown) => error))).toBe(false);
+  }, 30_000);
+});
+
+describe('objects', () => {
+  test('are written once by whoever comes first', async () => {
+    const outcomes = await Promise.all(Array.from({ length: 8 }, (_, at) => edge.objects.put('s3://data/owner', `job-${at}`, { ifAbsent: true })));
+    expect(outcomes.filter((one) => one === 'written')).toHaveLength(1);
+    expect((await edge.objects.get('s3://data/owner'))?.toString()).toBe(`job-${outcomes.indexOf('written')}`);
+  });
+
+  test('are read whole or from their end, or are not there', async () => {
+    await edge.objects.put('s3://data/text', 'abcdef');
+    await edge.objects.put('s3://data/empty', Buffer.alloc(0));
+    expect((await edge.objects.getTail('s3://data/text', 2))?.toString()).toBe('ef');
+    expect((await edge.objects.getTail('s3://data/text', 99))?.toString()).toBe('abcdef');
+    expect((await edge.objects.getTail('s3://data/empty', 9))?.length).toBe(0);
+    expect(await edge.objects.get('s3://data/none')).toBeUndefined();
+    expect(await edge.objects.describe('s3://data/none')).toBeUndefined();
+    await expect(edge.objects.get('https://x/y')).rejects.toThrow('"https://x/y" is not an S3 url; expected s3://bucket/key.');
+  });
+
+  test.each(['plain', 'a b/c+d&e', 'ünï/😀', 'per%20cent', "quo'te\"s", 'question?mark#hash', '-dash/..dots'])('named %j are copied, listed and described under that name', async (key) => {
+    await edge.objects.put(`s3://data/names/${key}`, key);
+    await edge.objects.copy(`s3://data/names/${key}`, `s3://other/copies/${key}`, key.length);
+    expect((await edge.objects.get(`s3://other/copies/${key}`))?.toString()).toBe(key);
+    const listed: string[] = [];
+    for await (const page of edge.objects.list('s3://other/copies/')) listed.push(...page.map(({ url }) => url));
+    expect(listed).toContain(`s3://other/copies/${key}`);
+  });
+
+  test('that are not there cannot be copied, and the error says which and why', async () => {
+    const copied = edge.objects.copy('s3://data/none', 's3://other/none', 1);
+    await expect(copied).rejects.toThrow(/^S3 could not copy s3:\/\/data\/none to s3:\/\/other\/none: NoSuchKey: /);
+    expect(isForGood(await copied.catch((error: unknown) => error))).toBe(true);
+  });
+
+  test('copied onto themselves stay as they are', async () => {
+    await edge.objects.put('s3://data/self', 'x');
+    expect(await during(['CopyObject'], () => edge.objects.copy('s3://data/self', 's3://data/self', 1))).toEqual([0]);
+  });
+
+  test('above 5 GB are copied part by part; a copy that fails leaves no upload behind', async () => {
+    await edge.objects.put('s3://data/big', 'only its declared size is big');
+    const copied = edge.objects.copy('s3://data/big', 's3://other/big', 6 * 2 ** 30);
+    await expect(copied).rejects.toThrow(/^S3 could not copy s3:\/\/data\/big/); // the ranges lie beyond the object
+    expect(edge.asked('CreateMultipartUpload')).toBeGreaterThan(0);
+    expect(edge.asked('AbortMultipartUpload')).toBe(1);
+  });
+});

@@ -1,0 +1,69 @@
+/** The fleet's own edges of S3 and Batch before the local AWS. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openBatch, type Batch } from '../../aws/batch.ts';
+import type { Budget } from '../../aws/budget.ts';
+import { openObjectStore, type ObjectStore } from '../../aws/s3.ts';
+import { createSimulatedRunner, type SimulatedRun } from '../../local/batch/runners/simulated.ts';
+import { startLocalBatch, type LocalBatch } from '../../local/batch/server.ts';
+import { startLocalS3, type LocalS3, type LocalS3Options } from '../../local/s3/server.ts';
+import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
+
+const credentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1' };
+
+export interface BatchEdge {
+  local: LocalBatch;
+  batch: Batch;
+  metrics: Metrics;
+  /** How often the budget was asked for a turn, and told of a throttled answer. */
+  budget: { turns: number; slowed: number };
+  asked(operation: string): number;
+  close(): Promise<void>;
+}
+
+export const SUBMIT_TIMEOUT_MS = 300;
+
+export async function openBatchEdge(plan: () => SimulatedRun = () => ({ durationMs: 0 })): Promise<BatchEdge> {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'aws-batch-'));
+  const local = await startLocalBatch({ dataFolder, queues: [{ name: 'q', slots: 100 }], throttle: 'off', graceMs: 100, runner: createSimulatedRunner(plan) });
+  Object.assign(process.env, credentials, { AWS_ENDPOINT_URL_BATCH: local.url });
+  const metrics = createMetrics();
+  const counts = { turns: 0, slowed: 0 };
+  const budget: Budget = { take: async () => void (counts.turns += 1), slowDown: async () => void (counts.slowed += 1) };
+  const batch = openBatch({ budget, metrics, submitTimeoutMs: SUBMIT_TIMEOUT_MS });
+  return {
+    local, batch, metrics, budget: counts,
+    asked: (operation) => local.ledger.summary().requests[`batch.${operation}`]?.count ?? 0,
+    async close() {
+      batch.close();
+      await local.close();
+      await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface S3Edge {
+  local: LocalS3;
+  objects: ObjectStore;
+  metrics: Metrics;
+  asked(operation: string): number;
+  close(): Promise<void>;
+}
+
+export async function openS3Edge(options: Partial<LocalS3Options> = {}): Promise<S3Edge> {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'aws-s3-'));
+  const local = await startLocalS3({ dataFolder, createBuckets: ['data', 'other'], ...options });
+  Object.assign(process.env, credentials, { AWS_ENDPOINT_URL_S3: local.url });
+  const metrics = createMetrics();
+  const objects = openObjectStore({ metrics, pathStyle: true });
+  return {
+    local, objects, metrics,
+    asked: (operation) => local.ledger.summary().requests[`s3.${operation}`]?.count ?? 0,
+    async close() {
+      objects.close();
+      await local.close();
+      await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { NewTask } from '../../core/task.ts';
+import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
+
+let world: FleetWorld;
+beforeEach(async () => {
+  world = await startFleetWorld();
+  await world.startWorkers();
+});
+afterEach(() => world.close());
+
+/** All of them are the same call. */
+const sameCall = (name: string, more: Partial<NewTask> = {}): NewTask =>
+  newTask(name, { cache: 'readwrite', ...more, spec: { inputs: [{ url: 's3://data/in', path: '/in', type: 'FILE' }], executors: [{ image: 'debian:12', command: ['same'] }] } });
+
+const startedTasks = (): number => world.batch.ledger.summary().startsTotal;
+
+describe('equal calls in flight', () => {
+  test('run once, and the others are hits', async () => {
+    await world.objects.put('s3://data/in', 'reads');
+    world.behave(() => ({ durationMs: 300 }));
+    const ended = await world.ended(await world.accept(manyTasks(5, (at) => sameCall(`t${at}`))));
+    expect(ended.map(({ place }) => place)).toEqual(Array.from({ length: 5 }, () => 'done'));
+    expect(ended.filter(({ hitEntryId }) => hitEntryId !== null)).toHaveLength(4);
+    expect(world.effects).toHaveLength(1);
+    expect((await world.objects.get('s3://data/out/t4'))?.toString()).toBe('[["same"]]');
+    expect(await world.rows('SELECT hits FROM cache_entries')).toEqual([{ hits: 4 }]);
+    expect(await world.rows('SELECT * FROM cache_flights')).toEqual([]);
+  });
+
+  test('go on with the next one when the first one fails', async () => {
+    await world.objects.put('s3://data/in', 'reads');
+    let started = 0;
+    world.behave(() => {
+      started += 1;
+      return { durationMs: 200, exitCode: started === 1 ? 1 : 0 };
+    });
+    const ended = await world.ended(await world.accept(manyTasks(3, (at) => sameCall(`t${at}`))));
+    expect(ended.map(({ place }) => place).toSorted()).toEqual(['done', 'done', 'failed']);
+    expect(startedTasks()).toBe(2);
+  });
+
+  test('that only read do not wait for each other: none of them leaves an entry', async () => {
+    await world.objects.put('s3://data/in', 'reads');
+    const { promise: allRun, resolve: run } = Promise.withResolvers<void>();
+    let started = 0;
+    world.behave(() => {
+      started += 1;
+      if (started === 3) run();
+      return { until: allRun };
+    });
+    const ended = await world.ended(await world.accept(manyTasks(3, (at) => sameCall(`t${at}`, { cache: 'read' }))));
+    expect(ended.map(({ hitEntryId }) => hitEntryId)).toEqual([null, null, null]);
+    expect(world.effects).toHaveLength(3);
+  });
+});
+
+describe('an entry', () => {
+  beforeEach(async () => {
+    await world.objects.put('s3://data/in', 'reads');
+    await world.ended(await world.accept([sameCall('first')]));
+  });
+
+  test('whose outputs are gone is invalidated with the reason, and its task runs', async () => {
+    const { S3Client, DeleteObjectCommand } = await import('@aws-sdk/client-s3');
+    const s3 = new S3Client({});
+    await s3.send(new DeleteObjectCommand({ Bucket: 'data', Key: 'out/first' }));
+    s3.destroy();
+    const [second] = await world.ended(await world.accept([sameCall('second')]));
+    expect(second).toMatchObject({ place: 'done', hitEntryId: null });
+    expect(world.effects).toHaveLength(2);
+    expect(await world.rows('SELECT invalid_reason FROM cache_entries ORDER BY id')).toEqual([{ invalid_reason: 's3://data/out/first is not there any more.' }, { invalid_reason: null }]);
+    expect(await world.ended(await world.accept([sameCall('third')]))).toMatchObject([{ place: 'done', hitEntryId: 2 }]);
+  });
+
+  test('outlives a new task whose own url cannot be written to', async () => {
+    const nowhere = sameCall('second');
+    nowhere.spec.outputs = [{ url: 's3://no-such-bucket/second', path: '/out', type: 'FILE' }];
+    world.behave(() => ({ missing: [0] }));
+    expect(await world.ended(await world.accept([nowhere]))).toMatchObject([{ hitEntryId: null, attempt: 1 }]);
+    expect(await world.rows('SELECT invalid_reason FROM cache_entries')).toEqual([{ invalid_reason: null }]);
+    expect(await world.ended(await world.accept([sameCall('third')]))).toMatchObject([{ place: 'done', hitEntryId: 1 }]);
+  });
+
+  test('is not hit by other content under the same url, nor by one that refreshes or does not cache', async () => {
+    expect(await world.ended(await world.accept([sameCall('off', { cache: 'off' })]))).toMatchObject([{ hitEntryId: null }]);
+    expect(await world.ended(await world.accept([sameCall('fresh', { cache: 'refresh' })]))).toMatchObject([{ hitEntryId: null }]);
+    await world.objects.put('s3://data/in', 'other reads');
+    expect(await world.ended(await world.accept([sameCall('other')]))).toMatchObject([{ hitEntryId: null }]);
+    expect(world.effects).toHaveLength(4);
+  });
+
+  test('is another owner’s no hit', async () => {
+    await world.database.pool.query("UPDATE cache_entries SET domain = 'somebody else'");
+    expect(await world.ended(await world.accept([sameCall('second')]))).toMatchObject([{ hitEntryId: null }]);
+  });
+});
+
+describe('an input that changes while its task runs', () => {
+  test('leaves no entry: nobody knows which content was read', async () => {
+    await world.objects.put('s3://data/in', 'before');
+    const { promise: changed, resolve: change } = Promise.withResolvers<void>();
+    world.behave(() => ({ until: changed }));
+    const ids = await world.accept([sameCall('one')]);
+    await world.until('it to run', () => startedTasks() === 1);
+    await world.objects.put('s3://data/in', 'after');
+    change();
+    expect(await world.ended(ids)).toMatchObject([{ place: 'done' }]);
+    expect(await world.rows('SELECT COUNT(*) AS entries FROM cache_entries')).toEqual([{ entries: 0 }]);
+  });
+});
+
+test('an input that cannot be told holds up nobody: its task runs without the cache, the others with it', async () => {
+  world.s3.faults.add({ service: 's3', operation: '*', kind: 'error', status: 403, code: 'AccessDenied', match: 'data/secret' });
+  await world.objects.put('s3://data/in', 'reads');
+  const odd = ['s3://data/not-there', 's3://no-such-bucket/x', 's3://Not_A_Bucket!/x', 's3://data/secret', 'https://example.org/x'].flatMap((url, at) => [
+    newTask(`file-${at}`, { cache: 'readwrite', spec: { inputs: [{ url, path: '/in', type: 'FILE' }] } }),
+    newTask(`folder-${at}`, { cache: 'readwrite', spec: { inputs: [{ url: `${url}/`, path: '/in', type: 'DIRECTORY' }] } }),
+    // So many in one folder that it is listed.
+    newTask(`files-${at}`, { cache: 'readwrite', spec: { inputs: ['a', 'b', 'c', 'd', 'e'].map((name) => ({ url: `${url}/${name}`, path: `/in/${name}`, type: 'FILE' as const })) } }),
+  ]);
+  const ended = await world.ended(await world.accept([...odd, sameCall('good')]));
+  expect(new Set(ended.map(({ place }) => place))).toEqual(new Set(['done']));
+  expect(await world.rows('SELECT task_id FROM cache_entries')).toEqual([{ task_id: ended.at(-1)?.id }]);
+});
