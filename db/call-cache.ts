@@ -30,14 +30,12 @@ export interface NewEntry extends CacheLookup {
 export const lookupKey = ({ domain, fingerprint }: CacheLookup): string => `${domain}\n${fingerprint.toString('hex')}`;
 
 /** The newest valid entry of each fingerprint, by `lookupKey`. */
-export async function findEntries(database: Database, lookups: readonly CacheLookup[]): Promise<Map<string, number>> {
+export async function findEntries(session: Session, lookups: readonly CacheLookup[]): Promise<Map<string, number>> {
   if (lookups.length === 0) return new Map();
-  const rows = await database.orm
-    .select({ id: cacheEntries.id, domain: cacheEntries.domain, fingerprint: cacheEntries.fingerprint })
-    .from(cacheEntries)
-    .where(and(inArray(cacheEntries.fingerprint, lookups.map(({ fingerprint }) => fingerprint)), isNull(cacheEntries.invalidReason)))
-    .orderBy(cacheEntries.id);
-  return new Map(rows.map((row) => [lookupKey(row), row.id]));
+  const [rows] = await session.query<RowDataPacket[]>('SELECT id, domain, fingerprint FROM cache_entries WHERE fingerprint IN (?) AND invalid_reason IS NULL ORDER BY id', [
+    lookups.map(({ fingerprint }) => fingerprint),
+  ]);
+  return new Map(rows.map((row) => [lookupKey(row as unknown as CacheLookup), row['id'] as number]));
 }
 
 export async function readEntryOutputs(database: Database, entryIds: readonly number[]): Promise<Map<number, CacheOutput[]>> {

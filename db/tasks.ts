@@ -123,20 +123,13 @@ async function moveFromJson(session: Session, move: MoveName, tasks: readonly Mo
 /** The rows of a `fail` move. */
 export const failedTask = (id: number, failure: Failure): MovedTask => ({ id, set: { failureCode: failure.kind, failure: clip(failure.sentence) } });
 
-export interface NotedFingerprint {
-  id: number;
-  /** Hex. */
-  fingerprint: string;
-  inputsModifiedMs: number;
-}
-
-/** Notes the fingerprints of tasks that stay at cache-check for now, so that an equal task's end finds them. */
-export async function noteFingerprints(session: Session, tasks: readonly NotedFingerprint[]): Promise<void> {
+/** Notes the fingerprints (hex) of tasks that stay at cache-check for now, so that an equal task's end finds them. */
+export async function noteFingerprints(session: Session, tasks: readonly { id: number; fingerprint: string }[]): Promise<void> {
   if (tasks.length === 0) return;
   await session.query(
-    `UPDATE tasks JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$[0]', fingerprint CHAR(64) PATH '$[1]', modifiedMs BIGINT PATH '$[2]')) AS noted ON noted.id = tasks.id
-     SET tasks.fingerprint = UNHEX(noted.fingerprint), tasks.inputs_modified_ms = noted.modifiedMs WHERE tasks.place = 'cache-check'`,
-    [JSON.stringify(tasks.map(({ id, fingerprint, inputsModifiedMs }) => [id, fingerprint, inputsModifiedMs]))],
+    `UPDATE tasks JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$[0]', fingerprint CHAR(64) PATH '$[1]')) AS noted ON noted.id = tasks.id
+     SET tasks.fingerprint = UNHEX(noted.fingerprint) WHERE tasks.place = 'cache-check'`,
+    [JSON.stringify(tasks.map(({ id, fingerprint }) => [id, fingerprint]))],
   );
 }
 

@@ -131,7 +131,7 @@ test('a warning is added once', async () => {
 test('a fingerprint is noted only while its task is being checked', async () => {
   const { taskIds: [a = 0, b = 0] } = await accept(manyTasks(2, (at) => newTask(`t${at}`)));
   await moveTasks(database.pool, 'miss', [a], details);
-  await noteFingerprints(database.pool, [a, b].map((id) => ({ id, fingerprint: 'cd'.repeat(32), inputsModifiedMs: 0 })));
+  await noteFingerprints(database.pool, [a, b].map((id) => ({ id, fingerprint: 'cd'.repeat(32) })));
   expect((await rows('SELECT id FROM tasks WHERE fingerprint IS NOT NULL')).map(({ id }) => id as number)).toEqual([b]);
 });
 
