@@ -23,6 +23,16 @@ export function taskNudges(stage: 'cache-check' | 'stage-script' | 'finalize', t
   return nudges;
 }
 
+/** From so many tasks on a message is part of something wide. */
+const WIDE = 100;
+
+/**
+ * BullMQ's priority: 0 goes first, so that a few tasks are not stuck behind the hundreds of messages of a huge scatter.
+ * Wide ones keep their order among themselves. A steady stream of small messages can hold wide ones back only as long
+ * as it fills every worker by itself.
+ */
+export const priorityOf = (nudge: Nudge): number => ('tasks' in nudge.message && nudge.message.tasks.length >= WIDE ? 1 : 0);
+
 /**
  * Messages that watch something (a shape to pack, a queue to poll) exist once: the id is theirs until the message
  * is finished. BullMQ allows no ':' in it.

@@ -1,8 +1,8 @@
 /** The five queues, as those see them who put messages in. */
-import { Queue, type JobsOptions } from 'bullmq';
+import { Queue, type Job, type JobsOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 import { stages, type Stage } from '../core/places.ts';
-import { deduplicationId, type Nudge } from './messages.ts';
+import { deduplicationId, priorityOf, type Nudge } from './messages.ts';
 
 export interface Queues {
   /** Puts messages in, in bulk; `delayMs` is how long they may not be taken. */
@@ -37,6 +37,9 @@ export async function pingRedis(redis: Redis): Promise<void> {
 /** After so many failed tries a message is laid aside for a human to see; the sweeper finds its rows either way. */
 const TRIES = 5;
 
+/** Since it was put in, or last taken; a delay that was asked for does not count. */
+const waitedMs = (job: Job): number => Date.now() - (job.processedOn ?? job.timestamp + (job.opts.delay ?? 0));
+
 export function openQueues(options: { redisUrl: string; prefix: string; keepFinishedMs: number }): Queues {
   const redis = connectRedis(options.redisUrl);
   const open = (stage: Stage): Queue => new Queue(stage, { connection: redis, prefix: options.prefix });
@@ -51,6 +54,7 @@ export function openQueues(options: { redisUrl: string; prefix: string; keepFini
       removeOnComplete: { age: Math.ceil(options.keepFinishedMs / 1000), count: 200 },
       removeOnFail: { age: 24 * 3600, count: 1000 },
       ...(delayMs > 0 && { delay: delayMs }),
+      ...(priorityOf(nudge) > 0 && { priority: priorityOf(nudge) }),
       // A poll that waits because nothing happened is called back at once when something was submitted.
       ...(id !== undefined && { deduplication: { id, keepLastIfActive: true, ...(nudge.stage === 'poll' && { replace: true }) } }),
     };
@@ -67,14 +71,14 @@ export function openQueues(options: { redisUrl: string; prefix: string; keepFini
     },
     async depth(stage) {
       const queue = byStage[stage];
-      const counts = await queue.getJobCounts('waiting', 'delayed', 'active', 'failed');
-      const [oldest] = await queue.getWaiting(0, 0);
+      const counts = await queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active', 'failed');
+      const first = [...(await queue.getWaiting(0, 0)), ...(await queue.getPrioritized(0, 0))];
       return {
-        waiting: counts['waiting'] ?? 0,
+        waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0),
         delayed: counts['delayed'] ?? 0,
         active: counts['active'] ?? 0,
         failed: counts['failed'] ?? 0,
-        oldestMs: oldest ? Math.max(0, Date.now() - (oldest.processedOn ?? oldest.timestamp + (oldest.opts.delay ?? 0))) : 0,
+        oldestMs: first.map(waitedMs).reduce((a, b) => Math.max(a, b), 0),
       };
     },
     async close() {
