@@ -1,7 +1,7 @@
 /** AWS Batch, as thin as it can be: replies become values, and an answer that leaves doubt says so. */
 import {
-  BatchClient, DescribeJobsCommand, ListJobsCommand, RegisterJobDefinitionCommand, SubmitJobCommand, TerminateJobCommand,
-  type JobDetail, type JobStatus, type JobSummary, type ListJobsCommandInput, type ListJobsCommandOutput, type RegisterJobDefinitionCommandInput, type SubmitJobCommandInput,
+  BatchClient, DeregisterJobDefinitionCommand, DescribeJobsCommand, ListJobsCommand, RegisterJobDefinitionCommand, SubmitJobCommand, TerminateJobCommand,
+  type DescribeJobsCommandOutput, type JobDetail, type JobStatus, type JobSummary, type ListJobsCommandInput, type ListJobsCommandOutput, type RegisterJobDefinitionCommandInput, type SubmitJobCommandInput,
 } from '@aws-sdk/client-batch';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Budget } from './budget.ts';
@@ -60,6 +60,8 @@ export interface Batch {
   list(of: { queue: string } | { arrayJobId: string }, status: JobStatus): Promise<SeenJob[]>;
   /** Ends a job, a child or a whole array; ending one that has ended is nothing. */
   terminate(jobId: string, reason: string): Promise<void>;
+  /** Deregistering what is not there any more is nothing. */
+  deregister(revision: string): Promise<void>;
   close(): void;
 }
 
@@ -119,23 +121,25 @@ export function openBatch(parts: { budget: Budget; metrics: Metrics; submitTimeo
       const reply = await call(() => client.send(new ListJobsCommand({ jobQueue: queue, filters: [{ name: 'JOB_NAME', values: [jobName] }] })));
       return (reply.jobSummaryList ?? []).map(fromSummary).toSorted((a, b) => a.createdMs - b.createdMs);
     },
-    async describe(jobIds) {
-      const seen: SeenJob[] = [];
-      for (let start = 0; start < jobIds.length; start += DESCRIBE_LIMIT) {
-        const reply = await call(() => client.send(new DescribeJobsCommand({ jobs: jobIds.slice(start, start + DESCRIBE_LIMIT) })));
-        seen.push(...(reply.jobs ?? []).map(fromDetail));
-      }
-      return seen;
-    },
+    describe: (jobIds) => describeAll(jobIds, (jobs) => call(() => client.send(new DescribeJobsCommand({ jobs })))),
     list: (of, jobStatus) => listAll(of, (page) => call(() => client.send(new ListJobsCommand({ ...page, jobStatus, maxResults: LIST_LIMIT })))),
     async terminate(jobId, reason) {
       await call(() => client.send(new TerminateJobCommand({ jobId, reason })));
+    },
+    async deregister(revision) {
+      await call(() => client.send(new DeregisterJobDefinitionCommand({ jobDefinition: revision })));
     },
     close() {
       client.destroy();
       submitClient.destroy();
     },
   };
+}
+
+async function describeAll(jobIds: readonly string[], ask: (jobs: string[]) => Promise<DescribeJobsCommandOutput>): Promise<SeenJob[]> {
+  const seen: SeenJob[] = [];
+  for (let start = 0; start < jobIds.length; start += DESCRIBE_LIMIT) seen.push(...((await ask(jobIds.slice(start, start + DESCRIBE_LIMIT))).jobs ?? []).map(fromDetail));
+  return seen;
 }
 
 async function listAll(of: { queue: string } | { arrayJobId: string }, ask: (page: ListJobsCommandInput) => Promise<ListJobsCommandOutput>): Promise<SeenJob[]> {

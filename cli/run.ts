@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { addFleetCommands } from './commands/fleet.ts';
+import { addDefinitionCommands } from './commands/definitions.ts';
 import { addCacheCommands } from './commands/cache.ts';
 import { addSubmitCommands } from './commands/submit.ts';
 import { addTaskCommands } from './commands/tasks.ts';
@@ -28,6 +29,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   addSubmitCommands(parts);
   addTaskCommands(parts);
   addCacheCommands(parts);
+  addDefinitionCommands(parts);
   inheritSettings(program, terminal);
   try {
     await program.parseAsync([...words], { from: 'user' });

@@ -73,3 +73,19 @@ export async function readShape(session: Session, shape: string): Promise<ShapeR
   const [rows] = await session.query<RowDataPacket[]>('SELECT shape, job_definition_id AS jobDefinitionId, queue, priority FROM shapes WHERE shape = UNHEX(?)', [shape]);
   return rows[0] as ShapeRow | undefined;
 }
+
+/** Notes that a definition is used now; what is used is not pruned. */
+export async function touchDefinition(session: Session, id: number, nowMs: number): Promise<void> {
+  await session.query('UPDATE job_definitions SET last_used_ms = GREATEST(last_used_ms, ?) WHERE id = ?', [nowMs, id]);
+}
+
+/** Registered definitions that were last used before a time and that no submission under way needs. */
+export async function readUnusedDefinitions(session: Session, { unusedSinceMs, most }: { unusedSinceMs: number; most: number }): Promise<{ id: number; revision: string }[]> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT id, revision FROM job_definitions WHERE revision IS NOT NULL AND last_used_ms < ?
+       AND NOT EXISTS (SELECT 1 FROM submissions WHERE submissions.job_definition_id = job_definitions.id AND submissions.state <> 'ended')
+     ORDER BY id LIMIT ?`,
+    [unusedSinceMs, most],
+  );
+  return rows as { id: number; revision: string }[];
+}

@@ -11,7 +11,7 @@ import { inSubmission, submissionPrefix, SUBMISSION_VARIABLE } from '../core/s3-
 import { renderValues } from '../core/script.ts';
 import { decideSubmit } from '../core/submit-decision.ts';
 import { readAttemptTasks, readOpenAttempts } from '../db/attempts.ts';
-import { claimRegistration, readJobDefinition, releaseRegistration, saveRevision, type JobDefinitionRow } from '../db/job-definitions.ts';
+import { claimRegistration, readJobDefinition, releaseRegistration, saveRevision, touchDefinition, type JobDefinitionRow } from '../db/job-definitions.ts';
 import { markSubmitted, readSubmissions, startCall, takeBackCall, type SubmissionRow } from '../db/submissions.ts';
 import type { Nudge } from '../queues/messages.ts';
 import { countMoves } from '../telemetry/metrics.ts';
@@ -46,6 +46,7 @@ async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutco
   if (registered.is === 'refused') return done(...(await failSubmission(fleet, submission, registered.message)));
   if (registered.is === 'under-way') return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
 
+  await touchDefinition(fleet.database.pool, definition.id, fleet.nowMs());
   fleet.step('submit.registered');
   await writeManifest(fleet, submission);
   fleet.step('submit.manifest-written');
