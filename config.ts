@@ -73,7 +73,7 @@ export const items = {
   logLevel: oneOf('BATCHWELL_LOG_LEVEL', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'Least level that is logged.'),
   cacheDefault: oneOf('BATCHWELL_CACHE', 'off', ['off', 'read', 'write', 'readwrite', 'refresh'] as const, 'Call caching of tasks that do not say.'),
   cacheHit: oneOf('BATCHWELL_CACHE_HIT', 'copy', ['copy', 'reference'] as const, 'What a hit does: copy the outputs to the new task’s URLs, or point at the prior ones.'),
-  chunkSize: whole('BATCHWELL_CHUNK_SIZE', 250, 'tasks', [1, 1000], 'Tasks carried by one queue message.'),
+  chunkSize: whole('BATCHWELL_CHUNK_SIZE', 500, 'tasks', [1, 1000], 'Tasks carried by one queue message.'),
   arraySize: whole('BATCHWELL_ARRAY_SIZE', 10_000, 'attempts', [1, 10_000], 'Largest array job.'),
   packIdleMs: whole('BATCHWELL_PACK_IDLE_MS', 200, 'ms', [0, 60_000], 'Attempts are packed once none of their shape arrived for so long.'),
   packLongestMs: whole('BATCHWELL_PACK_LONGEST_MS', 2 * SECOND, 'ms', [0, 600_000], 'Attempts are packed at the latest after so long.'),

@@ -30,14 +30,12 @@ export interface NewEntry extends CacheLookup {
 export const lookupKey = ({ domain, fingerprint }: CacheLookup): string => `${domain}\n${fingerprint.toString('hex')}`;
 
 /** The newest valid entry of each fingerprint, by `lookupKey`. */
-export async function findEntries(database: Database, lookups: readonly CacheLookup[]): Promise<Map<string, number>> {
+export async function findEntries(session: Session, lookups: readonly CacheLookup[]): Promise<Map<string, number>> {
   if (lookups.length === 0) return new Map();
-  const rows = await database.orm
-    .select({ id: cacheEntries.id, domain: cacheEntries.domain, fingerprint: cacheEntries.fingerprint })
-    .from(cacheEntries)
-    .where(and(inArray(cacheEntries.fingerprint, lookups.map(({ fingerprint }) => fingerprint)), isNull(cacheEntries.invalidReason)))
-    .orderBy(cacheEntries.id);
-  return new Map(rows.map((row) => [lookupKey(row), row.id]));
+  const [rows] = await session.query<RowDataPacket[]>('SELECT id, domain, fingerprint FROM cache_entries WHERE fingerprint IN (?) AND invalid_reason IS NULL ORDER BY id', [
+    lookups.map(({ fingerprint }) => fingerprint),
+  ]);
+  return new Map(rows.map((row) => [lookupKey(row as unknown as CacheLookup), row['id'] as number]));
 }
 
 export async function readEntryOutputs(database: Database, entryIds: readonly number[]): Promise<Map<number, CacheOutput[]>> {
@@ -72,7 +70,8 @@ export async function saveEntries(database: Database, entries: readonly NewEntry
 /** Notes what fingerprints are made of; the same fingerprint is always made of the same. */
 export async function saveComponents(session: Session, known: readonly { fingerprint: Buffer; components: Components }[]): Promise<void> {
   if (known.length === 0) return;
-  for (const part of inParts(known.map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)]))) {
+  const rows = known.toSorted((a, b) => a.fingerprint.compare(b.fingerprint)).map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)]);
+  for (const part of inParts(rows)) {
     await session.query('INSERT IGNORE INTO cache_components (fingerprint, components) VALUES ?', [part]);
   }
 }

@@ -23,21 +23,32 @@ interface CheckedTask {
 export const cacheDomain = (row: { owner: string }): string => row.owner;
 
 export async function cacheCheck(fleet: Fleet, { tasks: ids }: Messages['cache-check']): Promise<StageOutcome> {
-  const { pool } = fleet.database;
-  const rows = await readTasksAt(pool, 'cache-check', ids);
+  const rows = await readTasksAt(fleet.database.pool, 'cache-check', ids);
   const checked = await checkTasks(fleet, rows);
-  const readers = checked.flatMap(({ row, fingerprint, inputsModifiedMs = 0 }) => (fingerprint && readsCache(row.cache) ? [{ row, fingerprint, inputsModifiedMs }] : []));
-  const flights = readers.map(({ row, fingerprint }): Flight => ({ taskId: row.id, domain: cacheDomain(row), fingerprint, writes: writesCache(row.cache) }));
-
-  // In this order nothing is missed: once the fingerprint is noted, a leader that ends from now on finds this task;
-  // one that ended before has its entry in place, because entries are looked up last.
-  await noteFingerprints(pool, readers.map(({ row: { id }, fingerprint, inputsModifiedMs }) => ({ id, fingerprint: fingerprint.toString('hex'), inputsModifiedMs })));
-  const leaders = await boardFlights(pool, flights, fleet.nowMs());
-  const entries = await findEntries(fleet.database, flights);
-
-  const decided = checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
+  const decided = await decideAll(fleet, checked);
   for (const { decision } of decided) fleet.metrics.cacheLookups.inc({ result: decision.do === 'miss' ? decision.because : decision.do });
   return { do: 'done', next: await moveDecided(fleet, decided) };
+}
+
+/**
+ * A task that waits is found by its fingerprint when its leader ends, so it notes it and then looks once more: a leader
+ * that ends from then on finds the task; one that ended before has left its flight, with its entry in place.
+ */
+async function decideAll(fleet: Fleet, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
+  const decided = await lookUp(fleet, checked);
+  const waiting = decided.flatMap(({ one, decision }) => (decision.do === 'wait' ? [one] : []));
+  if (waiting.length === 0) return decided;
+  await noteFingerprints(fleet.database.pool, waiting.flatMap(({ row: { id }, fingerprint, inputsModifiedMs = 0 }) => (fingerprint ? [{ id, fingerprint: fingerprint.toString('hex'), inputsModifiedMs }] : [])));
+  return [...decided.filter(({ decision }) => decision.do !== 'wait'), ...(await lookUp(fleet, waiting))];
+}
+
+/** Flights are asked for before entries: a leader writes its entry before it leaves its flight. */
+async function lookUp(fleet: Fleet, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
+  const { pool } = fleet.database;
+  const flights = checked.flatMap(({ row, fingerprint }): Flight[] => (fingerprint && readsCache(row.cache) ? [{ taskId: row.id, domain: cacheDomain(row), fingerprint, writes: writesCache(row.cache) }] : []));
+  const leaders = await boardFlights(pool, flights, fleet.nowMs());
+  const entries = await findEntries(pool, flights);
+  return checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
 }
 
 async function checkTasks(fleet: Fleet, rows: readonly TaskRow[]): Promise<CheckedTask[]> {
@@ -76,22 +87,23 @@ interface DecidedTask {
   decision: CacheDecision;
 }
 
+const madeOf = ({ fingerprint, inputsModifiedMs = 0 }: CheckedTask) => ({ fingerprint: fingerprint?.toString('hex') ?? null, inputsModifiedMs });
+
 async function moveDecided(fleet: Fleet, decided: readonly DecidedTask[]): Promise<Nudge[]> {
   const { pool } = fleet.database;
   const { chunkSize, stallMs } = fleet.config;
   const nowMs = fleet.nowMs();
   const details = { nowMs, dueMs: nowMs + stallMs };
 
-  const hits = decided.flatMap(({ one: { row }, decision }) => (decision.do === 'hit' ? [{ id: row.id, set: { hitEntryId: decision.entryId } }] : []));
+  const hits = decided.flatMap(({ one, decision }) => (decision.do === 'hit' ? [{ id: one.row.id, set: { hitEntryId: decision.entryId, ...madeOf(one) } }] : []));
   const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));
   await saveComponents(pool, misses.flatMap(({ fingerprint, components }) => (fingerprint && components ? [{ fingerprint, components }] : [])));
-  // Tasks that read the cache had their fingerprint noted before; those that only write it get it now.
-  const fresh = misses.flatMap(({ row, fingerprint, inputsModifiedMs = 0 }) => (fingerprint && !readsCache(row.cache) ? [{ id: row.id, set: { fingerprint: fingerprint.toString('hex'), inputsModifiedMs } }] : []));
-  const rest = misses.flatMap(({ row, fingerprint }) => (fingerprint && !readsCache(row.cache) ? [] : [row.id]));
+  const known = misses.flatMap((one) => (one.fingerprint ? [{ id: one.row.id, set: madeOf(one) }] : []));
+  const unknown = misses.flatMap(({ row, fingerprint }) => (fingerprint ? [] : [row.id]));
 
   const moved = {
     hit: await moveTasksEach(pool, 'hit', hits, details),
-    miss: (await moveTasksEach(pool, 'miss', fresh, details)) + (await moveTasks(pool, 'miss', rest, details)),
+    miss: (await moveTasksEach(pool, 'miss', known, details)) + (await moveTasks(pool, 'miss', unknown, details)),
   };
   countMoves(fleet.metrics, 'cache-check', moved);
 
