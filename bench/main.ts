@@ -6,9 +6,15 @@
  * Prints a table and writes JSON to bench/results. Further options stand in options.ts.
  */
 import { loadavg } from 'node:os';
+import { hits } from './hits.ts';
+import { memory } from './memory.ts';
 import { parseOptions, type BenchOptions } from './options.ts';
 import { printRows, saveRun, type Rows } from './report.ts';
+import { scale } from './scale.ts';
 import { scatter } from './scatter.ts';
+import { singles } from './singles.ts';
+import { submit } from './submit.ts';
+import { watch } from './watch.ts';
 
 interface Bench {
   run(options: BenchOptions): Promise<Rows>;
@@ -17,6 +23,13 @@ interface Bench {
 
 const benches: Record<string, Bench> = {
   scatter: { run: scatter, tasks: [1000, 10_000] },
+  singles: { run: singles, tasks: [0] },
+  hits: { run: hits, tasks: [10_000] },
+  watch: { run: watch, tasks: [10_000] },
+  /** Shapes, not tasks. */
+  submit: { run: submit, tasks: [500] },
+  scale: { run: scale, tasks: [10_000] },
+  memory: { run: memory, tasks: [100_000] },
 };
 
 const { name, options } = parseOptions(process.argv.slice(2));
