@@ -210,11 +210,11 @@ describe('the call cache', () => {
     await saveEntries(database, [entry(2)], 200);
     const [first, second] = await rows('SELECT id FROM cache_entries ORDER BY id');
     const [firstId, secondId] = [Number(first?.['id']), Number(second?.['id'])];
-    expect(await findEntries(database, [lookup])).toEqual(new Map([[lookupKey(lookup), secondId]]));
-    expect((await findEntries(database, [{ ...lookup, domain: 'you' }])).has(lookupKey({ ...lookup, domain: 'you' }))).toBe(false);
+    expect(await findEntries(database.pool, [lookup])).toEqual(new Map([[lookupKey(lookup), secondId]]));
+    expect((await findEntries(database.pool, [{ ...lookup, domain: 'you' }])).has(lookupKey({ ...lookup, domain: 'you' }))).toBe(false);
     await invalidateEntry(database, secondId, 'gone');
     await invalidateEntry(database, secondId, 'another reason');
-    expect((await findEntries(database, [lookup])).get(lookupKey(lookup))).toBe(firstId);
+    expect((await findEntries(database.pool, [lookup])).get(lookupKey(lookup))).toBe(firstId);
     expect(await readEntryOf(database, lookup)).toMatchObject({ id: secondId, invalidReason: 'gone' });
     await saveComponents(database.pool, [{ fingerprint, components: { version: '1' } }]);
     expect(await readTaskComponents(database.pool, 0)).toBeUndefined();
