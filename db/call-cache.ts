@@ -70,7 +70,8 @@ export async function saveEntries(database: Database, entries: readonly NewEntry
 /** Notes what fingerprints are made of; the same fingerprint is always made of the same. */
 export async function saveComponents(session: Session, known: readonly { fingerprint: Buffer; components: Components }[]): Promise<void> {
   if (known.length === 0) return;
-  for (const part of inParts(known.map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)]))) {
+  const rows = known.toSorted((a, b) => a.fingerprint.compare(b.fingerprint)).map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)]);
+  for (const part of inParts(rows)) {
     await session.query('INSERT IGNORE INTO cache_components (fingerprint, components) VALUES ?', [part]);
   }
 }

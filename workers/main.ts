@@ -35,6 +35,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
   const fleet = openFleet({ config, metrics, log, ...(options.onStep ? { onStep: options.onStep } : {}) });
   try {
     await requireNoEviction(fleet);
+    await warnWithoutPersistence(fleet);
     // Before the stages: a port that is taken ends the start while nothing runs yet.
     const server = await serveMetrics(fleet, config.metricsPort);
     const running = (options.stages ?? stages).map((stage) => runStage(fleet, stage, options.concurrency));
@@ -52,6 +53,16 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     await fleet.close();
     throw error;
   }
+}
+
+/** Messages can all be made again from the rows, so a Redis that forgets at its restart costs time: up to `stallMs` for each row. */
+async function warnWithoutPersistence(fleet: Fleet): Promise<void> {
+  const setting = async (name: string): Promise<string | undefined> => {
+    const answer = await fleet.queues.redis.config('GET', name).catch(() => undefined);
+    return Array.isArray(answer) ? String(answer[1]) : undefined;
+  };
+  const [appendonly, save] = [await setting('appendonly'), await setting('save')];
+  if (appendonly === 'no' && save === '') fleet.log.warn({ appendonly, save, costMs: fleet.config.stallMs }, 'redis-without-persistence');
 }
 
 /** A Redis that evicts loses queues without a word. Where CONFIG is forbidden (some hosted ones) it is not known. */

@@ -44,9 +44,10 @@ async function decideAll(fleet: Fleet, checked: readonly CheckedTask[]): Promise
 
 /** Flights are asked for before entries: a leader writes its entry before it leaves its flight. */
 async function lookUp(fleet: Fleet, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
+  const { pool } = fleet.database;
   const flights = checked.flatMap(({ row, fingerprint }): Flight[] => (fingerprint && readsCache(row.cache) ? [{ taskId: row.id, domain: cacheDomain(row), fingerprint, writes: writesCache(row.cache) }] : []));
-  const leaders = await boardFlights(fleet.database.pool, flights, fleet.nowMs());
-  const entries = await findEntries(fleet.database.pool, flights);
+  const leaders = await boardFlights(pool, flights, fleet.nowMs());
+  const entries = await findEntries(pool, flights);
   return checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
 }
 
@@ -86,16 +87,18 @@ interface DecidedTask {
   decision: CacheDecision;
 }
 
+const madeOf = ({ fingerprint, inputsModifiedMs = 0 }: CheckedTask) => ({ fingerprint: fingerprint?.toString('hex') ?? null, inputsModifiedMs });
+
 async function moveDecided(fleet: Fleet, decided: readonly DecidedTask[]): Promise<Nudge[]> {
   const { pool } = fleet.database;
   const { chunkSize, stallMs } = fleet.config;
   const nowMs = fleet.nowMs();
   const details = { nowMs, dueMs: nowMs + stallMs };
 
-  const hits = decided.flatMap(({ one: { row, fingerprint }, decision }) => (decision.do === 'hit' ? [{ id: row.id, set: { hitEntryId: decision.entryId, fingerprint: fingerprint?.toString('hex') ?? null } }] : []));
+  const hits = decided.flatMap(({ one, decision }) => (decision.do === 'hit' ? [{ id: one.row.id, set: { hitEntryId: decision.entryId, ...madeOf(one) } }] : []));
   const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));
   await saveComponents(pool, misses.flatMap(({ fingerprint, components }) => (fingerprint && components ? [{ fingerprint, components }] : [])));
-  const known = misses.flatMap(({ row, fingerprint, inputsModifiedMs = 0 }) => (fingerprint ? [{ id: row.id, set: { fingerprint: fingerprint.toString('hex'), inputsModifiedMs } }] : []));
+  const known = misses.flatMap((one) => (one.fingerprint ? [{ id: one.row.id, set: madeOf(one) }] : []));
   const unknown = misses.flatMap(({ row, fingerprint }) => (fingerprint ? [] : [row.id]));
 
   const moved = {
