@@ -182,7 +182,8 @@ function judgeSubmitError(error: unknown): SubmitOutcome {
   const status = $metadata?.httpStatusCode ?? 0;
   const words = `${name}: ${message}`;
   if (THROTTLED.has(name) || status === 429) return { is: 'try-later', because: 'throttled', message: words };
-  if (NOT_SENT.has(name)) return { is: 'try-later', because: 'not-sent', message: words };
+  // Credentials that expired or a policy that is still missing: the operator mends these, and the tasks go on.
+  if (NOT_SENT.has(name) || status === 401 || status === 403) return { is: 'try-later', because: 'not-sent', message: words };
   if (status === 404) return { is: 'try-later', because: 'not-known', message: words };
   if (status >= 400 && status < 500) return { is: 'refused', message: words };
   return { is: 'ambiguous', message: words };

@@ -11,7 +11,7 @@ import { inSubmission, submissionPrefix, SUBMISSION_VARIABLE } from '../core/s3-
 import { renderValues } from '../core/script.ts';
 import { decideSubmit } from '../core/submit-decision.ts';
 import { readAttemptTasks, readOpenAttempts } from '../db/attempts.ts';
-import { claimRegistration, readJobDefinition, releaseRegistration, saveRevision, touchDefinition, type JobDefinitionRow } from '../db/job-definitions.ts';
+import { claimRegistration, forgetRevision, readJobDefinition, releaseRegistration, saveRevision, touchDefinition, type JobDefinitionRow } from '../db/job-definitions.ts';
 import { markSubmitted, readSubmissions, startCall, takeBackCall, type SubmissionRow } from '../db/submissions.ts';
 import type { Nudge } from '../queues/messages.ts';
 import { countMoves } from '../telemetry/metrics.ts';
@@ -78,8 +78,17 @@ async function afterCall(fleet: Fleet, submission: SubmissionRow & { calledMs: n
   if (outcome.is === 'ambiguous') return { do: 'wait', waitMs: fleet.config.submitTimeoutMs + fleet.config.settleMs };
   const hopeless = outcome.is === 'try-later' && outcome.because === 'not-known' && nowMs - submission.createdMs > UNKNOWN_FOR_GOOD_MS;
   if (outcome.is === 'refused' || hopeless) return done(...(await failSubmission(fleet, submission, outcome.message)));
+  if (outcome.is === 'try-later' && outcome.because === 'not-known') await forgetStaleRevision(fleet, submission, outcome.message);
   await takeBackCall(fleet.database.pool, { id: submission.id, calledMs: submission.calledMs, dueMs: nowMs + fleet.config.stallMs });
   return { do: 'wait', waitMs: CALL_AGAIN_MS };
+}
+
+/** A definition that Batch does not come to know was deregistered by somebody else: it is registered anew. */
+async function forgetStaleRevision(fleet: Fleet, submission: SubmissionRow, message: string): Promise<void> {
+  const settled = fleet.nowMs() - submission.createdMs > fleet.config.settleMs;
+  if (!settled || !/job ?definition/i.test(message)) return;
+  const definition = await readJobDefinition(fleet.database.pool, submission.jobDefinitionId);
+  if (definition?.revision) await forgetRevision(fleet.database.pool, definition.id, definition.revision);
 }
 
 /** The answer never came. The job's name tells whether Batch heard it. */

@@ -29,7 +29,7 @@ describe('SubmitJob', () => {
     ['a throttled call was not taken', { kind: 'throttle' }, { is: 'try-later', because: 'throttled', message: expect.stringContaining('TooManyRequestsException') as string }, 0],
     ['a name that Batch does not know yet is worth another try', { kind: 'error', status: 404, code: 'ClientException', message: 'JobDefinition x not found.' }, { is: 'try-later', because: 'not-known', message: 'ClientException: JobDefinition x not found.' }, 0],
     ['a refusal is final, in Batch’s words', { kind: 'error', status: 400, code: 'ClientException', message: 'Bad job.' }, { is: 'refused', message: 'ClientException: Bad job.' }, 0],
-    ['missing rights are final', { kind: 'error', status: 403, code: 'AccessDeniedException', message: 'No.' }, { is: 'refused', message: 'AccessDeniedException: No.' }, 0],
+    ['missing rights are tried again: the operator grants them, and the tasks go on', { kind: 'error', status: 403, code: 'AccessDeniedException', message: 'No.' }, { is: 'try-later', because: 'not-sent', message: 'AccessDeniedException: No.' }, 0],
     ['a 500 before anything was done leaves doubt', { kind: 'error', status: 500 }, { is: 'ambiguous' }, 0],
     ['a 500 after the job was taken leaves doubt', { kind: 'error-after' }, { is: 'ambiguous' }, 1],
     ['a connection cut before leaves doubt', { kind: 'drop-before' }, { is: 'ambiguous' }, 0],

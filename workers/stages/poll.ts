@@ -1,7 +1,6 @@
 /** poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a new try or a failure. */
 import type { SeenJob } from '../../aws/batch.ts';
 import { decidePoll, failUnfenced, type EndedJob, type PollDecision } from '../../core/outcomes.ts';
-import { childJobId } from '../../core/packing.ts';
 import type { SeenResult } from '../../core/result.ts';
 import { endedCount, hasEnded, hasRun, nextLookMs } from '../../core/watching.ts';
 import { countOpenAttempts, readOpenAttempts, type OpenAttempt, type OpenCount } from '../../db/attempts.ts';
@@ -9,6 +8,7 @@ import { adoptJob, endSubmissions, markSeenRunning, postponeSubmissions, readRun
 import type { Messages, Nudge } from '../../queues/messages.ts';
 import { batchStatuses } from '../../telemetry/metrics.ts';
 import { applyPolled, type PolledAttempt } from '../apply-polled.ts';
+import { endCancelledJobs } from '../end-cancelled.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
 import { claimOwner } from '../submission.ts';
 import { seeFailed, seeJobs, seeResults } from '../watch.ts';
@@ -50,7 +50,7 @@ const lastEndMs = new Map<string, number>();
 
 function pace({ config }: Fleet, queue: string, { running, ended, nowMs }: { running: readonly SubmissionRow[]; ended: boolean; nowMs: number }): number {
   if (ended) lastEndMs.set(queue, nowMs);
-  const lastMs = Math.max(lastEndMs.get(queue) ?? 0, ...running.map(({ submittedMs }) => submittedMs ?? 0));
+  const lastMs = Math.max(lastEndMs.get(queue) ?? 0, ...running.map(({ submittedMs, cancelMs }) => Math.max(submittedMs ?? 0, cancelMs ?? 0)));
   return nextLookMs(nowMs - lastMs, { pollMs: config.pollMs, slowestMs: config.pollSlowestMs });
 }
 
@@ -76,7 +76,7 @@ interface Look {
 
 async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, count }: Look): Promise<Nudge[]> {
   const attempts = await readOpenAttempts(fleet.database.pool, [submission.id]);
-  if (submission.cancelMs !== null) await terminateCancelled(fleet, { submission, job, attempts });
+  if (submission.cancelMs !== null) await endCancelledJobs(fleet, { submission, job, attempts });
 
   const results = await seeResults(fleet, submission, count.firstOpen);
   fleet.step('poll.results-read');
@@ -138,15 +138,6 @@ const endedJob = ({ status, exitCode, reason, statusReason }: SeenJob): EndedJob
   ...(reason === undefined ? {} : { reason }),
   ...(statusReason === undefined ? {} : { statusReason }),
 });
-
-/** One call ends a whole array; only where some of it goes on are children ended singly. */
-async function terminateCancelled(fleet: Fleet, { submission, job, attempts }: { submission: SubmissionRow; job: SeenJob; attempts: readonly OpenAttempt[] }): Promise<void> {
-  const cancelled = attempts.filter(({ place }) => place === 'cancelled');
-  const reason = 'Batchwell: cancelled by its caller.';
-  if (hasEnded(job) || cancelled.length === 0) return;
-  if (cancelled.length === attempts.length) return fleet.batch.terminate(job.jobId, reason);
-  for (const { arrayIndex } of cancelled) await fleet.batch.terminate(childJobId(job.jobId, submission.size, arrayIndex), reason);
-}
 
 /** An exit code that means fenced, from the job that owns the submission: then it is an exit code like any other. */
 const unfenced = (one: PolledAttempt): PolledAttempt => (one.decision.do === 'find-owner' ? { ...one, decision: failUnfenced } : one);

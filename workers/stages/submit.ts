@@ -16,17 +16,17 @@ async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutco
   const shape = await readShape(pool, shapeHex);
   if (!shape) throw new Error(`Shape ${shapeHex} is not in the database; it is written before any message names it.`);
 
-  const next: Nudge[] = [];
   for (;;) {
     const nowMs = fleet.nowMs();
     const ready = await readReady(pool, shapeHex, arraySize);
     const decision = decidePack(ready, { arraySize, idleMs: packIdleMs, longestMs: packLongestMs }, nowMs);
-    if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs, next };
-    if (decision.do === 'nothing') return { do: 'done', next };
+    if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs };
+    if (decision.do === 'nothing') return { do: 'done' };
     const id = await packSubmission(fleet.database, { shape, most: arraySize, nowMs, dueMs: nowMs + stallMs });
-    if (id === undefined) return { do: 'done', next };
+    if (id === undefined) return { do: 'done' };
     fleet.step('submit.packed');
-    next.push(...(await carryOnAll(fleet, [id])).next);
+    // At once: should a later array fail, the earlier ones are watched all the same.
+    await fleet.queues.nudge((await carryOnAll(fleet, [id])).next);
   }
 }
 
