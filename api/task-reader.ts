@@ -1,6 +1,7 @@
 /** Reads tasks for a caller: finds them by id, and gathers what a view shows. */
 import { inSubmission, submissionPrefix } from '../core/s3-layout.ts';
 import { parseId, publicId } from '../core/ids.ts';
+import type { CacheMode } from '../core/task.ts';
 import { fillTemplate, type Template } from '../core/template.ts';
 import { readEntryOutputs } from '../db/call-cache.ts';
 import { readAttempts, readDetails, readStandings, type AttemptView, type TaskDetail, type TaskStanding } from '../db/task-views.ts';
@@ -15,6 +16,7 @@ export type Stream = 'stdout' | 'stderr';
 export interface FilledTask {
   template: Template;
   values: string[];
+  cache: CacheMode;
 }
 
 export interface TaskReader {
@@ -68,7 +70,7 @@ export function createTaskReader(parts: ApiParts): TaskReader {
     async readFilled(taskId) {
       const [detail] = await readDetails(database.pool, [taskId]);
       const row = detail && (await templates.read(database.pool, [detail.templateId])).get(detail.templateId);
-      return row && { template: row.template, values: detail.values };
+      return row && { template: row.template, values: detail.values, cache: detail.cache };
     },
   };
 }

@@ -28,6 +28,7 @@ const Query = Type.Object({ other: Type.Optional(Type.String({ description: 'Id 
 interface Fingerprinted {
   components?: Components;
   unreadable: string[];
+  cached: boolean;
 }
 
 export function cacheRoutes(api: Api, services: ApiServices): void {
@@ -51,12 +52,12 @@ interface Question {
 }
 
 async function explain(services: ApiServices, { owner, taskId, otherId }: Question) {
-  const { components, unreadable } = await fingerprintNow(services, taskId);
+  const { components, unreadable, cached } = await fingerprintNow(services, taskId);
   const fingerprint = components && fingerprintOf(components);
   const entry = fingerprint && (await readEntryOf(services.database, { domain: owner, fingerprint }));
   const there = otherId === undefined ? undefined : await knownComponents(services, otherId);
   return {
-    verdict: verdictOf({ unreadable, entry, isOwn: entry?.taskId === taskId }),
+    verdict: verdictOf({ cached, unreadable, entry, isOwn: entry?.taskId === taskId }),
     unreadable_inputs: unreadable,
     ...(components && fingerprint && { components, fingerprint: fingerprint.toString('hex') }),
     ...(entry && { entry: await showEntry(services, entry) }),
@@ -72,22 +73,25 @@ async function knownComponents(services: ApiServices, taskId: number): Promise<C
 /** What the task's fingerprint would be if it were checked now. */
 async function fingerprintNow({ reader, resolveIdentities }: ApiServices, taskId: number): Promise<Fingerprinted> {
   const filled = await reader.readFilled(taskId);
-  if (!filled) return { unreadable: [] };
+  if (!filled) return { unreadable: [], cached: false };
+  const cached = filled.cache !== 'off';
   const spec = fillTemplate(filled.template, filled.values);
   const identities = await resolveIdentities(spec.inputs);
   const known = spec.inputs.map((input) => identities.get(identityKey(input))?.identity);
   const unreadable = spec.inputs.flatMap(({ url }, position) => (known[position] === undefined ? [url ?? ''] : []));
   const all = known.filter((identity) => identity !== undefined);
-  return unreadable.length > 0 ? { unreadable } : { unreadable, components: fingerprintComponents(spec, all) };
+  return unreadable.length > 0 ? { unreadable, cached } : { unreadable, cached, components: fingerprintComponents(spec, all) };
 }
 
 interface Verdict {
+  cached: boolean;
   unreadable: readonly string[];
   entry: ExplainedEntry | undefined;
   isOwn: boolean;
 }
 
-function verdictOf({ unreadable, entry, isOwn }: Verdict): string {
+function verdictOf({ cached, unreadable, entry, isOwn }: Verdict): string {
+  if (!cached) return 'Its caching was off: nobody asked for it, or it declares no outputs. What follows is what would count.';
   if (unreadable.length > 0) return 'It cannot be cached: nothing tells what some of its inputs hold.';
   if (!entry) return 'A miss: no entry has its fingerprint. Name another task to see in what the two differ.';
   if (entry.invalidReason !== null) return `A miss: the entry of its fingerprint can no longer be used. ${entry.invalidReason}`;

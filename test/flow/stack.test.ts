@@ -42,6 +42,22 @@ describe('on one running stack', () => {
     }
   }, SLOW_MS);
 
+  it('a hit and a miss can be explained, part by part', async () => {
+    const { bucket } = stack;
+    const submit = async (text: string, cache: string): Promise<string> => {
+      const ran = await cli(['submit', '-', '--wait', '--json'], task('cat /in/text > /out/copy', {
+        inputs: [{ content: text, path: '/in/text' }], outputs: [{ url: `s3://${bucket}/explained/${text}`, path: '/out/copy' }], tags: { 'batchwell.cache': cache },
+      }));
+      return JSON.parse(ran.out).id as string;
+    };
+    const explain = async (...ids: string[]) => JSON.parse((await cli(['cache', 'explain', ...ids, '--json'])).out);
+    const [one, other, off] = [await submit('one', 'readwrite'), await submit('other', 'readwrite'), await submit('one', 'off')];
+
+    expect(await explain(one)).toMatchObject({ verdict: expect.stringContaining('Its own entry'), entry: { task: one, valid: true }, unreadable_inputs: [] });
+    expect((await explain(one, other)).differences).toEqual([{ part: 'inputs[/in/text]', here: expect.stringContaining('content'), there: expect.stringContaining('content') }]);
+    expect(await explain(off)).toMatchObject({ verdict: expect.stringContaining('caching was off'), entry: { task: one } });
+  }, SLOW_MS);
+
   it('a command that fails ends with 1; its exit code, stdout and stderr are in view', async () => {
     const ran = await cli(['submit', '-', '--wait', '--json'], task('echo to stdout; echo to stderr >&2; exit 7'));
     const ended = JSON.parse(ran.out);
