@@ -1,10 +1,8 @@
 /** The call cache: entries by fingerprint, their outputs, and who is computing a fingerprint right now. */
-import { and, desc, eq, inArray, isNull } from 'drizzle-orm';
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Components } from '../core/fingerprint.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import { inParts } from './parts.ts';
-import { cacheEntries, cacheOutputs } from './schema.ts';
 
 export interface CacheLookup {
   domain: string;
@@ -38,17 +36,19 @@ export async function findEntries(session: Session, lookups: readonly CacheLooku
   return new Map(rows.map((row) => [lookupKey(row as unknown as CacheLookup), row['id'] as number]));
 }
 
-export async function readEntryOutputs(database: Database, entryIds: readonly number[]): Promise<Map<number, CacheOutput[]>> {
+export async function readEntryOutputs({ pool }: Database, entryIds: readonly number[]): Promise<Map<number, CacheOutput[]>> {
   if (entryIds.length === 0) return new Map();
-  const rows = await database.orm.select().from(cacheOutputs).where(inArray(cacheOutputs.entryId, [...entryIds])).orderBy(cacheOutputs.entryId, cacheOutputs.position);
-  return Map.groupBy(rows, ({ entryId }) => entryId);
+  const [rows] = await pool.query<RowDataPacket[]>(
+    'SELECT entry_id AS entryId, output, path, url, size_bytes AS sizeBytes, crc64nvme FROM cache_outputs WHERE entry_id IN (?) ORDER BY entry_id, position', [entryIds],
+  );
+  return Map.groupBy(rows as unknown as CacheOutput[], ({ entryId }) => entryId);
 }
 
 /** When entries were written, epoch ms, by id. */
-export async function readEntryTimes(database: Database, entryIds: readonly number[]): Promise<Map<number, number>> {
+export async function readEntryTimes({ pool }: Database, entryIds: readonly number[]): Promise<Map<number, number>> {
   if (entryIds.length === 0) return new Map();
-  const rows = await database.orm.select({ id: cacheEntries.id, createdMs: cacheEntries.createdMs }).from(cacheEntries).where(inArray(cacheEntries.id, [...entryIds]));
-  return new Map(rows.map(({ id, createdMs }) => [id, createdMs]));
+  const [rows] = await pool.query<RowDataPacket[]>('SELECT id, created_ms AS createdMs FROM cache_entries WHERE id IN (?)', [entryIds]);
+  return new Map(rows.map((row) => [row['id'] as number, row['createdMs'] as number]));
 }
 
 /** Writes entries whole. A task writes one at most: doing it again writes nothing. */
@@ -88,7 +88,7 @@ export async function readTaskComponents(session: Session, taskId: number): Prom
 
 /** An entry that can no longer be used says why, and is never found again. */
 export async function invalidateEntry(database: Database, id: number, reason: string): Promise<void> {
-  await database.orm.update(cacheEntries).set({ invalidReason: reason }).where(and(eq(cacheEntries.id, id), isNull(cacheEntries.invalidReason)));
+  await database.pool.query('UPDATE cache_entries SET invalid_reason = ? WHERE id = ? AND invalid_reason IS NULL', [reason, id]);
 }
 
 /** Adds a hit for each time an entry is named. In the order of ids, so that two who count do not wait for each other. */
@@ -108,14 +108,12 @@ export interface ExplainedEntry {
 }
 
 /** The newest entry of a fingerprint, valid or not. */
-export async function readEntryOf({ orm }: Database, lookup: CacheLookup): Promise<ExplainedEntry | undefined> {
-  const [row] = await orm
-    .select({ id: cacheEntries.id, taskId: cacheEntries.taskId, fingerprint: cacheEntries.fingerprint, invalidReason: cacheEntries.invalidReason })
-    .from(cacheEntries)
-    .where(and(eq(cacheEntries.fingerprint, lookup.fingerprint), eq(cacheEntries.domain, lookup.domain)))
-    .orderBy(desc(cacheEntries.id))
-    .limit(1);
-  return row;
+export async function readEntryOf({ pool }: Database, lookup: CacheLookup): Promise<ExplainedEntry | undefined> {
+  const [rows] = await pool.query<RowDataPacket[]>(
+    'SELECT id, task_id AS taskId, fingerprint, invalid_reason AS invalidReason FROM cache_entries WHERE fingerprint = ? AND domain = ? ORDER BY id DESC LIMIT 1',
+    [lookup.fingerprint, lookup.domain],
+  );
+  return rows[0] as ExplainedEntry | undefined;
 }
 
 export interface Flight extends CacheLookup {

@@ -42,12 +42,17 @@ async function decideAll(fleet: Fleet, checked: readonly CheckedTask[]): Promise
   return [...decided.filter(({ decision }) => decision.do !== 'wait'), ...(await lookUp(fleet, waiting))];
 }
 
-/** Flights are asked for before entries: a leader writes its entry before it leaves its flight. */
+/**
+ * Entries first: a hit needs no flight. What has none asks for its flight, and then for entries once more, because a
+ * leader writes its entry before it leaves its flight and both may have come to pass in between.
+ */
 async function lookUp(fleet: Fleet, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
   const { pool } = fleet.database;
-  const flights = checked.flatMap(({ row, fingerprint }): Flight[] => (fingerprint && readsCache(row.cache) ? [{ taskId: row.id, domain: cacheDomain(row), fingerprint, writes: writesCache(row.cache) }] : []));
+  const wanted = checked.flatMap(({ row, fingerprint }): Flight[] => (fingerprint && readsCache(row.cache) ? [{ taskId: row.id, domain: cacheDomain(row), fingerprint, writes: writesCache(row.cache) }] : []));
+  const entries = await findEntries(pool, wanted);
+  const flights = wanted.filter((one) => !entries.has(lookupKey(one)));
   const leaders = await boardFlights(pool, flights, fleet.nowMs());
-  const entries = await findEntries(pool, flights);
+  for (const [key, entryId] of await findEntries(pool, flights)) entries.set(key, entryId);
   return checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
 }
 
