@@ -6,7 +6,7 @@ import { startApiWorld, type ApiWorld } from '../api-world.ts';
 
 let world: ApiWorld;
 beforeAll(async () => {
-  world = await startApiWorld();
+  world = await startApiWorld({ chunkSize: 250 });
 });
 afterAll(() => world.close());
 
@@ -33,7 +33,7 @@ test('a template and rows become tasks in the order of the rows, with one templa
   const [rows] = await world.database.pool.query('SELECT DISTINCT cache FROM tasks WHERE name LIKE ?', ['echo %']);
   expect(rows).toEqual([{ cache: 'readwrite' }]);
 
-  const messages = await world.queues.byStage['cache-check'].getJobs(['waiting']);
+  const messages = await world.queues.byStage['cache-check'].getJobs(['waiting', 'prioritized']);
   expect(messages.map(({ data }) => data.tasks.length).toSorted()).toEqual([250, 50]);
 
   const listed = await world.call('GET', `/v1/scatters/${made.json.id}/tasks?page_size=200`);
