@@ -81,6 +81,7 @@ export const items = {
   pollSlowestMs: whole('BATCHWELL_POLL_SLOWEST_MS', 30 * SECOND, 'ms', [50, 600_000], 'The same at most, after nothing has happened for long.'),
   settleMs: whole('BATCHWELL_SETTLE_MS', 5 * SECOND, 'ms', [0, 600_000], 'How long a job just submitted may be missing from Batch’s listings.'),
   submitTimeoutMs: whole('BATCHWELL_SUBMIT_TIMEOUT_MS', 15 * SECOND, 'ms', [100, 600_000], 'How long an answer of Batch is awaited; after it a SubmitJob counts as perhaps heard, and is looked for by its name.'),
+  lockMs: whole('BATCHWELL_LOCK_MS', 30 * SECOND, 'ms', [500, HOUR], 'A message whose worker died is given to another after so long.'),
   stallMs: whole('BATCHWELL_STALL_MS', 60 * SECOND, 'ms', [500, HOUR], 'A row that stood still so long gets a new message.'),
   sweepMs: whole('BATCHWELL_SWEEP_MS', 5 * SECOND, 'ms', [100, HOUR], 'Time between two sweeps.'),
   hostLossTries: whole('BATCHWELL_HOST_LOSS_TRIES', 5, 'tries', [0, 100], 'How often a task is run again after a spot or host loss; these do not count as failures.'),

@@ -39,6 +39,8 @@ export interface FleetParts {
   metrics: Metrics;
   log: Log;
   onStep?: (step: Step) => void;
+  /** The clock that stored times are read from; the machine's when absent. */
+  nowMs?: () => number;
 }
 
 export function openFleet(parts: FleetParts): Fleet {
@@ -52,7 +54,7 @@ export function openFleet(parts: FleetParts): Fleet {
     config, database, queues, objects, batch, metrics, log,
     templates: createTemplateCache(),
     workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),
-    nowMs: () => Date.now(),
+    nowMs: parts.nowMs ?? (() => Date.now()),
     step: parts.onStep ?? (() => undefined),
     async close() {
       await queues.close();

@@ -16,8 +16,9 @@ export interface WorkerOptions {
   concurrency?: number;
   log?: Log;
   metrics?: Metrics;
-  /** For crash tests. */
+  /** For crash tests: called at each named step, and a clock that may be wrong. */
   onStep?: (step: Step) => void;
+  nowMs?: () => number;
 }
 
 export interface Workers {
@@ -32,7 +33,7 @@ export interface Workers {
 export async function startWorkers(config: Config, options: WorkerOptions = {}): Promise<Workers> {
   const metrics = options.metrics ?? createMetrics();
   const log = options.log ?? createLog({ level: config.logLevel, name: 'batchwell-worker' });
-  const fleet = openFleet({ config, metrics, log, ...(options.onStep ? { onStep: options.onStep } : {}) });
+  const fleet = openFleet({ config, metrics, log, ...(options.onStep ? { onStep: options.onStep } : {}), ...(options.nowMs ? { nowMs: options.nowMs } : {}) });
   try {
     await requireNoEviction(fleet);
     await warnWithoutPersistence(fleet);

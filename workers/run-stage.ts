@@ -12,8 +12,6 @@ export interface RunningStage {
   close(): Promise<void>;
 }
 
-/** BullMQ renews the lock while a message is worked on; a worker that died loses it after so long. */
-const LOCK_MS = 30_000;
 /** A message whose worker died is given out again; rows are guarded, so often does no harm. */
 const MOST_STALLS = 20;
 
@@ -21,7 +19,9 @@ export function runStage<S extends Stage>(fleet: Fleet, stage: S, concurrency = 
   const connection = connectRedis(fleet.config.redisUrl);
   const log = fleet.log.child({ stage });
   const worker = new Worker<Messages[S]>(stage, (job, token) => work(fleet, stage, job, token), {
-    connection, prefix: fleet.config.redisPrefix, concurrency, lockDuration: LOCK_MS, maxStalledCount: MOST_STALLS,
+    connection, prefix: fleet.config.redisPrefix, concurrency, maxStalledCount: MOST_STALLS,
+    // The lock is renewed while a message is worked on; a worker that died loses it.
+    lockDuration: fleet.config.lockMs, stalledInterval: fleet.config.lockMs,
   });
   worker.on('failed', (job, error) => log.error({ messageId: job?.id, tries: job?.attemptsMade, err: error }, 'message-failed'));
   worker.on('error', (error) => log.error({ err: error }, 'worker-error'));
