@@ -7,6 +7,7 @@ import { createSimulatedRunner } from '../local/batch/runners/simulated.ts';
 import type { Container } from '../local/batch/runner.ts';
 import type { ThrottleSetting } from '../local/batch/throttle.ts';
 import type { RequestCount } from '../local/ledger.ts';
+import { createRandom } from '../local/random.ts';
 import { startLocalS3, type LocalS3 } from '../local/s3/server.ts';
 import { serveParent } from './child.ts';
 import { createEffects, type Effects } from './container-effect.ts';
@@ -42,17 +43,6 @@ export interface AwsCounts {
 
 /** When each attempt's result record was in S3, epoch ms: by submission key, then array index. */
 export type AttemptEnds = Map<string, number[]>;
-
-/** A small generator with a seed (mulberry32), so that two runs draw the same durations. */
-function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 let s3: LocalS3 | undefined;
 let batch: LocalBatch | undefined;

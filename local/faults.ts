@@ -3,6 +3,7 @@
  * A rule is plain JSON, so that a test in another process sets it over HTTP (local/control.ts).
  */
 import type { Service } from './ledger.ts';
+import { createRandom } from './random.ts';
 
 /** Kinds that either service plays on the request itself. */
 export const requestFaultKinds = ['error', 'throttle', 'delay', 'drop-before', 'drop-after', 'error-after'] as const;
@@ -56,17 +57,6 @@ export interface Faults {
    * that concern a request, so that a `spot-loss` on `*` is not spent on a request.
    */
   next(service: Service, operation: string, subject: string, kinds?: readonly FaultKind[]): FaultState | undefined;
-}
-
-/** mulberry32: 32 bits of state, enough to make a run repeat. */
-function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 interface ArmedRule {

@@ -3,6 +3,7 @@
  * statistics have something to show. Bases follow a Markov chain of order 2 whose GC content drifts along the genome,
  * qualities fall towards the end of a read, and bases of the lowest quality are often N.
  */
+import { createRandom } from '../../local/random.ts';
 
 export interface ReadsOptions {
   shards: number;
@@ -17,17 +18,6 @@ const GENOME_BASES = 200_000;
 const HIGHEST_QUALITY = 41;
 /** Phred+33, as FASTQ has been written since 2011. */
 const QUALITY_OFFSET = 33;
-
-/** mulberry32: the same numbers in [0, 1) everywhere, from 32 bits of state. */
-export function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** One FASTQ text per shard. */
 export function* makeShards({ shards, readsPerShard, seed }: ReadsOptions): Generator<string> {

@@ -1,0 +1,12 @@
+/** Chance that repeats: the same seed gives the same numbers on every machine. */
+
+/** mulberry32: numbers from 0 up to 1; 32 bits of state, enough to make a run repeat. */
+export function createRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

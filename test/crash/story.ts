@@ -1,0 +1,120 @@
+/** A story of a crash test: made from a seed, then played. */
+import type { FaultRule } from '../../local/faults.ts';
+import { createRandom } from '../../local/random.ts';
+import { steps, type Step } from '../../workers/steps.ts';
+import { manyTasks, newTask, type FleetWorld } from '../flow/harness.ts';
+import { expectExactlyOnce } from './invariants.ts';
+import { startWorkerProcess, type WorkerProcess } from './processes.ts';
+
+export interface Plan {
+  seed: number;
+  tasks: number;
+  /** How many of the tasks are the same call as another. */
+  equal: number;
+  workers: number;
+  /** Milliseconds by which each worker's clock is wrong, one worker after the other. */
+  skewsMs: number[];
+  /** Each ends one worker; a new one takes its place. */
+  kills: ({ step: Step; count: number } | { afterMs: number })[];
+  batchFaults: FaultRule[];
+  s3Faults: FaultRule[];
+  emptyRedis: boolean;
+  cutConnections: boolean;
+}
+
+export interface Disturbed {
+  kills: number;
+  bites: number;
+  submitJobs: number;
+}
+
+/** One of these bites every story: each leaves a doubt about whether a job was taken. */
+const DOUBTS: FaultRule[] = [
+  { service: 'batch', operation: 'SubmitJob', kind: 'drop-after', times: 1 },
+  { service: 'batch', operation: 'SubmitJob', kind: 'error-after', times: 1 },
+  { service: 'batch', operation: 'SubmitJob', kind: 'drop-before', times: 2 },
+  { service: 'batch', operation: 'SubmitJob', kind: 'delay', delayMs: 900, times: 1 },
+];
+const NUISANCES: FaultRule[] = [
+  { service: 'batch', operation: '*', kind: 'throttle', times: 5 },
+  { service: 'batch', operation: 'DescribeJobs', kind: 'error', status: 500, times: 2 },
+  { service: 'batch', operation: 'SubmitJob', kind: 'visibility-lag', delayMs: 1500, times: 1 },
+];
+const S3_NUISANCES: FaultRule[] = [
+  { service: 's3', operation: '*', kind: 'throttle', times: 4, probability: 0.2 },
+  { service: 's3', operation: '*', kind: 'drop-before', times: 3, probability: 0.1 },
+  { service: 's3', operation: 'PutObject', kind: 'error-after', times: 2, probability: 0.2 },
+];
+
+export function makePlan(seed: number): Plan {
+  const random = createRandom(seed);
+  const upTo = (most: number): number => Math.floor(random() * (most + 1));
+  const pick = <T>(from: readonly T[]): T => from[upTo(from.length - 1)] as T;
+  const workers = 1 + upTo(2);
+  const kills = Array.from({ length: 1 + upTo(2) }, (): Plan['kills'][number] => (random() < 0.6 ? { step: pick(steps), count: 1 } : { afterMs: 100 + upTo(1500) }));
+  const tasks = 20 + upTo(40);
+  return {
+    seed, tasks, workers, kills,
+    equal: upTo(Math.floor(tasks / 4)),
+    skewsMs: Array.from({ length: workers + kills.length }, () => upTo(1200) - 600),
+    batchFaults: [pick(DOUBTS), ...(random() < 0.5 ? [pick(NUISANCES)] : [])],
+    s3Faults: random() < 0.5 ? [pick(S3_NUISANCES)] : [],
+    emptyRedis: random() < 0.4,
+    cutConnections: random() < 0.4,
+  };
+}
+
+/** Plays the plan and checks what must hold. The workers are the caller's to end. */
+export async function playPlan(world: FleetWorld, plan: Plan, workers: WorkerProcess[]): Promise<Disturbed> {
+  for (const rule of plan.batchFaults) world.batch.faults.add({ ...rule });
+  for (const rule of plan.s3Faults) world.s3.faults.add({ ...rule });
+  world.behave(({ taskId }) => ({ durationMs: (taskId % 7) * 40 }));
+  const ids = await world.accept(manyTasks(plan.tasks, (at) => newTask(`task-${at}`, {
+    cache: 'readwrite', spec: { executors: [{ image: 'debian:12', command: ['work', String(at < plan.equal * 2 ? Math.floor(at / 2) : at)] }] },
+  })));
+  const meanwhile = [disturbServices(world, plan), ...plan.kills.slice(0, plan.workers).map((kill, at) => lineOfWorkers(world, workers, { plan, kill, at }))];
+  const killed = (await Promise.all(meanwhile)).filter((signal) => signal === 'SIGKILL').length + (await killTheRest(world, workers, plan));
+  await expectExactlyOnce(world, ids);
+  const bites = [...world.batch.faults.list(), ...world.s3.faults.list()].reduce((sum, { bitten }) => sum + bitten, 0);
+  return { kills: killed, bites, submitJobs: world.asked('batch.SubmitJob') };
+}
+
+interface Line {
+  plan: Plan;
+  kill: Plan['kills'][number];
+  at: number;
+}
+
+/** A worker that is killed as planned, then one that goes on in its place. A step that is not passed is a kill by hand. */
+async function lineOfWorkers(world: FleetWorld, workers: WorkerProcess[], { plan, kill, at }: Line): Promise<NodeJS.Signals | null> {
+  const clockSkewMs = plan.skewsMs[at] ?? 0;
+  const worker = await startWorkerProcess(world, { clockSkewMs, ...('step' in kill ? kill : {}) });
+  workers.push(worker);
+  const timer = setTimeout(() => worker.kill(), 'step' in kill ? LATEST_KILL_MS : kill.afterMs);
+  const signal = await worker.ended;
+  clearTimeout(timer);
+  workers.push(await startWorkerProcess(world, { clockSkewMs: plan.skewsMs[plan.workers + at] ?? 0 }));
+  return signal;
+}
+
+/** Another worker may pass the step first and leave this one nothing to die of. */
+const LATEST_KILL_MS = 3000;
+
+/** Kills beyond the number of workers come one after the other, each on a worker that was put in a dead one's place. */
+async function killTheRest(world: FleetWorld, workers: WorkerProcess[], plan: Plan): Promise<number> {
+  let killed = 0;
+  for (const kill of plan.kills.slice(plan.workers)) {
+    if ((await lineOfWorkers(world, workers, { plan, kill, at: 0 })) === 'SIGKILL') killed += 1;
+  }
+  return killed;
+}
+
+async function disturbServices(world: FleetWorld, plan: Plan): Promise<null> {
+  await new Promise((resolve) => setTimeout(resolve, 700 + (plan.seed % 5) * 150));
+  if (plan.emptyRedis) await world.queues.redis.flushall();
+  if (!plan.cutConnections) return null;
+  for (const { id } of await world.rows("SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE() AND command <> 'Daemon'")) {
+    await world.rows('KILL ?', [id]).catch(() => undefined);
+  }
+  return null;
+}
