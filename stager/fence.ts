@@ -2,9 +2,9 @@
  * The fence: SubmitJob has no idempotency token, so a lost answer can leave two jobs for one submission. The first
  * to write its id into the submission's `owner` may act; the other may run, but changes nothing.
  */
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { inSubmission } from '../core/s3-layout.ts';
+import { inSubmission, indexInKey } from '../core/s3-layout.ts';
 import type { S3Place } from '../core/s3-url.ts';
 import { readBytes, statusOf } from './s3.ts';
 
@@ -54,4 +54,15 @@ export async function takeOrReadFence(s3: S3Client, submission: S3Place, batchJo
     if (await tryToOwn(s3, submission, job)) return { owner: job, mine: true };
   }
   throw new Error(`The owner of ${submission.key} could be neither read nor written in 10 tries.`);
+}
+
+/**
+ * Whether an earlier attempt of Batch has written its result record. Its host may have been lost right after, so that
+ * Batch tries again what had run to its end: that must not have its effect a second time.
+ */
+export async function hasRecord(s3: S3Client, submission: S3Place, index: number): Promise<boolean> {
+  const { KeyCount = 0 } = await s3.send(
+    new ListObjectsV2Command({ Bucket: submission.bucket, Prefix: `${submission.key}${inSubmission.results}${indexInKey(index)}.`, MaxKeys: 1 }),
+  );
+  return KeyCount > 0;
 }

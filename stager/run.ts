@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { SCRATCH_VARIABLE, stagerExit } from '../core/container.ts';
 import { inSubmission, SUBMISSION_VARIABLE } from '../core/s3-layout.ts';
 import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
-import { takeOrReadFence } from './fence.ts';
+import { hasRecord, takeOrReadFence } from './fence.ts';
 import type { Log } from './log.ts';
 import { readTaskText } from './part.ts';
 import { openS3, reasonOf } from './s3.ts';
@@ -124,6 +124,10 @@ export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Prom
     if (!fence.mine) {
       log('task_fenced', { owner: fence.owner });
       return stagerExit.fenced;
+    }
+    if (identity.attempt > 1 && (await hasRecord(s3, identity.submission, identity.index))) {
+      log('task_recorded_before', { attempt: identity.attempt });
+      return 0;
     }
     log('task_started', { submission: formatS3Url(identity.submission), index: identity.index, attempt: identity.attempt });
     const session = openSession(identity, { s3, uploader: createUploader(s3), log, startedMs });
