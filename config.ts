@@ -86,7 +86,7 @@ export const items = {
   sweepMs: whole('BATCHWELL_SWEEP_MS', 5 * SECOND, 'ms', [100, HOUR], 'Time between two sweeps.'),
   hostLossTries: whole('BATCHWELL_HOST_LOSS_TRIES', 5, 'tries', [0, 100], 'How often a task is run again after a spot or host loss; these do not count as failures.'),
   memoryGrowthTries: whole('BATCHWELL_MEMORY_GROWTH_TRIES', 2, 'tries', [0, 10], 'How often a task’s memory is doubled after an out-of-memory end.'),
-  batchPerSecond: whole('BATCHWELL_BATCH_PER_SECOND', 45, 'requests/s', [1, 1000], 'Batch requests per second of the whole fleet; AWS’s limit is 50.'),
+  batchPerSecond: whole('BATCHWELL_BATCH_PER_SECOND', 45, 'requests/s', [1, 1000], 'SubmitJob calls per second of the whole fleet, and again so many of all other Batch requests; AWS allows 50 SubmitJob.'),
   keepFinishedMs: whole('BATCHWELL_KEEP_FINISHED_MS', HOUR, 'ms', [0, 30 * 24 * HOUR], 'How long the queue board shows finished messages.'),
   clientUrl: url('BATCHWELL_URL', 'http://127.0.0.1:8000', ['http:', 'https:'], 'Where the CLI finds the API.'),
   clientToken: text('BATCHWELL_TOKEN', '', 'Bearer token that the CLI sends; none when empty.', { secret: true }),

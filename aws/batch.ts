@@ -75,25 +75,34 @@ const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'CredentialsProviderError
 /** Without throwOnRequestTimeout the SDK only warns, and waits on. */
 const within = (requestTimeout: number) => ({ requestTimeout, connectionTimeout: Math.min(requestTimeout, 5000), throwOnRequestTimeout: true });
 
-/** @param parts.submitTimeoutMs SubmitJob's answer is awaited so long; later it counts as ambiguous. */
-export function openBatch(parts: { budget: Budget; metrics: Metrics; submitTimeoutMs: number }): Batch {
-  const { budget, metrics, submitTimeoutMs } = parts;
+export interface BatchParts {
+  /** Of every operation but SubmitJob. */
+  budget: Budget;
+  /** Of SubmitJob, which AWS limits by itself (50 a second); `budget` when absent. */
+  submitBudget?: Budget;
+  metrics: Metrics;
+  /** SubmitJob's answer is awaited so long; later it counts as ambiguous. */
+  submitTimeoutMs: number;
+}
+
+/** Slows the fleet down when AWS says so. */
+async function watched<T>(request: () => Promise<T>, budget: Budget): Promise<T> {
+  try {
+    return await request();
+  } catch (error) {
+    if (THROTTLED.has(nameOf(error))) await budget.slowDown();
+    throw error;
+  }
+}
+
+export function openBatch({ budget, submitBudget = budget, metrics, submitTimeoutMs }: BatchParts): Batch {
   const client = new BatchClient({ maxAttempts: 5, requestHandler: within(REQUEST_TIMEOUT_MS) });
   // SubmitJob has no idempotency token: a retry inside the SDK could submit twice.
   const submitClient = new BatchClient({ maxAttempts: 1, requestHandler: within(submitTimeoutMs) });
   observeRequests(client, 'batch', metrics);
   observeRequests(submitClient, 'batch', metrics);
 
-  const call = <T>(request: () => Promise<T>): Promise<T> => budget.take().then(() => watched(request));
-
-  async function watched<T>(request: () => Promise<T>): Promise<T> {
-    try {
-      return await request();
-    } catch (error) {
-      if (THROTTLED.has(nameOf(error))) await budget.slowDown();
-      throw error;
-    }
-  }
+  const call = <T>(request: () => Promise<T>): Promise<T> => budget.take().then(() => watched(request, budget));
 
   return {
     async register(definition) {
@@ -106,12 +115,12 @@ export function openBatch(parts: { budget: Budget; metrics: Metrics; submitTimeo
         throw error;
       }
     },
-    takeTurn: () => budget.take(),
+    takeTurn: () => submitBudget.take(),
     async submit(request) {
       try {
         const region = await submitClient.config.region();
         // The signal bounds the whole of it: waiting for a connection, connecting, sending, the answer.
-        const reply = await watched(() => submitClient.send(new SubmitJobCommand(submitInput(request, region)), { abortSignal: AbortSignal.timeout(submitTimeoutMs) }));
+        const reply = await watched(() => submitClient.send(new SubmitJobCommand(submitInput(request, region)), { abortSignal: AbortSignal.timeout(submitTimeoutMs) }), submitBudget);
         return reply.jobId === undefined ? { is: 'ambiguous', message: 'Batch answered without a job id' } : { is: 'accepted', jobId: reply.jobId };
       } catch (error) {
         return judgeSubmitError(error);

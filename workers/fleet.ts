@@ -48,8 +48,9 @@ export function openFleet(parts: FleetParts): Fleet {
   const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections });
   const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
-  const budget = createBudget({ redis: queues.redis, key: `${config.redisPrefix}:budget:batch`, service: 'batch', perSecond: config.batchPerSecond, metrics });
-  const batch = openBatch({ budget, metrics, submitTimeoutMs: config.submitTimeoutMs });
+  const budgetOf = (key: string) => createBudget({ redis: queues.redis, key: `${config.redisPrefix}:budget:${key}`, service: 'batch', perSecond: config.batchPerSecond, metrics });
+  // AWS counts SubmitJob by itself: with one bucket for all, registering a new shape takes a turn from submitting it.
+  const batch = openBatch({ budget: budgetOf('batch'), submitBudget: budgetOf('batch:SubmitJob'), metrics, submitTimeoutMs: config.submitTimeoutMs });
   return {
     config, database, queues, objects, batch, metrics, log,
     templates: createTemplateCache(),
