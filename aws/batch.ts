@@ -41,8 +41,6 @@ export interface SeenJob {
   statusReason?: string;
   /** Array index, for a child. */
   index?: number;
-  /** Batch's attempts so far. */
-  attempts?: number;
 }
 
 export interface Batch {
@@ -128,7 +126,7 @@ export function openBatch({ budget, submitBudget = budget, metrics, submitTimeou
     },
     async findByName(queue, jobName) {
       const reply = await call(() => client.send(new ListJobsCommand({ jobQueue: queue, filters: [{ name: 'JOB_NAME', values: [jobName] }] })));
-      return (reply.jobSummaryList ?? []).map(fromSummary).toSorted((a, b) => a.createdMs - b.createdMs);
+      return (reply.jobSummaryList ?? []).map(toSeen).toSorted((a, b) => a.createdMs - b.createdMs);
     },
     describe: (jobIds) => describeAll(jobIds, (jobs) => call(() => client.send(new DescribeJobsCommand({ jobs })))),
     list: (of, jobStatus) => listAll(of, (page) => call(() => client.send(new ListJobsCommand({ ...page, jobStatus, maxResults: LIST_LIMIT })))),
@@ -147,7 +145,7 @@ export function openBatch({ budget, submitBudget = budget, metrics, submitTimeou
 
 async function describeAll(jobIds: readonly string[], ask: (jobs: string[]) => Promise<DescribeJobsCommandOutput>): Promise<SeenJob[]> {
   const seen: SeenJob[] = [];
-  for (let start = 0; start < jobIds.length; start += DESCRIBE_LIMIT) seen.push(...((await ask(jobIds.slice(start, start + DESCRIBE_LIMIT))).jobs ?? []).map(fromDetail));
+  for (let start = 0; start < jobIds.length; start += DESCRIBE_LIMIT) seen.push(...((await ask(jobIds.slice(start, start + DESCRIBE_LIMIT))).jobs ?? []).map(toSeen));
   return seen;
 }
 
@@ -156,7 +154,7 @@ async function listAll(of: { queue: string } | { arrayJobId: string }, ask: (pag
   const scope = 'queue' in of ? { jobQueue: of.queue } : of;
   for (let nextToken: string | undefined, first = true; first || nextToken !== undefined; first = false) {
     const reply = await ask({ ...scope, ...(nextToken === undefined ? {} : { nextToken }) });
-    seen.push(...(reply.jobSummaryList ?? []).map(fromSummary));
+    seen.push(...(reply.jobSummaryList ?? []).map(toSeen));
     nextToken = reply.nextToken;
   }
   return seen;
@@ -205,7 +203,8 @@ function defined<T extends object>(values: Known<T>): T {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }
 
-const fromSummary = (job: JobSummary): SeenJob =>
+/** A line of a listing and a description say the same in the same places, as far as it is read here. */
+const toSeen = (job: JobSummary | JobDetail): SeenJob =>
   defined<SeenJob>({
     jobId: job.jobId,
     status: job.status,
@@ -215,17 +214,4 @@ const fromSummary = (job: JobSummary): SeenJob =>
     exitCode: job.container?.exitCode,
     reason: job.container?.reason,
     statusReason: job.statusReason,
-  });
-
-const fromDetail = (job: JobDetail): SeenJob =>
-  defined<SeenJob>({
-    jobId: job.jobId,
-    status: job.status,
-    createdMs: job.createdAt ?? 0,
-    counts: job.arrayProperties?.statusSummary,
-    index: job.arrayProperties?.index,
-    exitCode: job.container?.exitCode,
-    reason: job.container?.reason,
-    statusReason: job.statusReason,
-    attempts: job.attempts?.length,
   });

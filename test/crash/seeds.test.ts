@@ -4,30 +4,19 @@
  * how many and from which; a failed story names its seed, and the same seed makes the same plan again.
  */
 import { appendFile } from 'node:fs/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startFleetWorld, type FleetWorld } from '../flow/harness.ts';
-import { CRASH_SETTINGS, type WorkerProcess } from './processes.ts';
+import { expect, test } from 'vitest';
+import { useCrashWorld } from './crash-world.ts';
 import { makePlan, playPlan } from './story.ts';
 
 const count = Number(process.env['BATCHWELL_CRASH_SEEDS'] ?? 4);
 const from = Number(process.env['BATCHWELL_CRASH_FROM'] ?? 1);
 const report = process.env['BATCHWELL_CRASH_REPORT'];
 
-let world: FleetWorld;
-let workers: WorkerProcess[];
-beforeEach(async () => {
-  workers = [];
-  world = await startFleetWorld(CRASH_SETTINGS);
-});
-afterEach(async () => {
-  for (const worker of workers) worker.kill();
-  await Promise.all(workers.map(({ ended }) => ended));
-  await world.close();
-});
+const world = useCrashWorld();
 
 test.each(Array.from({ length: count }, (_, at) => from + at))('seed %i: every task ends exactly once, with effect exactly once', async (seed) => {
   const plan = makePlan(seed);
-  const disturbed = await playPlan(world, plan, workers);
+  const disturbed = await playPlan(world.fleet, plan, world.workers);
   expect(disturbed.kills, `workers that were really killed; ${JSON.stringify(plan)}`).toBe(plan.kills.length);
   expect(disturbed.bites, `faults that bit; ${JSON.stringify(plan)}`).toBeGreaterThan(0);
   if (report !== undefined) await appendFile(report, `${JSON.stringify({ seed, ...disturbed, tasks: plan.tasks, emptied: plan.emptyRedis, cut: plan.cutConnections })}\n`);
