@@ -17,16 +17,24 @@ export interface OpenAttempt {
   memoryGrowths: number;
 }
 
+const OPEN_ATTEMPTS = `SELECT attempts.task_id AS taskId, attempts.number, attempts.submission_id AS submissionId, attempts.array_index AS arrayIndex,
+    tasks.place, tasks.host_losses AS hostLosses, tasks.memory_growths AS memoryGrowths
+  FROM attempts JOIN tasks ON tasks.id = attempts.task_id`;
+
 /** Attempts of these submissions that have not ended. */
 export async function readOpenAttempts(session: Session, submissionIds: readonly number[]): Promise<OpenAttempt[]> {
   if (submissionIds.length === 0) return [];
   const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT attempts.task_id AS taskId, attempts.number, attempts.submission_id AS submissionId, attempts.array_index AS arrayIndex,
-       tasks.place, tasks.host_losses AS hostLosses, tasks.memory_growths AS memoryGrowths
-     FROM attempts JOIN tasks ON tasks.id = attempts.task_id
-     WHERE attempts.submission_id IN (?) AND attempts.outcome IS NULL ORDER BY attempts.submission_id, attempts.array_index`,
+    `${OPEN_ATTEMPTS} WHERE attempts.submission_id IN (?) AND attempts.outcome IS NULL ORDER BY attempts.submission_id, attempts.array_index`,
     [submissionIds],
   );
+  return rows as unknown as OpenAttempt[];
+}
+
+/** Of one submission, those at these array indexes that have not ended. */
+export async function readOpenAttemptsAt(session: Session, submissionId: number, indexes: readonly number[]): Promise<OpenAttempt[]> {
+  if (indexes.length === 0) return [];
+  const [rows] = await session.query<RowDataPacket[]>(`${OPEN_ATTEMPTS} WHERE attempts.submission_id = ? AND attempts.array_index IN (?) AND attempts.outcome IS NULL`, [submissionId, indexes]);
   return rows as unknown as OpenAttempt[];
 }
 

@@ -32,20 +32,35 @@ export async function seeFailed(fleet: Fleet, submission: SubmissionRow, job: Se
   return new Map(failed.flatMap((child) => (child.index === undefined ? [] : [[child.index, child]])));
 }
 
+export interface ResultsWanted {
+  /** Records from this array index on. */
+  firstOpen: number;
+  /** Array indexes whose records have been dealt with: they are listed again, but not decoded. */
+  known?: ReadonlySet<number>;
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
 /** The latest result record of each index, from `firstOpen` on; records too long for a key are fetched. */
-export async function seeResults(fleet: Fleet, submission: SubmissionRow, firstOpen: number): Promise<Map<number, SeenResult>> {
+export async function seeResults(fleet: Fleet, submission: SubmissionRow, { firstOpen, known = NONE }: ResultsWanted): Promise<Map<number, SeenResult>> {
   const folder = fleet.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.results);
-  const after = resultsFrom(firstOpen);
   const latest = new Map<number, SeenResult>();
-  for await (const page of fleet.objects.list(folder, after === undefined ? {} : { startAfterKey: (parseS3Url(folder)?.key ?? '') + after })) {
+  for await (const page of fleet.objects.list(folder, startingAt(folder, firstOpen))) {
     fleet.metrics.pollRequests.inc({ service: 's3' });
     for (const { url } of page) {
-      const result = decodeResultKey(url.slice(folder.length));
+      const tail = url.slice(folder.length);
+      if (known.has(Number.parseInt(tail, 10))) continue;
+      const result = decodeResultKey(tail);
       if (!result || (latest.get(result.index)?.attempt ?? 0) > result.attempt) continue;
       latest.set(result.index, result.record ? result : await fetchResult(fleet, url, result));
     }
   }
   return latest;
+}
+
+function startingAt(folder: string, firstOpen: number): { startAfterKey?: string } {
+  const after = resultsFrom(firstOpen);
+  return after === undefined ? {} : { startAfterKey: (parseS3Url(folder)?.key ?? '') + after };
 }
 
 async function fetchResult(fleet: Fleet, url: string, seen: SeenResult): Promise<SeenResult> {

@@ -3,7 +3,7 @@ import type { SeenJob } from '../../aws/batch.ts';
 import { decidePoll, failUnfenced, type EndedJob, type PollDecision } from '../../core/outcomes.ts';
 import type { SeenResult } from '../../core/result.ts';
 import { endedCount, hasEnded, hasRun, nextLookMs } from '../../core/watching.ts';
-import { countOpenAttempts, readOpenAttempts, type OpenAttempt, type OpenCount } from '../../db/attempts.ts';
+import { countOpenAttempts, readOpenAttempts, readOpenAttemptsAt, type OpenAttempt, type OpenCount } from '../../db/attempts.ts';
 import { adoptJob, endSubmissions, markSeenRunning, postponeSubmissions, readRunning, type SubmissionRow } from '../../db/submissions.ts';
 import type { Messages, Nudge } from '../../queues/messages.ts';
 import { batchStatuses } from '../../telemetry/metrics.ts';
@@ -42,6 +42,7 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   }
   await postponeSubmissions(pool, running.map(({ id }) => id), nowMs + fleet.config.stallMs);
   await endSubmissions(pool, running.map(({ id }) => id), nowMs);
+  for (const { id } of running) if (!open.has(id)) dealtWith.delete(id);
   return { do: 'wait', waitMs: pace(fleet, queue, { running, ended: next.length > 0, nowMs }), next };
 }
 
@@ -74,48 +75,54 @@ interface Look {
   count: OpenCount;
 }
 
-async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, count }: Look): Promise<Nudge[]> {
-  const attempts = await readOpenAttempts(fleet.database.pool, [submission.id]);
-  if (submission.cancelMs !== null) await endCancelledJobs(fleet, { submission, job, attempts });
+/** Array indexes whose results this process has dealt with, by submission: what is dealt with is not read again at each look. */
+const dealtWith = new Map<number, Set<number>>();
 
-  const results = await seeResults(fleet, submission, count.firstOpen);
+async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, count }: Look): Promise<Nudge[]> {
+  const { pool } = fleet.database;
+  if (submission.cancelMs !== null) await endCancelledJobs(fleet, { submission, job, attempts: await readOpenAttempts(pool, [submission.id]) });
+
+  const known = dealtWith.get(submission.id) ?? new Set();
+  const results = await seeResults(fleet, submission, { firstOpen: count.firstOpen, known });
   fleet.step('poll.results-read');
   const polled: PolledAttempt[] = [];
-  const unexplained: OpenAttempt[] = [];
-  for (const attempt of attempts) {
+  for (const attempt of await readOpenAttemptsAt(pool, submission.id, [...results.keys()])) {
     const result = results.get(attempt.arrayIndex);
     const decision = decide(fleet, attempt, { result });
-    if (decision.do === 'wait') unexplained.push(attempt);
-    else polled.push({ attempt, decision, result });
+    if (decision.do !== 'wait') polled.push({ attempt, decision, result });
   }
   const endedUnread = endedCount(job) - (submission.size - count.open) - polled.length;
-  if (endedUnread > 0) polled.push(...(await readWithoutRecord(fleet, submission, { job, unexplained })));
+  if (endedUnread > 0) polled.push(...(await readWithoutRecord(fleet, submission, { job, explained: polled })));
 
   const fenced = polled.some(({ decision }) => decision.do === 'find-owner');
   const adopted = fenced && (await adoptOwner(fleet, submission));
   fleet.metrics.pollChanges.inc(polled.length);
   const next = await applyPolled(fleet, adopted ? polled : polled.map(unfenced));
   fleet.step('poll.written');
+  for (const { attempt, decision } of polled) if (decision.do === 'finalize') known.add(attempt.arrayIndex);
+  dealtWith.set(submission.id, known);
   return next;
 }
 
 interface Unexplained {
   job: SeenJob;
-  unexplained: readonly OpenAttempt[];
+  explained: readonly PolledAttempt[];
 }
 
 /**
  * Attempts that ended in Batch and had no record when the records were read. A record written since then would be
  * missed, so the records are read once more after Batch said that the attempt had ended.
  */
-async function readWithoutRecord(fleet: Fleet, submission: SubmissionRow, { job, unexplained }: Unexplained): Promise<PolledAttempt[]> {
+async function readWithoutRecord(fleet: Fleet, submission: SubmissionRow, { job, explained }: Unexplained): Promise<PolledAttempt[]> {
   const failed = await seeFailed(fleet, submission, job);
+  const done = new Set(explained.map(({ attempt }) => attempt.arrayIndex));
+  const unexplained = (await readOpenAttempts(fleet.database.pool, [submission.id])).filter(({ arrayIndex }) => !done.has(arrayIndex));
   const ended = unexplained.flatMap((attempt) => {
     const child = failed.get(attempt.arrayIndex) ?? (hasEnded(job) ? job : undefined);
     return child ? [{ attempt, child }] : [];
   });
   if (ended.length === 0) return [];
-  const results = await seeResults(fleet, submission, Math.min(...ended.map(({ attempt }) => attempt.arrayIndex)));
+  const results = await seeResults(fleet, submission, { firstOpen: ended.reduce((least, { attempt }) => Math.min(least, attempt.arrayIndex), submission.size) });
   return ended.flatMap(({ attempt, child }) => {
     const result = results.get(attempt.arrayIndex);
     const decision = decide(fleet, attempt, { result, job: endedJob(child) });
