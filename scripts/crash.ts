@@ -11,6 +11,7 @@ interface Told {
   seed: number;
   kills: number;
   bites: number;
+  spotLosses: number;
   submitJobs: number;
   tasks: number;
   emptied: boolean;
@@ -38,6 +39,7 @@ stories that held     ${told.length} of ${values.seeds}
 tasks                 ${sum(({ tasks }) => tasks)}
 workers killed        ${sum(({ kills }) => kills)}
 faults that bit       ${sum(({ bites }) => bites)}
+hosts lost            ${sum(({ spotLosses }) => spotLosses)}
 Redis emptied         ${sum(({ emptied }) => Number(emptied))} times
 connections cut       ${sum(({ cut }) => Number(cut))} times
 SubmitJob requests    ${sum(({ submitJobs }) => submitJobs)}

@@ -19,5 +19,6 @@ test.each(Array.from({ length: count }, (_, at) => from + at))('seed %i: every t
   const disturbed = await playPlan(world.fleet, plan, world.workers);
   expect(disturbed.kills, `workers that were really killed; ${JSON.stringify(plan)}`).toBe(plan.kills.length);
   expect(disturbed.bites, `faults that bit; ${JSON.stringify(plan)}`).toBeGreaterThan(0);
+  expect(disturbed.spotLosses, `hosts that were lost; ${JSON.stringify(plan)}`).toBe(plan.spotLosses);
   if (report !== undefined) await appendFile(report, `${JSON.stringify({ seed, ...disturbed, tasks: plan.tasks, emptied: plan.emptyRedis, cut: plan.cutConnections })}\n`);
 }, 60_000);

@@ -20,11 +20,15 @@ export interface Plan {
   s3Faults: FaultRule[];
   emptyRedis: boolean;
   cutConnections: boolean;
+  /** First attempts whose host goes, some before and some after their effect. */
+  spotLosses: number;
+  spotLossAfterMs: number;
 }
 
 export interface Disturbed {
   kills: number;
   bites: number;
+  spotLosses: number;
   submitJobs: number;
 }
 
@@ -61,6 +65,8 @@ export function makePlan(seed: number): Plan {
     s3Faults: random() < 0.5 ? [pick(S3_NUISANCES)] : [],
     emptyRedis: random() < 0.4,
     cutConnections: random() < 0.4,
+    spotLosses: random() < 0.5 ? 1 + upTo(5) : 0,
+    spotLossAfterMs: upTo(150),
   };
 }
 
@@ -68,6 +74,7 @@ export function makePlan(seed: number): Plan {
 export async function playPlan(world: FleetWorld, plan: Plan, workers: WorkerProcess[]): Promise<Disturbed> {
   for (const rule of plan.batchFaults) world.batch.faults.add({ ...rule });
   for (const rule of plan.s3Faults) world.s3.faults.add({ ...rule });
+  if (plan.spotLosses > 0) world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'spot-loss', match: '#1 ', delayMs: plan.spotLossAfterMs, times: plan.spotLosses });
   world.behave(({ taskId }) => ({ durationMs: (taskId % 7) * 40 }));
   const ids = await world.accept(manyTasks(plan.tasks, (at) => newTask(`task-${at}`, {
     cache: 'readwrite', spec: { executors: [{ image: 'debian:12', command: ['work', String(at < plan.equal * 2 ? Math.floor(at / 2) : at)] }] },
@@ -76,7 +83,8 @@ export async function playPlan(world: FleetWorld, plan: Plan, workers: WorkerPro
   const killed = (await Promise.all(meanwhile)).filter((signal) => signal === 'SIGKILL').length + (await killTheRest(world, workers, plan));
   await expectExactlyOnce(world, ids);
   const bites = [...world.batch.faults.list(), ...world.s3.faults.list()].reduce((sum, { bitten }) => sum + bitten, 0);
-  return { kills: killed, bites, submitJobs: world.asked('batch.SubmitJob') };
+  const spotLosses = world.batch.faults.list().reduce((sum, { kind, bitten }) => sum + (kind === 'spot-loss' ? bitten : 0), 0);
+  return { kills: killed, bites, spotLosses, submitJobs: world.asked('batch.SubmitJob') };
 }
 
 interface Line {

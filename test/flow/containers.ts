@@ -59,6 +59,8 @@ export interface PlayedRunner extends Runner {
 
 interface Alive {
   killed: boolean;
+  /** Its outputs and record are on their way: a kill comes after them, so that an effect is whole or not there. */
+  acting: boolean;
   gone: Promise<void>;
 }
 
@@ -71,14 +73,14 @@ export function createPlayedRunner(parts: ContainerParts): PlayedRunner {
     start(container) {
       const { promise: ended, resolve: finish } = Promise.withResolvers<Ended>();
       const { promise: gone, resolve: go } = Promise.withResolvers<void>();
-      const alive: Alive = { killed: false, gone };
+      const alive: Alive = { killed: false, acting: false, gone };
       play(parts, client, container, alive).then(finish, (cause: unknown) => finish({ exitCode: 1, reason: `The played container failed: ${String(cause)}` }));
       return {
         ended,
         kill(signal) {
           alive.killed = true;
           go();
-          finish({ exitCode: signal === 'SIGKILL' ? 137 : 143, signal });
+          if (!alive.acting) finish({ exitCode: signal === 'SIGKILL' ? 137 : 143, signal });
         },
       };
     },
@@ -98,12 +100,16 @@ async function play(parts: ContainerParts, s3: () => S3Client, container: Contai
   if (!fence.mine) return { exitCode: stagerExit.fenced };
 
   await Promise.race([Promise.all([after(behaviour.durationMs ?? 0), behaviour.until]), alive.gone]);
-  if (alive.killed) return {};
+  if (mayNotAct(parts, container, alive)) return {};
   if (behaviour.noRecord) return behaviour.noRecord;
+  alive.acting = true;
   const record = await writeResult(parts.objects(), { url: prefix, index, attempt: container.attempt }, { behaviour, spec: found.spec });
   parts.effects.push({ taskId: found.taskId, jobId: container.jobId, attempt: container.attempt });
   return behaviour.endsWith ?? endOf(record);
 }
+
+/** As the stager: Batch's second attempt does nothing where the first left its record. */
+const mayNotAct = ({ effects }: ContainerParts, { jobId }: Container, { killed }: Alive): boolean => killed || effects.some((effect) => effect.jobId === jobId);
 
 const endOf = ({ error, executors }: ResultRecord): Ended => ({ exitCode: error ? stagerExit[error.kind] : (executors[0]?.exitCode ?? 0) });
 
