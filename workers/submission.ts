@@ -24,7 +24,6 @@ const done = (...next: Nudge[]): CarryOutcome => ({ do: 'done', next });
 
 /** Another worker registers the definition: look again soon. */
 const REGISTRATION_WAIT_MS = 300;
-const REGISTRATION_CLAIM_MS = 30_000;
 /** After a throttled or not yet understood call. */
 const CALL_AGAIN_MS = 1000;
 /** Batch is eventually consistent about new definitions and queues; what it does not know by then is not there. */
@@ -135,7 +134,8 @@ export async function claimOwner(fleet: Fleet, key: string, jobId: string): Prom
 async function register(fleet: Fleet, definition: JobDefinitionRow): Promise<RegisterOutcome | { is: 'under-way' }> {
   const { pool } = fleet.database;
   const nowMs = fleet.nowMs();
-  const claim = { id: definition.id, nowMs, untilMs: nowMs + REGISTRATION_CLAIM_MS };
+  // A worker that died over it holds it no longer than its messages. Should it live on, two equal revisions do no harm.
+  const claim = { id: definition.id, nowMs, untilMs: nowMs + fleet.config.lockMs };
   if (!(await claimRegistration(pool, claim))) {
     const revision = (await readJobDefinition(pool, definition.id))?.revision ?? null;
     return revision === null ? { is: 'under-way' } : { is: 'registered', revision };
