@@ -2,6 +2,7 @@
 import { Queue, type Job, type JobsOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 import { stages, type Stage } from '../core/places.ts';
+import { closeInTime } from './closing.ts';
 import { deduplicationId, priorityOf, type Nudge } from './messages.ts';
 
 export interface Queues {
@@ -40,10 +41,21 @@ const TRIES = 5;
 /** Since it was put in, or last taken; a delay that was asked for does not count. */
 const waitedMs = (job: Job): number => Date.now() - (job.processedOn ?? job.timestamp + (job.opts.delay ?? 0));
 
-export function openQueues(options: { redisUrl: string; prefix: string; keepFinishedMs: number }): Queues {
+export interface QueueOptions {
+  redisUrl: string;
+  prefix: string;
+  keepFinishedMs: number;
+  /** Told of every failed connection; without it they are kept quiet, since /readyz and the gauge tell of the outage. */
+  onTrouble?: (error: Error) => void;
+}
+
+export function openQueues(options: QueueOptions): Queues {
   const redis = connectRedis(options.redisUrl);
   const open = (stage: Stage): Queue => new Queue(stage, { connection: redis, prefix: options.prefix });
   const byStage = Object.fromEntries(stages.map((stage) => [stage, open(stage)])) as Record<Stage, Queue>;
+
+  // Without a listener BullMQ prints every failed reconnect, and ioredis ends the process.
+  for (const source of [redis, ...Object.values(byStage)]) source.on('error', options.onTrouble ?? (() => undefined));
 
   const jobOptions = (nudge: Nudge, delayMs: number): JobsOptions => {
     const id = deduplicationId(nudge);
@@ -82,7 +94,7 @@ export function openQueues(options: { redisUrl: string; prefix: string; keepFini
       };
     },
     async close() {
-      await Promise.all(Object.values(byStage).map((queue) => queue.close()));
+      await closeInTime(Promise.all(Object.values(byStage).map((queue) => queue.close())), redis);
       redis.disconnect();
     },
   };

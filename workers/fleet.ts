@@ -46,9 +46,7 @@ export interface FleetParts {
 export function openFleet(parts: FleetParts): Fleet {
   const { config, metrics, log } = parts;
   const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections });
-  const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs });
-  // Without a listener BullMQ prints every failed reconnect raw to standard error. /readyz and the gauge tell of the outage.
-  for (const source of [queues.redis, ...Object.values(queues.byStage)]) source.on('error', (error: Error) => log.debug({ err: error }, 'redis-trouble'));
+  const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs, onTrouble: (error) => log.debug({ err: error }, 'redis-trouble') });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
   const budgetOf = (key: string) => createBudget({ redis: queues.redis, key: `${config.redisPrefix}:budget:${key}`, service: 'batch', perSecond: config.batchPerSecond, metrics });
   // AWS counts SubmitJob by itself: with one bucket for all, registering a new shape takes a turn from submitting it.

@@ -2,6 +2,7 @@
 import { DelayedError, Worker, type Job } from 'bullmq';
 import type { Stage } from '../core/places.ts';
 import type { Messages } from '../queues/messages.ts';
+import { closeInTime } from '../queues/closing.ts';
 import { connectRedis } from '../queues/queues.ts';
 import type { Fleet } from './fleet.ts';
 import { pipeline } from './pipeline.ts';
@@ -28,7 +29,7 @@ export function runStage<S extends Stage>(fleet: Fleet, stage: S, concurrency = 
   return {
     stage,
     async close() {
-      await worker.close();
+      await closeInTime(worker.close(), connection);
       connection.disconnect();
     },
   };

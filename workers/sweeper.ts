@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { landFlights, readLostFlights } from '../db/call-cache.ts';
 import { takeStillSubmissions, takeStillTasks, type StillSubmission, type StillTask } from '../db/sweep.ts';
+import { closeInTime } from '../queues/closing.ts';
 import { taskNudges, type Nudge } from '../queues/messages.ts';
 import type { Fleet } from './fleet.ts';
 
@@ -31,7 +32,7 @@ export function startSweeper(fleet: Fleet): Sweeper {
   return {
     async close() {
       stopping.abort();
-      await running;
+      await closeInTime(running, fleet.queues.redis);
     },
   };
 }

@@ -16,6 +16,19 @@ const running = (count: number) => world.until(`${count} to run`, () => world.ba
 const gate = () => Promise.withResolvers<void>();
 const effectsPerTask = (): number[] => [...Map.groupBy(world.effects, ({ taskId }) => taskId).values()].map(({ length }) => length);
 
+test('a worker ends in time although Redis is gone, and its tasks are there', async () => {
+  const { promise: go, resolve: open } = gate();
+  world.behave(() => ({ until: go }));
+  const workers = await world.startWorkers();
+  const ids = await world.accept(manyTasks(20, (at) => newTask(`t${at}`)));
+  await running(20);
+  await world.redis.drop();
+  await world.until('the worker to notice', () => workers.fleet.queues.redis.status !== 'ready');
+  await workers.close();
+  open();
+  expect(new Set((await world.tasks(ids)).map(({ place }) => place))).toEqual(new Set(['poll']));
+});
+
 describe('messages that are lost', () => {
   test('with all of Redis, at any stage, cost time and nothing else', async () => {
     const { promise: go, resolve: open } = gate();

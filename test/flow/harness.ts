@@ -85,7 +85,6 @@ export async function startFleetWorld(settings: Record<string, string> = {}): Pr
   const database = openDatabase({ url: freshDb.url, connections: 4 });
   const objects = openObjectStore({ metrics: createMetrics(), pathStyle: true });
   const queues = openQueues({ redisUrl: redis.url, prefix: config.redisPrefix, keepFinishedMs: 60_000 });
-  queues.redis.on('error', () => undefined);
   const parts = { behave: ALL_WELL, effects: [] as Effect[], objects: () => objects, findTask: (key: string, index: number) => findTask(database, key, index) };
   const runner = createPlayedRunner({ ...parts, behave: (attempted) => parts.behave(attempted) });
   const batch = await startLocalBatch({ dataFolder: join(dataFolder, 'batch'), queues: [{ name: 'batchwell', slots: 1000 }], throttle: 'off', graceMs: 100, runner });
