@@ -10,12 +10,14 @@ import { batchStatuses } from '../../telemetry/metrics.ts';
 import { applyPolled, type PolledAttempt } from '../apply-polled.ts';
 import { endCancelledJobs } from '../end-cancelled.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
+import { recallQueue } from '../queue-memory.ts';
 import { claimOwner } from '../submission.ts';
 import { seeFailed, seeJobs, seeResults } from '../watch.ts';
 
 export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<StageOutcome> {
   const { pool } = fleet.database;
   const running = await readRunning(pool, queue);
+  const memory = recallQueue(fleet, queue, running.map(({ id }) => id));
   if (running.length === 0) {
     countJobs(fleet, queue, []);
     return { do: 'done' };
@@ -34,7 +36,7 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
     const count = open.get(submission.id);
     if (!job || !count || !wantsReading(submission, job, count)) continue;
     try {
-      next.push(...(await readSubmission(fleet, submission, { job, count })));
+      next.push(...(await readSubmission(fleet, submission, { job, count, known: memory.dealtWith.get(submission.id) ?? new Set() })));
     } catch (error) {
       // It is looked at again next time; the others of the queue do not wait for it.
       fleet.log.error({ submission: submission.submissionKey, err: error }, 'submission-not-read');
@@ -42,16 +44,12 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   }
   await postponeSubmissions(pool, running.map(({ id }) => id), nowMs + fleet.config.stallMs);
   await endSubmissions(pool, running.map(({ id }) => id), nowMs);
-  for (const { id } of running) if (!open.has(id)) dealtWith.delete(id);
-  return { do: 'wait', waitMs: pace(fleet, queue, { running, ended: next.length > 0, nowMs }), next };
+  if (next.length > 0) memory.lastEndMs = nowMs;
+  return { do: 'wait', waitMs: pace(fleet, { running, lastEndMs: memory.lastEndMs, nowMs }), next };
 }
 
-/** When an attempt was last seen to end, by queue, as far as this process knows. */
-const lastEndMs = new Map<string, number>();
-
-function pace({ config }: Fleet, queue: string, { running, ended, nowMs }: { running: readonly SubmissionRow[]; ended: boolean; nowMs: number }): number {
-  if (ended) lastEndMs.set(queue, nowMs);
-  const lastMs = Math.max(lastEndMs.get(queue) ?? 0, ...running.map(({ submittedMs, cancelMs }) => Math.max(submittedMs ?? 0, cancelMs ?? 0)));
+function pace({ config }: Fleet, { running, lastEndMs, nowMs }: { running: readonly SubmissionRow[]; lastEndMs: number; nowMs: number }): number {
+  const lastMs = Math.max(lastEndMs, ...running.map(({ submittedMs, cancelMs }) => Math.max(submittedMs ?? 0, cancelMs ?? 0)));
   return nextLookMs(nowMs - lastMs, { pollMs: config.pollMs, slowestMs: config.pollSlowestMs });
 }
 
@@ -73,16 +71,14 @@ function forgottenJob(submission: SubmissionRow, nowMs: number): SeenJob | undef
 interface Look {
   job: SeenJob;
   count: OpenCount;
+  /** Array indexes whose results this process has dealt with: they are not read again at each look. */
+  known: Set<number>;
 }
 
-/** Array indexes whose results this process has dealt with, by submission: what is dealt with is not read again at each look. */
-const dealtWith = new Map<number, Set<number>>();
-
-async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, count }: Look): Promise<Nudge[]> {
+async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, count, known }: Look): Promise<Nudge[]> {
   const { pool } = fleet.database;
   if (submission.cancelMs !== null) await endCancelledJobs(fleet, { submission, job, attempts: await readOpenAttempts(pool, [submission.id]) });
 
-  const known = dealtWith.get(submission.id) ?? new Set();
   const results = await seeResults(fleet, submission, { firstOpen: count.firstOpen, known });
   fleet.step('poll.results-read');
   const polled: PolledAttempt[] = [];
@@ -100,7 +96,6 @@ async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, co
   const next = await applyPolled(fleet, adopted ? polled : polled.map(unfenced));
   fleet.step('poll.written');
   for (const { attempt, decision } of polled) if (decision.do === 'finalize') known.add(attempt.arrayIndex);
-  dealtWith.set(submission.id, known);
   return next;
 }
 

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import type { Fleet } from '../../workers/fleet.ts';
+import { recallQueue } from '../../workers/queue-memory.ts';
+
+// Only its identity counts.
+const fleet = (): Fleet => ({}) as Fleet;
+
+test('a queue is remembered from look to look, and a submission that runs no more is forgotten', () => {
+  const mine = fleet();
+  const first = recallQueue(mine, 'q', [1, 2]);
+  first.dealtWith.get(1)?.add(7);
+  first.lastEndMs = 5;
+  expect(recallQueue(mine, 'q', [1, 3])).toEqual({ lastEndMs: 5, dealtWith: new Map([[1, new Set([7])], [3, new Set()]]) });
+  recallQueue(mine, 'q', []);
+  expect(recallQueue(mine, 'q', [1]).dealtWith).toEqual(new Map([[1, new Set()]]));
+});
+
+test('queues and fleets have memories of their own', () => {
+  const mine = fleet();
+  recallQueue(mine, 'q', [1]).dealtWith.get(1)?.add(7);
+  for (const other of [recallQueue(mine, 'other', [1]), recallQueue(fleet(), 'q', [1])]) expect(other).toEqual({ lastEndMs: 0, dealtWith: new Map([[1, new Set()]]) });
+});

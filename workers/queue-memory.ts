@@ -1,0 +1,21 @@
+/** What a process remembers of a Batch queue between two looks at it. Without it, as after a restart, a look only costs more. */
+import type { Fleet } from './fleet.ts';
+
+export interface QueueMemory {
+  /** When an attempt was last seen to end; 0 when none was. */
+  lastEndMs: number;
+  /** Array indexes whose results were dealt with, by running submission. */
+  dealtWith: Map<number, Set<number>>;
+}
+
+const memories = new WeakMap<Fleet, Map<string, QueueMemory>>();
+
+/** The memory of a queue; submissions that are not among `running` any more are forgotten. */
+export function recallQueue(fleet: Fleet, queue: string, running: readonly number[]): QueueMemory {
+  const queues = memories.get(fleet) ?? new Map<string, QueueMemory>();
+  memories.set(fleet, queues);
+  const { lastEndMs = 0, dealtWith } = queues.get(queue) ?? {};
+  const memory = { lastEndMs, dealtWith: new Map(running.map((id) => [id, dealtWith?.get(id) ?? new Set<number>()])) };
+  queues.set(queue, memory);
+  return memory;
+}
