@@ -16,6 +16,7 @@ interface Told {
   tasks: number;
   emptied: boolean;
   cut: boolean;
+  restarts: number;
 }
 
 const { values } = parseArgs({ options: { seeds: { type: 'string', default: '1000' }, from: { type: 'string', default: '1' } } });
@@ -42,6 +43,7 @@ faults that bit       ${sum(({ bites }) => bites)}
 hosts lost            ${sum(({ spotLosses }) => spotLosses)}
 Redis emptied         ${sum(({ emptied }) => Number(emptied))} times
 connections cut       ${sum(({ cut }) => Number(cut))} times
+Redis or MariaDB      ${sum(({ restarts }) => restarts)} times killed and started again
 SubmitJob requests    ${sum(({ submitJobs }) => submitJobs)}
 report                ${report.slice(root.length)}`);
 process.exitCode = status ?? 1;

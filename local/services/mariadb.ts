@@ -24,12 +24,15 @@ export interface MariadbOptions {
   small?: boolean;
   /** Every commit on disk before it is acknowledged. By default on when dataFolder is given. */
   durable?: boolean;
+  /** With port and dataFolder: one that was killed comes back at the same url. A new one is made when absent. */
+  password?: string;
 }
 
 export interface PrivateMariadb {
   /** `mysql://batchwell:password@127.0.0.1:port/batchwell`; the user may create databases. */
   url: string;
   port: number;
+  password: string;
   pid: number;
   dataFolder: string;
   ended: Promise<string>;
@@ -122,7 +125,7 @@ async function startMariadbOn(program: string, port: number, options: MariadbOpt
 }
 
 async function serveFrom(home: Home, program: string, port: number, options: MariadbOptions): Promise<PrivateMariadb> {
-  const password = randomBytes(18).toString('base64url');
+  const password = options.password ?? randomBytes(18).toString('base64url');
   const initFile = join(home.folder, 'init.sql');
   await writeFile(initFile, initialSql(password, home.isMysql), { mode: 0o600 });
   if (home.user !== undefined) await chown(initFile, home.user.uid, home.user.gid);
@@ -136,10 +139,10 @@ async function serveFrom(home: Home, program: string, port: number, options: Mar
     stopWithinMs: 20_000,
     ...(home.temporary ? { temporaryFolder: home.folder } : {}),
   });
-  return { ...server, url: `mysql://batchwell:${password}@127.0.0.1:${port}/batchwell`, port, dataFolder: home.folder };
+  return { ...server, url: `mysql://batchwell:${password}@127.0.0.1:${port}/batchwell`, port, password, dataFolder: home.folder };
 }
 
-/** Run by the server before it serves, so that no client is needed here. The password is new at each start. */
+/** Run by the server before it serves, so that no client is needed here. The password may be new at each start. */
 function initialSql(password: string, isMysql: boolean): string {
   const lines = ['CREATE DATABASE IF NOT EXISTS batchwell CHARACTER SET utf8mb4;'];
   for (const host of ['127.0.0.1', 'localhost']) {

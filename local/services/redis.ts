@@ -14,12 +14,15 @@ export interface RedisOptions {
   port?: number;
   /** Append-only file, synced every second. By default on when dataFolder is given. */
   durable?: boolean;
+  /** With port and dataFolder: one that was killed comes back at the same url. A new one is made when absent. */
+  password?: string;
 }
 
 export interface PrivateRedis {
   /** `redis://:password@127.0.0.1:port` */
   url: string;
   port: number;
+  password: string;
   pid: number;
   dataFolder: string;
   ended: Promise<string>;
@@ -43,7 +46,7 @@ async function startRedisOn(program: string, port: number, options: RedisOptions
   const temporary = options.dataFolder === undefined;
   const dataFolder = options.dataFolder === undefined ? await mkdtemp(join(tmpdir(), 'batchwell-redis-')) : resolve(options.dataFolder);
   await mkdir(dataFolder, { recursive: true });
-  const password = randomBytes(18).toString('base64url');
+  const password = options.password ?? randomBytes(18).toString('base64url');
   const configFile = join(dataFolder, 'redis.conf');
   // A file and not arguments: every user of the machine can read the arguments of a process.
   await writeFile(configFile, redisConfig({ port, dataFolder, password, durable: options.durable ?? !temporary }), { mode: 0o600 });
@@ -56,7 +59,7 @@ async function startRedisOn(program: string, port: number, options: RedisOptions
     stopWithinMs: 10_000,
     ...(temporary ? { temporaryFolder: dataFolder } : {}),
   });
-  return { ...server, url: `redis://:${password}@127.0.0.1:${port}`, port, dataFolder };
+  return { ...server, url: `redis://:${password}@127.0.0.1:${port}`, port, password, dataFolder };
 }
 
 function redisConfig(facts: { port: number; dataFolder: string; password: string; durable: boolean }): string {

@@ -2,18 +2,18 @@
 import { expect, test } from 'vitest';
 import { steps } from '../../workers/steps.ts';
 import { manyTasks, newTask } from '../flow/harness.ts';
-import { useCrashWorld } from './crash-world.ts';
+import { useCrashWorlds } from './crash-world.ts';
 import { expectExactlyOnce } from './invariants.ts';
 import { startWorkerProcess } from './processes.ts';
 
-const world = useCrashWorld();
+const openWorld = useCrashWorlds();
 
 const WIDTH = 30;
 /** Tasks of different names and equal commands: those of the second scatter are hits of the first. */
 const scatter = (run: string) => manyTasks(WIDTH, (at) => newTask(`${run}-${at}`, { cache: 'readwrite', spec: { executors: [{ image: 'debian:12', command: ['work', String(at)] }] } }));
 
 test.each(steps)('killed at %s', async (step) => {
-  const { fleet, workers } = world;
+  const { fleet, workers } = await openWorld();
   const ids = await fleet.accept(scatter('first'));
   const first = await startWorkerProcess(fleet, { step });
   workers.push(first);
@@ -24,4 +24,4 @@ test.each(steps)('killed at %s', async (step) => {
   const again = await fleet.accept(scatter('second'));
   await expectExactlyOnce(fleet, [...ids, ...again]);
   expect((await fleet.tasks(again)).every(({ hitEntryId }) => hitEntryId !== null), 'the cache was written whole').toBe(true);
-}, 40_000);
+}, 90_000);

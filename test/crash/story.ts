@@ -1,8 +1,10 @@
 /** A story of a crash test: made from a seed, then played. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultRule } from '../../local/faults.ts';
 import { createRandom } from '../../local/random.ts';
 import { steps, type Step } from '../../workers/steps.ts';
 import { manyTasks, newTask, type FleetWorld } from '../flow/harness.ts';
+import type { CrashWorld, Killable } from './crash-world.ts';
 import { expectExactlyOnce } from './invariants.ts';
 import { startWorkerProcess, type WorkerProcess } from './processes.ts';
 
@@ -23,6 +25,10 @@ export interface Plan {
   /** First attempts whose host goes, some before and some after their effect. */
   spotLosses: number;
   spotLossAfterMs: number;
+  /** Killed in the middle, and back after `absentMs`. */
+  killRedis: boolean;
+  killDatabase: boolean;
+  absentMs: number;
 }
 
 export interface Disturbed {
@@ -30,6 +36,8 @@ export interface Disturbed {
   bites: number;
   spotLosses: number;
   submitJobs: number;
+  /** Times that Redis or MariaDB was killed and came back. */
+  restarts: number;
 }
 
 /** One of these bites every story: each leaves a doubt about whether a job was taken. */
@@ -67,11 +75,14 @@ export function makePlan(seed: number): Plan {
     cutConnections: random() < 0.4,
     spotLosses: random() < 0.5 ? 1 + upTo(5) : 0,
     spotLossAfterMs: upTo(150),
+    killRedis: random() < 0.25,
+    killDatabase: random() < 0.25,
+    absentMs: upTo(800),
   };
 }
 
-/** Plays the plan and checks what must hold. The workers are the caller's to end. */
-export async function playPlan(world: FleetWorld, plan: Plan, workers: WorkerProcess[]): Promise<Disturbed> {
+/** Plays the plan and checks what must hold. */
+export async function playPlan({ fleet: world, killable, workers }: CrashWorld, plan: Plan): Promise<Disturbed> {
   for (const rule of plan.batchFaults) world.batch.faults.add({ ...rule });
   for (const rule of plan.s3Faults) world.s3.faults.add({ ...rule });
   if (plan.spotLosses > 0) world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'spot-loss', match: '#1 ', delayMs: plan.spotLossAfterMs, times: plan.spotLosses });
@@ -79,12 +90,13 @@ export async function playPlan(world: FleetWorld, plan: Plan, workers: WorkerPro
   const ids = await world.accept(manyTasks(plan.tasks, (at) => newTask(`task-${at}`, {
     cache: 'readwrite', spec: { executors: [{ image: 'debian:12', command: ['work', String(at < plan.equal * 2 ? Math.floor(at / 2) : at)] }] },
   })));
-  const meanwhile = [disturbServices(world, plan), ...plan.kills.slice(0, plan.workers).map((kill, at) => lineOfWorkers(world, workers, { plan, kill, at }))];
+  const restarts = disturbServices(world, plan, killable);
+  const meanwhile = [restarts.then(() => null), ...plan.kills.slice(0, plan.workers).map((kill, at) => lineOfWorkers(world, workers, { plan, kill, at }))];
   const killed = (await Promise.all(meanwhile)).filter((signal) => signal === 'SIGKILL').length + (await killTheRest(world, workers, plan));
   await expectExactlyOnce(world, ids);
   const bites = [...world.batch.faults.list(), ...world.s3.faults.list()].reduce((sum, { bitten }) => sum + bitten, 0);
   const spotLosses = world.batch.faults.list().reduce((sum, { kind, bitten }) => sum + (kind === 'spot-loss' ? bitten : 0), 0);
-  return { kills: killed, bites, spotLosses, submitJobs: world.asked('batch.SubmitJob') };
+  return { kills: killed, bites, spotLosses, submitJobs: world.asked('batch.SubmitJob'), restarts: await restarts };
 }
 
 interface Line {
@@ -117,12 +129,18 @@ async function killTheRest(world: FleetWorld, workers: WorkerProcess[], plan: Pl
   return killed;
 }
 
-async function disturbServices(world: FleetWorld, plan: Plan): Promise<null> {
-  await new Promise((resolve) => setTimeout(resolve, 700 + (plan.seed % 5) * 150));
+/** Returns how many servers were killed and came back. */
+async function disturbServices(world: FleetWorld, plan: Plan, { redis, database }: Killable): Promise<number> {
+  await sleep(700 + (plan.seed % 5) * 150);
   if (plan.emptyRedis) await world.queues.redis.flushall();
-  if (!plan.cutConnections) return null;
+  const killed = [...(plan.killRedis && redis ? [redis] : []), ...(plan.killDatabase && database ? [database] : [])];
+  await Promise.all(killed.map((server) => server.crash(plan.absentMs)));
+  if (plan.cutConnections) await cutConnections(world);
+  return killed.length;
+}
+
+async function cutConnections(world: FleetWorld): Promise<void> {
   for (const { id } of await world.rows("SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE() AND command <> 'Daemon'")) {
     await world.rows('KILL ?', [id]).catch(() => undefined);
   }
-  return null;
 }

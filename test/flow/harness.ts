@@ -13,13 +13,14 @@ import type { NewTask, TaskSpec } from '../../core/task.ts';
 import { fillTemplate, type Template } from '../../core/template.ts';
 import { acceptTasks } from '../../db/accept.ts';
 import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
+import { isDatabaseAway } from '../../db/unavailable.ts';
 import { startLocalBatch, type LocalBatch } from '../../local/batch/server.ts';
 import { startLocalS3, type LocalS3 } from '../../local/s3/server.ts';
 import { taskNudges } from '../../queues/messages.ts';
 import { openQueues, type Queues } from '../../queues/queues.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { startWorkers, type WorkerOptions, type Workers } from '../../workers/main.ts';
-import { freshDatabase, freshRedis, type FreshRedis } from '../world.ts';
+import { freshDatabase, freshRedis, type FreshDatabase, type FreshRedis } from '../world.ts';
 import { createPlayedRunner, type Attempted, type Behaviour, type Effect } from './containers.ts';
 
 /** Of tasks: what tests look at. */
@@ -73,10 +74,13 @@ const SETTINGS = {
   BATCHWELL_DATABASE_CONNECTIONS: '6',
 };
 
-/** @param settings over the small times; as in the environment */
-export async function startFleetWorld(settings: Record<string, string> = {}): Promise<FleetWorld> {
+/**
+ * @param settings over the small times; as in the environment
+ * @param servers the test's own; a fresh database and Redis otherwise
+ */
+export async function startFleetWorld(settings: Record<string, string> = {}, servers: { redis?: FreshRedis; database?: FreshDatabase } = {}): Promise<FleetWorld> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'batchwell-flow-'));
-  const [freshDb, redis, s3] = await Promise.all([freshDatabase(), freshRedis(), startLocalS3({ dataFolder: join(dataFolder, 's3'), createBuckets: [BUCKET, 'data'] })]);
+  const [freshDb, redis, s3] = await Promise.all([servers.database ?? freshDatabase(), servers.redis ?? freshRedis(), startLocalS3({ dataFolder: join(dataFolder, 's3'), createBuckets: [BUCKET, 'data'] })]);
   await migrateDatabase(freshDb.url);
   Object.assign(process.env, { AWS_ENDPOINT_URL_S3: s3.url, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1' });
 
@@ -85,7 +89,7 @@ export async function startFleetWorld(settings: Record<string, string> = {}): Pr
   const database = openDatabase({ url: freshDb.url, connections: 4 });
   const objects = openObjectStore({ metrics: createMetrics(), pathStyle: true });
   const queues = openQueues({ redisUrl: redis.url, prefix: config.redisPrefix, keepFinishedMs: 60_000 });
-  const parts = { behave: ALL_WELL, effects: [] as Effect[], objects: () => objects, findTask: (key: string, index: number) => findTask(database, key, index) };
+  const parts = { behave: ALL_WELL, effects: [] as Effect[], objects: () => objects, findTask: (key: string, index: number) => onceThere(() => findTask(database, key, index)) };
   const runner = createPlayedRunner({ ...parts, behave: (attempted) => parts.behave(attempted) });
   const batch = await startLocalBatch({ dataFolder: join(dataFolder, 'batch'), queues: [{ name: 'batchwell', slots: 1000 }], throttle: 'off', graceMs: 100, runner });
   process.env['AWS_ENDPOINT_URL_BATCH'] = batch.url;
@@ -102,14 +106,14 @@ export async function startFleetWorld(settings: Record<string, string> = {}): Pr
       return started;
     },
     accept: (tasks, scatter) => accept(world, config, { tasks, scatter }),
-    tasks: (ids) => readTasks(database, ids),
+    tasks: (ids) => onceThere(() => readTasks(database, ids)),
     async ended(ids) {
       await world.until(`the end of ${ids.length} tasks`, async () => (await readTasks(database, ids)).every(({ place }) => ENDS.has(place)));
-      return readTasks(database, ids);
+      return world.tasks(ids);
     },
     until: (what, holds) => until(world, what, holds),
     asked: (operation) => [batch, s3].reduce((sum, { ledger }) => sum + (ledger.summary().requests[operation]?.count ?? 0), 0),
-    rows: async (sql, values) => (await database.pool.query<RowDataPacket[]>(sql, values))[0],
+    rows: (sql, values) => onceThere(async () => (await database.pool.query<RowDataPacket[]>(sql, values))[0]),
     async close() {
       await batch.close();
       await Promise.all(workers.map((one) => one.close()));
@@ -128,12 +132,26 @@ export async function startFleetWorld(settings: Record<string, string> = {}): Pr
 const ALL_WELL: (attempted: Attempted) => Behaviour = () => ({});
 
 const ENDS = new Set(['done', 'failed', 'cancelled']);
-const PATIENCE_MS = 12_000;
+/** Only a test that fails waits so long; a machine that does much else at once is slow. */
+const PATIENCE_MS = 30_000;
 const LOOK_MS = 15;
+
+/** The test's own reads outlive a database that is killed and comes back. */
+async function onceThere<T>(read: () => Promise<T>): Promise<T> {
+  const startMs = Date.now();
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isDatabaseAway(error) || Date.now() - startMs > PATIENCE_MS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+}
 
 async function until(world: FleetWorld, what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const startMs = Date.now();
-  while (!(await holds())) {
+  while (!(await onceThere(async () => holds()))) {
     if (Date.now() - startMs > PATIENCE_MS) throw new Error(`Waited ${PATIENCE_MS} ms for ${what}. ${await describe(world)}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
