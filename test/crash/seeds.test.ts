@@ -9,7 +9,7 @@ import { useCrashWorlds } from './crash-world.ts';
 import { makePlan, playPlan } from './story.ts';
 
 const count = Number(process.env['BATCHWELL_CRASH_SEEDS'] ?? 5);
-const from = Number(process.env['BATCHWELL_CRASH_FROM'] ?? 1);
+const from = Number(process.env['BATCHWELL_CRASH_FROM'] ?? 15);
 const report = process.env['BATCHWELL_CRASH_REPORT'];
 
 const openWorld = useCrashWorlds();
