@@ -84,6 +84,7 @@ export const items = {
   lockMs: whole('BATCHWELL_LOCK_MS', 30 * SECOND, 'ms', [500, HOUR], 'A message whose worker died is given to another after so long.'),
   stallMs: whole('BATCHWELL_STALL_MS', 60 * SECOND, 'ms', [500, HOUR], 'A row that stood still so long gets a new message.'),
   sweepMs: whole('BATCHWELL_SWEEP_MS', 5 * SECOND, 'ms', [100, HOUR], 'Time between two sweeps.'),
+  janitorMs: whole('BATCHWELL_JANITOR_MS', 600 * SECOND, 'ms', [0, 24 * HOUR], 'Time between two searches of the fleet for Batch jobs that no row wants; they are ended once they are older than this. 0 for never.'),
   hostLossTries: whole('BATCHWELL_HOST_LOSS_TRIES', 5, 'tries', [0, 100], 'How often a task is run again after a spot or host loss; these do not count as failures.'),
   memoryGrowthTries: whole('BATCHWELL_MEMORY_GROWTH_TRIES', 2, 'tries', [0, 10], 'How often a task’s memory is doubled after an out-of-memory end.'),
   batchPerSecond: whole('BATCHWELL_BATCH_PER_SECOND', 45, 'requests/s', [1, 1000], 'SubmitJob calls per second of the whole fleet, and again so many of all other Batch requests; AWS allows 50 SubmitJob.'),

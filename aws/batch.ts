@@ -32,6 +32,7 @@ export type RegisterOutcome = { is: 'registered'; revision: string } | { is: 're
 
 export interface SeenJob {
   jobId: string;
+  name?: string;
   status: JobStatus;
   createdMs: number;
   /** Children per status, for an array. */
@@ -207,6 +208,7 @@ function defined<T extends object>(values: Known<T>): T {
 const toSeen = (job: JobSummary | JobDetail): SeenJob =>
   defined<SeenJob>({
     jobId: job.jobId,
+    name: job.jobName,
     status: job.status,
     createdMs: job.createdAt ?? 0,
     counts: job.arrayProperties?.statusSummary,

@@ -42,5 +42,8 @@ export const submissionKey = (attempts: readonly PackedAttempt[]): string =>
 /** Batch job names hold letters, digits, '-' and '_', 128 at most; looking one up ignores case, so it is lower case. */
 export const jobName = (key: string): string => `batchwell-${key}`;
 
+/** The submission that a job is named after; undefined for a job that is not ours. */
+export const submissionKeyOf = (name: string): string | undefined => /^batchwell-([0-9a-f]{32})$/i.exec(name)?.[1]?.toLowerCase();
+
 /** Id of the job of one attempt: a child of an array, or the single job itself. */
 export const childJobId = (jobId: string, size: number, index: number): string => (size > 1 ? `${jobId}:${index}` : jobId);

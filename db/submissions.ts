@@ -4,6 +4,7 @@ import { submissionKey, type PackedAttempt, type Ready } from '../core/packing.t
 import type { SubmissionState } from '../core/submissions.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import type { ShapeRow } from './job-definitions.ts';
+import { inParts } from './parts.ts';
 
 export interface SubmissionRow {
   id: number;
@@ -18,11 +19,12 @@ export interface SubmissionRow {
   submittedMs: number | null;
   runningMs: number | null;
   cancelMs: number | null;
+  endedMs: number | null;
   createdMs: number;
 }
 
 const COLUMNS = `id, submission_key AS submissionKey, state, size, queue, job_definition_id AS jobDefinitionId, job_id AS jobId, calls,
-  called_ms AS calledMs, submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs, created_ms AS createdMs`;
+  called_ms AS calledMs, submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs, ended_ms AS endedMs, created_ms AS createdMs`;
 
 /** Ready attempts of a shape (hex); the count is exact up to `limit`. */
 export async function readReady(session: Session, shape: string, limit: number): Promise<Ready> {
@@ -83,6 +85,22 @@ export async function readSubmissions(session: Session, ids: readonly number[]):
   if (ids.length === 0) return [];
   const [rows] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM submissions WHERE id IN (?)`, [ids]);
   return rows as unknown as SubmissionRow[];
+}
+
+/** By key; those that are not there are left out. */
+export async function readSubmissionsByKey(session: Session, keys: readonly string[]): Promise<Map<string, SubmissionRow>> {
+  const found = new Map<string, SubmissionRow>();
+  for (const part of inParts(keys.map((key) => [key]))) {
+    const [rows] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM submissions WHERE submission_key IN (?)`, [part.flat()]);
+    for (const row of rows as unknown as SubmissionRow[]) found.set(row.submissionKey, row);
+  }
+  return found;
+}
+
+/** Batch queues of submissions made since a time, and of those that have not ended. */
+export async function readLatelyUsedQueues(session: Session, sinceMs: number): Promise<string[]> {
+  const [rows] = await session.query<RowDataPacket[]>(`SELECT DISTINCT queue FROM submissions WHERE state <> 'ended' OR created_ms >= ? ORDER BY queue`, [sinceMs]);
+  return rows.map((row) => row['queue'] as string);
 }
 
 /** Submissions of a Batch queue that Batch runs, oldest first. */

@@ -4,6 +4,7 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { failureKinds } from '../core/failures.ts';
+import { janitorVerdicts } from '../core/janitor.ts';
 import { endPlaces, isEnd, moves, stages, type MoveName, type Stage } from '../core/places.ts';
 
 const DURATION_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -55,6 +56,7 @@ export function createMetrics() {
     failures: new Counter({ name: 'batchwell_failures_total', help: 'Failed tasks, by reason.', labelNames: ['reason'] as const, registers }),
     retries: new Counter({ name: 'batchwell_retries_total', help: 'Attempts made again, by reason.', labelNames: ['reason'] as const, registers }),
     dependencyUp: new Gauge({ name: 'batchwell_dependency_up', help: '1 when what this process needs answered at the last look, else 0.', labelNames: ['dependency'] as const, registers }),
+    janitorJobs: new Counter({ name: 'batchwell_janitor_jobs_total', help: 'Unfinished Batch jobs of our name that the janitor saw: twins and unwanted ones were ended, strangers belong to no row.', labelNames: ['verdict'] as const, registers }),
     swept: new Counter({ name: 'batchwell_swept_rows_total', help: 'Rows that stood still and were nudged again: tasks by stage, and submissions.', labelNames: ['what'] as const, registers }),
   };
   startAtZero(metrics);
@@ -82,6 +84,7 @@ function startAtZero(metrics: Metrics): void {
   for (const kind of ['single', 'array']) metrics.submissions.inc({ kind }, 0);
   for (const service of ['s3', 'batch']) metrics.pollRequests.inc({ service }, 0);
   metrics.awsBudgetWaitSeconds.inc({ service: 'batch' }, 0);
+  for (const verdict of janitorVerdicts) metrics.janitorJobs.inc({ verdict }, 0);
   for (const what of sweptKinds) metrics.swept.inc({ what }, 0);
 }
 

@@ -1,10 +1,11 @@
-/** A worker process: the stages it was told to run, a sweeper, and its metrics. */
+/** A worker process: the stages it was told to run, a sweeper, a janitor, and its metrics. */
 import type { Config } from '../config.ts';
 import { stages, type Stage } from '../core/places.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { openFleet, type Fleet } from './fleet.ts';
 import { serveMetrics } from './metrics-server.ts';
+import { startJanitor } from './janitor.ts';
 import { runStage } from './run-stage.ts';
 import type { Step } from './steps.ts';
 import { startSweeper } from './sweeper.ts';
@@ -40,10 +41,10 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     // Before the stages: a port that is taken ends the start while nothing runs yet.
     const server = await serveMetrics(fleet, config.metricsPort);
     const running = (options.stages ?? stages).map((stage) => runStage(fleet, stage, options.concurrency));
-    const sweeper = startSweeper(fleet);
+    const loops = [startSweeper(fleet), startJanitor(fleet)];
     log.info({ stages: running.map(({ stage }) => stage), metrics: server.url }, 'worker-started');
     const stop = async (): Promise<void> => {
-      await Promise.all([...running.map((stage) => stage.close()), sweeper.close()]);
+      await Promise.all([...running, ...loops].map((one) => one.close()));
       await server.close();
       await fleet.close();
       log.info({}, 'worker-stopped');

@@ -2,39 +2,22 @@
  * The sweeper: for every row that stood still too long it sends a message again. Messages may be lost, all of Redis
  * may be; the rows are enough to go on. Any number of sweepers may run: taking rows postpones them.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { landFlights, readLostFlights } from '../db/call-cache.ts';
 import { takeStillSubmissions, takeStillTasks, type StillSubmission, type StillTask } from '../db/sweep.ts';
-import { closeInTime } from '../queues/closing.ts';
 import { taskNudges, type Nudge } from '../queues/messages.ts';
 import type { Fleet } from './fleet.ts';
-
-export interface Sweeper {
-  close(): Promise<void>;
-}
+import { startLoop, type Loop } from './loop.ts';
 
 const ROWS_PER_SWEEP = 5000;
 
-export function startSweeper(fleet: Fleet): Sweeper {
-  const stopping = new AbortController();
-  const log = fleet.log.child({ stage: 'sweeper' });
-  const running = (async () => {
-    let flightsDueMs = 0;
-    while (!stopping.signal.aborted) {
-      const flights = fleet.nowMs() >= flightsDueMs;
-      if (flights) flightsDueMs = fleet.nowMs() + fleet.config.stallMs;
-      const swept = await sweep(fleet, { flights }).catch((error: unknown) => void log.error({ err: error }, 'sweep-failed'));
-      // After the loss of all of Redis there is more than one sweep takes.
-      if ((swept ?? 0) >= ROWS_PER_SWEEP) continue;
-      await sleep(fleet.config.sweepMs, undefined, { signal: stopping.signal }).catch(() => undefined);
-    }
-  })();
-  return {
-    async close() {
-      stopping.abort();
-      await closeInTime(running, fleet.queues.redis);
-    },
-  };
+export function startSweeper(fleet: Fleet): Loop {
+  let flightsDueMs = 0;
+  return startLoop(fleet, { name: 'sweeper', pauseMs: fleet.config.sweepMs }, async () => {
+    const flights = fleet.nowMs() >= flightsDueMs;
+    if (flights) flightsDueMs = fleet.nowMs() + fleet.config.stallMs;
+    // After the loss of all of Redis there is more than one sweep takes.
+    return (await sweep(fleet, { flights })) >= ROWS_PER_SWEEP ? 'again' : 'pause';
+  });
 }
 
 /**

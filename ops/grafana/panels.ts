@@ -109,6 +109,11 @@ const queues: Row = {
       description: 'Rows/s that stood still for BATCHWELL_STALL_MS. At cache-check equal calls that wait for each other are usual. Elsewhere messages were lost or a stage is far behind: runbook, BatchwellSweeperNudgesMuch.',
       queries: [{ expression: `sum by (what) (${rate('batchwell_swept_rows_total')})`, legend: '{{what}}' }],
     },
+    {
+      title: 'Jobs that nobody wants', unit: 'short', width: 8,
+      description: 'Batch jobs of our name in the last hour that the janitor ended (twin, unwanted) or that no row knows (stranger): runbook, BatchwellUnknownJobs.',
+      queries: [{ expression: 'sum by (verdict) (increase(batchwell_janitor_jobs_total{verdict!="wanted"}[1h]))', legend: '{{verdict}}' }],
+    },
   ],
 };
 

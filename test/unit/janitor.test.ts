@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { judgeJob, type JanitorVerdict, type WantedBy } from '../../core/janitor.ts';
+import { jobName, submissionKeyOf } from '../../core/packing.ts';
+
+const NOW = 1_000_000;
+const old = { jobId: 'job', createdMs: NOW - 5000 };
+const young = { jobId: 'job', createdMs: NOW - 500 };
+
+const cases: [what: string, job: typeof old, submission: WantedBy | undefined, verdict: JanitorVerdict][] = [
+  ['the job that is watched', old, { state: 'running', jobId: 'job', endedMs: null }, 'wanted'],
+  ['a job beside the one that is watched', old, { state: 'running', jobId: 'other', endedMs: null }, 'twin'],
+  ['such a job that is young', young, { state: 'running', jobId: 'other', endedMs: null }, 'wanted'],
+  ['a job whose SubmitJob is still in doubt', old, { state: 'calling', jobId: null, endedMs: null }, 'wanted'],
+  ['a job of a submission that was taken back', old, { state: 'packed', jobId: null, endedMs: null }, 'wanted'],
+  ['a job of a submission that ended long ago', old, { state: 'ended', jobId: 'job', endedMs: NOW - 5000 }, 'unwanted'],
+  ['a job of a submission that ended just now', old, { state: 'ended', jobId: 'job', endedMs: NOW - 10 }, 'wanted'],
+  ['a job that no row knows', old, undefined, 'stranger'],
+  ['a young job that no row knows', young, undefined, 'wanted'],
+];
+
+test.each(cases)('%s', (_, job, submission, verdict) => {
+  expect(judgeJob(job, submission, { nowMs: NOW, graceMs: 1000 })).toBe(verdict);
+});
+
+test('a job is ours by its name, in whatever case Batch shows it', () => {
+  const key = 'ab'.repeat(16);
+  expect(submissionKeyOf(jobName(key).toUpperCase())).toBe(key);
+  expect(submissionKeyOf(`${jobName(key)}-2`)).toBeUndefined();
+  expect(submissionKeyOf('nightly')).toBeUndefined();
+});
