@@ -41,5 +41,13 @@ const IDLE_SHARE = 0.1;
 
 export const nextLookMs = (idleMs: number, { pollMs, slowestMs }: Pace): number => Math.max(pollMs, Math.min(slowestMs, idleMs * IDLE_SHARE));
 
+/** Batch keeps finished jobs for at least 7 days, but listings lag and one answer may lack a job that is there. */
+const FORGOTTEN_AGE_MS = 3_600_000;
+const FORGOTTEN_MISSING_MS = 600_000;
+
+/** Whether Batch has forgotten a job: submitted long ago, and missing at every look for long. */
+export const isForgotten = ({ submittedMs, missingSinceMs }: { submittedMs: number; missingSinceMs: number }, nowMs: number): boolean =>
+  nowMs - submittedMs >= FORGOTTEN_AGE_MS && nowMs - missingSinceMs >= FORGOTTEN_MISSING_MS;
+
 /** A key after which a listing of results shows every attempt from `firstOpen` on. */
 export const resultsFrom = (firstOpen: number): string | undefined => (firstOpen === 0 ? undefined : `${indexInKey(firstOpen - 1)}~`);

@@ -6,6 +6,8 @@ export interface QueueMemory {
   lastEndMs: number;
   /** Array indexes whose results were dealt with, by running submission. */
   dealtWith: Map<number, Set<number>>;
+  /** Since when Batch has not shown the job of a running submission; those that it shows are not in here. */
+  missingSinceMs: Map<number, number>;
 }
 
 const memories = new WeakMap<Fleet, Map<string, QueueMemory>>();
@@ -14,8 +16,8 @@ const memories = new WeakMap<Fleet, Map<string, QueueMemory>>();
 export function recallQueue(fleet: Fleet, queue: string, running: readonly number[]): QueueMemory {
   const queues = memories.get(fleet) ?? new Map<string, QueueMemory>();
   memories.set(fleet, queues);
-  const { lastEndMs = 0, dealtWith } = queues.get(queue) ?? {};
-  const memory = { lastEndMs, dealtWith: new Map(running.map((id) => [id, dealtWith?.get(id) ?? new Set<number>()])) };
+  const { lastEndMs = 0, dealtWith, missingSinceMs } = queues.get(queue) ?? {};
+  const memory: QueueMemory = { lastEndMs, dealtWith: new Map(running.map((id) => [id, dealtWith?.get(id) ?? new Set<number>()])), missingSinceMs: new Map([...(missingSinceMs ?? [])].filter(([id]) => running.includes(id))) };
   queues.set(queue, memory);
   return memory;
 }

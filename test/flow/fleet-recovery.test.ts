@@ -16,6 +16,31 @@ const running = (count: number) => world.until(`${count} to run`, () => world.ba
 const gate = () => Promise.withResolvers<void>();
 const effectsPerTask = (): number[] => [...Map.groupBy(world.effects, ({ taskId }) => taskId).values()].map(({ length }) => length);
 
+test('a job that Batch has forgotten fails its task, but only after it was missing for long', async () => {
+  const { promise: go, resolve: open } = gate();
+  world.behave(() => ({ until: go }));
+  let skewMs = 0;
+  await world.startWorkers({ nowMs: () => Date.now() + skewMs });
+  const ids = await world.accept([newTask('one')]);
+  await running(1);
+  await world.rows("UPDATE submissions SET job_id = 'f0f0f0f0-0000-4000-8000-000000000000'");
+  const looks = (): number => world.asked('batch.DescribeJobs');
+  const looksAgain = async (): Promise<void> => {
+    const before = looks();
+    await world.rows('UPDATE submissions SET due_ms = 0');
+    await world.until('two more looks', () => looks() >= before + 2);
+  };
+
+  skewMs = 2 * 3_600_000; // the job is old now, and missing for the first time
+  await looksAgain();
+  expect((await world.tasks(ids)).map(({ place }) => place)).toEqual(['poll']);
+  skewMs += 11 * 60_000;
+  const [ended] = await world.ended(ids);
+  expect(ended).toMatchObject({ place: 'failed', failureCode: 'result-missing' });
+  expect(ended?.failure).toContain('AWS Batch does not know the job any more');
+  open();
+});
+
 test('a worker ends in time although Redis is gone, and its tasks are there', async () => {
   const { promise: go, resolve: open } = gate();
   world.behave(() => ({ until: go }));

@@ -2,7 +2,7 @@
 import type { SeenJob } from '../../aws/batch.ts';
 import { decidePoll, failUnfenced, type EndedJob, type PollDecision } from '../../core/outcomes.ts';
 import type { SeenResult } from '../../core/result.ts';
-import { endedCount, hasEnded, hasRun, nextLookMs } from '../../core/watching.ts';
+import { endedCount, hasEnded, hasRun, isForgotten, nextLookMs } from '../../core/watching.ts';
 import { countOpenAttempts, readOpenAttempts, readOpenAttemptsAt, type OpenAttempt, type OpenCount } from '../../db/attempts.ts';
 import { adoptJob, endSubmissions, markSeenRunning, postponeSubmissions, readRunning, type SubmissionRow } from '../../db/submissions.ts';
 import type { Messages, Nudge } from '../../queues/messages.ts';
@@ -10,7 +10,7 @@ import { batchStatuses } from '../../telemetry/metrics.ts';
 import { applyPolled, type PolledAttempt } from '../apply-polled.ts';
 import { endCancelledJobs } from '../end-cancelled.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
-import { recallQueue } from '../queue-memory.ts';
+import { recallQueue, type QueueMemory } from '../queue-memory.ts';
 import { claimOwner } from '../submission.ts';
 import { seeFailed, seeJobs, seeResults } from '../watch.ts';
 
@@ -30,9 +30,10 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   const nowMs = fleet.nowMs();
   await markSeenRunning(pool, running.filter(({ runningMs, jobId }) => runningMs === null && hasRun(jobs.get(jobId ?? '') ?? { status: '' })).map(({ id }) => id), nowMs);
 
+  noteMissing(memory, { running, jobs, nowMs });
   const next: Nudge[] = [];
   for (const submission of running) {
-    const job = jobs.get(submission.jobId ?? '') ?? forgottenJob(submission, nowMs);
+    const job = jobs.get(submission.jobId ?? '') ?? forgottenJob(submission, memory, nowMs);
     const count = open.get(submission.id);
     if (!job || !count || !wantsReading(submission, job, count)) continue;
     try {
@@ -57,11 +58,16 @@ function pace({ config }: Fleet, { running, lastEndMs, nowMs }: { running: reado
 const wantsReading = (submission: SubmissionRow, job: SeenJob, count: OpenCount): boolean =>
   submission.cancelMs !== null || endedCount(job) > submission.size - count.open;
 
-/** Batch keeps finished jobs for at least 7 days; one it does not know an hour after it was submitted is gone. */
-const FORGOTTEN_MS = 3_600_000;
+function noteMissing({ missingSinceMs }: QueueMemory, { running, jobs, nowMs }: { running: readonly SubmissionRow[]; jobs: ReadonlyMap<string, SeenJob>; nowMs: number }): void {
+  for (const { id, jobId } of running) {
+    if (jobs.has(jobId ?? '')) missingSinceMs.delete(id);
+    else if (!missingSinceMs.has(id)) missingSinceMs.set(id, nowMs);
+  }
+}
 
-function forgottenJob(submission: SubmissionRow, nowMs: number): SeenJob | undefined {
-  if (nowMs - (submission.submittedMs ?? nowMs) < FORGOTTEN_MS) return undefined;
+function forgottenJob(submission: SubmissionRow, { missingSinceMs }: QueueMemory, nowMs: number): SeenJob | undefined {
+  const sinceMs = missingSinceMs.get(submission.id) ?? nowMs;
+  if (!isForgotten({ submittedMs: submission.submittedMs ?? nowMs, missingSinceMs: sinceMs }, nowMs)) return undefined;
   return {
     jobId: submission.jobId ?? '', status: 'FAILED', createdMs: submission.createdMs, statusReason: 'AWS Batch does not know the job any more',
     ...(submission.size > 1 ? { counts: { FAILED: submission.size } } : {}),
