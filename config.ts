@@ -51,6 +51,17 @@ const list = (variable: string, effect: string, secret = false): Item<string[]> 
   parse: (given) => given.split(',').map((part) => part.trim()).filter(Boolean),
 });
 
+/** `name=number` items. */
+const numbersByName = (variable: string, effect: string): Item<string[]> => ({
+  variable, fallback: [], effect: `${effect} Each as name=number, separated by commas.`,
+  parse(given) {
+    const items = given.split(',').map((part) => part.trim()).filter(Boolean);
+    const wrong = items.find((item) => !/^[^=]+=\d{1,9}$/.test(item));
+    if (wrong !== undefined) throw new Error(`expected name=number, got ${JSON.stringify(wrong)}`);
+    return items;
+  },
+});
+
 const SECOND = 1000;
 const HOUR = 3_600_000;
 
@@ -63,6 +74,7 @@ export const items = {
   s3PathStyle: oneOf('BATCHWELL_S3_PATH_STYLE', 'no', ['yes', 'no'] as const, 'Whether buckets go into the path of S3 urls, for endpoints without a host name per bucket.'),
   bucketPrefix: text('BATCHWELL_BUCKET_PREFIX', '', 'Prefix of Batchwell’s own keys in that bucket; ends in / when not empty.'),
   jobQueue: text('BATCHWELL_JOB_QUEUE', 'batchwell', 'Batch job queue (name or ARN) of tasks that name none.'),
+  share: text('BATCHWELL_SHARE', '', 'Share identifier of tasks that name none, for job queues with a fair-share policy; {owner} stands for the task’s owner. Empty for queues without such a policy.'),
   jobRole: text('BATCHWELL_JOB_ROLE', '', 'IAM role ARN of the tasks’ containers; none when empty.'),
   hostFolder: text('BATCHWELL_HOST_FOLDER', '/opt/batchwell', 'Where hosts keep the stager; mounted read-only into every task at /opt/batchwell.'),
   host: text('HOST', '127.0.0.1', 'Address the API listens on.'),
@@ -77,6 +89,8 @@ export const items = {
   arraySize: whole('BATCHWELL_ARRAY_SIZE', 10_000, 'attempts', [1, 10_000], 'Largest array job.'),
   packIdleMs: whole('BATCHWELL_PACK_IDLE_MS', 200, 'ms', [0, 60_000], 'Attempts are packed once none of their shape arrived for so long.'),
   packLongestMs: whole('BATCHWELL_PACK_LONGEST_MS', 2 * SECOND, 'ms', [0, 600_000], 'Attempts are packed at the latest after so long.'),
+  ownerLimit: whole('BATCHWELL_OWNER_LIMIT', 0, 'attempts', [0, 10_000_000], 'How many attempts of one owner may be in Batch at once; what is over waits at submit. 0 for no limit.'),
+  ownerLimits: numbersByName('BATCHWELL_OWNER_LIMITS', 'Limits of owners that have one of their own.'),
   pollMs: whole('BATCHWELL_POLL_MS', SECOND, 'ms', [50, 600_000], 'Time between two looks at a job queue in which something happens.'),
   pollSlowestMs: whole('BATCHWELL_POLL_SLOWEST_MS', 30 * SECOND, 'ms', [50, 600_000], 'The same at most, after nothing has happened for long.'),
   settleMs: whole('BATCHWELL_SETTLE_MS', 5 * SECOND, 'ms', [0, 600_000], 'How long a job just submitted may be missing from Batch’s listings.'),
@@ -87,6 +101,7 @@ export const items = {
   janitorMs: whole('BATCHWELL_JANITOR_MS', 600 * SECOND, 'ms', [0, 24 * HOUR], 'Time between two searches of the fleet for Batch jobs that no row wants; they are ended once they are older than this. 0 for never.'),
   hostLossTries: whole('BATCHWELL_HOST_LOSS_TRIES', 5, 'tries', [0, 100], 'How often a task is run again after a spot or host loss; these do not count as failures.'),
   memoryGrowthTries: whole('BATCHWELL_MEMORY_GROWTH_TRIES', 2, 'tries', [0, 10], 'How often a task’s memory is doubled after an out-of-memory end.'),
+  transientTries: whole('BATCHWELL_TRANSIENT_TRIES', 3, 'tries', [0, 100], 'How often a task is run again after its image or its files could not be fetched for a reason that passes by itself.'),
   batchPerSecond: whole('BATCHWELL_BATCH_PER_SECOND', 45, 'requests/s', [1, 1000], 'SubmitJob calls per second of the whole fleet, and again so many of all other Batch requests; AWS allows 50 SubmitJob.'),
   keepFinishedMs: whole('BATCHWELL_KEEP_FINISHED_MS', HOUR, 'ms', [0, 30 * 24 * HOUR], 'How long the queue board shows finished messages.'),
   clientUrl: url('BATCHWELL_URL', 'http://127.0.0.1:8000', ['http:', 'https:'], 'Where the CLI finds the API.'),

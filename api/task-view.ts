@@ -88,7 +88,10 @@ function viewLogs(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] {
 
 const isHit = (detail: TaskDetail): boolean => detail.hitEntryId !== undefined && detail.place === 'done';
 
-const attemptSays = (attempt: AttemptView | undefined): string[] => (attempt?.reason ? [attempt.reason] : []);
+function attemptSays(attempt: AttemptView | undefined): string[] {
+  const waits = attempt?.waitingReason !== undefined && attempt.outcome === undefined ? [`AWS Batch has not started it: ${attempt.waitingReason}`] : [];
+  return [...waits, ...(attempt?.reason ? [attempt.reason] : [])];
+}
 
 function systemLogs(detail: TaskDetail, latest: AttemptView | undefined): string[] {
   const said = [...detail.warnings, ...(detail.failure === undefined ? [] : [detail.failure]), ...attemptSays(latest)];

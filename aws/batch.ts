@@ -14,6 +14,10 @@ export interface SubmitRequest {
   jobDefinition: string;
   /** 1 submits a single job, 2..10,000 an array. */
   size: number;
+  /** For queues with a fair-share policy; '' where there is none. */
+  share: string;
+  /** 0..9999, among jobs of one share. */
+  priority: number;
   environment: Record<string, string>;
   tags: Record<string, string>;
 }
@@ -168,6 +172,7 @@ function submitInput(request: SubmitRequest, region: string): SubmitJobCommandIn
     jobName: request.jobName,
     jobQueue: request.queue,
     jobDefinition: request.jobDefinition,
+    ...(request.share === '' ? {} : { shareIdentifier: request.share, schedulingPriorityOverride: request.priority }),
     ...(request.size > 1 ? { arrayProperties: { size: request.size } } : {}),
     containerOverrides: { environment: Object.entries(environment).map(([name, value]) => ({ name, value })) },
     tags: request.tags,

@@ -74,7 +74,22 @@ export function definitionName(content: DefinitionContent, digest: Buffer): stri
   return `batchwell-${slug}-${digest.toString('hex').slice(0, 24)}`;
 }
 
+/** What a job is submitted with, besides its definition and its size. */
+export interface Scheduling {
+  queue: string;
+  /** Share identifier; '' in queues without a fair-share policy, where Batch takes none. */
+  share: string;
+  /** Only looked at where there is a share. */
+  priority: number;
+}
+
 /** Digest of what attempts must have in common to share an array job, 16 bytes. */
-export function shapeOf(parts: { definition: Buffer; queue: string; priority: number }): Buffer {
-  return sha256(JSON.stringify([parts.definition.toString('hex'), parts.queue, parts.priority])).subarray(0, 16);
+export function shapeOf(definition: Buffer, { queue, share, priority }: Scheduling): Buffer {
+  return sha256(JSON.stringify([definition.toString('hex'), queue, share, priority])).subarray(0, 16);
+}
+
+/** `{owner}` in the configured share stands for the task's owner; share identifiers hold letters and digits only. */
+export function schedulingOf(resources: Resources, settings: { jobQueue: string; share: string; owner: string }): Scheduling {
+  const share = resources.share ?? settings.share.replaceAll('{owner}', settings.owner).replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 255);
+  return { queue: resources.queue ?? settings.jobQueue, share, priority: share === '' ? 0 : (resources.priority ?? 0) };
 }

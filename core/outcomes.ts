@@ -24,16 +24,22 @@ export interface SeenAttempt {
 export interface RetryState {
   hostLosses: number;
   memoryGrowths: number;
+  /** Ends by trouble that passes by itself: a registry or S3 that did not answer. */
+  transientFailures: number;
 }
 
 export interface RetryPolicy {
   hostLossTries: number;
   memoryGrowthTries: number;
+  transientTries: number;
 }
+
+export const retryReasons = ['host-lost', 'out-of-memory', 'transient'] as const;
+export type RetryReason = (typeof retryReasons)[number];
 
 export type PollDecision =
   | { do: 'finalize'; result: ResultRecord }
-  | { do: 'again'; because: 'host-lost' | 'out-of-memory'; reason: string }
+  | { do: 'again'; because: RetryReason; reason: string }
   | { do: 'fail'; failure: Failure; exitCode?: number }
   /** The job belongs to a twin that came first: look for the owner. */
   | { do: 'find-owner' }
@@ -52,10 +58,20 @@ export function decidePoll(seen: SeenAttempt, state: RetryState, policy: RetryPo
   if (seen.result) {
     const killed = seen.result.executors.some(({ exitCode }) => exitCode === KILLED);
     if (killed && !job) return { do: 'wait' };
-    if (!killed || (job && classify(job) !== 'out-of-memory')) return { do: 'finalize', result: seen.result };
+    if (!killed || (job && classify(job) !== 'out-of-memory')) return decideWithRecord(seen.result, state, policy);
   }
   return job ? decideWithoutRecord(job, state, policy) : { do: 'wait' };
 }
+
+/** Files that could not be moved for a passing reason are worth another try; a command that failed by itself is not. */
+function decideWithRecord(result: ResultRecord, state: RetryState, policy: RetryPolicy): PollDecision {
+  const passing = result.error?.transient === true && result.executors.every(({ exitCode }) => exitCode === 0);
+  if (passing && result.error && state.transientFailures < policy.transientTries) return { do: 'again', because: 'transient', reason: result.error.message };
+  return { do: 'finalize', result };
+}
+
+/** A registry's words for trouble that passes; whatever else it says (not found, denied) stays so. */
+const PASSING = /timeout|timed out|deadline exceeded|\bEOF\b|connection (reset|refused)|reset by peer|temporar|too ?many ?requests|rate limit|service unavailable|internal server error|bad gateway|(status|code|http)[^0-9]{0,12}(429|50[0234])\b/i;
 
 function decideWithoutRecord(job: EndedJob, state: RetryState, policy: RetryPolicy): PollDecision {
   if (job.exitCode === stagerExit.fenced) return { do: 'find-owner' };
@@ -63,6 +79,7 @@ function decideWithoutRecord(job: EndedJob, state: RetryState, policy: RetryPoli
   const reason = describe(job);
   if (kind === 'host-lost' && state.hostLosses < policy.hostLossTries) return { do: 'again', because: kind, reason };
   if (kind === 'out-of-memory' && state.memoryGrowths < policy.memoryGrowthTries) return { do: 'again', because: kind, reason };
+  if (kind === 'image-unavailable' && PASSING.test(reason) && state.transientFailures < policy.transientTries) return { do: 'again', because: 'transient', reason };
   return {
     do: 'fail',
     failure: { kind, sentence: `${SENTENCES[kind] ?? 'The container ended badly'}: ${reason}. ${failureKinds[kind].advice}` },

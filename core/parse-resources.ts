@@ -4,7 +4,7 @@ import { memberPath, problemAt, type Problem } from './problems.ts';
 import { cacheModes, type CacheMode, type Resources } from './task.ts';
 
 /** The keys of resources.backend_parameters that Batchwell knows; keys ignore case. */
-export const backendParameters = ['queue', 'queueArn', 'timeout', 'jobTimeout', 'cache', 'missing_outputs'] as const;
+export const backendParameters = ['queue', 'queueArn', 'timeout', 'jobTimeout', 'cache', 'missing_outputs', 'priority', 'share_identifier'] as const;
 type BackendParameter = (typeof backendParameters)[number];
 
 export interface ParsedResources {
@@ -27,6 +27,8 @@ const LIMITS = {
 const LEAST_TIMEOUT_SECONDS = 60;
 const MOST_TIMEOUT_SECONDS = 365 * 24 * 3600;
 const LONGEST_QUEUE = 512;
+/** Of Batch's schedulingPriorityOverride (AWS Batch API, SubmitJob). */
+const MOST_PRIORITY = 9999;
 
 export function parseResources(task: Source): ParsedResources {
   const given = rawOf(task, 'resources');
@@ -46,6 +48,8 @@ export function parseResources(task: Source): ParsedResources {
       preemptible: flagOf(reader, 'preemptible') ?? false,
       ...queueOf(reader, known),
       ...timeoutOf(reader, known),
+      ...priorityOf(reader, known),
+      ...shareOf(reader, known),
       ...(known.size > 0 && { backend_parameters: Object.fromEntries(known) }),
       ...zonesOf(reader),
     },
@@ -99,6 +103,20 @@ function timeoutOf(resources: Source, known: ReadonlyMap<BackendParameter, strin
   const fits = seconds >= LEAST_TIMEOUT_SECONDS && seconds <= MOST_TIMEOUT_SECONDS;
   if (!fits) refuseParameter(resources, name, `whole seconds from ${LEAST_TIMEOUT_SECONDS} to ${MOST_TIMEOUT_SECONDS}`, text);
   return { timeout_seconds: seconds };
+}
+
+function priorityOf(resources: Source, known: ReadonlyMap<BackendParameter, string>): Pick<Resources, 'priority'> {
+  const text = known.get('priority');
+  if (text === undefined || text === '') return {};
+  if (!/^\d{1,4}$/.test(text)) refuseParameter(resources, 'priority', `a whole number from 0 to ${MOST_PRIORITY}; higher goes first`, text);
+  return { priority: Number(text) };
+}
+
+function shareOf(resources: Source, known: ReadonlyMap<BackendParameter, string>): Pick<Resources, 'share'> {
+  const text = known.get('share_identifier');
+  if (text === undefined || text === '') return {};
+  if (!/^[A-Za-z0-9]{1,255}$/.test(text)) refuseParameter(resources, 'share_identifier', '1 to 255 letters and digits', text);
+  return { share: text };
 }
 
 function cacheOf(resources: Source, known: ReadonlyMap<BackendParameter, string>): CacheMode | undefined {

@@ -14,7 +14,7 @@ const FORM = 1;
 function pack(record: ResultRecord): unknown[] {
   const executors = record.executors.map((one) => [one.exitCode, one.startedMs - record.startedMs, one.endedMs - one.startedMs]);
   const outputs = record.outputs.map((file) => [file.output, file.path, file.sizeBytes, file.crc64nvme]);
-  const error = record.error === undefined ? [] : [[record.error.kind, record.error.subject, record.error.message]];
+  const error = record.error === undefined ? [] : [[record.error.kind, record.error.subject, record.error.message, ...(record.error.transient ? [true] : [])]];
   return [FORM, record.startedMs, record.endedMs - record.startedMs, executors, outputs, record.missingOutputs, record.inputsModifiedMs ?? null, ...error];
 }
 
@@ -52,10 +52,10 @@ function fileOf(output: unknown, path: unknown, sizeBytes: unknown, crc64nvme: u
   return { output, path, sizeBytes, crc64nvme };
 }
 
-function errorOf(kind: unknown, subject: unknown, message: unknown): StagerError | undefined {
+function errorOf([kind, subject, message, transient]: readonly unknown[]): StagerError | undefined {
   if (kind !== 'input' && kind !== 'output' && kind !== 'script') return undefined;
   if (typeof subject !== 'string' || typeof message !== 'string') return undefined;
-  return { kind, subject, message };
+  return { kind, subject, message, ...(transient === true && { transient }) };
 }
 
 const unpackFile = (item: unknown): UploadedFile | undefined => (isList(item) ? fileOf(item[0], item[1], item[2], item[3]) : undefined);
@@ -65,7 +65,7 @@ const countOf = (item: unknown): number | undefined => (isCount(item) ? item : u
 /** Undefined when there is one that is none. */
 function unpackError(item: unknown): Pick<ResultRecord, 'error'> | undefined {
   if (item === undefined) return {};
-  const error = isList(item) ? errorOf(item[0], item[1], item[2]) : undefined;
+  const error = isList(item) ? errorOf(item) : undefined;
   return error && { error };
 }
 
@@ -136,6 +136,6 @@ export function parseResultBody(body: unknown): ResultRecord {
   if (!missingOutputs) return wrong('missingOutputs');
   const record = { startedMs, endedMs, executors, outputs, missingOutputs, ...(isCount(inputsModifiedMs) && { inputsModifiedMs }) };
   if (error === undefined) return record;
-  const parsed = isObject(error) ? errorOf(error['kind'], error['subject'], error['message']) : undefined;
+  const parsed = isObject(error) ? errorOf([error['kind'], error['subject'], error['message'], error['transient']]) : undefined;
   return parsed ? { ...record, error: parsed } : wrong('error');
 }

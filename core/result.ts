@@ -26,6 +26,8 @@ export interface StagerError {
   /** Which one: the input's or output's url, or the script's. */
   subject: string;
   message: string;
+  /** Another try may help: S3 did not answer, or answered 5xx. */
+  transient?: true;
 }
 
 export interface ResultRecord {

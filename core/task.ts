@@ -54,6 +54,10 @@ export interface Resources {
   queue?: string;
   /** Seconds a single attempt may run, at least 60; no limit when absent. */
   timeout_seconds?: number;
+  /** 0..9999; higher goes first in queues with a fair-share policy, among jobs of one share. */
+  priority?: number;
+  /** Share identifier in queues with a fair-share policy; the configured one when absent. */
+  share?: string;
   /** What the caller gave as resources.backend_parameters and Batchwell knows. */
   backend_parameters?: Record<string, string>;
   zones?: string[];

@@ -41,6 +41,13 @@ const IDLE_SHARE = 0.1;
 
 export const nextLookMs = (idleMs: number, { pollMs, slowestMs }: Pace): number => Math.max(pollMs, Math.min(slowestMs, idleMs * IDLE_SHARE));
 
+/**
+ * Batch's reason why a job that is to start does not: `MISCONFIGURATION:…`, `CAPACITY:…` and the like. They come
+ * minutes late and at times for a moment only, so one sighting is not shown, and none is ever acted on.
+ */
+export const waitingReasonOf = ({ status, statusReason }: Counted & { statusReason?: string }): string | undefined =>
+  (status === 'RUNNABLE' || status === 'PENDING') && statusReason !== undefined && /^[A-Z_]+:/.test(statusReason) ? statusReason : undefined;
+
 /** Batch keeps finished jobs for at least 7 days, but listings lag and one answer may lack a job that is there. */
 const FORGOTTEN_AGE_MS = 3_600_000;
 const FORGOTTEN_MISSING_MS = 600_000;

@@ -15,10 +15,11 @@ export interface OpenAttempt {
   place: Place;
   hostLosses: number;
   memoryGrowths: number;
+  transientFailures: number;
 }
 
 const OPEN_ATTEMPTS = `SELECT attempts.task_id AS taskId, attempts.number, attempts.submission_id AS submissionId, attempts.array_index AS arrayIndex,
-    tasks.place, tasks.host_losses AS hostLosses, tasks.memory_growths AS memoryGrowths
+    tasks.place, tasks.host_losses AS hostLosses, tasks.memory_growths AS memoryGrowths, tasks.transient_failures AS transientFailures
   FROM attempts JOIN tasks ON tasks.id = attempts.task_id`;
 
 /** Attempts of these submissions that have not ended. */

@@ -1,6 +1,6 @@
 /** Job definitions by content: one row, one registration, however many workers want it at the same moment. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import type { DefinitionContent } from '../core/job-definition.ts';
+import type { DefinitionContent, Scheduling } from '../core/job-definition.ts';
 import type { Session } from './client.ts';
 
 export interface JobDefinitionRow {
@@ -55,22 +55,20 @@ export async function forgetRevision(session: Session, id: number, revision: str
   await session.query('UPDATE job_definitions SET revision = NULL, claimed_until_ms = 0 WHERE id = ? AND revision = ?', [id, revision]);
 }
 
-export interface ShapeRow {
+export interface ShapeRow extends Scheduling {
   shape: Buffer;
   jobDefinitionId: number;
-  queue: string;
-  priority: number;
 }
 
 export async function saveShape(session: Session, row: ShapeRow & { nowMs: number }): Promise<void> {
-  await session.query('INSERT IGNORE INTO shapes (shape, job_definition_id, queue, priority, created_ms) VALUES (?, ?, ?, ?, ?)', [
-    row.shape, row.jobDefinitionId, row.queue, row.priority, row.nowMs,
+  await session.query('INSERT IGNORE INTO shapes (shape, job_definition_id, queue, share, priority, created_ms) VALUES (?, ?, ?, ?, ?, ?)', [
+    row.shape, row.jobDefinitionId, row.queue, row.share, row.priority, row.nowMs,
   ]);
 }
 
 /** `shape` in hex. */
 export async function readShape(session: Session, shape: string): Promise<ShapeRow | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>('SELECT shape, job_definition_id AS jobDefinitionId, queue, priority FROM shapes WHERE shape = UNHEX(?)', [shape]);
+  const [rows] = await session.query<RowDataPacket[]>('SELECT shape, job_definition_id AS jobDefinitionId, queue, share, priority FROM shapes WHERE shape = UNHEX(?)', [shape]);
   return rows[0] as ShapeRow | undefined;
 }
 

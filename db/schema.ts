@@ -56,7 +56,6 @@ export const tasks = mysqlTable(
     cache: mysqlEnum(cacheModes).notNull(),
     /** What its caller should know; null when nothing. */
     warnings: jsonText<string[]>(),
-    priority: int().notNull().default(0),
 
     place: mysqlEnum(places).notNull(),
     movedMs: ms().notNull(),
@@ -80,6 +79,7 @@ export const tasks = mysqlTable(
     hostLosses: smallint().notNull().default(0),
     /** How often its memory was grown after an out-of-memory end. */
     memoryGrowths: smallint().notNull().default(0),
+    transientFailures: smallint().notNull().default(0),
 
     failureCode: ascii(40),
     /** One sentence for a human. */
@@ -139,9 +139,13 @@ export const shapes = mysqlTable('shapes', {
   shape: bytes({ length: 16 }).primaryKey(),
   jobDefinitionId: key().notNull(),
   queue: ascii(512).notNull(),
+  share: ascii(255).notNull(),
   priority: int().notNull(),
   createdMs: ms().notNull(),
 });
+
+/** Locked while attempts of an owner with a limit are packed; empty where nobody has one. */
+export const owners = mysqlTable('owners', { owner: varchar({ length: 64 }).primaryKey() });
 
 /** One SubmitJob: committed as an intent before the call is made. */
 export const submissions = mysqlTable(
@@ -166,6 +170,8 @@ export const submissions = mysqlTable(
     runningMs: ms(),
     /** When a cancel of some of its tasks was asked for; their jobs are ended by the next poll. */
     cancelMs: ms(),
+    /** Why Batch does not start it, as it said more than once. */
+    waitingReason: text(),
     endedMs: ms(),
     dueMs: ms(),
     createdMs: ms().notNull(),

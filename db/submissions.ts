@@ -1,10 +1,8 @@
-/** Submissions: packed and committed as an intent before SubmitJob is called, then followed to their end. */
+/** Submissions, from the committed intent (packing.ts) to their end. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import { submissionKey, type PackedAttempt, type Ready } from '../core/packing.ts';
 import type { SubmissionState } from '../core/submissions.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
-import type { ShapeRow } from './job-definitions.ts';
-import { inParts } from './parts.ts';
+import { clip, inParts } from './parts.ts';
 
 export interface SubmissionRow {
   id: number;
@@ -12,6 +10,8 @@ export interface SubmissionRow {
   state: SubmissionState;
   size: number;
   queue: string;
+  /** Hex. */
+  shape: string;
   jobDefinitionId: number;
   jobId: string | null;
   calls: number;
@@ -19,67 +19,14 @@ export interface SubmissionRow {
   submittedMs: number | null;
   runningMs: number | null;
   cancelMs: number | null;
+  /** Why Batch does not start it, as it said more than once. */
+  waitingReason: string | null;
   endedMs: number | null;
   createdMs: number;
 }
 
-const COLUMNS = `id, submission_key AS submissionKey, state, size, queue, job_definition_id AS jobDefinitionId, job_id AS jobId, calls,
-  called_ms AS calledMs, submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs, ended_ms AS endedMs, created_ms AS createdMs`;
-
-/** Ready attempts of a shape (hex); the count is exact up to `limit`. */
-export async function readReady(session: Session, shape: string, limit: number): Promise<Ready> {
-  const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT COUNT(*) AS count, COALESCE(MIN(moved_ms), 0) AS oldestMs, COALESCE(MAX(moved_ms), 0) AS newestMs FROM
-       (SELECT moved_ms FROM tasks WHERE shape = UNHEX(?) AND submission_id IS NULL AND place = 'submit' LIMIT ?) AS ready`,
-    [shape, limit],
-  );
-  const [row] = rows;
-  return { count: Number(row?.['count'] ?? 0), oldestMs: Number(row?.['oldestMs'] ?? 0), newestMs: Number(row?.['newestMs'] ?? 0) };
-}
-
-export interface PackRequest {
-  shape: ShapeRow;
-  /** At most so many attempts. */
-  most: number;
-  nowMs: number;
-  dueMs: number;
-}
-
-/**
- * Takes ready attempts of a shape and commits the intent to submit them. Rows that another packer holds are passed
- * over. Returns the submission's id, or undefined when nothing was left to take.
- */
-export function packSubmission(database: Database, request: PackRequest): Promise<number | undefined> {
-  return inTransaction(database, async (session) => {
-    const [rows] = await session.query<RowDataPacket[]>(
-      `SELECT id, attempt FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit' ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`,
-      [request.shape.shape, request.most],
-    );
-    if (rows.length === 0) return undefined;
-    const packed = rows.map((row): PackedAttempt => ({ taskId: row['id'] as number, number: (row['attempt'] as number) + 1 }));
-    const id = await insertSubmission(session, request, packed);
-    await insertAttempts(session, { id, nowMs: request.nowMs }, packed);
-    await session.query('UPDATE tasks SET submission_id = ?, attempt = attempt + 1, due_ms = NULL WHERE id IN (?)', [id, packed.map(({ taskId }) => taskId)]);
-    return id;
-  });
-}
-
-async function insertSubmission(session: Session, request: PackRequest, packed: readonly PackedAttempt[]): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>(
-    'INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-    [submissionKey(packed), request.shape.shape, 'packed', packed.length, request.shape.queue, request.shape.jobDefinitionId, request.dueMs, request.nowMs],
-  );
-  return result.insertId;
-}
-
-const ATTEMPTS_PER_INSERT = 5000;
-
-async function insertAttempts(session: Session, submission: { id: number; nowMs: number }, packed: readonly PackedAttempt[]): Promise<void> {
-  const rows = packed.map(({ taskId, number }, index) => [taskId, number, submission.id, index, submission.nowMs]);
-  for (let start = 0; start < rows.length; start += ATTEMPTS_PER_INSERT) {
-    await session.query('INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES ?', [rows.slice(start, start + ATTEMPTS_PER_INSERT)]);
-  }
-}
+const COLUMNS = `id, submission_key AS submissionKey, LOWER(HEX(shape)) AS shape, state, size, queue, job_definition_id AS jobDefinitionId, job_id AS jobId, calls,
+  called_ms AS calledMs, submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs, waiting_reason AS waitingReason, ended_ms AS endedMs, created_ms AS createdMs`;
 
 export async function readSubmissions(session: Session, ids: readonly number[]): Promise<SubmissionRow[]> {
   if (ids.length === 0) return [];
@@ -148,6 +95,11 @@ export async function adoptJob(session: Session, adopted: { id: number; jobId: s
 
 export async function markSeenRunning(session: Session, ids: readonly number[], nowMs: number): Promise<void> {
   if (ids.length > 0) await session.query('UPDATE submissions SET running_ms = ? WHERE id IN (?) AND running_ms IS NULL', [nowMs, ids]);
+}
+
+/** Why Batch says that it does not start a job; null once it says so no more. */
+export async function noteWaitingReason(session: Session, id: number, reason: string | null): Promise<void> {
+  await session.query('UPDATE submissions SET waiting_reason = ? WHERE id = ?', [reason === null ? null : clip(reason), id]);
 }
 
 /** Looked at just now: the sweeper need not wonder before `dueMs`. */

@@ -153,6 +153,8 @@ export interface AttemptView {
   submittedMs?: number;
   runningMs?: number;
   endedMs?: number;
+  /** Why Batch does not start it. */
+  waitingReason?: string;
   outcome?: AttemptOutcome;
   exitCode?: number;
   reason?: string;
@@ -165,7 +167,7 @@ export interface AttemptView {
 export async function readAttempts(session: Session, taskIds: readonly number[]): Promise<AttemptView[]> {
   if (taskIds.length === 0) return [];
   const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT a.*, s.submission_key, s.size, s.job_id, s.submitted_ms, s.running_ms
+    `SELECT a.*, s.submission_key, s.size, s.job_id, s.submitted_ms, s.running_ms, s.waiting_reason
      FROM attempts a JOIN submissions s ON s.id = a.submission_id WHERE a.task_id IN (?) ORDER BY a.task_id, a.number DESC`,
     [taskIds],
   );
@@ -186,6 +188,7 @@ function toAttempt(row: RowDataPacket): AttemptView {
     ...known('submittedMs', row['submitted_ms']),
     ...known('runningMs', row['running_ms']),
     ...known('endedMs', row['ended_ms']),
+    ...known('waitingReason', row['waiting_reason']),
     ...known('outcome', row['outcome']),
     ...known('exitCode', row['exit_code']),
     ...known('reason', row['reason']),

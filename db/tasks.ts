@@ -12,7 +12,6 @@ export interface TaskRow {
   templateId: number;
   values: string[];
   cache: CacheMode;
-  priority: number;
   fingerprint: Buffer | null;
   inputsModifiedMs: number | null;
   hitEntryId: number | null;
@@ -20,12 +19,13 @@ export interface TaskRow {
   attempt: number;
   hostLosses: number;
   memoryGrowths: number;
+  transientFailures: number;
   movedMs: number;
   createdMs: number;
 }
 
-const COLUMNS = `id, owner, template_id AS templateId, slot_values AS slotValues, cache, priority, fingerprint, inputs_modified_ms AS inputsModifiedMs, hit_entry_id AS hitEntryId,
-  submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, moved_ms AS movedMs, created_ms AS createdMs`;
+const COLUMNS = `id, owner, template_id AS templateId, slot_values AS slotValues, cache, fingerprint, inputs_modified_ms AS inputsModifiedMs, hit_entry_id AS hitEntryId,
+  submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
 
 /** Those of the tasks that stand at `stage`; the others have moved on and are nobody's business here. */
 export async function readTasksAt(session: Session, stage: Stage, ids: readonly number[]): Promise<TaskRow[]> {
@@ -57,6 +57,7 @@ const settable = {
   submissionId: { column: 'submission_id', type: 'BIGINT', hex: false },
   hostLosses: { column: 'host_losses', type: 'INT', hex: false },
   memoryGrowths: { column: 'memory_growths', type: 'INT', hex: false },
+  transientFailures: { column: 'transient_failures', type: 'INT', hex: false },
   failureCode: { column: 'failure_code', type: 'VARCHAR(40)', hex: false },
   failure: { column: 'failure', type: 'TEXT', hex: false },
 } as const;

@@ -8,7 +8,7 @@ import type { S3Place } from '../core/s3-url.ts';
 import type { StagerError } from '../core/result.ts';
 import { download } from './download.ts';
 import { allSettled } from './limit.ts';
-import { FinalError, reasonOf, withoutQuery } from './s3.ts';
+import { FinalError, reasonOf, transience, withoutQuery } from './s3.ts';
 
 export type DeclaredInput =
   | { kind: 'content'; content: string; path: string; name: string }
@@ -94,7 +94,7 @@ export async function fetchInputs(s3: S3Client, inputs: readonly DeclaredInput[]
     if (one.status === 'fulfilled' || !input) continue;
     const subject = subjectOf(input);
     const name = input.name === '' ? '' : ` (${input.name})`;
-    return { error: { kind: 'input', subject, message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason)}` } };
+    return { error: { kind: 'input', subject, message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason)}`, ...transience(one.reason) } };
   }
   const fetched = ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const times = fetched.flatMap(({ times: known }) => known.filter((time) => time !== undefined));

@@ -8,7 +8,7 @@ import type { FileType } from '../core/task.ts';
 import { digestFile, inBase64 } from './digest.ts';
 import { hasWildcard, matchPaths } from './glob.ts';
 import type { FetchedFile } from './inputs.ts';
-import { FinalError, reasonOf } from './s3.ts';
+import { FinalError, reasonOf, transience } from './s3.ts';
 import type { Uploaded, Uploader } from './upload.ts';
 
 export interface DeclaredOutput {
@@ -134,7 +134,7 @@ export async function uploadOutputs(uploader: Uploader, outputs: readonly Declar
     else if ('files' in outcome) done.outputs.push(...outcome.files);
     else if (!done.error) {
       const { failure, subject } = outcome;
-      done.error = { kind: 'output', subject, message: `Output ${position + 1} of ${outputs.length} ${subject} could not be written: ${reasonOf(failure)}` };
+      done.error = { kind: 'output', subject, message: `Output ${position + 1} of ${outputs.length} ${subject} could not be written: ${reasonOf(failure)}`, ...transience(failure) };
     }
   }
   return done;

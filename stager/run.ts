@@ -8,7 +8,7 @@ import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
 import { hasRecord, takeOrReadFence } from './fence.ts';
 import type { Log } from './log.ts';
 import { readTaskText } from './part.ts';
-import { openS3, reasonOf } from './s3.ts';
+import { openS3, reasonOf, transience } from './s3.ts';
 import { answer, layOut, openSession, writeLogs, writeResult } from './session.ts';
 import type { Identity, Session } from './session.ts';
 import { runShell } from './shell.ts';
@@ -98,7 +98,7 @@ async function runOwned(session: Session, text: Promise<string>, env: NodeJS.Pro
       script = await layOut(session, scratch, await text);
     } catch (error) {
       const subject = formatS3Url({ bucket: session.submission.bucket, key: session.submission.key + inSubmission.manifest });
-      session.error = { kind: 'script', subject, message: `The task's script could not be made ready from ${subject}: ${reasonOf(error)}` };
+      session.error = { kind: 'script', subject, message: `The task's script could not be made ready from ${subject}: ${reasonOf(error)}`, ...transience(error) };
       await writeResult(session);
       return stagerExit.script;
     }

@@ -51,6 +51,9 @@ export function isFinal(error: unknown): boolean {
   return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
+/** For a record: whether another attempt of the task may fare better. */
+export const transience = (error: unknown): { transient?: true } => (isFinal(error) ? {} : { transient: true });
+
 /** A reason that stays the same however often it is tried. */
 export class FinalError extends Error {
   override name = 'FinalError';

@@ -12,7 +12,7 @@ import { fetchInputs } from './inputs.ts';
 import type { Log } from './log.ts';
 import type { DeclaredOutput } from './outputs.ts';
 import { uploadOutputs } from './outputs.ts';
-import { persist, reasonOf, writeBytes } from './s3.ts';
+import { persist, reasonOf, transience, writeBytes } from './s3.ts';
 import type { Uploader } from './upload.ts';
 
 export interface Identity {
@@ -122,7 +122,7 @@ async function uploadAll(session: Session): Promise<boolean> {
       return false;
     }
   } catch (error) {
-    session.error = { kind: 'output', subject: inSubmission.owner, message: `No output was written, because the submission's owner could not be read: ${reasonOf(error)}` };
+    session.error = { kind: 'output', subject: inSubmission.owner, message: `No output was written, because the submission's owner could not be read: ${reasonOf(error)}`, ...transience(error) };
     return false;
   }
   const { error, ...record } = await uploadOutputs(session.uploader, session.outputs, session.fetched);

@@ -5,6 +5,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { failureKinds } from '../core/failures.ts';
 import { janitorVerdicts } from '../core/janitor.ts';
+import { retryReasons } from '../core/outcomes.ts';
 import { endPlaces, isEnd, moves, stages, type MoveName, type Stage } from '../core/places.ts';
 
 const DURATION_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -80,7 +81,7 @@ function startAtZero(metrics: Metrics): void {
   for (const place of endPlaces) metrics.tasksEnded.inc({ place }, 0);
   for (const result of cacheResults) metrics.cacheLookups.inc({ result }, 0);
   for (const reason of Object.keys(failureKinds)) metrics.failures.inc({ reason }, 0);
-  for (const reason of ['host-lost', 'out-of-memory']) metrics.retries.inc({ reason }, 0);
+  for (const reason of retryReasons) metrics.retries.inc({ reason }, 0);
   for (const kind of ['single', 'array']) metrics.submissions.inc({ kind }, 0);
   for (const service of ['s3', 'batch']) metrics.pollRequests.inc({ service }, 0);
   metrics.awsBudgetWaitSeconds.inc({ service: 'batch' }, 0);

@@ -74,7 +74,7 @@ function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttemp
 
 function outcomeOf({ place }: OpenAttempt, decision: PollDecision): AttemptOutcome {
   if (place === 'cancelled') return 'cancelled';
-  if (decision.do === 'again') return decision.because === 'host-lost' ? 'lost' : 'failed';
+  if (decision.do === 'again') return decision.because === 'out-of-memory' ? 'failed' : 'lost';
   return decision.do === 'finalize' && !decision.result.error && decision.result.executors.every(({ exitCode }) => exitCode === 0) ? 'succeeded' : 'failed';
 }
 
@@ -92,8 +92,9 @@ async function againMoves(fleet: Fleet, ended: readonly PolledAttempt[]): Promis
     if (!row || !template) continue;
     const hostLosses = row.hostLosses + (because === 'host-lost' ? 1 : 0);
     const memoryGrowths = row.memoryGrowths + (because === 'out-of-memory' ? 1 : 0);
-    const shape = await shapeFor(fleet, { templateId: row.templateId, template, memoryGrowths, priority: row.priority });
-    moved.push({ id: row.id, set: { submissionId: null, hostLosses, memoryGrowths, shape } });
+    const transientFailures = row.transientFailures + (because === 'transient' ? 1 : 0);
+    const shape = await shapeFor(fleet, { owner: row.owner, templateId: row.templateId, template, memoryGrowths });
+    moved.push({ id: row.id, set: { submissionId: null, hostLosses, memoryGrowths, transientFailures, shape } });
     fleet.metrics.retries.inc({ reason: because });
   }
   return moved;

@@ -6,6 +6,8 @@ export interface QueueMemory {
   lastEndMs: number;
   /** Array indexes whose results were dealt with, by running submission. */
   dealtWith: Map<number, Set<number>>;
+  /** What Batch said at the last look of why a running submission does not start. */
+  waitingReasons: Map<number, string>;
   /** Since when Batch has not shown the job of a running submission; those that it shows are not in here. */
   missingSinceMs: Map<number, number>;
 }
@@ -16,8 +18,14 @@ const memories = new WeakMap<Fleet, Map<string, QueueMemory>>();
 export function recallQueue(fleet: Fleet, queue: string, running: readonly number[]): QueueMemory {
   const queues = memories.get(fleet) ?? new Map<string, QueueMemory>();
   memories.set(fleet, queues);
-  const { lastEndMs = 0, dealtWith, missingSinceMs } = queues.get(queue) ?? {};
-  const memory: QueueMemory = { lastEndMs, dealtWith: new Map(running.map((id) => [id, dealtWith?.get(id) ?? new Set<number>()])), missingSinceMs: new Map([...(missingSinceMs ?? [])].filter(([id]) => running.includes(id))) };
+  const { lastEndMs = 0, dealtWith, missingSinceMs, waitingReasons } = queues.get(queue) ?? {};
+  const stillRunning = <T>(known: ReadonlyMap<number, T> = new Map()): Map<number, T> => new Map([...known].filter(([id]) => running.includes(id)));
+  const memory: QueueMemory = {
+    lastEndMs,
+    dealtWith: new Map(running.map((id) => [id, dealtWith?.get(id) ?? new Set<number>()])),
+    missingSinceMs: stillRunning(missingSinceMs),
+    waitingReasons: stillRunning(waitingReasons),
+  };
   queues.set(queue, memory);
   return memory;
 }

@@ -11,7 +11,7 @@ import { inSubmission, submissionPrefix, SUBMISSION_VARIABLE } from '../core/s3-
 import { renderValues } from '../core/script.ts';
 import { decideSubmit } from '../core/submit-decision.ts';
 import { readAttemptTasks, readOpenAttempts } from '../db/attempts.ts';
-import { claimRegistration, forgetRevision, readJobDefinition, releaseRegistration, saveRevision, touchDefinition, type JobDefinitionRow } from '../db/job-definitions.ts';
+import { claimRegistration, forgetRevision, readJobDefinition, readShape, releaseRegistration, saveRevision, touchDefinition, type JobDefinitionRow } from '../db/job-definitions.ts';
 import { markSubmitted, readSubmissions, startCall, takeBackCall, type SubmissionRow } from '../db/submissions.ts';
 import type { Nudge } from '../queues/messages.ts';
 import { countMoves } from '../telemetry/metrics.ts';
@@ -41,6 +41,8 @@ export async function carryOn(fleet: Fleet, submission: SubmissionRow): Promise<
 async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
   const definition = await readJobDefinition(fleet.database.pool, submission.jobDefinitionId);
   if (!definition) throw new Error(`Submission ${submission.id} names job definition ${submission.jobDefinitionId}, which is not in the database.`);
+  const shape = await readShape(fleet.database.pool, submission.shape);
+  if (!shape) throw new Error(`Submission ${submission.id} names shape ${submission.shape}, which is not in the database.`);
   const registered = definition.revision === null ? await register(fleet, definition) : { is: 'registered' as const, revision: definition.revision };
   if (registered.is === 'refused') return done(...(await failSubmission(fleet, submission, registered.message)));
   if (registered.is === 'under-way') return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
@@ -60,6 +62,8 @@ async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutco
   const outcome = await fleet.batch.submit({
     jobName: jobName(submission.submissionKey),
     queue: submission.queue,
+    share: shape.share,
+    priority: shape.priority,
     jobDefinition: registered.revision,
     size: submission.size,
     environment: { [SUBMISSION_VARIABLE]: fleet.workUrl(submissionPrefix(submission.submissionKey)) },

@@ -65,6 +65,11 @@ CREATE TABLE `job_definitions` (
 	CONSTRAINT `job_definitions_digest` UNIQUE(`digest`)
 );
 --> statement-breakpoint
+CREATE TABLE `owners` (
+	`owner` varchar(64) NOT NULL,
+	CONSTRAINT `owners_owner` PRIMARY KEY(`owner`)
+);
+--> statement-breakpoint
 CREATE TABLE `scatters` (
 	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
 	`owner` varchar(64) NOT NULL,
@@ -79,6 +84,7 @@ CREATE TABLE `shapes` (
 	`shape` binary(16) NOT NULL,
 	`job_definition_id` bigint unsigned NOT NULL,
 	`queue` varchar(512) NOT NULL,
+	`share` varchar(255) NOT NULL,
 	`priority` int NOT NULL,
 	`created_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `shapes_shape` PRIMARY KEY(`shape`)
@@ -98,6 +104,7 @@ CREATE TABLE `submissions` (
 	`submitted_ms` bigint unsigned,
 	`running_ms` bigint unsigned,
 	`cancel_ms` bigint unsigned,
+	`waiting_reason` text,
 	`ended_ms` bigint unsigned,
 	`due_ms` bigint unsigned,
 	`created_ms` bigint unsigned NOT NULL,
@@ -125,7 +132,6 @@ CREATE TABLE `tasks` (
 	`slot_values` mediumtext NOT NULL,
 	`cache` enum('off','read','write','readwrite','refresh') NOT NULL,
 	`warnings` mediumtext,
-	`priority` int NOT NULL DEFAULT 0,
 	`place` enum('cache-check','stage-script','submit','poll','finalize','done','failed','cancelled') NOT NULL,
 	`moved_ms` bigint unsigned NOT NULL,
 	`due_ms` bigint unsigned,
@@ -138,6 +144,7 @@ CREATE TABLE `tasks` (
 	`attempt` smallint NOT NULL DEFAULT 0,
 	`host_losses` smallint NOT NULL DEFAULT 0,
 	`memory_growths` smallint NOT NULL DEFAULT 0,
+	`transient_failures` smallint NOT NULL DEFAULT 0,
 	`failure_code` varchar(40),
 	`failure` text,
 	`created_ms` bigint unsigned NOT NULL,

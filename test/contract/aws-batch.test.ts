@@ -11,7 +11,7 @@ const definition = definitionContent('debian:12', { cpu_cores: 1, ram_gb: 1, dis
 beforeEach(async () => {
   edge = await openBatchEdge();
   await edge.batch.register({ jobDefinitionName: 'batchwell-x', ...definition });
-  request = { jobName: 'batchwell-1', queue: 'q', jobDefinition: 'batchwell-x:1', size: 1, environment: { BATCHWELL_SUBMISSION: 's3://b/k/' }, tags: { 'batchwell:submission': 'k' } };
+  request = { jobName: 'batchwell-1', queue: 'q', jobDefinition: 'batchwell-x:1', size: 1, share: '', priority: 0, environment: { BATCHWELL_SUBMISSION: 's3://b/k/' }, tags: { 'batchwell:submission': 'k' } };
 });
 afterEach(() => edge.close());
 

@@ -7,7 +7,8 @@ import { countOpenAttempts, endAttempts, lockOpenAttempts, readAttemptTasks, rea
 import { boardFlights, countHits, findEntries, invalidateEntry, landFlights, lookupKey, readEntryOf, readEntryOutputs, readEntryTimes, readLostFlights, readTaskComponents, saveComponents, saveEntries } from '../../db/call-cache.ts';
 import { inTransaction, migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { claimRegistration, forgetRevision, readJobDefinition, readShape, releaseRegistration, saveJobDefinition, saveRevision, saveShape, type ShapeRow } from '../../db/job-definitions.ts';
-import { adoptJob, endSubmissions, markSeenRunning, markSubmitted, packSubmission, postponeSubmissions, readReady, readRunning, readSubmissions, startCall, takeBackCall } from '../../db/submissions.ts';
+import { packSubmission, readReady } from '../../db/packing.ts';
+import { adoptJob, endSubmissions, markSeenRunning, markSubmitted, postponeSubmissions, readRunning, readSubmissions, startCall, takeBackCall } from '../../db/submissions.ts';
 import { takeStillSubmissions } from '../../db/sweep.ts';
 import { moveTasks, moveTasksEach } from '../../db/tasks.ts';
 import { manyTasks, newTask } from '../flow/harness.ts';
@@ -22,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 beforeEach(async () => {
-  for (const table of ['tasks', 'attempts', 'submissions', 'shapes', 'job_definitions', 'cache_entries', 'cache_outputs', 'cache_components', 'cache_flights']) await database.pool.query(`DELETE FROM ${table}`);
+  for (const table of ['owners', 'tasks', 'attempts', 'submissions', 'shapes', 'job_definitions', 'cache_entries', 'cache_outputs', 'cache_components', 'cache_flights']) await database.pool.query(`DELETE FROM ${table}`);
   shape = await makeShape('a');
 });
 
@@ -32,14 +33,15 @@ async function makeShape(image: string): Promise<ShapeRow> {
   const content = definitionContent(image, { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false }, { jobRole: '', hostFolder: '/h', memoryGrowths: 0 });
   const digest = definitionDigest(content);
   const jobDefinitionId = await saveJobDefinition(database.pool, { digest, content, nowMs: 1 });
-  const row = { shape: shapeOf({ definition: digest, queue: 'q', priority: 0 }), jobDefinitionId, queue: 'q', priority: 0 };
+  const scheduling = { queue: 'q', share: '', priority: 0 };
+  const row = { shape: shapeOf(digest, scheduling), jobDefinitionId, ...scheduling };
   await saveShape(database.pool, { ...row, nowMs: 1 });
   return row;
 }
 
 /** Tasks that stand at submit, ready to be packed. */
-async function readyTasks(count: number): Promise<number[]> {
-  const { taskIds } = await acceptTasks(database, { owner: 'me', scatter: { name: 's', tags: {} }, tasks: manyTasks(count, (at) => newTask(`t${at}`)), nowMs: 1, dueMs: 2 });
+async function readyTasks(count: number, owner = 'me'): Promise<number[]> {
+  const { taskIds } = await acceptTasks(database, { owner, scatter: { name: 's', tags: {} }, tasks: manyTasks(count, (at) => newTask(`t${at}`)), nowMs: 1, dueMs: 2 });
   await moveTasks(database.pool, 'miss', taskIds, { nowMs: 2, dueMs: 3 });
   await moveTasksEach(database.pool, 'staged', taskIds.map((id) => ({ id, set: { shape: shape.shape.toString('hex') } })), { nowMs: 100, dueMs: 4 });
   return taskIds;
@@ -53,6 +55,34 @@ async function packed(count: number): Promise<{ id: number; taskIds: number[] }>
   return { id, taskIds };
 }
 const isWon = (won: boolean): boolean => won;
+
+describe('packing within limits of owners', () => {
+  const packLimited = (limits: Record<string, number>): Promise<number | undefined> =>
+    packSubmission(database, { shape, most: 100, nowMs: 200, dueMs: 300, limitOf: (owner) => limits[owner] ?? Number.POSITIVE_INFINITY });
+  const packedOf = async (owner: string): Promise<number> => Number((await rows('SELECT COUNT(*) AS count FROM tasks WHERE owner = ? AND submission_id IS NOT NULL', [owner]))[0]?.['count']);
+
+  test('takes no more of an owner than there is room for, and all of the others', async () => {
+    await readyTasks(30, 'ann');
+    await readyTasks(20, 'bob');
+    expect(await packLimited({ ann: 5 })).toBeDefined();
+    expect([await packedOf('ann'), await packedOf('bob')]).toEqual([5, 20]);
+    expect(await packLimited({ ann: 5 })).toBeUndefined();
+  });
+
+  test('goes on as attempts end', async () => {
+    await readyTasks(8, 'ann');
+    const first = await packLimited({ ann: 5 });
+    await rows("UPDATE attempts SET outcome = 'succeeded', ended_ms = 1 WHERE submission_id = ? ORDER BY array_index LIMIT 2", [first]);
+    expect(await packLimited({ ann: 5 })).toBeDefined();
+    expect(await packedOf('ann')).toBe(7);
+  });
+
+  test('by 8 packers at once stays within them', async () => {
+    await readyTasks(200, 'ann');
+    await Promise.all(Array.from({ length: 8 }, () => packLimited({ ann: 37 })));
+    expect(await packedOf('ann')).toBe(37);
+  });
+});
 
 describe('packing', () => {
   test('by 8 packers at once puts every task into exactly one submission', async () => {

@@ -37,6 +37,27 @@ describe('a host loss', () => {
   });
 });
 
+describe('trouble that passes', () => {
+  const message = 'Input 1 of 1 s3://data/in could not be read: SlowDown: HTTP 503';
+
+  test('with S3 while files are staged runs the task again, and is no failure', async () => {
+    let tries = 0;
+    world.behave(() => {
+      tries += 1;
+      return tries === 1 ? { error: { kind: 'input', subject: 's3://data/in', message, transient: true } } : {};
+    });
+    const ids = await world.accept([newTask('one')]);
+    expect(await world.ended(ids)).toMatchObject([{ place: 'done', attempt: 2 }]);
+    expect(await world.rows('SELECT outcome, reason FROM attempts ORDER BY number')).toEqual([{ outcome: 'lost', reason: message }, { outcome: 'succeeded', reason: null }]);
+  });
+
+  test('that does not pass fails the task with what S3 said', async () => {
+    const ended = await runOne({ error: { kind: 'input', subject: 's3://data/in', message, transient: true } });
+    expect(ended).toMatchObject({ place: 'failed', failureCode: 'input-unreadable', attempt: 4 });
+    expect(ended.failure).toContain('SlowDown');
+  });
+});
+
 describe('want of memory', () => {
   test('is met by twice as much', async () => {
     world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'out-of-memory', times: 1 });

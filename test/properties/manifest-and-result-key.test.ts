@@ -50,7 +50,7 @@ const record: fc.Arbitrary<ResultRecord> = fc.record({
   outputs: fc.array(fc.record({ output: fc.nat(), path: fc.string({ unit: 'binary', maxLength: 40 }), sizeBytes: fc.maxSafeNat(), crc64nvme: fc.base64String({ maxLength: 12 }) }), { maxLength: 12 }),
   missingOutputs: fc.array(fc.nat(), { maxLength: 3 }),
   inputsModifiedMs: time,
-  error: fc.record({ kind: fc.constantFrom('input' as const, 'output' as const, 'script' as const), subject: fc.string(), message: fc.string({ maxLength: 600 }) }),
+  error: fc.record({ kind: fc.constantFrom('input' as const, 'output' as const, 'script' as const), subject: fc.string(), message: fc.string({ maxLength: 600 }), transient: fc.constant(true as const) }, { requiredKeys: ['kind', 'subject', 'message'], noNullPrototype: true }),
 }, { requiredKeys: ['startedMs', 'endedMs', 'executors', 'outputs', 'missingOutputs'] });
 const index = fc.integer({ min: 0, max: 9_999 });
 const attempt = fc.integer({ min: 1, max: 10 });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { decideCache, type CacheDecision, type CacheFacts } from '../../core/cache-decision.ts';
-import { definitionContent, definitionDigest, definitionName, shapeOf } from '../../core/job-definition.ts';
+import { definitionContent, definitionDigest, definitionName, schedulingOf, shapeOf } from '../../core/job-definition.ts';
 import { parseId, publicId } from '../../core/ids.ts';
+import { ownerLimits } from '../../core/owner-limits.ts';
 import { judgePrior, outputUrl, type PriorState } from '../../core/outputs.ts';
 import { childJobId, decidePack, jobName, submissionKey, type PackDecision } from '../../core/packing.ts';
 import { decideSubmit, type SubmitStep } from '../../core/submit-decision.ts';
@@ -99,11 +100,36 @@ describe('a job definition', () => {
     expect([memoryOf(1.5), memoryOf(1.5, 1), memoryOf(1.5, 2), memoryOf(0.0001), memoryOf(1.0001)]).toEqual(['1536', '3072', '6144', '128', '1025']);
   });
 
-  test('its queue and priority tell shapes apart', () => {
+  test('its definition, queue, share and priority tell shapes apart', () => {
     const definition = Buffer.alloc(32, 1);
-    const shapes = [shapeOf({ definition, queue: 'a', priority: 0 }), shapeOf({ definition, queue: 'b', priority: 0 }), shapeOf({ definition, queue: 'a', priority: 1 }), shapeOf({ definition: Buffer.alloc(32, 2), queue: 'a', priority: 0 })];
-    expect(new Set(shapes.map((shape) => shape.toString('hex'))).size).toBe(4);
+    const base = { queue: 'a', share: 's', priority: 0 };
+    const shapes = [shapeOf(definition, base), shapeOf(definition, { ...base, queue: 'b' }), shapeOf(definition, { ...base, priority: 1 }), shapeOf(definition, { ...base, share: 't' }), shapeOf(Buffer.alloc(32, 2), base)];
+    expect(new Set(shapes.map((shape) => shape.toString('hex'))).size).toBe(5);
     expect(shapes[0]).toHaveLength(16);
+  });
+});
+
+describe('scheduling', () => {
+  test('is the configured queue, without share and priority, where nothing is said', () => {
+    expect(schedulingOf({ ...resources, priority: 7 }, { jobQueue: 'q', share: '', owner: 'ann' })).toEqual({ queue: 'q', share: '', priority: 0 });
+  });
+
+  test('gives each owner a share of their own, in letters and digits', () => {
+    expect(schedulingOf({ ...resources, priority: 7 }, { jobQueue: 'q', share: 'x{owner}', owner: 'ann.b@c' })).toEqual({ queue: 'q', share: 'xannbc', priority: 7 });
+  });
+
+  test('takes what the task names first', () => {
+    expect(schedulingOf({ ...resources, queue: 'own', share: 'mine' }, { jobQueue: 'q', share: 'all', owner: 'ann' })).toEqual({ queue: 'own', share: 'mine', priority: 0 });
+  });
+});
+
+describe('limits of owners', () => {
+  test('are none unless configured', () => expect(ownerLimits(0, [])).toBeUndefined());
+
+  test('hold for all, but for owners with one of their own', () => {
+    const limitOf = ownerLimits(10, ['ann=3', 'b=c=4']);
+    expect(['ann', 'b=c', 'zoe'].map((owner) => limitOf?.(owner))).toEqual([3, 4, 10]);
+    expect(ownerLimits(0, ['ann=3'])?.('zoe')).toBe(Number.POSITIVE_INFINITY);
   });
 });
 

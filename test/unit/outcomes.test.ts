@@ -7,8 +7,8 @@ const record = (change: Partial<ResultRecord> = {}): ResultRecord => ({
   startedMs: 1, endedMs: 3, executors: [{ exitCode: 0, startedMs: 1, endedMs: 2 }], outputs: [], missingOutputs: [], ...change,
 });
 const killed = record({ executors: [{ exitCode: 137, startedMs: 1, endedMs: 2 }] });
-const fresh = { hostLosses: 0, memoryGrowths: 0 };
-const policy = { hostLossTries: 2, memoryGrowthTries: 1 };
+const fresh = { hostLosses: 0, memoryGrowths: 0, transientFailures: 0 };
+const policy = { hostLossTries: 2, memoryGrowthTries: 1, transientTries: 1 };
 const spot: EndedJob = { status: 'FAILED', statusReason: 'Host EC2 (instance i-0abc) terminated.' };
 const memory: EndedJob = { status: 'FAILED', statusReason: 'Essential container in task exited', reason: 'OutOfMemoryError: Container killed due to memory usage', exitCode: 137 };
 const failure = (decision: PollDecision) => (decision.do === 'fail' ? decision.failure : undefined);
@@ -40,16 +40,35 @@ describe('decidePoll', () => {
     ['ended without a record', { status: 'SUCCEEDED', exitCode: 0 }, 'result-missing', /^Its container left no result record: exit code 0\. /],
     ['ended without a word', { status: 'FAILED' }, 'result-missing', /^Its container left no result record: Batch says FAILED\. /],
   ])('%s fails, and says so', (_, job, kind, sentence) => {
-    const decided = failure(decidePoll({ job }, { hostLosses: 2, memoryGrowths: 1 }, policy));
+    const decided = failure(decidePoll({ job }, { hostLosses: 2, memoryGrowths: 1, transientFailures: 1 }, policy));
     expect(decided?.kind).toBe(kind);
     expect(decided?.sentence).toMatch(sentence);
     expect(decided?.sentence.endsWith(failureKinds[kind].advice)).toBe(true);
   });
 
+  const slowS3 = record({ executors: [], error: { kind: 'input', subject: 's3://b/k', message: 'Input 1 of 1 s3://b/k could not be read: SlowDown: HTTP 503', transient: true } });
+
+  test.each<[string, Parameters<typeof decidePoll>[0], PollDecision['do']]>([
+    ['an input that S3 would not give for now', { result: slowS3 }, 'again'],
+    ['an input that is not there', { result: { ...slowS3, error: { kind: 'input', subject: 's3://b/k', message: 'NoSuchKey' } } }, 'finalize'],
+    ['a command that failed before its outputs could not be written', { result: { ...slowS3, executors: [{ exitCode: 1, startedMs: 1, endedMs: 2 }] } }, 'finalize'],
+    ['a registry that is slow', { job: { status: 'FAILED', statusReason: 'Task failed to start', reason: 'CannotPullContainerError: Error response from daemon: Get https://registry/v2/: net/http: request canceled (Client.Timeout exceeded while awaiting headers)' } }, 'again'],
+    ['a registry that has had too much', { job: { status: 'FAILED', reason: 'CannotPullContainerError: toomanyrequests: You have reached your pull rate limit' } }, 'again'],
+    ['a registry that fails', { job: { status: 'FAILED', reason: 'CannotPullContainerError: received unexpected HTTP status: 503 Service Unavailable' } }, 'again'],
+    ['an image that is not there', { job: { status: 'FAILED', reason: 'CannotPullContainerError: manifest for x:500 not found: manifest unknown' } }, 'fail'],
+    ['an image that may not be pulled', { job: { status: 'FAILED', reason: 'CannotPullContainerError: pull access denied for x, repository does not exist or may require authorization' } }, 'fail'],
+  ])('%s: %s', (_, seen, expected) => {
+    expect(decidePoll(seen, fresh, policy).do).toBe(expected);
+  });
+
+  test('trouble that does not pass is told in the end', () => {
+    expect(decidePoll({ result: slowS3 }, { ...fresh, transientFailures: 1 }, policy)).toEqual({ do: 'finalize', result: slowS3 });
+  });
+
   test('each budget is its own', () => {
-    expect(decidePoll({ job: spot }, { hostLosses: 1, memoryGrowths: 9 }, policy).do).toBe('again');
-    expect(decidePoll({ job: memory }, { hostLosses: 9, memoryGrowths: 0 }, policy).do).toBe('again');
-    expect(decidePoll({ job: spot }, fresh, { hostLossTries: 0, memoryGrowthTries: 9 }).do).toBe('fail');
+    expect(decidePoll({ job: spot }, { ...fresh, hostLosses: 1, memoryGrowths: 9 }, policy).do).toBe('again');
+    expect(decidePoll({ job: memory }, { ...fresh, hostLosses: 9 }, policy).do).toBe('again');
+    expect(decidePoll({ job: spot }, fresh, { hostLossTries: 0, memoryGrowthTries: 9, transientTries: 9 }).do).toBe('fail');
   });
 });
 

@@ -2,9 +2,9 @@
 import type { SeenJob } from '../../aws/batch.ts';
 import { decidePoll, failUnfenced, type EndedJob, type PollDecision } from '../../core/outcomes.ts';
 import type { SeenResult } from '../../core/result.ts';
-import { endedCount, hasEnded, hasRun, isForgotten, nextLookMs } from '../../core/watching.ts';
+import { endedCount, hasEnded, hasRun, isForgotten, nextLookMs, waitingReasonOf } from '../../core/watching.ts';
 import { countOpenAttempts, readOpenAttempts, readOpenAttemptsAt, type OpenAttempt, type OpenCount } from '../../db/attempts.ts';
-import { adoptJob, endSubmissions, markSeenRunning, postponeSubmissions, readRunning, type SubmissionRow } from '../../db/submissions.ts';
+import { adoptJob, endSubmissions, markSeenRunning, noteWaitingReason, postponeSubmissions, readRunning, type SubmissionRow } from '../../db/submissions.ts';
 import type { Messages, Nudge } from '../../queues/messages.ts';
 import { batchStatuses } from '../../telemetry/metrics.ts';
 import { applyPolled, type PolledAttempt } from '../apply-polled.ts';
@@ -31,6 +31,7 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   await markSeenRunning(pool, running.filter(({ runningMs, jobId }) => runningMs === null && hasRun(jobs.get(jobId ?? '') ?? { status: '' })).map(({ id }) => id), nowMs);
 
   noteMissing(memory, { running, jobs, nowMs });
+  await noteWaiting(fleet, memory, { running, jobs });
   const next: Nudge[] = [];
   for (const submission of running) {
     const job = jobs.get(submission.jobId ?? '') ?? forgottenJob(submission, memory, nowMs);
@@ -62,6 +63,18 @@ function noteMissing({ missingSinceMs }: QueueMemory, { running, jobs, nowMs }: 
   for (const { id, jobId } of running) {
     if (jobs.has(jobId ?? '')) missingSinceMs.delete(id);
     else if (!missingSinceMs.has(id)) missingSinceMs.set(id, nowMs);
+  }
+}
+
+/** What Batch says twice in a row of why a job does not start is shown to its caller. */
+async function noteWaiting(fleet: Fleet, { waitingReasons }: QueueMemory, { running, jobs }: { running: readonly SubmissionRow[]; jobs: ReadonlyMap<string, SeenJob> }): Promise<void> {
+  for (const { id, jobId, waitingReason } of running) {
+    const reason = waitingReasonOf(jobs.get(jobId ?? '') ?? { status: '' });
+    const before = waitingReasons.get(id);
+    if (reason === undefined) waitingReasons.delete(id);
+    else waitingReasons.set(id, reason);
+    const told = reason === undefined ? null : reason === before ? reason : waitingReason;
+    if (told !== waitingReason) await noteWaitingReason(fleet.database.pool, id, told);
   }
 }
 
@@ -132,11 +145,11 @@ async function readWithoutRecord(fleet: Fleet, submission: SubmissionRow, { job,
 }
 
 function decide(fleet: Fleet, attempt: OpenAttempt, seen: { result: SeenResult | undefined; job?: EndedJob }): PollDecision {
-  const { hostLossTries, memoryGrowthTries } = fleet.config;
+  const { hostLossTries, memoryGrowthTries, transientTries } = fleet.config;
   return decidePoll(
     { ...(seen.result?.record ? { result: seen.result.record } : {}), ...(seen.job ? { job: seen.job } : {}) },
     attempt,
-    { hostLossTries, memoryGrowthTries },
+    { hostLossTries, memoryGrowthTries, transientTries },
   );
 }
 

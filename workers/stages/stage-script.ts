@@ -16,9 +16,9 @@ export async function stageScript(fleet: Fleet, { tasks: ids }: Messages['stage-
   for (const template of templates.values()) await stageTemplate(fleet, template);
 
   const moved: MovedTask[] = [];
-  for (const { id, templateId, memoryGrowths, priority } of rows) {
+  for (const { id, owner, templateId, memoryGrowths } of rows) {
     const template = templates.get(templateId)?.template;
-    if (template) moved.push({ id, set: { shape: await shapeFor(fleet, { templateId, template, memoryGrowths, priority }) } });
+    if (template) moved.push({ id, set: { shape: await shapeFor(fleet, { owner, templateId, template, memoryGrowths }) } });
   }
   const nowMs = fleet.nowMs();
   const count = await moveTasksEach(pool, 'staged', moved, { nowMs, dueMs: nowMs + fleet.config.stallMs });

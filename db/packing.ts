@@ -1,0 +1,99 @@
+/** Ready attempts become a submission, in one transaction: the intent is committed before SubmitJob is called. */
+import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import { submissionKey, type PackedAttempt, type Ready } from '../core/packing.ts';
+import { inTransaction, type Database, type Session } from './client.ts';
+import type { ShapeRow } from './job-definitions.ts';
+
+/** Ready attempts of a shape (hex); the count is exact up to `limit`. */
+export async function readReady(session: Session, shape: string, limit: number): Promise<Ready> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT COUNT(*) AS count, COALESCE(MIN(moved_ms), 0) AS oldestMs, COALESCE(MAX(moved_ms), 0) AS newestMs FROM
+       (SELECT moved_ms FROM tasks WHERE shape = UNHEX(?) AND submission_id IS NULL AND place = 'submit' LIMIT ?) AS ready`,
+    [shape, limit],
+  );
+  const [row] = rows;
+  return { count: Number(row?.['count'] ?? 0), oldestMs: Number(row?.['oldestMs'] ?? 0), newestMs: Number(row?.['newestMs'] ?? 0) };
+}
+
+export interface PackRequest {
+  shape: ShapeRow;
+  /** At most so many attempts. */
+  most: number;
+  /** How many attempts of an owner may be in Batch at once; absent when nobody has a limit. */
+  limitOf?: ((owner: string) => number) | undefined;
+  nowMs: number;
+  dueMs: number;
+}
+
+/**
+ * Takes ready attempts of a shape and commits the intent to submit them. Rows that another packer holds are passed
+ * over. Returns the submission's id, or undefined when nothing was left to take, or nothing may be taken now.
+ */
+export function packSubmission(database: Database, request: PackRequest): Promise<number | undefined> {
+  return inTransaction(database, async (session) => {
+    const packed = request.limitOf ? await takeWithinLimits(session, request, request.limitOf) : await takeReady(session, request.shape, { most: request.most });
+    if (packed.length === 0) return undefined;
+    const id = await insertSubmission(session, request, packed);
+    await insertAttempts(session, { id, nowMs: request.nowMs }, packed);
+    await session.query('UPDATE tasks SET submission_id = ?, attempt = attempt + 1, due_ms = NULL WHERE id IN (?)', [id, packed.map(({ taskId }) => taskId)]);
+    return id;
+  });
+}
+
+interface Take {
+  most: number;
+  owner?: string;
+}
+
+async function takeReady(session: Session, { shape }: ShapeRow, { most, owner }: Take): Promise<PackedAttempt[]> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT id, attempt FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit' ${owner === undefined ? '' : 'AND owner = ?'} ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`,
+    [shape, ...(owner === undefined ? [] : [owner]), most],
+  );
+  return rows.map((row): PackedAttempt => ({ taskId: row['id'] as number, number: (row['attempt'] as number) + 1 }));
+}
+
+/** Owner by owner, as far as each has room. Their rows in `owners` are locked, so that two packers do not both fill the same room. */
+async function takeWithinLimits(session: Session, { shape, most }: PackRequest, limitOf: (owner: string) => number): Promise<PackedAttempt[]> {
+  const [rows] = await session.query<RowDataPacket[]>(`SELECT DISTINCT owner FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit' ORDER BY owner`, [shape.shape]);
+  const owners = rows.map((row) => row['owner'] as string);
+  if (owners.length === 0) return [];
+  await session.query('INSERT IGNORE INTO owners (owner) VALUES ?', [owners.map((owner) => [owner])]);
+  await session.query('SELECT owner FROM owners WHERE owner IN (?) ORDER BY owner FOR UPDATE', [owners]);
+  const inBatch = await countInBatch(session, owners);
+  const packed: PackedAttempt[] = [];
+  for (const owner of owners) {
+    const room = Math.min(limitOf(owner) - (inBatch.get(owner) ?? 0), most - packed.length);
+    if (room > 0) packed.push(...(await takeReady(session, shape, { most: room, owner })));
+  }
+  return packed;
+}
+
+/** Attempts that have not ended, by owner. Reads as many rows as there are: the limits bound them. */
+async function countInBatch(session: Session, owners: readonly string[]): Promise<Map<string, number>> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT tasks.owner, COUNT(*) AS open FROM submissions
+     JOIN attempts ON attempts.submission_id = submissions.id AND attempts.outcome IS NULL
+     JOIN tasks ON tasks.id = attempts.task_id
+     WHERE submissions.state <> 'ended' AND tasks.owner IN (?) GROUP BY tasks.owner`,
+    [owners],
+  );
+  return new Map(rows.map((row) => [row['owner'] as string, Number(row['open'])]));
+}
+
+async function insertSubmission(session: Session, request: PackRequest, packed: readonly PackedAttempt[]): Promise<number> {
+  const [result] = await session.query<ResultSetHeader>(
+    'INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    [submissionKey(packed), request.shape.shape, 'packed', packed.length, request.shape.queue, request.shape.jobDefinitionId, request.dueMs, request.nowMs],
+  );
+  return result.insertId;
+}
+
+const ATTEMPTS_PER_INSERT = 5000;
+
+async function insertAttempts(session: Session, submission: { id: number; nowMs: number }, packed: readonly PackedAttempt[]): Promise<void> {
+  const rows = packed.map(({ taskId, number }, index) => [taskId, number, submission.id, index, submission.nowMs]);
+  for (let start = 0; start < rows.length; start += ATTEMPTS_PER_INSERT) {
+    await session.query('INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES ?', [rows.slice(start, start + ATTEMPTS_PER_INSERT)]);
+  }
+}
