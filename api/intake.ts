@@ -1,4 +1,5 @@
 /** Takes tasks in: commits them, gives their ids, and tells the workers. */
+import { dueAfter } from '../core/due.ts';
 import type { NewTask } from '../core/task.ts';
 import { publicId } from '../core/ids.ts';
 import { acceptTasks, type NewScatter } from '../db/accept.ts';
@@ -28,7 +29,7 @@ export function createIntake(parts: Pick<ApiParts, 'config' | 'database' | 'metr
 
   const accept = async (owner: string, tasks: readonly NewTask[], scatter?: NewScatter) => {
     const nowMs = parts.nowMs();
-    const accepted = await acceptTasks(database, { owner, tasks, nowMs, dueMs: nowMs + config.stallMs, ...(scatter && { scatter }) });
+    const accepted = await acceptTasks(database, { owner, tasks, nowMs, dueMs: dueAfter(nowMs, config.stallMs), ...(scatter && { scatter }) });
     metrics.tasksAccepted.inc({ kind: scatter ? 'scatter' : 'single' }, accepted.taskIds.length);
     metrics.stageEntered.inc({ stage: 'cache-check' }, accepted.taskIds.length);
     announcer.announce(taskNudges('cache-check', accepted.taskIds, config.chunkSize));

@@ -141,10 +141,9 @@ export async function boardFlights(session: Session, wanted: readonly Flight[], 
 /** Tasks that ended leave their flights. Returns the tasks that waited for them at cache-check. */
 export async function landFlights(session: Session, taskIds: readonly number[]): Promise<number[]> {
   if (taskIds.length === 0) return [];
-  const [flights] = await session.query<RowDataPacket[]>('SELECT fingerprint FROM cache_flights WHERE task_id IN (?)', [taskIds]);
-  if (flights.length === 0) return [];
-  await session.query<ResultSetHeader>('DELETE FROM cache_flights WHERE task_id IN (?)', [taskIds]);
-  const [waiting] = await session.query<RowDataPacket[]>(`SELECT id FROM tasks WHERE fingerprint IN (?) AND place = 'cache-check'`, [flights.map((row) => row['fingerprint'])]);
+  const [left] = await session.query<ResultSetHeader>('DELETE FROM cache_flights WHERE task_id IN (?)', [taskIds]);
+  if (left.affectedRows === 0) return [];
+  const [waiting] = await session.query<RowDataPacket[]>(`SELECT id FROM tasks WHERE waits_for IN (?) AND place = 'cache-check'`, [taskIds]);
   return waiting.map((row) => row['id'] as number);
 }
 

@@ -62,6 +62,8 @@ export const tasks = mysqlTable(
     /** When the sweeper should wonder why it still stands here; null at the end. */
     dueMs: ms(),
 
+    /** The task that makes the same call right now, while this one waits for it at cache-check. */
+    waitsFor: key(),
     /** What decides a cache hit, once known; null when caching is off. */
     fingerprint: bytes({ length: 32 }),
     /** When the newest of its input objects was last modified, as S3 said when it was checked; 0 without any. */
@@ -89,11 +91,12 @@ export const tasks = mysqlTable(
   },
   (table) => [
     index('tasks_due').on(table.dueMs),
-    index('tasks_scatter').on(table.scatterId, table.place),
-    index('tasks_ready').on(table.shape, table.submissionId),
-    index('tasks_submission').on(table.submissionId),
+    // Without the place: a move would rewrite it, and reading a scatter's 10,000 rows takes some 20 ms.
+    index('tasks_scatter').on(table.scatterId),
+    // Serves both: a submission's tasks, and those of a shape that have none yet.
+    index('tasks_submission').on(table.submissionId, table.shape),
     index('tasks_owner').on(table.owner),
-    index('tasks_fingerprint').on(table.fingerprint),
+    index('tasks_waits_for').on(table.waitsFor),
     check('tasks_poll_has_submission', sql`${table.place} <> 'poll' OR ${table.submissionId} IS NOT NULL`),
     check('tasks_submit_has_shape', sql`${table.place} <> 'submit' OR ${table.shape} IS NOT NULL`),
     check('tasks_failed_has_reason', sql`${table.place} <> 'failed' OR ${table.failureCode} IS NOT NULL`),

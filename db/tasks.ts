@@ -49,6 +49,7 @@ export interface MoveDetails {
 
 /** Columns a move may set besides the place; `hex` ones are given as hex digits and kept as bytes. */
 const settable = {
+  waitsFor: { column: 'waits_for', type: 'BIGINT', hex: false },
   fingerprint: { column: 'fingerprint', type: 'CHAR(64)', hex: true },
   inputsModifiedMs: { column: 'inputs_modified_ms', type: 'BIGINT', hex: false },
   hitEntryId: { column: 'hit_entry_id', type: 'BIGINT', hex: false },
@@ -124,14 +125,11 @@ async function moveFromJson(session: Session, move: MoveName, tasks: readonly Mo
 /** The rows of a `fail` move. */
 export const failedTask = (id: number, failure: Failure): MovedTask => ({ id, set: { failureCode: failure.kind, failure: clip(failure.sentence) } });
 
-/** Notes the fingerprints (hex) of tasks that stay at cache-check for now, so that an equal task's end finds them. */
-export async function noteFingerprints(session: Session, tasks: readonly { id: number; fingerprint: string }[]): Promise<void> {
-  if (tasks.length === 0) return;
-  await session.query(
-    `UPDATE tasks JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$[0]', fingerprint CHAR(64) PATH '$[1]')) AS noted ON noted.id = tasks.id
-     SET tasks.fingerprint = UNHEX(noted.fingerprint) WHERE tasks.place = 'cache-check'`,
-    [JSON.stringify(tasks.map(({ id, fingerprint }) => [id, fingerprint]))],
-  );
+/** Notes for whom tasks wait that stay at cache-check, so that the other's end finds them. */
+export async function noteWaiting(session: Session, tasks: readonly { id: number; leaderId: number }[]): Promise<void> {
+  for (const [leaderId, waiting] of Map.groupBy(tasks, (one) => one.leaderId)) {
+    await session.query(`UPDATE tasks SET waits_for = ? WHERE id IN (?) AND place = 'cache-check'`, [leaderId, waiting.map(({ id }) => id)]);
+  }
 }
 
 /** Adds what the caller should know to tasks that end well, before they are moved; a second time adds nothing new. */

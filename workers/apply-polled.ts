@@ -1,4 +1,5 @@
 /** Writes what polling decided: attempts end, tasks move, and whoever comes next is nudged. */
+import { dueAfter } from '../core/due.ts';
 import type { AttemptOutcome } from '../core/attempts.ts';
 import type { PollDecision } from '../core/outcomes.ts';
 import type { SeenResult } from '../core/result.ts';
@@ -28,7 +29,7 @@ export async function applyPolled(fleet: Fleet, polled: readonly PolledAttempt[]
 
 async function applyPart(fleet: Fleet, polled: readonly PolledAttempt[]): Promise<Nudge[]> {
   const nowMs = fleet.nowMs();
-  const details = { nowMs, dueMs: nowMs + fleet.config.stallMs };
+  const details = { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) };
   const decided = polled.filter(({ decision }) => decision.do !== 'wait' && decision.do !== 'find-owner');
   const retried = await againMoves(fleet, decided);
 

@@ -3,6 +3,7 @@
  * what makes it safe is the intent in the row, a job name that says which submission it is, a look at Batch's listing
  * whenever an answer leaves doubt, and the owner object that fences a twin which shows up late.
  */
+import { dueAfter } from '../core/due.ts';
 import type { RegisterOutcome, SubmitOutcome } from '../aws/batch.ts';
 import { encodeManifest } from '../core/manifest.ts';
 import { jobName } from '../core/packing.ts';
@@ -82,7 +83,7 @@ async function afterCall(fleet: Fleet, submission: SubmissionRow & { calledMs: n
   const hopeless = outcome.is === 'try-later' && outcome.because === 'not-known' && nowMs - submission.createdMs > UNKNOWN_FOR_GOOD_MS;
   if (outcome.is === 'refused' || hopeless) return done(...(await failSubmission(fleet, submission, outcome.message)));
   if (outcome.is === 'try-later' && outcome.because === 'not-known') await forgetStaleRevision(fleet, submission, outcome.message);
-  await takeBackCall(fleet.database.pool, { id: submission.id, calledMs: submission.calledMs, dueMs: nowMs + fleet.config.stallMs });
+  await takeBackCall(fleet.database.pool, { id: submission.id, calledMs: submission.calledMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) });
   return { do: 'wait', waitMs: CALL_AGAIN_MS };
 }
 
@@ -99,7 +100,7 @@ async function findAfterDoubt(fleet: Fleet, submission: SubmissionRow): Promise<
   const found = await fleet.batch.findByName(submission.queue, jobName(submission.submissionKey));
   if (found.length > 0) return accept(fleet, submission, found.map(({ jobId }) => jobId));
   const calledMs = submission.calledMs ?? 0;
-  const taken = await takeBackCall(fleet.database.pool, { id: submission.id, calledMs, dueMs: fleet.nowMs() + fleet.config.stallMs });
+  const taken = await takeBackCall(fleet.database.pool, { id: submission.id, calledMs, dueMs: dueAfter(fleet.nowMs(), fleet.config.stallMs) });
   return taken ? call(fleet, { ...submission, state: 'packed' }) : done();
 }
 
@@ -117,7 +118,7 @@ async function accept(fleet: Fleet, submission: SubmissionRow, jobIds: readonly 
     await fleet.batch.terminate(jobId, 'Batchwell: submitted twice; the other job runs.');
   }
   const nowMs = fleet.nowMs();
-  const moved = await markSubmitted(fleet.database, { id: submission.id, jobId: owner, nowMs, dueMs: nowMs + fleet.config.stallMs });
+  const moved = await markSubmitted(fleet.database, { id: submission.id, jobId: owner, nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) });
   fleet.step('submit.submitted');
   countMoves(fleet.metrics, 'submit', { submitted: moved });
   fleet.metrics.submissions.inc({ kind: submission.size > 1 ? 'array' : 'single' });

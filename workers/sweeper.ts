@@ -2,6 +2,7 @@
  * The sweeper: for every row that stood still too long it sends a message again. Messages may be lost, all of Redis
  * may be; the rows are enough to go on. Any number of sweepers may run: taking rows postpones them.
  */
+import { dueAfter } from '../core/due.ts';
 import { landFlights, readLostFlights } from '../db/call-cache.ts';
 import { takeStillSubmissions, takeStillTasks, type StillSubmission, type StillTask } from '../db/sweep.ts';
 import { taskNudges, type Nudge } from '../queues/messages.ts';
@@ -26,7 +27,7 @@ export function startSweeper(fleet: Fleet): Loop {
  */
 export async function sweep(fleet: Fleet, { flights } = { flights: true }): Promise<number> {
   const nowMs = fleet.nowMs();
-  const limits = { nowMs, dueMs: nowMs + fleet.config.stallMs, most: ROWS_PER_SWEEP };
+  const limits = { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs), most: ROWS_PER_SWEEP };
   const tasks = await takeStillTasks(fleet.database, limits);
   const submissions = await takeStillSubmissions(fleet.database, limits);
   const landed = flights ? await landFlights(fleet.database.pool, await readLostFlights(fleet.database.pool, ROWS_PER_SWEEP)) : [];

@@ -135,6 +135,7 @@ CREATE TABLE `tasks` (
 	`place` enum('cache-check','stage-script','submit','poll','finalize','done','failed','cancelled') NOT NULL,
 	`moved_ms` bigint unsigned NOT NULL,
 	`due_ms` bigint unsigned,
+	`waits_for` bigint unsigned,
 	`fingerprint` binary(32),
 	`inputs_modified_ms` bigint unsigned,
 	`hit_entry_id` bigint unsigned,
@@ -172,8 +173,7 @@ CREATE INDEX `scatters_owner` ON `scatters` (`owner`);--> statement-breakpoint
 CREATE INDEX `submissions_due` ON `submissions` (`due_ms`);--> statement-breakpoint
 CREATE INDEX `submissions_watch` ON `submissions` (`state`,`queue`);--> statement-breakpoint
 CREATE INDEX `tasks_due` ON `tasks` (`due_ms`);--> statement-breakpoint
-CREATE INDEX `tasks_scatter` ON `tasks` (`scatter_id`,`place`);--> statement-breakpoint
-CREATE INDEX `tasks_ready` ON `tasks` (`shape`,`submission_id`);--> statement-breakpoint
-CREATE INDEX `tasks_submission` ON `tasks` (`submission_id`);--> statement-breakpoint
+CREATE INDEX `tasks_scatter` ON `tasks` (`scatter_id`);--> statement-breakpoint
+CREATE INDEX `tasks_submission` ON `tasks` (`submission_id`,`shape`);--> statement-breakpoint
 CREATE INDEX `tasks_owner` ON `tasks` (`owner`);--> statement-breakpoint
-CREATE INDEX `tasks_fingerprint` ON `tasks` (`fingerprint`);
+CREATE INDEX `tasks_waits_for` ON `tasks` (`waits_for`);

@@ -10,7 +10,7 @@ import { claimRegistration, forgetRevision, readJobDefinition, readShape, releas
 import { packSubmission, readReady } from '../../db/packing.ts';
 import { adoptJob, endSubmissions, markSeenRunning, markSubmitted, postponeSubmissions, readRunning, readSubmissions, startCall, takeBackCall } from '../../db/submissions.ts';
 import { takeStillSubmissions } from '../../db/sweep.ts';
-import { moveTasks, moveTasksEach } from '../../db/tasks.ts';
+import { moveTasks, moveTasksEach, noteWaiting } from '../../db/tasks.ts';
 import { manyTasks, newTask } from '../flow/harness.ts';
 import { freshDatabase } from '../world.ts';
 
@@ -266,7 +266,7 @@ describe('the call cache', () => {
   test('lands a flight once, and tells who waited', async () => {
     const { taskIds: [a = 0, b = 0, c = 0] } = await acceptTasks(database, { owner: 'me', tasks: manyTasks(3, (at) => newTask(`t${at}`)), nowMs: 1, dueMs: 2 });
     await boardFlights(database.pool, [{ ...lookup, taskId: a, writes: true }], 1);
-    await database.pool.query('UPDATE tasks SET fingerprint = ? WHERE id IN (?)', [fingerprint, [a, b, c]]);
+    await noteWaiting(database.pool, [b, c].map((id) => ({ id, leaderId: a })));
     await moveTasks(database.pool, 'miss', [a], { nowMs: 3, dueMs: null });
     expect(await readLostFlights(database.pool, 10)).toEqual([]);
     await moveTasks(database.pool, 'cancel', [a], { nowMs: 4, dueMs: null });

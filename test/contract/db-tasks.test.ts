@@ -4,7 +4,7 @@ import { acceptTasks } from '../../db/accept.ts';
 import { cancelTasks } from '../../db/cancel.ts';
 import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { takeStillTasks } from '../../db/sweep.ts';
-import { addWarnings, failedTask, moveTasks, moveTasksEach, noteFingerprints, readTasksAt } from '../../db/tasks.ts';
+import { addWarnings, failedTask, moveTasks, moveTasksEach, noteWaiting, readTasksAt } from '../../db/tasks.ts';
 import { createTemplateCache, markTemplateStaged } from '../../db/templates.ts';
 import { newTask, manyTasks } from '../flow/harness.ts';
 import { freshDatabase } from '../world.ts';
@@ -128,11 +128,11 @@ test('a warning is added once', async () => {
   expect(JSON.parse(String((await rows('SELECT warnings FROM tasks'))[0]?.['warnings']))).toEqual(['a "b"', 'c']);
 });
 
-test('a fingerprint is noted only while its task is being checked', async () => {
-  const { taskIds: [a = 0, b = 0] } = await accept(manyTasks(2, (at) => newTask(`t${at}`)));
+test('for whom a task waits is noted only while it is being checked', async () => {
+  const { taskIds: [a = 0, b = 0, c = 0] } = await accept(manyTasks(3, (at) => newTask(`t${at}`)));
   await moveTasks(database.pool, 'miss', [a], details);
-  await noteFingerprints(database.pool, [a, b].map((id) => ({ id, fingerprint: 'cd'.repeat(32) })));
-  expect((await rows('SELECT id FROM tasks WHERE fingerprint IS NOT NULL')).map(({ id }) => id as number)).toEqual([b]);
+  await noteWaiting(database.pool, [{ id: a, leaderId: 7 }, { id: b, leaderId: 7 }, { id: c, leaderId: 8 }]);
+  expect((await rows('SELECT id, waits_for FROM tasks WHERE waits_for IS NOT NULL ORDER BY id')).map((row) => [row['id'], row['waits_for']])).toEqual([[b, 7], [c, 8]]);
 });
 
 describe('templates', () => {

@@ -19,7 +19,7 @@ describe('decideCache', () => {
     ['an entry', { entryId: 1 }, { do: 'hit', entryId: 1 }],
     ['an entry, though somebody computes', { entryId: 1, leaderId: 4 }, { do: 'hit', entryId: 1 }],
     ['read finds an entry', { mode: 'read', entryId: 1 }, { do: 'hit', entryId: 1 }],
-    ['somebody else computes', { leaderId: 4 }, { do: 'wait' }],
+    ['somebody else computes', { leaderId: 4 }, { do: 'wait', leaderId: 4 }],
     ['it computes itself', { leaderId: 5 }, { do: 'miss', because: 'miss' }],
     ['nobody computes', {}, { do: 'miss', because: 'miss' }],
   ])('%s', (_, change, expected) => expect(decideCache({ ...facts, ...change })).toEqual(expected));

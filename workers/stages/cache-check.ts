@@ -1,11 +1,12 @@
 /** cache-check: what do the inputs hold, was this call made before, is it being made right now? */
+import { dueAfter } from '../../core/due.ts';
 import { identityKey, resolveIdentities } from '../../aws/identities.ts';
 import { decideCache, type CacheDecision } from '../../core/cache-decision.ts';
 import { fingerprintComponents, fingerprintOf, type Components } from '../../core/fingerprint.ts';
 import { readsCache, writesCache, type TaskSpec } from '../../core/task.ts';
 import { fillTemplate } from '../../core/template.ts';
 import { boardFlights, findEntries, landFlights, lookupKey, saveComponents, type Flight } from '../../db/call-cache.ts';
-import { moveTasks, moveTasksEach, noteFingerprints, readTasksAt, type TaskRow } from '../../db/tasks.ts';
+import { moveTasks, moveTasksEach, noteWaiting, readTasksAt, type TaskRow } from '../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
@@ -31,15 +32,25 @@ export async function cacheCheck(fleet: Fleet, { tasks: ids }: Messages['cache-c
 }
 
 /**
- * A task that waits is found by its fingerprint when its leader ends, so it notes it and then looks once more: a leader
- * that ends from then on finds the task; one that ended before has left its flight, with its entry in place.
+ * A task that waits is found by its leader's id when the leader ends, so it notes it and then looks once more: a leader
+ * that ends from then on finds the task; one that ended before has left its flight, with its entry in place, and there
+ * may be another leader by now.
  */
 async function decideAll(fleet: Fleet, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
-  const decided = await lookUp(fleet, checked);
-  const waiting = decided.flatMap(({ one, decision }) => (decision.do === 'wait' ? [one] : []));
-  if (waiting.length === 0) return decided;
-  await noteFingerprints(fleet.database.pool, waiting.flatMap(({ row: { id }, fingerprint }) => (fingerprint ? [{ id, fingerprint: fingerprint.toString('hex') }] : [])));
-  return [...decided.filter(({ decision }) => decision.do !== 'wait'), ...(await lookUp(fleet, waiting))];
+  const decided: DecidedTask[] = [];
+  const noted = new Map<number, number>();
+  for (let open = checked; ; ) {
+    const waiting: { id: number; leaderId: number; one: CheckedTask }[] = [];
+    for (const looked of await lookUp(fleet, open)) {
+      const { one, decision } = looked;
+      if (decision.do === 'wait' && noted.get(one.row.id) !== decision.leaderId) waiting.push({ id: one.row.id, leaderId: decision.leaderId, one });
+      else decided.push(looked);
+    }
+    if (waiting.length === 0) return decided;
+    await noteWaiting(fleet.database.pool, waiting);
+    for (const { id, leaderId } of waiting) noted.set(id, leaderId);
+    open = waiting.map(({ one }) => one);
+  }
 }
 
 /**
@@ -92,13 +103,13 @@ interface DecidedTask {
   decision: CacheDecision;
 }
 
-const madeOf = ({ fingerprint, inputsModifiedMs = 0 }: CheckedTask) => ({ fingerprint: fingerprint?.toString('hex') ?? null, inputsModifiedMs });
+const madeOf = ({ fingerprint, inputsModifiedMs = 0 }: CheckedTask) => ({ fingerprint: fingerprint?.toString('hex') ?? null, inputsModifiedMs, waitsFor: null });
 
 async function moveDecided(fleet: Fleet, decided: readonly DecidedTask[]): Promise<Nudge[]> {
   const { pool } = fleet.database;
   const { chunkSize, stallMs } = fleet.config;
   const nowMs = fleet.nowMs();
-  const details = { nowMs, dueMs: nowMs + stallMs };
+  const details = { nowMs, dueMs: dueAfter(nowMs, stallMs) };
 
   const hits = decided.flatMap(({ one, decision }) => (decision.do === 'hit' ? [{ id: one.row.id, set: { hitEntryId: decision.entryId, ...madeOf(one) } }] : []));
   const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));

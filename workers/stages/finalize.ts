@@ -1,4 +1,5 @@
 /** finalize: outputs in place, cache written, task ended; its waiting twins go on. */
+import { dueAfter } from '../../core/due.ts';
 import { fingerprintComponents, fingerprintOf } from '../../core/fingerprint.ts';
 import type { Failure } from '../../core/failures.ts';
 import { decideFinish } from '../../core/outcomes.ts';
@@ -113,7 +114,7 @@ async function moveFinalized(fleet: Fleet, { hits, finished, failed, lost }: Fin
       (await moveTasks(pool, 'finish', finished.map(({ id }) => id), end)) +
       (await endHits(fleet, hits, end)),
     fail: await moveTasksEach(pool, 'fail', failed.map(({ row, failure }) => failedTask(row.id, failure)), end),
-    'hit-lost': await moveTasksEach(pool, 'hit-lost', lost.map(({ id }) => ({ id, set: { hitEntryId: null } })), { nowMs, dueMs: nowMs + fleet.config.stallMs }),
+    'hit-lost': await moveTasksEach(pool, 'hit-lost', lost.map(({ id }) => ({ id, set: { hitEntryId: null } })), { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) }),
   };
   countMoves(fleet.metrics, 'finalize', moved);
   fleet.step('finalize.ended');

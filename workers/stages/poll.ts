@@ -1,4 +1,5 @@
 /** poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a new try or a failure. */
+import { dueAfter } from '../../core/due.ts';
 import type { SeenJob } from '../../aws/batch.ts';
 import { decidePoll, failUnfenced, type EndedJob, type PollDecision } from '../../core/outcomes.ts';
 import type { SeenResult } from '../../core/result.ts';
@@ -44,7 +45,7 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
       fleet.log.error({ submission: submission.submissionKey, err: error }, 'submission-not-read');
     }
   }
-  await postponeSubmissions(pool, running.map(({ id }) => id), nowMs + fleet.config.stallMs);
+  await postponeSubmissions(pool, running.map(({ id }) => id), dueAfter(nowMs, fleet.config.stallMs));
   await endSubmissions(pool, running.map(({ id }) => id), nowMs);
   if (next.length > 0) memory.lastEndMs = nowMs;
   return { do: 'wait', waitMs: pace(fleet, { running, lastEndMs: memory.lastEndMs, nowMs }), next };

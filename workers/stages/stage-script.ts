@@ -1,4 +1,5 @@
 /** stage-script: the script that says everything a task does lies in S3, once per template, before anything is submitted. */
+import { dueAfter } from '../../core/due.ts';
 import { sha256 } from '../../core/ids.ts';
 import { scriptKey } from '../../core/s3-layout.ts';
 import { renderScript } from '../../core/script.ts';
@@ -21,7 +22,7 @@ export async function stageScript(fleet: Fleet, { tasks: ids }: Messages['stage-
     if (template) moved.push({ id, set: { shape: await shapeFor(fleet, { owner, templateId, template, memoryGrowths }) } });
   }
   const nowMs = fleet.nowMs();
-  const count = await moveTasksEach(pool, 'staged', moved, { nowMs, dueMs: nowMs + fleet.config.stallMs });
+  const count = await moveTasksEach(pool, 'staged', moved, { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) });
   countMoves(fleet.metrics, 'stage-script', { staged: count });
 
   const shapes = new Set(moved.map(({ set }) => String(set.shape)));

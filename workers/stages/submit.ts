@@ -1,4 +1,5 @@
 /** submit: ready attempts become submissions, and each submission becomes exactly one job. */
+import { dueAfter } from '../../core/due.ts';
 import { ownerLimits } from '../../core/owner-limits.ts';
 import { decidePack } from '../../core/packing.ts';
 import { readShape } from '../../db/job-definitions.ts';
@@ -28,7 +29,7 @@ async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutco
     const decision = decidePack(ready, { arraySize, idleMs: packIdleMs, longestMs: packLongestMs }, nowMs);
     if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs };
     if (decision.do === 'nothing') return { do: 'done' };
-    const id = await packSubmission(fleet.database, { shape, most: arraySize, limitOf, nowMs, dueMs: nowMs + stallMs });
+    const id = await packSubmission(fleet.database, { shape, most: arraySize, limitOf, nowMs, dueMs: dueAfter(nowMs, stallMs) });
     if (id === undefined) return limitOf ? { do: 'wait', waitMs: ROOM_WAIT_MS } : { do: 'done' };
     fleet.step('submit.packed');
     // At once: should a later array fail, the earlier ones are watched all the same.
