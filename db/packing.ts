@@ -29,15 +29,28 @@ export interface PackRequest {
  * Takes ready attempts of a shape and commits the intent to submit them. Rows that another packer holds are passed
  * over. Returns the submission's id, or undefined when nothing was left to take, or nothing may be taken now.
  */
-export function packSubmission(database: Database, request: PackRequest): Promise<number | undefined> {
+export async function packSubmission(database: Database, request: PackRequest): Promise<number | undefined> {
+  const owners = request.limitOf ? await noteOwners(database.pool, request.shape) : [];
   return inTransaction(database, async (session) => {
-    const packed = request.limitOf ? await takeWithinLimits(session, request, request.limitOf) : await takeReady(session, request.shape, { most: request.most });
+    const packed = request.limitOf ? await takeWithinLimits(session, request, owners, request.limitOf) : await takeReady(session, request.shape, { most: request.most });
     if (packed.length === 0) return undefined;
     const id = await insertSubmission(session, request, packed);
     await insertAttempts(session, { id, nowMs: request.nowMs }, packed);
     await session.query('UPDATE tasks SET submission_id = ?, attempt = attempt + 1, due_ms = NULL WHERE id IN (?)', [id, packed.map(({ taskId }) => taskId)]);
     return id;
   });
+}
+
+/** Owners with ready attempts of a shape. Before the transaction: inserting and then locking in one makes packers deadlock. */
+async function noteOwners(session: Session, { shape }: ShapeRow): Promise<string[]> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT ready.owner, owners.owner IS NOT NULL AS known
+     FROM (SELECT DISTINCT owner FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit') AS ready LEFT JOIN owners ON owners.owner = ready.owner ORDER BY ready.owner`,
+    [shape],
+  );
+  const fresh = rows.filter((row) => row['known'] === 0).map((row) => [row['owner']]);
+  if (fresh.length > 0) await session.query('INSERT IGNORE INTO owners (owner) VALUES ?', [fresh]);
+  return rows.map((row) => row['owner'] as string);
 }
 
 interface Take {
@@ -54,11 +67,8 @@ async function takeReady(session: Session, { shape }: ShapeRow, { most, owner }:
 }
 
 /** Owner by owner, as far as each has room. Their rows in `owners` are locked, so that two packers do not both fill the same room. */
-async function takeWithinLimits(session: Session, { shape, most }: PackRequest, limitOf: (owner: string) => number): Promise<PackedAttempt[]> {
-  const [rows] = await session.query<RowDataPacket[]>(`SELECT DISTINCT owner FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit' ORDER BY owner`, [shape.shape]);
-  const owners = rows.map((row) => row['owner'] as string);
+async function takeWithinLimits(session: Session, { shape, most }: PackRequest, owners: readonly string[], limitOf: (owner: string) => number): Promise<PackedAttempt[]> {
   if (owners.length === 0) return [];
-  await session.query('INSERT IGNORE INTO owners (owner) VALUES ?', [owners.map((owner) => [owner])]);
   await session.query('SELECT owner FROM owners WHERE owner IN (?) ORDER BY owner FOR UPDATE', [owners]);
   const inBatch = await countInBatch(session, owners);
   const packed: PackedAttempt[] = [];
