@@ -1,8 +1,9 @@
 /** Takes tasks in: commits them, gives their ids, and tells the workers. */
 import { dueAfter } from '../core/due.ts';
-import type { NewTask } from '../core/task.ts';
+import type { RequestKey } from '../core/idempotency.ts';
 import { publicId } from '../core/ids.ts';
-import { acceptTasks, type NewScatter } from '../db/accept.ts';
+import type { NewTask } from '../core/task.ts';
+import { acceptTasks, type NewScatter, type TaskRequest } from '../db/accept.ts';
 import { isDatabaseAway } from '../db/unavailable.ts';
 import { taskNudges } from '../queues/messages.ts';
 import type { Announcer } from './announce.ts';
@@ -14,11 +15,14 @@ export interface AcceptedScatter {
   taskIds: string[];
 }
 
+/** The Idempotency-Key was used for another request. */
+export type OtherRequest = 'other-request';
+
 export interface Intake {
   /** The task's id, once it is committed. Tasks of concurrent calls share a commit. */
-  acceptTask(owner: string, task: NewTask): Promise<string>;
+  acceptTask(owner: string, request: TaskRequest): Promise<string | OtherRequest>;
   /** All of them or none. */
-  acceptScatter(owner: string, scatter: NewScatter, tasks: readonly NewTask[]): Promise<AcceptedScatter>;
+  acceptScatter(owner: string, scatter: NewScatter & { key?: RequestKey | undefined }, tasks: readonly NewTask[]): Promise<AcceptedScatter | OtherRequest>;
 }
 
 /** One commit costs about as much as 200 rows, and two at once keep the disk busy while the next gather. */
@@ -27,31 +31,32 @@ const GROUP = { groupsAtOnce: 2, most: 200 };
 export function createIntake(parts: Pick<ApiParts, 'config' | 'database' | 'metrics' | 'nowMs'>, announcer: Announcer): Intake {
   const { config, database, metrics } = parts;
 
-  const accept = async (owner: string, tasks: readonly NewTask[], scatter?: NewScatter) => {
+  const accept = async (owner: string, tasks: readonly TaskRequest[], scatter?: NewScatter & { key?: RequestKey | undefined }) => {
     const nowMs = parts.nowMs();
     const accepted = await acceptTasks(database, { owner, tasks, nowMs, dueMs: dueAfter(nowMs, config.stallMs), ...(scatter && { scatter }) });
-    metrics.tasksAccepted.inc({ kind: scatter ? 'scatter' : 'single' }, accepted.taskIds.length);
-    metrics.stageEntered.inc({ stage: 'cache-check' }, accepted.taskIds.length);
-    announcer.announce(taskNudges('cache-check', accepted.taskIds, config.chunkSize));
-    const taskIds = accepted.taskIds.map((id) => publicId('task', { id, createdMs: nowMs }));
-    return { taskIds, scatterId: accepted.scatterId === undefined ? '' : publicId('scatter', { id: accepted.scatterId, createdMs: nowMs }) };
+    const fresh = accepted.tasks.flatMap((one) => (one !== 'other-request' && one.fresh ? [one.id] : []));
+    metrics.tasksAccepted.inc({ kind: scatter ? 'scatter' : 'single' }, fresh.length);
+    metrics.stageEntered.inc({ stage: 'cache-check' }, fresh.length);
+    announcer.announce(taskNudges('cache-check', fresh, config.chunkSize));
+    return { scatter: accepted.scatter, ids: accepted.tasks.map((one) => (one === 'other-request' ? one : publicId('task', one))) };
   };
 
   // A group is one transaction, hence one owner's: when it fails, nothing of it was stored and each can be tried alone.
-  const groups = new Map<string, (task: NewTask) => Promise<string>>();
+  const groups = new Map<string, (request: TaskRequest) => Promise<string>>();
   const groupOf = (owner: string) => {
     const known = groups.get(owner);
     if (known) return known;
-    const made = groupCalls<NewTask, string>(async (tasks) => (await accept(owner, tasks)).taskIds, { ...GROUP, tryAlone: (error) => !isDatabaseAway(error) });
+    const made = groupCalls<TaskRequest, string>(async (requests) => (await accept(owner, requests)).ids, { ...GROUP, tryAlone: (error) => !isDatabaseAway(error) });
     groups.set(owner, made);
     return made;
   };
 
   return {
-    acceptTask: (owner, task) => groupOf(owner)(task),
+    acceptTask: (owner, request) => groupOf(owner)(request),
     async acceptScatter(owner, scatter, tasks) {
-      const { taskIds, scatterId } = await accept(owner, tasks, scatter);
-      return { id: scatterId, taskIds };
+      const accepted = await accept(owner, tasks.map((task) => ({ task })), scatter);
+      if (accepted.scatter === undefined || accepted.scatter === 'other-request') return 'other-request';
+      return { id: publicId('scatter', accepted.scatter), taskIds: accepted.ids };
     },
   };
 }

@@ -1,9 +1,11 @@
 /** Takes new tasks into the database: the moment from which Batchwell owes an answer. */
 import type { RowDataPacket, ResultSetHeader } from 'mysql2/promise';
+import type { RequestKey } from '../core/idempotency.ts';
 import { sha256 } from '../core/ids.ts';
 import type { NewTask } from '../core/task.ts';
 import { hoistConstants, splitTask, type Template } from '../core/template.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
+import { answerKeys, claimKeys } from './idempotency.ts';
 import { inParts } from './parts.ts';
 
 export interface NewScatter {
@@ -11,20 +13,34 @@ export interface NewScatter {
   tags: Record<string, string>;
 }
 
+/** A task, and which request it is when its sender said so. */
+export interface TaskRequest {
+  task: NewTask;
+  key?: RequestKey | undefined;
+}
+
 export interface AcceptRequest {
   owner: string;
   /** Absent for tasks that came one by one. */
-  scatter?: NewScatter;
-  tasks: readonly NewTask[];
+  scatter?: NewScatter & { key?: RequestKey | undefined };
+  tasks: readonly TaskRequest[];
   nowMs: number;
   /** When the sweeper should look after them, should their first message be lost. */
   dueMs: number;
 }
 
+export interface AcceptedTask {
+  id: number;
+  createdMs: number;
+  /** False for the answer to a request that was made before. */
+  fresh: boolean;
+}
+
 export interface Accepted {
-  scatterId?: number;
+  /** `other-request`: its key belongs to another scatter; nothing was stored. */
+  scatter?: { id: number; createdMs: number } | 'other-request';
   /** In the order of the request. */
-  taskIds: number[];
+  tasks: (AcceptedTask | 'other-request')[];
 }
 
 interface PreparedTask {
@@ -33,20 +49,57 @@ interface PreparedTask {
   values: string[];
 }
 
-/** Commits all of the tasks or none. */
+/** Commits all of the tasks or none, but for those that were accepted before under the same key. */
 export async function acceptTasks(database: Database, request: AcceptRequest): Promise<Accepted> {
-  const prepared = prepareTasks(request.tasks, { hoist: request.scatter !== undefined });
+  const prepared = prepareTasks(request.tasks.map(({ task }) => task), { hoist: request.scatter !== undefined });
   const templateIds = await saveTemplates(database, prepared, request.nowMs);
-  return inTransaction(database, async (session) => {
-    const scatterId = request.scatter && (await insertScatter(session, request, request.scatter));
-    const taskIds: number[] = [];
-    for (const rows of inParts(taskRows(request, { scatterId, prepared, templateIds }))) {
-      const ids = await insertTasks(session, rows);
-      await insertTags(session, prepared.slice(taskIds.length, taskIds.length + rows.length), ids);
-      taskIds.push(...ids);
-    }
-    return { taskIds, ...(scatterId === undefined ? {} : { scatterId }) };
-  });
+  return inTransaction(database, (session) => (request.scatter ? acceptScatter(session, request, request.scatter, { prepared, templateIds }) : acceptSingles(session, request, { prepared, templateIds })));
+}
+
+async function acceptScatter(session: Session, request: AcceptRequest, scatter: NewScatter & { key?: RequestKey | undefined }, rows: Rows): Promise<Accepted> {
+  const { owner, nowMs } = request;
+  const [claim = 'mine'] = scatter.key ? (await claimKeys(session, owner, [scatter.key], nowMs)).values() : [];
+  if (claim === 'other-request') return { scatter: claim, tasks: [] };
+  if (claim !== 'mine') return { scatter: claim, tasks: await readScatterTasks(session, claim.id) };
+  const scatterId = await insertScatter(session, request, scatter);
+  if (scatter.key) await answerKeys(session, owner, [{ key: scatter.key, scatterId }]);
+  const ids = await insertAll(session, request, rows, scatterId);
+  return { scatter: { id: scatterId, createdMs: nowMs }, tasks: ids.map((id) => ({ id, createdMs: nowMs, fresh: true })) };
+}
+
+async function acceptSingles(session: Session, request: AcceptRequest, { prepared, templateIds }: Rows): Promise<Accepted> {
+  const { owner, nowMs } = request;
+  const claims = await claimKeys(session, owner, request.tasks.flatMap(({ key }) => key ?? []), nowMs);
+  const hexes = request.tasks.map(({ key }) => key?.digest.toString('hex'));
+  // The same request twice in one group is one task.
+  const isNew = hexes.map((hex, position) => hex === undefined || (claims.get(hex) === 'mine' && hexes.indexOf(hex) === position));
+  const ids = await insertAll(session, request, { prepared: prepared.filter((_, position) => isNew[position]), templateIds }, undefined);
+  const made: (number | undefined)[] = isNew.map((is) => (is ? ids.shift() : undefined));
+  await answerKeys(session, owner, request.tasks.flatMap(({ key }, position) => (key && made[position] !== undefined ? [{ key, taskId: made[position] }] : [])));
+  return {
+    tasks: made.map((id, position) => {
+      if (id !== undefined) return { id, createdMs: nowMs, fresh: true };
+      const hex = hexes[position] ?? '';
+      const claim = claims.get(hex);
+      if (claim === 'mine') return { id: made[hexes.indexOf(hex)] ?? 0, createdMs: nowMs, fresh: false };
+      return claim === undefined || claim === 'other-request' ? 'other-request' : { ...claim, fresh: false };
+    }),
+  };
+}
+
+async function insertAll(session: Session, request: AcceptRequest, rows: Rows, scatterId: number | undefined): Promise<number[]> {
+  const taskIds: number[] = [];
+  for (const part of inParts(taskRows(request, rows, scatterId))) {
+    const ids = await insertTasks(session, part);
+    await insertTags(session, rows.prepared.slice(taskIds.length, taskIds.length + part.length), ids);
+    taskIds.push(...ids);
+  }
+  return taskIds;
+}
+
+async function readScatterTasks(session: Session, scatterId: number): Promise<AcceptedTask[]> {
+  const [rows] = await session.query<RowDataPacket[]>('SELECT id, created_ms AS createdMs FROM tasks WHERE scatter_id = ? ORDER BY scatter_row', [scatterId]);
+  return rows.map((row) => ({ id: row['id'] as number, createdMs: row['createdMs'] as number, fresh: false }));
 }
 
 /**
@@ -100,12 +153,11 @@ async function insertScatter(session: Session, request: AcceptRequest, scatter: 
 }
 
 interface Rows {
-  scatterId: number | undefined;
   prepared: readonly PreparedTask[];
   templateIds: Map<Template, number>;
 }
 
-function taskRows(request: AcceptRequest, { scatterId, prepared, templateIds }: Rows): unknown[][] {
+function taskRows(request: AcceptRequest, { prepared, templateIds }: Rows, scatterId: number | undefined): unknown[][] {
   return prepared.map(({ task, template, values }, position) => [
     request.owner,
     scatterId ?? null,

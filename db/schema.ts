@@ -118,6 +118,22 @@ export const taskTags = mysqlTable(
   (table) => [primaryKey({ columns: [table.tagKey, table.tagValue, table.taskId] })],
 );
 
+/** Answers that were given to requests with an Idempotency-Key; the same request again gets the same. */
+export const idempotencyKeys = mysqlTable(
+  'idempotency_keys',
+  {
+    owner: varchar({ length: 64 }).notNull(),
+    /** SHA-256 of the key. */
+    digest: bytes({ length: 32 }).notNull(),
+    /** SHA-256 of what was asked. */
+    request: bytes({ length: 32 }).notNull(),
+    taskId: key(),
+    scatterId: key(),
+    createdMs: ms().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.owner, table.digest] }), index('idempotency_keys_created').on(table.createdMs)],
+);
+
 /** One Batch job definition per content, known to the whole fleet. */
 export const jobDefinitions = mysqlTable(
   'job_definitions',

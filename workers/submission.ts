@@ -174,8 +174,19 @@ async function dropWhereAllCancelled(fleet: Fleet, submission: SubmissionRow): P
   return true;
 }
 
+/** One wide manifest at a time: of 10,000 tasks it takes a worker some 20 MB, and submit works on 16 messages at once. */
+const lastManifest = new WeakMap<Fleet, Promise<void>>();
+const WIDE = 1000;
+
+function writeManifest(fleet: Fleet, submission: SubmissionRow): Promise<void> {
+  if (submission.size < WIDE) return putManifest(fleet, submission);
+  const turn = (lastManifest.get(fleet) ?? Promise.resolve()).then(() => putManifest(fleet, submission));
+  lastManifest.set(fleet, turn.catch(() => undefined));
+  return turn;
+}
+
 /** The same attempts give the same bytes, so a second write after a crash changes nothing. */
-async function writeManifest(fleet: Fleet, submission: SubmissionRow): Promise<void> {
+async function putManifest(fleet: Fleet, submission: SubmissionRow): Promise<void> {
   const attempts = await readAttemptTasks(fleet.database.pool, submission.id);
   const templates = await fleet.templates.read(fleet.database.pool, attempts.map(({ templateId }) => templateId));
   const parts = attempts.map(({ templateId, values, taskId }) => {

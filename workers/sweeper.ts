@@ -4,6 +4,7 @@
  */
 import { dueAfter } from '../core/due.ts';
 import { landFlights, readLostFlights } from '../db/call-cache.ts';
+import { pruneKeys } from '../db/idempotency.ts';
 import { takeStillSubmissions, takeStillTasks, type StillSubmission, type StillTask } from '../db/sweep.ts';
 import { taskNudges, type Nudge } from '../queues/messages.ts';
 import type { Fleet } from './fleet.ts';
@@ -30,6 +31,7 @@ export async function sweep(fleet: Fleet, { flights } = { flights: true }): Prom
   const limits = { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs), most: ROWS_PER_SWEEP };
   const tasks = await takeStillTasks(fleet.database, limits);
   const submissions = await takeStillSubmissions(fleet.database, limits);
+  if (flights) await pruneKeys(fleet.database.pool, { beforeMs: nowMs - fleet.config.idempotencyMs, most: ROWS_PER_SWEEP });
   const landed = flights ? await landFlights(fleet.database.pool, await readLostFlights(fleet.database.pool, ROWS_PER_SWEEP)) : [];
   await fleet.queues.nudge([...nudgesForTasks(tasks, fleet.config.chunkSize), ...nudgesForSubmissions(submissions), ...taskNudges('cache-check', landed, fleet.config.chunkSize)]);
   for (const { place } of tasks) fleet.metrics.swept.inc({ what: place });

@@ -41,12 +41,15 @@ export interface ResultsWanted {
 
 const NONE: ReadonlySet<number> = new Set();
 
-/** The latest result record of each index, from `firstOpen` on; records too long for a key are fetched. */
-export async function seeResults(fleet: Fleet, submission: SubmissionRow, { firstOpen, known = NONE }: ResultsWanted): Promise<Map<number, SeenResult>> {
+/**
+ * The result records from `firstOpen` on by array index, a listing's page (1,000) at a time: all of 10,000 at once cost a
+ * worker 100 MB. Records too long for a key are fetched.
+ */
+export async function* seeResults(fleet: Fleet, submission: SubmissionRow, { firstOpen, known = NONE }: ResultsWanted): AsyncGenerator<Map<number, SeenResult>> {
   const folder = fleet.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.results);
-  const latest = new Map<number, SeenResult>();
   for await (const page of fleet.objects.list(folder, startingAt(folder, firstOpen))) {
     fleet.metrics.pollRequests.inc({ service: 's3' });
+    const latest = new Map<number, SeenResult>();
     for (const { url } of page) {
       const tail = url.slice(folder.length);
       if (known.has(Number.parseInt(tail, 10))) continue;
@@ -54,8 +57,8 @@ export async function seeResults(fleet: Fleet, submission: SubmissionRow, { firs
       if (!result || (latest.get(result.index)?.attempt ?? 0) > result.attempt) continue;
       latest.set(result.index, result.record ? result : await fetchResult(fleet, url, result));
     }
+    yield latest;
   }
-  return latest;
 }
 
 function startingAt(folder: string, firstOpen: number): { startAfterKey?: string } {

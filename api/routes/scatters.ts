@@ -7,6 +7,7 @@ import { readCancellable } from '../../db/cancel.ts';
 import { countScatter, listScatters, readScatter, type ScatterView } from '../../db/scatter-views.ts';
 import { cancelAndTell } from '../cancel.ts';
 import { notFound, refusal } from '../errors.ts';
+import { otherRequest, readRequestKey } from '../idempotency.ts';
 import { cutPage, PAGE_TOKEN_EXPECTED, readPageToken } from '../pages.ts';
 import type { Api } from '../parts.ts';
 import { readLineScatter, readTemplateScatter } from '../scatter-body.ts';
@@ -42,7 +43,11 @@ export function scatterRoutes(api: Api, services: ApiServices): void {
   api.post('/scatters', { bodyLimit: LARGEST_JSON_BYTES, schema: create }, async (request, reply) => {
     const read = await readBody(request.body, request.query, services);
     if ('problems' in read) return reply.code(400).send(refusal(read.problems, read.count));
-    const { id, taskIds } = await intake.acceptScatter(request.owner, read.head, read.tasks);
+    const key = readRequestKey(request, read);
+    if (key && 'problems' in key) return reply.code(400).send(refusal(key.problems));
+    const accepted = await intake.acceptScatter(request.owner, { ...read.head, key }, read.tasks);
+    if (accepted === 'other-request') return reply.code(409).send(otherRequest);
+    const { id, taskIds } = accepted;
     return reply.send({ id, tasks: taskIds.length, ...(request.query.ids && { task_ids: taskIds }) });
   });
 

@@ -4,6 +4,7 @@ import { parseTesTask } from '../../core/parse-task.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
 import { cancelAndTell } from '../cancel.ts';
 import { notFound, refusal } from '../errors.ts';
+import { otherRequest, readRequestKey } from '../idempotency.ts';
 import type { Api } from '../parts.ts';
 import { failures } from '../schemas/replies.ts';
 import { TesCancelReply, TesCreateReply, TesListReply, TesTaskReply, TesTaskRequest, ViewQuery, type TesTaskFull, type TesTaskMinimal, type View } from '../schemas/tes.ts';
@@ -20,7 +21,11 @@ export function tesRoutes(api: Api, services: ApiServices): void {
   api.post('/tasks', { bodyLimit: LARGEST_TASK_BYTES, schema: { tags, summary: 'Create a task', body: TesTaskRequest, response: { 200: TesCreateReply, ...failures } } }, async (request, reply) => {
     const read = parseTesTask(request.body, { cache: config.cacheDefault });
     if ('problems' in read) return reply.code(400).send(refusal(read.problems));
-    return reply.send({ id: await intake.acceptTask(request.owner, { ...read.task, warnings: read.warnings }) });
+    const task = { ...read.task, warnings: read.warnings };
+    const key = readRequestKey(request, task);
+    if (key && 'problems' in key) return reply.code(400).send(refusal(key.problems));
+    const id = await intake.acceptTask(request.owner, { task, key });
+    return id === 'other-request' ? reply.code(409).send(otherRequest) : reply.send({ id });
   });
 
   api.get('/tasks', { schema: { tags, summary: 'List tasks, newest first', querystring: ListQuery, response: { 200: TesListReply, ...failures } } }, async (request, reply) => {

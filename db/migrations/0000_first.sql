@@ -53,6 +53,16 @@ CREATE TABLE `cache_outputs` (
 	CONSTRAINT `cache_outputs_entry_id_position_pk` PRIMARY KEY(`entry_id`,`position`)
 );
 --> statement-breakpoint
+CREATE TABLE `idempotency_keys` (
+	`owner` varchar(64) NOT NULL,
+	`digest` binary(32) NOT NULL,
+	`request` binary(32) NOT NULL,
+	`task_id` bigint unsigned,
+	`scatter_id` bigint unsigned,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `idempotency_keys_owner_digest_pk` PRIMARY KEY(`owner`,`digest`)
+);
+--> statement-breakpoint
 CREATE TABLE `job_definitions` (
 	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
 	`digest` binary(32) NOT NULL,
@@ -169,6 +179,7 @@ CREATE TABLE `templates` (
 --> statement-breakpoint
 CREATE INDEX `cache_entries_lookup` ON `cache_entries` (`fingerprint`,`domain`);--> statement-breakpoint
 CREATE INDEX `cache_flights_task` ON `cache_flights` (`task_id`);--> statement-breakpoint
+CREATE INDEX `idempotency_keys_created` ON `idempotency_keys` (`created_ms`);--> statement-breakpoint
 CREATE INDEX `scatters_owner` ON `scatters` (`owner`);--> statement-breakpoint
 CREATE INDEX `submissions_due` ON `submissions` (`due_ms`);--> statement-breakpoint
 CREATE INDEX `submissions_watch` ON `submissions` (`state`,`queue`);--> statement-breakpoint

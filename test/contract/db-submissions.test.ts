@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { RowDataPacket } from 'mysql2/promise';
 import { definitionContent, definitionDigest, shapeOf } from '../../core/job-definition.ts';
 import type { ResultRecord } from '../../core/result.ts';
-import { acceptTasks } from '../../db/accept.ts';
+import { acceptAll } from '../accept.ts';
 import { countOpenAttempts, endAttempts, lockOpenAttempts, readAttemptTasks, readOpenAttempts, readResults } from '../../db/attempts.ts';
 import { boardFlights, countHits, findEntries, invalidateEntry, landFlights, lookupKey, readEntryOf, readEntryOutputs, readEntryTimes, readLostFlights, readTaskComponents, saveComponents, saveEntries } from '../../db/call-cache.ts';
 import { inTransaction, migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
@@ -41,7 +41,7 @@ async function makeShape(image: string): Promise<ShapeRow> {
 
 /** Tasks that stand at submit, ready to be packed. */
 async function readyTasks(count: number, owner = 'me'): Promise<number[]> {
-  const { taskIds } = await acceptTasks(database, { owner, scatter: { name: 's', tags: {} }, tasks: manyTasks(count, (at) => newTask(`t${at}`)), nowMs: 1, dueMs: 2 });
+  const { taskIds } = await acceptAll(database, { owner, scatter: { name: 's', tags: {} }, tasks: manyTasks(count, (at) => newTask(`t${at}`)), nowMs: 1, dueMs: 2 });
   await moveTasks(database.pool, 'miss', taskIds, { nowMs: 2, dueMs: 3 });
   await moveTasksEach(database.pool, 'staged', taskIds.map((id) => ({ id, set: { shape: shape.shape.toString('hex') } })), { nowMs: 100, dueMs: 4 });
   return taskIds;
@@ -264,7 +264,7 @@ describe('the call cache', () => {
   });
 
   test('lands a flight once, and tells who waited', async () => {
-    const { taskIds: [a = 0, b = 0, c = 0] } = await acceptTasks(database, { owner: 'me', tasks: manyTasks(3, (at) => newTask(`t${at}`)), nowMs: 1, dueMs: 2 });
+    const { taskIds: [a = 0, b = 0, c = 0] } = await acceptAll(database, { owner: 'me', tasks: manyTasks(3, (at) => newTask(`t${at}`)), nowMs: 1, dueMs: 2 });
     await boardFlights(database.pool, [{ ...lookup, taskId: a, writes: true }], 1);
     await noteWaiting(database.pool, [b, c].map((id) => ({ id, leaderId: a })));
     await moveTasks(database.pool, 'miss', [a], { nowMs: 3, dueMs: null });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RowDataPacket } from 'mysql2/promise';
-import { acceptTasks } from '../../db/accept.ts';
+import { acceptAll } from '../accept.ts';
 import { cancelTasks } from '../../db/cancel.ts';
 import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { takeStillTasks } from '../../db/sweep.ts';
@@ -23,8 +23,8 @@ beforeEach(async () => {
 
 const rows = async (sql: string, values: unknown[] = []): Promise<RowDataPacket[]> => (await database.pool.query<RowDataPacket[]>(sql, values))[0];
 const count = async (table: string): Promise<number> => Number((await rows(`SELECT COUNT(*) AS count FROM ${table}`))[0]?.['count']);
-const accept = (tasks: Parameters<typeof acceptTasks>[1]['tasks'], scatter?: string) =>
-  acceptTasks(database, { owner: 'me', tasks, nowMs: 1000, dueMs: 2000, ...(scatter === undefined ? {} : { scatter: { name: scatter, tags: {} } }) });
+const accept = (tasks: Parameters<typeof acceptAll>[1]['tasks'], scatter?: string) =>
+  acceptAll(database, { owner: 'me', tasks, nowMs: 1000, dueMs: 2000, ...(scatter === undefined ? {} : { scatter: { name: scatter, tags: {} } }) });
 const shape = 'ab'.repeat(16);
 const details = { nowMs: 5000, dueMs: 6000 };
 

@@ -11,7 +11,7 @@ import { openObjectStore, type ObjectStore } from '../../aws/s3.ts';
 import { readConfig, type Config } from '../../config.ts';
 import type { NewTask, TaskSpec } from '../../core/task.ts';
 import { fillTemplate, type Template } from '../../core/template.ts';
-import { acceptTasks } from '../../db/accept.ts';
+import { acceptAll } from '../accept.ts';
 import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
 import { startLocalBatch, type LocalBatch } from '../../local/batch/server.ts';
@@ -188,7 +188,7 @@ async function findTask(database: Database, key: string, index: number): Promise
 
 async function accept(world: FleetWorld, config: Config, { tasks, scatter }: { tasks: readonly NewTask[]; scatter: string | undefined }): Promise<number[]> {
   const nowMs = Date.now();
-  const accepted = await acceptTasks(world.database, {
+  const accepted = await acceptAll(world.database, {
     owner: 'tester', tasks, nowMs, dueMs: nowMs + config.stallMs, ...(scatter === undefined ? {} : { scatter: { name: scatter, tags: {} } }),
   });
   await world.queues.nudge(taskNudges('cache-check', accepted.taskIds, config.chunkSize));

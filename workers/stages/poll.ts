@@ -99,50 +99,50 @@ async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, co
   const { pool } = fleet.database;
   if (submission.cancelMs !== null) await endCancelledJobs(fleet, { submission, job, attempts: await readOpenAttempts(pool, [submission.id]) });
 
-  const results = await seeResults(fleet, submission, { firstOpen: count.firstOpen, known });
-  fleet.step('poll.results-read');
-  const polled: PolledAttempt[] = [];
-  for (const attempt of await readOpenAttemptsAt(pool, submission.id, [...results.keys()])) {
-    const result = results.get(attempt.arrayIndex);
-    const decision = decide(fleet, attempt, { result });
-    if (decision.do !== 'wait') polled.push({ attempt, decision, result });
+  const next: Nudge[] = [];
+  let ended = submission.size - count.open;
+  for await (const results of seeResults(fleet, submission, { firstOpen: count.firstOpen, known })) {
+    fleet.step('poll.results-read');
+    const polled = (await readOpenAttemptsAt(pool, submission.id, [...results.keys()])).flatMap((attempt) => judge(fleet, attempt, { result: results.get(attempt.arrayIndex) }));
+    next.push(...(await write(fleet, polled, known)));
+    ended += polled.length;
   }
-  const endedUnread = endedCount(job) - (submission.size - count.open) - polled.length;
-  if (endedUnread > 0) polled.push(...(await readWithoutRecord(fleet, submission, { job, explained: polled })));
-
-  const fenced = polled.some(({ decision }) => decision.do === 'find-owner');
-  const adopted = fenced && (await adoptOwner(fleet, submission));
-  fleet.metrics.pollChanges.inc(polled.length);
-  const next = await applyPolled(fleet, adopted ? polled : polled.map(unfenced));
-  fleet.step('poll.written');
-  for (const { attempt, decision } of polled) if (decision.do === 'finalize') known.add(attempt.arrayIndex);
+  if (endedCount(job) > ended) next.push(...(await write(fleet, await readWithoutRecord(fleet, submission, job), known)));
   return next;
 }
 
-interface Unexplained {
-  job: SeenJob;
-  explained: readonly PolledAttempt[];
+async function write(fleet: Fleet, polled: readonly PolledAttempt[], known: Set<number>): Promise<Nudge[]> {
+  if (polled.length === 0) return [];
+  fleet.metrics.pollChanges.inc(polled.length);
+  const next = await applyPolled(fleet, polled);
+  fleet.step('poll.written');
+  for (const { attempt, decision } of polled) if (decision.do === 'finalize') known.add(attempt.arrayIndex);
+  return next;
 }
 
 /**
  * Attempts that ended in Batch and had no record when the records were read. A record written since then would be
  * missed, so the records are read once more after Batch said that the attempt had ended.
  */
-async function readWithoutRecord(fleet: Fleet, submission: SubmissionRow, { job, explained }: Unexplained): Promise<PolledAttempt[]> {
+async function readWithoutRecord(fleet: Fleet, submission: SubmissionRow, job: SeenJob): Promise<PolledAttempt[]> {
   const failed = await seeFailed(fleet, submission, job);
-  const done = new Set(explained.map(({ attempt }) => attempt.arrayIndex));
-  const unexplained = (await readOpenAttempts(fleet.database.pool, [submission.id])).filter(({ arrayIndex }) => !done.has(arrayIndex));
-  const ended = unexplained.flatMap((attempt) => {
+  const open = (await readOpenAttempts(fleet.database.pool, [submission.id])).flatMap((attempt) => {
     const child = failed.get(attempt.arrayIndex) ?? (hasEnded(job) ? job : undefined);
     return child ? [{ attempt, child }] : [];
   });
-  if (ended.length === 0) return [];
-  const results = await seeResults(fleet, submission, { firstOpen: ended.reduce((least, { attempt }) => Math.min(least, attempt.arrayIndex), submission.size) });
-  return ended.flatMap(({ attempt, child }) => {
-    const result = results.get(attempt.arrayIndex);
-    const decision = decide(fleet, attempt, { result, job: endedJob(child) });
-    return decision.do === 'wait' ? [] : [{ attempt, decision, result }];
-  });
+  const firstOpen = open[0]?.attempt.arrayIndex;
+  if (firstOpen === undefined) return [];
+  const results = new Map<number, SeenResult>();
+  for await (const page of seeResults(fleet, submission, { firstOpen })) for (const [index, result] of page) results.set(index, result);
+  const polled = open.flatMap(({ attempt, child }) => judge(fleet, attempt, { result: results.get(attempt.arrayIndex), job: endedJob(child) }));
+  const fenced = polled.some(({ decision }) => decision.do === 'find-owner');
+  return fenced && (await adoptOwner(fleet, submission)) ? polled : polled.map(unfenced);
+}
+
+/** The attempt with what is to be done about it; nothing where there is nothing to do yet. */
+function judge(fleet: Fleet, attempt: OpenAttempt, seen: { result: SeenResult | undefined; job?: EndedJob }): PolledAttempt[] {
+  const decision = decide(fleet, attempt, seen);
+  return decision.do === 'wait' ? [] : [{ attempt, decision, result: seen.result }];
 }
 
 function decide(fleet: Fleet, attempt: OpenAttempt, seen: { result: SeenResult | undefined; job?: EndedJob }): PollDecision {

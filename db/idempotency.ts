@@ -1,0 +1,55 @@
+/** Which requests were answered before, and how. */
+import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { RequestKey } from '../core/idempotency.ts';
+import type { Session } from './client.ts';
+
+export interface AnsweredBefore {
+  id: number;
+  createdMs: number;
+}
+
+/** `mine`: not answered yet, and nobody else will until this transaction ends. */
+export type KeyClaim = 'mine' | 'other-request' | AnsweredBefore;
+
+interface KeyRow {
+  digest: Buffer;
+  request: Buffer;
+  rowId: number | null;
+  rowCreatedMs: number | null;
+  /** Of a task: whether it failed or was cancelled. */
+  failed: number | null;
+}
+
+const ROWS = `SELECT keys_.digest, keys_.request, COALESCE(keys_.task_id, keys_.scatter_id) AS rowId, COALESCE(tasks.created_ms, scatters.created_ms) AS rowCreatedMs,
+    tasks.place IN ('failed', 'cancelled') AS failed
+  FROM idempotency_keys AS keys_ LEFT JOIN tasks ON tasks.id = keys_.task_id LEFT JOIN scatters ON scatters.id = keys_.scatter_id`;
+
+/** Claims keys of an owner within a transaction; one that another transaction holds is waited for. By digest in hex. */
+export async function claimKeys(session: Session, owner: string, keys: readonly RequestKey[], nowMs: number): Promise<Map<string, KeyClaim>> {
+  if (keys.length === 0) return new Map();
+  // In one order, so that two that claim the same ones do not lock crosswise.
+  const wanted = [...new Map(keys.map((key) => [key.digest.toString('hex'), key])).entries()].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  await session.query('INSERT IGNORE INTO idempotency_keys (owner, digest, request, created_ms) VALUES ?', [wanted.map(([, { digest, request }]) => [owner, digest, request, nowMs])]);
+  const [rows] = await session.query<RowDataPacket[]>(`${ROWS} WHERE keys_.owner = ? AND keys_.digest IN (?)`, [owner, wanted.map(([, { digest }]) => digest)]);
+  const found = new Map((rows as unknown as KeyRow[]).map((row) => [row.digest.toString('hex'), row]));
+  return new Map(wanted.map(([hex, key]): [string, KeyClaim] => [hex, judgeKey(key, found.get(hex))]));
+}
+
+function judgeKey(key: RequestKey, row: KeyRow | undefined): KeyClaim {
+  if (row?.rowId === undefined || row.rowId === null || row.rowCreatedMs === null) return 'mine';
+  if (row.failed === 1 && key.afterFailure === 'anew') return 'mine';
+  return row.request.equals(key.request) ? { id: row.rowId, createdMs: row.rowCreatedMs } : 'other-request';
+}
+
+/** Notes the answers of keys that were claimed, in the same transaction. */
+export async function answerKeys(session: Session, owner: string, answers: readonly { key: RequestKey; taskId?: number; scatterId?: number }[]): Promise<void> {
+  for (const { key, taskId, scatterId } of answers) {
+    await session.query('UPDATE idempotency_keys SET task_id = ?, scatter_id = ?, request = ? WHERE owner = ? AND digest = ?', [taskId ?? null, scatterId ?? null, key.request, owner, key.digest]);
+  }
+}
+
+/** Forgets keys made before a time, some at once. Returns how many. */
+export async function pruneKeys(session: Session, { beforeMs, most }: { beforeMs: number; most: number }): Promise<number> {
+  const [result] = await session.query<ResultSetHeader>('DELETE FROM idempotency_keys WHERE created_ms < ? LIMIT ?', [beforeMs, most]);
+  return result.affectedRows;
+}
