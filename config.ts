@@ -3,6 +3,8 @@
  * `npm run generate` writes .env.example from this table.
  */
 
+import { readPathMap } from './core/path-map.ts';
+
 interface Item<T> {
   variable: string;
   /** What it changes, for a reader of .env.example. */
@@ -62,6 +64,15 @@ const numbersByName = (variable: string, effect: string): Item<string[]> => ({
   },
 });
 
+const pathPairs = (variable: string, effect: string): Item<string[]> => ({
+  variable, fallback: [], effect: `${effect} Each as /path=s3://bucket/prefix, separated by commas.`,
+  parse(given) {
+    const items = given.split(',').map((part) => part.trim()).filter(Boolean);
+    readPathMap(items);
+    return items;
+  },
+});
+
 const SECOND = 1000;
 const HOUR = 3_600_000;
 
@@ -85,6 +96,7 @@ export const items = {
   logLevel: oneOf('BATCHWELL_LOG_LEVEL', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'Least level that is logged.'),
   cacheDefault: oneOf('BATCHWELL_CACHE', 'off', ['off', 'read', 'write', 'readwrite', 'refresh'] as const, 'Call caching of tasks that do not say.'),
   cacheHit: oneOf('BATCHWELL_CACHE_HIT', 'copy', ['copy', 'reference'] as const, 'What a hit does: copy the outputs to the new task’s URLs, or point at the prior ones.'),
+  pathMap: pathPairs('BATCHWELL_PATH_MAP', 'Where paths of clients lie in S3, for clients that send paths of their own file system.'),
   chunkSize: whole('BATCHWELL_CHUNK_SIZE', 500, 'tasks', [1, 1000], 'Tasks carried by one queue message.'),
   arraySize: whole('BATCHWELL_ARRAY_SIZE', 10_000, 'attempts', [1, 10_000], 'Largest array job.'),
   packIdleMs: whole('BATCHWELL_PACK_IDLE_MS', 200, 'ms', [0, 60_000], 'Attempts are packed once none of their shape arrived for so long.'),

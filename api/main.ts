@@ -1,6 +1,6 @@
 /** Starts the API as a process does: opens what it needs, listens, and closes it all again. */
 import type { Config } from '../config.ts';
-import { resolveIdentities } from '../aws/identities.ts';
+import { describeCalls } from '../aws/calls.ts';
 import { openObjectStore } from '../aws/s3.ts';
 import { formatS3Url } from '../core/s3-url.ts';
 import { openDatabase } from '../db/client.ts';
@@ -31,7 +31,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
     const app = await createApp({
       config, database, queues, log, metrics,
       readLogTail: (key, mostBytes) => objects.getTail(formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }), mostBytes),
-      resolveIdentities: (inputs) => resolveIdentities(objects, inputs),
+      describeCalls: (calls) => describeCalls(objects, calls),
       nowMs: () => Date.now(),
     });
     const url = await app.listen({ host: config.host, port: config.port });

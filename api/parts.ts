@@ -2,9 +2,8 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { InputSeen } from '../aws/identities.ts';
+import type { Call, DescribedCall } from '../aws/calls.ts';
 import type { Config } from '../config.ts';
-import type { InputOf } from '../core/task.ts';
 import type { Database } from '../db/client.ts';
 import type { Queues } from '../queues/queues.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -21,8 +20,8 @@ export interface ApiParts {
    * reject: a log that cannot be read is left out.
    */
   readLogTail(key: string, mostBytes: number): Promise<Buffer | undefined>;
-  /** What inputs hold, by identityKey; see aws/identities.ts. */
-  resolveIdentities(inputs: readonly InputOf<string>[]): Promise<Map<string, InputSeen>>;
+  /** What calls are for the cache, from what their inputs hold now; in the order given. */
+  describeCalls(calls: readonly Call[]): Promise<DescribedCall[]>;
   nowMs(): number;
 }
 

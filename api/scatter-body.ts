@@ -4,7 +4,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AcceptableTask } from '../core/parse-task.ts';
 import { problemAt, type Problem } from '../core/problems.ts';
 import { LARGEST_SCATTER, LISTED_PROBLEMS, LONGEST_FILLED_SCATTER, prepareScatter, readHead, withHead, type ScatterHead } from '../core/scatter.ts';
-import type { CacheMode, NewTask } from '../core/task.ts';
+import type { TaskDefaults } from '../core/parse-task.ts';
+import type { NewTask } from '../core/task.ts';
 import type { ListedProblem } from './errors.ts';
 import { readLines } from './ndjson.ts';
 
@@ -35,7 +36,7 @@ function collector() {
 }
 
 /** A template and rows. */
-export async function readTemplateScatter(body: unknown, defaults: { cache: CacheMode }): Promise<ScatterBody> {
+export async function readTemplateScatter(body: unknown, defaults: TaskDefaults): Promise<ScatterBody> {
   const prepared = prepareScatter(body, defaults);
   if ('problems' in prepared) return { problems: prepared.problems, count: prepared.problems.length };
   const collected = collector();
@@ -62,7 +63,7 @@ export interface LineScatterQuery {
 }
 
 /** One TES task a line. */
-export async function readLineScatter(body: Readable, query: LineScatterQuery, defaults: { cache: CacheMode }): Promise<ScatterBody> {
+export async function readLineScatter(body: Readable, query: LineScatterQuery, defaults: TaskDefaults): Promise<ScatterBody> {
   const queryProblems: Problem[] = [];
   const tags = Object.fromEntries((query.tag ?? []).map((tag) => splitTag(tag)));
   const head = readHead({ value: { ...query, tags }, path: '', problems: queryProblems }, defaults);

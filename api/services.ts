@@ -1,4 +1,6 @@
 /** What the routes share: made once per app. */
+import type { TaskDefaults } from '../core/parse-task.ts';
+import { readPathMap } from '../core/path-map.ts';
 import { createAnnouncer, type Announcer } from './announce.ts';
 import { readTokens, type Tokens } from './auth.ts';
 import { createIntake, type Intake } from './intake.ts';
@@ -7,6 +9,8 @@ import type { ApiParts } from './parts.ts';
 import { createTaskReader, type TaskReader } from './task-reader.ts';
 
 export interface ApiServices extends ApiParts {
+  /** What holds for tasks that do not say. */
+  taskDefaults: TaskDefaults;
   tokens: Tokens;
   announcer: Announcer;
   intake: Intake;
@@ -18,6 +22,7 @@ export function createServices(parts: ApiParts): ApiServices {
   const announcer = createAnnouncer(parts.queues, parts.log);
   return {
     ...parts,
+    taskDefaults: { cache: parts.config.cacheDefault, pathMap: readPathMap(parts.config.pathMap) },
     tokens: readTokens(parts.config.tokens),
     announcer,
     intake: createIntake(parts, announcer),

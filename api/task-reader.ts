@@ -1,6 +1,7 @@
 /** Reads tasks for a caller: finds them by id, and gathers what a view shows. */
 import { inSubmission, submissionPrefix } from '../core/s3-layout.ts';
 import { parseId, publicId } from '../core/ids.ts';
+import type { ProfileName } from '../core/profiles/profiles.ts';
 import type { CacheMode } from '../core/task.ts';
 import { fillTemplate, type Template } from '../core/template.ts';
 import { readEntryOutputs } from '../db/call-cache.ts';
@@ -17,6 +18,7 @@ export interface FilledTask {
   template: Template;
   values: string[];
   cache: CacheMode;
+  profile: ProfileName;
 }
 
 export interface TaskReader {
@@ -70,7 +72,7 @@ export function createTaskReader(parts: ApiParts): TaskReader {
     async readFilled(taskId) {
       const [detail] = await readDetails(database.pool, [taskId]);
       const row = detail && (await templates.read(database.pool, [detail.templateId])).get(detail.templateId);
-      return row && { template: row.template, values: detail.values, cache: detail.cache };
+      return row && { template: row.template, values: detail.values, cache: detail.cache, profile: detail.profile };
     },
   };
 }

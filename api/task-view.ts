@@ -1,4 +1,5 @@
 /** A task as TES shows it. Only values in, a value out. */
+import { profiles } from '../core/profiles/profiles.ts';
 import { joinUrl } from '../core/s3-url.ts';
 import type { ExecutorResult } from '../core/result.ts';
 import { publicId } from '../core/ids.ts';
@@ -40,7 +41,10 @@ export interface ViewOptions {
 const time = (ms: number): string => new Date(ms).toISOString();
 const timeOr = <K extends string>(key: K, ms: number | undefined) => (ms === undefined ? {} : { [key]: time(ms) }) as { [P in K]?: string };
 
-export const viewMinimal = (standing: TaskStanding): TesTaskMinimal => ({ id: publicId('task', standing), state: tesStateOf(standing) });
+export function viewMinimal(standing: TaskStanding): TesTaskMinimal {
+  const state = tesStateOf(standing);
+  return { id: publicId('task', standing), state: profiles[standing.profile].showState?.(state) ?? state };
+}
 
 export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
   const { detail, spec } = facts;
@@ -113,8 +117,8 @@ function attemptLog({ spec, detail }: TaskFacts, attempt: AttemptView, latest: b
   const done = latest && detail.place === 'done';
   return {
     logs: executorLogs(spec, attempt),
-    outputs: result && done ? result.outputs.map((file) => fileLog(spec, { ...file, url: joinUrl(spec.outputs[file.output]?.url ?? '', file.path) })) : [],
-    metadata: attemptMetadata(attempt),
+    outputs: result && done ? result.outputs.map((file) => fileLog({ spec, detail }, { ...file, url: joinUrl(spec.outputs[file.output]?.url ?? '', file.path) })) : [],
+    metadata: { ...attemptMetadata(attempt), ...profiles[detail.profile].metadata },
     ...timeOr('start_time', result?.startedMs ?? attempt.runningMs),
     ...timeOr('end_time', result?.endedMs ?? attempt.endedMs),
   };
@@ -136,16 +140,16 @@ function hitLog({ detail, spec, hitOutputs }: TaskFacts): TesTaskLog {
   const times = { ...timeOr('start_time', detail.createdMs), ...timeOr('end_time', detail.endedMs) };
   return {
     logs: spec.executors.map(() => ({ exit_code: 0, ...times })),
-    outputs: hitOutputs.map((file) => hitFileLog(spec, file, detail.hitMode)),
-    metadata: { cache: 'hit' },
+    outputs: hitOutputs.map((file) => hitFileLog({ spec, detail }, file)),
+    metadata: { cache: 'hit', ...profiles[detail.profile].metadata },
     ...times,
   };
 }
 
 /** Copied outputs lie at this task's own urls; referenced ones where the entry has them. */
-function hitFileLog(spec: TaskSpec, file: HitFile, hitMode: TaskDetail['hitMode']): TesOutputFileLog {
-  const declared = spec.outputs[file.output];
-  return fileLog(spec, { ...file, url: hitMode === 'reference' || !declared ? file.url : joinUrl(declared.url, file.path) });
+function hitFileLog(task: Shown, file: HitFile): TesOutputFileLog {
+  const declared = task.spec.outputs[file.output];
+  return fileLog(task, { ...file, url: task.detail.hitMode === 'reference' || !declared ? file.url : joinUrl(declared.url, file.path) });
 }
 
 interface PlacedFile {
@@ -155,11 +159,13 @@ interface PlacedFile {
   sizeBytes: number;
 }
 
-const fileLog = (spec: TaskSpec, { output, path, url, sizeBytes }: PlacedFile): TesOutputFileLog => ({
-  url,
-  path: pathInContainer(spec.outputs[output], path),
-  size_bytes: String(sizeBytes),
-});
+type Shown = Pick<TaskFacts, 'spec' | 'detail'>;
+
+/** TES wants a size; one that the client cannot read is worse than none. */
+function fileLog({ spec, detail }: Shown, { output, path, url, sizeBytes }: PlacedFile): TesOutputFileLog {
+  const readable = sizeBytes <= (profiles[detail.profile].largestSizeBytes ?? Number.POSITIVE_INFINITY);
+  return { url, path: pathInContainer(spec.outputs[output], path), ...(readable && { size_bytes: String(sizeBytes) }) };
+}
 
 /** Where an uploaded file stood; the opposite of how the stager cuts its path. */
 function pathInContainer(declared: OutputOf<string> | undefined, path: string): string {

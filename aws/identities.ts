@@ -72,7 +72,7 @@ async function describeInto(objects: ObjectStore, url: string, seen: Map<string,
 }
 
 /** Undefined for what may not be read or cannot exist: one task's bad url must not hold up all tasks looked at with it. */
-function unlessForGood<T>(asked: Promise<T>): Promise<T | undefined> {
+export function unlessForGood<T>(asked: Promise<T>): Promise<T | undefined> {
   return asked.catch((error: unknown) => {
     if (isForGood(error)) return undefined;
     throw error;

@@ -5,6 +5,8 @@ import { cacheModes, type CacheMode, type Resources } from './task.ts';
 
 /** The keys of resources.backend_parameters that Batchwell knows; keys ignore case. */
 export const backendParameters = ['queue', 'queueArn', 'timeout', 'jobTimeout', 'cache', 'missing_outputs', 'priority', 'share_identifier'] as const;
+/** Sent by Cromwell with every task, and of no use here: a warning each time would only hide others. */
+const IGNORED = new Set(['internal_path_prefix']);
 type BackendParameter = (typeof backendParameters)[number];
 
 export interface ParsedResources {
@@ -72,6 +74,7 @@ function readParameters(resources: Source): { known: Map<BackendParameter, strin
   const known = new Map<BackendParameter, string>();
   const warnings: string[] = [];
   for (const [key, value] of Object.entries(given)) {
+    if (IGNORED.has(key.toLowerCase())) continue;
     const name = backendParameters.find((one) => one.toLowerCase() === key.toLowerCase());
     if (name) known.set(name, value);
     else if (strict) refuseParameter(resources, key, `one of ${backendParameters.join(', ')}, since backend_parameters_strict is true`);

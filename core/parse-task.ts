@@ -5,9 +5,12 @@
 import { CONTAINER_PATH, containerPath, hasWildcard } from './container-path.ts';
 import { inputUrlProblem, outputUrlProblem, type UrlRule } from './file-url.ts';
 import { parseResources } from './parse-resources.ts';
+import { mapPaths, type PathMap } from './path-map.ts';
 import { problemAt, type Problem } from './problems.ts';
+import type { SentTask } from './profiles/profile.ts';
+import { profileNames, profiles, recogniseClient, type ProfileName } from './profiles/profiles.ts';
 import { flagOf, listOf, pathOf, rawOf, readObject, readText, refuse, textMapOf, textOf, textsOf, type MapRules, type Source, type TextRule } from './read-fields.ts';
-import { cacheModes, type CacheMode, type ExecutorOf, type FileType, type InputOf, type NewTask, type OutputOf } from './task.ts';
+import { cacheModes, type CacheMode, type ExecutorOf, type FileType, type InputOf, type NewTask, type OutputOf, type TaskSpec } from './task.ts';
 
 export interface AcceptableTask {
   task: NewTask;
@@ -33,8 +36,18 @@ const LONGEST_ARGUMENT_BYTES = 131_071;
 /** A tag that says how a task uses the call cache. */
 export const CACHE_TAG = 'batchwell.cache';
 
+/** A tag that says which client's habits a task follows, where its shape does not tell. */
+export const PROFILE_TAG = 'batchwell.profile';
+
+/** What holds for tasks that do not say. */
+export interface TaskDefaults {
+  cache: CacheMode;
+  /** Where paths of a client's file system lie in S3. */
+  pathMap?: PathMap;
+}
+
 /** All problems of a task at once, or the task. */
-export function parseTesTask(input: unknown, defaults: { cache: CacheMode }): ParsedTask {
+export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask {
   const problems: Problem[] = [];
   const reader = readObject(input, '', problems);
   if (!reader) return { problems };
@@ -53,11 +66,17 @@ export function parseTesTask(input: unknown, defaults: { cache: CacheMode }): Pa
   refuseSharedPaths(inputs, problems);
   const { resources, cache, warnings } = parseResources(reader);
   const mode = cache ?? cacheTag(tags, problems) ?? defaults.cache;
+  const named = profileTag(tags, problems);
   if (problems.length > 0) return { problems };
 
-  const spec = { inputs, outputs, executors, resources, volumes };
+  const { profile, spec } = asClientMeans({ name, description, tags, spec: mapPaths({ inputs, outputs, executors, resources, volumes }, defaults.pathMap) }, named);
   // A task without outputs has nothing to give back: Toil sends equal ones on purpose and counts on each being run.
-  return { task: { name, description, tags, cache: outputs.length === 0 ? 'off' : mode, spec }, warnings };
+  return { task: { name, description, tags, cache: outputs.length === 0 ? 'off' : mode, profile, spec }, warnings };
+}
+
+function asClientMeans(sent: SentTask, named: ProfileName | undefined): { profile: ProfileName; spec: TaskSpec } {
+  const profile = named ?? recogniseClient(sent);
+  return { profile, spec: profiles[profile].adapt?.(sent.spec) ?? sent.spec };
 }
 
 const goodTagKey = (key: string): boolean => key !== '' && key.length <= LONGEST_TAG_KEY && !key.includes('\0') && key.isWellFormed();
@@ -74,6 +93,14 @@ export function cacheTag(tags: Record<string, string>, problems: Problem[]): Cac
   const mode = cacheModes.find((one) => one === text);
   if (mode === undefined) problems.push(problemAt(`tags["${CACHE_TAG}"]`, `one of ${cacheModes.join(', ')}`, text));
   return mode;
+}
+
+function profileTag(tags: Record<string, string>, problems: Problem[]): ProfileName | undefined {
+  const text = Object.hasOwn(tags, PROFILE_TAG) ? tags[PROFILE_TAG] : undefined;
+  if (text === undefined || text === '') return undefined;
+  const profile = profileNames.find((one) => one === text);
+  if (profile === undefined) problems.push(problemAt(`tags["${PROFILE_TAG}"]`, `one of ${profileNames.join(', ')}`, text));
+  return profile;
 }
 
 function readEach<T>(task: Source, name: string, read: (item: Source) => T | undefined): T[] {

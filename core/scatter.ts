@@ -2,10 +2,10 @@
  * A scatter as a template and rows: every `{{column}}` in the template's texts becomes the row's value. A value is
  * data: what it holds is not looked at again.
  */
-import { cacheTag, parseTesTask, TAG_RULES, type AcceptableTask } from './parse-task.ts';
+import { cacheTag, parseTesTask, TAG_RULES, type AcceptableTask, type TaskDefaults } from './parse-task.ts';
 import { problemAt, shown, type Problem } from './problems.ts';
 import { listOf, rawOf, readObject, textMapOf, textOf, type Source } from './read-fields.ts';
-import { cacheModes, type CacheMode } from './task.ts';
+import { cacheModes } from './task.ts';
 
 export const LARGEST_SCATTER = 10_000;
 /** Characters of a task's texts once a row is filled in: a short template can ask for a long value very often. */
@@ -15,10 +15,9 @@ export const LONGEST_FILLED_SCATTER = 128 * 1024 ** 2;
 /** Problems that one answer lists; the others are counted. */
 export const LISTED_PROBLEMS = 100;
 
-export interface ScatterHead {
+export interface ScatterHead extends TaskDefaults {
   name: string;
   tags: Record<string, string>;
-  cache: CacheMode;
 }
 
 /** A problem and the row it is in, from 0. Problems of the scatter itself have no row. */
@@ -36,7 +35,7 @@ export interface PreparedScatter {
 }
 
 /** A scatter ready to be expanded row by row, so that a server can do other things between rows. */
-export function prepareScatter(input: unknown, defaults: { cache: CacheMode }): PreparedScatter | { problems: RowProblem[] } {
+export function prepareScatter(input: unknown, defaults: TaskDefaults): PreparedScatter | { problems: RowProblem[] } {
   const problems: Problem[] = [];
   const body = readObject(input, '', problems);
   if (!body) return { problems };
@@ -55,7 +54,7 @@ export function prepareScatter(input: unknown, defaults: { cache: CacheMode }): 
 }
 
 /** All tasks of a scatter, or every problem of every row. */
-export function expandScatter(input: unknown, defaults: { cache: CacheMode }): { head: ScatterHead; tasks: AcceptableTask[] } | { problems: RowProblem[] } {
+export function expandScatter(input: unknown, defaults: TaskDefaults): { head: ScatterHead; tasks: AcceptableTask[] } | { problems: RowProblem[] } {
   const prepared = prepareScatter(input, defaults);
   if ('problems' in prepared) return prepared;
   const problems: RowProblem[] = [];
@@ -69,12 +68,12 @@ export function expandScatter(input: unknown, defaults: { cache: CacheMode }): {
 }
 
 /** What holds for all tasks of a scatter, from a body or from a query. */
-export function readHead(from: Source, defaults: { cache: CacheMode }): ScatterHead {
+export function readHead(from: Source, defaults: TaskDefaults): ScatterHead {
   const cache = textOf(from, 'cache', { emptyIsAbsent: true });
   const mode = cacheModes.find((one) => one === cache);
   if (cache !== undefined && mode === undefined) from.problems.push(problemAt('cache', `one of ${cacheModes.join(', ')}`, cache));
   const tags = textMapOf(from, 'tags', TAG_RULES);
-  return { name: textOf(from, 'name', { longest: 255 }) ?? '', tags, cache: mode ?? cacheTag(tags, from.problems) ?? defaults.cache };
+  return { name: textOf(from, 'name', { longest: 255 }) ?? '', tags, cache: mode ?? cacheTag(tags, from.problems) ?? defaults.cache, ...(defaults.pathMap && { pathMap: defaults.pathMap }) };
 }
 
 function readRows(body: Source): unknown[] {

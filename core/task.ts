@@ -5,6 +5,8 @@
  * `S` is what stands where a text stands: a string in a task, a string or a slot in a template.
  */
 
+import type { ProfileName } from './profiles/profiles.ts';
+
 export type FileType = 'FILE' | 'DIRECTORY';
 
 export interface InputOf<S> {
@@ -88,6 +90,8 @@ export interface NewTask {
   description: string;
   tags: Record<string, string>;
   cache: CacheMode;
+  /** Which client sent it; see core/profiles. */
+  profile: ProfileName;
   spec: TaskSpec;
   /** What its caller should know and nothing acts on; shown in system_logs. */
   warnings?: readonly string[];

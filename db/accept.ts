@@ -168,6 +168,7 @@ function taskRows(request: AcceptRequest, { prepared, templateIds }: Rows, scatt
     templateIds.get(template),
     JSON.stringify(values),
     task.cache,
+    task.profile,
     task.warnings && task.warnings.length > 0 ? JSON.stringify(task.warnings) : null,
     'cache-check',
     request.nowMs,
@@ -178,7 +179,7 @@ function taskRows(request: AcceptRequest, { prepared, templateIds }: Rows, scatt
 
 async function insertTasks(session: Session, rows: readonly (readonly unknown[])[]): Promise<number[]> {
   const [result] = await session.query<ResultSetHeader>(
-    'INSERT INTO tasks (owner, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, warnings, place, moved_ms, due_ms, created_ms) VALUES ?',
+    'INSERT INTO tasks (owner, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, profile, warnings, place, moved_ms, due_ms, created_ms) VALUES ?',
     [rows],
   );
   return consecutiveIds(session, result.insertId, rows.length);

@@ -37,8 +37,9 @@ export async function claimKeys(session: Session, owner: string, keys: readonly 
 
 function judgeKey(key: RequestKey, row: KeyRow | undefined): KeyClaim {
   if (row?.rowId === undefined || row.rowId === null || row.rowCreatedMs === null) return 'mine';
-  if (row.failed === 1 && key.afterFailure === 'anew') return 'mine';
-  return row.request.equals(key.request) ? { id: row.rowId, createdMs: row.rowCreatedMs } : 'other-request';
+  const same = row.request.equals(key.request);
+  if (!key.chosen && (row.failed === 1 || !same)) return 'mine';
+  return same ? { id: row.rowId, createdMs: row.rowCreatedMs } : 'other-request';
 }
 
 /** Notes the answers of keys that were claimed, in the same transaction. */

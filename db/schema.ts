@@ -5,6 +5,7 @@
 import { sql } from 'drizzle-orm';
 import { check, index, int, mediumtext, mysqlEnum, mysqlTable, primaryKey, smallint, text, uniqueIndex, varbinary, varchar } from 'drizzle-orm/mysql-core';
 import { places } from '../core/places.ts';
+import { profileNames } from '../core/profiles/profiles.ts';
 import type { ResultRecord } from '../core/result.ts';
 import { cacheModes } from '../core/task.ts';
 import type { Template } from '../core/template.ts';
@@ -54,6 +55,7 @@ export const tasks = mysqlTable(
     templateId: key().notNull(),
     slotValues: jsonText<string[]>().notNull(),
     cache: mysqlEnum(cacheModes).notNull(),
+    profile: mysqlEnum(profileNames).notNull(),
     /** What its caller should know; null when nothing. */
     warnings: jsonText<string[]>(),
 

@@ -2,6 +2,7 @@
 import { publicId } from '../core/ids.ts';
 import type { RowDataPacket } from 'mysql2/promise';
 import type { Place } from '../core/places.ts';
+import type { ProfileName } from '../core/profiles/profiles.ts';
 import type { ResultRecord } from '../core/result.ts';
 import type { CacheMode } from '../core/task.ts';
 import type { StandingFilter } from '../core/tes-state.ts';
@@ -13,17 +14,19 @@ export interface TaskStanding {
   owner: string;
   createdMs: number;
   place: Place;
+  profile: ProfileName;
   /** Whether its submission was seen running. */
   running: boolean;
   failureCode?: string;
 }
 
-const STANDING = 't.id, t.owner, t.created_ms, t.place, t.failure_code, s.running_ms IS NOT NULL AS running';
+const STANDING = 't.id, t.owner, t.created_ms, t.profile, t.place, t.failure_code, s.running_ms IS NOT NULL AS running';
 
 const toStanding = (row: RowDataPacket): TaskStanding => ({
   id: row['id'],
   owner: row['owner'],
   createdMs: row['created_ms'],
+  profile: row['profile'],
   place: row['place'],
   running: row['running'] === 1,
   ...(row['failure_code'] !== null && { failureCode: row['failure_code'] }),

@@ -2,6 +2,7 @@
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Failure } from '../core/failures.ts';
 import { isEnd, moves, type MoveName, type Stage } from '../core/places.ts';
+import type { ProfileName } from '../core/profiles/profiles.ts';
 import type { CacheMode } from '../core/task.ts';
 import type { Session } from './client.ts';
 import { clip } from './parts.ts';
@@ -12,6 +13,7 @@ export interface TaskRow {
   templateId: number;
   values: string[];
   cache: CacheMode;
+  profile: ProfileName;
   fingerprint: Buffer | null;
   inputsModifiedMs: number | null;
   hitEntryId: number | null;
@@ -24,7 +26,7 @@ export interface TaskRow {
   createdMs: number;
 }
 
-const COLUMNS = `id, owner, template_id AS templateId, slot_values AS slotValues, cache, fingerprint, inputs_modified_ms AS inputsModifiedMs, hit_entry_id AS hitEntryId,
+const COLUMNS = `id, owner, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_modified_ms AS inputsModifiedMs, hit_entry_id AS hitEntryId,
   submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
 
 /** Those of the tasks that stand at `stage`; the others have moved on and are nobody's business here. */

@@ -57,7 +57,7 @@ export async function startApiWorld(settings: Partial<Config> = {}, reach: (url:
     config, database, queues, log,
     metrics: createMetrics(),
     readLogTail: async (key) => (logs.has(key) ? Buffer.from(logs.get(key) ?? '') : undefined),
-    resolveIdentities: async () => new Map(),
+    describeCalls: async (calls) => calls.map(() => ({ unreadable: [], inputsModifiedMs: 0 })),
     nowMs: () => Date.now(),
   };
   const app = await createApp(parts);

@@ -1,6 +1,8 @@
 /** Gives cache hits their outputs: by copy within S3, or by reference. An entry that lost its outputs is given up. */
 import { inParallel, seeObjects } from '../aws/identities.ts';
 import type { SeenObject } from '../aws/s3.ts';
+import type { Config } from '../config.ts';
+import { profiles } from '../core/profiles/profiles.ts';
 import { judgePrior, outputUrl } from '../core/outputs.ts';
 import { invalidateEntry, readEntryOutputs, readEntryTimes, type CacheOutput } from '../db/call-cache.ts';
 import type { TaskSpec } from '../core/task.ts';
@@ -11,6 +13,9 @@ export interface FinalizedTask {
   row: TaskRow;
   spec: TaskSpec;
 }
+
+/** Some clients look for outputs at their own urls only. */
+export const hitModeOf = ({ config }: Fleet, { profile }: TaskRow): Config['cacheHit'] => (profiles[profile].needsCopies ? 'copy' : config.cacheHit);
 
 export interface AppliedHits {
   good: TaskRow[];
@@ -30,7 +35,7 @@ export async function applyHits(fleet: Fleet, tasks: readonly FinalizedTask[]): 
   const hits = tasks.map((task): Hit => ({ ...task, entryId: task.row.hitEntryId ?? 0, outputs: outputs.get(task.row.hitEntryId ?? 0) ?? [] }));
   const bad = await findBadEntries(fleet, entryIds, outputs);
 
-  const copied = await inParallel(hits.map((hit) => async () => !bad.has(hit.entryId) && (fleet.config.cacheHit !== 'copy' || (await copyOutputs(fleet, hit, bad)))));
+  const copied = await inParallel(hits.map((hit) => async () => !bad.has(hit.entryId) && (hitModeOf(fleet, hit.row) !== 'copy' || (await copyOutputs(fleet, hit, bad)))));
   const applied: AppliedHits = { good: [], lost: [] };
   for (const [position, { row }] of hits.entries()) (copied[position] ? applied.good : applied.lost).push(row);
   for (const [entryId, reason] of bad) {

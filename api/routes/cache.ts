@@ -1,7 +1,6 @@
 /** Why a task hit the call cache, or missed it. */
 import { Type } from 'typebox';
-import { identityKey } from '../../aws/identities.ts';
-import { explainDifference, fingerprintComponents, fingerprintOf, type Components } from '../../core/fingerprint.ts';
+import { explainDifference, fingerprintOf, type Components } from '../../core/fingerprint.ts';
 import { fillTemplate } from '../../core/template.ts';
 import { readEntryOf, readTaskComponents, type ExplainedEntry } from '../../db/call-cache.ts';
 import { readTaskIds } from '../../db/task-views.ts';
@@ -71,16 +70,12 @@ async function knownComponents(services: ApiServices, taskId: number): Promise<C
 }
 
 /** What the task's fingerprint would be if it were checked now. */
-async function fingerprintNow({ reader, resolveIdentities }: ApiServices, taskId: number): Promise<Fingerprinted> {
+async function fingerprintNow({ reader, describeCalls }: ApiServices, taskId: number): Promise<Fingerprinted> {
   const filled = await reader.readFilled(taskId);
   if (!filled) return { unreadable: [], cached: false };
   const cached = filled.cache !== 'off';
-  const spec = fillTemplate(filled.template, filled.values);
-  const identities = await resolveIdentities(spec.inputs);
-  const known = spec.inputs.map((input) => identities.get(identityKey(input))?.identity);
-  const unreadable = spec.inputs.flatMap(({ url }, position) => (known[position] === undefined ? [url ?? ''] : []));
-  const all = known.filter((identity) => identity !== undefined);
-  return unreadable.length > 0 ? { unreadable, cached } : { unreadable, cached, components: fingerprintComponents(spec, all) };
+  const [described] = await describeCalls([{ spec: fillTemplate(filled.template, filled.values), profile: filled.profile }]);
+  return { unreadable: described?.unreadable ?? [], cached, ...(described?.components && { components: described.components }) };
 }
 
 interface Verdict {

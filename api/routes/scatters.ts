@@ -31,7 +31,7 @@ async function findScatter({ database }: ApiServices, owner: string, id: string)
 }
 
 const readBody = (body: unknown, query: Static<typeof ScatterQuery>, services: ApiServices) => {
-  const defaults = { cache: services.config.cacheDefault };
+  const { taskDefaults: defaults } = services;
   return body instanceof Readable ? readLineScatter(body, { ...query, tag: asList(query.tag) }, defaults) : readTemplateScatter(body, defaults);
 };
 

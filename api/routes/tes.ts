@@ -1,6 +1,8 @@
 /** GA4GH TES 1.1: make, look at, list and cancel tasks. */
 import { Type } from 'typebox';
+import { keyOfName } from '../../core/idempotency.ts';
 import { parseTesTask } from '../../core/parse-task.ts';
+import { profiles } from '../../core/profiles/profiles.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
 import { cancelAndTell } from '../cancel.ts';
 import { notFound, refusal } from '../errors.ts';
@@ -16,15 +18,16 @@ const LARGEST_TASK_BYTES = 4 * 1024 ** 2;
 
 export function tesRoutes(api: Api, services: ApiServices): void {
   const tags = ['TES'];
-  const { config, intake } = services;
+  const { intake, taskDefaults } = services;
 
   api.post('/tasks', { bodyLimit: LARGEST_TASK_BYTES, schema: { tags, summary: 'Create a task', body: TesTaskRequest, response: { 200: TesCreateReply, ...failures } } }, async (request, reply) => {
-    const read = parseTesTask(request.body, { cache: config.cacheDefault });
+    const read = parseTesTask(request.body, taskDefaults);
     if ('problems' in read) return reply.code(400).send(refusal(read.problems));
     const task = { ...read.task, warnings: read.warnings };
     const key = readRequestKey(request, task);
     if (key && 'problems' in key) return reply.code(400).send(refusal(key.problems));
-    const id = await intake.acceptTask(request.owner, { task, key });
+    const name = profiles[task.profile].requestName?.(task);
+    const id = await intake.acceptTask(request.owner, { task, key: key ?? (name === undefined ? undefined : keyOfName(name, task)) });
     return id === 'other-request' ? reply.code(409).send(otherRequest) : reply.send({ id });
   });
 

@@ -55,7 +55,7 @@ const TesExecutorLog = Type.Object({
   exit_code: Type.Integer({ description: '-1 until it is known' }),
 });
 
-const TesOutputFileLog = Type.Object({ url: Type.String(), path: Type.String(), size_bytes: Type.String() });
+const TesOutputFileLog = Type.Object({ url: Type.String(), path: Type.String(), size_bytes: Type.Optional(Type.String({ description: 'Left out only for Cromwell, which reads 32 bits' })) });
 
 const TesTaskLog = Type.Object({
   logs: Type.Array(TesExecutorLog),

@@ -141,6 +141,7 @@ CREATE TABLE `tasks` (
 	`template_id` bigint unsigned NOT NULL,
 	`slot_values` mediumtext NOT NULL,
 	`cache` enum('off','read','write','readwrite','refresh') NOT NULL,
+	`profile` enum('cromwell','nextflow','snakemake','pulsar','generic') NOT NULL,
 	`warnings` mediumtext,
 	`place` enum('cache-check','stage-script','submit','poll','finalize','done','failed','cancelled') NOT NULL,
 	`moved_ms` bigint unsigned NOT NULL,

@@ -199,7 +199,7 @@ async function accept(world: FleetWorld, config: Config, { tasks, scatter }: { t
 export function newTask(name: string, change: Partial<Omit<NewTask, 'spec'>> & { spec?: Partial<TaskSpec> } = {}): NewTask {
   const { spec, ...rest } = change;
   return {
-    name, description: '', tags: {}, cache: 'off', ...rest,
+    name, description: '', tags: {}, cache: 'off', profile: 'generic', ...rest,
     spec: {
       inputs: [], outputs: [{ url: `s3://data/out/${name}`, path: '/out', type: 'FILE' }], executors: [{ image: 'debian:12', command: ['work', name] }],
       resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false }, volumes: [], ...spec,

@@ -21,7 +21,7 @@ function refused(task: object): Record<string, string> {
 describe('what clients send is accepted', () => {
   test('the least task gets one vCPU, 2 GiB and no queue of its own', () => {
     expect(accepted({}).task).toEqual({
-      name: '', description: '', tags: {}, cache: 'off',
+      name: '', description: '', tags: {}, cache: 'off', profile: 'generic',
       spec: { inputs: [], outputs: [], volumes: [], executors: [executor], resources: { cpu_cores: 1, ram_gb: 2, disk_gb: 10, preemptible: false } },
     });
   });

@@ -1,8 +1,8 @@
 /** cache-check: what do the inputs hold, was this call made before, is it being made right now? */
 import { dueAfter } from '../../core/due.ts';
-import { identityKey, resolveIdentities } from '../../aws/identities.ts';
+import { describeCalls } from '../../aws/calls.ts';
 import { decideCache, type CacheDecision } from '../../core/cache-decision.ts';
-import { fingerprintComponents, fingerprintOf, type Components } from '../../core/fingerprint.ts';
+import { fingerprintOf, type Components } from '../../core/fingerprint.ts';
 import { readsCache, writesCache, type TaskSpec } from '../../core/task.ts';
 import { fillTemplate } from '../../core/template.ts';
 import { boardFlights, findEntries, landFlights, lookupKey, saveComponents, type Flight } from '../../db/call-cache.ts';
@@ -77,13 +77,11 @@ async function checkTasks(fleet: Fleet, rows: readonly TaskRow[]): Promise<Check
     if (template && hasOutputs && row.cache !== 'off') specs.set(row, fillTemplate(template, row.values));
     else unfingerprinted.push({ row, hasOutputs });
   }
-  const identities = await resolveIdentities(fleet.objects, [...specs.values()].flatMap(({ inputs }) => inputs));
-  const fingerprinted = [...specs].map(([row, spec]): CheckedTask => {
-    const known = spec.inputs.flatMap((input) => identities.get(identityKey(input)) ?? []);
-    const all = known.flatMap(({ identity }) => identity ?? []);
-    if (all.length < spec.inputs.length) return { row, hasOutputs: true };
-    const components = fingerprintComponents(spec, all);
-    return { row, hasOutputs: true, components, fingerprint: fingerprintOf(components), inputsModifiedMs: Math.max(0, ...known.map(({ modifiedMs }) => modifiedMs)) };
+  const cached = [...specs.keys()];
+  const described = await describeCalls(fleet.objects, [...specs].map(([{ profile }, spec]) => ({ spec, profile })));
+  const fingerprinted = cached.map((row, position): CheckedTask => {
+    const { components, inputsModifiedMs = 0 } = described[position] ?? {};
+    return components ? { row, hasOutputs: true, components, fingerprint: fingerprintOf(components), inputsModifiedMs } : { row, hasOutputs: true };
   });
   return [...unfingerprinted, ...fingerprinted];
 }

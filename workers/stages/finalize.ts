@@ -1,13 +1,14 @@
 /** finalize: outputs in place, cache written, task ended; its waiting twins go on. */
 import { dueAfter } from '../../core/due.ts';
-import { fingerprintComponents, fingerprintOf } from '../../core/fingerprint.ts';
+import { fingerprintOf } from '../../core/fingerprint.ts';
 import type { Failure } from '../../core/failures.ts';
 import { decideFinish } from '../../core/outcomes.ts';
 import { outputUrl } from '../../core/outputs.ts';
+import { profiles } from '../../core/profiles/profiles.ts';
 import type { ResultRecord } from '../../core/result.ts';
 import { writesCache } from '../../core/task.ts';
 import { fillTemplate } from '../../core/template.ts';
-import { identityKey, resolveIdentities } from '../../aws/identities.ts';
+import { describeCalls } from '../../aws/calls.ts';
 import { readResults } from '../../db/attempts.ts';
 import { countHits, saveEntries, type NewEntry } from '../../db/call-cache.ts';
 import { inTransaction } from '../../db/client.ts';
@@ -16,7 +17,7 @@ import { taskNudges, type Messages, type Nudge } from '../../queues/messages.ts'
 import { countMoves } from '../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../failing.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
-import { applyHits, type FinalizedTask } from '../hits.ts';
+import { applyHits, hitModeOf, type FinalizedTask } from '../hits.ts';
 import { cacheDomain } from './cache-check.ts';
 
 export async function finalize(fleet: Fleet, { tasks: ids }: Messages['finalize']): Promise<StageOutcome> {
@@ -74,13 +75,16 @@ async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<
 const readWhatWasChecked = ({ row, result }: FinishedRun): boolean => (result.inputsModifiedMs ?? 0) === (row.inputsModifiedMs ?? 0);
 
 async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promise<void> {
-  const worth = finished.filter(({ row, result }) => writesCache(row.cache) && row.fingerprint !== null && result.outputs.length > 0);
+  const worth = finished.filter(({ row, spec, result }) => writesCache(row.cache) && row.fingerprint !== null && result.outputs.length > 0 && (profiles[row.profile].mayCache?.(spec, result) ?? true));
   const doubtful = worth.filter((run) => !readWhatWasChecked(run));
   const changed = await findChanged(fleet, doubtful);
   const entries = worth.flatMap((run): NewEntry[] => {
     const { row, spec, result } = run;
     if (row.fingerprint === null || changed.has(run)) return [];
-    const outputs = result.outputs.map((file) => ({ ...file, url: outputUrl(spec, file) }));
+    // What came in and goes out again under the same url is the caller's own, and another run's is another.
+    const inputUrls = new Set(spec.inputs.map(({ url }) => url));
+    const outputs = result.outputs.map((file) => ({ ...file, url: outputUrl(spec, file) })).filter(({ url }) => !inputUrls.has(url));
+    if (outputs.length === 0) return [];
     return [{ domain: cacheDomain(row), fingerprint: row.fingerprint, taskId: row.id, outputs }];
   });
   await saveEntries(fleet.database, entries, fleet.nowMs());
@@ -89,10 +93,10 @@ async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promi
 /** Runs whose inputs are no longer what was fingerprinted: nobody knows which of the two they read. */
 async function findChanged(fleet: Fleet, doubtful: readonly FinishedRun[]): Promise<Set<FinishedRun>> {
   if (doubtful.length === 0) return new Set();
-  const identities = await resolveIdentities(fleet.objects, doubtful.flatMap(({ spec }) => spec.inputs));
-  const changed = doubtful.filter(({ row, spec }) => {
-    const known = spec.inputs.flatMap((input) => identities.get(identityKey(input))?.identity ?? []);
-    return known.length < spec.inputs.length || !row.fingerprint?.equals(fingerprintOf(fingerprintComponents(spec, known)));
+  const described = await describeCalls(fleet.objects, doubtful.map(({ row: { profile }, spec }) => ({ spec, profile })));
+  const changed = doubtful.filter(({ row }, position) => {
+    const components = described[position]?.components;
+    return !components || !row.fingerprint?.equals(fingerprintOf(components));
   });
   return new Set(changed);
 }
@@ -133,6 +137,8 @@ function endHits(fleet: Fleet, hits: readonly TaskRow[], end: MoveDetails): Prom
     const standing = await lockTasksAt(session, 'finalize', hits.map(({ id }) => id));
     const mine = hits.filter(({ id }) => standing.has(id));
     await countHits(session, mine.flatMap(({ hitEntryId }) => hitEntryId ?? []), end.nowMs);
-    return moveTasks(session, 'finish', mine.map(({ id }) => id), end, { hitMode: fleet.config.cacheHit });
+    let moved = 0;
+    for (const [hitMode, group] of Map.groupBy(mine, (row) => hitModeOf(fleet, row))) moved += await moveTasks(session, 'finish', group.map(({ id }) => id), end, { hitMode });
+    return moved;
   });
 }

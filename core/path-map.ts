@@ -1,0 +1,31 @@
+/** Paths of a client's own file system, where a part of it lies in S3 as well (a bucket that is mounted, say). */
+import type { TaskSpec } from './task.ts';
+
+/** Path prefixes and the s3:// urls that stand for them, neither ending in a slash. */
+export type PathMap = ReadonlyMap<string, string>;
+
+/** @param items `/prefix=s3://bucket/prefix` @throws Error naming the item that is none */
+export function readPathMap(items: readonly string[]): PathMap {
+  return new Map(items.map((item): [string, string] => {
+    const match = /^(\/[^=]*)=(s3:\/\/[a-z0-9][a-z0-9.-]+(?:\/.*)?)$/.exec(item);
+    if (!match?.[1] || !match[2]) throw new Error(`expected /path=s3://bucket/prefix, got ${JSON.stringify(item)}`);
+    return [match[1].replace(/\/+$/, ''), match[2].replace(/\/+$/, '')];
+  }));
+}
+
+/** The url in S3 of a path or file:// url below a mapped prefix, the longest that fits; any other url as it is. */
+export function mapPath(url: string, map: PathMap): string {
+  const path = url.startsWith('file:///') ? url.slice('file://'.length) : url;
+  if (!path.startsWith('/')) return url;
+  const [best] = [...map].filter(([prefix]) => path === prefix || path.startsWith(`${prefix}/`)).toSorted(([a], [b]) => b.length - a.length);
+  return best ? best[1] + path.slice(best[0].length) : url;
+}
+
+export function mapPaths(spec: TaskSpec, map: PathMap | undefined): TaskSpec {
+  if (map === undefined || map.size === 0) return spec;
+  return {
+    ...spec,
+    inputs: spec.inputs.map((input) => (input.url === undefined ? input : { ...input, url: mapPath(input.url, map) })),
+    outputs: spec.outputs.map((output) => ({ ...output, url: mapPath(output.url, map) })),
+  };
+}

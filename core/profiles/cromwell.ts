@@ -1,0 +1,77 @@
+/**
+ * Cromwell's TES backend (source: its TesTask.scala and StandardAsyncExecutionActor, as of Cromwell 92). The command is
+ * a bash script in an input named commandScript; it writes rc, stdout and stderr itself, below the call's own folder
+ * `…/<workflow>/<id>/call-<name>[/shard-N][/attempt-N]`, whose path is all over the script and differs at every run.
+ */
+import { sha256 } from '../ids.ts';
+import { mapTexts } from '../template.ts';
+import type { TaskSpec } from '../task.ts';
+import { replaceTexts, type ClientProfile } from './profile.ts';
+
+const SCRIPT = 'commandScript';
+const IN_CALL = '/execution/script';
+/** CRC64NVME of "0\n", base64. */
+const RC_ZERO = { sizeBytes: 2, crc64nvme: 'wUU2gGmYNtE=' };
+
+const scriptOf = (spec: TaskSpec): number => spec.inputs.findIndex(({ name, path }) => name === SCRIPT && path.endsWith(IN_CALL));
+
+/** The call's folder in the container. */
+const callFolder = (spec: TaskSpec): string | undefined => spec.inputs[scriptOf(spec)]?.path.slice(0, -IN_CALL.length);
+
+/**
+ * From paths of this run to names that every run of the call has. Inputs are known by position and file name: they lie
+ * below the call's inputs, or, where Cromwell's root is shared, in the folders of the calls that made them.
+ */
+function stableNames(spec: TaskSpec, folder: string): Map<string, string> {
+  const names = new Map([[folder, '{call}']]);
+  spec.inputs.forEach(({ path }, position) => {
+    if (!path.startsWith(`${folder}/execution/`)) names.set(path, `{inputs}/${position}/${path.slice(path.lastIndexOf('/') + 1)}`);
+  });
+  return names;
+}
+
+/** The wrapper's random names: the temporary folder, and the fifos' variables, which carry a piece of the workflow's id. */
+function withoutRandomNames(script: string): string {
+  const piece = /\bout([0-9a-f]{8})="\$\{tmpDir\}\/out\.\$\$"/.exec(script)?.[1];
+  const fifos = piece === undefined ? script : script.replaceAll(`out${piece}`, 'out').replaceAll(`err${piece}`, 'err');
+  return fifos.replaceAll(/(\{call\}\/tmp)\.[0-9a-f]{8}\b/g, '$1');
+}
+
+export const cromwell: ClientProfile = {
+  version: 1,
+  recognises: ({ description, tags, spec }) => tags['workflow_id'] !== undefined && description.includes(':BackendJobDescriptorKey_') && scriptOf(spec) !== -1,
+  // The script tees its output into these very files: written by us as well, every line would be there twice.
+  adapt: (spec) => ({
+    ...spec,
+    executors: spec.executors.map(({ stdout, stderr, ...executor }) => ({
+      ...executor,
+      ...(stdout !== undefined && !isTeed(spec, stdout) && { stdout }),
+      ...(stderr !== undefined && !isTeed(spec, stderr) && { stderr }),
+    })),
+  }),
+  textsWanted: (spec) => [scriptOf(spec)].filter((position) => position !== -1),
+  canonical(spec, texts) {
+    const [position, folder] = [scriptOf(spec), callFolder(spec)];
+    const script = texts.get(position);
+    if (folder === undefined || script === undefined) return undefined;
+    const names = stableNames(spec, folder);
+    const text = withoutRandomNames(replaceTexts(script, names));
+    const canonical = mapTexts<string, string>(spec, (one) => replaceTexts(one, names));
+    return { spec: canonical, identities: new Map([[position, `script ${sha256(text).toString('hex')}`]]) };
+  },
+  /** A command that fails is COMPLETE all the same; only its rc says so. */
+  mayCache(spec, { outputs }) {
+    const rc = spec.outputs.findIndex(({ name, path }) => name === 'rc' || path.endsWith('/execution/rc'));
+    return outputs.some(({ output, path, sizeBytes, crc64nvme }) => (output === rc || path === 'rc') && sizeBytes === RC_ZERO.sizeBytes && crc64nvme === RC_ZERO.crc64nvme);
+  },
+  requestName: ({ tags, description }) => `cromwell ${tags['workflow_id']} ${description}`,
+  /** Sizes are read as 32-bit integers. */
+  largestSizeBytes: 2 ** 31 - 1,
+  /** Cromwell asks for the FULL view until this is there. What a task costs is not known here. */
+  metadata: { vm_price_per_hour_usd: '0' },
+  needsCopies: true,
+};
+
+/** stdout and stderr of the call's folder, or of the folder that is given out as a whole. */
+const isTeed = (spec: TaskSpec, path: string): boolean =>
+  spec.outputs.some((output) => output.path === path || (output.type === 'DIRECTORY' && path.startsWith(`${output.path}/`)));

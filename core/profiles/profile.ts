@@ -1,0 +1,50 @@
+/** What a kind of client sends, and how it wants to be answered. One file per client; the table of them is in profiles.ts. */
+import type { ResultRecord } from '../result.ts';
+import type { TaskSpec } from '../task.ts';
+import type { TesState } from '../tes-state.ts';
+
+/** What tells a client by its task. */
+export interface SentTask {
+  name: string;
+  description: string;
+  tags: Readonly<Record<string, string>>;
+  spec: TaskSpec;
+}
+
+export interface CanonicalCall {
+  /** The call without what the client made up for this one run of it. */
+  spec: TaskSpec;
+  /** By input position, what it holds, where its plain content would tell runs apart that do the same. */
+  identities: ReadonlyMap<number, string>;
+}
+
+export interface ClientProfile {
+  /** Goes into the fingerprint: raised whenever the canonical form changes. */
+  version: number;
+  recognises(task: SentTask): boolean;
+  /** The task as it is run, where the client's habits and ours do not go together. */
+  adapt?(spec: TaskSpec): TaskSpec;
+  /** Positions of inputs whose text `canonical` needs. */
+  textsWanted?(spec: TaskSpec): number[];
+  /** Undefined where the call has not the form that is known: then it is taken as it is. */
+  canonical?(spec: TaskSpec, texts: ReadonlyMap<number, string>): CanonicalCall | undefined;
+  /** Whether outputs of a run that ended well may be used again; always when absent. */
+  mayCache?(spec: TaskSpec, result: ResultRecord): boolean;
+  /** What a request is known by when it is sent again without an Idempotency-Key. */
+  requestName?(task: SentTask): string | undefined;
+  /** The state that is shown instead. */
+  showState?(state: TesState): TesState;
+  /** Sizes above it are left out. */
+  largestSizeBytes?: number;
+  /** Always in logs[].metadata. */
+  metadata?: Readonly<Record<string, string>>;
+  /** The client looks for outputs at its own urls only, so a hit is copied whatever is configured. */
+  needsCopies?: boolean;
+}
+
+/** Replaces the longest texts first, so that none is cut by one that it begins with. */
+export function replaceTexts(text: string, replacements: ReadonlyMap<string, string>): string {
+  let replaced = text;
+  for (const [from, to] of [...replacements].toSorted(([a], [b]) => b.length - a.length)) replaced = replaced.replaceAll(from, to);
+  return replaced;
+}

@@ -1,0 +1,21 @@
+/** The clients that are known. A task's profile is stored with it, under the name it has here. */
+import { cromwell } from './cromwell.ts';
+import { nextflow } from './nextflow.ts';
+import type { ClientProfile, SentTask } from './profile.ts';
+
+/** A client that keeps to the spec. */
+const generic: ClientProfile = { version: 1, recognises: () => true };
+
+/** Snakemake's TES plugin names its tasks after the job; its paths are the same at every run. */
+const snakemake: ClientProfile = { version: 1, recognises: ({ name }) => /^snakejob[_.-]/.test(name), needsCopies: true };
+
+/** Reads QUEUED as failed. It sends no mark of its own: it has to be named. */
+const pulsar: ClientProfile = { version: 1, recognises: () => false, showState: (state) => (state === 'QUEUED' ? 'INITIALIZING' : state) };
+
+export const profileNames = ['cromwell', 'nextflow', 'snakemake', 'pulsar', 'generic'] as const;
+export type ProfileName = (typeof profileNames)[number];
+
+export const profiles: Readonly<Record<ProfileName, ClientProfile>> = { cromwell, nextflow, snakemake, pulsar, generic };
+
+/** The first that knows the task by its shape. */
+export const recogniseClient = (task: SentTask): ProfileName => profileNames.find((name) => profiles[name].recognises(task)) ?? 'generic';
