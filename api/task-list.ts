@@ -5,7 +5,7 @@ import { standingsOf } from '../core/tes-state.ts';
 import { listStandings } from '../db/task-views.ts';
 import { cutPage, PAGE_TOKEN_EXPECTED, readPageToken } from './pages.ts';
 import { PageQuery } from './schemas/replies.ts';
-import { TesState, ViewQuery, type TesTaskFull, type TesTaskMinimal } from './schemas/tes.ts';
+import { StatesQuery, TesState, ViewQuery, type TesTaskFull, type TesTaskMinimal } from './schemas/tes.ts';
 import type { ApiServices } from './services.ts';
 
 const oneOrMore = (description: string) => Type.Optional(Type.Union([Type.Array(Type.String(), { maxItems: 20 }), Type.String()], { description }));
@@ -16,6 +16,7 @@ export const ListQuery = Type.Object({
   tag_key: oneOrMore('Tags that must be there; paired with tag_value by position'),
   tag_value: oneOrMore('Their values; empty or missing stands for any'),
   view: ViewQuery,
+  states: StatesQuery,
   ...PageQuery,
 });
 
@@ -41,7 +42,7 @@ export async function listTasks(services: ApiServices, owner: string, query: Sta
     limit: size + 1,
   });
   const { items, next } = cutPage(read, size);
-  return { tasks: await services.reader.show(items, query.view ?? 'MINIMAL'), ...(next !== undefined && { next_page_token: next }) };
+  return { tasks: await services.reader.show(items, query.view ?? 'MINIMAL', query.states), ...(next !== undefined && { next_page_token: next }) };
 }
 
 export const asList = (given: string | readonly string[] | undefined): readonly string[] => (typeof given === 'string' ? [given] : (given ?? []));

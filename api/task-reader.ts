@@ -10,7 +10,7 @@ import { createTemplateCache } from '../db/templates.ts';
 import { groupCalls } from './group-calls.ts';
 import type { ApiParts } from './parts.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from './schemas/tes.ts';
-import { viewMinimal, viewTask, type HitFile, type LogTails, type TaskFacts } from './task-view.ts';
+import { viewMinimal, viewTask, type HitFile, type LogTails, type StateVersion, type TaskFacts } from './task-view.ts';
 
 export type Stream = 'stdout' | 'stderr';
 
@@ -25,7 +25,7 @@ export interface TaskReader {
   /** Undefined for an id that is unknown, or another owner's. */
   find(owner: string, id: string): Promise<TaskStanding | undefined>;
   /** In the order given. */
-  show(standings: readonly TaskStanding[], view: View): Promise<(TesTaskFull | TesTaskMinimal)[]>;
+  show(standings: readonly TaskStanding[], view: View, states?: StateVersion): Promise<(TesTaskFull | TesTaskMinimal)[]>;
   /** The end of a log of the latest attempt; undefined while there is none. */
   readLog(taskId: number, log: { stream: Stream; executor: number; mostBytes: number }): Promise<Buffer | undefined>;
   /** What the task was made of. */
@@ -57,12 +57,12 @@ export function createTaskReader(parts: ApiParts): TaskReader {
       const standing = key === undefined ? undefined : await findStanding(key);
       return standing?.owner === owner && publicId('task', standing) === id ? standing : undefined;
     },
-    async show(standings, view) {
-      if (view === 'MINIMAL') return standings.map(viewMinimal);
+    async show(standings, view, states = '1.0') {
+      if (view === 'MINIMAL') return standings.map((standing) => viewMinimal(standing, states));
       const facts = await gatherFacts(parts, templates, standings.map(({ id }) => id));
       if (view === 'FULL') await addTails(parts, facts.slice(0, TASKS_WITH_TAILS));
-      const shown = new Map(facts.map((one) => [one.detail.id, viewTask(one, { view })]));
-      return standings.map((standing) => shown.get(standing.id) ?? viewMinimal(standing));
+      const shown = new Map(facts.map((one) => [one.detail.id, viewTask(one, { view, states })]));
+      return standings.map((standing) => shown.get(standing.id) ?? viewMinimal(standing, states));
     },
     async readLog(taskId, { stream, executor, mostBytes }) {
       const [latest] = await readAttempts(database.pool, [taskId]);

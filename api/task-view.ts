@@ -3,7 +3,7 @@ import { profiles } from '../core/profiles/profiles.ts';
 import { joinUrl } from '../core/s3-url.ts';
 import type { ExecutorResult } from '../core/result.ts';
 import { publicId } from '../core/ids.ts';
-import { tesStateOf } from '../core/tes-state.ts';
+import { tes11StateOf, tesStateOf } from '../core/tes-state.ts';
 import type { ExecutorOf, InputOf, OutputOf, TaskSpec } from '../core/task.ts';
 import type { AttemptView, TaskDetail, TaskStanding } from '../db/task-views.ts';
 import type { TesExecutorLog, TesOutputFileLog, TesTaskFull, TesTaskLog, TesTaskMinimal } from './schemas/tes.ts';
@@ -34,15 +34,20 @@ export interface HitFile {
   sizeBytes: number;
 }
 
+/** Which states a client can read. */
+export const stateVersions = ['1.0', '1.1'] as const;
+export type StateVersion = (typeof stateVersions)[number];
+
 export interface ViewOptions {
   view: 'BASIC' | 'FULL';
+  states: StateVersion;
 }
 
 const time = (ms: number): string => new Date(ms).toISOString();
 const timeOr = <K extends string>(key: K, ms: number | undefined) => (ms === undefined ? {} : { [key]: time(ms) }) as { [P in K]?: string };
 
-export function viewMinimal(standing: TaskStanding): TesTaskMinimal {
-  const state = tesStateOf(standing);
+export function viewMinimal(standing: TaskStanding, states: StateVersion): TesTaskMinimal {
+  const state = states === '1.1' ? tes11StateOf(standing) : tesStateOf(standing);
   return { id: publicId('task', standing), state: profiles[standing.profile].showState?.(state) ?? state };
 }
 
@@ -50,7 +55,7 @@ export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
   const { detail, spec } = facts;
   const full = options.view === 'FULL';
   return {
-    ...viewMinimal(detail),
+    ...viewMinimal(detail, options.states),
     ...(detail.name !== '' && { name: detail.name }),
     ...(detail.description !== '' && { description: detail.description }),
     inputs: spec.inputs.map((input) => viewInput(input, full)),

@@ -1,4 +1,4 @@
-/** What TES calls the place where a task stands. Only states of TES 1.0: others make Cromwell, Nextflow and Snakemake hang. */
+/** What TES calls the place where a task stands. States of TES 1.1 only on request: they make Cromwell, Nextflow and Snakemake hang. */
 import { failureKinds, type FailureKind } from './failures.ts';
 import { places, type Place } from './places.ts';
 
@@ -12,6 +12,8 @@ export interface Standing {
   /** Whether its submission was seen running. */
   running: boolean;
   failureCode?: string | undefined;
+  /** Whether a job of it may still run. */
+  jobOpen?: boolean | undefined;
 }
 
 /** The place alone decides, but for `poll` (RUNNING once seen running) and `failed` (whose fault it was). */
@@ -25,6 +27,12 @@ const stateOfPlace: Record<Exclude<Place, 'poll' | 'failed'>, TesState> = {
 };
 
 const isFailureKind = (code: string | undefined): code is FailureKind => code !== undefined && Object.hasOwn(failureKinds, code);
+
+/** With the states that TES 1.1 added: a host that was lost for good, and a cancel whose job still has to end. */
+export function tes11StateOf(standing: Standing): TesState {
+  if (standing.place === 'failed' && standing.failureCode === 'host-lost') return 'PREEMPTED';
+  return standing.place === 'cancelled' && standing.jobOpen ? 'CANCELING' : tesStateOf(standing);
+}
 
 export function tesStateOf({ place, running, failureCode }: Standing): TesState {
   if (place === 'poll') return running ? 'RUNNING' : 'QUEUED';

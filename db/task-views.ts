@@ -17,10 +17,12 @@ export interface TaskStanding {
   profile: ProfileName;
   /** Whether its submission was seen running. */
   running: boolean;
+  /** Whether its submission has not ended. */
+  jobOpen: boolean;
   failureCode?: string;
 }
 
-const STANDING = 't.id, t.owner, t.created_ms, t.profile, t.place, t.failure_code, s.running_ms IS NOT NULL AS running';
+const STANDING = 't.id, t.owner, t.created_ms, t.profile, t.place, t.failure_code, s.running_ms IS NOT NULL AS running, s.id IS NOT NULL AND s.ended_ms IS NULL AS job_open';
 
 const toStanding = (row: RowDataPacket): TaskStanding => ({
   id: row['id'],
@@ -29,6 +31,7 @@ const toStanding = (row: RowDataPacket): TaskStanding => ({
   profile: row['profile'],
   place: row['place'],
   running: row['running'] === 1,
+  jobOpen: row['job_open'] === 1,
   ...(row['failure_code'] !== null && { failureCode: row['failure_code'] }),
 });
 

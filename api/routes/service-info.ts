@@ -4,7 +4,8 @@ import { backendParameters } from '../../core/parse-resources.ts';
 import type { Api } from '../parts.ts';
 
 export function serviceInfoRoutes(api: Api): void {
-  api.get('/service-info', { schema: { tags: ['TES'], summary: 'About this service' } }, (request, reply) => {
+  // TES 1.0 had it below the tasks; a static path wins over a task's id.
+  for (const path of ['/service-info', '/tasks/service-info']) api.get(path, { schema: { tags: ['TES'], summary: 'About this service' } }, (request, reply) => {
     const here = `${request.protocol}://${request.host}`;
     return reply.send({
       id: 'dev.batchwell.tes',

@@ -9,8 +9,9 @@ import { notFound, refusal } from '../errors.ts';
 import { otherRequest, readRequestKey } from '../idempotency.ts';
 import type { Api } from '../parts.ts';
 import { failures } from '../schemas/replies.ts';
-import { TesCancelReply, TesCreateReply, TesListReply, TesTaskReply, TesTaskRequest, ViewQuery, type TesTaskFull, type TesTaskMinimal, type View } from '../schemas/tes.ts';
+import { TesCancelReply, TesCreateReply, TesListReply, TesTaskReply, TesTaskRequest, StatesQuery, ViewQuery, type TesTaskFull, type TesTaskMinimal, type View } from '../schemas/tes.ts';
 import type { ApiServices } from '../services.ts';
+import type { StateVersion } from '../task-view.ts';
 import { ListQuery, listTasks } from '../task-list.ts';
 
 /** A task may carry file contents and long commands; programs larger than this belong into an object. */
@@ -37,8 +38,8 @@ export function tesRoutes(api: Api, services: ApiServices): void {
   });
 
   const Id = Type.Object({ id: Type.String() });
-  api.get('/tasks/:id', { schema: { tags, summary: 'Look at a task', params: Id, querystring: Type.Object({ view: ViewQuery }), response: { 200: TesTaskReply, ...failures } } }, async (request, reply) => {
-    const shown = await showTask(services, { owner: request.owner, id: request.params.id, view: request.query.view ?? 'MINIMAL' });
+  api.get('/tasks/:id', { schema: { tags, summary: 'Look at a task', params: Id, querystring: Type.Object({ view: ViewQuery, states: StatesQuery }), response: { 200: TesTaskReply, ...failures } } }, async (request, reply) => {
+    const shown = await showTask(services, { owner: request.owner, id: request.params.id, view: request.query.view ?? 'MINIMAL', states: request.query.states ?? '1.0' });
     if (shown === undefined) return reply.code(404).send(notFound('task', request.params.id));
     if (shown.seenMs !== undefined) reply.header('x-batchwell-last-known', new Date(shown.seenMs).toISOString());
     return reply.send(shown.body);
@@ -51,18 +52,23 @@ interface Shown {
   seenMs?: number;
 }
 
-async function showTask({ reader, lastKnown, nowMs }: ApiServices, { owner, id, view }: { owner: string; id: string; view: View }): Promise<Shown | undefined> {
+async function showTask({ reader, lastKnown, nowMs }: ApiServices, { owner, id, view, states }: { owner: string; id: string; view: View; states: StateVersion }): Promise<Shown | undefined> {
   try {
     const standing = await reader.find(owner, id);
-    const [body] = standing ? await reader.show([standing], view) : [];
+    const [body] = standing ? await reader.show([standing], view, states) : [];
     if (body) lastKnown.remember(owner, view, body, nowMs());
     return body && { body };
   } catch (error) {
-    const remembered = isDatabaseAway(error) ? lastKnown.recall(owner, view, id) : undefined;
-    if (remembered === undefined) throw error;
-    return remembered;
+    if (!isDatabaseAway(error)) throw error;
+    return lastKnown.recall(owner, view, id) ?? { body: unknownFor(id, view), seenMs: 0 };
   }
 }
+
+/**
+ * Of a task that this process has not seen, while the database cannot be asked: TES has a state for that. Any answer but
+ * 2xx would make Cromwell fail the call for good; every client takes UNKNOWN for not ended and asks again.
+ */
+const unknownFor = (id: string, view: View): TesTaskFull | TesTaskMinimal => ({ id, state: 'UNKNOWN', ...(view !== 'MINIMAL' && { executors: [], logs: [] }) });
 
 /** Registered where any body or none is taken. DELETE is what @elixir-cloud/tes sends. */
 export function tesCancelRoutes(api: Api, services: ApiServices): void {

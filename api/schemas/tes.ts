@@ -93,4 +93,6 @@ export type TesOutputFileLog = Static<typeof TesOutputFileLog>;
 
 export const views = ['MINIMAL', 'BASIC', 'FULL'] as const;
 export type View = (typeof views)[number];
+/** Other states than those of TES 1.0 make Cromwell, Nextflow and Snakemake hang. */
+export const StatesQuery = Type.Optional(Type.Enum(['1.0', '1.1'] as const, { default: '1.0', description: 'With 1.1, PREEMPTED and CANCELING are shown, too' }));
 export const ViewQuery = Type.Optional(Type.Enum(views, { default: 'MINIMAL' }));

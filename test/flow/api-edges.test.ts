@@ -5,6 +5,7 @@ import { startApi } from '../../api/main.ts';
 import { readConfig } from '../../config.ts';
 import { migrateDatabase } from '../../db/client.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
+import { violations } from '../tes-spec.ts';
 import { freshDatabase, freshRedis } from '../world.ts';
 
 const task = { executors: [{ image: 'alpine', command: ['true'] }] };
@@ -167,10 +168,15 @@ describe('when a store is away', () => {
       expect(known).toMatchObject({ status: 200, json: { id, name: 'seen' } });
       expect(known.headers.get('x-batchwell-last-known')).toMatch(/^\d{4}-/);
       expect((await world.call('GET', `${TES}/tasks/${id}`)).json).toEqual({ id, state: 'QUEUED' });
-      for (const [method, path, body] of [['POST', '/tasks', task], ['GET', '/tasks/task-1-000000', undefined], ['GET', '/tasks', undefined]] as const) {
+      for (const [method, path, body] of [['POST', '/tasks', task], ['GET', '/tasks', undefined]] as const) {
         const answer = await world.call(method, `${TES}${path}`, body);
         expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
       }
+      for (const view of ['MINIMAL', 'BASIC', 'FULL']) {
+        const unseen = await world.call('GET', `${TES}/tasks/task-1-000000?view=${view}`);
+        expect([unseen.status, unseen.json.state, violations('tesTask', unseen.json, view)]).toEqual([200, 'UNKNOWN', []]);
+      }
+      expect((await world.call('GET', `${TES}/tasks/nonsense`)).status).toBe(404);
       expect(await world.call('GET', '/readyz')).toMatchObject({ status: 503, json: { redis: 'ok', mysql: expect.not.stringMatching(/^ok$/) } });
       await wire?.mend();
       await expect.poll(async () => (await world.call('POST', `${TES}/tasks`, task)).status).toBe(200);
