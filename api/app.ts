@@ -8,6 +8,7 @@ import { requireToken } from './auth.ts';
 import { answerErrors, failure } from './errors.ts';
 import type { Api, ApiParts } from './parts.ts';
 import { allowOtherOrigins, logRequests } from './request-hooks.ts';
+import { bulkCancelRoutes } from './routes/bulk-cancel.ts';
 import { boardRoutes } from './routes/board.ts';
 import { cacheRoutes } from './routes/cache.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -86,6 +87,7 @@ async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
       scatterRoutes(api, services);
       taskTextRoutes(api, services);
       cacheRoutes(api, services);
+      bulkCancelRoutes(api, services);
       await api.register(async (cancels: Api) => {
         takeAnyBody(cancels);
         scatterCancelRoutes(cancels, services);

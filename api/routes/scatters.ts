@@ -24,7 +24,7 @@ const LARGEST_JSON_BYTES = 64 * 1024 ** 2;
 const tags = ['Scatters'];
 const Id = Type.Object({ id: Type.String() });
 
-async function findScatter({ database }: ApiServices, owner: string, id: string): Promise<ScatterView | undefined> {
+export async function findScatter({ database }: ApiServices, owner: string, id: string): Promise<ScatterView | undefined> {
   const key = parseId('scatter', id)?.key;
   const scatter = key === undefined ? undefined : await readScatter(database.pool, key);
   return scatter?.owner === owner && publicId('scatter', scatter) === id ? scatter : undefined;
