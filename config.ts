@@ -105,6 +105,7 @@ export const items = {
   ownerLimits: numbersByName('BATCHWELL_OWNER_LIMITS', 'Limits of owners that have one of their own.'),
   pollMs: whole('BATCHWELL_POLL_MS', SECOND, 'ms', [50, 600_000], 'Time between two looks at a job queue in which something happens.'),
   pollSlowestMs: whole('BATCHWELL_POLL_SLOWEST_MS', 30 * SECOND, 'ms', [50, 600_000], 'The same at most, after nothing has happened for long.'),
+  jobEventsUrl: text('BATCHWELL_JOB_EVENTS_URL', '', 'Url of an SQS queue that gets Batch’s job events from EventBridge; looks are then made when Batch says so, and at the slowest pace otherwise. None when empty.'),
   settleMs: whole('BATCHWELL_SETTLE_MS', 5 * SECOND, 'ms', [0, 600_000], 'How long a job just submitted may be missing from Batch’s listings.'),
   submitTimeoutMs: whole('BATCHWELL_SUBMIT_TIMEOUT_MS', 15 * SECOND, 'ms', [100, 600_000], 'How long an answer of Batch is awaited; after it a SubmitJob counts as perhaps heard, and is looked for by its name.'),
   lockMs: whole('BATCHWELL_LOCK_MS', 30 * SECOND, 'ms', [500, HOUR], 'A message whose worker died is given to another after so long.'),

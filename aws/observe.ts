@@ -6,7 +6,7 @@ interface Stack {
 }
 
 /** Puts the counter next to the wire, inside the SDK's retries. */
-export function observeRequests(client: { middlewareStack: unknown }, service: 's3' | 'batch', metrics: Metrics): void {
+export function observeRequests(client: { middlewareStack: unknown }, service: 's3' | 'batch' | 'sqs', metrics: Metrics): void {
   (client.middlewareStack as Stack).add(
     (next, context) => async (args) => {
       const operation = (context.commandName ?? 'Unknown').replace(/Command$/, '');

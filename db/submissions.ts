@@ -44,6 +44,12 @@ export async function readSubmissionsByKey(session: Session, keys: readonly stri
   return found;
 }
 
+/** Batch queues in which something of ours runs. */
+export async function readWatchedQueues(session: Session): Promise<string[]> {
+  const [rows] = await session.query<RowDataPacket[]>(`SELECT DISTINCT queue FROM submissions WHERE state = 'running'`);
+  return rows.map((row) => row['queue'] as string);
+}
+
 /** Batch queues of submissions made since a time, and of those that have not ended. */
 export async function readLatelyUsedQueues(session: Session, sinceMs: number): Promise<string[]> {
   const [rows] = await session.query<RowDataPacket[]>(`SELECT DISTINCT queue FROM submissions WHERE state <> 'ended' OR created_ms >= ? ORDER BY queue`, [sinceMs]);

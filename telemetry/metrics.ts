@@ -22,6 +22,8 @@ export const dependencies = ['mysql', 'redis'] as const;
 /** What the sweeper finds: tasks by the stage at which they stood still, and submissions. */
 export const sweptKinds = [...stages, 'submission'] as const;
 
+export const jobEventKinds = ['ended', 'other', 'malformed'] as const;
+
 export const messageOutcomes = ['done', 'wait', 'error'] as const;
 export type MessageOutcome = (typeof messageOutcomes)[number];
 
@@ -57,6 +59,7 @@ export function createMetrics() {
     failures: new Counter({ name: 'batchwell_failures_total', help: 'Failed tasks, by reason.', labelNames: ['reason'] as const, registers }),
     retries: new Counter({ name: 'batchwell_retries_total', help: 'Attempts made again, by reason.', labelNames: ['reason'] as const, registers }),
     dependencyUp: new Gauge({ name: 'batchwell_dependency_up', help: '1 when what this process needs answered at the last look, else 0.', labelNames: ['dependency'] as const, registers }),
+    jobEvents: new Counter({ name: 'batchwell_job_events_total', help: 'Batch job events that came through SQS, by what they said.', labelNames: ['kind'] as const, registers }),
     janitorJobs: new Counter({ name: 'batchwell_janitor_jobs_total', help: 'Unfinished Batch jobs of our name that the janitor saw: twins and unwanted ones were ended, strangers belong to no row.', labelNames: ['verdict'] as const, registers }),
     swept: new Counter({ name: 'batchwell_swept_rows_total', help: 'Rows that stood still and were nudged again: tasks by stage, and submissions.', labelNames: ['what'] as const, registers }),
   };
@@ -85,6 +88,7 @@ function startAtZero(metrics: Metrics): void {
   for (const kind of ['single', 'array']) metrics.submissions.inc({ kind }, 0);
   for (const service of ['s3', 'batch']) metrics.pollRequests.inc({ service }, 0);
   metrics.awsBudgetWaitSeconds.inc({ service: 'batch' }, 0);
+  for (const kind of jobEventKinds) metrics.jobEvents.inc({ kind }, 0);
   for (const verdict of janitorVerdicts) metrics.janitorJobs.inc({ verdict }, 0);
   for (const what of sweptKinds) metrics.swept.inc({ what }, 0);
 }

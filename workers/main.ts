@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import { stages, type Stage } from '../core/places.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { startEventFeed } from './event-feed.ts';
 import { openFleet, type Fleet } from './fleet.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { startJanitor } from './janitor.ts';
@@ -41,7 +42,8 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     // Before the stages: a port that is taken ends the start while nothing runs yet.
     const server = await serveMetrics(fleet, config.metricsPort);
     const running = (options.stages ?? stages).map((stage) => runStage(fleet, stage, options.concurrency));
-    const loops = [startSweeper(fleet), startJanitor(fleet)];
+    const polls = options.stages === undefined || options.stages.includes('poll');
+    const loops = [startSweeper(fleet), startJanitor(fleet), ...(polls ? [startEventFeed(fleet)] : [])];
     log.info({ stages: running.map(({ stage }) => stage), metrics: server.url }, 'worker-started');
     const stop = async (): Promise<void> => {
       await Promise.all([...running, ...loops].map((one) => one.close()));

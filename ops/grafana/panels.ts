@@ -110,6 +110,11 @@ const queues: Row = {
       queries: [{ expression: `sum by (what) (${rate('batchwell_swept_rows_total')})`, legend: '{{what}}' }],
     },
     {
+      title: 'Job events', unit: 'ops', width: 8,
+      description: 'Events/s of Batch through SQS, where BATCHWELL_JOB_EVENTS_URL is set. Without any while jobs end, EventBridge’s rule or the queue’s policy is wrong; results are then seen at the slowest pace.',
+      queries: [{ expression: `sum by (kind) (${rate('batchwell_job_events_total')})`, legend: '{{kind}}' }],
+    },
+    {
       title: 'Jobs that nobody wants', unit: 'short', width: 8,
       description: 'Batch jobs of our name in the last hour that the janitor ended (twin, unwanted) or that no row knows (stranger): runbook, BatchwellUnknownJobs.',
       queries: [{ expression: 'sum by (verdict) (increase(batchwell_janitor_jobs_total{verdict!="wanted"}[1h]))', legend: '{{verdict}}' }],

@@ -154,6 +154,21 @@ describe('when a store is away', () => {
     }
   });
 
+  test('a Redis that is full takes no message: tasks are accepted all the same, and nothing but time is lost', async () => {
+    const world = await startApiWorld();
+    try {
+      await world.queues.redis.config('SET', 'maxmemory', '1');
+      const made = await world.call('POST', `${TES}/tasks`, task);
+      expect([made.status, (await world.call('GET', `${TES}/tasks/${made.json.id}`)).json.state]).toEqual([200, 'QUEUED']);
+      await expect.poll(() => world.lines.join('')).toContain('OOM command not allowed');
+      await world.queues.redis.config('SET', 'maxmemory', '0');
+      expect((await world.call('POST', `${TES}/tasks`, task)).status).toBe(200);
+      await expect.poll(() => world.queues.byStage['cache-check'].getJobCountByTypes('waiting')).toBe(1);
+    } finally {
+      await world.close();
+    }
+  });
+
   test('without MySQL a task that was seen is shown as last known, a POST is asked to come again, and all is well after', async () => {
     let wire: Awaited<ReturnType<typeof startWire>> | undefined;
     const world = await startApiWorld({}, async (url) => {

@@ -22,3 +22,12 @@ test('a refusal lists a hundred problems, says how many more there are, and its 
   expect(refusal(problems, 400)).toMatchObject({ status_code: 400, message: 'row 0: name: expected a text, got 5 (and 399 more)', more_problems: 300 });
   expect(refusal(problems, 400).problems).toHaveLength(100);
 });
+
+test.each(['ER_RECORD_FILE_FULL', 'ER_DISK_FULL', 'ER_LOCK_WAIT_TIMEOUT', 'PROTOCOL_CONNECTION_LOST', 'ECONNREFUSED'])('a database that says %s is 503, to be tried again', async (code) => {
+  const app = fastify();
+  app.setErrorHandler(answerErrors(pino({ level: 'silent' })));
+  app.post('/', () => { throw Object.assign(new Error('The table is full'), { code }); });
+  const answer = await app.inject({ method: 'POST', url: '/' });
+  expect([answer.statusCode, answer.headers['retry-after']]).toEqual([503, '5']);
+  await app.close();
+});

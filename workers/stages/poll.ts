@@ -52,6 +52,8 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
 }
 
 function pace({ config }: Fleet, { running, lastEndMs, nowMs }: { running: readonly SubmissionRow[]; lastEndMs: number; nowMs: number }): number {
+  // Batch itself tells when there is something to see; the slow looks are for events that got lost.
+  if (config.jobEventsUrl !== '') return config.pollSlowestMs;
   const lastMs = Math.max(lastEndMs, ...running.map(({ submittedMs, cancelMs }) => Math.max(submittedMs ?? 0, cancelMs ?? 0)));
   return nextLookMs(nowMs - lastMs, { pollMs: config.pollMs, slowestMs: config.pollSlowestMs });
 }
