@@ -11,8 +11,8 @@ export interface LocalSqs {
   send(body: string): void;
   /** Messages that were neither received nor deleted, and those that were received only. */
   left(): { waiting: number; received: number };
-  /** Receivers that waited and went away before an answer. */
-  brokenOff(): number;
+  /** Receivers that wait, and those that went away before an answer. */
+  receivers(): { waiting: number; brokenOff: number };
   close(): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ export async function startSqs(): Promise<LocalSqs> {
       for (const wake of polls) wake();
       polls.clear();
     },
-    brokenOff: () => brokenOff,
+    receivers: () => ({ waiting: polls.size, brokenOff }),
     left: () => ({ waiting: waiting.length, received: received.size }),
     async close() {
       server.closeAllConnections();

@@ -44,6 +44,7 @@ test('an event of Batch makes the fleet look at once; others, foreign ones and n
 
 test('a worker that waits for events does not wait for them when it is to end', async () => {
   const workers = await world.startWorkers();
+  await world.until('its wait', () => sqs.receivers().waiting === 1);
   await workers.close();
-  expect(sqs.brokenOff()).toBe(1);
+  await world.until('its going', () => sqs.receivers().brokenOff === 1);
 });
