@@ -7,7 +7,9 @@ import {
 import { formatS3Url, parseS3Url, type S3Place } from '../core/s3-url.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { listPage } from './listing.ts';
+import type { Budget } from './budget.ts';
 import { observeRequests } from './observe.ts';
+import { yieldToPressure } from './pressure.ts';
 
 export interface SeenObject {
   url: string;
@@ -76,13 +78,17 @@ export interface ObjectStoreOptions {
   metrics: Metrics;
   /** For endpoints that have no host name per bucket; the SDK does it by itself where the endpoint is an IP address. */
   pathStyle: boolean;
+  /** The fleet's, for times when S3 has too much. */
+  budget?: Budget;
   /** Where S3 is, for a process whose environment does not say it; the SDK's own chain when absent. */
   endpoint?: { url: string; region: string; accessKeyId: string; secretAccessKey: string };
 }
 
-export function openObjectStore({ metrics, pathStyle, endpoint }: ObjectStoreOptions): ObjectStore {
+export function openObjectStore({ metrics, pathStyle, endpoint, budget }: ObjectStoreOptions): ObjectStore {
   const place = endpoint && { endpoint: endpoint.url, region: endpoint.region, credentials: endpoint };
   const client = new S3Client({ maxAttempts: 6, forcePathStyle: pathStyle, followRegionRedirects: true, requestHandler: REQUESTS, ...place });
+  // Outside of the count: what waits for its turn is not on its way.
+  if (budget) yieldToPressure(client, budget);
   observeRequests(client, 's3', metrics);
 
   return {

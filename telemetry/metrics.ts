@@ -87,7 +87,7 @@ function startAtZero(metrics: Metrics): void {
   for (const reason of retryReasons) metrics.retries.inc({ reason }, 0);
   for (const kind of ['single', 'array']) metrics.submissions.inc({ kind }, 0);
   for (const service of ['s3', 'batch']) metrics.pollRequests.inc({ service }, 0);
-  metrics.awsBudgetWaitSeconds.inc({ service: 'batch' }, 0);
+  for (const service of ['s3', 'batch']) metrics.awsBudgetWaitSeconds.inc({ service }, 0);
   for (const kind of jobEventKinds) metrics.jobEvents.inc({ kind }, 0);
   for (const verdict of janitorVerdicts) metrics.janitorJobs.inc({ verdict }, 0);
   for (const what of sweptKinds) metrics.swept.inc({ what }, 0);

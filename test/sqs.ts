@@ -55,6 +55,7 @@ export async function startSqs(): Promise<LocalSqs> {
       if (waiting.length === 0) {
         await new Promise<void>((resolve) => {
           polls.add(resolve);
+          response.once('close', () => polls.delete(resolve));
           setTimeout(resolve, (given.WaitTimeSeconds ?? 0) * 1000).unref();
         });
       }

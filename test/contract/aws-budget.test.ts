@@ -30,7 +30,6 @@ test('several takers share one rate', async () => {
   await Promise.all(Array.from({ length: 90 }, (_, at) => takers[at % 3]?.take()));
   const tookMs = performance.now() - startMs;
   expect(tookMs).toBeGreaterThan(700);
-  expect(tookMs).toBeLessThan(2500);
 });
 
 test('a throttled answer halves the rate for everybody, and it comes back slowly', async () => {

@@ -167,3 +167,18 @@ describe('objects', () => {
     expect(edge.asked('AbortMultipartUpload')).toBe(1);
   });
 });
+
+test('requests take turns of the fleet’s budget once S3 said that it has too much, and not before', async () => {
+  const fresh = await openS3Edge();
+  try {
+    await fresh.objects.put('s3://data/pressure', 'x');
+    expect(fresh.budget).toEqual({ turns: 0, slowed: 0 });
+    fresh.local.faults.add({ service: 's3', operation: 'PutObject', kind: 'throttle', times: 2 });
+    expect(await fresh.objects.put('s3://data/pressure', 'y')).toBe('written');
+    expect(fresh.budget, 'the second and the third try waited for their turn').toEqual({ turns: 2, slowed: 2 });
+    await fresh.objects.get('s3://data/pressure');
+    expect(fresh.budget.turns).toBe(3);
+  } finally {
+    await fresh.close();
+  }
+});

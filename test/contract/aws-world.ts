@@ -22,6 +22,8 @@ export interface BatchEdge {
   close(): Promise<void>;
 }
 
+const countingBudget = (counts: { turns: number; slowed: number }): Budget => ({ take: async () => void (counts.turns += 1), slowDown: async () => void (counts.slowed += 1) });
+
 export const SUBMIT_TIMEOUT_MS = 300;
 
 export async function openBatchEdge(plan: () => SimulatedRun = () => ({ durationMs: 0 })): Promise<BatchEdge> {
@@ -30,8 +32,7 @@ export async function openBatchEdge(plan: () => SimulatedRun = () => ({ duration
   Object.assign(process.env, credentials, { AWS_ENDPOINT_URL_BATCH: local.url });
   const metrics = createMetrics();
   const counts = { turns: 0, slowed: 0 };
-  const budget: Budget = { take: async () => void (counts.turns += 1), slowDown: async () => void (counts.slowed += 1) };
-  const batch = openBatch({ budget, metrics, submitTimeoutMs: SUBMIT_TIMEOUT_MS });
+  const batch = openBatch({ budget: countingBudget(counts), metrics, submitTimeoutMs: SUBMIT_TIMEOUT_MS });
   return {
     local, batch, metrics, budget: counts,
     asked: (operation) => local.ledger.summary().requests[`batch.${operation}`]?.count ?? 0,
@@ -47,6 +48,8 @@ export interface S3Edge {
   local: LocalS3;
   objects: ObjectStore;
   metrics: Metrics;
+  /** How often the budget was asked for a turn, and told of a throttled answer. */
+  budget: { turns: number; slowed: number };
   asked(operation: string): number;
   close(): Promise<void>;
 }
@@ -56,8 +59,10 @@ export async function openS3Edge(options: Partial<LocalS3Options> = {}): Promise
   const local = await startLocalS3({ dataFolder, createBuckets: ['data', 'other'], ...options });
   Object.assign(process.env, credentials, { AWS_ENDPOINT_URL_S3: local.url });
   const metrics = createMetrics();
-  const objects = openObjectStore({ metrics, pathStyle: true });
+  const counts = { turns: 0, slowed: 0 };
+  const objects = openObjectStore({ metrics, pathStyle: true, budget: countingBudget(counts) });
   return {
+    budget: counts,
     local, objects, metrics,
     asked: (operation) => local.ledger.summary().requests[`s3.${operation}`]?.count ?? 0,
     async close() {

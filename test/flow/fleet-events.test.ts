@@ -47,4 +47,5 @@ test('a worker that waits for events does not wait for them when it is to end', 
   await world.until('its wait', () => sqs.receivers().waiting === 1);
   await workers.close();
   await world.until('its going', () => sqs.receivers().brokenOff === 1);
+  expect(sqs.receivers().waiting).toBe(0);
 });

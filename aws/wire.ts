@@ -1,0 +1,25 @@
+/** Next to the wire, inside the SDK's retries: what is added here sees every try of every request. */
+
+type Send = (args: unknown) => Promise<unknown>;
+type Middleware = (next: Send, context: { commandName?: string }) => Send;
+
+interface Stack {
+  add(middleware: Middleware, options: { step: 'deserialize'; priority: 'low'; name: string }): void;
+}
+
+export function addNextToWire(client: { middlewareStack: unknown }, name: string, middleware: Middleware): void {
+  (client.middlewareStack as Stack).add(middleware, { step: 'deserialize', priority: 'low', name });
+}
+
+/** HTTP status of an answer, also of one that the SDK will turn into an error further up. */
+export function codeOfAnswer(output: unknown): string {
+  const { response } = output as { response?: { statusCode?: number } };
+  return response?.statusCode === undefined ? 'unknown' : String(response.statusCode);
+}
+
+/** The HTTP status where there was an answer, else the connection's error, such as ECONNRESET or TimeoutError. */
+export function codeOfError(error: unknown): string {
+  const { $metadata, $response, code, name } = error as { $metadata?: { httpStatusCode?: number }; $response?: { statusCode?: number }; code?: string; name?: string };
+  const status = $metadata?.httpStatusCode ?? $response?.statusCode;
+  return status === undefined ? (code ?? name ?? 'Error') : String(status);
+}
