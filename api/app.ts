@@ -49,6 +49,7 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
 
   await describe(app);
   await mountRoutes(app, services);
+  app.addHook('preClose', async () => services.watch.close());
   app.addHook('onClose', () => services.announcer.settle(LAST_WORDS_MS));
   return app as unknown as FastifyInstance;
 }

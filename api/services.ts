@@ -6,6 +6,7 @@ import { readTokens, type Tokens } from './auth.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { createLastKnown, type LastKnown } from './last-known.ts';
 import type { ApiParts } from './parts.ts';
+import { createTaskWatch, type TaskWatch } from './watch-tasks.ts';
 import { createTaskReader, type TaskReader } from './task-reader.ts';
 
 export interface ApiServices extends ApiParts {
@@ -16,6 +17,7 @@ export interface ApiServices extends ApiParts {
   intake: Intake;
   reader: TaskReader;
   lastKnown: LastKnown;
+  watch: TaskWatch;
 }
 
 export function createServices(parts: ApiParts): ApiServices {
@@ -28,5 +30,6 @@ export function createServices(parts: ApiParts): ApiServices {
     intake: createIntake(parts, announcer),
     reader: createTaskReader(parts),
     lastKnown: createLastKnown(),
+    watch: createTaskWatch(parts),
   };
 }

@@ -1,6 +1,8 @@
 /** GA4GH TES 1.1: make, look at, list and cancel tasks. */
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { keyOfName } from '../../core/idempotency.ts';
+import { isEnd } from '../../core/places.ts';
 import { parseTesTask } from '../../core/parse-task.ts';
 import { profiles } from '../../core/profiles/profiles.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
@@ -9,7 +11,7 @@ import { notFound, refusal } from '../errors.ts';
 import { otherRequest, readRequestKey } from '../idempotency.ts';
 import type { Api } from '../parts.ts';
 import { failures } from '../schemas/replies.ts';
-import { TesCancelReply, TesCreateReply, TesListReply, TesTaskReply, TesTaskRequest, StatesQuery, ViewQuery, type TesTaskFull, type TesTaskMinimal, type View } from '../schemas/tes.ts';
+import { TesCancelReply, TesCreateReply, TesListReply, TesTaskReply, TesTaskRequest, StatesQuery, ViewQuery, WaitQuery, type TesTaskFull, type TesTaskMinimal, type View } from '../schemas/tes.ts';
 import type { ApiServices } from '../services.ts';
 import type { StateVersion } from '../task-view.ts';
 import { ListQuery, listTasks } from '../task-list.ts';
@@ -38,12 +40,24 @@ export function tesRoutes(api: Api, services: ApiServices): void {
   });
 
   const Id = Type.Object({ id: Type.String() });
-  api.get('/tasks/:id', { schema: { tags, summary: 'Look at a task', params: Id, querystring: Type.Object({ view: ViewQuery, states: StatesQuery }), response: { 200: TesTaskReply, ...failures } } }, async (request, reply) => {
+  api.get('/tasks/:id', { schema: { tags, summary: 'Look at a task', params: Id, querystring: Type.Object({ view: ViewQuery, states: StatesQuery, wait: WaitQuery }), response: { 200: TesTaskReply, ...failures } } }, async (request, reply) => {
+    await waitForChange(services, request);
     const shown = await showTask(services, { owner: request.owner, id: request.params.id, view: request.query.view ?? 'MINIMAL', states: request.query.states ?? '1.0' });
     if (shown === undefined) return reply.code(404).send(notFound('task', request.params.id));
     if (shown.seenMs !== undefined) reply.header('x-batchwell-last-known', new Date(shown.seenMs).toISOString());
     return reply.send(shown.body);
   });
+}
+
+/** Returns at once for a task that has ended, one that is not there, and while the database is away. */
+async function waitForChange({ reader, watch }: ApiServices, request: FastifyRequest<{ Params: { id: string }; Querystring: { wait?: string } }>): Promise<void> {
+  const seconds = Number.parseInt(request.query.wait ?? '0', 10);
+  if (seconds === 0) return;
+  const standing = await reader.find(request.owner, request.params.id).catch(() => undefined);
+  if (!standing || isEnd(standing.place)) return;
+  const gone = new AbortController();
+  request.raw.socket.once('close', () => gone.abort());
+  await watch.change(standing, seconds * 1000, gone.signal);
 }
 
 interface Shown {

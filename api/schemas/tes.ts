@@ -95,4 +95,6 @@ export const views = ['MINIMAL', 'BASIC', 'FULL'] as const;
 export type View = (typeof views)[number];
 /** Other states than those of TES 1.0 make Cromwell, Nextflow and Snakemake hang. */
 export const StatesQuery = Type.Optional(Type.Enum(['1.0', '1.1'] as const, { default: '1.0', description: 'With 1.1, PREEMPTED and CANCELING are shown, too' }));
+/** Longer waits are cut by what stands between a client and the API: load balancers give up after 60 s. */
+export const WaitQuery = Type.Optional(Type.String({ pattern: '^([0-9]|[1-4][0-9]|50)s$', description: 'Answers when the task’s state changes, at the latest after so long: 0s to 50s. Not of TES' }));
 export const ViewQuery = Type.Optional(Type.Enum(views, { default: 'MINIMAL' }));
