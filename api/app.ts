@@ -46,6 +46,10 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
   app.decorateRequest('owner', '');
   logRequests(app, parts.log, parts.nowMs);
   if (services.tokens.length > 0) allowOtherOrigins(app);
+  // Before the body is read: py-tes tries its next prefix on 404 only, and sends empty bodies that call themselves JSON.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.is404) reply.callNotFound();
+  });
 
   await describe(app);
   await mountRoutes(app, services);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createPool, type Pool } from 'mysql2/promise';
+import { SERVICE_NODE_OPTIONS } from '../cli/service-memory.ts';
 import { migrateDatabase } from '../db/client.ts';
 import { startMariadb } from '../local/services/mariadb.ts';
 import { startRedis } from '../local/services/redis.ts';
@@ -92,7 +93,7 @@ async function open(options: WorldOptions, opened: (() => Promise<unknown>)[], c
   const env = {
     AWS_ENDPOINT_URL_S3: s3Url, AWS_ENDPOINT_URL_BATCH: batchUrl, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local',
     DATABASE_URL: mariadb.url, REDIS_URL: redisServer.url, BATCHWELL_METRICS_PORT: '0', PORT: '0', BATCHWELL_LOG_LEVEL: 'warn', BATCHWELL_JOB_QUEUE: QUEUE,
-    ...options.env,
+    NODE_OPTIONS: SERVICE_NODE_OPTIONS, ...options.env,
   };
   const nodeFlags = options.profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profileFolder}`];
   const api = startChild('api-process.ts', { env, nodeFlags });

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { ServerNotReady } from '../local/services/owned-server.ts';
 import { startOnPort } from '../local/services/ports.ts';
 import { startProgram, type Part, type Parts } from './parts.ts';
+import { SERVICE_NODE_OPTIONS } from './service-memory.ts';
 
 /** Where a stack lives. */
 export interface StackPlace {
@@ -66,10 +67,13 @@ export interface WantedPort {
   preferredPort?: number;
 }
 
+/** What the user says of Node's memory holds. */
+const asService = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({ NODE_OPTIONS: SERVICE_NODE_OPTIONS, ...environment });
+
 /** Returns the API's url. */
 export async function startApiProgram(place: StackPlace, environment: NodeJS.ProcessEnv, wanted: WantedPort): Promise<string> {
   const startOn = (port: number): Promise<string> =>
-    start(place, { title: 'the API', name: 'api', script: 'cli/main.ts', args: ['api'], environment: { ...environment, HOST: '127.0.0.1', PORT: String(port) } });
+    start(place, { title: 'the API', name: 'api', script: 'cli/main.ts', args: ['api'], environment: { ...asService(environment), HOST: '127.0.0.1', PORT: String(port) } });
   if (wanted.port !== undefined || wanted.preferredPort === undefined) return startOnPort(wanted.port, startOn);
   try {
     return await startOn(wanted.preferredPort);
@@ -82,4 +86,4 @@ export async function startApiProgram(place: StackPlace, environment: NodeJS.Pro
 /** Returns the url of the worker's metrics. */
 export const startWorkerProgram = (place: StackPlace, environment: NodeJS.ProcessEnv, number: number): Promise<string> =>
   startOnPort(undefined, (port) =>
-    start(place, { title: `worker ${number}`, name: `worker-${number}`, script: 'cli/main.ts', args: ['worker'], environment: { ...environment, BATCHWELL_METRICS_PORT: String(port) } }));
+    start(place, { title: `worker ${number}`, name: `worker-${number}`, script: 'cli/main.ts', args: ['worker'], environment: { ...asService(environment), BATCHWELL_METRICS_PORT: String(port) } }));

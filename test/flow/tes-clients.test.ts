@@ -49,6 +49,14 @@ describe('py-tes', () => {
     for (const path of ['/ga4gh/tes/v2/tasks', '/tasks', '/service-info']) expect((await guarded.call('GET', path)).status).toBe(404);
   });
 
+  test('cancels with an empty body that calls itself JSON, and finds out by 404 that a prefix is not served', async () => {
+    const id = await post(simple);
+    for (const [path, status] of [['/ga4gh/tes/ga4gh/tes/v1', 404], ['/ga4gh/tes/v2', 404], [TES, 200]] as const) {
+      const answer = await fetch(`${world.url}${path}/tasks/${id}:cancel`, { method: 'POST', headers: { 'content-type': 'application/json' } });
+      expect([path, answer.status]).toEqual([path, status]);
+    }
+  });
+
   test('refuses replies with a field that it does not know', async () => {
     const id = await post({ ...simple, name: 'n', tags: { a: 'b' }, inputs: [{ content: 'x', path: '/x' }], resources: { backend_parameters: { queue: 'q' } } });
     for (const view of ['MINIMAL', 'BASIC', 'FULL']) expect(violations('tesTask', (await world.call('GET', `${TES}/tasks/${id}?view=${view}`)).json, view)).toEqual([]);

@@ -1,0 +1,41 @@
+/**
+ * Python clients in a virtual environment of their own, kept in .batchwell/interop. The machine's own python3 is taken and not
+ * one of a version manager: tasks run it, too, and see what the system has installed.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const ownFolder = fileURLToPath(new URL('../../.batchwell/interop', import.meta.url));
+/** Without a container engine a task sees the system's folders, and nothing of this one. */
+const systemFolder = '/opt/batchwell-interop';
+const PYTHON = '/usr/bin/python3';
+
+/** Where the programs of the packages are, or why they cannot be had here. */
+export type PythonTools = { bin: string } | { why: string };
+
+/**
+ * @param packages as pip takes them, with their versions
+ * @param forTasks whether tasks run them, too
+ */
+export async function pythonTools(name: string, packages: readonly string[], forTasks = false): Promise<PythonTools> {
+  const folder = forTasks ? systemFolder : ownFolder;
+  const home = join(folder, name);
+  const stamp = join(home, 'packages');
+  const bin = join(home, 'bin');
+  if (existsSync(stamp) && (await readFile(stamp, 'utf8')) === packages.join('\n')) return { bin };
+  try {
+    await rm(home, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    await run(PYTHON, ['-m', 'venv', home]);
+    await run(join(bin, 'pip'), ['install', '--quiet', ...packages]);
+    await writeFile(stamp, packages.join('\n'));
+    return { bin };
+  } catch (error) {
+    return { why: `${name} could not be installed with ${PYTHON} (on Debian it needs python3-venv, and a registry): ${String(error).slice(0, 400)}` };
+  }
+}
