@@ -15,6 +15,8 @@ import { healthRoutes } from './routes/health.ts';
 import { scatterCancelRoutes, scatterRoutes } from './routes/scatters.ts';
 import { serviceInfoRoutes } from './routes/service-info.ts';
 import { taskTextRoutes } from './routes/task-texts.ts';
+import { timelineRoutes } from './routes/timeline.ts';
+import { validateRoutes } from './routes/validate.ts';
 import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
 import { createServices, type ApiServices } from './services.ts';
 
@@ -93,6 +95,8 @@ async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
       taskTextRoutes(api, services);
       cacheRoutes(api, services);
       bulkCancelRoutes(api, services);
+      timelineRoutes(api, services);
+      validateRoutes(api, services);
       await api.register(async (cancels: Api) => {
         takeAnyBody(cancels);
         scatterCancelRoutes(cancels, services);

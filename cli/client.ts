@@ -39,6 +39,11 @@ export interface ScatterView {
   ended: boolean;
 }
 
+export interface Timeline {
+  /** RFC 3339; a span without `to` lasts. */
+  spans: { what: string; attempt?: number; from: string; to?: string; ms: number }[];
+}
+
 export interface CacheExplanation {
   /** One sentence. */
   verdict: string;
@@ -96,6 +101,8 @@ export interface Client {
   cancelScatter(id: string): Promise<{ cancelled: number }>;
   log(id: string, options: { stream: 'stdout' | 'stderr'; executor: number }): Promise<string>;
   script(id: string): Promise<string>;
+  /** Where its time went. */
+  timeline(task: string): Promise<Timeline>;
   explainCache(id: string, other?: string): Promise<CacheExplanation>;
 }
 
@@ -135,6 +142,7 @@ export function connectApi({ url, token }: { url: string; token?: string | undef
     cancelScatter: (scatter) => json(`/v1/scatters/${id(scatter)}:cancel`, { method: 'POST', json: {} }),
     log: (task, { stream, executor }) => text(`/v1/tasks/${id(task)}/logs`, { query: { stream, executor } }),
     script: (task) => text(`/v1/tasks/${id(task)}/script`),
+    timeline: (task) => json(`/v1/tasks/${id(task)}/timeline`),
     explainCache: (task, other) => json(`/v1/tasks/${id(task)}/cache-explanation`, { query: { other } }),
   };
 }

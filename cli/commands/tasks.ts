@@ -1,7 +1,8 @@
-/** `status`, `logs`, `script` and `cancel`: looking at what runs, and ending it. */
+/** `status`, `logs`, `script`, `timeline` and `cancel`: looking at what runs, and ending it. */
 import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
 import { printJson, printLine, type Terminal } from '../terminal.ts';
+import { formatDuration, formatTable } from '../table.ts';
 import { connect, isScatterId, wholeNumber, withConnection, type ConnectionOptions } from './connection.ts';
 import { exitOfScatter, exitOfTask, showScatter, showTask, showTasks } from './views.ts';
 
@@ -37,6 +38,12 @@ export function addTaskCommands({ program, terminal, act }: CommandParts): void 
       .command('script <task>')
       .description('the shell script that says everything the task does')
       .action(act((id: string, options: ConnectionOptions) => script(id, options, terminal))),
+  );
+  withConnection(
+    program
+      .command('timeline <task>')
+      .description('where the time of the task went, span by span')
+      .action(act((id: string, options: ConnectionOptions) => timeline(id, options, terminal))),
   );
   withConnection(
     program
@@ -88,6 +95,19 @@ async function script(id: string, options: ConnectionOptions, terminal: Terminal
   const text = await connect(options, terminal).script(id);
   if (options.json) printJson(terminal, { id, script: text });
   else terminal.out.write(text);
+  return exitCodes.ok;
+}
+
+async function timeline(id: string, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
+  needTask(id, 'timeline');
+  const found = await connect(options, terminal).timeline(id);
+  if (options.json) printJson(terminal, found);
+  else printLine(terminal.out, formatTable([
+    { heading: 'SPAN', value: ({ what }) => what },
+    { heading: 'ATTEMPT', value: ({ attempt }) => attempt },
+    { heading: 'FROM', value: ({ from }) => from },
+    { heading: 'TOOK', value: ({ to, ms }) => `${formatDuration(ms)}${to === undefined ? ' so far' : ''}` },
+  ], found.spans));
   return exitCodes.ok;
 }
 

@@ -61,7 +61,7 @@ describe('wrong use ends with 2 and says what was expected', () => {
 it('every command explains itself', async () => {
   const { out, code } = await run(['--help']);
   expect(code).toBe(0);
-  const commands = ['demo', 'up', 'api', 'worker', 'migrate', 'submit', 'scatter', 'status', 'logs', 'script', 'cancel', 'cache'];
+  const commands = ['demo', 'up', 'api', 'worker', 'migrate', 'submit', 'scatter', 'status', 'logs', 'script', 'timeline', 'cancel', 'cache'];
   for (const command of commands) {
     expect(out).toMatch(new RegExp(`^  ${command}\\b.*  \\S`, 'm'));
     const help = await run([command, '--help']);
@@ -229,6 +229,18 @@ describe('looking', () => {
     expect((await run(['logs', 'task-1-aaaaaa', '--stderr', '--executor', '1'], { api })).out).toBe(log);
     expect(api.asked[0]!.path).toBe('/v1/tasks/task-1-aaaaaa/logs?stream=stderr&executor=1');
     expect((await run(['script', 'task-1-aaaaaa'], { api })).out).toBe('#!/bin/sh\n');
+  });
+
+  it('timeline is a table of spans; one that lasts says so', async () => {
+    const spans = [{ what: 'checked', from: '2026-01-01T00:00:00.000Z', to: '2026-01-01T00:00:01.500Z', ms: 1500 }, { what: 'in-batch', attempt: 1, from: '2026-01-01T00:00:01.500Z', ms: 61_000 }];
+    api = await startFakeApi({ 'GET /v1/tasks/task-1-aaaaaa/timeline': { body: { spans } } });
+    const { out, code } = await run(['timeline', 'task-1-aaaaaa'], { api });
+    expect(code).toBe(0);
+    expect(out).toMatch(/SPAN +ATTEMPT +FROM +TOOK
+checked +2026-01-01T00:00:00\.000Z +1\.5 s
+in-batch +1 +2026-01-01T00:00:01\.500Z +.* so far
+/);
+    expect(JSON.parse((await run(['timeline', 'task-1-aaaaaa', '--json'], { api })).out)).toEqual({ spans });
   });
 
   it('cancel goes to the kind of thing that the id names, and tells what had ended already', async () => {

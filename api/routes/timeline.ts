@@ -1,0 +1,38 @@
+/** Where a task's time went. */
+import { Type } from 'typebox';
+import { spanNames, timelineOf } from '../../core/timeline.ts';
+import { readAttempts, readDetails } from '../../db/task-views.ts';
+import { notFound } from '../errors.ts';
+import type { Api } from '../parts.ts';
+import { failures } from '../schemas/replies.ts';
+import type { ApiServices } from '../services.ts';
+
+const Reply = Type.Object({
+  spans: Type.Array(
+    Type.Object({
+      what: Type.Enum(spanNames, { description: 'checked: cache-check and stage-script. packed: until Batch gave a job id. in-batch: until the container started. end-unseen: until its end was noticed' }),
+      attempt: Type.Optional(Type.Integer()),
+      from: Type.String({ description: 'RFC 3339' }),
+      to: Type.Optional(Type.String({ description: 'Absent while it lasts' })),
+      ms: Type.Integer({ description: 'So far, while it lasts' }),
+    }),
+    { description: 'One after the other. What a container tells is by its host’s clock' },
+  ),
+});
+
+export function timelineRoutes(api: Api, { database, reader, nowMs }: ApiServices): void {
+  const schema = { tags: ['Tasks'], summary: 'Where the time of a task went', params: Type.Object({ id: Type.String() }), response: { 200: Reply, ...failures } };
+  api.get('/tasks/:id/timeline', { schema }, async (request, reply) => {
+    const task = await reader.find(request.owner, request.params.id);
+    const [detail] = task ? await readDetails(database.pool, [task.id]) : [];
+    if (!detail) return reply.code(404).send(notFound('task', request.params.id));
+    const attempts = (await readAttempts(database.pool, [detail.id])).toReversed();
+    const spans = timelineOf({ ...detail, attempts: attempts.map(({ result, ...attempt }) => ({ ...attempt, ran: result && { startedMs: result.startedMs, endedMs: result.endedMs } })) });
+    const now = nowMs();
+    return {
+      spans: spans.map(({ what, attempt, fromMs, toMs }) => ({
+        what, ...(attempt !== undefined && { attempt }), from: new Date(fromMs).toISOString(), ...(toMs !== undefined && { to: new Date(toMs).toISOString() }), ms: Math.max(0, (toMs ?? now) - fromMs),
+      })),
+    };
+  });
+}

@@ -1,0 +1,63 @@
+/** A dry run: what would come of a task. Nothing is stored, nothing is submitted. */
+import { Type } from 'typebox';
+import { fingerprintOf } from '../../core/fingerprint.ts';
+import { definitionContent, schedulingOf } from '../../core/job-definition.ts';
+import { parseTesTask } from '../../core/parse-task.ts';
+import { profileNames } from '../../core/profiles/profiles.ts';
+import { renderScript, renderValues } from '../../core/script.ts';
+import { cacheModes, type NewTask } from '../../core/task.ts';
+import { splitTask } from '../../core/template.ts';
+import { readEntryOf } from '../../db/call-cache.ts';
+import { readTaskIds } from '../../db/task-views.ts';
+import { refusal } from '../errors.ts';
+import type { Api } from '../parts.ts';
+import { failures } from '../schemas/replies.ts';
+import { TesTaskRequest } from '../schemas/tes.ts';
+import type { ApiServices } from '../services.ts';
+
+const Reply = Type.Object({
+  warnings: Type.Array(Type.String()),
+  client: Type.Enum(profileNames),
+  queue: Type.String({ description: 'Batch job queue' }),
+  job_definition: Type.Any({ description: 'The request of RegisterJobDefinition, but for its name' }),
+  script: Type.String({ description: 'The exact text that would run' }),
+  cache: Type.Object({
+    mode: Type.Enum(cacheModes),
+    verdict: Type.Enum(['off', 'unreadable-input', 'miss', 'hit'] as const),
+    unreadable_inputs: Type.Array(Type.String()),
+    entry_of: Type.Optional(Type.String({ description: 'The task whose outputs would be taken' })),
+  }),
+});
+
+export function validateRoutes(api: Api, services: ApiServices): void {
+  const { config, taskDefaults } = services;
+  const schema = { tags: ['Tasks'], summary: 'What would come of a task; nothing is stored', body: TesTaskRequest, response: { 200: Reply, ...failures } };
+  api.post('/tasks::validate', { schema }, async (request, reply) => {
+    const read = parseTesTask(request.body, taskDefaults);
+    if ('problems' in read) return reply.code(400).send(refusal(read.problems));
+    const { resources, executors } = read.task.spec;
+    return {
+      warnings: read.warnings,
+      client: read.task.profile,
+      queue: schedulingOf(resources, { jobQueue: config.jobQueue, share: config.share, owner: request.owner }).queue,
+      job_definition: definitionContent(executors[0]?.image ?? '', resources, { jobRole: config.jobRole, hostFolder: config.hostFolder, memoryGrowths: 0 }),
+      script: scriptOf(read.task),
+      cache: await cacheVerdict(services, request.owner, read.task),
+    };
+  });
+}
+
+function scriptOf({ spec }: NewTask): string {
+  const { template, values } = splitTask(spec);
+  return renderValues(template, values) + renderScript(template);
+}
+
+async function cacheVerdict({ database, describeCalls }: ApiServices, owner: string, { cache: mode, spec, profile }: NewTask) {
+  if (mode === 'off') return { mode, verdict: 'off' as const, unreadable_inputs: [] };
+  const [described] = await describeCalls([{ spec, profile }]);
+  if (!described?.components) return { mode, verdict: 'unreadable-input' as const, unreadable_inputs: described?.unreadable ?? [] };
+  const entry = await readEntryOf(database, { domain: owner, fingerprint: fingerprintOf(described.components) });
+  const isHit = entry?.invalidReason === null;
+  const taskId = isHit ? (await readTaskIds(database.pool, [entry.taskId])).get(entry.taskId) : undefined;
+  return { mode, verdict: isHit ? ('hit' as const) : ('miss' as const), unreadable_inputs: [], ...(taskId !== undefined && { entry_of: taskId }) };
+}
