@@ -236,10 +236,10 @@ describe('looking', () => {
     api = await startFakeApi({ 'GET /v1/tasks/task-1-aaaaaa/timeline': { body: { spans } } });
     const { out, code } = await run(['timeline', 'task-1-aaaaaa'], { api });
     expect(code).toBe(0);
-    expect(out).toMatch(/SPAN +ATTEMPT +FROM +TOOK
-checked +2026-01-01T00:00:00\.000Z +1\.5 s
-in-batch +1 +2026-01-01T00:00:01\.500Z +.* so far
-/);
+    const [head, first, second] = out.split('\n').map((line) => line.split(/  +/));
+    expect(head).toEqual(['SPAN', 'ATTEMPT', 'FROM', 'TOOK']);
+    expect(first).toEqual(['checked', expect.stringContaining('2026-01-01T00:00:00.000Z'), '1.5 s']);
+    expect(second?.at(-1)).toMatch(/ so far$/);
     expect(JSON.parse((await run(['timeline', 'task-1-aaaaaa', '--json'], { api })).out)).toEqual({ spans });
   });
 
