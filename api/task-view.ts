@@ -1,5 +1,6 @@
 /** A task as TES shows it. Only values in, a value out. */
 import { profiles } from '../core/profiles/profiles.ts';
+import { hideSecrets } from '../core/secrets.ts';
 import { joinUrl } from '../core/s3-url.ts';
 import type { ExecutorResult } from '../core/result.ts';
 import { publicId } from '../core/ids.ts';
@@ -61,7 +62,7 @@ export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
     inputs: spec.inputs.map((input) => viewInput(input, full)),
     outputs: spec.outputs,
     resources: viewResources(spec),
-    executors: spec.executors,
+    executors: hideSecrets(spec).executors,
     ...(spec.volumes.length > 0 && { volumes: spec.volumes }),
     tags: detail.tags,
     logs: viewLogs(facts, options),

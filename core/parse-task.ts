@@ -5,7 +5,7 @@
 import { CONTAINER_PATH, containerPath, hasWildcard } from './container-path.ts';
 import { inputUrlProblem, outputUrlProblem, type UrlRule } from './file-url.ts';
 import { parseResources } from './parse-resources.ts';
-import { mapPaths, type PathMap } from './path-map.ts';
+import { mapPath, mapPaths, type PathMap } from './path-map.ts';
 import { problemAt, type Problem } from './problems.ts';
 import type { SentTask } from './profiles/profile.ts';
 import { profileNames, profiles, recogniseClient, type ProfileName } from './profiles/profiles.ts';
@@ -44,6 +44,8 @@ export interface TaskDefaults {
   cache: CacheMode;
   /** Where paths of a client's file system lie in S3. */
   pathMap?: PathMap;
+  /** Url prefixes that are Batchwell's own: scripts, manifests, logs and results of every task. */
+  ownUrls?: readonly string[];
 }
 
 /** All problems of a task at once, or the task. */
@@ -67,6 +69,7 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   const { resources, cache, warnings } = parseResources(reader);
   const mode = cache ?? cacheTag(tags, problems) ?? defaults.cache;
   const named = profileTag(tags, problems);
+  refuseOwnUrls({ inputs, outputs }, defaults, problems);
   if (problems.length > 0) return { problems };
 
   const { profile, spec } = asClientMeans({ name, description, tags, spec: mapPaths({ inputs, outputs, executors, resources, volumes }, defaults.pathMap) }, named);
@@ -200,6 +203,16 @@ function refuseSharedPaths(inputs: readonly InputOf<string>[], problems: Problem
       problems.push(problemAt(`inputs[${index}].path`, `a path of its own; inputs[${earlier}] has the same`, input.path));
     }
   });
+}
+
+/** Whoever could write there would write other tasks' results, and whoever could read there, their values. */
+function refuseOwnUrls(files: Pick<TaskSpec, 'inputs' | 'outputs'>, { ownUrls = [], pathMap = new Map() }: TaskDefaults, problems: Problem[]): void {
+  for (const list of ['inputs', 'outputs'] as const) {
+    files[list].forEach(({ url = '' }, index) => {
+      const mapped = mapPath(url, pathMap);
+      if (ownUrls.some((own) => mapped.startsWith(own) || (own.startsWith(mapped) && mapped.endsWith('/')))) problems.push(problemAt(`${list}[${index}].url`, 'a url outside of Batchwell’s own scripts/ and submissions/', url));
+    });
+  }
 }
 
 /** A task runs in one container (docs/adr/0007-one-image-per-task.md). */

@@ -3,6 +3,9 @@
 /** Array index as it stands in keys: five digits, so that S3's order is the array's order. */
 export const indexInKey = (index: number): string => String(index).padStart(5, '0');
 
+/** What tasks may neither read nor write by their own urls. */
+export const OWN_FOLDERS = ['scripts/', 'submissions/'] as const;
+
 export const scriptKey = (sha256: string): string => `scripts/${sha256}.sh`;
 
 /** Everything of one submission lies under this prefix; it is what the container is told. */

@@ -73,7 +73,7 @@ export function readHead(from: Source, defaults: TaskDefaults): ScatterHead {
   const mode = cacheModes.find((one) => one === cache);
   if (cache !== undefined && mode === undefined) from.problems.push(problemAt('cache', `one of ${cacheModes.join(', ')}`, cache));
   const tags = textMapOf(from, 'tags', TAG_RULES);
-  return { name: textOf(from, 'name', { longest: 255 }) ?? '', tags, cache: mode ?? cacheTag(tags, from.problems) ?? defaults.cache, ...(defaults.pathMap && { pathMap: defaults.pathMap }) };
+  return { name: textOf(from, 'name', { longest: 255 }) ?? '', tags, cache: mode ?? cacheTag(tags, from.problems) ?? defaults.cache, ...(defaults.pathMap && { pathMap: defaults.pathMap }), ...(defaults.ownUrls && { ownUrls: defaults.ownUrls }) };
 }
 
 function readRows(body: Source): unknown[] {

@@ -1,6 +1,8 @@
 /** What a task printed, and what it ran, as plain text. */
 import { Type } from 'typebox';
 import { renderScript, renderValues } from '../../core/script.ts';
+import { hideSecretValues } from '../../core/secrets.ts';
+import type { SplitTask } from '../../core/template.ts';
 import { failure, notFound } from '../errors.ts';
 import type { Api } from '../parts.ts';
 import { failures } from '../schemas/replies.ts';
@@ -16,6 +18,12 @@ const LogQuery = Type.Object({
 const PLAIN = 'text/plain; charset=utf-8';
 const plain = { 200: { description: 'The text', content: { 'text/plain': { schema: Type.String() } } }, ...failures };
 
+/** The text that a task runs, but for secrets. */
+export function showScript(task: SplitTask): string {
+  const { template, values } = hideSecretValues(task);
+  return renderValues(template, values) + renderScript(template);
+}
+
 export function taskTextRoutes(api: Api, { reader }: ApiServices): void {
   api.get('/tasks/:id/logs', { schema: { tags, summary: 'The end of stdout or stderr of the latest attempt', params: Id, querystring: LogQuery, response: plain } }, async (request, reply) => {
     const { stream = 'stdout', executor = 0, tail_bytes: mostBytes = 1024 ** 2 } = request.query;
@@ -26,10 +34,10 @@ export function taskTextRoutes(api: Api, { reader }: ApiServices): void {
     return reply.type(PLAIN).send(log.toString('utf8'));
   });
 
-  api.get('/tasks/:id/script', { schema: { tags, summary: 'The exact text that the task runs', params: Id, response: plain } }, async (request, reply) => {
+  api.get('/tasks/:id/script', { schema: { tags, summary: 'The exact text that the task runs, but for secrets', params: Id, response: plain } }, async (request, reply) => {
     const task = await reader.find(request.owner, request.params.id);
     const filled = task && (await reader.readFilled(task.id));
     if (!filled) return reply.code(404).send(notFound('task', request.params.id));
-    return reply.type(PLAIN).send(renderValues(filled.template, filled.values) + renderScript(filled.template));
+    return reply.type(PLAIN).send(showScript(filled));
   });
 }

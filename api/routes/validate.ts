@@ -4,7 +4,6 @@ import { fingerprintOf } from '../../core/fingerprint.ts';
 import { definitionContent, schedulingOf } from '../../core/job-definition.ts';
 import { parseTesTask } from '../../core/parse-task.ts';
 import { profileNames } from '../../core/profiles/profiles.ts';
-import { renderScript, renderValues } from '../../core/script.ts';
 import { cacheModes, type NewTask } from '../../core/task.ts';
 import { splitTask } from '../../core/template.ts';
 import { readEntryOf } from '../../db/call-cache.ts';
@@ -14,13 +13,14 @@ import type { Api } from '../parts.ts';
 import { failures } from '../schemas/replies.ts';
 import { TesTaskRequest } from '../schemas/tes.ts';
 import type { ApiServices } from '../services.ts';
+import { showScript } from './task-texts.ts';
 
 const Reply = Type.Object({
   warnings: Type.Array(Type.String()),
   client: Type.Enum(profileNames),
   queue: Type.String({ description: 'Batch job queue' }),
   job_definition: Type.Any({ description: 'The request of RegisterJobDefinition, but for its name' }),
-  script: Type.String({ description: 'The exact text that would run' }),
+  script: Type.String({ description: 'The exact text that would run, but for secrets' }),
   cache: Type.Object({
     mode: Type.Enum(cacheModes),
     verdict: Type.Enum(['off', 'unreadable-input', 'miss', 'hit'] as const),
@@ -41,15 +41,10 @@ export function validateRoutes(api: Api, services: ApiServices): void {
       client: read.task.profile,
       queue: schedulingOf(resources, { jobQueue: config.jobQueue, share: config.share, owner: request.owner }).queue,
       job_definition: definitionContent(executors[0]?.image ?? '', resources, { jobRole: config.jobRole, hostFolder: config.hostFolder, memoryGrowths: 0 }),
-      script: scriptOf(read.task),
+      script: showScript(splitTask(read.task.spec)),
       cache: await cacheVerdict(services, request.owner, read.task),
     };
   });
-}
-
-function scriptOf({ spec }: NewTask): string {
-  const { template, values } = splitTask(spec);
-  return renderValues(template, values) + renderScript(template);
 }
 
 async function cacheVerdict({ database, describeCalls }: ApiServices, owner: string, { cache: mode, spec, profile }: NewTask) {

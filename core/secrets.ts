@@ -1,0 +1,31 @@
+/** Values of variables that by their name hold a secret: the container gets them, and nobody sees them again. */
+import type { TaskOf } from './task.ts';
+import type { SplitTask } from './template.ts';
+
+const SECRET_NAME = /SECRET|TOKEN|PASSW(OR)?D|PASSPHRASE|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY|API_?KEY|AUTHORIZATION/i;
+
+export const isSecretName = (name: string): boolean => SECRET_NAME.test(name);
+
+export const HIDDEN = '(hidden)';
+
+function changeSecrets<S>(task: TaskOf<S>, change: (value: S) => S): TaskOf<S> {
+  return {
+    ...task,
+    executors: task.executors.map((executor) =>
+      executor.env ? { ...executor, env: Object.fromEntries(Object.entries(executor.env).map(([name, value]) => [name, isSecretName(name) ? change(value) : value])) } : executor),
+  };
+}
+
+/** The task as it may be shown. */
+export const hideSecrets = (spec: TaskOf<string>): TaskOf<string> => changeSecrets(spec, () => HIDDEN);
+
+/** A template and its values as they may be shown; what is no secret stands where it stood. */
+export function hideSecretValues({ template, values }: SplitTask): SplitTask {
+  const hidden = new Set<number>();
+  const shown = changeSecrets(template, (text) => {
+    if (typeof text === 'string') return HIDDEN;
+    hidden.add(text.slot);
+    return text;
+  });
+  return { template: shown, values: values.map((value, slot) => (hidden.has(slot) ? HIDDEN : value)) };
+}
