@@ -115,10 +115,13 @@ async function uploadOutput(uploader: Uploader, output: DeclaredOutput, position
     return { failure, subject: output.url };
   }
   if (!found) return 'missing';
-  const ended = await Promise.allSettled(found.map((file) => uploadOne(uploader, file, joinUrl(output.url, file.path), fetched)));
+  // Whoever watches the folder itself (Cromwell's config backend) takes its rc for the end.
+  const [others, rc] = [found.filter(({ path }) => path !== 'rc'), found.filter(({ path }) => path === 'rc')];
+  const upload = (files: readonly FoundFile[]) => Promise.allSettled(files.map((file) => uploadOne(uploader, file, joinUrl(output.url, file.path), fetched)));
+  const ended = [...(await upload(others)), ...(await upload(rc))];
   const files: UploadedFile[] = [];
   for (const [at, one] of ended.entries()) {
-    const path = found[at]?.path ?? '';
+    const path = [...others, ...rc][at]?.path ?? '';
     if (one.status === 'rejected') return { failure: one.reason, subject: joinUrl(output.url, path) };
     files.push({ output: position, path, ...one.value });
   }
