@@ -99,16 +99,6 @@ describe('a task that ends well', () => {
 
 const command = (script: string, folder: string, more: object = {}) => ({ ...shell(script), workdir: folder, ...more });
 
-test('of a folder that goes out, its rc goes last: who watches the folder takes it for the end', async () => {
-  await world.submit(emptyTask({
-    outputs: [{ url: 's3://out/execution', path: `${world.folder}/execution`, type: 'DIRECTORY' }],
-    executors: [command('mkdir execution && cd execution && echo 0 > rc && mkdir z && for i in 1 2 3 4 5 6 7 8; do head -c 200000 /dev/zero > z/$i; done', world.folder)],
-  }));
-  expect((await run()).code).toBe(0);
-  const writes = world.s3.requests.filter((request) => request.startsWith('PUT out/'));
-  expect([writes.length, writes.at(-1)]).toEqual([9, 'PUT out/execution/rc']);
-});
-
 describe('a task that fails', () => {
   test('an executor’s failure is its exit code, with its logs in S3, and no output is written', async () => {
     await world.submit(emptyTask({
