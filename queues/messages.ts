@@ -23,6 +23,16 @@ export function taskNudges(stage: 'cache-check' | 'stage-script' | 'finalize', t
   return nudges;
 }
 
+/** The same nudges in as few messages as there can be. */
+export function joinNudges(nudges: readonly Nudge[], chunkSize: number): Nudge[] {
+  const joined: Nudge[] = [];
+  for (const stage of ['cache-check', 'stage-script', 'finalize'] as const) {
+    joined.push(...taskNudges(stage, nudges.flatMap((nudge) => (nudge.stage === stage ? nudge.message.tasks : [])), chunkSize));
+  }
+  const others = new Map(nudges.flatMap((nudge): [string, Nudge][] => ('tasks' in nudge.message ? [] : [[JSON.stringify(nudge), nudge]])));
+  return [...joined, ...others.values()];
+}
+
 /** From so many tasks on a message is part of something wide. */
 const WIDE = 100;
 

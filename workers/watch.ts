@@ -42,8 +42,8 @@ export interface ResultsWanted {
 const NONE: ReadonlySet<number> = new Set();
 
 /**
- * The result records from `firstOpen` on by array index, a listing's page (1,000) at a time: all of 10,000 at once cost a
- * worker 100 MB. Records too long for a key are fetched.
+ * The result records from `firstOpen` on by array index, a listing's page (1,000) at a time. Records too long for a key are
+ * fetched.
  */
 export async function* seeResults(fleet: Fleet, submission: SubmissionRow, { firstOpen, known = NONE }: ResultsWanted): AsyncGenerator<Map<number, SeenResult>> {
   const folder = fleet.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.results);

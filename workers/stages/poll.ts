@@ -6,7 +6,7 @@ import type { SeenResult } from '../../core/result.ts';
 import { endedCount, hasEnded, hasRun, isForgotten, nextLookMs, waitingReasonOf } from '../../core/watching.ts';
 import { countOpenAttempts, readOpenAttempts, readOpenAttemptsAt, type OpenAttempt, type OpenCount } from '../../db/attempts.ts';
 import { adoptJob, endSubmissions, markSeenRunning, noteWaitingReason, postponeSubmissions, readRunning, type SubmissionRow } from '../../db/submissions.ts';
-import type { Messages, Nudge } from '../../queues/messages.ts';
+import { joinNudges, type Messages, type Nudge } from '../../queues/messages.ts';
 import { batchStatuses } from '../../telemetry/metrics.ts';
 import { applyPolled, type PolledAttempt } from '../apply-polled.ts';
 import { endCancelledJobs } from '../end-cancelled.ts';
@@ -48,7 +48,7 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   await postponeSubmissions(pool, running.map(({ id }) => id), dueAfter(nowMs, fleet.config.stallMs));
   await endSubmissions(pool, running.map(({ id }) => id), nowMs);
   if (next.length > 0) memory.lastEndMs = nowMs;
-  return { do: 'wait', waitMs: pace(fleet, { running, lastEndMs: memory.lastEndMs, nowMs }), next };
+  return { do: 'wait', waitMs: pace(fleet, { running, lastEndMs: memory.lastEndMs, nowMs }), next: joinNudges(next, fleet.config.chunkSize) };
 }
 
 function pace({ config }: Fleet, { running, lastEndMs, nowMs }: { running: readonly SubmissionRow[]; lastEndMs: number; nowMs: number }): number {
@@ -103,15 +103,25 @@ async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, co
 
   const next: Nudge[] = [];
   let ended = submission.size - count.open;
-  for await (const results of seeResults(fleet, submission, { firstOpen: count.firstOpen, known })) {
+  const results = new Map<number, SeenResult>();
+  const writeResults = async (): Promise<void> => {
     fleet.step('poll.results-read');
     const polled = (await readOpenAttemptsAt(pool, submission.id, [...results.keys()])).flatMap((attempt) => judge(fleet, attempt, { result: results.get(attempt.arrayIndex) }));
-    next.push(...(await write(fleet, polled, known)));
+    results.clear();
     ended += polled.length;
+    next.push(...(await write(fleet, polled, known)));
+  };
+  for await (const page of seeResults(fleet, submission, { firstOpen: count.firstOpen, known })) {
+    for (const [index, result] of page) results.set(index, result);
+    if (results.size >= RESULTS_PER_WRITE) await writeResults();
   }
+  await writeResults();
   if (endedCount(job) > ended) next.push(...(await write(fleet, await readWithoutRecord(fleet, submission, job), known)));
   return next;
 }
+
+/** All of 10,000 at once cost a worker 100 MB; a page with a few new ones is no transaction worth. */
+const RESULTS_PER_WRITE = 1000;
 
 async function write(fleet: Fleet, polled: readonly PolledAttempt[], known: Set<number>): Promise<Nudge[]> {
   if (polled.length === 0) return [];
