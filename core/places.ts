@@ -24,7 +24,7 @@ export const moves = {
   staged: { from: ['stage-script'], to: 'submit', when: 'its script lies in S3' },
   submitted: { from: ['submit'], to: 'poll', when: 'Batch gave a job id' },
   ended: { from: ['poll'], to: 'finalize', when: 'a result record or a final failure was seen' },
-  again: { from: ['poll'], to: 'submit', when: 'spot loss or out of memory, within its budget' },
+  again: { from: ['poll'], to: 'submit', when: 'spot loss, want of memory or trouble that passes, within its budget' },
   'hit-lost': { from: ['finalize'], to: 'stage-script', when: 'the entry’s outputs were gone' },
   finish: { from: ['finalize'], to: 'done', when: 'every executor ended well and the outputs are in place' },
   fail: { from: [...stages], to: 'failed', when: 'a failure that no retry mends' },
