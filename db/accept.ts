@@ -5,7 +5,7 @@ import { sha256 } from '../core/ids.ts';
 import type { NewTask } from '../core/task.ts';
 import { hoistConstants, splitTask, type Template } from '../core/template.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
-import { answerKeys, claimKeys } from './idempotency.ts';
+import { answerKeys, claimKeys, type KeyClaim } from './idempotency.ts';
 import { inParts } from './parts.ts';
 
 export interface NewScatter {
@@ -58,7 +58,7 @@ export async function acceptTasks(database: Database, request: AcceptRequest): P
 
 async function acceptScatter(session: Session, request: AcceptRequest, scatter: NewScatter & { key?: RequestKey | undefined }, rows: Rows): Promise<Accepted> {
   const { owner, nowMs } = request;
-  const [claim = 'mine'] = scatter.key ? (await claimKeys(session, owner, [scatter.key], nowMs)).values() : [];
+  const [claim = 'mine'] = scatter.key ? await claimKeys(session, owner, [scatter.key], nowMs) : [];
   if (claim === 'other-request') return { scatter: claim, tasks: [] };
   if (claim !== 'mine') return { scatter: claim, tasks: await readScatterTasks(session, claim.id) };
   const scatterId = await insertScatter(session, request, scatter);
@@ -69,22 +69,33 @@ async function acceptScatter(session: Session, request: AcceptRequest, scatter: 
 
 async function acceptSingles(session: Session, request: AcceptRequest, { prepared, templateIds }: Rows): Promise<Accepted> {
   const { owner, nowMs } = request;
-  const claims = await claimKeys(session, owner, request.tasks.flatMap(({ key }) => key ?? []), nowMs);
-  const hexes = request.tasks.map(({ key }) => key?.digest.toString('hex'));
-  // The same request twice in one group is one task.
-  const isNew = hexes.map((hex, position) => hex === undefined || (claims.get(hex) === 'mine' && hexes.indexOf(hex) === position));
-  const ids = await insertAll(session, request, { prepared: prepared.filter((_, position) => isNew[position]), templateIds }, undefined);
-  const made: (number | undefined)[] = isNew.map((is) => (is ? ids.shift() : undefined));
+  const answers = await answeredBefore(session, request);
+  const ids = await insertAll(session, request, { prepared: prepared.filter((_, position) => answers[position] === 'mine'), templateIds }, undefined);
+  const made = answers.map((answer) => (answer === 'mine' ? ids.shift() : undefined));
   await answerKeys(session, owner, request.tasks.flatMap(({ key }, position) => (key && made[position] !== undefined ? [{ key, taskId: made[position] }] : [])));
   return {
-    tasks: made.map((id, position) => {
-      if (id !== undefined) return { id, createdMs: nowMs, fresh: true };
-      const hex = hexes[position] ?? '';
-      const claim = claims.get(hex);
-      if (claim === 'mine') return { id: made[hexes.indexOf(hex)] ?? 0, createdMs: nowMs, fresh: false };
-      return claim === undefined || claim === 'other-request' ? 'other-request' : { ...claim, fresh: false };
+    tasks: answers.map((answer, position) => {
+      if (answer === 'other-request') return answer;
+      if (typeof answer === 'object' && 'id' in answer) return { ...answer, fresh: false };
+      const first = answer === 'mine' ? position : answer.sameAs;
+      return { id: made[first] ?? 0, createdMs: nowMs, fresh: first === position };
     }),
   };
+}
+
+/** Of each task: whether it was accepted before, is to be made now, or is the same request as an earlier one of this group. */
+async function answeredBefore(session: Session, { owner, tasks, nowMs }: AcceptRequest): Promise<(KeyClaim | { sameAs: number })[]> {
+  const claims = await claimKeys(session, owner, tasks.flatMap(({ key }) => key ?? []), nowMs);
+  const first = new Map<string, number>();
+  return tasks.map(({ key }, position) => {
+    const claim = key === undefined ? 'mine' : (claims.shift() ?? 'mine');
+    if (key === undefined || claim !== 'mine') return claim;
+    const hex = key.digest.toString('hex');
+    const sameAs = first.get(hex) ?? position;
+    first.set(hex, sameAs);
+    if (sameAs === position) return claim;
+    return key.chosen && tasks[sameAs]?.key?.request.equals(key.request) !== true ? 'other-request' : { sameAs };
+  });
 }
 
 async function insertAll(session: Session, request: AcceptRequest, rows: Rows, scatterId: number | undefined): Promise<number[]> {

@@ -24,15 +24,15 @@ const ROWS = `SELECT keys_.digest, keys_.request, COALESCE(keys_.task_id, keys_.
     tasks.place IN ('failed', 'cancelled') AS failed
   FROM idempotency_keys AS keys_ LEFT JOIN tasks ON tasks.id = keys_.task_id LEFT JOIN scatters ON scatters.id = keys_.scatter_id`;
 
-/** Claims keys of an owner within a transaction; one that another transaction holds is waited for. By digest in hex. */
-export async function claimKeys(session: Session, owner: string, keys: readonly RequestKey[], nowMs: number): Promise<Map<string, KeyClaim>> {
-  if (keys.length === 0) return new Map();
+/** Claims keys of an owner within a transaction; one that another transaction holds is waited for. In the order of the keys. */
+export async function claimKeys(session: Session, owner: string, keys: readonly RequestKey[], nowMs: number): Promise<KeyClaim[]> {
+  if (keys.length === 0) return [];
   // In one order, so that two that claim the same ones do not lock crosswise.
   const wanted = [...new Map(keys.map((key) => [key.digest.toString('hex'), key])).entries()].toSorted(([a], [b]) => (a < b ? -1 : 1));
   await session.query('INSERT IGNORE INTO idempotency_keys (owner, digest, request, created_ms) VALUES ?', [wanted.map(([, { digest, request }]) => [owner, digest, request, nowMs])]);
   const [rows] = await session.query<RowDataPacket[]>(`${ROWS} WHERE keys_.owner = ? AND keys_.digest IN (?)`, [owner, wanted.map(([, { digest }]) => digest)]);
   const found = new Map((rows as unknown as KeyRow[]).map((row) => [row.digest.toString('hex'), row]));
-  return new Map(wanted.map(([hex, key]): [string, KeyClaim] => [hex, judgeKey(key, found.get(hex))]));
+  return keys.map((key) => judgeKey(key, found.get(key.digest.toString('hex'))));
 }
 
 function judgeKey(key: RequestKey, row: KeyRow | undefined): KeyClaim {

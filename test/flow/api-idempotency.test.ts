@@ -34,6 +34,14 @@ describe('a task with an Idempotency-Key', () => {
     expect(await count()).toBe(before);
   });
 
+  test('of which many come at once with two bodies makes one task: the others are refused', async () => {
+    const before = await count();
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, at) => post('torn', task(at % 2 === 0 ? 'a' : 'b'))));
+    const taken = answers.filter(({ status }) => status === 200);
+    expect([taken.length, new Set(taken.map(({ json }) => json.id)).size, answers.filter(({ status }) => status === 409).length]).toEqual([10, 1, 10]);
+    expect(await count()).toBe(before + 1);
+  });
+
   test('is its owner’s own', async () => {
     const [ann, bob] = [await post('shared', task('a')), await post('shared', task('b'), { token: 'secret-b' })];
     expect([ann.status, bob.status]).toEqual([200, 200]);
