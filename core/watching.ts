@@ -39,7 +39,12 @@ export interface Pace {
 /** Looks grow rarer by a tenth of the time in which nothing has happened: a job of an hour is not looked at 3,600 times. */
 const IDLE_SHARE = 0.1;
 
-export const nextLookMs = (idleMs: number, { pollMs, slowestMs }: Pace): number => Math.max(pollMs, Math.min(slowestMs, idleMs * IDLE_SHARE));
+/** A look that lists so many pages of results is followed by one half as late again; from twice as many on, twice as late. */
+const DEAR_PAGES = 10;
+
+/** @param pages of results that the last look listed: where tasks end slowly in wide arrays, each look lists much for little */
+export const nextLookMs = (idleMs: number, pages: number, { pollMs, slowestMs }: Pace): number =>
+  Math.max(pollMs * (1 + Math.min(1, pages / (2 * DEAR_PAGES))), Math.min(slowestMs, idleMs * IDLE_SHARE));
 
 /**
  * Batch's reason why a job that is to start does not: `MISCONFIGURATION:…`, `CAPACITY:…` and the like. They come

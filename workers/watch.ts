@@ -37,6 +37,8 @@ export interface ResultsWanted {
   firstOpen: number;
   /** Array indexes whose records have been dealt with: they are listed again, but not decoded. */
   known?: ReadonlySet<number>;
+  /** Called for each page that was listed. */
+  onPage?: () => void;
 }
 
 const NONE: ReadonlySet<number> = new Set();
@@ -45,10 +47,11 @@ const NONE: ReadonlySet<number> = new Set();
  * The result records from `firstOpen` on by array index, a listing's page (1,000) at a time. Records too long for a key are
  * fetched.
  */
-export async function* seeResults(fleet: Fleet, submission: SubmissionRow, { firstOpen, known = NONE }: ResultsWanted): AsyncGenerator<Map<number, SeenResult>> {
+export async function* seeResults(fleet: Fleet, submission: SubmissionRow, { firstOpen, known = NONE, onPage }: ResultsWanted): AsyncGenerator<Map<number, SeenResult>> {
   const folder = fleet.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.results);
   for await (const page of fleet.objects.list(folder, startingAt(folder, firstOpen))) {
     fleet.metrics.pollRequests.inc({ service: 's3' });
+    onPage?.();
     const latest = new Map<number, SeenResult>();
     for (const { url } of page) {
       const tail = url.slice(folder.length);

@@ -34,12 +34,14 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   noteMissing(memory, { running, jobs, nowMs });
   await noteWaiting(fleet, memory, { running, jobs });
   const next: Nudge[] = [];
+  let pages = 0;
+  const onPage = (): void => void (pages += 1);
   for (const submission of running) {
     const job = jobs.get(submission.jobId ?? '') ?? forgottenJob(submission, memory, nowMs);
     const count = open.get(submission.id);
     if (!job || !count || !wantsReading(submission, job, count)) continue;
     try {
-      next.push(...(await readSubmission(fleet, submission, { job, count, known: memory.dealtWith.get(submission.id) ?? new Set() })));
+      next.push(...(await readSubmission(fleet, submission, { job, count, known: memory.dealtWith.get(submission.id) ?? new Set(), onPage })));
     } catch (error) {
       // It is looked at again next time; the others of the queue do not wait for it.
       fleet.log.error({ submission: submission.submissionKey, err: error }, 'submission-not-read');
@@ -48,14 +50,14 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   await postponeSubmissions(pool, running.map(({ id }) => id), dueAfter(nowMs, fleet.config.stallMs));
   await endSubmissions(pool, running.map(({ id }) => id), nowMs);
   if (next.length > 0) memory.lastEndMs = nowMs;
-  return { do: 'wait', waitMs: pace(fleet, { running, lastEndMs: memory.lastEndMs, nowMs }), next: joinNudges(next, fleet.config.chunkSize) };
+  return { do: 'wait', waitMs: pace(fleet, { running, lastEndMs: memory.lastEndMs, nowMs, pages }), next: joinNudges(next, fleet.config.chunkSize) };
 }
 
-function pace({ config }: Fleet, { running, lastEndMs, nowMs }: { running: readonly SubmissionRow[]; lastEndMs: number; nowMs: number }): number {
+function pace({ config }: Fleet, { running, lastEndMs, nowMs, pages }: { running: readonly SubmissionRow[]; lastEndMs: number; nowMs: number; pages: number }): number {
   // Batch itself tells when there is something to see; the slow looks are for events that got lost.
   if (config.jobEventsUrl !== '') return config.pollSlowestMs;
   const lastMs = Math.max(lastEndMs, ...running.map(({ submittedMs, cancelMs }) => Math.max(submittedMs ?? 0, cancelMs ?? 0)));
-  return nextLookMs(nowMs - lastMs, { pollMs: config.pollMs, slowestMs: config.pollSlowestMs });
+  return nextLookMs(nowMs - lastMs, pages, { pollMs: config.pollMs, slowestMs: config.pollSlowestMs });
 }
 
 /** Only submissions in which something has changed cost more than their part of the one look. */
@@ -95,9 +97,10 @@ interface Look {
   count: OpenCount;
   /** Array indexes whose results this process has dealt with: they are not read again at each look. */
   known: Set<number>;
+  onPage(): void;
 }
 
-async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, count, known }: Look): Promise<Nudge[]> {
+async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, count, known, onPage }: Look): Promise<Nudge[]> {
   const { pool } = fleet.database;
   if (submission.cancelMs !== null) await endCancelledJobs(fleet, { submission, job, attempts: await readOpenAttempts(pool, [submission.id]) });
 
@@ -111,7 +114,7 @@ async function readSubmission(fleet: Fleet, submission: SubmissionRow, { job, co
     ended += polled.length;
     next.push(...(await write(fleet, polled, known)));
   };
-  for await (const page of seeResults(fleet, submission, { firstOpen: count.firstOpen, known })) {
+  for await (const page of seeResults(fleet, submission, { firstOpen: count.firstOpen, known, onPage })) {
     for (const [index, result] of page) results.set(index, result);
     if (results.size >= RESULTS_PER_WRITE) await writeResults();
   }
