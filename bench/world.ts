@@ -71,6 +71,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const close = async (): Promise<void> => {
     for (const closeOne of opened.toReversed()) await closeOne().catch((error: unknown) => console.error(error));
   };
+  // A run that is broken off takes its servers and its folder with it.
+  const breakOff = (): void => void close().finally(() => process.exit(130));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, breakOff);
+    opened.push(async () => void process.off(signal, breakOff));
+  }
   try {
     return await open(options, opened, close);
   } catch (error) {
