@@ -2,7 +2,8 @@
  * A Cromwell for tests: tasks as its TES backend posts them (test/fixtures/cromwell), scripts as it writes them, and a
  * client that is as strict as it is. Written from Cromwell's source; no live Cromwell was at hand.
  */
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 
 export interface CromwellTask {
   name: string;
@@ -11,6 +12,19 @@ export interface CromwellTask {
   outputs: { name: string; url: string; path: string; type: string }[];
   executors: { image: string; command: string[]; stdout: string; stderr: string }[];
   tags: Record<string, string | null>;
+}
+
+/** Programs that Cromwell's scripts and the shims need, and this machine lacks: their tests are skipped then. */
+export function missingPrograms(names: readonly string[]): string[] {
+  const isThere = (name: string): boolean => (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return names.filter((name) => !isThere(name));
 }
 
 export const fixtures = ['granular-glob-root-workflow', 'granular-s3-shard3-attempt2-labels', 'output-mode-root-nulls', 's3-root'] as const;

@@ -4,12 +4,15 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startStack, type Stack } from '../../cli/stack.ts';
-import { cromwellScript, type CromwellTask } from '../cromwell.ts';
+import { cromwellScript, missingPrograms, type CromwellTask } from '../cromwell.ts';
 
+const missing = missingPrograms(['bash', 'curl', 'awk', 'sha256sum']);
 const SLOW_MS = 90_000;
 const shim = (name: string): string => fileURLToPath(new URL(`../../cromwell/batchwell-${name}`, import.meta.url));
+
+beforeEach(({ skip }) => skip(missing.length > 0, `no ${missing.join(', ')} on PATH`));
 
 let stack: Stack;
 let folder: string;

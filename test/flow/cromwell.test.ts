@@ -1,14 +1,17 @@
 /** Cromwell's TES backend against the whole of Batchwell: its fixtures run to the end, their scripts really executed, and run again as hits. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startStack, type Stack } from '../../cli/stack.ts';
 import { mapPath, readPathMap } from '../../core/path-map.ts';
-import { cromwellClient, cromwellScript, cromwellTask, fixtures, workOf, type CromwellClient, type CromwellTask } from '../cromwell.ts';
+import { cromwellClient, cromwellScript, cromwellTask, fixtures, missingPrograms, workOf, type CromwellClient, type CromwellTask } from '../cromwell.ts';
 
+const missing = missingPrograms(['bash', 'mkfifo', 'tee']);
 const SLOW_MS = 90_000;
 /** The roots that the fixtures name, and one of another server. */
 const PATHS = ['/srv/cromwell=s3://cromwell-roots/srv', '/mnt=s3://cromwell-roots/mnt', '/data=s3://cromwell-roots/data'];
 const map = readPathMap(PATHS);
 const at = (url: string): string => mapPath(url, map);
+
+beforeEach(({ skip }) => skip(missing.length > 0, `no ${missing.join(', ')} on PATH`));
 
 let stack: Stack;
 let cromwell: CromwellClient;
