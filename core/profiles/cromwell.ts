@@ -6,7 +6,7 @@
 import { sha256 } from '../ids.ts';
 import { mapTexts } from '../template.ts';
 import type { TaskSpec } from '../task.ts';
-import { replaceTexts, type ClientProfile } from './profile.ts';
+import { holdsMark, mark, replaceTexts, textsOf, type ClientProfile } from './profile.ts';
 
 const SCRIPT = 'commandScript';
 const IN_CALL = '/execution/script';
@@ -23,22 +23,33 @@ const callFolder = (spec: TaskSpec): string | undefined => spec.inputs[scriptOf(
  * below the call's inputs, or, where Cromwell's root is shared, in the folders of the calls that made them.
  */
 function stableNames(spec: TaskSpec, folder: string): Map<string, string> {
-  const names = new Map([[folder, '{call}']]);
+  const names = new Map([[folder, mark('call')]]);
   spec.inputs.forEach(({ path }, position) => {
-    if (!path.startsWith(`${folder}/execution/`)) names.set(path, `{inputs}/${position}/${path.slice(path.lastIndexOf('/') + 1)}`);
+    if (!path.startsWith(`${folder}/execution/`)) names.set(path, `${mark(`input ${position}`)}/${path.slice(path.lastIndexOf('/') + 1)}`);
   });
   return names;
 }
 
-/** The wrapper's random names: the temporary folder, and the fifos' variables, which carry a piece of the workflow's id. */
+/** The wrapper's line that makes the temporary folder; the same words further down are the command's own. */
+const TEMPORARY_FOLDER = /^tmpDir=\$\(mkdir -p "([^"\n]*\/tmp)\.([0-9a-f]{8})" && echo "\1\.\2"\)$/m;
+
+/**
+ * The wrapper's random names: the temporary folder, and the variables of the fifos, which carry a piece of the workflow's
+ * id. Only its own lines, whole, are changed: in the command the same names are what the command says.
+ */
 function withoutRandomNames(script: string): string {
-  const piece = /\bout([0-9a-f]{8})="\$\{tmpDir\}\/out\.\$\$"/.exec(script)?.[1];
-  const fifos = piece === undefined ? script : script.replaceAll(`out${piece}`, 'out').replaceAll(`err${piece}`, 'err');
-  return fifos.replaceAll(/(\{call\}\/tmp)\.[0-9a-f]{8}\b/g, '$1');
+  const stable = script.replace(TEMPORARY_FOLDER, `tmpDir=${mark('temporary')} $1`);
+  const piece = /^out([0-9a-f]{8})="\$\{tmpDir\}\/out\.\$\$" err\1="\$\{tmpDir\}\/err\.\$\$"$/m.exec(stable)?.[1];
+  if (piece === undefined) return stable;
+  const [out, err] = [`out${piece}`, `err${piece}`];
+  const wrapperLine = new RegExp(
+    String.raw`^(?:${out}="\$\{tmpDir\}/out\.\$\$" ${err}="\$\{tmpDir\}/err\.\$\$"|mkfifo "\$${out}" "\$${err}"|trap 'rm "\$${out}" "\$${err}"' EXIT|tee '[^'\n]*' < "\$(?:${out}" &|${err}" >&2 &)|\) +> "\$${out}" 2> "\$${err}")$`, 'gm',
+  );
+  return stable.replaceAll(wrapperLine, (line) => line.replaceAll(out, mark('out')).replaceAll(err, mark('err')));
 }
 
 export const cromwell: ClientProfile = {
-  version: 1,
+  version: 2,
   recognises: ({ description, tags, spec }) => tags['workflow_id'] !== undefined && description.includes(':BackendJobDescriptorKey_') && scriptOf(spec) !== -1,
   // The script tees its output into these very files: written by us as well, every line would be there twice.
   adapt: (spec) => ({
@@ -53,7 +64,7 @@ export const cromwell: ClientProfile = {
   canonical(spec, texts) {
     const [position, folder] = [scriptOf(spec), callFolder(spec)];
     const script = texts.get(position);
-    if (folder === undefined || script === undefined) return undefined;
+    if (folder === undefined || script === undefined || [script, ...textsOf(spec)].some(holdsMark)) return undefined;
     const names = stableNames(spec, folder);
     const text = withoutRandomNames(replaceTexts(script, names));
     const canonical = mapTexts<string, string>(spec, (one) => replaceTexts(one, names));

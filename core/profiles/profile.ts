@@ -1,6 +1,7 @@
 /** What a kind of client sends, and how it wants to be answered. One file per client; the table of them is in profiles.ts. */
 import type { ResultRecord } from '../result.ts';
 import type { TaskSpec } from '../task.ts';
+import { mapTexts } from '../template.ts';
 import type { TesState } from '../tes-state.ts';
 
 /** What tells a client by its task. */
@@ -42,9 +43,26 @@ export interface ClientProfile {
   needsCopies?: boolean;
 }
 
-/** Replaces the longest texts first, so that none is cut by one that it begins with. */
+/** What stands for a text of this run in a canonical form. The brackets are such as no path or script has. */
+export const mark = (name: string): string => `⟨${name}⟩`;
+
+/** A text that holds such a mark itself could be taken for another: then the call is compared as it is. */
+export const holdsMark = (text: string): boolean => /[⟨⟩]/.test(text);
+
+const escaped = (text: string): string => text.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`);
+
+/** In one pass, the longest first: what was put in is not looked at again, and no text is cut by one that it begins with. */
 export function replaceTexts(text: string, replacements: ReadonlyMap<string, string>): string {
-  let replaced = text;
-  for (const [from, to] of [...replacements].toSorted(([a], [b]) => b.length - a.length)) replaced = replaced.replaceAll(from, to);
-  return replaced;
+  const longestFirst = [...replacements.keys()].toSorted((a, b) => b.length - a.length);
+  return text.replaceAll(new RegExp(longestFirst.map(escaped).join('|'), 'g'), (found) => replacements.get(found) ?? found);
+}
+
+/** Every text of the task. */
+export function textsOf(spec: TaskSpec): string[] {
+  const texts: string[] = [];
+  mapTexts<string, string>(spec, (text) => {
+    texts.push(text);
+    return text;
+  });
+  return texts;
 }

@@ -68,6 +68,20 @@ describe('Cromwell', () => {
       ['hex in the command that looks like a temporary folder', () => cromwellCall(base(), `${workOf(base())}\necho tmp.0123abcd`)],
       ['other hex there', () => cromwellCall(base(), `${workOf(base())}\necho tmp.4567abcd`)],
     ];
+    const folder = (task: CromwellTask): string => (task.inputs.find(({ name }) => name === 'commandScript')?.path ?? '').replace('/execution/script', '');
+    const piece = (task: CromwellTask): string => String(task.tags['workflow_id']).slice(0, 8);
+    const saying = (text: (task: CromwellTask) => string): Promise<string> => cromwellCall(base(), `${workOf(base())}\necho ${text(base())}`);
+    test.each<[string, (task: CromwellTask) => string, (task: CromwellTask) => string]>([
+      ['what stands for the call’s folder, and the folder', () => '⟨call⟩/x', (task) => `${folder(task)}/x`],
+      ['braces, and the folder', () => '{call}/x', (task) => `${folder(task)}/x`],
+      ['two temporary folders in the command itself', (task) => `${folder(task)}/tmp.0123abcd`, (task) => `${folder(task)}/tmp.4567abcd`],
+      ['out, and the name of the wrapper’s fifo', () => 'out', (task) => `out${piece(task)}`],
+      ['err, and the name of the wrapper’s fifo', () => 'err', (task) => `err${piece(task)}`],
+      ['an input, and what stands for it', (task) => task.inputs[0]?.path ?? '', () => '⟨input 0⟩/who.txt'],
+    ])('%s', async (_, one, other) => {
+      expect(await saying(one)).not.toBe(await saying(other));
+    });
+
     test('whatever matters', async () => {
       const all = await Promise.all([cromwellCall(base()), ...cases.map(([, call]) => call())]);
       expect(new Set(all).size, cases.map(([what]) => what).join(', ')).toBe(cases.length + 1);
@@ -102,6 +116,24 @@ describe('Nextflow', () => {
 
   test('is known, and a task of another run in another work folder is the same call', async () => {
     expect(await call(two, 'align (7)')).toBe(await call(one, 'align (1)'));
+  });
+
+  test('inputs of one name from two work folders are not one, and may not be swapped', async () => {
+    const [a, b] = ['11/0123456789abcdef0123456789abcd', '22/0123456789abcdef0123456789abcd'];
+    const staged = async (first: string, second: string, held: Record<string, string>): Promise<string> => {
+      const made = task(one);
+      const inputs = [...made.inputs, ...[a, b].map((hash) => ({ url: `${work(hash)}/n.txt`, path: `/bucket/work/${hash}/n.txt` }))];
+      const links = `ln -s /bucket/work/${first}/n.txt 1.txt\nln -s /bucket/work/${second}/n.txt 2.txt\n`;
+      return fingerprintOf(await componentsOf(parse({ ...made, inputs }), { [`${work(one)}/.command.run`]: wrapper(one, 'x') + links, ...held })).toString('hex');
+    };
+    const held = (x: string, y: string) => ({ [`${work(a)}/n.txt`]: x, [`${work(b)}/n.txt`]: y });
+    const all = [await staged(a, b, held('x', 'y')), await staged(b, a, held('x', 'y')), await staged(a, b, held('z', 'y')), await staged(a, b, held('x', 'z'))];
+    expect(new Set(all).size).toBe(4);
+  });
+
+  test('what looks like a comment further down is part of what is done', async () => {
+    const say = async (line: string): Promise<string> => fingerprintOf(await componentsOf(parse(task(one)), { [`${work(one)}/.command.run`]: `${wrapper(one, 'x')}cat <<X\n# ${line}\nX\n` })).toString('hex');
+    expect(await say('a')).not.toBe(await say('b'));
   });
 
   test('another environment in the wrapper is another call', async () => {
