@@ -3,6 +3,8 @@
  * `npm run generate` writes .env.example from this table.
  */
 
+import { scopes } from './core/access.ts';
+import { containerPath } from './core/container-path.ts';
 import { readPathMap } from './core/path-map.ts';
 
 interface Item<T> {
@@ -53,6 +55,16 @@ const list = (variable: string, effect: string, secret = false): Item<string[]> 
   parse: (given) => given.split(',').map((part) => part.trim()).filter(Boolean),
 });
 
+const someOf = <const C extends string>(variable: string, fallback: readonly C[], choices: readonly C[], effect: string): Item<C[]> => ({
+  variable, fallback: [...fallback], effect: `${effect} Some of: ${choices.join(', ')}, separated by commas.`,
+  parse(given) {
+    const items = given.split(',').map((part) => part.trim()).filter(Boolean);
+    const wrong = items.find((item) => !choices.some((choice) => choice === item));
+    if (wrong !== undefined) throw new Error(`expected some of ${choices.join(', ')}, got ${JSON.stringify(wrong)}`);
+    return items as C[];
+  },
+});
+
 /** `name=number` items. */
 const numbersByName = (variable: string, effect: string): Item<string[]> => ({
   variable, fallback: [], effect: `${effect} Each as name=number, separated by commas.`,
@@ -73,6 +85,16 @@ const pathPairs = (variable: string, effect: string): Item<string[]> => ({
   },
 });
 
+const folders = (variable: string, effect: string): Item<string[]> => ({
+  variable, fallback: [], effect: `${effect} Separated by commas.`,
+  parse(given) {
+    const items = given.split(',').map((part) => part.trim()).filter(Boolean);
+    const wrong = items.find((item) => item === '/' || containerPath(item) !== item);
+    if (wrong !== undefined) throw new Error(`expected an absolute path below /, without ".." or a slash at the end, got ${JSON.stringify(wrong)}`);
+    return items;
+  },
+});
+
 const SECOND = 1000;
 const HOUR = 3_600_000;
 
@@ -87,12 +109,22 @@ export const items = {
   jobQueue: text('BATCHWELL_JOB_QUEUE', 'batchwell', 'Batch job queue (name or ARN) of tasks that name none.'),
   share: text('BATCHWELL_SHARE', '', 'Share identifier of tasks that name none, for job queues with a fair-share policy; {owner} stands for the task’s owner. Empty for queues without such a policy.'),
   jobRole: text('BATCHWELL_JOB_ROLE', '', 'IAM role ARN of the tasks’ containers; none when empty.'),
+  jobRoles: list('BATCHWELL_JOB_ROLES', 'IAM role ARNs that tasks may ask for by the parameter job_role, where their token does not say.'),
+  sharedFolders: folders('BATCHWELL_SHARED_FOLDERS', 'Folders of the hosts (a mounted EFS or FSx, say) that every task sees under the same paths and may write to; paths and file:// urls below them may be inputs. Without any such urls are refused, but for those that BATCHWELL_PATH_MAP maps.'),
   hostFolder: text('BATCHWELL_HOST_FOLDER', '/opt/batchwell', 'Where hosts keep the stager; mounted read-only into every task at /opt/batchwell.'),
   host: text('HOST', '127.0.0.1', 'Address the API listens on.'),
   port: whole('PORT', 8000, 'port', [0, 65_535], 'Port of the API.'),
   metricsHost: text('BATCHWELL_METRICS_HOST', '127.0.0.1', 'Address a worker’s metrics listen on; 0.0.0.0 where Prometheus is on another machine.'),
   metricsPort: whole('BATCHWELL_METRICS_PORT', 9464, 'port', [0, 65_535], 'Port of a worker’s /metrics, /healthz and /readyz.'),
-  tokens: list('BATCHWELL_TOKENS', 'Bearer tokens, each as owner:token. Anyone may call when none is given.', true),
+  tlsKey: text('BATCHWELL_TLS_KEY', '', 'PEM file of the key with which the API speaks HTTPS; HTTP when empty.'),
+  tlsCert: text('BATCHWELL_TLS_CERT', '', 'PEM file of its certificate, and of those that vouch for it.'),
+  tokens: list('BATCHWELL_TOKENS', 'Bearer tokens that may do everything of their owner’s and make other tokens, each as owner:token. Anyone may call when neither this nor an OpenID provider is given.', true),
+  oidcIssuer: url('BATCHWELL_OIDC_ISSUER', '', ['https:', 'http:'], 'OpenID provider whose JWTs are taken as bearer tokens; none when empty.'),
+  oidcAudience: text('BATCHWELL_OIDC_AUDIENCE', '', 'What the claim aud of such a JWT must hold.'),
+  oidcOwnerClaim: text('BATCHWELL_OIDC_OWNER_CLAIM', 'sub', 'Claim of such a JWT that says whose tasks they are; one that users cannot choose themselves.'),
+  oidcScopes: someOf('BATCHWELL_OIDC_SCOPES', ['submit', 'read', 'cancel'], scopes, 'What such a JWT allows.'),
+  oidcUrls: list('BATCHWELL_OIDC_URLS', 'Prefixes that the urls of such a caller’s files must have; {owner} stands for the owner. Not limited when empty.'),
+  postsPerMinute: whole('BATCHWELL_POSTS_PER_MINUTE', 0, 'requests', [0, 10_000_000], 'How many tasks, scatters and dry runs a token may POST in a minute, a scatter counting once; more get 429. 0 for no limit.'),
   logLevel: oneOf('BATCHWELL_LOG_LEVEL', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'Least level that is logged.'),
   cacheDefault: oneOf('BATCHWELL_CACHE', 'off', ['off', 'read', 'write', 'readwrite', 'refresh'] as const, 'Call caching of tasks that do not say.'),
   cacheHit: oneOf('BATCHWELL_CACHE_HIT', 'copy', ['copy', 'reference'] as const, 'What a hit does: copy the outputs to the new task’s URLs, or point at the prior ones.'),
@@ -122,7 +154,7 @@ export const items = {
   clientToken: text('BATCHWELL_TOKEN', '', 'Bearer token that the CLI sends; none when empty.', { secret: true }),
 } satisfies Record<string, Item<unknown>>;
 
-export type Config = { readonly [K in keyof typeof items]: (typeof items)[K]['fallback'] extends infer F ? (F extends string[] ? readonly string[] : F extends number ? number : ReturnType<(typeof items)[K]['parse']>) : never };
+export type Config = { readonly [K in keyof typeof items]: (typeof items)[K]['fallback'] extends infer F ? (F extends (infer E extends string)[] ? readonly E[] : F extends number ? number : ReturnType<(typeof items)[K]['parse']>) : never };
 
 /** Names of every wrong item, with what was expected. */
 export class ConfigError extends Error {

@@ -4,18 +4,21 @@ import swaggerUi from '@fastify/swagger-ui';
 import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyInstance } from 'fastify';
 import packageJson from '../package.json' with { type: 'json' };
-import { requireToken } from './auth.ts';
+import { anybody } from './access/callers.ts';
+import { guardRoutes } from './access/require-token.ts';
 import { answerErrors, failure } from './errors.ts';
 import type { Api, ApiParts } from './parts.ts';
 import { allowOtherOrigins, logRequests } from './request-hooks.ts';
 import { bulkCancelRoutes } from './routes/bulk-cancel.ts';
 import { boardRoutes } from './routes/board.ts';
 import { cacheRoutes } from './routes/cache.ts';
+import { limitPosts } from './rate-limit.ts';
 import { healthRoutes } from './routes/health.ts';
 import { scatterCancelRoutes, scatterRoutes } from './routes/scatters.ts';
 import { serviceInfoRoutes } from './routes/service-info.ts';
 import { taskTextRoutes } from './routes/task-texts.ts';
 import { timelineRoutes } from './routes/timeline.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { validateRoutes } from './routes/validate.ts';
 import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
 import { createServices, type ApiServices } from './services.ts';
@@ -38,6 +41,8 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: 500 },
     forceCloseConnections: 'idle',
     requestTimeout: 300_000,
+    // Null is Fastify's word for plain HTTP.
+    https: parts.tls ?? null,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   // Bodies are read by core, which tells every problem at once; what is sent is what the handlers' types say.
@@ -45,14 +50,16 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   app.setErrorHandler(answerErrors(parts.log));
   app.setNotFoundHandler((request, reply) => reply.code(404).send(failure(404, `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here; /docs lists what there is.`)));
-  app.decorateRequest('owner', '');
+  app.decorateRequest('caller');
   logRequests(app, parts.log, parts.nowMs);
-  if (services.tokens.length > 0) allowOtherOrigins(app);
+  if (services.callers.asked) allowOtherOrigins(app);
   // Before the body is read: py-tes tries its next prefix on 404 only, and sends empty bodies that call themselves JSON.
   app.addHook('onRequest', async (request, reply) => {
+    request.caller = anybody;
     if (request.is404) reply.callNotFound();
   });
 
+  await limitPosts(app, parts);
   await describe(app);
   await mountRoutes(app, services);
   app.addHook('preClose', async () => services.watch.close());
@@ -74,11 +81,11 @@ async function describe(app: Api): Promise<void> {
 
 async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
   healthRoutes(app, services);
-  for (const prefix of [TES_PATH, OWN_PATH, ...(services.tokens.length > 0 ? [TOKEN_PATH] : [])]) {
-    await app.register(async (api: Api) => serviceInfoRoutes(api), { prefix });
+  for (const prefix of [TES_PATH, OWN_PATH, ...(services.callers.asked ? [TOKEN_PATH] : [])]) {
+    await app.register(async (api: Api) => serviceInfoRoutes(api, services), { prefix });
     await app.register(
       async (api: Api) => {
-        api.addHook('onRequest', requireToken(services.tokens));
+        guardRoutes(api, services.callers);
         tesRoutes(api, services);
         await api.register(async (cancels: Api) => {
           takeAnyBody(cancels);
@@ -90,13 +97,14 @@ async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
   }
   await app.register(
     async (api: Api) => {
-      api.addHook('onRequest', requireToken(services.tokens));
+      guardRoutes(api, services.callers);
       scatterRoutes(api, services);
       taskTextRoutes(api, services);
       cacheRoutes(api, services);
       bulkCancelRoutes(api, services);
       timelineRoutes(api, services);
       validateRoutes(api, services);
+      tokenRoutes(api, services);
       await api.register(async (cancels: Api) => {
         takeAnyBody(cancels);
         scatterCancelRoutes(cancels, services);

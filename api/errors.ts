@@ -3,6 +3,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { LISTED_PROBLEMS, type RowProblem } from '../core/scatter.ts';
 import { problemSentence } from '../core/problems.ts';
 import { isDatabaseAway } from '../db/unavailable.ts';
+import { ProviderAway } from './access/oidc.ts';
 import { Overloaded } from './group-calls.ts';
 import type { Log } from '../telemetry/log.ts';
 
@@ -60,6 +61,13 @@ function schemaProblems(error: FastifyError): ListedProblem[] {
   }));
 }
 
+/** What may be over when the same request is made again. */
+function passingTrouble(error: Error): { event: string; what: string } | undefined {
+  if (error instanceof Overloaded) return { event: 'overloaded', what: 'Too many requests wait for the database' };
+  if (error instanceof ProviderAway) return { event: 'oidc-provider-away', what: 'The OpenID provider cannot be asked about this token' };
+  return isDatabaseAway(error) ? { event: 'database-away', what: 'The database cannot be reached' } : undefined;
+}
+
 /** The error handler of the whole API: known refusals keep their code, an absent database is 503, the rest is a defect. */
 export function answerErrors(log: Log) {
   return async (error: FastifyError, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
@@ -68,11 +76,10 @@ export function answerErrors(log: Log) {
     // What is left of a body that is too large is not read, so nothing else can come on this connection.
     if (status === 413) reply.header('connection', 'close');
     if (status >= 400 && status < 500) return void (await reply.code(status).send(failure(status, ownWords[error.code] ?? error.message)));
-    if (isDatabaseAway(error) || error instanceof Overloaded) {
-      const event = error instanceof Overloaded ? 'overloaded' : 'database-away';
-      log.warn({ event, route: request.routeOptions.url, error: error.message }, event);
-      const what = error instanceof Overloaded ? 'Too many requests wait for the database' : 'The database cannot be reached';
-      const body = failure(503, `${what}. Try again in ${RETRY_AFTER_SECONDS} s.`);
+    const passing = passingTrouble(error);
+    if (passing) {
+      log.warn({ event: passing.event, route: request.routeOptions.url, error: error.message }, passing.event);
+      const body = failure(503, `${passing.what}. Try again in ${RETRY_AFTER_SECONDS} s.`);
       return void (await reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send(body));
     }
     // Not the error itself: MySQL's carry the whole statement, and with it the tasks' variables.

@@ -1,4 +1,5 @@
 /** Takes tasks in: commits them, gives their ids, and tells the workers. */
+import type { Access } from '../core/access.ts';
 import { dueAfter } from '../core/due.ts';
 import type { RequestKey } from '../core/idempotency.ts';
 import { publicId } from '../core/ids.ts';
@@ -18,11 +19,14 @@ export interface AcceptedScatter {
 /** The Idempotency-Key was used for another request. */
 export type OtherRequest = 'other-request';
 
+/** Whose the tasks are, and with whom they share the call cache. */
+export type Sender = Pick<Access, 'owner' | 'cacheDomain'>;
+
 export interface Intake {
   /** The task's id, once it is committed. Tasks of concurrent calls share a commit. */
-  acceptTask(owner: string, request: TaskRequest): Promise<string | OtherRequest>;
+  acceptTask(sender: Sender, request: TaskRequest): Promise<string | OtherRequest>;
   /** All of them or none. */
-  acceptScatter(owner: string, scatter: NewScatter & { key?: RequestKey | undefined }, tasks: readonly NewTask[]): Promise<AcceptedScatter | OtherRequest>;
+  acceptScatter(sender: Sender, scatter: NewScatter & { key?: RequestKey | undefined }, tasks: readonly NewTask[]): Promise<AcceptedScatter | OtherRequest>;
 }
 
 /** One commit costs about as much as 200 rows, and two at once keep the disk busy while the next gather. */
@@ -31,9 +35,9 @@ const GROUP = { groupsAtOnce: 2, most: 200 };
 export function createIntake(parts: Pick<ApiParts, 'config' | 'database' | 'metrics' | 'nowMs'>, announcer: Announcer): Intake {
   const { config, database, metrics } = parts;
 
-  const accept = async (owner: string, tasks: readonly TaskRequest[], scatter?: NewScatter & { key?: RequestKey | undefined }) => {
+  const accept = async ({ owner, cacheDomain }: Sender, tasks: readonly TaskRequest[], scatter?: NewScatter & { key?: RequestKey | undefined }) => {
     const nowMs = parts.nowMs();
-    const accepted = await acceptTasks(database, { owner, tasks, nowMs, dueMs: dueAfter(nowMs, config.stallMs), ...(scatter && { scatter }) });
+    const accepted = await acceptTasks(database, { owner, cacheDomain, tasks, nowMs, dueMs: dueAfter(nowMs, config.stallMs), ...(scatter && { scatter }) });
     const fresh = accepted.tasks.flatMap((one) => (one !== 'other-request' && one.fresh ? [one.id] : []));
     metrics.tasksAccepted.inc({ kind: scatter ? 'scatter' : 'single' }, fresh.length);
     metrics.stageEntered.inc({ stage: 'cache-check' }, fresh.length);
@@ -41,20 +45,21 @@ export function createIntake(parts: Pick<ApiParts, 'config' | 'database' | 'metr
     return { scatter: accepted.scatter, ids: accepted.tasks.map((one) => (one === 'other-request' ? one : publicId('task', one))) };
   };
 
-  // A group is one transaction, hence one owner's: when it fails, nothing of it was stored and each can be tried alone.
+  // A group is one transaction, hence one sender's: when it fails, nothing of it was stored and each can be tried alone.
   const groups = new Map<string, (request: TaskRequest) => Promise<string>>();
-  const groupOf = (owner: string) => {
-    const known = groups.get(owner);
+  const groupOf = ({ owner, cacheDomain }: Sender) => {
+    const groupKey = JSON.stringify([owner, cacheDomain]);
+    const known = groups.get(groupKey);
     if (known) return known;
-    const made = groupCalls<TaskRequest, string>(async (requests) => (await accept(owner, requests)).ids, { ...GROUP, tryAlone: (error) => !isDatabaseAway(error) });
-    groups.set(owner, made);
+    const made = groupCalls<TaskRequest, string>(async (requests) => (await accept({ owner, cacheDomain }, requests)).ids, { ...GROUP, tryAlone: (error) => !isDatabaseAway(error) });
+    groups.set(groupKey, made);
     return made;
   };
 
   return {
-    acceptTask: (owner, request) => groupOf(owner)(request),
-    async acceptScatter(owner, scatter, tasks) {
-      const accepted = await accept(owner, tasks.map((task) => ({ task })), scatter);
+    acceptTask: (sender, request) => groupOf(sender)(request),
+    async acceptScatter(sender, scatter, tasks) {
+      const accepted = await accept(sender, tasks.map((task) => ({ task })), scatter);
       if (accepted.scatter === undefined || accepted.scatter === 'other-request') return 'other-request';
       return { id: publicId('scatter', accepted.scatter), taskIds: accepted.ids };
     },

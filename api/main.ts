@@ -1,5 +1,6 @@
 /** Starts the API as a process does: opens what it needs, listens, and closes it all again. */
-import type { Config } from '../config.ts';
+import { readFile } from 'node:fs/promises';
+import { ConfigError, type Config } from '../config.ts';
 import { describeCalls } from '../aws/calls.ts';
 import { openObjectStore } from '../aws/s3.ts';
 import { formatS3Url } from '../core/s3-url.ts';
@@ -8,6 +9,7 @@ import { openQueues } from '../queues/queues.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
+import type { ApiParts } from './parts.ts';
 
 export interface RunningApi {
   /** http://host:port */
@@ -33,6 +35,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
       readLogTail: (key, mostBytes) => objects.getTail(formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }), mostBytes),
       describeCalls: (calls) => describeCalls(objects, calls),
       nowMs: () => Date.now(),
+      ...(await readTls(config)),
     });
     const url = await app.listen({ host: config.host, port: config.port });
     log.info({ event: 'listening', url }, 'listening');
@@ -48,3 +51,15 @@ export async function startApi(config: Config): Promise<RunningApi> {
     throw error;
   }
 }
+
+/** Rejects with a ConfigError when a file cannot be read, or only one is named. */
+async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiParts, 'tls'>> {
+  if (tlsKey === '' && tlsCert === '') return {};
+  if (tlsKey === '' || tlsCert === '') throw new ConfigError('BATCHWELL_TLS_KEY and BATCHWELL_TLS_CERT are needed together.');
+  return { tls: { key: await readPem('BATCHWELL_TLS_KEY', tlsKey), cert: await readPem('BATCHWELL_TLS_CERT', tlsCert) } };
+}
+
+const readPem = (variable: string, path: string): Promise<string> =>
+  readFile(path, 'utf8').catch((error: unknown) => {
+    throw new ConfigError(`${variable}=${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  });

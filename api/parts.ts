@@ -22,6 +22,8 @@ export interface ApiParts {
   readLogTail(key: string, mostBytes: number): Promise<Buffer | undefined>;
   /** What calls are for the cache, from what their inputs hold now; in the order given. */
   describeCalls(calls: readonly Call[]): Promise<DescribedCall[]>;
+  /** PEM texts; plain HTTP without. */
+  tls?: { key: string; cert: string };
   nowMs(): number;
 }
 

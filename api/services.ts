@@ -1,9 +1,10 @@
 /** What the routes share: made once per app. */
+import type { Access } from '../core/access.ts';
 import type { TaskDefaults } from '../core/parse-task.ts';
 import { readPathMap } from '../core/path-map.ts';
 import { OWN_FOLDERS } from '../core/s3-layout.ts';
 import { createAnnouncer, type Announcer } from './announce.ts';
-import { readTokens, type Tokens } from './auth.ts';
+import { createCallers, type Callers } from './access/callers.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { createLastKnown, type LastKnown } from './last-known.ts';
 import type { ApiParts } from './parts.ts';
@@ -11,9 +12,9 @@ import { createTaskWatch, type TaskWatch } from './watch-tasks.ts';
 import { createTaskReader, type TaskReader } from './task-reader.ts';
 
 export interface ApiServices extends ApiParts {
-  /** What holds for tasks that do not say. */
-  taskDefaults: TaskDefaults;
-  tokens: Tokens;
+  /** What holds for a caller's tasks that do not say, and what none of them may name. */
+  taskDefaultsOf(access: Access): TaskDefaults;
+  callers: Callers;
   announcer: Announcer;
   intake: Intake;
   reader: TaskReader;
@@ -25,12 +26,22 @@ export function createServices(parts: ApiParts): ApiServices {
   const announcer = createAnnouncer(parts.queues, parts.log);
   return {
     ...parts,
-    taskDefaults: { cache: parts.config.cacheDefault, pathMap: readPathMap(parts.config.pathMap), ownUrls: OWN_FOLDERS.map((folder) => `s3://${parts.config.bucket}/${parts.config.bucketPrefix}${folder}`) },
-    tokens: readTokens(parts.config.tokens),
+    taskDefaultsOf: taskDefaults(parts.config),
+    callers: createCallers(parts),
     announcer,
     intake: createIntake(parts, announcer),
     reader: createTaskReader(parts),
     lastKnown: createLastKnown(),
     watch: createTaskWatch(parts),
   };
+}
+
+function taskDefaults(config: ApiParts['config']): (access: Access) => TaskDefaults {
+  const shared = {
+    cache: config.cacheDefault,
+    pathMap: readPathMap(config.pathMap),
+    fileRoots: config.sharedFolders,
+    ownUrls: OWN_FOLDERS.map((folder) => `s3://${config.bucket}/${config.bucketPrefix}${folder}`),
+  };
+  return ({ limits, profile }) => ({ ...shared, limits: { ...limits, jobRoles: limits.jobRoles ?? config.jobRoles }, profile });
 }

@@ -18,6 +18,7 @@ export interface FilledTask {
   template: Template;
   values: string[];
   cache: CacheMode;
+  cacheDomain: string;
   profile: ProfileName;
 }
 
@@ -72,7 +73,7 @@ export function createTaskReader(parts: ApiParts): TaskReader {
     async readFilled(taskId) {
       const [detail] = await readDetails(database.pool, [taskId]);
       const row = detail && (await templates.read(database.pool, [detail.templateId])).get(detail.templateId);
-      return row && { template: row.template, values: detail.values, cache: detail.cache, profile: detail.profile };
+      return row && { template: row.template, values: detail.values, cache: detail.cache, cacheDomain: detail.cacheDomain, profile: detail.profile };
     },
   };
 }

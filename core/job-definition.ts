@@ -25,6 +25,8 @@ export interface DefinitionContent {
 export interface DefinitionSettings {
   jobRole: string;
   hostFolder: string;
+  /** Folders of the host that the task sees under the same paths. */
+  sharedFolders: readonly string[];
   /** How often the memory was doubled. */
   memoryGrowths: number;
 }
@@ -36,6 +38,7 @@ const LEAST_MEMORY_MIB = 128;
 const BATCH_ATTEMPTS = 3;
 
 export function definitionContent(image: string, resources: Resources, settings: DefinitionSettings): DefinitionContent {
+  const jobRole = resources.job_role ?? settings.jobRole;
   const memoryMib = Math.max(LEAST_MEMORY_MIB, Math.ceil(resources.ram_gb * MIB_PER_GIB)) * 2 ** settings.memoryGrowths;
   return {
     type: 'container',
@@ -47,9 +50,15 @@ export function definitionContent(image: string, resources: Resources, settings:
         { type: 'VCPU', value: String(resources.cpu_cores) },
         { type: 'MEMORY', value: String(memoryMib) },
       ],
-      volumes: [{ name: 'batchwell', host: { sourcePath: settings.hostFolder } }],
-      mountPoints: [{ sourceVolume: 'batchwell', containerPath: HOST_FOLDER, readOnly: true }],
-      ...(settings.jobRole === '' ? {} : { jobRoleArn: settings.jobRole }),
+      volumes: [
+        { name: 'batchwell', host: { sourcePath: settings.hostFolder } },
+        ...settings.sharedFolders.map((folder, position) => ({ name: `shared-${position}`, host: { sourcePath: folder } })),
+      ],
+      mountPoints: [
+        { sourceVolume: 'batchwell', containerPath: HOST_FOLDER, readOnly: true },
+        ...settings.sharedFolders.map((folder, position) => ({ sourceVolume: `shared-${position}`, containerPath: folder, readOnly: false })),
+      ],
+      ...(jobRole === '' ? {} : { jobRoleArn: jobRole }),
     },
     retryStrategy: {
       attempts: BATCH_ATTEMPTS,

@@ -1,10 +1,11 @@
 /** Reads a task's `resources`, in TES's words, as a client sent them. */
+import type { Boundaries } from './access.ts';
 import { flagOf, numberOf, pathOf, rawOf, readObject, textMapOf, textsOf, type Source } from './read-fields.ts';
 import { memberPath, problemAt, type Problem } from './problems.ts';
 import { cacheModes, type CacheMode, type Resources } from './task.ts';
 
 /** The keys of resources.backend_parameters that Batchwell knows; keys ignore case. */
-export const backendParameters = ['queue', 'queueArn', 'timeout', 'jobTimeout', 'cache', 'missing_outputs', 'priority', 'share_identifier'] as const;
+export const backendParameters = ['queue', 'queueArn', 'timeout', 'jobTimeout', 'cache', 'missing_outputs', 'priority', 'share_identifier', 'job_role'] as const;
 /** Sent by Cromwell with every task, and of no use here: a warning each time would only hide others. */
 const IGNORED = new Set(['internal_path_prefix']);
 type BackendParameter = (typeof backendParameters)[number];
@@ -32,10 +33,12 @@ const LONGEST_QUEUE = 512;
 /** Of Batch's schedulingPriorityOverride (AWS Batch API, SubmitJob). */
 const MOST_PRIORITY = 9999;
 
-export function parseResources(task: Source): ParsedResources {
+/** @param boundaries the first of its queues is the one of tasks that name none */
+export function parseResources(task: Source, boundaries: Boundaries): ParsedResources {
+  const [queue] = boundaries.limits?.queues ?? [];
   const given = rawOf(task, 'resources');
   const reader = readObject(given ?? {}, pathOf(task, 'resources'), task.problems);
-  const defaults: Resources = { cpu_cores: FALLBACK.cpuCores, ram_gb: FALLBACK.ramGb, disk_gb: FALLBACK.diskGb, preemptible: false };
+  const defaults: Resources = { cpu_cores: FALLBACK.cpuCores, ram_gb: FALLBACK.ramGb, disk_gb: FALLBACK.diskGb, preemptible: false, ...(queue !== undefined && { queue }) };
   if (!reader) return { resources: defaults, warnings: [] };
 
   const { known, warnings } = readParameters(reader);
@@ -48,10 +51,11 @@ export function parseResources(task: Source): ParsedResources {
       ram_gb: numberOf(reader, 'ram_gb', LIMITS.ram) ?? defaults.ram_gb,
       disk_gb: numberOf(reader, 'disk_gb', LIMITS.disk) ?? defaults.disk_gb,
       preemptible: flagOf(reader, 'preemptible') ?? false,
-      ...queueOf(reader, known),
+      ...queueOf(reader, known, queue),
       ...timeoutOf(reader, known),
       ...priorityOf(reader, known),
       ...shareOf(reader, known),
+      ...jobRoleOf(reader, known),
       ...(known.size > 0 && { backend_parameters: Object.fromEntries(known) }),
       ...zonesOf(reader),
     },
@@ -89,10 +93,10 @@ function refuseParameter(resources: Source, name: string, expected: string, got?
   return undefined;
 }
 
-function queueOf(resources: Source, known: ReadonlyMap<BackendParameter, string>): Pick<Resources, 'queue'> {
+function queueOf(resources: Source, known: ReadonlyMap<BackendParameter, string>, fallback: string | undefined): Pick<Resources, 'queue'> {
   const name = known.has('queue') ? 'queue' : 'queueArn';
   const queue = known.get(name);
-  if (queue === undefined || queue === '') return {};
+  if (queue === undefined || queue === '') return fallback === undefined ? {} : { queue: fallback };
   const fits = queue.length <= LONGEST_QUEUE && /^(arn:[\w:/.-]+|[A-Za-z0-9][\w-]{0,127})$/.test(queue);
   if (!fits) refuseParameter(resources, name, 'the name or ARN of a Batch job queue', queue);
   return { queue };
@@ -120,6 +124,13 @@ function shareOf(resources: Source, known: ReadonlyMap<BackendParameter, string>
   if (text === undefined || text === '') return {};
   if (!/^[A-Za-z0-9]{1,255}$/.test(text)) refuseParameter(resources, 'share_identifier', '1 to 255 letters and digits', text);
   return { share: text };
+}
+
+function jobRoleOf(resources: Source, known: ReadonlyMap<BackendParameter, string>): Pick<Resources, 'job_role'> {
+  const text = known.get('job_role');
+  if (text === undefined || text === '') return {};
+  if (!/^arn:[\w-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/.test(text)) refuseParameter(resources, 'job_role', 'the ARN of an IAM role', text);
+  return { job_role: text };
 }
 
 function cacheOf(resources: Source, known: ReadonlyMap<BackendParameter, string>): CacheMode | undefined {

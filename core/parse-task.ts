@@ -2,10 +2,11 @@
  * Reads a TES task as clients really send it: null for what is not set, unknown fields, empty resources, bare
  * paths and file:// urls. Nothing is looked up: an input that does not exist is accepted here and named later.
  */
+import { refuseForbidden, type Boundaries } from './access.ts';
 import { CONTAINER_PATH, containerPath, hasWildcard } from './container-path.ts';
 import { inputUrlProblem, outputUrlProblem, type UrlRule } from './file-url.ts';
 import { parseResources } from './parse-resources.ts';
-import { mapPath, mapPaths, type PathMap } from './path-map.ts';
+import { mapPaths } from './path-map.ts';
 import { problemAt, type Problem } from './problems.ts';
 import type { SentTask } from './profiles/profile.ts';
 import { profileNames, profiles, recogniseClient, type ProfileName } from './profiles/profiles.ts';
@@ -39,13 +40,11 @@ export const CACHE_TAG = 'batchwell.cache';
 /** A tag that says which client's habits a task follows, where its shape does not tell. */
 export const PROFILE_TAG = 'batchwell.profile';
 
-/** What holds for tasks that do not say. */
-export interface TaskDefaults {
+/** What holds for tasks that do not say, and what none of them may name. */
+export interface TaskDefaults extends Boundaries {
   cache: CacheMode;
-  /** Where paths of a client's file system lie in S3. */
-  pathMap?: PathMap;
-  /** Url prefixes that are Batchwell's own: scripts, manifests, logs and results of every task. */
-  ownUrls?: readonly string[];
+  /** Which client's habits they follow; seen from each task's shape when absent. */
+  profile?: ProfileName | undefined;
 }
 
 /** All problems of a task at once, or the task. */
@@ -66,10 +65,10 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   refuseOtherImages(executors, problems);
   const volumes = listOf(reader, 'volumes').flatMap((item, index) => readPathItem(item, `volumes[${index}]`, problems) ?? []);
   refuseSharedPaths(inputs, problems);
-  const { resources, cache, warnings } = parseResources(reader);
+  const { resources, cache, warnings } = parseResources(reader, defaults);
   const mode = cache ?? cacheTag(tags, problems) ?? defaults.cache;
-  const named = profileTag(tags, problems);
-  refuseOwnUrls({ inputs, outputs }, defaults, problems);
+  const named = profileTag(tags, problems, defaults);
+  refuseForbidden({ inputs, outputs, resources }, defaults, problems);
   if (problems.length > 0) return { problems };
 
   const { profile, spec } = asClientMeans({ name, description, tags, spec: mapPaths({ inputs, outputs, executors, resources, volumes }, defaults.pathMap) }, named);
@@ -98,9 +97,9 @@ export function cacheTag(tags: Record<string, string>, problems: Problem[]): Cac
   return mode;
 }
 
-function profileTag(tags: Record<string, string>, problems: Problem[]): ProfileName | undefined {
+function profileTag(tags: Record<string, string>, problems: Problem[], defaults: TaskDefaults): ProfileName | undefined {
   const text = Object.hasOwn(tags, PROFILE_TAG) ? tags[PROFILE_TAG] : undefined;
-  if (text === undefined || text === '') return undefined;
+  if (text === undefined || text === '') return defaults.profile;
   const profile = profileNames.find((one) => one === text);
   if (profile === undefined) problems.push(problemAt(`tags["${PROFILE_TAG}"]`, `one of ${profileNames.join(', ')}`, text));
   return profile;
@@ -203,16 +202,6 @@ function refuseSharedPaths(inputs: readonly InputOf<string>[], problems: Problem
       problems.push(problemAt(`inputs[${index}].path`, `a path of its own; inputs[${earlier}] has the same`, input.path));
     }
   });
-}
-
-/** Whoever could write there would write other tasks' results, and whoever could read there, their values. */
-function refuseOwnUrls(files: Pick<TaskSpec, 'inputs' | 'outputs'>, { ownUrls = [], pathMap = new Map() }: TaskDefaults, problems: Problem[]): void {
-  for (const list of ['inputs', 'outputs'] as const) {
-    files[list].forEach(({ url = '' }, index) => {
-      const mapped = mapPath(url, pathMap);
-      if (ownUrls.some((own) => mapped.startsWith(own) || (own.startsWith(mapped) && mapped.endsWith('/')))) problems.push(problemAt(`${list}[${index}].url`, 'a url outside of Batchwell’s own scripts/ and submissions/', url));
-    });
-  }
 }
 
 /** A task runs in one container (docs/adr/0007-one-image-per-task.md). */

@@ -15,9 +15,11 @@ export const LONGEST_FILLED_SCATTER = 128 * 1024 ** 2;
 /** Problems that one answer lists; the others are counted. */
 export const LISTED_PROBLEMS = 100;
 
-export interface ScatterHead extends TaskDefaults {
+export interface ScatterHead {
   name: string;
   tags: Record<string, string>;
+  /** With the scatter's own cache mode. */
+  taskDefaults: TaskDefaults;
 }
 
 /** A problem and the row it is in, from 0. Problems of the scatter itself have no row. */
@@ -73,7 +75,7 @@ export function readHead(from: Source, defaults: TaskDefaults): ScatterHead {
   const mode = cacheModes.find((one) => one === cache);
   if (cache !== undefined && mode === undefined) from.problems.push(problemAt('cache', `one of ${cacheModes.join(', ')}`, cache));
   const tags = textMapOf(from, 'tags', TAG_RULES);
-  return { name: textOf(from, 'name', { longest: 255 }) ?? '', tags, cache: mode ?? cacheTag(tags, from.problems) ?? defaults.cache, ...(defaults.pathMap && { pathMap: defaults.pathMap }), ...(defaults.ownUrls && { ownUrls: defaults.ownUrls }) };
+  return { name: textOf(from, 'name', { longest: 255 }) ?? '', tags, taskDefaults: { ...defaults, cache: mode ?? cacheTag(tags, from.problems) ?? defaults.cache } };
 }
 
 function readRows(body: Source): unknown[] {
@@ -158,7 +160,7 @@ function checkValue(row: Source, column: string): void {
 
 /** A task of a scatter: the scatter's tags and cache mode hold where the task says nothing itself. */
 export function withHead(task: unknown, head: ScatterHead): AcceptableTask | { problems: Problem[] } {
-  const parsed = parseTesTask(task, head);
+  const parsed = parseTesTask(task, head.taskDefaults);
   if ('problems' in parsed) return parsed;
   return { ...parsed, task: { ...parsed.task, name: parsed.task.name || head.name, tags: { ...head.tags, ...parsed.task.tags } } };
 }

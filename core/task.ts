@@ -60,6 +60,8 @@ export interface Resources {
   priority?: number;
   /** Share identifier in queues with a fair-share policy; the configured one when absent. */
   share?: string;
+  /** ARN of the IAM role of its container; the configured one when absent. */
+  job_role?: string;
   /** What the caller gave as resources.backend_parameters and Batchwell knows. */
   backend_parameters?: Record<string, string>;
   zones?: string[];

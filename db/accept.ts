@@ -21,6 +21,8 @@ export interface TaskRequest {
 
 export interface AcceptRequest {
   owner: string;
+  /** Whose call cache the tasks share. */
+  cacheDomain: string;
   /** Absent for tasks that came one by one. */
   scatter?: NewScatter & { key?: RequestKey | undefined };
   tasks: readonly TaskRequest[];
@@ -171,6 +173,7 @@ interface Rows {
 function taskRows(request: AcceptRequest, { prepared, templateIds }: Rows, scatterId: number | undefined): unknown[][] {
   return prepared.map(({ task, template, values }, position) => [
     request.owner,
+    request.cacheDomain,
     scatterId ?? null,
     scatterId === undefined ? null : position,
     task.name,
@@ -190,7 +193,7 @@ function taskRows(request: AcceptRequest, { prepared, templateIds }: Rows, scatt
 
 async function insertTasks(session: Session, rows: readonly (readonly unknown[])[]): Promise<number[]> {
   const [result] = await session.query<ResultSetHeader>(
-    'INSERT INTO tasks (owner, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, profile, warnings, place, moved_ms, due_ms, created_ms) VALUES ?',
+    'INSERT INTO tasks (owner, cache_domain, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, profile, warnings, place, moved_ms, due_ms, created_ms) VALUES ?',
     [rows],
   );
   return consecutiveIds(session, result.insertId, rows.length);

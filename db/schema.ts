@@ -4,6 +4,7 @@
  */
 import { sql } from 'drizzle-orm';
 import { check, index, int, mediumtext, mysqlEnum, mysqlTable, primaryKey, smallint, text, uniqueIndex, varbinary, varchar } from 'drizzle-orm/mysql-core';
+import type { Access } from '../core/access.ts';
 import { places } from '../core/places.ts';
 import { profileNames } from '../core/profiles/profiles.ts';
 import type { ResultRecord } from '../core/result.ts';
@@ -46,6 +47,8 @@ export const tasks = mysqlTable(
   {
     id: key().primaryKey().autoincrement(),
     owner: varchar({ length: 64 }).notNull(),
+    /** Tasks of one domain share their hits. */
+    cacheDomain: varchar({ length: 64 }).notNull(),
     scatterId: key(),
     /** Position in its scatter, from 0. */
     scatterRow: int(),
@@ -118,6 +121,24 @@ export const taskTags = mysqlTable(
     taskId: key().notNull(),
   },
   (table) => [primaryKey({ columns: [table.tagKey, table.tagValue, table.taskId] })],
+);
+
+/** Bearer tokens. A token itself is shown once, when it is made, and kept nowhere. */
+export const tokens = mysqlTable(
+  'tokens',
+  {
+    id: key().primaryKey().autoincrement(),
+    /** SHA-256 of the token, which is 256 random bits: nothing slower is needed. */
+    digest: bytes({ length: 32 }).notNull(),
+    /** What it is for, in its maker's words. */
+    name: varchar({ length: 255 }).notNull(),
+    access: jsonText<Access>().notNull(),
+    createdMs: ms().notNull(),
+    /** Null for never. */
+    expiresMs: ms(),
+    revokedMs: ms(),
+  },
+  (table) => [uniqueIndex('tokens_digest').on(table.digest)],
 );
 
 /** Answers that were given to requests with an Idempotency-Key; the same request again gets the same. */
@@ -235,7 +256,7 @@ export const cacheEntries = mysqlTable(
   'cache_entries',
   {
     id: key().primaryKey().autoincrement(),
-    /** Tokens of one domain share their hits. */
+    /** Tasks of one domain share their hits. */
     domain: varchar({ length: 64 }).notNull(),
     fingerprint: bytes({ length: 32 }).notNull(),
     taskId: key().notNull(),

@@ -112,6 +112,7 @@ export interface TaskDetail extends TaskStanding {
   description: string;
   tags: Record<string, string>;
   cache: CacheMode;
+  cacheDomain: string;
   warnings: string[];
   templateId: number;
   values: string[];
@@ -126,7 +127,7 @@ export interface TaskDetail extends TaskStanding {
 export async function readDetails(session: Session, ids: readonly number[]): Promise<TaskDetail[]> {
   if (ids.length === 0) return [];
   const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.warnings, t.template_id, t.slot_values, t.failure, t.hit_entry_id, t.hit_mode, t.ended_ms
+    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.cache_domain, t.warnings, t.template_id, t.slot_values, t.failure, t.hit_entry_id, t.hit_mode, t.ended_ms
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
     [ids],
   );
@@ -136,6 +137,7 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
     description: row['description'],
     tags: JSON.parse(row['tags']),
     cache: row['cache'],
+    cacheDomain: row['cache_domain'],
     warnings: row['warnings'] === null ? [] : JSON.parse(row['warnings']),
     templateId: row['template_id'],
     values: JSON.parse(row['slot_values']),

@@ -10,6 +10,7 @@ import { clip } from './parts.ts';
 export interface TaskRow {
   id: number;
   owner: string;
+  cacheDomain: string;
   templateId: number;
   values: string[];
   cache: CacheMode;
@@ -26,7 +27,7 @@ export interface TaskRow {
   createdMs: number;
 }
 
-const COLUMNS = `id, owner, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_modified_ms AS inputsModifiedMs, hit_entry_id AS hitEntryId,
+const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_modified_ms AS inputsModifiedMs, hit_entry_id AS hitEntryId,
   submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
 
 /** Those of the tasks that stand at `stage`; the others have moved on and are nobody's business here. */

@@ -29,6 +29,13 @@ export interface QueueDepth {
 /** BullMQ's blocking commands need a connection that never gives up; everything else of ours may fail and be told. */
 export const connectRedis = (url: string): Redis => new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true });
 
+/** For commands that must fail at once where the queues' connection would wait for Redis to come back. Errors show in the commands alone. */
+export function connectImpatientRedis(url: string): Redis {
+  const redis = new Redis(url, { maxRetriesPerRequest: 1, enableOfflineQueue: false, commandTimeout: 1000 });
+  redis.on('error', () => undefined);
+  return redis;
+}
+
 /** Rejects at once when the connection is down: a ping given to it then would wait until it is up. */
 export async function pingRedis(redis: Redis): Promise<void> {
   if (redis.status !== 'ready') throw new Error(`the connection is ${redis.status}`);

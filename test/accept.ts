@@ -5,6 +5,8 @@ import type { Database } from '../db/client.ts';
 
 interface Accepting {
   owner: string;
+  /** The owner, when absent. */
+  cacheDomain?: string;
   scatter?: NewScatter;
   tasks: readonly NewTask[];
   nowMs: number;
@@ -12,7 +14,7 @@ interface Accepting {
 }
 
 export async function acceptAll(database: Database, { tasks, ...request }: Accepting): Promise<{ taskIds: number[]; scatterId?: number }> {
-  const accepted = await acceptTasks(database, { ...request, tasks: tasks.map((task) => ({ task })) });
+  const accepted = await acceptTasks(database, { cacheDomain: request.owner, ...request, tasks: tasks.map((task) => ({ task })) });
   const taskIds = accepted.tasks.map((one) => (one === 'other-request' ? 0 : one.id));
   return { taskIds, ...(typeof accepted.scatter === 'object' && { scatterId: accepted.scatter.id }) };
 }

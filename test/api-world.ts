@@ -44,7 +44,7 @@ export type EveryReply = TesTaskFull & ScatterReply & Required<FailureBody> & {
 };
 
 /** `reach` may put something between the API and its database; it gives the url that the API uses. */
-export async function startApiWorld(settings: Partial<Config> = {}, reach: (url: string) => Promise<string> = async (url) => url): Promise<ApiWorld> {
+export async function startApiWorld(settings: Partial<Config> = {}, reach: (url: string) => Promise<string> = async (url) => url, nowMs: () => number = Date.now): Promise<ApiWorld> {
   const [freshDb, redis] = await Promise.all([freshDatabase(), freshRedis()]);
   await migrateDatabase(freshDb.url);
   const config: Config = { ...readConfig({}), databaseUrl: freshDb.url, redisUrl: redis.url, ...settings };
@@ -58,7 +58,7 @@ export async function startApiWorld(settings: Partial<Config> = {}, reach: (url:
     metrics: createMetrics(),
     readLogTail: async (key) => (logs.has(key) ? Buffer.from(logs.get(key) ?? '') : undefined),
     describeCalls: async (calls) => calls.map(() => ({ unreadable: [], inputsModifiedMs: 0 })),
-    nowMs: () => Date.now(),
+    nowMs,
   };
   const app = await createApp(parts);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });

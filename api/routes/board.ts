@@ -2,12 +2,12 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
-import { requireToken } from '../auth.ts';
+import { guardRoutes } from '../access/require-token.ts';
 import type { Api } from '../parts.ts';
 import type { ApiServices } from '../services.ts';
 
-export async function boardRoutes(api: Api, { queues, tokens }: ApiServices, path: string): Promise<void> {
-  api.addHook('onRequest', requireToken(tokens, { allowBasic: true }));
+export async function boardRoutes(api: Api, { queues, callers }: ApiServices, path: string): Promise<void> {
+  guardRoutes(api, callers, { allowBasic: true, scope: 'admin' });
   const server = new FastifyAdapter();
   server.setBasePath(path);
   createBullBoard({

@@ -29,10 +29,10 @@ const TASKS_AT_ONCE = 1000;
 
 export function bulkCancelRoutes(api: Api, services: ApiServices): void {
   const schema = { tags: ['Tasks'], summary: 'Cancel many tasks: by id, by tags, or a scatter', body: Request, response: { 200: Reply, ...failures } };
-  api.post('/tasks::cancel', { schema }, async (request, reply) => {
+  api.post('/tasks::cancel', { config: { scope: 'cancel' }, schema }, async (request, reply) => {
     const wanted = parseCancelRequest(request.body);
     if ('problems' in wanted) return reply.code(400).send(refusal(wanted.problems));
-    const { owner } = request;
+    const { owner } = request.caller.access;
     if (wanted.by === 'scatter') {
       const scatter = await findScatter(services, owner, wanted.scatter);
       if (!scatter) return reply.code(404).send(notFound('scatter', wanted.scatter));

@@ -28,32 +28,33 @@ interface Fingerprinted {
   components?: Components;
   unreadable: string[];
   cached: boolean;
+  /** Whose cache it looks into. */
+  domain: string;
 }
 
 export function cacheRoutes(api: Api, services: ApiServices): void {
   const schema = { tags: ['Call cache'], summary: 'Why a task hits the call cache, or misses it', params: Type.Object({ id: Type.String() }), querystring: Query, response: { 200: Explanation, ...failures } };
   api.get('/tasks/:id/cache-explanation', { schema }, async (request, reply) => {
     const { reader } = services;
-    const task = await reader.find(request.owner, request.params.id);
+    const task = await reader.find(request.caller.access.owner, request.params.id);
     if (!task) return reply.code(404).send(notFound('task', request.params.id));
     const otherId = request.query.other;
-    const other = otherId === undefined ? undefined : await reader.find(request.owner, otherId);
+    const other = otherId === undefined ? undefined : await reader.find(request.caller.access.owner, otherId);
     if (otherId !== undefined && !other) return reply.code(404).send(notFound('task', otherId));
 
-    return explain(services, { owner: request.owner, taskId: task.id, otherId: other?.id });
+    return explain(services, { taskId: task.id, otherId: other?.id });
   });
 }
 
 interface Question {
-  owner: string;
   taskId: number;
   otherId: number | undefined;
 }
 
-async function explain(services: ApiServices, { owner, taskId, otherId }: Question) {
-  const { components, unreadable, cached } = await fingerprintNow(services, taskId);
+async function explain(services: ApiServices, { taskId, otherId }: Question) {
+  const { components, unreadable, cached, domain } = await fingerprintNow(services, taskId);
   const fingerprint = components && fingerprintOf(components);
-  const entry = fingerprint && (await readEntryOf(services.database, { domain: owner, fingerprint }));
+  const entry = fingerprint && (await readEntryOf(services.database, { domain, fingerprint }));
   const there = otherId === undefined ? undefined : await knownComponents(services, otherId);
   return {
     verdict: verdictOf({ cached, unreadable, entry, isOwn: entry?.taskId === taskId }),
@@ -72,10 +73,10 @@ async function knownComponents(services: ApiServices, taskId: number): Promise<C
 /** What the task's fingerprint would be if it were checked now. */
 async function fingerprintNow({ reader, describeCalls }: ApiServices, taskId: number): Promise<Fingerprinted> {
   const filled = await reader.readFilled(taskId);
-  if (!filled) return { unreadable: [], cached: false };
+  if (!filled) return { unreadable: [], cached: false, domain: '' };
   const cached = filled.cache !== 'off';
   const [described] = await describeCalls([{ spec: fillTemplate(filled.template, filled.values), profile: filled.profile }]);
-  return { unreadable: described?.unreadable ?? [], cached, ...(described?.components && { components: described.components }) };
+  return { unreadable: described?.unreadable ?? [], cached, domain: filled.cacheDomain, ...(described?.components && { components: described.components }) };
 }
 
 interface Verdict {

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import { Type, type Static } from 'typebox';
 import { parseId, publicId } from '../../core/ids.ts';
+import type { TaskDefaults } from '../../core/parse-task.ts';
 import { problemAt } from '../../core/problems.ts';
 import { readCancellable } from '../../db/cancel.ts';
 import { countScatter, listScatters, readScatter, type ScatterView } from '../../db/scatter-views.ts';
@@ -15,6 +16,7 @@ import { viewHead, viewScatter } from '../scatter-view.ts';
 import { failures, PageQuery } from '../schemas/replies.ts';
 import { ScatterAccepted, ScatterCancelled, ScatterList, ScatterQuery, ScatterReply, ScatterRequest } from '../schemas/scatters.ts';
 import { TesListReply } from '../schemas/tes.ts';
+import { SUBMITS } from '../rate-limit.ts';
 import type { ApiServices } from '../services.ts';
 import { asList, ListQuery, listTasks } from '../task-list.ts';
 
@@ -30,22 +32,23 @@ export async function findScatter({ database }: ApiServices, owner: string, id: 
   return scatter?.owner === owner && publicId('scatter', scatter) === id ? scatter : undefined;
 }
 
-const readBody = (body: unknown, query: Static<typeof ScatterQuery>, services: ApiServices) => {
-  const { taskDefaults: defaults } = services;
+const readBody = (body: unknown, query: Static<typeof ScatterQuery>, defaults: TaskDefaults) => {
   return body instanceof Readable ? readLineScatter(body, { ...query, tag: asList(query.tag) }, defaults) : readTemplateScatter(body, defaults);
 };
 
 export function scatterRoutes(api: Api, services: ApiServices): void {
-  const { database, intake } = services;
+  const { database, intake, taskDefaultsOf } = services;
   api.addContentTypeParser('application/x-ndjson', (_request, payload, done) => done(null, payload));
 
   const create = { tags, summary: 'Create a scatter, all of it or nothing', consumes: ['application/json', 'application/x-ndjson'], body: ScatterRequest, querystring: ScatterQuery, response: { 200: ScatterAccepted, ...failures } };
-  api.post('/scatters', { bodyLimit: LARGEST_JSON_BYTES, schema: create }, async (request, reply) => {
-    const read = await readBody(request.body, request.query, services);
+  api.post('/scatters', { config: SUBMITS, bodyLimit: LARGEST_JSON_BYTES, schema: create }, async (request, reply) => {
+    const { access } = request.caller;
+    const read = await readBody(request.body, request.query, taskDefaultsOf(access));
     if ('problems' in read) return reply.code(400).send(refusal(read.problems, read.count));
-    const key = readRequestKey(request, read);
+    const { name, tags: shared } = read.head;
+    const key = readRequestKey(request, { name, tags: shared, tasks: read.tasks });
     if (key && 'problems' in key) return reply.code(400).send(refusal(key.problems));
-    const accepted = await intake.acceptScatter(request.owner, { ...read.head, key }, read.tasks);
+    const accepted = await intake.acceptScatter(access, { name, tags: shared, key }, read.tasks);
     if (accepted === 'other-request') return reply.code(409).send(otherRequest);
     const { id, taskIds } = accepted;
     return reply.send({ id, tasks: taskIds.length, ...(request.query.ids && { task_ids: taskIds }) });
@@ -55,28 +58,28 @@ export function scatterRoutes(api: Api, services: ApiServices): void {
     const beforeId = readPageToken(request.query.page_token);
     if (beforeId === 'malformed') return reply.code(400).send(refusal([problemAt('page_token', PAGE_TOKEN_EXPECTED, request.query.page_token)]));
     const size = request.query.page_size ?? 256;
-    const { items, next } = cutPage(await listScatters(database.pool, { owner: request.owner, beforeId, limit: size + 1 }), size);
+    const { items, next } = cutPage(await listScatters(database.pool, { owner: request.caller.access.owner, beforeId, limit: size + 1 }), size);
     return reply.send({ scatters: items.map(viewHead), ...(next !== undefined && { next_page_token: next }) });
   });
 
   api.get('/scatters/:id', { schema: { tags, summary: 'Where the tasks of a scatter stand', params: Id, response: { 200: ScatterReply, ...failures } } }, async (request, reply) => {
-    const scatter = await findScatter(services, request.owner, request.params.id);
+    const scatter = await findScatter(services, request.caller.access.owner, request.params.id);
     if (!scatter) return reply.code(404).send(notFound('scatter', request.params.id));
     return reply.send(viewScatter(scatter, await countScatter(database.pool, scatter.id)));
   });
 
   api.get('/scatters/:id/tasks', { schema: { tags, summary: 'The tasks of a scatter, newest first', params: Id, querystring: ListQuery, response: { 200: TesListReply, ...failures } } }, async (request, reply) => {
-    const scatter = await findScatter(services, request.owner, request.params.id);
+    const scatter = await findScatter(services, request.caller.access.owner, request.params.id);
     if (!scatter) return reply.code(404).send(notFound('scatter', request.params.id));
-    const listed = await listTasks(services, request.owner, { ...request.query, scatterId: scatter.id });
+    const listed = await listTasks(services, request.caller.access.owner, { ...request.query, scatterId: scatter.id });
     return 'problems' in listed ? reply.code(400).send(refusal(listed.problems)) : reply.send(listed);
   });
 }
 
 /** Registered where any body or none is taken, as for tasks. */
 export function scatterCancelRoutes(api: Api, services: ApiServices): void {
-  api.post('/scatters/:id(^[^:/]+)::cancel', { schema: { tags, summary: 'Cancel what has not ended of a scatter', params: Id, response: { 200: ScatterCancelled, ...failures } } }, async (request, reply) => {
-    const scatter = await findScatter(services, request.owner, request.params.id);
+  api.post('/scatters/:id(^[^:/]+)::cancel', { config: { scope: 'cancel' }, schema: { tags, summary: 'Cancel what has not ended of a scatter', params: Id, response: { 200: ScatterCancelled, ...failures } } }, async (request, reply) => {
+    const scatter = await findScatter(services, request.caller.access.owner, request.params.id);
     if (!scatter) return reply.code(404).send(notFound('scatter', request.params.id));
     const cancelled = await cancelAndTell(services, services.announcer, await readCancellable(services.database.pool, scatter.id));
     return reply.send({ cancelled });

@@ -2,8 +2,9 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { backendParameters } from '../../core/parse-resources.ts';
 import type { Api } from '../parts.ts';
+import type { ApiServices } from '../services.ts';
 
-export function serviceInfoRoutes(api: Api): void {
+export function serviceInfoRoutes(api: Api, { config }: ApiServices): void {
   // TES 1.0 had it below the tasks; a static path wins over a task's id.
   for (const path of ['/service-info', '/tasks/service-info']) api.get(path, { schema: { tags: ['TES'], summary: 'About this service' } }, (request, reply) => {
     const here = `${request.protocol}://${request.host}`;
@@ -15,7 +16,7 @@ export function serviceInfoRoutes(api: Api): void {
       organization: { name: 'Batchwell', url: `${here}/docs` },
       documentationUrl: `${here}/docs`,
       version: packageJson.version,
-      storage: ['s3://'],
+      storage: ['s3://', ...config.sharedFolders.map((folder) => `file://${folder}`)],
       tesResources_backend_parameters: [...backendParameters],
     });
   });

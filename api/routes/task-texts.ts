@@ -27,7 +27,7 @@ export function showScript(task: SplitTask): string {
 export function taskTextRoutes(api: Api, { reader }: ApiServices): void {
   api.get('/tasks/:id/logs', { schema: { tags, summary: 'The end of stdout or stderr of the latest attempt', params: Id, querystring: LogQuery, response: plain } }, async (request, reply) => {
     const { stream = 'stdout', executor = 0, tail_bytes: mostBytes = 1024 ** 2 } = request.query;
-    const task = await reader.find(request.owner, request.params.id);
+    const task = await reader.find(request.caller.access.owner, request.params.id);
     if (!task) return reply.code(404).send(notFound('task', request.params.id));
     const log = await reader.readLog(task.id, { stream, executor, mostBytes });
     if (!log) return reply.code(404).send(failure(404, `Executor ${executor} of ${request.params.id} has no ${stream} yet; it is there when the attempt has ended. A cache hit has none.`));
@@ -35,7 +35,7 @@ export function taskTextRoutes(api: Api, { reader }: ApiServices): void {
   });
 
   api.get('/tasks/:id/script', { schema: { tags, summary: 'The exact text that the task runs, but for secrets', params: Id, response: plain } }, async (request, reply) => {
-    const task = await reader.find(request.owner, request.params.id);
+    const task = await reader.find(request.caller.access.owner, request.params.id);
     const filled = task && (await reader.readFilled(task.id));
     if (!filled) return reply.code(404).send(notFound('task', request.params.id));
     return reply.type(PLAIN).send(showScript(filled));

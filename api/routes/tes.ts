@@ -15,34 +15,35 @@ import { TesCancelReply, TesCreateReply, TesListReply, TesTaskReply, TesTaskRequ
 import type { ApiServices } from '../services.ts';
 import type { StateVersion } from '../task-view.ts';
 import { ListQuery, listTasks } from '../task-list.ts';
+import { SUBMITS } from '../rate-limit.ts';
 
 /** A task may carry file contents and long commands; programs larger than this belong into an object. */
 const LARGEST_TASK_BYTES = 4 * 1024 ** 2;
 
 export function tesRoutes(api: Api, services: ApiServices): void {
   const tags = ['TES'];
-  const { intake, taskDefaults } = services;
+  const { intake, taskDefaultsOf } = services;
 
-  api.post('/tasks', { bodyLimit: LARGEST_TASK_BYTES, schema: { tags, summary: 'Create a task', body: TesTaskRequest, response: { 200: TesCreateReply, ...failures } } }, async (request, reply) => {
-    const read = parseTesTask(request.body, taskDefaults);
+  api.post('/tasks', { config: SUBMITS, bodyLimit: LARGEST_TASK_BYTES, schema: { tags, summary: 'Create a task', body: TesTaskRequest, response: { 200: TesCreateReply, ...failures } } }, async (request, reply) => {
+    const read = parseTesTask(request.body, taskDefaultsOf(request.caller.access));
     if ('problems' in read) return reply.code(400).send(refusal(read.problems));
     const task = { ...read.task, warnings: read.warnings };
     const key = readRequestKey(request, task);
     if (key && 'problems' in key) return reply.code(400).send(refusal(key.problems));
     const name = profiles[task.profile].requestName?.(task);
-    const id = await intake.acceptTask(request.owner, { task, key: key ?? (name === undefined ? undefined : keyOfName(name, task)) });
+    const id = await intake.acceptTask(request.caller.access, { task, key: key ?? (name === undefined ? undefined : keyOfName(name, task)) });
     return id === 'other-request' ? reply.code(409).send(otherRequest) : reply.send({ id });
   });
 
   api.get('/tasks', { schema: { tags, summary: 'List tasks, newest first', querystring: ListQuery, response: { 200: TesListReply, ...failures } } }, async (request, reply) => {
-    const listed = await listTasks(services, request.owner, request.query);
+    const listed = await listTasks(services, request.caller.access.owner, request.query);
     return 'problems' in listed ? reply.code(400).send(refusal(listed.problems)) : reply.send(listed);
   });
 
   const Id = Type.Object({ id: Type.String() });
   api.get('/tasks/:id', { schema: { tags, summary: 'Look at a task', params: Id, querystring: Type.Object({ view: ViewQuery, states: StatesQuery, wait: WaitQuery }), response: { 200: TesTaskReply, ...failures } } }, async (request, reply) => {
     await waitForChange(services, request);
-    const shown = await showTask(services, { owner: request.owner, id: request.params.id, view: request.query.view ?? 'MINIMAL', states: request.query.states ?? '1.0' });
+    const shown = await showTask(services, { owner: request.caller.access.owner, id: request.params.id, view: request.query.view ?? 'MINIMAL', states: request.query.states ?? '1.0' });
     if (shown === undefined) return reply.code(404).send(notFound('task', request.params.id));
     if (shown.seenMs !== undefined) reply.header('x-batchwell-last-known', new Date(shown.seenMs).toISOString());
     return reply.send(shown.body);
@@ -53,7 +54,7 @@ export function tesRoutes(api: Api, services: ApiServices): void {
 async function waitForChange({ reader, watch }: ApiServices, request: FastifyRequest<{ Params: { id: string }; Querystring: { wait?: string } }>): Promise<void> {
   const seconds = Number.parseInt(request.query.wait ?? '0', 10);
   if (seconds === 0) return;
-  const standing = await reader.find(request.owner, request.params.id).catch(() => undefined);
+  const standing = await reader.find(request.caller.access.owner, request.params.id).catch(() => undefined);
   if (!standing || isEnd(standing.place)) return;
   const gone = new AbortController();
   request.raw.socket.once('close', () => gone.abort());
@@ -87,11 +88,12 @@ const unknownFor = (id: string, view: View): TesTaskFull | TesTaskMinimal => ({ 
 /** Registered where any body or none is taken. DELETE is what @elixir-cloud/tes sends. */
 export function tesCancelRoutes(api: Api, services: ApiServices): void {
   api.route({
+    config: { scope: 'cancel' },
     method: ['POST', 'DELETE'],
     url: '/tasks/:id(^[^:/]+)::cancel',
     schema: { tags: ['TES'], summary: 'Cancel a task; one that has ended is left as it is', params: Type.Object({ id: Type.String() }), response: { 200: TesCancelReply, ...failures } },
     async handler(request, reply) {
-      const standing = await services.reader.find(request.owner, request.params.id);
+      const standing = await services.reader.find(request.caller.access.owner, request.params.id);
       if (!standing) return reply.code(404).send(notFound('task', request.params.id));
       await cancelAndTell(services, services.announcer, [standing.id]);
       return reply.send({});

@@ -23,7 +23,7 @@ const Reply = Type.Object({
 export function timelineRoutes(api: Api, { database, reader, nowMs }: ApiServices): void {
   const schema = { tags: ['Tasks'], summary: 'Where the time of a task went', params: Type.Object({ id: Type.String() }), response: { 200: Reply, ...failures } };
   api.get('/tasks/:id/timeline', { schema }, async (request, reply) => {
-    const task = await reader.find(request.owner, request.params.id);
+    const task = await reader.find(request.caller.access.owner, request.params.id);
     const [detail] = task ? await readDetails(database.pool, [task.id]) : [];
     if (!detail) return reply.code(404).send(notFound('task', request.params.id));
     const attempts = (await readAttempts(database.pool, [detail.id])).toReversed();

@@ -12,6 +12,7 @@ import { refusal } from '../errors.ts';
 import type { Api } from '../parts.ts';
 import { failures } from '../schemas/replies.ts';
 import { TesTaskRequest } from '../schemas/tes.ts';
+import { SUBMITS } from '../rate-limit.ts';
 import type { ApiServices } from '../services.ts';
 import { showScript } from './task-texts.ts';
 
@@ -30,28 +31,29 @@ const Reply = Type.Object({
 });
 
 export function validateRoutes(api: Api, services: ApiServices): void {
-  const { config, taskDefaults } = services;
+  const { config, taskDefaultsOf } = services;
   const schema = { tags: ['Tasks'], summary: 'What would come of a task; nothing is stored', body: TesTaskRequest, response: { 200: Reply, ...failures } };
-  api.post('/tasks::validate', { schema }, async (request, reply) => {
-    const read = parseTesTask(request.body, taskDefaults);
+  api.post('/tasks::validate', { config: SUBMITS, schema }, async (request, reply) => {
+    const { access } = request.caller;
+    const read = parseTesTask(request.body, taskDefaultsOf(access));
     if ('problems' in read) return reply.code(400).send(refusal(read.problems));
     const { resources, executors } = read.task.spec;
     return {
       warnings: read.warnings,
       client: read.task.profile,
-      queue: schedulingOf(resources, { jobQueue: config.jobQueue, share: config.share, owner: request.owner }).queue,
-      job_definition: definitionContent(executors[0]?.image ?? '', resources, { jobRole: config.jobRole, hostFolder: config.hostFolder, memoryGrowths: 0 }),
+      queue: schedulingOf(resources, { jobQueue: config.jobQueue, share: config.share, owner: access.owner }).queue,
+      job_definition: definitionContent(executors[0]?.image ?? '', resources, { jobRole: config.jobRole, hostFolder: config.hostFolder, sharedFolders: config.sharedFolders, memoryGrowths: 0 }),
       script: showScript(splitTask(read.task.spec)),
-      cache: await cacheVerdict(services, request.owner, read.task),
+      cache: await cacheVerdict(services, access.cacheDomain, read.task),
     };
   });
 }
 
-async function cacheVerdict({ database, describeCalls }: ApiServices, owner: string, { cache: mode, spec, profile }: NewTask) {
+async function cacheVerdict({ database, describeCalls }: ApiServices, domain: string, { cache: mode, spec, profile }: NewTask) {
   if (mode === 'off') return { mode, verdict: 'off' as const, unreadable_inputs: [] };
   const [described] = await describeCalls([{ spec, profile }]);
   if (!described?.components) return { mode, verdict: 'unreadable-input' as const, unreadable_inputs: described?.unreadable ?? [] };
-  const entry = await readEntryOf(database, { domain: owner, fingerprint: fingerprintOf(described.components) });
+  const entry = await readEntryOf(database, { domain, fingerprint: fingerprintOf(described.components) });
   const isHit = entry?.invalidReason === null;
   const taskId = isHit ? (await readTaskIds(database.pool, [entry.taskId])).get(entry.taskId) : undefined;
   return { mode, verdict: isHit ? ('hit' as const) : ('miss' as const), unreadable_inputs: [], ...(taskId !== undefined && { entry_of: taskId }) };

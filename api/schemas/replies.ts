@@ -21,7 +21,7 @@ export const Failure = Type.Object(
   { description: 'Refused; nothing was stored' },
 );
 
-export const failures = { 400: Failure, 401: Failure, 404: Failure, 409: Failure, 503: Failure };
+export const failures = { 400: Failure, 401: Failure, 403: Failure, 404: Failure, 409: Failure, 429: Failure, 503: Failure };
 
 /** Pages: an opaque token, newest first. */
 export const PageQuery = {

@@ -133,6 +133,7 @@ CREATE TABLE `task_tags` (
 CREATE TABLE `tasks` (
 	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
 	`owner` varchar(64) NOT NULL,
+	`cache_domain` varchar(64) NOT NULL,
 	`scatter_id` bigint unsigned,
 	`scatter_row` int,
 	`name` varchar(255) NOT NULL,
@@ -176,6 +177,18 @@ CREATE TABLE `templates` (
 	`created_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `templates_id` PRIMARY KEY(`id`),
 	CONSTRAINT `templates_digest` UNIQUE(`digest`)
+);
+--> statement-breakpoint
+CREATE TABLE `tokens` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`digest` binary(32) NOT NULL,
+	`name` varchar(255) NOT NULL,
+	`access` mediumtext NOT NULL,
+	`created_ms` bigint unsigned NOT NULL,
+	`expires_ms` bigint unsigned,
+	`revoked_ms` bigint unsigned,
+	CONSTRAINT `tokens_id` PRIMARY KEY(`id`),
+	CONSTRAINT `tokens_digest` UNIQUE(`digest`)
 );
 --> statement-breakpoint
 CREATE INDEX `cache_entries_lookup` ON `cache_entries` (`fingerprint`,`domain`);--> statement-breakpoint

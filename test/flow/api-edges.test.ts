@@ -60,7 +60,7 @@ describe('with tokens', () => {
 
   test('other origins may call, since they must hold a token', async () => {
     const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, { origin: 'https://page.example', 'access-control-request-method': 'POST' });
-    expect([asked.status, asked.headers.get('access-control-allow-origin'), asked.headers.get('access-control-allow-headers')]).toEqual([204, '*', 'authorization, content-type']);
+    expect([asked.status, asked.headers.get('access-control-allow-origin'), asked.headers.get('access-control-allow-headers')]).toEqual([204, '*', 'authorization, content-type, idempotency-key, last-event-id']);
   });
 
   test('operations need none, and no token was ever logged', async () => {

@@ -10,7 +10,7 @@ const simple = { executors: [{ image: 'alpine', command: ['true'] }] };
 let world: ApiWorld;
 let guarded: ApiWorld;
 beforeAll(async () => {
-  [world, guarded] = await Promise.all([startApiWorld(), startApiWorld({ tokens: ['ann:ann-token'] })]);
+  [world, guarded] = await Promise.all([startApiWorld({ sharedFolders: ['/mnt'] }), startApiWorld({ tokens: ['ann:ann-token'] })]);
 });
 afterAll(() => Promise.all([world.close(), guarded.close()]));
 

@@ -4,7 +4,7 @@ import { parseTesTask, type AcceptableTask } from '../../core/parse-task.ts';
 
 const executor = { image: 'alpine', command: ['true'] };
 const output = { path: '/out', url: 's3://bucket/out' };
-const parse = (task: object) => parseTesTask({ executors: [executor], ...task }, { cache: 'off' });
+const parse = (task: object) => parseTesTask({ executors: [executor], ...task }, { cache: 'off', fileRoots: ['/mnt', '/data', '/srv'] });
 
 function accepted(task: object): AcceptableTask {
   const read = parse(task);

@@ -13,7 +13,7 @@ const expand = (body: object) => expandScatter({ template, ...body }, { cache: '
 test('every row fills the template wherever a text stands', () => {
   const read = expand({ name: 'counts', tags: { run: '7', sample: 'none' }, cache: 'readwrite', rows: [{ sample: 'a', lines: 4 }, { sample: 'b', lines: 8 }] });
   expect(read).toMatchObject({
-    head: { name: 'counts', cache: 'readwrite' },
+    head: { name: 'counts', taskDefaults: { cache: 'readwrite' } },
     tasks: [
       { task: { name: 'count a', tags: { run: '7', sample: 'a' }, cache: 'readwrite', spec: { inputs: [{ url: 's3://bucket/a.fq' }], executors: [{ command: ['sh', '-c', 'head -n 4 /in.fq >/out.txt'] }] } } },
       { task: { name: 'count b', tags: { run: '7', sample: 'b' } } },

@@ -20,9 +20,6 @@ interface CheckedTask {
   inputsModifiedMs?: number;
 }
 
-/** Tokens of one domain share their hits; for now a domain is an owner. */
-export const cacheDomain = (row: { owner: string }): string => row.owner;
-
 export async function cacheCheck(fleet: Fleet, { tasks: ids }: Messages['cache-check']): Promise<StageOutcome> {
   const rows = await readTasksAt(fleet.database.pool, 'cache-check', ids);
   const checked = await checkTasks(fleet, rows);
@@ -59,7 +56,7 @@ async function decideAll(fleet: Fleet, checked: readonly CheckedTask[]): Promise
  */
 async function lookUp(fleet: Fleet, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
   const { pool } = fleet.database;
-  const wanted = checked.flatMap(({ row, fingerprint }): Flight[] => (fingerprint && readsCache(row.cache) ? [{ taskId: row.id, domain: cacheDomain(row), fingerprint, writes: writesCache(row.cache) }] : []));
+  const wanted = checked.flatMap(({ row, fingerprint }): Flight[] => (fingerprint && readsCache(row.cache) ? [{ taskId: row.id, domain: row.cacheDomain, fingerprint, writes: writesCache(row.cache) }] : []));
   const entries = await findEntries(pool, wanted);
   const flights = wanted.filter((one) => !entries.has(lookupKey(one)));
   const leaders = await boardFlights(pool, flights, fleet.nowMs());
@@ -87,7 +84,7 @@ async function checkTasks(fleet: Fleet, rows: readonly TaskRow[]): Promise<Check
 }
 
 function decide({ row, hasOutputs, fingerprint }: CheckedTask, entries: Map<string, number>, leaders: Map<string, number>): CacheDecision {
-  const key = fingerprint && lookupKey({ domain: cacheDomain(row), fingerprint });
+  const key = fingerprint && lookupKey({ domain: row.cacheDomain, fingerprint });
   const entryId = key === undefined ? undefined : entries.get(key);
   const leaderId = key === undefined ? undefined : leaders.get(key);
   return decideCache({

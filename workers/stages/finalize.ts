@@ -18,7 +18,6 @@ import { countMoves } from '../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../failing.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
 import { applyHits, hitModeOf, type FinalizedTask } from '../hits.ts';
-import { cacheDomain } from './cache-check.ts';
 
 export async function finalize(fleet: Fleet, { tasks: ids }: Messages['finalize']): Promise<StageOutcome> {
   const { pool } = fleet.database;
@@ -85,7 +84,7 @@ async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promi
     const inputUrls = new Set(spec.inputs.map(({ url }) => url));
     const outputs = result.outputs.map((file) => ({ ...file, url: outputUrl(spec, file) })).filter(({ url }) => !inputUrls.has(url));
     if (outputs.length === 0) return [];
-    return [{ domain: cacheDomain(row), fingerprint: row.fingerprint, taskId: row.id, outputs }];
+    return [{ domain: row.cacheDomain, fingerprint: row.fingerprint, taskId: row.id, outputs }];
   });
   await saveEntries(fleet.database, entries, fleet.nowMs());
 }

@@ -1,0 +1,57 @@
+/** Lets a request in when its token may do what the route does. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Scope } from '../../core/access.ts';
+import { failure } from '../errors.ts';
+import type { Api } from '../parts.ts';
+import type { Caller, Refused } from './caller.ts';
+import type { Callers } from './callers.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whose tasks this request may see, and what it may do with them. */
+    caller: Caller;
+  }
+  interface FastifyContextConfig {
+    /** What a token must allow; `read` for GET when absent. */
+    scope?: Scope;
+  }
+}
+
+type Credentials = (request: FastifyRequest) => string | undefined;
+
+const bearer: Credentials = (request) => /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+
+/** Clients that can send no header (Nextflow's TES plugin) carry the token in the path. */
+const inPath: Credentials = (request) => (request.params as { token?: string } | undefined)?.token;
+
+/** A browser that opens the queue board asks its user, and can only ask for Basic: owner and token. */
+const basic: Credentials = (request) => {
+  const encoded = /^Basic +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+  return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString().split(':').slice(1).join(':');
+};
+
+/** Guards every route that is registered on `api` from here on: 401 for those it does not know, 403 for what their token does not allow. */
+export function guardRoutes(api: Api, callers: Callers, options: { allowBasic?: boolean; scope?: Scope } = {}): void {
+  api.addHook('onRoute', ({ method, url, config }) => {
+    const reads = [method].flat().every((one) => ['GET', 'HEAD', 'OPTIONS'].includes(one));
+    if (!reads && config?.scope === undefined && options.scope === undefined) throw new Error(`${String(method)} ${url} does not say which scope it needs.`);
+  });
+  api.addHook('onRequest', async (request, reply) => {
+    if (!callers.asked) return;
+    const caller = await findCaller(callers, request, options.allowBasic === true);
+    if ('refused' in caller) {
+      await sayWho(reply, options.allowBasic ? 'Basic' : 'Bearer').send(failure(401, caller.refused));
+      return;
+    }
+    request.caller = caller;
+    const scope = options.scope ?? request.routeOptions.config.scope ?? 'read';
+    if (!caller.access.scopes.includes(scope)) await reply.code(403).send(failure(403, `This token may not ${scope}; it may ${caller.access.scopes.join(', ') || 'do nothing'}.`));
+  });
+}
+
+async function findCaller(callers: Callers, request: FastifyRequest, allowBasic: boolean): Promise<Caller | Refused> {
+  const given = inPath(request) ?? bearer(request) ?? (allowBasic ? basic(request) : undefined);
+  return given === undefined ? { refused: 'This needs a token: send the header Authorization: Bearer TOKEN.' } : callers.find(given);
+}
+
+const sayWho = (reply: FastifyReply, scheme: string): FastifyReply => reply.code(401).header('www-authenticate', `${scheme} realm="batchwell"`);
