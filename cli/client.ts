@@ -44,6 +44,18 @@ export interface Timeline {
   spans: { what: string; attempt?: number; from: string; to?: string; ms: number }[];
 }
 
+export interface TokenView {
+  id: number;
+  owner: string;
+  name?: string;
+  scopes: string[];
+  urls?: string[];
+  /** RFC 3339, like the times that follow. */
+  created: string;
+  expires?: string;
+  revoked?: string;
+}
+
 export interface CacheExplanation {
   /** One sentence. */
   verdict: string;
@@ -104,10 +116,14 @@ export interface Client {
   /** Where its time went. */
   timeline(task: string): Promise<Timeline>;
   explainCache(id: string, other?: string): Promise<CacheExplanation>;
+  /** With the token itself, which is shown only now. */
+  createToken(rights: object): Promise<TokenView & { token: string }>;
+  listTokens(): Promise<TokenView[]>;
+  revokeToken(id: number): Promise<void>;
 }
 
 interface Call {
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'DELETE';
   query?: Record<string, string | number | undefined>;
   json?: unknown;
   lines?: Readable;
@@ -144,6 +160,9 @@ export function connectApi({ url, token }: { url: string; token?: string | undef
     script: (task) => text(`/v1/tasks/${id(task)}/script`),
     timeline: (task) => json(`/v1/tasks/${id(task)}/timeline`),
     explainCache: (task, other) => json(`/v1/tasks/${id(task)}/cache-explanation`, { query: { other } }),
+    createToken: (rights) => json('/v1/tokens', { method: 'POST', json: rights }),
+    listTokens: async () => (await json<{ tokens: TokenView[] }>('/v1/tokens')).tokens,
+    revokeToken: async (token) => void (await call(`/v1/tokens/${token}`, { method: 'DELETE' })),
   };
 }
 
@@ -200,7 +219,7 @@ async function failureOf(response: Response, base: string): Promise<Error> {
   const said = sayings(await response.text().catch(() => ''));
   const message = said.message ?? `${response.status} ${response.statusText}`;
   if (response.status >= 500) return new ApiUnreachable(`Batchwell at ${base} answered ${response.status}: ${message}`);
-  if (response.status === 401 || response.status === 403) return new ApiRefusal(response.status, `${message} Give a token with --token or BATCHWELL_TOKEN.`, said.problems);
+  if (response.status === 401) return new ApiRefusal(response.status, `${message} Give a token with --token or BATCHWELL_TOKEN.`, said.problems);
   return new ApiRefusal(response.status, message, said.problems);
 }
 

@@ -5,6 +5,7 @@ import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
 import { addCacheCommands } from './commands/cache.ts';
 import { addSubmitCommands } from './commands/submit.ts';
+import { addTokenCommands } from './commands/tokens.ts';
 import { addTaskCommands } from './commands/tasks.ts';
 import { exitCodes, exitHelp, reportError, type ExitCode } from './exit.ts';
 import { printLine, type Terminal } from './terminal.ts';
@@ -30,6 +31,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   addTaskCommands(parts);
   addCacheCommands(parts);
   addDefinitionCommands(parts);
+  addTokenCommands(parts);
   inheritSettings(program, terminal);
   try {
     await program.parseAsync([...words], { from: 'user' });

@@ -6,6 +6,7 @@ import type { RowDataPacket } from 'mysql2/promise';
 import { readConfig } from '../../config.ts';
 import { startApi } from '../../api/main.ts';
 import { FRESH_MS } from '../../api/access/stored-tokens.ts';
+import { run } from '../unit/cli-world.ts';
 import { startApiWorld, type Answer, type ApiWorld } from '../api-world.ts';
 
 const TES = '/ga4gh/tes/v1';
@@ -50,6 +51,18 @@ describe('tokens that are made here', () => {
     expect(JSON.stringify(rows)).not.toContain(token);
     expect(world.lines.join('')).not.toContain(token);
     expect(world.lines.join('')).toContain('token-made');
+  });
+
+  test('the CLI makes a token, lists it and revokes it', async () => {
+    const cli = (...words: string[]) => run(['token', ...words], { environment: { BATCHWELL_URL: world.url, BATCHWELL_TOKEN: 'root-secret' } });
+    const made = await cli('create', '--owner', 'cli', '--name', 'nightly', '--scope', 'submit', 'read', '--allow-url', 's3://lab/cli', '--days', '30');
+    expect(made).toMatchObject({ code: 0, out: expect.stringMatching(/^bw_[\w-]{43}\n$/), err: expect.stringContaining('of cli may submit, read until 20') });
+    const listed = await cli('list');
+    expect(listed.out).toMatch(/cli +submit read +s3:\/\/lab\/cli .* nightly/);
+    const id = /^ *(\d+)  cli/m.exec(listed.out)?.[1] ?? '';
+    expect((await cli('revoke', id)).code).toBe(0);
+    expect((await cli('list')).out).toMatch(/revoked 20.* nightly/);
+    expect(await cli('revoke', 'x')).toMatchObject({ code: 2, err: expect.stringContaining('number of a token') });
   });
 
   test('each scope opens its own routes, and only those', async () => {
