@@ -15,7 +15,7 @@ import { TesTaskRequest } from '../schemas/tes.ts';
 import type { ApiServices } from '../services.ts';
 import { showScript } from './task-texts.ts';
 
-const Reply = Type.Object({
+export const Validation = Type.Object({
   warnings: Type.Array(Type.String()),
   client: Type.Enum(profileNames),
   queue: Type.String({ description: 'Batch job queue' }),
@@ -31,7 +31,7 @@ const Reply = Type.Object({
 
 export function validateRoutes(api: Api, services: ApiServices): void {
   const { config, taskDefaults } = services;
-  const schema = { tags: ['Tasks'], summary: 'What would come of a task; nothing is stored', body: TesTaskRequest, response: { 200: Reply, ...failures } };
+  const schema = { tags: ['Tasks'], summary: 'What would come of a task; nothing is stored', body: TesTaskRequest, response: { 200: Validation, ...failures } };
   api.post('/tasks::validate', { schema }, async (request, reply) => {
     const read = parseTesTask(request.body, taskDefaults);
     if ('problems' in read) return reply.code(400).send(refusal(read.problems));
