@@ -20,58 +20,74 @@ export interface Gathered {
 }
 
 /** One JSON text a task. When the source fails, so does this: what it gave since the last body is not in any. */
-export async function* gather(source: AsyncIterable<unknown> | Iterable<unknown>, limits: GatherLimits): AsyncGenerator<Gathered, void, undefined> {
-  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
-  let body = openBody(0);
-  let lingered: Promise<'lingered'> | undefined;
-  let coming: Promise<IteratorResult<unknown>> | undefined;
+export async function* gather(tasks: AsyncIterable<unknown> | Iterable<unknown>, limits: GatherLimits): AsyncGenerator<Gathered, void, undefined> {
+  const source = openSource(tasks);
   try {
-    for (;;) {
-      coming ??= nextOf(iterator);
-      const came = await unlessAborted(lingered ? Promise.race([coming, lingered]) : coming, limits.signal);
-      const line = came === 'lingered' || came.done ? undefined : encode(came.value);
-      if (isDue(body, line, limits)) {
-        yield close(body);
-        body = openBody(body.first + body.tasks);
-        lingered = undefined;
-      }
-      if (came === 'lingered') continue;
-      if (line === undefined) return;
-      coming = undefined;
-      body.parts.push(line);
-      body.bytes += line.length;
-      body.tasks += 1;
-      lingered ??= lingerWith(limits);
+    let first = 0;
+    for (let more = true; more; ) {
+      const body: OpenBody = { tasks: 0, bytes: 0, parts: [] };
+      more = await fill(body, source, limits);
+      if (body.tasks > 0) yield { first, tasks: body.tasks, lines: new Blob(body.parts) };
+      first += body.tasks;
     }
   } finally {
-    // Not waited for: a source that is waiting for its next task itself would hold up the end of this.
-    void Promise.resolve(iterator.return?.()).catch(() => undefined);
+    source.close();
   }
 }
 
 interface OpenBody {
-  first: number;
   tasks: number;
   bytes: number;
   parts: Uint8Array<ArrayBuffer>[];
 }
 
-const openBody = (first: number): OpenBody => ({ first, tasks: 0, bytes: 0, parts: [] });
-/** Whether it has to go before another line comes, or because none does. */
-const isDue = (body: OpenBody, line: Uint8Array | undefined, { most, mostBytes }: GatherLimits): boolean =>
-  body.tasks > 0 && (line === undefined || body.tasks >= most || body.bytes + line.length > mostBytes);
-const close = ({ first, tasks, parts }: OpenBody): Gathered => ({ first, tasks, lines: new Blob(parts) });
-
-const lingerWith = ({ lingerMs, sleep }: GatherLimits): Promise<'lingered'> | undefined => (lingerMs === undefined ? undefined : sleep(lingerMs).then(() => 'lingered' as const));
-
 const encoder = new TextEncoder();
-const encode = (task: unknown): Uint8Array<ArrayBuffer> => encoder.encode(`${JSON.stringify(task)}\n`);
 
-/** Its failure is kept for when it is looked at: while a body is being sent, nobody does. */
-function nextOf(iterator: AsyncIterator<unknown> | Iterator<unknown>): Promise<IteratorResult<unknown>> {
-  const coming = Promise.resolve(iterator.next());
-  coming.catch(() => undefined);
-  return coming;
+/** Until it has to go. False when the source has ended. */
+async function fill(body: OpenBody, source: Source, { most, mostBytes, lingerMs, sleep, signal }: GatherLimits): Promise<boolean> {
+  let lingered: Promise<'lingered'> | undefined;
+  while (body.tasks < most) {
+    const came = await unlessAborted(lingered ? Promise.race([source.peek(), lingered]) : source.peek(), signal);
+    if (came === 'lingered') return true;
+    if (came.done) return false;
+    const line = encoder.encode(`${JSON.stringify(came.value)}\n`);
+    if (body.tasks > 0 && body.bytes + line.length > mostBytes) return true;
+    source.take();
+    body.parts.push(line);
+    body.bytes += line.length;
+    body.tasks += 1;
+    if (lingerMs !== undefined) lingered ??= sleep(lingerMs).then(() => 'lingered' as const);
+  }
+  return true;
+}
+
+interface Source {
+  /** What comes next, the same until it is taken. */
+  peek(): Promise<IteratorResult<unknown>>;
+  take(): void;
+  close(): void;
+}
+
+function openSource(tasks: AsyncIterable<unknown> | Iterable<unknown>): Source {
+  const iterator = Symbol.asyncIterator in tasks ? tasks[Symbol.asyncIterator]() : tasks[Symbol.iterator]();
+  let coming: Promise<IteratorResult<unknown>> | undefined;
+  return {
+    peek() {
+      if (coming === undefined) {
+        coming = Promise.resolve(iterator.next());
+        // Looked at later: while a body is being sent, nobody does.
+        coming.catch(() => undefined);
+      }
+      return coming;
+    },
+    take() {
+      coming = undefined;
+    },
+    close() {
+      // Not waited for: a source that is waiting for its next task itself would hold up the end.
+      void Promise.resolve(iterator.return?.()).catch(() => undefined);
+    },
+  };
 }
 
 /** Rejects with the signal's reason when that comes first. Listens anew each time: a promise for all would gather a reaction a task. */

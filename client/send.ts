@@ -1,7 +1,7 @@
 /** One call: attempts until there is an answer that counts. What makes something carries a key, so that it may be sent twice. */
 import { errorOfAnswer, errorOfSilence, errorOfStranger, type Tried } from './errors.ts';
 import type { Pace, Sleep } from './pace.ts';
-import { decideNext, type Ending, type RetryPolicy } from './retry.ts';
+import { decideNext, type NextStep, type RetryPolicy } from './retry.ts';
 
 export interface Call {
   method?: 'GET' | 'POST';
@@ -40,26 +40,33 @@ export interface Line {
 /** Gives a 2xx answer, or rejects with a BatchwellError or the signal's reason. */
 export async function send(line: Line, call: Call): Promise<Answer> {
   const body = call.json === undefined ? call.lines : JSON.stringify(call.json);
-  const policy = body instanceof ReadableStream ? { ...line.policy, tries: 1 } : line.policy;
   const pace = call.waits ? line.paces.wait : line.paces.work;
   for (let tries = 1; ; tries += 1) {
-    const outcome = await pace.run(() => attempt(line, call, body), call.signal);
-    if ('answer' in outcome && outcome.answer.status < 300) {
-      pace.speedUp();
-      return outcome.answer;
-    }
+    const outcome = await pace.run(async () => judge(line, pace, { outcome: await attempt(line, call, body), tries }), call.signal);
+    if (outcome.next === undefined) return outcome.answer;
     call.signal?.throwIfAborted();
-    const next = decideNext(endingOf(outcome), tries, { policy, random: line.random, nowMs: Date.now() });
-    if (next.together) for (const each of Object.values(line.paces)) each.slowDown(next.pauseMs);
-    if (!next.again) throw errorOf(outcome, { origin: new URL(line.url).origin, tries, token: line.token });
+    if (!outcome.next.again || body instanceof ReadableStream) throw errorOf(outcome, { origin: new URL(line.url).origin, tries, token: line.token });
     // In a common pause, the pace itself holds the next attempt back.
-    if (!next.together) await line.sleep(next.pauseMs, call.signal);
+    if (!outcome.next.together) await line.sleep(outcome.next.pauseMs, call.signal);
   }
 }
 
 type Outcome = { answer: Answer } | { failed: unknown };
+type Judged = { answer: Answer; next: undefined } | (Outcome & { next: NextStep });
 
-const endingOf = (outcome: Outcome): Ending => ('answer' in outcome ? { status: outcome.answer.status, retryAfter: outcome.answer.headers.get('retry-after') } : undefined);
+/** Before its room is given to another call: that one has to feel the pause. */
+function judge(line: Line, pace: Pace, { outcome, tries }: { outcome: Outcome; tries: number }): Judged {
+  const answer = 'answer' in outcome ? outcome.answer : undefined;
+  if (answer && answer.status < 300) {
+    pace.speedUp();
+    return { answer, next: undefined };
+  }
+  const ending = answer && { status: answer.status, retryAfter: answer.headers.get('retry-after') };
+  const next = decideNext(ending, tries, { policy: line.policy, random: line.random, nowMs: Date.now() });
+  if (next.together) for (const each of Object.values(line.paces)) each.slowDown(next.pauseMs);
+  return { ...outcome, next };
+}
+
 const errorOf = (outcome: Outcome, tried: Tried): Error => ('answer' in outcome ? errorOfAnswer(outcome.answer, tried) : errorOfSilence(outcome.failed, tried));
 
 /** As send; gives the answer's JSON. */
