@@ -18,7 +18,7 @@ const MINUTE_MS = 60_000;
 /** Counted in Redis, so that all API processes count together; while Redis is away everybody may. */
 export async function limitPosts(app: Api, { config }: Pick<ApiParts, 'config'>): Promise<void> {
   if (config.postsPerMinute === 0) return;
-  const redis = connectImpatientRedis(config.redisUrl);
+  const redis = await connectImpatientRedis(config.redisUrl);
   app.addHook('onRoute', (route) => {
     if (route.config?.countsAsPost) route.config.rateLimit = {};
   });

@@ -32,12 +32,12 @@ export function logRequests(app: Api, log: Log, nowMs: () => number): void {
 export function allowOtherOrigins(app: Api): void {
   app.addHook('onRequest', async (request, reply) => {
     if (request.headers.origin === undefined) return undefined;
-    reply.header('access-control-allow-origin', '*');
+    reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', 'retry-after, x-batchwell-last-known');
     if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined) return undefined;
     return reply
       .code(204)
       .header('access-control-allow-methods', 'GET, POST, DELETE')
-      .header('access-control-allow-headers', 'authorization, content-type, idempotency-key, last-event-id')
+      .header('access-control-allow-headers', 'authorization, content-type, idempotency-key')
       .header('access-control-max-age', '600')
       .send();
   });

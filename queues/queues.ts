@@ -29,10 +29,14 @@ export interface QueueDepth {
 /** BullMQ's blocking commands need a connection that never gives up; everything else of ours may fail and be told. */
 export const connectRedis = (url: string): Redis => new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true });
 
-/** For commands that must fail at once where the queues' connection would wait for Redis to come back. Errors show in the commands alone. */
-export function connectImpatientRedis(url: string): Redis {
-  const redis = new Redis(url, { maxRetriesPerRequest: 1, enableOfflineQueue: false, commandTimeout: 1000 });
+/**
+ * For commands that must fail at once where the queues' connection would wait for Redis to come back. Resolves after the
+ * first try to connect, whichever way it went; errors show in the commands alone.
+ */
+export async function connectImpatientRedis(url: string): Promise<Redis> {
+  const redis = new Redis(url, { maxRetriesPerRequest: 1, enableOfflineQueue: false, commandTimeout: 1000, lazyConnect: true });
   redis.on('error', () => undefined);
+  await redis.connect().catch(() => undefined);
   return redis;
 }
 

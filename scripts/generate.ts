@@ -1,6 +1,7 @@
 /** Writes every generated file anew: what is derived from one source is never edited by hand. */
 import { writeFile } from 'node:fs/promises';
 import { envExample } from '../config.ts';
+import { writeClientTypes } from './client-types.ts';
 import { writeDashboard } from './dashboard.ts';
 import { writeDiagram } from './diagram.ts';
 import { writeLintConfig } from './lint-config.ts';
@@ -8,4 +9,5 @@ import { writeLintConfig } from './lint-config.ts';
 await writeLintConfig();
 await writeDiagram();
 await writeDashboard();
+await writeClientTypes();
 await writeFile(new URL('../.env.example', import.meta.url), envExample());

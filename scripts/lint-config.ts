@@ -19,7 +19,7 @@ const arrows: Arrow[] = [
   {
     files: ['core/**/*.ts'],
     mayNotImport: [
-      ...folders('db', 'queues', 'aws', 'telemetry', 'workers', 'api', 'cli', 'local', 'stager'),
+      ...folders('db', 'queues', 'aws', 'telemetry', 'workers', 'api', 'cli', 'client', 'local', 'stager'),
       '**/config.ts', ...sdk, ...orm, ...redis,
       'node:fs', 'node:fs/*', 'node:net', 'node:http', 'node:child_process', 'node:timers', 'node:timers/*',
     ],
@@ -27,37 +27,37 @@ const arrows: Arrow[] = [
   },
   {
     files: ['db/**/*.ts'],
-    mayNotImport: [...folders('queues', 'aws', 'workers', 'api', 'cli', 'local', 'stager'), ...sdk, ...redis],
+    mayNotImport: [...folders('queues', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager'), ...sdk, ...redis],
     reason: 'db knows tables and queries only; what to do with a row is decided in core and done in workers.',
   },
   {
     files: ['queues/**/*.ts'],
-    mayNotImport: [...folders('db', 'aws', 'workers', 'api', 'cli', 'local', 'stager'), ...sdk, ...orm],
+    mayNotImport: [...folders('db', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager'), ...sdk, ...orm],
     reason: 'a message is a nudge that carries ids; it knows neither rows nor AWS.',
   },
   {
     files: ['aws/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'workers', 'api', 'cli', 'local', 'stager'), ...orm, 'bullmq'],
+    mayNotImport: [...folders('db', 'queues', 'workers', 'api', 'cli', 'client', 'local', 'stager'), ...orm, 'bullmq'],
     reason: 'aws is a thin edge around the SDK; it must serve a worker, a test and the API alike.',
   },
   {
     files: ['telemetry/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'local', 'stager'), ...sdk, ...orm, ...redis],
+    mayNotImport: [...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager'), ...sdk, ...orm, ...redis],
     reason: 'telemetry is the one catalogue everybody counts by; it depends on nobody.',
   },
   {
     files: ['workers/**/*.ts'],
-    mayNotImport: [...folders('api', 'cli', 'local', 'stager'), ...sdk, ...orm],
+    mayNotImport: [...folders('api', 'cli', 'client', 'local', 'stager'), ...sdk, ...orm],
     reason: 'workers and api scale apart, so neither imports the other; SDK and ORM stop at aws/ and db/.',
   },
   {
     files: ['workers/stages/**/*.ts'],
-    mayNotImport: [...redis, ...folders('api', 'cli', 'local', 'stager'), ...sdk, ...orm],
+    mayNotImport: [...redis, ...folders('api', 'cli', 'client', 'local', 'stager'), ...sdk, ...orm],
     reason: 'a stage is rows in, a decision, effects out; only run-stage.ts knows BullMQ.',
   },
   {
     files: ['api/**/*.ts'],
-    mayNotImport: [...folders('workers', 'cli', 'local', 'stager'), ...sdk, ...orm, 'ioredis'],
+    mayNotImport: [...folders('workers', 'cli', 'client', 'local', 'stager'), ...sdk, ...orm, 'ioredis'],
     reason: 'workers and api scale apart, so neither imports the other; SDK and ORM stop at aws/ and db/.',
   },
   {
@@ -66,13 +66,18 @@ const arrows: Arrow[] = [
     reason: 'the CLI speaks to the API or starts a process; SDK and ORM stop at aws/ and db/.',
   },
   {
+    files: ['client/**/*.ts'],
+    mayNotImport: ['../*', '../**', 'node:*'],
+    reason: 'client is a package of its own, and runs in browsers and Deno too: fetch, web streams and nothing else.',
+  },
+  {
     files: ['stager/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'aws', 'telemetry', 'workers', 'api', 'cli', 'local'), '**/config.ts', ...orm, ...redis],
+    mayNotImport: [...folders('db', 'queues', 'aws', 'telemetry', 'workers', 'api', 'cli', 'client', 'local'), '**/config.ts', ...orm, ...redis],
     reason: 'the stager is bundled into every task’s container: core, the S3 client and nothing else.',
   },
   {
     files: ['local/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'stager'), ...sdk, ...orm],
+    mayNotImport: [...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'stager'), ...sdk, ...orm],
     reason: 'the local AWS knows only AWS’s wire protocol, so that it cannot agree with the fleet behind its back.',
   },
 ];

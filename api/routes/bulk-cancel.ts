@@ -11,7 +11,7 @@ import { failures } from '../schemas/replies.ts';
 import type { ApiServices } from '../services.ts';
 import { findScatter } from './scatters.ts';
 
-const Request = Type.Object(
+export const CancelTasksRequest = Type.Object(
   {
     ids: Type.Optional(Type.Array(Type.String(), { description: 'At most 10,000' })),
     tags: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'All of them must be there; an empty value stands for any' })),
@@ -20,7 +20,7 @@ const Request = Type.Object(
   { description: 'Exactly one of the three' },
 );
 
-const Reply = Type.Object({
+export const CancelTasksReply = Type.Object({
   cancelled: Type.Integer({ description: 'Tasks that had not ended yet' }),
   unknown_ids: Type.Array(Type.String(), { description: 'Of those named, what is no task here' }),
 });
@@ -28,7 +28,7 @@ const Reply = Type.Object({
 const TASKS_AT_ONCE = 1000;
 
 export function bulkCancelRoutes(api: Api, services: ApiServices): void {
-  const schema = { tags: ['Tasks'], summary: 'Cancel many tasks: by id, by tags, or a scatter', body: Request, response: { 200: Reply, ...failures } };
+  const schema = { tags: ['Tasks'], summary: 'Cancel many tasks: by id, by tags, or a scatter', body: CancelTasksRequest, response: { 200: CancelTasksReply, ...failures } };
   api.post('/tasks::cancel', { config: { scope: 'cancel' }, schema }, async (request, reply) => {
     const wanted = parseCancelRequest(request.body);
     if ('problems' in wanted) return reply.code(400).send(refusal(wanted.problems));

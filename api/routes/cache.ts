@@ -10,7 +10,7 @@ import { failures } from '../schemas/replies.ts';
 import type { ApiServices } from '../services.ts';
 
 const Parts = Type.Record(Type.String(), Type.String(), { description: 'What goes into the fingerprint, part by part' });
-const Explanation = Type.Object({
+export const CacheExplanation = Type.Object({
   verdict: Type.String({ description: 'One sentence' }),
   /** Absent when an input is not there or nothing tells what it holds. */
   fingerprint: Type.Optional(Type.String({ description: 'SHA-256 in hex, of what the inputs hold now' })),
@@ -33,7 +33,7 @@ interface Fingerprinted {
 }
 
 export function cacheRoutes(api: Api, services: ApiServices): void {
-  const schema = { tags: ['Call cache'], summary: 'Why a task hits the call cache, or misses it', params: Type.Object({ id: Type.String() }), querystring: Query, response: { 200: Explanation, ...failures } };
+  const schema = { tags: ['Call cache'], summary: 'Why a task hits the call cache, or misses it', params: Type.Object({ id: Type.String() }), querystring: Query, response: { 200: CacheExplanation, ...failures } };
   api.get('/tasks/:id/cache-explanation', { schema }, async (request, reply) => {
     const { reader } = services;
     const task = await reader.find(request.caller.access.owner, request.params.id);

@@ -7,7 +7,7 @@ import type { Api } from '../parts.ts';
 import { failures } from '../schemas/replies.ts';
 import type { ApiServices } from '../services.ts';
 
-const Reply = Type.Object({
+export const Timeline = Type.Object({
   spans: Type.Array(
     Type.Object({
       what: Type.Enum(spanNames, { description: 'checked: cache-check and stage-script. packed: until Batch gave a job id. in-batch: until the container started. end-unseen: until its end was noticed' }),
@@ -21,7 +21,7 @@ const Reply = Type.Object({
 });
 
 export function timelineRoutes(api: Api, { database, reader, nowMs }: ApiServices): void {
-  const schema = { tags: ['Tasks'], summary: 'Where the time of a task went', params: Type.Object({ id: Type.String() }), response: { 200: Reply, ...failures } };
+  const schema = { tags: ['Tasks'], summary: 'Where the time of a task went', params: Type.Object({ id: Type.String() }), response: { 200: Timeline, ...failures } };
   api.get('/tasks/:id/timeline', { schema }, async (request, reply) => {
     const task = await reader.find(request.caller.access.owner, request.params.id);
     const [detail] = task ? await readDetails(database.pool, [task.id]) : [];

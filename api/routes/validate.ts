@@ -16,7 +16,7 @@ import { SUBMITS } from '../rate-limit.ts';
 import type { ApiServices } from '../services.ts';
 import { showScript } from './task-texts.ts';
 
-const Reply = Type.Object({
+export const Validation = Type.Object({
   warnings: Type.Array(Type.String()),
   client: Type.Enum(profileNames),
   queue: Type.String({ description: 'Batch job queue' }),
@@ -32,7 +32,7 @@ const Reply = Type.Object({
 
 export function validateRoutes(api: Api, services: ApiServices): void {
   const { config, taskDefaultsOf } = services;
-  const schema = { tags: ['Tasks'], summary: 'What would come of a task; nothing is stored', body: TesTaskRequest, response: { 200: Reply, ...failures } };
+  const schema = { tags: ['Tasks'], summary: 'What would come of a task; nothing is stored', body: TesTaskRequest, response: { 200: Validation, ...failures } };
   api.post('/tasks::validate', { config: SUBMITS, schema }, async (request, reply) => {
     const { access } = request.caller;
     const read = parseTesTask(request.body, taskDefaultsOf(access));

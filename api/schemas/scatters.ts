@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { places } from '../../core/places.ts';
 import { cacheModes } from '../../core/task.ts';
+import { TesTaskRequest } from './tes.ts';
 
 const texts = Type.Record(Type.String(), Type.String());
 
@@ -10,8 +11,8 @@ export const ScatterRequest = Type.Object(
     name: Type.Optional(Type.String({ maxLength: 255 })),
     tags: Type.Optional(texts),
     cache: Type.Optional(Type.Enum(cacheModes)),
-    template: Type.Any({ description: 'A TES task; {{column}} in any of its texts becomes the row’s value' }),
-    rows: Type.Array(Type.Any(), { description: 'One object of column: value per task, at most 10,000' }),
+    template: Type.Object(TesTaskRequest.properties, { description: 'A TES task; {{column}} in any of its texts becomes the row’s value' }),
+    rows: Type.Array(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])), { description: 'One object of column: value per task, at most 10,000' }),
   },
   { description: 'Or, as application/x-ndjson, one TES task a line; name, cache and tags then come in the query' },
 );
@@ -45,7 +46,8 @@ export const ScatterReply = Type.Object({
   ended: Type.Boolean({ description: 'No task of it will change any more' }),
 });
 
-export const ScatterList = Type.Object({ scatters: Type.Array(Type.Object(head)), next_page_token: Type.Optional(Type.String()) });
+export const ScatterHead = Type.Object(head);
+export const ScatterList = Type.Object({ scatters: Type.Array(ScatterHead), next_page_token: Type.Optional(Type.String()) });
 export const ScatterCancelled = Type.Object({ cancelled: Type.Integer({ description: 'Tasks that had not ended yet' }) });
 
 export type ScatterReply = Static<typeof ScatterReply>;

@@ -8,7 +8,7 @@ const time = Type.String({ description: 'RFC 3339' });
 
 export const TesState = Type.Enum(tesStates);
 
-const TesInput = Type.Object({
+export const TesInput = Type.Object({
   name: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
   url: Type.Optional(Type.String({ description: 's3://bucket/key, http://… or https://…; needed unless content is given' })),
@@ -17,7 +17,7 @@ const TesInput = Type.Object({
   content: Type.Optional(Type.String({ description: 'The file’s text itself, at most 128 KiB; wins over url' })),
 });
 
-const TesOutput = Type.Object({
+export const TesOutput = Type.Object({
   name: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
   url: Type.String({ description: 's3://bucket/key; a directory for DIRECTORY and for wildcards' }),
@@ -26,7 +26,7 @@ const TesOutput = Type.Object({
   type: Type.Optional(fileType),
 });
 
-const TesExecutor = Type.Object({
+export const TesExecutor = Type.Object({
   image: Type.String(),
   command: Type.Array(Type.String()),
   workdir: Type.Optional(Type.String()),
@@ -37,7 +37,7 @@ const TesExecutor = Type.Object({
   ignore_error: Type.Optional(Type.Boolean()),
 });
 
-const TesResources = Type.Object({
+export const TesResources = Type.Object({
   cpu_cores: Type.Optional(Type.Integer({ description: 'Whole vCPUs; fractions are rounded up' })),
   preemptible: Type.Optional(Type.Boolean()),
   ram_gb: Type.Optional(Type.Number({ description: 'GiB' })),
@@ -47,7 +47,7 @@ const TesResources = Type.Object({
   backend_parameters_strict: Type.Optional(Type.Boolean()),
 });
 
-const TesExecutorLog = Type.Object({
+export const TesExecutorLog = Type.Object({
   start_time: Type.Optional(time),
   end_time: Type.Optional(time),
   stdout: Type.Optional(Type.String()),
@@ -55,9 +55,9 @@ const TesExecutorLog = Type.Object({
   exit_code: Type.Integer({ description: '-1 until it is known' }),
 });
 
-const TesOutputFileLog = Type.Object({ url: Type.String(), path: Type.String(), size_bytes: Type.Optional(Type.String({ description: 'Left out only for Cromwell, which reads 32 bits' })) });
+export const TesOutputFileLog = Type.Object({ url: Type.String(), path: Type.String(), size_bytes: Type.Optional(Type.String({ description: 'Left out only for Cromwell, which reads 32 bits' })) });
 
-const TesTaskLog = Type.Object({
+export const TesTaskLog = Type.Object({
   logs: Type.Array(TesExecutorLog),
   metadata: Type.Optional(texts),
   start_time: Type.Optional(time),

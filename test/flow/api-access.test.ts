@@ -152,6 +152,15 @@ test('a token that POSTs too often is told when it may again; others and looks a
   }
 });
 
+test('while Redis is away nobody is held up', async () => {
+  const world = await startApiWorld({ tokens: ['ann:one'], postsPerMinute: 1, redisUrl: 'redis://127.0.0.1:1' });
+  try {
+    for (let n = 0; n < 3; n += 1) expect((await world.call('POST', `${TES}/tasks`, simple, bearer('one'))).status).toBe(200);
+  } finally {
+    await world.close();
+  }
+});
+
 test('with a key and a certificate the API speaks HTTPS', async () => {
   const at = (name: string) => new URL(`../fixtures/tls/${name}`, import.meta.url).pathname;
   const world = await startApiWorld();

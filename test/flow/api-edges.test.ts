@@ -60,7 +60,9 @@ describe('with tokens', () => {
 
   test('other origins may call, since they must hold a token', async () => {
     const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, { origin: 'https://page.example', 'access-control-request-method': 'POST' });
-    expect([asked.status, asked.headers.get('access-control-allow-origin'), asked.headers.get('access-control-allow-headers')]).toEqual([204, '*', 'authorization, content-type, idempotency-key, last-event-id']);
+    expect([asked.status, asked.headers.get('access-control-allow-origin'), asked.headers.get('access-control-allow-headers')]).toEqual([204, '*', 'authorization, content-type, idempotency-key']);
+    const answered = await world.call('GET', `${TES}/tasks`, undefined, { origin: 'https://page.example', ...as('secret-of-ann') });
+    expect(answered.headers.get('access-control-expose-headers')).toContain('retry-after');
   });
 
   test('operations need none, and no token was ever logged', async () => {

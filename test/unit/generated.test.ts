@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { envExample, items } from '../../config.ts';
 import { moves, places } from '../../core/places.ts';
+import { clientTypes } from '../../scripts/client-types.ts';
 import { diagram, withDiagram } from '../../scripts/diagram.ts';
 import { lintConfig } from '../../scripts/lint-config.ts';
 
@@ -18,6 +19,10 @@ describe('what `npm run generate` writes is up to date', () => {
     const text = await read('.env.example');
     expect(text).toBe(envExample());
     for (const { variable } of Object.values(items)) expect(text).toContain(`# ${variable}=`);
+  });
+
+  it('client/types.generated.ts holds what the API says of itself', async () => {
+    expect(await read('client/types.generated.ts')).toBe(clientTypes());
   });
 
   it('.oxlintrc.json holds every arrow', async () => {

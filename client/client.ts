@@ -1,0 +1,89 @@
+/** Batchwell over HTTP, for services that enqueue tasks. README.md begins with an example. */
+import { allTasks, pages, readTasks } from './lists.ts';
+import { keyOf, submitLines, submitMany } from './many.ts';
+import type { Client, TaskOf, WaitOptions } from './operations.ts';
+import { mostWaiting, openLine, type ClientOptions } from './options.ts';
+import { readJson, send, sendForJson, type Call, type Line } from './send.ts';
+import type { ScatterList, TesTaskMinimal, View } from './types.generated.ts';
+import { lookSeconds, waitForTask, waitUntilEnded, withTimeout } from './waiting.ts';
+
+export { BatchwellError } from './errors.ts';
+export { hasEnded } from './waiting.ts';
+export type { ClientOptions, RetryOptions } from './options.ts';
+export type * from './operations.ts';
+export type * from './types.generated.ts';
+
+const TES = '/ga4gh/tes/v1';
+const taskPath = (id: string): string => `${TES}/tasks/${encodeURIComponent(id)}`;
+const ownPath = (id: string): string => `/v1/tasks/${encodeURIComponent(id)}`;
+const scatterPath = (id: string): string => `/v1/scatters/${encodeURIComponent(id)}`;
+
+/** Nothing is sent yet, and nothing has to be closed. Throws a TypeError for options that cannot be. */
+export function openClient(options: ClientOptions): Client {
+  const line = openLine(options);
+  return { url: line.url, ...submissions(line), ...looks(line), ...waits(line, mostWaiting(options)), ...insights(line) };
+}
+
+type Submissions = Pick<Client, 'submit' | 'submitScatter' | 'submitMany' | 'submitLines' | 'validate' | 'cancel' | 'cancelMany'>;
+
+function submissions(line: Line): Submissions {
+  const post = <T>(path: string, call: Partial<Call>): Promise<T> => sendForJson<T>(line, { ...call, method: 'POST', path });
+  return {
+    submit: async (task, { idempotencyKey, signal } = {}) => post(`${TES}/tasks`, { json: task, idempotencyKey: keyOf(idempotencyKey), signal }),
+    submitScatter: async (scatter, { ids, idempotencyKey, signal } = {}) => post('/v1/scatters', { query: { ids }, json: scatter, idempotencyKey: keyOf(idempotencyKey), signal }),
+    submitMany: (tasks, options) => submitMany(line, tasks, options),
+    submitLines: (lines, options) => submitLines(line, lines, options),
+    validate: (task, { signal } = {}) => post('/v1/tasks:validate', { json: task, signal }),
+    cancel: async (id, { signal } = {}) => void (await post(`${taskPath(id)}:cancel`, { json: {}, signal })),
+    cancelMany: (which, { signal } = {}) => post('/v1/tasks:cancel', { json: which, signal }),
+  };
+}
+
+type Looks = Pick<Client, 'get' | 'list' | 'listAll' | 'scatter' | 'scatterTasks' | 'listScatters'>;
+
+function looks(line: Line): Looks {
+  return {
+    get: (id, { view, signal } = {}) => sendForJson(line, { path: taskPath(id), query: { view }, signal }),
+    list: (filter) => readTasks(line, `${TES}/tasks`, filter),
+    listAll: (filter) => allTasks(line, `${TES}/tasks`, filter),
+    scatter: (id, { signal } = {}) => sendForJson(line, { path: scatterPath(id), signal }),
+    scatterTasks: (id, filter) => allTasks(line, `${scatterPath(id)}/tasks`, filter),
+    async *listScatters({ signal } = {}) {
+      for await (const { scatters } of pages((page_token) => sendForJson<ScatterList>(line, { path: '/v1/scatters', query: { page_token }, signal }))) yield* scatters;
+    },
+  };
+}
+
+function waits(line: Line, mostAtOnce: number): Pick<Client, 'waitFor' | 'waitForScatter'> {
+  let waiters = 0;
+  return {
+    async waitFor<V extends View = 'FULL'>(id: string, { signal: given, timeoutMs, view }: WaitOptions & { view?: V | undefined } = {}) {
+      const signal = withTimeout(given, timeoutMs);
+      const get = () => sendForJson<TaskOf<V>>(line, { path: taskPath(id), query: { view: view ?? 'FULL' }, signal });
+      const look = async () => {
+        const answer = await send(line, { path: taskPath(id), query: { wait: `${lookSeconds(waiters, mostAtOnce)}s` }, signal, waits: true });
+        return { state: readJson<TesTaskMinimal>(line, answer).state, isLastKnown: answer.headers.has('x-batchwell-last-known') };
+      };
+      waiters += 1;
+      try {
+        return await waitForTask({ look, get, sleep: line.sleep, signal });
+      } finally {
+        waiters -= 1;
+      }
+    },
+    async waitForScatter(id, { signal: given, timeoutMs } = {}) {
+      const signal = withTimeout(given, timeoutMs);
+      return waitUntilEnded(() => sendForJson(line, { path: scatterPath(id), signal }), line.sleep, signal);
+    },
+  };
+}
+
+function insights(line: Line): Pick<Client, 'logs' | 'script' | 'timeline' | 'explainCache' | 'serviceInfo'> {
+  return {
+    logs: async (id, { stream, executor, tailBytes, signal } = {}) => (await send(line, { path: `${ownPath(id)}/logs`, query: { stream, executor, tail_bytes: tailBytes }, signal })).text,
+    script: async (id, { signal } = {}) => (await send(line, { path: `${ownPath(id)}/script`, signal })).text,
+    timeline: (id, { signal } = {}) => sendForJson(line, { path: `${ownPath(id)}/timeline`, signal }),
+    explainCache: (id, { other, signal } = {}) => sendForJson(line, { path: `${ownPath(id)}/cache-explanation`, query: { other }, signal }),
+    serviceInfo: ({ signal } = {}) => sendForJson(line, { path: `${TES}/service-info`, signal }),
+  };
+}

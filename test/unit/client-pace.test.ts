@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest';
+import { createPace } from '../../client/pace.ts';
+import { busy, heldSleep, json, playClient, task, type Played } from './client-world.ts';
+
+/** A service whose answers come when told. */
+function heldService() {
+  const open: { answer(played: Played): void }[] = [];
+  let most = 0;
+  const play = () =>
+    new Promise<Played>((resolve) => {
+      const one = {
+        answer(played: Played) {
+          open.splice(open.indexOf(one), 1);
+          resolve(played);
+        },
+      };
+      open.push(one);
+      most = Math.max(most, open.length);
+    });
+  return { open, play, most: () => most };
+}
+
+const made = () => json({ id: 'task-1-aaaaaa' });
+const submitted = (calls: Promise<unknown>[]) => Promise.all(calls);
+
+test('no more requests than maxInFlight are under way, and each call gets its turn', async () => {
+  const service = heldService();
+  const { client, heard } = playClient(service.play, { maxInFlight: 3 });
+  const calls = submitted(Array.from({ length: 10 }, () => client.submit(task)));
+  await expect.poll(() => service.open.length).toBe(3);
+  await drain(service);
+  expect(await calls).toHaveLength(10);
+  expect([service.most(), heard.length]).toEqual([3, 10]);
+});
+
+describe('when the service says 503, all calls of the client', () => {
+  test('pause together, also those that did not hear it, and fewer go at once afterwards', async () => {
+    const service = heldService();
+    const { held, sleep } = heldSleep();
+    const { client, heard } = playClient(service.play, { maxInFlight: 4, retry: { sleep, random: () => 0 } });
+    const calls = submitted(Array.from({ length: 8 }, () => client.submit(task)));
+    await expect.poll(() => service.open.length).toBe(4);
+
+    service.open[0]?.answer(busy('5'));
+    // Both kinds of requests, those that wait and the others, have a pace of their own.
+    await expect.poll(() => held.map(({ ms }) => ms)).toEqual([5000, 5000]);
+    while (service.open.length > 0) service.open[0]?.answer(made());
+    const wait = client.waitFor('task-1-aaaaaa');
+    await settle();
+    expect([heard.length, service.open.length]).toEqual([4, 0]);
+
+    for (const { end } of held) end();
+    await settle();
+    const looks = heard.filter(({ path }) => path.includes('wait='));
+    // Half of 4, and one more after three that went well.
+    expect([looks.length, service.open.length - looks.length]).toEqual([1, 3]);
+    await drain(service, () => json({ id: 'task-1-aaaaaa', state: 'COMPLETE' }));
+    expect(await calls).toHaveLength(8);
+    await wait;
+  });
+
+  test('pause as long as the longest asks', async () => {
+    const service = heldService();
+    const { held, sleep } = heldSleep();
+    const { client, heard } = playClient(service.play, { maxInFlight: 2, retry: { sleep } });
+    const calls = submitted([client.submit(task), client.submit(task)]);
+    await expect.poll(() => service.open.length).toBe(2);
+    for (const seconds of ['1', '9']) service.open[0]?.answer(busy(seconds, 429));
+    await expect.poll(() => held.length).toBe(4); // both kinds of requests have a pace
+    held.filter(({ ms }) => ms < 9000).forEach(({ end }) => end());
+    await settle();
+    expect(heard).toHaveLength(2);
+    held.forEach(({ end }) => end());
+    await drain(service);
+    await calls;
+  });
+});
+
+test('a broken connection pauses only its own call', async () => {
+  const { held, sleep } = heldSleep();
+  const { client, heard } = playClient((_, position) => (position === 0 ? new TypeError('fetch failed') : made()), { maxInFlight: 1, retry: { sleep } });
+  const first = client.submit(task);
+  await expect.poll(() => held.length).toBe(1);
+  await client.submit(task);
+  expect(heard).toHaveLength(2);
+  held[0]?.end();
+  await first;
+});
+
+test('a call that is aborted while it queues is never sent', async () => {
+  const service = heldService();
+  const { client, heard } = playClient(service.play, { maxInFlight: 1 });
+  const first = client.submit(task);
+  const caller = new AbortController();
+  const second = client.submit(task, { signal: caller.signal });
+  caller.abort(new Error('no longer'));
+  await expect(second).rejects.toThrow('no longer');
+  await expect.poll(() => service.open.length).toBe(1);
+  service.open[0]?.answer(made());
+  await first;
+  expect(heard).toHaveLength(1);
+});
+
+test('the pace comes back, one more for each round that goes well', async () => {
+  const pace = createPace(8, async () => undefined);
+  for (let trouble = 0; trouble < 5; trouble += 1) {
+    pace.slowDown(0);
+    await settle();
+  }
+  const atOnce = async (): Promise<number> => {
+    const ends: (() => void)[] = [];
+    const running = Array.from({ length: 8 }, () => pace.run(() => new Promise<void>((end) => ends.push(end))));
+    await settle();
+    const found = ends.length;
+    while (ends.length > 0) {
+      ends.shift()?.();
+      await settle();
+    }
+    await Promise.all(running);
+    return found;
+  };
+  expect(await atOnce()).toBe(1);
+  pace.speedUp();
+  expect(await atOnce()).toBe(2);
+  for (let round = 0; round < 100; round += 1) pace.speedUp();
+  expect(await atOnce()).toBe(8);
+});
+
+/** Answers until nobody asks any more. */
+async function drain({ open }: ReturnType<typeof heldService>, answer: () => Played = made): Promise<void> {
+  await settle();
+  for (; open.length > 0; await settle()) open[0]?.answer(answer());
+}
+
+/** All that can happen without anybody's doing has happened. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((next) => setImmediate(next));
+}

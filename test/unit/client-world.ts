@@ -1,0 +1,58 @@
+/** A client whose service is played: no network, no clock, no chance. */
+import { openClient, type Client, type ClientOptions } from '../../client/client.ts';
+
+export interface Heard {
+  method: string;
+  /** Path and query. */
+  path: string;
+  headers: Headers;
+  body: string;
+  signal: AbortSignal;
+}
+
+/** An answer, or the error with which fetch rejects. */
+export type Played = Response | Error;
+
+export interface PlayedClient {
+  client: Client;
+  heard: Heard[];
+  /** Every pause that was asked for, in ms. */
+  pauses: number[];
+}
+
+/** `play` answers each request. Pauses take no time unless told otherwise; the random is one half. */
+export function playClient(play: (heard: Heard, position: number) => Played | Promise<Played>, options: Partial<ClientOptions> = {}): PlayedClient {
+  const heard: Heard[] = [];
+  const pauses: number[] = [];
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    const request = new Request(input, init);
+    const { pathname, search } = new URL(request.url);
+    const one: Heard = { method: request.method, path: pathname + search, headers: request.headers, body: await request.text(), signal: request.signal };
+    heard.push(one);
+    const played = await play(one, heard.length - 1);
+    if (played instanceof Error) throw played;
+    return played;
+  };
+  const retry = {
+    random: () => 0.5,
+    sleep: async (ms: number, signal?: AbortSignal) => {
+      signal?.throwIfAborted();
+      pauses.push(ms);
+    },
+    ...options.retry,
+  };
+  return { client: openClient({ url: 'http://batchwell.test', fetch, ...options, retry }), heard, pauses };
+}
+
+export const json = (body: unknown, status = 200, headers: Record<string, string> = {}): Response => new Response(JSON.stringify(body), { status, headers });
+export const busy = (retryAfter?: string, status = 503): Response => json({ status_code: status, message: 'Too many requests wait.' }, status, retryAfter === undefined ? {} : { 'retry-after': retryAfter });
+/** As Node's fetch says it. */
+export const brokenConnection = (): Error => new TypeError('fetch failed', { cause: Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }) });
+
+export const task = { executors: [{ image: 'alpine', command: ['true'] }] };
+
+/** Pauses that end when told. */
+export function heldSleep() {
+  const held: { ms: number; end(): void }[] = [];
+  return { held, sleep: (ms: number) => new Promise<void>((end) => held.push({ ms, end })) };
+}
