@@ -124,6 +124,7 @@ export const items = {
   oidcOwnerClaim: text('BATCHWELL_OIDC_OWNER_CLAIM', 'sub', 'Claim of such a JWT that says whose tasks they are; one that users cannot choose themselves.'),
   oidcScopes: someOf('BATCHWELL_OIDC_SCOPES', ['submit', 'read', 'cancel'], scopes, 'What such a JWT allows.'),
   oidcUrls: list('BATCHWELL_OIDC_URLS', 'Prefixes that the urls of such a caller’s files must have; {owner} stands for the owner. Not limited when empty.'),
+  intake: oneOf('BATCHWELL_INTAKE', 'no', ['yes', 'no'] as const, 'Whether the API takes tasks from the BullMQ queue intake, too.'),
   postsPerMinute: whole('BATCHWELL_POSTS_PER_MINUTE', 0, 'requests', [0, 10_000_000], 'How many tasks, scatters and dry runs a token may POST in a minute, a scatter counting once; more get 429. 0 for no limit.'),
   logLevel: oneOf('BATCHWELL_LOG_LEVEL', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'Least level that is logged.'),
   cacheDefault: oneOf('BATCHWELL_CACHE', 'off', ['off', 'read', 'write', 'readwrite', 'refresh'] as const, 'Call caching of tasks that do not say.'),

@@ -7,6 +7,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { anybody } from './access/callers.ts';
 import { guardRoutes } from './access/require-token.ts';
 import { answerErrors, failure } from './errors.ts';
+import { takeMessages } from './intake-queue.ts';
 import type { Api, ApiParts } from './parts.ts';
 import { allowOtherOrigins, logRequests } from './request-hooks.ts';
 import { bulkCancelRoutes } from './routes/bulk-cancel.ts';
@@ -62,6 +63,7 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
   await limitPosts(app, parts);
   await describe(app);
   await mountRoutes(app, services);
+  takeMessages(app, services);
   app.addHook('preClose', async () => services.watch.close());
   app.addHook('onClose', () => services.announcer.settle(LAST_WORDS_MS));
   return app as unknown as FastifyInstance;

@@ -18,7 +18,7 @@ export interface FailureBody {
   more_problems?: number;
 }
 
-export const failure = (statusCode: number, message: string): FailureBody => ({ status_code: statusCode, message });
+export const failure = <S extends number>(statusCode: S, message: string): FailureBody & { status_code: S } => ({ status_code: statusCode, message });
 
 const where = (problem: ListedProblem): string => {
   if (problem.line !== undefined) return `line ${problem.line}: `;
@@ -26,7 +26,7 @@ const where = (problem: ListedProblem): string => {
 };
 
 /** 400 that names every field. `count` is given when more were found than are in the list. */
-export function refusal(problems: readonly ListedProblem[], count = problems.length): FailureBody {
+export function refusal(problems: readonly ListedProblem[], count = problems.length): FailureBody & { status_code: 400 } {
   const [first] = problems;
   const others = count > 1 ? ` (and ${count - 1} more)` : '';
   const listed = problems.slice(0, LISTED_PROBLEMS);

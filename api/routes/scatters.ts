@@ -1,23 +1,21 @@
 /** Scatters: many tasks in one request, counted and cancelled together. */
-import { Readable } from 'node:stream';
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import { parseId, publicId } from '../../core/ids.ts';
-import type { TaskDefaults } from '../../core/parse-task.ts';
 import { problemAt } from '../../core/problems.ts';
 import { readCancellable } from '../../db/cancel.ts';
 import { countScatter, listScatters, readScatter, type ScatterView } from '../../db/scatter-views.ts';
 import { cancelAndTell } from '../cancel.ts';
 import { notFound, refusal } from '../errors.ts';
-import { otherRequest, readRequestKey } from '../idempotency.ts';
+import { readRequestKey } from '../idempotency.ts';
 import { cutPage, PAGE_TOKEN_EXPECTED, readPageToken } from '../pages.ts';
 import type { Api } from '../parts.ts';
-import { readLineScatter, readTemplateScatter } from '../scatter-body.ts';
 import { viewHead, viewScatter } from '../scatter-view.ts';
 import { failures, PageQuery } from '../schemas/replies.ts';
 import { ScatterAccepted, ScatterCancelled, ScatterList, ScatterQuery, ScatterReply, ScatterRequest } from '../schemas/scatters.ts';
 import { TesListReply } from '../schemas/tes.ts';
 import { SUBMITS } from '../rate-limit.ts';
 import type { ApiServices } from '../services.ts';
+import { submitScatter } from '../submit.ts';
 import { asList, ListQuery, listTasks } from '../task-list.ts';
 
 /** 10,000 rows of 6 kB. Larger ones come as NDJSON, which is not held whole. */
@@ -32,26 +30,17 @@ export async function findScatter({ database }: ApiServices, owner: string, id: 
   return scatter?.owner === owner && publicId('scatter', scatter) === id ? scatter : undefined;
 }
 
-const readBody = (body: unknown, query: Static<typeof ScatterQuery>, defaults: TaskDefaults) => {
-  return body instanceof Readable ? readLineScatter(body, { ...query, tag: asList(query.tag) }, defaults) : readTemplateScatter(body, defaults);
-};
-
 export function scatterRoutes(api: Api, services: ApiServices): void {
-  const { database, intake, taskDefaultsOf } = services;
+  const { database } = services;
   api.addContentTypeParser('application/x-ndjson', (_request, payload, done) => done(null, payload));
 
   const create = { tags, summary: 'Create a scatter, all of it or nothing', consumes: ['application/json', 'application/x-ndjson'], body: ScatterRequest, querystring: ScatterQuery, response: { 200: ScatterAccepted, ...failures } };
   api.post('/scatters', { config: SUBMITS, bodyLimit: LARGEST_JSON_BYTES, schema: create }, async (request, reply) => {
-    const { access } = request.caller;
-    const read = await readBody(request.body, request.query, taskDefaultsOf(access));
-    if ('problems' in read) return reply.code(400).send(refusal(read.problems, read.count));
-    const { name, tags: shared } = read.head;
-    const key = readRequestKey(request, { name, tags: shared, tasks: read.tasks });
-    if (key && 'problems' in key) return reply.code(400).send(refusal(key.problems));
-    const accepted = await intake.acceptScatter(access, { name, tags: shared, key }, read.tasks);
-    if (accepted === 'other-request') return reply.code(409).send(otherRequest);
-    const { id, taskIds } = accepted;
-    return reply.send({ id, tasks: taskIds.length, ...(request.query.ids && { task_ids: taskIds }) });
+    const { ids, ...query } = request.query;
+    const answer = await submitScatter(services, request.caller.access, { body: request.body, query: { ...query, tag: asList(query.tag) } }, (asked) => readRequestKey(request, asked));
+    if ('refused' in answer) return reply.code(answer.refused.status_code).send(answer.refused);
+    const { id, taskIds } = answer;
+    return reply.send({ id, tasks: taskIds.length, ...(ids && { task_ids: taskIds }) });
   });
 
   api.get('/scatters', { schema: { tags, summary: 'List scatters, newest first', querystring: Type.Object(PageQuery), response: { 200: ScatterList, ...failures } } }, async (request, reply) => {

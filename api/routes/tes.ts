@@ -1,18 +1,16 @@
 /** GA4GH TES 1.1: make, look at, list and cancel tasks. */
 import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { keyOfName } from '../../core/idempotency.ts';
 import { isEnd } from '../../core/places.ts';
-import { parseTesTask } from '../../core/parse-task.ts';
-import { profiles } from '../../core/profiles/profiles.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
 import { cancelAndTell } from '../cancel.ts';
 import { notFound, refusal } from '../errors.ts';
-import { otherRequest, readRequestKey } from '../idempotency.ts';
+import { readRequestKey } from '../idempotency.ts';
 import type { Api } from '../parts.ts';
 import { failures } from '../schemas/replies.ts';
 import { TesCancelReply, TesCreateReply, TesListReply, TesTaskReply, TesTaskRequest, StatesQuery, ViewQuery, WaitQuery, type TesTaskFull, type TesTaskMinimal, type View } from '../schemas/tes.ts';
 import type { ApiServices } from '../services.ts';
+import { submitTask } from '../submit.ts';
 import type { StateVersion } from '../task-view.ts';
 import { ListQuery, listTasks } from '../task-list.ts';
 import { SUBMITS } from '../rate-limit.ts';
@@ -22,17 +20,10 @@ const LARGEST_TASK_BYTES = 4 * 1024 ** 2;
 
 export function tesRoutes(api: Api, services: ApiServices): void {
   const tags = ['TES'];
-  const { intake, taskDefaultsOf } = services;
 
   api.post('/tasks', { config: SUBMITS, bodyLimit: LARGEST_TASK_BYTES, schema: { tags, summary: 'Create a task', body: TesTaskRequest, response: { 200: TesCreateReply, ...failures } } }, async (request, reply) => {
-    const read = parseTesTask(request.body, taskDefaultsOf(request.caller.access));
-    if ('problems' in read) return reply.code(400).send(refusal(read.problems));
-    const task = { ...read.task, warnings: read.warnings };
-    const key = readRequestKey(request, task);
-    if (key && 'problems' in key) return reply.code(400).send(refusal(key.problems));
-    const name = profiles[task.profile].requestName?.(task);
-    const id = await intake.acceptTask(request.caller.access, { task, key: key ?? (name === undefined ? undefined : keyOfName(name, task)) });
-    return id === 'other-request' ? reply.code(409).send(otherRequest) : reply.send({ id });
+    const answer = await submitTask(services, request.caller.access, request.body, (asked) => readRequestKey(request, asked));
+    return 'refused' in answer ? reply.code(answer.refused.status_code).send(answer.refused) : reply.send(answer);
   });
 
   api.get('/tasks', { schema: { tags, summary: 'List tasks, newest first', querystring: ListQuery, response: { 200: TesListReply, ...failures } } }, async (request, reply) => {
