@@ -56,11 +56,13 @@ export interface TaskFilter {
 
 /**
  * Newest first. With a tag of given key and value the tag's index is walked from its end; the join is kept in that
- * order, since the optimizer would otherwise walk all tasks when few of them have the tag.
+ * order, since the optimizer would otherwise walk all tasks when few of them have the tag. Without one the owner's index is
+ * forced: MariaDB would look up the owner alone and read all newer tasks before a page (0.5 s at 1,000,000, 0.6 ms so).
  */
 export async function listStandings(session: Session, filter: TaskFilter): Promise<TaskStanding[]> {
   const tags = filter.tags.toSorted((one, other) => Number(other.value !== '') - Number(one.value !== ''));
-  const tables = [...tags.map((_, index) => `task_tags g${index}`), 'tasks t'];
+  const walksOwner = tags.length === 0 && filter.scatterId === undefined;
+  const tables = [...tags.map((_, index) => `task_tags g${index}`), walksOwner ? 'tasks t FORCE INDEX (tasks_owner)' : 'tasks t'];
   const conditions: string[] = ['t.owner = ?'];
   const values: unknown[] = [filter.owner];
   const demand = (condition: string, ...given: unknown[]): void => {
