@@ -5,7 +5,8 @@ import type { Client, TaskOf, WaitOptions } from './operations.ts';
 import { mostWaiting, openLine, type ClientOptions } from './options.ts';
 import { readJson, send, sendForJson, type Call, type Line } from './send.ts';
 import type { ScatterList, TesTaskMinimal, View } from './types.generated.ts';
-import { lookSeconds, waitForTask, waitUntilEnded, withTimeout } from './waiting.ts';
+import { lookSeconds, waitForTask, waitUntilEnded } from './waiting.ts';
+import { within } from './within.ts';
 
 export { BatchwellError } from './errors.ts';
 export { hasEnded } from './waiting.ts';
@@ -57,24 +58,21 @@ function looks(line: Line): Looks {
 function waits(line: Line, mostAtOnce: number): Pick<Client, 'waitFor' | 'waitForScatter'> {
   let waiters = 0;
   return {
-    async waitFor<V extends View = 'FULL'>(id: string, { signal: given, timeoutMs, view }: WaitOptions & { view?: V | undefined } = {}) {
-      const signal = withTimeout(given, timeoutMs);
-      const get = () => sendForJson<TaskOf<V>>(line, { path: taskPath(id), query: { view: view ?? 'FULL' }, signal });
-      const look = async () => {
-        const answer = await send(line, { path: taskPath(id), query: { wait: `${lookSeconds(waiters, mostAtOnce)}s` }, signal, waits: true });
-        return { state: readJson<TesTaskMinimal>(line, answer).state, isLastKnown: answer.headers.has('x-batchwell-last-known') };
-      };
-      waiters += 1;
-      try {
-        return await waitForTask({ look, get, sleep: line.sleep, signal });
-      } finally {
-        waiters -= 1;
-      }
-    },
-    async waitForScatter(id, { signal: given, timeoutMs } = {}) {
-      const signal = withTimeout(given, timeoutMs);
-      return waitUntilEnded(() => sendForJson(line, { path: scatterPath(id), signal }), line.sleep, signal);
-    },
+    waitFor: <V extends View = 'FULL'>(id: string, { signal: given, timeoutMs, view }: WaitOptions & { view?: V | undefined } = {}) =>
+      within(timeoutMs, given, async (signal) => {
+        const get = () => sendForJson<TaskOf<V>>(line, { path: taskPath(id), query: { view: view ?? 'FULL' }, signal });
+        const look = async () => {
+          const seconds = lookSeconds(waiters, mostAtOnce);
+          const answer = await send(line, { path: taskPath(id), query: { wait: `${seconds}s` }, signal, waitMs: seconds * 1000 });
+          return { state: readJson<TesTaskMinimal>(line, answer).state, isLastKnown: answer.headers.has('x-batchwell-last-known') };
+        };
+        waiters += 1;
+        return waitForTask({ look, get, sleep: line.sleep, signal }).finally(() => {
+          waiters -= 1;
+        });
+      }),
+    waitForScatter: (id, { signal: given, timeoutMs } = {}) =>
+      within(timeoutMs, given, (signal) => waitUntilEnded(() => sendForJson(line, { path: scatterPath(id), signal }), line.sleep, signal)),
   };
 }
 
