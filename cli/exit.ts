@@ -1,5 +1,5 @@
 /** How a command ends, and what it says when it ends badly. */
-import { ApiRefusal, ApiUnreachable } from './client.ts';
+import { BatchwellError, type Problem } from '../client/client.ts';
 import { ConfigError } from '../config.ts';
 
 export const exitCodes = {
@@ -45,20 +45,29 @@ const plainFailures = new Set(['MissingProgram', 'ServerNotReady']);
 export function reportError(error: unknown): ErrorReport {
   if (error instanceof WrongUse) return { code: exitCodes.refused, lines: [error.message, ...error.problems.map((line) => `  ${line}`)] };
   if (error instanceof ConfigError) return { code: exitCodes.refused, lines: [error.message] };
-  if (error instanceof ApiRefusal) return { code: exitCodes.refused, lines: describeRefusal(error) };
-  if (error instanceof ApiUnreachable) return { code: exitCodes.unreachable, lines: [error.message] };
+  if (error instanceof BatchwellError) return isRefusal(error) ? { code: exitCodes.refused, lines: describeRefusal(error) } : { code: exitCodes.unreachable, lines: [withAdvice(error)] };
   if (error instanceof Error && plainFailures.has(error.name)) return { code: exitCodes.failed, lines: [error.message] };
   return { code: exitCodes.failed, lines: [error instanceof Error ? (error.stack ?? error.message) : String(error)] };
 }
 
+const isRefusal = ({ status }: BatchwellError): boolean => status !== undefined && status < 500;
+
+function withAdvice({ message, status }: BatchwellError): string {
+  if (status === undefined) return `${message} Is it running (\`batchwell up\`)? Another address goes with --url or BATCHWELL_URL.`;
+  return status === 401 ? `${message} Give a token with --token or BATCHWELL_TOKEN.` : message;
+}
+
 /** The problems themselves where they are told; the sentence would only say the first of them again. */
-function describeRefusal({ message, problems }: ApiRefusal): string[] {
-  if (problems.length === 0) return [message];
-  return [`Refused, nothing was accepted: ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}.`, ...problems.map((problem) => `  ${describeProblem(problem)}`)];
+function describeRefusal(error: BatchwellError): string[] {
+  const { problems, moreProblems } = error;
+  if (problems.length === 0) return [withAdvice(error)];
+  const count = problems.length + moreProblems;
+  const lines = problems.map((problem) => `  ${describeProblem(problem)}`);
+  return [`Refused, nothing was accepted: ${count} ${count === 1 ? 'problem' : 'problems'}.`, ...lines, ...(moreProblems > 0 ? [`  and ${moreProblems} more`] : [])];
 }
 
 /** `row 3, inputs[0].url: expected an s3:// URL, got "reads"`. Rows count from 0, lines from 1. */
-function describeProblem({ line, row, field, expected, got }: ApiRefusal['problems'][number]): string {
+function describeProblem({ line, row, field, expected, got }: Partial<Problem>): string {
   const where = [
     ...(line === undefined ? [] : [`line ${line}`]),
     ...(row === undefined ? [] : [`row ${row}`]),

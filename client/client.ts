@@ -4,8 +4,9 @@ import { keyOf, submitLines, submitMany } from './many.ts';
 import type { Client, TaskOf, WaitOptions } from './operations.ts';
 import { mostWaiting, openLine, type ClientOptions } from './options.ts';
 import { readJson, send, sendForJson, type Call, type Line } from './send.ts';
-import type { ScatterList, TesTaskMinimal, View } from './types.generated.ts';
-import { lookSeconds, waitForTask, waitUntilEnded, withTimeout } from './waiting.ts';
+import type { ScatterList, TesTaskMinimal, TokenReply, View } from './types.generated.ts';
+import { lookSeconds, waitForTask, waitUntilEnded } from './waiting.ts';
+import { within } from './within.ts';
 
 export { BatchwellError } from './errors.ts';
 export { hasEnded } from './waiting.ts';
@@ -21,7 +22,7 @@ const scatterPath = (id: string): string => `/v1/scatters/${encodeURIComponent(i
 /** Nothing is sent yet, and nothing has to be closed. Throws a TypeError for options that cannot be. */
 export function openClient(options: ClientOptions): Client {
   const line = openLine(options);
-  return { url: line.url, ...submissions(line), ...looks(line), ...waits(line, mostWaiting(options)), ...insights(line) };
+  return { url: line.url, ...submissions(line), ...looks(line), ...waits(line, mostWaiting(options)), ...insights(line), ...tokens(line) };
 }
 
 type Submissions = Pick<Client, 'submit' | 'submitScatter' | 'submitMany' | 'submitLines' | 'validate' | 'cancel' | 'cancelMany'>;
@@ -57,24 +58,21 @@ function looks(line: Line): Looks {
 function waits(line: Line, mostAtOnce: number): Pick<Client, 'waitFor' | 'waitForScatter'> {
   let waiters = 0;
   return {
-    async waitFor<V extends View = 'FULL'>(id: string, { signal: given, timeoutMs, view }: WaitOptions & { view?: V | undefined } = {}) {
-      const signal = withTimeout(given, timeoutMs);
-      const get = () => sendForJson<TaskOf<V>>(line, { path: taskPath(id), query: { view: view ?? 'FULL' }, signal });
-      const look = async () => {
-        const answer = await send(line, { path: taskPath(id), query: { wait: `${lookSeconds(waiters, mostAtOnce)}s` }, signal, waits: true });
-        return { state: readJson<TesTaskMinimal>(line, answer).state, isLastKnown: answer.headers.has('x-batchwell-last-known') };
-      };
-      waiters += 1;
-      try {
-        return await waitForTask({ look, get, sleep: line.sleep, signal });
-      } finally {
-        waiters -= 1;
-      }
-    },
-    async waitForScatter(id, { signal: given, timeoutMs } = {}) {
-      const signal = withTimeout(given, timeoutMs);
-      return waitUntilEnded(() => sendForJson(line, { path: scatterPath(id), signal }), line.sleep, signal);
-    },
+    waitFor: <V extends View = 'FULL'>(id: string, { signal: given, timeoutMs, view }: WaitOptions & { view?: V | undefined } = {}) =>
+      within(timeoutMs, given, async (signal) => {
+        const get = () => sendForJson<TaskOf<V>>(line, { path: taskPath(id), query: { view: view ?? 'FULL' }, signal });
+        const look = async () => {
+          const seconds = lookSeconds(waiters, mostAtOnce);
+          const answer = await send(line, { path: taskPath(id), query: { wait: `${seconds}s` }, signal, waitMs: seconds * 1000 });
+          return { state: readJson<TesTaskMinimal>(line, answer).state, isLastKnown: answer.headers.has('x-batchwell-last-known') };
+        };
+        waiters += 1;
+        return waitForTask({ look, get, sleep: line.sleep, signal }).finally(() => {
+          waiters -= 1;
+        });
+      }),
+    waitForScatter: (id, { signal: given, timeoutMs } = {}) =>
+      within(timeoutMs, given, (signal) => waitUntilEnded(() => sendForJson(line, { path: scatterPath(id), signal }), line.sleep, signal)),
   };
 }
 
@@ -85,5 +83,13 @@ function insights(line: Line): Pick<Client, 'logs' | 'script' | 'timeline' | 'ex
     timeline: (id, { signal } = {}) => sendForJson(line, { path: `${ownPath(id)}/timeline`, signal }),
     explainCache: (id, { other, signal } = {}) => sendForJson(line, { path: `${ownPath(id)}/cache-explanation`, query: { other }, signal }),
     serviceInfo: ({ signal } = {}) => sendForJson(line, { path: `${TES}/service-info`, signal }),
+  };
+}
+
+function tokens(line: Line): Pick<Client, 'createToken' | 'listTokens' | 'revokeToken'> {
+  return {
+    createToken: (rights, { signal } = {}) => sendForJson(line, { method: 'POST', path: '/v1/tokens', json: rights, signal }),
+    listTokens: async ({ signal } = {}) => (await sendForJson<{ tokens: TokenReply[] }>(line, { path: '/v1/tokens', signal })).tokens,
+    revokeToken: async (id, { signal } = {}) => void (await send(line, { method: 'DELETE', path: `/v1/tokens/${id}`, signal })),
   };
 }

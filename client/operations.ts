@@ -1,7 +1,7 @@
 /** Every operation: what it takes, gives, and how it fails. */
 import type {
   CacheExplanation, CacheMode, CancelTasksReply, ScatterAccepted, ScatterHead, ScatterReply, ScatterRequest, ServiceInfo,
-  TaskQuery, TesTask, TesTaskFull, TesTaskMinimal, Timeline, Validation, View,
+  TaskQuery, TesTask, TesTaskFull, TesTaskMinimal, Timeline, TokenMade, TokenReply, TokenRequest, Validation, View,
 } from './types.generated.ts';
 
 /** Every call takes one; an aborted call rejects with the signal's reason, and what was sent may have been heard. */
@@ -108,4 +108,10 @@ export interface Client {
   /** A dry run: what would come of the task. Stores nothing; 400 as `submit`. */
   validate(task: TesTask, options?: CallOptions): Promise<Validation>;
   serviceInfo(options?: CallOptions): Promise<ServiceInfo>;
+  /** Needs a token of scope admin, like the two that follow. An attempt that is made again may leave one more token, whose secret nobody has. */
+  createToken(rights: TokenRequest, options?: CallOptions): Promise<TokenMade>;
+  /** Newest first, also those that were revoked. */
+  listTokens(options?: CallOptions): Promise<TokenReply[]>;
+  /** Within ten seconds it opens nothing. */
+  revokeToken(id: number, options?: CallOptions): Promise<void>;
 }

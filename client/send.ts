@@ -2,9 +2,10 @@
 import { errorOfAnswer, errorOfSilence, errorOfStranger, type Tried } from './errors.ts';
 import type { Pace, Sleep } from './pace.ts';
 import { decideNext, type NextStep, type RetryPolicy } from './retry.ts';
+import { within } from './within.ts';
 
 export interface Call {
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'DELETE';
   path: string;
   /** Undefined is left out; a list is repeated. */
   query?: Record<string, string | number | boolean | readonly string[] | undefined>;
@@ -13,8 +14,8 @@ export interface Call {
   lines?: Blob | ReadableStream<Uint8Array>;
   idempotencyKey?: string;
   signal?: AbortSignal | undefined;
-  /** The service answers late on purpose. */
-  waits?: boolean;
+  /** For so long the service may answer late on purpose. */
+  waitMs?: number;
 }
 
 export interface Answer {
@@ -40,7 +41,7 @@ export interface Line {
 /** Gives a 2xx answer, or rejects with a BatchwellError or the signal's reason. */
 export async function send(line: Line, call: Call): Promise<Answer> {
   const body = call.json === undefined ? call.lines : JSON.stringify(call.json);
-  const pace = call.waits ? line.paces.wait : line.paces.work;
+  const pace = call.waitMs ? line.paces.wait : line.paces.work;
   for (let tries = 1; ; tries += 1) {
     const outcome = await pace.run(async () => judge(line, pace, { outcome: await attempt(line, call, body), tries }), call.signal);
     if (outcome.next === undefined) return outcome.answer;
@@ -83,20 +84,17 @@ export function readJson<T>(line: Line, { text }: Answer): T {
   }
 }
 
-/** Until the whole answer is read: one that breaks off is none. */
+/** Until the whole answer is read: one that breaks off is none. A stream takes as long as it takes. */
 async function attempt(line: Line, call: Call, body: string | Call['lines']): Promise<Outcome> {
-  const signals = [call.signal, body instanceof ReadableStream ? undefined : AbortSignal.timeout(line.attemptMs)].filter((signal) => signal !== undefined);
-  const init = {
-    method: call.method ?? 'GET',
-    headers: headersOf(line, call),
-    signal: AbortSignal.any(signals),
-    ...(body !== undefined && { body }),
-    // Without it a body that is a stream is refused; to DOM's types it is unknown.
-    ...(body instanceof ReadableStream && { duplex: 'half' }),
-  } as RequestInit;
+  const url = `${line.url}${call.path}${queryText(call.query)}`;
+  const isStream = body instanceof ReadableStream;
+  // Without `duplex` a body that is a stream is refused; to DOM's types it is unknown.
+  const init = { method: call.method ?? 'GET', headers: headersOf(line, call), ...(body !== undefined && { body }), ...(isStream && { duplex: 'half' }) } as RequestInit;
   try {
-    const response = await line.fetch(`${line.url}${call.path}${queryText(call.query)}`, init);
-    return { answer: { status: response.status, headers: response.headers, text: await response.text() } };
+    return await within(isStream ? undefined : line.attemptMs + (call.waitMs ?? 0), call.signal, async (signal) => {
+      const response = await line.fetch(url, { ...init, signal });
+      return { answer: { status: response.status, headers: response.headers, text: await response.text() } };
+    });
   } catch (failed) {
     return { failed };
   }

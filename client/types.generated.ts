@@ -307,6 +307,74 @@ export interface ServiceInfo {
   tesResources_backend_parameters: string[];
 }
 
+/** Whose a token is, and what it allows. */
+export interface TokenRequest {
+  /** Whose tasks it makes and sees */
+  owner: string;
+  /** What it is for */
+  name?: string;
+  /** Default: submit, read, cancel */
+  scopes?: ('submit' | 'read' | 'cancel' | 'admin')[];
+  /** What the urls of inputs and outputs must lie below: s3://bucket/prefix, https://host/path. Not limited when absent */
+  urls?: string[];
+  /** Job queues that tasks may name; the first is the one of tasks that name none. Not limited when absent */
+  queues?: string[];
+  /** IAM role ARNs that tasks may ask for. The configured ones when absent */
+  job_roles?: string[];
+  /** Tokens of one domain share their call cache. Default: the owner */
+  cache_domain?: string;
+  /** Which client’s habits its tasks follow. Seen from each task when absent */
+  profile?: 'cromwell' | 'nextflow' | 'snakemake' | 'pulsar' | 'generic';
+  /** RFC 3339. Never when absent */
+  expires?: string;
+}
+
+/** A token as it is listed; the secret is kept nowhere. */
+export interface TokenReply {
+  id: number;
+  /** Whose tasks it makes and sees */
+  owner: string;
+  name: string;
+  scopes: ('submit' | 'read' | 'cancel' | 'admin')[];
+  /** What the urls of inputs and outputs must lie below: s3://bucket/prefix, https://host/path. Not limited when absent */
+  urls?: string[];
+  /** Job queues that tasks may name; the first is the one of tasks that name none. Not limited when absent */
+  queues?: string[];
+  /** IAM role ARNs that tasks may ask for. The configured ones when absent */
+  job_roles?: string[];
+  cache_domain: string;
+  /** Which client’s habits its tasks follow. Seen from each task when absent */
+  profile?: 'cromwell' | 'nextflow' | 'snakemake' | 'pulsar' | 'generic';
+  /** RFC 3339. Never when absent */
+  expires?: string;
+  created: string;
+  revoked?: string;
+}
+
+/** A token with its secret, which is shown only now. */
+export interface TokenMade {
+  id: number;
+  /** Whose tasks it makes and sees */
+  owner: string;
+  name: string;
+  scopes: ('submit' | 'read' | 'cancel' | 'admin')[];
+  /** What the urls of inputs and outputs must lie below: s3://bucket/prefix, https://host/path. Not limited when absent */
+  urls?: string[];
+  /** Job queues that tasks may name; the first is the one of tasks that name none. Not limited when absent */
+  queues?: string[];
+  /** IAM role ARNs that tasks may ask for. The configured ones when absent */
+  job_roles?: string[];
+  cache_domain: string;
+  /** Which client’s habits its tasks follow. Seen from each task when absent */
+  profile?: 'cromwell' | 'nextflow' | 'snakemake' | 'pulsar' | 'generic';
+  /** RFC 3339. Never when absent */
+  expires?: string;
+  created: string;
+  revoked?: string;
+  /** Shown once, and kept nowhere */
+  token: string;
+}
+
 /** What is wrong with one field. */
 export interface Problem {
   /** executors[0].image */

@@ -51,10 +51,3 @@ export async function waitUntilEnded(look: () => Promise<ScatterReply>, sleep: S
     waitedMs += pauseMs;
   }
 }
-
-/** A signal that also fires after a time, with a TimeoutError. */
-export function withTimeout(signal: AbortSignal | undefined, timeoutMs: number | undefined): AbortSignal | undefined {
-  if (timeoutMs === undefined) return signal;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  return signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-}

@@ -8,6 +8,7 @@ import { CancelTasksReply, CancelTasksRequest } from '../api/routes/bulk-cancel.
 import { CacheExplanation } from '../api/routes/cache.ts';
 import { ServiceInfo } from '../api/routes/service-info.ts';
 import { Timeline } from '../api/routes/timeline.ts';
+import { TokenMade, TokenReply, TokenRequest } from '../api/routes/tokens.ts';
 import { Validation } from '../api/routes/validate.ts';
 import { Failure, Problem } from '../api/schemas/replies.ts';
 import { ScatterAccepted, ScatterHead, ScatterList, ScatterReply, ScatterRequest } from '../api/schemas/scatters.ts';
@@ -55,6 +56,9 @@ const named: Record<string, [schema: object, sentence: string]> = {
   Timeline: [Timeline, 'Where the time of a task went.'],
   CacheExplanation: [CacheExplanation, 'Why a task hits the call cache, or misses it.'],
   ServiceInfo: [ServiceInfo, 'What the service is, in GA4GH’s words.'],
+  TokenRequest: [TokenRequest, 'Whose a token is, and what it allows.'],
+  TokenReply: [TokenReply, 'A token as it is listed; the secret is kept nowhere.'],
+  TokenMade: [TokenMade, 'A token with its secret, which is shown only now.'],
   Problem: [Problem, 'What is wrong with one field.'],
   Failure: [Failure, 'The body of every answer that is not 2xx.'],
 };

@@ -23,9 +23,9 @@ const rights = {
   profile: Type.Optional(Type.Enum(profileNames, { description: 'Which client’s habits its tasks follow. Seen from each task when absent' })),
   expires: Type.Optional(Type.String({ description: 'RFC 3339. Never when absent' })),
 };
-const TokenRequest = Type.Object(rights);
-const TokenReply = Type.Object({ id: Type.Integer(), ...rights, created: Type.String(), revoked: Type.Optional(Type.String()) });
-const TokenMade = Type.Object({ ...TokenReply.properties, token: Type.String({ description: 'Shown once, and kept nowhere' }) });
+export const TokenRequest = Type.Object(rights);
+export const TokenReply = Type.Object({ id: Type.Integer(), ...rights, name: Type.String(), scopes: Type.Array(Type.Enum(scopes)), cache_domain: Type.String(), created: Type.String(), revoked: Type.Optional(Type.String()) });
+export const TokenMade = Type.Object({ ...TokenReply.properties, token: Type.String({ description: 'Shown once, and kept nowhere' }) });
 
 const tags = ['Tokens'];
 const ADMIN = { scope: 'admin' } as const;

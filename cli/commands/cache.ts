@@ -1,7 +1,7 @@
 /** `cache explain`: why a task was, or was not, a cache hit. */
 import type { Writable } from 'node:stream';
 import { exitCodes, type ExitCode } from '../exit.ts';
-import type { CacheExplanation } from '../client.ts';
+import type { CacheExplanation } from '../../client/client.ts';
 import type { CommandParts } from '../run.ts';
 import { formatFacts, formatTable } from '../table.ts';
 import { printJson, printLine, type Terminal } from '../terminal.ts';
@@ -18,7 +18,7 @@ export function addCacheCommands({ program, terminal, act }: CommandParts): void
 }
 
 async function explain(id: string, other: string | undefined, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
-  const explanation = await connect(options, terminal).explainCache(id, other);
+  const explanation = await connect(options, terminal).explainCache(id, { other });
   if (options.json) printJson(terminal, explanation);
   else show(id, explanation, terminal);
   return exitCodes.ok;

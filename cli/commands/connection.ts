@@ -1,7 +1,7 @@
 /** The options of every command that speaks to a running Batchwell. */
 import { InvalidArgumentError, type Command } from 'commander';
+import { openClient, type Client } from '../../client/client.ts';
 import { readConfig } from '../../config.ts';
-import { connectApi, type Client } from '../client.ts';
 import { WrongUse } from '../exit.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -21,7 +21,12 @@ export function connect(options: ConnectionOptions, terminal: Terminal): Client 
   const config = readConfig(terminal.environment);
   const url = options.url ?? config.clientUrl;
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new WrongUse(`--url ${url}: expected a URL that begins with http:// or https://.`);
-  return connectApi({ url, token: options.token ?? (config.clientToken || undefined) });
+  try {
+    // A person at a terminal wants to know at once, and may try again.
+    return openClient({ url, token: options.token ?? (config.clientToken || undefined), retry: { tries: 1 } });
+  } catch (cause) {
+    throw new WrongUse(`This cannot be connected to: ${(cause as Error).message}`);
+  }
 }
 
 /** What kind of thing an id names; the ids say it themselves (core/ids.ts). */

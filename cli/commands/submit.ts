@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import type { CacheMode, ScatterRequest, TesTask } from '../../client/client.ts';
 import { cacheModes } from '../../core/task.ts';
 import { WrongUse, type ExitCode } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
@@ -60,7 +61,7 @@ All of it is accepted or nothing: every wrong row is listed.`)
 async function submit(file: string, options: SubmitOptions, terminal: Terminal): Promise<ExitCode> {
   const task = await readJsonFile(file, terminal);
   const client = connect(options, terminal);
-  const { id } = await client.submitTask(task);
+  const { id } = await client.submit(task as TesTask);
   if (options.wait === undefined) {
     if (options.json) printJson(terminal, { id });
     else printLine(terminal.out, id);
@@ -79,8 +80,8 @@ async function scatter(file: string, options: ScatterOptions, terminal: Terminal
   }
   const client = connect(options, terminal);
   const { id, tasks } = isLines
-    ? await client.submitScatterLines(await openInput(file, terminal), { ...(options.name !== undefined && { name: options.name }), ...(options.cache !== undefined && { cache: options.cache }) })
-    : await client.submitScatter(await readJsonFile(file, terminal));
+    ? await client.submitLines(Readable.toWeb(await openInput(file, terminal)), { name: options.name, cache: options.cache as CacheMode })
+    : await client.submitScatter((await readJsonFile(file, terminal)) as ScatterRequest);
   if (options.wait === undefined) {
     if (options.json) printJson(terminal, { id, tasks });
     else printLine(terminal.out, id);

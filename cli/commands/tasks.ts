@@ -6,6 +6,9 @@ import { formatDuration, formatTable } from '../table.ts';
 import { connect, isScatterId, wholeNumber, withConnection, type ConnectionOptions } from './connection.ts';
 import { exitOfScatter, exitOfTask, showScatter, showTask, showTasks } from './views.ts';
 
+/** TES 1.1: page_size is below 2048. */
+const LARGEST_PAGE = 2047;
+
 interface StatusOptions extends ConnectionOptions {
   limit: number;
   tasks?: true;
@@ -56,20 +59,20 @@ export function addTaskCommands({ program, terminal, act }: CommandParts): void 
 async function status(id: string | undefined, options: StatusOptions, terminal: Terminal): Promise<ExitCode> {
   const client = connect(options, terminal);
   if (id === undefined) {
-    const tasks = await client.listTasks({ pageSize: options.limit });
+    const tasks = (await client.list({ view: 'BASIC', page_size: options.limit })).tasks;
     if (options.json) printJson(terminal, tasks);
     else if (tasks.length === 0) printLine(terminal.err, 'No task was submitted yet.');
     else showTasks(tasks, terminal);
     return exitCodes.ok;
   }
   if (!isScatterId(id)) {
-    const task = await client.task(id);
+    const task = await client.get(id, { view: 'FULL' });
     if (options.json) printJson(terminal, task);
     else showTask(task, terminal);
     return exitOfTask(task);
   }
   const scatter = await client.scatter(id);
-  const tasks = options.tasks ? await client.scatterTasks(id) : undefined;
+  const tasks = options.tasks ? await Array.fromAsync(client.scatterTasks(id, { view: 'BASIC', page_size: LARGEST_PAGE })) : undefined;
   if (options.json) printJson(terminal, tasks === undefined ? scatter : { ...scatter, tasks });
   else {
     showScatter(scatter, terminal);
@@ -84,7 +87,7 @@ async function status(id: string | undefined, options: StatusOptions, terminal: 
 async function logs(id: string, options: LogOptions, terminal: Terminal): Promise<ExitCode> {
   needTask(id, 'logs');
   const stream = options.stderr ? 'stderr' : 'stdout';
-  const text = await connect(options, terminal).log(id, { stream, executor: options.executor });
+  const text = await connect(options, terminal).logs(id, { stream, executor: options.executor });
   if (options.json) printJson(terminal, { id, stream, executor: options.executor, text });
   else terminal.out.write(text);
   return exitCodes.ok;
@@ -114,14 +117,14 @@ async function timeline(id: string, options: ConnectionOptions, terminal: Termin
 async function cancel(id: string, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
   const client = connect(options, terminal);
   if (isScatterId(id)) {
-    const { cancelled } = await client.cancelScatter(id);
+    const { cancelled } = await client.cancelMany({ scatter: id });
     if (options.json) printJson(terminal, { id, cancelled });
     else printLine(terminal.out, `${cancelled} ${cancelled === 1 ? 'task' : 'tasks'} of ${id} cancelled${cancelled === 0 ? ': all had ended already' : ''}.`);
     return exitCodes.ok;
   }
-  await client.cancelTask(id);
+  await client.cancel(id);
   // TES answers the same whether there was something to cancel or not.
-  const { state } = await client.task(id);
+  const { state } = await client.get(id, { view: 'FULL' });
   if (options.json) printJson(terminal, { id, state });
   else printLine(terminal.out, state === 'CANCELED' ? `${id} is cancelled.` : `${id} had ended already: ${state}.`);
   return exitCodes.ok;

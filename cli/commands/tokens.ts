@@ -1,6 +1,6 @@
 /** `token create`, `list` and `revoke`: who may use this Batchwell, and for what. */
 import { InvalidArgumentError } from 'commander';
-import type { TokenView } from '../client.ts';
+import type { TokenReply, TokenRequest } from '../../client/client.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
 import { formatTable, type Column } from '../table.ts';
@@ -49,10 +49,10 @@ function tokenId(given: string): number {
 
 async function create(options: CreateOptions, terminal: Terminal): Promise<ExitCode> {
   const { owner, name, profile } = options;
-  const made = await connect(options, terminal).createToken({
+  const made = await connect(options, terminal).createToken(given({
     owner, name, profile, scopes: options.scope, urls: options.allowUrl, queues: options.queue, job_roles: options.jobRole, cache_domain: options.cacheDomain,
-    ...(options.days !== undefined && { expires: new Date(Date.now() + options.days * DAY_MS).toISOString() }),
-  });
+    expires: options.days === undefined ? undefined : new Date(Date.now() + options.days * DAY_MS).toISOString(),
+  }));
   if (options.json) printJson(terminal, made);
   else {
     printLine(terminal.out, made.token);
@@ -60,6 +60,9 @@ async function create(options: CreateOptions, terminal: Terminal): Promise<ExitC
   }
   return exitCodes.ok;
 }
+
+/** What was not said is not sent. What is wrong in it, the API says. */
+const given = (rights: Record<string, unknown>): TokenRequest => Object.fromEntries(Object.entries(rights).filter(([, value]) => value !== undefined)) as unknown as TokenRequest;
 
 async function list(options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
   const tokens = await connect(options, terminal).listTokens();
@@ -69,7 +72,7 @@ async function list(options: ConnectionOptions, terminal: Terminal): Promise<Exi
   return exitCodes.ok;
 }
 
-const columns: Column<TokenView>[] = [
+const columns: Column<TokenReply>[] = [
   { heading: 'ID', value: ({ id }) => id },
   { heading: 'OWNER', value: ({ owner }) => owner },
   { heading: 'MAY', value: ({ scopes }) => scopes.join(' ') },

@@ -1,18 +1,18 @@
 /** Tasks and scatters as tables. */
-import type { ScatterView, TaskView } from '../client.ts';
+import type { ScatterReply, TesTaskFull } from '../../client/client.ts';
 import { places } from '../../core/places.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { formatFacts, formatTable } from '../table.ts';
 import { printLine, type Terminal } from '../terminal.ts';
 
 /** A task that still runs is not a failure. */
-export const exitOfTask = (task: Pick<TaskView, 'state'>): ExitCode =>
+export const exitOfTask = (task: Pick<TesTaskFull, 'state'>): ExitCode =>
   ['EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCELED'].includes(task.state) ? exitCodes.failed : exitCodes.ok;
 
-export const exitOfScatter = (scatter: Pick<ScatterView, 'places'>): ExitCode =>
+export const exitOfScatter = (scatter: Pick<ScatterReply, 'places'>): ExitCode =>
   (scatter.places.failed ?? 0) + (scatter.places.cancelled ?? 0) > 0 ? exitCodes.failed : exitCodes.ok;
 
-export function showTask(task: TaskView, terminal: Terminal): void {
+export function showTask(task: TesTaskFull, terminal: Terminal): void {
   const latest = task.logs?.[0];
   printLine(terminal.out, formatFacts([
     ['task', task.id],
@@ -30,12 +30,12 @@ export function showTask(task: TaskView, terminal: Terminal): void {
 }
 
 /** What Batchwell adds to TES, where the API gives it: the place, and whether the cache gave the outputs. */
-const placeOf = (task: TaskView): (readonly [string, string | undefined])[] => {
+const placeOf = (task: TesTaskFull): (readonly [string, string | undefined])[] => {
   const metadata = task.logs?.[0]?.metadata ?? {};
   return Object.entries(metadata).filter(([, value]) => value !== '');
 };
 
-function showExecutors(task: TaskView, terminal: Terminal): void {
+function showExecutors(task: TesTaskFull, terminal: Terminal): void {
   const executors = (task.executors ?? []).map((executor, at) => ({ at, executor, log: task.logs?.[0]?.logs?.[at] }));
   if (executors.length === 0) return;
   printLine(terminal.out);
@@ -47,7 +47,7 @@ function showExecutors(task: TaskView, terminal: Terminal): void {
   ], executors));
 }
 
-function showOutputs(task: TaskView, terminal: Terminal): void {
+function showOutputs(task: TesTaskFull, terminal: Terminal): void {
   const outputs = task.logs?.[0]?.outputs ?? [];
   if (outputs.length === 0) return;
   printLine(terminal.out);
@@ -57,7 +57,7 @@ function showOutputs(task: TaskView, terminal: Terminal): void {
   ], outputs));
 }
 
-export function showTasks(tasks: readonly TaskView[], terminal: Terminal): void {
+export function showTasks(tasks: readonly TesTaskFull[], terminal: Terminal): void {
   printLine(terminal.out, formatTable([
     { heading: 'TASK', value: (task) => task.id },
     { heading: 'STATE', value: (task) => task.state },
@@ -66,7 +66,7 @@ export function showTasks(tasks: readonly TaskView[], terminal: Terminal): void 
   ], tasks));
 }
 
-export function showScatter(scatter: ScatterView, terminal: Terminal): void {
+export function showScatter(scatter: ScatterReply, terminal: Terminal): void {
   printLine(terminal.out, formatFacts([
     ['scatter', scatter.id],
     ['name', scatter.name],

@@ -2,7 +2,7 @@
  * `batchwell demo`: a real scatter on this machine. It is a recipe: bring everything up, make reads, scatter, gather,
  * check against a direct computation, run the same again with other output URLs, take everything down.
  */
-import { connectApi, type Client } from '../client.ts';
+import { openClient, type Client } from '../../client/client.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { startProgress } from '../progress.ts';
 import { startStack, type Stack } from '../stack.ts';
@@ -68,7 +68,7 @@ interface Demo {
 
 async function demonstrate(stack: Stack, { tasks, json }: DemoOptions, terminal: Terminal): Promise<void> {
   if (stack.localAws === undefined) throw new Error('The demo was started without the local AWS, whose ledgers it reads.');
-  const demo: Demo = { stack, client: connectApi({ url: stack.apiUrl, token: firstToken(terminal) }), ledgers: openLedgers(stack.localAws, stack.workerMetricsUrls), tasks, terminal };
+  const demo: Demo = { stack, client: openClient({ url: stack.apiUrl, token: firstToken(terminal) }), ledgers: openLedgers(stack.localAws, stack.workerMetricsUrls), tasks, terminal };
   const places = (run: string): RunPlaces => ({ shards: `s3://${stack.bucket}/demo/reads`, outputs: `s3://${stack.bucket}/demo/${run}` });
 
   const direct = await putReads(demo, places('first'));
@@ -120,7 +120,7 @@ async function runOnce({ client, ledgers, tasks, terminal }: Demo, places: RunPl
   const scatterMs = performance.now() - startedMs;
   if (scatter.places.done !== tasks) throw new DemoFailure(await explainFailedScatter(client, id));
 
-  const gather = await client.submitTask(gatherBody(places, tasks));
+  const gather = await client.submit(gatherBody(places, tasks));
   const gathered = await waitForTask(client, gather.id, terminal, `${title}, gather`);
   const wallMs = performance.now() - startedMs;
   if (gathered.state !== 'COMPLETE') throw new DemoFailure(`The gather ${gather.id} ended as ${gathered.state}.\n${await explainTask(client, gather.id)}`);
@@ -143,15 +143,15 @@ function check(scattered: ReadStatistics, direct: ReadStatistics): void {
 
 /** The first task of the scatter that did not end well, in its own words. */
 async function explainFailedScatter(client: Client, id: string): Promise<string> {
-  const bad = (await client.scatterTasks(id)).filter((task) => task.state !== 'COMPLETE');
+  const bad = (await Array.fromAsync(client.scatterTasks(id, { view: 'BASIC', page_size: 2047 }))).filter((task) => task.state !== 'COMPLETE');
   const [first] = bad;
   if (first === undefined) return `The scatter ${id} did not end well.`;
   return `${bad.length} tasks of the scatter ${id} did not end well. The first, ${first.id}, is ${first.state}:\n${await explainTask(client, first.id)}`;
 }
 
 async function explainTask(client: Client, id: string): Promise<string> {
-  const task = await client.task(id);
-  const stderr = await client.log(id, { stream: 'stderr', executor: 0 }).catch(() => '');
+  const task = await client.get(id, { view: 'FULL' });
+  const stderr = await client.logs(id, { stream: 'stderr', executor: 0 }).catch(() => '');
   return [...(task.logs?.[0]?.system_logs ?? []), stderr.trimEnd()].filter((text) => text !== '').join('\n');
 }
 

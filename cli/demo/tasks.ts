@@ -1,5 +1,6 @@
 /** What the demo submits: a scatter with one task per shard, and the task that gathers. GA4GH TES 1.1 all through. */
 import { readFileSync } from 'node:fs';
+import type { ScatterRequest, TesTask } from '../../client/client.ts';
 
 const program = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
 
@@ -21,7 +22,7 @@ const statisticsUrl = (places: RunPlaces, shard: string): string => `${places.ou
 export const resultUrl = (places: RunPlaces): string => `${places.outputs}/result.tsv`;
 
 /** Body of POST /v1/scatters: statistics of each shard. */
-export function scatterBody(places: RunPlaces, shards: number): unknown {
+export function scatterBody(places: RunPlaces, shards: number): ScatterRequest {
   return {
     name: 'read statistics',
     cache: 'readwrite',
@@ -40,7 +41,7 @@ export function scatterBody(places: RunPlaces, shards: number): unknown {
 }
 
 /** Body of POST /ga4gh/tes/v1/tasks: sums the statistics of all shards. */
-export function gatherBody(places: RunPlaces, shards: number): unknown {
+export function gatherBody(places: RunPlaces, shards: number): TesTask {
   const names = Array.from({ length: shards }, (_, at) => shardName(at + 1));
   return {
     name: 'gather read statistics',

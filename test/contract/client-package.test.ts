@@ -55,6 +55,26 @@ test.each(nodes.map((node, at) => [at === 0 ? 'the tests’ Node' : 'the machine
   }
 });
 
+test.each(nodes)('a time limit goes off although garbage is collected meanwhile: %#', async (node) => {
+  const server = createServer(() => undefined);
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const script = join(folder, 'patient.mjs');
+  await writeFile(script, `
+    import { openClient } from '@batchwell/client';
+    const collecting = setInterval(() => globalThis.gc(), 5);
+    const client = openClient({ url: process.argv[2] });
+    console.log(await client.waitFor('task-1-aaaaaa', { timeoutMs: 100, signal: new AbortController().signal }).catch((error) => error.name));
+    clearInterval(collecting);
+  `);
+  try {
+    const { stdout } = await exec(node, ['--expose-gc', script, `http://127.0.0.1:${(server.address() as AddressInfo).port}`], { env: { PATH: process.env['PATH'] } });
+    expect(stdout).toBe('TimeoutError\n');
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
 test('its types stand by themselves, for Node and for browsers', async () => {
   await writeFile(join(folder, 'producer.ts'), `
     import { openClient, type TesTask, type TesTaskFull } from '@batchwell/client';

@@ -31,6 +31,7 @@ describe('wrong use ends with 2 and says what was expected', () => {
     [['up', '--workers', '0'], /Expected a whole number from 1 to 64/],
     [['demo', '--tasks', '1'], /Expected a whole number from 2 to 10000/],
     [['status', '--url', 'ftp://here'], /--url ftp:\/\/here: expected a URL that begins with http/],
+    [['status', '--url', 'http://ann:secret@here'], /^This cannot be connected to: url: expected one without credentials/],
     [['submit', '/no/such/file.json'], /\/no\/such\/file\.json cannot be read: ENOENT/],
     [['logs', 'scatter-1-bbbbbb'], /takes one task; scatter-1-bbbbbb is a scatter/],
   ])('%j', async (words, sentence) => {
@@ -110,6 +111,12 @@ describe('what the service refuses ends with 2', () => {
       '  line 7, executors: expected at least one',
       '  rows: expected 1 to 10000 rows',
     ]);
+  });
+
+  it('the count of problems that are not listed', async () => {
+    api = await startFakeApi({ 'POST /v1/scatters': { status: 400, body: { message: '…', problems: [{ row: 4, field: 'x', expected: 'a value' }], more_problems: 51 } } });
+    const ran = await run(['scatter', '-'], { api, stdin: '{}' });
+    expect(ran.err).toBe('Refused, nothing was accepted: 52 problems.\n  row 4, x: expected a value\n  and 51 more\n');
   });
 
   it('an unknown id', async () => {
@@ -203,7 +210,7 @@ describe('scatter', () => {
     await expect.poll(() => api!.asked.length).toBeGreaterThan(1);
     interruption.abort();
     expect(await running).toMatchObject({ code: 130, out: '' });
-    expect(api.asked.map(({ method, path }) => `${method} ${path}`)).not.toContain(`POST ${SCATTER}:cancel`);
+    expect(api.asked.filter(({ path }) => path.includes('cancel'))).toEqual([]);
   });
 });
 
@@ -247,11 +254,12 @@ describe('looking', () => {
     api = await startFakeApi({
       [`POST ${TASK}:cancel`]: { body: {} },
       [`GET ${TASK}`]: [{ body: { id: 'task-1-aaaaaa', state: 'CANCELED' } }, { body: { id: 'task-1-aaaaaa', state: 'COMPLETE' } }],
-      [`POST ${SCATTER}:cancel`]: { body: { cancelled: 3 } },
+      'POST /v1/tasks:cancel': { body: { cancelled: 3, unknown_ids: [] } },
     });
     expect(await run(['cancel', 'task-1-aaaaaa'], { api })).toMatchObject({ code: 0, out: 'task-1-aaaaaa is cancelled.\n' });
     expect(await run(['cancel', 'task-1-aaaaaa'], { api })).toMatchObject({ code: 0, out: 'task-1-aaaaaa had ended already: COMPLETE.\n' });
     expect(await run(['cancel', 'scatter-1-bbbbbb'], { api })).toMatchObject({ code: 0, out: '3 tasks of scatter-1-bbbbbb cancelled.\n' });
+    expect(JSON.parse(api.asked.at(-1)!.body)).toEqual({ scatter: 'scatter-1-bbbbbb' });
   });
 
   it('status --tasks reads every page of a scatter', async () => {

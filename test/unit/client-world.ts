@@ -27,7 +27,7 @@ export function playClient(play: (heard: Heard, position: number) => Played | Pr
   const fetch: typeof globalThis.fetch = async (input, init) => {
     const request = new Request(input, init);
     const { pathname, search } = new URL(request.url);
-    const one: Heard = { method: request.method, path: pathname + search, headers: request.headers, body: await request.text(), signal: request.signal };
+    const one: Heard = { method: request.method, path: pathname + search, headers: request.headers, body: await request.text(), signal: init?.signal ?? request.signal };
     heard.push(one);
     const played = await play(one, heard.length - 1);
     if (played instanceof Error) throw played;
