@@ -119,7 +119,7 @@ export const lintConfig = {
       rules: { 'no-restricted-imports': ['error', { patterns: [{ group: mayNotImport, message: reason }] }] },
     })),
     { files: ['test/**/*.ts', 'bench/**/*.ts'], rules: { 'max-lines-per-function': 'off', 'typescript/no-non-null-assertion': 'off', 'unicorn/consistent-function-scoping': 'off' } },
-    { files: ['scripts/**', 'cli/**', 'bench/**', 'stager/bundle.ts'], rules: { 'no-console': 'off' } },
+    { files: ['scripts/**', 'cli/**', 'bench/**', 'examples/**', 'stager/bundle.ts'], rules: { 'no-console': 'off' } },
   ],
 };
 
