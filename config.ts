@@ -3,6 +3,7 @@
  * `npm run generate` writes .env.example from this table.
  */
 
+import { containerPath } from './core/container-path.ts';
 import { readPathMap } from './core/path-map.ts';
 
 interface Item<T> {
@@ -73,6 +74,16 @@ const pathPairs = (variable: string, effect: string): Item<string[]> => ({
   },
 });
 
+const folders = (variable: string, effect: string): Item<string[]> => ({
+  variable, fallback: [], effect: `${effect} Separated by commas.`,
+  parse(given) {
+    const items = given.split(',').map((part) => part.trim()).filter(Boolean);
+    const wrong = items.find((item) => item === '/' || containerPath(item) !== item);
+    if (wrong !== undefined) throw new Error(`expected an absolute path below /, without ".." or a slash at the end, got ${JSON.stringify(wrong)}`);
+    return items;
+  },
+});
+
 const SECOND = 1000;
 const HOUR = 3_600_000;
 
@@ -88,6 +99,7 @@ export const items = {
   share: text('BATCHWELL_SHARE', '', 'Share identifier of tasks that name none, for job queues with a fair-share policy; {owner} stands for the task’s owner. Empty for queues without such a policy.'),
   jobRole: text('BATCHWELL_JOB_ROLE', '', 'IAM role ARN of the tasks’ containers; none when empty.'),
   hostFolder: text('BATCHWELL_HOST_FOLDER', '/opt/batchwell', 'Where hosts keep the stager; mounted read-only into every task at /opt/batchwell.'),
+  sharedFolders: folders('BATCHWELL_SHARED_FOLDERS', 'Folders of the hosts (a mounted EFS or FSx, say) that every task of every owner sees and may write to, under the same paths.'),
   host: text('HOST', '127.0.0.1', 'Address the API listens on.'),
   port: whole('PORT', 8000, 'port', [0, 65_535], 'Port of the API.'),
   metricsHost: text('BATCHWELL_METRICS_HOST', '127.0.0.1', 'Address a worker’s metrics listen on; 0.0.0.0 where Prometheus is on another machine.'),

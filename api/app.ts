@@ -75,7 +75,7 @@ async function describe(app: Api): Promise<void> {
 async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
   healthRoutes(app, services);
   for (const prefix of [TES_PATH, OWN_PATH, ...(services.tokens.length > 0 ? [TOKEN_PATH] : [])]) {
-    await app.register(async (api: Api) => serviceInfoRoutes(api), { prefix });
+    await app.register(async (api: Api) => serviceInfoRoutes(api, services), { prefix });
     await app.register(
       async (api: Api) => {
         api.addHook('onRequest', requireToken(services.tokens));

@@ -16,8 +16,14 @@ const s3Problem: UrlRule = (url, directory) => {
   return undefined;
 };
 
+/** The path of a bare path or a file:// url. */
+export const pathOfUrl = (url: string): string | undefined => {
+  if (url.startsWith('file:///')) return url.slice('file://'.length);
+  return url.startsWith('/') ? url : undefined;
+};
+
 /** Cromwell sends paths of its own file system; which of them can be reached is known where the task runs. */
-const isPath = (url: string): boolean => url.startsWith('/') || url.startsWith('file:///');
+const isPath = (url: string): boolean => pathOfUrl(url) !== undefined;
 
 export const inputUrlProblem: UrlRule = (url, directory) => {
   if (url.startsWith('s3://')) return s3Problem(url, directory);

@@ -25,6 +25,8 @@ export interface DefinitionContent {
 export interface DefinitionSettings {
   jobRole: string;
   hostFolder: string;
+  /** Folders of the host that the task sees under the same paths. */
+  sharedFolders: readonly string[];
   /** How often the memory was doubled. */
   memoryGrowths: number;
 }
@@ -47,8 +49,14 @@ export function definitionContent(image: string, resources: Resources, settings:
         { type: 'VCPU', value: String(resources.cpu_cores) },
         { type: 'MEMORY', value: String(memoryMib) },
       ],
-      volumes: [{ name: 'batchwell', host: { sourcePath: settings.hostFolder } }],
-      mountPoints: [{ sourceVolume: 'batchwell', containerPath: HOST_FOLDER, readOnly: true }],
+      volumes: [
+        { name: 'batchwell', host: { sourcePath: settings.hostFolder } },
+        ...settings.sharedFolders.map((folder, position) => ({ name: `shared-${position}`, host: { sourcePath: folder } })),
+      ],
+      mountPoints: [
+        { sourceVolume: 'batchwell', containerPath: HOST_FOLDER, readOnly: true },
+        ...settings.sharedFolders.map((folder, position) => ({ sourceVolume: `shared-${position}`, containerPath: folder, readOnly: false })),
+      ],
       ...(settings.jobRole === '' ? {} : { jobRoleArn: settings.jobRole }),
     },
     retryStrategy: {

@@ -1,4 +1,5 @@
 /** Paths of a client's own file system, where a part of it lies in S3 as well (a bucket that is mounted, say). */
+import { pathOfUrl } from './file-url.ts';
 import type { TaskSpec } from './task.ts';
 
 /** Path prefixes and the s3:// urls that stand for them, neither ending in a slash. */
@@ -15,8 +16,8 @@ export function readPathMap(items: readonly string[]): PathMap {
 
 /** The url in S3 of a path or file:// url below a mapped prefix, the longest that fits; any other url as it is. */
 export function mapPath(url: string, map: PathMap): string {
-  const path = url.startsWith('file:///') ? url.slice('file://'.length) : url;
-  if (!path.startsWith('/')) return url;
+  const path = pathOfUrl(url);
+  if (path === undefined) return url;
   const [best] = [...map].filter(([prefix]) => path === prefix || path.startsWith(`${prefix}/`)).toSorted(([a], [b]) => b.length - a.length);
   return best ? best[1] + path.slice(best[0].length) : url;
 }

@@ -3,6 +3,8 @@ import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { containerPath } from '../core/container-path.ts';
+import { pathOfUrl } from '../core/file-url.ts';
 import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
 import type { S3Place } from '../core/s3-url.ts';
 import type { StagerError } from '../core/result.ts';
@@ -59,15 +61,23 @@ interface Fetched {
   times: ObjectTimes;
 }
 
+/** A file of the task's own file system at its own place, such as one in a shared folder: there is nothing to fetch. */
+async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
+  const isFolder = (await stat(path)).isDirectory();
+  if (isFolder !== (kind === 'folder')) throw new FinalError(isFolder ? 'it is a directory, and is not declared as one' : 'it is declared as DIRECTORY, but is none');
+  return { times: [] };
+}
+
 async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
   if (input.kind === 'content') {
     await mkdir(dirname(input.path), { recursive: true });
     await writeFile(input.path, input.content);
     return { times: [] };
   }
+  if (containerPath(pathOfUrl(input.url) ?? '') === input.path) return findInPlace(input);
   const place = parseS3Url(input.url);
   const isWeb = /^https?:\/\//i.test(input.url);
-  if (!place && !isWeb) throw new FinalError('only s3://bucket/key and http(s):// urls can be read');
+  if (!place && !isWeb) throw new FinalError('only s3://bucket/key and http(s):// urls can be read, and paths that the task sees, at the same path');
   if (input.kind === 'folder') {
     if (!place) throw new FinalError('a DIRECTORY can only be read from s3://');
     return { times: await fetchFolder(s3, place, input.path) };

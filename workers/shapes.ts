@@ -28,7 +28,7 @@ export async function shapeFor(fleet: Fleet, wish: ShapeWish): Promise<string> {
   const { resources, executors } = wish.template;
   const scheduling = schedulingOf(resources, { jobQueue: fleet.config.jobQueue, share: fleet.config.share, owner: wish.owner });
   const content = definitionContent(executors[0]?.image ?? '', resources, {
-    jobRole: fleet.config.jobRole, hostFolder: fleet.config.hostFolder, memoryGrowths: wish.memoryGrowths,
+    jobRole: fleet.config.jobRole, hostFolder: fleet.config.hostFolder, sharedFolders: fleet.config.sharedFolders, memoryGrowths: wish.memoryGrowths,
   });
   const digest = definitionDigest(content);
   const nowMs = fleet.nowMs();

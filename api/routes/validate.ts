@@ -40,7 +40,7 @@ export function validateRoutes(api: Api, services: ApiServices): void {
       warnings: read.warnings,
       client: read.task.profile,
       queue: schedulingOf(resources, { jobQueue: config.jobQueue, share: config.share, owner: request.owner }).queue,
-      job_definition: definitionContent(executors[0]?.image ?? '', resources, { jobRole: config.jobRole, hostFolder: config.hostFolder, memoryGrowths: 0 }),
+      job_definition: definitionContent(executors[0]?.image ?? '', resources, { jobRole: config.jobRole, hostFolder: config.hostFolder, sharedFolders: config.sharedFolders, memoryGrowths: 0 }),
       script: showScript(splitTask(read.task.spec)),
       cache: await cacheVerdict(services, request.owner, read.task),
     };

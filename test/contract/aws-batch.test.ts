@@ -6,7 +6,7 @@ import { openBatchEdge, SUBMIT_TIMEOUT_MS, type BatchEdge } from './aws-world.ts
 
 let edge: BatchEdge;
 let request: SubmitRequest;
-const definition = definitionContent('debian:12', { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false }, { jobRole: '', hostFolder: '/opt/batchwell', memoryGrowths: 0 });
+const definition = definitionContent('debian:12', { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false }, { jobRole: '', hostFolder: '/opt/batchwell', sharedFolders: [], memoryGrowths: 0 });
 
 beforeEach(async () => {
   edge = await openBatchEdge();

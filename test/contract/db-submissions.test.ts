@@ -30,7 +30,7 @@ beforeEach(async () => {
 const rows = async (sql: string, values: unknown[] = []): Promise<RowDataPacket[]> => (await database.pool.query<RowDataPacket[]>(sql, values))[0];
 
 async function makeShape(image: string): Promise<ShapeRow> {
-  const content = definitionContent(image, { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false }, { jobRole: '', hostFolder: '/h', memoryGrowths: 0 });
+  const content = definitionContent(image, { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false }, { jobRole: '', hostFolder: '/h', sharedFolders: [], memoryGrowths: 0 });
   const digest = definitionDigest(content);
   const jobDefinitionId = await saveJobDefinition(database.pool, { digest, content, nowMs: 1 });
   const scheduling = { queue: 'q', share: '', priority: 0 };

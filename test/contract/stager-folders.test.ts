@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -6,10 +6,12 @@ import { bundleStager } from '../../stager/bundle.ts';
 import { emptyTask, makeWorld, shell, type World } from './stager-world.ts';
 
 let built: string;
+let stager: string[];
 let world: World;
 beforeAll(async () => {
   built = await mkdtemp(join(tmpdir(), 'stager-built-'));
   await bundleStager(join(built, 'stager.mjs'));
+  stager = [process.execPath, join(built, 'stager.mjs')];
   world = await makeWorld();
 });
 afterAll(async () => {
@@ -22,7 +24,26 @@ test('of a folder that goes out, its rc goes last: who watches the folder takes 
     outputs: [{ url: 's3://out/execution', path: `${world.folder}/execution`, type: 'DIRECTORY' }],
     executors: [{ ...shell('mkdir execution && cd execution && echo 0 > rc && mkdir z && for i in 1 2 3 4 5 6 7 8; do head -c 200000 /dev/zero > z/$i; done'), workdir: world.folder }],
   }));
-  expect((await world.start([process.execPath, join(built, 'stager.mjs')]).ended).code).toBe(0);
+  expect((await world.start(stager).ended).code).toBe(0);
   const writes = world.s3.requests.filter((request) => request.startsWith('PUT out/'));
   expect([writes.length, writes.at(-1)]).toEqual([9, 'PUT out/execution/rc']);
+});
+
+test('a path that the task sees by itself is an input that is there already; one that it does not see, or elsewhere, is an error', async () => {
+  const path = `${world.folder}/shared`;
+  await mkdir(path);
+  await writeFile(`${path}/x`, 'here');
+  const task = (url: string, type: 'FILE' | 'DIRECTORY', to: string) => emptyTask({ inputs: [{ url, path: to, type }], executors: [shell(`cat ${path}/x`)] });
+  await world.submit(
+    task(`file://${path}/`, 'DIRECTORY', path), task(`${path}/x`, 'FILE', `${path}/x`),
+    task(`file://${path}`, 'FILE', path), task(`${path}/x`, 'DIRECTORY', `${path}/x`), task(`${path}/gone`, 'FILE', `${path}/gone`), task(`${path}/x`, 'FILE', `${path}/y`),
+  );
+  const run = async (index: number) => (await world.start(stager, { AWS_BATCH_JOB_ARRAY_INDEX: String(index) }).ended).code;
+  const reason = async (index: number) => [await run(index), (await world.result(index))?.record.error?.message];
+  expect([await run(0), await run(1)]).toEqual([0, 0]);
+  expect([await world.log('0.stdout', 0), await world.log('0.stdout', 1)]).toEqual(['here', 'here']);
+  expect(await reason(2)).toEqual([120, expect.stringContaining('it is a directory')]);
+  expect(await reason(3)).toEqual([120, expect.stringContaining('is none')]);
+  expect(await reason(4)).toEqual([120, expect.stringContaining('ENOENT')]);
+  expect(await reason(5)).toEqual([120, expect.stringContaining('at the same path')]);
 });

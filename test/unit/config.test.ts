@@ -29,6 +29,11 @@ describe('the configuration', () => {
 
   test('reads lists', () => {
     expect(readConfig({ BATCHWELL_TOKENS: ' a:1, b:2,, ' }).tokens).toEqual(['a:1', 'b:2']);
+    expect(readConfig({ BATCHWELL_SHARED_FOLDERS: '/mnt/efs, /data' }).sharedFolders).toEqual(['/mnt/efs', '/data']);
+  });
+
+  test.each(['/', 'efs', '/mnt/', '/mnt/../etc'])('takes no shared folder %j', (folder) => {
+    expect(() => readConfig({ BATCHWELL_SHARED_FOLDERS: `/data,${folder}` })).toThrow(`below /, without ".." or a slash at the end, got ${JSON.stringify(folder)}`);
   });
 
   test.each(Object.entries(items))('explains %s in .env.example, and would take its default', (name, { variable, fallback, effect }) => {

@@ -76,7 +76,7 @@ describe('names that say what they name', () => {
 });
 
 const resources: Resources = { cpu_cores: 2, ram_gb: 1.5, disk_gb: 10, preemptible: false };
-const settings = { jobRole: '', hostFolder: '/opt/batchwell', memoryGrowths: 0 };
+const settings = { jobRole: '', hostFolder: '/opt/batchwell', sharedFolders: [], memoryGrowths: 0 };
 const memoryOf = (ram: number, growths = 0): string | undefined =>
   definitionContent('a', { ...resources, ram_gb: ram }, { ...settings, memoryGrowths: growths }).containerProperties.resourceRequirements.find(({ type }) => type === 'MEMORY')?.value;
 
@@ -94,6 +94,12 @@ describe('a job definition', () => {
 
   test.each(['debian', 'debian:12', 'registry.example:5000/a/b_c:1.2.3', `x@sha256:${'0'.repeat(64)}`, `@sha256:${'0'.repeat(64)}`, '', '日本', `a/${'long'.repeat(80)}`, 'under_score'])('of image %j has a name that Batch takes', (image) => {
     expect(nameOf(image)).toMatch(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/);
+  });
+
+  test('shows the host’s shared folders to the task under the same paths, to write to', () => {
+    const { volumes, mountPoints } = definitionContent('a', resources, { ...settings, sharedFolders: ['/mnt/efs'] }).containerProperties;
+    expect(volumes).toContainEqual({ name: 'shared-0', host: { sourcePath: '/mnt/efs' } });
+    expect(mountPoints).toContainEqual({ sourceVolume: 'shared-0', containerPath: '/mnt/efs', readOnly: false });
   });
 
   test('rounds memory up to MiB, doubles it by growth, and never asks for less than the stager needs', () => {
