@@ -110,7 +110,7 @@ export const items = {
   share: text('BATCHWELL_SHARE', '', 'Share identifier of tasks that name none, for job queues with a fair-share policy; {owner} stands for the task’s owner. Empty for queues without such a policy.'),
   jobRole: text('BATCHWELL_JOB_ROLE', '', 'IAM role ARN of the tasks’ containers; none when empty.'),
   jobRoles: list('BATCHWELL_JOB_ROLES', 'IAM role ARNs that tasks may ask for by the parameter job_role, where their token does not say.'),
-  sharedFolders: folders('BATCHWELL_SHARED_FOLDERS', 'Folders of the hosts (a mounted EFS or FSx, say) that every task sees under the same paths and may write to; paths and file:// urls below them may be inputs. Without any such urls are refused, but for those that BATCHWELL_PATH_MAP maps.'),
+  sharedFolders: folders('BATCHWELL_SHARED_FOLDERS', 'Folders of the hosts (a mounted EFS or FSx, say) that every task of every owner sees under the same paths and may write to; paths and file:// urls below them may be inputs. Without any such urls are refused, but for those that BATCHWELL_PATH_MAP maps.'),
   hostFolder: text('BATCHWELL_HOST_FOLDER', '/opt/batchwell', 'Where hosts keep the stager; mounted read-only into every task at /opt/batchwell.'),
   host: text('HOST', '127.0.0.1', 'Address the API listens on.'),
   port: whole('PORT', 8000, 'port', [0, 65_535], 'Port of the API.'),

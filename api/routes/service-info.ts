@@ -18,19 +18,28 @@ export const ServiceInfo = Type.Object({
 });
 
 export function serviceInfoRoutes(api: Api, { config }: ApiServices): void {
+  const { sharedFolders } = config;
   const schema = { tags: ['TES'], summary: 'About this service', response: { 200: ServiceInfo } };
-  // TES 1.0 had it below the tasks; a static path wins over a task's id.
-  for (const url of ['/service-info', '/tasks/service-info']) api.route({ method: 'GET', url, schema, handler: async (request) => describeService(`${request.protocol}://${request.host}`, config.sharedFolders) });
+  api.get('/service-info', { schema }, (request, reply) => reply.send(describeService(`${request.protocol}://${request.host}`, sharedFolders)));
+  // TES 1.0 had it here, with these three fields: py-tes 0.4, and with it Toil, refuses any other.
+  const asOf10 = { tags: ['TES'], summary: 'About this service, as TES 1.0 says it' };
+  api.get('/tasks/service-info', { schema: asOf10 }, (_request, reply) => reply.send({ name: NAME, doc: DESCRIPTION, storage: storageOf(sharedFolders) }));
 }
+
+const NAME = 'Batchwell';
+const DESCRIPTION = 'Runs scientific tasks on AWS Batch.';
+
+/** How urls of files may begin. */
+const storageOf = (sharedFolders: readonly string[]): string[] => ['s3://', ...sharedFolders.map((folder) => `file://${folder}`)];
 
 const describeService = (here: string, sharedFolders: readonly string[]): Static<typeof ServiceInfo> => ({
   id: 'dev.batchwell.tes',
-  name: 'Batchwell',
+  name: NAME,
   type: { group: 'org.ga4gh', artifact: 'tes', version: '1.1.0' },
-  description: 'Runs scientific tasks on AWS Batch.',
-  organization: { name: 'Batchwell', url: `${here}/docs` },
+  description: DESCRIPTION,
+  organization: { name: NAME, url: `${here}/docs` },
   documentationUrl: `${here}/docs`,
   version: packageJson.version,
-  storage: ['s3://', ...sharedFolders.map((folder) => `file://${folder}`)],
+  storage: storageOf(sharedFolders),
   tesResources_backend_parameters: [...backendParameters],
 });

@@ -49,6 +49,10 @@ describe('py-tes', () => {
     for (const path of ['/ga4gh/tes/v2/tasks', '/tasks', '/service-info']) expect((await guarded.call('GET', path)).status).toBe(404);
   });
 
+  test('0.4 asks for service-info where TES 1.0 had it, and refuses what TES 1.0 did not say', async () => {
+    for (const path of [TES, '/v1']) expect((await world.call('GET', `${path}/tasks/service-info`)).json).toEqual({ name: 'Batchwell', doc: expect.any(String), storage: ['s3://', 'file:///mnt'] });
+  });
+
   test('cancels with an empty body that calls itself JSON, and finds out by 404 that a prefix is not served', async () => {
     const id = await post(simple);
     for (const [path, status] of [['/ga4gh/tes/ga4gh/tes/v1', 404], ['/ga4gh/tes/v2', 404], [TES, 200]] as const) {
