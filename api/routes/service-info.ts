@@ -20,7 +20,7 @@ export const ServiceInfo = Type.Object({
 export function serviceInfoRoutes(api: Api, { config }: ApiServices): void {
   const { sharedFolders } = config;
   const schema = { tags: ['TES'], summary: 'About this service', response: { 200: ServiceInfo } };
-  api.get('/service-info', { schema }, (request, reply) => reply.send(describeService(`${request.protocol}://${request.host}`, sharedFolders)));
+  api.route({ method: 'GET', url: '/service-info', schema, handler: async (request) => describeService(`${request.protocol}://${request.host}`, sharedFolders) });
   // TES 1.0 had it here, with these three fields: py-tes 0.4, and with it Toil, refuses any other.
   const asOf10 = { tags: ['TES'], summary: 'About this service, as TES 1.0 says it' };
   api.get('/tasks/service-info', { schema: asOf10 }, (_request, reply) => reply.send({ name: NAME, doc: DESCRIPTION, storage: storageOf(sharedFolders) }));
