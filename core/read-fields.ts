@@ -71,11 +71,13 @@ export function textOf(from: Source, name: string, rule: TextRule = {}): string 
   return readText(value, pathOf(from, name), rule, from.problems);
 }
 
+/** A number, or its decimal text: JSON of protocol buffers allows both, and forms in a page send the text. */
 export function numberOf(from: Source, name: string, rule: NumberRule): number | undefined {
-  const value = rawOf(from, name);
+  const given = rawOf(from, name);
+  const value = typeof given === 'string' && /^\d{1,15}(\.\d{1,15})?$/.test(given) ? Number(given) : given;
   if (value === undefined || (value === 0 && rule.zeroIsAbsent === true)) return undefined;
   if (typeof value !== 'number' || !(value >= rule.least && value <= rule.most)) {
-    return refuse(from, name, `a number from ${rule.least} to ${rule.most} (${rule.unit})`, value);
+    return refuse(from, name, `a number from ${rule.least} to ${rule.most} (${rule.unit})`, given);
   }
   return value;
 }

@@ -26,9 +26,9 @@ describe('a job', () => {
   });
 
   it('passes through RUNNABLE, STARTING and RUNNING', async () => {
-    const world = await createWorld({ runner: simulated(() => ({ durationMs: forever })), latency: { startMs: 30, scheduleMs: 30 } });
+    const world = await createWorld({ runner: simulated(() => ({ durationMs: forever })), latency: { startMs: 500, scheduleMs: 500 } });
     const jobId = await world.submit();
-    expect((await world.describe(jobId)).status).toBe('SUBMITTED');
+    expect((await world.describe(jobId)).status).toMatch(/^(SUBMITTED|RUNNABLE)$/);
     await world.until(jobId, ({ status }) => status === 'STARTING');
     await world.until(jobId, ({ status }) => status === 'RUNNING');
   });

@@ -40,6 +40,11 @@ describe('what clients send is accepted', () => {
     expect(accepted(task).task.spec.executors).toHaveLength(1);
   });
 
+  test('resources may be the text of a number, as @elixir-cloud/tes sends them; other texts are none', () => {
+    expect(accepted({ resources: { cpu_cores: '3', ram_gb: '0.5', disk_gb: '0' } }).task.spec.resources).toMatchObject({ cpu_cores: 3, ram_gb: 0.5, disk_gb: 10 });
+    for (const cpu_cores of ['', ' 1', '1e3', '0x1', '-1', '9999', 'one']) expect(Object.keys(refused({ resources: { cpu_cores } }))).toEqual(['resources.cpu_cores']);
+  });
+
   test('zero resources count as not set, and fractions of a vCPU are rounded up', () => {
     expect(accepted({ resources: { cpu_cores: 0, ram_gb: 0, disk_gb: 0 } }).task.spec.resources).toMatchObject({ cpu_cores: 1, ram_gb: 2, disk_gb: 10 });
     expect(accepted({ resources: { cpu_cores: 1.5, ram_gb: 0.5 } }).task.spec.resources).toMatchObject({ cpu_cores: 2, ram_gb: 0.5 });
