@@ -80,8 +80,14 @@ function viewResources({ resources }: TaskSpec): NonNullable<TesTaskFull['resour
   return { cpu_cores, ram_gb, disk_gb, preemptible, ...(zones && { zones }), ...(backend_parameters && { backend_parameters }) };
 }
 
-/** The final attempt first: clients read logs[0]. A task that has not been tried shows what will be tried. */
-function viewLogs(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] {
+/** As TES says, the final attempt is the last; clients that read logs[0] get it first. */
+function viewLogs(facts: TaskFacts, options: ViewOptions): TesTaskLog[] {
+  const latestFirst = viewLatestFirst(facts, options);
+  return profiles[facts.detail.profile].readsFirstLog ? latestFirst : latestFirst.toReversed();
+}
+
+/** A task that has not been tried shows what will be tried. */
+function viewLatestFirst(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] {
   const { detail, attempts } = facts;
   const logs = isHit(detail) ? [hitLog(facts)] : attempts.map((attempt, index) => attemptLog(facts, attempt, index === 0));
   if (logs.length === 0) logs.push(untriedLog(facts));

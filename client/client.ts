@@ -9,6 +9,7 @@ import { lookSeconds, waitForTask, waitUntilEnded } from './waiting.ts';
 import { within } from './within.ts';
 
 export { BatchwellError } from './errors.ts';
+export { finalLog } from './attempts.ts';
 export { hasEnded } from './waiting.ts';
 export type { ClientOptions, RetryOptions } from './options.ts';
 export type * from './operations.ts';

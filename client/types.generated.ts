@@ -110,7 +110,7 @@ export interface TesTaskMinimal {
   state: TesState;
 }
 
-/** A task in view FULL, and in view BASIC without contents and what was printed. `logs` holds its attempts, the latest first. */
+/** A task in view FULL, and in view BASIC without contents and what was printed. `logs` holds its attempts; see finalLog. */
 export interface TesTaskFull {
   id: string;
   state: TesState;

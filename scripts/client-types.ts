@@ -43,7 +43,7 @@ const named: Record<string, [schema: object, sentence: string]> = {
   TesOutputFileLog: [tes.TesOutputFileLog, 'A file that the task made.'],
   TesTaskLog: [tes.TesTaskLog, 'One attempt of a task.'],
   TesTaskMinimal: [tes.TesTaskMinimal, 'A task in view MINIMAL.'],
-  TesTaskFull: [tes.TesTaskFull, 'A task in view FULL, and in view BASIC without contents and what was printed. `logs` holds its attempts, the latest first.'],
+  TesTaskFull: [tes.TesTaskFull, 'A task in view FULL, and in view BASIC without contents and what was printed. `logs` holds its attempts; see finalLog.'],
   TaskQuery: [ListQuery, 'Which tasks a list shows, newest first.'],
   ScatterRequest: [ScatterRequest, 'Up to 10,000 tasks, all of them or none.'],
   ScatterAccepted: [ScatterAccepted, 'A scatter that is committed; `tasks` is their number, `task_ids` are in the order of the rows.'],

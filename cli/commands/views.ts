@@ -1,5 +1,5 @@
 /** Tasks and scatters as tables. */
-import type { ScatterReply, TesTaskFull } from '../../client/client.ts';
+import { finalLog, type ScatterReply, type TesTaskFull } from '../../client/client.ts';
 import { places } from '../../core/places.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { formatFacts, formatTable } from '../table.ts';
@@ -13,7 +13,7 @@ export const exitOfScatter = (scatter: Pick<ScatterReply, 'places'>): ExitCode =
   (scatter.places.failed ?? 0) + (scatter.places.cancelled ?? 0) > 0 ? exitCodes.failed : exitCodes.ok;
 
 export function showTask(task: TesTaskFull, terminal: Terminal): void {
-  const latest = task.logs?.[0];
+  const latest = finalLog(task);
   printLine(terminal.out, formatFacts([
     ['task', task.id],
     ['name', task.name],
@@ -31,12 +31,12 @@ export function showTask(task: TesTaskFull, terminal: Terminal): void {
 
 /** What Batchwell adds to TES, where the API gives it: the place, and whether the cache gave the outputs. */
 const placeOf = (task: TesTaskFull): (readonly [string, string | undefined])[] => {
-  const metadata = task.logs?.[0]?.metadata ?? {};
+  const metadata = finalLog(task)?.metadata ?? {};
   return Object.entries(metadata).filter(([, value]) => value !== '');
 };
 
 function showExecutors(task: TesTaskFull, terminal: Terminal): void {
-  const executors = (task.executors ?? []).map((executor, at) => ({ at, executor, log: task.logs?.[0]?.logs?.[at] }));
+  const executors = (task.executors ?? []).map((executor, at) => ({ at, executor, log: finalLog(task)?.logs?.[at] }));
   if (executors.length === 0) return;
   printLine(terminal.out);
   printLine(terminal.out, formatTable([
@@ -48,7 +48,7 @@ function showExecutors(task: TesTaskFull, terminal: Terminal): void {
 }
 
 function showOutputs(task: TesTaskFull, terminal: Terminal): void {
-  const outputs = task.logs?.[0]?.outputs ?? [];
+  const outputs = finalLog(task)?.outputs ?? [];
   if (outputs.length === 0) return;
   printLine(terminal.out);
   printLine(terminal.out, formatTable([

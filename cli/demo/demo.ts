@@ -2,7 +2,7 @@
  * `batchwell demo`: a real scatter on this machine. It is a recipe: bring everything up, make reads, scatter, gather,
  * check against a direct computation, run the same again with other output URLs, take everything down.
  */
-import { openClient, type Client } from '../../client/client.ts';
+import { finalLog, openClient, type Client } from '../../client/client.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import { startProgress } from '../progress.ts';
 import { startStack, type Stack } from '../stack.ts';
@@ -125,7 +125,7 @@ async function runOnce({ client, ledgers, tasks, terminal }: Demo, places: RunPl
   const wallMs = performance.now() - startedMs;
   if (gathered.state !== 'COMPLETE') throw new DemoFailure(`The gather ${gather.id} ended as ${gathered.state}.\n${await explainTask(client, gather.id)}`);
 
-  const cacheHits = scatter.cache_hits + (gathered.logs?.[0]?.metadata?.['cache'] === 'hit' ? 1 : 0);
+  const cacheHits = scatter.cache_hits + (finalLog(gathered)?.metadata?.['cache'] === 'hit' ? 1 : 0);
   const facts = { tasks: tasks + 1, wallMs, scatterMs, gatherMs: wallMs - scatterMs, cacheHits };
   return runMeasurements(facts, countsBetween(before, await ledgers.read()));
 }
@@ -152,7 +152,7 @@ async function explainFailedScatter(client: Client, id: string): Promise<string>
 async function explainTask(client: Client, id: string): Promise<string> {
   const task = await client.get(id, { view: 'FULL' });
   const stderr = await client.logs(id, { stream: 'stderr', executor: 0 }).catch(() => '');
-  return [...(task.logs?.[0]?.system_logs ?? []), stderr.trimEnd()].filter((text) => text !== '').join('\n');
+  return [...(finalLog(task)?.system_logs ?? []), stderr.trimEnd()].filter((text) => text !== '').join('\n');
 }
 
 async function keepRunning(stack: Stack, terminal: Terminal): Promise<ExitCode> {

@@ -50,6 +50,7 @@ function withoutRandomNames(script: string): string {
 
 export const cromwell: ClientProfile = {
   version: 2,
+  readsFirstLog: true,
   recognises: ({ description, tags, spec }) => tags['workflow_id'] !== undefined && description.includes(':BackendJobDescriptorKey_') && scriptOf(spec) !== -1,
   // The script tees its output into these very files: written by us as well, every line would be there twice.
   adapt: (spec) => ({

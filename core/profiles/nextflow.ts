@@ -30,6 +30,7 @@ const wrapperOf = (spec: TaskSpec): number => spec.inputs.findIndex(endsIn(WRAPP
 
 export const nextflow: ClientProfile = {
   version: 2,
+  readsFirstLog: true,
   recognises: ({ spec }) => wrapperOf(spec) !== -1 && spec.inputs.some(endsIn('.command.sh')),
   textsWanted: (spec) => [wrapperOf(spec)].filter((position) => position !== -1 && spec.inputs[position]?.content === undefined),
   canonical(spec, texts) {

@@ -37,6 +37,8 @@ export interface ClientProfile {
   showState?(state: TesState): TesState;
   /** Sizes above it are left out. */
   largestSizeBytes?: number;
+  /** It takes logs[0] for the attempt that counts; TES appends them, and others take the last. */
+  readsFirstLog?: boolean;
   /** Always in logs[].metadata. */
   metadata?: Readonly<Record<string, string>>;
   /** The client looks for outputs at its own urls only, so a hit is copied whatever is configured. */

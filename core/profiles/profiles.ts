@@ -7,10 +7,10 @@ import type { ClientProfile, SentTask } from './profile.ts';
 const generic: ClientProfile = { version: 1, recognises: () => true };
 
 /** Snakemake's TES plugin names its tasks after the job; its paths are the same at every run. */
-const snakemake: ClientProfile = { version: 1, recognises: ({ name }) => /^snakejob[_.-]/.test(name), needsCopies: true };
+const snakemake: ClientProfile = { version: 1, recognises: ({ name }) => /^snakejob[_.-]/.test(name), needsCopies: true, readsFirstLog: true };
 
 /** Reads QUEUED as failed. It sends no mark of its own: it has to be named. */
-const pulsar: ClientProfile = { version: 1, recognises: () => false, showState: (state) => (state === 'QUEUED' ? 'INITIALIZING' : state) };
+const pulsar: ClientProfile = { version: 1, recognises: () => false, readsFirstLog: true, showState: (state) => (state === 'QUEUED' ? 'INITIALIZING' : state) };
 
 export const profileNames = ['cromwell', 'nextflow', 'snakemake', 'pulsar', 'generic'] as const;
 export type ProfileName = (typeof profileNames)[number];

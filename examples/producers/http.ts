@@ -9,7 +9,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 // In a project of your own: from '@batchwell/client'.
-import { BatchwellError, openClient, type TesTask } from '../../client/client.ts';
+import { finalLog, BatchwellError, openClient, type TesTask } from '../../client/client.ts';
 
 const client = openClient({ url: process.env['BATCHWELL_URL'] ?? 'http://127.0.0.1:8000', token: process.env['BATCHWELL_TOKEN'] });
 const stop = new AbortController();
@@ -36,8 +36,9 @@ async function* tasks(): AsyncGenerator<TesTask> {
 }
 
 async function tellEnd(id: string): Promise<void> {
-  const { name = '', state, logs } = await client.waitFor(id, { signal: stop.signal });
-  const exit = logs[0]?.logs[0]?.exit_code;
+  const task = await client.waitFor(id, { signal: stop.signal });
+  const { name = '', state } = task;
+  const exit = finalLog(task)?.logs[0]?.exit_code;
   const printed = state === 'COMPLETE' ? await client.logs(id) : '';
   console.log(`${id}  ${name.padEnd(12)}  ${state}${exit ? `, exit code ${exit}` : ''}  ${printed.trimEnd()}`);
 }

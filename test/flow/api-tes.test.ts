@@ -132,7 +132,7 @@ describe('a finished task', () => {
     outputs: [{ output: 0, path: '', sizeBytes: 12, crc64nvme: 'x' }, { output: 1, path: 'x/y', sizeBytes: 5_000_000_000, crc64nvme: 'x' }, { output: 2, path: 'l.txt', sizeBytes: 0, crc64nvme: 'x' }],
   };
 
-  test('shows its last attempt first, its outputs with sizes, and the ends of its logs in FULL only', async () => {
+  test('shows its last attempt last, its outputs with sizes, and the ends of its logs in FULL only', async () => {
     const id = await post(whole);
     await tryTask(id, { number: 1, ended: { outcome: 'lost', reason: 'Host EC2 terminated' } });
     const key = await tryTask(id, { number: 2, ended: { outcome: 'succeeded', exitCode: 0, result } });
@@ -143,7 +143,7 @@ describe('a finished task', () => {
     const full = await get(id, 'FULL');
     expect(full.state).toBe('COMPLETE');
     expect(full.logs).toHaveLength(2);
-    expect(full.logs[0]).toEqual({
+    expect(full.logs[1]).toEqual({
       start_time: '1970-01-01T00:00:06.000Z', end_time: '1970-01-01T00:00:08.000Z',
       metadata: { attempt: '2', submission: key, batch_job_id: 'job-1:1' },
       logs: [
@@ -157,7 +157,7 @@ describe('a finished task', () => {
       ],
       system_logs: [expect.stringContaining('"VmSize"')],
     });
-    expect(full.logs[1]).toMatchObject({ metadata: { attempt: '1' }, system_logs: ['Host EC2 terminated'], outputs: [] });
+    expect(full.logs[0]).toMatchObject({ metadata: { attempt: '1' }, system_logs: ['Host EC2 terminated'], outputs: [] });
 
     const basic = await get(id, 'BASIC');
     expect(JSON.stringify(basic.logs)).not.toMatch(/stdout|stderr|system_logs/);

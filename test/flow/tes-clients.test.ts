@@ -1,6 +1,7 @@
 /** What TES clients count on, each by the client that breaks without it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseId } from '../../core/ids.ts';
+import { finalLog } from '../../client/client.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 import { violations } from '../tes-spec.ts';
 
@@ -34,12 +35,16 @@ describe('nf-ga4gh (Nextflow)', () => {
   });
 
   test('reads logs[0].logs[0].exit_code: the final attempt comes first', async () => {
-    const id = await post(simple);
-    for (const [number, exitCode] of [[1, 9], [2, 4]] as const) {
-      const [made] = await sql("INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, job_id, ended_ms, created_ms) VALUES (?, ?, 'ended', 1, 'q', 1, 'job', 5, 1)", [`nf${number}`, Buffer.alloc(16)]);
-      await sql("INSERT INTO attempts (task_id, number, submission_id, array_index, outcome, exit_code, created_ms, ended_ms) VALUES (?, ?, ?, 0, 'failed', ?, 1, 2)", [keyOf(id), number, (made as { insertId: number }).insertId, exitCode]);
+    const id = await post({ ...simple, tags: { 'batchwell.profile': 'nextflow' } });
+    const other = await post(simple);
+    for (const [task, number, exitCode] of [[id, 1, 9], [id, 2, 4], [other, 1, 9], [other, 2, 4]] as const) {
+      const [made] = await sql("INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, job_id, ended_ms, created_ms) VALUES (?, ?, 'ended', 1, 'q', 1, 'job', 5, 1)", [`${task}.${number}`.slice(0, 40), Buffer.alloc(16)]);
+      await sql("INSERT INTO attempts (task_id, number, submission_id, array_index, outcome, exit_code, created_ms, ended_ms) VALUES (?, ?, ?, 0, 'failed', ?, 1, 2)", [keyOf(task), number, (made as { insertId: number }).insertId, exitCode]);
     }
     expect((await full(id)).logs.map(({ logs }) => logs[0]?.exit_code)).toEqual([4, 9]);
+    // Toil and Sprocket read the last one, as TES says; so does everybody who is not known to read the first.
+    expect((await full(other)).logs.map(({ logs }) => logs[0]?.exit_code)).toEqual([9, 4]);
+    expect([finalLog(await full(id)), finalLog(await full(other))]).toMatchObject([{ logs: [{ exit_code: 4 }] }, { logs: [{ exit_code: 4 }] }]);
   });
 });
 
