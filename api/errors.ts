@@ -62,7 +62,7 @@ function schemaProblems(error: FastifyError): ListedProblem[] {
 }
 
 /** What may be over when the same request is made again. */
-function passingTrouble(error: Error): { event: string; what: string } | undefined {
+export function passingTrouble(error: unknown): { event: string; what: string } | undefined {
   if (error instanceof Overloaded) return { event: 'overloaded', what: 'Too many requests wait for the database' };
   if (error instanceof ProviderAway) return { event: 'oidc-provider-away', what: 'The OpenID provider cannot be asked about this token' };
   return isDatabaseAway(error) ? { event: 'database-away', what: 'The database cannot be reached' } : undefined;

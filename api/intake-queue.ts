@@ -1,13 +1,10 @@
 /** Tasks and scatters that came as messages of the queue `intake`: judged as strictly as those that came over HTTP. */
 import { isIdempotencyKey, IDEMPOTENCY_KEY_EXPECTED, keyOfHeader, type RequestKey } from '../core/idempotency.ts';
 import { problemAt, type Problem } from '../core/problems.ts';
-import { isDatabaseAway } from '../db/unavailable.ts';
 import { openIntake, type IntakeAnswer, type IntakeMessage } from '../queues/intake.ts';
-import { ProviderAway } from './access/oidc.ts';
 import { anybody, type Callers } from './access/callers.ts';
 import type { Caller, Refused } from './access/caller.ts';
-import { failure, type FailureBody } from './errors.ts';
-import { Overloaded } from './group-calls.ts';
+import { failure, passingTrouble, type FailureBody } from './errors.ts';
 import type { Api } from './parts.ts';
 import type { ApiServices } from './services.ts';
 import { submitScatter, submitTask, type Refusal } from './submit.ts';
@@ -32,7 +29,7 @@ export async function takeMessage(services: ApiServices, message: IntakeMessage)
     log.info({ event: 'intake-refused', status: answer.refused.status_code }, 'intake-refused');
     return { refused: sentence(answer.refused) };
   } catch (error) {
-    if (!isDatabaseAway(error) && !(error instanceof Overloaded) && !(error instanceof ProviderAway)) throw error;
+    if (!passingTrouble(error)) throw error;
     log.warn({ event: 'intake-put-off', error: error instanceof Error ? error.message : String(error) }, 'intake-put-off');
     return { later: true };
   }
