@@ -150,6 +150,7 @@ export const items = {
   transientTries: whole('BATCHWELL_TRANSIENT_TRIES', 3, 'tries', [0, 100], 'How often a task is run again after its image or its files could not be fetched for a reason that passes by itself.'),
   batchPerSecond: whole('BATCHWELL_BATCH_PER_SECOND', 45, 'requests/s', [1, 1000], 'SubmitJob calls per second of the whole fleet, and again so many of all other Batch requests; AWS allows 50 SubmitJob.'),
   idempotencyMs: whole('BATCHWELL_IDEMPOTENCY_MS', 7 * 24 * HOUR, 'ms', [60 * SECOND, 365 * 24 * HOUR], 'How long a request with an Idempotency-Key is remembered.'),
+  keepChangesMs: whole('BATCHWELL_KEEP_CHANGES_MS', 24 * HOUR, 'ms', [60 * SECOND, 30 * 24 * HOUR], 'How long a client that was away can have the events told that it missed.'),
   keepFinishedMs: whole('BATCHWELL_KEEP_FINISHED_MS', HOUR, 'ms', [0, 30 * 24 * HOUR], 'How long the queue board shows finished messages.'),
   clientUrl: url('BATCHWELL_URL', 'http://127.0.0.1:8000', ['http:', 'https:'], 'Where the CLI finds the API.'),
   clientToken: text('BATCHWELL_TOKEN', '', 'Bearer token that the CLI sends; none when empty.', { secret: true }),

@@ -16,6 +16,8 @@ interface Move {
   to: Place;
   /** Why a task makes this move; shown in the picture. */
   when: string;
+  /** Callers are told of it: their view of the task changes, and not only for the moment until the next move. */
+  told?: true;
 }
 
 export const moves = {
@@ -24,11 +26,14 @@ export const moves = {
   staged: { from: ['stage-script'], to: 'submit', when: 'its script lies in S3' },
   submitted: { from: ['submit'], to: 'poll', when: 'Batch gave a job id' },
   ended: { from: ['poll'], to: 'finalize', when: 'a result record or a final failure was seen' },
-  again: { from: ['poll'], to: 'submit', when: 'spot loss, want of memory or trouble that passes, within its budget' },
+  again: { from: ['poll'], to: 'submit', when: 'spot loss, want of memory or trouble that passes, within its budget', told: true },
   'hit-lost': { from: ['finalize'], to: 'stage-script', when: 'the entry’s outputs were gone' },
-  finish: { from: ['finalize'], to: 'done', when: 'every executor ended well and the outputs are in place' },
-  fail: { from: [...stages], to: 'failed', when: 'a failure that no retry mends' },
-  cancel: { from: [...stages], to: 'cancelled', when: 'its caller asked' },
+  finish: { from: ['finalize'], to: 'done', when: 'every executor ended well and the outputs are in place', told: true },
+  fail: { from: [...stages], to: 'failed', when: 'a failure that no retry mends', told: true },
+  cancel: { from: [...stages], to: 'cancelled', when: 'its caller asked', told: true },
 } as const satisfies Record<string, Move>;
 
 export type MoveName = keyof typeof moves;
+export type ToldMove = { [M in MoveName]: (typeof moves)[M] extends { told: true } ? M : never }[MoveName];
+
+export const isTold = (move: MoveName): move is ToldMove => 'told' in moves[move];

@@ -4,7 +4,8 @@ import type { RequestKey } from '../core/idempotency.ts';
 import { sha256 } from '../core/ids.ts';
 import type { NewTask } from '../core/task.ts';
 import { hoistConstants, splitTask, type Template } from '../core/template.ts';
-import { inTransaction, type Database, type Session } from './client.ts';
+import { tellOfChange } from './changes.ts';
+import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
 import { answerKeys, claimKeys, type KeyClaim } from './idempotency.ts';
 import { inParts } from './parts.ts';
 
@@ -58,7 +59,7 @@ export async function acceptTasks(database: Database, request: AcceptRequest): P
   return inTransaction(database, (session) => (request.scatter ? acceptScatter(session, request, request.scatter, { prepared, templateIds }) : acceptSingles(session, request, { prepared, templateIds })));
 }
 
-async function acceptScatter(session: Session, request: AcceptRequest, scatter: NewScatter & { key?: RequestKey | undefined }, rows: Rows): Promise<Accepted> {
+async function acceptScatter(session: Transaction, request: AcceptRequest, scatter: NewScatter & { key?: RequestKey | undefined }, rows: Rows): Promise<Accepted> {
   const { owner, nowMs } = request;
   const [claim = 'mine'] = scatter.key ? await claimKeys(session, owner, [scatter.key], nowMs) : [];
   if (claim === 'other-request') return { scatter: claim, tasks: [] };
@@ -69,7 +70,7 @@ async function acceptScatter(session: Session, request: AcceptRequest, scatter: 
   return { scatter: { id: scatterId, createdMs: nowMs }, tasks: ids.map((id) => ({ id, createdMs: nowMs, fresh: true })) };
 }
 
-async function acceptSingles(session: Session, request: AcceptRequest, { prepared, templateIds }: Rows): Promise<Accepted> {
+async function acceptSingles(session: Transaction, request: AcceptRequest, { prepared, templateIds }: Rows): Promise<Accepted> {
   const { owner, nowMs } = request;
   const answers = await answeredBefore(session, request);
   const ids = await insertAll(session, request, { prepared: prepared.filter((_, position) => answers[position] === 'mine'), templateIds }, undefined);
@@ -100,13 +101,14 @@ async function answeredBefore(session: Session, { owner, tasks, nowMs }: AcceptR
   });
 }
 
-async function insertAll(session: Session, request: AcceptRequest, rows: Rows, scatterId: number | undefined): Promise<number[]> {
+async function insertAll(session: Transaction, request: AcceptRequest, rows: Rows, scatterId: number | undefined): Promise<number[]> {
   const taskIds: number[] = [];
   for (const part of inParts(taskRows(request, rows, scatterId))) {
     const ids = await insertTasks(session, part);
     await insertTags(session, rows.prepared.slice(taskIds.length, taskIds.length + part.length), ids);
     taskIds.push(...ids);
   }
+  await tellOfChange(session, taskIds);
   return taskIds;
 }
 

@@ -2,7 +2,7 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { moves } from '../core/places.ts';
 import { landFlights } from './call-cache.ts';
-import { inTransaction, type Database, type Session } from './client.ts';
+import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
 import { moveTasks } from './tasks.ts';
 
 export interface Cancelled {
@@ -30,7 +30,7 @@ export async function cancelTasks(database: Database, ids: readonly number[], no
   };
 }
 
-async function cancelPart(session: Session, ids: readonly number[], nowMs: number): Promise<Cancelled> {
+async function cancelPart(session: Transaction, ids: readonly number[], nowMs: number): Promise<Cancelled> {
   const [rows] = await session.query<RowDataPacket[]>('SELECT id, submission_id FROM tasks WHERE id IN (?) AND place IN (?) ORDER BY id FOR UPDATE', [ids, moves.cancel.from]);
   const tasks = rows.map((row) => row['id'] as number);
   if (tasks.length === 0) return { tasks, queues: [], waiting: [] };

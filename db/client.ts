@@ -10,6 +10,10 @@ export interface Database {
 /** What a query runs on: the pool, or the connection of an open transaction. */
 export type Session = Pick<PoolConnection, 'query' | 'execute'>;
 
+declare const open: unique symbol;
+/** The connection of an open transaction, for statements that must not be committed one by one. */
+export type Transaction = Session & { readonly [open]: true };
+
 const SESSION_SETTINGS = [
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
   "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00'",
@@ -39,12 +43,12 @@ const RETRIED = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT']);
 const TRANSACTION_TRIES = 5;
 
 /** Runs `work` in a transaction; a deadlock or lock timeout rolls back and runs it again, up to 5 times. */
-export async function inTransaction<T>(database: Database, work: (session: Session) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(database: Database, work: (session: Transaction) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     const connection = await database.pool.getConnection();
     try {
       await connection.beginTransaction();
-      const value = await work(connection);
+      const value = await work(connection as Session as Transaction);
       await connection.commit();
       return value;
     } catch (error) {

@@ -123,6 +123,21 @@ export const taskTags = mysqlTable(
   (table) => [primaryKey({ columns: [table.tagKey, table.tagValue, table.taskId] })],
 );
 
+/**
+ * Of which tasks callers should be told that they stand elsewhere now: the log that events and webhooks are read from. One
+ * row carries up to 1,000 tasks that moved together, written in the transaction of their move.
+ */
+export const taskChanges = mysqlTable(
+  'task_changes',
+  {
+    id: key().primaryKey().autoincrement(),
+    tasks: jsonText<number[]>().notNull(),
+    /** By the database's own clock: readers compare it with that clock only. */
+    createdMs: ms().notNull(),
+  },
+  (table) => [index('task_changes_created').on(table.createdMs)],
+);
+
 /** Bearer tokens. A token itself is shown once, when it is made, and kept nowhere. */
 export const tokens = mysqlTable(
   'tokens',

@@ -1,6 +1,7 @@
 /** Submissions, from the committed intent (packing.ts) to their end. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { SubmissionState } from '../core/submissions.ts';
+import { tellOfChange } from './changes.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import { clip, inParts } from './parts.ts';
 
@@ -99,8 +100,14 @@ export async function adoptJob(session: Session, adopted: { id: number; jobId: s
   await session.query(`UPDATE submissions SET job_id = ? WHERE id = ? AND job_id = ? AND state = 'running'`, [adopted.jobId, adopted.id, adopted.was]);
 }
 
-export async function markSeenRunning(session: Session, ids: readonly number[], nowMs: number): Promise<void> {
-  if (ids.length > 0) await session.query('UPDATE submissions SET running_ms = ? WHERE id IN (?) AND running_ms IS NULL', [nowMs, ids]);
+/** Their tasks are RUNNING from now on. */
+export async function markSeenRunning(database: Database, ids: readonly number[], nowMs: number): Promise<void> {
+  if (ids.length === 0) return;
+  await inTransaction(database, async (session) => {
+    await session.query('UPDATE submissions SET running_ms = ? WHERE id IN (?) AND running_ms IS NULL', [nowMs, ids]);
+    const [rows] = await session.query<RowDataPacket[]>(`SELECT id FROM tasks WHERE submission_id IN (?) AND place = 'poll'`, [ids]);
+    await tellOfChange(session, rows.map((row) => row['id'] as number));
+  });
 }
 
 /** Why Batch says that it does not start a job; null once it says so no more. */

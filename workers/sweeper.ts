@@ -4,6 +4,7 @@
  */
 import { dueAfter } from '../core/due.ts';
 import { landFlights, readLostFlights } from '../db/call-cache.ts';
+import { pruneChanges } from '../db/changes.ts';
 import { pruneKeys } from '../db/idempotency.ts';
 import { takeStillSubmissions, takeStillTasks, type StillSubmission, type StillTask } from '../db/sweep.ts';
 import { taskNudges, type Nudge } from '../queues/messages.ts';
@@ -31,13 +32,18 @@ export async function sweep(fleet: Fleet, { flights } = { flights: true }): Prom
   const limits = { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs), most: ROWS_PER_SWEEP };
   const tasks = await takeStillTasks(fleet.database, limits);
   const submissions = await takeStillSubmissions(fleet.database, limits);
-  if (flights) await pruneKeys(fleet.database.pool, { beforeMs: nowMs - fleet.config.idempotencyMs, most: ROWS_PER_SWEEP });
+  if (flights) await forgetOld(fleet);
   const landed = flights ? await landFlights(fleet.database.pool, await readLostFlights(fleet.database.pool, ROWS_PER_SWEEP)) : [];
   await fleet.queues.nudge([...nudgesForTasks(tasks, fleet.config.chunkSize), ...nudgesForSubmissions(submissions), ...taskNudges('cache-check', landed, fleet.config.chunkSize)]);
   for (const { place } of tasks) fleet.metrics.swept.inc({ what: place });
   fleet.metrics.swept.inc({ what: 'submission' }, submissions.length);
   if (tasks.length + submissions.length > 0) fleet.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
   return tasks.length + submissions.length + landed.length;
+}
+
+async function forgetOld({ database: { pool }, config, nowMs }: Fleet): Promise<void> {
+  await pruneKeys(pool, { beforeMs: nowMs() - config.idempotencyMs, most: ROWS_PER_SWEEP });
+  await pruneChanges(pool, { keepMs: config.keepChangesMs, most: ROWS_PER_SWEEP });
 }
 
 function nudgesForTasks(tasks: readonly StillTask[], chunkSize: number): Nudge[] {

@@ -123,6 +123,13 @@ CREATE TABLE `submissions` (
 	CONSTRAINT `submissions_running_has_job` CHECK(`submissions`.`state` <> 'running' OR `submissions`.`job_id` IS NOT NULL)
 );
 --> statement-breakpoint
+CREATE TABLE `task_changes` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`tasks` mediumtext NOT NULL,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `task_changes_id` PRIMARY KEY(`id`)
+);
+--> statement-breakpoint
 CREATE TABLE `task_tags` (
 	`tag_key` varbinary(512) NOT NULL,
 	`tag_value` varbinary(1020) NOT NULL,
@@ -197,6 +204,7 @@ CREATE INDEX `idempotency_keys_created` ON `idempotency_keys` (`created_ms`);-->
 CREATE INDEX `scatters_owner` ON `scatters` (`owner`);--> statement-breakpoint
 CREATE INDEX `submissions_due` ON `submissions` (`due_ms`);--> statement-breakpoint
 CREATE INDEX `submissions_watch` ON `submissions` (`state`,`queue`);--> statement-breakpoint
+CREATE INDEX `task_changes_created` ON `task_changes` (`created_ms`);--> statement-breakpoint
 CREATE INDEX `tasks_due` ON `tasks` (`due_ms`);--> statement-breakpoint
 CREATE INDEX `tasks_scatter` ON `tasks` (`scatter_id`);--> statement-breakpoint
 CREATE INDEX `tasks_submission` ON `tasks` (`submission_id`,`shape`);--> statement-breakpoint

@@ -5,6 +5,7 @@ import type { ResultRecord } from '../../core/result.ts';
 import { acceptAll } from '../accept.ts';
 import { countOpenAttempts, endAttempts, lockOpenAttempts, readAttemptTasks, readOpenAttempts, readResults } from '../../db/attempts.ts';
 import { boardFlights, countHits, findEntries, invalidateEntry, landFlights, lookupKey, readEntryOf, readEntryOutputs, readEntryTimes, readLostFlights, readTaskComponents, saveComponents, saveEntries } from '../../db/call-cache.ts';
+import { cancelTasks } from '../../db/cancel.ts';
 import { inTransaction, migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { claimRegistration, forgetRevision, readJobDefinition, readShape, releaseRegistration, saveJobDefinition, saveRevision, saveShape, type ShapeRow } from '../../db/job-definitions.ts';
 import { packSubmission, readReady } from '../../db/packing.ts';
@@ -137,7 +138,7 @@ describe('a call', () => {
   test('that was heard moves its tasks once, and only those that still want it', async () => {
     const { id, taskIds } = await packed(3);
     await startCall(database.pool, { id, nowMs: 1000, dueMs: 2000 });
-    await moveTasks(database.pool, 'cancel', taskIds.slice(0, 1), { nowMs: 5, dueMs: null });
+    await cancelTasks(database, taskIds.slice(0, 1), 5);
     const moved = await Promise.all(['j1', 'j2'].map((jobId) => markSubmitted(database, { id, jobId, nowMs: 1100, dueMs: 2000 })));
     expect(moved.toSorted()).toEqual([0, 2]);
     expect((await rows('SELECT place FROM tasks ORDER BY id')).map(({ place }) => place as string)).toEqual(['cancelled', 'poll', 'poll']);
@@ -157,8 +158,8 @@ describe('a submission that runs', () => {
     await markSubmitted(database, { id, jobId: 'j1', nowMs: 1100, dueMs: 2000 });
     expect((await readRunning(database.pool, 'q')).map((one) => one.id)).toEqual([id]);
     expect(await readRunning(database.pool, 'other')).toEqual([]);
-    await markSeenRunning(database.pool, [id], 1200);
-    await markSeenRunning(database.pool, [id], 1300);
+    await markSeenRunning(database, [id], 1200);
+    await markSeenRunning(database, [id], 1300);
     await adoptJob(database.pool, { id, jobId: 'j3', was: 'j2' });
     await adoptJob(database.pool, { id, jobId: 'j2', was: 'j1' });
     await postponeSubmissions(database.pool, [id], 5000);
@@ -269,7 +270,7 @@ describe('the call cache', () => {
     await noteWaiting(database.pool, [b, c].map((id) => ({ id, leaderId: a })));
     await moveTasks(database.pool, 'miss', [a], { nowMs: 3, dueMs: null });
     expect(await readLostFlights(database.pool, 10)).toEqual([]);
-    await moveTasks(database.pool, 'cancel', [a], { nowMs: 4, dueMs: null });
+    await inTransaction(database, (open) => moveTasks(open, 'cancel', [a], { nowMs: 4, dueMs: null }));
     expect(await readLostFlights(database.pool, 10)).toEqual([a]);
     expect((await landFlights(database.pool, [a])).toSorted()).toEqual([b, c]);
     expect(await landFlights(database.pool, [a])).toEqual([]);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { RowDataPacket } from 'mysql2/promise';
 import { acceptAll } from '../accept.ts';
 import { cancelTasks } from '../../db/cancel.ts';
-import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
+import { inTransaction, migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { takeStillTasks } from '../../db/sweep.ts';
 import { addWarnings, failedTask, moveTasks, moveTasksEach, noteWaiting, readTasksAt } from '../../db/tasks.ts';
 import { createTemplateCache, markTemplateStaged } from '../../db/templates.ts';
@@ -86,7 +86,7 @@ describe('a move', () => {
     expect(await moveTasksEach(database.pool, 'miss', [{ id: a, set: { fingerprint: '01'.repeat(32) } }, { id: b, set: { fingerprint: null } }], details)).toBe(2);
     expect(await rows('SELECT id, LOWER(HEX(fingerprint)) AS print FROM tasks ORDER BY id')).toEqual([{ id: a, print: '01'.repeat(32) }, { id: b, print: null }, { id: c, print: null }]);
     const sentence = `quotes ' " \\ and 日本 😀\n${'long '.repeat(20_000)}`;
-    expect(await moveTasksEach(database.pool, 'fail', [failedTask(a, { kind: 'internal', sentence })], { nowMs: 9, dueMs: null })).toBe(1);
+    expect(await inTransaction(database, (open) => moveTasksEach(open, 'fail', [failedTask(a, { kind: 'internal', sentence })], { nowMs: 9, dueMs: null }))).toBe(1);
     const [failed] = await rows('SELECT place, failure, ended_ms, due_ms FROM tasks WHERE id = ?', [a]);
     expect(failed).toMatchObject({ place: 'failed', ended_ms: 9, due_ms: null });
     expect(String(failed?.['failure']).startsWith(sentence.slice(0, 7000))).toBe(true);
@@ -94,7 +94,7 @@ describe('a move', () => {
 
   test('that would leave a row in a state that cannot be is refused by the database itself', async () => {
     const { taskIds: [id = 0] } = await accept([newTask('t')]);
-    await expect(moveTasks(database.pool, 'fail', [id], details)).rejects.toThrow(/tasks_failed_has_reason/);
+    await expect(inTransaction(database, (open) => moveTasks(open, 'fail', [id], details))).rejects.toThrow(/tasks_failed_has_reason/);
     await moveTasks(database.pool, 'miss', [id], details);
     await expect(moveTasks(database.pool, 'staged', [id], details)).rejects.toThrow(/tasks_submit_has_shape/);
     await moveTasksEach(database.pool, 'staged', [{ id, set: { shape } }], details);
@@ -115,7 +115,7 @@ describe('a move', () => {
 
 test('a cancel ends what has not ended, once', async () => {
   const { taskIds: [a = 0, b = 0] } = await accept(manyTasks(2, (at) => newTask(`t${at}`)));
-  await moveTasksEach(database.pool, 'fail', [failedTask(a, { kind: 'internal', sentence: 'x' })], { nowMs: 9, dueMs: null });
+  await inTransaction(database, (open) => moveTasksEach(open, 'fail', [failedTask(a, { kind: 'internal', sentence: 'x' })], { nowMs: 9, dueMs: null }));
   const both = await Promise.all([cancelTasks(database, [a, b], 10), cancelTasks(database, [b, a], 11)]);
   expect(both.map(({ tasks }) => tasks).toSorted((x, y) => x.length - y.length)).toEqual([[], [b]]);
   expect((await rows('SELECT place FROM tasks ORDER BY id')).map(({ place }) => place as string)).toEqual(['failed', 'cancelled']);
@@ -166,7 +166,7 @@ describe('the sweep', () => {
   test('leaves what is not due, what has ended, and what others watch', async () => {
     const { taskIds: [a = 0, b = 0] } = await accept(manyTasks(2, (at) => newTask(`t${at}`)));
     expect(await takeStillTasks(database, { nowMs: 1999, dueMs: 9000, most: 10 })).toEqual([]);
-    await moveTasks(database.pool, 'cancel', [a], { nowMs: 1500, dueMs: null });
+    await cancelTasks(database, [a], 1500);
     expect(await takeStillTasks(database, { nowMs: 2000, dueMs: 9000, most: 10 })).toEqual([{ id: b, place: 'cache-check', shape: null }]);
   });
 });

@@ -112,11 +112,10 @@ async function moveFinalized(fleet: Fleet, { hits, finished, failed, lost }: Fin
   const { pool } = fleet.database;
   const nowMs = fleet.nowMs();
   const end = { nowMs, dueMs: null };
+  const runs = await endRuns(fleet, { finished, failed }, end);
   const moved = {
-    finish:
-      (await moveTasks(pool, 'finish', finished.map(({ id }) => id), end)) +
-      (await endHits(fleet, hits, end)),
-    fail: await moveTasksEach(pool, 'fail', failed.map(({ row, failure }) => failedTask(row.id, failure)), end),
+    finish: runs.finish + (await endHits(fleet, hits, end)),
+    fail: runs.fail,
     'hit-lost': await moveTasksEach(pool, 'hit-lost', lost.map(({ id }) => ({ id, set: { hitEntryId: null } })), { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) }),
   };
   countMoves(fleet.metrics, 'finalize', moved);
@@ -127,6 +126,14 @@ async function moveFinalized(fleet: Fleet, { hits, finished, failed, lost }: Fin
 
   const ended = [...hits, ...finished, ...failed.map(({ row }) => row)].map(({ id }) => id);
   return [...taskNudges('stage-script', lost.map(({ id }) => id), fleet.config.chunkSize), ...(await afterEnds(fleet, ended))];
+}
+
+async function endRuns(fleet: Fleet, { finished, failed }: Pick<Finalized, 'finished' | 'failed'>, end: MoveDetails): Promise<{ finish: number; fail: number }> {
+  if (finished.length + failed.length === 0) return { finish: 0, fail: 0 };
+  return inTransaction(fleet.database, async (session) => ({
+    finish: await moveTasks(session, 'finish', finished.map(({ id }) => id), end),
+    fail: await moveTasksEach(session, 'fail', failed.map(({ row, failure }) => failedTask(row.id, failure)), end),
+  }));
 }
 
 /** A chunk may be worked on twice at once; each task counts once as a hit of its entry. */

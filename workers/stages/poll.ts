@@ -29,7 +29,7 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   const open = await countOpenAttempts(pool, running.map(({ id }) => id));
   countJobs(fleet, queue, jobs.values());
   const nowMs = fleet.nowMs();
-  await markSeenRunning(pool, running.filter(({ runningMs, jobId }) => runningMs === null && hasRun(jobs.get(jobId ?? '') ?? { status: '' })).map(({ id }) => id), nowMs);
+  await markSeenRunning(fleet.database, running.filter(({ runningMs, jobId }) => runningMs === null && hasRun(jobs.get(jobId ?? '') ?? { status: '' })).map(({ id }) => id), nowMs);
 
   noteMissing(memory, { running, jobs, nowMs });
   await noteWaiting(fleet, memory, { running, jobs });

@@ -1,0 +1,60 @@
+/** The log of changes: which tasks stand elsewhere, for those who want to be told. */
+import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import { settledPart, type ReadChange } from '../core/changes.ts';
+import type { Session, Transaction } from './client.ts';
+
+const TASKS_PER_CHANGE = 1000;
+/** Between a row's id and its commit lies one round trip; whatever takes longer has failed. */
+const SETTLED_MS = 3000;
+const NOW_MS = 'ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000)';
+
+/** In the transaction that changes the tasks, and as late in it as can be. */
+export async function tellOfChange(transaction: Transaction, taskIds: readonly number[]): Promise<void> {
+  for (let start = 0; start < taskIds.length; start += TASKS_PER_CHANGE) {
+    await transaction.query(`INSERT INTO task_changes (tasks, created_ms) VALUES (?, ${NOW_MS})`, [JSON.stringify(taskIds.slice(start, start + TASKS_PER_CHANGE))]);
+  }
+}
+
+export interface ChangesPage {
+  /** Task keys; one may be there more than once. */
+  tasks: number[];
+  /** Where to go on. */
+  upTo: number;
+  /** There is more, readable now or in a moment. */
+  more: boolean;
+}
+
+/** What came after a place in the log, in order and without holes. */
+export async function readChanges(session: Session, after: number, most: number): Promise<ChangesPage> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT id, tasks, created_ms < ${NOW_MS} - ? AS settled, @@auto_increment_increment AS step FROM task_changes WHERE id > ? ORDER BY id LIMIT ?`,
+    [SETTLED_MS, after, most],
+  );
+  const changes = rows.map((row): ReadChange => ({ id: row['id'], tasks: JSON.parse(row['tasks']), settled: row['settled'] === 1 }));
+  const part = settledPart(after, changes, Number(rows[0]?.['step'] ?? 1));
+  return { tasks: part.flatMap(({ tasks }) => tasks), upTo: part.at(-1)?.id ?? after, more: part.length < changes.length || changes.length === most };
+}
+
+/** So far behind the newest row nothing is still being committed. */
+const REACH_BACK = 100;
+
+export interface ChangesKept {
+  /** A reader that has come so far, or further, has missed nothing. */
+  from: number;
+  /** Where one begins that wants to know what comes: it will see some changes of just before, too. */
+  start: number;
+  newest: number;
+}
+
+export async function readChangesKept(session: Session): Promise<ChangesKept> {
+  const [[row]] = await session.query<RowDataPacket[]>('SELECT MIN(id) AS oldest, MAX(id) AS newest, @@auto_increment_increment AS step FROM task_changes');
+  const [oldest, newest, step] = [Number(row?.['oldest'] ?? 0), Number(row?.['newest'] ?? 0), Number(row?.['step'] ?? 1)];
+  return { from: Math.max(0, oldest - step), start: Math.max(0, newest - REACH_BACK * step), newest };
+}
+
+/** Forgets what is older, some at once, but for the newest row, which says how far the log has come. Returns how many. */
+export async function pruneChanges(session: Session, { keepMs, most }: { keepMs: number; most: number }): Promise<number> {
+  const { newest } = await readChangesKept(session);
+  const [result] = await session.query<ResultSetHeader>(`DELETE FROM task_changes WHERE created_ms < ${NOW_MS} - ? AND id < ? LIMIT ?`, [keepMs, newest, most]);
+  return result.affectedRows;
+}
