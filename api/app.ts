@@ -14,6 +14,7 @@ import { bulkCancelRoutes } from './routes/bulk-cancel.ts';
 import { boardRoutes } from './routes/board.ts';
 import { cacheRoutes } from './routes/cache.ts';
 import { limitPosts } from './rate-limit.ts';
+import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { scatterCancelRoutes, scatterRoutes } from './routes/scatters.ts';
 import { serviceInfoRoutes } from './routes/service-info.ts';
@@ -64,7 +65,10 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
   await describe(app);
   await mountRoutes(app, services);
   takeMessages(app, services);
-  app.addHook('preClose', async () => services.watch.close());
+  app.addHook('preClose', async () => {
+    services.watch.close();
+    services.feed.close();
+  });
   app.addHook('onClose', () => services.announcer.settle(LAST_WORDS_MS));
   return app as unknown as FastifyInstance;
 }
@@ -105,6 +109,7 @@ async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
       cacheRoutes(api, services);
       bulkCancelRoutes(api, services);
       timelineRoutes(api, services);
+      eventRoutes(api, services);
       validateRoutes(api, services);
       tokenRoutes(api, services);
       await api.register(async (cancels: Api) => {

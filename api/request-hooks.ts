@@ -37,7 +37,7 @@ export function allowOtherOrigins(app: Api): void {
     return reply
       .code(204)
       .header('access-control-allow-methods', 'GET, POST, DELETE')
-      .header('access-control-allow-headers', 'authorization, content-type, idempotency-key')
+      .header('access-control-allow-headers', 'authorization, content-type, idempotency-key, last-event-id')
       .header('access-control-max-age', '600')
       .send();
   });

@@ -4,6 +4,7 @@ import type { TaskDefaults } from '../core/parse-task.ts';
 import { readPathMap } from '../core/path-map.ts';
 import { OWN_FOLDERS } from '../core/s3-layout.ts';
 import { createAnnouncer, type Announcer } from './announce.ts';
+import { createChangeFeed, type ChangeFeed } from './events/feed.ts';
 import { createCallers, type Callers } from './access/callers.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { createLastKnown, type LastKnown } from './last-known.ts';
@@ -20,6 +21,7 @@ export interface ApiServices extends ApiParts {
   reader: TaskReader;
   lastKnown: LastKnown;
   watch: TaskWatch;
+  feed: ChangeFeed;
 }
 
 export function createServices(parts: ApiParts): ApiServices {
@@ -33,6 +35,7 @@ export function createServices(parts: ApiParts): ApiServices {
     reader: createTaskReader(parts),
     lastKnown: createLastKnown(),
     watch: createTaskWatch(parts),
+    feed: createChangeFeed(parts.database),
   };
 }
 

@@ -1,6 +1,7 @@
 /** The command line: what there is, what it takes, and how it ends. */
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
+import { addEventCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
 import { addCacheCommands } from './commands/cache.ts';
@@ -29,6 +30,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   addFleetCommands(parts);
   addSubmitCommands(parts);
   addTaskCommands(parts);
+  addEventCommands(parts);
   addCacheCommands(parts);
   addDefinitionCommands(parts);
   addTokenCommands(parts);

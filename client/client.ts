@@ -1,4 +1,5 @@
 /** Batchwell over HTTP, for services that enqueue tasks. README.md begins with an example. */
+import { followEvents } from './events.ts';
 import { allTasks, pages, readTasks } from './lists.ts';
 import { keyOf, submitLines, submitMany } from './many.ts';
 import type { Client, TaskOf, WaitOptions } from './operations.ts';
@@ -9,6 +10,7 @@ import { lookSeconds, waitForTask, waitUntilEnded } from './waiting.ts';
 import { within } from './within.ts';
 
 export { BatchwellError } from './errors.ts';
+export type { BatchwellEvent } from './events.ts';
 export { finalLog } from './attempts.ts';
 export { hasEnded } from './waiting.ts';
 export type { ClientOptions, RetryOptions } from './options.ts';
@@ -23,7 +25,12 @@ const scatterPath = (id: string): string => `/v1/scatters/${encodeURIComponent(i
 /** Nothing is sent yet, and nothing has to be closed. Throws a TypeError for options that cannot be. */
 export function openClient(options: ClientOptions): Client {
   const line = openLine(options);
-  return { url: line.url, ...submissions(line), ...looks(line), ...waits(line, mostWaiting(options)), ...insights(line), ...tokens(line) };
+  return { url: line.url, ...submissions(line), ...looks(line), ...waits(line, mostWaiting(options)), events: (of, options) => followEvents(line, eventQuery(of), options ?? {}), ...insights(line), ...tokens(line) };
+}
+
+function eventQuery(of: Parameters<Client['events']>[0] = { tags: {} }): Call['query'] {
+  if (!('tags' in of)) return of;
+  return { tag_key: Object.keys(of.tags), tag_value: Object.values(of.tags) };
 }
 
 type Submissions = Pick<Client, 'submit' | 'submitScatter' | 'submitMany' | 'submitLines' | 'validate' | 'cancel' | 'cancelMany'>;

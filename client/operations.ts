@@ -1,4 +1,5 @@
 /** Every operation: what it takes, gives, and how it fails. */
+import type { BatchwellEvent } from './events.ts';
 import type {
   CacheExplanation, CacheMode, CancelTasksReply, ScatterAccepted, ScatterHead, ScatterReply, ScatterRequest, ServiceInfo,
   TaskQuery, TesTask, TesTaskFull, TesTaskMinimal, Timeline, TokenMade, TokenReply, TokenRequest, Validation, View,
@@ -98,6 +99,12 @@ export interface Client {
   listScatters(options?: CallOptions): AsyncGenerator<ScatterHead, void, undefined>;
   /** The scatter once all of its tasks have ended. Cheaper than waiting for each. */
   waitForScatter(id: string, options?: WaitOptions): Promise<ScatterReply>;
+  /**
+   * Tasks as they change: one, those of a scatter (with its counts), those with these tags, or all. Ends with the task or the scatter; goes on
+   * where it was when the connection breaks. What is told is where a task stands by then: the same may come twice, and a state that lasted
+   * for moments not at all.
+   */
+  events(of?: { task: string } | { scatter: string } | { tags: Record<string, string> }, options?: CallOptions & { lastEventId?: string | undefined }): AsyncGenerator<BatchwellEvent, void, undefined>;
   /** The end of what an executor of the latest attempt printed; 404 until that attempt has ended. */
   logs(id: string, options?: LogOptions): Promise<string>;
   /** The exact text that the task runs, but for secrets. */

@@ -86,7 +86,7 @@ export function readJson<T>(line: Line, { text }: Answer): T {
 
 /** Until the whole answer is read: one that breaks off is none. A stream takes as long as it takes. */
 async function attempt(line: Line, call: Call, body: string | Call['lines']): Promise<Outcome> {
-  const url = `${line.url}${call.path}${queryText(call.query)}`;
+  const url = urlOf(line, call.path, call.query);
   const isStream = body instanceof ReadableStream;
   // Without `duplex` a body that is a stream is refused; to DOM's types it is unknown.
   const init = { method: call.method ?? 'GET', headers: headersOf(line, call), ...(body !== undefined && { body }), ...(isStream && { duplex: 'half' }) } as RequestInit;
@@ -100,15 +100,19 @@ async function attempt(line: Line, call: Call, body: string | Call['lines']): Pr
   }
 }
 
+export const urlOf = ({ url }: Line, path: string, query: Call['query']): string => `${url}${path}${queryText(query)}`;
+
 function headersOf({ token }: Line, { json, lines, idempotencyKey }: Call): Record<string, string> {
   return {
     accept: 'application/json, text/plain',
-    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...bearerOf(token),
     ...(json !== undefined && { 'content-type': 'application/json' }),
     ...(lines !== undefined && { 'content-type': 'application/x-ndjson' }),
     ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
   };
 }
+
+export const bearerOf = (token: string | undefined): { authorization?: string } => (token === undefined ? {} : { authorization: `Bearer ${token}` });
 
 function queryText(query: Call['query'] = {}): string {
   const given = new URLSearchParams();

@@ -226,6 +226,28 @@ export interface CancelTasksReply {
   unknown_ids: string[];
 }
 
+/** Where a task stands, as events tell it. */
+export interface TaskEvent {
+  /** Its id */
+  task: string;
+  state: TesState;
+  /** RFC 3339: since when it is in this state */
+  since: string;
+  name: string;
+  tags: Record<string, string>;
+  /** The id of its scatter */
+  scatter?: string;
+  /** Its position there, from 0 */
+  row?: number;
+  /** Number of its latest attempt, from 1; 0 before the first */
+  attempt: number;
+  cache_hit: boolean;
+  failure?: {
+    code: 'executor-failed' | 'input-unreadable' | 'output-unwritable' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'image-unavailable' | 'batch-refused' | 'result-missing' | 'internal';
+    message: string;
+  };
+}
+
 /** What would come of a task. */
 export interface Validation {
   warnings: string[];

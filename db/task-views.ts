@@ -42,6 +42,39 @@ export async function readStandings(session: Session, ids: readonly number[]): P
   return rows.map(toStanding);
 }
 
+/** A task as events tell of it. */
+export interface ToldTask extends TaskStanding {
+  name: string;
+  tags: Record<string, string>;
+  scatter?: { id: number; createdMs: number; row: number };
+  /** Number of its latest attempt, from 1; 0 before the first. */
+  attempt: number;
+  /** Since when it stands as it does. */
+  sinceMs: number;
+  hit: boolean;
+  failure?: string;
+}
+
+/** In no order. */
+export async function readToldTasks(session: Session, ids: readonly number[]): Promise<ToldTask[]> {
+  if (ids.length === 0) return [];
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT ${STANDING}, t.name, t.tags, t.scatter_id, t.scatter_row, c.created_ms AS scatter_created_ms, t.attempt, t.moved_ms, s.running_ms, t.hit_entry_id, t.failure
+     FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id LEFT JOIN scatters c ON c.id = t.scatter_id WHERE t.id IN (?)`,
+    [ids],
+  );
+  return rows.map((row) => ({
+    ...toStanding(row),
+    name: row['name'],
+    tags: JSON.parse(row['tags']),
+    attempt: row['attempt'],
+    sinceMs: row['place'] === 'poll' ? (row['running_ms'] ?? row['moved_ms']) : row['moved_ms'],
+    hit: row['hit_entry_id'] !== null,
+    ...(row['scatter_id'] !== null && { scatter: { id: row['scatter_id'], createdMs: row['scatter_created_ms'], row: row['scatter_row'] } }),
+    ...(row['failure'] !== null && { failure: row['failure'] }),
+  }));
+}
+
 export interface TaskFilter {
   owner: string;
   namePrefix?: string | undefined;

@@ -12,6 +12,7 @@ import { TokenMade, TokenReply, TokenRequest } from '../api/routes/tokens.ts';
 import { Validation } from '../api/routes/validate.ts';
 import { Failure, Problem } from '../api/schemas/replies.ts';
 import { ScatterAccepted, ScatterHead, ScatterList, ScatterReply, ScatterRequest } from '../api/schemas/scatters.ts';
+import { TaskEvent } from '../api/schemas/events.ts';
 import * as tes from '../api/schemas/tes.ts';
 import { ListQuery } from '../api/task-list.ts';
 import { cacheModes } from '../core/task.ts';
@@ -52,6 +53,7 @@ const named: Record<string, [schema: object, sentence: string]> = {
   ScatterReply: [ScatterReply, 'How many tasks of a scatter stand where.'],
   CancelTasksRequest: [CancelTasksRequest, 'Which tasks are to be cancelled.'],
   CancelTasksReply: [CancelTasksReply, 'What was cancelled.'],
+  TaskEvent: [TaskEvent, 'Where a task stands, as events tell it.'],
   Validation: [Validation, 'What would come of a task.'],
   Timeline: [Timeline, 'Where the time of a task went.'],
   CacheExplanation: [CacheExplanation, 'Why a task hits the call cache, or misses it.'],

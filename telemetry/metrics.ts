@@ -61,6 +61,7 @@ export function createMetrics() {
     dependencyUp: new Gauge({ name: 'batchwell_dependency_up', help: '1 when what this process needs answered at the last look, else 0.', labelNames: ['dependency'] as const, registers }),
     jobEvents: new Counter({ name: 'batchwell_job_events_total', help: 'Batch job events that came through SQS, by what they said.', labelNames: ['kind'] as const, registers }),
     janitorJobs: new Counter({ name: 'batchwell_janitor_jobs_total', help: 'Unfinished Batch jobs of our name that the janitor saw: twins and unwanted ones were ended, strangers belong to no row.', labelNames: ['verdict'] as const, registers }),
+    eventStreams: new Gauge({ name: 'batchwell_event_streams', help: 'Event streams that are open on this process.', registers }),
     swept: new Counter({ name: 'batchwell_swept_rows_total', help: 'Rows that stood still and were nudged again: tasks by stage, and submissions.', labelNames: ['what'] as const, registers }),
   };
   startAtZero(metrics);

@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi } from '../../api/main.ts';
 import { readConfig } from '../../config.ts';
 import { migrateDatabase } from '../../db/client.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 import { violations } from '../tes-spec.ts';
+import { startWire, type Wire } from '../wire.ts';
 import { freshDatabase, freshRedis } from '../world.ts';
 
 const task = { executors: [{ image: 'alpine', command: ['true'] }] };
@@ -60,7 +59,7 @@ describe('with tokens', () => {
 
   test('other origins may call, since they must hold a token', async () => {
     const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, { origin: 'https://page.example', 'access-control-request-method': 'POST' });
-    expect([asked.status, asked.headers.get('access-control-allow-origin'), asked.headers.get('access-control-allow-headers')]).toEqual([204, '*', 'authorization, content-type, idempotency-key']);
+    expect([asked.status, asked.headers.get('access-control-allow-origin'), asked.headers.get('access-control-allow-headers')]).toEqual([204, '*', 'authorization, content-type, idempotency-key, last-event-id']);
     const answered = await world.call('GET', `${TES}/tasks`, undefined, { origin: 'https://page.example', ...as('secret-of-ann') });
     expect(answered.headers.get('access-control-expose-headers')).toContain('retry-after');
   });
@@ -108,34 +107,6 @@ describe('bad requests', () => {
   });
 });
 
-/** A wire to a database that can be cut and mended. */
-async function startWire(targetUrl: string) {
-  const target = new URL(targetUrl);
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = connect(Number(target.port), target.hostname);
-    for (const [one, other] of [[near, far], [far, near]] as const) {
-      sockets.add(one);
-      one.pipe(other);
-      one.on('error', () => other.destroy()).on('close', () => sockets.delete(one) && other.destroy());
-    }
-  });
-  const listen = async (port: number): Promise<number> => {
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    return (server.address() as { port: number }).port;
-  };
-  const port = await listen(0);
-  const url = new URL(targetUrl);
-  url.host = `127.0.0.1:${port}`;
-  const cut = async (): Promise<void> => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-    await once(server, 'close');
-  };
-  return { url: url.href, cut, mend: () => listen(port) };
-}
-
 describe('when a store is away', () => {
   test('without Redis tasks are accepted all the same, and left to the sweeper', async () => {
     const world = await startApiWorld();
@@ -172,7 +143,7 @@ describe('when a store is away', () => {
   });
 
   test('without MySQL a task that was seen is shown as last known, a POST is asked to come again, and all is well after', async () => {
-    let wire: Awaited<ReturnType<typeof startWire>> | undefined;
+    let wire: Wire | undefined;
     const world = await startApiWorld({}, async (url) => {
       wire = await startWire(url);
       return wire.url;

@@ -1,0 +1,60 @@
+/**
+ * The log of changes as this process reads it. All listeners that have come equally far share one read, some times a
+ * second: a thousand of them cost one statement, and none holds a connection meanwhile.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readChanges } from '../../db/changes.ts';
+import type { Database } from '../../db/client.ts';
+import { readToldTasks, type ToldTask } from '../../db/task-views.ts';
+
+export interface ChangeBatch {
+  /** As they stand now, which may be later than the change; each once. */
+  tasks: readonly ToldTask[];
+  /** Where to go on. */
+  upTo: number;
+  /** There is more to read now or in a moment. */
+  more: boolean;
+}
+
+export interface ChangeFeed {
+  /** What comes after a place in the log, once there is something, or after about `waitMs` a batch without tasks. Rejects while the database is away. */
+  next(after: number, waitMs: number): Promise<ChangeBatch>;
+  readonly closing: AbortSignal;
+  /** Every `next` is answered at once from now on. */
+  close(): void;
+}
+
+const LOOK_MS = 250;
+/** Up to 1,000 tasks each. */
+const CHANGES_PER_LOOK = 10;
+const TASKS_PER_READ = 500;
+
+export function createChangeFeed({ pool }: Database): ChangeFeed {
+  const closing = new AbortController();
+  const looks = new Map<number, Promise<ChangeBatch>>();
+
+  const look = async (after: number): Promise<ChangeBatch> => {
+    const page = await readChanges(pool, after, CHANGES_PER_LOOK);
+    if (page.upTo === after) await sleep(LOOK_MS, undefined, { signal: closing.signal }).catch(() => undefined);
+    const ids = [...new Set(page.tasks)];
+    const tasks: ToldTask[] = [];
+    for (let start = 0; start < ids.length; start += TASKS_PER_READ) tasks.push(...(await readToldTasks(pool, ids.slice(start, start + TASKS_PER_READ))));
+    return { tasks, upTo: page.upTo, more: page.more };
+  };
+  const sharedLook = (after: number): Promise<ChangeBatch> => {
+    const shared = looks.get(after) ?? look(after).finally(() => looks.delete(after));
+    looks.set(after, shared);
+    return shared;
+  };
+
+  return {
+    closing: closing.signal,
+    async next(after, waitMs) {
+      for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
+        const batch = await sharedLook(after);
+        if (batch.upTo > after || waitedMs >= waitMs || closing.signal.aborted) return batch;
+      }
+    },
+    close: () => closing.abort(),
+  };
+}

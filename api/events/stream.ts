@@ -1,0 +1,132 @@
+/** One listener's stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isEnd } from '../../core/places.ts';
+import { countScatter, type ScatterView } from '../../db/scatter-views.ts';
+import { readToldTasks, type ToldTask } from '../../db/task-views.ts';
+import { viewScatter } from '../scatter-view.ts';
+import type { ApiServices } from '../services.ts';
+import type { ChangeBatch } from './feed.ts';
+import { isAbout, viewTaskEvent, type Subject } from './task-event.ts';
+
+export interface Listener {
+  owner: string;
+  subject: Subject;
+  /** Where in the log of changes it has come to. */
+  from: number;
+  /** It was away for so long that changes were forgotten which it has not heard of. */
+  missed: boolean;
+}
+
+/** Load balancers cut what is silent for 60 s. */
+const HEARTBEAT_MS = 15_000;
+/** Then the listener comes again where it was, and shows its token again. */
+const LONGEST_STREAM_MS = 15 * 60_000;
+/** Counting a scatter of 10,000 reads its rows. */
+const COUNTS_MS = 2000;
+const AGAIN_MS = 1000;
+
+/** Stands behind the id of the last event of a stream that has nothing more to tell, ever. */
+const END_MARK = '-end';
+export const hasHeardAll = (lastEventId: string): boolean => lastEventId.endsWith(END_MARK);
+
+const event = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+/** An id by itself is no event: it only moves the place from which the listener would go on. */
+const place = (id: number, mark = ''): string => `id: ${id}${mark}\n\n`;
+
+type Services = Pick<ApiServices, 'database' | 'feed' | 'log' | 'nowMs'>;
+
+/**
+ * What there is to tell, until the task or scatter has ended, the server closes, or the time is over. A place in the log is given
+ * only after all of its tasks were told, so that one who comes back hears the rest.
+ */
+export async function* tellEvents(services: Services, listener: Listener): AsyncGenerator<string> {
+  const { feed, nowMs } = services;
+  const untilMs = nowMs() + LONGEST_STREAM_MS;
+  const telling = createTelling(services, listener);
+  let at = listener.from;
+  let silentSinceMs = nowMs();
+  if (listener.missed) yield event('missed', { message: 'Changes that came while you were away are no longer kept; GET /v1/tasks tells where tasks stand now.' });
+  yield* await telling.begin();
+  yield place(at);
+  while (!telling.isOver() && !feed.closing.aborted && nowMs() < untilMs) {
+    const { upTo, told } = await hearMore(services, telling, at);
+    at = upTo;
+    if (told.length > 0 || nowMs() - silentSinceMs >= HEARTBEAT_MS) {
+      yield* [...told, place(at)];
+      silentSinceMs = nowMs();
+    }
+  }
+  if (telling.isOver()) yield place(at, END_MARK);
+}
+
+/** All of a batch or, while the database is away, nothing. */
+async function hearMore({ feed, log }: Services, telling: Telling, at: number): Promise<{ upTo: number; told: string[] }> {
+  try {
+    const batch = await feed.next(at, telling.patienceMs(HEARTBEAT_MS));
+    return { upTo: batch.upTo, told: await telling.about(batch) };
+  } catch (error) {
+    log.debug({ event: 'events-wait', error: String(error) }, 'events-wait');
+    await sleep(AGAIN_MS, undefined, { signal: feed.closing }).catch(() => undefined);
+    return { upTo: at, told: [] };
+  }
+}
+
+/** What a listener is told. */
+interface Telling {
+  begin(): Promise<string[]>;
+  about(batch: ChangeBatch): Promise<string[]>;
+  /** How long there is nothing of its own to tell. */
+  patienceMs(most: number): number;
+  /** Nothing will ever come any more. */
+  isOver(): boolean;
+}
+
+function createTelling(services: Services, { owner, subject }: Listener): Telling {
+  const wanted = ({ tasks }: ChangeBatch): ToldTask[] => tasks.filter((task) => task.owner === owner && isAbout(subject, task));
+  if (subject.of === 'task') return createTaskTelling(services, subject.id, wanted);
+  if (subject.of === 'scatter') return createScatterTelling(services, subject.scatter, wanted);
+  return { begin: async () => [], about: async (batch) => tasksOf(wanted(batch)), patienceMs: (most) => most, isOver: () => false };
+}
+
+type Wanted = (batch: ChangeBatch) => ToldTask[];
+
+const tasksOf = (tasks: readonly ToldTask[]): string[] => tasks.map((task) => event('task', viewTaskEvent(task)));
+
+function createTaskTelling({ database }: Services, id: number, wanted: Wanted): Telling {
+  let isOver = false;
+  const tell = (tasks: readonly ToldTask[]): string[] => {
+    isOver ||= tasks.some((task) => isEnd(task.place));
+    return tasksOf(tasks);
+  };
+  return {
+    begin: async () => tell(await readToldTasks(database.pool, [id])),
+    about: async (batch) => tell(wanted(batch)),
+    patienceMs: (most) => most,
+    isOver: () => isOver,
+  };
+}
+
+/** Its tasks, and its counts some time after something changed in them. It is over when all has ended, and all of that was told. */
+function createScatterTelling({ database, nowMs }: Services, scatter: ScatterView, wanted: Wanted): Telling {
+  let changed = false;
+  let countedMs = 0;
+  let ended = false;
+  let isOver = false;
+  const count = async (): Promise<string> => {
+    const counts = viewScatter(scatter, await countScatter(database.pool, scatter.id));
+    [changed, countedMs, ended] = [false, nowMs(), counts.ended];
+    return event('scatter', counts);
+  };
+  return {
+    begin: async () => [await count()],
+    async about(batch) {
+      const told = tasksOf(wanted(batch));
+      isOver = ended && told.length === 0 && !batch.more;
+      changed ||= told.length > 0;
+      if (changed && nowMs() - countedMs >= COUNTS_MS) told.push(await count());
+      return told;
+    },
+    patienceMs: (most) => (ended ? 0 : changed ? COUNTS_MS : most),
+    isOver: () => isOver,
+  };
+}

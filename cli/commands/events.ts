@@ -1,0 +1,51 @@
+/** `events`: tasks as they change. */
+import type { BatchwellEvent, TaskEvent } from '../../client/client.ts';
+import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
+import type { CommandParts } from '../run.ts';
+import { printLine, type Terminal } from '../terminal.ts';
+import { describePlaces } from '../waiting.ts';
+import { connect, isScatterId, withConnection, type ConnectionOptions } from './connection.ts';
+
+interface EventOptions extends ConnectionOptions {
+  tag?: string[];
+}
+
+export function addEventCommands({ program, terminal, act }: CommandParts): void {
+  withConnection(
+    program
+      .command('events [id]')
+      .description('tasks as they change: of a task or a scatter until it ends, otherwise until Ctrl-C')
+      .option('--tag <key=value...>', 'only tasks with all of these tags')
+      .action(act((id: string | undefined, options: EventOptions) => follow(id, options, terminal))),
+  );
+}
+
+async function follow(id: string | undefined, options: EventOptions, terminal: Terminal): Promise<ExitCode> {
+  for await (const event of connect(options, terminal).events(subjectOf(id, options), { signal: terminal.interrupted })) {
+    if (options.json) printLine(terminal.out, JSON.stringify(event));
+    else if (event.event === 'missed') printLine(terminal.err, event.data.message);
+    else printLine(terminal.out, describe(event));
+  }
+  return exitCodes.ok;
+}
+
+function subjectOf(id: string | undefined, { tag = [] }: EventOptions): { task: string } | { scatter: string } | { tags: Record<string, string> } {
+  if (id !== undefined && tag.length > 0) throw new WrongUse('Expected an id or --tag, not both.');
+  if (id !== undefined) return isScatterId(id) ? { scatter: id } : { task: id };
+  return { tags: Object.fromEntries(tag.map(readTag)) };
+}
+
+function readTag(given: string): [string, string] {
+  const [, key, value = ''] = /^([^=]+)(?:=(.*))?$/s.exec(given) ?? [];
+  if (key === undefined) throw new WrongUse(`--tag ${given}: expected key=value.`);
+  return [key, value];
+}
+
+function describe(event: BatchwellEvent & { event: 'task' | 'scatter' }): string {
+  if (event.event === 'scatter') return `${event.data.id}  ${describePlaces(event.data)}`;
+  return [event.data.since, event.data.task, event.data.state, event.data.name, ...reasonsOf(event.data)].filter((text) => text !== '').join('  ');
+}
+
+function reasonsOf({ cache_hit: hit, attempt, failure }: TaskEvent): string[] {
+  return [...(hit ? ['cache hit'] : []), ...(attempt > 1 ? [`attempt ${attempt}`] : []), ...(failure ? [failure.message] : [])];
+}
