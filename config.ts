@@ -5,7 +5,9 @@
 
 import { scopes } from './core/access.ts';
 import { containerPath } from './core/container-path.ts';
+import { isOriginRule } from './core/origins.ts';
 import { readPathMap } from './core/path-map.ts';
+import { SHORTEST_WEBHOOK_KEY } from './core/webhooks.ts';
 
 interface Item<T> {
   variable: string;
@@ -20,6 +22,14 @@ interface Item<T> {
 
 const text = (variable: string, fallback: string, effect: string, more: { secret?: boolean } = {}): Item<string> => ({
   variable, fallback, effect, ...more, parse: (given) => given,
+});
+
+const longSecret = (variable: string, shortest: number, effect: string): Item<string> => ({
+  variable, fallback: '', effect: `${effect} At least ${shortest} characters.`, secret: true,
+  parse(given) {
+    if (given.length < shortest) throw new Error(`expected at least ${shortest} characters`);
+    return given;
+  },
 });
 
 const whole = (variable: string, fallback: number, unit: string, range: [number, number], effect: string): Item<number> => ({
@@ -95,6 +105,16 @@ const folders = (variable: string, effect: string): Item<string[]> => ({
   },
 });
 
+const origins = (variable: string, effect: string): Item<string[]> => ({
+  variable, fallback: [], effect: `${effect} Separated by commas.`,
+  parse(given) {
+    const items = given.split(',').map((part) => part.trim()).filter(Boolean);
+    const wrong = items.find((item) => !isOriginRule(item));
+    if (wrong !== undefined) throw new Error(`expected https://host, https://*.domain or http://host:port, without a path, got ${JSON.stringify(wrong)}`);
+    return items;
+  },
+});
+
 const SECOND = 1000;
 const HOUR = 3_600_000;
 
@@ -124,6 +144,8 @@ export const items = {
   oidcOwnerClaim: text('BATCHWELL_OIDC_OWNER_CLAIM', 'sub', 'Claim of such a JWT that says whose tasks they are; one that users cannot choose themselves.'),
   oidcScopes: someOf('BATCHWELL_OIDC_SCOPES', ['submit', 'read', 'cancel'], scopes, 'What such a JWT allows.'),
   oidcUrls: list('BATCHWELL_OIDC_URLS', 'Prefixes that the urls of such a caller’s files must have; {owner} stands for the owner. Not limited when empty.'),
+  webhookOrigins: origins('BATCHWELL_WEBHOOK_ORIGINS', 'Where webhooks may go, as https://hooks.example.org or https://*.example.org; http:// only where it is said so. Nobody may have webhooks when empty.'),
+  webhookKey: longSecret('BATCHWELL_WEBHOOK_KEY', SHORTEST_WEBHOOK_KEY, 'What the secrets are made of by which webhooks are signed: the same in all processes. A new one makes all of those secrets new.'),
   intake: oneOf('BATCHWELL_INTAKE', 'no', ['yes', 'no'] as const, 'Whether the API takes tasks from the BullMQ queue intake, too.'),
   postsPerMinute: whole('BATCHWELL_POSTS_PER_MINUTE', 0, 'requests', [0, 10_000_000], 'How many tasks, scatters and dry runs a token may POST in a minute, a scatter counting once; more get 429. 0 for no limit.'),
   logLevel: oneOf('BATCHWELL_LOG_LEVEL', 'info', ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const, 'Least level that is logged.'),
@@ -177,6 +199,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       return [name, item.fallback];
     }
   });
+  if (environment[items.webhookOrigins.variable] && !environment[items.webhookKey.variable]) wrong.push(`${items.webhookKey.variable}: expected with ${items.webhookOrigins.variable}, to sign what webhooks are told`);
   if (wrong.length > 0) throw new ConfigError(`The configuration is wrong in ${wrong.length === 1 ? 'one item' : `${wrong.length} items`}:\n  ${wrong.join('\n  ')}`);
   return Object.fromEntries(values) as Config;
 }

@@ -23,6 +23,7 @@ import { timelineRoutes } from './routes/timeline.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { validateRoutes } from './routes/validate.ts';
 import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 import { createServices, type ApiServices } from './services.ts';
 
 const TES_PATH = '/ga4gh/tes/v1';
@@ -112,6 +113,7 @@ async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
       eventRoutes(api, services);
       validateRoutes(api, services);
       tokenRoutes(api, services);
+      webhookRoutes(api, services);
       await api.register(async (cancels: Api) => {
         takeAnyBody(cancels);
         scatterCancelRoutes(cancels, services);

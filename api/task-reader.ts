@@ -4,13 +4,14 @@ import { parseId, publicId } from '../core/ids.ts';
 import type { ProfileName } from '../core/profiles/profiles.ts';
 import type { CacheMode } from '../core/task.ts';
 import { fillTemplate, type Template } from '../core/template.ts';
+import type { StateVersion } from '../core/tes-state.ts';
 import { readEntryOutputs } from '../db/call-cache.ts';
 import { readAttempts, readDetails, readStandings, type AttemptView, type TaskDetail, type TaskStanding } from '../db/task-views.ts';
 import { createTemplateCache } from '../db/templates.ts';
 import { groupCalls } from './group-calls.ts';
 import type { ApiParts } from './parts.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from './schemas/tes.ts';
-import { viewMinimal, viewTask, type HitFile, type LogTails, type StateVersion, type TaskFacts } from './task-view.ts';
+import { viewMinimal, viewTask, type HitFile, type LogTails, type TaskFacts } from './task-view.ts';
 
 export type Stream = 'stdout' | 'stderr';
 

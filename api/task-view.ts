@@ -1,10 +1,10 @@
 /** A task as TES shows it. Only values in, a value out. */
-import { profiles } from '../core/profiles/profiles.ts';
+import { profiles, shownStateOf } from '../core/profiles/profiles.ts';
 import { hideSecrets } from '../core/secrets.ts';
 import { joinUrl } from '../core/s3-url.ts';
 import type { ExecutorResult } from '../core/result.ts';
 import { publicId } from '../core/ids.ts';
-import { tes11StateOf, tesStateOf } from '../core/tes-state.ts';
+import type { StateVersion } from '../core/tes-state.ts';
 import type { ExecutorOf, InputOf, OutputOf, TaskSpec } from '../core/task.ts';
 import type { AttemptView, TaskDetail, TaskStanding } from '../db/task-views.ts';
 import type { TesExecutorLog, TesOutputFileLog, TesTaskFull, TesTaskLog, TesTaskMinimal } from './schemas/tes.ts';
@@ -35,10 +35,6 @@ export interface HitFile {
   sizeBytes: number;
 }
 
-/** Which states a client can read. */
-export const stateVersions = ['1.0', '1.1'] as const;
-export type StateVersion = (typeof stateVersions)[number];
-
 export interface ViewOptions {
   view: 'BASIC' | 'FULL';
   states: StateVersion;
@@ -48,8 +44,7 @@ const time = (ms: number): string => new Date(ms).toISOString();
 const timeOr = <K extends string>(key: K, ms: number | undefined) => (ms === undefined ? {} : { [key]: time(ms) }) as { [P in K]?: string };
 
 export function viewMinimal(standing: TaskStanding, states: StateVersion): TesTaskMinimal {
-  const state = states === '1.1' ? tes11StateOf(standing) : tesStateOf(standing);
-  return { id: publicId('task', standing), state: profiles[standing.profile].showState?.(state) ?? state };
+  return { id: publicId('task', standing), state: shownStateOf(standing, states) };
 }
 
 export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {

@@ -397,6 +397,60 @@ export interface TokenMade {
   token: string;
 }
 
+/** Who is told by HTTP, and what. */
+export interface WebhookRequest {
+  /** Where to POST; one of the origins that the operator allows */
+  url: string;
+  /** tasks.ended: up to 100 tasks that have ended, as data.tasks. scatter.ended: a scatter whose last task has ended, with its counts, as data. Default: both */
+  events?: ('tasks.ended' | 'scatter.ended')[];
+  /** Only of tasks and scatters that have all of these; an empty value stands for any */
+  tags?: Record<string, string>;
+}
+
+/** A webhook as it is listed; its secret was shown when it was made. */
+export interface WebhookReply {
+  id: number;
+  url: string;
+  events: ('tasks.ended' | 'scatter.ended')[];
+  tags: Record<string, string>;
+  /** RFC 3339 */
+  created: string;
+}
+
+/** A webhook with its secret, which is shown only now. */
+export interface WebhookMade {
+  id: number;
+  url: string;
+  events: ('tasks.ended' | 'scatter.ended')[];
+  tags: Record<string, string>;
+  /** RFC 3339 */
+  created: string;
+  /** For checking signatures; shown only now */
+  secret: string;
+}
+
+/** What a webhook was told, or is still to be told. */
+export interface DeliveryReply {
+  id: number;
+  /** dead: given up after ten tries in a day */
+  state: 'pending' | 'delivered' | 'dead';
+  tries: number;
+  /** What came of the last try */
+  outcome?: string;
+  /** RFC 3339 */
+  next_try?: string;
+  created: string;
+  ended?: string;
+  /** What is sent */
+  body: string;
+}
+
+/** One page of deliveries, newest first. */
+export interface DeliveryList {
+  deliveries: DeliveryReply[];
+  next_page_token?: string;
+}
+
 /** What is wrong with one field. */
 export interface Problem {
   /** executors[0].image */

@@ -7,6 +7,8 @@ export interface ReadChange {
   id: number;
   /** Task keys. */
   tasks: number[];
+  /** They have come to their end by it. */
+  ended: boolean;
   /** Old enough that whatever came before it is committed, or never will be. */
   settled: boolean;
 }

@@ -102,6 +102,19 @@ export function textsOf(from: Source, name: string, rule: TextRule = {}): string
   return listOf(from, name).flatMap((item, index) => readText(item, `${pathOf(from, name)}[${index}]`, rule, from.problems) ?? []);
 }
 
+/** Some of the choices; undefined when it is absent, or is a problem. */
+export function amongOf<T extends string>(from: Source, name: string, choices: readonly T[]): T[] | undefined {
+  if (rawOf(from, name) === undefined) return undefined;
+  const given = textsOf(from, name);
+  const wrong = given.find((one) => !choices.some((choice) => choice === one));
+  return wrong === undefined ? (given as T[]) : refuse(from, name, `some of ${choices.join(', ')}`, wrong);
+}
+
+/** Members that are none of the names are problems. */
+export function refuseUnknown(from: Source, names: readonly string[]): void {
+  for (const name of Object.keys(from.value)) if (!names.includes(name)) refuse(from, name, `one of ${names.join(', ')}`);
+}
+
 export interface MapRules {
   /** What was expected of a key, or undefined when it is good. */
   key?: (key: string) => string | undefined;

@@ -7,6 +7,13 @@ export const tesStates = [
 ] as const;
 export type TesState = (typeof tesStates)[number];
 
+/** Which states a client can read. */
+export const stateVersions = ['1.0', '1.1'] as const;
+export type StateVersion = (typeof stateVersions)[number];
+
+/** Those of TES 1.0, which every client knows. */
+export const shownStates = ['QUEUED', 'RUNNING', 'COMPLETE', 'EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCELED'] as const;
+
 export interface Standing {
   place: Place;
   /** Whether its submission was seen running. */

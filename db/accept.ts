@@ -108,7 +108,7 @@ async function insertAll(session: Transaction, request: AcceptRequest, rows: Row
     await insertTags(session, rows.prepared.slice(taskIds.length, taskIds.length + part.length), ids);
     taskIds.push(...ids);
   }
-  await tellOfChange(session, taskIds);
+  await tellOfChange(session, taskIds, { ended: false });
   return taskIds;
 }
 

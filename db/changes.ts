@@ -9,15 +9,14 @@ const SETTLED_MS = 3000;
 const NOW_MS = 'ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000)';
 
 /** In the transaction that changes the tasks, and as late in it as can be. */
-export async function tellOfChange(transaction: Transaction, taskIds: readonly number[]): Promise<void> {
+export async function tellOfChange(transaction: Transaction, taskIds: readonly number[], { ended }: { ended: boolean }): Promise<void> {
   for (let start = 0; start < taskIds.length; start += TASKS_PER_CHANGE) {
-    await transaction.query(`INSERT INTO task_changes (tasks, created_ms) VALUES (?, ${NOW_MS})`, [JSON.stringify(taskIds.slice(start, start + TASKS_PER_CHANGE))]);
+    await transaction.query(`INSERT INTO task_changes (tasks, ended, created_ms) VALUES (?, ?, ${NOW_MS})`, [JSON.stringify(taskIds.slice(start, start + TASKS_PER_CHANGE)), ended]);
   }
 }
 
 export interface ChangesPage {
-  /** Task keys; one may be there more than once. */
-  tasks: number[];
+  changes: ReadChange[];
   /** Where to go on. */
   upTo: number;
   /** There is more, readable now or in a moment. */
@@ -27,12 +26,12 @@ export interface ChangesPage {
 /** What came after a place in the log, in order and without holes. */
 export async function readChanges(session: Session, after: number, most: number): Promise<ChangesPage> {
   const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT id, tasks, created_ms < ${NOW_MS} - ? AS settled, @@auto_increment_increment AS step FROM task_changes WHERE id > ? ORDER BY id LIMIT ?`,
+    `SELECT id, tasks, ended, created_ms < ${NOW_MS} - ? AS settled, @@auto_increment_increment AS step FROM task_changes WHERE id > ? ORDER BY id LIMIT ?`,
     [SETTLED_MS, after, most],
   );
-  const changes = rows.map((row): ReadChange => ({ id: row['id'], tasks: JSON.parse(row['tasks']), settled: row['settled'] === 1 }));
+  const changes = rows.map((row): ReadChange => ({ id: row['id'], tasks: JSON.parse(row['tasks']), ended: row['ended'] === 1, settled: row['settled'] === 1 }));
   const part = settledPart(after, changes, Number(rows[0]?.['step'] ?? 1));
-  return { tasks: part.flatMap(({ tasks }) => tasks), upTo: part.at(-1)?.id ?? after, more: part.length < changes.length || changes.length === most };
+  return { changes: part, upTo: part.at(-1)?.id ?? after, more: part.length < changes.length || changes.length === most };
 }
 
 /** So far behind the newest row nothing is still being committed. */

@@ -1,16 +1,7 @@
 /** What callers see of scatters. Only reads; each is one statement. */
 import type { RowDataPacket } from 'mysql2/promise';
-import type { Place } from '../core/places.ts';
+import type { ScatterView, StandingCount } from '../core/scatter-view.ts';
 import type { Session } from './client.ts';
-
-export interface ScatterView {
-  id: number;
-  owner: string;
-  name: string;
-  size: number;
-  tags: Record<string, string>;
-  createdMs: number;
-}
 
 const toScatter = (row: RowDataPacket): ScatterView => ({
   id: row['id'],
@@ -33,15 +24,6 @@ export async function listScatters(session: Session, filter: { owner: string; be
     [filter.owner, filter.beforeId ?? Number.MAX_SAFE_INTEGER, filter.limit],
   );
   return rows.map(toScatter);
-}
-
-/** How many tasks of the scatter stand alike. */
-export interface StandingCount {
-  place: Place;
-  running: boolean;
-  failureCode?: string;
-  hit: boolean;
-  tasks: number;
 }
 
 export async function countScatter(session: Session, scatterId: number): Promise<StandingCount[]> {

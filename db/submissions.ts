@@ -106,7 +106,7 @@ export async function markSeenRunning(database: Database, ids: readonly number[]
   await inTransaction(database, async (session) => {
     await session.query('UPDATE submissions SET running_ms = ? WHERE id IN (?) AND running_ms IS NULL', [nowMs, ids]);
     const [rows] = await session.query<RowDataPacket[]>(`SELECT id FROM tasks WHERE submission_id IN (?) AND place = 'poll'`, [ids]);
-    await tellOfChange(session, rows.map((row) => row['id'] as number));
+    await tellOfChange(session, rows.map((row) => row['id'] as number), { ended: false });
   });
 }
 

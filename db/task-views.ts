@@ -6,6 +6,7 @@ import type { ProfileName } from '../core/profiles/profiles.ts';
 import type { ResultRecord } from '../core/result.ts';
 import type { CacheMode } from '../core/task.ts';
 import type { StandingFilter } from '../core/tes-state.ts';
+import type { ToldTask } from '../core/task-event.ts';
 import type { AttemptOutcome } from '../core/attempts.ts';
 import type { Session } from './client.ts';
 
@@ -40,19 +41,6 @@ export async function readStandings(session: Session, ids: readonly number[]): P
   if (ids.length === 0) return [];
   const [rows] = await session.query<RowDataPacket[]>(`SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`, [ids]);
   return rows.map(toStanding);
-}
-
-/** A task as events tell of it. */
-export interface ToldTask extends TaskStanding {
-  name: string;
-  tags: Record<string, string>;
-  scatter?: { id: number; createdMs: number; row: number };
-  /** Number of its latest attempt, from 1; 0 before the first. */
-  attempt: number;
-  /** Since when it stands as it does. */
-  sinceMs: number;
-  hit: boolean;
-  failure?: string;
 }
 
 /** In no order. */

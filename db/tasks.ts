@@ -106,7 +106,7 @@ export async function moveTasks<M extends MoveName>(session: SessionFor<M>, move
 /** Those that did not move are told of as well: what is told is where they stand. */
 async function tellOfMove<M extends MoveName>(session: SessionFor<M>, move: M, { ids, moved }: { ids: readonly number[]; moved: number }): Promise<void> {
   // SessionFor: a told move has a transaction.
-  if (moved > 0 && isTold(move)) await tellOfChange(session as Transaction, ids);
+  if (moved > 0 && isTold(move)) await tellOfChange(session as Transaction, ids, { ended: isEnd(moves[move].to) });
 }
 
 /** Up to so many kinds of tasks are moved kind by kind: a plain update takes half the time of one that reads its values from JSON (12 and 20 µs a row). */

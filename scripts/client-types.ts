@@ -15,6 +15,7 @@ import { ScatterAccepted, ScatterHead, ScatterList, ScatterReply, ScatterRequest
 import { TaskEvent } from '../api/schemas/events.ts';
 import * as tes from '../api/schemas/tes.ts';
 import { ListQuery } from '../api/task-list.ts';
+import { DeliveryList, DeliveryReply, WebhookMade, WebhookReply, WebhookRequest } from '../api/schemas/webhooks.ts';
 import { cacheModes } from '../core/task.ts';
 
 /** What the schemas in use hold of JSON Schema. */
@@ -61,6 +62,11 @@ const named: Record<string, [schema: object, sentence: string]> = {
   TokenRequest: [TokenRequest, 'Whose a token is, and what it allows.'],
   TokenReply: [TokenReply, 'A token as it is listed; the secret is kept nowhere.'],
   TokenMade: [TokenMade, 'A token with its secret, which is shown only now.'],
+  WebhookRequest: [WebhookRequest, 'Who is told by HTTP, and what.'],
+  WebhookReply: [WebhookReply, 'A webhook as it is listed; its secret was shown when it was made.'],
+  WebhookMade: [WebhookMade, 'A webhook with its secret, which is shown only now.'],
+  DeliveryReply: [DeliveryReply, 'What a webhook was told, or is still to be told.'],
+  DeliveryList: [DeliveryList, 'One page of deliveries, newest first.'],
   Problem: [Problem, 'What is wrong with one field.'],
   Failure: [Failure, 'The body of every answer that is not 2xx.'],
 };

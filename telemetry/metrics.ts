@@ -24,6 +24,8 @@ export const sweptKinds = [...stages, 'submission'] as const;
 
 export const jobEventKinds = ['ended', 'other', 'malformed'] as const;
 
+export const webhookOutcomes = ['delivered', 'again', 'dead'] as const;
+
 export const messageOutcomes = ['done', 'wait', 'error'] as const;
 export type MessageOutcome = (typeof messageOutcomes)[number];
 
@@ -62,6 +64,8 @@ export function createMetrics() {
     jobEvents: new Counter({ name: 'batchwell_job_events_total', help: 'Batch job events that came through SQS, by what they said.', labelNames: ['kind'] as const, registers }),
     janitorJobs: new Counter({ name: 'batchwell_janitor_jobs_total', help: 'Unfinished Batch jobs of our name that the janitor saw: twins and unwanted ones were ended, strangers belong to no row.', labelNames: ['verdict'] as const, registers }),
     eventStreams: new Gauge({ name: 'batchwell_event_streams', help: 'Event streams that are open on this process.', registers }),
+    webhookTries: new Counter({ name: 'batchwell_webhook_tries_total', help: 'Tries to deliver to webhooks, by what came of them; dead is given up.', labelNames: ['outcome'] as const, registers }),
+    webhookPending: new Gauge({ name: 'batchwell_webhook_pending_deliveries', help: 'What webhooks are still to be told.', registers }),
     swept: new Counter({ name: 'batchwell_swept_rows_total', help: 'Rows that stood still and were nudged again: tasks by stage, and submissions.', labelNames: ['what'] as const, registers }),
   };
   startAtZero(metrics);
@@ -89,8 +93,14 @@ function startAtZero(metrics: Metrics): void {
   for (const kind of ['single', 'array']) metrics.submissions.inc({ kind }, 0);
   for (const service of ['s3', 'batch']) metrics.pollRequests.inc({ service }, 0);
   for (const service of ['s3', 'batch']) metrics.awsBudgetWaitSeconds.inc({ service }, 0);
+  startWatchersAtZero(metrics);
+}
+
+/** What looks after the fleet beside its stages. */
+function startWatchersAtZero(metrics: Metrics): void {
   for (const kind of jobEventKinds) metrics.jobEvents.inc({ kind }, 0);
   for (const verdict of janitorVerdicts) metrics.janitorJobs.inc({ verdict }, 0);
+  for (const outcome of webhookOutcomes) metrics.webhookTries.inc({ outcome }, 0);
   for (const what of sweptKinds) metrics.swept.inc({ what }, 0);
 }
 

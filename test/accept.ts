@@ -27,6 +27,6 @@ export async function endTasks(database: Database, ids: readonly string[], { pla
   await inTransaction(database, async (open) => {
     const failure = place === 'failed' ? ['internal', 'It was to fail.'] : [null, null];
     await open.query('UPDATE tasks SET place = ?, ended_ms = ?, moved_ms = ?, due_ms = NULL, failure_code = ?, failure = ? WHERE id IN (?)', [place, endedMs, endedMs, ...failure, keys]);
-    await tellOfChange(open, keys);
+    await tellOfChange(open, keys, { ended: true });
   });
 }

@@ -10,6 +10,7 @@ import { startJanitor } from './janitor.ts';
 import { runStage } from './run-stage.ts';
 import type { Step } from './steps.ts';
 import { startSweeper } from './sweeper.ts';
+import { startWebhooks } from './webhooks/loops.ts';
 
 export interface WorkerOptions {
   /** All of them when absent. */
@@ -43,7 +44,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     const server = await serveMetrics(fleet, config.metricsPort);
     const running = (options.stages ?? stages).map((stage) => runStage(fleet, stage, options.concurrency));
     const polls = options.stages === undefined || options.stages.includes('poll');
-    const loops = [startSweeper(fleet), startJanitor(fleet), ...(polls ? [startEventFeed(fleet)] : [])];
+    const loops = [startSweeper(fleet), startJanitor(fleet), ...startWebhooks(fleet), ...(polls ? [startEventFeed(fleet)] : [])];
     log.info({ stages: running.map(({ stage }) => stage), metrics: server.url }, 'worker-started');
     const stop = async (): Promise<void> => {
       await Promise.all([...running, ...loops].map((one) => one.close()));

@@ -5,6 +5,7 @@
 import { dueAfter } from '../core/due.ts';
 import { landFlights, readLostFlights } from '../db/call-cache.ts';
 import { pruneChanges } from '../db/changes.ts';
+import { pruneDeliveries } from '../db/webhooks.ts';
 import { pruneKeys } from '../db/idempotency.ts';
 import { takeStillSubmissions, takeStillTasks, type StillSubmission, type StillTask } from '../db/sweep.ts';
 import { taskNudges, type Nudge } from '../queues/messages.ts';
@@ -12,6 +13,8 @@ import type { Fleet } from './fleet.ts';
 import { startLoop, type Loop } from './loop.ts';
 
 const ROWS_PER_SWEEP = 5000;
+/** Time enough to see why a webhook was not told, and to have it told again. */
+const KEEP_DELIVERIES_MS = 7 * 24 * 3_600_000;
 
 export function startSweeper(fleet: Fleet): Loop {
   let flightsDueMs = 0;
@@ -44,6 +47,7 @@ export async function sweep(fleet: Fleet, { flights } = { flights: true }): Prom
 async function forgetOld({ database: { pool }, config, nowMs }: Fleet): Promise<void> {
   await pruneKeys(pool, { beforeMs: nowMs() - config.idempotencyMs, most: ROWS_PER_SWEEP });
   await pruneChanges(pool, { keepMs: config.keepChangesMs, most: ROWS_PER_SWEEP });
+  await pruneDeliveries(pool, { beforeMs: nowMs() - KEEP_DELIVERIES_MS, most: ROWS_PER_SWEEP });
 }
 
 function nudgesForTasks(tasks: readonly StillTask[], chunkSize: number): Nudge[] {

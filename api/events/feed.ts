@@ -3,9 +3,10 @@
  * second: a thousand of them cost one statement, and none holds a connection meanwhile.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ToldTask } from '../../core/task-event.ts';
 import { readChanges } from '../../db/changes.ts';
 import type { Database } from '../../db/client.ts';
-import { readToldTasks, type ToldTask } from '../../db/task-views.ts';
+import { readToldTasks } from '../../db/task-views.ts';
 
 export interface ChangeBatch {
   /** As they stand now, which may be later than the change; each once. */
@@ -36,7 +37,7 @@ export function createChangeFeed({ pool }: Database): ChangeFeed {
   const look = async (after: number): Promise<ChangeBatch> => {
     const page = await readChanges(pool, after, CHANGES_PER_LOOK);
     if (page.upTo === after) await sleep(LOOK_MS, undefined, { signal: closing.signal }).catch(() => undefined);
-    const ids = [...new Set(page.tasks)];
+    const ids = [...new Set(page.changes.flatMap((change) => change.tasks))];
     const tasks: ToldTask[] = [];
     for (let start = 0; start < ids.length; start += TASKS_PER_READ) tasks.push(...(await readToldTasks(pool, ids.slice(start, start + TASKS_PER_READ))));
     return { tasks, upTo: page.upTo, more: page.more };

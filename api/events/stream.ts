@@ -1,12 +1,13 @@
 /** One listener's stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isEnd } from '../../core/places.ts';
-import { countScatter, type ScatterView } from '../../db/scatter-views.ts';
-import { readToldTasks, type ToldTask } from '../../db/task-views.ts';
-import { viewScatter } from '../scatter-view.ts';
+import { viewScatter, type ScatterView } from '../../core/scatter-view.ts';
+import { viewTaskEvent, type ToldTask } from '../../core/task-event.ts';
+import { countScatter } from '../../db/scatter-views.ts';
+import { readToldTasks } from '../../db/task-views.ts';
 import type { ApiServices } from '../services.ts';
 import type { ChangeBatch } from './feed.ts';
-import { isAbout, viewTaskEvent, type Subject } from './task-event.ts';
+import { isAbout, type Subject } from './subject.ts';
 
 export interface Listener {
   owner: string;

@@ -5,7 +5,7 @@ import { problemAt, type Problem } from '../../core/problems.ts';
 import { readChangesKept, type ChangesKept } from '../../db/changes.ts';
 import { failure, notFound, refusal } from '../errors.ts';
 import { hasHeardAll, tellEvents, type Listener } from '../events/stream.ts';
-import type { Subject } from '../events/task-event.ts';
+import type { Subject } from '../events/subject.ts';
 import type { Api } from '../parts.ts';
 import { TaskEvent } from '../schemas/events.ts';
 import { failures } from '../schemas/replies.ts';
@@ -91,5 +91,5 @@ async function readSubject(services: ApiServices, owner: string, query: Static<t
     const found = await findScatter(services, owner, scatter);
     return found ? { of: 'scatter', scatter: found } : { unknown: 'scatter', id: scatter };
   }
-  return { of: 'tags', tags };
+  return { of: 'tags', tags: Object.fromEntries(tags.map(({ key, value }) => [key, value])) };
 }

@@ -11,7 +11,7 @@ import { failures } from '../schemas/replies.ts';
 import { TesCancelReply, TesCreateReply, TesListReply, TesTaskReply, TesTaskRequest, StatesQuery, ViewQuery, WaitQuery, type TesTaskFull, type TesTaskMinimal, type View } from '../schemas/tes.ts';
 import type { ApiServices } from '../services.ts';
 import { submitTask } from '../submit.ts';
-import type { StateVersion } from '../task-view.ts';
+import type { StateVersion } from '../../core/tes-state.ts';
 import { ListQuery, listTasks } from '../task-list.ts';
 import { SUBMITS } from '../rate-limit.ts';
 

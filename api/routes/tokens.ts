@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { scopes, type Access } from '../../core/access.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import { profileNames } from '../../core/profiles/profiles.ts';
-import { readObject, rawOf, refuse, textOf, textsOf, type Source } from '../../core/read-fields.ts';
+import { amongOf, readObject, rawOf, refuse, refuseUnknown, textOf, textsOf, type Source } from '../../core/read-fields.ts';
 import { insertToken, listTokens, revokeToken, type TokenRow } from '../../db/tokens.ts';
 import { LONGEST_OWNER } from '../access/caller.ts';
 import { digestOfToken, FRESH_MS, newToken } from '../access/stored-tokens.ts';
@@ -79,16 +79,12 @@ function readTokenRequest(body: unknown, nowMs: number): NewToken | { problems: 
   const problems: Problem[] = [];
   const reader = readObject(body, '', problems);
   if (!reader) return { problems };
-  refuseUnknown(reader);
+  // What is not understood cannot limit the token, and its maker would think that it does.
+  refuseUnknown(reader, Object.keys(rights));
   const access = accessOf(reader);
   const expiresMs = expiryOf(reader, nowMs);
   const name = textOf(reader, 'name', { longest: 255 }) ?? '';
   return problems.length > 0 ? { problems } : { name, access, ...(expiresMs !== undefined && { expiresMs }) };
-}
-
-/** What is not understood cannot limit the token, and its maker would think that it does. */
-function refuseUnknown(reader: Source): void {
-  for (const field of Object.keys(reader.value)) if (!Object.hasOwn(rights, field)) refuse(reader, field, `one of ${Object.keys(rights).join(', ')}`);
 }
 
 function accessOf(reader: Source): Access {
@@ -107,21 +103,13 @@ function accessOf(reader: Source): Access {
 }
 
 function limitsOf(reader: Source): Access['limits'] {
-  const [urls, queues, jobRoles] = [listed(reader, 'urls'), listed(reader, 'queues'), listed(reader, 'job_roles')];
+  // An empty list allows nothing; only a list that is not there does not limit.
+  const listed = (name: string): string[] | undefined => (rawOf(reader, name) === undefined ? undefined : textsOf(reader, name, { longest: 1024 }));
+  const [urls, queues, jobRoles] = [listed('urls'), listed('queues'), listed('job_roles')];
   urls?.forEach((url, index) => {
     if (!/^(s3:\/\/[^/]|https?:\/\/[^/]|\/)/.test(url)) reader.problems.push(problemAt(`urls[${index}]`, 's3://bucket/prefix, https://host/path or /folder', url));
   });
   return { ...(urls && { urls }), ...(queues && { queues }), ...(jobRoles && { jobRoles }) };
-}
-
-/** An empty list allows nothing; only a list that is not there does not limit. */
-const listed = (reader: Source, name: string): string[] | undefined => (rawOf(reader, name) === undefined ? undefined : textsOf(reader, name, { longest: 1024 }));
-
-function amongOf<T extends string>(reader: Source, name: string, choices: readonly T[]): T[] | undefined {
-  const given = listed(reader, name);
-  const wrong = given?.find((one) => !choices.some((choice) => choice === one));
-  if (wrong !== undefined) return refuse(reader, name, `some of ${choices.join(', ')}`, wrong);
-  return given as T[] | undefined;
 }
 
 function expiryOf(reader: Source, nowMs: number): number | undefined {

@@ -2,6 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { places } from '../../core/places.ts';
 import { cacheModes } from '../../core/task.ts';
+import { shownStates } from '../../core/tes-state.ts';
 import { TesTaskRequest } from './tes.ts';
 
 const texts = Type.Record(Type.String(), Type.String());
@@ -33,8 +34,6 @@ const head = {
   tags: texts,
   created: Type.String({ description: 'RFC 3339' }),
 };
-
-export const shownStates = ['QUEUED', 'RUNNING', 'COMPLETE', 'EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCELED'] as const;
 
 const counts = <const N extends readonly string[]>(names: N) => Type.Object(Object.fromEntries(names.map((name) => [name, Type.Integer()])) as Record<N[number], ReturnType<typeof Type.Integer>>);
 

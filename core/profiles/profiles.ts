@@ -1,5 +1,6 @@
 /** The clients that are known. A task's profile is stored with it, under the name it has here. */
 import { cromwell } from './cromwell.ts';
+import { tes11StateOf, tesStateOf, type Standing, type StateVersion, type TesState } from '../tes-state.ts';
 import { nextflow } from './nextflow.ts';
 import type { ClientProfile, SentTask } from './profile.ts';
 
@@ -16,6 +17,12 @@ export const profileNames = ['cromwell', 'nextflow', 'snakemake', 'pulsar', 'gen
 export type ProfileName = (typeof profileNames)[number];
 
 export const profiles: Readonly<Record<ProfileName, ClientProfile>> = { cromwell, nextflow, snakemake, pulsar, generic };
+
+/** As its client can read it. */
+export function shownStateOf(standing: Standing & { profile: ProfileName }, states: StateVersion): TesState {
+  const state = states === '1.1' ? tes11StateOf(standing) : tesStateOf(standing);
+  return profiles[standing.profile].showState?.(state) ?? state;
+}
 
 /** The first that knows the task by its shape. */
 export const recogniseClient = (task: SentTask): ProfileName => profileNames.find((name) => profiles[name].recognises(task)) ?? 'generic';

@@ -53,6 +53,12 @@ CREATE TABLE `cache_outputs` (
 	CONSTRAINT `cache_outputs_entry_id_position_pk` PRIMARY KEY(`entry_id`,`position`)
 );
 --> statement-breakpoint
+CREATE TABLE `change_readers` (
+	`reader` varchar(40) NOT NULL,
+	`up_to` bigint unsigned NOT NULL,
+	CONSTRAINT `change_readers_reader` PRIMARY KEY(`reader`)
+);
+--> statement-breakpoint
 CREATE TABLE `idempotency_keys` (
 	`owner` varchar(64) NOT NULL,
 	`digest` binary(32) NOT NULL,
@@ -126,6 +132,7 @@ CREATE TABLE `submissions` (
 CREATE TABLE `task_changes` (
 	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
 	`tasks` mediumtext NOT NULL,
+	`ended` boolean NOT NULL,
 	`created_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `task_changes_id` PRIMARY KEY(`id`)
 );
@@ -198,6 +205,31 @@ CREATE TABLE `tokens` (
 	CONSTRAINT `tokens_digest` UNIQUE(`digest`)
 );
 --> statement-breakpoint
+CREATE TABLE `webhook_deliveries` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`webhook_id` bigint unsigned NOT NULL,
+	`subject` varchar(60) NOT NULL,
+	`body` mediumtext NOT NULL,
+	`state` enum('pending','delivered','dead') NOT NULL,
+	`tries` smallint NOT NULL DEFAULT 0,
+	`outcome` text,
+	`due_ms` bigint unsigned,
+	`created_ms` bigint unsigned NOT NULL,
+	`ended_ms` bigint unsigned,
+	CONSTRAINT `webhook_deliveries_id` PRIMARY KEY(`id`),
+	CONSTRAINT `webhook_deliveries_subject` UNIQUE(`webhook_id`,`subject`)
+);
+--> statement-breakpoint
+CREATE TABLE `webhooks` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`owner` varchar(64) NOT NULL,
+	`url` varchar(2048) NOT NULL,
+	`wants` mediumtext NOT NULL,
+	`salt` binary(16) NOT NULL,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `webhooks_id` PRIMARY KEY(`id`)
+);
+--> statement-breakpoint
 CREATE INDEX `cache_entries_lookup` ON `cache_entries` (`fingerprint`,`domain`);--> statement-breakpoint
 CREATE INDEX `cache_flights_task` ON `cache_flights` (`task_id`);--> statement-breakpoint
 CREATE INDEX `idempotency_keys_created` ON `idempotency_keys` (`created_ms`);--> statement-breakpoint
@@ -209,4 +241,7 @@ CREATE INDEX `tasks_due` ON `tasks` (`due_ms`);--> statement-breakpoint
 CREATE INDEX `tasks_scatter` ON `tasks` (`scatter_id`);--> statement-breakpoint
 CREATE INDEX `tasks_submission` ON `tasks` (`submission_id`,`shape`);--> statement-breakpoint
 CREATE INDEX `tasks_owner` ON `tasks` (`owner`);--> statement-breakpoint
-CREATE INDEX `tasks_waits_for` ON `tasks` (`waits_for`);
+CREATE INDEX `tasks_waits_for` ON `tasks` (`waits_for`);--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_due` ON `webhook_deliveries` (`due_ms`);--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_ended` ON `webhook_deliveries` (`ended_ms`);--> statement-breakpoint
+CREATE INDEX `webhooks_owner` ON `webhooks` (`owner`);

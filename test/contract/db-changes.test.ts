@@ -17,7 +17,7 @@ afterAll(() => database.close());
 
 const accept = async (count: number) => (await acceptAll(database, { owner: 'me', tasks: manyTasks(count, (at) => newTask(`t${at}`)), nowMs: 1000, dueMs: 2000 })).taskIds;
 const newest = async (): Promise<number> => (await readChangesKept(database.pool)).newest;
-const told = async (after: number) => (await readChanges(database.pool, after, 1000)).tasks;
+const told = async (after: number) => (await readChanges(database.pool, after, 1000)).changes.flatMap(({ tasks }) => tasks);
 const details = { nowMs: 5000, dueMs: null };
 
 test('acceptance and every end are told, and in rows that carry up to 1,000 tasks', async () => {
@@ -29,7 +29,7 @@ test('acceptance and every end are told, and in rows that carry up to 1,000 task
   const accepted = await newest();
   await cancelTasks(database, [a], 3000);
   await inTransaction(database, (open) => moveTasksEach(open, 'fail', [failedTask(b, { kind: 'internal', sentence: 'x' })], details));
-  expect(await told(accepted)).toEqual([a, b]);
+  expect((await readChanges(database.pool, accepted, 1000)).changes).toMatchObject([{ tasks: [a], ended: true }, { tasks: [b], ended: true }]);
 });
 
 test('a move that nobody made is not told, nor one within the fleet', async () => {
@@ -46,25 +46,25 @@ test('a reader waits for a change that is given its id first and committed last'
   const late = Promise.withResolvers<void>();
   const written = Promise.withResolvers<void>();
   const slow = inTransaction(database, async (open) => {
-    await tellOfChange(open, [11]);
+    await tellOfChange(open, [11], { ended: false });
     written.resolve();
     await late.promise;
   });
   await written.promise;
-  await inTransaction(database, (open) => tellOfChange(open, [12]));
-  expect(await readChanges(database.pool, before, 1000)).toEqual({ tasks: [], upTo: before, more: true });
+  await inTransaction(database, (open) => tellOfChange(open, [12], { ended: false }));
+  expect(await readChanges(database.pool, before, 1000)).toEqual({ changes: [], upTo: before, more: true });
   late.resolve();
   await slow;
-  expect(await readChanges(database.pool, before, 1000)).toEqual({ tasks: [11, 12], upTo: before + 2, more: false });
+  expect(await readChanges(database.pool, before, 1000)).toMatchObject({ changes: [{ tasks: [11] }, { tasks: [12] }], upTo: before + 2, more: false });
 });
 
 test('what was rolled back holds a reader up for seconds only', async () => {
   const before = await newest();
   await expect(inTransaction(database, async (open) => {
-    await tellOfChange(open, [21]);
+    await tellOfChange(open, [21], { ended: false });
     throw new Error('taken back');
   })).rejects.toThrow('taken back');
-  await inTransaction(database, (open) => tellOfChange(open, [22]));
+  await inTransaction(database, (open) => tellOfChange(open, [22], { ended: false }));
   expect(await told(before)).toEqual([]);
   await database.pool.query('UPDATE task_changes SET created_ms = created_ms - 5000');
   expect(await told(before)).toEqual([22]);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { settledPart } from '../../core/changes.ts';
 
-const changes = (...ids: (number | string)[]) => ids.map((id) => ({ id: Number(String(id).replace('old', '')), tasks: [], settled: String(id).startsWith('old') }));
+const changes = (...ids: (number | string)[]) => ids.map((id) => ({ id: Number(String(id).replace('old', '')), tasks: [], ended: false, settled: String(id).startsWith('old') }));
 const read = (after: number, rows: ReturnType<typeof changes>, step = 1) => settledPart(after, rows, step).map(({ id }) => id);
 
 test('rows that follow one another are read', () => {
