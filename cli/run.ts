@@ -7,6 +7,7 @@ import { addDefinitionCommands } from './commands/definitions.ts';
 import { addCacheCommands } from './commands/cache.ts';
 import { addSubmitCommands } from './commands/submit.ts';
 import { addTokenCommands } from './commands/tokens.ts';
+import { addWebhookCommands } from './commands/webhooks.ts';
 import { addTaskCommands } from './commands/tasks.ts';
 import { exitCodes, exitHelp, reportError, type ExitCode } from './exit.ts';
 import { printLine, type Terminal } from './terminal.ts';
@@ -34,6 +35,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   addCacheCommands(parts);
   addDefinitionCommands(parts);
   addTokenCommands(parts);
+  addWebhookCommands(parts);
   inheritSettings(program, terminal);
   try {
     await program.parseAsync([...words], { from: 'user' });

@@ -6,7 +6,7 @@ export interface Column<Row> {
 }
 
 /** The number of terminal cells is taken as the number of characters; control characters are shown as `?`. */
-const printable = (value: string | number | undefined): string =>
+export const printable = (value: string | number | undefined): string =>
   // oxlint-disable-next-line no-control-regex -- a name from another user must not steer this terminal
   String(value ?? '').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 

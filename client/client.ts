@@ -5,7 +5,7 @@ import { keyOf, submitLines, submitMany } from './many.ts';
 import type { Client, TaskOf, WaitOptions } from './operations.ts';
 import { mostWaiting, openLine, type ClientOptions } from './options.ts';
 import { readJson, send, sendForJson, type Call, type Line } from './send.ts';
-import type { ScatterList, TesTaskMinimal, TokenReply, View } from './types.generated.ts';
+import type { DeliveryList, ScatterList, TesTaskMinimal, TokenReply, View, WebhookReply } from './types.generated.ts';
 import { lookSeconds, waitForTask, waitUntilEnded } from './waiting.ts';
 import { within } from './within.ts';
 
@@ -25,7 +25,7 @@ const scatterPath = (id: string): string => `/v1/scatters/${encodeURIComponent(i
 /** Nothing is sent yet, and nothing has to be closed. Throws a TypeError for options that cannot be. */
 export function openClient(options: ClientOptions): Client {
   const line = openLine(options);
-  return { url: line.url, ...submissions(line), ...looks(line), ...waits(line, mostWaiting(options)), events: (of, options) => followEvents(line, eventQuery(of), options ?? {}), ...insights(line), ...tokens(line) };
+  return { url: line.url, ...submissions(line), ...looks(line), ...waits(line, mostWaiting(options)), events: (of, options) => followEvents(line, eventQuery(of), options ?? {}), ...insights(line), ...tokens(line), ...webhooks(line) };
 }
 
 function eventQuery(of: Parameters<Client['events']>[0] = { tags: {} }): Call['query'] {
@@ -99,5 +99,21 @@ function tokens(line: Line): Pick<Client, 'createToken' | 'listTokens' | 'revoke
     createToken: (rights, { signal } = {}) => sendForJson(line, { method: 'POST', path: '/v1/tokens', json: rights, signal }),
     listTokens: async ({ signal } = {}) => (await sendForJson<{ tokens: TokenReply[] }>(line, { path: '/v1/tokens', signal })).tokens,
     revokeToken: async (id, { signal } = {}) => void (await send(line, { method: 'DELETE', path: `/v1/tokens/${id}`, signal })),
+  };
+}
+
+type Webhooks = Pick<Client, 'createWebhook' | 'listWebhooks' | 'deleteWebhook' | 'pingWebhook' | 'deliveries' | 'redeliver'>;
+
+function webhooks(line: Line): Webhooks {
+  const post = (path: string, signal: AbortSignal | undefined) => send(line, { method: 'POST', path: `/v1/webhooks/${path}`, json: {}, signal });
+  return {
+    createWebhook: (wants, { signal } = {}) => sendForJson(line, { method: 'POST', path: '/v1/webhooks', json: wants, signal }),
+    listWebhooks: async ({ signal } = {}) => (await sendForJson<{ webhooks: WebhookReply[] }>(line, { path: '/v1/webhooks', signal })).webhooks,
+    deleteWebhook: async (id, { signal } = {}) => void (await send(line, { method: 'DELETE', path: `/v1/webhooks/${id}`, signal })),
+    pingWebhook: async (id, { signal } = {}) => void (await post(`${id}:ping`, signal)),
+    async *deliveries(id, { state, signal } = {}) {
+      for await (const { deliveries } of pages((page_token) => sendForJson<DeliveryList>(line, { path: `/v1/webhooks/${id}/deliveries`, query: { state, page_token }, signal }))) yield* deliveries;
+    },
+    redeliver: async (id, delivery, { signal } = {}) => void (await post(`${id}/deliveries/${delivery}:redeliver`, signal)),
   };
 }

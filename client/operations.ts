@@ -1,8 +1,8 @@
 /** Every operation: what it takes, gives, and how it fails. */
 import type { BatchwellEvent } from './events.ts';
 import type {
-  CacheExplanation, CacheMode, CancelTasksReply, ScatterAccepted, ScatterHead, ScatterReply, ScatterRequest, ServiceInfo,
-  TaskQuery, TesTask, TesTaskFull, TesTaskMinimal, Timeline, TokenMade, TokenReply, TokenRequest, Validation, View,
+  CacheExplanation, CacheMode, CancelTasksReply, DeliveryReply, ScatterAccepted, ScatterHead, ScatterReply, ScatterRequest, ServiceInfo,
+  TaskQuery, TesTask, TesTaskFull, TesTaskMinimal, Timeline, TokenMade, TokenReply, TokenRequest, Validation, View, WebhookMade, WebhookReply, WebhookRequest,
 } from './types.generated.ts';
 
 /** Every call takes one; an aborted call rejects with the signal's reason, and what was sent may have been heard. */
@@ -121,4 +121,16 @@ export interface Client {
   listTokens(options?: CallOptions): Promise<TokenReply[]>;
   /** Within ten seconds it opens nothing. */
   revokeToken(id: number, options?: CallOptions): Promise<void>;
+  /** Has a url told when your tasks and scatters end. 400: it lies at no origin that the operator allows; 409: none is, or you have too many. An attempt that is made again may leave one more. */
+  createWebhook(wants: WebhookRequest, options?: CallOptions): Promise<WebhookMade>;
+  /** Newest first. */
+  listWebhooks(options?: CallOptions): Promise<WebhookReply[]>;
+  /** What it was still to be told is dropped. */
+  deleteWebhook(id: number, options?: CallOptions): Promise<void>;
+  /** Has a ping delivered, to try a receiver. */
+  pingWebhook(id: number, options?: CallOptions): Promise<void>;
+  /** What it was told in the last week, and is still to be told; newest first, each page read when it is needed. */
+  deliveries(id: number, options?: CallOptions & { state?: DeliveryReply['state'] | undefined }): AsyncGenerator<DeliveryReply, void, undefined>;
+  /** Delivers again what was delivered or given up. */
+  redeliver(id: number, delivery: number, options?: CallOptions): Promise<void>;
 }

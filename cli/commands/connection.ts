@@ -40,3 +40,11 @@ export const wholeNumber = (least: number, most: number) => (given: string): num
   }
   return value;
 };
+
+/** `key=value`; a key alone stands for any value. */
+export const readTags = (given: readonly string[]): Record<string, string> =>
+  Object.fromEntries(given.map((one): [string, string] => {
+    const [, key, value = ''] = /^([^=]+)(?:=(.*))?$/s.exec(one) ?? [];
+    if (key === undefined) throw new WrongUse(`--tag ${one}: expected key=value.`);
+    return [key, value];
+  }));

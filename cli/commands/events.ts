@@ -2,9 +2,10 @@
 import type { BatchwellEvent, TaskEvent } from '../../client/client.ts';
 import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
+import { printable } from '../table.ts';
 import { printLine, type Terminal } from '../terminal.ts';
 import { describePlaces } from '../waiting.ts';
-import { connect, isScatterId, withConnection, type ConnectionOptions } from './connection.ts';
+import { connect, isScatterId, readTags, withConnection, type ConnectionOptions } from './connection.ts';
 
 interface EventOptions extends ConnectionOptions {
   tag?: string[];
@@ -24,7 +25,7 @@ async function follow(id: string | undefined, options: EventOptions, terminal: T
   for await (const event of connect(options, terminal).events(subjectOf(id, options), { signal: terminal.interrupted })) {
     if (options.json) printLine(terminal.out, JSON.stringify(event));
     else if (event.event === 'missed') printLine(terminal.err, event.data.message);
-    else printLine(terminal.out, describe(event));
+    else printLine(terminal.out, printable(describe(event)));
   }
   return exitCodes.ok;
 }
@@ -32,13 +33,7 @@ async function follow(id: string | undefined, options: EventOptions, terminal: T
 function subjectOf(id: string | undefined, { tag = [] }: EventOptions): { task: string } | { scatter: string } | { tags: Record<string, string> } {
   if (id !== undefined && tag.length > 0) throw new WrongUse('Expected an id or --tag, not both.');
   if (id !== undefined) return isScatterId(id) ? { scatter: id } : { task: id };
-  return { tags: Object.fromEntries(tag.map(readTag)) };
-}
-
-function readTag(given: string): [string, string] {
-  const [, key, value = ''] = /^([^=]+)(?:=(.*))?$/s.exec(given) ?? [];
-  if (key === undefined) throw new WrongUse(`--tag ${given}: expected key=value.`);
-  return [key, value];
+  return { tags: readTags(tag) };
 }
 
 function describe(event: BatchwellEvent & { event: 'task' | 'scatter' }): string {

@@ -13,6 +13,7 @@ import { noteDeliveries } from '../../workers/webhooks/note.ts';
 import { sendDue } from '../../workers/webhooks/send.ts';
 import { endTasks } from '../accept.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
+import { run } from '../unit/cli-world.ts';
 
 interface Received {
   path: string;
@@ -236,4 +237,21 @@ describe('the routes', () => {
     const second = await deliveries(id, `?page_size=2&page_token=${first.next_page_token}`);
     expect([first.deliveries.length, second.deliveries.length, second.next_page_token]).toEqual([2, 1, undefined]);
   });
+});
+
+test('batchwell webhook makes one, pings it, shows what came of it, and ends it', async () => {
+  const cli = (...words: string[]) => run(['webhook', ...words], { environment: { BATCHWELL_URL: world.url, BATCHWELL_TOKEN: 'ann-token' } });
+  receiver.answers.set('/cli', 500);
+  const made = await cli('create', `${receiver.origin}/cli`, '--event', 'tasks.ended', '--tag', 'run=x', 'lab');
+  expect(made).toMatchObject({ code: 0, out: expect.stringMatching(/^whsec_\S+\n$/), err: expect.stringContaining('is told of tasks.ended') });
+  const id = /Webhook (\d+)/.exec(made.err)?.[1] ?? '';
+  expect((await cli('list')).out).toContain(`tasks.ended  run=x lab=`);
+  expect((await cli('ping', id)).code).toBe(0);
+  await deliver();
+  const shown = await cli('deliveries', id, '--state', 'pending');
+  expect(shown.out).toMatch(/pending +1 .*answered 500/);
+  const delivery = /^ *(\d+)/.exec(shown.out.split('\n')[1] ?? '')?.[1] ?? '';
+  expect(await cli('redeliver', id, delivery)).toMatchObject({ code: 2, err: expect.stringContaining('has no delivery') });
+  expect((await cli('delete', id)).code).toBe(0);
+  expect((await cli('list')).err).toContain('You have no webhook.');
 });
