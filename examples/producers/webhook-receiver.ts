@@ -4,6 +4,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
 const { SECRET = '', PORT = '9000' } = process.env;
@@ -35,5 +36,5 @@ const server = createServer(async (request, response) => {
   // Answer soon: after ten seconds it counts as not told.
   response.writeHead(204).end();
 });
-server.listen(Number(PORT), '127.0.0.1', () => console.log(`Listening on http://127.0.0.1:${PORT}`));
+server.listen(Number(PORT), '127.0.0.1', () => console.log(`Listening on http://127.0.0.1:${(server.address() as AddressInfo).port}`));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => server.close());

@@ -2,12 +2,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openClient, type BatchwellEvent } from '../../client/client.ts';
 import { startStack, type Stack } from '../../cli/stack.ts';
+import { startReceiver, type Receiver } from '../receiver.ts';
 import { run } from '../unit/cli-world.ts';
 
 const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
@@ -19,11 +21,36 @@ describe('on one running stack', () => {
   let stack: Stack;
   const cli = (words: string[], stdin?: string) => run(words, { ...(stdin !== undefined && { stdin }), environment: { BATCHWELL_URL: stack.apiUrl } });
 
+  let receiver: Receiver;
+  /** Tasks see it, too. */
+  let shared: string;
   beforeAll(async () => {
+    receiver = await startReceiver();
+    shared = await mkdtemp(join(tmpdir(), 'batchwell-shared-'));
     // Not what the machine of the test happens to have set.
-    stack = await startStack({ environment: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'] } });
+    const environment = { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'] };
+    stack = await startStack({ environment, settings: { BATCHWELL_WEBHOOK_ORIGINS: receiver.origin, BATCHWELL_WEBHOOK_KEY: 'k'.repeat(32), BATCHWELL_SHARED_FOLDERS: shared } });
   }, SLOW_MS);
-  afterAll(() => stack?.stop(), SLOW_MS);
+  afterAll(async () => {
+    await stack?.stop();
+    receiver.close();
+    await rm(shared, { recursive: true, force: true });
+  }, SLOW_MS);
+
+  it('who follows a scatter hears each task run and end, and a webhook is told of the end', async () => {
+    await cli(['webhook', 'create', `${receiver.origin}/told`, '--tag', 'heard=yes']);
+    const rows = Array.from({ length: 3 }, (_, at) => ({ at }));
+    const scatter = JSON.stringify({ template: { executors: [{ image: 'debian:stable-slim', command: ['sh', '-c', `until [ -e ${shared}/go ]; do sleep 0.2; done`] }] }, rows, tags: { heard: 'yes' } });
+    const { id } = JSON.parse((await cli(['scatter', '-', '--json'], scatter)).out);
+    const heard: BatchwellEvent[] = [];
+    for await (const event of openClient({ url: stack.apiUrl }).events({ scatter: id })) {
+      heard.push(event);
+      if (event.event === 'task' && event.data.state === 'RUNNING') await writeFile(join(shared, 'go'), '');
+    }
+    const statesOf = (row: number) => [...new Set(heard.flatMap(({ event, data }) => (event === 'task' && data.row === row ? [data.state] : [])))];
+    expect(rows.map(({ at }) => statesOf(at).slice(-2))).toEqual(rows.map(() => ['RUNNING', 'COMPLETE']));
+    await expect.poll(() => receiver.received.map(({ body }) => JSON.parse(body)).find(({ type }) => type === 'scatter.ended'), { timeout: SLOW_MS }).toMatchObject({ data: { id, states: { COMPLETE: 3 } } });
+  }, SLOW_MS);
 
   it('outputs come home, and a second task of the same work is a hit', async () => {
     const { bucket } = stack;

@@ -1,40 +1,23 @@
 /** Webhooks from the request that makes them to the receiver, who checks signatures with the library of Standard Webhooks. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { openFleet, type Fleet } from '../../workers/fleet.ts';
+import { signDelivery } from '../../core/webhooks.ts';
 import { startReader } from '../../db/webhooks.ts';
 import { noteDeliveries } from '../../workers/webhooks/note.ts';
 import { sendDue } from '../../workers/webhooks/send.ts';
 import { endTasks } from '../accept.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
+import { startReceiver, type Received, type Receiver } from '../receiver.ts';
 import { run } from '../unit/cli-world.ts';
 
-interface Received {
-  path: string;
-  headers: IncomingHttpHeaders;
-  body: string;
-}
-
-/** A receiver that answers as it is told, path by path; 200 otherwise. */
-async function startReceiver() {
-  const received: Received[] = [];
-  const answers = new Map<string, number>();
-  const server = createServer(async (request, response) => {
-    received.push({ path: request.url ?? '', headers: request.headers, body: await text(request) });
-    response.writeHead(answers.get(request.url ?? '') ?? 200, { location: '/elsewhere' }).end('thanks');
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { received, answers, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close().closeAllConnections() };
-}
-
-let receiver: Awaited<ReturnType<typeof startReceiver>>;
+let receiver: Receiver;
 let world: ApiWorld;
 let fleet: Fleet;
 let clockMs = 0;
@@ -254,4 +237,25 @@ test('batchwell webhook makes one, pings it, shows what came of it, and ends it'
   expect(await cli('redeliver', id, delivery)).toMatchObject({ code: 2, err: expect.stringContaining('has no delivery') });
   expect((await cli('delete', id)).code).toBe(0);
   expect((await cli('list')).err).toContain('You have no webhook.');
+});
+
+test('the receiver among the examples takes what is signed, once, and nothing else', async () => {
+  const secret = `whsec_${Buffer.from('of its own').toString('base64')}`;
+  const program = fileURLToPath(new URL('../../examples/producers/webhook-receiver.ts', import.meta.url));
+  const child = spawn(process.execPath, [program], { env: { ...process.env, SECRET: secret, PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  try {
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    const next = async (): Promise<string> => String((await lines.next()).value);
+    const url = /http:\S+/.exec(await next())?.[0] ?? '';
+    const send = async (body: string, { timestamp = Math.floor(Date.now() / 1000), signedWith = secret, id = 'delivery-1' } = {}): Promise<number> =>
+      (await fetch(url, { method: 'POST', body, headers: { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': signDelivery(signedWith, { id, timestamp, body }) } })).status;
+    const body = JSON.stringify({ type: 'tasks.ended', data: { tasks: [{ task: 'task-1-aaaaaa', state: 'COMPLETE' }] } });
+    expect([await send(body, { signedWith: `whsec_${Buffer.from('of another').toString('base64')}` }), await send(body, { timestamp: 1000 }), await send(body), await send(body)]).toEqual([401, 401, 204, 204]);
+    expect(await send(JSON.stringify({ type: 'ping', data: {} }), { id: 'delivery-2' })).toBe(204);
+    expect([await next(), await next()]).toEqual(['task-1-aaaaaa COMPLETE', 'ping']);
+  } finally {
+    child.kill();
+    await ended;
+  }
 });
