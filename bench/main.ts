@@ -1,11 +1,12 @@
 /**
  * The benchmarks, one command each:
  *
- *   npm run bench -- scatter|singles|hits|watch|submit|scale|memory [--tasks 1000,10000] [--workers 1] [--out FILE]
+ *   npm run bench -- scatter|singles|hits|watch|submit|scale|memory|events [--tasks 1000,10000] [--workers 1] [--out FILE]
  *
  * Prints a table and writes JSON to bench/results. Further options stand in options.ts.
  */
 import { loadavg } from 'node:os';
+import { events } from './events.ts';
 import { hits } from './hits.ts';
 import { memory } from './memory.ts';
 import { parseOptions, type BenchOptions } from './options.ts';
@@ -30,6 +31,7 @@ const benches: Record<string, Bench> = {
   submit: { run: submit, tasks: [500] },
   scale: { run: scale, tasks: [10_000] },
   memory: { run: memory, tasks: [100_000] },
+  events: { run: events, tasks: [1000] },
 };
 
 const { name, options } = parseOptions(process.argv.slice(2));

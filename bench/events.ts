@@ -1,0 +1,73 @@
+/** Event streams: how soon many listeners hear of ends, and what that costs the API and the database. */
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseId } from '../core/ids.ts';
+import { cancelTasks } from '../db/cancel.ts';
+import { openDatabase, type Database } from '../db/client.ts';
+import { spreadOf } from './meters.ts';
+import type { BenchOptions } from './options.ts';
+import { spreadRow, usageRows, type Row, type Rows } from './report.ts';
+import { startWorld, type World } from './world.ts';
+
+const LISTENERS = [1, 100, 1000];
+const TASKS_PER_END = 100;
+const BETWEEN_ENDS_MS = 200;
+
+export async function events(options: BenchOptions): Promise<Rows> {
+  const world = await startWorld({ workers: 0, seed: options.seed, ...options.world });
+  const database = openDatabase({ url: world.databaseUrl, connections: 4 });
+  try {
+    const rows: Rows = {};
+    for (const tasks of options.tasks) {
+      for (const listeners of LISTENERS) rows[`${listeners} listeners, ${tasks} ends`] = await hear(world, database, { tasks, listeners });
+    }
+    return rows;
+  } finally {
+    await database.close();
+    await world.close();
+  }
+}
+
+async function hear(world: World, database: Database, { tasks, listeners }: { tasks: number; listeners: number }): Promise<Row> {
+  const ids = await makeScatter(world, tasks, `heard by ${listeners}`);
+  const delaysMs: number[] = [];
+  const endedAtMs = new Map<string, number>();
+  const open = await Promise.all(Array.from({ length: listeners }, () => listen(`${world.apiUrl}/v1/events?tag_key=listeners&tag_value=${listeners}`, (id) => {
+    // Some hear of it before the statement that commits it has answered here.
+    delaysMs.push(performance.now() - (endedAtMs.get(id) ?? performance.now()));
+  })));
+  const before = await world.snapshot();
+  for (let start = 0; start < ids.length; start += TASKS_PER_END) {
+    const part = ids.slice(start, start + TASKS_PER_END);
+    await cancelTasks(database, part.map((id) => parseId('task', id)?.key ?? 0), Date.now());
+    for (const id of part) endedAtMs.set(id, performance.now());
+    await sleep(BETWEEN_ENDS_MS);
+  }
+  while (delaysMs.length < tasks * listeners) await sleep(50);
+  const after = await world.snapshot();
+  const seconds = (after.atMs - before.atMs) / 1000;
+  for (const close of open) close();
+  return { 'events heard': delaysMs.length, ...spreadRow('committed→heard', spreadOf(delaysMs)), 'statements/s': (after.servers.sqlStatements - before.servers.sqlStatements) / seconds, ...usageRows(before, after, delaysMs.length) };
+}
+
+async function makeScatter(world: World, tasks: number, name: string): Promise<string[]> {
+  const body = { name, tags: { listeners: name.replaceAll(/\D/g, '') }, template: { executors: [{ image: 'registry.example/tools/heard:1', command: ['echo', '{{at}}'] }] }, rows: Array.from({ length: tasks }, (_, at) => ({ at })) };
+  const answer = await fetch(`${world.apiUrl}/v1/scatters?ids=true`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  return ((await answer.json()) as { task_ids: string[] }).task_ids;
+}
+
+/** A bare reader: a thousand clients in one process would be what is measured. */
+function listen(url: string, onEnd: (id: string) => void): Promise<() => void> {
+  return new Promise((resolve, reject) => {
+    const asking = request(url, { agent: false }, (answer) => {
+      let unread = '';
+      answer.setEncoding('utf8').on('error', () => undefined).on('data', (text: string) => {
+        const lines = (unread + text).split('\n');
+        unread = lines.pop() ?? '';
+        for (const line of lines) if (line.startsWith('data: ') && line.includes('"CANCELED"')) onEnd(/"task":"([^"]+)"/.exec(line)?.[1] ?? '');
+      });
+      answer.once('data', () => resolve(() => asking.destroy()));
+    });
+    asking.on('error', reject).end();
+  });
+}
