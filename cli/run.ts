@@ -5,6 +5,7 @@ import { addEventCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
 import { addCacheCommands } from './commands/cache.ts';
+import { addCromwellCommands } from './commands/cromwell-stage.ts';
 import { addSubmitCommands } from './commands/submit.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addWebhookCommands } from './commands/webhooks.ts';
@@ -36,6 +37,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   addDefinitionCommands(parts);
   addTokenCommands(parts);
   addWebhookCommands(parts);
+  addCromwellCommands(parts);
   inheritSettings(program, terminal);
   try {
     await program.parseAsync([...words], { from: 'user' });

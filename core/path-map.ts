@@ -1,4 +1,5 @@
 /** Paths of a client's own file system, where a part of it lies in S3 as well (a bucket that is mounted, say). */
+import { containerPath } from './container-path.ts';
 import { pathOfUrl } from './file-url.ts';
 import type { TaskSpec } from './task.ts';
 
@@ -14,12 +15,32 @@ export function readPathMap(items: readonly string[]): PathMap {
   }));
 }
 
+/** Whether a path or url is this one or lies below it. */
+const liesBelow = (one: string, above: string): boolean => one === above || one.startsWith(`${above}/`);
+
 /** The url in S3 of a path or file:// url below a mapped prefix, the longest that fits; any other url as it is. */
 export function mapPath(url: string, map: PathMap): string {
   const path = pathOfUrl(url);
   if (path === undefined) return url;
-  const [best] = [...map].filter(([prefix]) => path === prefix || path.startsWith(`${prefix}/`)).toSorted(([a], [b]) => b.length - a.length);
+  const [best] = [...map].filter(([prefix]) => liesBelow(path, prefix)).toSorted(([a], [b]) => b.length - a.length);
   return best ? best[1] + path.slice(best[0].length) : url;
+}
+
+/** Two prefixes whose places in S3 lie in one another, so that an url would stand for two paths. */
+export function findOverlap(map: PathMap): [string, string] | undefined {
+  const pairs = [...map];
+  for (const [path, url] of pairs) {
+    const other = pairs.find(([another, below]) => another !== path && liesBelow(below, url));
+    if (other) return [path, other[0]];
+  }
+  return undefined;
+}
+
+/** The opposite of mapPath, for a map without overlap; undefined for an url that no path stands for, or only one with `..` in it. */
+export function unmapUrl(url: string, map: PathMap): string | undefined {
+  const found = [...map].find(([, place]) => liesBelow(url, place));
+  const path = found && found[0] + url.slice(found[1].length);
+  return path !== undefined && containerPath(path) === path && mapPath(path, map) === url ? path : undefined;
 }
 
 export function mapPaths(spec: TaskSpec, map: PathMap | undefined): TaskSpec {

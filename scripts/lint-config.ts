@@ -19,7 +19,7 @@ const arrows: Arrow[] = [
   {
     files: ['core/**/*.ts'],
     mayNotImport: [
-      ...folders('db', 'queues', 'aws', 'telemetry', 'workers', 'api', 'cli', 'client', 'local', 'stager'),
+      ...folders('db', 'queues', 'aws', 'telemetry', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'),
       '**/config.ts', ...sdk, ...orm, ...redis,
       'node:fs', 'node:fs/*', 'node:net', 'node:http', 'node:child_process', 'node:timers', 'node:timers/*',
     ],
@@ -27,37 +27,37 @@ const arrows: Arrow[] = [
   },
   {
     files: ['db/**/*.ts'],
-    mayNotImport: [...folders('queues', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager'), ...sdk, ...redis],
+    mayNotImport: [...folders('queues', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...redis],
     reason: 'db knows tables and queries only; what to do with a row is decided in core and done in workers.',
   },
   {
     files: ['queues/**/*.ts'],
-    mayNotImport: [...folders('db', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager'), ...sdk, ...orm],
+    mayNotImport: [...folders('db', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...orm],
     reason: 'a message is a nudge that carries ids; it knows neither rows nor AWS.',
   },
   {
     files: ['aws/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'workers', 'api', 'cli', 'client', 'local', 'stager'), ...orm, 'bullmq'],
+    mayNotImport: [...folders('db', 'queues', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...orm, 'bullmq'],
     reason: 'aws is a thin edge around the SDK; it must serve a worker, a test and the API alike.',
   },
   {
     files: ['telemetry/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager'), ...sdk, ...orm, ...redis],
+    mayNotImport: [...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...orm, ...redis],
     reason: 'telemetry is the one catalogue everybody counts by; it depends on nobody.',
   },
   {
     files: ['workers/**/*.ts'],
-    mayNotImport: [...folders('api', 'cli', 'client', 'local', 'stager'), ...sdk, ...orm],
+    mayNotImport: [...folders('api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...orm],
     reason: 'workers and api scale apart, so neither imports the other; SDK and ORM stop at aws/ and db/.',
   },
   {
     files: ['workers/stages/**/*.ts'],
-    mayNotImport: [...redis, ...folders('api', 'cli', 'client', 'local', 'stager'), ...sdk, ...orm],
+    mayNotImport: [...redis, ...folders('api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...orm],
     reason: 'a stage is rows in, a decision, effects out; only run-stage.ts knows BullMQ.',
   },
   {
     files: ['api/**/*.ts'],
-    mayNotImport: [...folders('workers', 'cli', 'client', 'local', 'stager'), ...sdk, ...orm, 'ioredis'],
+    mayNotImport: [...folders('workers', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...orm, 'ioredis'],
     reason: 'workers and api scale apart, so neither imports the other; SDK and ORM stop at aws/ and db/.',
   },
   {
@@ -72,12 +72,17 @@ const arrows: Arrow[] = [
   },
   {
     files: ['stager/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'aws', 'telemetry', 'workers', 'api', 'cli', 'client', 'local'), '**/config.ts', ...orm, ...redis],
+    mayNotImport: [...folders('db', 'queues', 'aws', 'telemetry', 'workers', 'api', 'cli', 'client', 'local', 'cromwell'), '**/config.ts', ...orm, ...redis],
     reason: 'the stager is bundled into every task’s container: core, the S3 client and nothing else.',
   },
   {
+    files: ['cromwell/**/*.ts'],
+    mayNotImport: [...folders('db', 'queues', 'workers', 'api', 'cli', 'local'), '**/config.ts', ...sdk, ...orm, ...redis],
+    reason: 'what runs on Cromwell’s host knows the fleet by HTTP and S3 only; it moves files as the stager does.',
+  },
+  {
     files: ['local/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'stager'), ...sdk, ...orm],
+    mayNotImport: [...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'stager', 'cromwell'), ...sdk, ...orm],
     reason: 'the local AWS knows only AWS’s wire protocol, so that it cannot agree with the fleet behind its back.',
   },
 ];

@@ -157,6 +157,9 @@ export interface Downloaded {
 
 export type Source = S3Place | { web: string };
 
+/** Of a file that is not whole yet, beside the place it will have. */
+export const PART_SUFFIX = '.batchwell-part';
+
 /**
  * Fetches one file, five times if need be, and puts it at `path` by a rename.
  * @throws the last failure
@@ -165,7 +168,7 @@ export const download = (s3: S3Client, source: Source, path: string): Promise<Do
 
 async function downloadNow(s3: S3Client, source: Source, path: string): Promise<Downloaded> {
   await mkdir(dirname(path), { recursive: true });
-  const unfinished = `${path}.batchwell-part`;
+  const unfinished = `${path}${PART_SUFFIX}`;
   try {
     const downloaded = await persist(async () => {
       const file = await open(unfinished, 'w');

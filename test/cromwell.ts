@@ -42,6 +42,12 @@ export function cromwellTask(fixture: string, { workflowId, root }: { workflowId
   return JSON.parse(text) as CromwellTask;
 }
 
+/** The same call with its paths on Cromwell's host below a folder; in the container they stay. */
+export function onMount(task: CromwellTask, folder: string): CromwellTask {
+  const moved = <F extends { url: string }>(file: F): F => (file.url.startsWith('/') ? { ...file, url: folder + file.url } : file);
+  return { ...task, inputs: task.inputs.map(moved), outputs: task.outputs.map(moved) };
+}
+
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 
 /** The script around a command, as Cromwell writes it: random temporary folder, fifos with a piece of the workflow's id, rc at last. */

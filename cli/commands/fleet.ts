@@ -1,12 +1,12 @@
 /** `up`, `demo`, `api`, `worker` and `migrate`: the services themselves. */
 import type { Command } from 'commander';
-import { once } from 'node:events';
 import { readConfig, type Config } from '../../config.ts';
 import { stages, type Stage } from '../../core/places.ts';
-import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
+import { exitCodes, WrongUse } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
-import { printLine, type Terminal } from '../terminal.ts';
+import { printLine } from '../terminal.ts';
 import { wholeNumber } from './connection.ts';
+import { serve } from './serve.ts';
 
 // What a service needs is imported when it is started: `batchwell status` must not wait for the AWS SDK to load.
 
@@ -82,19 +82,6 @@ function addServices({ program, terminal, act }: CommandParts): void {
     printLine(terminal.err, 'The database is up to date.');
     return exitCodes.ok;
   }));
-}
-
-interface Service {
-  url: string;
-  close(): Promise<void>;
-}
-
-/** Says where it is, in the words that cli/programs.ts waits for, and serves until a signal comes. */
-async function serve(service: Service, title: string, { err, interrupted }: Terminal): Promise<ExitCode> {
-  printLine(err, `${title} is ready at ${service.url}`);
-  if (!interrupted.aborted) await once(interrupted, 'abort');
-  await service.close();
-  return exitCodes.ok;
 }
 
 function parseStages(given: string): Stage[] {

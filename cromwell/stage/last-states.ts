@@ -1,0 +1,22 @@
+/** The state that was last shown of a task, for the time when Batchwell cannot be asked. In memory, bounded, oldest use out first. */
+export interface LastStates {
+  remember(owner: string, id: string, state: string): void;
+  recall(owner: string, id: string): string | undefined;
+}
+
+/** About 200 bytes each. */
+const MOST_STATES = 50_000;
+
+export function rememberStates(): LastStates {
+  const states = new Map<string, string>();
+  return {
+    remember(owner, id, state) {
+      const key = `${owner}\n${id}`;
+      states.delete(key);
+      states.set(key, state);
+      const [oldest] = states.keys();
+      if (oldest !== undefined && states.size > MOST_STATES) states.delete(oldest);
+    },
+    recall: (owner, id) => states.get(`${owner}\n${id}`),
+  };
+}
