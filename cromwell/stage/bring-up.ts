@@ -61,7 +61,7 @@ export function createBringUp({ copies, mount }: { copies: Copies; mount: Mount 
       const strangers = await strangersIn(folderUrl, new Set(found.files.map(({ url }) => url)));
       if (strangers.length > 0) return { wrong: problemAt(input.field, `a folder that is the same in S3; there it holds ${strangers.slice(0, SHOWN_STRANGERS).join(', ')}, and ${input.path} does not: remove that, or give another folder`) };
       // A key that ends in a slash is how an empty folder is told.
-      if (found.files.length === 0) await copies.objects.put(folderUrl, '', { ifAbsent: true });
+      if (found.files.length === 0) await copies.objects.put(folderUrl, new Uint8Array(), { ifAbsent: true });
       return { sizes };
     } catch (error) {
       if (isForGood(error)) return { wrong: problemAt(input.field, `something that can be brought from ${input.path} to ${input.url}; ${reasonOf(error)}`) };

@@ -7,7 +7,10 @@ import { cromwellClient, cromwellScript, cromwellTask, fixtures, missingPrograms
 const missing = missingPrograms(['bash', 'mkfifo', 'tee']);
 const SLOW_MS = 90_000;
 /** The roots that the fixtures name, and one of another server. */
-const PATHS = ['/srv/cromwell=s3://cromwell-roots/srv', '/mnt=s3://cromwell-roots/mnt', '/data=s3://cromwell-roots/data'];
+const PATHS = [
+  '/srv/cromwell=s3://cromwell-roots/srv', '/mnt=s3://cromwell-roots/mnt', '/data=s3://cromwell-roots/data',
+  '/srv/cromwell/second=s3://second-roots/runs', '/mnt/second=s3://second-roots/runs',
+];
 const map = readPathMap(PATHS);
 const at = (url: string): string => mapPath(url, map);
 
@@ -17,9 +20,9 @@ let stack: Stack;
 let cromwell: CromwellClient;
 beforeAll(async () => {
   stack = await startStack({
-    environment: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'], BATCHWELL_PATH_MAP: PATHS.join(','), BATCHWELL_CACHE: 'readwrite', BATCHWELL_CACHE_HIT: 'reference' },
+    environment: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'], BATCHWELL_PATH_MAP: PATHS.join(','), BATCHWELL_CACHE: 'readwrite', BATCHWELL_CACHE_HIT: 'reference', BATCHWELL_HOST_LOSS_TRIES: '1' },
   });
-  for (const bucket of ['cromwell-roots', 'lab-inputs', 'lab-cromwell', 'genomes-ref']) await stack.objects.ensureBucket(bucket);
+  for (const bucket of ['cromwell-roots', 'second-roots', 'lab-inputs', 'lab-cromwell', 'genomes-ref']) await stack.objects.ensureBucket(bucket);
   cromwell = cromwellClient(`${stack.apiUrl}/ga4gh/tes/v1/tasks`);
 }, SLOW_MS);
 afterAll(() => stack?.stop(), SLOW_MS);
@@ -74,6 +77,24 @@ describe.each(fixtures)('%s', (fixture) => {
   }, SLOW_MS);
 });
 
+test.each(['granular-glob-root-workflow', 'granular-s3-shard3-attempt2-labels', 'output-mode-root-nulls'])('%s of two servers with roots of their own: the second is a hit, with its files at its own urls', async (fixture) => {
+  const first = cromwellTask(fixture, { workflowId: 'eeeeeeee-0000-4000-8000-000000000001' });
+  const second = cromwellTask(fixture, { workflowId: 'eeeeeeee-0000-4000-8000-000000000002', root: '/second/executions' });
+  const ids: string[] = [];
+  for (const task of [first, second]) {
+    await layOut(task, `true of two roots; ${workOf(task)}`);
+    const id = await cromwell.post(task);
+    expect(await cromwell.ended(id)).toBe('done');
+    await expectDelivered(task);
+    ids.push(id);
+  }
+  const [own, hit] = ids.map(metadataOf);
+  expect(await own).not.toHaveProperty('cache');
+  expect(await hit).toMatchObject({ cache: 'hit' });
+  for (const { url } of second.outputs) expect(at(url)).toMatch(/^s3:\/\/second-roots\/runs\//);
+  for (const { url } of (await cromwell.full(ids[1] ?? '')).logs[0]?.outputs ?? []) expect(url).toMatch(/^s3:\/\/second-roots\/runs\//);
+}, SLOW_MS);
+
 /** A call of its own for a test. */
 function callOf(workflowId: string): CromwellTask {
   return cromwellTask('s3-root', { workflowId });
@@ -112,3 +133,40 @@ test('an abort ends as CANCELED, and the rc that Cromwell wrote stays', async ()
   await expect.poll(async () => (await cromwell.full(id)).logs[0]?.metadata?.['attempt']).toBe('1');
   expect(await text(`${executionOf(task)}/rc`)).toBe('143\n');
 }, SLOW_MS);
+
+describe('a host that is lost', () => {
+  const lose = async (rule: Record<string, unknown>): Promise<void> => {
+    const answer = await fetch(`${stack.localAws?.batchUrl}/_local/faults`, { method: 'POST', body: JSON.stringify({ service: 'batch', operation: 'StartAttempt', kind: 'spot-loss', id: 'loss', ...rule }) });
+    expect(answer.ok).toBe(true);
+  };
+  const keep = () => fetch(`${stack.localAws?.batchUrl}/_local/faults?id=loss`, { method: 'DELETE' });
+
+  test('runs the call again, and Cromwell sees nothing of it but COMPLETE', async () => {
+    const task = callOf('dddddddd-0000-4000-8000-000000000001');
+    await layOut(task, `true of a lost host; ${workOf(task)}`);
+    // Batch's own three attempts, too.
+    await lose({ times: 3 });
+    const id = await cromwell.post(task);
+    expect(await cromwell.ended(id)).toBe('done');
+    await keep();
+    await expectDelivered(task);
+    expect(await metadataOf(id), 'the attempt that counts is the first that Cromwell reads').toMatchObject({ attempt: '2' });
+  }, SLOW_MS);
+
+  test('too often is SYSTEM_ERROR with the reason and without an rc; what Cromwell then sends by maxRetries is run', async () => {
+    const task = callOf('dddddddd-0000-4000-8000-000000000002');
+    await layOut(task, `true of hosts lost; ${workOf(task)}`);
+    await lose({});
+    const id = await cromwell.post(task);
+    expect(await cromwell.ended(id)).toBe('failed');
+    await keep();
+    expect(await cromwell.full(id)).toMatchObject({ state: 'SYSTEM_ERROR', logs: [{ system_logs: [expect.stringContaining('Its host was lost too often')] }, {}] });
+    expect(await text(`${executionOf(task)}/rc`)).toBeUndefined();
+
+    const again = { ...task, description: task.description.replace(/:1$/, ':2') };
+    const retried = await cromwell.post(again);
+    expect(retried).not.toBe(id);
+    expect(await cromwell.ended(retried)).toBe('done');
+    await expectDelivered(again);
+  }, SLOW_MS);
+});
