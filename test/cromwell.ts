@@ -50,8 +50,8 @@ export function onMount(task: CromwellTask, folder: string): CromwellTask {
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 
-/** The script around a command, as Cromwell writes it: random temporary folder, fifos with a piece of the workflow's id, rc at last. */
-export function cromwellScript(task: CromwellTask, command: string): string {
+/** The script around a command, as Cromwell writes it: random temporary folder, fifos with a piece of the workflow's id, its `script-epilogue`, rc at last. */
+export function cromwellScript(task: CromwellTask, command: string, epilogue = 'sync'): string {
   const script = task.inputs.find(({ name }) => name === 'commandScript')?.path ?? '';
   const call = folderOf(folderOf(script));
   const at = folderOf(task.executors[0]?.stdout ?? '');
@@ -89,7 +89,7 @@ find . -type d -exec sh -c '[ -z "$(ls -A '"'"'{}'"'"')" ] && touch '"'"'{}'"'"'
 )
 (
 cd ${at}
-sync
+${epilogue}
 
 
 )

@@ -52,9 +52,9 @@ export function createBringUp({ copies, mount }: { copies: Copies; mount: Mount 
   }
 
   async function bringInput(input: StagedInput): Promise<{ sizes: number[] } | { wrong: Problem }> {
-    const found = await mount.find(input);
-    if ('wrong' in found) return { wrong: problemAt(input.field, found.wrong) };
     try {
+      const found = await mount.find(input);
+      if ('wrong' in found) return { wrong: problemAt(input.field, found.wrong) };
       const { folderUrl } = found;
       const sizes = await allSettled(found.files.map(bringFile));
       if (folderUrl === undefined) return { sizes };

@@ -1,14 +1,13 @@
 /** Files on the mount and their objects in S3: whether two are the same, and how one becomes the other. */
-import type { BigIntStats } from 'node:fs';
 import { addNextToWire } from '../../aws/wire.ts';
 import { openObjectStore, type DescribedObject, type ObjectStore } from '../../aws/s3.ts';
 import { parseS3Url, type S3Place } from '../../core/s3-url.ts';
-import { digestFile, inBase64 } from '../../stager/digest.ts';
 import { download } from '../../stager/download.ts';
 import { FinalError, isFinal, openS3, reasonOf, statusOf } from '../../stager/s3.ts';
 import { createUploader } from '../../stager/upload.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { statOf } from './mount.ts';
+import { markOf, rememberSums } from './sums.ts';
 
 export interface Copies {
   objects: Pick<ObjectStore, 'describe' | 'list' | 'put'>;
@@ -73,32 +72,6 @@ function placeOf(url: string): S3Place {
   const place = parseS3Url(url);
   if (!place || place.key === '') throw new FinalError(`${url} is no s3://bucket/key`);
   return place;
-}
-
-/** Differs once a file was written again: its time of change, unlike that of modification, nobody can set. */
-const markOf = ({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string => `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
-
-/** Some file systems give whole seconds: a file may be written twice within one, and look the same. */
-const STILL_FOR_MS = 2500;
-/** Some 200 bytes each. */
-const MOST_SUMS = 100_000;
-
-/** A reference of 100 GB is an input of every call of a scatter, and takes minutes to read. */
-function rememberSums(nowMs: () => number): (path: string) => Promise<string> {
-  const sums = new Map<string, { mark: string; sum: string }>();
-  return async (path) => {
-    const facts = await statOf(path);
-    const mark = facts && markOf(facts);
-    const known = sums.get(path);
-    if (known && known.mark === mark) return known.sum;
-    const wasStill = facts !== undefined && nowMs() - Number(facts.ctimeMs) > STILL_FOR_MS;
-    const sum = inBase64(await digestFile(path, 'CRC64NVME'));
-    sums.delete(path);
-    if (mark !== undefined && wasStill) sums.set(path, { mark, sum });
-    const [oldest] = sums.keys();
-    if (oldest !== undefined && sums.size > MOST_SUMS) sums.delete(oldest);
-    return sum;
-  };
 }
 
 /** Whether another try would end the same. Credentials run out, and are renewed. */

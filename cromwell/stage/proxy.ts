@@ -2,7 +2,7 @@
  * A TES endpoint on Cromwell's host: Batchwell's own, but that inputs are brought to S3 before a task is sent on, and
  * outputs to the mount before its end is shown. Everything else is passed on as it is.
  */
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bringsHome, planStaging, type StagedInput } from '../../core/cromwell-staging.ts';
 import type { PathMap } from '../../core/path-map.ts';
@@ -47,6 +47,11 @@ export function createProxy(parts: ProxyParts): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
   app.setNotFoundHandler((request, reply) => reply.code(404).send({ status_code: 404, message: `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here: this is the stage between Cromwell and Batchwell, with /ga4gh/tes/v1 and /healthz.` }));
+  app.setErrorHandler(async (error: FastifyError, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) parts.log.error({ event: 'request-failed', method: request.method, route: request.routeOptions.url, error: error.message, stack: error.stack }, 'request-failed');
+    return reply.code(status).send({ status_code: status, message: status >= 500 ? 'A defect in the stage; its log has the cause.' : error.message });
+  });
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.register(async (tes) => routes(tes, parts, closing.signal), { prefix: '/ga4gh/tes/v1' });
   return app;

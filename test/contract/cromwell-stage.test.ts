@@ -229,6 +229,16 @@ describe('a task that is looked at', () => {
     expect(await read('x/rc')).toBeUndefined();
   });
 
+  test('of which the API only recalls that it has ended is not taken for one without outputs', async () => {
+    await objects.put('s3://lab/runs/x/rc', '0\n');
+    const recalled = { headers: { 'x-batchwell-last-known': 'now' }, body: { id: 'task-1', state: 'COMPLETE' } };
+    await open({ [`GET ${taskPath}/task-1`]: [recalled, recalled, { body: full('COMPLETE', ['s3://lab/runs/x/rc']) }] });
+    expect((await look()).body.state).toBe('RUNNING');
+    expect(await read('x/rc')).toBeUndefined();
+    expect((await look()).body.state).toBe('COMPLETE');
+    expect(await read('x/rc')).toBe('0\n');
+  });
+
   test('while the API is away is as it was last seen, else UNKNOWN', async () => {
     await open({ [`GET ${taskPath}/task-1`]: [{ status: 503, body: {} }, { body: { id: 'task-1', state: 'QUEUED' } }, { status: 500, body: 'no JSON' }] });
     expect(await look('FULL')).toEqual({ status: 200, body: { id: 'task-1', state: 'UNKNOWN', executors: [], logs: [] } });

@@ -16,6 +16,7 @@ export interface Asked {
 
 export interface Answer {
   status?: number;
+  headers?: Record<string, string>;
   /** Sent as JSON, unless it is a text. */
   body: unknown;
 }
@@ -35,7 +36,7 @@ export async function startFakeApi(answers: Record<string, Answer | Answer[]>): 
     const key = `${request.method} ${path.split('?')[0]}`;
     const planned = answers[key] ?? { status: 404, body: { message: `There is no ${key}.` } };
     const answer = Array.isArray(planned) ? (planned.length > 1 ? planned.shift()! : planned[0]!) : planned;
-    response.statusCode = answer.status ?? 200;
+    response.writeHead(answer.status ?? 200, answer.headers);
     response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
   });
   server.listen(0, '127.0.0.1');
