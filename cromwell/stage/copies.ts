@@ -31,7 +31,7 @@ export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Co
   const objects = openObjectStore({ metrics: createMetrics(), pathStyle });
   const s3 = openS3(environment);
   const uploader = createUploader(s3);
-  const sumOf = rememberSums(nowMs);
+  const sums = rememberSums(nowMs);
   let closed = false;
   addNextToWire(s3, 'untilClosed', (next) => async (args) => {
     if (closed) throw new FinalError('the stage is closing');
@@ -41,13 +41,14 @@ export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Co
     objects,
     async isSame(path, { sizeBytes, checksums }) {
       const facts = await statOf(path);
-      return facts !== undefined && Number(facts.size) === sizeBytes && checksums.crc64nvme !== undefined && (await sumOf(path)) === checksums.crc64nvme;
+      return facts !== undefined && Number(facts.size) === sizeBytes && checksums.crc64nvme !== undefined && (await sums.of(path)) === checksums.crc64nvme;
     },
     async upload(path, url) {
-      const before = await statOf(path);
-      const { sizeBytes } = await uploader.upload(path, placeOf(url), 'application/octet-stream');
+      const [fromMs, before] = [nowMs(), await statOf(path)];
+      const { sizeBytes, crc64nvme } = await uploader.upload(path, placeOf(url), 'application/octet-stream');
       const after = await statOf(path);
       if (before === undefined || after === undefined || markOf(before) !== markOf(after)) throw new Error(`${path} changed while it was brought to S3`);
+      sums.learn(path, after, { sum: crc64nvme, fromMs });
       return sizeBytes;
     },
     async download(url, path) {

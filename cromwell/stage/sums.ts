@@ -11,20 +11,33 @@ const STILL_FOR_MS = 2500;
 /** Some 200 bytes each. */
 const MOST_SUMS = 100_000;
 
+export interface Sums {
+  /** Base64. */
+  of(path: string): Promise<string>;
+  /** That the file, as these facts tell of it, has this sum: read from then on. */
+  learn(path: string, facts: BigIntStats, read: { sum: string; fromMs: number }): void;
+}
+
 /** A reference of 100 GB is an input of every call of a scatter, and takes minutes to read. */
-export function rememberSums(nowMs: () => number, readSum = (path: string) => digestFile(path, 'CRC64NVME')): (path: string) => Promise<string> {
+export function rememberSums(nowMs: () => number, readSum = (path: string) => digestFile(path, 'CRC64NVME')): Sums {
   const sums = new Map<string, { mark: string; sum: string }>();
-  return async (path) => {
-    const facts = await statOf(path);
-    const mark = facts && markOf(facts);
-    const known = sums.get(path);
-    if (known && known.mark === mark) return known.sum;
-    const wasStill = facts !== undefined && nowMs() - Number(facts.ctimeMs) > STILL_FOR_MS;
-    const sum = inBase64(await readSum(path));
+  const learn: Sums['learn'] = (path, facts, { sum, fromMs }) => {
     sums.delete(path);
-    if (mark !== undefined && wasStill) sums.set(path, { mark, sum });
+    if (fromMs - Number(facts.ctimeMs) <= STILL_FOR_MS) return;
+    sums.set(path, { mark: markOf(facts), sum });
     const [oldest] = sums.keys();
     if (oldest !== undefined && sums.size > MOST_SUMS) sums.delete(oldest);
-    return sum;
+  };
+  return {
+    learn,
+    async of(path) {
+      const facts = await statOf(path);
+      const known = sums.get(path);
+      if (facts && known?.mark === markOf(facts)) return known.sum;
+      const fromMs = nowMs();
+      const sum = inBase64(await readSum(path));
+      if (facts) learn(path, facts, { sum, fromMs });
+      return sum;
+    },
   };
 }
