@@ -116,6 +116,7 @@ test('a stage that is ended half-way goes on where it was', async () => {
     return read(urlOf(task, 'stdout'));
   }, { timeout: 60_000 }).toBe('of its own\nworked\n');
   await stage.stop();
+  expect(await stage.ended).toBe('exit code 0');
   expect(existsSync(urlOf(task, 'rc'))).toBe(false);
   expect(existsSync(`${logOf(task)}.batchwell-part`), 'nothing unfinished is left behind').toBe(false);
   await local('DELETE', 'faults?id=held');
