@@ -9,7 +9,8 @@ import type { BenchOptions } from './options.ts';
 import { spreadRow, usageRows, type Row, type Rows } from './report.ts';
 import { startWorld, type World } from './world.ts';
 
-const LISTENERS = [1, 100, 1000];
+/** `own`: each hears of its own part of the tasks; otherwise all hear of all. */
+const audiences = [{ listeners: 1, own: false }, { listeners: 100, own: false }, { listeners: 1000, own: true }];
 const TASKS_PER_END = 100;
 const BETWEEN_ENDS_MS = 200;
 
@@ -19,7 +20,7 @@ export async function events(options: BenchOptions): Promise<Rows> {
   try {
     const rows: Rows = {};
     for (const tasks of options.tasks) {
-      for (const listeners of LISTENERS) rows[`${listeners} listeners, ${tasks} ends`] = await hear(world, database, { tasks, listeners });
+      for (const audience of audiences) rows[`${audience.listeners} listeners${audience.own ? ' to their own' : ''}, ${tasks} ends`] = await hear(world, database, { tasks, ...audience });
     }
     return rows;
   } finally {
@@ -28,11 +29,11 @@ export async function events(options: BenchOptions): Promise<Rows> {
   }
 }
 
-async function hear(world: World, database: Database, { tasks, listeners }: { tasks: number; listeners: number }): Promise<Row> {
-  const ids = await makeScatter(world, tasks, `heard by ${listeners}`);
+async function hear(world: World, database: Database, { tasks, listeners, own }: { tasks: number; listeners: number; own: boolean }): Promise<Row> {
+  const ids = await makeScatter(world, tasks, listeners);
   const delaysMs: number[] = [];
   const endedAtMs = new Map<string, number>();
-  const open = await Promise.all(Array.from({ length: listeners }, () => listen(`${world.apiUrl}/v1/events?tag_key=listeners&tag_value=${listeners}`, (id) => {
+  const open = await Promise.all(Array.from({ length: listeners }, (_, at) => listen(`${world.apiUrl}/v1/events?tag_key=listeners&tag_value=${listeners}${own ? `&tag_key=part&tag_value=${at}` : ''}`, (id) => {
     // Some hear of it before the statement that commits it has answered here.
     delaysMs.push(performance.now() - (endedAtMs.get(id) ?? performance.now()));
   })));
@@ -43,15 +44,16 @@ async function hear(world: World, database: Database, { tasks, listeners }: { ta
     for (const id of part) endedAtMs.set(id, performance.now());
     await sleep(BETWEEN_ENDS_MS);
   }
-  while (delaysMs.length < tasks * listeners) await sleep(50);
+  while (delaysMs.length < tasks * (own ? 1 : listeners)) await sleep(50);
   const after = await world.snapshot();
   const seconds = (after.atMs - before.atMs) / 1000;
   for (const close of open) close();
   return { 'events heard': delaysMs.length, ...spreadRow('committed→heard', spreadOf(delaysMs)), 'statements/s': (after.servers.sqlStatements - before.servers.sqlStatements) / seconds, ...usageRows(before, after, delaysMs.length) };
 }
 
-async function makeScatter(world: World, tasks: number, name: string): Promise<string[]> {
-  const body = { name, tags: { listeners: name.replaceAll(/\D/g, '') }, template: { executors: [{ image: 'registry.example/tools/heard:1', command: ['echo', '{{at}}'] }] }, rows: Array.from({ length: tasks }, (_, at) => ({ at })) };
+async function makeScatter(world: World, tasks: number, listeners: number): Promise<string[]> {
+  const template = { tags: { part: '{{part}}' }, executors: [{ image: 'registry.example/tools/heard:1', command: ['echo', '{{part}}'] }] };
+  const body = { name: 'heard', tags: { listeners: String(listeners) }, template, rows: Array.from({ length: tasks }, (_, at) => ({ part: at % listeners })) };
   const answer = await fetch(`${world.apiUrl}/v1/scatters?ids=true`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
   return ((await answer.json()) as { task_ids: string[] }).task_ids;
 }

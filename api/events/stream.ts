@@ -47,17 +47,23 @@ export async function* tellEvents(services: Services, listener: Listener): Async
   let at = listener.from;
   let silentSinceMs = nowMs();
   if (listener.missed) yield event('missed', { message: 'Changes that came while you were away are no longer kept; GET /v1/tasks tells where tasks stand now.' });
-  yield* await telling.begin();
-  yield place(at);
+  yield [...(await telling.begin()), place(at)].join('');
   while (!telling.isOver() && !feed.closing.aborted && nowMs() < untilMs) {
     const { upTo, told } = await hearMore(services, telling, at);
     at = upTo;
     if (told.length > 0 || nowMs() - silentSinceMs >= HEARTBEAT_MS) {
-      yield* [...told, place(at)];
+      yield* inChunks([...told, place(at)]);
       silentSinceMs = nowMs();
     }
   }
   if (telling.isOver()) yield place(at, END_MARK);
+}
+
+/** Each chunk is a write of its own; all of a batch at once would be held for every slow listener. */
+const EVENTS_PER_CHUNK = 64;
+
+function* inChunks(texts: readonly string[]): Generator<string> {
+  for (let start = 0; start < texts.length; start += EVENTS_PER_CHUNK) yield texts.slice(start, start + EVENTS_PER_CHUNK).join('');
 }
 
 /** All of a batch or, while the database is away, nothing. */
@@ -91,7 +97,15 @@ function createTelling(services: Services, { owner, subject }: Listener): Tellin
 
 type Wanted = (batch: ChangeBatch) => ToldTask[];
 
-const tasksOf = (tasks: readonly ToldTask[]): string[] => tasks.map((task) => event('task', viewTaskEvent(task)));
+/** Written once for all who hear it. */
+const textOfTask = new WeakMap<ToldTask, string>();
+
+const tasksOf = (tasks: readonly ToldTask[]): string[] =>
+  tasks.map((task) => {
+    const text = textOfTask.get(task) ?? event('task', viewTaskEvent(task));
+    textOfTask.set(task, text);
+    return text;
+  });
 
 function createTaskTelling({ database }: Services, id: number, wanted: Wanted): Telling {
   let isOver = false;
