@@ -46,5 +46,5 @@ export const viewTaskEvent = (told: ToldTask): TaskEvent => ({
 });
 
 /** Whether all of the tags are there; an empty value stands for any. */
-export const hasTags = (tags: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean =>
-  Object.entries(wanted).every(([key, value]) => Object.hasOwn(tags, key) && (value === '' || tags[key] === value));
+export const hasTags = (tags: Readonly<Record<string, string>>, wanted: readonly (readonly [key: string, value: string])[]): boolean =>
+  wanted.every(([key, value]) => Object.hasOwn(tags, key) && (value === '' || tags[key] === value));

@@ -91,8 +91,9 @@ const TASKS_PER_DELIVERY = 100;
 export function composeDeliveries(webhooks: readonly { id: number; owner: string; wants: WebhookWants }[], { tasks, scatters, place, nowMs }: Ends): NewDelivery[] {
   const bodyOf = (type: WebhookEvent, data: unknown): string => JSON.stringify({ type, timestamp: new Date(nowMs).toISOString(), data });
   return webhooks.flatMap(({ id, owner, wants }) => {
-    const told = wants.events.includes('tasks.ended') ? tasks.filter((task) => task.owner === owner && hasTags(task.tags, wants.tags)).map(viewTaskEvent) : [];
-    const ended = wants.events.includes('scatter.ended') ? scatters.filter((one) => one.owner === owner && hasTags(one.scatter.tags, wants.tags)) : [];
+    const wanted = Object.entries(wants.tags);
+    const told = wants.events.includes('tasks.ended') ? tasks.filter((task) => task.owner === owner && hasTags(task.tags, wanted)).map(viewTaskEvent) : [];
+    const ended = wants.events.includes('scatter.ended') ? scatters.filter((one) => one.owner === owner && hasTags(one.scatter.tags, wanted)) : [];
     return [
       ...inGroups(told, TASKS_PER_DELIVERY).map((group, part) => ({ webhookId: id, subject: `changes-${place}-${part}`, body: bodyOf('tasks.ended', { tasks: group }) })),
       ...ended.map(({ scatter }) => ({ webhookId: id, subject: scatter.id, body: bodyOf('scatter.ended', scatter) })),

@@ -7,7 +7,7 @@ import { countScatter } from '../../db/scatter-views.ts';
 import { readToldTasks } from '../../db/task-views.ts';
 import type { ApiServices } from '../services.ts';
 import type { ChangeBatch } from './feed.ts';
-import { isAbout, type Subject } from './subject.ts';
+import { aboutOf, type Subject } from './subject.ts';
 
 export interface Listener {
   owner: string;
@@ -89,7 +89,8 @@ interface Telling {
 }
 
 function createTelling(services: Services, { owner, subject }: Listener): Telling {
-  const wanted = ({ tasks }: ChangeBatch): ToldTask[] => tasks.filter((task) => task.owner === owner && isAbout(subject, task));
+  const isAbout = aboutOf(subject);
+  const wanted = ({ tasks }: ChangeBatch): ToldTask[] => tasks.filter((task) => task.owner === owner && isAbout(task));
   if (subject.of === 'task') return createTaskTelling(services, subject.id, wanted);
   if (subject.of === 'scatter') return createScatterTelling(services, subject.scatter, wanted);
   return { begin: async () => [], about: async (batch) => tasksOf(wanted(batch)), patienceMs: (most) => most, isOver: () => false };

@@ -9,8 +9,10 @@ export type Subject =
   /** All of the tags must be there, an empty value stands for any; without tags, every task. */
   | { of: 'tags'; tags: Readonly<Record<string, string>> };
 
-export function isAbout(subject: Subject, { id, scatter, tags }: ToldTask): boolean {
-  if (subject.of === 'task') return id === subject.id;
-  if (subject.of === 'scatter') return scatter?.id === subject.scatter.id;
-  return hasTags(tags, subject.tags);
+/** Asked of every task that changes, for every listener: what can be prepared is. */
+export function aboutOf(subject: Subject): (task: ToldTask) => boolean {
+  if (subject.of === 'task') return ({ id }) => id === subject.id;
+  if (subject.of === 'scatter') return ({ scatter }) => scatter?.id === subject.scatter.id;
+  const wanted = Object.entries(subject.tags);
+  return ({ tags }) => hasTags(tags, wanted);
 }
