@@ -43,7 +43,7 @@ async function start({ parts, folder, temporary }: StackPlace, program: Program)
 }
 
 /** Of the API and workers, and of the local AWS. */
-const READY_LINE = /(?:\bready at |^\{"url":")(http:\/\/[^\s"]+)/;
+const READY_LINE = /(?:\bready at |^\{"url":")(https?:\/\/[^\s"]+)/;
 
 /** Returns its url. */
 export async function startLocalS3Program(place: StackPlace, environment: NodeJS.ProcessEnv): Promise<string> {
