@@ -4,6 +4,7 @@
  */
 
 import { scopes } from './core/access.ts';
+import { LIVE_LOGS_VARIABLE } from './core/container.ts';
 import { containerPath } from './core/container-path.ts';
 import { isOriginRule } from './core/origins.ts';
 import { readPathMap } from './core/path-map.ts';
@@ -132,6 +133,7 @@ export const items = {
   jobRoles: list('BATCHWELL_JOB_ROLES', 'IAM role ARNs that tasks may ask for by the parameter job_role, where their token does not say.'),
   sharedFolders: folders('BATCHWELL_SHARED_FOLDERS', 'Folders of the hosts (a mounted EFS or FSx, say) that every task of every owner sees under the same paths and may write to; paths and file:// urls below them may be inputs. Without any such urls are refused, but for those that BATCHWELL_PATH_MAP maps.'),
   hostFolder: text('BATCHWELL_HOST_FOLDER', '/opt/batchwell', 'Where hosts keep the stager; mounted read-only into every task at /opt/batchwell.'),
+  liveLogsMs: whole(LIVE_LOGS_VARIABLE, 30 * SECOND, 'ms', [0, HOUR], 'While a task runs, the newest part of its stdout and stderr is written to S3 where it grew: 5 s after the start, then after pauses that double up to this. 0 for never; then logs are there once the attempt has ended.'),
   host: text('HOST', '127.0.0.1', 'Address the API listens on.'),
   port: whole('PORT', 8000, 'port', [0, 65_535], 'Port of the API.'),
   metricsHost: text('BATCHWELL_METRICS_HOST', '127.0.0.1', 'Address a worker’s metrics listen on; 0.0.0.0 where Prometheus is on another machine.'),

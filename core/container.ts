@@ -18,6 +18,9 @@ export const STAGER_COMMAND: readonly string[] = [
 /** Where the stager keeps the script and the logs; a fresh folder under /tmp when unset. */
 export const SCRATCH_VARIABLE = 'BATCHWELL_SCRATCH';
 
+/** Longest pause between two looks at what the task printed, ms; nothing is shipped while it runs when 0 or unset. */
+export const LIVE_LOGS_VARIABLE = 'BATCHWELL_LIVE_LOGS_MS';
+
 /** Exit codes of the container that are the stager's own; any other is the exit code of the executor that decided. */
 export const stagerExit = {
   /** An input could not be read. */

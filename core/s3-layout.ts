@@ -17,7 +17,9 @@ export const inSubmission = {
   owner: 'owner',
   results: 'results/',
   log: (index: number, attempt: number, name: string): string => `logs/${indexInKey(index)}/${attempt}/${name}`,
+  /** The newest part of a log whose attempt still runs. Batch's attempt is in its metadata: the fleet does not know it yet, and has to find the object. */
+  live: (index: number, name: string): string => `live/${indexInKey(index)}/${name}`,
 } as const;
 
-/** The one variable a container is given: s3://bucket/prefix of its submission. */
+/** The container is given s3://bucket/prefix of its submission: all that it does lies there. */
 export const SUBMISSION_VARIABLE = 'BATCHWELL_SUBMISSION';

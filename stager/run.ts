@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { SCRATCH_VARIABLE, stagerExit } from '../core/container.ts';
+import { LIVE_LOGS_VARIABLE, SCRATCH_VARIABLE, stagerExit } from '../core/container.ts';
 import { inSubmission, SUBMISSION_VARIABLE } from '../core/s3-layout.ts';
 import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
 import { hasRecord, takeOrReadFence } from './fence.ts';
@@ -25,17 +25,18 @@ export function readIdentity(env: NodeJS.ProcessEnv): Identity {
   if (!place) throw new Error(`${SUBMISSION_VARIABLE} is ${JSON.stringify(env[SUBMISSION_VARIABLE])}; s3://bucket/…/submissions/<key>/ was expected.`);
   const batchJobId = env['AWS_BATCH_JOB_ID'];
   if (!batchJobId) throw new Error('AWS_BATCH_JOB_ID is not set: the stager runs as the command of an AWS Batch job.');
-  const count = (name: string, otherwise: number, least: number): number => {
-    const value = Number(env[name] ?? otherwise);
-    if (!Number.isSafeInteger(value) || value < least) throw new Error(`${name} is ${JSON.stringify(env[name])}; a whole number from ${least} on was expected.`);
-    return value;
-  };
   return {
     submission: { bucket: place.bucket, key: place.key.endsWith('/') ? place.key : `${place.key}/` },
     batchJobId,
-    index: count('AWS_BATCH_JOB_ARRAY_INDEX', 0, 0),
-    attempt: count('AWS_BATCH_JOB_ATTEMPT', 1, 1),
+    index: readCount(env, 'AWS_BATCH_JOB_ARRAY_INDEX', 0, 0),
+    attempt: readCount(env, 'AWS_BATCH_JOB_ATTEMPT', 1, 1),
   };
+}
+
+function readCount(env: NodeJS.ProcessEnv, name: string, otherwise: number, least: number): number {
+  const value = Number(env[name] ?? otherwise);
+  if (!Number.isSafeInteger(value) || value < least) throw new Error(`${name} is ${JSON.stringify(env[name])}; a whole number from ${least} on was expected.`);
+  return value;
 }
 
 /** An image may hold no /tmp, and no shell. */
@@ -56,6 +57,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTi
 async function stop(session: Session, shell: RunningShell): Promise<number> {
   // Whatever was already written last is the truth; it is not taken back.
   if (session.closed !== 'recorded') session.closed = 'terminated';
+  session.live.stop();
   // Only a running command has something to save; a shell that waits for files would wait on.
   shell.signal(session.executors.some((executor) => !executor.ended) ? 'SIGTERM' : 'SIGKILL');
   const ended = shell.ended.catch(() => 0);
@@ -116,6 +118,7 @@ export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Prom
   const startedMs = Date.now();
   try {
     const identity = readIdentity(env);
+    const liveLogsMs = readCount(env, LIVE_LOGS_VARIABLE, 0, 0);
     const s3 = openS3(env);
     const text = readTaskText(s3, identity.submission, identity.index);
     // Read at the same time as the fence; a failure is looked at when its turn comes.
@@ -130,7 +133,7 @@ export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Prom
       return 0;
     }
     log('task_started', { submission: formatS3Url(identity.submission), index: identity.index, attempt: identity.attempt });
-    const session = openSession(identity, { s3, uploader: createUploader(s3), log, startedMs });
+    const session = openSession(identity, { s3, uploader: createUploader(s3), log, startedMs }, liveLogsMs);
     const code = await runOwned(session, text, env, terminated);
     log('task_ended', { exitCode: code, durationMs: Date.now() - startedMs, ...(session.error && { reason: session.error.message }) });
     return code;

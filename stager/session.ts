@@ -9,6 +9,8 @@ import type { S3Place } from '../core/s3-url.ts';
 import { takeOrReadFence } from './fence.ts';
 import type { DeclaredInput, FetchedFile } from './inputs.ts';
 import { fetchInputs } from './inputs.ts';
+import { openLiveLogs } from './live-logs.ts';
+import type { LiveLogs, LiveStream } from './live-logs.ts';
 import type { Log } from './log.ts';
 import type { DeclaredOutput } from './outputs.ts';
 import { uploadOutputs } from './outputs.ts';
@@ -38,15 +40,28 @@ export interface Session extends Identity {
   executors: { startedMs: number; stdout: string; stderr: string; ended?: ExecutorResult }[];
   record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputsModifiedMs'>;
   error?: StagerError;
+  live: LiveLogs;
   /** Once set, nothing more is written. */
   closed?: 'fenced' | 'terminated' | 'recorded';
 }
 
-export function openSession(identity: Identity, parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs'>): Session {
-  return { ...identity, ...parts, logs: '', inputs: [], outputs: [], fetched: [], executors: [], record: { outputs: [], missingOutputs: [] } };
+/** @param liveLogsMs the longest pause between two looks at what executors print; 0 for none */
+export function openSession(identity: Identity, parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs'>, liveLogsMs: number): Session {
+  const executors: Session['executors'] = [];
+  const live = openLiveLogs({
+    s3: parts.s3, log: parts.log, attempt: identity.attempt, longestMs: liveLogsMs,
+    place: (name) => within(identity, inSubmission.live(identity.index, name)),
+    streams: () => streamsOf(executors),
+  });
+  return { ...identity, ...parts, logs: '', inputs: [], outputs: [], fetched: [], executors, record: { outputs: [], missingOutputs: [] }, live };
 }
 
-const within = (session: Session, name: string): S3Place => ({ bucket: session.submission.bucket, key: session.submission.key + name });
+const within = ({ submission }: Identity, name: string): S3Place => ({ bucket: submission.bucket, key: submission.key + name });
+
+const streamsOf = (executors: Session['executors']): LiveStream[] => executors.flatMap(({ stdout, stderr }, position) => [
+  { name: `${position}.stdout`, path: stdout },
+  { name: `${position}.stderr`, path: stderr },
+]);
 
 /** Makes what the executor's streams and folder need, so that the shell's own terse message is never the reason. */
 async function prepareExecutor(session: Session, [position = '', ...paths]: string[]): Promise<boolean> {
@@ -61,6 +76,7 @@ async function prepareExecutor(session: Session, [position = '', ...paths]: stri
   }
   const own = (name: string) => join(session.logs, `${position}.${name}`);
   session.executors[Number(position)] = { startedMs: Date.now(), stdout: stdout || own('stdout'), stderr: stderr || own('stderr') };
+  session.live.executorStarted();
   return true;
 }
 
@@ -81,18 +97,16 @@ async function hasText(path: string): Promise<boolean> {
 
 /** rc, stdout and stderr of all executors so far. A log that cannot be written is told, and stops nothing. */
 export async function writeLogs(session: Session): Promise<void> {
+  // What goes to S3 from here on comes before what is only for watching.
+  session.live.stop();
   const place = (name: string) => within(session, inSubmission.log(session.index, session.attempt, name));
   const put = async (name: string, work: Promise<unknown>) => {
     await work.catch((error: unknown) => session.log('log_not_written', { name, reason: reasonOf(error) }));
   };
   const codes = JSON.stringify(ended(session).map((one) => one.exitCode));
-  const files = session.executors.flatMap((executor, position) => [
-    { name: `${position}.stdout`, path: executor.stdout },
-    { name: `${position}.stderr`, path: executor.stderr },
-  ]);
   await Promise.all([
     put('rc', persist(() => writeBytes(session.s3, place('rc'), codes, 'application/json'))),
-    ...files.map(async ({ name, path }) => {
+    ...streamsOf(session.executors).map(async ({ name, path }) => {
       if (await hasText(path)) await put(name, session.uploader.upload(path, place(name), 'text/plain; charset=utf-8'));
     }),
   ]);
@@ -134,6 +148,7 @@ async function uploadAll(session: Session): Promise<boolean> {
 
 /** The last act. Without effect when the attempt was fenced or terminated, or has its record already. */
 export async function writeResult(session: Session): Promise<void> {
+  session.live.stop();
   if (session.closed) return;
   session.closed = 'recorded';
   const record: ResultRecord = { startedMs: session.startedMs, endedMs: Date.now(), executors: ended(session), ...session.record, ...(session.error && { error: session.error }) };

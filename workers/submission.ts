@@ -5,6 +5,7 @@
  */
 import { dueAfter } from '../core/due.ts';
 import type { RegisterOutcome, SubmitOutcome } from '../aws/batch.ts';
+import { LIVE_LOGS_VARIABLE } from '../core/container.ts';
 import { encodeManifest } from '../core/manifest.ts';
 import { jobName } from '../core/packing.ts';
 import { definitionName } from '../core/job-definition.ts';
@@ -67,7 +68,7 @@ async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutco
     priority: shape.priority,
     jobDefinition: registered.revision,
     size: submission.size,
-    environment: { [SUBMISSION_VARIABLE]: fleet.workUrl(submissionPrefix(submission.submissionKey)) },
+    environment: { [SUBMISSION_VARIABLE]: fleet.workUrl(submissionPrefix(submission.submissionKey)), [LIVE_LOGS_VARIABLE]: String(fleet.config.liveLogsMs) },
     tags: { 'batchwell:submission': submission.submissionKey },
   });
   fleet.step('submit.call-answered');

@@ -1,5 +1,5 @@
 /** The local S3 behind a small proxy, where a test sees every request and may spoil it in ways that no rule describes. */
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { Crc64Nvme } from '@aws-sdk/checksums/crc';
 import { createServer, request as forward } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -19,6 +19,8 @@ export interface S3Between {
   put(name: string, text: string | Buffer): Promise<void>;
   bytes(name: string): Promise<Buffer | undefined>;
   text(name: string): Promise<string | undefined>;
+  /** Of an object that is there. */
+  userMetadata(name: string): Promise<Record<string, string> | undefined>;
   /** All keys under `bucket/prefix`, as `bucket/key`. */
   names(prefix: string): Promise<string[]>;
   close(): Promise<void>;
@@ -73,6 +75,7 @@ export async function startS3Between(dataFolder: string, buckets: string[]): Pro
     put: async (name, text) => void (await client.send(new PutObjectCommand({ ...placeOf(name), Body: text }))),
     bytes,
     text: async (name) => (await bytes(name))?.toString('utf8'),
+    userMetadata: async (name) => (await client.send(new HeadObjectCommand(placeOf(name)))).Metadata,
     async names(prefix) {
       const { Bucket, Key } = placeOf(prefix);
       const page = await client.send(new ListObjectsV2Command({ Bucket, Prefix: Key }));
