@@ -69,6 +69,7 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
   app.addHook('preClose', async () => {
     services.watch.close();
     services.feed.close();
+    services.follows.close();
   });
   app.addHook('onClose', () => services.announcer.settle(LAST_WORDS_MS));
   return app as unknown as FastifyInstance;

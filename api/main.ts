@@ -30,9 +30,14 @@ export async function startApi(config: Config): Promise<RunningApi> {
     objects.close();
   };
   try {
+    const urlOf = (key: string): string => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key });
     const app = await createApp({
       config, database, queues, log, metrics,
-      readLogTail: (key, mostBytes) => objects.getTail(formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }), mostBytes),
+      logObjects: {
+        readTail: (key, mostBytes) => objects.getTail(urlOf(key), mostBytes),
+        open: (key, options) => objects.open(urlOf(key), options),
+        describe: (key) => objects.describe(urlOf(key)),
+      },
       describeCalls: (calls) => describeCalls(objects, calls),
       nowMs: () => Date.now(),
       ...(await readTls(config)),

@@ -8,6 +8,7 @@ import type { Database } from '../db/client.ts';
 import type { Queues } from '../queues/queues.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { LogObjects } from './task-logs.ts';
 
 export interface ApiParts {
   config: Config;
@@ -15,11 +16,7 @@ export interface ApiParts {
   queues: Queues;
   metrics: Metrics;
   log: Log;
-  /**
-   * The last `mostBytes` of one of Batchwell's own objects in the work bucket, by its key; undefined when it is not there. May
-   * reject: a log that cannot be read is left out.
-   */
-  readLogTail(key: string, mostBytes: number): Promise<Buffer | undefined>;
+  logObjects: LogObjects;
   /** What calls are for the cache, from what their inputs hold now; in the order given. */
   describeCalls(calls: readonly Call[]): Promise<DescribedCall[]>;
   /** PEM texts; plain HTTP without. */

@@ -8,6 +8,7 @@ import { createChangeFeed, type ChangeFeed } from './events/feed.ts';
 import { createCallers, type Callers } from './access/callers.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { createLastKnown, type LastKnown } from './last-known.ts';
+import { createLogFollows, type LogFollows } from './log-follows.ts';
 import type { ApiParts } from './parts.ts';
 import { createTaskWatch, type TaskWatch } from './watch-tasks.ts';
 import { createTaskReader, type TaskReader } from './task-reader.ts';
@@ -22,6 +23,7 @@ export interface ApiServices extends ApiParts {
   lastKnown: LastKnown;
   watch: TaskWatch;
   feed: ChangeFeed;
+  follows: LogFollows;
 }
 
 export function createServices(parts: ApiParts): ApiServices {
@@ -36,6 +38,7 @@ export function createServices(parts: ApiParts): ApiServices {
     lastKnown: createLastKnown(),
     watch: createTaskWatch(parts),
     feed: createChangeFeed(parts.database),
+    follows: createLogFollows(parts.metrics),
   };
 }
 

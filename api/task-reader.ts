@@ -1,5 +1,4 @@
 /** Reads tasks for a caller: finds them by id, and gathers what a view shows. */
-import { inSubmission, submissionPrefix } from '../core/s3-layout.ts';
 import { parseId, publicId } from '../core/ids.ts';
 import type { ProfileName } from '../core/profiles/profiles.ts';
 import type { CacheMode } from '../core/task.ts';
@@ -11,9 +10,8 @@ import { createTemplateCache } from '../db/templates.ts';
 import { groupCalls } from './group-calls.ts';
 import type { ApiParts } from './parts.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from './schemas/tes.ts';
+import { readLogEnd, wholeLogKey, type Stream, type WantedLog } from './task-logs.ts';
 import { viewMinimal, viewTask, type HitFile, type LogTails, type TaskFacts } from './task-view.ts';
-
-export type Stream = 'stdout' | 'stderr';
 
 export interface FilledTask {
   template: Template;
@@ -28,8 +26,8 @@ export interface TaskReader {
   find(owner: string, id: string): Promise<TaskStanding | undefined>;
   /** In the order given. */
   show(standings: readonly TaskStanding[], view: View, states?: StateVersion): Promise<(TesTaskFull | TesTaskMinimal)[]>;
-  /** The end of a log of the latest attempt; undefined while there is none. */
-  readLog(taskId: number, log: { stream: Stream; executor: number; mostBytes: number }): Promise<Buffer | undefined>;
+  /** The end of what is known of a log of the latest attempt; undefined while there is none. */
+  readLog(taskId: number, log: WantedLog & { mostBytes: number }): Promise<Buffer | undefined>;
   /** What the task was made of. */
   readFilled(taskId: number): Promise<FilledTask | undefined>;
 }
@@ -66,10 +64,9 @@ export function createTaskReader(parts: ApiParts): TaskReader {
       const shown = new Map(facts.map((one) => [one.detail.id, viewTask(one, { view, states })]));
       return standings.map((standing) => shown.get(standing.id) ?? viewMinimal(standing, states));
     },
-    async readLog(taskId, { stream, executor, mostBytes }) {
+    async readLog(taskId, { mostBytes, ...wanted }) {
       const [latest] = await readAttempts(database.pool, [taskId]);
-      const key = latest && logKey(latest, executor, stream);
-      return key === undefined ? undefined : parts.readLogTail(key, mostBytes);
+      return latest && readLogEnd(parts.logObjects, latest, wanted, mostBytes);
     },
     async readFilled(taskId) {
       const [detail] = await readDetails(database.pool, [taskId]);
@@ -100,12 +97,6 @@ async function gatherFacts({ database }: ApiParts, templates: Templates, ids: re
 
 const hitFiles = (detail: TaskDetail, outputs: ReadonlyMap<number, HitFile[]>): HitFile[] => (detail.hitEntryId === undefined ? [] : (outputs.get(detail.hitEntryId) ?? []));
 
-/** Where the stager put an executor's log; undefined while the attempt has not ended. */
-function logKey(attempt: AttemptView, executor: number, stream: Stream): string | undefined {
-  if (attempt.batchAttempt === undefined) return undefined;
-  return submissionPrefix(attempt.submissionKey) + inSubmission.log(attempt.arrayIndex, attempt.batchAttempt, `${executor}.${stream}`);
-}
-
 async function addTails(parts: ApiParts, facts: TaskFacts[]): Promise<void> {
   const pending = facts.values();
   const work = async (): Promise<void> => {
@@ -126,10 +117,10 @@ async function readTails(parts: ApiParts, { attempts, spec }: TaskFacts): Promis
 }
 
 async function readTail(parts: ApiParts, attempt: AttemptView, executor: number, stream: Stream): Promise<string | undefined> {
-  const key = logKey(attempt, executor, stream);
-  if (key === undefined) return undefined;
+  if (attempt.batchAttempt === undefined) return undefined;
+  const key = wholeLogKey(attempt, attempt.batchAttempt, { executor, stream });
   try {
-    return (await parts.readLogTail(key, TAIL_BYTES))?.toString('utf8');
+    return (await parts.logObjects.readTail(key, TAIL_BYTES))?.toString('utf8');
   } catch (error) {
     parts.log.warn({ event: 'log-unreadable', key, error: String(error) }, 'log-unreadable');
     return undefined;

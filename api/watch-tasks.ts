@@ -50,13 +50,16 @@ export function createTaskWatch({ database, log }: Pick<ApiParts, 'database' | '
   return {
     async change(from, longestMs, signal) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const waiter: Waiter = { from, wake: resolve };
+      const waiter: Waiter = { from, wake: () => resolve() };
+      if (signal.aborted) return;
       const patience = setTimeout(resolve, longestMs);
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      signal.addEventListener('abort', waiter.wake, { once: true });
       waiting.add(waiter);
       schedule();
       await promise;
       clearTimeout(patience);
+      // One signal may see a thousand waits.
+      signal.removeEventListener('abort', waiter.wake);
       waiting.delete(waiter);
     },
     close() {

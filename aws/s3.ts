@@ -4,6 +4,7 @@ import {
   GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client, UploadPartCopyCommand,
   type CompletedPart, type HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3';
+import type { Readable } from 'node:stream';
 import { formatS3Url, parseS3Url, type S3Place } from '../core/s3-url.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { listPage } from './listing.ts';
@@ -23,6 +24,27 @@ export interface DescribedObject extends SeenObject {
   /** Checksums of the whole object by algorithm, base64; none of a multipart's parts. */
   checksums: Partial<Record<ChecksumName, string>>;
   versionId?: string;
+  /** The user metadata, by names in lower case. */
+  metadata: Record<string, string>;
+}
+
+export interface OpenOptions {
+  /** Read from this byte on; all of it when absent. */
+  fromByte?: number;
+  /** Not opened while its ETag is this one. */
+  unlessEtag?: string;
+  /** Breaks off the request, and the reading of the body. */
+  signal?: AbortSignal;
+}
+
+/** What is read from it must be read to its end, or closed. */
+export interface OpenedObject {
+  etag: string;
+  /** Of what is read. */
+  sizeBytes: number;
+  metadata: Record<string, string>;
+  body: AsyncIterable<Uint8Array>;
+  close(): void;
 }
 
 const checksumFields = { crc64nvme: 'ChecksumCRC64NVME', sha256: 'ChecksumSHA256', sha1: 'ChecksumSHA1', crc32c: 'ChecksumCRC32C', crc32: 'ChecksumCRC32' } as const;
@@ -40,6 +62,8 @@ export interface ObjectStore {
   get(url: string): Promise<Buffer | undefined>;
   /** Its last bytes, or undefined when there is none. */
   getTail(url: string, bytes: number): Promise<Buffer | undefined>;
+  /** Its bytes as they come, for objects that are too large to be held; undefined when there is none. */
+  open(url: string, options?: OpenOptions): Promise<OpenedObject | 'unchanged' | undefined>;
   describe(url: string): Promise<DescribedObject | undefined>;
   /** Pages of up to 1,000 objects below a prefix, in the order of their keys. */
   list(prefixUrl: string, options?: ListOptions): AsyncGenerator<SeenObject[]>;
@@ -103,6 +127,7 @@ export function openObjectStore({ metrics, pathStyle, endpoint, budget }: Object
     },
     get: (url) => read(client, url),
     getTail: (url, bytes) => read(client, url, `bytes=-${bytes}`),
+    open: (url, options) => openObject(client, url, options),
     async describe(url) {
       const place = placeOf(url);
       try {
@@ -148,6 +173,20 @@ async function read(client: S3Client, url: string, range?: string): Promise<Buff
   }
 }
 
+async function openObject(client: S3Client, url: string, { fromByte, unlessEtag, signal }: OpenOptions = {}): Promise<OpenedObject | 'unchanged' | undefined> {
+  const wanted = { ...(fromByte !== undefined && { Range: `bytes=${fromByte}-` }), ...(unlessEtag !== undefined && { IfNoneMatch: `"${unlessEtag}"` }) };
+  try {
+    const reply = await client.send(new GetObjectCommand({ ...inS3(placeOf(url)), ...wanted }), { ...(signal && { abortSignal: signal }) });
+    const body = reply.Body as Readable;
+    return { etag: unquote(reply.ETag), sizeBytes: reply.ContentLength ?? 0, metadata: reply.Metadata ?? {}, body, close: () => void body.destroy() };
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === 404) return undefined;
+    if (status === 304) return 'unchanged';
+    throw failedOn('open', url, error);
+  }
+}
+
 async function* listPages(client: S3Client, prefixUrl: string, { startAfterKey, firstPage }: ListOptions = {}): AsyncGenerator<SeenObject[]> {
   const { bucket, key } = placeOf(prefixUrl);
   let token: string | undefined;
@@ -168,6 +207,7 @@ function describeHead(url: string, head: HeadObjectCommandOutput): DescribedObje
     etag: unquote(head.ETag),
     lastModifiedMs: head.LastModified?.getTime() ?? 0,
     checksums: Object.fromEntries(found) as DescribedObject['checksums'],
+    metadata: head.Metadata ?? {},
     ...(head.VersionId === undefined ? {} : { versionId: head.VersionId }),
   };
 }

@@ -66,6 +66,7 @@ export function createMetrics() {
     eventStreams: new Gauge({ name: 'batchwell_event_streams', help: 'Event streams that are open on this process.', registers }),
     webhookTries: new Counter({ name: 'batchwell_webhook_tries_total', help: 'Tries to deliver to webhooks, by what came of them; dead is given up.', labelNames: ['outcome'] as const, registers }),
     webhookPending: new Gauge({ name: 'batchwell_webhook_pending_deliveries', help: 'What webhooks are still to be told.', registers }),
+    logFollows: new Gauge({ name: 'batchwell_log_follows', help: 'Logs that this process of the API follows for somebody.', registers }),
     swept: new Counter({ name: 'batchwell_swept_rows_total', help: 'Rows that stood still and were nudged again: tasks by stage, and submissions.', labelNames: ['what'] as const, registers }),
   };
   startAtZero(metrics);

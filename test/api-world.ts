@@ -10,6 +10,7 @@ import { readConfig, type Config } from '../config.ts';
 import { migrateDatabase, openDatabase, type Database } from '../db/client.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import { playLogs, type PlayedLogs } from './played-logs.ts';
 import { freshDatabase, freshRedis, type FreshRedis } from './world.ts';
 
 export interface ApiWorld {
@@ -18,8 +19,7 @@ export interface ApiWorld {
   database: Database;
   queues: Queues;
   redis: FreshRedis;
-  /** By key in the work bucket. */
-  logs: Map<string, string>;
+  logs: PlayedLogs;
   /** Log lines that were written. */
   lines: string[];
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
@@ -50,13 +50,13 @@ export async function startApiWorld(settings: Partial<Config> = {}, reach: (url:
   const config: Config = { ...readConfig({}), databaseUrl: freshDb.url, redisUrl: redis.url, ...settings };
   const database = openDatabase({ url: await reach(freshDb.url), connections: 4 });
   const queues = openQueues({ redisUrl: redis.url, prefix: 'test', keepFinishedMs: 1000 });
-  const logs = new Map<string, string>();
+  const logs = playLogs();
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, new Writable({ write(chunk, _encoding, done) { lines.push(String(chunk)); done(); } }));
   const parts: ApiParts = {
     config, database, queues, log,
     metrics: createMetrics(),
-    readLogTail: async (key) => (logs.has(key) ? Buffer.from(logs.get(key) ?? '') : undefined),
+    logObjects: logs.objects,
     describeCalls: async (calls) => calls.map(() => ({ unreadable: [], inputsModifiedMs: 0 })),
     nowMs,
   };

@@ -273,6 +273,11 @@ const processes: Row = {
       description: 'Cores used. JavaScript runs on one: a process near 1 is at its limit, and another one helps.',
       queries: [{ expression: rate('batchwell_process_cpu_seconds_total'), legend: '{{job}} {{instance}}' }],
     },
+    {
+      title: 'Logs followed', unit: 'short', width: 6,
+      description: 'Replies to logs?follow=true that are open, by process of the API. One more than 200 is refused with 503: start another process of the API.',
+      queries: [{ expression: 'batchwell_log_follows', legend: '{{job}} {{instance}}' }],
+    },
   ],
 };
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
+import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, PutObjectCommand, S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { identityKey, resolveIdentities, seeObjects } from '../../aws/identities.ts';
-import { isForGood } from '../../aws/s3.ts';
+import { isForGood, type OpenOptions } from '../../aws/s3.ts';
 import type { InputOf } from '../../core/task.ts';
 import { openS3Edge, type S3Edge } from './aws-world.ts';
 
@@ -137,6 +137,34 @@ describe('objects', () => {
     expect(await edge.objects.get('s3://data/none')).toBeUndefined();
     expect(await edge.objects.describe('s3://data/none')).toBeUndefined();
     await expect(edge.objects.get('https://x/y')).rejects.toThrow('"https://x/y" is not an S3 url; expected s3://bucket/key.');
+  });
+
+  test('are opened with their metadata, from a byte on, and only when they changed', async () => {
+    await s3.send(new PutObjectCommand({ Bucket: 'data', Key: 'open', Body: 'abcdef', Metadata: { offset: '7' } }));
+    const read = async (options?: OpenOptions) => {
+      const opened = await edge.objects.open('s3://data/open', options);
+      if (opened === undefined || opened === 'unchanged') return opened;
+      return { ...opened, text: Buffer.concat(await Array.fromAsync(opened.body)).toString() };
+    };
+    const whole = await read();
+    expect(whole).toMatchObject({ text: 'abcdef', sizeBytes: 6, metadata: { offset: '7' } });
+    const etag = typeof whole === 'object' ? whole.etag : '';
+    expect(await read({ fromByte: 4 })).toMatchObject({ text: 'ef', sizeBytes: 2, etag });
+    expect(await read({ unlessEtag: etag })).toBe('unchanged');
+    expect(await read({ unlessEtag: 'another' })).toMatchObject({ text: 'abcdef' });
+    expect(await edge.objects.open('s3://data/none')).toBeUndefined();
+    expect((await edge.objects.describe('s3://data/open'))?.metadata).toEqual({ offset: '7' });
+  });
+
+  test('that are being read are let go by the signal', async () => {
+    await edge.objects.put('s3://data/long', Buffer.alloc(32 * 2 ** 20));
+    const leaving = new AbortController();
+    const opened = await edge.objects.open('s3://data/long', { signal: leaving.signal });
+    const reading = async () => {
+      if (typeof opened !== 'object') return;
+      for await (const _ of opened.body) leaving.abort();
+    };
+    await expect(reading()).rejects.toThrow();
   });
 
   test.each(['plain', 'a b/c+d&e', 'ünï/😀', 'per%20cent', "quo'te\"s", 'question?mark#hash', '-dash/..dots'])('named %j are copied, listed and described under that name', async (key) => {

@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterAll(() => world.close());
 
-const ownServices = () => createServices({ ...world, metrics: createMetrics(), log: pino({ level: 'silent' }), readLogTail: async () => undefined, describeCalls: async () => [], nowMs: Date.now });
+const ownServices = () => createServices({ ...world, metrics: createMetrics(), log: pino({ level: 'silent' }), logObjects: { readTail: async () => undefined, open: async () => undefined, describe: async () => undefined }, describeCalls: async () => [], nowMs: Date.now });
 const outcome = (job: Job): Promise<unknown> => job.waitUntilFinished(events, 30_000).catch((error: Error) => `failed: ${error.message}`);
 const count = async (): Promise<number> => {
   const [rows] = await world.database.pool.query('SELECT COUNT(*) AS count FROM tasks');

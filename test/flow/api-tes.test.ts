@@ -137,8 +137,8 @@ describe('a finished task', () => {
     await tryTask(id, { number: 1, ended: { outcome: 'lost', reason: 'Host EC2 terminated' } });
     const key = await tryTask(id, { number: 2, ended: { outcome: 'succeeded', exitCode: 0, result } });
     await end(id, 'done');
-    world.logs.set(`submissions/${key}/logs/00001/1/0.stdout`, 'said');
-    world.logs.set(`submissions/${key}/logs/00001/1/1.stderr`, 'sworn');
+    world.logs.texts.set(`submissions/${key}/logs/00001/1/0.stdout`, 'said');
+    world.logs.texts.set(`submissions/${key}/logs/00001/1/1.stderr`, 'sworn');
 
     const full = await get(id, 'FULL');
     expect(full.state).toBe('COMPLETE');
