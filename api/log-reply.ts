@@ -1,5 +1,5 @@
 /** A followed log on the wire: as text for people, as NDJSON for programs. */
-import { formatPosition, unfinishedBytes, type LogPosition } from '../core/live-log.ts';
+import { formatPosition, logMark, unfinishedBytes, type LogPosition } from '../core/live-log.ts';
 import type { LogPiece } from './follow-log.ts';
 import type { LogLine } from './schemas/logs.ts';
 
@@ -15,16 +15,14 @@ export async function* asText(pieces: Pieces): AsyncGenerator<string | Uint8Arra
     }
     const mark = markOf(piece);
     if (mark === undefined) continue;
-    yield `${isLineOpen ? '\n' : ''}== ${mark} ==\n`;
+    yield `${isLineOpen ? '\n' : ''}${mark}\n`;
     isLineOpen = false;
   }
 }
 
 function markOf(piece: LogPiece): string | undefined {
-  if (piece.is === 'skipped') return `${piece.bytes} bytes left out`;
-  if (piece.is !== 'begun') return undefined;
-  const { attempt } = piece.at;
-  return { attempt: `attempt ${attempt}`, 'batch-attempt': `attempt ${attempt}, started again by AWS Batch`, file: 'the task began its file anew' }[piece.why];
+  if (piece.is === 'skipped') return logMark({ attempt: piece.at.attempt, skippedBytes: piece.bytes });
+  return piece.is === 'begun' ? logMark({ attempt: piece.at.attempt, began: piece.why }) : undefined;
 }
 
 /** Proxies cut what is silent for a minute; a client takes a longer silence for a connection that died. */

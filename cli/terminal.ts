@@ -20,6 +20,9 @@ export const printLine = (stream: Writable, line = ''): void => {
 
 export const printJson = (terminal: Terminal, value: unknown): void => printLine(terminal.out, JSON.stringify(value, null, 2));
 
+/** One of many, as they come. */
+export const printJsonLine = (terminal: Terminal, value: unknown): void => printLine(terminal.out, JSON.stringify(value));
+
 /** The real terminal. A second Ctrl-C ends the process at once, whatever still has to be taken down. */
 export function processTerminal(): Terminal {
   const interruption = new AbortController();

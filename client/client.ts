@@ -1,5 +1,6 @@
 /** Batchwell over HTTP, for services that enqueue tasks. README.md begins with an example. */
 import { followEvents } from './events.ts';
+import { followLog } from './follow.ts';
 import { allTasks, pages, readTasks } from './lists.ts';
 import { keyOf, submitLines, submitMany } from './many.ts';
 import type { Client, TaskOf, WaitOptions } from './operations.ts';
@@ -84,9 +85,10 @@ function waits(line: Line, mostAtOnce: number): Pick<Client, 'waitFor' | 'waitFo
   };
 }
 
-function insights(line: Line): Pick<Client, 'logs' | 'script' | 'timeline' | 'explainCache' | 'serviceInfo'> {
+function insights(line: Line): Pick<Client, 'logs' | 'followLog' | 'script' | 'timeline' | 'explainCache' | 'serviceInfo'> {
   return {
     logs: async (id, { stream, executor, tailBytes, signal } = {}) => (await send(line, { path: `${ownPath(id)}/logs`, query: { stream, executor, tail_bytes: tailBytes }, signal })).text,
+    followLog: (id, options) => followLog(line, `${ownPath(id)}/logs`, options),
     script: async (id, { signal } = {}) => (await send(line, { path: `${ownPath(id)}/script`, signal })).text,
     timeline: (id, { signal } = {}) => sendForJson(line, { path: `${ownPath(id)}/timeline`, signal }),
     explainCache: (id, { other, signal } = {}) => sendForJson(line, { path: `${ownPath(id)}/cache-explanation`, query: { other }, signal }),

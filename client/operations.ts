@@ -1,7 +1,7 @@
 /** Every operation: what it takes, gives, and how it fails. */
 import type { BatchwellEvent } from './events.ts';
 import type {
-  CacheExplanation, CacheMode, CancelTasksReply, DeliveryReply, ScatterAccepted, ScatterHead, ScatterReply, ScatterRequest, ServiceInfo,
+  CacheExplanation, CacheMode, CancelTasksReply, DeliveryReply, LogLine, ScatterAccepted, ScatterHead, ScatterReply, ScatterRequest, ServiceInfo,
   TaskQuery, TesTask, TesTaskFull, TesTaskMinimal, Timeline, TokenMade, TokenReply, TokenRequest, Validation, View, WebhookMade, WebhookReply, WebhookRequest,
 } from './types.generated.ts';
 
@@ -50,6 +50,11 @@ export interface LogOptions extends CallOptions {
   executor?: number | undefined;
   /** At most so many bytes of its end, up to 16 MiB (1 MiB). */
   tailBytes?: number | undefined;
+}
+
+export interface FollowOptions extends LogOptions {
+  /** The `position` of a line of an earlier reading: go on after it. `tailBytes` then means nothing. */
+  from?: string | undefined;
 }
 
 /** A task in the view that was asked for. */
@@ -105,8 +110,13 @@ export interface Client {
    * for moments not at all.
    */
   events(of?: { task: string } | { scatter: string } | { tags: Record<string, string> }, options?: CallOptions & { lastEventId?: string | undefined }): AsyncGenerator<BatchwellEvent, void, undefined>;
-  /** The end of what an executor of the latest attempt printed; 404 until that attempt has ended. */
+  /** The end of what an executor of the latest attempt printed, while it runs as far as is known; 404 until there is something. */
   logs(id: string, options?: LogOptions): Promise<string>;
+  /**
+   * The same, and then what comes, through all attempts, until the task has ended. Each line has a `text`, or says that what follows
+   * begins anew or that bytes are left out. Goes on after a connection that broke, with every character once. Read no faster than it is asked.
+   */
+  followLog(id: string, options?: FollowOptions): AsyncGenerator<LogLine, void, undefined>;
   /** The exact text that the task runs, but for secrets. */
   script(id: string, options?: CallOptions): Promise<string>;
   timeline(id: string, options?: CallOptions): Promise<Timeline>;

@@ -102,9 +102,9 @@ async function attempt(line: Line, call: Call, body: string | Call['lines']): Pr
 
 export const urlOf = ({ url }: Line, path: string, query: Call['query']): string => `${url}${path}${queryText(query)}`;
 
-function headersOf({ token }: Line, { json, lines, idempotencyKey }: Call): Record<string, string> {
+export function headersOf({ token }: Line, { json, lines, idempotencyKey, accept = 'application/json, text/plain' }: Partial<Call> & { accept?: string }): Record<string, string> {
   return {
-    accept: 'application/json, text/plain',
+    accept,
     ...bearerOf(token),
     ...(json !== undefined && { 'content-type': 'application/json' }),
     ...(lines !== undefined && { 'content-type': 'application/x-ndjson' }),

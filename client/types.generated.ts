@@ -267,6 +267,22 @@ export interface Validation {
   };
 }
 
+/** A line of a followed log. */
+export interface LogLine {
+  /** Of the task, from 1; 0 while there is none */
+  attempt: number;
+  /** What comes after this line is what `from` gives */
+  position: string;
+  /** What was printed */
+  text?: string;
+  /** What follows begins anew. attempt: the task is tried again; batch-attempt: AWS Batch started its job again; file: the task cut or replaced its own file */
+  began?: 'attempt' | 'batch-attempt' | 'file';
+  /** So many bytes were printed faster than they are kept, and are left out here */
+  skipped_bytes?: number;
+  /** The last line: the task has ended. A reply without it broke off */
+  ended?: boolean;
+}
+
 /** Where the time of a task went. */
 export interface Timeline {
   /** One after the other. What a container tells is by its host’s clock */

@@ -82,6 +82,13 @@ export function parsePosition(text: string): LogPosition {
 export const logBeginnings = ['attempt', 'batch-attempt', 'file'] as const;
 export type LogBeginning = (typeof logBeginnings)[number];
 
+/** For people, where the text does not go on where it ended; undefined where it does. */
+export function logMark({ attempt, began, skippedBytes = 0 }: { attempt: number; began?: LogBeginning | undefined; skippedBytes?: number | undefined }): string | undefined {
+  if (skippedBytes > 0) return `== ${skippedBytes} bytes left out ==`;
+  if (began === undefined) return undefined;
+  return { attempt: `== attempt ${attempt} ==`, 'batch-attempt': `== attempt ${attempt}, started again by AWS Batch ==`, file: '== the task began its file anew ==' }[began];
+}
+
 /** What comes next: the bytes from `at.bytes` on. */
 export interface NextPart {
   at: LogPosition;

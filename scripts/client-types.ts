@@ -10,6 +10,7 @@ import { ServiceInfo } from '../api/routes/service-info.ts';
 import { Timeline } from '../api/routes/timeline.ts';
 import { TokenMade, TokenReply, TokenRequest } from '../api/routes/tokens.ts';
 import { Validation } from '../api/routes/validate.ts';
+import { LogLine } from '../api/schemas/logs.ts';
 import { Failure, Problem } from '../api/schemas/replies.ts';
 import { ScatterAccepted, ScatterHead, ScatterList, ScatterReply, ScatterRequest } from '../api/schemas/scatters.ts';
 import { TaskEvent } from '../api/schemas/events.ts';
@@ -56,6 +57,7 @@ const named: Record<string, [schema: object, sentence: string]> = {
   CancelTasksReply: [CancelTasksReply, 'What was cancelled.'],
   TaskEvent: [TaskEvent, 'Where a task stands, as events tell it.'],
   Validation: [Validation, 'What would come of a task.'],
+  LogLine: [LogLine, 'A line of a followed log.'],
   Timeline: [Timeline, 'Where the time of a task went.'],
   CacheExplanation: [CacheExplanation, 'Why a task hits the call cache, or misses it.'],
   ServiceInfo: [ServiceInfo, 'What the service is, in GA4GH’s words.'],

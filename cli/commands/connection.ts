@@ -17,13 +17,14 @@ export const withConnection = (command: Command): Command =>
     .option('--token <token>', 'bearer token (BATCHWELL_TOKEN)')
     .option('--json', 'print JSON instead of a table');
 
-export function connect(options: ConnectionOptions, terminal: Terminal): Client {
+/** @param isPatient for what goes on for hours: a service that is replaced meanwhile is back within a minute */
+export function connect(options: ConnectionOptions, terminal: Terminal, isPatient = false): Client {
   const config = readConfig(terminal.environment);
   const url = options.url ?? config.clientUrl;
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new WrongUse(`--url ${url}: expected a URL that begins with http:// or https://.`);
   try {
     // A person at a terminal wants to know at once, and may try again.
-    return openClient({ url, token: options.token ?? (config.clientToken || undefined), retry: { tries: 1 } });
+    return openClient({ url, token: options.token ?? (config.clientToken || undefined), ...(!isPatient && { retry: { tries: 1 } }) });
   } catch (cause) {
     throw new WrongUse(`This cannot be connected to: ${(cause as Error).message}`);
   }

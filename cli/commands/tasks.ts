@@ -1,7 +1,10 @@
 /** `status`, `logs`, `script`, `timeline` and `cancel`: looking at what runs, and ending it. */
+import { once } from 'node:events';
+import type { LogLine } from '../../client/client.ts';
+import { logMark } from '../../core/live-log.ts';
 import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
-import { printJson, printLine, type Terminal } from '../terminal.ts';
+import { printJson, printJsonLine, printLine, type Terminal } from '../terminal.ts';
 import { formatDuration, formatTable } from '../table.ts';
 import { connect, isScatterId, wholeNumber, withConnection, type ConnectionOptions } from './connection.ts';
 import { exitOfScatter, exitOfTask, showScatter, showTask, showTasks } from './views.ts';
@@ -15,6 +18,7 @@ interface StatusOptions extends ConnectionOptions {
 }
 
 interface LogOptions extends ConnectionOptions {
+  follow?: true;
   stderr?: true;
   executor: number;
 }
@@ -31,10 +35,11 @@ export function addTaskCommands({ program, terminal, act }: CommandParts): void 
   withConnection(
     program
       .command('logs <task>')
-      .description('what the task wrote to its standard output, whole')
+      .description('the end of what the task printed (up to 1 MiB), while it runs as far as is known')
+      .option('-f, --follow', 'print what comes, until the task has ended; the exit code tells how')
       .option('--stderr', 'its standard error instead')
       .option('--executor <number>', 'which of its executors, from 0', wholeNumber(0, 1000), 0)
-      .action(act((id: string, options: LogOptions) => logs(id, options, terminal))),
+      .action(act((id: string, options: LogOptions) => (options.follow ? followLog(id, options, terminal) : logs(id, options, terminal)))),
   );
   withConnection(
     program
@@ -91,6 +96,29 @@ async function logs(id: string, options: LogOptions, terminal: Terminal): Promis
   if (options.json) printJson(terminal, { id, stream, executor: options.executor, text });
   else terminal.out.write(text);
   return exitCodes.ok;
+}
+
+async function followLog(id: string, options: LogOptions, terminal: Terminal): Promise<ExitCode> {
+  needTask(id, 'logs');
+  const client = connect(options, terminal);
+  // An id that is wrong, or a service that is not there, is told at once.
+  await client.get(id);
+  const wanted = { stream: options.stderr ? ('stderr' as const) : ('stdout' as const), executor: options.executor, signal: terminal.interrupted };
+  for await (const line of connect(options, terminal, true).followLog(id, wanted)) {
+    if (options.json) printJsonLine(terminal, line);
+    else await printLogLine(line, terminal);
+  }
+  const { state } = await client.get(id);
+  printLine(terminal.err, `${id} · ${state}`);
+  return exitOfTask({ state });
+}
+
+/** What the task printed, exactly; whatever is ours goes to stderr. */
+async function printLogLine(line: LogLine, { out, err, interrupted }: Terminal): Promise<void> {
+  const mark = logMark({ attempt: line.attempt, began: line.began, skippedBytes: line.skipped_bytes });
+  if (mark !== undefined) printLine(err, mark);
+  // A slow pipe holds up the reading, and not the memory.
+  if (line.text !== undefined && !out.write(line.text)) await once(out, 'drain', { signal: interrupted });
 }
 
 async function script(id: string, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
