@@ -329,6 +329,9 @@ describe('a follow ends', () => {
     await expect.poll(underWay).toBe('0');
     (await open(id)).destroy();
     await expect.poll(underWay).toBe('0');
+    const head = await world.call('HEAD', `/v1/tasks/${id}/logs?follow=true`);
+    expect([head.status, head.text]).toEqual([200, '']);
+    await expect.poll(underWay).toBe('0');
   }, 60_000);
 
   test('when its reader goes away: then S3 is asked no more', async () => {
