@@ -48,21 +48,22 @@ interface Reading {
 export async function* followLog(parts: FollowParts, taskId: number, wish: FollowWish, signal: AbortSignal): AsyncGenerator<LogPiece, void, undefined> {
   const reading: Reading = { wish, position: wish.from ?? beginningOf(0), ...(wish.from === undefined && { tailBytes: wish.tailBytes }), readAttempt: 0, signal };
   let standing: TaskStanding | undefined;
+  let isAway = false;
   while (!signal.aborted) {
-    let isAway = false;
     try {
       const seen = await lookAtTask(parts, taskId);
       standing = seen.standing;
       yield* readOn(parts, seen.attempts, reading);
       delete reading.tailBytes;
+      isAway = false;
       if (isEnd(standing.place) && seen.attempts.every(({ outcome }) => outcome !== undefined)) {
         yield { is: 'ended', at: reading.position };
         return;
       }
     } catch (error) {
       if (signal.aborted) return;
+      if (!isAway) parts.log.warn({ event: 'follow-waits', error: String(error) }, 'follow-waits');
       isAway = true;
-      parts.log.debug({ event: 'follow-waits', error: String(error) }, 'follow-waits');
     }
     yield { is: 'waiting' };
     await pause(parts, standing, isAway, signal);

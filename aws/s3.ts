@@ -178,6 +178,8 @@ async function openObject(client: S3Client, url: string, { fromByte, unlessEtag,
   try {
     const reply = await client.send(new GetObjectCommand({ ...inS3(placeOf(url)), ...wanted }), { ...(signal && { abortSignal: signal }) });
     const body = reply.Body as Readable;
+    // It may break off while nobody reads, which would end the process; whoever reads on is told.
+    body.on('error', () => undefined);
     return { etag: unquote(reply.ETag), sizeBytes: reply.ContentLength ?? 0, metadata: reply.Metadata ?? {}, body, close: () => void body.destroy() };
   } catch (error) {
     const status = statusOf(error);

@@ -167,6 +167,15 @@ describe('objects', () => {
     await expect(reading()).rejects.toThrow('aborted');
   });
 
+  test('that broke off while nobody read are told so to whoever reads on', async () => {
+    await edge.objects.put('s3://data/long', Buffer.alloc(32 * 2 ** 20));
+    const leaving = new AbortController();
+    const opened = await edge.objects.open('s3://data/long', { signal: leaving.signal });
+    leaving.abort();
+    await new Promise((resolve) => void setImmediate(resolve));
+    await expect(typeof opened === 'object' ? Array.fromAsync(opened.body) : opened).rejects.toThrow('aborted');
+  });
+
   test.each(['plain', 'a b/c+d&e', 'ünï/😀', 'per%20cent', "quo'te\"s", 'question?mark#hash', '-dash/..dots'])('named %j are copied, listed and described under that name', async (key) => {
     await edge.objects.put(`s3://data/names/${key}`, key);
     await edge.objects.copy(`s3://data/names/${key}`, `s3://other/copies/${key}`, key.length);
