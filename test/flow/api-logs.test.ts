@@ -207,7 +207,7 @@ describe('a followed log', () => {
     world.logs.away = true;
     ship(key, 'one\ntwo\n');
     const asked = world.logs.opened.length;
-    await expect.poll(() => world.logs.opened.length).toBeGreaterThan(asked);
+    await expect.poll(() => world.logs.opened.length, { timeout: 15_000 }).toBeGreaterThan(asked);
     const query = vi.spyOn(world.database.pool, 'query').mockRejectedValue(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
     await expect.poll(() => query.mock.calls.length, { timeout: 15_000 }).toBeGreaterThan(1);
     query.mockRestore();
@@ -317,21 +317,22 @@ describe('a follow ends', () => {
   /** By connections of their own: fetch opens new ones for those that it gives up, and such a one, unused, holds up the server's close. */
   const open = (id: string) => new Promise<IncomingMessage>((resolve) => void get(`${world.url}/v1/tasks/${id}/logs?follow=true`, { agent: false }, resolve));
 
+  const noneUnderWay = () => expect.poll(underWay, { timeout: 15_000 }).toBe('0');
+
   test('when its reader goes away, and there is room for another', async () => {
-    await expect.poll(underWay).toBe('0');
+    await noneUnderWay();
     const id = await post();
-    await run(id);
     const all = await Promise.all(Array.from({ length: MOST_FOLLOWS }, () => open(id)));
     expect(await underWay()).toBe(String(MOST_FOLLOWS));
     const refused = await logs(id, 'follow=true');
     expect([refused.status, refused.headers.get('retry-after'), refused.json.message]).toEqual([503, '30', expect.stringContaining(`follows ${MOST_FOLLOWS} logs already`)]);
     for (const one of all) one.destroy();
-    await expect.poll(underWay).toBe('0');
+    await noneUnderWay();
     (await open(id)).destroy();
-    await expect.poll(underWay).toBe('0');
+    await noneUnderWay();
     const head = await world.call('HEAD', `/v1/tasks/${id}/logs?follow=true`);
     expect([head.status, head.text]).toEqual([200, '']);
-    await expect.poll(underWay).toBe('0');
+    await noneUnderWay();
   }, 60_000);
 
   test('when its reader goes away: then S3 is asked no more', async () => {

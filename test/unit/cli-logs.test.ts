@@ -46,7 +46,7 @@ it('Ctrl-C ends it, and the task goes on', async () => {
   // Each reply ends before the task has: the client goes on from its position for ever.
   api = await startFakeApi({ [`GET ${TASK}`]: { body: { id: 'task-1-aaaaaa', state: 'RUNNING' } }, [`GET ${LOGS}`]: [{ body: lines({ attempt: 1, position: '1.1.0.4', text: 'one\n' }) }, { body: '\n' }] });
   const running = run(['logs', 'task-1-aaaaaa', '-f'], { api, interrupted: interruption.signal });
-  await expect.poll(() => api?.asked.at(-1)?.path).toBe(`${LOGS}?stream=stdout&executor=0&follow=true&from=1.1.0.4`);
+  await expect.poll(() => api?.asked.at(-1)?.path, { timeout: 15_000 }).toBe(`${LOGS}?stream=stdout&executor=0&follow=true&from=1.1.0.4`);
   interruption.abort();
   expect(await running).toEqual({ code: 130, out: 'one\n', err: 'Interrupted.\n' });
   expect(api.asked.every(({ method }) => method === 'GET')).toBe(true);
