@@ -317,7 +317,9 @@ describe('a follow ends', () => {
   /** By connections of their own: fetch opens new ones for those that it gives up, and such a one, unused, holds up the server's close. */
   const open = (id: string) => new Promise<IncomingMessage>((resolve) => void get(`${world.url}/v1/tasks/${id}/logs?follow=true`, { agent: false }, resolve));
 
-  const noneUnderWay = () => expect.poll(underWay, { timeout: 15_000 }).toBe('0');
+  const noneUnderWay = async (): Promise<void> => {
+    await expect.poll(underWay, { timeout: 15_000 }).toBe('0');
+  };
 
   test('when its reader goes away, and there is room for another', async () => {
     await noneUnderWay();
