@@ -112,7 +112,7 @@ export function headersOf({ token }: Line, { json, lines, idempotencyKey, accept
   };
 }
 
-export const bearerOf = (token: string | undefined): { authorization?: string } => (token === undefined ? {} : { authorization: `Bearer ${token}` });
+const bearerOf = (token: string | undefined): { authorization?: string } => (token === undefined ? {} : { authorization: `Bearer ${token}` });
 
 function queryText(query: Call['query'] = {}): string {
   const given = new URLSearchParams();
