@@ -35,7 +35,7 @@ export async function* follow<Item>(line: Line, stream: Stream<Item>, signal: Ab
             if (next.value) return;
             break;
           }
-          tries = 1;
+          tries = 0;
           if (next.value !== undefined) yield next.value;
         }
       } else failure = { status: answer.status, retryAfter: answer.headers.get('retry-after'), text: await answer.text() };
