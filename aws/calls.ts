@@ -20,7 +20,7 @@ export interface DescribedCall {
   inputsModifiedMs: number;
 }
 
-/** A script is some kB; what is longer is no text that a profile knows. */
+/** A script is some kB, a list of files some 100 kB; what is longer is no text that a profile knows. */
 const LONGEST_TEXT_BYTES = 1024 ** 2;
 
 /** In the order given. */
@@ -34,10 +34,21 @@ async function readTexts(objects: ObjectStore, calls: readonly Call[]): Promise<
   const urls = new Set(calls.flatMap(({ spec, profile }) => (profiles[profile].textsWanted?.(spec) ?? []).flatMap((position) => spec.inputs[position]?.url ?? [])).filter((url) => url.startsWith('s3://')));
   const texts = new Map<string, string>();
   await inParallel([...urls].map((url) => async () => {
-    const body = await unlessForGood(objects.get(url));
-    if (body && body.length <= LONGEST_TEXT_BYTES) texts.set(url, body.toString('utf8'));
+    // Its end, so that of a large object no more is read than shows that it is one.
+    const body = await unlessForGood(objects.getTail(url, LONGEST_TEXT_BYTES + 1));
+    const text = body && body.length <= LONGEST_TEXT_BYTES ? asText(body) : undefined;
+    if (text !== undefined) texts.set(url, text);
   }));
   return texts;
+}
+
+/** Undefined where it is no UTF-8: what stands for a wrong byte would make two texts equal that are not. */
+function asText(body: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+  } catch {
+    return undefined;
+  }
 }
 
 function describe(call: Call, identities: ReadonlyMap<string, InputSeen>, texts: ReadonlyMap<string, string>): DescribedCall {

@@ -132,20 +132,23 @@ function multipartIdentity(object: DescribedObject): string {
 function directoryIdentity(objects: ObjectStore, key: string, url: string, found: Map<string, InputSeen>): () => Promise<void> {
   return async () => {
     const prefix = url.endsWith('/') ? url : `${url}/`;
-    const members: string[] = [];
+    const members: [name: string, identity: string][] = [];
     let modifiedMs = 0;
-    const read = async (): Promise<true> => {
+    /** False when a member cannot be told: it may be any content. */
+    const read = async (): Promise<boolean> => {
       for await (const page of objects.list(prefix)) {
         const identities = await inParallel(page.map((one) => () => identityOf(objects, one.url, one)));
-        page.forEach((one, position) => {
-          members.push(`${one.url.slice(prefix.length)}\n${identities[position]?.identity}`);
-          modifiedMs = Math.max(modifiedMs, identities[position]?.modifiedMs ?? 0);
-        });
+        for (const [position, one] of page.entries()) {
+          const seen = identities[position];
+          if (seen?.identity === undefined) return false;
+          members.push([one.url.slice(prefix.length), seen.identity]);
+          modifiedMs = Math.max(modifiedMs, seen.modifiedMs);
+        }
       }
       return true;
     };
     const readable = await unlessForGood(read());
-    found.set(key, !readable || members.length === 0 ? NOT_THERE : { identity: `directory ${sha256(members.join('\n')).toString('hex')}`, modifiedMs });
+    found.set(key, !readable || members.length === 0 ? NOT_THERE : { identity: `directory ${sha256(JSON.stringify(members)).toString('hex')}`, modifiedMs });
   };
 }
 

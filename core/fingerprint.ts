@@ -3,6 +3,7 @@
  * chooses (output URLs, names, tags, resources) is no part of it.
  */
 import { sha256 } from './ids.ts';
+import { missingOutputsFail } from './outputs.ts';
 import type { ExecutorOf, TaskSpec } from './task.ts';
 
 /** Changes whenever the meaning of a component changes; entries of another version are never hit. */
@@ -14,10 +15,7 @@ export type Components = Record<string, string>;
 const digest = (value: unknown): string => sha256(JSON.stringify(value)).toString('hex').slice(0, 32);
 
 /** A digest names the image whatever tag or registry mirror it came by. */
-function imageIdentity(image: string): string {
-  const at = image.indexOf('@');
-  return at === -1 ? image : image.slice(at + 1);
-}
+const imageIdentity = (image: string): string => /@(sha256:[0-9a-f]{64})$/.exec(image)?.[1] ?? image;
 
 const sortedEntries = (env: Record<string, string> | undefined): [string, string][] =>
   Object.entries(env ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -42,6 +40,8 @@ export function fingerprintComponents(spec: TaskSpec, identities: readonly strin
     components[`inputs[${input.path}]`] = `${input.type} ${identities[position]}`;
   });
   components['outputs'] = digest(spec.outputs.map(({ path, path_prefix, type }) => [path, path_prefix ?? null, type]));
+  // An entry may lack outputs that were not written; a task for which that is a failure must not be given them.
+  if (missingOutputsFail(spec)) components['missing_outputs'] = 'fail';
   components['volumes'] = digest(spec.volumes.toSorted());
   return components;
 }

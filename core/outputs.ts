@@ -18,6 +18,9 @@ export function outputUrl(spec: TaskSpec, file: { output: number; path: string }
   return joinUrl(declared.url, file.path);
 }
 
+/** Whether a declared output that was not written is a failure of the task. */
+export const missingOutputsFail = ({ resources }: TaskSpec): boolean => resources.backend_parameters?.['missing_outputs'] === 'fail';
+
 export interface PriorOutput extends OutputFile {
   url: string;
 }

@@ -1,35 +1,52 @@
 /**
- * Nextflow's TES plugin (nf-ga4gh). The work folder's name is made of a hash that differs from run to run; it is in
- * paths, urls and in the wrapper .command.run, which also says the task's number in the run.
+ * Nextflow's TES plugin (nf-ga4gh; source: its TesTaskHandler and TesBashBuilder, and Nextflow's command-run.txt). The work
+ * folder's name is made of a hash that differs from run to run; it is in urls, in paths of the pipeline's bin/ and in the
+ * wrapper .command.run, which also says the task's number in the run. The user's own script, .command.sh, counts as it is.
  */
 import { sha256 } from '../ids.ts';
 import { mapTexts } from '../template.ts';
 import type { TaskSpec } from '../task.ts';
-import { holdsMark, mark, textsOf, type ClientProfile } from './profile.ts';
+import { holdsMark, mark, renaming, textsOf, type ClientProfile, type RunNames } from './profile.ts';
 
 const WRAPPER = '.command.run';
 const endsIn = (name: string) => ({ path }: { path: string }): boolean => path.endsWith(`/${name}`);
 
-/** `…/ab/0123456789abcdef0123456789abcd`, with whatever stands before it. */
-const WORK_FOLDER = /(?:s3:\/|)(?:\/[\w.@:+-]+)*\/[0-9a-f]{2}\/[0-9a-f]{30}\b/g;
+/** `…/ab/0123456789abcdef0123456789abcd`, with whatever stands before it, as a url or as Nextflow writes it as a path. */
+const WORK_FOLDER = /^(?:s3:\/)?(\/.+\/[0-9a-f]{2}\/[0-9a-f]{30})\//;
 
-/** Each work folder gets a number in the order in which it is met: two folders of one task stay two. */
-function numberFolders(): (text: string) => string {
-  const numbers = new Map<string, number>();
-  return (text) => text.replaceAll(WORK_FOLDER, (folder) => {
-    const number = numbers.get(folder) ?? numbers.size;
-    numbers.set(folder, number);
-    return mark(`work ${number}`);
-  });
+/**
+ * Work folders are numbered as they come: two of one task stay two. The task's own, and those in its container, count wherever
+ * they stand; of others only the files that are inputs, since what else lies there was compared by nobody, and a data store
+ * may name its files in the same way (`s3://cache/files/md5/ab/…`).
+ */
+function runNames({ inputs, outputs }: TaskSpec): RunNames {
+  const marks = new Map<string, string>();
+  const [folders, files] = [new Map<string, string>(), new Map<string, string>()];
+  const name = (place: string, names: Map<string, string>, rest: (folder: string) => string): void => {
+    const folder = WORK_FOLDER.exec(place)?.[1];
+    if (folder === undefined) return;
+    const stable = marks.get(folder) ?? mark(`work ${marks.size}`);
+    marks.set(folder, stable);
+    for (const scheme of ['', 's3:/']) names.set(`${scheme}${folder}${rest(folder)}`, `${stable}${rest(folder)}`);
+  };
+  for (const { url } of outputs) name(`${url}/`, folders, () => '');
+  for (const { url = '', path } of inputs) {
+    name(path, folders, () => '');
+    name(url, files, (folder) => url.slice(url.indexOf(folder) + folder.length));
+  }
+  return { folders, files };
 }
 
-/** The comments on top of the wrapper name the task and its number; from the first other line on all counts. */
-const withoutHeader = (script: string): string => script.replace(/^(?:#[^\n]*\n)+/, '');
+/** What comes before the first command: comments that name the task and its number, and the plugin's own setting, which stays. */
+const HEADER = /^(?:(?:#[^\n]*|NXF_CHDIR=[^\n]*|)\n)+/;
+
+const withoutComments = (wrapper: string): string =>
+  wrapper.replace(HEADER, (header) => header.split('\n').filter((line) => line.startsWith('NXF_CHDIR=')).map((line) => `${line}\n`).join(''));
 
 const wrapperOf = (spec: TaskSpec): number => spec.inputs.findIndex(endsIn(WRAPPER));
 
 export const nextflow: ClientProfile = {
-  version: 2,
+  version: 3,
   readsFirstLog: true,
   recognises: ({ spec }) => wrapperOf(spec) !== -1 && spec.inputs.some(endsIn('.command.sh')),
   textsWanted: (spec) => [wrapperOf(spec)].filter((position) => position !== -1 && spec.inputs[position]?.content === undefined),
@@ -37,9 +54,10 @@ export const nextflow: ClientProfile = {
     const position = wrapperOf(spec);
     const wrapper = spec.inputs[position]?.content ?? texts.get(position);
     if (wrapper === undefined || [wrapper, ...textsOf(spec)].some(holdsMark)) return undefined;
-    const stable = numberFolders();
+    const rename = renaming(runNames(spec));
+    const stable = (text: string): string => rename(text, { grown: false });
     const canonical = mapTexts<string, string>(spec, stable);
-    return { spec: canonical, identities: new Map([[position, `wrapper ${sha256(stable(withoutHeader(wrapper))).toString('hex')}`]]) };
+    return { spec: canonical, identities: new Map([[position, `wrapper ${sha256(stable(withoutComments(wrapper))).toString('hex')}`]]) };
   },
   needsCopies: true,
 };

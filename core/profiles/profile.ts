@@ -25,7 +25,7 @@ export interface ClientProfile {
   recognises(task: SentTask): boolean;
   /** The task as it is run, where the client's habits and ours do not go together. */
   adapt?(spec: TaskSpec): TaskSpec;
-  /** Positions of inputs whose text `canonical` needs. */
+  /** Positions of inputs whose text `canonical` needs; it does without those that are no text, or too long. */
   textsWanted?(spec: TaskSpec): number[];
   /** Undefined where the call has not the form that is known: then it is taken as it is. */
   canonical?(spec: TaskSpec, texts: ReadonlyMap<number, string>): CanonicalCall | undefined;
@@ -51,12 +51,47 @@ export const mark = (name: string): string => `⟨${name}⟩`;
 /** A text that holds such a mark itself could be taken for another: then the call is compared as it is. */
 export const holdsMark = (text: string): boolean => /[⟨⟩]/.test(text);
 
-const escaped = (text: string): string => text.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`);
+/** What a client made up for one run, and what stands for it in every run. */
+export interface RunNames {
+  /** Folders; a path that lies in one begins with what stands for it. */
+  folders: ReadonlyMap<string, string>;
+  /** Paths of files. */
+  files: ReadonlyMap<string, string>;
+}
 
-/** In one pass, the longest first: what was put in is not looked at again, and no text is cut by one that it begins with. */
-export function replaceTexts(text: string, replacements: ReadonlyMap<string, string>): string {
-  const longestFirst = [...replacements.keys()].toSorted((a, b) => b.length - a.length);
-  return text.replaceAll(new RegExp(longestFirst.map(escaped).join('|'), 'g'), (found) => replacements.get(found) ?? found);
+/** Where a path may begin. Not within a word, and not behind a bucket or host: `s3://lab/data/x` does not name /data/x. */
+const PATH_BEGINS = /(?<![\w.~/)}-])(?:s3:\/)?\/|(?<=file:\/\/)\//g;
+const NAME_GOES_ON = /[\w.-]/;
+
+/** @param grown whether what begins with a file's path counts, as the `.bai` that a command puts behind it */
+export type Renaming = (text: string, options: { grown: boolean }) => string;
+
+/**
+ * In one pass, the longest first, so that what was put in is not looked at again. Not by one large pattern: a gather names
+ * thousands of files, and such a pattern took minutes.
+ */
+export function renaming({ folders, files }: RunNames): Renaming {
+  const lengths = [...new Set([...folders.keys(), ...files.keys()].map(({ length }) => length))].toSorted((a, b) => b - a);
+  const nameAt = (text: string, index: number, grown: boolean): { name: string; stable: string } | undefined => {
+    for (const length of lengths) {
+      const name = text.slice(index, index + length);
+      const file = files.get(name);
+      const stable = file ?? folders.get(name);
+      if (stable !== undefined && ((grown && file !== undefined) || !NAME_GOES_ON.test(text.charAt(index + length)))) return { name, stable };
+    }
+    return undefined;
+  };
+  return (text, { grown }) => {
+    let changed = '';
+    let done = 0;
+    for (const { index } of text.matchAll(PATH_BEGINS)) {
+      const found = index < done ? undefined : nameAt(text, index, grown);
+      if (!found) continue;
+      changed += text.slice(done, index) + found.stable;
+      done = index + found.name.length;
+    }
+    return changed + text.slice(done);
+  };
 }
 
 /** Every text of the task. */

@@ -110,6 +110,20 @@ describe('an input that changes while its task runs', () => {
   });
 });
 
+test('a run that gives out under the url of its input leaves no entry: what was changed in place is repeated by no copy', async () => {
+  const inPlace = (name: string): NewTask => {
+    const task = sameCall(name);
+    task.spec.inputs = [{ url: `s3://data/${name}`, path: '/in', type: 'FILE' }];
+    task.spec.outputs = [...task.spec.outputs, { url: `s3://data/${name}`, path: '/in', type: 'FILE' }];
+    return task;
+  };
+  for (const name of ['one', 'two']) {
+    await world.objects.put(`s3://data/${name}`, 'before');
+    expect(await world.ended(await world.accept([inPlace(name)]))).toMatchObject([{ place: 'done', hitEntryId: null }]);
+  }
+  expect(await world.rows('SELECT COUNT(*) AS entries FROM cache_entries')).toEqual([{ entries: 0 }]);
+});
+
 test('an input that cannot be told holds up nobody: its task runs without the cache, the others with it', async () => {
   world.s3.faults.add({ service: 's3', operation: '*', kind: 'error', status: 403, code: 'AccessDenied', match: 'data/secret' });
   await world.objects.put('s3://data/in', 'reads');

@@ -40,9 +40,14 @@ describe('the same call although differs', () => {
   });
 });
 
+test('two images are not one for what stands behind an @, unless it is a digest', () => {
+  expect(fingerprint(withExecutor({ image: 'a@latest' }))).not.toBe(fingerprint(withExecutor({ image: 'b@latest' })));
+});
+
 describe('another call where differs', () => {
   test.each<[string, TaskSpec]>([
     ['the image', withExecutor({ image: 'tools:2' })],
+    ['whether an output that was not written is a failure', { ...base, resources: { ...base.resources, backend_parameters: { missing_outputs: 'fail' } } }],
     ['one argument', withExecutor({ command: ['align', '-t', '8'] })],
     ['where one argument ends', withExecutor({ command: ['align', '-t4'] })],
     ['the value of a variable', withExecutor({ env: { LANG: 'C', MODE: 'slow' } })],

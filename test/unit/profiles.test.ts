@@ -1,44 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { describeCalls } from '../../aws/calls.ts';
-import type { ObjectStore } from '../../aws/s3.ts';
-import { fingerprintOf, type Components } from '../../core/fingerprint.ts';
 import { parseTesTask } from '../../core/parse-task.ts';
 import { mapPath, readPathMap } from '../../core/path-map.ts';
 import { profiles } from '../../core/profiles/profiles.ts';
-import { sha256 } from '../../core/ids.ts';
-import type { NewTask } from '../../core/task.ts';
-import { cromwellScript, cromwellTask, fixtures, workOf, type CromwellTask } from '../cromwell.ts';
-
-const pathMap = readPathMap(['/srv/cromwell/cromwell-executions=s3://lab/x', '/mnt/cromwell-executions=s3://lab/y', '/data=s3://lab/data', '/mnt/data=s3://lab/mnt', '/srv/cromwell/other=s3://lab/other', '/mnt/other=s3://lab/third']);
-
-function parse(task: object): NewTask {
-  const parsed = parseTesTask(task, { cache: 'readwrite', pathMap });
-  if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
-  return parsed.task;
-}
-
-/** Components of a call whose files hold what `contents` says by url; any other file holds its own file name. */
-async function componentsOf({ spec, profile }: NewTask, contents: Record<string, string>): Promise<Components> {
-  const held = (url: string): string => contents[url] ?? url.slice(url.lastIndexOf('/') + 1);
-  const md5 = (url: string): string => sha256(held(url)).toString('hex').slice(0, 32);
-  const objects = {
-    get: async (url: string) => Buffer.from(held(url)),
-    describe: async (url: string) => ({ url, etag: md5(url), sizeBytes: held(url).length, lastModifiedMs: 1, checksums: {} }),
-    async *list(url: string) {
-      yield [{ url: `${url}/file`, etag: md5(`${url}/file`), sizeBytes: 4, lastModifiedMs: 1 }];
-    },
-  } as unknown as ObjectStore;
-  const [described] = await describeCalls(objects, [{ spec, profile }]);
-  if (!described?.components) throw new Error(`Unreadable: ${JSON.stringify(described)}`);
-  return described.components;
-}
-
-const scriptUrl = (task: NewTask): string => task.spec.inputs.find(({ name }) => name === 'commandScript')?.url ?? '';
-
-async function cromwellCall(task: CromwellTask, command = workOf(task), contents: Record<string, string> = {}): Promise<string> {
-  const parsed = parse(task);
-  return fingerprintOf(await componentsOf(parsed, { [scriptUrl(parsed)]: cromwellScript(task, command), ...contents })).toString('hex');
-}
+import { cromwellTask, fixtures, workOf, type CromwellTask } from '../cromwell.ts';
+import { cromwellCall, fingerprintOfTask, folderOf, parse } from './profile-world.ts';
 
 describe('Cromwell', () => {
   test.each(fixtures)('is known by the shape of %s, which is run without writing into what its script tees', (fixture) => {
@@ -68,16 +33,19 @@ describe('Cromwell', () => {
       ['hex in the command that looks like a temporary folder', () => cromwellCall(base(), `${workOf(base())}\necho tmp.0123abcd`)],
       ['other hex there', () => cromwellCall(base(), `${workOf(base())}\necho tmp.4567abcd`)],
     ];
-    const folder = (task: CromwellTask): string => (task.inputs.find(({ name }) => name === 'commandScript')?.path ?? '').replace('/execution/script', '');
     const piece = (task: CromwellTask): string => String(task.tags['workflow_id']).slice(0, 8);
     const saying = (text: (task: CromwellTask) => string): Promise<string> => cromwellCall(base(), `${workOf(base())}\necho ${text(base())}`);
     test.each<[string, (task: CromwellTask) => string, (task: CromwellTask) => string]>([
-      ['what stands for the call’s folder, and the folder', () => '⟨call⟩/x', (task) => `${folder(task)}/x`],
-      ['braces, and the folder', () => '{call}/x', (task) => `${folder(task)}/x`],
-      ['two temporary folders in the command itself', (task) => `${folder(task)}/tmp.0123abcd`, (task) => `${folder(task)}/tmp.4567abcd`],
+      ['what stands for the call’s folder, and the folder', () => '⟨call⟩/x', (task) => `${folderOf(task)}/x`],
+      ['braces, and the folder', () => '{call}/x', (task) => `${folderOf(task)}/x`],
+      ['two temporary folders in the command itself', (task) => `${folderOf(task)}/tmp.0123abcd`, (task) => `${folderOf(task)}/tmp.4567abcd`],
       ['out, and the name of the wrapper’s fifo', () => 'out', (task) => `out${piece(task)}`],
       ['err, and the name of the wrapper’s fifo', () => 'err', (task) => `err${piece(task)}`],
-      ['an input, and what stands for it', (task) => task.inputs[0]?.path ?? '', () => '⟨input 0⟩/who.txt'],
+      ['an input, and what stands for it', (task) => task.inputs[0]?.path ?? '', () => '⟨call⟩/inputs/lab-inputs/names/who.txt'],
+      ['lines of the wrapper that the command itself has, with other digits', () => ')  > "$out01234567" 2> "$err01234567"', () => ')  > "$out76543210" 2> "$err76543210"'],
+      ['what a pattern’s replacement would expand', () => '$& $1 $`', () => '$$& $$1 $$`'],
+      ['line ends', () => 'a\r\nb', () => 'a\nb'],
+      ['letters that look alike', () => '\u00e9', () => 'e\u0301'],
     ])('%s', async (_, one, other) => {
       expect(await saying(one)).not.toBe(await saying(other));
     });
@@ -88,13 +56,36 @@ describe('Cromwell', () => {
     });
   });
 
-  test('a call whose command failed is not cached', () => {
-    const { spec } = parse(cromwellTask('s3-root'));
-    const rc = spec.outputs.findIndex(({ name }) => name === 'rc');
-    const result = (crc64nvme: string) => ({ startedMs: 1, endedMs: 2, executors: [], missingOutputs: [], outputs: [{ output: rc, path: '', sizeBytes: 2, crc64nvme }] });
-    expect(profiles.cromwell.mayCache?.(spec, result('wUU2gGmYNtE='))).toBe(true);
-    expect(profiles.cromwell.mayCache?.(spec, result('AAAAAAAAAAA='))).toBe(false);
-    expect(profiles.cromwell.mayCache?.(spec, { ...result('x'), outputs: [] })).toBe(false);
+  describe('a call whose command failed is not cached', () => {
+    const zero = { sizeBytes: 2, crc64nvme: 'wUU2gGmYNtE=' };
+    const other = { sizeBytes: 2, crc64nvme: 'AAAAAAAAAAA=' };
+    const mayCache = (fixture: string, rc: string, files: { name: string; path: string; held: typeof zero }[]) => {
+      const { spec } = parse(cromwellTask(fixture));
+      const outputs = files.map(({ name, path, held }) => ({ output: spec.outputs.findIndex((output) => output.name === name), path, ...held }));
+      expect(outputs.every(({ output }) => output !== -1), rc).toBe(true);
+      return profiles.cromwell.mayCache?.(spec, { startedMs: 1, endedMs: 2, executors: [], missingOutputs: [], outputs });
+    };
+    const rc = (held: typeof zero) => ({ name: 'rc', path: '', held });
+    const inRoot = (path: string, held: typeof zero) => ({ name: 'execution.dir.output', path, held });
+    test.each([
+      ['rc 0', 's3-root', [rc(zero)], true],
+      ['another rc', 's3-root', [rc(other)], false],
+      ['no rc', 's3-root', [], false],
+      ['another rc, and a file of that name among its own', 'granular-glob-root-workflow', [rc(other), { name: 'globDir.1', path: 'rc', held: zero }], false],
+      ['rc 0, and a file of that name among its own', 'granular-glob-root-workflow', [rc(zero), { name: 'globDir.1', path: 'rc', held: other }], true],
+      ['rc 0 in the whole folder', 'output-mode-root-nulls', [inRoot('rc', zero), inRoot('sub/rc', other)], true],
+      ['another rc in the whole folder', 'output-mode-root-nulls', [inRoot('rc', other), inRoot('sub/rc', zero)], false],
+    ])('%s', (what, fixture, files, may) => expect(mayCache(fixture, what, files)).toBe(may));
+  });
+
+  test('a task that only bears its name keeps its stdout, and may be sent twice', () => {
+    const named = parse({
+      tags: { 'batchwell.profile': 'cromwell', workflow_id: 'mine' }, description: 'twice on purpose', executors: [{ image: 'a', command: ['b'], stdout: '/out/log' }],
+      outputs: [{ url: 's3://lab/log', path: '/out/log' }],
+    });
+    expect(named.spec.executors[0]?.stdout).toBe('/out/log');
+    expect(profiles.cromwell.requestName?.(named)).toBeUndefined();
+    expect(profiles.cromwell.requestName?.(parse(cromwellTask('s3-root')))).toContain('BackendJobDescriptorKey_');
   });
 });
 
@@ -107,32 +98,61 @@ describe('Nextflow', () => {
     executors: [{ image: 'quay.io/x:1', command: ['/bin/bash', '.command.run'], workdir: '/work' }],
   });
   const wrapper = (hash: string, name: string, env = 'A=1') => `#!/bin/bash\n### ---\n### name: '${name}'\n### ---\n# NEXTFLOW TASK: ${name}\nset -e\nexport ${env}\nNXF_TASK_WORKDIR="${work(hash)}"\nbash .command.sh\n`;
-  const call = async (hash: string, name: string, env?: string): Promise<string> => {
-    const parsed = parse(task(hash));
+  const callOf = (made: object, text: string, held: Record<string, string> = {}): Promise<string> => {
+    const parsed = parse(made);
     expect(parsed.profile).toBe('nextflow');
-    return fingerprintOf(await componentsOf(parsed, { [`${work(hash)}/.command.run`]: wrapper(hash, name, env) })).toString('hex');
+    return fingerprintOfTask(parsed, { [parsed.spec.inputs[0]?.url ?? '']: text, ...held });
   };
+  const call = (hash: string, name: string, env?: string): Promise<string> => callOf(task(hash), wrapper(hash, name, env));
   const [one, two] = ['ab/0123456789abcdef0123456789abcd', 'cd/fedcba9876543210fedcba98765432'];
+  const [a, b] = ['11/0123456789abcdef0123456789abcd', '22/0123456789abcdef0123456789abcd'];
+  const withInputs = (hash: string, inputs: object[]) => ({ ...task(hash), inputs: [...task(hash).inputs, ...inputs] });
 
   test('is known, and a task of another run in another work folder is the same call', async () => {
     expect(await call(two, 'align (7)')).toBe(await call(one, 'align (1)'));
   });
 
+  test('its number in the run does not count, also behind what the TES plugin sets', async () => {
+    const said = (hash: string, name: string) => wrapper(hash, name).replace('#!/bin/bash\n', '#!/bin/bash\nNXF_CHDIR=/work\n');
+    expect(await callOf(task(two), said(two, 'align (7)'))).toBe(await callOf(task(one), said(one, 'align (1)')));
+    expect(await callOf(task(one), said(one, 'x').replace('/work', '/elsewhere'))).not.toBe(await callOf(task(one), said(one, 'x')));
+  });
+
   test('inputs of one name from two work folders are not one, and may not be swapped', async () => {
-    const [a, b] = ['11/0123456789abcdef0123456789abcd', '22/0123456789abcdef0123456789abcd'];
-    const staged = async (first: string, second: string, held: Record<string, string>): Promise<string> => {
-      const made = task(one);
-      const inputs = [...made.inputs, ...[a, b].map((hash) => ({ url: `${work(hash)}/n.txt`, path: `/bucket/work/${hash}/n.txt` }))];
+    const staged = (first: string, second: string, held: Record<string, string>): Promise<string> => {
       const links = `ln -s /bucket/work/${first}/n.txt 1.txt\nln -s /bucket/work/${second}/n.txt 2.txt\n`;
-      return fingerprintOf(await componentsOf(parse({ ...made, inputs }), { [`${work(one)}/.command.run`]: wrapper(one, 'x') + links, ...held })).toString('hex');
+      return callOf(withInputs(one, [a, b].map((hash) => ({ url: `${work(hash)}/n.txt`, path: `/bucket/work/${hash}/n.txt` }))), wrapper(one, 'x') + links, held);
     };
     const held = (x: string, y: string) => ({ [`${work(a)}/n.txt`]: x, [`${work(b)}/n.txt`]: y });
     const all = [await staged(a, b, held('x', 'y')), await staged(b, a, held('x', 'y')), await staged(a, b, held('z', 'y')), await staged(a, b, held('x', 'z'))];
     expect(new Set(all).size).toBe(4);
   });
 
+  test('the pipeline’s own programs are known in a folder of another run', async () => {
+    const bin = (hash: string, tmp: string) => callOf(
+      withInputs(hash, [{ url: `s3://bucket/work/tmp/${tmp}/bin/tool.py`, path: `/bucket/work/tmp/${tmp}/bin/tool.py` }]),
+      `${wrapper(hash, 'x')}cp -r /bucket/work/tmp/${tmp}/bin/* $PWD/nextflow-bin/\n`,
+    );
+    expect(await bin(two, b)).toBe(await bin(one, a));
+  });
+
+  test.each([
+    ['a data store that names its files as Nextflow its folders', (hash: string) => `MODEL=s3://cache/files/md5/${hash}`],
+    ['a file beside an input, which nobody compared', (hash: string) => `MORE=s3://bucket/work/${hash}/beside.txt`],
+    ['a bucket behind which the same folder stands', (hash: string) => `MORE=s3://copies/bucket/work/${hash}/n.txt`],
+  ])('tells apart what the environment names: %s', async (_, env) => {
+    const reading = (hash: string) => callOf(withInputs(one, [{ url: `${work(hash)}/n.txt`, path: '/work/n.txt' }]), wrapper(one, 'x', env(hash)));
+    expect(await reading(a)).not.toBe(await reading(b));
+  });
+
+  test('the user’s own script counts to the letter, and so does how it is begun', async () => {
+    const script = (text: string) => callOf(task(one), wrapper(one, 'x'), { [`${work(one)}/.command.sh`]: text });
+    const all = await Promise.all(['#!/bin/bash -ue\ntrue\n', '#!/usr/bin/env python\ntrue\n', '#!/bin/bash -ue\n# note\ntrue\n'].map(script));
+    expect(new Set(all).size).toBe(3);
+  });
+
   test('what looks like a comment further down is part of what is done', async () => {
-    const say = async (line: string): Promise<string> => fingerprintOf(await componentsOf(parse(task(one)), { [`${work(one)}/.command.run`]: `${wrapper(one, 'x')}cat <<X\n# ${line}\nX\n` })).toString('hex');
+    const say = (line: string): Promise<string> => callOf(task(one), `${wrapper(one, 'x')}cat <<X\n# ${line}\nX\n`);
     expect(await say('a')).not.toBe(await say('b'));
   });
 

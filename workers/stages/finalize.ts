@@ -3,7 +3,7 @@ import { dueAfter } from '../../core/due.ts';
 import { fingerprintOf } from '../../core/fingerprint.ts';
 import type { Failure } from '../../core/failures.ts';
 import { decideFinish } from '../../core/outcomes.ts';
-import { outputUrl } from '../../core/outputs.ts';
+import { missingOutputsFail, outputUrl } from '../../core/outputs.ts';
 import { profiles } from '../../core/profiles/profiles.ts';
 import type { ResultRecord } from '../../core/result.ts';
 import { writesCache } from '../../core/task.ts';
@@ -47,8 +47,6 @@ interface JudgedRuns {
   failed: { row: TaskRow; failure: Failure }[];
 }
 
-const MISSING_OUTPUTS_PARAMETER = 'missing_outputs';
-
 async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<JudgedRuns> {
   const results = await readResults(fleet.database.pool, runs.map(({ row }) => ({ taskId: row.id, number: row.attempt })));
   const judged: JudgedRuns = { finished: [], failed: [] };
@@ -62,7 +60,7 @@ async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<
       result,
       ignoreErrors: spec.executors.map(({ ignore_error }) => ignore_error === true),
       outputPaths: spec.outputs.map(({ path }) => path),
-      missingOutputs: spec.resources.backend_parameters?.[MISSING_OUTPUTS_PARAMETER] === 'fail' ? 'fail' : 'warn',
+      missingOutputs: missingOutputsFail(spec) ? 'fail' : 'warn',
     });
     if (decision.do === 'finish') judged.finished.push({ row, spec, result, warnings: decision.warnings });
     else judged.failed.push({ row, failure: decision.failure });
@@ -78,15 +76,24 @@ async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promi
   const doubtful = worth.filter((run) => !readWhatWasChecked(run));
   const changed = await findChanged(fleet, doubtful);
   const entries = worth.flatMap((run): NewEntry[] => {
-    const { row, spec, result } = run;
-    if (row.fingerprint === null || changed.has(run)) return [];
-    // What came in and goes out again under the same url is the caller's own, and another run's is another.
-    const inputUrls = new Set(spec.inputs.map(({ url }) => url));
-    const outputs = result.outputs.map((file) => ({ ...file, url: outputUrl(spec, file) })).filter(({ url }) => !inputUrls.has(url));
-    if (outputs.length === 0) return [];
+    const { row } = run;
+    const outputs = outputsToKeep(run);
+    if (row.fingerprint === null || changed.has(run) || outputs.length === 0) return [];
     return [{ domain: row.cacheDomain, fingerprint: row.fingerprint, taskId: row.id, outputs }];
   });
   await saveEntries(fleet.database, entries, fleet.nowMs());
+}
+
+/**
+ * What goes out under the url that it came in by is the caller's own, and another run's is another. A client's script stays as
+ * it is; anything else may have been changed in place, which no copy repeats: of such a run nothing is kept.
+ */
+function outputsToKeep({ row, spec, result }: FinishedRun): NewEntry['outputs'] {
+  const inputUrls = new Set(spec.inputs.map(({ url }) => url));
+  const texts = new Set((profiles[row.profile].textsWanted?.(spec) ?? []).map((position) => spec.inputs[position]?.url));
+  const files = result.outputs.map((file) => ({ ...file, url: outputUrl(spec, file) }));
+  if (files.some(({ url }) => inputUrls.has(url) && !texts.has(url))) return [];
+  return files.filter(({ url }) => !inputUrls.has(url));
 }
 
 /** Runs whose inputs are no longer what was fingerprinted: nobody knows which of the two they read. */
