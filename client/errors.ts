@@ -31,12 +31,19 @@ export interface Tried {
 const afterTries = ({ tries }: Tried): string => (tries > 1 ? ` (${tries} attempts)` : '');
 
 /** Of an answer that is not 2xx. */
-export function errorOfAnswer({ status, text }: { status: number; text: string }, tried: Tried): BatchwellError {
+export function errorOfAnswer({ status, text, headers }: { status: number; text: string; headers: Headers }, tried: Tried): BatchwellError {
+  if (status < 400) return errorOfDetour(status, headers.get('location'), tried);
   const said = sayings(text);
   const words = withoutToken(said.message ?? `HTTP status ${status}`, tried.token);
   // Below 500 the sentence is about the request; from there on, about the service.
   const message = status < 500 ? words : `Batchwell at ${tried.origin} answered ${status}${afterTries(tried)}: ${words}`;
   return new BatchwellError(message, { status, problems: said.problems, moreProblems: said.more });
+}
+
+/** Of a redirect: browsers say no more of it than status 0. */
+function errorOfDetour(status: number, location: string | null, { origin, token }: Tried): BatchwellError {
+  const where = location === null ? 'elsewhere' : `to ${withoutToken(location, token)}`;
+  return new BatchwellError(`What answers at ${origin} sends requests ${where}, and none of them is followed. Open the client with the url of Batchwell itself.`, status === 0 ? {} : { status });
 }
 
 /** Of a request without an answer. */

@@ -45,20 +45,32 @@ const encoder = new TextEncoder();
 
 /** Until it has to go. False when the source has ended. */
 async function fill(body: OpenBody, source: Source, { most, mostBytes, lingerMs, sleep, signal }: GatherLimits): Promise<boolean> {
+  const lingering = new AbortController();
   let lingered: Promise<'lingered'> | undefined;
-  while (body.tasks < most) {
-    const came = await unlessAborted(lingered ? Promise.race([source.peek(), lingered]) : source.peek(), signal);
-    if (came === 'lingered') return true;
-    if (came.done) return false;
-    const line = encoder.encode(`${JSON.stringify(came.value)}\n`);
-    if (body.tasks > 0 && body.bytes + line.length > mostBytes) return true;
-    source.take();
-    body.parts.push(line);
-    body.bytes += line.length;
-    body.tasks += 1;
-    if (lingerMs !== undefined) lingered ??= sleep(lingerMs).then(() => 'lingered' as const);
+  try {
+    while (body.tasks < most) {
+      const came = await unlessAborted(lingered ? Promise.race([source.peek(), lingered]) : source.peek(), signal);
+      if (came === 'lingered') return true;
+      if (came.done) return false;
+      const line = encoder.encode(`${JSON.stringify(came.value)}\n`);
+      if (body.tasks > 0 && body.bytes + line.length > mostBytes) return true;
+      source.take();
+      body.parts.push(line);
+      body.bytes += line.length;
+      body.tasks += 1;
+      if (lingerMs !== undefined) lingered ??= quietly(sleep(lingerMs, lingering.signal).then(() => 'lingered' as const));
+    }
+    return true;
+  } finally {
+    // Its timer would keep the process alive.
+    lingering.abort();
   }
-  return true;
+}
+
+/** What fails while nobody looks is seen by whoever looks later, if anybody does. */
+function quietly<T>(coming: Promise<T>): Promise<T> {
+  coming.catch(() => undefined);
+  return coming;
 }
 
 interface Source {
@@ -73,11 +85,7 @@ function openSource(tasks: AsyncIterable<unknown> | Iterable<unknown>): Source {
   let coming: Promise<IteratorResult<unknown>> | undefined;
   return {
     peek() {
-      if (coming === undefined) {
-        coming = Promise.resolve(iterator.next());
-        // Looked at later: while a body is being sent, nobody does.
-        coming.catch(() => undefined);
-      }
+      coming ??= quietly(Promise.resolve(iterator.next()));
       return coming;
     },
     take() {
@@ -94,9 +102,10 @@ function openSource(tasks: AsyncIterable<unknown> | Iterable<unknown>): Source {
 function unlessAborted<T>(coming: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return coming;
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
     const giveUp = (): void => reject(signal.reason as Error);
     signal.addEventListener('abort', giveUp, { once: true });
+    // Also when it is too late for it: a failure that nobody looks at ends the process.
     coming.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+    if (signal.aborted) giveUp();
   });
 }

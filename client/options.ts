@@ -10,6 +10,8 @@ export interface RetryOptions extends Partial<RetryPolicy> {
   random?: () => number;
   /** Rejects when its signal is aborted. For tests. */
   sleep?: Sleep;
+  /** For tests. */
+  nowMs?: () => number;
 }
 
 export interface ClientOptions {
@@ -26,15 +28,15 @@ export interface ClientOptions {
 }
 
 export function openLine(options: ClientOptions): Line {
-  const { retry: { attemptMs = 120_000, random = Math.random, sleep = sleepFor, ...policy } = {}, maxInFlight = 16 } = options;
+  const { retry: { attemptMs = 120_000, random = Math.random, sleep = sleepFor, nowMs = Date.now, ...policy } = {}, maxInFlight = 16 } = options;
   return {
     url: readUrl(options.url),
     token: readToken(options.token),
     // Browsers want it called as a function of their own window.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     policy: { ...defaultPolicy, ...policy },
-    attemptMs, random, sleep,
-    paces: { work: createPace(atLeastOne('maxInFlight', maxInFlight), sleep), wait: createPace(mostWaiting(options), sleep) },
+    attemptMs, random, sleep, nowMs,
+    paces: { work: createPace(atLeastOne('maxInFlight', maxInFlight), { sleep, nowMs }), wait: createPace(mostWaiting(options), { sleep, nowMs }) },
   };
 }
 

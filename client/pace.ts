@@ -13,26 +13,58 @@ export interface Pace {
   speedUp(): void;
 }
 
+export interface Clock {
+  nowMs(): number;
+  sleep: Sleep;
+}
+
+/** A time in which nothing begins. Its timer runs only while somebody waits for the end: otherwise it would keep the process alive. */
+function createPause({ nowMs, sleep }: Clock, onEnd: () => void) {
+  let untilMs = 0;
+  let sitting: AbortController | undefined;
+  return {
+    isOn: () => untilMs > nowMs(),
+    lengthen(ms: number): void {
+      untilMs = Math.max(untilMs, nowMs() + ms);
+    },
+    async sitOut(): Promise<void> {
+      if (sitting) return;
+      sitting = new AbortController();
+      const endMs = untilMs;
+      const over = await sleep(endMs - nowMs(), sitting.signal).then(() => true, () => false);
+      sitting = undefined;
+      if (over && untilMs === endMs) untilMs = 0;
+      onEnd();
+    },
+    leave: () => sitting?.abort(),
+  };
+}
+
 /** @param most requests under way at once */
-export function createPace(most: number, sleep: Sleep): Pace {
+export function createPace(most: number, clock: Clock): Pace {
   const waiting = new Set<() => void>();
   let allowed = most;
   let underWay = 0;
-  let pauses = 0;
 
   const start = (): void => {
+    if (pause.isOn()) {
+      if (waiting.size > 0) void pause.sitOut();
+      return;
+    }
     for (const begin of waiting) {
-      if (pauses > 0 || underWay >= Math.floor(allowed)) return;
+      if (underWay >= Math.floor(allowed)) return;
       waiting.delete(begin);
       underWay += 1;
       begin();
     }
   };
+  const pause = createPause(clock, start);
   const room = (signal: AbortSignal | undefined): Promise<void> =>
     new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const giveUp = (): void => {
         waiting.delete(begin);
+        if (waiting.size === 0) pause.leave();
         reject(signal?.reason as Error);
       };
       const begin = (): void => {
@@ -56,12 +88,8 @@ export function createPace(most: number, sleep: Sleep): Pace {
     },
     slowDown(ms) {
       // Those that were under way together hear it one after the other; it is one event.
-      if (pauses === 0) allowed = Math.max(1, allowed / 2);
-      pauses += 1;
-      void sleep(ms).finally(() => {
-        pauses -= 1;
-        start();
-      });
+      if (!pause.isOn()) allowed = Math.max(1, allowed / 2);
+      pause.lengthen(ms);
     },
     speedUp() {
       allowed = Math.min(most, allowed + 1 / allowed);

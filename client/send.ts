@@ -34,6 +34,7 @@ export interface Line {
   attemptMs: number;
   random: () => number;
   sleep: Sleep;
+  nowMs: () => number;
   /** For requests that make the service work, and for those that wait. */
   paces: { work: Pace; wait: Pace };
 }
@@ -58,12 +59,12 @@ type Judged = { answer: Answer; next: undefined } | (Outcome & { next: NextStep 
 /** Before its room is given to another call: that one has to feel the pause. */
 function judge(line: Line, pace: Pace, { outcome, tries }: { outcome: Outcome; tries: number }): Judged {
   const answer = 'answer' in outcome ? outcome.answer : undefined;
-  if (answer && answer.status < 300) {
+  if (answer && answer.status >= 200 && answer.status < 300) {
     pace.speedUp();
     return { answer, next: undefined };
   }
   const ending = answer && { status: answer.status, retryAfter: answer.headers.get('retry-after') };
-  const next = decideNext(ending, tries, { policy: line.policy, random: line.random, nowMs: Date.now() });
+  const next = decideNext(ending, tries, { policy: line.policy, random: line.random, nowMs: line.nowMs() });
   if (next.together) for (const each of Object.values(line.paces)) each.slowDown(next.pauseMs);
   return { ...outcome, next };
 }
@@ -88,8 +89,10 @@ export function readJson<T>(line: Line, { text }: Answer): T {
 async function attempt(line: Line, call: Call, body: string | Call['lines']): Promise<Outcome> {
   const url = urlOf(line, call.path, call.query);
   const isStream = body instanceof ReadableStream;
+  // A redirected POST would become a GET, whose answer looks as if all had gone well.
+  const redirect = 'manual';
   // Without `duplex` a body that is a stream is refused; to DOM's types it is unknown.
-  const init = { method: call.method ?? 'GET', headers: headersOf(line, call), ...(body !== undefined && { body }), ...(isStream && { duplex: 'half' }) } as RequestInit;
+  const init = { method: call.method ?? 'GET', redirect, headers: headersOf(line, call), ...(body !== undefined && { body }), ...(isStream && { duplex: 'half' }) } as RequestInit;
   try {
     return await within(isStream ? undefined : line.attemptMs + (call.waitMs ?? 0), call.signal, async (signal) => {
       const response = await line.fetch(url, { ...init, signal });

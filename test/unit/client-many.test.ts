@@ -119,12 +119,40 @@ describe('submitMany', () => {
     // The task that comes next was asked for already, and is not lost.
     const second = accepted.next();
     await give(c);
-    await expect.poll(() => held.length).toBe(2);
-    held[1]?.end();
+    await expect.poll(() => held.length).toBe(1);
+    held[0]?.end();
     expect(await second).toEqual({ done: false, value: { id: 'scatter-1', tasks: 1, first: 2 } });
     expect(heard.map((one) => linesOf(one).length)).toEqual([2, 1]);
     await accepted.return();
     expect(isClosed()).toBe(true);
+  });
+
+  test('with lingerMs keeps no timer when its source has ended first', async () => {
+    const { held, sleep } = heldSleep();
+    const { client } = playClient(accept, { retry: { sleep } });
+    expect(await collect(client.submitMany(tasksOf(2), { lingerMs: 60_000 }))).toHaveLength(1);
+    expect(held).toEqual([]);
+  });
+
+  test('aborted, does not end the process when its source fails afterwards', async () => {
+    const unseen: unknown[] = [];
+    const note = (reason: unknown): void => void unseen.push(reason);
+    process.on('unhandledRejection', note);
+    const caller = new AbortController();
+    let fail: (error: Error) => void = () => undefined;
+    async function* source() {
+      yield { executors: [] };
+      caller.abort(new Error('enough'));
+      await new Promise((_, reject) => {
+        fail = reject;
+      });
+    }
+    const { client } = playClient(accept, { retry: { sleep: heldSleep().sleep } });
+    await expect(client.submitMany(source(), { lingerMs: 1000, signal: caller.signal }).next()).rejects.toThrow('enough');
+    fail(new Error('the queue is gone'));
+    await new Promise((next) => setImmediate(next));
+    process.off('unhandledRejection', note);
+    expect(unseen).toEqual([]);
   });
 
   test('ends when its signal is aborted, also while the source keeps it waiting', async () => {

@@ -42,11 +42,12 @@ describe('when the service says 503, all calls of the client', () => {
     await expect.poll(() => service.open.length).toBe(4);
 
     service.open[0]?.answer(busy('5'));
-    // Both kinds of requests, those that wait and the others, have a pace of their own.
-    await expect.poll(() => held.map(({ ms }) => ms)).toEqual([5000, 5000]);
+    await expect.poll(() => held.map(({ ms }) => ms)).toEqual([5000]);
     while (service.open.length > 0) service.open[0]?.answer(made());
+    // Requests that wait for a task have a pace of their own.
     const wait = client.waitFor('task-1-aaaaaa');
     await settle();
+    expect(held.map(({ ms }) => ms)).toEqual([5000, 5000]);
     expect([heard.length, service.open.length]).toEqual([4, 0]);
 
     for (const { end } of held) end();
@@ -65,15 +66,36 @@ describe('when the service says 503, all calls of the client', () => {
     const { client, heard } = playClient(service.play, { maxInFlight: 2, retry: { sleep } });
     const calls = submitted([client.submit(task), client.submit(task)]);
     await expect.poll(() => service.open.length).toBe(2);
-    for (const seconds of ['1', '9']) service.open[0]?.answer(busy(seconds, 429));
-    await expect.poll(() => held.length).toBe(4); // both kinds of requests have a pace
-    held.filter(({ ms }) => ms < 9000).forEach(({ end }) => end());
+    service.open[0]?.answer(busy('1', 429));
     await settle();
-    expect(heard).toHaveLength(2);
-    held.forEach(({ end }) => end());
+    expect(held.map(({ ms }) => Math.floor(ms / 1000))).toEqual([1]);
+    service.open[0]?.answer(busy('9', 429));
+    await settle();
+    held[0]?.end();
+    await settle();
+    expect([heard.length, held.map(({ ms }) => Math.floor(ms / 1000))]).toEqual([2, [1, 9]]);
+    held[1]?.end();
     await drain(service);
     await calls;
   });
+});
+
+test('a pause that holds up nobody keeps no process alive, and still holds for who comes later', async () => {
+  const { held, sleep } = heldSleep();
+  const { client, heard } = playClient((_, position) => (position === 0 ? busy('9') : made()), { retry: { sleep, tries: 1, random: () => 0 } });
+  await expect(client.submit(task)).rejects.toMatchObject({ status: 503 });
+  expect(held).toEqual([]);
+  const caller = new AbortController();
+  const aborted = client.submit(task, { signal: caller.signal });
+  expect(held.map(({ ms }) => ms)).toEqual([9000]);
+  caller.abort(new Error('no longer'));
+  await expect(aborted).rejects.toThrow('no longer');
+  expect(held).toEqual([]);
+  const later = client.submit(task);
+  await settle();
+  expect([heard.length, held.map(({ ms }) => ms)]).toEqual([1, [9000]]);
+  held[0]?.end();
+  await later;
 });
 
 test('a broken connection pauses only its own call', async () => {
@@ -102,7 +124,7 @@ test('a call that is aborted while it queues is never sent', async () => {
 });
 
 test('the pace comes back, one more for each round that goes well', async () => {
-  const pace = createPace(8, async () => undefined);
+  const pace = createPace(8, { nowMs: () => 0, sleep: async () => undefined });
   for (let trouble = 0; trouble < 5; trouble += 1) {
     pace.slowDown(0);
     await settle();

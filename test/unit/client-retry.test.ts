@@ -93,6 +93,12 @@ describe('an error', () => {
     expect(await errorOf(client.submitScatter({ template: task, rows: [{ n: 1 }] }))).toMatchObject({ status: 400, message: 'row 3: sample: expected a value', problems, moreProblems: 41 });
   });
 
+  test.each([301, 302, 307, 308])('says where a %i leads, which is not followed: a POST would come out as a GET', async (status) => {
+    const { client, heard } = playClient(() => new Response(null, { status, headers: { location: 'https://batchwell.test/t/s3cret' } }), { token: 's3cret' });
+    expect(await errorOf(client.submit(task))).toMatchObject({ status, message: 'What answers at http://batchwell.test sends requests to https://batchwell.test/t/…, and none of them is followed. Open the client with the url of Batchwell itself.' });
+    expect(heard.map(({ redirect }) => redirect)).toEqual(['manual']);
+  });
+
   test('says when something else answers', async () => {
     const { client } = playClient(() => new Response('<html>a router</html>'));
     expect((await errorOf(client.get('task-1-aaaaaa'))).message).toBe('What answers at http://batchwell.test is no Batchwell: its reply is no JSON ("<html>a router</html>").');

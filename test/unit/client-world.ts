@@ -8,6 +8,7 @@ export interface Heard {
   headers: Headers;
   body: string;
   signal: AbortSignal;
+  redirect: string;
 }
 
 /** An answer, or the error with which fetch rejects. */
@@ -27,7 +28,7 @@ export function playClient(play: (heard: Heard, position: number) => Played | Pr
   const fetch: typeof globalThis.fetch = async (input, init) => {
     const request = new Request(input, init);
     const { pathname, search } = new URL(request.url);
-    const one: Heard = { method: request.method, path: pathname + search, headers: request.headers, body: await request.text(), signal: init?.signal ?? request.signal };
+    const one: Heard = { method: request.method, path: pathname + search, headers: request.headers, body: await request.text(), signal: init?.signal ?? request.signal, redirect: request.redirect };
     heard.push(one);
     const played = await play(one, heard.length - 1);
     if (played instanceof Error) throw played;
@@ -35,6 +36,7 @@ export function playClient(play: (heard: Heard, position: number) => Played | Pr
   };
   const retry = {
     random: () => 0.5,
+    nowMs: () => 0,
     sleep: async (ms: number, signal?: AbortSignal) => {
       signal?.throwIfAborted();
       pauses.push(ms);
@@ -51,8 +53,17 @@ export const brokenConnection = (): Error => new TypeError('fetch failed', { cau
 
 export const task = { executors: [{ image: 'alpine', command: ['true'] }] };
 
-/** Pauses that end when told. */
+/** Pauses that end when told; those that were given up are held no longer. */
 export function heldSleep() {
   const held: { ms: number; end(): void }[] = [];
-  return { held, sleep: (ms: number) => new Promise<void>((end) => held.push({ ms, end })) };
+  const sleep = (ms: number, signal?: AbortSignal) =>
+    new Promise<void>((end, reject) => {
+      const one = { ms, end };
+      held.push(one);
+      signal?.addEventListener('abort', () => {
+        held.splice(held.indexOf(one), 1);
+        reject(signal.reason as Error);
+      });
+    });
+  return { held, sleep };
 }
