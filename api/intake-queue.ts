@@ -1,13 +1,13 @@
 /** Tasks and scatters that came as messages of the queue `intake`: judged as strictly as those that came over HTTP. */
-import { isIdempotencyKey, IDEMPOTENCY_KEY_EXPECTED, keyOfHeader, type RequestKey } from '../core/idempotency.ts';
-import { problemAt, type Problem } from '../core/problems.ts';
+import { whyNotAllowed } from '../core/access.ts';
+import { keyOfSender, readSendersKey } from '../core/idempotency.ts';
 import { openIntake, type IntakeAnswer, type IntakeMessage } from '../queues/intake.ts';
 import { anybody, type Callers } from './access/callers.ts';
 import type { Caller, Refused } from './access/caller.ts';
 import { failure, passingTrouble, type FailureBody } from './errors.ts';
 import type { Api } from './parts.ts';
 import type { ApiServices } from './services.ts';
-import { submitScatter, submitTask, type Refusal } from './submit.ts';
+import { submitScatter, submitTask, type KeyReader, type Refusal } from './submit.ts';
 
 /** Starts taking messages when the API listens, where it is set up. */
 export function takeMessages(app: Api, services: ApiServices): void {
@@ -40,11 +40,9 @@ async function submit(services: ApiServices, { name, data, deliveryId }: IntakeM
   const caller = await findCaller(services.callers, token);
   if ('refused' in caller) return { refused: failure(401, caller.refused) };
   const { access } = caller;
-  if (!access.scopes.includes('submit')) return { refused: failure(403, `This token may not submit; it may ${access.scopes.join(', ') || 'do nothing'}.`) };
-  const readKey = (asked: unknown): RequestKey | { problems: Problem[] } => {
-    if (key === undefined) return keyOfHeader(`message ${deliveryId}`, asked);
-    return typeof key === 'string' && isIdempotencyKey(key) ? keyOfHeader(key, asked) : { problems: [problemAt('key', IDEMPOTENCY_KEY_EXPECTED, key)] };
-  };
+  const forbidden = whyNotAllowed(access, 'submit');
+  if (forbidden !== undefined) return { refused: failure(403, forbidden) };
+  const readKey: KeyReader = (asked) => (key === undefined ? keyOfSender(`message ${deliveryId}`, asked) : readSendersKey(key, 'key', asked));
   if (name === 'task') return submitTask(services, access, rest['task'], readKey);
   if (name !== 'scatter') return { refused: failure(400, `A message is named task or scatter, and this one ${JSON.stringify(name.slice(0, 60))}.`) };
   const scatter = await submitScatter(services, access, { body: rest['scatter'] }, readKey);

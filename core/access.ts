@@ -28,6 +28,10 @@ export interface Access {
   profile?: ProfileName;
 }
 
+/** A sentence for the caller; undefined when it is allowed. */
+export const whyNotAllowed = ({ scopes }: Access, scope: Scope): string | undefined =>
+  (scopes.includes(scope) ? undefined : `This token may not ${scope}; it may ${scopes.join(', ') || 'do nothing'}.`);
+
 /** Everything that is the owner's, and the rights of an operator. */
 export const fullAccess = (owner: string): Access => ({ owner, scopes, cacheDomain: owner, limits: {} });
 

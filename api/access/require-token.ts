@@ -1,6 +1,6 @@
 /** Lets a request in when its token may do what the route does. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Scope } from '../../core/access.ts';
+import { whyNotAllowed, type Scope } from '../../core/access.ts';
 import { failure } from '../errors.ts';
 import type { Api } from '../parts.ts';
 import type { Caller, Refused } from './caller.ts';
@@ -45,7 +45,8 @@ export function guardRoutes(api: Api, callers: Callers, options: { allowBasic?: 
     }
     request.caller = caller;
     const scope = options.scope ?? request.routeOptions.config.scope ?? 'read';
-    if (!caller.access.scopes.includes(scope)) await reply.code(403).send(failure(403, `This token may not ${scope}; it may ${caller.access.scopes.join(', ') || 'do nothing'}.`));
+    const forbidden = whyNotAllowed(caller.access, scope);
+    if (forbidden !== undefined) await reply.code(403).send(failure(403, forbidden));
   });
 }
 
