@@ -81,8 +81,9 @@ export interface Client {
   submitScatter(scatter: ScatterRequest, options?: ScatterOptions): Promise<ScatterAccepted>;
   /**
    * Tasks from any source, in scatters of up to 10,000 (and 32 MiB); yields each once it is committed, and reads on when the next one is
-   * asked for. Fails as the source does; what came since the last scatter was not sent then. Problems have their `line`, from 1 over the whole source. With `idempotencyKey` the scatters are called KEY.0, KEY.1, …:
-   * the same source again makes nothing twice, provided that it is cut alike, hence without `lingerMs`.
+   * asked for. Fails as the source does; what came since the last scatter was not sent then. Problems have their `line`, from 1 over the
+   * whole source. With `idempotencyKey` the scatters are called KEY.0, KEY.1, …: the same source again makes nothing twice, provided that
+   * it is cut alike, hence without `lingerMs`.
    */
   submitMany(tasks: AsyncIterable<TesTask> | Iterable<TesTask>, options?: ManyOptions): AsyncGenerator<ManyAccepted, void, undefined>;
   /** NDJSON as it stands, one scatter of at most 10,000 lines. A Blob is sent again where that helps, a stream never. */
