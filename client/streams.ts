@@ -1,7 +1,7 @@
 /** Replies that go on: over as many connections as it takes, each going on where the one before it ended. */
 import { BatchwellError, errorOfAnswer, errorOfSilence } from './errors.ts';
 import { decideNext } from './retry.ts';
-import { headersOf, urlOf, type Call, type Line } from './send.ts';
+import { headersOf, urlOf, type Answer, type Call, type Line } from './send.ts';
 
 /** The service says something every 15 s, if only that there is nothing to say. */
 const LONGEST_SILENCE_MS = 60_000;
@@ -38,7 +38,7 @@ export async function* follow<Item>(line: Line, stream: Stream<Item>, signal: Ab
           tries = 0;
           if (next.value !== undefined) yield next.value;
         }
-      } else failure = { status: answer.status, retryAfter: answer.headers.get('retry-after'), text: await answer.text() };
+      } else failure = { refused: { status: answer.status, headers: answer.headers, text: await answer.text() } };
     } catch (error) {
       if (error instanceof BatchwellError) throw error;
       failure = { failed: error };
@@ -51,15 +51,16 @@ export async function* follow<Item>(line: Line, stream: Stream<Item>, signal: Ab
 }
 
 function ask(line: Line, { path, query, accept, headers }: Connecting, connection: Connection, signal: AbortSignal | undefined): Promise<Response> {
-  return line.paces.wait.run(() => connection.hear(() => line.fetch(urlOf(line, path, query), { headers: { ...headersOf(line, { accept }), ...headers }, signal: connection.signal })), signal);
+  return line.paces.wait.run(() => connection.hear(() => line.fetch(urlOf(line, path, query), { redirect: 'manual', headers: { ...headersOf(line, { accept }), ...headers }, signal: connection.signal })), signal);
 }
 
-type Failure = { failed: unknown } | { status: number; retryAfter: string | null; text: string };
+type Failure = { failed: unknown } | { refused: Answer };
 
 async function pauseOrThrow(line: Line, failure: Failure, tries: number, signal: AbortSignal | undefined): Promise<void> {
-  const next = decideNext('failed' in failure ? undefined : failure, tries, { policy: line.policy, random: line.random, nowMs: Date.now() });
+  const ending = 'refused' in failure ? { status: failure.refused.status, retryAfter: failure.refused.headers.get('retry-after') } : undefined;
+  const next = decideNext(ending, tries, { policy: line.policy, random: line.random, nowMs: Date.now() });
   const tried = { origin: new URL(line.url).origin, tries, token: line.token };
-  if (!next.again) throw 'failed' in failure ? errorOfSilence(failure.failed, tried) : errorOfAnswer(failure, tried);
+  if (!next.again) throw 'failed' in failure ? errorOfSilence(failure.failed, tried) : errorOfAnswer(failure.refused, tried);
   await line.sleep(next.pauseMs, signal);
 }
 
