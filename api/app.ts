@@ -54,6 +54,7 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
   app.setErrorHandler(answerErrors(parts.log));
   app.setNotFoundHandler((request, reply) => reply.code(404).send(failure(404, `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here; /docs lists what there is.`)));
   app.decorateRequest('caller');
+  app.decorateRequest('mayGoOn', () => Promise.resolve(true));
   logRequests(app, parts.log, parts.nowMs);
   if (services.callers.asked) allowOtherOrigins(app);
   // Before the body is read: py-tes tries its next prefix on 404 only, and sends empty bodies that call themselves JSON.
@@ -69,7 +70,8 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
   app.addHook('preClose', async () => {
     services.watch.close();
     services.feed.close();
-    services.follows.close();
+    services.eventStreams.close();
+    services.logFollows.close();
   });
   app.addHook('onClose', () => services.announcer.settle(LAST_WORDS_MS));
   return app as unknown as FastifyInstance;

@@ -8,7 +8,7 @@ import { createChangeFeed, type ChangeFeed } from './events/feed.ts';
 import { createCallers, type Callers } from './access/callers.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { createLastKnown, type LastKnown } from './last-known.ts';
-import { createLogFollows, type LogFollows } from './log-follows.ts';
+import { createLongReplies, type LongReplies } from './long-replies.ts';
 import type { ApiParts } from './parts.ts';
 import { createTaskWatch, type TaskWatch } from './watch-tasks.ts';
 import { createTaskReader, type TaskReader } from './task-reader.ts';
@@ -23,7 +23,8 @@ export interface ApiServices extends ApiParts {
   lastKnown: LastKnown;
   watch: TaskWatch;
   feed: ChangeFeed;
-  follows: LogFollows;
+  logFollows: LongReplies;
+  eventStreams: LongReplies;
 }
 
 export function createServices(parts: ApiParts): ApiServices {
@@ -38,7 +39,10 @@ export function createServices(parts: ApiParts): ApiServices {
     lastKnown: createLastKnown(),
     watch: createTaskWatch(parts),
     feed: createChangeFeed(parts.database),
-    follows: createLogFollows(parts.metrics),
+    // Each holds a connection and up to some 200 kB, and asks S3 every three seconds.
+    logFollows: createLongReplies({ most: 200, gauge: parts.metrics.logFollows }),
+    // These share their reads.
+    eventStreams: createLongReplies({ most: 2000, gauge: parts.metrics.eventStreams }),
   };
 }
 

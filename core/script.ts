@@ -91,7 +91,7 @@ function renderExecutor(executor: ExecutorOf<Text>, position: number, count: num
   const path = executor.env?.['PATH'];
   const lines = [
     `# Executor ${position + 1} of ${count}, image ${cite(executor.image)}: its folders, then the command, outside the stager's channels.`,
-    `ask executor ${position} ${streams.join(' ')} || finish ${stagerExit.script}`,
+    `ask executor ${position} ${streams.join(' ')} || ${position === 0 ? `finish ${stagerExit.script}` : `{ ask logs; finish ${stagerExit.script}; }`}`,
     '(',
     ...(executor.workdir === undefined ? [] : [`  enter ${word(executor.workdir)}`]),
     `  set -- ${executor.command.map((text) => word(text)).join(' ')}`,

@@ -10,6 +10,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Whose tasks this request may see, and what it may do with them. */
     caller: Caller;
+    /** Whether its token is still good for it, for replies that take long. Rejects while nobody can be asked. */
+    mayGoOn(): Promise<boolean>;
   }
   interface FastifyContextConfig {
     /** What a token must allow; `read` for GET when absent. */
@@ -38,13 +40,18 @@ export function guardRoutes(api: Api, callers: Callers, options: { allowBasic?: 
   });
   api.addHook('onRequest', async (request, reply) => {
     if (!callers.asked) return;
-    const caller = await findCaller(callers, request, options.allowBasic === true);
+    const find = (): Promise<Caller | Refused> => findCaller(callers, request, options.allowBasic === true);
+    const caller = await find();
     if ('refused' in caller) {
       await sayWho(reply, options.allowBasic ? 'Basic' : 'Bearer').send(failure(401, caller.refused));
       return;
     }
     request.caller = caller;
     const scope = options.scope ?? request.routeOptions.config.scope ?? 'read';
+    request.mayGoOn = async () => {
+      const found = await find();
+      return !('refused' in found) && whyNotAllowed(found.access, scope) === undefined;
+    };
     const forbidden = whyNotAllowed(caller.access, scope);
     if (forbidden !== undefined) await reply.code(403).send(failure(403, forbidden));
   });

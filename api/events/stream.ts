@@ -20,8 +20,6 @@ export interface Listener {
 
 /** Load balancers cut what is silent for 60 s. */
 const HEARTBEAT_MS = 15_000;
-/** Then the listener comes again where it was, and shows its token again. */
-const LONGEST_STREAM_MS = 15 * 60_000;
 /** Counting a scatter of 10,000 reads its rows. */
 const COUNTS_MS = 2000;
 const AGAIN_MS = 1000;
@@ -37,18 +35,17 @@ const place = (id: number, mark = ''): string => `id: ${id}${mark}\n\n`;
 type Services = Pick<ApiServices, 'database' | 'feed' | 'log' | 'nowMs'>;
 
 /**
- * What there is to tell, until the task or scatter has ended, the server closes, or the time is over. A place in the log is given
+ * What there is to tell, until the task or scatter has ended or the signal is aborted. A place in the log is given
  * only after all of its tasks were told, so that one who comes back hears the rest.
  */
-export async function* tellEvents(services: Services, listener: Listener): AsyncGenerator<string> {
-  const { feed, nowMs } = services;
-  const untilMs = nowMs() + LONGEST_STREAM_MS;
+export async function* tellEvents(services: Services, listener: Listener, signal: AbortSignal): AsyncGenerator<string> {
+  const { nowMs } = services;
   const telling = createTelling(services, listener);
   let at = listener.from;
   let silentSinceMs = nowMs();
   if (listener.missed) yield event('missed', { message: 'Changes that came while you were away are no longer kept; GET /v1/tasks tells where tasks stand now.' });
   yield [...(await telling.begin()), place(at)].join('');
-  while (!telling.isOver() && !feed.closing.aborted && nowMs() < untilMs) {
+  while (!telling.isOver() && !signal.aborted) {
     const { upTo, told } = await hearMore(services, telling, at);
     at = upTo;
     if (told.length > 0 || nowMs() - silentSinceMs >= HEARTBEAT_MS) {

@@ -27,12 +27,10 @@ const Events = Type.Union([told('task', TaskEvent), told('scatter', ScatterReply
   description: 'task: where a task stands. scatter: its counts, at the start and some seconds after changes. missed: the listener was away for so long that changes were forgotten',
 });
 
-const MOST_STREAMS = 2000;
 const AGAIN_S = 5;
 const EVENT_STREAM = 'text/event-stream';
 
 export function eventRoutes(api: Api, services: ApiServices): void {
-  let streams = 0;
   const schema = {
     tags: ['Events'],
     summary: 'Follow tasks as they change: one, a scatter, those with tags, or all',
@@ -47,12 +45,10 @@ export function eventRoutes(api: Api, services: ApiServices): void {
     if ('problem' in subject) return reply.code(400).send(refusal([subject.problem]));
     if ('unknown' in subject) return reply.code(404).send(notFound(subject.unknown, subject.id));
     if (last.heardAll) return reply.code(204).send(null);
-    if (streams >= MOST_STREAMS) return reply.code(503).header('retry-after', AGAIN_S).send(failure(503, `${MOST_STREAMS} event streams are open on this process, which is all it keeps. Try again in ${AGAIN_S} s, or follow several tasks with one stream (scatter, tag_key).`));
-
     const place = startAt(await readChangesKept(services.database.pool), last);
-    const body = Readable.from(tellEvents(services, { owner: request.caller.access.owner, subject, ...place }), { objectMode: false });
-    services.metrics.eventStreams.set((streams += 1));
-    body.once('close', () => services.metrics.eventStreams.set((streams -= 1)));
+    const signal = services.eventStreams.begin(request, reply);
+    if (!signal) return reply.code(503).header('retry-after', AGAIN_S).send(failure(503, `${services.eventStreams.most} event streams are open on this process, which is all it keeps. Try again in ${AGAIN_S} s, or follow several tasks with one stream (scatter, tag_key).`));
+    const body = Readable.from(tellEvents(services, { owner: request.caller.access.owner, subject, ...place }, signal), { objectMode: false });
     // A server that closes waits for connections that could be used again; and nginx keeps events back until 4 kB of them are there.
     return reply.type(EVENT_STREAM).headers({ 'cache-control': 'no-store', connection: 'close', 'x-accel-buffering': 'no' }).send(body);
   });

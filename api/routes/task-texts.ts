@@ -8,7 +8,6 @@ import { hideSecretValues } from '../../core/secrets.ts';
 import type { SplitTask } from '../../core/template.ts';
 import { failure, notFound, refusal } from '../errors.ts';
 import { followLog, type FollowWish } from '../follow-log.ts';
-import { MOST_FOLLOWS } from '../log-follows.ts';
 import { asLines, asText } from '../log-reply.ts';
 import type { Api } from '../parts.ts';
 import { LogLine, LogQuery } from '../schemas/logs.ts';
@@ -54,9 +53,9 @@ const TRY_AGAIN_SECONDS = 30;
 async function sendFollowed(services: ApiServices, { request, reply }: { request: FastifyRequest; reply: FastifyReply }, taskId: number, wish: FollowWish): Promise<FastifyReply> {
   const executors = (await services.reader.readFilled(taskId))?.template.executors.length ?? 0;
   if (wish.executor >= executors) return reply.code(400).send(refusal([{ field: 'executor', expected: `a number below ${executors}, for the task has so many executors`, got: String(wish.executor) }]));
-  const signal = services.follows.begin(reply.raw);
+  const signal = services.logFollows.begin(request, reply);
   if (!signal) {
-    const body = failure(503, `This process follows ${MOST_FOLLOWS} logs already, the most that it does at once. Try again in ${TRY_AGAIN_SECONDS} s, or read the log without follow.`);
+    const body = failure(503, `This process follows ${services.logFollows.most} logs already, the most that it does at once. Try again in ${TRY_AGAIN_SECONDS} s, or read the log without follow.`);
     return reply.code(503).header('retry-after', TRY_AGAIN_SECONDS).send(body);
   }
   const pieces = followLog(services, taskId, wish, signal);

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { pino } from 'pino';
 import { followLog } from '../../api/follow-log.ts';
 import { createTaskWatch } from '../../api/watch-tasks.ts';
-import { MOST_FOLLOWS } from '../../api/log-follows.ts';
 import type { LogLine } from '../../api/schemas/logs.ts';
 import { parseId } from '../../core/ids.ts';
 import { windowMetadata } from '../../core/live-log.ts';
@@ -312,6 +311,7 @@ describe('what is asked wrongly is refused, with its field', () => {
 });
 
 describe('a follow ends', () => {
+  const MOST = 200;
   const underWay = async () => /^batchwell_log_follows (\d+)$/m.exec((await world.call('GET', '/metrics')).text)?.[1];
 
   /** By connections of their own: fetch opens new ones for those that it gives up, and such a one, unused, holds up the server's close. */
@@ -324,10 +324,10 @@ describe('a follow ends', () => {
   test('when its reader goes away, and there is room for another', async () => {
     await noneUnderWay();
     const id = await post();
-    const all = await Promise.all(Array.from({ length: MOST_FOLLOWS }, () => open(id)));
-    expect(await underWay()).toBe(String(MOST_FOLLOWS));
+    const all = await Promise.all(Array.from({ length: MOST }, () => open(id)));
+    expect(await underWay()).toBe(String(MOST));
     const refused = await logs(id, 'follow=true');
-    expect([refused.status, refused.headers.get('retry-after'), refused.json.message]).toEqual([503, '30', expect.stringContaining(`follows ${MOST_FOLLOWS} logs already`)]);
+    expect([refused.status, refused.headers.get('retry-after'), refused.json.message]).toEqual([503, '30', expect.stringContaining(`follows ${MOST} logs already`)]);
     for (const one of all) one.destroy();
     await noneUnderWay();
     (await open(id)).destroy();

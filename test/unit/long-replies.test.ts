@@ -1,0 +1,39 @@
+import { EventEmitter } from 'node:events';
+import type { FastifyReply } from 'fastify';
+import { Gauge, Registry } from 'prom-client';
+import { expect, test } from 'vitest';
+import { createLongReplies } from '../../api/long-replies.ts';
+
+const start = (most = 2) => {
+  const gauge = new Gauge({ name: 'open', help: 'Open.', registers: [new Registry()] });
+  return { replies: createLongReplies({ most, gauge, checkMs: 1 }), count: async () => (await gauge.get()).values[0]?.value };
+};
+const reply = () => ({ raw: new EventEmitter() }) as unknown as Pick<FastifyReply, 'raw'>;
+const good = { mayGoOn: () => Promise.resolve(true) };
+const aborted = (signal: AbortSignal | undefined) => new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
+
+test('there are so many at once, and room again when one is closed', async () => {
+  const { replies, count } = start();
+  const [first, second] = [reply(), reply()];
+  const signal = replies.begin(good, first);
+  replies.begin(good, second);
+  expect([replies.begin(good, reply()), await count()]).toEqual([undefined, 2]);
+  first.raw.emit('close');
+  expect([signal?.aborted, await count()]).toEqual([true, 1]);
+  expect(replies.begin(good, reply())?.aborted).toBe(false);
+});
+
+test('one ends when its token is not good any more, and goes on while nobody can be asked', async () => {
+  const { replies } = start();
+  let asked = 0;
+  const answers = [() => Promise.reject(new Error('the database is away')), () => Promise.resolve(true), () => Promise.resolve(false)];
+  await aborted(replies.begin({ mayGoOn: () => answers[Math.min(asked++, 2)]!() }, reply()));
+  expect(asked).toBeGreaterThanOrEqual(3);
+});
+
+test('all end when the server stops', () => {
+  const { replies } = start();
+  const signals = [replies.begin(good, reply()), replies.begin(good, reply())];
+  replies.close();
+  expect(signals.map((signal) => signal?.aborted)).toEqual([true, true]);
+});
