@@ -33,6 +33,8 @@ const TOKEN_PATH = `/t/:token${TES_PATH}`;
 const BOARD_PATH = '/board';
 /** A close waits so long for messages that are being sent; the sweeper sends what is lost. */
 const LAST_WORDS_MS = 2000;
+/** A close waits so long for answers that are under way. */
+const LAST_ANSWERS_MS = 5000;
 
 /** Not listening yet. `close()` leaves the parts it was given open: who made them closes them. */
 export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
@@ -68,6 +70,7 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
   await mountRoutes(app, services);
   takeMessages(app, services);
   app.addHook('preClose', async () => {
+    endConnectionsInTime(app);
     services.watch.close();
     services.feed.close();
     services.eventStreams.close();
@@ -75,6 +78,12 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
   });
   app.addHook('onClose', () => services.announcer.settle(LAST_WORDS_MS));
   return app as unknown as FastifyInstance;
+}
+
+/** One that never sent a request is not idle to Node, and would be waited for until its client gives up. */
+function endConnectionsInTime(app: Api): void {
+  const late = setTimeout(() => app.server.closeAllConnections(), LAST_ANSWERS_MS);
+  app.server.once('close', () => clearTimeout(late));
 }
 
 async function describe(app: Api): Promise<void> {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApi } from '../../api/main.ts';
 import { readConfig } from '../../config.ts';
@@ -174,6 +176,16 @@ describe('when a store is away', () => {
       await wire?.cut();
     }
   });
+});
+
+test('a connection that never sends anything does not hold up the close', async () => {
+  const world = await startApiWorld();
+  const silent = connect(Number(new URL(world.url).port), '127.0.0.1');
+  await once(silent, 'connect');
+  await world.call('GET', '/healthz');
+  await world.close();
+  await once(silent.resume(), 'close');
+  expect(silent.destroyed).toBe(true);
 });
 
 describe('as a process', () => {
