@@ -13,9 +13,10 @@ export default defineConfig({
     pool: 'forks',
     // The smallest machine we promise has 2 cores, and each file starts servers of its own.
     maxWorkers: 2,
-    testTimeout: 20_000,
+    // What takes a second on a quiet machine took twenty with three suites at once.
+    testTimeout: 60_000,
     // A hook may start a database; the first one on a busy machine takes seconds.
-    hookTimeout: 60_000,
+    hookTimeout: 120_000,
     teardownTimeout: 30_000,
     reporters: ['default', ...(tallyFile === undefined ? [] : ['./test/tally-reporter.ts'])],
   },

@@ -58,7 +58,7 @@ type Failure = { failed: unknown } | { refused: Answer };
 
 async function pauseOrThrow(line: Line, failure: Failure, tries: number, signal: AbortSignal | undefined): Promise<void> {
   const ending = 'refused' in failure ? { status: failure.refused.status, retryAfter: failure.refused.headers.get('retry-after') } : undefined;
-  const next = decideNext(ending, tries, { policy: line.policy, random: line.random, nowMs: Date.now() });
+  const next = decideNext(ending, tries, { policy: line.policy, random: line.random, nowMs: line.nowMs() });
   const tried = { origin: new URL(line.url).origin, tries, token: line.token };
   if (!next.again) throw 'failed' in failure ? errorOfSilence(failure.failed, tried) : errorOfAnswer(failure.refused, tried);
   await line.sleep(next.pauseMs, signal);
