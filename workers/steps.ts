@@ -15,6 +15,8 @@ export const steps = [
   'finalize.hits-applied',
   'finalize.cache-written',
   'finalize.ended',
+  'webhooks.noted',
+  'webhooks.posted',
 ] as const;
 
 export type Step = (typeof steps)[number];

@@ -1,7 +1,10 @@
 /** The world of a crash test: the fleet without its workers, and the worker processes that the test starts. */
 import { afterEach } from 'vitest';
+import { parseId } from '../../core/ids.ts';
+import { insertWebhook, startReader } from '../../db/webhooks.ts';
 import { startFleetWorld, type FleetWorld } from '../flow/harness.ts';
 import { CRASH_SETTINGS, type WorkerProcess } from './processes.ts';
+import { startReceiver, type Receiver } from '../receiver.ts';
 import { restartableMariadb, restartableRedis, type Restartable } from './restartable.ts';
 
 /** Servers of the story's own, that it kills. */
@@ -15,6 +18,8 @@ export interface CrashWorld {
   killable: Killable;
   /** Those in here are killed when the test ends, however it ends. */
   workers: WorkerProcess[];
+  /** Tasks whose end a webhook was told. */
+  told(): Set<number>;
 }
 
 /** Opens a new one for each test that asks; it goes when the test ends. */
@@ -30,13 +35,20 @@ export function useCrashWorlds(): (wish?: { killsRedis?: boolean; killsDatabase?
   };
   return async ({ killsRedis = false, killsDatabase = false } = {}) => {
     const killable = { ...(killsRedis && { redis: await own(restartableRedis) }), ...(killsDatabase && { database: await own(restartableMariadb) }) };
-    const fleet = await startFleetWorld(CRASH_SETTINGS, killable);
+    const receiver = await startReceiver();
+    cleanUps.push(async () => receiver.close());
+    const fleet = await startFleetWorld({ ...CRASH_SETTINGS, BATCHWELL_WEBHOOK_ORIGINS: receiver.origin, BATCHWELL_WEBHOOK_KEY: 'k'.repeat(32) }, killable);
     cleanUps.push(() => fleet.close());
+    await startReader(fleet.database.pool);
+    await insertWebhook(fleet.database.pool, { owner: 'tester', url: receiver.origin, wants: { events: ['tasks.ended'], tags: {} }, salt: Buffer.alloc(16), createdMs: 1 });
     const workers: WorkerProcess[] = [];
     cleanUps.push(async () => {
       for (const worker of workers) worker.kill();
       await Promise.all(workers.map(({ ended }) => ended));
     });
-    return { fleet, killable, workers };
+    return { fleet, killable, workers, told: () => endsIn(receiver) };
   };
 }
+
+const endsIn = ({ received }: Receiver): Set<number> =>
+  new Set(received.flatMap(({ body }) => (JSON.parse(body) as { data: { tasks: { task: string }[] } }).data.tasks.map(({ task }) => parseId('task', task)?.key ?? 0)));

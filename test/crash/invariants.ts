@@ -1,9 +1,9 @@
 /** What must hold after every story, whatever was killed and cut: compared from the rows, the ledger and the effects. */
 import { expect } from 'vitest';
-import type { FleetWorld } from '../flow/harness.ts';
+import type { CrashWorld } from './crash-world.ts';
 
-/** Ended exactly once, with effect exactly once, and nothing left open in MySQL or running in Batch. */
-export async function expectExactlyOnce(world: FleetWorld, ids: readonly number[]): Promise<void> {
+/** Ended exactly once, with effect exactly once, each end told, and nothing left open in MySQL or running in Batch. */
+export async function expectExactlyOnce({ fleet: world, told }: Pick<CrashWorld, 'fleet' | 'told'>, ids: readonly number[]): Promise<void> {
   const tasks = await world.ended(ids);
   expect(tasks.filter(({ place }) => place !== 'done')).toEqual([]);
 
@@ -14,6 +14,7 @@ export async function expectExactlyOnce(world: FleetWorld, ids: readonly number[
     const [open] = await world.rows("SELECT COUNT(*) AS count FROM submissions WHERE state <> 'ended'");
     return Number(open?.['count']) === 0 && world.batch.ledger.summary().running === 0;
   });
+  await world.until('the telling of every end', () => ids.every((id) => told().has(id)));
   expect(await world.rows('SELECT task_id FROM attempts WHERE outcome IS NULL')).toEqual([]);
   expect(await world.rows('SELECT task_id, COUNT(*) AS count FROM attempts GROUP BY task_id, number HAVING count > 1')).toEqual([]);
 }

@@ -13,15 +13,16 @@ const WIDTH = 30;
 const scatter = (run: string) => manyTasks(WIDTH, (at) => newTask(`${run}-${at}`, { cache: 'readwrite', spec: { executors: [{ image: 'debian:12', command: ['work', String(at)] }] } }));
 
 test.each(steps)('killed at %s', async (step) => {
-  const { fleet, workers } = await openWorld();
+  const world = await openWorld();
+  const { fleet, workers } = world;
   const ids = await fleet.accept(scatter('first'));
   const first = await startWorkerProcess(fleet, { step });
   workers.push(first);
   expect(await first.ended, 'the worker was really killed').toBe('SIGKILL');
 
   workers.push(await startWorkerProcess(fleet));
-  await expectExactlyOnce(fleet, ids);
+  await expectExactlyOnce(world, ids);
   const again = await fleet.accept(scatter('second'));
-  await expectExactlyOnce(fleet, [...ids, ...again]);
+  await expectExactlyOnce(world, [...ids, ...again]);
   expect((await fleet.tasks(again)).every(({ hitEntryId }) => hitEntryId !== null), 'the cache was written whole').toBe(true);
 }, 90_000);

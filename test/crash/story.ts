@@ -82,7 +82,8 @@ export function makePlan(seed: number): Plan {
 }
 
 /** Plays the plan and checks what must hold. */
-export async function playPlan({ fleet: world, killable, workers }: CrashWorld, plan: Plan): Promise<Disturbed> {
+export async function playPlan(crashWorld: CrashWorld, plan: Plan): Promise<Disturbed> {
+  const { fleet: world, killable, workers } = crashWorld;
   for (const rule of plan.batchFaults) world.batch.faults.add({ ...rule });
   for (const rule of plan.s3Faults) world.s3.faults.add({ ...rule });
   if (plan.spotLosses > 0) world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'spot-loss', match: '#1 ', delayMs: plan.spotLossAfterMs, times: plan.spotLosses });
@@ -93,7 +94,7 @@ export async function playPlan({ fleet: world, killable, workers }: CrashWorld, 
   const restarts = disturbServices(world, plan, killable);
   const meanwhile = [restarts.then(() => null), ...plan.kills.slice(0, plan.workers).map((kill, at) => lineOfWorkers(world, workers, { plan, kill, at }))];
   const killed = (await Promise.all(meanwhile)).filter((signal) => signal === 'SIGKILL').length + (await killTheRest(world, workers, plan));
-  await expectExactlyOnce(world, ids);
+  await expectExactlyOnce(crashWorld, ids);
   const bites = [...world.batch.faults.list(), ...world.s3.faults.list()].reduce((sum, { bitten }) => sum + bitten, 0);
   const spotLosses = world.batch.faults.list().reduce((sum, { kind, bitten }) => sum + (kind === 'spot-loss' ? bitten : 0), 0);
   return { kills: killed, bites, spotLosses, submitJobs: world.asked('batch.SubmitJob'), restarts: await restarts };

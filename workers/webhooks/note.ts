@@ -30,6 +30,7 @@ export function noteDeliveries(fleet: Fleet): Promise<boolean> {
       const scatters = await readEndedScatters(session, webhooks, tasks);
       await insertDeliveries(session, composeDeliveries(webhooks, { tasks, scatters, place: page.upTo, nowMs: fleet.nowMs() }), fleet.nowMs());
     }
+    fleet.step('webhooks.noted');
     await moveReader(session, page.upTo);
     return page.more;
   });

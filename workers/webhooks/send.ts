@@ -6,21 +6,20 @@ import type { Fleet } from '../fleet.ts';
 
 const DELIVERIES_AT_ONCE = 16;
 const TIMEOUT_MS = 10_000;
-/** Far more than a round takes, should its process die in it. */
-const LEASE_MS = 60_000;
 /** What else a silent receiver is to be told waits no longer than this: it may be back before the try that has waited longest. */
 const LONGEST_REST_MS = 60_000;
 
-/** Sends what is due. Returns how many deliveries were tried. */
+/** Sends what is due; should its process die, another does once no answer can come any more and a message would be given on, too. Returns how many deliveries were tried. */
 export async function sendDue(fleet: Fleet): Promise<number> {
   const nowMs = fleet.nowMs();
-  const claimed = await claimDeliveries(fleet.database, { nowMs, leasedUntilMs: nowMs + LEASE_MS, most: DELIVERIES_AT_ONCE });
+  const claimed = await claimDeliveries(fleet.database, { nowMs, leasedUntilMs: nowMs + TIMEOUT_MS + fleet.config.lockMs, most: DELIVERIES_AT_ONCE });
   await Promise.all(claimed.map((delivery) => deliver(fleet, delivery)));
   return claimed.length;
 }
 
 async function deliver(fleet: Fleet, delivery: ClaimedDelivery): Promise<void> {
   const answer = await post(fleet, delivery);
+  fleet.step('webhooks.posted');
   const decision = decideDelivery(answer, delivery.tries, Math.random());
   const nowMs = fleet.nowMs();
   const { pool } = fleet.database;
