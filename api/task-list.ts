@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { problemAt, type Problem } from '../core/problems.ts';
 import { standingsOf } from '../core/tes-state.ts';
-import { listStandings } from '../db/task-views.ts';
+import { listStandings } from '../db/task-lists.ts';
 import { cutPage, PAGE_TOKEN_EXPECTED, readPageToken } from './pages.ts';
 import { PageQuery } from './schemas/replies.ts';
 import { StatesQuery, TesState, ViewQuery, type TesTaskFull, type TesTaskMinimal } from './schemas/tes.ts';

@@ -64,6 +64,8 @@ export const tasks = mysqlTable(
     warnings: jsonText<string[]>(),
 
     place: mysqlEnum(places).notNull(),
+    /** The place where it ended; null while it is under way. Apart from `place`, so that its index is written once a task. */
+    endedAs: ascii(9).generatedAlwaysAs(sql`IF(place IN ('done', 'failed', 'cancelled'), place, NULL)`, { mode: 'stored' }),
     movedMs: ms().notNull(),
     /** When the sweeper should wonder why it still stands here; null at the end. */
     dueMs: ms(),
@@ -102,6 +104,8 @@ export const tasks = mysqlTable(
     // Serves both: a submission's tasks, and those of a shape that have none yet.
     index('tasks_submission').on(table.submissionId, table.shape),
     index('tasks_owner').on(table.owner),
+    index('tasks_ended').on(table.owner, table.endedAs),
+    index('tasks_name').on(table.owner, table.name),
     index('tasks_waits_for').on(table.waitsFor),
     check('tasks_poll_has_submission', sql`${table.place} <> 'poll' OR ${table.submissionId} IS NOT NULL`),
     check('tasks_submit_has_shape', sql`${table.place} <> 'submit' OR ${table.shape} IS NOT NULL`),

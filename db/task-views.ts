@@ -5,7 +5,6 @@ import type { Place } from '../core/places.ts';
 import type { ProfileName } from '../core/profiles/profiles.ts';
 import type { ResultRecord } from '../core/result.ts';
 import type { CacheMode } from '../core/task.ts';
-import type { StandingFilter } from '../core/tes-state.ts';
 import type { ToldTask } from '../core/task-event.ts';
 import type { AttemptOutcome } from '../core/attempts.ts';
 import type { Session } from './client.ts';
@@ -23,9 +22,10 @@ export interface TaskStanding {
   failureCode?: string;
 }
 
-const STANDING = 't.id, t.owner, t.created_ms, t.profile, t.place, t.failure_code, s.running_ms IS NOT NULL AS running, s.id IS NOT NULL AND s.ended_ms IS NULL AS job_open';
+/** Columns of tasks `t` and submissions `s`. */
+export const STANDING = 't.id, t.owner, t.created_ms, t.profile, t.place, t.failure_code, s.running_ms IS NOT NULL AS running, s.id IS NOT NULL AND s.ended_ms IS NULL AS job_open';
 
-const toStanding = (row: RowDataPacket): TaskStanding => ({
+export const toStanding = (row: RowDataPacket): TaskStanding => ({
   id: row['id'],
   owner: row['owner'],
   createdMs: row['created_ms'],
@@ -61,66 +61,6 @@ export async function readToldTasks(session: Session, ids: readonly number[]): P
     ...(row['scatter_id'] !== null && { scatter: { id: row['scatter_id'], createdMs: row['scatter_created_ms'], row: row['scatter_row'] } }),
     ...(row['failure'] !== null && { failure: row['failure'] }),
   }));
-}
-
-export interface TaskFilter {
-  owner: string;
-  namePrefix?: string | undefined;
-  standing?: StandingFilter | undefined;
-  /** All of them must be there; an empty value stands for any. */
-  tags: readonly { key: string; value: string }[];
-  scatterId?: number | undefined;
-  /** Only tasks older than this one. */
-  beforeId?: number | undefined;
-  limit: number;
-}
-
-/**
- * Newest first. With a tag of given key and value the tag's index is walked from its end; the join is kept in that
- * order, since the optimizer would otherwise walk all tasks when few of them have the tag. Without one the owner's index is
- * forced: MariaDB would look up the owner alone and read all newer tasks before a page (0.5 s at 1,000,000, 0.6 ms so).
- */
-export async function listStandings(session: Session, filter: TaskFilter): Promise<TaskStanding[]> {
-  const tags = filter.tags.toSorted((one, other) => Number(other.value !== '') - Number(one.value !== ''));
-  const walksOwner = tags.length === 0 && filter.scatterId === undefined;
-  const tables = [...tags.map((_, index) => `task_tags g${index}`), walksOwner ? 'tasks t FORCE INDEX (tasks_owner)' : 'tasks t'];
-  const conditions: string[] = ['t.owner = ?'];
-  const values: unknown[] = [filter.owner];
-  const demand = (condition: string, ...given: unknown[]): void => {
-    conditions.push(condition);
-    values.push(...given);
-  };
-  tags.forEach(({ key, value }, index) => {
-    demand(`g${index}.tag_key = ? AND g${index}.task_id = ${index === 0 ? 't.id' : 'g0.task_id'}`, key);
-    if (value !== '') demand(`g${index}.tag_value = ?`, value);
-  });
-  const order = tags.length > 0 ? 'g0.task_id' : 't.id';
-  if (filter.beforeId !== undefined) demand(`${order} < ?`, filter.beforeId);
-  if (filter.scatterId !== undefined) demand('t.scatter_id = ?', filter.scatterId);
-  if (filter.namePrefix) demand('t.name LIKE ?', `${filter.namePrefix.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`);
-  if (filter.standing) demandStanding(filter.standing, demand);
-
-  const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT ${STANDING} FROM ${tables.join(' STRAIGHT_JOIN ')} LEFT JOIN submissions s ON s.id = t.submission_id
-     WHERE ${conditions.join(' AND ')} ORDER BY ${order} DESC LIMIT ?`,
-    [...values, filter.limit],
-  );
-  return rows.map(toStanding);
-}
-
-function demandStanding(standing: StandingFilter, demand: (condition: string, ...given: unknown[]) => void): void {
-  const either: string[] = [];
-  const values: unknown[] = [];
-  if (standing.places.length > 0) {
-    either.push('t.place IN (?)');
-    values.push(standing.places);
-  }
-  if (standing.pollRunning !== undefined) either.push(`(t.place = 'poll' AND s.running_ms IS ${standing.pollRunning ? 'NOT NULL' : 'NULL'})`);
-  if (standing.failures) {
-    either.push(`(t.place = 'failed' AND t.failure_code ${standing.failures.among ? 'IN' : 'NOT IN'} (?))`);
-    values.push(standing.failures.codes);
-  }
-  demand(either.length > 0 ? `(${either.join(' OR ')})` : 'FALSE', ...values);
 }
 
 /** Public ids by row. */

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { parseCancelRequest, type CancelRequest } from '../../core/cancel-request.ts';
 import { moves } from '../../core/places.ts';
 import { readCancellable } from '../../db/cancel.ts';
-import { listStandings } from '../../db/task-views.ts';
+import { listStandings } from '../../db/task-lists.ts';
 import { cancelAndTell } from '../cancel.ts';
 import { notFound, refusal } from '../errors.ts';
 import type { Api } from '../parts.ts';

@@ -159,6 +159,7 @@ CREATE TABLE `tasks` (
 	`profile` enum('cromwell','nextflow','snakemake','pulsar','generic') NOT NULL,
 	`warnings` mediumtext,
 	`place` enum('cache-check','stage-script','submit','poll','finalize','done','failed','cancelled') NOT NULL,
+	`ended_as` varchar(9) GENERATED ALWAYS AS (IF(place IN ('done', 'failed', 'cancelled'), place, NULL)) STORED,
 	`moved_ms` bigint unsigned NOT NULL,
 	`due_ms` bigint unsigned,
 	`waits_for` bigint unsigned,
@@ -241,6 +242,8 @@ CREATE INDEX `tasks_due` ON `tasks` (`due_ms`);--> statement-breakpoint
 CREATE INDEX `tasks_scatter` ON `tasks` (`scatter_id`);--> statement-breakpoint
 CREATE INDEX `tasks_submission` ON `tasks` (`submission_id`,`shape`);--> statement-breakpoint
 CREATE INDEX `tasks_owner` ON `tasks` (`owner`);--> statement-breakpoint
+CREATE INDEX `tasks_ended` ON `tasks` (`owner`,`ended_as`);--> statement-breakpoint
+CREATE INDEX `tasks_name` ON `tasks` (`owner`,`name`);--> statement-breakpoint
 CREATE INDEX `tasks_waits_for` ON `tasks` (`waits_for`);--> statement-breakpoint
 CREATE INDEX `webhook_deliveries_due` ON `webhook_deliveries` (`due_ms`);--> statement-breakpoint
 CREATE INDEX `webhook_deliveries_ended` ON `webhook_deliveries` (`ended_ms`);--> statement-breakpoint

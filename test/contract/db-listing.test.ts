@@ -1,8 +1,9 @@
 /** What a list costs: rows that the server reads for one page, wherever in the list the page is. */
 import type { RowDataPacket } from 'mysql2/promise';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { standingsOf } from '../../core/tes-state.ts';
 import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
-import { listStandings, type TaskFilter } from '../../db/task-views.ts';
+import { listStandings, type TaskFilter } from '../../db/task-lists.ts';
 import { acceptAll } from '../accept.ts';
 import { manyTasks, newTask } from '../flow/harness.ts';
 import { freshDatabase } from '../world.ts';
@@ -32,6 +33,35 @@ async function costOf(filter: Partial<TaskFilter>): Promise<{ ids: number[]; rea
   const listed = await listStandings(database.pool, { owner: 'me', tags: [], limit: PAGE, ...filter });
   return { ids: listed.map(({ id }) => id), read: (await rowsRead()) - before };
 }
+
+describe('few among many', () => {
+  beforeAll(async () => {
+    const end = (at: number, place: string, code: string | null) => database.pool.query('UPDATE tasks SET place = ?, ended_ms = 5, failure_code = ? WHERE id = ?', [place, code, ids[at]]);
+    await database.pool.query("UPDATE tasks SET place = 'done', ended_ms = 5 WHERE id > ?", [ids[20]]);
+    await end(1, 'failed', 'executor-failed');
+    await end(2, 'failed', 'host-lost');
+    await end(3, 'cancelled', null);
+    await database.pool.query('ANALYZE TABLE tasks');
+  });
+
+  test.each<[string, Partial<TaskFilter>, number[]]>([
+    ['by the state EXECUTOR_ERROR', { standing: standingsOf('EXECUTOR_ERROR') }, [1]],
+    ['by the state SYSTEM_ERROR', { standing: standingsOf('SYSTEM_ERROR') }, [2]],
+    ['by the state CANCELED', { standing: standingsOf('CANCELED') }, [3]],
+    ['by the state QUEUED', { standing: standingsOf('QUEUED') }, [20, 19, 18, 17, 16, 15, 14, 13, 12, 11]],
+    ['by a name', { namePrefix: 't17' }, [1799, 1798, 1797, 1796, 1795, 1794, 1793, 1792, 1791, 1790]],
+    ['by a name that none has', { namePrefix: 'u' }, []],
+    ['by a name and a state', { namePrefix: 't1', standing: standingsOf('QUEUED') }, [19, 18, 17, 16, 15, 14, 13, 12, 11, 10]],
+  ])('%s: all tasks are not walked', async (_, filter, positions) => {
+    const cost = await costOf(filter);
+    expect(cost.ids).toEqual(positions.map((at) => ids[at]));
+    expect(cost.read).toBeLessThan(TASKS * 0.9);
+  });
+
+  test('a state, wherever in the list, reads little more than it shows', async () => {
+    for (const state of ['EXECUTOR_ERROR', 'CANCELED', 'COMPLETE', 'QUEUED'] as const) expect((await costOf({ standing: standingsOf(state) })).read).toBeLessThan(PAGE * 6);
+  });
+});
 
 test.each<[string, number, Partial<TaskFilter>]>([
   ['the first page', TASKS, {}],

@@ -1,0 +1,107 @@
+/** Lists of tasks, by what TES can ask for. */
+import type { RowDataPacket } from 'mysql2/promise';
+import { isEnd, type EndPlace } from '../core/places.ts';
+import type { StandingFilter } from '../core/tes-state.ts';
+import type { Session } from './client.ts';
+import { STANDING, toStanding, type TaskStanding } from './task-views.ts';
+
+export interface TaskFilter {
+  owner: string;
+  namePrefix?: string | undefined;
+  standing?: StandingFilter | undefined;
+  /** All of them must be there; an empty value stands for any. */
+  tags: readonly { key: string; value: string }[];
+  scatterId?: number | undefined;
+  /** Only tasks older than this one. */
+  beforeId?: number | undefined;
+  limit: number;
+}
+
+/**
+ * Newest first. With a tag of given key and value the tag's index is walked from its end; the join is kept in that
+ * order, since the optimizer would otherwise walk all tasks when few of them have the tag. Without one an index of the owner's is
+ * forced: MariaDB would look up the owner alone and read all newer tasks before a page (0.5 s at 1,000,000, 0.6 ms so).
+ */
+export async function listStandings(session: Session, filter: TaskFilter): Promise<TaskStanding[]> {
+  const named = filter.namePrefix ? await findNamed(session, filter.owner, filter.namePrefix) : undefined;
+  if (named?.length === 0) return [];
+  const { from, order, conditions, values } = whereOf(filter, named);
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT ${STANDING} FROM ${from} LEFT JOIN submissions s ON s.id = t.submission_id WHERE ${conditions.join(' AND ')} ORDER BY ${order} DESC LIMIT ?`,
+    [...values, filter.limit],
+  );
+  return rows.map(toStanding);
+}
+
+/** So many are read from the index of names in some 10 ms; where more begin alike, walking the tasks soon finds a page of them. */
+const MOST_NAMED = 20_000;
+
+/** Tasks whose names begin so; undefined when they are many. */
+async function findNamed(session: Session, owner: string, prefix: string): Promise<number[] | undefined> {
+  const [rows] = await session.query<RowDataPacket[]>('SELECT id FROM tasks FORCE INDEX (tasks_name) WHERE owner = ? AND name LIKE ? LIMIT ?', [owner, likePrefix(prefix), MOST_NAMED + 1]);
+  return rows.length > MOST_NAMED ? undefined : rows.map((row) => row['id'] as number);
+}
+
+const likePrefix = (prefix: string): string => `${prefix.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+
+interface Where {
+  conditions: string[];
+  values: unknown[];
+}
+
+const demand = ({ conditions, values }: Where, condition: string, ...given: unknown[]): void => {
+  conditions.push(condition);
+  values.push(...given);
+};
+
+/** @param named the only tasks that may be shown, by their names; when undefined the name is looked at row by row */
+function whereOf(filter: TaskFilter, named: readonly number[] | undefined): Where & { from: string; order: string } {
+  const where: Where = { conditions: ['t.owner = ?'], values: [filter.owner] };
+  const tagTables = demandTags(where, filter.tags);
+  const order = tagTables.length > 0 ? 'g0.task_id' : 't.id';
+  if (filter.beforeId !== undefined) demand(where, `${order} < ?`, filter.beforeId);
+  if (filter.scatterId !== undefined) demand(where, 't.scatter_id = ?', filter.scatterId);
+  if (named) demand(where, 't.id IN (?)', named);
+  else if (filter.namePrefix) demand(where, 't.name LIKE ?', likePrefix(filter.namePrefix));
+  const index = filter.standing === undefined ? 'tasks_owner' : demandStanding(where, filter.standing);
+  const walks = tagTables.length === 0 && filter.scatterId === undefined && named === undefined;
+  return { ...where, order, from: [...tagTables, walks ? `tasks t FORCE INDEX (${index})` : 'tasks t'].join(' STRAIGHT_JOIN ') };
+}
+
+/** Returns the tables that are joined for them, the first one ordered by task. */
+function demandTags(where: Where, tags: TaskFilter['tags']): string[] {
+  const exactFirst = tags.toSorted((one, other) => Number(other.value !== '') - Number(one.value !== ''));
+  return exactFirst.map(({ key, value }, index) => {
+    demand(where, `g${index}.tag_key = ? AND g${index}.task_id = ${index === 0 ? 't.id' : 'g0.task_id'}`, key);
+    if (value !== '') demand(where, `g${index}.tag_value = ?`, value);
+    return `task_tags g${index}`;
+  });
+}
+
+/** Where all tasks of such a standing have ended, null when none of them has; undefined when they differ in that. */
+function endsOf({ places, pollRunning, failures }: StandingFilter): EndPlace | null | undefined {
+  const ends = [...places.filter(isEnd), ...(failures ? ['failed' as const] : [])];
+  const anyActive = pollRunning !== undefined || places.some((place) => !isEnd(place));
+  if (ends.length === 0) return anyActive ? null : undefined;
+  return ends.length === 1 && !anyActive ? ends[0] : undefined;
+}
+
+/** Returns the index by which such tasks are found. */
+function demandStanding(where: Where, standing: StandingFilter): 'tasks_owner' | 'tasks_ended' {
+  const either: string[] = [];
+  const values: unknown[] = [];
+  if (standing.places.length > 0) {
+    either.push('t.place IN (?)');
+    values.push(standing.places);
+  }
+  if (standing.pollRunning !== undefined) either.push(`(t.place = 'poll' AND s.running_ms IS ${standing.pollRunning ? 'NOT NULL' : 'NULL'})`);
+  if (standing.failures) {
+    either.push(`(t.place = 'failed' AND t.failure_code ${standing.failures.among ? 'IN' : 'NOT IN'} (?))`);
+    values.push(standing.failures.codes);
+  }
+  demand(where, either.length > 0 ? `(${either.join(' OR ')})` : 'FALSE', ...values);
+  const endedAs = endsOf(standing);
+  if (endedAs === undefined) return 'tasks_owner';
+  demand(where, 't.ended_as <=> ?', endedAs);
+  return 'tasks_ended';
+}
