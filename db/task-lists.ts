@@ -102,6 +102,8 @@ function demandStanding(where: Where, standing: StandingFilter): 'tasks_owner' |
   demand(where, either.length > 0 ? `(${either.join(' OR ')})` : 'FALSE', ...values);
   const endedAs = endsOf(standing);
   if (endedAs === undefined) return 'tasks_owner';
-  demand(where, 't.ended_as <=> ?', endedAs);
+  // MariaDB does not find `<=> NULL` in the index.
+  if (endedAs === null) demand(where, 't.ended_as IS NULL');
+  else demand(where, 't.ended_as = ?', endedAs);
   return 'tasks_ended';
 }
