@@ -1,6 +1,7 @@
 /** Webhooks: made and ended by their owners, with what they were told. Sending is the workers' (workers/webhooks/). */
 import { randomBytes } from 'node:crypto';
 import { Type, type Static } from 'typebox';
+import { whyNotAllowed } from '../../core/access.ts';
 import { isAllowedUrl } from '../../core/origins.ts';
 import { TAG_RULES } from '../../core/parse-task.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
@@ -26,6 +27,9 @@ export function webhookRoutes(api: Api, services: ApiServices): void {
 
   api.post('/webhooks', { config: SUBMIT, schema: { tags, summary: 'Have a url told when tasks or scatters end', body: WebhookRequest, response: { 200: WebhookMade, ...failures } } }, async (request, reply) => {
     const { owner } = request.caller.access;
+    // It tells of tasks, and so may none that may only submit.
+    const forbidden = whyNotAllowed(request.caller.access, 'read');
+    if (forbidden !== undefined) return reply.code(403).send(failure(403, forbidden));
     if (config.webhookOrigins.length === 0) return reply.code(409).send(failure(409, 'Webhooks may go nowhere here: the operator has set no BATCHWELL_WEBHOOK_ORIGINS.'));
     const read = readWebhookRequest(request.body, config.webhookOrigins);
     if ('problems' in read) return reply.code(400).send(refusal(read.problems));

@@ -205,6 +205,12 @@ describe('the routes', () => {
     expect([answer.status, answer.json.problems]).toEqual([400, [expect.objectContaining({ field, expected: expect.stringContaining(expected) })]]);
   });
 
+  test('a token that may submit and not read can have none', async () => {
+    const { token } = (await call('POST', '/v1/tokens', { owner: 'ann', scopes: ['submit'] })).json as unknown as { token: string };
+    const answer = await world.call('POST', '/v1/webhooks', { url: 'https://hooks.example.org/' }, { authorization: `Bearer ${token}` });
+    expect([answer.status, answer.json.message]).toEqual([403, 'This token may not read; it may submit.']);
+  });
+
   test('there are at most twenty per owner, and none where the operator allows no origin', async () => {
     for (let made = 0; made < 20; made += 1) await make({ url: 'https://hooks.example.org/' });
     expect(await call('POST', '/v1/webhooks', { url: 'https://hooks.example.org/' })).toMatchObject({ status: 409, json: { message: expect.stringContaining('20 webhooks') } });

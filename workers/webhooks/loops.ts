@@ -6,11 +6,14 @@ import { noteDeliveries } from './note.ts';
 import { sendDue } from './send.ts';
 
 const PAUSE_MS = 500;
+/** As often as Prometheus asks. */
+const COUNT_MS = 15_000;
 
 /** None where no webhook may be. */
 export function startWebhooks(fleet: Fleet): Loop[] {
   if (fleet.config.webhookOrigins.length === 0) return [];
   let started = false;
+  let countedMs = 0;
   return [
     startLoop(fleet, { name: 'webhook-notes', pauseMs: PAUSE_MS }, async () => {
       if (!started) await startReader(fleet.database.pool);
@@ -19,7 +22,10 @@ export function startWebhooks(fleet: Fleet): Loop[] {
     }),
     startLoop(fleet, { name: 'webhook-sender', pauseMs: PAUSE_MS }, async () => {
       const sent = await sendDue(fleet);
-      fleet.metrics.webhookPending.set(await countPending(fleet.database.pool));
+      if (fleet.nowMs() - countedMs >= COUNT_MS) {
+        countedMs = fleet.nowMs();
+        fleet.metrics.webhookPending.set(await countPending(fleet.database.pool));
+      }
       return sent > 0 ? 'again' : 'pause';
     }),
   ];
