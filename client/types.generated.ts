@@ -287,8 +287,8 @@ export interface LogLine {
 export interface Timeline {
   /** One after the other. What a container tells is by its host’s clock */
   spans: {
-    /** checked: cache-check and stage-script. packed: until Batch gave a job id. in-batch: until the container started. end-unseen: until its end was noticed */
-    what: 'checked' | 'waited-for-retry' | 'packed' | 'in-batch' | 'ran' | 'end-unseen' | 'finalized';
+    /** waited-for-company: until it was packed into a submission. packed: until Batch gave a job id. in-batch: SUBMITTED to STARTING, until the container ran; Batch tells no more. end-unseen: until its end was noticed */
+    what: 'cache-check' | 'stage-script' | 'waited-for-company' | 'waited-for-retry' | 'packed' | 'in-batch' | 'ran' | 'end-unseen' | 'finalized';
     attempt?: number;
     /** RFC 3339 */
     from: string;

@@ -16,14 +16,16 @@ interface Move {
   to: Place;
   /** Why a task makes this move; shown in the picture. */
   when: string;
+  /** The column that keeps when it was made, for the timeline. */
+  kept?: 'checked_ms' | 'staged_ms';
   /** Callers are told of it: their view of the task changes, and not only for the moment until the next move. */
   told?: true;
 }
 
 export const moves = {
-  hit: { from: ['cache-check'], to: 'finalize', when: 'an entry holds its outputs' },
-  miss: { from: ['cache-check'], to: 'stage-script', when: 'no entry, or caching is off' },
-  staged: { from: ['stage-script'], to: 'submit', when: 'its script lies in S3' },
+  hit: { from: ['cache-check'], to: 'finalize', when: 'an entry holds its outputs', kept: 'checked_ms' },
+  miss: { from: ['cache-check'], to: 'stage-script', when: 'no entry, or caching is off', kept: 'checked_ms' },
+  staged: { from: ['stage-script'], to: 'submit', when: 'its script lies in S3', kept: 'staged_ms' },
   submitted: { from: ['submit'], to: 'poll', when: 'Batch gave a job id' },
   ended: { from: ['poll'], to: 'finalize', when: 'a result record or a final failure was seen' },
   again: { from: ['poll'], to: 'submit', when: 'spot loss, want of memory or trouble that passes, within its budget', told: true },
@@ -35,5 +37,8 @@ export const moves = {
 
 export type MoveName = keyof typeof moves;
 export type ToldMove = { [M in MoveName]: (typeof moves)[M] extends { told: true } ? M : never }[MoveName];
+
+/** See `Move.kept`. */
+export const keptBy = (move: MoveName): Move['kept'] => (moves[move] as Move).kept;
 
 export const isTold = (move: MoveName): move is ToldMove => 'told' in moves[move];

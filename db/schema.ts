@@ -67,6 +67,9 @@ export const tasks = mysqlTable(
     /** The place where it ended; null while it is under way. Apart from `place`, so that its index is written once a task. */
     endedAs: ascii(9).generatedAlwaysAs(sql`IF(place IN ('done', 'failed', 'cancelled'), place, NULL)`, { mode: 'stored' }),
     movedMs: ms().notNull(),
+    /** When the call cache had been asked, and when its script lay in S3: for the timeline. */
+    checkedMs: ms(),
+    stagedMs: ms(),
     /** When the sweeper should wonder why it still stands here; null at the end. */
     dueMs: ms(),
 

@@ -83,6 +83,8 @@ export interface TaskDetail extends TaskStanding {
   hitEntryId?: number;
   /** Whether a hit's outputs were copied to its own urls, or are the prior ones. */
   hitMode?: 'copy' | 'reference';
+  checkedMs?: number;
+  stagedMs?: number;
   endedMs?: number;
 }
 
@@ -90,7 +92,7 @@ export interface TaskDetail extends TaskStanding {
 export async function readDetails(session: Session, ids: readonly number[]): Promise<TaskDetail[]> {
   if (ids.length === 0) return [];
   const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.cache_domain, t.warnings, t.template_id, t.slot_values, t.failure, t.hit_entry_id, t.hit_mode, t.ended_ms
+    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.cache_domain, t.warnings, t.template_id, t.slot_values, t.failure, t.hit_entry_id, t.hit_mode, t.checked_ms, t.staged_ms, t.ended_ms
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
     [ids],
   );
@@ -107,7 +109,9 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
     ...(row['failure'] !== null && { failure: row['failure'] }),
     ...(row['hit_entry_id'] !== null && { hitEntryId: row['hit_entry_id'] }),
     ...(row['hit_mode'] !== null && { hitMode: row['hit_mode'] }),
-    ...(row['ended_ms'] !== null && { endedMs: row['ended_ms'] }),
+    ...known('checkedMs', row['checked_ms']),
+    ...known('stagedMs', row['staged_ms']),
+    ...known('endedMs', row['ended_ms']),
   }));
 }
 

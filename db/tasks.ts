@@ -1,7 +1,7 @@
 /** Tasks as the stages read and move them. A move's guard is in the statement itself: only rows still at their place go. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Failure } from '../core/failures.ts';
-import { isEnd, isTold, moves, type MoveName, type Stage, type ToldMove } from '../core/places.ts';
+import { isEnd, isTold, keptBy, moves, type MoveName, type Stage, type ToldMove } from '../core/places.ts';
 import type { ProfileName } from '../core/profiles/profiles.ts';
 import type { CacheMode } from '../core/task.ts';
 import { tellOfChange } from './changes.ts';
@@ -82,9 +82,10 @@ const guard = (move: MoveName) => moves[move].from as readonly string[];
 
 function placeColumns(move: MoveName, details: MoveDetails): [sql: string, values: unknown[]] {
   const { to } = moves[move];
+  const stamp = isEnd(to) ? 'ended_ms' : keptBy(move);
   const values: unknown[] = [to, details.nowMs, details.dueMs];
-  if (!isEnd(to)) return ['tasks.place = ?, tasks.moved_ms = ?, tasks.due_ms = ?', values];
-  return ['tasks.place = ?, tasks.moved_ms = ?, tasks.due_ms = ?, tasks.ended_ms = ?', [...values, details.nowMs]];
+  if (stamp === undefined) return ['tasks.place = ?, tasks.moved_ms = ?, tasks.due_ms = ?', values];
+  return [`tasks.place = ?, tasks.moved_ms = ?, tasks.due_ms = ?, tasks.${stamp} = ?`, [...values, details.nowMs]];
 }
 
 /** A move that callers are told of is written together with the note that says so. */

@@ -10,7 +10,7 @@ import type { ApiServices } from '../services.ts';
 export const Timeline = Type.Object({
   spans: Type.Array(
     Type.Object({
-      what: Type.Enum(spanNames, { description: 'checked: cache-check and stage-script. packed: until Batch gave a job id. in-batch: until the container started. end-unseen: until its end was noticed' }),
+      what: Type.Enum(spanNames, { description: 'waited-for-company: until it was packed into a submission. packed: until Batch gave a job id. in-batch: SUBMITTED to STARTING, until the container ran; Batch tells no more. end-unseen: until its end was noticed' }),
       attempt: Type.Optional(Type.Integer()),
       from: Type.String({ description: 'RFC 3339' }),
       to: Type.Optional(Type.String({ description: 'Absent while it lasts' })),
@@ -27,7 +27,7 @@ export function timelineRoutes(api: Api, { database, reader, nowMs }: ApiService
     const [detail] = task ? await readDetails(database.pool, [task.id]) : [];
     if (!detail) return reply.code(404).send(notFound('task', request.params.id));
     const attempts = (await readAttempts(database.pool, [detail.id])).toReversed();
-    const spans = timelineOf({ ...detail, attempts: attempts.map(({ result, ...attempt }) => ({ ...attempt, ran: result && { startedMs: result.startedMs, endedMs: result.endedMs } })) });
+    const spans = timelineOf({ ...detail, isHit: detail.hitEntryId !== undefined, attempts: attempts.map(({ result, ...attempt }) => ({ ...attempt, ran: result && { startedMs: result.startedMs, endedMs: result.endedMs } })) });
     const now = nowMs();
     return {
       spans: spans.map(({ what, attempt, fromMs, toMs }) => ({

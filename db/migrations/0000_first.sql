@@ -161,6 +161,8 @@ CREATE TABLE `tasks` (
 	`place` enum('cache-check','stage-script','submit','poll','finalize','done','failed','cancelled') NOT NULL,
 	`ended_as` varchar(9) GENERATED ALWAYS AS (IF(place IN ('done', 'failed', 'cancelled'), place, NULL)) STORED,
 	`moved_ms` bigint unsigned NOT NULL,
+	`checked_ms` bigint unsigned,
+	`staged_ms` bigint unsigned,
 	`due_ms` bigint unsigned,
 	`waits_for` bigint unsigned,
 	`fingerprint` binary(32),

@@ -14,7 +14,7 @@ const body = <T>(text: string): T => JSON.parse(text) as T;
 test('the timeline of a new task says that it is being checked', async () => {
   const { json: { id } } = await world.call('POST', '/v1/tasks', task);
   const answer = await world.call('GET', `/v1/tasks/${id}/timeline`);
-  expect(body(answer.text)).toEqual({ spans: [{ what: 'checked', from: expect.stringMatching(/^\d{4}-/), ms: expect.any(Number) }] });
+  expect(body(answer.text)).toEqual({ spans: [{ what: 'cache-check', from: expect.stringMatching(/^\d{4}-/), ms: expect.any(Number) }] });
   expect((await world.call('GET', '/v1/tasks/task-1-000000/timeline')).status).toBe(404);
 });
 

@@ -158,7 +158,7 @@ describe('looking', () => {
   test('script, timeline, log, cache and a dry run', async () => {
     const { id } = await client.submit(task('told'));
     expect(await client.script(id)).toContain('told');
-    expect((await client.timeline(id)).spans[0]).toMatchObject({ what: 'checked' });
+    expect((await client.timeline(id)).spans[0]).toMatchObject({ what: 'cache-check' });
     expect((await client.explainCache(id)).verdict).toContain('caching was off');
     await expect(client.logs(id, { stream: 'stderr', executor: 0, tailBytes: 10 })).rejects.toMatchObject({ status: 404 });
     const before = await count();

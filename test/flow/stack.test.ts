@@ -66,6 +66,9 @@ describe('on one running stack', () => {
       expect(ran.code).toBe(0);
       expect(JSON.parse(ran.out).logs[0].metadata.cache === 'hit').toBe(to === 'second');
       expect((await stack.objects.get(`s3://${bucket}/flow/${to}`))?.toString().trim()).toBe('2');
+      const { spans } = JSON.parse((await cli(['timeline', JSON.parse(ran.out).id, '--json'])).out) as { spans: { what: string; to?: string }[] };
+      expect(spans.map(({ what }) => what)).toEqual(to === 'second' ? ['cache-check', 'finalized'] : ['cache-check', 'stage-script', 'waited-for-company', 'packed', 'in-batch', 'ran', 'end-unseen', 'finalized']);
+      expect(spans.every((span) => span.to !== undefined)).toBe(true);
     }
   }, SLOW_MS);
 

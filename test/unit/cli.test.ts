@@ -239,13 +239,13 @@ describe('looking', () => {
   });
 
   it('timeline is a table of spans; one that lasts says so', async () => {
-    const spans = [{ what: 'checked', from: '2026-01-01T00:00:00.000Z', to: '2026-01-01T00:00:01.500Z', ms: 1500 }, { what: 'in-batch', attempt: 1, from: '2026-01-01T00:00:01.500Z', ms: 61_000 }];
+    const spans = [{ what: 'cache-check', from: '2026-01-01T00:00:00.000Z', to: '2026-01-01T00:00:01.500Z', ms: 1500 }, { what: 'in-batch', attempt: 1, from: '2026-01-01T00:00:01.500Z', ms: 61_000 }];
     api = await startFakeApi({ 'GET /v1/tasks/task-1-aaaaaa/timeline': { body: { spans } } });
     const { out, code } = await run(['timeline', 'task-1-aaaaaa'], { api });
     expect(code).toBe(0);
     const [head, first, second] = out.split('\n').map((line) => line.split(/  +/));
     expect(head).toEqual(['SPAN', 'ATTEMPT', 'FROM', 'TOOK']);
-    expect(first).toEqual(['checked', expect.stringContaining('2026-01-01T00:00:00.000Z'), '1.5 s']);
+    expect(first).toEqual(['cache-check', expect.stringContaining('2026-01-01T00:00:00.000Z'), '1.5 s']);
     expect(second?.at(-1)).toMatch(/ so far$/);
     expect(JSON.parse((await run(['timeline', 'task-1-aaaaaa', '--json'], { api })).out)).toEqual({ spans });
   });
