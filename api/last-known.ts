@@ -2,6 +2,7 @@
  * What was last said of a task, for the time when the database cannot be reached: Cromwell fails a call for good when
  * a poll gets anything but 2xx. In memory, bounded, oldest use out first.
  */
+import { forgetOldest } from '../core/forget-oldest.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from './schemas/tes.ts';
 
 export interface LastKnown {
@@ -27,9 +28,7 @@ export function createLastKnown(): LastKnown {
   const keep = (map: Map<string, Remembered>, most: number, key: string, value: Remembered): void => {
     map.delete(key);
     map.set(key, value);
-    if (map.size <= most) return;
-    const [oldest] = map.keys();
-    if (oldest !== undefined) map.delete(oldest);
+    forgetOldest(map, most);
   };
   return {
     remember(owner, view, body, nowMs) {

@@ -108,14 +108,12 @@ export const urlOf = ({ url }: Line, path: string, query: Call['query']): string
 export function headersOf({ token }: Line, { json, lines, idempotencyKey, accept = 'application/json, text/plain' }: Partial<Call> & { accept?: string }): Record<string, string> {
   return {
     accept,
-    ...bearerOf(token),
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
     ...(json !== undefined && { 'content-type': 'application/json' }),
     ...(lines !== undefined && { 'content-type': 'application/x-ndjson' }),
     ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
   };
 }
-
-const bearerOf = (token: string | undefined): { authorization?: string } => (token === undefined ? {} : { authorization: `Bearer ${token}` });
 
 function queryText(query: Call['query'] = {}): string {
   const given = new URLSearchParams();

@@ -43,9 +43,16 @@ export async function readStandings(session: Session, ids: readonly number[]): P
   return rows.map(toStanding);
 }
 
-/** In no order. */
+const TOLD_TASKS_PER_READ = 500;
+
+/** In no order; any number of them. */
 export async function readToldTasks(session: Session, ids: readonly number[]): Promise<ToldTask[]> {
-  if (ids.length === 0) return [];
+  const told: ToldTask[] = [];
+  for (let start = 0; start < ids.length; start += TOLD_TASKS_PER_READ) told.push(...(await readSomeToldTasks(session, ids.slice(start, start + TOLD_TASKS_PER_READ))));
+  return told;
+}
+
+async function readSomeToldTasks(session: Session, ids: readonly number[]): Promise<ToldTask[]> {
   const [rows] = await session.query<RowDataPacket[]>(
     `SELECT ${STANDING}, t.name, t.tags, t.scatter_id, t.scatter_row, c.created_ms AS scatter_created_ms, t.attempt, t.moved_ms, s.running_ms, t.hit_entry_id, t.failure
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id LEFT JOIN scatters c ON c.id = t.scatter_id WHERE t.id IN (?)`,

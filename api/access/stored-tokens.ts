@@ -1,5 +1,6 @@
 /** Tokens that were made here: read from the database, and remembered for a moment. */
 import { randomBytes } from 'node:crypto';
+import { forgetOldest } from '../../core/forget-oldest.ts';
 import { sha256 } from '../../core/ids.ts';
 import { readToken, type TokenRow } from '../../db/tokens.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
@@ -34,8 +35,7 @@ export function createStoredTokens({ database, nowMs }: Pick<ApiParts, 'database
       const row = await readToken(database.pool, digest);
       remembered.delete(key);
       remembered.set(key, { row, readMs: nowMs() });
-      const [oldest] = remembered.keys();
-      if (remembered.size > MOST_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
+      forgetOldest(remembered, MOST_REMEMBERED);
       return row;
     } catch (error) {
       // Polls must be answered while the database is away; one that this process knows stays known meanwhile.

@@ -28,7 +28,6 @@ export interface ChangeFeed {
 const LOOK_MS = 250;
 /** Up to 1,000 tasks each. */
 const CHANGES_PER_LOOK = 10;
-const TASKS_PER_READ = 500;
 
 export function createChangeFeed({ pool }: Database): ChangeFeed {
   const closing = new AbortController();
@@ -38,9 +37,7 @@ export function createChangeFeed({ pool }: Database): ChangeFeed {
     const page = await readChanges(pool, after, CHANGES_PER_LOOK);
     if (page.upTo === after) await sleep(LOOK_MS, undefined, { signal: closing.signal }).catch(() => undefined);
     const ids = [...new Set(page.changes.flatMap((change) => change.tasks))];
-    const tasks: ToldTask[] = [];
-    for (let start = 0; start < ids.length; start += TASKS_PER_READ) tasks.push(...(await readToldTasks(pool, ids.slice(start, start + TASKS_PER_READ))));
-    return { tasks, upTo: page.upTo, more: page.more };
+    return { tasks: await readToldTasks(pool, ids), upTo: page.upTo, more: page.more };
   };
   const sharedLook = (after: number): Promise<ChangeBatch> => {
     const shared = looks.get(after) ?? look(after).finally(() => looks.delete(after));

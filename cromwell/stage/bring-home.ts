@@ -3,6 +3,7 @@
  * kept about it but in memory: what is home is seen by comparing the mount with S3, so that a restart goes on where it was.
  */
 import { filesToBringHome, logsToBringHome, type HomeFile } from '../../core/cromwell-staging.ts';
+import { forgetOldest } from '../../core/forget-oldest.ts';
 import type { PathMap } from '../../core/path-map.ts';
 import { allSettled, limitTo } from '../../stager/limit.ts';
 import { reasonOf } from '../../stager/s3.ts';
@@ -83,8 +84,7 @@ export function createBringHome(parts: BringHomeParts): BringHome {
 
 function remember(home: Set<string>, id: string): void {
   home.add(id);
-  const [oldest] = home;
-  if (oldest !== undefined && home.size > MOST_HOME) home.delete(oldest);
+  forgetOldest(home, MOST_HOME);
 }
 
 /** False when it takes longer, or nobody waits for it any more. */

@@ -1,4 +1,6 @@
 /** The state that was last shown of a task, for the time when Batchwell cannot be asked. In memory, bounded, oldest use out first. */
+import { forgetOldest } from '../../core/forget-oldest.ts';
+
 export interface LastStates {
   remember(owner: string, id: string, state: string): void;
   recall(owner: string, id: string): string | undefined;
@@ -14,8 +16,7 @@ export function rememberStates(): LastStates {
       const key = `${owner}\n${id}`;
       states.delete(key);
       states.set(key, state);
-      const [oldest] = states.keys();
-      if (oldest !== undefined && states.size > MOST_STATES) states.delete(oldest);
+      forgetOldest(states, MOST_STATES);
     },
     recall: (owner, id) => states.get(`${owner}\n${id}`),
   };

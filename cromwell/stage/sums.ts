@@ -1,5 +1,6 @@
 /** CRC64NVME of files on the mount, read once as long as they stay as they are. */
 import type { BigIntStats } from 'node:fs';
+import { forgetOldest } from '../../core/forget-oldest.ts';
 import { digestFile, inBase64 } from '../../stager/digest.ts';
 import { statOf } from './mount.ts';
 
@@ -25,8 +26,7 @@ export function rememberSums(nowMs: () => number, readSum = (path: string) => di
     sums.delete(path);
     if (fromMs - Number(facts.ctimeMs) <= STILL_FOR_MS) return;
     sums.set(path, { mark: markOf(facts), sum });
-    const [oldest] = sums.keys();
-    if (oldest !== undefined && sums.size > MOST_SUMS) sums.delete(oldest);
+    forgetOldest(sums, MOST_SUMS);
   };
   return {
     learn,

@@ -1,6 +1,7 @@
 /** Batchwell's API, asked in a caller's name: what came is passed on as it is. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { within } from '../../client/within.ts';
+import { whyNoAnswer } from '../../core/fetch-failure.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { backoffMs } from './backoff.ts';
 
@@ -40,8 +41,7 @@ export function openUpstream({ url, log }: { url: string; log: Log }): Upstream 
       log.warn({ event: 'api-busy', method, status: answer.status }, 'api-busy');
     } catch (error) {
       signal?.throwIfAborted();
-      const cause = (error as Error).cause ?? error;
-      log.warn({ event: 'api-away', method, error: cause instanceof Error ? cause.message || String((cause as NodeJS.ErrnoException).code) : String(cause) }, 'api-away');
+      log.warn({ event: 'api-away', method, error: whyNoAnswer(error) }, 'api-away');
     }
     return undefined;
   }

@@ -1,4 +1,5 @@
 /** Deliveries on their way to webhooks. */
+import { whyNoAnswer } from '../../core/fetch-failure.ts';
 import { isAllowedUrl } from '../../core/origins.ts';
 import { decideDelivery, signDelivery, webhookSecret, type DeliveryAnswer } from '../../core/webhooks.ts';
 import { claimDeliveries, postponeDeliveries, settleDelivery, type ClaimedDelivery } from '../../db/webhooks.ts';
@@ -49,13 +50,6 @@ async function post({ config, nowMs }: Fleet, { id, body, webhook }: ClaimedDeli
     await answer.body?.cancel();
     return { status: answer.status };
   } catch (error) {
-    return { trouble: reasonOf(error) };
+    return { trouble: whyNoAnswer(error) };
   }
-}
-
-/** fetch says only "fetch failed"; what happened is its cause. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (!(cause instanceof Error)) return String(cause);
-  return cause.message || String((cause as { code?: unknown }).code ?? cause.name);
 }

@@ -1,0 +1,6 @@
+/** Why `fetch` got no answer: it says only "fetch failed", and what happened is its cause. */
+export function whyNoAnswer(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.message || String((cause as { code?: unknown }).code ?? cause.name);
+}
