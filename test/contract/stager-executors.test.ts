@@ -1,24 +1,15 @@
 /** Tasks of several executors. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { bundleStager } from '../../stager/bundle.ts';
-import { emptyTask, makeWorld, shell, type Ended, type World } from './stager-world.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { emptyTask, makeWorld, shell, useBuiltStager, type Ended, type World } from './stager-world.ts';
 
-let built: string;
+const stager = useBuiltStager();
 let world: World;
-beforeAll(async () => {
-  built = await mkdtemp(join(tmpdir(), 'stager-built-'));
-  await bundleStager(join(built, 'stager.mjs'));
-});
-afterAll(() => rm(built, { recursive: true, force: true }));
 beforeEach(async () => {
   world = await makeWorld();
 });
 afterEach(() => world.close());
 
-const run = (): Promise<Ended> => world.start([process.execPath, join(built, 'stager.mjs')]).ended;
+const run = (): Promise<Ended> => world.start(stager).ended;
 const command = (script: string, more: object = {}) => ({ ...shell(script), workdir: world.folder, ...more });
 
 test('an ignored failure lets the next executor run and the task end well', async () => {

@@ -1,23 +1,13 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bundleStager } from '../../stager/bundle.ts';
-import { emptyTask, makeWorld, shell, type World } from './stager-world.ts';
+import { emptyTask, makeWorld, shell, useBuiltStager, type World } from './stager-world.ts';
 
-let built: string;
-let stager: string[];
+const stager = useBuiltStager();
 let world: World;
 beforeAll(async () => {
-  built = await mkdtemp(join(tmpdir(), 'stager-built-'));
-  await bundleStager(join(built, 'stager.mjs'));
-  stager = [process.execPath, join(built, 'stager.mjs')];
   world = await makeWorld();
 });
-afterAll(async () => {
-  await world.close();
-  await rm(built, { recursive: true, force: true });
-});
+afterAll(() => world.close());
 
 test('of a folder that goes out, its rc goes last: who watches the folder takes it for the end', async () => {
   await world.submit(emptyTask({

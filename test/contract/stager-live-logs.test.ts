@@ -1,25 +1,16 @@
 /** What the stager ships of a log while its executor runs. The commands wait for files that the test makes. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WINDOW_BYTES } from '../../core/live-log.ts';
-import { bundleStager } from '../../stager/bundle.ts';
 import { denied } from './s3-between.ts';
-import { emptyTask, makeWorld, shell, type Running, type World } from './stager-world.ts';
+import { emptyTask, makeWorld, shell, useBuiltStager, type Running, type World } from './stager-world.ts';
 
-let built: string;
-let stager: string[];
+const stager = useBuiltStager();
 let world: World;
 let uploads: Uploads;
 
-beforeAll(async () => {
-  built = await mkdtemp(join(tmpdir(), 'stager-built-'));
-  await bundleStager(join(built, 'stager.mjs'));
-  stager = [process.execPath, join(built, 'stager.mjs')];
-});
-afterAll(() => rm(built, { recursive: true, force: true }));
 beforeEach(async () => {
   world = await makeWorld();
   uploads = watchUploads(world);

@@ -5,18 +5,33 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
 import { encodeManifest } from '../../core/manifest.ts';
 import { decodeResultKey, parseResultBody } from '../../core/result-key.ts';
 import type { ResultRecord } from '../../core/result.ts';
 import { renderScript, renderValues } from '../../core/script.ts';
 import type { TaskSpec } from '../../core/task.ts';
 import { splitTask } from '../../core/template.ts';
+import { bundleStager } from '../../stager/bundle.ts';
 import { startS3Between } from './s3-between.ts';
 import type { S3Between } from './s3-between.ts';
 
 export const BUCKET = 'work';
 export const SUBMISSION = 'submissions/sub1/';
 const PREFIX = `${BUCKET}/${SUBMISSION}`;
+
+/** The command of the bundled stager, built before the tests of the file and gone after them. */
+export function useBuiltStager(): readonly string[] {
+  const command: string[] = [];
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'stager-built-'));
+    await bundleStager(join(folder, 'stager.mjs'));
+    command.push(process.execPath, join(folder, 'stager.mjs'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  return command;
+}
 
 export interface Ended {
   code: number | null;

@@ -1,25 +1,15 @@
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { mkdtemp, rm, watch } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { bundleStager } from '../../stager/bundle.ts';
-import { emptyTask, makeWorld, shell } from './stager-world.ts';
+import { watch } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { emptyTask, makeWorld, shell, useBuiltStager } from './stager-world.ts';
 import type { Ended, World } from './stager-world.ts';
 import { crcOf, denied } from './s3-between.ts';
 
-let built: string;
-let stager: string[];
+const stager = useBuiltStager();
 let world: World;
-
-beforeAll(async () => {
-  built = await mkdtemp(join(tmpdir(), 'stager-built-'));
-  await bundleStager(join(built, 'stager.mjs'));
-  stager = [process.execPath, join(built, 'stager.mjs')];
-});
-afterAll(() => rm(built, { recursive: true, force: true }));
 beforeEach(async () => {
   world = await makeWorld();
 });
