@@ -8,7 +8,10 @@ export default defineConfig({
     // Interop tests need foreign programs and belong to `npm run test:interop`; those of Debian's awscli skip where it is missing.
     include: interopOnly
       ? ['test/interop/**/*.test.ts']
-      : ['test/{unit,properties,contract,flow,crash}/**/*.test.ts', 'test/interop/awscli-*.test.ts'],
+      : [
+          'test/{unit,properties,contract,flow,crash}/**/*.test.ts',
+          'test/interop/awscli-*.test.ts',
+        ],
     globalSetup: ['test/global-setup.ts'],
     pool: 'forks',
     // The smallest machine we promise has 2 cores, and each file starts servers of its own.

@@ -33,12 +33,20 @@ export function createAnnouncer(queues: Queues, log: Log): Announcer {
       if (nudges.length === 0) return;
       // Commands given to a connection that is down would pile up in memory until Redis is back.
       if (queues.redis.status !== 'ready') {
-        log.warn({ event: 'nudge-left-to-sweeper', nudges: nudges.length, redis: queues.redis.status }, 'nudge-left-to-sweeper');
+        log.warn(
+          { event: 'nudge-left-to-sweeper', nudges: nudges.length, redis: queues.redis.status },
+          'nudge-left-to-sweeper',
+        );
         return;
       }
       const sending = queues
         .nudge(nudges)
-        .catch((error: unknown) => log.warn({ event: 'nudge-left-to-sweeper', nudges: nudges.length, error: String(error) }, 'nudge-left-to-sweeper'))
+        .catch((error: unknown) =>
+          log.warn(
+            { event: 'nudge-left-to-sweeper', nudges: nudges.length, error: String(error) },
+            'nudge-left-to-sweeper',
+          ),
+        )
         .finally(() => underWay.delete(sending));
       underWay.add(sending);
     },

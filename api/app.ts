@@ -51,10 +51,21 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   // Bodies are read by core, which tells every problem at once; what is sent is what the handlers' types say.
-  app.setValidatorCompiler((route) => (route.httpPart === 'body' ? (value: unknown) => ({ value }) : TypeBoxValidatorCompiler(route)));
+  app.setValidatorCompiler((route) =>
+    route.httpPart === 'body' ? (value: unknown) => ({ value }) : TypeBoxValidatorCompiler(route),
+  );
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   app.setErrorHandler(answerErrors(parts.log));
-  app.setNotFoundHandler((request, reply) => reply.code(404).send(failure(404, `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here; /docs lists what there is.`)));
+  app.setNotFoundHandler((request, reply) =>
+    reply
+      .code(404)
+      .send(
+        failure(
+          404,
+          `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here; /docs lists what there is.`,
+        ),
+      ),
+  );
   app.decorateRequest('caller');
   app.decorateRequest('mayGoOn', () => Promise.resolve(true));
   logRequests(app, parts.log, parts.nowMs);
@@ -89,13 +100,19 @@ function endConnectionsInTime(app: Api): void {
 async function describe(app: Api): Promise<void> {
   await app.register(swagger, {
     openapi: {
-      info: { title: 'Batchwell', version: packageJson.version, description: 'Scientific tasks on AWS Batch: GA4GH TES 1.1 and scatters.' },
+      info: {
+        title: 'Batchwell',
+        version: packageJson.version,
+        description: 'Scientific tasks on AWS Batch: GA4GH TES 1.1 and scatters.',
+      },
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
       security: [{ bearer: [] }],
     },
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });
-  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) => reply.send(app.swagger()));
+  app.get('/openapi.json', { schema: { hide: true } }, (_request, reply) =>
+    reply.send(app.swagger()),
+  );
 }
 
 async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
@@ -133,13 +150,18 @@ async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
     },
     { prefix: OWN_PATH },
   );
-  await app.register(async (api: Api) => boardRoutes(api, services, BOARD_PATH), { prefix: BOARD_PATH });
+  await app.register(async (api: Api) => boardRoutes(api, services, BOARD_PATH), {
+    prefix: BOARD_PATH,
+  });
 }
 
 /** Clients send all sorts of bodies with a cancel, or none. */
 function takeAnyBody(api: Api): void {
   api.removeAllContentTypeParsers();
   api.addContentTypeParser('*', (_request, payload, done) => {
-    payload.resume().on('end', () => done(null)).on('error', done);
+    payload
+      .resume()
+      .on('end', () => done(null))
+      .on('error', done);
   });
 }

@@ -5,7 +5,11 @@ import type { Announcer } from './announce.ts';
 import type { ApiParts } from './parts.ts';
 
 /** Returns how many had not ended yet. */
-export async function cancelAndTell(parts: Pick<ApiParts, 'config' | 'database' | 'metrics' | 'nowMs'>, announcer: Announcer, ids: readonly number[]): Promise<number> {
+export async function cancelAndTell(
+  parts: Pick<ApiParts, 'config' | 'database' | 'metrics' | 'nowMs'>,
+  announcer: Announcer,
+  ids: readonly number[],
+): Promise<number> {
   const { tasks, queues, waiting } = await cancelTasks(parts.database, ids, parts.nowMs());
   parts.metrics.tasksEnded.inc({ place: 'cancelled' }, tasks.length);
   announcer.announce([

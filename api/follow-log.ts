@@ -1,8 +1,20 @@
 /** A log as it grows: what is there, then what comes, through all attempts of the task, until it has ended. */
 import { isForGood, type OpenedObject } from '../aws/s3.ts';
-import { beginningOf, nextPart, readWindow, type HeldLog, type LogBeginning, type LogPosition } from '../core/live-log.ts';
+import {
+  beginningOf,
+  nextPart,
+  readWindow,
+  type HeldLog,
+  type LogBeginning,
+  type LogPosition,
+} from '../core/live-log.ts';
 import { isEnd } from '../core/places.ts';
-import { readAttempts, readStandings, type AttemptView, type TaskStanding } from '../db/task-views.ts';
+import {
+  readAttempts,
+  readStandings,
+  type AttemptView,
+  type TaskStanding,
+} from '../db/task-views.ts';
 import type { ApiParts } from './parts.ts';
 import { findWholeLog, windowKey, type WantedLog } from './task-logs.ts';
 import type { TaskWatch } from './watch-tasks.ts';
@@ -22,7 +34,9 @@ export type LogPiece =
   | { is: 'waiting' }
   | { is: 'ended'; at: LogPosition };
 
-export type FollowParts = Pick<ApiParts, 'config' | 'database' | 'logObjects' | 'log'> & { watch: TaskWatch };
+export type FollowParts = Pick<ApiParts, 'config' | 'database' | 'logObjects' | 'log'> & {
+  watch: TaskWatch;
+};
 
 /** A request of 0.0004 $ per thousand (GetObject), and the stager ships at most every few seconds. */
 const LOOK_MS = 3000;
@@ -45,8 +59,19 @@ interface Reading {
  * Ends after the piece `ended`, or when the signal is aborted. While the database or S3 is away it waits. Nothing is read ahead: a
  * slow reader slows it down.
  */
-export async function* followLog(parts: FollowParts, taskId: number, wish: FollowWish, signal: AbortSignal): AsyncGenerator<LogPiece, void, undefined> {
-  const reading: Reading = { wish, position: wish.from ?? beginningOf(0), ...(wish.from === undefined && { tailBytes: wish.tailBytes }), readAttempt: 0, signal };
+export async function* followLog(
+  parts: FollowParts,
+  taskId: number,
+  wish: FollowWish,
+  signal: AbortSignal,
+): AsyncGenerator<LogPiece, void, undefined> {
+  const reading: Reading = {
+    wish,
+    position: wish.from ?? beginningOf(0),
+    ...(wish.from === undefined && { tailBytes: wish.tailBytes }),
+    readAttempt: 0,
+    signal,
+  };
   let standing: TaskStanding | undefined;
   let isAway = false;
   while (!signal.aborted) {
@@ -70,7 +95,10 @@ export async function* followLog(parts: FollowParts, taskId: number, wish: Follo
   }
 }
 
-async function lookAtTask({ database }: FollowParts, taskId: number): Promise<{ standing: TaskStanding; attempts: AttemptView[] }> {
+async function lookAtTask(
+  { database }: FollowParts,
+  taskId: number,
+): Promise<{ standing: TaskStanding; attempts: AttemptView[] }> {
   // In this order: an end that is seen comes with all attempts.
   const [standing] = await readStandings(database.pool, [taskId]);
   if (!standing) throw new Error(`Task ${taskId} is not in the database.`);
@@ -78,7 +106,12 @@ async function lookAtTask({ database }: FollowParts, taskId: number): Promise<{ 
 }
 
 /** Resolves when there may be news; at once when the signal is aborted. */
-async function pause({ watch, config }: FollowParts, standing: TaskStanding | undefined, isAway: boolean, signal: AbortSignal): Promise<void> {
+async function pause(
+  { watch, config }: FollowParts,
+  standing: TaskStanding | undefined,
+  isAway: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   const looks = isAway || (standing?.running === true && standing.jobOpen && config.liveLogsMs > 0);
   const longestMs = looks ? Math.min(LOOK_MS, isAway ? LOOK_MS : config.liveLogsMs) : IDLE_MS;
   if (standing === undefined) return waitFor(longestMs, signal);
@@ -97,9 +130,16 @@ const waitFor = (ms: number, signal: AbortSignal): Promise<void> =>
   });
 
 /** @param attempts oldest first */
-async function* readOn(parts: FollowParts, attempts: readonly AttemptView[], reading: Reading): AsyncGenerator<LogPiece, void, undefined> {
+async function* readOn(
+  parts: FollowParts,
+  attempts: readonly AttemptView[],
+  reading: Reading,
+): AsyncGenerator<LogPiece, void, undefined> {
   // Who begins wants the latest; who goes on, all from where they were.
-  const wanted = reading.position.attempt === 0 ? attempts.slice(-1) : attempts.filter(({ number }) => number >= reading.position.attempt);
+  const wanted =
+    reading.position.attempt === 0
+      ? attempts.slice(-1)
+      : attempts.filter(({ number }) => number >= reading.position.attempt);
   for (const attempt of wanted) {
     if (attempt.number <= reading.readAttempt) continue;
     if (attempt.number > reading.position.attempt) yield* begin(reading, attempt.number);
@@ -117,9 +157,19 @@ function* begin(reading: Reading, attempt: number): Generator<LogPiece, void, un
   if (!isFirst) yield { is: 'begun', why: 'attempt', at: reading.position };
 }
 
-async function* readWindowOf({ logObjects, log }: FollowParts, attempt: AttemptView, reading: Reading): AsyncGenerator<LogPiece, void, undefined> {
+async function* readWindowOf(
+  { logObjects, log }: FollowParts,
+  attempt: AttemptView,
+  reading: Reading,
+): AsyncGenerator<LogPiece, void, undefined> {
   const { etag, signal } = reading;
-  const opened = await unlessForGood(log, logObjects.open(windowKey(attempt, reading.wish), { ...(etag !== undefined && { unlessEtag: etag }), signal }));
+  const opened = await unlessForGood(
+    log,
+    logObjects.open(windowKey(attempt, reading.wish), {
+      ...(etag !== undefined && { unlessEtag: etag }),
+      signal,
+    }),
+  );
   if (opened === undefined || opened === 'unchanged') return;
   const held = readWindow(opened.metadata, opened.sizeBytes);
   if (held) yield* send(opened, held, reading);
@@ -128,25 +178,42 @@ async function* readWindowOf({ logObjects, log }: FollowParts, attempt: AttemptV
 }
 
 /** Where the attempt saved no log, its window is the last that is known. */
-async function* readWhole(parts: FollowParts, attempt: AttemptView, reading: Reading): AsyncGenerator<LogPiece, void, undefined> {
+async function* readWhole(
+  parts: FollowParts,
+  attempt: AttemptView,
+  reading: Reading,
+): AsyncGenerator<LogPiece, void, undefined> {
   const { logObjects, log } = parts;
   const whole = await unlessForGood(log, findWholeLog(logObjects, attempt, reading.wish));
   if (whole === undefined) return yield* readWindowOf(parts, attempt, reading);
-  const held: HeldLog = { batchAttempt: whole.batchAttempt, firstByte: 0, endByte: whole.sizeBytes };
+  const held: HeldLog = {
+    batchAttempt: whole.batchAttempt,
+    firstByte: 0,
+    endByte: whole.sizeBytes,
+  };
   const next = nextPart(reading.position, held, reading.tailBytes);
   if (next === undefined) return;
-  const opened = await logObjects.open(whole.key, { fromByte: next.at.bytes, signal: reading.signal });
+  const opened = await logObjects.open(whole.key, {
+    fromByte: next.at.bytes,
+    signal: reading.signal,
+  });
   if (opened === undefined || opened === 'unchanged') return;
   // A range of it: what stands before is not in the body.
   yield* send(opened, held, reading, next.at.bytes);
 }
 
 /** @param bodyFrom the byte of the stream with which the body begins */
-async function* send(opened: OpenedObject, held: HeldLog, reading: Reading, bodyFrom = held.firstByte): AsyncGenerator<LogPiece, void, undefined> {
+async function* send(
+  opened: OpenedObject,
+  held: HeldLog,
+  reading: Reading,
+  bodyFrom = held.firstByte,
+): AsyncGenerator<LogPiece, void, undefined> {
   try {
     const next = nextPart(reading.position, held, reading.tailBytes);
     if (next === undefined) return;
-    if (next.began !== undefined) yield { is: 'begun', why: next.began, at: { ...next.at, bytes: 0 } };
+    if (next.began !== undefined)
+      yield { is: 'begun', why: next.began, at: { ...next.at, bytes: 0 } };
     if (next.skippedBytes > 0) yield { is: 'skipped', bytes: next.skippedBytes, at: next.at };
     reading.position = next.at;
     delete reading.tailBytes;

@@ -24,7 +24,10 @@ interface WaitingCall<A, B> {
 }
 
 /** `run` answers in the order of what it is given. */
-export function groupCalls<A, B>(run: (given: A[]) => Promise<B[]>, limits: GroupLimits): (given: A) => Promise<B> {
+export function groupCalls<A, B>(
+  run: (given: A[]) => Promise<B[]>,
+  limits: GroupLimits,
+): (given: A) => Promise<B> {
   const waiting: WaitingCall<A, B>[] = [];
   const { mostWaiting = 20_000 } = limits;
   let underWay = 0;
@@ -35,7 +38,8 @@ export function groupCalls<A, B>(run: (given: A[]) => Promise<B[]>, limits: Grou
       const answers = await run(group.map(({ given }) => given));
       group.forEach((call, index) => call.settle(answers[index] as B));
     } catch (error) {
-      if (group.length === 1 || limits.tryAlone?.(error) !== true) for (const call of group) call.fail(error);
+      if (group.length === 1 || limits.tryAlone?.(error) !== true)
+        for (const call of group) call.fail(error);
       else for (const call of group) await settleGroup([call]);
     }
   };
@@ -53,7 +57,8 @@ export function groupCalls<A, B>(run: (given: A[]) => Promise<B[]>, limits: Grou
 
   return (given) =>
     new Promise<B>((settle, fail) => {
-      if (waiting.length >= mostWaiting) return fail(new Overloaded(`${waiting.length} calls wait already.`));
+      if (waiting.length >= mostWaiting)
+        return fail(new Overloaded(`${waiting.length} calls wait already.`));
       waiting.push({ given, settle, fail });
       if (scheduled || underWay >= limits.groupsAtOnce) return undefined;
       scheduled = true;

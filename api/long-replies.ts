@@ -9,14 +9,25 @@ export interface LongReplies {
    * Aborted when the reply is closed, by whomever, when its token is not good any more, or when the server stops. Undefined when
    * there are too many already.
    */
-  begin(request: Pick<FastifyRequest, 'mayGoOn'>, reply: Pick<FastifyReply, 'raw'>): AbortSignal | undefined;
+  begin(
+    request: Pick<FastifyRequest, 'mayGoOn'>,
+    reply: Pick<FastifyReply, 'raw'>,
+  ): AbortSignal | undefined;
   close(): void;
 }
 
 /** A token that is revoked is good for some seconds more anyway. */
 const CHECK_MS = 60_000;
 
-export function createLongReplies({ most, gauge, checkMs = CHECK_MS }: { most: number; gauge: Gauge; checkMs?: number }): LongReplies {
+export function createLongReplies({
+  most,
+  gauge,
+  checkMs = CHECK_MS,
+}: {
+  most: number;
+  gauge: Gauge;
+  checkMs?: number;
+}): LongReplies {
   const open = new Set<AbortController>();
   return {
     most,
@@ -27,7 +38,10 @@ export function createLongReplies({ most, gauge, checkMs = CHECK_MS }: { most: n
       gauge.set(open.size);
       const check = setInterval(() => {
         // Who cannot be asked about it now is asked again.
-        void request.mayGoOn().catch(() => true).then((may) => void (may || reply.abort()));
+        void request
+          .mayGoOn()
+          .catch(() => true)
+          .then((may) => void (may || reply.abort()));
       }, checkMs).unref();
       raw.once('close', () => {
         clearInterval(check);

@@ -22,17 +22,29 @@ export interface RunningApi {
 export async function startApi(config: Config): Promise<RunningApi> {
   const log = createLog({ level: config.logLevel, name: 'api' });
   const metrics = createMetrics();
-  const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections });
-  const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs });
+  const database = openDatabase({
+    url: config.databaseUrl,
+    connections: config.databaseConnections,
+  });
+  const queues = openQueues({
+    redisUrl: config.redisUrl,
+    prefix: config.redisPrefix,
+    keepFinishedMs: config.keepFinishedMs,
+  });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
   const closeParts = async (): Promise<void> => {
     await Promise.allSettled([queues.close(), database.close()]);
     objects.close();
   };
   try {
-    const urlOf = (key: string): string => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key });
+    const urlOf = (key: string): string =>
+      formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key });
     const app = await createApp({
-      config, database, queues, log, metrics,
+      config,
+      database,
+      queues,
+      log,
+      metrics,
       logObjects: {
         readTail: (key, mostBytes) => objects.getTail(urlOf(key), mostBytes),
         open: (key, options) => objects.open(urlOf(key), options),
@@ -60,11 +72,19 @@ export async function startApi(config: Config): Promise<RunningApi> {
 /** Rejects with a ConfigError when a file cannot be read, or only one is named. */
 async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiParts, 'tls'>> {
   if (tlsKey === '' && tlsCert === '') return {};
-  if (tlsKey === '' || tlsCert === '') throw new ConfigError('BATCHWELL_TLS_KEY and BATCHWELL_TLS_CERT are needed together.');
-  return { tls: { key: await readPem('BATCHWELL_TLS_KEY', tlsKey), cert: await readPem('BATCHWELL_TLS_CERT', tlsCert) } };
+  if (tlsKey === '' || tlsCert === '')
+    throw new ConfigError('BATCHWELL_TLS_KEY and BATCHWELL_TLS_CERT are needed together.');
+  return {
+    tls: {
+      key: await readPem('BATCHWELL_TLS_KEY', tlsKey),
+      cert: await readPem('BATCHWELL_TLS_CERT', tlsCert),
+    },
+  };
 }
 
 const readPem = (variable: string, path: string): Promise<string> =>
   readFile(path, 'utf8').catch((error: unknown) => {
-    throw new ConfigError(`${variable}=${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ConfigError(
+      `${variable}=${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
   });

@@ -32,20 +32,28 @@ export async function* readLines(body: Readable, limits: LineLimits): AsyncGener
   let begunBytes = 0;
   const finish = (): Line | undefined => {
     number += 1;
-    const text = Buffer.concat(begun).toString('utf8').replace(/^\uFEFF/, '').trim();
+    const text = Buffer.concat(begun)
+      .toString('utf8')
+      .replace(/^\uFEFF/, '')
+      .trim();
     begun = [];
     begunBytes = 0;
     return text === '' ? undefined : { number, text };
   };
   const add = (part: Buffer): void => {
     begunBytes += part.length;
-    if (begunBytes > limits.lineBytes) throw new BodyRefused(413, `Line ${number + 1} is longer than ${limits.lineBytes} bytes.`);
+    if (begunBytes > limits.lineBytes)
+      throw new BodyRefused(413, `Line ${number + 1} is longer than ${limits.lineBytes} bytes.`);
     begun.push(part);
   };
 
   for await (const chunk of chunksOf(body)) {
     total += chunk.length;
-    if (total > limits.totalBytes) throw new BodyRefused(413, `The body is larger than ${limits.totalBytes} bytes; send it as several scatters.`);
+    if (total > limits.totalBytes)
+      throw new BodyRefused(
+        413,
+        `The body is larger than ${limits.totalBytes} bytes; send it as several scatters.`,
+      );
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
       add(chunk.subarray(start, end));
@@ -65,6 +73,9 @@ async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
   try {
     yield* chunks;
   } catch (error) {
-    throw new BodyRefused(400, `The body broke off: ${error instanceof Error ? error.message : String(error)}.`);
+    throw new BodyRefused(
+      400,
+      `The body broke off: ${error instanceof Error ? error.message : String(error)}.`,
+    );
   }
 }

@@ -2,13 +2,17 @@
 
 const FORM = 'p1.';
 
-export const pageToken = (lastId: number): string => Buffer.from(`${FORM}${lastId.toString(36)}`).toString('base64url');
+export const pageToken = (lastId: number): string =>
+  Buffer.from(`${FORM}${lastId.toString(36)}`).toString('base64url');
 
 /** The last id seen, undefined for the first page, or 'malformed'. */
 export function readPageToken(token: string | undefined): number | undefined | 'malformed' {
   if (token === undefined || token === '') return undefined;
   const text = Buffer.from(token, 'base64url').toString();
-  const id = text.startsWith(FORM) && /^[0-9a-z]{1,11}$/.test(text.slice(FORM.length)) ? Number.parseInt(text.slice(FORM.length), 36) : Number.NaN;
+  const id =
+    text.startsWith(FORM) && /^[0-9a-z]{1,11}$/.test(text.slice(FORM.length))
+      ? Number.parseInt(text.slice(FORM.length), 36)
+      : Number.NaN;
   return Number.isSafeInteger(id) ? id : 'malformed';
 }
 

@@ -30,7 +30,10 @@ export async function limitPosts(app: Api, { config }: Pick<ApiParts, 'config'>)
     nameSpace: `${config.redisPrefix}:posts:`,
     skipOnError: true,
     keyGenerator: (request) => request.caller.countedAs || request.ip,
-    errorResponseBuilder: (_request, { after, max }) => ({ statusCode: 429, ...failure(429, `This token may POST ${max} times a minute. Try again in ${after}.`) }),
+    errorResponseBuilder: (_request, { after, max }) => ({
+      statusCode: 429,
+      ...failure(429, `This token may POST ${max} times a minute. Try again in ${after}.`),
+    }),
   });
   app.addHook('onClose', async () => redis.disconnect());
 }

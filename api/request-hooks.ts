@@ -13,14 +13,29 @@ export function logRequests(app: Api, log: Log, nowMs: () => number): void {
     // Polls are most of the traffic, and Cromwell's alone are thousands a minute.
     const level = request.method === 'GET' && reply.statusCode < 400 ? 'debug' : 'info';
     log[level](
-      { event: 'request', method: request.method, route: request.routeOptions.url ?? '(none)', status: reply.statusCode, ms: nowMs() - (started.get(request) ?? nowMs()), owner: request.caller.access.owner },
+      {
+        event: 'request',
+        method: request.method,
+        route: request.routeOptions.url ?? '(none)',
+        status: reply.statusCode,
+        ms: nowMs() - (started.get(request) ?? nowMs()),
+        owner: request.caller.access.owner,
+      },
       'request',
     );
     done();
   });
   // Such a request has no response that could end, so it would be seen nowhere.
   app.addHook('onRequestAbort', (request, done) => {
-    log.info({ event: 'request-broken-off', method: request.method, route: request.routeOptions.url ?? '(none)', owner: request.caller.access.owner }, 'request-broken-off');
+    log.info(
+      {
+        event: 'request-broken-off',
+        method: request.method,
+        route: request.routeOptions.url ?? '(none)',
+        owner: request.caller.access.owner,
+      },
+      'request-broken-off',
+    );
     done();
   });
 }
@@ -32,12 +47,21 @@ export function logRequests(app: Api, log: Log, nowMs: () => number): void {
 export function allowOtherOrigins(app: Api): void {
   app.addHook('onRequest', async (request, reply) => {
     if (request.headers.origin === undefined) return undefined;
-    reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', 'retry-after, x-batchwell-last-known');
-    if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined) return undefined;
+    reply
+      .header('access-control-allow-origin', '*')
+      .header('access-control-expose-headers', 'retry-after, x-batchwell-last-known');
+    if (
+      request.method !== 'OPTIONS' ||
+      request.headers['access-control-request-method'] === undefined
+    )
+      return undefined;
     return reply
       .code(204)
       .header('access-control-allow-methods', 'GET, POST, DELETE')
-      .header('access-control-allow-headers', 'authorization, content-type, idempotency-key, last-event-id')
+      .header(
+        'access-control-allow-headers',
+        'authorization, content-type, idempotency-key, last-event-id',
+      )
       .header('access-control-max-age', '600')
       .send();
   });

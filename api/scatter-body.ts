@@ -3,13 +3,23 @@ import type { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AcceptableTask } from '../core/parse-task.ts';
 import { problemAt, type Problem } from '../core/problems.ts';
-import { LARGEST_SCATTER, LISTED_PROBLEMS, LONGEST_FILLED_SCATTER, prepareScatter, readHead, withHead, type ScatterHead } from '../core/scatter.ts';
+import {
+  LARGEST_SCATTER,
+  LISTED_PROBLEMS,
+  LONGEST_FILLED_SCATTER,
+  prepareScatter,
+  readHead,
+  withHead,
+  type ScatterHead,
+} from '../core/scatter.ts';
 import type { TaskDefaults } from '../core/parse-task.ts';
 import type { NewTask } from '../core/task.ts';
 import type { ListedProblem } from './errors.ts';
 import { readLines } from './ndjson.ts';
 
-export type ScatterBody = { head: ScatterHead; tasks: NewTask[] } | { problems: ListedProblem[]; count: number };
+export type ScatterBody =
+  | { head: ScatterHead; tasks: NewTask[] }
+  | { problems: ListedProblem[]; count: number };
 
 /** Rows between two looks at other requests; a row takes some 20 to 50 µs. */
 const ROWS_PER_TURN = 200;
@@ -22,23 +32,31 @@ function collector() {
   const problems: ListedProblem[] = [];
   let count = 0;
   return {
-    add(read: AcceptableTask | { problems: Problem[] }, place: Pick<ListedProblem, 'row' | 'line'>): void {
+    add(
+      read: AcceptableTask | { problems: Problem[] },
+      place: Pick<ListedProblem, 'row' | 'line'>,
+    ): void {
       if (!('problems' in read)) {
         if (count === 0) tasks.push({ ...read.task, warnings: read.warnings });
         return;
       }
       tasks = [];
       count += read.problems.length;
-      for (const problem of read.problems) if (problems.length < LISTED_PROBLEMS) problems.push({ ...place, ...problem });
+      for (const problem of read.problems)
+        if (problems.length < LISTED_PROBLEMS) problems.push({ ...place, ...problem });
     },
     result: (head: ScatterHead): ScatterBody => (count > 0 ? { problems, count } : { head, tasks }),
   };
 }
 
 /** A template and rows. */
-export async function readTemplateScatter(body: unknown, defaults: TaskDefaults): Promise<ScatterBody> {
+export async function readTemplateScatter(
+  body: unknown,
+  defaults: TaskDefaults,
+): Promise<ScatterBody> {
   const prepared = prepareScatter(body, defaults);
-  if ('problems' in prepared) return { problems: prepared.problems, count: prepared.problems.length };
+  if ('problems' in prepared)
+    return { problems: prepared.problems, count: prepared.problems.length };
   const collected = collector();
   let filled = 0;
   for (const [row, values] of prepared.rows.entries()) {
@@ -63,7 +81,11 @@ export interface LineScatterQuery {
 }
 
 /** One TES task a line. */
-export async function readLineScatter(body: Readable, query: LineScatterQuery, defaults: TaskDefaults): Promise<ScatterBody> {
+export async function readLineScatter(
+  body: Readable,
+  query: LineScatterQuery,
+  defaults: TaskDefaults,
+): Promise<ScatterBody> {
   const queryProblems: Problem[] = [];
   const tags = Object.fromEntries((query.tag ?? []).map((tag) => splitTag(tag)));
   const head = readHead({ value: { ...query, tags }, path: '', problems: queryProblems }, defaults);
@@ -76,7 +98,11 @@ export async function readLineScatter(body: Readable, query: LineScatterQuery, d
     collected.add(readLine(text, head), { line: number });
     if (lines % ROWS_PER_TURN === 0) await nextTurn();
   }
-  if (lines === 0 || lines > LARGEST_SCATTER) collected.add({ problems: [problemAt('', `1 to ${LARGEST_SCATTER} lines, one task each`, lines)] }, {});
+  if (lines === 0 || lines > LARGEST_SCATTER)
+    collected.add(
+      { problems: [problemAt('', `1 to ${LARGEST_SCATTER} lines, one task each`, lines)] },
+      {},
+    );
   return collected.result(head);
 }
 
@@ -90,7 +116,9 @@ function readLine(text: string, head: ScatterHead): AcceptableTask | { problems:
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return { problems: [problemAt('', `one JSON object on the line (${(error as Error).message})`)] };
+    return {
+      problems: [problemAt('', `one JSON object on the line (${(error as Error).message})`)],
+    };
   }
   return withHead(value, head);
 }

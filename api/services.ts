@@ -53,5 +53,9 @@ function taskDefaults(config: ApiParts['config']): (access: Access) => TaskDefau
     fileRoots: config.sharedFolders,
     ownUrls: OWN_FOLDERS.map((folder) => `s3://${config.bucket}/${config.bucketPrefix}${folder}`),
   };
-  return ({ limits, profile }) => ({ ...shared, limits: { ...limits, jobRoles: limits.jobRoles ?? config.jobRoles }, profile });
+  return ({ limits, profile }) => ({
+    ...shared,
+    limits: { ...limits, jobRoles: limits.jobRoles ?? config.jobRoles },
+    profile,
+  });
 }

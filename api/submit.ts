@@ -18,21 +18,37 @@ export interface Refusal {
 /** Which request it is, if its sender said so. @param asked what is asked, as it was understood */
 export type KeyReader = (asked: unknown) => RequestKey | { problems: Problem[] } | undefined;
 
-export async function submitTask({ intake, taskDefaultsOf }: ApiServices, access: Access, body: unknown, readKey: KeyReader): Promise<{ id: string } | Refusal> {
+export async function submitTask(
+  { intake, taskDefaultsOf }: ApiServices,
+  access: Access,
+  body: unknown,
+  readKey: KeyReader,
+): Promise<{ id: string } | Refusal> {
   const read = parseTesTask(body, taskDefaultsOf(access));
   if ('problems' in read) return { refused: refusal(read.problems) };
   const task = { ...read.task, warnings: read.warnings };
   const key = readKey(task);
   if (key && 'problems' in key) return { refused: refusal(key.problems) };
   const name = profiles[task.profile].requestName?.(task);
-  const id = await intake.acceptTask(access, { task, key: key ?? (name === undefined ? undefined : keyOfName(name, task)) });
+  const id = await intake.acceptTask(access, {
+    task,
+    key: key ?? (name === undefined ? undefined : keyOfName(name, task)),
+  });
   return id === 'other-request' ? { refused: otherRequest } : { id };
 }
 
 /** @param body a template and rows, or a stream of lines with one task each, about which `query` says the rest */
-export async function submitScatter({ intake, taskDefaultsOf }: ApiServices, access: Access, { body, query = {} }: { body: unknown; query?: LineScatterQuery }, readKey: KeyReader): Promise<{ id: string; taskIds: string[] } | Refusal> {
+export async function submitScatter(
+  { intake, taskDefaultsOf }: ApiServices,
+  access: Access,
+  { body, query = {} }: { body: unknown; query?: LineScatterQuery },
+  readKey: KeyReader,
+): Promise<{ id: string; taskIds: string[] } | Refusal> {
   const defaults = taskDefaultsOf(access);
-  const read = body instanceof Readable ? await readLineScatter(body, query, defaults) : await readTemplateScatter(body, defaults);
+  const read =
+    body instanceof Readable
+      ? await readLineScatter(body, query, defaults)
+      : await readTemplateScatter(body, defaults);
   if ('problems' in read) return { refused: refusal(read.problems, read.count) };
   const { name, tags } = read.head;
   const key = readKey({ name, tags, tasks: read.tasks });

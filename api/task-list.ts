@@ -5,10 +5,19 @@ import { standingsOf } from '../core/tes-state.ts';
 import { listStandings } from '../db/task-lists.ts';
 import { cutPage, PAGE_TOKEN_EXPECTED, readPageToken } from './pages.ts';
 import { PageQuery } from './schemas/replies.ts';
-import { StatesQuery, TesState, ViewQuery, type TesTaskFull, type TesTaskMinimal } from './schemas/tes.ts';
+import {
+  StatesQuery,
+  TesState,
+  ViewQuery,
+  type TesTaskFull,
+  type TesTaskMinimal,
+} from './schemas/tes.ts';
 import type { ApiServices } from './services.ts';
 
-const oneOrMore = (description: string) => Type.Optional(Type.Union([Type.Array(Type.String(), { maxItems: 20 }), Type.String()], { description }));
+const oneOrMore = (description: string) =>
+  Type.Optional(
+    Type.Union([Type.Array(Type.String(), { maxItems: 20 }), Type.String()], { description }),
+  );
 
 export const TagQuery = {
   tag_key: oneOrMore('Tags that must be there; paired with tag_value by position'),
@@ -31,9 +40,14 @@ export interface ListedTasks {
   next_page_token?: string;
 }
 
-export async function listTasks(services: ApiServices, owner: string, query: Static<typeof ListQuery> & { scatterId?: number }): Promise<ListedTasks | { problems: Problem[] }> {
+export async function listTasks(
+  services: ApiServices,
+  owner: string,
+  query: Static<typeof ListQuery> & { scatterId?: number },
+): Promise<ListedTasks | { problems: Problem[] }> {
   const beforeId = readPageToken(query.page_token);
-  if (beforeId === 'malformed') return { problems: [problemAt('page_token', PAGE_TOKEN_EXPECTED, query.page_token)] };
+  if (beforeId === 'malformed')
+    return { problems: [problemAt('page_token', PAGE_TOKEN_EXPECTED, query.page_token)] };
   const size = query.page_size ?? PAGE_SIZE;
   const read = await listStandings(services.database.pool, {
     owner,
@@ -45,12 +59,19 @@ export async function listTasks(services: ApiServices, owner: string, query: Sta
     limit: size + 1,
   });
   const { items, next } = cutPage(read, size);
-  return { tasks: await services.reader.show(items, query.view ?? 'MINIMAL', query.states), ...(next !== undefined && { next_page_token: next }) };
+  return {
+    tasks: await services.reader.show(items, query.view ?? 'MINIMAL', query.states),
+    ...(next !== undefined && { next_page_token: next }),
+  };
 }
 
-export function tagsOf({ tag_key, tag_value }: Pick<Static<typeof ListQuery>, 'tag_key' | 'tag_value'>): { key: string; value: string }[] {
+export function tagsOf({
+  tag_key,
+  tag_value,
+}: Pick<Static<typeof ListQuery>, 'tag_key' | 'tag_value'>): { key: string; value: string }[] {
   const values = asList(tag_value);
   return asList(tag_key).map((key, index) => ({ key, value: values[index] ?? '' }));
 }
 
-export const asList = (given: string | readonly string[] | undefined): readonly string[] => (typeof given === 'string' ? [given] : (given ?? []));
+export const asList = (given: string | readonly string[] | undefined): readonly string[] =>
+  typeof given === 'string' ? [given] : (given ?? []);

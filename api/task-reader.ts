@@ -5,7 +5,14 @@ import type { CacheMode } from '../core/task.ts';
 import { fillTemplate, type Template } from '../core/template.ts';
 import type { StateVersion } from '../core/tes-state.ts';
 import { readEntryOutputs } from '../db/call-cache.ts';
-import { readAttempts, readDetails, readStandings, type AttemptView, type TaskDetail, type TaskStanding } from '../db/task-views.ts';
+import {
+  readAttempts,
+  readDetails,
+  readStandings,
+  type AttemptView,
+  type TaskDetail,
+  type TaskStanding,
+} from '../db/task-views.ts';
 import { createTemplateCache } from '../db/templates.ts';
 import { groupCalls } from './group-calls.ts';
 import type { ApiParts } from './parts.ts';
@@ -25,7 +32,11 @@ export interface TaskReader {
   /** Undefined for an id that is unknown, or another owner's. */
   find(owner: string, id: string): Promise<TaskStanding | undefined>;
   /** In the order given. */
-  show(standings: readonly TaskStanding[], view: View, states?: StateVersion): Promise<(TesTaskFull | TesTaskMinimal)[]>;
+  show(
+    standings: readonly TaskStanding[],
+    view: View,
+    states?: StateVersion,
+  ): Promise<(TesTaskFull | TesTaskMinimal)[]>;
   /** The end of what is known of a log of the latest attempt; undefined while there is none. */
   readLog(taskId: number, log: WantedLog & { mostBytes: number }): Promise<Buffer | undefined>;
   /** What the task was made of. */
@@ -59,7 +70,11 @@ export function createTaskReader(parts: ApiParts): TaskReader {
     },
     async show(standings, view, states = '1.0') {
       if (view === 'MINIMAL') return standings.map((standing) => viewMinimal(standing, states));
-      const facts = await gatherFacts(parts, templates, standings.map(({ id }) => id));
+      const facts = await gatherFacts(
+        parts,
+        templates,
+        standings.map(({ id }) => id),
+      );
       if (view === 'FULL') await addTails(parts, facts.slice(0, TASKS_WITH_TAILS));
       const shown = new Map(facts.map((one) => [one.detail.id, viewTask(one, { view, states })]));
       return standings.map((standing) => shown.get(standing.id) ?? viewMinimal(standing, states));
@@ -70,8 +85,17 @@ export function createTaskReader(parts: ApiParts): TaskReader {
     },
     async readFilled(taskId) {
       const [detail] = await readDetails(database.pool, [taskId]);
-      const row = detail && (await templates.read(database.pool, [detail.templateId])).get(detail.templateId);
-      return row && { template: row.template, values: detail.values, cache: detail.cache, cacheDomain: detail.cacheDomain, profile: detail.profile };
+      const row =
+        detail && (await templates.read(database.pool, [detail.templateId])).get(detail.templateId);
+      return (
+        row && {
+          template: row.template,
+          values: detail.values,
+          cache: detail.cache,
+          cacheDomain: detail.cacheDomain,
+          profile: detail.profile,
+        }
+      );
     },
   };
 }
@@ -79,11 +103,18 @@ export function createTaskReader(parts: ApiParts): TaskReader {
 type Templates = ReturnType<typeof createTemplateCache>;
 
 /** Everything but the logs, in one statement a table. */
-async function gatherFacts({ database }: ApiParts, templates: Templates, ids: readonly number[]): Promise<TaskFacts[]> {
+async function gatherFacts(
+  { database }: ApiParts,
+  templates: Templates,
+  ids: readonly number[],
+): Promise<TaskFacts[]> {
   const details = await readDetails(database.pool, ids);
   const entryIds = details.flatMap(({ hitEntryId }) => hitEntryId ?? []);
   const [rows, attempts, hitOutputs] = await Promise.all([
-    templates.read(database.pool, details.map(({ templateId }) => templateId)),
+    templates.read(
+      database.pool,
+      details.map(({ templateId }) => templateId),
+    ),
     readAttempts(database.pool, ids),
     readEntryOutputs(database, entryIds),
   ]);
@@ -91,11 +122,18 @@ async function gatherFacts({ database }: ApiParts, templates: Templates, ids: re
   return details.flatMap((detail) => {
     const template = rows.get(detail.templateId)?.template;
     if (!template) return [];
-    return { detail, spec: fillTemplate(template, detail.values), attempts: byTask.get(detail.id) ?? [], hitOutputs: hitFiles(detail, hitOutputs), tails: [] };
+    return {
+      detail,
+      spec: fillTemplate(template, detail.values),
+      attempts: byTask.get(detail.id) ?? [],
+      hitOutputs: hitFiles(detail, hitOutputs),
+      tails: [],
+    };
   });
 }
 
-const hitFiles = (detail: TaskDetail, outputs: ReadonlyMap<number, HitFile[]>): HitFile[] => (detail.hitEntryId === undefined ? [] : (outputs.get(detail.hitEntryId) ?? []));
+const hitFiles = (detail: TaskDetail, outputs: ReadonlyMap<number, HitFile[]>): HitFile[] =>
+  detail.hitEntryId === undefined ? [] : (outputs.get(detail.hitEntryId) ?? []);
 
 async function addTails(parts: ApiParts, facts: TaskFacts[]): Promise<void> {
   const pending = facts.values();
@@ -110,13 +148,21 @@ async function readTails(parts: ApiParts, { attempts, spec }: TaskFacts): Promis
   if (latest?.batchAttempt === undefined) return [];
   const tried = latest.result?.executors.length ?? spec.executors.length;
   const tails = Array.from({ length: tried }, async (_, executor): Promise<LogTails> => {
-    const [stdout, stderr] = await Promise.all([readTail(parts, latest, executor, 'stdout'), readTail(parts, latest, executor, 'stderr')]);
+    const [stdout, stderr] = await Promise.all([
+      readTail(parts, latest, executor, 'stdout'),
+      readTail(parts, latest, executor, 'stderr'),
+    ]);
     return { ...(stdout !== undefined && { stdout }), ...(stderr !== undefined && { stderr }) };
   });
   return Promise.all(tails);
 }
 
-async function readTail(parts: ApiParts, attempt: AttemptView, executor: number, stream: Stream): Promise<string | undefined> {
+async function readTail(
+  parts: ApiParts,
+  attempt: AttemptView,
+  executor: number,
+  stream: Stream,
+): Promise<string | undefined> {
   if (attempt.batchAttempt === undefined) return undefined;
   const key = wholeLogKey(attempt, attempt.batchAttempt, { executor, stream });
   try {

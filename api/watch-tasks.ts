@@ -19,7 +19,11 @@ interface Waiter {
   wake(): void;
 }
 
-const standsAlike = (a: TaskStanding, b: TaskStanding): boolean => a.place === b.place && a.running === b.running && a.jobOpen === b.jobOpen && a.failureCode === b.failureCode;
+const standsAlike = (a: TaskStanding, b: TaskStanding): boolean =>
+  a.place === b.place &&
+  a.running === b.running &&
+  a.jobOpen === b.jobOpen &&
+  a.failureCode === b.failureCode;
 
 export function createTaskWatch({ database, log }: Pick<ApiParts, 'database' | 'log'>): TaskWatch {
   const waiting = new Set<Waiter>();
@@ -29,7 +33,11 @@ export function createTaskWatch({ database, log }: Pick<ApiParts, 'database' | '
     const ids = [...new Set([...waiting].map(({ from }) => from.id))];
     const now = new Map<number, TaskStanding>();
     for (let start = 0; start < ids.length; start += TASKS_PER_READ) {
-      for (const standing of await readStandings(database.pool, ids.slice(start, start + TASKS_PER_READ))) now.set(standing.id, standing);
+      for (const standing of await readStandings(
+        database.pool,
+        ids.slice(start, start + TASKS_PER_READ),
+      ))
+        now.set(standing.id, standing);
     }
     for (const waiter of waiting) {
       const standing = now.get(waiter.from.id);
@@ -40,10 +48,14 @@ export function createTaskWatch({ database, log }: Pick<ApiParts, 'database' | '
     if (timer !== undefined || waiting.size === 0) return;
     timer = setTimeout(() => {
       // Without the database they wait on: each is answered when its time is over.
-      void look().catch((error: unknown) => log.debug({ event: 'watch-failed', error: String(error) }, 'watch-failed')).finally(() => {
-        timer = undefined;
-        schedule();
-      });
+      void look()
+        .catch((error: unknown) =>
+          log.debug({ event: 'watch-failed', error: String(error) }, 'watch-failed'),
+        )
+        .finally(() => {
+          timer = undefined;
+          schedule();
+        });
     }, LOOK_MS);
   };
 

@@ -1,7 +1,20 @@
 /** AWS Batch, as thin as it can be: replies become values, and an answer that leaves doubt says so. */
 import {
-  BatchClient, DeregisterJobDefinitionCommand, DescribeJobsCommand, ListJobsCommand, RegisterJobDefinitionCommand, SubmitJobCommand, TerminateJobCommand,
-  type DescribeJobsCommandOutput, type JobDetail, type JobStatus, type JobSummary, type ListJobsCommandInput, type ListJobsCommandOutput, type RegisterJobDefinitionCommandInput, type SubmitJobCommandInput,
+  BatchClient,
+  DeregisterJobDefinitionCommand,
+  DescribeJobsCommand,
+  ListJobsCommand,
+  RegisterJobDefinitionCommand,
+  SubmitJobCommand,
+  TerminateJobCommand,
+  type DescribeJobsCommandOutput,
+  type JobDetail,
+  type JobStatus,
+  type JobSummary,
+  type ListJobsCommandInput,
+  type ListJobsCommandOutput,
+  type RegisterJobDefinitionCommandInput,
+  type SubmitJobCommandInput,
 } from '@aws-sdk/client-batch';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Budget } from './budget.ts';
@@ -32,7 +45,9 @@ export type SubmitOutcome =
 /** `not-known`: a definition or queue that Batch, being eventually consistent, may come to know. */
 export type TryLater = 'throttled' | 'not-sent' | 'not-known';
 
-export type RegisterOutcome = { is: 'registered'; revision: string } | { is: 'refused'; message: string };
+export type RegisterOutcome =
+  | { is: 'registered'; revision: string }
+  | { is: 'refused'; message: string };
 
 export interface SeenJob {
   jobId: string;
@@ -71,12 +86,22 @@ export interface Batch {
 const REQUEST_TIMEOUT_MS = 15_000;
 const DESCRIBE_LIMIT = 100;
 const LIST_LIMIT = 1000;
-const THROTTLED = new Set(['TooManyRequestsException', 'ThrottlingException', 'Throttling', 'RequestLimitExceeded', 'SlowDown']);
+const THROTTLED = new Set([
+  'TooManyRequestsException',
+  'ThrottlingException',
+  'Throttling',
+  'RequestLimitExceeded',
+  'SlowDown',
+]);
 /** Client-side errors that come before anything is sent. */
 const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'CredentialsProviderError', 'EAI_AGAIN']);
 
 /** Without throwOnRequestTimeout the SDK only warns, and waits on. */
-const within = (requestTimeout: number) => ({ requestTimeout, connectionTimeout: Math.min(requestTimeout, 5000), throwOnRequestTimeout: true });
+const within = (requestTimeout: number) => ({
+  requestTimeout,
+  connectionTimeout: Math.min(requestTimeout, 5000),
+  throwOnRequestTimeout: true,
+});
 
 export interface BatchParts {
   /** Of every operation but SubmitJob. */
@@ -98,14 +123,20 @@ async function watched<T>(request: () => Promise<T>, budget: Budget): Promise<T>
   }
 }
 
-export function openBatch({ budget, submitBudget = budget, metrics, submitTimeoutMs }: BatchParts): Batch {
+export function openBatch({
+  budget,
+  submitBudget = budget,
+  metrics,
+  submitTimeoutMs,
+}: BatchParts): Batch {
   const client = new BatchClient({ maxAttempts: 5, requestHandler: within(REQUEST_TIMEOUT_MS) });
   // SubmitJob has no idempotency token: a retry inside the SDK could submit twice.
   const submitClient = new BatchClient({ maxAttempts: 1, requestHandler: within(submitTimeoutMs) });
   observeRequests(client, 'batch', metrics);
   observeRequests(submitClient, 'batch', metrics);
 
-  const call = <T>(request: () => Promise<T>): Promise<T> => budget.take().then(() => watched(request, budget));
+  const call = <T>(request: () => Promise<T>): Promise<T> =>
+    budget.take().then(() => watched(request, budget));
 
   return {
     async register(definition) {
@@ -123,23 +154,46 @@ export function openBatch({ budget, submitBudget = budget, metrics, submitTimeou
       try {
         const region = await submitClient.config.region();
         // The signal bounds the whole of it: waiting for a connection, connecting, sending, the answer.
-        const reply = await watched(() => submitClient.send(new SubmitJobCommand(submitInput(request, region)), { abortSignal: AbortSignal.timeout(submitTimeoutMs) }), submitBudget);
-        return reply.jobId === undefined ? { is: 'ambiguous', message: 'Batch answered without a job id' } : { is: 'accepted', jobId: reply.jobId };
+        const reply = await watched(
+          () =>
+            submitClient.send(new SubmitJobCommand(submitInput(request, region)), {
+              abortSignal: AbortSignal.timeout(submitTimeoutMs),
+            }),
+          submitBudget,
+        );
+        return reply.jobId === undefined
+          ? { is: 'ambiguous', message: 'Batch answered without a job id' }
+          : { is: 'accepted', jobId: reply.jobId };
       } catch (error) {
         return judgeSubmitError(error);
       }
     },
     async findByName(queue, jobName) {
-      const reply = await call(() => client.send(new ListJobsCommand({ jobQueue: queue, filters: [{ name: 'JOB_NAME', values: [jobName] }] })));
+      const reply = await call(() =>
+        client.send(
+          new ListJobsCommand({
+            jobQueue: queue,
+            filters: [{ name: 'JOB_NAME', values: [jobName] }],
+          }),
+        ),
+      );
       return (reply.jobSummaryList ?? []).map(toSeen).toSorted((a, b) => a.createdMs - b.createdMs);
     },
-    describe: (jobIds) => describeAll(jobIds, (jobs) => call(() => client.send(new DescribeJobsCommand({ jobs })))),
-    list: (of, jobStatus) => listAll(of, (page) => call(() => client.send(new ListJobsCommand({ ...page, jobStatus, maxResults: LIST_LIMIT })))),
+    describe: (jobIds) =>
+      describeAll(jobIds, (jobs) => call(() => client.send(new DescribeJobsCommand({ jobs })))),
+    list: (of, jobStatus) =>
+      listAll(of, (page) =>
+        call(() =>
+          client.send(new ListJobsCommand({ ...page, jobStatus, maxResults: LIST_LIMIT })),
+        ),
+      ),
     async terminate(jobId, reason) {
       await call(() => client.send(new TerminateJobCommand({ jobId, reason })));
     },
     async deregister(revision) {
-      await call(() => client.send(new DeregisterJobDefinitionCommand({ jobDefinition: revision })));
+      await call(() =>
+        client.send(new DeregisterJobDefinitionCommand({ jobDefinition: revision })),
+      );
     },
     close() {
       client.destroy();
@@ -148,16 +202,27 @@ export function openBatch({ budget, submitBudget = budget, metrics, submitTimeou
   };
 }
 
-async function describeAll(jobIds: readonly string[], ask: (jobs: string[]) => Promise<DescribeJobsCommandOutput>): Promise<SeenJob[]> {
+async function describeAll(
+  jobIds: readonly string[],
+  ask: (jobs: string[]) => Promise<DescribeJobsCommandOutput>,
+): Promise<SeenJob[]> {
   const seen: SeenJob[] = [];
-  for (let start = 0; start < jobIds.length; start += DESCRIBE_LIMIT) seen.push(...((await ask(jobIds.slice(start, start + DESCRIBE_LIMIT))).jobs ?? []).map(toSeen));
+  for (let start = 0; start < jobIds.length; start += DESCRIBE_LIMIT)
+    seen.push(...((await ask(jobIds.slice(start, start + DESCRIBE_LIMIT))).jobs ?? []).map(toSeen));
   return seen;
 }
 
-async function listAll(of: { queue: string } | { arrayJobId: string }, ask: (page: ListJobsCommandInput) => Promise<ListJobsCommandOutput>): Promise<SeenJob[]> {
+async function listAll(
+  of: { queue: string } | { arrayJobId: string },
+  ask: (page: ListJobsCommandInput) => Promise<ListJobsCommandOutput>,
+): Promise<SeenJob[]> {
   const seen: SeenJob[] = [];
   const scope = 'queue' in of ? { jobQueue: of.queue } : of;
-  for (let nextToken: string | undefined, first = true; first || nextToken !== undefined; first = false) {
+  for (
+    let nextToken: string | undefined, first = true;
+    first || nextToken !== undefined;
+    first = false
+  ) {
     const reply = await ask({ ...scope, ...(nextToken === undefined ? {} : { nextToken }) });
     seen.push(...(reply.jobSummaryList ?? []).map(toSeen));
     nextToken = reply.nextToken;
@@ -172,9 +237,13 @@ function submitInput(request: SubmitRequest, region: string): SubmitJobCommandIn
     jobName: request.jobName,
     jobQueue: request.queue,
     jobDefinition: request.jobDefinition,
-    ...(request.share === '' ? {} : { shareIdentifier: request.share, schedulingPriorityOverride: request.priority }),
+    ...(request.share === ''
+      ? {}
+      : { shareIdentifier: request.share, schedulingPriorityOverride: request.priority }),
     ...(request.size > 1 ? { arrayProperties: { size: request.size } } : {}),
-    containerOverrides: { environment: Object.entries(environment).map(([name, value]) => ({ name, value })) },
+    containerOverrides: {
+      environment: Object.entries(environment).map(([name, value]) => ({ name, value })),
+    },
     tags: request.tags,
     propagateTags: true,
   };
@@ -191,12 +260,17 @@ function nameOf(error: unknown): string {
  */
 function judgeSubmitError(error: unknown): SubmitOutcome {
   const name = nameOf(error);
-  const { message = String(error), $metadata } = error as { message?: string; $metadata?: { httpStatusCode?: number } };
+  const { message = String(error), $metadata } = error as {
+    message?: string;
+    $metadata?: { httpStatusCode?: number };
+  };
   const status = $metadata?.httpStatusCode ?? 0;
   const words = `${name}: ${message}`;
-  if (THROTTLED.has(name) || status === 429) return { is: 'try-later', because: 'throttled', message: words };
+  if (THROTTLED.has(name) || status === 429)
+    return { is: 'try-later', because: 'throttled', message: words };
   // Credentials that expired or a policy that is still missing: the operator mends these, and the tasks go on.
-  if (NOT_SENT.has(name) || status === 401 || status === 403) return { is: 'try-later', because: 'not-sent', message: words };
+  if (NOT_SENT.has(name) || status === 401 || status === 403)
+    return { is: 'try-later', because: 'not-sent', message: words };
   if (status === 404) return { is: 'try-later', because: 'not-known', message: words };
   if (status >= 400 && status < 500) return { is: 'refused', message: words };
   return { is: 'ambiguous', message: words };

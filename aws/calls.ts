@@ -3,7 +3,13 @@ import { fingerprintComponents, type Components } from '../core/fingerprint.ts';
 import type { CanonicalCall } from '../core/profiles/profile.ts';
 import { profiles, type ProfileName } from '../core/profiles/profiles.ts';
 import type { TaskSpec } from '../core/task.ts';
-import { identityKey, inParallel, resolveIdentities, unlessForGood, type InputSeen } from './identities.ts';
+import {
+  identityKey,
+  inParallel,
+  resolveIdentities,
+  unlessForGood,
+  type InputSeen,
+} from './identities.ts';
 import type { ObjectStore } from './s3.ts';
 
 export interface Call {
@@ -24,21 +30,43 @@ export interface DescribedCall {
 const LONGEST_TEXT_BYTES = 1024 ** 2;
 
 /** In the order given. */
-export async function describeCalls(objects: ObjectStore, calls: readonly Call[]): Promise<DescribedCall[]> {
-  const [identities, texts] = await Promise.all([resolveIdentities(objects, calls.flatMap(({ spec }) => spec.inputs)), readTexts(objects, calls)]);
+export async function describeCalls(
+  objects: ObjectStore,
+  calls: readonly Call[],
+): Promise<DescribedCall[]> {
+  const [identities, texts] = await Promise.all([
+    resolveIdentities(
+      objects,
+      calls.flatMap(({ spec }) => spec.inputs),
+    ),
+    readTexts(objects, calls),
+  ]);
   return calls.map((call) => describe(call, identities, texts));
 }
 
 /** Texts that profiles look into, by url. */
-async function readTexts(objects: ObjectStore, calls: readonly Call[]): Promise<Map<string, string>> {
-  const urls = new Set(calls.flatMap(({ spec, profile }) => (profiles[profile].textsWanted?.(spec) ?? []).flatMap((position) => spec.inputs[position]?.url ?? [])).filter((url) => url.startsWith('s3://')));
+async function readTexts(
+  objects: ObjectStore,
+  calls: readonly Call[],
+): Promise<Map<string, string>> {
+  const urls = new Set(
+    calls
+      .flatMap(({ spec, profile }) =>
+        (profiles[profile].textsWanted?.(spec) ?? []).flatMap(
+          (position) => spec.inputs[position]?.url ?? [],
+        ),
+      )
+      .filter((url) => url.startsWith('s3://')),
+  );
   const texts = new Map<string, string>();
-  await inParallel([...urls].map((url) => async () => {
-    // Its end, so that of a large object no more is read than shows that it is one.
-    const body = await unlessForGood(objects.getTail(url, LONGEST_TEXT_BYTES + 1));
-    const text = body && body.length <= LONGEST_TEXT_BYTES ? asText(body) : undefined;
-    if (text !== undefined) texts.set(url, text);
-  }));
+  await inParallel(
+    [...urls].map((url) => async () => {
+      // Its end, so that of a large object no more is read than shows that it is one.
+      const body = await unlessForGood(objects.getTail(url, LONGEST_TEXT_BYTES + 1));
+      const text = body && body.length <= LONGEST_TEXT_BYTES ? asText(body) : undefined;
+      if (text !== undefined) texts.set(url, text);
+    }),
+  );
   return texts;
 }
 
@@ -51,20 +79,37 @@ function asText(body: Buffer): string | undefined {
   }
 }
 
-function describe(call: Call, identities: ReadonlyMap<string, InputSeen>, texts: ReadonlyMap<string, string>): DescribedCall {
+function describe(
+  call: Call,
+  identities: ReadonlyMap<string, InputSeen>,
+  texts: ReadonlyMap<string, string>,
+): DescribedCall {
   const { inputs } = call.spec;
   const seen = inputs.map((input) => identities.get(identityKey(input)));
-  const unreadable = inputs.flatMap(({ url }, position) => (seen[position]?.identity === undefined ? [url ?? ''] : []));
+  const unreadable = inputs.flatMap(({ url }, position) =>
+    seen[position]?.identity === undefined ? [url ?? ''] : [],
+  );
   const inputsModifiedMs = Math.max(0, ...seen.map((one) => one?.modifiedMs ?? 0));
   if (unreadable.length > 0) return { unreadable, inputsModifiedMs };
 
   const canonical = canonicalForm(call, texts);
-  const held = seen.map((one, position) => canonical?.identities.get(position) ?? one?.identity ?? '');
+  const held = seen.map(
+    (one, position) => canonical?.identities.get(position) ?? one?.identity ?? '',
+  );
   const components = fingerprintComponents(canonical?.spec ?? call.spec, held);
-  return { unreadable, inputsModifiedMs, components: canonical ? { ...components, client: `${call.profile} ${profiles[call.profile].version}` } : components };
+  return {
+    unreadable,
+    inputsModifiedMs,
+    components: canonical
+      ? { ...components, client: `${call.profile} ${profiles[call.profile].version}` }
+      : components,
+  };
 }
 
-function canonicalForm({ spec, profile }: Call, texts: ReadonlyMap<string, string>): CanonicalCall | undefined {
+function canonicalForm(
+  { spec, profile }: Call,
+  texts: ReadonlyMap<string, string>,
+): CanonicalCall | undefined {
   const { canonical, textsWanted } = profiles[profile];
   if (!canonical) return undefined;
   const known = (textsWanted?.(spec) ?? []).flatMap((position): [number, string][] => {

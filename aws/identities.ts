@@ -29,20 +29,28 @@ const STRANGERS = 20;
 const ASKED_AT_ONCE = 16;
 
 /** What all inputs hold, by `identityKey`. One request per 1,000 files of a folder where they lie together. */
-export async function resolveIdentities(objects: ObjectStore, inputs: readonly InputOf<string>[]): Promise<Map<string, InputSeen>> {
+export async function resolveIdentities(
+  objects: ObjectStore,
+  inputs: readonly InputOf<string>[],
+): Promise<Map<string, InputSeen>> {
   const wanted = new Map(inputs.map((input) => [identityKey(input), input]));
   const found = new Map<string, InputSeen>();
   const files: string[] = [];
   const work: (() => Promise<void>)[] = [];
 
   for (const [key, input] of wanted) {
-    if (input.content !== undefined) found.set(key, { identity: identityKey(input), modifiedMs: 0 });
+    if (input.content !== undefined)
+      found.set(key, { identity: identityKey(input), modifiedMs: 0 });
     else if (input.url === undefined || !parseS3Url(input.url)) found.set(key, NOT_THERE);
-    else if (input.type === 'DIRECTORY') work.push(directoryIdentity(objects, key, input.url, found));
+    else if (input.type === 'DIRECTORY')
+      work.push(directoryIdentity(objects, key, input.url, found));
     else files.push(input.url);
   }
   const seen = await seeObjects(objects, files);
-  for (const url of files) work.push(async () => void found.set(fileKey(url), await identityOf(objects, url, seen.get(url))));
+  for (const url of files)
+    work.push(
+      async () => void found.set(fileKey(url), await identityOf(objects, url, seen.get(url))),
+    );
   await inParallel(work);
   return found;
 }
@@ -51,22 +59,32 @@ const fileKey = (url: string): string => `FILE ${url}`;
 
 /** What tells inputs apart whose bytes may differ. */
 export const identityKey = (input: InputOf<string>): string =>
-  input.content === undefined ? `${input.type} ${input.url}` : `content ${sha256(input.content).toString('hex')}`;
+  input.content === undefined
+    ? `${input.type} ${input.url}`
+    : `content ${sha256(input.content).toString('hex')}`;
 
 /** Objects as listings or single requests show them; those that are not there are left out. */
-export async function seeObjects(objects: ObjectStore, urls: readonly string[]): Promise<Map<string, SeenObject>> {
+export async function seeObjects(
+  objects: ObjectStore,
+  urls: readonly string[],
+): Promise<Map<string, SeenObject>> {
   const seen = new Map<string, SeenObject>();
   const folders = Map.groupBy(new Set(urls), (url) => url.slice(0, url.lastIndexOf('/') + 1));
   const work: (() => Promise<void>)[] = [];
   for (const [folder, members] of folders) {
-    if (members.length >= LISTING_PAYS_FROM) work.push(() => listWanted(objects, folder, new Set(members), seen));
+    if (members.length >= LISTING_PAYS_FROM)
+      work.push(() => listWanted(objects, folder, new Set(members), seen));
     else for (const url of members) work.push(() => describeInto(objects, url, seen));
   }
   await inParallel(work);
   return seen;
 }
 
-async function describeInto(objects: ObjectStore, url: string, seen: Map<string, SeenObject>): Promise<void> {
+async function describeInto(
+  objects: ObjectStore,
+  url: string,
+  seen: Map<string, SeenObject>,
+): Promise<void> {
   const one = await unlessForGood(objects.describe(url));
   if (one) seen.set(url, one);
 }
@@ -80,19 +98,30 @@ export function unlessForGood<T>(asked: Promise<T>): Promise<T | undefined> {
 }
 
 /** Reads the folder from just before the first wanted key; what a foreign crowd hides is asked for one by one. */
-async function listWanted(objects: ObjectStore, folder: string, wanted: Set<string>, seen: Map<string, SeenObject>): Promise<void> {
-  const keys = [...wanted].map((url) => parseS3Url(url)?.key ?? '').toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+async function listWanted(
+  objects: ObjectStore,
+  folder: string,
+  wanted: Set<string>,
+  seen: Map<string, SeenObject>,
+): Promise<void> {
+  const keys = [...wanted]
+    .map((url) => parseS3Url(url)?.key ?? '')
+    .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   const [first = '', last = ''] = [keys[0], keys.at(-1)];
   const bucket = parseS3Url(folder)?.bucket ?? '';
   const lastUrl = formatS3Url({ bucket, key: last });
 
   const missing = new Set(wanted);
   const listed = async (): Promise<'whole' | 'in-part'> => {
-    for await (const page of objects.list(folder, { startAfterKey: justBefore(first), firstPage: Math.min(1000, wanted.size + STRANGERS) })) {
+    for await (const page of objects.list(folder, {
+      startAfterKey: justBefore(first),
+      firstPage: Math.min(1000, wanted.size + STRANGERS),
+    })) {
       const missed = missing.size;
       for (const one of page) if (missing.delete(one.url)) seen.set(one.url, one);
       const end = page.at(-1)?.url;
-      if (end === undefined || Buffer.compare(Buffer.from(end), Buffer.from(lastUrl)) >= 0) return 'whole';
+      if (end === undefined || Buffer.compare(Buffer.from(end), Buffer.from(lastUrl)) >= 0)
+        return 'whole';
       if ((missed - missing.size) * 1000 < WANTED_PER_PAGE * page.length) return 'in-part';
     }
     return 'whole';
@@ -115,21 +144,37 @@ const isMultipart = (etag: string): boolean => etag.includes('-');
 /** Headers give seconds; some S3-compatible servers give milliseconds in listings. */
 const wholeSeconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
 
-async function identityOf(objects: ObjectStore, url: string, seen: SeenObject | undefined): Promise<InputSeen> {
+async function identityOf(
+  objects: ObjectStore,
+  url: string,
+  seen: SeenObject | undefined,
+): Promise<InputSeen> {
   if (!seen) return NOT_THERE;
-  if (!isMultipart(seen.etag)) return { identity: `etag ${seen.etag} ${seen.sizeBytes}`, modifiedMs: wholeSeconds(seen.lastModifiedMs) };
+  if (!isMultipart(seen.etag))
+    return {
+      identity: `etag ${seen.etag} ${seen.sizeBytes}`,
+      modifiedMs: wholeSeconds(seen.lastModifiedMs),
+    };
   const described = await unlessForGood(objects.describe(url));
-  return described ? { identity: multipartIdentity(described), modifiedMs: wholeSeconds(described.lastModifiedMs) } : NOT_THERE;
+  return described
+    ? { identity: multipartIdentity(described), modifiedMs: wholeSeconds(described.lastModifiedMs) }
+    : NOT_THERE;
 }
 
 function multipartIdentity(object: DescribedObject): string {
   const algorithm = CHECKSUM_ORDER.find((name) => object.checksums[name] !== undefined);
-  if (algorithm !== undefined) return `${algorithm} ${object.checksums[algorithm]} ${object.sizeBytes}`;
+  if (algorithm !== undefined)
+    return `${algorithm} ${object.checksums[algorithm]} ${object.sizeBytes}`;
   if (object.versionId !== undefined) return `version ${object.url} ${object.versionId}`;
   return `etag ${object.etag} ${object.sizeBytes}`;
 }
 
-function directoryIdentity(objects: ObjectStore, key: string, url: string, found: Map<string, InputSeen>): () => Promise<void> {
+function directoryIdentity(
+  objects: ObjectStore,
+  key: string,
+  url: string,
+  found: Map<string, InputSeen>,
+): () => Promise<void> {
   return async () => {
     const prefix = url.endsWith('/') ? url : `${url}/`;
     const members: [name: string, identity: string][] = [];
@@ -137,7 +182,9 @@ function directoryIdentity(objects: ObjectStore, key: string, url: string, found
     /** False when a member cannot be told: it may be any content. */
     const read = async (): Promise<boolean> => {
       for await (const page of objects.list(prefix)) {
-        const identities = await inParallel(page.map((one) => () => identityOf(objects, one.url, one)));
+        const identities = await inParallel(
+          page.map((one) => () => identityOf(objects, one.url, one)),
+        );
         for (const [position, one] of page.entries()) {
           const seen = identities[position];
           if (seen?.identity === undefined) return false;
@@ -148,7 +195,12 @@ function directoryIdentity(objects: ObjectStore, key: string, url: string, found
       return true;
     };
     const readable = await unlessForGood(read());
-    found.set(key, !readable || members.length === 0 ? NOT_THERE : { identity: `directory ${sha256(JSON.stringify(members)).toString('hex')}`, modifiedMs });
+    found.set(
+      key,
+      !readable || members.length === 0
+        ? NOT_THERE
+        : { identity: `directory ${sha256(JSON.stringify(members)).toString('hex')}`, modifiedMs },
+    );
   };
 }
 

@@ -20,21 +20,53 @@ export interface JobEvents {
 const MOST_AT_ONCE = 10;
 const LONGEST_WAIT_SECONDS = 20;
 
-export function openJobEvents({ queueUrl, metrics }: { queueUrl: string; metrics: Metrics }): JobEvents {
-  const client = new SQSClient({ maxAttempts: 3, requestHandler: { requestTimeout: (LONGEST_WAIT_SECONDS + 10) * 1000, throwOnRequestTimeout: true, connectionTimeout: 5000 } });
+export function openJobEvents({
+  queueUrl,
+  metrics,
+}: {
+  queueUrl: string;
+  metrics: Metrics;
+}): JobEvents {
+  const client = new SQSClient({
+    maxAttempts: 3,
+    requestHandler: {
+      requestTimeout: (LONGEST_WAIT_SECONDS + 10) * 1000,
+      throwOnRequestTimeout: true,
+      connectionTimeout: 5000,
+    },
+  });
   observeRequests(client, 'sqs', metrics);
   return {
     async receive(signal) {
       try {
-        const { Messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl: queueUrl, MaxNumberOfMessages: MOST_AT_ONCE, WaitTimeSeconds: LONGEST_WAIT_SECONDS }), { abortSignal: signal });
-        return Messages.map(({ Body = '', ReceiptHandle = '' }) => ({ body: Body, receipt: ReceiptHandle }));
+        const { Messages = [] } = await client.send(
+          new ReceiveMessageCommand({
+            QueueUrl: queueUrl,
+            MaxNumberOfMessages: MOST_AT_ONCE,
+            WaitTimeSeconds: LONGEST_WAIT_SECONDS,
+          }),
+          { abortSignal: signal },
+        );
+        return Messages.map(({ Body = '', ReceiptHandle = '' }) => ({
+          body: Body,
+          receipt: ReceiptHandle,
+        }));
       } catch (error) {
         if (signal.aborted) return [];
         throw error;
       }
     },
     async remove(messages) {
-      if (messages.length > 0) await client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: messages.map(({ receipt }, position) => ({ Id: String(position), ReceiptHandle: receipt })) }));
+      if (messages.length > 0)
+        await client.send(
+          new DeleteMessageBatchCommand({
+            QueueUrl: queueUrl,
+            Entries: messages.map(({ receipt }, position) => ({
+              Id: String(position),
+              ReceiptHandle: receipt,
+            })),
+          }),
+        );
     },
     close: () => client.destroy(),
   };

@@ -2,7 +2,11 @@
  * A page of a listing, read from its XML by hand. The SDK's own reading of 1,000 keys takes some 40 ms of CPU, this
  * 1 to 2 ms; and listings are what the fleet reads most (every result of a scatter, twice every input).
  */
-import { ListObjectsV2Command, type ListObjectsV2CommandInput, type S3Client } from '@aws-sdk/client-s3';
+import {
+  ListObjectsV2Command,
+  type ListObjectsV2CommandInput,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import { buffer } from 'node:stream/consumers';
 
 export interface ListedObject {
@@ -21,11 +25,17 @@ export interface ListedPage {
 
 type Next = (args: unknown) => Promise<{ response: unknown }>;
 interface Stack {
-  add(middleware: (next: Next) => Next, options: { step: 'deserialize'; priority: 'low'; name: string }): void;
+  add(
+    middleware: (next: Next) => Next,
+    options: { step: 'deserialize'; priority: 'low'; name: string },
+  ): void;
 }
 
 /** Sends the request through the SDK (signature, retries, counting), and reads a good answer before the SDK does. */
-export async function listPage(client: S3Client, input: ListObjectsV2CommandInput): Promise<ListedPage> {
+export async function listPage(
+  client: S3Client,
+  input: ListObjectsV2CommandInput,
+): Promise<ListedPage> {
   const command = new ListObjectsV2Command(input);
   let xml = '';
   (command.middlewareStack as unknown as Stack).add(
@@ -45,8 +55,13 @@ export async function listPage(client: S3Client, input: ListObjectsV2CommandInpu
 
 /** @throws Error when it is no whole ListBucketResult. */
 export function parseListing(xml: string): ListedPage {
-  if (!/<ListBucketResult[\s>]/.test(xml.slice(0, 1000)) || !xml.trimEnd().endsWith('</ListBucketResult>')) {
-    throw new Error(`S3 answered a listing with something else: ${JSON.stringify(xml.slice(0, 200))}.`);
+  if (
+    !/<ListBucketResult[\s>]/.test(xml.slice(0, 1000)) ||
+    !xml.trimEnd().endsWith('</ListBucketResult>')
+  ) {
+    throw new Error(
+      `S3 answered a listing with something else: ${JSON.stringify(xml.slice(0, 200))}.`,
+    );
   }
   const [head = '', ...contents] = xml.split('<Contents>');
   const objects = contents.map((text) => ({
@@ -57,7 +72,9 @@ export function parseListing(xml: string): ListedPage {
   }));
   // What is not in an object stands before the first or after the last of them.
   const last = contents.at(-1) ?? '';
-  const nextToken = textOf(head, 'NextContinuationToken') ?? textOf(last.slice(last.indexOf('</Contents>') + 1), 'NextContinuationToken');
+  const nextToken =
+    textOf(head, 'NextContinuationToken') ??
+    textOf(last.slice(last.indexOf('</Contents>') + 1), 'NextContinuationToken');
   return { objects, ...(nextToken === undefined ? {} : { nextToken }) };
 }
 
@@ -72,8 +89,13 @@ function textOf(xml: string, name: string): string | undefined {
 const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
 function decode(text: string): string {
-  return text.replaceAll(/\r\n?/g, '\n').replaceAll(/&(?:#x([0-9a-fA-F]+)|#(\d+)|([a-z]+));/g, (whole, hex?: string, decimal?: string, name?: string) => {
-    if (name !== undefined) return named[name] ?? whole;
-    return String.fromCodePoint(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16));
-  });
+  return text
+    .replaceAll(/\r\n?/g, '\n')
+    .replaceAll(
+      /&(?:#x([0-9a-fA-F]+)|#(\d+)|([a-z]+));/g,
+      (whole, hex?: string, decimal?: string, name?: string) => {
+        if (name !== undefined) return named[name] ?? whole;
+        return String.fromCodePoint(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16));
+      },
+    );
 }

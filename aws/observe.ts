@@ -2,7 +2,11 @@
 import type { Metrics } from '../telemetry/metrics.ts';
 import { addNextToWire, codeOfAnswer, codeOfError } from './wire.ts';
 
-export function observeRequests(client: { middlewareStack: unknown }, service: 's3' | 'batch' | 'sqs', metrics: Metrics): void {
+export function observeRequests(
+  client: { middlewareStack: unknown },
+  service: 's3' | 'batch' | 'sqs',
+  metrics: Metrics,
+): void {
   addNextToWire(client, 'batchwellObserve', (next, context) => async (args) => {
     const operation = (context.commandName ?? 'Unknown').replace(/Command$/, '');
     const stop = metrics.awsRequestSeconds.startTimer({ service, operation });

@@ -10,7 +10,11 @@ const CAUTIOUS_MS = 60_000;
 
 const TOO_MUCH = new Set(['503', '429']);
 
-export function yieldToPressure(client: { middlewareStack: unknown }, budget: Budget, nowMs: () => number = Date.now): void {
+export function yieldToPressure(
+  client: { middlewareStack: unknown },
+  budget: Budget,
+  nowMs: () => number = Date.now,
+): void {
   let cautiousUntilMs = 0;
   addNextToWire(client, 'batchwellPressure', (next) => async (args) => {
     if (nowMs() < cautiousUntilMs) await budget.take();

@@ -1,8 +1,17 @@
 /** S3, as thin as it can be: objects by url, absence as a value. */
 import {
-  AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CopyObjectCommand, CreateBucketCommand, CreateMultipartUploadCommand,
-  GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client, UploadPartCopyCommand,
-  type CompletedPart, type HeadObjectCommandOutput,
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateBucketCommand,
+  CreateMultipartUploadCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  S3Client,
+  UploadPartCopyCommand,
+  type CompletedPart,
+  type HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
 import { formatS3Url, parseS3Url, type S3Place } from '../core/s3-url.ts';
@@ -47,7 +56,13 @@ export interface OpenedObject {
   close(): void;
 }
 
-const checksumFields = { crc64nvme: 'ChecksumCRC64NVME', sha256: 'ChecksumSHA256', sha1: 'ChecksumSHA1', crc32c: 'ChecksumCRC32C', crc32: 'ChecksumCRC32' } as const;
+const checksumFields = {
+  crc64nvme: 'ChecksumCRC64NVME',
+  sha256: 'ChecksumSHA256',
+  sha1: 'ChecksumSHA1',
+  crc32c: 'ChecksumCRC32C',
+  crc32: 'ChecksumCRC32',
+} as const;
 export type ChecksumName = keyof typeof checksumFields;
 
 export interface ListOptions {
@@ -57,7 +72,11 @@ export interface ListOptions {
 }
 
 export interface ObjectStore {
-  put(url: string, body: string | Uint8Array, options?: { ifAbsent?: boolean }): Promise<'written' | 'exists'>;
+  put(
+    url: string,
+    body: string | Uint8Array,
+    options?: { ifAbsent?: boolean },
+  ): Promise<'written' | 'exists'>;
   /** The whole object, or undefined when there is none. */
   get(url: string): Promise<Buffer | undefined>;
   /** Its last bytes, or undefined when there is none. */
@@ -86,14 +105,18 @@ export class S3UrlError extends Error {
 
 function placeOf(url: string): S3Place {
   const place = parseS3Url(url);
-  if (!place) throw new S3UrlError(`${JSON.stringify(url)} is not an S3 url; expected s3://bucket/key.`);
+  if (!place)
+    throw new S3UrlError(`${JSON.stringify(url)} is not an S3 url; expected s3://bucket/key.`);
   return place;
 }
 
 /** A copy of 5 GB takes minutes; without throwOnRequestTimeout the SDK only warns, and waits for ever. Its 50 sockets would hold back a chunk of hits. */
 const REQUESTS = {
-  connectionTimeout: 5000, requestTimeout: 300_000, throwOnRequestTimeout: true,
-  httpAgent: { keepAlive: true, maxSockets: 128 }, httpsAgent: { keepAlive: true, maxSockets: 128 },
+  connectionTimeout: 5000,
+  requestTimeout: 300_000,
+  throwOnRequestTimeout: true,
+  httpAgent: { keepAlive: true, maxSockets: 128 },
+  httpsAgent: { keepAlive: true, maxSockets: 128 },
 };
 
 const inS3 = ({ bucket, key }: S3Place) => ({ Bucket: bucket, Key: key });
@@ -108,9 +131,24 @@ export interface ObjectStoreOptions {
   endpoint?: { url: string; region: string; accessKeyId: string; secretAccessKey: string };
 }
 
-export function openObjectStore({ metrics, pathStyle, endpoint, budget }: ObjectStoreOptions): ObjectStore {
-  const place = endpoint && { endpoint: endpoint.url, region: endpoint.region, credentials: endpoint };
-  const client = new S3Client({ maxAttempts: 6, forcePathStyle: pathStyle, followRegionRedirects: true, requestHandler: REQUESTS, ...place });
+export function openObjectStore({
+  metrics,
+  pathStyle,
+  endpoint,
+  budget,
+}: ObjectStoreOptions): ObjectStore {
+  const place = endpoint && {
+    endpoint: endpoint.url,
+    region: endpoint.region,
+    credentials: endpoint,
+  };
+  const client = new S3Client({
+    maxAttempts: 6,
+    forcePathStyle: pathStyle,
+    followRegionRedirects: true,
+    requestHandler: REQUESTS,
+    ...place,
+  });
   // Outside of the count: what waits for its turn is not on its way.
   if (budget) yieldToPressure(client, budget);
   observeRequests(client, 's3', metrics);
@@ -118,7 +156,13 @@ export function openObjectStore({ metrics, pathStyle, endpoint, budget }: Object
   return {
     async put(url, body, { ifAbsent = false } = {}) {
       try {
-        await client.send(new PutObjectCommand({ ...inS3(placeOf(url)), Body: body, ...(ifAbsent ? { IfNoneMatch: '*' } : {}) }));
+        await client.send(
+          new PutObjectCommand({
+            ...inS3(placeOf(url)),
+            Body: body,
+            ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
+          }),
+        );
         return 'written';
       } catch (error) {
         if (ifAbsent && statusOf(error) === 412) return 'exists';
@@ -131,7 +175,9 @@ export function openObjectStore({ metrics, pathStyle, endpoint, budget }: Object
     async describe(url) {
       const place = placeOf(url);
       try {
-        const head = await client.send(new HeadObjectCommand({ ...inS3(place), ChecksumMode: 'ENABLED' }));
+        const head = await client.send(
+          new HeadObjectCommand({ ...inS3(place), ChecksumMode: 'ENABLED' }),
+        );
         return describeHead(url, head);
       } catch (error) {
         if (statusOf(error) === 404) return undefined;
@@ -144,7 +190,8 @@ export function openObjectStore({ metrics, pathStyle, endpoint, budget }: Object
       const [from, to] = [placeOf(fromUrl), placeOf(toUrl)];
       try {
         if (sizeBytes > LARGEST_COPY) await copyInParts(client, from, to, sizeBytes);
-        else await client.send(new CopyObjectCommand({ ...inS3(to), CopySource: copySource(from) }));
+        else
+          await client.send(new CopyObjectCommand({ ...inS3(to), CopySource: copySource(from) }));
       } catch (error) {
         throw failedOn('copy', `${fromUrl} to ${toUrl}`, error);
       }
@@ -153,7 +200,8 @@ export function openObjectStore({ metrics, pathStyle, endpoint, budget }: Object
       try {
         await client.send(new CreateBucketCommand({ Bucket: bucket }));
       } catch (error) {
-        if ((error as Error).name !== 'BucketAlreadyOwnedByYou') throw failedOn('create bucket', bucket, error);
+        if ((error as Error).name !== 'BucketAlreadyOwnedByYou')
+          throw failedOn('create bucket', bucket, error);
       }
     },
     close: () => client.destroy(),
@@ -162,7 +210,12 @@ export function openObjectStore({ metrics, pathStyle, endpoint, budget }: Object
 
 async function read(client: S3Client, url: string, range?: string): Promise<Buffer | undefined> {
   try {
-    const reply = await client.send(new GetObjectCommand({ ...inS3(placeOf(url)), ...(range === undefined ? {} : { Range: range }) }));
+    const reply = await client.send(
+      new GetObjectCommand({
+        ...inS3(placeOf(url)),
+        ...(range === undefined ? {} : { Range: range }),
+      }),
+    );
     return Buffer.from((await reply.Body?.transformToByteArray()) ?? []);
   } catch (error) {
     const status = statusOf(error);
@@ -173,14 +226,29 @@ async function read(client: S3Client, url: string, range?: string): Promise<Buff
   }
 }
 
-async function openObject(client: S3Client, url: string, { fromByte, unlessEtag, signal }: OpenOptions = {}): Promise<OpenedObject | 'unchanged' | undefined> {
-  const wanted = { ...(fromByte !== undefined && { Range: `bytes=${fromByte}-` }), ...(unlessEtag !== undefined && { IfNoneMatch: `"${unlessEtag}"` }) };
+async function openObject(
+  client: S3Client,
+  url: string,
+  { fromByte, unlessEtag, signal }: OpenOptions = {},
+): Promise<OpenedObject | 'unchanged' | undefined> {
+  const wanted = {
+    ...(fromByte !== undefined && { Range: `bytes=${fromByte}-` }),
+    ...(unlessEtag !== undefined && { IfNoneMatch: `"${unlessEtag}"` }),
+  };
   try {
-    const reply = await client.send(new GetObjectCommand({ ...inS3(placeOf(url)), ...wanted }), { ...(signal && { abortSignal: signal }) });
+    const reply = await client.send(new GetObjectCommand({ ...inS3(placeOf(url)), ...wanted }), {
+      ...(signal && { abortSignal: signal }),
+    });
     const body = reply.Body as Readable;
     // It may break off while nobody reads, which would end the process; whoever reads on is told.
     body.on('error', () => undefined);
-    return { etag: unquote(reply.ETag), sizeBytes: reply.ContentLength ?? 0, metadata: reply.Metadata ?? {}, body, close: () => void body.destroy() };
+    return {
+      etag: unquote(reply.ETag),
+      sizeBytes: reply.ContentLength ?? 0,
+      metadata: reply.Metadata ?? {},
+      body,
+      close: () => void body.destroy(),
+    };
   } catch (error) {
     const status = statusOf(error);
     if (status === 404) return undefined;
@@ -189,20 +257,38 @@ async function openObject(client: S3Client, url: string, { fromByte, unlessEtag,
   }
 }
 
-async function* listPages(client: S3Client, prefixUrl: string, { startAfterKey, firstPage }: ListOptions = {}): AsyncGenerator<SeenObject[]> {
+async function* listPages(
+  client: S3Client,
+  prefixUrl: string,
+  { startAfterKey, firstPage }: ListOptions = {},
+): AsyncGenerator<SeenObject[]> {
   const { bucket, key } = placeOf(prefixUrl);
   let token: string | undefined;
   do {
-    const from = token === undefined ? { StartAfter: startAfterKey, MaxKeys: firstPage } : { ContinuationToken: token };
-    const page = await listPage(client, { Bucket: bucket, Prefix: key, ...from }).catch((error: unknown) => { throw failedOn('list', prefixUrl, error); });
-    yield page.objects.map((one) => ({ url: formatS3Url({ bucket, key: one.key }), sizeBytes: one.sizeBytes, etag: unquote(one.etag), lastModifiedMs: one.lastModifiedMs }));
+    const from =
+      token === undefined
+        ? { StartAfter: startAfterKey, MaxKeys: firstPage }
+        : { ContinuationToken: token };
+    const page = await listPage(client, { Bucket: bucket, Prefix: key, ...from }).catch(
+      (error: unknown) => {
+        throw failedOn('list', prefixUrl, error);
+      },
+    );
+    yield page.objects.map((one) => ({
+      url: formatS3Url({ bucket, key: one.key }),
+      sizeBytes: one.sizeBytes,
+      etag: unquote(one.etag),
+      lastModifiedMs: one.lastModifiedMs,
+    }));
     token = page.nextToken;
   } while (token !== undefined);
 }
 
 function describeHead(url: string, head: HeadObjectCommandOutput): DescribedObject {
   const whole = head.ChecksumType !== 'COMPOSITE';
-  const found = Object.entries(checksumFields).flatMap(([name, field]) => (whole && head[field] !== undefined ? [[name, head[field]]] : []));
+  const found = Object.entries(checksumFields).flatMap(([name, field]) =>
+    whole && head[field] !== undefined ? [[name, head[field]]] : [],
+  );
   return {
     url,
     sizeBytes: head.ContentLength ?? 0,
@@ -215,8 +301,19 @@ function describeHead(url: string, head: HeadObjectCommandOutput): DescribedObje
 }
 
 /** A failed multipart upload is billed until it is aborted, so it is aborted whatever happened. */
-async function copyInParts(client: S3Client, from: S3Place, to: S3Place, sizeBytes: number): Promise<void> {
-  const { UploadId } = await client.send(new CreateMultipartUploadCommand({ ...inS3(to), ChecksumAlgorithm: 'CRC64NVME', ChecksumType: 'FULL_OBJECT' }));
+async function copyInParts(
+  client: S3Client,
+  from: S3Place,
+  to: S3Place,
+  sizeBytes: number,
+): Promise<void> {
+  const { UploadId } = await client.send(
+    new CreateMultipartUploadCommand({
+      ...inS3(to),
+      ChecksumAlgorithm: 'CRC64NVME',
+      ChecksumType: 'FULL_OBJECT',
+    }),
+  );
   try {
     const parts: CompletedPart[] = [];
     const count = Math.ceil(sizeBytes / COPY_PART);
@@ -225,21 +322,39 @@ async function copyInParts(client: S3Client, from: S3Place, to: S3Place, sizeByt
       for (let position = next++; position < count; position = next++) {
         const first = position * COPY_PART;
         const range = `bytes=${first}-${Math.min(first + COPY_PART, sizeBytes) - 1}`;
-        const reply = await client.send(new UploadPartCopyCommand({ ...inS3(to), UploadId, PartNumber: position + 1, CopySource: copySource(from), CopySourceRange: range }));
+        const reply = await client.send(
+          new UploadPartCopyCommand({
+            ...inS3(to),
+            UploadId,
+            PartNumber: position + 1,
+            CopySource: copySource(from),
+            CopySourceRange: range,
+          }),
+        );
         parts[position] = { ...reply.CopyPartResult, PartNumber: position + 1 };
       }
     };
     await Promise.all(Array.from({ length: Math.min(COPY_PARTS_AT_ONCE, count) }, copyNext));
-    await client.send(new CompleteMultipartUploadCommand({ ...inS3(to), UploadId, MultipartUpload: { Parts: parts } }));
+    await client.send(
+      new CompleteMultipartUploadCommand({
+        ...inS3(to),
+        UploadId,
+        MultipartUpload: { Parts: parts },
+      }),
+    );
   } catch (error) {
-    await client.send(new AbortMultipartUploadCommand({ ...inS3(to), UploadId })).catch(() => undefined);
+    await client
+      .send(new AbortMultipartUploadCommand({ ...inS3(to), UploadId }))
+      .catch(() => undefined);
     throw error;
   }
 }
 
-const copySource = ({ bucket, key }: S3Place): string => `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
+const copySource = ({ bucket, key }: S3Place): string =>
+  `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
 const unquote = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
-const statusOf = (error: unknown): number => (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
+const statusOf = (error: unknown): number =>
+  (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
 
 /**
  * Whether an error of an ObjectStore will be the same next time: the object or bucket may not be read, or its name is
@@ -250,7 +365,12 @@ export function isForGood(error: unknown): boolean {
   const { cause } = error as { cause?: unknown };
   const status = statusOf(cause);
   if (status === 0) return NAME_ERRORS.test(String(cause));
-  return status >= 300 && status < 500 && ![408, 429].includes(status) && !/RequestTimeout|SlowDown|Expired|RequestTimeTooSkewed/.test((cause as Error).name);
+  return (
+    status >= 300 &&
+    status < 500 &&
+    ![408, 429].includes(status) &&
+    !/RequestTimeout|SlowDown|Expired|RequestTimeTooSkewed/.test((cause as Error).name)
+  );
 }
 
 /** What the SDK says of a bucket's name before it asks anybody. */

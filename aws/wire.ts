@@ -4,10 +4,17 @@ type Send = (args: unknown) => Promise<unknown>;
 type Middleware = (next: Send, context: { commandName?: string }) => Send;
 
 interface Stack {
-  add(middleware: Middleware, options: { step: 'deserialize'; priority: 'low'; name: string }): void;
+  add(
+    middleware: Middleware,
+    options: { step: 'deserialize'; priority: 'low'; name: string },
+  ): void;
 }
 
-export function addNextToWire(client: { middlewareStack: unknown }, name: string, middleware: Middleware): void {
+export function addNextToWire(
+  client: { middlewareStack: unknown },
+  name: string,
+  middleware: Middleware,
+): void {
   (client.middlewareStack as Stack).add(middleware, { step: 'deserialize', priority: 'low', name });
 }
 
@@ -19,7 +26,12 @@ export function codeOfAnswer(output: unknown): string {
 
 /** The HTTP status where there was an answer, else the connection's error, such as ECONNRESET or TimeoutError. */
 export function codeOfError(error: unknown): string {
-  const { $metadata, $response, code, name } = error as { $metadata?: { httpStatusCode?: number }; $response?: { statusCode?: number }; code?: string; name?: string };
+  const { $metadata, $response, code, name } = error as {
+    $metadata?: { httpStatusCode?: number };
+    $response?: { statusCode?: number };
+    code?: string;
+    name?: string;
+  };
   const status = $metadata?.httpStatusCode ?? $response?.statusCode;
   return status === undefined ? (code ?? name ?? 'Error') : String(status);
 }

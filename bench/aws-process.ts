@@ -70,7 +70,11 @@ function planRun(container: Container) {
 }
 
 async function start(settings: AwsSettings): Promise<AwsUrls> {
-  s3 = await startLocalS3({ dataFolder: join(settings.dataFolder, 's3'), createBuckets: [settings.bucket], latencyMs: settings.requestMs });
+  s3 = await startLocalS3({
+    dataFolder: join(settings.dataFolder, 's3'),
+    createBuckets: [settings.bucket],
+    latencyMs: settings.requestMs,
+  });
   effects = createEffects(s3.url);
   runMs = settings.runMs;
   random = createRandom(settings.seed);
@@ -89,18 +93,34 @@ function count(): AwsCounts {
   const ofBatch = batch.ledger.summary();
   const requests = { ...s3.ledger.summary().requests, ...ofBatch.requests };
   const { put, get } = effects.counts;
-  for (const [operation, taken] of [['s3.PutObject', put], ['s3.GetObject', get]] as const) {
+  for (const [operation, taken] of [
+    ['s3.PutObject', put],
+    ['s3.GetObject', get],
+  ] as const) {
     const counted = requests[operation];
     if (!counted) continue;
     counted.count -= taken;
     counted.byCode['OK'] = (counted.byCode['OK'] ?? 0) - taken;
   }
-  return { requests, containerPuts: put, containerGets: get, starts: ofBatch.startsTotal, running: ofBatch.running, jobsStartedAgain: ofBatch.jobsStartedAgain };
+  return {
+    requests,
+    containerPuts: put,
+    containerGets: get,
+    starts: ofBatch.startsTotal,
+    running: ofBatch.running,
+    jobsStartedAgain: ofBatch.jobsStartedAgain,
+  };
 }
 
 const PUTS_AT_ONCE = 16;
 
-async function putInputs({ urls, bodyBytes }: { urls: readonly string[]; bodyBytes: number }): Promise<void> {
+async function putInputs({
+  urls,
+  bodyBytes,
+}: {
+  urls: readonly string[];
+  bodyBytes: number;
+}): Promise<void> {
   const pending = urls.values();
   const work = async (): Promise<void> => {
     for (const url of pending) await effects?.put(url, url.padEnd(bodyBytes, '.'));

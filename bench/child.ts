@@ -24,8 +24,15 @@ export interface ChildOptions {
 
 /** @param script file name beside this one */
 export function startChild(script: string, { env = {}, nodeFlags = [] }: ChildOptions = {}): Child {
-  const child = fork(fileURLToPath(new URL(script, import.meta.url)), { env: { ...process.env, ...env }, execArgv: [...nodeFlags], serialization: 'advanced' });
-  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  const child = fork(fileURLToPath(new URL(script, import.meta.url)), {
+    env: { ...process.env, ...env },
+    execArgv: [...nodeFlags],
+    serialization: 'advanced',
+  });
+  const waiting = new Map<
+    number,
+    { resolve: (value: unknown) => void; reject: (error: Error) => void }
+  >();
   let asked = 0;
   let hasEnded = false;
   child.on('message', ({ id, value, error }: Answer) => {
@@ -36,7 +43,10 @@ export function startChild(script: string, { env = {}, nodeFlags = [] }: ChildOp
   });
   child.on('exit', (code, signal) => {
     hasEnded = true;
-    for (const { reject } of waiting.values()) reject(new Error(`${script} ended with ${signal ?? `exit code ${code}`} before it answered.`));
+    for (const { reject } of waiting.values())
+      reject(
+        new Error(`${script} ended with ${signal ?? `exit code ${code}`} before it answered.`),
+      );
   });
   return {
     pid: child.pid ?? 0,
@@ -57,7 +67,10 @@ export function startChild(script: string, { env = {}, nodeFlags = [] }: ChildOp
 }
 
 /** The child's side: answers by handler until the parent lets go, then closes. */
-export function serveParent(handlers: Record<string, (given: never) => unknown>, close: () => Promise<void>): void {
+export function serveParent(
+  handlers: Record<string, (given: never) => unknown>,
+  close: () => Promise<void>,
+): void {
   process.on('message', ({ id, name, given }: { id: number; name: string; given: never }) => {
     void (async () => {
       const answer: Answer = { id };

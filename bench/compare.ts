@@ -3,17 +3,25 @@ import { readFile } from 'node:fs/promises';
 import { printRows, type BenchRun, type Rows } from './report.ts';
 
 async function readRun(path: string | undefined): Promise<BenchRun> {
-  if (path === undefined) throw new Error('Two files are compared: npm run bench:compare A.json B.json');
+  if (path === undefined)
+    throw new Error('Two files are compared: npm run bench:compare A.json B.json');
   return JSON.parse(await readFile(path, 'utf8')) as BenchRun;
 }
 
 const [a, b] = await Promise.all([readRun(process.argv[2]), readRun(process.argv[3])]);
-for (const run of [a, b]) console.log(`${run.bench}  ${run.at}  ${run.commit}  load ${run.machine.loadBefore.toFixed(1)}–${run.machine.loadAfter.toFixed(1)}`);
+for (const run of [a, b])
+  console.log(
+    `${run.bench}  ${run.at}  ${run.commit}  load ${run.machine.loadBefore.toFixed(1)}–${run.machine.loadAfter.toFixed(1)}`,
+  );
 const rows: Rows = {};
 for (const [name, row] of Object.entries(b.rows)) {
   const before = a.rows[name];
   if (!before) continue;
-  rows[name] = Object.fromEntries(Object.entries(row).flatMap(([what, value]) => (before[what] ? [[what, value / before[what]]] : [])));
+  rows[name] = Object.fromEntries(
+    Object.entries(row).flatMap(([what, value]) =>
+      before[what] ? [[what, value / before[what]]] : [],
+    ),
+  );
 }
 console.log('B / A:');
 printRows(rows);

@@ -3,7 +3,12 @@
  * (Through the SDK 10,000 containers would cost the machine more than the fleet that is measured.)
  */
 import { Agent, request } from 'node:http';
-import { parseManifestEntry, manifestCount, manifestIndexRange, valuesRange } from '../core/manifest.ts';
+import {
+  parseManifestEntry,
+  manifestCount,
+  manifestIndexRange,
+  valuesRange,
+} from '../core/manifest.ts';
 import { encodeResultKey } from '../core/result-key.ts';
 import type { ResultRecord } from '../core/result.ts';
 import { parseS3Url } from '../core/s3-url.ts';
@@ -50,14 +55,32 @@ export function createEffects(s3Url: string): Effects {
     if (!place) throw new Error(`${url} is no S3 url.`);
     const path = `/${place.bucket}/${place.key.split('/').map(encodeURIComponent).join('/')}`;
     return new Promise((resolve, reject) => {
-      const call = request({ agent, hostname, port, method, path, headers: { authorization, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) } }, (response) => {
-        const parts: Buffer[] = [];
-        response.on('data', (part: Buffer) => parts.push(part));
-        response.on('end', () => {
-          if (response.statusCode === 200) resolve(Buffer.concat(parts));
-          else reject(new Error(`${method} ${url}: ${response.statusCode} ${Buffer.concat(parts).toString('utf8').slice(0, 300)}`));
-        });
-      });
+      const call = request(
+        {
+          agent,
+          hostname,
+          port,
+          method,
+          path,
+          headers: {
+            authorization,
+            ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
+          },
+        },
+        (response) => {
+          const parts: Buffer[] = [];
+          response.on('data', (part: Buffer) => parts.push(part));
+          response.on('end', () => {
+            if (response.statusCode === 200) resolve(Buffer.concat(parts));
+            else
+              reject(
+                new Error(
+                  `${method} ${url}: ${response.statusCode} ${Buffer.concat(parts).toString('utf8').slice(0, 300)}`,
+                ),
+              );
+          });
+        },
+      );
       call.on('error', reject);
       call.end(body);
     });
@@ -82,11 +105,21 @@ export function createEffects(s3Url: string): Effects {
       for (const url of urls) await put(url, OUTPUT_BODY);
       const endedMs = Date.now();
       const record: ResultRecord = {
-        startedMs, endedMs, missingOutputs: [],
+        startedMs,
+        endedMs,
+        missingOutputs: [],
         executors: [{ exitCode: 0, startedMs, endedMs }],
-        outputs: urls.map((_, output) => ({ output, path: '', sizeBytes: OUTPUT_BODY.length, crc64nvme })),
+        outputs: urls.map((_, output) => ({
+          output,
+          path: '',
+          sizeBytes: OUTPUT_BODY.length,
+          crc64nvme,
+        })),
       };
-      await put(`${submissionUrl}results/${encodeResultKey(index, attempt, record)}`, JSON.stringify(record));
+      await put(
+        `${submissionUrl}results/${encodeResultKey(index, attempt, record)}`,
+        JSON.stringify(record),
+      );
     },
     close: () => agent.destroy(),
   };

@@ -10,7 +10,11 @@ import { spreadRow, usageRows, type Row, type Rows } from './report.ts';
 import { startWorld, type World } from './world.ts';
 
 /** `own`: each hears of its own part of the tasks; otherwise all hear of all. */
-const audiences = [{ listeners: 1, own: false }, { listeners: 100, own: false }, { listeners: 1000, own: true }];
+const audiences = [
+  { listeners: 1, own: false },
+  { listeners: 100, own: false },
+  { listeners: 1000, own: true },
+];
 const TASKS_PER_END = 100;
 const BETWEEN_ENDS_MS = 200;
 
@@ -20,7 +24,10 @@ export async function events(options: BenchOptions): Promise<Rows> {
   try {
     const rows: Rows = {};
     for (const tasks of options.tasks) {
-      for (const audience of audiences) rows[`${audience.listeners} listeners${audience.own ? ' to their own' : ''}, ${tasks} ends`] = await hear(world, database, { tasks, ...audience });
+      for (const audience of audiences)
+        rows[
+          `${audience.listeners} listeners${audience.own ? ' to their own' : ''}, ${tasks} ends`
+        ] = await hear(world, database, { tasks, ...audience });
     }
     return rows;
   } finally {
@@ -29,18 +36,33 @@ export async function events(options: BenchOptions): Promise<Rows> {
   }
 }
 
-async function hear(world: World, database: Database, { tasks, listeners, own }: { tasks: number; listeners: number; own: boolean }): Promise<Row> {
+async function hear(
+  world: World,
+  database: Database,
+  { tasks, listeners, own }: { tasks: number; listeners: number; own: boolean },
+): Promise<Row> {
   const ids = await makeScatter(world, tasks, listeners);
   const delaysMs: number[] = [];
   const endedAtMs = new Map<string, number>();
-  const open = await Promise.all(Array.from({ length: listeners }, (_, at) => listen(`${world.apiUrl}/v1/events?tag_key=listeners&tag_value=${listeners}${own ? `&tag_key=part&tag_value=${at}` : ''}`, (id) => {
-    // Some hear of it before the statement that commits it has answered here.
-    delaysMs.push(performance.now() - (endedAtMs.get(id) ?? performance.now()));
-  })));
+  const open = await Promise.all(
+    Array.from({ length: listeners }, (_, at) =>
+      listen(
+        `${world.apiUrl}/v1/events?tag_key=listeners&tag_value=${listeners}${own ? `&tag_key=part&tag_value=${at}` : ''}`,
+        (id) => {
+          // Some hear of it before the statement that commits it has answered here.
+          delaysMs.push(performance.now() - (endedAtMs.get(id) ?? performance.now()));
+        },
+      ),
+    ),
+  );
   const before = await world.snapshot();
   for (let start = 0; start < ids.length; start += TASKS_PER_END) {
     const part = ids.slice(start, start + TASKS_PER_END);
-    await cancelTasks(database, part.map((id) => parseId('task', id)?.key ?? 0), Date.now());
+    await cancelTasks(
+      database,
+      part.map((id) => parseId('task', id)?.key ?? 0),
+      Date.now(),
+    );
     for (const id of part) endedAtMs.set(id, performance.now());
     await sleep(BETWEEN_ENDS_MS);
   }
@@ -48,13 +70,30 @@ async function hear(world: World, database: Database, { tasks, listeners, own }:
   const after = await world.snapshot();
   const seconds = (after.atMs - before.atMs) / 1000;
   for (const close of open) close();
-  return { 'events heard': delaysMs.length, ...spreadRow('committed→heard', spreadOf(delaysMs)), 'statements/s': (after.servers.sqlStatements - before.servers.sqlStatements) / seconds, ...usageRows(before, after, delaysMs.length) };
+  return {
+    'events heard': delaysMs.length,
+    ...spreadRow('committed→heard', spreadOf(delaysMs)),
+    'statements/s': (after.servers.sqlStatements - before.servers.sqlStatements) / seconds,
+    ...usageRows(before, after, delaysMs.length),
+  };
 }
 
 async function makeScatter(world: World, tasks: number, listeners: number): Promise<string[]> {
-  const template = { tags: { part: '{{part}}' }, executors: [{ image: 'registry.example/tools/heard:1', command: ['echo', '{{part}}'] }] };
-  const body = { name: 'heard', tags: { listeners: String(listeners) }, template, rows: Array.from({ length: tasks }, (_, at) => ({ part: at % listeners })) };
-  const answer = await fetch(`${world.apiUrl}/v1/scatters?ids=true`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const template = {
+    tags: { part: '{{part}}' },
+    executors: [{ image: 'registry.example/tools/heard:1', command: ['echo', '{{part}}'] }],
+  };
+  const body = {
+    name: 'heard',
+    tags: { listeners: String(listeners) },
+    template,
+    rows: Array.from({ length: tasks }, (_, at) => ({ part: at % listeners })),
+  };
+  const answer = await fetch(`${world.apiUrl}/v1/scatters?ids=true`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
   return ((await answer.json()) as { task_ids: string[] }).task_ids;
 }
 
@@ -63,11 +102,16 @@ function listen(url: string, onEnd: (id: string) => void): Promise<() => void> {
   return new Promise((resolve, reject) => {
     const asking = request(url, { agent: false }, (answer) => {
       let unread = '';
-      answer.setEncoding('utf8').on('error', () => undefined).on('data', (text: string) => {
-        const lines = (unread + text).split('\n');
-        unread = lines.pop() ?? '';
-        for (const line of lines) if (line.startsWith('data: ') && line.includes('"CANCELED"')) onEnd(/"task":"([^"]+)"/.exec(line)?.[1] ?? '');
-      });
+      answer
+        .setEncoding('utf8')
+        .on('error', () => undefined)
+        .on('data', (text: string) => {
+          const lines = (unread + text).split('\n');
+          unread = lines.pop() ?? '';
+          for (const line of lines)
+            if (line.startsWith('data: ') && line.includes('"CANCELED"'))
+              onEnd(/"task":"([^"]+)"/.exec(line)?.[1] ?? '');
+        });
       answer.once('data', () => resolve(() => asking.destroy()));
     });
     asking.on('error', reject).end();

@@ -9,14 +9,28 @@ export async function hits(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};
   for (const tasks of options.tasks) {
     const { aws, ...others } = options.world;
-    const world = await startWorld({ workers: options.workers, seed: options.seed, ...others, aws: { runMs: [200, 2000], ...aws } });
+    const world = await startWorld({
+      workers: options.workers,
+      seed: options.seed,
+      ...others,
+      aws: { runMs: [200, 2000], ...aws },
+    });
     try {
       const label = `w${tasks}`;
-      rows[`${tasks} wide, first time`] = await runScatter(world, { label, tasks, cache: 'readwrite' });
+      rows[`${tasks} wide, first time`] = await runScatter(world, {
+        label,
+        tasks,
+        cache: 'readwrite',
+      });
       for (const mode of ['reference', 'copy']) {
         await world.restartWorkers(options.workers, { BATCHWELL_CACHE_HIT: mode });
         // The first also warms the new processes up.
-        for (let round = 1; round <= options.rounds; round += 1) rows[`${tasks} wide, ${mode} ${round}`] = await runHits(world, { label, tasks, again: `${label}-${mode}-${round}` });
+        for (let round = 1; round <= options.rounds; round += 1)
+          rows[`${tasks} wide, ${mode} ${round}`] = await runHits(world, {
+            label,
+            tasks,
+            again: `${label}-${mode}-${round}`,
+          });
       }
     } finally {
       await world.close();
@@ -25,14 +39,23 @@ export async function hits(options: BenchOptions): Promise<Rows> {
   return rows;
 }
 
-async function runHits(world: World, { label, tasks, again }: { label: string; tasks: number; again: string }): Promise<Row> {
+async function runHits(
+  world: World,
+  { label, tasks, again }: { label: string; tasks: number; again: string },
+): Promise<Row> {
   await world.reset();
   const before = await world.snapshot();
-  const { names, postMs } = await postScatter(world, { label: again, like: label, tasks, cache: 'readwrite' });
+  const { names, postMs } = await postScatter(world, {
+    label: again,
+    like: label,
+    tasks,
+    cache: 'readwrite',
+  });
   await untilEnded(world, names);
   const after = await world.snapshot();
   const times = await readTimes(world, names);
-  if (times.submissions > 0) console.error(`${times.submissions} submissions where only hits were expected.`);
+  if (times.submissions > 0)
+    console.error(`${times.submissions} submissions where only hits were expected.`);
   return {
     'hits/s': (tasks / times.toDoneMs) * 1000,
     'accepted→done ms': times.toDoneMs,

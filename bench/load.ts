@@ -27,7 +27,12 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const startedMs = performance.now();
   await Promise.all(Array.from({ length: plan.connections }, () => runConnection(plan, latencies)));
   const seconds = (performance.now() - startedMs) / 1000;
-  return { answers: latencies.length, seconds, perSecond: latencies.length / seconds, latency: spreadOf(latencies) };
+  return {
+    answers: latencies.length,
+    seconds,
+    perSecond: latencies.length / seconds,
+    latency: spreadOf(latencies),
+  };
 }
 
 function runConnection(plan: LoadPlan, latencies: number[]): Promise<void> {
@@ -48,7 +53,11 @@ function runConnection(plan: LoadPlan, latencies: number[]): Promise<void> {
     };
     socket.on('connect', sendNext);
     socket.on('error', reject);
-    socket.on('close', () => reject(new Error(`${plan.url} closed a connection; ${latencies.length} answers came before.`)));
+    socket.on('close', () =>
+      reject(
+        new Error(`${plan.url} closed a connection; ${latencies.length} answers came before.`),
+      ),
+    );
     socket.on('data', (part: Buffer) => {
       seen = seen.length === 0 ? part : Buffer.concat([seen, part]);
       const answer = wholeAnswer(seen);
@@ -66,8 +75,15 @@ function runConnection(plan: LoadPlan, latencies: number[]): Promise<void> {
   });
 }
 
-function writeRequest(socket: Socket, host: string, { method, path, body = '' }: { method: string; path: string; body?: string }): void {
-  const length = body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
+function writeRequest(
+  socket: Socket,
+  host: string,
+  { method, path, body = '' }: { method: string; path: string; body?: string },
+): void {
+  const length =
+    body === ''
+      ? ''
+      : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
   socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${length}\r\n${body}`);
 }
 
@@ -78,5 +94,8 @@ function wholeAnswer(bytes: Buffer): { status: number; body: string } | undefine
   const head = bytes.toString('latin1', 0, headEnd);
   const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0);
   if (bytes.length < headEnd + 4 + length) return undefined;
-  return { status: Number(head.slice(9, 12)), body: bytes.toString('utf8', headEnd + 4, headEnd + 4 + length) };
+  return {
+    status: Number(head.slice(9, 12)),
+    body: bytes.toString('utf8', headEnd + 4, headEnd + 4 + length),
+  };
 }

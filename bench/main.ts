@@ -45,5 +45,13 @@ const loadBefore = loadavg()[0] ?? 0;
 const rows = await bench.run(options);
 printRows(rows);
 const { world, out, ...shown } = options;
-console.log(await saveRun({ bench: name, options: { ...shown, ...world }, rows, loadBefore, ...(out === undefined ? {} : { into: out }) }));
+console.log(
+  await saveRun({
+    bench: name,
+    options: { ...shown, ...world },
+    rows,
+    loadBefore,
+    ...(out === undefined ? {} : { into: out }),
+  }),
+);
 process.exit(0);

@@ -14,7 +14,12 @@ export async function memory(options: BenchOptions): Promise<Rows> {
   const { aws, ...others } = options.world;
   for (const tasks of options.tasks) {
     // Containers do nothing but end: 100,000 uploads would measure the local S3.
-    const world = await startWorld({ workers: options.workers, seed: options.seed, ...others, aws: { runMs: [60_000, 120_000], ...aws } });
+    const world = await startWorld({
+      workers: options.workers,
+      seed: options.seed,
+      ...others,
+      aws: { runMs: [60_000, 120_000], ...aws },
+    });
     try {
       const before = await world.snapshot();
       const stop = new AbortController();
@@ -29,8 +34,19 @@ export async function memory(options: BenchOptions): Promise<Rows> {
       await singles;
       const after = await world.snapshot();
       const times = await readTimes(world, names);
-      rows[`${tasks} in flight`] = { 'accepted→submitted tasks/s': (tasks / toSubmittedMs) * 1000, ...resident(inFlight.usage), ...requestRows(countsInFlight, tasks), ...usageRows(before, inFlight, tasks) };
-      rows[`${tasks} ended`] = { 'accepted→done ms': times.toDoneMs, done: times.places['done'] ?? 0, ...(await waits(world)), ...requestRows(await world.counts(), tasks), ...usageRows(before, after, tasks) };
+      rows[`${tasks} in flight`] = {
+        'accepted→submitted tasks/s': (tasks / toSubmittedMs) * 1000,
+        ...resident(inFlight.usage),
+        ...requestRows(countsInFlight, tasks),
+        ...usageRows(before, inFlight, tasks),
+      };
+      rows[`${tasks} ended`] = {
+        'accepted→done ms': times.toDoneMs,
+        done: times.places['done'] ?? 0,
+        ...(await waits(world)),
+        ...requestRows(await world.counts(), tasks),
+        ...usageRows(before, after, tasks),
+      };
     } finally {
       await world.close();
     }
@@ -38,12 +54,23 @@ export async function memory(options: BenchOptions): Promise<Rows> {
   return rows;
 }
 
-const resident = (usage: Record<string, { residentMb: number }>): Row => Object.fromEntries(Object.entries(usage).map(([name, { residentMb }]) => [`${name} MB`, residentMb]));
+const resident = (usage: Record<string, { residentMb: number }>): Row =>
+  Object.fromEntries(
+    Object.entries(usage).map(([name, { residentMb }]) => [`${name} MB`, residentMb]),
+  );
 
 async function postSingles(world: World, stop: AbortSignal): Promise<void> {
   for (let sent = 0; !stop.aborted; sent += 1) {
-    const body = JSON.stringify({ name: `between-${sent}`, executors: [{ image: 'registry.example/tools/between:1', command: ['echo', String(sent)] }], resources: { cpu_cores: 1, ram_gb: 1 } });
-    const answer = await fetch(`${world.apiUrl}/ga4gh/tes/v1/tasks`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    const body = JSON.stringify({
+      name: `between-${sent}`,
+      executors: [{ image: 'registry.example/tools/between:1', command: ['echo', String(sent)] }],
+      resources: { cpu_cores: 1, ram_gb: 1 },
+    });
+    const answer = await fetch(`${world.apiUrl}/ga4gh/tes/v1/tasks`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    });
     await answer.text();
     await sleep(SINGLE_EVERY_MS, undefined, { signal: stop }).catch(() => undefined);
   }

@@ -14,10 +14,18 @@ export interface Usage {
 const TICKS_PER_SECOND = 100;
 
 export async function readUsage(pid: number): Promise<Usage> {
-  const [stat, status] = await Promise.all([readFile(`/proc/${pid}/stat`, 'utf8'), readFile(`/proc/${pid}/status`, 'utf8')]);
+  const [stat, status] = await Promise.all([
+    readFile(`/proc/${pid}/stat`, 'utf8'),
+    readFile(`/proc/${pid}/status`, 'utf8'),
+  ]);
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const mb = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) / 1024;
-  return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND, residentMb: mb('VmRSS'), peakMb: mb('VmHWM') };
+  const mb = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) / 1024;
+  return {
+    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+    residentMb: mb('VmRSS'),
+    peakMb: mb('VmHWM'),
+  };
 }
 
 export interface ServerCounts {
@@ -29,10 +37,13 @@ export interface ServerCounts {
 }
 
 export async function readServers(pool: Pool, redis: Redis): Promise<ServerCounts> {
-  const [rows] = await pool.query<RowDataPacket[]>(`SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_commit')`);
+  const [rows] = await pool.query<RowDataPacket[]>(
+    `SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_commit')`,
+  );
   const status = new Map(rows.map((row) => [String(row['Variable_name']), Number(row['Value'])]));
   const info = await redis.info();
-  const fact = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  const fact = (name: string): number =>
+    Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
   return {
     sqlStatements: status.get('Questions') ?? 0,
     sqlCommits: status.get('Com_commit') ?? 0,
@@ -52,6 +63,13 @@ export interface Spread {
 
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0;
-  return { count: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), most: sorted.at(-1) ?? 0 };
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0;
+  return {
+    count: sorted.length,
+    p50: at(0.5),
+    p95: at(0.95),
+    p99: at(0.99),
+    most: sorted.at(-1) ?? 0,
+  };
 }

@@ -25,14 +25,16 @@ const numbers = (text: string): number[] => text.split(',').map(Number);
 
 function whole(name: string, text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw new Error(`--${name} expects a whole number, got ${JSON.stringify(text)}`);
+  if (!Number.isInteger(value) || value < 0)
+    throw new Error(`--${name} expects a whole number, got ${JSON.stringify(text)}`);
   return value;
 }
 
 /** Throws an Error that names the option that is wrong. */
 export function parseOptions(args: readonly string[]): { name: string; options: BenchOptions } {
   const { values, positionals } = parseArgs({
-    args: [...args], allowPositionals: true,
+    args: [...args],
+    allowPositionals: true,
     options: {
       tasks: { type: 'string' },
       workers: { type: 'string', default: '1' },
@@ -52,18 +54,25 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
     },
   });
   const [name = ''] = positionals;
-  const tasks = values.tasks === undefined ? [] : numbers(values.tasks).map((one) => whole('tasks', String(one)));
+  const tasks =
+    values.tasks === undefined
+      ? []
+      : numbers(values.tasks).map((one) => whole('tasks', String(one)));
   const [least = 0, most = least] = values['run-ms'] === undefined ? [] : numbers(values['run-ms']);
   const cache = values.cache;
-  if (cache !== 'off' && cache !== 'readwrite') throw new Error(`--cache expects off or readwrite, got ${JSON.stringify(cache)}`);
+  if (cache !== 'off' && cache !== 'readwrite')
+    throw new Error(`--cache expects off or readwrite, got ${JSON.stringify(cache)}`);
   const aws = {
-    ...(values['request-ms'] === undefined ? {} : { requestMs: whole('request-ms', values['request-ms']) }),
+    ...(values['request-ms'] === undefined
+      ? {}
+      : { requestMs: whole('request-ms', values['request-ms']) }),
     ...(values['run-ms'] === undefined ? {} : { runMs: [least, most] as [number, number] }),
   };
   return {
     name,
     options: {
-      tasks, cache,
+      tasks,
+      cache,
       workers: whole('workers', values.workers),
       rounds: whole('rounds', values.rounds),
       seed: whole('seed', values.seed),
@@ -75,7 +84,12 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
       world: {
         aws,
         sqlLog: values['sql-log'],
-        env: Object.fromEntries(values.env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)])),
+        env: Object.fromEntries(
+          values.env.map((pair) => [
+            pair.slice(0, pair.indexOf('=')),
+            pair.slice(pair.indexOf('=') + 1),
+          ]),
+        ),
         ...(values.profile === undefined ? {} : { profileFolder: values.profile }),
       },
     },

@@ -31,19 +31,54 @@ const rounded = (value: number): string => {
 export function printRows(rows: Rows): void {
   const columns = Object.keys(rows);
   const names = [...new Set(Object.values(rows).flatMap((row) => Object.keys(row)))];
-  const cells = [['', ...columns], ...names.map((name) => [name, ...columns.map((column) => (rows[column]?.[name] === undefined ? '-' : rounded(rows[column][name])))])];
-  const widths = cells[0]?.map((_, column) => Math.max(...cells.map((line) => line[column]?.length ?? 0))) ?? [];
-  for (const line of cells) console.log(line.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  '));
+  const cells = [
+    ['', ...columns],
+    ...names.map((name) => [
+      name,
+      ...columns.map((column) =>
+        rows[column]?.[name] === undefined ? '-' : rounded(rows[column][name]),
+      ),
+    ]),
+  ];
+  const widths =
+    cells[0]?.map((_, column) => Math.max(...cells.map((line) => line[column]?.length ?? 0))) ?? [];
+  for (const line of cells)
+    console.log(
+      line
+        .map((cell, column) =>
+          column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+        )
+        .join('  '),
+    );
 }
 
-export async function saveRun(run: { bench: string; options: Record<string, unknown>; rows: Rows; loadBefore: number; into?: string }): Promise<string> {
+export async function saveRun(run: {
+  bench: string;
+  options: Record<string, unknown>;
+  rows: Rows;
+  loadBefore: number;
+  into?: string;
+}): Promise<string> {
   const at = new Date().toISOString();
   const folder = new URL('results/', import.meta.url);
   await mkdir(folder, { recursive: true });
-  const path = run.into ?? fileURLToPath(new URL(`${run.bench}-${at.replaceAll(/[:.]/g, '-')}.json`, folder));
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: folder, encoding: 'utf8' }).trim();
-  const machine = { cpu: cpus()[0]?.model ?? '', cores: cpus().length, node: process.version, loadBefore: run.loadBefore, loadAfter: loadavg()[0] ?? 0 };
-  await writeFile(path, `${JSON.stringify({ bench: run.bench, at, commit, machine, options: run.options, rows: run.rows } satisfies BenchRun, null, 2)}\n`);
+  const path =
+    run.into ?? fileURLToPath(new URL(`${run.bench}-${at.replaceAll(/[:.]/g, '-')}.json`, folder));
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+    cwd: folder,
+    encoding: 'utf8',
+  }).trim();
+  const machine = {
+    cpu: cpus()[0]?.model ?? '',
+    cores: cpus().length,
+    node: process.version,
+    loadBefore: run.loadBefore,
+    loadAfter: loadavg()[0] ?? 0,
+  };
+  await writeFile(
+    path,
+    `${JSON.stringify({ bench: run.bench, at, commit, machine, options: run.options, rows: run.rows } satisfies BenchRun, null, 2)}\n`,
+  );
   return path;
 }
 
@@ -51,15 +86,26 @@ export async function saveRun(run: { bench: string; options: Record<string, unkn
 export function requestRows({ requests }: AwsCounts, tasks: number): Row {
   const row: Row = {};
   for (const service of ['batch', 's3']) {
-    const counted = Object.entries(requests).filter(([operation, { count }]) => operation.startsWith(`${service}.`) && count > 0);
-    row[`${service} requests/task`] = counted.reduce((sum, [, { count }]) => sum + count, 0) / tasks;
+    const counted = Object.entries(requests).filter(
+      ([operation, { count }]) => operation.startsWith(`${service}.`) && count > 0,
+    );
+    row[`${service} requests/task`] =
+      counted.reduce((sum, [, { count }]) => sum + count, 0) / tasks;
     for (const [operation, { count }] of counted) row[operation] = count;
   }
-  row['429'] = Object.values(requests).reduce((sum, { byCode }) => sum + (byCode['TooManyRequestsException'] ?? 0), 0);
+  row['429'] = Object.values(requests).reduce(
+    (sum, { byCode }) => sum + (byCode['TooManyRequestsException'] ?? 0),
+    0,
+  );
   return row;
 }
 
-export const spreadRow = (name: string, { p50, p95, p99, most }: Spread): Row => ({ [`${name} p50 ms`]: p50, [`${name} p95 ms`]: p95, [`${name} p99 ms`]: p99, [`${name} most ms`]: most });
+export const spreadRow = (name: string, { p50, p95, p99, most }: Spread): Row => ({
+  [`${name} p50 ms`]: p50,
+  [`${name} p95 ms`]: p95,
+  [`${name} p99 ms`]: p99,
+  [`${name} most ms`]: most,
+});
 
 /** CPU, memory and statements between two snapshots. */
 export function usageRows(before: Snapshot, after: Snapshot, tasks: number): Row {
@@ -79,17 +125,29 @@ export function usageRows(before: Snapshot, after: Snapshot, tasks: number): Row
 /** Tasks/s of each move from its first to its last, and the seconds that messages took. */
 export function stageRows(meters: readonly WorkerMeters[]): Row {
   const row: Row = {};
-  const moved = Map.groupBy(meters.flatMap((one) => one.moved), ({ stage, move }) => `${stage} ${move}`);
+  const moved = Map.groupBy(
+    meters.flatMap((one) => one.moved),
+    ({ stage, move }) => `${stage} ${move}`,
+  );
   for (const [name, group] of moved) {
     const tasks = group.reduce((sum, one) => sum + one.tasks, 0);
-    const seconds = (Math.max(...group.map(({ lastMs }) => lastMs)) - Math.min(...group.map(({ firstMs }) => firstMs))) / 1000;
+    const seconds =
+      (Math.max(...group.map(({ lastMs }) => lastMs)) -
+        Math.min(...group.map(({ firstMs }) => firstMs))) /
+      1000;
     // All in one sample: too fast to say.
     if (seconds > 0) row[`${name} tasks/s`] = tasks / seconds;
   }
   const stages = new Set(meters.flatMap(({ messages }) => Object.keys(messages)));
   for (const stage of stages) {
-    row[`${stage} messages`] = meters.reduce((sum, { messages }) => sum + (messages[stage]?.count ?? 0), 0);
-    row[`${stage} message seconds`] = meters.reduce((sum, { messages }) => sum + (messages[stage]?.seconds ?? 0), 0);
+    row[`${stage} messages`] = meters.reduce(
+      (sum, { messages }) => sum + (messages[stage]?.count ?? 0),
+      0,
+    );
+    row[`${stage} message seconds`] = meters.reduce(
+      (sum, { messages }) => sum + (messages[stage]?.seconds ?? 0),
+      0,
+    );
   }
   return row;
 }

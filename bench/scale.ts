@@ -11,10 +11,19 @@ export async function scale(options: BenchOptions): Promise<Rows> {
   const { aws, ...others } = options.world;
   for (const tasks of options.tasks) {
     for (const workers of PROCESSES) {
-      const world = await startWorld({ workers, seed: options.seed, ...others, aws: { runMs: [3000, 6000], ...aws } });
+      const world = await startWorld({
+        workers,
+        seed: options.seed,
+        ...others,
+        aws: { runMs: [3000, 6000], ...aws },
+      });
       try {
         for (let round = 1; round <= options.rounds; round += 1) {
-          const row = await runScatter(world, { label: `s${workers}r${round}`, tasks, cache: options.cache }, options);
+          const row = await runScatter(
+            world,
+            { label: `s${workers}r${round}`, tasks, cache: options.cache },
+            options,
+          );
           if (round === options.rounds) rows[`${workers} workers, ${tasks}`] = row;
         }
       } finally {

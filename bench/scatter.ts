@@ -2,16 +2,32 @@
 import { measureLimits } from './limits.ts';
 import type { BenchOptions } from './options.ts';
 import { requestRows, spreadRow, stageRows, usageRows, type Row, type Rows } from './report.ts';
-import { postScatter, putInputs, readDelays, readTimes, untilEnded, untilSubmitted as allSubmitted, type ScatterPlan } from './scatters.ts';
+import {
+  postScatter,
+  putInputs,
+  readDelays,
+  readTimes,
+  untilEnded,
+  untilSubmitted as allSubmitted,
+  type ScatterPlan,
+} from './scatters.ts';
 import { startWorld, type World } from './world.ts';
 
 export async function scatter(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};
   for (const tasks of options.tasks) {
-    const world = await startWorld({ workers: options.workers, seed: options.seed, ...options.world });
+    const world = await startWorld({
+      workers: options.workers,
+      seed: options.seed,
+      ...options.world,
+    });
     try {
       for (let round = 1; round <= options.rounds; round += 1) {
-        rows[`${tasks} wide, round ${round}`] = await runScatter(world, { label: `w${tasks}r${round}`, tasks, cache: options.cache }, options);
+        rows[`${tasks} wide, round ${round}`] = await runScatter(
+          world,
+          { label: `w${tasks}r${round}`, tasks, cache: options.cache },
+          options,
+        );
       }
       const last = rows[`${tasks} wide, round ${options.rounds}`];
       if (last && options.limits) Object.assign(last, await limitRow(world, tasks, last));
@@ -36,7 +52,11 @@ async function limitRow(world: World, tasks: number, measured: Row): Promise<Row
 }
 
 /** One scatter to its end, everything measured. */
-export async function runScatter(world: World, plan: ScatterPlan, { untilSubmitted }: Pick<BenchOptions, 'untilSubmitted'> = { untilSubmitted: false }): Promise<Row> {
+export async function runScatter(
+  world: World,
+  plan: ScatterPlan,
+  { untilSubmitted }: Pick<BenchOptions, 'untilSubmitted'> = { untilSubmitted: false },
+): Promise<Row> {
   await putInputs(world, plan.like ?? plan.label, plan.like === undefined ? plan.tasks : 0);
   await world.reset();
   const before = await world.snapshot();
@@ -46,7 +66,8 @@ export async function runScatter(world: World, plan: ScatterPlan, { untilSubmitt
   const times = await readTimes(world, names);
   const delays = await readDelays(world, names);
   const { tasks } = plan;
-  if (!untilSubmitted && times.places['done'] !== tasks) console.error(`Not all tasks are done: ${JSON.stringify(times)}`);
+  if (!untilSubmitted && times.places['done'] !== tasks)
+    console.error(`Not all tasks are done: ${JSON.stringify(times)}`);
   return {
     'accepted→submitted tasks/s': (tasks / times.toSubmittedMs) * 1000,
     'accepted→submitted ms': times.toSubmittedMs,

@@ -28,24 +28,43 @@ export async function singles(options: BenchOptions): Promise<Rows> {
 
 const singleTask = (label: string, position: number): string =>
   JSON.stringify({
-    name: `${label}-${position}`, tags: { run: label },
+    name: `${label}-${position}`,
+    tags: { run: label },
     outputs: [{ url: `s3://${BUCKET}/out/${label}/${position}.txt`, path: '/work/out.txt' }],
-    executors: [{ image: 'registry.example/tools/single:1', command: ['sh', '-c', `echo ${position} > /work/out.txt`] }],
+    executors: [
+      {
+        image: 'registry.example/tools/single:1',
+        command: ['sh', '-c', `echo ${position} > /work/out.txt`],
+      },
+    ],
     resources: { cpu_cores: 1, ram_gb: 2 },
   });
 
 const known: string[] = [];
 
-async function post(world: World, { connections, seconds }: BenchOptions, label: string): Promise<Row> {
+async function post(
+  world: World,
+  { connections, seconds }: BenchOptions,
+  label: string,
+): Promise<Row> {
   const before = await world.snapshot();
   const untilMs = performance.now() + seconds * 1000;
   let sent = 0;
   const result = await runLoad({
-    url: world.apiUrl, connections,
-    next: () => (performance.now() < untilMs ? { method: 'POST', path: TASKS, body: singleTask(label, sent++) } : undefined),
+    url: world.apiUrl,
+    connections,
+    next: () =>
+      performance.now() < untilMs
+        ? { method: 'POST', path: TASKS, body: singleTask(label, sent++) }
+        : undefined,
     onAnswer: (body) => void known.push((JSON.parse(body) as { id: string }).id),
   });
-  return { 'per second': result.perSecond, answers: result.answers, ...spreadRow('answer', result.latency), ...usageRows(before, await world.snapshot(), result.answers) };
+  return {
+    'per second': result.perSecond,
+    answers: result.answers,
+    ...spreadRow('answer', result.latency),
+    ...usageRows(before, await world.snapshot(), result.answers),
+  };
 }
 
 async function get(world: World, { connections, seconds }: BenchOptions): Promise<Row> {
@@ -53,15 +72,26 @@ async function get(world: World, { connections, seconds }: BenchOptions): Promis
   const untilMs = performance.now() + seconds * 1000;
   let sent = 0;
   const result = await runLoad({
-    url: world.apiUrl, connections,
-    next: () => (performance.now() < untilMs ? { method: 'GET', path: `${TASKS}/${known[sent++ % known.length]}?view=MINIMAL` } : undefined),
+    url: world.apiUrl,
+    connections,
+    next: () =>
+      performance.now() < untilMs
+        ? { method: 'GET', path: `${TASKS}/${known[sent++ % known.length]}?view=MINIMAL` }
+        : undefined,
   });
-  return { 'per second': result.perSecond, answers: result.answers, ...spreadRow('answer', result.latency), ...usageRows(before, await world.snapshot(), result.answers) };
+  return {
+    'per second': result.perSecond,
+    answers: result.answers,
+    ...spreadRow('answer', result.latency),
+    ...usageRows(before, await world.snapshot(), result.answers),
+  };
 }
 
 async function untilSubmitted(world: World): Promise<void> {
   for (;;) {
-    const [rows] = await world.pool.query<RowDataPacket[]>(`SELECT 1 FROM tasks WHERE due_ms IS NOT NULL AND place IN ('cache-check', 'stage-script', 'submit') LIMIT 1`);
+    const [rows] = await world.pool.query<RowDataPacket[]>(
+      `SELECT 1 FROM tasks WHERE due_ms IS NOT NULL AND place IN ('cache-check', 'stage-script', 'submit') LIMIT 1`,
+    );
     if (rows.length === 0) return;
     await sleep(500);
   }
@@ -72,7 +102,8 @@ async function packing(world: World, label: string): Promise<Row> {
   await untilSubmitted(world);
   const [rows] = await world.pool.query<RowDataPacket[]>(
     `SELECT submissions.id, submissions.size, submissions.submitted_ms - tasks.created_ms AS waitedMs FROM tasks JOIN submissions ON submissions.id = tasks.submission_id
-     WHERE tasks.name LIKE ?`, [`${label}-%`],
+     WHERE tasks.name LIKE ?`,
+    [`${label}-%`],
   );
   const sizes = new Map(rows.map((row) => [row['id'], Number(row['size'])]));
   return {

@@ -8,7 +8,12 @@ export async function watch(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};
   for (const tasks of options.tasks) {
     const { aws, ...others } = options.world;
-    const world = await startWorld({ workers: options.workers, seed: options.seed, ...others, aws: { runMs: [20_000, 80_000], ...aws } });
+    const world = await startWorld({
+      workers: options.workers,
+      seed: options.seed,
+      ...others,
+      aws: { runMs: [20_000, 80_000], ...aws },
+    });
     try {
       const plan = { label: `watch${tasks}`, tasks, cache: options.cache };
       await putInputs(world, plan.label, tasks);
@@ -20,8 +25,12 @@ export async function watch(options: BenchOptions): Promise<Rows> {
       const after = await world.snapshot();
       const seconds = (after.atMs - before.atMs) / 1000;
       const counts = await world.counts();
-      const ofBatch = Object.entries(counts.requests).filter(([name]) => name.startsWith('batch.')).reduce((sum, [, { count }]) => sum + count, 0);
-      const ofS3 = Object.entries(counts.requests).filter(([name]) => name.startsWith('s3.')).reduce((sum, [, { count }]) => sum + count, 0);
+      const ofBatch = Object.entries(counts.requests)
+        .filter(([name]) => name.startsWith('batch.'))
+        .reduce((sum, [, { count }]) => sum + count, 0);
+      const ofS3 = Object.entries(counts.requests)
+        .filter(([name]) => name.startsWith('s3.'))
+        .reduce((sum, [, { count }]) => sum + count, 0);
       const delays = await readDelays(world, names);
       rows[`${tasks} running`] = {
         'watched s': seconds,

@@ -33,7 +33,14 @@ async function sample(): Promise<void> {
   const nowMs = Date.now();
   for (const { labels, value } of counted?.values ?? []) {
     const key = `${labels.stage}/${labels.move}`;
-    const known = seen.get(key) ?? { stage: String(labels.stage), move: String(labels.move), tasks: 0, firstMs: 0, lastMs: 0, base: 0 };
+    const known = seen.get(key) ?? {
+      stage: String(labels.stage),
+      move: String(labels.move),
+      tasks: 0,
+      firstMs: 0,
+      lastMs: 0,
+      base: 0,
+    };
     seen.set(key, known);
     const tasks = value - known.base;
     if (tasks === known.tasks) continue;
@@ -59,20 +66,30 @@ async function readMessages(): Promise<Map<string, { count: number; seconds: num
 serveParent(
   {
     async start({ stages, concurrency }: { stages?: Stage[]; concurrency?: number }) {
-      workers = await startWorkers(readConfig(), { ...(stages ? { stages } : {}), ...(concurrency === undefined ? {} : { concurrency }) });
+      workers = await startWorkers(readConfig(), {
+        ...(stages ? { stages } : {}),
+        ...(concurrency === undefined ? {} : { concurrency }),
+      });
       sampling = setInterval(() => void sample(), SAMPLE_MS);
     },
     async meters(): Promise<WorkerMeters> {
       await sample();
-      const messages = Object.fromEntries([...(await readMessages())].map(([stage, { count, seconds }]) => {
-        const base = bases.get(stage) ?? { count: 0, seconds: 0 };
-        return [stage, { count: count - base.count, seconds: seconds - base.seconds }];
-      }));
-      return { moved: [...seen.values()].filter(({ tasks }) => tasks > 0), messages, heapMb: process.memoryUsage().heapUsed / 2 ** 20 };
+      const messages = Object.fromEntries(
+        [...(await readMessages())].map(([stage, { count, seconds }]) => {
+          const base = bases.get(stage) ?? { count: 0, seconds: 0 };
+          return [stage, { count: count - base.count, seconds: seconds - base.seconds }];
+        }),
+      );
+      return {
+        moved: [...seen.values()].filter(({ tasks }) => tasks > 0),
+        messages,
+        heapMb: process.memoryUsage().heapUsed / 2 ** 20,
+      };
     },
     async reset() {
       await sample();
-      for (const known of seen.values()) Object.assign(known, { base: known.base + known.tasks, tasks: 0, firstMs: 0, lastMs: 0 });
+      for (const known of seen.values())
+        Object.assign(known, { base: known.base + known.tasks, tasks: 0, firstMs: 0, lastMs: 0 });
       bases = await readMessages();
     },
   },

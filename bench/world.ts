@@ -59,8 +59,14 @@ export interface World {
 const REQUEST_MS = 5;
 
 const awsDefaults: Omit<AwsSettings, 'dataFolder'> = {
-  bucket: BUCKET, queue: QUEUE, slots: 100_000, requestMs: REQUEST_MS, latency: { scheduleMs: 500, startMs: 0 },
-  throttle: { perSecond: 50, burst: 50, operations: ['SubmitJob'] }, runMs: [5000, 15_000], seed: 1,
+  bucket: BUCKET,
+  queue: QUEUE,
+  slots: 100_000,
+  requestMs: REQUEST_MS,
+  latency: { scheduleMs: 500, startMs: 0 },
+  throttle: { perSecond: 50, burst: 50, operations: ['SubmitJob'] },
+  runMs: [5000, 15_000],
+  seed: 1,
 };
 
 /** As the product is set up: every commit on disk before it is acknowledged, and Redis with its append-only file. */
@@ -69,7 +75,8 @@ const DURABLE = { durable: true };
 export async function startWorld(options: WorldOptions): Promise<World> {
   const opened: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
-    for (const closeOne of opened.toReversed()) await closeOne().catch((error: unknown) => console.error(error));
+    for (const closeOne of opened.toReversed())
+      await closeOne().catch((error: unknown) => console.error(error));
   };
   // A run that is broken off takes its servers and its folder with it.
   const breakOff = (): void => void close().finally(() => process.exit(130));
@@ -85,23 +92,48 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   }
 }
 
-async function open(options: WorldOptions, opened: (() => Promise<unknown>)[], close: () => Promise<void>): Promise<World> {
+async function open(
+  options: WorldOptions,
+  opened: (() => Promise<unknown>)[],
+  close: () => Promise<void>,
+): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-bench-'));
   opened.push(() => rm(folder, { recursive: true, force: true }));
   const [mariadb, redisServer] = await Promise.all([startMariadb(DURABLE), startRedis(DURABLE)]);
-  opened.push(() => mariadb.stop(), () => redisServer.stop());
+  opened.push(
+    () => mariadb.stop(),
+    () => redisServer.stop(),
+  );
   await migrateDatabase(mariadb.url);
 
   const aws = startChild('aws-process.ts');
   opened.push(() => aws.stop());
-  const { s3Url, batchUrl } = await aws.ask<AwsUrls>('start', { ...awsDefaults, seed: options.seed, dataFolder: folder, ...options.aws });
+  const { s3Url, batchUrl } = await aws.ask<AwsUrls>('start', {
+    ...awsDefaults,
+    seed: options.seed,
+    dataFolder: folder,
+    ...options.aws,
+  });
 
   const env = {
-    AWS_ENDPOINT_URL_S3: s3Url, AWS_ENDPOINT_URL_BATCH: batchUrl, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local',
-    DATABASE_URL: mariadb.url, REDIS_URL: redisServer.url, BATCHWELL_METRICS_PORT: '0', PORT: '0', BATCHWELL_LOG_LEVEL: 'warn', BATCHWELL_JOB_QUEUE: QUEUE,
-    NODE_OPTIONS: SERVICE_NODE_OPTIONS, ...options.env,
+    AWS_ENDPOINT_URL_S3: s3Url,
+    AWS_ENDPOINT_URL_BATCH: batchUrl,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    DATABASE_URL: mariadb.url,
+    REDIS_URL: redisServer.url,
+    BATCHWELL_METRICS_PORT: '0',
+    PORT: '0',
+    BATCHWELL_LOG_LEVEL: 'warn',
+    BATCHWELL_JOB_QUEUE: QUEUE,
+    NODE_OPTIONS: SERVICE_NODE_OPTIONS,
+    ...options.env,
   };
-  const nodeFlags = options.profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profileFolder}`];
+  const nodeFlags =
+    options.profileFolder === undefined
+      ? []
+      : ['--cpu-prof', `--cpu-prof-dir=${options.profileFolder}`];
   const api = startChild('api-process.ts', { env, nodeFlags });
   opened.push(() => api.stop());
   const apiUrl = await api.ask<string>('start');
@@ -117,14 +149,24 @@ async function open(options: WorldOptions, opened: (() => Promise<unknown>)[], c
 
   const pool = createPool({ uri: mariadb.url, connectionLimit: 4, supportBigNumbers: true });
   const redis = new Redis(redisServer.url, { maxRetriesPerRequest: null });
-  opened.push(() => pool.end(), async () => redis.disconnect());
+  opened.push(
+    () => pool.end(),
+    async () => redis.disconnect(),
+  );
 
   if (options.sqlLog === true) {
     await startSqlLog(pool);
     opened.push(() => printSqlLog(pool));
   }
   return {
-    pool, redis, redisUrl: redisServer.url, databaseUrl: mariadb.url, aws, apiUrl, workers, startWorker,
+    pool,
+    redis,
+    redisUrl: redisServer.url,
+    databaseUrl: mariadb.url,
+    aws,
+    apiUrl,
+    workers,
+    startWorker,
     async restartWorkers(count, more) {
       await Promise.all(workers.splice(0).map((one) => one.stop()));
       for (let started = 0; started < count; started += 1) await startWorker(more);
@@ -136,9 +178,21 @@ async function open(options: WorldOptions, opened: (() => Promise<unknown>)[], c
     ends: () => aws.ask('ends'),
     meters: () => Promise.all(workers.map((one) => one.ask<WorkerMeters>('meters'))),
     async snapshot() {
-      const pids = { redis: redisServer.pid, mariadb: mariadb.pid, aws: aws.pid, api: api.pid, ...Object.fromEntries(workers.map(({ pid }, index) => [`worker${index + 1}`, pid])) };
-      const usage = await Promise.all(Object.entries(pids).map(async ([name, pid]) => [name, await readUsage(pid)] as const));
-      return { atMs: Date.now(), usage: Object.fromEntries(usage), servers: await readServers(pool, redis) };
+      const pids = {
+        redis: redisServer.pid,
+        mariadb: mariadb.pid,
+        aws: aws.pid,
+        api: api.pid,
+        ...Object.fromEntries(workers.map(({ pid }, index) => [`worker${index + 1}`, pid])),
+      };
+      const usage = await Promise.all(
+        Object.entries(pids).map(async ([name, pid]) => [name, await readUsage(pid)] as const),
+      );
+      return {
+        atMs: Date.now(),
+        usage: Object.fromEntries(usage),
+        servers: await readServers(pool, redis),
+      };
     },
     close,
   };

@@ -43,17 +43,29 @@ const plainFailures = new Set(['MissingProgram', 'ServerNotReady']);
 
 /** What to print and how to end. A surprise keeps its stack: it is a defect that somebody has to find. */
 export function reportError(error: unknown): ErrorReport {
-  if (error instanceof WrongUse) return { code: exitCodes.refused, lines: [error.message, ...error.problems.map((line) => `  ${line}`)] };
+  if (error instanceof WrongUse)
+    return {
+      code: exitCodes.refused,
+      lines: [error.message, ...error.problems.map((line) => `  ${line}`)],
+    };
   if (error instanceof ConfigError) return { code: exitCodes.refused, lines: [error.message] };
-  if (error instanceof BatchwellError) return isRefusal(error) ? { code: exitCodes.refused, lines: describeRefusal(error) } : { code: exitCodes.unreachable, lines: [withAdvice(error)] };
-  if (error instanceof Error && plainFailures.has(error.name)) return { code: exitCodes.failed, lines: [error.message] };
-  return { code: exitCodes.failed, lines: [error instanceof Error ? (error.stack ?? error.message) : String(error)] };
+  if (error instanceof BatchwellError)
+    return isRefusal(error)
+      ? { code: exitCodes.refused, lines: describeRefusal(error) }
+      : { code: exitCodes.unreachable, lines: [withAdvice(error)] };
+  if (error instanceof Error && plainFailures.has(error.name))
+    return { code: exitCodes.failed, lines: [error.message] };
+  return {
+    code: exitCodes.failed,
+    lines: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
+  };
 }
 
 const isRefusal = ({ status }: BatchwellError): boolean => status !== undefined && status < 500;
 
 function withAdvice({ message, status }: BatchwellError): string {
-  if (status === undefined) return `${message} Is it running (\`batchwell up\`)? Another address goes with --url or BATCHWELL_URL.`;
+  if (status === undefined)
+    return `${message} Is it running (\`batchwell up\`)? Another address goes with --url or BATCHWELL_URL.`;
   return status === 401 ? `${message} Give a token with --token or BATCHWELL_TOKEN.` : message;
 }
 
@@ -63,7 +75,11 @@ function describeRefusal(error: BatchwellError): string[] {
   if (problems.length === 0) return [withAdvice(error)];
   const count = problems.length + moreProblems;
   const lines = problems.map((problem) => `  ${describeProblem(problem)}`);
-  return [`Refused, nothing was accepted: ${count} ${count === 1 ? 'problem' : 'problems'}.`, ...lines, ...(moreProblems > 0 ? [`  and ${moreProblems} more`] : [])];
+  return [
+    `Refused, nothing was accepted: ${count} ${count === 1 ? 'problem' : 'problems'}.`,
+    ...lines,
+    ...(moreProblems > 0 ? [`  and ${moreProblems} more`] : []),
+  ];
 }
 
 /** `row 3, inputs[0].url: expected an s3:// URL, got "reads"`. Rows count from 0, lines from 1. */

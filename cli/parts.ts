@@ -34,8 +34,10 @@ export function gatherParts(): Parts {
   };
   const stopAll = async (): Promise<void> => {
     const troubles: unknown[] = [];
-    for (const part of running.toReversed()) await part.stop().catch((trouble: unknown) => troubles.push(trouble));
-    if (troubles.length > 0) throw new AggregateError(troubles, 'Not every part of the stack could be ended.');
+    for (const part of running.toReversed())
+      await part.stop().catch((trouble: unknown) => troubles.push(trouble));
+    if (troubles.length > 0)
+      throw new AggregateError(troubles, 'Not every part of the stack could be ended.');
   };
   return {
     broken: broken.promise,

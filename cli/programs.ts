@@ -46,18 +46,37 @@ async function start({ parts, folder, temporary }: StackPlace, program: Program)
 const READY_LINE = /(?:\bready at |^\{"url":")(https?:\/\/[^\s"]+)/;
 
 /** Returns its url. */
-export async function startLocalS3Program(place: StackPlace, environment: NodeJS.ProcessEnv): Promise<string> {
+export async function startLocalS3Program(
+  place: StackPlace,
+  environment: NodeJS.ProcessEnv,
+): Promise<string> {
   const dataFolder = join(place.folder, 's3');
   await mkdir(dataFolder, { recursive: true });
-  return start(place, { title: 'the local S3', name: 's3', script: 'local/s3/main.ts', args: ['--data', dataFolder], environment });
+  return start(place, {
+    title: 'the local S3',
+    name: 's3',
+    script: 'local/s3/main.ts',
+    args: ['--data', dataFolder],
+    environment,
+  });
 }
 
 /** Returns its url. `jobEnvironment` is put into every container, as a job role would. */
-export async function startLocalBatchProgram(place: StackPlace, environment: NodeJS.ProcessEnv, jobEnvironment: Record<string, string>): Promise<string> {
+export async function startLocalBatchProgram(
+  place: StackPlace,
+  environment: NodeJS.ProcessEnv,
+  jobEnvironment: Record<string, string>,
+): Promise<string> {
   const dataFolder = join(place.folder, 'batch');
   const settingsFile = join(place.folder, 'batch.json');
   await writeFile(settingsFile, JSON.stringify({ dataFolder, jobEnvironment }));
-  return start(place, { title: 'the local Batch', name: 'batch', script: 'local/batch/main.ts', args: [settingsFile], environment });
+  return start(place, {
+    title: 'the local Batch',
+    name: 'batch',
+    script: 'local/batch/main.ts',
+    args: [settingsFile],
+    environment,
+  });
 }
 
 export interface WantedPort {
@@ -68,13 +87,27 @@ export interface WantedPort {
 }
 
 /** What the user says of Node's memory holds. */
-const asService = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({ NODE_OPTIONS: SERVICE_NODE_OPTIONS, ...environment });
+const asService = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  NODE_OPTIONS: SERVICE_NODE_OPTIONS,
+  ...environment,
+});
 
 /** Returns the API's url. */
-export async function startApiProgram(place: StackPlace, environment: NodeJS.ProcessEnv, wanted: WantedPort): Promise<string> {
+export async function startApiProgram(
+  place: StackPlace,
+  environment: NodeJS.ProcessEnv,
+  wanted: WantedPort,
+): Promise<string> {
   const startOn = (port: number): Promise<string> =>
-    start(place, { title: 'the API', name: 'api', script: 'cli/main.ts', args: ['api'], environment: { ...asService(environment), HOST: '127.0.0.1', PORT: String(port) } });
-  if (wanted.port !== undefined || wanted.preferredPort === undefined) return startOnPort(wanted.port, startOn);
+    start(place, {
+      title: 'the API',
+      name: 'api',
+      script: 'cli/main.ts',
+      args: ['api'],
+      environment: { ...asService(environment), HOST: '127.0.0.1', PORT: String(port) },
+    });
+  if (wanted.port !== undefined || wanted.preferredPort === undefined)
+    return startOnPort(wanted.port, startOn);
   try {
     return await startOn(wanted.preferredPort);
   } catch (error) {
@@ -84,6 +117,17 @@ export async function startApiProgram(place: StackPlace, environment: NodeJS.Pro
 }
 
 /** Returns the url of the worker's metrics. */
-export const startWorkerProgram = (place: StackPlace, environment: NodeJS.ProcessEnv, number: number): Promise<string> =>
+export const startWorkerProgram = (
+  place: StackPlace,
+  environment: NodeJS.ProcessEnv,
+  number: number,
+): Promise<string> =>
   startOnPort(undefined, (port) =>
-    start(place, { title: `worker ${number}`, name: `worker-${number}`, script: 'cli/main.ts', args: ['worker'], environment: { ...asService(environment), BATCHWELL_METRICS_PORT: String(port) } }));
+    start(place, {
+      title: `worker ${number}`,
+      name: `worker-${number}`,
+      script: 'cli/main.ts',
+      args: ['worker'],
+      environment: { ...asService(environment), BATCHWELL_METRICS_PORT: String(port) },
+    }),
+  );

@@ -12,7 +12,10 @@ export interface Progress {
 const LINE_EVERY_MS = 5000;
 const WIDEST = 110;
 
-export function startProgress({ err, errIsLive }: Pick<Terminal, 'err' | 'errIsLive'>, nowMs: () => number = Date.now): Progress {
+export function startProgress(
+  { err, errIsLive }: Pick<Terminal, 'err' | 'errIsLive'>,
+  nowMs: () => number = Date.now,
+): Progress {
   let shown = '';
   let shownMs = nowMs();
   const writeLive = (text: string): void => {

@@ -15,7 +15,14 @@ import { ensureBubblewrap } from '../local/services/sandbox.ts';
 import { assembleHostFolder } from '../stager/host-folder.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { gatherParts, type BrokenPart } from './parts.ts';
-import { startApiProgram, startLocalBatchProgram, startLocalS3Program, startWorkerProgram, type StackPlace, type WantedPort } from './programs.ts';
+import {
+  startApiProgram,
+  startLocalBatchProgram,
+  startLocalS3Program,
+  startWorkerProgram,
+  type StackPlace,
+  type WantedPort,
+} from './programs.ts';
 
 export interface StackOptions extends WantedPort {
   /** What the stack is told from outside: REDIS_URL and DATABASE_URL are used when given, and so is every setting of config.ts. */
@@ -65,13 +72,20 @@ export interface Stack {
 const endpoints = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL_BATCH'] as const;
 
 /** The local AWS takes any credentials; these are sent so that the SDKs find some and never look for real ones. */
-const localCredentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1' };
+const localCredentials = {
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_REGION: 'us-east-1',
+};
 
 /** Rejects with ConfigError, with the first failure of a part, or with the signal's reason; nothing is left running then. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   checkSettings(options);
   const temporary = options.keepDataFolder === undefined;
-  const folder = options.keepDataFolder === undefined ? await mkdtemp(join(tmpdir(), 'batchwell-')) : resolve(options.keepDataFolder);
+  const folder =
+    options.keepDataFolder === undefined
+      ? await mkdtemp(join(tmpdir(), 'batchwell-'))
+      : resolve(options.keepDataFolder);
   const place: StackPlace = { parts: gatherParts(), folder, temporary };
   let objects: ObjectStore | undefined;
   const stop = async (): Promise<void> => {
@@ -79,7 +93,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await place.parts.stop();
     } finally {
       objects?.close();
-      if (temporary) await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+      if (temporary)
+        await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     }
   };
   try {
@@ -97,7 +112,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 function checkSettings({ environment, settings, aws }: StackOptions): void {
   readConfig({ ...environment, ...settings });
   const given = endpoints.filter((name) => environment[name]);
-  if (given.length === 1 && !aws) throw new ConfigError(`${given[0]} is set, but ${endpoints.find((name) => name !== given[0])} is not: give both for another AWS, or none for the local one.`);
+  if (given.length === 1 && !aws)
+    throw new ConfigError(
+      `${given[0]} is set, but ${endpoints.find((name) => name !== given[0])} is not: give both for another AWS, or none for the local one.`,
+    );
 }
 
 async function assemble(options: StackOptions, place: StackPlace): Promise<Omit<Stack, 'stop'>> {
@@ -106,7 +124,11 @@ async function assemble(options: StackOptions, place: StackPlace): Promise<Omit<
     options.onStep?.(text);
   };
   step('starting Redis, MariaDB and the local AWS');
-  const [redisUrl, databaseUrl, aws] = await all([redisPart(options, place), databasePart(options, place), awsParts(options, place)]);
+  const [redisUrl, databaseUrl, aws] = await all([
+    redisPart(options, place),
+    databasePart(options, place),
+    awsParts(options, place),
+  ]);
   const environment: NodeJS.ProcessEnv = {
     ...options.environment,
     ...options.settings,
@@ -117,32 +139,61 @@ async function assemble(options: StackOptions, place: StackPlace): Promise<Omit<
   const config = readConfig(environment);
 
   step('making tables and the work bucket');
-  const objects = openObjectStore({ metrics: createMetrics(), pathStyle: aws.local !== undefined, ...(aws.local && { endpoint: localEndpoint(aws.local.s3Url) }) });
-  await all([migrateDatabase(databaseUrl), aws.local ? objects.ensureBucket(config.bucket) : undefined]);
+  const objects = openObjectStore({
+    metrics: createMetrics(),
+    pathStyle: aws.local !== undefined,
+    ...(aws.local && { endpoint: localEndpoint(aws.local.s3Url) }),
+  });
+  await all([
+    migrateDatabase(databaseUrl),
+    aws.local ? objects.ensureBucket(config.bucket) : undefined,
+  ]);
 
   step('starting the API and the workers');
   const [apiUrl, ...workerMetricsUrls] = await all([
     startApiProgram(place, environment, options),
-    ...Array.from({ length: options.workers ?? 1 }, (_, at) => startWorkerProgram(place, environment, at + 1)),
+    ...Array.from({ length: options.workers ?? 1 }, (_, at) =>
+      startWorkerProgram(place, environment, at + 1),
+    ),
   ]);
   options.signal?.throwIfAborted();
   return {
-    apiUrl, workerMetricsUrls, redisUrl, databaseUrl, bucket: config.bucket, objects, environment, folder: place.folder, broken: place.parts.broken,
+    apiUrl,
+    workerMetricsUrls,
+    redisUrl,
+    databaseUrl,
+    bucket: config.bucket,
+    objects,
+    environment,
+    folder: place.folder,
+    broken: place.parts.broken,
     ...(aws.local && { localAws: aws.local }),
   };
 }
 
-const localEndpoint = (url: string) => ({ url, region: localCredentials.AWS_REGION, accessKeyId: localCredentials.AWS_ACCESS_KEY_ID, secretAccessKey: localCredentials.AWS_SECRET_ACCESS_KEY });
+const localEndpoint = (url: string) => ({
+  url,
+  region: localCredentials.AWS_REGION,
+  accessKeyId: localCredentials.AWS_ACCESS_KEY_ID,
+  secretAccessKey: localCredentials.AWS_SECRET_ACCESS_KEY,
+});
 
 /** As Promise.all, but waits for all before it rejects: a part that is still starting must be known before all are ended. */
-async function all<const T extends readonly unknown[]>(work: T): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+async function all<const T extends readonly unknown[]>(
+  work: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
   const settled = await Promise.allSettled(work);
   const failed = settled.find((one) => one.status === 'rejected');
   if (failed) throw failed.reason;
-  return settled.map((one) => (one as PromiseFulfilledResult<unknown>).value) as { -readonly [K in keyof T]: Awaited<T[K]> };
+  return settled.map((one) => (one as PromiseFulfilledResult<unknown>).value) as {
+    -readonly [K in keyof T]: Awaited<T[K]>;
+  };
 }
 
-async function redisPart(options: StackOptions, { parts, folder, temporary }: StackPlace): Promise<string> {
+async function redisPart(
+  options: StackOptions,
+  { parts, folder, temporary }: StackPlace,
+): Promise<string> {
   const given = options.environment['REDIS_URL'];
   if (given) return given;
   const redis = await startRedis(temporary ? {} : { dataFolder: join(folder, 'redis') });
@@ -150,7 +201,10 @@ async function redisPart(options: StackOptions, { parts, folder, temporary }: St
   return redis.url;
 }
 
-async function databasePart(options: StackOptions, { parts, folder, temporary }: StackPlace): Promise<string> {
+async function databasePart(
+  options: StackOptions,
+  { parts, folder, temporary }: StackPlace,
+): Promise<string> {
   const given = options.environment['DATABASE_URL'];
   if (given) return given;
   const mariadb = await startMariadb(temporary ? {} : { dataFolder: join(folder, 'mariadb') });
@@ -175,13 +229,28 @@ async function awsParts(options: StackOptions, place: StackPlace): Promise<AwsPa
   const given = options.environment;
   if (options.aws || endpoints.every((name) => given[name])) return { environment: {} };
   const hostFolder = join(place.folder, 'host');
-  const [s3Url] = await all([startLocalS3Program(place, { ...given }), assembleHostFolder(hostFolder), ensureSandbox()]);
+  const [s3Url] = await all([
+    startLocalS3Program(place, { ...given }),
+    assembleHostFolder(hostFolder),
+    ensureSandbox(),
+  ]);
   const aws = { ...localCredentials, AWS_ENDPOINT_URL_S3: s3Url };
   const batchUrl = await startLocalBatchProgram(place, { ...given }, aws);
   // What belongs to an account of the user's own must not be mixed with the local AWS.
-  const notTheUsersOwn = { AWS_PROFILE: undefined, AWS_SESSION_TOKEN: undefined, BATCHWELL_JOB_QUEUE: undefined, BATCHWELL_JOB_ROLE: undefined };
+  const notTheUsersOwn = {
+    AWS_PROFILE: undefined,
+    AWS_SESSION_TOKEN: undefined,
+    BATCHWELL_JOB_QUEUE: undefined,
+    BATCHWELL_JOB_ROLE: undefined,
+  };
   return {
     local: { s3Url, batchUrl, credentials: localCredentials },
-    environment: { ...aws, ...notTheUsersOwn, AWS_ENDPOINT_URL_BATCH: batchUrl, BATCHWELL_HOST_FOLDER: hostFolder, BATCHWELL_S3_PATH_STYLE: 'yes' },
+    environment: {
+      ...aws,
+      ...notTheUsersOwn,
+      AWS_ENDPOINT_URL_BATCH: batchUrl,
+      BATCHWELL_HOST_FOLDER: hostFolder,
+      BATCHWELL_S3_PATH_STYLE: 'yes',
+    },
   };
 }

@@ -13,15 +13,31 @@ export const printable = (value: string | number | undefined): string =>
 /** Columns as wide as their widest cell, two spaces apart; numbers stand at the right. */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = rows.map((row) => columns.map((column) => column.value(row)));
-  const widths = columns.map((column, at) => Math.max(column.heading.length, ...cells.map((row) => printable(row[at]).length)));
-  const isNumeric = columns.map((_, at) => cells.length > 0 && cells.every((row) => row[at] === undefined || /^\d[\d.,]*$/.test(String(row[at]))));
+  const widths = columns.map((column, at) =>
+    Math.max(column.heading.length, ...cells.map((row) => printable(row[at]).length)),
+  );
+  const isNumeric = columns.map(
+    (_, at) =>
+      cells.length > 0 &&
+      cells.every((row) => row[at] === undefined || /^\d[\d.,]*$/.test(String(row[at]))),
+  );
   const line = (texts: readonly string[]): string =>
-    texts.map((text, at) => (isNumeric[at] ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0))).join('  ').trimEnd();
-  return [line(columns.map((column) => column.heading)), ...cells.map((row) => line(row.map(printable)))].join('\n');
+    texts
+      .map((text, at) =>
+        isNumeric[at] ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0),
+      )
+      .join('  ')
+      .trimEnd();
+  return [
+    line(columns.map((column) => column.heading)),
+    ...cells.map((row) => line(row.map(printable))),
+  ].join('\n');
 }
 
 /** `name  value` lines; those without a value are left out. */
-export function formatFacts(facts: readonly (readonly [string, string | number | undefined])[]): string {
+export function formatFacts(
+  facts: readonly (readonly [string, string | number | undefined])[],
+): string {
   const known = facts.filter(([, value]) => value !== undefined && value !== '');
   const width = Math.max(0, ...known.map(([name]) => name.length));
   return known.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n');

@@ -18,10 +18,12 @@ export const printLine = (stream: Writable, line = ''): void => {
   stream.write(`${line}\n`);
 };
 
-export const printJson = (terminal: Terminal, value: unknown): void => printLine(terminal.out, JSON.stringify(value, null, 2));
+export const printJson = (terminal: Terminal, value: unknown): void =>
+  printLine(terminal.out, JSON.stringify(value, null, 2));
 
 /** One of many, as they come. */
-export const printJsonLine = (terminal: Terminal, value: unknown): void => printLine(terminal.out, JSON.stringify(value));
+export const printJsonLine = (terminal: Terminal, value: unknown): void =>
+  printLine(terminal.out, JSON.stringify(value));
 
 /** The real terminal. A second Ctrl-C ends the process at once, whatever still has to be taken down. */
 export function processTerminal(): Terminal {

@@ -30,7 +30,10 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<ExitCo
   const stack = await startStack(stackOptions).finally(() => progress.end());
   try {
     printLine(terminal.out, describeStack(stack));
-    printLine(terminal.out, `${howToReachS3(stack)}\nCtrl-C ends it${options.keepData === undefined ? '; its data go with it' : ''}.`);
+    printLine(
+      terminal.out,
+      `${howToReachS3(stack)}\nCtrl-C ends it${options.keepData === undefined ? '; its data go with it' : ''}.`,
+    );
     return await untilInterrupted(stack, terminal);
   } finally {
     await stack.stop();
@@ -38,7 +41,10 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<ExitCo
 }
 
 /** PORT and --port are wishes that must be met; the default gives way where it is taken. */
-function portOf({ port }: UpOptions, { environment }: Terminal): { port?: number; preferredPort?: number } {
+function portOf(
+  { port }: UpOptions,
+  { environment }: Terminal,
+): { port?: number; preferredPort?: number } {
   if (port !== undefined) return { port };
   const given = Number(environment['PORT']);
   return given > 0 ? { port: given } : { preferredPort: DEFAULT_PORT };
@@ -46,14 +52,22 @@ function portOf({ port }: UpOptions, { environment }: Terminal): { port?: number
 
 /** Waits for Ctrl-C, or for a part that ends by itself: that one is named, with the end of its log. */
 export async function untilInterrupted(stack: Stack, terminal: Terminal): Promise<ExitCode> {
-  const broken = await Promise.race([stack.broken, terminal.interrupted.aborted ? undefined : once(terminal.interrupted, 'abort').then(() => undefined)]);
+  const broken = await Promise.race([
+    stack.broken,
+    terminal.interrupted.aborted
+      ? undefined
+      : once(terminal.interrupted, 'abort').then(() => undefined),
+  ]);
   if (broken === undefined) return exitCodes.ok;
   tellBroken(broken, terminal);
   return exitCodes.failed;
 }
 
 export function tellBroken(broken: BrokenPart, { err }: Terminal): void {
-  printLine(err, `${broken.title} ended by itself (${broken.how}), so everything is taken down.${broken.logTail === '' ? '' : ' The end of its log:'}`);
+  printLine(
+    err,
+    `${broken.title} ended by itself (${broken.how}), so everything is taken down.${broken.logTail === '' ? '' : ' The end of its log:'}`,
+  );
   if (broken.logTail !== '') printLine(err, broken.logTail);
 }
 
@@ -61,8 +75,16 @@ export function tellBroken(broken: BrokenPart, { err }: Terminal): void {
 export function howToReachS3({ localAws }: Stack): string {
   if (localAws === undefined) return '';
   const { s3Url, batchUrl, credentials } = localAws;
-  const variables = { ...credentials, AWS_ENDPOINT_URL_S3: s3Url, AWS_ENDPOINT_URL_BATCH: batchUrl };
-  return `\nFor the AWS CLI (2.13 or later; before, it takes --endpoint-url) and SDKs:\n  export ${Object.entries(variables).map(([name, value]) => `${name}=${value}`).join(' ')}\n`;
+  const variables = {
+    ...credentials,
+    AWS_ENDPOINT_URL_S3: s3Url,
+    AWS_ENDPOINT_URL_BATCH: batchUrl,
+  };
+  return `\nFor the AWS CLI (2.13 or later; before, it takes --endpoint-url) and SDKs:\n  export ${Object.entries(
+    variables,
+  )
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')}\n`;
 }
 
 /** Where a person looks. */

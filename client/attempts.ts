@@ -5,4 +5,7 @@ const attemptOf = (log: TesTaskLog): number => Number(log.metadata?.['attempt'] 
 
 /** The log of the latest attempt, wherever it stands: TES appends attempts, and some clients get the latest first. Undefined in view MINIMAL. */
 export const finalLog = (task: Pick<Partial<TesTaskFull>, 'logs'>): TesTaskLog | undefined =>
-  task.logs?.reduce<TesTaskLog | undefined>((latest, log) => (latest === undefined || attemptOf(log) > attemptOf(latest) ? log : latest), undefined);
+  task.logs?.reduce<TesTaskLog | undefined>(
+    (latest, log) => (latest === undefined || attemptOf(log) > attemptOf(latest) ? log : latest),
+    undefined,
+  );

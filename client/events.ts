@@ -3,31 +3,51 @@ import type { Call, Line } from './send.ts';
 import { follow } from './streams.ts';
 import type { ScatterReply, TaskEvent } from './types.generated.ts';
 
-export type BatchwellEvent = (
+export type BatchwellEvent =
   /** Where a task stands now. */
-  | { event: 'task'; data: TaskEvent }
-  /** Of a scatter: at the start, and some seconds after something changed in it. */
-  | { event: 'scatter'; data: ScatterReply }
-  /** The listener was away for longer than the service keeps changes: some were not told. */
-  | { event: 'missed'; data: { message: string } }
-) & {
-  /** With it as `lastEventId` another stream goes on from here; some events may be told again. */
-  lastEventId?: string;
-};
+  (
+    | { event: 'task'; data: TaskEvent }
+    /** Of a scatter: at the start, and some seconds after something changed in it. */
+    | { event: 'scatter'; data: ScatterReply }
+    /** The listener was away for longer than the service keeps changes: some were not told. */
+    | { event: 'missed'; data: { message: string } }
+  ) & {
+    /** With it as `lastEventId` another stream goes on from here; some events may be told again. */
+    lastEventId?: string;
+  };
 
 /** Ends when the service has nothing more to tell: asked again with the last id of such a stream, it says 204. */
-export function followEvents(line: Line, query: Call['query'], { signal, lastEventId }: { signal?: AbortSignal | undefined; lastEventId?: string | undefined }): AsyncGenerator<BatchwellEvent, void, undefined> {
+export function followEvents(
+  line: Line,
+  query: Call['query'],
+  { signal, lastEventId }: { signal?: AbortSignal | undefined; lastEventId?: string | undefined },
+): AsyncGenerator<BatchwellEvent, void, undefined> {
   let last = lastEventId;
-  return follow<BatchwellEvent>(line, {
-    connect: () => ({ path: '/v1/events', query, accept: 'text/event-stream', headers: last === undefined ? {} : { 'last-event-id': last } }),
-    async *read(lines) {
-      for await (const { id, event, data } of blocksOf(lines)) {
-        last = id ?? last;
-        yield data === '' ? undefined : ({ event, data: JSON.parse(data), ...(last !== undefined && { lastEventId: last }) } as BatchwellEvent);
-      }
-      return false;
+  return follow<BatchwellEvent>(
+    line,
+    {
+      connect: () => ({
+        path: '/v1/events',
+        query,
+        accept: 'text/event-stream',
+        headers: last === undefined ? {} : { 'last-event-id': last },
+      }),
+      async *read(lines) {
+        for await (const { id, event, data } of blocksOf(lines)) {
+          last = id ?? last;
+          yield data === ''
+            ? undefined
+            : ({
+                event,
+                data: JSON.parse(data),
+                ...(last !== undefined && { lastEventId: last }),
+              } as BatchwellEvent);
+        }
+        return false;
+      },
     },
-  }, signal);
+    signal,
+  );
 }
 
 interface Block {
@@ -45,7 +65,11 @@ async function* blocksOf(lines: AsyncGenerator<string, void, undefined>): AsyncG
       continue;
     }
     const id = fields.get('id');
-    yield { event: fields.get('event') ?? 'message', data: fields.get('data') ?? '', ...(id !== undefined && { id }) };
+    yield {
+      event: fields.get('event') ?? 'message',
+      data: fields.get('data') ?? '',
+      ...(id !== undefined && { id }),
+    };
     fields = new Map();
   }
 }

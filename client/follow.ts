@@ -6,26 +6,47 @@ import { follow } from './streams.ts';
 import type { LogLine } from './types.generated.ts';
 
 /** Ends when the task has ended. */
-export function followLog(line: Line, path: string, { signal, from, tailBytes, ...which }: FollowOptions = {}): AsyncGenerator<LogLine, void, undefined> {
+export function followLog(
+  line: Line,
+  path: string,
+  { signal, from, tailBytes, ...which }: FollowOptions = {},
+): AsyncGenerator<LogLine, void, undefined> {
   let position = from;
-  return follow<LogLine>(line, {
-    connect: () => ({ path, query: { ...which, follow: true, from: position, tail_bytes: position === undefined ? tailBytes : undefined }, accept: 'application/x-ndjson' }),
-    async *read(lines) {
-      for await (const text of lines) {
-        const one = text === '' ? undefined : parse(line, text);
-        if (one?.ended) return true;
-        position = one?.position ?? position;
-        yield one;
-      }
-      return false;
+  return follow<LogLine>(
+    line,
+    {
+      connect: () => ({
+        path,
+        query: {
+          ...which,
+          follow: true,
+          from: position,
+          tail_bytes: position === undefined ? tailBytes : undefined,
+        },
+        accept: 'application/x-ndjson',
+      }),
+      async *read(lines) {
+        for await (const text of lines) {
+          const one = text === '' ? undefined : parse(line, text);
+          if (one?.ended) return true;
+          position = one?.position ?? position;
+          yield one;
+        }
+        return false;
+      },
     },
-  }, signal);
+    signal,
+  );
 }
 
 function parse(line: Line, text: string): LogLine {
   try {
     return JSON.parse(text) as LogLine;
   } catch (cause) {
-    throw errorOfStranger(text, cause, { origin: new URL(line.url).origin, tries: 1, token: line.token });
+    throw errorOfStranger(text, cause, {
+      origin: new URL(line.url).origin,
+      tries: 1,
+      token: line.token,
+    });
   }
 }

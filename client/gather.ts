@@ -20,11 +20,14 @@ export interface Gathered {
 }
 
 /** One JSON text a task. When the source fails, so does this: what it gave since the last body is not in any. */
-export async function* gather(tasks: AsyncIterable<unknown> | Iterable<unknown>, limits: GatherLimits): AsyncGenerator<Gathered, void, undefined> {
+export async function* gather(
+  tasks: AsyncIterable<unknown> | Iterable<unknown>,
+  limits: GatherLimits,
+): AsyncGenerator<Gathered, void, undefined> {
   const source = openSource(tasks);
   try {
     let first = 0;
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const body: OpenBody = { tasks: 0, bytes: 0, parts: [] };
       more = await fill(body, source, limits);
       if (body.tasks > 0) yield { first, tasks: body.tasks, lines: new Blob(body.parts) };
@@ -44,12 +47,19 @@ interface OpenBody {
 const encoder = new TextEncoder();
 
 /** Until it has to go. False when the source has ended. */
-async function fill(body: OpenBody, source: Source, { most, mostBytes, lingerMs, sleep, signal }: GatherLimits): Promise<boolean> {
+async function fill(
+  body: OpenBody,
+  source: Source,
+  { most, mostBytes, lingerMs, sleep, signal }: GatherLimits,
+): Promise<boolean> {
   const lingering = new AbortController();
   let lingered: Promise<'lingered'> | undefined;
   try {
     while (body.tasks < most) {
-      const came = await unlessAborted(lingered ? Promise.race([source.peek(), lingered]) : source.peek(), signal);
+      const came = await unlessAborted(
+        lingered ? Promise.race([source.peek(), lingered]) : source.peek(),
+        signal,
+      );
       if (came === 'lingered') return true;
       if (came.done) return false;
       const line = encoder.encode(`${JSON.stringify(came.value)}\n`);
@@ -58,7 +68,8 @@ async function fill(body: OpenBody, source: Source, { most, mostBytes, lingerMs,
       body.parts.push(line);
       body.bytes += line.length;
       body.tasks += 1;
-      if (lingerMs !== undefined) lingered ??= quietly(sleep(lingerMs, lingering.signal).then(() => 'lingered' as const));
+      if (lingerMs !== undefined)
+        lingered ??= quietly(sleep(lingerMs, lingering.signal).then(() => 'lingered' as const));
     }
     return true;
   } finally {
@@ -81,7 +92,8 @@ interface Source {
 }
 
 function openSource(tasks: AsyncIterable<unknown> | Iterable<unknown>): Source {
-  const iterator = Symbol.asyncIterator in tasks ? tasks[Symbol.asyncIterator]() : tasks[Symbol.iterator]();
+  const iterator =
+    Symbol.asyncIterator in tasks ? tasks[Symbol.asyncIterator]() : tasks[Symbol.iterator]();
   let coming: Promise<IteratorResult<unknown>> | undefined;
   return {
     peek() {

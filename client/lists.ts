@@ -3,16 +3,33 @@ import type { TaskFilter, TaskPage, TaskOf } from './operations.ts';
 import { sendForJson, type Line } from './send.ts';
 import type { View } from './types.generated.ts';
 
-export function readTasks<V extends View>(line: Line, path: string, { tags = {}, signal, ...query }: TaskFilter<V> = {}): Promise<TaskPage<V>> {
-  return sendForJson(line, { path, query: { ...query, tag_key: Object.keys(tags), tag_value: Object.values(tags) }, signal });
+export function readTasks<V extends View>(
+  line: Line,
+  path: string,
+  { tags = {}, signal, ...query }: TaskFilter<V> = {},
+): Promise<TaskPage<V>> {
+  return sendForJson(line, {
+    path,
+    query: { ...query, tag_key: Object.keys(tags), tag_value: Object.values(tags) },
+    signal,
+  });
 }
 
-export async function* allTasks<V extends View>(line: Line, path: string, filter: TaskFilter<V> = {}): AsyncGenerator<TaskOf<V>, void, undefined> {
-  for await (const { tasks } of pages((page_token = filter.page_token) => readTasks<V>(line, path, { ...filter, ...(page_token !== undefined && { page_token }) }))) yield* tasks;
+export async function* allTasks<V extends View>(
+  line: Line,
+  path: string,
+  filter: TaskFilter<V> = {},
+): AsyncGenerator<TaskOf<V>, void, undefined> {
+  for await (const { tasks } of pages((page_token = filter.page_token) =>
+    readTasks<V>(line, path, { ...filter, ...(page_token !== undefined && { page_token }) }),
+  ))
+    yield* tasks;
 }
 
 /** Each page is read when the one before it has been used. */
-export async function* pages<Page extends { next_page_token?: string }>(read: (token: string | undefined) => Promise<Page>): AsyncGenerator<Page, void, undefined> {
+export async function* pages<Page extends { next_page_token?: string }>(
+  read: (token: string | undefined) => Promise<Page>,
+): AsyncGenerator<Page, void, undefined> {
   let token: string | undefined;
   do {
     const page = await read(token);

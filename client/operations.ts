@@ -1,8 +1,29 @@
 /** Every operation: what it takes, gives, and how it fails. */
 import type { BatchwellEvent } from './events.ts';
 import type {
-  CacheExplanation, CacheMode, CancelTasksReply, DeliveryReply, LogLine, ScatterAccepted, ScatterHead, ScatterReply, ScatterRequest, ServiceInfo,
-  TaskQuery, TesTask, TesTaskFull, TesTaskMinimal, Timeline, TokenMade, TokenReply, TokenRequest, Validation, View, WebhookMade, WebhookReply, WebhookRequest,
+  CacheExplanation,
+  CacheMode,
+  CancelTasksReply,
+  DeliveryReply,
+  LogLine,
+  ScatterAccepted,
+  ScatterHead,
+  ScatterReply,
+  ScatterRequest,
+  ServiceInfo,
+  TaskQuery,
+  TesTask,
+  TesTaskFull,
+  TesTaskMinimal,
+  Timeline,
+  TokenMade,
+  TokenReply,
+  TokenRequest,
+  Validation,
+  View,
+  WebhookMade,
+  WebhookReply,
+  WebhookRequest,
 } from './types.generated.ts';
 
 /** Every call takes one; an aborted call rejects with the signal's reason, and what was sent may have been heard. */
@@ -61,7 +82,11 @@ export interface FollowOptions extends LogOptions {
 export type TaskOf<V extends View> = V extends 'MINIMAL' ? TesTaskMinimal : TesTaskFull;
 
 /** Filters of lists. `tags` must all be there; an empty value stands for any. */
-export type TaskFilter<V extends View = 'MINIMAL'> = Omit<TaskQuery, 'tag_key' | 'tag_value' | 'view'> & CallOptions & { view?: V | undefined; tags?: Record<string, string> | undefined };
+export type TaskFilter<V extends View = 'MINIMAL'> = Omit<
+  TaskQuery,
+  'tag_key' | 'tag_value' | 'view'
+> &
+  CallOptions & { view?: V | undefined; tags?: Record<string, string> | undefined };
 
 /** One page, newest first; `next_page_token` goes into `page_token` of the next call. */
 export interface TaskPage<V extends View> {
@@ -85,22 +110,42 @@ export interface Client {
    * whole source. With `idempotencyKey` the scatters are called KEY.0, KEY.1, …: the same source again makes nothing twice, provided that
    * it is cut alike, hence without `lingerMs`.
    */
-  submitMany(tasks: AsyncIterable<TesTask> | Iterable<TesTask>, options?: ManyOptions): AsyncGenerator<ManyAccepted, void, undefined>;
+  submitMany(
+    tasks: AsyncIterable<TesTask> | Iterable<TesTask>,
+    options?: ManyOptions,
+  ): AsyncGenerator<ManyAccepted, void, undefined>;
   /** NDJSON as it stands, one scatter of at most 10,000 lines. A Blob is sent again where that helps, a stream never. */
-  submitLines(lines: Blob | ReadableStream<Uint8Array>, options?: LineScatterOptions): Promise<ScatterAccepted>;
-  get<V extends View = 'MINIMAL'>(id: string, options?: CallOptions & { view?: V | undefined }): Promise<TaskOf<V>>;
+  submitLines(
+    lines: Blob | ReadableStream<Uint8Array>,
+    options?: LineScatterOptions,
+  ): Promise<ScatterAccepted>;
+  get<V extends View = 'MINIMAL'>(
+    id: string,
+    options?: CallOptions & { view?: V | undefined },
+  ): Promise<TaskOf<V>>;
   /** The task once it has ended, in view FULL when not told otherwise. */
-  waitFor<V extends View = 'FULL'>(id: string, options?: WaitOptions & { view?: V | undefined }): Promise<TaskOf<V>>;
+  waitFor<V extends View = 'FULL'>(
+    id: string,
+    options?: WaitOptions & { view?: V | undefined },
+  ): Promise<TaskOf<V>>;
   list<V extends View = 'MINIMAL'>(filter?: TaskFilter<V>): Promise<TaskPage<V>>;
   /** All pages of `list`, one after the other, each read when it is needed. */
-  listAll<V extends View = 'MINIMAL'>(filter?: TaskFilter<V>): AsyncGenerator<TaskOf<V>, void, undefined>;
+  listAll<V extends View = 'MINIMAL'>(
+    filter?: TaskFilter<V>,
+  ): AsyncGenerator<TaskOf<V>, void, undefined>;
   /** Also when it has ended already; then nothing happens. */
   cancel(id: string, options?: CallOptions): Promise<void>;
   /** At most 10,000 ids; all tasks with these tags; or all of a scatter. Attempts after the first count only what is left to be cancelled. */
-  cancelMany(which: { ids: readonly string[] } | { tags: Record<string, string> } | { scatter: string }, options?: CallOptions): Promise<CancelTasksReply>;
+  cancelMany(
+    which: { ids: readonly string[] } | { tags: Record<string, string> } | { scatter: string },
+    options?: CallOptions,
+  ): Promise<CancelTasksReply>;
   scatter(id: string, options?: CallOptions): Promise<ScatterReply>;
   /** As listAll, of one scatter. */
-  scatterTasks<V extends View = 'MINIMAL'>(id: string, filter?: TaskFilter<V>): AsyncGenerator<TaskOf<V>, void, undefined>;
+  scatterTasks<V extends View = 'MINIMAL'>(
+    id: string,
+    filter?: TaskFilter<V>,
+  ): AsyncGenerator<TaskOf<V>, void, undefined>;
   /** All scatters, newest first. */
   listScatters(options?: CallOptions): AsyncGenerator<ScatterHead, void, undefined>;
   /** The scatter once all of its tasks have ended. Cheaper than waiting for each. */
@@ -110,7 +155,10 @@ export interface Client {
    * where it was when the connection breaks. What is told is where a task stands by then: the same may come twice, and a state that lasted
    * for moments not at all.
    */
-  events(of?: { task: string } | { scatter: string } | { tags: Record<string, string> }, options?: CallOptions & { lastEventId?: string | undefined }): AsyncGenerator<BatchwellEvent, void, undefined>;
+  events(
+    of?: { task: string } | { scatter: string } | { tags: Record<string, string> },
+    options?: CallOptions & { lastEventId?: string | undefined },
+  ): AsyncGenerator<BatchwellEvent, void, undefined>;
   /** The end of what an executor of the latest attempt printed, while it runs as far as is known; 404 until there is something. */
   logs(id: string, options?: LogOptions): Promise<string>;
   /**
@@ -122,7 +170,10 @@ export interface Client {
   script(id: string, options?: CallOptions): Promise<string>;
   timeline(id: string, options?: CallOptions): Promise<Timeline>;
   /** Why it hits the call cache or misses it; with another task, in what the two differ. */
-  explainCache(id: string, options?: CallOptions & { other?: string | undefined }): Promise<CacheExplanation>;
+  explainCache(
+    id: string,
+    options?: CallOptions & { other?: string | undefined },
+  ): Promise<CacheExplanation>;
   /** A dry run: what would come of the task. Stores nothing; 400 as `submit`. */
   validate(task: TesTask, options?: CallOptions): Promise<Validation>;
   serviceInfo(options?: CallOptions): Promise<ServiceInfo>;
@@ -141,7 +192,10 @@ export interface Client {
   /** Has a ping delivered, to try a receiver. */
   pingWebhook(id: number, options?: CallOptions): Promise<void>;
   /** What it was told in the last week, and is still to be told; newest first, each page read when it is needed. */
-  deliveries(id: number, options?: CallOptions & { state?: DeliveryReply['state'] | undefined }): AsyncGenerator<DeliveryReply, void, undefined>;
+  deliveries(
+    id: number,
+    options?: CallOptions & { state?: DeliveryReply['state'] | undefined },
+  ): AsyncGenerator<DeliveryReply, void, undefined>;
   /** Delivers again what was delivered or given up. */
   redeliver(id: number, delivery: number, options?: CallOptions): Promise<void>;
 }

@@ -28,35 +28,55 @@ export interface ClientOptions {
 }
 
 export function openLine(options: ClientOptions): Line {
-  const { retry: { attemptMs = 120_000, random = Math.random, sleep = sleepFor, nowMs = Date.now, ...policy } = {}, maxInFlight = 16 } = options;
+  const {
+    retry: {
+      attemptMs = 120_000,
+      random = Math.random,
+      sleep = sleepFor,
+      nowMs = Date.now,
+      ...policy
+    } = {},
+    maxInFlight = 16,
+  } = options;
   return {
     url: readUrl(options.url),
     token: readToken(options.token),
     // Browsers want it called as a function of their own window.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     policy: { ...defaultPolicy, ...policy },
-    attemptMs, random, sleep, nowMs,
-    paces: { work: createPace(atLeastOne('maxInFlight', maxInFlight), { sleep, nowMs }), wait: createPace(mostWaiting(options), { sleep, nowMs }) },
+    attemptMs,
+    random,
+    sleep,
+    nowMs,
+    paces: {
+      work: createPace(atLeastOne('maxInFlight', maxInFlight), { sleep, nowMs }),
+      wait: createPace(mostWaiting(options), { sleep, nowMs }),
+    },
   };
 }
 
-export const mostWaiting = ({ maxWaiting = 256 }: ClientOptions): number => atLeastOne('maxWaiting', maxWaiting);
+export const mostWaiting = ({ maxWaiting = 256 }: ClientOptions): number =>
+  atLeastOne('maxWaiting', maxWaiting);
 
 function readUrl(url: string): string {
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new TypeError('url: expected one that begins with http:// or https://.');
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new TypeError('url: expected one that begins with http:// or https://.');
   const { username, password, origin, pathname } = new URL(url);
   // Neither would go: fetch takes no credentials in a url, and only TES's own routes are below /t/.
-  if (username !== '' || password !== '' || /^\/t\/[^/]/.test(pathname)) throw new TypeError('url: expected one without credentials; they go into `token`.');
+  if (username !== '' || password !== '' || /^\/t\/[^/]/.test(pathname))
+    throw new TypeError('url: expected one without credentials; they go into `token`.');
   return `${origin}${pathname.replace(/\/+$/, '')}`;
 }
 
 function readToken(token: string | undefined): string | undefined {
   // Else fetch's own complaint would show it.
-  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) throw new TypeError('token: expected printable ASCII characters without blanks.');
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
+    throw new TypeError('token: expected printable ASCII characters without blanks.');
   return token;
 }
 
 function atLeastOne(name: string, value: number): number {
-  if (!Number.isInteger(value) || value < 1) throw new TypeError(`${name}: expected a whole number from 1.`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new TypeError(`${name}: expected a whole number from 1.`);
   return value;
 }

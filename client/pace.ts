@@ -31,7 +31,10 @@ function createPause({ nowMs, sleep }: Clock, onEnd: () => void) {
       if (sitting) return;
       sitting = new AbortController();
       const endMs = untilMs;
-      const over = await sleep(endMs - nowMs(), sitting.signal).then(() => true, () => false);
+      const over = await sleep(endMs - nowMs(), sitting.signal).then(
+        () => true,
+        () => false,
+      );
       sitting = undefined;
       if (over && untilMs === endMs) untilMs = 0;
       onEnd();

@@ -29,7 +29,11 @@ const BUSY = new Set([429, 503]);
 const LOST = new Set([502, 504]);
 
 /** @param random from 0 to below 1 @param tried attempts so far */
-export function decideNext(ending: Ending, tried: number, { policy, random, nowMs }: { policy: RetryPolicy; random: () => number; nowMs: number }): NextStep {
+export function decideNext(
+  ending: Ending,
+  tried: number,
+  { policy, random, nowMs }: { policy: RetryPolicy; random: () => number; nowMs: number },
+): NextStep {
   const together = ending !== undefined && BUSY.has(ending.status);
   const passes = ending === undefined || together || LOST.has(ending.status);
   if (!passes) return { again: false, pauseMs: 0, together: false };
@@ -37,7 +41,11 @@ export function decideNext(ending: Ending, tried: number, { policy, random, nowM
   const jitterMs = random() * Math.min(policy.longestMs, policy.baseMs * 2 ** (tried - 1));
   const toldMs = retryAfterMs(ending?.retryAfter ?? null, nowMs);
   const mostToldMs = policy.longestMs * 10;
-  return { again: tried < policy.tries && toldMs <= mostToldMs, pauseMs: Math.min(toldMs, mostToldMs) + jitterMs, together };
+  return {
+    again: tried < policy.tries && toldMs <= mostToldMs,
+    pauseMs: Math.min(toldMs, mostToldMs) + jitterMs,
+    together,
+  };
 }
 
 /** Seconds or an HTTP date; 0 when it says nothing. */

@@ -2,7 +2,13 @@
 import type { Sleep } from './pace.ts';
 import type { ScatterReply, TesState } from './types.generated.ts';
 
-const endStates: ReadonlySet<TesState> = new Set<TesState>(['COMPLETE', 'EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCELED', 'PREEMPTED']);
+const endStates: ReadonlySet<TesState> = new Set<TesState>([
+  'COMPLETE',
+  'EXECUTOR_ERROR',
+  'SYSTEM_ERROR',
+  'CANCELED',
+  'PREEMPTED',
+]);
 
 /** Whether a task in this state will change no more. */
 export const hasEnded = (state: TesState): boolean => endStates.has(state);
@@ -16,7 +22,8 @@ const BETWEEN_LOOKS_MS = 250;
 /** While the database is away, the service answers from memory, and at once. */
 const STALE_MS = 5000;
 
-export const lookSeconds = (waiters: number, mostAtOnce: number): number => (waiters <= mostAtOnce ? LONGEST_LOOK_S : SHORT_LOOK_S);
+export const lookSeconds = (waiters: number, mostAtOnce: number): number =>
+  waiters <= mostAtOnce ? LONGEST_LOOK_S : SHORT_LOOK_S;
 
 export interface TaskWaiting<Task> {
   /** Answers when the task stands elsewhere, or after a while. */
@@ -28,7 +35,12 @@ export interface TaskWaiting<Task> {
 }
 
 /** Looks until the task has ended. */
-export async function waitForTask<Task extends { state: TesState }>({ look, get, sleep, signal }: TaskWaiting<Task>): Promise<Task> {
+export async function waitForTask<Task extends { state: TesState }>({
+  look,
+  get,
+  sleep,
+  signal,
+}: TaskWaiting<Task>): Promise<Task> {
   for (;;) {
     const { state, isLastKnown } = await look();
     const task = hasEnded(state) ? await get() : undefined;
@@ -42,8 +54,12 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5000;
 
 /** Looks until the scatter has ended. A small scatter is seen at once, a long one costs little: each pause is a quarter of those before. */
-export async function waitUntilEnded(look: () => Promise<ScatterReply>, sleep: Sleep, signal: AbortSignal | undefined): Promise<ScatterReply> {
-  for (let waitedMs = 0; ; ) {
+export async function waitUntilEnded(
+  look: () => Promise<ScatterReply>,
+  sleep: Sleep,
+  signal: AbortSignal | undefined,
+): Promise<ScatterReply> {
+  for (let waitedMs = 0; ;) {
     const scatter = await look();
     if (scatter.ended) return scatter;
     const pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, waitedMs / 4));

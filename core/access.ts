@@ -30,18 +30,30 @@ export interface Access {
 
 /** A sentence for the caller; undefined when it is allowed. */
 export const whyNotAllowed = ({ scopes }: Access, scope: Scope): string | undefined =>
-  (scopes.includes(scope) ? undefined : `This token may not ${scope}; it may ${scopes.join(', ') || 'do nothing'}.`);
+  scopes.includes(scope)
+    ? undefined
+    : `This token may not ${scope}; it may ${scopes.join(', ') || 'do nothing'}.`;
 
 /** Everything that is the owner's, and the rights of an operator. */
-export const fullAccess = (owner: string): Access => ({ owner, scopes, cacheDomain: owner, limits: {} });
+export const fullAccess = (owner: string): Access => ({
+  owner,
+  scopes,
+  cacheDomain: owner,
+  limits: {},
+});
 
-const isBelow = (url: string, allowed: string): boolean => url === allowed || url.startsWith(allowed.endsWith('/') ? allowed : `${allowed}/`);
+const isBelow = (url: string, allowed: string): boolean =>
+  url === allowed || url.startsWith(allowed.endsWith('/') ? allowed : `${allowed}/`);
 
 /** A queue's or role's name: ARNs end in it. */
 const nameOf = (arn: string): string => arn.slice(arn.lastIndexOf('/') + 1);
 
 const isAmong = (given: string, allowed: readonly string[]): boolean =>
-  allowed.some((one) => one === given || ((!one.startsWith('arn:') || !given.startsWith('arn:')) && nameOf(one) === nameOf(given)));
+  allowed.some(
+    (one) =>
+      one === given ||
+      ((!one.startsWith('arn:') || !given.startsWith('arn:')) && nameOf(one) === nameOf(given)),
+  );
 
 export interface Boundaries {
   limits?: Limits | undefined;
@@ -54,36 +66,61 @@ export interface Boundaries {
 }
 
 /** Names every url, queue and role that a task names and may not. */
-export function refuseForbidden({ inputs, outputs, resources }: Pick<TaskSpec, 'inputs' | 'outputs' | 'resources'>, boundaries: Boundaries, problems: Problem[]): void {
+export function refuseForbidden(
+  { inputs, outputs, resources }: Pick<TaskSpec, 'inputs' | 'outputs' | 'resources'>,
+  boundaries: Boundaries,
+  problems: Problem[],
+): void {
   for (const [list, files] of Object.entries({ inputs, outputs })) {
     files.forEach(({ url }, index) => {
-      const expected = url === undefined ? undefined : expectedInstead(mapPath(url, boundaries.pathMap ?? new Map()), boundaries);
+      const expected =
+        url === undefined
+          ? undefined
+          : expectedInstead(mapPath(url, boundaries.pathMap ?? new Map()), boundaries);
       if (expected !== undefined) problems.push(problemAt(`${list}[${index}].url`, expected, url));
     });
   }
   refuseResources(resources, boundaries.limits ?? {}, problems);
 }
 
-function refuseResources({ queue, job_role: role }: TaskSpec['resources'], { queues, jobRoles = [] }: Limits, problems: Problem[]): void {
-  const refuse = (name: string, expected: string, got: string): number => problems.push(problemAt(memberPath('resources.backend_parameters', name), expected, got));
-  if (queue !== undefined && queues && !isAmong(queue, queues)) refuse('queue', `a job queue that this token may use: ${queues.join(', ') || 'none'}`, queue);
-  if (role !== undefined && !jobRoles.includes(role)) refuse('job_role', `a job role that this token may ask for: ${jobRoles.join(', ') || 'none'}`, role);
+function refuseResources(
+  { queue, job_role: role }: TaskSpec['resources'],
+  { queues, jobRoles = [] }: Limits,
+  problems: Problem[],
+): void {
+  const refuse = (name: string, expected: string, got: string): number =>
+    problems.push(problemAt(memberPath('resources.backend_parameters', name), expected, got));
+  if (queue !== undefined && queues && !isAmong(queue, queues))
+    refuse('queue', `a job queue that this token may use: ${queues.join(', ') || 'none'}`, queue);
+  if (role !== undefined && !jobRoles.includes(role))
+    refuse(
+      'job_role',
+      `a job role that this token may ask for: ${jobRoles.join(', ') || 'none'}`,
+      role,
+    );
 }
 
 /** What a url should have been, once paths are mapped; undefined when it may be used. */
 function expectedInstead(url: string, boundaries: Boundaries): string | undefined {
   const path = url.startsWith('file://') ? url.slice('file://'.length) : url;
-  return ownInstead(url, boundaries) ?? pathInstead(path, boundaries) ?? limitedInstead(path, boundaries);
+  return (
+    ownInstead(url, boundaries) ?? pathInstead(path, boundaries) ?? limitedInstead(path, boundaries)
+  );
 }
 
 /** Whoever could write there would write other tasks' results, and whoever could read there, their values. */
 const ownInstead = (url: string, { ownUrls = [] }: Boundaries): string | undefined =>
-  ownUrls.some((own) => url.startsWith(own) || (own.startsWith(url) && url.endsWith('/'))) ? 'a url outside of Batchwell’s own scripts/ and submissions/' : undefined;
+  ownUrls.some((own) => url.startsWith(own) || (own.startsWith(url) && url.endsWith('/')))
+    ? 'a url outside of Batchwell’s own scripts/ and submissions/'
+    : undefined;
 
 function pathInstead(path: string, { fileRoots = [] }: Boundaries): string | undefined {
   if (!path.startsWith('/')) return undefined;
-  if (fileRoots.length === 0) return 'a url that tasks can reach; paths and file:// urls are not set up here (BATCHWELL_PATH_MAP, BATCHWELL_SHARED_FOLDERS)';
-  return isPlain(path) && fileRoots.some((root) => isBelow(path, root)) ? undefined : `a path below ${fileRoots.join(' or ')}`;
+  if (fileRoots.length === 0)
+    return 'a url that tasks can reach; paths and file:// urls are not set up here (BATCHWELL_PATH_MAP, BATCHWELL_SHARED_FOLDERS)';
+  return isPlain(path) && fileRoots.some((root) => isBelow(path, root))
+    ? undefined
+    : `a path below ${fileRoots.join(' or ')}`;
 }
 
 function limitedInstead(url: string, { limits: { urls } = {} }: Boundaries): string | undefined {
@@ -92,4 +129,5 @@ function limitedInstead(url: string, { limits: { urls } = {} }: Boundaries): str
 }
 
 /** Servers and file systems take `/a/../b` for `/b`, also in percent signs; S3 takes it as it is, but nobody means it. */
-const isPlain = (url: string): boolean => !url.split(/[/\\]|%2f|%5c/i).some((part) => /^(?:\.|%2e){2}$/i.test(part));
+const isPlain = (url: string): boolean =>
+  !url.split(/[/\\]|%2f|%5c/i).some((part) => /^(?:\.|%2e){2}$/i.test(part));

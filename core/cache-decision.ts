@@ -14,12 +14,17 @@ export interface CacheFacts {
   leaderId?: number;
 }
 
-export type CacheDecision = { do: 'hit'; entryId: number } | { do: 'miss'; because: 'off' | 'unreadable-input' | 'miss' } | { do: 'wait'; leaderId: number };
+export type CacheDecision =
+  | { do: 'hit'; entryId: number }
+  | { do: 'miss'; because: 'off' | 'unreadable-input' | 'miss' }
+  | { do: 'wait'; leaderId: number };
 
 export function decideCache(facts: CacheFacts): CacheDecision {
   if (facts.mode === 'off' || !facts.hasOutputs) return { do: 'miss', because: 'off' };
   if (!facts.hasFingerprint) return { do: 'miss', because: 'unreadable-input' };
   if (!readsCache(facts.mode)) return { do: 'miss', because: 'miss' };
   if (facts.entryId !== undefined) return { do: 'hit', entryId: facts.entryId };
-  return facts.leaderId === undefined || facts.leaderId === facts.taskId ? { do: 'miss', because: 'miss' } : { do: 'wait', leaderId: facts.leaderId };
+  return facts.leaderId === undefined || facts.leaderId === facts.taskId
+    ? { do: 'miss', because: 'miss' }
+    : { do: 'wait', leaderId: facts.leaderId };
 }

@@ -14,7 +14,11 @@ export interface ReadChange {
 }
 
 /** Changes that were read in order of their ids, as far as none before them can be missing. @param step between two ids */
-export function settledPart(after: number, changes: readonly ReadChange[], step: number): ReadChange[] {
+export function settledPart(
+  after: number,
+  changes: readonly ReadChange[],
+  step: number,
+): ReadChange[] {
   let last = after;
   const end = changes.findIndex(({ id, settled }) => {
     if (id > last + step && !settled) return true;

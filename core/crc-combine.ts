@@ -43,7 +43,12 @@ function shiftBy(kind: CrcKind, bytes: number): bigint {
 const numberOf = (sum: Uint8Array): bigint => BigInt(`0x${Buffer.from(sum).toString('hex')}`);
 
 /** @param secondBytes length of what the second CRC covers */
-export function combineCrc(name: CrcName, first: Uint8Array, second: Uint8Array, secondBytes: number): Uint8Array {
+export function combineCrc(
+  name: CrcName,
+  first: Uint8Array,
+  second: Uint8Array,
+  secondBytes: number,
+): Uint8Array {
   const kind = crcKinds[name];
   const combined = multiply(kind, shiftBy(kind, secondBytes), numberOf(first)) ^ numberOf(second);
   return Buffer.from(combined.toString(16).padStart(Number(kind.bits / 4n), '0'), 'hex');

@@ -19,9 +19,12 @@ export interface StagedInput {
 export type StagingPlan = { problems: Problem[] } | { task: unknown; inputs: StagedInput[] };
 
 type Fields = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
-const listIn = (from: unknown, name: string): Fields[] => (isObject(from) && Array.isArray(from[name]) ? from[name].filter(isObject) : []);
-const textIn = (from: Fields | undefined, name: string): string | undefined => (typeof from?.[name] === 'string' ? from[name] : undefined);
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const listIn = (from: unknown, name: string): Fields[] =>
+  isObject(from) && Array.isArray(from[name]) ? from[name].filter(isObject) : [];
+const textIn = (from: Fields | undefined, name: string): string | undefined =>
+  typeof from?.[name] === 'string' ? from[name] : undefined;
 
 /** The task with s3:// urls, and what must lie there before it may run. */
 export function planStaging(task: unknown, map: PathMap): StagingPlan {
@@ -31,7 +34,14 @@ export function planStaging(task: unknown, map: PathMap): StagingPlan {
   const eachOf = (list: 'inputs' | 'outputs'): Fields => {
     const items: unknown = task[list];
     if (!Array.isArray(items)) return {};
-    return { [list]: items.map((item: unknown, index) => mapItem({ item, field: `${list}[${index}].url`, map, problems }, list === 'inputs' ? inputs : [])) };
+    return {
+      [list]: items.map((item: unknown, index) =>
+        mapItem(
+          { item, field: `${list}[${index}].url`, map, problems },
+          list === 'inputs' ? inputs : [],
+        ),
+      ),
+    };
   };
   const mapped = { ...task, ...eachOf('inputs'), ...eachOf('outputs') };
   return problems.length > 0 ? { problems } : { task: mapped, inputs };
@@ -47,10 +57,22 @@ interface Item {
 function mapItem({ item, field, map, problems }: Item, found: StagedInput[]): unknown {
   const sent = isObject(item) ? textIn(item, 'url') : undefined;
   // Content wins over an url, as the API has it.
-  if (!isObject(item) || sent === undefined || pathOfUrl(sent) === undefined || textIn(item, 'content')) return item;
+  if (
+    !isObject(item) ||
+    sent === undefined ||
+    pathOfUrl(sent) === undefined ||
+    textIn(item, 'content')
+  )
+    return item;
   const [path, url] = placesOf(sent, map);
   if (path === undefined || url === undefined) {
-    problems.push(problemAt(field, `an s3:// url, or a path without ".." below ${[...map.keys()].join(' or ')}`, sent));
+    problems.push(
+      problemAt(
+        field,
+        `an s3:// url, or a path without ".." below ${[...map.keys()].join(' or ')}`,
+        sent,
+      ),
+    );
     return item;
   }
   const endsInSlash = sent.endsWith('/');
@@ -83,7 +105,11 @@ export interface HomeFile {
 /** The outputs of a task that ended well, as its FULL view lists them, that lie below the roots. */
 export function filesToBringHome(task: unknown, map: PathMap): HomeFile[] {
   const rc = new Set(urlsOfOwnFile(task, 'rc'));
-  const urls = new Set(listIn(task, 'logs').flatMap((log) => listIn(log, 'outputs')).map((file) => textIn(file, 'url') ?? ''));
+  const urls = new Set(
+    listIn(task, 'logs')
+      .flatMap((log) => listIn(log, 'outputs'))
+      .map((file) => textIn(file, 'url') ?? ''),
+  );
   return [...urls].flatMap((url) => {
     const path = unmapUrl(url, map);
     return path === undefined ? [] : [{ url, path, isRc: rc.has(url) }];
@@ -95,10 +121,13 @@ export function logsToBringHome(task: unknown, map: PathMap): { path: string; te
   const printed = listIn(listIn(task, 'logs')[0], 'logs');
   return ['stdout', 'stderr'].flatMap((name) => {
     const text = printed.map((executor) => textIn(executor, name) ?? '').join('');
-    const path = urlsOfOwnFile(task, name).map((url) => unmapUrl(url, map)).find((one) => one !== undefined);
+    const path = urlsOfOwnFile(task, name)
+      .map((url) => unmapUrl(url, map))
+      .find((one) => one !== undefined);
     return path === undefined || text === '' ? [] : [{ path, text }];
   });
 }
 
 /** States that Cromwell ends a call at. A cancelled task brings nothing home: Cromwell has written its rc itself. */
-export const bringsHome = (state: string | undefined): boolean => state === 'COMPLETE' || state === 'EXECUTOR_ERROR' || state === 'SYSTEM_ERROR';
+export const bringsHome = (state: string | undefined): boolean =>
+  state === 'COMPLETE' || state === 'EXECUTOR_ERROR' || state === 'SYSTEM_ERROR';

@@ -10,9 +10,11 @@ export type UrlRule = (url: string, directory: boolean) => string | undefined;
 
 const s3Problem: UrlRule = (url, directory) => {
   const place = parseS3Url(url);
-  if (!place || !BUCKET.test(place.bucket)) return 's3://bucket/key with a bucket name of 3 to 63 lower-case letters, digits, dots and hyphens';
+  if (!place || !BUCKET.test(place.bucket))
+    return 's3://bucket/key with a bucket name of 3 to 63 lower-case letters, digits, dots and hyphens';
   if (!directory && place.key === '') return 's3://bucket/key; the key is missing';
-  if (new TextEncoder().encode(place.key).length > LONGEST_KEY_BYTES) return `a key of at most ${LONGEST_KEY_BYTES} bytes`;
+  if (new TextEncoder().encode(place.key).length > LONGEST_KEY_BYTES)
+    return `a key of at most ${LONGEST_KEY_BYTES} bytes`;
   return undefined;
 };
 
@@ -27,7 +29,8 @@ const isPath = (url: string): boolean => pathOfUrl(url) !== undefined;
 
 export const inputUrlProblem: UrlRule = (url, directory) => {
   if (url.startsWith('s3://')) return s3Problem(url, directory);
-  if (/^https?:\/\//.test(url)) return URL.canParse(url) ? undefined : 'a well-formed http:// or https:// url';
+  if (/^https?:\/\//.test(url))
+    return URL.canParse(url) ? undefined : 'a well-formed http:// or https:// url';
   return isPath(url) ? undefined : 's3://bucket/key, http://… or https://…';
 };
 

@@ -12,16 +12,22 @@ const VERSION = '1';
 /** Parts of a fingerprint by name; kept beside an entry so that a miss can be explained. */
 export type Components = Record<string, string>;
 
-const digest = (value: unknown): string => sha256(JSON.stringify(value)).toString('hex').slice(0, 32);
+const digest = (value: unknown): string =>
+  sha256(JSON.stringify(value)).toString('hex').slice(0, 32);
 
 /** A digest names the image whatever tag or registry mirror it came by. */
-const imageIdentity = (image: string): string => /@(sha256:[0-9a-f]{64})$/.exec(image)?.[1] ?? image;
+const imageIdentity = (image: string): string =>
+  /@(sha256:[0-9a-f]{64})$/.exec(image)?.[1] ?? image;
 
 const sortedEntries = (env: Record<string, string> | undefined): [string, string][] =>
   Object.entries(env ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
 
 const executorIdentity = (one: ExecutorOf<string>) => [
-  one.workdir ?? null, one.stdin ?? null, one.stdout ?? null, one.stderr ?? null, one.ignore_error ?? false,
+  one.workdir ?? null,
+  one.stdin ?? null,
+  one.stdout ?? null,
+  one.stderr ?? null,
+  one.ignore_error ?? false,
 ];
 
 /**
@@ -39,7 +45,9 @@ export function fingerprintComponents(spec: TaskSpec, identities: readonly strin
   spec.inputs.forEach((input, position) => {
     components[`inputs[${input.path}]`] = `${input.type} ${identities[position]}`;
   });
-  components['outputs'] = digest(spec.outputs.map(({ path, path_prefix, type }) => [path, path_prefix ?? null, type]));
+  components['outputs'] = digest(
+    spec.outputs.map(({ path, path_prefix, type }) => [path, path_prefix ?? null, type]),
+  );
   // An entry may lack outputs that were not written; a task for which that is a failure must not be given them.
   if (missingOutputsFail(spec)) components['missing_outputs'] = 'fail';
   components['volumes'] = digest(spec.volumes.toSorted());
@@ -48,13 +56,22 @@ export function fingerprintComponents(spec: TaskSpec, identities: readonly strin
 
 /** SHA-256, 32 bytes. */
 export function fingerprintOf(components: Components): Buffer {
-  return sha256(JSON.stringify(Object.entries(components).toSorted(([a], [b]) => (a < b ? -1 : 1))));
+  return sha256(
+    JSON.stringify(Object.entries(components).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  );
 }
 
 /** Names of the parts in which two tasks differ, with both sides; empty when they are the same call. */
-export function explainDifference(a: Components, b: Components): { part: string; here?: string; there?: string }[] {
+export function explainDifference(
+  a: Components,
+  b: Components,
+): { part: string; here?: string; there?: string }[] {
   const names = [...new Set([...Object.keys(a), ...Object.keys(b)])].toSorted();
   return names
     .filter((name) => a[name] !== b[name])
-    .map((part) => ({ part, ...(a[part] === undefined ? {} : { here: a[part] }), ...(b[part] === undefined ? {} : { there: b[part] }) }));
+    .map((part) => ({
+      part,
+      ...(a[part] === undefined ? {} : { here: a[part] }),
+      ...(b[part] === undefined ? {} : { there: b[part] }),
+    }));
 }

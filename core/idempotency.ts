@@ -14,12 +14,25 @@ export interface RequestKey {
 const LONGEST_KEY = 255;
 
 /** Of a client that sends a request again without a key, and counts on being known by what it sends. */
-export const keyOfName = (name: string, asked: unknown): RequestKey => ({ digest: sha256(`client ${name}`), request: sha256(JSON.stringify(asked)), chosen: false });
+export const keyOfName = (name: string, asked: unknown): RequestKey => ({
+  digest: sha256(`client ${name}`),
+  request: sha256(JSON.stringify(asked)),
+  chosen: false,
+});
 
-export const keyOfSender = (key: string, asked: unknown): RequestKey => ({ digest: sha256(`header ${key}`), request: sha256(JSON.stringify(asked)), chosen: true });
+export const keyOfSender = (key: string, asked: unknown): RequestKey => ({
+  digest: sha256(`header ${key}`),
+  request: sha256(JSON.stringify(asked)),
+  chosen: true,
+});
 
 /** A key that the sender wrote. @param field where it stands */
-export function readSendersKey(given: unknown, field: string, asked: unknown): RequestKey | { problems: Problem[] } {
-  if (typeof given === 'string' && given.length <= LONGEST_KEY && /^[\x21-\x7e]+$/.test(given)) return keyOfSender(given, asked);
+export function readSendersKey(
+  given: unknown,
+  field: string,
+  asked: unknown,
+): RequestKey | { problems: Problem[] } {
+  if (typeof given === 'string' && given.length <= LONGEST_KEY && /^[\x21-\x7e]+$/.test(given))
+    return keyOfSender(given, asked);
   return { problems: [problemAt(field, `1 to ${LONGEST_KEY} printable ASCII characters`, given)] };
 }

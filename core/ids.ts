@@ -28,4 +28,5 @@ export function parseId(kind: 'task' | 'scatter', id: string): ParsedId | undefi
 }
 
 /** SHA-256 of a text or bytes. */
-export const sha256 = (data: string | Uint8Array): Buffer => createHash('sha256').update(data).digest();
+export const sha256 = (data: string | Uint8Array): Buffer =>
+  createHash('sha256').update(data).digest();

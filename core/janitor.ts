@@ -15,9 +15,14 @@ export const janitorVerdicts = ['wanted', 'twin', 'unwanted', 'stranger'] as con
 export type JanitorVerdict = (typeof janitorVerdicts)[number];
 
 /** @param graceMs a job so young, or of a submission that ended so lately, is left to those whose business it is */
-export function judgeJob(job: { jobId: string; createdMs: number }, submission: WantedBy | undefined, { nowMs, graceMs }: { nowMs: number; graceMs: number }): JanitorVerdict {
+export function judgeJob(
+  job: { jobId: string; createdMs: number },
+  submission: WantedBy | undefined,
+  { nowMs, graceMs }: { nowMs: number; graceMs: number },
+): JanitorVerdict {
   if (!submission) return nowMs - job.createdMs > graceMs ? 'stranger' : 'wanted';
-  if (submission.state === 'ended') return nowMs - (submission.endedMs ?? nowMs) > graceMs ? 'unwanted' : 'wanted';
+  if (submission.state === 'ended')
+    return nowMs - (submission.endedMs ?? nowMs) > graceMs ? 'unwanted' : 'wanted';
   const isTwin = submission.state === 'running' && submission.jobId !== job.jobId;
   return isTwin && nowMs - job.createdMs > graceMs ? 'twin' : 'wanted';
 }

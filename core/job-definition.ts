@@ -18,7 +18,10 @@ export interface DefinitionContent {
     mountPoints: { sourceVolume: string; containerPath: string; readOnly: boolean }[];
     jobRoleArn?: string;
   };
-  retryStrategy: { attempts: number; evaluateOnExit: { action: 'RETRY' | 'EXIT'; onStatusReason?: string; onReason?: string }[] };
+  retryStrategy: {
+    attempts: number;
+    evaluateOnExit: { action: 'RETRY' | 'EXIT'; onStatusReason?: string; onReason?: string }[];
+  };
   timeout?: { attemptDurationSeconds: number };
 }
 
@@ -37,9 +40,15 @@ const LEAST_MEMORY_MIB = 128;
 /** Batch tries again by itself after a spot or host loss: such a retry costs no request of ours. */
 const BATCH_ATTEMPTS = 3;
 
-export function definitionContent(image: string, resources: Resources, settings: DefinitionSettings): DefinitionContent {
+export function definitionContent(
+  image: string,
+  resources: Resources,
+  settings: DefinitionSettings,
+): DefinitionContent {
   const jobRole = resources.job_role ?? settings.jobRole;
-  const memoryMib = Math.max(LEAST_MEMORY_MIB, Math.ceil(resources.ram_gb * MIB_PER_GIB)) * 2 ** settings.memoryGrowths;
+  const memoryMib =
+    Math.max(LEAST_MEMORY_MIB, Math.ceil(resources.ram_gb * MIB_PER_GIB)) *
+    2 ** settings.memoryGrowths;
   return {
     type: 'container',
     platformCapabilities: ['EC2'],
@@ -52,11 +61,18 @@ export function definitionContent(image: string, resources: Resources, settings:
       ],
       volumes: [
         { name: 'batchwell', host: { sourcePath: settings.hostFolder } },
-        ...settings.sharedFolders.map((folder, position) => ({ name: `shared-${position}`, host: { sourcePath: folder } })),
+        ...settings.sharedFolders.map((folder, position) => ({
+          name: `shared-${position}`,
+          host: { sourcePath: folder },
+        })),
       ],
       mountPoints: [
         { sourceVolume: 'batchwell', containerPath: HOST_FOLDER, readOnly: true },
-        ...settings.sharedFolders.map((folder, position) => ({ sourceVolume: `shared-${position}`, containerPath: folder, readOnly: false })),
+        ...settings.sharedFolders.map((folder, position) => ({
+          sourceVolume: `shared-${position}`,
+          containerPath: folder,
+          readOnly: false,
+        })),
       ],
       ...(jobRole === '' ? {} : { jobRoleArn: jobRole }),
     },
@@ -67,19 +83,28 @@ export function definitionContent(image: string, resources: Resources, settings:
         { action: 'EXIT', onReason: '*' },
       ],
     },
-    ...(resources.timeout_seconds === undefined ? {} : { timeout: { attemptDurationSeconds: resources.timeout_seconds } }),
+    ...(resources.timeout_seconds === undefined
+      ? {}
+      : { timeout: { attemptDurationSeconds: resources.timeout_seconds } }),
   };
 }
 
 /** SHA-256 of the content, 32 bytes. */
-export const definitionDigest = (content: DefinitionContent): Buffer => sha256(JSON.stringify(content));
+export const definitionDigest = (content: DefinitionContent): Buffer =>
+  sha256(JSON.stringify(content));
 
 /**
  * A name made of the content: two registrations at once under one name can then only ever be of equal content
  * (with Cromwell, tasks once ran under another task's definition).
  */
 export function definitionName(content: DefinitionContent, digest: Buffer): string {
-  const slug = content.containerProperties.image.split('@')[0]?.split('/').at(-1)?.replaceAll(/[^A-Za-z0-9_-]+/g, '-').slice(0, 60) ?? 'image';
+  const slug =
+    content.containerProperties.image
+      .split('@')[0]
+      ?.split('/')
+      .at(-1)
+      ?.replaceAll(/[^A-Za-z0-9_-]+/g, '-')
+      .slice(0, 60) ?? 'image';
   return `batchwell-${slug}-${digest.toString('hex').slice(0, 24)}`;
 }
 
@@ -94,11 +119,26 @@ export interface Scheduling {
 
 /** Digest of what attempts must have in common to share an array job, 16 bytes. */
 export function shapeOf(definition: Buffer, { queue, share, priority }: Scheduling): Buffer {
-  return sha256(JSON.stringify([definition.toString('hex'), queue, share, priority])).subarray(0, 16);
+  return sha256(JSON.stringify([definition.toString('hex'), queue, share, priority])).subarray(
+    0,
+    16,
+  );
 }
 
 /** `{owner}` in the configured share stands for the task's owner; share identifiers hold letters and digits only. */
-export function schedulingOf(resources: Resources, settings: { jobQueue: string; share: string; owner: string }): Scheduling {
-  const share = resources.share ?? settings.share.replaceAll('{owner}', settings.owner).replaceAll(/[^A-Za-z0-9]/g, '').slice(0, 255);
-  return { queue: resources.queue ?? settings.jobQueue, share, priority: share === '' ? 0 : (resources.priority ?? 0) };
+export function schedulingOf(
+  resources: Resources,
+  settings: { jobQueue: string; share: string; owner: string },
+): Scheduling {
+  const share =
+    resources.share ??
+    settings.share
+      .replaceAll('{owner}', settings.owner)
+      .replaceAll(/[^A-Za-z0-9]/g, '')
+      .slice(0, 255);
+  return {
+    queue: resources.queue ?? settings.jobQueue,
+    share,
+    priority: share === '' ? 0 : (resources.priority ?? 0),
+  };
 }

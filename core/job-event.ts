@@ -10,17 +10,24 @@ export interface JobEvent {
 /** Undefined for a message that is no such event. */
 export function parseJobEvent(body: string): JobEvent | undefined {
   try {
-    const { detail, ...envelope } = JSON.parse(body) as { 'detail-type'?: unknown; detail?: Partial<Record<keyof JobEvent, unknown>> };
+    const { detail, ...envelope } = JSON.parse(body) as {
+      'detail-type'?: unknown;
+      detail?: Partial<Record<keyof JobEvent, unknown>>;
+    };
     if (envelope['detail-type'] !== 'Batch Job State Change' || !detail) return undefined;
     const { jobId, jobQueue, status } = detail;
-    return typeof jobId === 'string' && typeof jobQueue === 'string' && typeof status === 'string' ? { jobId, jobQueue, status } : undefined;
+    return typeof jobId === 'string' && typeof jobQueue === 'string' && typeof status === 'string'
+      ? { jobId, jobQueue, status }
+      : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Whether a queue, named as its tasks name it, is the one of an ARN. */
-export const isQueue = (named: string, arn: string): boolean => named === arn || arn.endsWith(`:job-queue/${named}`);
+export const isQueue = (named: string, arn: string): boolean =>
+  named === arn || arn.endsWith(`:job-queue/${named}`);
 
 /** Of an event that says so, something is to be read: an attempt ran to its end. */
-export const saysEnded = ({ status }: JobEvent): boolean => status === 'SUCCEEDED' || status === 'FAILED';
+export const saysEnded = ({ status }: JobEvent): boolean =>
+  status === 'SUCCEEDED' || status === 'FAILED';

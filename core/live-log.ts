@@ -22,11 +22,19 @@ export interface SeenStream extends StreamFile {
 }
 
 /** A file that is cut and outgrows its old size between two looks cannot be told from one that grew. */
-export function seeStream(before: SeenStream | undefined, { ino, sizeBytes }: StreamFile): SeenStream {
+export function seeStream(
+  before: SeenStream | undefined,
+  { ino, sizeBytes }: StreamFile,
+): SeenStream {
   if (before === undefined) return { ino, sizeBytes, cuts: 0, shipped: sizeBytes === 0 };
   const cut = ino !== before.ino || sizeBytes < before.sizeBytes;
   const grew = sizeBytes > before.sizeBytes;
-  return { ino, sizeBytes, cuts: before.cuts + (cut ? 1 : 0), shipped: sizeBytes === 0 || (before.shipped && !cut && !grew) };
+  return {
+    ino,
+    sizeBytes,
+    cuts: before.cuts + (cut ? 1 : 0),
+    shipped: sizeBytes === 0 || (before.shipped && !cut && !grew),
+  };
 }
 
 /** Where in the file its window begins. */
@@ -43,15 +51,31 @@ export interface HeldLog {
 }
 
 /** A window's user metadata in S3. */
-export const windowMetadata = ({ batchAttempt, cuts, offset }: { batchAttempt: number; cuts: number; offset: number }): Record<string, string> => ({
-  'batch-attempt': String(batchAttempt), cuts: String(cuts), offset: String(offset),
+export const windowMetadata = ({
+  batchAttempt,
+  cuts,
+  offset,
+}: {
+  batchAttempt: number;
+  cuts: number;
+  offset: number;
+}): Record<string, string> => ({
+  'batch-attempt': String(batchAttempt),
+  cuts: String(cuts),
+  offset: String(offset),
 });
 
 /** Undefined when it is no window's metadata. */
-export function readWindow(metadata: Readonly<Record<string, string>>, sizeBytes: number): (HeldLog & { cuts: number }) | undefined {
-  const count = (name: string): number => (/^\d{1,15}$/.test(metadata[name] ?? '') ? Number(metadata[name]) : -1);
+export function readWindow(
+  metadata: Readonly<Record<string, string>>,
+  sizeBytes: number,
+): (HeldLog & { cuts: number }) | undefined {
+  const count = (name: string): number =>
+    /^\d{1,15}$/.test(metadata[name] ?? '') ? Number(metadata[name]) : -1;
   const [batchAttempt, cuts, offset] = [count('batch-attempt'), count('cuts'), count('offset')];
-  return Math.min(batchAttempt - 1, cuts, offset) < 0 ? undefined : { batchAttempt, cuts, firstByte: offset, endByte: offset + sizeBytes };
+  return Math.min(batchAttempt - 1, cuts, offset) < 0
+    ? undefined
+    : { batchAttempt, cuts, firstByte: offset, endByte: offset + sizeBytes };
 }
 
 /** How far somebody has read one stream of a task, over all of its attempts. */
@@ -65,10 +89,16 @@ export interface LogPosition {
   bytes: number;
 }
 
-export const beginningOf = (attempt: number): LogPosition => ({ attempt, batchAttempt: 0, cuts: 0, bytes: 0 });
+export const beginningOf = (attempt: number): LogPosition => ({
+  attempt,
+  batchAttempt: 0,
+  cuts: 0,
+  bytes: 0,
+});
 
 /** `2.1.0.4096`, for a reader that goes on later; to be taken as it is given. */
-export const formatPosition = ({ attempt, batchAttempt, cuts, bytes }: LogPosition): string => `${attempt}.${batchAttempt}.${cuts}.${bytes}`;
+export const formatPosition = ({ attempt, batchAttempt, cuts, bytes }: LogPosition): string =>
+  `${attempt}.${batchAttempt}.${cuts}.${bytes}`;
 
 export const POSITION_PATTERN = String.raw`^\d{1,6}\.\d{1,3}\.\d{1,9}\.\d{1,15}$`;
 
@@ -83,10 +113,22 @@ export const logBeginnings = ['attempt', 'batch-attempt', 'file'] as const;
 export type LogBeginning = (typeof logBeginnings)[number];
 
 /** For people, where the text does not go on where it ended; undefined where it does. */
-export function logMark({ attempt, began, skippedBytes = 0 }: { attempt: number; began?: LogBeginning | undefined; skippedBytes?: number | undefined }): string | undefined {
+export function logMark({
+  attempt,
+  began,
+  skippedBytes = 0,
+}: {
+  attempt: number;
+  began?: LogBeginning | undefined;
+  skippedBytes?: number | undefined;
+}): string | undefined {
   if (skippedBytes > 0) return `== ${skippedBytes} bytes left out ==`;
   if (began === undefined) return undefined;
-  return { attempt: `== attempt ${attempt} ==`, 'batch-attempt': `== attempt ${attempt}, started again by AWS Batch ==`, file: '== the task began its file anew ==' }[began];
+  return {
+    attempt: `== attempt ${attempt} ==`,
+    'batch-attempt': `== attempt ${attempt}, started again by AWS Batch ==`,
+    file: '== the task began its file anew ==',
+  }[began];
 }
 
 /** What comes next: the bytes from `at.bytes` on. */
@@ -101,7 +143,11 @@ export interface NextPart {
  * What of `held` comes after `position`; undefined when nothing does.
  * @param tailBytes at most so many of its end, and what stands before was not asked for
  */
-export function nextPart(position: LogPosition, held: HeldLog, tailBytes = Number.POSITIVE_INFINITY): NextPart | undefined {
+export function nextPart(
+  position: LogPosition,
+  held: HeldLog,
+  tailBytes = Number.POSITIVE_INFINITY,
+): NextPart | undefined {
   const cuts = held.cuts ?? cutsOfWhole(position, held);
   const newer = held.batchAttempt - position.batchAttempt || cuts - position.cuts;
   if (newer < 0) return undefined;

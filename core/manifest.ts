@@ -56,7 +56,10 @@ export function encodeManifest(parts: readonly ManifestPart[]): Buffer {
     manifest.writeUInt32BE(index, entry + 4);
     manifest.writeUInt32BE(bytes, entry + 8);
     manifest.writeBigUInt64BE(BigInt(offset), entry + 16);
-    if (!/^[0-9a-f]{64}$/.test(part.scriptSha256)) throw new RangeError(`Part ${index} of the manifest names its script by ${JSON.stringify(part.scriptSha256)}; a SHA-256 in 64 hex digits was expected.`);
+    if (!/^[0-9a-f]{64}$/.test(part.scriptSha256))
+      throw new RangeError(
+        `Part ${index} of the manifest names its script by ${JSON.stringify(part.scriptSha256)}; a SHA-256 in 64 hex digits was expected.`,
+      );
     manifest.write(part.scriptSha256, entry + 24, 'hex');
     manifest.write(part.values, offset, 'utf8');
     offset += bytes;
@@ -81,10 +84,15 @@ export function firstReadRange(index: number): ByteRange {
  * @throws RangeError when they are no entry of this form for this index.
  */
 export function parseManifestEntry(bytes: Buffer, index: number): ManifestEntry {
-  if (bytes.length !== ENTRY_BYTES) throw new RangeError(`The manifest ends before its entry for index ${index}.`);
-  if (bytes.toString('latin1', 0, 4) !== ENTRY_MARK) throw new RangeError(`The manifest has no entry of form ${ENTRY_MARK} for index ${index}: it is shorter, or of another version.`);
+  if (bytes.length !== ENTRY_BYTES)
+    throw new RangeError(`The manifest ends before its entry for index ${index}.`);
+  if (bytes.toString('latin1', 0, 4) !== ENTRY_MARK)
+    throw new RangeError(
+      `The manifest has no entry of form ${ENTRY_MARK} for index ${index}: it is shorter, or of another version.`,
+    );
   const found = bytes.readUInt32BE(4);
-  if (found !== index) throw new RangeError(`The manifest's entry for index ${index} says it is for ${found}.`);
+  if (found !== index)
+    throw new RangeError(`The manifest's entry for index ${index} says it is for ${found}.`);
   return {
     valuesBytes: bytes.readUInt32BE(8),
     valuesOffset: Number(bytes.readBigUInt64BE(16)),
@@ -93,9 +101,13 @@ export function parseManifestEntry(bytes: Buffer, index: number): ManifestEntry 
 }
 
 export const valuesRange = (entry: ManifestEntry): ByteRange | undefined =>
-  entry.valuesBytes === 0 ? undefined : { start: entry.valuesOffset, end: entry.valuesOffset + entry.valuesBytes - 1 };
+  entry.valuesBytes === 0
+    ? undefined
+    : { start: entry.valuesOffset, end: entry.valuesOffset + entry.valuesBytes - 1 };
 
 /** How many tasks the manifest holds, from its whole or its first 16 bytes. Undefined when it is no manifest. */
 export function manifestCount(head: Buffer): number | undefined {
-  return head.length >= HEADER_BYTES && head.toString('latin1', 0, 4) === HEADER_MARK ? head.readUInt32BE(4) : undefined;
+  return head.length >= HEADER_BYTES && head.toString('latin1', 0, 4) === HEADER_MARK
+    ? head.readUInt32BE(4)
+    : undefined;
 }

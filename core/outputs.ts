@@ -14,12 +14,16 @@ export interface OutputFile {
 /** Where a file of a task lies. Throws a RangeError for a position that the task does not declare. */
 export function outputUrl(spec: TaskSpec, file: { output: number; path: string }): string {
   const declared = spec.outputs[file.output];
-  if (!declared) throw new RangeError(`The task declares ${spec.outputs.length} outputs; there is no output ${file.output}.`);
+  if (!declared)
+    throw new RangeError(
+      `The task declares ${spec.outputs.length} outputs; there is no output ${file.output}.`,
+    );
   return joinUrl(declared.url, file.path);
 }
 
 /** Whether a declared output that was not written is a failure of the task. */
-export const missingOutputsFail = ({ resources }: TaskSpec): boolean => resources.backend_parameters?.['missing_outputs'] === 'fail';
+export const missingOutputsFail = ({ resources }: TaskSpec): boolean =>
+  resources.backend_parameters?.['missing_outputs'] === 'fail';
 
 export interface PriorOutput extends OutputFile {
   url: string;
@@ -39,7 +43,11 @@ const CLOCK_SLACK_MS = 5000;
  * Whether a prior output is still what the entry says. A listing shows size and time; an object that was written
  * again since needs its checksum to be compared.
  */
-export function judgePrior(prior: PriorOutput, entryMs: number, found: FoundObject | undefined): PriorState {
+export function judgePrior(
+  prior: PriorOutput,
+  entryMs: number,
+  found: FoundObject | undefined,
+): PriorState {
   if (!found || found.sizeBytes !== prior.sizeBytes) return 'gone';
   return found.lastModifiedMs > entryMs + CLOCK_SLACK_MS ? 'maybe-changed' : 'as-it-was';
 }

@@ -37,13 +37,17 @@ export interface PackedAttempt {
 
 /** A digest of what is submitted: packing the same attempts twice gives the same key. 32 hex digits. */
 export const submissionKey = (attempts: readonly PackedAttempt[]): string =>
-  sha256(attempts.map(({ taskId, number }) => `${taskId}.${number}`).join(' ')).toString('hex').slice(0, 32);
+  sha256(attempts.map(({ taskId, number }) => `${taskId}.${number}`).join(' '))
+    .toString('hex')
+    .slice(0, 32);
 
 /** Batch job names hold letters, digits, '-' and '_', 128 at most; looking one up ignores case, so it is lower case. */
 export const jobName = (key: string): string => `batchwell-${key}`;
 
 /** The submission that a job is named after; undefined for a job that is not ours. */
-export const submissionKeyOf = (name: string): string | undefined => /^batchwell-([0-9a-f]{32})$/i.exec(name)?.[1]?.toLowerCase();
+export const submissionKeyOf = (name: string): string | undefined =>
+  /^batchwell-([0-9a-f]{32})$/i.exec(name)?.[1]?.toLowerCase();
 
 /** Id of the job of one attempt: a child of an array, or the single job itself. */
-export const childJobId = (jobId: string, size: number, index: number): string => (size > 1 ? `${jobId}:${index}` : jobId);
+export const childJobId = (jobId: string, size: number, index: number): string =>
+  size > 1 ? `${jobId}:${index}` : jobId;

@@ -10,8 +10,31 @@ import { mapPaths } from './path-map.ts';
 import { problemAt, type Problem } from './problems.ts';
 import type { SentTask } from './profiles/profile.ts';
 import { profileNames, profiles, recogniseClient, type ProfileName } from './profiles/profiles.ts';
-import { flagOf, listOf, pathOf, rawOf, readObject, readText, refuse, textMapOf, textOf, textsOf, type MapRules, type Source, type TextRule } from './read-fields.ts';
-import { cacheModes, type CacheMode, type ExecutorOf, type FileType, type InputOf, type NewTask, type OutputOf, type TaskSpec } from './task.ts';
+import {
+  flagOf,
+  listOf,
+  pathOf,
+  rawOf,
+  readObject,
+  readText,
+  refuse,
+  textMapOf,
+  textOf,
+  textsOf,
+  type MapRules,
+  type Source,
+  type TextRule,
+} from './read-fields.ts';
+import {
+  cacheModes,
+  type CacheMode,
+  type ExecutorOf,
+  type FileType,
+  type InputOf,
+  type NewTask,
+  type OutputOf,
+  type TaskSpec,
+} from './task.ts';
 
 export interface AcceptableTask {
   task: NewTask;
@@ -54,16 +77,21 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   if (!reader) return { problems };
 
   const name = textOf(reader, 'name', { longest: LONGEST_NAME }) ?? '';
-  const description = textOf(reader, 'description', { longestBytes: LONGEST_DESCRIPTION_BYTES }) ?? '';
+  const description =
+    textOf(reader, 'description', { longestBytes: LONGEST_DESCRIPTION_BYTES }) ?? '';
   const tags = textMapOf(reader, 'tags', TAG_RULES);
-  if (Object.keys(tags).length > MOST_TAGS) refuse(reader, 'tags', `at most ${MOST_TAGS} tags`, Object.keys(tags).length);
+  if (Object.keys(tags).length > MOST_TAGS)
+    refuse(reader, 'tags', `at most ${MOST_TAGS} tags`, Object.keys(tags).length);
   const inputs = readEach(reader, 'inputs', readInput);
   const outputs = readEach(reader, 'outputs', readOutput);
   const executors = readEach(reader, 'executors', readExecutor);
   const given = rawOf(reader, 'executors');
-  if (given === undefined || (Array.isArray(given) && given.length === 0)) refuse(reader, 'executors', 'at least one executor');
+  if (given === undefined || (Array.isArray(given) && given.length === 0))
+    refuse(reader, 'executors', 'at least one executor');
   refuseOtherImages(executors, problems);
-  const volumes = listOf(reader, 'volumes').flatMap((item, index) => readPathItem(item, `volumes[${index}]`, problems) ?? []);
+  const volumes = listOf(reader, 'volumes').flatMap(
+    (item, index) => readPathItem(item, `volumes[${index}]`, problems) ?? [],
+  );
   refuseSharedPaths(inputs, problems);
   const { resources, cache, warnings } = parseResources(reader, defaults);
   const mode = cache ?? cacheTag(tags, problems) ?? defaults.cache;
@@ -71,17 +99,32 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   refuseForbidden({ inputs, outputs, resources }, defaults, problems);
   if (problems.length > 0) return { problems };
 
-  const { profile, spec } = asClientMeans({ name, description, tags, spec: mapPaths({ inputs, outputs, executors, resources, volumes }, defaults.pathMap) }, named);
+  const { profile, spec } = asClientMeans(
+    {
+      name,
+      description,
+      tags,
+      spec: mapPaths({ inputs, outputs, executors, resources, volumes }, defaults.pathMap),
+    },
+    named,
+  );
   // A task without outputs has nothing to give back: Toil sends equal ones on purpose and counts on each being run.
-  return { task: { name, description, tags, cache: outputs.length === 0 ? 'off' : mode, profile, spec }, warnings };
+  return {
+    task: { name, description, tags, cache: outputs.length === 0 ? 'off' : mode, profile, spec },
+    warnings,
+  };
 }
 
-function asClientMeans(sent: SentTask, named: ProfileName | undefined): { profile: ProfileName; spec: TaskSpec } {
+function asClientMeans(
+  sent: SentTask,
+  named: ProfileName | undefined,
+): { profile: ProfileName; spec: TaskSpec } {
   const profile = named ?? recogniseClient(sent);
   return { profile, spec: profiles[profile].adapt?.(sent.spec) ?? sent.spec };
 }
 
-const goodTagKey = (key: string): boolean => key !== '' && key.length <= LONGEST_TAG_KEY && !key.includes('\0') && key.isWellFormed();
+const goodTagKey = (key: string): boolean =>
+  key !== '' && key.length <= LONGEST_TAG_KEY && !key.includes('\0') && key.isWellFormed();
 
 export const TAG_RULES: MapRules = {
   key: (key) => (goodTagKey(key) ? undefined : `a key of 1 to ${LONGEST_TAG_KEY} characters`),
@@ -93,15 +136,21 @@ export function cacheTag(tags: Record<string, string>, problems: Problem[]): Cac
   const text = Object.hasOwn(tags, CACHE_TAG) ? tags[CACHE_TAG] : undefined;
   if (text === undefined || text === '') return undefined;
   const mode = cacheModes.find((one) => one === text);
-  if (mode === undefined) problems.push(problemAt(`tags["${CACHE_TAG}"]`, `one of ${cacheModes.join(', ')}`, text));
+  if (mode === undefined)
+    problems.push(problemAt(`tags["${CACHE_TAG}"]`, `one of ${cacheModes.join(', ')}`, text));
   return mode;
 }
 
-function profileTag(tags: Record<string, string>, problems: Problem[], defaults: TaskDefaults): ProfileName | undefined {
+function profileTag(
+  tags: Record<string, string>,
+  problems: Problem[],
+  defaults: TaskDefaults,
+): ProfileName | undefined {
   const text = Object.hasOwn(tags, PROFILE_TAG) ? tags[PROFILE_TAG] : undefined;
   if (text === undefined || text === '') return defaults.profile;
   const profile = profileNames.find((one) => one === text);
-  if (profile === undefined) problems.push(problemAt(`tags["${PROFILE_TAG}"]`, `one of ${profileNames.join(', ')}`, text));
+  if (profile === undefined)
+    problems.push(problemAt(`tags["${PROFILE_TAG}"]`, `one of ${profileNames.join(', ')}`, text));
   return profile;
 }
 
@@ -112,7 +161,8 @@ function readEach<T>(task: Source, name: string, read: (item: Source) => T | und
   });
 }
 
-const optional = <K extends string, T>(key: K, value: T | undefined) => (value === undefined ? {} : { [key]: value }) as { [P in K]?: T };
+const optional = <K extends string, T>(key: K, value: T | undefined) =>
+  (value === undefined ? {} : { [key]: value }) as { [P in K]?: T };
 
 function readInput(input: Source): InputOf<string> | undefined {
   const given = textOf(input, 'path', { required: true, longestBytes: LONGEST_PATH_BYTES });
@@ -149,10 +199,24 @@ function readOutput(output: Source): OutputOf<string> | undefined {
 
 /** What is cut from the front of every match of a wildcard. */
 function readPrefix(output: Source, path: string): string | undefined {
-  const given = textOf(output, 'path_prefix', { longestBytes: LONGEST_PATH_BYTES, emptyIsAbsent: true });
-  if (given === undefined) return refuse(output, 'path_prefix', `the front part of ${path} that is cut off, since the path holds wildcards`);
+  const given = textOf(output, 'path_prefix', {
+    longestBytes: LONGEST_PATH_BYTES,
+    emptyIsAbsent: true,
+  });
+  if (given === undefined)
+    return refuse(
+      output,
+      'path_prefix',
+      `the front part of ${path} that is cut off, since the path holds wildcards`,
+    );
   const prefix = given.replaceAll(/\/{2,}/g, '/');
-  if (hasWildcard(prefix) || !path.startsWith(prefix)) return refuse(output, 'path_prefix', `a text without wildcards that ${path} begins with`, given);
+  if (hasWildcard(prefix) || !path.startsWith(prefix))
+    return refuse(
+      output,
+      'path_prefix',
+      `a text without wildcards that ${path} begins with`,
+      given,
+    );
   return prefix;
 }
 
@@ -162,12 +226,16 @@ const namesOf = (file: Source) => ({
 });
 
 /** FILE or DIRECTORY. Clients leave it out, and mean a directory by a slash at the end. */
-function readType(file: Source, ends: { url?: string | undefined; path: string | undefined }): FileType {
+function readType(
+  file: Source,
+  ends: { url?: string | undefined; path: string | undefined },
+): FileType {
   const given = rawOf(file, 'type') ?? '';
   if (given === 'DIRECTORY' || endsInSlash(ends.url)) return 'DIRECTORY';
   if (given === '') return endsInSlash(ends.path) ? 'DIRECTORY' : 'FILE';
   if (given !== 'FILE') refuse(file, 'type', 'FILE or DIRECTORY', given);
-  else if (endsInSlash(ends.path)) refuse(file, 'path', 'the path of a file, without a slash at the end', ends.path);
+  else if (endsInSlash(ends.path))
+    refuse(file, 'path', 'the path of a file, without a slash at the end', ends.path);
   return 'FILE';
 }
 
@@ -181,7 +249,9 @@ function checkUrl(file: Source, url: string, rule: UrlRule, directory: boolean):
 function checkPath(reader: Source, name: string, given: string | undefined): string | undefined {
   if (given === undefined) return undefined;
   const path = containerPath(given);
-  return path === undefined || (path === '/' && name !== 'workdir') ? refuse(reader, name, CONTAINER_PATH, given) : path;
+  return path === undefined || (path === '/' && name !== 'workdir')
+    ? refuse(reader, name, CONTAINER_PATH, given)
+    : path;
 }
 
 function readPathItem(item: unknown, at: string, problems: Problem[]): string | undefined {
@@ -199,7 +269,13 @@ function refuseSharedPaths(inputs: readonly InputOf<string>[], problems: Problem
     const earlier = first.get(input.path);
     if (earlier === undefined) first.set(input.path, index);
     else if (inputs[earlier]?.url !== input.url || inputs[earlier]?.content !== input.content) {
-      problems.push(problemAt(`inputs[${index}].path`, `a path of its own; inputs[${earlier}] has the same`, input.path));
+      problems.push(
+        problemAt(
+          `inputs[${index}].path`,
+          `a path of its own; inputs[${earlier}] has the same`,
+          input.path,
+        ),
+      );
     }
   });
 }
@@ -208,7 +284,14 @@ function refuseSharedPaths(inputs: readonly InputOf<string>[], problems: Problem
 function refuseOtherImages(executors: readonly ExecutorOf<string>[], problems: Problem[]): void {
   const [first] = executors;
   executors.forEach(({ image }, index) => {
-    if (first && image !== first.image) problems.push(problemAt(`executors[${index}].image`, `the image of executors[0], ${first.image}: a task runs in one container`, image));
+    if (first && image !== first.image)
+      problems.push(
+        problemAt(
+          `executors[${index}].image`,
+          `the image of executors[0], ${first.image}: a task runs in one container`,
+          image,
+        ),
+      );
   });
 }
 
@@ -216,11 +299,18 @@ const STREAM: TextRule = { emptyIsAbsent: true, longestBytes: LONGEST_PATH_BYTES
 
 function readExecutor(executor: Source): ExecutorOf<string> | undefined {
   const image = textOf(executor, 'image', { required: true, emptyIsAbsent: true, longest: 1024 });
-  if (image !== undefined && !/^[\x21-\x7e]+$/.test(image)) refuse(executor, 'image', 'the name of a container image, without spaces', image);
+  if (image !== undefined && !/^[\x21-\x7e]+$/.test(image))
+    refuse(executor, 'image', 'the name of a container image, without spaces', image);
   const command = readCommand(executor);
-  const streams = ['workdir', 'stdin', 'stdout', 'stderr'].map((name) => [name, checkPath(executor, name, textOf(executor, name, STREAM))]);
+  const streams = ['workdir', 'stdin', 'stdout', 'stderr'].map((name) => [
+    name,
+    checkPath(executor, name, textOf(executor, name, STREAM)),
+  ]);
   const env = textMapOf(executor, 'env', {
-    key: (key) => (/^[A-Za-z_][A-Za-z0-9_]*$/.test(key) ? undefined : 'a variable’s name: letters, digits and _, not beginning with a digit'),
+    key: (key) =>
+      /^[A-Za-z_][A-Za-z0-9_]*$/.test(key)
+        ? undefined
+        : 'a variable’s name: letters, digits and _, not beginning with a digit',
     value: { longestBytes: LONGEST_ARGUMENT_BYTES, secret: true },
   });
   const ignoreError = flagOf(executor, 'ignore_error');
@@ -237,7 +327,8 @@ function readExecutor(executor: Source): ExecutorOf<string> | undefined {
 function readCommand(executor: Source): string[] {
   const command = textsOf(executor, 'command', { longestBytes: LONGEST_ARGUMENT_BYTES });
   const given = rawOf(executor, 'command');
-  const empty = given === undefined || (Array.isArray(given) && (given.length === 0 || given[0] === ''));
+  const empty =
+    given === undefined || (Array.isArray(given) && (given.length === 0 || given[0] === ''));
   if (empty) refuse(executor, 'command', 'a list of texts that begins with a program', given);
   return command;
 }

@@ -8,21 +8,27 @@ export type PathMap = ReadonlyMap<string, string>;
 
 /** @param items `/prefix=s3://bucket/prefix` @throws Error naming the item that is none */
 export function readPathMap(items: readonly string[]): PathMap {
-  return new Map(items.map((item): [string, string] => {
-    const match = /^(\/[^=]*)=(s3:\/\/[a-z0-9][a-z0-9.-]+(?:\/.*)?)$/.exec(item);
-    if (!match?.[1] || !match[2]) throw new Error(`expected /path=s3://bucket/prefix, got ${JSON.stringify(item)}`);
-    return [match[1].replace(/\/+$/, ''), match[2].replace(/\/+$/, '')];
-  }));
+  return new Map(
+    items.map((item): [string, string] => {
+      const match = /^(\/[^=]*)=(s3:\/\/[a-z0-9][a-z0-9.-]+(?:\/.*)?)$/.exec(item);
+      if (!match?.[1] || !match[2])
+        throw new Error(`expected /path=s3://bucket/prefix, got ${JSON.stringify(item)}`);
+      return [match[1].replace(/\/+$/, ''), match[2].replace(/\/+$/, '')];
+    }),
+  );
 }
 
 /** Whether a path or url is this one or lies below it. */
-const liesBelow = (one: string, above: string): boolean => one === above || one.startsWith(`${above}/`);
+const liesBelow = (one: string, above: string): boolean =>
+  one === above || one.startsWith(`${above}/`);
 
 /** The url in S3 of a path or file:// url below a mapped prefix, the longest that fits; any other url as it is. */
 export function mapPath(url: string, map: PathMap): string {
   const path = pathOfUrl(url);
   if (path === undefined) return url;
-  const [best] = [...map].filter(([prefix]) => liesBelow(path, prefix)).toSorted(([a], [b]) => b.length - a.length);
+  const [best] = [...map]
+    .filter(([prefix]) => liesBelow(path, prefix))
+    .toSorted(([a], [b]) => b.length - a.length);
   return best ? best[1] + path.slice(best[0].length) : url;
 }
 
@@ -40,14 +46,18 @@ export function findOverlap(map: PathMap): [string, string] | undefined {
 export function unmapUrl(url: string, map: PathMap): string | undefined {
   const found = [...map].find(([, place]) => liesBelow(url, place));
   const path = found && found[0] + url.slice(found[1].length);
-  return path !== undefined && containerPath(path) === path && mapPath(path, map) === url ? path : undefined;
+  return path !== undefined && containerPath(path) === path && mapPath(path, map) === url
+    ? path
+    : undefined;
 }
 
 export function mapPaths(spec: TaskSpec, map: PathMap | undefined): TaskSpec {
   if (map === undefined || map.size === 0) return spec;
   return {
     ...spec,
-    inputs: spec.inputs.map((input) => (input.url === undefined ? input : { ...input, url: mapPath(input.url, map) })),
+    inputs: spec.inputs.map((input) =>
+      input.url === undefined ? input : { ...input, url: mapPath(input.url, map) },
+    ),
     outputs: spec.outputs.map((output) => ({ ...output, url: mapPath(output.url, map) })),
   };
 }

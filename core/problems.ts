@@ -13,15 +13,20 @@ const LONGEST_SHOWN = 60;
 /** A value as it may be shown in a sentence. */
 export function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
-  return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}… (${text.length} characters)`;
+  return text.length <= LONGEST_SHOWN
+    ? text
+    : `${text.slice(0, LONGEST_SHOWN)}… (${text.length} characters)`;
 }
 
 export function problemAt(field: string, expected: string, value?: unknown): Problem {
-  return value === undefined || value === null ? { field, expected } : { field, expected, got: shown(value) };
+  return value === undefined || value === null
+    ? { field, expected }
+    : { field, expected, got: shown(value) };
 }
 
 /** `executors[0].image: expected a text, got 5`. */
-export const problemSentence = ({ field, expected, got }: Problem): string => `${field || 'the body'}: expected ${expected}${got === undefined ? '' : `, got ${got}`}`;
+export const problemSentence = ({ field, expected, got }: Problem): string =>
+  `${field || 'the body'}: expected ${expected}${got === undefined ? '' : `, got ${got}`}`;
 
 /** The path of a member whose name the caller chose. */
 export const memberPath = (parent: string, name: string): string => {

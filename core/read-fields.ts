@@ -25,13 +25,21 @@ export interface NumberRule {
   zeroIsAbsent?: boolean;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Why a text cannot be taken, or undefined when it can. */
 function refusal(text: string, rule: TextRule): string | undefined {
-  if (rule.longest !== undefined && text.length > rule.longest) return `at most ${rule.longest} characters, this has ${text.length}`;
-  if (rule.longestBytes !== undefined && text.length * 3 > rule.longestBytes && byteLength(text) > rule.longestBytes) return `at most ${rule.longestBytes} bytes, this has ${byteLength(text)}`;
-  if (text.includes('\0')) return 'a text without NUL, which no file, argument or variable can hold';
+  if (rule.longest !== undefined && text.length > rule.longest)
+    return `at most ${rule.longest} characters, this has ${text.length}`;
+  if (
+    rule.longestBytes !== undefined &&
+    text.length * 3 > rule.longestBytes &&
+    byteLength(text) > rule.longestBytes
+  )
+    return `at most ${rule.longestBytes} bytes, this has ${byteLength(text)}`;
+  if (text.includes('\0'))
+    return 'a text without NUL, which no file, argument or variable can hold';
   if (!text.isWellFormed()) return 'well-formed Unicode; this holds half of a surrogate pair';
   return undefined;
 }
@@ -74,7 +82,8 @@ export function textOf(from: Source, name: string, rule: TextRule = {}): string 
 /** A number, or its decimal text: JSON of protocol buffers allows both, and forms in a page send the text. */
 export function numberOf(from: Source, name: string, rule: NumberRule): number | undefined {
   const given = rawOf(from, name);
-  const value = typeof given === 'string' && /^\d{1,15}(\.\d{1,15})?$/.test(given) ? Number(given) : given;
+  const value =
+    typeof given === 'string' && /^\d{1,15}(\.\d{1,15})?$/.test(given) ? Number(given) : given;
   if (value === undefined || (value === 0 && rule.zeroIsAbsent === true)) return undefined;
   if (typeof value !== 'number' || !(value >= rule.least && value <= rule.most)) {
     return refuse(from, name, `a number from ${rule.least} to ${rule.most} (${rule.unit})`, given);
@@ -99,20 +108,29 @@ export function listOf(from: Source, name: string): unknown[] {
 
 /** A list of texts; null items are problems, since leaving one out would shift the others. */
 export function textsOf(from: Source, name: string, rule: TextRule = {}): string[] {
-  return listOf(from, name).flatMap((item, index) => readText(item, `${pathOf(from, name)}[${index}]`, rule, from.problems) ?? []);
+  return listOf(from, name).flatMap(
+    (item, index) => readText(item, `${pathOf(from, name)}[${index}]`, rule, from.problems) ?? [],
+  );
 }
 
 /** Some of the choices; undefined when it is absent, or is a problem. */
-export function amongOf<T extends string>(from: Source, name: string, choices: readonly T[]): T[] | undefined {
+export function amongOf<T extends string>(
+  from: Source,
+  name: string,
+  choices: readonly T[],
+): T[] | undefined {
   if (rawOf(from, name) === undefined) return undefined;
   const given = textsOf(from, name);
   const wrong = given.find((one) => !choices.some((choice) => choice === one));
-  return wrong === undefined ? (given as T[]) : refuse(from, name, `some of ${choices.join(', ')}`, wrong);
+  return wrong === undefined
+    ? (given as T[])
+    : refuse(from, name, `some of ${choices.join(', ')}`, wrong);
 }
 
 /** Members that are none of the names are problems. */
 export function refuseUnknown(from: Source, names: readonly string[]): void {
-  for (const name of Object.keys(from.value)) if (!names.includes(name)) refuse(from, name, `one of ${names.join(', ')}`);
+  for (const name of Object.keys(from.value))
+    if (!names.includes(name)) refuse(from, name, `one of ${names.join(', ')}`);
 }
 
 export interface MapRules {
@@ -141,7 +159,12 @@ export function textMapOf(from: Source, name: string, rules: MapRules): Record<s
 }
 
 /** One text that stands alone; undefined and a problem when it breaks the rule. */
-export function readText(value: unknown, path: string, rule: TextRule, problems: Problem[]): string | undefined {
+export function readText(
+  value: unknown,
+  path: string,
+  rule: TextRule,
+  problems: Problem[],
+): string | undefined {
   const expected = typeof value === 'string' ? refusal(value, rule) : 'a text';
   if (typeof value === 'string' && expected === undefined) return value;
   problems.push(problemAt(path, expected ?? 'a text', rule.secret ? undefined : value));

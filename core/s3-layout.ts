@@ -16,7 +16,8 @@ export const inSubmission = {
   /** Holds the job id that may act; written once, by If-None-Match, whoever comes first. */
   owner: 'owner',
   results: 'results/',
-  log: (index: number, attempt: number, name: string): string => `logs/${indexInKey(index)}/${attempt}/${name}`,
+  log: (index: number, attempt: number, name: string): string =>
+    `logs/${indexInKey(index)}/${attempt}/${name}`,
   /** The newest part of a log whose attempt still runs. Batch's attempt is in its metadata: the fleet does not know it yet, and has to find the object. */
   live: (index: number, name: string): string => `live/${indexInKey(index)}/${name}`,
 } as const;

@@ -14,4 +14,5 @@ export function parseS3Url(url: string): S3Place | undefined {
 export const formatS3Url = (place: S3Place): string => `s3://${place.bucket}/${place.key}`;
 
 /** The url of one uploaded file: an output's url and the path in its record, joined by exactly one '/'. */
-export const joinUrl = (url: string, path: string): string => (path === '' ? url : `${url.replace(/\/+$/, '')}/${path}`);
+export const joinUrl = (url: string, path: string): string =>
+  path === '' ? url : `${url.replace(/\/+$/, '')}/${path}`;

@@ -43,10 +43,18 @@ export const viewHead = (scatter: ScatterView) => ({
   created: new Date(scatter.createdMs).toISOString(),
 });
 
-export function viewScatter(scatter: ScatterView, counts: readonly StandingCount[]): ScatterSummary {
-  const sum = (counted: (count: StandingCount) => boolean): number => counts.filter(counted).reduce((total, { tasks }) => total + tasks, 0);
-  const byPlace = Object.fromEntries(places.map((place) => [place, sum((count) => count.place === place)])) as Record<Place, number>;
-  const byState = Object.fromEntries(shownStates.map((state) => [state, sum((count) => tesStateOf(count) === state)])) as ScatterSummary['states'];
+export function viewScatter(
+  scatter: ScatterView,
+  counts: readonly StandingCount[],
+): ScatterSummary {
+  const sum = (counted: (count: StandingCount) => boolean): number =>
+    counts.filter(counted).reduce((total, { tasks }) => total + tasks, 0);
+  const byPlace = Object.fromEntries(
+    places.map((place) => [place, sum((count) => count.place === place)]),
+  ) as Record<Place, number>;
+  const byState = Object.fromEntries(
+    shownStates.map((state) => [state, sum((count) => tesStateOf(count) === state)]),
+  ) as ScatterSummary['states'];
   return {
     ...viewHead(scatter),
     places: byPlace,

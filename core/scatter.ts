@@ -2,7 +2,13 @@
  * A scatter as a template and rows: every `{{column}}` in the template's texts becomes the row's value. A value is
  * data: what it holds is not looked at again.
  */
-import { cacheTag, parseTesTask, TAG_RULES, type AcceptableTask, type TaskDefaults } from './parse-task.ts';
+import {
+  cacheTag,
+  parseTesTask,
+  TAG_RULES,
+  type AcceptableTask,
+  type TaskDefaults,
+} from './parse-task.ts';
 import { problemAt, shown, type Problem } from './problems.ts';
 import { listOf, rawOf, readObject, textMapOf, textOf, type Source } from './read-fields.ts';
 import { cacheModes } from './task.ts';
@@ -37,7 +43,10 @@ export interface PreparedScatter {
 }
 
 /** A scatter ready to be expanded row by row, so that a server can do other things between rows. */
-export function prepareScatter(input: unknown, defaults: TaskDefaults): PreparedScatter | { problems: RowProblem[] } {
+export function prepareScatter(
+  input: unknown,
+  defaults: TaskDefaults,
+): PreparedScatter | { problems: RowProblem[] } {
   const problems: Problem[] = [];
   const body = readObject(input, '', problems);
   if (!body) return { problems };
@@ -48,22 +57,39 @@ export function prepareScatter(input: unknown, defaults: TaskDefaults): Prepared
 
   const compiled = compile(template.value);
   for (const column of unknownColumns(compiled.columns, rows)) {
-    problems.push(problemAt(`template{{${column}}}`, `a column of the rows; no row has ${shown(column)}`));
+    problems.push(
+      problemAt(`template{{${column}}}`, `a column of the rows; no row has ${shown(column)}`),
+    );
   }
-  if (compiled.length > LONGEST_FILLED_TASK) problems.push(problemAt('template', `at most ${LONGEST_FILLED_TASK} characters in all its texts, this has ${compiled.length}`));
+  if (compiled.length > LONGEST_FILLED_TASK)
+    problems.push(
+      problemAt(
+        'template',
+        `at most ${LONGEST_FILLED_TASK} characters in all its texts, this has ${compiled.length}`,
+      ),
+    );
   if (problems.length > 0) return { problems };
-  return { head, rows, filledLength: (row) => filledLength(compiled, row), expand: (row) => expandRow(compiled, head, row) };
+  return {
+    head,
+    rows,
+    filledLength: (row) => filledLength(compiled, row),
+    expand: (row) => expandRow(compiled, head, row),
+  };
 }
 
 /** All tasks of a scatter, or every problem of every row. */
-export function expandScatter(input: unknown, defaults: TaskDefaults): { head: ScatterHead; tasks: AcceptableTask[] } | { problems: RowProblem[] } {
+export function expandScatter(
+  input: unknown,
+  defaults: TaskDefaults,
+): { head: ScatterHead; tasks: AcceptableTask[] } | { problems: RowProblem[] } {
   const prepared = prepareScatter(input, defaults);
   if ('problems' in prepared) return prepared;
   const problems: RowProblem[] = [];
   const tasks: AcceptableTask[] = [];
   prepared.rows.forEach((row, number) => {
     const task = prepared.expand(row);
-    if ('problems' in task) problems.push(...task.problems.map((problem) => ({ row: number, ...problem })));
+    if ('problems' in task)
+      problems.push(...task.problems.map((problem) => ({ row: number, ...problem })));
     else tasks.push(task);
   });
   return problems.length > 0 ? { problems } : { head: prepared.head, tasks };
@@ -73,16 +99,30 @@ export function expandScatter(input: unknown, defaults: TaskDefaults): { head: S
 export function readHead(from: Source, defaults: TaskDefaults): ScatterHead {
   const cache = textOf(from, 'cache', { emptyIsAbsent: true });
   const mode = cacheModes.find((one) => one === cache);
-  if (cache !== undefined && mode === undefined) from.problems.push(problemAt('cache', `one of ${cacheModes.join(', ')}`, cache));
+  if (cache !== undefined && mode === undefined)
+    from.problems.push(problemAt('cache', `one of ${cacheModes.join(', ')}`, cache));
   const tags = textMapOf(from, 'tags', TAG_RULES);
-  return { name: textOf(from, 'name', { longest: 255 }) ?? '', tags, taskDefaults: { ...defaults, cache: mode ?? cacheTag(tags, from.problems) ?? defaults.cache } };
+  return {
+    name: textOf(from, 'name', { longest: 255 }) ?? '',
+    tags,
+    taskDefaults: { ...defaults, cache: mode ?? cacheTag(tags, from.problems) ?? defaults.cache },
+  };
 }
 
 function readRows(body: Source): unknown[] {
   const rows = listOf(body, 'rows');
   const given = rawOf(body, 'rows');
-  if (given === undefined || (Array.isArray(given) && (rows.length === 0 || rows.length > LARGEST_SCATTER))) {
-    body.problems.push(problemAt('rows', `1 to ${LARGEST_SCATTER} rows`, Array.isArray(given) ? rows.length : undefined));
+  if (
+    given === undefined ||
+    (Array.isArray(given) && (rows.length === 0 || rows.length > LARGEST_SCATTER))
+  ) {
+    body.problems.push(
+      problemAt(
+        'rows',
+        `1 to ${LARGEST_SCATTER} rows`,
+        Array.isArray(given) ? rows.length : undefined,
+      ),
+    );
   }
   return rows;
 }
@@ -115,12 +155,19 @@ function compileValue(value: unknown, found: Found): Fill | undefined {
   if (typeof value === 'string') return compileText(value, found);
   if (Array.isArray(value)) {
     const fills = value.map((item) => compileValue(item, found));
-    return fills.some(Boolean) ? (row) => fills.map((fill, index) => (fill ? fill(row) : value[index])) : undefined;
+    return fills.some(Boolean)
+      ? (row) => fills.map((fill, index) => (fill ? fill(row) : value[index]))
+      : undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const members = Object.entries(value).map(([name, member]) => ({ name, member: member as unknown, fill: compileValue(member, found) }));
+  const members = Object.entries(value).map(([name, member]) => ({
+    name,
+    member: member as unknown,
+    fill: compileValue(member, found),
+  }));
   if (!members.some(({ fill }) => fill)) return undefined;
-  return (row) => Object.fromEntries(members.map(({ name, member, fill }) => [name, fill ? fill(row) : member]));
+  return (row) =>
+    Object.fromEntries(members.map(({ name, member, fill }) => [name, fill ? fill(row) : member]));
 }
 
 function compileText(text: string, found: Found): Fill | undefined {
@@ -132,16 +179,30 @@ function compileText(text: string, found: Found): Fill | undefined {
 }
 
 function unknownColumns(columns: ReadonlyMap<string, number>, rows: readonly unknown[]): string[] {
-  return [...columns.keys()].filter((column) => rows.length > 0 && !rows.some((row) => typeof row === 'object' && row !== null && Object.hasOwn(row, column)));
+  return [...columns.keys()].filter(
+    (column) =>
+      rows.length > 0 &&
+      !rows.some((row) => typeof row === 'object' && row !== null && Object.hasOwn(row, column)),
+  );
 }
 
-function expandRow(compiled: Compiled, head: ScatterHead, row: unknown): AcceptableTask | { problems: Problem[] } {
+function expandRow(
+  compiled: Compiled,
+  head: ScatterHead,
+  row: unknown,
+): AcceptableTask | { problems: Problem[] } {
   const problems: Problem[] = [];
   const source = readObject(row, '', problems);
   if (!source) return { problems };
   for (const column of compiled.columns.keys()) checkValue(source, column);
   const length = compiled.length + filledLength(compiled, row);
-  if (length > LONGEST_FILLED_TASK) problems.push(problemAt('', `at most ${LONGEST_FILLED_TASK} characters in all texts of the task, this makes ${length}`));
+  if (length > LONGEST_FILLED_TASK)
+    problems.push(
+      problemAt(
+        '',
+        `at most ${LONGEST_FILLED_TASK} characters in all texts of the task, this makes ${length}`,
+      ),
+    );
   if (problems.length > 0) return { problems };
   return withHead(compiled.fill(source.value) as Row, head);
 }
@@ -149,18 +210,34 @@ function expandRow(compiled: Compiled, head: ScatterHead, row: unknown): Accepta
 function filledLength(compiled: Compiled, row: unknown): number {
   if (typeof row !== 'object' || row === null) return 0;
   const values = row as Row;
-  return [...compiled.columns].reduce((sum, [column, times]) => sum + times * (Object.hasOwn(values, column) ? String(values[column]).length : 0), 0);
+  return [...compiled.columns].reduce(
+    (sum, [column, times]) =>
+      sum + times * (Object.hasOwn(values, column) ? String(values[column]).length : 0),
+    0,
+  );
 }
 
 function checkValue(row: Source, column: string): void {
   const value = rawOf(row, column);
-  if (value === undefined) row.problems.push(problemAt(column, 'a value; the template uses this column'));
-  else if (!['string', 'number', 'boolean'].includes(typeof value)) row.problems.push(problemAt(column, 'a text, a number, true or false', value));
+  if (value === undefined)
+    row.problems.push(problemAt(column, 'a value; the template uses this column'));
+  else if (!['string', 'number', 'boolean'].includes(typeof value))
+    row.problems.push(problemAt(column, 'a text, a number, true or false', value));
 }
 
 /** A task of a scatter: the scatter's tags and cache mode hold where the task says nothing itself. */
-export function withHead(task: unknown, head: ScatterHead): AcceptableTask | { problems: Problem[] } {
+export function withHead(
+  task: unknown,
+  head: ScatterHead,
+): AcceptableTask | { problems: Problem[] } {
   const parsed = parseTesTask(task, head.taskDefaults);
   if ('problems' in parsed) return parsed;
-  return { ...parsed, task: { ...parsed.task, name: parsed.task.name || head.name, tags: { ...head.tags, ...parsed.task.tags } } };
+  return {
+    ...parsed,
+    task: {
+      ...parsed.task,
+      name: parsed.task.name || head.name,
+      tags: { ...head.tags, ...parsed.task.tags },
+    },
+  };
 }

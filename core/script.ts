@@ -14,7 +14,10 @@ const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** A shell has no way to hold NUL, and would cut or drop it silently. */
 function quoteChecked(text: string): string {
-  if (text.includes('\0')) throw new RangeError(`A task's text holds a NUL character, which no file name, command word or variable can hold: ${JSON.stringify(text.slice(0, 80))}.`);
+  if (text.includes('\0'))
+    throw new RangeError(
+      `A task's text holds a NUL character, which no file name, command word or variable can hold: ${JSON.stringify(text.slice(0, 80))}.`,
+    );
   return quote(text);
 }
 
@@ -62,9 +65,12 @@ locate() {
 
 function renderInput(input: InputOf<Text>, word: Word): string {
   const name = input.name === undefined ? '' : ` ${word(input.name)}`;
-  const holdsContent = input.content !== undefined && (input.content !== '' || input.url === undefined);
-  if (holdsContent && input.content !== undefined) return `ask content ${word(input.content)} ${word(input.path)}${name}`;
-  if (input.url === undefined) throw new RangeError(`The input at ${cite(String(input.path))} has neither url nor content.`);
+  const holdsContent =
+    input.content !== undefined && (input.content !== '' || input.url === undefined);
+  if (holdsContent && input.content !== undefined)
+    return `ask content ${word(input.content)} ${word(input.path)}${name}`;
+  if (input.url === undefined)
+    throw new RangeError(`The input at ${cite(String(input.path))} has neither url nor content.`);
   return `ask input ${input.type} ${word(input.url)} ${word(input.path)}${name}`;
 }
 
@@ -75,7 +81,10 @@ function renderOutput(output: OutputOf<Text>, word: Word): string {
 
 function renderExports(env: Record<string, Text> | undefined, word: Word): string[] {
   const pairs = Object.entries(env ?? {}).map(([name, text]) => {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new RangeError(`${cite(name)} is not a name an environment variable can have: letters, digits and _ are, not starting with a digit.`);
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      throw new RangeError(
+        `${cite(name)} is not a name an environment variable can have: letters, digits and _ are, not starting with a digit.`,
+      );
     return `${name}=${word(text)}`;
   });
   // One command for all: its words are expanded before any is set, so a variable called v0 cannot change another's value.
@@ -85,9 +94,17 @@ function renderExports(env: Record<string, Text> | undefined, word: Word): strin
 /** Docker's own default, for images that set no PATH. */
 const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-function renderExecutor(executor: ExecutorOf<Text>, position: number, count: number, word: Word): string {
-  const streams = [executor.workdir, executor.stdin, executor.stdout, executor.stderr].map((text) => (text === undefined ? "''" : word(text)));
-  const log = (name: string, own: Text | undefined) => (own === undefined ? `"$logs/${position}.${name}"` : word(own));
+function renderExecutor(
+  executor: ExecutorOf<Text>,
+  position: number,
+  count: number,
+  word: Word,
+): string {
+  const streams = [executor.workdir, executor.stdin, executor.stdout, executor.stderr].map((text) =>
+    text === undefined ? "''" : word(text),
+  );
+  const log = (name: string, own: Text | undefined) =>
+    own === undefined ? `"$logs/${position}.${name}"` : word(own);
   const path = executor.env?.['PATH'];
   const lines = [
     `# Executor ${position + 1} of ${count}, image ${cite(executor.image)}: its folders, then the command, outside the stager's channels.`,
@@ -114,18 +131,32 @@ function renderExecutor(executor: ExecutorOf<Text>, position: number, count: num
 function render(template: Template, word: Word): string {
   const { inputs, outputs, executors, volumes } = template;
   const sections = [HEAD];
-  if (volumes.length > 0) sections.push(`# Folders that the executors share.\n${volumes.map((volume) => `ask folder ${word(volume)} || finish ${stagerExit.script}`).join('\n')}\n`);
+  if (volumes.length > 0)
+    sections.push(
+      `# Folders that the executors share.\n${volumes.map((volume) => `ask folder ${word(volume)} || finish ${stagerExit.script}`).join('\n')}\n`,
+    );
   if (outputs.length > 0) {
-    sections.push(`# Commands expect the folder to be there in which an output is to lie.\n${outputs.map(({ path }) => `ask place ${word(path)} || finish ${stagerExit.script}`).join('\n')}\n`);
+    sections.push(
+      `# Commands expect the folder to be there in which an output is to lie.\n${outputs.map(({ path }) => `ask place ${word(path)} || finish ${stagerExit.script}`).join('\n')}\n`,
+    );
   }
   if (inputs.length > 0) {
-    sections.push(`# Inputs: each is declared, then all are fetched at once, checked for size and checksum.\n${inputs.map((input) => renderInput(input, word)).join('\n')}\nask fetch || finish ${stagerExit.input}\n`);
+    sections.push(
+      `# Inputs: each is declared, then all are fetched at once, checked for size and checksum.\n${inputs.map((input) => renderInput(input, word)).join('\n')}\nask fetch || finish ${stagerExit.input}\n`,
+    );
   }
-  if (executors.some(({ stdout, stderr }) => stdout === undefined || stderr === undefined)) sections.push('# Where an executor names no file of its own for stdout or stderr, they are kept here.\nlogs=$1\n');
-  executors.forEach((executor, position) => sections.push(`${renderExecutor(executor, position, executors.length, word)}\n`));
+  if (executors.some(({ stdout, stderr }) => stdout === undefined || stderr === undefined))
+    sections.push(
+      '# Where an executor names no file of its own for stdout or stderr, they are kept here.\nlogs=$1\n',
+    );
+  executors.forEach((executor, position) =>
+    sections.push(`${renderExecutor(executor, position, executors.length, word)}\n`),
+  );
   sections.push('# Exit codes and logs go to S3 before anything else can fail.\nask logs\n');
   if (outputs.length > 0) {
-    sections.push(`# Outputs: each is declared, then all are written at once.\n${outputs.map((output) => renderOutput(output, word)).join('\n')}\nask upload || finish ${stagerExit.output}\n`);
+    sections.push(
+      `# Outputs: each is declared, then all are written at once.\n${outputs.map((output) => renderOutput(output, word)).join('\n')}\nask upload || finish ${stagerExit.output}\n`,
+    );
   }
   sections.push('finish 0\n');
   return sections.join('\n');
@@ -160,7 +191,10 @@ export function renderValues(template: Template, values: readonly string[]): str
   return slots
     .map((slot) => {
       const value = values[slot];
-      if (value === undefined) throw new RangeError(`Template slot ${slot} has no value; the task holds ${values.length} values.`);
+      if (value === undefined)
+        throw new RangeError(
+          `Template slot ${slot} has no value; the task holds ${values.length} values.`,
+        );
       return `v${slot}=${quoteChecked(value)}\n`;
     })
     .join('');

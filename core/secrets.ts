@@ -2,7 +2,8 @@
 import type { TaskOf } from './task.ts';
 import type { SplitTask } from './template.ts';
 
-const SECRET_NAME = /SECRET|TOKEN|PASSW(OR)?D|PASSPHRASE|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY|API_?KEY|AUTHORIZATION/i;
+const SECRET_NAME =
+  /SECRET|TOKEN|PASSW(OR)?D|PASSPHRASE|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY|API_?KEY|AUTHORIZATION/i;
 
 export const isSecretName = (name: string): boolean => SECRET_NAME.test(name);
 
@@ -12,12 +13,24 @@ function changeSecrets<S>(task: TaskOf<S>, change: (value: S) => S): TaskOf<S> {
   return {
     ...task,
     executors: task.executors.map((executor) =>
-      executor.env ? { ...executor, env: Object.fromEntries(Object.entries(executor.env).map(([name, value]) => [name, isSecretName(name) ? change(value) : value])) } : executor),
+      executor.env
+        ? {
+            ...executor,
+            env: Object.fromEntries(
+              Object.entries(executor.env).map(([name, value]) => [
+                name,
+                isSecretName(name) ? change(value) : value,
+              ]),
+            ),
+          }
+        : executor,
+    ),
   };
 }
 
 /** The task as it may be shown. */
-export const hideSecrets = (spec: TaskOf<string>): TaskOf<string> => changeSecrets(spec, () => HIDDEN);
+export const hideSecrets = (spec: TaskOf<string>): TaskOf<string> =>
+  changeSecrets(spec, () => HIDDEN);
 
 /** A template and its values as they may be shown; what is no secret stands where it stood. */
 export function hideSecretValues({ template, values }: SplitTask): SplitTask {
@@ -27,5 +40,8 @@ export function hideSecretValues({ template, values }: SplitTask): SplitTask {
     hidden.add(text.slot);
     return text;
   });
-  return { template: shown, values: values.map((value, slot) => (hidden.has(slot) ? HIDDEN : value)) };
+  return {
+    template: shown,
+    values: values.map((value, slot) => (hidden.has(slot) ? HIDDEN : value)),
+  };
 }

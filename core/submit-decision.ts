@@ -14,13 +14,21 @@ export interface SubmitPolicy {
   settleMs: number;
 }
 
-export type SubmitStep = { do: 'call' } | { do: 'find' } | { do: 'wait'; waitMs: number } | { do: 'nothing' };
+export type SubmitStep =
+  | { do: 'call' }
+  | { do: 'find' }
+  | { do: 'wait'; waitMs: number }
+  | { do: 'nothing' };
 
 /**
  * A call whose answer never came is looked for by its name, but only once it can no longer be under way and Batch's
  * listings have settled; until then nobody calls again.
  */
-export function decideSubmit({ state, calledMs }: SubmissionFacts, policy: SubmitPolicy, nowMs: number): SubmitStep {
+export function decideSubmit(
+  { state, calledMs }: SubmissionFacts,
+  policy: SubmitPolicy,
+  nowMs: number,
+): SubmitStep {
   if (state === 'packed') return { do: 'call' };
   if (state !== 'calling') return { do: 'nothing' };
   const waitMs = (calledMs ?? 0) + policy.callTimeoutMs + policy.settleMs - nowMs;

@@ -42,9 +42,14 @@ export const viewTaskEvent = (told: ToldTask): TaskEvent => ({
   ...(told.scatter && { scatter: publicId('scatter', told.scatter), row: told.scatter.row }),
   attempt: told.attempt,
   cache_hit: told.hit,
-  ...(told.failureCode !== undefined && { failure: { code: told.failureCode, message: told.failure ?? '' } }),
+  ...(told.failureCode !== undefined && {
+    failure: { code: told.failureCode, message: told.failure ?? '' },
+  }),
 });
 
 /** Whether all of the tags are there; an empty value stands for any. */
-export const hasTags = (tags: Readonly<Record<string, string>>, wanted: readonly (readonly [key: string, value: string])[]): boolean =>
+export const hasTags = (
+  tags: Readonly<Record<string, string>>,
+  wanted: readonly (readonly [key: string, value: string])[],
+): boolean =>
   wanted.every(([key, value]) => Object.hasOwn(tags, key) && (value === '' || tags[key] === value));

@@ -84,7 +84,8 @@ export const cacheModes = ['off', 'read', 'write', 'readwrite', 'refresh'] as co
 export type CacheMode = (typeof cacheModes)[number];
 
 export const readsCache = (mode: CacheMode): boolean => mode === 'read' || mode === 'readwrite';
-export const writesCache = (mode: CacheMode): boolean => mode === 'write' || mode === 'readwrite' || mode === 'refresh';
+export const writesCache = (mode: CacheMode): boolean =>
+  mode === 'write' || mode === 'readwrite' || mode === 'refresh';
 
 /** A task as it is accepted: what it does, and what only people and tags say about it. */
 export interface NewTask {

@@ -45,7 +45,9 @@ export function mapTexts<A, B>(task: TaskOf<A>, change: (text: A) => B): TaskOf<
     ...optional('stdin', one.stdin),
     ...optional('stdout', one.stdout),
     ...optional('stderr', one.stderr),
-    ...(one.env && { env: Object.fromEntries(Object.entries(one.env).map(([name, text]) => [name, change(text)])) }),
+    ...(one.env && {
+      env: Object.fromEntries(Object.entries(one.env).map(([name, text]) => [name, change(text)])),
+    }),
     ...(one.ignore_error === undefined ? {} : { ignore_error: one.ignore_error }),
   });
 
@@ -79,7 +81,10 @@ export function fillTemplate(template: Template, values: readonly string[]): Tas
   return mapTexts(template, (text) => {
     if (typeof text === 'string') return text;
     const value = values[text.slot];
-    if (value === undefined) throw new RangeError(`Template slot ${text.slot} has no value; the task holds ${values.length} values.`);
+    if (value === undefined)
+      throw new RangeError(
+        `Template slot ${text.slot} has no value; the task holds ${values.length} values.`,
+      );
     return value;
   });
 }
@@ -88,7 +93,10 @@ export function fillTemplate(template: Template, values: readonly string[]): Tas
  * Moves what is equal in all rows into the template, so that a scatter of 10,000 keeps its common texts once.
  * One row alone is left as it is: nothing tells its constants from its values.
  */
-export function hoistConstants(template: Template, rows: readonly (readonly string[])[]): { template: Template; rows: string[][] } {
+export function hoistConstants(
+  template: Template,
+  rows: readonly (readonly string[])[],
+): { template: Template; rows: string[][] } {
   const [first] = rows;
   if (!first || rows.length < 2) return { template, rows: rows.map((row) => [...row]) };
 

@@ -3,7 +3,17 @@ import { failureKinds, type FailureKind } from './failures.ts';
 import { places, type Place } from './places.ts';
 
 export const tesStates = [
-  'UNKNOWN', 'QUEUED', 'INITIALIZING', 'RUNNING', 'PAUSED', 'COMPLETE', 'EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCELED', 'PREEMPTED', 'CANCELING',
+  'UNKNOWN',
+  'QUEUED',
+  'INITIALIZING',
+  'RUNNING',
+  'PAUSED',
+  'COMPLETE',
+  'EXECUTOR_ERROR',
+  'SYSTEM_ERROR',
+  'CANCELED',
+  'PREEMPTED',
+  'CANCELING',
 ] as const;
 export type TesState = (typeof tesStates)[number];
 
@@ -12,7 +22,14 @@ export const stateVersions = ['1.0', '1.1'] as const;
 export type StateVersion = (typeof stateVersions)[number];
 
 /** Those of TES 1.0, which every client knows. */
-export const shownStates = ['QUEUED', 'RUNNING', 'COMPLETE', 'EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCELED'] as const;
+export const shownStates = [
+  'QUEUED',
+  'RUNNING',
+  'COMPLETE',
+  'EXECUTOR_ERROR',
+  'SYSTEM_ERROR',
+  'CANCELED',
+] as const;
 
 export interface Standing {
   place: Place;
@@ -33,7 +50,8 @@ const stateOfPlace: Record<Exclude<Place, 'poll' | 'failed'>, TesState> = {
   cancelled: 'CANCELED',
 };
 
-const isFailureKind = (code: string | undefined): code is FailureKind => code !== undefined && Object.hasOwn(failureKinds, code);
+const isFailureKind = (code: string | undefined): code is FailureKind =>
+  code !== undefined && Object.hasOwn(failureKinds, code);
 
 /** With the states that TES 1.1 added: a host that was lost for good, and a cancel whose job still has to end. */
 export function tes11StateOf(standing: Standing): TesState {
@@ -43,7 +61,8 @@ export function tes11StateOf(standing: Standing): TesState {
 
 export function tesStateOf({ place, running, failureCode }: Standing): TesState {
   if (place === 'poll') return running ? 'RUNNING' : 'QUEUED';
-  if (place === 'failed') return isFailureKind(failureCode) ? failureKinds[failureCode].tesState : 'SYSTEM_ERROR';
+  if (place === 'failed')
+    return isFailureKind(failureCode) ? failureKinds[failureCode].tesState : 'SYSTEM_ERROR';
   return stateOfPlace[place];
 }
 
@@ -56,13 +75,19 @@ export interface StandingFilter {
   failures?: { codes: FailureKind[]; among: boolean };
 }
 
-const executorFaults = Object.keys(failureKinds).filter(isFailureKind).filter((kind) => failureKinds[kind].tesState === 'EXECUTOR_ERROR');
+const executorFaults = Object.keys(failureKinds)
+  .filter(isFailureKind)
+  .filter((kind) => failureKinds[kind].tesState === 'EXECUTOR_ERROR');
 
 /** Which standings show as this state. */
 export function standingsOf(state: TesState): StandingFilter {
   return {
-    places: places.filter((place) => place !== 'poll' && place !== 'failed' && stateOfPlace[place] === state),
+    places: places.filter(
+      (place) => place !== 'poll' && place !== 'failed' && stateOfPlace[place] === state,
+    ),
     ...((state === 'RUNNING' || state === 'QUEUED') && { pollRunning: state === 'RUNNING' }),
-    ...((state === 'EXECUTOR_ERROR' || state === 'SYSTEM_ERROR') && { failures: { codes: executorFaults, among: state === 'EXECUTOR_ERROR' } }),
+    ...((state === 'EXECUTOR_ERROR' || state === 'SYSTEM_ERROR') && {
+      failures: { codes: executorFaults, among: state === 'EXECUTOR_ERROR' },
+    }),
   };
 }

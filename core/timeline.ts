@@ -25,7 +25,17 @@ export interface AttemptTimes {
   endedMs?: number | undefined;
 }
 
-export const spanNames = ['cache-check', 'stage-script', 'waited-for-company', 'waited-for-retry', 'packed', 'in-batch', 'ran', 'end-unseen', 'finalized'] as const;
+export const spanNames = [
+  'cache-check',
+  'stage-script',
+  'waited-for-company',
+  'waited-for-retry',
+  'packed',
+  'in-batch',
+  'ran',
+  'end-unseen',
+  'finalized',
+] as const;
 export type SpanName = (typeof spanNames)[number];
 
 export interface Span {
@@ -38,16 +48,35 @@ export interface Span {
 }
 
 /** The spans of a task's life, one after the other. Where a host's clock disagrees with ours a span may be empty, never negative. */
-export function timelineOf({ createdMs, checkedMs, stagedMs, isHit, endedMs, attempts }: TaskTimes): Span[] {
-  const marks: { what: SpanName; attempt?: number; endMs: number | undefined }[] = [{ what: 'cache-check', endMs: checkedMs }];
-  if (!isHit) marks.push({ what: 'stage-script', endMs: stagedMs }, { what: 'waited-for-company', endMs: attempts[0]?.createdMs });
+export function timelineOf({
+  createdMs,
+  checkedMs,
+  stagedMs,
+  isHit,
+  endedMs,
+  attempts,
+}: TaskTimes): Span[] {
+  const marks: { what: SpanName; attempt?: number; endMs: number | undefined }[] = [
+    { what: 'cache-check', endMs: checkedMs },
+  ];
+  if (!isHit)
+    marks.push(
+      { what: 'stage-script', endMs: stagedMs },
+      { what: 'waited-for-company', endMs: attempts[0]?.createdMs },
+    );
   attempts.forEach((attempt, position) => {
     const { number } = attempt;
-    if (position > 0) marks.push({ what: 'waited-for-retry', attempt: number, endMs: attempt.createdMs });
+    if (position > 0)
+      marks.push({ what: 'waited-for-retry', attempt: number, endMs: attempt.createdMs });
     marks.push({ what: 'packed', attempt: number, endMs: attempt.submittedMs });
-    marks.push({ what: 'in-batch', attempt: number, endMs: attempt.ran?.startedMs ?? attempt.runningMs ?? attempt.endedMs });
+    marks.push({
+      what: 'in-batch',
+      attempt: number,
+      endMs: attempt.ran?.startedMs ?? attempt.runningMs ?? attempt.endedMs,
+    });
     // Of an attempt without a record only its job's start is known.
-    if (attempt.ran || attempt.runningMs !== undefined) marks.push({ what: 'ran', attempt: number, endMs: attempt.ran?.endedMs ?? attempt.endedMs });
+    if (attempt.ran || attempt.runningMs !== undefined)
+      marks.push({ what: 'ran', attempt: number, endMs: attempt.ran?.endedMs ?? attempt.endedMs });
     if (attempt.ran) marks.push({ what: 'end-unseen', attempt: number, endMs: attempt.endedMs });
   });
   marks.push({ what: 'finalized', endMs: endedMs });

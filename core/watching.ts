@@ -10,7 +10,8 @@ export interface Counted {
   counts?: Partial<Record<string, number>>;
 }
 
-export const hasEnded = ({ status }: Counted): boolean => status === 'SUCCEEDED' || status === 'FAILED';
+export const hasEnded = ({ status }: Counted): boolean =>
+  status === 'SUCCEEDED' || status === 'FAILED';
 
 /** How many of a job's attempts have ended in Batch. */
 export function endedCount(job: Counted): number {
@@ -44,22 +45,36 @@ const DEAR_PAGES = 10;
 
 /** @param pages of results that the last look listed: where tasks end slowly in wide arrays, each look lists much for little */
 export const nextLookMs = (idleMs: number, pages: number, { pollMs, slowestMs }: Pace): number =>
-  Math.max(pollMs * (1 + Math.min(1, pages / (2 * DEAR_PAGES))), Math.min(slowestMs, idleMs * IDLE_SHARE));
+  Math.max(
+    pollMs * (1 + Math.min(1, pages / (2 * DEAR_PAGES))),
+    Math.min(slowestMs, idleMs * IDLE_SHARE),
+  );
 
 /**
  * Batch's reason why a job that is to start does not: `MISCONFIGURATION:…`, `CAPACITY:…` and the like. They come
  * minutes late and at times for a moment only, so one sighting is not shown, and none is ever acted on.
  */
-export const waitingReasonOf = ({ status, statusReason }: Counted & { statusReason?: string }): string | undefined =>
-  (status === 'RUNNABLE' || status === 'PENDING') && statusReason !== undefined && /^[A-Z_]+:/.test(statusReason) ? statusReason : undefined;
+export const waitingReasonOf = ({
+  status,
+  statusReason,
+}: Counted & { statusReason?: string }): string | undefined =>
+  (status === 'RUNNABLE' || status === 'PENDING') &&
+  statusReason !== undefined &&
+  /^[A-Z_]+:/.test(statusReason)
+    ? statusReason
+    : undefined;
 
 /** Batch keeps finished jobs for at least 7 days, but listings lag and one answer may lack a job that is there. */
 const FORGOTTEN_AGE_MS = 3_600_000;
 const FORGOTTEN_MISSING_MS = 600_000;
 
 /** Whether Batch has forgotten a job: submitted long ago, and missing at every look for long. */
-export const isForgotten = ({ submittedMs, missingSinceMs }: { submittedMs: number; missingSinceMs: number }, nowMs: number): boolean =>
+export const isForgotten = (
+  { submittedMs, missingSinceMs }: { submittedMs: number; missingSinceMs: number },
+  nowMs: number,
+): boolean =>
   nowMs - submittedMs >= FORGOTTEN_AGE_MS && nowMs - missingSinceMs >= FORGOTTEN_MISSING_MS;
 
 /** A key after which a listing of results shows every attempt from `firstOpen` on. */
-export const resultsFrom = (firstOpen: number): string | undefined => (firstOpen === 0 ? undefined : `${indexInKey(firstOpen - 1)}~`);
+export const resultsFrom = (firstOpen: number): string | undefined =>
+  firstOpen === 0 ? undefined : `${indexInKey(firstOpen - 1)}~`;

@@ -54,12 +54,24 @@ interface PreparedTask {
 
 /** Commits all of the tasks or none, but for those that were accepted before under the same key. */
 export async function acceptTasks(database: Database, request: AcceptRequest): Promise<Accepted> {
-  const prepared = prepareTasks(request.tasks.map(({ task }) => task), { hoist: request.scatter !== undefined });
+  const prepared = prepareTasks(
+    request.tasks.map(({ task }) => task),
+    { hoist: request.scatter !== undefined },
+  );
   const templateIds = await saveTemplates(database, prepared, request.nowMs);
-  return inTransaction(database, (session) => (request.scatter ? acceptScatter(session, request, request.scatter, { prepared, templateIds }) : acceptSingles(session, request, { prepared, templateIds })));
+  return inTransaction(database, (session) =>
+    request.scatter
+      ? acceptScatter(session, request, request.scatter, { prepared, templateIds })
+      : acceptSingles(session, request, { prepared, templateIds }),
+  );
 }
 
-async function acceptScatter(session: Transaction, request: AcceptRequest, scatter: NewScatter & { key?: RequestKey | undefined }, rows: Rows): Promise<Accepted> {
+async function acceptScatter(
+  session: Transaction,
+  request: AcceptRequest,
+  scatter: NewScatter & { key?: RequestKey | undefined },
+  rows: Rows,
+): Promise<Accepted> {
   const { owner, nowMs } = request;
   const [claim = 'mine'] = scatter.key ? await claimKeys(session, owner, [scatter.key], nowMs) : [];
   if (claim === 'other-request') return { scatter: claim, tasks: [] };
@@ -67,15 +79,33 @@ async function acceptScatter(session: Transaction, request: AcceptRequest, scatt
   const scatterId = await insertScatter(session, request, scatter);
   if (scatter.key) await answerKeys(session, owner, [{ key: scatter.key, scatterId }]);
   const ids = await insertAll(session, request, rows, scatterId);
-  return { scatter: { id: scatterId, createdMs: nowMs }, tasks: ids.map((id) => ({ id, createdMs: nowMs, fresh: true })) };
+  return {
+    scatter: { id: scatterId, createdMs: nowMs },
+    tasks: ids.map((id) => ({ id, createdMs: nowMs, fresh: true })),
+  };
 }
 
-async function acceptSingles(session: Transaction, request: AcceptRequest, { prepared, templateIds }: Rows): Promise<Accepted> {
+async function acceptSingles(
+  session: Transaction,
+  request: AcceptRequest,
+  { prepared, templateIds }: Rows,
+): Promise<Accepted> {
   const { owner, nowMs } = request;
   const answers = await answeredBefore(session, request);
-  const ids = await insertAll(session, request, { prepared: prepared.filter((_, position) => answers[position] === 'mine'), templateIds }, undefined);
+  const ids = await insertAll(
+    session,
+    request,
+    { prepared: prepared.filter((_, position) => answers[position] === 'mine'), templateIds },
+    undefined,
+  );
   const made = answers.map((answer) => (answer === 'mine' ? ids.shift() : undefined));
-  await answerKeys(session, owner, request.tasks.flatMap(({ key }, position) => (key && made[position] !== undefined ? [{ key, taskId: made[position] }] : [])));
+  await answerKeys(
+    session,
+    owner,
+    request.tasks.flatMap(({ key }, position) =>
+      key && made[position] !== undefined ? [{ key, taskId: made[position] }] : [],
+    ),
+  );
   return {
     tasks: answers.map((answer, position) => {
       if (answer === 'other-request') return answer;
@@ -87,8 +117,16 @@ async function acceptSingles(session: Transaction, request: AcceptRequest, { pre
 }
 
 /** Of each task: whether it was accepted before, is to be made now, or is the same request as an earlier one of this group. */
-async function answeredBefore(session: Session, { owner, tasks, nowMs }: AcceptRequest): Promise<(KeyClaim | { sameAs: number })[]> {
-  const claims = await claimKeys(session, owner, tasks.flatMap(({ key }) => key ?? []), nowMs);
+async function answeredBefore(
+  session: Session,
+  { owner, tasks, nowMs }: AcceptRequest,
+): Promise<(KeyClaim | { sameAs: number })[]> {
+  const claims = await claimKeys(
+    session,
+    owner,
+    tasks.flatMap(({ key }) => key ?? []),
+    nowMs,
+  );
   const first = new Map<string, number>();
   return tasks.map(({ key }, position) => {
     const claim = key === undefined ? 'mine' : (claims.shift() ?? 'mine');
@@ -97,15 +135,26 @@ async function answeredBefore(session: Session, { owner, tasks, nowMs }: AcceptR
     const sameAs = first.get(hex) ?? position;
     first.set(hex, sameAs);
     if (sameAs === position) return claim;
-    return key.chosen && tasks[sameAs]?.key?.request.equals(key.request) !== true ? 'other-request' : { sameAs };
+    return key.chosen && tasks[sameAs]?.key?.request.equals(key.request) !== true
+      ? 'other-request'
+      : { sameAs };
   });
 }
 
-async function insertAll(session: Transaction, request: AcceptRequest, rows: Rows, scatterId: number | undefined): Promise<number[]> {
+async function insertAll(
+  session: Transaction,
+  request: AcceptRequest,
+  rows: Rows,
+  scatterId: number | undefined,
+): Promise<number[]> {
   const taskIds: number[] = [];
   for (const part of inParts(taskRows(request, rows, scatterId))) {
     const ids = await insertTasks(session, part);
-    await insertTags(session, rows.prepared.slice(taskIds.length, taskIds.length + part.length), ids);
+    await insertTags(
+      session,
+      rows.prepared.slice(taskIds.length, taskIds.length + part.length),
+      ids,
+    );
     taskIds.push(...ids);
   }
   await tellOfChange(session, taskIds, { ended: false });
@@ -113,8 +162,15 @@ async function insertAll(session: Transaction, request: AcceptRequest, rows: Row
 }
 
 async function readScatterTasks(session: Session, scatterId: number): Promise<AcceptedTask[]> {
-  const [rows] = await session.query<RowDataPacket[]>('SELECT id, created_ms AS createdMs FROM tasks WHERE scatter_id = ? ORDER BY scatter_row', [scatterId]);
-  return rows.map((row) => ({ id: row['id'] as number, createdMs: row['createdMs'] as number, fresh: false }));
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT id, created_ms AS createdMs FROM tasks WHERE scatter_id = ? ORDER BY scatter_row',
+    [scatterId],
+  );
+  return rows.map((row) => ({
+    id: row['id'] as number,
+    createdMs: row['createdMs'] as number,
+    fresh: false,
+  }));
 }
 
 /**
@@ -127,7 +183,12 @@ function prepareTasks(tasks: readonly NewTask[], { hoist }: { hoist: boolean }):
   for (const group of groups.values()) {
     const [first] = group;
     if (!first) continue;
-    const shared = hoist ? hoistConstants(first.template, group.map(({ values }) => values)) : { template: first.template };
+    const shared = hoist
+      ? hoistConstants(
+          first.template,
+          group.map(({ values }) => values),
+        )
+      : { template: first.template };
     group.forEach((one, row) => {
       one.template = shared.template;
       if ('rows' in shared) one.values = shared.rows[row] ?? [];
@@ -140,30 +201,54 @@ function prepareTasks(tasks: readonly NewTask[], { hoist }: { hoist: boolean }):
  * Templates are committed before the tasks that name them: they are shared by content, so one left over by a
  * failed request harms nobody, while inserting them inside would make equal requests wait for each other.
  */
-async function saveTemplates(database: Database, prepared: readonly PreparedTask[], nowMs: number): Promise<Map<Template, number>> {
+async function saveTemplates(
+  database: Database,
+  prepared: readonly PreparedTask[],
+  nowMs: number,
+): Promise<Map<Template, number>> {
   const ids = new Map<Template, number>();
   for (const template of new Set(prepared.map((one) => one.template))) {
     const body = JSON.stringify(template);
     const digest = sha256(body);
     const find = async () => {
-      const [rows] = await database.pool.query<RowDataPacket[]>('SELECT id FROM templates WHERE digest = ?', [digest]);
+      const [rows] = await database.pool.query<RowDataPacket[]>(
+        'SELECT id FROM templates WHERE digest = ?',
+        [digest],
+      );
       return rows[0]?.['id'] as number | undefined;
     };
     let id = await find();
     if (id === undefined) {
-      await database.pool.query('INSERT IGNORE INTO templates (digest, body, created_ms) VALUES (?, ?, ?)', [digest, body, nowMs]);
+      await database.pool.query(
+        'INSERT IGNORE INTO templates (digest, body, created_ms) VALUES (?, ?, ?)',
+        [digest, body, nowMs],
+      );
       id = await find();
     }
-    if (id === undefined) throw new Error(`Template ${digest.toString('hex')} is not in the database right after it was written.`);
+    if (id === undefined)
+      throw new Error(
+        `Template ${digest.toString('hex')} is not in the database right after it was written.`,
+      );
     ids.set(template, id);
   }
   return ids;
 }
 
-async function insertScatter(session: Session, request: AcceptRequest, scatter: NewScatter): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>('INSERT INTO scatters (owner, name, size, tags, created_ms) VALUES (?, ?, ?, ?, ?)', [
-    request.owner, scatter.name, request.tasks.length, JSON.stringify(scatter.tags), request.nowMs,
-  ]);
+async function insertScatter(
+  session: Session,
+  request: AcceptRequest,
+  scatter: NewScatter,
+): Promise<number> {
+  const [result] = await session.query<ResultSetHeader>(
+    'INSERT INTO scatters (owner, name, size, tags, created_ms) VALUES (?, ?, ?, ?, ?)',
+    [
+      request.owner,
+      scatter.name,
+      request.tasks.length,
+      JSON.stringify(scatter.tags),
+      request.nowMs,
+    ],
+  );
   return result.insertId;
 }
 
@@ -172,7 +257,11 @@ interface Rows {
   templateIds: Map<Template, number>;
 }
 
-function taskRows(request: AcceptRequest, { prepared, templateIds }: Rows, scatterId: number | undefined): unknown[][] {
+function taskRows(
+  request: AcceptRequest,
+  { prepared, templateIds }: Rows,
+  scatterId: number | undefined,
+): unknown[][] {
   return prepared.map(({ task, template, values }, position) => [
     request.owner,
     request.cacheDomain,
@@ -193,7 +282,10 @@ function taskRows(request: AcceptRequest, { prepared, templateIds }: Rows, scatt
   ]);
 }
 
-async function insertTasks(session: Session, rows: readonly (readonly unknown[])[]): Promise<number[]> {
+async function insertTasks(
+  session: Session,
+  rows: readonly (readonly unknown[])[],
+): Promise<number[]> {
   const [result] = await session.query<ResultSetHeader>(
     'INSERT INTO tasks (owner, cache_domain, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, profile, warnings, place, moved_ms, due_ms, created_ms) VALUES ?',
     [rows],
@@ -203,12 +295,22 @@ async function insertTasks(session: Session, rows: readonly (readonly unknown[])
 
 /** The ids of one multi-row INSERT: InnoDB gives them in a row, a step apart (the step is 1 but for multi-primary clusters). */
 async function consecutiveIds(session: Session, first: number, count: number): Promise<number[]> {
-  const [rows] = count > 1 ? await session.query<RowDataPacket[]>('SELECT @@auto_increment_increment AS step') : [[{ step: 1 }]];
+  const [rows] =
+    count > 1
+      ? await session.query<RowDataPacket[]>('SELECT @@auto_increment_increment AS step')
+      : [[{ step: 1 }]];
   const step = Number(rows[0]?.['step'] ?? 1);
   return Array.from({ length: count }, (_, position) => first + position * step);
 }
 
-async function insertTags(session: Session, part: readonly PreparedTask[], ids: readonly number[]): Promise<void> {
-  const rows = part.flatMap(({ task }, position) => Object.entries(task.tags).map(([tagKey, tagValue]) => [tagKey, tagValue, ids[position]]));
-  for (const part of inParts(rows)) await session.query('INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [part]);
+async function insertTags(
+  session: Session,
+  part: readonly PreparedTask[],
+  ids: readonly number[],
+): Promise<void> {
+  const rows = part.flatMap(({ task }, position) =>
+    Object.entries(task.tags).map(([tagKey, tagValue]) => [tagKey, tagValue, ids[position]]),
+  );
+  for (const part of inParts(rows))
+    await session.query('INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [part]);
 }

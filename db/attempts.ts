@@ -23,7 +23,10 @@ const OPEN_ATTEMPTS = `SELECT attempts.task_id AS taskId, attempts.number, attem
   FROM attempts JOIN tasks ON tasks.id = attempts.task_id`;
 
 /** Attempts of these submissions that have not ended. */
-export async function readOpenAttempts(session: Session, submissionIds: readonly number[]): Promise<OpenAttempt[]> {
+export async function readOpenAttempts(
+  session: Session,
+  submissionIds: readonly number[],
+): Promise<OpenAttempt[]> {
   if (submissionIds.length === 0) return [];
   const [rows] = await session.query<RowDataPacket[]>(
     `${OPEN_ATTEMPTS} WHERE attempts.submission_id IN (?) AND attempts.outcome IS NULL ORDER BY attempts.submission_id, attempts.array_index`,
@@ -33,9 +36,16 @@ export async function readOpenAttempts(session: Session, submissionIds: readonly
 }
 
 /** Of one submission, those at these array indexes that have not ended. */
-export async function readOpenAttemptsAt(session: Session, submissionId: number, indexes: readonly number[]): Promise<OpenAttempt[]> {
+export async function readOpenAttemptsAt(
+  session: Session,
+  submissionId: number,
+  indexes: readonly number[],
+): Promise<OpenAttempt[]> {
   if (indexes.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(`${OPEN_ATTEMPTS} WHERE attempts.submission_id = ? AND attempts.array_index IN (?) AND attempts.outcome IS NULL`, [submissionId, indexes]);
+  const [rows] = await session.query<RowDataPacket[]>(
+    `${OPEN_ATTEMPTS} WHERE attempts.submission_id = ? AND attempts.array_index IN (?) AND attempts.outcome IS NULL`,
+    [submissionId, indexes],
+  );
   return rows as unknown as OpenAttempt[];
 }
 
@@ -47,14 +57,26 @@ export interface OpenCount {
 }
 
 /** How far submissions have come, as far as MySQL knows; those with nothing open are left out. */
-export async function countOpenAttempts(session: Session, submissionIds: readonly number[]): Promise<Map<number, OpenCount>> {
+export async function countOpenAttempts(
+  session: Session,
+  submissionIds: readonly number[],
+): Promise<Map<number, OpenCount>> {
   if (submissionIds.length === 0) return new Map();
   const [rows] = await session.query<RowDataPacket[]>(
     `SELECT submission_id AS submissionId, COUNT(*) AS open, MIN(array_index) AS firstOpen FROM attempts
      WHERE submission_id IN (?) AND outcome IS NULL GROUP BY submission_id`,
     [submissionIds],
   );
-  return new Map(rows.map((row) => [row['submissionId'] as number, { submissionId: row['submissionId'] as number, open: Number(row['open']), firstOpen: Number(row['firstOpen']) }]));
+  return new Map(
+    rows.map((row) => [
+      row['submissionId'] as number,
+      {
+        submissionId: row['submissionId'] as number,
+        open: Number(row['open']),
+        firstOpen: Number(row['firstOpen']),
+      },
+    ]),
+  );
 }
 
 export interface AttemptTask {
@@ -65,26 +87,43 @@ export interface AttemptTask {
 }
 
 /** What the manifest of a submission needs, in the array's order. */
-export async function readAttemptTasks(session: Session, submissionId: number): Promise<AttemptTask[]> {
+export async function readAttemptTasks(
+  session: Session,
+  submissionId: number,
+): Promise<AttemptTask[]> {
   const [rows] = await session.query<RowDataPacket[]>(
     `SELECT attempts.task_id AS taskId, attempts.array_index AS arrayIndex, tasks.template_id AS templateId, tasks.slot_values AS slotValues
      FROM attempts JOIN tasks ON tasks.id = attempts.task_id WHERE attempts.submission_id = ? ORDER BY attempts.array_index`,
     [submissionId],
   );
-  return rows.map(({ slotValues, ...row }) => ({ ...row, values: JSON.parse(String(slotValues)) as string[] }) as unknown as AttemptTask);
+  return rows.map(
+    ({ slotValues, ...row }) =>
+      ({ ...row, values: JSON.parse(String(slotValues)) as string[] }) as unknown as AttemptTask,
+  );
 }
 
 /**
  * Of these attempts those that have not ended, as `taskId.number`, locked until the transaction ends. What was read of
  * an attempt before may be late: another poller may have ended it, and its task may be at its next attempt by now.
  */
-export async function lockOpenAttempts(session: Session, taskIds: readonly number[]): Promise<Set<string>> {
+export async function lockOpenAttempts(
+  session: Session,
+  taskIds: readonly number[],
+): Promise<Set<string>> {
   if (taskIds.length === 0) return new Set();
-  const [rows] = await session.query<RowDataPacket[]>('SELECT task_id AS taskId, number FROM attempts WHERE task_id IN (?) AND outcome IS NULL FOR UPDATE', [taskIds]);
-  return new Set(rows.map((row) => attemptKey({ taskId: row['taskId'] as number, number: row['number'] as number })));
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT task_id AS taskId, number FROM attempts WHERE task_id IN (?) AND outcome IS NULL FOR UPDATE',
+    [taskIds],
+  );
+  return new Set(
+    rows.map((row) =>
+      attemptKey({ taskId: row['taskId'] as number, number: row['number'] as number }),
+    ),
+  );
 }
 
-export const attemptKey = ({ taskId, number }: { taskId: number; number: number }): string => `${taskId}.${number}`;
+export const attemptKey = ({ taskId, number }: { taskId: number; number: number }): string =>
+  `${taskId}.${number}`;
 
 export interface EndedAttempt {
   taskId: number;
@@ -97,9 +136,19 @@ export interface EndedAttempt {
 }
 
 /** Writes how attempts ended; one that has ended already stays as it is. */
-export async function endAttempts(session: Session, ended: readonly EndedAttempt[], nowMs: number): Promise<void> {
+export async function endAttempts(
+  session: Session,
+  ended: readonly EndedAttempt[],
+  nowMs: number,
+): Promise<void> {
   const all = ended.map((one) => [
-    one.taskId, one.number, one.outcome, one.exitCode ?? null, one.reason === undefined ? null : clip(one.reason), one.result ? JSON.stringify(one.result) : null, one.batchAttempt ?? null,
+    one.taskId,
+    one.number,
+    one.outcome,
+    one.exitCode ?? null,
+    one.reason === undefined ? null : clip(one.reason),
+    one.result ? JSON.stringify(one.result) : null,
+    one.batchAttempt ?? null,
   ]);
   for (const rows of inParts(all)) {
     await session.query(
@@ -115,10 +164,16 @@ export async function endAttempts(session: Session, ended: readonly EndedAttempt
 }
 
 /** Results of the latest attempts of tasks. */
-export async function readResults(session: Session, attempts: readonly { taskId: number; number: number }[]): Promise<Map<number, ResultRecord>> {
+export async function readResults(
+  session: Session,
+  attempts: readonly { taskId: number; number: number }[],
+): Promise<Map<number, ResultRecord>> {
   if (attempts.length === 0) return new Map();
-  const [rows] = await session.query<RowDataPacket[]>('SELECT task_id AS taskId, result FROM attempts WHERE (task_id, number) IN (?) AND result IS NOT NULL', [
-    attempts.map(({ taskId, number }) => [taskId, number]),
-  ]);
-  return new Map(rows.map((row) => [row['taskId'] as number, JSON.parse(String(row['result'])) as ResultRecord]));
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT task_id AS taskId, result FROM attempts WHERE (task_id, number) IN (?) AND result IS NOT NULL',
+    [attempts.map(({ taskId, number }) => [taskId, number])],
+  );
+  return new Map(
+    rows.map((row) => [row['taskId'] as number, JSON.parse(String(row['result'])) as ResultRecord]),
+  );
 }

@@ -25,59 +25,106 @@ export interface NewEntry extends CacheLookup {
   outputs: readonly Omit<CacheOutput, 'entryId'>[];
 }
 
-export const lookupKey = ({ domain, fingerprint }: CacheLookup): string => `${domain}\n${fingerprint.toString('hex')}`;
+export const lookupKey = ({ domain, fingerprint }: CacheLookup): string =>
+  `${domain}\n${fingerprint.toString('hex')}`;
 
 /** The newest valid entry of each fingerprint, by `lookupKey`. */
-export async function findEntries(session: Session, lookups: readonly CacheLookup[]): Promise<Map<string, number>> {
+export async function findEntries(
+  session: Session,
+  lookups: readonly CacheLookup[],
+): Promise<Map<string, number>> {
   if (lookups.length === 0) return new Map();
-  const [rows] = await session.query<RowDataPacket[]>('SELECT id, domain, fingerprint FROM cache_entries WHERE fingerprint IN (?) AND invalid_reason IS NULL ORDER BY id', [
-    lookups.map(({ fingerprint }) => fingerprint),
-  ]);
-  return new Map(rows.map((row) => [lookupKey(row as unknown as CacheLookup), row['id'] as number]));
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT id, domain, fingerprint FROM cache_entries WHERE fingerprint IN (?) AND invalid_reason IS NULL ORDER BY id',
+    [lookups.map(({ fingerprint }) => fingerprint)],
+  );
+  return new Map(
+    rows.map((row) => [lookupKey(row as unknown as CacheLookup), row['id'] as number]),
+  );
 }
 
-export async function readEntryOutputs({ pool }: Database, entryIds: readonly number[]): Promise<Map<number, CacheOutput[]>> {
+export async function readEntryOutputs(
+  { pool }: Database,
+  entryIds: readonly number[],
+): Promise<Map<number, CacheOutput[]>> {
   if (entryIds.length === 0) return new Map();
   const [rows] = await pool.query<RowDataPacket[]>(
-    'SELECT entry_id AS entryId, output, path, url, size_bytes AS sizeBytes, crc64nvme FROM cache_outputs WHERE entry_id IN (?) ORDER BY entry_id, position', [entryIds],
+    'SELECT entry_id AS entryId, output, path, url, size_bytes AS sizeBytes, crc64nvme FROM cache_outputs WHERE entry_id IN (?) ORDER BY entry_id, position',
+    [entryIds],
   );
   return Map.groupBy(rows as unknown as CacheOutput[], ({ entryId }) => entryId);
 }
 
 /** When entries were written, epoch ms, by id. */
-export async function readEntryTimes({ pool }: Database, entryIds: readonly number[]): Promise<Map<number, number>> {
+export async function readEntryTimes(
+  { pool }: Database,
+  entryIds: readonly number[],
+): Promise<Map<number, number>> {
   if (entryIds.length === 0) return new Map();
-  const [rows] = await pool.query<RowDataPacket[]>('SELECT id, created_ms AS createdMs FROM cache_entries WHERE id IN (?)', [entryIds]);
+  const [rows] = await pool.query<RowDataPacket[]>(
+    'SELECT id, created_ms AS createdMs FROM cache_entries WHERE id IN (?)',
+    [entryIds],
+  );
   return new Map(rows.map((row) => [row['id'] as number, row['createdMs'] as number]));
 }
 
 /** Writes entries whole. A task writes one at most: doing it again writes nothing. */
-export async function saveEntries(database: Database, entries: readonly NewEntry[], nowMs: number): Promise<void> {
+export async function saveEntries(
+  database: Database,
+  entries: readonly NewEntry[],
+  nowMs: number,
+): Promise<void> {
   if (entries.length === 0) return;
   await inTransaction(database, async (session) => {
-    await session.query('INSERT IGNORE INTO cache_entries (domain, fingerprint, task_id, created_ms) VALUES ?', [
-      entries.map((entry) => [entry.domain, entry.fingerprint, entry.taskId, nowMs]),
-    ]);
-    const [rows] = await session.query<RowDataPacket[]>('SELECT id, task_id AS taskId FROM cache_entries WHERE task_id IN (?)', [entries.map(({ taskId }) => taskId)]);
+    await session.query(
+      'INSERT IGNORE INTO cache_entries (domain, fingerprint, task_id, created_ms) VALUES ?',
+      [entries.map((entry) => [entry.domain, entry.fingerprint, entry.taskId, nowMs])],
+    );
+    const [rows] = await session.query<RowDataPacket[]>(
+      'SELECT id, task_id AS taskId FROM cache_entries WHERE task_id IN (?)',
+      [entries.map(({ taskId }) => taskId)],
+    );
     const ids = new Map(rows.map((row) => [row['taskId'] as number, row['id'] as number]));
     const outputs = entries.flatMap((entry) =>
-      entry.outputs.map((one, position) => [ids.get(entry.taskId), position, one.output, one.path, one.url, one.sizeBytes, one.crc64nvme]),
+      entry.outputs.map((one, position) => [
+        ids.get(entry.taskId),
+        position,
+        one.output,
+        one.path,
+        one.url,
+        one.sizeBytes,
+        one.crc64nvme,
+      ]),
     );
-    for (const part of inParts(outputs)) await session.query('INSERT IGNORE INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme) VALUES ?', [part]);
+    for (const part of inParts(outputs))
+      await session.query(
+        'INSERT IGNORE INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme) VALUES ?',
+        [part],
+      );
   });
 }
 
 /** Notes what fingerprints are made of; the same fingerprint is always made of the same. */
-export async function saveComponents(session: Session, known: readonly { fingerprint: Buffer; components: Components }[]): Promise<void> {
+export async function saveComponents(
+  session: Session,
+  known: readonly { fingerprint: Buffer; components: Components }[],
+): Promise<void> {
   if (known.length === 0) return;
-  const rows = known.toSorted((a, b) => a.fingerprint.compare(b.fingerprint)).map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)]);
+  const rows = known
+    .toSorted((a, b) => a.fingerprint.compare(b.fingerprint))
+    .map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)]);
   for (const part of inParts(rows)) {
-    await session.query('INSERT IGNORE INTO cache_components (fingerprint, components) VALUES ?', [part]);
+    await session.query('INSERT IGNORE INTO cache_components (fingerprint, components) VALUES ?', [
+      part,
+    ]);
   }
 }
 
 /** What the fingerprint of a task was made of when it was checked; undefined when it had none. */
-export async function readTaskComponents(session: Session, taskId: number): Promise<Components | undefined> {
+export async function readTaskComponents(
+  session: Session,
+  taskId: number,
+): Promise<Components | undefined> {
   const [rows] = await session.query<RowDataPacket[]>(
     'SELECT cache_components.components FROM tasks JOIN cache_components ON cache_components.fingerprint = tasks.fingerprint WHERE tasks.id = ?',
     [taskId],
@@ -87,16 +134,33 @@ export async function readTaskComponents(session: Session, taskId: number): Prom
 }
 
 /** An entry that can no longer be used says why, and is never found again. */
-export async function invalidateEntry(database: Database, id: number, reason: string): Promise<void> {
-  await database.pool.query('UPDATE cache_entries SET invalid_reason = ? WHERE id = ? AND invalid_reason IS NULL', [reason, id]);
+export async function invalidateEntry(
+  database: Database,
+  id: number,
+  reason: string,
+): Promise<void> {
+  await database.pool.query(
+    'UPDATE cache_entries SET invalid_reason = ? WHERE id = ? AND invalid_reason IS NULL',
+    [reason, id],
+  );
 }
 
 /** Adds a hit for each time an entry is named. In the order of ids, so that two who count do not wait for each other. */
-export async function countHits(session: Session, entryIds: readonly number[], nowMs: number): Promise<void> {
+export async function countHits(
+  session: Session,
+  entryIds: readonly number[],
+  nowMs: number,
+): Promise<void> {
   const sorted = entryIds.toSorted((a, b) => a - b);
-  const groups = Map.groupBy(Map.groupBy(sorted, (id) => id), ([, same]) => same.length);
+  const groups = Map.groupBy(
+    Map.groupBy(sorted, (id) => id),
+    ([, same]) => same.length,
+  );
   for (const [times, ids] of groups) {
-    await session.query('UPDATE cache_entries SET hits = hits + ?, last_hit_ms = ? WHERE id IN (?)', [times, nowMs, ids.map(([id]) => id)]);
+    await session.query(
+      'UPDATE cache_entries SET hits = hits + ?, last_hit_ms = ? WHERE id IN (?)',
+      [times, nowMs, ids.map(([id]) => id)],
+    );
   }
 }
 
@@ -108,7 +172,10 @@ export interface ExplainedEntry {
 }
 
 /** The newest entry of a fingerprint, valid or not. */
-export async function readEntryOf({ pool }: Database, lookup: CacheLookup): Promise<ExplainedEntry | undefined> {
+export async function readEntryOf(
+  { pool }: Database,
+  lookup: CacheLookup,
+): Promise<ExplainedEntry | undefined> {
   const [rows] = await pool.query<RowDataPacket[]>(
     'SELECT id, task_id AS taskId, fingerprint, invalid_reason AS invalidReason FROM cache_entries WHERE fingerprint = ? AND domain = ? ORDER BY id DESC LIMIT 1',
     [lookup.fingerprint, lookup.domain],
@@ -123,27 +190,43 @@ export interface Flight extends CacheLookup {
 }
 
 /** Each task that writes asks to be the one that computes its fingerprint. Returns who is, by `lookupKey`. */
-export async function boardFlights(session: Session, wanted: readonly Flight[], nowMs: number): Promise<Map<string, number>> {
+export async function boardFlights(
+  session: Session,
+  wanted: readonly Flight[],
+  nowMs: number,
+): Promise<Map<string, number>> {
   if (wanted.length === 0) return new Map();
   // In the key's order: half the time (8 and 17 µs a row), and two that ask for the same ones do not lock crosswise.
-  const leaders = wanted.filter(({ writes }) => writes).toSorted((a, b) => a.fingerprint.compare(b.fingerprint));
+  const leaders = wanted
+    .filter(({ writes }) => writes)
+    .toSorted((a, b) => a.fingerprint.compare(b.fingerprint));
   if (leaders.length > 0) {
-    await session.query('INSERT IGNORE INTO cache_flights (fingerprint, domain, task_id, since_ms) VALUES ?', [
-      leaders.map(({ fingerprint, domain, taskId }) => [fingerprint, domain, taskId, nowMs]),
-    ]);
+    await session.query(
+      'INSERT IGNORE INTO cache_flights (fingerprint, domain, task_id, since_ms) VALUES ?',
+      [leaders.map(({ fingerprint, domain, taskId }) => [fingerprint, domain, taskId, nowMs])],
+    );
   }
-  const [rows] = await session.query<RowDataPacket[]>('SELECT fingerprint, domain, task_id AS taskId FROM cache_flights WHERE fingerprint IN (?)', [
-    wanted.map(({ fingerprint }) => fingerprint),
-  ]);
-  return new Map(rows.map((row) => [lookupKey(row as unknown as CacheLookup), row['taskId'] as number]));
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT fingerprint, domain, task_id AS taskId FROM cache_flights WHERE fingerprint IN (?)',
+    [wanted.map(({ fingerprint }) => fingerprint)],
+  );
+  return new Map(
+    rows.map((row) => [lookupKey(row as unknown as CacheLookup), row['taskId'] as number]),
+  );
 }
 
 /** Tasks that ended leave their flights. Returns the tasks that waited for them at cache-check. */
 export async function landFlights(session: Session, taskIds: readonly number[]): Promise<number[]> {
   if (taskIds.length === 0) return [];
-  const [left] = await session.query<ResultSetHeader>('DELETE FROM cache_flights WHERE task_id IN (?)', [taskIds]);
+  const [left] = await session.query<ResultSetHeader>(
+    'DELETE FROM cache_flights WHERE task_id IN (?)',
+    [taskIds],
+  );
   if (left.affectedRows === 0) return [];
-  const [waiting] = await session.query<RowDataPacket[]>(`SELECT id FROM tasks WHERE waits_for IN (?) AND place = 'cache-check'`, [taskIds]);
+  const [waiting] = await session.query<RowDataPacket[]>(
+    `SELECT id FROM tasks WHERE waits_for IN (?) AND place = 'cache-check'`,
+    [taskIds],
+  );
   return waiting.map((row) => row['id'] as number);
 }
 

@@ -17,7 +17,11 @@ export interface Cancelled {
 const TASKS_PER_TRANSACTION = 1000;
 
 /** Moves those that have not ended. The others are left as they are: a second cancel, or a late one, changes nothing. */
-export async function cancelTasks(database: Database, ids: readonly number[], nowMs: number): Promise<Cancelled> {
+export async function cancelTasks(
+  database: Database,
+  ids: readonly number[],
+  nowMs: number,
+): Promise<Cancelled> {
   const parts: Cancelled[] = [];
   for (let start = 0; start < ids.length; start += TASKS_PER_TRANSACTION) {
     const part = ids.slice(start, start + TASKS_PER_TRANSACTION);
@@ -30,25 +34,46 @@ export async function cancelTasks(database: Database, ids: readonly number[], no
   };
 }
 
-async function cancelPart(session: Transaction, ids: readonly number[], nowMs: number): Promise<Cancelled> {
-  const [rows] = await session.query<RowDataPacket[]>('SELECT id, submission_id FROM tasks WHERE id IN (?) AND place IN (?) ORDER BY id FOR UPDATE', [ids, moves.cancel.from]);
+async function cancelPart(
+  session: Transaction,
+  ids: readonly number[],
+  nowMs: number,
+): Promise<Cancelled> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT id, submission_id FROM tasks WHERE id IN (?) AND place IN (?) ORDER BY id FOR UPDATE',
+    [ids, moves.cancel.from],
+  );
   const tasks = rows.map((row) => row['id'] as number);
   if (tasks.length === 0) return { tasks, queues: [], waiting: [] };
   await moveTasks(session, 'cancel', tasks, { nowMs, dueMs: null });
   const waiting = await landFlights(session, tasks);
-  const submissions = [...new Set(rows.map((row) => row['submission_id'] as number | null).filter((id) => id !== null))];
-  if (submissions.length > 0) await session.query(`UPDATE submissions SET cancel_ms = ? WHERE id IN (?) AND state <> 'ended'`, [nowMs, submissions]);
+  const submissions = [
+    ...new Set(
+      rows.map((row) => row['submission_id'] as number | null).filter((id) => id !== null),
+    ),
+  ];
+  if (submissions.length > 0)
+    await session.query(
+      `UPDATE submissions SET cancel_ms = ? WHERE id IN (?) AND state <> 'ended'`,
+      [nowMs, submissions],
+    );
   return { tasks, queues: await queuesOf(session, submissions), waiting };
 }
 
 async function queuesOf(session: Session, submissions: readonly number[]): Promise<string[]> {
   if (submissions.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>('SELECT DISTINCT queue FROM submissions WHERE id IN (?)', [submissions]);
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT DISTINCT queue FROM submissions WHERE id IN (?)',
+    [submissions],
+  );
   return rows.map((row) => row['queue'] as string);
 }
 
 /** Tasks of a scatter that a cancel would move. */
 export async function readCancellable(session: Session, scatterId: number): Promise<number[]> {
-  const [rows] = await session.query<RowDataPacket[]>('SELECT id FROM tasks WHERE scatter_id = ? AND place IN (?) ORDER BY id', [scatterId, moves.cancel.from]);
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT id FROM tasks WHERE scatter_id = ? AND place IN (?) ORDER BY id',
+    [scatterId, moves.cancel.from],
+  );
   return rows.map((row) => row['id'] as number);
 }

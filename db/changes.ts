@@ -9,9 +9,16 @@ const SETTLED_MS = 3000;
 const NOW_MS = 'ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000)';
 
 /** In the transaction that changes the tasks, and as late in it as can be. */
-export async function tellOfChange(transaction: Transaction, taskIds: readonly number[], { ended }: { ended: boolean }): Promise<void> {
+export async function tellOfChange(
+  transaction: Transaction,
+  taskIds: readonly number[],
+  { ended }: { ended: boolean },
+): Promise<void> {
   for (let start = 0; start < taskIds.length; start += TASKS_PER_CHANGE) {
-    await transaction.query(`INSERT INTO task_changes (tasks, ended, created_ms) VALUES (?, ?, ${NOW_MS})`, [JSON.stringify(taskIds.slice(start, start + TASKS_PER_CHANGE)), ended]);
+    await transaction.query(
+      `INSERT INTO task_changes (tasks, ended, created_ms) VALUES (?, ?, ${NOW_MS})`,
+      [JSON.stringify(taskIds.slice(start, start + TASKS_PER_CHANGE)), ended],
+    );
   }
 }
 
@@ -24,14 +31,27 @@ export interface ChangesPage {
 }
 
 /** What came after a place in the log, in order and without holes. */
-export async function readChanges(session: Session, after: number, most: number): Promise<ChangesPage> {
+export async function readChanges(
+  session: Session,
+  after: number,
+  most: number,
+): Promise<ChangesPage> {
   const [rows] = await session.query<RowDataPacket[]>(
     `SELECT id, tasks, ended, created_ms < ${NOW_MS} - ? AS settled, @@auto_increment_increment AS step FROM task_changes WHERE id > ? ORDER BY id LIMIT ?`,
     [SETTLED_MS, after, most],
   );
-  const changes = rows.map((row): ReadChange => ({ id: row['id'], tasks: JSON.parse(row['tasks']), ended: row['ended'] === 1, settled: row['settled'] === 1 }));
+  const changes = rows.map((row): ReadChange => ({
+    id: row['id'],
+    tasks: JSON.parse(row['tasks']),
+    ended: row['ended'] === 1,
+    settled: row['settled'] === 1,
+  }));
   const part = settledPart(after, changes, Number(rows[0]?.['step'] ?? 1));
-  return { changes: part, upTo: part.at(-1)?.id ?? after, more: part.length < changes.length || changes.length === most };
+  return {
+    changes: part,
+    upTo: part.at(-1)?.id ?? after,
+    more: part.length < changes.length || changes.length === most,
+  };
 }
 
 /** So far behind the newest row nothing is still being committed. */
@@ -46,14 +66,30 @@ export interface ChangesKept {
 }
 
 export async function readChangesKept(session: Session): Promise<ChangesKept> {
-  const [[row]] = await session.query<RowDataPacket[]>('SELECT MIN(id) AS oldest, MAX(id) AS newest, @@auto_increment_increment AS step FROM task_changes');
-  const [oldest, newest, step] = [Number(row?.['oldest'] ?? 0), Number(row?.['newest'] ?? 0), Number(row?.['step'] ?? 1)];
-  return { from: Math.max(0, oldest - step), start: Math.max(0, newest - REACH_BACK * step), newest };
+  const [[row]] = await session.query<RowDataPacket[]>(
+    'SELECT MIN(id) AS oldest, MAX(id) AS newest, @@auto_increment_increment AS step FROM task_changes',
+  );
+  const [oldest, newest, step] = [
+    Number(row?.['oldest'] ?? 0),
+    Number(row?.['newest'] ?? 0),
+    Number(row?.['step'] ?? 1),
+  ];
+  return {
+    from: Math.max(0, oldest - step),
+    start: Math.max(0, newest - REACH_BACK * step),
+    newest,
+  };
 }
 
 /** Forgets what is older, some at once, but for the newest row, which says how far the log has come. Returns how many. */
-export async function pruneChanges(session: Session, { keepMs, most }: { keepMs: number; most: number }): Promise<number> {
+export async function pruneChanges(
+  session: Session,
+  { keepMs, most }: { keepMs: number; most: number },
+): Promise<number> {
   const { newest } = await readChangesKept(session);
-  const [result] = await session.query<ResultSetHeader>(`DELETE FROM task_changes WHERE created_ms < ${NOW_MS} - ? AND id < ? LIMIT ?`, [keepMs, newest, most]);
+  const [result] = await session.query<ResultSetHeader>(
+    `DELETE FROM task_changes WHERE created_ms < ${NOW_MS} - ? AND id < ? LIMIT ?`,
+    [keepMs, newest, most],
+  );
   return result.affectedRows;
 }

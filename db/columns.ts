@@ -2,7 +2,12 @@
 import { bigint, customType, varchar } from 'drizzle-orm/mysql-core';
 
 /** BINARY(n) as a Buffer; drizzle's own `binary` gives a lossy string. */
-export const bytes = customType<{ data: Buffer; driverData: Buffer; config: { length: number }; configRequired: true }>({
+export const bytes = customType<{
+  data: Buffer;
+  driverData: Buffer;
+  config: { length: number };
+  configRequired: true;
+}>({
   dataType: (config) => `binary(${config.length})`,
 });
 

@@ -25,13 +25,28 @@ const ROWS = `SELECT keys_.digest, keys_.request, COALESCE(keys_.task_id, keys_.
   FROM idempotency_keys AS keys_ LEFT JOIN tasks ON tasks.id = keys_.task_id LEFT JOIN scatters ON scatters.id = keys_.scatter_id`;
 
 /** Claims keys of an owner within a transaction; one that another transaction holds is waited for. In the order of the keys. */
-export async function claimKeys(session: Session, owner: string, keys: readonly RequestKey[], nowMs: number): Promise<KeyClaim[]> {
+export async function claimKeys(
+  session: Session,
+  owner: string,
+  keys: readonly RequestKey[],
+  nowMs: number,
+): Promise<KeyClaim[]> {
   if (keys.length === 0) return [];
   // In one order, so that two that claim the same ones do not lock crosswise.
-  const wanted = [...new Map(keys.map((key) => [key.digest.toString('hex'), key])).entries()].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  await session.query('INSERT IGNORE INTO idempotency_keys (owner, digest, request, created_ms) VALUES ?', [wanted.map(([, { digest, request }]) => [owner, digest, request, nowMs])]);
-  const [rows] = await session.query<RowDataPacket[]>(`${ROWS} WHERE keys_.owner = ? AND keys_.digest IN (?)`, [owner, wanted.map(([, { digest }]) => digest)]);
-  const found = new Map((rows as unknown as KeyRow[]).map((row) => [row.digest.toString('hex'), row]));
+  const wanted = [
+    ...new Map(keys.map((key) => [key.digest.toString('hex'), key])).entries(),
+  ].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  await session.query(
+    'INSERT IGNORE INTO idempotency_keys (owner, digest, request, created_ms) VALUES ?',
+    [wanted.map(([, { digest, request }]) => [owner, digest, request, nowMs])],
+  );
+  const [rows] = await session.query<RowDataPacket[]>(
+    `${ROWS} WHERE keys_.owner = ? AND keys_.digest IN (?)`,
+    [owner, wanted.map(([, { digest }]) => digest)],
+  );
+  const found = new Map(
+    (rows as unknown as KeyRow[]).map((row) => [row.digest.toString('hex'), row]),
+  );
   return keys.map((key) => judgeKey(key, found.get(key.digest.toString('hex'))));
 }
 
@@ -43,14 +58,27 @@ function judgeKey(key: RequestKey, row: KeyRow | undefined): KeyClaim {
 }
 
 /** Notes the answers of keys that were claimed, in the same transaction. */
-export async function answerKeys(session: Session, owner: string, answers: readonly { key: RequestKey; taskId?: number; scatterId?: number }[]): Promise<void> {
+export async function answerKeys(
+  session: Session,
+  owner: string,
+  answers: readonly { key: RequestKey; taskId?: number; scatterId?: number }[],
+): Promise<void> {
   for (const { key, taskId, scatterId } of answers) {
-    await session.query('UPDATE idempotency_keys SET task_id = ?, scatter_id = ?, request = ? WHERE owner = ? AND digest = ?', [taskId ?? null, scatterId ?? null, key.request, owner, key.digest]);
+    await session.query(
+      'UPDATE idempotency_keys SET task_id = ?, scatter_id = ?, request = ? WHERE owner = ? AND digest = ?',
+      [taskId ?? null, scatterId ?? null, key.request, owner, key.digest],
+    );
   }
 }
 
 /** Forgets keys made before a time, some at once. Returns how many. */
-export async function pruneKeys(session: Session, { beforeMs, most }: { beforeMs: number; most: number }): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>('DELETE FROM idempotency_keys WHERE created_ms < ? LIMIT ?', [beforeMs, most]);
+export async function pruneKeys(
+  session: Session,
+  { beforeMs, most }: { beforeMs: number; most: number },
+): Promise<number> {
+  const [result] = await session.query<ResultSetHeader>(
+    'DELETE FROM idempotency_keys WHERE created_ms < ? LIMIT ?',
+    [beforeMs, most],
+  );
   return result.affectedRows;
 }

@@ -12,47 +12,89 @@ export interface JobDefinitionRow {
 }
 
 /** The row of a content; made when it is new. */
-export async function saveJobDefinition(session: Session, definition: { digest: Buffer; content: DefinitionContent; nowMs: number }): Promise<number> {
+export async function saveJobDefinition(
+  session: Session,
+  definition: { digest: Buffer; content: DefinitionContent; nowMs: number },
+): Promise<number> {
   const find = async (): Promise<number | undefined> => {
-    const [rows] = await session.query<RowDataPacket[]>('SELECT id FROM job_definitions WHERE digest = ?', [definition.digest]);
+    const [rows] = await session.query<RowDataPacket[]>(
+      'SELECT id FROM job_definitions WHERE digest = ?',
+      [definition.digest],
+    );
     return rows[0]?.['id'] as number | undefined;
   };
   const known = await find();
   if (known !== undefined) return known;
-  await session.query('INSERT IGNORE INTO job_definitions (digest, content, created_ms, last_used_ms) VALUES (?, ?, ?, ?)', [
-    definition.digest, JSON.stringify(definition.content), definition.nowMs, definition.nowMs,
-  ]);
+  await session.query(
+    'INSERT IGNORE INTO job_definitions (digest, content, created_ms, last_used_ms) VALUES (?, ?, ?, ?)',
+    [definition.digest, JSON.stringify(definition.content), definition.nowMs, definition.nowMs],
+  );
   const id = await find();
-  if (id === undefined) throw new Error(`Job definition ${definition.digest.toString('hex')} is not in the database right after it was written.`);
+  if (id === undefined)
+    throw new Error(
+      `Job definition ${definition.digest.toString('hex')} is not in the database right after it was written.`,
+    );
   return id;
 }
 
-export async function readJobDefinition(session: Session, id: number): Promise<JobDefinitionRow | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>('SELECT id, digest, content, revision FROM job_definitions WHERE id = ?', [id]);
+export async function readJobDefinition(
+  session: Session,
+  id: number,
+): Promise<JobDefinitionRow | undefined> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT id, digest, content, revision FROM job_definitions WHERE id = ?',
+    [id],
+  );
   const [row] = rows;
-  return row && ({ ...row, content: JSON.parse(String(row['content'])) as DefinitionContent } as JobDefinitionRow);
+  return (
+    row &&
+    ({
+      ...row,
+      content: JSON.parse(String(row['content'])) as DefinitionContent,
+    } as JobDefinitionRow)
+  );
 }
 
 /** Gives one caller the right to register it until `untilMs`; the others see false and come back. */
-export async function claimRegistration(session: Session, claim: { id: number; nowMs: number; untilMs: number }): Promise<boolean> {
-  const [result] = await session.query<ResultSetHeader>('UPDATE job_definitions SET claimed_until_ms = ? WHERE id = ? AND revision IS NULL AND claimed_until_ms <= ?', [
-    claim.untilMs, claim.id, claim.nowMs,
-  ]);
+export async function claimRegistration(
+  session: Session,
+  claim: { id: number; nowMs: number; untilMs: number },
+): Promise<boolean> {
+  const [result] = await session.query<ResultSetHeader>(
+    'UPDATE job_definitions SET claimed_until_ms = ? WHERE id = ? AND revision IS NULL AND claimed_until_ms <= ?',
+    [claim.untilMs, claim.id, claim.nowMs],
+  );
   return result.affectedRows === 1;
 }
 
 /** Gives the right back before it lapses. */
-export async function releaseRegistration(session: Session, claim: { id: number; untilMs: number }): Promise<void> {
-  await session.query('UPDATE job_definitions SET claimed_until_ms = 0 WHERE id = ? AND claimed_until_ms = ?', [claim.id, claim.untilMs]);
+export async function releaseRegistration(
+  session: Session,
+  claim: { id: number; untilMs: number },
+): Promise<void> {
+  await session.query(
+    'UPDATE job_definitions SET claimed_until_ms = 0 WHERE id = ? AND claimed_until_ms = ?',
+    [claim.id, claim.untilMs],
+  );
 }
 
 export async function saveRevision(session: Session, id: number, revision: string): Promise<void> {
-  await session.query('UPDATE job_definitions SET revision = ? WHERE id = ? AND revision IS NULL', [revision, id]);
+  await session.query('UPDATE job_definitions SET revision = ? WHERE id = ? AND revision IS NULL', [
+    revision,
+    id,
+  ]);
 }
 
 /** Forgets a revision that Batch no longer knows, so that it is registered anew. */
-export async function forgetRevision(session: Session, id: number, revision: string): Promise<void> {
-  await session.query('UPDATE job_definitions SET revision = NULL, claimed_until_ms = 0 WHERE id = ? AND revision = ?', [id, revision]);
+export async function forgetRevision(
+  session: Session,
+  id: number,
+  revision: string,
+): Promise<void> {
+  await session.query(
+    'UPDATE job_definitions SET revision = NULL, claimed_until_ms = 0 WHERE id = ? AND revision = ?',
+    [id, revision],
+  );
 }
 
 export interface ShapeRow extends Scheduling {
@@ -60,25 +102,38 @@ export interface ShapeRow extends Scheduling {
   jobDefinitionId: number;
 }
 
-export async function saveShape(session: Session, row: ShapeRow & { nowMs: number }): Promise<void> {
-  await session.query('INSERT IGNORE INTO shapes (shape, job_definition_id, queue, share, priority, created_ms) VALUES (?, ?, ?, ?, ?, ?)', [
-    row.shape, row.jobDefinitionId, row.queue, row.share, row.priority, row.nowMs,
-  ]);
+export async function saveShape(
+  session: Session,
+  row: ShapeRow & { nowMs: number },
+): Promise<void> {
+  await session.query(
+    'INSERT IGNORE INTO shapes (shape, job_definition_id, queue, share, priority, created_ms) VALUES (?, ?, ?, ?, ?, ?)',
+    [row.shape, row.jobDefinitionId, row.queue, row.share, row.priority, row.nowMs],
+  );
 }
 
 /** `shape` in hex. */
 export async function readShape(session: Session, shape: string): Promise<ShapeRow | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>('SELECT shape, job_definition_id AS jobDefinitionId, queue, share, priority FROM shapes WHERE shape = UNHEX(?)', [shape]);
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT shape, job_definition_id AS jobDefinitionId, queue, share, priority FROM shapes WHERE shape = UNHEX(?)',
+    [shape],
+  );
   return rows[0] as ShapeRow | undefined;
 }
 
 /** Notes that a definition is used now; what is used is not pruned. */
 export async function touchDefinition(session: Session, id: number, nowMs: number): Promise<void> {
-  await session.query('UPDATE job_definitions SET last_used_ms = GREATEST(last_used_ms, ?) WHERE id = ?', [nowMs, id]);
+  await session.query(
+    'UPDATE job_definitions SET last_used_ms = GREATEST(last_used_ms, ?) WHERE id = ?',
+    [nowMs, id],
+  );
 }
 
 /** Registered definitions that were last used before a time and that no submission under way needs. */
-export async function readUnusedDefinitions(session: Session, { unusedSinceMs, most }: { unusedSinceMs: number; most: number }): Promise<{ id: number; revision: string }[]> {
+export async function readUnusedDefinitions(
+  session: Session,
+  { unusedSinceMs, most }: { unusedSinceMs: number; most: number },
+): Promise<{ id: number; revision: string }[]> {
   const [rows] = await session.query<RowDataPacket[]>(
     `SELECT id, revision FROM job_definitions WHERE revision IS NOT NULL AND last_used_ms < ?
        AND NOT EXISTS (SELECT 1 FROM submissions WHERE submissions.job_definition_id = job_definitions.id AND submissions.state <> 'ended')

@@ -12,7 +12,11 @@ export async function readReady(session: Session, shape: string, limit: number):
     [shape, limit],
   );
   const [row] = rows;
-  return { count: Number(row?.['count'] ?? 0), oldestMs: Number(row?.['oldestMs'] ?? 0), newestMs: Number(row?.['newestMs'] ?? 0) };
+  return {
+    count: Number(row?.['count'] ?? 0),
+    oldestMs: Number(row?.['oldestMs'] ?? 0),
+    newestMs: Number(row?.['newestMs'] ?? 0),
+  };
 }
 
 export interface PackRequest {
@@ -29,14 +33,22 @@ export interface PackRequest {
  * Takes ready attempts of a shape and commits the intent to submit them. Rows that another packer holds are passed
  * over. Returns the submission's id, or undefined when nothing was left to take, or nothing may be taken now.
  */
-export async function packSubmission(database: Database, request: PackRequest): Promise<number | undefined> {
+export async function packSubmission(
+  database: Database,
+  request: PackRequest,
+): Promise<number | undefined> {
   const owners = request.limitOf ? await noteOwners(database.pool, request.shape) : [];
   return inTransaction(database, async (session) => {
-    const packed = request.limitOf ? await takeWithinLimits(session, request, owners, request.limitOf) : await takeReady(session, request.shape, { most: request.most });
+    const packed = request.limitOf
+      ? await takeWithinLimits(session, request, owners, request.limitOf)
+      : await takeReady(session, request.shape, { most: request.most });
     if (packed.length === 0) return undefined;
     const id = await insertSubmission(session, request, packed);
     await insertAttempts(session, { id, nowMs: request.nowMs }, packed);
-    await session.query('UPDATE tasks SET submission_id = ?, attempt = attempt + 1, due_ms = NULL WHERE id IN (?)', [id, packed.map(({ taskId }) => taskId)]);
+    await session.query(
+      'UPDATE tasks SET submission_id = ?, attempt = attempt + 1, due_ms = NULL WHERE id IN (?)',
+      [id, packed.map(({ taskId }) => taskId)],
+    );
     return id;
   });
 }
@@ -58,18 +70,32 @@ interface Take {
   owner?: string;
 }
 
-async function takeReady(session: Session, { shape }: ShapeRow, { most, owner }: Take): Promise<PackedAttempt[]> {
+async function takeReady(
+  session: Session,
+  { shape }: ShapeRow,
+  { most, owner }: Take,
+): Promise<PackedAttempt[]> {
   const [rows] = await session.query<RowDataPacket[]>(
     `SELECT id, attempt FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit' ${owner === undefined ? '' : 'AND owner = ?'} ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`,
     [shape, ...(owner === undefined ? [] : [owner]), most],
   );
-  return rows.map((row): PackedAttempt => ({ taskId: row['id'] as number, number: (row['attempt'] as number) + 1 }));
+  return rows.map((row): PackedAttempt => ({
+    taskId: row['id'] as number,
+    number: (row['attempt'] as number) + 1,
+  }));
 }
 
 /** Owner by owner, as far as each has room. Their rows in `owners` are locked, so that two packers do not both fill the same room. */
-async function takeWithinLimits(session: Session, { shape, most }: PackRequest, owners: readonly string[], limitOf: (owner: string) => number): Promise<PackedAttempt[]> {
+async function takeWithinLimits(
+  session: Session,
+  { shape, most }: PackRequest,
+  owners: readonly string[],
+  limitOf: (owner: string) => number,
+): Promise<PackedAttempt[]> {
   if (owners.length === 0) return [];
-  await session.query('SELECT owner FROM owners WHERE owner IN (?) ORDER BY owner FOR UPDATE', [owners]);
+  await session.query('SELECT owner FROM owners WHERE owner IN (?) ORDER BY owner FOR UPDATE', [
+    owners,
+  ]);
   const inBatch = await countInBatch(session, owners);
   const packed: PackedAttempt[] = [];
   for (const owner of owners) {
@@ -80,7 +106,10 @@ async function takeWithinLimits(session: Session, { shape, most }: PackRequest, 
 }
 
 /** Attempts that have not ended, by owner. Reads as many rows as there are: the limits bound them. */
-async function countInBatch(session: Session, owners: readonly string[]): Promise<Map<string, number>> {
+async function countInBatch(
+  session: Session,
+  owners: readonly string[],
+): Promise<Map<string, number>> {
   const [rows] = await session.query<RowDataPacket[]>(
     `SELECT tasks.owner, COUNT(*) AS open FROM submissions
      JOIN attempts ON attempts.submission_id = submissions.id AND attempts.outcome IS NULL
@@ -91,19 +120,45 @@ async function countInBatch(session: Session, owners: readonly string[]): Promis
   return new Map(rows.map((row) => [row['owner'] as string, Number(row['open'])]));
 }
 
-async function insertSubmission(session: Session, request: PackRequest, packed: readonly PackedAttempt[]): Promise<number> {
+async function insertSubmission(
+  session: Session,
+  request: PackRequest,
+  packed: readonly PackedAttempt[],
+): Promise<number> {
   const [result] = await session.query<ResultSetHeader>(
     'INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-    [submissionKey(packed), request.shape.shape, 'packed', packed.length, request.shape.queue, request.shape.jobDefinitionId, request.dueMs, request.nowMs],
+    [
+      submissionKey(packed),
+      request.shape.shape,
+      'packed',
+      packed.length,
+      request.shape.queue,
+      request.shape.jobDefinitionId,
+      request.dueMs,
+      request.nowMs,
+    ],
   );
   return result.insertId;
 }
 
 const ATTEMPTS_PER_INSERT = 5000;
 
-async function insertAttempts(session: Session, submission: { id: number; nowMs: number }, packed: readonly PackedAttempt[]): Promise<void> {
-  const rows = packed.map(({ taskId, number }, index) => [taskId, number, submission.id, index, submission.nowMs]);
+async function insertAttempts(
+  session: Session,
+  submission: { id: number; nowMs: number },
+  packed: readonly PackedAttempt[],
+): Promise<void> {
+  const rows = packed.map(({ taskId, number }, index) => [
+    taskId,
+    number,
+    submission.id,
+    index,
+    submission.nowMs,
+  ]);
   for (let start = 0; start < rows.length; start += ATTEMPTS_PER_INSERT) {
-    await session.query('INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES ?', [rows.slice(start, start + ATTEMPTS_PER_INSERT)]);
+    await session.query(
+      'INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES ?',
+      [rows.slice(start, start + ATTEMPTS_PER_INSERT)],
+    );
   }
 }

@@ -9,8 +9,14 @@ export function inParts<T>(rows: readonly (readonly T[])[]): (readonly T[])[][] 
   let part: (readonly T[])[] = [];
   let characters = 0;
   for (const row of rows) {
-    const length = row.reduce((sum, value) => sum + (typeof value === 'string' ? value.length : 8), 0);
-    if (part.length > 0 && (part.length >= ROWS_PER_STATEMENT || characters + length > CHARACTERS_PER_STATEMENT)) {
+    const length = row.reduce(
+      (sum, value) => sum + (typeof value === 'string' ? value.length : 8),
+      0,
+    );
+    if (
+      part.length > 0 &&
+      (part.length >= ROWS_PER_STATEMENT || characters + length > CHARACTERS_PER_STATEMENT)
+    ) {
       parts.push(part);
       [part, characters] = [[], 0];
     }
@@ -23,4 +29,7 @@ export function inParts<T>(rows: readonly (readonly T[])[]): (readonly T[])[][] 
 const LONGEST_TEXT = 8000;
 
 /** A sentence for a TEXT column (64 KiB, strict): nobody reads on after 8,000 characters. */
-export const clip = (sentence: string): string => (sentence.length <= LONGEST_TEXT ? sentence : `${sentence.slice(0, LONGEST_TEXT)} … (${sentence.length} characters)`);
+export const clip = (sentence: string): string =>
+  sentence.length <= LONGEST_TEXT
+    ? sentence
+    : `${sentence.slice(0, LONGEST_TEXT)} … (${sentence.length} characters)`;

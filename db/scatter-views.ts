@@ -13,12 +13,18 @@ const toScatter = (row: RowDataPacket): ScatterView => ({
 });
 
 export async function readScatter(session: Session, id: number): Promise<ScatterView | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>('SELECT id, owner, name, size, tags, created_ms FROM scatters WHERE id = ?', [id]);
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT id, owner, name, size, tags, created_ms FROM scatters WHERE id = ?',
+    [id],
+  );
   return rows[0] && toScatter(rows[0]);
 }
 
 /** Newest first. */
-export async function listScatters(session: Session, filter: { owner: string; beforeId?: number | undefined; limit: number }): Promise<ScatterView[]> {
+export async function listScatters(
+  session: Session,
+  filter: { owner: string; beforeId?: number | undefined; limit: number },
+): Promise<ScatterView[]> {
   const [rows] = await session.query<RowDataPacket[]>(
     'SELECT id, owner, name, size, tags, created_ms FROM scatters WHERE owner = ? AND id < ? ORDER BY id DESC LIMIT ?',
     [filter.owner, filter.beforeId ?? Number.MAX_SAFE_INTEGER, filter.limit],

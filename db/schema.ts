@@ -3,7 +3,21 @@
  * Times are epoch milliseconds, digests are raw bytes.
  */
 import { sql } from 'drizzle-orm';
-import { boolean, check, index, int, mediumtext, mysqlEnum, mysqlTable, primaryKey, smallint, text, uniqueIndex, varbinary, varchar } from 'drizzle-orm/mysql-core';
+import {
+  boolean,
+  check,
+  index,
+  int,
+  mediumtext,
+  mysqlEnum,
+  mysqlTable,
+  primaryKey,
+  smallint,
+  text,
+  uniqueIndex,
+  varbinary,
+  varchar,
+} from 'drizzle-orm/mysql-core';
 import type { Access } from '../core/access.ts';
 import { places } from '../core/places.ts';
 import { profileNames } from '../core/profiles/profiles.ts';
@@ -65,7 +79,10 @@ export const tasks = mysqlTable(
 
     place: mysqlEnum(places).notNull(),
     /** The place where it ended; null while it is under way. Apart from `place`, so that its index is written once a task. */
-    endedAs: ascii(9).generatedAlwaysAs(sql`IF(place IN ('done', 'failed', 'cancelled'), place, NULL)`, { mode: 'stored' }),
+    endedAs: ascii(9).generatedAlwaysAs(
+      sql`IF(place IN ('done', 'failed', 'cancelled'), place, NULL)`,
+      { mode: 'stored' },
+    ),
     movedMs: ms().notNull(),
     /** When the call cache had been asked, and when its script lay in S3: for the timeline. */
     checkedMs: ms(),
@@ -110,10 +127,19 @@ export const tasks = mysqlTable(
     index('tasks_ended').on(table.owner, table.endedAs),
     index('tasks_name').on(table.owner, table.name),
     index('tasks_waits_for').on(table.waitsFor),
-    check('tasks_poll_has_submission', sql`${table.place} <> 'poll' OR ${table.submissionId} IS NOT NULL`),
+    check(
+      'tasks_poll_has_submission',
+      sql`${table.place} <> 'poll' OR ${table.submissionId} IS NOT NULL`,
+    ),
     check('tasks_submit_has_shape', sql`${table.place} <> 'submit' OR ${table.shape} IS NOT NULL`),
-    check('tasks_failed_has_reason', sql`${table.place} <> 'failed' OR ${table.failureCode} IS NOT NULL`),
-    check('tasks_end_has_time', sql`(${table.place} IN ('done', 'failed', 'cancelled')) = (${table.endedMs} IS NOT NULL)`),
+    check(
+      'tasks_failed_has_reason',
+      sql`${table.place} <> 'failed' OR ${table.failureCode} IS NOT NULL`,
+    ),
+    check(
+      'tasks_end_has_time',
+      sql`(${table.place} IN ('done', 'failed', 'cancelled')) = (${table.endedMs} IS NOT NULL)`,
+    ),
   ],
 );
 
@@ -149,7 +175,10 @@ export const taskChanges = mysqlTable(
 );
 
 /** How far readers of the log of changes have come that must miss nothing; locked while one of them reads on. */
-export const changeReaders = mysqlTable('change_readers', { reader: ascii(40).primaryKey(), upTo: key().notNull() });
+export const changeReaders = mysqlTable('change_readers', {
+  reader: ascii(40).primaryKey(),
+  upTo: key().notNull(),
+});
 
 /** Who is told by HTTP. */
 export const webhooks = mysqlTable(
@@ -222,7 +251,10 @@ export const idempotencyKeys = mysqlTable(
     scatterId: key(),
     createdMs: ms().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.owner, table.digest] }), index('idempotency_keys_created').on(table.createdMs)],
+  (table) => [
+    primaryKey({ columns: [table.owner, table.digest] }),
+    index('idempotency_keys_created').on(table.createdMs),
+  ],
 );
 
 /** One Batch job definition per content, known to the whole fleet. */
@@ -290,7 +322,10 @@ export const submissions = mysqlTable(
     uniqueIndex('submissions_key').on(table.submissionKey),
     index('submissions_due').on(table.dueMs),
     index('submissions_watch').on(table.state, table.queue),
-    check('submissions_running_has_job', sql`${table.state} <> 'running' OR ${table.jobId} IS NOT NULL`),
+    check(
+      'submissions_running_has_job',
+      sql`${table.state} <> 'running' OR ${table.jobId} IS NOT NULL`,
+    ),
   ],
 );
 
@@ -371,5 +406,8 @@ export const cacheFlights = mysqlTable(
     taskId: key().notNull(),
     sinceMs: ms().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.fingerprint, table.domain] }), index('cache_flights_task').on(table.taskId)],
+  (table) => [
+    primaryKey({ columns: [table.fingerprint, table.domain] }),
+    index('cache_flights_task').on(table.taskId),
+  ],
 );

@@ -29,17 +29,29 @@ export interface SubmissionRow {
 const COLUMNS = `id, submission_key AS submissionKey, LOWER(HEX(shape)) AS shape, state, size, queue, job_definition_id AS jobDefinitionId, job_id AS jobId, calls,
   called_ms AS calledMs, submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs, waiting_reason AS waitingReason, ended_ms AS endedMs, created_ms AS createdMs`;
 
-export async function readSubmissions(session: Session, ids: readonly number[]): Promise<SubmissionRow[]> {
+export async function readSubmissions(
+  session: Session,
+  ids: readonly number[],
+): Promise<SubmissionRow[]> {
   if (ids.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM submissions WHERE id IN (?)`, [ids]);
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT ${COLUMNS} FROM submissions WHERE id IN (?)`,
+    [ids],
+  );
   return rows as unknown as SubmissionRow[];
 }
 
 /** By key; those that are not there are left out. */
-export async function readSubmissionsByKey(session: Session, keys: readonly string[]): Promise<Map<string, SubmissionRow>> {
+export async function readSubmissionsByKey(
+  session: Session,
+  keys: readonly string[],
+): Promise<Map<string, SubmissionRow>> {
   const found = new Map<string, SubmissionRow>();
   for (const part of inParts(keys.map((key) => [key]))) {
-    const [rows] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM submissions WHERE submission_key IN (?)`, [part.flat()]);
+    const [rows] = await session.query<RowDataPacket[]>(
+      `SELECT ${COLUMNS} FROM submissions WHERE submission_key IN (?)`,
+      [part.flat()],
+    );
     for (const row of rows as unknown as SubmissionRow[]) found.set(row.submissionKey, row);
   }
   return found;
@@ -47,24 +59,35 @@ export async function readSubmissionsByKey(session: Session, keys: readonly stri
 
 /** Batch queues in which something of ours runs. */
 export async function readWatchedQueues(session: Session): Promise<string[]> {
-  const [rows] = await session.query<RowDataPacket[]>(`SELECT DISTINCT queue FROM submissions WHERE state = 'running'`);
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT DISTINCT queue FROM submissions WHERE state = 'running'`,
+  );
   return rows.map((row) => row['queue'] as string);
 }
 
 /** Batch queues of submissions made since a time, and of those that have not ended. */
 export async function readLatelyUsedQueues(session: Session, sinceMs: number): Promise<string[]> {
-  const [rows] = await session.query<RowDataPacket[]>(`SELECT DISTINCT queue FROM submissions WHERE state <> 'ended' OR created_ms >= ? ORDER BY queue`, [sinceMs]);
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT DISTINCT queue FROM submissions WHERE state <> 'ended' OR created_ms >= ? ORDER BY queue`,
+    [sinceMs],
+  );
   return rows.map((row) => row['queue'] as string);
 }
 
 /** Submissions of a Batch queue that Batch runs, oldest first. */
 export async function readRunning(session: Session, queue: string): Promise<SubmissionRow[]> {
-  const [rows] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM submissions WHERE state = 'running' AND queue = ? ORDER BY id`, [queue]);
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT ${COLUMNS} FROM submissions WHERE state = 'running' AND queue = ? ORDER BY id`,
+    [queue],
+  );
   return rows as unknown as SubmissionRow[];
 }
 
 /** The intent becomes a call: only one caller wins, and only from `packed`. */
-export async function startCall(session: Session, call: { id: number; nowMs: number; dueMs: number }): Promise<boolean> {
+export async function startCall(
+  session: Session,
+  call: { id: number; nowMs: number; dueMs: number },
+): Promise<boolean> {
   const [result] = await session.query<ResultSetHeader>(
     `UPDATE submissions SET state = 'calling', called_ms = ?, due_ms = ?, calls = calls + 1 WHERE id = ? AND state = 'packed'`,
     [call.nowMs, call.dueMs, call.id],
@@ -73,55 +96,102 @@ export async function startCall(session: Session, call: { id: number; nowMs: num
 }
 
 /** Batch has certainly not taken it: back to `packed`, to be called again at `dueMs`. */
-export async function takeBackCall(session: Session, call: { id: number; calledMs: number; dueMs: number }): Promise<boolean> {
-  const [result] = await session.query<ResultSetHeader>(`UPDATE submissions SET state = 'packed', due_ms = ? WHERE id = ? AND state = 'calling' AND called_ms = ?`, [
-    call.dueMs, call.id, call.calledMs,
-  ]);
+export async function takeBackCall(
+  session: Session,
+  call: { id: number; calledMs: number; dueMs: number },
+): Promise<boolean> {
+  const [result] = await session.query<ResultSetHeader>(
+    `UPDATE submissions SET state = 'packed', due_ms = ? WHERE id = ? AND state = 'calling' AND called_ms = ?`,
+    [call.dueMs, call.id, call.calledMs],
+  );
   return result.affectedRows === 1;
 }
 
 /** Batch gave a job id: the submission runs, and its tasks stand at poll. Returns how many tasks moved. */
-export function markSubmitted(database: Database, submitted: { id: number; jobId: string; nowMs: number; dueMs: number }): Promise<number> {
+export function markSubmitted(
+  database: Database,
+  submitted: { id: number; jobId: string; nowMs: number; dueMs: number },
+): Promise<number> {
   return inTransaction(database, async (session) => {
     const [result] = await session.query<ResultSetHeader>(
       `UPDATE submissions SET state = 'running', job_id = ?, submitted_ms = ?, due_ms = ? WHERE id = ? AND state = 'calling'`,
       [submitted.jobId, submitted.nowMs, submitted.dueMs, submitted.id],
     );
     if (result.affectedRows === 0) return 0;
-    const [moved] = await session.query<ResultSetHeader>(`UPDATE tasks SET place = 'poll', moved_ms = ?, due_ms = NULL WHERE submission_id = ? AND place = 'submit'`, [
-      submitted.nowMs, submitted.id,
-    ]);
+    const [moved] = await session.query<ResultSetHeader>(
+      `UPDATE tasks SET place = 'poll', moved_ms = ?, due_ms = NULL WHERE submission_id = ? AND place = 'submit'`,
+      [submitted.nowMs, submitted.id],
+    );
     return moved.affectedRows;
   });
 }
 
 /** A twin owns the submission's prefix: from now on that job is watched. */
-export async function adoptJob(session: Session, adopted: { id: number; jobId: string; was: string }): Promise<void> {
-  await session.query(`UPDATE submissions SET job_id = ? WHERE id = ? AND job_id = ? AND state = 'running'`, [adopted.jobId, adopted.id, adopted.was]);
+export async function adoptJob(
+  session: Session,
+  adopted: { id: number; jobId: string; was: string },
+): Promise<void> {
+  await session.query(
+    `UPDATE submissions SET job_id = ? WHERE id = ? AND job_id = ? AND state = 'running'`,
+    [adopted.jobId, adopted.id, adopted.was],
+  );
 }
 
 /** Their tasks are RUNNING from now on. */
-export async function markSeenRunning(database: Database, ids: readonly number[], nowMs: number): Promise<void> {
+export async function markSeenRunning(
+  database: Database,
+  ids: readonly number[],
+  nowMs: number,
+): Promise<void> {
   if (ids.length === 0) return;
   await inTransaction(database, async (session) => {
-    await session.query('UPDATE submissions SET running_ms = ? WHERE id IN (?) AND running_ms IS NULL', [nowMs, ids]);
-    const [rows] = await session.query<RowDataPacket[]>(`SELECT id FROM tasks WHERE submission_id IN (?) AND place = 'poll'`, [ids]);
-    await tellOfChange(session, rows.map((row) => row['id'] as number), { ended: false });
+    await session.query(
+      'UPDATE submissions SET running_ms = ? WHERE id IN (?) AND running_ms IS NULL',
+      [nowMs, ids],
+    );
+    const [rows] = await session.query<RowDataPacket[]>(
+      `SELECT id FROM tasks WHERE submission_id IN (?) AND place = 'poll'`,
+      [ids],
+    );
+    await tellOfChange(
+      session,
+      rows.map((row) => row['id'] as number),
+      { ended: false },
+    );
   });
 }
 
 /** Why Batch says that it does not start a job; null once it says so no more. */
-export async function noteWaitingReason(session: Session, id: number, reason: string | null): Promise<void> {
-  await session.query('UPDATE submissions SET waiting_reason = ? WHERE id = ?', [reason === null ? null : clip(reason), id]);
+export async function noteWaitingReason(
+  session: Session,
+  id: number,
+  reason: string | null,
+): Promise<void> {
+  await session.query('UPDATE submissions SET waiting_reason = ? WHERE id = ?', [
+    reason === null ? null : clip(reason),
+    id,
+  ]);
 }
 
 /** Looked at just now: the sweeper need not wonder before `dueMs`. */
-export async function postponeSubmissions(session: Session, ids: readonly number[], dueMs: number): Promise<void> {
-  if (ids.length > 0) await session.query(`UPDATE submissions SET due_ms = ? WHERE id IN (?) AND state <> 'ended'`, [dueMs, ids]);
+export async function postponeSubmissions(
+  session: Session,
+  ids: readonly number[],
+  dueMs: number,
+): Promise<void> {
+  if (ids.length > 0)
+    await session.query(`UPDATE submissions SET due_ms = ? WHERE id IN (?) AND state <> 'ended'`, [
+      dueMs,
+      ids,
+    ]);
 }
 
 /** Ends those whose every attempt has ended. */
-export async function endSubmissions(session: Session, ids: readonly number[], nowMs: number): Promise<void> {
+export async function endSubmissions(
+  session: Session,
+  ids: readonly number[],
+  nowMs: number,
+): Promise<void> {
   if (ids.length === 0) return;
   await session.query(
     `UPDATE submissions SET state = 'ended', ended_ms = ?, due_ms = NULL WHERE id IN (?) AND state <> 'ended'

@@ -23,21 +23,38 @@ export interface SweepLimits {
   most: number;
 }
 
-export function takeStillTasks(database: Database, { nowMs, dueMs, most }: SweepLimits): Promise<StillTask[]> {
+export function takeStillTasks(
+  database: Database,
+  { nowMs, dueMs, most }: SweepLimits,
+): Promise<StillTask[]> {
   return inTransaction(database, async (session) => {
     const [rows] = await session.query<RowDataPacket[]>(
       'SELECT id, place, LOWER(HEX(shape)) AS shape FROM tasks WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED',
       [nowMs, most],
     );
-    if (rows.length > 0) await session.query('UPDATE tasks SET due_ms = ? WHERE id IN (?)', [dueMs, rows.map((row) => row['id'])]);
+    if (rows.length > 0)
+      await session.query('UPDATE tasks SET due_ms = ? WHERE id IN (?)', [
+        dueMs,
+        rows.map((row) => row['id']),
+      ]);
     return rows as unknown as StillTask[];
   });
 }
 
-export function takeStillSubmissions(database: Database, { nowMs, dueMs, most }: SweepLimits): Promise<StillSubmission[]> {
+export function takeStillSubmissions(
+  database: Database,
+  { nowMs, dueMs, most }: SweepLimits,
+): Promise<StillSubmission[]> {
   return inTransaction(database, async (session) => {
-    const [rows] = await session.query<RowDataPacket[]>('SELECT id, state, queue FROM submissions WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED', [nowMs, most]);
-    if (rows.length > 0) await session.query('UPDATE submissions SET due_ms = ? WHERE id IN (?)', [dueMs, rows.map((row) => row['id'])]);
+    const [rows] = await session.query<RowDataPacket[]>(
+      'SELECT id, state, queue FROM submissions WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED',
+      [nowMs, most],
+    );
+    if (rows.length > 0)
+      await session.query('UPDATE submissions SET due_ms = ? WHERE id IN (?)', [
+        dueMs,
+        rows.map((row) => row['id']),
+      ]);
     return rows as unknown as StillSubmission[];
   });
 }

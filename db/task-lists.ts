@@ -23,7 +23,9 @@ export interface TaskFilter {
  * forced: MariaDB would look up the owner alone and read all newer tasks before a page (0.5 s at 1,000,000, 0.6 ms so).
  */
 export async function listStandings(session: Session, filter: TaskFilter): Promise<TaskStanding[]> {
-  const named = filter.namePrefix ? await findNamed(session, filter.owner, filter.namePrefix) : undefined;
+  const named = filter.namePrefix
+    ? await findNamed(session, filter.owner, filter.namePrefix)
+    : undefined;
   if (named?.length === 0) return [];
   const { from, order, conditions, values } = whereOf(filter, named);
   const [rows] = await session.query<RowDataPacket[]>(
@@ -37,8 +39,15 @@ export async function listStandings(session: Session, filter: TaskFilter): Promi
 const MOST_NAMED = 20_000;
 
 /** Tasks whose names begin so; undefined when they are many. */
-async function findNamed(session: Session, owner: string, prefix: string): Promise<number[] | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>('SELECT id FROM tasks FORCE INDEX (tasks_name) WHERE owner = ? AND name LIKE ? LIMIT ?', [owner, likePrefix(prefix), MOST_NAMED + 1]);
+async function findNamed(
+  session: Session,
+  owner: string,
+  prefix: string,
+): Promise<number[] | undefined> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT id FROM tasks FORCE INDEX (tasks_name) WHERE owner = ? AND name LIKE ? LIMIT ?',
+    [owner, likePrefix(prefix), MOST_NAMED + 1],
+  );
   return rows.length > MOST_NAMED ? undefined : rows.map((row) => row['id'] as number);
 }
 
@@ -55,7 +64,10 @@ const demand = ({ conditions, values }: Where, condition: string, ...given: unkn
 };
 
 /** @param named the only tasks that may be shown, by their names; when undefined the name is looked at row by row */
-function whereOf(filter: TaskFilter, named: readonly number[] | undefined): Where & { from: string; order: string } {
+function whereOf(
+  filter: TaskFilter,
+  named: readonly number[] | undefined,
+): Where & { from: string; order: string } {
   const where: Where = { conditions: ['t.owner = ?'], values: [filter.owner] };
   const tagTables = demandTags(where, filter.tags);
   const order = tagTables.length > 0 ? 'g0.task_id' : 't.id';
@@ -63,16 +75,29 @@ function whereOf(filter: TaskFilter, named: readonly number[] | undefined): Wher
   if (filter.scatterId !== undefined) demand(where, 't.scatter_id = ?', filter.scatterId);
   if (named) demand(where, 't.id IN (?)', named);
   else if (filter.namePrefix) demand(where, 't.name LIKE ?', likePrefix(filter.namePrefix));
-  const index = filter.standing === undefined ? 'tasks_owner' : demandStanding(where, filter.standing);
+  const index =
+    filter.standing === undefined ? 'tasks_owner' : demandStanding(where, filter.standing);
   const walks = tagTables.length === 0 && filter.scatterId === undefined && named === undefined;
-  return { ...where, order, from: [...tagTables, walks ? `tasks t FORCE INDEX (${index})` : 'tasks t'].join(' STRAIGHT_JOIN ') };
+  return {
+    ...where,
+    order,
+    from: [...tagTables, walks ? `tasks t FORCE INDEX (${index})` : 'tasks t'].join(
+      ' STRAIGHT_JOIN ',
+    ),
+  };
 }
 
 /** Returns the tables that are joined for them, the first one ordered by task. */
 function demandTags(where: Where, tags: TaskFilter['tags']): string[] {
-  const exactFirst = tags.toSorted((one, other) => Number(other.value !== '') - Number(one.value !== ''));
+  const exactFirst = tags.toSorted(
+    (one, other) => Number(other.value !== '') - Number(one.value !== ''),
+  );
   return exactFirst.map(({ key, value }, index) => {
-    demand(where, `g${index}.tag_key = ? AND g${index}.task_id = ${index === 0 ? 't.id' : 'g0.task_id'}`, key);
+    demand(
+      where,
+      `g${index}.tag_key = ? AND g${index}.task_id = ${index === 0 ? 't.id' : 'g0.task_id'}`,
+      key,
+    );
     if (value !== '') demand(where, `g${index}.tag_value = ?`, value);
     return `task_tags g${index}`;
   });
@@ -94,9 +119,14 @@ function demandStanding(where: Where, standing: StandingFilter): 'tasks_owner' |
     either.push('t.place IN (?)');
     values.push(standing.places);
   }
-  if (standing.pollRunning !== undefined) either.push(`(t.place = 'poll' AND s.running_ms IS ${standing.pollRunning ? 'NOT NULL' : 'NULL'})`);
+  if (standing.pollRunning !== undefined)
+    either.push(
+      `(t.place = 'poll' AND s.running_ms IS ${standing.pollRunning ? 'NOT NULL' : 'NULL'})`,
+    );
   if (standing.failures) {
-    either.push(`(t.place = 'failed' AND t.failure_code ${standing.failures.among ? 'IN' : 'NOT IN'} (?))`);
+    either.push(
+      `(t.place = 'failed' AND t.failure_code ${standing.failures.among ? 'IN' : 'NOT IN'} (?))`,
+    );
     values.push(standing.failures.codes);
   }
   demand(where, either.length > 0 ? `(${either.join(' OR ')})` : 'FALSE', ...values);

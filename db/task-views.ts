@@ -23,7 +23,8 @@ export interface TaskStanding {
 }
 
 /** Columns of tasks `t` and submissions `s`. */
-export const STANDING = 't.id, t.owner, t.created_ms, t.profile, t.place, t.failure_code, s.running_ms IS NOT NULL AS running, s.id IS NOT NULL AND s.ended_ms IS NULL AS job_open';
+export const STANDING =
+  't.id, t.owner, t.created_ms, t.profile, t.place, t.failure_code, s.running_ms IS NOT NULL AS running, s.id IS NOT NULL AND s.ended_ms IS NULL AS job_open';
 
 export const toStanding = (row: RowDataPacket): TaskStanding => ({
   id: row['id'],
@@ -37,9 +38,15 @@ export const toStanding = (row: RowDataPacket): TaskStanding => ({
 });
 
 /** In no order; those that are not there are left out. */
-export async function readStandings(session: Session, ids: readonly number[]): Promise<TaskStanding[]> {
+export async function readStandings(
+  session: Session,
+  ids: readonly number[],
+): Promise<TaskStanding[]> {
   if (ids.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(`SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`, [ids]);
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
+    [ids],
+  );
   return rows.map(toStanding);
 }
 
@@ -48,7 +55,8 @@ const TOLD_TASKS_PER_READ = 500;
 /** In no order; any number of them. */
 export async function readToldTasks(session: Session, ids: readonly number[]): Promise<ToldTask[]> {
   const told: ToldTask[] = [];
-  for (let start = 0; start < ids.length; start += TOLD_TASKS_PER_READ) told.push(...(await readSomeToldTasks(session, ids.slice(start, start + TOLD_TASKS_PER_READ))));
+  for (let start = 0; start < ids.length; start += TOLD_TASKS_PER_READ)
+    told.push(...(await readSomeToldTasks(session, ids.slice(start, start + TOLD_TASKS_PER_READ))));
   return told;
 }
 
@@ -65,16 +73,33 @@ async function readSomeToldTasks(session: Session, ids: readonly number[]): Prom
     attempt: row['attempt'],
     sinceMs: row['place'] === 'poll' ? (row['running_ms'] ?? row['moved_ms']) : row['moved_ms'],
     hit: row['hit_entry_id'] !== null,
-    ...(row['scatter_id'] !== null && { scatter: { id: row['scatter_id'], createdMs: row['scatter_created_ms'], row: row['scatter_row'] } }),
+    ...(row['scatter_id'] !== null && {
+      scatter: {
+        id: row['scatter_id'],
+        createdMs: row['scatter_created_ms'],
+        row: row['scatter_row'],
+      },
+    }),
     ...(row['failure'] !== null && { failure: row['failure'] }),
   }));
 }
 
 /** Public ids by row. */
-export async function readTaskIds(session: Session, ids: readonly number[]): Promise<Map<number, string>> {
+export async function readTaskIds(
+  session: Session,
+  ids: readonly number[],
+): Promise<Map<number, string>> {
   if (ids.length === 0) return new Map();
-  const [rows] = await session.query<RowDataPacket[]>('SELECT id, created_ms AS createdMs FROM tasks WHERE id IN (?)', [ids]);
-  return new Map(rows.map((row) => [row['id'], publicId('task', { id: row['id'], createdMs: row['createdMs'] })]));
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT id, created_ms AS createdMs FROM tasks WHERE id IN (?)',
+    [ids],
+  );
+  return new Map(
+    rows.map((row) => [
+      row['id'],
+      publicId('task', { id: row['id'], createdMs: row['createdMs'] }),
+    ]),
+  );
 }
 
 export interface TaskDetail extends TaskStanding {
@@ -146,7 +171,10 @@ export interface AttemptView {
 }
 
 /** The latest attempt of each task first. */
-export async function readAttempts(session: Session, taskIds: readonly number[]): Promise<AttemptView[]> {
+export async function readAttempts(
+  session: Session,
+  taskIds: readonly number[],
+): Promise<AttemptView[]> {
   if (taskIds.length === 0) return [];
   const [rows] = await session.query<RowDataPacket[]>(
     `SELECT a.*, s.submission_key, s.size, s.job_id, s.submitted_ms, s.running_ms, s.waiting_reason
@@ -156,7 +184,8 @@ export async function readAttempts(session: Session, taskIds: readonly number[])
   return rows.map(toAttempt);
 }
 
-const known = <K extends string>(key: K, value: unknown) => (value === null ? {} : { [key]: value });
+const known = <K extends string>(key: K, value: unknown) =>
+  value === null ? {} : { [key]: value };
 
 function toAttempt(row: RowDataPacket): AttemptView {
   return {

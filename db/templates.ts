@@ -22,7 +22,9 @@ export function createTemplateCache(): TemplateCache {
   return {
     async read(session, ids) {
       const wanted = [...new Set(ids)];
-      const unknown = wanted.filter((id) => known.get(id)?.scriptSha256 === undefined || known.get(id)?.scriptSha256 === null);
+      const unknown = wanted.filter(
+        (id) => known.get(id)?.scriptSha256 === undefined || known.get(id)?.scriptSha256 === null,
+      );
       const fresh = unknown.length === 0 ? [] : await readTemplates(session, unknown);
       const rows = new Map(fresh.map((row) => [row.id, row]));
       for (const id of wanted) {
@@ -43,11 +45,25 @@ export function createTemplateCache(): TemplateCache {
 }
 
 async function readTemplates(session: Session, ids: readonly number[]): Promise<TemplateRow[]> {
-  const [rows] = await session.query<RowDataPacket[]>('SELECT id, body, LOWER(HEX(script_sha256)) AS scriptSha256 FROM templates WHERE id IN (?)', [ids]);
-  return rows.map((row) => ({ id: row['id'] as number, template: JSON.parse(String(row['body'])) as Template, scriptSha256: row['scriptSha256'] as string | null }));
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT id, body, LOWER(HEX(script_sha256)) AS scriptSha256 FROM templates WHERE id IN (?)',
+    [ids],
+  );
+  return rows.map((row) => ({
+    id: row['id'] as number,
+    template: JSON.parse(String(row['body'])) as Template,
+    scriptSha256: row['scriptSha256'] as string | null,
+  }));
 }
 
 /** Remembers that a template's script lies in S3 under its digest (hex). */
-export async function markTemplateStaged(session: Session, id: number, scriptSha256: string): Promise<void> {
-  await session.query('UPDATE templates SET script_sha256 = UNHEX(?) WHERE id = ? AND script_sha256 IS NULL', [scriptSha256, id]);
+export async function markTemplateStaged(
+  session: Session,
+  id: number,
+  scriptSha256: string,
+): Promise<void> {
+  await session.query(
+    'UPDATE templates SET script_sha256 = UNHEX(?) WHERE id = ? AND script_sha256 IS NULL',
+    [scriptSha256, id],
+  );
 }

@@ -15,22 +15,40 @@ export interface WebhookRow {
 }
 
 const COLUMNS = 'id, owner, url, wants, salt, created_ms AS createdMs';
-const toWebhook = (row: RowDataPacket): WebhookRow => ({ ...(row as WebhookRow), wants: JSON.parse(row['wants']) });
+const toWebhook = (row: RowDataPacket): WebhookRow => ({
+  ...(row as WebhookRow),
+  wants: JSON.parse(row['wants']),
+});
 
 /** Returns its id. */
-export async function insertWebhook(session: Session, { owner, url, wants, salt, createdMs }: Omit<WebhookRow, 'id'>): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>('INSERT INTO webhooks (owner, url, wants, salt, created_ms) VALUES (?, ?, ?, ?, ?)', [owner, url, JSON.stringify(wants), salt, createdMs]);
+export async function insertWebhook(
+  session: Session,
+  { owner, url, wants, salt, createdMs }: Omit<WebhookRow, 'id'>,
+): Promise<number> {
+  const [result] = await session.query<ResultSetHeader>(
+    'INSERT INTO webhooks (owner, url, wants, salt, created_ms) VALUES (?, ?, ?, ?, ?)',
+    [owner, url, JSON.stringify(wants), salt, createdMs],
+  );
   return result.insertId;
 }
 
 /** Newest first; of everybody without an owner. */
 export async function readWebhooks(session: Session, owner?: string): Promise<WebhookRow[]> {
-  const [rows] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM webhooks ${owner === undefined ? '' : 'WHERE owner = ?'} ORDER BY id DESC`, [owner]);
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT ${COLUMNS} FROM webhooks ${owner === undefined ? '' : 'WHERE owner = ?'} ORDER BY id DESC`,
+    [owner],
+  );
   return rows.map(toWebhook);
 }
 
-export async function readWebhook(session: Session, { owner, id }: { owner: string; id: number }): Promise<WebhookRow | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM webhooks WHERE owner = ? AND id = ?`, [owner, id]);
+export async function readWebhook(
+  session: Session,
+  { owner, id }: { owner: string; id: number },
+): Promise<WebhookRow | undefined> {
+  const [rows] = await session.query<RowDataPacket[]>(
+    `SELECT ${COLUMNS} FROM webhooks WHERE owner = ? AND id = ?`,
+    [owner, id],
+  );
   return rows[0] && toWebhook(rows[0]);
 }
 
@@ -43,9 +61,25 @@ export async function deleteWebhook(database: Database, id: number): Promise<voi
 }
 
 /** What was noted before, under the same subject, is left as it is. */
-export async function insertDeliveries(session: Session, deliveries: readonly NewDelivery[], nowMs: number): Promise<void> {
-  for (const part of inParts(deliveries.map(({ webhookId, subject, body }) => [webhookId, subject, body, 'pending', nowMs, nowMs]))) {
-    await session.query('INSERT IGNORE INTO webhook_deliveries (webhook_id, subject, body, state, due_ms, created_ms) VALUES ?', [part]);
+export async function insertDeliveries(
+  session: Session,
+  deliveries: readonly NewDelivery[],
+  nowMs: number,
+): Promise<void> {
+  for (const part of inParts(
+    deliveries.map(({ webhookId, subject, body }) => [
+      webhookId,
+      subject,
+      body,
+      'pending',
+      nowMs,
+      nowMs,
+    ]),
+  )) {
+    await session.query(
+      'INSERT IGNORE INTO webhook_deliveries (webhook_id, subject, body, state, due_ms, created_ms) VALUES ?',
+      [part],
+    );
   }
 }
 
@@ -54,12 +88,18 @@ const READER = 'webhooks';
 /** A reader that is new begins with what comes. Not in the transaction that locks it: an insert of what is there takes a lock, too, and waits for it. */
 export async function startReader(session: Session): Promise<void> {
   const { newest } = await readChangesKept(session);
-  await session.query('INSERT IGNORE INTO change_readers (reader, up_to) VALUES (?, ?)', [READER, newest]);
+  await session.query('INSERT IGNORE INTO change_readers (reader, up_to) VALUES (?, ?)', [
+    READER,
+    newest,
+  ]);
 }
 
 /** Where the log of changes was read to, locked until the transaction ends; undefined while another process reads on. */
 export async function lockReader(transaction: Transaction): Promise<number | undefined> {
-  const [rows] = await transaction.query<RowDataPacket[]>('SELECT up_to AS upTo FROM change_readers WHERE reader = ? FOR UPDATE SKIP LOCKED', [READER]);
+  const [rows] = await transaction.query<RowDataPacket[]>(
+    'SELECT up_to AS upTo FROM change_readers WHERE reader = ? FOR UPDATE SKIP LOCKED',
+    [READER],
+  );
   return rows[0]?.['upTo'] as number | undefined;
 }
 
@@ -76,12 +116,24 @@ export interface ClaimedDelivery {
 }
 
 /** Takes deliveries that are due, oldest first; others may take them again at `leasedUntilMs`, should they not be settled by then. */
-export function claimDeliveries(database: Database, { nowMs, leasedUntilMs, most }: { nowMs: number; leasedUntilMs: number; most: number }): Promise<ClaimedDelivery[]> {
+export function claimDeliveries(
+  database: Database,
+  { nowMs, leasedUntilMs, most }: { nowMs: number; leasedUntilMs: number; most: number },
+): Promise<ClaimedDelivery[]> {
   return inTransaction(database, async (session) => {
-    const [rows] = await session.query<RowDataPacket[]>('SELECT id, webhook_id, body, tries + 1 AS tries FROM webhook_deliveries WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED', [nowMs, most]);
+    const [rows] = await session.query<RowDataPacket[]>(
+      'SELECT id, webhook_id, body, tries + 1 AS tries FROM webhook_deliveries WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED',
+      [nowMs, most],
+    );
     if (rows.length === 0) return [];
-    await session.query('UPDATE webhook_deliveries SET tries = tries + 1, due_ms = ? WHERE id IN (?)', [leasedUntilMs, rows.map((row) => row['id'])]);
-    const [hooks] = await session.query<RowDataPacket[]>(`SELECT ${COLUMNS} FROM webhooks WHERE id IN (?)`, [rows.map((row) => row['webhook_id'])]);
+    await session.query(
+      'UPDATE webhook_deliveries SET tries = tries + 1, due_ms = ? WHERE id IN (?)',
+      [leasedUntilMs, rows.map((row) => row['id'])],
+    );
+    const [hooks] = await session.query<RowDataPacket[]>(
+      `SELECT ${COLUMNS} FROM webhooks WHERE id IN (?)`,
+      [rows.map((row) => row['webhook_id'])],
+    );
     const byId = new Map(hooks.map((row) => [row['id'], toWebhook(row)]));
     return rows.flatMap((row): ClaimedDelivery[] => {
       const webhook = byId.get(row['webhook_id']);
@@ -91,13 +143,32 @@ export function claimDeliveries(database: Database, { nowMs, leasedUntilMs, most
 }
 
 /** Only who made the latest try may say what came of it. */
-export async function settleDelivery(session: Session, { id, tries }: Pick<ClaimedDelivery, 'id' | 'tries'>, { state, outcome, dueMs, endedMs }: { state: DeliveryState; outcome: string; dueMs: number | null; endedMs: number | null }): Promise<void> {
-  await session.query('UPDATE webhook_deliveries SET state = ?, outcome = ?, due_ms = ?, ended_ms = ? WHERE id = ? AND tries = ?', [state, clip(outcome), dueMs, endedMs, id, tries]);
+export async function settleDelivery(
+  session: Session,
+  { id, tries }: Pick<ClaimedDelivery, 'id' | 'tries'>,
+  {
+    state,
+    outcome,
+    dueMs,
+    endedMs,
+  }: { state: DeliveryState; outcome: string; dueMs: number | null; endedMs: number | null },
+): Promise<void> {
+  await session.query(
+    'UPDATE webhook_deliveries SET state = ?, outcome = ?, due_ms = ?, ended_ms = ? WHERE id = ? AND tries = ?',
+    [state, clip(outcome), dueMs, endedMs, id, tries],
+  );
 }
 
 /** A receiver that does not answer is left alone for a while, with everything that it is to be told. */
-export async function postponeDeliveries(session: Session, webhookId: number, dueMs: number): Promise<void> {
-  await session.query(`UPDATE webhook_deliveries SET due_ms = ? WHERE webhook_id = ? AND state = 'pending' AND due_ms < ?`, [dueMs, webhookId, dueMs]);
+export async function postponeDeliveries(
+  session: Session,
+  webhookId: number,
+  dueMs: number,
+): Promise<void> {
+  await session.query(
+    `UPDATE webhook_deliveries SET due_ms = ? WHERE webhook_id = ? AND state = 'pending' AND due_ms < ?`,
+    [dueMs, webhookId, dueMs],
+  );
 }
 
 export interface DeliveryRow {
@@ -113,28 +184,60 @@ export interface DeliveryRow {
 }
 
 /** Newest first. */
-export async function listDeliveries(session: Session, { webhookId, state, beforeId, limit }: { webhookId: number; state?: DeliveryState | undefined; beforeId?: number | undefined; limit: number }): Promise<DeliveryRow[]> {
+export async function listDeliveries(
+  session: Session,
+  {
+    webhookId,
+    state,
+    beforeId,
+    limit,
+  }: {
+    webhookId: number;
+    state?: DeliveryState | undefined;
+    beforeId?: number | undefined;
+    limit: number;
+  },
+): Promise<DeliveryRow[]> {
   const [rows] = await session.query<RowDataPacket[]>(
     `SELECT id, state, tries, outcome, due_ms AS dueMs, created_ms AS createdMs, ended_ms AS endedMs, body FROM webhook_deliveries
      WHERE webhook_id = ? AND id < ? ${state === undefined ? '' : 'AND state = ?'} ORDER BY id DESC LIMIT ?`,
-    [webhookId, beforeId ?? Number.MAX_SAFE_INTEGER, ...(state === undefined ? [] : [state]), limit],
+    [
+      webhookId,
+      beforeId ?? Number.MAX_SAFE_INTEGER,
+      ...(state === undefined ? [] : [state]),
+      limit,
+    ],
   );
   return rows as DeliveryRow[];
 }
 
 /** Tries one again that has ended, at once and with all its tries. False when there is none that has. */
-export async function reviveDelivery(session: Session, { webhookId, id, nowMs }: { webhookId: number; id: number; nowMs: number }): Promise<boolean> {
-  const [result] = await session.query<ResultSetHeader>(`UPDATE webhook_deliveries SET state = 'pending', tries = 0, due_ms = ?, ended_ms = NULL WHERE webhook_id = ? AND id = ? AND state <> 'pending'`, [nowMs, webhookId, id]);
+export async function reviveDelivery(
+  session: Session,
+  { webhookId, id, nowMs }: { webhookId: number; id: number; nowMs: number },
+): Promise<boolean> {
+  const [result] = await session.query<ResultSetHeader>(
+    `UPDATE webhook_deliveries SET state = 'pending', tries = 0, due_ms = ?, ended_ms = NULL WHERE webhook_id = ? AND id = ? AND state <> 'pending'`,
+    [nowMs, webhookId, id],
+  );
   return result.affectedRows === 1;
 }
 
 export async function countPending(session: Session): Promise<number> {
-  const [rows] = await session.query<RowDataPacket[]>('SELECT COUNT(*) AS pending FROM webhook_deliveries WHERE due_ms IS NOT NULL');
+  const [rows] = await session.query<RowDataPacket[]>(
+    'SELECT COUNT(*) AS pending FROM webhook_deliveries WHERE due_ms IS NOT NULL',
+  );
   return Number(rows[0]?.['pending']);
 }
 
 /** Forgets what has ended, some at once. Returns how many. */
-export async function pruneDeliveries(session: Session, { beforeMs, most }: { beforeMs: number; most: number }): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>('DELETE FROM webhook_deliveries WHERE ended_ms < ? LIMIT ?', [beforeMs, most]);
+export async function pruneDeliveries(
+  session: Session,
+  { beforeMs, most }: { beforeMs: number; most: number },
+): Promise<number> {
+  const [result] = await session.query<ResultSetHeader>(
+    'DELETE FROM webhook_deliveries WHERE ended_ms < ? LIMIT ?',
+    [beforeMs, most],
+  );
   return result.affectedRows;
 }

@@ -48,7 +48,11 @@ function parseRules(text: string): { rules: FaultRule[] } | { problems: string[]
 
 async function setFaults(faults: Faults, request: IncomingMessage): Promise<Answer> {
   const body = await readBody(request, rulesLimitBytes);
-  if (body === undefined) return { status: 413, body: { problems: [`the rules are longer than ${rulesLimitBytes} bytes`] } };
+  if (body === undefined)
+    return {
+      status: 413,
+      body: { problems: [`the rules are longer than ${rulesLimitBytes} bytes`] },
+    };
   const parsed = parseRules(body.toString('utf8'));
   if ('problems' in parsed) return { status: 400, body: parsed };
   return { status: 200, body: parsed.rules.map((rule) => faults.add(rule)) };
@@ -68,7 +72,11 @@ function readLedger(ledger: Ledger, url: URL): Answer {
   return { status: 200, body: { summary: ledger.summary(), recent: ledger.recent(), ...starts } };
 }
 
-async function answer({ service, ledger, faults, health }: ControlParts, request: IncomingMessage, url: URL): Promise<Answer> {
+async function answer(
+  { service, ledger, faults, health }: ControlParts,
+  request: IncomingMessage,
+  url: URL,
+): Promise<Answer> {
   switch (`${request.method} ${url.pathname}`) {
     case 'GET /_local/health':
       return { status: 200, body: { service, ...health?.() } };
@@ -84,12 +92,21 @@ async function answer({ service, ledger, faults, health }: ControlParts, request
     case 'DELETE /_local/faults':
       return removeFaults(faults, url.searchParams.get('id'));
     default:
-      return { status: 404, body: { problems: [`${request.method} ${url.pathname} is nothing here; see local/control.ts`] } };
+      return {
+        status: 404,
+        body: {
+          problems: [`${request.method} ${url.pathname} is nothing here; see local/control.ts`],
+        },
+      };
   }
 }
 
 /** Answers the request when its path is under `/_local/`; false when it is AWS's. */
-export async function serveControl(parts: ControlParts, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+export async function serveControl(
+  parts: ControlParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<boolean> {
   if (request.url === undefined || !request.url.startsWith('/_local/')) return false;
   const { status, body } = await answer(parts, request, new URL(request.url, 'http://localhost'));
   request.resume();

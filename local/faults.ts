@@ -6,9 +6,22 @@ import type { Service } from './ledger.ts';
 import { createRandom } from './random.ts';
 
 /** Kinds that either service plays on the request itself. */
-export const requestFaultKinds = ['error', 'throttle', 'delay', 'drop-before', 'drop-after', 'error-after'] as const;
+export const requestFaultKinds = [
+  'error',
+  'throttle',
+  'delay',
+  'drop-before',
+  'drop-after',
+  'error-after',
+] as const;
 /** Kinds that one service asks for by name, at the moment they concern. */
-export const behaviourFaultKinds = ['visibility-lag', 'spot-loss', 'out-of-memory', 'slow-start', 'image-pull'] as const;
+export const behaviourFaultKinds = [
+  'visibility-lag',
+  'spot-loss',
+  'out-of-memory',
+  'slow-start',
+  'image-pull',
+] as const;
 
 export type RequestFaultKind = (typeof requestFaultKinds)[number];
 export type FaultKind = RequestFaultKind | (typeof behaviourFaultKinds)[number];
@@ -56,7 +69,12 @@ export interface Faults {
    * The rule that bites this subject now, counted as bitten. Only rules of `kinds` are asked; by default those
    * that concern a request, so that a `spot-loss` on `*` is not spent on a request.
    */
-  next(service: Service, operation: string, subject: string, kinds?: readonly FaultKind[]): FaultState | undefined;
+  next(
+    service: Service,
+    operation: string,
+    subject: string,
+    kinds?: readonly FaultKind[],
+  ): FaultState | undefined;
 }
 
 interface ArmedRule {
@@ -64,7 +82,12 @@ interface ArmedRule {
   random: () => number;
 }
 
-function concerns({ state: rule }: ArmedRule, service: Service, operation: string, subject: string): boolean {
+function concerns(
+  { state: rule }: ArmedRule,
+  service: Service,
+  operation: string,
+  subject: string,
+): boolean {
   if (rule.service !== service) return false;
   if (rule.operation !== '*' && rule.operation !== operation) return false;
   if (rule.match !== undefined && !subject.includes(rule.match)) return false;
@@ -80,7 +103,10 @@ export function createFaults(seed = 1): Faults {
       made += 1;
       const state: FaultState = { ...rule, id: rule.id ?? `fault-${made}`, bitten: 0 };
       // A generator of its own: how often one rule is asked does not change another's rolls.
-      rules = [...rules.filter((armed) => armed.state.id !== state.id), { state, random: createRandom(seed + made * 0x9e3779b1) }];
+      rules = [
+        ...rules.filter((armed) => armed.state.id !== state.id),
+        { state, random: createRandom(seed + made * 0x9e3779b1) },
+      ];
       return { ...state };
     },
     remove(id) {
@@ -94,8 +120,10 @@ export function createFaults(seed = 1): Faults {
     list: () => rules.map(({ state }) => ({ ...state })),
     next(service, operation, subject, kinds = requestFaultKinds) {
       for (const armed of rules) {
-        if (!kinds.includes(armed.state.kind) || !concerns(armed, service, operation, subject)) continue;
-        if (armed.state.probability !== undefined && armed.random() >= armed.state.probability) continue;
+        if (!kinds.includes(armed.state.kind) || !concerns(armed, service, operation, subject))
+          continue;
+        if (armed.state.probability !== undefined && armed.random() >= armed.state.probability)
+          continue;
         armed.state.bitten += 1;
         return { ...armed.state };
       }
@@ -113,13 +141,22 @@ const fields: Record<string, { holds: (value: unknown) => boolean; expected: str
   service: { holds: (value) => value === 's3' || value === 'batch', expected: "'s3' or 'batch'" },
   operation: { holds: isText, expected: "an operation's name or '*'" },
   match: { holds: isText, expected: 'a text' },
-  kind: { holds: (value) => typeof value === 'string' && allKinds.includes(value), expected: `one of ${allKinds.join(', ')}` },
-  status: { holds: (value) => Number.isInteger(value) && Number(value) >= 100 && Number(value) <= 599, expected: 'an HTTP status' },
+  kind: {
+    holds: (value) => typeof value === 'string' && allKinds.includes(value),
+    expected: `one of ${allKinds.join(', ')}`,
+  },
+  status: {
+    holds: (value) => Number.isInteger(value) && Number(value) >= 100 && Number(value) <= 599,
+    expected: 'an HTTP status',
+  },
   code: { holds: isText, expected: "an AWS error's code" },
   message: { holds: (value) => typeof value === 'string', expected: 'a text' },
   delayMs: { holds: isCount, expected: 'whole milliseconds' },
   times: { holds: isCount, expected: 'a whole number' },
-  probability: { holds: (value) => typeof value === 'number' && value >= 0 && value <= 1, expected: 'a number from 0 to 1' },
+  probability: {
+    holds: (value) => typeof value === 'number' && value >= 0 && value <= 1,
+    expected: 'a number from 0 to 1',
+  },
 };
 
 function isFaultRule(value: object, problems: string[]): value is FaultRule {
@@ -129,13 +166,15 @@ function isFaultRule(value: object, problems: string[]): value is FaultRule {
       problems.push(`${name}: expected ${expected}, got ${JSON.stringify(given) ?? 'nothing'}`);
     }
   }
-  for (const name of Object.keys(value)) if (!Object.hasOwn(fields, name)) problems.push(`${name}: no such field`);
+  for (const name of Object.keys(value))
+    if (!Object.hasOwn(fields, name)) problems.push(`${name}: no such field`);
   return problems.length === 0;
 }
 
 /** A rule from outside: either the rule, or every field that is wrong and what was expected there. */
 export function parseFaultRule(value: unknown): { rule: FaultRule } | { problems: string[] } {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { problems: ['a fault rule is a JSON object'] };
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { problems: ['a fault rule is a JSON object'] };
   const problems: string[] = [];
   return isFaultRule(value, problems) ? { rule: value } : { problems };
 }

@@ -3,7 +3,10 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+export type HttpHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+) => void | Promise<void>;
 
 export interface HttpServer {
   /** `http://127.0.0.1:<port>`, without a slash at its end. */
@@ -19,12 +22,17 @@ export interface HttpServer {
  */
 export async function startHttpServer(handler: HttpHandler, port = 0): Promise<HttpServer> {
   // No request timeout: a slow upload of gigabytes is not an error here.
-  const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0, noDelay: true }, (request, response) => {
-    Promise.resolve(handler(request, response)).catch((cause: unknown) => {
-      process.emitWarning(`A local server's handler failed on ${request.method} ${request.url}: ${String(cause)}`);
-      request.socket.destroy();
-    });
-  });
+  const server = createServer(
+    { keepAliveTimeout: 65_000, requestTimeout: 0, noDelay: true },
+    (request, response) => {
+      Promise.resolve(handler(request, response)).catch((cause: unknown) => {
+        process.emitWarning(
+          `A local server's handler failed on ${request.method} ${request.url}: ${String(cause)}`,
+        );
+        request.socket.destroy();
+      });
+    },
+  );
   // SDKs that wait for "100 Continue" send no body before it; Node answers it by itself when no listener is set.
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -53,7 +61,10 @@ export async function startHttpServer(handler: HttpHandler, port = 0): Promise<H
  * so that the caller can still answer on this connection.
  * @throws when the client goes away before the end.
  */
-export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
+export async function readBody(
+  request: IncomingMessage,
+  limitBytes: number,
+): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {

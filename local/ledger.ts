@@ -141,10 +141,18 @@ export function createLedger({ recentLimit = 1000, nowMs = Date.now }: LedgerOpt
     },
     summary() {
       const requests: Record<string, RequestCount> = {};
-      for (const [key, { count, byCode }] of counts) requests[key] = { count, byCode: Object.fromEntries(byCode) };
+      for (const [key, { count, byCode }] of counts)
+        requests[key] = { count, byCode: Object.fromEntries(byCode) };
       let jobsStartedAgain = 0;
       for (const count of startsByJob.values()) if (count > 1) jobsStartedAgain += 1;
-      return { requests, requestsTotal, startsTotal: starts.length, endsTotal, running: open.size, jobsStartedAgain };
+      return {
+        requests,
+        requestsTotal,
+        startsTotal: starts.length,
+        endsTotal,
+        running: open.size,
+        jobsStartedAgain,
+      };
     },
     recent: () => ring.list(),
     starts: () => starts,

@@ -25,13 +25,15 @@ const { values } = parseArgs({
     region: { type: 'string', default: 'us-east-1' },
   },
 });
-if (values.data === undefined) throw new Error('--data FOLDER is missing: where should objects and jobs lie?');
+if (values.data === undefined)
+  throw new Error('--data FOLDER is missing: where should objects and jobs lie?');
 const dataFolder = resolve(values.data);
 const isOpen = values.host !== '127.0.0.1';
 
 function wholePort(name: 's3-port' | 'batch-port'): number {
   const port = Number(values[name]);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`--${name} expects a port from 1 to 65535, got ${values[name]}`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new Error(`--${name} expects a port from 1 to 65535, got ${values[name]}`);
   return port;
 }
 
@@ -60,7 +62,16 @@ async function openTo(host: string, port: number, innerPort: number): Promise<Se
 const s3Port = isOpen ? await freePort() : wholePort('s3-port');
 const s3Folder = join(dataFolder, 's3');
 await mkdir(s3Folder, { recursive: true });
-const s3 = await startPart('The local S3', 's3/main.ts', ['--data', s3Folder, '--port', String(s3Port), '--bucket', values.bucket, '--region', values.region]);
+const s3 = await startPart('The local S3', 's3/main.ts', [
+  '--data',
+  s3Folder,
+  '--port',
+  String(s3Port),
+  '--bucket',
+  values.bucket,
+  '--region',
+  values.region,
+]);
 
 const batchPort = isOpen ? await freePort() : wholePort('batch-port');
 // What a job role would give to a container: a way to S3.
@@ -71,14 +82,30 @@ const jobEnvironment = {
   AWS_SECRET_ACCESS_KEY: 'local',
 };
 const batchSettings = join(dataFolder, 'batch.json');
-await writeFile(batchSettings, JSON.stringify({ dataFolder: join(dataFolder, 'batch'), port: batchPort, region: values.region, jobEnvironment }));
+await writeFile(
+  batchSettings,
+  JSON.stringify({
+    dataFolder: join(dataFolder, 'batch'),
+    port: batchPort,
+    region: values.region,
+    jobEnvironment,
+  }),
+);
 const batch = await startPart('The local Batch', 'batch/main.ts', [batchSettings]);
 
-const doors = isOpen ? [await openTo(values.host, wholePort('s3-port'), s3Port), await openTo(values.host, wholePort('batch-port'), batchPort)] : [];
-process.stdout.write(`${JSON.stringify({ s3: `http://${values.host}:${values['s3-port']}`, batch: `http://${values.host}:${values['batch-port']}` })}\n`);
+const doors = isOpen
+  ? [
+      await openTo(values.host, wholePort('s3-port'), s3Port),
+      await openTo(values.host, wholePort('batch-port'), batchPort),
+    ]
+  : [];
+process.stdout.write(
+  `${JSON.stringify({ s3: `http://${values.host}:${values['s3-port']}`, batch: `http://${values.host}:${values['batch-port']}` })}\n`,
+);
 
 const asked = new Promise<undefined>((resolve) => {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(undefined));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => resolve(undefined));
 });
 const trouble = await Promise.race([
   asked,

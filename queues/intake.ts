@@ -28,17 +28,29 @@ const LATER_MS = 5000;
 const MOST_STALLS = 1000;
 
 /** Takes messages until it is closed. */
-export function openIntake(options: IntakeOptions, take: (message: IntakeMessage) => Promise<IntakeAnswer>): { close(): Promise<void> } {
+export function openIntake(
+  options: IntakeOptions,
+  take: (message: IntakeMessage) => Promise<IntakeAnswer>,
+): { close(): Promise<void> } {
   const connection = connectRedis(options.redisUrl);
   const work = async (job: Job, token: string | undefined): Promise<unknown> => {
-    const answer = await take({ name: job.name, data: job.data, deliveryId: `${job.id}@${job.timestamp}` });
+    const answer = await take({
+      name: job.name,
+      data: job.data,
+      deliveryId: `${job.id}@${job.timestamp}`,
+    });
     if ('value' in answer) return answer.value;
     if ('refused' in answer) throw new UnrecoverableError(answer.refused);
     await job.moveToDelayed(Date.now() + LATER_MS, token);
     throw new DelayedError();
   };
   const worker = new Worker(INTAKE_QUEUE, work, {
-    connection, prefix: options.prefix, concurrency: MESSAGES_AT_ONCE, maxStalledCount: MOST_STALLS, lockDuration: options.lockMs, stalledInterval: options.lockMs,
+    connection,
+    prefix: options.prefix,
+    concurrency: MESSAGES_AT_ONCE,
+    maxStalledCount: MOST_STALLS,
+    lockDuration: options.lockMs,
+    stalledInterval: options.lockMs,
   });
   worker.on('error', options.onTrouble);
   return {

@@ -17,9 +17,14 @@ export interface Messages {
 export type Nudge = { [S in Stage]: { stage: S; message: Messages[S] } }[Stage];
 
 /** Cuts task ids into messages of at most `chunkSize`. */
-export function taskNudges(stage: 'cache-check' | 'stage-script' | 'finalize', tasks: readonly number[], chunkSize: number): Nudge[] {
+export function taskNudges(
+  stage: 'cache-check' | 'stage-script' | 'finalize',
+  tasks: readonly number[],
+  chunkSize: number,
+): Nudge[] {
   const nudges: Nudge[] = [];
-  for (let start = 0; start < tasks.length; start += chunkSize) nudges.push({ stage, message: { tasks: tasks.slice(start, start + chunkSize) } });
+  for (let start = 0; start < tasks.length; start += chunkSize)
+    nudges.push({ stage, message: { tasks: tasks.slice(start, start + chunkSize) } });
   return nudges;
 }
 
@@ -27,9 +32,19 @@ export function taskNudges(stage: 'cache-check' | 'stage-script' | 'finalize', t
 export function joinNudges(nudges: readonly Nudge[], chunkSize: number): Nudge[] {
   const joined: Nudge[] = [];
   for (const stage of ['cache-check', 'stage-script', 'finalize'] as const) {
-    joined.push(...taskNudges(stage, nudges.flatMap((nudge) => (nudge.stage === stage ? nudge.message.tasks : [])), chunkSize));
+    joined.push(
+      ...taskNudges(
+        stage,
+        nudges.flatMap((nudge) => (nudge.stage === stage ? nudge.message.tasks : [])),
+        chunkSize,
+      ),
+    );
   }
-  const others = new Map(nudges.flatMap((nudge): [string, Nudge][] => ('tasks' in nudge.message ? [] : [[JSON.stringify(nudge), nudge]])));
+  const others = new Map(
+    nudges.flatMap((nudge): [string, Nudge][] =>
+      'tasks' in nudge.message ? [] : [[JSON.stringify(nudge), nudge]],
+    ),
+  );
   return [...joined, ...others.values()];
 }
 
@@ -41,7 +56,8 @@ const WIDE = 100;
  * Wide ones keep their order among themselves. A steady stream of small messages can hold wide ones back only as long
  * as it fills every worker by itself.
  */
-export const priorityOf = (nudge: Nudge): number => ('tasks' in nudge.message && nudge.message.tasks.length >= WIDE ? 1 : 0);
+export const priorityOf = (nudge: Nudge): number =>
+  'tasks' in nudge.message && nudge.message.tasks.length >= WIDE ? 1 : 0;
 
 /**
  * Messages that watch something (a shape to pack, a queue to poll) exist once: the id is theirs until the message

@@ -27,14 +27,20 @@ export interface QueueDepth {
 }
 
 /** BullMQ's blocking commands need a connection that never gives up; everything else of ours may fail and be told. */
-export const connectRedis = (url: string): Redis => new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true });
+export const connectRedis = (url: string): Redis =>
+  new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true });
 
 /**
  * For commands that must fail at once where the queues' connection would wait for Redis to come back. Resolves after the
  * first try to connect, whichever way it went; errors show in the commands alone.
  */
 export async function connectImpatientRedis(url: string): Promise<Redis> {
-  const redis = new Redis(url, { maxRetriesPerRequest: 1, enableOfflineQueue: false, commandTimeout: 1000, lazyConnect: true });
+  const redis = new Redis(url, {
+    maxRetriesPerRequest: 1,
+    enableOfflineQueue: false,
+    commandTimeout: 1000,
+    lazyConnect: true,
+  });
   redis.on('error', () => undefined);
   await redis.connect().catch(() => undefined);
   return redis;
@@ -50,7 +56,8 @@ export async function pingRedis(redis: Redis): Promise<void> {
 const TRIES = 5;
 
 /** Since it was put in, or last taken; a delay that was asked for does not count. */
-const waitedMs = (job: Job): number => Date.now() - (job.processedOn ?? job.timestamp + (job.opts.delay ?? 0));
+const waitedMs = (job: Job): number =>
+  Date.now() - (job.processedOn ?? job.timestamp + (job.opts.delay ?? 0));
 
 export interface QueueOptions {
   redisUrl: string;
@@ -62,11 +69,16 @@ export interface QueueOptions {
 
 export function openQueues(options: QueueOptions): Queues {
   const redis = connectRedis(options.redisUrl);
-  const open = (stage: Stage): Queue => new Queue(stage, { connection: redis, prefix: options.prefix });
-  const byStage = Object.fromEntries(stages.map((stage) => [stage, open(stage)])) as Record<Stage, Queue>;
+  const open = (stage: Stage): Queue =>
+    new Queue(stage, { connection: redis, prefix: options.prefix });
+  const byStage = Object.fromEntries(stages.map((stage) => [stage, open(stage)])) as Record<
+    Stage,
+    Queue
+  >;
 
   // Without a listener BullMQ prints every failed reconnect, and ioredis ends the process.
-  for (const source of [redis, ...Object.values(byStage)]) source.on('error', options.onTrouble ?? (() => undefined));
+  for (const source of [redis, ...Object.values(byStage)])
+    source.on('error', options.onTrouble ?? (() => undefined));
 
   const jobOptions = (nudge: Nudge, delayMs: number): JobsOptions => {
     const id = deduplicationId(nudge);
@@ -79,7 +91,13 @@ export function openQueues(options: QueueOptions): Queues {
       ...(delayMs > 0 && { delay: delayMs }),
       ...(priorityOf(nudge) > 0 && { priority: priorityOf(nudge) }),
       // A poll that waits because nothing happened is called back at once when something was submitted.
-      ...(id !== undefined && { deduplication: { id, keepLastIfActive: true, ...(nudge.stage === 'poll' && { replace: true }) } }),
+      ...(id !== undefined && {
+        deduplication: {
+          id,
+          keepLastIfActive: true,
+          ...(nudge.stage === 'poll' && { replace: true }),
+        },
+      }),
     };
   };
 
@@ -89,12 +107,26 @@ export function openQueues(options: QueueOptions): Queues {
     async nudge(nudges, delayMs = 0) {
       const groups = Map.groupBy(nudges, ({ stage }) => stage);
       await Promise.all(
-        [...groups].map(([stage, group]) => byStage[stage].addBulk(group.map((one) => ({ name: stage, data: one.message, opts: jobOptions(one, delayMs) })))),
+        [...groups].map(([stage, group]) =>
+          byStage[stage].addBulk(
+            group.map((one) => ({
+              name: stage,
+              data: one.message,
+              opts: jobOptions(one, delayMs),
+            })),
+          ),
+        ),
       );
     },
     async depth(stage) {
       const queue = byStage[stage];
-      const counts = await queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active', 'failed');
+      const counts = await queue.getJobCounts(
+        'waiting',
+        'prioritized',
+        'delayed',
+        'active',
+        'failed',
+      );
       const first = [...(await queue.getWaiting(0, 0)), ...(await queue.getPrioritized(0, 0))];
       return {
         waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0),

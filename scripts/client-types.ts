@@ -12,11 +12,23 @@ import { TokenMade, TokenReply, TokenRequest } from '../api/routes/tokens.ts';
 import { Validation } from '../api/routes/validate.ts';
 import { LogLine } from '../api/schemas/logs.ts';
 import { Failure, Problem } from '../api/schemas/replies.ts';
-import { ScatterAccepted, ScatterHead, ScatterList, ScatterReply, ScatterRequest } from '../api/schemas/scatters.ts';
+import {
+  ScatterAccepted,
+  ScatterHead,
+  ScatterList,
+  ScatterReply,
+  ScatterRequest,
+} from '../api/schemas/scatters.ts';
 import { TaskEvent } from '../api/schemas/events.ts';
 import * as tes from '../api/schemas/tes.ts';
 import { ListQuery } from '../api/task-list.ts';
-import { DeliveryList, DeliveryReply, WebhookMade, WebhookReply, WebhookRequest } from '../api/schemas/webhooks.ts';
+import {
+  DeliveryList,
+  DeliveryReply,
+  WebhookMade,
+  WebhookReply,
+  WebhookRequest,
+} from '../api/schemas/webhooks.ts';
 import { cacheModes } from '../core/task.ts';
 
 /** What the schemas in use hold of JSON Schema. */
@@ -34,9 +46,18 @@ interface Schema {
 
 /** By name, with a sentence for whoever hovers over it. What comes later may be made of what came before. */
 const named: Record<string, [schema: object, sentence: string]> = {
-  TesState: [tes.TesState, 'Where a task stands. It has ended at COMPLETE, EXECUTOR_ERROR, SYSTEM_ERROR, CANCELED and PREEMPTED.'],
-  View: [Type.Enum(tes.views), 'How much of a task is asked for: MINIMAL is its id and state, FULL is all.'],
-  CacheMode: [Type.Enum(cacheModes), 'What a task does with the call cache; refresh runs it and writes.'],
+  TesState: [
+    tes.TesState,
+    'Where a task stands. It has ended at COMPLETE, EXECUTOR_ERROR, SYSTEM_ERROR, CANCELED and PREEMPTED.',
+  ],
+  View: [
+    Type.Enum(tes.views),
+    'How much of a task is asked for: MINIMAL is its id and state, FULL is all.',
+  ],
+  CacheMode: [
+    Type.Enum(cacheModes),
+    'What a task does with the call cache; refresh runs it and writes.',
+  ],
   TesInput: [tes.TesInput, 'A file or directory that is there when the task starts.'],
   TesOutput: [tes.TesOutput, 'What is kept when the task has ended.'],
   TesExecutor: [tes.TesExecutor, 'One container; a task’s executors run one after the other.'],
@@ -46,10 +67,16 @@ const named: Record<string, [schema: object, sentence: string]> = {
   TesOutputFileLog: [tes.TesOutputFileLog, 'A file that the task made.'],
   TesTaskLog: [tes.TesTaskLog, 'One attempt of a task.'],
   TesTaskMinimal: [tes.TesTaskMinimal, 'A task in view MINIMAL.'],
-  TesTaskFull: [tes.TesTaskFull, 'A task in view FULL, and in view BASIC without contents and what was printed. `logs` holds its attempts; see finalLog.'],
+  TesTaskFull: [
+    tes.TesTaskFull,
+    'A task in view FULL, and in view BASIC without contents and what was printed. `logs` holds its attempts; see finalLog.',
+  ],
   TaskQuery: [ListQuery, 'Which tasks a list shows, newest first.'],
   ScatterRequest: [ScatterRequest, 'Up to 10,000 tasks, all of them or none.'],
-  ScatterAccepted: [ScatterAccepted, 'A scatter that is committed; `tasks` is their number, `task_ids` are in the order of the rows.'],
+  ScatterAccepted: [
+    ScatterAccepted,
+    'A scatter that is committed; `tasks` is their number, `task_ids` are in the order of the rows.',
+  ],
   ScatterHead: [ScatterHead, 'A scatter in a list.'],
   ScatterList: [ScatterList, 'One page of scatters, newest first.'],
   ScatterReply: [ScatterReply, 'How many tasks of a scatter stand where.'],
@@ -74,7 +101,12 @@ const named: Record<string, [schema: object, sentence: string]> = {
 };
 
 /** Two schemas of equal form are one type, whatever is said about them. */
-const formOf = (schema: object): string => JSON.stringify(schema, (key, value: unknown) => (['description', 'title', 'default'].includes(key) && typeof value !== 'object' ? undefined : value));
+const formOf = (schema: object): string =>
+  JSON.stringify(schema, (key, value: unknown) =>
+    ['description', 'title', 'default'].includes(key) && typeof value !== 'object'
+      ? undefined
+      : value,
+  );
 
 /** The whole of client/types.generated.ts. Throws for a schema that it cannot tell in TypeScript. */
 export function clientTypes(): string {
@@ -92,16 +124,21 @@ function typeText(schema: Schema, names: ReadonlyMap<string, string>, indent: st
   if (name !== undefined) return name;
   if (schema.enum) return schema.enum.map((value) => `'${value}'`).join(' | ');
   if (schema.anyOf) return schema.anyOf.map((one) => typeText(one, names, indent)).join(' | ');
-  if (schema.type === 'array') return arrayText(typeText(schema.items ?? {}, names, indent), schema.items);
+  if (schema.type === 'array')
+    return arrayText(typeText(schema.items ?? {}, names, indent), schema.items);
   if (schema.type === 'object') return objectText(schema, names, indent);
   if (schema.type === 'integer') return 'number';
   if (schema.type !== undefined) return schema.type;
   const unknownKeys = Object.keys(schema).filter((key) => key !== 'description');
-  if (unknownKeys.length > 0) throw new Error(`A schema of the API uses ${unknownKeys.join(', ')}, which scripts/client-types.ts does not know.`);
+  if (unknownKeys.length > 0)
+    throw new Error(
+      `A schema of the API uses ${unknownKeys.join(', ')}, which scripts/client-types.ts does not know.`,
+    );
   return 'unknown';
 }
 
-const arrayText = (item: string, schema: Schema = {}): string => (schema.anyOf ?? schema.enum ? `(${item})[]` : `${item}[]`);
+const arrayText = (item: string, schema: Schema = {}): string =>
+  (schema.anyOf ?? schema.enum) ? `(${item})[]` : `${item}[]`;
 
 function objectText(schema: Schema, names: ReadonlyMap<string, string>, indent: string): string {
   const [values] = Object.values(schema.patternProperties ?? {});
@@ -116,7 +153,10 @@ function objectText(schema: Schema, names: ReadonlyMap<string, string>, indent: 
 }
 
 function docText(schema: Schema, indent: string): string {
-  const said = [schema.description, schema.default === undefined ? undefined : `Without it: ${String(schema.default)}`].filter((text) => text !== undefined);
+  const said = [
+    schema.description,
+    schema.default === undefined ? undefined : `Without it: ${String(schema.default)}`,
+  ].filter((text) => text !== undefined);
   return said.length === 0 ? '' : `${indent}/** ${said.join('. ')} */\n`;
 }
 

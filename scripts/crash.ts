@@ -25,10 +25,15 @@ interface Told {
 const STORIES_PER_PART = 20;
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '1000' }, from: { type: 'string', default: '1' }, lanes: { type: 'string', default: String(availableParallelism()) } },
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+    lanes: { type: 'string', default: String(availableParallelism()) },
+  },
 });
 for (const [name, given] of Object.entries(values)) {
-  if (!/^[1-9]\d{0,8}$/.test(given)) throw new Error(`--${name} ${JSON.stringify(given)}: expected a whole number from 1 on.`);
+  if (!/^[1-9]\d{0,8}$/.test(given))
+    throw new Error(`--${name} ${JSON.stringify(given)}: expected a whole number from 1 on.`);
 }
 const [seeds, from, lanes] = [Number(values.seeds), Number(values.from), Number(values.lanes)];
 
@@ -37,7 +42,13 @@ const folder = fileURLToPath(new URL('../.batchwell', import.meta.url));
 const report = `${folder}/crash-${from}-${Date.now()}.jsonl`;
 mkdirSync(folder, { recursive: true });
 
-const told = (): Told[] => (existsSync(report) ? readFileSync(report, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Told) : []);
+const told = (): Told[] =>
+  existsSync(report)
+    ? readFileSync(report, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Told)
+    : [];
 const running = new Set<ChildProcess>();
 const failed: { part: string; output: string }[] = [];
 const startMs = Date.now();
@@ -53,16 +64,25 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 async function playPart(first: number, count: number): Promise<void> {
   const child = spawn(process.execPath, ['scripts/test.ts', 'test/crash/seeds.test.ts'], {
-    cwd: root, stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, BATCHWELL_CRASH_SEEDS: String(count), BATCHWELL_CRASH_FROM: String(first), BATCHWELL_CRASH_REPORT: report },
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      BATCHWELL_CRASH_SEEDS: String(count),
+      BATCHWELL_CRASH_FROM: String(first),
+      BATCHWELL_CRASH_REPORT: report,
+    },
   });
   running.add(child);
   const ended = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? 1)));
   const output = await text(child.stdout);
   const code = await ended;
   running.delete(child);
-  if (code !== 0 && !stopping.signal.aborted) failed.push({ part: `seeds ${first} to ${first + count - 1}`, output });
-  console.log(`${told().length} of ${seeds} stories held · ${failed.length} parts with a failure · ${Math.round((Date.now() - startMs) / 1000)} s`);
+  if (code !== 0 && !stopping.signal.aborted)
+    failed.push({ part: `seeds ${first} to ${first + count - 1}`, output });
+  console.log(
+    `${told().length} of ${seeds} stories held · ${failed.length} parts with a failure · ${Math.round((Date.now() - startMs) / 1000)} s`,
+  );
 }
 
 async function lane(): Promise<void> {

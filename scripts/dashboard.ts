@@ -11,7 +11,8 @@ export function dashboard() {
   return {
     uid: 'batchwell',
     title: 'Batchwell',
-    description: 'Generated from ops/grafana/panels.ts by `npm run generate`. What to do in trouble: docs/runbook.md.',
+    description:
+      'Generated from ops/grafana/panels.ts by `npm run generate`. What to do in trouble: docs/runbook.md.',
     tags: ['batchwell'],
     schemaVersion: 39,
     version: 1,
@@ -30,18 +31,38 @@ export function dashboard() {
 
 /** A variable with the values of a label; all of them unless chosen. */
 const ofLabel = (name: string, metric: string) => ({
-  name, label: name, type: 'query', datasource: DATASOURCE,
+  name,
+  label: name,
+  type: 'query',
+  datasource: DATASOURCE,
   definition: `label_values(${metric}, ${name})`,
   query: { qryType: 1, query: `label_values(${metric}, ${name})`, refId: `variable-${name}` },
   current: { text: ['All'], value: ['$__all'] },
-  includeAll: true, allValue: '.*', multi: true, refresh: 2, sort: 1, hide: 0, regex: '', options: [], skipUrlSync: false,
+  includeAll: true,
+  allValue: '.*',
+  multi: true,
+  refresh: 2,
+  sort: 1,
+  hide: 0,
+  regex: '',
+  options: [],
+  skipUrlSync: false,
 });
 
 const variables = () => [
   {
-    name: 'datasource', label: 'data source', type: 'datasource', query: 'prometheus',
+    name: 'datasource',
+    label: 'data source',
+    type: 'datasource',
+    query: 'prometheus',
     current: { text: 'Prometheus', value: 'prometheus' },
-    includeAll: false, multi: false, refresh: 1, hide: 0, regex: '', options: [], skipUrlSync: false,
+    includeAll: false,
+    multi: false,
+    refresh: 1,
+    hide: 0,
+    regex: '',
+    options: [],
+    skipUrlSync: false,
   },
   ofLabel('stage', 'batchwell_queue_messages'),
   ofLabel('queue', 'batchwell_batch_jobs'),
@@ -51,12 +72,23 @@ function panelsOnGrid() {
   const placed: object[] = [];
   let y = 0;
   for (const { title, panels } of rows) {
-    placed.push({ id: placed.length + 1, type: 'row', title, collapsed: false, panels: [], gridPos: { x: 0, y, w: COLUMNS, h: 1 } });
+    placed.push({
+      id: placed.length + 1,
+      type: 'row',
+      title,
+      collapsed: false,
+      panels: [],
+      gridPos: { x: 0, y, w: COLUMNS, h: 1 },
+    });
     y += 1;
     let x = 0;
     for (const panel of panels) {
       if (x + panel.width > COLUMNS) [x, y] = [0, y + PANEL_HEIGHT];
-      placed.push({ id: placed.length + 1, ...timeSeries(panel), gridPos: { x, y, w: panel.width, h: PANEL_HEIGHT } });
+      placed.push({
+        id: placed.length + 1,
+        ...timeSeries(panel),
+        gridPos: { x, y, w: panel.width, h: PANEL_HEIGHT },
+      });
       x += panel.width;
     }
     y += PANEL_HEIGHT;
@@ -66,24 +98,43 @@ function panelsOnGrid() {
 
 function timeSeries({ title, description, unit, queries, stacked = false, signed = false }: Panel) {
   const custom = {
-    drawStyle: 'line', lineWidth: 1, fillOpacity: stacked ? 30 : 0, showPoints: 'never', spanNulls: false,
+    drawStyle: 'line',
+    lineWidth: 1,
+    fillOpacity: stacked ? 30 : 0,
+    showPoints: 'never',
+    spanNulls: false,
     stacking: { mode: stacked ? 'normal' : 'none', group: 'A' },
   };
   return {
-    type: 'timeseries', title, description, datasource: DATASOURCE,
+    type: 'timeseries',
+    title,
+    description,
+    datasource: DATASOURCE,
     fieldConfig: { defaults: { unit, ...(signed ? {} : { min: 0 }), custom }, overrides: [] },
-    options: { legend: { displayMode: 'list', placement: 'bottom', showLegend: true }, tooltip: { mode: 'multi', sort: 'desc' } },
+    options: {
+      legend: { displayMode: 'list', placement: 'bottom', showLegend: true },
+      tooltip: { mode: 'multi', sort: 'desc' },
+    },
     targets: queries.map(target),
   };
 }
 
 const target = ({ expression, legend }: Query, position: number) => ({
-  refId: String.fromCharCode('A'.charCodeAt(0) + position), datasource: DATASOURCE, expr: expression, legendFormat: legend, range: true, instant: false, editorMode: 'code',
+  refId: String.fromCharCode('A'.charCodeAt(0) + position),
+  datasource: DATASOURCE,
+  expr: expression,
+  legendFormat: legend,
+  range: true,
+  instant: false,
+  editorMode: 'code',
 });
 
 /** The file's text. */
 export const dashboardText = (): string => `${JSON.stringify(dashboard(), null, 2)}\n`;
 
 export async function writeDashboard(): Promise<void> {
-  await writeFile(new URL('../ops/grafana/dashboards/batchwell.json', import.meta.url), dashboardText());
+  await writeFile(
+    new URL('../ops/grafana/dashboards/batchwell.json', import.meta.url),
+    dashboardText(),
+  );
 }

@@ -11,29 +11,44 @@ const node = (place: Place): string => place.replaceAll('-', '_');
 
 /** A Mermaid flowchart. A move that every stage can make is drawn once, from the box around the stages. */
 export function diagram(): string {
-  const lines = ['flowchart LR', '  caller([caller])', '  subgraph fleet [the five stages]', '    direction LR'];
+  const lines = [
+    'flowchart LR',
+    '  caller([caller])',
+    '  subgraph fleet [the five stages]',
+    '    direction LR',
+  ];
   for (const stage of stages) lines.push(`    ${node(stage)}[${stage}]`);
   for (const name of Object.keys(moves) as MoveName[]) {
     const { from, to, when } = moves[name];
-    if (from.length < stages.length) lines.push(...from.filter((place) => isStage(place) && isStage(to)).map((place) => `    ${edge(node(place), to, name, when)}`));
+    if (from.length < stages.length)
+      lines.push(
+        ...from
+          .filter((place) => isStage(place) && isStage(to))
+          .map((place) => `    ${edge(node(place), to, name, when)}`),
+      );
   }
   lines.push('  end', `  caller -->|POST| ${node(stages[0])}`);
   for (const place of endPlaces) lines.push(`  ${node(place)}([${place}])`);
   for (const name of Object.keys(moves) as MoveName[]) {
     const { from, to, when } = moves[name];
     if (from.length === stages.length) lines.push(`  ${edge('fleet', to, name, when)}`);
-    else if (!isStage(to)) lines.push(...from.map((place) => `  ${edge(node(place), to, name, when)}`));
+    else if (!isStage(to))
+      lines.push(...from.map((place) => `  ${edge(node(place), to, name, when)}`));
   }
   return lines.join('\n');
 }
 
 const isStage = (place: Place): boolean => (stages as readonly Place[]).includes(place);
-const edge = (from: string, to: Place, name: MoveName, when: string): string => `${from} -->|"${name}: ${when}"| ${node(to)}`;
+const edge = (from: string, to: Place, name: MoveName, when: string): string =>
+  `${from} -->|"${name}: ${when}"| ${node(to)}`;
 
 /** The README with the picture between its markers. Throws when a marker is missing. */
 export function withDiagram(text: string): string {
   const [start, end] = [text.indexOf(START), text.indexOf(END)];
-  if (start < 0 || end < start) throw new Error(`README.md lacks the marker ${start < 0 ? START : END}; the picture of the ${places.length} places goes between the two.`);
+  if (start < 0 || end < start)
+    throw new Error(
+      `README.md lacks the marker ${start < 0 ? START : END}; the picture of the ${places.length} places goes between the two.`,
+    );
   return `${text.slice(0, start)}${START}\n\`\`\`mermaid\n${diagram()}\n\`\`\`\n${text.slice(end)}`;
 }
 

@@ -19,46 +19,113 @@ const arrows: Arrow[] = [
   {
     files: ['core/**/*.ts'],
     mayNotImport: [
-      ...folders('db', 'queues', 'aws', 'telemetry', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'),
-      '**/config.ts', ...sdk, ...orm, ...redis,
-      'node:fs', 'node:fs/*', 'node:net', 'node:http', 'node:child_process', 'node:timers', 'node:timers/*',
+      ...folders(
+        'db',
+        'queues',
+        'aws',
+        'telemetry',
+        'workers',
+        'api',
+        'cli',
+        'client',
+        'local',
+        'stager',
+        'cromwell',
+      ),
+      '**/config.ts',
+      ...sdk,
+      ...orm,
+      ...redis,
+      'node:fs',
+      'node:fs/*',
+      'node:net',
+      'node:http',
+      'node:child_process',
+      'node:timers',
+      'node:timers/*',
     ],
-    reason: 'core decides and does no I/O: it imports only core, so that every decision can be tested as a value.',
+    reason:
+      'core decides and does no I/O: it imports only core, so that every decision can be tested as a value.',
   },
   {
     files: ['db/**/*.ts'],
-    mayNotImport: [...folders('queues', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...redis],
-    reason: 'db knows tables and queries only; what to do with a row is decided in core and done in workers.',
+    mayNotImport: [
+      ...folders('queues', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...sdk,
+      ...redis,
+    ],
+    reason:
+      'db knows tables and queries only; what to do with a row is decided in core and done in workers.',
   },
   {
     files: ['queues/**/*.ts'],
-    mayNotImport: [...folders('db', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...orm],
+    mayNotImport: [
+      ...folders('db', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...sdk,
+      ...orm,
+    ],
     reason: 'a message is a nudge that carries ids; it knows neither rows nor AWS.',
   },
   {
     files: ['aws/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...orm, 'bullmq'],
+    mayNotImport: [
+      ...folders('db', 'queues', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...orm,
+      'bullmq',
+    ],
     reason: 'aws is a thin edge around the SDK; it must serve a worker, a test and the API alike.',
   },
   {
     files: ['telemetry/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...orm, ...redis],
+    mayNotImport: [
+      ...folders(
+        'db',
+        'queues',
+        'aws',
+        'workers',
+        'api',
+        'cli',
+        'client',
+        'local',
+        'stager',
+        'cromwell',
+      ),
+      ...sdk,
+      ...orm,
+      ...redis,
+    ],
     reason: 'telemetry is the one catalogue everybody counts by; it depends on nobody.',
   },
   {
     files: ['workers/**/*.ts'],
-    mayNotImport: [...folders('api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...orm],
-    reason: 'workers and api scale apart, so neither imports the other; SDK and ORM stop at aws/ and db/.',
+    mayNotImport: [
+      ...folders('api', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...sdk,
+      ...orm,
+    ],
+    reason:
+      'workers and api scale apart, so neither imports the other; SDK and ORM stop at aws/ and db/.',
   },
   {
     files: ['workers/stages/**/*.ts'],
-    mayNotImport: [...redis, ...folders('api', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...orm],
+    mayNotImport: [
+      ...redis,
+      ...folders('api', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...sdk,
+      ...orm,
+    ],
     reason: 'a stage is rows in, a decision, effects out; only run-stage.ts knows BullMQ.',
   },
   {
     files: ['api/**/*.ts'],
-    mayNotImport: [...folders('workers', 'cli', 'client', 'local', 'stager', 'cromwell'), ...sdk, ...orm, 'ioredis'],
-    reason: 'workers and api scale apart, so neither imports the other; SDK and ORM stop at aws/ and db/.',
+    mayNotImport: [
+      ...folders('workers', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...sdk,
+      ...orm,
+      'ioredis',
+    ],
+    reason:
+      'workers and api scale apart, so neither imports the other; SDK and ORM stop at aws/ and db/.',
   },
   {
     files: ['cli/**/*.ts'],
@@ -68,22 +135,52 @@ const arrows: Arrow[] = [
   {
     files: ['client/**/*.ts'],
     mayNotImport: ['../*', '../**', 'node:*'],
-    reason: 'client is a package of its own, and runs in browsers and Deno too: fetch, web streams and nothing else.',
+    reason:
+      'client is a package of its own, and runs in browsers and Deno too: fetch, web streams and nothing else.',
   },
   {
     files: ['stager/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'aws', 'telemetry', 'workers', 'api', 'cli', 'client', 'local', 'cromwell'), '**/config.ts', ...orm, ...redis],
-    reason: 'the stager is bundled into every task’s container: core, the S3 client and nothing else.',
+    mayNotImport: [
+      ...folders(
+        'db',
+        'queues',
+        'aws',
+        'telemetry',
+        'workers',
+        'api',
+        'cli',
+        'client',
+        'local',
+        'cromwell',
+      ),
+      '**/config.ts',
+      ...orm,
+      ...redis,
+    ],
+    reason:
+      'the stager is bundled into every task’s container: core, the S3 client and nothing else.',
   },
   {
     files: ['cromwell/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'workers', 'api', 'cli', 'local'), '**/config.ts', ...sdk, ...orm, ...redis],
-    reason: 'what runs on Cromwell’s host knows the fleet by HTTP and S3 only; it moves files as the stager does.',
+    mayNotImport: [
+      ...folders('db', 'queues', 'workers', 'api', 'cli', 'local'),
+      '**/config.ts',
+      ...sdk,
+      ...orm,
+      ...redis,
+    ],
+    reason:
+      'what runs on Cromwell’s host knows the fleet by HTTP and S3 only; it moves files as the stager does.',
   },
   {
     files: ['local/**/*.ts'],
-    mayNotImport: [...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'stager', 'cromwell'), ...sdk, ...orm],
-    reason: 'the local AWS knows only AWS’s wire protocol, so that it cannot agree with the fleet behind its back.',
+    mayNotImport: [
+      ...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'stager', 'cromwell'),
+      ...sdk,
+      ...orm,
+    ],
+    reason:
+      'the local AWS knows only AWS’s wire protocol, so that it cannot agree with the fleet behind its back.',
   },
 ];
 
@@ -121,13 +218,31 @@ export const lintConfig = {
   overrides: [
     ...arrows.map(({ files, mayNotImport, reason }) => ({
       files,
-      rules: { 'no-restricted-imports': ['error', { patterns: [{ group: mayNotImport, message: reason }] }] },
+      rules: {
+        'no-restricted-imports': [
+          'error',
+          { patterns: [{ group: mayNotImport, message: reason }] },
+        ],
+      },
     })),
-    { files: ['test/**/*.ts', 'bench/**/*.ts'], rules: { 'max-lines-per-function': 'off', 'typescript/no-non-null-assertion': 'off', 'unicorn/consistent-function-scoping': 'off' } },
-    { files: ['scripts/**', 'cli/**', 'bench/**', 'examples/**', 'stager/bundle.ts'], rules: { 'no-console': 'off' } },
+    {
+      files: ['test/**/*.ts', 'bench/**/*.ts'],
+      rules: {
+        'max-lines-per-function': 'off',
+        'typescript/no-non-null-assertion': 'off',
+        'unicorn/consistent-function-scoping': 'off',
+      },
+    },
+    {
+      files: ['scripts/**', 'cli/**', 'bench/**', 'examples/**', 'stager/bundle.ts'],
+      rules: { 'no-console': 'off' },
+    },
   ],
 };
 
 export async function writeLintConfig(): Promise<void> {
-  await writeFile(new URL('../.oxlintrc.json', import.meta.url), `${JSON.stringify(lintConfig, null, 2)}\n`);
+  await writeFile(
+    new URL('../.oxlintrc.json', import.meta.url),
+    `${JSON.stringify(lintConfig, null, 2)}\n`,
+  );
 }

@@ -5,7 +5,17 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -18,12 +28,18 @@ const oldestNode = [22, 18];
 
 /** What is installed is right for this lock file, on this kind of machine. */
 function wantedStamp() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   return `${lock} ${process.platform}-${process.arch}`;
 }
 
 function isReady() {
-  return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === wantedStamp() && (existsSync(ownNode) || isNewEnough(process.versions.node));
+  return (
+    existsSync(stampFile) &&
+    readFileSync(stampFile, 'utf8') === wantedStamp() &&
+    (existsSync(ownNode) || isNewEnough(process.versions.node))
+  );
 }
 
 /** @param {string} version such as `24.1.0` or `v24.1.0` */
@@ -36,7 +52,7 @@ function isNewEnough(version) {
 async function withLock(work) {
   const lockFile = join(root, '.batchwell/setup.lock');
   mkdirSync(dirname(lockFile), { recursive: true });
-  for (let told = false; !takeLock(lockFile); ) {
+  for (let told = false; !takeLock(lockFile);) {
     if (!told) console.error('Another setup of this folder is under way; waiting for it…');
     told = true;
     await sleep(200);
@@ -75,8 +91,19 @@ function install() {
   const npm = process.env.npm_execpath;
   const [program, ...before] = npm === undefined ? ['npm'] : [process.execPath, npm];
   // NODE_ENV=production must not leave out what the tests need; warnings are for those who choose versions.
-  const args = [...before, 'ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status, error, stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: 'utf8' });
+  const args = [
+    ...before,
+    'ci',
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ];
+  const { status, error, stdout, stderr } = spawnSync(program, args, {
+    cwd: root,
+    encoding: 'utf8',
+  });
   if (error !== undefined) stop(`npm could not be started: ${error.message}`);
   if (status !== 0) stop(`npm ci failed with exit code ${status}:\n${stdout}${stderr}`);
 }
@@ -92,7 +119,9 @@ function checkNode() {
     }
   }
   if (isNewEnough(process.versions.node)) return;
-  stop(`Batchwell needs Node ${oldestNode.join('.')} or later. This is ${process.version}, and npm brought none that runs on ${process.platform}-${process.arch}. Install Node 24 (nodejs.org), then run this again.`);
+  stop(
+    `Batchwell needs Node ${oldestNode.join('.')} or later. This is ${process.version}, and npm brought none that runs on ${process.platform}-${process.arch}. Install Node 24 (nodejs.org), then run this again.`,
+  );
 }
 
 /** @param {string} message */

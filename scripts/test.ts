@@ -25,7 +25,12 @@ const tallyFile = join(folder, 'tally.json');
 const child = spawn(process.execPath, [vitest, 'run', ...forwarded], {
   cwd: root,
   stdio: 'inherit',
-  env: { ...process.env, TMPDIR: folder, BATCHWELL_TALLY_FILE: tallyFile, ...(interop ? { BATCHWELL_TESTS: 'interop' } : {}) },
+  env: {
+    ...process.env,
+    TMPDIR: folder,
+    BATCHWELL_TALLY_FILE: tallyFile,
+    ...(interop ? { BATCHWELL_TESTS: 'interop' } : {}),
+  },
 });
 
 // Ctrl-C reaches vitest by itself, as a member of the terminal's group; a signal sent to us alone is passed on.
@@ -39,7 +44,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 child.once('error', (cause) => void finish(1, `vitest could not be started: ${cause.message}`));
-child.once('close', (code, signal) => void finish(code ?? 1, signal === null ? undefined : `vitest was ended by ${signal}.`));
+child.once(
+  'close',
+  (code, signal) =>
+    void finish(code ?? 1, signal === null ? undefined : `vitest was ended by ${signal}.`),
+);
 
 async function finish(code: number, trouble: string | undefined): Promise<void> {
   const { passed, failed } = readTally(tallyFile);
@@ -52,7 +61,8 @@ async function finish(code: number, trouble: string | undefined): Promise<void> 
   const incomplete = code !== 0 || signalled !== undefined;
   const failures = failed === 0 && incomplete ? 1 : failed;
   console.log(`${passed} passed, ${failures} failed`);
-  process.exitCode = signalled === undefined ? Number(failures > 0) : 128 + constants.signals[signalled];
+  process.exitCode =
+    signalled === undefined ? Number(failures > 0) : 128 + constants.signals[signalled];
 }
 
 /** All zero when vitest did not get as far as counting. */

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /** Some of the SDK's files are CommonJS and require Node's own modules, which an ES module has no `require` for. */
-const banner = "import { createRequire as batchwellRequire } from 'node:module'; const require = batchwellRequire(import.meta.url);";
+const banner =
+  "import { createRequire as batchwellRequire } from 'node:module'; const require = batchwellRequire(import.meta.url);";
 
 /** Writes the bundle, which needs nothing but Node. */
 export async function bundleStager(outFile: string): Promise<void> {

@@ -5,7 +5,15 @@ import { createReadStream } from 'node:fs';
 import type { CrcName } from '../core/crc-combine.ts';
 
 /** MD5 is not asked for by name: it is what an ETag is, for objects written in one piece. */
-export const algorithms = ['CRC64NVME', 'CRC32', 'CRC32C', 'SHA256', 'SHA512', 'SHA1', 'MD5'] as const;
+export const algorithms = [
+  'CRC64NVME',
+  'CRC32',
+  'CRC32C',
+  'SHA256',
+  'SHA512',
+  'SHA1',
+  'MD5',
+] as const;
 export type Algorithm = (typeof algorithms)[number];
 
 export interface Digest {
@@ -20,7 +28,12 @@ export function startDigest(algorithm: Algorithm): Digest {
     case 'CRC64NVME':
     case 'CRC32':
     case 'CRC32C': {
-      const crc = algorithm === 'CRC64NVME' ? new Crc64Nvme() : algorithm === 'CRC32' ? new Crc32() : new Crc32c();
+      const crc =
+        algorithm === 'CRC64NVME'
+          ? new Crc64Nvme()
+          : algorithm === 'CRC32'
+            ? new Crc32()
+            : new Crc32c();
       return { update: (chunk) => crc.update(chunk), sum: () => crc.digest() };
     }
     default: {
@@ -38,8 +51,13 @@ export const inBase64 = (sum: Uint8Array): string => Buffer.from(sum).toString('
 const CHUNK_BYTES = 262_144;
 
 /** Of a file, or of `[start, end]` in it, both ends counted. */
-export async function digestFile(path: string, algorithm: Algorithm, range?: { start: number; end: number }): Promise<Uint8Array> {
+export async function digestFile(
+  path: string,
+  algorithm: Algorithm,
+  range?: { start: number; end: number },
+): Promise<Uint8Array> {
   const digest = startDigest(algorithm);
-  for await (const chunk of createReadStream(path, { ...range, highWaterMark: CHUNK_BYTES })) digest.update(chunk as Buffer);
+  for await (const chunk of createReadStream(path, { ...range, highWaterMark: CHUNK_BYTES }))
+    digest.update(chunk as Buffer);
   return digest.sum();
 }

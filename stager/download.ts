@@ -33,25 +33,40 @@ interface Expected {
 /** The first checksum of the whole object (not of its parts) that S3 keeps; else the ETag where it is an MD5. */
 export function expectedChecksum(answer: GetObjectCommandOutput): Expected | undefined {
   const kept: Partial<Record<Algorithm, string | undefined>> = {
-    CRC64NVME: answer.ChecksumCRC64NVME, CRC32: answer.ChecksumCRC32, CRC32C: answer.ChecksumCRC32C,
-    SHA256: answer.ChecksumSHA256, SHA512: answer.ChecksumSHA512, SHA1: answer.ChecksumSHA1,
+    CRC64NVME: answer.ChecksumCRC64NVME,
+    CRC32: answer.ChecksumCRC32,
+    CRC32C: answer.ChecksumCRC32C,
+    SHA256: answer.ChecksumSHA256,
+    SHA512: answer.ChecksumSHA512,
+    SHA1: answer.ChecksumSHA1,
   };
   for (const algorithm of algorithms) {
     const base64 = kept[algorithm];
     // "…-3" is a checksum of three parts' checksums: it depends on where the parts were cut.
-    if (base64 !== undefined && answer.ChecksumType !== 'COMPOSITE' && !/-\d+$/.test(base64)) return { algorithm, base64 };
+    if (base64 !== undefined && answer.ChecksumType !== 'COMPOSITE' && !/-\d+$/.test(base64))
+      return { algorithm, base64 };
   }
   const etag = /^"?([0-9a-f]{32})"?$/.exec(answer.ETag ?? '')?.[1];
-  const plain = answer.ServerSideEncryption === undefined || answer.ServerSideEncryption === 'AES256';
-  return etag !== undefined && plain && answer.SSECustomerAlgorithm === undefined ? { algorithm: 'MD5', base64: Buffer.from(etag, 'hex').toString('base64') } : undefined;
+  const plain =
+    answer.ServerSideEncryption === undefined || answer.ServerSideEncryption === 'AES256';
+  return etag !== undefined && plain && answer.SSECustomerAlgorithm === undefined
+    ? { algorithm: 'MD5', base64: Buffer.from(etag, 'hex').toString('base64') }
+    : undefined;
 }
 
 /** @returns bytes written, from `position` on */
-async function pour(from: AsyncIterable<Uint8Array>, file: FileHandle, position: number, digest: Digest | undefined): Promise<number> {
+async function pour(
+  from: AsyncIterable<Uint8Array>,
+  file: FileHandle,
+  position: number,
+  digest: Digest | undefined,
+): Promise<number> {
   let written = 0;
   for await (const chunk of from) {
     digest?.update(chunk);
-    for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done, chunk.length - done, position + written + done)).bytesWritten;
+    for (let done = 0; done < chunk.length;)
+      done += (await file.write(chunk, done, chunk.length - done, position + written + done))
+        .bytesWritten;
     written += chunk.length;
   }
   return written;
@@ -68,29 +83,66 @@ function requireSize(read: number, expected: number): void {
 
 function requireSum(sum: Uint8Array, expected: Expected): void {
   const found = inBase64(sum);
-  if (found !== expected.base64) throw new Error(`its ${expected.algorithm} checksum is ${found}, and S3 says ${expected.base64}`);
+  if (found !== expected.base64)
+    throw new Error(
+      `its ${expected.algorithm} checksum is ${found}, and S3 says ${expected.base64}`,
+    );
 }
 
-async function fetchPart(s3: S3Client, place: S3Place, file: FileHandle, range: { start: number; end: number }, etag: string | undefined, algorithm: Algorithm | undefined): Promise<Uint8Array | undefined> {
-  return body(() => persist(async () => {
-    // If-Match: a file that is replaced half-way must not end up as a mixture.
-    const answer = await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key, Range: rangeHeader(range), ...(etag && { IfMatch: etag }) }));
-    const digest = algorithm && isCrc(algorithm) ? startDigest(algorithm) : undefined;
-    requireSize(await pour(streamOf(answer), file, range.start, digest), range.end - range.start + 1);
-    return digest?.sum();
-  }));
+async function fetchPart(
+  s3: S3Client,
+  place: S3Place,
+  file: FileHandle,
+  range: { start: number; end: number },
+  etag: string | undefined,
+  algorithm: Algorithm | undefined,
+): Promise<Uint8Array | undefined> {
+  return body(() =>
+    persist(async () => {
+      // If-Match: a file that is replaced half-way must not end up as a mixture.
+      const answer = await s3.send(
+        new GetObjectCommand({
+          Bucket: place.bucket,
+          Key: place.key,
+          Range: rangeHeader(range),
+          ...(etag && { IfMatch: etag }),
+        }),
+      );
+      const digest = algorithm && isCrc(algorithm) ? startDigest(algorithm) : undefined;
+      requireSize(
+        await pour(streamOf(answer), file, range.start, digest),
+        range.end - range.start + 1,
+      );
+      return digest?.sum();
+    }),
+  );
 }
 
-async function fetchInParts(s3: S3Client, place: S3Place, file: FileHandle, path: string, sizeBytes: number, answer: GetObjectCommandOutput): Promise<void> {
+async function fetchInParts(
+  s3: S3Client,
+  place: S3Place,
+  file: FileHandle,
+  path: string,
+  sizeBytes: number,
+  answer: GetObjectCommandOutput,
+): Promise<void> {
   const expected = expectedChecksum(answer);
-  const ranges = Array.from({ length: Math.ceil(sizeBytes / PART_BYTES) }, (_, part) => ({ start: part * PART_BYTES, end: Math.min(sizeBytes, (part + 1) * PART_BYTES) - 1 }));
-  const sums = await allSettled(ranges.map((range) => fetchPart(s3, place, file, range, answer.ETag, expected?.algorithm)));
+  const ranges = Array.from({ length: Math.ceil(sizeBytes / PART_BYTES) }, (_, part) => ({
+    start: part * PART_BYTES,
+    end: Math.min(sizeBytes, (part + 1) * PART_BYTES) - 1,
+  }));
+  const sums = await allSettled(
+    ranges.map((range) => fetchPart(s3, place, file, range, answer.ETag, expected?.algorithm)),
+  );
   if (!expected) return;
-  if (!isCrc(expected.algorithm)) return requireSum(await digestFile(path, expected.algorithm), expected);
+  if (!isCrc(expected.algorithm))
+    return requireSum(await digestFile(path, expected.algorithm), expected);
   const { algorithm } = expected;
   const whole = sums.reduce((sum, next, part) => {
     const range = ranges[part];
-    return sum && next && range ? combineCrc(algorithm, sum, next, range.end - range.start + 1) : next;
+    return sum && next && range
+      ? combineCrc(algorithm, sum, next, range.end - range.start + 1)
+      : next;
   });
   if (whole) requireSum(whole, expected);
 }
@@ -101,15 +153,24 @@ async function fetchInParts(s3: S3Client, place: S3Place, file: FileHandle, path
  */
 async function getWithChecksums(s3: S3Client, place: S3Place): Promise<GetObjectCommandOutput> {
   const command = new GetObjectCommand({ Bucket: place.bucket, Key: place.key });
-  command.middlewareStack.add((next) => (args) => {
-    const { request } = args;
-    if (typeof request === 'object' && request !== null && 'headers' in request) Object.assign(request.headers as object, { 'x-amz-checksum-mode': 'ENABLED' });
-    return next(args);
-  }, { step: 'build', name: 'askForChecksums' });
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const { request } = args;
+      if (typeof request === 'object' && request !== null && 'headers' in request)
+        Object.assign(request.headers as object, { 'x-amz-checksum-mode': 'ENABLED' });
+      return next(args);
+    },
+    { step: 'build', name: 'askForChecksums' },
+  );
   return s3.send(command);
 }
 
-async function fetchS3(s3: S3Client, place: S3Place, file: FileHandle, path: string): Promise<Downloaded> {
+async function fetchS3(
+  s3: S3Client,
+  place: S3Place,
+  file: FileHandle,
+  path: string,
+): Promise<Downloaded> {
   let large: GetObjectCommandOutput | undefined;
   let modified: Date | undefined;
   const checked = await body(async () => {
@@ -129,7 +190,10 @@ async function fetchS3(s3: S3Client, place: S3Place, file: FileHandle, path: str
     return expected;
   });
   if (large) await fetchInParts(s3, place, file, path, large.ContentLength ?? 0, large);
-  return { ...(checked?.algorithm === 'CRC64NVME' && { crc64nvme: checked.base64 }), ...(modified && { objectModifiedMs: modified.getTime() }) };
+  return {
+    ...(checked?.algorithm === 'CRC64NVME' && { crc64nvme: checked.base64 }),
+    ...(modified && { objectModifiedMs: modified.getTime() }),
+  };
 }
 
 async function fetchWeb(url: string, file: FileHandle): Promise<Downloaded> {
@@ -137,13 +201,20 @@ async function fetchWeb(url: string, file: FileHandle): Promise<Downloaded> {
     const answer = await fetch(url, { signal: AbortSignal.timeout(24 * 3_600_000) });
     if (!answer.ok) {
       await answer.body?.cancel();
-      const refused = answer.status >= 400 && answer.status < 500 && answer.status !== 408 && answer.status !== 429;
-      throw refused ? new FinalError(`HTTP ${answer.status} ${answer.statusText}`) : new Error(`HTTP ${answer.status} ${answer.statusText}`);
+      const refused =
+        answer.status >= 400 &&
+        answer.status < 500 &&
+        answer.status !== 408 &&
+        answer.status !== 429;
+      throw refused
+        ? new FinalError(`HTTP ${answer.status} ${answer.statusText}`)
+        : new Error(`HTTP ${answer.status} ${answer.statusText}`);
     }
     const read = answer.body ? await pour(answer.body, file, 0, undefined) : 0;
     const length = answer.headers.get('content-length');
     // A compressed answer's length is that of what came over the wire.
-    if (length !== null && answer.headers.get('content-encoding') === null) requireSize(read, Number(length));
+    if (length !== null && answer.headers.get('content-encoding') === null)
+      requireSize(read, Number(length));
   });
   return {};
 }
@@ -164,7 +235,8 @@ export const PART_SUFFIX = '.batchwell-part';
  * Fetches one file, five times if need be, and puts it at `path` by a rename.
  * @throws the last failure
  */
-export const download = (s3: S3Client, source: Source, path: string): Promise<Downloaded> => files(() => downloadNow(s3, source, path));
+export const download = (s3: S3Client, source: Source, path: string): Promise<Downloaded> =>
+  files(() => downloadNow(s3, source, path));
 
 async function downloadNow(s3: S3Client, source: Source, path: string): Promise<Downloaded> {
   await mkdir(dirname(path), { recursive: true });
@@ -173,7 +245,9 @@ async function downloadNow(s3: S3Client, source: Source, path: string): Promise<
     const downloaded = await persist(async () => {
       const file = await open(unfinished, 'w');
       try {
-        return 'web' in source ? await fetchWeb(source.web, file) : await fetchS3(s3, source, file, unfinished);
+        return 'web' in source
+          ? await fetchWeb(source.web, file)
+          : await fetchS3(s3, source, file, unfinished);
       } finally {
         await file.close();
       }

@@ -17,7 +17,10 @@ export interface Fence {
   mine: boolean;
 }
 
-const ownerPlace = (submission: S3Place): S3Place => ({ bucket: submission.bucket, key: submission.key + inSubmission.owner });
+const ownerPlace = (submission: S3Place): S3Place => ({
+  bucket: submission.bucket,
+  key: submission.key + inSubmission.owner,
+});
 
 async function readOwner(s3: S3Client, submission: S3Place): Promise<string | undefined> {
   try {
@@ -32,7 +35,15 @@ async function readOwner(s3: S3Client, submission: S3Place): Promise<string | un
 async function tryToOwn(s3: S3Client, submission: S3Place, job: string): Promise<boolean> {
   const { bucket, key } = ownerPlace(submission);
   try {
-    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: job, ContentType: 'text/plain', IfNoneMatch: '*' }));
+    await s3.send(
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        Body: job,
+        ContentType: 'text/plain',
+        IfNoneMatch: '*',
+      }),
+    );
     return true;
   } catch (error) {
     const status = statusOf(error);
@@ -46,7 +57,11 @@ async function tryToOwn(s3: S3Client, submission: S3Place, job: string): Promise
  * Who owns the submission; takes it when nobody does.
  * @throws the SDK's error when `owner` can be neither read nor written
  */
-export async function takeOrReadFence(s3: S3Client, submission: S3Place, batchJobId: string): Promise<Fence> {
+export async function takeOrReadFence(
+  s3: S3Client,
+  submission: S3Place,
+  batchJobId: string,
+): Promise<Fence> {
   const job = jobOf(batchJobId);
   for (let tried = 1; tried <= 10; tried += 1) {
     const owner = await readOwner(s3, submission);
@@ -60,9 +75,17 @@ export async function takeOrReadFence(s3: S3Client, submission: S3Place, batchJo
  * Whether an earlier attempt of Batch has written its result record. Its host may have been lost right after, so that
  * Batch tries again what had run to its end: that must not have its effect a second time.
  */
-export async function hasRecord(s3: S3Client, submission: S3Place, index: number): Promise<boolean> {
+export async function hasRecord(
+  s3: S3Client,
+  submission: S3Place,
+  index: number,
+): Promise<boolean> {
   const { KeyCount = 0 } = await s3.send(
-    new ListObjectsV2Command({ Bucket: submission.bucket, Prefix: `${submission.key}${inSubmission.results}${indexInKey(index)}.`, MaxKeys: 1 }),
+    new ListObjectsV2Command({
+      Bucket: submission.bucket,
+      Prefix: `${submission.key}${inSubmission.results}${indexInKey(index)}.`,
+      MaxKeys: 1,
+    }),
   );
   return KeyCount > 0;
 }

@@ -2,8 +2,18 @@
 import { readdir, stat } from 'node:fs/promises';
 
 const classes: Record<string, string> = {
-  alnum: '\\p{L}\\p{N}', alpha: '\\p{L}', blank: ' \\t', cntrl: '\\p{Cc}', digit: '0-9', graph: '!-~', lower: '\\p{Ll}',
-  print: ' -~', punct: '!-\\/:-@\\[-`{-~', space: '\\s', upper: '\\p{Lu}', xdigit: '0-9A-Fa-f',
+  alnum: '\\p{L}\\p{N}',
+  alpha: '\\p{L}',
+  blank: ' \\t',
+  cntrl: '\\p{Cc}',
+  digit: '0-9',
+  graph: '!-~',
+  lower: '\\p{Ll}',
+  print: ' -~',
+  punct: '!-\\/:-@\\[-`{-~',
+  space: '\\s',
+  upper: '\\p{Lu}',
+  xdigit: '0-9A-Fa-f',
 };
 
 export const hasWildcard = (path: string): boolean => /[*?[]/.test(path);
@@ -17,14 +27,17 @@ interface Piece {
   length: number;
 }
 
-const member = (text: string): string => literalInSet(text.length > 1 && text.startsWith('\\') ? text.slice(1) : text);
+const member = (text: string): string =>
+  literalInSet(text.length > 1 && text.startsWith('\\') ? text.slice(1) : text);
 
 /** `[…]`; undefined when it is not closed, hence an ordinary '['. */
 function setPiece(rest: string): Piece | undefined {
   const match = /^\[([!^]?)(\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*)\]/su.exec(rest);
   if (!match) return undefined;
   const [whole, negated = '', inside = ''] = match;
-  const members = inside.matchAll(/\[:(?<name>[a-z]+):\]|(?<from>\\.|[^\\])-(?<to>\\.|[^\\])|(?<one>\\.|.)/gsu);
+  const members = inside.matchAll(
+    /\[:(?<name>[a-z]+):\]|(?<from>\\.|[^\\])-(?<to>\\.|[^\\])|(?<one>\\.|.)/gsu,
+  );
   const set = [...members].map(({ groups = {} }) => {
     const { name, from, to, one = '' } = groups;
     if (name !== undefined) return classes[name] ?? '';
@@ -39,13 +52,15 @@ function firstPiece(rest: string): Piece {
   if (character === '[') return setPiece(rest) ?? plain;
   if (character === '*') return { expression: '.*', length: 1 };
   if (character === '?') return { expression: '.', length: 1 };
-  return character === '\\' && rest.length > 1 ? { expression: literal(rest.charAt(1)), length: 2 } : plain;
+  return character === '\\' && rest.length > 1
+    ? { expression: literal(rest.charAt(1)), length: 2 }
+    : plain;
 }
 
 /** One step of a path, as an expression over a file's name. */
 export function stepExpression(step: string): RegExp {
   let source = step.startsWith('.') ? '' : '(?!\\.)';
-  for (let at = 0; at < step.length; ) {
+  for (let at = 0; at < step.length;) {
     const piece = firstPiece(step.slice(at));
     source += piece.expression;
     at += piece.length;
@@ -58,12 +73,21 @@ async function namesIn(folder: string): Promise<string[]> {
     return (await readdir(folder)).toSorted();
   } catch (error) {
     // A pattern may lead through what is no folder, or is not there: nothing matches.
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return [];
+    if (
+      error instanceof Error &&
+      'code' in error &&
+      (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+    )
+      return [];
     throw error;
   }
 }
 
-const exists = (path: string): Promise<boolean> => stat(path).then(() => true, () => false);
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 /** The existing paths that the absolute pattern matches, sorted. */
 export async function matchPaths(pattern: string): Promise<string[]> {
@@ -72,10 +96,14 @@ export async function matchPaths(pattern: string): Promise<string[]> {
   for (const step of steps) {
     const isPattern = hasWildcard(step);
     const expression = stepExpression(step);
-    const next = await Promise.all(found.map(async (folder) => {
-      if (!isPattern) return [`${folder}/${step.replace(/\\(.)/gsu, '$1')}`];
-      return (await namesIn(folder === '' ? '/' : folder)).filter((name) => expression.test(name)).map((name) => `${folder}/${name}`);
-    }));
+    const next = await Promise.all(
+      found.map(async (folder) => {
+        if (!isPattern) return [`${folder}/${step.replace(/\\(.)/gsu, '$1')}`];
+        return (await namesIn(folder === '' ? '/' : folder))
+          .filter((name) => expression.test(name))
+          .map((name) => `${folder}/${name}`);
+      }),
+    );
     found = next.flat();
   }
   const there = await Promise.all(found.map(exists));

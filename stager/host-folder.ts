@@ -2,7 +2,21 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, copyFile, link, mkdir, mkdtemp, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundleStager } from './bundle.ts';
@@ -37,10 +51,23 @@ async function readLinked(binary: string): Promise<Linked> {
   const { stdout } = await run('ldd', [binary]);
   const libraries = [...stdout.matchAll(/=> (\/\S+)/g)].flatMap((match) => match[1] ?? []);
   const loader = /^\s*(\/\S*\/ld-\S+)/m.exec(stdout)?.[1];
-  if (loader === undefined) throw new Error(`ldd names no loader for ${binary}; a dynamically linked glibc Node was expected:\n${stdout}`);
+  if (loader === undefined)
+    throw new Error(
+      `ldd names no loader for ${binary}; a dynamically linked glibc Node was expected:\n${stdout}`,
+    );
   const beside = dirname(libraries.find((library) => basename(library) === 'libc.so.6') ?? loader);
-  const resolver = await Promise.all(RESOLVER_LIBRARIES.map((name) => realpath(join(beside, name)).then(() => join(beside, name), () => undefined)));
-  return { loader, libraries: [...new Set([...libraries, ...resolver.flatMap((path) => path ?? [])])] };
+  const resolver = await Promise.all(
+    RESOLVER_LIBRARIES.map((name) =>
+      realpath(join(beside, name)).then(
+        () => join(beside, name),
+        () => undefined,
+      ),
+    ),
+  );
+  return {
+    loader,
+    libraries: [...new Set([...libraries, ...resolver.flatMap((path) => path ?? [])])],
+  };
 }
 
 /** An ELF that names no interpreter needs no loader, so it runs in any image. */
@@ -53,7 +80,8 @@ async function isStatic(binary: string): Promise<boolean> {
     const tableAt = Number(head.readBigUInt64LE(32));
     const entryBytes = head.readUInt16LE(54);
     const PT_INTERP = 3;
-    for (let entry = 0; entry < head.readUInt16LE(56); entry += 1) if (head.readUInt32LE(tableAt + entry * entryBytes) === PT_INTERP) return false;
+    for (let entry = 0; entry < head.readUInt16LE(56); entry += 1)
+      if (head.readUInt32LE(tableAt + entry * entryBytes) === PT_INTERP) return false;
     return true;
   } finally {
     await file.close();
@@ -63,17 +91,29 @@ async function isStatic(binary: string): Promise<boolean> {
 async function findOnPath(name: string): Promise<string | undefined> {
   for (const folder of (process.env['PATH'] ?? '').split(':')) {
     const path = join(folder, name);
-    if (await stat(path).then((facts) => facts.isFile(), () => false)) return path;
+    if (
+      await stat(path).then(
+        (facts) => facts.isFile(),
+        () => false,
+      )
+    )
+      return path;
   }
   return undefined;
 }
 
-async function chooseShell(wanted: string | false | undefined): Promise<{ shell: string } | { withoutShell: string }> {
-  if (wanted === false) return { withoutShell: 'None was wanted: tasks need a /bin/sh in their image.' };
+async function chooseShell(
+  wanted: string | false | undefined,
+): Promise<{ shell: string } | { withoutShell: string }> {
+  if (wanted === false)
+    return { withoutShell: 'None was wanted: tasks need a /bin/sh in their image.' };
   const busybox = wanted ?? (await findOnPath('busybox'));
   const remedy = 'Tasks need a /bin/sh in their image; install busybox-static to do without.';
   if (busybox === undefined) return { withoutShell: `There is no busybox on PATH. ${remedy}` };
-  if (!(await isStatic(busybox))) return { withoutShell: `${busybox} is linked dynamically and would not run in a foreign image. ${remedy}` };
+  if (!(await isStatic(busybox)))
+    return {
+      withoutShell: `${busybox} is linked dynamically and would not run in a foreign image. ${remedy}`,
+    };
   return { shell: busybox };
 }
 
@@ -81,7 +121,12 @@ async function chooseShell(wanted: string | false | undefined): Promise<{ shell:
 async function lay(source: string, target: string): Promise<void> {
   const real = await realpath(source);
   const { mode } = await stat(real);
-  const linked = (mode & 0o7777) === 0o755 && (await link(real, target).then(() => true, () => false));
+  const linked =
+    (mode & 0o7777) === 0o755 &&
+    (await link(real, target).then(
+      () => true,
+      () => false,
+    ));
   if (linked) return;
   await copyFile(real, target, constants.COPYFILE_FICLONE);
   await chmod(target, 0o755);
@@ -89,11 +134,15 @@ async function lay(source: string, target: string): Promise<void> {
 
 /** Says what the folder was made from; equal stamps mean equal folders. */
 async function stampOf(stager: string, files: readonly string[]): Promise<string> {
-  const facts = await Promise.all(files.map(async (file) => {
-    const { size, mtimeMs } = await stat(file);
-    return `${file} ${size} ${mtimeMs}`;
-  }));
-  const bundle = createHash('sha256').update(await readFile(stager)).digest('hex');
+  const facts = await Promise.all(
+    files.map(async (file) => {
+      const { size, mtimeMs } = await stat(file);
+      return `${file} ${size} ${mtimeMs}`;
+    }),
+  );
+  const bundle = createHash('sha256')
+    .update(await readFile(stager))
+    .digest('hex');
   return `${[`stager ${bundle}`, ...facts].join('\n')}\n`;
 }
 
@@ -104,7 +153,13 @@ async function putInPlace(made: string, target: string): Promise<void> {
   try {
     await rename(made, target);
   } catch (error) {
-    if (!(await stat(join(target, 'stamp')).then(() => true, () => false))) throw error;
+    if (
+      !(await stat(join(target, 'stamp')).then(
+        () => true,
+        () => false,
+      ))
+    )
+      throw error;
     await rm(made, { recursive: true, force: true });
   }
   await rm(old, { recursive: true, force: true });
@@ -118,7 +173,10 @@ async function putInPlace(made: string, target: string): Promise<void> {
  * ```
  * @throws Error when Node's libraries cannot be found
  */
-export async function assembleHostFolder(target: string, options: HostFolderOptions = {}): Promise<HostFolder> {
+export async function assembleHostFolder(
+  target: string,
+  options: HostFolderOptions = {},
+): Promise<HostFolder> {
   const node = options.nodeBinary ?? process.execPath;
   const [linked, shell] = await Promise.all([readLinked(node), chooseShell(options.shell)]);
   await mkdir(dirname(target), { recursive: true });
@@ -131,7 +189,12 @@ export async function assembleHostFolder(target: string, options: HostFolderOpti
     if (options.stager === undefined) await bundleStager(join(made, 'stager.mjs'));
     else await lay(options.stager, join(made, 'stager.mjs'));
 
-    const stamp = await stampOf(join(made, 'stager.mjs'), [node, linked.loader, ...linked.libraries, ...('shell' in shell ? [shell.shell] : [])]);
+    const stamp = await stampOf(join(made, 'stager.mjs'), [
+      node,
+      linked.loader,
+      ...linked.libraries,
+      ...('shell' in shell ? [shell.shell] : []),
+    ]);
     const folder = { path: target, ...('withoutShell' in shell && shell) };
     if (stamp === (await readFile(join(target, 'stamp'), 'utf8').catch(() => ''))) return folder;
 
@@ -150,4 +213,5 @@ export async function assembleHostFolder(target: string, options: HostFolderOpti
 }
 
 /** The names in the folder, for people and tests. */
-export const listHostFolder = async (target: string): Promise<string[]> => (await readdir(target, { recursive: true })).toSorted();
+export const listHostFolder = async (target: string): Promise<string[]> =>
+  (await readdir(target, { recursive: true })).toSorted();

@@ -30,7 +30,8 @@ export interface FetchedFile {
 function pathWithin(key: string, prefix: string): string {
   const path = key.slice(prefix.length);
   const steps = path.replace(/\/$/, '').split('/');
-  if (steps.some((step) => step === '' || step === '.' || step === '..')) throw new FinalError(`its key ${JSON.stringify(key)} is no path that a folder can hold`);
+  if (steps.some((step) => step === '' || step === '.' || step === '..'))
+    throw new FinalError(`its key ${JSON.stringify(key)} is no path that a folder can hold`);
   return path;
 }
 
@@ -40,15 +41,24 @@ async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promis
   const prefix = place.key === '' || place.key.endsWith('/') ? place.key : `${place.key}/`;
   await mkdir(target, { recursive: true });
   let seen = 0;
-  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: place.bucket, Prefix: prefix })) {
-    const keys = (page.Contents ?? []).flatMap((object) => (object.Key === undefined ? [] : [object.Key]));
+  for await (const page of paginateListObjectsV2(
+    { client: s3 },
+    { Bucket: place.bucket, Prefix: prefix },
+  )) {
+    const keys = (page.Contents ?? []).flatMap((object) =>
+      object.Key === undefined ? [] : [object.Key],
+    );
     seen += keys.length;
-    await allSettled(keys.filter((key) => key !== prefix).map(async (key) => {
-      const path = join(target, pathWithin(key, prefix));
-      // Consoles mark an empty folder by a key that ends in '/'.
-      if (key.endsWith('/')) return void (await mkdir(path, { recursive: true }));
-      times.push((await download(s3, { bucket: place.bucket, key }, path)).objectModifiedMs);
-    }));
+    await allSettled(
+      keys
+        .filter((key) => key !== prefix)
+        .map(async (key) => {
+          const path = join(target, pathWithin(key, prefix));
+          // Consoles mark an empty folder by a key that ends in '/'.
+          if (key.endsWith('/')) return void (await mkdir(path, { recursive: true }));
+          times.push((await download(s3, { bucket: place.bucket, key }, path)).objectModifiedMs);
+        }),
+    );
   }
   if (seen === 0) throw new FinalError('NoSuchKey: no object lies under it');
   return times;
@@ -64,7 +74,12 @@ interface Fetched {
 /** A file of the task's own file system at its own place, such as one in a shared folder: there is nothing to fetch. */
 async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
   const isFolder = (await stat(path)).isDirectory();
-  if (isFolder !== (kind === 'folder')) throw new FinalError(isFolder ? 'it is a directory, and is not declared as one' : 'it is declared as DIRECTORY, but is none');
+  if (isFolder !== (kind === 'folder'))
+    throw new FinalError(
+      isFolder
+        ? 'it is a directory, and is not declared as one'
+        : 'it is declared as DIRECTORY, but is none',
+    );
   return { times: [] };
 }
 
@@ -77,18 +92,32 @@ async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
   if (containerPath(pathOfUrl(input.url) ?? '') === input.path) return findInPlace(input);
   const place = parseS3Url(input.url);
   const isWeb = /^https?:\/\//i.test(input.url);
-  if (!place && !isWeb) throw new FinalError('only s3://bucket/key and http(s):// urls can be read, and paths that the task sees, at the same path');
+  if (!place && !isWeb)
+    throw new FinalError(
+      'only s3://bucket/key and http(s):// urls can be read, and paths that the task sees, at the same path',
+    );
   if (input.kind === 'folder') {
     if (!place) throw new FinalError('a DIRECTORY can only be read from s3://');
     return { times: await fetchFolder(s3, place, input.path) };
   }
-  const { crc64nvme, objectModifiedMs } = await download(s3, place ?? { web: input.url }, input.path);
+  const { crc64nvme, objectModifiedMs } = await download(
+    s3,
+    place ?? { web: input.url },
+    input.path,
+  );
   const { size, mtimeMs } = await stat(input.path);
-  const file = { url: place ? formatS3Url(place) : input.url, path: input.path, sizeBytes: size, modifiedMs: mtimeMs, ...(crc64nvme !== undefined && { crc64nvme }) };
+  const file = {
+    url: place ? formatS3Url(place) : input.url,
+    path: input.path,
+    sizeBytes: size,
+    modifiedMs: mtimeMs,
+    ...(crc64nvme !== undefined && { crc64nvme }),
+  };
   return { file, times: [objectModifiedMs] };
 }
 
-const subjectOf = (input: DeclaredInput): string => (input.kind === 'content' ? `the content for ${input.path}` : withoutQuery(input.url));
+const subjectOf = (input: DeclaredInput): string =>
+  input.kind === 'content' ? `the content for ${input.path}` : withoutQuery(input.url);
 
 export interface FetchedInputs {
   fetched: FetchedFile[];
@@ -97,16 +126,29 @@ export interface FetchedInputs {
 }
 
 /** All inputs on disk, or the first failure in their order, once none is still under way. */
-export async function fetchInputs(s3: S3Client, inputs: readonly DeclaredInput[]): Promise<FetchedInputs | { error: StagerError }> {
+export async function fetchInputs(
+  s3: S3Client,
+  inputs: readonly DeclaredInput[],
+): Promise<FetchedInputs | { error: StagerError }> {
   const ended = await Promise.allSettled(inputs.map((input) => fetchOne(s3, input)));
   for (const [position, one] of ended.entries()) {
     const input = inputs[position];
     if (one.status === 'fulfilled' || !input) continue;
     const subject = subjectOf(input);
     const name = input.name === '' ? '' : ` (${input.name})`;
-    return { error: { kind: 'input', subject, message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason)}`, ...transience(one.reason) } };
+    return {
+      error: {
+        kind: 'input',
+        subject,
+        message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason)}`,
+        ...transience(one.reason),
+      },
+    };
   }
   const fetched = ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const times = fetched.flatMap(({ times: known }) => known.filter((time) => time !== undefined));
-  return { fetched: fetched.flatMap(({ file }) => file ?? []), ...(times.length > 0 && { newestMs: times.reduce((a, b) => Math.max(a, b)) }) };
+  return {
+    fetched: fetched.flatMap(({ file }) => file ?? []),
+    ...(times.length > 0 && { newestMs: times.reduce((a, b) => Math.max(a, b)) }),
+  };
 }

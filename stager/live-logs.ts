@@ -61,7 +61,12 @@ export function openLiveLogs(parts: LiveLogsParts): LiveLogs {
       if (now.shipped) return;
       const offset = windowOffset(sizeBytes);
       const body = await readPart(file, offset, sizeBytes - offset);
-      await upload(parts, { name, body, metadata: windowMetadata({ batchAttempt: parts.attempt, cuts: now.cuts, offset }), signal });
+      await upload(parts, {
+        name,
+        body,
+        metadata: windowMetadata({ batchAttempt: parts.attempt, cuts: now.cuts, offset }),
+        signal,
+      });
       seen.set(name, { ...now, shipped: true });
       failing.delete(name);
     } finally {
@@ -73,7 +78,8 @@ export function openLiveLogs(parts: LiveLogsParts): LiveLogs {
       await ship(stream);
     } catch (error) {
       // Once, and not every half a minute until S3 answers again.
-      if (!signal.aborted && !failing.has(stream.name)) parts.log('live_log_not_written', { name: stream.name, reason: reasonOf(error) });
+      if (!signal.aborted && !failing.has(stream.name))
+        parts.log('live_log_not_written', { name: stream.name, reason: reasonOf(error) });
       failing.add(stream.name);
     }
   };
@@ -133,7 +139,19 @@ interface Window {
   signal: AbortSignal;
 }
 
-async function upload({ s3, place }: LiveLogsParts, { name, body, metadata, signal }: Window): Promise<void> {
+async function upload(
+  { s3, place }: LiveLogsParts,
+  { name, body, metadata, signal }: Window,
+): Promise<void> {
   const { bucket, key } = place(name);
-  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ContentType: 'text/plain; charset=utf-8', Metadata: metadata }), { abortSignal: signal });
+  await s3.send(
+    new PutObjectCommand({
+      Bucket: bucket,
+      Key: key,
+      Body: body,
+      ContentType: 'text/plain; charset=utf-8',
+      Metadata: metadata,
+    }),
+    { abortSignal: signal },
+  );
 }

@@ -1,6 +1,18 @@
 /** The stager's own lines, one JSON object each on stdout: in CloudWatch they stand in the job's log stream. */
 export type Log = (event: StagerEvent, fields?: Record<string, string | number>) => void;
 
-export type StagerEvent = 'task_started' | 'inputs_fetched' | 'executor_ended' | 'outputs_written' | 'task_ended' | 'task_fenced' | 'task_recorded_before' | 'task_terminated' | 'log_not_written' | 'live_log_not_written' | 'stager_failed';
+export type StagerEvent =
+  | 'task_started'
+  | 'inputs_fetched'
+  | 'executor_ended'
+  | 'outputs_written'
+  | 'task_ended'
+  | 'task_fenced'
+  | 'task_recorded_before'
+  | 'task_terminated'
+  | 'log_not_written'
+  | 'live_log_not_written'
+  | 'stager_failed';
 
-export const logToStdout: Log = (event, fields = {}) => void process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
+export const logToStdout: Log = (event, fields = {}) =>
+  void process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);

@@ -29,7 +29,12 @@ async function statOf(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'ELOOP')) return undefined;
+    if (
+      error instanceof Error &&
+      'code' in error &&
+      (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'ELOOP')
+    )
+      return undefined;
     throw error;
   }
 }
@@ -47,7 +52,8 @@ async function filesUnder(root: string): Promise<FoundFile[]> {
       const facts = await statOf(local);
       if (!facts) continue;
       const real = await realpath(local);
-      if (!real.startsWith(`${realRoot === '/' ? '' : realRoot}/`) || above.includes(real)) continue;
+      if (!real.startsWith(`${realRoot === '/' ? '' : realRoot}/`) || above.includes(real))
+        continue;
       const below = path === '' ? name : `${path}/${name}`;
       if (facts.isDirectory()) await walk(local, below, [...above, real]);
       else if (facts.isFile()) files.push({ local, path: below });
@@ -57,41 +63,66 @@ async function filesUnder(root: string): Promise<FoundFile[]> {
   return files;
 }
 
-async function findMatches(output: DeclaredOutput, pathPrefix: string): Promise<FoundFile[] | undefined> {
+async function findMatches(
+  output: DeclaredOutput,
+  pathPrefix: string,
+): Promise<FoundFile[] | undefined> {
   const found: FoundFile[] = [];
   let matched = false;
   for (const local of await matchPaths(output.path)) {
     const facts = await stat(local);
     if (output.type === 'DIRECTORY' ? !facts.isDirectory() : !facts.isFile()) continue;
     matched = true;
-    if (!local.startsWith(pathPrefix)) throw new FinalError(`${local} matches, but does not begin with the path_prefix ${pathPrefix}`);
+    if (!local.startsWith(pathPrefix))
+      throw new FinalError(
+        `${local} matches, but does not begin with the path_prefix ${pathPrefix}`,
+      );
     const path = local.slice(pathPrefix.length).replace(/^\/+/, '');
     if (output.type === 'FILE') found.push({ local, path });
-    else found.push(...(await filesUnder(local)).map((file) => ({ local: file.local, path: path === '' ? file.path : `${path}/${file.path}` })));
+    else
+      found.push(
+        ...(await filesUnder(local)).map((file) => ({
+          local: file.local,
+          path: path === '' ? file.path : `${path}/${file.path}`,
+        })),
+      );
   }
   return matched ? found : undefined;
 }
 
 /** Undefined when it is not there. */
 async function findFiles(output: DeclaredOutput): Promise<FoundFile[] | undefined> {
-  if (output.pathPrefix !== undefined && hasWildcard(output.path)) return findMatches(output, output.pathPrefix);
+  if (output.pathPrefix !== undefined && hasWildcard(output.path))
+    return findMatches(output, output.pathPrefix);
   const facts = await statOf(output.path);
   if (!facts) return undefined;
   if (output.type === 'DIRECTORY') {
-    if (!facts.isDirectory()) throw new FinalError(`${output.path} is declared as DIRECTORY, but is none`);
+    if (!facts.isDirectory())
+      throw new FinalError(`${output.path} is declared as DIRECTORY, but is none`);
     return filesUnder(output.path);
   }
-  if (!facts.isFile()) throw new FinalError(`${output.path} is declared as FILE, but is ${facts.isDirectory() ? 'a directory' : 'no regular file'}`);
+  if (!facts.isFile())
+    throw new FinalError(
+      `${output.path} is declared as FILE, but is ${facts.isDirectory() ? 'a directory' : 'no regular file'}`,
+    );
   return [{ local: output.path, path: '' }];
 }
 
-async function uploadOne(uploader: Uploader, file: FoundFile, url: string, fetched: readonly FetchedFile[]): Promise<Uploaded> {
+async function uploadOne(
+  uploader: Uploader,
+  file: FoundFile,
+  url: string,
+  fetched: readonly FetchedFile[],
+): Promise<Uploaded> {
   const source = fetched.find((one) => one.url === url && one.path === file.local);
   if (source) {
     // Cromwell declares its script as an input and as an output of one url; writing it on itself is nothing.
     const { size, mtimeMs } = await stat(file.local);
     if (size === source.sizeBytes && mtimeMs === source.modifiedMs) {
-      return { sizeBytes: size, crc64nvme: source.crc64nvme ?? inBase64(await digestFile(file.local, 'CRC64NVME')) };
+      return {
+        sizeBytes: size,
+        crc64nvme: source.crc64nvme ?? inBase64(await digestFile(file.local, 'CRC64NVME')),
+      };
     }
   }
   const place = parseS3Url(url);
@@ -107,7 +138,12 @@ export interface OutputsDone {
 
 type OutputOutcome = { files: UploadedFile[] } | 'missing' | { failure: unknown; subject: string };
 
-async function uploadOutput(uploader: Uploader, output: DeclaredOutput, position: number, fetched: readonly FetchedFile[]): Promise<OutputOutcome> {
+async function uploadOutput(
+  uploader: Uploader,
+  output: DeclaredOutput,
+  position: number,
+  fetched: readonly FetchedFile[],
+): Promise<OutputOutcome> {
   let found: FoundFile[] | undefined;
   try {
     found = await findFiles(output);
@@ -116,28 +152,46 @@ async function uploadOutput(uploader: Uploader, output: DeclaredOutput, position
   }
   if (!found) return 'missing';
   // Whoever watches the folder itself (Cromwell's config backend) takes its rc for the end.
-  const [others, rc] = [found.filter(({ path }) => path !== 'rc'), found.filter(({ path }) => path === 'rc')];
-  const upload = (files: readonly FoundFile[]) => Promise.allSettled(files.map((file) => uploadOne(uploader, file, joinUrl(output.url, file.path), fetched)));
+  const [others, rc] = [
+    found.filter(({ path }) => path !== 'rc'),
+    found.filter(({ path }) => path === 'rc'),
+  ];
+  const upload = (files: readonly FoundFile[]) =>
+    Promise.allSettled(
+      files.map((file) => uploadOne(uploader, file, joinUrl(output.url, file.path), fetched)),
+    );
   const ended = [...(await upload(others)), ...(await upload(rc))];
   const files: UploadedFile[] = [];
   for (const [at, one] of ended.entries()) {
     const path = [...others, ...rc][at]?.path ?? '';
-    if (one.status === 'rejected') return { failure: one.reason, subject: joinUrl(output.url, path) };
+    if (one.status === 'rejected')
+      return { failure: one.reason, subject: joinUrl(output.url, path) };
     files.push({ output: position, path, ...one.value });
   }
   return { files };
 }
 
 /** Writes all; a missing output is told, not an error; the first failure is told when none is under way any more. */
-export async function uploadOutputs(uploader: Uploader, outputs: readonly DeclaredOutput[], fetched: readonly FetchedFile[]): Promise<OutputsDone> {
-  const outcomes = await Promise.all(outputs.map((output, position) => uploadOutput(uploader, output, position, fetched)));
+export async function uploadOutputs(
+  uploader: Uploader,
+  outputs: readonly DeclaredOutput[],
+  fetched: readonly FetchedFile[],
+): Promise<OutputsDone> {
+  const outcomes = await Promise.all(
+    outputs.map((output, position) => uploadOutput(uploader, output, position, fetched)),
+  );
   const done: OutputsDone = { outputs: [], missingOutputs: [] };
   for (const [position, outcome] of outcomes.entries()) {
     if (outcome === 'missing') done.missingOutputs.push(position);
     else if ('files' in outcome) done.outputs.push(...outcome.files);
     else if (!done.error) {
       const { failure, subject } = outcome;
-      done.error = { kind: 'output', subject, message: `Output ${position + 1} of ${outputs.length} ${subject} could not be written: ${reasonOf(failure)}`, ...transience(failure) };
+      done.error = {
+        kind: 'output',
+        subject,
+        message: `Output ${position + 1} of ${outputs.length} ${subject} could not be written: ${reasonOf(failure)}`,
+        ...transience(failure),
+      };
     }
   }
   return done;

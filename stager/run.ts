@@ -22,11 +22,20 @@ const LAST_LOGS_MS = 10_000;
 /** @throws Error naming the variable that is missing or wrong */
 export function readIdentity(env: NodeJS.ProcessEnv): Identity {
   const place = parseS3Url(env[SUBMISSION_VARIABLE] ?? '');
-  if (!place) throw new Error(`${SUBMISSION_VARIABLE} is ${JSON.stringify(env[SUBMISSION_VARIABLE])}; s3://bucket/…/submissions/<key>/ was expected.`);
+  if (!place)
+    throw new Error(
+      `${SUBMISSION_VARIABLE} is ${JSON.stringify(env[SUBMISSION_VARIABLE])}; s3://bucket/…/submissions/<key>/ was expected.`,
+    );
   const batchJobId = env['AWS_BATCH_JOB_ID'];
-  if (!batchJobId) throw new Error('AWS_BATCH_JOB_ID is not set: the stager runs as the command of an AWS Batch job.');
+  if (!batchJobId)
+    throw new Error(
+      'AWS_BATCH_JOB_ID is not set: the stager runs as the command of an AWS Batch job.',
+    );
   return {
-    submission: { bucket: place.bucket, key: place.key.endsWith('/') ? place.key : `${place.key}/` },
+    submission: {
+      bucket: place.bucket,
+      key: place.key.endsWith('/') ? place.key : `${place.key}/`,
+    },
     batchJobId,
     index: readCount(env, 'AWS_BATCH_JOB_ARRAY_INDEX', 0, 0),
     attempt: readCount(env, 'AWS_BATCH_JOB_ATTEMPT', 1, 1),
@@ -35,7 +44,10 @@ export function readIdentity(env: NodeJS.ProcessEnv): Identity {
 
 function readCount(env: NodeJS.ProcessEnv, name: string, otherwise: number, least: number): number {
   const value = Number(env[name] ?? otherwise);
-  if (!Number.isSafeInteger(value) || value < least) throw new Error(`${name} is ${JSON.stringify(env[name])}; a whole number from ${least} on was expected.`);
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new Error(
+      `${name} is ${JSON.stringify(env[name])}; a whole number from ${least} on was expected.`,
+    );
   return value;
 }
 
@@ -51,7 +63,8 @@ function findShell(): string {
   return existsSync(own) ? own : '/bin/sh';
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms).unref());
+const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => void setTimeout(resolve, ms).unref());
 
 /** SIGTERM: the task is told, then what it left is saved, and no result is claimed. */
 async function stop(session: Session, shell: RunningShell): Promise<number> {
@@ -66,16 +79,32 @@ async function stop(session: Session, shell: RunningShell): Promise<number> {
     shell.signal('SIGKILL');
     await ended;
   }
-  for (const executor of session.executors) executor.ended ??= { exitCode: code === undefined ? 137 : stagerExit.terminated, startedMs: executor.startedMs, endedMs: Date.now() };
-  await Promise.race([Promise.all([writeLogs(session), session.uploader.abandon()]), pause(LAST_LOGS_MS)]);
+  for (const executor of session.executors)
+    executor.ended ??= {
+      exitCode: code === undefined ? 137 : stagerExit.terminated,
+      startedMs: executor.startedMs,
+      endedMs: Date.now(),
+    };
+  await Promise.race([
+    Promise.all([writeLogs(session), session.uploader.abandon()]),
+    pause(LAST_LOGS_MS),
+  ]);
   session.log('task_terminated');
   return stagerExit.terminated;
 }
 
 /** Runs the script to its end. A shell that ends without a result is itself the failure. */
-async function runScript(session: Session, script: string, env: NodeJS.ProcessEnv, terminated: Promise<void>): Promise<number> {
+async function runScript(
+  session: Session,
+  script: string,
+  env: NodeJS.ProcessEnv,
+  terminated: Promise<void>,
+): Promise<number> {
   const shell = runShell(findShell(), script, session.logs, env, (words) => answer(session, words));
-  const outcome = await Promise.race([shell.ended, terminated.then(() => 'terminated' as const)]).catch((error: unknown) => ({ error }));
+  const outcome = await Promise.race([
+    shell.ended,
+    terminated.then(() => 'terminated' as const),
+  ]).catch((error: unknown) => ({ error }));
   if (outcome === 'terminated') return stop(session, shell);
   // What the task left running in the background would outlive it where no container ends with us.
   shell.signal('SIGKILL');
@@ -84,14 +113,22 @@ async function runScript(session: Session, script: string, env: NodeJS.ProcessEn
   session.error ??= {
     kind: 'script',
     subject: 'shell',
-    message: typeof outcome === 'number' ? `The task's shell ended with ${outcome} before the task's end.` : `The task's shell ${findShell()} could not be started: ${reasonOf(outcome.error)}`,
+    message:
+      typeof outcome === 'number'
+        ? `The task's shell ended with ${outcome} before the task's end.`
+        : `The task's shell ${findShell()} could not be started: ${reasonOf(outcome.error)}`,
   };
   await writeLogs(session);
   await writeResult(session);
   return stagerExit.script;
 }
 
-async function runOwned(session: Session, text: Promise<string>, env: NodeJS.ProcessEnv, terminated: Promise<void>): Promise<number> {
+async function runOwned(
+  session: Session,
+  text: Promise<string>,
+  env: NodeJS.ProcessEnv,
+  terminated: Promise<void>,
+): Promise<number> {
   let scratch: string | undefined;
   try {
     let script: string;
@@ -99,14 +136,23 @@ async function runOwned(session: Session, text: Promise<string>, env: NodeJS.Pro
       scratch = await makeScratch(env);
       script = await layOut(session, scratch, await text);
     } catch (error) {
-      const subject = formatS3Url({ bucket: session.submission.bucket, key: session.submission.key + inSubmission.manifest });
-      session.error = { kind: 'script', subject, message: `The task's script could not be made ready from ${subject}: ${reasonOf(error)}`, ...transience(error) };
+      const subject = formatS3Url({
+        bucket: session.submission.bucket,
+        key: session.submission.key + inSubmission.manifest,
+      });
+      session.error = {
+        kind: 'script',
+        subject,
+        message: `The task's script could not be made ready from ${subject}: ${reasonOf(error)}`,
+        ...transience(error),
+      };
       await writeResult(session);
       return stagerExit.script;
     }
     return await runScript(session, script, env, terminated);
   } finally {
-    if (scratch !== undefined) await rm(scratch, { recursive: true, force: true }).catch(() => undefined);
+    if (scratch !== undefined)
+      await rm(scratch, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
@@ -114,7 +160,11 @@ async function runOwned(session: Session, text: Promise<string>, env: NodeJS.Pro
  * @param terminated resolves when the container is asked to end
  * @returns the container's exit code; never throws
  */
-export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Promise<void>): Promise<number> {
+export async function runTask(
+  env: NodeJS.ProcessEnv,
+  log: Log,
+  terminated: Promise<void>,
+): Promise<number> {
   const startedMs = Date.now();
   try {
     const identity = readIdentity(env);
@@ -132,10 +182,22 @@ export async function runTask(env: NodeJS.ProcessEnv, log: Log, terminated: Prom
       log('task_recorded_before', { attempt: identity.attempt });
       return 0;
     }
-    log('task_started', { submission: formatS3Url(identity.submission), index: identity.index, attempt: identity.attempt });
-    const session = openSession(identity, { s3, uploader: createUploader(s3), log, startedMs }, liveLogsMs);
+    log('task_started', {
+      submission: formatS3Url(identity.submission),
+      index: identity.index,
+      attempt: identity.attempt,
+    });
+    const session = openSession(
+      identity,
+      { s3, uploader: createUploader(s3), log, startedMs },
+      liveLogsMs,
+    );
     const code = await runOwned(session, text, env, terminated);
-    log('task_ended', { exitCode: code, durationMs: Date.now() - startedMs, ...(session.error && { reason: session.error.message }) });
+    log('task_ended', {
+      exitCode: code,
+      durationMs: Date.now() - startedMs,
+      ...(session.error && { reason: session.error.message }),
+    });
     return code;
   } catch (error) {
     log('stager_failed', { reason: reasonOf(error) });

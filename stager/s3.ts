@@ -20,7 +20,12 @@ export function openS3(env: NodeJS.ProcessEnv): S3Client {
     retryMode: 'standard',
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: 10_000, socketTimeout: 60_000, httpAgent: { maxSockets: 64 }, httpsAgent: { maxSockets: 64 } },
+    requestHandler: {
+      connectionTimeout: 10_000,
+      socketTimeout: 60_000,
+      httpAgent: { maxSockets: 64 },
+      httpsAgent: { maxSockets: 64 },
+    },
   });
 }
 
@@ -37,12 +42,23 @@ const named = (error: unknown): Named => (typeof error === 'object' && error !==
 /** HTTP status of a failed request; undefined when no answer came. */
 export function statusOf(error: unknown): number | undefined {
   const metadata = named(error).$metadata;
-  if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return undefined;
+  if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata))
+    return undefined;
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
 }
 
 /** The disk's own refusals: full, read-only, not ours, or another kind of file than was taken for granted. */
-const finalCodes = new Set<unknown>(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EISDIR', 'ENOTDIR', 'ENAMETOOLONG', 'ENOENT']);
+const finalCodes = new Set<unknown>([
+  'ENOSPC',
+  'EDQUOT',
+  'EROFS',
+  'EACCES',
+  'EPERM',
+  'EISDIR',
+  'ENOTDIR',
+  'ENAMETOOLONG',
+  'ENOENT',
+]);
 
 /** A failure that another try cannot mend: the request itself is refused, or the disk refuses the file. */
 export function isFinal(error: unknown): boolean {
@@ -52,7 +68,8 @@ export function isFinal(error: unknown): boolean {
 }
 
 /** For a record: whether another attempt of the task may fare better. */
-export const transience = (error: unknown): { transient?: true } => (isFinal(error) ? {} : { transient: true });
+export const transience = (error: unknown): { transient?: true } =>
+  isFinal(error) ? {} : { transient: true };
 
 /** A reason that stays the same however often it is tried. */
 export class FinalError extends Error {
@@ -60,7 +77,8 @@ export class FinalError extends Error {
 }
 
 /** Query strings of presigned urls are credentials. */
-export const withoutQuery = (text: string): string => text.replace(/(https?:\/\/[^\s?'"]*)\?[^\s'"]*/g, '$1?…');
+export const withoutQuery = (text: string): string =>
+  text.replace(/(https?:\/\/[^\s?'"]*)\?[^\s'"]*/g, '$1?…');
 
 /** `NoSuchKey: The specified key does not exist.`, fit to be shown: without credentials, on one line, 500 characters at most. */
 export function reasonOf(error: unknown): string {
@@ -68,8 +86,12 @@ export function reasonOf(error: unknown): string {
   // fetch hides what happened ("fetch failed") in the cause.
   if (cause instanceof Error && message === 'fetch failed') return reasonOf(cause);
   const kind = typeof code === 'string' ? code : typeof name === 'string' ? name : 'Error';
-  const text = typeof message === 'string' && message !== '' && message !== kind ? message : `HTTP ${statusOf(error) ?? 'without an answer'}`;
-  const whole = error instanceof FinalError || text.startsWith(`${kind}:`) ? text : `${kind}: ${text}`;
+  const text =
+    typeof message === 'string' && message !== '' && message !== kind
+      ? message
+      : `HTTP ${statusOf(error) ?? 'without an answer'}`;
+  const whole =
+    error instanceof FinalError || text.startsWith(`${kind}:`) ? text : `${kind}: ${text}`;
   return withoutQuery(whole).replace(/\s+/g, ' ').slice(0, 500);
 }
 
@@ -81,7 +103,9 @@ export async function persist<T>(work: () => Promise<T>, pauseMs = 250): Promise
     } catch (error) {
       if (isFinal(error) || tried >= TRIES) throw error;
       // Jitter, because thousands of siblings saw the same 503.
-      await new Promise((resolve) => setTimeout(resolve, pauseMs * 2 ** (tried - 1) * (0.5 + Math.random())));
+      await new Promise((resolve) =>
+        setTimeout(resolve, pauseMs * 2 ** (tried - 1) * (0.5 + Math.random())),
+      );
     }
   }
 }
@@ -91,12 +115,30 @@ export const rangeHeader = (range: ByteRange): string => `bytes=${range.start}-$
 /** A small object's bytes. @throws the SDK's error when it cannot be read */
 export async function readBytes(s3: S3Client, place: S3Place, range?: ByteRange): Promise<Buffer> {
   return persist(async () => {
-    const answer = await s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: place.key, ...(range && { Range: rangeHeader(range) }) }));
+    const answer = await s3.send(
+      new GetObjectCommand({
+        Bucket: place.bucket,
+        Key: place.key,
+        ...(range && { Range: rangeHeader(range) }),
+      }),
+    );
     if (!answer.Body) throw new Error(`${formatS3Url(place)} came without a body`);
     return Buffer.from(await answer.Body.transformToByteArray());
   });
 }
 
-export async function writeBytes(s3: S3Client, place: S3Place, body: string | Buffer, contentType: string): Promise<void> {
-  await s3.send(new PutObjectCommand({ Bucket: place.bucket, Key: place.key, Body: body, ContentType: contentType }));
+export async function writeBytes(
+  s3: S3Client,
+  place: S3Place,
+  body: string | Buffer,
+  contentType: string,
+): Promise<void> {
+  await s3.send(
+    new PutObjectCommand({
+      Bucket: place.bucket,
+      Key: place.key,
+      Body: body,
+      ContentType: contentType,
+    }),
+  );
 }

@@ -46,36 +46,70 @@ export interface Session extends Identity {
 }
 
 /** @param liveLogsMs the longest pause between two looks at what executors print; 0 for none */
-export function openSession(identity: Identity, parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs'>, liveLogsMs: number): Session {
+export function openSession(
+  identity: Identity,
+  parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs'>,
+  liveLogsMs: number,
+): Session {
   const executors: Session['executors'] = [];
   const live = openLiveLogs({
-    s3: parts.s3, log: parts.log, attempt: identity.attempt, longestMs: liveLogsMs,
+    s3: parts.s3,
+    log: parts.log,
+    attempt: identity.attempt,
+    longestMs: liveLogsMs,
     place: (name) => within(identity, inSubmission.live(identity.index, name)),
     streams: () => streamsOf(executors),
   });
-  return { ...identity, ...parts, logs: '', inputs: [], outputs: [], fetched: [], executors, record: { outputs: [], missingOutputs: [] }, live };
+  return {
+    ...identity,
+    ...parts,
+    logs: '',
+    inputs: [],
+    outputs: [],
+    fetched: [],
+    executors,
+    record: { outputs: [], missingOutputs: [] },
+    live,
+  };
 }
 
-const within = ({ submission }: Identity, name: string): S3Place => ({ bucket: submission.bucket, key: submission.key + name });
+const within = ({ submission }: Identity, name: string): S3Place => ({
+  bucket: submission.bucket,
+  key: submission.key + name,
+});
 
-const streamsOf = (executors: Session['executors']): LiveStream[] => executors.flatMap(({ stdout, stderr }, position) => [
-  { name: `${position}.stdout`, path: stdout },
-  { name: `${position}.stderr`, path: stderr },
-]);
+const streamsOf = (executors: Session['executors']): LiveStream[] =>
+  executors.flatMap(({ stdout, stderr }, position) => [
+    { name: `${position}.stdout`, path: stdout },
+    { name: `${position}.stderr`, path: stderr },
+  ]);
 
 /** Makes what the executor's streams and folder need, so that the shell's own terse message is never the reason. */
-async function prepareExecutor(session: Session, [position = '', ...paths]: string[]): Promise<boolean> {
+async function prepareExecutor(
+  session: Session,
+  [position = '', ...paths]: string[],
+): Promise<boolean> {
   const [workdir = '', stdin = '', stdout = '', stderr = ''] = paths;
-  const folders = [workdir, ...[stdout, stderr].filter((path) => path !== '').map(dirname)].filter((folder) => folder !== '');
+  const folders = [workdir, ...[stdout, stderr].filter((path) => path !== '').map(dirname)].filter(
+    (folder) => folder !== '',
+  );
   try {
     for (const folder of folders) await mkdir(folder, { recursive: true });
     if (stdin !== '') await access(stdin, constants.R_OK);
   } catch (error) {
-    session.error = { kind: 'script', subject: `executor ${position}`, message: `Executor ${position} could not be started: ${reasonOf(error)}` };
+    session.error = {
+      kind: 'script',
+      subject: `executor ${position}`,
+      message: `Executor ${position} could not be started: ${reasonOf(error)}`,
+    };
     return false;
   }
   const own = (name: string) => join(session.logs, `${position}.${name}`);
-  session.executors[Number(position)] = { startedMs: Date.now(), stdout: stdout || own('stdout'), stderr: stderr || own('stderr') };
+  session.executors[Number(position)] = {
+    startedMs: Date.now(),
+    stdout: stdout || own('stdout'),
+    stderr: stderr || own('stderr'),
+  };
   session.live.executorStarted();
   return true;
 }
@@ -84,10 +118,15 @@ function endExecutor(session: Session, position: number, exitCode: number): void
   const executor = session.executors[position];
   if (!executor) return;
   executor.ended = { exitCode, startedMs: executor.startedMs, endedMs: Date.now() };
-  session.log('executor_ended', { executor: position, exitCode, durationMs: Date.now() - executor.startedMs });
+  session.log('executor_ended', {
+    executor: position,
+    exitCode,
+    durationMs: Date.now() - executor.startedMs,
+  });
 }
 
-const ended = (session: Session): ExecutorResult[] => session.executors.flatMap((executor) => executor.ended ?? []);
+const ended = (session: Session): ExecutorResult[] =>
+  session.executors.flatMap((executor) => executor.ended ?? []);
 
 /** An executor may name /dev/null or a pipe; only a file has something to show. */
 async function hasText(path: string): Promise<boolean> {
@@ -99,15 +138,22 @@ async function hasText(path: string): Promise<boolean> {
 export async function writeLogs(session: Session): Promise<void> {
   // What goes to S3 from here on comes before what is only for watching.
   session.live.stop();
-  const place = (name: string) => within(session, inSubmission.log(session.index, session.attempt, name));
+  const place = (name: string) =>
+    within(session, inSubmission.log(session.index, session.attempt, name));
   const put = async (name: string, work: Promise<unknown>) => {
-    await work.catch((error: unknown) => session.log('log_not_written', { name, reason: reasonOf(error) }));
+    await work.catch((error: unknown) =>
+      session.log('log_not_written', { name, reason: reasonOf(error) }),
+    );
   };
   const codes = JSON.stringify(ended(session).map((one) => one.exitCode));
   await Promise.all([
-    put('rc', persist(() => writeBytes(session.s3, place('rc'), codes, 'application/json'))),
+    put(
+      'rc',
+      persist(() => writeBytes(session.s3, place('rc'), codes, 'application/json')),
+    ),
     ...streamsOf(session.executors).map(async ({ name, path }) => {
-      if (await hasText(path)) await put(name, session.uploader.upload(path, place(name), 'text/plain; charset=utf-8'));
+      if (await hasText(path))
+        await put(name, session.uploader.upload(path, place(name), 'text/plain; charset=utf-8'));
     }),
   ]);
 }
@@ -121,7 +167,10 @@ async function fetchAll(session: Session): Promise<boolean> {
   }
   session.fetched = outcome.fetched;
   if (outcome.newestMs !== undefined) session.record.inputsModifiedMs = outcome.newestMs;
-  session.log('inputs_fetched', { inputs: session.inputs.length, durationMs: Date.now() - startedMs });
+  session.log('inputs_fetched', {
+    inputs: session.inputs.length,
+    durationMs: Date.now() - startedMs,
+  });
   return true;
 }
 
@@ -136,13 +185,27 @@ async function uploadAll(session: Session): Promise<boolean> {
       return false;
     }
   } catch (error) {
-    session.error = { kind: 'output', subject: inSubmission.owner, message: `No output was written, because the submission's owner could not be read: ${reasonOf(error)}`, ...transience(error) };
+    session.error = {
+      kind: 'output',
+      subject: inSubmission.owner,
+      message: `No output was written, because the submission's owner could not be read: ${reasonOf(error)}`,
+      ...transience(error),
+    };
     return false;
   }
-  const { error, ...record } = await uploadOutputs(session.uploader, session.outputs, session.fetched);
+  const { error, ...record } = await uploadOutputs(
+    session.uploader,
+    session.outputs,
+    session.fetched,
+  );
   session.record = { ...session.record, ...record };
   if (error) session.error = error;
-  else session.log('outputs_written', { files: record.outputs.length, missing: record.missingOutputs.length, durationMs: Date.now() - startedMs });
+  else
+    session.log('outputs_written', {
+      files: record.outputs.length,
+      missing: record.missingOutputs.length,
+      durationMs: Date.now() - startedMs,
+    });
   return !error;
 }
 
@@ -151,9 +214,17 @@ export async function writeResult(session: Session): Promise<void> {
   session.live.stop();
   if (session.closed) return;
   session.closed = 'recorded';
-  const record: ResultRecord = { startedMs: session.startedMs, endedMs: Date.now(), executors: ended(session), ...session.record, ...(session.error && { error: session.error }) };
+  const record: ResultRecord = {
+    startedMs: session.startedMs,
+    endedMs: Date.now(),
+    executors: ended(session),
+    ...session.record,
+    ...(session.error && { error: session.error }),
+  };
   const key = inSubmission.results + encodeResultKey(session.index, session.attempt, record);
-  await persist(() => writeBytes(session.s3, within(session, key), JSON.stringify(record), 'application/json'));
+  await persist(() =>
+    writeBytes(session.s3, within(session, key), JSON.stringify(record), 'application/json'),
+  );
 }
 
 async function makeFolder(session: Session, path: string): Promise<boolean> {
@@ -161,7 +232,11 @@ async function makeFolder(session: Session, path: string): Promise<boolean> {
     await mkdir(path, { recursive: true });
     return true;
   } catch (error) {
-    session.error = { kind: 'script', subject: path, message: `The folder ${path} could not be made: ${reasonOf(error)}` };
+    session.error = {
+      kind: 'script',
+      subject: path,
+      message: `The folder ${path} could not be made: ${reasonOf(error)}`,
+    };
     return false;
   }
 }
@@ -178,8 +253,10 @@ type Request = (session: Session, words: string[]) => boolean | Promise<boolean>
 const requests: Record<string, Request> = {
   folder: (session, [path = '']) => makeFolder(session, path),
   place: (session, [path = '']) => makeFolder(session, folderAbove(path)),
-  input: (session, [type, url = '', path = '', name = '']) => session.inputs.push({ kind: type === 'DIRECTORY' ? 'folder' : 'file', url, path, name }) > 0,
-  content: (session, [content = '', path = '', name = '']) => session.inputs.push({ kind: 'content', content, path, name }) > 0,
+  input: (session, [type, url = '', path = '', name = '']) =>
+    session.inputs.push({ kind: type === 'DIRECTORY' ? 'folder' : 'file', url, path, name }) > 0,
+  content: (session, [content = '', path = '', name = '']) =>
+    session.inputs.push({ kind: 'content', content, path, name }) > 0,
   fetch: fetchAll,
   executor: prepareExecutor,
   ended: (session, [position, exitCode]) => {
@@ -188,7 +265,12 @@ const requests: Record<string, Request> = {
   },
   logs: (session) => writeLogs(session).then(() => true),
   output: (session, [type, url = '', path = '', pathPrefix]) =>
-    session.outputs.push({ type: type === 'DIRECTORY' ? 'DIRECTORY' : 'FILE', url, path, ...(pathPrefix !== undefined && { pathPrefix }) }) > 0,
+    session.outputs.push({
+      type: type === 'DIRECTORY' ? 'DIRECTORY' : 'FILE',
+      url,
+      path,
+      ...(pathPrefix !== undefined && { pathPrefix }),
+    }) > 0,
   upload: uploadAll,
   result: (session) => writeResult(session).then(() => true),
 };
@@ -202,7 +284,11 @@ export async function answer(session: Session, [verb = '', ...words]: string[]):
     return await request(session, words);
   } catch (error) {
     session.log('stager_failed', { request: verb, reason: reasonOf(error) });
-    session.error ??= { kind: 'script', subject: verb, message: `The script's request ${JSON.stringify(verb)} failed: ${reasonOf(error)}` };
+    session.error ??= {
+      kind: 'script',
+      subject: verb,
+      message: `The script's request ${JSON.stringify(verb)} failed: ${reasonOf(error)}`,
+    };
     return false;
   }
 }

@@ -13,7 +13,15 @@ export interface RunningShell {
   signal(name: 'SIGTERM' | 'SIGKILL'): void;
 }
 
-const signalNumbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGPIPE: 13,
+  SIGTERM: 15,
+};
 
 /**
  * Cuts the stream into requests: a count, then so many words, each ended by NUL.
@@ -26,7 +34,10 @@ export function readRequests(onRequest: (words: string[]) => void): (chunk: Buff
 
   const take = (word: string): void => {
     if (awaited === undefined) {
-      if (!/^\d{1,4}$/.test(word)) throw new Error(`The script's request began with ${JSON.stringify(word.slice(0, 40))} instead of a number of words.`);
+      if (!/^\d{1,4}$/.test(word))
+        throw new Error(
+          `The script's request began with ${JSON.stringify(word.slice(0, 40))} instead of a number of words.`,
+        );
       awaited = Number(word);
     } else words.push(word);
     if (words.length < awaited) return;
@@ -61,8 +72,18 @@ function offerToOomKiller(pid: number | undefined): void {
 }
 
 /** Starts `shell script logs`, in a process group of its own, in the stager's own folder. */
-export function runShell(shell: string, script: string, logs: string, env: NodeJS.ProcessEnv, answer: Answer): RunningShell {
-  const child = spawn(shell, [script, logs], { env, stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'], detached: true });
+export function runShell(
+  shell: string,
+  script: string,
+  logs: string,
+  env: NodeJS.ProcessEnv,
+  answer: Answer,
+): RunningShell {
+  const child = spawn(shell, [script, logs], {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'],
+    detached: true,
+  });
   offerToOomKiller(child.pid);
   const requests = child.stdio[3] as Readable;
   const answers = child.stdio[4] as Writable;
@@ -77,7 +98,9 @@ export function runShell(shell: string, script: string, logs: string, env: NodeJ
       // The group is gone already.
     }
   };
-  const read = readRequests((words) => void answer(words).then((ok) => answers.write(ok ? 'ok\n' : 'no\n')));
+  const read = readRequests(
+    (words) => void answer(words).then((ok) => answers.write(ok ? 'ok\n' : 'no\n')),
+  );
   requests.on('data', (chunk: Buffer) => {
     try {
       read(chunk);
@@ -88,7 +111,9 @@ export function runShell(shell: string, script: string, logs: string, env: NodeJ
 
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code, name) => resolve(code ?? 128 + (name === null ? 0 : (signalNumbers[name] ?? 0))));
+    child.once('exit', (code, name) =>
+      resolve(code ?? 128 + (name === null ? 0 : (signalNumbers[name] ?? 0))),
+    );
   });
   return { ended, signal };
 }

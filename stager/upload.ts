@@ -1,5 +1,12 @@
 /** One file from disk to S3, with the CRC64NVME of the whole, which neither part layout nor a copy changes. */
-import { AbortMultipartUploadCommand, CompleteMultipartUploadCommand, CreateMultipartUploadCommand, HeadObjectCommand, PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
 import type { CompletedPart, S3Client } from '@aws-sdk/client-s3';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -43,10 +50,20 @@ interface Part {
 
 function partsOf(sizeBytes: number): Part[] {
   const bytes = Math.max(SMALLEST_PART_BYTES, Math.ceil(sizeBytes / MOST_PARTS / MIB) * MIB);
-  return Array.from({ length: Math.ceil(sizeBytes / bytes) }, (_, part) => ({ start: part * bytes, end: Math.min(sizeBytes, (part + 1) * bytes) - 1, number: part + 1 }));
+  return Array.from({ length: Math.ceil(sizeBytes / bytes) }, (_, part) => ({
+    start: part * bytes,
+    end: Math.min(sizeBytes, (part + 1) * bytes) - 1,
+    number: part + 1,
+  }));
 }
 
-async function putWhole(s3: S3Client, path: string, sizeBytes: number, to: S3Place, contentType: string): Promise<Uploaded> {
+async function putWhole(
+  s3: S3Client,
+  path: string,
+  sizeBytes: number,
+  to: S3Place,
+  contentType: string,
+): Promise<Uploaded> {
   return persist(async () => {
     const target = { Bucket: to.bucket, Key: to.key, ContentType: contentType };
     if (sizeBytes <= IN_MEMORY_UP_TO_BYTES) {
@@ -60,30 +77,65 @@ async function putWhole(s3: S3Client, path: string, sizeBytes: number, to: S3Pla
     // Read twice, the second time from the page cache: memory stays at one chunk, and S3 verifies what it got.
     const crc64nvme = inBase64(await digestFile(path, 'CRC64NVME'));
     const Body = createReadStream(path, { end: sizeBytes - 1 });
-    await s3.send(new PutObjectCommand({ ...target, Body, ContentLength: sizeBytes, ChecksumCRC64NVME: crc64nvme }));
+    await s3.send(
+      new PutObjectCommand({
+        ...target,
+        Body,
+        ContentLength: sizeBytes,
+        ChecksumCRC64NVME: crc64nvme,
+      }),
+    );
     return { sizeBytes, crc64nvme };
   });
 }
 
-async function putPart(s3: S3Client, path: string, { to, id }: OpenUpload, part: Part): Promise<{ done: CompletedPart; sum: Uint8Array }> {
+async function putPart(
+  s3: S3Client,
+  path: string,
+  { to, id }: OpenUpload,
+  part: Part,
+): Promise<{ done: CompletedPart; sum: Uint8Array }> {
   return persist(async () => {
     const sum = await digestFile(path, 'CRC64NVME', part);
     const crc = inBase64(sum);
-    const answer = await s3.send(new UploadPartCommand({
-      Bucket: to.bucket, Key: to.key, UploadId: id, PartNumber: part.number,
-      Body: createReadStream(path, { start: part.start, end: part.end }), ContentLength: part.end - part.start + 1, ChecksumCRC64NVME: crc,
-    }));
+    const answer = await s3.send(
+      new UploadPartCommand({
+        Bucket: to.bucket,
+        Key: to.key,
+        UploadId: id,
+        PartNumber: part.number,
+        Body: createReadStream(path, { start: part.start, end: part.end }),
+        ContentLength: part.end - part.start + 1,
+        ChecksumCRC64NVME: crc,
+      }),
+    );
     return { done: { PartNumber: part.number, ETag: answer.ETag, ChecksumCRC64NVME: crc }, sum };
   });
 }
 
-async function complete(s3: S3Client, { to, id }: OpenUpload, parts: CompletedPart[], crc64nvme: string): Promise<void> {
+async function complete(
+  s3: S3Client,
+  { to, id }: OpenUpload,
+  parts: CompletedPart[],
+  crc64nvme: string,
+): Promise<void> {
   try {
-    await s3.send(new CompleteMultipartUploadCommand({ Bucket: to.bucket, Key: to.key, UploadId: id, MultipartUpload: { Parts: parts }, ChecksumType: 'FULL_OBJECT', ChecksumCRC64NVME: crc64nvme }));
+    await s3.send(
+      new CompleteMultipartUploadCommand({
+        Bucket: to.bucket,
+        Key: to.key,
+        UploadId: id,
+        MultipartUpload: { Parts: parts },
+        ChecksumType: 'FULL_OBJECT',
+        ChecksumCRC64NVME: crc64nvme,
+      }),
+    );
   } catch (error) {
     // The answer to an earlier try may have been lost: then the upload is gone because the object is there.
     if (statusOf(error) !== 404) throw error;
-    const there = await s3.send(new HeadObjectCommand({ Bucket: to.bucket, Key: to.key, ChecksumMode: 'ENABLED' }));
+    const there = await s3.send(
+      new HeadObjectCommand({ Bucket: to.bucket, Key: to.key, ChecksumMode: 'ENABLED' }),
+    );
     if (there.ChecksumCRC64NVME !== crc64nvme) throw error;
   }
 }
@@ -96,17 +148,38 @@ export function createUploader(s3: S3Client): Uploader {
 
   const abort = async (upload: OpenUpload): Promise<void> => {
     open.delete(upload);
-    await s3.send(new AbortMultipartUploadCommand({ Bucket: upload.to.bucket, Key: upload.to.key, UploadId: upload.id }));
+    await s3.send(
+      new AbortMultipartUploadCommand({
+        Bucket: upload.to.bucket,
+        Key: upload.to.key,
+        UploadId: upload.id,
+      }),
+    );
   };
 
-  async function putInParts(path: string, sizeBytes: number, to: S3Place, contentType: string): Promise<Uploaded> {
-    const { UploadId: id } = await s3.send(new CreateMultipartUploadCommand({ Bucket: to.bucket, Key: to.key, ContentType: contentType, ChecksumAlgorithm: 'CRC64NVME', ChecksumType: 'FULL_OBJECT' }));
+  async function putInParts(
+    path: string,
+    sizeBytes: number,
+    to: S3Place,
+    contentType: string,
+  ): Promise<Uploaded> {
+    const { UploadId: id } = await s3.send(
+      new CreateMultipartUploadCommand({
+        Bucket: to.bucket,
+        Key: to.key,
+        ContentType: contentType,
+        ChecksumAlgorithm: 'CRC64NVME',
+        ChecksumType: 'FULL_OBJECT',
+      }),
+    );
     if (id === undefined) throw new Error('S3 gave a multipart upload no id');
     const upload = { to, id };
     open.add(upload);
     try {
       const cuts = partsOf(sizeBytes);
-      const ended = await allSettled(cuts.map((part) => parts(() => putPart(s3, path, upload, part))));
+      const ended = await allSettled(
+        cuts.map((part) => parts(() => putPart(s3, path, upload, part))),
+      );
       const [first, ...rest] = ended;
       if (!first) throw new Error('a multipart upload without parts');
       const sum = rest.reduce((whole, next, behind) => {
@@ -114,7 +187,12 @@ export function createUploader(s3: S3Client): Uploader {
         return cut ? combineCrc('CRC64NVME', whole, next.sum, cut.end - cut.start + 1) : whole;
       }, first.sum);
       const crc64nvme = inBase64(sum);
-      await complete(s3, upload, ended.map((part) => part.done), crc64nvme);
+      await complete(
+        s3,
+        upload,
+        ended.map((part) => part.done),
+        crc64nvme,
+      );
       open.delete(upload);
       return { sizeBytes, crc64nvme };
     } catch (error) {
@@ -125,10 +203,13 @@ export function createUploader(s3: S3Client): Uploader {
   }
 
   return {
-    upload: (path, to, contentType) => files(async () => {
-      const { size } = await stat(path);
-      return size <= ONE_PUT_UP_TO_BYTES ? putWhole(s3, path, size, to, contentType) : putInParts(path, size, to, contentType);
-    }),
+    upload: (path, to, contentType) =>
+      files(async () => {
+        const { size } = await stat(path);
+        return size <= ONE_PUT_UP_TO_BYTES
+          ? putWhole(s3, path, size, to, contentType)
+          : putInParts(path, size, to, contentType);
+      }),
     abandon: async () => void (await Promise.allSettled([...open].map(abort))),
   };
 }

@@ -6,10 +6,14 @@ type Dependency = (typeof dependencies)[number];
 const LONGEST_CHECK_MS = 2000;
 
 /** '' for each that answers, else what is wrong with it. Counts the answers in the metrics. */
-export async function checkDependencies(looks: Record<Dependency, () => Promise<unknown>>, metrics: Metrics): Promise<Record<Dependency, string>> {
+export async function checkDependencies(
+  looks: Record<Dependency, () => Promise<unknown>>,
+  metrics: Metrics,
+): Promise<Record<Dependency, string>> {
   const [mysql, redis] = await Promise.all([check(looks.mysql), check(looks.redis)]);
   const wrong = { mysql, redis };
-  for (const dependency of dependencies) metrics.dependencyUp.set({ dependency }, wrong[dependency] === '' ? 1 : 0);
+  for (const dependency of dependencies)
+    metrics.dependencyUp.set({ dependency }, wrong[dependency] === '' ? 1 : 0);
   return wrong;
 }
 

@@ -15,18 +15,35 @@ interface Accepting {
   dueMs: number;
 }
 
-export async function acceptAll(database: Database, { tasks, ...request }: Accepting): Promise<{ taskIds: number[]; scatterId?: number }> {
-  const accepted = await acceptTasks(database, { cacheDomain: request.owner, ...request, tasks: tasks.map((task) => ({ task })) });
+export async function acceptAll(
+  database: Database,
+  { tasks, ...request }: Accepting,
+): Promise<{ taskIds: number[]; scatterId?: number }> {
+  const accepted = await acceptTasks(database, {
+    cacheDomain: request.owner,
+    ...request,
+    tasks: tasks.map((task) => ({ task })),
+  });
   const taskIds = accepted.tasks.map((one) => (one === 'other-request' ? 0 : one.id));
-  return { taskIds, ...(typeof accepted.scatter === 'object' && { scatterId: accepted.scatter.id }) };
+  return {
+    taskIds,
+    ...(typeof accepted.scatter === 'object' && { scatterId: accepted.scatter.id }),
+  };
 }
 
 /** Ends tasks wherever they stand, and tells of it. @param ids as callers see them @param endedMs tells as 2025-06-15T15:06:40Z by default */
-export async function endTasks(database: Database, ids: readonly string[], { place = 'done', endedMs = 1_750_000_000_000 } = {}): Promise<void> {
+export async function endTasks(
+  database: Database,
+  ids: readonly string[],
+  { place = 'done', endedMs = 1_750_000_000_000 } = {},
+): Promise<void> {
   const keys = ids.map((id) => parseId('task', id)?.key ?? 0);
   await inTransaction(database, async (open) => {
     const failure = place === 'failed' ? ['internal', 'It was to fail.'] : [null, null];
-    await open.query('UPDATE tasks SET place = ?, ended_ms = ?, moved_ms = ?, due_ms = NULL, failure_code = ?, failure = ? WHERE id IN (?)', [place, endedMs, endedMs, ...failure, keys]);
+    await open.query(
+      'UPDATE tasks SET place = ?, ended_ms = ?, moved_ms = ?, due_ms = NULL, failure_code = ?, failure = ? WHERE id IN (?)',
+      [place, endedMs, endedMs, ...failure, keys],
+    );
     await tellOfChange(open, keys, { ended: true });
   });
 }

@@ -22,7 +22,12 @@ export interface ApiWorld {
   logs: PlayedLogs;
   /** Log lines that were written. */
   lines: string[];
-  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -34,27 +39,49 @@ export interface Answer {
   json: EveryReply;
 }
 
-export type EveryReply = TesTaskFull & ScatterReply & Required<FailureBody> & {
-  tasks: TesTaskFull[];
-  task_ids: string[];
-  scatters: ScatterReply[];
-  next_page_token: string;
-  paths: Record<string, unknown>;
-  queues: unknown[];
-};
+export type EveryReply = TesTaskFull &
+  ScatterReply &
+  Required<FailureBody> & {
+    tasks: TesTaskFull[];
+    task_ids: string[];
+    scatters: ScatterReply[];
+    next_page_token: string;
+    paths: Record<string, unknown>;
+    queues: unknown[];
+  };
 
 /** `reach` may put something between the API and its database; it gives the url that the API uses. */
-export async function startApiWorld(settings: Partial<Config> = {}, reach: (url: string) => Promise<string> = async (url) => url, nowMs: () => number = Date.now): Promise<ApiWorld> {
+export async function startApiWorld(
+  settings: Partial<Config> = {},
+  reach: (url: string) => Promise<string> = async (url) => url,
+  nowMs: () => number = Date.now,
+): Promise<ApiWorld> {
   const [freshDb, redis] = await Promise.all([freshDatabase(), freshRedis()]);
   await migrateDatabase(freshDb.url);
-  const config: Config = { ...readConfig({}), databaseUrl: freshDb.url, redisUrl: redis.url, ...settings };
+  const config: Config = {
+    ...readConfig({}),
+    databaseUrl: freshDb.url,
+    redisUrl: redis.url,
+    ...settings,
+  };
   const database = openDatabase({ url: await reach(freshDb.url), connections: 4 });
   const queues = openQueues({ redisUrl: redis.url, prefix: 'test', keepFinishedMs: 1000 });
   const logs = playLogs();
   const lines: string[] = [];
-  const log = pino({ level: 'debug' }, new Writable({ write(chunk, _encoding, done) { lines.push(String(chunk)); done(); } }));
+  const log = pino(
+    { level: 'debug' },
+    new Writable({
+      write(chunk, _encoding, done) {
+        lines.push(String(chunk));
+        done();
+      },
+    }),
+  );
   const parts: ApiParts = {
-    config, database, queues, log,
+    config,
+    database,
+    queues,
+    log,
     metrics: createMetrics(),
     logObjects: logs.objects,
     describeCalls: async (calls) => calls.map(() => ({ unreadable: [], inputsModifiedMs: 0 })),
@@ -63,7 +90,13 @@ export async function startApiWorld(settings: Partial<Config> = {}, reach: (url:
   const app = await createApp(parts);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
-    url, config, database, queues, redis, logs, lines,
+    url,
+    config,
+    database,
+    queues,
+    redis,
+    logs,
+    lines,
     async call(method, path, body, headers = {}) {
       const isText = typeof body === 'string' || body === undefined;
       const reply = await fetch(url + path, {
@@ -73,7 +106,12 @@ export async function startApiWorld(settings: Partial<Config> = {}, reach: (url:
       });
       const text = await reply.text();
       const isJson = reply.headers.get('content-type')?.includes('json') === true;
-      return { status: reply.status, headers: reply.headers, text, json: (isJson ? JSON.parse(text) : {}) as EveryReply };
+      return {
+        status: reply.status,
+        headers: reply.headers,
+        text,
+        json: (isJson ? JSON.parse(text) : {}) as EveryReply,
+      };
     },
     async close() {
       await app.close();

@@ -16,35 +16,49 @@ export interface CromwellTask {
 
 /** Programs that Cromwell's scripts and the shims need, and this machine lacks: their tests are skipped then. */
 export function missingPrograms(names: readonly string[]): string[] {
-  const isThere = (name: string): boolean => (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  const isThere = (name: string): boolean =>
+    (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
+      try {
+        accessSync(join(folder, name), constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
   return names.filter((name) => !isThere(name));
 }
 
-export const fixtures = ['granular-glob-root-workflow', 'granular-s3-shard3-attempt2-labels', 'output-mode-root-nulls', 's3-root'] as const;
+export const fixtures = [
+  'granular-glob-root-workflow',
+  'granular-s3-shard3-attempt2-labels',
+  'output-mode-root-nulls',
+  's3-root',
+] as const;
 
 /** The queue that a fixture names is in nobody's account; the local Batch has this one. */
-const QUEUE = { theirs: 'arn:aws:batch:us-east-1:111122223333:job-queue/default', ours: 'batchwell' };
+const QUEUE = {
+  theirs: 'arn:aws:batch:us-east-1:111122223333:job-queue/default',
+  ours: 'batchwell',
+};
 
 /** A fixture; as another run of the same call when `workflowId` is given, below another root when `root` is. */
-export function cromwellTask(fixture: string, { workflowId, root }: { workflowId?: string; root?: string } = {}): CromwellTask {
+export function cromwellTask(
+  fixture: string,
+  { workflowId, root }: { workflowId?: string; root?: string } = {},
+): CromwellTask {
   let text = readFileSync(new URL(`fixtures/cromwell/${fixture}.json`, import.meta.url), 'utf8');
   text = text.replaceAll(QUEUE.theirs, QUEUE.ours);
   const original = JSON.parse(text) as CromwellTask;
-  if (workflowId !== undefined) text = text.replaceAll(String(original.tags['workflow_id']), workflowId);
+  if (workflowId !== undefined)
+    text = text.replaceAll(String(original.tags['workflow_id']), workflowId);
   if (root !== undefined) text = text.replaceAll('/cromwell-executions/', `${root}/`);
   return JSON.parse(text) as CromwellTask;
 }
 
 /** The same call with its paths on Cromwell's host below a folder; in the container they stay. */
 export function onMount(task: CromwellTask, folder: string): CromwellTask {
-  const moved = <F extends { url: string }>(file: F): F => (file.url.startsWith('/') ? { ...file, url: folder + file.url } : file);
+  const moved = <F extends { url: string }>(file: F): F =>
+    file.url.startsWith('/') ? { ...file, url: folder + file.url } : file;
   return { ...task, inputs: task.inputs.map(moved), outputs: task.outputs.map(moved) };
 }
 
@@ -56,7 +70,9 @@ export function cromwellScript(task: CromwellTask, command: string, epilogue = '
   const call = folderOf(folderOf(script));
   const at = folderOf(task.executors[0]?.stdout ?? '');
   const piece = String(task.tags['workflow_id']).slice(0, 8);
-  const random = Math.floor(Math.random() * 2 ** 32).toString(16).padStart(8, '0');
+  const random = Math.floor(Math.random() * 2 ** 32)
+    .toString(16)
+    .padStart(8, '0');
   return `#!/bin/bash
 
 cd ${at}
@@ -98,22 +114,35 @@ mv ${at}/rc.tmp ${at}/rc`;
 
 /** A command that writes every declared output from the inputs. */
 export function workOf(task: CromwellTask): string {
-  const inputs = task.inputs.filter(({ name }) => name !== 'commandScript').map(({ path, type }) => (type === 'DIRECTORY' ? `${path}/*` : path));
+  const inputs = task.inputs
+    .filter(({ name }) => name !== 'commandScript')
+    .map(({ path, type }) => (type === 'DIRECTORY' ? `${path}/*` : path));
   const own = new Set(['rc', 'stdout', 'stderr', 'commandScript']);
-  const lines = task.outputs.filter(({ name }) => !own.has(name)).map(({ path, type }) => {
-    const file = type === 'DIRECTORY' ? `${path}/part-0` : path;
-    return `mkdir -p ${folderOf(file)}; cat ${inputs.join(' ')} | tr a-z A-Z > ${file}`;
-  });
+  const lines = task.outputs
+    .filter(({ name }) => !own.has(name))
+    .map(({ path, type }) => {
+      const file = type === 'DIRECTORY' ? `${path}/part-0` : path;
+      return `mkdir -p ${folderOf(file)}; cat ${inputs.join(' ')} | tr a-z A-Z > ${file}`;
+    });
   return [...lines, 'echo worked', 'echo noted >&2'].join('\n');
 }
 
 /** Cromwell's own map (TesResponse.scala): what is not in it is running, for ever. */
-const TERMINAL: Record<string, 'done' | 'failed' | 'aborted'> = { COMPLETE: 'done', EXECUTOR_ERROR: 'failed', SYSTEM_ERROR: 'failed', CANCELED: 'aborted' };
+const TERMINAL: Record<string, 'done' | 'failed' | 'aborted'> = {
+  COMPLETE: 'done',
+  EXECUTOR_ERROR: 'failed',
+  SYSTEM_ERROR: 'failed',
+  CANCELED: 'aborted',
+};
 const RUNNING = new Set(['UNKNOWN', 'QUEUED', 'INITIALIZING', 'RUNNING', 'PAUSED']);
 
 interface FullTask {
   state: string;
-  logs: { start_time?: string; metadata?: Record<string, unknown>; outputs: { url: string; size_bytes?: string }[] }[];
+  logs: {
+    start_time?: string;
+    metadata?: Record<string, unknown>;
+    outputs: { url: string; size_bytes?: string }[];
+  }[];
 }
 
 export interface CromwellClient {
@@ -128,36 +157,55 @@ export interface CromwellClient {
 export function cromwellClient(endpoint: string): CromwellClient {
   const ask = async (url: string, init: RequestInit = {}): Promise<unknown> => {
     const answer = await fetch(url, init);
-    if (!answer.ok) throw new Error(`Cromwell fails a call for good at ${answer.status}: ${await answer.text()}`);
-    if (!answer.headers.get('content-type')?.startsWith('application/json')) throw new Error(`Cromwell reads application/json only, not ${answer.headers.get('content-type')}`);
+    if (!answer.ok)
+      throw new Error(`Cromwell fails a call for good at ${answer.status}: ${await answer.text()}`);
+    if (!answer.headers.get('content-type')?.startsWith('application/json'))
+      throw new Error(
+        `Cromwell reads application/json only, not ${answer.headers.get('content-type')}`,
+      );
     return answer.json();
   };
   const full = async (id: string): Promise<FullTask> => {
     const task = (await ask(`${endpoint}/${id}?view=FULL`)) as FullTask;
     for (const { size_bytes: size } of task.logs.flatMap(({ outputs }) => outputs)) {
-      if (size !== undefined && !(Number(size) <= 2 ** 31 - 1)) throw new Error(`Cromwell cannot read size_bytes ${size}`);
+      if (size !== undefined && !(Number(size) <= 2 ** 31 - 1))
+        throw new Error(`Cromwell cannot read size_bytes ${size}`);
     }
     return task;
   };
   return {
     full,
     async post(task) {
-      const { id } = (await ask(endpoint, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(task) })) as { id: string };
+      const { id } = (await ask(endpoint, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(task),
+      })) as { id: string };
       return id;
     },
     async ended(id) {
       let priced = false;
       for (;;) {
-        const task: FullTask = priced ? ((await ask(`${endpoint}/${id}?view=MINIMAL`)) as FullTask) : await full(id);
-        if (!priced) priced = task.logs[0]?.start_time !== undefined && typeof task.logs[0].metadata?.['vm_price_per_hour_usd'] === 'string';
+        const task: FullTask = priced
+          ? ((await ask(`${endpoint}/${id}?view=MINIMAL`)) as FullTask)
+          : await full(id);
+        if (!priced)
+          priced =
+            task.logs[0]?.start_time !== undefined &&
+            typeof task.logs[0].metadata?.['vm_price_per_hour_usd'] === 'string';
         const terminal = TERMINAL[task.state];
         if (terminal !== undefined) return terminal;
-        if (!RUNNING.has(task.state)) throw new Error(`Cromwell does not know the state ${task.state}`);
+        if (!RUNNING.has(task.state))
+          throw new Error(`Cromwell does not know the state ${task.state}`);
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     },
     async cancel(id) {
-      await ask(`${endpoint}/${id}:cancel`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '' });
+      await ask(`${endpoint}/${id}:cancel`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '',
+      });
     },
   };
 }

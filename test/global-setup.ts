@@ -23,13 +23,17 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   // Installing takes longer than a test may. Where it cannot be done, the tests that need the program say why.
-  for (const program of [redisServer, mariadbServer]) await ensureProgram(program).catch(() => undefined);
+  for (const program of [redisServer, mariadbServer])
+    await ensureProgram(program).catch(() => undefined);
 
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-test-'));
   let database: ReturnType<typeof mariadbOrPrivate> | undefined;
   const answerWithDatabase = async (): Promise<DatabaseAnswer> => {
     database ??= mariadbOrPrivate(process.env['BATCHWELL_TEST_DATABASE_URL'], { small: true });
-    return database.then(({ url }) => ({ url }), (cause: Error) => ({ error: cause.message }));
+    return database.then(
+      ({ url }) => ({ url }),
+      (cause: Error) => ({ error: cause.message }),
+    );
   };
   const server = createServer((socket) => {
     socket.on('error', () => undefined); // a worker that ended meanwhile wants no answer

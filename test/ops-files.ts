@@ -3,15 +3,26 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rows } from '../ops/grafana/panels.ts';
 
-export const opsPath = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+export const opsPath = (path: string): string =>
+  fileURLToPath(new URL(`../${path}`, import.meta.url));
 export const readOps = (path: string): string => readFileSync(opsPath(path), 'utf8');
 
 /** Every PromQL expression of the dashboard, with Grafana's own variables filled in. */
 export const dashboardExpressions: readonly string[] = rows
-  .flatMap(({ panels }) => panels.flatMap(({ queries }) => queries.map(({ expression }) => expression)))
-  .map((expression) => expression.replaceAll('$__rate_interval', '1m').replaceAll(/\$(stage|queue)/g, '.*'));
+  .flatMap(({ panels }) =>
+    panels.flatMap(({ queries }) => queries.map(({ expression }) => expression)),
+  )
+  .map((expression) =>
+    expression.replaceAll('$__rate_interval', '1m').replaceAll(/\$(stage|queue)/g, '.*'),
+  );
 
-export const alertNames: readonly string[] = [...readOps('ops/prometheus/alerts.yml').matchAll(/- alert: (\w+)/g)].map(([, name]) => name ?? '');
+export const alertNames: readonly string[] = [
+  ...readOps('ops/prometheus/alerts.yml').matchAll(/- alert: (\w+)/g),
+].map(([, name]) => name ?? '');
 
 /** Names of metrics in a text; those of recording rules hold colons. */
-export const metricNames = (text: string): string[] => [...new Set([...text.matchAll(/\bbatchwell(?:_[a-z0-9_]*[a-z0-9]|:[a-z_:]+)/g)].map(([name]) => name))];
+export const metricNames = (text: string): string[] => [
+  ...new Set(
+    [...text.matchAll(/\bbatchwell(?:_[a-z0-9_]*[a-z0-9]|:[a-z_:]+)/g)].map(([name]) => name),
+  ),
+];

@@ -20,7 +20,11 @@ export interface PlayedLogs {
   objects: LogObjects;
 }
 
-const etagOf = ({ body, metadata }: PlayedLog): string => createHash('md5').update(body).update(JSON.stringify(metadata ?? {})).digest('hex');
+const etagOf = ({ body, metadata }: PlayedLog): string =>
+  createHash('md5')
+    .update(body)
+    .update(JSON.stringify(metadata ?? {}))
+    .digest('hex');
 
 export function playLogs(): PlayedLogs {
   const find = (key: string): PlayedLog | undefined => {
@@ -29,7 +33,11 @@ export function playLogs(): PlayedLogs {
     return text === undefined ? played.windows.get(key) : { body: text };
   };
   const played: PlayedLogs = {
-    texts: new Map(), windows: new Map(), streamed: new Map(), opened: [], away: false,
+    texts: new Map(),
+    windows: new Map(),
+    streamed: new Map(),
+    opened: [],
+    away: false,
     objects: {
       async readTail(key, mostBytes) {
         const found = find(key);
@@ -39,18 +47,33 @@ export function playLogs(): PlayedLogs {
         const sizeBytes = played.streamed.get(key)?.sizeBytes;
         if (sizeBytes !== undefined) return { sizeBytes, metadata: {} };
         const found = find(key);
-        return found && { sizeBytes: Buffer.byteLength(found.body), metadata: found.metadata ?? {} };
+        return (
+          found && { sizeBytes: Buffer.byteLength(found.body), metadata: found.metadata ?? {} }
+        );
       },
       async open(key, { fromByte = 0, unlessEtag } = {}) {
         played.opened.push(key);
         const streamed = played.streamed.get(key);
-        if (streamed) return { etag: key, sizeBytes: streamed.sizeBytes - fromByte, metadata: {}, body: streamed.from(fromByte), close: () => undefined };
+        if (streamed)
+          return {
+            etag: key,
+            sizeBytes: streamed.sizeBytes - fromByte,
+            metadata: {},
+            body: streamed.from(fromByte),
+            close: () => undefined,
+          };
         const found = find(key);
         if (found === undefined) return undefined;
         const etag = etagOf(found);
         if (etag === unlessEtag) return 'unchanged';
         const bytes = Buffer.from(found.body).subarray(fromByte);
-        return { etag, sizeBytes: bytes.length, metadata: found.metadata ?? {}, body: inChunks(bytes), close: () => undefined };
+        return {
+          etag,
+          sizeBytes: bytes.length,
+          metadata: found.metadata ?? {},
+          body: inChunks(bytes),
+          close: () => undefined,
+        };
       },
     },
   };

@@ -24,9 +24,16 @@ export async function startReceiver(): Promise<Receiver> {
   const answers = new Map<string, number>();
   const server = createServer(async (request, response) => {
     received.push({ path: request.url ?? '', headers: request.headers, body: await text(request) });
-    response.writeHead(answers.get(request.url ?? '') ?? 200, { location: '/elsewhere' }).end('thanks');
+    response
+      .writeHead(answers.get(request.url ?? '') ?? 200, { location: '/elsewhere' })
+      .end('thanks');
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return { received, answers, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close().closeAllConnections() };
+  return {
+    received,
+    answers,
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => server.close().closeAllConnections(),
+  };
 }

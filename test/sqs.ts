@@ -29,13 +29,20 @@ export async function startSqs(): Promise<LocalSqs> {
   let brokenOff = 0;
 
   const answer = (response: ServerResponse, body: unknown): void => {
-    response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(body));
+    response
+      .writeHead(200, { 'content-type': 'application/x-amz-json-1.0' })
+      .end(JSON.stringify(body));
   };
   const receive = (most: number) => ({
     Messages: waiting.splice(0, most).map((body) => {
       const receipt = randomUUID();
       received.set(receipt, body);
-      return { MessageId: randomUUID(), ReceiptHandle: receipt, Body: body, MD5OfBody: createHash('md5').update(body).digest('hex') };
+      return {
+        MessageId: randomUUID(),
+        ReceiptHandle: receipt,
+        Body: body,
+        MD5OfBody: createHash('md5').update(body).digest('hex'),
+      };
     }),
   });
 

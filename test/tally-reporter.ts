@@ -8,7 +8,10 @@ export interface Tally {
 }
 
 /** A file that could not be loaded, a failed hook and an error outside of every test each count as one failure. */
-export function tally(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): Tally {
+export function tally(
+  modules: readonly TestModule[],
+  unhandledErrors: readonly SerializedError[],
+): Tally {
   let passed = 0;
   let failed = unhandledErrors.length;
   for (const module of modules) {

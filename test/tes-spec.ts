@@ -3,16 +3,19 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import { readFileSync } from 'node:fs';
 
 type Json = Record<string, unknown>;
-const SERVICE_INFO = 'https://raw.githubusercontent.com/ga4gh-discovery/ga4gh-service-info/v1.0.0/service-info.yaml';
+const SERVICE_INFO =
+  'https://raw.githubusercontent.com/ga4gh-discovery/ga4gh-service-info/v1.0.0/service-info.yaml';
 
-const load = (name: string): Json => JSON.parse(readFileSync(new URL(`fixtures/specs/${name}`, import.meta.url), 'utf8')) as Json;
+const load = (name: string): Json =>
+  JSON.parse(readFileSync(new URL(`fixtures/specs/${name}`, import.meta.url), 'utf8')) as Json;
 
 /** Objects of named properties take no others. Those put together by allOf are left open: each half names only its own. */
 function close(schema: unknown): void {
   if (Array.isArray(schema)) for (const item of schema) close(item);
   else if (typeof schema === 'object' && schema !== null) {
     const one = schema as Json;
-    if (one['type'] === 'object' && one['properties'] !== undefined) one['additionalProperties'] ??= false;
+    if (one['type'] === 'object' && one['properties'] !== undefined)
+      one['additionalProperties'] ??= false;
     for (const [name, value] of Object.entries(one)) if (name !== 'allOf') close(value);
   }
 }
@@ -23,15 +26,30 @@ close((tes['components'] as Json)['schemas']);
 ajv.addSchema({ ...load('ga4gh-service-info-v1.0.0.openapi.json'), $id: SERVICE_INFO });
 ajv.addSchema({ ...tes, $id: 'tes' });
 // MINIMAL holds only id and state, says the text of the spec; its schema demands executors even there.
-const minimal = structuredClone(tes) as { components: { schemas: { tesTask: { required: string[]; properties: Json } } } };
+const minimal = structuredClone(tes) as {
+  components: { schemas: { tesTask: { required: string[]; properties: Json } } };
+};
 const { tesTask } = minimal.components.schemas;
 tesTask.required = ['id', 'state'];
 tesTask.properties = { id: tesTask.properties['id'], state: tesTask.properties['state'] };
 ajv.addSchema({ ...minimal, $id: 'tes-minimal' });
 
 /** What is wrong with a reply; empty when it is as the spec says. */
-export function violations(schema: 'tesTask' | 'tesListTasksResponse' | 'tesCreateTaskResponse' | 'tesCancelTaskResponse' | 'tesServiceInfo', reply: unknown, view = 'FULL'): string[] {
-  const validate = ajv.getSchema(`${view === 'MINIMAL' ? 'tes-minimal' : 'tes'}#/components/schemas/${schema}`) as ValidateFunction;
+export function violations(
+  schema:
+    | 'tesTask'
+    | 'tesListTasksResponse'
+    | 'tesCreateTaskResponse'
+    | 'tesCancelTaskResponse'
+    | 'tesServiceInfo',
+  reply: unknown,
+  view = 'FULL',
+): string[] {
+  const validate = ajv.getSchema(
+    `${view === 'MINIMAL' ? 'tes-minimal' : 'tes'}#/components/schemas/${schema}`,
+  ) as ValidateFunction;
   if (validate(reply)) return [];
-  return (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message} ${JSON.stringify(error.params)}`);
+  return (validate.errors ?? []).map(
+    (error) => `${error.instancePath} ${error.message} ${JSON.stringify(error.params)}`,
+  );
 }

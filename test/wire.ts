@@ -14,10 +14,15 @@ export async function startWire(targetUrl: string): Promise<Wire> {
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(Number(target.port), target.hostname);
-    for (const [one, other] of [[near, far], [far, near]] as const) {
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
       sockets.add(one);
       one.pipe(other);
-      one.on('error', () => other.destroy()).on('close', () => sockets.delete(one) && other.destroy());
+      one
+        .on('error', () => other.destroy())
+        .on('close', () => sockets.delete(one) && other.destroy());
     }
   });
   const listen = async (port: number): Promise<number> => {

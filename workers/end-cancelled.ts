@@ -20,7 +20,10 @@ export interface CancelledWhere {
 }
 
 /** One call ends a whole array; only where some of it goes on are children ended singly, some at each look. */
-export async function endCancelledJobs(fleet: Fleet, { submission, job, attempts }: CancelledWhere): Promise<void> {
+export async function endCancelledJobs(
+  fleet: Fleet,
+  { submission, job, attempts }: CancelledWhere,
+): Promise<void> {
   const cancelled = attempts.filter(({ place }) => place === 'cancelled');
   if (hasEnded(job) || cancelled.length === 0) {
     asked.delete(job.jobId);
@@ -31,7 +34,9 @@ export async function endCancelledJobs(fleet: Fleet, { submission, job, attempts
 
   const before = asked.get(job.jobId) ?? new Set();
   asked.set(job.jobId, before);
-  for (const { arrayIndex } of cancelled.filter((one) => !before.has(one.arrayIndex)).slice(0, CHILDREN_PER_LOOK)) {
+  for (const { arrayIndex } of cancelled
+    .filter((one) => !before.has(one.arrayIndex))
+    .slice(0, CHILDREN_PER_LOOK)) {
     await fleet.batch.terminate(childJobId(job.jobId, submission.size, arrayIndex), reason);
     before.add(arrayIndex);
   }

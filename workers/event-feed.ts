@@ -34,12 +34,25 @@ export function startEventFeed(fleet: Fleet): Loop {
 }
 
 /** @param lookedMs when each queue was last nudged: the children of a wide array end by the thousand */
-async function tellOf(fleet: Fleet, messages: readonly EventMessage[], lookedMs: Map<string, number>): Promise<void> {
+async function tellOf(
+  fleet: Fleet,
+  messages: readonly EventMessage[],
+  lookedMs: Map<string, number>,
+): Promise<void> {
   if (messages.length === 0) return;
   const parsed = messages.map(({ body }) => parseJobEvent(body));
-  for (const event of parsed) fleet.metrics.jobEvents.inc({ kind: event === undefined ? 'malformed' : saysEnded(event) ? 'ended' : 'other' });
-  if (parsed.includes(undefined)) fleet.log.warn({ count: parsed.filter((event) => event === undefined).length }, 'job-event-malformed');
-  const arns = new Set(parsed.flatMap((event) => (event && saysEnded(event) ? [event.jobQueue] : [])));
+  for (const event of parsed)
+    fleet.metrics.jobEvents.inc({
+      kind: event === undefined ? 'malformed' : saysEnded(event) ? 'ended' : 'other',
+    });
+  if (parsed.includes(undefined))
+    fleet.log.warn(
+      { count: parsed.filter((event) => event === undefined).length },
+      'job-event-malformed',
+    );
+  const arns = new Set(
+    parsed.flatMap((event) => (event && saysEnded(event) ? [event.jobQueue] : [])),
+  );
   if (arns.size === 0) return;
   const nowMs = fleet.nowMs();
   for (const queue of await readWatchedQueues(fleet.database.pool)) {

@@ -48,14 +48,44 @@ const S3_PER_SECOND = 3500;
 
 export function openFleet(parts: FleetParts): Fleet {
   const { config, metrics, log } = parts;
-  const database = openDatabase({ url: config.databaseUrl, connections: config.databaseConnections });
-  const queues = openQueues({ redisUrl: config.redisUrl, prefix: config.redisPrefix, keepFinishedMs: config.keepFinishedMs, onTrouble: (error) => log.debug({ err: error }, 'redis-trouble') });
-  const budgetOf = (key: string, service: 'batch' | 's3', perSecond: number) => createBudget({ redis: queues.redis, key: `${config.redisPrefix}:budget:${key}`, service, perSecond, metrics });
-  const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes', budget: budgetOf('s3', 's3', S3_PER_SECOND) });
+  const database = openDatabase({
+    url: config.databaseUrl,
+    connections: config.databaseConnections,
+  });
+  const queues = openQueues({
+    redisUrl: config.redisUrl,
+    prefix: config.redisPrefix,
+    keepFinishedMs: config.keepFinishedMs,
+    onTrouble: (error) => log.debug({ err: error }, 'redis-trouble'),
+  });
+  const budgetOf = (key: string, service: 'batch' | 's3', perSecond: number) =>
+    createBudget({
+      redis: queues.redis,
+      key: `${config.redisPrefix}:budget:${key}`,
+      service,
+      perSecond,
+      metrics,
+    });
+  const objects = openObjectStore({
+    metrics,
+    pathStyle: config.s3PathStyle === 'yes',
+    budget: budgetOf('s3', 's3', S3_PER_SECOND),
+  });
   // AWS counts SubmitJob by itself: with one bucket for all, registering a new shape takes a turn from submitting it.
-  const batch = openBatch({ budget: budgetOf('batch', 'batch', config.batchPerSecond), submitBudget: budgetOf('batch:SubmitJob', 'batch', config.batchPerSecond), metrics, submitTimeoutMs: config.submitTimeoutMs });
+  const batch = openBatch({
+    budget: budgetOf('batch', 'batch', config.batchPerSecond),
+    submitBudget: budgetOf('batch:SubmitJob', 'batch', config.batchPerSecond),
+    metrics,
+    submitTimeoutMs: config.submitTimeoutMs,
+  });
   return {
-    config, database, queues, objects, batch, metrics, log,
+    config,
+    database,
+    queues,
+    objects,
+    batch,
+    metrics,
+    log,
     templates: createTemplateCache(),
     workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),
     nowMs: parts.nowMs ?? (() => Date.now()),

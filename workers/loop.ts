@@ -9,13 +9,20 @@ export interface Loop {
 }
 
 /** Rounds begin `pauseMs` after one another; one that says `again` is followed at once. A failed round is logged, and the next one comes. */
-export function startLoop(fleet: Fleet, { name, pauseMs }: { name: string; pauseMs: number }, round: (stopping: AbortSignal) => Promise<'again' | 'pause'>): Loop {
+export function startLoop(
+  fleet: Fleet,
+  { name, pauseMs }: { name: string; pauseMs: number },
+  round: (stopping: AbortSignal) => Promise<'again' | 'pause'>,
+): Loop {
   const stopping = new AbortController();
   const log = fleet.log.child({ stage: name });
   const running = (async () => {
     while (!stopping.signal.aborted) {
-      const next = await round(stopping.signal).catch((error: unknown) => void log.error({ err: error }, `${name}-failed`));
-      if (next !== 'again') await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      const next = await round(stopping.signal).catch(
+        (error: unknown) => void log.error({ err: error }, `${name}-failed`),
+      );
+      if (next !== 'again')
+        await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   })();
   return {

@@ -36,15 +36,28 @@ export interface Workers {
 export async function startWorkers(config: Config, options: WorkerOptions = {}): Promise<Workers> {
   const metrics = options.metrics ?? createMetrics();
   const log = options.log ?? createLog({ level: config.logLevel, name: 'batchwell-worker' });
-  const fleet = openFleet({ config, metrics, log, ...(options.onStep ? { onStep: options.onStep } : {}), ...(options.nowMs ? { nowMs: options.nowMs } : {}) });
+  const fleet = openFleet({
+    config,
+    metrics,
+    log,
+    ...(options.onStep ? { onStep: options.onStep } : {}),
+    ...(options.nowMs ? { nowMs: options.nowMs } : {}),
+  });
   try {
     await requireNoEviction(fleet);
     await warnWithoutPersistence(fleet);
     // Before the stages: a port that is taken ends the start while nothing runs yet.
     const server = await serveMetrics(fleet, config.metricsPort);
-    const running = (options.stages ?? stages).map((stage) => runStage(fleet, stage, options.concurrency));
+    const running = (options.stages ?? stages).map((stage) =>
+      runStage(fleet, stage, options.concurrency),
+    );
     const polls = options.stages === undefined || options.stages.includes('poll');
-    const loops = [startSweeper(fleet), startJanitor(fleet), ...startWebhooks(fleet), ...(polls ? [startEventFeed(fleet)] : [])];
+    const loops = [
+      startSweeper(fleet),
+      startJanitor(fleet),
+      ...startWebhooks(fleet),
+      ...(polls ? [startEventFeed(fleet)] : []),
+    ];
     log.info({ stages: running.map(({ stage }) => stage), metrics: server.url }, 'worker-started');
     const stop = async (): Promise<void> => {
       await Promise.all([...running, ...loops].map((one) => one.close()));
@@ -67,7 +80,8 @@ async function warnWithoutPersistence(fleet: Fleet): Promise<void> {
     return Array.isArray(answer) ? String(answer[1]) : undefined;
   };
   const [appendonly, save] = [await setting('appendonly'), await setting('save')];
-  if (appendonly === 'no' && save === '') fleet.log.warn({ appendonly, save, costMs: fleet.config.stallMs }, 'redis-without-persistence');
+  if (appendonly === 'no' && save === '')
+    fleet.log.warn({ appendonly, save, costMs: fleet.config.stallMs }, 'redis-without-persistence');
 }
 
 /** A Redis that evicts loses queues without a word. Where CONFIG is forbidden (some hosted ones) it is not known. */
@@ -75,5 +89,8 @@ async function requireNoEviction(fleet: Fleet): Promise<void> {
   const answer = await fleet.queues.redis.config('GET', 'maxmemory-policy').catch(() => undefined);
   const policy = Array.isArray(answer) ? String(answer[1]) : undefined;
   if (policy === undefined) fleet.log.warn({}, 'redis-maxmemory-policy-unknown');
-  else if (policy !== 'noeviction') throw new Error(`Redis has maxmemory-policy ${policy}; queues need noeviction, or messages vanish when memory is short. Set it with: CONFIG SET maxmemory-policy noeviction`);
+  else if (policy !== 'noeviction')
+    throw new Error(
+      `Redis has maxmemory-policy ${policy}; queues need noeviction, or messages vanish when memory is short. Set it with: CONFIG SET maxmemory-policy noeviction`,
+    );
 }

@@ -34,17 +34,27 @@ export async function serveMetrics(fleet: Fleet, port: number): Promise<MetricsS
   };
 }
 
-async function answer(fleet: Fleet, request: IncomingMessage, reply: ServerResponse): Promise<void> {
+async function answer(
+  fleet: Fleet,
+  request: IncomingMessage,
+  reply: ServerResponse,
+): Promise<void> {
   if (request.url === '/metrics') {
     const { redis } = await look(fleet);
     if (redis === '') await readDepths(fleet);
     else forgetDepths(fleet);
-    reply.writeHead(200, { 'content-type': fleet.metrics.registry.contentType }).end(await fleet.metrics.registry.metrics());
+    reply
+      .writeHead(200, { 'content-type': fleet.metrics.registry.contentType })
+      .end(await fleet.metrics.registry.metrics());
   } else if (request.url === '/healthz') {
     reply.writeHead(200, { 'content-type': 'application/json' }).end('{"status":"ok"}');
   } else if (request.url === '/readyz') {
-    const wrong = Object.entries(await look(fleet)).flatMap(([name, trouble]) => (trouble === '' ? [] : [name]));
-    reply.writeHead(wrong.length === 0 ? 200 : 503, { 'content-type': 'application/json' }).end(JSON.stringify({ away: wrong }));
+    const wrong = Object.entries(await look(fleet)).flatMap(([name, trouble]) =>
+      trouble === '' ? [] : [name],
+    );
+    reply
+      .writeHead(wrong.length === 0 ? 200 : 503, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ away: wrong }));
   } else {
     reply.writeHead(404).end();
   }
@@ -55,7 +65,8 @@ async function readDepths(fleet: Fleet): Promise<void> {
   await Promise.all(
     stages.map(async (stage) => {
       const { oldestMs, ...counts } = await fleet.queues.depth(stage);
-      for (const [state, count] of Object.entries(counts)) fleet.metrics.queueDepth.set({ stage, state }, count);
+      for (const [state, count] of Object.entries(counts))
+        fleet.metrics.queueDepth.set({ stage, state }, count);
       fleet.metrics.queueOldestSeconds.set({ stage }, oldestMs / 1000);
     }),
   );
@@ -68,4 +79,7 @@ function forgetDepths({ metrics }: Fleet): void {
 }
 
 const look = ({ database, queues, metrics }: Fleet) =>
-  checkDependencies({ mysql: () => database.pool.query('SELECT 1'), redis: () => pingRedis(queues.redis) }, metrics);
+  checkDependencies(
+    { mysql: () => database.pool.query('SELECT 1'), redis: () => pingRedis(queues.redis) },
+    metrics,
+  );

@@ -19,7 +19,8 @@ export function recallQueue(fleet: Fleet, queue: string, running: readonly numbe
   const queues = memories.get(fleet) ?? new Map<string, QueueMemory>();
   memories.set(fleet, queues);
   const { lastEndMs = 0, dealtWith, missingSinceMs, waitingReasons } = queues.get(queue) ?? {};
-  const stillRunning = <T>(known: ReadonlyMap<number, T> = new Map()): Map<number, T> => new Map([...known].filter(([id]) => running.includes(id)));
+  const stillRunning = <T>(known: ReadonlyMap<number, T> = new Map()): Map<number, T> =>
+    new Map([...known].filter(([id]) => running.includes(id)));
   const memory: QueueMemory = {
     lastEndMs,
     dealtWith: new Map(running.map((id) => [id, dealtWith?.get(id) ?? new Set<number>()])),

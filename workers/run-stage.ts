@@ -16,15 +16,25 @@ export interface RunningStage {
 /** A message whose worker died is given out again; rows are guarded, so often does no harm. */
 const MOST_STALLS = 20;
 
-export function runStage<S extends Stage>(fleet: Fleet, stage: S, concurrency = pipeline[stage].concurrency): RunningStage {
+export function runStage<S extends Stage>(
+  fleet: Fleet,
+  stage: S,
+  concurrency = pipeline[stage].concurrency,
+): RunningStage {
   const connection = connectRedis(fleet.config.redisUrl);
   const log = fleet.log.child({ stage });
   const worker = new Worker<Messages[S]>(stage, (job, token) => work(fleet, stage, job, token), {
-    connection, prefix: fleet.config.redisPrefix, concurrency, maxStalledCount: MOST_STALLS,
+    connection,
+    prefix: fleet.config.redisPrefix,
+    concurrency,
+    maxStalledCount: MOST_STALLS,
     // The lock is renewed while a message is worked on; a worker that died loses it.
-    lockDuration: fleet.config.lockMs, stalledInterval: fleet.config.lockMs,
+    lockDuration: fleet.config.lockMs,
+    stalledInterval: fleet.config.lockMs,
   });
-  worker.on('failed', (job, error) => log.error({ messageId: job?.id, tries: job?.attemptsMade, err: error }, 'message-failed'));
+  worker.on('failed', (job, error) =>
+    log.error({ messageId: job?.id, tries: job?.attemptsMade, err: error }, 'message-failed'),
+  );
   worker.on('error', (error) => log.error({ err: error }, 'worker-error'));
   return {
     stage,
@@ -35,11 +45,20 @@ export function runStage<S extends Stage>(fleet: Fleet, stage: S, concurrency = 
   };
 }
 
-async function work<S extends Stage>(fleet: Fleet, stage: S, job: Job<Messages[S]>, token: string | undefined): Promise<void> {
+async function work<S extends Stage>(
+  fleet: Fleet,
+  stage: S,
+  job: Job<Messages[S]>,
+  token: string | undefined,
+): Promise<void> {
   const { metrics } = fleet;
   const message = job.data;
   // A message that was put off keeps the time of its making, which says nothing about its later waits.
-  if (job.attemptsStarted === 1) metrics.messageWaitSeconds.observe({ stage }, Math.max(0, (job.processedOn ?? 0) - job.timestamp - (job.opts.delay ?? 0)) / 1000);
+  if (job.attemptsStarted === 1)
+    metrics.messageWaitSeconds.observe(
+      { stage },
+      Math.max(0, (job.processedOn ?? 0) - job.timestamp - (job.opts.delay ?? 0)) / 1000,
+    );
   const stop = metrics.messageSeconds.startTimer({ stage });
   const outcome = await pipeline[stage].run(fleet, message).catch((error: unknown) => {
     metrics.messages.inc({ stage, outcome: 'error' });

@@ -1,5 +1,10 @@
 /** From a template to the shape its attempts are packed by: its job definition, queue, share and priority. */
-import { definitionContent, definitionDigest, schedulingOf, shapeOf } from '../core/job-definition.ts';
+import {
+  definitionContent,
+  definitionDigest,
+  schedulingOf,
+  shapeOf,
+} from '../core/job-definition.ts';
 import type { Template } from '../core/template.ts';
 import { saveJobDefinition, saveShape } from '../db/job-definitions.ts';
 import type { Fleet } from './fleet.ts';
@@ -26,9 +31,16 @@ export async function shapeFor(fleet: Fleet, wish: ShapeWish): Promise<string> {
   if (found !== undefined) return found;
 
   const { resources, executors } = wish.template;
-  const scheduling = schedulingOf(resources, { jobQueue: fleet.config.jobQueue, share: fleet.config.share, owner: wish.owner });
+  const scheduling = schedulingOf(resources, {
+    jobQueue: fleet.config.jobQueue,
+    share: fleet.config.share,
+    owner: wish.owner,
+  });
   const content = definitionContent(executors[0]?.image ?? '', resources, {
-    jobRole: fleet.config.jobRole, hostFolder: fleet.config.hostFolder, sharedFolders: fleet.config.sharedFolders, memoryGrowths: wish.memoryGrowths,
+    jobRole: fleet.config.jobRole,
+    hostFolder: fleet.config.hostFolder,
+    sharedFolders: fleet.config.sharedFolders,
+    memoryGrowths: wish.memoryGrowths,
   });
   const digest = definitionDigest(content);
   const nowMs = fleet.nowMs();

@@ -13,8 +13,23 @@ import { inSubmission, submissionPrefix, SUBMISSION_VARIABLE } from '../core/s3-
 import { renderValues } from '../core/script.ts';
 import { decideSubmit } from '../core/submit-decision.ts';
 import { readAttemptTasks, readOpenAttempts } from '../db/attempts.ts';
-import { claimRegistration, forgetRevision, readJobDefinition, readShape, releaseRegistration, saveRevision, touchDefinition, type JobDefinitionRow } from '../db/job-definitions.ts';
-import { markSubmitted, readSubmissions, startCall, takeBackCall, type SubmissionRow } from '../db/submissions.ts';
+import {
+  claimRegistration,
+  forgetRevision,
+  readJobDefinition,
+  readShape,
+  releaseRegistration,
+  saveRevision,
+  touchDefinition,
+  type JobDefinitionRow,
+} from '../db/job-definitions.ts';
+import {
+  markSubmitted,
+  readSubmissions,
+  startCall,
+  takeBackCall,
+  type SubmissionRow,
+} from '../db/submissions.ts';
 import type { Nudge } from '../queues/messages.ts';
 import { countMoves } from '../telemetry/metrics.ts';
 import { dropCancelled, failSubmission } from './failing.ts';
@@ -34,7 +49,11 @@ const UNKNOWN_FOR_GOOD_MS = 120_000;
 const NOBODY = 'cancelled';
 
 export async function carryOn(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
-  const step = decideSubmit(submission, { callTimeoutMs: fleet.config.submitTimeoutMs, settleMs: fleet.config.settleMs }, fleet.nowMs());
+  const step = decideSubmit(
+    submission,
+    { callTimeoutMs: fleet.config.submitTimeoutMs, settleMs: fleet.config.settleMs },
+    fleet.nowMs(),
+  );
   if (step.do === 'nothing') return done();
   if (step.do === 'wait') return step;
   return step.do === 'find' ? findAfterDoubt(fleet, submission) : call(fleet, submission);
@@ -42,11 +61,21 @@ export async function carryOn(fleet: Fleet, submission: SubmissionRow): Promise<
 
 async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
   const definition = await readJobDefinition(fleet.database.pool, submission.jobDefinitionId);
-  if (!definition) throw new Error(`Submission ${submission.id} names job definition ${submission.jobDefinitionId}, which is not in the database.`);
+  if (!definition)
+    throw new Error(
+      `Submission ${submission.id} names job definition ${submission.jobDefinitionId}, which is not in the database.`,
+    );
   const shape = await readShape(fleet.database.pool, submission.shape);
-  if (!shape) throw new Error(`Submission ${submission.id} names shape ${submission.shape}, which is not in the database.`);
-  const registered = definition.revision === null ? await register(fleet, definition) : { is: 'registered' as const, revision: definition.revision };
-  if (registered.is === 'refused') return done(...(await failSubmission(fleet, submission, registered.message)));
+  if (!shape)
+    throw new Error(
+      `Submission ${submission.id} names shape ${submission.shape}, which is not in the database.`,
+    );
+  const registered =
+    definition.revision === null
+      ? await register(fleet, definition)
+      : { is: 'registered' as const, revision: definition.revision };
+  if (registered.is === 'refused')
+    return done(...(await failSubmission(fleet, submission, registered.message)));
   if (registered.is === 'under-way') return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
 
   await touchDefinition(fleet.database.pool, definition.id, fleet.nowMs());
@@ -58,7 +87,8 @@ async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutco
   if (await dropWhereAllCancelled(fleet, submission)) return done();
   const calledMs = fleet.nowMs();
   const dueMs = calledMs + fleet.config.submitTimeoutMs + fleet.config.settleMs;
-  if (!(await startCall(fleet.database.pool, { id: submission.id, nowMs: calledMs, dueMs }))) return done();
+  if (!(await startCall(fleet.database.pool, { id: submission.id, nowMs: calledMs, dueMs })))
+    return done();
 
   fleet.step('submit.call-started');
   const outcome = await fleet.batch.submit({
@@ -68,40 +98,74 @@ async function call(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutco
     priority: shape.priority,
     jobDefinition: registered.revision,
     size: submission.size,
-    environment: { [SUBMISSION_VARIABLE]: fleet.workUrl(submissionPrefix(submission.submissionKey)), [LIVE_LOGS_VARIABLE]: String(fleet.config.liveLogsMs) },
+    environment: {
+      [SUBMISSION_VARIABLE]: fleet.workUrl(submissionPrefix(submission.submissionKey)),
+      [LIVE_LOGS_VARIABLE]: String(fleet.config.liveLogsMs),
+    },
     tags: { 'batchwell:submission': submission.submissionKey },
   });
   fleet.step('submit.call-answered');
   return afterCall(fleet, { ...submission, calledMs, calls: submission.calls + 1 }, outcome);
 }
 
-async function afterCall(fleet: Fleet, submission: SubmissionRow & { calledMs: number }, outcome: SubmitOutcome): Promise<CarryOutcome> {
+async function afterCall(
+  fleet: Fleet,
+  submission: SubmissionRow & { calledMs: number },
+  outcome: SubmitOutcome,
+): Promise<CarryOutcome> {
   if (outcome.is === 'accepted') return accept(fleet, submission, [outcome.jobId]);
-  fleet.log.warn({ submission: submission.submissionKey, outcome: outcome.is, message: outcome.message }, 'submit-not-accepted');
+  fleet.log.warn(
+    { submission: submission.submissionKey, outcome: outcome.is, message: outcome.message },
+    'submit-not-accepted',
+  );
   const nowMs = fleet.nowMs();
 
-  if (outcome.is === 'ambiguous') return { do: 'wait', waitMs: fleet.config.submitTimeoutMs + fleet.config.settleMs };
-  const hopeless = outcome.is === 'try-later' && outcome.because === 'not-known' && nowMs - submission.createdMs > UNKNOWN_FOR_GOOD_MS;
-  if (outcome.is === 'refused' || hopeless) return done(...(await failSubmission(fleet, submission, outcome.message)));
-  if (outcome.is === 'try-later' && outcome.because === 'not-known') await forgetStaleRevision(fleet, submission, outcome.message);
-  await takeBackCall(fleet.database.pool, { id: submission.id, calledMs: submission.calledMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) });
+  if (outcome.is === 'ambiguous')
+    return { do: 'wait', waitMs: fleet.config.submitTimeoutMs + fleet.config.settleMs };
+  const hopeless =
+    outcome.is === 'try-later' &&
+    outcome.because === 'not-known' &&
+    nowMs - submission.createdMs > UNKNOWN_FOR_GOOD_MS;
+  if (outcome.is === 'refused' || hopeless)
+    return done(...(await failSubmission(fleet, submission, outcome.message)));
+  if (outcome.is === 'try-later' && outcome.because === 'not-known')
+    await forgetStaleRevision(fleet, submission, outcome.message);
+  await takeBackCall(fleet.database.pool, {
+    id: submission.id,
+    calledMs: submission.calledMs,
+    dueMs: dueAfter(nowMs, fleet.config.stallMs),
+  });
   return { do: 'wait', waitMs: CALL_AGAIN_MS };
 }
 
 /** A definition that Batch does not come to know was deregistered by somebody else: it is registered anew. */
-async function forgetStaleRevision(fleet: Fleet, submission: SubmissionRow, message: string): Promise<void> {
+async function forgetStaleRevision(
+  fleet: Fleet,
+  submission: SubmissionRow,
+  message: string,
+): Promise<void> {
   const settled = fleet.nowMs() - submission.createdMs > fleet.config.settleMs;
   if (!settled || !/job ?definition/i.test(message)) return;
   const definition = await readJobDefinition(fleet.database.pool, submission.jobDefinitionId);
-  if (definition?.revision) await forgetRevision(fleet.database.pool, definition.id, definition.revision);
+  if (definition?.revision)
+    await forgetRevision(fleet.database.pool, definition.id, definition.revision);
 }
 
 /** The answer never came. The job's name tells whether Batch heard it. */
 async function findAfterDoubt(fleet: Fleet, submission: SubmissionRow): Promise<CarryOutcome> {
   const found = await fleet.batch.findByName(submission.queue, jobName(submission.submissionKey));
-  if (found.length > 0) return accept(fleet, submission, found.map(({ jobId }) => jobId));
+  if (found.length > 0)
+    return accept(
+      fleet,
+      submission,
+      found.map(({ jobId }) => jobId),
+    );
   const calledMs = submission.calledMs ?? 0;
-  const taken = await takeBackCall(fleet.database.pool, { id: submission.id, calledMs, dueMs: dueAfter(fleet.nowMs(), fleet.config.stallMs) });
+  const taken = await takeBackCall(fleet.database.pool, {
+    id: submission.id,
+    calledMs,
+    dueMs: dueAfter(fleet.nowMs(), fleet.config.stallMs),
+  });
   return taken ? call(fleet, { ...submission, state: 'packed' }) : done();
 }
 
@@ -110,16 +174,28 @@ async function findAfterDoubt(fleet: Fleet, submission: SubmissionRow): Promise<
  * whoever stands in it runs, and the other changes nothing. No job is ended before the owner is known: a container
  * of any of them may have been the first to write itself there.
  */
-async function accept(fleet: Fleet, submission: SubmissionRow, jobIds: readonly string[]): Promise<CarryOutcome> {
+async function accept(
+  fleet: Fleet,
+  submission: SubmissionRow,
+  jobIds: readonly string[],
+): Promise<CarryOutcome> {
   const [first = ''] = jobIds;
-  const owner = submission.calls > 1 || jobIds.length > 1 ? await claimOwner(fleet, submission.submissionKey, first) : first;
+  const owner =
+    submission.calls > 1 || jobIds.length > 1
+      ? await claimOwner(fleet, submission.submissionKey, first)
+      : first;
   for (const jobId of jobIds) {
     if (jobId === owner) continue;
     fleet.log.warn({ submission: submission.submissionKey, jobId, owner }, 'twin-ended');
     await fleet.batch.terminate(jobId, 'Batchwell: submitted twice; the other job runs.');
   }
   const nowMs = fleet.nowMs();
-  const moved = await markSubmitted(fleet.database, { id: submission.id, jobId: owner, nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) });
+  const moved = await markSubmitted(fleet.database, {
+    id: submission.id,
+    jobId: owner,
+    nowMs,
+    dueMs: dueAfter(nowMs, fleet.config.stallMs),
+  });
   fleet.step('submit.submitted');
   countMoves(fleet.metrics, 'submit', { submitted: moved });
   fleet.metrics.submissions.inc({ kind: submission.size > 1 ? 'array' : 'single' });
@@ -132,12 +208,16 @@ export async function claimOwner(fleet: Fleet, key: string, jobId: string): Prom
   const url = fleet.workUrl(submissionPrefix(key) + inSubmission.owner);
   if ((await fleet.objects.put(url, jobId, { ifAbsent: true })) === 'written') return jobId;
   const owner = await fleet.objects.get(url);
-  if (!owner) throw new Error(`The owner of submission ${key} was refused as existing, yet cannot be read.`);
+  if (!owner)
+    throw new Error(`The owner of submission ${key} was refused as existing, yet cannot be read.`);
   return owner.toString('utf8').trim();
 }
 
 /** One registration per content across the fleet; `under-way` while another worker does it. */
-async function register(fleet: Fleet, definition: JobDefinitionRow): Promise<RegisterOutcome | { is: 'under-way' }> {
+async function register(
+  fleet: Fleet,
+  definition: JobDefinitionRow,
+): Promise<RegisterOutcome | { is: 'under-way' }> {
   const { pool } = fleet.database;
   const nowMs = fleet.nowMs();
   // A worker that died over it holds it no longer than its messages. Should it live on, two equal revisions do no harm.
@@ -181,19 +261,33 @@ const WIDE = 1000;
 
 function writeManifest(fleet: Fleet, submission: SubmissionRow): Promise<void> {
   if (submission.size < WIDE) return putManifest(fleet, submission);
-  const turn = (lastManifest.get(fleet) ?? Promise.resolve()).then(() => putManifest(fleet, submission));
-  lastManifest.set(fleet, turn.catch(() => undefined));
+  const turn = (lastManifest.get(fleet) ?? Promise.resolve()).then(() =>
+    putManifest(fleet, submission),
+  );
+  lastManifest.set(
+    fleet,
+    turn.catch(() => undefined),
+  );
   return turn;
 }
 
 /** The same attempts give the same bytes, so a second write after a crash changes nothing. */
 async function putManifest(fleet: Fleet, submission: SubmissionRow): Promise<void> {
   const attempts = await readAttemptTasks(fleet.database.pool, submission.id);
-  const templates = await fleet.templates.read(fleet.database.pool, attempts.map(({ templateId }) => templateId));
+  const templates = await fleet.templates.read(
+    fleet.database.pool,
+    attempts.map(({ templateId }) => templateId),
+  );
   const parts = attempts.map(({ templateId, values, taskId }) => {
     const row = templates.get(templateId);
-    if (!row || row.scriptSha256 === null) throw new Error(`Task ${taskId} is packed, but the script of template ${templateId} is not staged.`);
+    if (!row || row.scriptSha256 === null)
+      throw new Error(
+        `Task ${taskId} is packed, but the script of template ${templateId} is not staged.`,
+      );
     return { scriptSha256: row.scriptSha256, values: renderValues(row.template, values) };
   });
-  await fleet.objects.put(fleet.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.manifest), encodeManifest(parts));
+  await fleet.objects.put(
+    fleet.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.manifest),
+    encodeManifest(parts),
+  );
 }

@@ -7,7 +7,12 @@ import { landFlights, readLostFlights } from '../db/call-cache.ts';
 import { pruneChanges } from '../db/changes.ts';
 import { pruneDeliveries } from '../db/webhooks.ts';
 import { pruneKeys } from '../db/idempotency.ts';
-import { takeStillSubmissions, takeStillTasks, type StillSubmission, type StillTask } from '../db/sweep.ts';
+import {
+  takeStillSubmissions,
+  takeStillTasks,
+  type StillSubmission,
+  type StillTask,
+} from '../db/sweep.ts';
 import { taskNudges, type Nudge } from '../queues/messages.ts';
 import type { Fleet } from './fleet.ts';
 import { startLoop, type Loop } from './loop.ts';
@@ -36,11 +41,21 @@ export async function sweep(fleet: Fleet, { flights } = { flights: true }): Prom
   const tasks = await takeStillTasks(fleet.database, limits);
   const submissions = await takeStillSubmissions(fleet.database, limits);
   if (flights) await forgetOld(fleet);
-  const landed = flights ? await landFlights(fleet.database.pool, await readLostFlights(fleet.database.pool, ROWS_PER_SWEEP)) : [];
-  await fleet.queues.nudge([...nudgesForTasks(tasks, fleet.config.chunkSize), ...nudgesForSubmissions(submissions), ...taskNudges('cache-check', landed, fleet.config.chunkSize)]);
+  const landed = flights
+    ? await landFlights(
+        fleet.database.pool,
+        await readLostFlights(fleet.database.pool, ROWS_PER_SWEEP),
+      )
+    : [];
+  await fleet.queues.nudge([
+    ...nudgesForTasks(tasks, fleet.config.chunkSize),
+    ...nudgesForSubmissions(submissions),
+    ...taskNudges('cache-check', landed, fleet.config.chunkSize),
+  ]);
   for (const { place } of tasks) fleet.metrics.swept.inc({ what: place });
   fleet.metrics.swept.inc({ what: 'submission' }, submissions.length);
-  if (tasks.length + submissions.length > 0) fleet.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
+  if (tasks.length + submissions.length > 0)
+    fleet.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
   return tasks.length + submissions.length + landed.length;
 }
 
@@ -51,13 +66,32 @@ async function forgetOld({ database: { pool }, config, nowMs }: Fleet): Promise<
 }
 
 function nudgesForTasks(tasks: readonly StillTask[], chunkSize: number): Nudge[] {
-  const at = (stage: 'cache-check' | 'stage-script' | 'finalize') => taskNudges(stage, tasks.filter(({ place }) => place === stage).map(({ id }) => id), chunkSize);
-  const shapes = new Set(tasks.flatMap(({ place, shape }) => (place === 'submit' && shape !== null ? [shape] : [])));
-  return [...at('cache-check'), ...at('stage-script'), ...at('finalize'), ...[...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } }))];
+  const at = (stage: 'cache-check' | 'stage-script' | 'finalize') =>
+    taskNudges(
+      stage,
+      tasks.filter(({ place }) => place === stage).map(({ id }) => id),
+      chunkSize,
+    );
+  const shapes = new Set(
+    tasks.flatMap(({ place, shape }) => (place === 'submit' && shape !== null ? [shape] : [])),
+  );
+  return [
+    ...at('cache-check'),
+    ...at('stage-script'),
+    ...at('finalize'),
+    ...[...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })),
+  ];
 }
 
 function nudgesForSubmissions(submissions: readonly StillSubmission[]): Nudge[] {
-  const queues = new Set(submissions.flatMap(({ state, queue }) => (state === 'running' ? [queue] : [])));
-  const waiting = submissions.flatMap(({ state, id }): Nudge[] => (state === 'running' ? [] : [{ stage: 'submit', message: { submissions: [id] } }]));
-  return [...waiting, ...[...queues].map((queue): Nudge => ({ stage: 'poll', message: { queue } }))];
+  const queues = new Set(
+    submissions.flatMap(({ state, queue }) => (state === 'running' ? [queue] : [])),
+  );
+  const waiting = submissions.flatMap(({ state, id }): Nudge[] =>
+    state === 'running' ? [] : [{ stage: 'submit', message: { submissions: [id] } }],
+  );
+  return [
+    ...waiting,
+    ...[...queues].map((queue): Nudge => ({ stage: 'poll', message: { queue } })),
+  ];
 }

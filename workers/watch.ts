@@ -9,7 +9,11 @@ import type { SubmissionRow } from '../db/submissions.ts';
 import type { Fleet } from './fleet.ts';
 
 /** The jobs of running submissions, by job id. One request for up to 100 of them. */
-export async function seeJobs(fleet: Fleet, queue: string, running: readonly SubmissionRow[]): Promise<Map<string, SeenJob>> {
+export async function seeJobs(
+  fleet: Fleet,
+  queue: string,
+  running: readonly SubmissionRow[],
+): Promise<Map<string, SeenJob>> {
   const jobIds = running.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
   const seen = new Map<string, SeenJob>();
   if (looksByListing(jobIds.length)) {
@@ -25,11 +29,17 @@ export async function seeJobs(fleet: Fleet, queue: string, running: readonly Sub
 }
 
 /** Children of an array that failed, by index; of a single job, itself. */
-export async function seeFailed(fleet: Fleet, submission: SubmissionRow, job: SeenJob): Promise<Map<number, SeenJob>> {
+export async function seeFailed(
+  fleet: Fleet,
+  submission: SubmissionRow,
+  job: SeenJob,
+): Promise<Map<number, SeenJob>> {
   if (submission.size === 1) return new Map(job.status === 'FAILED' ? [[0, job]] : []);
   const failed = await fleet.batch.list({ arrayJobId: job.jobId }, 'FAILED');
   fleet.metrics.pollRequests.inc({ service: 'batch' });
-  return new Map(failed.flatMap((child) => (child.index === undefined ? [] : [[child.index, child]])));
+  return new Map(
+    failed.flatMap((child) => (child.index === undefined ? [] : [[child.index, child]])),
+  );
 }
 
 export interface ResultsWanted {
@@ -47,7 +57,11 @@ const NONE: ReadonlySet<number> = new Set();
  * The result records from `firstOpen` on by array index, a listing's page (1,000) at a time. Records too long for a key are
  * fetched.
  */
-export async function* seeResults(fleet: Fleet, submission: SubmissionRow, { firstOpen, known = NONE, onPage }: ResultsWanted): AsyncGenerator<Map<number, SeenResult>> {
+export async function* seeResults(
+  fleet: Fleet,
+  submission: SubmissionRow,
+  { firstOpen, known = NONE, onPage }: ResultsWanted,
+): AsyncGenerator<Map<number, SeenResult>> {
   const folder = fleet.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.results);
   for await (const page of fleet.objects.list(folder, startingAt(folder, firstOpen))) {
     fleet.metrics.pollRequests.inc({ service: 's3' });

@@ -26,7 +26,8 @@ export function createCallers(parts: Pick<ApiParts, 'config' | 'database' | 'now
     asked: configured.length > 0 || oidc !== undefined,
     async find(token) {
       const owner = ownerOf(configured, token);
-      if (owner !== undefined) return { access: fullAccess(owner), countedAs: `configured:${owner}` };
+      if (owner !== undefined)
+        return { access: fullAccess(owner), countedAs: `configured:${owner}` };
       if (stored.isOne(token)) return stored.find(token);
       if (oidc?.isOne(token)) return oidc.find(token);
       return { refused: 'The token is not known here.' };
@@ -46,7 +47,9 @@ export function readTokens(items: readonly string[]): readonly ConfiguredToken[]
     const colon = item.indexOf(':');
     const [owner, token] = [item.slice(0, colon), item.slice(colon + 1)];
     if (colon < 1 || owner.length > LONGEST_OWNER || token === '') {
-      throw new ConfigError(`BATCHWELL_TOKENS: item ${index + 1} is not owner:token with an owner of 1 to ${LONGEST_OWNER} characters.`);
+      throw new ConfigError(
+        `BATCHWELL_TOKENS: item ${index + 1} is not owner:token with an owner of 1 to ${LONGEST_OWNER} characters.`,
+      );
     }
     return { owner, digest: sha256(token) };
   });

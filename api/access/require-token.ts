@@ -21,7 +21,8 @@ declare module 'fastify' {
 
 type Credentials = (request: FastifyRequest) => string | undefined;
 
-const bearer: Credentials = (request) => /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+const bearer: Credentials = (request) =>
+  /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
 
 /** Clients that can send no header (Nextflow's TES plugin) carry the token in the path. */
 const inPath: Credentials = (request) => (request.params as { token?: string } | undefined)?.token;
@@ -29,21 +30,31 @@ const inPath: Credentials = (request) => (request.params as { token?: string } |
 /** A browser that opens the queue board asks its user, and can only ask for Basic: owner and token. */
 const basic: Credentials = (request) => {
   const encoded = /^Basic +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-  return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString().split(':').slice(1).join(':');
+  return encoded === undefined
+    ? undefined
+    : Buffer.from(encoded, 'base64').toString().split(':').slice(1).join(':');
 };
 
 /** Guards every route that is registered on `api` from here on: 401 for those it does not know, 403 for what their token does not allow. */
-export function guardRoutes(api: Api, callers: Callers, options: { allowBasic?: boolean; scope?: Scope } = {}): void {
+export function guardRoutes(
+  api: Api,
+  callers: Callers,
+  options: { allowBasic?: boolean; scope?: Scope } = {},
+): void {
   api.addHook('onRoute', ({ method, url, config }) => {
     const reads = [method].flat().every((one) => ['GET', 'HEAD', 'OPTIONS'].includes(one));
-    if (!reads && config?.scope === undefined && options.scope === undefined) throw new Error(`${String(method)} ${url} does not say which scope it needs.`);
+    if (!reads && config?.scope === undefined && options.scope === undefined)
+      throw new Error(`${String(method)} ${url} does not say which scope it needs.`);
   });
   api.addHook('onRequest', async (request, reply) => {
     if (!callers.asked) return;
-    const find = (): Promise<Caller | Refused> => findCaller(callers, request, options.allowBasic === true);
+    const find = (): Promise<Caller | Refused> =>
+      findCaller(callers, request, options.allowBasic === true);
     const caller = await find();
     if ('refused' in caller) {
-      await sayWho(reply, options.allowBasic ? 'Basic' : 'Bearer').send(failure(401, caller.refused));
+      await sayWho(reply, options.allowBasic ? 'Basic' : 'Bearer').send(
+        failure(401, caller.refused),
+      );
       return;
     }
     request.caller = caller;
@@ -57,9 +68,16 @@ export function guardRoutes(api: Api, callers: Callers, options: { allowBasic?: 
   });
 }
 
-async function findCaller(callers: Callers, request: FastifyRequest, allowBasic: boolean): Promise<Caller | Refused> {
+async function findCaller(
+  callers: Callers,
+  request: FastifyRequest,
+  allowBasic: boolean,
+): Promise<Caller | Refused> {
   const given = inPath(request) ?? bearer(request) ?? (allowBasic ? basic(request) : undefined);
-  return given === undefined ? { refused: 'This needs a token: send the header Authorization: Bearer TOKEN.' } : callers.find(given);
+  return given === undefined
+    ? { refused: 'This needs a token: send the header Authorization: Bearer TOKEN.' }
+    : callers.find(given);
 }
 
-const sayWho = (reply: FastifyReply, scheme: string): FastifyReply => reply.code(401).header('www-authenticate', `${scheme} realm="batchwell"`);
+const sayWho = (reply: FastifyReply, scheme: string): FastifyReply =>
+  reply.code(401).header('www-authenticate', `${scheme} realm="batchwell"`);

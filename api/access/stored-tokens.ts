@@ -51,7 +51,8 @@ export function createStoredTokens({ database, nowMs }: Pick<ApiParts, 'database
       const row = await look(digest.toString('hex'), digest);
       if (!row) return { refused: 'The token is not known here.' };
       if (row.revokedMs !== undefined) return { refused: 'The token was revoked.' };
-      if (row.expiresMs !== undefined && row.expiresMs <= nowMs()) return { refused: `The token expired at ${new Date(row.expiresMs).toISOString()}.` };
+      if (row.expiresMs !== undefined && row.expiresMs <= nowMs())
+        return { refused: `The token expired at ${new Date(row.expiresMs).toISOString()}.` };
       return { access: row.access, countedAs: `token:${row.id}` };
     },
   };

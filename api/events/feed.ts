@@ -35,7 +35,8 @@ export function createChangeFeed({ pool }: Database): ChangeFeed {
 
   const look = async (after: number): Promise<ChangeBatch> => {
     const page = await readChanges(pool, after, CHANGES_PER_LOOK);
-    if (page.upTo === after) await sleep(LOOK_MS, undefined, { signal: closing.signal }).catch(() => undefined);
+    if (page.upTo === after)
+      await sleep(LOOK_MS, undefined, { signal: closing.signal }).catch(() => undefined);
     const ids = [...new Set(page.changes.flatMap((change) => change.tasks))];
     return { tasks: await readToldTasks(pool, ids), upTo: page.upTo, more: page.more };
   };

@@ -28,7 +28,8 @@ const AGAIN_MS = 1000;
 const END_MARK = '-end';
 export const hasHeardAll = (lastEventId: string): boolean => lastEventId.endsWith(END_MARK);
 
-const event = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+const event = (name: string, data: unknown): string =>
+  `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 /** An id by itself is no event: it only moves the place from which the listener would go on. */
 const place = (id: number, mark = ''): string => `id: ${id}${mark}\n\n`;
 
@@ -38,12 +39,20 @@ type Services = Pick<ApiServices, 'database' | 'feed' | 'log' | 'nowMs'>;
  * What there is to tell, until the task or scatter has ended or the signal is aborted. A place in the log is given
  * only after all of its tasks were told, so that one who comes back hears the rest.
  */
-export async function* tellEvents(services: Services, listener: Listener, signal: AbortSignal): AsyncGenerator<string> {
+export async function* tellEvents(
+  services: Services,
+  listener: Listener,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
   const { nowMs } = services;
   const telling = createTelling(services, listener);
   let at = listener.from;
   let silentSinceMs = nowMs();
-  if (listener.missed) yield event('missed', { message: 'Changes that came while you were away are no longer kept; GET /v1/tasks tells where tasks stand now.' });
+  if (listener.missed)
+    yield event('missed', {
+      message:
+        'Changes that came while you were away are no longer kept; GET /v1/tasks tells where tasks stand now.',
+    });
   yield [...(await telling.begin()), place(at)].join('');
   while (!telling.isOver() && !signal.aborted) {
     const { upTo, told } = await hearMore(services, telling, at);
@@ -60,11 +69,16 @@ export async function* tellEvents(services: Services, listener: Listener, signal
 const EVENTS_PER_CHUNK = 64;
 
 function* inChunks(texts: readonly string[]): Generator<string> {
-  for (let start = 0; start < texts.length; start += EVENTS_PER_CHUNK) yield texts.slice(start, start + EVENTS_PER_CHUNK).join('');
+  for (let start = 0; start < texts.length; start += EVENTS_PER_CHUNK)
+    yield texts.slice(start, start + EVENTS_PER_CHUNK).join('');
 }
 
 /** All of a batch or, while the database is away, nothing. */
-async function hearMore({ feed, log }: Services, telling: Telling, at: number): Promise<{ upTo: number; told: string[] }> {
+async function hearMore(
+  { feed, log }: Services,
+  telling: Telling,
+  at: number,
+): Promise<{ upTo: number; told: string[] }> {
   try {
     const batch = await feed.next(at, telling.patienceMs(HEARTBEAT_MS));
     return { upTo: batch.upTo, told: await telling.about(batch) };
@@ -87,10 +101,16 @@ interface Telling {
 
 function createTelling(services: Services, { owner, subject }: Listener): Telling {
   const isAbout = aboutOf(subject);
-  const wanted = ({ tasks }: ChangeBatch): ToldTask[] => tasks.filter((task) => task.owner === owner && isAbout(task));
+  const wanted = ({ tasks }: ChangeBatch): ToldTask[] =>
+    tasks.filter((task) => task.owner === owner && isAbout(task));
   if (subject.of === 'task') return createTaskTelling(services, subject.id, wanted);
   if (subject.of === 'scatter') return createScatterTelling(services, subject.scatter, wanted);
-  return { begin: async () => [], about: async (batch) => tasksOf(wanted(batch)), patienceMs: (most) => most, isOver: () => false };
+  return {
+    begin: async () => [],
+    about: async (batch) => tasksOf(wanted(batch)),
+    patienceMs: (most) => most,
+    isOver: () => false,
+  };
 }
 
 type Wanted = (batch: ChangeBatch) => ToldTask[];
@@ -120,7 +140,11 @@ function createTaskTelling({ database }: Services, id: number, wanted: Wanted): 
 }
 
 /** Its tasks, and its counts some time after something changed in them. It is over when all has ended, and all of that was told. */
-function createScatterTelling({ database, nowMs }: Services, scatter: ScatterView, wanted: Wanted): Telling {
+function createScatterTelling(
+  { database, nowMs }: Services,
+  scatter: ScatterView,
+  wanted: Wanted,
+): Telling {
   let changed = false;
   let countedMs = 0;
   let ended = false;

@@ -6,12 +6,18 @@ import { guardRoutes } from '../access/require-token.ts';
 import type { Api } from '../parts.ts';
 import type { ApiServices } from '../services.ts';
 
-export async function boardRoutes(api: Api, { queues, callers }: ApiServices, path: string): Promise<void> {
+export async function boardRoutes(
+  api: Api,
+  { queues, callers }: ApiServices,
+  path: string,
+): Promise<void> {
   guardRoutes(api, callers, { allowBasic: true, scope: 'admin' });
   const server = new FastifyAdapter();
   server.setBasePath(path);
   createBullBoard({
-    queues: Object.values(queues.byStage).map((queue) => new BullMQAdapter(queue, { readOnlyMode: true })),
+    queues: Object.values(queues.byStage).map(
+      (queue) => new BullMQAdapter(queue, { readOnlyMode: true }),
+    ),
     serverAdapter: server,
     options: { uiConfig: { boardTitle: 'Batchwell' } },
   });

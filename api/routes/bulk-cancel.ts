@@ -14,7 +14,11 @@ import { findScatter } from './scatters.ts';
 export const CancelTasksRequest = Type.Object(
   {
     ids: Type.Optional(Type.Array(Type.String(), { description: 'At most 10,000' })),
-    tags: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'All of them must be there; an empty value stands for any' })),
+    tags: Type.Optional(
+      Type.Record(Type.String(), Type.String(), {
+        description: 'All of them must be there; an empty value stands for any',
+      }),
+    ),
     scatter: Type.Optional(Type.String()),
   },
   { description: 'Exactly one of the three' },
@@ -28,7 +32,12 @@ export const CancelTasksReply = Type.Object({
 const TASKS_AT_ONCE = 1000;
 
 export function bulkCancelRoutes(api: Api, services: ApiServices): void {
-  const schema = { tags: ['Tasks'], summary: 'Cancel many tasks: by id, by tags, or a scatter', body: CancelTasksRequest, response: { 200: CancelTasksReply, ...failures } };
+  const schema = {
+    tags: ['Tasks'],
+    summary: 'Cancel many tasks: by id, by tags, or a scatter',
+    body: CancelTasksRequest,
+    response: { 200: CancelTasksReply, ...failures },
+  };
   api.post('/tasks::cancel', { config: { scope: 'cancel' }, schema }, async (request, reply) => {
     const wanted = parseCancelRequest(request.body);
     if ('problems' in wanted) return reply.code(400).send(refusal(wanted.problems));
@@ -36,25 +45,52 @@ export function bulkCancelRoutes(api: Api, services: ApiServices): void {
     if (wanted.by === 'scatter') {
       const scatter = await findScatter(services, owner, wanted.scatter);
       if (!scatter) return reply.code(404).send(notFound('scatter', wanted.scatter));
-      return { cancelled: await cancel(services, await readCancellable(services.database.pool, scatter.id)), unknown_ids: [] };
+      return {
+        cancelled: await cancel(
+          services,
+          await readCancellable(services.database.pool, scatter.id),
+        ),
+        unknown_ids: [],
+      };
     }
-    return wanted.by === 'ids' ? cancelByIds(services, owner, wanted.ids) : { cancelled: await cancelByTags(services, owner, wanted), unknown_ids: [] };
+    return wanted.by === 'ids'
+      ? cancelByIds(services, owner, wanted.ids)
+      : { cancelled: await cancelByTags(services, owner, wanted), unknown_ids: [] };
   });
 }
 
-const cancel = (services: ApiServices, ids: readonly number[]): Promise<number> => cancelAndTell(services, services.announcer, ids);
+const cancel = (services: ApiServices, ids: readonly number[]): Promise<number> =>
+  cancelAndTell(services, services.announcer, ids);
 
 async function cancelByIds(services: ApiServices, owner: string, ids: readonly string[]) {
   const found = await Promise.all(ids.map((id) => services.reader.find(owner, id)));
-  return { cancelled: await cancel(services, found.flatMap((one) => one?.id ?? [])), unknown_ids: ids.filter((_, position) => !found[position]) };
+  return {
+    cancelled: await cancel(
+      services,
+      found.flatMap((one) => one?.id ?? []),
+    ),
+    unknown_ids: ids.filter((_, position) => !found[position]),
+  };
 }
 
 /** Each round finds those that are left; tasks that come meanwhile with the same tags are cancelled, too. */
-async function cancelByTags(services: ApiServices, owner: string, { tags }: CancelRequest & { by: 'tags' }): Promise<number> {
+async function cancelByTags(
+  services: ApiServices,
+  owner: string,
+  { tags }: CancelRequest & { by: 'tags' },
+): Promise<number> {
   const wanted = Object.entries(tags).map(([key, value]) => ({ key, value }));
-  for (let cancelled = 0; ; ) {
-    const standings = await listStandings(services.database.pool, { owner, tags: wanted, standing: { places: [...moves.cancel.from] }, limit: TASKS_AT_ONCE });
-    cancelled += await cancel(services, standings.map(({ id }) => id));
+  for (let cancelled = 0; ;) {
+    const standings = await listStandings(services.database.pool, {
+      owner,
+      tags: wanted,
+      standing: { places: [...moves.cancel.from] },
+      limit: TASKS_AT_ONCE,
+    });
+    cancelled += await cancel(
+      services,
+      standings.map(({ id }) => id),
+    );
     if (standings.length < TASKS_AT_ONCE) return cancelled;
   }
 }

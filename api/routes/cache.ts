@@ -9,20 +9,43 @@ import type { Api } from '../parts.ts';
 import { failures } from '../schemas/replies.ts';
 import type { ApiServices } from '../services.ts';
 
-const Parts = Type.Record(Type.String(), Type.String(), { description: 'What goes into the fingerprint, part by part' });
+const Parts = Type.Record(Type.String(), Type.String(), {
+  description: 'What goes into the fingerprint, part by part',
+});
 export const CacheExplanation = Type.Object({
   verdict: Type.String({ description: 'One sentence' }),
   /** Absent when an input is not there or nothing tells what it holds. */
-  fingerprint: Type.Optional(Type.String({ description: 'SHA-256 in hex, of what the inputs hold now' })),
+  fingerprint: Type.Optional(
+    Type.String({ description: 'SHA-256 in hex, of what the inputs hold now' }),
+  ),
   components: Type.Optional(Parts),
-  unreadable_inputs: Type.Array(Type.String({ description: 'url of an input that is not there, or of which nothing tells what it holds' })),
-  entry: Type.Optional(Type.Object({ task: Type.String(), valid: Type.Boolean(), invalid_reason: Type.Optional(Type.String()) })),
+  unreadable_inputs: Type.Array(
+    Type.String({
+      description: 'url of an input that is not there, or of which nothing tells what it holds',
+    }),
+  ),
+  entry: Type.Optional(
+    Type.Object({
+      task: Type.String(),
+      valid: Type.Boolean(),
+      invalid_reason: Type.Optional(Type.String()),
+    }),
+  ),
   differences: Type.Optional(
-    Type.Array(Type.Object({ part: Type.String(), here: Type.Optional(Type.String()), there: Type.Optional(Type.String()) }), { description: 'Where it differs from the other task' }),
+    Type.Array(
+      Type.Object({
+        part: Type.String(),
+        here: Type.Optional(Type.String()),
+        there: Type.Optional(Type.String()),
+      }),
+      { description: 'Where it differs from the other task' },
+    ),
   ),
 });
 
-const Query = Type.Object({ other: Type.Optional(Type.String({ description: 'Id of a task to compare with' })) });
+const Query = Type.Object({
+  other: Type.Optional(Type.String({ description: 'Id of a task to compare with' })),
+});
 
 interface Fingerprinted {
   components?: Components;
@@ -33,13 +56,20 @@ interface Fingerprinted {
 }
 
 export function cacheRoutes(api: Api, services: ApiServices): void {
-  const schema = { tags: ['Call cache'], summary: 'Why a task hits the call cache, or misses it', params: Type.Object({ id: Type.String() }), querystring: Query, response: { 200: CacheExplanation, ...failures } };
+  const schema = {
+    tags: ['Call cache'],
+    summary: 'Why a task hits the call cache, or misses it',
+    params: Type.Object({ id: Type.String() }),
+    querystring: Query,
+    response: { 200: CacheExplanation, ...failures },
+  };
   api.get('/tasks/:id/cache-explanation', { schema }, async (request, reply) => {
     const { reader } = services;
     const task = await reader.find(request.caller.access.owner, request.params.id);
     if (!task) return reply.code(404).send(notFound('task', request.params.id));
     const otherId = request.query.other;
-    const other = otherId === undefined ? undefined : await reader.find(request.caller.access.owner, otherId);
+    const other =
+      otherId === undefined ? undefined : await reader.find(request.caller.access.owner, otherId);
     if (otherId !== undefined && !other) return reply.code(404).send(notFound('task', otherId));
 
     return explain(services, { taskId: task.id, otherId: other?.id });
@@ -66,17 +96,33 @@ async function explain(services: ApiServices, { taskId, otherId }: Question) {
 }
 
 /** What it was when it was checked; without that, what its inputs hold now. */
-async function knownComponents(services: ApiServices, taskId: number): Promise<Components | undefined> {
-  return (await readTaskComponents(services.database.pool, taskId)) ?? (await fingerprintNow(services, taskId)).components;
+async function knownComponents(
+  services: ApiServices,
+  taskId: number,
+): Promise<Components | undefined> {
+  return (
+    (await readTaskComponents(services.database.pool, taskId)) ??
+    (await fingerprintNow(services, taskId)).components
+  );
 }
 
 /** What the task's fingerprint would be if it were checked now. */
-async function fingerprintNow({ reader, describeCalls }: ApiServices, taskId: number): Promise<Fingerprinted> {
+async function fingerprintNow(
+  { reader, describeCalls }: ApiServices,
+  taskId: number,
+): Promise<Fingerprinted> {
   const filled = await reader.readFilled(taskId);
   if (!filled) return { unreadable: [], cached: false, domain: '' };
   const cached = filled.cache !== 'off';
-  const [described] = await describeCalls([{ spec: fillTemplate(filled.template, filled.values), profile: filled.profile }]);
-  return { unreadable: described?.unreadable ?? [], cached, domain: filled.cacheDomain, ...(described?.components && { components: described.components }) };
+  const [described] = await describeCalls([
+    { spec: fillTemplate(filled.template, filled.values), profile: filled.profile },
+  ]);
+  return {
+    unreadable: described?.unreadable ?? [],
+    cached,
+    domain: filled.cacheDomain,
+    ...(described?.components && { components: described.components }),
+  };
 }
 
 interface Verdict {
@@ -87,11 +133,17 @@ interface Verdict {
 }
 
 function verdictOf({ cached, unreadable, entry, isOwn }: Verdict): string {
-  if (!cached) return 'Its caching was off: nobody asked for it, or it declares no outputs. What follows is what would count.';
-  if (unreadable.length > 0) return 'It cannot be cached: nothing tells what some of its inputs hold.';
-  if (!entry) return 'A miss: no entry has its fingerprint. Name another task to see in what the two differ.';
-  if (entry.invalidReason !== null) return `A miss: the entry of its fingerprint can no longer be used. ${entry.invalidReason}`;
-  return isOwn ? 'Its own entry stands in the cache: an equal task is a hit.' : 'A hit: the entry of another task has its fingerprint.';
+  if (!cached)
+    return 'Its caching was off: nobody asked for it, or it declares no outputs. What follows is what would count.';
+  if (unreadable.length > 0)
+    return 'It cannot be cached: nothing tells what some of its inputs hold.';
+  if (!entry)
+    return 'A miss: no entry has its fingerprint. Name another task to see in what the two differ.';
+  if (entry.invalidReason !== null)
+    return `A miss: the entry of its fingerprint can no longer be used. ${entry.invalidReason}`;
+  return isOwn
+    ? 'Its own entry stands in the cache: an equal task is a hit.'
+    : 'A hit: the entry of another task has its fingerprint.';
 }
 
 async function showEntry({ database }: ApiServices, entry: ExplainedEntry) {

@@ -16,16 +16,27 @@ import { findScatter } from './scatters.ts';
 
 const EventQuery = Type.Object({
   task: Type.Optional(Type.String({ description: 'Only this task; the stream ends with it' })),
-  scatter: Type.Optional(Type.String({ description: 'Only the tasks of this scatter; the stream ends with it' })),
+  scatter: Type.Optional(
+    Type.String({ description: 'Only the tasks of this scatter; the stream ends with it' }),
+  ),
   ...TagQuery,
 });
 
-const told = <const Name extends string, Data extends TSchema>(event: Name, data: Data) => Type.Object({ event: Type.Enum([event] as const), data });
+const told = <const Name extends string, Data extends TSchema>(event: Name, data: Data) =>
+  Type.Object({ event: Type.Enum([event] as const), data });
 
 /** What is in the stream; OpenAPI 3.0 has no words for it. */
-const Events = Type.Union([told('task', TaskEvent), told('scatter', ScatterReply), told('missed', Type.Object({ message: Type.String() }))], {
-  description: 'task: where a task stands. scatter: its counts, at the start and some seconds after changes. missed: the listener was away for so long that changes were forgotten',
-});
+const Events = Type.Union(
+  [
+    told('task', TaskEvent),
+    told('scatter', ScatterReply),
+    told('missed', Type.Object({ message: Type.String() })),
+  ],
+  {
+    description:
+      'task: where a task stands. scatter: its counts, at the start and some seconds after changes. missed: the listener was away for so long that changes were forgotten',
+  },
+);
 
 const AGAIN_S = 5;
 const EVENT_STREAM = 'text/event-stream';
@@ -35,8 +46,23 @@ export function eventRoutes(api: Api, services: ApiServices): void {
     tags: ['Events'],
     summary: 'Follow tasks as they change: one, a scatter, those with tags, or all',
     querystring: EventQuery,
-    headers: Type.Object({ 'last-event-id': Type.Optional(Type.String({ maxLength: 40, description: 'The id of the last event that was heard; what came since then is told first' })) }),
-    response: { 200: { description: 'A stream; a browser’s EventSource reads it', content: { [EVENT_STREAM]: { schema: Type.Unsafe<Readable>(Events) } } }, 204: Type.Null({ description: 'Last-Event-ID is of a stream that has told everything' }), ...failures },
+    headers: Type.Object({
+      'last-event-id': Type.Optional(
+        Type.String({
+          maxLength: 40,
+          description:
+            'The id of the last event that was heard; what came since then is told first',
+        }),
+      ),
+    }),
+    response: {
+      200: {
+        description: 'A stream; a browser’s EventSource reads it',
+        content: { [EVENT_STREAM]: { schema: Type.Unsafe<Readable>(Events) } },
+      },
+      204: Type.Null({ description: 'Last-Event-ID is of a stream that has told everything' }),
+      ...failures,
+    },
   };
   api.get('/events', { schema }, async (request, reply) => {
     const last = readLastEventId(request.headers['last-event-id']);
@@ -47,10 +73,25 @@ export function eventRoutes(api: Api, services: ApiServices): void {
     if (last.heardAll) return reply.code(204).send(null);
     const place = startAt(await readChangesKept(services.database.pool), last);
     const signal = services.eventStreams.begin(request, reply);
-    if (!signal) return reply.code(503).header('retry-after', AGAIN_S).send(failure(503, `${services.eventStreams.most} event streams are open on this process, which is all it keeps. Try again in ${AGAIN_S} s, or follow several tasks with one stream (scatter, tag_key).`));
-    const body = Readable.from(tellEvents(services, { owner: request.caller.access.owner, subject, ...place }, signal), { objectMode: false });
+    if (!signal)
+      return reply
+        .code(503)
+        .header('retry-after', AGAIN_S)
+        .send(
+          failure(
+            503,
+            `${services.eventStreams.most} event streams are open on this process, which is all it keeps. Try again in ${AGAIN_S} s, or follow several tasks with one stream (scatter, tag_key).`,
+          ),
+        );
+    const body = Readable.from(
+      tellEvents(services, { owner: request.caller.access.owner, subject, ...place }, signal),
+      { objectMode: false },
+    );
     // A server that closes waits for connections that could be used again; and nginx keeps events back until 4 kB of them are there.
-    return reply.type(EVENT_STREAM).headers({ 'cache-control': 'no-store', connection: 'close', 'x-accel-buffering': 'no' }).send(body);
+    return reply
+      .type(EVENT_STREAM)
+      .headers({ 'cache-control': 'no-store', connection: 'close', 'x-accel-buffering': 'no' })
+      .send(body);
   });
 }
 
@@ -63,7 +104,9 @@ function readLastEventId(given: string | undefined): LastHeard | { problem: Prob
   if (given === undefined || given === '') return {};
   const heardAll = hasHeardAll(given);
   const id = /^(\d{1,15})(-end)?$/.exec(given)?.[1];
-  return id === undefined ? { problem: problemAt('Last-Event-ID', 'the id of an event of this stream, as 1234', given) } : { id: Number(id), heardAll };
+  return id === undefined
+    ? { problem: problemAt('Last-Event-ID', 'the id of an event of this stream, as 1234', given) }
+    : { id: Number(id), heardAll };
 }
 
 /** One that heard of changes which this database never had belongs to another. */
@@ -75,10 +118,21 @@ function startAt(kept: ChangesKept, last: LastHeard): Pick<Listener, 'from' | 'm
 
 type ReadSubject = Subject | { problem: Problem } | { unknown: 'task' | 'scatter'; id: string };
 
-async function readSubject(services: ApiServices, owner: string, query: Static<typeof EventQuery>): Promise<ReadSubject> {
+async function readSubject(
+  services: ApiServices,
+  owner: string,
+  query: Static<typeof EventQuery>,
+): Promise<ReadSubject> {
   const { task, scatter } = query;
   const tags = tagsOf(query);
-  if ([task !== undefined, scatter !== undefined, tags.length > 0].filter(Boolean).length > 1) return { problem: problemAt('', 'at most one of task, scatter and tag_key', Object.keys(query).join(', ')) };
+  if ([task !== undefined, scatter !== undefined, tags.length > 0].filter(Boolean).length > 1)
+    return {
+      problem: problemAt(
+        '',
+        'at most one of task, scatter and tag_key',
+        Object.keys(query).join(', '),
+      ),
+    };
   if (task !== undefined) {
     const found = await services.reader.find(owner, task);
     return found ? { of: 'task', id: found.id } : { unknown: 'task', id: task };

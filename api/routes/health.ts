@@ -7,15 +7,29 @@ import type { ApiServices } from '../services.ts';
 const tags = ['Operations'];
 
 export function healthRoutes(api: Api, { database, queues, metrics }: ApiServices): void {
-  const look = () => checkDependencies({ mysql: () => database.pool.query('SELECT 1'), redis: () => pingRedis(queues.redis) }, metrics);
+  const look = () =>
+    checkDependencies(
+      { mysql: () => database.pool.query('SELECT 1'), redis: () => pingRedis(queues.redis) },
+      metrics,
+    );
 
-  api.get('/healthz', { schema: { tags, summary: 'The process is alive' } }, async () => ({ status: 'alive' }));
+  api.get('/healthz', { schema: { tags, summary: 'The process is alive' } }, async () => ({
+    status: 'alive',
+  }));
 
-  api.get('/readyz', { schema: { tags, summary: 'MySQL and Redis answer' } }, async (_request, reply) => {
-    const { mysql, redis } = await look();
-    const ready = mysql === '' && redis === '';
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', mysql: mysql || 'ok', redis: redis || 'ok' });
-  });
+  api.get(
+    '/readyz',
+    { schema: { tags, summary: 'MySQL and Redis answer' } },
+    async (_request, reply) => {
+      const { mysql, redis } = await look();
+      const ready = mysql === '' && redis === '';
+      return reply.code(ready ? 200 : 503).send({
+        status: ready ? 'ready' : 'not ready',
+        mysql: mysql || 'ok',
+        redis: redis || 'ok',
+      });
+    },
+  );
 
   api.get('/metrics', { schema: { tags, summary: 'For Prometheus' } }, async (_request, reply) => {
     await look();

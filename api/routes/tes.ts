@@ -8,7 +8,19 @@ import { notFound, refusal } from '../errors.ts';
 import { readRequestKey } from '../idempotency.ts';
 import type { Api } from '../parts.ts';
 import { failures } from '../schemas/replies.ts';
-import { TesCancelReply, TesCreateReply, TesListReply, TesTaskReply, TesTaskRequest, StatesQuery, ViewQuery, WaitQuery, type TesTaskFull, type TesTaskMinimal, type View } from '../schemas/tes.ts';
+import {
+  TesCancelReply,
+  TesCreateReply,
+  TesListReply,
+  TesTaskReply,
+  TesTaskRequest,
+  StatesQuery,
+  ViewQuery,
+  WaitQuery,
+  type TesTaskFull,
+  type TesTaskMinimal,
+  type View,
+} from '../schemas/tes.ts';
 import type { ApiServices } from '../services.ts';
 import { submitTask } from '../submit.ts';
 import type { StateVersion } from '../../core/tes-state.ts';
@@ -21,31 +33,84 @@ const LARGEST_TASK_BYTES = 4 * 1024 ** 2;
 export function tesRoutes(api: Api, services: ApiServices): void {
   const tags = ['TES'];
 
-  api.post('/tasks', { config: SUBMITS, bodyLimit: LARGEST_TASK_BYTES, schema: { tags, summary: 'Create a task', body: TesTaskRequest, response: { 200: TesCreateReply, ...failures } } }, async (request, reply) => {
-    const answer = await submitTask(services, request.caller.access, request.body, (asked) => readRequestKey(request, asked));
-    return 'refused' in answer ? reply.code(answer.refused.status_code).send(answer.refused) : reply.send(answer);
-  });
+  api.post(
+    '/tasks',
+    {
+      config: SUBMITS,
+      bodyLimit: LARGEST_TASK_BYTES,
+      schema: {
+        tags,
+        summary: 'Create a task',
+        body: TesTaskRequest,
+        response: { 200: TesCreateReply, ...failures },
+      },
+    },
+    async (request, reply) => {
+      const answer = await submitTask(services, request.caller.access, request.body, (asked) =>
+        readRequestKey(request, asked),
+      );
+      return 'refused' in answer
+        ? reply.code(answer.refused.status_code).send(answer.refused)
+        : reply.send(answer);
+    },
+  );
 
-  api.get('/tasks', { schema: { tags, summary: 'List tasks, newest first', querystring: ListQuery, response: { 200: TesListReply, ...failures } } }, async (request, reply) => {
-    const listed = await listTasks(services, request.caller.access.owner, request.query);
-    return 'problems' in listed ? reply.code(400).send(refusal(listed.problems)) : reply.send(listed);
-  });
+  api.get(
+    '/tasks',
+    {
+      schema: {
+        tags,
+        summary: 'List tasks, newest first',
+        querystring: ListQuery,
+        response: { 200: TesListReply, ...failures },
+      },
+    },
+    async (request, reply) => {
+      const listed = await listTasks(services, request.caller.access.owner, request.query);
+      return 'problems' in listed
+        ? reply.code(400).send(refusal(listed.problems))
+        : reply.send(listed);
+    },
+  );
 
   const Id = Type.Object({ id: Type.String() });
-  api.get('/tasks/:id', { schema: { tags, summary: 'Look at a task', params: Id, querystring: Type.Object({ view: ViewQuery, states: StatesQuery, wait: WaitQuery }), response: { 200: TesTaskReply, ...failures } } }, async (request, reply) => {
-    await waitForChange(services, request);
-    const shown = await showTask(services, { owner: request.caller.access.owner, id: request.params.id, view: request.query.view ?? 'MINIMAL', states: request.query.states ?? '1.0' });
-    if (shown === undefined) return reply.code(404).send(notFound('task', request.params.id));
-    if (shown.seenMs !== undefined) reply.header('x-batchwell-last-known', new Date(shown.seenMs).toISOString());
-    return reply.send(shown.body);
-  });
+  api.get(
+    '/tasks/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Look at a task',
+        params: Id,
+        querystring: Type.Object({ view: ViewQuery, states: StatesQuery, wait: WaitQuery }),
+        response: { 200: TesTaskReply, ...failures },
+      },
+    },
+    async (request, reply) => {
+      await waitForChange(services, request);
+      const shown = await showTask(services, {
+        owner: request.caller.access.owner,
+        id: request.params.id,
+        view: request.query.view ?? 'MINIMAL',
+        states: request.query.states ?? '1.0',
+      });
+      if (shown === undefined) return reply.code(404).send(notFound('task', request.params.id));
+      if (shown.seenMs !== undefined)
+        reply.header('x-batchwell-last-known', new Date(shown.seenMs).toISOString());
+      return reply.send(shown.body);
+    },
+  );
 }
 
 /** Returns at once for a task that has ended, one that is not there, and while the database is away. */
-async function waitForChange({ reader, watch }: ApiServices, request: FastifyRequest<{ Params: { id: string }; Querystring: { wait?: string } }>): Promise<void> {
+async function waitForChange(
+  { reader, watch }: ApiServices,
+  request: FastifyRequest<{ Params: { id: string }; Querystring: { wait?: string } }>,
+): Promise<void> {
   const seconds = Number.parseInt(request.query.wait ?? '0', 10);
   if (seconds === 0) return;
-  const standing = await reader.find(request.caller.access.owner, request.params.id).catch(() => undefined);
+  const standing = await reader
+    .find(request.caller.access.owner, request.params.id)
+    .catch(() => undefined);
   if (!standing || isEnd(standing.place)) return;
   const gone = new AbortController();
   request.raw.socket.once('close', () => gone.abort());
@@ -58,7 +123,10 @@ interface Shown {
   seenMs?: number;
 }
 
-async function showTask({ reader, lastKnown, nowMs }: ApiServices, { owner, id, view, states }: { owner: string; id: string; view: View; states: StateVersion }): Promise<Shown | undefined> {
+async function showTask(
+  { reader, lastKnown, nowMs }: ApiServices,
+  { owner, id, view, states }: { owner: string; id: string; view: View; states: StateVersion },
+): Promise<Shown | undefined> {
   try {
     const standing = await reader.find(owner, id);
     const [body] = standing ? await reader.show([standing], view, states) : [];
@@ -74,7 +142,11 @@ async function showTask({ reader, lastKnown, nowMs }: ApiServices, { owner, id, 
  * Of a task that this process has not seen, while the database cannot be asked: TES has a state for that. Any answer but
  * 2xx would make Cromwell fail the call for good; every client takes UNKNOWN for not ended and asks again.
  */
-const unknownFor = (id: string, view: View): TesTaskFull | TesTaskMinimal => ({ id, state: 'UNKNOWN', ...(view !== 'MINIMAL' && { executors: [], logs: [] }) });
+const unknownFor = (id: string, view: View): TesTaskFull | TesTaskMinimal => ({
+  id,
+  state: 'UNKNOWN',
+  ...(view !== 'MINIMAL' && { executors: [], logs: [] }),
+});
 
 /** Registered where any body or none is taken. DELETE is what @elixir-cloud/tes sends. */
 export function tesCancelRoutes(api: Api, services: ApiServices): void {
@@ -82,7 +154,12 @@ export function tesCancelRoutes(api: Api, services: ApiServices): void {
     config: { scope: 'cancel' },
     method: ['POST', 'DELETE'],
     url: '/tasks/:id(^[^:/]+)::cancel',
-    schema: { tags: ['TES'], summary: 'Cancel a task; one that has ended is left as it is', params: Type.Object({ id: Type.String() }), response: { 200: TesCancelReply, ...failures } },
+    schema: {
+      tags: ['TES'],
+      summary: 'Cancel a task; one that has ended is left as it is',
+      params: Type.Object({ id: Type.String() }),
+      response: { 200: TesCancelReply, ...failures },
+    },
     async handler(request, reply) {
       const standing = await services.reader.find(request.caller.access.owner, request.params.id);
       if (!standing) return reply.code(404).send(notFound('task', request.params.id));

@@ -20,7 +20,9 @@ export const Validation = Type.Object({
   warnings: Type.Array(Type.String()),
   client: Type.Enum(profileNames),
   queue: Type.String({ description: 'Batch job queue' }),
-  job_definition: Type.Any({ description: 'The request of RegisterJobDefinition, but for its name' }),
+  job_definition: Type.Any({
+    description: 'The request of RegisterJobDefinition, but for its name',
+  }),
   script: Type.String({ description: 'The exact text that would run, but for secrets' }),
   cache: Type.Object({
     mode: Type.Enum(cacheModes),
@@ -32,7 +34,12 @@ export const Validation = Type.Object({
 
 export function validateRoutes(api: Api, services: ApiServices): void {
   const { config, taskDefaultsOf } = services;
-  const schema = { tags: ['Tasks'], summary: 'What would come of a task; nothing is stored', body: TesTaskRequest, response: { 200: Validation, ...failures } };
+  const schema = {
+    tags: ['Tasks'],
+    summary: 'What would come of a task; nothing is stored',
+    body: TesTaskRequest,
+    response: { 200: Validation, ...failures },
+  };
   api.post('/tasks::validate', { config: SUBMITS, schema }, async (request, reply) => {
     const { access } = request.caller;
     const read = parseTesTask(request.body, taskDefaultsOf(access));
@@ -41,20 +48,48 @@ export function validateRoutes(api: Api, services: ApiServices): void {
     return {
       warnings: read.warnings,
       client: read.task.profile,
-      queue: schedulingOf(resources, { jobQueue: config.jobQueue, share: config.share, owner: access.owner }).queue,
-      job_definition: definitionContent(executors[0]?.image ?? '', resources, { jobRole: config.jobRole, hostFolder: config.hostFolder, sharedFolders: config.sharedFolders, memoryGrowths: 0 }),
+      queue: schedulingOf(resources, {
+        jobQueue: config.jobQueue,
+        share: config.share,
+        owner: access.owner,
+      }).queue,
+      job_definition: definitionContent(executors[0]?.image ?? '', resources, {
+        jobRole: config.jobRole,
+        hostFolder: config.hostFolder,
+        sharedFolders: config.sharedFolders,
+        memoryGrowths: 0,
+      }),
       script: showScript(splitTask(read.task.spec)),
       cache: await cacheVerdict(services, access.cacheDomain, read.task),
     };
   });
 }
 
-async function cacheVerdict({ database, describeCalls }: ApiServices, domain: string, { cache: mode, spec, profile }: NewTask) {
+async function cacheVerdict(
+  { database, describeCalls }: ApiServices,
+  domain: string,
+  { cache: mode, spec, profile }: NewTask,
+) {
   if (mode === 'off') return { mode, verdict: 'off' as const, unreadable_inputs: [] };
   const [described] = await describeCalls([{ spec, profile }]);
-  if (!described?.components) return { mode, verdict: 'unreadable-input' as const, unreadable_inputs: described?.unreadable ?? [] };
-  const entry = await readEntryOf(database, { domain, fingerprint: fingerprintOf(described.components) });
+  if (!described?.components)
+    return {
+      mode,
+      verdict: 'unreadable-input' as const,
+      unreadable_inputs: described?.unreadable ?? [],
+    };
+  const entry = await readEntryOf(database, {
+    domain,
+    fingerprint: fingerprintOf(described.components),
+  });
   const isHit = entry?.invalidReason === null;
-  const taskId = isHit ? (await readTaskIds(database.pool, [entry.taskId])).get(entry.taskId) : undefined;
-  return { mode, verdict: isHit ? ('hit' as const) : ('miss' as const), unreadable_inputs: [], ...(taskId !== undefined && { entry_of: taskId }) };
+  const taskId = isHit
+    ? (await readTaskIds(database.pool, [entry.taskId])).get(entry.taskId)
+    : undefined;
+  return {
+    mode,
+    verdict: isHit ? ('hit' as const) : ('miss' as const),
+    unreadable_inputs: [],
+    ...(taskId !== undefined && { entry_of: taskId }),
+  };
 }

@@ -14,12 +14,22 @@ export const Failure = Type.Object(
     status_code: Type.Integer(),
     message: Type.String({ description: 'What is wrong, where, and what to do' }),
     problems: Type.Optional(Type.Array(Problem)),
-    more_problems: Type.Optional(Type.Integer({ description: 'Problems found beyond those listed' })),
+    more_problems: Type.Optional(
+      Type.Integer({ description: 'Problems found beyond those listed' }),
+    ),
   },
   { description: 'Refused; nothing was stored' },
 );
 
-export const failures = { 400: Failure, 401: Failure, 403: Failure, 404: Failure, 409: Failure, 429: Failure, 503: Failure };
+export const failures = {
+  400: Failure,
+  401: Failure,
+  403: Failure,
+  404: Failure,
+  409: Failure,
+  429: Failure,
+  503: Failure,
+};
 
 /** Pages: an opaque token, newest first. */
 export const PageQuery = {

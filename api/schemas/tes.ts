@@ -11,17 +11,26 @@ export const TesState = Type.Enum(tesStates);
 export const TesInput = Type.Object({
   name: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
-  url: Type.Optional(Type.String({ description: 's3://bucket/key, http://… or https://…; needed unless content is given' })),
+  url: Type.Optional(
+    Type.String({
+      description: 's3://bucket/key, http://… or https://…; needed unless content is given',
+    }),
+  ),
   path: Type.String({ description: 'Absolute path in the container' }),
   type: Type.Optional(fileType),
-  content: Type.Optional(Type.String({ description: 'The file’s text itself, at most 128 KiB; wins over url' })),
+  content: Type.Optional(
+    Type.String({ description: 'The file’s text itself, at most 128 KiB; wins over url' }),
+  ),
 });
 
 export const TesOutput = Type.Object({
   name: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
   url: Type.String({ description: 's3://bucket/key; a directory for DIRECTORY and for wildcards' }),
-  path: Type.String({ description: 'Absolute path in the container; may hold *, ? and […], then path_prefix is needed' }),
+  path: Type.String({
+    description:
+      'Absolute path in the container; may hold *, ? and […], then path_prefix is needed',
+  }),
   path_prefix: Type.Optional(Type.String()),
   type: Type.Optional(fileType),
 });
@@ -55,7 +64,13 @@ export const TesExecutorLog = Type.Object({
   exit_code: Type.Integer({ description: '-1 until it is known' }),
 });
 
-export const TesOutputFileLog = Type.Object({ url: Type.String(), path: Type.String(), size_bytes: Type.Optional(Type.String({ description: 'Left out only for Cromwell, which reads 32 bits' })) });
+export const TesOutputFileLog = Type.Object({
+  url: Type.String(),
+  path: Type.String(),
+  size_bytes: Type.Optional(
+    Type.String({ description: 'Left out only for Cromwell, which reads 32 bits' }),
+  ),
+});
 
 export const TesTaskLog = Type.Object({
   logs: Type.Array(TesExecutorLog),
@@ -78,10 +93,19 @@ const request = {
 };
 
 export const TesTaskRequest = Type.Object(request, { title: 'tesTask' });
-export const TesTaskFull = Type.Object({ id: Type.String(), state: TesState, ...request, logs: Type.Array(TesTaskLog), creation_time: time });
+export const TesTaskFull = Type.Object({
+  id: Type.String(),
+  state: TesState,
+  ...request,
+  logs: Type.Array(TesTaskLog),
+  creation_time: time,
+});
 export const TesTaskMinimal = Type.Object({ id: Type.String(), state: TesState });
 export const TesTaskReply = Type.Union([TesTaskMinimal, TesTaskFull]);
-export const TesListReply = Type.Object({ tasks: Type.Array(TesTaskReply), next_page_token: Type.Optional(Type.String()) });
+export const TesListReply = Type.Object({
+  tasks: Type.Array(TesTaskReply),
+  next_page_token: Type.Optional(Type.String()),
+});
 export const TesCreateReply = Type.Object({ id: Type.String() });
 export const TesCancelReply = Type.Object({});
 
@@ -94,7 +118,18 @@ export type TesOutputFileLog = Static<typeof TesOutputFileLog>;
 export const views = ['MINIMAL', 'BASIC', 'FULL'] as const;
 export type View = (typeof views)[number];
 /** Other states than those of TES 1.0 make Cromwell, Nextflow and Snakemake hang. */
-export const StatesQuery = Type.Optional(Type.Enum(['1.0', '1.1'] as const, { default: '1.0', description: 'With 1.1, PREEMPTED and CANCELING are shown, too' }));
+export const StatesQuery = Type.Optional(
+  Type.Enum(['1.0', '1.1'] as const, {
+    default: '1.0',
+    description: 'With 1.1, PREEMPTED and CANCELING are shown, too',
+  }),
+);
 /** Longer waits are cut by what stands between a client and the API: load balancers give up after 60 s. */
-export const WaitQuery = Type.Optional(Type.String({ pattern: '^([0-9]|[1-4][0-9]|50)s$', description: 'Answers when the task’s state changes, at the latest after so long: 0s to 50s. Not of TES' }));
+export const WaitQuery = Type.Optional(
+  Type.String({
+    pattern: '^([0-9]|[1-4][0-9]|50)s$',
+    description:
+      'Answers when the task’s state changes, at the latest after so long: 0s to 50s. Not of TES',
+  }),
+);
 export const ViewQuery = Type.Optional(Type.Enum(views, { default: 'MINIMAL' }));

@@ -21,10 +21,15 @@ export const withConnection = (command: Command): Command =>
 export function connect(options: ConnectionOptions, terminal: Terminal, isPatient = false): Client {
   const config = readConfig(terminal.environment);
   const url = options.url ?? config.clientUrl;
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new WrongUse(`--url ${url}: expected a URL that begins with http:// or https://.`);
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new WrongUse(`--url ${url}: expected a URL that begins with http:// or https://.`);
   try {
     // A person at a terminal wants to know at once, and may try again.
-    return openClient({ url, token: options.token ?? (config.clientToken || undefined), ...(!isPatient && { retry: { tries: 1 } }) });
+    return openClient({
+      url,
+      token: options.token ?? (config.clientToken || undefined),
+      ...(!isPatient && { retry: { tries: 1 } }),
+    });
   } catch (cause) {
     throw new WrongUse(`This cannot be connected to: ${(cause as Error).message}`);
   }
@@ -34,18 +39,22 @@ export function connect(options: ConnectionOptions, terminal: Terminal, isPatien
 export const isScatterId = (id: string): boolean => id.startsWith('scatter-');
 
 /** For commander's options: a whole number within bounds. */
-export const wholeNumber = (least: number, most: number) => (given: string): number => {
-  const value = Number(given);
-  if (given.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
-    throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
-  }
-  return value;
-};
+export const wholeNumber =
+  (least: number, most: number) =>
+  (given: string): number => {
+    const value = Number(given);
+    if (given.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
 
 /** `key=value`; a key alone stands for any value. */
 export const readTags = (given: readonly string[]): Record<string, string> =>
-  Object.fromEntries(given.map((one): [string, string] => {
-    const [, key, value = ''] = /^([^=]+)(?:=(.*))?$/s.exec(one) ?? [];
-    if (key === undefined) throw new WrongUse(`--tag ${one}: expected key=value.`);
-    return [key, value];
-  }));
+  Object.fromEntries(
+    given.map((one): [string, string] => {
+      const [, key, value = ''] = /^([^=]+)(?:=(.*))?$/s.exec(one) ?? [];
+      if (key === undefined) throw new WrongUse(`--tag ${one}: expected key=value.`);
+      return [key, value];
+    }),
+  );

@@ -19,15 +19,27 @@ interface StageCommandOptions {
 export function addCromwellCommands({ program, terminal, act }: CommandParts): void {
   program
     .command('cromwell-stage')
-    .description('stand between Cromwell and Batchwell where Cromwell’s root is a shared file system: inputs go up to S3, outputs come down')
-    .option('--map <path=url>', 'a root on this host and its place in S3, /path=s3://bucket/prefix; may be repeated (BATCHWELL_PATH_MAP)', collectRoots)
+    .description(
+      'stand between Cromwell and Batchwell where Cromwell’s root is a shared file system: inputs go up to S3, outputs come down',
+    )
+    .option(
+      '--map <path=url>',
+      'a root on this host and its place in S3, /path=s3://bucket/prefix; may be repeated (BATCHWELL_PATH_MAP)',
+      collectRoots,
+    )
     .option('--url <url>', 'where the API is (BATCHWELL_URL, else http://127.0.0.1:8000)')
-    .option('--token <token>', 'bearer token for callers that send none (BATCHWELL_TOKEN); never used when --host is no loopback address')
+    .option(
+      '--token <token>',
+      'bearer token for callers that send none (BATCHWELL_TOKEN); never used when --host is no loopback address',
+    )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port to listen on; 0 for a free one', wholeNumber(0, 65_535), 8010)
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Cromwell's TES backend then has endpoint = "http://127.0.0.1:8010/ga4gh/tes/v1/tasks"; see docs/cromwell.md.
-S3 is reached the AWS SDK's usual way: it needs s3:GetObject, s3:PutObject and s3:ListBucket below each url.`)
+S3 is reached the AWS SDK's usual way: it needs s3:GetObject, s3:PutObject and s3:ListBucket below each url.`,
+    )
     .action(act(async (options: StageCommandOptions) => stage(options, terminal)));
 }
 
@@ -40,15 +52,29 @@ function collectRoots(given: string, before: string[] = []): string[] {
   return [...before, given];
 }
 
-async function stage({ map: roots, url, token, host, port }: StageCommandOptions, terminal: Terminal): Promise<ExitCode> {
+async function stage(
+  { map: roots, url, token, host, port }: StageCommandOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
   const config = readConfig(terminal.environment);
   const map = readPathMap(roots ?? config.pathMap);
-  if (map.size === 0) throw new WrongUse('--map is missing: say which root lies where in S3, as --map /mnt/cromwell-executions=s3://bucket/prefix.');
+  if (map.size === 0)
+    throw new WrongUse(
+      '--map is missing: say which root lies where in S3, as --map /mnt/cromwell-executions=s3://bucket/prefix.',
+    );
   const apiUrl = (url ?? config.clientUrl).replace(/\/+$/, '');
-  if (!URL.canParse(apiUrl) || !/^https?:$/.test(new URL(apiUrl).protocol)) throw new WrongUse(`--url ${apiUrl}: expected a URL that begins with http:// or https://.`);
+  if (!URL.canParse(apiUrl) || !/^https?:$/.test(new URL(apiUrl).protocol))
+    throw new WrongUse(`--url ${apiUrl}: expected a URL that begins with http:// or https://.`);
   const { startStage, StageNotReady } = await import('../../cromwell/stage/main.ts');
   const running = await startStage({
-    map, apiUrl, host, port, token: token ?? (config.clientToken || undefined), environment: { ...terminal.environment }, s3PathStyle: config.s3PathStyle === 'yes', logLevel: config.logLevel,
+    map,
+    apiUrl,
+    host,
+    port,
+    token: token ?? (config.clientToken || undefined),
+    environment: { ...terminal.environment },
+    s3PathStyle: config.s3PathStyle === 'yes',
+    logLevel: config.logLevel,
   }).catch((error: unknown) => {
     if (error instanceof StageNotReady) throw new WrongUse(error.message);
     throw error;

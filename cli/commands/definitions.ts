@@ -15,10 +15,14 @@ interface PruneOptions {
 const DAY_MS = 24 * 3_600_000;
 
 export function addDefinitionCommands({ program, terminal, act }: CommandParts): void {
-  const definitions = program.command('job-definitions').description('the job definitions that Batchwell has registered in AWS Batch');
+  const definitions = program
+    .command('job-definitions')
+    .description('the job definitions that Batchwell has registered in AWS Batch');
   definitions
     .command('prune')
-    .description('deregister those that no task has used for long; what is wanted again is registered anew')
+    .description(
+      'deregister those that no task has used for long; what is wanted again is registered anew',
+    )
     .option('--unused-days <number>', 'days without a submission', wholeNumber(0, 3650), 30)
     .option('--dry-run', 'only print which they are')
     .option('--json', 'print them as JSON')
@@ -28,20 +32,36 @@ export function addDefinitionCommands({ program, terminal, act }: CommandParts):
 async function prune(options: PruneOptions, terminal: Terminal): Promise<ExitCode> {
   const { unusedDays, json } = options;
   const dryRun = options.dryRun === true;
-  const [{ openFleet }, { pruneDefinitions }, { createMetrics }, { createLog }] = await Promise.all([
-    import('../../workers/fleet.ts'), import('../../workers/prune.ts'), import('../../telemetry/metrics.ts'), import('../../telemetry/log.ts'),
-  ]);
+  const [{ openFleet }, { pruneDefinitions }, { createMetrics }, { createLog }] = await Promise.all(
+    [
+      import('../../workers/fleet.ts'),
+      import('../../workers/prune.ts'),
+      import('../../telemetry/metrics.ts'),
+      import('../../telemetry/log.ts'),
+    ],
+  );
   const config = readConfig(terminal.environment);
-  const fleet = openFleet({ config, metrics: createMetrics(), log: createLog({ level: config.logLevel, name: 'batchwell-prune' }) });
+  const fleet = openFleet({
+    config,
+    metrics: createMetrics(),
+    log: createLog({ level: config.logLevel, name: 'batchwell-prune' }),
+  });
   const progress = startProgress(terminal);
   let count = 0;
   try {
-    const pruned = await pruneDefinitions(fleet, { unusedSinceMs: fleet.nowMs() - unusedDays * DAY_MS, dryRun }, () => progress.show(`${(count += 1)} deregistered…`));
+    const pruned = await pruneDefinitions(
+      fleet,
+      { unusedSinceMs: fleet.nowMs() - unusedDays * DAY_MS, dryRun },
+      () => progress.show(`${(count += 1)} deregistered…`),
+    );
     progress.end();
     if (json) printJson(terminal, { dry_run: dryRun, pruned });
     else {
       for (const revision of pruned) printLine(terminal.out, revision);
-      printLine(terminal.err, `${pruned.length} ${dryRun ? 'would be deregistered' : 'deregistered'}, unused for ${unusedDays} days or more.`);
+      printLine(
+        terminal.err,
+        `${pruned.length} ${dryRun ? 'would be deregistered' : 'deregistered'}, unused for ${unusedDays} days or more.`,
+      );
     }
     return exitCodes.ok;
   } finally {

@@ -5,7 +5,13 @@ import type { CommandParts } from '../run.ts';
 import { printable } from '../table.ts';
 import { printLine, type Terminal } from '../terminal.ts';
 import { describePlaces } from '../waiting.ts';
-import { connect, isScatterId, readTags, withConnection, type ConnectionOptions } from './connection.ts';
+import {
+  connect,
+  isScatterId,
+  readTags,
+  withConnection,
+  type ConnectionOptions,
+} from './connection.ts';
 
 interface EventOptions extends ConnectionOptions {
   tag?: string[];
@@ -15,14 +21,24 @@ export function addEventCommands({ program, terminal, act }: CommandParts): void
   withConnection(
     program
       .command('events [id]')
-      .description('tasks as they change: of a task or a scatter until it ends, otherwise until Ctrl-C')
+      .description(
+        'tasks as they change: of a task or a scatter until it ends, otherwise until Ctrl-C',
+      )
       .option('--tag <key=value...>', 'only tasks with all of these tags')
-      .action(act((id: string | undefined, options: EventOptions) => follow(id, options, terminal))),
+      .action(
+        act((id: string | undefined, options: EventOptions) => follow(id, options, terminal)),
+      ),
   );
 }
 
-async function follow(id: string | undefined, options: EventOptions, terminal: Terminal): Promise<ExitCode> {
-  for await (const event of connect(options, terminal).events(subjectOf(id, options), { signal: terminal.interrupted })) {
+async function follow(
+  id: string | undefined,
+  options: EventOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  for await (const event of connect(options, terminal).events(subjectOf(id, options), {
+    signal: terminal.interrupted,
+  })) {
     if (options.json) printLine(terminal.out, JSON.stringify(event));
     else if (event.event === 'missed') printLine(terminal.err, event.data.message);
     else printLine(terminal.out, printable(describe(event)));
@@ -30,7 +46,10 @@ async function follow(id: string | undefined, options: EventOptions, terminal: T
   return exitCodes.ok;
 }
 
-function subjectOf(id: string | undefined, { tag = [] }: EventOptions): { task: string } | { scatter: string } | { tags: Record<string, string> } {
+function subjectOf(
+  id: string | undefined,
+  { tag = [] }: EventOptions,
+): { task: string } | { scatter: string } | { tags: Record<string, string> } {
   if (id !== undefined && tag.length > 0) throw new WrongUse('Expected an id or --tag, not both.');
   if (id !== undefined) return isScatterId(id) ? { scatter: id } : { task: id };
   return { tags: readTags(tag) };
@@ -38,9 +57,21 @@ function subjectOf(id: string | undefined, { tag = [] }: EventOptions): { task: 
 
 function describe(event: BatchwellEvent & { event: 'task' | 'scatter' }): string {
   if (event.event === 'scatter') return `${event.data.id}  ${describePlaces(event.data)}`;
-  return [event.data.since, event.data.task, event.data.state, event.data.name, ...reasonsOf(event.data)].filter((text) => text !== '').join('  ');
+  return [
+    event.data.since,
+    event.data.task,
+    event.data.state,
+    event.data.name,
+    ...reasonsOf(event.data),
+  ]
+    .filter((text) => text !== '')
+    .join('  ');
 }
 
 function reasonsOf({ cache_hit: hit, attempt, failure }: TaskEvent): string[] {
-  return [...(hit ? ['cache hit'] : []), ...(attempt > 1 ? [`attempt ${attempt}`] : []), ...(failure ? [failure.message] : [])];
+  return [
+    ...(hit ? ['cache hit'] : []),
+    ...(attempt > 1 ? [`attempt ${attempt}`] : []),
+    ...(failure ? [failure.message] : []),
+  ];
 }

@@ -9,7 +9,11 @@ interface Service {
 }
 
 /** Says where it is, in the words that cli/programs.ts waits for, and serves until a signal comes. */
-export async function serve(service: Service, title: string, { err, interrupted }: Terminal): Promise<ExitCode> {
+export async function serve(
+  service: Service,
+  title: string,
+  { err, interrupted }: Terminal,
+): Promise<ExitCode> {
   printLine(err, `${title} is ready at ${service.url}`);
   if (!interrupted.aborted) await once(interrupted, 'abort');
   await service.close();

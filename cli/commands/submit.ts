@@ -28,20 +28,30 @@ export function addSubmitCommands({ program, terminal, act }: CommandParts): voi
     .command('submit <file>')
     .description('submit one task: a GA4GH TES 1.1 task as JSON; - reads it from stdin')
     .option('--wait', 'wait until it has ended; the exit code tells how')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Example, a task without inputs:
-  echo '{"name": "hello", "executors": [{"image": "debian:stable-slim", "command": ["echo", "hello"]}]}' | batchwell submit - --wait`)
+  echo '{"name": "hello", "executors": [{"image": "debian:stable-slim", "command": ["echo", "hello"]}]}' | batchwell submit - --wait`,
+    )
     .action(act((file: string, options: SubmitOptions) => submit(file, options, terminal)));
   withConnection(submitCommand);
 
   const scatterCommand: Command = program
     .command('scatter <file>')
-    .description('submit many tasks at once: a template with rows as JSON, or one task per line as .ndjson; - reads stdin')
+    .description(
+      'submit many tasks at once: a template with rows as JSON, or one task per line as .ndjson; - reads stdin',
+    )
     .option('--wait', 'wait until all have ended, with live counts; the exit code tells how')
     .option('--ndjson', 'the input is one task per line, whatever the file is called')
     .option('--name <name>', 'name of the scatter (for .ndjson; JSON carries its own)')
-    .option('--cache <mode>', `call cache of its tasks (for .ndjson; JSON carries its own): ${cacheModes.join(', ')}`)
-    .addHelpText('after', `
+    .option(
+      '--cache <mode>',
+      `call cache of its tasks (for .ndjson; JSON carries its own): ${cacheModes.join(', ')}`,
+    )
+    .addHelpText(
+      'after',
+      `
 A JSON scatter; {{column}} in any text of the template is replaced by the row's value:
   {
     "name": "count lines",
@@ -53,7 +63,8 @@ A JSON scatter; {{column}} in any text of the template is replaced by the row's 
     },
     "rows": [{"sample": "a"}, {"sample": "b"}]
   }
-All of it is accepted or nothing: every wrong row is listed.`)
+All of it is accepted or nothing: every wrong row is listed.`,
+    )
     .action(act((file: string, options: ScatterOptions) => scatter(file, options, terminal)));
   withConnection(scatterCommand);
 }
@@ -73,14 +84,23 @@ async function submit(file: string, options: SubmitOptions, terminal: Terminal):
   return exitOfTask(ended);
 }
 
-async function scatter(file: string, options: ScatterOptions, terminal: Terminal): Promise<ExitCode> {
+async function scatter(
+  file: string,
+  options: ScatterOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
   const isLines = options.ndjson === true || file.endsWith('.ndjson') || file.endsWith('.jsonl');
   if (!isLines && (options.name !== undefined || options.cache !== undefined)) {
-    throw new WrongUse('--name and --cache go with .ndjson; a JSON scatter carries its own "name" and "cache".');
+    throw new WrongUse(
+      '--name and --cache go with .ndjson; a JSON scatter carries its own "name" and "cache".',
+    );
   }
   const client = connect(options, terminal);
   const { id, tasks } = isLines
-    ? await client.submitLines(Readable.toWeb(await openInput(file, terminal)), { name: options.name, cache: options.cache as CacheMode })
+    ? await client.submitLines(Readable.toWeb(await openInput(file, terminal)), {
+        name: options.name,
+        cache: options.cache as CacheMode,
+      })
     : await client.submitScatter((await readJsonFile(file, terminal)) as ScatterRequest);
   if (options.wait === undefined) {
     if (options.json) printJson(terminal, { id, tasks });

@@ -6,7 +6,13 @@ import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
 import { printJson, printJsonLine, printLine, type Terminal } from '../terminal.ts';
 import { formatDuration, formatTable } from '../table.ts';
-import { connect, isScatterId, wholeNumber, withConnection, type ConnectionOptions } from './connection.ts';
+import {
+  connect,
+  isScatterId,
+  wholeNumber,
+  withConnection,
+  type ConnectionOptions,
+} from './connection.ts';
 import { exitOfScatter, exitOfTask, showScatter, showTask, showTasks } from './views.ts';
 
 /** TES 1.1: page_size is below 2048. */
@@ -30,16 +36,24 @@ export function addTaskCommands({ program, terminal, act }: CommandParts): void 
       .description('where a task or a scatter stands; without an id, the latest tasks')
       .option('--tasks', 'with a scatter: list its tasks too')
       .option('--limit <tasks>', 'how many of the latest tasks', wholeNumber(1, 2047), 20)
-      .action(act((id: string | undefined, options: StatusOptions) => status(id, options, terminal))),
+      .action(
+        act((id: string | undefined, options: StatusOptions) => status(id, options, terminal)),
+      ),
   );
   withConnection(
     program
       .command('logs <task>')
-      .description('the end of what the task printed (up to 1 MiB), while it runs as far as is known')
+      .description(
+        'the end of what the task printed (up to 1 MiB), while it runs as far as is known',
+      )
       .option('-f, --follow', 'print what comes, until the task has ended; the exit code tells how')
       .option('--stderr', 'its standard error instead')
       .option('--executor <number>', 'which of its executors, from 0', wholeNumber(0, 1000), 0)
-      .action(act((id: string, options: LogOptions) => (options.follow ? followLog(id, options, terminal) : logs(id, options, terminal)))),
+      .action(
+        act((id: string, options: LogOptions) =>
+          options.follow ? followLog(id, options, terminal) : logs(id, options, terminal),
+        ),
+      ),
   );
   withConnection(
     program
@@ -61,7 +75,11 @@ export function addTaskCommands({ program, terminal, act }: CommandParts): void 
   );
 }
 
-async function status(id: string | undefined, options: StatusOptions, terminal: Terminal): Promise<ExitCode> {
+async function status(
+  id: string | undefined,
+  options: StatusOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
   const client = connect(options, terminal);
   if (id === undefined) {
     const tasks = (await client.list({ view: 'BASIC', page_size: options.limit })).tasks;
@@ -77,7 +95,9 @@ async function status(id: string | undefined, options: StatusOptions, terminal: 
     return exitOfTask(task);
   }
   const scatter = await client.scatter(id);
-  const tasks = options.tasks ? await Array.fromAsync(client.scatterTasks(id, { view: 'BASIC', page_size: LARGEST_PAGE })) : undefined;
+  const tasks = options.tasks
+    ? await Array.fromAsync(client.scatterTasks(id, { view: 'BASIC', page_size: LARGEST_PAGE }))
+    : undefined;
   if (options.json) printJson(terminal, tasks === undefined ? scatter : { ...scatter, tasks });
   else {
     showScatter(scatter, terminal);
@@ -103,7 +123,11 @@ async function followLog(id: string, options: LogOptions, terminal: Terminal): P
   const client = connect(options, terminal);
   // An id that is wrong, or a service that is not there, is told at once.
   await client.get(id);
-  const wanted = { stream: options.stderr ? ('stderr' as const) : ('stdout' as const), executor: options.executor, signal: terminal.interrupted };
+  const wanted = {
+    stream: options.stderr ? ('stderr' as const) : ('stdout' as const),
+    executor: options.executor,
+    signal: terminal.interrupted,
+  };
   for await (const line of connect(options, terminal, true).followLog(id, wanted)) {
     if (options.json) printJsonLine(terminal, line);
     else await printLogLine(line, terminal);
@@ -115,13 +139,22 @@ async function followLog(id: string, options: LogOptions, terminal: Terminal): P
 
 /** What the task printed, exactly; whatever is ours goes to stderr. */
 async function printLogLine(line: LogLine, { out, err, interrupted }: Terminal): Promise<void> {
-  const mark = logMark({ attempt: line.attempt, began: line.began, skippedBytes: line.skipped_bytes });
+  const mark = logMark({
+    attempt: line.attempt,
+    began: line.began,
+    skippedBytes: line.skipped_bytes,
+  });
   if (mark !== undefined) printLine(err, mark);
   // A slow pipe holds up the reading, and not the memory.
-  if (line.text !== undefined && !out.write(line.text)) await once(out, 'drain', { signal: interrupted });
+  if (line.text !== undefined && !out.write(line.text))
+    await once(out, 'drain', { signal: interrupted });
 }
 
-async function script(id: string, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
+async function script(
+  id: string,
+  options: ConnectionOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
   needTask(id, 'script');
   const text = await connect(options, terminal).script(id);
   if (options.json) printJson(terminal, { id, script: text });
@@ -129,35 +162,64 @@ async function script(id: string, options: ConnectionOptions, terminal: Terminal
   return exitCodes.ok;
 }
 
-async function timeline(id: string, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
+async function timeline(
+  id: string,
+  options: ConnectionOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
   needTask(id, 'timeline');
   const found = await connect(options, terminal).timeline(id);
   if (options.json) printJson(terminal, found);
-  else printLine(terminal.out, formatTable([
-    { heading: 'SPAN', value: ({ what }) => what },
-    { heading: 'ATTEMPT', value: ({ attempt }) => attempt },
-    { heading: 'FROM', value: ({ from }) => from },
-    { heading: 'TOOK', value: ({ to, ms }) => `${formatDuration(ms)}${to === undefined ? ' so far' : ''}` },
-  ], found.spans));
+  else
+    printLine(
+      terminal.out,
+      formatTable(
+        [
+          { heading: 'SPAN', value: ({ what }) => what },
+          { heading: 'ATTEMPT', value: ({ attempt }) => attempt },
+          { heading: 'FROM', value: ({ from }) => from },
+          {
+            heading: 'TOOK',
+            value: ({ to, ms }) => `${formatDuration(ms)}${to === undefined ? ' so far' : ''}`,
+          },
+        ],
+        found.spans,
+      ),
+    );
   return exitCodes.ok;
 }
 
-async function cancel(id: string, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
+async function cancel(
+  id: string,
+  options: ConnectionOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
   const client = connect(options, terminal);
   if (isScatterId(id)) {
     const { cancelled } = await client.cancelMany({ scatter: id });
     if (options.json) printJson(terminal, { id, cancelled });
-    else printLine(terminal.out, `${cancelled} ${cancelled === 1 ? 'task' : 'tasks'} of ${id} cancelled${cancelled === 0 ? ': all had ended already' : ''}.`);
+    else
+      printLine(
+        terminal.out,
+        `${cancelled} ${cancelled === 1 ? 'task' : 'tasks'} of ${id} cancelled${cancelled === 0 ? ': all had ended already' : ''}.`,
+      );
     return exitCodes.ok;
   }
   await client.cancel(id);
   // TES answers the same whether there was something to cancel or not.
   const { state } = await client.get(id, { view: 'FULL' });
   if (options.json) printJson(terminal, { id, state });
-  else printLine(terminal.out, state === 'CANCELED' ? `${id} is cancelled.` : `${id} had ended already: ${state}.`);
+  else
+    printLine(
+      terminal.out,
+      state === 'CANCELED' ? `${id} is cancelled.` : `${id} had ended already: ${state}.`,
+    );
   return exitCodes.ok;
 }
 
 function needTask(id: string, command: string): void {
-  if (isScatterId(id)) throw new WrongUse(`\`batchwell ${command}\` takes one task; ${id} is a scatter. \`batchwell status ${id} --tasks\` lists its tasks.`);
+  if (isScatterId(id))
+    throw new WrongUse(
+      `\`batchwell ${command}\` takes one task; ${id} is a scatter. \`batchwell status ${id} --tasks\` lists its tasks.`,
+    );
 }

@@ -7,23 +7,32 @@ import { printLine, type Terminal } from '../terminal.ts';
 
 /** A task that still runs is not a failure. */
 export const exitOfTask = (task: Pick<TesTaskFull, 'state'>): ExitCode =>
-  ['EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCELED'].includes(task.state) ? exitCodes.failed : exitCodes.ok;
+  ['EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCELED'].includes(task.state)
+    ? exitCodes.failed
+    : exitCodes.ok;
 
 export const exitOfScatter = (scatter: Pick<ScatterReply, 'places'>): ExitCode =>
-  (scatter.places.failed ?? 0) + (scatter.places.cancelled ?? 0) > 0 ? exitCodes.failed : exitCodes.ok;
+  (scatter.places.failed ?? 0) + (scatter.places.cancelled ?? 0) > 0
+    ? exitCodes.failed
+    : exitCodes.ok;
 
 export function showTask(task: TesTaskFull, terminal: Terminal): void {
   const latest = finalLog(task);
-  printLine(terminal.out, formatFacts([
-    ['task', task.id],
-    ['name', task.name],
-    ['state', task.state],
-    ...placeOf(task),
-    ['created', task.creation_time],
-    ['started', latest?.start_time],
-    ['ended', latest?.end_time],
-    ...Object.entries(task.tags ?? {}).map(([name, value]) => ['tag', `${name}=${value}`] as const),
-  ]));
+  printLine(
+    terminal.out,
+    formatFacts([
+      ['task', task.id],
+      ['name', task.name],
+      ['state', task.state],
+      ...placeOf(task),
+      ['created', task.creation_time],
+      ['started', latest?.start_time],
+      ['ended', latest?.end_time],
+      ...Object.entries(task.tags ?? {}).map(
+        ([name, value]) => ['tag', `${name}=${value}`] as const,
+      ),
+    ]),
+  );
   showExecutors(task, terminal);
   showOutputs(task, terminal);
   for (const line of latest?.system_logs ?? []) printLine(terminal.out, line);
@@ -36,51 +45,89 @@ const placeOf = (task: TesTaskFull): (readonly [string, string | undefined])[] =
 };
 
 function showExecutors(task: TesTaskFull, terminal: Terminal): void {
-  const executors = (task.executors ?? []).map((executor, at) => ({ at, executor, log: finalLog(task)?.logs?.[at] }));
+  const executors = (task.executors ?? []).map((executor, at) => ({
+    at,
+    executor,
+    log: finalLog(task)?.logs?.[at],
+  }));
   if (executors.length === 0) return;
   printLine(terminal.out);
-  printLine(terminal.out, formatTable([
-    { heading: 'EXECUTOR', value: ({ at }) => at },
-    { heading: 'EXIT', value: ({ log }) => log?.exit_code },
-    { heading: 'IMAGE', value: ({ executor }) => executor.image },
-    { heading: 'COMMAND', value: ({ executor }) => shorten(executor.command.join(' '), 60) },
-  ], executors));
+  printLine(
+    terminal.out,
+    formatTable(
+      [
+        { heading: 'EXECUTOR', value: ({ at }) => at },
+        { heading: 'EXIT', value: ({ log }) => log?.exit_code },
+        { heading: 'IMAGE', value: ({ executor }) => executor.image },
+        { heading: 'COMMAND', value: ({ executor }) => shorten(executor.command.join(' '), 60) },
+      ],
+      executors,
+    ),
+  );
 }
 
 function showOutputs(task: TesTaskFull, terminal: Terminal): void {
   const outputs = finalLog(task)?.outputs ?? [];
   if (outputs.length === 0) return;
   printLine(terminal.out);
-  printLine(terminal.out, formatTable([
-    { heading: 'BYTES', value: (output) => (output.size_bytes === undefined ? undefined : Number(output.size_bytes)) },
-    { heading: 'OUTPUT', value: (output) => output.url },
-  ], outputs));
+  printLine(
+    terminal.out,
+    formatTable(
+      [
+        {
+          heading: 'BYTES',
+          value: (output) =>
+            output.size_bytes === undefined ? undefined : Number(output.size_bytes),
+        },
+        { heading: 'OUTPUT', value: (output) => output.url },
+      ],
+      outputs,
+    ),
+  );
 }
 
 export function showTasks(tasks: readonly TesTaskFull[], terminal: Terminal): void {
-  printLine(terminal.out, formatTable([
-    { heading: 'TASK', value: (task) => task.id },
-    { heading: 'STATE', value: (task) => task.state },
-    { heading: 'CREATED', value: (task) => task.creation_time },
-    { heading: 'NAME', value: (task) => shorten(task.name ?? '', 60) },
-  ], tasks));
+  printLine(
+    terminal.out,
+    formatTable(
+      [
+        { heading: 'TASK', value: (task) => task.id },
+        { heading: 'STATE', value: (task) => task.state },
+        { heading: 'CREATED', value: (task) => task.creation_time },
+        { heading: 'NAME', value: (task) => shorten(task.name ?? '', 60) },
+      ],
+      tasks,
+    ),
+  );
 }
 
 export function showScatter(scatter: ScatterReply, terminal: Terminal): void {
-  printLine(terminal.out, formatFacts([
-    ['scatter', scatter.id],
-    ['name', scatter.name],
-    ['tasks', scatter.size],
-    ['cache hits', scatter.cache_hits],
-    ['ended', scatter.ended ? 'yes' : 'no'],
-  ]));
-  const held = places.flatMap((place) => (scatter.places[place] ? [{ place, count: scatter.places[place] }] : []));
+  printLine(
+    terminal.out,
+    formatFacts([
+      ['scatter', scatter.id],
+      ['name', scatter.name],
+      ['tasks', scatter.size],
+      ['cache hits', scatter.cache_hits],
+      ['ended', scatter.ended ? 'yes' : 'no'],
+    ]),
+  );
+  const held = places.flatMap((place) =>
+    scatter.places[place] ? [{ place, count: scatter.places[place] }] : [],
+  );
   if (held.length === 0) return;
   printLine(terminal.out);
-  printLine(terminal.out, formatTable([
-    { heading: 'PLACE', value: ({ place }) => place },
-    { heading: 'TASKS', value: ({ count }) => count },
-  ], held));
+  printLine(
+    terminal.out,
+    formatTable(
+      [
+        { heading: 'PLACE', value: ({ place }) => place },
+        { heading: 'TASKS', value: ({ count }) => count },
+      ],
+      held,
+    ),
+  );
 }
 
-const shorten = (text: string, longest: number): string => (text.length > longest ? `${text.slice(0, longest - 1)}…` : text);
+const shorten = (text: string, longest: number): string =>
+  text.length > longest ? `${text.slice(0, longest - 1)}…` : text;

@@ -17,14 +17,25 @@ export interface Ledgers {
   read(): Promise<RequestCounts>;
 }
 
-export function openLedgers({ s3Url, batchUrl }: { s3Url: string; batchUrl: string }, workerMetricsUrls: readonly string[]): Ledgers {
+export function openLedgers(
+  { s3Url, batchUrl }: { s3Url: string; batchUrl: string },
+  workerMetricsUrls: readonly string[],
+): Ledgers {
   return {
     async read() {
       const [ledgers, metrics] = await Promise.all([
-        Promise.all([batchUrl, s3Url].map(async (url) => (await (await fetchOk(`${url}/_local/ledger`)).json()) as LedgerReply)),
+        Promise.all(
+          [batchUrl, s3Url].map(
+            async (url) => (await (await fetchOk(`${url}/_local/ledger`)).json()) as LedgerReply,
+          ),
+        ),
         Promise.all(workerMetricsUrls.map(async (url) => (await fetchOk(url)).text())),
       ]);
-      const counts = ledgers.flatMap(({ summary }) => Object.entries(summary.requests).map(([operation, { count }]) => [operation, count] as const));
+      const counts = ledgers.flatMap(({ summary }) =>
+        Object.entries(summary.requests).map(
+          ([operation, { count }]) => [operation, count] as const,
+        ),
+      );
       return {
         byOperation: Object.fromEntries(counts),
         byFleet: fleetRequests(metrics.join('\n')),
@@ -43,14 +54,17 @@ async function fetchOk(url: string): Promise<Response> {
 /** Sums batchwell_aws_requests_total over codes and workers, from the text of their /metrics. */
 export function fleetRequests(metrics: string): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const [, labels = '', value = '0'] of metrics.matchAll(/^batchwell_aws_requests_total\{(.*)\} (\d+)$/gm)) {
+  for (const [, labels = '', value = '0'] of metrics.matchAll(
+    /^batchwell_aws_requests_total\{(.*)\} (\d+)$/gm,
+  )) {
     const key = `${label(labels, 'service')}.${label(labels, 'operation')}`;
     counts[key] = (counts[key] ?? 0) + Number(value);
   }
   return counts;
 }
 
-const label = (labels: string, name: string): string => new RegExp(`\\b${name}="([^"]*)"`).exec(labels)?.[1] ?? '';
+const label = (labels: string, name: string): string =>
+  new RegExp(`\\b${name}="([^"]*)"`).exec(labels)?.[1] ?? '';
 
 /** What came between two readings. */
 export function countsBetween(before: RequestCounts, after: RequestCounts): RequestCounts {
@@ -61,7 +75,12 @@ export function countsBetween(before: RequestCounts, after: RequestCounts): Requ
   };
 }
 
-function grown(before: Record<string, number>, after: Record<string, number>): Record<string, number> {
-  const counts = Object.entries(after).map(([operation, count]) => [operation, count - (before[operation] ?? 0)] as const);
+function grown(
+  before: Record<string, number>,
+  after: Record<string, number>,
+): Record<string, number> {
+  const counts = Object.entries(after).map(
+    ([operation, count]) => [operation, count - (before[operation] ?? 0)] as const,
+  );
   return Object.fromEntries(counts.filter(([, count]) => count > 0));
 }

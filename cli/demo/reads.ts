@@ -25,7 +25,8 @@ export function* makeShards({ shards, readsPerShard, seed }: ReadsOptions): Gene
   const genome = makeGenome(random);
   for (let shard = 0; shard < shards; shard += 1) {
     let text = '';
-    for (let read = 0; read < readsPerShard; read += 1) text += makeRead(genome, `batchwell:${shard + 1}:${read + 1}`, random);
+    for (let read = 0; read < readsPerShard; read += 1)
+      text += makeRead(genome, `batchwell:${shard + 1}:${read + 1}`, random);
     yield text;
   }
 }
@@ -64,6 +65,8 @@ function makeRead(genome: string, name: string, random: () => number): string {
 /** High and steady at first, lower and wider towards the end. */
 function drawQuality(along: number, random: () => number): number {
   const loss = 3 + 14 * along ** 2;
-  const drawn = Math.round(HIGHEST_QUALITY - loss * (random() + random()) * (random() < 0.02 ? 3 : 0.7));
+  const drawn = Math.round(
+    HIGHEST_QUALITY - loss * (random() + random()) * (random() < 0.02 ? 3 : 0.7),
+  );
   return Math.min(HIGHEST_QUALITY, Math.max(2, drawn));
 }

@@ -18,8 +18,16 @@ export interface RunMeasurements {
   fleetRequests: Record<string, number>;
 }
 
-export function runMeasurements(facts: Omit<RunMeasurements, 'starts' | 'requests' | 'fleetRequests'>, counts: RequestCounts): RunMeasurements {
-  return { ...facts, starts: counts.starts, requests: counts.byOperation, fleetRequests: counts.byFleet };
+export function runMeasurements(
+  facts: Omit<RunMeasurements, 'starts' | 'requests' | 'fleetRequests'>,
+  counts: RequestCounts,
+): RunMeasurements {
+  return {
+    ...facts,
+    starts: counts.starts,
+    requests: counts.byOperation,
+    fleetRequests: counts.byFleet,
+  };
 }
 
 export function describeResult(result: ReadStatistics): string {
@@ -31,10 +39,13 @@ export function describeResult(result: ReadStatistics): string {
     ['N', `${formatCount(result.ns)} (${percent(result.ns)})`],
     ['mean quality', (result.qualitySum / result.bases).toFixed(2)],
   ]);
-  const kmers = formatTable<[string, number]>([
-    { heading: '6-MER', value: ([kmer]) => kmer },
-    { heading: 'TIMES', value: ([, times]) => times },
-  ], topKmers(result, 5));
+  const kmers = formatTable<[string, number]>(
+    [
+      { heading: '6-MER', value: ([kmer]) => kmer },
+      { heading: 'TIMES', value: ([, times]) => times },
+    ],
+    topKmers(result, 5),
+  );
   return `${facts}\n\n${kmers}`;
 }
 
@@ -48,28 +59,45 @@ export function describeRuns(first: RunMeasurements, second: RunMeasurements): s
     ['cache hits', first.cacheHits, second.cacheHits],
     ['containers started', first.starts, second.starts],
   ];
-  const table = formatTable([
-    { heading: '', value: ([name]) => name },
-    { heading: 'FIRST RUN', value: ([, value]) => value },
-    { heading: 'SECOND RUN', value: ([, , value]) => value },
-  ], rows);
+  const table = formatTable(
+    [
+      { heading: '', value: ([name]) => name },
+      { heading: 'FIRST RUN', value: ([, value]) => value },
+      { heading: 'SECOND RUN', value: ([, , value]) => value },
+    ],
+    rows,
+  );
   return `${table}\n\n${describeRequests(first, second)}`;
 }
 
 function describeRequests(first: RunMeasurements, second: RunMeasurements): string {
-  const operations = [...new Set([...Object.keys(first.requests), ...Object.keys(second.requests)])].toSorted();
-  const perTask = (run: RunMeasurements, requests: Record<string, number>, operation: string): string => (countOf(requests, operation) / run.tasks).toFixed(3);
-  return formatTable([
-    { heading: 'AWS REQUESTS', value: (operation) => operation.replace('.', ' ') },
-    { heading: 'FIRST RUN', value: (operation) => countOf(first.requests, operation) },
-    { heading: 'PER TASK', value: (operation) => perTask(first, first.requests, operation) },
-    { heading: 'FLEET, PER TASK', value: (operation) => perTask(first, first.fleetRequests, operation) },
-    { heading: 'SECOND RUN', value: (operation) => countOf(second.requests, operation) },
-    { heading: 'PER TASK', value: (operation) => perTask(second, second.requests, operation) },
-  ], [...operations, ALL]);
+  const operations = [
+    ...new Set([...Object.keys(first.requests), ...Object.keys(second.requests)]),
+  ].toSorted();
+  const perTask = (
+    run: RunMeasurements,
+    requests: Record<string, number>,
+    operation: string,
+  ): string => (countOf(requests, operation) / run.tasks).toFixed(3);
+  return formatTable(
+    [
+      { heading: 'AWS REQUESTS', value: (operation) => operation.replace('.', ' ') },
+      { heading: 'FIRST RUN', value: (operation) => countOf(first.requests, operation) },
+      { heading: 'PER TASK', value: (operation) => perTask(first, first.requests, operation) },
+      {
+        heading: 'FLEET, PER TASK',
+        value: (operation) => perTask(first, first.fleetRequests, operation),
+      },
+      { heading: 'SECOND RUN', value: (operation) => countOf(second.requests, operation) },
+      { heading: 'PER TASK', value: (operation) => perTask(second, second.requests, operation) },
+    ],
+    [...operations, ALL],
+  );
 }
 
 const ALL = 'all';
 
 const countOf = (requests: Record<string, number>, operation: string): number =>
-  operation === ALL ? Object.values(requests).reduce((sum, count) => sum + count, 0) : (requests[operation] ?? 0);
+  operation === ALL
+    ? Object.values(requests).reduce((sum, count) => sum + count, 0)
+    : (requests[operation] ?? 0);

@@ -16,12 +16,20 @@ export interface ReadStatistics {
 export const KMER_BASES = 6;
 const QUALITY_OFFSET = 33;
 
-export const noReads = (): ReadStatistics => ({ reads: 0, bases: 0, gc: 0, ns: 0, qualitySum: 0, kmers: new Map() });
+export const noReads = (): ReadStatistics => ({
+  reads: 0,
+  bases: 0,
+  gc: 0,
+  ns: 0,
+  qualitySum: 0,
+  kmers: new Map(),
+});
 
 /** Adds what a FASTQ text holds. */
 export function addReads(statistics: ReadStatistics, fastq: string): void {
   const lines = fastq.split('\n');
-  for (let at = 0; at + 3 < lines.length; at += 4) addRead(statistics, lines[at + 1] ?? '', lines[at + 3] ?? '');
+  for (let at = 0; at + 3 < lines.length; at += 4)
+    addRead(statistics, lines[at + 1] ?? '', lines[at + 3] ?? '');
 }
 
 function addRead(statistics: ReadStatistics, bases: string, qualities: string): void {
@@ -31,7 +39,8 @@ function addRead(statistics: ReadStatistics, bases: string, qualities: string): 
     if (base === 'G' || base === 'C') statistics.gc += 1;
     else if (base === 'N') statistics.ns += 1;
   }
-  for (let at = 0; at < qualities.length; at += 1) statistics.qualitySum += qualities.charCodeAt(at) - QUALITY_OFFSET;
+  for (let at = 0; at < qualities.length; at += 1)
+    statistics.qualitySum += qualities.charCodeAt(at) - QUALITY_OFFSET;
   for (let at = 0; at + KMER_BASES <= bases.length; at += 1) {
     const kmer = bases.slice(at, at + KMER_BASES);
     if (!kmer.includes('N')) statistics.kmers.set(kmer, (statistics.kmers.get(kmer) ?? 0) + 1);
@@ -41,11 +50,20 @@ function addRead(statistics: ReadStatistics, bases: string, qualities: string): 
 /** Reads what merge.awk wrote: `name<TAB>count` lines. Throws on a line that is none. */
 export function parseStatistics(text: string): ReadStatistics {
   const statistics = noReads();
-  const fields: Record<string, 'reads' | 'bases' | 'gc' | 'ns' | 'qualitySum'> = { reads: 'reads', bases: 'bases', gc: 'gc', ns: 'ns', quality_sum: 'qualitySum' };
+  const fields: Record<string, 'reads' | 'bases' | 'gc' | 'ns' | 'qualitySum'> = {
+    reads: 'reads',
+    bases: 'bases',
+    gc: 'gc',
+    ns: 'ns',
+    quality_sum: 'qualitySum',
+  };
   for (const line of text.split('\n')) {
     if (line === '') continue;
     const match = /^([a-z_]+|kmer:[ACGT]{6})\t(\d+)$/.exec(line);
-    if (match?.[1] === undefined) throw new Error(`The gathered result has a line that is no statistic: ${JSON.stringify(line)}`);
+    if (match?.[1] === undefined)
+      throw new Error(
+        `The gathered result has a line that is no statistic: ${JSON.stringify(line)}`,
+      );
     const [, name, count] = match;
     const field = fields[name];
     if (field !== undefined) statistics[field] = Number(count);
@@ -58,10 +76,17 @@ export function parseStatistics(text: string): ReadStatistics {
 /** Every difference as a sentence; none when the two are equal. */
 export function compareStatistics(scattered: ReadStatistics, direct: ReadStatistics): string[] {
   const names = ['reads', 'bases', 'gc', 'ns', 'qualitySum'] as const;
-  const differences = names.flatMap((name) => (scattered[name] === direct[name] ? [] : [`${name}: ${scattered[name]} by the scatter, ${direct[name]} directly`]));
+  const differences = names.flatMap((name) =>
+    scattered[name] === direct[name]
+      ? []
+      : [`${name}: ${scattered[name]} by the scatter, ${direct[name]} directly`],
+  );
   const kmers = new Set([...scattered.kmers.keys(), ...direct.kmers.keys()]);
   const wrong = [...kmers].filter((kmer) => scattered.kmers.get(kmer) !== direct.kmers.get(kmer));
-  if (wrong.length > 0) differences.push(`${wrong.length} of ${kmers.size} 6-mers, such as ${wrong[0]}: ${scattered.kmers.get(wrong[0] ?? '') ?? 0} by the scatter, ${direct.kmers.get(wrong[0] ?? '') ?? 0} directly`);
+  if (wrong.length > 0)
+    differences.push(
+      `${wrong.length} of ${kmers.size} 6-mers, such as ${wrong[0]}: ${scattered.kmers.get(wrong[0] ?? '') ?? 0} by the scatter, ${direct.kmers.get(wrong[0] ?? '') ?? 0} directly`,
+    );
   return differences;
 }
 

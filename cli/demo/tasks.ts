@@ -17,8 +17,10 @@ export interface RunPlaces {
 
 /** `00042`: S3's order is then the shards' order. */
 export const shardName = (shard: number): string => String(shard).padStart(5, '0');
-export const shardUrl = (places: RunPlaces, shard: number): string => `${places.shards}/${shardName(shard)}.fastq`;
-const statisticsUrl = (places: RunPlaces, shard: string): string => `${places.outputs}/shards/${shard}.tsv`;
+export const shardUrl = (places: RunPlaces, shard: number): string =>
+  `${places.shards}/${shardName(shard)}.fastq`;
+const statisticsUrl = (places: RunPlaces, shard: string): string =>
+  `${places.outputs}/shards/${shard}.tsv`;
 export const resultUrl = (places: RunPlaces): string => `${places.outputs}/result.tsv`;
 
 /** Body of POST /v1/scatters: statistics of each shard. */
@@ -33,7 +35,16 @@ export function scatterBody(places: RunPlaces, shards: number): ScatterRequest {
         { path: '/in/shard.awk', content: program('shard.awk') },
       ],
       outputs: [{ url: statisticsUrl(places, '{{shard}}'), path: '/out/statistics.tsv' }],
-      executors: [{ image: IMAGE, command: ['sh', '-c', 'awk -f /in/shard.awk /in/reads.fastq | LC_ALL=C sort > /out/statistics.tsv'] }],
+      executors: [
+        {
+          image: IMAGE,
+          command: [
+            'sh',
+            '-c',
+            'awk -f /in/shard.awk /in/reads.fastq | LC_ALL=C sort > /out/statistics.tsv',
+          ],
+        },
+      ],
       resources: RESOURCES,
     },
     rows: Array.from({ length: shards }, (_, at) => ({ shard: shardName(at + 1) })),
@@ -47,11 +58,23 @@ export function gatherBody(places: RunPlaces, shards: number): TesTask {
     name: 'gather read statistics',
     tags: { 'batchwell.cache': 'readwrite' },
     inputs: [
-      ...names.map((name) => ({ url: statisticsUrl(places, name), path: `/in/shards/${name}.tsv` })),
+      ...names.map((name) => ({
+        url: statisticsUrl(places, name),
+        path: `/in/shards/${name}.tsv`,
+      })),
       { path: '/in/merge.awk', content: program('merge.awk') },
     ],
     outputs: [{ url: resultUrl(places), path: '/out/result.tsv' }],
-    executors: [{ image: IMAGE, command: ['sh', '-c', 'awk -f /in/merge.awk /in/shards/*.tsv | LC_ALL=C sort > /out/result.tsv'] }],
+    executors: [
+      {
+        image: IMAGE,
+        command: [
+          'sh',
+          '-c',
+          'awk -f /in/merge.awk /in/shards/*.tsv | LC_ALL=C sort > /out/result.tsv',
+        ],
+      },
+    ],
     resources: RESOURCES,
   };
 }

@@ -7,17 +7,29 @@
 import { sha256 } from '../ids.ts';
 import { mapTexts } from '../template.ts';
 import type { TaskSpec } from '../task.ts';
-import { holdsMark, mark, renaming, textsOf, type CanonicalCall, type ClientProfile, type Renaming, type RunNames, type SentTask } from './profile.ts';
+import {
+  holdsMark,
+  mark,
+  renaming,
+  textsOf,
+  type CanonicalCall,
+  type ClientProfile,
+  type Renaming,
+  type RunNames,
+  type SentTask,
+} from './profile.ts';
 
 const SCRIPT = 'commandScript';
 const IN_CALL = '/execution/script';
 /** CRC64NVME of "0\n", base64. */
 const RC_ZERO = { sizeBytes: 2, crc64nvme: 'wUU2gGmYNtE=' };
 
-const scriptOf = (spec: TaskSpec): number => spec.inputs.findIndex(({ name, path }) => name === SCRIPT && path.endsWith(IN_CALL));
+const scriptOf = (spec: TaskSpec): number =>
+  spec.inputs.findIndex(({ name, path }) => name === SCRIPT && path.endsWith(IN_CALL));
 
 /** The call's folder in the container. */
-const callFolder = (spec: TaskSpec): string | undefined => spec.inputs[scriptOf(spec)]?.path.slice(0, -IN_CALL.length);
+const callFolder = (spec: TaskSpec): string | undefined =>
+  spec.inputs[scriptOf(spec)]?.path.slice(0, -IN_CALL.length);
 
 /** A file that Cromwell wrote for write_lines and its like; the digits are the MD5 of what it holds, paths of this run included. */
 const WRITTEN = /\/(write_(?:lines|tsv|map|json|objects?))_[0-9a-f]{32}\.tmp$/;
@@ -25,12 +37,15 @@ const WRITTEN = /\/(write_(?:lines|tsv|map|json|objects?))_[0-9a-f]{32}\.tmp$/;
 const MOST_WRITTEN = 16;
 
 const writtenOf = (spec: TaskSpec): number[] => {
-  const written = spec.inputs.flatMap(({ path, type }, position) => (type === 'FILE' && WRITTEN.test(path) ? [position] : []));
+  const written = spec.inputs.flatMap(({ path, type }, position) =>
+    type === 'FILE' && WRITTEN.test(path) ? [position] : [],
+  );
   return written.length > MOST_WRITTEN ? [] : written;
 };
 
 /** The folder of the call that made a file. What lies below it is the same at every run, and so is every other folder. */
-const MAKER = /^.*\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\/call-[^/]+(?:\/shard-\d+)?(?:\/attempt-\d+)?(?:\/cacheCopy)?(?=\/)/;
+const MAKER =
+  /^.*\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\/call-[^/]+(?:\/shard-\d+)?(?:\/attempt-\d+)?(?:\/cacheCopy)?(?=\/)/;
 
 /**
  * Makers are numbered as they come, so that files that lay together do so still. Their files' paths count whole: another path
@@ -65,8 +80,14 @@ function splitScript(script: string): SplitScript {
   const lines = script.split('\n');
   const begin = lines.findIndex((line) => TEES_ERRORS.test(line));
   const piece = TEES_ERRORS.exec(lines[begin] ?? '')?.[1] ?? '';
-  const end = lines.findLastIndex((line) => line.startsWith(')') && line.endsWith(` > "$out${piece}" 2> "$err${piece}"`));
-  return { lines, isWrapper: (at) => begin < end && (at <= begin || at >= end) && begin !== -1, piece };
+  const end = lines.findLastIndex(
+    (line) => line.startsWith(')') && line.endsWith(` > "$out${piece}" 2> "$err${piece}"`),
+  );
+  return {
+    lines,
+    isWrapper: (at) => begin < end && (at <= begin || at >= end) && begin !== -1,
+    piece,
+  };
 }
 
 /**
@@ -78,7 +99,10 @@ function withoutRandomNames({ lines, isWrapper, piece }: SplitScript): string {
   const namesFifos = new RegExp(
     String.raw`^(?:${out}="\$\{tmpDir\}/out\.\$\$" ${err}="\$\{tmpDir\}/err\.\$\$"|mkfifo "\$${out}" "\$${err}"|trap 'rm "\$${out}" "\$${err}"' EXIT|tee '[^']*' < "\$(?:${out}" &|${err}" >&2 &)|\).* > "\$${out}" 2> "\$${err}")$`,
   );
-  const stable = (line: string): string => (namesFifos.test(line) ? line.replaceAll(out, mark('out')).replaceAll(err, mark('err')) : line.replace(TEMPORARY_FOLDER, `tmpDir=${mark('temporary')} $1`));
+  const stable = (line: string): string =>
+    namesFifos.test(line)
+      ? line.replaceAll(out, mark('out')).replaceAll(err, mark('err'))
+      : line.replace(TEMPORARY_FOLDER, `tmpDir=${mark('temporary')} $1`);
   return lines.map((line, at) => (isWrapper(at) ? stable(line) : line)).join('\n');
 }
 
@@ -89,12 +113,18 @@ const LOOKS_WHERE_IT_IS = /shard-|\bpwd\b/i;
 function scriptIdentity(script: string, folder: string): string {
   const split = splitScript(script);
   const shard = /\/(shard-\d+)(?:\/attempt-\d+)?$/.exec(folder)?.[1];
-  const counts = shard !== undefined && split.lines.some((line, at) => !split.isWrapper(at) && LOOKS_WHERE_IT_IS.test(line));
+  const counts =
+    shard !== undefined &&
+    split.lines.some((line, at) => !split.isWrapper(at) && LOOKS_WHERE_IT_IS.test(line));
   return `script ${sha256(withoutRandomNames(split)).toString('hex')}${counts ? ` ${shard}` : ''}`;
 }
 
 /** What Cromwell wrote, named by what it says instead of by what it says of this run. */
-function writtenFiles(spec: TaskSpec, texts: ReadonlyMap<number, string>, rename: Renaming): { identities: [number, string][]; files: [string, string][] } {
+function writtenFiles(
+  spec: TaskSpec,
+  texts: ReadonlyMap<number, string>,
+  rename: Renaming,
+): { identities: [number, string][]; files: [string, string][] } {
   const identities: [number, string][] = [];
   const files: [string, string][] = [];
   for (const position of writtenOf(spec)) {
@@ -110,17 +140,27 @@ function writtenFiles(spec: TaskSpec, texts: ReadonlyMap<number, string>, rename
 function canonical(spec: TaskSpec, texts: ReadonlyMap<number, string>): CanonicalCall | undefined {
   const [position, folder] = [scriptOf(spec), callFolder(spec)];
   const script = texts.get(position);
-  if (!folder || script === undefined || [...texts.values(), ...textsOf(spec)].some(holdsMark)) return undefined;
-  const inputs: RunNames = { folders: new Map([[folder, mark('call')]]), files: inputNames(spec, folder) };
+  if (!folder || script === undefined || [...texts.values(), ...textsOf(spec)].some(holdsMark))
+    return undefined;
+  const inputs: RunNames = {
+    folders: new Map([[folder, mark('call')]]),
+    files: inputNames(spec, folder),
+  };
   const written = writtenFiles(spec, texts, renaming(inputs));
   const rename = renaming({ ...inputs, files: new Map([...inputs.files, ...written.files]) });
   return {
     spec: mapTexts<string, string>(spec, (text) => rename(text, { grown: false })),
-    identities: new Map([[position, scriptIdentity(rename(script, { grown: true }), folder)], ...written.identities]),
+    identities: new Map([
+      [position, scriptIdentity(rename(script, { grown: true }), folder)],
+      ...written.identities,
+    ]),
   };
 }
 
-const isCall = ({ description, tags, spec }: SentTask): boolean => tags['workflow_id'] !== undefined && description.includes(':BackendJobDescriptorKey_') && scriptOf(spec) !== -1;
+const isCall = ({ description, tags, spec }: SentTask): boolean =>
+  tags['workflow_id'] !== undefined &&
+  description.includes(':BackendJobDescriptorKey_') &&
+  scriptOf(spec) !== -1;
 
 export const cromwell: ClientProfile = {
   version: 3,
@@ -141,12 +181,21 @@ export const cromwell: ClientProfile = {
   mayCache(spec, { outputs }) {
     const files = outputs.filter(({ output, path }) => {
       const declared = spec.outputs[output];
-      return path === '' ? declared?.name === 'rc' : path === 'rc' && declared?.name === 'execution.dir.output';
+      return path === ''
+        ? declared?.name === 'rc'
+        : path === 'rc' && declared?.name === 'execution.dir.output';
     });
-    return files.length === 1 && files.every(({ sizeBytes, crc64nvme }) => sizeBytes === RC_ZERO.sizeBytes && crc64nvme === RC_ZERO.crc64nvme);
+    return (
+      files.length === 1 &&
+      files.every(
+        ({ sizeBytes, crc64nvme }) =>
+          sizeBytes === RC_ZERO.sizeBytes && crc64nvme === RC_ZERO.crc64nvme,
+      )
+    );
   },
   // A profile may be named for a task that is no call of Cromwell's, and two such tasks may well be equal on purpose.
-  requestName: (task) => (isCall(task) ? `cromwell ${task.tags['workflow_id']} ${task.description}` : undefined),
+  requestName: (task) =>
+    isCall(task) ? `cromwell ${task.tags['workflow_id']} ${task.description}` : undefined,
   /** Sizes are read as 32-bit integers. */
   largestSizeBytes: 2 ** 31 - 1,
   /** Cromwell asks for the FULL view until this is there. What a task costs is not known here. */
@@ -156,4 +205,8 @@ export const cromwell: ClientProfile = {
 
 /** stdout and stderr of the call's folder, or of the folder that is given out as a whole. */
 const isTeed = (spec: TaskSpec, path: string): boolean =>
-  scriptOf(spec) !== -1 && spec.outputs.some((output) => output.path === path || (output.type === 'DIRECTORY' && path.startsWith(`${output.path}/`)));
+  scriptOf(spec) !== -1 &&
+  spec.outputs.some(
+    (output) =>
+      output.path === path || (output.type === 'DIRECTORY' && path.startsWith(`${output.path}/`)),
+  );

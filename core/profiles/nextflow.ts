@@ -6,10 +6,20 @@
 import { sha256 } from '../ids.ts';
 import { mapTexts } from '../template.ts';
 import type { TaskSpec } from '../task.ts';
-import { holdsMark, mark, renaming, textsOf, type ClientProfile, type RunNames } from './profile.ts';
+import {
+  holdsMark,
+  mark,
+  renaming,
+  textsOf,
+  type ClientProfile,
+  type RunNames,
+} from './profile.ts';
 
 const WRAPPER = '.command.run';
-const endsIn = (name: string) => ({ path }: { path: string }): boolean => path.endsWith(`/${name}`);
+const endsIn =
+  (name: string) =>
+  ({ path }: { path: string }): boolean =>
+    path.endsWith(`/${name}`);
 
 /** `…/ab/0123456789abcdef0123456789abcd`, with whatever stands before it, as a url or as Nextflow writes it as a path. */
 const WORK_FOLDER = /^(?:s3:\/)?(\/.+\/[0-9a-f]{2}\/[0-9a-f]{30})\//;
@@ -22,12 +32,17 @@ const WORK_FOLDER = /^(?:s3:\/)?(\/.+\/[0-9a-f]{2}\/[0-9a-f]{30})\//;
 function runNames({ inputs, outputs }: TaskSpec): RunNames {
   const marks = new Map<string, string>();
   const [folders, files] = [new Map<string, string>(), new Map<string, string>()];
-  const name = (place: string, names: Map<string, string>, rest: (folder: string) => string): void => {
+  const name = (
+    place: string,
+    names: Map<string, string>,
+    rest: (folder: string) => string,
+  ): void => {
     const folder = WORK_FOLDER.exec(place)?.[1];
     if (folder === undefined) return;
     const stable = marks.get(folder) ?? mark(`work ${marks.size}`);
     marks.set(folder, stable);
-    for (const scheme of ['', 's3:/']) names.set(`${scheme}${folder}${rest(folder)}`, `${stable}${rest(folder)}`);
+    for (const scheme of ['', 's3:/'])
+      names.set(`${scheme}${folder}${rest(folder)}`, `${stable}${rest(folder)}`);
   };
   for (const { url } of outputs) name(`${url}/`, folders, () => '');
   for (const { url = '', path } of inputs) {
@@ -41,7 +56,13 @@ function runNames({ inputs, outputs }: TaskSpec): RunNames {
 const HEADER = /^(?:(?:#[^\n]*|NXF_CHDIR=[^\n]*|)\n)+/;
 
 const withoutComments = (wrapper: string): string =>
-  wrapper.replace(HEADER, (header) => header.split('\n').filter((line) => line.startsWith('NXF_CHDIR=')).map((line) => `${line}\n`).join(''));
+  wrapper.replace(HEADER, (header) =>
+    header
+      .split('\n')
+      .filter((line) => line.startsWith('NXF_CHDIR='))
+      .map((line) => `${line}\n`)
+      .join(''),
+  );
 
 const wrapperOf = (spec: TaskSpec): number => spec.inputs.findIndex(endsIn(WRAPPER));
 
@@ -49,7 +70,10 @@ export const nextflow: ClientProfile = {
   version: 3,
   readsFirstLog: true,
   recognises: ({ spec }) => wrapperOf(spec) !== -1 && spec.inputs.some(endsIn('.command.sh')),
-  textsWanted: (spec) => [wrapperOf(spec)].filter((position) => position !== -1 && spec.inputs[position]?.content === undefined),
+  textsWanted: (spec) =>
+    [wrapperOf(spec)].filter(
+      (position) => position !== -1 && spec.inputs[position]?.content === undefined,
+    ),
   canonical(spec, texts) {
     const position = wrapperOf(spec);
     const wrapper = spec.inputs[position]?.content ?? texts.get(position);
@@ -57,7 +81,12 @@ export const nextflow: ClientProfile = {
     const rename = renaming(runNames(spec));
     const stable = (text: string): string => rename(text, { grown: false });
     const canonical = mapTexts<string, string>(spec, stable);
-    return { spec: canonical, identities: new Map([[position, `wrapper ${sha256(stable(withoutComments(wrapper))).toString('hex')}`]]) };
+    return {
+      spec: canonical,
+      identities: new Map([
+        [position, `wrapper ${sha256(stable(withoutComments(wrapper))).toString('hex')}`],
+      ]),
+    };
   },
   needsCopies: true,
 };

@@ -71,13 +71,23 @@ export type Renaming = (text: string, options: { grown: boolean }) => string;
  * thousands of files, and such a pattern took minutes.
  */
 export function renaming({ folders, files }: RunNames): Renaming {
-  const lengths = [...new Set([...folders.keys(), ...files.keys()].map(({ length }) => length))].toSorted((a, b) => b - a);
-  const nameAt = (text: string, index: number, grown: boolean): { name: string; stable: string } | undefined => {
+  const lengths = [
+    ...new Set([...folders.keys(), ...files.keys()].map(({ length }) => length)),
+  ].toSorted((a, b) => b - a);
+  const nameAt = (
+    text: string,
+    index: number,
+    grown: boolean,
+  ): { name: string; stable: string } | undefined => {
     for (const length of lengths) {
       const name = text.slice(index, index + length);
       const file = files.get(name);
       const stable = file ?? folders.get(name);
-      if (stable !== undefined && ((grown && file !== undefined) || !NAME_GOES_ON.test(text.charAt(index + length)))) return { name, stable };
+      if (
+        stable !== undefined &&
+        ((grown && file !== undefined) || !NAME_GOES_ON.test(text.charAt(index + length)))
+      )
+        return { name, stable };
     }
     return undefined;
   };

@@ -1,6 +1,12 @@
 /** The clients that are known. A task's profile is stored with it, under the name it has here. */
 import { cromwell } from './cromwell.ts';
-import { tes11StateOf, tesStateOf, type Standing, type StateVersion, type TesState } from '../tes-state.ts';
+import {
+  tes11StateOf,
+  tesStateOf,
+  type Standing,
+  type StateVersion,
+  type TesState,
+} from '../tes-state.ts';
 import { nextflow } from './nextflow.ts';
 import type { ClientProfile, SentTask } from './profile.ts';
 
@@ -8,21 +14,41 @@ import type { ClientProfile, SentTask } from './profile.ts';
 const generic: ClientProfile = { version: 1, recognises: () => true };
 
 /** Snakemake's TES plugin names its tasks after the job; its paths are the same at every run. */
-const snakemake: ClientProfile = { version: 1, recognises: ({ name }) => /^snakejob[_.-]/.test(name), needsCopies: true, readsFirstLog: true };
+const snakemake: ClientProfile = {
+  version: 1,
+  recognises: ({ name }) => /^snakejob[_.-]/.test(name),
+  needsCopies: true,
+  readsFirstLog: true,
+};
 
 /** Reads QUEUED as failed. It sends no mark of its own: it has to be named. */
-const pulsar: ClientProfile = { version: 1, recognises: () => false, readsFirstLog: true, showState: (state) => (state === 'QUEUED' ? 'INITIALIZING' : state) };
+const pulsar: ClientProfile = {
+  version: 1,
+  recognises: () => false,
+  readsFirstLog: true,
+  showState: (state) => (state === 'QUEUED' ? 'INITIALIZING' : state),
+};
 
 export const profileNames = ['cromwell', 'nextflow', 'snakemake', 'pulsar', 'generic'] as const;
 export type ProfileName = (typeof profileNames)[number];
 
-export const profiles: Readonly<Record<ProfileName, ClientProfile>> = { cromwell, nextflow, snakemake, pulsar, generic };
+export const profiles: Readonly<Record<ProfileName, ClientProfile>> = {
+  cromwell,
+  nextflow,
+  snakemake,
+  pulsar,
+  generic,
+};
 
 /** As its client can read it. */
-export function shownStateOf(standing: Standing & { profile: ProfileName }, states: StateVersion): TesState {
+export function shownStateOf(
+  standing: Standing & { profile: ProfileName },
+  states: StateVersion,
+): TesState {
   const state = states === '1.1' ? tes11StateOf(standing) : tesStateOf(standing);
   return profiles[standing.profile].showState?.(state) ?? state;
 }
 
 /** The first that knows the task by its shape. */
-export const recogniseClient = (task: SentTask): ProfileName => profileNames.find((name) => profiles[name].recognises(task)) ?? 'generic';
+export const recogniseClient = (task: SentTask): ProfileName =>
+  profileNames.find((name) => profiles[name].recognises(task)) ?? 'generic';

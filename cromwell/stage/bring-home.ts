@@ -67,7 +67,16 @@ export function createBringHome(parts: BringHomeParts): BringHome {
         journey.failures += 1;
         const pauseMs = backoffMs(journey.failures);
         journey.notBeforeMs = nowMs() + pauseMs;
-        log.error({ event: 'not-brought-home', task: id, tries: journey.failures, nextInMs: pauseMs, error: reasonOf(error) }, 'not-brought-home');
+        log.error(
+          {
+            event: 'not-brought-home',
+            task: id,
+            tries: journey.failures,
+            nextInMs: pauseMs,
+            error: reasonOf(error),
+          },
+          'not-brought-home',
+        );
         return false;
       },
     );
@@ -104,25 +113,47 @@ function unlessLate(work: Promise<boolean>, ms: number, signal: AbortSignal): Pr
 }
 
 /** @returns false when the task's view cannot be had now */
-async function travel(parts: BringHomeParts, id: string, readTask: () => Promise<unknown>): Promise<boolean> {
+async function travel(
+  parts: BringHomeParts,
+  id: string,
+  readTask: () => Promise<unknown>,
+): Promise<boolean> {
   const { log, map, nowMs } = parts;
   const startMs = nowMs();
   const task = await readTask();
   if (task === undefined) return false;
   const files = filesToBringHome(task, map);
-  const others = await allSettled(files.filter(({ isRc }) => !isRc).map((file) => bringFile(parts, id, file)));
+  const others = await allSettled(
+    files.filter(({ isRc }) => !isRc).map((file) => bringFile(parts, id, file)),
+  );
   for (const { path, text } of logsToBringHome(task, map)) {
     await parts.mount.makeFolderFor(path);
     if ((await statOf(path)) === undefined) await writeWhole(path, text);
   }
-  const rc = await allSettled(files.filter(({ isRc }) => isRc).map((file) => bringFile(parts, id, file)));
+  const rc = await allSettled(
+    files.filter(({ isRc }) => isRc).map((file) => bringFile(parts, id, file)),
+  );
   const brought = [...others, ...rc].filter((bytes) => bytes !== undefined);
-  log.info({ event: 'brought-home', task: id, files: brought.length, bytes: brought.reduce((sum, bytes) => sum + bytes, 0), unchanged: files.length - brought.length, ms: nowMs() - startMs }, 'brought-home');
+  log.info(
+    {
+      event: 'brought-home',
+      task: id,
+      files: brought.length,
+      bytes: brought.reduce((sum, bytes) => sum + bytes, 0),
+      unchanged: files.length - brought.length,
+      ms: nowMs() - startMs,
+    },
+    'brought-home',
+  );
   return true;
 }
 
 /** @returns its bytes; undefined for one that was there, or that S3 has no more: what is missing there is Cromwell's to judge */
-async function bringFile({ copies, mount, log }: BringHomeParts, id: string, { url, path, isRc }: HomeFile): Promise<number | undefined> {
+async function bringFile(
+  { copies, mount, log }: BringHomeParts,
+  id: string,
+  { url, path, isRc }: HomeFile,
+): Promise<number | undefined> {
   await mount.makeFolderFor(path);
   if ((await statOf(path)) !== undefined) {
     const object = await copies.objects.describe(url);

@@ -35,7 +35,9 @@ export function createBringUp({ copies, mount }: { copies: Copies; mount: Mount 
     if (running) return running;
     const started = files(async () => {
       const object = await copies.objects.describe(url);
-      return object && (await copies.isSame(realPath, object)) ? UNCHANGED : copies.upload(realPath, url);
+      return object && (await copies.isSame(realPath, object))
+        ? UNCHANGED
+        : copies.upload(realPath, url);
     }).finally(() => underWay.delete(key));
     underWay.set(key, started);
     return started;
@@ -45,7 +47,9 @@ export function createBringUp({ copies, mount }: { copies: Copies; mount: Mount 
   async function strangersIn(folderUrl: string, own: ReadonlySet<string>): Promise<string[]> {
     const strangers: string[] = [];
     for await (const page of copies.objects.list(folderUrl)) {
-      strangers.push(...page.map(({ url }) => url).filter((url) => url !== folderUrl && !own.has(url)));
+      strangers.push(
+        ...page.map(({ url }) => url).filter((url) => url !== folderUrl && !own.has(url)),
+      );
       if (strangers.length > SHOWN_STRANGERS) break;
     }
     return strangers;
@@ -59,12 +63,25 @@ export function createBringUp({ copies, mount }: { copies: Copies; mount: Mount 
       const sizes = await allSettled(found.files.map(bringFile));
       if (folderUrl === undefined) return { sizes };
       const strangers = await strangersIn(folderUrl, new Set(found.files.map(({ url }) => url)));
-      if (strangers.length > 0) return { wrong: problemAt(input.field, `a folder that is the same in S3; there it holds ${strangers.slice(0, SHOWN_STRANGERS).join(', ')}, and ${input.path} does not: remove that, or give another folder`) };
+      if (strangers.length > 0)
+        return {
+          wrong: problemAt(
+            input.field,
+            `a folder that is the same in S3; there it holds ${strangers.slice(0, SHOWN_STRANGERS).join(', ')}, and ${input.path} does not: remove that, or give another folder`,
+          ),
+        };
       // A key that ends in a slash is how an empty folder is told.
-      if (found.files.length === 0) await copies.objects.put(folderUrl, new Uint8Array(), { ifAbsent: true });
+      if (found.files.length === 0)
+        await copies.objects.put(folderUrl, new Uint8Array(), { ifAbsent: true });
       return { sizes };
     } catch (error) {
-      if (isForGood(error)) return { wrong: problemAt(input.field, `something that can be brought from ${input.path} to ${input.url}; ${reasonOf(error)}`) };
+      if (isForGood(error))
+        return {
+          wrong: problemAt(
+            input.field,
+            `something that can be brought from ${input.path} to ${input.url}; ${reasonOf(error)}`,
+          ),
+        };
       throw error;
     }
   }
@@ -76,7 +93,11 @@ export function createBringUp({ copies, mount }: { copies: Copies; mount: Mount 
       if (problems.length > 0) return { problems };
       const sizes = brought.flatMap((one) => ('sizes' in one ? one.sizes : []));
       const written = sizes.filter((size) => size !== UNCHANGED);
-      return { files: written.length, bytes: written.reduce((sum, size) => sum + size, 0), unchanged: sizes.length - written.length };
+      return {
+        files: written.length,
+        bytes: written.reduce((sum, size) => sum + size, 0),
+        unchanged: sizes.length - written.length,
+      };
     },
   };
 }

@@ -41,13 +41,23 @@ export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Co
     objects,
     async isSame(path, { sizeBytes, checksums }) {
       const facts = await statOf(path);
-      return facts !== undefined && Number(facts.size) === sizeBytes && checksums.crc64nvme !== undefined && (await sums.of(path)) === checksums.crc64nvme;
+      return (
+        facts !== undefined &&
+        Number(facts.size) === sizeBytes &&
+        checksums.crc64nvme !== undefined &&
+        (await sums.of(path)) === checksums.crc64nvme
+      );
     },
     async upload(path, url) {
       const [fromMs, before] = [nowMs(), await statOf(path)];
-      const { sizeBytes, crc64nvme } = await uploader.upload(path, placeOf(url), 'application/octet-stream');
+      const { sizeBytes, crc64nvme } = await uploader.upload(
+        path,
+        placeOf(url),
+        'application/octet-stream',
+      );
       const after = await statOf(path);
-      if (before === undefined || after === undefined || markOf(before) !== markOf(after)) throw new Error(`${path} changed while it was brought to S3`);
+      if (before === undefined || after === undefined || markOf(before) !== markOf(after))
+        throw new Error(`${path} changed while it was brought to S3`);
       sums.learn(path, after, { sum: crc64nvme, fromMs });
       return sizeBytes;
     },
@@ -57,7 +67,9 @@ export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Co
         return 'there';
       } catch (error) {
         if (statusOf(error) === 404 && (error as Error).name === 'NoSuchKey') return 'gone';
-        throw new Error(`${url} could not be brought to ${path}: ${reasonOf(error)}`, { cause: error });
+        throw new Error(`${url} could not be brought to ${path}: ${reasonOf(error)}`, {
+          cause: error,
+        });
       }
     },
     async close() {

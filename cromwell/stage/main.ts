@@ -40,14 +40,19 @@ const nowMs = (): number => Date.now();
 export async function startStage(options: StageOptions): Promise<RunningStage> {
   const { map, apiUrl, host, port, environment, s3PathStyle } = options;
   const overlap = findOverlap(map);
-  if (overlap) throw new StageNotReady(`${overlap[0]} and ${overlap[1]} lie in one another in S3, so that an object would have two paths: give each root a prefix of its own.`);
+  if (overlap)
+    throw new StageNotReady(
+      `${overlap[0]} and ${overlap[1]} lie in one another in S3, so that an object would have two paths: give each root a prefix of its own.`,
+    );
   const log = createLog({ level: options.logLevel, name: 'cromwell-stage' });
   const copies = openCopies({ environment, pathStyle: s3PathStyle, nowMs });
   try {
     const mount = await openMount([...map.keys()]);
     for (const url of map.values()) await copies.objects.list(`${url}/`, { firstPage: 1 }).next();
     const app = createProxy({
-      map, log, nowMs,
+      map,
+      log,
+      nowMs,
       // Anyone who reaches another address than loopback would act in this token's name.
       token: isLoopback(host) ? options.token : undefined,
       upstream: openUpstream({ url: apiUrl, log }),

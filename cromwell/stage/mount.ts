@@ -27,35 +27,60 @@ export interface Mount {
 
 /** Rejects when a root is no folder. */
 export async function openMount(roots: readonly string[]): Promise<Mount> {
-  const realRoots = await Promise.all(roots.map(async (root) => {
-    const real = await realpath(root).catch((error: unknown) => { throw new Error(`The root ${root} cannot be read: ${(error as Error).message}`, { cause: error }); });
-    if (!(await stat(real)).isDirectory()) throw new Error(`The root ${root} is no folder.`);
-    return real;
-  }));
-  const isInside = (real: string): boolean => realRoots.some((root) => real === root || real.startsWith(root === '/' ? root : `${root}/`));
+  const realRoots = await Promise.all(
+    roots.map(async (root) => {
+      const real = await realpath(root).catch((error: unknown) => {
+        throw new Error(`The root ${root} cannot be read: ${(error as Error).message}`, {
+          cause: error,
+        });
+      });
+      if (!(await stat(real)).isDirectory()) throw new Error(`The root ${root} is no folder.`);
+      return real;
+    }),
+  );
+  const isInside = (real: string): boolean =>
+    realRoots.some((root) => real === root || real.startsWith(root === '/' ? root : `${root}/`));
 
   async function find({ path, url, isFolder }: StagedInput): Promise<Found | { wrong: string }> {
     const real = await realPathOf(path);
-    if (real === undefined) return { wrong: `a ${isFolder ? 'folder' : 'file'} that is there; nothing lies at ${path} on Cromwell’s host` };
-    if (!isInside(real)) return { wrong: `a path inside of the roots; a link leads from ${path} out of them` };
+    if (real === undefined)
+      return {
+        wrong: `a ${isFolder ? 'folder' : 'file'} that is there; nothing lies at ${path} on Cromwell’s host`,
+      };
+    if (!isInside(real))
+      return { wrong: `a path inside of the roots; a link leads from ${path} out of them` };
     const facts = await stat(real);
-    if (facts.isDirectory() !== isFolder) return { wrong: isFolder ? `a folder, as its type says; ${path} is none` : `a file, as its type says; ${path} is a folder` };
-    if (!isFolder) return facts.isFile() ? { files: [{ realPath: real, url }] } : { wrong: `a regular file; ${path} is none` };
+    if (facts.isDirectory() !== isFolder)
+      return {
+        wrong: isFolder
+          ? `a folder, as its type says; ${path} is none`
+          : `a file, as its type says; ${path} is a folder`,
+      };
+    if (!isFolder)
+      return facts.isFile()
+        ? { files: [{ realPath: real, url }] }
+        : { wrong: `a regular file; ${path} is none` };
     const files: MountedFile[] = [];
     const wrong = await walk({ folder: real, url, above: [real] }, files);
     return wrong === undefined ? { files, folderUrl: `${url}/` } : { wrong };
   }
 
   /** @returns what is wrong; links that lead upwards would never end, and are left out as the stager does */
-  async function walk({ folder, url, above }: { folder: string; url: string; above: readonly string[] }, files: MountedFile[]): Promise<string | undefined> {
+  async function walk(
+    { folder, url, above }: { folder: string; url: string; above: readonly string[] },
+    files: MountedFile[],
+  ): Promise<string | undefined> {
     for (const name of (await readdir(folder)).toSorted()) {
       if (name.endsWith(PART_SUFFIX)) continue;
       const path = join(folder, name);
       const real = await realPathOf(path);
       if (real === undefined || above.includes(real)) continue;
-      if (!isInside(real)) return `only paths inside of the roots; a link leads from ${path} out of them`;
+      if (!isInside(real))
+        return `only paths inside of the roots; a link leads from ${path} out of them`;
       const [facts, below] = [await stat(real), joinUrl(url, name)];
-      const wrong = facts.isDirectory() ? await walk({ folder: real, url: below, above: [...above, real] }, files) : undefined;
+      const wrong = facts.isDirectory()
+        ? await walk({ folder: real, url: below, above: [...above, real] }, files)
+        : undefined;
       if (wrong !== undefined) return wrong;
       if (facts.isFile()) files.push({ realPath: real, url: below });
     }
@@ -68,13 +93,17 @@ export async function openMount(roots: readonly string[]): Promise<Mount> {
       const folder = dirname(path);
       // Looked at before anything is made: mkdir would follow a link out of the roots.
       const real = await realPathOfNearest(folder);
-      if (!isInside(real)) throw new Error(`${path} is not written: a link on the way there leads to ${real}, out of the roots`);
+      if (!isInside(real))
+        throw new Error(
+          `${path} is not written: a link on the way there leads to ${real}, out of the roots`,
+        );
       await mkdir(folder, { recursive: true });
     },
   };
 }
 
-const isNotThere = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
+const isNotThere = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
 
 const unlessNotThere = <T>(looked: Promise<T>): Promise<T | undefined> =>
   looked.catch((error: unknown) => {
@@ -91,7 +120,8 @@ async function realPathOfNearest(path: string): Promise<string> {
 }
 
 /** Of the file itself or of what its link leads to; undefined when there is none. */
-export const statOf = (path: string): Promise<BigIntStats | undefined> => unlessNotThere(stat(path, { bigint: true }));
+export const statOf = (path: string): Promise<BigIntStats | undefined> =>
+  unlessNotThere(stat(path, { bigint: true }));
 
 /** There whole or not at all. */
 export async function writeWhole(path: string, text: string): Promise<void> {

@@ -5,7 +5,8 @@ import { digestFile, inBase64 } from '../../stager/digest.ts';
 import { statOf } from './mount.ts';
 
 /** Differs once a file was written again: its time of change, unlike that of modification, nobody can set. */
-export const markOf = ({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string => `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+export const markOf = ({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
+  `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 
 /** Some file systems give whole seconds: a file may be written twice within one, and look the same. */
 const STILL_FOR_MS = 2500;
@@ -20,7 +21,10 @@ export interface Sums {
 }
 
 /** A reference of 100 GB is an input of every call of a scatter, and takes minutes to read. */
-export function rememberSums(nowMs: () => number, readSum = (path: string) => digestFile(path, 'CRC64NVME')): Sums {
+export function rememberSums(
+  nowMs: () => number,
+  readSum = (path: string) => digestFile(path, 'CRC64NVME'),
+): Sums {
   const sums = new Map<string, { mark: string; sum: string }>();
   const learn: Sums['learn'] = (path, facts, { sum, fromMs }) => {
     sums.delete(path);

@@ -31,10 +31,18 @@ const TES = '/ga4gh/tes/v1';
 const ANSWER_WITHIN_MS = 55_000;
 
 export function openUpstream({ url, log }: { url: string; log: Log }): Upstream {
-  async function ask({ method, path, headers, body }: Asked, signal?: AbortSignal): Promise<Answer | undefined> {
+  async function ask(
+    { method, path, headers, body }: Asked,
+    signal?: AbortSignal,
+  ): Promise<Answer | undefined> {
     try {
       const answer = await within(ANSWER_WITHIN_MS, signal, async (signal) => {
-        const response = await fetch(`${url}${TES}${path}`, { method, headers, body: body ?? null, signal });
+        const response = await fetch(`${url}${TES}${path}`, {
+          method,
+          headers,
+          body: body ?? null,
+          signal,
+        });
         return { status: response.status, headers: response.headers, text: await response.text() };
       });
       if (answer.status < 500 && answer.status !== 429) return answer;

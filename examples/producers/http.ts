@@ -11,7 +11,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 // In a project of your own: from '@batchwell/client'.
 import { finalLog, BatchwellError, openClient, type TesTask } from '../../client/client.ts';
 
-const client = openClient({ url: process.env['BATCHWELL_URL'] ?? 'http://127.0.0.1:8000', token: process.env['BATCHWELL_TOKEN'] });
+const client = openClient({
+  url: process.env['BATCHWELL_URL'] ?? 'http://127.0.0.1:8000',
+  token: process.env['BATCHWELL_TOKEN'],
+});
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort(new Error('Interrupted.')));
 
@@ -28,7 +31,16 @@ async function* tasks(): AsyncGenerator<TesTask> {
     yield {
       name: `sum to ${limit}`,
       // The seventh fails, so that there is something to see.
-      executors: [{ image: 'debian:stable-slim', command: ['sh', '-c', `test ${limit} -ne 7000 && seq ${limit} | awk '{ sum += $1 } END { print sum }'`] }],
+      executors: [
+        {
+          image: 'debian:stable-slim',
+          command: [
+            'sh',
+            '-c',
+            `test ${limit} -ne 7000 && seq ${limit} | awk '{ sum += $1 } END { print sum }'`,
+          ],
+        },
+      ],
       resources: { cpu_cores: 1, ram_gb: 0.25 },
       tags: { producer: 'examples/producers/http.ts' },
     };
@@ -40,18 +52,27 @@ async function tellEnd(id: string): Promise<void> {
   const { name = '', state } = task;
   const exit = finalLog(task)?.logs[0]?.exit_code;
   const printed = state === 'COMPLETE' ? await client.logs(id) : '';
-  console.log(`${id}  ${name.padEnd(12)}  ${state}${exit ? `, exit code ${exit}` : ''}  ${printed.trimEnd()}`);
+  console.log(
+    `${id}  ${name.padEnd(12)}  ${state}${exit ? `, exit code ${exit}` : ''}  ${printed.trimEnd()}`,
+  );
 }
 
 function tellTrouble(error: unknown): void {
-  if (error instanceof BatchwellError) for (const { line, field, expected } of error.problems) console.error(`task ${line}: ${field}: expected ${expected}`);
+  if (error instanceof BatchwellError)
+    for (const { line, field, expected } of error.problems)
+      console.error(`task ${line}: ${field}: expected ${expected}`);
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 }
 
 const ends: Promise<void>[] = [];
 try {
-  for await (const scatter of client.submitMany(tasks(), { name: 'sums', ids: true, lingerMs: 500, signal: stop.signal })) {
+  for await (const scatter of client.submitMany(tasks(), {
+    name: 'sums',
+    ids: true,
+    lingerMs: 500,
+    signal: stop.signal,
+  })) {
     console.log(`${scatter.id} holds ${scatter.tasks} tasks, from number ${scatter.first + 1} on`);
     // Each has to tell its own trouble: nobody waits for it until the source has ended.
     ends.push(...(scatter.task_ids ?? []).map((id) => tellEnd(id).catch(tellTrouble)));

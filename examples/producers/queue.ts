@@ -13,9 +13,21 @@ const queue = new Queue('intake', { connection, prefix });
 const events = new QueueEvents('intake', { connection, prefix });
 try {
   const orders = ['order-1', 'order-2', 'order-3'];
-  const messages = await queue.addBulk(orders.map((key) => ({ name: 'task', data: { token, key, task: { name: key, executors: [{ image: 'debian:stable-slim', command: ['echo', key] }] } } })));
+  const messages = await queue.addBulk(
+    orders.map((key) => ({
+      name: 'task',
+      data: {
+        token,
+        key,
+        task: { name: key, executors: [{ image: 'debian:stable-slim', command: ['echo', key] }] },
+      },
+    })),
+  );
   for (const [at, message] of messages.entries()) {
-    const outcome = await message.waitUntilFinished(events, WAIT_MS).then(({ id }: { id: string }) => `is ${id}`, (error: Error) => `was refused: ${error.message}`);
+    const outcome = await message.waitUntilFinished(events, WAIT_MS).then(
+      ({ id }: { id: string }) => `is ${id}`,
+      (error: Error) => `was refused: ${error.message}`,
+    );
     console.log(`${orders[at]} ${outcome}`);
   }
 } finally {

@@ -31,10 +31,18 @@ export interface AttemptEvents {
 const longestTimerMs = 2 ** 31 - 1;
 const essentialExited = 'Essential container in task exited';
 const failedToStart = 'Task failed to start';
-const startFaults: readonly FaultKind[] = ['slow-start', 'image-pull', 'spot-loss', 'out-of-memory'];
+const startFaults: readonly FaultKind[] = [
+  'slow-start',
+  'image-pull',
+  'spot-loss',
+  'out-of-memory',
+];
 
 export function hostLost(): AttemptOutcome {
-  return { statusReason: `Host EC2 (instance i-${randomBytes(9).toString('hex').slice(0, 17)}) terminated.`, retriable: true };
+  return {
+    statusReason: `Host EC2 (instance i-${randomBytes(9).toString('hex').slice(0, 17)}) terminated.`,
+    retriable: true,
+  };
 }
 
 function awsVariables(job: Job, attempt: number, environment: string): Record<string, string> {
@@ -44,7 +52,12 @@ function awsVariables(job: Job, attempt: number, environment: string): Record<st
     AWS_BATCH_JOB_ATTEMPT: String(attempt),
     AWS_BATCH_JQ_NAME: submission.queueName,
     AWS_BATCH_CE_NAME: environment,
-    ...(parent === undefined ? {} : { AWS_BATCH_JOB_ARRAY_INDEX: String(job.ordinal), AWS_BATCH_JOB_ARRAY_SIZE: String(submission.arraySize) }),
+    ...(parent === undefined
+      ? {}
+      : {
+          AWS_BATCH_JOB_ARRAY_INDEX: String(job.ordinal),
+          AWS_BATCH_JOB_ARRAY_SIZE: String(submission.arraySize),
+        }),
   };
 }
 
@@ -54,7 +67,12 @@ export function attemptSubject(job: Job, attempt: number): string {
   return `${job.submission.jobName}${index}#${attempt} ${jobIdOf(job)}`;
 }
 
-function containerOf(setting: AttemptSetting, job: Job, live: LiveAttempt, environment: string): Container {
+function containerOf(
+  setting: AttemptSetting,
+  job: Job,
+  live: LiveAttempt,
+  environment: string,
+): Container {
   const { container, jobName } = job.submission;
   return {
     jobId: jobIdOf(job),
@@ -64,7 +82,11 @@ function containerOf(setting: AttemptSetting, job: Job, live: LiveAttempt, envir
     taskId: live.taskId,
     image: container.image,
     command: container.command,
-    environment: { ...setting.jobEnvironment, ...container.environment, ...awsVariables(job, live.number, environment) },
+    environment: {
+      ...setting.jobEnvironment,
+      ...container.environment,
+      ...awsVariables(job, live.number, environment),
+    },
     vcpus: container.vcpus,
     memoryMiB: container.memoryMiB,
     mounts: container.mounts,
@@ -83,7 +105,12 @@ function outcomeOf({ exitCode, reason, neverStarted }: Ended): AttemptOutcome {
 }
 
 /** Starts the next attempt of a job that has a slot. Calls `ended` exactly once. */
-export function startAttempt(setting: AttemptSetting, job: Job, environment: string, events: AttemptEvents): LiveAttempt {
+export function startAttempt(
+  setting: AttemptSetting,
+  job: Job,
+  environment: string,
+  events: AttemptEvents,
+): LiveAttempt {
   return new AttemptRun(setting, job, environment, events);
 }
 
@@ -109,9 +136,12 @@ class AttemptRun implements LiveAttempt {
     this.#environment = environment;
     this.#events = events;
     this.number = job.attempts.length + 1;
-    if (setting.runner.keepsLogs) this.logStreamName = `${definitionName(job)}/default/${this.taskId}`;
+    if (setting.runner.keepsLogs)
+      this.logStreamName = `${definitionName(job)}/default/${this.taskId}`;
     for (const kind of startFaults) {
-      const fault = setting.faults.next('batch', 'StartAttempt', attemptSubject(job, this.number), [kind]);
+      const fault = setting.faults.next('batch', 'StartAttempt', attemptSubject(job, this.number), [
+        kind,
+      ]);
       if (fault !== undefined) this.#faults.set(kind, fault);
     }
     this.#prepare();
@@ -126,7 +156,9 @@ class AttemptRun implements LiveAttempt {
     const delayMs = this.#setting.startMs + (this.#faults.get('slow-start')?.delayMs ?? 0);
     if (pull !== undefined) {
       const { image } = this.#job.submission.container;
-      const reason = pull.message ?? `CannotPullContainerError: Error response from daemon: pull access denied for ${image}, repository does not exist or may require 'docker login'`;
+      const reason =
+        pull.message ??
+        `CannotPullContainerError: Error response from daemon: pull access denied for ${image}, repository does not exist or may require 'docker login'`;
       this.#after(pull.delayMs ?? 0, () => this.#end({ neverStarted: true, reason }));
     } else if (delayMs > 0) this.#after(delayMs, () => this.#begin());
     else setImmediate(() => this.#begin());
@@ -137,8 +169,15 @@ class AttemptRun implements LiveAttempt {
     const job = this.#job;
     this.startedAtMs = this.#setting.nowMs();
     const detail = job.parent === undefined ? {} : { detail: { index: job.ordinal } };
-    this.#setting.ledger.start({ jobId: jobIdOf(job), name: job.submission.jobName, attempt: this.number, ...detail });
-    this.#running = this.#setting.runner.start(containerOf(this.#setting, job, this, this.#environment));
+    this.#setting.ledger.start({
+      jobId: jobIdOf(job),
+      name: job.submission.jobName,
+      attempt: this.number,
+      ...detail,
+    });
+    this.#running = this.#setting.runner.start(
+      containerOf(this.#setting, job, this, this.#environment),
+    );
     this.#events.running(this, this.startedAtMs);
     void this.#running.ended.then((ended) => this.#end(ended));
     this.#armTimers();
@@ -147,13 +186,28 @@ class AttemptRun implements LiveAttempt {
   #armTimers(): void {
     const { timeoutSeconds } = this.#job.submission;
     if (timeoutSeconds !== undefined) {
-      this.#after(timeoutSeconds * millisecondsPerSecond, () => this.stop({ statusReason: 'Job attempt duration exceeded timeout', retriable: false }, 'politely'));
+      this.#after(timeoutSeconds * millisecondsPerSecond, () =>
+        this.stop(
+          { statusReason: 'Job attempt duration exceeded timeout', retriable: false },
+          'politely',
+        ),
+      );
     }
     const loss = this.#faults.get('spot-loss');
     if (loss !== undefined) this.#after(loss.delayMs ?? 0, () => this.stop(hostLost(), 'at-once'));
     const memory = this.#faults.get('out-of-memory');
     if (memory !== undefined) {
-      this.#after(memory.delayMs ?? 0, () => this.stop({ statusReason: essentialExited, reason: outOfMemoryReason, exitCode: 137, retriable: true }, 'at-once'));
+      this.#after(memory.delayMs ?? 0, () =>
+        this.stop(
+          {
+            statusReason: essentialExited,
+            reason: outOfMemoryReason,
+            exitCode: 137,
+            retriable: true,
+          },
+          'at-once',
+        ),
+      );
     }
   }
 
@@ -172,7 +226,12 @@ class AttemptRun implements LiveAttempt {
     const { startedAtMs, taskId, logStreamName } = this;
     if (startedAtMs !== undefined) {
       const { exitCode, reason = outcome.statusReason } = outcome;
-      this.#setting.ledger.end({ jobId: jobIdOf(this.#job), attempt: this.number, ...(exitCode === undefined ? {} : { exitCode }), reason });
+      this.#setting.ledger.end({
+        jobId: jobIdOf(this.#job),
+        attempt: this.number,
+        ...(exitCode === undefined ? {} : { exitCode }),
+        reason,
+      });
     }
     this.#events.ended(outcome, {
       ...shown,
@@ -188,7 +247,10 @@ class AttemptRun implements LiveAttempt {
 function combine(seen: AttemptOutcome, forced: AttemptOutcome | undefined): AttemptOutcome {
   if (forced === undefined) return seen;
   const isHostLoss = forced.retriable && forced.exitCode === undefined;
-  return { ...(isHostLoss || seen.exitCode === undefined ? {} : { exitCode: seen.exitCode }), ...forced };
+  return {
+    ...(isHostLoss || seen.exitCode === undefined ? {} : { exitCode: seen.exitCode }),
+    ...forced,
+  };
 }
 
 function definitionName(job: Job): string {

@@ -49,22 +49,36 @@ export function nameOf(kind: string, reference: string): string {
 
 /** A queue by name or ARN. */
 export function findQueue({ queues }: BatchContext, reference: string): JobQueue | Refusal {
-  return queues.get(nameOf('job-queue', reference)) ?? clientException(`JobQueue ${reference} not found.`);
+  return (
+    queues.get(nameOf('job-queue', reference)) ??
+    clientException(`JobQueue ${reference} not found.`)
+  );
 }
 
 /** How long a fault or the setting hides what `operation` has just made. */
-export function lagFor(context: BatchContext, operation: 'RegisterJobDefinition' | 'SubmitJob', subject: string): number {
+export function lagFor(
+  context: BatchContext,
+  operation: 'RegisterJobDefinition' | 'SubmitJob',
+  subject: string,
+): number {
   const fault = context.faults.next('batch', operation, subject, ['visibility-lag']);
   if (fault?.delayMs !== undefined) return fault.delayMs;
   return operation === 'SubmitJob' ? context.lag.listMs : context.lag.definitionMs;
 }
 
 /** A page of a list: tokens are positions, opaque to the caller. */
-export function pageOf<T>(items: readonly T[], nextToken: unknown, limit: number): { page: readonly T[]; nextToken?: string } | Refusal {
+export function pageOf<T>(
+  items: readonly T[],
+  nextToken: unknown,
+  limit: number,
+): { page: readonly T[]; nextToken?: string } | Refusal {
   const from = readToken(nextToken);
   if (typeof from !== 'number') return from;
   const end = from + limit;
-  return { page: items.slice(from, end), ...(end < items.length ? { nextToken: makeToken(end) } : {}) };
+  return {
+    page: items.slice(from, end),
+    ...(end < items.length ? { nextToken: makeToken(end) } : {}),
+  };
 }
 
 const tokenPattern = /^bw(\d{1,12})$/;

@@ -30,16 +30,23 @@ function answer(response: ServerResponse, status: number, body: unknown): void {
 /** The attempt of that number, or the newest when it is 0. */
 function findTaskId(job: Job | undefined, number: number): string | undefined {
   if (job === undefined) return undefined;
-  if (job.live !== undefined && (number === 0 || number === job.live.number)) return job.live.taskId;
+  if (job.live !== undefined && (number === 0 || number === job.live.number))
+    return job.live.taskId;
   return (number > 0 ? job.attempts[number - 1] : job.attempts.at(-1))?.taskId;
 }
 
-async function serveLog({ context, logFolder }: Parts, url: URL, response: ServerResponse): Promise<void> {
+async function serveLog(
+  { context, logFolder }: Parts,
+  url: URL,
+  response: ServerResponse,
+): Promise<void> {
   const jobId = decodeURIComponent(url.pathname.slice(logsPath.length));
   const number = Number(url.searchParams.get('attempt') ?? 0);
   const taskId = findTaskId(context.store.get(jobId), number);
   if (taskId === undefined) {
-    answer(response, 404, { problems: [`no attempt${number > 0 ? ` ${number}` : ''} of a job ${jobId} is known`] });
+    answer(response, 404, {
+      problems: [`no attempt${number > 0 ? ` ${number}` : ''} of a job ${jobId} is known`],
+    });
     return;
   }
   const path = join(logFolder, `${taskId}.log`);
@@ -52,19 +59,32 @@ async function serveLog({ context, logFolder }: Parts, url: URL, response: Serve
   await pipeline(createReadStream(path), response);
 }
 
-async function loseSpot({ context }: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function loseSpot(
+  { context }: Parts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const body = (await readBody(request, bodyLimitBytes))?.toString('utf8') ?? '';
   const jobId = /"jobId"\s*:\s*"([0-9a-f:-]+)"/.exec(body)?.[1] ?? '';
   const job = context.store.get(jobId);
-  if (job === undefined) answer(response, 404, { problems: [`no job ${jobId || '(expected {"jobId": "…"})'} is known`] });
+  if (job === undefined)
+    answer(response, 404, {
+      problems: [`no job ${jobId || '(expected {"jobId": "…"})'} is known`],
+    });
   else answer(response, 200, { lost: context.engine.loseHost(job) });
 }
 
 /** Answers the request when it is one of these two; false when it is not. */
-export async function serveBatchControl(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+export async function serveBatchControl(
+  parts: Parts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<boolean> {
   const url = new URL(request.url ?? '/', 'http://localhost');
-  if (request.method === 'GET' && url.pathname.startsWith(logsPath)) await serveLog(parts, url, response);
-  else if (request.method === 'POST' && url.pathname === spotLossPath) await loseSpot(parts, request, response);
+  if (request.method === 'GET' && url.pathname.startsWith(logsPath))
+    await serveLog(parts, url, response);
+  else if (request.method === 'POST' && url.pathname === spotLossPath)
+    await loseSpot(parts, request, response);
   else return false;
   return true;
 }

@@ -78,7 +78,12 @@ export class Engine {
       if (type === undefined) this.#waitFor(job, other);
       else {
         for (const child of membersOf(job)) {
-          this.#waitFor(child, type === 'SEQUENTIAL' ? job.children?.at(child.ordinal - 1) : other?.children?.at(child.ordinal));
+          this.#waitFor(
+            child,
+            type === 'SEQUENTIAL'
+              ? job.children?.at(child.ordinal - 1)
+              : other?.children?.at(child.ordinal),
+          );
         }
       }
     }
@@ -99,8 +104,10 @@ export class Engine {
   /** Lets a job, or each child of an array, go RUNNABLE, or PENDING while it waits for others. */
   release(job: Job): void {
     for (const member of membersOf(job)) {
-      if (isTerminal(member.status) || member.status === 'RUNNABLE' || member.live !== undefined) continue;
-      if (this.#doomed.has(member) || this.#doomed.has(job)) this.finish(member, 'FAILED', dependencyFailed, this.#setting.nowMs());
+      if (isTerminal(member.status) || member.status === 'RUNNABLE' || member.live !== undefined)
+        continue;
+      if (this.#doomed.has(member) || this.#doomed.has(job))
+        this.finish(member, 'FAILED', dependencyFailed, this.#setting.nowMs());
       else if (isWaiting(member)) move(member, 'PENDING');
       else this.#makeRunnable(member);
     }
@@ -123,7 +130,12 @@ export class Engine {
   start(job: Job, environment: string, freeSlot: FreeSlot): void {
     if (this.#isClosed) return;
     if (job.submission.container.overridesLength > overridesLimit) {
-      this.finish(job, 'FAILED', `Container Overrides length must be at most ${overridesLimit}`, this.#setting.nowMs());
+      this.finish(
+        job,
+        'FAILED',
+        `Container Overrides length must be at most ${overridesLimit}`,
+        this.#setting.nowMs(),
+      );
       freeSlot();
       return;
     }
@@ -154,10 +166,19 @@ export class Engine {
     delete job.live;
     job.attempts.push(attempt);
     this.#setting.journal.write({ event: 'attempt', jobId: jobIdOf(job), attempt });
-    const stopped = job.stopped ?? (job.parent?.stopped?.how === 'terminate' ? job.parent.stopped : undefined);
-    if (outcome.exitCode === 0 && outcome.retriable) this.finish(job, 'SUCCEEDED', outcome.statusReason, attempt.stoppedAtMs);
-    else if (stopped === undefined && isRetried(job.submission.retry, outcome, job.attempts.length)) this.#makeRunnable(job);
-    else this.finish(job, 'FAILED', stopped?.how === 'terminate' ? stopped.reason : outcome.statusReason, attempt.stoppedAtMs);
+    const stopped =
+      job.stopped ?? (job.parent?.stopped?.how === 'terminate' ? job.parent.stopped : undefined);
+    if (outcome.exitCode === 0 && outcome.retriable)
+      this.finish(job, 'SUCCEEDED', outcome.statusReason, attempt.stoppedAtMs);
+    else if (stopped === undefined && isRetried(job.submission.retry, outcome, job.attempts.length))
+      this.#makeRunnable(job);
+    else
+      this.finish(
+        job,
+        'FAILED',
+        stopped?.how === 'terminate' ? stopped.reason : outcome.statusReason,
+        attempt.stoppedAtMs,
+      );
   }
 
   /** @param statusReason none when empty */
@@ -168,7 +189,14 @@ export class Engine {
     job.stoppedAtMs = atMs;
     this.#doomed.delete(job);
     // A parent's end follows from its children's, also when the journal is read again.
-    if (job.children === undefined) this.#setting.journal.write({ event: 'ended', jobId: jobIdOf(job), status, statusReason, atMs });
+    if (job.children === undefined)
+      this.#setting.journal.write({
+        event: 'ended',
+        jobId: jobIdOf(job),
+        status,
+        statusReason,
+        atMs,
+      });
     if (job.parent === undefined) this.#setting.store.ended(job);
     else this.#finishParent(job.parent, atMs);
     this.#ended.push(job);
@@ -188,7 +216,8 @@ export class Engine {
   #settle(): void {
     if (this.#isSettling) return;
     this.#isSettling = true;
-    for (let job = this.#ended.pop(); job !== undefined; job = this.#ended.pop()) this.#tellWaiters(job);
+    for (let job = this.#ended.pop(); job !== undefined; job = this.#ended.pop())
+      this.#tellWaiters(job);
     this.#isSettling = false;
   }
 
@@ -199,7 +228,8 @@ export class Engine {
       waiter.waitingFor -= 1;
       if (job.status === 'FAILED') this.#doomed.add(waiter);
       // Not yet PENDING: its first release, or the end of a replay, will see to it.
-      if (waiter.status === 'PENDING' && (job.status === 'FAILED' || !isWaiting(waiter))) this.release(waiter);
+      if (waiter.status === 'PENDING' && (job.status === 'FAILED' || !isWaiting(waiter)))
+        this.release(waiter);
     }
   }
 
@@ -214,9 +244,11 @@ export class Engine {
     for (const member of membersOf(job)) {
       if (isTerminal(member.status)) continue;
       if (member.live !== undefined) {
-        if (how === 'terminate') member.live.stop({ statusReason: reason, retriable: false }, 'politely');
+        if (how === 'terminate')
+          member.live.stop({ statusReason: reason, retriable: false }, 'politely');
         // A job that waits for others is cancelled when they have ended, says AWS.
-      } else if (how === 'terminate' || member.status !== 'PENDING') this.finish(member, 'FAILED', reason, this.#setting.nowMs());
+      } else if (how === 'terminate' || member.status !== 'PENDING')
+        this.finish(member, 'FAILED', reason, this.#setting.nowMs());
     }
   }
 

@@ -29,7 +29,12 @@ export function serverException(message: string): Refusal {
 }
 
 export function tooManyRequests(): Refusal {
-  return { refused: true, status: 429, code: 'TooManyRequestsException', message: 'Too Many Requests' };
+  return {
+    refused: true,
+    status: 429,
+    code: 'TooManyRequestsException',
+    message: 'Too Many Requests',
+  };
 }
 
 export function notImplemented(operation: string): Refusal {

@@ -76,11 +76,19 @@ function previousSet({ words }: Bits, from: number): number {
 
 export function createJobGroup(): JobGroup {
   const jobs: (Job | undefined)[] = [];
-  const indexes = new Map<JobStatus, Bits>(jobStatuses.map((status) => [status, { words: new Uint32Array(0), count: 0 }]));
+  const indexes = new Map<JobStatus, Bits>(
+    jobStatuses.map((status) => [status, { words: new Uint32Array(0), count: 0 }]),
+  );
   const everything: Bits = { words: new Uint32Array(0), count: 0 };
-  const bitsOf = (status: JobStatus | undefined): Bits => (status === undefined ? everything : (indexes.get(status) ?? everything));
+  const bitsOf = (status: JobStatus | undefined): Bits =>
+    status === undefined ? everything : (indexes.get(status) ?? everything);
 
-  function* walk(status: JobStatus | undefined, from: number, next: typeof nextSet, step: 1 | -1): Generator<Job> {
+  function* walk(
+    status: JobStatus | undefined,
+    from: number,
+    next: typeof nextSet,
+    step: 1 | -1,
+  ): Generator<Job> {
     const bits = bitsOf(status);
     for (let at = from; at >= 0; at += step) {
       at = next(bits, at);

@@ -31,7 +31,15 @@ export interface Keeping {
 function createChildren(parent: Job, size: number): JobGroup {
   const children = createJobGroup();
   for (let ordinal = 0; ordinal < size; ordinal += 1) {
-    children.add({ submission: parent.submission, group: children, ordinal, status: 'SUBMITTED', attempts: [], waitingFor: 0, parent });
+    children.add({
+      submission: parent.submission,
+      group: children,
+      ordinal,
+      status: 'SUBMITTED',
+      attempts: [],
+      waitingFor: 0,
+      parent,
+    });
   }
   return children;
 }
@@ -44,7 +52,10 @@ function dropNamesake(names: Map<string, Job[]>, job: Job): void {
 }
 
 /** @param onForgotten told of each job that is no longer known, so that its logs can go too */
-export function createJobStore(keeping: Keeping, onForgotten: (job: Job) => void = () => undefined): JobStore {
+export function createJobStore(
+  keeping: Keeping,
+  onForgotten: (job: Job) => void = () => undefined,
+): JobStore {
   const byId = new Map<string, Job>();
   const queues = new Map<string, { group: JobGroup; names: Map<string, Job[]> }>();
   const finished: Job[] = [];
@@ -70,8 +81,16 @@ export function createJobStore(keeping: Keeping, onForgotten: (job: Job) => void
   return {
     add(submission) {
       const { group, names } = queueOf(submission.queueName);
-      const job: Job = { submission, group, ordinal: group.size(), status: 'SUBMITTED', attempts: [], waitingFor: 0 };
-      if (submission.arraySize !== undefined) job.children = createChildren(job, submission.arraySize);
+      const job: Job = {
+        submission,
+        group,
+        ordinal: group.size(),
+        status: 'SUBMITTED',
+        attempts: [],
+        waitingFor: 0,
+      };
+      if (submission.arraySize !== undefined)
+        job.children = createChildren(job, submission.arraySize);
       group.add(job);
       byId.set(submission.jobId, job);
       const name = submission.jobName.toLowerCase();
@@ -84,7 +103,9 @@ export function createJobStore(keeping: Keeping, onForgotten: (job: Job) => void
       const colon = jobId.indexOf(':');
       if (colon < 0) return byId.get(jobId);
       const index = jobId.slice(colon + 1);
-      return /^\d{1,5}$/.test(index) ? byId.get(jobId.slice(0, colon))?.children?.at(Number(index)) : undefined;
+      return /^\d{1,5}$/.test(index)
+        ? byId.get(jobId.slice(0, colon))?.children?.at(Number(index))
+        : undefined;
     },
     ofQueue: (queueName) => queueOf(queueName).group,
     named: (queueName, jobName) => queueOf(queueName).names.get(jobName.toLowerCase()) ?? [],

@@ -2,7 +2,15 @@
 import type { JobGroup } from './job-group.ts';
 
 /** In the order of a job's life. */
-export const jobStatuses = ['SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING', 'SUCCEEDED', 'FAILED'] as const;
+export const jobStatuses = [
+  'SUBMITTED',
+  'PENDING',
+  'RUNNABLE',
+  'STARTING',
+  'RUNNING',
+  'SUCCEEDED',
+  'FAILED',
+] as const;
 export type JobStatus = (typeof jobStatuses)[number];
 
 export const isTerminal = (status: JobStatus) => status === 'SUCCEEDED' || status === 'FAILED';

@@ -21,7 +21,13 @@ export type JournalEvent =
   | { event: 'stopped'; jobId: string; how: 'cancel' | 'terminate'; reason: string }
   | { event: 'started'; jobId: string; taskId: string; logStreamName?: string; atMs: number }
   | { event: 'attempt'; jobId: string; attempt: Attempt }
-  | { event: 'ended'; jobId: string; status: 'SUCCEEDED' | 'FAILED'; statusReason: string; atMs: number };
+  | {
+      event: 'ended';
+      jobId: string;
+      status: 'SUCCEEDED' | 'FAILED';
+      statusReason: string;
+      atMs: number;
+    };
 
 export interface Journal {
   write(event: JournalEvent): void;
@@ -62,7 +68,10 @@ export function openJournal(path: string): Journal {
 }
 
 async function* readLines(path: string): AsyncGenerator<{ line: string; event: JournalEvent }> {
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+  for await (const line of createInterface({
+    input: createReadStream(path),
+    crlfDelay: Infinity,
+  })) {
     let event: JournalEvent;
     try {
       event = JSON.parse(line) as JournalEvent;
@@ -75,11 +84,17 @@ async function* readLines(path: string): AsyncGenerator<{ line: string; event: J
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Tells every event of an earlier run, oldest first; nothing when there was none. */
-export async function replayJournal(path: string, apply: (event: JournalEvent) => void): Promise<void> {
+export async function replayJournal(
+  path: string,
+  apply: (event: JournalEvent) => void,
+): Promise<void> {
   if (!(await exists(path))) return;
   for await (const { event } of readLines(path)) apply(event);
 }
@@ -91,7 +106,10 @@ function jobOf(event: JournalEvent): string | undefined {
 }
 
 /** Writes the journal anew without the events of forgotten jobs, and always with a whole last line. */
-export async function compactJournal(path: string, isKept: (jobId: string) => boolean): Promise<void> {
+export async function compactJournal(
+  path: string,
+  isKept: (jobId: string) => boolean,
+): Promise<void> {
   if (!(await exists(path))) return;
   const fresh = `${path}.new`;
   await rm(fresh, { force: true });

@@ -22,20 +22,36 @@ function refuse(problems: string[]): never {
 }
 
 async function readSettings(source: string | undefined): Promise<LocalBatchSettings> {
-  if (source === undefined) refuse(['expected one argument: a file with the settings as JSON, or - for standard input']);
-  const json = source === '-' ? await text(process.stdin) : await readFile(source, 'utf8').catch((cause: unknown) => refuse([String(cause)]));
+  if (source === undefined)
+    refuse(['expected one argument: a file with the settings as JSON, or - for standard input']);
+  const json =
+    source === '-'
+      ? await text(process.stdin)
+      : await readFile(source, 'utf8').catch((cause: unknown) => refuse([String(cause)]));
   const parsed = parseSettings(json);
   return 'problems' in parsed ? refuse(parsed.problems) : parsed.settings;
 }
 
-const { runner: kind = 'auto', simulated, engineFlags = [], ...settings } = await readSettings(process.argv[2]);
+const {
+  runner: kind = 'auto',
+  simulated,
+  engineFlags = [],
+  ...settings
+} = await readSettings(process.argv[2]);
 const { dataFolder, keepScratch = false } = settings;
 const runner =
   kind === 'simulated'
     ? createSimulatedRunner(() => ({ durationMs: 0, ...simulated }))
-    : await chooseRunner({ dataFolder, keepScratch, engineFlags, ...(kind === 'auto' ? {} : { only: kind }) });
+    : await chooseRunner({
+        dataFolder,
+        keepScratch,
+        engineFlags,
+        ...(kind === 'auto' ? {} : { only: kind }),
+      });
 const batch = await startLocalBatch({ ...settings, runner });
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => void batch.close().then(() => process.exit(0)));
 }
-process.stdout.write(`${JSON.stringify({ url: batch.url, port: batch.port, runner: batch.runner })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ url: batch.url, port: batch.port, runner: batch.runner })}\n`,
+);

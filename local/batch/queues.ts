@@ -62,7 +62,8 @@ interface Slots {
 function createSlots(freed: () => void): Slots {
   const environments = new Map<string, ComputeEnvironment>();
   const used = new Map<string, number>();
-  const count = (name: string, change: number) => void used.set(name, (used.get(name) ?? 0) + change);
+  const count = (name: string, change: number) =>
+    void used.set(name, (used.get(name) ?? 0) + change);
   return {
     environments,
     used: () => [...used.values()].reduce((sum, slots) => sum + slots, 0),
@@ -88,7 +89,9 @@ function createSlots(freed: () => void): Slots {
 /**
  * @param start called with a RUNNABLE job that got a slot. It moves the job on at once.
  */
-export function createQueues(start: (job: Job, environment: string, freeSlot: FreeSlot) => void): Queues {
+export function createQueues(
+  start: (job: Job, environment: string, freeSlot: FreeSlot) => void,
+): Queues {
   const queues = new Map<string, LiveQueue>();
   const slots = createSlots(plan);
   let byPriority: LiveQueue[] = [];
@@ -97,7 +100,11 @@ export function createQueues(start: (job: Job, environment: string, freeSlot: Fr
   function dispatch(): void {
     isPlanned = false;
     for (const { queue, line } of byPriority) {
-      for (let environment = slots.findFree(queue); environment !== undefined; environment = slots.findFree(queue)) {
+      for (
+        let environment = slots.findFree(queue);
+        environment !== undefined;
+        environment = slots.findFree(queue)
+      ) {
         const job = line.take();
         if (job === undefined) break;
         start(job, environment, slots.take(environment));
@@ -113,7 +120,9 @@ export function createQueues(start: (job: Job, environment: string, freeSlot: Fr
   }
 
   function sort(): void {
-    byPriority = [...queues.values()].toSorted((one, other) => other.queue.priority - one.queue.priority);
+    byPriority = [...queues.values()].toSorted(
+      (one, other) => other.queue.priority - one.queue.priority,
+    );
     plan();
   }
 

@@ -7,7 +7,13 @@ import { readBody } from '../http-server.ts';
 import type { Ledger } from '../ledger.ts';
 import type { BatchContext } from './context.ts';
 import type { Refusal, Reply } from './errors.ts';
-import { clientException, isRefusal, notImplemented, serverException, tooManyRequests } from './errors.ts';
+import {
+  clientException,
+  isRefusal,
+  notImplemented,
+  serverException,
+  tooManyRequests,
+} from './errors.ts';
 import { handlers } from './operations/handlers.ts';
 import type { Operation } from './service-model.ts';
 import { findOperation, knownMembers, problemsOf } from './service-model.ts';
@@ -23,11 +29,22 @@ export interface RequestParts {
 
 const submitLimitBytes = 30 * 1024;
 const bodyLimitBytes = 1024 * 1024;
-const subjectMembers = ['jobName', 'jobDefinitionName', 'jobDefinition', 'jobQueueName', 'jobId', 'arrayJobId', 'jobQueue', 'resourceArn'];
+const subjectMembers = [
+  'jobName',
+  'jobDefinitionName',
+  'jobDefinition',
+  'jobQueueName',
+  'jobId',
+  'arrayJobId',
+  'jobQueue',
+  'resourceArn',
+];
 
 /** What the `match` of a fault is looked for in: the names and ids that the request carries. */
 function subjectOf(body: Record<string, unknown>): string {
-  return subjectMembers.flatMap((member) => (typeof body[member] === 'string' ? [body[member]] : [])).join(' ');
+  return subjectMembers
+    .flatMap((member) => (typeof body[member] === 'string' ? [body[member]] : []))
+    .join(' ');
 }
 
 function send(response: ServerResponse, status: number, body: unknown, code?: string): void {
@@ -59,13 +76,24 @@ function parseJson(bytes: Buffer): Record<string, unknown> | Refusal {
   } catch {
     // Told below, together with JSON that is no object.
   }
-  return { refused: true, status: 400, code: 'SerializationException', message: 'The request body is not a JSON object' };
+  return {
+    refused: true,
+    status: 400,
+    code: 'SerializationException',
+    message: 'The request body is not a JSON object',
+  };
 }
 
-async function readRequest(request: IncomingMessage, url: URL, operation: Operation, resourceArn?: string): Promise<Record<string, unknown> | Refusal> {
+async function readRequest(
+  request: IncomingMessage,
+  url: URL,
+  operation: Operation,
+  resourceArn?: string,
+): Promise<Record<string, unknown> | Refusal> {
   const limit = operation.name === 'SubmitJob' ? submitLimitBytes : bodyLimitBytes;
   const bytes = await readBody(request, limit);
-  if (bytes === undefined) return clientException(`The ${operation.name} request body is larger than ${limit} bytes.`);
+  if (bytes === undefined)
+    return clientException(`The ${operation.name} request body is larger than ${limit} bytes.`);
   const parsed = parseJson(bytes);
   if (isRefusal(parsed)) return parsed;
   const tagKeys = url.searchParams.getAll('tagKeys');
@@ -77,31 +105,53 @@ async function readRequest(request: IncomingMessage, url: URL, operation: Operat
 }
 
 /** Runs the operation; a reply that breaks the service model becomes a loud 500. */
-export function operate(context: BatchContext, operation: Operation, body: Record<string, unknown>): Reply {
+export function operate(
+  context: BatchContext,
+  operation: Operation,
+  body: Record<string, unknown>,
+): Reply {
   const handler = handlers.get(operation.name);
   if (handler === undefined) return notImplemented(operation.name);
   const problems = problemsOf(operation.input, body);
   if (problems.length > 0) {
-    return clientException(`${problems.length} validation error${problems.length > 1 ? 's' : ''} detected: ${problems.join('; ')}`);
+    return clientException(
+      `${problems.length} validation error${problems.length > 1 ? 's' : ''} detected: ${problems.join('; ')}`,
+    );
   }
   let reply: Reply;
   try {
     reply = handler(context, body);
   } catch (cause) {
-    process.emitWarning(`The local Batch failed on ${operation.name}: ${cause instanceof Error ? cause.stack : String(cause)}`);
+    process.emitWarning(
+      `The local Batch failed on ${operation.name}: ${cause instanceof Error ? cause.stack : String(cause)}`,
+    );
     return serverException(`The local Batch failed on ${operation.name}: ${String(cause)}`);
   }
   if (isRefusal(reply)) return reply;
   const broken = problemsOf(operation.output, reply);
   if (broken.length === 0) return reply;
-  process.emitWarning(`The local Batch broke AWS's service model in ${operation.name}: ${broken.join('; ')}`);
-  return serverException(`The reply to ${operation.name} breaks AWS's service model: ${broken.join('; ')}`);
+  process.emitWarning(
+    `The local Batch broke AWS's service model in ${operation.name}: ${broken.join('; ')}`,
+  );
+  return serverException(
+    `The reply to ${operation.name} breaks AWS's service model: ${broken.join('; ')}`,
+  );
 }
 
 function faultAnswer(fault: FaultState): Refusal {
   const { kind, status, code, message } = fault;
-  if (kind === 'throttle') return { ...tooManyRequests(), ...(status === undefined ? {} : { status }), ...(code === undefined ? {} : { code }) };
-  return { refused: true, status: status ?? 500, code: code ?? 'ServerException', message: message ?? `Fault ${fault.id} was asked for.` };
+  if (kind === 'throttle')
+    return {
+      ...tooManyRequests(),
+      ...(status === undefined ? {} : { status }),
+      ...(code === undefined ? {} : { code }),
+    };
+  return {
+    refused: true,
+    status: status ?? 500,
+    code: code ?? 'ServerException',
+    message: message ?? `Fault ${fault.id} was asked for.`,
+  };
 }
 
 interface Outcome {
@@ -109,7 +159,12 @@ interface Outcome {
   reply?: Reply;
 }
 
-function play({ context, throttle }: RequestParts, operation: Operation, body: Record<string, unknown>, fault: FaultState | undefined): Outcome {
+function play(
+  { context, throttle }: RequestParts,
+  operation: Operation,
+  body: Record<string, unknown>,
+  fault: FaultState | undefined,
+): Outcome {
   if (fault?.kind === 'drop-before') return {};
   if (fault?.kind === 'error' || fault?.kind === 'throttle') return { reply: faultAnswer(fault) };
   if (!throttle.admit(operation.name, context.nowMs())) return { reply: tooManyRequests() };
@@ -121,17 +176,35 @@ function play({ context, throttle }: RequestParts, operation: Operation, body: R
 }
 
 /** Answers one request to the AWS side of the endpoint. */
-export async function serveBatch(parts: RequestParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function serveBatch(
+  parts: RequestParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { context, ledger, requestMs } = parts;
   const startMs = performance.now();
   const url = new URL(request.url ?? '/', 'http://localhost');
   const found = findOperation(request.method ?? '', url.pathname);
   const name = found?.operation.name ?? 'Unknown';
   const count = (status: number, code?: string) =>
-    ledger.request({ service: 'batch', operation: name, status, durationMs: performance.now() - startMs, ...(code === undefined ? {} : { code }) });
+    ledger.request({
+      service: 'batch',
+      operation: name,
+      status,
+      durationMs: performance.now() - startMs,
+      ...(code === undefined ? {} : { code }),
+    });
   if (found === undefined) {
     request.resume();
-    send(response, 404, { __type: 'UnknownOperationException', message: `${request.method} ${url.pathname} is no operation of AWS Batch.` }, 'UnknownOperationException');
+    send(
+      response,
+      404,
+      {
+        __type: 'UnknownOperationException',
+        message: `${request.method} ${url.pathname} is no operation of AWS Batch.`,
+      },
+      'UnknownOperationException',
+    );
     count(404, 'UnknownOperationException');
     return;
   }

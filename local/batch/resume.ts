@@ -17,7 +17,12 @@ export interface Resumed {
 
 type Started = Extract<JournalEvent, { event: 'started' }>;
 
-export function createResumed(parts: { store: JobStore; definitions: Definitions; queues: Queues; engine: Engine }): Resumed {
+export function createResumed(parts: {
+  store: JobStore;
+  definitions: Definitions;
+  queues: Queues;
+  engine: Engine;
+}): Resumed {
   const { store, definitions, queues, engine } = parts;
   const open = new Map<Job, Started>();
 
@@ -69,7 +74,11 @@ export function createResumed(parts: { store: JobStore; definitions: Definitions
       for (const [job, { taskId, logStreamName, atMs }] of open) {
         const { statusReason, retriable } = hostLost();
         const stream = logStreamName === undefined ? {} : { logStreamName };
-        engine.attemptEnded(job, { statusReason, retriable }, { statusReason, taskId, startedAtMs: atMs, stoppedAtMs: nowMs, ...stream });
+        engine.attemptEnded(
+          job,
+          { statusReason, retriable },
+          { statusReason, taskId, startedAtMs: atMs, stoppedAtMs: nowMs, ...stream },
+        );
       }
       for (const job of store.all()) {
         if (isTerminal(job.status)) continue;

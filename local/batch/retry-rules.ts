@@ -20,7 +20,11 @@ function concerns(rule: ExitRule, outcome: AttemptOutcome): boolean {
 }
 
 /** Whether an attempt that ended badly is followed by another. The first rule that matches decides; none: retry. */
-export function isRetried(strategy: RetryStrategy, outcome: AttemptOutcome, attemptsMade: number): boolean {
+export function isRetried(
+  strategy: RetryStrategy,
+  outcome: AttemptOutcome,
+  attemptsMade: number,
+): boolean {
   if (!outcome.retriable || attemptsMade >= strategy.attempts) return false;
   const rule = strategy.evaluateOnExit.find((candidate) => concerns(candidate, outcome));
   return rule === undefined || rule.action === 'RETRY';

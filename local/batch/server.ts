@@ -90,7 +90,14 @@ function putQueues(queues: Queues, settings: QueueSetting[]): void {
     const environment = queues.environment(name);
     const request = environment?.request ?? { computeResources: { type: 'EC2', maxvCpus: slots } };
     queues.putEnvironment({ tags: {}, state: 'ENABLED', ...environment, name, slots, request });
-    queues.put({ tags: {}, state: 'ENABLED', ...queues.get(name), name, priority, environments: [name] });
+    queues.put({
+      tags: {},
+      state: 'ENABLED',
+      ...queues.get(name),
+      name,
+      priority,
+      environments: [name],
+    });
   }
 }
 
@@ -115,8 +122,20 @@ async function removeLogs(job: Job, logFolder: string): Promise<void> {
   }
 }
 
-async function assemble(options: LocalBatchOptions, runner: Runner, ledger: Ledger, faults: Faults) {
-  const { dataFolder, jobEnvironment = {}, graceMs = defaultGraceMs, region = 'us-east-1', accountId = '000000000000', minTimeoutSeconds = 60 } = options;
+async function assemble(
+  options: LocalBatchOptions,
+  runner: Runner,
+  ledger: Ledger,
+  faults: Faults,
+) {
+  const {
+    dataFolder,
+    jobEnvironment = {},
+    graceMs = defaultGraceMs,
+    region = 'us-east-1',
+    accountId = '000000000000',
+    minTimeoutSeconds = 60,
+  } = options;
   const { scheduleMs, startMs } = { scheduleMs: 0, startMs: 0, ...options.latency };
   const keeping = { finishedMs: 7 * dayMs, finishedJobs: 100_000, ...options.keep };
   const logFolder = join(dataFolder, 'logs');
@@ -128,11 +147,23 @@ async function assemble(options: LocalBatchOptions, runner: Runner, ledger: Ledg
   const definitions = createDefinitions();
   const engine = new Engine(
     {
-      store, journal, runner, ledger, faults, logFolder, nowMs, jobEnvironment, scheduleMs, startMs, graceMs,
+      store,
+      journal,
+      runner,
+      ledger,
+      faults,
+      logFolder,
+      nowMs,
+      jobEnvironment,
+      scheduleMs,
+      startMs,
+      graceMs,
     },
     () => queues,
   );
-  const queues = createQueues((job, environment, freeSlot) => engine.start(job, environment, freeSlot));
+  const queues = createQueues((job, environment, freeSlot) =>
+    engine.start(job, environment, freeSlot),
+  );
   const resumed = createResumed({ store, definitions, queues, engine });
   await replayJournal(journalPath, resumed.apply);
   store.forgetOld(nowMs());
@@ -141,9 +172,17 @@ async function assemble(options: LocalBatchOptions, runner: Runner, ledger: Ledg
   putQueues(queues, options.queues ?? [{ name: defaultQueue, slots: availableParallelism() }]);
   resumed.goOn(nowMs());
   const context: BatchContext = {
-    region, accountId, minTimeoutSeconds,
+    region,
+    accountId,
+    minTimeoutSeconds,
     lag: { definitionMs: 0, listMs: 0, ...options.lag },
-    store, definitions, queues, engine, journal, faults, nowMs,
+    store,
+    definitions,
+    queues,
+    engine,
+    journal,
+    faults,
+    nowMs,
   };
   return { context, logFolder };
 }
@@ -155,17 +194,24 @@ async function assemble(options: LocalBatchOptions, runner: Runner, ledger: Ledg
 export async function startLocalBatch(options: LocalBatchOptions): Promise<LocalBatch> {
   const { ledger = createLedger(), faults = createFaults(), latency = {} } = options;
   const dataFolder = resolve(options.dataFolder);
-  const runner = options.runner ?? (await chooseRunner({ dataFolder, keepScratch: options.keepScratch ?? false }));
+  const runner =
+    options.runner ??
+    (await chooseRunner({ dataFolder, keepScratch: options.keepScratch ?? false }));
   await runner.sweep?.();
   const { context, logFolder } = await assemble({ ...options, dataFolder }, runner, ledger, faults);
   const throttle = createThrottle(options.throttle ?? awsThrottle, context.nowMs());
   const parts = { context, ledger, throttle, requestMs: latency.requestMs ?? 0 };
-  const health = () => ({ runner: runner.name, jobs: context.store.size(), slotsUsed: context.queues.slotsUsed() });
+  const health = () => ({
+    runner: runner.name,
+    jobs: context.store.size(),
+    slotsUsed: context.queues.slotsUsed(),
+  });
   let http: Awaited<ReturnType<typeof startHttpServer>>;
   try {
     http = await startHttpServer(async (request, response) => {
       if (await serveBatchControl({ context, logFolder }, request, response)) return;
-      if (await serveControl({ service: 'batch', ledger, faults, health }, request, response)) return;
+      if (await serveControl({ service: 'batch', ledger, faults, health }, request, response))
+        return;
       await serveBatch(parts, request, response);
     }, options.port);
   } catch (cause) {

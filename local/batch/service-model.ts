@@ -39,18 +39,25 @@ interface ModelOperation {
 const shapes: Record<string, Shape> = model.shapes;
 const modelOperations: Record<string, ModelOperation> = model.operations;
 
-const operations: Operation[] = Object.values(modelOperations).map(({ name, http, input, output }) => ({
-  name,
-  method: http.method,
-  requestUri: http.requestUri,
-  input: input.shape,
-  output: output.shape,
-}));
-const operationsByPath = new Map(operations.map((operation) => [`${operation.method} ${operation.requestUri}`, operation]));
+const operations: Operation[] = Object.values(modelOperations).map(
+  ({ name, http, input, output }) => ({
+    name,
+    method: http.method,
+    requestUri: http.requestUri,
+    input: input.shape,
+    output: output.shape,
+  }),
+);
+const operationsByPath = new Map(
+  operations.map((operation) => [`${operation.method} ${operation.requestUri}`, operation]),
+);
 const tagsPath = '/v1/tags/';
 
 /** The operation behind a method and path, with the ARN that the three tag operations carry in the path. */
-export function findOperation(method: string, path: string): { operation: Operation; resourceArn?: string } | undefined {
+export function findOperation(
+  method: string,
+  path: string,
+): { operation: Operation; resourceArn?: string } | undefined {
   if (path.startsWith(tagsPath)) {
     const operation = operationsByPath.get(`${method} ${tagsPath}{resourceArn}`);
     if (operation === undefined) return undefined;
@@ -86,13 +93,20 @@ const scalars: Record<string, (value: unknown) => boolean> = {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function checkStructure(name: string, shape: Shape, value: unknown, at: string, problems: string[]): void {
+function checkStructure(
+  name: string,
+  shape: Shape,
+  value: unknown,
+  at: string,
+  problems: string[],
+): void {
   if (!isObject(value)) {
     problems.push(`${at}: expected an object`);
     return;
   }
   for (const required of shape.required ?? []) {
-    if ((value[required] ?? null) === null && !requiredInNameOnly.has(`${name}.${required}`)) problems.push(`${at}.${required}: is required`);
+    if ((value[required] ?? null) === null && !requiredInNameOnly.has(`${name}.${required}`))
+      problems.push(`${at}.${required}: is required`);
   }
   for (const [key, item] of Object.entries(value)) {
     const member = shape.members?.[key];
@@ -102,8 +116,10 @@ function checkStructure(name: string, shape: Shape, value: unknown, at: string, 
 }
 
 function checkSize(shape: Shape, size: number, at: string, problems: string[]): void {
-  if (shape.min !== undefined && size < shape.min) problems.push(`${at}: must have length greater than or equal to ${shape.min}`);
-  if (shape.max !== undefined && size > shape.max) problems.push(`${at}: must have length less than or equal to ${shape.max}`);
+  if (shape.min !== undefined && size < shape.min)
+    problems.push(`${at}: must have length greater than or equal to ${shape.min}`);
+  if (shape.max !== undefined && size > shape.max)
+    problems.push(`${at}: must have length less than or equal to ${shape.max}`);
 }
 
 function checkScalar(shape: Shape, value: unknown, at: string, problems: string[]): void {
@@ -113,22 +129,44 @@ function checkScalar(shape: Shape, value: unknown, at: string, problems: string[
   }
 }
 
-function checkEntries(shape: Shape, entries: [string, unknown][], of: Member | undefined, at: string, problems: string[]): void {
+function checkEntries(
+  shape: Shape,
+  entries: [string, unknown][],
+  of: Member | undefined,
+  at: string,
+  problems: string[],
+): void {
   checkSize(shape, entries.length, at, problems);
-  if (of !== undefined) for (const [key, item] of entries) check(of.shape, item, `${at}${key}`, problems);
+  if (of !== undefined)
+    for (const [key, item] of entries) check(of.shape, item, `${at}${key}`, problems);
 }
 
 function check(name: string, value: unknown, at: string, problems: string[]): void {
   const shape = shapes[name];
-  if (shape === undefined) throw new Error(`service-model.json names a shape ${name} that it does not have`);
+  if (shape === undefined)
+    throw new Error(`service-model.json names a shape ${name} that it does not have`);
   if (shape.type === 'structure') {
     checkStructure(name, shape, value, at, problems);
   } else if (shape.type === 'list') {
     if (!Array.isArray(value)) problems.push(`${at}: expected a list`);
-    else checkEntries(shape, value.map((item, index) => [`[${index}]`, item]), shape.member, at, problems);
+    else
+      checkEntries(
+        shape,
+        value.map((item, index) => [`[${index}]`, item]),
+        shape.member,
+        at,
+        problems,
+      );
   } else if (shape.type === 'map') {
     if (!isObject(value)) problems.push(`${at}: expected a map`);
-    else checkEntries(shape, Object.entries(value).map(([key, item]) => [`.${key}`, item]), shape.value, at, problems);
+    else
+      checkEntries(
+        shape,
+        Object.entries(value).map(([key, item]) => [`.${key}`, item]),
+        shape.value,
+        at,
+        problems,
+      );
   } else {
     checkScalar(shape, value, at, problems);
   }
@@ -145,7 +183,14 @@ export function problemsOf(shapeName: string, value: unknown): string[] {
  * Drops members that the model does not know, at the top level only: AWS ignores them in requests (a newer SDK
  * must work against an older service), while in replies of ours they are mistakes.
  */
-export function knownMembers(shapeName: string, value: Record<string, unknown>): Record<string, unknown> {
+export function knownMembers(
+  shapeName: string,
+  value: Record<string, unknown>,
+): Record<string, unknown> {
   const members = shapes[shapeName]?.members ?? {};
-  return Object.fromEntries(Object.entries(value).filter(([key, item]) => Object.hasOwn(members, key) && (item ?? null) !== null));
+  return Object.fromEntries(
+    Object.entries(value).filter(
+      ([key, item]) => Object.hasOwn(members, key) && (item ?? null) !== null,
+    ),
+  );
 }

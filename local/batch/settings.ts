@@ -2,7 +2,10 @@
 import type { LocalBatchOptions } from './server.ts';
 import type { RunnerKind } from './runners/choose.ts';
 
-export interface LocalBatchSettings extends Omit<LocalBatchOptions, 'ledger' | 'faults' | 'runner'> {
+export interface LocalBatchSettings extends Omit<
+  LocalBatchOptions,
+  'ledger' | 'faults' | 'runner'
+> {
   /** Default `auto`. */
   runner?: RunnerKind | 'simulated' | 'auto';
   /** How every container goes with the simulated runner. */
@@ -13,17 +16,32 @@ export interface LocalBatchSettings extends Omit<LocalBatchOptions, 'ledger' | '
 
 const isText = (value: unknown) => typeof value === 'string' && value !== '';
 const isCount = (value: unknown) => Number.isInteger(value) && Number(value) >= 0;
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-const isNumbers = (value: unknown) => isObject(value) && Object.values(value).every((item) => typeof item === 'number' && item >= 0);
-const isQueue = (value: unknown) => isObject(value) && isText(value['name']) && isCount(value['slots']);
-const isThrottle = (value: unknown) => value === 'off' || (isObject(value) && Number(value['perSecond']) > 0 && Number(value['burst']) >= 1);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isNumbers = (value: unknown) =>
+  isObject(value) && Object.values(value).every((item) => typeof item === 'number' && item >= 0);
+const isQueue = (value: unknown) =>
+  isObject(value) && isText(value['name']) && isCount(value['slots']);
+const isThrottle = (value: unknown) =>
+  value === 'off' ||
+  (isObject(value) && Number(value['perSecond']) > 0 && Number(value['burst']) >= 1);
 const runners: unknown[] = ['auto', 'isolated', 'proot', 'container', 'simulated'];
 
-const fields: Record<keyof LocalBatchSettings, { holds: (value: unknown) => boolean; expected: string }> = {
+const fields: Record<
+  keyof LocalBatchSettings,
+  { holds: (value: unknown) => boolean; expected: string }
+> = {
   dataFolder: { holds: isText, expected: 'a folder' },
   port: { holds: (value) => isCount(value) && Number(value) < 65_536, expected: 'a port' },
-  queues: { holds: (value) => Array.isArray(value) && value.every(isQueue), expected: 'a list of {name, slots, priority?}' },
-  jobEnvironment: { holds: (value) => isObject(value) && Object.values(value).every((item) => typeof item === 'string'), expected: 'an object of texts' },
+  queues: {
+    holds: (value) => Array.isArray(value) && value.every(isQueue),
+    expected: 'a list of {name, slots, priority?}',
+  },
+  jobEnvironment: {
+    holds: (value) =>
+      isObject(value) && Object.values(value).every((item) => typeof item === 'string'),
+    expected: 'an object of texts',
+  },
   latency: { holds: isNumbers, expected: '{requestMs?, scheduleMs?, startMs?}' },
   lag: { holds: isNumbers, expected: '{definitionMs?, listMs?}' },
   throttle: { holds: isThrottle, expected: "'off' or {perSecond, burst, operations?}" },
@@ -35,21 +53,31 @@ const fields: Record<keyof LocalBatchSettings, { holds: (value: unknown) => bool
   accountId: { holds: isText, expected: 'an account id' },
   runner: { holds: (value) => runners.includes(value), expected: `one of ${runners.join(', ')}` },
   simulated: { holds: isNumbers, expected: '{durationMs?, exitCode?}' },
-  engineFlags: { holds: (value) => Array.isArray(value) && value.every(isText), expected: 'a list of texts' },
+  engineFlags: {
+    holds: (value) => Array.isArray(value) && value.every(isText),
+    expected: 'a list of texts',
+  },
 };
 
-function isSettings(value: Record<string, unknown>, problems: string[]): value is Record<string, unknown> & LocalBatchSettings {
+function isSettings(
+  value: Record<string, unknown>,
+  problems: string[],
+): value is Record<string, unknown> & LocalBatchSettings {
   for (const [name, item] of Object.entries(value)) {
     const field = Object.entries(fields).find(([key]) => key === name)?.[1];
     if (field === undefined) problems.push(`${name}: no such setting`);
-    else if (!field.holds(item)) problems.push(`${name}: expected ${field.expected}, got ${JSON.stringify(item)}`);
+    else if (!field.holds(item))
+      problems.push(`${name}: expected ${field.expected}, got ${JSON.stringify(item)}`);
   }
-  if (value['dataFolder'] === undefined) problems.push('dataFolder: expected a folder, got nothing');
+  if (value['dataFolder'] === undefined)
+    problems.push('dataFolder: expected a folder, got nothing');
   return problems.length === 0;
 }
 
 /** The settings, or everything that is wrong with them. */
-export function parseSettings(json: string): { settings: LocalBatchSettings } | { problems: string[] } {
+export function parseSettings(
+  json: string,
+): { settings: LocalBatchSettings } | { problems: string[] } {
   let value: unknown;
   try {
     value = JSON.parse(json);

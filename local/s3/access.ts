@@ -5,18 +5,33 @@ import { refuse } from './errors.ts';
 
 /** The time of a presigned URL, `20260102T030405Z`, in epoch milliseconds. */
 function parseAmzDate(text: string): number {
-  return Date.parse(text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+  return Date.parse(
+    text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'),
+  );
 }
 
 /** Why the request may not go on: no signature at all, or a presigned URL that has run out. */
-export function checkAccess({ headers }: IncomingMessage, query: URLSearchParams, nowMs: number): Refusal | undefined {
+export function checkAccess(
+  { headers }: IncomingMessage,
+  query: URLSearchParams,
+  nowMs: number,
+): Refusal | undefined {
   if (headers.authorization !== undefined) return undefined;
   if (query.has('Signature') && query.has('AWSAccessKeyId')) {
-    return Number(query.get('Expires')) * 1000 < nowMs ? refuse('AccessDenied', 'Request has expired') : undefined;
+    return Number(query.get('Expires')) * 1000 < nowMs
+      ? refuse('AccessDenied', 'Request has expired')
+      : undefined;
   }
-  if (!query.has('X-Amz-Signature') || !query.has('X-Amz-Credential')) return refuse('AccessDenied');
+  if (!query.has('X-Amz-Signature') || !query.has('X-Amz-Credential'))
+    return refuse('AccessDenied');
   const signedAtMs = parseAmzDate(query.get('X-Amz-Date') ?? '');
   const expiresSeconds = Number(query.get('X-Amz-Expires') ?? Number.NaN);
-  if (Number.isNaN(signedAtMs) || Number.isNaN(expiresSeconds)) return refuse('AccessDenied', 'X-Amz-Date and X-Amz-Expires must be given with a presigned URL');
-  return signedAtMs + expiresSeconds * 1000 < nowMs ? refuse('AccessDenied', 'Request has expired', { 'X-Amz-Expires': expiresSeconds }) : undefined;
+  if (Number.isNaN(signedAtMs) || Number.isNaN(expiresSeconds))
+    return refuse(
+      'AccessDenied',
+      'X-Amz-Date and X-Amz-Expires must be given with a presigned URL',
+    );
+  return signedAtMs + expiresSeconds * 1000 < nowMs
+    ? refuse('AccessDenied', 'Request has expired', { 'X-Amz-Expires': expiresSeconds })
+    : undefined;
 }

@@ -7,13 +7,21 @@ import type { Store } from './store.ts';
 import { errorDocument, leaf } from './xml.ts';
 
 /** The refusal as AWS's XML; a HEAD has no body to put it in. `status` and `code` are those of a fault that chose its own. */
-export function refusalAnswer(request: IncomingMessage, requestId: string, refusal: Refusal & { status?: number; code?: string }): Answer {
+export function refusalAnswer(
+  request: IncomingMessage,
+  requestId: string,
+  refusal: Refusal & { status?: number; code?: string },
+): Answer {
   const status = refusal.status ?? statusOf(refusal.refused);
   if (request.method === 'HEAD') return { status };
   const detail = Object.entries(refusal.detail ?? {}).map(([name, value]) => leaf(name, value));
   const xml = errorDocument(
-    leaf('Code', refusal.code ?? refusal.refused), leaf('Message', refusal.message ?? messageOf(refusal.refused)), ...detail,
-    leaf('Resource', (request.url ?? '/').split('?')[0]), leaf('RequestId', requestId), leaf('HostId', requestId),
+    leaf('Code', refusal.code ?? refusal.refused),
+    leaf('Message', refusal.message ?? messageOf(refusal.refused)),
+    ...detail,
+    leaf('Resource', (request.url ?? '/').split('?')[0]),
+    leaf('RequestId', requestId),
+    leaf('HostId', requestId),
   );
   return { status, xml };
 }
@@ -32,14 +40,22 @@ async function writeChunk(response: ServerResponse, chunk: Buffer): Promise<void
   });
 }
 
-async function sendBlobs(store: Store, response: ServerResponse, { segments, from, to }: BlobContent): Promise<void> {
+async function sendBlobs(
+  store: Store,
+  response: ServerResponse,
+  { segments, from, to }: BlobContent,
+): Promise<void> {
   for await (const chunk of store.blobs.read(segments, from, to)) {
     if (response.destroyed) return;
     await writeChunk(response, chunk);
   }
 }
 
-function writeHead(response: ServerResponse, requestId: string, { status, headers, xml }: Answer): void {
+function writeHead(
+  response: ServerResponse,
+  requestId: string,
+  { status, headers, xml }: Answer,
+): void {
   const hasLength = status === 204 || status === 304 || headers?.['content-length'] !== undefined;
   response.writeHead(status, {
     server: 'AmazonS3',
@@ -52,11 +68,17 @@ function writeHead(response: ServerResponse, requestId: string, { status, header
 }
 
 /** Sends the answer whole. */
-export async function send(store: Store, response: ServerResponse, requestId: string, answer: Answer): Promise<void> {
+export async function send(
+  store: Store,
+  response: ServerResponse,
+  requestId: string,
+  answer: Answer,
+): Promise<void> {
   const { content, xml } = answer;
   try {
     writeHead(response, requestId, answer);
-    if (content !== undefined && !Buffer.isBuffer(content)) await sendBlobs(store, response, content);
+    if (content !== undefined && !Buffer.isBuffer(content))
+      await sendBlobs(store, response, content);
     response.end(Buffer.isBuffer(content) ? content : xml);
   } finally {
     release(store, answer);
@@ -64,13 +86,23 @@ export async function send(store: Store, response: ServerResponse, requestId: st
 }
 
 /** Sends the head and half of the content, if there is any; the caller then cuts the connection. */
-export async function sendHalf(store: Store, response: ServerResponse, requestId: string, answer: Answer): Promise<void> {
+export async function sendHalf(
+  store: Store,
+  response: ServerResponse,
+  requestId: string,
+  answer: Answer,
+): Promise<void> {
   const { content } = answer;
   if (content === undefined) return;
   try {
     writeHead(response, requestId, answer);
-    if (Buffer.isBuffer(content)) await writeChunk(response, content.subarray(0, content.length / 2));
-    else await sendBlobs(store, response, { ...content, to: content.from + Math.floor((content.to - content.from) / 2) });
+    if (Buffer.isBuffer(content))
+      await writeChunk(response, content.subarray(0, content.length / 2));
+    else
+      await sendBlobs(store, response, {
+        ...content,
+        to: content.from + Math.floor((content.to - content.from) / 2),
+      });
   } finally {
     release(store, answer);
   }

@@ -26,7 +26,10 @@ function createLineReader() {
       const end = piece.indexOf(10, from);
       const until = end === -1 ? piece.length : end + 1;
       if (held.length + until - from > lineLimitBytes) return false;
-      const bytes = held.length === 0 ? piece.subarray(from, until) : Buffer.concat([held, piece.subarray(from, until)]);
+      const bytes =
+        held.length === 0
+          ? piece.subarray(from, until)
+          : Buffer.concat([held, piece.subarray(from, until)]);
       if (end === -1) {
         held = Buffer.from(bytes);
         return undefined;

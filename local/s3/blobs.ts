@@ -67,7 +67,9 @@ export function openBlobs(folder: string): Blobs {
 
   /** A file that cannot be removed now is removed by the sweep of the next start. */
   function remove(blob: string): void {
-    const removal = rm(pathOf(blob), { force: true }).catch(() => undefined).finally(() => removals.delete(removal));
+    const removal = rm(pathOf(blob), { force: true })
+      .catch(() => undefined)
+      .finally(() => removals.delete(removal));
     removals.add(removal);
   }
 
@@ -94,13 +96,18 @@ export function openBlobs(folder: string): Blobs {
         const last = Math.min(bytes - 1, to - start);
         start += bytes;
         if (first > last) continue;
-        const stream = createReadStream(pathOf(blob), { start: first, end: last, highWaterMark: readBytes });
+        const stream = createReadStream(pathOf(blob), {
+          start: first,
+          end: last,
+          highWaterMark: readBytes,
+        });
         for await (const chunk of stream) yield chunk as Buffer;
       }
     },
     async sweep() {
       swept = true;
-      for (const file of readdirSync(folder)) if (!holders.has(file)) await rm(pathOf(file), { force: true });
+      for (const file of readdirSync(folder))
+        if (!holders.has(file)) await rm(pathOf(file), { force: true });
     },
     async close() {
       await Promise.all(removals);

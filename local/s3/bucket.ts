@@ -9,17 +9,23 @@ import { document, element, leaf } from './xml.ts';
 
 /** True for a name that S3 allows. Source: "General purpose bucket naming rules", S3 user guide. */
 export function isBucketName(name: string): boolean {
-  return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) && !name.includes('..') && !/^\d+\.\d+\.\d+\.\d+$/.test(name);
+  return (
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
+    !name.includes('..') &&
+    !/^\d+\.\d+\.\d+\.\d+$/.test(name)
+  );
 }
 
 export async function createBucket(call: Call): Promise<Answer | Refusal> {
   const { bucketName, store, settings } = call;
   // The location it names is not looked at: there is one region here.
   await readBody(call.request, 1 << 16);
-  if (!isBucketName(bucketName)) return refuse('InvalidBucketName', undefined, { BucketName: bucketName });
+  if (!isBucketName(bucketName))
+    return refuse('InvalidBucketName', undefined, { BucketName: bucketName });
   if (store.buckets.has(bucketName)) {
     // us-east-1 alone answers 200 to the owner's second CreateBucket.
-    if (settings.region !== 'us-east-1') return refuse('BucketAlreadyOwnedByYou', undefined, { BucketName: bucketName });
+    if (settings.region !== 'us-east-1')
+      return refuse('BucketAlreadyOwnedByYou', undefined, { BucketName: bucketName });
   } else {
     await store.createBucket(bucketName, call.nowMs);
   }
@@ -29,24 +35,44 @@ export async function createBucket(call: Call): Promise<Answer | Refusal> {
 export async function deleteBucket(call: Call): Promise<Answer | Refusal> {
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
-  if (bucket.objects.size > 0) return refuse('BucketNotEmpty', undefined, { BucketName: bucket.name });
-  const uploads = [...call.store.uploads.values()].filter((upload) => upload.bucket === bucket.name);
-  await Promise.all([...uploads.map((upload) => call.store.abortUpload(upload)), call.store.deleteBucket(bucket.name)]);
+  if (bucket.objects.size > 0)
+    return refuse('BucketNotEmpty', undefined, { BucketName: bucket.name });
+  const uploads = [...call.store.uploads.values()].filter(
+    (upload) => upload.bucket === bucket.name,
+  );
+  await Promise.all([
+    ...uploads.map((upload) => call.store.abortUpload(upload)),
+    call.store.deleteBucket(bucket.name),
+  ]);
   return { status: 204 };
 }
 
 export function headBucket(call: Call): Answer | Refusal {
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
-  return { status: 200, headers: { 'x-amz-bucket-region': call.settings.region, 'x-amz-access-point-alias': 'false' } };
+  return {
+    status: 200,
+    headers: { 'x-amz-bucket-region': call.settings.region, 'x-amz-access-point-alias': 'false' },
+  };
 }
 
 export function listBuckets(call: Call): Answer {
   const prefix = call.query.get('prefix') ?? '';
-  const buckets = [...call.store.buckets.values()].filter(({ name }) => name.startsWith(prefix)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const buckets = [...call.store.buckets.values()]
+    .filter(({ name }) => name.startsWith(prefix))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const listed = buckets.map(({ name, createdAtMs }) =>
-    element('Bucket', leaf('Name', name), leaf('CreationDate', isoTime(createdAtMs)), leaf('BucketRegion', call.settings.region)));
-  return { status: 200, xml: document('ListAllMyBucketsResult', ownerElement('Owner'), element('Buckets', ...listed)) };
+    element(
+      'Bucket',
+      leaf('Name', name),
+      leaf('CreationDate', isoTime(createdAtMs)),
+      leaf('BucketRegion', call.settings.region),
+    ),
+  );
+  return {
+    status: 200,
+    xml: document('ListAllMyBucketsResult', ownerElement('Owner'), element('Buckets', ...listed)),
+  };
 }
 
 export function getBucketLocation(call: Call): Answer | Refusal {

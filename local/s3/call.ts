@@ -48,11 +48,19 @@ export function headerOf({ request, query }: Call, name: string): string | undef
 }
 
 /** A query parameter that counts something; undefined: not given. */
-export function countOf({ query }: Call, name: string, limit: number): number | undefined | Refusal {
+export function countOf(
+  { query }: Call,
+  name: string,
+  limit: number,
+): number | undefined | Refusal {
   const text = query.get(name);
   if (text === null || text === '') return undefined;
   const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
-  if (value < 0) return refuse('InvalidArgument', `Provided ${name} not an integer or within integer range`, { ArgumentName: name, ArgumentValue: text });
+  if (value < 0)
+    return refuse('InvalidArgument', `Provided ${name} not an integer or within integer range`, {
+      ArgumentName: name,
+      ArgumentValue: text,
+    });
   return Math.min(value, limit);
 }
 
@@ -65,9 +73,12 @@ export function findObject(call: Call): { bucket: Bucket; object: StoredObject }
   if (isRefusal(bucket)) return bucket;
   const version = call.query.get('versionId');
   // Versioning is never on here, and then AWS knows one version, called null.
-  if (version !== null && version !== 'null') return refuse('NoSuchVersion', undefined, { Key: call.key, VersionId: version });
+  if (version !== null && version !== 'null')
+    return refuse('NoSuchVersion', undefined, { Key: call.key, VersionId: version });
   const object = bucket.objects.get(call.key);
-  return object === undefined ? refuse('NoSuchKey', undefined, { Key: call.key }) : { bucket, object };
+  return object === undefined
+    ? refuse('NoSuchKey', undefined, { Key: call.key })
+    : { bucket, object };
 }
 
 export const quoted = (etag: string) => `"${etag}"`;

@@ -13,7 +13,13 @@ export interface Checksum {
   value: string;
 }
 
-const digestBytes: Record<ChecksumAlgorithm, number> = { CRC32: 4, CRC32C: 4, CRC64NVME: 8, SHA1: 20, SHA256: 32 };
+const digestBytes: Record<ChecksumAlgorithm, number> = {
+  CRC32: 4,
+  CRC32C: 4,
+  CRC64NVME: 8,
+  SHA1: 20,
+  SHA256: 32,
+};
 
 /** The algorithm of any letter case, or undefined. */
 export function parseAlgorithm(name: string): ChecksumAlgorithm | undefined {
@@ -21,7 +27,8 @@ export function parseAlgorithm(name: string): ChecksumAlgorithm | undefined {
 }
 
 /** `x-amz-checksum-crc64nvme` and its like; in XML it is `ChecksumCRC64NVME`. */
-export const checksumHeader = (algorithm: ChecksumAlgorithm) => `x-amz-checksum-${algorithm.toLowerCase()}`;
+export const checksumHeader = (algorithm: ChecksumAlgorithm) =>
+  `x-amz-checksum-${algorithm.toLowerCase()}`;
 export const checksumElement = (algorithm: ChecksumAlgorithm) => `Checksum${algorithm}`;
 
 /** True when the text is base64 of a digest of this algorithm's length. */
@@ -51,7 +58,8 @@ export function canBe(algorithm: ChecksumAlgorithm, type: ChecksumType): boolean
 }
 
 /** What S3 takes when CreateMultipartUpload names the algorithm alone. */
-export const defaultType = (algorithm: ChecksumAlgorithm): ChecksumType => (algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE');
+export const defaultType = (algorithm: ChecksumAlgorithm): ChecksumType =>
+  algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE';
 
 /** The object's checksum from those of its parts (base64), in part order. FULL_OBJECT takes a CRC. */
 export function joinChecksums(
@@ -59,11 +67,18 @@ export function joinChecksums(
   type: ChecksumType,
   parts: readonly { value: string; bytes: number }[],
 ): Checksum {
-  const digests = parts.map(({ value, bytes }) => ({ digest: Buffer.from(value, 'base64'), bytes }));
+  const digests = parts.map(({ value, bytes }) => ({
+    digest: Buffer.from(value, 'base64'),
+    bytes,
+  }));
   if (type === 'FULL_OBJECT' && algorithm !== 'SHA1' && algorithm !== 'SHA256') {
     return { algorithm, type, value: combineCrcs(algorithm, digests).toString('base64') };
   }
   const running = createDigest(algorithm);
   for (const { digest } of digests) running.update(digest);
-  return { algorithm, type: 'COMPOSITE', value: `${running.digest().toString('base64')}-${parts.length}` };
+  return {
+    algorithm,
+    type: 'COMPOSITE',
+    value: `${running.digest().toString('base64')}-${parts.length}`,
+  };
 }

@@ -21,14 +21,28 @@ function namedPart(upload: Upload, node: XmlNode): StoredPart | Refusal {
   const etag = textOf(node, 'ETag');
   if (!Number.isInteger(number) || etag === undefined) return refuse('MalformedXML');
   const part = upload.parts.get(number);
-  if (part === undefined || part.etag !== bare(etag)) return refuse('InvalidPart', undefined, { UploadId: upload.id, PartNumber: number, ETag: etag });
-  const given = checksumAlgorithms.find((algorithm) => textOf(node, checksumElement(algorithm)) !== undefined);
+  if (part === undefined || part.etag !== bare(etag))
+    return refuse('InvalidPart', undefined, {
+      UploadId: upload.id,
+      PartNumber: number,
+      ETag: etag,
+    });
+  const given = checksumAlgorithms.find(
+    (algorithm) => textOf(node, checksumElement(algorithm)) !== undefined,
+  );
   if (given === undefined) {
     if (upload.checksum?.type !== 'COMPOSITE') return part;
-    return refuse('InvalidRequest', `The upload was created using a ${upload.checksum.algorithm.toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${number} in the request.`);
+    return refuse(
+      'InvalidRequest',
+      `The upload was created using a ${upload.checksum.algorithm.toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${number} in the request.`,
+    );
   }
-  const matches = part.checksum.algorithm !== given || part.checksum.value === textOf(node, checksumElement(given));
-  return matches ? part : refuse('InvalidPart', undefined, { UploadId: upload.id, PartNumber: number, ETag: etag });
+  const matches =
+    part.checksum.algorithm !== given ||
+    part.checksum.value === textOf(node, checksumElement(given));
+  return matches
+    ? part
+    : refuse('InvalidPart', undefined, { UploadId: upload.id, PartNumber: number, ETag: etag });
 }
 
 function namedParts(call: Call, upload: Upload, request: XmlNode): StoredPart[] | Refusal {
@@ -36,39 +50,67 @@ function namedParts(call: Call, upload: Upload, request: XmlNode): StoredPart[] 
   for (const node of childrenOf(request, 'Part')) {
     const part = namedPart(upload, node);
     if (isRefusal(part)) return part;
-    if (part.number <= (parts.at(-1)?.number ?? 0)) return refuse('InvalidPartOrder', undefined, { UploadId: upload.id });
+    if (part.number <= (parts.at(-1)?.number ?? 0))
+      return refuse('InvalidPartOrder', undefined, { UploadId: upload.id });
     parts.push(part);
   }
   if (parts.length === 0) return refuse('MalformedXML');
   const { partMinBytes } = call.settings;
   const small = parts.slice(0, -1).find(({ bytes }) => bytes < partMinBytes);
   if (small === undefined) return parts;
-  return refuse('EntityTooSmall', undefined, { ProposedSize: small.bytes, MinSizeAllowed: partMinBytes, PartNumber: small.number, ETag: small.etag });
+  return refuse('EntityTooSmall', undefined, {
+    ProposedSize: small.bytes,
+    MinSizeAllowed: partMinBytes,
+    PartNumber: small.number,
+    ETag: small.etag,
+  });
 }
 
 /** The object's checksum, joined from its parts': each was kept under the upload's algorithm. */
 function checksumOf(upload: Upload, parts: readonly StoredPart[]): Checksum {
   const { algorithm, type } = upload.checksum ?? { algorithm: 'CRC64NVME', type: 'FULL_OBJECT' };
-  return joinChecksums(algorithm, type, parts.map(({ checksum, bytes }) => ({ value: checksum.value, bytes })));
+  return joinChecksums(
+    algorithm,
+    type,
+    parts.map(({ checksum, bytes }) => ({ value: checksum.value, bytes })),
+  );
 }
 
 /** What the client says of the whole object must be true. */
-function checkWhole(call: Call, upload: Upload, bytes: number, checksum: Checksum): Refusal | undefined {
+function checkWhole(
+  call: Call,
+  upload: Upload,
+  bytes: number,
+  checksum: Checksum,
+): Refusal | undefined {
   const size = headerOf(call, 'x-amz-mp-object-size');
   if (size !== undefined && Number(size) !== bytes) {
-    return refuse('InvalidRequest', `The provided 'x-amz-mp-object-size' header does not match what was computed.`, { ComputedSize: bytes, ProposedSize: size });
+    return refuse(
+      'InvalidRequest',
+      `The provided 'x-amz-mp-object-size' header does not match what was computed.`,
+      { ComputedSize: bytes, ProposedSize: size },
+    );
   }
   const type = headerOf(call, 'x-amz-checksum-type');
   if (type !== undefined && type !== checksum.type) {
-    return refuse('InvalidRequest', `The upload was created using the ${checksum.type} checksum mode. The complete request must use the same checksum mode.`);
+    return refuse(
+      'InvalidRequest',
+      `The upload was created using the ${checksum.type} checksum mode. The complete request must use the same checksum mode.`,
+    );
   }
   const given = headerOf(call, checksumHeader(checksum.algorithm));
   if (given === undefined || given === checksum.value) return undefined;
-  return refuse('BadDigest', `The ${checksum.algorithm.toLowerCase()} you specified did not match the calculated checksum.`, { UploadId: upload.id });
+  return refuse(
+    'BadDigest',
+    `The ${checksum.algorithm.toLowerCase()} you specified did not match the calculated checksum.`,
+    { UploadId: upload.id },
+  );
 }
 
 const multipartEtag = (parts: readonly StoredPart[]) =>
-  `${createHash('md5').update(Buffer.from(parts.map(({ etag }) => etag).join(''), 'hex')).digest('hex')}-${parts.length}`;
+  `${createHash('md5')
+    .update(Buffer.from(parts.map(({ etag }) => etag).join(''), 'hex'))
+    .digest('hex')}-${parts.length}`;
 
 function partRecord({ number, bytes, etag, modifiedAtMs, checksum }: StoredPart): PartRecord {
   return { number, bytes, etag, modifiedAtMs, checksum };
@@ -114,9 +156,17 @@ export async function completeMultipartUpload(call: Call): Promise<Answer | Refu
   return {
     status: 200,
     headers: { 'x-amz-server-side-encryption': 'AES256' },
-    xml: document('CompleteMultipartUploadResult',
-      leaf('Location', `http://${call.request.headers.host ?? 'localhost'}/${call.bucketName}/${encodeURIComponent(call.key)}`),
-      leaf('Bucket', call.bucketName), leaf('Key', call.key), leaf('ETag', quoted(object.etag)),
-      leaf(checksumElement(checksum.algorithm), checksum.value), leaf('ChecksumType', checksum.type)),
+    xml: document(
+      'CompleteMultipartUploadResult',
+      leaf(
+        'Location',
+        `http://${call.request.headers.host ?? 'localhost'}/${call.bucketName}/${encodeURIComponent(call.key)}`,
+      ),
+      leaf('Bucket', call.bucketName),
+      leaf('Key', call.key),
+      leaf('ETag', quoted(object.etag)),
+      leaf(checksumElement(checksum.algorithm), checksum.value),
+      leaf('ChecksumType', checksum.type),
+    ),
   };
 }

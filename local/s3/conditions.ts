@@ -8,12 +8,16 @@ import type { StoredObject } from './store.ts';
 /** True when the list (`*`, or ETags with or without quotes) names this one. */
 function names(list: string, etag: string): boolean {
   return list.split(',').some((one) => {
-    const bare = one.trim().replace(/^W\//, '').replace(/^"(.*)"$/, '$1');
+    const bare = one
+      .trim()
+      .replace(/^W\//, '')
+      .replace(/^"(.*)"$/, '$1');
     return bare === '*' || bare === etag;
   });
 }
 
-const failed = (condition: string): Refusal => refuse('PreconditionFailed', undefined, { Condition: condition });
+const failed = (condition: string): Refusal =>
+  refuse('PreconditionFailed', undefined, { Condition: condition });
 
 /** HTTP dates have whole seconds; undefined when there is none or it is no date. */
 function secondsOf(date: string | undefined): number | undefined {
@@ -33,7 +37,8 @@ export function checkRead(call: Call, object: StoredObject, prefix = ''): ReadVe
   const ifMatch = header('if-match');
   if (ifMatch !== undefined && !names(ifMatch, object.etag)) return failed(`${prefix}If-Match`);
   const unmodifiedSince = secondsOf(header('if-unmodified-since'));
-  if (ifMatch === undefined && unmodifiedSince !== undefined && modified > unmodifiedSince) return failed(`${prefix}If-Unmodified-Since`);
+  if (ifMatch === undefined && unmodifiedSince !== undefined && modified > unmodifiedSince)
+    return failed(`${prefix}If-Unmodified-Since`);
   const ifNoneMatch = header('if-none-match');
   if (ifNoneMatch !== undefined) return names(ifNoneMatch, object.etag) ? 'not-modified' : 'read';
   const modifiedSince = secondsOf(header('if-modified-since'));
@@ -47,7 +52,15 @@ export function checkRead(call: Call, object: StoredObject, prefix = ''): ReadVe
 export function checkWrite(call: Call, current: StoredObject | undefined): Refusal | undefined {
   const ifNoneMatch = headerOf(call, 'if-none-match');
   if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*') {
-    return refuse('NotImplemented', 'A header you provided implies functionality that is not implemented', { Header: 'If-None-Match', additionalMessage: 'We don\'t accept the provided value of If-None-Match header for this API' });
+    return refuse(
+      'NotImplemented',
+      'A header you provided implies functionality that is not implemented',
+      {
+        Header: 'If-None-Match',
+        additionalMessage:
+          "We don't accept the provided value of If-None-Match header for this API",
+      },
+    );
   }
   if (ifNoneMatch !== undefined && current !== undefined) return failed('If-None-Match');
   const ifMatch = headerOf(call, 'if-match');

@@ -14,7 +14,11 @@ export interface RunningCrc {
 const slices = 8;
 
 /** Reflected polynomials, as used by the right-shifting form. */
-const polynomials = { CRC32: 0xedb88320n, CRC32C: 0x82f63b78n, CRC64NVME: 0x9a6c9329ac4bc9b5n } as const;
+const polynomials = {
+  CRC32: 0xedb88320n,
+  CRC32C: 0x82f63b78n,
+  CRC64NVME: 0x9a6c9329ac4bc9b5n,
+} as const;
 export type CrcName = keyof typeof polynomials;
 const widths: Record<CrcName, number> = { CRC32: 32, CRC32C: 32, CRC64NVME: 64 };
 
@@ -29,7 +33,8 @@ function makeTables(name: CrcName): { low: Uint32Array; high: Uint32Array } {
   const first: bigint[] = [];
   for (let byte = 0; byte < 256; byte += 1) {
     let value = BigInt(byte);
-    for (let bit = 0; bit < 8; bit += 1) value = value & 1n ? (value >> 1n) ^ polynomial : value >> 1n;
+    for (let bit = 0; bit < 8; bit += 1)
+      value = value & 1n ? (value >> 1n) ^ polynomial : value >> 1n;
     first.push(value);
   }
   for (let byte = 0; byte < 256; byte += 1) {
@@ -59,14 +64,23 @@ function createCrc32c(): RunningCrc {
       let value = crc;
       let i = 0;
       for (const end = bytes.length - 7; i < end; i += 8) {
-        value ^= at(bytes, i) | (at(bytes, i + 1) << 8) | (at(bytes, i + 2) << 16) | (at(bytes, i + 3) << 24);
+        value ^=
+          at(bytes, i) |
+          (at(bytes, i + 1) << 8) |
+          (at(bytes, i + 2) << 16) |
+          (at(bytes, i + 3) << 24);
         value =
-          at(table, 1792 + (value & 255)) ^ at(table, 1536 + ((value >>> 8) & 255)) ^
-          at(table, 1280 + ((value >>> 16) & 255)) ^ at(table, 1024 + (value >>> 24)) ^
-          at(table, 768 + at(bytes, i + 4)) ^ at(table, 512 + at(bytes, i + 5)) ^
-          at(table, 256 + at(bytes, i + 6)) ^ at(table, at(bytes, i + 7));
+          at(table, 1792 + (value & 255)) ^
+          at(table, 1536 + ((value >>> 8) & 255)) ^
+          at(table, 1280 + ((value >>> 16) & 255)) ^
+          at(table, 1024 + (value >>> 24)) ^
+          at(table, 768 + at(bytes, i + 4)) ^
+          at(table, 512 + at(bytes, i + 5)) ^
+          at(table, 256 + at(bytes, i + 6)) ^
+          at(table, at(bytes, i + 7));
       }
-      for (; i < bytes.length; i += 1) value = at(table, (value ^ at(bytes, i)) & 255) ^ (value >>> 8);
+      for (; i < bytes.length; i += 1)
+        value = at(table, (value ^ at(bytes, i)) & 255) ^ (value >>> 8);
       crc = value;
     },
     digest() {
@@ -88,8 +102,16 @@ function createCrc64Nvme(): RunningCrc {
       let hi = crcHigh;
       let i = 0;
       for (const end = bytes.length - 7; i < end; i += 8) {
-        lo ^= at(bytes, i) | (at(bytes, i + 1) << 8) | (at(bytes, i + 2) << 16) | (at(bytes, i + 3) << 24);
-        hi ^= at(bytes, i + 4) | (at(bytes, i + 5) << 8) | (at(bytes, i + 6) << 16) | (at(bytes, i + 7) << 24);
+        lo ^=
+          at(bytes, i) |
+          (at(bytes, i + 1) << 8) |
+          (at(bytes, i + 2) << 16) |
+          (at(bytes, i + 3) << 24);
+        hi ^=
+          at(bytes, i + 4) |
+          (at(bytes, i + 5) << 8) |
+          (at(bytes, i + 6) << 16) |
+          (at(bytes, i + 7) << 24);
         const a = 1792 + (lo & 255);
         const b = 1536 + ((lo >>> 8) & 255);
         const c = 1280 + ((lo >>> 16) & 255);
@@ -98,8 +120,24 @@ function createCrc64Nvme(): RunningCrc {
         const f = 512 + ((hi >>> 8) & 255);
         const g = 256 + ((hi >>> 16) & 255);
         const h = hi >>> 24;
-        lo = at(low, a) ^ at(low, b) ^ at(low, c) ^ at(low, d) ^ at(low, e) ^ at(low, f) ^ at(low, g) ^ at(low, h);
-        hi = at(high, a) ^ at(high, b) ^ at(high, c) ^ at(high, d) ^ at(high, e) ^ at(high, f) ^ at(high, g) ^ at(high, h);
+        lo =
+          at(low, a) ^
+          at(low, b) ^
+          at(low, c) ^
+          at(low, d) ^
+          at(low, e) ^
+          at(low, f) ^
+          at(low, g) ^
+          at(low, h);
+        hi =
+          at(high, a) ^
+          at(high, b) ^
+          at(high, c) ^
+          at(high, d) ^
+          at(high, e) ^
+          at(high, f) ^
+          at(high, g) ^
+          at(high, h);
       }
       for (; i < bytes.length; i += 1) {
         const index = (lo ^ at(bytes, i)) & 255;
@@ -163,7 +201,10 @@ function shiftOf(name: CrcName, bytes: number): bigint {
 }
 
 /** The check of the concatenation. Parts of one multipart upload have mostly one length, so its shift is made once. */
-export function combineCrcs(name: CrcName, parts: readonly { digest: Buffer; bytes: number }[]): Buffer {
+export function combineCrcs(
+  name: CrcName,
+  parts: readonly { digest: Buffer; bytes: number }[],
+): Buffer {
   const shifts = new Map<number, bigint>();
   let crc = 0n;
   for (const { digest, bytes } of parts) {

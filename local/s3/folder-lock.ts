@@ -33,7 +33,9 @@ export function lockFolder(folder: string): () => void {
   // Our own pid in the file of another start is a number used again (pid 1 of a container): it locks nothing.
   const heldElsewhere = holder !== undefined && holder !== process.pid && isAlive(holder);
   if (heldElsewhere || openHere.has(whole)) {
-    throw new Error(`The data folder ${whole} is in use by process ${holder}. Stop it, or name another folder.`);
+    throw new Error(
+      `The data folder ${whole} is in use by process ${holder}. Stop it, or name another folder.`,
+    );
   }
   openHere.add(whole);
   writeFileSync(path, `${process.pid}\n`);

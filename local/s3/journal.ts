@@ -7,7 +7,15 @@
  * Records that arrive while a write is under way go out together in the next one: that, and no file per object, is
  * what makes small PUTs cheap. There is no fsync: an answered PUT survives kill -9 of the server, not a power cut.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, renameSync, writev } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  renameSync,
+  writev,
+} from 'node:fs';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 
@@ -54,7 +62,8 @@ function encode({ meta, body }: JournalRecord): Buffer[] {
   return body === undefined || body.length === 0 ? [header, text] : [header, text, body];
 }
 
-const lengthOf = (buffers: readonly Buffer[]) => buffers.reduce((sum, { length }) => sum + length, 0);
+const lengthOf = (buffers: readonly Buffer[]) =>
+  buffers.reduce((sum, { length }) => sum + length, 0);
 
 /** Reads a file forward through a window, so that 100,000 records do not cost 300,000 reads. */
 function createWindow(fd: number, fileBytes: number) {
@@ -79,7 +88,11 @@ function replay(fd: number, see: (entry: JournalEntry) => void): number {
   for (;;) {
     const header = windowAt(offset, headerBytes);
     if (header === undefined) return offset;
-    const [metaBytes, bodyBytes, check] = [header.readUInt32LE(0), header.readUInt32LE(4), header.readUInt32LE(8)];
+    const [metaBytes, bodyBytes, check] = [
+      header.readUInt32LE(0),
+      header.readUInt32LE(4),
+      header.readUInt32LE(8),
+    ];
     if (metaBytes === 0 || metaBytes > metaLimitBytes) return offset;
     const content = windowAt(offset + headerBytes, metaBytes + bodyBytes);
     if (content === undefined || crc32(content) !== check) return offset;
@@ -101,7 +114,8 @@ async function writeRecords(fd: number, records: readonly JournalRecord[], posit
     buffers.push(...encoded);
   }
   const { bytesWritten } = await writeAll(fd, buffers, position);
-  if (bytesWritten < end - position) throw new Error(`the disk took ${bytesWritten} of ${end - position} bytes: is it full?`);
+  if (bytesWritten < end - position)
+    throw new Error(`the disk took ${bytesWritten} of ${end - position} bytes: is it full?`);
   return { offsets, end };
 }
 
@@ -124,20 +138,27 @@ function openFile(path: string, see: (entry: JournalEntry) => void): JournalFile
   const end = replay(fd, see);
   const lost = fstatSync(fd).size - end;
   if (lost > 0) {
-    process.emitWarning(`${path}: the last ${lost} bytes are no whole record (a crash in mid-write) and are cut off.`);
+    process.emitWarning(
+      `${path}: the last ${lost} bytes are no whole record (a crash in mid-write) and are cut off.`,
+    );
     ftruncateSync(fd, end);
   }
   return { fd, end };
 }
 
 /** Writes the records into a new file and puts it in the old one's place. */
-async function rewriteFile(path: string, file: JournalFile, records: Iterable<JournalRecord>): Promise<void> {
+async function rewriteFile(
+  path: string,
+  file: JournalFile,
+  records: Iterable<JournalRecord>,
+): Promise<void> {
   const next: JournalFile = { fd: openSync(`${path}.next`, 'w+'), end: 0 };
   const placed: (() => void)[] = [];
   let batch: JournalRecord[] = [];
   const writeBatch = async () => {
     const { offsets, end } = await writeRecords(next.fd, batch, next.end);
-    for (const [index, record] of batch.entries()) placed.push(() => record.placed?.(offsets[index] ?? 0));
+    for (const [index, record] of batch.entries())
+      placed.push(() => record.placed?.(offsets[index] ?? 0));
     next.end = end;
     batch = [];
   };
@@ -162,14 +183,21 @@ export function openJournal(path: string, see: (entry: JournalEntry) => void): J
   async function writeBatch(batch: readonly Pending[]): Promise<void> {
     try {
       if (failure !== undefined) throw failure;
-      const { offsets, end } = await writeRecords(file.fd, batch.map(({ record }) => record), file.end);
+      const { offsets, end } = await writeRecords(
+        file.fd,
+        batch.map(({ record }) => record),
+        file.end,
+      );
       file.end = end;
       for (const [index, { record, resolve }] of batch.entries()) {
         record.placed?.(offsets[index] ?? 0);
         resolve();
       }
     } catch (cause) {
-      failure ??= new Error(`The journal ${path} cannot be written. Free space on its disk and start again.`, { cause });
+      failure ??= new Error(
+        `The journal ${path} cannot be written. Free space on its disk and start again.`,
+        { cause },
+      );
       for (const { reject } of batch) reject(failure);
     }
   }
@@ -192,7 +220,10 @@ export function openJournal(path: string, see: (entry: JournalEntry) => void): J
     read(offset, bytes) {
       const buffer = Buffer.allocUnsafe(bytes);
       const got = readSync(file.fd, buffer, 0, bytes, offset);
-      if (got < bytes) throw new Error(`${path} ends ${bytes - got} bytes before the end of the body at ${offset}: was it changed from outside?`);
+      if (got < bytes)
+        throw new Error(
+          `${path} ends ${bytes - got} bytes before the end of the body at ${offset}: was it changed from outside?`,
+        );
       return buffer;
     },
     bytes: () => file.end,
@@ -201,7 +232,11 @@ export function openJournal(path: string, see: (entry: JournalEntry) => void): J
       // could begin a flush, and the two would write at once.
       for (let busy = work; busy !== undefined; busy = work) await busy;
       work = rewriteFile(path, file, records())
-        .catch((cause: unknown) => process.emitWarning(`${path} could not be written anew and stays as it is: ${String(cause)}`))
+        .catch((cause: unknown) =>
+          process.emitWarning(
+            `${path} could not be written anew and stays as it is: ${String(cause)}`,
+          ),
+        )
         .then(flush);
       await work;
     },

@@ -5,13 +5,24 @@ import type { Refusal } from './errors.ts';
 import { refuse } from './errors.ts';
 import type { KeptHeaders } from './store.ts';
 
-const contentHeaders = ['cache-control', 'content-disposition', 'content-encoding', 'content-language', 'content-type', 'expires'];
+const contentHeaders = [
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'expires',
+];
 const otherHeaders = ['x-amz-storage-class', 'x-amz-website-redirect-location'];
 const userPrefix = 'x-amz-meta-';
 const userLimitBytes = 2048;
 
 function withoutChunked(encoding: string): string {
-  return encoding.split(',').map((one) => one.trim()).filter((one) => one !== 'aws-chunked').join(',');
+  return encoding
+    .split(',')
+    .map((one) => one.trim())
+    .filter((one) => one !== 'aws-chunked')
+    .join(',');
 }
 
 /** User metadata of the request, presigned ones included. */
@@ -27,12 +38,25 @@ function userMetadata(call: Call): KeptHeaders {
 /** The headers to keep; refused when user metadata exceeds 2 KB, or when encryption is asked that is not there. */
 export function keptHeaders(call: Call): KeptHeaders | Refusal {
   const encryption = headerOf(call, 'x-amz-server-side-encryption') ?? 'AES256';
-  if (encryption !== 'AES256' || headerOf(call, 'x-amz-server-side-encryption-customer-algorithm') !== undefined) {
-    return refuse('NotImplemented', 'The local S3 keeps no keys: encrypt with AES256 or leave it to the default.');
+  if (
+    encryption !== 'AES256' ||
+    headerOf(call, 'x-amz-server-side-encryption-customer-algorithm') !== undefined
+  ) {
+    return refuse(
+      'NotImplemented',
+      'The local S3 keeps no keys: encrypt with AES256 or leave it to the default.',
+    );
   }
   const user = userMetadata(call);
-  const userBytes = Object.entries(user).reduce((sum, [name, value]) => sum + name.length - userPrefix.length + value.length, 0);
-  if (userBytes > userLimitBytes) return refuse('MetadataTooLarge', undefined, { Size: userBytes, MaxSizeAllowed: userLimitBytes });
+  const userBytes = Object.entries(user).reduce(
+    (sum, [name, value]) => sum + name.length - userPrefix.length + value.length,
+    0,
+  );
+  if (userBytes > userLimitBytes)
+    return refuse('MetadataTooLarge', undefined, {
+      Size: userBytes,
+      MaxSizeAllowed: userLimitBytes,
+    });
   const kept: KeptHeaders = { 'content-type': 'binary/octet-stream' };
   for (const name of [...contentHeaders, ...otherHeaders]) {
     const value = headerOf(call, name);
@@ -48,10 +72,13 @@ type Tags = [name: string, value: string][];
 /** The rules that hold however tags arrive: ten at most, each name once, 128 and 256 characters. */
 export function checkTags(tags: Tags): Tags | Refusal {
   if (tags.length > 10) return refuse('InvalidTag', 'Object tags cannot be greater than 10');
-  if (new Set(tags.map(([name]) => name)).size < tags.length) return refuse('InvalidTag', 'Cannot provide multiple Tags with the same key');
+  if (new Set(tags.map(([name]) => name)).size < tags.length)
+    return refuse('InvalidTag', 'Cannot provide multiple Tags with the same key');
   for (const [name, value] of tags) {
-    if (name === '' || name.length > 128) return refuse('InvalidTag', 'The TagKey you have provided is invalid', { TagKey: name });
-    if (value.length > 256) return refuse('InvalidTag', 'The TagValue you have provided is invalid', { TagValue: value });
+    if (name === '' || name.length > 128)
+      return refuse('InvalidTag', 'The TagKey you have provided is invalid', { TagKey: name });
+    if (value.length > 256)
+      return refuse('InvalidTag', 'The TagValue you have provided is invalid', { TagValue: value });
   }
   return tags;
 }

@@ -21,7 +21,8 @@ export function compareKeys(a: string, b: string): number {
 }
 
 /** Moves the surrogates above the rest of the basic plane. */
-const utf8Rank = (unit: number): number => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800);
+const utf8Rank = (unit: number): number =>
+  unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 
 /** The first place in 0..length where `isBefore` no longer holds; it must hold for a beginning and for nothing after. */
 function lowerBound(length: number, isBefore: (index: number) => boolean): number {
@@ -79,7 +80,8 @@ export function createKeyIndex<T>(): KeyIndex<T> {
     const atEnd = found.run > run;
     keys.splice(atEnd ? keys.length : found.place, 0, key);
     // Keys that come in order leave full runs behind when the split keeps most of them in the first.
-    if (keys.length > runLimit) runs.splice(run + 1, 0, keys.splice(atEnd ? runLimit - 32 : runLimit / 2));
+    if (keys.length > runLimit)
+      runs.splice(run + 1, 0, keys.splice(atEnd ? runLimit - 32 : runLimit / 2));
   }
 
   return {

@@ -23,7 +23,8 @@ async function main(): Promise<void> {
       'latency-ms': { type: 'string', default: '0' },
     },
   });
-  if (values.data === undefined) throw new Error('--data FOLDER is missing: where should the objects lie?');
+  if (values.data === undefined)
+    throw new Error('--data FOLDER is missing: where should the objects lie?');
   const s3 = await startLocalS3({
     dataFolder: values.data,
     port: wholeNumber('port', values.port),
@@ -36,6 +37,8 @@ async function main(): Promise<void> {
 }
 
 await main().catch((cause: unknown) => {
-  process.stderr.write(`The local S3 did not start: ${cause instanceof Error ? cause.message : String(cause)}\n`);
+  process.stderr.write(
+    `The local S3 did not start: ${cause instanceof Error ? cause.message : String(cause)}\n`,
+  );
   process.exitCode = 2;
 });

@@ -4,7 +4,14 @@ import type { Segment } from './blobs.ts';
 import type { Answer, Call } from './call.ts';
 import { countOf, findBucket, headerOf, isoTime, quoted } from './call.ts';
 import type { ChecksumAlgorithm, ChecksumType } from './checksums.ts';
-import { canBe, checksumElement, checksumHeader, createDigest, defaultType, parseAlgorithm } from './checksums.ts';
+import {
+  canBe,
+  checksumElement,
+  checksumHeader,
+  createDigest,
+  defaultType,
+  parseAlgorithm,
+} from './checksums.ts';
 import { findSource, readBodyBytes } from './copy-object.ts';
 import type { Refusal } from './errors.ts';
 import { isRefusal, refuse } from './errors.ts';
@@ -23,7 +30,8 @@ export function findUpload(call: Call): Upload | Refusal {
   if (isRefusal(bucket)) return bucket;
   const id = call.query.get('uploadId') ?? '';
   const upload = call.store.uploads.get(id);
-  if (upload === undefined || upload.bucket !== call.bucketName || upload.key !== call.key) return refuse('NoSuchUpload', undefined, { UploadId: id });
+  if (upload === undefined || upload.bucket !== call.bucketName || upload.key !== call.key)
+    return refuse('NoSuchUpload', undefined, { UploadId: id });
   return upload;
 }
 
@@ -32,13 +40,30 @@ function uploadChecksum(call: Call): UploadRecord['checksum'] | Refusal {
   const named = headerOf(call, 'x-amz-checksum-algorithm');
   const type = headerOf(call, 'x-amz-checksum-type');
   if (named === undefined) {
-    return type === undefined ? undefined : refuse('InvalidRequest', 'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.');
+    return type === undefined
+      ? undefined
+      : refuse(
+          'InvalidRequest',
+          'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+        );
   }
   const algorithm = parseAlgorithm(named);
-  if (algorithm === undefined) return refuse('InvalidRequest', 'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]');
-  const wanted: ChecksumType | undefined = type === undefined ? defaultType(algorithm) : (['FULL_OBJECT', 'COMPOSITE'] as const).find((one) => one === type);
-  if (wanted === undefined) return refuse('InvalidRequest', 'Value for x-amz-checksum-type header is invalid.');
-  if (!canBe(algorithm, wanted)) return refuse('InvalidRequest', `The ${wanted} checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`);
+  if (algorithm === undefined)
+    return refuse(
+      'InvalidRequest',
+      'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
+    );
+  const wanted: ChecksumType | undefined =
+    type === undefined
+      ? defaultType(algorithm)
+      : (['FULL_OBJECT', 'COMPOSITE'] as const).find((one) => one === type);
+  if (wanted === undefined)
+    return refuse('InvalidRequest', 'Value for x-amz-checksum-type header is invalid.');
+  if (!canBe(algorithm, wanted))
+    return refuse(
+      'InvalidRequest',
+      `The ${wanted} checksum type cannot be used with the ${algorithm.toLowerCase()} checksum algorithm.`,
+    );
   return { algorithm, type: wanted };
 }
 
@@ -53,15 +78,29 @@ export async function createMultipartUpload(call: Call): Promise<Answer | Refusa
   if (checksum !== undefined && isRefusal(checksum)) return checksum;
   const id = randomBytes(48).toString('base64url');
   await call.store.createUpload({
-    id, bucket: bucket.name, key: call.key, initiatedAtMs: call.nowMs, headers, ...(tags && { tags }), ...(checksum && { checksum }),
+    id,
+    bucket: bucket.name,
+    key: call.key,
+    initiatedAtMs: call.nowMs,
+    headers,
+    ...(tags && { tags }),
+    ...(checksum && { checksum }),
   });
   return {
     status: 200,
     headers: {
       'x-amz-server-side-encryption': 'AES256',
-      ...(checksum && { 'x-amz-checksum-algorithm': checksum.algorithm, 'x-amz-checksum-type': checksum.type }),
+      ...(checksum && {
+        'x-amz-checksum-algorithm': checksum.algorithm,
+        'x-amz-checksum-type': checksum.type,
+      }),
     },
-    xml: document('InitiateMultipartUploadResult', leaf('Bucket', bucket.name), leaf('Key', call.key), leaf('UploadId', id)),
+    xml: document(
+      'InitiateMultipartUploadResult',
+      leaf('Bucket', bucket.name),
+      leaf('Key', call.key),
+      leaf('UploadId', id),
+    ),
   };
 }
 
@@ -69,11 +108,16 @@ function partNumberOf({ query }: Call): number | Refusal {
   const text = query.get('partNumber') ?? '';
   const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (number >= 1 && number <= partLimit) return number;
-  return refuse('InvalidArgument', `Part number must be an integer between 1 and ${partLimit}, inclusive`, { ArgumentName: 'partNumber', ArgumentValue: text });
+  return refuse(
+    'InvalidArgument',
+    `Part number must be an integer between 1 and ${partLimit}, inclusive`,
+    { ArgumentName: 'partNumber', ArgumentValue: text },
+  );
 }
 
 /** The algorithm whose checksum is kept for each part: the upload's, or S3's own. */
-const keptAlgorithm = (upload: Upload): ChecksumAlgorithm => upload.checksum?.algorithm ?? 'CRC64NVME';
+const keptAlgorithm = (upload: Upload): ChecksumAlgorithm =>
+  upload.checksum?.algorithm ?? 'CRC64NVME';
 
 export async function uploadPart(call: Call): Promise<Answer | Refusal> {
   const number = partNumberOf(call);
@@ -87,19 +131,34 @@ export async function uploadPart(call: Call): Promise<Answer | Refusal> {
     keepWanted: true,
     alwaysBlob: true,
     accept(sent) {
-      if (sent === undefined || upload.checksum === undefined || sent === upload.checksum.algorithm) return undefined;
-      return refuse('InvalidRequest', `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksum.algorithm.toLowerCase()}, actual checksum Type: ${sent.toLowerCase()}`);
+      if (sent === undefined || upload.checksum === undefined || sent === upload.checksum.algorithm)
+        return undefined;
+      return refuse(
+        'InvalidRequest',
+        `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksum.algorithm.toLowerCase()}, actual checksum Type: ${sent.toLowerCase()}`,
+      );
     },
   });
   if (isRefusal(received)) return received;
   const [segment] = received.body.at === 'blobs' ? received.body.segments : [];
   if (segment === undefined) return refuse('InternalError');
-  const refusal = await keepPart(call, { number, bytes: received.bytes, etag: received.md5, modifiedAtMs: Date.now(), checksum: received.kept, segment });
+  const refusal = await keepPart(call, {
+    number,
+    bytes: received.bytes,
+    etag: received.md5,
+    modifiedAtMs: Date.now(),
+    checksum: received.kept,
+    segment,
+  });
   if (refusal !== undefined) return refusal;
   const { algorithm, value } = received.checksum;
   return {
     status: 200,
-    headers: { etag: quoted(received.md5), 'x-amz-server-side-encryption': 'AES256', [checksumHeader(algorithm)]: value },
+    headers: {
+      etag: quoted(received.md5),
+      'x-amz-server-side-encryption': 'AES256',
+      [checksumHeader(algorithm)]: value,
+    },
   };
 }
 
@@ -121,14 +180,27 @@ function copyRange(call: Call, source: StoredObject): { from: number; to: number
   const match = /^bytes=(\d+)-(\d+)$/.exec(header);
   const [from, to] = [Number(match?.[1] ?? 1), Number(match?.[2] ?? 0)];
   if (match === null || from > to) {
-    return refuse('InvalidArgument', 'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy', { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: header });
+    return refuse(
+      'InvalidArgument',
+      'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+      { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: header },
+    );
   }
   if (to < source.bytes) return { from, to };
-  return refuse('InvalidArgument', `Range specified is not valid for source object of size: ${source.bytes}`, { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: header });
+  return refuse(
+    'InvalidArgument',
+    `Range specified is not valid for source object of size: ${source.bytes}`,
+    { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: header },
+  );
 }
 
 /** Copies bytes into a blob of their own, with their sums. */
-async function copyBytes(call: Call, body: Body, { from, to }: { from: number; to: number }, algorithm: ChecksumAlgorithm) {
+async function copyBytes(
+  call: Call,
+  body: Body,
+  { from, to }: { from: number; to: number },
+  algorithm: ChecksumAlgorithm,
+) {
   const md5 = createHash('md5');
   const digest = createDigest(algorithm);
   const writer = await call.store.blobs.create();
@@ -141,7 +213,11 @@ async function copyBytes(call: Call, body: Body, { from, to }: { from: number; t
     }
     const segment: Segment = { blob: await writer.finish(), bytes: to - from + 1 };
     finished = true;
-    return { segment, etag: md5.digest('hex'), checksum: { algorithm, value: digest.digest().toString('base64') } };
+    return {
+      segment,
+      etag: md5.digest('hex'),
+      checksum: { algorithm, value: digest.digest().toString('base64') },
+    };
   } finally {
     if (!finished) await writer.discard();
   }
@@ -158,19 +234,37 @@ export async function uploadPartCopy(call: Call): Promise<Answer | Refusal> {
   if (isRefusal(range)) return range;
   const limitBytes = call.settings.copyLimitBytes;
   if (range.to - range.from + 1 > limitBytes) {
-    return refuse('InvalidRequest', `The specified copy source is larger than the maximum allowable size for a copy source: ${limitBytes}`);
+    return refuse(
+      'InvalidRequest',
+      `The specified copy source is larger than the maximum allowable size for a copy source: ${limitBytes}`,
+    );
   }
-  const body: Body = source.body.at === 'blobs' ? source.body : { at: 'memory', buffer: call.store.readInline(source.body) };
+  const body: Body =
+    source.body.at === 'blobs'
+      ? source.body
+      : { at: 'memory', buffer: call.store.readInline(source.body) };
   const held = body.at === 'blobs' ? body.segments : [];
   call.store.blobs.retain(held);
-  const copied = await copyBytes(call, body, range, keptAlgorithm(upload)).finally(() => call.store.blobs.release(held));
+  const copied = await copyBytes(call, body, range, keptAlgorithm(upload)).finally(() =>
+    call.store.blobs.release(held),
+  );
   const modifiedAtMs = Date.now();
-  const refusal = await keepPart(call, { number, bytes: copied.segment.bytes, modifiedAtMs, ...copied });
+  const refusal = await keepPart(call, {
+    number,
+    bytes: copied.segment.bytes,
+    modifiedAtMs,
+    ...copied,
+  });
   if (refusal !== undefined) return refusal;
   const { algorithm, value } = copied.checksum;
   return {
     status: 200,
-    xml: document('CopyPartResult', leaf('LastModified', isoTime(modifiedAtMs)), leaf('ETag', quoted(copied.etag)), leaf(checksumElement(algorithm), value)),
+    xml: document(
+      'CopyPartResult',
+      leaf('LastModified', isoTime(modifiedAtMs)),
+      leaf('ETag', quoted(copied.etag)),
+      leaf(checksumElement(algorithm), value),
+    ),
   };
 }
 
@@ -188,24 +282,45 @@ export function listParts(call: Call): Answer | Refusal {
   if (typeof limit === 'object') return limit;
   const after = countOf(call, 'part-number-marker', partLimit) ?? 0;
   if (typeof after === 'object') return after;
-  const parts = [...upload.parts.values()].filter(({ number }) => number > after).toSorted((a, b) => a.number - b.number);
+  const parts = [...upload.parts.values()]
+    .filter(({ number }) => number > after)
+    .toSorted((a, b) => a.number - b.number);
   const page = parts.slice(0, limit ?? 1000);
   return {
     status: 200,
-    xml: document('ListPartsResult',
-      leaf('Bucket', upload.bucket), leaf('Key', upload.key), leaf('UploadId', upload.id),
-      ownerElement('Initiator'), ownerElement('Owner'), leaf('StorageClass', 'STANDARD'),
-      leaf('PartNumberMarker', after), leaf('NextPartNumberMarker', page.at(-1)?.number ?? 0), leaf('MaxParts', limit ?? 1000),
+    xml: document(
+      'ListPartsResult',
+      leaf('Bucket', upload.bucket),
+      leaf('Key', upload.key),
+      leaf('UploadId', upload.id),
+      ownerElement('Initiator'),
+      ownerElement('Owner'),
+      leaf('StorageClass', 'STANDARD'),
+      leaf('PartNumberMarker', after),
+      leaf('NextPartNumberMarker', page.at(-1)?.number ?? 0),
+      leaf('MaxParts', limit ?? 1000),
       leaf('IsTruncated', parts.length > page.length),
-      leaf('ChecksumAlgorithm', upload.checksum?.algorithm), leaf('ChecksumType', upload.checksum?.type),
-      ...page.map((part) => element('Part',
-        leaf('PartNumber', part.number), leaf('LastModified', isoTime(part.modifiedAtMs)), leaf('ETag', quoted(part.etag)), leaf('Size', part.bytes),
-        upload.checksum ? leaf(checksumElement(part.checksum.algorithm), part.checksum.value) : ''))),
+      leaf('ChecksumAlgorithm', upload.checksum?.algorithm),
+      leaf('ChecksumType', upload.checksum?.type),
+      ...page.map((part) =>
+        element(
+          'Part',
+          leaf('PartNumber', part.number),
+          leaf('LastModified', isoTime(part.modifiedAtMs)),
+          leaf('ETag', quoted(part.etag)),
+          leaf('Size', part.bytes),
+          upload.checksum
+            ? leaf(checksumElement(part.checksum.algorithm), part.checksum.value)
+            : '',
+        ),
+      ),
+    ),
   };
 }
 
 /** By key, and by start within a key. */
-const uploadOrder = (a: Upload, b: Upload) => compareKeys(a.key, b.key) || a.initiatedAtMs - b.initiatedAtMs || (a.id < b.id ? -1 : 1);
+const uploadOrder = (a: Upload, b: Upload) =>
+  compareKeys(a.key, b.key) || a.initiatedAtMs - b.initiatedAtMs || (a.id < b.id ? -1 : 1);
 
 export function listMultipartUploads(call: Call): Answer | Refusal {
   const bucket = findBucket(call);
@@ -213,21 +328,47 @@ export function listMultipartUploads(call: Call): Answer | Refusal {
   const limit = countOf(call, 'max-uploads', 1000) ?? 1000;
   if (typeof limit === 'object') return limit;
   const get = (name: string) => call.query.get(name) ?? '';
-  if (get('delimiter') !== '') return refuse('NotImplemented', 'The local S3 does not group multipart uploads: leave the delimiter out.');
+  if (get('delimiter') !== '')
+    return refuse(
+      'NotImplemented',
+      'The local S3 does not group multipart uploads: leave the delimiter out.',
+    );
   const [keyMarker, idMarker] = [get('key-marker'), get('upload-id-marker')];
-  const sorted = [...call.store.uploads.values()].filter(({ bucket: name, key }) => name === bucket.name && key.startsWith(get('prefix'))).toSorted(uploadOrder);
+  const sorted = [...call.store.uploads.values()]
+    .filter(({ bucket: name, key }) => name === bucket.name && key.startsWith(get('prefix')))
+    .toSorted(uploadOrder);
   const marked = sorted.findIndex(({ key, id }) => key === keyMarker && id === idMarker);
-  const after = marked >= 0 ? sorted.slice(marked + 1) : sorted.filter(({ key }) => keyMarker === '' || compareKeys(key, keyMarker) > 0);
+  const after =
+    marked >= 0
+      ? sorted.slice(marked + 1)
+      : sorted.filter(({ key }) => keyMarker === '' || compareKeys(key, keyMarker) > 0);
   const page = after.slice(0, limit);
   const last = page.at(-1);
   return {
     status: 200,
-    xml: document('ListMultipartUploadsResult',
-      leaf('Bucket', bucket.name), leaf('KeyMarker', keyMarker), leaf('UploadIdMarker', idMarker), leaf('Prefix', get('prefix')),
-      leaf('NextKeyMarker', last?.key), leaf('NextUploadIdMarker', last?.id), leaf('MaxUploads', limit), leaf('IsTruncated', after.length > page.length),
-      ...page.map((upload) => element('Upload',
-        leaf('Key', upload.key), leaf('UploadId', upload.id), ownerElement('Initiator'), ownerElement('Owner'),
-        leaf('StorageClass', 'STANDARD'), leaf('Initiated', isoTime(upload.initiatedAtMs)),
-        leaf('ChecksumAlgorithm', upload.checksum?.algorithm), leaf('ChecksumType', upload.checksum?.type)))),
+    xml: document(
+      'ListMultipartUploadsResult',
+      leaf('Bucket', bucket.name),
+      leaf('KeyMarker', keyMarker),
+      leaf('UploadIdMarker', idMarker),
+      leaf('Prefix', get('prefix')),
+      leaf('NextKeyMarker', last?.key),
+      leaf('NextUploadIdMarker', last?.id),
+      leaf('MaxUploads', limit),
+      leaf('IsTruncated', after.length > page.length),
+      ...page.map((upload) =>
+        element(
+          'Upload',
+          leaf('Key', upload.key),
+          leaf('UploadId', upload.id),
+          ownerElement('Initiator'),
+          ownerElement('Owner'),
+          leaf('StorageClass', 'STANDARD'),
+          leaf('Initiated', isoTime(upload.initiatedAtMs)),
+          leaf('ChecksumAlgorithm', upload.checksum?.algorithm),
+          leaf('ChecksumType', upload.checksum?.type),
+        ),
+      ),
+    ),
   };
 }

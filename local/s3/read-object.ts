@@ -31,17 +31,32 @@ function rangeOf(object: StoredObject, header: string): Extent | undefined | Ref
   const from = Number(first);
   const to = last === undefined || last === '' ? Infinity : Number(last);
   if (to < from) return undefined;
-  return from >= object.bytes ? unsatisfiable(object, header) : { from, to: Math.min(to, object.bytes - 1) };
+  return from >= object.bytes
+    ? unsatisfiable(object, header)
+    : { from, to: Math.min(to, object.bytes - 1) };
 }
 
 /** The extent of ?partNumber=N. An object that was put whole has one part. */
 function partOf(call: Call, object: StoredObject, text: string): Extent | Refusal {
   const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (number < 1 || number > 10_000) return refuse('InvalidArgument', 'Part number must be an integer between 1 and 10000, inclusive', { ArgumentName: 'partNumber', ArgumentValue: text });
-  if (headerOf(call, 'range') !== undefined) return refuse('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter');
+  if (number < 1 || number > 10_000)
+    return refuse(
+      'InvalidArgument',
+      'Part number must be an integer between 1 and 10000, inclusive',
+      { ArgumentName: 'partNumber', ArgumentValue: text },
+    );
+  if (headerOf(call, 'range') !== undefined)
+    return refuse(
+      'InvalidRequest',
+      'Cannot specify both Range header and partNumber query parameter',
+    );
   const parts = object.parts ?? [{ bytes: object.bytes }];
   const part = parts[number - 1];
-  if (part === undefined) return refuse('InvalidPartNumber', undefined, { PartNumberRequested: number, ActualPartCount: parts.length });
+  if (part === undefined)
+    return refuse('InvalidPartNumber', undefined, {
+      PartNumberRequested: number,
+      ActualPartCount: parts.length,
+    });
   const from = parts.slice(0, number - 1).reduce((sum, { bytes }) => sum + bytes, 0);
   return { from, to: from + part.bytes - 1 };
 }
@@ -53,7 +68,14 @@ function extentOf(call: Call, object: StoredObject): Extent | undefined | Refusa
   return range === undefined ? undefined : rangeOf(object, range);
 }
 
-const overrides = ['cache-control', 'content-disposition', 'content-encoding', 'content-language', 'content-type', 'expires'];
+const overrides = [
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'expires',
+];
 
 /** The headers that tell of the object itself, whichever of its bytes are sent. */
 function describe(call: Call, object: StoredObject): Record<string, string> {
@@ -64,8 +86,10 @@ function describe(call: Call, object: StoredObject): Record<string, string> {
     'accept-ranges': 'bytes',
     'x-amz-server-side-encryption': 'AES256',
   };
-  if (object.tags !== undefined && object.tags.length > 0) headers['x-amz-tagging-count'] = String(object.tags.length);
-  if (object.parts !== undefined && call.query.has('partNumber')) headers['x-amz-mp-parts-count'] = String(object.parts.length);
+  if (object.tags !== undefined && object.tags.length > 0)
+    headers['x-amz-tagging-count'] = String(object.tags.length);
+  if (object.parts !== undefined && call.query.has('partNumber'))
+    headers['x-amz-mp-parts-count'] = String(object.parts.length);
   for (const name of overrides) {
     const value = call.query.get(`response-${name}`);
     if (value !== null) headers[name] = value;
@@ -75,13 +99,21 @@ function describe(call: Call, object: StoredObject): Record<string, string> {
 
 /** Only with the whole object: a client verifies what it gets against this, and a range would never match. */
 function checksumHeaders(call: Call, object: StoredObject): Record<string, string> {
-  if (headerOf(call, 'x-amz-checksum-mode')?.toUpperCase() !== 'ENABLED' || object.checksum === undefined) return {};
+  if (
+    headerOf(call, 'x-amz-checksum-mode')?.toUpperCase() !== 'ENABLED' ||
+    object.checksum === undefined
+  )
+    return {};
   const { algorithm, type, value } = object.checksum;
   return { [checksumHeader(algorithm)]: value, 'x-amz-checksum-type': type };
 }
 
 /** The bytes themselves: small ones read now, for a later moment may find them moved; blobs held until they are sent. */
-function contentOf({ store }: Call, { body }: StoredObject, { from, to }: Extent): Answer['content'] {
+function contentOf(
+  { store }: Call,
+  { body }: StoredObject,
+  { from, to }: Extent,
+): Answer['content'] {
   if (body.at !== 'blobs') return store.readInline(body).subarray(from, to + 1);
   store.blobs.retain(body.segments);
   return { segments: body.segments, from, to };
@@ -94,7 +126,10 @@ export function getObject(call: Call): Answer | Refusal {
   const { object } = found;
   const verdict = checkRead(call, object);
   if (verdict === 'not-modified') {
-    return { status: 304, headers: { etag: quoted(object.etag), 'last-modified': httpTime(object.modifiedAtMs) } };
+    return {
+      status: 304,
+      headers: { etag: quoted(object.etag), 'last-modified': httpTime(object.modifiedAtMs) },
+    };
   }
   if (verdict !== 'read') return verdict;
   const extent = extentOf(call, object);
@@ -109,7 +144,9 @@ function answerWith(call: Call, object: StoredObject, extent: Extent | undefined
     ...describe(call, object),
     'content-length': String(sentBytes),
     ...(sentBytes === object.bytes ? checksumHeaders(call, object) : {}),
-    ...(extent !== undefined && object.bytes > 0 ? { 'content-range': `bytes ${sent.from}-${sent.to}/${object.bytes}` } : {}),
+    ...(extent !== undefined && object.bytes > 0
+      ? { 'content-range': `bytes ${sent.from}-${sent.to}/${object.bytes}` }
+      : {}),
   };
   const status = extent === undefined ? 200 : 206;
   const content = call.request.method === 'HEAD' ? undefined : contentOf(call, object, sent);
@@ -123,28 +160,59 @@ function partsElement(call: Call, object: StoredObject): string {
   if (object.parts === undefined) return '';
   const after = Number(headerOf(call, 'x-amz-part-number-marker') ?? 0);
   const limit = Math.min(1000, Number(headerOf(call, 'x-amz-max-parts') ?? 1000));
-  const listed = object.checksum?.type === 'COMPOSITE' ? object.parts.filter(({ number }) => number > after) : [];
+  const listed =
+    object.checksum?.type === 'COMPOSITE'
+      ? object.parts.filter(({ number }) => number > after)
+      : [];
   const page = listed.slice(0, limit);
-  const paging = listed.length === 0 ? '' : [
-    leaf('PartNumberMarker', after), leaf('NextPartNumberMarker', page.at(-1)?.number ?? after),
-    leaf('MaxParts', limit), leaf('IsTruncated', listed.length > page.length),
-  ].join('');
-  return element('ObjectParts', leaf('PartsCount', object.parts.length), paging, ...page.map(({ number, bytes, checksum }) =>
-    element('Part', leaf('PartNumber', number), leaf('Size', bytes), leaf(checksumElement(checksum.algorithm), checksum.value))));
+  const paging =
+    listed.length === 0
+      ? ''
+      : [
+          leaf('PartNumberMarker', after),
+          leaf('NextPartNumberMarker', page.at(-1)?.number ?? after),
+          leaf('MaxParts', limit),
+          leaf('IsTruncated', listed.length > page.length),
+        ].join('');
+  return element(
+    'ObjectParts',
+    leaf('PartsCount', object.parts.length),
+    paging,
+    ...page.map(({ number, bytes, checksum }) =>
+      element(
+        'Part',
+        leaf('PartNumber', number),
+        leaf('Size', bytes),
+        leaf(checksumElement(checksum.algorithm), checksum.value),
+      ),
+    ),
+  );
 }
 
 export function getObjectAttributes(call: Call): Answer | Refusal {
   const found = findObject(call);
   if (isRefusal(found)) return found;
   const { object } = found;
-  const wanted = (headerOf(call, 'x-amz-object-attributes') ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
+  const wanted = (headerOf(call, 'x-amz-object-attributes') ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
   if (wanted.length === 0 || wanted.some((name) => !attributeNames.includes(name))) {
-    return refuse('InvalidArgument', 'Invalid attribute name specified.', { ArgumentName: 'x-amz-object-attributes', ArgumentValue: wanted.join(',') });
+    return refuse('InvalidArgument', 'Invalid attribute name specified.', {
+      ArgumentName: 'x-amz-object-attributes',
+      ArgumentValue: wanted.join(','),
+    });
   }
   const { checksum } = object;
   const made: Record<string, string> = {
     ETag: leaf('ETag', object.etag),
-    Checksum: checksum ? element('Checksum', leaf(checksumElement(checksum.algorithm), checksum.value), leaf('ChecksumType', checksum.type)) : '',
+    Checksum: checksum
+      ? element(
+          'Checksum',
+          leaf(checksumElement(checksum.algorithm), checksum.value),
+          leaf('ChecksumType', checksum.type),
+        )
+      : '',
     ObjectParts: partsElement(call, object),
     StorageClass: leaf('StorageClass', object.headers['x-amz-storage-class'] ?? 'STANDARD'),
     ObjectSize: leaf('ObjectSize', object.bytes),
@@ -152,13 +220,18 @@ export function getObjectAttributes(call: Call): Answer | Refusal {
   return {
     status: 200,
     headers: { 'last-modified': httpTime(object.modifiedAtMs) },
-    xml: document('GetObjectAttributesResponse', ...attributeNames.filter((name) => wanted.includes(name)).map((name) => made[name] ?? '')),
+    xml: document(
+      'GetObjectAttributesResponse',
+      ...attributeNames.filter((name) => wanted.includes(name)).map((name) => made[name] ?? ''),
+    ),
   };
 }
 
 export function getObjectTagging(call: Call): Answer | Refusal {
   const found = findObject(call);
   if (isRefusal(found)) return found;
-  const tags = (found.object.tags ?? []).map(([name, value]) => element('Tag', leaf('Key', name), leaf('Value', value)));
+  const tags = (found.object.tags ?? []).map(([name, value]) =>
+    element('Tag', leaf('Key', name), leaf('Value', value)),
+  );
   return { status: 200, xml: document('Tagging', element('TagSet', ...tags)) };
 }

@@ -6,7 +6,14 @@ import { createChunkedDecoder } from './aws-chunked.ts';
 import type { BlobWriter, Segment } from './blobs.ts';
 import type { Call } from './call.ts';
 import type { ChecksumAlgorithm, RunningDigest } from './checksums.ts';
-import { checksumAlgorithms, checksumHeader, createDigest, isBase64Of, isDigest, parseAlgorithm } from './checksums.ts';
+import {
+  checksumAlgorithms,
+  checksumHeader,
+  createDigest,
+  isBase64Of,
+  isDigest,
+  parseAlgorithm,
+} from './checksums.ts';
 import type { Refusal } from './errors.ts';
 import { isRefusal, refuse } from './errors.ts';
 
@@ -36,45 +43,68 @@ const writeAtOnceBytes = 1 << 20;
 
 function planChecksum({ request }: Call): BodyPlan['checksum'] | Refusal {
   const { headers } = request;
-  const given = checksumAlgorithms.filter((algorithm) => headers[checksumHeader(algorithm)] !== undefined);
+  const given = checksumAlgorithms.filter(
+    (algorithm) => headers[checksumHeader(algorithm)] !== undefined,
+  );
   const trailer = String(headers['x-amz-trailer'] ?? '').toLowerCase();
-  const trailing = checksumAlgorithms.find((algorithm) => trailer.split(/\s*,\s*/).includes(checksumHeader(algorithm)));
+  const trailing = checksumAlgorithms.find((algorithm) =>
+    trailer.split(/\s*,\s*/).includes(checksumHeader(algorithm)),
+  );
   if (given.length > 1 || (given.length === 1 && trailing !== undefined)) {
-    return refuse('InvalidRequest', 'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.');
+    return refuse(
+      'InvalidRequest',
+      'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
+    );
   }
   const [algorithm] = given;
   if (algorithm !== undefined) {
     const value = String(headers[checksumHeader(algorithm)]);
-    if (!isDigest(algorithm, value)) return refuse('InvalidRequest', `Value for ${checksumHeader(algorithm)} header is invalid.`);
+    if (!isDigest(algorithm, value))
+      return refuse('InvalidRequest', `Value for ${checksumHeader(algorithm)} header is invalid.`);
     return { algorithm, value };
   }
   if (trailing !== undefined) return { algorithm: trailing };
   const announced = headers['x-amz-sdk-checksum-algorithm'];
   if (announced === undefined) return undefined;
-  if (parseAlgorithm(String(announced)) === undefined) return refuse('InvalidRequest', 'Value for x-amz-sdk-checksum-algorithm header is invalid.');
-  return refuse('InvalidRequest', 'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.');
+  if (parseAlgorithm(String(announced)) === undefined)
+    return refuse('InvalidRequest', 'Value for x-amz-sdk-checksum-algorithm header is invalid.');
+  return refuse(
+    'InvalidRequest',
+    'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',
+  );
 }
 
-function planLength({ request: { headers } }: Call, chunked: boolean, limitBytes: number): number | Refusal {
+function planLength(
+  { request: { headers } }: Call,
+  chunked: boolean,
+  limitBytes: number,
+): number | Refusal {
   const text = chunked ? headers['x-amz-decoded-content-length'] : headers['content-length'];
   // A body of no announced length: S3 does not take HTTP's own chunked encoding.
-  if (text === undefined) return headers['transfer-encoding'] === undefined && !chunked ? 0 : refuse('MissingContentLength');
+  if (text === undefined)
+    return headers['transfer-encoding'] === undefined && !chunked
+      ? 0
+      : refuse('MissingContentLength');
   const bytes = /^\d{1,16}$/.test(String(text)) ? Number(text) : -1;
-  if (bytes < 0) return refuse('InvalidArgument', `The length of the body, ${String(text)}, is no number.`);
-  if (bytes > limitBytes) return refuse('EntityTooLarge', undefined, { ProposedSize: bytes, MaxSizeAllowed: limitBytes });
+  if (bytes < 0)
+    return refuse('InvalidArgument', `The length of the body, ${String(text)}, is no number.`);
+  if (bytes > limitBytes)
+    return refuse('EntityTooLarge', undefined, { ProposedSize: bytes, MaxSizeAllowed: limitBytes });
   return bytes;
 }
 
 function planBody(call: Call, limitBytes: number): BodyPlan | Refusal {
   const { headers } = call.request;
   const payload = String(headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD');
-  const chunked = payload.startsWith('STREAMING-') || /\baws-chunked\b/.test(headers['content-encoding'] ?? '');
+  const chunked =
+    payload.startsWith('STREAMING-') || /\baws-chunked\b/.test(headers['content-encoding'] ?? '');
   const bytes = planLength(call, chunked, limitBytes);
   if (typeof bytes !== 'number') return bytes;
   const checksum = planChecksum(call);
   if (checksum !== undefined && isRefusal(checksum)) return checksum;
   const contentMd5 = headers['content-md5'];
-  if (contentMd5 !== undefined && !isBase64Of(16, String(contentMd5))) return refuse('InvalidDigest', undefined, { 'Content-MD5': String(contentMd5) });
+  if (contentMd5 !== undefined && !isBase64Of(16, String(contentMd5)))
+    return refuse('InvalidDigest', undefined, { 'Content-MD5': String(contentMd5) });
   return {
     bytes,
     chunked,
@@ -109,7 +139,10 @@ function createSink({ store, settings }: Call, alwaysBlob: boolean) {
     },
     async finish(): Promise<ReceivedBody['body']> {
       if (!alwaysBlob && writer === undefined && bytes <= settings.inlineBytes) {
-        return { at: 'memory', buffer: held.length === 1 && held[0] ? held[0] : Buffer.concat(held) };
+        return {
+          at: 'memory',
+          buffer: held.length === 1 && held[0] ? held[0] : Buffer.concat(held),
+        };
       }
       await spill();
       writer ??= await store.blobs.create();
@@ -124,7 +157,13 @@ function createSink({ store, settings }: Call, alwaysBlob: boolean) {
 type Sink = ReturnType<typeof createSink>;
 
 /** Reads the whole body into the digests and the sink; false when the chunked encoding is broken. */
-async function pump(request: IncomingMessage, decoder: ChunkedDecoder | undefined, digests: RunningDigest[], sink: Sink, limitBytes: number) {
+async function pump(
+  request: IncomingMessage,
+  decoder: ChunkedDecoder | undefined,
+  digests: RunningDigest[],
+  sink: Sink,
+  limitBytes: number,
+) {
   for await (const chunk of request as AsyncIterable<Buffer>) {
     const pieces = decoder === undefined ? [chunk] : decoder.push(chunk);
     if (pieces === false) return false;
@@ -138,26 +177,48 @@ async function pump(request: IncomingMessage, decoder: ChunkedDecoder | undefine
   return decoder === undefined || decoder.ended();
 }
 
-function badChecksum(plan: BodyPlan, computed: string, trailers: ReadonlyMap<string, string> | undefined): Refusal | undefined {
+function badChecksum(
+  plan: BodyPlan,
+  computed: string,
+  trailers: ReadonlyMap<string, string> | undefined,
+): Refusal | undefined {
   const { checksum } = plan;
   if (checksum === undefined) return undefined;
   const expected = checksum.value ?? trailers?.get(checksumHeader(checksum.algorithm));
   if (expected === undefined || !isDigest(checksum.algorithm, expected)) {
-    return refuse('InvalidRequest', `Value for ${checksumHeader(checksum.algorithm)} trailing header is invalid.`);
+    return refuse(
+      'InvalidRequest',
+      `Value for ${checksumHeader(checksum.algorithm)} trailing header is invalid.`,
+    );
   }
   if (expected === computed) return undefined;
-  return refuse('BadDigest', `The ${checksum.algorithm} you specified did not match the calculated checksum.`);
+  return refuse(
+    'BadDigest',
+    `The ${checksum.algorithm} you specified did not match the calculated checksum.`,
+  );
 }
 
-function verify(plan: BodyPlan, md5: Buffer, sha256: Buffer | undefined, computed: string, trailers?: ReadonlyMap<string, string>): Refusal | undefined {
+function verify(
+  plan: BodyPlan,
+  md5: Buffer,
+  sha256: Buffer | undefined,
+  computed: string,
+  trailers?: ReadonlyMap<string, string>,
+): Refusal | undefined {
   if (plan.contentMd5 !== undefined && plan.contentMd5 !== md5.toString('base64')) {
     return refuse('BadDigest', 'The Content-MD5 you specified did not match what we received.', {
-      ExpectedDigest: plan.contentMd5, CalculatedDigest: md5.toString('base64'),
+      ExpectedDigest: plan.contentMd5,
+      CalculatedDigest: md5.toString('base64'),
     });
   }
-  if (plan.payloadSha256 !== undefined && sha256 !== undefined && plan.payloadSha256 !== sha256.toString('hex')) {
+  if (
+    plan.payloadSha256 !== undefined &&
+    sha256 !== undefined &&
+    plan.payloadSha256 !== sha256.toString('hex')
+  ) {
     return refuse('XAmzContentSHA256Mismatch', undefined, {
-      ClientComputedContentSHA256: plan.payloadSha256, S3ComputedContentSHA256: sha256.toString('hex'),
+      ClientComputedContentSHA256: plan.payloadSha256,
+      S3ComputedContentSHA256: sha256.toString('hex'),
     });
   }
   return badChecksum(plan, computed, trailers);
@@ -178,13 +239,19 @@ function createDigests(plan: BodyPlan, { algorithm: wanted, keepWanted = false }
         md5: md5.digest(),
         sha256: sha256?.digest(),
         checksum: given,
-        kept: own === undefined ? given : { algorithm: wanted, value: own.digest().toString('base64') },
+        kept:
+          own === undefined ? given : { algorithm: wanted, value: own.digest().toString('base64') },
       };
     },
   };
 }
 
-async function readVerified(call: Call, plan: BodyPlan, wishes: ReceiveWishes, sink: Sink): Promise<Omit<ReceivedBody, 'body'> | Refusal> {
+async function readVerified(
+  call: Call,
+  plan: BodyPlan,
+  wishes: ReceiveWishes,
+  sink: Sink,
+): Promise<Omit<ReceivedBody, 'body'> | Refusal> {
   const decoder = plan.chunked ? createChunkedDecoder() : undefined;
   const digests = createDigests(plan, wishes);
   const whole = await pump(call.request, decoder, digests.running, sink, plan.bytes);
@@ -210,7 +277,10 @@ export interface ReceiveWishes {
  * The body, verified against every digest that came with it; on a refusal nothing is kept.
  * @throws when the client goes away before the end.
  */
-export async function receiveBody(call: Call, wishes: ReceiveWishes): Promise<ReceivedBody | Refusal> {
+export async function receiveBody(
+  call: Call,
+  wishes: ReceiveWishes,
+): Promise<ReceivedBody | Refusal> {
   const plan = planBody(call, wishes.limitBytes);
   if (isRefusal(plan)) return plan;
   const unwelcome = wishes.accept?.(plan.checksum?.algorithm);

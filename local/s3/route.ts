@@ -37,16 +37,53 @@ export function targetOf({ url = '/', headers }: IncomingMessage): Target | Refu
   const keyPart = fromHost === undefined ? (slash === -1 ? '' : path.slice(slash + 1)) : path;
   const [bucketName, key] = [decode(bucketPart), decode(keyPart)];
   if (bucketName === undefined || key === undefined) return refuse('InvalidURI');
-  if (Buffer.byteLength(key) > 1024) return refuse('KeyTooLongError', undefined, { Size: Buffer.byteLength(key), MaxSizeAllowed: 1024 });
+  if (Buffer.byteLength(key) > 1024)
+    return refuse('KeyTooLongError', undefined, {
+      Size: Buffer.byteLength(key),
+      MaxSizeAllowed: 1024,
+    });
   return { bucketName, key, query };
 }
 
 /** What a query parameter makes of a request, in the order in which it is asked for. Those without a row below are not implemented. */
 const subresources = [
-  'uploads', 'uploadId', 'delete', 'tagging', 'attributes', 'location', 'versioning', 'list-type',
-  'acl', 'policy', 'policyStatus', 'cors', 'lifecycle', 'encryption', 'logging', 'notification', 'replication', 'website', 'versions',
-  'legal-hold', 'retention', 'object-lock', 'torrent', 'restore', 'select', 'requestPayment', 'accelerate', 'analytics', 'inventory',
-  'metrics', 'intelligent-tiering', 'ownershipControls', 'publicAccessBlock', 'session', 'metadataTable', 'metadataConfiguration', 'renameObject',
+  'uploads',
+  'uploadId',
+  'delete',
+  'tagging',
+  'attributes',
+  'location',
+  'versioning',
+  'list-type',
+  'acl',
+  'policy',
+  'policyStatus',
+  'cors',
+  'lifecycle',
+  'encryption',
+  'logging',
+  'notification',
+  'replication',
+  'website',
+  'versions',
+  'legal-hold',
+  'retention',
+  'object-lock',
+  'torrent',
+  'restore',
+  'select',
+  'requestPayment',
+  'accelerate',
+  'analytics',
+  'inventory',
+  'metrics',
+  'intelligent-tiering',
+  'ownershipControls',
+  'publicAccessBlock',
+  'session',
+  'metadataTable',
+  'metadataConfiguration',
+  'renameObject',
 ];
 
 /** Method, level and subresource, then the operation. */
@@ -79,9 +116,18 @@ const operations: Record<string, string> = {
 };
 
 /** AWS's name of what is asked; undefined when the local S3 does not do it. */
-export function operationOf({ method = 'GET', headers }: IncomingMessage, { bucketName, key, query }: Target): string | undefined {
+export function operationOf(
+  { method = 'GET', headers }: IncomingMessage,
+  { bucketName, key, query }: Target,
+): string | undefined {
   const level = bucketName === '' ? 'service' : key === '' ? 'bucket' : 'object';
   const subresource = query.size === 0 ? undefined : subresources.find((name) => query.has(name));
-  const isCopy = method === 'PUT' && (headers['x-amz-copy-source'] !== undefined || query.has('x-amz-copy-source'));
-  return operations[[method, level, subresource, isCopy ? 'copy' : undefined].filter((word) => word !== undefined).join(' ')];
+  const isCopy =
+    method === 'PUT' &&
+    (headers['x-amz-copy-source'] !== undefined || query.has('x-amz-copy-source'));
+  return operations[
+    [method, level, subresource, isCopy ? 'copy' : undefined]
+      .filter((word) => word !== undefined)
+      .join(' ')
+  ];
 }

@@ -10,31 +10,68 @@ import type { Ledger } from '../ledger.ts';
 import { createLedger } from '../ledger.ts';
 import { checkAccess } from './access.ts';
 import { refusalAnswer, release, send, sendHalf } from './answer.ts';
-import { createBucket, deleteBucket, getBucketLocation, getBucketVersioning, headBucket, isBucketName, listBuckets } from './bucket.ts';
+import {
+  createBucket,
+  deleteBucket,
+  getBucketLocation,
+  getBucketVersioning,
+  headBucket,
+  isBucketName,
+  listBuckets,
+} from './bucket.ts';
 import type { Answer, Operation, S3Settings } from './call.ts';
 import { completeMultipartUpload } from './complete-multipart.ts';
 import { copyObject } from './copy-object.ts';
 import type { Refusal } from './errors.ts';
 import { isRefusal, refuse, statusOf } from './errors.ts';
 import { listObjects, listObjectsV2 } from './list-objects.ts';
-import { abortMultipartUpload, createMultipartUpload, listMultipartUploads, listParts, uploadPart, uploadPartCopy } from './multipart.ts';
+import {
+  abortMultipartUpload,
+  createMultipartUpload,
+  listMultipartUploads,
+  listParts,
+  uploadPart,
+  uploadPartCopy,
+} from './multipart.ts';
 import { getObject, getObjectAttributes, getObjectTagging } from './read-object.ts';
 import type { Target } from './route.ts';
 import { operationOf, targetOf } from './route.ts';
 import type { Store } from './store.ts';
 import { openStore } from './store.ts';
-import { deleteObject, deleteObjects, deleteObjectTagging, putObject, putObjectTagging } from './write-object.ts';
+import {
+  deleteObject,
+  deleteObjects,
+  deleteObjectTagging,
+  putObject,
+  putObjectTagging,
+} from './write-object.ts';
 
 const operations: Record<string, Operation> = {
-  ListBuckets: listBuckets, CreateBucket: createBucket, HeadBucket: headBucket, DeleteBucket: deleteBucket,
-  GetBucketLocation: getBucketLocation, GetBucketVersioning: getBucketVersioning,
-  ListObjects: listObjects, ListObjectsV2: listObjectsV2,
-  PutObject: putObject, CopyObject: copyObject, GetObject: getObject, HeadObject: getObject,
-  DeleteObject: deleteObject, DeleteObjects: deleteObjects, GetObjectAttributes: getObjectAttributes,
-  GetObjectTagging: getObjectTagging, PutObjectTagging: putObjectTagging, DeleteObjectTagging: deleteObjectTagging,
-  CreateMultipartUpload: createMultipartUpload, UploadPart: uploadPart, UploadPartCopy: uploadPartCopy,
-  CompleteMultipartUpload: completeMultipartUpload, AbortMultipartUpload: abortMultipartUpload,
-  ListParts: listParts, ListMultipartUploads: listMultipartUploads,
+  ListBuckets: listBuckets,
+  CreateBucket: createBucket,
+  HeadBucket: headBucket,
+  DeleteBucket: deleteBucket,
+  GetBucketLocation: getBucketLocation,
+  GetBucketVersioning: getBucketVersioning,
+  ListObjects: listObjects,
+  ListObjectsV2: listObjectsV2,
+  PutObject: putObject,
+  CopyObject: copyObject,
+  GetObject: getObject,
+  HeadObject: getObject,
+  DeleteObject: deleteObject,
+  DeleteObjects: deleteObjects,
+  GetObjectAttributes: getObjectAttributes,
+  GetObjectTagging: getObjectTagging,
+  PutObjectTagging: putObjectTagging,
+  DeleteObjectTagging: deleteObjectTagging,
+  CreateMultipartUpload: createMultipartUpload,
+  UploadPart: uploadPart,
+  UploadPartCopy: uploadPartCopy,
+  CompleteMultipartUpload: completeMultipartUpload,
+  AbortMultipartUpload: abortMultipartUpload,
+  ListParts: listParts,
+  ListMultipartUploads: listMultipartUploads,
 };
 
 export interface LocalS3Options {
@@ -98,16 +135,31 @@ function faultRefusal(rule: FaultRule): FaultRefusal {
   return { ...base, code, status: rule.status ?? statusOf(base.refused) };
 }
 
-async function perform(endpoint: Endpoint, request: IncomingMessage, target: Target | Refusal, operation: string | undefined): Promise<Answer | Refusal> {
+async function perform(
+  endpoint: Endpoint,
+  request: IncomingMessage,
+  target: Target | Refusal,
+  operation: string | undefined,
+): Promise<Answer | Refusal> {
   if (isRefusal(target)) return target;
   const nowMs = Date.now();
   const denied = checkAccess(request, target.query, nowMs);
   if (denied !== undefined) return denied;
   const run = operation === undefined ? undefined : operations[operation];
   if (operation === undefined || run === undefined) {
-    return refuse('NotImplemented', `The local S3 does not do ${request.method} ${request.url}; see docs/local-aws.md for what it does.`);
+    return refuse(
+      'NotImplemented',
+      `The local S3 does not do ${request.method} ${request.url}; see docs/local-aws.md for what it does.`,
+    );
   }
-  return run({ request, operation, ...target, store: endpoint.store, settings: endpoint.settings, nowMs });
+  return run({
+    request,
+    operation,
+    ...target,
+    store: endpoint.store,
+    settings: endpoint.settings,
+    nowMs,
+  });
 }
 
 /** What went out, for the ledger; status 0: the connection was cut. */
@@ -124,7 +176,11 @@ interface Exchange {
   operation: string | undefined;
 }
 
-async function reply({ store }: Endpoint, { request, response, requestId }: Exchange, outcome: Answer | FaultRefusal | Refusal): Promise<Sent> {
+async function reply(
+  { store }: Endpoint,
+  { request, response, requestId }: Exchange,
+  outcome: Answer | FaultRefusal | Refusal,
+): Promise<Sent> {
   if (!isRefusal(outcome)) {
     await send(store, response, requestId, outcome);
     return { status: outcome.status };
@@ -135,9 +191,15 @@ async function reply({ store }: Endpoint, { request, response, requestId }: Exch
 }
 
 /** What a fault does once the request has been performed. */
-async function replyUnder(rule: FaultRule | undefined, endpoint: Endpoint, exchange: Exchange, outcome: Answer | Refusal): Promise<Sent> {
+async function replyUnder(
+  rule: FaultRule | undefined,
+  endpoint: Endpoint,
+  exchange: Exchange,
+  outcome: Answer | Refusal,
+): Promise<Sent> {
   if (rule?.kind === 'drop-after') {
-    if (!isRefusal(outcome)) await sendHalf(endpoint.store, exchange.response, exchange.requestId, outcome);
+    if (!isRefusal(outcome))
+      await sendHalf(endpoint.store, exchange.response, exchange.requestId, outcome);
     cut(exchange.request);
     return { status: 0, code: 'DroppedAfter' };
   }
@@ -147,14 +209,19 @@ async function replyUnder(rule: FaultRule | undefined, endpoint: Endpoint, excha
 }
 
 /** Serves the request as the fault that bites it would have it. */
-async function serve(endpoint: Endpoint, exchange: Exchange, rule: FaultRule | undefined): Promise<Sent> {
+async function serve(
+  endpoint: Endpoint,
+  exchange: Exchange,
+  rule: FaultRule | undefined,
+): Promise<Sent> {
   const delayMs = endpoint.latencyMs + (rule?.delayMs ?? 0);
   if (delayMs > 0) await wait(delayMs);
   if (rule?.kind === 'drop-before') {
     cut(exchange.request);
     return { status: 0, code: 'DroppedBefore' };
   }
-  if (rule?.kind === 'error' || rule?.kind === 'throttle') return reply(endpoint, exchange, faultRefusal(rule));
+  if (rule?.kind === 'error' || rule?.kind === 'throttle')
+    return reply(endpoint, exchange, faultRefusal(rule));
   const outcome = await perform(endpoint, exchange.request, exchange.target, exchange.operation);
   return replyUnder(rule, endpoint, exchange, outcome);
 }
@@ -163,44 +230,93 @@ async function serve(endpoint: Endpoint, exchange: Exchange, rule: FaultRule | u
 async function failed(endpoint: Endpoint, exchange: Exchange, cause: unknown): Promise<Sent> {
   const { request, response } = exchange;
   if (request.destroyed && !request.complete) return { status: 0, code: 'ClientGone' };
-  process.emitWarning(`The local S3 failed on ${request.method} ${request.url}: ${cause instanceof Error ? cause.stack : String(cause)}`);
-  if (!response.headersSent) return reply(endpoint, exchange, refuse('InternalError', String(cause)));
+  process.emitWarning(
+    `The local S3 failed on ${request.method} ${request.url}: ${cause instanceof Error ? cause.stack : String(cause)}`,
+  );
+  if (!response.headersSent)
+    return reply(endpoint, exchange, refuse('InternalError', String(cause)));
   cut(request);
   return { status: 0, code: 'InternalError' };
 }
 
-async function handle(endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function handle(
+  endpoint: Endpoint,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const startedMs = performance.now();
   const target = targetOf(request);
   const operation = isRefusal(target) ? undefined : operationOf(request, target);
   const subject = isRefusal(target) ? (request.url ?? '/') : `${target.bucketName}/${target.key}`;
-  const exchange: Exchange = { request, response, requestId: endpoint.nextRequestId(), target, operation };
+  const exchange: Exchange = {
+    request,
+    response,
+    requestId: endpoint.nextRequestId(),
+    target,
+    operation,
+  };
   const rule = endpoint.faults.next('s3', operation ?? 'Unknown', subject);
-  const sent = await serve(endpoint, exchange, rule).catch((cause: unknown) => failed(endpoint, exchange, cause));
+  const sent = await serve(endpoint, exchange, rule).catch((cause: unknown) =>
+    failed(endpoint, exchange, cause),
+  );
   endpoint.ledger.request({
-    service: 's3', operation: operation ?? 'Unknown', ...sent, durationMs: performance.now() - startedMs,
+    service: 's3',
+    operation: operation ?? 'Unknown',
+    ...sent,
+    durationMs: performance.now() - startedMs,
     detail: { subject, ...(rule && { fault: rule.kind }) },
   });
 }
 
-const defaults = { region: 'us-east-1', copyLimitBytes: 5 * 2 ** 30, partMinBytes: 5 * 2 ** 20, inlineBytes: 16 << 10 };
+const defaults = {
+  region: 'us-east-1',
+  copyLimitBytes: 5 * 2 ** 30,
+  partMinBytes: 5 * 2 ** 20,
+  inlineBytes: 16 << 10,
+};
 
 /**
  * Serves S3 on 127.0.0.1 from the data folder until `close()`.
  * @throws when the port is taken, when another process has the data folder, or when a bucket's name is not allowed.
  */
 export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
-  const { ledger = createLedger(), faults = createFaults(), latencyMs = 0, createBuckets = [] } = options;
-  const { region = defaults.region, copyLimitBytes = defaults.copyLimitBytes, partMinBytes = defaults.partMinBytes } = options;
+  const {
+    ledger = createLedger(),
+    faults = createFaults(),
+    latencyMs = 0,
+    createBuckets = [],
+  } = options;
+  const {
+    region = defaults.region,
+    copyLimitBytes = defaults.copyLimitBytes,
+    partMinBytes = defaults.partMinBytes,
+  } = options;
   const wrong = createBuckets.find((name) => !isBucketName(name));
-  if (wrong !== undefined) throw new Error(`The bucket ${wrong} cannot be made: a name has 3 to 63 lower-case letters, digits, dots and hyphens.`);
+  if (wrong !== undefined)
+    throw new Error(
+      `The bucket ${wrong} cannot be made: a name has 3 to 63 lower-case letters, digits, dots and hyphens.`,
+    );
   const store = await openStore(options.dataFolder);
-  for (const name of createBuckets) if (!store.buckets.has(name)) await store.createBucket(name, Date.now());
-  const settings: S3Settings = { region, copyLimitBytes, partMinBytes, inlineBytes: defaults.inlineBytes };
-  const endpoint: Endpoint = { store, settings, ledger, faults, latencyMs, nextRequestId: createRequestIds() };
+  for (const name of createBuckets)
+    if (!store.buckets.has(name)) await store.createBucket(name, Date.now());
+  const settings: S3Settings = {
+    region,
+    copyLimitBytes,
+    partMinBytes,
+    inlineBytes: defaults.inlineBytes,
+  };
+  const endpoint: Endpoint = {
+    store,
+    settings,
+    ledger,
+    faults,
+    latencyMs,
+    nextRequestId: createRequestIds(),
+  };
   const health = () => ({ buckets: store.buckets.size, uploads: store.uploads.size });
   const server = await startHttpServer(async (request, response) => {
-    if (!(await serveControl({ service: 's3', ledger, faults, health }, request, response))) await handle(endpoint, request, response);
+    if (!(await serveControl({ service: 's3', ledger, faults, health }, request, response)))
+      await handle(endpoint, request, response);
   }, options.port).catch(async (cause: unknown) => {
     await store.close();
     throw cause;

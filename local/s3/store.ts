@@ -78,7 +78,13 @@ export interface Bucket {
 type Change =
   | { type: 'bucket'; name: string; createdAtMs: number }
   | { type: 'bucket-gone'; name: string }
-  | { type: 'object'; bucket: string; object: ObjectRecord; segments?: Segment[]; uploadId?: string }
+  | {
+      type: 'object';
+      bucket: string;
+      object: ObjectRecord;
+      segments?: Segment[];
+      uploadId?: string;
+    }
   | { type: 'object-gone'; bucket: string; key: string }
   | { type: 'upload'; upload: UploadRecord }
   | { type: 'part'; uploadId: string; part: StoredPart }
@@ -107,12 +113,46 @@ const worthwhileBytes = 64 << 20;
 
 const segmentsOf = (body: Body): Segment[] => (body.at === 'blobs' ? body.segments : []);
 
-function recordOf({ key, bytes, etag, modifiedAtMs, headers, tags, checksum, parts }: StoredObject): ObjectRecord {
-  return { key, bytes, etag, modifiedAtMs, headers, ...(tags && { tags }), ...(checksum && { checksum }), ...(parts && { parts }) };
+function recordOf({
+  key,
+  bytes,
+  etag,
+  modifiedAtMs,
+  headers,
+  tags,
+  checksum,
+  parts,
+}: StoredObject): ObjectRecord {
+  return {
+    key,
+    bytes,
+    etag,
+    modifiedAtMs,
+    headers,
+    ...(tags && { tags }),
+    ...(checksum && { checksum }),
+    ...(parts && { parts }),
+  };
 }
 
-function uploadRecordOf({ id, bucket, key, initiatedAtMs, headers, tags, checksum }: Upload): UploadRecord {
-  return { id, bucket, key, initiatedAtMs, headers, ...(tags && { tags }), ...(checksum && { checksum }) };
+function uploadRecordOf({
+  id,
+  bucket,
+  key,
+  initiatedAtMs,
+  headers,
+  tags,
+  checksum,
+}: Upload): UploadRecord {
+  return {
+    id,
+    bucket,
+    key,
+    initiatedAtMs,
+    headers,
+    ...(tags && { tags }),
+    ...(checksum && { checksum }),
+  };
 }
 
 /** What is in memory, and how each change alters it: the same code for a request and for the journal's replay. */
@@ -147,8 +187,12 @@ function createState(blobs: Blobs) {
   return {
     buckets,
     uploads,
-    createBucket: (name: string, createdAtMs: number) => buckets.set(name, { name, createdAtMs, objects: createKeyIndex() }),
-    dropObject, endUpload, setObject, setPart,
+    createBucket: (name: string, createdAtMs: number) =>
+      buckets.set(name, { name, createdAtMs, objects: createKeyIndex() }),
+    dropObject,
+    endUpload,
+    setObject,
+    setPart,
     createUpload: (upload: UploadRecord) => uploads.set(upload.id, { ...upload, parts: new Map() }),
   };
 }
@@ -156,7 +200,13 @@ function createState(blobs: Blobs) {
 type State = ReturnType<typeof createState>;
 
 /** Applies a record of the journal. Blobs are counted as held by it, and given up when a later record ends it. */
-function applyChange(state: State, blobs: Blobs, change: Change, offset: number, bytes: number): void {
+function applyChange(
+  state: State,
+  blobs: Blobs,
+  change: Change,
+  offset: number,
+  bytes: number,
+): void {
   switch (change.type) {
     case 'bucket':
       state.createBucket(change.name, change.createdAtMs);
@@ -167,7 +217,10 @@ function applyChange(state: State, blobs: Blobs, change: Change, offset: number,
     case 'object': {
       const { segments } = change;
       if (segments !== undefined) blobs.retain(segments);
-      state.setObject(change.bucket, { ...change.object, body: segments ? { at: 'blobs', segments } : { at: 'journal', offset, bytes } });
+      state.setObject(change.bucket, {
+        ...change.object,
+        body: segments ? { at: 'blobs', segments } : { at: 'journal', offset, bytes },
+      });
       if (change.uploadId !== undefined) state.endUpload(change.uploadId);
       break;
     }
@@ -187,8 +240,18 @@ function applyChange(state: State, blobs: Blobs, change: Change, offset: number,
   }
 }
 
-function objectRecord(bucket: string, object: StoredObject, inline: Buffer | undefined, uploadId?: string): JournalRecord {
-  const change: Change = { type: 'object', bucket, object: recordOf(object), ...(uploadId !== undefined && { uploadId }) };
+function objectRecord(
+  bucket: string,
+  object: StoredObject,
+  inline: Buffer | undefined,
+  uploadId?: string,
+): JournalRecord {
+  const change: Change = {
+    type: 'object',
+    bucket,
+    object: recordOf(object),
+    ...(uploadId !== undefined && { uploadId }),
+  };
   if (object.body.at === 'blobs') return { meta: { ...change, segments: object.body.segments } };
   const body = inline ?? Buffer.alloc(0);
   return {
@@ -205,21 +268,31 @@ function* liveRecords(state: State, readInline: Store['readInline']): Iterable<J
   for (const { name, createdAtMs, objects } of state.buckets.values()) {
     yield { meta: { type: 'bucket', name, createdAtMs } satisfies Change };
     for (const object of objects.values()) {
-      yield objectRecord(name, object, object.body.at === 'blobs' ? undefined : readInline(object.body));
+      yield objectRecord(
+        name,
+        object,
+        object.body.at === 'blobs' ? undefined : readInline(object.body),
+      );
     }
   }
   for (const upload of state.uploads.values()) {
     yield { meta: { type: 'upload', upload: uploadRecordOf(upload) } satisfies Change };
-    for (const part of upload.parts.values()) yield { meta: { type: 'part', uploadId: upload.id, part } satisfies Change };
+    for (const part of upload.parts.values())
+      yield { meta: { type: 'part', uploadId: upload.id, part } satisfies Change };
   }
 }
 
 /** Writes the journal anew whenever it has doubled since the last time. */
-function createCompaction(journal: Journal, compactAboveBytes: number, records: () => Iterable<JournalRecord>) {
+function createCompaction(
+  journal: Journal,
+  compactAboveBytes: number,
+  records: () => Iterable<JournalRecord>,
+) {
   let bytesThen = 0;
   let running: Promise<void> | undefined;
   return (): Promise<void> | undefined => {
-    if (running !== undefined || journal.bytes() < bytesThen * 2 + compactAboveBytes) return running;
+    if (running !== undefined || journal.bytes() < bytesThen * 2 + compactAboveBytes)
+      return running;
     running = journal.compact(records).finally(() => {
       bytesThen = journal.bytes();
       running = undefined;
@@ -232,7 +305,10 @@ function createCompaction(journal: Journal, compactAboveBytes: number, records: 
  * Opens the store in `folder`, made when absent; what an earlier process put there is there again.
  * @throws when another live process has the folder open.
  */
-export async function openStore(folder: string, compactAboveBytes = worthwhileBytes): Promise<Store> {
+export async function openStore(
+  folder: string,
+  compactAboveBytes = worthwhileBytes,
+): Promise<Store> {
   mkdirSync(folder, { recursive: true });
   const unlock = lockFolder(folder);
   const blobs = openBlobs(join(folder, 'blobs'));
@@ -240,8 +316,11 @@ export async function openStore(folder: string, compactAboveBytes = worthwhileBy
   const journal = openJournal(join(folder, 'journal'), ({ meta, offset, bodyBytes }) => {
     applyChange(state, blobs, meta as Change, offset, bodyBytes);
   });
-  const readInline: Store['readInline'] = (body) => (body.at === 'memory' ? body.buffer : journal.read(body.offset, body.bytes));
-  const compactIfGrown = createCompaction(journal, compactAboveBytes, () => liveRecords(state, readInline));
+  const readInline: Store['readInline'] = (body) =>
+    body.at === 'memory' ? body.buffer : journal.read(body.offset, body.bytes);
+  const compactIfGrown = createCompaction(journal, compactAboveBytes, () =>
+    liveRecords(state, readInline),
+  );
   await compactIfGrown();
   await blobs.sweep();
 
@@ -266,7 +345,14 @@ export async function openStore(folder: string, compactAboveBytes = worthwhileBy
     },
     putObject(bucket, object, uploadId) {
       state.setObject(bucket.name, object);
-      const written = write(objectRecord(bucket.name, object, object.body.at === 'blobs' ? undefined : readInline(object.body), uploadId));
+      const written = write(
+        objectRecord(
+          bucket.name,
+          object,
+          object.body.at === 'blobs' ? undefined : readInline(object.body),
+          uploadId,
+        ),
+      );
       if (uploadId !== undefined) state.endUpload(uploadId);
       return written;
     },

@@ -40,8 +40,14 @@ export async function putObject(call: Call): Promise<Answer | Refusal> {
   }
   const { algorithm, value } = received.checksum;
   const object: StoredObject = {
-    key: call.key, bytes: received.bytes, etag: received.md5, modifiedAtMs: Date.now(), headers,
-    ...(tags && { tags }), checksum: { algorithm, type: 'FULL_OBJECT', value }, body: received.body,
+    key: call.key,
+    bytes: received.bytes,
+    etag: received.md5,
+    modifiedAtMs: Date.now(),
+    headers,
+    ...(tags && { tags }),
+    checksum: { algorithm, type: 'FULL_OBJECT', value },
+    body: received.body,
   };
   await call.store.putObject(now, object);
   return {
@@ -66,12 +72,26 @@ export async function deleteObject(call: Call): Promise<Answer | Refusal> {
 }
 
 /** The request's XML; its digest is demanded where S3 demands it. */
-export async function readXml(call: Call, root: string, digestDemanded = false): Promise<XmlNode | Refusal> {
+export async function readXml(
+  call: Call,
+  root: string,
+  digestDemanded = false,
+): Promise<XmlNode | Refusal> {
   if (digestDemanded) {
     const { headers } = call.request;
-    const isGiven = 'content-md5' in headers || 'x-amz-trailer' in headers || Object.keys(headers).some((name) => name.startsWith('x-amz-checksum-'));
-    if (!isGiven) return refuse('InvalidRequest', 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*');
-    const received = await receiveBody({ ...call, settings: { ...call.settings, inlineBytes: xmlLimitBytes } }, { limitBytes: xmlLimitBytes, algorithm: 'CRC32' });
+    const isGiven =
+      'content-md5' in headers ||
+      'x-amz-trailer' in headers ||
+      Object.keys(headers).some((name) => name.startsWith('x-amz-checksum-'));
+    if (!isGiven)
+      return refuse(
+        'InvalidRequest',
+        'Missing required header for this request: Content-MD5 OR x-amz-checksum-*',
+      );
+    const received = await receiveBody(
+      { ...call, settings: { ...call.settings, inlineBytes: xmlLimitBytes } },
+      { limitBytes: xmlLimitBytes, algorithm: 'CRC32' },
+    );
     if (isRefusal(received)) return received;
     const text = received.body.at === 'memory' ? received.body.buffer.toString('utf8') : '';
     if (received.body.at === 'blobs') drop(call, received);
@@ -88,16 +108,25 @@ export async function deleteObjects(call: Call): Promise<Answer | Refusal> {
   if (isRefusal(request)) return request;
   const keys = childrenOf(request, 'Object').map((object) => textOf(object, 'Key'));
   const named = keys.filter((key): key is string => key !== undefined && key !== '');
-  if (keys.length === 0 || keys.length > deleteLimit || named.length < keys.length) return refuse('MalformedXML');
+  if (keys.length === 0 || keys.length > deleteLimit || named.length < keys.length)
+    return refuse('MalformedXML');
   const quiet = textOf(request, 'Quiet') === 'true';
   // Together, so that the thousand go to the disk in one write.
-  await Promise.all(named.map((key) => (bucket.objects.get(key) === undefined ? undefined : call.store.deleteObject(bucket, key))));
+  await Promise.all(
+    named.map((key) =>
+      bucket.objects.get(key) === undefined ? undefined : call.store.deleteObject(bucket, key),
+    ),
+  );
   const results = quiet ? [] : named.map((key) => element('Deleted', leaf('Key', key)));
   return { status: 200, xml: document('DeleteResult', ...results) };
 }
 
 /** Tags are a new version of the object's record; its bytes and its time stay. */
-async function setTags(call: Call, tags: [string, string][], status: number): Promise<Answer | Refusal> {
+async function setTags(
+  call: Call,
+  tags: [string, string][],
+  status: number,
+): Promise<Answer | Refusal> {
   const found = findObject(call);
   if (isRefusal(found)) return found;
   const { bucket, object } = found;
@@ -112,8 +141,11 @@ export async function putObjectTagging(call: Call): Promise<Answer | Refusal> {
   const request = await readXml(call, 'Tagging', true);
   if (isRefusal(request)) return request;
   const set = childrenOf(request, 'TagSet')[0] ?? {};
-  const tags = checkTags(childrenOf(set, 'Tag').map((tag) => [textOf(tag, 'Key') ?? '', textOf(tag, 'Value') ?? '']));
+  const tags = checkTags(
+    childrenOf(set, 'Tag').map((tag) => [textOf(tag, 'Key') ?? '', textOf(tag, 'Value') ?? '']),
+  );
   return isRefusal(tags) ? tags : setTags(call, tags, 200);
 }
 
-export const deleteObjectTagging = (call: Call): Promise<Answer | Refusal> => setTags(call, [], 204);
+export const deleteObjectTagging = (call: Call): Promise<Answer | Refusal> =>
+  setTags(call, [], 204);

@@ -1,23 +1,35 @@
 /** S3's XML: written as text, because a page of 1,000 keys is made for each list call; read by fast-xml-parser. */
 import { XMLParser } from 'fast-xml-parser';
 
-const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
+const escapes: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+};
 
 /** Control characters become references, as S3 writes them: a bare carriage return would be read as a newline. */
 // oxlint-disable-next-line no-control-regex -- control characters are what must be escaped here
 const unsafe = /[&<>"'\u0000-\u001f\u007f-\u009f\u2028\ufffe\uffff]/g;
 
 export function escapeXml(text: string): string {
-  return text.replace(unsafe, (found) => escapes[found] ?? `&#x${found.charCodeAt(0).toString(16)};`);
+  return text.replace(
+    unsafe,
+    (found) => escapes[found] ?? `&#x${found.charCodeAt(0).toString(16)};`,
+  );
 }
 
 /** `<name>value</name>`, or nothing when there is no value. */
 export function leaf(name: string, value: string | number | boolean | undefined): string {
-  return value === undefined ? '' : `<${name}>${typeof value === 'string' ? escapeXml(value) : value}</${name}>`;
+  return value === undefined
+    ? ''
+    : `<${name}>${typeof value === 'string' ? escapeXml(value) : value}</${name}>`;
 }
 
 /** `<name>…</name>` around elements already written. */
-export const element = (name: string, ...children: string[]): string => `<${name}>${children.join('')}</${name}>`;
+export const element = (name: string, ...children: string[]): string =>
+  `<${name}>${children.join('')}</${name}>`;
 
 const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
 const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
@@ -26,7 +38,8 @@ export const document = (name: string, ...children: string[]): string =>
   `${declaration}<${name} xmlns="${namespace}">${children.join('')}</${name}>`;
 
 /** Errors have no namespace on AWS. */
-export const errorDocument = (...children: string[]): string => `${declaration}${element('Error', ...children)}`;
+export const errorDocument = (...children: string[]): string =>
+  `${declaration}${element('Error', ...children)}`;
 
 export interface XmlNode {
   [name: string]: XmlNode[] | string[] | undefined;
@@ -47,11 +60,14 @@ const parser = new XMLParser({
 const names: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
 function decodeEntities(text: string): string {
-  return text.replace(/&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/g, (whole, hex, decimal, name) => {
-    if (name !== undefined) return names[String(name)] ?? whole;
-    const point = hex === undefined ? Number(decimal) : Number.parseInt(String(hex), 16);
-    return point <= 0x10ffff ? String.fromCodePoint(point) : whole;
-  });
+  return text.replace(
+    /&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/g,
+    (whole, hex, decimal, name) => {
+      if (name !== undefined) return names[String(name)] ?? whole;
+      const point = hex === undefined ? Number(decimal) : Number.parseInt(String(hex), 16);
+      return point <= 0x10ffff ? String.fromCodePoint(point) : whole;
+    },
+  );
 }
 
 /** The root element of this name, or undefined when the text is not that document. */
@@ -75,5 +91,7 @@ export function childrenOf(node: XmlNode, name: string): XmlNode[] {
 export function textOf(node: XmlNode, name: string): string | undefined {
   const first = node[name]?.[0];
   if (first === undefined) return undefined;
-  return typeof first === 'string' ? decodeEntities(first) : decodeEntities(String(first['#text'] ?? ''));
+  return typeof first === 'string'
+    ? decodeEntities(first)
+    : decodeEntities(String(first['#text'] ?? ''));
 }

@@ -2,7 +2,12 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { choosePackageManager, installScript, installSentence, type InstallPaths } from './package-managers.ts';
+import {
+  choosePackageManager,
+  installScript,
+  installSentence,
+  type InstallPaths,
+} from './package-managers.ts';
 import type { WantedProgram } from './programs.ts';
 
 export interface Machine {
@@ -13,7 +18,18 @@ export interface Machine {
 }
 
 /** Servers often lie where only root's PATH looks, on Red Hat in libexec, on macOS below the package manager's own folder. */
-const serverFolders = ['/usr/local/bin', '/usr/local/sbin', '/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/libexec', '/usr/local/mysql/bin', '/opt/homebrew/bin', '/opt/homebrew/sbin'];
+const serverFolders = [
+  '/usr/local/bin',
+  '/usr/local/sbin',
+  '/usr/bin',
+  '/usr/sbin',
+  '/bin',
+  '/sbin',
+  '/usr/libexec',
+  '/usr/local/mysql/bin',
+  '/opt/homebrew/bin',
+  '/opt/homebrew/sbin',
+];
 
 export function thisMachine(): Machine {
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
@@ -35,7 +51,9 @@ export class MissingProgram extends Error {
 
 /** The full path of the first program found. */
 export function findProgram(programs: string[], machine: Machine): string | undefined {
-  const candidates = programs.flatMap((program) => machine.searchFolders.map((folder) => join(folder, program)));
+  const candidates = programs.flatMap((program) =>
+    machine.searchFolders.map((folder) => join(folder, program)),
+  );
   return candidates.find(isExecutable);
 }
 
@@ -52,22 +70,33 @@ function isExecutable(path: string): boolean {
  * The full path of the wanted program. As root, a missing one is installed: one line on stderr says so.
  * Rejects with MissingProgram.
  */
-export async function ensureProgram(wanted: WantedProgram, machine: Machine = thisMachine(), announce: (line: string) => void = announceOnStderr): Promise<string> {
+export async function ensureProgram(
+  wanted: WantedProgram,
+  machine: Machine = thisMachine(),
+  announce: (line: string) => void = announceOnStderr,
+): Promise<string> {
   const found = findProgram(wanted.programs, machine);
   if (found !== undefined) return found;
   const manager = choosePackageManager((name) => findProgram([name], machine) !== undefined);
   const names = manager === undefined ? [] : wanted.packages[manager];
   const first = names[0];
   const missing = `Batchwell needs ${wanted.title} and found no ${wanted.programs.join(' or ')} on this machine.`;
-  if (manager === undefined || first === undefined) throw new MissingProgram(`${missing} Install it, ${wanted.orElse}.`);
+  if (manager === undefined || first === undefined)
+    throw new MissingProgram(`${missing} Install it, ${wanted.orElse}.`);
   const command = installSentence(manager, first);
-  if (!machine.isRoot || manager === 'brew') throw new MissingProgram(`${missing} Install it with \`${command}\`, ${wanted.orElse}.`);
+  if (!machine.isRoot || manager === 'brew')
+    throw new MissingProgram(`${missing} Install it with \`${command}\`, ${wanted.orElse}.`);
 
   announce(`Installing ${wanted.title} with ${manager} (once, about half a minute)…`);
-  const { output, code } = await runShell(installScript(manager, { ...wanted, packageNames: names }, machine.installPaths), machine.searchFolders);
+  const { output, code } = await runShell(
+    installScript(manager, { ...wanted, packageNames: names }, machine.installPaths),
+    machine.searchFolders,
+  );
   const installed = findProgram(wanted.programs, machine);
   if (installed !== undefined) return installed;
-  throw new MissingProgram(`${missing} Installing it failed (exit code ${code}). Try \`${command}\` yourself, ${wanted.orElse}. The end of the output:\n${output}`);
+  throw new MissingProgram(
+    `${missing} Installing it failed (exit code ${code}). Try \`${command}\` yourself, ${wanted.orElse}. The end of the output:\n${output}`,
+  );
 }
 
 function announceOnStderr(line: string): void {
@@ -76,7 +105,10 @@ function announceOnStderr(line: string): void {
 
 const outputTailCharacters = 4_000;
 
-function runShell(script: string, searchFolders: string[]): Promise<{ output: string; code: number | null }> {
+function runShell(
+  script: string,
+  searchFolders: string[],
+): Promise<{ output: string; code: number | null }> {
   return new Promise((resolve, reject) => {
     const child = spawn('/bin/sh', ['-c', script], {
       stdio: ['ignore', 'pipe', 'pipe'],

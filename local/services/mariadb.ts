@@ -42,7 +42,10 @@ export interface PrivateMariadb {
 }
 
 /** A server that is there by URL is used as it is and never stopped by us; else a private one is started. */
-export async function mariadbOrPrivate(url: string | undefined, options: MariadbOptions = {}): Promise<Pick<PrivateMariadb, 'url' | 'stop'>> {
+export async function mariadbOrPrivate(
+  url: string | undefined,
+  options: MariadbOptions = {},
+): Promise<Pick<PrivateMariadb, 'url' | 'stop'>> {
   return url ? { url, stop: async () => undefined } : startMariadb(options);
 }
 
@@ -86,7 +89,9 @@ async function prepareFolder(program: string, folder: string, temporary: boolean
 async function serverUser(folder: string): Promise<User | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const root = { name: 'root', uid: 0, gid: 0 };
-  const ids = await Promise.all([run('id', ['-u', 'mysql']), run('id', ['-g', 'mysql'])]).catch(() => undefined);
+  const ids = await Promise.all([run('id', ['-u', 'mysql']), run('id', ['-g', 'mysql'])]).catch(
+    () => undefined,
+  );
   if (ids === undefined) return root;
   const above: string[] = [];
   for (let at = dirname(folder); ; at = dirname(at)) {
@@ -104,18 +109,36 @@ async function createSystemTables(program: string, home: Home): Promise<void> {
   const options = { env: { ...process.env, TMPDIR: home.folder } };
   await rm(home.dataFolder, { recursive: true, force: true }); // a half-made folder from a run that was killed
   if (home.isMysql) {
-    await run(program, ['--no-defaults', '--initialize-insecure', `--datadir=${home.dataFolder}`, ...asUser], options);
+    await run(
+      program,
+      ['--no-defaults', '--initialize-insecure', `--datadir=${home.dataFolder}`, ...asUser],
+      options,
+    );
     return;
   }
   const installer = findProgram(mariadbInstaller, thisMachine());
-  if (installer === undefined) throw new Error(`${program} is there, but neither of ${mariadbInstaller.join(', ')} is: the system tables cannot be made. Reinstall the MariaDB server package.`);
-  await run(installer, ['--no-defaults', `--datadir=${home.dataFolder}`, '--skip-test-db', ...asUser], options);
+  if (installer === undefined)
+    throw new Error(
+      `${program} is there, but neither of ${mariadbInstaller.join(', ')} is: the system tables cannot be made. Reinstall the MariaDB server package.`,
+    );
+  await run(
+    installer,
+    ['--no-defaults', `--datadir=${home.dataFolder}`, '--skip-test-db', ...asUser],
+    options,
+  );
 }
 
 /** A temporary folder is made anew for each try: a server that did not start has taken its own with it. */
-async function startMariadbOn(program: string, port: number, options: MariadbOptions): Promise<PrivateMariadb> {
+async function startMariadbOn(
+  program: string,
+  port: number,
+  options: MariadbOptions,
+): Promise<PrivateMariadb> {
   const temporary = options.dataFolder === undefined;
-  const folder = options.dataFolder === undefined ? await mkdtemp(join(tmpdir(), 'batchwell-mariadb-')) : resolve(options.dataFolder);
+  const folder =
+    options.dataFolder === undefined
+      ? await mkdtemp(join(tmpdir(), 'batchwell-mariadb-'))
+      : resolve(options.dataFolder);
   try {
     return await serveFrom(await prepareFolder(program, folder, temporary), program, port, options);
   } catch (error) {
@@ -124,7 +147,12 @@ async function startMariadbOn(program: string, port: number, options: MariadbOpt
   }
 }
 
-async function serveFrom(home: Home, program: string, port: number, options: MariadbOptions): Promise<PrivateMariadb> {
+async function serveFrom(
+  home: Home,
+  program: string,
+  port: number,
+  options: MariadbOptions,
+): Promise<PrivateMariadb> {
   const password = options.password ?? randomBytes(18).toString('base64url');
   const initFile = join(home.folder, 'init.sql');
   await writeFile(initFile, initialSql(password, home.isMysql), { mode: 0o600 });
@@ -139,7 +167,13 @@ async function serveFrom(home: Home, program: string, port: number, options: Mar
     stopWithinMs: 20_000,
     ...(home.temporary ? { temporaryFolder: home.folder } : {}),
   });
-  return { ...server, url: `mysql://batchwell:${password}@127.0.0.1:${port}/batchwell`, port, password, dataFolder: home.folder };
+  return {
+    ...server,
+    url: `mysql://batchwell:${password}@127.0.0.1:${port}/batchwell`,
+    port,
+    password,
+    dataFolder: home.folder,
+  };
 }
 
 /** Run by the server before it serves, so that no client is needed here. The password may be new at each start. */
@@ -157,7 +191,12 @@ function initialSql(password: string, isMysql: boolean): string {
   return `${lines.join('\n')}\n`;
 }
 
-function serverArguments(home: Home, port: number, initFile: string, options: MariadbOptions): string[] {
+function serverArguments(
+  home: Home,
+  port: number,
+  initFile: string,
+  options: MariadbOptions,
+): string[] {
   const durable = options.durable ?? !home.temporary;
   return [
     '--no-defaults',
@@ -183,6 +222,12 @@ function serverArguments(home: Home, port: number, initFile: string, options: Ma
     ...(durable ? [] : ['--innodb-doublewrite=0', '--innodb-fast-shutdown=2']),
     `--innodb-buffer-pool-size=${options.small === true ? '32M' : '256M'}`,
     `--innodb-log-file-size=${options.small === true ? '16M' : '128M'}`,
-    ...(options.small === true ? ['--key-buffer-size=1M', '--loose-aria-pagecache-buffer-size=1M', '--innodb-log-buffer-size=4M'] : []),
+    ...(options.small === true
+      ? [
+          '--key-buffer-size=1M',
+          '--loose-aria-pagecache-buffer-size=1M',
+          '--innodb-log-buffer-size=4M',
+        ]
+      : []),
   ];
 }

@@ -120,18 +120,27 @@ function serverEnvironment(): NodeJS.ProcessEnv {
 }
 
 function startWatchdog(pid: number, temporaryFolder: string | undefined): ChildProcess {
-  const watchdog = spawn('/bin/sh', ['-c', watchdogScript, 'batchwell-watchdog', String(pid), temporaryFolder ?? ''], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-    cwd: '/',
-    env: serverEnvironment(),
-  });
+  const watchdog = spawn(
+    '/bin/sh',
+    ['-c', watchdogScript, 'batchwell-watchdog', String(pid), temporaryFolder ?? ''],
+    {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+      cwd: '/',
+      env: serverEnvironment(),
+    },
+  );
   watchdog.stdin?.on('error', () => undefined);
   watchdog.unref();
   return watchdog;
 }
 
-async function stopServer(child: ChildProcess, ended: Promise<string>, watchdog: ChildProcess, command: ServerCommand): Promise<void> {
+async function stopServer(
+  child: ChildProcess,
+  ended: Promise<string>,
+  watchdog: ChildProcess,
+  command: ServerCommand,
+): Promise<void> {
   const patience = timer(command.stopWithinMs);
   child.kill('SIGTERM');
   await Promise.race([ended, patience.fired]);
@@ -144,10 +153,14 @@ async function stopServer(child: ChildProcess, ended: Promise<string>, watchdog:
     watchdog.kill('SIGKILL');
     await gone;
   }
-  if (command.temporaryFolder !== undefined) await rm(command.temporaryFolder, { recursive: true, force: true });
+  if (command.temporaryFolder !== undefined)
+    await rm(command.temporaryFolder, { recursive: true, force: true });
 }
 
-function collectOutput(child: ChildProcess, { readyLine, logFile }: ServerCommand): { ready: Promise<{ line: string }>; tail(): string } {
+function collectOutput(
+  child: ChildProcess,
+  { readyLine, logFile }: ServerCommand,
+): { ready: Promise<{ line: string }>; tail(): string } {
   const lines: string[] = [];
   const log = logFile === undefined ? undefined : createWriteStream(logFile, { flags: 'a' });
   log?.on('error', () => undefined); // a full disk must not end us; the tail is in memory

@@ -1,10 +1,20 @@
 /** Which package manager a machine has, and what to tell it. Pure: install.ts runs it. */
 
-export const packageManagers = ['apt-get', 'dnf', 'microdnf', 'apk', 'pacman', 'zypper', 'brew'] as const;
+export const packageManagers = [
+  'apt-get',
+  'dnf',
+  'microdnf',
+  'apk',
+  'pacman',
+  'zypper',
+  'brew',
+] as const;
 export type PackageManager = (typeof packageManagers)[number];
 
 /** The first of packageManagers that the machine has. */
-export function choosePackageManager(has: (program: string) => boolean): PackageManager | undefined {
+export function choosePackageManager(
+  has: (program: string) => boolean,
+): PackageManager | undefined {
   return packageManagers.find(has);
 }
 
@@ -46,7 +56,11 @@ export interface InstallPaths {
  * Debian's packages start their services on the standard ports, now and at every boot. While we install, policy-rc.d
  * forbids the first (it is removed however we end, and one that was there before is kept); then they are switched off.
  */
-export function installScript(manager: PackageManager, { programs, packageNames, services }: Installation, paths: InstallPaths): string {
+export function installScript(
+  manager: PackageManager,
+  { programs, packageNames, services }: Installation,
+  paths: InstallPaths,
+): string {
   const have = programs.map((program) => `command -v ${program} >/dev/null 2>&1`).join(' || ');
   const attempts = packageNames.map((name) => `${installCommands[manager]} ${name}`).join(' || ');
   const lines = [
@@ -56,7 +70,12 @@ export function installScript(manager: PackageManager, { programs, packageNames,
     ...(manager === 'apt-get' ? aptLines(paths.policyFile) : []),
     // Not fd 9: a daemon that a package starts would hold the lock for ever.
     `{ ${attempts}; } </dev/null 9>&- || exit`,
-    ...(manager === 'apt-get' ? services.map((service) => `if command -v systemctl >/dev/null 2>&1; then systemctl disable ${service} >/dev/null 2>&1 || true; fi`) : []),
+    ...(manager === 'apt-get'
+      ? services.map(
+          (service) =>
+            `if command -v systemctl >/dev/null 2>&1; then systemctl disable ${service} >/dev/null 2>&1 || true; fi`,
+        )
+      : []),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -15,7 +15,10 @@ export async function freePort(): Promise<number> {
 }
 
 /** Starts on the wanted port, or on a free one; a free port that was snatched away is replaced, five times at most. */
-export async function startOnPort<T>(wantedPort: number | undefined, start: (port: number) => Promise<T>): Promise<T> {
+export async function startOnPort<T>(
+  wantedPort: number | undefined,
+  start: (port: number) => Promise<T>,
+): Promise<T> {
   if (wantedPort !== undefined) return start(wantedPort);
   for (let attempt = 1; ; attempt++) {
     try {

@@ -42,7 +42,8 @@ export const mariadbServer: WantedProgram = {
     brew: ['mariadb'],
   },
   services: ['mariadb', 'mysql'],
-  orElse: 'or set DATABASE_URL to a server that you have (mysql://user:password@host:3306/batchwell)',
+  orElse:
+    'or set DATABASE_URL to a server that you have (mysql://user:password@host:3306/batchwell)',
 };
 
 /** Makes MariaDB's system tables. */
@@ -68,5 +69,13 @@ export const proot: WantedProgram = {
 
 /** Linux programs that every distribution calls the same. */
 function everywhere(name: string): WantedProgram['packages'] {
-  return { 'apt-get': [name], dnf: [name], microdnf: [name], apk: [name], pacman: [name], zypper: [name], brew: [] };
+  return {
+    'apt-get': [name],
+    dnf: [name],
+    microdnf: [name],
+    apk: [name],
+    pacman: [name],
+    zypper: [name],
+    brew: [],
+  };
 }

@@ -32,7 +32,10 @@ export interface PrivateRedis {
 }
 
 /** A Redis that is there by URL is used as it is and never stopped by us; else a private one is started. */
-export async function redisOrPrivate(url: string | undefined, options: RedisOptions = {}): Promise<Pick<PrivateRedis, 'url' | 'stop'>> {
+export async function redisOrPrivate(
+  url: string | undefined,
+  options: RedisOptions = {},
+): Promise<Pick<PrivateRedis, 'url' | 'stop'>> {
   return url ? { url, stop: async () => undefined } : startRedis(options);
 }
 
@@ -42,14 +45,25 @@ export async function startRedis(options: RedisOptions = {}): Promise<PrivateRed
   return startOnPort(options.port, (port) => startRedisOn(program, port, options));
 }
 
-async function startRedisOn(program: string, port: number, options: RedisOptions): Promise<PrivateRedis> {
+async function startRedisOn(
+  program: string,
+  port: number,
+  options: RedisOptions,
+): Promise<PrivateRedis> {
   const temporary = options.dataFolder === undefined;
-  const dataFolder = options.dataFolder === undefined ? await mkdtemp(join(tmpdir(), 'batchwell-redis-')) : resolve(options.dataFolder);
+  const dataFolder =
+    options.dataFolder === undefined
+      ? await mkdtemp(join(tmpdir(), 'batchwell-redis-'))
+      : resolve(options.dataFolder);
   await mkdir(dataFolder, { recursive: true });
   const password = options.password ?? randomBytes(18).toString('base64url');
   const configFile = join(dataFolder, 'redis.conf');
   // A file and not arguments: every user of the machine can read the arguments of a process.
-  await writeFile(configFile, redisConfig({ port, dataFolder, password, durable: options.durable ?? !temporary }), { mode: 0o600 });
+  await writeFile(
+    configFile,
+    redisConfig({ port, dataFolder, password, durable: options.durable ?? !temporary }),
+    { mode: 0o600 },
+  );
   const server = await startOwnedServer({
     title: 'Redis',
     program,
@@ -62,7 +76,12 @@ async function startRedisOn(program: string, port: number, options: RedisOptions
   return { ...server, url: `redis://:${password}@127.0.0.1:${port}`, port, password, dataFolder };
 }
 
-function redisConfig(facts: { port: number; dataFolder: string; password: string; durable: boolean }): string {
+function redisConfig(facts: {
+  port: number;
+  dataFolder: string;
+  password: string;
+  durable: boolean;
+}): string {
   const lines = [
     'bind 127.0.0.1',
     `port ${facts.port}`,

@@ -1,7 +1,13 @@
 /** The program in which the local Batch server runs tasks: bubblewrap, or proot where the kernel refuses namespaces. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { ensureProgram, findProgram, MissingProgram, thisMachine, type Machine } from './install.ts';
+import {
+  ensureProgram,
+  findProgram,
+  MissingProgram,
+  thisMachine,
+  type Machine,
+} from './install.ts';
 import { bubblewrap, proot, type WantedProgram } from './programs.ts';
 
 export interface Sandbox {
@@ -17,7 +23,11 @@ interface Candidate {
 }
 
 const candidates: Candidate[] = [
-  { kind: 'bubblewrap', wanted: bubblewrap, trial: ['--ro-bind', '/', '/', '--unshare-pid', '/bin/sh', '-c', 'exit 0'] },
+  {
+    kind: 'bubblewrap',
+    wanted: bubblewrap,
+    trial: ['--ro-bind', '/', '/', '--unshare-pid', '/bin/sh', '-c', 'exit 0'],
+  },
   { kind: 'proot', wanted: proot, trial: ['-r', '/', '/bin/sh', '-c', 'exit 0'] },
 ];
 
@@ -37,12 +47,20 @@ export async function ensureBubblewrap(machine: Machine = thisMachine()): Promis
   }
   for (const candidate of candidates) {
     if (findProgram(candidate.wanted.programs, machine) !== undefined) continue;
-    const installed = await ensureProgram(candidate.wanted, machine).catch((cause: unknown) => cause);
-    const refusal = typeof installed === 'string' ? await tryOut(installed, candidate.trial) : String((installed as Error).message);
-    if (typeof installed === 'string' && refusal === undefined) return { kind: candidate.kind, program: installed };
+    const installed = await ensureProgram(candidate.wanted, machine).catch(
+      (cause: unknown) => cause,
+    );
+    const refusal =
+      typeof installed === 'string'
+        ? await tryOut(installed, candidate.trial)
+        : String((installed as Error).message);
+    if (typeof installed === 'string' && refusal === undefined)
+      return { kind: candidate.kind, program: installed };
     refusals.push(String(refusal));
   }
-  throw new MissingProgram(`The local Batch server has nothing to run tasks in. ${refusals.join(' ')}`);
+  throw new MissingProgram(
+    `The local Batch server has nothing to run tasks in. ${refusals.join(' ')}`,
+  );
 }
 
 /** Why it does not work here, or nothing. */

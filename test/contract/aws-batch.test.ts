@@ -6,31 +6,89 @@ import { openBatchEdge, SUBMIT_TIMEOUT_MS, type BatchEdge } from './aws-world.ts
 
 let edge: BatchEdge;
 let request: SubmitRequest;
-const definition = definitionContent('debian:12', { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false }, { jobRole: '', hostFolder: '/opt/batchwell', sharedFolders: [], memoryGrowths: 0 });
+const definition = definitionContent(
+  'debian:12',
+  { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false },
+  { jobRole: '', hostFolder: '/opt/batchwell', sharedFolders: [], memoryGrowths: 0 },
+);
 
 beforeEach(async () => {
   edge = await openBatchEdge();
   await edge.batch.register({ jobDefinitionName: 'batchwell-x', ...definition });
-  request = { jobName: 'batchwell-1', queue: 'q', jobDefinition: 'batchwell-x:1', size: 1, share: '', priority: 0, environment: { BATCHWELL_SUBMISSION: 's3://b/k/' }, tags: { 'batchwell:submission': 'k' } };
+  request = {
+    jobName: 'batchwell-1',
+    queue: 'q',
+    jobDefinition: 'batchwell-x:1',
+    size: 1,
+    share: '',
+    priority: 0,
+    environment: { BATCHWELL_SUBMISSION: 's3://b/k/' },
+    tags: { 'batchwell:submission': 'k' },
+  };
 });
 afterEach(() => edge.close());
 
-const fault = (rule: Partial<FaultRule> & Pick<FaultRule, 'kind'>) => edge.local.faults.add({ service: 'batch', operation: 'SubmitJob', ...rule });
-const found = async (): Promise<number> => (await edge.batch.findByName('q', request.jobName)).length;
+const fault = (rule: Partial<FaultRule> & Pick<FaultRule, 'kind'>) =>
+  edge.local.faults.add({ service: 'batch', operation: 'SubmitJob', ...rule });
+const found = async (): Promise<number> =>
+  (await edge.batch.findByName('q', request.jobName)).length;
 
 describe('SubmitJob', () => {
   test('that is accepted gives the job’s id', async () => {
     const outcome = await edge.batch.submit(request);
-    expect(outcome).toEqual({ is: 'accepted', jobId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string });
-    expect(await edge.batch.findByName('q', request.jobName)).toMatchObject([{ jobId: outcome.is === 'accepted' ? outcome.jobId : '' }]);
+    expect(outcome).toEqual({
+      is: 'accepted',
+      jobId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+    });
+    expect(await edge.batch.findByName('q', request.jobName)).toMatchObject([
+      { jobId: outcome.is === 'accepted' ? outcome.jobId : '' },
+    ]);
   });
 
   test.each<[string, Partial<FaultRule> & Pick<FaultRule, 'kind'>, object, number]>([
-    ['a throttled call was not taken', { kind: 'throttle' }, { is: 'try-later', because: 'throttled', message: expect.stringContaining('TooManyRequestsException') as string }, 0],
-    ['a name that Batch does not know yet is worth another try', { kind: 'error', status: 404, code: 'ClientException', message: 'JobDefinition x not found.' }, { is: 'try-later', because: 'not-known', message: 'ClientException: JobDefinition x not found.' }, 0],
-    ['a refusal is final, in Batch’s words', { kind: 'error', status: 400, code: 'ClientException', message: 'Bad job.' }, { is: 'refused', message: 'ClientException: Bad job.' }, 0],
-    ['missing rights are tried again: the operator grants them, and the tasks go on', { kind: 'error', status: 403, code: 'AccessDeniedException', message: 'No.' }, { is: 'try-later', because: 'not-sent', message: 'AccessDeniedException: No.' }, 0],
-    ['a 500 before anything was done leaves doubt', { kind: 'error', status: 500 }, { is: 'ambiguous' }, 0],
+    [
+      'a throttled call was not taken',
+      { kind: 'throttle' },
+      {
+        is: 'try-later',
+        because: 'throttled',
+        message: expect.stringContaining('TooManyRequestsException') as string,
+      },
+      0,
+    ],
+    [
+      'a name that Batch does not know yet is worth another try',
+      {
+        kind: 'error',
+        status: 404,
+        code: 'ClientException',
+        message: 'JobDefinition x not found.',
+      },
+      {
+        is: 'try-later',
+        because: 'not-known',
+        message: 'ClientException: JobDefinition x not found.',
+      },
+      0,
+    ],
+    [
+      'a refusal is final, in Batch’s words',
+      { kind: 'error', status: 400, code: 'ClientException', message: 'Bad job.' },
+      { is: 'refused', message: 'ClientException: Bad job.' },
+      0,
+    ],
+    [
+      'missing rights are tried again: the operator grants them, and the tasks go on',
+      { kind: 'error', status: 403, code: 'AccessDeniedException', message: 'No.' },
+      { is: 'try-later', because: 'not-sent', message: 'AccessDeniedException: No.' },
+      0,
+    ],
+    [
+      'a 500 before anything was done leaves doubt',
+      { kind: 'error', status: 500 },
+      { is: 'ambiguous' },
+      0,
+    ],
     ['a 500 after the job was taken leaves doubt', { kind: 'error-after' }, { is: 'ambiguous' }, 1],
     ['a connection cut before leaves doubt', { kind: 'drop-before' }, { is: 'ambiguous' }, 0],
     ['a connection cut after leaves doubt', { kind: 'drop-after' }, { is: 'ambiguous' }, 1],
@@ -53,7 +111,11 @@ describe('SubmitJob', () => {
     const { url } = edge.local;
     await edge.local.close();
     process.env['AWS_ENDPOINT_URL_BATCH'] = url;
-    expect(await edge.batch.submit(request)).toMatchObject({ is: 'try-later', because: 'not-sent', message: expect.stringContaining('ECONNREFUSED') as string });
+    expect(await edge.batch.submit(request)).toMatchObject({
+      is: 'try-later',
+      because: 'not-sent',
+      message: expect.stringContaining('ECONNREFUSED') as string,
+    });
   });
 
   test('takes no turn by itself, so that a wait for one is no part of the call', async () => {
@@ -78,10 +140,16 @@ describe('SubmitJob', () => {
       }
     };
     await until('RUNNING', 5);
-    expect((await edge.batch.list({ arrayJobId: jobId }, 'RUNNING')).map(({ index }) => index).toSorted()).toEqual([0, 1, 2, 3, 4]);
+    expect(
+      (await edge.batch.list({ arrayJobId: jobId }, 'RUNNING'))
+        .map(({ index }) => index)
+        .toSorted(),
+    ).toEqual([0, 1, 2, 3, 4]);
     await edge.batch.terminate(`${jobId}:3`, 'one of them');
     await until('FAILED', 1);
-    expect(await edge.batch.list({ arrayJobId: jobId }, 'FAILED')).toMatchObject([{ index: 3, statusReason: 'one of them' }]);
+    expect(await edge.batch.list({ arrayJobId: jobId }, 'FAILED')).toMatchObject([
+      { index: 3, statusReason: 'one of them' },
+    ]);
     await edge.batch.terminate(jobId, 'all of them');
     expect((await until('FAILED', 5)).status).toBe('FAILED');
     await edge.batch.terminate(jobId, 'ended already');
@@ -90,28 +158,60 @@ describe('SubmitJob', () => {
 
 describe('RegisterJobDefinition', () => {
   test('that is refused says why; one that fails for a moment is tried again by the SDK', async () => {
-    fault({ operation: 'RegisterJobDefinition', kind: 'error', status: 400, code: 'ClientException', message: 'Bad role.', times: 1 });
-    expect(await edge.batch.register({ jobDefinitionName: 'batchwell-y', ...definition })).toEqual({ is: 'refused', message: 'ClientException: Bad role.' });
+    fault({
+      operation: 'RegisterJobDefinition',
+      kind: 'error',
+      status: 400,
+      code: 'ClientException',
+      message: 'Bad role.',
+      times: 1,
+    });
+    expect(await edge.batch.register({ jobDefinitionName: 'batchwell-y', ...definition })).toEqual({
+      is: 'refused',
+      message: 'ClientException: Bad role.',
+    });
     fault({ operation: 'RegisterJobDefinition', kind: 'error', status: 500, times: 1 });
-    expect(await edge.batch.register({ jobDefinitionName: 'batchwell-y', ...definition })).toEqual({ is: 'registered', revision: 'batchwell-y:1' });
+    expect(await edge.batch.register({ jobDefinitionName: 'batchwell-y', ...definition })).toEqual({
+      is: 'registered',
+      revision: 'batchwell-y:1',
+    });
   });
 });
 
 test('250 jobs are described in three requests, and every request is counted by operation and code', async () => {
   for (let at = 0; at < 3; at += 1) await edge.batch.submit({ ...request, jobName: `j${at}` });
-  const jobIds = (await Promise.all(['j0', 'j1', 'j2'].map((name) => edge.batch.findByName('q', name)))).flat().map(({ jobId }) => jobId);
+  const jobIds = (
+    await Promise.all(['j0', 'j1', 'j2'].map((name) => edge.batch.findByName('q', name)))
+  )
+    .flat()
+    .map(({ jobId }) => jobId);
   const before = edge.asked('DescribeJobs');
-  const seen = await edge.batch.describe([...jobIds, ...Array.from({ length: 247 }, (_, at) => `00000000-0000-4000-8000-${String(at).padStart(12, '0')}`)]);
+  const seen = await edge.batch.describe([
+    ...jobIds,
+    ...Array.from(
+      { length: 247 },
+      (_, at) => `00000000-0000-4000-8000-${String(at).padStart(12, '0')}`,
+    ),
+  ]);
   expect(seen.map(({ jobId }) => jobId).toSorted()).toEqual(jobIds.toSorted());
   expect(edge.asked('DescribeJobs') - before).toBe(3);
   fault({ kind: 'throttle', times: 1 });
   await edge.batch.submit(request);
-  const counted = (await edge.metrics.awsRequests.get()).values.filter(({ labels }) => labels['operation'] === 'SubmitJob').map(({ labels, value }) => [labels['code'], value]);
-  expect(counted).toEqual([['200', 3], ['429', 1]]);
+  const counted = (await edge.metrics.awsRequests.get()).values
+    .filter(({ labels }) => labels['operation'] === 'SubmitJob')
+    .map(({ labels, value }) => [labels['code'], value]);
+  expect(counted).toEqual([
+    ['200', 3],
+    ['429', 1],
+  ]);
 });
 
 test('a closed edge leaves no socket that would keep a process alive', async () => {
-  const own = openBatch({ budget: { take: async () => undefined, slowDown: async () => undefined }, metrics: edge.metrics, submitTimeoutMs: 1000 });
+  const own = openBatch({
+    budget: { take: async () => undefined, slowDown: async () => undefined },
+    metrics: edge.metrics,
+    submitTimeoutMs: 1000,
+  });
   await own.describe(['x']);
   own.close();
   await expect(edge.local.close()).resolves.toBeUndefined(); // waits for every connection of its clients

@@ -52,7 +52,11 @@ test('a throttled answer halves the rate for everybody, and it comes back slowly
 test('the wait is told to the metrics', async () => {
   const own = budget(10);
   await Promise.all(Array.from({ length: 12 }, () => own.take()));
-  expect((await metrics.awsBudgetWaitSeconds.get()).values.find(({ labels }) => labels.service === 'batch')?.value).toBeGreaterThan(0.1);
+  expect(
+    (await metrics.awsBudgetWaitSeconds.get()).values.find(
+      ({ labels }) => labels.service === 'batch',
+    )?.value,
+  ).toBeGreaterThan(0.1);
 });
 
 test('without Redis a request goes on: AWS’s own limit still holds', async () => {

@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, PutObjectCommand, S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
+import {
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  PutObjectCommand,
+  S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { identityKey, resolveIdentities, seeObjects } from '../../aws/identities.ts';
 import { isForGood, type OpenOptions } from '../../aws/s3.ts';
@@ -32,23 +38,43 @@ async function during(operations: string[], act: () => Promise<unknown>): Promis
 
 async function putInParts(key: string, parts: Buffer[]): Promise<void> {
   const at = { Bucket: 'data', Key: key };
-  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...at, ChecksumAlgorithm: 'CRC64NVME', ChecksumType: 'FULL_OBJECT' }));
+  const { UploadId } = await s3.send(
+    new CreateMultipartUploadCommand({
+      ...at,
+      ChecksumAlgorithm: 'CRC64NVME',
+      ChecksumType: 'FULL_OBJECT',
+    }),
+  );
   const done = [];
   for (const [position, Body] of parts.entries()) {
-    const { ETag } = await s3.send(new UploadPartCommand({ ...at, UploadId, PartNumber: position + 1, Body, ChecksumAlgorithm: 'CRC64NVME' }));
+    const { ETag } = await s3.send(
+      new UploadPartCommand({
+        ...at,
+        UploadId,
+        PartNumber: position + 1,
+        Body,
+        ChecksumAlgorithm: 'CRC64NVME',
+      }),
+    );
     done.push({ ETag, PartNumber: position + 1 });
   }
-  await s3.send(new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload: { Parts: done } }));
+  await s3.send(
+    new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload: { Parts: done } }),
+  );
 }
 
 describe('what an input holds', () => {
   test('is learnt from a few listings for 1,000 files of one folder', async () => {
     const urls = Array.from({ length: 1000 }, (_, at) => `s3://data/shards/part-${at}.fq`);
     await Promise.all(urls.map((url) => edge.objects.put(url, url)));
-    await Promise.all(Array.from({ length: 50 }, (_, at) => edge.objects.put(`s3://data/shards/other-${at}`, 'x')));
+    await Promise.all(
+      Array.from({ length: 50 }, (_, at) => edge.objects.put(`s3://data/shards/other-${at}`, 'x')),
+    );
     let found: (string | undefined)[] = [];
     const [listings = 0, heads] = await during(['ListObjectsV2', 'HeadObject'], async () => {
-      found = [...(await resolveIdentities(edge.objects, urls.map(file))).values()].map((one) => one.identity);
+      found = [...(await resolveIdentities(edge.objects, urls.map(file))).values()].map(
+        (one) => one.identity,
+      );
     });
     expect(listings).toBeLessThanOrEqual(3);
     expect(heads).toBe(0);
@@ -58,7 +84,11 @@ describe('what an input holds', () => {
 
   test('in a crowd of foreign files is asked for one by one rather than read past', async () => {
     const wanted = Array.from({ length: 5 }, (_, at) => `s3://data/crowd/${at}-wanted`);
-    await Promise.all([...wanted, ...Array.from({ length: 1500 }, (_, at) => `s3://data/crowd/0-x${at}`)].map((url) => edge.objects.put(url, url)));
+    await Promise.all(
+      [...wanted, ...Array.from({ length: 1500 }, (_, at) => `s3://data/crowd/0-x${at}`)].map(
+        (url) => edge.objects.put(url, url),
+      ),
+    );
     const [listings = 0, heads] = await during(['ListObjectsV2', 'HeadObject'], async () => {
       expect((await seeObjects(edge.objects, wanted)).size).toBe(5);
     });
@@ -70,7 +100,9 @@ describe('what an input holds', () => {
     await edge.objects.put('s3://data/a', 'same');
     await edge.objects.put('s3://other/b', 'same');
     await edge.objects.put('s3://data/c', 'else');
-    const [a, b, c] = await Promise.all(['s3://data/a', 's3://other/b', 's3://data/c'].map((url) => identity(file(url))));
+    const [a, b, c] = await Promise.all(
+      ['s3://data/a', 's3://other/b', 's3://data/c'].map((url) => identity(file(url))),
+    );
     expect(a).toBe(b);
     expect(c).not.toBe(a);
   });
@@ -79,8 +111,13 @@ describe('what an input holds', () => {
     const bytes = randomBytes(11 * 2 ** 20);
     await putInParts('cut/a', [bytes.subarray(0, 5 * 2 ** 20), bytes.subarray(5 * 2 ** 20)]);
     await putInParts('cut/b', [bytes.subarray(0, 6 * 2 ** 20), bytes.subarray(6 * 2 ** 20)]);
-    expect((await edge.objects.describe('s3://data/cut/a'))?.etag).not.toBe((await edge.objects.describe('s3://data/cut/b'))?.etag);
-    const [a, b] = await Promise.all([identity(file('s3://data/cut/a')), identity(file('s3://data/cut/b'))]);
+    expect((await edge.objects.describe('s3://data/cut/a'))?.etag).not.toBe(
+      (await edge.objects.describe('s3://data/cut/b'))?.etag,
+    );
+    const [a, b] = await Promise.all([
+      identity(file('s3://data/cut/a')),
+      identity(file('s3://data/cut/b')),
+    ]);
     expect(a).toMatch(/^crc64nvme /);
     expect(a).toBe(b);
   });
@@ -89,7 +126,11 @@ describe('what an input holds', () => {
     await edge.objects.put('s3://data/d1/x/a', '1');
     await edge.objects.put('s3://data/d2/x/a', '1');
     await edge.objects.put('s3://data/d3/y/a', '1');
-    const [d1, d2, d3] = await Promise.all([identity(folder('s3://data/d1')), identity(folder('s3://data/d2/')), identity(folder('s3://data/d3'))]);
+    const [d1, d2, d3] = await Promise.all([
+      identity(folder('s3://data/d1')),
+      identity(folder('s3://data/d2/')),
+      identity(folder('s3://data/d3')),
+    ]);
     expect(d1).toBe(d2);
     expect(d3).not.toBe(d1);
     await edge.objects.put('s3://data/d1x/a', 'a neighbour whose name begins alike');
@@ -107,14 +148,42 @@ describe('what an input holds', () => {
 
   test('is not known where the object is not there or may not be read, and the others are', async () => {
     await edge.objects.put('s3://data/there', 'x');
-    edge.local.faults.add({ service: 's3', operation: 'HeadObject', kind: 'error', status: 403, code: 'AccessDenied', match: 'data/secret' });
-    const inputs = [file('s3://data/there'), file('s3://data/not-there'), file('s3://no-bucket/x'), file('s3://data/secret'), folder('s3://no-bucket/'), file('s3://Bad_Bucket!/x')];
+    edge.local.faults.add({
+      service: 's3',
+      operation: 'HeadObject',
+      kind: 'error',
+      status: 403,
+      code: 'AccessDenied',
+      match: 'data/secret',
+    });
+    const inputs = [
+      file('s3://data/there'),
+      file('s3://data/not-there'),
+      file('s3://no-bucket/x'),
+      file('s3://data/secret'),
+      folder('s3://no-bucket/'),
+      file('s3://Bad_Bucket!/x'),
+    ];
     const found = await resolveIdentities(edge.objects, inputs);
-    expect(inputs.map((one) => found.get(identityKey(one))?.identity !== undefined)).toEqual([true, false, false, false, false, false]);
+    expect(inputs.map((one) => found.get(identityKey(one))?.identity !== undefined)).toEqual([
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+    ]);
   });
 
   test('is an error, to be tried again, where S3 cannot be asked now', async () => {
-    edge.local.faults.add({ service: 's3', operation: 'HeadObject', kind: 'error', status: 503, code: 'SlowDown', match: 'data/there' });
+    edge.local.faults.add({
+      service: 's3',
+      operation: 'HeadObject',
+      kind: 'error',
+      status: 503,
+      code: 'SlowDown',
+      match: 'data/there',
+    });
     const asked = resolveIdentities(edge.objects, [file('s3://data/there')]);
     await expect(asked).rejects.toThrow('S3 could not look at s3://data/there');
     expect(isForGood(await asked.catch((error: unknown) => error))).toBe(false);
@@ -123,9 +192,15 @@ describe('what an input holds', () => {
 
 describe('objects', () => {
   test('are written once by whoever comes first', async () => {
-    const outcomes = await Promise.all(Array.from({ length: 8 }, (_, at) => edge.objects.put('s3://data/owner', `job-${at}`, { ifAbsent: true })));
+    const outcomes = await Promise.all(
+      Array.from({ length: 8 }, (_, at) =>
+        edge.objects.put('s3://data/owner', `job-${at}`, { ifAbsent: true }),
+      ),
+    );
     expect(outcomes.filter((one) => one === 'written')).toHaveLength(1);
-    expect((await edge.objects.get('s3://data/owner'))?.toString()).toBe(`job-${outcomes.indexOf('written')}`);
+    expect((await edge.objects.get('s3://data/owner'))?.toString()).toBe(
+      `job-${outcomes.indexOf('written')}`,
+    );
   });
 
   test('are read whole or from their end, or are not there', async () => {
@@ -136,11 +211,20 @@ describe('objects', () => {
     expect((await edge.objects.getTail('s3://data/empty', 9))?.length).toBe(0);
     expect(await edge.objects.get('s3://data/none')).toBeUndefined();
     expect(await edge.objects.describe('s3://data/none')).toBeUndefined();
-    await expect(edge.objects.get('https://x/y')).rejects.toThrow('"https://x/y" is not an S3 url; expected s3://bucket/key.');
+    await expect(edge.objects.get('https://x/y')).rejects.toThrow(
+      '"https://x/y" is not an S3 url; expected s3://bucket/key.',
+    );
   });
 
   test('are opened with their metadata, from a byte on, and only when they changed', async () => {
-    await s3.send(new PutObjectCommand({ Bucket: 'data', Key: 'open', Body: 'abcdef', Metadata: { offset: '7' } }));
+    await s3.send(
+      new PutObjectCommand({
+        Bucket: 'data',
+        Key: 'open',
+        Body: 'abcdef',
+        Metadata: { offset: '7' },
+      }),
+    );
     const read = async (options?: OpenOptions) => {
       const opened = await edge.objects.open('s3://data/open', options);
       if (opened === undefined || opened === 'unchanged') return opened;
@@ -173,27 +257,42 @@ describe('objects', () => {
     const opened = await edge.objects.open('s3://data/long', { signal: leaving.signal });
     leaving.abort();
     await new Promise((resolve) => void setImmediate(resolve));
-    await expect(typeof opened === 'object' ? Array.fromAsync(opened.body) : opened).rejects.toThrow('aborted');
+    await expect(
+      typeof opened === 'object' ? Array.fromAsync(opened.body) : opened,
+    ).rejects.toThrow('aborted');
   });
 
-  test.each(['plain', 'a b/c+d&e', 'ünï/😀', 'per%20cent', "quo'te\"s", 'question?mark#hash', '-dash/..dots'])('named %j are copied, listed and described under that name', async (key) => {
+  test.each([
+    'plain',
+    'a b/c+d&e',
+    'ünï/😀',
+    'per%20cent',
+    'quo\'te"s',
+    'question?mark#hash',
+    '-dash/..dots',
+  ])('named %j are copied, listed and described under that name', async (key) => {
     await edge.objects.put(`s3://data/names/${key}`, key);
     await edge.objects.copy(`s3://data/names/${key}`, `s3://other/copies/${key}`, key.length);
     expect((await edge.objects.get(`s3://other/copies/${key}`))?.toString()).toBe(key);
     const listed: string[] = [];
-    for await (const page of edge.objects.list('s3://other/copies/')) listed.push(...page.map(({ url }) => url));
+    for await (const page of edge.objects.list('s3://other/copies/'))
+      listed.push(...page.map(({ url }) => url));
     expect(listed).toContain(`s3://other/copies/${key}`);
   });
 
   test('that are not there cannot be copied, and the error says which and why', async () => {
     const copied = edge.objects.copy('s3://data/none', 's3://other/none', 1);
-    await expect(copied).rejects.toThrow(/^S3 could not copy s3:\/\/data\/none to s3:\/\/other\/none: NoSuchKey: /);
+    await expect(copied).rejects.toThrow(
+      /^S3 could not copy s3:\/\/data\/none to s3:\/\/other\/none: NoSuchKey: /,
+    );
     expect(isForGood(await copied.catch((error: unknown) => error))).toBe(true);
   });
 
   test('copied onto themselves stay as they are', async () => {
     await edge.objects.put('s3://data/self', 'x');
-    expect(await during(['CopyObject'], () => edge.objects.copy('s3://data/self', 's3://data/self', 1))).toEqual([0]);
+    expect(
+      await during(['CopyObject'], () => edge.objects.copy('s3://data/self', 's3://data/self', 1)),
+    ).toEqual([0]);
   });
 
   test('above 5 GB are copied part by part; a copy that fails leaves no upload behind', async () => {
@@ -212,7 +311,10 @@ test('requests take turns of the fleet’s budget once S3 said that it has too m
     expect(fresh.budget).toEqual({ turns: 0, slowed: 0 });
     fresh.local.faults.add({ service: 's3', operation: 'PutObject', kind: 'throttle', times: 2 });
     expect(await fresh.objects.put('s3://data/pressure', 'y')).toBe('written');
-    expect(fresh.budget, 'the second and the third try waited for their turn').toEqual({ turns: 2, slowed: 2 });
+    expect(fresh.budget, 'the second and the third try waited for their turn').toEqual({
+      turns: 2,
+      slowed: 2,
+    });
     await fresh.objects.get('s3://data/pressure');
     expect(fresh.budget.turns).toBe(3);
   } finally {

@@ -10,7 +10,11 @@ import { startLocalBatch, type LocalBatch } from '../../local/batch/server.ts';
 import { startLocalS3, type LocalS3, type LocalS3Options } from '../../local/s3/server.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 
-const credentials = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1' };
+const credentials = {
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_REGION: 'us-east-1',
+};
 
 export interface BatchEdge {
   local: LocalBatch;
@@ -22,19 +26,37 @@ export interface BatchEdge {
   close(): Promise<void>;
 }
 
-const countingBudget = (counts: { turns: number; slowed: number }): Budget => ({ take: async () => void (counts.turns += 1), slowDown: async () => void (counts.slowed += 1) });
+const countingBudget = (counts: { turns: number; slowed: number }): Budget => ({
+  take: async () => void (counts.turns += 1),
+  slowDown: async () => void (counts.slowed += 1),
+});
 
 export const SUBMIT_TIMEOUT_MS = 300;
 
-export async function openBatchEdge(plan: () => SimulatedRun = () => ({ durationMs: 0 })): Promise<BatchEdge> {
+export async function openBatchEdge(
+  plan: () => SimulatedRun = () => ({ durationMs: 0 }),
+): Promise<BatchEdge> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'aws-batch-'));
-  const local = await startLocalBatch({ dataFolder, queues: [{ name: 'q', slots: 100 }], throttle: 'off', graceMs: 100, runner: createSimulatedRunner(plan) });
+  const local = await startLocalBatch({
+    dataFolder,
+    queues: [{ name: 'q', slots: 100 }],
+    throttle: 'off',
+    graceMs: 100,
+    runner: createSimulatedRunner(plan),
+  });
   Object.assign(process.env, credentials, { AWS_ENDPOINT_URL_BATCH: local.url });
   const metrics = createMetrics();
   const counts = { turns: 0, slowed: 0 };
-  const batch = openBatch({ budget: countingBudget(counts), metrics, submitTimeoutMs: SUBMIT_TIMEOUT_MS });
+  const batch = openBatch({
+    budget: countingBudget(counts),
+    metrics,
+    submitTimeoutMs: SUBMIT_TIMEOUT_MS,
+  });
   return {
-    local, batch, metrics, budget: counts,
+    local,
+    batch,
+    metrics,
+    budget: counts,
     asked: (operation) => local.ledger.summary().requests[`batch.${operation}`]?.count ?? 0,
     async close() {
       batch.close();
@@ -63,7 +85,9 @@ export async function openS3Edge(options: Partial<LocalS3Options> = {}): Promise
   const objects = openObjectStore({ metrics, pathStyle: true, budget: countingBudget(counts) });
   return {
     budget: counts,
-    local, objects, metrics,
+    local,
+    objects,
+    metrics,
     asked: (operation) => local.ledger.summary().requests[`s3.${operation}`]?.count ?? 0,
     async close() {
       objects.close();

@@ -15,9 +15,18 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const accept = async (count: number) => (await acceptAll(database, { owner: 'me', tasks: manyTasks(count, (at) => newTask(`t${at}`)), nowMs: 1000, dueMs: 2000 })).taskIds;
+const accept = async (count: number) =>
+  (
+    await acceptAll(database, {
+      owner: 'me',
+      tasks: manyTasks(count, (at) => newTask(`t${at}`)),
+      nowMs: 1000,
+      dueMs: 2000,
+    })
+  ).taskIds;
 const newest = async (): Promise<number> => (await readChangesKept(database.pool)).newest;
-const told = async (after: number) => (await readChanges(database.pool, after, 1000)).changes.flatMap(({ tasks }) => tasks);
+const told = async (after: number) =>
+  (await readChanges(database.pool, after, 1000)).changes.flatMap(({ tasks }) => tasks);
 const details = { nowMs: 5000, dueMs: null };
 
 test('acceptance and every end are told, and in rows that carry up to 1,000 tasks', async () => {
@@ -28,8 +37,13 @@ test('acceptance and every end are told, and in rows that carry up to 1,000 task
 
   const accepted = await newest();
   await cancelTasks(database, [a], 3000);
-  await inTransaction(database, (open) => moveTasksEach(open, 'fail', [failedTask(b, { kind: 'internal', sentence: 'x' })], details));
-  expect((await readChanges(database.pool, accepted, 1000)).changes).toMatchObject([{ tasks: [a], ended: true }, { tasks: [b], ended: true }]);
+  await inTransaction(database, (open) =>
+    moveTasksEach(open, 'fail', [failedTask(b, { kind: 'internal', sentence: 'x' })], details),
+  );
+  expect((await readChanges(database.pool, accepted, 1000)).changes).toMatchObject([
+    { tasks: [a], ended: true },
+    { tasks: [b], ended: true },
+  ]);
 });
 
 test('a move that nobody made is not told, nor one within the fleet', async () => {
@@ -52,18 +66,28 @@ test('a reader waits for a change that is given its id first and committed last'
   });
   await written.promise;
   await inTransaction(database, (open) => tellOfChange(open, [12], { ended: false }));
-  expect(await readChanges(database.pool, before, 1000)).toEqual({ changes: [], upTo: before, more: true });
+  expect(await readChanges(database.pool, before, 1000)).toEqual({
+    changes: [],
+    upTo: before,
+    more: true,
+  });
   late.resolve();
   await slow;
-  expect(await readChanges(database.pool, before, 1000)).toMatchObject({ changes: [{ tasks: [11] }, { tasks: [12] }], upTo: before + 2, more: false });
+  expect(await readChanges(database.pool, before, 1000)).toMatchObject({
+    changes: [{ tasks: [11] }, { tasks: [12] }],
+    upTo: before + 2,
+    more: false,
+  });
 });
 
 test('what was rolled back holds a reader up for seconds only', async () => {
   const before = await newest();
-  await expect(inTransaction(database, async (open) => {
-    await tellOfChange(open, [21], { ended: false });
-    throw new Error('taken back');
-  })).rejects.toThrow('taken back');
+  await expect(
+    inTransaction(database, async (open) => {
+      await tellOfChange(open, [21], { ended: false });
+      throw new Error('taken back');
+    }),
+  ).rejects.toThrow('taken back');
   await inTransaction(database, (open) => tellOfChange(open, [22], { ended: false }));
   expect(await told(before)).toEqual([]);
   await database.pool.query('UPDATE task_changes SET created_ms = created_ms - 5000');
@@ -76,5 +100,9 @@ test('old changes are forgotten but for the newest, which says how far the log h
   await database.pool.query('UPDATE task_changes SET created_ms = created_ms - 50000');
   expect(await pruneChanges(database.pool, { keepMs: 60_000, most: 1000 })).toBe(0);
   expect(await pruneChanges(database.pool, { keepMs: 20_000, most: 1000 })).toBeGreaterThan(5);
-  expect(await readChangesKept(database.pool)).toEqual({ from: last - 1, start: Math.max(0, last - 100), newest: last });
+  expect(await readChangesKept(database.pool)).toEqual({
+    from: last - 1,
+    start: Math.max(0, last - 100),
+    newest: last,
+  });
 });

@@ -17,27 +17,47 @@ beforeAll(async () => {
   await migrateDatabase(url);
   // One connection, so that its counters are those of the list.
   database = openDatabase({ url, connections: 1 });
-  const { taskIds } = await acceptAll(database, { owner: 'me', tasks: manyTasks(TASKS, (at) => newTask(`t${at}`, { tags: { run: String(at % 4) } })), nowMs: 1, dueMs: 2 });
+  const { taskIds } = await acceptAll(database, {
+    owner: 'me',
+    tasks: manyTasks(TASKS, (at) => newTask(`t${at}`, { tags: { run: String(at % 4) } })),
+    nowMs: 1,
+    dueMs: 2,
+  });
   ids = taskIds;
   await database.pool.query('ANALYZE TABLE tasks, task_tags');
 });
 afterAll(() => database.close());
 
 async function rowsRead(): Promise<number> {
-  const [rows] = await database.pool.query<RowDataPacket[]>("SHOW SESSION STATUS LIKE 'Handler_read%'");
-  return rows.filter((row) => !/rnd/i.test(String(row['Variable_name']))).reduce((sum, row) => sum + Number(row['Value']), 0);
+  const [rows] = await database.pool.query<RowDataPacket[]>(
+    "SHOW SESSION STATUS LIKE 'Handler_read%'",
+  );
+  return rows
+    .filter((row) => !/rnd/i.test(String(row['Variable_name'])))
+    .reduce((sum, row) => sum + Number(row['Value']), 0);
 }
 
 async function costOf(filter: Partial<TaskFilter>): Promise<{ ids: number[]; read: number }> {
   const before = await rowsRead();
-  const listed = await listStandings(database.pool, { owner: 'me', tags: [], limit: PAGE, ...filter });
+  const listed = await listStandings(database.pool, {
+    owner: 'me',
+    tags: [],
+    limit: PAGE,
+    ...filter,
+  });
   return { ids: listed.map(({ id }) => id), read: (await rowsRead()) - before };
 }
 
 describe('few among many', () => {
   beforeAll(async () => {
-    const end = (at: number, place: string, code: string | null) => database.pool.query('UPDATE tasks SET place = ?, ended_ms = 5, failure_code = ? WHERE id = ?', [place, code, ids[at]]);
-    await database.pool.query("UPDATE tasks SET place = 'done', ended_ms = 5 WHERE id > ?", [ids[20]]);
+    const end = (at: number, place: string, code: string | null) =>
+      database.pool.query(
+        'UPDATE tasks SET place = ?, ended_ms = 5, failure_code = ? WHERE id = ?',
+        [place, code, ids[at]],
+      );
+    await database.pool.query("UPDATE tasks SET place = 'done', ended_ms = 5 WHERE id > ?", [
+      ids[20],
+    ]);
     await end(1, 'failed', 'executor-failed');
     await end(2, 'failed', 'host-lost');
     await end(3, 'cancelled', null);
@@ -48,10 +68,22 @@ describe('few among many', () => {
     ['by the state EXECUTOR_ERROR', { standing: standingsOf('EXECUTOR_ERROR') }, [1]],
     ['by the state SYSTEM_ERROR', { standing: standingsOf('SYSTEM_ERROR') }, [2]],
     ['by the state CANCELED', { standing: standingsOf('CANCELED') }, [3]],
-    ['by the state QUEUED', { standing: standingsOf('QUEUED') }, [20, 19, 18, 17, 16, 15, 14, 13, 12, 11]],
-    ['by a name', { namePrefix: 't17' }, [1799, 1798, 1797, 1796, 1795, 1794, 1793, 1792, 1791, 1790]],
+    [
+      'by the state QUEUED',
+      { standing: standingsOf('QUEUED') },
+      [20, 19, 18, 17, 16, 15, 14, 13, 12, 11],
+    ],
+    [
+      'by a name',
+      { namePrefix: 't17' },
+      [1799, 1798, 1797, 1796, 1795, 1794, 1793, 1792, 1791, 1790],
+    ],
     ['by a name that none has', { namePrefix: 'u' }, []],
-    ['by a name and a state', { namePrefix: 't1', standing: standingsOf('QUEUED') }, [19, 18, 17, 16, 15, 14, 13, 12, 11, 10]],
+    [
+      'by a name and a state',
+      { namePrefix: 't1', standing: standingsOf('QUEUED') },
+      [19, 18, 17, 16, 15, 14, 13, 12, 11, 10],
+    ],
   ])('%s: all tasks are not walked', async (_, filter, positions) => {
     const cost = await costOf(filter);
     expect(cost.ids).toEqual(positions.map((at) => ids[at]));
@@ -59,7 +91,8 @@ describe('few among many', () => {
   });
 
   test('a state, wherever in the list, reads little more than it shows', async () => {
-    for (const state of ['EXECUTOR_ERROR', 'CANCELED', 'COMPLETE', 'QUEUED'] as const) expect((await costOf({ standing: standingsOf(state) })).read).toBeLessThan(PAGE * 6);
+    for (const state of ['EXECUTOR_ERROR', 'CANCELED', 'COMPLETE', 'QUEUED'] as const)
+      expect((await costOf({ standing: standingsOf(state) })).read).toBeLessThan(PAGE * 6);
   });
 });
 
@@ -69,7 +102,11 @@ test.each<[string, number, Partial<TaskFilter>]>([
   ['the last page', PAGE, {}],
   ['a page of a tag', TASKS / 2, { tags: [{ key: 'run', value: '1' }] }],
 ])('%s reads little more than it shows', async (_, before, filter) => {
-  const wanted = ids.slice(0, before).toReversed().filter((_id, at) => filter.tags === undefined || (before - 1 - at) % 4 === 1).slice(0, PAGE);
+  const wanted = ids
+    .slice(0, before)
+    .toReversed()
+    .filter((_id, at) => filter.tags === undefined || (before - 1 - at) % 4 === 1)
+    .slice(0, PAGE);
   const cost = await costOf({ beforeId: (ids[before - 1] ?? 0) + 1, ...filter });
   expect(cost.ids).toEqual(wanted);
   expect(cost.read).toBeLessThan(PAGE * 5);

@@ -4,7 +4,12 @@ import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ensureProgram, findProgram, MissingProgram, type Machine } from '../../local/services/install.ts';
+import {
+  ensureProgram,
+  findProgram,
+  MissingProgram,
+  type Machine,
+} from '../../local/services/install.ts';
 import { bubblewrap, mariadbServer, redisServer } from '../../local/services/programs.ts';
 import { ensureBubblewrap } from '../../local/services/sandbox.ts';
 
@@ -28,12 +33,21 @@ async function machineWith(programs: Record<string, string>, isRoot: boolean): P
     await chmod(join(folder, name), 0o755);
   };
   for (const tool of shellTools) {
-    const path = findProgram([tool], { searchFolders: ['/usr/bin', '/bin'], isRoot, installPaths: { lockFile: '', policyFile: '' } });
+    const path = findProgram([tool], {
+      searchFolders: ['/usr/bin', '/bin'],
+      isRoot,
+      installPaths: { lockFile: '', policyFile: '' },
+    });
     if (path !== undefined) await symlink(path, join(folder, tool));
   }
   for (const [name, script] of Object.entries(programs)) await add(name, script);
-  const machine = { searchFolders: [folder], isRoot, installPaths: { lockFile: join(folder, 'lock'), policyFile } };
-  const journal = async () => (await readFile(join(folder, 'journal'), 'utf8')).trimEnd().split('\n');
+  const machine = {
+    searchFolders: [folder],
+    isRoot,
+    installPaths: { lockFile: join(folder, 'lock'), policyFile },
+  };
+  const journal = async () =>
+    (await readFile(join(folder, 'journal'), 'utf8')).trimEnd().split('\n');
   return { machine, folder, policyFile, add, journal };
 }
 
@@ -52,51 +66,88 @@ test('without root a missing program is a sentence that names the command and th
   const { machine, folder } = await machineWith({ 'apt-get': 'echo called >>journal' }, false);
   const refusal = await ensureProgram(redisServer, machine, quiet).catch((error: Error) => error);
   expect(refusal).toBeInstanceOf(MissingProgram);
-  expect(refusal).toHaveProperty('message', 'Batchwell needs Redis and found no redis-server or valkey-server on this machine. Install it with `sudo apt-get update && sudo apt-get install -y redis-server`, or set REDIS_URL to a server that you have (redis://host:6379).');
+  expect(refusal).toHaveProperty(
+    'message',
+    'Batchwell needs Redis and found no redis-server or valkey-server on this machine. Install it with `sudo apt-get update && sudo apt-get install -y redis-server`, or set REDIS_URL to a server that you have (redis://host:6379).',
+  );
   expect(existsSync(join(folder, 'journal'))).toBe(false);
 });
 
 test('without a package manager it is a sentence too', async () => {
   const { machine } = await machineWith({}, true);
-  await expect(ensureProgram(mariadbServer, machine, quiet)).rejects.toThrow(/needs MariaDB and found no mariadbd or mysqld on this machine. Install it, or set DATABASE_URL/);
+  await expect(ensureProgram(mariadbServer, machine, quiet)).rejects.toThrow(
+    /needs MariaDB and found no mariadbd or mysqld on this machine. Install it, or set DATABASE_URL/,
+  );
 });
 
 test('as root it is installed with one line said, and its service starts neither now nor at the next boot', async () => {
   const programs = { 'apt-get': aptGet('redis-server'), systemctl: 'echo "$*" >>journal' };
   const { machine, folder, policyFile, journal } = await machineWith(programs, true);
   const said: string[] = [];
-  expect(await ensureProgram(redisServer, machine, (line) => said.push(line))).toBe(join(folder, 'redis-server'));
+  expect(await ensureProgram(redisServer, machine, (line) => said.push(line))).toBe(
+    join(folder, 'redis-server'),
+  );
   expect(said).toHaveLength(1);
-  expect(await journal()).toEqual(['update', 'services: 101', 'disable redis-server', 'disable valkey-server']);
+  expect(await journal()).toEqual([
+    'update',
+    'services: 101',
+    'disable redis-server',
+    'disable valkey-server',
+  ]);
   expect(existsSync(policyFile)).toBe(false);
 });
 
 test('a policy that was there before is kept, one left by a killed run is taken away', async () => {
-  const kept = await machineWith({ 'apt-get': aptGet('redis-server'), 'policy-rc.d': 'exit 104' }, true);
+  const kept = await machineWith(
+    { 'apt-get': aptGet('redis-server'), 'policy-rc.d': 'exit 104' },
+    true,
+  );
   await ensureProgram(redisServer, kept.machine, quiet);
   expect(await kept.journal()).toEqual(['update', 'services: 104']);
   expect(await readFile(kept.policyFile, 'utf8')).toContain('exit 104');
 
-  const left = await machineWith({ 'apt-get': aptGet('redis-server'), 'policy-rc.d': '# written by batchwell while it installs packages\nexit 101' }, true);
+  const left = await machineWith(
+    {
+      'apt-get': aptGet('redis-server'),
+      'policy-rc.d': '# written by batchwell while it installs packages\nexit 101',
+    },
+    true,
+  );
   await ensureProgram(redisServer, left.machine, quiet);
   expect(existsSync(left.policyFile)).toBe(false);
 });
 
 test('a failed installation shows its reason and takes the policy away', async () => {
-  const { machine, policyFile } = await machineWith({ 'apt-get': 'echo "E: Unable to locate package" >&2; exit 100' }, true);
-  await expect(ensureProgram(redisServer, machine, quiet)).rejects.toThrow(/failed \(exit code 100\)[^]*Unable to locate package/);
+  const { machine, policyFile } = await machineWith(
+    { 'apt-get': 'echo "E: Unable to locate package" >&2; exit 100' },
+    true,
+  );
+  await expect(ensureProgram(redisServer, machine, quiet)).rejects.toThrow(
+    /failed \(exit code 100\)[^]*Unable to locate package/,
+  );
   expect(existsSync(policyFile)).toBe(false);
 });
 
 test('two at once install once', async () => {
   const { machine, journal } = await machineWith({ 'apt-get': aptGet('bwrap') }, true);
-  await Promise.all([ensureProgram(bubblewrap, machine, quiet), ensureProgram(bubblewrap, machine, quiet)]);
+  await Promise.all([
+    ensureProgram(bubblewrap, machine, quiet),
+    ensureProgram(bubblewrap, machine, quiet),
+  ]);
   expect(await journal()).toEqual(['update', 'services: 101']);
 });
 
 test('a bubblewrap that the kernel refuses gives way to proot', async () => {
-  const { machine, folder, add } = await machineWith({ bwrap: 'echo "No permissions to create new namespace" >&2; exit 1' }, false);
-  await expect(ensureBubblewrap(machine)).rejects.toThrow(/nothing to run tasks in[^]*No permissions to create new namespace/);
+  const { machine, folder, add } = await machineWith(
+    { bwrap: 'echo "No permissions to create new namespace" >&2; exit 1' },
+    false,
+  );
+  await expect(ensureBubblewrap(machine)).rejects.toThrow(
+    /nothing to run tasks in[^]*No permissions to create new namespace/,
+  );
   await add('proot', 'exit 0');
-  expect(await ensureBubblewrap(machine)).toEqual({ kind: 'proot', program: join(folder, 'proot') });
+  expect(await ensureBubblewrap(machine)).toEqual({
+    kind: 'proot',
+    program: join(folder, 'proot'),
+  });
 });

@@ -10,7 +10,10 @@ import {
   RegisterJobDefinitionCommand,
   SubmitJobCommand,
 } from '@aws-sdk/client-batch';
-import type { RegisterJobDefinitionCommandInput, SubmitJobCommandInput } from '@aws-sdk/client-batch';
+import type {
+  RegisterJobDefinitionCommandInput,
+  SubmitJobCommandInput,
+} from '@aws-sdk/client-batch';
 import { onTestFinished } from 'vitest';
 import type { LocalBatch, LocalBatchOptions } from '../../local/batch/server.ts';
 import { startLocalBatch } from '../../local/batch/server.ts';
@@ -36,7 +39,12 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 export function clientFor(url: string): BatchClient {
-  const client = new BatchClient({ endpoint: url, region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' }, maxAttempts: 1 });
+  const client = new BatchClient({
+    endpoint: url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    maxAttempts: 1,
+  });
   onTestFinished(() => client.destroy());
   return client;
 }
@@ -46,7 +54,13 @@ export const isOver = (job: JobDetail) => job.status === 'SUCCEEDED' || job.stat
 /** @param options the data folder is made when absent */
 export async function createWorld(options: Partial<LocalBatchOptions> = {}): Promise<World> {
   const dataFolder = options.dataFolder ?? (await temporaryFolder());
-  const batch = await startLocalBatch({ throttle: 'off', minTimeoutSeconds: 1, graceMs: 500, ...options, dataFolder });
+  const batch = await startLocalBatch({
+    throttle: 'off',
+    minTimeoutSeconds: 1,
+    graceMs: 500,
+    ...options,
+    dataFolder,
+  });
   onTestFinished(() => batch.close());
   return worldOn(batch, clientFor(batch.url), dataFolder);
 }
@@ -54,7 +68,10 @@ export async function createWorld(options: Partial<LocalBatchOptions> = {}): Pro
 export function worldOn(batch: LocalBatch, client: BatchClient, dataFolder: string): World {
   let defined: string | undefined;
 
-  async function define(command = ['true'], more: Partial<RegisterJobDefinitionCommandInput> = {}): Promise<string> {
+  async function define(
+    command = ['true'],
+    more: Partial<RegisterJobDefinitionCommandInput> = {},
+  ): Promise<string> {
     const { jobDefinitionName, revision } = await client.send(
       new RegisterJobDefinitionCommand({
         jobDefinitionName: 'plain',
@@ -63,7 +80,10 @@ export function worldOn(batch: LocalBatch, client: BatchClient, dataFolder: stri
         containerProperties: {
           image: 'debian:12',
           command,
-          resourceRequirements: [{ type: 'VCPU', value: '1' }, { type: 'MEMORY', value: '256' }],
+          resourceRequirements: [
+            { type: 'VCPU', value: '1' },
+            { type: 'MEMORY', value: '256' },
+          ],
           ...more.containerProperties,
         },
       }),
@@ -74,7 +94,9 @@ export function worldOn(batch: LocalBatch, client: BatchClient, dataFolder: stri
   async function submit(more: Partial<SubmitJobCommandInput> = {}): Promise<string> {
     if (more.jobDefinition === undefined) defined ??= await define();
     const jobDefinition = more.jobDefinition ?? defined;
-    const { jobId } = await client.send(new SubmitJobCommand({ jobName: 'job', jobQueue: 'batchwell', ...more, jobDefinition }));
+    const { jobId } = await client.send(
+      new SubmitJobCommand({ jobName: 'job', jobQueue: 'batchwell', ...more, jobDefinition }),
+    );
     return jobId!;
   }
 
@@ -104,5 +126,15 @@ export function worldOn(batch: LocalBatch, client: BatchClient, dataFolder: stri
     return found;
   }
 
-  return { batch, client, dataFolder, define, submit, describe, until, ended: (jobId) => until(jobId, isOver), listAll };
+  return {
+    batch,
+    client,
+    dataFolder,
+    define,
+    submit,
+    describe,
+    until,
+    ended: (jobId) => until(jobId, isOver),
+    listAll,
+  };
 }

@@ -14,19 +14,32 @@ describe('the control surface of the local AWS', () => {
     ledger.reset();
     faults.clear();
     server = await startHttpServer(async (request, response) => {
-      if (await serveControl({ service: 's3', ledger, faults, health: () => ({ objects: 3 }) }, request, response)) return;
+      if (
+        await serveControl(
+          { service: 's3', ledger, faults, health: () => ({ objects: 3 }) },
+          request,
+          response,
+        )
+      )
+        return;
       response.writeHead(418).end();
     });
   });
   afterEach(() => server.close());
 
   const ask = async (method: string, path: string, body?: unknown) => {
-    const answer = await fetch(`${server.url}/_local/${path}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const answer = await fetch(`${server.url}/_local/${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     return { status: answer.status, body: JSON.parse(await answer.text()) };
   };
 
   it('says that the server is there, and leaves other paths to the service', async () => {
-    expect(await ask('GET', 'health')).toEqual({ status: 200, body: { service: 's3', objects: 3 } });
+    expect(await ask('GET', 'health')).toEqual({
+      status: 200,
+      body: { service: 's3', objects: 3 },
+    });
     expect((await fetch(`${server.url}/bucket/_local/health`)).status).toBe(418);
     expect((await ask('GET', 'nothing')).status).toBe(404);
   });

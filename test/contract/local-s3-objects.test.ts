@@ -1,8 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import {
-  CopyObjectCommand, CreateBucketCommand, DeleteBucketCommand, DeleteObjectCommand, DeleteObjectsCommand, GetBucketLocationCommand, GetObjectCommand,
-  GetObjectTaggingCommand, HeadBucketCommand, HeadObjectCommand, ListBucketsCommand, PutObjectCommand, PutObjectTaggingCommand,
+  CopyObjectCommand,
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetBucketLocationCommand,
+  GetObjectCommand,
+  GetObjectTaggingCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListBucketsCommand,
+  PutObjectCommand,
+  PutObjectTaggingCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { S3World } from './s3-world.ts';
@@ -17,28 +28,56 @@ afterAll(() => world.end());
 const md5 = (body: string | Buffer) => createHash('md5').update(body).digest('hex');
 const put = (key: string, body: string | Buffer, more: object = {}) =>
   world.client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ...more }));
-const get = (key: string, more: object = {}) => world.client.send(new GetObjectCommand({ Bucket: bucket, Key: key, ...more }));
-const textOf = async (key: string, more: object = {}) => (await get(key, more)).Body!.transformToString();
+const get = (key: string, more: object = {}) =>
+  world.client.send(new GetObjectCommand({ Bucket: bucket, Key: key, ...more }));
+const textOf = async (key: string, more: object = {}) =>
+  (await get(key, more)).Body!.transformToString();
 
 describe('objects of the local S3', () => {
   it('keep their bytes, headers, metadata and tags', async () => {
     const answer = await put('kept', 'hello', {
-      ContentType: 'text/plain', CacheControl: 'no-cache', ContentEncoding: 'identity', ContentLanguage: 'de', ContentDisposition: 'attachment',
-      Metadata: { colour: 'blue', 'two-words': 'a, b' }, Tagging: 'a=1&b=two%20words',
+      ContentType: 'text/plain',
+      CacheControl: 'no-cache',
+      ContentEncoding: 'identity',
+      ContentLanguage: 'de',
+      ContentDisposition: 'attachment',
+      Metadata: { colour: 'blue', 'two-words': 'a, b' },
+      Tagging: 'a=1&b=two%20words',
     });
     expect(answer.ETag).toBe(`"${md5('hello')}"`);
     const got = await get('kept');
     expect(await got.Body!.transformToString()).toBe('hello');
     expect(got).toMatchObject({
-      ContentType: 'text/plain', CacheControl: 'no-cache', ContentEncoding: 'identity', ContentLanguage: 'de', ContentDisposition: 'attachment',
-      Metadata: { colour: 'blue', 'two-words': 'a, b' }, ContentLength: 5, ETag: answer.ETag, AcceptRanges: 'bytes', TagCount: 2,
+      ContentType: 'text/plain',
+      CacheControl: 'no-cache',
+      ContentEncoding: 'identity',
+      ContentLanguage: 'de',
+      ContentDisposition: 'attachment',
+      Metadata: { colour: 'blue', 'two-words': 'a, b' },
+      ContentLength: 5,
+      ETag: answer.ETag,
+      AcceptRanges: 'bytes',
+      TagCount: 2,
     });
     expect(got.$metadata.requestId).toMatch(/^[0-9A-F]{16}$/);
-    expect((await world.client.send(new GetObjectTaggingCommand({ Bucket: bucket, Key: 'kept' }))).TagSet).toEqual([
-      { Key: 'a', Value: '1' }, { Key: 'b', Value: 'two words' },
+    expect(
+      (await world.client.send(new GetObjectTaggingCommand({ Bucket: bucket, Key: 'kept' })))
+        .TagSet,
+    ).toEqual([
+      { Key: 'a', Value: '1' },
+      { Key: 'b', Value: 'two words' },
     ]);
-    await world.client.send(new PutObjectTaggingCommand({ Bucket: bucket, Key: 'kept', Tagging: { TagSet: [{ Key: 'c', Value: '<&>' }] } }));
-    expect((await world.client.send(new GetObjectTaggingCommand({ Bucket: bucket, Key: 'kept' }))).TagSet).toEqual([{ Key: 'c', Value: '<&>' }]);
+    await world.client.send(
+      new PutObjectTaggingCommand({
+        Bucket: bucket,
+        Key: 'kept',
+        Tagging: { TagSet: [{ Key: 'c', Value: '<&>' }] },
+      }),
+    );
+    expect(
+      (await world.client.send(new GetObjectTaggingCommand({ Bucket: bucket, Key: 'kept' })))
+        .TagSet,
+    ).toEqual([{ Key: 'c', Value: '<&>' }]);
     expect(await textOf('kept')).toBe('hello');
   });
 
@@ -54,7 +93,14 @@ describe('objects of the local S3', () => {
 
   it('come as a stream of known length, in signed or unsigned chunks', async () => {
     const body = randomBytes(300_000);
-    await world.client.send(new PutObjectCommand({ Bucket: bucket, Key: 'streamed', Body: Readable.from([body.subarray(0, 70_001), body.subarray(70_001)]), ContentLength: body.length }));
+    await world.client.send(
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: 'streamed',
+        Body: Readable.from([body.subarray(0, 70_001), body.subarray(70_001)]),
+        ContentLength: body.length,
+      }),
+    );
     const got = await get('streamed', { ChecksumMode: 'ENABLED' });
     expect(Buffer.from(await got.Body!.transformToByteArray()).equals(body)).toBe(true);
     expect(got.ChecksumCRC32).toBeDefined();
@@ -73,8 +119,13 @@ describe('objects of the local S3', () => {
     const part = await get('large', { Range: 'bytes=100-30000' });
     expect(part.$metadata.httpStatusCode).toBe(206);
     expect(part.ContentRange).toBe('bytes 100-30000/40000');
-    expect(Buffer.from(await part.Body!.transformToByteArray()).equals(large.subarray(100, 30_001))).toBe(true);
-    await expect(get('small', { Range: 'bytes=10-' })).rejects.toMatchObject({ name: 'InvalidRange', $metadata: { httpStatusCode: 416 } });
+    expect(
+      Buffer.from(await part.Body!.transformToByteArray()).equals(large.subarray(100, 30_001)),
+    ).toBe(true);
+    await expect(get('small', { Range: 'bytes=10-' })).rejects.toMatchObject({
+      name: 'InvalidRange',
+      $metadata: { httpStatusCode: 416 },
+    });
   });
 
   it('are read under conditions', async () => {
@@ -82,61 +133,112 @@ describe('objects of the local S3', () => {
     const past = new Date(Date.now() - 60_000);
     const future = new Date(Date.now() + 60_000);
     expect(await textOf('conditional', { IfMatch: ETag })).toBe('x');
-    await expect(get('conditional', { IfMatch: '"no"' })).rejects.toMatchObject({ name: 'PreconditionFailed' });
-    await expect(get('conditional', { IfNoneMatch: ETag })).rejects.toMatchObject({ $metadata: { httpStatusCode: 304 } });
-    await expect(get('conditional', { IfModifiedSince: future })).rejects.toMatchObject({ $metadata: { httpStatusCode: 304 } });
+    await expect(get('conditional', { IfMatch: '"no"' })).rejects.toMatchObject({
+      name: 'PreconditionFailed',
+    });
+    await expect(get('conditional', { IfNoneMatch: ETag })).rejects.toMatchObject({
+      $metadata: { httpStatusCode: 304 },
+    });
+    await expect(get('conditional', { IfModifiedSince: future })).rejects.toMatchObject({
+      $metadata: { httpStatusCode: 304 },
+    });
     expect(await textOf('conditional', { IfModifiedSince: past })).toBe('x');
-    await expect(get('conditional', { IfUnmodifiedSince: past })).rejects.toMatchObject({ name: 'PreconditionFailed' });
+    await expect(get('conditional', { IfUnmodifiedSince: past })).rejects.toMatchObject({
+      name: 'PreconditionFailed',
+    });
     expect(await textOf('conditional', { IfMatch: ETag, IfUnmodifiedSince: past })).toBe('x');
   });
 
   it('answer with the headers that a request asks for instead', async () => {
     await put('overridden', 'x', { ContentType: 'text/plain' });
-    const got = await get('overridden', { ResponseContentType: 'a/b', ResponseContentDisposition: 'inline' });
+    const got = await get('overridden', {
+      ResponseContentType: 'a/b',
+      ResponseContentDisposition: 'inline',
+    });
     expect(got).toMatchObject({ ContentType: 'a/b', ContentDisposition: 'inline' });
   });
 
   it('are copied with or without their metadata, and under conditions', async () => {
-    const { ETag } = await put('from/ä &+.txt', 'source', { ContentType: 'text/x', Metadata: { a: '1' } });
-    const copy = (more: object) => world.client.send(new CopyObjectCommand({ Bucket: bucket, Key: 'to', CopySource: encodeURI(`${bucket}/from/ä &`) + '%2B.txt', ...more }));
+    const { ETag } = await put('from/ä &+.txt', 'source', {
+      ContentType: 'text/x',
+      Metadata: { a: '1' },
+    });
+    const copy = (more: object) =>
+      world.client.send(
+        new CopyObjectCommand({
+          Bucket: bucket,
+          Key: 'to',
+          CopySource: encodeURI(`${bucket}/from/ä &`) + '%2B.txt',
+          ...more,
+        }),
+      );
     expect((await copy({})).CopyObjectResult).toMatchObject({ ETag });
     expect(await get('to')).toMatchObject({ ContentType: 'text/x', Metadata: { a: '1' } });
     await copy({ MetadataDirective: 'REPLACE', Metadata: { b: '2' } });
     expect(await get('to')).toMatchObject({ Metadata: { b: '2' } });
     expect(await textOf('to')).toBe('source');
     await copy({ CopySourceIfMatch: ETag });
-    await expect(copy({ CopySourceIfMatch: '"no"' })).rejects.toMatchObject({ name: 'PreconditionFailed' });
-    await expect(copy({ CopySourceIfNoneMatch: ETag })).rejects.toMatchObject({ name: 'PreconditionFailed' });
-    await expect(copy({ CopySource: `${bucket}/nothing` })).rejects.toMatchObject({ name: 'NoSuchKey' });
-    await expect(world.client.send(new CopyObjectCommand({ Bucket: bucket, Key: 'to', CopySource: `${bucket}/to` }))).rejects.toMatchObject({ name: 'InvalidRequest' });
+    await expect(copy({ CopySourceIfMatch: '"no"' })).rejects.toMatchObject({
+      name: 'PreconditionFailed',
+    });
+    await expect(copy({ CopySourceIfNoneMatch: ETag })).rejects.toMatchObject({
+      name: 'PreconditionFailed',
+    });
+    await expect(copy({ CopySource: `${bucket}/nothing` })).rejects.toMatchObject({
+      name: 'NoSuchKey',
+    });
+    await expect(
+      world.client.send(
+        new CopyObjectCommand({ Bucket: bucket, Key: 'to', CopySource: `${bucket}/to` }),
+      ),
+    ).rejects.toMatchObject({ name: 'InvalidRequest' });
   });
 
   it('are not copied in one call above the limit', async () => {
     await put('huge', randomBytes(100_001));
-    await expect(world.client.send(new CopyObjectCommand({ Bucket: bucket, Key: 'x', CopySource: `${bucket}/huge` }))).rejects.toMatchObject({
-      name: 'InvalidRequest', message: expect.stringContaining('larger than the maximum allowable size for a copy source'),
+    await expect(
+      world.client.send(
+        new CopyObjectCommand({ Bucket: bucket, Key: 'x', CopySource: `${bucket}/huge` }),
+      ),
+    ).rejects.toMatchObject({
+      name: 'InvalidRequest',
+      message: expect.stringContaining('larger than the maximum allowable size for a copy source'),
     });
   });
 
   it('live on in a copy when the original goes, and in a download when they are replaced', async () => {
     const body = randomBytes(60_000);
     await put('original', body);
-    await world.client.send(new CopyObjectCommand({ Bucket: bucket, Key: 'copied', CopySource: `${bucket}/original` }));
+    await world.client.send(
+      new CopyObjectCommand({ Bucket: bucket, Key: 'copied', CopySource: `${bucket}/original` }),
+    );
     const reading = await get('original');
     await put('original', 'short');
     await world.client.send(new DeleteObjectCommand({ Bucket: bucket, Key: 'original' }));
     expect(Buffer.from(await reading.Body!.transformToByteArray()).equals(body)).toBe(true);
-    expect(Buffer.from(await (await get('copied')).Body!.transformToByteArray()).equals(body)).toBe(true);
+    expect(Buffer.from(await (await get('copied')).Body!.transformToByteArray()).equals(body)).toBe(
+      true,
+    );
   });
 
   it('are deleted one by one and many at once, present or not', async () => {
     await put('gone/1', 'x');
     await put('gone/2 <&>', 'x');
     await world.client.send(new DeleteObjectCommand({ Bucket: bucket, Key: 'gone/never' }));
-    const answer = await world.client.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: [{ Key: 'gone/1' }, { Key: 'gone/2 <&>' }, { Key: 'gone/3' }] } }));
+    const answer = await world.client.send(
+      new DeleteObjectsCommand({
+        Bucket: bucket,
+        Delete: { Objects: [{ Key: 'gone/1' }, { Key: 'gone/2 <&>' }, { Key: 'gone/3' }] },
+      }),
+    );
     expect(answer.Deleted?.map(({ Key }) => Key)).toEqual(['gone/1', 'gone/2 <&>', 'gone/3']);
-    await expect(get('gone/2 <&>')).rejects.toMatchObject({ name: 'NoSuchKey', $metadata: { httpStatusCode: 404 } });
-    await expect(world.client.send(new HeadObjectCommand({ Bucket: bucket, Key: 'gone/1' }))).rejects.toMatchObject({ name: 'NotFound' });
+    await expect(get('gone/2 <&>')).rejects.toMatchObject({
+      name: 'NoSuchKey',
+      $metadata: { httpStatusCode: 404 },
+    });
+    await expect(
+      world.client.send(new HeadObjectCommand({ Bucket: bucket, Key: 'gone/1' })),
+    ).rejects.toMatchObject({ name: 'NotFound' });
   });
 });
 
@@ -145,14 +247,26 @@ describe('buckets of the local S3', () => {
     const { client } = world;
     await client.send(new CreateBucketCommand({ Bucket: 'another' }));
     await client.send(new HeadBucketCommand({ Bucket: 'another' }));
-    expect((await client.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name)).toEqual(['another', bucket]);
-    expect((await client.send(new GetBucketLocationCommand({ Bucket: 'another' }))).LocationConstraint).toBeUndefined();
+    expect(
+      (await client.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name),
+    ).toEqual(['another', bucket]);
+    expect(
+      (await client.send(new GetBucketLocationCommand({ Bucket: 'another' }))).LocationConstraint,
+    ).toBeUndefined();
     await client.send(new PutObjectCommand({ Bucket: 'another', Key: 'a', Body: 'x' }));
-    await expect(client.send(new DeleteBucketCommand({ Bucket: 'another' }))).rejects.toMatchObject({ name: 'BucketNotEmpty' });
+    await expect(client.send(new DeleteBucketCommand({ Bucket: 'another' }))).rejects.toMatchObject(
+      { name: 'BucketNotEmpty' },
+    );
     await client.send(new DeleteObjectCommand({ Bucket: 'another', Key: 'a' }));
     await client.send(new DeleteBucketCommand({ Bucket: 'another' }));
-    await expect(client.send(new HeadBucketCommand({ Bucket: 'another' }))).rejects.toMatchObject({ name: 'NotFound' });
-    await expect(client.send(new PutObjectCommand({ Bucket: 'another', Key: 'a', Body: 'x' }))).rejects.toMatchObject({ name: 'NoSuchBucket' });
-    await expect(client.send(new CreateBucketCommand({ Bucket: 'Not_A_Name' }))).rejects.toMatchObject({ name: 'InvalidBucketName' });
+    await expect(client.send(new HeadBucketCommand({ Bucket: 'another' }))).rejects.toMatchObject({
+      name: 'NotFound',
+    });
+    await expect(
+      client.send(new PutObjectCommand({ Bucket: 'another', Key: 'a', Body: 'x' })),
+    ).rejects.toMatchObject({ name: 'NoSuchBucket' });
+    await expect(
+      client.send(new CreateBucketCommand({ Bucket: 'Not_A_Name' })),
+    ).rejects.toMatchObject({ name: 'InvalidBucketName' });
   });
 });

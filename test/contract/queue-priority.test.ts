@@ -23,10 +23,14 @@ test('a small message goes before the wide ones that came first, and these keep 
   const taken: number[] = [];
   const all = Promise.withResolvers<void>();
   const connection = connectRedis(redis.url);
-  const worker = new Worker<{ tasks: number[] }>('cache-check', async ({ data }) => {
-    taken.push(data.tasks[0] ?? -1);
-    if (taken.length === 5) all.resolve();
-  }, { connection, prefix: 'test' });
+  const worker = new Worker<{ tasks: number[] }>(
+    'cache-check',
+    async ({ data }) => {
+      taken.push(data.tasks[0] ?? -1);
+      if (taken.length === 5) all.resolve();
+    },
+    { connection, prefix: 'test' },
+  );
   ends.push(async () => {
     await worker.close();
     connection.disconnect();

@@ -19,9 +19,19 @@ afterEach(async () => {
 });
 
 /** A worker as workers/run-stage.ts makes them, but for what it does. */
-function work(stage: 'poll' | 'submit' | 'cache-check', on: (job: Job, token: string | undefined) => Promise<void>, more: { stalledInterval?: number; lockDuration?: number } = {}): Worker {
+function work(
+  stage: 'poll' | 'submit' | 'cache-check',
+  on: (job: Job, token: string | undefined) => Promise<void>,
+  more: { stalledInterval?: number; lockDuration?: number } = {},
+): Worker {
   const connection = connectRedis(redis.url);
-  const worker = new Worker(stage, on, { connection, prefix: 'test', concurrency: 4, maxStalledCount: 20, ...more });
+  const worker = new Worker(stage, on, {
+    connection,
+    prefix: 'test',
+    concurrency: 4,
+    maxStalledCount: 20,
+    ...more,
+  });
   worker.on('error', () => undefined);
   worker.on('closed', () => connection.disconnect());
   workers.push(worker);
@@ -40,7 +50,10 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
   }
 }
 
-const clients = async (): Promise<number> => String(await queues.redis.client('LIST')).trim().split('\n').length;
+const clients = async (): Promise<number> =>
+  String(await queues.redis.client('LIST'))
+    .trim()
+    .split('\n').length;
 
 const waits = async (stage: 'poll' | 'submit' | 'cache-check') => {
   const { waiting, delayed, active, failed } = await queues.depth(stage);
@@ -48,10 +61,16 @@ const waits = async (stage: 'poll' | 'submit' | 'cache-check') => {
 };
 
 describe('a message that watches', () => {
-  test.each([['a queue', pollA, { stage: 'poll', message: { queue: 'b' } }], ['a shape', pack, { stage: 'submit', message: { shape: 'cd'.repeat(16) } }]] as [string, Nudge, Nudge][])('%s is there once, however often it is sent', async (_, nudge, other) => {
-    for (let round = 0; round < 3; round += 1) await queues.nudge([nudge, nudge, other]);
-    expect((await waits(nudge.stage as 'poll')).waiting).toBe(2);
-  });
+  test.each([
+    ['a queue', pollA, { stage: 'poll', message: { queue: 'b' } }],
+    ['a shape', pack, { stage: 'submit', message: { shape: 'cd'.repeat(16) } }],
+  ] as [string, Nudge, Nudge][])(
+    '%s is there once, however often it is sent',
+    async (_, nudge, other) => {
+      for (let round = 0; round < 3; round += 1) await queues.nudge([nudge, nudge, other]);
+      expect((await waits(nudge.stage as 'poll')).waiting).toBe(2);
+    },
+  );
 
   test('is there once also when it is delayed', async () => {
     await queues.nudge([pack], 60_000);
@@ -72,7 +91,10 @@ describe('a message that watches', () => {
     open();
     await until('the second', () => begun === 2);
     await until('quiet', async () => (await waits('poll')).active === 0);
-    expect([begun, await waits('poll')]).toEqual([2, { waiting: 0, delayed: 0, active: 0, failed: 0 }]);
+    expect([begun, await waits('poll')]).toEqual([
+      2,
+      { waiting: 0, delayed: 0, active: 0, failed: 0 },
+    ]);
   });
 
   test('and is sent at any moment of its coming back later is seen after it was sent', async () => {
@@ -92,7 +114,9 @@ describe('a message that watches', () => {
     }
     await until('all 200 wake-ups', () => seen === 200);
     expect(seen).toBe(200);
-    await until('quiet', async () => Object.values(await waits('poll')).every((count) => count === 0));
+    await until('quiet', async () =>
+      Object.values(await waits('poll')).every((count) => count === 0),
+    );
   });
 
   test('comes back as the same message, as often as it likes, and still has all its tries', async () => {
@@ -106,7 +130,10 @@ describe('a message that watches', () => {
       throw new DelayedError();
     });
     await queues.nudge([pollA]);
-    await until('the first failure', async () => round === 13 && (await waits('poll')).delayed === 1);
+    await until(
+      'the first failure',
+      async () => round === 13 && (await waits('poll')).delayed === 1,
+    );
     expect(ids.size).toBe(1);
     expect((await queues.byStage.poll.getJob([...ids][0] ?? ''))?.attemptsMade).toBe(1);
     expect((await waits('poll')).failed).toBe(0);
@@ -114,7 +141,10 @@ describe('a message that watches', () => {
 
   test('and was laid aside may be sent anew', async () => {
     const worker = work('poll', () => Promise.reject(new Error('always')));
-    await queues.byStage.poll.add('poll', pollA.message, { attempts: 1, deduplication: { id: 'poll-arn_aws_batch_eu-west-1_1_job-queue/a', keepLastIfActive: true } });
+    await queues.byStage.poll.add('poll', pollA.message, {
+      attempts: 1,
+      deduplication: { id: 'poll-arn_aws_batch_eu-west-1_1_job-queue/a', keepLastIfActive: true },
+    });
     await until('it to fail', async () => (await waits('poll')).failed === 1);
     await worker.close();
     await queues.nudge([pollA]);
@@ -130,7 +160,10 @@ describe('any message', () => {
       if (data.tasks[0] === 1 && failures.push(Date.now()) === 1) throw new Error('for a moment');
       done.push(data.tasks);
     });
-    await queues.nudge([...taskNudges('cache-check', [1], 10), ...taskNudges('cache-check', [2], 10)]);
+    await queues.nudge([
+      ...taskNudges('cache-check', [1], 10),
+      ...taskNudges('cache-check', [2], 10),
+    ]);
     await until('both', () => done.length === 2);
     expect(done).toEqual([[2], [1]]);
   });
@@ -144,7 +177,10 @@ describe('any message', () => {
     await queues.nudge(taskNudges('cache-check', [1], 10));
     // The next tries are seconds away.
     for (let next = 1; next < 5; next += 1) {
-      await until('the next try to be planned', async () => tries === next && (await waits('cache-check')).delayed === 1);
+      await until(
+        'the next try to be planned',
+        async () => tries === next && (await waits('cache-check')).delayed === 1,
+      );
       for (const job of await queues.byStage['cache-check'].getDelayed()) await job.promote();
     }
     await until('it to be laid aside', async () => (await waits('cache-check')).failed === 1);
@@ -156,7 +192,14 @@ describe('any message', () => {
   test('whose worker died is given out again', async () => {
     let hands = 0;
     const { promise: never } = gate();
-    const dead = work('cache-check', () => { hands += 1; return never; }, { lockDuration: 200, stalledInterval: 100 });
+    const dead = work(
+      'cache-check',
+      () => {
+        hands += 1;
+        return never;
+      },
+      { lockDuration: 200, stalledInterval: 100 },
+    );
     await queues.nudge(taskNudges('cache-check', [7], 10));
     await until('the first worker to have it', () => hands === 1);
     await dead.close(true);
@@ -169,7 +212,9 @@ describe('any message', () => {
   test('is a chunk of ids, none of them lost or doubled', () => {
     const ids = Array.from({ length: 1003 }, (_, at) => at);
     const nudges = taskNudges('finalize', ids, 250);
-    expect(nudges.map(({ message }) => ('tasks' in message ? message.tasks.length : 0))).toEqual([250, 250, 250, 250, 3]);
+    expect(nudges.map(({ message }) => ('tasks' in message ? message.tasks.length : 0))).toEqual([
+      250, 250, 250, 250, 3,
+    ]);
     expect(nudges.flatMap(({ message }) => ('tasks' in message ? message.tasks : []))).toEqual(ids);
     expect(taskNudges('finalize', [], 250)).toEqual([]);
   });
@@ -177,15 +222,30 @@ describe('any message', () => {
   test('that is done is kept for the board for a while, but not for ever', async () => {
     let done = 0;
     work('cache-check', async () => void (done += 1));
-    await queues.nudge(taskNudges('cache-check', Array.from({ length: 300 }, (_, at) => at), 1));
+    await queues.nudge(
+      taskNudges(
+        'cache-check',
+        Array.from({ length: 300 }, (_, at) => at),
+        1,
+      ),
+    );
     await until('all', () => done === 300);
-    await until('the tidying up', async () => (await queues.byStage['cache-check'].getCompletedCount()) <= 201);
+    await until(
+      'the tidying up',
+      async () => (await queues.byStage['cache-check'].getCompletedCount()) <= 201,
+    );
     expect(await queues.byStage['cache-check'].getCompletedCount()).toBeGreaterThan(0);
   });
 });
 
 test('the depth of a queue tells what waits and for how long', async () => {
-  expect(await queues.depth('poll')).toEqual({ waiting: 0, delayed: 0, active: 0, failed: 0, oldestMs: 0 });
+  expect(await queues.depth('poll')).toEqual({
+    waiting: 0,
+    delayed: 0,
+    active: 0,
+    failed: 0,
+    oldestMs: 0,
+  });
   await queues.nudge(taskNudges('cache-check', [1, 2, 3], 1));
   await queues.nudge(taskNudges('cache-check', [4], 1), 60_000);
   const sentMs = Date.now();

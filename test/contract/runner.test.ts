@@ -7,10 +7,17 @@ const fixtures = fileURLToPath(new URL('../fixtures/tally/vitest.config.ts', imp
 
 function runTests(...given: string[]): Promise<{ code: number; lastLine: string }> {
   // The outer run's own variables would tell the inner vitest that it is a worker.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$|BATCHWELL_T)/.test(name)));
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^(VITEST|TEST$|NODE_ENV$|BATCHWELL_T)/.test(name),
+    ),
+  );
   return new Promise((resolve) => {
     execFile(process.execPath, [runner, ...given], { env }, (error, stdout) => {
-      resolve({ code: Number(error?.code ?? 0), lastLine: stdout.trimEnd().split('\n').at(-1) ?? '' });
+      resolve({
+        code: Number(error?.code ?? 0),
+        lastLine: stdout.trimEnd().split('\n').at(-1) ?? '',
+      });
     });
   });
 }
@@ -20,9 +27,15 @@ test('the last line counts a failed test, a failed hook, an unloadable file and 
 });
 
 test('passing tests alone end with 0 failed and exit code 0', async () => {
-  expect(await runTests('--config', fixtures, 'mixed.case.ts', '-t', 'passes')).toEqual({ code: 0, lastLine: '2 passed, 0 failed' });
+  expect(await runTests('--config', fixtures, 'mixed.case.ts', '-t', 'passes')).toEqual({
+    code: 0,
+    lastLine: '2 passed, 0 failed',
+  });
 });
 
 test('a run that does not get as far as a test counts as one failure', async () => {
-  expect(await runTests('--config', 'no-such-file.ts')).toEqual({ code: 1, lastLine: '0 passed, 1 failed' });
+  expect(await runTests('--config', 'no-such-file.ts')).toEqual({
+    code: 1,
+    lastLine: '0 passed, 1 failed',
+  });
 });

@@ -1,5 +1,11 @@
 /** The local S3 behind a small proxy, where a test sees every request and may spoil it in ways that no rule describes. */
-import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { Crc64Nvme } from '@aws-sdk/checksums/crc';
 import { createServer, request as forward } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -34,27 +40,43 @@ export async function crcOf(bytes: Buffer): Promise<string> {
 
 export const denied = (request: IncomingMessage, reply: ServerResponse): true => {
   request.resume();
-  reply.writeHead(403, { 'content-type': 'application/xml' }).end('<Error><Code>AccessDenied</Code><Message>no</Message></Error>');
+  reply
+    .writeHead(403, { 'content-type': 'application/xml' })
+    .end('<Error><Code>AccessDenied</Code><Message>no</Message></Error>');
   return true;
 };
 
 function passOn(to: string, request: IncomingMessage, reply: ServerResponse): void {
-  const onward = forward(`${to}${request.url}`, { method: request.method ?? 'GET', headers: request.headers }, (answer) => {
-    reply.writeHead(answer.statusCode ?? 500, answer.headers);
-    answer.pipe(reply);
-  });
+  const onward = forward(
+    `${to}${request.url}`,
+    { method: request.method ?? 'GET', headers: request.headers },
+    (answer) => {
+      reply.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(reply);
+    },
+  );
   onward.on('error', () => reply.destroy());
   reply.on('close', () => onward.destroy());
   request.pipe(onward);
 }
 
-const placeOf = (name: string) => ({ Bucket: name.slice(0, name.indexOf('/')), Key: name.slice(name.indexOf('/') + 1) });
+const placeOf = (name: string) => ({
+  Bucket: name.slice(0, name.indexOf('/')),
+  Key: name.slice(name.indexOf('/') + 1),
+});
 
 export async function startS3Between(dataFolder: string, buckets: string[]): Promise<S3Between> {
   const local = await startLocalS3({ dataFolder, createBuckets: buckets });
-  const client = new S3Client({ endpoint: local.url, forcePathStyle: true, region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
+  const client = new S3Client({
+    endpoint: local.url,
+    forcePathStyle: true,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
   const proxy = createServer((request, reply) => {
-    const name = decodeURIComponent(new URL(request.url ?? '/', 'http://between').pathname.slice(1));
+    const name = decodeURIComponent(
+      new URL(request.url ?? '/', 'http://between').pathname.slice(1),
+    );
     s3.requests.push(`${request.method} ${name}`);
     if (!s3.fault?.(request, reply, name)) s3.passOn(request, reply);
   });
@@ -72,10 +94,12 @@ export async function startS3Between(dataFolder: string, buckets: string[]): Pro
     requests: [],
     fault: undefined,
     passOn: (request, reply) => passOn(local.url, request, reply),
-    put: async (name, text) => void (await client.send(new PutObjectCommand({ ...placeOf(name), Body: text }))),
+    put: async (name, text) =>
+      void (await client.send(new PutObjectCommand({ ...placeOf(name), Body: text }))),
     bytes,
     text: async (name) => (await bytes(name))?.toString('utf8'),
-    userMetadata: async (name) => (await client.send(new HeadObjectCommand(placeOf(name)))).Metadata,
+    userMetadata: async (name) =>
+      (await client.send(new HeadObjectCommand(placeOf(name)))).Metadata,
     async names(prefix) {
       const { Bucket, Key } = placeOf(prefix);
       const page = await client.send(new ListObjectsV2Command({ Bucket, Prefix: Key }));

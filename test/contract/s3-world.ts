@@ -30,7 +30,11 @@ export async function openS3World(options: Partial<LocalS3Options> = {}): Promis
     },
     newClient(config) {
       const client = new S3Client({
-        endpoint: world.s3.url, region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' }, maxAttempts: 1, ...config,
+        endpoint: world.s3.url,
+        region: 'us-east-1',
+        credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+        maxAttempts: 1,
+        ...config,
       });
       clients.push(client);
       return client;

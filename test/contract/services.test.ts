@@ -10,7 +10,11 @@ import { Redis } from 'ioredis';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { expect, onTestFinished, test } from 'vitest';
 import { mariadbOrPrivate, startMariadb } from '../../local/services/mariadb.ts';
-import { ServerNotReady, startOwnedServer, type ServerCommand } from '../../local/services/owned-server.ts';
+import {
+  ServerNotReady,
+  startOwnedServer,
+  type ServerCommand,
+} from '../../local/services/owned-server.ts';
 import { startOnPort } from '../../local/services/ports.ts';
 import { redisOrPrivate, startRedis } from '../../local/services/redis.ts';
 import { freshDatabase, freshRedis } from '../world.ts';
@@ -43,7 +47,13 @@ async function askDatabase(url: string, statement: string): Promise<RowDataPacke
 }
 
 const shellServer = (script: string, settings: Partial<ServerCommand> = {}): ServerCommand => ({
-  title: 'Shell', program: '/bin/sh', args: ['-c', script], readyLine: /^ready$/, readyWithinMs: 5_000, stopWithinMs: 5_000, ...settings,
+  title: 'Shell',
+  program: '/bin/sh',
+  args: ['-c', script],
+  readyLine: /^ready$/,
+  readyWithinMs: 5_000,
+  stopWithinMs: 5_000,
+  ...settings,
 });
 
 test('a private Redis keeps every key, lets in only who has its URL, and leaves nothing behind', async () => {
@@ -51,7 +61,9 @@ test('a private Redis keeps every key, lets in only who has its URL, and leaves 
   onTestFinished(redis.stop);
   const policy = await askRedis(redis.url, (client) => client.config('GET', 'maxmemory-policy'));
   expect(policy).toEqual(['maxmemory-policy', 'noeviction']);
-  await expect(askRedis(`redis://127.0.0.1:${redis.port}`, (client) => client.get('a'))).rejects.toThrow(/NOAUTH/);
+  await expect(
+    askRedis(`redis://127.0.0.1:${redis.port}`, (client) => client.get('a')),
+  ).rejects.toThrow(/NOAUTH/);
   await redis.stop();
   expect(lives(redis.pid)).toBe(false);
   expect(existsSync(redis.dataFolder)).toBe(false);
@@ -81,7 +93,9 @@ test('a MariaDB with a data folder, however long its path, goes on where it stoo
   expect(lives(first.pid)).toBe(false);
   const second = await startMariadb({ dataFolder, small: true });
   onTestFinished(second.stop);
-  expect(await askDatabase(second.url, 'SELECT word, @@character_set_database AS charset FROM kept')).toEqual([{ word: 'ä🧬', charset: 'utf8mb4' }]);
+  expect(
+    await askDatabase(second.url, 'SELECT word, @@character_set_database AS charset FROM kept'),
+  ).toEqual([{ word: 'ä🧬', charset: 'utf8mb4' }]);
 });
 
 test('servers whose parent is killed with SIGKILL end, and their folders go', async () => {
@@ -99,9 +113,15 @@ test('servers whose parent is killed with SIGKILL end, and their folders go', as
   onTestFinished(() => void parent.kill('SIGKILL'));
   const [line] = (await once(createInterface(parent.stdout), 'line')) as [string];
   const servers = JSON.parse(line) as { pid: number; port: number }[];
-  onTestFinished(() => servers.filter(({ pid }) => lives(pid)).forEach(({ pid }) => process.kill(pid, 'SIGKILL')));
+  onTestFinished(() =>
+    servers.filter(({ pid }) => lives(pid)).forEach(({ pid }) => process.kill(pid, 'SIGKILL')),
+  );
   expect(servers.map(({ pid }) => lives(pid))).toEqual([true, true]);
-  const connections = servers.map(({ port }) => connect(port, '127.0.0.1').on('error', () => undefined).resume());
+  const connections = servers.map(({ port }) =>
+    connect(port, '127.0.0.1')
+      .on('error', () => undefined)
+      .resume(),
+  );
   await Promise.all(connections.map((connection) => once(connection, 'connect')));
 
   parent.kill('SIGKILL');
@@ -114,12 +134,16 @@ test('a server whose parent is killed while it starts ends too', async () => {
   const [pidFile, dataFolder] = [join(folder, 'pid'), join(folder, 'data')];
   await mkdir(dataFolder);
   const owned = new URL('../../local/services/owned-server.ts', import.meta.url).href;
-  const command = shellServer(`echo $$ >${pidFile}; exec sleep 60`, { temporaryFolder: dataFolder });
+  const command = shellServer(`echo $$ >${pidFile}; exec sleep 60`, {
+    temporaryFolder: dataFolder,
+  });
   const program = `
     import { startOwnedServer } from '${owned}';
     void startOwnedServer({ ...${JSON.stringify(command)}, readyLine: /never/ });
     process.kill(process.pid, 'SIGKILL');`;
-  const parent = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'ignore' });
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: 'ignore',
+  });
   await once(parent, 'exit');
   await expect.poll(() => existsSync(dataFolder), { timeout: 10_000 }).toBe(false);
   const pid = existsSync(pidFile) ? Number(await readFile(pidFile, 'utf8')) : undefined;
@@ -127,7 +151,9 @@ test('a server whose parent is killed while it starts ends too', async () => {
 });
 
 test('a server that does not heed SIGTERM is killed', async () => {
-  const server = await startOwnedServer(shellServer("trap '' TERM; echo ready; while :; do sleep 0.05; done", { stopWithinMs: 50 }));
+  const server = await startOwnedServer(
+    shellServer("trap '' TERM; echo ready; while :; do sleep 0.05; done", { stopWithinMs: 50 }),
+  );
   onTestFinished(server.stop);
   await server.stop();
   expect(await server.ended).toBe('SIGKILL');
@@ -135,14 +161,20 @@ test('a server that does not heed SIGTERM is killed', async () => {
 
 test('a server that ends before it is ready says why, and its folder goes', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-services-'));
-  const start = startOwnedServer(shellServer('echo no room for buffers >&2; exit 3', { temporaryFolder: folder }));
-  await expect(start).rejects.toThrow(/Shell did not start: it ended with exit code 3[^]*no room for buffers/);
+  const start = startOwnedServer(
+    shellServer('echo no room for buffers >&2; exit 3', { temporaryFolder: folder }),
+  );
+  await expect(start).rejects.toThrow(
+    /Shell did not start: it ended with exit code 3[^]*no room for buffers/,
+  );
   expect(existsSync(folder)).toBe(false);
 });
 
 test('a server that is never ready is given up and ended', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-services-'));
-  const start = startOwnedServer(shellServer('exec sleep 60', { readyWithinMs: 100, temporaryFolder: folder }));
+  const start = startOwnedServer(
+    shellServer('exec sleep 60', { readyWithinMs: 100, temporaryFolder: folder }),
+  );
   await expect(start).rejects.toThrow(/not ready within 100 ms/);
   expect(existsSync(folder)).toBe(false);
 });
@@ -152,7 +184,10 @@ test('a port that was asked for and is taken is an error; one that was snatched 
   await once(holder, 'listening');
   onTestFinished(() => void holder.close());
   const { port: takenPort } = holder.address() as AddressInfo;
-  for (const start of [startRedis({ port: takenPort }), startMariadb({ port: takenPort, small: true })]) {
+  for (const start of [
+    startRedis({ port: takenPort }),
+    startMariadb({ port: takenPort, small: true }),
+  ]) {
     const error = await start.catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(ServerNotReady);
     expect(error).toMatchObject({ portTaken: true });
@@ -181,7 +216,9 @@ test('a server that is there by URL is used, and not stopped', async () => {
 test('two fresh worlds do not see each other', async () => {
   const databases = await Promise.all([freshDatabase(), freshDatabase()]);
   const redises = await Promise.all([freshRedis(), freshRedis()]);
-  onTestFinished(async () => void (await Promise.all([...databases, ...redises].map(({ drop }) => drop()))));
+  onTestFinished(
+    async () => void (await Promise.all([...databases, ...redises].map(({ drop }) => drop()))),
+  );
   await askDatabase(databases[0].url, 'CREATE TABLE only_here (id BIGINT PRIMARY KEY)');
   await askRedis(redises[0].url, (client) => client.set('only', 'here'));
   expect(await askDatabase(databases[1].url, 'SHOW TABLES')).toEqual([]);

@@ -33,17 +33,27 @@ async function project(npm = goodNpm): Promise<Project> {
   const env = { ...process.env, BATCHWELL_ROOT: folder, npm_execpath: join(folder, 'npm.cjs') };
   const run = () =>
     new Promise<{ code: number; said: string }>((resolve) => {
-      execFile(process.execPath, [setupFile], { env }, (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), said: stdout + stderr }));
+      execFile(process.execPath, [setupFile], { env }, (error, stdout, stderr) =>
+        resolve({ code: Number(error?.code ?? 0), said: stdout + stderr }),
+      );
     });
-  const installs = async () => (existsSync(join(folder, 'journal')) ? (await readFile(join(folder, 'journal'), 'utf8')).trimEnd().split('\n') : []);
+  const installs = async () =>
+    existsSync(join(folder, 'journal'))
+      ? (await readFile(join(folder, 'journal'), 'utf8')).trimEnd().split('\n')
+      : [];
   return { folder, run, installs };
 }
 
 test('the first run installs with one line said, the second does and says nothing', async () => {
   const { run, installs } = await project();
-  expect(await run()).toEqual({ code: 0, said: 'Installing dependencies (npm ci, about half a minute)…\n' });
+  expect(await run()).toEqual({
+    code: 0,
+    said: 'Installing dependencies (npm ci, about half a minute)…\n',
+  });
   expect(await run()).toEqual({ code: 0, said: '' });
-  expect(await installs()).toEqual(['ci --include=dev --include=optional --no-audit --no-fund --loglevel=error']);
+  expect(await installs()).toEqual([
+    'ci --include=dev --include=optional --no-audit --no-fund --loglevel=error',
+  ]);
 });
 
 test('a changed lock file, or a node_modules that is gone, is installed again', async () => {
@@ -83,7 +93,10 @@ test('a failed npm shows its reason, and the next run tries again', async () => 
 
 test('a Node from npm that does not run here makes way for the machine’s', async () => {
   const { folder, run } = await project(goodNpm);
-  await writeFile(join(folder, 'npm.cjs'), `${goodNpm}; process.on('exit', () => require('node:fs').writeFileSync('node_modules/.bin/node', 'not for this machine', { mode: 0o755 }));`);
+  await writeFile(
+    join(folder, 'npm.cjs'),
+    `${goodNpm}; process.on('exit', () => require('node:fs').writeFileSync('node_modules/.bin/node', 'not for this machine', { mode: 0o755 }));`,
+  );
   await chmod(join(folder, 'npm.cjs'), 0o644);
   expect((await run()).code).toBe(0);
   expect(existsSync(join(folder, 'node_modules/.bin/node'))).toBe(false);

@@ -1,6 +1,13 @@
 /** Tasks of several executors. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { emptyTask, makeWorld, shell, useBuiltStager, type Ended, type World } from './stager-world.ts';
+import {
+  emptyTask,
+  makeWorld,
+  shell,
+  useBuiltStager,
+  type Ended,
+  type World,
+} from './stager-world.ts';
 
 const stager = useBuiltStager();
 let world: World;
@@ -10,18 +17,31 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 const run = (): Promise<Ended> => world.start(stager).ended;
-const command = (script: string, more: object = {}) => ({ ...shell(script), workdir: world.folder, ...more });
+const command = (script: string, more: object = {}) => ({
+  ...shell(script),
+  workdir: world.folder,
+  ...more,
+});
 
 test('an ignored failure lets the next executor run and the task end well', async () => {
-  await world.submit(emptyTask({ executors: [command('exit 7', { ignore_error: true }), command('echo on')] }));
+  await world.submit(
+    emptyTask({ executors: [command('exit 7', { ignore_error: true }), command('echo on')] }),
+  );
   expect((await run()).code).toBe(0);
   expect((await world.result())?.record.executors.map((one) => one.exitCode)).toEqual([7, 0]);
 });
 
 test('an executor that cannot be started leaves the exit code and the logs of the one before in S3', async () => {
-  await world.submit(emptyTask({ executors: [command('echo told'), command('true', { stdin: `${world.folder}/nothing` })] }));
+  await world.submit(
+    emptyTask({
+      executors: [command('echo told'), command('true', { stdin: `${world.folder}/nothing` })],
+    }),
+  );
   const { code } = await run();
   expect(code).toBe(123);
   expect([await world.log('rc'), await world.log('0.stdout')]).toEqual(['[0]', 'told\n']);
-  expect((await world.result())?.record.error).toMatchObject({ subject: 'executor 1', message: expect.stringContaining('could not be started') });
+  expect((await world.result())?.record.error).toMatchObject({
+    subject: 'executor 1',
+    message: expect.stringContaining('could not be started'),
+  });
 });

@@ -10,10 +10,21 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 test('of a folder that goes out, its rc goes last: who watches the folder takes it for the end', async () => {
-  await world.submit(emptyTask({
-    outputs: [{ url: 's3://out/execution', path: `${world.folder}/execution`, type: 'DIRECTORY' }],
-    executors: [{ ...shell('mkdir execution && cd execution && echo 0 > rc && mkdir z && for i in 1 2 3 4 5 6 7 8; do head -c 200000 /dev/zero > z/$i; done'), workdir: world.folder }],
-  }));
+  await world.submit(
+    emptyTask({
+      outputs: [
+        { url: 's3://out/execution', path: `${world.folder}/execution`, type: 'DIRECTORY' },
+      ],
+      executors: [
+        {
+          ...shell(
+            'mkdir execution && cd execution && echo 0 > rc && mkdir z && for i in 1 2 3 4 5 6 7 8; do head -c 200000 /dev/zero > z/$i; done',
+          ),
+          workdir: world.folder,
+        },
+      ],
+    }),
+  );
   expect((await world.start(stager).ended).code).toBe(0);
   const writes = world.s3.requests.filter((request) => request.startsWith('PUT out/'));
   expect([writes.length, writes.at(-1)]).toEqual([9, 'PUT out/execution/rc']);
@@ -23,15 +34,27 @@ test('a path that the task sees by itself is an input that is there already; one
   const path = `${world.folder}/shared`;
   await mkdir(path);
   await writeFile(`${path}/x`, 'here');
-  const task = (url: string, type: 'FILE' | 'DIRECTORY', to: string) => emptyTask({ inputs: [{ url, path: to, type }], executors: [shell(`cat ${path}/x`)] });
+  const task = (url: string, type: 'FILE' | 'DIRECTORY', to: string) =>
+    emptyTask({ inputs: [{ url, path: to, type }], executors: [shell(`cat ${path}/x`)] });
   await world.submit(
-    task(`file://${path}/`, 'DIRECTORY', path), task(`${path}/x`, 'FILE', `${path}/x`),
-    task(`file://${path}`, 'FILE', path), task(`${path}/x`, 'DIRECTORY', `${path}/x`), task(`${path}/gone`, 'FILE', `${path}/gone`), task(`${path}/x`, 'FILE', `${path}/y`),
+    task(`file://${path}/`, 'DIRECTORY', path),
+    task(`${path}/x`, 'FILE', `${path}/x`),
+    task(`file://${path}`, 'FILE', path),
+    task(`${path}/x`, 'DIRECTORY', `${path}/x`),
+    task(`${path}/gone`, 'FILE', `${path}/gone`),
+    task(`${path}/x`, 'FILE', `${path}/y`),
   );
-  const run = async (index: number) => (await world.start(stager, { AWS_BATCH_JOB_ARRAY_INDEX: String(index) }).ended).code;
-  const reason = async (index: number) => [await run(index), (await world.result(index))?.record.error?.message];
+  const run = async (index: number) =>
+    (await world.start(stager, { AWS_BATCH_JOB_ARRAY_INDEX: String(index) }).ended).code;
+  const reason = async (index: number) => [
+    await run(index),
+    (await world.result(index))?.record.error?.message,
+  ];
   expect([await run(0), await run(1)]).toEqual([0, 0]);
-  expect([await world.log('0.stdout', 0), await world.log('0.stdout', 1)]).toEqual(['here', 'here']);
+  expect([await world.log('0.stdout', 0), await world.log('0.stdout', 1)]).toEqual([
+    'here',
+    'here',
+  ]);
   expect(await reason(2)).toEqual([120, expect.stringContaining('it is a directory')]);
   expect(await reason(3)).toEqual([120, expect.stringContaining('is none')]);
   expect(await reason(4)).toEqual([120, expect.stringContaining('ENOENT')]);

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WINDOW_BYTES } from '../../core/live-log.ts';
 import { denied } from './s3-between.ts';
-import { emptyTask, makeWorld, shell, useBuiltStager, type Running, type World } from './stager-world.ts';
+import {
+  emptyTask,
+  makeWorld,
+  shell,
+  useBuiltStager,
+  type Running,
+  type World,
+} from './stager-world.ts';
 
 const stager = useBuiltStager();
 let world: World;
@@ -32,12 +39,15 @@ function watchUploads({ s3 }: World): Uploads {
   const waiting: (() => void)[] = [];
   const underWay = new Map<string, number>();
   const seen: Uploads = {
-    done: [], mostAtOnce: 0, meet: undefined,
-    of: (name, count) => new Promise((resolve) => {
-      const look = () => seen.done.filter((one) => one === name).length >= count && resolve();
-      waiting.push(look);
-      look();
-    }),
+    done: [],
+    mostAtOnce: 0,
+    meet: undefined,
+    of: (name, count) =>
+      new Promise((resolve) => {
+        const look = () => seen.done.filter((one) => one === name).length >= count && resolve();
+        waiting.push(look);
+        look();
+      }),
   };
   s3.fault = (request, reply, path) => {
     const name = /^work\/submissions\/sub1\/live\/(.*)$/.exec(path)?.[1];
@@ -57,31 +67,54 @@ function watchUploads({ s3 }: World): Uploads {
 
 const STDOUT = '00000/0.stdout';
 const live = (name: string) => `work/submissions/sub1/live/${name}`;
-const start = (longestMs = 20, env: Record<string, string> = {}): Running => world.start(stager, { BATCHWELL_LIVE_LOGS_MS: String(longestMs), ...env });
+const start = (longestMs = 20, env: Record<string, string> = {}): Running =>
+  world.start(stager, { BATCHWELL_LIVE_LOGS_MS: String(longestMs), ...env });
 /** A command whose `wait NAME` goes on when the test allows it. */
-const command = (script: string, more: object = {}) => ({ ...shell(`wait() { while [ ! -e "$1" ]; do sleep 0.02; done; }; ${script}`), workdir: world.folder, ...more });
+const command = (script: string, more: object = {}) => ({
+  ...shell(`wait() { while [ ! -e "$1" ]; do sleep 0.02; done; }; ${script}`),
+  workdir: world.folder,
+  ...more,
+});
 const allow = (name: string) => writeFile(join(world.folder, name), '');
 
 test('what a running command prints is in S3, the newest MiB of it with its place in the whole', async () => {
-  await world.submit(emptyTask({ executors: [command('echo one; wait more; yes abcdefg | head -c 3000000; wait end; echo last')] }));
+  await world.submit(
+    emptyTask({
+      executors: [
+        command('echo one; wait more; yes abcdefg | head -c 3000000; wait end; echo last'),
+      ],
+    }),
+  );
   const running = start();
   await uploads.of(STDOUT, 1);
   expect(await world.s3.text(live(STDOUT))).toBe('one\n');
-  expect(await world.s3.userMetadata(live(STDOUT))).toEqual({ 'batch-attempt': '1', cuts: '0', offset: '0' });
+  expect(await world.s3.userMetadata(live(STDOUT))).toEqual({
+    'batch-attempt': '1',
+    cuts: '0',
+    offset: '0',
+  });
 
   await allow('more');
   const whole = `one\n${'abcdefg\n'.repeat(375_000)}`;
-  await expect.poll(async () => (await world.s3.userMetadata(live(STDOUT)))?.['offset'], { timeout: 15_000 }).toBe(String(whole.length - WINDOW_BYTES));
+  await expect
+    .poll(async () => (await world.s3.userMetadata(live(STDOUT)))?.['offset'], { timeout: 15_000 })
+    .toBe(String(whole.length - WINDOW_BYTES));
   expect(await world.s3.text(live(STDOUT))).toBe(whole.slice(-WINDOW_BYTES));
 
   await allow('end');
   expect((await running.ended).code).toBe(0);
   expect(await world.log('0.stdout')).toBe(`${whole}last\n`);
-  expect(world.s3.requests.findLastIndex((one) => one.includes('/live/'))).toBeLessThan(world.s3.requests.findIndex((one) => one.endsWith('/rc')));
+  expect(world.s3.requests.findLastIndex((one) => one.includes('/live/'))).toBeLessThan(
+    world.s3.requests.findIndex((one) => one.endsWith('/rc')),
+  );
 });
 
 test('a stream is written only when something was added to it, and never twice at once', async () => {
-  await world.submit(emptyTask({ executors: [command('echo once; for n in 1 2 3 4; do echo $n >&2; wait $n; done')] }));
+  await world.submit(
+    emptyTask({
+      executors: [command('echo once; for n in 1 2 3 4; do echo $n >&2; wait $n; done')],
+    }),
+  );
   const running = start();
   for (const n of [1, 2, 3, 4]) {
     await uploads.of('00000/0.stderr', n);
@@ -95,20 +128,32 @@ test('a stream is written only when something was added to it, and never twice a
 
 test('an executor’s own file counts; one that it cuts begins anew', async () => {
   const own = join(world.folder, 'own log');
-  await world.submit(emptyTask({ executors: [command('echo before; wait cut; : > "own log"; echo now; wait end', { stdout: own })] }));
+  await world.submit(
+    emptyTask({
+      executors: [
+        command('echo before; wait cut; : > "own log"; echo now; wait end', { stdout: own }),
+      ],
+    }),
+  );
   const running = start(20, { AWS_BATCH_JOB_ATTEMPT: '2' });
   await uploads.of(STDOUT, 1);
   expect(await world.s3.text(live(STDOUT))).toBe('before\n');
   await allow('cut');
   await uploads.of(STDOUT, 2);
   expect(await world.s3.text(live(STDOUT))).toBe('now\n');
-  expect(await world.s3.userMetadata(live(STDOUT))).toEqual({ 'batch-attempt': '2', cuts: '1', offset: '0' });
+  expect(await world.s3.userMetadata(live(STDOUT))).toEqual({
+    'batch-attempt': '2',
+    cuts: '1',
+    offset: '0',
+  });
   await allow('end');
   expect((await running.ended).code).toBe(0);
 });
 
 test('what an executor printed last before it ended is shipped while the next one runs', async () => {
-  await world.submit(emptyTask({ executors: [command('echo first'), command('echo second >&2; wait end')] }));
+  await world.submit(
+    emptyTask({ executors: [command('echo first'), command('echo second >&2; wait end')] }),
+  );
   const running = start();
   await Promise.all([uploads.of(STDOUT, 1), uploads.of('00000/1.stderr', 1)]);
   await allow('end');
@@ -118,9 +163,20 @@ test('what an executor printed last before it ended is shipped while the next on
 
 test('a pipe as stdout is left to its reader', async () => {
   const pipe = join(world.folder, 'pipe');
-  await world.submit(emptyTask({ executors: [command(`mkfifo "${pipe}"`), command('echo into the pipe; echo seen >&2; wait end', { stdout: pipe })] }));
+  await world.submit(
+    emptyTask({
+      executors: [
+        command(`mkfifo "${pipe}"`),
+        command('echo into the pipe; echo seen >&2; wait end', { stdout: pipe }),
+      ],
+    }),
+  );
   const running = start();
-  const reader = world.start(['/bin/sh', '-c', `while [ ! -p "${pipe}" ]; do sleep 0.02; done; cat "${pipe}"`]);
+  const reader = world.start([
+    '/bin/sh',
+    '-c',
+    `while [ ! -p "${pipe}" ]; do sleep 0.02; done; cat "${pipe}"`,
+  ]);
   await uploads.of('00000/1.stderr', 1);
   await allow('end');
   expect((await reader.ended).output).toBe('into the pipe\n');
@@ -141,18 +197,21 @@ test('an upload that is refused is told once, tried again, and nothing to the ta
   const { code, events } = await running.ended;
   expect(code).toBe(0);
   expect(refused).toBe(4);
-  expect(events.filter(({ event }) => event === 'live_log_not_written')).toEqual([expect.objectContaining({ name: '0.stdout', reason: expect.stringContaining('AccessDenied') })]);
+  expect(events.filter(({ event }) => event === 'live_log_not_written')).toEqual([
+    expect.objectContaining({ name: '0.stdout', reason: expect.stringContaining('AccessDenied') }),
+  ]);
   expect(await world.log('0.stdout')).toBe('told\n');
 });
 
 /** Resolves when an upload has come; it is never answered. */
-const holdUploads = () => new Promise<void>((resolve) => {
-  uploads.meet = (request) => {
-    request.resume();
-    resolve();
-    return true;
-  };
-});
+const holdUploads = () =>
+  new Promise<void>((resolve) => {
+    uploads.meet = (request) => {
+      request.resume();
+      resolve();
+      return true;
+    };
+  });
 
 test('the end of the task waits for no upload', async () => {
   const held = holdUploads();
@@ -168,7 +227,13 @@ test('the end of the task waits for no upload', async () => {
 });
 
 test('after SIGTERM nothing is shipped, and the whole log is saved', async () => {
-  await world.submit(emptyTask({ executors: [command('trap "echo caught; exit 3" TERM; echo waiting; while :; do sleep 0.05; done')] }));
+  await world.submit(
+    emptyTask({
+      executors: [
+        command('trap "echo caught; exit 3" TERM; echo waiting; while :; do sleep 0.05; done'),
+      ],
+    }),
+  );
   const running = start();
   await uploads.of(STDOUT, 1);
   running.child.kill('SIGTERM');

@@ -13,7 +13,10 @@ import type { Ended, World } from './stager-world.ts';
 
 const has = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 const bubblewrap = spawnSync('bwrap', ['--ro-bind', '/', '/', 'true']).status === 0;
-const staticBusybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path) && !spawnSync('ldd', [path], { encoding: 'utf8' }).stdout.includes('=>'));
+const staticBusybox = ['/bin/busybox', '/usr/bin/busybox'].find(
+  (path) =>
+    existsSync(path) && !spawnSync('ldd', [path], { encoding: 'utf8' }).stdout.includes('=>'),
+);
 
 /** No libc, no shell, no file system: what a Go or Rust program in a scratch image looks like from outside. */
 const PROGRAM = `
@@ -41,62 +44,141 @@ afterEach(() => world.close());
 
 /** Runs the container's constant command in this root, which is otherwise empty. */
 function runIn(root: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const sandbox = ['bwrap', ...root, '--ro-bind', join(built, 'host'), HOST_FOLDER, '--proc', '/proc', '--dev', '/dev', '--die-with-parent', '--chdir', '/'];
+  const sandbox = [
+    'bwrap',
+    ...root,
+    '--ro-bind',
+    join(built, 'host'),
+    HOST_FOLDER,
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--die-with-parent',
+    '--chdir',
+    '/',
+  ];
   // Unlike the scratch of other tests, this one is left to the stager: the root has no /tmp.
   return world.start([...sandbox, '--unsetenv', 'BATCHWELL_SCRATCH', ...STAGER_COMMAND], env).ended;
 }
 
 async function copyTask(executor: ExecutorOf<string>): Promise<void> {
   await world.s3.put('data/reads', 'ACGT');
-  await world.submit(emptyTask({
-    inputs: [{ url: 's3://data/reads', path: '/in/reads', type: 'FILE' }],
-    outputs: [{ url: 's3://out/copy', path: '/out/copy', type: 'FILE' }],
-    executors: [executor],
-    volumes: ['/out'],
-  }));
+  await world.submit(
+    emptyTask({
+      inputs: [{ url: 's3://data/reads', path: '/in/reads', type: 'FILE' }],
+      outputs: [{ url: 's3://out/copy', path: '/out/copy', type: 'FILE' }],
+      executors: [executor],
+      volumes: ['/out'],
+    }),
+  );
 }
 
 const copied = { code: 0, copy: 'ACGT', stdout: 'told', exitCodes: [0], reasons: [] };
 
 async function outcomeOf({ code, events }: Ended): Promise<unknown> {
   const reasons = events.flatMap((event) => event['reason'] ?? []);
-  return { code, copy: await world.s3.text('out/copy'), stdout: await world.log('0.stdout'), exitCodes: (await world.result())?.record.executors.map((one) => one.exitCode), reasons };
+  return {
+    code,
+    copy: await world.s3.text('out/copy'),
+    stdout: await world.log('0.stdout'),
+    exitCodes: (await world.result())?.record.executors.map((one) => one.exitCode),
+    reasons,
+  };
 }
 
 describe.skipIf(!bubblewrap)('in a root that holds nothing but', () => {
-  test.skipIf(staticBusybox === undefined)('a static busybox, the stager runs the task', async () => {
-    await copyTask({ image: 'alpine', command: ['busybox', 'sh', '-c', 'cat /in/reads > /out/copy; printf told'], env: { PATH: '/prog' } });
-    expect(await outcomeOf(await runIn(['--ro-bind', staticBusybox ?? '', '/prog/busybox']))).toEqual(copied);
-  });
+  test.skipIf(staticBusybox === undefined)(
+    'a static busybox, the stager runs the task',
+    async () => {
+      await copyTask({
+        image: 'alpine',
+        command: ['busybox', 'sh', '-c', 'cat /in/reads > /out/copy; printf told'],
+        env: { PATH: '/prog' },
+      });
+      expect(
+        await outcomeOf(await runIn(['--ro-bind', staticBusybox ?? '', '/prog/busybox'])),
+      ).toEqual(copied);
+    },
+  );
 
-  test.skipIf(!has('gcc') || staticBusybox === undefined)('one static program and no shell at all, the stager runs the task', async () => {
-    const folder = await mkdtemp(join(built, 'scratch-'));
-    await writeFile(join(folder, 'program.c'), PROGRAM);
-    expect(spawnSync('gcc', ['-static', '-o', join(folder, 'program'), join(folder, 'program.c')], { encoding: 'utf8' }).stderr).toBe('');
-    await rm(join(folder, 'program.c'));
-    await copyTask({ image: 'scratch', command: ['/program', 'told'] });
-    expect(await outcomeOf(await runIn(['--ro-bind', join(folder, 'program'), '/program']))).toEqual(copied);
-  });
+  test.skipIf(!has('gcc') || staticBusybox === undefined)(
+    'one static program and no shell at all, the stager runs the task',
+    async () => {
+      const folder = await mkdtemp(join(built, 'scratch-'));
+      await writeFile(join(folder, 'program.c'), PROGRAM);
+      expect(
+        spawnSync('gcc', ['-static', '-o', join(folder, 'program'), join(folder, 'program.c')], {
+          encoding: 'utf8',
+        }).stderr,
+      ).toBe('');
+      await rm(join(folder, 'program.c'));
+      await copyTask({ image: 'scratch', command: ['/program', 'told'] });
+      expect(
+        await outcomeOf(await runIn(['--ro-bind', join(folder, 'program'), '/program'])),
+      ).toEqual(copied);
+    },
+  );
 
   test('this machine’s own files, the stager runs the task', async () => {
-    await copyTask({ image: 'debian', command: ['sh', '-c', 'cat /in/reads > /out/copy; printf told'] });
-    expect(await outcomeOf(await runIn(['--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64']))).toEqual(copied);
+    await copyTask({
+      image: 'debian',
+      command: ['sh', '-c', 'cat /in/reads > /out/copy; printf told'],
+    });
+    expect(
+      await outcomeOf(
+        await runIn([
+          '--ro-bind',
+          '/usr',
+          '/usr',
+          '--symlink',
+          'usr/bin',
+          '/bin',
+          '--symlink',
+          'usr/lib',
+          '/lib',
+          '--symlink',
+          'usr/lib64',
+          '/lib64',
+        ]),
+      ),
+    ).toEqual(copied);
   });
 
   test('the stager without a shell, the record says that there is none', async () => {
     const bare = join(built, 'bare');
-    const { withoutShell } = await assembleHostFolder(bare, { shell: false, stager: join(built, 'host', 'stager.mjs') });
+    const { withoutShell } = await assembleHostFolder(bare, {
+      shell: false,
+      stager: join(built, 'host', 'stager.mjs'),
+    });
     expect(withoutShell).toContain('/bin/sh');
     await world.submit(emptyTask({ executors: [{ image: 'scratch', command: ['/program'] }] }));
-    const { code } = await world.start(['bwrap', '--ro-bind', bare, HOST_FOLDER, '--proc', '/proc', '--dev', '/dev', '--die-with-parent', '--unsetenv', 'BATCHWELL_SCRATCH', ...STAGER_COMMAND]).ended;
+    const { code } = await world.start([
+      'bwrap',
+      '--ro-bind',
+      bare,
+      HOST_FOLDER,
+      '--proc',
+      '/proc',
+      '--dev',
+      '/dev',
+      '--die-with-parent',
+      '--unsetenv',
+      'BATCHWELL_SCRATCH',
+      ...STAGER_COMMAND,
+    ]).ended;
     expect(code).toBe(123);
-    expect((await world.result())?.record.error?.message).toContain('/bin/sh could not be started: ENOENT');
+    expect((await world.result())?.record.error?.message).toContain(
+      '/bin/sh could not be started: ENOENT',
+    );
   });
 });
 
 describe('the host folder', () => {
   test('holds the stager, Node, its loader and libraries', async () => {
-    expect(await listHostFolder(join(built, 'host'))).toEqual(expect.arrayContaining(['stager.mjs', 'bin/node', 'lib/ld.so', 'lib/libc.so.6', 'stamp']));
+    expect(await listHostFolder(join(built, 'host'))).toEqual(
+      expect.arrayContaining(['stager.mjs', 'bin/node', 'lib/ld.so', 'lib/libc.so.6', 'stamp']),
+    );
   });
 
   test('is left alone when it is of the same make, and made anew when it is not', async () => {
@@ -109,14 +191,19 @@ describe('the host folder', () => {
     await writeFile(join(target, 'stamp'), 'of an older make');
     await Promise.all([assembleHostFolder(target, options), assembleHostFolder(target, options)]);
     expect(existsSync(join(target, 'mark'))).toBe(false);
-    expect(await listHostFolder(built)).toEqual(expect.not.arrayContaining([expect.stringMatching(/^again\./)]));
+    expect(await listHostFolder(built)).toEqual(
+      expect.not.arrayContaining([expect.stringMatching(/^again\./)]),
+    );
   });
 
   test('refuses a shell that would need the image’s own loader', async () => {
     const pretended = join(built, 'busybox');
     await copyFile('/bin/sh', pretended);
     await mkdir(join(built, 'other'));
-    const { withoutShell } = await assembleHostFolder(join(built, 'other', 'host'), { shell: pretended, stager: join(built, 'host', 'stager.mjs') });
+    const { withoutShell } = await assembleHostFolder(join(built, 'other', 'host'), {
+      shell: pretended,
+      stager: join(built, 'host', 'stager.mjs'),
+    });
     expect(withoutShell).toContain('linked dynamically');
     expect(await listHostFolder(join(built, 'other', 'host'))).not.toContain('bin/sh');
   });

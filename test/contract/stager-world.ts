@@ -59,13 +59,19 @@ export interface World {
 }
 
 export const emptyTask = (spec: Partial<TaskSpec>): TaskSpec => ({
-  inputs: [], outputs: [], executors: [], volumes: [],
+  inputs: [],
+  outputs: [],
+  executors: [],
+  volumes: [],
   resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false },
   ...spec,
 });
 
 /** A shell one-liner as an executor. */
-export const shell = (script: string): { image: string; command: string[] } => ({ image: 'none', command: ['/bin/sh', '-c', script] });
+export const shell = (script: string): { image: string; command: string[] } => ({
+  image: 'none',
+  command: ['/bin/sh', '-c', script],
+});
 
 function follow(child: ChildProcess): Running {
   let output = '';
@@ -76,16 +82,21 @@ function follow(child: ChildProcess): Running {
   };
   child.stdout?.on('data', take);
   child.stderr?.on('data', take);
-  const events = () => output.split('\n').filter((line) => line.startsWith('{"event"')).map((line) => JSON.parse(line) as Record<string, unknown>);
+  const events = () =>
+    output
+      .split('\n')
+      .filter((line) => line.startsWith('{"event"'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
   const ended = new Promise<Ended>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, events: events(), output }));
   });
-  const saw = (event: string) => new Promise<void>((resolve) => {
-    const look = () => output.includes(`"event":"${event}"`) && resolve();
-    waiting.push(look);
-    look();
-  });
+  const saw = (event: string) =>
+    new Promise<void>((resolve) => {
+      const look = () => output.includes(`"event":"${event}"`) && resolve();
+      waiting.push(look);
+      look();
+    });
   return { child, saw, ended };
 }
 
@@ -99,13 +110,15 @@ export async function makeWorld(): Promise<World> {
     s3,
     folder,
     async submit(...tasks) {
-      const parts = await Promise.all(tasks.map(async (task) => {
-        const { template, values } = splitTask(task);
-        const script = renderScript(template);
-        const scriptSha256 = createHash('sha256').update(script).digest('hex');
-        await s3.put(`${BUCKET}/scripts/${scriptSha256}.sh`, script);
-        return { scriptSha256, values: renderValues(template, values) };
-      }));
+      const parts = await Promise.all(
+        tasks.map(async (task) => {
+          const { template, values } = splitTask(task);
+          const script = renderScript(template);
+          const scriptSha256 = createHash('sha256').update(script).digest('hex');
+          await s3.put(`${BUCKET}/scripts/${scriptSha256}.sh`, script);
+          return { scriptSha256, values: renderValues(template, values) };
+        }),
+      );
       await s3.put(`${PREFIX}manifest`, encodeManifest(parts));
     },
     start(command, env = {}) {
@@ -113,8 +126,16 @@ export async function makeWorld(): Promise<World> {
       const child = spawn(program, args, {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: {
-          PATH: '/usr/bin:/bin', AWS_ENDPOINT_URL_S3: s3.url, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1',
-          BATCHWELL_SUBMISSION: `s3://${BUCKET}/${SUBMISSION}`, AWS_BATCH_JOB_ID: 'job-1', AWS_BATCH_JOB_ATTEMPT: '1', BATCHWELL_SCRATCH: folder, ...env,
+          PATH: '/usr/bin:/bin',
+          AWS_ENDPOINT_URL_S3: s3.url,
+          AWS_ACCESS_KEY_ID: 'local',
+          AWS_SECRET_ACCESS_KEY: 'local',
+          AWS_REGION: 'us-east-1',
+          BATCHWELL_SUBMISSION: `s3://${BUCKET}/${SUBMISSION}`,
+          AWS_BATCH_JOB_ID: 'job-1',
+          AWS_BATCH_JOB_ATTEMPT: '1',
+          BATCHWELL_SCRATCH: folder,
+          ...env,
         },
       });
       children.add(child);
@@ -124,11 +145,16 @@ export async function makeWorld(): Promise<World> {
     async result(index = 0) {
       for (const name of await s3.names(`${PREFIX}results/`)) {
         const seen = decodeResultKey(name.slice(`${PREFIX}results/`.length));
-        if (seen?.index === index) return { attempt: seen.attempt, record: parseResultBody(JSON.parse((await s3.text(name)) ?? '')) };
+        if (seen?.index === index)
+          return {
+            attempt: seen.attempt,
+            record: parseResultBody(JSON.parse((await s3.text(name)) ?? '')),
+          };
       }
       return undefined;
     },
-    log: (name, index = 0, attempt = 1) => s3.text(`${PREFIX}logs/${String(index).padStart(5, '0')}/${attempt}/${name}`),
+    log: (name, index = 0, attempt = 1) =>
+      s3.text(`${PREFIX}logs/${String(index).padStart(5, '0')}/${attempt}/${name}`),
     async close() {
       for (const child of children) child.kill('SIGKILL');
       await s3.close();

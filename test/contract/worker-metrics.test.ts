@@ -20,8 +20,16 @@ beforeAll(async () => {
   const database = await freshDatabase();
   redis = await freshRedis();
   await migrateDatabase(database.url);
-  const config = { ...readConfig({}), databaseUrl: database.url, redisUrl: redis.url, metricsPort: 0 };
-  workers = await startWorkers(config, { stages: ['stage-script'], log: createLog({ level: 'silent', name: 'test' }) });
+  const config = {
+    ...readConfig({}),
+    databaseUrl: database.url,
+    redisUrl: redis.url,
+    metricsPort: 0,
+  };
+  workers = await startWorkers(config, {
+    stages: ['stage-script'],
+    log: createLog({ level: 'silent', name: 'test' }),
+  });
 });
 
 afterAll(async () => {
@@ -30,7 +38,9 @@ afterAll(async () => {
 });
 
 it('the SQL of the runbook runs, in its order on one connection', async () => {
-  const statements = [...readOps('docs/runbook.md').matchAll(/```sql\n([^`]+)```/g)].flatMap(([, block]) => (block ?? '').split(';').filter((part) => part.trim() !== ''));
+  const statements = [...readOps('docs/runbook.md').matchAll(/```sql\n([^`]+)```/g)].flatMap(
+    ([, block]) => (block ?? '').split(';').filter((part) => part.trim() !== ''),
+  );
   expect(statements.length).toBeGreaterThan(5);
   const connection = await workers.fleet.database.pool.getConnection();
   try {
@@ -44,62 +54,115 @@ const scrape = async (): Promise<string> => (await fetch(workers.metricsUrl)).te
 
 const hasPrometheus = spawnSync('prometheus', ['--version']).status === 0;
 
-describe.skipIf(!hasPrometheus)(`a real Prometheus${hasPrometheus ? '' : ' (not installed: on Debian, apt-get install prometheus)'}`, () => {
-  let server: OwnedServer & { url: string };
+describe.skipIf(!hasPrometheus)(
+  `a real Prometheus${hasPrometheus ? '' : ' (not installed: on Debian, apt-get install prometheus)'}`,
+  () => {
+    let server: OwnedServer & { url: string };
 
-  beforeAll(async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'batchwell-prometheus-'));
-    const config = {
-      global: { scrape_interval: '1s', evaluation_interval: '1s' },
-      rule_files: [opsPath('ops/prometheus/recording.yml'), opsPath('ops/prometheus/alerts.yml')],
-      scrape_configs: [{ job_name: 'batchwell-worker', static_configs: [{ targets: [new URL(workers.metricsUrl).host] }] }],
-    };
-    // JSON is YAML.
-    await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config));
-    server = await startOnPort(undefined, async (port) => {
-      const args = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`];
-      const started = await startOwnedServer({
-        title: 'Prometheus', program: 'prometheus', args, readyLine: /Server is ready to receive web requests/,
-        readyWithinMs: 30_000, stopWithinMs: 10_000, temporaryFolder: folder,
+    beforeAll(async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'batchwell-prometheus-'));
+      const config = {
+        global: { scrape_interval: '1s', evaluation_interval: '1s' },
+        rule_files: [opsPath('ops/prometheus/recording.yml'), opsPath('ops/prometheus/alerts.yml')],
+        scrape_configs: [
+          {
+            job_name: 'batchwell-worker',
+            static_configs: [{ targets: [new URL(workers.metricsUrl).host] }],
+          },
+        ],
+      };
+      // JSON is YAML.
+      await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config));
+      server = await startOnPort(undefined, async (port) => {
+        const args = [
+          `--config.file=${folder}/prometheus.yml`,
+          `--storage.tsdb.path=${folder}/data`,
+          `--web.listen-address=127.0.0.1:${port}`,
+        ];
+        const started = await startOwnedServer({
+          title: 'Prometheus',
+          program: 'prometheus',
+          args,
+          readyLine: /Server is ready to receive web requests/,
+          readyWithinMs: 30_000,
+          stopWithinMs: 10_000,
+          temporaryFolder: folder,
+        });
+        return { ...started, url: `http://127.0.0.1:${port}` };
       });
-      return { ...started, url: `http://127.0.0.1:${port}` };
+      await vi.waitUntil(
+        async () =>
+          ((await query('up == 1')) as { data: { result: unknown[] } }).data.result.length === 1,
+        { timeout: 20_000, interval: 100 },
+      );
     });
-    await vi.waitUntil(async () => ((await query('up == 1')) as { data: { result: unknown[] } }).data.result.length === 1, { timeout: 20_000, interval: 100 });
-  });
 
-  afterAll(() => server?.stop());
+    afterAll(() => server?.stop());
 
-  const ask = async (path: string): Promise<unknown> => (await fetch(server.url + path)).json();
-  const query = (expression: string): Promise<unknown> => ask(`/api/v1/query?query=${encodeURIComponent(expression)}`);
+    const ask = async (path: string): Promise<unknown> => (await fetch(server.url + path)).json();
+    const query = (expression: string): Promise<unknown> =>
+      ask(`/api/v1/query?query=${encodeURIComponent(expression)}`);
 
-  it('understands every expression of the dashboard', async () => {
-    expect(dashboardExpressions.length).toBeGreaterThan(30);
-    const answers = await Promise.all(dashboardExpressions.map(async (expression) => ({ expression, ...((await query(expression)) as { status: string }) })));
-    expect(answers.filter(({ status }) => status !== 'success')).toEqual([]);
-  });
+    it('understands every expression of the dashboard', async () => {
+      expect(dashboardExpressions.length).toBeGreaterThan(30);
+      const answers = await Promise.all(
+        dashboardExpressions.map(async (expression) => ({
+          expression,
+          ...((await query(expression)) as { status: string }),
+        })),
+      );
+      expect(answers.filter(({ status }) => status !== 'success')).toEqual([]);
+    });
 
-  it('would tell of one that it does not', async () => {
-    expect(await query('sum(rate(batchwell_tasks_ended_total))')).toMatchObject({ status: 'error', errorType: 'bad_data' });
-  });
+    it('would tell of one that it does not', async () => {
+      expect(await query('sum(rate(batchwell_tasks_ended_total))')).toMatchObject({
+        status: 'error',
+        errorType: 'bad_data',
+      });
+    });
 
-  it('evaluates every rule without an error, and none fires on a fleet at rest but that for the API, which is not there', async () => {
-    await vi.waitFor(async () => {
-      const { data } = (await ask('/api/v1/rules')) as { data: { groups: { rules: { name: string; health: string; type: string; state?: string }[] }[] } };
-      const rules = data.groups.flatMap(({ rules }) => rules);
-      expect(rules.filter(({ type }) => type === 'alerting').map(({ name }) => name)).toEqual(alertNames);
-      expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
-      expect(rules.filter(({ state }) => state !== undefined && state !== 'inactive').map(({ name }) => name)).toEqual(['BatchwellNoApi']);
-    }, { timeout: 20_000, interval: 100 });
-  });
-});
+    it('evaluates every rule without an error, and none fires on a fleet at rest but that for the API, which is not there', async () => {
+      await vi.waitFor(
+        async () => {
+          const { data } = (await ask('/api/v1/rules')) as {
+            data: {
+              groups: { rules: { name: string; health: string; type: string; state?: string }[] }[];
+            };
+          };
+          const rules = data.groups.flatMap(({ rules }) => rules);
+          expect(rules.filter(({ type }) => type === 'alerting').map(({ name }) => name)).toEqual(
+            alertNames,
+          );
+          expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
+          expect(
+            rules
+              .filter(({ state }) => state !== undefined && state !== 'inactive')
+              .map(({ name }) => name),
+          ).toEqual(['BatchwellNoApi']);
+        },
+        { timeout: 20_000, interval: 100 },
+      );
+    });
+  },
+);
 
 it('a message that was put off is as old as its last taking, and a delay that was asked for is no wait', async () => {
   const { queues } = workers.fleet;
   const queue = queues.byStage.poll; // nobody works on it here
-  const job = await queue.add('poll', { queue: 'q' }, { timestamp: Date.now() - 3_600_000, delay: 3_595_000 });
+  const job = await queue.add(
+    'poll',
+    { queue: 'q' },
+    { timestamp: Date.now() - 3_600_000, delay: 3_595_000 },
+  );
   await job.promote();
   expect((await queues.depth('poll')).oldestMs).toBeLessThan(60_000);
-  await redisOf().hset(`${queue.toKey(String(job.id))}`, 'processedOn', Date.now() - 2000, 'timestamp', 1);
+  await redisOf().hset(
+    `${queue.toKey(String(job.id))}`,
+    'processedOn',
+    Date.now() - 2000,
+    'timestamp',
+    1,
+  );
   const { oldestMs } = await queues.depth('poll');
   expect(oldestMs).toBeGreaterThanOrEqual(2000);
   expect(oldestMs).toBeLessThan(60_000);
@@ -114,10 +177,19 @@ it('when Redis hangs /metrics still answers, says so, and keeps no stale depths'
   expect(before).toContain('batchwell_queue_messages{stage="submit",state="waiting"} 0');
   // A Redis that hangs is the worse case: nothing is refused, every command just waits.
   process.kill(redis.pid, 'SIGSTOP');
-  const [after, ready] = await Promise.all([scrape(), fetch(new URL('/readyz', workers.metricsUrl))]).finally(() => process.kill(redis.pid, 'SIGCONT'));
+  const [after, ready] = await Promise.all([
+    scrape(),
+    fetch(new URL('/readyz', workers.metricsUrl)),
+  ]).finally(() => process.kill(redis.pid, 'SIGCONT'));
   expect(after).toContain('batchwell_dependency_up{dependency="redis"} 0');
   expect(after).toContain('batchwell_dependency_up{dependency="mysql"} 1');
   expect(after).not.toContain('batchwell_queue_messages{');
   expect([ready.status, await ready.json()]).toEqual([503, { away: ['redis'] }]);
-  await vi.waitFor(async () => expect(await scrape()).toContain('batchwell_queue_messages{stage="submit",state="waiting"} 0'), { timeout: 10_000, interval: 50 });
+  await vi.waitFor(
+    async () =>
+      expect(await scrape()).toContain(
+        'batchwell_queue_messages{stage="submit",state="waiting"} 0',
+      ),
+    { timeout: 10_000, interval: 50 },
+  );
 });

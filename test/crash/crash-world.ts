@@ -23,7 +23,10 @@ export interface CrashWorld {
 }
 
 /** Opens a new one for each test that asks; it goes when the test ends. */
-export function useCrashWorlds(): (wish?: { killsRedis?: boolean; killsDatabase?: boolean }) => Promise<CrashWorld> {
+export function useCrashWorlds(): (wish?: {
+  killsRedis?: boolean;
+  killsDatabase?: boolean;
+}) => Promise<CrashWorld> {
   const cleanUps: (() => Promise<void>)[] = [];
   afterEach(async () => {
     for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
@@ -34,13 +37,29 @@ export function useCrashWorlds(): (wish?: { killsRedis?: boolean; killsDatabase?
     return server;
   };
   return async ({ killsRedis = false, killsDatabase = false } = {}) => {
-    const killable = { ...(killsRedis && { redis: await own(restartableRedis) }), ...(killsDatabase && { database: await own(restartableMariadb) }) };
+    const killable = {
+      ...(killsRedis && { redis: await own(restartableRedis) }),
+      ...(killsDatabase && { database: await own(restartableMariadb) }),
+    };
     const receiver = await startReceiver();
     cleanUps.push(async () => receiver.close());
-    const fleet = await startFleetWorld({ ...CRASH_SETTINGS, BATCHWELL_WEBHOOK_ORIGINS: receiver.origin, BATCHWELL_WEBHOOK_KEY: 'k'.repeat(32) }, killable);
+    const fleet = await startFleetWorld(
+      {
+        ...CRASH_SETTINGS,
+        BATCHWELL_WEBHOOK_ORIGINS: receiver.origin,
+        BATCHWELL_WEBHOOK_KEY: 'k'.repeat(32),
+      },
+      killable,
+    );
     cleanUps.push(() => fleet.close());
     await startReader(fleet.database.pool);
-    await insertWebhook(fleet.database.pool, { owner: 'tester', url: receiver.origin, wants: { events: ['tasks.ended'], tags: {} }, salt: Buffer.alloc(16), createdMs: 1 });
+    await insertWebhook(fleet.database.pool, {
+      owner: 'tester',
+      url: receiver.origin,
+      wants: { events: ['tasks.ended'], tags: {} },
+      salt: Buffer.alloc(16),
+      createdMs: 1,
+    });
     const workers: WorkerProcess[] = [];
     cleanUps.push(async () => {
       for (const worker of workers) worker.kill();
@@ -51,4 +70,10 @@ export function useCrashWorlds(): (wish?: { killsRedis?: boolean; killsDatabase?
 }
 
 const endsIn = ({ received }: Receiver): Set<number> =>
-  new Set(received.flatMap(({ body }) => (JSON.parse(body) as { data: { tasks: { task: string }[] } }).data.tasks.map(({ task }) => parseId('task', task)?.key ?? 0)));
+  new Set(
+    received.flatMap(({ body }) =>
+      (JSON.parse(body) as { data: { tasks: { task: string }[] } }).data.tasks.map(
+        ({ task }) => parseId('task', task)?.key ?? 0,
+      ),
+    ),
+  );

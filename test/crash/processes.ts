@@ -8,7 +8,11 @@ import type { FleetWorld } from '../flow/harness.ts';
 const PROGRAM = fileURLToPath(new URL('worker.ts', import.meta.url));
 
 /** A dead worker's messages come back soon. */
-export const CRASH_SETTINGS = { BATCHWELL_LOCK_MS: '1000', BATCHWELL_STALL_MS: '1500', BATCHWELL_LOG_LEVEL: 'silent' };
+export const CRASH_SETTINGS = {
+  BATCHWELL_LOCK_MS: '1000',
+  BATCHWELL_STALL_MS: '1500',
+  BATCHWELL_LOG_LEVEL: 'silent',
+};
 
 export interface WorkerProcess {
   /** Settles with the signal that ended it, or null for an end of its own. */
@@ -26,10 +30,19 @@ export interface WorkerPlan {
 }
 
 /** Resolves when the worker takes messages, or has killed itself before that. */
-export async function startWorkerProcess(world: FleetWorld, { step, count = 1, clockSkewMs = 0 }: WorkerPlan = {}): Promise<WorkerProcess> {
+export async function startWorkerProcess(
+  world: FleetWorld,
+  { step, count = 1, clockSkewMs = 0 }: WorkerPlan = {},
+): Promise<WorkerProcess> {
   const child: ChildProcess = spawn(process.execPath, [PROGRAM], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, ...world.environment, CRASH_STEP: step ?? '', CRASH_COUNT: String(count), CLOCK_SKEW_MS: String(clockSkewMs) },
+    env: {
+      ...process.env,
+      ...world.environment,
+      CRASH_STEP: step ?? '',
+      CRASH_COUNT: String(count),
+      CLOCK_SKEW_MS: String(clockSkewMs),
+    },
   });
   const ended = once(child, 'exit').then(([, signal]) => signal as NodeJS.Signals | null);
   await Promise.race([child.stdout && once(child.stdout, 'data'), ended]);

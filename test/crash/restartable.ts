@@ -26,9 +26,12 @@ interface Server {
 /** With an append-only file: what it lost of the last second is what it would lose in life. */
 export const restartableRedis = (): Promise<Restartable> => restartable((at) => startRedis(at));
 
-export const restartableMariadb = (): Promise<Restartable> => restartable((at) => startMariadb({ ...at, small: true }));
+export const restartableMariadb = (): Promise<Restartable> =>
+  restartable((at) => startMariadb({ ...at, small: true }));
 
-async function restartable(start: (at: { dataFolder: string; port?: number; password?: string }) => Promise<Server>): Promise<Restartable> {
+async function restartable(
+  start: (at: { dataFolder: string; port?: number; password?: string }) => Promise<Server>,
+): Promise<Restartable> {
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-restartable-'));
   await chmod(folder, 0o711); // mariadbd's own user must pass through
   const dataFolder = join(folder, 'server');

@@ -14,12 +14,30 @@ const report = process.env['BATCHWELL_CRASH_REPORT'];
 
 const openWorld = useCrashWorlds();
 
-test.each(Array.from({ length: count }, (_, at) => from + at))('seed %i: every task ends exactly once, with effect exactly once', async (seed) => {
-  const plan = makePlan(seed);
-  const disturbed = await playPlan(await openWorld({ killsRedis: plan.killRedis, killsDatabase: plan.killDatabase }), plan);
-  expect(disturbed.kills, `workers that were really killed; ${JSON.stringify(plan)}`).toBe(plan.kills.length);
-  expect(disturbed.bites, `faults that bit; ${JSON.stringify(plan)}`).toBeGreaterThan(0);
-  expect(disturbed.spotLosses, `hosts that were lost; ${JSON.stringify(plan)}`).toBe(plan.spotLosses);
-  expect(disturbed.restarts, `servers that were killed and came back; ${JSON.stringify(plan)}`).toBe(Number(plan.killRedis) + Number(plan.killDatabase));
-  if (report !== undefined) await appendFile(report, `${JSON.stringify({ seed, ...disturbed, tasks: plan.tasks, emptied: plan.emptyRedis, cut: plan.cutConnections })}\n`);
-}, 120_000);
+test.each(Array.from({ length: count }, (_, at) => from + at))(
+  'seed %i: every task ends exactly once, with effect exactly once',
+  async (seed) => {
+    const plan = makePlan(seed);
+    const disturbed = await playPlan(
+      await openWorld({ killsRedis: plan.killRedis, killsDatabase: plan.killDatabase }),
+      plan,
+    );
+    expect(disturbed.kills, `workers that were really killed; ${JSON.stringify(plan)}`).toBe(
+      plan.kills.length,
+    );
+    expect(disturbed.bites, `faults that bit; ${JSON.stringify(plan)}`).toBeGreaterThan(0);
+    expect(disturbed.spotLosses, `hosts that were lost; ${JSON.stringify(plan)}`).toBe(
+      plan.spotLosses,
+    );
+    expect(
+      disturbed.restarts,
+      `servers that were killed and came back; ${JSON.stringify(plan)}`,
+    ).toBe(Number(plan.killRedis) + Number(plan.killDatabase));
+    if (report !== undefined)
+      await appendFile(
+        report,
+        `${JSON.stringify({ seed, ...disturbed, tasks: plan.tasks, emptied: plan.emptyRedis, cut: plan.cutConnections })}\n`,
+      );
+  },
+  120_000,
+);

@@ -10,19 +10,32 @@ const openWorld = useCrashWorlds();
 
 const WIDTH = 30;
 /** Tasks of different names and equal commands: those of the second scatter are hits of the first. */
-const scatter = (run: string) => manyTasks(WIDTH, (at) => newTask(`${run}-${at}`, { cache: 'readwrite', spec: { executors: [{ image: 'debian:12', command: ['work', String(at)] }] } }));
+const scatter = (run: string) =>
+  manyTasks(WIDTH, (at) =>
+    newTask(`${run}-${at}`, {
+      cache: 'readwrite',
+      spec: { executors: [{ image: 'debian:12', command: ['work', String(at)] }] },
+    }),
+  );
 
-test.each(steps)('killed at %s', async (step) => {
-  const world = await openWorld();
-  const { fleet, workers } = world;
-  const ids = await fleet.accept(scatter('first'));
-  const first = await startWorkerProcess(fleet, { step });
-  workers.push(first);
-  expect(await first.ended, 'the worker was really killed').toBe('SIGKILL');
+test.each(steps)(
+  'killed at %s',
+  async (step) => {
+    const world = await openWorld();
+    const { fleet, workers } = world;
+    const ids = await fleet.accept(scatter('first'));
+    const first = await startWorkerProcess(fleet, { step });
+    workers.push(first);
+    expect(await first.ended, 'the worker was really killed').toBe('SIGKILL');
 
-  workers.push(await startWorkerProcess(fleet));
-  await expectExactlyOnce(world, ids);
-  const again = await fleet.accept(scatter('second'));
-  await expectExactlyOnce(world, [...ids, ...again]);
-  expect((await fleet.tasks(again)).every(({ hitEntryId }) => hitEntryId !== null), 'the cache was written whole').toBe(true);
-}, 90_000);
+    workers.push(await startWorkerProcess(fleet));
+    await expectExactlyOnce(world, ids);
+    const again = await fleet.accept(scatter('second'));
+    await expectExactlyOnce(world, [...ids, ...again]);
+    expect(
+      (await fleet.tasks(again)).every(({ hitEntryId }) => hitEntryId !== null),
+      'the cache was written whole',
+    ).toBe(true);
+  },
+  90_000,
+);

@@ -63,10 +63,15 @@ export function makePlan(seed: number): Plan {
   const upTo = (most: number): number => Math.floor(random() * (most + 1));
   const pick = <T>(from: readonly T[]): T => from[upTo(from.length - 1)] as T;
   const workers = 1 + upTo(2);
-  const kills = Array.from({ length: 1 + upTo(2) }, (): Plan['kills'][number] => (random() < 0.6 ? { step: pick(steps), count: 1 } : { afterMs: 100 + upTo(1500) }));
+  const kills = Array.from({ length: 1 + upTo(2) }, (): Plan['kills'][number] =>
+    random() < 0.6 ? { step: pick(steps), count: 1 } : { afterMs: 100 + upTo(1500) },
+  );
   const tasks = 20 + upTo(40);
   return {
-    seed, tasks, workers, kills,
+    seed,
+    tasks,
+    workers,
+    kills,
     equal: upTo(Math.floor(tasks / 4)),
     skewsMs: Array.from({ length: workers + kills.length }, () => upTo(1200) - 600),
     batchFaults: [pick(DOUBTS), ...(random() < 0.5 ? [pick(NUISANCES)] : [])],
@@ -86,18 +91,56 @@ export async function playPlan(crashWorld: CrashWorld, plan: Plan): Promise<Dist
   const { fleet: world, killable, workers } = crashWorld;
   for (const rule of plan.batchFaults) world.batch.faults.add({ ...rule });
   for (const rule of plan.s3Faults) world.s3.faults.add({ ...rule });
-  if (plan.spotLosses > 0) world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'spot-loss', match: '#1 ', delayMs: plan.spotLossAfterMs, times: plan.spotLosses });
+  if (plan.spotLosses > 0)
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'StartAttempt',
+      kind: 'spot-loss',
+      match: '#1 ',
+      delayMs: plan.spotLossAfterMs,
+      times: plan.spotLosses,
+    });
   world.behave(({ taskId }) => ({ durationMs: (taskId % 7) * 40 }));
-  const ids = await world.accept(manyTasks(plan.tasks, (at) => newTask(`task-${at}`, {
-    cache: 'readwrite', spec: { executors: [{ image: 'debian:12', command: ['work', String(at < plan.equal * 2 ? Math.floor(at / 2) : at)] }] },
-  })));
+  const ids = await world.accept(
+    manyTasks(plan.tasks, (at) =>
+      newTask(`task-${at}`, {
+        cache: 'readwrite',
+        spec: {
+          executors: [
+            {
+              image: 'debian:12',
+              command: ['work', String(at < plan.equal * 2 ? Math.floor(at / 2) : at)],
+            },
+          ],
+        },
+      }),
+    ),
+  );
   const restarts = disturbServices(world, plan, killable);
-  const meanwhile = [restarts.then(() => null), ...plan.kills.slice(0, plan.workers).map((kill, at) => lineOfWorkers(world, workers, { plan, kill, at }))];
-  const killed = (await Promise.all(meanwhile)).filter((signal) => signal === 'SIGKILL').length + (await killTheRest(world, workers, plan));
+  const meanwhile = [
+    restarts.then(() => null),
+    ...plan.kills
+      .slice(0, plan.workers)
+      .map((kill, at) => lineOfWorkers(world, workers, { plan, kill, at })),
+  ];
+  const killed =
+    (await Promise.all(meanwhile)).filter((signal) => signal === 'SIGKILL').length +
+    (await killTheRest(world, workers, plan));
   await expectExactlyOnce(crashWorld, ids);
-  const bites = [...world.batch.faults.list(), ...world.s3.faults.list()].reduce((sum, { bitten }) => sum + bitten, 0);
-  const spotLosses = world.batch.faults.list().reduce((sum, { kind, bitten }) => sum + (kind === 'spot-loss' ? bitten : 0), 0);
-  return { kills: killed, bites, spotLosses, submitJobs: world.asked('batch.SubmitJob'), restarts: await restarts };
+  const bites = [...world.batch.faults.list(), ...world.s3.faults.list()].reduce(
+    (sum, { bitten }) => sum + bitten,
+    0,
+  );
+  const spotLosses = world.batch.faults
+    .list()
+    .reduce((sum, { kind, bitten }) => sum + (kind === 'spot-loss' ? bitten : 0), 0);
+  return {
+    kills: killed,
+    bites,
+    spotLosses,
+    submitJobs: world.asked('batch.SubmitJob'),
+    restarts: await restarts,
+  };
 }
 
 interface Line {
@@ -107,14 +150,20 @@ interface Line {
 }
 
 /** A worker that is killed as planned, then one that goes on in its place. A step that is not passed is a kill by hand. */
-async function lineOfWorkers(world: FleetWorld, workers: WorkerProcess[], { plan, kill, at }: Line): Promise<NodeJS.Signals | null> {
+async function lineOfWorkers(
+  world: FleetWorld,
+  workers: WorkerProcess[],
+  { plan, kill, at }: Line,
+): Promise<NodeJS.Signals | null> {
   const clockSkewMs = plan.skewsMs[at] ?? 0;
   const worker = await startWorkerProcess(world, { clockSkewMs, ...('step' in kill ? kill : {}) });
   workers.push(worker);
   const timer = setTimeout(() => worker.kill(), 'step' in kill ? LATEST_KILL_MS : kill.afterMs);
   const signal = await worker.ended;
   clearTimeout(timer);
-  workers.push(await startWorkerProcess(world, { clockSkewMs: plan.skewsMs[plan.workers + at] ?? 0 }));
+  workers.push(
+    await startWorkerProcess(world, { clockSkewMs: plan.skewsMs[plan.workers + at] ?? 0 }),
+  );
   return signal;
 }
 
@@ -122,7 +171,11 @@ async function lineOfWorkers(world: FleetWorld, workers: WorkerProcess[], { plan
 const LATEST_KILL_MS = 3000;
 
 /** Kills beyond the number of workers come one after the other, each on a worker that was put in a dead one's place. */
-async function killTheRest(world: FleetWorld, workers: WorkerProcess[], plan: Plan): Promise<number> {
+async function killTheRest(
+  world: FleetWorld,
+  workers: WorkerProcess[],
+  plan: Plan,
+): Promise<number> {
   let killed = 0;
   for (const kill of plan.kills.slice(plan.workers)) {
     if ((await lineOfWorkers(world, workers, { plan, kill, at: 0 })) === 'SIGKILL') killed += 1;
@@ -131,17 +184,26 @@ async function killTheRest(world: FleetWorld, workers: WorkerProcess[], plan: Pl
 }
 
 /** Returns how many servers were killed and came back. */
-async function disturbServices(world: FleetWorld, plan: Plan, { redis, database }: Killable): Promise<number> {
+async function disturbServices(
+  world: FleetWorld,
+  plan: Plan,
+  { redis, database }: Killable,
+): Promise<number> {
   await sleep(700 + (plan.seed % 5) * 150);
   if (plan.emptyRedis) await world.queues.redis.flushall();
-  const killed = [...(plan.killRedis && redis ? [redis] : []), ...(plan.killDatabase && database ? [database] : [])];
+  const killed = [
+    ...(plan.killRedis && redis ? [redis] : []),
+    ...(plan.killDatabase && database ? [database] : []),
+  ];
   await Promise.all(killed.map((server) => server.crash(plan.absentMs)));
   if (plan.cutConnections) await cutConnections(world);
   return killed.length;
 }
 
 async function cutConnections(world: FleetWorld): Promise<void> {
-  for (const { id } of await world.rows("SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE() AND command <> 'Daemon'")) {
+  for (const { id } of await world.rows(
+    "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE() AND command <> 'Daemon'",
+  )) {
     await world.rows('KILL ?', [id]).catch(() => undefined);
   }
 }

@@ -17,12 +17,19 @@ const as = (token: string) => ({ authorization: `Bearer ${token}` });
 describe('with tokens', () => {
   let world: ApiWorld;
   beforeAll(async () => {
-    world = await startApiWorld({ tokens: ['ann:secret-of-ann', 'Ann:secret-of-Ann', 'bob:b:o:b'] });
+    world = await startApiWorld({
+      tokens: ['ann:secret-of-ann', 'Ann:secret-of-Ann', 'bob:b:o:b'],
+    });
   });
   afterAll(() => world.close());
 
   test('a call without one, or with a wrong one, is 401 and says how', async () => {
-    for (const headers of [{}, as('wrong'), { authorization: 'Basic x' }, { authorization: 'Bearer' }]) {
+    for (const headers of [
+      {},
+      as('wrong'),
+      { authorization: 'Basic x' },
+      { authorization: 'Bearer' },
+    ]) {
       const answer = await world.call('POST', `${TES}/tasks`, task, headers);
       expect(answer).toMatchObject({ status: 401, json: { status_code: 401 } });
       expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
@@ -30,44 +37,89 @@ describe('with tokens', () => {
   });
 
   test('unknown paths are 404 before anything else, so that clients try their next prefix', async () => {
-    for (const path of ['/tasks', '/v2/tasks', '/ga4gh/tes/v1/nope', '/']) expect((await world.call('GET', path)).status).toBe(404);
+    for (const path of ['/tasks', '/v2/tasks', '/ga4gh/tes/v1/nope', '/'])
+      expect((await world.call('GET', path)).status).toBe(404);
   });
 
   test('tasks and scatters of others are not there', async () => {
-    const { json: { id } } = await world.call('POST', `${TES}/tasks`, task, as('secret-of-ann'));
-    const { json: scatter } = await world.call('POST', '/v1/scatters', { template: task, rows: [{ a: 1 }] }, as('secret-of-ann'));
+    const {
+      json: { id },
+    } = await world.call('POST', `${TES}/tasks`, task, as('secret-of-ann'));
+    const { json: scatter } = await world.call(
+      'POST',
+      '/v1/scatters',
+      { template: task, rows: [{ a: 1 }] },
+      as('secret-of-ann'),
+    );
     for (const token of ['b:o:b', 'secret-of-Ann']) {
-      expect((await world.call('GET', `${TES}/tasks/${id}`, undefined, as(token))).status).toBe(404);
-      expect((await world.call('POST', `${TES}/tasks/${id}:cancel`, undefined, as(token))).status).toBe(404);
-      expect((await world.call('GET', `/v1/tasks/${id}/script`, undefined, as(token))).status).toBe(404);
-      expect((await world.call('GET', `/v1/scatters/${scatter.id}`, undefined, as(token))).status).toBe(404);
-      expect((await world.call('GET', `${TES}/tasks`, undefined, as(token))).json).toEqual({ tasks: [] });
-      expect((await world.call('GET', '/v1/scatters', undefined, as(token))).json).toEqual({ scatters: [] });
+      expect((await world.call('GET', `${TES}/tasks/${id}`, undefined, as(token))).status).toBe(
+        404,
+      );
+      expect(
+        (await world.call('POST', `${TES}/tasks/${id}:cancel`, undefined, as(token))).status,
+      ).toBe(404);
+      expect((await world.call('GET', `/v1/tasks/${id}/script`, undefined, as(token))).status).toBe(
+        404,
+      );
+      expect(
+        (await world.call('GET', `/v1/scatters/${scatter.id}`, undefined, as(token))).status,
+      ).toBe(404);
+      expect((await world.call('GET', `${TES}/tasks`, undefined, as(token))).json).toEqual({
+        tasks: [],
+      });
+      expect((await world.call('GET', '/v1/scatters', undefined, as(token))).json).toEqual({
+        scatters: [],
+      });
     }
-    expect((await world.call('GET', `${TES}/tasks/${id}`, undefined, as('secret-of-ann'))).status).toBe(200);
+    expect(
+      (await world.call('GET', `${TES}/tasks/${id}`, undefined, as('secret-of-ann'))).status,
+    ).toBe(200);
   });
 
   test('a client that can send no header puts its token into the path', async () => {
-    const { json: { id } } = await world.call('POST', `/t/secret-of-ann${TES}/tasks`, task);
-    expect((await world.call('GET', `/t/secret-of-ann${TES}/tasks/${id}`)).json).toEqual({ id, state: 'QUEUED' });
-    expect((await world.call('GET', `/t/wrong${TES}/tasks/${id}`, undefined, as('secret-of-ann'))).status).toBe(401);
+    const {
+      json: { id },
+    } = await world.call('POST', `/t/secret-of-ann${TES}/tasks`, task);
+    expect((await world.call('GET', `/t/secret-of-ann${TES}/tasks/${id}`)).json).toEqual({
+      id,
+      state: 'QUEUED',
+    });
+    expect(
+      (await world.call('GET', `/t/wrong${TES}/tasks/${id}`, undefined, as('secret-of-ann')))
+        .status,
+    ).toBe(401);
   });
 
   test('the board asks a browser for owner and token', async () => {
-    expect((await world.call('GET', '/board/api/queues')).headers.get('www-authenticate')).toMatch(/^Basic/);
+    expect((await world.call('GET', '/board/api/queues')).headers.get('www-authenticate')).toMatch(
+      /^Basic/,
+    );
     const basic = { authorization: `Basic ${Buffer.from('bob:b:o:b').toString('base64')}` };
-    expect((await world.call('GET', '/board/api/queues', undefined, basic)).json.queues).toHaveLength(5);
+    expect(
+      (await world.call('GET', '/board/api/queues', undefined, basic)).json.queues,
+    ).toHaveLength(5);
   });
 
   test('other origins may call, since they must hold a token', async () => {
-    const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, { origin: 'https://page.example', 'access-control-request-method': 'POST' });
-    expect([asked.status, asked.headers.get('access-control-allow-origin'), asked.headers.get('access-control-allow-headers')]).toEqual([204, '*', 'authorization, content-type, idempotency-key, last-event-id']);
-    const answered = await world.call('GET', `${TES}/tasks`, undefined, { origin: 'https://page.example', ...as('secret-of-ann') });
+    const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, {
+      origin: 'https://page.example',
+      'access-control-request-method': 'POST',
+    });
+    expect([
+      asked.status,
+      asked.headers.get('access-control-allow-origin'),
+      asked.headers.get('access-control-allow-headers'),
+    ]).toEqual([204, '*', 'authorization, content-type, idempotency-key, last-event-id']);
+    const answered = await world.call('GET', `${TES}/tasks`, undefined, {
+      origin: 'https://page.example',
+      ...as('secret-of-ann'),
+    });
     expect(answered.headers.get('access-control-expose-headers')).toContain('retry-after');
   });
 
   test('operations need none, and no token was ever logged', async () => {
-    for (const path of ['/healthz', '/readyz', '/metrics', '/docs/', `${TES}/service-info`]) expect((await world.call('GET', path)).status).toBe(200);
+    for (const path of ['/healthz', '/readyz', '/metrics', '/docs/', `${TES}/service-info`])
+      expect((await world.call('GET', path)).status).toBe(200);
     expect(world.lines.length).toBeGreaterThan(20);
     expect(world.lines.join('')).not.toMatch(/secret-of|b:o:b|Bearer/);
   });
@@ -81,9 +133,19 @@ describe('bad requests', () => {
   afterAll(() => world.close());
 
   test('a malformed task is 400 with every field', async () => {
-    const answer = await world.call('POST', `${TES}/tasks`, { name: 1, executors: [{ command: [] }] });
-    expect(answer).toMatchObject({ status: 400, json: { status_code: 400, message: 'name: expected a text, got 1 (and 2 more)' } });
-    expect(answer.json.problems.map(({ field }) => field)).toEqual(['name', 'executors[0].image', 'executors[0].command']);
+    const answer = await world.call('POST', `${TES}/tasks`, {
+      name: 1,
+      executors: [{ command: [] }],
+    });
+    expect(answer).toMatchObject({
+      status: 400,
+      json: { status_code: 400, message: 'name: expected a text, got 1 (and 2 more)' },
+    });
+    expect(answer.json.problems.map(({ field }) => field)).toEqual([
+      'name',
+      'executors[0].image',
+      'executors[0].command',
+    ]);
   });
 
   test.each([
@@ -94,17 +156,32 @@ describe('bad requests', () => {
     ['too much', `"${'x'.repeat(5 * 1024 ** 2)}"`, 'application/json', 413],
   ])('%s is told so in JSON', async (_, body, type, status) => {
     const answer = await world.call('POST', `${TES}/tasks`, body, { 'content-type': type });
-    expect(answer).toMatchObject({ status, json: { status_code: status, message: expect.any(String) } });
+    expect(answer).toMatchObject({
+      status,
+      json: { status_code: status, message: expect.any(String) },
+    });
   });
 
   test('pages of other origins get no leave where no token is asked for', async () => {
-    const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, { origin: 'https://page.example', 'access-control-request-method': 'POST' });
+    const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, {
+      origin: 'https://page.example',
+      'access-control-request-method': 'POST',
+    });
     expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([404, null]);
   });
 
   test('every route is in the OpenAPI document', async () => {
     const { json } = await world.call('GET', '/openapi.json');
-    expect(Object.keys(json.paths)).toEqual(expect.arrayContaining([`${TES}/tasks/{id}:cancel`, '/v1/tasks/{id}/logs', '/v1/tasks/{id}/script', '/v1/scatters/{id}:cancel', '/v1/scatters/{id}/tasks', '/readyz']));
+    expect(Object.keys(json.paths)).toEqual(
+      expect.arrayContaining([
+        `${TES}/tasks/{id}:cancel`,
+        '/v1/tasks/{id}/logs',
+        '/v1/tasks/{id}/script',
+        '/v1/scatters/{id}:cancel',
+        '/v1/scatters/{id}/tasks',
+        '/readyz',
+      ]),
+    );
     expect(JSON.stringify(json)).not.toContain('(^');
   });
 });
@@ -118,12 +195,19 @@ describe('when a store is away', () => {
       await gone;
       const made = await world.call('POST', `${TES}/tasks`, task);
       expect(made.status).toBe(200);
-      expect((await world.call('POST', '/v1/scatters', { template: task, rows: [{}] })).status).toBe(200);
+      expect(
+        (await world.call('POST', '/v1/scatters', { template: task, rows: [{}] })).status,
+      ).toBe(200);
       expect((await world.call('GET', `${TES}/tasks/${made.json.id}`)).json.state).toBe('QUEUED');
-      expect(await world.call('GET', '/readyz')).toMatchObject({ status: 503, json: { mysql: 'ok', redis: expect.stringContaining('connection') } });
+      expect(await world.call('GET', '/readyz')).toMatchObject({
+        status: 503,
+        json: { mysql: 'ok', redis: expect.stringContaining('connection') },
+      });
       expect((await world.call('GET', '/healthz')).status).toBe(200);
       expect(world.lines.join('')).toContain('nudge-left-to-sweeper');
-      await expect.poll(() => world.lines.filter((line) => line.includes('redis-away')).length).toBe(1);
+      await expect
+        .poll(() => world.lines.filter((line) => line.includes('redis-away')).length)
+        .toBe(1);
     } finally {
       await world.close();
     }
@@ -134,11 +218,16 @@ describe('when a store is away', () => {
     try {
       await world.queues.redis.config('SET', 'maxmemory', '1');
       const made = await world.call('POST', `${TES}/tasks`, task);
-      expect([made.status, (await world.call('GET', `${TES}/tasks/${made.json.id}`)).json.state]).toEqual([200, 'QUEUED']);
+      expect([
+        made.status,
+        (await world.call('GET', `${TES}/tasks/${made.json.id}`)).json.state,
+      ]).toEqual([200, 'QUEUED']);
       await expect.poll(() => world.lines.join('')).toContain('OOM command not allowed');
       await world.queues.redis.config('SET', 'maxmemory', '0');
       expect((await world.call('POST', `${TES}/tasks`, task)).status).toBe(200);
-      await expect.poll(() => world.queues.byStage['cache-check'].getJobCountByTypes('waiting')).toBe(1);
+      await expect
+        .poll(() => world.queues.byStage['cache-check'].getJobCountByTypes('waiting'))
+        .toBe(1);
     } finally {
       await world.close();
     }
@@ -151,25 +240,39 @@ describe('when a store is away', () => {
       return wire.url;
     });
     try {
-      const { json: { id } } = await world.call('POST', `${TES}/tasks`, { ...task, name: 'seen' });
+      const {
+        json: { id },
+      } = await world.call('POST', `${TES}/tasks`, { ...task, name: 'seen' });
       expect((await world.call('GET', `${TES}/tasks/${id}?view=FULL`)).json.name).toBe('seen');
       await wire?.cut();
       const known = await world.call('GET', `${TES}/tasks/${id}?view=FULL`);
       expect(known).toMatchObject({ status: 200, json: { id, name: 'seen' } });
       expect(known.headers.get('x-batchwell-last-known')).toMatch(/^\d{4}-/);
       expect((await world.call('GET', `${TES}/tasks/${id}`)).json).toEqual({ id, state: 'QUEUED' });
-      for (const [method, path, body] of [['POST', '/tasks', task], ['GET', '/tasks', undefined]] as const) {
+      for (const [method, path, body] of [
+        ['POST', '/tasks', task],
+        ['GET', '/tasks', undefined],
+      ] as const) {
         const answer = await world.call(method, `${TES}${path}`, body);
         expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
       }
       for (const view of ['MINIMAL', 'BASIC', 'FULL']) {
         const unseen = await world.call('GET', `${TES}/tasks/task-1-000000?view=${view}`);
-        expect([unseen.status, unseen.json.state, violations('tesTask', unseen.json, view)]).toEqual([200, 'UNKNOWN', []]);
+        expect([
+          unseen.status,
+          unseen.json.state,
+          violations('tesTask', unseen.json, view),
+        ]).toEqual([200, 'UNKNOWN', []]);
       }
       expect((await world.call('GET', `${TES}/tasks/nonsense`)).status).toBe(404);
-      expect(await world.call('GET', '/readyz')).toMatchObject({ status: 503, json: { redis: 'ok', mysql: expect.not.stringMatching(/^ok$/) } });
+      expect(await world.call('GET', '/readyz')).toMatchObject({
+        status: 503,
+        json: { redis: 'ok', mysql: expect.not.stringMatching(/^ok$/) },
+      });
       await wire?.mend();
-      await expect.poll(async () => (await world.call('POST', `${TES}/tasks`, task)).status).toBe(200);
+      await expect
+        .poll(async () => (await world.call('POST', `${TES}/tasks`, task)).status)
+        .toBe(200);
       await expect.poll(async () => (await world.call('GET', '/readyz')).status).toBe(200);
     } finally {
       await world.close();
@@ -194,12 +297,24 @@ describe('as a process', () => {
     const [database, redis] = await Promise.all([freshDatabase(), freshRedis()]);
     try {
       await migrateDatabase(database.url);
-      const config = { ...readConfig({}), databaseUrl: database.url, redisUrl: redis.url, port: 0, logLevel: 'silent' as const };
+      const config = {
+        ...readConfig({}),
+        databaseUrl: database.url,
+        redisUrl: redis.url,
+        port: 0,
+        logLevel: 'silent' as const,
+      };
       const api = await startApi(config);
       await expect.poll(async () => (await fetch(`${api.url}/readyz`)).status).toBe(200);
-      expect(await (await fetch(`${api.url}/metrics`)).text()).toContain('batchwell_stage_entered_tasks_total');
-      await expect(startApi({ ...config, port: Number(new URL(api.url).port) })).rejects.toThrow('EADDRINUSE');
-      await expect(startApi({ ...config, tokens: ['nocolon'] })).rejects.toThrow('item 1 is not owner:token');
+      expect(await (await fetch(`${api.url}/metrics`)).text()).toContain(
+        'batchwell_stage_entered_tasks_total',
+      );
+      await expect(startApi({ ...config, port: Number(new URL(api.url).port) })).rejects.toThrow(
+        'EADDRINUSE',
+      );
+      await expect(startApi({ ...config, tokens: ['nocolon'] })).rejects.toThrow(
+        'item 1 is not owner:token',
+      );
       await api.close();
       await expect(fetch(`${api.url}/healthz`)).rejects.toThrow('fetch failed');
     } finally {

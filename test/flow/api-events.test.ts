@@ -30,9 +30,15 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const bearer = (who: string) => ({ authorization: `Bearer ${who}-token` });
-const call = (method: string, path: string, body?: unknown, who = 'ann') => world.call(method, path, body, bearer(who));
-const task = (tags: Record<string, string> = {}) => ({ name: 'one', tags, executors: [{ image: 'alpine', command: ['true'] }] });
-const post = async (tags: Record<string, string> = {}, who = 'ann'): Promise<string> => (await call('POST', '/v1/tasks', task(tags), who)).json.id;
+const call = (method: string, path: string, body?: unknown, who = 'ann') =>
+  world.call(method, path, body, bearer(who));
+const task = (tags: Record<string, string> = {}) => ({
+  name: 'one',
+  tags,
+  executors: [{ image: 'alpine', command: ['true'] }],
+});
+const post = async (tags: Record<string, string> = {}, who = 'ann'): Promise<string> =>
+  (await call('POST', '/v1/tasks', task(tags), who)).json.id;
 
 const end = (ids: readonly string[]): Promise<void> => endTasks(world.database, ids);
 
@@ -42,7 +48,10 @@ function listen(query: string, headers: Record<string, string> = {}, who = 'ann'
   const watchers = new Set<() => void>();
   const source = new EventSource(`${world.url}/v1/events?${query}`, {
     fetch: async (url, init) => {
-      const answer = await fetch(url, { ...init, headers: { ...headers, ...init.headers, ...bearer(who) } });
+      const answer = await fetch(url, {
+        ...init,
+        headers: { ...headers, ...init.headers, ...bearer(who) },
+      });
       answers.push(answer.status);
       for (const look of watchers) look();
       return answer;
@@ -50,17 +59,31 @@ function listen(query: string, headers: Record<string, string> = {}, who = 'ann'
   });
   onTestFinished(() => source.close());
   for (const name of ['task', 'scatter', 'missed']) {
-    source.addEventListener(name, ({ data, lastEventId }: { data: string; lastEventId: string }) => {
-      heard.push({ name, data: JSON.parse(data), lastEventId });
-      for (const look of watchers) look();
-    });
+    source.addEventListener(
+      name,
+      ({ data, lastEventId }: { data: string; lastEventId: string }) => {
+        heard.push({ name, data: JSON.parse(data), lastEventId });
+        for (const look of watchers) look();
+      },
+    );
   }
-  for (const name of ['open', 'error']) source.addEventListener(name, () => watchers.forEach((look) => look()));
+  for (const name of ['open', 'error'])
+    source.addEventListener(name, () => watchers.forEach((look) => look()));
   return {
-    source, heard, answers,
+    source,
+    heard,
+    answers,
     until: (what, holds) =>
       new Promise<void>((resolve, reject) => {
-        const patience = setTimeout(() => reject(new Error(`${what} did not come; answers ${answers.join(', ')}, heard ${JSON.stringify(heard)}`)), 20_000);
+        const patience = setTimeout(
+          () =>
+            reject(
+              new Error(
+                `${what} did not come; answers ${answers.join(', ')}, heard ${JSON.stringify(heard)}`,
+              ),
+            ),
+          20_000,
+        );
         const look = (): void => {
           if (!holds()) return;
           clearTimeout(patience);
@@ -82,28 +105,56 @@ test('a listener to a task hears where it stands and that it ended; when it come
   await end([id]);
   await ear.until('the last answer', () => ear.source.readyState === EventSource.CLOSED);
   expect([...new Set(states(ear))]).toEqual([`${id} QUEUED`, `${id} COMPLETE`]);
-  expect(ear.heard.at(-1)?.data).toEqual({ task: id, state: 'COMPLETE', since: '2025-06-15T15:06:40.000Z', name: 'one', tags: { run: '7' }, attempt: 0, cache_hit: false });
+  expect(ear.heard.at(-1)?.data).toEqual({
+    task: id,
+    state: 'COMPLETE',
+    since: '2025-06-15T15:06:40.000Z',
+    name: 'one',
+    tags: { run: '7' },
+    attempt: 0,
+    cache_hit: false,
+  });
   expect(ear.answers).toEqual([200, 204]);
 });
 
 test('a listener to a scatter hears its counts and each of its tasks, until all has ended', async () => {
-  const { id, task_ids: ids } = (await call('POST', '/v1/scatters?ids=true', { template: task({ row: '{{at}}' }), rows: Array.from({ length: 40 }, (_, at) => ({ at })) })).json;
+  const { id, task_ids: ids } = (
+    await call('POST', '/v1/scatters?ids=true', {
+      template: task({ row: '{{at}}' }),
+      rows: Array.from({ length: 40 }, (_, at) => ({ at })),
+    })
+  ).json;
   const ear = listen(`scatter=${id}`);
   await ear.until('the counts', () => ear.heard.some(({ name }) => name === 'scatter'));
-  expect(ear.heard.find(({ name }) => name === 'scatter')?.data).toMatchObject({ id, ended: false, states: { QUEUED: 40 } });
+  expect(ear.heard.find(({ name }) => name === 'scatter')?.data).toMatchObject({
+    id,
+    ended: false,
+    states: { QUEUED: 40 },
+  });
   await end(ids.slice(0, 15));
   await end(ids.slice(15));
   await ear.until('the last answer', () => ear.source.readyState === EventSource.CLOSED);
-  const ended = ear.heard.filter(({ data }) => data.state === 'COMPLETE').map(({ data }) => [data.scatter, data.row, data.tags]);
-  expect(ended.toSorted(([, a], [, b]) => Number(a) - Number(b))).toEqual(Array.from({ length: 40 }, (_, row) => [id, row, { row: String(row) }]));
-  expect(ear.heard.findLast(({ name }) => name === 'scatter')?.data).toMatchObject({ ended: true, states: { COMPLETE: 40 } });
+  const ended = ear.heard
+    .filter(({ data }) => data.state === 'COMPLETE')
+    .map(({ data }) => [data.scatter, data.row, data.tags]);
+  expect(ended.toSorted(([, a], [, b]) => Number(a) - Number(b))).toEqual(
+    Array.from({ length: 40 }, (_, row) => [id, row, { row: String(row) }]),
+  );
+  expect(ear.heard.findLast(({ name }) => name === 'scatter')?.data).toMatchObject({
+    ended: true,
+    states: { COMPLETE: 40 },
+  });
 });
 
 test('a listener by tags hears new tasks and ends of its own, and nobody else’s', async () => {
   const ear = listen('tag_key=project&tag_value=blue&tag_key=lab');
   await ear.until('the stream', () => ear.source.readyState === EventSource.OPEN);
   const mine = await post({ project: 'blue', lab: 'x' });
-  const others = [await post({ project: 'red', lab: 'x' }), await post({ project: 'blue' }), await post({ project: 'blue', lab: 'x' }, 'bob')];
+  const others = [
+    await post({ project: 'red', lab: 'x' }),
+    await post({ project: 'blue' }),
+    await post({ project: 'blue', lab: 'x' }, 'bob'),
+  ];
   await ear.until('the new task', () => ear.heard.length > 0);
   await end([...others, mine]);
   await ear.until('the end', () => ear.heard.some(({ data }) => data.state === 'COMPLETE'));
@@ -132,7 +183,10 @@ test('one that was away longer than changes are kept is told so', async () => {
   for (const lastEventId of [newest - 2, newest + 1000]) {
     const ear = listen('', { 'last-event-id': String(lastEventId) });
     await ear.until('the note', () => ear.heard.length > 0);
-    expect(ear.heard[0]).toMatchObject({ name: 'missed', data: { message: expect.stringContaining('GET /v1/tasks') } });
+    expect(ear.heard[0]).toMatchObject({
+      name: 'missed',
+      data: { message: expect.stringContaining('GET /v1/tasks') },
+    });
   }
   const ear = listen('', { 'last-event-id': String(newest - 1) });
   await ear.until('an event', () => ear.heard.length > 0);
@@ -141,7 +195,12 @@ test('one that was away longer than changes are kept is told so', async () => {
 
 describe('refused', () => {
   test.each([
-    ['two subjects', 'task=task-1-aaaaaa&tag_key=a', 400, 'at most one of task, scatter and tag_key'],
+    [
+      'two subjects',
+      'task=task-1-aaaaaa&tag_key=a',
+      400,
+      'at most one of task, scatter and tag_key',
+    ],
     ['an unknown task', 'task=task-1-aaaaaa', 404, 'There is no task'],
     ['an unknown scatter', 'scatter=scatter-1-aaaaaa', 404, 'There is no scatter'],
   ])('%s', async (_, query, status, words) => {
@@ -152,7 +211,10 @@ describe('refused', () => {
   test('another owner’s task, a Last-Event-ID that is none, and a listener without a token', async () => {
     const id = await post();
     expect((await call('GET', `/v1/events?task=${id}`, undefined, 'bob')).status).toBe(404);
-    const answer = await world.call('GET', '/v1/events', undefined, { ...bearer('ann'), 'last-event-id': 'abc' });
+    const answer = await world.call('GET', '/v1/events', undefined, {
+      ...bearer('ann'),
+      'last-event-id': 'abc',
+    });
     expect([answer.status, answer.json.problems[0]?.field]).toEqual([400, 'Last-Event-ID']);
     expect((await world.call('GET', '/v1/events')).status).toBe(401);
   });
@@ -161,7 +223,10 @@ describe('refused', () => {
 test('streams are counted while they are open', async () => {
   const ear = listen('tag_key=counted');
   await ear.until('the stream', () => ear.source.readyState === EventSource.OPEN);
-  const open = async (): Promise<number> => Number(/^batchwell_event_streams (\d+)$/m.exec((await world.call('GET', '/metrics')).text)?.[1]);
+  const open = async (): Promise<number> =>
+    Number(
+      /^batchwell_event_streams (\d+)$/m.exec((await world.call('GET', '/metrics')).text)?.[1],
+    );
   const before = await open();
   expect(before).toBeGreaterThan(0);
   ear.source.close();
@@ -182,7 +247,9 @@ test('a thousand listeners at one place in the log share one read', async () => 
   const all = Promise.all(Array.from({ length: 1000 }, () => feed.next(newest, 60_000)));
   const id = await post();
   const batches = await all;
-  expect(batches.every(({ tasks }) => tasks.length === 1 && tasks[0]?.id === parseId('task', id)?.key)).toBe(true);
+  expect(
+    batches.every(({ tasks }) => tasks.length === 1 && tasks[0]?.id === parseId('task', id)?.key),
+  ).toBe(true);
   expect(queries).toBeLessThan(40);
 });
 
@@ -194,9 +261,15 @@ test('a stream waits while the database is away, and goes on when it is back', a
     const answer = await fetch(`${other.url}/v1/events?task=${id}`);
     const text = answer.text();
     await wire?.cut();
-    await expect.poll(() => other.lines.some((line) => line.includes('events-wait')), { timeout: 20_000 }).toBe(true);
+    await expect
+      .poll(() => other.lines.some((line) => line.includes('events-wait')), { timeout: 20_000 })
+      .toBe(true);
     await wire?.mend();
-    await expect.poll(async () => (await other.call('POST', `/v1/tasks/${id}:cancel`)).status, { timeout: 20_000 }).toBe(200);
+    await expect
+      .poll(async () => (await other.call('POST', `/v1/tasks/${id}:cancel`)).status, {
+        timeout: 20_000,
+      })
+      .toBe(200);
     expect(await text).toMatch(/"state":"CANCELED".*\n\nid: \d+\n\nid: \d+-end\n\n$/);
   } finally {
     await other.close();

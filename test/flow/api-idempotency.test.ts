@@ -11,8 +11,15 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const task = (name: string) => ({ name, executors: [{ image: 'alpine', command: ['true'] }] });
-const post = (key: string | undefined, body: unknown, { path = '/ga4gh/tes/v1/tasks', token = 'secret-a' } = {}) =>
-  world.call('POST', path, body, { authorization: `Bearer ${token}`, ...(key !== undefined && { 'idempotency-key': key }) });
+const post = (
+  key: string | undefined,
+  body: unknown,
+  { path = '/ga4gh/tes/v1/tasks', token = 'secret-a' } = {},
+) =>
+  world.call('POST', path, body, {
+    authorization: `Bearer ${token}`,
+    ...(key !== undefined && { 'idempotency-key': key }),
+  });
 const count = async (): Promise<number> => {
   const [rows] = await world.database.pool.query('SELECT COUNT(*) AS count FROM tasks');
   return (rows as { count: number }[])[0]?.count ?? 0;
@@ -23,27 +30,41 @@ describe('a task with an Idempotency-Key', () => {
     const before = await count();
     const answers = await Promise.all(Array.from({ length: 20 }, () => post('once', task('once'))));
     const later = await post('once', task('once'), { path: '/v1/tasks' });
-    expect(new Set([...answers, later].map(({ status, json }) => `${status} ${json.id}`)).size).toBe(1);
+    expect(
+      new Set([...answers, later].map(({ status, json }) => `${status} ${json.id}`)).size,
+    ).toBe(1);
     expect(await count()).toBe(before + 1);
   });
 
   test('is refused with another body, and nothing is stored', async () => {
     await post('other', task('a'));
     const before = await count();
-    expect(await post('other', task('b'))).toMatchObject({ status: 409, json: { message: expect.stringContaining('Idempotency-Key') } });
+    expect(await post('other', task('b'))).toMatchObject({
+      status: 409,
+      json: { message: expect.stringContaining('Idempotency-Key') },
+    });
     expect(await count()).toBe(before);
   });
 
   test('of which many come at once with two bodies makes one task: the others are refused', async () => {
     const before = await count();
-    const answers = await Promise.all(Array.from({ length: 20 }, (_, at) => post('torn', task(at % 2 === 0 ? 'a' : 'b'))));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => post('torn', task(at % 2 === 0 ? 'a' : 'b'))),
+    );
     const taken = answers.filter(({ status }) => status === 200);
-    expect([taken.length, new Set(taken.map(({ json }) => json.id)).size, answers.filter(({ status }) => status === 409).length]).toEqual([10, 1, 10]);
+    expect([
+      taken.length,
+      new Set(taken.map(({ json }) => json.id)).size,
+      answers.filter(({ status }) => status === 409).length,
+    ]).toEqual([10, 1, 10]);
     expect(await count()).toBe(before + 1);
   });
 
   test('is its owner’s own', async () => {
-    const [ann, bob] = [await post('shared', task('a')), await post('shared', task('b'), { token: 'secret-b' })];
+    const [ann, bob] = [
+      await post('shared', task('a')),
+      await post('shared', task('b'), { token: 'secret-b' }),
+    ];
     expect([ann.status, bob.status]).toEqual([200, 200]);
     expect(ann.json.id).not.toBe(bob.json.id);
   });
@@ -53,18 +74,31 @@ describe('a task with an Idempotency-Key', () => {
     expect((await post('mended', task('good'))).status).toBe(200);
   });
 
-  test.each([['x'.repeat(256)], ['two words']])('must have a key that can be kept (%s)', async (key) => {
-    expect(await post(key, task('a'))).toMatchObject({ status: 400, json: { problems: [expect.objectContaining({ field: 'Idempotency-Key' })] } });
-  });
+  test.each([['x'.repeat(256)], ['two words']])(
+    'must have a key that can be kept (%s)',
+    async (key) => {
+      expect(await post(key, task('a'))).toMatchObject({
+        status: 400,
+        json: { problems: [expect.objectContaining({ field: 'Idempotency-Key' })] },
+      });
+    },
+  );
 
   test('of which others of the same moment know nothing', async () => {
-    const answers = await Promise.all([...Array.from({ length: 5 }, () => post(undefined, task('plain'))), ...Array.from({ length: 5 }, (_, at) => post(`k${at}`, task('plain')))]);
+    const answers = await Promise.all([
+      ...Array.from({ length: 5 }, () => post(undefined, task('plain'))),
+      ...Array.from({ length: 5 }, (_, at) => post(`k${at}`, task('plain'))),
+    ]);
     expect(new Set(answers.map(({ json }) => json.id)).size).toBe(10);
   });
 });
 
 describe('a scatter with an Idempotency-Key', () => {
-  const scatter = (name: string) => ({ name, template: { executors: [{ image: 'alpine', command: ['echo', '{{x}}'] }] }, rows: [{ x: 1 }, { x: 2 }, { x: 3 }] });
+  const scatter = (name: string) => ({
+    name,
+    template: { executors: [{ image: 'alpine', command: ['echo', '{{x}}'] }] },
+    rows: [{ x: 1 }, { x: 2 }, { x: 3 }],
+  });
 
   test('is made once, and answered with the same ids', async () => {
     const before = await count();
@@ -81,7 +115,14 @@ describe('a scatter with an Idempotency-Key', () => {
 test('a key is forgotten in the end', async () => {
   const first = await post('old', task('old'));
   const nothing = { pool: world.database.pool };
-  const fleet = { database: nothing, config: world.config, queues: { nudge: async () => undefined }, metrics: createMetrics(), log: { info: () => undefined }, nowMs: () => Date.now() + world.config.idempotencyMs + 60_000 } as unknown as Fleet;
+  const fleet = {
+    database: nothing,
+    config: world.config,
+    queues: { nudge: async () => undefined },
+    metrics: createMetrics(),
+    log: { info: () => undefined },
+    nowMs: () => Date.now() + world.config.idempotencyMs + 60_000,
+  } as unknown as Fleet;
   await sweep(fleet, { flights: true });
   const second = await post('old', task('old'));
   expect([first.status, second.status]).toEqual([200, 200]);

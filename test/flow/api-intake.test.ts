@@ -8,7 +8,10 @@ import { createMetrics } from '../../telemetry/metrics.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 
 const task = { name: 'from a queue', executors: [{ image: 'alpine', command: ['true'] }] };
-const scatter = { template: { executors: [{ image: 'alpine', command: ['echo', '{{n}}'] }] }, rows: [{ n: 1 }, { n: 2 }, { n: 3 }] };
+const scatter = {
+  template: { executors: [{ image: 'alpine', command: ['echo', '{{n}}'] }] },
+  rows: [{ n: 1 }, { n: 2 }, { n: 3 }],
+};
 
 let world: ApiWorld;
 let queue: Queue;
@@ -17,8 +20,14 @@ beforeAll(async () => {
   world = await startApiWorld({ tokens: ['ann:one'], intake: 'yes' });
 });
 beforeEach(async () => {
-  queue = new Queue('intake', { connection: { url: world.redis.url }, prefix: world.config.redisPrefix });
-  events = new QueueEvents('intake', { connection: { url: world.redis.url }, prefix: world.config.redisPrefix });
+  queue = new Queue('intake', {
+    connection: { url: world.redis.url },
+    prefix: world.config.redisPrefix,
+  });
+  events = new QueueEvents('intake', {
+    connection: { url: world.redis.url },
+    prefix: world.config.redisPrefix,
+  });
   await events.waitUntilReady();
   return async () => {
     await events.close();
@@ -27,8 +36,21 @@ beforeEach(async () => {
 });
 afterAll(() => world.close());
 
-const ownServices = () => createServices({ ...world, metrics: createMetrics(), log: pino({ level: 'silent' }), logObjects: { readTail: async () => undefined, open: async () => undefined, describe: async () => undefined }, describeCalls: async () => [], nowMs: Date.now });
-const outcome = (job: Job): Promise<unknown> => job.waitUntilFinished(events, 30_000).catch((error: Error) => `failed: ${error.message}`);
+const ownServices = () =>
+  createServices({
+    ...world,
+    metrics: createMetrics(),
+    log: pino({ level: 'silent' }),
+    logObjects: {
+      readTail: async () => undefined,
+      open: async () => undefined,
+      describe: async () => undefined,
+    },
+    describeCalls: async () => [],
+    nowMs: Date.now,
+  });
+const outcome = (job: Job): Promise<unknown> =>
+  job.waitUntilFinished(events, 30_000).catch((error: Error) => `failed: ${error.message}`);
 const count = async (): Promise<number> => {
   const [rows] = await world.database.pool.query('SELECT COUNT(*) AS count FROM tasks');
   return (rows as { count: number }[])[0]?.count ?? 0;
@@ -36,14 +58,27 @@ const count = async (): Promise<number> => {
 
 test('a task and a scatter are made, and their ids are what the messages return', async () => {
   const made = (await outcome(await queue.add('task', { token: 'one', task }))) as { id: string };
-  expect((await world.call('GET', `/v1/tasks/${made.id}?view=BASIC`, undefined, { authorization: 'Bearer one' })).json).toMatchObject({ id: made.id, name: 'from a queue' });
-  expect(await outcome(await queue.add('scatter', { token: 'one', scatter }))).toEqual({ id: expect.stringMatching(/^scatter-/), tasks: 3 });
+  expect(
+    (
+      await world.call('GET', `/v1/tasks/${made.id}?view=BASIC`, undefined, {
+        authorization: 'Bearer one',
+      })
+    ).json,
+  ).toMatchObject({ id: made.id, name: 'from a queue' });
+  expect(await outcome(await queue.add('scatter', { token: 'one', scatter }))).toEqual({
+    id: expect.stringMatching(/^scatter-/),
+    tasks: 3,
+  });
 });
 
 test('what HTTP would refuse is refused, with every field, and nothing is stored', async () => {
   const before = await count();
   const messages = [
-    await queue.add('task', { token: 'one', task: { executors: [{ image: '', command: [] }] } }, { attempts: 5 }),
+    await queue.add(
+      'task',
+      { token: 'one', task: { executors: [{ image: '', command: [] }] } },
+      { attempts: 5 },
+    ),
     await queue.add('scatter', { token: 'one', scatter: { ...scatter, rows: [{ n: 1 }, {}] } }),
     await queue.add('task', { token: 'wrong', task }),
     await queue.add('task', { task }),
@@ -52,8 +87,13 @@ test('what HTTP would refuse is refused, with every field, and nothing is stored
     await queue.add('task', 'text'),
   ];
   expect(await Promise.all(messages.map(outcome))).toEqual([
-    expect.stringMatching(/^failed: 400 executors\[0\]\.image.*"field":"executors\[0\]\.command"/), expect.stringContaining('row 1: n'), expect.stringContaining('401 The token is not known'),
-    expect.stringContaining('401 This needs a token'), expect.stringContaining('400 A message is named task or scatter'), expect.stringContaining('400'), expect.stringContaining('401'),
+    expect.stringMatching(/^failed: 400 executors\[0\]\.image.*"field":"executors\[0\]\.command"/),
+    expect.stringContaining('row 1: n'),
+    expect.stringContaining('401 The token is not known'),
+    expect.stringContaining('401 This needs a token'),
+    expect.stringContaining('400 A message is named task or scatter'),
+    expect.stringContaining('400'),
+    expect.stringContaining('401'),
   ]);
   expect(await count()).toBe(before);
   expect(world.lines.join('')).not.toMatch(/"wrong"|token":"one/);
@@ -63,18 +103,31 @@ test('a message that is delivered twice makes one task, and so do two messages o
   const services = ownServices();
   const message = { name: 'task', data: { token: 'one', task }, deliveryId: '7@1' };
   const before = await count();
-  const [first, again, other] = [await takeMessage(services, message), await takeMessage(services, message), await takeMessage(services, { ...message, deliveryId: '7@2' })];
+  const [first, again, other] = [
+    await takeMessage(services, message),
+    await takeMessage(services, message),
+    await takeMessage(services, { ...message, deliveryId: '7@2' }),
+  ];
   expect(again).toEqual(first);
   expect(other).not.toEqual(first);
-  const keyed = await Promise.all([1, 2].map(async () => outcome(await queue.add('task', { token: 'one', key: 'mine', task }))));
+  const keyed = await Promise.all(
+    [1, 2].map(async () => outcome(await queue.add('task', { token: 'one', key: 'mine', task }))),
+  );
   expect(keyed[0]).toEqual(keyed[1]);
-  expect(await outcome(await queue.add('task', { token: 'one', key: 'mine', task: { ...task, name: 'other' } }))).toContain('409');
+  expect(
+    await outcome(
+      await queue.add('task', { token: 'one', key: 'mine', task: { ...task, name: 'other' } }),
+    ),
+  ).toContain('409');
   expect(await count()).toBe(before + 3);
 });
 
 test('while MySQL is away a message is put off, and no try of it is lost', async () => {
   const away = ownServices();
   const gone = Object.assign(new Error('gone'), { code: 'ECONNREFUSED' });
-  const answer = await takeMessage({ ...away, intake: { ...away.intake, acceptTask: async () => Promise.reject(gone) } }, { name: 'task', data: { token: 'one', task }, deliveryId: '9@1' });
+  const answer = await takeMessage(
+    { ...away, intake: { ...away.intake, acceptTask: async () => Promise.reject(gone) } },
+    { name: 'task', data: { token: 'one', task }, deliveryId: '9@1' },
+  );
   expect(answer).toEqual({ later: true });
 });

@@ -20,36 +20,79 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const sql = (statement: string, values: unknown[] = [], { database } = world) => database.pool.query(statement, values);
+const sql = (statement: string, values: unknown[] = [], { database } = world) =>
+  database.pool.query(statement, values);
 const rowOf = (id: string): number => parseId('task', id)?.key ?? 0;
 const post = async (executors = 1, { call } = world): Promise<string> =>
-  (await call('POST', '/v1/tasks', { executors: Array.from({ length: executors }, () => ({ image: 'alpine', command: ['true'] })) })).json.id;
+  (
+    await call('POST', '/v1/tasks', {
+      executors: Array.from({ length: executors }, () => ({ image: 'alpine', command: ['true'] })),
+    })
+  ).json.id;
 
 let submissions = 0;
 /** As the workers would: an attempt that runs. Gives its submission's key. */
 async function run(id: string, number = 1, from = world): Promise<string> {
   submissions += 1;
   const key = `sub${submissions}`;
-  const [made] = await sql("INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (?, ?, 'running', 2, 'fast', 1, 'job-1', 5, 1)", [key, Buffer.alloc(16)], from);
+  const [made] = await sql(
+    "INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (?, ?, 'running', 2, 'fast', 1, 'job-1', 5, 1)",
+    [key, Buffer.alloc(16)],
+    from,
+  );
   const { insertId } = made as { insertId: number };
-  await sql('INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES (?, ?, ?, 7, 1)', [rowOf(id), number, insertId], from);
-  await sql("UPDATE tasks SET place = 'poll', submission_id = ?, attempt = ? WHERE id = ?", [insertId, number, rowOf(id)], from);
+  await sql(
+    'INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES (?, ?, ?, 7, 1)',
+    [rowOf(id), number, insertId],
+    from,
+  );
+  await sql(
+    "UPDATE tasks SET place = 'poll', submission_id = ?, attempt = ? WHERE id = ?",
+    [insertId, number, rowOf(id)],
+    from,
+  );
   return key;
 }
 /** Without Batch's attempt where no record was seen. */
-async function endAttempt(id: string, { number = 1, outcome = 'succeeded', batchAttempt = 1 }: { number?: number; outcome?: string; batchAttempt?: number | null } = {}): Promise<void> {
-  await sql('UPDATE attempts SET outcome = ?, batch_attempt = ?, ended_ms = 9 WHERE task_id = ? AND number = ?', [outcome, batchAttempt, rowOf(id), number]);
-  await sql('UPDATE submissions SET ended_ms = 9 WHERE id = (SELECT submission_id FROM tasks WHERE id = ?)', [rowOf(id)]);
+async function endAttempt(
+  id: string,
+  {
+    number = 1,
+    outcome = 'succeeded',
+    batchAttempt = 1,
+  }: { number?: number; outcome?: string; batchAttempt?: number | null } = {},
+): Promise<void> {
+  await sql(
+    'UPDATE attempts SET outcome = ?, batch_attempt = ?, ended_ms = 9 WHERE task_id = ? AND number = ?',
+    [outcome, batchAttempt, rowOf(id), number],
+  );
+  await sql(
+    'UPDATE submissions SET ended_ms = 9 WHERE id = (SELECT submission_id FROM tasks WHERE id = ?)',
+    [rowOf(id)],
+  );
 }
-const endTask = (id: string, place = 'done') => sql('UPDATE tasks SET place = ?, ended_ms = 10 WHERE id = ?', [place, rowOf(id)]);
-async function finish(id: string, key: string, text: string, { number = 1, batchAttempt = 1 } = {}): Promise<void> {
+const endTask = (id: string, place = 'done') =>
+  sql('UPDATE tasks SET place = ?, ended_ms = 10 WHERE id = ?', [place, rowOf(id)]);
+async function finish(
+  id: string,
+  key: string,
+  text: string,
+  { number = 1, batchAttempt = 1 } = {},
+): Promise<void> {
   world.logs.texts.set(`submissions/${key}/logs/00007/${batchAttempt}/0.stdout`, text);
   await endAttempt(id, { number, batchAttempt });
   await endTask(id);
 }
 /** What the stager shipped last. */
-function ship(key: string, text: string | Buffer, { offset = 0, batchAttempt = 1, cuts = 0, logs = world.logs } = {}): void {
-  logs.windows.set(`submissions/${key}/live/00007/0.stdout`, { body: text, metadata: windowMetadata({ batchAttempt, cuts, offset }) });
+function ship(
+  key: string,
+  text: string | Buffer,
+  { offset = 0, batchAttempt = 1, cuts = 0, logs = world.logs } = {},
+): void {
+  logs.windows.set(`submissions/${key}/live/00007/0.stdout`, {
+    body: text,
+    metadata: windowMetadata({ batchAttempt, cuts, offset }),
+  });
 }
 
 interface Follow {
@@ -63,9 +106,16 @@ interface Follow {
   leave(): void;
 }
 
-async function follow(id: string, query = '', { headers = {}, url = world.url }: { headers?: Record<string, string>; url?: string } = {}): Promise<Follow> {
+async function follow(
+  id: string,
+  query = '',
+  { headers = {}, url = world.url }: { headers?: Record<string, string>; url?: string } = {},
+): Promise<Follow> {
   const leaving = new AbortController();
-  const response = await fetch(`${url}/v1/tasks/${id}/logs?follow=true${query}`, { headers, signal: leaving.signal });
+  const response = await fetch(`${url}/v1/tasks/${id}/logs?follow=true${query}`, {
+    headers,
+    signal: leaving.signal,
+  });
   const isLines = response.headers.get('content-type') === 'application/x-ndjson';
   const chunks: Uint8Array[] = [];
   const text = () => Buffer.concat(chunks).toString('utf8');
@@ -79,24 +129,39 @@ async function follow(id: string, query = '', { headers = {}, url = world.url }:
   })();
   // A test may end before it looks.
   whole.catch(() => undefined);
-  const until = (wanted: string) => new Promise<void>((resolve) => {
-    const said = () => (isLines ? linesOf(text()).map((line) => line.text ?? '').join('') : text());
-    const wake = () => said().includes(wanted) && resolve();
-    wakes.add(wake);
-    wake();
-  });
+  const until = (wanted: string) =>
+    new Promise<void>((resolve) => {
+      const said = () =>
+        isLines
+          ? linesOf(text())
+              .map((line) => line.text ?? '')
+              .join('')
+          : text();
+      const wake = () => said().includes(wanted) && resolve();
+      wakes.add(wake);
+      wake();
+    });
   return { response, text, until, whole, leave: () => leaving.abort() };
 }
-const followLines = (id: string, query = '') => follow(id, query, { headers: { accept: 'application/x-ndjson' } });
+const followLines = (id: string, query = '') =>
+  follow(id, query, { headers: { accept: 'application/x-ndjson' } });
 /** Whole ones. */
-const linesOf = (text: string): LogLine[] => text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter(Boolean).map((line) => JSON.parse(line) as LogLine);
+const linesOf = (text: string): LogLine[] =>
+  text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as LogLine);
 const logs = (id: string, query = '') => world.call('GET', `/v1/tasks/${id}/logs?${query}`);
 
 describe('without follow', () => {
   test('a running task is answered with the newest part that is known, an ended one with its whole log', async () => {
     const id = await post();
     const key = await run(id);
-    expect(await logs(id)).toMatchObject({ status: 404, json: { message: expect.stringContaining('has no stdout yet') } });
+    expect(await logs(id)).toMatchObject({
+      status: 404,
+      json: { message: expect.stringContaining('has no stdout yet') },
+    });
     ship(key, 'newest', { offset: 1000 });
     expect((await logs(id)).text).toBe('newest');
     expect((await logs(id, 'tail_bytes=3')).text).toBe('est');
@@ -112,7 +177,10 @@ describe('without follow', () => {
     await endTask(id, 'cancelled');
     expect((await logs(id)).text).toBe('last seen');
     expect(await (await follow(id)).whole).toBe('last seen');
-    world.logs.texts.set(`submissions/${key}/logs/00007/3/0.stdout`, 'last seen, and saved after SIGTERM');
+    world.logs.texts.set(
+      `submissions/${key}/logs/00007/3/0.stdout`,
+      'last seen, and saved after SIGTERM',
+    );
     expect((await logs(id)).text).toBe('last seen, and saved after SIGTERM');
     expect(await (await follow(id)).whole).toBe('last seen, and saved after SIGTERM');
   });
@@ -122,7 +190,10 @@ describe('a followed log', () => {
   test('is heard before anything is printed, goes on as windows grow, and ends with the rest of the whole log', async () => {
     const id = await post();
     const following = await follow(id);
-    expect([following.response.status, following.response.headers.get('content-type')]).toEqual([200, 'text/plain; charset=utf-8']);
+    expect([following.response.status, following.response.headers.get('content-type')]).toEqual([
+      200,
+      'text/plain; charset=utf-8',
+    ]);
     const key = await run(id);
     ship(key, 'one\n');
     await following.until('one\n');
@@ -147,7 +218,9 @@ describe('a followed log', () => {
     ship(key, 'other host\n', { batchAttempt: 2, offset: 3 });
     await following.until('other host');
     await finish(id, key, 'xx\nother host\nend\n', { batchAttempt: 2 });
-    expect(await following.whole).toBe('begun\n== 100 bytes left out ==\nlater\n== the task began its file anew ==\ncut\n== attempt 1, started again by AWS Batch ==\n== 3 bytes left out ==\nother host\nend\n');
+    expect(await following.whole).toBe(
+      'begun\n== 100 bytes left out ==\nlater\n== the task began its file anew ==\ncut\n== attempt 1, started again by AWS Batch ==\n== 3 bytes left out ==\nother host\nend\n',
+    );
   });
 
   test('goes through all attempts, each to its end', async () => {
@@ -166,7 +239,9 @@ describe('a followed log', () => {
 
     const late = await follow(id);
     expect(await late.whole, 'who begins later gets the latest attempt').toBe('second\nthird\n');
-    expect(await (await follow(id, '&from=1.1.0.5')).whole, 'who goes on, all from there').toBe(', lost\n== attempt 2 ==\nsecond\nthird\n');
+    expect(await (await follow(id, '&from=1.1.0.5')).whole, 'who goes on, all from there').toBe(
+      ', lost\n== attempt 2 ==\nsecond\nthird\n',
+    );
   });
 
   test('begins with as much of its end as is asked for', async () => {
@@ -207,7 +282,11 @@ describe('a followed log', () => {
     ship(key, 'one\ntwo\n');
     const asked = world.logs.opened.length;
     await expect.poll(() => world.logs.opened.length, { timeout: 15_000 }).toBeGreaterThan(asked);
-    const query = vi.spyOn(world.database.pool, 'query').mockRejectedValue(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
+    const query = vi
+      .spyOn(world.database.pool, 'query')
+      .mockRejectedValue(
+        Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }),
+      );
     await expect.poll(() => query.mock.calls.length, { timeout: 15_000 }).toBeGreaterThan(1);
     query.mockRestore();
     world.logs.away = false;
@@ -269,7 +348,11 @@ describe('as NDJSON', () => {
     await finish(id, key, `${whole.toString()}end`);
     const lines = [...before, ...linesOf(await again.whole)];
     expect(lines.map(({ text }) => text ?? '').join('')).toBe(`${whole.toString()}end`);
-    expect(lines.at(-1)).toEqual({ attempt: 1, position: `1.1.0.${whole.length + 3}`, ended: true });
+    expect(lines.at(-1)).toEqual({
+      attempt: 1,
+      position: `1.1.0.${whole.length + 3}`,
+      ended: true,
+    });
   });
 
   test('tells of new beginnings and of what is left out', async () => {
@@ -297,9 +380,17 @@ describe('as NDJSON', () => {
 
 describe('what is asked wrongly is refused, with its field', () => {
   test.each([
-    ['follow=true&executor=2', 'executor'], ['from=1.1.0.0', 'from'], ['follow=true&from=yesterday', 'from'], ['follow=often', 'follow'], ['follow=true&tail_bytes=0', 'tail_bytes'], ['stream=stdin', 'stream'],
+    ['follow=true&executor=2', 'executor'],
+    ['from=1.1.0.0', 'from'],
+    ['follow=true&from=yesterday', 'from'],
+    ['follow=often', 'follow'],
+    ['follow=true&tail_bytes=0', 'tail_bytes'],
+    ['stream=stdin', 'stream'],
   ])('%s', async (query, field) => {
-    expect(await logs(await post(2), query)).toMatchObject({ status: 400, json: { problems: [expect.objectContaining({ field })] } });
+    expect(await logs(await post(2), query)).toMatchObject({
+      status: 400,
+      json: { problems: [expect.objectContaining({ field })] },
+    });
   });
 
   test('a task that is not there, or another owner’s, is 404', async () => {
@@ -312,10 +403,15 @@ describe('what is asked wrongly is refused, with its field', () => {
 
 describe('a follow ends', () => {
   const MOST = 200;
-  const underWay = async () => /^batchwell_log_follows (\d+)$/m.exec((await world.call('GET', '/metrics')).text)?.[1];
+  const underWay = async () =>
+    /^batchwell_log_follows (\d+)$/m.exec((await world.call('GET', '/metrics')).text)?.[1];
 
   /** By connections of their own: fetch opens new ones for those that it gives up, and such a one, unused, holds up the server's close. */
-  const open = (id: string) => new Promise<IncomingMessage>((resolve) => void get(`${world.url}/v1/tasks/${id}/logs?follow=true`, { agent: false }, resolve));
+  const open = (id: string) =>
+    new Promise<IncomingMessage>(
+      (resolve) =>
+        void get(`${world.url}/v1/tasks/${id}/logs?follow=true`, { agent: false }, resolve),
+    );
 
   const noneUnderWay = async (): Promise<void> => {
     await expect.poll(underWay, { timeout: 15_000 }).toBe('0');
@@ -327,7 +423,11 @@ describe('a follow ends', () => {
     const all = await Promise.all(Array.from({ length: MOST }, () => open(id)));
     expect(await underWay()).toBe(String(MOST));
     const refused = await logs(id, 'follow=true');
-    expect([refused.status, refused.headers.get('retry-after'), refused.json.message]).toEqual([503, '30', expect.stringContaining(`follows ${MOST} logs already`)]);
+    expect([refused.status, refused.headers.get('retry-after'), refused.json.message]).toEqual([
+      503,
+      '30',
+      expect.stringContaining(`follows ${MOST} logs already`),
+    ]);
     for (const one of all) one.destroy();
     await noneUnderWay();
     (await open(id)).destroy();
@@ -341,7 +441,17 @@ describe('a follow ends', () => {
     const signal = new AbortController();
     const id = await post();
     const key = await run(id);
-    const pieces = followLog({ ...world, log: pino({ level: 'silent' }), logObjects: world.logs.objects, watch: createTaskWatch({ ...world, log: pino({ level: 'silent' }) }) }, rowOf(id), { stream: 'stdout', executor: 0, tailBytes: 9 }, signal.signal);
+    const pieces = followLog(
+      {
+        ...world,
+        log: pino({ level: 'silent' }),
+        logObjects: world.logs.objects,
+        watch: createTaskWatch({ ...world, log: pino({ level: 'silent' }) }),
+      },
+      rowOf(id),
+      { stream: 'stdout', executor: 0, tailBytes: 9 },
+      signal.signal,
+    );
     expect((await pieces.next()).value).toEqual({ is: 'waiting' });
     const asked = world.logs.opened.filter((one) => one.includes(key)).length;
     const next = pieces.next();

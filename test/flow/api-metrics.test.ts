@@ -12,7 +12,10 @@ const simple = { executors: [{ image: 'alpine', command: ['true'] }] };
 it('the API counts what it accepted, by kind, and what it cancelled; what was refused or had ended does not count', async () => {
   const { json } = await world.call('POST', '/ga4gh/tes/v1/tasks', simple);
   await world.call('POST', '/ga4gh/tes/v1/tasks', { executors: [] });
-  const scatter = await world.call('POST', '/v1/scatters', { template: simple, rows: [{}, {}, {}] });
+  const scatter = await world.call('POST', '/v1/scatters', {
+    template: simple,
+    rows: [{}, {}, {}],
+  });
   expect(scatter.json).toMatchObject({ id: expect.any(String) });
   await world.call('POST', `/ga4gh/tes/v1/tasks/${json.id}:cancel`);
   await world.call('POST', `/ga4gh/tes/v1/tasks/${json.id}:cancel`);

@@ -16,53 +16,109 @@ const template = {
   executors: [{ image: 'alpine', command: ['sh', '-c', 'echo {{n}} >/out'] }],
 };
 const rowsOf = (count: number) => Array.from({ length: count }, (_, n) => ({ n }));
-const linesOf = (count: number) => Array.from({ length: count }, (_, n) => JSON.stringify({ ...template, executors: [{ image: 'alpine', command: ['echo', String(n)] }] }));
+const linesOf = (count: number) =>
+  Array.from({ length: count }, (_, n) =>
+    JSON.stringify({ ...template, executors: [{ image: 'alpine', command: ['echo', String(n)] }] }),
+  );
 const count = async (table: string): Promise<number> => {
-  const [rows] = await world.database.pool.query<RowDataPacket[]>(`SELECT COUNT(*) AS n FROM ${table}`);
+  const [rows] = await world.database.pool.query<RowDataPacket[]>(
+    `SELECT COUNT(*) AS n FROM ${table}`,
+  );
   return Number(rows[0]?.['n']);
 };
 
 test('a template and rows become tasks in the order of the rows, with one template between them', async () => {
   const templates = await count('templates');
-  const made = await world.call('POST', '/v1/scatters?ids=true', { name: 'echo', tags: { run: '1' }, cache: 'readwrite', template: { ...template, name: 'echo {{n}}' }, rows: rowsOf(300) });
+  const made = await world.call('POST', '/v1/scatters?ids=true', {
+    name: 'echo',
+    tags: { run: '1' },
+    cache: 'readwrite',
+    template: { ...template, name: 'echo {{n}}' },
+    rows: rowsOf(300),
+  });
   expect(made).toMatchObject({ status: 200, json: { tasks: 300 } });
   expect(await count('templates')).toBe(templates + 1);
 
   const third = await world.call('GET', `/v1/tasks/${made.json.task_ids[2]}?view=BASIC`);
-  expect(third.json).toMatchObject({ name: 'echo 2', tags: { run: '1' }, outputs: [{ url: 's3://bucket/2' }], executors: [{ command: ['sh', '-c', 'echo 2 >/out'] }] });
-  const [rows] = await world.database.pool.query('SELECT DISTINCT cache FROM tasks WHERE name LIKE ?', ['echo %']);
+  expect(third.json).toMatchObject({
+    name: 'echo 2',
+    tags: { run: '1' },
+    outputs: [{ url: 's3://bucket/2' }],
+    executors: [{ command: ['sh', '-c', 'echo 2 >/out'] }],
+  });
+  const [rows] = await world.database.pool.query(
+    'SELECT DISTINCT cache FROM tasks WHERE name LIKE ?',
+    ['echo %'],
+  );
   expect(rows).toEqual([{ cache: 'readwrite' }]);
 
   const messages = await world.queues.byStage['cache-check'].getJobs(['waiting', 'prioritized']);
   expect(messages.map(({ data }) => data.tasks.length).toSorted()).toEqual([250, 50]);
 
   const listed = await world.call('GET', `/v1/scatters/${made.json.id}/tasks?page_size=200`);
-  expect(listed.json.tasks.map((task) => task.id)).toEqual(made.json.task_ids.toReversed().slice(0, 200));
-  const rest = await world.call('GET', `/v1/scatters/${made.json.id}/tasks?page_size=200&page_token=${listed.json.next_page_token}`);
+  expect(listed.json.tasks.map((task) => task.id)).toEqual(
+    made.json.task_ids.toReversed().slice(0, 200),
+  );
+  const rest = await world.call(
+    'GET',
+    `/v1/scatters/${made.json.id}/tasks?page_size=200&page_token=${listed.json.next_page_token}`,
+  );
   expect(rest.json.tasks).toHaveLength(100);
 });
 
 test('10,000 tasks as NDJSON are one scatter, and blank lines do not count', async () => {
   const body = `\uFEFF${linesOf(10_000).join('\r\n')}\n\n`;
-  const made = await world.call('POST', '/v1/scatters?name=wide&tag=run:2&tag=owner:me:too&cache=write', body, NDJSON);
+  const made = await world.call(
+    'POST',
+    '/v1/scatters?name=wide&tag=run:2&tag=owner:me:too&cache=write',
+    body,
+    NDJSON,
+  );
   expect(made).toMatchObject({ status: 200, json: { tasks: 10_000 } });
   expect(made.json).not.toHaveProperty('task_ids');
   const counted = await world.call('GET', `/v1/scatters/${made.json.id}`);
-  expect(counted.json).toMatchObject({ name: 'wide', size: 10_000, tags: { run: '2', owner: 'me:too' }, places: { 'cache-check': 10_000, done: 0 }, states: { QUEUED: 10_000, COMPLETE: 0 }, cache_hits: 0, ended: false });
+  expect(counted.json).toMatchObject({
+    name: 'wide',
+    size: 10_000,
+    tags: { run: '2', owner: 'me:too' },
+    places: { 'cache-check': 10_000, done: 0 },
+    states: { QUEUED: 10_000, COMPLETE: 0 },
+    cache_hits: 0,
+    ended: false,
+  });
   const cancelled = await world.call('POST', `/v1/scatters/${made.json.id}:cancel`);
   expect(cancelled.json).toEqual({ cancelled: 10_000 });
-  expect((await world.call('POST', `/v1/scatters/${made.json.id}:cancel`)).json).toEqual({ cancelled: 0 });
-  expect((await world.call('GET', `/v1/scatters/${made.json.id}`)).json).toMatchObject({ states: { CANCELED: 10_000 }, ended: true });
+  expect((await world.call('POST', `/v1/scatters/${made.json.id}:cancel`)).json).toEqual({
+    cancelled: 0,
+  });
+  expect((await world.call('GET', `/v1/scatters/${made.json.id}`)).json).toMatchObject({
+    states: { CANCELED: 10_000 },
+    ended: true,
+  });
 });
 
 test('counts tell hits, failures and what runs', async () => {
-  const { json: { id, task_ids: ids } } = await world.call('POST', '/v1/scatters?ids=true', { template, rows: rowsOf(4) });
+  const {
+    json: { id, task_ids: ids },
+  } = await world.call('POST', '/v1/scatters?ids=true', { template, rows: rowsOf(4) });
   const keys = ids.map((one) => Number.parseInt(one.split('-')[1] ?? '', 36));
-  await world.database.pool.query("UPDATE tasks SET place = 'done', ended_ms = 1, hit_entry_id = 1 WHERE id = ?", [keys[0]]);
-  await world.database.pool.query("UPDATE tasks SET place = 'failed', ended_ms = 1, failure_code = 'executor-failed' WHERE id = ?", [keys[1]]);
-  await world.database.pool.query("UPDATE tasks SET place = 'failed', ended_ms = 1, failure_code = 'host-lost' WHERE id = ?", [keys[2]]);
+  await world.database.pool.query(
+    "UPDATE tasks SET place = 'done', ended_ms = 1, hit_entry_id = 1 WHERE id = ?",
+    [keys[0]],
+  );
+  await world.database.pool.query(
+    "UPDATE tasks SET place = 'failed', ended_ms = 1, failure_code = 'executor-failed' WHERE id = ?",
+    [keys[1]],
+  );
+  await world.database.pool.query(
+    "UPDATE tasks SET place = 'failed', ended_ms = 1, failure_code = 'host-lost' WHERE id = ?",
+    [keys[2]],
+  );
   expect((await world.call('GET', `/v1/scatters/${id}`)).json).toMatchObject({
-    places: { done: 1, failed: 2, 'cache-check': 1 }, states: { COMPLETE: 1, EXECUTOR_ERROR: 1, SYSTEM_ERROR: 1, QUEUED: 1 }, cache_hits: 1, ended: false,
+    places: { done: 1, failed: 2, 'cache-check': 1 },
+    states: { COMPLETE: 1, EXECUTOR_ERROR: 1, SYSTEM_ERROR: 1, QUEUED: 1 },
+    cache_hits: 1,
+    ended: false,
   });
 });
 
@@ -74,7 +130,11 @@ test('one bad row of many, and nothing is stored; all bad rows are named', async
   const answer = await world.call('POST', '/v1/scatters', { template, rows });
   expect(answer.status).toBe(400);
   expect(answer.json.message).toContain('row 7');
-  expect(answer.json.problems.map(({ row, field }) => [row, field])).toEqual([[7, 'n'], [450, 'outputs[0].url'], [450, 'executors[0].command[2]']]);
+  expect(answer.json.problems.map(({ row, field }) => [row, field])).toEqual([
+    [7, 'n'],
+    [450, 'outputs[0].url'],
+    [450, 'executors[0].command[2]'],
+  ]);
   expect([await count('tasks'), await count('scatters')]).toEqual(before);
 });
 
@@ -91,27 +151,53 @@ test('bad lines are named by their number in the file, a hundred of them, and th
 
 test.each([
   ['no line', ''],
-  ['10,001 lines', linesOf(1).concat(Array.from({ length: 10_000 }, () => '{"executors":[{"image":"a","command":["b"]}]}')).join('\n')],
+  [
+    '10,001 lines',
+    linesOf(1)
+      .concat(Array.from({ length: 10_000 }, () => '{"executors":[{"image":"a","command":["b"]}]}'))
+      .join('\n'),
+  ],
 ])('%s is refused with the limit', async (_, body) => {
   const answer = await world.call('POST', '/v1/scatters', body || '\n', NDJSON);
-  expect(answer).toMatchObject({ status: 400, json: { message: expect.stringContaining('1 to 10000 lines') } });
+  expect(answer).toMatchObject({
+    status: 400,
+    json: { message: expect.stringContaining('1 to 10000 lines') },
+  });
 });
 
 test('a line longer than 4 MiB is 413', async () => {
-  const answer = await world.call('POST', '/v1/scatters', JSON.stringify({ executors: [], name: 'x'.repeat(4.5 * 1024 ** 2) }), NDJSON);
-  expect(answer).toMatchObject({ status: 413, json: { message: expect.stringContaining('Line 1') } });
+  const answer = await world.call(
+    'POST',
+    '/v1/scatters',
+    JSON.stringify({ executors: [], name: 'x'.repeat(4.5 * 1024 ** 2) }),
+    NDJSON,
+  );
+  expect(answer).toMatchObject({
+    status: 413,
+    json: { message: expect.stringContaining('Line 1') },
+  });
 });
 
 test('scatters are listed newest first, in pages', async () => {
   const made: string[] = [];
-  for (const name of ['x', 'y', 'z']) made.unshift((await world.call('POST', '/v1/scatters', { name, template, rows: rowsOf(1) })).json.id);
+  for (const name of ['x', 'y', 'z'])
+    made.unshift(
+      (await world.call('POST', '/v1/scatters', { name, template, rows: rowsOf(1) })).json.id,
+    );
   const first = await world.call('GET', '/v1/scatters?page_size=2');
-  const second = await world.call('GET', `/v1/scatters?page_size=1&page_token=${first.json.next_page_token}`);
+  const second = await world.call(
+    'GET',
+    `/v1/scatters?page_size=1&page_token=${first.json.next_page_token}`,
+  );
   expect([...first.json.scatters, ...second.json.scatters].map(({ id }) => id)).toEqual(made);
 });
 
 test('an unknown scatter is 404 everywhere', async () => {
-  for (const [method, path] of [['GET', ''], ['GET', '/tasks'], ['POST', ':cancel']] as const) {
+  for (const [method, path] of [
+    ['GET', ''],
+    ['GET', '/tasks'],
+    ['POST', ':cancel'],
+  ] as const) {
     expect((await world.call(method, `/v1/scatters/scatter-zz-000000${path}`)).status).toBe(404);
   }
 });
@@ -119,7 +205,10 @@ test('an unknown scatter is 404 everywhere', async () => {
 test('tasks with long texts of their own are stored in statements the server takes', async () => {
   const long = 'é'.repeat(1000);
   const command = Array.from({ length: 20 }, (_, part) => `{{n}} ${part} ${long}`);
-  const made = await world.call('POST', '/v1/scatters?ids=true', { template: { executors: [{ image: 'a', command }] }, rows: rowsOf(600) });
+  const made = await world.call('POST', '/v1/scatters?ids=true', {
+    template: { executors: [{ image: 'a', command }] },
+    rows: rowsOf(600),
+  });
   expect(made).toMatchObject({ status: 200, json: { tasks: 600 } });
   const last = await world.call('GET', `/v1/tasks/${made.json.task_ids.at(-1)}?view=BASIC`);
   expect(last.json.executors[0]?.command[19]).toBe(`599 19 ${long}`);

@@ -11,15 +11,23 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const post = async (): Promise<string> => (await world.call('POST', '/v1/tasks', { executors: [{ image: 'alpine', command: ['true'] }] })).json.id;
+const post = async (): Promise<string> =>
+  (await world.call('POST', '/v1/tasks', { executors: [{ image: 'alpine', command: ['true'] }] }))
+    .json.id;
 const wait = (id: string, seconds: string) => world.call('GET', `/v1/tasks/${id}?wait=${seconds}`);
-const move = (ids: readonly string[], place: string, more = '') => world.database.pool.query(`UPDATE tasks SET place = ? ${more} WHERE id IN (?)`, [place, ids.map((id) => parseId('task', id)?.key)]);
+const move = (ids: readonly string[], place: string, more = '') =>
+  world.database.pool.query(`UPDATE tasks SET place = ? ${more} WHERE id IN (?)`, [
+    place,
+    ids.map((id) => parseId('task', id)?.key),
+  ]);
 
 test('a hundred that wait are answered when their task ends', async () => {
   const ids = await Promise.all(Array.from({ length: 100 }, post));
   const answers = Promise.all(ids.map((id) => wait(id, '50s')));
   await move(ids, 'done', ', ended_ms = 5');
-  expect(new Set((await answers).map(({ status, json }) => `${status} ${json.state}`))).toEqual(new Set(['200 COMPLETE']));
+  expect(new Set((await answers).map(({ status, json }) => `${status} ${json.state}`))).toEqual(
+    new Set(['200 COMPLETE']),
+  );
 });
 
 test('what has ended, is unknown or does not change in time is answered as it stands', async () => {
@@ -32,12 +40,20 @@ test('what has ended, is unknown or does not change in time is answered as it st
 
 test.each(['', '51s', '5', '-1s', '1m'])('a wait of %j is refused', async (text) => {
   const id = await post();
-  expect(await wait(id, text)).toMatchObject({ status: 400, json: { problems: [expect.objectContaining({ field: 'wait' })] } });
+  expect(await wait(id, text)).toMatchObject({
+    status: 400,
+    json: { problems: [expect.objectContaining({ field: 'wait' })] },
+  });
 });
 
 test('a wait ends when the server closes, and when its client goes', async () => {
-  const watch = createTaskWatch({ database: world.database, log: createLog({ level: 'silent', name: 'test' }) });
-  const standing = (await readStandings(world.database.pool, [parseId('task', await post())?.key ?? 0]))[0];
+  const watch = createTaskWatch({
+    database: world.database,
+    log: createLog({ level: 'silent', name: 'test' }),
+  });
+  const standing = (
+    await readStandings(world.database.pool, [parseId('task', await post())?.key ?? 0])
+  )[0];
   if (!standing) throw new Error('The task is not there.');
   const client = new AbortController();
   const ends: string[] = [];

@@ -1,6 +1,11 @@
 /** Events as the client and `batchwell events` hear them, from the real API. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openClient, type BatchwellEvent, type Client, type ClientOptions } from '../../client/client.ts';
+import {
+  openClient,
+  type BatchwellEvent,
+  type Client,
+  type ClientOptions,
+} from '../../client/client.ts';
 import { endTasks } from '../accept.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 import { run } from '../unit/cli-world.ts';
@@ -13,12 +18,24 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const open = (options: Partial<ClientOptions> = {}): Client => openClient({ url: world.url, token: 'secret-a', ...options, retry: { sleep: async () => undefined, ...options.retry } });
-const post = async (tags: Record<string, string> = {}): Promise<string> => (await client.submit({ name: 'one', tags, executors: [{ image: 'alpine', command: ['true'] }] })).id;
-const told = ({ event, data }: BatchwellEvent): string => (event === 'task' ? `${data.task} ${data.state}` : event);
+const open = (options: Partial<ClientOptions> = {}): Client =>
+  openClient({
+    url: world.url,
+    token: 'secret-a',
+    ...options,
+    retry: { sleep: async () => undefined, ...options.retry },
+  });
+const post = async (tags: Record<string, string> = {}): Promise<string> =>
+  (await client.submit({ name: 'one', tags, executors: [{ image: 'alpine', command: ['true'] }] }))
+    .id;
+const told = ({ event, data }: BatchwellEvent): string =>
+  event === 'task' ? `${data.task} ${data.state}` : event;
 
 /** Breaks every connection off after its first bytes, so many times. */
-function breaking(times: number): { fetch: typeof globalThis.fetch; lastEventIds: (string | undefined)[] } {
+function breaking(times: number): {
+  fetch: typeof globalThis.fetch;
+  lastEventIds: (string | undefined)[];
+} {
   const lastEventIds: (string | undefined)[] = [];
   return {
     lastEventIds,
@@ -29,7 +46,7 @@ function breaking(times: number): { fetch: typeof globalThis.fetch; lastEventIds
       const reader = answer.body.getReader();
       const broken = new ReadableStream<Uint8Array>({
         async start(controller) {
-          for (let text = ''; !/id: \d+\n\n/.test(text); ) {
+          for (let text = ''; !/id: \d+\n\n/.test(text);) {
             const { value = new Uint8Array() } = await reader.read();
             text += new TextDecoder().decode(value);
             controller.enqueue(value);
@@ -52,7 +69,12 @@ test('of a task the stream ends with it, and each connection goes on where the l
     if (line.lastEventIds.length === 3) await endTasks(world.database, [id]);
   }
   expect([...new Set(heard)]).toEqual([`${id} QUEUED`, `${id} COMPLETE`]);
-  expect(line.lastEventIds).toEqual([undefined, ...Array.from({ length: line.lastEventIds.length - 1 }, () => expect.stringMatching(/^\d+(-end)?$/))]);
+  expect(line.lastEventIds).toEqual([
+    undefined,
+    ...Array.from({ length: line.lastEventIds.length - 1 }, () =>
+      expect.stringMatching(/^\d+(-end)?$/),
+    ),
+  ]);
 });
 
 test('of tags it goes on until it is aborted, and the next one goes on from there', async () => {
@@ -61,10 +83,14 @@ test('of tags it goes on until it is aborted, and the next one goes on from ther
   const listening = async (): Promise<void> => {
     for await (const event of client.events({ tags: { run: 'x' } }, { signal: stop.signal })) {
       last = event.lastEventId;
-      if (event.event === 'task' && event.data.state === 'COMPLETE') stop.abort(new Error('enough'));
+      if (event.event === 'task' && event.data.state === 'COMPLETE')
+        stop.abort(new Error('enough'));
     }
   };
-  const listened = listening().then(() => 'ended', (error: unknown) => String(error));
+  const listened = listening().then(
+    () => 'ended',
+    (error: unknown) => String(error),
+  );
   const first = await post({ run: 'x' });
   await expect.poll(() => last, { timeout: 20_000 }).toBeDefined();
   await endTasks(world.database, [first]);
@@ -80,12 +106,21 @@ test('of tags it goes on until it is aborted, and the next one goes on from ther
 
 describe('refused', () => {
   test('an unknown task rejects at once with the service’s words', async () => {
-    await expect(client.events({ task: 'task-1-aaaaaa' }).next()).rejects.toMatchObject({ status: 404, message: 'There is no task "task-1-aaaaaa".' });
+    await expect(client.events({ task: 'task-1-aaaaaa' }).next()).rejects.toMatchObject({
+      status: 404,
+      message: 'There is no task "task-1-aaaaaa".',
+    });
   });
 
   test('a service that stays away is given up after the tries of the policy', async () => {
     let tries = 0;
-    const away = open({ retry: { tries: 3 }, fetch: async () => { tries += 1; throw new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') }); } });
+    const away = open({
+      retry: { tries: 3 },
+      fetch: async () => {
+        tries += 1;
+        throw new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') });
+      },
+    });
     await expect(away.events().next()).rejects.toThrow('cannot be reached');
     expect(tries).toBe(3);
   });
@@ -98,19 +133,39 @@ describe('batchwell events', () => {
     const id = await post();
     await endTasks(world.database, [id], { place: 'failed' });
     const { code, out } = await run(['events', id], { environment: environment() });
-    expect([code, out]).toEqual([0, `2025-06-15T15:06:40.000Z  ${id}  SYSTEM_ERROR  one  It was to fail.\n`]);
+    expect([code, out]).toEqual([
+      0,
+      `2025-06-15T15:06:40.000Z  ${id}  SYSTEM_ERROR  one  It was to fail.\n`,
+    ]);
   });
 
   test('of a scatter prints its counts, and in JSON one event a line', async () => {
-    const { id, task_ids: ids = [] } = await client.submitScatter({ template: { name: 's', executors: [{ image: 'alpine', command: ['{{at}}'] }] }, rows: [{ at: 1 }, { at: 2 }] }, { ids: true });
+    const { id, task_ids: ids = [] } = await client.submitScatter(
+      {
+        template: { name: 's', executors: [{ image: 'alpine', command: ['{{at}}'] }] },
+        rows: [{ at: 1 }, { at: 2 }],
+      },
+      { ids: true },
+    );
     await endTasks(world.database, ids);
     const text = await run(['events', id], { environment: environment() });
     expect(text.out).toContain(`${id}  2/2 ended: done 2\n`);
     const json = await run(['events', id, '--json'], { environment: environment() });
-    expect(json.out.trim().split('\n').map((line) => JSON.parse(line).event)).toContain('scatter');
+    expect(
+      json.out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).event),
+    ).toContain('scatter');
   });
 
-  test.each([['an id and tags', ['task-1-aaaaaa', '--tag', 'a=b'], 'not both'], ['a tag without a key', ['--tag', '=b'], 'expected key=value']])('%s are refused', async (_, words, message) => {
-    expect(await run(['events', ...words], { environment: environment() })).toMatchObject({ code: 2, err: expect.stringContaining(message) });
+  test.each([
+    ['an id and tags', ['task-1-aaaaaa', '--tag', 'a=b'], 'not both'],
+    ['a tag without a key', ['--tag', '=b'], 'expected key=value'],
+  ])('%s are refused', async (_, words, message) => {
+    expect(await run(['events', ...words], { environment: environment() })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(message),
+    });
   });
 });

@@ -74,7 +74,9 @@ export function createPlayedRunner(parts: ContainerParts): PlayedRunner {
       const { promise: ended, resolve: finish } = Promise.withResolvers<Ended>();
       const { promise: gone, resolve: go } = Promise.withResolvers<void>();
       const alive: Alive = { killed: false, acting: false, gone };
-      play(parts, client, container, alive).then(finish, (cause: unknown) => finish({ exitCode: 1, reason: `The played container failed: ${String(cause)}` }));
+      play(parts, client, container, alive).then(finish, (cause: unknown) =>
+        finish({ exitCode: 1, reason: `The played container failed: ${String(cause)}` }),
+      );
       return {
         ended,
         kill(signal) {
@@ -88,34 +90,59 @@ export function createPlayedRunner(parts: ContainerParts): PlayedRunner {
   };
 }
 
-const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref());
+const after = (ms: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, ms).unref());
 
-async function play(parts: ContainerParts, s3: () => S3Client, container: Container, alive: Alive): Promise<Ended> {
-  const { arrayIndex: index = 0, environment: { [SUBMISSION_VARIABLE]: prefix = '' } } = container;
+async function play(
+  parts: ContainerParts,
+  s3: () => S3Client,
+  container: Container,
+  alive: Alive,
+): Promise<Ended> {
+  const {
+    arrayIndex: index = 0,
+    environment: { [SUBMISSION_VARIABLE]: prefix = '' },
+  } = container;
   const found = await parts.findTask(prefix.split('/').at(-2) ?? '', index);
   const behaviour = parts.behave({ ...found, container });
   if (behaviour.beforeFence) await Promise.race([behaviour.beforeFence, alive.gone]);
   if (alive.killed) return {};
-  const fence = await takeOrReadFence(s3(), parseS3Url(prefix) ?? { bucket: '', key: '' }, container.jobId);
+  const fence = await takeOrReadFence(
+    s3(),
+    parseS3Url(prefix) ?? { bucket: '', key: '' },
+    container.jobId,
+  );
   if (!fence.mine) return { exitCode: stagerExit.fenced };
 
-  await Promise.race([Promise.all([after(behaviour.durationMs ?? 0), behaviour.until]), alive.gone]);
+  await Promise.race([
+    Promise.all([after(behaviour.durationMs ?? 0), behaviour.until]),
+    alive.gone,
+  ]);
   if (mayNotAct(parts, container, alive)) return {};
   if (behaviour.noRecord) return behaviour.noRecord;
   alive.acting = true;
-  const record = await writeResult(parts.objects(), { url: prefix, index, attempt: container.attempt }, { behaviour, spec: found.spec });
+  const record = await writeResult(
+    parts.objects(),
+    { url: prefix, index, attempt: container.attempt },
+    { behaviour, spec: found.spec },
+  );
   parts.effects.push({ taskId: found.taskId, jobId: container.jobId, attempt: container.attempt });
   return behaviour.endsWith ?? endOf(record);
 }
 
 /** As the stager: Batch's second attempt does nothing where the first left its record. */
-const mayNotAct = ({ effects }: ContainerParts, { jobId }: Container, { killed }: Alive): boolean => killed || effects.some((effect) => effect.jobId === jobId);
+const mayNotAct = ({ effects }: ContainerParts, { jobId }: Container, { killed }: Alive): boolean =>
+  killed || effects.some((effect) => effect.jobId === jobId);
 
-const endOf = ({ error, executors }: ResultRecord): Ended => ({ exitCode: error ? stagerExit[error.kind] : (executors[0]?.exitCode ?? 0) });
+const endOf = ({ error, executors }: ResultRecord): Ended => ({
+  exitCode: error ? stagerExit[error.kind] : (executors[0]?.exitCode ?? 0),
+});
 
 /** Equal commands write equal outputs. */
 async function writeResult(
-  objects: ObjectStore, at: { url: string; index: number; attempt: number }, { behaviour, spec }: { behaviour: Behaviour; spec: TaskSpec },
+  objects: ObjectStore,
+  at: { url: string; index: number; attempt: number },
+  { behaviour, spec }: { behaviour: Behaviour; spec: TaskSpec },
 ): Promise<ResultRecord> {
   const content = Buffer.from(JSON.stringify(spec.executors.map(({ command }) => command)));
   const missing = behaviour.missing ?? [];
@@ -127,10 +154,19 @@ async function writeResult(
   }
   const nowMs = Date.now();
   const record: ResultRecord = {
-    startedMs: nowMs, endedMs: nowMs, outputs: uploaded, missingOutputs: missing,
-    executors: behaviour.error?.kind === 'input' ? [] : [{ exitCode: behaviour.exitCode ?? 0, startedMs: nowMs, endedMs: nowMs }],
+    startedMs: nowMs,
+    endedMs: nowMs,
+    outputs: uploaded,
+    missingOutputs: missing,
+    executors:
+      behaviour.error?.kind === 'input'
+        ? []
+        : [{ exitCode: behaviour.exitCode ?? 0, startedMs: nowMs, endedMs: nowMs }],
     ...(behaviour.error ? { error: behaviour.error } : {}),
   };
-  await objects.put(at.url + inSubmission.results + encodeResultKey(at.index, at.attempt, record), JSON.stringify(record));
+  await objects.put(
+    at.url + inSubmission.results + encodeResultKey(at.index, at.attempt, record),
+    JSON.stringify(record),
+  );
   return record;
 }

@@ -10,7 +10,8 @@ import { cromwellScript, missingPrograms, type CromwellTask } from '../cromwell.
 
 const missing = missingPrograms(['bash', 'curl', 'awk', 'sha256sum']);
 const SLOW_MS = 90_000;
-const shim = (name: string): string => fileURLToPath(new URL(`../../cromwell/batchwell-${name}`, import.meta.url));
+const shim = (name: string): string =>
+  fileURLToPath(new URL(`../../cromwell/batchwell-${name}`, import.meta.url));
 
 beforeEach(({ skip }) => skip(missing.length > 0, `no ${missing.join(', ')} on PATH`));
 
@@ -22,7 +23,14 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cromwell-shims-'));
   root = join(folder, 'it\'s a "root" of ünïcode $HOME');
   await mkdir(root);
-  stack = await startStack({ environment: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'], BATCHWELL_PATH_MAP: `${root}=s3://sfs-root/x` } });
+  stack = await startStack({
+    environment: {
+      PATH: process.env['PATH'],
+      TMPDIR: process.env['TMPDIR'],
+      BATCHWELL_RUN: process.env['BATCHWELL_RUN'],
+      BATCHWELL_PATH_MAP: `${root}=s3://sfs-root/x`,
+    },
+  });
   await stack.objects.ensureBucket('sfs-root');
 }, SLOW_MS);
 afterAll(async () => {
@@ -38,7 +46,12 @@ interface Ran {
 
 const run = (name: string, words: string[], url = stack.apiUrl): Promise<Ran> =>
   new Promise((resolve) => {
-    execFile('sh', [shim(name), ...words], { env: { PATH: process.env['PATH'], BATCHWELL_URL: url } }, (error, out, err) => resolve({ code: error ? Number(error.code) : 0, out, err }));
+    execFile(
+      'sh',
+      [shim(name), ...words],
+      { env: { PATH: process.env['PATH'], BATCHWELL_URL: url } },
+      (error, out, err) => resolve({ code: error ? Number(error.code) : 0, out, err }),
+    );
   });
 
 /** What a mount of the bucket would show as well. */
@@ -47,50 +60,104 @@ async function write(path: string, content: string): Promise<void> {
   await writeFile(path, content);
   await stack.objects.put(`s3://sfs-root/x${path.slice(root.length)}`, content);
 }
-const read = async (path: string): Promise<string | undefined> => (await stack.objects.get(`s3://sfs-root/x${path.slice(root.length)}`))?.toString('utf8');
+const read = async (path: string): Promise<string | undefined> =>
+  (await stack.objects.get(`s3://sfs-root/x${path.slice(root.length)}`))?.toString('utf8');
 
 /** A call as Cromwell lays it out, and the words of its submit. */
-async function call(name: string, command: (inside: string) => string): Promise<{ cwd: string; words: string[] }> {
+async function call(
+  name: string,
+  command: (inside: string) => string,
+): Promise<{ cwd: string; words: string[] }> {
   const cwd = join(root, 'wf', 'dddddddd-0000-4000-8000-000000000001', `call-${name}`);
   const inside = `/cromwell-executions/wf/call-${name}`;
-  const task = { inputs: [{ name: 'commandScript', path: `${inside}/execution/script` }], executors: [{ stdout: `${inside}/execution/stdout` }], tags: { workflow_id: 'dddddddd' } } as unknown as CromwellTask;
+  const task = {
+    inputs: [{ name: 'commandScript', path: `${inside}/execution/script` }],
+    executors: [{ stdout: `${inside}/execution/stdout` }],
+    tags: { workflow_id: 'dddddddd' },
+  } as unknown as CromwellTask;
   await write(join(cwd, 'inputs/1/read me.txt'), 'a\nb\n');
   await write(join(cwd, 'execution/script'), cromwellScript(task, command(inside)));
-  return { cwd, words: ['--cwd', cwd, '--docker-cwd', inside, '--script', `${inside}/execution/script`, '--image', 'debian:stable-slim', '--name', `wf.${name}`, '--cpu', '1', '--memory-gb', '0.5'] };
+  return {
+    cwd,
+    words: [
+      '--cwd',
+      cwd,
+      '--docker-cwd',
+      inside,
+      '--script',
+      `${inside}/execution/script`,
+      '--image',
+      'debian:stable-slim',
+      '--name',
+      `wf.${name}`,
+      '--cpu',
+      '1',
+      '--memory-gb',
+      '0.5',
+    ],
+  };
 }
 
 async function ended(id: string): Promise<void> {
-  await expect.poll(async () => (await run('alive', [id])).code, { timeout: 60_000, interval: 200 }).toBe(1);
+  await expect
+    .poll(async () => (await run('alive', [id])).code, { timeout: 60_000, interval: 200 })
+    .toBe(1);
 }
 
-test('a call is submitted once, is alive until it has ended, and its rc lies beside its outputs', async () => {
-  const { cwd, words } = await call('count', (inside) => `wc -l < "${inside}/inputs/1/read me.txt" | tr -d ' ' > count.txt; echo said`);
-  const first = await run('submit', words);
-  expect(first).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/^task-[0-9a-z]+-[0-9a-f]{6}\n$/) });
-  const again = await run('submit', words);
-  expect(again.out, 'the same folder is the same task').toBe(first.out);
-  const id = first.out.trim();
-  await ended(id);
-  expect(await read(join(cwd, 'execution/rc'))).toBe('0\n');
-  expect(await read(join(cwd, 'execution/count.txt'))).toBe('2\n');
-  expect(await read(join(cwd, 'execution/stdout'))).toBe('said\n');
-}, SLOW_MS);
+test(
+  'a call is submitted once, is alive until it has ended, and its rc lies beside its outputs',
+  async () => {
+    const { cwd, words } = await call(
+      'count',
+      (inside) => `wc -l < "${inside}/inputs/1/read me.txt" | tr -d ' ' > count.txt; echo said`,
+    );
+    const first = await run('submit', words);
+    expect(first).toMatchObject({
+      code: 0,
+      err: '',
+      out: expect.stringMatching(/^task-[0-9a-z]+-[0-9a-f]{6}\n$/),
+    });
+    const again = await run('submit', words);
+    expect(again.out, 'the same folder is the same task').toBe(first.out);
+    const id = first.out.trim();
+    await ended(id);
+    expect(await read(join(cwd, 'execution/rc'))).toBe('0\n');
+    expect(await read(join(cwd, 'execution/count.txt'))).toBe('2\n');
+    expect(await read(join(cwd, 'execution/stdout'))).toBe('said\n');
+  },
+  SLOW_MS,
+);
 
-test('a kill ends it, and again, also of what is not known', async () => {
-  const { words } = await call('long', () => 'sleep 300');
-  const id = (await run('submit', words)).out.trim();
-  expect((await run('alive', [id])).code).toBe(0);
-  for (const one of [id, id, 'task-1-000000']) expect(await run('kill', [one])).toEqual({ code: 0, out: '', err: '' });
-  await ended(id);
-}, SLOW_MS);
+test(
+  'a kill ends it, and again, also of what is not known',
+  async () => {
+    const { words } = await call('long', () => 'sleep 300');
+    const id = (await run('submit', words)).out.trim();
+    expect((await run('alive', [id])).code).toBe(0);
+    for (const one of [id, id, 'task-1-000000'])
+      expect(await run('kill', [one])).toEqual({ code: 0, out: '', err: '' });
+    await ended(id);
+  },
+  SLOW_MS,
+);
 
-test('while the service cannot be reached a task counts as alive; one that it does not know is dead', async () => {
-  const nowhere = 'http://127.0.0.1:1';
-  expect((await run('alive', ['task-1-abcdef'], nowhere)).code).toBe(0);
-  expect((await run('alive', ['task-1-000000'])).code).toBe(1);
-}, SLOW_MS);
+test(
+  'while the service cannot be reached a task counts as alive; one that it does not know is dead',
+  async () => {
+    const nowhere = 'http://127.0.0.1:1';
+    expect((await run('alive', ['task-1-abcdef'], nowhere)).code).toBe(0);
+    expect((await run('alive', ['task-1-000000'])).code).toBe(1);
+  },
+  SLOW_MS,
+);
 
-test.each([[[], '--cwd is missing'], [['--cwd'], '--cwd needs a value'], [['--cwd', '/x', '--script', '/s'], '--image is missing'], [['--colour', 'red'], '--colour is not known'], [['--cwd', '/x', '--script', '/s', '--image', 'i', '--cpu', '1; rm'], 'is no number']])('submit %j says what is wrong', async (words, said) => {
+test.each([
+  [[], '--cwd is missing'],
+  [['--cwd'], '--cwd needs a value'],
+  [['--cwd', '/x', '--script', '/s'], '--image is missing'],
+  [['--colour', 'red'], '--colour is not known'],
+  [['--cwd', '/x', '--script', '/s', '--image', 'i', '--cpu', '1; rm'], 'is no number'],
+])('submit %j says what is wrong', async (words, said) => {
   const ran = await run('submit', words);
   expect(ran).toMatchObject({ code: 2, out: '' });
   expect(ran.err).toContain(said);
@@ -98,7 +165,10 @@ test.each([[[], '--cwd is missing'], [['--cwd'], '--cwd needs a value'], [['--cw
 
 test('a task that the API refuses is told in its words', async () => {
   const { words } = await call('refused', () => 'true');
-  const ran = await run('submit', words.map((word) => (word === 'debian:stable-slim' ? 'two words' : word)));
+  const ran = await run(
+    'submit',
+    words.map((word) => (word === 'debian:stable-slim' ? 'two words' : word)),
+  );
   expect(ran.code).toBe(1);
   expect(ran.err).toContain('executors[0].image');
 });

@@ -11,7 +11,14 @@ afterEach(() => world.close());
 
 /** All of them are the same call. */
 const sameCall = (name: string, more: Partial<NewTask> = {}): NewTask =>
-  newTask(name, { cache: 'readwrite', ...more, spec: { inputs: [{ url: 's3://data/in', path: '/in', type: 'FILE' }], executors: [{ image: 'debian:12', command: ['same'] }] } });
+  newTask(name, {
+    cache: 'readwrite',
+    ...more,
+    spec: {
+      inputs: [{ url: 's3://data/in', path: '/in', type: 'FILE' }],
+      executors: [{ image: 'debian:12', command: ['same'] }],
+    },
+  });
 
 const startedTasks = (): number => world.batch.ledger.summary().startsTotal;
 
@@ -49,7 +56,9 @@ describe('equal calls in flight', () => {
       if (started === 3) run();
       return { until: allRun };
     });
-    const ended = await world.ended(await world.accept(manyTasks(3, (at) => sameCall(`t${at}`, { cache: 'read' }))));
+    const ended = await world.ended(
+      await world.accept(manyTasks(3, (at) => sameCall(`t${at}`, { cache: 'read' }))),
+    );
     expect(ended.map(({ hitEntryId }) => hitEntryId)).toEqual([null, null, null]);
     expect(world.effects).toHaveLength(3);
   });
@@ -69,30 +78,49 @@ describe('an entry', () => {
     const [second] = await world.ended(await world.accept([sameCall('second')]));
     expect(second).toMatchObject({ place: 'done', hitEntryId: null });
     expect(world.effects).toHaveLength(2);
-    expect(await world.rows('SELECT invalid_reason FROM cache_entries ORDER BY id')).toEqual([{ invalid_reason: 's3://data/out/first is not there any more.' }, { invalid_reason: null }]);
-    expect(await world.ended(await world.accept([sameCall('third')]))).toMatchObject([{ place: 'done', hitEntryId: 2 }]);
+    expect(await world.rows('SELECT invalid_reason FROM cache_entries ORDER BY id')).toEqual([
+      { invalid_reason: 's3://data/out/first is not there any more.' },
+      { invalid_reason: null },
+    ]);
+    expect(await world.ended(await world.accept([sameCall('third')]))).toMatchObject([
+      { place: 'done', hitEntryId: 2 },
+    ]);
   });
 
   test('outlives a new task whose own url cannot be written to', async () => {
     const nowhere = sameCall('second');
     nowhere.spec.outputs = [{ url: 's3://no-such-bucket/second', path: '/out', type: 'FILE' }];
     world.behave(() => ({ missing: [0] }));
-    expect(await world.ended(await world.accept([nowhere]))).toMatchObject([{ hitEntryId: null, attempt: 1 }]);
-    expect(await world.rows('SELECT invalid_reason FROM cache_entries')).toEqual([{ invalid_reason: null }]);
-    expect(await world.ended(await world.accept([sameCall('third')]))).toMatchObject([{ place: 'done', hitEntryId: 1 }]);
+    expect(await world.ended(await world.accept([nowhere]))).toMatchObject([
+      { hitEntryId: null, attempt: 1 },
+    ]);
+    expect(await world.rows('SELECT invalid_reason FROM cache_entries')).toEqual([
+      { invalid_reason: null },
+    ]);
+    expect(await world.ended(await world.accept([sameCall('third')]))).toMatchObject([
+      { place: 'done', hitEntryId: 1 },
+    ]);
   });
 
   test('is not hit by other content under the same url, nor by one that refreshes or does not cache', async () => {
-    expect(await world.ended(await world.accept([sameCall('off', { cache: 'off' })]))).toMatchObject([{ hitEntryId: null }]);
-    expect(await world.ended(await world.accept([sameCall('fresh', { cache: 'refresh' })]))).toMatchObject([{ hitEntryId: null }]);
+    expect(
+      await world.ended(await world.accept([sameCall('off', { cache: 'off' })])),
+    ).toMatchObject([{ hitEntryId: null }]);
+    expect(
+      await world.ended(await world.accept([sameCall('fresh', { cache: 'refresh' })])),
+    ).toMatchObject([{ hitEntryId: null }]);
     await world.objects.put('s3://data/in', 'other reads');
-    expect(await world.ended(await world.accept([sameCall('other')]))).toMatchObject([{ hitEntryId: null }]);
+    expect(await world.ended(await world.accept([sameCall('other')]))).toMatchObject([
+      { hitEntryId: null },
+    ]);
     expect(world.effects).toHaveLength(4);
   });
 
   test('is another owner’s no hit', async () => {
     await world.database.pool.query("UPDATE cache_entries SET domain = 'somebody else'");
-    expect(await world.ended(await world.accept([sameCall('second')]))).toMatchObject([{ hitEntryId: null }]);
+    expect(await world.ended(await world.accept([sameCall('second')]))).toMatchObject([
+      { hitEntryId: null },
+    ]);
   });
 });
 
@@ -106,7 +134,9 @@ describe('an input that changes while its task runs', () => {
     await world.objects.put('s3://data/in', 'after');
     change();
     expect(await world.ended(ids)).toMatchObject([{ place: 'done' }]);
-    expect(await world.rows('SELECT COUNT(*) AS entries FROM cache_entries')).toEqual([{ entries: 0 }]);
+    expect(await world.rows('SELECT COUNT(*) AS entries FROM cache_entries')).toEqual([
+      { entries: 0 },
+    ]);
   });
 });
 
@@ -114,26 +144,63 @@ test('a run that gives out under the url of its input leaves no entry: what was 
   const inPlace = (name: string): NewTask => {
     const task = sameCall(name);
     task.spec.inputs = [{ url: `s3://data/${name}`, path: '/in', type: 'FILE' }];
-    task.spec.outputs = [...task.spec.outputs, { url: `s3://data/${name}`, path: '/in', type: 'FILE' }];
+    task.spec.outputs = [
+      ...task.spec.outputs,
+      { url: `s3://data/${name}`, path: '/in', type: 'FILE' },
+    ];
     return task;
   };
   for (const name of ['one', 'two']) {
     await world.objects.put(`s3://data/${name}`, 'before');
-    expect(await world.ended(await world.accept([inPlace(name)]))).toMatchObject([{ place: 'done', hitEntryId: null }]);
+    expect(await world.ended(await world.accept([inPlace(name)]))).toMatchObject([
+      { place: 'done', hitEntryId: null },
+    ]);
   }
-  expect(await world.rows('SELECT COUNT(*) AS entries FROM cache_entries')).toEqual([{ entries: 0 }]);
+  expect(await world.rows('SELECT COUNT(*) AS entries FROM cache_entries')).toEqual([
+    { entries: 0 },
+  ]);
 });
 
 test('an input that cannot be told holds up nobody: its task runs without the cache, the others with it', async () => {
-  world.s3.faults.add({ service: 's3', operation: '*', kind: 'error', status: 403, code: 'AccessDenied', match: 'data/secret' });
+  world.s3.faults.add({
+    service: 's3',
+    operation: '*',
+    kind: 'error',
+    status: 403,
+    code: 'AccessDenied',
+    match: 'data/secret',
+  });
   await world.objects.put('s3://data/in', 'reads');
-  const odd = ['s3://data/not-there', 's3://no-such-bucket/x', 's3://Not_A_Bucket!/x', 's3://data/secret', 'https://example.org/x'].flatMap((url, at) => [
-    newTask(`file-${at}`, { cache: 'readwrite', spec: { inputs: [{ url, path: '/in', type: 'FILE' }] } }),
-    newTask(`folder-${at}`, { cache: 'readwrite', spec: { inputs: [{ url: `${url}/`, path: '/in', type: 'DIRECTORY' }] } }),
+  const odd = [
+    's3://data/not-there',
+    's3://no-such-bucket/x',
+    's3://Not_A_Bucket!/x',
+    's3://data/secret',
+    'https://example.org/x',
+  ].flatMap((url, at) => [
+    newTask(`file-${at}`, {
+      cache: 'readwrite',
+      spec: { inputs: [{ url, path: '/in', type: 'FILE' }] },
+    }),
+    newTask(`folder-${at}`, {
+      cache: 'readwrite',
+      spec: { inputs: [{ url: `${url}/`, path: '/in', type: 'DIRECTORY' }] },
+    }),
     // So many in one folder that it is listed.
-    newTask(`files-${at}`, { cache: 'readwrite', spec: { inputs: ['a', 'b', 'c', 'd', 'e'].map((name) => ({ url: `${url}/${name}`, path: `/in/${name}`, type: 'FILE' as const })) } }),
+    newTask(`files-${at}`, {
+      cache: 'readwrite',
+      spec: {
+        inputs: ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+          url: `${url}/${name}`,
+          path: `/in/${name}`,
+          type: 'FILE' as const,
+        })),
+      },
+    }),
   ]);
   const ended = await world.ended(await world.accept([...odd, sameCall('good')]));
   expect(new Set(ended.map(({ place }) => place))).toEqual(new Set(['done']));
-  expect(await world.rows('SELECT task_id FROM cache_entries')).toEqual([{ task_id: ended.at(-1)?.id }]);
+  expect(await world.rows('SELECT task_id FROM cache_entries')).toEqual([
+    { task_id: ended.at(-1)?.id },
+  ]);
 });

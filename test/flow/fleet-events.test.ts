@@ -8,7 +8,11 @@ beforeEach(async () => {
   sqs = await startSqs();
   process.env['AWS_ENDPOINT_URL_SQS'] = sqs.url;
   // By itself a look would come after ten minutes, and so would the sweeper's word.
-  world = await startFleetWorld({ BATCHWELL_JOB_EVENTS_URL: sqs.queueUrl, BATCHWELL_POLL_SLOWEST_MS: '600000', BATCHWELL_STALL_MS: '600000' });
+  world = await startFleetWorld({
+    BATCHWELL_JOB_EVENTS_URL: sqs.queueUrl,
+    BATCHWELL_POLL_SLOWEST_MS: '600000',
+    BATCHWELL_STALL_MS: '600000',
+  });
 });
 afterEach(async () => {
   await world.close();
@@ -17,20 +21,35 @@ afterEach(async () => {
 });
 
 const event = (status: string, queue = 'batchwell') =>
-  JSON.stringify({ version: '0', id: 'e', 'detail-type': 'Batch Job State Change', source: 'aws.batch', detail: { jobId: 'j', jobName: 'n', status, jobQueue: `arn:aws:batch:us-east-1:123456789012:job-queue/${queue}` } });
+  JSON.stringify({
+    version: '0',
+    id: 'e',
+    'detail-type': 'Batch Job State Change',
+    source: 'aws.batch',
+    detail: {
+      jobId: 'j',
+      jobName: 'n',
+      status,
+      jobQueue: `arn:aws:batch:us-east-1:123456789012:job-queue/${queue}`,
+    },
+  });
 
 test('an event of Batch makes the fleet look at once; others, foreign ones and nonsense do not', async () => {
   const { promise: go, resolve: open } = Promise.withResolvers<void>();
   world.behave(() => ({ until: go }));
   const { fleet } = await world.startWorkers();
-  const ids = await world.accept(manyTasks(3, (at) => newTask(`t${at}`)), 's');
+  const ids = await world.accept(
+    manyTasks(3, (at) => newTask(`t${at}`)),
+    's',
+  );
   await world.until('them to run', () => world.batch.ledger.summary().running === 3);
   await world.until('the look after the submission', () => world.asked('batch.DescribeJobs') > 0);
   open();
   await world.until('their ends', () => world.batch.ledger.summary().running === 0);
 
   const looks = world.asked('batch.DescribeJobs');
-  for (const body of ['no JSON', '{}', event('RUNNING'), event('SUCCEEDED', 'another')]) sqs.send(body);
+  for (const body of ['no JSON', '{}', event('RUNNING'), event('SUCCEEDED', 'another')])
+    sqs.send(body);
   await world.until('the removal of all', () => sqs.left().waiting + sqs.left().received === 0);
   expect(world.asked('batch.DescribeJobs'), 'no look for those').toBe(looks);
   expect((await world.tasks(ids)).map(({ place }) => place)).toEqual(['poll', 'poll', 'poll']);
@@ -38,7 +57,9 @@ test('an event of Batch makes the fleet look at once; others, foreign ones and n
   for (let times = 0; times < 12; times += 1) sqs.send(event('SUCCEEDED'));
   expect((await world.ended(ids)).map(({ place }) => place)).toEqual(['done', 'done', 'done']);
   await world.until('the removal of all', () => sqs.left().waiting + sqs.left().received === 0);
-  const counts = Object.fromEntries((await fleet.metrics.jobEvents.get()).values.map(({ labels, value }) => [labels.kind, value]));
+  const counts = Object.fromEntries(
+    (await fleet.metrics.jobEvents.get()).values.map(({ labels, value }) => [labels.kind, value]),
+  );
   expect(counts).toEqual({ ended: 13, other: 1, malformed: 2 });
 });
 

@@ -11,20 +11,46 @@ let world: FleetWorld;
 let client: BatchClient;
 beforeEach(async () => {
   world = await startFleetWorld();
-  client = new BatchClient({ endpoint: world.batch.url, region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
+  client = new BatchClient({
+    endpoint: world.batch.url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
 });
 afterEach(async () => {
   client.destroy();
   await world.close();
 });
 
-const statusOf = async (jobId: string): Promise<string | undefined> => (await client.send(new DescribeJobsCommand({ jobs: [jobId] }))).jobs?.[0]?.status;
+const statusOf = async (jobId: string): Promise<string | undefined> =>
+  (await client.send(new DescribeJobsCommand({ jobs: [jobId] }))).jobs?.[0]?.status;
 
 /** The submission that runs now, and one more job of its definition, under a name. */
-async function submitBeside(name: (key: string) => string): Promise<{ jobId: string; beside: string }> {
-  await world.until('a running submission', async () => (await world.rows("SELECT id FROM submissions WHERE state = 'running'")).length > 0);
-  const [row] = await world.rows("SELECT submission_key, job_id, job_definitions.revision FROM submissions JOIN job_definitions ON job_definitions.id = job_definition_id WHERE state = 'running'");
-  const sent = await client.send(new SubmitJobCommand({ jobName: name(String(row?.['submission_key'])), jobQueue: 'batchwell', jobDefinition: String(row?.['revision']), containerOverrides: { environment: [{ name: 'BATCHWELL_SUBMISSION', value: `s3://work-bucket/submissions/${String(row?.['submission_key'])}/` }] } }));
+async function submitBeside(
+  name: (key: string) => string,
+): Promise<{ jobId: string; beside: string }> {
+  await world.until(
+    'a running submission',
+    async () => (await world.rows("SELECT id FROM submissions WHERE state = 'running'")).length > 0,
+  );
+  const [row] = await world.rows(
+    "SELECT submission_key, job_id, job_definitions.revision FROM submissions JOIN job_definitions ON job_definitions.id = job_definition_id WHERE state = 'running'",
+  );
+  const sent = await client.send(
+    new SubmitJobCommand({
+      jobName: name(String(row?.['submission_key'])),
+      jobQueue: 'batchwell',
+      jobDefinition: String(row?.['revision']),
+      containerOverrides: {
+        environment: [
+          {
+            name: 'BATCHWELL_SUBMISSION',
+            value: `s3://work-bucket/submissions/${String(row?.['submission_key'])}/`,
+          },
+        ],
+      },
+    }),
+  );
   return { jobId: String(row?.['job_id']), beside: sent.jobId ?? '' };
 }
 
@@ -34,7 +60,13 @@ test('a twin that waits beside the job that is watched is ended; the task goes o
   const { fleet } = await world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '0' } });
   const ids = await world.accept([newTask('one')]);
   const { jobId, beside } = await submitBeside(jobName);
-  expect(await tidy({ ...fleet, config: { ...fleet.config, janitorMs: 0 }, nowMs: () => Date.now() + 1000 })).toEqual({ wanted: 1, twin: 1, unwanted: 0, stranger: 0 });
+  expect(
+    await tidy({
+      ...fleet,
+      config: { ...fleet.config, janitorMs: 0 },
+      nowMs: () => Date.now() + 1000,
+    }),
+  ).toEqual({ wanted: 1, twin: 1, unwanted: 0, stranger: 0 });
   await world.until('the end of the twin', async () => (await statusOf(beside)) === 'FAILED');
   expect(await statusOf(jobId)).not.toBe('FAILED');
   letEnd();
@@ -44,15 +76,34 @@ test('a twin that waits beside the job that is watched is ended; the task goes o
 
 test('a twin that owns the submission is watched from now on, and not ended', async () => {
   const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
-  world.behave(({ container }) => ({ until: mayEnd, ...(container.jobId === firstJob && { beforeFence: mayEnd }) }));
+  world.behave(({ container }) => ({
+    until: mayEnd,
+    ...(container.jobId === firstJob && { beforeFence: mayEnd }),
+  }));
   let firstJob = '';
-  world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'slow-start', delayMs: 3000, times: 1 });
+  world.batch.faults.add({
+    service: 'batch',
+    operation: 'StartAttempt',
+    kind: 'slow-start',
+    delayMs: 3000,
+    times: 1,
+  });
   const { fleet } = await world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '0' } });
   const ids = await world.accept([newTask('one')]);
   const { jobId, beside } = await submitBeside(jobName);
   firstJob = jobId;
-  await world.until('the twin’s fence', async () => (await world.objects.list(`s3://work-bucket/submissions/`).next()).value?.some(({ url }: { url: string }) => url.endsWith('/owner')) === true);
-  await tidy({ ...fleet, config: { ...fleet.config, janitorMs: 0 }, nowMs: () => Date.now() + 1000 });
+  await world.until(
+    'the twin’s fence',
+    async () =>
+      (await world.objects.list(`s3://work-bucket/submissions/`).next()).value?.some(
+        ({ url }: { url: string }) => url.endsWith('/owner'),
+      ) === true,
+  );
+  await tidy({
+    ...fleet,
+    config: { ...fleet.config, janitorMs: 0 },
+    nowMs: () => Date.now() + 1000,
+  });
   expect((await world.rows('SELECT job_id FROM submissions'))[0]?.['job_id']).toBe(beside);
   letEnd();
   expect((await world.ended(ids)).map(({ place }) => place)).toEqual(['done']);
@@ -65,9 +116,15 @@ test('a job that no row knows is told of, and left alone', async () => {
   const { fleet } = await world.startWorkers({ settings: SETTINGS });
   const ids = await world.accept([newTask('one')]);
   const { beside } = await submitBeside(() => jobName('ff'.repeat(16)));
-  await world.until('the janitor’s word', () => world.lines.some(({ msg, jobId }) => msg === 'job-of-no-submission' && jobId === beside));
+  await world.until('the janitor’s word', () =>
+    world.lines.some(({ msg, jobId }) => msg === 'job-of-no-submission' && jobId === beside),
+  );
   expect(await statusOf(beside)).not.toBe('FAILED');
-  expect((await fleet.metrics.janitorJobs.get()).values.find(({ labels }) => labels.verdict === 'stranger')?.value).toBeGreaterThan(0);
+  expect(
+    (await fleet.metrics.janitorJobs.get()).values.find(
+      ({ labels }) => labels.verdict === 'stranger',
+    )?.value,
+  ).toBeGreaterThan(0);
   letEnd();
   await world.ended(ids);
 });
@@ -80,7 +137,17 @@ test('a job whose submission ended without it is ended', async () => {
   const ids = await world.accept([newTask('one')]);
   ({ beside } = await submitBeside(jobName));
   await world.ended(ids);
-  await world.until('the end of the submission', async () => (await world.rows("SELECT id FROM submissions WHERE state <> 'ended'")).length === 0);
-  expect(await tidy({ ...fleet, config: { ...fleet.config, janitorMs: 0 }, nowMs: () => Date.now() + 1000 })).toMatchObject({ unwanted: 1, twin: 0 });
+  await world.until(
+    'the end of the submission',
+    async () =>
+      (await world.rows("SELECT id FROM submissions WHERE state <> 'ended'")).length === 0,
+  );
+  expect(
+    await tidy({
+      ...fleet,
+      config: { ...fleet.config, janitorMs: 0 },
+      nowMs: () => Date.now() + 1000,
+    }),
+  ).toMatchObject({ unwanted: 1, twin: 0 });
   await world.until('its end', async () => (await statusOf(beside)) === 'FAILED');
 });

@@ -4,7 +4,10 @@ import { manyTasks, newTask, startFleetWorld, type FleetWorld, type TaskState } 
 
 let world: FleetWorld;
 beforeEach(async () => {
-  world = await startFleetWorld({ BATCHWELL_HOST_LOSS_TRIES: '2', BATCHWELL_MEMORY_GROWTH_TRIES: '2' });
+  world = await startFleetWorld({
+    BATCHWELL_HOST_LOSS_TRIES: '2',
+    BATCHWELL_MEMORY_GROWTH_TRIES: '2',
+  });
   await world.startWorkers();
 });
 afterEach(() => world.close());
@@ -18,22 +21,46 @@ async function runOne(behaviour: Behaviour, task = newTask('one')): Promise<Task
 
 describe('a host loss', () => {
   test('that outlasts Batch’s own retries submits the same script again, and is no failure', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'spot-loss', match: '[1]', times: 3 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'StartAttempt',
+      kind: 'spot-loss',
+      match: '[1]',
+      times: 3,
+    });
     world.behave(() => ({ durationMs: 30 }));
-    const ids = await world.accept(manyTasks(3, (at) => newTask(`t${at}`)), 's');
+    const ids = await world.accept(
+      manyTasks(3, (at) => newTask(`t${at}`)),
+      's',
+    );
     const ended = await world.ended(ids);
     expect(ended.map(({ place }) => place)).toEqual(['done', 'done', 'done']);
-    expect(ended.map(({ hostLosses, attempt }) => [hostLosses, attempt])).toEqual([[0, 1], [1, 2], [0, 1]]);
-    expect(await world.rows('SELECT outcome FROM attempts WHERE task_id = ? ORDER BY number', [ids[1]])).toEqual([{ outcome: 'lost' }, { outcome: 'succeeded' }]);
+    expect(ended.map(({ hostLosses, attempt }) => [hostLosses, attempt])).toEqual([
+      [0, 1],
+      [1, 2],
+      [0, 1],
+    ]);
+    expect(
+      await world.rows('SELECT outcome FROM attempts WHERE task_id = ? ORDER BY number', [ids[1]]),
+    ).toEqual([{ outcome: 'lost' }, { outcome: 'succeeded' }]);
     expect(new Set(world.effects.map(({ taskId }) => taskId)).size).toBe(world.effects.length);
-    expect(await world.rows('SELECT COUNT(*) AS scripts FROM templates WHERE script_sha256 IS NOT NULL')).toEqual([{ scripts: 1 }]);
+    expect(
+      await world.rows('SELECT COUNT(*) AS scripts FROM templates WHERE script_sha256 IS NOT NULL'),
+    ).toEqual([{ scripts: 1 }]);
   });
 
   test('again and again ends with a sentence that says so', async () => {
     world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'spot-loss' });
     const ended = await runOne({ durationMs: 5000 });
-    expect(ended).toMatchObject({ place: 'failed', failureCode: 'host-lost', hostLosses: 2, attempt: 3 });
-    expect(ended.failure).toMatch(/^Its host was lost too often: Host EC2 \(instance i-\w+\) terminated.* try on-demand capacity\.$/);
+    expect(ended).toMatchObject({
+      place: 'failed',
+      failureCode: 'host-lost',
+      hostLosses: 2,
+      attempt: 3,
+    });
+    expect(ended.failure).toMatch(
+      /^Its host was lost too often: Host EC2 \(instance i-\w+\) terminated.* try on-demand capacity\.$/,
+    );
   });
 });
 
@@ -44,15 +71,22 @@ describe('trouble that passes', () => {
     let tries = 0;
     world.behave(() => {
       tries += 1;
-      return tries === 1 ? { error: { kind: 'input', subject: 's3://data/in', message, transient: true } } : {};
+      return tries === 1
+        ? { error: { kind: 'input', subject: 's3://data/in', message, transient: true } }
+        : {};
     });
     const ids = await world.accept([newTask('one')]);
     expect(await world.ended(ids)).toMatchObject([{ place: 'done', attempt: 2 }]);
-    expect(await world.rows('SELECT outcome, reason FROM attempts ORDER BY number')).toEqual([{ outcome: 'lost', reason: message }, { outcome: 'succeeded', reason: null }]);
+    expect(await world.rows('SELECT outcome, reason FROM attempts ORDER BY number')).toEqual([
+      { outcome: 'lost', reason: message },
+      { outcome: 'succeeded', reason: null },
+    ]);
   });
 
   test('that does not pass fails the task with what S3 said', async () => {
-    const ended = await runOne({ error: { kind: 'input', subject: 's3://data/in', message, transient: true } });
+    const ended = await runOne({
+      error: { kind: 'input', subject: 's3://data/in', message, transient: true },
+    });
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'input-unreadable', attempt: 4 });
     expect(ended.failure).toContain('SlowDown');
   });
@@ -60,7 +94,12 @@ describe('trouble that passes', () => {
 
 describe('want of memory', () => {
   test('is met by twice as much', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'out-of-memory', times: 1 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'StartAttempt',
+      kind: 'out-of-memory',
+      times: 1,
+    });
     const asked: number[] = [];
     world.behave(({ container }) => {
       asked.push(container.memoryMiB);
@@ -81,75 +120,173 @@ describe('want of memory', () => {
     const [ended] = await world.ended(await world.accept([newTask('hungry')]));
     expect(asked).toEqual([1024, 2048, 4096]);
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'out-of-memory' });
-    expect(ended?.failure).toMatch(/^It needed more memory than it had: .*OutOfMemoryError.*Ask for more ram_gb\.$/);
+    expect(ended?.failure).toMatch(
+      /^It needed more memory than it had: .*OutOfMemoryError.*Ask for more ram_gb\.$/,
+    );
   });
 
   test('that killed only the command, and not the stager, is told from a command that killed itself', async () => {
-    expect(await runOne({ exitCode: 137 })).toMatchObject({ place: 'failed', failureCode: 'executor-failed', failure: 'The command ended with exit code 137 (SIGKILL). Read its stdout and stderr.' });
+    expect(await runOne({ exitCode: 137 })).toMatchObject({
+      place: 'failed',
+      failureCode: 'executor-failed',
+      failure: 'The command ended with exit code 137 (SIGKILL). Read its stdout and stderr.',
+    });
   });
 });
 
 describe('an attempt’s own record', () => {
   test('counts for more than what Batch says', async () => {
-    expect(await runOne({ endsWith: { exitCode: 1, reason: 'DockerTimeoutError: Could not transition to stopped' } })).toMatchObject({ place: 'done' });
+    expect(
+      await runOne({
+        endsWith: { exitCode: 1, reason: 'DockerTimeoutError: Could not transition to stopped' },
+      }),
+    ).toMatchObject({ place: 'done' });
   });
 
   test('that is not there fails the task with what Batch knows', async () => {
     const ended = await runOne({ noRecord: { exitCode: 3, reason: 'A stroke of lightning' } });
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'result-missing' });
-    expect(ended.failure).toBe('Its container left no result record: Essential container in task exited; A stroke of lightning; exit code 3. The container ended without a result record; read its log in Batch.');
+    expect(ended.failure).toBe(
+      'Its container left no result record: Essential container in task exited; A stroke of lightning; exit code 3. The container ended without a result record; read its log in Batch.',
+    );
   });
 
   test('too long for its key is read from the object', async () => {
-    const outputs = manyTasks(40, (at) => newTask(`long-${at}`)).flatMap(({ spec }) => spec.outputs);
-    expect(await runOne({}, newTask('long', { spec: { outputs } }))).toMatchObject({ place: 'done' });
+    const outputs = manyTasks(40, (at) => newTask(`long-${at}`)).flatMap(
+      ({ spec }) => spec.outputs,
+    );
+    expect(await runOne({}, newTask('long', { spec: { outputs } }))).toMatchObject({
+      place: 'done',
+    });
   });
 
   test('that cannot be read fails its own task and no other', async () => {
     const { promise: planted, resolve: plant } = Promise.withResolvers<void>();
-    world.behave(({ spec }) => (spec.executors[0]?.image === 'bad:1' ? { until: planted, noRecord: { exitCode: 0 } } : { until: planted }));
-    const ids = await world.accept(['bad', 'good'].map((name) => newTask(name, { spec: { executors: [{ image: `${name}:1`, command: ['x'] }] } })));
+    world.behave(({ spec }) =>
+      spec.executors[0]?.image === 'bad:1'
+        ? { until: planted, noRecord: { exitCode: 0 } }
+        : { until: planted },
+    );
+    const ids = await world.accept(
+      ['bad', 'good'].map((name) =>
+        newTask(name, { spec: { executors: [{ image: `${name}:1`, command: ['x'] }] } }),
+      ),
+    );
     await world.until('both to run', () => world.batch.ledger.summary().running === 2);
-    const [row] = await world.rows('SELECT submission_key FROM submissions JOIN attempts ON attempts.submission_id = submissions.id WHERE task_id = ?', [ids[0]]);
-    await world.objects.put(`s3://work-bucket/submissions/${String(row?.['submission_key'])}/results/00000.1.long`, '{"not":"a record"}');
+    const [row] = await world.rows(
+      'SELECT submission_key FROM submissions JOIN attempts ON attempts.submission_id = submissions.id WHERE task_id = ?',
+      [ids[0]],
+    );
+    await world.objects.put(
+      `s3://work-bucket/submissions/${String(row?.['submission_key'])}/results/00000.1.long`,
+      '{"not":"a record"}',
+    );
     plant();
-    expect(await world.ended(ids)).toMatchObject([{ place: 'failed', failureCode: 'result-missing' }, { place: 'done' }]);
+    expect(await world.ended(ids)).toMatchObject([
+      { place: 'failed', failureCode: 'result-missing' },
+      { place: 'done' },
+    ]);
     expect(world.lines.some(({ msg }) => msg === 'result-record-unreadable')).toBe(true);
   });
 
   test('that cannot be fetched holds up no other task', async () => {
-    world.s3.faults.add({ service: 's3', operation: 'ListObjectsV2', kind: 'error', status: 403, code: 'AccessDenied', match: 'work-bucket/', times: 1 });
-    expect((await world.ended(await world.accept([newTask('a', { spec: { executors: [{ image: 'a', command: ['x'] }] } }), newTask('b')]))).map(({ place }) => place)).toEqual(['done', 'done']);
+    world.s3.faults.add({
+      service: 's3',
+      operation: 'ListObjectsV2',
+      kind: 'error',
+      status: 403,
+      code: 'AccessDenied',
+      match: 'work-bucket/',
+      times: 1,
+    });
+    expect(
+      (
+        await world.ended(
+          await world.accept([
+            newTask('a', { spec: { executors: [{ image: 'a', command: ['x'] }] } }),
+            newTask('b'),
+          ]),
+        )
+      ).map(({ place }) => place),
+    ).toEqual(['done', 'done']);
     expect(world.lines.some(({ msg }) => msg === 'submission-not-read')).toBe(true);
   });
 
   test('is what Batch says when its exit code means fenced although its job owns the submission', async () => {
-    expect(await runOne({ noRecord: { exitCode: 122 } })).toMatchObject({ place: 'failed', failureCode: 'result-missing' });
+    expect(await runOne({ noRecord: { exitCode: 122 } })).toMatchObject({
+      place: 'failed',
+      failureCode: 'result-missing',
+    });
   });
 });
 
 describe('a task that ran', () => {
   test('fails with its executor’s exit code', async () => {
-    expect(await runOne({ exitCode: 2 })).toMatchObject({ place: 'failed', failureCode: 'executor-failed', failure: 'The command ended with exit code 2. Read its stdout and stderr.' });
+    expect(await runOne({ exitCode: 2 })).toMatchObject({
+      place: 'failed',
+      failureCode: 'executor-failed',
+      failure: 'The command ended with exit code 2. Read its stdout and stderr.',
+    });
   });
 
   test('whose input could not be read names the input', async () => {
-    const ended = await runOne({ error: { kind: 'input', subject: 's3://data/gone', message: 'The input s3://data/gone could not be read: there is no such object.' } });
+    const ended = await runOne({
+      error: {
+        kind: 'input',
+        subject: 's3://data/gone',
+        message: 'The input s3://data/gone could not be read: there is no such object.',
+      },
+    });
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'input-unreadable' });
-    expect(ended.failure).toBe('The input s3://data/gone could not be read: there is no such object. Check that the object exists and that the job role may read it.');
+    expect(ended.failure).toBe(
+      'The input s3://data/gone could not be read: there is no such object. Check that the object exists and that the job role may read it.',
+    );
   });
 
   test('and left out a declared output is done with a warning, or fails where its parameter says so', async () => {
     const ended = await runOne({ missing: [0] });
-    expect(ended).toMatchObject({ place: 'done', warnings: '["The declared output /out was not written."]' });
+    expect(ended).toMatchObject({
+      place: 'done',
+      warnings: '["The declared output /out was not written."]',
+    });
 
-    const strict = newTask('strict', { spec: { resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false, backend_parameters: { missing_outputs: 'fail' } } } });
-    expect(await runOne({ missing: [0] }, strict)).toMatchObject({ place: 'failed', failureCode: 'output-missing', failure: 'Declared but not written: /out. The command ended well but did not write a declared output.' });
+    const strict = newTask('strict', {
+      spec: {
+        resources: {
+          cpu_cores: 1,
+          ram_gb: 1,
+          disk_gb: 1,
+          preemptible: false,
+          backend_parameters: { missing_outputs: 'fail' },
+        },
+      },
+    });
+    expect(await runOne({ missing: [0] }, strict)).toMatchObject({
+      place: 'failed',
+      failureCode: 'output-missing',
+      failure:
+        'Declared but not written: /out. The command ended well but did not write a declared output.',
+    });
   });
 
   test('and left out thousands of declared outputs fails in a sentence that the database takes', async () => {
-    const outputs = Array.from({ length: 2000 }, (_, at) => ({ url: `s3://data/many/${at}`, path: `/a/rather/long/path/for/an/output/that/is/not/there/${at}`, type: 'FILE' as const }));
-    const strict = newTask('strict', { spec: { outputs, resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false, backend_parameters: { missing_outputs: 'fail' } } } });
+    const outputs = Array.from({ length: 2000 }, (_, at) => ({
+      url: `s3://data/many/${at}`,
+      path: `/a/rather/long/path/for/an/output/that/is/not/there/${at}`,
+      type: 'FILE' as const,
+    }));
+    const strict = newTask('strict', {
+      spec: {
+        outputs,
+        resources: {
+          cpu_cores: 1,
+          ram_gb: 1,
+          disk_gb: 1,
+          preemptible: false,
+          backend_parameters: { missing_outputs: 'fail' },
+        },
+      },
+    });
     const ended = await runOne({ missing: outputs.map((_, at) => at) }, strict);
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'output-missing' });
     expect(ended.failure?.startsWith('Declared but not written: /a/rather/long')).toBe(true);

@@ -12,13 +12,26 @@ afterEach(() => world.close());
 test('a job definition that nobody uses is deregistered, and registered anew when it is wanted again', async () => {
   const { fleet } = await world.startWorkers();
   await world.ended(await world.accept([newTask('first')]));
-  expect(await pruneDefinitions(fleet, { unusedSinceMs: fleet.nowMs() - 60_000, dryRun: false })).toEqual([]);
-  const [revision = '', ...others] = await pruneDefinitions(fleet, { unusedSinceMs: fleet.nowMs() + 1, dryRun: true });
+  expect(
+    await pruneDefinitions(fleet, { unusedSinceMs: fleet.nowMs() - 60_000, dryRun: false }),
+  ).toEqual([]);
+  const [revision = '', ...others] = await pruneDefinitions(fleet, {
+    unusedSinceMs: fleet.nowMs() + 1,
+    dryRun: true,
+  });
   expect(others).toEqual([]);
-  expect(await pruneDefinitions(fleet, { unusedSinceMs: fleet.nowMs() + 1, dryRun: false })).toEqual([revision]);
+  expect(
+    await pruneDefinitions(fleet, { unusedSinceMs: fleet.nowMs() + 1, dryRun: false }),
+  ).toEqual([revision]);
 
-  const client = new BatchClient({ endpoint: world.batch.url, region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
-  const { jobDefinitions } = await client.send(new DescribeJobDefinitionsCommand({ jobDefinitions: [revision] }));
+  const client = new BatchClient({
+    endpoint: world.batch.url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  const { jobDefinitions } = await client.send(
+    new DescribeJobDefinitionsCommand({ jobDefinitions: [revision] }),
+  );
   client.destroy();
   expect(jobDefinitions?.map(({ status }) => status)).toEqual(['INACTIVE']);
 

@@ -12,9 +12,11 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-const running = (count: number) => world.until(`${count} to run`, () => world.batch.ledger.summary().running === count);
+const running = (count: number) =>
+  world.until(`${count} to run`, () => world.batch.ledger.summary().running === count);
 const gate = () => Promise.withResolvers<void>();
-const effectsPerTask = (): number[] => [...Map.groupBy(world.effects, ({ taskId }) => taskId).values()].map(({ length }) => length);
+const effectsPerTask = (): number[] =>
+  [...Map.groupBy(world.effects, ({ taskId }) => taskId).values()].map(({ length }) => length);
 
 test('a job that Batch has forgotten fails its task, but only after it was missing for long', async () => {
   const { promise: go, resolve: open } = gate();
@@ -60,11 +62,17 @@ describe('messages that are lost', () => {
     world.behave(() => ({ until: go }));
     await world.startWorkers();
     const redis = new Redis(world.redis.url);
-    const first = await world.accept(manyTasks(40, (at) => newTask(`a${at}`)), 'a');
+    const first = await world.accept(
+      manyTasks(40, (at) => newTask(`a${at}`)),
+      'a',
+    );
     await redis.flushall(); // at cache-check, or wherever they are
     await running(40);
     await redis.flushall(); // at poll
-    const second = await world.accept(manyTasks(40, (at) => newTask(`b${at}`)), 'b');
+    const second = await world.accept(
+      manyTasks(40, (at) => newTask(`b${at}`)),
+      'b',
+    );
     open();
     await redis.flushall();
     const ended = await world.ended([...first, ...second]);
@@ -88,19 +96,39 @@ describe('several workers', () => {
   test('on one database share the work, and nothing is done twice', async () => {
     const fleets = await Promise.all([world.startWorkers(), world.startWorkers()]);
     world.behave(() => ({ durationMs: 20 }));
-    const ids = (await Promise.all(Array.from({ length: 12 }, (_, at) => world.accept(manyTasks(20, (one) => newTask(`t${at}-${one}`)), `s${at}`)))).flat();
+    const ids = (
+      await Promise.all(
+        Array.from({ length: 12 }, (_, at) =>
+          world.accept(
+            manyTasks(20, (one) => newTask(`t${at}-${one}`)),
+            `s${at}`,
+          ),
+        ),
+      )
+    ).flat();
     const ended = await world.ended(ids);
     expect(new Set(ended.map(({ place }) => place))).toEqual(new Set(['done']));
     expect(effectsPerTask()).toEqual(Array.from({ length: 240 }, () => 1));
-    const worked = await Promise.all(fleets.map(async ({ fleet }) => (await fleet.metrics.messages.get()).values.reduce((sum, { value }) => sum + value, 0)));
+    const worked = await Promise.all(
+      fleets.map(async ({ fleet }) =>
+        (await fleet.metrics.messages.get()).values.reduce((sum, { value }) => sum + value, 0),
+      ),
+    );
     expect(Math.min(...worked)).toBeGreaterThan(0);
   });
 
   test('of which one is closed while busy lose nothing', async () => {
     const leaving = await world.startWorkers();
     world.behave(() => ({ durationMs: 20 }));
-    const ids = await world.accept(manyTasks(300, (at) => newTask(`t${at}`)), 's');
-    await world.until('the first of them to move', async () => (await world.rows("SELECT 1 FROM tasks WHERE place <> 'cache-check' LIMIT 1")).length > 0);
+    const ids = await world.accept(
+      manyTasks(300, (at) => newTask(`t${at}`)),
+      's',
+    );
+    await world.until(
+      'the first of them to move',
+      async () =>
+        (await world.rows("SELECT 1 FROM tasks WHERE place <> 'cache-check' LIMIT 1")).length > 0,
+    );
     await leaving.close();
     expect((await world.tasks(ids)).some(({ place }) => place !== 'done')).toBe(true);
     await world.startWorkers();
@@ -111,9 +139,14 @@ describe('several workers', () => {
   test('of which one cannot start for want of its port leave nothing of it behind', async () => {
     const { metricsUrl } = await world.startWorkers({ stages: ['poll'] });
     const redis = new Redis(world.redis.url);
-    const clients = async (): Promise<number> => String(await redis.client('LIST')).trim().split('\n').length;
+    const clients = async (): Promise<number> =>
+      String(await redis.client('LIST'))
+        .trim()
+        .split('\n').length;
     const before = await clients();
-    await expect(world.startWorkers({ settings: { BATCHWELL_METRICS_PORT: new URL(metricsUrl).port } })).rejects.toThrow(/EADDRINUSE/);
+    await expect(
+      world.startWorkers({ settings: { BATCHWELL_METRICS_PORT: new URL(metricsUrl).port } }),
+    ).rejects.toThrow(/EADDRINUSE/);
     await world.until('its connections to be gone', async () => (await clients()) <= before);
     redis.disconnect();
   });
@@ -122,7 +155,9 @@ describe('several workers', () => {
     const redis = new Redis(world.redis.url);
     await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
     redis.disconnect();
-    await expect(world.startWorkers()).rejects.toThrow('Redis has maxmemory-policy allkeys-lru; queues need noeviction, or messages vanish when memory is short. Set it with: CONFIG SET maxmemory-policy noeviction');
+    await expect(world.startWorkers()).rejects.toThrow(
+      'Redis has maxmemory-policy allkeys-lru; queues need noeviction, or messages vanish when memory is short. Set it with: CONFIG SET maxmemory-policy noeviction',
+    );
   });
 });
 
@@ -130,19 +165,39 @@ describe('a late look at an attempt', () => {
   test('moves nothing: its task is at its next attempt already', async () => {
     const { promise: go, resolve: open } = gate();
     world.behave(() => ({ until: go }));
-    world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'spot-loss', times: 3 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'StartAttempt',
+      kind: 'spot-loss',
+      times: 3,
+    });
     const { fleet } = await world.startWorkers();
     const [id = 0] = await world.accept([newTask('one')]);
-    await world.until('its second attempt', async () => (await world.tasks([id])).every(({ place, attempt }) => place === 'poll' && attempt === 2));
+    await world.until('its second attempt', async () =>
+      (await world.tasks([id])).every(({ place, attempt }) => place === 'poll' && attempt === 2),
+    );
     // As another poller read it while it was open.
-    const first: OpenAttempt = { taskId: id, number: 1, submissionId: 1, arrayIndex: 0, place: 'poll', hostLosses: 0, memoryGrowths: 0, transientFailures: 0 };
+    const first: OpenAttempt = {
+      taskId: id,
+      number: 1,
+      submissionId: 1,
+      arrayIndex: 0,
+      place: 'poll',
+      hostLosses: 0,
+      memoryGrowths: 0,
+      transientFailures: 0,
+    };
 
     const late: PollDecision[] = [
       { do: 'fail', failure: { kind: 'host-lost', sentence: 'Late.' } },
       { do: 'again', because: 'host-lost', reason: 'Late.' },
-      { do: 'finalize', result: { startedMs: 1, endedMs: 1, executors: [], outputs: [], missingOutputs: [] } },
+      {
+        do: 'finalize',
+        result: { startedMs: 1, endedMs: 1, executors: [], outputs: [], missingOutputs: [] },
+      },
     ];
-    for (const decision of late) await applyPolled(fleet, [{ attempt: first, decision, result: undefined }]);
+    for (const decision of late)
+      await applyPolled(fleet, [{ attempt: first, decision, result: undefined }]);
     expect(await world.tasks([id])).toMatchObject([{ place: 'poll', attempt: 2 }]);
     open();
     expect(await world.ended([id])).toMatchObject([{ place: 'done', attempt: 2, hostLosses: 1 }]);
@@ -159,14 +214,25 @@ describe('cancel', () => {
   test('of all that runs ends the array with one call', async () => {
     world.behave(() => ({ durationMs: 60_000 }));
     await world.startWorkers();
-    const ids = await world.accept(manyTasks(20, (at) => newTask(`t${at}`)), 's');
+    const ids = await world.accept(
+      manyTasks(20, (at) => newTask(`t${at}`)),
+      's',
+    );
     await running(20);
     await cancel(ids);
     await world.until('all of it to stop', () => world.batch.ledger.summary().running === 0);
-    await world.until('the submission to end', async () => (await world.rows("SELECT 1 FROM submissions WHERE state = 'ended'")).length === 1);
+    await world.until(
+      'the submission to end',
+      async () =>
+        (await world.rows("SELECT 1 FROM submissions WHERE state = 'ended'")).length === 1,
+    );
     expect(world.asked('batch.TerminateJob')).toBe(1);
-    expect(await world.rows('SELECT DISTINCT outcome FROM attempts')).toEqual([{ outcome: 'cancelled' }]);
-    expect(new Set((await world.tasks(ids)).map(({ place }) => place))).toEqual(new Set(['cancelled']));
+    expect(await world.rows('SELECT DISTINCT outcome FROM attempts')).toEqual([
+      { outcome: 'cancelled' },
+    ]);
+    expect(new Set((await world.tasks(ids)).map(({ place }) => place))).toEqual(
+      new Set(['cancelled']),
+    );
     expect(world.effects).toEqual([]);
   });
 
@@ -174,37 +240,80 @@ describe('cancel', () => {
     const { promise: go, resolve: open } = gate();
     world.behave(() => ({ until: go }));
     await world.startWorkers();
-    const ids = await world.accept(manyTasks(3, (at) => newTask(`t${at}`)), 's');
+    const ids = await world.accept(
+      manyTasks(3, (at) => newTask(`t${at}`)),
+      's',
+    );
     await running(3);
     await cancel(ids.slice(1, 2));
     await running(2);
     open();
-    await world.until('the submission to end', async () => (await world.rows("SELECT 1 FROM submissions WHERE state = 'ended'")).length === 1);
-    expect((await world.ended(ids)).map(({ place }) => place)).toEqual(['done', 'cancelled', 'done']);
+    await world.until(
+      'the submission to end',
+      async () =>
+        (await world.rows("SELECT 1 FROM submissions WHERE state = 'ended'")).length === 1,
+    );
+    expect((await world.ended(ids)).map(({ place }) => place)).toEqual([
+      'done',
+      'cancelled',
+      'done',
+    ]);
     expect(world.effects).toHaveLength(2);
   });
 
   test('of what is packed but not yet submitted submits nothing', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'RegisterJobDefinition', kind: 'delay', delayMs: 600 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'RegisterJobDefinition',
+      kind: 'delay',
+      delayMs: 600,
+    });
     await world.startWorkers();
-    const ids = await world.accept(manyTasks(3, (at) => newTask(`t${at}`)), 's');
-    await world.until('them to be packed', async () => (await world.rows('SELECT 1 FROM submissions')).length === 1);
+    const ids = await world.accept(
+      manyTasks(3, (at) => newTask(`t${at}`)),
+      's',
+    );
+    await world.until(
+      'them to be packed',
+      async () => (await world.rows('SELECT 1 FROM submissions')).length === 1,
+    );
     await cancel(ids);
-    await world.until('the submission to end', async () => (await world.rows("SELECT 1 FROM submissions WHERE state = 'ended'")).length === 1);
+    await world.until(
+      'the submission to end',
+      async () =>
+        (await world.rows("SELECT 1 FROM submissions WHERE state = 'ended'")).length === 1,
+    );
     expect(world.asked('batch.SubmitJob')).toBe(0);
-    expect(await world.rows('SELECT DISTINCT outcome FROM attempts')).toEqual([{ outcome: 'cancelled' }]);
+    expect(await world.rows('SELECT DISTINCT outcome FROM attempts')).toEqual([
+      { outcome: 'cancelled' },
+    ]);
   });
 
   test('of a call whose answer was lost leaves no job that has an effect', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'drop-after', times: 1 });
-    world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'visibility-lag', delayMs: 60_000, times: 1 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'drop-after',
+      times: 1,
+    });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'visibility-lag',
+      delayMs: 60_000,
+      times: 1,
+    });
     const { promise: go, resolve: open } = gate();
     world.behave(() => ({ beforeFence: go }));
     await world.startWorkers();
     const ids = await world.accept([newTask('one')]);
     await world.until('the call', () => world.asked('batch.SubmitJob') === 1);
     await cancel(ids);
-    await world.until('the submission to end', async () => (await world.rows("SELECT 1 FROM submissions WHERE state = 'ended'")).length === 1);
+    await world.until(
+      'the submission to end',
+      async () =>
+        (await world.rows("SELECT 1 FROM submissions WHERE state = 'ended'")).length === 1,
+    );
     open();
     await world.until('the late job to end', () => world.batch.ledger.summary().endsTotal === 1);
     expect(world.asked('batch.SubmitJob')).toBe(1);

@@ -8,10 +8,15 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 const countShards = (run: string) =>
-  manyTasks(300, (at) => newTask(`${run}-${at}`, {
-    cache: 'readwrite',
-    spec: { inputs: [{ path: '/in', type: 'FILE', content: `shard ${at}` }], executors: [{ image: 'debian:12', command: ['count', '/in', String(at)] }] },
-  }));
+  manyTasks(300, (at) =>
+    newTask(`${run}-${at}`, {
+      cache: 'readwrite',
+      spec: {
+        inputs: [{ path: '/in', type: 'FILE', content: `shard ${at}` }],
+        executors: [{ image: 'debian:12', command: ['count', '/in', String(at)] }],
+      },
+    }),
+  );
 
 describe('a scatter', () => {
   test('runs to its end with one SubmitJob, and again as hits with none', async () => {
@@ -23,9 +28,13 @@ describe('a scatter', () => {
     expect(world.effects).toHaveLength(300);
 
     const second = await world.ended(await world.accept(countShards('second'), 'two'));
-    expect(second.every(({ place, hitEntryId }) => place === 'done' && hitEntryId !== null)).toBe(true);
+    expect(second.every(({ place, hitEntryId }) => place === 'done' && hitEntryId !== null)).toBe(
+      true,
+    );
     expect(world.asked('batch.SubmitJob')).toBe(1);
     expect(world.effects).toHaveLength(300);
-    expect((await world.objects.get('s3://data/out/second-299'))?.toString()).toBe('[["count","/in","299"]]');
+    expect((await world.objects.get('s3://data/out/second-299'))?.toString()).toBe(
+      '[["count","/in","299"]]',
+    );
   });
 });

@@ -15,12 +15,28 @@ const resources = { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false };
 
 test('a queue with a fair-share policy gets the share of each owner, or the task’s own, and its priority', async () => {
   await world.startWorkers();
-  const ids = await world.accept([newTask('high', { spec: { resources: { ...resources, priority: 9, share: 'own' } } }), newTask('plain')]);
+  const ids = await world.accept([
+    newTask('high', { spec: { resources: { ...resources, priority: 9, share: 'own' } } }),
+    newTask('plain'),
+  ]);
   expect(await world.ended(ids)).toMatchObject([{ place: 'done' }, { place: 'done' }]);
-  const client = new BatchClient({ endpoint: world.batch.url, region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } });
-  const { jobs } = await client.send(new DescribeJobsCommand({ jobs: world.batch.ledger.starts().map(({ jobId }) => jobId) }));
+  const client = new BatchClient({
+    endpoint: world.batch.url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  const { jobs } = await client.send(
+    new DescribeJobsCommand({ jobs: world.batch.ledger.starts().map(({ jobId }) => jobId) }),
+  );
   client.destroy();
-  expect(jobs?.map(({ shareIdentifier, schedulingPriority }) => [shareIdentifier, schedulingPriority]).toSorted()).toEqual([['own', 9], ['tester', 0]]);
+  expect(
+    jobs
+      ?.map(({ shareIdentifier, schedulingPriority }) => [shareIdentifier, schedulingPriority])
+      .toSorted(),
+  ).toEqual([
+    ['own', 9],
+    ['tester', 0],
+  ]);
 });
 
 test('an owner with a limit has no more attempts in Batch at once, and all of them run in the end', async () => {
@@ -30,9 +46,16 @@ test('an owner with a limit has no more attempts in Batch at once, and all of th
     most = Math.max(most, world.batch.ledger.summary().running);
     return { durationMs: 20 };
   });
-  const ended = await world.ended(await world.accept(manyTasks(10, (at) => newTask(`t${at}`)), 's'));
+  const ended = await world.ended(
+    await world.accept(
+      manyTasks(10, (at) => newTask(`t${at}`)),
+      's',
+    ),
+  );
   expect(ended.filter(({ place }) => place !== 'done')).toEqual([]);
-  expect((await world.rows('SELECT MAX(size) AS largest FROM submissions'))[0]?.['largest']).toBe(4);
+  expect((await world.rows('SELECT MAX(size) AS largest FROM submissions'))[0]?.['largest']).toBe(
+    4,
+  );
   expect(most).toBeLessThanOrEqual(4);
 });
 
@@ -41,10 +64,24 @@ test('why Batch does not start a job is shown once it has said so twice, and no 
   world.behave(() => ({ until: go }));
   const { fleet } = await world.startWorkers({ stages: ['cache-check', 'stage-script', 'submit'] });
   const [id = 0] = await world.accept([newTask('one')]);
-  await world.until('its job', async () => (await world.rows("SELECT id FROM submissions WHERE state = 'running'")).length === 1);
-  const reason = 'MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher than that can be met by the CE(s)';
+  await world.until(
+    'its job',
+    async () =>
+      (await world.rows("SELECT id FROM submissions WHERE state = 'running'")).length === 1,
+  );
+  const reason =
+    'MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher than that can be met by the CE(s)';
   let said: Partial<SeenJob> = {};
-  const told = { ...fleet, batch: { ...fleet.batch, describe: (ids: readonly string[]) => Promise.resolve(ids.map((jobId): SeenJob => ({ jobId, createdMs: 1, status: 'RUNNABLE', ...said }))) } };
+  const told = {
+    ...fleet,
+    batch: {
+      ...fleet.batch,
+      describe: (ids: readonly string[]) =>
+        Promise.resolve(
+          ids.map((jobId): SeenJob => ({ jobId, createdMs: 1, status: 'RUNNABLE', ...said })),
+        ),
+    },
+  };
   const shown = async (): Promise<string | undefined> => {
     await poll(told, { queue: 'batchwell' });
     return (await readAttempts(world.database.pool, [id]))[0]?.waitingReason;

@@ -7,23 +7,38 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-const places = async (ids: readonly number[]): Promise<string[]> => [...new Set((await world.ended(ids)).map(({ place }) => place))];
+const places = async (ids: readonly number[]): Promise<string[]> => [
+  ...new Set((await world.ended(ids)).map(({ place }) => place)),
+];
 /** How often each task wrote its outputs. */
-const effectsPerTask = (): number[] => [...Map.groupBy(world.effects, ({ taskId }) => taskId).values()].map(({ length }) => length);
+const effectsPerTask = (): number[] =>
+  [...Map.groupBy(world.effects, ({ taskId }) => taskId).values()].map(({ length }) => length);
 
 describe('SubmitJob whose answer was lost', () => {
   for (const kind of ['drop-after', 'error-after'] as const) {
     test(`after Batch took the job (${kind}) gives exactly one job`, async () => {
       world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind, times: 1 });
       await world.startWorkers();
-      expect(await places(await world.accept(manyTasks(5, (at) => newTask(`t${at}`)), 's'))).toEqual(['done']);
+      expect(
+        await places(
+          await world.accept(
+            manyTasks(5, (at) => newTask(`t${at}`)),
+            's',
+          ),
+        ),
+      ).toEqual(['done']);
       expect(world.asked('batch.SubmitJob')).toBe(1);
       expect(effectsPerTask()).toEqual([1, 1, 1, 1, 1]);
     });
   }
 
   test('before Batch heard it is called again', async () => {
-    const fault = world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'drop-before', times: 1 });
+    const fault = world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'drop-before',
+      times: 1,
+    });
     await world.startWorkers();
     expect(await places(await world.accept([newTask('one')]))).toEqual(['done']);
     expect(world.batch.faults.list().find(({ id }) => id === fault.id)?.bitten).toBe(1);
@@ -32,10 +47,20 @@ describe('SubmitJob whose answer was lost', () => {
   });
 
   test('because Batch took longer than it may is given up in time, and its late job has no effect', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'delay', delayMs: 1200, times: 1 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'delay',
+      delayMs: 1200,
+      times: 1,
+    });
     await world.startWorkers();
     const ids = await world.accept([newTask('one')]);
-    await world.until('the doubt', () => world.lines.some(({ msg, outcome }) => msg === 'submit-not-accepted' && outcome === 'ambiguous'));
+    await world.until('the doubt', () =>
+      world.lines.some(
+        ({ msg, outcome }) => msg === 'submit-not-accepted' && outcome === 'ambiguous',
+      ),
+    );
     expect(world.asked('batch.SubmitJob')).toBe(0); // still under way at the local Batch, which will take it all the same
     expect(await places(ids)).toEqual(['done']);
     await world.until('the late twin', () => world.batch.ledger.summary().endsTotal === 2);
@@ -44,8 +69,19 @@ describe('SubmitJob whose answer was lost', () => {
   });
 
   test('and that listings hide for longer than the settle time has one effect: the late twin is fenced', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'visibility-lag', delayMs: 60_000, times: 1 });
-    world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'drop-after', times: 1 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'visibility-lag',
+      delayMs: 60_000,
+      times: 1,
+    });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'drop-after',
+      times: 1,
+    });
     // The first job is slow to come to its fence: by then the second one owns the submission.
     const { promise: laterOwns, resolve: own } = Promise.withResolvers<void>();
     let started = 0;
@@ -54,7 +90,10 @@ describe('SubmitJob whose answer was lost', () => {
       return started <= 3 ? { beforeFence: laterOwns } : {};
     });
     await world.startWorkers();
-    const ids = await world.accept(manyTasks(3, (at) => newTask(`t${at}`)), 's');
+    const ids = await world.accept(
+      manyTasks(3, (at) => newTask(`t${at}`)),
+      's',
+    );
     expect(await places(ids)).toEqual(['done']);
     own();
     await world.until('the end of both jobs', () => world.batch.ledger.summary().running === 0);
@@ -65,8 +104,19 @@ describe('SubmitJob whose answer was lost', () => {
   });
 
   test('and whose late twin owns the submission already is adopted', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'visibility-lag', delayMs: 60_000, times: 1 });
-    world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'drop-after', times: 1 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'visibility-lag',
+      delayMs: 60_000,
+      times: 1,
+    });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'drop-after',
+      times: 1,
+    });
     world.behave(() => ({ durationMs: 1500 }));
     await world.startWorkers();
     expect(await places(await world.accept([newTask('one')]))).toEqual(['done']);
@@ -77,8 +127,19 @@ describe('SubmitJob whose answer was lost', () => {
   });
 
   test('twice over: of two jobs that are found, the one that owns the submission already goes on', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'visibility-lag', delayMs: 1000, times: 1 });
-    world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'drop-after', times: 2 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'visibility-lag',
+      delayMs: 1000,
+      times: 1,
+    });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'drop-after',
+      times: 2,
+    });
     // The older job has not come to its fence when the younger owns the submission.
     const { promise: never } = Promise.withResolvers<void>();
     let started = 0;
@@ -97,15 +158,47 @@ describe('SubmitJob whose answer was lost', () => {
 describe('SubmitJob that Batch refuses', () => {
   test('fails its tasks with Batch’s words', async () => {
     await world.startWorkers();
-    const [first, second] = await world.ended(await world.accept(manyTasks(2, (at) => newTask(`t${at}`, { spec: { resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false, queue: 'no-such-queue' } } })), 's'));
-    expect([first?.place, second?.place, first?.failureCode]).toEqual(['failed', 'failed', 'batch-refused']);
-    expect(first?.failure).toMatch(/^AWS Batch refused submission \w+ to queue no-such-queue: ClientException: JobQueue no-such-queue not found\. /);
-    expect(await world.rows('SELECT DISTINCT outcome FROM attempts')).toEqual([{ outcome: 'failed' }]);
-    expect(await world.rows('SELECT DISTINCT state FROM submissions')).toEqual([{ state: 'ended' }]);
+    const [first, second] = await world.ended(
+      await world.accept(
+        manyTasks(2, (at) =>
+          newTask(`t${at}`, {
+            spec: {
+              resources: {
+                cpu_cores: 1,
+                ram_gb: 1,
+                disk_gb: 1,
+                preemptible: false,
+                queue: 'no-such-queue',
+              },
+            },
+          }),
+        ),
+        's',
+      ),
+    );
+    expect([first?.place, second?.place, first?.failureCode]).toEqual([
+      'failed',
+      'failed',
+      'batch-refused',
+    ]);
+    expect(first?.failure).toMatch(
+      /^AWS Batch refused submission \w+ to queue no-such-queue: ClientException: JobQueue no-such-queue not found\. /,
+    );
+    expect(await world.rows('SELECT DISTINCT outcome FROM attempts')).toEqual([
+      { outcome: 'failed' },
+    ]);
+    expect(await world.rows('SELECT DISTINCT state FROM submissions')).toEqual([
+      { state: 'ended' },
+    ]);
   });
 
   test('by throttling is tried again', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind: 'throttle', times: 1 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'SubmitJob',
+      kind: 'throttle',
+      times: 1,
+    });
     await world.startWorkers();
     expect(await places(await world.accept([newTask('one')]))).toEqual(['done']);
     expect(world.asked('batch.SubmitJob')).toBe(2);
@@ -114,16 +207,44 @@ describe('SubmitJob that Batch refuses', () => {
 
 describe('a job definition', () => {
   test('that two fleets want at the same moment is registered once', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'RegisterJobDefinition', kind: 'delay', delayMs: 100 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'RegisterJobDefinition',
+      kind: 'delay',
+      delayMs: 100,
+    });
     await Promise.all([world.startWorkers(), world.startWorkers()]);
     // Packed one by one, so that many submissions need the definition.
-    const one = await Promise.all(Array.from({ length: 6 }, (_, at) => world.accept([newTask(`t${at}`, { spec: { resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false, queue: at % 2 === 0 ? 'batchwell' : 'other' } } })])));
+    const one = await Promise.all(
+      Array.from({ length: 6 }, (_, at) =>
+        world.accept([
+          newTask(`t${at}`, {
+            spec: {
+              resources: {
+                cpu_cores: 1,
+                ram_gb: 1,
+                disk_gb: 1,
+                preemptible: false,
+                queue: at % 2 === 0 ? 'batchwell' : 'other',
+              },
+            },
+          }),
+        ]),
+      ),
+    );
     await world.ended(one.flat());
     expect(world.asked('batch.RegisterJobDefinition')).toBe(1);
   });
 
   test('that Batch refuses fails its tasks with Batch’s words', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'RegisterJobDefinition', kind: 'error', status: 400, code: 'ClientException', message: 'Invalid jobRoleArn' });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'RegisterJobDefinition',
+      kind: 'error',
+      status: 400,
+      code: 'ClientException',
+      message: 'Invalid jobRoleArn',
+    });
     await world.startWorkers();
     const [ended] = await world.ended(await world.accept([newTask('one')]));
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'batch-refused' });
@@ -131,7 +252,13 @@ describe('a job definition', () => {
   });
 
   test('whose registration failed for a moment is registered soon after', async () => {
-    world.batch.faults.add({ service: 'batch', operation: 'RegisterJobDefinition', kind: 'error', status: 500, times: 5 });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'RegisterJobDefinition',
+      kind: 'error',
+      status: 500,
+      times: 5,
+    });
     await world.startWorkers();
     expect(await places(await world.accept([newTask('one')]))).toEqual(['done']);
   });

@@ -69,8 +69,16 @@ export const BUCKET = 'work-bucket';
 
 /** Small times: a test waits for the fleet's clocks. */
 const SETTINGS = {
-  BATCHWELL_BUCKET: BUCKET, BATCHWELL_POLL_MS: '50', BATCHWELL_SETTLE_MS: '200', BATCHWELL_SUBMIT_TIMEOUT_MS: '400', BATCHWELL_PACK_IDLE_MS: '60',
-  BATCHWELL_PACK_LONGEST_MS: '1000', BATCHWELL_STALL_MS: '2000', BATCHWELL_SWEEP_MS: '100', BATCHWELL_METRICS_PORT: '0', BATCHWELL_BATCH_PER_SECOND: '1000',
+  BATCHWELL_BUCKET: BUCKET,
+  BATCHWELL_POLL_MS: '50',
+  BATCHWELL_SETTLE_MS: '200',
+  BATCHWELL_SUBMIT_TIMEOUT_MS: '400',
+  BATCHWELL_PACK_IDLE_MS: '60',
+  BATCHWELL_PACK_LONGEST_MS: '1000',
+  BATCHWELL_STALL_MS: '2000',
+  BATCHWELL_SWEEP_MS: '100',
+  BATCHWELL_METRICS_PORT: '0',
+  BATCHWELL_BATCH_PER_SECOND: '1000',
   BATCHWELL_DATABASE_CONNECTIONS: '6',
 };
 
@@ -78,42 +86,90 @@ const SETTINGS = {
  * @param settings over the small times; as in the environment
  * @param servers the test's own; a fresh database and Redis otherwise
  */
-export async function startFleetWorld(settings: Record<string, string> = {}, servers: { redis?: FreshRedis; database?: FreshDatabase } = {}): Promise<FleetWorld> {
+export async function startFleetWorld(
+  settings: Record<string, string> = {},
+  servers: { redis?: FreshRedis; database?: FreshDatabase } = {},
+): Promise<FleetWorld> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'batchwell-flow-'));
-  const [freshDb, redis, s3] = await Promise.all([servers.database ?? freshDatabase(), servers.redis ?? freshRedis(), startLocalS3({ dataFolder: join(dataFolder, 's3'), createBuckets: [BUCKET, 'data'] })]);
+  const [freshDb, redis, s3] = await Promise.all([
+    servers.database ?? freshDatabase(),
+    servers.redis ?? freshRedis(),
+    startLocalS3({ dataFolder: join(dataFolder, 's3'), createBuckets: [BUCKET, 'data'] }),
+  ]);
   await migrateDatabase(freshDb.url);
-  Object.assign(process.env, { AWS_ENDPOINT_URL_S3: s3.url, AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1' });
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_S3: s3.url,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_REGION: 'us-east-1',
+  });
 
   const environment = { ...SETTINGS, DATABASE_URL: freshDb.url, REDIS_URL: redis.url, ...settings };
   const config = readConfig(environment);
   const database = openDatabase({ url: freshDb.url, connections: 4 });
   const objects = openObjectStore({ metrics: createMetrics(), pathStyle: true });
-  const queues = openQueues({ redisUrl: redis.url, prefix: config.redisPrefix, keepFinishedMs: 60_000 });
-  const parts = { behave: ALL_WELL, effects: [] as Effect[], objects: () => objects, findTask: (key: string, index: number) => onceThere(() => findTask(database, key, index)) };
+  const queues = openQueues({
+    redisUrl: redis.url,
+    prefix: config.redisPrefix,
+    keepFinishedMs: 60_000,
+  });
+  const parts = {
+    behave: ALL_WELL,
+    effects: [] as Effect[],
+    objects: () => objects,
+    findTask: (key: string, index: number) => onceThere(() => findTask(database, key, index)),
+  };
   const runner = createPlayedRunner({ ...parts, behave: (attempted) => parts.behave(attempted) });
-  const batch = await startLocalBatch({ dataFolder: join(dataFolder, 'batch'), queues: [{ name: 'batchwell', slots: 1000 }], throttle: 'off', graceMs: 100, runner });
+  const batch = await startLocalBatch({
+    dataFolder: join(dataFolder, 'batch'),
+    queues: [{ name: 'batchwell', slots: 1000 }],
+    throttle: 'off',
+    graceMs: 100,
+    runner,
+  });
   process.env['AWS_ENDPOINT_URL_BATCH'] = batch.url;
 
   const workers: Workers[] = [];
   const lines: Record<string, unknown>[] = [];
-  const log = pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
+  const log = pino(
+    { level: 'debug' },
+    { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+  );
   const world: FleetWorld = {
-    batch, s3, redis, database, queues, objects, environment, effects: parts.effects, lines,
+    batch,
+    s3,
+    redis,
+    database,
+    queues,
+    objects,
+    environment,
+    effects: parts.effects,
+    lines,
     behave: (how) => void (parts.behave = how),
     async startWorkers({ settings: own = {}, ...options } = {}) {
-      const started = await startWorkers(readConfig({ ...environment, ...own }), { log, ...options });
+      const started = await startWorkers(readConfig({ ...environment, ...own }), {
+        log,
+        ...options,
+      });
       workers.push(started);
       return started;
     },
     accept: (tasks, scatter) => accept(world, config, { tasks, scatter }),
     tasks: (ids) => onceThere(() => readTasks(database, ids)),
     async ended(ids) {
-      await world.until(`the end of ${ids.length} tasks`, async () => (await readTasks(database, ids)).every(({ place }) => ENDS.has(place)));
+      await world.until(`the end of ${ids.length} tasks`, async () =>
+        (await readTasks(database, ids)).every(({ place }) => ENDS.has(place)),
+      );
       return world.tasks(ids);
     },
     until: (what, holds) => until(world, what, holds),
-    asked: (operation) => [batch, s3].reduce((sum, { ledger }) => sum + (ledger.summary().requests[operation]?.count ?? 0), 0),
-    rows: (sql, values) => onceThere(async () => (await database.pool.query<RowDataPacket[]>(sql, values))[0]),
+    asked: (operation) =>
+      [batch, s3].reduce(
+        (sum, { ledger }) => sum + (ledger.summary().requests[operation]?.count ?? 0),
+        0,
+      ),
+    rows: (sql, values) =>
+      onceThere(async () => (await database.pool.query<RowDataPacket[]>(sql, values))[0]),
     async close() {
       await batch.close();
       await Promise.all(workers.map((one) => one.close()));
@@ -149,10 +205,15 @@ async function onceThere<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-async function until(world: FleetWorld, what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+async function until(
+  world: FleetWorld,
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
   const startMs = Date.now();
   while (!(await onceThere(async () => holds()))) {
-    if (Date.now() - startMs > PATIENCE_MS) throw new Error(`Waited ${PATIENCE_MS} ms for ${what}. ${await describe(world)}`);
+    if (Date.now() - startMs > PATIENCE_MS)
+      throw new Error(`Waited ${PATIENCE_MS} ms for ${what}. ${await describe(world)}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
@@ -160,7 +221,10 @@ async function until(world: FleetWorld, what: string, holds: () => boolean | Pro
 /** What a failed test should show of the fleet. */
 async function describe(world: FleetWorld): Promise<string> {
   const [tasks, submissions] = [
-    await world.rows('SELECT place, COUNT(*) AS count, MAX(failure) AS failure FROM tasks GROUP BY place'), await world.rows('SELECT id, state, size, calls, job_id FROM submissions LIMIT 5'),
+    await world.rows(
+      'SELECT place, COUNT(*) AS count, MAX(failure) AS failure FROM tasks GROUP BY place',
+    ),
+    await world.rows('SELECT id, state, size, calls, job_id FROM submissions LIMIT 5'),
   ];
   const errors = world.lines.filter(({ level }) => Number(level) >= 40).slice(-5);
   return JSON.stringify({ tasks, submissions, errors });
@@ -175,7 +239,11 @@ async function readTasks(database: Database, ids: readonly number[]): Promise<Ta
   return rows as unknown as TaskState[];
 }
 
-async function findTask(database: Database, key: string, index: number): Promise<{ taskId: number; spec: TaskSpec }> {
+async function findTask(
+  database: Database,
+  key: string,
+  index: number,
+): Promise<{ taskId: number; spec: TaskSpec }> {
   const [rows] = await database.pool.query<RowDataPacket[]>(
     `SELECT tasks.id, tasks.slot_values, templates.body FROM submissions JOIN attempts ON attempts.submission_id = submissions.id JOIN tasks ON tasks.id = attempts.task_id
      JOIN templates ON templates.id = tasks.template_id WHERE submissions.submission_key = ? AND attempts.array_index = ?`,
@@ -183,28 +251,55 @@ async function findTask(database: Database, key: string, index: number): Promise
   );
   const [row] = rows;
   if (!row) throw new Error(`No task sits at index ${index} of submission ${key}.`);
-  return { taskId: row['id'] as number, spec: fillTemplate(JSON.parse(String(row['body'])) as Template, JSON.parse(String(row['slot_values'])) as string[]) };
+  return {
+    taskId: row['id'] as number,
+    spec: fillTemplate(
+      JSON.parse(String(row['body'])) as Template,
+      JSON.parse(String(row['slot_values'])) as string[],
+    ),
+  };
 }
 
-async function accept(world: FleetWorld, config: Config, { tasks, scatter }: { tasks: readonly NewTask[]; scatter: string | undefined }): Promise<number[]> {
+async function accept(
+  world: FleetWorld,
+  config: Config,
+  { tasks, scatter }: { tasks: readonly NewTask[]; scatter: string | undefined },
+): Promise<number[]> {
   const nowMs = Date.now();
   const accepted = await acceptAll(world.database, {
-    owner: 'tester', tasks, nowMs, dueMs: nowMs + config.stallMs, ...(scatter === undefined ? {} : { scatter: { name: scatter, tags: {} } }),
+    owner: 'tester',
+    tasks,
+    nowMs,
+    dueMs: nowMs + config.stallMs,
+    ...(scatter === undefined ? {} : { scatter: { name: scatter, tags: {} } }),
   });
   await world.queues.nudge(taskNudges('cache-check', accepted.taskIds, config.chunkSize));
   return accepted.taskIds;
 }
 
 /** One task that writes one output; equal `command`s are equal calls. */
-export function newTask(name: string, change: Partial<Omit<NewTask, 'spec'>> & { spec?: Partial<TaskSpec> } = {}): NewTask {
+export function newTask(
+  name: string,
+  change: Partial<Omit<NewTask, 'spec'>> & { spec?: Partial<TaskSpec> } = {},
+): NewTask {
   const { spec, ...rest } = change;
   return {
-    name, description: '', tags: {}, cache: 'off', profile: 'generic', ...rest,
+    name,
+    description: '',
+    tags: {},
+    cache: 'off',
+    profile: 'generic',
+    ...rest,
     spec: {
-      inputs: [], outputs: [{ url: `s3://data/out/${name}`, path: '/out', type: 'FILE' }], executors: [{ image: 'debian:12', command: ['work', name] }],
-      resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false }, volumes: [], ...spec,
+      inputs: [],
+      outputs: [{ url: `s3://data/out/${name}`, path: '/out', type: 'FILE' }],
+      executors: [{ image: 'debian:12', command: ['work', name] }],
+      resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false },
+      volumes: [],
+      ...spec,
     },
   };
 }
 
-export const manyTasks = (count: number, make: (position: number) => NewTask): NewTask[] => Array.from({ length: count }, (_, position) => make(position));
+export const manyTasks = (count: number, make: (position: number) => NewTask): NewTask[] =>
+  Array.from({ length: count }, (_, position) => make(position));

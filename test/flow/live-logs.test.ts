@@ -16,7 +16,11 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'batchwell-steps-'));
   await chmod(folder, 0o777);
   stack = await startStack({
-    environment: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'] },
+    environment: {
+      PATH: process.env['PATH'],
+      TMPDIR: process.env['TMPDIR'],
+      BATCHWELL_RUN: process.env['BATCHWELL_RUN'],
+    },
     settings: { BATCHWELL_LIVE_LOGS_MS: '100', BATCHWELL_SHARED_FOLDERS: folder },
   });
 }, SLOW_MS);
@@ -36,29 +40,59 @@ async function readUpTo(wanted: string | undefined, log: AsyncGenerator<LogLine>
   return seen;
 }
 
-test('what a running task prints is seen as it comes, whole at its end, and by those who only look', async () => {
-  const client = openClient({ url: stack.apiUrl });
-  const cli = (...words: string[]) => run(words, { environment: { BATCHWELL_URL: stack.apiUrl } });
-  const command = 'step() { while [ ! -e "$1" ]; do sleep 0.05; done; }; echo one; step "$0/first"; printf "zwölf "; echo err >&2; step "$0/second"; echo three; exit 3';
-  const { id } = await client.submit({ name: 'live', executors: [{ image: 'debian:stable-slim', command: ['sh', '-c', command, folder] }] });
+test(
+  'what a running task prints is seen as it comes, whole at its end, and by those who only look',
+  async () => {
+    const client = openClient({ url: stack.apiUrl });
+    const cli = (...words: string[]) =>
+      run(words, { environment: { BATCHWELL_URL: stack.apiUrl } });
+    const command =
+      'step() { while [ ! -e "$1" ]; do sleep 0.05; done; }; echo one; step "$0/first"; printf "zwölf "; echo err >&2; step "$0/second"; echo three; exit 3';
+    const { id } = await client.submit({
+      name: 'live',
+      executors: [{ image: 'debian:stable-slim', command: ['sh', '-c', command, folder] }],
+    });
 
-  const log = client.followLog(id);
-  expect(await readUpTo('one\n', log)).toBe('one\n');
-  expect((await client.get(id)).state).toBe('RUNNING');
-  expect(await cli('logs', id)).toMatchObject({ code: 0, out: 'one\n' });
-  await writeFile(join(folder, 'first'), '');
-  expect(await readUpTo('zwölf ', log)).toBe('zwölf ');
-  await expect.poll(() => cli('logs', id, '--stderr'), { timeout: SLOW_MS }).toMatchObject({ code: 0, out: 'err\n' });
-  await writeFile(join(folder, 'second'), '');
-  expect(await readUpTo(undefined, log)).toBe('three\n');
-  expect(await cli('logs', '--follow', id)).toEqual({ code: 1, out: 'one\nzwölf three\n', err: `${id} · EXECUTOR_ERROR\n` });
-}, 2 * SLOW_MS);
+    const log = client.followLog(id);
+    expect(await readUpTo('one\n', log)).toBe('one\n');
+    expect((await client.get(id)).state).toBe('RUNNING');
+    expect(await cli('logs', id)).toMatchObject({ code: 0, out: 'one\n' });
+    await writeFile(join(folder, 'first'), '');
+    expect(await readUpTo('zwölf ', log)).toBe('zwölf ');
+    await expect
+      .poll(() => cli('logs', id, '--stderr'), { timeout: SLOW_MS })
+      .toMatchObject({ code: 0, out: 'err\n' });
+    await writeFile(join(folder, 'second'), '');
+    expect(await readUpTo(undefined, log)).toBe('three\n');
+    expect(await cli('logs', '--follow', id)).toEqual({
+      code: 1,
+      out: 'one\nzwölf three\n',
+      err: `${id} · EXECUTOR_ERROR\n`,
+    });
+  },
+  2 * SLOW_MS,
+);
 
-test('of a task that is cancelled, what it printed on SIGTERM is seen', async () => {
-  const client = openClient({ url: stack.apiUrl });
-  const { id } = await client.submit({ executors: [{ image: 'debian:stable-slim', command: ['sh', '-c', 'trap "echo caught; exit 1" TERM; echo working; while :; do sleep 0.1; done'] }] });
-  const log = client.followLog(id);
-  expect(await readUpTo('working\n', log)).toBe('working\n');
-  await client.cancel(id);
-  expect(await readUpTo(undefined, log)).toBe('caught\n');
-}, 2 * SLOW_MS);
+test(
+  'of a task that is cancelled, what it printed on SIGTERM is seen',
+  async () => {
+    const client = openClient({ url: stack.apiUrl });
+    const { id } = await client.submit({
+      executors: [
+        {
+          image: 'debian:stable-slim',
+          command: [
+            'sh',
+            '-c',
+            'trap "echo caught; exit 1" TERM; echo working; while :; do sleep 0.1; done',
+          ],
+        },
+      ],
+    });
+    const log = client.followLog(id);
+    expect(await readUpTo('working\n', log)).toBe('working\n');
+    await client.cancel(id);
+    expect(await readUpTo(undefined, log)).toBe('caught\n');
+  },
+  2 * SLOW_MS,
+);

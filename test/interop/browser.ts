@@ -17,7 +17,11 @@ const PLAYWRIGHT = 'playwright-core@1.56.1';
 /** What the tests use of playwright-core's Page. */
 export interface Page {
   goto(url: string): Promise<unknown>;
-  waitForFunction(expression: string, given?: unknown, options?: { timeout: number }): Promise<unknown>;
+  waitForFunction(
+    expression: string,
+    given?: unknown,
+    options?: { timeout: number },
+  ): Promise<unknown>;
   evaluate<T>(expression: string): Promise<T>;
   locator(selector: string): Locator;
   on(event: 'console', told: (message: { text(): string }) => void): void;
@@ -40,12 +44,20 @@ export interface Browser {
 }
 
 /** Rejects never: without a browser or a registry it says why. @param packages as npm takes them, with their versions */
-export async function startBrowser(name: string, packages: readonly string[]): Promise<Browser | { why: string }> {
+export async function startBrowser(
+  name: string,
+  packages: readonly string[],
+): Promise<Browser | { why: string }> {
   const executablePath = CHROMIUM.find((path) => existsSync(path));
-  if (executablePath === undefined) return { why: `there is no Chromium here (on Debian: chromium); looked for ${CHROMIUM.join(', ')}` };
+  if (executablePath === undefined)
+    return {
+      why: `there is no Chromium here (on Debian: chromium); looked for ${CHROMIUM.join(', ')}`,
+    };
   try {
     const home = await install(name, [...packages, PLAYWRIGHT]);
-    const { chromium } = (await import(pathToFileURL(join(home, 'node_modules/playwright-core/index.mjs')).href)) as { chromium: { launch(options: object): Promise<Omit<Browser, 'home'>> } };
+    const { chromium } = (await import(
+      pathToFileURL(join(home, 'node_modules/playwright-core/index.mjs')).href
+    )) as { chromium: { launch(options: object): Promise<Omit<Browser, 'home'>> } };
     const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
     return { home, newPage: () => browser.newPage(), close: () => browser.close() };
   } catch (error) {
@@ -60,7 +72,9 @@ async function install(name: string, packages: readonly string[]): Promise<strin
   await rm(home, { recursive: true, force: true });
   await mkdir(home, { recursive: true });
   await writeFile(join(home, 'package.json'), '{"private": true}');
-  await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], { cwd: home });
+  await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages], {
+    cwd: home,
+  });
   await writeFile(stamp, packages.join('\n'));
   return home;
 }
@@ -71,12 +85,25 @@ export interface Site {
 }
 
 /** Serves a page whose script is bundled from `script`, at an origin of its own. */
-export async function servePage(home: string, page: { script: string; body: string }): Promise<Site> {
-  const { outputFiles } = await build({ stdin: { contents: page.script, resolveDir: home }, bundle: true, write: false, format: 'esm', logLevel: 'error' });
+export async function servePage(
+  home: string,
+  page: { script: string; body: string },
+): Promise<Site> {
+  const { outputFiles } = await build({
+    stdin: { contents: page.script, resolveDir: home },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    logLevel: 'error',
+  });
   const server = createServer((request, response) => {
     const isScript = request.url === '/page.js';
     response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html; charset=utf-8');
-    response.end(isScript ? outputFiles[0]?.text : `<!doctype html><title>page</title>${page.body}<script type="module" src="/page.js"></script>`);
+    response.end(
+      isScript
+        ? outputFiles[0]?.text
+        : `<!doctype html><title>page</title>${page.body}<script type="module" src="/page.js"></script>`,
+    );
   });
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   return {

@@ -13,7 +13,12 @@ let site: Site;
 beforeAll(async () => {
   browser = await startBrowser('client-browser', []);
   if ('why' in browser) return;
-  const environment = { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'], BATCHWELL_TOKENS: 'page:page-token' };
+  const environment = {
+    PATH: process.env['PATH'],
+    TMPDIR: process.env['TMPDIR'],
+    BATCHWELL_RUN: process.env['BATCHWELL_RUN'],
+    BATCHWELL_TOKENS: 'page:page-token',
+  };
   stack = await startStack({ environment });
   const script = `
     import { BatchwellError, openClient } from ${JSON.stringify(client)};
@@ -36,12 +41,16 @@ afterAll(async () => {
   await stack?.stop();
 }, SLOW_MS);
 
-test('a page submits, hears events, follows a log and waits for a scatter', async ({ skip }) => {
-  if ('why' in browser) return skip(browser.why);
-  const page = await browser.newPage();
-  await page.goto(site.url);
-  await page.waitForFunction('window.told !== undefined', undefined, { timeout: SLOW_MS });
-  const told = JSON.parse(await page.evaluate<string>('window.told'));
-  expect(told).toMatchObject({ refused: ['executors'], log: 'one\ntwo\n', ended: 2, tasks: 2 });
-  expect([told.states[0], told.states.at(-1)]).toEqual(['QUEUED', 'COMPLETE']);
-}, SLOW_MS);
+test(
+  'a page submits, hears events, follows a log and waits for a scatter',
+  async ({ skip }) => {
+    if ('why' in browser) return skip(browser.why);
+    const page = await browser.newPage();
+    await page.goto(site.url);
+    await page.waitForFunction('window.told !== undefined', undefined, { timeout: SLOW_MS });
+    const told = JSON.parse(await page.evaluate<string>('window.told'));
+    expect(told).toMatchObject({ refused: ['executors'], log: 'one\ntwo\n', ended: 2, tasks: 2 });
+    expect([told.states[0], told.states.at(-1)]).toEqual(['QUEUED', 'COMPLETE']);
+  },
+  SLOW_MS,
+);

@@ -15,14 +15,22 @@ let stack: Stack;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'python-clients-'));
-  stack = await startStack({ environment: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'], BATCHWELL_CACHE: 'off' } });
+  stack = await startStack({
+    environment: {
+      PATH: process.env['PATH'],
+      TMPDIR: process.env['TMPDIR'],
+      BATCHWELL_RUN: process.env['BATCHWELL_RUN'],
+      BATCHWELL_CACHE: 'off',
+    },
+  });
 }, SLOW_MS);
 afterAll(async () => {
   await stack?.stop();
   await rm(folder, { recursive: true, force: true });
 }, SLOW_MS);
 
-const text = async (url: string): Promise<string | undefined> => (await stack.objects.get(url))?.toString('utf8');
+const text = async (url: string): Promise<string | undefined> =>
+  (await stack.objects.get(url))?.toString('utf8');
 
 const PY_TES = `
 import json, sys, tes
@@ -61,18 +69,38 @@ print(json.dumps({
 /** 0.4.2 forgets to name a package that it needs. */
 const pyTes = { '1.1.1': [], '0.4.2': ['six'] };
 
-test.for(Object.entries(pyTes))('py-tes %s makes, waits for, looks at, lists and cancels tasks', { timeout: SLOW_MS }, async ([version, more], { skip }) => {
-  const tools = await pythonTools(`py-tes-${version}`, [`py-tes==${version}`, ...more]);
-  if ('why' in tools) return skip(tools.why);
-  await stack.objects.put(`s3://${stack.bucket}/in/more`, 'four\n');
-  const { stdout } = await run(join(tools.bin, 'python'), ['-c', PY_TES, `${stack.apiUrl}/ga4gh/tes`, stack.bucket]);
-  expect(JSON.parse(stdout)).toEqual({
-    ended: 'COMPLETE', exits: [0, 0], outputs: [['/out/all', '19'], ['/out/parts/count', '2'], ['/out/parts/deep/lines', '14']].map(([path, size]) => [path, expect.toBeOneOf([size, Number(size)])]),
-    failed: 'EXECUTOR_ERROR', code: 9, stderr: 'oops\n', listed: 1, more: true, cancelled: 'CANCELED',
-  });
-  expect(await text(`s3://${stack.bucket}/out/good`)).toBe('one\ntwo\nthree\nfour\n');
-  expect(await text(`s3://${stack.bucket}/out/good-parts/deep/lines`)).toBe('one\ntwo\nthree\n');
-});
+test.for(Object.entries(pyTes))(
+  'py-tes %s makes, waits for, looks at, lists and cancels tasks',
+  { timeout: SLOW_MS },
+  async ([version, more], { skip }) => {
+    const tools = await pythonTools(`py-tes-${version}`, [`py-tes==${version}`, ...more]);
+    if ('why' in tools) return skip(tools.why);
+    await stack.objects.put(`s3://${stack.bucket}/in/more`, 'four\n');
+    const { stdout } = await run(join(tools.bin, 'python'), [
+      '-c',
+      PY_TES,
+      `${stack.apiUrl}/ga4gh/tes`,
+      stack.bucket,
+    ]);
+    expect(JSON.parse(stdout)).toEqual({
+      ended: 'COMPLETE',
+      exits: [0, 0],
+      outputs: [
+        ['/out/all', '19'],
+        ['/out/parts/count', '2'],
+        ['/out/parts/deep/lines', '14'],
+      ].map(([path, size]) => [path, expect.toBeOneOf([size, Number(size)])]),
+      failed: 'EXECUTOR_ERROR',
+      code: 9,
+      stderr: 'oops\n',
+      listed: 1,
+      more: true,
+      cancelled: 'CANCELED',
+    });
+    expect(await text(`s3://${stack.bucket}/out/good`)).toBe('one\ntwo\nthree\nfour\n');
+    expect(await text(`s3://${stack.bucket}/out/good-parts/deep/lines`)).toBe('one\ntwo\nthree\n');
+  },
+);
 
 /** `envvars` hands the driver's PATH to the jobs: there is no container engine here that would bring Snakemake's own image. */
 const SNAKEFILE = `
@@ -90,18 +118,69 @@ rule total:
     shell: "cat {input} | awk '{{n += $1}} END {{print n}}' > {output}"
 `;
 
-test('Snakemake runs a workflow of four jobs with its files in S3', async ({ skip }) => {
-  const tools = await pythonTools('snakemake', ['py-tes==0.4.2', 'snakemake==9.27.1', 'snakemake-executor-plugin-tes==0.1.3', 'snakemake-storage-plugin-s3==0.3.6'], true);
-  if ('why' in tools) return skip(tools.why);
-  for (const [name, lines] of [['a', 7], ['b', 8], ['c', 9]] as const) await stack.objects.put(`s3://${stack.bucket}/smk/reads/${name}.txt`, 'line\n'.repeat(lines));
-  await writeFile(join(folder, 'Snakefile'), SNAKEFILE);
-  const { s3Url = '', credentials = {} } = stack.localAws ?? {};
-  const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = credentials;
-  await run(join(tools.bin, 'snakemake'), [
-    '--executor', 'tes', '--tes-url', `${stack.apiUrl}/ga4gh/tes`, '--jobs', '4', '--container-image', 'snakemake/snakemake:v9.27.1', '--seconds-between-status-checks', '1',
-    '--default-storage-provider', 's3', '--default-storage-prefix', `s3://${stack.bucket}/smk`,
-    '--storage-s3-endpoint-url', s3Url, '--storage-s3-access-key', accessKeyId, '--storage-s3-secret-key', secretAccessKey,
-  ], { cwd: folder, maxBuffer: 1024 ** 3, env: { PATH: `${tools.bin}:/usr/bin:/bin`, HOME: folder, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, SNAKEMAKE_STORAGE_S3_ACCESS_KEY: accessKeyId, SNAKEMAKE_STORAGE_S3_SECRET_KEY: secretAccessKey } });
-  expect(await text(`s3://${stack.bucket}/smk/total.txt`)).toBe('24\n');
-  expect(await text(`s3://${stack.bucket}/smk/counts/b.txt`)).toBe('8\n');
-}, SLOW_MS);
+test(
+  'Snakemake runs a workflow of four jobs with its files in S3',
+  async ({ skip }) => {
+    const tools = await pythonTools(
+      'snakemake',
+      [
+        'py-tes==0.4.2',
+        'snakemake==9.27.1',
+        'snakemake-executor-plugin-tes==0.1.3',
+        'snakemake-storage-plugin-s3==0.3.6',
+      ],
+      true,
+    );
+    if ('why' in tools) return skip(tools.why);
+    for (const [name, lines] of [
+      ['a', 7],
+      ['b', 8],
+      ['c', 9],
+    ] as const)
+      await stack.objects.put(`s3://${stack.bucket}/smk/reads/${name}.txt`, 'line\n'.repeat(lines));
+    await writeFile(join(folder, 'Snakefile'), SNAKEFILE);
+    const { s3Url = '', credentials = {} } = stack.localAws ?? {};
+    const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } =
+      credentials;
+    await run(
+      join(tools.bin, 'snakemake'),
+      [
+        '--executor',
+        'tes',
+        '--tes-url',
+        `${stack.apiUrl}/ga4gh/tes`,
+        '--jobs',
+        '4',
+        '--container-image',
+        'snakemake/snakemake:v9.27.1',
+        '--seconds-between-status-checks',
+        '1',
+        '--default-storage-provider',
+        's3',
+        '--default-storage-prefix',
+        `s3://${stack.bucket}/smk`,
+        '--storage-s3-endpoint-url',
+        s3Url,
+        '--storage-s3-access-key',
+        accessKeyId,
+        '--storage-s3-secret-key',
+        secretAccessKey,
+      ],
+      {
+        cwd: folder,
+        maxBuffer: 1024 ** 3,
+        env: {
+          PATH: `${tools.bin}:/usr/bin:/bin`,
+          HOME: folder,
+          AWS_ACCESS_KEY_ID: accessKeyId,
+          AWS_SECRET_ACCESS_KEY: secretAccessKey,
+          SNAKEMAKE_STORAGE_S3_ACCESS_KEY: accessKeyId,
+          SNAKEMAKE_STORAGE_S3_SECRET_KEY: secretAccessKey,
+        },
+      },
+    );
+    expect(await text(`s3://${stack.bucket}/smk/total.txt`)).toBe('24\n');
+    expect(await text(`s3://${stack.bucket}/smk/counts/b.txt`)).toBe('8\n');
+  },
+  SLOW_MS,
+);

@@ -22,7 +22,11 @@ export type PythonTools = { bin: string } | { why: string };
  * @param packages as pip takes them, with their versions
  * @param forTasks whether tasks run them, too
  */
-export async function pythonTools(name: string, packages: readonly string[], forTasks = false): Promise<PythonTools> {
+export async function pythonTools(
+  name: string,
+  packages: readonly string[],
+  forTasks = false,
+): Promise<PythonTools> {
   const folder = forTasks ? systemFolder : ownFolder;
   const home = join(folder, name);
   const stamp = join(home, 'packages');
@@ -36,6 +40,8 @@ export async function pythonTools(name: string, packages: readonly string[], for
     await writeFile(stamp, packages.join('\n'));
     return { bin };
   } catch (error) {
-    return { why: `${name} could not be installed with ${PYTHON} (on Debian it needs python3-venv, and a registry): ${String(error).slice(0, 400)}` };
+    return {
+      why: `${name} could not be installed with ${PYTHON} (on Debian it needs python3-venv, and a registry): ${String(error).slice(0, 400)}`,
+    };
   }
 }

@@ -10,17 +10,27 @@ import { startStack, type Stack } from '../../cli/stack.ts';
 const run = promisify(execFile);
 const SLOW_MS = 420_000;
 /** Compiling takes a quarter of an hour on two cores, so it is not done here. */
-const HOW_TO = 'sprocket is not installed; `cargo install sprocket --version 0.33.0 --locked --root /opt/batchwell-interop/sprocket` brings it';
+const HOW_TO =
+  'sprocket is not installed; `cargo install sprocket --version 0.33.0 --locked --root /opt/batchwell-interop/sprocket` brings it';
 const PROGRAMS = ['sprocket', '/opt/batchwell-interop/sprocket/bin/sprocket'];
 
 let stack: Stack;
 let folder: string;
 let program: string | undefined;
 beforeAll(async () => {
-  for (const one of PROGRAMS) if (program === undefined && (await run(one, ['--version']).catch(() => undefined))) program = one;
+  for (const one of PROGRAMS)
+    if (program === undefined && (await run(one, ['--version']).catch(() => undefined)))
+      program = one;
   if (program === undefined) return;
   folder = await mkdtemp(join(tmpdir(), 'sprocket-'));
-  stack = await startStack({ environment: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'], BATCHWELL_CACHE: 'off' } });
+  stack = await startStack({
+    environment: {
+      PATH: process.env['PATH'],
+      TMPDIR: process.env['TMPDIR'],
+      BATCHWELL_RUN: process.env['BATCHWELL_RUN'],
+      BATCHWELL_CACHE: 'off',
+    },
+  });
 }, SLOW_MS);
 afterAll(async () => {
   await stack?.stop();
@@ -78,17 +88,34 @@ secret_access_key = "${credentials['AWS_SECRET_ACCESS_KEY']}"
 `;
 }
 
-test('Sprocket runs a scatter and a gather, with files of its own and of S3', async ({ skip }) => {
-  if (program === undefined) return skip(HOW_TO);
-  await stack.objects.put(`s3://${stack.bucket}/reads/b.txt`, 'line\n'.repeat(5));
-  await writeFile(join(folder, 'a.txt'), 'line\n'.repeat(3));
-  await writeFile(join(folder, 'tally.wdl'), WDL);
-  await writeFile(join(folder, 'sprocket.toml'), settings(stack));
-  await writeFile(join(folder, 'inputs.json'), JSON.stringify({ 'tally.samples': [join(folder, 'a.txt'), `s3://${stack.bucket}/reads/b.txt`] }));
-  const { stdout } = await run(program, ['run', '--config', 'sprocket.toml', '--output-dir', 'out', 'tally.wdl', '@inputs.json'], { cwd: folder, maxBuffer: 1024 ** 3, env: { PATH: '/usr/bin:/bin', HOME: folder } });
-  expect(JSON.parse(stdout)).toMatchObject({ 'tally.counts': [3, 5], 'tally.total': 8 });
-  const outputs = JSON.parse(await readFile(join(folder, 'out/runs/tally/_latest/outputs.json'), 'utf8')) as Record<string, unknown>;
-  expect((await stack.objects.get(String(outputs['tally.file'])))?.toString()).toBe('8\n');
-  const listed = (await (await fetch(`${stack.apiUrl}/ga4gh/tes/v1/tasks`)).json()) as { tasks: { state: string }[] };
-  expect(listed.tasks.map(({ state }) => state)).toEqual(['COMPLETE', 'COMPLETE', 'COMPLETE']);
-}, SLOW_MS);
+test(
+  'Sprocket runs a scatter and a gather, with files of its own and of S3',
+  async ({ skip }) => {
+    if (program === undefined) return skip(HOW_TO);
+    await stack.objects.put(`s3://${stack.bucket}/reads/b.txt`, 'line\n'.repeat(5));
+    await writeFile(join(folder, 'a.txt'), 'line\n'.repeat(3));
+    await writeFile(join(folder, 'tally.wdl'), WDL);
+    await writeFile(join(folder, 'sprocket.toml'), settings(stack));
+    await writeFile(
+      join(folder, 'inputs.json'),
+      JSON.stringify({
+        'tally.samples': [join(folder, 'a.txt'), `s3://${stack.bucket}/reads/b.txt`],
+      }),
+    );
+    const { stdout } = await run(
+      program,
+      ['run', '--config', 'sprocket.toml', '--output-dir', 'out', 'tally.wdl', '@inputs.json'],
+      { cwd: folder, maxBuffer: 1024 ** 3, env: { PATH: '/usr/bin:/bin', HOME: folder } },
+    );
+    expect(JSON.parse(stdout)).toMatchObject({ 'tally.counts': [3, 5], 'tally.total': 8 });
+    const outputs = JSON.parse(
+      await readFile(join(folder, 'out/runs/tally/_latest/outputs.json'), 'utf8'),
+    ) as Record<string, unknown>;
+    expect((await stack.objects.get(String(outputs['tally.file'])))?.toString()).toBe('8\n');
+    const listed = (await (await fetch(`${stack.apiUrl}/ga4gh/tes/v1/tasks`)).json()) as {
+      tasks: { state: string }[];
+    };
+    expect(listed.tasks.map(({ state }) => state)).toEqual(['COMPLETE', 'COMPLETE', 'COMPLETE']);
+  },
+  SLOW_MS,
+);

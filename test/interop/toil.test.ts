@@ -19,7 +19,11 @@ beforeAll(async () => {
   shared = join(folder, 'shared');
   await mkdir(shared);
   stack = await startStack({
-    environment: { PATH: process.env['PATH'], TMPDIR: process.env['TMPDIR'], BATCHWELL_RUN: process.env['BATCHWELL_RUN'] },
+    environment: {
+      PATH: process.env['PATH'],
+      TMPDIR: process.env['TMPDIR'],
+      BATCHWELL_RUN: process.env['BATCHWELL_RUN'],
+    },
     settings: { BATCHWELL_SHARED_FOLDERS: shared },
   });
 }, SLOW_MS);
@@ -66,12 +70,39 @@ async function runWorkflow(bin: string, signal: AbortSignal): Promise<void> {
   const script = join(folder, 'workflow.py');
   await writeFile(script, WORKFLOW);
   const path = `${bin}:/usr/bin:/bin`;
-  await run(join(bin, 'python'), [
-    script, join(shared, 'jobs'), folder, '--batchSystem', 'tes', '--tesEndpoint', `${stack.apiUrl}/ga4gh/tes`, '--retryCount', '1',
-    // A link to a file that lies elsewhere leads nowhere in a task.
-    '--symlinkImports', 'False', '--caching', 'False', '--workDir', folder,
-    '--setEnv', `PATH=${path}`, '--setEnv', `SHARED=${shared}`, '--setEnv', 'TOIL_WORKDIR=/tmp',
-  ], { cwd: folder, signal, maxBuffer: 1024 ** 3, env: { PATH: path, HOME: folder, TMPDIR: folder } });
+  await run(
+    join(bin, 'python'),
+    [
+      script,
+      join(shared, 'jobs'),
+      folder,
+      '--batchSystem',
+      'tes',
+      '--tesEndpoint',
+      `${stack.apiUrl}/ga4gh/tes`,
+      '--retryCount',
+      '1',
+      // A link to a file that lies elsewhere leads nowhere in a task.
+      '--symlinkImports',
+      'False',
+      '--caching',
+      'False',
+      '--workDir',
+      folder,
+      '--setEnv',
+      `PATH=${path}`,
+      '--setEnv',
+      `SHARED=${shared}`,
+      '--setEnv',
+      'TOIL_WORKDIR=/tmp',
+    ],
+    {
+      cwd: folder,
+      signal,
+      maxBuffer: 1024 ** 3,
+      env: { PATH: path, HOME: folder, TMPDIR: folder },
+    },
+  );
 }
 
 /** Name and state of every task, as `parent COMPLETE`. */
@@ -81,11 +112,28 @@ async function tasksOfToil(): Promise<string[]> {
   return tasks.map(({ name, state }) => `${name.split("'")[1]} ${state}`).toSorted();
 }
 
-test('Toil runs a parent, three children and a follow-on, and runs the job that failed again', async ({ skip, signal }) => {
-  const tools = await pythonTools('toil', ['toil==7.0.0', 'toil-batch-system-tes==2.0.0'], true);
-  if ('why' in tools) return skip(tools.why);
-  for (const [name, lines] of [['a', 7], ['b', 8], ['c', 9]] as const) await writeFile(join(folder, `${name}.txt`), 'line\n'.repeat(lines));
-  await runWorkflow(tools.bin, signal);
-  expect(JSON.parse(await readFile(join(folder, 'result.json'), 'utf8'))).toEqual({ counts: { a: 7, b: 8, c: 9 }, total: 24 });
-  expect(await tasksOfToil()).toEqual([...Array.from({ length: 3 }, () => 'count COMPLETE'), 'count EXECUTOR_ERROR', 'parent COMPLETE', 'total COMPLETE']);
-}, SLOW_MS);
+test(
+  'Toil runs a parent, three children and a follow-on, and runs the job that failed again',
+  async ({ skip, signal }) => {
+    const tools = await pythonTools('toil', ['toil==7.0.0', 'toil-batch-system-tes==2.0.0'], true);
+    if ('why' in tools) return skip(tools.why);
+    for (const [name, lines] of [
+      ['a', 7],
+      ['b', 8],
+      ['c', 9],
+    ] as const)
+      await writeFile(join(folder, `${name}.txt`), 'line\n'.repeat(lines));
+    await runWorkflow(tools.bin, signal);
+    expect(JSON.parse(await readFile(join(folder, 'result.json'), 'utf8'))).toEqual({
+      counts: { a: 7, b: 8, c: 9 },
+      total: 24,
+    });
+    expect(await tasksOfToil()).toEqual([
+      ...Array.from({ length: 3 }, () => 'count COMPLETE'),
+      'count EXECUTOR_ERROR',
+      'parent COMPLETE',
+      'total COMPLETE',
+    ]);
+  },
+  SLOW_MS,
+);

@@ -25,38 +25,92 @@ interface Sent {
 async function send({ method, path, type, body }: Sent): Promise<{ status: number; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
   const url = new URL(world.url);
-  const outgoing = request({ agent, host: url.hostname, port: url.port, method, path, headers: { ...(type !== undefined && { 'content-type': type }), ...(body && { 'content-length': body.length }) } }, (answer) => {
-    text(answer).then((said) => resolve({ status: answer.statusCode ?? 0, text: said }), reject);
-  });
+  const outgoing = request(
+    {
+      agent,
+      host: url.hostname,
+      port: url.port,
+      method,
+      path,
+      headers: {
+        ...(type !== undefined && { 'content-type': type }),
+        ...(body && { 'content-length': body.length }),
+      },
+    },
+    (answer) => {
+      text(answer).then((said) => resolve({ status: answer.statusCode ?? 0, text: said }), reject);
+    },
+  );
   outgoing.on('error', reject);
   outgoing.end(body);
   return promise;
 }
 
 /** All of them, some at once. Returns those that were not refused as they should. */
-async function sendAll(all: readonly Sent[], isFine: (status: number) => boolean): Promise<string[]> {
+async function sendAll(
+  all: readonly Sent[],
+  isFine: (status: number) => boolean,
+): Promise<string[]> {
   const wrong: string[] = [];
   const left = [...all];
-  await Promise.all(Array.from({ length: 16 }, async () => {
-    for (let one = left.pop(); one !== undefined; one = left.pop()) {
-      const { status, text: said } = await send(one);
-      if (!isFine(status)) wrong.push(`${status} for ${one.method} ${one.path} ${one.body?.toString('utf8').slice(0, 300)}: ${said.slice(0, 200)}`);
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      for (let one = left.pop(); one !== undefined; one = left.pop()) {
+        const { status, text: said } = await send(one);
+        if (!isFine(status))
+          wrong.push(
+            `${status} for ${one.method} ${one.path} ${one.body?.toString('utf8').slice(0, 300)}: ${said.slice(0, 200)}`,
+          );
+      }
+    }),
+  );
   return wrong;
 }
 
 const stored = async (): Promise<number> => {
-  const [rows] = await world.database.pool.query('SELECT (SELECT COUNT(*) FROM tasks) + (SELECT COUNT(*) FROM scatters) + (SELECT COUNT(*) FROM task_tags) AS count');
+  const [rows] = await world.database.pool.query(
+    'SELECT (SELECT COUNT(*) FROM tasks) + (SELECT COUNT(*) FROM scatters) + (SELECT COUNT(*) FROM task_tags) AS count',
+  );
   return Number((rows as { count: unknown }[])[0]?.count);
 };
 
 /** What no field takes, or few do. */
 const odd = fc.oneof(
-  fc.constantFrom<unknown>(null, -1, 1e308, true, [], {}, [[]], '', '\0', '../../etc/passwd', '/a/../b', '\ud800', 'x'.repeat(9000), '__proto__', 's3://', 's3://A_B/c', 'file:///etc/passwd', 'http://[', '{{x}}'),
-  fc.string({ unit: 'binary', maxLength: 20 }), fc.double(), fc.array(fc.integer(), { maxLength: 3 }),
+  fc.constantFrom<unknown>(
+    null,
+    -1,
+    1e308,
+    true,
+    [],
+    {},
+    [[]],
+    '',
+    '\0',
+    '../../etc/passwd',
+    '/a/../b',
+    '\ud800',
+    'x'.repeat(9000),
+    '__proto__',
+    's3://',
+    's3://A_B/c',
+    'file:///etc/passwd',
+    'http://[',
+    '{{x}}',
+  ),
+  fc.string({ unit: 'binary', maxLength: 20 }),
+  fc.double(),
+  fc.array(fc.integer(), { maxLength: 3 }),
 );
-const good = { name: 'n', description: 'd', inputs: [{ url: 's3://bucket/key', path: '/in', type: 'FILE' }], outputs: [{ url: 's3://bucket/out', path: '/out' }], executors: [{ image: 'alpine', command: ['true'], env: { A: 'b' }, workdir: '/', stdout: '/o' }], resources: { cpu_cores: 1, ram_gb: 1, backend_parameters: { cache: 'off' } }, volumes: ['/v'], tags: { a: 'b' } };
+const good = {
+  name: 'n',
+  description: 'd',
+  inputs: [{ url: 's3://bucket/key', path: '/in', type: 'FILE' }],
+  outputs: [{ url: 's3://bucket/out', path: '/out' }],
+  executors: [{ image: 'alpine', command: ['true'], env: { A: 'b' }, workdir: '/', stdout: '/o' }],
+  resources: { cpu_cores: 1, ram_gb: 1, backend_parameters: { cache: 'off' } },
+  volumes: ['/v'],
+  tags: { a: 'b' },
+};
 
 type Path = (string | number)[];
 function pathsOf(value: unknown, at: Path = []): Path[] {
@@ -66,28 +120,71 @@ function pathsOf(value: unknown, at: Path = []): Path[] {
 
 function replaceAt(value: unknown, [head, ...tail]: Path, put: unknown): unknown {
   if (head === undefined) return put;
-  if (Array.isArray(value)) return value.map((item: unknown, index) => (String(index) === String(head) ? replaceAt(item, tail, put) : item));
-  return { ...(value as object), [head]: replaceAt((value as Record<string, unknown>)[head], tail, put) };
+  if (Array.isArray(value))
+    return value.map((item: unknown, index) =>
+      String(index) === String(head) ? replaceAt(item, tail, put) : item,
+    );
+  return {
+    ...(value as object),
+    [head]: replaceAt((value as Record<string, unknown>)[head], tail, put),
+  };
 }
 
-const mutated = (base: object) => fc.tuple(fc.constantFrom(...pathsOf(base)), odd).map(([path, put]) => replaceAt(base, path, put));
+const mutated = (base: object) =>
+  fc.tuple(fc.constantFrom(...pathsOf(base)), odd).map(([path, put]) => replaceAt(base, path, put));
 /** A task that is surely refused: it has no executor. */
-const withoutExecutor = fc.oneof(mutated({ ...good, executors: [] }), mutated({ ...good, executors: 'none' })).map((task) => (typeof task === 'object' && task !== null && !Array.isArray(task) ? { ...task, executors: [] } : task));
-const garbage = fc.oneof(fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)), fc.json().map((one) => Buffer.from(one.slice(0, -1))), fc.string().map((one) => Buffer.from(`{"executors":[${one}`)));
+const withoutExecutor = fc
+  .oneof(mutated({ ...good, executors: [] }), mutated({ ...good, executors: 'none' }))
+  .map((task) =>
+    typeof task === 'object' && task !== null && !Array.isArray(task)
+      ? { ...task, executors: [] }
+      : task,
+  );
+const garbage = fc.oneof(
+  fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
+  fc.json().map((one) => Buffer.from(one.slice(0, -1))),
+  fc.string().map((one) => Buffer.from(`{"executors":[${one}`)),
+);
 const asJson = (value: unknown): Buffer => Buffer.from(JSON.stringify(value) ?? 'null');
 const refused = (status: number): boolean => status >= 400 && status < 500;
 const SEED = { seed: 20_261_127 };
 
 test('10,000 malformed bodies are refused, and nothing is stored', async () => {
-  const task = (body: Buffer): Sent => ({ method: 'POST', path: '/ga4gh/tes/v1/tasks', type: 'application/json', body });
-  const scatter = (body: Buffer, type = 'application/json'): Sent => ({ method: 'POST', path: '/v1/scatters', type, body });
+  const task = (body: Buffer): Sent => ({
+    method: 'POST',
+    path: '/ga4gh/tes/v1/tasks',
+    type: 'application/json',
+    body,
+  });
+  const scatter = (body: Buffer, type = 'application/json'): Sent => ({
+    method: 'POST',
+    path: '/v1/scatters',
+    type,
+    body,
+  });
   const bodies = [
     ...fc.sample(withoutExecutor, { ...SEED, numRuns: 4000 }).map((one) => task(asJson(one))),
     ...fc.sample(garbage, { ...SEED, numRuns: 2000 }).map(task),
-    ...fc.sample(withoutExecutor, { ...SEED, numRuns: 1500 }).map((template) => scatter(asJson({ template, rows: [{ x: 1 }] }))),
-    ...fc.sample(odd, { ...SEED, numRuns: 1000 }).map((rows) => scatter(asJson({ template: good, rows: Array.isArray(rows) ? [] : rows }))),
-    ...fc.sample(withoutExecutor, { ...SEED, numRuns: 1000 }).map((one) => scatter(Buffer.concat([asJson(good), Buffer.from('\n'), asJson(one)]), 'application/x-ndjson')),
-    ...fc.sample(odd, { ...SEED, numRuns: 500 }).map((one): Sent => ({ method: 'POST', path: '/v1/tasks:cancel', type: 'application/json', body: asJson({ tags: {}, ids: one }) })),
+    ...fc
+      .sample(withoutExecutor, { ...SEED, numRuns: 1500 })
+      .map((template) => scatter(asJson({ template, rows: [{ x: 1 }] }))),
+    ...fc
+      .sample(odd, { ...SEED, numRuns: 1000 })
+      .map((rows) => scatter(asJson({ template: good, rows: Array.isArray(rows) ? [] : rows }))),
+    ...fc
+      .sample(withoutExecutor, { ...SEED, numRuns: 1000 })
+      .map((one) =>
+        scatter(
+          Buffer.concat([asJson(good), Buffer.from('\n'), asJson(one)]),
+          'application/x-ndjson',
+        ),
+      ),
+    ...fc.sample(odd, { ...SEED, numRuns: 500 }).map((one): Sent => ({
+      method: 'POST',
+      path: '/v1/tasks:cancel',
+      type: 'application/json',
+      body: asJson({ tags: {}, ids: one }),
+    })),
   ];
   expect(bodies).toHaveLength(10_000);
   expect(await sendAll(bodies, refused)).toEqual([]);
@@ -95,16 +192,86 @@ test('10,000 malformed bodies are refused, and nothing is stored', async () => {
 }, 120_000);
 
 test('whatever a task’s fields hold is either stored or refused', async () => {
-  const bodies = fc.sample(mutated(good), { ...SEED, numRuns: 2000 }).map((one): Sent => ({ method: 'POST', path: '/ga4gh/tes/v1/tasks', type: 'application/json', body: asJson(one) }));
+  const bodies = fc.sample(mutated(good), { ...SEED, numRuns: 2000 }).map((one): Sent => ({
+    method: 'POST',
+    path: '/ga4gh/tes/v1/tasks',
+    type: 'application/json',
+    body: asJson(one),
+  }));
   expect(await sendAll(bodies, (status) => status === 200 || refused(status))).toEqual([]);
-  const answered = await Promise.all([world.call('GET', '/ga4gh/tes/v1/tasks?view=FULL&page_size=2047'), world.call('GET', '/readyz')]);
-  expect(answered.map(({ status }) => status), 'what was stored can be shown').toEqual([200, 200]);
+  const answered = await Promise.all([
+    world.call('GET', '/ga4gh/tes/v1/tasks?view=FULL&page_size=2047'),
+    world.call('GET', '/readyz'),
+  ]);
+  expect(
+    answered.map(({ status }) => status),
+    'what was stored can be shown',
+  ).toEqual([200, 200]);
 }, 120_000);
 
 test('odd paths and queries are answered with less than 500', async () => {
-  const parts = fc.array(fc.oneof(fc.constantFrom('tasks', 'scatters', 'v1', 'ga4gh', 'tes', 't', '..', '%2e%2e', 'task-1-000000', 'service-info', ':cancel', 'logs', 'board', 'docs'), fc.string({ maxLength: 8 }).map(encodeURIComponent)), { maxLength: 6 });
-  const queries = fc.array(fc.tuple(fc.constantFrom('view', 'page_size', 'page_token', 'state', 'tag_key', 'tag_value', 'name_prefix', 'states', 'stream', 'executor', 'tail_bytes', 'other', 'ids'), fc.string({ unit: 'grapheme', maxLength: 12 }).map(encodeURIComponent)), { maxLength: 4 });
-  const paths = fc.sample(fc.tuple(fc.constantFrom('/ga4gh/tes/v1/tasks', '/v1/tasks/task-1-000000', '/v1/scatters', '/v1', '/ga4gh', ''), parts, queries, fc.constantFrom('GET', 'GET', 'POST', 'DELETE', 'PUT')), { ...SEED, numRuns: 2000 });
-  const all = paths.map(([base, more, query, method]): Sent => ({ method, path: `${[base, ...more].join('/') || '/'}?${query.map((pair) => pair.join('=')).join('&')}` }));
+  const parts = fc.array(
+    fc.oneof(
+      fc.constantFrom(
+        'tasks',
+        'scatters',
+        'v1',
+        'ga4gh',
+        'tes',
+        't',
+        '..',
+        '%2e%2e',
+        'task-1-000000',
+        'service-info',
+        ':cancel',
+        'logs',
+        'board',
+        'docs',
+      ),
+      fc.string({ maxLength: 8 }).map(encodeURIComponent),
+    ),
+    { maxLength: 6 },
+  );
+  const queries = fc.array(
+    fc.tuple(
+      fc.constantFrom(
+        'view',
+        'page_size',
+        'page_token',
+        'state',
+        'tag_key',
+        'tag_value',
+        'name_prefix',
+        'states',
+        'stream',
+        'executor',
+        'tail_bytes',
+        'other',
+        'ids',
+      ),
+      fc.string({ unit: 'grapheme', maxLength: 12 }).map(encodeURIComponent),
+    ),
+    { maxLength: 4 },
+  );
+  const paths = fc.sample(
+    fc.tuple(
+      fc.constantFrom(
+        '/ga4gh/tes/v1/tasks',
+        '/v1/tasks/task-1-000000',
+        '/v1/scatters',
+        '/v1',
+        '/ga4gh',
+        '',
+      ),
+      parts,
+      queries,
+      fc.constantFrom('GET', 'GET', 'POST', 'DELETE', 'PUT'),
+    ),
+    { ...SEED, numRuns: 2000 },
+  );
+  const all = paths.map(([base, more, query, method]): Sent => ({
+    method,
+    path: `${[base, ...more].join('/') || '/'}?${query.map((pair) => pair.join('=')).join('&')}`,
+  }));
   expect(await sendAll(all, (status) => status > 0 && status < 500)).toEqual([]);
 }, 120_000);

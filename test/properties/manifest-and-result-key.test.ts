@@ -2,56 +2,104 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { combineCrc } from '../../core/crc-combine.ts';
 import type { CrcName } from '../../core/crc-combine.ts';
-import { encodeManifest, firstReadRange, manifestCount, manifestIndexRange, parseManifestEntry, valuesRange } from '../../core/manifest.ts';
+import {
+  encodeManifest,
+  firstReadRange,
+  manifestCount,
+  manifestIndexRange,
+  parseManifestEntry,
+  valuesRange,
+} from '../../core/manifest.ts';
 import { decodeResultKey, encodeResultKey, parseResultBody } from '../../core/result-key.ts';
 import type { ResultRecord } from '../../core/result.ts';
 import { startDigest } from '../../stager/digest.ts';
 
 const sha256 = fc.stringMatching(/^[0-9a-f]{64}$/);
-const packed = (value: unknown) => `00001.1.${Buffer.from(JSON.stringify(value)).toString('base64url')}`;
-const slice = (bytes: Buffer, range: { start: number; end: number }) => bytes.subarray(range.start, range.end + 1);
+const packed = (value: unknown) =>
+  `00001.1.${Buffer.from(JSON.stringify(value)).toString('base64url')}`;
+const slice = (bytes: Buffer, range: { start: number; end: number }) =>
+  bytes.subarray(range.start, range.end + 1);
 
 describe('a manifest', () => {
   test('gives each index its own script and values, from the two ranges alone', () => {
-    fc.assert(fc.property(fc.array(fc.record({ scriptSha256: sha256, values: fc.string({ unit: 'binary', maxLength: 50 }) }), { minLength: 1, maxLength: 40 }), (parts) => {
-      const manifest = encodeManifest(parts);
-      expect(manifestCount(manifest.subarray(0, 16))).toBe(parts.length);
-      for (const [index, part] of parts.entries()) {
-        const entry = parseManifestEntry(slice(manifest, manifestIndexRange(index)), index);
-        const range = valuesRange(entry);
-        expect(entry.scriptSha256).toBe(part.scriptSha256);
-        expect(range ? slice(manifest, range).toString('utf8') : '').toBe(part.values);
-      }
-    }));
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({ scriptSha256: sha256, values: fc.string({ unit: 'binary', maxLength: 50 }) }),
+          { minLength: 1, maxLength: 40 },
+        ),
+        (parts) => {
+          const manifest = encodeManifest(parts);
+          expect(manifestCount(manifest.subarray(0, 16))).toBe(parts.length);
+          for (const [index, part] of parts.entries()) {
+            const entry = parseManifestEntry(slice(manifest, manifestIndexRange(index)), index);
+            const range = valuesRange(entry);
+            expect(entry.scriptSha256).toBe(part.scriptSha256);
+            expect(range ? slice(manifest, range).toString('utf8') : '').toBe(part.values);
+          }
+        },
+      ),
+    );
   });
 
   test('of 10,000 tasks gives each its own part', () => {
-    const parts = Array.from({ length: 10_000 }, (_, index) => ({ scriptSha256: 'ab'.repeat(32), values: `v0='${index}'\n`.padEnd(300, 'x') }));
+    const parts = Array.from({ length: 10_000 }, (_, index) => ({
+      scriptSha256: 'ab'.repeat(32),
+      values: `v0='${index}'\n`.padEnd(300, 'x'),
+    }));
     const manifest = encodeManifest(parts);
     const last = parseManifestEntry(slice(manifest, firstReadRange(9_999)), 9_999);
     expect(last.valuesBytes).toBe(300);
   });
 
   test('notices an index it does not hold, another form, and an entry in another’s place', () => {
-    const manifest = encodeManifest([{ scriptSha256: 'cd'.repeat(32), values: 'v0=1\n'.repeat(50) }]);
+    const manifest = encodeManifest([
+      { scriptSha256: 'cd'.repeat(32), values: 'v0=1\n'.repeat(50) },
+    ]);
     expect(() => parseManifestEntry(slice(manifest, manifestIndexRange(1)), 1)).toThrow(/no entry/);
-    expect(() => parseManifestEntry(slice(manifest, manifestIndexRange(9)), 9)).toThrow(/ends before/);
-    expect(() => parseManifestEntry(slice(manifest, manifestIndexRange(0)), 4)).toThrow(/says it is for 0/);
+    expect(() => parseManifestEntry(slice(manifest, manifestIndexRange(9)), 9)).toThrow(
+      /ends before/,
+    );
+    expect(() => parseManifestEntry(slice(manifest, manifestIndexRange(0)), 4)).toThrow(
+      /says it is for 0/,
+    );
     expect(() => encodeManifest([{ scriptSha256: 'AB', values: '' }])).toThrow(/Part 0/);
     expect(manifestCount(Buffer.from('<Error>something</Error>'))).toBeUndefined();
   });
 });
 
 const time = fc.integer({ min: 1_700_000_000_000, max: 1_900_000_000_000 });
-const record: fc.Arbitrary<ResultRecord> = fc.record({
-  startedMs: time,
-  endedMs: time,
-  executors: fc.array(fc.record({ exitCode: fc.integer({ min: 0, max: 255 }), startedMs: time, endedMs: time }), { maxLength: 4 }),
-  outputs: fc.array(fc.record({ output: fc.nat(), path: fc.string({ unit: 'binary', maxLength: 40 }), sizeBytes: fc.maxSafeNat(), crc64nvme: fc.base64String({ maxLength: 12 }) }), { maxLength: 12 }),
-  missingOutputs: fc.array(fc.nat(), { maxLength: 3 }),
-  inputsModifiedMs: time,
-  error: fc.record({ kind: fc.constantFrom('input' as const, 'output' as const, 'script' as const), subject: fc.string(), message: fc.string({ maxLength: 600 }), transient: fc.constant(true as const) }, { requiredKeys: ['kind', 'subject', 'message'], noNullPrototype: true }),
-}, { requiredKeys: ['startedMs', 'endedMs', 'executors', 'outputs', 'missingOutputs'] });
+const record: fc.Arbitrary<ResultRecord> = fc.record(
+  {
+    startedMs: time,
+    endedMs: time,
+    executors: fc.array(
+      fc.record({ exitCode: fc.integer({ min: 0, max: 255 }), startedMs: time, endedMs: time }),
+      { maxLength: 4 },
+    ),
+    outputs: fc.array(
+      fc.record({
+        output: fc.nat(),
+        path: fc.string({ unit: 'binary', maxLength: 40 }),
+        sizeBytes: fc.maxSafeNat(),
+        crc64nvme: fc.base64String({ maxLength: 12 }),
+      }),
+      { maxLength: 12 },
+    ),
+    missingOutputs: fc.array(fc.nat(), { maxLength: 3 }),
+    inputsModifiedMs: time,
+    error: fc.record(
+      {
+        kind: fc.constantFrom('input' as const, 'output' as const, 'script' as const),
+        subject: fc.string(),
+        message: fc.string({ maxLength: 600 }),
+        transient: fc.constant(true as const),
+      },
+      { requiredKeys: ['kind', 'subject', 'message'], noNullPrototype: true },
+    ),
+  },
+  { requiredKeys: ['startedMs', 'endedMs', 'executors', 'outputs', 'missingOutputs'] },
+);
 const index = fc.integer({ min: 0, max: 9_999 });
 const attempt = fc.integer({ min: 1, max: 10 });
 
@@ -59,15 +107,20 @@ describe('a result key', () => {
   test('gives the record back, or says that the body has it, within what S3 allows', () => {
     let long = 0;
     let whole = 0;
-    fc.assert(fc.property(index, attempt, record, (index, attempt, record) => {
-      const tail = encodeResultKey(index, attempt, record);
-      expect(Buffer.byteLength(`${'p'.repeat(300)}results/${tail}`)).toBeLessThanOrEqual(1_024);
-      const seen = decodeResultKey(tail);
-      if (seen?.record) whole += 1;
-      else long += 1;
-      expect(seen).toEqual(tail.endsWith('.long') ? { index, attempt } : { index, attempt, record });
-      expect(parseResultBody(JSON.parse(JSON.stringify(record)))).toEqual(record);
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(index, attempt, record, (index, attempt, record) => {
+        const tail = encodeResultKey(index, attempt, record);
+        expect(Buffer.byteLength(`${'p'.repeat(300)}results/${tail}`)).toBeLessThanOrEqual(1_024);
+        const seen = decodeResultKey(tail);
+        if (seen?.record) whole += 1;
+        else long += 1;
+        expect(seen).toEqual(
+          tail.endsWith('.long') ? { index, attempt } : { index, attempt, record },
+        );
+        expect(parseResultBody(JSON.parse(JSON.stringify(record)))).toEqual(record);
+      }),
+      { numRuns: 300 },
+    );
     expect(long).toBeGreaterThan(0);
     expect(whole).toBeGreaterThan(0);
   });
@@ -79,13 +132,41 @@ describe('a result key', () => {
 
   test('of a foreign kind is nothing, and never throws', () => {
     const foreign = [
-      '', 'x', '00001', '00001.1', '1.1.long', '00001.0.long', '00001.1.', '00001.1.!!', '00001.1.AAAA', '00001.1.long.tmp', '000001.1.long',
-      packed({}), packed([]), packed([2, 1, 2, [], [], []]), packed([1, 'x', 2, [], [], []]), packed([1, 1, 2, [[1]], [], []]), packed([1, 1, 2, [], [[0, 1, 2, 3]], []]), packed([1, 1, 2, [], [], ['0']]), packed([1, 1, 2, [], [], [], null, ['other', 's', 'm']]), packed([1, 1, 2, [], [], [], null, null]), packed([1, 1, 2, [], [], [], 'yesterday']), packed([1, 1, 2, [], [], []]),
+      '',
+      'x',
+      '00001',
+      '00001.1',
+      '1.1.long',
+      '00001.0.long',
+      '00001.1.',
+      '00001.1.!!',
+      '00001.1.AAAA',
+      '00001.1.long.tmp',
+      '000001.1.long',
+      packed({}),
+      packed([]),
+      packed([2, 1, 2, [], [], []]),
+      packed([1, 'x', 2, [], [], []]),
+      packed([1, 1, 2, [[1]], [], []]),
+      packed([1, 1, 2, [], [[0, 1, 2, 3]], []]),
+      packed([1, 1, 2, [], [], ['0']]),
+      packed([1, 1, 2, [], [], [], null, ['other', 's', 'm']]),
+      packed([1, 1, 2, [], [], [], null, null]),
+      packed([1, 1, 2, [], [], [], 'yesterday']),
+      packed([1, 1, 2, [], [], []]),
     ];
     expect(foreign.map(decodeResultKey)).toEqual(foreign.map(() => undefined));
-    fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json().map((json) => `00001.1.${Buffer.from(json).toString('base64url')}`)), (key) => {
-      expect(() => decodeResultKey(key)).not.toThrow();
-    }));
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.json().map((json) => `00001.1.${Buffer.from(json).toString('base64url')}`),
+        ),
+        (key) => {
+          expect(() => decodeResultKey(key)).not.toThrow();
+        },
+      ),
+    );
   });
 
   test('with a body that is not a record names the field', () => {
@@ -99,14 +180,29 @@ describe('a result key', () => {
   });
 });
 
-test.each<CrcName>(['CRC64NVME', 'CRC32', 'CRC32C'])('the %s of a whole is found from those of its parts', async (name) => {
-  const sum = async (bytes: Uint8Array) => {
-    const digest = startDigest(name);
-    digest.update(bytes);
-    return Buffer.from(await digest.sum()).toString('hex');
-  };
-  await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), fc.uint8Array({ maxLength: 200 }), async (a, b) => {
-    const combined = combineCrc(name, Buffer.from(await sum(a), 'hex'), Buffer.from(await sum(b), 'hex'), b.length);
-    expect(Buffer.from(combined).toString('hex')).toBe(await sum(Buffer.concat([a, b])));
-  }), { numRuns: 50 });
-});
+test.each<CrcName>(['CRC64NVME', 'CRC32', 'CRC32C'])(
+  'the %s of a whole is found from those of its parts',
+  async (name) => {
+    const sum = async (bytes: Uint8Array) => {
+      const digest = startDigest(name);
+      digest.update(bytes);
+      return Buffer.from(await digest.sum()).toString('hex');
+    };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.uint8Array({ maxLength: 200 }),
+        async (a, b) => {
+          const combined = combineCrc(
+            name,
+            Buffer.from(await sum(a), 'hex'),
+            Buffer.from(await sum(b), 'hex'),
+            b.length,
+          );
+          expect(Buffer.from(combined).toString('hex')).toBe(await sum(Buffer.concat([a, b])));
+        },
+      ),
+      { numRuns: 50 },
+    );
+  },
+);

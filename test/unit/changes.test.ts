@@ -1,8 +1,15 @@
 import { expect, test } from 'vitest';
 import { settledPart } from '../../core/changes.ts';
 
-const changes = (...ids: (number | string)[]) => ids.map((id) => ({ id: Number(String(id).replace('old', '')), tasks: [], ended: false, settled: String(id).startsWith('old') }));
-const read = (after: number, rows: ReturnType<typeof changes>, step = 1) => settledPart(after, rows, step).map(({ id }) => id);
+const changes = (...ids: (number | string)[]) =>
+  ids.map((id) => ({
+    id: Number(String(id).replace('old', '')),
+    tasks: [],
+    ended: false,
+    settled: String(id).startsWith('old'),
+  }));
+const read = (after: number, rows: ReturnType<typeof changes>, step = 1) =>
+  settledPart(after, rows, step).map(({ id }) => id);
 
 test('rows that follow one another are read', () => {
   expect(read(4, changes(5, 6, 7))).toEqual([5, 6, 7]);

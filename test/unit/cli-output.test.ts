@@ -6,15 +6,27 @@ import { startProgress } from '../../cli/progress.ts';
 import { formatDuration, formatFacts, formatTable } from '../../cli/table.ts';
 import { describePlaces } from '../../cli/waiting.ts';
 
-const show = async (errIsLive: boolean, act: (progress: ReturnType<typeof startProgress>, passMs: (ms: number) => void) => void) => {
+const show = async (
+  errIsLive: boolean,
+  act: (progress: ReturnType<typeof startProgress>, passMs: (ms: number) => void) => void,
+) => {
   const err = new PassThrough();
   let nowMs = 0;
-  act(startProgress({ err, errIsLive }, () => nowMs), (ms) => { nowMs += ms; });
+  act(
+    startProgress({ err, errIsLive }, () => nowMs),
+    (ms) => {
+      nowMs += ms;
+    },
+  );
   err.end();
   return text(err);
 };
 
-const part = (title: string, order: string[], ended = Promise.withResolvers<string>()): Part & { end: (how: string) => void } => ({
+const part = (
+  title: string,
+  order: string[],
+  ended = Promise.withResolvers<string>(),
+): Part & { end: (how: string) => void } => ({
   title,
   ended: ended.promise,
   end: ended.resolve,
@@ -38,13 +50,15 @@ describe('progress', () => {
   });
 
   it('says nothing twice', async () => {
-    expect(await show(false, (progress, passMs) => {
-      passMs(6000);
-      progress.show('same');
-      passMs(6000);
-      progress.show('same');
-      progress.end('same');
-    })).toBe('same\n');
+    expect(
+      await show(false, (progress, passMs) => {
+        passMs(6000);
+        progress.show('same');
+        passMs(6000);
+        progress.show('same');
+        progress.end('same');
+      }),
+    ).toBe('same\n');
   });
 
   it('on a terminal, replaces its line and never wraps', async () => {
@@ -57,20 +71,42 @@ describe('progress', () => {
 });
 
 it('numbers stand at the right, texts at the left, columns apart', () => {
-  const table = formatTable([{ heading: 'NAME', value: (row: [string, number]) => row[0] }, { heading: 'TIMES', value: (row: [string, number]) => row[1] }], [['a', 7], ['longer', 1234]]);
+  const table = formatTable(
+    [
+      { heading: 'NAME', value: (row: [string, number]) => row[0] },
+      { heading: 'TIMES', value: (row: [string, number]) => row[1] },
+    ],
+    [
+      ['a', 7],
+      ['longer', 1234],
+    ],
+  );
   expect(table).toBe('NAME    TIMES\na           7\nlonger   1234');
 });
 
 it('facts without a value are left out', () => {
-  expect(formatFacts([['id', 'x'], ['ended', undefined], ['tasks', 0]])).toBe('id     x\ntasks  0');
+  expect(
+    formatFacts([
+      ['id', 'x'],
+      ['ended', undefined],
+      ['tasks', 0],
+    ]),
+  ).toBe('id     x\ntasks  0');
 });
 
-it.each([[850, '850 ms'], [12_345, '12.3 s'], [59_940, '59.9 s'], [245_000, '4 min 05 s']])('%i ms is %s', (ms, words) => {
+it.each([
+  [850, '850 ms'],
+  [12_345, '12.3 s'],
+  [59_940, '59.9 s'],
+  [245_000, '4 min 05 s'],
+])('%i ms is %s', (ms, words) => {
   expect(formatDuration(ms)).toBe(words);
 });
 
 it('places are counted in the order of the way, ended ones together', () => {
-  expect(describePlaces({ size: 10, cache_hits: 2, places: { done: 3, poll: 6, failed: 1 } })).toBe('4/10 ended: poll 6, done 3, failed 1 · 2 cache hits');
+  expect(describePlaces({ size: 10, cache_hits: 2, places: { done: 3, poll: 6, failed: 1 } })).toBe(
+    '4/10 ended: poll 6, done 3, failed 1 · 2 cache hits',
+  );
 });
 
 describe('the parts of a stack', () => {
@@ -88,7 +124,11 @@ describe('the parts of a stack', () => {
     parts.add(part('Redis', []));
     parts.add(worker);
     worker.end('SIGKILL');
-    expect(await parts.broken).toEqual({ title: 'worker 1', how: 'SIGKILL', logTail: 'log of worker 1' });
+    expect(await parts.broken).toEqual({
+      title: 'worker 1',
+      how: 'SIGKILL',
+      logTail: 'log of worker 1',
+    });
   });
 
   it('one that cannot be ended does not keep the others running', async () => {

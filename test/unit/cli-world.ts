@@ -32,10 +32,19 @@ export async function startFakeApi(answers: Record<string, Answer | Answer[]>): 
   const asked: Asked[] = [];
   const server = createServer(async (request, response) => {
     const path = request.url ?? '';
-    asked.push({ method: request.method ?? '', path, headers: request.headers, body: await text(request) });
+    asked.push({
+      method: request.method ?? '',
+      path,
+      headers: request.headers,
+      body: await text(request),
+    });
     const key = `${request.method} ${path.split('?')[0]}`;
     const planned = answers[key] ?? { status: 404, body: { message: `There is no ${key}.` } };
-    const answer = Array.isArray(planned) ? (planned.length > 1 ? planned.shift()! : planned[0]!) : planned;
+    const answer = Array.isArray(planned)
+      ? planned.length > 1
+        ? planned.shift()!
+        : planned[0]!
+      : planned;
     response.writeHead(answer.status ?? 200, answer.headers);
     response.end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body));
   });
@@ -58,7 +67,16 @@ export interface Ran {
   err: string;
 }
 
-export async function run(words: string[], options: { api?: FakeApi; stdin?: string; environment?: Record<string, string>; errIsLive?: boolean; interrupted?: AbortSignal } = {}): Promise<Ran> {
+export async function run(
+  words: string[],
+  options: {
+    api?: FakeApi;
+    stdin?: string;
+    environment?: Record<string, string>;
+    errIsLive?: boolean;
+    interrupted?: AbortSignal;
+  } = {},
+): Promise<Ran> {
   const out = new PassThrough();
   const err = new PassThrough();
   const code = await runCli(words, {

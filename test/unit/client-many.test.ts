@@ -3,9 +3,14 @@ import type { BatchwellError, ManyAccepted, TesTask } from '../../client/client.
 import { gather } from '../../client/gather.ts';
 import { brokenConnection, busy, heldSleep, json, playClient, type Heard } from './client-world.ts';
 
-const tasksOf = (count: number): TesTask[] => Array.from({ length: count }, (_, n) => ({ name: `t${n}`, executors: [{ image: 'alpine', command: ['echo', String(n)] }] }));
+const tasksOf = (count: number): TesTask[] =>
+  Array.from({ length: count }, (_, n) => ({
+    name: `t${n}`,
+    executors: [{ image: 'alpine', command: ['echo', String(n)] }],
+  }));
 const linesOf = ({ body }: Heard): string[] => body.trimEnd().split('\n');
-const accept = (heard: Heard, position: number): Response => json({ id: `scatter-${position}`, tasks: linesOf(heard).length });
+const accept = (heard: Heard, position: number): Response =>
+  json({ id: `scatter-${position}`, tasks: linesOf(heard).length });
 const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   const found: T[] = [];
   for await (const item of items) found.push(item);
@@ -29,29 +34,50 @@ function heldSource() {
     await expect.poll(() => asked.length).toBe(given);
     asked.at(-1)?.({ done: false, value: task });
   };
-  return { source: { [Symbol.asyncIterator]: () => iterator }, asked, isClosed: () => closed, give };
+  return {
+    source: { [Symbol.asyncIterator]: () => iterator },
+    asked,
+    isClosed: () => closed,
+    give,
+  };
 }
 
 describe('submitMany', () => {
   test('splits the source into scatters of 10,000, in order, each with a key, name and tags', async () => {
     const { client, heard } = playClient(accept);
-    const accepted = await collect(client.submitMany(tasksOf(20_001), { name: 'wide', cache: 'read', tags: { run: '7', who: 'a:b' } }));
+    const accepted = await collect(
+      client.submitMany(tasksOf(20_001), {
+        name: 'wide',
+        cache: 'read',
+        tags: { run: '7', who: 'a:b' },
+      }),
+    );
     expect(accepted).toEqual([
       { id: 'scatter-0', tasks: 10_000, first: 0 },
       { id: 'scatter-1', tasks: 10_000, first: 10_000 },
       { id: 'scatter-2', tasks: 1, first: 20_000 },
     ]);
-    expect(heard.flatMap(linesOf).map((line) => (JSON.parse(line) as TesTask).name)).toEqual(tasksOf(20_001).map(({ name }) => name));
+    expect(heard.flatMap(linesOf).map((line) => (JSON.parse(line) as TesTask).name)).toEqual(
+      tasksOf(20_001).map(({ name }) => name),
+    );
     expect(new Set(heard.map(({ headers }) => headers.get('idempotency-key'))).size).toBe(3);
-    expect(heard[0]).toMatchObject({ method: 'POST', path: '/v1/scatters?name=wide&cache=read&tag=run%3A7&tag=who%3Aa%3Ab' });
+    expect(heard[0]).toMatchObject({
+      method: 'POST',
+      path: '/v1/scatters?name=wide&cache=read&tag=run%3A7&tag=who%3Aa%3Ab',
+    });
     expect(heard[0]?.headers.get('content-type')).toBe('application/x-ndjson');
   });
 
   test('sends the same body under the same key again when the answer is lost', async () => {
-    const { client, heard } = playClient((one, position) => [brokenConnection(), busy('1')][position] ?? accept(one, position), { retry: { tries: 5 } });
+    const { client, heard } = playClient(
+      (one, position) => [brokenConnection(), busy('1')][position] ?? accept(one, position),
+      { retry: { tries: 5 } },
+    );
     await collect(client.submitMany(tasksOf(3)));
     expect(heard).toHaveLength(3);
-    expect(new Set(heard.map(({ headers, body }) => headers.get('idempotency-key') + body)).size).toBe(1);
+    expect(
+      new Set(heard.map(({ headers, body }) => headers.get('idempotency-key') + body)).size,
+    ).toBe(1);
   });
 
   test('names its scatters by the key that it is given, so that a process that died may send all of it again', async () => {
@@ -60,7 +86,10 @@ describe('submitMany', () => {
       await collect(client.submitMany(tasksOf(10_001), { idempotencyKey: 'run-42' }));
       return heard.map(({ headers }) => headers.get('idempotency-key'));
     };
-    expect([await keys(), await keys()]).toEqual([['run-42.0', 'run-42.1'], ['run-42.0', 'run-42.1']]);
+    expect([await keys(), await keys()]).toEqual([
+      ['run-42.0', 'run-42.1'],
+      ['run-42.0', 'run-42.1'],
+    ]);
   });
 
   test('reads no further than the scatter that is under way', async () => {
@@ -82,11 +111,19 @@ describe('submitMany', () => {
 
   test('counts the lines of problems over the whole source', async () => {
     const problems = [{ line: 3, field: 'executors', expected: 'at least one' }];
-    const { client } = playClient((one, position) => (position === 0 ? accept(one, 0) : json({ status_code: 400, message: 'line 3: …', problems }, 400)));
+    const { client } = playClient((one, position) =>
+      position === 0
+        ? accept(one, 0)
+        : json({ status_code: 400, message: 'line 3: …', problems }, 400),
+    );
     const accepted = client.submitMany(tasksOf(10_005));
     await accepted.next();
     const error = await accepted.next().catch((reason: BatchwellError) => reason);
-    expect(error).toMatchObject({ status: 400, message: 'The scatter that begins with task 10001: line 3: …', problems: [{ line: 10_003 }] });
+    expect(error).toMatchObject({
+      status: 400,
+      message: 'The scatter that begins with task 10001: line 3: …',
+      problems: [{ line: 10_003 }],
+    });
   });
 
   test('fails as its source fails; what was accepted before was yielded', async () => {
@@ -148,7 +185,9 @@ describe('submitMany', () => {
       });
     }
     const { client } = playClient(accept, { retry: { sleep: heldSleep().sleep } });
-    await expect(client.submitMany(source(), { lingerMs: 1000, signal: caller.signal }).next()).rejects.toThrow('enough');
+    await expect(
+      client.submitMany(source(), { lingerMs: 1000, signal: caller.signal }).next(),
+    ).rejects.toThrow('enough');
     fail(new Error('the queue is gone'));
     await new Promise((next) => setImmediate(next));
     process.off('unhandledRejection', note);
@@ -168,13 +207,27 @@ describe('submitMany', () => {
 
   test('refuses a tag whose key the query cannot carry', async () => {
     const { client, heard } = playClient(accept);
-    await expect(client.submitMany(tasksOf(1), { tags: { 'a:b': 'c' } }).next()).rejects.toThrow(/colon/);
+    await expect(client.submitMany(tasksOf(1), { tags: { 'a:b': 'c' } }).next()).rejects.toThrow(
+      /colon/,
+    );
     expect(heard).toEqual([]);
   });
 });
 
 test('a body is cut by its bytes, too; a task that is larger by itself goes alone', async () => {
-  const limits = { most: 10, mostBytes: 20, lingerMs: undefined, sleep: async () => undefined, signal: undefined };
-  const bodies = await collect(gather(['12345', '12345', '1234567890123456789012345', '1', 'é'], limits));
-  expect(bodies.map(({ first, tasks, lines }) => [first, tasks, lines.size])).toEqual([[0, 2, 16], [2, 1, 28], [3, 2, 9]]);
+  const limits = {
+    most: 10,
+    mostBytes: 20,
+    lingerMs: undefined,
+    sleep: async () => undefined,
+    signal: undefined,
+  };
+  const bodies = await collect(
+    gather(['12345', '12345', '1234567890123456789012345', '1', 'é'], limits),
+  );
+  expect(bodies.map(({ first, tasks, lines }) => [first, tasks, lines.size])).toEqual([
+    [0, 2, 16],
+    [2, 1, 28],
+    [3, 2, 9],
+  ]);
 });

@@ -37,7 +37,10 @@ describe('when the service says 503, all calls of the client', () => {
   test('pause together, also those that did not hear it, and fewer go at once afterwards', async () => {
     const service = heldService();
     const { held, sleep } = heldSleep();
-    const { client, heard } = playClient(service.play, { maxInFlight: 4, retry: { sleep, random: () => 0 } });
+    const { client, heard } = playClient(service.play, {
+      maxInFlight: 4,
+      retry: { sleep, random: () => 0 },
+    });
     const calls = submitted(Array.from({ length: 8 }, () => client.submit(task)));
     await expect.poll(() => service.open.length).toBe(4);
 
@@ -82,7 +85,9 @@ describe('when the service says 503, all calls of the client', () => {
 
 test('a pause that holds up nobody keeps no process alive, and still holds for who comes later', async () => {
   const { held, sleep } = heldSleep();
-  const { client, heard } = playClient((_, position) => (position === 0 ? busy('9') : made()), { retry: { sleep, tries: 1, random: () => 0 } });
+  const { client, heard } = playClient((_, position) => (position === 0 ? busy('9') : made()), {
+    retry: { sleep, tries: 1, random: () => 0 },
+  });
   await expect(client.submit(task)).rejects.toMatchObject({ status: 503 });
   expect(held).toEqual([]);
   const caller = new AbortController();
@@ -100,7 +105,10 @@ test('a pause that holds up nobody keeps no process alive, and still holds for w
 
 test('a broken connection pauses only its own call', async () => {
   const { held, sleep } = heldSleep();
-  const { client, heard } = playClient((_, position) => (position === 0 ? new TypeError('fetch failed') : made()), { maxInFlight: 1, retry: { sleep } });
+  const { client, heard } = playClient(
+    (_, position) => (position === 0 ? new TypeError('fetch failed') : made()),
+    { maxInFlight: 1, retry: { sleep } },
+  );
   const first = client.submit(task);
   await expect.poll(() => held.length).toBe(1);
   await client.submit(task);
@@ -131,7 +139,9 @@ test('the pace comes back, one more for each round that goes well', async () => 
   }
   const atOnce = async (): Promise<number> => {
     const ends: (() => void)[] = [];
-    const running = Array.from({ length: 8 }, () => pace.run(() => new Promise<void>((end) => ends.push(end))));
+    const running = Array.from({ length: 8 }, () =>
+      pace.run(() => new Promise<void>((end) => ends.push(end))),
+    );
     await settle();
     const found = ends.length;
     while (ends.length > 0) {
@@ -149,7 +159,10 @@ test('the pace comes back, one more for each round that goes well', async () => 
 });
 
 /** Answers until nobody asks any more. */
-async function drain({ open }: ReturnType<typeof heldService>, answer: () => Played = made): Promise<void> {
+async function drain(
+  { open }: ReturnType<typeof heldService>,
+  answer: () => Played = made,
+): Promise<void> {
   await settle();
   for (; open.length > 0; await settle()) open[0]?.answer(answer());
 }

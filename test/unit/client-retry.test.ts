@@ -4,7 +4,10 @@ import { decideNext, defaultPolicy } from '../../client/retry.ts';
 import { brokenConnection, busy, json, playClient, task, type Played } from './client-world.ts';
 
 const errorOf = async (call: Promise<unknown>): Promise<BatchwellError> => {
-  const error = await call.then(() => undefined, (reason: unknown) => reason);
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   if (error instanceof BatchwellError) return error;
   throw new Error(`expected a BatchwellError, got ${String(error)}`);
 };
@@ -16,26 +19,45 @@ describe('an attempt that another may mend', () => {
     ['502 of a proxy', () => new Response('<html>bad gateway</html>', { status: 502 })],
     ['503', () => busy()],
     ['504', () => new Response('', { status: 504 })],
-    ['an answer that breaks off', () => new Response(new ReadableStream({ pull: (stream) => stream.error(brokenConnection()) }))],
+    [
+      'an answer that breaks off',
+      () =>
+        new Response(new ReadableStream({ pull: (stream) => stream.error(brokenConnection()) })),
+    ],
   ])('is made again with the same Idempotency-Key and body: %s', async (_, trouble) => {
-    const { client, heard } = playClient((_one, position) => (position < 2 ? trouble() : json({ id: 'task-1-aaaaaa' })));
+    const { client, heard } = playClient((_one, position) =>
+      position < 2 ? trouble() : json({ id: 'task-1-aaaaaa' }),
+    );
     expect(await client.submit(task)).toEqual({ id: 'task-1-aaaaaa' });
     expect(heard).toHaveLength(3);
-    expect(new Set(heard.map(({ headers, body }) => `${headers.get('idempotency-key')} ${body}`)).size).toBe(1);
+    expect(
+      new Set(heard.map(({ headers, body }) => `${headers.get('idempotency-key')} ${body}`)).size,
+    ).toBe(1);
     expect(heard[0]?.headers.get('idempotency-key')).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
   });
 
-  test.each([400, 401, 404, 409, 413, 500])('is not one that was answered with %i', async (status) => {
-    const { client, heard, pauses } = playClient(() => json({ status_code: status, message: 'No.' }, status));
-    expect(await errorOf(client.submit(task))).toMatchObject({ status });
-    expect([heard.length, pauses]).toEqual([1, []]);
-  });
+  test.each([400, 401, 404, 409, 413, 500])(
+    'is not one that was answered with %i',
+    async (status) => {
+      const { client, heard, pauses } = playClient(() =>
+        json({ status_code: status, message: 'No.' }, status),
+      );
+      expect(await errorOf(client.submit(task))).toMatchObject({ status });
+      expect([heard.length, pauses]).toEqual([1, []]);
+    },
+  );
 
   test('is given up in the end, with how often it was made and why it failed', async () => {
     const { client, heard } = playClient(brokenConnection, { retry: { tries: 3 } });
     const error = await errorOf(client.get('task-1-aaaaaa'));
-    expect(error.message).toBe('Batchwell cannot be reached at http://batchwell.test (3 attempts): read ECONNRESET.');
-    expect([error.status, (error.cause as Error).message, heard.length]).toEqual([undefined, 'fetch failed', 3]);
+    expect(error.message).toBe(
+      'Batchwell cannot be reached at http://batchwell.test (3 attempts): read ECONNRESET.',
+    );
+    expect([error.status, (error.cause as Error).message, heard.length]).toEqual([
+      undefined,
+      'fetch failed',
+      3,
+    ]);
   });
 
   test('is none once the caller has given up', async () => {
@@ -59,11 +81,20 @@ describe('an attempt that another may mend', () => {
 });
 
 describe('pauses', () => {
-  const decide = (ending: Parameters<typeof decideNext>[0], tried: number, random = 0.5) => decideNext(ending, tried, { policy: { tries: 20, baseMs: 100, longestMs: 1000 }, random: () => random, nowMs: Date.parse('2026-01-01T00:00:00Z') });
+  const decide = (ending: Parameters<typeof decideNext>[0], tried: number, random = 0.5) =>
+    decideNext(ending, tried, {
+      policy: { tries: 20, baseMs: 100, longestMs: 1000 },
+      random: () => random,
+      nowMs: Date.parse('2026-01-01T00:00:00Z'),
+    });
 
   test('double up to a limit, and are random from nothing to all of it', () => {
-    expect([1, 2, 3, 4, 5, 19].map((tried) => decide(undefined, tried).pauseMs)).toEqual([50, 100, 200, 400, 500, 500]);
-    expect([decide(undefined, 3, 0).pauseMs, decide(undefined, 3, 0.999).pauseMs]).toEqual([0, 399.6]);
+    expect([1, 2, 3, 4, 5, 19].map((tried) => decide(undefined, tried).pauseMs)).toEqual([
+      50, 100, 200, 400, 500, 500,
+    ]);
+    expect([decide(undefined, 3, 0).pauseMs, decide(undefined, 3, 0.999).pauseMs]).toEqual([
+      0, 399.6,
+    ]);
   });
 
   test.each([
@@ -72,11 +103,19 @@ describe('pauses', () => {
     ['Wed, 31 Dec 2025 23:00:00 GMT', 50],
     ['soon', 50],
   ])('are no shorter than Retry-After: %s', (retryAfter, pauseMs) => {
-    expect(decide({ status: 503, retryAfter }, 1)).toEqual({ again: true, pauseMs, together: true });
+    expect(decide({ status: 503, retryAfter }, 1)).toEqual({
+      again: true,
+      pauseMs,
+      together: true,
+    });
   });
 
   test('are not made for hours, whatever Retry-After says', () => {
-    expect(decide({ status: 503, retryAfter: '3600' }, 1)).toEqual({ again: false, pauseMs: 10_050, together: true });
+    expect(decide({ status: 503, retryAfter: '3600' }, 1)).toEqual({
+      again: false,
+      pauseMs: 10_050,
+      together: true,
+    });
   });
 
   test('come after every attempt but the last', async () => {
@@ -89,23 +128,51 @@ describe('pauses', () => {
 describe('an error', () => {
   test('holds every problem, with its row and field', async () => {
     const problems = [{ row: 3, field: 'sample', expected: 'a value' }];
-    const { client } = playClient(() => json({ status_code: 400, message: 'row 3: sample: expected a value', problems, more_problems: 41 }, 400));
-    expect(await errorOf(client.submitScatter({ template: task, rows: [{ n: 1 }] }))).toMatchObject({ status: 400, message: 'row 3: sample: expected a value', problems, moreProblems: 41 });
+    const { client } = playClient(() =>
+      json(
+        {
+          status_code: 400,
+          message: 'row 3: sample: expected a value',
+          problems,
+          more_problems: 41,
+        },
+        400,
+      ),
+    );
+    expect(await errorOf(client.submitScatter({ template: task, rows: [{ n: 1 }] }))).toMatchObject(
+      { status: 400, message: 'row 3: sample: expected a value', problems, moreProblems: 41 },
+    );
   });
 
-  test.each([301, 302, 307, 308])('says where a %i leads, which is not followed: a POST would come out as a GET', async (status) => {
-    const { client, heard } = playClient(() => new Response(null, { status, headers: { location: 'https://batchwell.test/t/s3cret' } }), { token: 's3cret' });
-    expect(await errorOf(client.submit(task))).toMatchObject({ status, message: 'What answers at http://batchwell.test sends requests to https://batchwell.test/t/…, and none of them is followed. Open the client with the url of Batchwell itself.' });
-    expect(heard.map(({ redirect }) => redirect)).toEqual(['manual']);
-  });
+  test.each([301, 302, 307, 308])(
+    'says where a %i leads, which is not followed: a POST would come out as a GET',
+    async (status) => {
+      const { client, heard } = playClient(
+        () =>
+          new Response(null, { status, headers: { location: 'https://batchwell.test/t/s3cret' } }),
+        { token: 's3cret' },
+      );
+      expect(await errorOf(client.submit(task))).toMatchObject({
+        status,
+        message:
+          'What answers at http://batchwell.test sends requests to https://batchwell.test/t/…, and none of them is followed. Open the client with the url of Batchwell itself.',
+      });
+      expect(heard.map(({ redirect }) => redirect)).toEqual(['manual']);
+    },
+  );
 
   test('says when something else answers', async () => {
     const { client } = playClient(() => new Response('<html>a router</html>'));
-    expect((await errorOf(client.get('task-1-aaaaaa'))).message).toBe('What answers at http://batchwell.test is no Batchwell: its reply is no JSON ("<html>a router</html>").');
+    expect((await errorOf(client.get('task-1-aaaaaa'))).message).toBe(
+      'What answers at http://batchwell.test is no Batchwell: its reply is no JSON ("<html>a router</html>").',
+    );
   });
 
   test.each<[string, () => Played]>([
-    ['a refusal that repeats it', () => json({ status_code: 401, message: 'Bearer s3cret is not known.' }, 401)],
+    [
+      'a refusal that repeats it',
+      () => json({ status_code: 401, message: 'Bearer s3cret is not known.' }, 401),
+    ],
     ['a proxy that repeats it', () => new Response('you sent s3cret')],
     ['a failure that repeats it', () => new TypeError('bad header: Bearer s3cret')],
   ])('never holds the token: %s', async (_, play) => {
@@ -129,13 +196,18 @@ describe('an error', () => {
 
   test('comes at once for a key that cannot be sent', async () => {
     const { client, heard } = playClient(() => json({}));
-    await expect(client.submit(task, { idempotencyKey: 'two words' })).rejects.toThrow(/^idempotencyKey: /);
+    await expect(client.submit(task, { idempotencyKey: 'two words' })).rejects.toThrow(
+      /^idempotencyKey: /,
+    );
     expect(heard).toEqual([]);
   });
 });
 
 test('a path in the url stays in front, and ids cannot leave their place', async () => {
-  const { client, heard } = playClient(() => json({ id: 'x', state: 'QUEUED' }), { url: 'http://batchwell.test/batchwell/', token: 's3cret' });
+  const { client, heard } = playClient(() => json({ id: 'x', state: 'QUEUED' }), {
+    url: 'http://batchwell.test/batchwell/',
+    token: 's3cret',
+  });
   await client.get('../../healthz?', { view: 'BASIC' });
   expect(heard[0]?.path).toBe('/batchwell/ga4gh/tes/v1/tasks/..%2F..%2Fhealthz%3F?view=BASIC');
   expect(heard[0]?.headers.get('authorization')).toBe('Bearer s3cret');

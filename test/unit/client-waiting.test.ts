@@ -4,33 +4,54 @@ import { isEnd, places } from '../../core/places.ts';
 import { tesStateOf, tesStates } from '../../core/tes-state.ts';
 import { brokenConnection, json, playClient } from './client-world.ts';
 
-const state = (name: string, headers = {}) => json({ id: 'task-1-aaaaaa', state: name }, 200, headers);
+const state = (name: string, headers = {}) =>
+  json({ id: 'task-1-aaaaaa', state: name }, 200, headers);
 const scatter = (ended: boolean) => json({ id: 'scatter-1-bbbbbb', size: 3, ended });
 
 test('a state is an end where the fleet says so', () => {
   const ends = new Set(places.filter(isEnd).map((place) => tesStateOf({ place, running: false })));
-  expect(new Set(tesStates.filter(hasEnded))).toEqual(new Set([...ends, 'EXECUTOR_ERROR', 'PREEMPTED']));
+  expect(new Set(tesStates.filter(hasEnded))).toEqual(
+    new Set([...ends, 'EXECUTOR_ERROR', 'PREEMPTED']),
+  );
 });
 
 describe('waitFor', () => {
   test('asks the service to answer late until the task has ended, then takes all of it', async () => {
-    const { client, heard, pauses } = playClient((_, position) => state(['QUEUED', 'RUNNING', 'COMPLETE'][position] ?? 'COMPLETE'));
+    const { client, heard, pauses } = playClient((_, position) =>
+      state(['QUEUED', 'RUNNING', 'COMPLETE'][position] ?? 'COMPLETE'),
+    );
     expect(await client.waitFor('task-1-aaaaaa')).toMatchObject({ state: 'COMPLETE' });
     const look = '/ga4gh/tes/v1/tasks/task-1-aaaaaa?wait=50s';
-    expect(heard.map(({ path }) => path)).toEqual([look, look, look, '/ga4gh/tes/v1/tasks/task-1-aaaaaa?view=FULL']);
+    expect(heard.map(({ path }) => path)).toEqual([
+      look,
+      look,
+      look,
+      '/ga4gh/tes/v1/tasks/task-1-aaaaaa?view=FULL',
+    ]);
     expect(pauses).toEqual([250, 250]);
   });
 
   test('pauses while the service answers from memory, and takes no such answer for the end', async () => {
     const stale = { 'x-batchwell-last-known': '1970-01-01T00:00:00.000Z' };
-    const answers = [state('UNKNOWN', stale), state('COMPLETE'), state('UNKNOWN', stale), state('COMPLETE'), state('COMPLETE')];
+    const answers = [
+      state('UNKNOWN', stale),
+      state('COMPLETE'),
+      state('UNKNOWN', stale),
+      state('COMPLETE'),
+      state('COMPLETE'),
+    ];
     const { client, pauses } = playClient((_, position) => answers[position] ?? brokenConnection());
-    expect(await client.waitFor('task-1-aaaaaa', { view: 'MINIMAL' })).toEqual({ id: 'task-1-aaaaaa', state: 'COMPLETE' });
+    expect(await client.waitFor('task-1-aaaaaa', { view: 'MINIMAL' })).toEqual({
+      id: 'task-1-aaaaaa',
+      state: 'COMPLETE',
+    });
     expect(pauses).toEqual([5000, 250]);
   });
 
   test('outlives broken connections', async () => {
-    const { client, heard } = playClient((_, position) => (position % 2 === 0 ? brokenConnection() : state(position < 5 ? 'RUNNING' : 'CANCELED')));
+    const { client, heard } = playClient((_, position) =>
+      position % 2 === 0 ? brokenConnection() : state(position < 5 ? 'RUNNING' : 'CANCELED'),
+    );
     expect(await client.waitFor('task-1-aaaaaa')).toMatchObject({ state: 'CANCELED' });
     expect(heard).toHaveLength(8);
   });
@@ -45,7 +66,9 @@ describe('waitFor', () => {
 
   test('ends with a TimeoutError after its time, and with the signal’s reason', async () => {
     const { client } = playClient(never);
-    await expect(client.waitFor('task-1-aaaaaa', { timeoutMs: 1 })).rejects.toMatchObject({ name: 'TimeoutError' });
+    await expect(client.waitFor('task-1-aaaaaa', { timeoutMs: 1 })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
     const caller = new AbortController();
     const waiting = client.waitFor('task-1-aaaaaa', { signal: caller.signal, timeoutMs: 60_000 });
     caller.abort(new Error('shutting down'));
@@ -54,16 +77,27 @@ describe('waitFor', () => {
 
   test('takes no room of other calls; where more wait than may ask at once, they ask in turns', async () => {
     const caller = new AbortController();
-    const { client, heard } = playClient((one) => (one.path.includes('wait=') ? never(one) : json({ id: 'task-2-cccccc' })), { maxInFlight: 1, maxWaiting: 2 });
-    const waits = Promise.allSettled(Array.from({ length: 3 }, (_, n) => client.waitFor(`task-${n}-aaaaaa`, { signal: caller.signal })));
+    const { client, heard } = playClient(
+      (one) => (one.path.includes('wait=') ? never(one) : json({ id: 'task-2-cccccc' })),
+      { maxInFlight: 1, maxWaiting: 2 },
+    );
+    const waits = Promise.allSettled(
+      Array.from({ length: 3 }, (_, n) =>
+        client.waitFor(`task-${n}-aaaaaa`, { signal: caller.signal }),
+      ),
+    );
     await expect.poll(() => heard.length).toBe(2);
     expect(await client.submit({ executors: [] })).toEqual({ id: 'task-2-cccccc' });
     caller.abort();
     await waits;
 
-    const late = playClient((_, position) => state(position < 30 ? 'RUNNING' : 'COMPLETE'), { maxWaiting: 2 });
+    const late = playClient((_, position) => state(position < 30 ? 'RUNNING' : 'COMPLETE'), {
+      maxWaiting: 2,
+    });
     await Promise.all([1, 2, 3].map(() => late.client.waitFor('task-1-aaaaaa')));
-    expect(late.heard.map(({ path }) => path)).toContain('/ga4gh/tes/v1/tasks/task-1-aaaaaa?wait=1s');
+    expect(late.heard.map(({ path }) => path)).toContain(
+      '/ga4gh/tes/v1/tasks/task-1-aaaaaa?wait=1s',
+    );
   });
 });
 
@@ -76,14 +110,25 @@ test('waitForScatter looks less and less often', async () => {
 });
 
 test('lists read a page when the one before it was used', async () => {
-  const { client, heard } = playClient((_, position) => json({ tasks: [{ id: `a${position}` }, { id: `b${position}` }], ...(position < 2 && { next_page_token: `p${position}` }) }));
+  const { client, heard } = playClient((_, position) =>
+    json({
+      tasks: [{ id: `a${position}` }, { id: `b${position}` }],
+      ...(position < 2 && { next_page_token: `p${position}` }),
+    }),
+  );
   const ids: string[] = [];
   const asked: number[] = [];
-  for await (const { id } of client.listAll({ tags: { run: '7', any: '' }, state: 'RUNNING', page_size: 2 })) {
+  for await (const { id } of client.listAll({
+    tags: { run: '7', any: '' },
+    state: 'RUNNING',
+    page_size: 2,
+  })) {
     ids.push(id);
     asked.push(heard.length);
   }
   expect(ids).toEqual(['a0', 'b0', 'a1', 'b1', 'a2', 'b2']);
   expect(asked).toEqual([1, 1, 2, 2, 3, 3]);
-  expect(heard[1]?.path).toBe('/ga4gh/tes/v1/tasks?state=RUNNING&page_size=2&page_token=p0&tag_key=run&tag_key=any&tag_value=7&tag_value=');
+  expect(heard[1]?.path).toBe(
+    '/ga4gh/tes/v1/tasks?state=RUNNING&page_size=2&page_token=p0&tag_key=run&tag_key=any&tag_value=7&tag_value=',
+  );
 });

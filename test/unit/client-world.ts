@@ -22,13 +22,23 @@ export interface PlayedClient {
 }
 
 /** `play` answers each request. Pauses take no time unless told otherwise; the random is one half. */
-export function playClient(play: (heard: Heard, position: number) => Played | Promise<Played>, options: Partial<ClientOptions> = {}): PlayedClient {
+export function playClient(
+  play: (heard: Heard, position: number) => Played | Promise<Played>,
+  options: Partial<ClientOptions> = {},
+): PlayedClient {
   const heard: Heard[] = [];
   const pauses: number[] = [];
   const fetch: typeof globalThis.fetch = async (input, init) => {
     const request = new Request(input, init);
     const { pathname, search } = new URL(request.url);
-    const one: Heard = { method: request.method, path: pathname + search, headers: request.headers, body: await request.text(), signal: init?.signal ?? request.signal, redirect: request.redirect };
+    const one: Heard = {
+      method: request.method,
+      path: pathname + search,
+      headers: request.headers,
+      body: await request.text(),
+      signal: init?.signal ?? request.signal,
+      redirect: request.redirect,
+    };
     heard.push(one);
     const played = await play(one, heard.length - 1);
     if (played instanceof Error) throw played;
@@ -43,13 +53,26 @@ export function playClient(play: (heard: Heard, position: number) => Played | Pr
     },
     ...options.retry,
   };
-  return { client: openClient({ url: 'http://batchwell.test', fetch, ...options, retry }), heard, pauses };
+  return {
+    client: openClient({ url: 'http://batchwell.test', fetch, ...options, retry }),
+    heard,
+    pauses,
+  };
 }
 
-export const json = (body: unknown, status = 200, headers: Record<string, string> = {}): Response => new Response(JSON.stringify(body), { status, headers });
-export const busy = (retryAfter?: string, status = 503): Response => json({ status_code: status, message: 'Too many requests wait.' }, status, retryAfter === undefined ? {} : { 'retry-after': retryAfter });
+export const json = (body: unknown, status = 200, headers: Record<string, string> = {}): Response =>
+  new Response(JSON.stringify(body), { status, headers });
+export const busy = (retryAfter?: string, status = 503): Response =>
+  json(
+    { status_code: status, message: 'Too many requests wait.' },
+    status,
+    retryAfter === undefined ? {} : { 'retry-after': retryAfter },
+  );
 /** As Node's fetch says it. */
-export const brokenConnection = (): Error => new TypeError('fetch failed', { cause: Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }) });
+export const brokenConnection = (): Error =>
+  new TypeError('fetch failed', {
+    cause: Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }),
+  });
 
 export const task = { executors: [{ image: 'alpine', command: ['true'] }] };
 

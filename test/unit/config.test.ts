@@ -9,36 +9,60 @@ describe('the configuration', () => {
 
   test('tells all wrong items together, each with what was expected, and shows no secret', () => {
     const environment = {
-      DATABASE_URL: 'postgres://me:hunter2@db/x', REDIS_URL: 'not a url with hunter2', BATCHWELL_ARRAY_SIZE: '10001', BATCHWELL_POLL_MS: 'soon', PORT: '8.5', BATCHWELL_CACHE: 'yes', BATCHWELL_TOKENS: 'a:hunter2',
+      DATABASE_URL: 'postgres://me:hunter2@db/x',
+      REDIS_URL: 'not a url with hunter2',
+      BATCHWELL_ARRAY_SIZE: '10001',
+      BATCHWELL_POLL_MS: 'soon',
+      PORT: '8.5',
+      BATCHWELL_CACHE: 'yes',
+      BATCHWELL_TOKENS: 'a:hunter2',
     };
     const read = () => readConfig(environment);
     expect(read).toThrow(ConfigError);
     expect(read).toThrow('The configuration is wrong in 6 items:');
     expect(read).toThrow('DATABASE_URL=(not shown): expected a URL that begins with mysql://');
-    expect(read).toThrow('REDIS_URL=(not shown): expected a URL that begins with redis:// or rediss://');
-    expect(read).toThrow('BATCHWELL_ARRAY_SIZE="10001": expected a whole number from 1 to 10000 (attempts)');
-    expect(read).toThrow('BATCHWELL_POLL_MS="soon": expected a whole number from 50 to 600000 (ms)');
+    expect(read).toThrow(
+      'REDIS_URL=(not shown): expected a URL that begins with redis:// or rediss://',
+    );
+    expect(read).toThrow(
+      'BATCHWELL_ARRAY_SIZE="10001": expected a whole number from 1 to 10000 (attempts)',
+    );
+    expect(read).toThrow(
+      'BATCHWELL_POLL_MS="soon": expected a whole number from 50 to 600000 (ms)',
+    );
     expect(read).toThrow('PORT="8.5": expected a whole number from 0 to 65535 (port)');
-    expect(read).toThrow('BATCHWELL_CACHE="yes": expected one of off, read, write, readwrite, refresh');
+    expect(read).toThrow(
+      'BATCHWELL_CACHE="yes": expected one of off, read, write, readwrite, refresh',
+    );
     expect(read).not.toThrow('hunter2');
   });
 
   test('of one wrong item says so', () => {
-    expect(() => readConfig({ PORT: '-1' })).toThrow('The configuration is wrong in one item:\n  PORT="-1"');
+    expect(() => readConfig({ PORT: '-1' })).toThrow(
+      'The configuration is wrong in one item:\n  PORT="-1"',
+    );
   });
 
   test('reads lists', () => {
     expect(readConfig({ BATCHWELL_TOKENS: ' a:1, b:2,, ' }).tokens).toEqual(['a:1', 'b:2']);
-    expect(readConfig({ BATCHWELL_SHARED_FOLDERS: '/mnt/efs, /data' }).sharedFolders).toEqual(['/mnt/efs', '/data']);
+    expect(readConfig({ BATCHWELL_SHARED_FOLDERS: '/mnt/efs, /data' }).sharedFolders).toEqual([
+      '/mnt/efs',
+      '/data',
+    ]);
   });
 
   test.each(['/', 'efs', '/mnt/', '/mnt/../etc'])('takes no shared folder %j', (folder) => {
-    expect(() => readConfig({ BATCHWELL_SHARED_FOLDERS: `/data,${folder}` })).toThrow(`below /, without ".." or a slash at the end, got ${JSON.stringify(folder)}`);
+    expect(() => readConfig({ BATCHWELL_SHARED_FOLDERS: `/data,${folder}` })).toThrow(
+      `below /, without ".." or a slash at the end, got ${JSON.stringify(folder)}`,
+    );
   });
 
-  test.each(Object.entries(items))('explains %s in .env.example, and would take its default', (name, { variable, fallback, effect }) => {
-    expect(envExample()).toContain(`# ${variable}=`);
-    expect(effect).toMatch(/\.$/);
-    expect(Reflect.get(readConfig({ [variable]: String(fallback) }), name)).toEqual(fallback);
-  });
+  test.each(Object.entries(items))(
+    'explains %s in .env.example, and would take its default',
+    (name, { variable, fallback, effect }) => {
+      expect(envExample()).toContain(`# ${variable}=`);
+      expect(effect).toMatch(/\.$/);
+      expect(Reflect.get(readConfig({ [variable]: String(fallback) }), name)).toEqual(fallback);
+    },
+  );
 });

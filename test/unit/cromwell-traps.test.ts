@@ -11,40 +11,87 @@ const ROOT = '5d1b7c9e-2f0a-4b65-8c55-1f1e8c8a9d21';
 const SUB = '0f9f3a52-6c1d-4e08-a3a7-6d2f0a7c1e44';
 const here = cromwellTask(SHARD);
 /** The same call in another run of the workflow and of the one above it. */
-const elsewhere = (task: CromwellTask = here): CromwellTask => exchange(task, { [ROOT]: '11111111-2222-4333-8444-555555555555', [SUB]: '66666666-7777-4888-8999-aaaaaaaaaaaa' });
-const inputPath = (task: CromwellTask, position: number): string => task.inputs[position]?.path ?? '';
+const elsewhere = (task: CromwellTask = here): CromwellTask =>
+  exchange(task, {
+    [ROOT]: '11111111-2222-4333-8444-555555555555',
+    [SUB]: '66666666-7777-4888-8999-aaaaaaaaaaaa',
+  });
+const inputPath = (task: CromwellTask, position: number): string =>
+  task.inputs[position]?.path ?? '';
 
 /** Whether a call here and another one elsewhere are one call to the cache. */
-async function isSame(command: (task: CromwellTask) => string, other: { task?: CromwellTask; command?: (task: CromwellTask) => string; contents?: Contents } = {}): Promise<boolean> {
+async function isSame(
+  command: (task: CromwellTask) => string,
+  other: {
+    task?: CromwellTask;
+    command?: (task: CromwellTask) => string;
+    contents?: Contents;
+  } = {},
+): Promise<boolean> {
   const there = elsewhere(other.task);
-  return (await cromwellCall(here, command(here))) === (await cromwellCall(there, (other.command ?? command)(there), other.contents));
+  return (
+    (await cromwellCall(here, command(here))) ===
+    (await cromwellCall(there, (other.command ?? command)(there), other.contents))
+  );
 }
-const reads = (task: CromwellTask): string => `cat ${inputPath(task, 1)} ${inputPath(task, 2)} >${folderOf(task)}/execution/s3.bam`;
+const reads = (task: CromwellTask): string =>
+  `cat ${inputPath(task, 1)} ${inputPath(task, 2)} >${folderOf(task)}/execution/s3.bam`;
 
 test('a call is the same in another run, as another shard, another attempt and with other ids of the calls that made its inputs', async () => {
   expect(await isSame(reads)).toBe(true);
-  expect(await isSame(reads, { task: exchange(here, { 'shard-3/attempt-2': 'shard-7', ':3:2': ':7:1' }) })).toBe(true);
-  expect(await isSame(reads, { task: exchange(here, { 'call-trim/': 'call-trim/shard-12/attempt-3/' }) })).toBe(true);
+  expect(
+    await isSame(reads, {
+      task: exchange(here, { 'shard-3/attempt-2': 'shard-7', ':3:2': ':7:1' }),
+    }),
+  ).toBe(true);
+  expect(
+    await isSame(reads, {
+      task: exchange(here, { 'call-trim/': 'call-trim/shard-12/attempt-3/' }),
+    }),
+  ).toBe(true);
 });
 
 describe('is another call', () => {
   test('with its inputs swapped', async () => {
-    expect(await isSame(reads, { command: (task) => `cat ${inputPath(task, 2)} ${inputPath(task, 1)} >${folderOf(task)}/execution/s3.bam` })).toBe(false);
+    expect(
+      await isSame(reads, {
+        command: (task) =>
+          `cat ${inputPath(task, 2)} ${inputPath(task, 1)} >${folderOf(task)}/execution/s3.bam`,
+      }),
+    ).toBe(false);
   });
 
   test('with what its inputs hold swapped', async () => {
-    const made = elsewhere().inputs.map(({ url }) => url.replace('/mnt/cromwell-executions', 's3://lab/y'));
-    expect(await isSame(reads, { contents: { [made[1] ?? '']: 's3_R2.fq.gz', [made[2] ?? '']: 's3_R1.fq.gz' } })).toBe(false);
+    const made = elsewhere().inputs.map(({ url }) =>
+      url.replace('/mnt/cromwell-executions', 's3://lab/y'),
+    );
+    expect(
+      await isSame(reads, {
+        contents: { [made[1] ?? '']: 's3_R2.fq.gz', [made[2] ?? '']: 's3_R1.fq.gz' },
+      }),
+    ).toBe(false);
   });
 
   test('where two files lie in two folders that lay in one: a tool finds an index beside its file', async () => {
-    expect(await isSame(reads, { task: { ...here, inputs: here.inputs.map((input, at) => (at === 2 ? exchange(input, { 'call-trim': 'call-other' }) : input)) } })).toBe(false);
+    expect(
+      await isSame(reads, {
+        task: {
+          ...here,
+          inputs: here.inputs.map((input, at) =>
+            at === 2 ? exchange(input, { 'call-trim': 'call-other' }) : input,
+          ),
+        },
+      }),
+    ).toBe(false);
   });
 
   test.each([
     ['the name of an input’s folder', { 'hg38/hg38.fa': 'hg19/hg38.fa' }],
     ['the name of an input', { 's3_R1.fq.gz': 's4_R1.fq.gz' }],
-    ['the folder below the call that made it', { 'call-trim/execution/s3_R1': 'call-trim/execution/sub/s3_R1' }],
+    [
+      'the folder below the call that made it',
+      { 'call-trim/execution/s3_R1': 'call-trim/execution/sub/s3_R1' },
+    ],
     ['where an output is expected', { 'execution/s3.bam': 'execution/s4.bam' }],
   ])('by %s, which a command may use', async (_, texts) => {
     const dirname = (task: CromwellTask): string => `basename $(dirname ${inputPath(task, 0)})`;
@@ -53,30 +100,53 @@ describe('is another call', () => {
 
   test.each<[string, (task: CromwellTask) => string]>([
     ['a file beside an input', (task) => inputPath(task, 1).replace('s3_R1', 'beside')],
-    ['a file behind a bucket’s name, which the command reads itself', (task) => `s3://lab${inputPath(task, 1)}.bai`],
-    ['a file behind a bucket’s name in a variable', (task) => `s3://\${BUCKET}${inputPath(task, 1)}.bai`],
+    [
+      'a file behind a bucket’s name, which the command reads itself',
+      (task) => `s3://lab${inputPath(task, 1)}.bai`,
+    ],
+    [
+      'a file behind a bucket’s name in a variable',
+      (task) => `s3://\${BUCKET}${inputPath(task, 1)}.bai`,
+    ],
     ['a call whose name begins with the call’s own', (task) => `${folderOf(task)}0/execution/x`],
     ['the id of its workflow', (task) => String(task.tags['workflow_id'])],
-    ['a piece of the id of its workflow', (task) => `$out${String(task.tags['workflow_id']).slice(0, 8)}`],
+    [
+      'a piece of the id of its workflow',
+      (task) => `$out${String(task.tags['workflow_id']).slice(0, 8)}`,
+    ],
   ])('where the command names what is of another run: %s', async (_, named) => {
     expect(await isSame((task) => `${reads(task)}\necho ${named(task)}`)).toBe(false);
   });
 
-  test.each(['${PWD##*shard-}', '$(basename $(dirname $(dirname $PWD)))', '$(pwd | cut -d/ -f7)'])('where the command takes its number from its folder: %s', async (number) => {
-    const numbered = (task: CromwellTask): string => `${reads(task)}\necho ${number}`;
-    expect(await isSame(numbered)).toBe(true);
-    expect(await isSame(numbered, { task: exchange(here, { 'shard-3/': 'shard-4/', ':3:2': ':4:2' }) })).toBe(false);
-  });
+  test.each(['${PWD##*shard-}', '$(basename $(dirname $(dirname $PWD)))', '$(pwd | cut -d/ -f7)'])(
+    'where the command takes its number from its folder: %s',
+    async (number) => {
+      const numbered = (task: CromwellTask): string => `${reads(task)}\necho ${number}`;
+      expect(await isSame(numbered)).toBe(true);
+      expect(
+        await isSame(numbered, {
+          task: exchange(here, { 'shard-3/': 'shard-4/', ':3:2': ':4:2' }),
+        }),
+      ).toBe(false);
+    },
+  );
 
   test('by a byte that is no text', async () => {
-    const bytes = (byte: number) => (script: string) => Buffer.concat([Buffer.from(script), Buffer.from([0x23, byte])]);
-    const [one, two] = [await cromwellCall(here, reads(here), {}, bytes(0xfe)), await cromwellCall(here, reads(here), {}, bytes(0xff))];
+    const bytes = (byte: number) => (script: string) =>
+      Buffer.concat([Buffer.from(script), Buffer.from([0x23, byte])]);
+    const [one, two] = [
+      await cromwellCall(here, reads(here), {}, bytes(0xfe)),
+      await cromwellCall(here, reads(here), {}, bytes(0xff)),
+    ];
     expect(one).not.toBe(two);
-    expect(await cromwellCall(here, reads(here), {}, (script) => `\uFEFF${script}`)).not.toBe(await cromwellCall(here, reads(here)));
+    expect(await cromwellCall(here, reads(here), {}, (script) => `\uFEFF${script}`)).not.toBe(
+      await cromwellCall(here, reads(here)),
+    );
   });
 
   test('by what stands behind the first MiB of its script', async () => {
-    const long = (end: string) => cromwellCall(here, `${reads(here)}\n# ${'x'.repeat(1024 ** 2)}${end}`);
+    const long = (end: string) =>
+      cromwellCall(here, `${reads(here)}\n# ${'x'.repeat(1024 ** 2)}${end}`);
     expect(await long('a')).not.toBe(await long('b'));
   });
 
@@ -90,16 +160,35 @@ describe('is another call', () => {
 });
 
 test('a file whose name a command extends is known in another run, such as the index of a BAM file', async () => {
-  expect(await isSame((task) => `samtools index ${inputPath(task, 1)} ${inputPath(task, 1)}.bai; ls "${inputPath(task, 2)}"_sorted ${folderOf(task)}/execution`)).toBe(true);
+  expect(
+    await isSame(
+      (task) =>
+        `samtools index ${inputPath(task, 1)} ${inputPath(task, 1)}.bai; ls "${inputPath(task, 2)}"_sorted ${folderOf(task)}/execution`,
+    ),
+  ).toBe(true);
 });
 
 test('a gather of five thousand shards is known in another run', async () => {
   const gather = (run: string): CromwellTask => {
-    const shards = Array.from({ length: 5000 }, (_, n) => `/mnt/cromwell-executions/main_wf/${run}/call-align/shard-${n}/execution/part_${n}.bam`);
+    const shards = Array.from(
+      { length: 5000 },
+      (_, n) =>
+        `/mnt/cromwell-executions/main_wf/${run}/call-align/shard-${n}/execution/part_${n}.bam`,
+    );
     const made = exchange(here, { [ROOT]: run });
-    return { ...made, inputs: [...shards.map((path, n) => ({ name: `parts.${n}`, url: path, path, type: 'FILE' })), ...made.inputs.slice(-1)] };
+    return {
+      ...made,
+      inputs: [
+        ...shards.map((path, n) => ({ name: `parts.${n}`, url: path, path, type: 'FILE' })),
+        ...made.inputs.slice(-1),
+      ],
+    };
   };
-  const command = ({ inputs }: CromwellTask): string => `cat ${inputs.slice(0, -1).map(({ path }) => path).join(' ')}`;
+  const command = ({ inputs }: CromwellTask): string =>
+    `cat ${inputs
+      .slice(0, -1)
+      .map(({ path }) => path)
+      .join(' ')}`;
   const [one, two] = [gather(ROOT), gather('11111111-2222-4333-8444-555555555555')];
   expect(await cromwellCall(two, command(two))).toBe(await cromwellCall(one, command(one)));
 });

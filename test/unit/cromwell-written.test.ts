@@ -10,10 +10,24 @@ const MD5_IN_FIXTURE = '0b1f3c0f1b7a2a9e6c5d4e3f2a1b0c9d';
 type Text = (task: CromwellTask) => string | Buffer;
 
 /** A call with a file from another call of its workflow, and a written file that holds what `text` says. */
-function callWith(text: Text, { workflowId, more = [] }: { workflowId?: string; more?: Text[] } = {}) {
+function callWith(
+  text: Text,
+  { workflowId, more = [] }: { workflowId?: string; more?: Text[] } = {},
+) {
   const fixture = cromwellTask(FIXTURE, workflowId === undefined ? {} : { workflowId });
   const upstream = `${folderOf(fixture).replace('call-split', 'call-trim')}/shard-2/execution/trimmed.fq`;
-  const task = { ...fixture, inputs: [{ name: 'split.trimmed.0', url: upstream.replace(/^/, '/srv/cromwell'), path: upstream, type: 'FILE' }, ...fixture.inputs] };
+  const task = {
+    ...fixture,
+    inputs: [
+      {
+        name: 'split.trimmed.0',
+        url: upstream.replace(/^/, '/srv/cromwell'),
+        path: upstream,
+        type: 'FILE',
+      },
+      ...fixture.inputs,
+    ],
+  };
   const contents: Contents = {};
   const written = [text, ...more].map((one) => {
     const held = one(task);
@@ -31,14 +45,27 @@ function callWith(text: Text, { workflowId, more = [] }: { workflowId?: string; 
   return cromwellCall(made, `tool --list ${files.map(({ path }) => path).join(' ')}`, contents);
 }
 
-const same = async (text: Text, more: Text[] = []): Promise<[string, string]> => [await callWith(text, { more }), await callWith(text, { more, workflowId: ELSEWHERE })];
-const paths: Text = (task) => task.inputs.slice(0, 2).map(({ path }) => `${path}\n`).join('');
+const same = async (text: Text, more: Text[] = []): Promise<[string, string]> => [
+  await callWith(text, { more }),
+  await callWith(text, { more, workflowId: ELSEWHERE }),
+];
+const paths: Text = (task) =>
+  task.inputs
+    .slice(0, 2)
+    .map(({ path }) => `${path}\n`)
+    .join('');
 
 describe('is the same call in another run', () => {
   test.each<[string, Text]>([
     ['a list of its inputs', paths],
-    ['JSON that names them', (task) => JSON.stringify({ reads: task.inputs.slice(0, 2).map(({ path }) => path) })],
-    ['a table with a file that it is to write', (task) => `out\t${folderOf(task)}/execution/out.txt\n`],
+    [
+      'JSON that names them',
+      (task) => JSON.stringify({ reads: task.inputs.slice(0, 2).map(({ path }) => path) }),
+    ],
+    [
+      'a table with a file that it is to write',
+      (task) => `out\t${folderOf(task)}/execution/out.txt\n`,
+    ],
     ['what holds no path at all', () => 'a\nb\n'],
   ])('%s', async (_, text) => {
     const [here, there] = await same(text);
@@ -46,7 +73,10 @@ describe('is the same call in another run', () => {
   });
 
   test('several of them', async () => {
-    const [here, there] = await same(paths, [() => 'a\n', (task) => `${folderOf(task)}/execution/x\n`]);
+    const [here, there] = await same(paths, [
+      () => 'a\n',
+      (task) => `${folderOf(task)}/execution/x\n`,
+    ]);
     expect(there).toBe(here);
   });
 });
@@ -54,19 +84,42 @@ describe('is the same call in another run', () => {
 describe('is another call', () => {
   test.each<[string, Text, Text]>([
     ['with another text', () => 'a\n', () => 'b\n'],
-    ['with its inputs in another order', paths, (task) => task.inputs.slice(0, 2).map(({ path }) => `${path}\n`).toReversed().join('')],
+    [
+      'with its inputs in another order',
+      paths,
+      (task) =>
+        task.inputs
+          .slice(0, 2)
+          .map(({ path }) => `${path}\n`)
+          .toReversed()
+          .join(''),
+    ],
     ['with another line end', () => 'a\n', () => 'a\r\n'],
-    ['with other bytes that are no text', () => Buffer.from([0x61, 0xfe]), () => Buffer.from([0x61, 0xff])],
-    ['with another text of more than 1 MiB', () => `${'x'.repeat(1024 ** 2)}a`, () => `${'x'.repeat(1024 ** 2)}b`],
+    [
+      'with other bytes that are no text',
+      () => Buffer.from([0x61, 0xfe]),
+      () => Buffer.from([0x61, 0xff]),
+    ],
+    [
+      'with another text of more than 1 MiB',
+      () => `${'x'.repeat(1024 ** 2)}a`,
+      () => `${'x'.repeat(1024 ** 2)}b`,
+    ],
     ['with what would stand for its folder', (task) => `${folderOf(task)}/x`, () => '⟨call⟩/x'],
   ])('%s', async (_, one, other) => {
     expect(await callWith(one)).not.toBe(await callWith(other, { workflowId: ELSEWHERE }));
   });
 
   test.each<[string, Text]>([
-    ['a file that is no input, beside one that is', (task) => `${task.inputs[0]?.path.replace('trimmed', 'beside')}\n`],
+    [
+      'a file that is no input, beside one that is',
+      (task) => `${task.inputs[0]?.path.replace('trimmed', 'beside')}\n`,
+    ],
     ['a file whose name begins with that of an input', (task) => `${task.inputs[0]?.path}.bai\n`],
-    ['a file in a bucket, behind whose name an input’s path stands', (task) => `s3://lab${task.inputs[0]?.path}\n`],
+    [
+      'a file in a bucket, behind whose name an input’s path stands',
+      (task) => `s3://lab${task.inputs[0]?.path}\n`,
+    ],
     ['a call whose name begins with the call’s own', (task) => `${folderOf(task)}2/x\n`],
     ['the id of the workflow', (task) => `${task.tags['workflow_id']}\n`],
   ])('in another run, where it names %s: nobody compared what is there', async (_, text) => {
@@ -76,12 +129,19 @@ describe('is another call', () => {
 
   test('where two of them are swapped', async () => {
     const [first, second]: Text[] = [() => 'a\n', () => 'b\n'];
-    expect(await callWith(first!, { more: [second!] })).not.toBe(await callWith(second!, { more: [first!], workflowId: ELSEWHERE }));
+    expect(await callWith(first!, { more: [second!] })).not.toBe(
+      await callWith(second!, { more: [first!], workflowId: ELSEWHERE }),
+    );
   });
 });
 
 test('a call with more than 16 of them is compared as it is', async () => {
-  const many = Array.from({ length: 16 }, (_, n): Text => (task) => `${folderOf(task)}/execution/${n}\n`);
+  const many = Array.from(
+    { length: 16 },
+    (_, n): Text =>
+      (task) =>
+        `${folderOf(task)}/execution/${n}\n`,
+  );
   const [here, there] = await same(paths, many);
   expect(there).not.toBe(here);
   const [fewHere, fewThere] = await same(paths, many.slice(1));

@@ -7,7 +7,13 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { countsBetween, fleetRequests } from '../../cli/demo/ledger.ts';
 import { makeShards } from '../../cli/demo/reads.ts';
-import { addReads, compareStatistics, noReads, parseStatistics, topKmers } from '../../cli/demo/statistics.ts';
+import {
+  addReads,
+  compareStatistics,
+  noReads,
+  parseStatistics,
+  topKmers,
+} from '../../cli/demo/statistics.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 
 const run = promisify(execFile);
@@ -51,11 +57,13 @@ describe('the tasks’ awk', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it('counts exactly what the direct computation counts', async () => {
-    const parts = await Promise.all(files.map(async (file) => {
-      const { stdout } = await run('awk', ['-f', awkFile('shard.awk'), file]);
-      await writeFile(`${file}.tsv`, stdout);
-      return `${file}.tsv`;
-    }));
+    const parts = await Promise.all(
+      files.map(async (file) => {
+        const { stdout } = await run('awk', ['-f', awkFile('shard.awk'), file]);
+        await writeFile(`${file}.tsv`, stdout);
+        return `${file}.tsv`;
+      }),
+    );
     const { stdout } = await run('awk', ['-f', awkFile('merge.awk'), ...parts]);
     const scattered = parseStatistics(stdout);
     expect(compareStatistics(scattered, direct)).toEqual([]);
@@ -79,9 +87,21 @@ it('a line that is no statistic is refused', () => {
 });
 
 it('requests of a run are what came between two readings of the ledger', () => {
-  const before = { byOperation: { 'batch.SubmitJob': 1, 's3.GetObject': 5 }, byFleet: { 'batch.SubmitJob': 1 }, starts: 3 };
-  const after = { byOperation: { 'batch.SubmitJob': 2, 's3.GetObject': 5, 's3.CopyObject': 9 }, byFleet: { 'batch.SubmitJob': 2, 's3.CopyObject': 9 }, starts: 3 };
-  expect(countsBetween(before, after)).toEqual({ byOperation: { 'batch.SubmitJob': 1, 's3.CopyObject': 9 }, byFleet: { 'batch.SubmitJob': 1, 's3.CopyObject': 9 }, starts: 0 });
+  const before = {
+    byOperation: { 'batch.SubmitJob': 1, 's3.GetObject': 5 },
+    byFleet: { 'batch.SubmitJob': 1 },
+    starts: 3,
+  };
+  const after = {
+    byOperation: { 'batch.SubmitJob': 2, 's3.GetObject': 5, 's3.CopyObject': 9 },
+    byFleet: { 'batch.SubmitJob': 2, 's3.CopyObject': 9 },
+    starts: 3,
+  };
+  expect(countsBetween(before, after)).toEqual({
+    byOperation: { 'batch.SubmitJob': 1, 's3.CopyObject': 9 },
+    byFleet: { 'batch.SubmitJob': 1, 's3.CopyObject': 9 },
+    starts: 0,
+  });
 });
 
 it('the fleet’s share is read from its metrics, over all codes and workers', async () => {

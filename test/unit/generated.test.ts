@@ -26,7 +26,9 @@ describe('what `npm run generate` writes is up to date', () => {
   });
 
   it('.oxlintrc.json holds every arrow', async () => {
-    expect(JSON.parse(await read('.oxlintrc.json'))).toEqual(JSON.parse(JSON.stringify(lintConfig)));
+    expect(JSON.parse(await read('.oxlintrc.json'))).toEqual(
+      JSON.parse(JSON.stringify(lintConfig)),
+    );
   });
 });
 

@@ -4,9 +4,10 @@ import { groupCalls, Overloaded } from '../../api/group-calls.ts';
 /** Runs that end when told. */
 function heldRuns() {
   const runs: { given: number[]; end(): void }[] = [];
-  const run = (given: number[]) => new Promise<string[]>((resolve) => {
-    runs.push({ given, end: () => resolve(given.map((one) => `did ${one}`)) });
-  });
+  const run = (given: number[]) =>
+    new Promise<string[]>((resolve) => {
+      runs.push({ given, end: () => resolve(given.map((one) => `did ${one}`)) });
+    });
   return { runs, run };
 }
 
@@ -50,11 +51,17 @@ test('one bad call does not fail the others, when it may be tried alone', async 
 
 test('an error that is everybody’s fails all, and the next call is made again', async () => {
   let away = true;
-  const call = groupCalls(async (given: number[]) => {
-    if (away) throw new Error('away');
-    return given;
-  }, { groupsAtOnce: 1, most: 10, tryAlone: () => false });
-  expect((await Promise.allSettled([call(1), call(2)])).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  const call = groupCalls(
+    async (given: number[]) => {
+      if (away) throw new Error('away');
+      return given;
+    },
+    { groupsAtOnce: 1, most: 10, tryAlone: () => false },
+  );
+  expect((await Promise.allSettled([call(1), call(2)])).map(({ status }) => status)).toEqual([
+    'rejected',
+    'rejected',
+  ]);
   away = false;
   expect(await call(3)).toBe(3);
 });

@@ -6,14 +6,49 @@ const NOW = 1_000_000;
 const old = { jobId: 'job', createdMs: NOW - 5000 };
 const young = { jobId: 'job', createdMs: NOW - 500 };
 
-const cases: [what: string, job: typeof old, submission: WantedBy | undefined, verdict: JanitorVerdict][] = [
+const cases: [
+  what: string,
+  job: typeof old,
+  submission: WantedBy | undefined,
+  verdict: JanitorVerdict,
+][] = [
   ['the job that is watched', old, { state: 'running', jobId: 'job', endedMs: null }, 'wanted'],
-  ['a job beside the one that is watched', old, { state: 'running', jobId: 'other', endedMs: null }, 'twin'],
-  ['such a job that is young', young, { state: 'running', jobId: 'other', endedMs: null }, 'wanted'],
-  ['a job whose SubmitJob is still in doubt', old, { state: 'calling', jobId: null, endedMs: null }, 'wanted'],
-  ['a job of a submission that was taken back', old, { state: 'packed', jobId: null, endedMs: null }, 'wanted'],
-  ['a job of a submission that ended long ago', old, { state: 'ended', jobId: 'job', endedMs: NOW - 5000 }, 'unwanted'],
-  ['a job of a submission that ended just now', old, { state: 'ended', jobId: 'job', endedMs: NOW - 10 }, 'wanted'],
+  [
+    'a job beside the one that is watched',
+    old,
+    { state: 'running', jobId: 'other', endedMs: null },
+    'twin',
+  ],
+  [
+    'such a job that is young',
+    young,
+    { state: 'running', jobId: 'other', endedMs: null },
+    'wanted',
+  ],
+  [
+    'a job whose SubmitJob is still in doubt',
+    old,
+    { state: 'calling', jobId: null, endedMs: null },
+    'wanted',
+  ],
+  [
+    'a job of a submission that was taken back',
+    old,
+    { state: 'packed', jobId: null, endedMs: null },
+    'wanted',
+  ],
+  [
+    'a job of a submission that ended long ago',
+    old,
+    { state: 'ended', jobId: 'job', endedMs: NOW - 5000 },
+    'unwanted',
+  ],
+  [
+    'a job of a submission that ended just now',
+    old,
+    { state: 'ended', jobId: 'job', endedMs: NOW - 10 },
+    'wanted',
+  ],
   ['a job that no row knows', old, undefined, 'stranger'],
   ['a young job that no row knows', young, undefined, 'wanted'],
 ];

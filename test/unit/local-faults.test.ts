@@ -13,8 +13,17 @@ const bites = (seed: number) => {
 describe('faults of the local AWS', () => {
   it('bite the operation and subject they name, as often as they say', () => {
     const faults = createFaults();
-    faults.add({ id: 'twice', service: 'batch', operation: 'SubmitJob', match: 'bw-3', kind: 'drop-after', times: 2 });
-    const bites = ['bw-3', 'bw-4', 'xbw-31', 'bw-3'].map((name) => faults.next('batch', 'SubmitJob', name)?.id);
+    faults.add({
+      id: 'twice',
+      service: 'batch',
+      operation: 'SubmitJob',
+      match: 'bw-3',
+      kind: 'drop-after',
+      times: 2,
+    });
+    const bites = ['bw-3', 'bw-4', 'xbw-31', 'bw-3'].map(
+      (name) => faults.next('batch', 'SubmitJob', name)?.id,
+    );
     expect(bites).toEqual(['twice', undefined, 'twice', undefined]);
     expect(faults.next('s3', 'SubmitJob', 'bw-3')).toBeUndefined();
     expect(faults.next('batch', 'ListJobs', 'bw-3')).toBeUndefined();
@@ -55,7 +64,13 @@ describe('faults of the local AWS', () => {
   });
 
   it('are parsed from JSON with every wrong field named', () => {
-    const rule: FaultRule = { service: 's3', operation: '*', kind: 'error', status: 500, probability: 0.5 };
+    const rule: FaultRule = {
+      service: 's3',
+      operation: '*',
+      kind: 'error',
+      status: 500,
+      probability: 0.5,
+    };
     expect(parseFaultRule(rule)).toEqual({ rule });
     expect(parseFaultRule({ service: 'sqs', kind: 'error', status: 9000, tmes: 1 })).toEqual({
       problems: [

@@ -15,7 +15,14 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const compactAboveBytes = 20_000;
 
 function objectOf(key: string, buffer: Buffer): StoredObject {
-  return { key, bytes: buffer.length, etag: 'e', modifiedAtMs: 1, headers: {}, body: { at: 'memory', buffer } };
+  return {
+    key,
+    bytes: buffer.length,
+    etag: 'e',
+    modifiedAtMs: 1,
+    headers: {},
+    body: { at: 'memory', buffer },
+  };
 }
 function bucketOf(store: Store): Bucket {
   const bucket = store.buckets.get('b');
@@ -38,7 +45,10 @@ async function openHistory(own: string) {
     await Promise.all(pending);
     pending = [];
   };
-  const described = ({ body }: StoredObject) => (body.at === 'blobs' ? body.segments.map(({ blob }) => blob).join() : store.readInline(body).toString());
+  const described = ({ body }: StoredObject) =>
+    body.at === 'blobs'
+      ? body.segments.map(({ blob }) => blob).join()
+      : store.readInline(body).toString();
   return {
     model,
     settle,
@@ -55,15 +65,30 @@ async function openHistory(own: string) {
       await writer.write([Buffer.from(text)]);
       const segment = { blob: await writer.finish(), bytes: text.length };
       const id = `upload-${n}`;
-      if (!store.uploads.has(id)) pending.push(store.createUpload({ id, bucket: 'b', key: `key-${n}`, initiatedAtMs: 1, headers: {} }));
-      pending.push(store.putPart(store.uploads.get(id)!, { number: 1, bytes: text.length, etag: 'e', modifiedAtMs: 1, checksum: { algorithm: 'CRC32', value: '' }, segment }));
+      if (!store.uploads.has(id))
+        pending.push(
+          store.createUpload({ id, bucket: 'b', key: `key-${n}`, initiatedAtMs: 1, headers: {} }),
+        );
+      pending.push(
+        store.putPart(store.uploads.get(id)!, {
+          number: 1,
+          bytes: text.length,
+          etag: 'e',
+          modifiedAtMs: 1,
+          checksum: { algorithm: 'CRC32', value: '' },
+          segment,
+        }),
+      );
     },
     complete(n: number) {
       const upload = store.uploads.get(`upload-${n}`);
       if (upload === undefined) return;
       const segments = [...upload.parts.values()].map(({ segment }) => segment);
       store.blobs.retain(segments);
-      const object: StoredObject = { ...objectOf(`key-${n}`, Buffer.alloc(0)), body: { at: 'blobs', segments } };
+      const object: StoredObject = {
+        ...objectOf(`key-${n}`, Buffer.alloc(0)),
+        body: { at: 'blobs', segments },
+      };
       pending.push(store.putObject(bucketOf(store), object, upload.id));
       model.set(`key-${n}`, described(object));
     },
@@ -76,10 +101,17 @@ async function openHistory(own: string) {
       await store.close();
       store = await open();
     },
-    found: () => new Map([...bucketOf(store).objects.values()].map((object) => [object.key, described(object)])),
+    found: () =>
+      new Map(
+        [...bucketOf(store).objects.values()].map((object) => [object.key, described(object)]),
+      ),
     heldFiles() {
-      const bodies = [...bucketOf(store).objects.values()].flatMap(({ body }) => (body.at === 'blobs' ? body.segments : []));
-      const parts = [...store.uploads.values()].flatMap((upload) => [...upload.parts.values()].map(({ segment }) => segment));
+      const bodies = [...bucketOf(store).objects.values()].flatMap(({ body }) =>
+        body.at === 'blobs' ? body.segments : [],
+      );
+      const parts = [...store.uploads.values()].flatMap((upload) =>
+        [...upload.parts.values()].map(({ segment }) => segment),
+      );
       return [...new Set([...bodies, ...parts].map(({ blob }) => blob))].toSorted();
     },
     files: async () => (await readdir(join(own, 'blobs'))).toSorted(),
@@ -94,10 +126,17 @@ describe('the journal of the local S3', () => {
     let written = 0;
     for (let round = 0; round < 60; round += 1) {
       const keys = Array.from({ length: 20 }, (_, n) => `key-${n}`);
-      const writes = keys.map((key) => store.putObject(bucketOf(store), objectOf(key, Buffer.from(`${key} in round ${round}`.padEnd(100)))));
-      for (const key of keys) expect(textAt(store, key)?.trimEnd()).toBe(`${key} in round ${round}`);
+      const writes = keys.map((key) =>
+        store.putObject(
+          bucketOf(store),
+          objectOf(key, Buffer.from(`${key} in round ${round}`.padEnd(100))),
+        ),
+      );
+      for (const key of keys)
+        expect(textAt(store, key)?.trimEnd()).toBe(`${key} in round ${round}`);
       await Promise.all(writes);
-      for (const key of keys) expect(textAt(store, key)?.trimEnd()).toBe(`${key} in round ${round}`);
+      for (const key of keys)
+        expect(textAt(store, key)?.trimEnd()).toBe(`${key} in round ${round}`);
       written += 20 * 100;
     }
     await store.close();
@@ -109,17 +148,23 @@ describe('the journal of the local S3', () => {
   });
 
   const step = fc.record({
-    does: fc.constantFrom('put', 'delete', 'part', 'complete', 'abort', 'settle', 'reopen'), n: fc.integer({ min: 0, max: 3 }), bytes: fc.integer({ min: 0, max: 4000 }),
+    does: fc.constantFrom('put', 'delete', 'part', 'complete', 'abort', 'settle', 'reopen'),
+    n: fc.integer({ min: 0, max: 3 }),
+    bytes: fc.integer({ min: 0, max: 4000 }),
   });
 
   it('gives back after any history of puts, deletes, parts and compactions just what was there', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-      const history = await openHistory(await mkdtemp(join(folder, 'history-')));
-      for (const [index, { does, n, bytes }] of steps.entries()) await history[does](n, `${index}`.padEnd(bytes, '.'));
-      await history.reopen();
-      expect(history.found()).toEqual(history.model);
-      expect(await history.files()).toEqual(history.heldFiles());
-      await history.end();
-    }), { numRuns: 250 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+        const history = await openHistory(await mkdtemp(join(folder, 'history-')));
+        for (const [index, { does, n, bytes }] of steps.entries())
+          await history[does](n, `${index}`.padEnd(bytes, '.'));
+        await history.reopen();
+        expect(history.found()).toEqual(history.model);
+        expect(await history.files()).toEqual(history.heldFiles());
+        await history.end();
+      }),
+      { numRuns: 250 },
+    );
   });
 });

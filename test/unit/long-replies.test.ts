@@ -6,11 +6,15 @@ import { createLongReplies } from '../../api/long-replies.ts';
 
 const start = (most = 2) => {
   const gauge = new Gauge({ name: 'open', help: 'Open.', registers: [new Registry()] });
-  return { replies: createLongReplies({ most, gauge, checkMs: 1 }), count: async () => (await gauge.get()).values[0]?.value };
+  return {
+    replies: createLongReplies({ most, gauge, checkMs: 1 }),
+    count: async () => (await gauge.get()).values[0]?.value,
+  };
 };
 const reply = () => ({ raw: new EventEmitter() }) as unknown as Pick<FastifyReply, 'raw'>;
 const good = { mayGoOn: () => Promise.resolve(true) };
-const aborted = (signal: AbortSignal | undefined) => new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
+const aborted = (signal: AbortSignal | undefined) =>
+  new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
 
 test('there are so many at once, and room again when one is closed', async () => {
   const { replies, count } = start();
@@ -26,7 +30,11 @@ test('there are so many at once, and room again when one is closed', async () =>
 test('one ends when its token is not good any more, and goes on while nobody can be asked', async () => {
   const { replies } = start();
   let asked = 0;
-  const answers = [() => Promise.reject(new Error('the database is away')), () => Promise.resolve(true), () => Promise.resolve(false)];
+  const answers = [
+    () => Promise.reject(new Error('the database is away')),
+    () => Promise.resolve(true),
+    () => Promise.resolve(false),
+  ];
   await aborted(replies.begin({ mayGoOn: () => answers[Math.min(asked++, 2)]!() }, reply()));
   expect(asked).toBeGreaterThanOrEqual(3);
 });

@@ -17,7 +17,14 @@ const recorded = [...recording.matchAll(/record: (\S+)/g)].map(([, name]) => nam
 /** What the catalogue offers to queries: a histogram is three series. */
 async function offered(): Promise<Set<string>> {
   const families = await createMetrics().registry.getMetricsAsJSON();
-  return new Set([...recorded, ...families.flatMap(({ name, type }) => (String(type) === 'histogram' ? ['_bucket', '_sum', '_count'].map((part) => name + part) : [name]))]);
+  return new Set([
+    ...recorded,
+    ...families.flatMap(({ name, type }) =>
+      String(type) === 'histogram'
+        ? ['_bucket', '_sum', '_count'].map((part) => name + part)
+        : [name],
+    ),
+  ]);
 }
 
 async function unknownMetrics(text: string): Promise<string[]> {
@@ -26,17 +33,27 @@ async function unknownMetrics(text: string): Promise<string[]> {
 }
 
 describe('every metric that is named exists in the catalogue', () => {
-  it.each(['ops/grafana/dashboards/batchwell.json', 'ops/prometheus/alerts.yml', 'ops/prometheus/alerts.test.yml', 'ops/prometheus/recording.yml', 'docs/runbook.md'])('in %s', async (path) => {
+  it.each([
+    'ops/grafana/dashboards/batchwell.json',
+    'ops/prometheus/alerts.yml',
+    'ops/prometheus/alerts.test.yml',
+    'ops/prometheus/recording.yml',
+    'docs/runbook.md',
+  ])('in %s', async (path) => {
     expect(await unknownMetrics(readOps(path))).toEqual([]);
   });
 
   it('and one that does not would be seen', async () => {
-    expect(await unknownMetrics('rate(batchwell_tasks_lost_total[5m]) + batchwell_task_seconds')).toEqual(['batchwell_tasks_lost_total', 'batchwell_task_seconds']);
+    expect(
+      await unknownMetrics('rate(batchwell_tasks_lost_total[5m]) + batchwell_task_seconds'),
+    ).toEqual(['batchwell_tasks_lost_total', 'batchwell_task_seconds']);
   });
 
   it('every metric of our own is shown, alerted on, or used by a rule', async () => {
     const text = readOps('ops/grafana/dashboards/batchwell.json') + alerts + recording;
-    const ours = Object.entries(createMetrics()).flatMap(([key, metric]) => (key === 'registry' ? [] : [(metric as unknown as { name: string }).name]));
+    const ours = Object.entries(createMetrics()).flatMap(([key, metric]) =>
+      key === 'registry' ? [] : [(metric as unknown as { name: string }).name],
+    );
     expect(ours.filter((name) => !text.includes(name))).toEqual([]);
   });
 });
@@ -49,7 +66,9 @@ describe('the dashboard', () => {
   it('has panels that say what to do, in places of their own', () => {
     const { panels } = dashboard();
     const taken = new Set<string>();
-    for (const { gridPos: { x, y, w, h } } of panels as { gridPos: Record<'x' | 'y' | 'w' | 'h', number> }[]) {
+    for (const {
+      gridPos: { x, y, w, h },
+    } of panels as { gridPos: Record<'x' | 'y' | 'w' | 'h', number> }[]) {
       expect(x + w).toBeLessThanOrEqual(24);
       for (let column = x; column < x + w; column += 1) {
         for (let line = y; line < y + h; line += 1) {
@@ -58,9 +77,13 @@ describe('the dashboard', () => {
         }
       }
     }
-    const silent = rows.flatMap(({ panels }) => panels).filter(({ description }) => description.length < 60);
+    const silent = rows
+      .flatMap(({ panels }) => panels)
+      .filter(({ description }) => description.length < 60);
     expect(silent.map(({ title }) => title)).toEqual([]);
-    expect(new Set((panels as unknown as { id: number }[]).map(({ id }) => id)).size).toBe(panels.length);
+    expect(new Set((panels as unknown as { id: number }[]).map(({ id }) => id)).size).toBe(
+      panels.length,
+    );
   });
 
   it('names only alerts that exist', () => {
@@ -71,16 +94,23 @@ describe('the dashboard', () => {
 });
 
 describe('each alert', () => {
-  it.each(alertNames)('%s is tested to fire and to keep quiet, and has its chapter in the runbook', (name) => {
-    const tests = alertTests.split('\n  - name: ').filter((test) => test.includes(`alertname: ${name}\n`));
-    expect(tests.filter((test) => test.includes('exp_alerts:\n')).length).toBeGreaterThan(0);
-    expect(tests.filter((test) => test.includes('exp_alerts: []')).length).toBeGreaterThan(0);
-    expect(alerts).toContain(`runbook: docs/runbook.md#${name.toLowerCase()}\n`);
-    expect(runbook).toContain(`\n### ${name}\n`);
-  });
+  it.each(alertNames)(
+    '%s is tested to fire and to keep quiet, and has its chapter in the runbook',
+    (name) => {
+      const tests = alertTests
+        .split('\n  - name: ')
+        .filter((test) => test.includes(`alertname: ${name}\n`));
+      expect(tests.filter((test) => test.includes('exp_alerts:\n')).length).toBeGreaterThan(0);
+      expect(tests.filter((test) => test.includes('exp_alerts: []')).length).toBeGreaterThan(0);
+      expect(alerts).toContain(`runbook: docs/runbook.md#${name.toLowerCase()}\n`);
+      expect(runbook).toContain(`\n### ${name}\n`);
+    },
+  );
 
   it('of the runbook exists', () => {
-    expect([...runbook.matchAll(/^### (Batchwell\w+)$/gm)].map(([, name]) => name)).toEqual([...alertNames]);
+    expect([...runbook.matchAll(/^### (Batchwell\w+)$/gm)].map(([, name]) => name)).toEqual([
+      ...alertNames,
+    ]);
   });
 });
 
@@ -91,23 +121,47 @@ function run(...args: string[]): { status: number | null; output: string } {
   return { status, output: stdout + stderr };
 }
 
-describe.skipIf(!promtool)(`promtool${promtool ? '' : ' (not installed: on Debian, apt-get install prometheus)'}`, () => {
-  it('finds the configuration with its rules valid', () => {
-    expect(run('check', 'config', opsPath('ops/prometheus/prometheus.yml'))).toMatchObject({ status: 0 });
-  });
+describe.skipIf(!promtool)(
+  `promtool${promtool ? '' : ' (not installed: on Debian, apt-get install prometheus)'}`,
+  () => {
+    it('finds the configuration with its rules valid', () => {
+      expect(run('check', 'config', opsPath('ops/prometheus/prometheus.yml'))).toMatchObject({
+        status: 0,
+      });
+    });
 
-  it('sees every alert fire and keep quiet as its test says', () => {
-    expect(run('test', 'rules', opsPath('ops/prometheus/alerts.test.yml'))).toMatchObject({ status: 0, output: expect.stringContaining('SUCCESS') });
-  }, 60_000);
-});
+    it('sees every alert fire and keep quiet as its test says', () => {
+      expect(run('test', 'rules', opsPath('ops/prometheus/alerts.test.yml'))).toMatchObject({
+        status: 0,
+        output: expect.stringContaining('SUCCESS'),
+      });
+    }, 60_000);
+  },
+);
 
 describe('the catalogue', () => {
   it('counts a move as leaving one stage and coming into the next', async () => {
     const metrics = createMetrics();
     countMoves(metrics, 'poll', { ended: 7, again: 2, fail: 1 });
-    const values = Object.fromEntries((await metrics.stageEntered.get()).values.map(({ labels, value }) => [labels.stage, value]));
-    expect(values).toEqual({ 'cache-check': 0, 'stage-script': 0, submit: 2, poll: 0, finalize: 7 });
-    expect((await metrics.stageMoved.get()).values.filter(({ value }) => value > 0).map(({ labels, value }) => [labels.move, value])).toEqual([['ended', 7], ['again', 2], ['fail', 1]]);
+    const values = Object.fromEntries(
+      (await metrics.stageEntered.get()).values.map(({ labels, value }) => [labels.stage, value]),
+    );
+    expect(values).toEqual({
+      'cache-check': 0,
+      'stage-script': 0,
+      submit: 2,
+      poll: 0,
+      finalize: 7,
+    });
+    expect(
+      (await metrics.stageMoved.get()).values
+        .filter(({ value }) => value > 0)
+        .map(({ labels, value }) => [labels.move, value]),
+    ).toEqual([
+      ['ended', 7],
+      ['again', 2],
+      ['fail', 1],
+    ]);
   });
 
   it('has a series for every stage from the start', async () => {

@@ -1,9 +1,18 @@
 import { expect, test } from 'vitest';
-import { choosePackageManager, installScript, installSentence, packageManagers } from '../../local/services/package-managers.ts';
+import {
+  choosePackageManager,
+  installScript,
+  installSentence,
+  packageManagers,
+} from '../../local/services/package-managers.ts';
 import * as programs from '../../local/services/programs.ts';
 
 const paths = { lockFile: '/run/lock-file', policyFile: '/usr/sbin/policy-rc.d' };
-const redis = { programs: ['redis-server'], packageNames: ['redis', 'valkey'], services: ['redis-server'] };
+const redis = {
+  programs: ['redis-server'],
+  packageNames: ['redis', 'valkey'],
+  services: ['redis-server'],
+};
 const wanted = [programs.redisServer, programs.mariadbServer, programs.bubblewrap, programs.proot];
 
 test.each([
@@ -20,22 +29,32 @@ test.each([
 });
 
 test('the command for a person updates the list first where the list may be missing', () => {
-  expect(installSentence('apt-get', 'redis-server')).toBe('sudo apt-get update && sudo apt-get install -y redis-server');
+  expect(installSentence('apt-get', 'redis-server')).toBe(
+    'sudo apt-get update && sudo apt-get install -y redis-server',
+  );
   expect(installSentence('brew', 'redis')).toBe('brew install redis');
   expect(installSentence('apk', 'valkey')).toBe('sudo apk add --no-cache valkey');
 });
 
 test('every Linux package manager knows a package for every program', () => {
   const linux = packageManagers.filter((manager) => manager !== 'brew');
-  const unknown = linux.flatMap((manager) => wanted.filter(({ packages }) => packages[manager].length === 0).map(({ title }) => `${manager}: ${title}`));
+  const unknown = linux.flatMap((manager) =>
+    wanted
+      .filter(({ packages }) => packages[manager].length === 0)
+      .map(({ title }) => `${manager}: ${title}`),
+  );
   expect(unknown).toEqual([]);
 });
 
 test('a second name is tried only when the first cannot be installed', () => {
-  expect(installScript('apk', redis, paths)).toContain('apk add --no-cache redis || apk add --no-cache valkey');
+  expect(installScript('apk', redis, paths)).toContain(
+    'apk add --no-cache redis || apk add --no-cache valkey',
+  );
 });
 
 test('only Debian’s packages need their services held back', () => {
-  const withPolicy = packageManagers.filter((manager) => installScript(manager, redis, paths).includes(paths.policyFile));
+  const withPolicy = packageManagers.filter((manager) =>
+    installScript(manager, redis, paths).includes(paths.policyFile),
+  );
   expect(withPolicy).toEqual(['apt-get']);
 });

@@ -1,13 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { endPlaces, isEnd, moves, places, stages } from '../../core/places.ts';
 
-const all = Object.entries(moves).map(([name, { from, to, when }]) => ({ name, from: from as readonly string[], to: to as string, when: when as string }));
+const all = Object.entries(moves).map(([name, { from, to, when }]) => ({
+  name,
+  from: from as readonly string[],
+  to: to as string,
+  when: when as string,
+}));
 const leaving = (stage: string) => all.filter(({ from }) => from.includes(stage));
 
 describe('the table of moves', () => {
   test.each([...stages])('lets %s be left by success, by failure and by cancel', (stage) => {
-    expect(leaving(stage).map(({ name }) => name)).toEqual(expect.arrayContaining(['fail', 'cancel']));
-    expect(leaving(stage).filter(({ to }) => to !== 'failed' && to !== 'cancelled')).not.toEqual([]);
+    expect(leaving(stage).map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['fail', 'cancel']),
+    );
+    expect(leaving(stage).filter(({ to }) => to !== 'failed' && to !== 'cancelled')).not.toEqual(
+      [],
+    );
   });
 
   test.each(stages.filter((stage) => stage !== 'cache-check'))('lets %s be entered', (stage) => {
@@ -16,15 +25,20 @@ describe('the table of moves', () => {
 
   test('leads from every stage to done', () => {
     const reaches = new Set<string>(['done']);
-    for (let size = 0; size !== reaches.size; ) {
+    for (let size = 0; size !== reaches.size;) {
       size = reaches.size;
-      for (const { from, to } of all) if (reaches.has(to)) for (const place of from) reaches.add(place);
+      for (const { from, to } of all)
+        if (reaches.has(to)) for (const place of from) reaches.add(place);
     }
     expect(stages.filter((stage) => !reaches.has(stage))).toEqual([]);
   });
 
   test('has no way out of an end, no move to where it begins, and a reason for each', () => {
-    expect(all.filter(({ from }) => from.some((place) => (endPlaces as readonly string[]).includes(place)))).toEqual([]);
+    expect(
+      all.filter(({ from }) =>
+        from.some((place) => (endPlaces as readonly string[]).includes(place)),
+      ),
+    ).toEqual([]);
     expect(all.filter(({ from, to }) => from.includes(to))).toEqual([]);
     expect(all.filter(({ when }) => when === '')).toEqual([]);
     expect(places.filter((place) => isEnd(place))).toEqual([...endPlaces]);

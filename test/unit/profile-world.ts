@@ -8,7 +8,14 @@ import { readPathMap } from '../../core/path-map.ts';
 import type { NewTask } from '../../core/task.ts';
 import { cromwellScript, workOf, type CromwellTask } from '../cromwell.ts';
 
-const pathMap = readPathMap(['/srv/cromwell/cromwell-executions=s3://lab/x', '/mnt/cromwell-executions=s3://lab/y', '/data=s3://lab/data', '/mnt/data=s3://lab/mnt', '/srv/cromwell/other=s3://lab/other', '/mnt/other=s3://lab/third']);
+const pathMap = readPathMap([
+  '/srv/cromwell/cromwell-executions=s3://lab/x',
+  '/mnt/cromwell-executions=s3://lab/y',
+  '/data=s3://lab/data',
+  '/mnt/data=s3://lab/mnt',
+  '/srv/cromwell/other=s3://lab/other',
+  '/mnt/other=s3://lab/third',
+]);
 
 export function parse(task: object): NewTask {
   const parsed = parseTesTask(task, { cache: 'readwrite', pathMap });
@@ -19,14 +26,27 @@ export function parse(task: object): NewTask {
 /** What files hold, by url; any other file holds its own file name. */
 export type Contents = Record<string, string | Buffer>;
 
-export async function componentsOf({ spec, profile }: NewTask, contents: Contents): Promise<Components> {
-  const held = (url: string): Buffer => Buffer.from(contents[url] ?? url.slice(url.lastIndexOf('/') + 1));
-  const seen = (url: string) => ({ url, etag: sha256(held(url)).toString('hex').slice(0, 32), sizeBytes: held(url).length, lastModifiedMs: 1 });
+export async function componentsOf(
+  { spec, profile }: NewTask,
+  contents: Contents,
+): Promise<Components> {
+  const held = (url: string): Buffer =>
+    Buffer.from(contents[url] ?? url.slice(url.lastIndexOf('/') + 1));
+  const seen = (url: string) => ({
+    url,
+    etag: sha256(held(url)).toString('hex').slice(0, 32),
+    sizeBytes: held(url).length,
+    lastModifiedMs: 1,
+  });
   const objects = {
     getTail: async (url: string, bytes: number) => held(url).subarray(-bytes),
     describe: async (url: string) => ({ ...seen(url), checksums: {} }),
     async *list(url: string) {
-      yield url.endsWith('run42/') ? [seen(`${url}file`)] : spec.inputs.flatMap((input) => (input.url?.startsWith(url) ? [seen(input.url)] : [])).toSorted((a, b) => (a.url < b.url ? -1 : 1));
+      yield url.endsWith('run42/')
+        ? [seen(`${url}file`)]
+        : spec.inputs
+            .flatMap((input) => (input.url?.startsWith(url) ? [seen(input.url)] : []))
+            .toSorted((a, b) => (a.url < b.url ? -1 : 1));
     },
   } as unknown as ObjectStore;
   const [described] = await describeCalls(objects, [{ spec, profile }]);
@@ -34,18 +54,32 @@ export async function componentsOf({ spec, profile }: NewTask, contents: Content
   return described.components;
 }
 
-export const fingerprintOfTask = async (task: NewTask, contents: Contents = {}): Promise<string> => fingerprintOf(await componentsOf(task, contents)).toString('hex');
+export const fingerprintOfTask = async (task: NewTask, contents: Contents = {}): Promise<string> =>
+  fingerprintOf(await componentsOf(task, contents)).toString('hex');
 
-const scriptUrl = (task: NewTask): string => task.spec.inputs.find(({ name }) => name === 'commandScript')?.url ?? '';
+const scriptUrl = (task: NewTask): string =>
+  task.spec.inputs.find(({ name }) => name === 'commandScript')?.url ?? '';
 
 /** @param wrap what becomes of the script that Cromwell would write */
-export function cromwellCall(task: CromwellTask, command = workOf(task), contents: Contents = {}, wrap = (script: string): string | Buffer => script): Promise<string> {
+export function cromwellCall(
+  task: CromwellTask,
+  command = workOf(task),
+  contents: Contents = {},
+  wrap = (script: string): string | Buffer => script,
+): Promise<string> {
   const parsed = parse(task);
-  return fingerprintOfTask(parsed, { [scriptUrl(parsed)]: wrap(cromwellScript(task, command)), ...contents });
+  return fingerprintOfTask(parsed, {
+    [scriptUrl(parsed)]: wrap(cromwellScript(task, command)),
+    ...contents,
+  });
 }
 
 /** The call's folder in its container. */
-export const folderOf = (task: CromwellTask): string => (task.inputs.find(({ name }) => name === 'commandScript')?.path ?? '').replace('/execution/script', '');
+export const folderOf = (task: CromwellTask): string =>
+  (task.inputs.find(({ name }) => name === 'commandScript')?.path ?? '').replace(
+    '/execution/script',
+    '',
+  );
 
 /** The task with texts of it exchanged wherever they stand. */
 export function exchange<T extends object>(task: T, texts: Record<string, string>): T {

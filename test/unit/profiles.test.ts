@@ -6,43 +6,88 @@ import { cromwellTask, fixtures, workOf, type CromwellTask } from '../cromwell.t
 import { cromwellCall, fingerprintOfTask, folderOf, parse } from './profile-world.ts';
 
 describe('Cromwell', () => {
-  test.each(fixtures)('is known by the shape of %s, which is run without writing into what its script tees', (fixture) => {
-    const task = parse(cromwellTask(fixture));
-    expect(task.profile).toBe('cromwell');
-    expect(task.spec.executors[0]).not.toHaveProperty('stdout');
-    expect(task.spec.executors[0]).not.toHaveProperty('stderr');
-  });
+  test.each(fixtures)(
+    'is known by the shape of %s, which is run without writing into what its script tees',
+    (fixture) => {
+      const task = parse(cromwellTask(fixture));
+      expect(task.profile).toBe('cromwell');
+      expect(task.spec.executors[0]).not.toHaveProperty('stdout');
+      expect(task.spec.executors[0]).not.toHaveProperty('stderr');
+    },
+  );
 
-  test.each(fixtures)('%s: equal calls of two workflows and of two servers are one call', async (fixture) => {
-    const first = await cromwellCall(cromwellTask(fixture));
-    const other = cromwellTask(fixture, { workflowId: '00000000-1111-4222-8333-444444444444' });
-    expect(await cromwellCall(other)).toBe(first);
-    const elsewhere = cromwellTask(fixture, { workflowId: '99999999-1111-4222-8333-444444444444', root: '/other/place' });
-    expect(await cromwellCall(elsewhere)).toBe(first);
-  });
+  test.each(fixtures)(
+    '%s: equal calls of two workflows and of two servers are one call',
+    async (fixture) => {
+      const first = await cromwellCall(cromwellTask(fixture));
+      const other = cromwellTask(fixture, { workflowId: '00000000-1111-4222-8333-444444444444' });
+      expect(await cromwellCall(other)).toBe(first);
+      const elsewhere = cromwellTask(fixture, {
+        workflowId: '99999999-1111-4222-8333-444444444444',
+        root: '/other/place',
+      });
+      expect(await cromwellCall(elsewhere)).toBe(first);
+    },
+  );
 
   describe('tells apart', () => {
     const fixture = 's3-root';
     const base = () => cromwellTask(fixture);
     const cases: [string, () => Promise<string>][] = [
       ['another command', () => cromwellCall(base(), `${workOf(base())}\necho more`)],
-      ['a command that names another file', () => cromwellCall(base(), workOf(base()).replace('greeting', 'farewell'))],
-      ['another input', () => cromwellCall(base(), undefined, { 's3://lab-inputs/names/who.txt': 'someone else' })],
-      ['another image', () => cromwellCall({ ...base(), executors: base().executors.map((one) => ({ ...one, image: 'debian:11-slim' })) })],
-      ['another declared output', () => cromwellCall({ ...base(), outputs: base().outputs.slice(0, -1) })],
-      ['hex in the command that looks like a temporary folder', () => cromwellCall(base(), `${workOf(base())}\necho tmp.0123abcd`)],
+      [
+        'a command that names another file',
+        () => cromwellCall(base(), workOf(base()).replace('greeting', 'farewell')),
+      ],
+      [
+        'another input',
+        () => cromwellCall(base(), undefined, { 's3://lab-inputs/names/who.txt': 'someone else' }),
+      ],
+      [
+        'another image',
+        () =>
+          cromwellCall({
+            ...base(),
+            executors: base().executors.map((one) => ({ ...one, image: 'debian:11-slim' })),
+          }),
+      ],
+      [
+        'another declared output',
+        () => cromwellCall({ ...base(), outputs: base().outputs.slice(0, -1) }),
+      ],
+      [
+        'hex in the command that looks like a temporary folder',
+        () => cromwellCall(base(), `${workOf(base())}\necho tmp.0123abcd`),
+      ],
       ['other hex there', () => cromwellCall(base(), `${workOf(base())}\necho tmp.4567abcd`)],
     ];
     const piece = (task: CromwellTask): string => String(task.tags['workflow_id']).slice(0, 8);
-    const saying = (text: (task: CromwellTask) => string): Promise<string> => cromwellCall(base(), `${workOf(base())}\necho ${text(base())}`);
+    const saying = (text: (task: CromwellTask) => string): Promise<string> =>
+      cromwellCall(base(), `${workOf(base())}\necho ${text(base())}`);
     test.each<[string, (task: CromwellTask) => string, (task: CromwellTask) => string]>([
-      ['what stands for the call’s folder, and the folder', () => '⟨call⟩/x', (task) => `${folderOf(task)}/x`],
+      [
+        'what stands for the call’s folder, and the folder',
+        () => '⟨call⟩/x',
+        (task) => `${folderOf(task)}/x`,
+      ],
       ['braces, and the folder', () => '{call}/x', (task) => `${folderOf(task)}/x`],
-      ['two temporary folders in the command itself', (task) => `${folderOf(task)}/tmp.0123abcd`, (task) => `${folderOf(task)}/tmp.4567abcd`],
+      [
+        'two temporary folders in the command itself',
+        (task) => `${folderOf(task)}/tmp.0123abcd`,
+        (task) => `${folderOf(task)}/tmp.4567abcd`,
+      ],
       ['out, and the name of the wrapper’s fifo', () => 'out', (task) => `out${piece(task)}`],
       ['err, and the name of the wrapper’s fifo', () => 'err', (task) => `err${piece(task)}`],
-      ['an input, and what stands for it', (task) => task.inputs[0]?.path ?? '', () => '⟨call⟩/inputs/lab-inputs/names/who.txt'],
-      ['lines of the wrapper that the command itself has, with other digits', () => ')  > "$out01234567" 2> "$err01234567"', () => ')  > "$out76543210" 2> "$err76543210"'],
+      [
+        'an input, and what stands for it',
+        (task) => task.inputs[0]?.path ?? '',
+        () => '⟨call⟩/inputs/lab-inputs/names/who.txt',
+      ],
+      [
+        'lines of the wrapper that the command itself has, with other digits',
+        () => ')  > "$out01234567" 2> "$err01234567"',
+        () => ')  > "$out76543210" 2> "$err76543210"',
+      ],
       ['what a pattern’s replacement would expand', () => '$& $1 $`', () => '$$& $$1 $$`'],
       ['line ends', () => 'a\r\nb', () => 'a\nb'],
       ['letters that look alike', () => '\u00e9', () => 'e\u0301'],
@@ -59,33 +104,78 @@ describe('Cromwell', () => {
   describe('a call whose command failed is not cached', () => {
     const zero = { sizeBytes: 2, crc64nvme: 'wUU2gGmYNtE=' };
     const other = { sizeBytes: 2, crc64nvme: 'AAAAAAAAAAA=' };
-    const mayCache = (fixture: string, rc: string, files: { name: string; path: string; held: typeof zero }[]) => {
+    const mayCache = (
+      fixture: string,
+      rc: string,
+      files: { name: string; path: string; held: typeof zero }[],
+    ) => {
       const { spec } = parse(cromwellTask(fixture));
-      const outputs = files.map(({ name, path, held }) => ({ output: spec.outputs.findIndex((output) => output.name === name), path, ...held }));
-      expect(outputs.every(({ output }) => output !== -1), rc).toBe(true);
-      return profiles.cromwell.mayCache?.(spec, { startedMs: 1, endedMs: 2, executors: [], missingOutputs: [], outputs });
+      const outputs = files.map(({ name, path, held }) => ({
+        output: spec.outputs.findIndex((output) => output.name === name),
+        path,
+        ...held,
+      }));
+      expect(
+        outputs.every(({ output }) => output !== -1),
+        rc,
+      ).toBe(true);
+      return profiles.cromwell.mayCache?.(spec, {
+        startedMs: 1,
+        endedMs: 2,
+        executors: [],
+        missingOutputs: [],
+        outputs,
+      });
     };
     const rc = (held: typeof zero) => ({ name: 'rc', path: '', held });
-    const inRoot = (path: string, held: typeof zero) => ({ name: 'execution.dir.output', path, held });
+    const inRoot = (path: string, held: typeof zero) => ({
+      name: 'execution.dir.output',
+      path,
+      held,
+    });
     test.each([
       ['rc 0', 's3-root', [rc(zero)], true],
       ['another rc', 's3-root', [rc(other)], false],
       ['no rc', 's3-root', [], false],
-      ['another rc, and a file of that name among its own', 'granular-glob-root-workflow', [rc(other), { name: 'globDir.1', path: 'rc', held: zero }], false],
-      ['rc 0, and a file of that name among its own', 'granular-glob-root-workflow', [rc(zero), { name: 'globDir.1', path: 'rc', held: other }], true],
-      ['rc 0 in the whole folder', 'output-mode-root-nulls', [inRoot('rc', zero), inRoot('sub/rc', other)], true],
-      ['another rc in the whole folder', 'output-mode-root-nulls', [inRoot('rc', other), inRoot('sub/rc', zero)], false],
+      [
+        'another rc, and a file of that name among its own',
+        'granular-glob-root-workflow',
+        [rc(other), { name: 'globDir.1', path: 'rc', held: zero }],
+        false,
+      ],
+      [
+        'rc 0, and a file of that name among its own',
+        'granular-glob-root-workflow',
+        [rc(zero), { name: 'globDir.1', path: 'rc', held: other }],
+        true,
+      ],
+      [
+        'rc 0 in the whole folder',
+        'output-mode-root-nulls',
+        [inRoot('rc', zero), inRoot('sub/rc', other)],
+        true,
+      ],
+      [
+        'another rc in the whole folder',
+        'output-mode-root-nulls',
+        [inRoot('rc', other), inRoot('sub/rc', zero)],
+        false,
+      ],
     ])('%s', (what, fixture, files, may) => expect(mayCache(fixture, what, files)).toBe(may));
   });
 
   test('a task that only bears its name keeps its stdout, and may be sent twice', () => {
     const named = parse({
-      tags: { 'batchwell.profile': 'cromwell', workflow_id: 'mine' }, description: 'twice on purpose', executors: [{ image: 'a', command: ['b'], stdout: '/out/log' }],
+      tags: { 'batchwell.profile': 'cromwell', workflow_id: 'mine' },
+      description: 'twice on purpose',
+      executors: [{ image: 'a', command: ['b'], stdout: '/out/log' }],
       outputs: [{ url: 's3://lab/log', path: '/out/log' }],
     });
     expect(named.spec.executors[0]?.stdout).toBe('/out/log');
     expect(profiles.cromwell.requestName?.(named)).toBeUndefined();
-    expect(profiles.cromwell.requestName?.(parse(cromwellTask('s3-root')))).toContain('BackendJobDescriptorKey_');
+    expect(profiles.cromwell.requestName?.(parse(cromwellTask('s3-root')))).toContain(
+      'BackendJobDescriptorKey_',
+    );
   });
 });
 
@@ -93,66 +183,132 @@ describe('Nextflow', () => {
   const work = (hash: string) => `s3://bucket/work/${hash}`;
   const task = (hash: string) => ({
     name: 'align (1)',
-    inputs: ['.command.run', '.command.sh', 'reads.fq'].map((name) => ({ url: `${work(hash)}/${name}`, path: `/work/${name}` })),
-    outputs: ['.command.out', '.exitcode', 'out.bam'].map((name) => ({ url: `${work(hash)}/${name}`, path: `/work/${name}` })),
+    inputs: ['.command.run', '.command.sh', 'reads.fq'].map((name) => ({
+      url: `${work(hash)}/${name}`,
+      path: `/work/${name}`,
+    })),
+    outputs: ['.command.out', '.exitcode', 'out.bam'].map((name) => ({
+      url: `${work(hash)}/${name}`,
+      path: `/work/${name}`,
+    })),
     executors: [{ image: 'quay.io/x:1', command: ['/bin/bash', '.command.run'], workdir: '/work' }],
   });
-  const wrapper = (hash: string, name: string, env = 'A=1') => `#!/bin/bash\n### ---\n### name: '${name}'\n### ---\n# NEXTFLOW TASK: ${name}\nset -e\nexport ${env}\nNXF_TASK_WORKDIR="${work(hash)}"\nbash .command.sh\n`;
-  const callOf = (made: object, text: string, held: Record<string, string> = {}): Promise<string> => {
+  const wrapper = (hash: string, name: string, env = 'A=1') =>
+    `#!/bin/bash\n### ---\n### name: '${name}'\n### ---\n# NEXTFLOW TASK: ${name}\nset -e\nexport ${env}\nNXF_TASK_WORKDIR="${work(hash)}"\nbash .command.sh\n`;
+  const callOf = (
+    made: object,
+    text: string,
+    held: Record<string, string> = {},
+  ): Promise<string> => {
     const parsed = parse(made);
     expect(parsed.profile).toBe('nextflow');
     return fingerprintOfTask(parsed, { [parsed.spec.inputs[0]?.url ?? '']: text, ...held });
   };
-  const call = (hash: string, name: string, env?: string): Promise<string> => callOf(task(hash), wrapper(hash, name, env));
+  const call = (hash: string, name: string, env?: string): Promise<string> =>
+    callOf(task(hash), wrapper(hash, name, env));
   const [one, two] = ['ab/0123456789abcdef0123456789abcd', 'cd/fedcba9876543210fedcba98765432'];
   const [a, b] = ['11/0123456789abcdef0123456789abcd', '22/0123456789abcdef0123456789abcd'];
-  const withInputs = (hash: string, inputs: object[]) => ({ ...task(hash), inputs: [...task(hash).inputs, ...inputs] });
+  const withInputs = (hash: string, inputs: object[]) => ({
+    ...task(hash),
+    inputs: [...task(hash).inputs, ...inputs],
+  });
 
   test('is known, and a task of another run in another work folder is the same call', async () => {
     expect(await call(two, 'align (7)')).toBe(await call(one, 'align (1)'));
   });
 
   test('its number in the run does not count, also behind what the TES plugin sets', async () => {
-    const said = (hash: string, name: string) => wrapper(hash, name).replace('#!/bin/bash\n', '#!/bin/bash\nNXF_CHDIR=/work\n');
-    expect(await callOf(task(two), said(two, 'align (7)'))).toBe(await callOf(task(one), said(one, 'align (1)')));
-    expect(await callOf(task(one), said(one, 'x').replace('/work', '/elsewhere'))).not.toBe(await callOf(task(one), said(one, 'x')));
+    const said = (hash: string, name: string) =>
+      wrapper(hash, name).replace('#!/bin/bash\n', '#!/bin/bash\nNXF_CHDIR=/work\n');
+    expect(await callOf(task(two), said(two, 'align (7)'))).toBe(
+      await callOf(task(one), said(one, 'align (1)')),
+    );
+    expect(await callOf(task(one), said(one, 'x').replace('/work', '/elsewhere'))).not.toBe(
+      await callOf(task(one), said(one, 'x')),
+    );
   });
 
   test('inputs of one name from two work folders are not one, and may not be swapped', async () => {
-    const staged = (first: string, second: string, held: Record<string, string>): Promise<string> => {
+    const staged = (
+      first: string,
+      second: string,
+      held: Record<string, string>,
+    ): Promise<string> => {
       const links = `ln -s /bucket/work/${first}/n.txt 1.txt\nln -s /bucket/work/${second}/n.txt 2.txt\n`;
-      return callOf(withInputs(one, [a, b].map((hash) => ({ url: `${work(hash)}/n.txt`, path: `/bucket/work/${hash}/n.txt` }))), wrapper(one, 'x') + links, held);
+      return callOf(
+        withInputs(
+          one,
+          [a, b].map((hash) => ({
+            url: `${work(hash)}/n.txt`,
+            path: `/bucket/work/${hash}/n.txt`,
+          })),
+        ),
+        wrapper(one, 'x') + links,
+        held,
+      );
     };
     const held = (x: string, y: string) => ({ [`${work(a)}/n.txt`]: x, [`${work(b)}/n.txt`]: y });
-    const all = [await staged(a, b, held('x', 'y')), await staged(b, a, held('x', 'y')), await staged(a, b, held('z', 'y')), await staged(a, b, held('x', 'z'))];
+    const all = [
+      await staged(a, b, held('x', 'y')),
+      await staged(b, a, held('x', 'y')),
+      await staged(a, b, held('z', 'y')),
+      await staged(a, b, held('x', 'z')),
+    ];
     expect(new Set(all).size).toBe(4);
   });
 
   test('the pipeline’s own programs are known in a folder of another run', async () => {
-    const bin = (hash: string, tmp: string) => callOf(
-      withInputs(hash, [{ url: `s3://bucket/work/tmp/${tmp}/bin/tool.py`, path: `/bucket/work/tmp/${tmp}/bin/tool.py` }]),
-      `${wrapper(hash, 'x')}cp -r /bucket/work/tmp/${tmp}/bin/* $PWD/nextflow-bin/\n`,
-    );
+    const bin = (hash: string, tmp: string) =>
+      callOf(
+        withInputs(hash, [
+          {
+            url: `s3://bucket/work/tmp/${tmp}/bin/tool.py`,
+            path: `/bucket/work/tmp/${tmp}/bin/tool.py`,
+          },
+        ]),
+        `${wrapper(hash, 'x')}cp -r /bucket/work/tmp/${tmp}/bin/* $PWD/nextflow-bin/\n`,
+      );
     expect(await bin(two, b)).toBe(await bin(one, a));
   });
 
   test.each([
-    ['a data store that names its files as Nextflow its folders', (hash: string) => `MODEL=s3://cache/files/md5/${hash}`],
-    ['a file beside an input, which nobody compared', (hash: string) => `MORE=s3://bucket/work/${hash}/beside.txt`],
-    ['a bucket behind which the same folder stands', (hash: string) => `MORE=s3://copies/bucket/work/${hash}/n.txt`],
+    [
+      'a data store that names its files as Nextflow its folders',
+      (hash: string) => `MODEL=s3://cache/files/md5/${hash}`,
+    ],
+    [
+      'a file beside an input, which nobody compared',
+      (hash: string) => `MORE=s3://bucket/work/${hash}/beside.txt`,
+    ],
+    [
+      'a bucket behind which the same folder stands',
+      (hash: string) => `MORE=s3://copies/bucket/work/${hash}/n.txt`,
+    ],
   ])('tells apart what the environment names: %s', async (_, env) => {
-    const reading = (hash: string) => callOf(withInputs(one, [{ url: `${work(hash)}/n.txt`, path: '/work/n.txt' }]), wrapper(one, 'x', env(hash)));
+    const reading = (hash: string) =>
+      callOf(
+        withInputs(one, [{ url: `${work(hash)}/n.txt`, path: '/work/n.txt' }]),
+        wrapper(one, 'x', env(hash)),
+      );
     expect(await reading(a)).not.toBe(await reading(b));
   });
 
   test('the user’s own script counts to the letter, and so does how it is begun', async () => {
-    const script = (text: string) => callOf(task(one), wrapper(one, 'x'), { [`${work(one)}/.command.sh`]: text });
-    const all = await Promise.all(['#!/bin/bash -ue\ntrue\n', '#!/usr/bin/env python\ntrue\n', '#!/bin/bash -ue\n# note\ntrue\n'].map(script));
+    const script = (text: string) =>
+      callOf(task(one), wrapper(one, 'x'), { [`${work(one)}/.command.sh`]: text });
+    const all = await Promise.all(
+      [
+        '#!/bin/bash -ue\ntrue\n',
+        '#!/usr/bin/env python\ntrue\n',
+        '#!/bin/bash -ue\n# note\ntrue\n',
+      ].map(script),
+    );
     expect(new Set(all).size).toBe(3);
   });
 
   test('what looks like a comment further down is part of what is done', async () => {
-    const say = (line: string): Promise<string> => callOf(task(one), `${wrapper(one, 'x')}cat <<X\n# ${line}\nX\n`);
+    const say = (line: string): Promise<string> =>
+      callOf(task(one), `${wrapper(one, 'x')}cat <<X\n# ${line}\nX\n`);
     expect(await say('a')).not.toBe(await say('b'));
   });
 
@@ -166,7 +322,9 @@ test('a profile may be named by a tag, and a wrong name is told', () => {
   expect(parse({ ...task, tags: { 'batchwell.profile': 'pulsar' } }).profile).toBe('pulsar');
   expect(parse(task).profile).toBe('generic');
   expect(parse({ ...task, name: 'snakejob.align' }).profile).toBe('snakemake');
-  expect(parseTesTask({ ...task, tags: { 'batchwell.profile': 'pulser' } }, { cache: 'off' })).toMatchObject({ problems: [{ field: 'tags["batchwell.profile"]' }] });
+  expect(
+    parseTesTask({ ...task, tags: { 'batchwell.profile': 'pulser' } }, { cache: 'off' }),
+  ).toMatchObject({ problems: [{ field: 'tags["batchwell.profile"]' }] });
 });
 
 test('Pulsar, which reads QUEUED as failed, sees INITIALIZING', () => {
@@ -177,8 +335,16 @@ test('Pulsar, which reads QUEUED as failed, sees INITIALIZING', () => {
 describe('paths of a client’s file system', () => {
   const map = readPathMap(['/mnt=s3://aaa/b/', '/mnt/deep=s3://ccc', '/=s3://all']);
   test.each([
-    ['/mnt/x', 's3://aaa/b/x'], ['file:///mnt/x y', 's3://aaa/b/x y'], ['/mnt/deep/x/', 's3://ccc/x/'], ['/mnt', 's3://aaa/b'], ['/mntx', 's3://all/mntx'], ['s3://o/k', 's3://o/k'], ['http://h/mnt/x', 'http://h/mnt/x'],
+    ['/mnt/x', 's3://aaa/b/x'],
+    ['file:///mnt/x y', 's3://aaa/b/x y'],
+    ['/mnt/deep/x/', 's3://ccc/x/'],
+    ['/mnt', 's3://aaa/b'],
+    ['/mntx', 's3://all/mntx'],
+    ['s3://o/k', 's3://o/k'],
+    ['http://h/mnt/x', 'http://h/mnt/x'],
   ])('%s lies at %s', (path, url) => expect(mapPath(path, map)).toBe(url));
 
-  test.each([['mnt=s3://aaa'], ['/mnt=aaa'], ['/mnt'], ['/mnt=http://aaa']])('%s is told', (item) => expect(() => readPathMap([item])).toThrow(JSON.stringify(item)));
+  test.each([['mnt=s3://aaa'], ['/mnt=aaa'], ['/mnt'], ['/mnt=http://aaa']])('%s is told', (item) =>
+    expect(() => readPathMap([item])).toThrow(JSON.stringify(item)),
+  );
 });

@@ -12,7 +12,15 @@ test('a queue is remembered from look to look, and a submission that runs no mor
   first.lastEndMs = 5;
   first.missingSinceMs.set(1, 20).set(2, 30);
   first.waitingReasons.set(1, 'CAPACITY:x').set(2, 'CAPACITY:y');
-  expect(recallQueue(mine, 'q', [1, 3])).toEqual({ lastEndMs: 5, dealtWith: new Map([[1, new Set([7])], [3, new Set()]]), missingSinceMs: new Map([[1, 20]]), waitingReasons: new Map([[1, 'CAPACITY:x']]) });
+  expect(recallQueue(mine, 'q', [1, 3])).toEqual({
+    lastEndMs: 5,
+    dealtWith: new Map([
+      [1, new Set([7])],
+      [3, new Set()],
+    ]),
+    missingSinceMs: new Map([[1, 20]]),
+    waitingReasons: new Map([[1, 'CAPACITY:x']]),
+  });
   recallQueue(mine, 'q', []);
   expect(recallQueue(mine, 'q', [1]).dealtWith).toEqual(new Map([[1, new Set()]]));
 });
@@ -20,5 +28,11 @@ test('a queue is remembered from look to look, and a submission that runs no mor
 test('queues and fleets have memories of their own', () => {
   const mine = fleet();
   recallQueue(mine, 'q', [1]).dealtWith.get(1)?.add(7);
-  for (const other of [recallQueue(mine, 'other', [1]), recallQueue(fleet(), 'q', [1])]) expect(other).toEqual({ lastEndMs: 0, dealtWith: new Map([[1, new Set()]]), missingSinceMs: new Map(), waitingReasons: new Map() });
+  for (const other of [recallQueue(mine, 'other', [1]), recallQueue(fleet(), 'q', [1])])
+    expect(other).toEqual({
+      lastEndMs: 0,
+      dealtWith: new Map([[1, new Set()]]),
+      missingSinceMs: new Map(),
+      waitingReasons: new Map(),
+    });
 });

@@ -11,11 +11,29 @@ const template = {
 const expand = (body: object) => expandScatter({ template, ...body }, { cache: 'off' });
 
 test('every row fills the template wherever a text stands', () => {
-  const read = expand({ name: 'counts', tags: { run: '7', sample: 'none' }, cache: 'readwrite', rows: [{ sample: 'a', lines: 4 }, { sample: 'b', lines: 8 }] });
+  const read = expand({
+    name: 'counts',
+    tags: { run: '7', sample: 'none' },
+    cache: 'readwrite',
+    rows: [
+      { sample: 'a', lines: 4 },
+      { sample: 'b', lines: 8 },
+    ],
+  });
   expect(read).toMatchObject({
     head: { name: 'counts', taskDefaults: { cache: 'readwrite' } },
     tasks: [
-      { task: { name: 'count a', tags: { run: '7', sample: 'a' }, cache: 'readwrite', spec: { inputs: [{ url: 's3://bucket/a.fq' }], executors: [{ command: ['sh', '-c', 'head -n 4 /in.fq >/out.txt'] }] } } },
+      {
+        task: {
+          name: 'count a',
+          tags: { run: '7', sample: 'a' },
+          cache: 'readwrite',
+          spec: {
+            inputs: [{ url: 's3://bucket/a.fq' }],
+            executors: [{ command: ['sh', '-c', 'head -n 4 /in.fq >/out.txt'] }],
+          },
+        },
+      },
       { task: { name: 'count b', tags: { run: '7', sample: 'b' } } },
     ],
   });
@@ -24,49 +42,100 @@ test('every row fills the template wherever a text stands', () => {
 test('what a value holds is data: braces, dollars and quotes in it mean nothing', () => {
   const value = `{{lines}} $& $1 '"`;
   const read = expand({ rows: [{ sample: 'a', lines: value }] });
-  expect(read).toMatchObject({ tasks: [{ task: { spec: { executors: [{ command: ['sh', '-c', `head -n ${value} /in.fq >/out.txt`] }] } } }] });
+  expect(read).toMatchObject({
+    tasks: [
+      {
+        task: {
+          spec: { executors: [{ command: ['sh', '-c', `head -n ${value} /in.fq >/out.txt`] }] },
+        },
+      },
+    ],
+  });
 });
 
 test('braces that are no placeholder stay as they are', () => {
   const command = ['awk', '{{print $1}} {{ 1 }}', '{{'];
-  expect(expand({ template: { executors: [{ image: 'a', command }] }, rows: [{ x: 1 }] })).toMatchObject({ tasks: [{ task: { spec: { executors: [{ command }] } } }] });
+  expect(
+    expand({ template: { executors: [{ image: 'a', command }] }, rows: [{ x: 1 }] }),
+  ).toMatchObject({ tasks: [{ task: { spec: { executors: [{ command }] } } }] });
 });
 
 test('a task of a scatter without a name of its own has the scatter’s', () => {
-  expect(expand({ name: 's', template: { executors: template.executors }, rows: [{ lines: 1 }] })).toMatchObject({ tasks: [{ task: { name: 's' } }] });
+  expect(
+    expand({ name: 's', template: { executors: template.executors }, rows: [{ lines: 1 }] }),
+  ).toMatchObject({ tasks: [{ task: { name: 's' } }] });
 });
 
 test('every bad row is listed with its number and the column', () => {
-  const rows = [{ sample: 'a', lines: 1 }, { sample: 'b' }, 'text', { sample: 'a/../b\0', lines: [1] }, { sample: '\0', lines: 1 }];
+  const rows = [
+    { sample: 'a', lines: 1 },
+    { sample: 'b' },
+    'text',
+    { sample: 'a/../b\0', lines: [1] },
+    { sample: '\0', lines: 1 },
+  ];
   const read = expand({ rows });
   expect('problems' in read && read.problems.map(({ row, field }) => [row, field])).toEqual([
-    [1, 'lines'], [2, ''], [3, 'lines'], [4, 'name'], [4, 'tags.sample'], [4, 'inputs[0].url'], [4, 'outputs[0].url'],
+    [1, 'lines'],
+    [2, ''],
+    [3, 'lines'],
+    [4, 'name'],
+    [4, 'tags.sample'],
+    [4, 'inputs[0].url'],
+    [4, 'outputs[0].url'],
   ]);
 });
 
 test('a placeholder that no row knows is told once', () => {
   const rows = Array.from({ length: 100 }, () => ({ sample: 'a' }));
-  expect(expand({ rows })).toEqual({ problems: [{ field: 'template{{lines}}', expected: expect.stringContaining('no row has "lines"') }] });
+  expect(expand({ rows })).toEqual({
+    problems: [
+      { field: 'template{{lines}}', expected: expect.stringContaining('no row has "lines"') },
+    ],
+  });
 });
 
 test('inherited names are no columns', () => {
   const named = { executors: [{ image: 'a', command: ['{{constructor}}'] }] };
-  expect(expand({ template: named, rows: [{ x: 1 }] })).toEqual({ problems: [expect.objectContaining({ field: 'template{{constructor}}' })] });
+  expect(expand({ template: named, rows: [{ x: 1 }] })).toEqual({
+    problems: [expect.objectContaining({ field: 'template{{constructor}}' })],
+  });
 });
 
 test('the scatter’s own fields are checked too', () => {
   const read = expandScatter({ name: 1, cache: 'maybe', tags: [], rows: {} }, { cache: 'off' });
-  expect('problems' in read && read.problems.map(({ field }) => field)).toEqual(['cache', 'tags', 'name', 'rows', 'template']);
+  expect('problems' in read && read.problems.map(({ field }) => field)).toEqual([
+    'cache',
+    'tags',
+    'name',
+    'rows',
+    'template',
+  ]);
 });
 
 test('a scatter has at least one row and at most 10,000', () => {
-  for (const rows of [undefined, [], Array.from({ length: LARGEST_SCATTER + 1 }, () => ({ sample: 'a', lines: 1 }))]) {
-    expect(expand({ rows })).toEqual({ problems: expect.arrayContaining([expect.objectContaining({ field: 'rows', expected: `1 to ${LARGEST_SCATTER} rows` })]) });
+  for (const rows of [
+    undefined,
+    [],
+    Array.from({ length: LARGEST_SCATTER + 1 }, () => ({ sample: 'a', lines: 1 })),
+  ]) {
+    expect(expand({ rows })).toEqual({
+      problems: expect.arrayContaining([
+        expect.objectContaining({ field: 'rows', expected: `1 to ${LARGEST_SCATTER} rows` }),
+      ]),
+    });
   }
 });
 
 test('a short template cannot be blown up by a long value', () => {
-  const bomb = { executors: [{ image: 'a', command: ['x', ...Array.from({ length: 1000 }, () => '{{v}}')] }] };
-  const read = expandScatter({ template: bomb, rows: [{ v: 'short' }, { v: 'x'.repeat(100_000) }] }, { cache: 'off' });
-  expect(read).toEqual({ problems: [{ row: 1, field: '', expected: expect.stringContaining('this makes 1000') }] });
+  const bomb = {
+    executors: [{ image: 'a', command: ['x', ...Array.from({ length: 1000 }, () => '{{v}}')] }],
+  };
+  const read = expandScatter(
+    { template: bomb, rows: [{ v: 'short' }, { v: 'x'.repeat(100_000) }] },
+    { cache: 'off' },
+  );
+  expect(read).toEqual({
+    problems: [{ row: 1, field: '', expected: expect.stringContaining('this makes 1000') }],
+  });
 });

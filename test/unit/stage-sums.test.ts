@@ -38,7 +38,10 @@ test('one that was written just now is read again: where times are whole seconds
 
 test('the sum of a file that was just brought to S3 need not be read', async () => {
   const sums = rememberSums(() => Date.now() + 60_000, count);
-  sums.learn(file, await stat(file, { bigint: true }), { sum: 'known', fromMs: Date.now() + 60_000 });
+  sums.learn(file, await stat(file, { bigint: true }), {
+    sum: 'known',
+    fromMs: Date.now() + 60_000,
+  });
   expect(await sums.of(file)).toBe('known');
   await writeFile(file, 'two');
   expect(await sums.of(file)).not.toBe('known');

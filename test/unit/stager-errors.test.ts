@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { FinalError, isFinal, persist, reasonOf, TRIES } from '../../stager/s3.ts';
 
-const s3Error = (name: string, status: number, message = '') => Object.assign(new Error(message), { name, $metadata: { httpStatusCode: status } });
+const s3Error = (name: string, status: number, message = '') =>
+  Object.assign(new Error(message), { name, $metadata: { httpStatusCode: status } });
 const systemError = (code: string, message: string) => Object.assign(new Error(message), { code });
 
 async function triesUntilGivenUp(error: Error): Promise<number> {
@@ -16,9 +17,16 @@ async function triesUntilGivenUp(error: Error): Promise<number> {
 
 describe('another try', () => {
   test.each([
-    [s3Error('SlowDown', 503), false], [s3Error('InternalError', 500), false], [s3Error('RequestTimeout', 408), false], [s3Error('TooManyRequests', 429), false],
-    [systemError('ECONNRESET', 'read ECONNRESET'), false], [new Error('3 bytes came instead of 4'), false],
-    [s3Error('NoSuchKey', 404), true], [s3Error('AccessDenied', 403), true], [systemError('ENOSPC', 'ENOSPC: no space left on device, write'), true], [new FinalError('no'), true],
+    [s3Error('SlowDown', 503), false],
+    [s3Error('InternalError', 500), false],
+    [s3Error('RequestTimeout', 408), false],
+    [s3Error('TooManyRequests', 429), false],
+    [systemError('ECONNRESET', 'read ECONNRESET'), false],
+    [new Error('3 bytes came instead of 4'), false],
+    [s3Error('NoSuchKey', 404), true],
+    [s3Error('AccessDenied', 403), true],
+    [systemError('ENOSPC', 'ENOSPC: no space left on device, write'), true],
+    [new FinalError('no'), true],
   ])('after %s is useless: %s', (error, useless) => {
     expect(isFinal(error)).toBe(useless);
   });
@@ -30,10 +38,21 @@ describe('another try', () => {
 });
 
 test.each([
-  [s3Error('NoSuchKey', 404, 'The specified key does not exist.'), 'NoSuchKey: The specified key does not exist.'],
+  [
+    s3Error('NoSuchKey', 404, 'The specified key does not exist.'),
+    'NoSuchKey: The specified key does not exist.',
+  ],
   [s3Error('NotFound', 404), 'NotFound: HTTP 404'],
-  [systemError('ENOSPC', 'ENOSPC: no space left on device, write'), 'ENOSPC: no space left on device, write'],
-  [Object.assign(new TypeError('fetch failed'), { cause: systemError('ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:1') }), 'ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1'],
+  [
+    systemError('ENOSPC', 'ENOSPC: no space left on device, write'),
+    'ENOSPC: no space left on device, write',
+  ],
+  [
+    Object.assign(new TypeError('fetch failed'), {
+      cause: systemError('ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:1'),
+    }),
+    'ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1',
+  ],
   [new FinalError('two\nlines'), 'two lines'],
   [new FinalError('GET https://h/x?X-Amz-Signature=secret&y=1 failed'), 'GET https://h/x?… failed'],
 ])('%s is shown with its reason and no secret', (error, reason) => {

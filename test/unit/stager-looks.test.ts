@@ -13,7 +13,17 @@ function watchNothing(longestMs: number): { live: LiveLogs; looks: number[] } {
     looks.push(Math.round((performance.now() - startMs) / 1000));
     return [];
   };
-  return { looks, live: openLiveLogs({ s3: new S3Client({}), log: () => undefined, attempt: 1, longestMs, place: () => ({ bucket: '', key: '' }), streams }) };
+  return {
+    looks,
+    live: openLiveLogs({
+      s3: new S3Client({}),
+      log: () => undefined,
+      attempt: 1,
+      longestMs,
+      place: () => ({ bucket: '', key: '' }),
+      streams,
+    }),
+  };
 }
 
 test('the first look comes 5 s after an executor’s start, then pauses double up to the longest', async () => {

@@ -12,13 +12,22 @@ test.each([
   ['the look listed a whole wide array', 0, 10, 1500],
   ['the look listed ten wide arrays', 0, 100, 2000],
   ['it listed much, and nothing has ended for a minute', 60_000, 10, 6000],
-])('the next look comes later the less there is to see for its cost: %s', (_, idleMs, pages, waitMs) => {
-  expect(nextLookMs(idleMs, pages, pace)).toBe(waitMs);
-});
+])(
+  'the next look comes later the less there is to see for its cost: %s',
+  (_, idleMs, pages, waitMs) => {
+    expect(nextLookMs(idleMs, pages, pace)).toBe(waitMs);
+  },
+);
 
 test('a job is forgotten only when it is old and was missing for long', () => {
   const now = 10 * HOUR;
-  expect(isForgotten({ submittedMs: now - 2 * HOUR, missingSinceMs: now - 11 * 60_000 }, now)).toBe(true);
-  expect(isForgotten({ submittedMs: now - 2 * HOUR, missingSinceMs: now - 60_000 }, now)).toBe(false);
-  expect(isForgotten({ submittedMs: now - 60_000, missingSinceMs: now - 11 * 60_000 }, now)).toBe(false);
+  expect(isForgotten({ submittedMs: now - 2 * HOUR, missingSinceMs: now - 11 * 60_000 }, now)).toBe(
+    true,
+  );
+  expect(isForgotten({ submittedMs: now - 2 * HOUR, missingSinceMs: now - 60_000 }, now)).toBe(
+    false,
+  );
+  expect(isForgotten({ submittedMs: now - 60_000, missingSinceMs: now - 11 * 60_000 }, now)).toBe(
+    false,
+  );
 });

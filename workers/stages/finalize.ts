@@ -12,29 +12,60 @@ import { describeCalls } from '../../aws/calls.ts';
 import { readResults } from '../../db/attempts.ts';
 import { countHits, saveEntries, type NewEntry } from '../../db/call-cache.ts';
 import { inTransaction } from '../../db/client.ts';
-import { addWarnings, failedTask, lockTasksAt, moveTasks, moveTasksEach, readTasksAt, type MoveDetails, type TaskRow } from '../../db/tasks.ts';
+import {
+  addWarnings,
+  failedTask,
+  lockTasksAt,
+  moveTasks,
+  moveTasksEach,
+  readTasksAt,
+  type MoveDetails,
+  type TaskRow,
+} from '../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../failing.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
 import { applyHits, hitModeOf, type FinalizedTask } from '../hits.ts';
 
-export async function finalize(fleet: Fleet, { tasks: ids }: Messages['finalize']): Promise<StageOutcome> {
+export async function finalize(
+  fleet: Fleet,
+  { tasks: ids }: Messages['finalize'],
+): Promise<StageOutcome> {
   const { pool } = fleet.database;
   const rows = await readTasksAt(pool, 'finalize', ids);
-  const templates = await fleet.templates.read(pool, rows.map(({ templateId }) => templateId));
+  const templates = await fleet.templates.read(
+    pool,
+    rows.map(({ templateId }) => templateId),
+  );
   const tasks = rows.flatMap((row): FinalizedTask[] => {
     const template = templates.get(row.templateId)?.template;
     return template ? [{ row, spec: fillTemplate(template, row.values) }] : [];
   });
-  const [hits, runs] = [tasks.filter(({ row }) => row.hitEntryId !== null), tasks.filter(({ row }) => row.hitEntryId === null)];
+  const [hits, runs] = [
+    tasks.filter(({ row }) => row.hitEntryId !== null),
+    tasks.filter(({ row }) => row.hitEntryId === null),
+  ];
   const { good, lost } = await applyHits(fleet, hits);
   fleet.step('finalize.hits-applied');
   const judged = await judgeRuns(fleet, runs);
   await writeCache(fleet, judged.finished);
   fleet.step('finalize.cache-written');
-  await addWarnings(pool, judged.finished.flatMap(({ row: { id }, warnings }) => (warnings.length > 0 ? [{ id, warnings }] : [])));
-  return { do: 'done', next: await moveFinalized(fleet, { hits: good, finished: judged.finished.map(({ row }) => row), failed: judged.failed, lost }) };
+  await addWarnings(
+    pool,
+    judged.finished.flatMap(({ row: { id }, warnings }) =>
+      warnings.length > 0 ? [{ id, warnings }] : [],
+    ),
+  );
+  return {
+    do: 'done',
+    next: await moveFinalized(fleet, {
+      hits: good,
+      finished: judged.finished.map(({ row }) => row),
+      failed: judged.failed,
+      lost,
+    }),
+  };
 }
 
 interface FinishedRun extends FinalizedTask {
@@ -48,12 +79,21 @@ interface JudgedRuns {
 }
 
 async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<JudgedRuns> {
-  const results = await readResults(fleet.database.pool, runs.map(({ row }) => ({ taskId: row.id, number: row.attempt })));
+  const results = await readResults(
+    fleet.database.pool,
+    runs.map(({ row }) => ({ taskId: row.id, number: row.attempt })),
+  );
   const judged: JudgedRuns = { finished: [], failed: [] };
   for (const { row, spec } of runs) {
     const result = results.get(row.id);
     if (!result) {
-      judged.failed.push({ row, failure: { kind: 'internal', sentence: `Attempt ${row.attempt} stands at finalize without a result; this is a defect in Batchwell.` } });
+      judged.failed.push({
+        row,
+        failure: {
+          kind: 'internal',
+          sentence: `Attempt ${row.attempt} stands at finalize without a result; this is a defect in Batchwell.`,
+        },
+      });
       continue;
     }
     const decision = decideFinish({
@@ -62,17 +102,25 @@ async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<
       outputPaths: spec.outputs.map(({ path }) => path),
       missingOutputs: missingOutputsFail(spec) ? 'fail' : 'warn',
     });
-    if (decision.do === 'finish') judged.finished.push({ row, spec, result, warnings: decision.warnings });
+    if (decision.do === 'finish')
+      judged.finished.push({ row, spec, result, warnings: decision.warnings });
     else judged.failed.push({ row, failure: decision.failure });
   }
   return judged;
 }
 
 /** By S3's own clock: an input that was written again since the check is newer than the newest was then. */
-const readWhatWasChecked = ({ row, result }: FinishedRun): boolean => (result.inputsModifiedMs ?? 0) === (row.inputsModifiedMs ?? 0);
+const readWhatWasChecked = ({ row, result }: FinishedRun): boolean =>
+  (result.inputsModifiedMs ?? 0) === (row.inputsModifiedMs ?? 0);
 
 async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promise<void> {
-  const worth = finished.filter(({ row, spec, result }) => writesCache(row.cache) && row.fingerprint !== null && result.outputs.length > 0 && (profiles[row.profile].mayCache?.(spec, result) ?? true));
+  const worth = finished.filter(
+    ({ row, spec, result }) =>
+      writesCache(row.cache) &&
+      row.fingerprint !== null &&
+      result.outputs.length > 0 &&
+      (profiles[row.profile].mayCache?.(spec, result) ?? true),
+  );
   const doubtful = worth.filter((run) => !readWhatWasChecked(run));
   const changed = await findChanged(fleet, doubtful);
   const entries = worth.flatMap((run): NewEntry[] => {
@@ -90,16 +138,24 @@ async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promi
  */
 function outputsToKeep({ row, spec, result }: FinishedRun): NewEntry['outputs'] {
   const inputUrls = new Set(spec.inputs.map(({ url }) => url));
-  const texts = new Set((profiles[row.profile].textsWanted?.(spec) ?? []).map((position) => spec.inputs[position]?.url));
+  const texts = new Set(
+    (profiles[row.profile].textsWanted?.(spec) ?? []).map((position) => spec.inputs[position]?.url),
+  );
   const files = result.outputs.map((file) => ({ ...file, url: outputUrl(spec, file) }));
   if (files.some(({ url }) => inputUrls.has(url) && !texts.has(url))) return [];
   return files.filter(({ url }) => !inputUrls.has(url));
 }
 
 /** Runs whose inputs are no longer what was fingerprinted: nobody knows which of the two they read. */
-async function findChanged(fleet: Fleet, doubtful: readonly FinishedRun[]): Promise<Set<FinishedRun>> {
+async function findChanged(
+  fleet: Fleet,
+  doubtful: readonly FinishedRun[],
+): Promise<Set<FinishedRun>> {
   if (doubtful.length === 0) return new Set();
-  const described = await describeCalls(fleet.objects, doubtful.map(({ row: { profile }, spec }) => ({ spec, profile })));
+  const described = await describeCalls(
+    fleet.objects,
+    doubtful.map(({ row: { profile }, spec }) => ({ spec, profile })),
+  );
   const changed = doubtful.filter(({ row }, position) => {
     const components = described[position]?.components;
     return !components || !row.fingerprint?.equals(fingerprintOf(components));
@@ -115,7 +171,10 @@ interface Finalized {
   lost: readonly TaskRow[];
 }
 
-async function moveFinalized(fleet: Fleet, { hits, finished, failed, lost }: Finalized): Promise<Nudge[]> {
+async function moveFinalized(
+  fleet: Fleet,
+  { hits, finished, failed, lost }: Finalized,
+): Promise<Nudge[]> {
   const { pool } = fleet.database;
   const nowMs = fleet.nowMs();
   const end = { nowMs, dueMs: null };
@@ -123,23 +182,53 @@ async function moveFinalized(fleet: Fleet, { hits, finished, failed, lost }: Fin
   const moved = {
     finish: runs.finish + (await endHits(fleet, hits, end)),
     fail: runs.fail,
-    'hit-lost': await moveTasksEach(pool, 'hit-lost', lost.map(({ id }) => ({ id, set: { hitEntryId: null } })), { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) }),
+    'hit-lost': await moveTasksEach(
+      pool,
+      'hit-lost',
+      lost.map(({ id }) => ({ id, set: { hitEntryId: null } })),
+      { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) },
+    ),
   };
   countMoves(fleet.metrics, 'finalize', moved);
   fleet.step('finalize.ended');
   fleet.metrics.tasksEnded.inc({ place: 'done' }, moved.finish);
-  for (const { createdMs } of [...hits, ...finished]) fleet.metrics.taskSeconds.observe({ place: 'done' }, (nowMs - createdMs) / 1000);
-  countFailures(fleet, failed.map(({ failure }) => failure));
+  for (const { createdMs } of [...hits, ...finished])
+    fleet.metrics.taskSeconds.observe({ place: 'done' }, (nowMs - createdMs) / 1000);
+  countFailures(
+    fleet,
+    failed.map(({ failure }) => failure),
+  );
 
   const ended = [...hits, ...finished, ...failed.map(({ row }) => row)].map(({ id }) => id);
-  return [...taskNudges('stage-script', lost.map(({ id }) => id), fleet.config.chunkSize), ...(await afterEnds(fleet, ended))];
+  return [
+    ...taskNudges(
+      'stage-script',
+      lost.map(({ id }) => id),
+      fleet.config.chunkSize,
+    ),
+    ...(await afterEnds(fleet, ended)),
+  ];
 }
 
-async function endRuns(fleet: Fleet, { finished, failed }: Pick<Finalized, 'finished' | 'failed'>, end: MoveDetails): Promise<{ finish: number; fail: number }> {
+async function endRuns(
+  fleet: Fleet,
+  { finished, failed }: Pick<Finalized, 'finished' | 'failed'>,
+  end: MoveDetails,
+): Promise<{ finish: number; fail: number }> {
   if (finished.length + failed.length === 0) return { finish: 0, fail: 0 };
   return inTransaction(fleet.database, async (session) => ({
-    finish: await moveTasks(session, 'finish', finished.map(({ id }) => id), end),
-    fail: await moveTasksEach(session, 'fail', failed.map(({ row, failure }) => failedTask(row.id, failure)), end),
+    finish: await moveTasks(
+      session,
+      'finish',
+      finished.map(({ id }) => id),
+      end,
+    ),
+    fail: await moveTasksEach(
+      session,
+      'fail',
+      failed.map(({ row, failure }) => failedTask(row.id, failure)),
+      end,
+    ),
   }));
 }
 
@@ -147,11 +236,26 @@ async function endRuns(fleet: Fleet, { finished, failed }: Pick<Finalized, 'fini
 function endHits(fleet: Fleet, hits: readonly TaskRow[], end: MoveDetails): Promise<number> {
   if (hits.length === 0) return Promise.resolve(0);
   return inTransaction(fleet.database, async (session) => {
-    const standing = await lockTasksAt(session, 'finalize', hits.map(({ id }) => id));
+    const standing = await lockTasksAt(
+      session,
+      'finalize',
+      hits.map(({ id }) => id),
+    );
     const mine = hits.filter(({ id }) => standing.has(id));
-    await countHits(session, mine.flatMap(({ hitEntryId }) => hitEntryId ?? []), end.nowMs);
+    await countHits(
+      session,
+      mine.flatMap(({ hitEntryId }) => hitEntryId ?? []),
+      end.nowMs,
+    );
     let moved = 0;
-    for (const [hitMode, group] of Map.groupBy(mine, (row) => hitModeOf(fleet, row))) moved += await moveTasks(session, 'finish', group.map(({ id }) => id), end, { hitMode });
+    for (const [hitMode, group] of Map.groupBy(mine, (row) => hitModeOf(fleet, row)))
+      moved += await moveTasks(
+        session,
+        'finish',
+        group.map(({ id }) => id),
+        end,
+        { hitMode },
+      );
     return moved;
   });
 }

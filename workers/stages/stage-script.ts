@@ -10,23 +10,39 @@ import { countMoves } from '../../telemetry/metrics.ts';
 import type { Fleet, StageOutcome } from '../fleet.ts';
 import { shapeFor } from '../shapes.ts';
 
-export async function stageScript(fleet: Fleet, { tasks: ids }: Messages['stage-script']): Promise<StageOutcome> {
+export async function stageScript(
+  fleet: Fleet,
+  { tasks: ids }: Messages['stage-script'],
+): Promise<StageOutcome> {
   const { pool } = fleet.database;
   const rows = await readTasksAt(pool, 'stage-script', ids);
-  const templates = await fleet.templates.read(pool, rows.map(({ templateId }) => templateId));
+  const templates = await fleet.templates.read(
+    pool,
+    rows.map(({ templateId }) => templateId),
+  );
   for (const template of templates.values()) await stageTemplate(fleet, template);
 
   const moved: MovedTask[] = [];
   for (const { id, owner, templateId, memoryGrowths } of rows) {
     const template = templates.get(templateId)?.template;
-    if (template) moved.push({ id, set: { shape: await shapeFor(fleet, { owner, templateId, template, memoryGrowths }) } });
+    if (template)
+      moved.push({
+        id,
+        set: { shape: await shapeFor(fleet, { owner, templateId, template, memoryGrowths }) },
+      });
   }
   const nowMs = fleet.nowMs();
-  const count = await moveTasksEach(pool, 'staged', moved, { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) });
+  const count = await moveTasksEach(pool, 'staged', moved, {
+    nowMs,
+    dueMs: dueAfter(nowMs, fleet.config.stallMs),
+  });
   countMoves(fleet.metrics, 'stage-script', { staged: count });
 
   const shapes = new Set(moved.map(({ set }) => String(set.shape)));
-  return { do: 'done', next: [...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })) };
+  return {
+    do: 'done',
+    next: [...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })),
+  };
 }
 
 /** The object's name is its content's digest, so writing it twice is the same write. */

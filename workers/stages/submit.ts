@@ -13,7 +13,9 @@ import { carryOn } from '../submission.ts';
 const ROOM_WAIT_MS = 1000;
 
 export function submit(fleet: Fleet, message: Messages['submit']): Promise<StageOutcome> {
-  return 'shape' in message ? packAndSubmit(fleet, message.shape) : carryOnAll(fleet, message.submissions);
+  return 'shape' in message
+    ? packAndSubmit(fleet, message.shape)
+    : carryOnAll(fleet, message.submissions);
 }
 
 async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutcome> {
@@ -21,15 +23,28 @@ async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutco
   const { arraySize, packIdleMs, packLongestMs, stallMs, ownerLimit } = fleet.config;
   const limitOf = ownerLimits(ownerLimit, fleet.config.ownerLimits);
   const shape = await readShape(pool, shapeHex);
-  if (!shape) throw new Error(`Shape ${shapeHex} is not in the database; it is written before any message names it.`);
+  if (!shape)
+    throw new Error(
+      `Shape ${shapeHex} is not in the database; it is written before any message names it.`,
+    );
 
   for (;;) {
     const nowMs = fleet.nowMs();
     const ready = await readReady(pool, shapeHex, arraySize);
-    const decision = decidePack(ready, { arraySize, idleMs: packIdleMs, longestMs: packLongestMs }, nowMs);
+    const decision = decidePack(
+      ready,
+      { arraySize, idleMs: packIdleMs, longestMs: packLongestMs },
+      nowMs,
+    );
     if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs };
     if (decision.do === 'nothing') return { do: 'done' };
-    const id = await packSubmission(fleet.database, { shape, most: arraySize, limitOf, nowMs, dueMs: dueAfter(nowMs, stallMs) });
+    const id = await packSubmission(fleet.database, {
+      shape,
+      most: arraySize,
+      limitOf,
+      nowMs,
+      dueMs: dueAfter(nowMs, stallMs),
+    });
     if (id === undefined) return limitOf ? { do: 'wait', waitMs: ROOM_WAIT_MS } : { do: 'done' };
     fleet.step('submit.packed');
     // At once: should a later array fail, the earlier ones are watched all the same.
@@ -38,7 +53,10 @@ async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutco
 }
 
 /** Submissions that have to wait get a message of their own, so that none holds up the others. */
-async function carryOnAll(fleet: Fleet, ids: readonly number[]): Promise<{ do: 'done'; next: Nudge[] } & StageOutcome> {
+async function carryOnAll(
+  fleet: Fleet,
+  ids: readonly number[],
+): Promise<{ do: 'done'; next: Nudge[] } & StageOutcome> {
   const next: Nudge[] = [];
   const waiting = new Map<number, number>();
   for (const submission of await readSubmissions(fleet.database.pool, ids)) {
@@ -46,6 +64,7 @@ async function carryOnAll(fleet: Fleet, ids: readonly number[]): Promise<{ do: '
     if (outcome.do === 'wait') waiting.set(submission.id, outcome.waitMs);
     else next.push(...outcome.next);
   }
-  for (const [id, waitMs] of waiting) await fleet.queues.nudge([{ stage: 'submit', message: { submissions: [id] } }], waitMs);
+  for (const [id, waitMs] of waiting)
+    await fleet.queues.nudge([{ stage: 'submit', message: { submissions: [id] } }], waitMs);
   return { do: 'done', next };
 }

@@ -7,7 +7,13 @@ import { readChanges } from '../../db/changes.ts';
 import { inTransaction, type Session } from '../../db/client.ts';
 import { countScatter, readScatter } from '../../db/scatter-views.ts';
 import { readToldTasks } from '../../db/task-views.ts';
-import { insertDeliveries, lockReader, moveReader, readWebhooks, type WebhookRow } from '../../db/webhooks.ts';
+import {
+  insertDeliveries,
+  lockReader,
+  moveReader,
+  readWebhooks,
+  type WebhookRow,
+} from '../../db/webhooks.ts';
 import type { Fleet } from '../fleet.ts';
 
 /** Up to 1,000 tasks each. */
@@ -26,9 +32,15 @@ export function noteDeliveries(fleet: Fleet): Promise<boolean> {
     const webhooks = await readWebhooks(session);
     const endedIds = new Set(page.changes.flatMap(({ tasks, ended }) => (ended ? tasks : [])));
     if (webhooks.length > 0 && endedIds.size > 0) {
-      const tasks = (await readToldTasks(session, [...endedIds])).filter(({ place }) => isEnd(place));
+      const tasks = (await readToldTasks(session, [...endedIds])).filter(({ place }) =>
+        isEnd(place),
+      );
       const scatters = await readEndedScatters(session, webhooks, tasks);
-      await insertDeliveries(session, composeDeliveries(webhooks, { tasks, scatters, place: page.upTo, nowMs: fleet.nowMs() }), fleet.nowMs());
+      await insertDeliveries(
+        session,
+        composeDeliveries(webhooks, { tasks, scatters, place: page.upTo, nowMs: fleet.nowMs() }),
+        fleet.nowMs(),
+      );
     }
     fleet.step('webhooks.noted');
     await moveReader(session, page.upTo);
@@ -37,9 +49,17 @@ export function noteDeliveries(fleet: Fleet): Promise<boolean> {
 }
 
 /** Of those that somebody wants to hear of, the scatters whose every task has ended. */
-async function readEndedScatters(session: Session, webhooks: readonly WebhookRow[], tasks: readonly ToldTask[]): Promise<{ owner: string; scatter: ScatterSummary }[]> {
-  const owners = new Set(webhooks.flatMap(({ owner, wants }) => (wants.events.includes('scatter.ended') ? [owner] : [])));
-  const ids = new Set(tasks.flatMap(({ owner, scatter }) => (scatter && owners.has(owner) ? [scatter.id] : [])));
+async function readEndedScatters(
+  session: Session,
+  webhooks: readonly WebhookRow[],
+  tasks: readonly ToldTask[],
+): Promise<{ owner: string; scatter: ScatterSummary }[]> {
+  const owners = new Set(
+    webhooks.flatMap(({ owner, wants }) => (wants.events.includes('scatter.ended') ? [owner] : [])),
+  );
+  const ids = new Set(
+    tasks.flatMap(({ owner, scatter }) => (scatter && owners.has(owner) ? [scatter.id] : [])),
+  );
   const ended: { owner: string; scatter: ScatterSummary }[] = [];
   for (const id of ids) {
     const row = await readScatter(session, id);

@@ -1,8 +1,18 @@
 /** Deliveries on their way to webhooks. */
 import { whyNoAnswer } from '../../core/fetch-failure.ts';
 import { isAllowedUrl } from '../../core/origins.ts';
-import { decideDelivery, signDelivery, webhookSecret, type DeliveryAnswer } from '../../core/webhooks.ts';
-import { claimDeliveries, postponeDeliveries, settleDelivery, type ClaimedDelivery } from '../../db/webhooks.ts';
+import {
+  decideDelivery,
+  signDelivery,
+  webhookSecret,
+  type DeliveryAnswer,
+} from '../../core/webhooks.ts';
+import {
+  claimDeliveries,
+  postponeDeliveries,
+  settleDelivery,
+  type ClaimedDelivery,
+} from '../../db/webhooks.ts';
 import type { Fleet } from '../fleet.ts';
 
 const DELIVERIES_AT_ONCE = 16;
@@ -13,7 +23,11 @@ const LONGEST_REST_MS = 60_000;
 /** Sends what is due; should its process die, another does once no answer can come any more and a message would be given on, too. Returns how many deliveries were tried. */
 export async function sendDue(fleet: Fleet): Promise<number> {
   const nowMs = fleet.nowMs();
-  const claimed = await claimDeliveries(fleet.database, { nowMs, leasedUntilMs: nowMs + TIMEOUT_MS + fleet.config.lockMs, most: DELIVERIES_AT_ONCE });
+  const claimed = await claimDeliveries(fleet.database, {
+    nowMs,
+    leasedUntilMs: nowMs + TIMEOUT_MS + fleet.config.lockMs,
+    most: DELIVERIES_AT_ONCE,
+  });
   await Promise.all(claimed.map((delivery) => deliver(fleet, delivery)));
   return claimed.length;
 }
@@ -26,16 +40,45 @@ async function deliver(fleet: Fleet, delivery: ClaimedDelivery): Promise<void> {
   const { pool } = fleet.database;
   fleet.metrics.webhookTries.inc({ outcome: decision.do });
   if (decision.do === 'again') {
-    await postponeDeliveries(pool, delivery.webhook.id, nowMs + Math.min(decision.pauseMs, LONGEST_REST_MS));
-    await settleDelivery(pool, delivery, { state: 'pending', outcome: decision.outcome, dueMs: nowMs + decision.pauseMs, endedMs: null });
-  } else await settleDelivery(pool, delivery, { state: decision.do, outcome: decision.outcome, dueMs: null, endedMs: nowMs });
+    await postponeDeliveries(
+      pool,
+      delivery.webhook.id,
+      nowMs + Math.min(decision.pauseMs, LONGEST_REST_MS),
+    );
+    await settleDelivery(pool, delivery, {
+      state: 'pending',
+      outcome: decision.outcome,
+      dueMs: nowMs + decision.pauseMs,
+      endedMs: null,
+    });
+  } else
+    await settleDelivery(pool, delivery, {
+      state: decision.do,
+      outcome: decision.outcome,
+      dueMs: null,
+      endedMs: nowMs,
+    });
   // The url is the receiver's, and may hold a secret of its own.
-  if (decision.do !== 'delivered') fleet.log.warn({ webhook: delivery.webhook.id, owner: delivery.webhook.owner, delivery: delivery.id, tries: delivery.tries, outcome: decision.outcome }, decision.do === 'dead' ? 'webhook-given-up' : 'webhook-not-told');
+  if (decision.do !== 'delivered')
+    fleet.log.warn(
+      {
+        webhook: delivery.webhook.id,
+        owner: delivery.webhook.owner,
+        delivery: delivery.id,
+        tries: delivery.tries,
+        outcome: decision.outcome,
+      },
+      decision.do === 'dead' ? 'webhook-given-up' : 'webhook-not-told',
+    );
 }
 
 /** Signed anew at each try: receivers refuse old timestamps. */
-async function post({ config, nowMs }: Fleet, { id, body, webhook }: ClaimedDelivery): Promise<DeliveryAnswer> {
-  if (!isAllowedUrl(webhook.url, config.webhookOrigins)) return { trouble: 'not sent: BATCHWELL_WEBHOOK_ORIGINS does not name its origin any more' };
+async function post(
+  { config, nowMs }: Fleet,
+  { id, body, webhook }: ClaimedDelivery,
+): Promise<DeliveryAnswer> {
+  if (!isAllowedUrl(webhook.url, config.webhookOrigins))
+    return { trouble: 'not sent: BATCHWELL_WEBHOOK_ORIGINS does not name its origin any more' };
   const signed = { id: `delivery-${id}`, timestamp: Math.floor(nowMs() / 1000), body };
   const headers = {
     'content-type': 'application/json',
@@ -46,7 +89,13 @@ async function post({ config, nowMs }: Fleet, { id, body, webhook }: ClaimedDeli
   };
   try {
     // A redirection could lead anywhere.
-    const answer = await fetch(webhook.url, { method: 'POST', headers, body, redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const answer = await fetch(webhook.url, {
+      method: 'POST',
+      headers,
+      body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
     await answer.body?.cancel();
     return { status: answer.status };
   } catch (error) {

@@ -35,14 +35,19 @@ const placeholder = 'Ref::';
 
 /** `Ref::name` stands for the parameter of that name; without such a parameter it stays as it is. */
 function substitute(command: string[], parameters: Record<string, string>): string[] {
-  return command.map((word) => (word.startsWith(placeholder) ? (parameters[word.slice(placeholder.length)] ?? word) : word));
+  return command.map((word) =>
+    word.startsWith(placeholder) ? (parameters[word.slice(placeholder.length)] ?? word) : word,
+  );
 }
 
 function toRecord(pairs: Pair[] | undefined): Record<string, string> {
   return Object.fromEntries((pairs ?? []).map(({ name, value }) => [name ?? '', value ?? '']));
 }
 
-function mergeRequirements(properties: ContainerProperties, overrides: ContainerOverrides): Requirement[] {
+function mergeRequirements(
+  properties: ContainerProperties,
+  overrides: ContainerOverrides,
+): Requirement[] {
   const merged = new Map<string, string>();
   for (const { vcpus, memory, resourceRequirements } of [properties, overrides]) {
     if (vcpus !== undefined) merged.set('VCPU', String(vcpus));
@@ -55,13 +60,23 @@ function mergeRequirements(properties: ContainerProperties, overrides: Container
 function mountsOf({ volumes = [], mountPoints = [] }: ContainerProperties): Mount[] {
   return mountPoints.map(({ containerPath = '', readOnly = false, sourceVolume = '' }) => {
     const hostPath = volumes.find(({ name }) => name === sourceVolume)?.host?.sourcePath;
-    return { volume: sourceVolume, containerPath, readOnly, ...(hostPath === undefined ? {} : { hostPath }) };
+    return {
+      volume: sourceVolume,
+      containerPath,
+      readOnly,
+      ...(hostPath === undefined ? {} : { hostPath }),
+    };
   });
 }
 
-export function planContainer(properties: ContainerProperties, overrides: ContainerOverrides, parameters: Record<string, string>): ContainerPlan {
+export function planContainer(
+  properties: ContainerProperties,
+  overrides: ContainerOverrides,
+  parameters: Record<string, string>,
+): ContainerPlan {
   const resourceRequirements = mergeRequirements(properties, overrides);
-  const amount = (type: string, absent: number) => Number(resourceRequirements.find((item) => item.type === type)?.value ?? absent);
+  const amount = (type: string, absent: number) =>
+    Number(resourceRequirements.find((item) => item.type === type)?.value ?? absent);
   return {
     image: properties.image ?? '',
     command: substitute(overrides.command ?? properties.command ?? [], parameters),
@@ -80,8 +95,10 @@ function requirementProblem(properties: ContainerProperties): string | undefined
   const requirements = mergeRequirements(properties, {});
   for (const type of ['VCPU', 'MEMORY']) {
     const value = requirements.find((item) => item.type === type)?.value;
-    if (value === undefined) return `Container properties must have resourceRequirements of type ${type}`;
-    if (!(Number(value) > 0)) return `Resource requirement ${type} must be a positive number, got ${JSON.stringify(value)}`;
+    if (value === undefined)
+      return `Container properties must have resourceRequirements of type ${type}`;
+    if (!(Number(value) > 0))
+      return `Resource requirement ${type} must be a positive number, got ${JSON.stringify(value)}`;
   }
   return undefined;
 }
@@ -89,8 +106,10 @@ function requirementProblem(properties: ContainerProperties): string | undefined
 function mountProblem({ volumes = [], mountPoints = [] }: ContainerProperties): string | undefined {
   const names = new Set(volumes.map(({ name }) => name));
   for (const { sourceVolume = '', containerPath = '' } of mountPoints) {
-    if (!names.has(sourceVolume)) return `Mount point sourceVolume ${sourceVolume} is not among the volumes`;
-    if (!containerPath.startsWith('/')) return `Mount point containerPath ${containerPath} must be absolute`;
+    if (!names.has(sourceVolume))
+      return `Mount point sourceVolume ${sourceVolume} is not among the volumes`;
+    if (!containerPath.startsWith('/'))
+      return `Mount point containerPath ${containerPath} must be absolute`;
   }
   return undefined;
 }
@@ -98,6 +117,7 @@ function mountProblem({ volumes = [], mountPoints = [] }: ContainerProperties): 
 /** What is wrong with a definition's container; AWS looks at it at registration. */
 export function containerProblem(properties: ContainerProperties | undefined): string | undefined {
   if (properties === undefined) return 'Container properties should not be empty';
-  if ((properties.image ?? '') === '') return 'Container properties image should not be null or empty';
+  if ((properties.image ?? '') === '')
+    return 'Container properties image should not be null or empty';
   return requirementProblem(properties) ?? mountProblem(properties);
 }

@@ -1,6 +1,10 @@
 /** Which operation is served by what. An operation of the service model that is not here answers NotImplemented. */
 import type { Handler } from '../context.ts';
-import { deregisterJobDefinition, describeJobDefinitions, registerJobDefinition } from './job-definitions.ts';
+import {
+  deregisterJobDefinition,
+  describeJobDefinitions,
+  registerJobDefinition,
+} from './job-definitions.ts';
 import {
   createComputeEnvironment,
   createJobQueue,

@@ -22,12 +22,19 @@ const sizeLimitBytes = 24 * 1024;
 const pageLimit = 100;
 
 function refuse(context: BatchContext, request: RegisterRequest): Refusal | undefined {
-  if (!namePattern.test(request.jobDefinitionName)) return executionError('Job Definition name should match valid pattern');
-  if (Buffer.byteLength(JSON.stringify(request)) > sizeLimitBytes) return executionError(`Job definition size must be at most ${sizeLimitBytes} bytes`);
-  if (request.type !== 'container') return clientException('The local Batch endpoint runs job definitions of type container only.');
+  if (!namePattern.test(request.jobDefinitionName))
+    return executionError('Job Definition name should match valid pattern');
+  if (Buffer.byteLength(JSON.stringify(request)) > sizeLimitBytes)
+    return executionError(`Job definition size must be at most ${sizeLimitBytes} bytes`);
+  if (request.type !== 'container')
+    return clientException('The local Batch endpoint runs job definitions of type container only.');
   const problem = containerProblem(request.containerProperties);
   if (problem !== undefined) return executionError(problem);
-  return refuseRetry(request.retryStrategy) ?? refuseTimeout(context, request.timeout) ?? refuseTags(request.tags);
+  return (
+    refuseRetry(request.retryStrategy) ??
+    refuseTimeout(context, request.timeout) ??
+    refuseTags(request.tags)
+  );
 }
 
 export const registerJobDefinition: Handler = (context, body) => {
@@ -54,8 +61,13 @@ export const registerJobDefinition: Handler = (context, body) => {
 
 export const deregisterJobDefinition: Handler = (context, body) => {
   const { jobDefinition } = body as unknown as { jobDefinition: string };
-  const definition = nameOf('job-definition', jobDefinition).includes(':') ? context.definitions.find(jobDefinition) : undefined;
-  if (definition === undefined) return clientException(`JobDefinition ${jobDefinition} not found; expected an ARN or name:revision.`);
+  const definition = nameOf('job-definition', jobDefinition).includes(':')
+    ? context.definitions.find(jobDefinition)
+    : undefined;
+  if (definition === undefined)
+    return clientException(
+      `JobDefinition ${jobDefinition} not found; expected an ARN or name:revision.`,
+    );
   const inactive: Definition = { ...definition, status: 'INACTIVE' };
   context.definitions.put(inactive);
   context.journal.write({ event: 'definition', definition: inactive });
@@ -70,16 +82,26 @@ interface DescribeRequest {
   nextToken?: string;
 }
 
-function select({ definitions }: BatchContext, { jobDefinitions, jobDefinitionName, status }: DescribeRequest): Definition[] {
+function select(
+  { definitions }: BatchContext,
+  { jobDefinitions, jobDefinitionName, status }: DescribeRequest,
+): Definition[] {
   if (jobDefinitions !== undefined && jobDefinitions.length > 0) {
     const found = jobDefinitions.flatMap((reference) => {
       const hasRevision = nameOf('job-definition', reference).includes(':');
-      return hasRevision ? [definitions.find(reference) ?? []].flat() : definitions.named(nameOf('job-definition', reference));
+      return hasRevision
+        ? [definitions.find(reference) ?? []].flat()
+        : definitions.named(nameOf('job-definition', reference));
     });
-    return [...new Set(found)].filter((definition) => status === undefined || definition.status === status);
+    return [...new Set(found)].filter(
+      (definition) => status === undefined || definition.status === status,
+    );
   }
-  const candidates = jobDefinitionName === undefined ? definitions.all() : definitions.named(jobDefinitionName);
-  return candidates.filter((definition) => status === undefined || definition.status === status).toReversed();
+  const candidates =
+    jobDefinitionName === undefined ? definitions.all() : definitions.named(jobDefinitionName);
+  return candidates
+    .filter((definition) => status === undefined || definition.status === status)
+    .toReversed();
 }
 
 function view({ name, arn, revision, status, request, tags }: Definition): Record<string, unknown> {

@@ -28,14 +28,20 @@ interface DescribeRequest {
 const pageLimit = 100;
 const frontLimit = 100;
 
-function environmentNames({ queues }: BatchContext, order: QueueRequest['computeEnvironmentOrder'] = []): string[] | Refusal {
+function environmentNames(
+  { queues }: BatchContext,
+  order: QueueRequest['computeEnvironmentOrder'] = [],
+): string[] | Refusal {
   const names: string[] = [];
   for (const { computeEnvironment } of order.toSorted((one, other) => one.order - other.order)) {
     const name = nameOf('compute-environment', computeEnvironment);
-    if (queues.environment(name) === undefined) return clientException(`Compute environment ${computeEnvironment} does not exist`);
+    if (queues.environment(name) === undefined)
+      return clientException(`Compute environment ${computeEnvironment} does not exist`);
     names.push(name);
   }
-  return names.length > 0 ? names : executionError('computeEnvironmentOrder must name at least one compute environment');
+  return names.length > 0
+    ? names
+    : executionError('computeEnvironmentOrder must name at least one compute environment');
 }
 
 function keepQueue(context: BatchContext, queue: JobQueue): Record<string, unknown> {
@@ -52,16 +58,31 @@ export const createJobQueue: Handler = (context, body) => {
   const environments = environmentNames(context, request.computeEnvironmentOrder);
   if (isRefusal(environments)) return environments;
   const { state = 'ENABLED', priority = 0, tags = {}, schedulingPolicyArn } = request;
-  return keepQueue(context, { name, state, priority, environments, tags, ...(schedulingPolicyArn === undefined ? {} : { schedulingPolicyArn }) });
+  return keepQueue(context, {
+    name,
+    state,
+    priority,
+    environments,
+    tags,
+    ...(schedulingPolicyArn === undefined ? {} : { schedulingPolicyArn }),
+  });
 };
 
 export const updateJobQueue: Handler = (context, body) => {
   const request = body as unknown as QueueRequest;
   const queue = findQueue(context, request.jobQueue ?? '');
   if (isRefusal(queue)) return queue;
-  const environments = request.computeEnvironmentOrder === undefined ? queue.environments : environmentNames(context, request.computeEnvironmentOrder);
+  const environments =
+    request.computeEnvironmentOrder === undefined
+      ? queue.environments
+      : environmentNames(context, request.computeEnvironmentOrder);
   if (isRefusal(environments)) return environments;
-  return keepQueue(context, { ...queue, state: request.state ?? queue.state, priority: request.priority ?? queue.priority, environments });
+  return keepQueue(context, {
+    ...queue,
+    state: request.state ?? queue.state,
+    priority: request.priority ?? queue.priority,
+    environments,
+  });
 };
 
 export const deleteJobQueue: Handler = (context, body) => {
@@ -78,7 +99,10 @@ export const deleteJobQueue: Handler = (context, body) => {
   return {};
 };
 
-function queueView(context: BatchContext, { name, state, priority, environments, tags, schedulingPolicyArn }: JobQueue): Record<string, unknown> {
+function queueView(
+  context: BatchContext,
+  { name, state, priority, environments, tags, schedulingPolicyArn }: JobQueue,
+): Record<string, unknown> {
   return {
     jobQueueName: name,
     jobQueueArn: arnOf(context, 'job-queue', name),
@@ -87,21 +111,33 @@ function queueView(context: BatchContext, { name, state, priority, environments,
     statusReason: 'JobQueue Healthy',
     priority,
     jobQueueType: 'ECS',
-    computeEnvironmentOrder: environments.map((environment, order) => ({ order: order + 1, computeEnvironment: arnOf(context, 'compute-environment', environment) })),
+    computeEnvironmentOrder: environments.map((environment, order) => ({
+      order: order + 1,
+      computeEnvironment: arnOf(context, 'compute-environment', environment),
+    })),
     ...(schedulingPolicyArn === undefined ? {} : { schedulingPolicyArn }),
     ...(Object.keys(tags).length === 0 ? {} : { tags }),
   };
 }
 
 /** Those named, unknown names left out as AWS does; all when none are named. */
-function choose<T>(references: string[] | undefined, kind: string, find: (name: string) => T | undefined, all: () => T[]): T[] {
+function choose<T>(
+  references: string[] | undefined,
+  kind: string,
+  find: (name: string) => T | undefined,
+  all: () => T[],
+): T[] {
   if (references === undefined || references.length === 0) return all();
   return references.flatMap((reference) => find(nameOf(kind, reference)) ?? []);
 }
 
 export const describeJobQueues: Handler = (context, body) => {
   const { jobQueues, maxResults = pageLimit, nextToken } = body as unknown as DescribeRequest;
-  const paged = pageOf(choose(jobQueues, 'job-queue', context.queues.get, context.queues.list), nextToken, Math.min(maxResults, pageLimit));
+  const paged = pageOf(
+    choose(jobQueues, 'job-queue', context.queues.get, context.queues.list),
+    nextToken,
+    Math.min(maxResults, pageLimit),
+  );
   if (isRefusal(paged)) return paged;
   const { page, ...next } = paged;
   return { jobQueues: page.map((queue) => queueView(context, queue)), ...next };
@@ -128,16 +164,30 @@ interface EnvironmentRequest {
   tags?: Record<string, string>;
 }
 
-function keepEnvironment(context: BatchContext, environment: ComputeEnvironment): Record<string, unknown> {
+function keepEnvironment(
+  context: BatchContext,
+  environment: ComputeEnvironment,
+): Record<string, unknown> {
   context.queues.putEnvironment(environment);
   context.journal.write({ event: 'environment', environment });
-  return { computeEnvironmentName: environment.name, computeEnvironmentArn: arnOf(context, 'compute-environment', environment.name) };
+  return {
+    computeEnvironmentName: environment.name,
+    computeEnvironmentArn: arnOf(context, 'compute-environment', environment.name),
+  };
 }
 
 export const createComputeEnvironment: Handler = (context, body) => {
-  const { computeEnvironmentName: name = '', state = 'ENABLED', computeResources, unmanagedvCpus, tags = {} } = body as unknown as EnvironmentRequest;
-  if (!namePattern.test(name)) return executionError('Compute environment name should match valid pattern');
-  if (context.queues.environment(name) !== undefined) return clientException('Object already exists', 409);
+  const {
+    computeEnvironmentName: name = '',
+    state = 'ENABLED',
+    computeResources,
+    unmanagedvCpus,
+    tags = {},
+  } = body as unknown as EnvironmentRequest;
+  if (!namePattern.test(name))
+    return executionError('Compute environment name should match valid pattern');
+  if (context.queues.environment(name) !== undefined)
+    return clientException('Object already exists', 409);
   const slots = computeResources?.maxvCpus ?? unmanagedvCpus ?? 0;
   if (slots < 0) return executionError('maxvCpus must not be negative');
   const { tags: _, ...request } = body;
@@ -146,26 +196,44 @@ export const createComputeEnvironment: Handler = (context, body) => {
 
 export const updateComputeEnvironment: Handler = (context, body) => {
   const request = body as unknown as EnvironmentRequest;
-  const environment = context.queues.environment(nameOf('compute-environment', request.computeEnvironment ?? ''));
-  if (environment === undefined) return clientException(`Compute environment ${request.computeEnvironment ?? ''} does not exist`);
+  const environment = context.queues.environment(
+    nameOf('compute-environment', request.computeEnvironment ?? ''),
+  );
+  if (environment === undefined)
+    return clientException(
+      `Compute environment ${request.computeEnvironment ?? ''} does not exist`,
+    );
   const slots = request.computeResources?.maxvCpus ?? request.unmanagedvCpus ?? environment.slots;
-  return keepEnvironment(context, { ...environment, slots, state: request.state ?? environment.state });
+  return keepEnvironment(context, {
+    ...environment,
+    slots,
+    state: request.state ?? environment.state,
+  });
 };
 
 export const deleteComputeEnvironment: Handler = (context, body) => {
-  const name = nameOf('compute-environment', (body as unknown as EnvironmentRequest).computeEnvironment ?? '');
+  const name = nameOf(
+    'compute-environment',
+    (body as unknown as EnvironmentRequest).computeEnvironment ?? '',
+  );
   const environment = context.queues.environment(name);
   if (environment === undefined) return {};
-  if (environment.state !== 'DISABLED') return clientException('Cannot delete, resource is not DISABLED');
+  if (environment.state !== 'DISABLED')
+    return clientException('Cannot delete, resource is not DISABLED');
   const user = context.queues.list().find(({ environments }) => environments.includes(name));
-  if (user !== undefined) return clientException(`Cannot delete, found existing JobQueue relationship (${user.name})`);
+  if (user !== undefined)
+    return clientException(`Cannot delete, found existing JobQueue relationship (${user.name})`);
   context.queues.removeEnvironment(name);
   context.journal.write({ event: 'environment-removed', name });
   return {};
 };
 
-function environmentView(context: BatchContext, { name, slots, state, request, tags }: ComputeEnvironment): Record<string, unknown> {
-  const resources = typeof request['computeResources'] === 'object' ? request['computeResources'] : undefined;
+function environmentView(
+  context: BatchContext,
+  { name, slots, state, request, tags }: ComputeEnvironment,
+): Record<string, unknown> {
+  const resources =
+    typeof request['computeResources'] === 'object' ? request['computeResources'] : undefined;
   return {
     type: 'MANAGED',
     ...request,
@@ -182,9 +250,17 @@ function environmentView(context: BatchContext, { name, slots, state, request, t
 }
 
 export const describeComputeEnvironments: Handler = (context, body) => {
-  const { computeEnvironments, maxResults = pageLimit, nextToken } = body as unknown as DescribeRequest;
+  const {
+    computeEnvironments,
+    maxResults = pageLimit,
+    nextToken,
+  } = body as unknown as DescribeRequest;
   const { environment, environments } = context.queues;
-  const paged = pageOf(choose(computeEnvironments, 'compute-environment', environment, environments), nextToken, Math.min(maxResults, pageLimit));
+  const paged = pageOf(
+    choose(computeEnvironments, 'compute-environment', environment, environments),
+    nextToken,
+    Math.min(maxResults, pageLimit),
+  );
   if (isRefusal(paged)) return paged;
   const { page, ...next } = paged;
   return { computeEnvironments: page.map((item) => environmentView(context, item)), ...next };

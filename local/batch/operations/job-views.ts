@@ -9,20 +9,36 @@ function present(value: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined));
 }
 
-const unlessEmpty = <T extends object>(value: T) => (Object.keys(value).length === 0 ? undefined : value);
+const unlessEmpty = <T extends object>(value: T) =>
+  Object.keys(value).length === 0 ? undefined : value;
 
 /** The array a job is, or is a child of. */
-function arrayOf({ children, parent, ordinal, submission }: Job): Record<string, unknown> | undefined {
+function arrayOf({
+  children,
+  parent,
+  ordinal,
+  submission,
+}: Job): Record<string, unknown> | undefined {
   if (children !== undefined) {
-    return { size: submission.arraySize, statusSummary: children.summary(), statusSummaryLastUpdatedAt: Date.now() };
+    return {
+      size: submission.arraySize,
+      statusSummary: children.summary(),
+      statusSummaryLastUpdatedAt: Date.now(),
+    };
   }
   return parent === undefined ? undefined : { index: ordinal, size: submission.arraySize };
 }
 
-function attemptContainer(context: BatchContext, { taskId, exitCode, reason, logStreamName }: Partial<Attempt>): Record<string, unknown> {
+function attemptContainer(
+  context: BatchContext,
+  { taskId, exitCode, reason, logStreamName }: Partial<Attempt>,
+): Record<string, unknown> {
   const cluster = `arn:aws:ecs:${context.region}:${context.accountId}`;
   return present({
-    containerInstanceArn: taskId === undefined ? undefined : `${cluster}:container-instance/batchwell-local/${'0'.repeat(32)}`,
+    containerInstanceArn:
+      taskId === undefined
+        ? undefined
+        : `${cluster}:container-instance/batchwell-local/${'0'.repeat(32)}`,
     taskArn: taskId === undefined ? undefined : `${cluster}:task/batchwell-local/${taskId}`,
     exitCode,
     reason,
@@ -41,7 +57,12 @@ function attemptView(context: BatchContext, attempt: Attempt): Record<string, un
 
 function containerView(context: BatchContext, job: Job): Record<string, unknown> {
   const { container } = job.submission;
-  const { vcpus: _vcpus, memory: _memory, resourceRequirements: _given, ...properties } = container.properties;
+  const {
+    vcpus: _vcpus,
+    memory: _memory,
+    resourceRequirements: _given,
+    ...properties
+  } = container.properties;
   const shown = job.live ?? job.attempts.at(-1);
   return {
     ...properties,
@@ -75,7 +96,10 @@ export function jobDetail(context: BatchContext, job: Job): Record<string, unkno
     parameters: submission.parameters,
     container: containerView(context, job),
     arrayProperties: arrayOf(job),
-    timeout: submission.timeoutSeconds === undefined ? undefined : { attemptDurationSeconds: submission.timeoutSeconds },
+    timeout:
+      submission.timeoutSeconds === undefined
+        ? undefined
+        : { attemptDurationSeconds: submission.timeoutSeconds },
     tags: unlessEmpty(submission.tags),
     propagateTags: submission.propagateTags,
     platformCapabilities: ['EC2'],
@@ -88,7 +112,10 @@ export function jobSummary(context: BatchContext, job: Job): Record<string, unkn
   const { submission } = job;
   const jobId = jobIdOf(job);
   const last = job.attempts.at(-1);
-  const container = last === undefined || job.live !== undefined ? undefined : present({ exitCode: last.exitCode, reason: last.reason });
+  const container =
+    last === undefined || job.live !== undefined
+      ? undefined
+      : present({ exitCode: last.exitCode, reason: last.reason });
   return present({
     jobArn: arnOf(context, 'job', jobId),
     jobId,

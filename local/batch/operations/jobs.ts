@@ -11,7 +11,8 @@ const describeLimit = 100;
 export const describeJobs: Handler = (context, body) => {
   const { jobs: ids } = body as unknown as { jobs: string[] };
   // Two spaces: AWS's own words.
-  if (ids.length > describeLimit) return clientException(`Maximum number of jobs supported is  ${describeLimit}`);
+  if (ids.length > describeLimit)
+    return clientException(`Maximum number of jobs supported is  ${describeLimit}`);
   const jobs: Record<string, unknown>[] = [];
   for (const id of new Set(ids)) {
     const job = context.store.get(nameOf('job', id));
@@ -20,7 +21,10 @@ export const describeJobs: Handler = (context, body) => {
   return { jobs };
 };
 
-function findToStop(context: BatchContext, body: Record<string, unknown>): { job: Job; reason: string } | Refusal {
+function findToStop(
+  context: BatchContext,
+  body: Record<string, unknown>,
+): { job: Job; reason: string } | Refusal {
   const { jobId, reason } = body as unknown as { jobId: string; reason: string };
   if (reason === '') return executionError('Reason should not be null or empty');
   const job = context.store.get(nameOf('job', jobId));

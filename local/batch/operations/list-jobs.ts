@@ -38,7 +38,8 @@ function definitionTest(value: string): Test {
 
 function nameTest(value: string): Test {
   const wanted = value.toLowerCase();
-  if (wanted.endsWith('*')) return ({ submission }) => submission.jobName.toLowerCase().startsWith(wanted.slice(0, -1));
+  if (wanted.endsWith('*'))
+    return ({ submission }) => submission.jobName.toLowerCase().startsWith(wanted.slice(0, -1));
   return ({ submission }) => submission.jobName.toLowerCase() === wanted;
 }
 
@@ -77,13 +78,23 @@ function parseFilter(filters: Filter[]): { name: string; value: string; test: Te
   const { name = '', values = [] } = filters[0] ?? {};
   const test = filterTests[name];
   const [value] = values;
-  if (test === undefined) return executionError(`Filter ${name} is not supported; use one of ${Object.keys(filterTests).join(', ')}`);
-  if (value === undefined || values.length !== 1) return executionError(`Filter ${name} takes exactly one value`);
-  if (name.endsWith('_CREATED_AT') && !/^\d+$/.test(value)) return executionError(`Filter ${name} takes epoch milliseconds`);
+  if (test === undefined)
+    return executionError(
+      `Filter ${name} is not supported; use one of ${Object.keys(filterTests).join(', ')}`,
+    );
+  if (value === undefined || values.length !== 1)
+    return executionError(`Filter ${name} takes exactly one value`);
+  if (name.endsWith('_CREATED_AT') && !/^\d+$/.test(value))
+    return executionError(`Filter ${name} takes epoch milliseconds`);
   return { name, value, test: test(value) };
 }
 
-function selectFiltered(context: BatchContext, request: ListJobsRequest, queueName: string, filters: Filter[]): Selection | Refusal {
+function selectFiltered(
+  context: BatchContext,
+  request: ListJobsRequest,
+  queueName: string,
+  filters: Filter[],
+): Selection | Refusal {
   const filter = parseFilter(filters);
   if (isRefusal(filter)) return filter;
   const group = context.store.ofQueue(queueName);
@@ -92,35 +103,56 @@ function selectFiltered(context: BatchContext, request: ListJobsRequest, queueNa
   // The other filters show jobs of any status; this one goes together with jobStatus.
   const status = filter.name === 'SHARE_IDENTIFIER' ? request.jobStatus : undefined;
   const isExactName = filter.name === 'JOB_NAME' && !filter.value.endsWith('*');
-  const jobs = isExactName ? newestNamed(context.store.named(queueName, filter.value), from) : group.downwards(status, from);
+  const jobs = isExactName
+    ? newestNamed(context.store.named(queueName, filter.value), from)
+    : group.downwards(status, from);
   return { jobs, limit: filterPageLimit, test: filter.test, positionOf: ({ ordinal }) => ordinal };
 }
 
 function selectFromQueue(context: BatchContext, request: ListJobsRequest): Selection | Refusal {
   const queue = findQueue(context, request.jobQueue ?? '');
   if (isRefusal(queue)) return queue;
-  if (request.filters !== undefined && request.filters.length > 0) return selectFiltered(context, request, queue.name, request.filters);
+  if (request.filters !== undefined && request.filters.length > 0)
+    return selectFiltered(context, request, queue.name, request.filters);
   const group = context.store.ofQueue(queue.name);
   const from = readToken(request.nextToken, group.size());
   if (typeof from !== 'number') return from;
-  return { jobs: group.downwards(request.jobStatus ?? 'RUNNING', from), limit: pageLimit, test: () => true, positionOf: ({ ordinal }) => ordinal };
+  return {
+    jobs: group.downwards(request.jobStatus ?? 'RUNNING', from),
+    limit: pageLimit,
+    test: () => true,
+    positionOf: ({ ordinal }) => ordinal,
+  };
 }
 
 function selectFromArray({ store }: BatchContext, request: ListJobsRequest): Selection | Refusal {
-  if (request.filters !== undefined && request.filters.length > 0) return executionError('Filters cannot be used with arrayJobId');
+  if (request.filters !== undefined && request.filters.length > 0)
+    return executionError('Filters cannot be used with arrayJobId');
   const children = store.get(request.arrayJobId ?? '')?.children;
-  if (children === undefined) return executionError(`Array job ${request.arrayJobId ?? ''} does not exist`);
+  if (children === undefined)
+    return executionError(`Array job ${request.arrayJobId ?? ''} does not exist`);
   const from = readToken(request.nextToken);
   if (typeof from !== 'number') return from;
-  return { jobs: children.upwards(request.jobStatus ?? 'RUNNING', from), limit: pageLimit, test: () => true, positionOf: ({ ordinal }) => ordinal };
+  return {
+    jobs: children.upwards(request.jobStatus ?? 'RUNNING', from),
+    limit: pageLimit,
+    test: () => true,
+    positionOf: ({ ordinal }) => ordinal,
+  };
 }
 
 function select(context: BatchContext, request: ListJobsRequest): Selection | Refusal {
   const { jobQueue, arrayJobId, multiNodeJobId } = request;
   const given = [jobQueue, arrayJobId, multiNodeJobId].filter((value) => value !== undefined);
-  if (given.length !== 1) return executionError('Exactly one of jobQueue, arrayJobId or multiNodeJobId must be specified');
-  if (multiNodeJobId !== undefined) return executionError(`Multi-node parallel job ${multiNodeJobId} does not exist`);
-  return jobQueue === undefined ? selectFromArray(context, request) : selectFromQueue(context, request);
+  if (given.length !== 1)
+    return executionError(
+      'Exactly one of jobQueue, arrayJobId or multiNodeJobId must be specified',
+    );
+  if (multiNodeJobId !== undefined)
+    return executionError(`Multi-node parallel job ${multiNodeJobId} does not exist`);
+  return jobQueue === undefined
+    ? selectFromArray(context, request)
+    : selectFromQueue(context, request);
 }
 
 export const listJobs: Handler = (context, body) => {
@@ -133,7 +165,8 @@ export const listJobs: Handler = (context, body) => {
   const jobSummaryList: Record<string, unknown>[] = [];
   for (const job of selection.jobs) {
     if (job.submission.listedAtMs > nowMs || !selection.test(job)) continue;
-    if (jobSummaryList.length === limit) return { jobSummaryList, nextToken: makeToken(selection.positionOf(job)) };
+    if (jobSummaryList.length === limit)
+      return { jobSummaryList, nextToken: makeToken(selection.positionOf(job)) };
     jobSummaryList.push(jobSummary(context, job));
   }
   return { jobSummaryList };

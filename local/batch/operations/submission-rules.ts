@@ -26,14 +26,22 @@ function isPattern(text: string | undefined): boolean {
 function refuseRule(rule: ExitRule): Refusal | undefined {
   const { onStatusReason, onReason, onExitCode } = rule;
   if (onStatusReason === undefined && onReason === undefined && onExitCode === undefined) {
-    return executionError('evaluateOnExit requires at least one of onStatusReason, onReason or onExitCode');
+    return executionError(
+      'evaluateOnExit requires at least one of onStatusReason, onReason or onExitCode',
+    );
   }
   for (const pattern of [onStatusReason, onReason]) {
-    if ((pattern?.length ?? 0) > patternLimit) return executionError(`evaluateOnExit patterns can contain up to ${patternLimit} characters`);
-    if (!isPattern(pattern)) return executionError(`evaluateOnExit pattern ${JSON.stringify(pattern)} can only have an asterisk at its end`);
+    if ((pattern?.length ?? 0) > patternLimit)
+      return executionError(`evaluateOnExit patterns can contain up to ${patternLimit} characters`);
+    if (!isPattern(pattern))
+      return executionError(
+        `evaluateOnExit pattern ${JSON.stringify(pattern)} can only have an asterisk at its end`,
+      );
   }
   if (onExitCode !== undefined && !exitCodePattern.test(onExitCode)) {
-    return executionError(`evaluateOnExit onExitCode ${JSON.stringify(onExitCode)} can contain only numbers and can end with an asterisk`);
+    return executionError(
+      `evaluateOnExit onExitCode ${JSON.stringify(onExitCode)} can contain only numbers and can end with an asterisk`,
+    );
   }
   return undefined;
 }
@@ -41,9 +49,12 @@ function refuseRule(rule: ExitRule): Refusal | undefined {
 export function refuseRetry(retry: RetryRequest | undefined): Refusal | undefined {
   if (retry === undefined) return undefined;
   const { attempts, evaluateOnExit = [] } = retry;
-  if (attempts !== undefined && (attempts < 1 || attempts > mostAttempts)) return executionError(`Retry attempts must be between 1 and ${mostAttempts}`);
-  if (evaluateOnExit.length > mostRules) return executionError(`evaluateOnExit can contain up to ${mostRules} rules`);
-  if (evaluateOnExit.length > 0 && attempts === undefined) return executionError('attempts must be specified when evaluateOnExit is specified');
+  if (attempts !== undefined && (attempts < 1 || attempts > mostAttempts))
+    return executionError(`Retry attempts must be between 1 and ${mostAttempts}`);
+  if (evaluateOnExit.length > mostRules)
+    return executionError(`evaluateOnExit can contain up to ${mostRules} rules`);
+  if (evaluateOnExit.length > 0 && attempts === undefined)
+    return executionError('attempts must be specified when evaluateOnExit is specified');
   for (const rule of evaluateOnExit) {
     const refusal = refuseRule(rule);
     if (refusal !== undefined) return refusal;
@@ -51,7 +62,10 @@ export function refuseRetry(retry: RetryRequest | undefined): Refusal | undefine
   return undefined;
 }
 
-export function refuseTimeout({ minTimeoutSeconds }: BatchContext, timeout: TimeoutRequest | undefined): Refusal | undefined {
+export function refuseTimeout(
+  { minTimeoutSeconds }: BatchContext,
+  timeout: TimeoutRequest | undefined,
+): Refusal | undefined {
   const seconds = timeout?.attemptDurationSeconds;
   if (seconds === undefined || seconds >= minTimeoutSeconds) return undefined;
   return executionError(`attemptDurationSeconds must be at least ${minTimeoutSeconds} seconds`);
@@ -63,10 +77,13 @@ const valueLimit = 256;
 
 export function refuseTags(tags: Record<string, string> | undefined): Refusal | undefined {
   const entries = Object.entries(tags ?? {});
-  if (entries.length > mostTags) return clientException(`Too many tags: ${entries.length}, at most ${mostTags} are allowed`);
+  if (entries.length > mostTags)
+    return clientException(`Too many tags: ${entries.length}, at most ${mostTags} are allowed`);
   for (const [key, value] of entries) {
-    if (key === '' || key.length > keyLimit || value.length > valueLimit) return clientException(`Tag ${JSON.stringify(key)} is too long or empty`);
-    if (key.toLowerCase().startsWith('aws:')) return clientException(`Tag keys cannot start with aws: (${key})`);
+    if (key === '' || key.length > keyLimit || value.length > valueLimit)
+      return clientException(`Tag ${JSON.stringify(key)} is too long or empty`);
+    if (key.toLowerCase().startsWith('aws:'))
+      return clientException(`Tag keys cannot start with aws: (${key})`);
   }
   return undefined;
 }

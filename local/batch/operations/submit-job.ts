@@ -41,17 +41,28 @@ const smallestArray = 2;
 const largestArray = 10_000;
 const mostDependencies = 20;
 
-function refuseDependency({ store }: BatchContext, { jobId = '', type }: Dependency, arraySize: number | undefined): Refusal | undefined {
-  if (type !== undefined && arraySize === undefined) return executionError(`${type} dependencies require an array job`);
+function refuseDependency(
+  { store }: BatchContext,
+  { jobId = '', type }: Dependency,
+  arraySize: number | undefined,
+): Refusal | undefined {
+  if (type !== undefined && arraySize === undefined)
+    return executionError(`${type} dependencies require an array job`);
   if (type === 'SEQUENTIAL') return undefined;
   const other = store.get(jobId);
   if (other === undefined) return executionError(`Job dependency ${jobId} does not exist`);
   if (type !== 'N_TO_N' || other.submission.arraySize === arraySize) return undefined;
-  return executionError(`N_TO_N dependencies require array jobs of equal size, and ${jobId} has ${other.submission.arraySize ?? 'no'} children`);
+  return executionError(
+    `N_TO_N dependencies require array jobs of equal size, and ${jobId} has ${other.submission.arraySize ?? 'no'} children`,
+  );
 }
 
-function refuseDependencies(context: BatchContext, { dependsOn = [], arrayProperties }: SubmitJobRequest): Refusal | undefined {
-  if (dependsOn.length > mostDependencies) return executionError(`A job can depend on up to ${mostDependencies} jobs`);
+function refuseDependencies(
+  context: BatchContext,
+  { dependsOn = [], arrayProperties }: SubmitJobRequest,
+): Refusal | undefined {
+  if (dependsOn.length > mostDependencies)
+    return executionError(`A job can depend on up to ${mostDependencies} jobs`);
   for (const dependency of dependsOn) {
     const refusal = refuseDependency(context, dependency, arrayProperties?.size);
     if (refusal !== undefined) return refusal;
@@ -60,10 +71,13 @@ function refuseDependencies(context: BatchContext, { dependsOn = [], arrayProper
 }
 
 function refuseRequest(context: BatchContext, request: SubmitJobRequest): Refusal | undefined {
-  if (!namePattern.test(request.jobName)) return executionError('Job name should match valid pattern');
+  if (!namePattern.test(request.jobName))
+    return executionError('Job name should match valid pattern');
   const size = request.arrayProperties?.size;
   if (size !== undefined && (size < smallestArray || size > largestArray)) {
-    return executionError(`Array Job size must be at least ${smallestArray} and at most ${largestArray}`);
+    return executionError(
+      `Array Job size must be at least ${smallestArray} and at most ${largestArray}`,
+    );
   }
   return (
     refuseRetry(request.retryStrategy) ??
@@ -73,10 +87,15 @@ function refuseRequest(context: BatchContext, request: SubmitJobRequest): Refusa
   );
 }
 
-function findDefinition({ definitions, nowMs }: BatchContext, reference: string): Definition | Refusal {
+function findDefinition(
+  { definitions, nowMs }: BatchContext,
+  reference: string,
+): Definition | Refusal {
   const definition = definitions.find(reference);
-  if (definition === undefined || definition.knownAtMs > nowMs()) return clientException(`JobDefinition ${reference} not found.`, 404);
-  if (definition.status !== 'ACTIVE') return clientException(`JobDefinition ${reference} is not ACTIVE.`);
+  if (definition === undefined || definition.knownAtMs > nowMs())
+    return clientException(`JobDefinition ${reference} not found.`, 404);
+  if (definition.status !== 'ACTIVE')
+    return clientException(`JobDefinition ${reference} is not ACTIVE.`);
   return definition;
 }
 
@@ -87,11 +106,19 @@ function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]
   return result;
 }
 
-function makeSubmission(context: BatchContext, request: SubmitJobRequest, queueName: string, definition: Definition): Submission {
+function makeSubmission(
+  context: BatchContext,
+  request: SubmitJobRequest,
+  queueName: string,
+  definition: Definition,
+): Submission {
   // The definition was checked against the service model when it was registered.
   const defaults = definition.request as unknown as DefinitionDefaults;
   const parameters = { ...defaults.parameters, ...request.parameters };
-  const { attempts = 1, evaluateOnExit = [] } = { ...defaults.retryStrategy, ...request.retryStrategy };
+  const { attempts = 1, evaluateOnExit = [] } = {
+    ...defaults.retryStrategy,
+    ...request.retryStrategy,
+  };
   const timeout = { ...defaults.timeout, ...request.timeout };
   const nowMs = context.nowMs();
   return {
@@ -104,11 +131,18 @@ function makeSubmission(context: BatchContext, request: SubmitJobRequest, queueN
     ...optional('arraySize', request.arrayProperties?.size),
     dependsOn: request.dependsOn ?? [],
     parameters,
-    container: planContainer(defaults.containerProperties ?? {}, request.containerOverrides ?? {}, parameters),
+    container: planContainer(
+      defaults.containerProperties ?? {},
+      request.containerOverrides ?? {},
+      parameters,
+    ),
     retry: { attempts, evaluateOnExit },
     ...optional('timeoutSeconds', timeout.attemptDurationSeconds),
     ...optional('shareIdentifier', request.shareIdentifier),
-    ...optional('schedulingPriority', request.schedulingPriorityOverride ?? defaults.schedulingPriority),
+    ...optional(
+      'schedulingPriority',
+      request.schedulingPriorityOverride ?? defaults.schedulingPriority,
+    ),
     ...optional('propagateTags', request.propagateTags ?? defaults.propagateTags),
     tags: request.tags ?? {},
   };
@@ -120,7 +154,8 @@ export const submitJob: Handler = (context, body) => {
   if (refusal !== undefined) return refusal;
   const queue = findQueue(context, request.jobQueue);
   if (isRefusal(queue)) return queue;
-  if (queue.state !== 'ENABLED') return clientException(`JobQueue ${request.jobQueue} is not ENABLED.`);
+  if (queue.state !== 'ENABLED')
+    return clientException(`JobQueue ${request.jobQueue} is not ENABLED.`);
   const definition = findDefinition(context, request.jobDefinition);
   if (isRefusal(definition)) return definition;
   const job = context.engine.submit(makeSubmission(context, request, queue.name, definition));

@@ -3,7 +3,16 @@
  * and version 2. Elsewhere there are none: `ulimit -v` counts address space, and a Node that reserves
  * gigabytes of it could not even start.
  */
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,21 +51,30 @@ function isWritable(folder: string): boolean {
 
 /** The folder of a version 1 controller that this process is in. */
 function versionOneFolder(controller: string): string | undefined {
-  const line = readFileSync('/proc/self/cgroup', 'utf8').split('\n').find((text) => text.split(':')[1]?.split(',').includes(controller));
+  const line = readFileSync('/proc/self/cgroup', 'utf8')
+    .split('\n')
+    .find((text) => text.split(':')[1]?.split(',').includes(controller));
   const path = line?.split(':')[2];
   if (path === undefined) return undefined;
-  return [join(mountPoint, controller, path), join(mountPoint, controller)].find((folder) => existsSync(join(folder, 'cgroup.procs')) && isWritable(folder));
+  return [join(mountPoint, controller, path), join(mountPoint, controller)].find(
+    (folder) => existsSync(join(folder, 'cgroup.procs')) && isWritable(folder),
+  );
 }
 
 function readCount(file: string, key: string): number {
-  const line = readFileSync(file, 'utf8').split('\n').find((text) => text.startsWith(`${key} `));
+  const line = readFileSync(file, 'utf8')
+    .split('\n')
+    .find((text) => text.startsWith(`${key} `));
   return Number(line?.split(' ')[1] ?? 0);
 }
 
 async function removeFolder(folder: string): Promise<void> {
   // The last process of a cgroup leaves it a moment after it was reaped.
   for (let tries = 0; tries < 50; tries += 1) {
-    const removed = await rmdir(folder).then(() => true, (cause: NodeJS.ErrnoException) => cause.code === 'ENOENT');
+    const removed = await rmdir(folder).then(
+      () => true,
+      (cause: NodeJS.ErrnoException) => cause.code === 'ENOENT',
+    );
     if (removed) return;
     await sleep(10);
   }
@@ -86,12 +104,16 @@ function createVersionOne(memoryFolder: string, cpuFolder: string | undefined): 
     create(name, { memoryMiB, vcpus }) {
       const memory = join(memoryFolder, cgroupName(name));
       mkdirSync(memory);
-      if (memoryMiB > 0) writeFileSync(join(memory, 'memory.limit_in_bytes'), String(memoryMiB * bytesPerMiB));
+      if (memoryMiB > 0)
+        writeFileSync(join(memory, 'memory.limit_in_bytes'), String(memoryMiB * bytesPerMiB));
       const folders = [memory];
       if (cpuFolder !== undefined) {
         const cpu = join(cpuFolder, cgroupName(name));
         mkdirSync(cpu);
-        writeFileSync(join(cpu, 'cpu.shares'), String(Math.max(2, Math.round(vcpus * sharesPerCpu))));
+        writeFileSync(
+          join(cpu, 'cpu.shares'),
+          String(Math.max(2, Math.round(vcpus * sharesPerCpu))),
+        );
         folders.push(cpu);
       }
       return {
@@ -114,9 +136,11 @@ function createVersionTwo(root: string): Cgroups {
       const folder = join(root, cgroupName(name));
       mkdirSync(folder);
       if (memoryMiB > 0) writeFileSync(join(folder, 'memory.max'), String(memoryMiB * bytesPerMiB));
-      if (existsSync(join(folder, 'memory.swap.max'))) writeFileSync(join(folder, 'memory.swap.max'), '0');
+      if (existsSync(join(folder, 'memory.swap.max')))
+        writeFileSync(join(folder, 'memory.swap.max'), '0');
       const weight = Math.min(heaviestWeight, Math.max(1, Math.round(vcpus * weightPerCpu)));
-      if (existsSync(join(folder, 'cpu.weight'))) writeFileSync(join(folder, 'cpu.weight'), String(weight));
+      if (existsSync(join(folder, 'cpu.weight')))
+        writeFileSync(join(folder, 'cpu.weight'), String(weight));
       return {
         joinFiles: [join(folder, 'cgroup.procs')],
         oomKills: () => readCount(join(folder, 'memory.events'), 'oom_kill'),
@@ -129,8 +153,12 @@ function createVersionTwo(root: string): Cgroups {
 
 function candidate(): Cgroups | undefined {
   if (existsSync(join(mountPoint, 'cgroup.controllers'))) {
-    const handedDown = readFileSync(join(mountPoint, 'cgroup.subtree_control'), 'utf8').split(/\s+/);
-    return handedDown.includes('memory') && isWritable(mountPoint) ? createVersionTwo(mountPoint) : undefined;
+    const handedDown = readFileSync(join(mountPoint, 'cgroup.subtree_control'), 'utf8').split(
+      /\s+/,
+    );
+    return handedDown.includes('memory') && isWritable(mountPoint)
+      ? createVersionTwo(mountPoint)
+      : undefined;
   }
   const memory = versionOneFolder('memory');
   return memory === undefined ? undefined : createVersionOne(memory, versionOneFolder('cpu'));

@@ -44,10 +44,29 @@ async function works(make: (dataFolder: string) => Runner): Promise<boolean> {
   await writeFile(join(volume, 'marker'), '');
   try {
     const { exitCode } = await make(dataFolder).start({
-      jobId: 'trial', jobName: 'trial', attempt: 1, taskId: 'trial', image: '', environment: {},
-      command: ['sh', '-c', 'ls /opt/batchwell-trial/marker && mkdir /data && ls /data && touch /tmp/written'],
-      vcpus: 1, memoryMiB: 64, readonlyRoot: false, logFile: join(dataFolder, 'log'),
-      mounts: [{ volume: 'trial', hostPath: volume, containerPath: '/opt/batchwell-trial', readOnly: true }],
+      jobId: 'trial',
+      jobName: 'trial',
+      attempt: 1,
+      taskId: 'trial',
+      image: '',
+      environment: {},
+      command: [
+        'sh',
+        '-c',
+        'ls /opt/batchwell-trial/marker && mkdir /data && ls /data && touch /tmp/written',
+      ],
+      vcpus: 1,
+      memoryMiB: 64,
+      readonlyRoot: false,
+      logFile: join(dataFolder, 'log'),
+      mounts: [
+        {
+          volume: 'trial',
+          hostPath: volume,
+          containerPath: '/opt/batchwell-trial',
+          readOnly: true,
+        },
+      ],
     }).ended;
     return exitCode === 0;
   } finally {
@@ -55,28 +74,39 @@ async function works(make: (dataFolder: string) => Runner): Promise<boolean> {
   }
 }
 
-async function findProcessRunner({ dataFolder, keepScratch = false, only }: ChooseOptions): Promise<Runner | undefined> {
+async function findProcessRunner({
+  dataFolder,
+  keepScratch = false,
+  only,
+}: ChooseOptions): Promise<Runner | undefined> {
   const cgroups = await findCgroups();
   const shared = { keepScratch, ...(cgroups === undefined ? {} : { cgroups }) };
   const bwrap = findProgram('bwrap');
   if (bwrap !== undefined && only !== 'proot') {
-    const make = (folder: string) => createIsolatedRunner({ ...shared, dataFolder: folder, program: bwrap });
+    const make = (folder: string) =>
+      createIsolatedRunner({ ...shared, dataFolder: folder, program: bwrap });
     if (await works(make)) return make(dataFolder);
   }
   const proot = findProgram('proot');
   const setpriv = findProgram('setpriv');
   if (proot !== undefined && setpriv !== undefined && only !== 'isolated') {
-    const make = (folder: string) => createProotRunner({ ...shared, dataFolder: folder, program: proot, setpriv });
+    const make = (folder: string) =>
+      createProotRunner({ ...shared, dataFolder: folder, program: proot, setpriv });
     if (await works(make)) return make(dataFolder);
   }
   return undefined;
 }
 
-async function findEngine({ dataFolder, only, engineFlags = [] }: ChooseOptions): Promise<EngineRunner | undefined> {
+async function findEngine({
+  dataFolder,
+  only,
+  engineFlags = [],
+}: ChooseOptions): Promise<EngineRunner | undefined> {
   if (only === 'isolated' || only === 'proot') return undefined;
   for (const name of ['podman', 'docker']) {
     const program = findProgram(name);
-    if (program !== undefined && (await engineAnswers(program))) return createEngineRunner({ dataFolder, program, flags: engineFlags });
+    if (program !== undefined && (await engineAnswers(program)))
+      return createEngineRunner({ dataFolder, program, flags: engineFlags });
   }
   return undefined;
 }
@@ -85,7 +115,11 @@ async function findEngine({ dataFolder, only, engineFlags = [] }: ChooseOptions)
  * Starts in the engine where it has the image, else in the other, and there too when the engine refuses (podman in a
  * container often needs flags that only its owner knows). Kills that come before that is known are kept.
  */
-function startInEither(engine: EngineRunner, other: Runner, container: Container): RunningContainer {
+function startInEither(
+  engine: EngineRunner,
+  other: Runner,
+  container: Container,
+): RunningContainer {
   let running: RunningContainer | undefined;
   let wanted: { signal: 'SIGTERM' | 'SIGKILL'; graceMs: number } | undefined;
   const startIn = (runner: Runner): Promise<Ended> => {
@@ -97,7 +131,9 @@ function startInEither(engine: EngineRunner, other: Runner, container: Container
     if (!(await engine.hasImage(container.image))) return startIn(other);
     const ended = await startIn(engine);
     if (ended.reason !== engineRefusedReason || wanted !== undefined) return ended;
-    process.emitWarning(`The container engine refused job ${container.jobId}, so it runs ${other.name}: ${await readFile(container.logFile, 'utf8').catch(String)}`);
+    process.emitWarning(
+      `The container engine refused job ${container.jobId}, so it runs ${other.name}: ${await readFile(container.logFile, 'utf8').catch(String)}`,
+    );
     return startIn(other);
   }
   return {
@@ -127,10 +163,15 @@ export function combineRunners(engine: EngineRunner, other: Runner): Runner {
  * @throws when there is none, saying what to install.
  */
 export async function chooseRunner(options: ChooseOptions): Promise<Runner> {
-  const [engine, other] = await Promise.all([findEngine(options), options.only === 'container' ? undefined : findProcessRunner(options)]);
+  const [engine, other] = await Promise.all([
+    findEngine(options),
+    options.only === 'container' ? undefined : findProcessRunner(options),
+  ]);
   if (engine !== undefined && other !== undefined) return combineRunners(engine, other);
   const found = other ?? engine;
   if (found !== undefined) return found;
   const tried = options.only ?? 'bubblewrap, proot, podman or docker';
-  throw new Error(`No way to run jobs works on this machine (tried: ${tried}). Install bubblewrap (Debian: apt-get install bubblewrap), or give the simulated runner.`);
+  throw new Error(
+    `No way to run jobs works on this machine (tried: ${tried}). Install bubblewrap (Debian: apt-get install bubblewrap), or give the simulated runner.`,
+  );
 }

@@ -31,35 +31,56 @@ const engineFailed = 125;
 const commandFailed = [126, 127];
 const notRun = /^(?:Error|docker): .*(?:OCI runtime|executable file not found|permission denied)/m;
 /** Ended so, nothing of the task ran: another runner may take it. */
-export const engineRefusedReason = 'CannotStartContainerError: the container engine refused it; its message is in the log';
+export const engineRefusedReason =
+  'CannotStartContainerError: the container engine refused it; its message is in the log';
 
 function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Container): string[] {
   const { taskId, environment, memoryMiB, vcpus, mounts, readonlyRoot, image, command } = container;
   // `-e NAME` takes the value from the engine's own environment: secrets stand in no process list.
-  const variables = Object.entries(environment).flatMap(([name, value]) => (isEnginesOwn(name) ? ['-e', `${name}=${value}`] : ['-e', name]));
-  const volumes = mounts.flatMap(({ hostPath, containerPath, readOnly }) => ['-v', `${hostPath === undefined ? '' : `${hostPath}:`}${containerPath}${readOnly && hostPath !== undefined ? ':ro' : ''}`]);
+  const variables = Object.entries(environment).flatMap(([name, value]) =>
+    isEnginesOwn(name) ? ['-e', `${name}=${value}`] : ['-e', name],
+  );
+  const volumes = mounts.flatMap(({ hostPath, containerPath, readOnly }) => [
+    '-v',
+    `${hostPath === undefined ? '' : `${hostPath}:`}${containerPath}${readOnly && hostPath !== undefined ? ':ro' : ''}`,
+  ]);
   return [
-    'run', '--rm', '--pull=never', '--network=host', `--name=batchwell-${taskId}`, `--label=${label}=${dataFolder}`,
+    'run',
+    '--rm',
+    '--pull=never',
+    '--network=host',
+    `--name=batchwell-${taskId}`,
+    `--label=${label}=${dataFolder}`,
     ...(memoryMiB > 0 ? [`--memory=${memoryMiB}m`] : []),
     `--cpu-shares=${Math.max(2, Math.round(vcpus * sharesPerCpu))}`,
     ...(readonlyRoot ? ['--read-only'] : []),
-    ...flags, ...volumes, ...variables, image, ...command,
+    ...flags,
+    ...volumes,
+    ...variables,
+    image,
+    ...command,
   ];
 }
 
 /** Variables that change what the engine's own program does. */
-const isEnginesOwn = (name: string) => /^(PATH|HOME|DOCKER_.*|CONTAINER_.*|XDG_.*|TMPDIR|LD_.*)$/.test(name);
+const isEnginesOwn = (name: string) =>
+  /^(PATH|HOME|DOCKER_.*|CONTAINER_.*|XDG_.*|TMPDIR|LD_.*)$/.test(name);
 
 function judge(container: Container, exitCode: number, killed: boolean): Ended {
   if (exitCode === engineFailed) return { neverStarted: true, reason: engineRefusedReason };
   // A shell in the container that misses a program ends with 127 too, and that is the task's own affair.
-  if (commandFailed.includes(exitCode) && notRun.test(readFileSync(container.logFile, 'utf8'))) return { exitCode, neverStarted: true, reason: cannotStartReason(container.command[0] ?? '') };
+  if (commandFailed.includes(exitCode) && notRun.test(readFileSync(container.logFile, 'utf8')))
+    return { exitCode, neverStarted: true, reason: cannotStartReason(container.command[0] ?? '') };
   // With --rm nothing is left to ask; 137 that nobody here asked for is the kernel's.
-  return exitCode === 137 && !killed && container.memoryMiB > 0 ? { exitCode, reason: outOfMemoryReason } : { exitCode };
+  return exitCode === 137 && !killed && container.memoryMiB > 0
+    ? { exitCode, reason: outOfMemoryReason }
+    : { exitCode };
 }
 
 function startContainer(options: EngineOptions, container: Container): RunningContainer {
-  const own = Object.fromEntries(Object.entries(container.environment).filter(([name]) => !isEnginesOwn(name)));
+  const own = Object.fromEntries(
+    Object.entries(container.environment).filter(([name]) => !isEnginesOwn(name)),
+  );
   const log = openSync(container.logFile, 'w');
   const child = spawn(options.program, runArguments(options, container), {
     env: { ...process.env, ...own },
@@ -74,7 +95,9 @@ function startContainer(options: EngineOptions, container: Container): RunningCo
   const name = `batchwell-${container.taskId}`;
   const engine = (...words: string[]) => run(options.program, words).catch(() => undefined);
   const ended = new Promise<Ended>((resolve) => {
-    child.once('error', (cause) => resolve({ neverStarted: true, reason: `CannotStartContainerError: ${cause.message}` }));
+    child.once('error', (cause) =>
+      resolve({ neverStarted: true, reason: `CannotStartContainerError: ${cause.message}` }),
+    );
     child.once('exit', (code) => resolve(judge(container, code ?? 137, killed)));
   }).finally(() => clearTimeout(killer));
   return {
@@ -82,7 +105,8 @@ function startContainer(options: EngineOptions, container: Container): RunningCo
     kill(signal, graceMs) {
       killed = true;
       void engine('kill', `--signal=${signal}`, name);
-      if (signal === 'SIGTERM') killer ??= setTimeout(() => void engine('kill', '--signal=SIGKILL', name), graceMs);
+      if (signal === 'SIGTERM')
+        killer ??= setTimeout(() => void engine('kill', '--signal=SIGKILL', name), graceMs);
     },
   };
 }
@@ -96,12 +120,21 @@ export function createEngineRunner(options: EngineOptions): EngineRunner {
     async hasImage(image) {
       const before = known.get(image);
       if (before !== undefined && Date.now() - before.atMs < imageKnownMs) return before.present;
-      const present = await run(options.program, ['image', 'inspect', image], { timeout: answerLimitMs }).then(() => true, () => false);
+      const present = await run(options.program, ['image', 'inspect', image], {
+        timeout: answerLimitMs,
+      }).then(
+        () => true,
+        () => false,
+      );
       known.set(image, { present, atMs: Date.now() });
       return present;
     },
     async sweep() {
-      const { stdout } = await run(options.program, ['ps', '-aq', `--filter=label=${label}=${options.dataFolder}`]).catch(() => ({ stdout: '' }));
+      const { stdout } = await run(options.program, [
+        'ps',
+        '-aq',
+        `--filter=label=${label}=${options.dataFolder}`,
+      ]).catch(() => ({ stdout: '' }));
       const left = stdout.split('\n').filter((id) => id !== '');
       if (left.length > 0) await run(options.program, ['rm', '-f', ...left]).catch(() => undefined);
     },
@@ -110,5 +143,8 @@ export function createEngineRunner(options: EngineOptions): EngineRunner {
 
 /** Whether the engine's daemon or store answers. */
 export async function engineAnswers(program: string): Promise<boolean> {
-  return run(program, ['info'], { timeout: answerLimitMs }).then(() => true, () => false);
+  return run(program, ['info'], { timeout: answerLimitMs }).then(
+    () => true,
+    () => false,
+  );
 }

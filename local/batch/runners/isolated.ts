@@ -17,7 +17,17 @@ export interface IsolatedOptions {
 }
 
 // What Docker leaves to root in a container, without making devices: a task that is root could else open the disk itself.
-const keptCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'NET_BIND_SERVICE', 'SYS_CHROOT'];
+const keptCapabilities = [
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETGID',
+  'SETUID',
+  'NET_BIND_SERVICE',
+  'SYS_CHROOT',
+];
 const isRoot = process.getuid?.() === 0;
 
 function argumentsOf(placement: Placement): string[] {
@@ -26,16 +36,31 @@ function argumentsOf(placement: Placement): string[] {
 }
 
 function invoke(program: string, container: Container, { root, volumes }: Scratch): Invocation {
-  const capabilities = isRoot ? ['--cap-drop', 'ALL', ...keptCapabilities.flatMap((name) => ['--cap-add', `CAP_${name}`])] : [];
+  const capabilities = isRoot
+    ? ['--cap-drop', 'ALL', ...keptCapabilities.flatMap((name) => ['--cap-add', `CAP_${name}`])]
+    : [];
   const privateArguments = [
-    '--unshare-pid', '--unshare-ipc', '--die-with-parent', '--clearenv',
-    ...Object.entries(containerEnvironment(container)).flatMap(([name, value]) => ['--setenv', name, value]),
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--die-with-parent',
+    '--clearenv',
+    ...Object.entries(containerEnvironment(container)).flatMap(([name, value]) => [
+      '--setenv',
+      name,
+      value,
+    ]),
     ...capabilities,
-    '--bind', root, '/',
+    '--bind',
+    root,
+    '/',
     ...planRootFolder(container.mounts, volumes).flatMap(argumentsOf),
-    '--proc', '/proc', '--dev', '/dev',
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
     ...(container.readonlyRoot ? ['--remount-ro', '/'] : []),
-    '--chdir', '/',
+    '--chdir',
+    '/',
   ];
   return {
     argv: [program, '--json-status-fd', '3', '--args', '4', '--', ...container.command],
@@ -46,7 +71,12 @@ function invoke(program: string, container: Container, { root, volumes }: Scratc
   };
 }
 
-export function createIsolatedRunner({ dataFolder, keepScratch, cgroups, program }: IsolatedOptions): Runner {
+export function createIsolatedRunner({
+  dataFolder,
+  keepScratch,
+  cgroups,
+  program,
+}: IsolatedOptions): Runner {
   const scratchFolder = join(dataFolder, 'scratch');
   const setting = {
     scratchFolder,

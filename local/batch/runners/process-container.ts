@@ -1,7 +1,16 @@
 /** A container that is a process of this machine inside a program that isolates it: bubblewrap or proot. */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { chmodSync, closeSync, mkdirSync, openSync, readSync, readFileSync, fstatSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  readFileSync,
+  fstatSync,
+  writeSync,
+} from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -42,20 +51,28 @@ export interface ProcessContainerSetting {
 }
 
 // The shell puts itself into the cgroups and then becomes the program: no moment without limits.
-const joinAndRun = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"';
+const joinAndRun =
+  'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"';
 const signalBase = 128;
 const notFoundExitCode = 127;
 const logTailBytes = 4096;
-const noLimits = 'local Batch: this machine lets no cgroup be made, so the memory and CPU of this job are not limited.\n';
+const noLimits =
+  'local Batch: this machine lets no cgroup be made, so the memory and CPU of this job are not limited.\n';
 
 /** What Docker gives a container whose image sets nothing. */
 export function containerEnvironment({ environment, taskId }: Container): Record<string, string> {
-  return { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', HOSTNAME: taskId.slice(0, 12), ...environment };
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: '/root',
+    HOSTNAME: taskId.slice(0, 12),
+    ...environment,
+  };
 }
 
 function makeScratch(folder: string): Scratch {
   const scratch = { folder, root: join(folder, 'root'), volumes: join(folder, 'volumes') };
-  for (const path of ['tmp', 'var/tmp', 'root']) mkdirSync(join(scratch.root, path), { recursive: true });
+  for (const path of ['tmp', 'var/tmp', 'root'])
+    mkdirSync(join(scratch.root, path), { recursive: true });
   for (const path of ['tmp', 'var/tmp']) chmodSync(join(scratch.root, path), 0o1777);
   mkdirSync(scratch.volumes);
   return scratch;
@@ -64,7 +81,8 @@ function makeScratch(folder: string): Scratch {
 /** bubblewrap's status pipe tells the pid of the container's init; the command is that one's only child. */
 function commandPid(initPid: number): number | undefined {
   try {
-    const first = readFileSync(`/proc/${initPid}/task/${initPid}/children`, 'utf8').split(' ')[0] ?? '';
+    const first =
+      readFileSync(`/proc/${initPid}/task/${initPid}/children`, 'utf8').split(' ')[0] ?? '';
     return first === '' ? undefined : Number(first);
   } catch {
     return undefined;
@@ -113,19 +131,30 @@ function spawnIn(setting: ProcessContainerSetting, container: Container, log: nu
   const scratch = makeScratch(join(setting.scratchFolder, container.taskId));
   const invocation = setting.invoke(container, scratch);
   const texts = [...invocation.argv, ...(invocation.privateArguments ?? [])];
-  if (texts.some((text) => text.includes('\0'))) throw new Error('a zero byte in the command or the environment');
+  if (texts.some((text) => text.includes('\0')))
+    throw new Error('a zero byte in the command or the environment');
   const cgroup = setting.cgroups?.create(container.taskId, container);
   if (cgroup === undefined) writeSync(log, noLimits);
-  const child = spawn('/bin/sh', ['-c', joinAndRun, 'sh', ...(cgroup?.joinFiles ?? []), '--', ...invocation.argv], {
-    env: invocation.environment,
-    cwd: '/',
-    // A terminal's Ctrl-C is for the server, which then ends its jobs in order.
-    detached: true,
-    stdio: ['ignore', log, log, 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    '/bin/sh',
+    ['-c', joinAndRun, 'sh', ...(cgroup?.joinFiles ?? []), '--', ...invocation.argv],
+    {
+      env: invocation.environment,
+      cwd: '/',
+      // A terminal's Ctrl-C is for the server, which then ends its jobs in order.
+      detached: true,
+      stdio: ['ignore', log, log, 'pipe', 'pipe'],
+    },
+  );
   const reportedPid = readInitPid(child);
   sendArguments(child, invocation.privateArguments ?? []);
-  return { child, invocation, log, ...(cgroup === undefined ? {} : { cgroup }), initPid: () => (invocation.reportsInit ? reportedPid() : child.pid) };
+  return {
+    child,
+    invocation,
+    log,
+    ...(cgroup === undefined ? {} : { cgroup }),
+    initPid: () => (invocation.reportsInit ? reportedPid() : child.pid),
+  };
 }
 
 /** What the program tells on fd 3: `{"child-pid": 123}`. */
@@ -146,45 +175,84 @@ function sendArguments(child: ChildProcess, texts: readonly string[]): void {
   pipe.end(texts.map((text) => `${text}\0`).join(''));
 }
 
-const oomReason = (cgroup: Cgroup | undefined) => ((cgroup?.oomKills() ?? 0) > 0 ? { reason: outOfMemoryReason } : {});
+const oomReason = (cgroup: Cgroup | undefined) =>
+  (cgroup?.oomKills() ?? 0) > 0 ? { reason: outOfMemoryReason } : {};
 
-function judge({ invocation, log, cgroup }: Started, container: Container, code: number | null, signal: NodeJS.Signals | null): Ended {
+function judge(
+  { invocation, log, cgroup }: Started,
+  container: Container,
+  code: number | null,
+  signal: NodeJS.Signals | null,
+): Ended {
   if (code === 0) return { exitCode: 0 };
-  if (signal !== null) return { exitCode: signalBase + constants.signals[signal], signal, ...oomReason(cgroup) };
+  if (signal !== null)
+    return { exitCode: signalBase + constants.signals[signal], signal, ...oomReason(cgroup) };
   const tail = readTail(log);
   if (invocation.notFound.test(tail)) {
-    return { exitCode: notFoundExitCode, reason: cannotStartReason(container.command[0] ?? ''), neverStarted: true };
+    return {
+      exitCode: notFoundExitCode,
+      reason: cannotStartReason(container.command[0] ?? ''),
+      neverStarted: true,
+    };
   }
   const number = invocation.signalled?.exec(tail)?.[1];
-  return { exitCode: number === undefined ? (code ?? 0) : signalBase + Number(number), ...oomReason(cgroup) };
+  return {
+    exitCode: number === undefined ? (code ?? 0) : signalBase + Number(number),
+    ...oomReason(cgroup),
+  };
 }
 
 /** Starts the task's command; a failure to do so is an ending too. */
-export function startProcessContainer(setting: ProcessContainerSetting, container: Container): RunningContainer {
+export function startProcessContainer(
+  setting: ProcessContainerSetting,
+  container: Container,
+): RunningContainer {
   let log: number;
   try {
     log = openSync(container.logFile, 'w+');
   } catch (cause) {
-    return { ended: Promise.resolve({ neverStarted: true, reason: `CannotStartContainerError: no log file: ${String(cause)}` }), kill: () => undefined };
+    return {
+      ended: Promise.resolve({
+        neverStarted: true,
+        reason: `CannotStartContainerError: no log file: ${String(cause)}`,
+      }),
+      kill: () => undefined,
+    };
   }
   const cleanUp = async (started?: Started) => {
     closeSync(log);
     await untilGone(started?.initPid());
     await started?.cgroup?.remove();
-    if (!setting.keepScratch) await rm(join(setting.scratchFolder, container.taskId), { recursive: true, force: true, maxRetries: 3 });
+    if (!setting.keepScratch)
+      await rm(join(setting.scratchFolder, container.taskId), {
+        recursive: true,
+        force: true,
+        maxRetries: 3,
+      });
   };
   let started: Started;
   try {
     if (container.command.length === 0) throw new Error('No command specified');
     started = spawnIn(setting, container, log);
   } catch (cause) {
-    const ended: Ended = { neverStarted: true, reason: `CannotStartContainerError: ${String(cause)}` };
-    return { ended: cleanUp().then(() => ended, () => ended), kill: () => undefined };
+    const ended: Ended = {
+      neverStarted: true,
+      reason: `CannotStartContainerError: ${String(cause)}`,
+    };
+    return {
+      ended: cleanUp().then(
+        () => ended,
+        () => ended,
+      ),
+      kill: () => undefined,
+    };
   }
   const { child } = started;
   let killer: NodeJS.Timeout | undefined;
   const ended = new Promise<Ended>((resolve) => {
-    child.once('error', (cause) => resolve({ neverStarted: true, reason: `CannotStartContainerError: ${cause.message}` }));
+    child.once('error', (cause) =>
+      resolve({ neverStarted: true, reason: `CannotStartContainerError: ${cause.message}` }),
+    );
     child.once('exit', (code, signal) => resolve(judge(started, container, code, signal)));
   }).then(async (result) => {
     clearTimeout(killer);
@@ -201,7 +269,8 @@ export function startProcessContainer(setting: ProcessContainerSetting, containe
     kill(signal, graceMs) {
       const init = started.initPid();
       // Only the command itself gets SIGTERM, as from `docker stop`; the isolating program would die of it and take the command along.
-      if (signal === 'SIGTERM' && init !== undefined && signalProcess(commandPid(init), 'SIGTERM')) killer ??= setTimeout(killNow, graceMs);
+      if (signal === 'SIGTERM' && init !== undefined && signalProcess(commandPid(init), 'SIGTERM'))
+        killer ??= setTimeout(killNow, graceMs);
       else killNow();
     },
   };

@@ -28,20 +28,38 @@ function bindOf(placement: Placement): string[] {
   return ['-b', `${placement.from}:${placement.to}`];
 }
 
-function invoke({ program, setpriv }: ProotOptions, container: Container, { root, volumes }: Scratch): Invocation {
+function invoke(
+  { program, setpriv }: ProotOptions,
+  container: Container,
+  { root, volumes }: Scratch,
+): Invocation {
   return {
     argv: [
-      setpriv, '--pdeathsig', 'KILL', '--',
-      program, '-r', root, '-w', '/',
+      setpriv,
+      '--pdeathsig',
+      'KILL',
+      '--',
+      program,
+      '-r',
+      root,
+      '-w',
+      '/',
       ...planRootFolder(container.mounts, volumes).flatMap(bindOf),
-      '-b', '/proc', '-b', '/dev',
+      '-b',
+      '/proc',
+      '-b',
+      '/dev',
       // Within too: the command must not go on, untraced, when proot is killed.
-      setpriv, '--pdeathsig', 'KILL', '--',
+      setpriv,
+      '--pdeathsig',
+      'KILL',
+      '--',
       ...container.command,
     ],
     environment: containerEnvironment(container),
     reportsInit: false,
-    notFound: /^setpriv: failed to execute [^\n]*: (?:No such file or directory|Permission denied)\n$/m,
+    notFound:
+      /^setpriv: failed to execute [^\n]*: (?:No such file or directory|Permission denied)\n$/m,
     signalled: /^proot info: pid \d+: terminated with signal (\d+)\n$/m,
   };
 }

@@ -10,13 +10,25 @@ export type Placement =
   | { kind: 'read-only' | 'writable'; from: string; to: string }
   | { kind: 'symlink'; target: string; to: string };
 
-const systemFolders = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/opt', '/etc', '/nix'];
+const systemFolders = [
+  '/usr',
+  '/bin',
+  '/sbin',
+  '/lib',
+  '/lib32',
+  '/lib64',
+  '/libx32',
+  '/opt',
+  '/etc',
+  '/nix',
+];
 
 function placeSystemPath(path: string, missing: readonly string[]): Placement[] {
   const stats = lstatSync(path);
   if (stats.isSymbolicLink()) return [{ kind: 'symlink', target: readlinkSync(path), to: path }];
   // A mount point that the host does not have cannot be made in a read-only folder: its entries are placed one by one.
-  const isOpened = stats.isDirectory() && missing.some((mountPoint) => mountPoint.startsWith(`${path}/`));
+  const isOpened =
+    stats.isDirectory() && missing.some((mountPoint) => mountPoint.startsWith(`${path}/`));
   if (!isOpened) return [{ kind: 'read-only', from: path, to: path }];
   return readdirSync(path).flatMap((name) => placeSystemPath(join(path, name), missing));
 }
@@ -25,10 +37,15 @@ function placeSystemPath(path: string, missing: readonly string[]): Placement[] 
 function placeResolver(): Placement[] {
   if (!existsSync('/etc/resolv.conf')) return [];
   const real = realpathSync('/etc/resolv.conf');
-  return systemFolders.some((folder) => real.startsWith(`${folder}/`)) ? [] : [{ kind: 'read-only', from: real, to: real }];
+  return systemFolders.some((folder) => real.startsWith(`${folder}/`))
+    ? []
+    : [{ kind: 'read-only', from: real, to: real }];
 }
 
-function placeMount({ hostPath, volume, containerPath, readOnly }: Mount, volumeFolder: string): Placement {
+function placeMount(
+  { hostPath, volume, containerPath, readOnly }: Mount,
+  volumeFolder: string,
+): Placement {
   const from = hostPath ?? join(volumeFolder, encodeURIComponent(volume));
   // Docker makes a host path that is not there, and so does ECS.
   if (!existsSync(from)) mkdirSync(from, { recursive: true });
@@ -41,11 +58,19 @@ function placeMount({ hostPath, volume, containerPath, readOnly }: Mount, volume
  * @throws when a host path cannot be made.
  */
 export function planRootFolder(mounts: readonly Mount[], volumeFolder: string): Placement[] {
-  const missing = mounts.map(({ containerPath }) => normalize(containerPath)).filter((path) => !existsSync(path));
-  const system = systemFolders.filter((path) => existsSync(path)).flatMap((path) => placeSystemPath(path, missing));
+  const missing = mounts
+    .map(({ containerPath }) => normalize(containerPath))
+    .filter((path) => !existsSync(path));
+  const system = systemFolders
+    .filter((path) => existsSync(path))
+    .flatMap((path) => placeSystemPath(path, missing));
   const placed = mounts.map((mount) => placeMount(mount, volumeFolder));
   // A mount below another one's place must come after it.
-  return [...system, ...placeResolver(), ...placed.toSorted((one, other) => depth(one.to) - depth(other.to))];
+  return [
+    ...system,
+    ...placeResolver(),
+    ...placed.toSorted((one, other) => depth(one.to) - depth(other.to)),
+  ];
 }
 
 const depth = (path: string) => (dirname(path) === path ? 0 : path.split('/').length);

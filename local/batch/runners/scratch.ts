@@ -3,7 +3,11 @@ import { mkdir, rm } from 'node:fs/promises';
 import type { Cgroups } from './cgroups.ts';
 
 /** Empties the scratch folder (nothing of an earlier server runs any more: its tasks died with it). */
-export async function sweepScratch(scratchFolder: string, keepScratch: boolean, cgroups?: Cgroups): Promise<void> {
+export async function sweepScratch(
+  scratchFolder: string,
+  keepScratch: boolean,
+  cgroups?: Cgroups,
+): Promise<void> {
   cgroups?.sweep();
   if (!keepScratch) await rm(scratchFolder, { recursive: true, force: true, maxRetries: 3 });
   await mkdir(scratchFolder, { recursive: true });

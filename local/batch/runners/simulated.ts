@@ -13,13 +13,19 @@ export interface SimulatedRun {
 /** What the first process of a container ends with when a signal ends it. */
 const signalExitCodes = { SIGTERM: 143, SIGKILL: 137 };
 
-function start(container: Container, plan: (container: Container) => SimulatedRun): RunningContainer {
+function start(
+  container: Container,
+  plan: (container: Container) => SimulatedRun,
+): RunningContainer {
   const { durationMs, exitCode = 0, reason, effect } = plan(container);
   const { promise: ended, resolve: finish } = Promise.withResolvers<Ended>();
   const complete = () => finish({ exitCode, ...(reason === undefined ? {} : { reason }) });
   const timer = setTimeout(() => {
     if (effect === undefined) complete();
-    else effect().then(complete, (cause: unknown) => finish({ exitCode: 1, reason: `The simulated effect failed: ${String(cause)}` }));
+    else
+      effect().then(complete, (cause: unknown) =>
+        finish({ exitCode: 1, reason: `The simulated effect failed: ${String(cause)}` }),
+      );
   }, durationMs);
   return {
     ended,
