@@ -5,6 +5,8 @@
 FROM node:24-bookworm-slim AS sources
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY packages/client/package.json packages/client/
+COPY packages/local-aws/package.json packages/local-aws/
 
 # The bundled stager needs esbuild, a development dependency. /opt/batchwell is what hosts hold for their tasks: the
 # stager with its own Node, loader and shell.
@@ -22,7 +24,7 @@ RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ign
 FROM node:24-bookworm-slim AS fleet
 # 0.0.0.0: Prometheus asks from another container.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 BATCHWELL_METRICS_HOST=0.0.0.0 BATCHWELL_METRICS_PORT=9464
-# As in cli/service-memory.ts, which says why.
+# As in cli/stack/service-memory.ts, which says why.
 ENV NODE_OPTIONS="--max-semi-space-size=8 --max-old-space-size=1024"
 WORKDIR /app
 COPY --from=production-modules /app/node_modules ./node_modules
@@ -46,7 +48,7 @@ COPY --from=build /opt/batchwell /opt/batchwell
 USER node
 VOLUME /data
 EXPOSE 9000 9001
-ENTRYPOINT ["node", "local/main.ts"]
+ENTRYPOINT ["node", "packages/local-aws/main.ts"]
 CMD ["--host", "0.0.0.0", "--data", "/data"]
 
 # Without --target the image is the fleet's.

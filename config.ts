@@ -3,12 +3,12 @@
  * `npm run generate` writes .env.example from this table.
  */
 
-import { scopes } from './core/access.ts';
-import { LIVE_LOGS_VARIABLE } from './core/container.ts';
-import { containerPath } from './core/container-path.ts';
-import { isOriginRule } from './core/origins.ts';
-import { readPathMap } from './core/path-map.ts';
-import { SHORTEST_WEBHOOK_KEY } from './core/webhooks.ts';
+import { scopes } from './core/access/access.ts';
+import { LIVE_LOGS_VARIABLE } from './core/container/container.ts';
+import { containerPath } from './core/container/container-path.ts';
+import { isOriginRule } from './core/access/origins.ts';
+import { readPathMap } from './core/files/path-map.ts';
+import { SHORTEST_WEBHOOK_KEY } from './core/notify/webhooks.ts';
 
 interface Item<T> {
   variable: string;

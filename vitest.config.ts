@@ -10,6 +10,7 @@ export default defineConfig({
       ? ['test/interop/**/*.test.ts']
       : [
           'test/{unit,properties,contract,flow,crash}/**/*.test.ts',
+          'packages/*/test/**/*.test.ts',
           'test/interop/awscli-*.test.ts',
         ],
     globalSetup: ['test/global-setup.ts'],

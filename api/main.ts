@@ -1,15 +1,15 @@
 /** Starts the API as a process does: opens what it needs, listens, and closes it all again. */
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type Config } from '../config.ts';
-import { describeCalls } from '../aws/calls.ts';
+import { describeCalls } from '../aws/fingerprints.ts';
 import { openObjectStore } from '../aws/s3.ts';
-import { formatS3Url } from '../core/s3-url.ts';
+import { formatS3Url } from '../core/files/s3-url.ts';
 import { openDatabase } from '../db/client.ts';
 import { openQueues } from '../queues/queues.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
-import type { ApiParts } from './parts.ts';
+import type { ApiParts } from './dependencies.ts';
 
 export interface RunningApi {
   /** http://host:port */

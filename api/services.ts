@@ -1,17 +1,17 @@
 /** What the routes share: made once per app. */
-import type { Access } from '../core/access.ts';
-import type { TaskDefaults } from '../core/parse-task.ts';
-import { readPathMap } from '../core/path-map.ts';
-import { OWN_FOLDERS } from '../core/s3-layout.ts';
-import { createAnnouncer, type Announcer } from './announce.ts';
+import type { Access } from '../core/access/access.ts';
+import type { TaskDefaults } from '../core/task/parse-task.ts';
+import { readPathMap } from '../core/files/path-map.ts';
+import { OWN_FOLDERS } from '../core/files/s3-layout.ts';
+import { createAnnouncer, type Announcer } from './intake/announce.ts';
 import { createChangeFeed, type ChangeFeed } from './events/feed.ts';
 import { createCallers, type Callers } from './access/callers.ts';
-import { createIntake, type Intake } from './intake.ts';
-import { createLastKnown, type LastKnown } from './last-known.ts';
-import { createLongReplies, type LongReplies } from './long-replies.ts';
-import type { ApiParts } from './parts.ts';
-import { createTaskWatch, type TaskWatch } from './watch-tasks.ts';
-import { createTaskReader, type TaskReader } from './task-reader.ts';
+import { createIntake, type Intake } from './intake/intake.ts';
+import { createLastKnown, type LastKnown } from './tasks/last-known.ts';
+import { createLongReplies, type LongReplies } from './http/long-replies.ts';
+import type { ApiParts } from './dependencies.ts';
+import { createTaskWatch, type TaskWatch } from './tasks/wait.ts';
+import { createTaskReader, type TaskReader } from './tasks/reader.ts';
 
 export interface ApiServices extends ApiParts {
   /** What holds for a caller's tasks that do not say, and what none of them may name. */

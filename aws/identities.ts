@@ -6,8 +6,8 @@
  * (it depends on the parts and changes on copy) the object is asked for its full checksum.
  */
 import { sha256 } from '../core/ids.ts';
-import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
-import type { InputOf } from '../core/task.ts';
+import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
+import type { InputOf } from '../core/task/task.ts';
 import { isForGood, type DescribedObject, type ObjectStore, type SeenObject } from './s3.ts';
 
 export interface InputSeen {

@@ -1,4 +1,4 @@
-/** Batch's events, as EventBridge puts them into an SQS queue: at least once, in no order. Thin; what they mean is in core/job-event.ts. */
+/** Batch's events, as EventBridge puts them into an SQS queue: at least once, in no order. Thin; what they mean is in core/submission/job-event.ts. */
 import { DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { observeRequests } from './observe.ts';

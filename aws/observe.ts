@@ -1,6 +1,6 @@
 /** Counts every try of every AWS request, also those that the SDK makes again by itself. */
 import type { Metrics } from '../telemetry/metrics.ts';
-import { addNextToWire, codeOfAnswer, codeOfError } from './wire.ts';
+import { addNextToWire, codeOfAnswer, codeOfError } from './request-middleware.ts';
 
 export function observeRequests(
   client: { middlewareStack: unknown },

@@ -3,7 +3,7 @@
  * of the fleet take turns of one budget, which halves at each such answer; else they cost no round trip to Redis.
  */
 import type { Budget } from './budget.ts';
-import { addNextToWire, codeOfAnswer } from './wire.ts';
+import { addNextToWire, codeOfAnswer } from './request-middleware.ts';
 
 /** Each process turns cautious by itself at its first 503, and trusts again when none came for so long. */
 const CAUTIOUS_MS = 60_000;

@@ -14,7 +14,7 @@ import {
   type HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
-import { formatS3Url, parseS3Url, type S3Place } from '../core/s3-url.ts';
+import { formatS3Url, parseS3Url, type S3Place } from '../core/files/s3-url.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { listPage } from './listing.ts';
 import type { Budget } from './budget.ts';

@@ -1,14 +1,14 @@
 /** The local AWS in a process of its own: S3, and a Batch whose containers run nothing but leave what a task leaves. */
 import { join } from 'node:path';
-import { SUBMISSION_VARIABLE } from '../core/s3-layout.ts';
-import type { LocalBatch, LatencyMs } from '../local/batch/server.ts';
-import { startLocalBatch } from '../local/batch/server.ts';
-import { createSimulatedRunner } from '../local/batch/runners/simulated.ts';
-import type { Container } from '../local/batch/runner.ts';
-import type { ThrottleSetting } from '../local/batch/throttle.ts';
-import type { RequestCount } from '../local/ledger.ts';
-import { createRandom } from '../local/random.ts';
-import { startLocalS3, type LocalS3 } from '../local/s3/server.ts';
+import { SUBMISSION_VARIABLE } from '../core/files/s3-layout.ts';
+import type { LocalBatch, LatencyMs } from '../packages/local-aws/batch/server.ts';
+import { startLocalBatch } from '../packages/local-aws/batch/server.ts';
+import { createSimulatedRunner } from '../packages/local-aws/batch/runners/simulated.ts';
+import type { Container } from '../packages/local-aws/batch/runner.ts';
+import type { ThrottleSetting } from '../packages/local-aws/batch/throttle.ts';
+import type { RequestCount } from '../packages/local-aws/ledger.ts';
+import { createRandom } from '../packages/local-aws/random.ts';
+import { startLocalS3, type LocalS3 } from '../packages/local-aws/s3/server.ts';
 import { serveParent } from './child.ts';
 import { createEffects, type Effects } from './container-effect.ts';
 

@@ -8,11 +8,11 @@ import {
   manifestCount,
   manifestIndexRange,
   valuesRange,
-} from '../core/manifest.ts';
-import { encodeResultKey } from '../core/result-key.ts';
-import type { ResultRecord } from '../core/result.ts';
-import { parseS3Url } from '../core/s3-url.ts';
-import { createCrc } from '../local/s3/crc.ts';
+} from '../core/submission/manifest.ts';
+import { encodeResultKey } from '../core/result/result-key.ts';
+import type { ResultRecord } from '../core/result/result.ts';
+import { parseS3Url } from '../core/files/s3-url.ts';
+import { createCrc } from '../packages/local-aws/s3/crc.ts';
 
 export const OUTPUT_BODY = 'the output of one task\n';
 

@@ -1,5 +1,5 @@
 /** How a command ends, and what it says when it ends badly. */
-import { BatchwellError, type Problem } from '../client/client.ts';
+import { BatchwellError, type Problem } from '../packages/client/client.ts';
 import { ConfigError } from '../config.ts';
 
 export const exitCodes = {

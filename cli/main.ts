@@ -2,7 +2,7 @@
 /** `batchwell …`: see run.ts for the commands. */
 import { exitCodes } from './exit.ts';
 import { runCli } from './run.ts';
-import { processTerminal } from './terminal.ts';
+import { processTerminal } from './output/terminal.ts';
 
 const code = await runCli(process.argv.slice(2), processTerminal());
 // A request that nobody waits for any more must not hold the shell after Ctrl-C; otherwise output is flushed first.

@@ -5,13 +5,13 @@ import { addEventCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
 import { addCacheCommands } from './commands/cache.ts';
-import { addCromwellCommands } from './commands/cromwell-stage.ts';
+import { addCromwellCommands } from './commands/cromwell-proxy.ts';
 import { addSubmitCommands } from './commands/submit.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addWebhookCommands } from './commands/webhooks.ts';
 import { addTaskCommands } from './commands/tasks.ts';
 import { exitCodes, exitHelp, reportError, type ExitCode } from './exit.ts';
-import { printLine, type Terminal } from './terminal.ts';
+import { printLine, type Terminal } from './output/terminal.ts';
 
 /** What every command is added with. */
 export interface CommandParts {

@@ -1,11 +1,11 @@
 /** `batchwell up`: the stack, where things are, and an orderly end. */
 import { once } from 'node:events';
 import { exitCodes, type ExitCode } from './exit.ts';
-import type { BrokenPart } from './parts.ts';
-import { startProgress } from './progress.ts';
-import { startStack, type Stack, type StackOptions } from './stack.ts';
-import { formatFacts } from './table.ts';
-import { printLine, type Terminal } from './terminal.ts';
+import type { BrokenPart } from './stack/parts.ts';
+import { startProgress } from './output/progress.ts';
+import { startStack, type Stack, type StackOptions } from './stack/stack.ts';
+import { formatFacts } from './output/table.ts';
+import { printLine, type Terminal } from './output/terminal.ts';
 
 export interface UpOptions {
   keepData?: string;

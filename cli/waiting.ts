@@ -1,10 +1,15 @@
 /** Waiting until a task or a scatter has ended, with progress on stderr. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { hasEnded, type Client, type ScatterReply, type TesTaskFull } from '../client/client.ts';
+import {
+  hasEnded,
+  type Client,
+  type ScatterReply,
+  type TesTaskFull,
+} from '../packages/client/client.ts';
 import { isEnd, places, type Place } from '../core/places.ts';
-import { startProgress } from './progress.ts';
-import { formatDuration } from './table.ts';
-import type { Terminal } from './terminal.ts';
+import { startProgress } from './output/progress.ts';
+import { formatDuration } from './output/table.ts';
+import type { Terminal } from './output/terminal.ts';
 
 const FIRST_LOOK_MS = 100;
 const LONGEST_LOOK_MS = 1000;

@@ -1,13 +1,13 @@
 /** Takes new tasks into the database: the moment from which Batchwell owes an answer. */
 import type { RowDataPacket, ResultSetHeader } from 'mysql2/promise';
-import type { RequestKey } from '../core/idempotency.ts';
+import type { RequestKey } from '../core/access/idempotency.ts';
 import { sha256 } from '../core/ids.ts';
-import type { NewTask } from '../core/task.ts';
-import { hoistConstants, splitTask, type Template } from '../core/template.ts';
+import type { NewTask } from '../core/task/task.ts';
+import { hoistConstants, splitTask, type Template } from '../core/task/template.ts';
 import { tellOfChange } from './changes.ts';
 import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
 import { answerKeys, claimKeys, type KeyClaim } from './idempotency.ts';
-import { inParts } from './parts.ts';
+import { inParts } from './statement-size.ts';
 
 export interface NewScatter {
   name: string;

@@ -1,10 +1,10 @@
 /** Attempts: which task sits at which index of a submission, and how it ended. */
 import type { RowDataPacket } from 'mysql2/promise';
-import type { AttemptOutcome } from '../core/attempts.ts';
+import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Place } from '../core/places.ts';
-import type { ResultRecord } from '../core/result.ts';
+import type { ResultRecord } from '../core/result/result.ts';
 import type { Session } from './client.ts';
-import { clip, inParts } from './parts.ts';
+import { clip, inParts } from './statement-size.ts';
 
 export interface OpenAttempt {
   taskId: number;

@@ -1,8 +1,8 @@
 /** The call cache: entries by fingerprint, their outputs, and who is computing a fingerprint right now. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import type { Components } from '../core/fingerprint.ts';
+import type { Components } from '../core/cache/fingerprint.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
-import { inParts } from './parts.ts';
+import { inParts } from './statement-size.ts';
 
 export interface CacheLookup {
   domain: string;

@@ -1,6 +1,6 @@
 /** The log of changes: which tasks stand elsewhere, for those who want to be told. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import { settledPart, type ReadChange } from '../core/changes.ts';
+import { settledPart, type ReadChange } from '../core/notify/changes.ts';
 import type { Session, Transaction } from './client.ts';
 
 const TASKS_PER_CHANGE = 1000;

@@ -1,6 +1,6 @@
 /** Which requests were answered before, and how. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import type { RequestKey } from '../core/idempotency.ts';
+import type { RequestKey } from '../core/access/idempotency.ts';
 import type { Session } from './client.ts';
 
 export interface AnsweredBefore {

@@ -1,6 +1,6 @@
 /** Job definitions by content: one row, one registration, however many workers want it at the same moment. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import type { DefinitionContent, Scheduling } from '../core/job-definition.ts';
+import type { DefinitionContent, Scheduling } from '../core/container/job-definition.ts';
 import type { Session } from './client.ts';
 
 export interface JobDefinitionRow {

@@ -1,6 +1,6 @@
 /** Ready attempts become a submission, in one transaction: the intent is committed before SubmitJob is called. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import { submissionKey, type PackedAttempt, type Ready } from '../core/packing.ts';
+import { submissionKey, type PackedAttempt, type Ready } from '../core/submission/packing.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import type { ShapeRow } from './job-definitions.ts';
 

@@ -1,6 +1,6 @@
 /** What callers see of scatters. Only reads; each is one statement. */
 import type { RowDataPacket } from 'mysql2/promise';
-import type { ScatterView, StandingCount } from '../core/scatter-view.ts';
+import type { ScatterView, StandingCount } from '../core/scatter/scatter-view.ts';
 import type { Session } from './client.ts';
 
 const toScatter = (row: RowDataPacket): ScatterView => ({

@@ -18,18 +18,18 @@ import {
   varbinary,
   varchar,
 } from 'drizzle-orm/mysql-core';
-import type { Access } from '../core/access.ts';
+import type { Access } from '../core/access/access.ts';
 import { places } from '../core/places.ts';
 import { profileNames } from '../core/profiles/profiles.ts';
-import type { ResultRecord } from '../core/result.ts';
-import { cacheModes } from '../core/task.ts';
-import type { Template } from '../core/template.ts';
-import { attemptOutcomes } from '../core/attempts.ts';
-import { submissionStates } from '../core/submissions.ts';
-import { deliveryStates, type WebhookWants } from '../core/webhooks.ts';
+import type { ResultRecord } from '../core/result/result.ts';
+import { cacheModes } from '../core/task/task.ts';
+import type { Template } from '../core/task/template.ts';
+import { attemptOutcomes } from '../core/retry/attempt-outcomes.ts';
+import { submissionStates } from '../core/submission/states.ts';
+import { deliveryStates, type WebhookWants } from '../core/notify/webhooks.ts';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
 
-/** What tasks share: see core/template.ts. */
+/** What tasks share: see core/task/template.ts. */
 export const templates = mysqlTable(
   'templates',
   {

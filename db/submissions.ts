@@ -1,9 +1,9 @@
 /** Submissions, from the committed intent (packing.ts) to their end. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import type { SubmissionState } from '../core/submissions.ts';
+import type { SubmissionState } from '../core/submission/states.ts';
 import { tellOfChange } from './changes.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
-import { clip, inParts } from './parts.ts';
+import { clip, inParts } from './statement-size.ts';
 
 export interface SubmissionRow {
   id: number;

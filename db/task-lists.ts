@@ -1,7 +1,7 @@
 /** Lists of tasks, by what TES can ask for. */
 import type { RowDataPacket } from 'mysql2/promise';
 import { isEnd, type EndPlace } from '../core/places.ts';
-import type { StandingFilter } from '../core/tes-state.ts';
+import type { StandingFilter } from '../core/task/tes-state.ts';
 import type { Session } from './client.ts';
 import { STANDING, toStanding, type TaskStanding } from './task-views.ts';
 

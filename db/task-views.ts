@@ -3,10 +3,10 @@ import { publicId } from '../core/ids.ts';
 import type { RowDataPacket } from 'mysql2/promise';
 import type { Place } from '../core/places.ts';
 import type { ProfileName } from '../core/profiles/profiles.ts';
-import type { ResultRecord } from '../core/result.ts';
-import type { CacheMode } from '../core/task.ts';
-import type { ToldTask } from '../core/task-event.ts';
-import type { AttemptOutcome } from '../core/attempts.ts';
+import type { ResultRecord } from '../core/result/result.ts';
+import type { CacheMode } from '../core/task/task.ts';
+import type { ToldTask } from '../core/notify/task-event.ts';
+import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Session } from './client.ts';
 
 export interface TaskStanding {

@@ -1,6 +1,6 @@
 /** Tasks as the stages read and move them. A move's guard is in the statement itself: only rows still at their place go. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import type { Failure } from '../core/failures.ts';
+import type { Failure } from '../core/retry/failures.ts';
 import {
   isEnd,
   isTold,
@@ -11,10 +11,10 @@ import {
   type ToldMove,
 } from '../core/places.ts';
 import type { ProfileName } from '../core/profiles/profiles.ts';
-import type { CacheMode } from '../core/task.ts';
+import type { CacheMode } from '../core/task/task.ts';
 import { tellOfChange } from './changes.ts';
 import type { Session, Transaction } from './client.ts';
-import { clip } from './parts.ts';
+import { clip } from './statement-size.ts';
 
 export interface TaskRow {
   id: number;

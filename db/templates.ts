@@ -1,6 +1,6 @@
 /** Templates never change once written, so a process reads each of them once. */
 import type { RowDataPacket } from 'mysql2/promise';
-import type { Template } from '../core/template.ts';
+import type { Template } from '../core/task/template.ts';
 import type { Session } from './client.ts';
 
 export interface TemplateRow {

@@ -1,6 +1,6 @@
 /** Bearer tokens as they are kept: by digest, with what they allow. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import type { Access } from '../core/access.ts';
+import type { Access } from '../core/access/access.ts';
 import type { Session } from './client.ts';
 
 export interface TokenRow {

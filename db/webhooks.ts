@@ -1,9 +1,9 @@
 /** Webhooks, and what they are to be told. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import type { DeliveryState, NewDelivery, WebhookWants } from '../core/webhooks.ts';
+import type { DeliveryState, NewDelivery, WebhookWants } from '../core/notify/webhooks.ts';
 import { readChangesKept } from './changes.ts';
 import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
-import { clip, inParts } from './parts.ts';
+import { clip, inParts } from './statement-size.ts';
 
 export interface WebhookRow {
   id: number;

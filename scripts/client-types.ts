@@ -21,7 +21,7 @@ import {
 } from '../api/schemas/scatters.ts';
 import { TaskEvent } from '../api/schemas/events.ts';
 import * as tes from '../api/schemas/tes.ts';
-import { ListQuery } from '../api/task-list.ts';
+import { ListQuery } from '../api/tasks/list.ts';
 import {
   DeliveryList,
   DeliveryReply,
@@ -29,7 +29,7 @@ import {
   WebhookReply,
   WebhookRequest,
 } from '../api/schemas/webhooks.ts';
-import { cacheModes } from '../core/task.ts';
+import { cacheModes } from '../core/task/task.ts';
 
 /** What the schemas in use hold of JSON Schema. */
 interface Schema {
@@ -108,7 +108,7 @@ const formOf = (schema: object): string =>
       : value,
   );
 
-/** The whole of client/types.generated.ts. Throws for a schema that it cannot tell in TypeScript. */
+/** The whole of packages/client/types.generated.ts. Throws for a schema that it cannot tell in TypeScript. */
 export function clientTypes(): string {
   const names = new Map<string, string>();
   const types = Object.entries(named).map(([name, [schema, sentence]]) => {
@@ -161,5 +161,5 @@ function docText(schema: Schema, indent: string): string {
 }
 
 export async function writeClientTypes(): Promise<void> {
-  await writeFile(new URL('../client/types.generated.ts', import.meta.url), clientTypes());
+  await writeFile(new URL('../packages/client/types.generated.ts', import.meta.url), clientTypes());
 }

@@ -28,7 +28,7 @@ const arrows: Arrow[] = [
         'api',
         'cli',
         'client',
-        'local',
+        'local-aws',
         'stager',
         'cromwell',
       ),
@@ -50,7 +50,17 @@ const arrows: Arrow[] = [
   {
     files: ['db/**/*.ts'],
     mayNotImport: [
-      ...folders('queues', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...folders(
+        'queues',
+        'aws',
+        'workers',
+        'api',
+        'cli',
+        'client',
+        'local-aws',
+        'stager',
+        'cromwell',
+      ),
       ...sdk,
       ...redis,
     ],
@@ -60,7 +70,7 @@ const arrows: Arrow[] = [
   {
     files: ['queues/**/*.ts'],
     mayNotImport: [
-      ...folders('db', 'aws', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...folders('db', 'aws', 'workers', 'api', 'cli', 'client', 'local-aws', 'stager', 'cromwell'),
       ...sdk,
       ...orm,
     ],
@@ -69,7 +79,17 @@ const arrows: Arrow[] = [
   {
     files: ['aws/**/*.ts'],
     mayNotImport: [
-      ...folders('db', 'queues', 'workers', 'api', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...folders(
+        'db',
+        'queues',
+        'workers',
+        'api',
+        'cli',
+        'client',
+        'local-aws',
+        'stager',
+        'cromwell',
+      ),
       ...orm,
       'bullmq',
     ],
@@ -86,7 +106,7 @@ const arrows: Arrow[] = [
         'api',
         'cli',
         'client',
-        'local',
+        'local-aws',
         'stager',
         'cromwell',
       ),
@@ -99,7 +119,7 @@ const arrows: Arrow[] = [
   {
     files: ['workers/**/*.ts'],
     mayNotImport: [
-      ...folders('api', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...folders('api', 'cli', 'client', 'local-aws', 'stager', 'cromwell'),
       ...sdk,
       ...orm,
     ],
@@ -110,7 +130,7 @@ const arrows: Arrow[] = [
     files: ['workers/stages/**/*.ts'],
     mayNotImport: [
       ...redis,
-      ...folders('api', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...folders('api', 'cli', 'client', 'local-aws', 'stager', 'cromwell'),
       ...sdk,
       ...orm,
     ],
@@ -119,7 +139,7 @@ const arrows: Arrow[] = [
   {
     files: ['api/**/*.ts'],
     mayNotImport: [
-      ...folders('workers', 'cli', 'client', 'local', 'stager', 'cromwell'),
+      ...folders('workers', 'cli', 'client', 'local-aws', 'stager', 'cromwell'),
       ...sdk,
       ...orm,
       'ioredis',
@@ -133,7 +153,7 @@ const arrows: Arrow[] = [
     reason: 'the CLI speaks to the API or starts a process; SDK and ORM stop at aws/ and db/.',
   },
   {
-    files: ['client/**/*.ts'],
+    files: ['packages/client/**/*.ts'],
     mayNotImport: ['../*', '../**', 'node:*'],
     reason:
       'client is a package of its own, and runs in browsers and Deno too: fetch, web streams and nothing else.',
@@ -150,7 +170,7 @@ const arrows: Arrow[] = [
         'api',
         'cli',
         'client',
-        'local',
+        'local-aws',
         'cromwell',
       ),
       '**/config.ts',
@@ -163,7 +183,7 @@ const arrows: Arrow[] = [
   {
     files: ['cromwell/**/*.ts'],
     mayNotImport: [
-      ...folders('db', 'queues', 'workers', 'api', 'cli', 'local'),
+      ...folders('db', 'queues', 'workers', 'api', 'cli', 'local-aws'),
       '**/config.ts',
       ...sdk,
       ...orm,
@@ -173,7 +193,7 @@ const arrows: Arrow[] = [
       'what runs on Cromwell’s host knows the fleet by HTTP and S3 only; it moves files as the stager does.',
   },
   {
-    files: ['local/**/*.ts'],
+    files: ['packages/local-aws/*.ts', 'packages/local-aws/{s3,batch}/**/*.ts'],
     mayNotImport: [
       ...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'stager', 'cromwell'),
       ...sdk,
@@ -226,7 +246,7 @@ export const lintConfig = {
       },
     })),
     {
-      files: ['test/**/*.ts', 'bench/**/*.ts'],
+      files: ['test/**/*.ts', 'packages/*/test/**/*.ts', 'bench/**/*.ts'],
       rules: {
         'max-lines-per-function': 'off',
         'typescript/no-non-null-assertion': 'off',

@@ -2,7 +2,7 @@
 import { Crc32, Crc32c, Crc64Nvme } from '@aws-sdk/checksums/crc';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import type { CrcName } from '../core/crc-combine.ts';
+import type { CrcName } from '../core/cache/crc-combine.ts';
 
 /** MD5 is not asked for by name: it is what an ETag is, for objects written in one piece. */
 export const algorithms = [

@@ -4,8 +4,8 @@
  */
 import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { inSubmission, indexInKey } from '../core/s3-layout.ts';
-import type { S3Place } from '../core/s3-url.ts';
+import { inSubmission, indexInKey } from '../core/files/s3-layout.ts';
+import type { S3Place } from '../core/files/s3-url.ts';
 import { readBytes, statusOf } from './s3.ts';
 
 /** The array's own id for its child: every child of one job is the same owner. */

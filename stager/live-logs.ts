@@ -7,9 +7,9 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { seeStream, windowMetadata, windowOffset } from '../core/live-log.ts';
-import type { SeenStream } from '../core/live-log.ts';
-import type { S3Place } from '../core/s3-url.ts';
+import { seeStream, windowMetadata, windowOffset } from '../core/container/live-log.ts';
+import type { SeenStream } from '../core/container/live-log.ts';
+import type { S3Place } from '../core/files/s3-url.ts';
 import type { Log } from './log.ts';
 import { reasonOf } from './s3.ts';
 

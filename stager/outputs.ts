@@ -2,9 +2,9 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
-import type { StagerError, UploadedFile } from '../core/result.ts';
-import { joinUrl, parseS3Url } from '../core/s3-url.ts';
-import type { FileType } from '../core/task.ts';
+import type { StagerError, UploadedFile } from '../core/result/result.ts';
+import { joinUrl, parseS3Url } from '../core/files/s3-url.ts';
+import type { FileType } from '../core/task/task.ts';
 import { digestFile, inBase64 } from './digest.ts';
 import { hasWildcard, matchPaths } from './glob.ts';
 import type { FetchedFile } from './inputs.ts';

@@ -6,10 +6,10 @@ import {
   manifestIndexRange,
   parseManifestEntry,
   valuesRange,
-} from '../core/manifest.ts';
-import { inSubmission, scriptKey } from '../core/s3-layout.ts';
-import { formatS3Url } from '../core/s3-url.ts';
-import type { S3Place } from '../core/s3-url.ts';
+} from '../core/submission/manifest.ts';
+import { inSubmission, scriptKey } from '../core/files/s3-layout.ts';
+import { formatS3Url } from '../core/files/s3-url.ts';
+import type { S3Place } from '../core/files/s3-url.ts';
 import { FinalError, readBytes } from './s3.ts';
 
 /** `submissions/<key>/` may lie under a prefix of the bucket; scripts lie beside it. */

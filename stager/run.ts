@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { LIVE_LOGS_VARIABLE, SCRATCH_VARIABLE, stagerExit } from '../core/container.ts';
-import { inSubmission, SUBMISSION_VARIABLE } from '../core/s3-layout.ts';
-import { formatS3Url, parseS3Url } from '../core/s3-url.ts';
+import { LIVE_LOGS_VARIABLE, SCRATCH_VARIABLE, stagerExit } from '../core/container/container.ts';
+import { inSubmission, SUBMISSION_VARIABLE } from '../core/files/s3-layout.ts';
+import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
 import { hasRecord, takeOrReadFence } from './fence.ts';
 import type { Log } from './log.ts';
 import { readTaskText } from './part.ts';

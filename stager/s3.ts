@@ -1,8 +1,8 @@
 /** The one S3 client of the stager, and what its failures are called. */
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import type { ByteRange } from '../core/manifest.ts';
-import { formatS3Url } from '../core/s3-url.ts';
-import type { S3Place } from '../core/s3-url.ts';
+import type { ByteRange } from '../core/submission/manifest.ts';
+import { formatS3Url } from '../core/files/s3-url.ts';
+import type { S3Place } from '../core/files/s3-url.ts';
 
 /** Tries of one request, and of one whole file; S3 resets connections and answers 503 under load. */
 export const TRIES = 5;

@@ -2,10 +2,10 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { encodeResultKey } from '../core/result-key.ts';
-import type { ExecutorResult, ResultRecord, StagerError } from '../core/result.ts';
-import { inSubmission } from '../core/s3-layout.ts';
-import type { S3Place } from '../core/s3-url.ts';
+import { encodeResultKey } from '../core/result/result-key.ts';
+import type { ExecutorResult, ResultRecord, StagerError } from '../core/result/result.ts';
+import { inSubmission } from '../core/files/s3-layout.ts';
+import type { S3Place } from '../core/files/s3-url.ts';
 import { takeOrReadFence } from './fence.ts';
 import type { DeclaredInput, FetchedFile } from './inputs.ts';
 import { fetchInputs } from './inputs.ts';

@@ -10,8 +10,8 @@ import {
 import type { CompletedPart, S3Client } from '@aws-sdk/client-s3';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { combineCrc } from '../core/crc-combine.ts';
-import type { S3Place } from '../core/s3-url.ts';
+import { combineCrc } from '../core/cache/crc-combine.ts';
+import type { S3Place } from '../core/files/s3-url.ts';
 import { digestFile, inBase64, startDigest } from './digest.ts';
 import { allSettled, limitTo } from './limit.ts';
 import { persist, statusOf } from './s3.ts';

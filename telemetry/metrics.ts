@@ -3,9 +3,9 @@
  * the start at 0, so that a rate is right from the first event on.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { failureKinds } from '../core/failures.ts';
-import { janitorVerdicts } from '../core/janitor.ts';
-import { retryReasons } from '../core/outcomes.ts';
+import { failureKinds } from '../core/retry/failures.ts';
+import { janitorVerdicts } from '../core/submission/is-wanted.ts';
+import { retryReasons } from '../core/retry/outcomes.ts';
 import { endPlaces, isEnd, moves, stages, type MoveName, type Stage } from '../core/places.ts';
 
 const DURATION_BUCKETS_S = [

@@ -1,6 +1,6 @@
 /** Tasks taken into a test's database and out of it, as the API and the fleet do it. */
 import { parseId } from '../core/ids.ts';
-import type { NewTask } from '../core/task.ts';
+import type { NewTask } from '../core/task/task.ts';
 import { acceptTasks, type NewScatter } from '../db/accept.ts';
 import { tellOfChange } from '../db/changes.ts';
 import { inTransaction, type Database } from '../db/client.ts';

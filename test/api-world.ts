@@ -2,8 +2,8 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { createApp } from '../api/app.ts';
-import type { FailureBody } from '../api/errors.ts';
-import type { ApiParts } from '../api/parts.ts';
+import type { FailureBody } from '../api/http/errors.ts';
+import type { ApiParts } from '../api/dependencies.ts';
 import type { ScatterReply } from '../api/schemas/scatters.ts';
 import type { TesTaskFull } from '../api/schemas/tes.ts';
 import { readConfig, type Config } from '../config.ts';

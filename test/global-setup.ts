@@ -8,9 +8,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { ensureProgram } from '../local/services/install.ts';
-import { mariadbOrPrivate } from '../local/services/mariadb.ts';
-import { mariadbServer, redisServer } from '../local/services/programs.ts';
+import { ensureProgram } from '../cli/services/install.ts';
+import { mariadbOrPrivate } from '../cli/services/mariadb.ts';
+import { mariadbServer, redisServer } from '../cli/services/programs.ts';
 
 /** What a worker reads from the socket: one JSON document. */
 export type DatabaseAnswer = { url: string } | { error: string };

@@ -1,6 +1,6 @@
 /** Logs in a work bucket that is played: what is there, what was asked, and whether anybody answers. */
 import { createHash } from 'node:crypto';
-import type { LogObjects } from '../api/task-logs.ts';
+import type { LogObjects } from '../api/tasks/logs.ts';
 
 export interface PlayedLog {
   body: string | Buffer;

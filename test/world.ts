@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { createConnection } from 'mysql2/promise';
 import { inject } from 'vitest';
-import { startRedis, type RedisOptions } from '../local/services/redis.ts';
+import { startRedis, type RedisOptions } from '../cli/services/redis.ts';
 import type { DatabaseAnswer } from './global-setup.ts';
 
 export interface FreshDatabase {

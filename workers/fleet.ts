@@ -3,14 +3,14 @@ import { openBatch, type Batch } from '../aws/batch.ts';
 import { createBudget } from '../aws/budget.ts';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import type { Config } from '../config.ts';
-import { formatS3Url } from '../core/s3-url.ts';
+import { formatS3Url } from '../core/files/s3-url.ts';
 import { openDatabase, type Database } from '../db/client.ts';
 import { createTemplateCache, type TemplateCache } from '../db/templates.ts';
 import type { Nudge } from '../queues/messages.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { Step } from './steps.ts';
+import type { Step } from './crash-points.ts';
 
 export interface Fleet {
   config: Config;

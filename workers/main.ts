@@ -3,14 +3,14 @@ import type { Config } from '../config.ts';
 import { stages, type Stage } from '../core/places.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
-import { startEventFeed } from './event-feed.ts';
+import { startEventFeed } from './upkeep/batch-events.ts';
 import { openFleet, type Fleet } from './fleet.ts';
 import { serveMetrics } from './metrics-server.ts';
-import { startJanitor } from './janitor.ts';
+import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
-import type { Step } from './steps.ts';
-import { startSweeper } from './sweeper.ts';
-import { startWebhooks } from './webhooks/loops.ts';
+import type { Step } from './crash-points.ts';
+import { startSweeper } from './upkeep/sweeper.ts';
+import { startWebhooks } from './upkeep/webhooks/loops.ts';
 
 export interface WorkerOptions {
   /** All of them when absent. */

@@ -2,11 +2,11 @@
 import type { Stage } from '../core/places.ts';
 import type { Messages } from '../queues/messages.ts';
 import type { Fleet, StageOutcome } from './fleet.ts';
-import { cacheCheck } from './stages/cache-check.ts';
-import { finalize } from './stages/finalize.ts';
-import { poll } from './stages/poll.ts';
-import { stageScript } from './stages/stage-script.ts';
-import { submit } from './stages/submit.ts';
+import { cacheCheck } from './stages/cache-check/cache-check.ts';
+import { finalize } from './stages/finalize/finalize.ts';
+import { poll } from './stages/poll/poll.ts';
+import { stageScript } from './stages/stage-script/stage-script.ts';
+import { submit } from './stages/submit/submit.ts';
 
 interface PipelineRow<S extends Stage> {
   run(fleet: Fleet, message: Messages[S]): Promise<StageOutcome>;

@@ -1,5 +1,5 @@
 /** Who calls, as a token told. */
-import type { Access } from '../../core/access.ts';
+import type { Access } from '../../core/access/access.ts';
 
 /** Of the name of an owner, in characters. */
 export const LONGEST_OWNER = 64;

@@ -1,9 +1,9 @@
 /** Who is behind a token: one of the configuration, one that was made here, or one of an OpenID provider. */
 import { timingSafeEqual } from 'node:crypto';
 import { ConfigError } from '../../config.ts';
-import { fullAccess } from '../../core/access.ts';
+import { fullAccess } from '../../core/access/access.ts';
 import { sha256 } from '../../core/ids.ts';
-import type { ApiParts } from '../parts.ts';
+import type { ApiParts } from '../dependencies.ts';
 import { LONGEST_OWNER, type Caller, type Refused } from './caller.ts';
 import { openOidc } from './oidc.ts';
 import { createStoredTokens } from './stored-tokens.ts';

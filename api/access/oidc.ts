@@ -1,7 +1,7 @@
 /** Tokens of an OpenID provider: signed JWTs, checked by `jose` with the keys that the provider publishes. */
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { ConfigError, type Config } from '../../config.ts';
-import type { Access } from '../../core/access.ts';
+import type { Access } from '../../core/access/access.ts';
 import { LONGEST_OWNER, type Caller, type Refused } from './caller.ts';
 
 /** The provider has to be asked for its keys and does not answer; the same token may be good in a moment. */

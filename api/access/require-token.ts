@@ -1,8 +1,8 @@
 /** Lets a request in when its token may do what the route does. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { whyNotAllowed, type Scope } from '../../core/access.ts';
-import { failure } from '../errors.ts';
-import type { Api } from '../parts.ts';
+import { whyNotAllowed, type Scope } from '../../core/access/access.ts';
+import { failure } from '../http/errors.ts';
+import type { Api } from '../dependencies.ts';
 import type { Caller, Refused } from './caller.ts';
 import type { Callers } from './callers.ts';
 

@@ -4,7 +4,7 @@ import { forgetOldest } from '../../core/forget-oldest.ts';
 import { sha256 } from '../../core/ids.ts';
 import { readToken, type TokenRow } from '../../db/tokens.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
-import type { ApiParts } from '../parts.ts';
+import type { ApiParts } from '../dependencies.ts';
 import type { Caller, Refused } from './caller.ts';
 
 const PREFIX = 'bw_';

@@ -3,7 +3,7 @@
  * second: a thousand of them cost one statement, and none holds a connection meanwhile.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ToldTask } from '../../core/task-event.ts';
+import type { ToldTask } from '../../core/notify/task-event.ts';
 import { readChanges } from '../../db/changes.ts';
 import type { Database } from '../../db/client.ts';
 import { readToldTasks } from '../../db/task-views.ts';

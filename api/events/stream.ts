@@ -1,8 +1,8 @@
 /** One listener's stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isEnd } from '../../core/places.ts';
-import { viewScatter, type ScatterView } from '../../core/scatter-view.ts';
-import { viewTaskEvent, type ToldTask } from '../../core/task-event.ts';
+import { viewScatter, type ScatterView } from '../../core/scatter/scatter-view.ts';
+import { viewTaskEvent, type ToldTask } from '../../core/notify/task-event.ts';
 import { countScatter } from '../../db/scatter-views.ts';
 import { readToldTasks } from '../../db/task-views.ts';
 import type { ApiServices } from '../services.ts';

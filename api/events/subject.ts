@@ -1,6 +1,6 @@
 /** What a listener wants to hear of. */
-import type { ScatterView } from '../../core/scatter-view.ts';
-import { hasTags, type ToldTask } from '../../core/task-event.ts';
+import type { ScatterView } from '../../core/scatter/scatter-view.ts';
+import { hasTags, type ToldTask } from '../../core/notify/task-event.ts';
 
 /** Of the owner's tasks. */
 export type Subject =

@@ -3,7 +3,7 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
 import { guardRoutes } from '../access/require-token.ts';
-import type { Api } from '../parts.ts';
+import type { Api } from '../dependencies.ts';
 import type { ApiServices } from '../services.ts';
 
 export async function boardRoutes(

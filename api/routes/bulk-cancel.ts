@@ -1,12 +1,12 @@
 /** Cancels many tasks in one request. */
 import { Type } from 'typebox';
-import { parseCancelRequest, type CancelRequest } from '../../core/cancel-request.ts';
+import { parseCancelRequest, type CancelRequest } from '../../core/task/cancel-request.ts';
 import { moves } from '../../core/places.ts';
 import { readCancellable } from '../../db/cancel.ts';
 import { listStandings } from '../../db/task-lists.ts';
-import { cancelAndTell } from '../cancel.ts';
-import { notFound, refusal } from '../errors.ts';
-import type { Api } from '../parts.ts';
+import { cancelAndTell } from '../tasks/cancel.ts';
+import { notFound, refusal } from '../http/errors.ts';
+import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import type { ApiServices } from '../services.ts';
 import { findScatter } from './scatters.ts';

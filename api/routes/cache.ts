@@ -1,11 +1,11 @@
 /** Why a task hit the call cache, or missed it. */
 import { Type } from 'typebox';
-import { explainDifference, fingerprintOf, type Components } from '../../core/fingerprint.ts';
-import { fillTemplate } from '../../core/template.ts';
+import { explainDifference, fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
+import { fillTemplate } from '../../core/task/template.ts';
 import { readEntryOf, readTaskComponents, type ExplainedEntry } from '../../db/call-cache.ts';
 import { readTaskIds } from '../../db/task-views.ts';
-import { notFound } from '../errors.ts';
-import type { Api } from '../parts.ts';
+import { notFound } from '../http/errors.ts';
+import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import type { ApiServices } from '../services.ts';
 

@@ -3,15 +3,15 @@ import { Readable } from 'node:stream';
 import { Type, type Static, type TSchema } from 'typebox';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import { readChangesKept, type ChangesKept } from '../../db/changes.ts';
-import { failure, notFound, refusal } from '../errors.ts';
+import { failure, notFound, refusal } from '../http/errors.ts';
 import { hasHeardAll, tellEvents, type Listener } from '../events/stream.ts';
 import type { Subject } from '../events/subject.ts';
-import type { Api } from '../parts.ts';
+import type { Api } from '../dependencies.ts';
 import { TaskEvent } from '../schemas/events.ts';
 import { failures } from '../schemas/replies.ts';
 import { ScatterReply } from '../schemas/scatters.ts';
 import type { ApiServices } from '../services.ts';
-import { tagsOf, TagQuery } from '../task-list.ts';
+import { tagsOf, TagQuery } from '../tasks/list.ts';
 import { findScatter } from './scatters.ts';
 
 const EventQuery = Type.Object({

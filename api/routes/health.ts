@@ -1,7 +1,7 @@
 /** For load balancers, orchestrators and Prometheus; open to all. */
 import { pingRedis } from '../../queues/queues.ts';
 import { checkDependencies } from '../../telemetry/dependencies.ts';
-import type { Api } from '../parts.ts';
+import type { Api } from '../dependencies.ts';
 import type { ApiServices } from '../services.ts';
 
 const tags = ['Operations'];

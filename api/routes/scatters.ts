@@ -3,13 +3,13 @@ import { Type } from 'typebox';
 import { parseId, publicId } from '../../core/ids.ts';
 import { problemAt } from '../../core/problems.ts';
 import { readCancellable } from '../../db/cancel.ts';
-import { viewHead, viewScatter, type ScatterView } from '../../core/scatter-view.ts';
+import { viewHead, viewScatter, type ScatterView } from '../../core/scatter/scatter-view.ts';
 import { countScatter, listScatters, readScatter } from '../../db/scatter-views.ts';
-import { cancelAndTell } from '../cancel.ts';
-import { notFound, refusal } from '../errors.ts';
-import { readRequestKey } from '../idempotency.ts';
-import { cutPage, PAGE_TOKEN_EXPECTED, readPageToken } from '../pages.ts';
-import type { Api } from '../parts.ts';
+import { cancelAndTell } from '../tasks/cancel.ts';
+import { notFound, refusal } from '../http/errors.ts';
+import { readRequestKey } from '../http/idempotency.ts';
+import { cutPage, PAGE_TOKEN_EXPECTED, readPageToken } from '../http/pages.ts';
+import type { Api } from '../dependencies.ts';
 import { failures, PageQuery } from '../schemas/replies.ts';
 import {
   ScatterAccepted,
@@ -20,10 +20,10 @@ import {
   ScatterRequest,
 } from '../schemas/scatters.ts';
 import { TesListReply } from '../schemas/tes.ts';
-import { SUBMITS } from '../rate-limit.ts';
+import { SUBMITS } from '../http/rate-limit.ts';
 import type { ApiServices } from '../services.ts';
-import { submitScatter } from '../submit.ts';
-import { asList, ListQuery, listTasks } from '../task-list.ts';
+import { submitScatter } from '../intake/submit.ts';
+import { asList, ListQuery, listTasks } from '../tasks/list.ts';
 
 /** 10,000 rows of 6 kB. Larger ones come as NDJSON, which is not held whole. */
 const LARGEST_JSON_BYTES = 64 * 1024 ** 2;

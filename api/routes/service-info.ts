@@ -1,8 +1,8 @@
 /** What this service is, in GA4GH's words. Open to all: clients look here before they have anything to show. */
 import { Type, type Static } from 'typebox';
 import packageJson from '../../package.json' with { type: 'json' };
-import { backendParameters } from '../../core/parse-resources.ts';
-import type { Api } from '../parts.ts';
+import { backendParameters } from '../../core/task/parse-resources.ts';
+import type { Api } from '../dependencies.ts';
 import type { ApiServices } from '../services.ts';
 
 export const ServiceInfo = Type.Object({

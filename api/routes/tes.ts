@@ -3,10 +3,10 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { isEnd } from '../../core/places.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
-import { cancelAndTell } from '../cancel.ts';
-import { notFound, refusal } from '../errors.ts';
-import { readRequestKey } from '../idempotency.ts';
-import type { Api } from '../parts.ts';
+import { cancelAndTell } from '../tasks/cancel.ts';
+import { notFound, refusal } from '../http/errors.ts';
+import { readRequestKey } from '../http/idempotency.ts';
+import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import {
   TesCancelReply,
@@ -22,10 +22,10 @@ import {
   type View,
 } from '../schemas/tes.ts';
 import type { ApiServices } from '../services.ts';
-import { submitTask } from '../submit.ts';
-import type { StateVersion } from '../../core/tes-state.ts';
-import { ListQuery, listTasks } from '../task-list.ts';
-import { SUBMITS } from '../rate-limit.ts';
+import { submitTask } from '../intake/submit.ts';
+import type { StateVersion } from '../../core/task/tes-state.ts';
+import { ListQuery, listTasks } from '../tasks/list.ts';
+import { SUBMITS } from '../http/rate-limit.ts';
 
 /** A task may carry file contents and long commands; programs larger than this belong into an object. */
 const LARGEST_TASK_BYTES = 4 * 1024 ** 2;

@@ -1,9 +1,9 @@
 /** Where a task's time went. */
 import { Type } from 'typebox';
-import { spanNames, timelineOf } from '../../core/timeline.ts';
+import { spanNames, timelineOf } from '../../core/task/timeline.ts';
 import { readAttempts, readDetails } from '../../db/task-views.ts';
-import { notFound } from '../errors.ts';
-import type { Api } from '../parts.ts';
+import { notFound } from '../http/errors.ts';
+import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import type { ApiServices } from '../services.ts';
 

@@ -1,6 +1,6 @@
 /** Bearer tokens: made, listed and revoked by those who may administer. */
 import { Type, type Static } from 'typebox';
-import { scopes, type Access } from '../../core/access.ts';
+import { scopes, type Access } from '../../core/access/access.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import { profileNames } from '../../core/profiles/profiles.ts';
 import {
@@ -12,12 +12,12 @@ import {
   textOf,
   textsOf,
   type Source,
-} from '../../core/read-fields.ts';
+} from '../../core/task/read-fields.ts';
 import { insertToken, listTokens, revokeToken, type TokenRow } from '../../db/tokens.ts';
 import { LONGEST_OWNER } from '../access/caller.ts';
 import { digestOfToken, FRESH_MS, newToken } from '../access/stored-tokens.ts';
-import { failure, notFound, refusal } from '../errors.ts';
-import type { Api } from '../parts.ts';
+import { failure, notFound, refusal } from '../http/errors.ts';
+import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import type { ApiServices } from '../services.ts';
 

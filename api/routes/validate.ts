@@ -1,20 +1,20 @@
 /** A dry run: what would come of a task. Nothing is stored, nothing is submitted. */
 import { Type } from 'typebox';
-import { fingerprintOf } from '../../core/fingerprint.ts';
-import { definitionContent, schedulingOf } from '../../core/job-definition.ts';
-import { parseTesTask } from '../../core/parse-task.ts';
+import { fingerprintOf } from '../../core/cache/fingerprint.ts';
+import { definitionContent, schedulingOf } from '../../core/container/job-definition.ts';
+import { parseTesTask } from '../../core/task/parse-task.ts';
 import { profileNames } from '../../core/profiles/profiles.ts';
-import { cacheModes, type NewTask } from '../../core/task.ts';
-import { splitTask } from '../../core/template.ts';
+import { cacheModes, type NewTask } from '../../core/task/task.ts';
+import { splitTask } from '../../core/task/template.ts';
 import { readEntryOf } from '../../db/call-cache.ts';
 import { readTaskIds } from '../../db/task-views.ts';
-import { refusal } from '../errors.ts';
-import type { Api } from '../parts.ts';
+import { refusal } from '../http/errors.ts';
+import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import { TesTaskRequest } from '../schemas/tes.ts';
-import { SUBMITS } from '../rate-limit.ts';
+import { SUBMITS } from '../http/rate-limit.ts';
 import type { ApiServices } from '../services.ts';
-import { showScript } from './task-texts.ts';
+import { showScript } from './logs.ts';
 
 export const Validation = Type.Object({
   warnings: Type.Array(Type.String()),

@@ -1,9 +1,9 @@
 /** Webhooks: made and ended by their owners, with what they were told. Sending is the workers' (workers/webhooks/). */
 import { randomBytes } from 'node:crypto';
 import { Type, type Static } from 'typebox';
-import { whyNotAllowed } from '../../core/access.ts';
-import { isAllowedUrl } from '../../core/origins.ts';
-import { TAG_RULES } from '../../core/parse-task.ts';
+import { whyNotAllowed } from '../../core/access/access.ts';
+import { isAllowedUrl } from '../../core/access/origins.ts';
+import { TAG_RULES } from '../../core/task/parse-task.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import {
   amongOf,
@@ -13,13 +13,13 @@ import {
   refuseUnknown,
   textMapOf,
   textOf,
-} from '../../core/read-fields.ts';
+} from '../../core/task/read-fields.ts';
 import {
   deliveryStates,
   webhookEvents,
   webhookSecret,
   type WebhookWants,
-} from '../../core/webhooks.ts';
+} from '../../core/notify/webhooks.ts';
 import {
   deleteWebhook,
   insertDeliveries,
@@ -31,9 +31,9 @@ import {
   type DeliveryRow,
   type WebhookRow,
 } from '../../db/webhooks.ts';
-import { failure, notFound, refusal } from '../errors.ts';
-import { cutPage, PAGE_TOKEN_EXPECTED, readPageToken } from '../pages.ts';
-import type { Api } from '../parts.ts';
+import { failure, notFound, refusal } from '../http/errors.ts';
+import { cutPage, PAGE_TOKEN_EXPECTED, readPageToken } from '../http/pages.ts';
+import type { Api } from '../dependencies.ts';
 import { failures, PageQuery } from '../schemas/replies.ts';
 import {
   DeliveryList,

@@ -1,6 +1,6 @@
 /** What events tell, as /openapi.json shows it. */
 import { Type, type Static } from 'typebox';
-import { failureKinds } from '../../core/failures.ts';
+import { failureKinds } from '../../core/retry/failures.ts';
 import { TesState } from './tes.ts';
 
 export const TaskEvent = Type.Object(

@@ -1,6 +1,6 @@
 /** What a task printed, as it is asked for and as it comes. */
 import { Type, type Static } from 'typebox';
-import { logBeginnings, POSITION_PATTERN } from '../../core/live-log.ts';
+import { logBeginnings, POSITION_PATTERN } from '../../core/container/live-log.ts';
 
 export const LogQuery = Type.Object({
   stream: Type.Optional(Type.Enum(['stdout', 'stderr'] as const, { default: 'stdout' })),

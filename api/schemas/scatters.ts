@@ -1,8 +1,8 @@
-/** Scatters, as /openapi.json shows them. Requests are read by core/scatter.ts and core/parse-task.ts. */
+/** Scatters, as /openapi.json shows them. Requests are read by core/scatter/scatter.ts and core/task/parse-task.ts. */
 import { Type, type Static } from 'typebox';
 import { places } from '../../core/places.ts';
-import { cacheModes } from '../../core/task.ts';
-import { shownStates } from '../../core/tes-state.ts';
+import { cacheModes } from '../../core/task/task.ts';
+import { shownStates } from '../../core/task/tes-state.ts';
 import { TesTaskRequest } from './tes.ts';
 
 const texts = Type.Record(Type.String(), Type.String());

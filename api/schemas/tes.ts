@@ -1,6 +1,6 @@
-/** GA4GH TES 1.1, as replies are made and as /openapi.json shows it. Requests are read by core/parse-task.ts, which is laxer. */
+/** GA4GH TES 1.1, as replies are made and as /openapi.json shows it. Requests are read by core/task/parse-task.ts, which is laxer. */
 import { Type, type Static } from 'typebox';
-import { tesStates } from '../../core/tes-state.ts';
+import { tesStates } from '../../core/task/tes-state.ts';
 
 const texts = Type.Record(Type.String(), Type.String());
 const fileType = Type.Enum(['FILE', 'DIRECTORY'] as const);

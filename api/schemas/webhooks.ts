@@ -1,6 +1,6 @@
 /** Webhooks, as /openapi.json shows them. */
 import { Type } from 'typebox';
-import { deliveryStates, webhookEvents } from '../../core/webhooks.ts';
+import { deliveryStates, webhookEvents } from '../../core/notify/webhooks.ts';
 
 const wants = {
   url: Type.String({

@@ -1,10 +1,10 @@
 /** `cache explain`: why a task was, or was not, a cache hit. */
 import type { Writable } from 'node:stream';
 import { exitCodes, type ExitCode } from '../exit.ts';
-import type { CacheExplanation } from '../../client/client.ts';
+import type { CacheExplanation } from '../../packages/client/client.ts';
 import type { CommandParts } from '../run.ts';
-import { formatFacts, formatTable } from '../table.ts';
-import { printJson, printLine, type Terminal } from '../terminal.ts';
+import { formatFacts, formatTable } from '../output/table.ts';
+import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';
 
 export function addCacheCommands({ program, terminal, act }: CommandParts): void {

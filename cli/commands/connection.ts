@@ -1,9 +1,9 @@
 /** The options of every command that speaks to a running Batchwell. */
 import { InvalidArgumentError, type Command } from 'commander';
-import { openClient, type Client } from '../../client/client.ts';
+import { openClient, type Client } from '../../packages/client/client.ts';
 import { readConfig } from '../../config.ts';
 import { WrongUse } from '../exit.ts';
-import type { Terminal } from '../terminal.ts';
+import type { Terminal } from '../output/terminal.ts';
 
 export interface ConnectionOptions {
   url?: string;

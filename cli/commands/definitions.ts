@@ -1,9 +1,9 @@
 /** `job-definitions prune`: what nobody has used for long is deregistered in AWS Batch. */
 import { readConfig } from '../../config.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
-import { startProgress } from '../progress.ts';
+import { startProgress } from '../output/progress.ts';
 import type { CommandParts } from '../run.ts';
-import { printJson, printLine, type Terminal } from '../terminal.ts';
+import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 
 interface PruneOptions {
@@ -35,7 +35,7 @@ async function prune(options: PruneOptions, terminal: Terminal): Promise<ExitCod
   const [{ openFleet }, { pruneDefinitions }, { createMetrics }, { createLog }] = await Promise.all(
     [
       import('../../workers/fleet.ts'),
-      import('../../workers/prune.ts'),
+      import('../../workers/upkeep/prune.ts'),
       import('../../telemetry/metrics.ts'),
       import('../../telemetry/log.ts'),
     ],

@@ -1,9 +1,9 @@
 /** `events`: tasks as they change. */
-import type { BatchwellEvent, TaskEvent } from '../../client/client.ts';
+import type { BatchwellEvent, TaskEvent } from '../../packages/client/client.ts';
 import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
-import { printable } from '../table.ts';
-import { printLine, type Terminal } from '../terminal.ts';
+import { printable } from '../output/table.ts';
+import { printLine, type Terminal } from '../output/terminal.ts';
 import { describePlaces } from '../waiting.ts';
 import {
   connect,

@@ -4,7 +4,7 @@ import { readConfig, type Config } from '../../config.ts';
 import { stages, type Stage } from '../../core/places.ts';
 import { exitCodes, WrongUse } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
-import { printLine } from '../terminal.ts';
+import { printLine } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';
 

@@ -1,14 +1,14 @@
 /** What every command does that runs a service. */
 import { once } from 'node:events';
 import { exitCodes, type ExitCode } from '../exit.ts';
-import { printLine, type Terminal } from '../terminal.ts';
+import { printLine, type Terminal } from '../output/terminal.ts';
 
 interface Service {
   url: string;
   close(): Promise<void>;
 }
 
-/** Says where it is, in the words that cli/programs.ts waits for, and serves until a signal comes. */
+/** Says where it is, in the words that cli/stack/programs.ts waits for, and serves until a signal comes. */
 export async function serve(
   service: Service,
   title: string,

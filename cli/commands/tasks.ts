@@ -1,11 +1,11 @@
 /** `status`, `logs`, `script`, `timeline` and `cancel`: looking at what runs, and ending it. */
 import { once } from 'node:events';
-import type { LogLine } from '../../client/client.ts';
-import { logMark } from '../../core/live-log.ts';
+import type { LogLine } from '../../packages/client/client.ts';
+import { logMark } from '../../core/container/live-log.ts';
 import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
-import { printJson, printJsonLine, printLine, type Terminal } from '../terminal.ts';
-import { formatDuration, formatTable } from '../table.ts';
+import { printJson, printJsonLine, printLine, type Terminal } from '../output/terminal.ts';
+import { formatDuration, formatTable } from '../output/table.ts';
 import {
   connect,
   isScatterId,

@@ -1,10 +1,10 @@
 /** `token create`, `list` and `revoke`: who may use this Batchwell, and for what. */
 import { InvalidArgumentError } from 'commander';
-import type { TokenReply, TokenRequest } from '../../client/client.ts';
+import type { TokenReply, TokenRequest } from '../../packages/client/client.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
-import { formatTable, type Column } from '../table.ts';
-import { printJson, printLine, type Terminal } from '../terminal.ts';
+import { formatTable, type Column } from '../output/table.ts';
+import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { connect, wholeNumber, withConnection, type ConnectionOptions } from './connection.ts';
 
 interface CreateOptions extends ConnectionOptions {

@@ -1,9 +1,9 @@
 /** Tasks and scatters as tables. */
-import { finalLog, type ScatterReply, type TesTaskFull } from '../../client/client.ts';
+import { finalLog, type ScatterReply, type TesTaskFull } from '../../packages/client/client.ts';
 import { places } from '../../core/places.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
-import { formatFacts, formatTable } from '../table.ts';
-import { printLine, type Terminal } from '../terminal.ts';
+import { formatFacts, formatTable } from '../output/table.ts';
+import { printLine, type Terminal } from '../output/terminal.ts';
 
 /** A task that still runs is not a failure. */
 export const exitOfTask = (task: Pick<TesTaskFull, 'state'>): ExitCode =>

@@ -1,9 +1,9 @@
 /** `webhook create`, `list`, `delete`, `ping`, `deliveries` and `redeliver`: who is told by HTTP when tasks and scatters end. */
-import type { DeliveryReply, WebhookReply, WebhookRequest } from '../../client/client.ts';
+import type { DeliveryReply, WebhookReply, WebhookRequest } from '../../packages/client/client.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
 import type { CommandParts } from '../run.ts';
-import { formatTable, type Column } from '../table.ts';
-import { printJson, printLine, type Terminal } from '../terminal.ts';
+import { formatTable, type Column } from '../output/table.ts';
+import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import {
   connect,
   readTags,

@@ -2,12 +2,12 @@
  * `batchwell demo`: a real scatter on this machine. It is a recipe: bring everything up, make reads, scatter, gather,
  * check against a direct computation, run the same again with other output URLs, take everything down.
  */
-import { finalLog, openClient, type Client } from '../../client/client.ts';
+import { finalLog, openClient, type Client } from '../../packages/client/client.ts';
 import { exitCodes, type ExitCode } from '../exit.ts';
-import { startProgress } from '../progress.ts';
-import { startStack, type Stack } from '../stack.ts';
-import { formatCount, formatDuration } from '../table.ts';
-import { printJson, printLine, type Terminal } from '../terminal.ts';
+import { startProgress } from '../output/progress.ts';
+import { startStack, type Stack } from '../stack/stack.ts';
+import { formatCount, formatDuration } from '../output/table.ts';
+import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { describeStack, tellBroken, untilInterrupted } from '../up.ts';
 import { waitForScatter, waitForTask } from '../waiting.ts';
 import { countsBetween, openLedgers, type Ledgers } from './ledger.ts';

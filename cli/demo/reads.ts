@@ -3,7 +3,7 @@
  * statistics have something to show. Bases follow a Markov chain of order 2 whose GC content drifts along the genome,
  * qualities fall towards the end of a read, and bases of the lowest quality are often N.
  */
-import { createRandom } from '../../local/random.ts';
+import { createRandom } from '../../packages/local-aws/random.ts';
 
 export interface ReadsOptions {
   shards: number;

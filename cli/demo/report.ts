@@ -1,5 +1,5 @@
 /** What the demo prints: the result as a table, then what the two runs took. */
-import { formatCount, formatDuration, formatFacts, formatTable } from '../table.ts';
+import { formatCount, formatDuration, formatFacts, formatTable } from '../output/table.ts';
 import type { RequestCounts } from './ledger.ts';
 import { topKmers, type ReadStatistics } from './statistics.ts';
 

@@ -1,6 +1,6 @@
 /** What the demo submits: a scatter with one task per shard, and the task that gathers. GA4GH TES 1.1 all through. */
 import { readFileSync } from 'node:fs';
-import type { ScatterRequest, TesTask } from '../../client/client.ts';
+import type { ScatterRequest, TesTask } from '../../packages/client/client.ts';
 
 const program = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
 

@@ -5,8 +5,8 @@
  * at every run, as do the folders of the calls that made its inputs.
  */
 import { sha256 } from '../ids.ts';
-import { mapTexts } from '../template.ts';
-import type { TaskSpec } from '../task.ts';
+import { mapTexts } from '../task/template.ts';
+import type { TaskSpec } from '../task/task.ts';
 import {
   holdsMark,
   mark,

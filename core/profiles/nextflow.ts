@@ -4,8 +4,8 @@
  * wrapper .command.run, which also says the task's number in the run. The user's own script, .command.sh, counts as it is.
  */
 import { sha256 } from '../ids.ts';
-import { mapTexts } from '../template.ts';
-import type { TaskSpec } from '../task.ts';
+import { mapTexts } from '../task/template.ts';
+import type { TaskSpec } from '../task/task.ts';
 import {
   holdsMark,
   mark,

@@ -1,8 +1,8 @@
 /** What a kind of client sends, and how it wants to be answered. One file per client; the table of them is in profiles.ts. */
-import type { ResultRecord } from '../result.ts';
-import type { TaskSpec } from '../task.ts';
-import { mapTexts } from '../template.ts';
-import type { TesState } from '../tes-state.ts';
+import type { ResultRecord } from '../result/result.ts';
+import type { TaskSpec } from '../task/task.ts';
+import { mapTexts } from '../task/template.ts';
+import type { TesState } from '../task/tes-state.ts';
 
 /** What tells a client by its task. */
 export interface SentTask {

@@ -6,7 +6,7 @@ import {
   type Standing,
   type StateVersion,
   type TesState,
-} from '../tes-state.ts';
+} from '../task/tes-state.ts';
 import { nextflow } from './nextflow.ts';
 import type { ClientProfile, SentTask } from './profile.ts';
 

@@ -9,7 +9,12 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 // In a project of your own: from '@batchwell/client'.
-import { finalLog, BatchwellError, openClient, type TesTask } from '../../client/client.ts';
+import {
+  finalLog,
+  BatchwellError,
+  openClient,
+  type TesTask,
+} from '../../packages/client/client.ts';
 
 const client = openClient({
   url: process.env['BATCHWELL_URL'] ?? 'http://127.0.0.1:8000',

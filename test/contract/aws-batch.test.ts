@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openBatch, type SubmitRequest } from '../../aws/batch.ts';
-import { definitionContent } from '../../core/job-definition.ts';
-import type { FaultRule } from '../../local/faults.ts';
+import { definitionContent } from '../../core/container/job-definition.ts';
+import type { FaultRule } from '../../packages/local-aws/faults.ts';
 import { openBatchEdge, SUBMIT_TIMEOUT_MS, type BatchEdge } from './aws-world.ts';
 
 let edge: BatchEdge;

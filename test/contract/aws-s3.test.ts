@@ -9,7 +9,7 @@ import {
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { identityKey, resolveIdentities, seeObjects } from '../../aws/identities.ts';
 import { isForGood, type OpenOptions } from '../../aws/s3.ts';
-import type { InputOf } from '../../core/task.ts';
+import type { InputOf } from '../../core/task/task.ts';
 import { openS3Edge, type S3Edge } from './aws-world.ts';
 
 let edge: S3Edge;

@@ -5,9 +5,16 @@ import { join } from 'node:path';
 import { openBatch, type Batch } from '../../aws/batch.ts';
 import type { Budget } from '../../aws/budget.ts';
 import { openObjectStore, type ObjectStore } from '../../aws/s3.ts';
-import { createSimulatedRunner, type SimulatedRun } from '../../local/batch/runners/simulated.ts';
-import { startLocalBatch, type LocalBatch } from '../../local/batch/server.ts';
-import { startLocalS3, type LocalS3, type LocalS3Options } from '../../local/s3/server.ts';
+import {
+  createSimulatedRunner,
+  type SimulatedRun,
+} from '../../packages/local-aws/batch/runners/simulated.ts';
+import { startLocalBatch, type LocalBatch } from '../../packages/local-aws/batch/server.ts';
+import {
+  startLocalS3,
+  type LocalS3,
+  type LocalS3Options,
+} from '../../packages/local-aws/s3/server.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 
 const credentials = {

@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const exec = promisify(execFile);
-const client = fileURLToPath(new URL('../../client/', import.meta.url));
+const client = fileURLToPath(new URL('../../packages/client/', import.meta.url));
 const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
 
 let folder: string;

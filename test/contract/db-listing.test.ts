@@ -1,7 +1,7 @@
 /** What a list costs: rows that the server reads for one page, wherever in the list the page is. */
 import type { RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { standingsOf } from '../../core/tes-state.ts';
+import { standingsOf } from '../../core/task/tes-state.ts';
 import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { listStandings, type TaskFilter } from '../../db/task-lists.ts';
 import { acceptAll } from '../accept.ts';

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RowDataPacket } from 'mysql2/promise';
-import { definitionContent, definitionDigest, shapeOf } from '../../core/job-definition.ts';
-import type { ResultRecord } from '../../core/result.ts';
+import {
+  definitionContent,
+  definitionDigest,
+  shapeOf,
+} from '../../core/container/job-definition.ts';
+import type { ResultRecord } from '../../core/result/result.ts';
 import { acceptAll } from '../accept.ts';
 import {
   countOpenAttempts,

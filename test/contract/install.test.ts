@@ -9,9 +9,9 @@ import {
   findProgram,
   MissingProgram,
   type Machine,
-} from '../../local/services/install.ts';
-import { bubblewrap, mariadbServer, redisServer } from '../../local/services/programs.ts';
-import { ensureBubblewrap } from '../../local/services/sandbox.ts';
+} from '../../cli/services/install.ts';
+import { bubblewrap, mariadbServer, redisServer } from '../../cli/services/programs.ts';
+import { ensureBubblewrap } from '../../cli/services/sandbox.ts';
 
 interface World {
   machine: Machine;

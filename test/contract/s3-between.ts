@@ -10,7 +10,7 @@ import { Crc64Nvme } from '@aws-sdk/checksums/crc';
 import { createServer, request as forward } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startLocalS3 } from '../../local/s3/server.ts';
+import { startLocalS3 } from '../../packages/local-aws/s3/server.ts';
 
 export interface S3Between {
   /** Of the proxy. */

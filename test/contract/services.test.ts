@@ -9,14 +9,14 @@ import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { expect, onTestFinished, test } from 'vitest';
-import { mariadbOrPrivate, startMariadb } from '../../local/services/mariadb.ts';
+import { mariadbOrPrivate, startMariadb } from '../../cli/services/mariadb.ts';
 import {
   ServerNotReady,
   startOwnedServer,
   type ServerCommand,
-} from '../../local/services/owned-server.ts';
-import { startOnPort } from '../../local/services/ports.ts';
-import { redisOrPrivate, startRedis } from '../../local/services/redis.ts';
+} from '../../cli/services/owned-server.ts';
+import { startOnPort } from '../../cli/services/ports.ts';
+import { redisOrPrivate, startRedis } from '../../cli/services/redis.ts';
 import { freshDatabase, freshRedis } from '../world.ts';
 
 function lives(pid: number): boolean {
@@ -100,7 +100,7 @@ test('a MariaDB with a data folder, however long its path, goes on where it stoo
 
 test('servers whose parent is killed with SIGKILL end, and their folders go', async () => {
   const folder = await temporaryFolder();
-  const services = new URL('../../local/services/', import.meta.url);
+  const services = new URL('../../cli/services/', import.meta.url);
   const program = `
     import { startRedis } from '${services.href}redis.ts';
     import { startMariadb } from '${services.href}mariadb.ts';
@@ -133,7 +133,7 @@ test('a server whose parent is killed while it starts ends too', async () => {
   const folder = await temporaryFolder();
   const [pidFile, dataFolder] = [join(folder, 'pid'), join(folder, 'data')];
   await mkdir(dataFolder);
-  const owned = new URL('../../local/services/owned-server.ts', import.meta.url).href;
+  const owned = new URL('../../cli/services/owned-server.ts', import.meta.url).href;
   const command = shellServer(`echo $$ >${pidFile}; exec sleep 60`, {
     temporaryFolder: dataFolder,
   });

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { WINDOW_BYTES } from '../../core/live-log.ts';
+import { WINDOW_BYTES } from '../../core/container/live-log.ts';
 import { denied } from './s3-between.ts';
 import {
   emptyTask,

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Step } from '../../workers/steps.ts';
+import type { Step } from '../../workers/crash-points.ts';
 import type { FleetWorld } from '../flow/harness.ts';
 
 const PROGRAM = fileURLToPath(new URL('worker.ts', import.meta.url));

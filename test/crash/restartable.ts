@@ -3,8 +3,8 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startMariadb } from '../../local/services/mariadb.ts';
-import { startRedis } from '../../local/services/redis.ts';
+import { startMariadb } from '../../cli/services/mariadb.ts';
+import { startRedis } from '../../cli/services/redis.ts';
 
 export interface Restartable {
   readonly url: string;

@@ -1,6 +1,6 @@
 /** A worker is killed at each named step; another carries on, and nothing is lost or done twice. */
 import { expect, test } from 'vitest';
-import { steps } from '../../workers/steps.ts';
+import { steps } from '../../workers/crash-points.ts';
 import { manyTasks, newTask } from '../flow/harness.ts';
 import { useCrashWorlds } from './crash-world.ts';
 import { expectExactlyOnce } from './invariants.ts';

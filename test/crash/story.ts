@@ -1,8 +1,8 @@
 /** A story of a crash test: made from a seed, then played. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FaultRule } from '../../local/faults.ts';
-import { createRandom } from '../../local/random.ts';
-import { steps, type Step } from '../../workers/steps.ts';
+import type { FaultRule } from '../../packages/local-aws/faults.ts';
+import { createRandom } from '../../packages/local-aws/random.ts';
+import { steps, type Step } from '../../workers/crash-points.ts';
 import { manyTasks, newTask, type FleetWorld } from '../flow/harness.ts';
 import type { CrashWorld, Killable } from './crash-world.ts';
 import { expectExactlyOnce } from './invariants.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { sweep } from '../../workers/sweeper.ts';
+import { sweep } from '../../workers/upkeep/sweeper.ts';
 import type { Fleet } from '../../workers/fleet.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';

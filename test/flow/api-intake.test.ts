@@ -2,7 +2,7 @@
 import { Queue, QueueEvents, type Job } from 'bullmq';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { takeMessage } from '../../api/intake-queue.ts';
+import { takeMessage } from '../../api/intake/intake-queue.ts';
 import { createServices } from '../../api/services.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';

@@ -4,11 +4,11 @@ import { get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { pino } from 'pino';
-import { followLog } from '../../api/follow-log.ts';
-import { createTaskWatch } from '../../api/watch-tasks.ts';
+import { followLog } from '../../api/tasks/follow-log.ts';
+import { createTaskWatch } from '../../api/tasks/wait.ts';
 import type { LogLine } from '../../api/schemas/logs.ts';
 import { parseId } from '../../core/ids.ts';
-import { windowMetadata } from '../../core/live-log.ts';
+import { windowMetadata } from '../../core/container/live-log.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 
 /** A look at S3 so often. */

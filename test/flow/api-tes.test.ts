@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseId } from '../../core/ids.ts';
-import type { ResultRecord } from '../../core/result.ts';
+import type { ResultRecord } from '../../core/result/result.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 import { violations } from '../tes-spec.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTaskWatch } from '../../api/watch-tasks.ts';
+import { createTaskWatch } from '../../api/tasks/wait.ts';
 import { parseId } from '../../core/ids.ts';
 import { readStandings } from '../../db/task-views.ts';
 import { createLog } from '../../telemetry/log.ts';

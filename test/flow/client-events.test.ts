@@ -5,7 +5,7 @@ import {
   type BatchwellEvent,
   type Client,
   type ClientOptions,
-} from '../../client/client.ts';
+} from '../../packages/client/client.ts';
 import { endTasks } from '../accept.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 import { run } from '../unit/cli-world.ts';

@@ -6,7 +6,7 @@ import {
   type Client,
   type ClientOptions,
   type TesTask,
-} from '../../client/client.ts';
+} from '../../packages/client/client.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 
 let world: ApiWorld;

@@ -3,14 +3,14 @@
  * its last act, a result record. The local Batch runs it instead of a process.
  */
 import { S3Client } from '@aws-sdk/client-s3';
-import { stagerExit } from '../../core/container.ts';
-import { encodeResultKey } from '../../core/result-key.ts';
-import type { ResultRecord, UploadedFile } from '../../core/result.ts';
-import { inSubmission, SUBMISSION_VARIABLE } from '../../core/s3-layout.ts';
-import { parseS3Url } from '../../core/s3-url.ts';
-import type { TaskSpec } from '../../core/task.ts';
+import { stagerExit } from '../../core/container/container.ts';
+import { encodeResultKey } from '../../core/result/result-key.ts';
+import type { ResultRecord, UploadedFile } from '../../core/result/result.ts';
+import { inSubmission, SUBMISSION_VARIABLE } from '../../core/files/s3-layout.ts';
+import { parseS3Url } from '../../core/files/s3-url.ts';
+import type { TaskSpec } from '../../core/task/task.ts';
 import type { ObjectStore } from '../../aws/s3.ts';
-import type { Container, Ended, Runner } from '../../local/batch/runner.ts';
+import type { Container, Ended, Runner } from '../../packages/local-aws/batch/runner.ts';
 import { takeOrReadFence } from '../../stager/fence.ts';
 import { crcOf } from '../contract/s3-between.ts';
 

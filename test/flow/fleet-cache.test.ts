@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { NewTask } from '../../core/task.ts';
+import type { NewTask } from '../../core/task/task.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 let world: FleetWorld;

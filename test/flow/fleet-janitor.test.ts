@@ -1,7 +1,7 @@
 import { BatchClient, DescribeJobsCommand, SubmitJobCommand } from '@aws-sdk/client-batch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { jobName } from '../../core/packing.ts';
-import { tidy } from '../../workers/janitor.ts';
+import { jobName } from '../../core/submission/packing.ts';
+import { tidy } from '../../workers/upkeep/janitor.ts';
 import { newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 /** Its own loop stays quiet: the tests look when they have laid out what there is to find. */

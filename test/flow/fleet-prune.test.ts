@@ -1,6 +1,6 @@
 import { DescribeJobDefinitionsCommand, BatchClient } from '@aws-sdk/client-batch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { pruneDefinitions } from '../../workers/prune.ts';
+import { pruneDefinitions } from '../../workers/upkeep/prune.ts';
 import { newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 let world: FleetWorld;

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { PollDecision } from '../../core/outcomes.ts';
+import type { PollDecision } from '../../core/retry/outcomes.ts';
 import { cancelTasks } from '../../db/cancel.ts';
 import type { OpenAttempt } from '../../db/attempts.ts';
-import { applyPolled } from '../../workers/apply-polled.ts';
+import { applyPolled } from '../../workers/stages/poll/apply.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 let world: FleetWorld;

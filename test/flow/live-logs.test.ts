@@ -3,8 +3,8 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openClient, type LogLine } from '../../client/client.ts';
-import { startStack, type Stack } from '../../cli/stack.ts';
+import { openClient, type LogLine } from '../../packages/client/client.ts';
+import { startStack, type Stack } from '../../cli/stack/stack.ts';
 import { run } from '../unit/cli-world.ts';
 
 const SLOW_MS = 60_000;

@@ -1,7 +1,7 @@
 /** What TES clients count on, each by the client that breaks without it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseId } from '../../core/ids.ts';
-import { finalLog } from '../../client/client.ts';
+import { finalLog } from '../../packages/client/client.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 import { violations } from '../tes-spec.ts';
 

@@ -8,10 +8,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { openFleet, type Fleet } from '../../workers/fleet.ts';
-import { signDelivery } from '../../core/webhooks.ts';
+import { signDelivery } from '../../core/notify/webhooks.ts';
 import { startReader } from '../../db/webhooks.ts';
-import { noteDeliveries } from '../../workers/webhooks/note.ts';
-import { sendDue } from '../../workers/webhooks/send.ts';
+import { noteDeliveries } from '../../workers/upkeep/webhooks/note.ts';
+import { sendDue } from '../../workers/upkeep/webhooks/send.ts';
 import { endTasks } from '../accept.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 import { startReceiver, type Received, type Receiver } from '../receiver.ts';

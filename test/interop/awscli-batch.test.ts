@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
-import { createSimulatedRunner } from '../../local/batch/runners/simulated.ts';
-import { createWorld } from '../contract/local-batch-world.ts';
+import { createSimulatedRunner } from '../../packages/local-aws/batch/runners/simulated.ts';
+import { createWorld } from '../../packages/local-aws/test/batch-world.ts';
 
 // Each call is a Python program of 0.8 s, and several seconds on a busy machine.
 vi.setConfig({ testTimeout: 90_000 });

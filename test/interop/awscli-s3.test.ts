@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createCrc } from '../../local/s3/crc.ts';
-import type { LocalS3 } from '../../local/s3/server.ts';
-import { startLocalS3 } from '../../local/s3/server.ts';
+import { createCrc } from '../../packages/local-aws/s3/crc.ts';
+import type { LocalS3 } from '../../packages/local-aws/s3/server.ts';
+import { startLocalS3 } from '../../packages/local-aws/s3/server.ts';
 
 const run = promisify(execFile);
 

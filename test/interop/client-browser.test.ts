@@ -1,11 +1,11 @@
 /** @batchwell/client in a page of another origin, in headless Chromium. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startStack, type Stack } from '../../cli/stack.ts';
+import { startStack, type Stack } from '../../cli/stack/stack.ts';
 import { servePage, startBrowser, type Browser, type Site } from './browser.ts';
 
 const SLOW_MS = 300_000;
-const client = fileURLToPath(new URL('../../client/client.ts', import.meta.url));
+const client = fileURLToPath(new URL('../../packages/client/client.ts', import.meta.url));
 
 let browser: Browser | { why: string };
 let stack: Stack;

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { inParts } from '../../db/parts.ts';
-import { fingerprintComponents, fingerprintOf } from '../../core/fingerprint.ts';
+import { inParts } from '../../db/statement-size.ts';
+import { fingerprintComponents, fingerprintOf } from '../../core/cache/fingerprint.ts';
 import { parseId, publicId } from '../../core/ids.ts';
-import { decidePack } from '../../core/packing.ts';
-import type { TaskSpec } from '../../core/task.ts';
-import { fillTemplate, hoistConstants, splitTask } from '../../core/template.ts';
+import { decidePack } from '../../core/submission/packing.ts';
+import type { TaskSpec } from '../../core/task/task.ts';
+import { fillTemplate, hoistConstants, splitTask } from '../../core/task/template.ts';
 
 // Unpaired surrogates are no text: no UTF-8 holds them, so no caller can send one.
 const text = fc.oneof(

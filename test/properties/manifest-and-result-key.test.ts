@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { combineCrc } from '../../core/crc-combine.ts';
-import type { CrcName } from '../../core/crc-combine.ts';
+import { combineCrc } from '../../core/cache/crc-combine.ts';
+import type { CrcName } from '../../core/cache/crc-combine.ts';
 import {
   encodeManifest,
   firstReadRange,
@@ -9,9 +9,9 @@ import {
   manifestIndexRange,
   parseManifestEntry,
   valuesRange,
-} from '../../core/manifest.ts';
-import { decodeResultKey, encodeResultKey, parseResultBody } from '../../core/result-key.ts';
-import type { ResultRecord } from '../../core/result.ts';
+} from '../../core/submission/manifest.ts';
+import { decodeResultKey, encodeResultKey, parseResultBody } from '../../core/result/result-key.ts';
+import type { ResultRecord } from '../../core/result/result.ts';
 import { startDigest } from '../../stager/digest.ts';
 
 const sha256 = fc.stringMatching(/^[0-9a-f]{64}$/);

@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseTesTask } from '../../core/parse-task.ts';
-import { expandScatter } from '../../core/scatter.ts';
-import { renderScript, renderValues } from '../../core/script.ts';
-import type { TaskSpec } from '../../core/task.ts';
-import { fillTemplate, splitTask } from '../../core/template.ts';
+import { parseTesTask } from '../../core/task/parse-task.ts';
+import { expandScatter } from '../../core/scatter/scatter.ts';
+import { renderScript, renderValues } from '../../core/container/script.ts';
+import type { TaskSpec } from '../../core/task/task.ts';
+import { fillTemplate, splitTask } from '../../core/task/template.ts';
 
 const valid = {
   name: 'n',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { findOverlap, mapPath, readPathMap, unmapUrl } from '../../core/path-map.ts';
+import { findOverlap, mapPath, readPathMap, unmapUrl } from '../../core/files/path-map.ts';
 
 /** Few names, so that roots and their places meet and lie in one another. */
 const name = fc.constantFrom('a', 'b', 'ab', 'c d', 'ü', '%2F');

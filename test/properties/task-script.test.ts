@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { renderScript, renderValues } from '../../core/script.ts';
-import type { ExecutorOf, TaskSpec } from '../../core/task.ts';
-import { splitTask } from '../../core/template.ts';
-import type { Template } from '../../core/template.ts';
+import { renderScript, renderValues } from '../../core/container/script.ts';
+import type { ExecutorOf, TaskSpec } from '../../core/task/task.ts';
+import { splitTask } from '../../core/task/template.ts';
+import type { Template } from '../../core/task/template.ts';
 import { readRequests } from '../../stager/shell.ts';
 
 const shells = [

@@ -2,7 +2,7 @@ import fastify from 'fastify';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { answerErrors, refusal } from '../../api/errors.ts';
+import { answerErrors, refusal } from '../../api/http/errors.ts';
 
 test('a defect is 500 with nothing of its inside, and the log has the cause but not the statement', async () => {
   let logged = '';

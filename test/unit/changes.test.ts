@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { settledPart } from '../../core/changes.ts';
+import { settledPart } from '../../core/notify/changes.ts';
 
 const changes = (...ids: (number | string)[]) =>
   ids.map((id) => ({

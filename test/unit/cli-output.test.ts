@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { gatherParts, type Part } from '../../cli/parts.ts';
-import { startProgress } from '../../cli/progress.ts';
-import { formatDuration, formatFacts, formatTable } from '../../cli/table.ts';
+import { gatherParts, type Part } from '../../cli/stack/parts.ts';
+import { startProgress } from '../../cli/output/progress.ts';
+import { formatDuration, formatFacts, formatTable } from '../../cli/output/table.ts';
 import { describePlaces } from '../../cli/waiting.ts';
 
 const show = async (

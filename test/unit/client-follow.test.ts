@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { LogLine } from '../../client/client.ts';
+import type { LogLine } from '../../packages/client/client.ts';
 import { brokenConnection, busy, json, playClient, type Played } from './client-world.ts';
 
 const ID = 'task-1-aaaaaa';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { BatchwellError, ManyAccepted, TesTask } from '../../client/client.ts';
-import { gather } from '../../client/gather.ts';
+import type { BatchwellError, ManyAccepted, TesTask } from '../../packages/client/client.ts';
+import { gather } from '../../packages/client/gather.ts';
 import { brokenConnection, busy, heldSleep, json, playClient, type Heard } from './client-world.ts';
 
 const tasksOf = (count: number): TesTask[] =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createPace } from '../../client/pace.ts';
+import { createPace } from '../../packages/client/pace.ts';
 import { busy, heldSleep, json, playClient, task, type Played } from './client-world.ts';
 
 /** A service whose answers come when told. */

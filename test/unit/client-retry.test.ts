@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { BatchwellError } from '../../client/client.ts';
-import { decideNext, defaultPolicy } from '../../client/retry.ts';
+import { BatchwellError } from '../../packages/client/client.ts';
+import { decideNext, defaultPolicy } from '../../packages/client/retry.ts';
 import { brokenConnection, busy, json, playClient, task, type Played } from './client-world.ts';
 
 const errorOf = async (call: Promise<unknown>): Promise<BatchwellError> => {

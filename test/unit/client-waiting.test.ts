@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { hasEnded } from '../../client/client.ts';
+import { hasEnded } from '../../packages/client/client.ts';
 import { isEnd, places } from '../../core/places.ts';
-import { tesStateOf, tesStates } from '../../core/tes-state.ts';
+import { tesStateOf, tesStates } from '../../core/task/tes-state.ts';
 import { brokenConnection, json, playClient } from './client-world.ts';
 
 const state = (name: string, headers = {}) =>

@@ -1,24 +1,24 @@
 import { describe, expect, test } from 'vitest';
-import { decideCache, type CacheDecision, type CacheFacts } from '../../core/cache-decision.ts';
+import { decideCache, type CacheDecision, type CacheFacts } from '../../core/cache/decide-hit.ts';
 import {
   definitionContent,
   definitionDigest,
   definitionName,
   schedulingOf,
   shapeOf,
-} from '../../core/job-definition.ts';
+} from '../../core/container/job-definition.ts';
 import { parseId, publicId } from '../../core/ids.ts';
-import { ownerLimits } from '../../core/owner-limits.ts';
-import { judgePrior, outputUrl, type PriorState } from '../../core/outputs.ts';
+import { ownerLimits } from '../../core/access/owner-limits.ts';
+import { judgePrior, outputUrl, type PriorState } from '../../core/result/outputs.ts';
 import {
   childJobId,
   decidePack,
   jobName,
   submissionKey,
   type PackDecision,
-} from '../../core/packing.ts';
-import { decideSubmit, type SubmitStep } from '../../core/submit-decision.ts';
-import type { Resources } from '../../core/task.ts';
+} from '../../core/submission/packing.ts';
+import { decideSubmit, type SubmitStep } from '../../core/submission/decide-submit.ts';
+import type { Resources } from '../../core/task/task.ts';
 
 describe('decideCache', () => {
   const facts: CacheFacts = {

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { explainDifference, fingerprintComponents, fingerprintOf } from '../../core/fingerprint.ts';
-import type { TaskSpec } from '../../core/task.ts';
+import {
+  explainDifference,
+  fingerprintComponents,
+  fingerprintOf,
+} from '../../core/cache/fingerprint.ts';
+import type { TaskSpec } from '../../core/task/task.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 const base: TaskSpec = {

@@ -21,8 +21,8 @@ describe('what `npm run generate` writes is up to date', () => {
     for (const { variable } of Object.values(items)) expect(text).toContain(`# ${variable}=`);
   });
 
-  it('client/types.generated.ts holds what the API says of itself', async () => {
-    expect(await read('client/types.generated.ts')).toBe(clientTypes());
+  it('packages/client/types.generated.ts holds what the API says of itself', async () => {
+    expect(await read('packages/client/types.generated.ts')).toBe(clientTypes());
   });
 
   it('.oxlintrc.json holds every arrow', async () => {

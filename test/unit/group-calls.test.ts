@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { groupCalls, Overloaded } from '../../api/group-calls.ts';
+import { groupCalls, Overloaded } from '../../api/intake/group-calls.ts';
 
 /** Runs that end when told. */
 function heldRuns() {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { judgeJob, type JanitorVerdict, type WantedBy } from '../../core/janitor.ts';
-import { jobName, submissionKeyOf } from '../../core/packing.ts';
+import { judgeJob, type JanitorVerdict, type WantedBy } from '../../core/submission/is-wanted.ts';
+import { jobName, submissionKeyOf } from '../../core/submission/packing.ts';
 
 const NOW = 1_000_000;
 const old = { jobId: 'job', createdMs: NOW - 5000 };

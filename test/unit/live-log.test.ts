@@ -15,7 +15,7 @@ import {
   type HeldLog,
   type LogPosition,
   type SeenStream,
-} from '../../core/live-log.ts';
+} from '../../core/container/live-log.ts';
 
 describe('a stream is shipped', () => {
   const shipped = (sizeBytes: number, ino = 1, cuts = 0): SeenStream => ({

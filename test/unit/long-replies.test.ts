@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { FastifyReply } from 'fastify';
 import { Gauge, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
-import { createLongReplies } from '../../api/long-replies.ts';
+import { createLongReplies } from '../../api/http/long-replies.ts';
 
 const start = (most = 2) => {
   const gauge = new Gauge({ name: 'open', help: 'Open.', registers: [new Registry()] });

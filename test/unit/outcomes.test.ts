@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { failureKinds, type FailureKind } from '../../core/failures.ts';
+import { failureKinds, type FailureKind } from '../../core/retry/failures.ts';
 import {
   decideFinish,
   decidePoll,
   type EndedJob,
   type FinishFacts,
   type PollDecision,
-} from '../../core/outcomes.ts';
-import type { ResultRecord } from '../../core/result.ts';
+} from '../../core/retry/outcomes.ts';
+import type { ResultRecord } from '../../core/result/result.ts';
 
 const record = (change: Partial<ResultRecord> = {}): ResultRecord => ({
   startedMs: 1,

@@ -4,8 +4,8 @@ import {
   installScript,
   installSentence,
   packageManagers,
-} from '../../local/services/package-managers.ts';
-import * as programs from '../../local/services/programs.ts';
+} from '../../cli/services/package-managers.ts';
+import * as programs from '../../cli/services/programs.ts';
 
 const paths = { lockFile: '/run/lock-file', policyFile: '/usr/sbin/policy-rc.d' };
 const redis = {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parseTesTask, type AcceptableTask } from '../../core/parse-task.ts';
+import { parseTesTask, type AcceptableTask } from '../../core/task/parse-task.ts';
 
 const executor = { image: 'alpine', command: ['true'] };
 const output = { path: '/out', url: 's3://bucket/out' };

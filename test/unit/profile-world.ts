@@ -1,11 +1,11 @@
 /** Calls of clients as the cache sees them, without S3: what their files hold is said by the test. */
-import { describeCalls } from '../../aws/calls.ts';
+import { describeCalls } from '../../aws/fingerprints.ts';
 import type { ObjectStore } from '../../aws/s3.ts';
-import { fingerprintOf, type Components } from '../../core/fingerprint.ts';
+import { fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
 import { sha256 } from '../../core/ids.ts';
-import { parseTesTask } from '../../core/parse-task.ts';
-import { readPathMap } from '../../core/path-map.ts';
-import type { NewTask } from '../../core/task.ts';
+import { parseTesTask } from '../../core/task/parse-task.ts';
+import { readPathMap } from '../../core/files/path-map.ts';
+import type { NewTask } from '../../core/task/task.ts';
 import { cromwellScript, workOf, type CromwellTask } from '../cromwell.ts';
 
 const pathMap = readPathMap([

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseTesTask } from '../../core/parse-task.ts';
-import { mapPath, readPathMap } from '../../core/path-map.ts';
+import { parseTesTask } from '../../core/task/parse-task.ts';
+import { mapPath, readPathMap } from '../../core/files/path-map.ts';
 import { profiles } from '../../core/profiles/profiles.ts';
 import { cromwellTask, fixtures, workOf, type CromwellTask } from '../cromwell.ts';
 import { cromwellCall, fingerprintOfTask, folderOf, parse } from './profile-world.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fleet } from '../../workers/fleet.ts';
-import { recallQueue } from '../../workers/queue-memory.ts';
+import { recallQueue } from '../../workers/stages/poll/queue-memory.ts';
 
 // Only its identity counts.
 const fleet = (): Fleet => ({}) as Fleet;

@@ -2,8 +2,8 @@ import fastify from 'fastify';
 import { expect, test } from 'vitest';
 import { anybody, type Callers } from '../../api/access/callers.ts';
 import { guardRoutes } from '../../api/access/require-token.ts';
-import type { Api } from '../../api/parts.ts';
-import { fullAccess } from '../../core/access.ts';
+import type { Api } from '../../api/dependencies.ts';
+import { fullAccess } from '../../core/access/access.ts';
 
 test('a request can ask again whether its token is still good, and for what', async () => {
   const access = fullAccess('ann');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { expandScatter, LARGEST_SCATTER } from '../../core/scatter.ts';
+import { expandScatter, LARGEST_SCATTER } from '../../core/scatter/scatter.ts';
 
 const template = {
   name: 'count {{sample}}',

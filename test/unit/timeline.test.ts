@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { timelineOf, type TaskTimes } from '../../core/timeline.ts';
+import { timelineOf, type TaskTimes } from '../../core/task/timeline.ts';
 
 const show = (times: TaskTimes): string[] =>
   timelineOf(times).map(

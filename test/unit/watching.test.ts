@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isForgotten, nextLookMs } from '../../core/watching.ts';
+import { isForgotten, nextLookMs } from '../../core/submission/queue-look.ts';
 
 const pace = { pollMs: 1000, slowestMs: 30_000 };
 const HOUR = 3_600_000;

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { isAllowedUrl, isOriginRule } from '../../core/origins.ts';
-import type { ScatterSummary } from '../../core/scatter-view.ts';
-import type { ToldTask } from '../../core/task-event.ts';
-import { composeDeliveries, decideDelivery, type WebhookWants } from '../../core/webhooks.ts';
+import { isAllowedUrl, isOriginRule } from '../../core/access/origins.ts';
+import type { ScatterSummary } from '../../core/scatter/scatter-view.ts';
+import type { ToldTask } from '../../core/notify/task-event.ts';
+import {
+  composeDeliveries,
+  decideDelivery,
+  type WebhookWants,
+} from '../../core/notify/webhooks.ts';
 
 describe('where requests may be sent', () => {
   const rules = [

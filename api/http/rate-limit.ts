@@ -1,0 +1,39 @@
+/** How often one token may POST. Reads are never limited: Cromwell fails a call for good when one look at it is refused. */
+import rateLimit from '@fastify/rate-limit';
+import { connectImpatientRedis } from '../../queues/queues.ts';
+import { failure } from './errors.ts';
+import type { Api, ApiParts } from '../dependencies.ts';
+
+/** Of a route that makes tasks, or works as hard as if it did. */
+export const SUBMITS = { scope: 'submit', countsAsPost: true } as const;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    countsAsPost?: boolean;
+  }
+}
+
+const MINUTE_MS = 60_000;
+
+/** Counted in Redis, so that all API processes count together; while Redis is away everybody may. */
+export async function limitPosts(app: Api, { config }: Pick<ApiParts, 'config'>): Promise<void> {
+  if (config.postsPerMinute === 0) return;
+  const redis = await connectImpatientRedis(config.redisUrl);
+  app.addHook('onRoute', (route) => {
+    if (route.config?.countsAsPost) route.config.rateLimit = {};
+  });
+  await app.register(rateLimit, {
+    global: false,
+    max: config.postsPerMinute,
+    timeWindow: MINUTE_MS,
+    redis,
+    nameSpace: `${config.redisPrefix}:posts:`,
+    skipOnError: true,
+    keyGenerator: (request) => request.caller.countedAs || request.ip,
+    errorResponseBuilder: (_request, { after, max }) => ({
+      statusCode: 429,
+      ...failure(429, `This token may POST ${max} times a minute. Try again in ${after}.`),
+    }),
+  });
+  app.addHook('onClose', async () => redis.disconnect());
+}

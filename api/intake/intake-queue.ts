@@ -1,0 +1,86 @@
+/** Tasks and scatters that came as messages of the queue `intake`: judged as strictly as those that came over HTTP. */
+import { whyNotAllowed } from '../../core/access/access.ts';
+import { keyOfSender, readSendersKey } from '../../core/access/idempotency.ts';
+import { openIntake, type IntakeAnswer, type IntakeMessage } from '../../queues/intake.ts';
+import { anybody, type Callers } from '../access/callers.ts';
+import type { Caller, Refused } from '../access/caller.ts';
+import { failure, passingTrouble, type FailureBody } from '../http/errors.ts';
+import type { Api } from '../dependencies.ts';
+import type { ApiServices } from '../services.ts';
+import { submitScatter, submitTask, type KeyReader, type Refusal } from './submit.ts';
+
+/** Starts taking messages when the API listens, where it is set up. */
+export function takeMessages(app: Api, services: ApiServices): void {
+  const { config, log } = services;
+  if (config.intake === 'no') return;
+  let intake: ReturnType<typeof openIntake> | undefined;
+  const onTrouble = (error: Error): void =>
+    log.error({ event: 'intake-trouble', error: error.message }, 'intake-trouble');
+  app.addHook('onListen', async () => {
+    intake = openIntake(
+      { redisUrl: config.redisUrl, prefix: config.redisPrefix, lockMs: config.lockMs, onTrouble },
+      (message) => takeMessage(services, message),
+    );
+  });
+  app.addHook('preClose', async () => intake?.close());
+}
+
+export async function takeMessage(
+  services: ApiServices,
+  message: IntakeMessage,
+): Promise<IntakeAnswer> {
+  const { log } = services;
+  try {
+    const answer = await submit(services, message);
+    if (!('refused' in answer)) return { value: answer };
+    log.info({ event: 'intake-refused', status: answer.refused.status_code }, 'intake-refused');
+    return { refused: sentence(answer.refused) };
+  } catch (error) {
+    if (!passingTrouble(error)) throw error;
+    log.warn(
+      { event: 'intake-put-off', error: error instanceof Error ? error.message : String(error) },
+      'intake-put-off',
+    );
+    return { later: true };
+  }
+}
+
+async function submit(
+  services: ApiServices,
+  { name, data, deliveryId }: IntakeMessage,
+): Promise<{ id: string; tasks?: number } | Refusal> {
+  const { token, key, ...rest } = (typeof data === 'object' && data !== null ? data : {}) as Record<
+    string,
+    unknown
+  >;
+  const caller = await findCaller(services.callers, token);
+  if ('refused' in caller) return { refused: failure(401, caller.refused) };
+  const { access } = caller;
+  const forbidden = whyNotAllowed(access, 'submit');
+  if (forbidden !== undefined) return { refused: failure(403, forbidden) };
+  const readKey: KeyReader = (asked) =>
+    key === undefined
+      ? keyOfSender(`message ${deliveryId}`, asked)
+      : readSendersKey(key, 'key', asked);
+  if (name === 'task') return submitTask(services, access, rest['task'], readKey);
+  if (name !== 'scatter')
+    return {
+      refused: failure(
+        400,
+        `A message is named task or scatter, and this one ${JSON.stringify(name.slice(0, 60))}.`,
+      ),
+    };
+  const scatter = await submitScatter(services, access, { body: rest['scatter'] }, readKey);
+  return 'refused' in scatter ? scatter : { id: scatter.id, tasks: scatter.taskIds.length };
+}
+
+async function findCaller(callers: Callers, token: unknown): Promise<Caller | Refused> {
+  if (!callers.asked) return anybody;
+  return typeof token === 'string'
+    ? callers.find(token)
+    : { refused: 'This needs a token, as data.token.' };
+}
+
+/** With every problem, since a message that failed holds no more than a text. */
+const sentence = ({ status_code: status, message, problems = [] }: FailureBody): string =>
+  `${status} ${message}${problems.length > 1 ? ` ${JSON.stringify(problems)}` : ''}`;

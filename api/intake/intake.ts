@@ -1,0 +1,98 @@
+/** Takes tasks in: commits them, gives their ids, and tells the workers. */
+import type { Access } from '../../core/access/access.ts';
+import { dueAfter } from '../../core/stall.ts';
+import type { RequestKey } from '../../core/access/idempotency.ts';
+import { publicId } from '../../core/ids.ts';
+import type { NewTask } from '../../core/task/task.ts';
+import { acceptTasks, type NewScatter, type TaskRequest } from '../../db/accept.ts';
+import { isDatabaseAway } from '../../db/unavailable.ts';
+import { taskNudges } from '../../queues/messages.ts';
+import type { Announcer } from './announce.ts';
+import { groupCalls } from './group-calls.ts';
+import type { ApiParts } from '../dependencies.ts';
+
+export interface AcceptedScatter {
+  id: string;
+  taskIds: string[];
+}
+
+/** The Idempotency-Key was used for another request. */
+export type OtherRequest = 'other-request';
+
+/** Whose the tasks are, and with whom they share the call cache. */
+export type Sender = Pick<Access, 'owner' | 'cacheDomain'>;
+
+export interface Intake {
+  /** The task's id, once it is committed. Tasks of concurrent calls share a commit. */
+  acceptTask(sender: Sender, request: TaskRequest): Promise<string | OtherRequest>;
+  /** All of them or none. */
+  acceptScatter(
+    sender: Sender,
+    scatter: NewScatter & { key?: RequestKey | undefined },
+    tasks: readonly NewTask[],
+  ): Promise<AcceptedScatter | OtherRequest>;
+}
+
+/** One commit costs about as much as 200 rows, and two at once keep the disk busy while the next gather. */
+const GROUP = { groupsAtOnce: 2, most: 200 };
+
+export function createIntake(
+  parts: Pick<ApiParts, 'config' | 'database' | 'metrics' | 'nowMs'>,
+  announcer: Announcer,
+): Intake {
+  const { config, database, metrics } = parts;
+
+  const accept = async (
+    { owner, cacheDomain }: Sender,
+    tasks: readonly TaskRequest[],
+    scatter?: NewScatter & { key?: RequestKey | undefined },
+  ) => {
+    const nowMs = parts.nowMs();
+    const accepted = await acceptTasks(database, {
+      owner,
+      cacheDomain,
+      tasks,
+      nowMs,
+      dueMs: dueAfter(nowMs, config.stallMs),
+      ...(scatter && { scatter }),
+    });
+    const fresh = accepted.tasks.flatMap((one) =>
+      one !== 'other-request' && one.fresh ? [one.id] : [],
+    );
+    metrics.tasksAccepted.inc({ kind: scatter ? 'scatter' : 'single' }, fresh.length);
+    metrics.stageEntered.inc({ stage: 'cache-check' }, fresh.length);
+    announcer.announce(taskNudges('cache-check', fresh, config.chunkSize));
+    return {
+      scatter: accepted.scatter,
+      ids: accepted.tasks.map((one) => (one === 'other-request' ? one : publicId('task', one))),
+    };
+  };
+
+  // A group is one transaction, hence one sender's: when it fails, nothing of it was stored and each can be tried alone.
+  const groups = new Map<string, (request: TaskRequest) => Promise<string>>();
+  const groupOf = ({ owner, cacheDomain }: Sender) => {
+    const groupKey = JSON.stringify([owner, cacheDomain]);
+    const known = groups.get(groupKey);
+    if (known) return known;
+    const made = groupCalls<TaskRequest, string>(
+      async (requests) => (await accept({ owner, cacheDomain }, requests)).ids,
+      { ...GROUP, tryAlone: (error) => !isDatabaseAway(error) },
+    );
+    groups.set(groupKey, made);
+    return made;
+  };
+
+  return {
+    acceptTask: (sender, request) => groupOf(sender)(request),
+    async acceptScatter(sender, scatter, tasks) {
+      const accepted = await accept(
+        sender,
+        tasks.map((task) => ({ task })),
+        scatter,
+      );
+      if (accepted.scatter === undefined || accepted.scatter === 'other-request')
+        return 'other-request';
+      return { id: publicId('scatter', accepted.scatter), taskIds: accepted.ids };
+    },
+  };
+}

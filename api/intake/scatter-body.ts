@@ -1,0 +1,124 @@
+/** Reads a scatter from a request, row by row or line by line, and gives way to other requests in between. */
+import type { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { AcceptableTask } from '../../core/task/parse-task.ts';
+import { problemAt, type Problem } from '../../core/problems.ts';
+import {
+  LARGEST_SCATTER,
+  LISTED_PROBLEMS,
+  LONGEST_FILLED_SCATTER,
+  prepareScatter,
+  readHead,
+  withHead,
+  type ScatterHead,
+} from '../../core/scatter/scatter.ts';
+import type { TaskDefaults } from '../../core/task/parse-task.ts';
+import type { NewTask } from '../../core/task/task.ts';
+import type { ListedProblem } from '../http/errors.ts';
+import { readLines } from '../http/ndjson.ts';
+
+export type ScatterBody =
+  | { head: ScatterHead; tasks: NewTask[] }
+  | { problems: ListedProblem[]; count: number };
+
+/** Rows between two looks at other requests; a row takes some 20 to 50 µs. */
+const ROWS_PER_TURN = 200;
+
+const LINE_LIMITS = { lineBytes: 4 * 1024 ** 2, totalBytes: 256 * 1024 ** 2 };
+
+/** Keeps the tasks while all is well, and the first problems once something is not. */
+function collector() {
+  let tasks: NewTask[] = [];
+  const problems: ListedProblem[] = [];
+  let count = 0;
+  return {
+    add(
+      read: AcceptableTask | { problems: Problem[] },
+      place: Pick<ListedProblem, 'row' | 'line'>,
+    ): void {
+      if (!('problems' in read)) {
+        if (count === 0) tasks.push({ ...read.task, warnings: read.warnings });
+        return;
+      }
+      tasks = [];
+      count += read.problems.length;
+      for (const problem of read.problems)
+        if (problems.length < LISTED_PROBLEMS) problems.push({ ...place, ...problem });
+    },
+    result: (head: ScatterHead): ScatterBody => (count > 0 ? { problems, count } : { head, tasks }),
+  };
+}
+
+/** A template and rows. */
+export async function readTemplateScatter(
+  body: unknown,
+  defaults: TaskDefaults,
+): Promise<ScatterBody> {
+  const prepared = prepareScatter(body, defaults);
+  if ('problems' in prepared)
+    return { problems: prepared.problems, count: prepared.problems.length };
+  const collected = collector();
+  let filled = 0;
+  for (const [row, values] of prepared.rows.entries()) {
+    filled += prepared.filledLength(values);
+    if (filled > LONGEST_FILLED_SCATTER) return tooLong(row);
+    collected.add(prepared.expand(values), { row });
+    if (row % ROWS_PER_TURN === ROWS_PER_TURN - 1) await nextTurn();
+  }
+  return collected.result(prepared.head);
+}
+
+function tooLong(row: number): ScatterBody {
+  const expected = `at most ${LONGEST_FILLED_SCATTER} characters filled in by all rows together; row ${row} goes beyond, send what follows as another scatter`;
+  return { problems: [problemAt('rows', expected)], count: 1 };
+}
+
+export interface LineScatterQuery {
+  name?: string | undefined;
+  cache?: string | undefined;
+  /** Each as key:value. */
+  tag?: readonly string[] | undefined;
+}
+
+/** One TES task a line. */
+export async function readLineScatter(
+  body: Readable,
+  query: LineScatterQuery,
+  defaults: TaskDefaults,
+): Promise<ScatterBody> {
+  const queryProblems: Problem[] = [];
+  const tags = Object.fromEntries((query.tag ?? []).map((tag) => splitTag(tag)));
+  const head = readHead({ value: { ...query, tags }, path: '', problems: queryProblems }, defaults);
+  const collected = collector();
+  if (queryProblems.length > 0) collected.add({ problems: queryProblems }, {});
+  let lines = 0;
+  for await (const { number, text } of readLines(body, LINE_LIMITS)) {
+    lines += 1;
+    if (lines > LARGEST_SCATTER) continue;
+    collected.add(readLine(text, head), { line: number });
+    if (lines % ROWS_PER_TURN === 0) await nextTurn();
+  }
+  if (lines === 0 || lines > LARGEST_SCATTER)
+    collected.add(
+      { problems: [problemAt('', `1 to ${LARGEST_SCATTER} lines, one task each`, lines)] },
+      {},
+    );
+  return collected.result(head);
+}
+
+function splitTag(tag: string): [key: string, value: string] {
+  const colon = tag.indexOf(':');
+  return colon === -1 ? [tag, ''] : [tag.slice(0, colon), tag.slice(colon + 1)];
+}
+
+function readLine(text: string, head: ScatterHead): AcceptableTask | { problems: Problem[] } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return {
+      problems: [problemAt('', `one JSON object on the line (${(error as Error).message})`)],
+    };
+  }
+  return withHead(value, head);
+}

@@ -1,0 +1,58 @@
+/** Takes in what a caller sends, whichever door it came through: read, judged by what the caller may do, and committed. */
+import { Readable } from 'node:stream';
+import type { Access } from '../../core/access/access.ts';
+import { keyOfName, type RequestKey } from '../../core/access/idempotency.ts';
+import { parseTesTask } from '../../core/task/parse-task.ts';
+import type { Problem } from '../../core/problems.ts';
+import { profiles } from '../../core/profiles/profiles.ts';
+import { refusal, type FailureBody } from '../http/errors.ts';
+import { otherRequest } from '../http/idempotency.ts';
+import { readLineScatter, readTemplateScatter, type LineScatterQuery } from './scatter-body.ts';
+import type { ApiServices } from '../services.ts';
+
+/** Nothing was stored. */
+export interface Refusal {
+  refused: FailureBody & { status_code: 400 | 401 | 403 | 409 };
+}
+
+/** Which request it is, if its sender said so. @param asked what is asked, as it was understood */
+export type KeyReader = (asked: unknown) => RequestKey | { problems: Problem[] } | undefined;
+
+export async function submitTask(
+  { intake, taskDefaultsOf }: ApiServices,
+  access: Access,
+  body: unknown,
+  readKey: KeyReader,
+): Promise<{ id: string } | Refusal> {
+  const read = parseTesTask(body, taskDefaultsOf(access));
+  if ('problems' in read) return { refused: refusal(read.problems) };
+  const task = { ...read.task, warnings: read.warnings };
+  const key = readKey(task);
+  if (key && 'problems' in key) return { refused: refusal(key.problems) };
+  const name = profiles[task.profile].requestName?.(task);
+  const id = await intake.acceptTask(access, {
+    task,
+    key: key ?? (name === undefined ? undefined : keyOfName(name, task)),
+  });
+  return id === 'other-request' ? { refused: otherRequest } : { id };
+}
+
+/** @param body a template and rows, or a stream of lines with one task each, about which `query` says the rest */
+export async function submitScatter(
+  { intake, taskDefaultsOf }: ApiServices,
+  access: Access,
+  { body, query = {} }: { body: unknown; query?: LineScatterQuery },
+  readKey: KeyReader,
+): Promise<{ id: string; taskIds: string[] } | Refusal> {
+  const defaults = taskDefaultsOf(access);
+  const read =
+    body instanceof Readable
+      ? await readLineScatter(body, query, defaults)
+      : await readTemplateScatter(body, defaults);
+  if ('problems' in read) return { refused: refusal(read.problems, read.count) };
+  const { name, tags } = read.head;
+  const key = readKey({ name, tags, tasks: read.tasks });
+  if (key && 'problems' in key) return { refused: refusal(key.problems) };
+  const accepted = await intake.acceptScatter(access, { name, tags, key }, read.tasks);
+  return accepted === 'other-request' ? { refused: otherRequest } : accepted;
+}

@@ -1,0 +1,174 @@
+/** Reads tasks for a caller: finds them by id, and gathers what a view shows. */
+import { parseId, publicId } from '../../core/ids.ts';
+import type { ProfileName } from '../../core/profiles/profiles.ts';
+import type { CacheMode } from '../../core/task/task.ts';
+import { fillTemplate, type Template } from '../../core/task/template.ts';
+import type { StateVersion } from '../../core/task/tes-state.ts';
+import { readEntryOutputs } from '../../db/call-cache.ts';
+import {
+  readAttempts,
+  readDetails,
+  readStandings,
+  type AttemptView,
+  type TaskDetail,
+  type TaskStanding,
+} from '../../db/task-views.ts';
+import { createTemplateCache } from '../../db/templates.ts';
+import { groupCalls } from '../intake/group-calls.ts';
+import type { ApiParts } from '../dependencies.ts';
+import type { TesTaskFull, TesTaskMinimal, View } from '../schemas/tes.ts';
+import { readLogEnd, wholeLogKey, type Stream, type WantedLog } from './logs.ts';
+import { viewMinimal, viewTask, type HitFile, type LogTails, type TaskFacts } from './view.ts';
+
+export interface FilledTask {
+  template: Template;
+  values: string[];
+  cache: CacheMode;
+  cacheDomain: string;
+  profile: ProfileName;
+}
+
+export interface TaskReader {
+  /** Undefined for an id that is unknown, or another owner's. */
+  find(owner: string, id: string): Promise<TaskStanding | undefined>;
+  /** In the order given. */
+  show(
+    standings: readonly TaskStanding[],
+    view: View,
+    states?: StateVersion,
+  ): Promise<(TesTaskFull | TesTaskMinimal)[]>;
+  /** The end of what is known of a log of the latest attempt; undefined while there is none. */
+  readLog(taskId: number, log: WantedLog & { mostBytes: number }): Promise<Buffer | undefined>;
+  /** What the task was made of. */
+  readFilled(taskId: number): Promise<FilledTask | undefined>;
+}
+
+/** TES promises nothing about how much of a log a view shows. */
+const TAIL_BYTES = 64 * 1024;
+/** Log reads under way at once in this process, so that a list of 2,047 tasks does not open thousands of connections. */
+const TAILS_AT_ONCE = 16;
+/** A list in FULL view shows logs of so many tasks; the others are read one by one. */
+const TASKS_WITH_TAILS = 256;
+
+export function createTaskReader(parts: ApiParts): TaskReader {
+  const { database } = parts;
+  const templates = createTemplateCache();
+  const findStanding = groupCalls(
+    async (ids: number[]) => {
+      const rows = await readStandings(database.pool, ids);
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      return ids.map((id) => byId.get(id));
+    },
+    { groupsAtOnce: 4, most: 500 },
+  );
+
+  return {
+    async find(owner, id) {
+      const key = parseId('task', id)?.key;
+      const standing = key === undefined ? undefined : await findStanding(key);
+      return standing?.owner === owner && publicId('task', standing) === id ? standing : undefined;
+    },
+    async show(standings, view, states = '1.0') {
+      if (view === 'MINIMAL') return standings.map((standing) => viewMinimal(standing, states));
+      const facts = await gatherFacts(
+        parts,
+        templates,
+        standings.map(({ id }) => id),
+      );
+      if (view === 'FULL') await addTails(parts, facts.slice(0, TASKS_WITH_TAILS));
+      const shown = new Map(facts.map((one) => [one.detail.id, viewTask(one, { view, states })]));
+      return standings.map((standing) => shown.get(standing.id) ?? viewMinimal(standing, states));
+    },
+    async readLog(taskId, { mostBytes, ...wanted }) {
+      const [latest] = await readAttempts(database.pool, [taskId]);
+      return latest && readLogEnd(parts.logObjects, latest, wanted, mostBytes);
+    },
+    async readFilled(taskId) {
+      const [detail] = await readDetails(database.pool, [taskId]);
+      const row =
+        detail && (await templates.read(database.pool, [detail.templateId])).get(detail.templateId);
+      return (
+        row && {
+          template: row.template,
+          values: detail.values,
+          cache: detail.cache,
+          cacheDomain: detail.cacheDomain,
+          profile: detail.profile,
+        }
+      );
+    },
+  };
+}
+
+type Templates = ReturnType<typeof createTemplateCache>;
+
+/** Everything but the logs, in one statement a table. */
+async function gatherFacts(
+  { database }: ApiParts,
+  templates: Templates,
+  ids: readonly number[],
+): Promise<TaskFacts[]> {
+  const details = await readDetails(database.pool, ids);
+  const entryIds = details.flatMap(({ hitEntryId }) => hitEntryId ?? []);
+  const [rows, attempts, hitOutputs] = await Promise.all([
+    templates.read(
+      database.pool,
+      details.map(({ templateId }) => templateId),
+    ),
+    readAttempts(database.pool, ids),
+    readEntryOutputs(database, entryIds),
+  ]);
+  const byTask = Map.groupBy(attempts, ({ taskId }) => taskId);
+  return details.flatMap((detail) => {
+    const template = rows.get(detail.templateId)?.template;
+    if (!template) return [];
+    return {
+      detail,
+      spec: fillTemplate(template, detail.values),
+      attempts: byTask.get(detail.id) ?? [],
+      hitOutputs: hitFiles(detail, hitOutputs),
+      tails: [],
+    };
+  });
+}
+
+const hitFiles = (detail: TaskDetail, outputs: ReadonlyMap<number, HitFile[]>): HitFile[] =>
+  detail.hitEntryId === undefined ? [] : (outputs.get(detail.hitEntryId) ?? []);
+
+async function addTails(parts: ApiParts, facts: TaskFacts[]): Promise<void> {
+  const pending = facts.values();
+  const work = async (): Promise<void> => {
+    for (const one of pending) one.tails = await readTails(parts, one);
+  };
+  await Promise.all(Array.from({ length: Math.min(TAILS_AT_ONCE, facts.length) }, work));
+}
+
+async function readTails(parts: ApiParts, { attempts, spec }: TaskFacts): Promise<LogTails[]> {
+  const [latest] = attempts;
+  if (latest?.batchAttempt === undefined) return [];
+  const tried = latest.result?.executors.length ?? spec.executors.length;
+  const tails = Array.from({ length: tried }, async (_, executor): Promise<LogTails> => {
+    const [stdout, stderr] = await Promise.all([
+      readTail(parts, latest, executor, 'stdout'),
+      readTail(parts, latest, executor, 'stderr'),
+    ]);
+    return { ...(stdout !== undefined && { stdout }), ...(stderr !== undefined && { stderr }) };
+  });
+  return Promise.all(tails);
+}
+
+async function readTail(
+  parts: ApiParts,
+  attempt: AttemptView,
+  executor: number,
+  stream: Stream,
+): Promise<string | undefined> {
+  if (attempt.batchAttempt === undefined) return undefined;
+  const key = wholeLogKey(attempt, attempt.batchAttempt, { executor, stream });
+  try {
+    return (await parts.logObjects.readTail(key, TAIL_BYTES))?.toString('utf8');
+  } catch (error) {
+    parts.log.warn({ event: 'log-unreadable', key, error: String(error) }, 'log-unreadable');
+    return undefined;
+  }
+}

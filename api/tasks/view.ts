@@ -1,0 +1,256 @@
+/** A task as TES shows it. Only values in, a value out. */
+import { profiles, shownStateOf } from '../../core/profiles/profiles.ts';
+import { hideSecrets } from '../../core/task/secrets.ts';
+import { joinUrl } from '../../core/files/s3-url.ts';
+import type { ExecutorResult } from '../../core/result/result.ts';
+import { publicId } from '../../core/ids.ts';
+import type { StateVersion } from '../../core/task/tes-state.ts';
+import type { ExecutorOf, InputOf, OutputOf, TaskSpec } from '../../core/task/task.ts';
+import type { AttemptView, TaskDetail, TaskStanding } from '../../db/task-views.ts';
+import type {
+  TesExecutorLog,
+  TesOutputFileLog,
+  TesTaskFull,
+  TesTaskLog,
+  TesTaskMinimal,
+} from '../schemas/tes.ts';
+
+/** stdout and stderr of one executor of the latest attempt, as far as they could be read. */
+export interface LogTails {
+  stdout?: string;
+  stderr?: string;
+}
+
+export interface TaskFacts {
+  detail: TaskDetail;
+  spec: TaskSpec;
+  /** Latest first. */
+  attempts: readonly AttemptView[];
+  /** Outputs of the entry that a cache hit took them from. */
+  hitOutputs: readonly HitFile[];
+  /** By executor, of the latest attempt. */
+  tails: readonly LogTails[];
+}
+
+export interface HitFile {
+  /** Position in the declared outputs. */
+  output: number;
+  path: string;
+  /** Where the entry's own copy lies. */
+  url: string;
+  sizeBytes: number;
+}
+
+export interface ViewOptions {
+  view: 'BASIC' | 'FULL';
+  states: StateVersion;
+}
+
+const time = (ms: number): string => new Date(ms).toISOString();
+const timeOr = <K extends string>(key: K, ms: number | undefined) =>
+  (ms === undefined ? {} : { [key]: time(ms) }) as { [P in K]?: string };
+
+export function viewMinimal(standing: TaskStanding, states: StateVersion): TesTaskMinimal {
+  return { id: publicId('task', standing), state: shownStateOf(standing, states) };
+}
+
+export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
+  const { detail, spec } = facts;
+  const full = options.view === 'FULL';
+  return {
+    ...viewMinimal(detail, options.states),
+    ...(detail.name !== '' && { name: detail.name }),
+    ...(detail.description !== '' && { description: detail.description }),
+    inputs: spec.inputs.map((input) => viewInput(input, full)),
+    outputs: spec.outputs,
+    resources: viewResources(spec),
+    executors: hideSecrets(spec).executors,
+    ...(spec.volumes.length > 0 && { volumes: spec.volumes }),
+    tags: detail.tags,
+    logs: viewLogs(facts, options),
+    creation_time: time(detail.createdMs),
+  };
+}
+
+function viewInput({ content, ...input }: InputOf<string>, full: boolean): InputOf<string> {
+  return full && content !== undefined ? { ...input, content } : input;
+}
+
+/** Only TES's own fields: py-tes refuses a reply with any other. */
+function viewResources({ resources }: TaskSpec): NonNullable<TesTaskFull['resources']> {
+  const { cpu_cores, ram_gb, disk_gb, preemptible, zones, backend_parameters } = resources;
+  return {
+    cpu_cores,
+    ram_gb,
+    disk_gb,
+    preemptible,
+    ...(zones && { zones }),
+    ...(backend_parameters && { backend_parameters }),
+  };
+}
+
+/** As TES says, the final attempt is the last; clients that read logs[0] get it first. */
+function viewLogs(facts: TaskFacts, options: ViewOptions): TesTaskLog[] {
+  const latestFirst = viewLatestFirst(facts, options);
+  return profiles[facts.detail.profile].readsFirstLog ? latestFirst : latestFirst.toReversed();
+}
+
+/** A task that has not been tried shows what will be tried. */
+function viewLatestFirst(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] {
+  const { detail, attempts } = facts;
+  const logs = isHit(detail)
+    ? [hitLog(facts)]
+    : attempts.map((attempt, index) => attemptLog(facts, attempt, index === 0));
+  if (logs.length === 0) logs.push(untriedLog(facts));
+  if (view === 'BASIC') return logs;
+  return logs.map((log, index) => {
+    const said = index === 0 ? systemLogs(detail, attempts[0]) : attemptSays(attempts[index]);
+    return {
+      ...log,
+      logs:
+        index === 0
+          ? log.logs.map((one, executor) => ({ ...one, ...facts.tails[executor] }))
+          : log.logs,
+      ...(said.length > 0 && { system_logs: said }),
+    };
+  });
+}
+
+const isHit = (detail: TaskDetail): boolean =>
+  detail.hitEntryId !== undefined && detail.place === 'done';
+
+function attemptSays(attempt: AttemptView | undefined): string[] {
+  const waits =
+    attempt?.waitingReason !== undefined && attempt.outcome === undefined
+      ? [`AWS Batch has not started it: ${attempt.waitingReason}`]
+      : [];
+  return [...waits, ...(attempt?.reason ? [attempt.reason] : [])];
+}
+
+function systemLogs(detail: TaskDetail, latest: AttemptView | undefined): string[] {
+  const said = [
+    ...detail.warnings,
+    ...(detail.failure === undefined ? [] : [detail.failure]),
+    ...attemptSays(latest),
+  ];
+  return [...new Set(said)];
+}
+
+/** Executors that are tried whatever happens: the first, and each that follows one whose error is ignored. */
+function sureExecutors(executors: readonly ExecutorOf<string>[]): TesExecutorLog[] {
+  const stop = executors.findIndex((executor) => executor.ignore_error !== true);
+  return executors
+    .slice(0, stop === -1 ? executors.length : stop + 1)
+    .map(() => ({ exit_code: -1 }));
+}
+
+const untriedLog = ({ spec, detail }: TaskFacts): TesTaskLog => ({
+  logs: sureExecutors(spec.executors),
+  outputs: [],
+  ...timeOr('end_time', detail.endedMs),
+});
+
+const executorLog = ({ exitCode, startedMs, endedMs }: ExecutorResult): TesExecutorLog => ({
+  exit_code: exitCode,
+  start_time: time(startedMs),
+  end_time: time(endedMs),
+});
+
+function attemptLog(
+  { spec, detail }: TaskFacts,
+  attempt: AttemptView,
+  latest: boolean,
+): TesTaskLog {
+  const { result } = attempt;
+  const done = latest && detail.place === 'done';
+  return {
+    logs: executorLogs(spec, attempt),
+    outputs:
+      result && done
+        ? result.outputs.map((file) =>
+            fileLog(
+              { spec, detail },
+              { ...file, url: joinUrl(spec.outputs[file.output]?.url ?? '', file.path) },
+            ),
+          )
+        : [],
+    metadata: { ...attemptMetadata(attempt), ...profiles[detail.profile].metadata },
+    ...timeOr('start_time', result?.startedMs ?? attempt.runningMs),
+    ...timeOr('end_time', result?.endedMs ?? attempt.endedMs),
+  };
+}
+
+function executorLogs(spec: TaskSpec, { result, exitCode }: AttemptView): TesExecutorLog[] {
+  if (result && result.executors.length > 0) return result.executors.map(executorLog);
+  // The container's own exit code is all that is known of an attempt that ended without a record.
+  return sureExecutors(spec.executors).map((log, index) =>
+    index === 0 && exitCode !== undefined ? { exit_code: exitCode } : log,
+  );
+}
+
+function attemptMetadata(attempt: AttemptView): Record<string, string> {
+  const job = attempt.submissionSize > 1 ? `${attempt.jobId}:${attempt.arrayIndex}` : attempt.jobId;
+  return {
+    attempt: String(attempt.number),
+    submission: attempt.submissionKey,
+    ...(attempt.jobId !== undefined && { batch_job_id: String(job) }),
+  };
+}
+
+/** A hit looks executed: every executor ended well, and the outputs are this task's own. */
+function hitLog({ detail, spec, hitOutputs }: TaskFacts): TesTaskLog {
+  const times = {
+    ...timeOr('start_time', detail.createdMs),
+    ...timeOr('end_time', detail.endedMs),
+  };
+  return {
+    logs: spec.executors.map(() => ({ exit_code: 0, ...times })),
+    outputs: hitOutputs.map((file) => hitFileLog({ spec, detail }, file)),
+    metadata: { cache: 'hit', ...profiles[detail.profile].metadata },
+    ...times,
+  };
+}
+
+/** Copied outputs lie at this task's own urls; referenced ones where the entry has them. */
+function hitFileLog(task: Shown, file: HitFile): TesOutputFileLog {
+  const declared = task.spec.outputs[file.output];
+  return fileLog(task, {
+    ...file,
+    url:
+      task.detail.hitMode === 'reference' || !declared
+        ? file.url
+        : joinUrl(declared.url, file.path),
+  });
+}
+
+interface PlacedFile {
+  output: number;
+  path: string;
+  url: string;
+  sizeBytes: number;
+}
+
+type Shown = Pick<TaskFacts, 'spec' | 'detail'>;
+
+/** TES wants a size; one that the client cannot read is worse than none. */
+function fileLog(
+  { spec, detail }: Shown,
+  { output, path, url, sizeBytes }: PlacedFile,
+): TesOutputFileLog {
+  const readable =
+    sizeBytes <= (profiles[detail.profile].largestSizeBytes ?? Number.POSITIVE_INFINITY);
+  return {
+    url,
+    path: pathInContainer(spec.outputs[output], path),
+    ...(readable && { size_bytes: String(sizeBytes) }),
+  };
+}
+
+/** Where an uploaded file stood; the opposite of how the stager cuts its path. */
+function pathInContainer(declared: OutputOf<string> | undefined, path: string): string {
+  if (!declared) return path;
+  const prefix = declared.path_prefix;
+  if (prefix === undefined) return joinUrl(declared.path, path);
+  const cutAtSlash = prefix.endsWith('/') || declared.path.startsWith('/', prefix.length);
+  return cutAtSlash ? joinUrl(prefix, path) : prefix + path;
+}

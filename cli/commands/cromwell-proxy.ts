@@ -1,0 +1,83 @@
+/** `cromwell-stage`: runs on Cromwell's host, where its root is no bucket. */
+import { InvalidArgumentError } from 'commander';
+import { readConfig } from '../../config.ts';
+import { readPathMap } from '../../core/files/path-map.ts';
+import { WrongUse, type ExitCode } from '../exit.ts';
+import type { CommandParts } from '../run.ts';
+import type { Terminal } from '../output/terminal.ts';
+import { wholeNumber } from './connection.ts';
+import { serve } from './serve.ts';
+
+interface StageCommandOptions {
+  map?: string[];
+  url?: string;
+  token?: string;
+  host: string;
+  port: number;
+}
+
+export function addCromwellCommands({ program, terminal, act }: CommandParts): void {
+  program
+    .command('cromwell-stage')
+    .description(
+      'stand between Cromwell and Batchwell where Cromwell’s root is a shared file system: inputs go up to S3, outputs come down',
+    )
+    .option(
+      '--map <path=url>',
+      'a root on this host and its place in S3, /path=s3://bucket/prefix; may be repeated (BATCHWELL_PATH_MAP)',
+      collectRoots,
+    )
+    .option('--url <url>', 'where the API is (BATCHWELL_URL, else http://127.0.0.1:8000)')
+    .option(
+      '--token <token>',
+      'bearer token for callers that send none (BATCHWELL_TOKEN); never used when --host is no loopback address',
+    )
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <port>', 'port to listen on; 0 for a free one', wholeNumber(0, 65_535), 8010)
+    .addHelpText(
+      'after',
+      `
+Cromwell's TES backend then has endpoint = "http://127.0.0.1:8010/ga4gh/tes/v1/tasks"; see docs/cromwell.md.
+S3 is reached the AWS SDK's usual way: it needs s3:GetObject, s3:PutObject and s3:ListBucket below each url.`,
+    )
+    .action(act(async (options: StageCommandOptions) => stage(options, terminal)));
+}
+
+function collectRoots(given: string, before: string[] = []): string[] {
+  try {
+    readPathMap([given]);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return [...before, given];
+}
+
+async function stage(
+  { map: roots, url, token, host, port }: StageCommandOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const config = readConfig(terminal.environment);
+  const map = readPathMap(roots ?? config.pathMap);
+  if (map.size === 0)
+    throw new WrongUse(
+      '--map is missing: say which root lies where in S3, as --map /mnt/cromwell-executions=s3://bucket/prefix.',
+    );
+  const apiUrl = (url ?? config.clientUrl).replace(/\/+$/, '');
+  if (!URL.canParse(apiUrl) || !/^https?:$/.test(new URL(apiUrl).protocol))
+    throw new WrongUse(`--url ${apiUrl}: expected a URL that begins with http:// or https://.`);
+  const { startStage, StageNotReady } = await import('../../cromwell/proxy/main.ts');
+  const running = await startStage({
+    map,
+    apiUrl,
+    host,
+    port,
+    token: token ?? (config.clientToken || undefined),
+    environment: { ...terminal.environment },
+    s3PathStyle: config.s3PathStyle === 'yes',
+    logLevel: config.logLevel,
+  }).catch((error: unknown) => {
+    if (error instanceof StageNotReady) throw new WrongUse(error.message);
+    throw error;
+  });
+  return serve(running, 'The stage', terminal);
+}

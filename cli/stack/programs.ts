@@ -1,0 +1,133 @@
+/** The programs of a stack that are this project's own, each a process of its own. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ServerNotReady } from '../services/owned-server.ts';
+import { startOnPort } from '../services/ports.ts';
+import { startProgram, type Part, type Parts } from './parts.ts';
+import { SERVICE_NODE_OPTIONS } from './service-memory.ts';
+
+/** Where a stack lives. */
+export interface StackPlace {
+  parts: Parts;
+  /** Data and logs. */
+  folder: string;
+  /** Whether the folder goes with the stack. */
+  temporary: boolean;
+}
+
+const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+interface Program {
+  title: string;
+  /** Names its log file. */
+  name: string;
+  script: string;
+  args: string[];
+  environment: NodeJS.ProcessEnv;
+}
+
+/** Every program of ours says where it is once it serves; that URL is returned. */
+async function start({ parts, folder, temporary }: StackPlace, program: Program): Promise<string> {
+  const part = await startProgram({
+    title: program.title,
+    script: fromRoot(program.script),
+    args: program.args,
+    environment: program.environment,
+    readyLine: READY_LINE,
+    logFile: join(folder, 'logs', `${program.name}.log`),
+    ...(temporary && { sharedFolder: folder }),
+  });
+  parts.add(part satisfies Part);
+  return READY_LINE.exec(part.readyText)?.[1] ?? '';
+}
+
+/** Of the API and workers, and of the local AWS. */
+const READY_LINE = /(?:\bready at |^\{"url":")(https?:\/\/[^\s"]+)/;
+
+/** Returns its url. */
+export async function startLocalS3Program(
+  place: StackPlace,
+  environment: NodeJS.ProcessEnv,
+): Promise<string> {
+  const dataFolder = join(place.folder, 's3');
+  await mkdir(dataFolder, { recursive: true });
+  return start(place, {
+    title: 'the local S3',
+    name: 's3',
+    script: 'packages/local-aws/s3/main.ts',
+    args: ['--data', dataFolder],
+    environment,
+  });
+}
+
+/** Returns its url. `jobEnvironment` is put into every container, as a job role would. */
+export async function startLocalBatchProgram(
+  place: StackPlace,
+  environment: NodeJS.ProcessEnv,
+  jobEnvironment: Record<string, string>,
+): Promise<string> {
+  const dataFolder = join(place.folder, 'batch');
+  const settingsFile = join(place.folder, 'batch.json');
+  await writeFile(settingsFile, JSON.stringify({ dataFolder, jobEnvironment }));
+  return start(place, {
+    title: 'the local Batch',
+    name: 'batch',
+    script: 'packages/local-aws/batch/main.ts',
+    args: [settingsFile],
+    environment,
+  });
+}
+
+export interface WantedPort {
+  /** This one or none. */
+  port?: number;
+  /** This one, or a free one when it is taken. A free one when neither is given. */
+  preferredPort?: number;
+}
+
+/** What the user says of Node's memory holds. */
+const asService = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  NODE_OPTIONS: SERVICE_NODE_OPTIONS,
+  ...environment,
+});
+
+/** Returns the API's url. */
+export async function startApiProgram(
+  place: StackPlace,
+  environment: NodeJS.ProcessEnv,
+  wanted: WantedPort,
+): Promise<string> {
+  const startOn = (port: number): Promise<string> =>
+    start(place, {
+      title: 'the API',
+      name: 'api',
+      script: 'cli/main.ts',
+      args: ['api'],
+      environment: { ...asService(environment), HOST: '127.0.0.1', PORT: String(port) },
+    });
+  if (wanted.port !== undefined || wanted.preferredPort === undefined)
+    return startOnPort(wanted.port, startOn);
+  try {
+    return await startOn(wanted.preferredPort);
+  } catch (error) {
+    if (!(error instanceof ServerNotReady && error.portTaken)) throw error;
+    return startOnPort(undefined, startOn);
+  }
+}
+
+/** Returns the url of the worker's metrics. */
+export const startWorkerProgram = (
+  place: StackPlace,
+  environment: NodeJS.ProcessEnv,
+  number: number,
+): Promise<string> =>
+  startOnPort(undefined, (port) =>
+    start(place, {
+      title: `worker ${number}`,
+      name: `worker-${number}`,
+      script: 'cli/main.ts',
+      args: ['worker'],
+      environment: { ...asService(environment), BATCHWELL_METRICS_PORT: String(port) },
+    }),
+  );

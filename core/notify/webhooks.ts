@@ -1,0 +1,155 @@
+/**
+ * Webhooks, as https://www.standardwebhooks.com describes them: who wants to be told what, how a delivery is signed, and when it is
+ * tried again.
+ */
+import { createHmac } from 'node:crypto';
+import type { ScatterSummary } from '../scatter/scatter-view.ts';
+import { hasTags, viewTaskEvent, type ToldTask } from './task-event.ts';
+
+export const webhookEvents = ['tasks.ended', 'scatter.ended'] as const;
+export type WebhookEvent = (typeof webhookEvents)[number];
+
+export interface WebhookWants {
+  events: WebhookEvent[];
+  /** Of a task or a scatter all of them must be there; an empty value stands for any. */
+  tags: Record<string, string>;
+}
+
+export const deliveryStates = ['pending', 'delivered', 'dead'] as const;
+export type DeliveryState = (typeof deliveryStates)[number];
+
+export const SHORTEST_WEBHOOK_KEY = 32;
+const SECRET_MARK = 'whsec_';
+
+/** Made of the fleet's key, so that the database alone tells nobody how to sign. */
+export const webhookSecret = (
+  fleetKey: string,
+  { id, salt }: { id: number; salt: Buffer },
+): string =>
+  SECRET_MARK +
+  createHmac('sha256', fleetKey).update(`webhook ${id} `).update(salt).digest('base64');
+
+export interface SignedDelivery {
+  id: string;
+  /** Epoch seconds. */
+  timestamp: number;
+  body: string;
+}
+
+/** The header webhook-signature. */
+export const signDelivery = (secret: string, { id, timestamp, body }: SignedDelivery): string =>
+  `v1,${createHmac('sha256', Buffer.from(secret.slice(SECRET_MARK.length), 'base64'))
+    .update(`${id}.${timestamp}.${body}`)
+    .digest('base64')}`;
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+/** Before the second try, the third, and so on: a day in all. */
+const pausesMs = [
+  5 * SECOND,
+  30 * SECOND,
+  2 * MINUTE,
+  10 * MINUTE,
+  30 * MINUTE,
+  HOUR,
+  3 * HOUR,
+  6 * HOUR,
+  12 * HOUR,
+];
+const JITTER = 0.2;
+
+/** `status`: HTTP; undefined when no answer came, and then `trouble` says why. */
+export type DeliveryAnswer = { status: number } | { status?: undefined; trouble: string };
+
+export type DeliveryDecision =
+  | { do: 'delivered'; outcome: string }
+  | { do: 'again'; pauseMs: number; outcome: string }
+  | { do: 'dead'; outcome: string };
+
+const GONE = 410;
+
+/** @param tries that were made, from 1 @param random from 0 to below 1 */
+export function decideDelivery(
+  answer: DeliveryAnswer,
+  tries: number,
+  random: number,
+): DeliveryDecision {
+  if (answer.status === undefined) return againOrDead(answer.trouble, tries, random);
+  if (answer.status >= 200 && answer.status < 300)
+    return { do: 'delivered', outcome: `answered ${answer.status}` };
+  if (answer.status === GONE)
+    return { do: 'dead', outcome: 'answered 410: its receiver wants no more' };
+  return againOrDead(
+    answer.status >= 300 && answer.status < 400
+      ? `answered ${answer.status}: redirections are not followed`
+      : `answered ${answer.status}`,
+    tries,
+    random,
+  );
+}
+
+function againOrDead(outcome: string, tries: number, random: number): DeliveryDecision {
+  const pauseMs = pausesMs[tries - 1];
+  return pauseMs === undefined
+    ? { do: 'dead', outcome }
+    : { do: 'again', pauseMs: Math.round(pauseMs * (1 + JITTER * random)), outcome };
+}
+
+/** What is noted for one webhook. */
+export interface NewDelivery {
+  webhookId: number;
+  /** Of one webhook, the same for what must be told once. */
+  subject: string;
+  body: string;
+}
+
+export interface Ends {
+  /** Tasks that have come to their end, each with its owner. */
+  tasks: readonly ToldTask[];
+  /** Scatters whose last task has. */
+  scatters: readonly { owner: string; scatter: ScatterSummary }[];
+  /** Where in the log of changes this was read. */
+  place: number;
+  nowMs: number;
+}
+
+/** A hundred tasks are some 40 kB. */
+const TASKS_PER_DELIVERY = 100;
+
+/** What each webhook is told of the ends. */
+export function composeDeliveries(
+  webhooks: readonly { id: number; owner: string; wants: WebhookWants }[],
+  { tasks, scatters, place, nowMs }: Ends,
+): NewDelivery[] {
+  const bodyOf = (type: WebhookEvent, data: unknown): string =>
+    JSON.stringify({ type, timestamp: new Date(nowMs).toISOString(), data });
+  return webhooks.flatMap(({ id, owner, wants }) => {
+    const wanted = Object.entries(wants.tags);
+    const told = wants.events.includes('tasks.ended')
+      ? tasks
+          .filter((task) => task.owner === owner && hasTags(task.tags, wanted))
+          .map(viewTaskEvent)
+      : [];
+    const ended = wants.events.includes('scatter.ended')
+      ? scatters.filter((one) => one.owner === owner && hasTags(one.scatter.tags, wanted))
+      : [];
+    return [
+      ...inGroups(told, TASKS_PER_DELIVERY).map((group, part) => ({
+        webhookId: id,
+        subject: `changes-${place}-${part}`,
+        body: bodyOf('tasks.ended', { tasks: group }),
+      })),
+      ...ended.map(({ scatter }) => ({
+        webhookId: id,
+        subject: scatter.id,
+        body: bodyOf('scatter.ended', scatter),
+      })),
+    ];
+  });
+}
+
+const inGroups = <T>(items: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, at) =>
+    items.slice(at * size, (at + 1) * size),
+  );

@@ -1,0 +1,53 @@
+/** When ready attempts of one shape become a submission, and under which name. */
+import { sha256 } from '../ids.ts';
+
+export interface Ready {
+  /** How many attempts are ready; may be cut off above `arraySize`. */
+  count: number;
+  /** When the first and the last of them became ready, epoch ms. */
+  oldestMs: number;
+  newestMs: number;
+}
+
+export interface PackPolicy {
+  arraySize: number;
+  idleMs: number;
+  longestMs: number;
+}
+
+export type PackDecision = { do: 'pack' } | { do: 'wait'; waitMs: number } | { do: 'nothing' };
+
+/**
+ * Packs a full array at once, the rest when nothing has come for a while. The wait is what makes single POSTs
+ * share one SubmitJob; `longestMs` bounds what it costs the first of them.
+ */
+export function decidePack(ready: Ready, policy: PackPolicy, nowMs: number): PackDecision {
+  if (ready.count === 0) return { do: 'nothing' };
+  if (ready.count >= policy.arraySize) return { do: 'pack' };
+  const idleLeftMs = ready.newestMs + policy.idleMs - nowMs;
+  const longestLeftMs = ready.oldestMs + policy.longestMs - nowMs;
+  const waitMs = Math.min(idleLeftMs, longestLeftMs);
+  return waitMs <= 0 ? { do: 'pack' } : { do: 'wait', waitMs };
+}
+
+export interface PackedAttempt {
+  taskId: number;
+  number: number;
+}
+
+/** A digest of what is submitted: packing the same attempts twice gives the same key. 32 hex digits. */
+export const submissionKey = (attempts: readonly PackedAttempt[]): string =>
+  sha256(attempts.map(({ taskId, number }) => `${taskId}.${number}`).join(' '))
+    .toString('hex')
+    .slice(0, 32);
+
+/** Batch job names hold letters, digits, '-' and '_', 128 at most; looking one up ignores case, so it is lower case. */
+export const jobName = (key: string): string => `batchwell-${key}`;
+
+/** The submission that a job is named after; undefined for a job that is not ours. */
+export const submissionKeyOf = (name: string): string | undefined =>
+  /^batchwell-([0-9a-f]{32})$/i.exec(name)?.[1]?.toLowerCase();
+
+/** Id of the job of one attempt: a child of an array, or the single job itself. */
+export const childJobId = (jobId: string, size: number, index: number): string =>
+  size > 1 ? `${jobId}:${index}` : jobId;

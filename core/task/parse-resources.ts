@@ -1,0 +1,232 @@
+/** Reads a task's `resources`, in TES's words, as a client sent them. */
+import type { Boundaries } from '../access/access.ts';
+import {
+  flagOf,
+  numberOf,
+  pathOf,
+  rawOf,
+  readObject,
+  textMapOf,
+  textsOf,
+  type Source,
+} from './read-fields.ts';
+import { memberPath, problemAt, type Problem } from '../problems.ts';
+import { cacheModes, type CacheMode, type Resources } from './task.ts';
+
+/** The keys of resources.backend_parameters that Batchwell knows; keys ignore case. */
+export const backendParameters = [
+  'queue',
+  'queueArn',
+  'timeout',
+  'jobTimeout',
+  'cache',
+  'missing_outputs',
+  'priority',
+  'share_identifier',
+  'job_role',
+] as const;
+/** Sent by Cromwell with every task, and of no use here: a warning each time would only hide others. */
+const IGNORED = new Set(['internal_path_prefix']);
+type BackendParameter = (typeof backendParameters)[number];
+
+export interface ParsedResources {
+  resources: Resources;
+  /** From the parameter `cache`. */
+  cache?: CacheMode;
+  warnings: string[];
+}
+
+/** What a task gets that does not say. */
+const FALLBACK = { cpuCores: 1, ramGb: 2, diskGb: 10 };
+
+/** AWS's largest hosts have 896 vCPUs and 32 TiB; EBS ends at 64 TiB. */
+const LIMITS = {
+  cpu: { least: 0, most: 1024, unit: 'vCPUs', zeroIsAbsent: true },
+  ram: { least: 0, most: 32_768, unit: 'GiB', zeroIsAbsent: true },
+  disk: { least: 0, most: 65_536, unit: 'GiB', zeroIsAbsent: true },
+} as const;
+
+const LEAST_TIMEOUT_SECONDS = 60;
+const MOST_TIMEOUT_SECONDS = 365 * 24 * 3600;
+const LONGEST_QUEUE = 512;
+/** Of Batch's schedulingPriorityOverride (AWS Batch API, SubmitJob). */
+const MOST_PRIORITY = 9999;
+
+/** @param boundaries the first of its queues is the one of tasks that name none */
+export function parseResources(task: Source, boundaries: Boundaries): ParsedResources {
+  const [queue] = boundaries.limits?.queues ?? [];
+  const given = rawOf(task, 'resources');
+  const reader = readObject(given ?? {}, pathOf(task, 'resources'), task.problems);
+  const defaults: Resources = {
+    cpu_cores: FALLBACK.cpuCores,
+    ram_gb: FALLBACK.ramGb,
+    disk_gb: FALLBACK.diskGb,
+    preemptible: false,
+    ...(queue !== undefined && { queue }),
+  };
+  if (!reader) return { resources: defaults, warnings: [] };
+
+  const { known, warnings } = readParameters(reader);
+  const cache = cacheOf(reader, known);
+  checkMissingOutputs(reader, known);
+  return {
+    resources: {
+      // TES 1.1 says integer; the 1.2 draft allows fractions, and Batch takes whole vCPUs on EC2.
+      cpu_cores: Math.ceil(numberOf(reader, 'cpu_cores', LIMITS.cpu) ?? defaults.cpu_cores),
+      ram_gb: numberOf(reader, 'ram_gb', LIMITS.ram) ?? defaults.ram_gb,
+      disk_gb: numberOf(reader, 'disk_gb', LIMITS.disk) ?? defaults.disk_gb,
+      preemptible: flagOf(reader, 'preemptible') ?? false,
+      ...queueOf(reader, known, queue),
+      ...timeoutOf(reader, known),
+      ...priorityOf(reader, known),
+      ...shareOf(reader, known),
+      ...jobRoleOf(reader, known),
+      ...(known.size > 0 && { backend_parameters: Object.fromEntries(known) }),
+      ...zonesOf(reader),
+    },
+    ...(cache !== undefined && { cache }),
+    warnings,
+  };
+}
+
+/** TES says a list; some clients send one text. */
+function zonesOf(resources: Source): Pick<Resources, 'zones'> {
+  const given = rawOf(resources, 'zones');
+  const zones = typeof given === 'string' ? [given] : textsOf(resources, 'zones', { longest: 128 });
+  return zones.length > 0 ? { zones } : {};
+}
+
+/** The known parameters under their own spelling. Unknown ones are told and not kept, as TES asks. */
+function readParameters(resources: Source): {
+  known: Map<BackendParameter, string>;
+  warnings: string[];
+} {
+  const strict = flagOf(resources, 'backend_parameters_strict') ?? false;
+  const given = textMapOf(resources, 'backend_parameters', { value: { longest: 4096 } });
+  const known = new Map<BackendParameter, string>();
+  const warnings: string[] = [];
+  for (const [key, value] of Object.entries(given)) {
+    if (IGNORED.has(key.toLowerCase())) continue;
+    const name = backendParameters.find((one) => one.toLowerCase() === key.toLowerCase());
+    if (name) known.set(name, value);
+    else if (strict)
+      refuseParameter(
+        resources,
+        key,
+        `one of ${backendParameters.join(', ')}, since backend_parameters_strict is true`,
+      );
+    else
+      warnings.push(
+        `The backend parameter ${JSON.stringify(key)} is not known and was left out; known are ${backendParameters.join(', ')}.`,
+      );
+  }
+  return { known, warnings };
+}
+
+function refuseParameter(
+  resources: Source,
+  name: string,
+  expected: string,
+  got?: string,
+): undefined {
+  const problem: Problem = problemAt(
+    memberPath(pathOf(resources, 'backend_parameters'), name),
+    expected,
+    got,
+  );
+  resources.problems.push(problem);
+  return undefined;
+}
+
+function queueOf(
+  resources: Source,
+  known: ReadonlyMap<BackendParameter, string>,
+  fallback: string | undefined,
+): Pick<Resources, 'queue'> {
+  const name = known.has('queue') ? 'queue' : 'queueArn';
+  const queue = known.get(name);
+  if (queue === undefined || queue === '') return fallback === undefined ? {} : { queue: fallback };
+  const fits =
+    queue.length <= LONGEST_QUEUE && /^(arn:[\w:/.-]+|[A-Za-z0-9][\w-]{0,127})$/.test(queue);
+  if (!fits) refuseParameter(resources, name, 'the name or ARN of a Batch job queue', queue);
+  return { queue };
+}
+
+function timeoutOf(
+  resources: Source,
+  known: ReadonlyMap<BackendParameter, string>,
+): Pick<Resources, 'timeout_seconds'> {
+  const name = known.has('timeout') ? 'timeout' : 'jobTimeout';
+  const text = known.get(name);
+  if (text === undefined || text === '') return {};
+  const seconds = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  const fits = seconds >= LEAST_TIMEOUT_SECONDS && seconds <= MOST_TIMEOUT_SECONDS;
+  if (!fits)
+    refuseParameter(
+      resources,
+      name,
+      `whole seconds from ${LEAST_TIMEOUT_SECONDS} to ${MOST_TIMEOUT_SECONDS}`,
+      text,
+    );
+  return { timeout_seconds: seconds };
+}
+
+function priorityOf(
+  resources: Source,
+  known: ReadonlyMap<BackendParameter, string>,
+): Pick<Resources, 'priority'> {
+  const text = known.get('priority');
+  if (text === undefined || text === '') return {};
+  if (!/^\d{1,4}$/.test(text))
+    refuseParameter(
+      resources,
+      'priority',
+      `a whole number from 0 to ${MOST_PRIORITY}; higher goes first`,
+      text,
+    );
+  return { priority: Number(text) };
+}
+
+function shareOf(
+  resources: Source,
+  known: ReadonlyMap<BackendParameter, string>,
+): Pick<Resources, 'share'> {
+  const text = known.get('share_identifier');
+  if (text === undefined || text === '') return {};
+  if (!/^[A-Za-z0-9]{1,255}$/.test(text))
+    refuseParameter(resources, 'share_identifier', '1 to 255 letters and digits', text);
+  return { share: text };
+}
+
+function jobRoleOf(
+  resources: Source,
+  known: ReadonlyMap<BackendParameter, string>,
+): Pick<Resources, 'job_role'> {
+  const text = known.get('job_role');
+  if (text === undefined || text === '') return {};
+  if (!/^arn:[\w-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/.test(text))
+    refuseParameter(resources, 'job_role', 'the ARN of an IAM role', text);
+  return { job_role: text };
+}
+
+function cacheOf(
+  resources: Source,
+  known: ReadonlyMap<BackendParameter, string>,
+): CacheMode | undefined {
+  const text = known.get('cache');
+  if (text === undefined) return undefined;
+  return (
+    cacheModes.find((mode) => mode === text) ??
+    refuseParameter(resources, 'cache', `one of ${cacheModes.join(', ')}`, text)
+  );
+}
+
+/** `missing_outputs=fail` makes a declared output that is not there a failure; otherwise it is a warning. */
+function checkMissingOutputs(
+  resources: Source,
+  known: ReadonlyMap<BackendParameter, string>,
+): void {
+  const text = known.get('missing_outputs');
+  if (text !== undefined && text !== 'warn' && text !== 'fail')
+    refuseParameter(resources, 'missing_outputs', 'warn or fail', text);
+}

@@ -1,0 +1,101 @@
+/**
+ * What a task does in its container, in the words of GA4GH TES 1.1 (field names are TES's, so that a task is
+ * stored, shown and run in one form). Source: the TES 1.1 OpenAPI, `tesTask`.
+ *
+ * `S` is what stands where a text stands: a string in a task, a string or a slot in a template.
+ */
+
+import type { ProfileName } from '../profiles/profiles.ts';
+
+export type FileType = 'FILE' | 'DIRECTORY';
+
+export interface InputOf<S> {
+  name?: S;
+  description?: S;
+  /** s3://bucket/key, http(s)://…; absent when `content` is given. */
+  url?: S;
+  /** Absolute path in the container. */
+  path: S;
+  type: FileType;
+  /** The file's text itself; wins over `url`. */
+  content?: S;
+}
+
+export interface OutputOf<S> {
+  name?: S;
+  description?: S;
+  /** Where it goes: an object, or a "directory" for DIRECTORY and for wildcards. */
+  url: S;
+  /** Absolute path in the container; may hold `*`, `?` and `[…]`, then `path_prefix` is given. */
+  path: S;
+  path_prefix?: S;
+  type: FileType;
+}
+
+export interface ExecutorOf<S> {
+  image: string;
+  command: S[];
+  workdir?: S;
+  stdin?: S;
+  stdout?: S;
+  stderr?: S;
+  /** Names are POSIX identifiers; values are any text without NUL. */
+  env?: Record<string, S>;
+  ignore_error?: boolean;
+}
+
+export interface Resources {
+  /** Whole vCPUs, at least 1. */
+  cpu_cores: number;
+  /** GiB. */
+  ram_gb: number;
+  /** GiB. */
+  disk_gb: number;
+  preemptible: boolean;
+  /** Batch job queue, by name or ARN; the configured default when absent. */
+  queue?: string;
+  /** Seconds a single attempt may run, at least 60; no limit when absent. */
+  timeout_seconds?: number;
+  /** 0..9999; higher goes first in queues with a fair-share policy, among jobs of one share. */
+  priority?: number;
+  /** Share identifier in queues with a fair-share policy; the configured one when absent. */
+  share?: string;
+  /** ARN of the IAM role of its container; the configured one when absent. */
+  job_role?: string;
+  /** What the caller gave as resources.backend_parameters and Batchwell knows. */
+  backend_parameters?: Record<string, string>;
+  zones?: string[];
+}
+
+export interface TaskOf<S> {
+  inputs: InputOf<S>[];
+  outputs: OutputOf<S>[];
+  executors: ExecutorOf<S>[];
+  resources: Resources;
+  /** Container paths shared by the executors. */
+  volumes: S[];
+}
+
+/** A task with every text in it. */
+export type TaskSpec = TaskOf<string>;
+
+/** How a task uses the call cache. `refresh` runs and writes anew; `off` neither reads nor writes. */
+export const cacheModes = ['off', 'read', 'write', 'readwrite', 'refresh'] as const;
+export type CacheMode = (typeof cacheModes)[number];
+
+export const readsCache = (mode: CacheMode): boolean => mode === 'read' || mode === 'readwrite';
+export const writesCache = (mode: CacheMode): boolean =>
+  mode === 'write' || mode === 'readwrite' || mode === 'refresh';
+
+/** A task as it is accepted: what it does, and what only people and tags say about it. */
+export interface NewTask {
+  name: string;
+  description: string;
+  tags: Record<string, string>;
+  cache: CacheMode;
+  /** Which client sent it; see core/profiles. */
+  profile: ProfileName;
+  spec: TaskSpec;
+  /** What its caller should know and nothing acts on; shown in system_logs. */
+  warnings?: readonly string[];
+}

@@ -1,0 +1,76 @@
+/** Starts the stage as a process does: looks that roots and buckets are there, listens, and closes it all again. */
+import { createLog } from '../../telemetry/log.ts';
+import { findOverlap, type PathMap } from '../../core/files/path-map.ts';
+import { createBringHome } from './bring-home.ts';
+import { createBringUp } from './bring-up.ts';
+import { openCopies } from './copies.ts';
+import { openMount } from './mount.ts';
+import { createProxy } from './proxy.ts';
+import { openUpstream } from './upstream.ts';
+
+export interface StageOptions {
+  /** Roots on this host, and where each lies in S3. */
+  map: PathMap;
+  /** Where Batchwell's API is. */
+  apiUrl: string;
+  token: string | undefined;
+  host: string;
+  port: number;
+  /** For the AWS SDK. */
+  environment: NodeJS.ProcessEnv;
+  s3PathStyle: boolean;
+  logLevel: string;
+}
+
+export interface RunningStage {
+  /** http://host:port */
+  url: string;
+  /** Cuts what is under way: Cromwell asks again, and what was moved by then need not be moved again. */
+  close(): Promise<void>;
+}
+
+/** Roots, buckets or the port are not as they must be. */
+export class StageNotReady extends Error {
+  override readonly name = 'StageNotReady';
+}
+
+const nowMs = (): number => Date.now();
+
+/** Rejects with StageNotReady. */
+export async function startStage(options: StageOptions): Promise<RunningStage> {
+  const { map, apiUrl, host, port, environment, s3PathStyle } = options;
+  const overlap = findOverlap(map);
+  if (overlap)
+    throw new StageNotReady(
+      `${overlap[0]} and ${overlap[1]} lie in one another in S3, so that an object would have two paths: give each root a prefix of its own.`,
+    );
+  const log = createLog({ level: options.logLevel, name: 'cromwell-stage' });
+  const copies = openCopies({ environment, pathStyle: s3PathStyle, nowMs });
+  try {
+    const mount = await openMount([...map.keys()]);
+    for (const url of map.values()) await copies.objects.list(`${url}/`, { firstPage: 1 }).next();
+    const app = createProxy({
+      map,
+      log,
+      nowMs,
+      // Anyone who reaches another address than loopback would act in this token's name.
+      token: isLoopback(host) ? options.token : undefined,
+      upstream: openUpstream({ url: apiUrl, log }),
+      bringUp: createBringUp({ copies, mount }),
+      bringHome: createBringHome({ copies, mount, map, log, nowMs }),
+    });
+    const url = await app.listen({ host, port });
+    log.info({ event: 'listening', url, api: apiUrl, roots: Object.fromEntries(map) }, 'listening');
+    return {
+      url,
+      async close() {
+        await Promise.all([app.close(), copies.close()]);
+      },
+    };
+  } catch (error) {
+    await copies.close();
+    throw new StageNotReady((error as Error).message, { cause: error });
+  }
+}
+
+const isLoopback = (host: string): boolean => /^(?:localhost|127(?:\.\d+){3}|::1)$/.test(host);

@@ -1,0 +1,57 @@
+/**
+ * The local AWS Batch as its own process:
+ *
+ *   node packages/local-aws/batch/main.ts CONFIG     CONFIG: a file, or - for standard input, with the JSON of settings.ts
+ *
+ * It says `{"url", "port", "runner"}` in one line on standard output when it is ready. SIGTERM and SIGINT end every
+ * job that it started, then the process; a SIGKILL does so too, where jobs run isolated.
+ */
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { startLocalBatch } from './server.ts';
+import { chooseRunner } from './runners/choose.ts';
+import { createSimulatedRunner } from './runners/simulated.ts';
+import type { LocalBatchSettings } from './settings.ts';
+import { parseSettings } from './settings.ts';
+
+const badUsage = 2;
+
+function refuse(problems: string[]): never {
+  process.stderr.write(`${problems.map((problem) => `local batch: ${problem}`).join('\n')}\n`);
+  process.exit(badUsage);
+}
+
+async function readSettings(source: string | undefined): Promise<LocalBatchSettings> {
+  if (source === undefined)
+    refuse(['expected one argument: a file with the settings as JSON, or - for standard input']);
+  const json =
+    source === '-'
+      ? await text(process.stdin)
+      : await readFile(source, 'utf8').catch((cause: unknown) => refuse([String(cause)]));
+  const parsed = parseSettings(json);
+  return 'problems' in parsed ? refuse(parsed.problems) : parsed.settings;
+}
+
+const {
+  runner: kind = 'auto',
+  simulated,
+  engineFlags = [],
+  ...settings
+} = await readSettings(process.argv[2]);
+const { dataFolder, keepScratch = false } = settings;
+const runner =
+  kind === 'simulated'
+    ? createSimulatedRunner(() => ({ durationMs: 0, ...simulated }))
+    : await chooseRunner({
+        dataFolder,
+        keepScratch,
+        engineFlags,
+        ...(kind === 'auto' ? {} : { only: kind }),
+      });
+const batch = await startLocalBatch({ ...settings, runner });
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => void batch.close().then(() => process.exit(0)));
+}
+process.stdout.write(
+  `${JSON.stringify({ url: batch.url, port: batch.port, runner: batch.runner })}\n`,
+);

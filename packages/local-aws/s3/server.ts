@@ -1,0 +1,334 @@
+/** The S3 endpoint: routes a request, plays its fault, answers it, and writes it into the ledger. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import { randomBytes } from 'node:crypto';
+import { serveControl } from '../control.ts';
+import type { FaultRule, Faults } from '../faults.ts';
+import { createFaults } from '../faults.ts';
+import { startHttpServer } from '../http-server.ts';
+import type { Ledger } from '../ledger.ts';
+import { createLedger } from '../ledger.ts';
+import { checkAccess } from './access.ts';
+import { refusalAnswer, release, send, sendHalf } from './answer.ts';
+import {
+  createBucket,
+  deleteBucket,
+  getBucketLocation,
+  getBucketVersioning,
+  headBucket,
+  isBucketName,
+  listBuckets,
+} from './bucket.ts';
+import type { Answer, Operation, S3Settings } from './call.ts';
+import { completeMultipartUpload } from './complete-multipart.ts';
+import { copyObject } from './copy-object.ts';
+import type { Refusal } from './errors.ts';
+import { isRefusal, refuse, statusOf } from './errors.ts';
+import { listObjects, listObjectsV2 } from './list-objects.ts';
+import {
+  abortMultipartUpload,
+  createMultipartUpload,
+  listMultipartUploads,
+  listParts,
+  uploadPart,
+  uploadPartCopy,
+} from './multipart.ts';
+import { getObject, getObjectAttributes, getObjectTagging } from './read-object.ts';
+import type { Target } from './route.ts';
+import { operationOf, targetOf } from './route.ts';
+import type { Store } from './store.ts';
+import { openStore } from './store.ts';
+import {
+  deleteObject,
+  deleteObjects,
+  deleteObjectTagging,
+  putObject,
+  putObjectTagging,
+} from './write-object.ts';
+
+const operations: Record<string, Operation> = {
+  ListBuckets: listBuckets,
+  CreateBucket: createBucket,
+  HeadBucket: headBucket,
+  DeleteBucket: deleteBucket,
+  GetBucketLocation: getBucketLocation,
+  GetBucketVersioning: getBucketVersioning,
+  ListObjects: listObjects,
+  ListObjectsV2: listObjectsV2,
+  PutObject: putObject,
+  CopyObject: copyObject,
+  GetObject: getObject,
+  HeadObject: getObject,
+  DeleteObject: deleteObject,
+  DeleteObjects: deleteObjects,
+  GetObjectAttributes: getObjectAttributes,
+  GetObjectTagging: getObjectTagging,
+  PutObjectTagging: putObjectTagging,
+  DeleteObjectTagging: deleteObjectTagging,
+  CreateMultipartUpload: createMultipartUpload,
+  UploadPart: uploadPart,
+  UploadPartCopy: uploadPartCopy,
+  CompleteMultipartUpload: completeMultipartUpload,
+  AbortMultipartUpload: abortMultipartUpload,
+  ListParts: listParts,
+  ListMultipartUploads: listMultipartUploads,
+};
+
+export interface LocalS3Options {
+  /** Made when absent; what it holds is served again. One process at a time. */
+  dataFolder: string;
+  /** 0, the default, takes a free one. */
+  port?: number;
+  ledger?: Ledger;
+  faults?: Faults;
+  /** Default us-east-1. */
+  region?: string;
+  /** Buckets to make when they are not there. */
+  createBuckets?: readonly string[];
+  /** Added to every answer. Default 0. */
+  latencyMs?: number;
+  /** AWS's 5 GiB, lower in tests. */
+  copyLimitBytes?: number;
+  /** AWS's 5 MiB, lower in tests. */
+  partMinBytes?: number;
+}
+
+export interface LocalS3 {
+  /** For AWS_ENDPOINT_URL_S3. */
+  url: string;
+  port: number;
+  ledger: Ledger;
+  faults: Faults;
+  close(): Promise<void>;
+}
+
+interface Endpoint {
+  store: Store;
+  settings: S3Settings;
+  ledger: Ledger;
+  faults: Faults;
+  latencyMs: number;
+  nextRequestId: () => string;
+}
+
+/** Sixteen hex digits as AWS's: a random beginning for this start, then a count. (All random: 8 µs of each request.) */
+function createRequestIds(): () => string {
+  const start = randomBytes(4).toString('hex').toUpperCase();
+  let count = 0;
+  return () => {
+    count += 1;
+    return start + count.toString(16).toUpperCase().padStart(8, '0');
+  };
+}
+
+/** Cuts the connection as a lost one is cut: with a reset, and without a word. */
+function cut(request: IncomingMessage): void {
+  request.socket.resetAndDestroy();
+}
+
+type FaultRefusal = Refusal & { status: number; code: string };
+
+function faultRefusal(rule: FaultRule): FaultRefusal {
+  const throttle = rule.kind === 'throttle';
+  const code = rule.code ?? (throttle ? 'SlowDown' : 'InternalError');
+  const base = refuse(throttle ? 'SlowDown' : 'InternalError', rule.message);
+  return { ...base, code, status: rule.status ?? statusOf(base.refused) };
+}
+
+async function perform(
+  endpoint: Endpoint,
+  request: IncomingMessage,
+  target: Target | Refusal,
+  operation: string | undefined,
+): Promise<Answer | Refusal> {
+  if (isRefusal(target)) return target;
+  const nowMs = Date.now();
+  const denied = checkAccess(request, target.query, nowMs);
+  if (denied !== undefined) return denied;
+  const run = operation === undefined ? undefined : operations[operation];
+  if (operation === undefined || run === undefined) {
+    return refuse(
+      'NotImplemented',
+      `The local S3 does not do ${request.method} ${request.url}; see packages/local-aws/README.md for what it does.`,
+    );
+  }
+  return run({
+    request,
+    operation,
+    ...target,
+    store: endpoint.store,
+    settings: endpoint.settings,
+    nowMs,
+  });
+}
+
+/** What went out, for the ledger; status 0: the connection was cut. */
+interface Sent {
+  status: number;
+  code?: string;
+}
+
+interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+  requestId: string;
+  target: Target | Refusal;
+  operation: string | undefined;
+}
+
+async function reply(
+  { store }: Endpoint,
+  { request, response, requestId }: Exchange,
+  outcome: Answer | FaultRefusal | Refusal,
+): Promise<Sent> {
+  if (!isRefusal(outcome)) {
+    await send(store, response, requestId, outcome);
+    return { status: outcome.status };
+  }
+  const answer = refusalAnswer(request, requestId, outcome);
+  await send(store, response, requestId, answer);
+  return { status: answer.status, code: 'code' in outcome ? outcome.code : outcome.refused };
+}
+
+/** What a fault does once the request has been performed. */
+async function replyUnder(
+  rule: FaultRule | undefined,
+  endpoint: Endpoint,
+  exchange: Exchange,
+  outcome: Answer | Refusal,
+): Promise<Sent> {
+  if (rule?.kind === 'drop-after') {
+    if (!isRefusal(outcome))
+      await sendHalf(endpoint.store, exchange.response, exchange.requestId, outcome);
+    cut(exchange.request);
+    return { status: 0, code: 'DroppedAfter' };
+  }
+  if (rule?.kind !== 'error-after') return reply(endpoint, exchange, outcome);
+  if (!isRefusal(outcome)) release(endpoint.store, outcome);
+  return reply(endpoint, exchange, faultRefusal(rule));
+}
+
+/** Serves the request as the fault that bites it would have it. */
+async function serve(
+  endpoint: Endpoint,
+  exchange: Exchange,
+  rule: FaultRule | undefined,
+): Promise<Sent> {
+  const delayMs = endpoint.latencyMs + (rule?.delayMs ?? 0);
+  if (delayMs > 0) await wait(delayMs);
+  if (rule?.kind === 'drop-before') {
+    cut(exchange.request);
+    return { status: 0, code: 'DroppedBefore' };
+  }
+  if (rule?.kind === 'error' || rule?.kind === 'throttle')
+    return reply(endpoint, exchange, faultRefusal(rule));
+  const outcome = await perform(endpoint, exchange.request, exchange.target, exchange.operation);
+  return replyUnder(rule, endpoint, exchange, outcome);
+}
+
+/** A request that ended in an exception: a client that went away, or a fault of ours. */
+async function failed(endpoint: Endpoint, exchange: Exchange, cause: unknown): Promise<Sent> {
+  const { request, response } = exchange;
+  if (request.destroyed && !request.complete) return { status: 0, code: 'ClientGone' };
+  process.emitWarning(
+    `The local S3 failed on ${request.method} ${request.url}: ${cause instanceof Error ? cause.stack : String(cause)}`,
+  );
+  if (!response.headersSent)
+    return reply(endpoint, exchange, refuse('InternalError', String(cause)));
+  cut(request);
+  return { status: 0, code: 'InternalError' };
+}
+
+async function handle(
+  endpoint: Endpoint,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const startedMs = performance.now();
+  const target = targetOf(request);
+  const operation = isRefusal(target) ? undefined : operationOf(request, target);
+  const subject = isRefusal(target) ? (request.url ?? '/') : `${target.bucketName}/${target.key}`;
+  const exchange: Exchange = {
+    request,
+    response,
+    requestId: endpoint.nextRequestId(),
+    target,
+    operation,
+  };
+  const rule = endpoint.faults.next('s3', operation ?? 'Unknown', subject);
+  const sent = await serve(endpoint, exchange, rule).catch((cause: unknown) =>
+    failed(endpoint, exchange, cause),
+  );
+  endpoint.ledger.request({
+    service: 's3',
+    operation: operation ?? 'Unknown',
+    ...sent,
+    durationMs: performance.now() - startedMs,
+    detail: { subject, ...(rule && { fault: rule.kind }) },
+  });
+}
+
+const defaults = {
+  region: 'us-east-1',
+  copyLimitBytes: 5 * 2 ** 30,
+  partMinBytes: 5 * 2 ** 20,
+  inlineBytes: 16 << 10,
+};
+
+/**
+ * Serves S3 on 127.0.0.1 from the data folder until `close()`.
+ * @throws when the port is taken, when another process has the data folder, or when a bucket's name is not allowed.
+ */
+export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
+  const {
+    ledger = createLedger(),
+    faults = createFaults(),
+    latencyMs = 0,
+    createBuckets = [],
+  } = options;
+  const {
+    region = defaults.region,
+    copyLimitBytes = defaults.copyLimitBytes,
+    partMinBytes = defaults.partMinBytes,
+  } = options;
+  const wrong = createBuckets.find((name) => !isBucketName(name));
+  if (wrong !== undefined)
+    throw new Error(
+      `The bucket ${wrong} cannot be made: a name has 3 to 63 lower-case letters, digits, dots and hyphens.`,
+    );
+  const store = await openStore(options.dataFolder);
+  for (const name of createBuckets)
+    if (!store.buckets.has(name)) await store.createBucket(name, Date.now());
+  const settings: S3Settings = {
+    region,
+    copyLimitBytes,
+    partMinBytes,
+    inlineBytes: defaults.inlineBytes,
+  };
+  const endpoint: Endpoint = {
+    store,
+    settings,
+    ledger,
+    faults,
+    latencyMs,
+    nextRequestId: createRequestIds(),
+  };
+  const health = () => ({ buckets: store.buckets.size, uploads: store.uploads.size });
+  const server = await startHttpServer(async (request, response) => {
+    if (!(await serveControl({ service: 's3', ledger, faults, health }, request, response)))
+      await handle(endpoint, request, response);
+  }, options.port).catch(async (cause: unknown) => {
+    await store.close();
+    throw cause;
+  });
+  return {
+    url: server.url,
+    port: server.port,
+    ledger,
+    faults,
+    async close() {
+      await server.close();
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,407 @@
+/** The life of jobs on the local Batch, seen through the AWS SDK. Containers are simulated. */
+import {
+  CancelJobCommand,
+  DescribeJobsCommand,
+  GetJobQueueSnapshotCommand,
+  ListJobsCommand,
+  TerminateJobCommand,
+} from '@aws-sdk/client-batch';
+import { describe, expect, it, vi } from 'vitest';
+import type { Container } from '../batch/runner.ts';
+import type { SimulatedRun } from '../batch/runners/simulated.ts';
+import { createSimulatedRunner } from '../batch/runners/simulated.ts';
+import { createWorld, temporaryFolder } from './batch-world.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
+
+const simulated = (plan: (container: Container) => SimulatedRun = () => ({ durationMs: 0 })) =>
+  createSimulatedRunner(plan);
+const forever = 1_000_000;
+const spotRecipe = {
+  attempts: 3,
+  evaluateOnExit: [
+    { onStatusReason: 'Host EC2*', action: 'RETRY' as const },
+    { onReason: '*', action: 'EXIT' as const },
+  ],
+};
+
+describe('a job', () => {
+  it('goes from SUBMITTED to SUCCEEDED and shows its one attempt', async () => {
+    const world = await createWorld({ runner: simulated() });
+    const job = await world.ended(await world.submit());
+    expect(job).toMatchObject({
+      status: 'SUCCEEDED',
+      statusReason: 'Essential container in task exited',
+      container: { exitCode: 0 },
+    });
+    expect(job.attempts).toHaveLength(1);
+    expect(job.createdAt).toBeLessThanOrEqual(job.startedAt!);
+    expect(job.startedAt).toBeLessThanOrEqual(job.stoppedAt!);
+  });
+
+  it('passes through RUNNABLE, STARTING and RUNNING', async () => {
+    const world = await createWorld({
+      runner: simulated(() => ({ durationMs: forever })),
+      latency: { startMs: 500, scheduleMs: 500 },
+    });
+    const jobId = await world.submit();
+    expect((await world.describe(jobId)).status).toMatch(/^(SUBMITTED|RUNNABLE)$/);
+    await world.until(jobId, ({ status }) => status === 'STARTING');
+    await world.until(jobId, ({ status }) => status === 'RUNNING');
+  });
+
+  it('gets its ids, its attempt and the job role’s environment, its own values first', async () => {
+    const seen: Container[] = [];
+    const world = await createWorld({
+      runner: simulated((container) => (seen.push(container), { durationMs: 0 })),
+      jobEnvironment: { AWS_REGION: 'us-east-1', A: 'role' },
+    });
+    const jobDefinition = await world.define(['echo', 'Ref::what'], {
+      parameters: { what: 'nothing' },
+    });
+    const jobId = await world.submit({
+      jobDefinition,
+      parameters: { what: 'this' },
+      containerOverrides: { environment: [{ name: 'A', value: 'own' }] },
+    });
+    await world.ended(jobId);
+    expect(seen[0]?.command).toEqual(['echo', 'this']);
+    expect(seen[0]?.environment).toMatchObject({
+      AWS_BATCH_JOB_ID: jobId,
+      AWS_BATCH_JOB_ATTEMPT: '1',
+      AWS_BATCH_JQ_NAME: 'batchwell',
+      AWS_REGION: 'us-east-1',
+      A: 'own',
+    });
+    expect(seen[0]?.environment).not.toHaveProperty('AWS_BATCH_JOB_ARRAY_INDEX');
+  });
+
+  it('waits in RUNNABLE while all slots are taken, first come first served', async () => {
+    const order: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    const world = await createWorld({
+      queues: [{ name: 'batchwell', slots: 1 }],
+      runner: simulated(
+        ({ jobName }) => (
+          order.push(jobName),
+          { durationMs: 0, ...(jobName === 'first' && { effect: () => gate.promise }) }
+        ),
+      ),
+    });
+    const first = await world.submit({ jobName: 'first' });
+    await world.until(first, ({ status }) => status === 'RUNNING');
+    const second = await world.submit({ jobName: 'second' });
+    await world.submit({ jobName: 'third' });
+    expect((await world.describe(second)).status).toBe('RUNNABLE');
+    const { frontOfQueue } = await world.client.send(
+      new GetJobQueueSnapshotCommand({ jobQueue: 'batchwell' }),
+    );
+    expect(frontOfQueue?.jobs?.[0]?.jobArn).toContain(second);
+    gate.resolve();
+    await world.ended(second);
+    await expect.poll(() => order).toEqual(['first', 'second', 'third']);
+  });
+
+  it('is cancelled before it starts, and left alone once it runs', async () => {
+    const world = await createWorld({
+      queues: [{ name: 'batchwell', slots: 1 }],
+      runner: simulated(() => ({ durationMs: forever })),
+    });
+    const running = await world.submit();
+    await world.until(running, ({ status }) => status === 'RUNNING');
+    const waiting = await world.submit();
+    for (const jobId of [running, waiting])
+      await world.client.send(new CancelJobCommand({ jobId, reason: 'not needed' }));
+    expect(await world.describe(waiting)).toMatchObject({
+      status: 'FAILED',
+      statusReason: 'not needed',
+      isCancelled: true,
+    });
+    expect(await world.describe(running)).toMatchObject({ status: 'RUNNING', isCancelled: false });
+  });
+
+  it('is terminated with the caller’s reason and not tried again', async () => {
+    const world = await createWorld({ runner: simulated(() => ({ durationMs: forever })) });
+    const jobId = await world.submit({ retryStrategy: { attempts: 5 } });
+    await world.until(jobId, ({ status }) => status === 'RUNNING');
+    await world.client.send(new TerminateJobCommand({ jobId, reason: 'the user gave up' }));
+    const job = await world.ended(jobId);
+    expect(job).toMatchObject({
+      status: 'FAILED',
+      statusReason: 'the user gave up',
+      isTerminated: true,
+      container: { exitCode: 143 },
+    });
+    expect(job.attempts).toHaveLength(1);
+  });
+
+  it('is ended by its timeout and not tried again', async () => {
+    const world = await createWorld({ runner: simulated(() => ({ durationMs: forever })) });
+    const job = await world.ended(
+      await world.submit({
+        timeout: { attemptDurationSeconds: 1 },
+        retryStrategy: { attempts: 3 },
+      }),
+    );
+    expect(job).toMatchObject({
+      status: 'FAILED',
+      statusReason: 'Job attempt duration exceeded timeout',
+    });
+    expect(job.attempts).toHaveLength(1);
+  });
+
+  it('waits for the job it depends on, and fails with it', async () => {
+    const gate = Promise.withResolvers<void>();
+    const world = await createWorld({
+      runner: simulated(({ jobName }) => ({
+        durationMs: 0,
+        exitCode: jobName === 'bad' ? 1 : 0,
+        effect: () => gate.promise,
+      })),
+    });
+    const good = await world.submit({ jobName: 'good' });
+    const bad = await world.submit({ jobName: 'bad' });
+    const afterGood = await world.submit({ dependsOn: [{ jobId: good }] });
+    const afterBad = await world.submit({ dependsOn: [{ jobId: bad }, { jobId: good }] });
+    await world.until(afterGood, ({ status }) => status === 'PENDING');
+    gate.resolve();
+    expect((await world.ended(afterGood)).status).toBe('SUCCEEDED');
+    expect(await world.ended(afterBad)).toMatchObject({
+      status: 'FAILED',
+      statusReason: 'Dependent Job failed',
+    });
+    expect(await world.ended(await world.submit({ dependsOn: [{ jobId: bad }] }))).toMatchObject({
+      statusReason: 'Dependent Job failed',
+    });
+  });
+});
+
+describe('a failed attempt', () => {
+  it('is followed by others up to the strategy’s number', async () => {
+    const world = await createWorld({
+      runner: simulated(({ attempt }) => ({ durationMs: 0, exitCode: attempt < 3 ? 7 : 0 })),
+    });
+    const job = await world.ended(await world.submit({ retryStrategy: { attempts: 5 } }));
+    expect(job.status).toBe('SUCCEEDED');
+    expect(job.attempts?.map(({ container }) => container?.exitCode)).toEqual([7, 7, 0]);
+  });
+
+  it('is retried after a lost host and not after an error of its own, by AWS’s spot recipe', async () => {
+    const world = await createWorld({
+      runner: simulated(({ attempt }) => ({
+        durationMs: attempt === 1 ? forever : 0,
+        exitCode: 3,
+      })),
+    });
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'StartAttempt',
+      kind: 'spot-loss',
+      times: 1,
+    });
+    const job = await world.ended(await world.submit({ retryStrategy: spotRecipe }));
+    expect(job).toMatchObject({
+      status: 'FAILED',
+      statusReason: 'Essential container in task exited',
+    });
+    expect(
+      job.attempts?.map(({ statusReason, container }) => [statusReason, container?.exitCode]),
+    ).toEqual([
+      [expect.stringMatching(/^Host EC2 \(instance i-[0-9a-f]{17}\) terminated\.$/), undefined],
+      ['Essential container in task exited', 3],
+    ]);
+  });
+
+  it('is matched by exit code and by reason without regard to case', async () => {
+    const world = await createWorld({ runner: simulated(() => ({ durationMs: 0, exitCode: 42 })) });
+    const attemptsWith = async (rule: {
+      onExitCode?: string;
+      onStatusReason?: string;
+      onReason?: string;
+    }) => {
+      const strategy = { attempts: 2, evaluateOnExit: [{ ...rule, action: 'EXIT' as const }] };
+      return (await world.ended(await world.submit({ retryStrategy: strategy }))).attempts?.length;
+    };
+    expect(await attemptsWith({ onExitCode: '4*' })).toBe(1);
+    expect(await attemptsWith({ onExitCode: '4' })).toBe(2);
+    expect(await attemptsWith({ onStatusReason: 'ESSENTIAL container*' })).toBe(1);
+    expect(await attemptsWith({ onStatusReason: 'Essential*', onExitCode: '1' })).toBe(2);
+    expect(await attemptsWith({ onReason: 'OutOfMemory*' })).toBe(2);
+  });
+});
+
+describe('an array', () => {
+  it('runs each index, shows the summary, and fails as a whole when one child fails', async () => {
+    const world = await createWorld({
+      runner: simulated(({ arrayIndex }) => ({
+        durationMs: 0,
+        exitCode: arrayIndex === 1 ? 1 : 0,
+      })),
+    });
+    const jobId = await world.submit({
+      arrayProperties: { size: 3 },
+      retryStrategy: { attempts: 2 },
+    });
+    const parent = await world.ended(jobId);
+    expect(parent).toMatchObject({
+      status: 'FAILED',
+      statusReason: 'Array Child Job failed',
+      arrayProperties: { size: 3 },
+    });
+    expect(parent.arrayProperties?.statusSummary).toMatchObject({
+      SUCCEEDED: 2,
+      FAILED: 1,
+      RUNNING: 0,
+    });
+    expect((await world.describe(`${jobId}:1`)).attempts).toHaveLength(2);
+    expect(await world.describe(`${jobId}:2`)).toMatchObject({
+      status: 'SUCCEEDED',
+      arrayProperties: { index: 2 },
+      attempts: [{}],
+    });
+    const failed = await world.listAll({ arrayJobId: jobId, jobStatus: 'FAILED' });
+    expect(failed).toMatchObject([
+      { jobId: `${jobId}:1`, arrayProperties: { index: 1 }, container: { exitCode: 1 } },
+    ]);
+  });
+
+  it('stands at PENDING while children run; a child and then the whole can be terminated', async () => {
+    const world = await createWorld({
+      queues: [{ name: 'batchwell', slots: 2 }],
+      runner: simulated(() => ({ durationMs: forever })),
+    });
+    const jobId = await world.submit({ arrayProperties: { size: 5 } });
+    await world.until(`${jobId}:1`, ({ status }) => status === 'RUNNING');
+    const listed = await world.listAll({ jobQueue: 'batchwell', jobStatus: 'PENDING' });
+    expect(listed).toMatchObject([
+      { jobId, arrayProperties: { size: 5, statusSummary: { RUNNING: 2, RUNNABLE: 3 } } },
+    ]);
+    await world.client.send(new TerminateJobCommand({ jobId: `${jobId}:0`, reason: 'only this' }));
+    expect(await world.ended(`${jobId}:0`)).toMatchObject({ statusReason: 'only this' });
+    await world.until(`${jobId}:2`, ({ status }) => status === 'RUNNING');
+    await world.client.send(new TerminateJobCommand({ jobId, reason: 'all of it' }));
+    expect(await world.ended(jobId)).toMatchObject({ status: 'FAILED', statusReason: 'all of it' });
+    const reasons = (await world.listAll({ arrayJobId: jobId, jobStatus: 'FAILED' })).map(
+      ({ statusReason }) => statusReason,
+    );
+    expect(reasons).toEqual(['only this', 'all of it', 'all of it', 'all of it', 'all of it']);
+  });
+
+  it('cancels the children that wait and lets those that run finish', async () => {
+    const { promise: first, resolve: endFirst } = Promise.withResolvers<void>();
+    const world = await createWorld({
+      queues: [{ name: 'batchwell', slots: 1 }],
+      runner: simulated(() => ({ durationMs: 0, effect: () => first })),
+    });
+    const jobId = await world.submit({ arrayProperties: { size: 3 } });
+    await world.until(`${jobId}:0`, ({ status }) => status === 'RUNNING');
+    await world.client.send(new CancelJobCommand({ jobId, reason: 'enough' }));
+    expect((await world.describe(jobId)).status).toBe('PENDING');
+    endFirst();
+    expect(await world.ended(jobId)).toMatchObject({
+      status: 'FAILED',
+      statusReason: 'enough',
+      arrayProperties: { statusSummary: { SUCCEEDED: 1, FAILED: 2 } },
+    });
+  });
+
+  it('runs its children one by one, or each after its partner, when it says so', async () => {
+    const order: string[] = [];
+    const world = await createWorld({
+      queues: [{ name: 'batchwell', slots: 10 }],
+      runner: simulated(({ jobName, arrayIndex }) => ({
+        durationMs: 10 - (arrayIndex ?? 0),
+        effect: async () => void order.push(`${jobName}${arrayIndex}`),
+      })),
+    });
+    const a = await world.submit({
+      jobName: 'a',
+      arrayProperties: { size: 4 },
+      dependsOn: [{ type: 'SEQUENTIAL' }],
+    });
+    const b = await world.submit({
+      jobName: 'b',
+      arrayProperties: { size: 4 },
+      dependsOn: [{ type: 'N_TO_N', jobId: a }],
+    });
+    expect((await world.ended(b)).status).toBe('SUCCEEDED');
+    expect(order.filter((name) => name.startsWith('a'))).toEqual(['a0', 'a1', 'a2', 'a3']);
+    for (const index of [0, 1, 2, 3])
+      expect(order.indexOf(`b${index}`)).toBeGreaterThan(order.indexOf(`a${index}`));
+    expect(order.indexOf('b0')).toBeLessThan(order.indexOf('a3'));
+  });
+
+  it('of 10,000 runs and is listed 1,000 a page', async () => {
+    const world = await createWorld({
+      queues: [{ name: 'batchwell', slots: 2000 }],
+      runner: simulated(),
+    });
+    const jobId = await world.submit({ arrayProperties: { size: 10_000 } });
+    await world.ended(jobId);
+    const page = await world.client.send(
+      new ListJobsCommand({ arrayJobId: jobId, jobStatus: 'SUCCEEDED' }),
+    );
+    expect(page.jobSummaryList).toHaveLength(1000);
+    const all = await world.listAll({ arrayJobId: jobId, jobStatus: 'SUCCEEDED' });
+    expect(all.map((job) => job.arrayProperties?.index)).toEqual(
+      Array.from({ length: 10_000 }, (_, index) => index),
+    );
+    expect(world.batch.ledger.summary()).toMatchObject({
+      startsTotal: 10_000,
+      endsTotal: 10_000,
+      running: 0,
+      jobsStartedAgain: 0,
+    });
+  });
+
+  it('in a chain of 10,000 fails from the first child on without nesting', async () => {
+    const world = await createWorld({ runner: simulated(() => ({ durationMs: 0, exitCode: 1 })) });
+    const jobId = await world.submit({
+      arrayProperties: { size: 10_000 },
+      dependsOn: [{ type: 'SEQUENTIAL' }],
+    });
+    expect((await world.ended(jobId)).arrayProperties?.statusSummary).toMatchObject({
+      FAILED: 10_000,
+    });
+    expect(world.batch.ledger.summary().startsTotal).toBe(1);
+  });
+});
+
+describe('a restart of the server', () => {
+  it('keeps what ended, loses the host of what ran, and goes on with what waited', async () => {
+    const dataFolder = await temporaryFolder();
+    const slow = simulated(({ jobName }) => ({ durationMs: jobName === 'quick' ? 0 : forever }));
+    const before = await createWorld({
+      dataFolder,
+      queues: [{ name: 'batchwell', slots: 2 }],
+      runner: slow,
+    });
+    const ended = await before.submit({ jobName: 'quick', tags: { of: 'before' } });
+    await before.ended(ended);
+    const array = await before.submit({
+      jobName: 'array',
+      arrayProperties: { size: 3 },
+      retryStrategy: spotRecipe,
+    });
+    await before.until(`${array}:1`, ({ status }) => status === 'RUNNING');
+    const last = await before.submit({ jobName: 'last', dependsOn: [{ jobId: array }] });
+    await before.batch.close();
+
+    const after = await createWorld({
+      dataFolder,
+      queues: [{ name: 'batchwell', slots: 2 }],
+      runner: simulated(),
+    });
+    expect(await after.describe(ended)).toMatchObject({
+      status: 'SUCCEEDED',
+      tags: { of: 'before' },
+    });
+    expect(await after.ended(last)).toMatchObject({ status: 'SUCCEEDED' });
+    const { jobs } = await after.client.send(
+      new DescribeJobsCommand({ jobs: [`${array}:0`, `${array}:1`, `${array}:2`] }),
+    );
+    expect(jobs?.map(({ attempts }) => attempts?.length)).toEqual([2, 2, 1]);
+    expect(jobs?.[0]?.attempts?.[0]?.statusReason).toMatch(/^Host EC2 \(instance i-/);
+    expect(await after.define()).toBe('plain:2');
+  });
+});

@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { serveControl } from '../control.ts';
+import { createFaults } from '../faults.ts';
+import { startHttpServer } from '../http-server.ts';
+import type { HttpServer } from '../http-server.ts';
+import { createLedger } from '../ledger.ts';
+
+describe('the control surface of the local AWS', () => {
+  const ledger = createLedger();
+  const faults = createFaults();
+  let server: HttpServer;
+
+  beforeEach(async () => {
+    ledger.reset();
+    faults.clear();
+    server = await startHttpServer(async (request, response) => {
+      if (
+        await serveControl(
+          { service: 's3', ledger, faults, health: () => ({ objects: 3 }) },
+          request,
+          response,
+        )
+      )
+        return;
+      response.writeHead(418).end();
+    });
+  });
+  afterEach(() => server.close());
+
+  const ask = async (method: string, path: string, body?: unknown) => {
+    const answer = await fetch(`${server.url}/_local/${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, body: JSON.parse(await answer.text()) };
+  };
+
+  it('says that the server is there, and leaves other paths to the service', async () => {
+    expect(await ask('GET', 'health')).toEqual({
+      status: 200,
+      body: { service: 's3', objects: 3 },
+    });
+    expect((await fetch(`${server.url}/bucket/_local/health`)).status).toBe(418);
+    expect((await ask('GET', 'nothing')).status).toBe(404);
+  });
+
+  it('sets faults from JSON, all or none, and removes them', async () => {
+    const rule = { service: 's3', operation: 'PutObject', kind: 'throttle' };
+    expect((await ask('POST', 'faults', [rule, { ...rule, id: 'second' }])).status).toBe(200);
+    const refused = await ask('POST', 'faults', [rule, { ...rule, kind: 'explode' }]);
+    expect(refused.status).toBe(400);
+    expect(refused.body.problems[0]).toMatch(/^rule 1: kind: expected one of error, throttle/);
+    expect(faults.list()).toHaveLength(2);
+    expect((await ask('DELETE', 'faults?id=second')).body).toHaveLength(1);
+    expect((await ask('DELETE', 'faults?id=second')).status).toBe(404);
+    expect((await ask('DELETE', 'faults')).body).toEqual([]);
+    expect((await ask('GET', 'faults')).body).toEqual([]);
+  });
+
+  it('tells and forgets what the ledger holds', async () => {
+    ledger.request({ service: 's3', operation: 'PutObject', status: 200, durationMs: 1 });
+    ledger.start({ jobId: 'a', name: 'bw-1', attempt: 1 });
+    const { body } = await ask('GET', 'ledger?starts=all');
+    expect(body.summary.requests['s3.PutObject'].count).toBe(1);
+    expect(body.recent[0].operation).toBe('PutObject');
+    expect(body.starts[0].jobId).toBe('a');
+    expect((await ask('GET', 'ledger')).body.starts).toBeUndefined();
+    expect((await ask('DELETE', 'ledger')).body.requestsTotal).toBe(0);
+  });
+
+  it('closes at once although a client keeps its connection', async () => {
+    await ask('GET', 'health');
+    await server.close();
+    await expect(ask('GET', 'health')).rejects.toThrow('fetch failed');
+  });
+});

@@ -1,0 +1,261 @@
+/** finalize: outputs in place, cache written, task ended; its waiting twins go on. */
+import { dueAfter } from '../../../core/stall.ts';
+import { fingerprintOf } from '../../../core/cache/fingerprint.ts';
+import type { Failure } from '../../../core/retry/failures.ts';
+import { decideFinish } from '../../../core/retry/outcomes.ts';
+import { missingOutputsFail, outputUrl } from '../../../core/result/outputs.ts';
+import { profiles } from '../../../core/profiles/profiles.ts';
+import type { ResultRecord } from '../../../core/result/result.ts';
+import { writesCache } from '../../../core/task/task.ts';
+import { fillTemplate } from '../../../core/task/template.ts';
+import { describeCalls } from '../../../aws/fingerprints.ts';
+import { readResults } from '../../../db/attempts.ts';
+import { countHits, saveEntries, type NewEntry } from '../../../db/call-cache.ts';
+import { inTransaction } from '../../../db/client.ts';
+import {
+  addWarnings,
+  failedTask,
+  lockTasksAt,
+  moveTasks,
+  moveTasksEach,
+  readTasksAt,
+  type MoveDetails,
+  type TaskRow,
+} from '../../../db/tasks.ts';
+import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
+import { countMoves } from '../../../telemetry/metrics.ts';
+import { afterEnds, countFailures } from '../fail-attempts.ts';
+import type { Fleet, StageOutcome } from '../../fleet.ts';
+import { applyHits, hitModeOf, type FinalizedTask } from './hits.ts';
+
+export async function finalize(
+  fleet: Fleet,
+  { tasks: ids }: Messages['finalize'],
+): Promise<StageOutcome> {
+  const { pool } = fleet.database;
+  const rows = await readTasksAt(pool, 'finalize', ids);
+  const templates = await fleet.templates.read(
+    pool,
+    rows.map(({ templateId }) => templateId),
+  );
+  const tasks = rows.flatMap((row): FinalizedTask[] => {
+    const template = templates.get(row.templateId)?.template;
+    return template ? [{ row, spec: fillTemplate(template, row.values) }] : [];
+  });
+  const [hits, runs] = [
+    tasks.filter(({ row }) => row.hitEntryId !== null),
+    tasks.filter(({ row }) => row.hitEntryId === null),
+  ];
+  const { good, lost } = await applyHits(fleet, hits);
+  fleet.step('finalize.hits-applied');
+  const judged = await judgeRuns(fleet, runs);
+  await writeCache(fleet, judged.finished);
+  fleet.step('finalize.cache-written');
+  await addWarnings(
+    pool,
+    judged.finished.flatMap(({ row: { id }, warnings }) =>
+      warnings.length > 0 ? [{ id, warnings }] : [],
+    ),
+  );
+  return {
+    do: 'done',
+    next: await moveFinalized(fleet, {
+      hits: good,
+      finished: judged.finished.map(({ row }) => row),
+      failed: judged.failed,
+      lost,
+    }),
+  };
+}
+
+interface FinishedRun extends FinalizedTask {
+  result: ResultRecord;
+  warnings: readonly string[];
+}
+
+interface JudgedRuns {
+  finished: FinishedRun[];
+  failed: { row: TaskRow; failure: Failure }[];
+}
+
+async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<JudgedRuns> {
+  const results = await readResults(
+    fleet.database.pool,
+    runs.map(({ row }) => ({ taskId: row.id, number: row.attempt })),
+  );
+  const judged: JudgedRuns = { finished: [], failed: [] };
+  for (const { row, spec } of runs) {
+    const result = results.get(row.id);
+    if (!result) {
+      judged.failed.push({
+        row,
+        failure: {
+          kind: 'internal',
+          sentence: `Attempt ${row.attempt} stands at finalize without a result; this is a defect in Batchwell.`,
+        },
+      });
+      continue;
+    }
+    const decision = decideFinish({
+      result,
+      ignoreErrors: spec.executors.map(({ ignore_error }) => ignore_error === true),
+      outputPaths: spec.outputs.map(({ path }) => path),
+      missingOutputs: missingOutputsFail(spec) ? 'fail' : 'warn',
+    });
+    if (decision.do === 'finish')
+      judged.finished.push({ row, spec, result, warnings: decision.warnings });
+    else judged.failed.push({ row, failure: decision.failure });
+  }
+  return judged;
+}
+
+/** By S3's own clock: an input that was written again since the check is newer than the newest was then. */
+const readWhatWasChecked = ({ row, result }: FinishedRun): boolean =>
+  (result.inputsModifiedMs ?? 0) === (row.inputsModifiedMs ?? 0);
+
+async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promise<void> {
+  const worth = finished.filter(
+    ({ row, spec, result }) =>
+      writesCache(row.cache) &&
+      row.fingerprint !== null &&
+      result.outputs.length > 0 &&
+      (profiles[row.profile].mayCache?.(spec, result) ?? true),
+  );
+  const doubtful = worth.filter((run) => !readWhatWasChecked(run));
+  const changed = await findChanged(fleet, doubtful);
+  const entries = worth.flatMap((run): NewEntry[] => {
+    const { row } = run;
+    const outputs = outputsToKeep(run);
+    if (row.fingerprint === null || changed.has(run) || outputs.length === 0) return [];
+    return [{ domain: row.cacheDomain, fingerprint: row.fingerprint, taskId: row.id, outputs }];
+  });
+  await saveEntries(fleet.database, entries, fleet.nowMs());
+}
+
+/**
+ * What goes out under the url that it came in by is the caller's own, and another run's is another. A client's script stays as
+ * it is; anything else may have been changed in place, which no copy repeats: of such a run nothing is kept.
+ */
+function outputsToKeep({ row, spec, result }: FinishedRun): NewEntry['outputs'] {
+  const inputUrls = new Set(spec.inputs.map(({ url }) => url));
+  const texts = new Set(
+    (profiles[row.profile].textsWanted?.(spec) ?? []).map((position) => spec.inputs[position]?.url),
+  );
+  const files = result.outputs.map((file) => ({ ...file, url: outputUrl(spec, file) }));
+  if (files.some(({ url }) => inputUrls.has(url) && !texts.has(url))) return [];
+  return files.filter(({ url }) => !inputUrls.has(url));
+}
+
+/** Runs whose inputs are no longer what was fingerprinted: nobody knows which of the two they read. */
+async function findChanged(
+  fleet: Fleet,
+  doubtful: readonly FinishedRun[],
+): Promise<Set<FinishedRun>> {
+  if (doubtful.length === 0) return new Set();
+  const described = await describeCalls(
+    fleet.objects,
+    doubtful.map(({ row: { profile }, spec }) => ({ spec, profile })),
+  );
+  const changed = doubtful.filter(({ row }, position) => {
+    const components = described[position]?.components;
+    return !components || !row.fingerprint?.equals(fingerprintOf(components));
+  });
+  return new Set(changed);
+}
+
+interface Finalized {
+  hits: readonly TaskRow[];
+  finished: readonly TaskRow[];
+  failed: JudgedRuns['failed'];
+  /** Hits whose entry could not be used after all. */
+  lost: readonly TaskRow[];
+}
+
+async function moveFinalized(
+  fleet: Fleet,
+  { hits, finished, failed, lost }: Finalized,
+): Promise<Nudge[]> {
+  const { pool } = fleet.database;
+  const nowMs = fleet.nowMs();
+  const end = { nowMs, dueMs: null };
+  const runs = await endRuns(fleet, { finished, failed }, end);
+  const moved = {
+    finish: runs.finish + (await endHits(fleet, hits, end)),
+    fail: runs.fail,
+    'hit-lost': await moveTasksEach(
+      pool,
+      'hit-lost',
+      lost.map(({ id }) => ({ id, set: { hitEntryId: null } })),
+      { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) },
+    ),
+  };
+  countMoves(fleet.metrics, 'finalize', moved);
+  fleet.step('finalize.ended');
+  fleet.metrics.tasksEnded.inc({ place: 'done' }, moved.finish);
+  for (const { createdMs } of [...hits, ...finished])
+    fleet.metrics.taskSeconds.observe({ place: 'done' }, (nowMs - createdMs) / 1000);
+  countFailures(
+    fleet,
+    failed.map(({ failure }) => failure),
+  );
+
+  const ended = [...hits, ...finished, ...failed.map(({ row }) => row)].map(({ id }) => id);
+  return [
+    ...taskNudges(
+      'stage-script',
+      lost.map(({ id }) => id),
+      fleet.config.chunkSize,
+    ),
+    ...(await afterEnds(fleet, ended)),
+  ];
+}
+
+async function endRuns(
+  fleet: Fleet,
+  { finished, failed }: Pick<Finalized, 'finished' | 'failed'>,
+  end: MoveDetails,
+): Promise<{ finish: number; fail: number }> {
+  if (finished.length + failed.length === 0) return { finish: 0, fail: 0 };
+  return inTransaction(fleet.database, async (session) => ({
+    finish: await moveTasks(
+      session,
+      'finish',
+      finished.map(({ id }) => id),
+      end,
+    ),
+    fail: await moveTasksEach(
+      session,
+      'fail',
+      failed.map(({ row, failure }) => failedTask(row.id, failure)),
+      end,
+    ),
+  }));
+}
+
+/** A chunk may be worked on twice at once; each task counts once as a hit of its entry. */
+function endHits(fleet: Fleet, hits: readonly TaskRow[], end: MoveDetails): Promise<number> {
+  if (hits.length === 0) return Promise.resolve(0);
+  return inTransaction(fleet.database, async (session) => {
+    const standing = await lockTasksAt(
+      session,
+      'finalize',
+      hits.map(({ id }) => id),
+    );
+    const mine = hits.filter(({ id }) => standing.has(id));
+    await countHits(
+      session,
+      mine.flatMap(({ hitEntryId }) => hitEntryId ?? []),
+      end.nowMs,
+    );
+    let moved = 0;
+    for (const [hitMode, group] of Map.groupBy(mine, (row) => hitModeOf(fleet, row)))
+      moved += await moveTasks(
+        session,
+        'finish',
+        group.map(({ id }) => id),
+        end,
+        { hitMode },
+      );
+    return moved;
+  });
+}

@@ -1,0 +1,131 @@
+/** Gives cache hits their outputs: by copy within S3, or by reference. An entry that lost its outputs is given up. */
+import { inParallel, seeObjects } from '../../../aws/identities.ts';
+import type { SeenObject } from '../../../aws/s3.ts';
+import type { Config } from '../../../config.ts';
+import { profiles } from '../../../core/profiles/profiles.ts';
+import { judgePrior, outputUrl } from '../../../core/result/outputs.ts';
+import {
+  invalidateEntry,
+  readEntryOutputs,
+  readEntryTimes,
+  type CacheOutput,
+} from '../../../db/call-cache.ts';
+import type { TaskSpec } from '../../../core/task/task.ts';
+import type { TaskRow } from '../../../db/tasks.ts';
+import type { Fleet } from '../../fleet.ts';
+
+export interface FinalizedTask {
+  row: TaskRow;
+  spec: TaskSpec;
+}
+
+/** Some clients look for outputs at their own urls only. */
+export const hitModeOf = ({ config }: Fleet, { profile }: TaskRow): Config['cacheHit'] =>
+  profiles[profile].needsCopies ? 'copy' : config.cacheHit;
+
+export interface AppliedHits {
+  good: TaskRow[];
+  /** Their entry is invalid now; they have to run. */
+  lost: TaskRow[];
+}
+
+interface Hit extends FinalizedTask {
+  entryId: number;
+  outputs: CacheOutput[];
+}
+
+export async function applyHits(
+  fleet: Fleet,
+  tasks: readonly FinalizedTask[],
+): Promise<AppliedHits> {
+  if (tasks.length === 0) return { good: [], lost: [] };
+  const entryIds = [...new Set(tasks.flatMap(({ row }) => row.hitEntryId ?? []))];
+  const outputs = await readEntryOutputs(fleet.database, entryIds);
+  const hits = tasks.map((task): Hit => ({
+    ...task,
+    entryId: task.row.hitEntryId ?? 0,
+    outputs: outputs.get(task.row.hitEntryId ?? 0) ?? [],
+  }));
+  const bad = await findBadEntries(fleet, entryIds, outputs);
+
+  const copied = await inParallel(
+    hits.map(
+      (hit) => async () =>
+        !bad.has(hit.entryId) &&
+        (hitModeOf(fleet, hit.row) !== 'copy' || (await copyOutputs(fleet, hit, bad))),
+    ),
+  );
+  const applied: AppliedHits = { good: [], lost: [] };
+  for (const [position, { row }] of hits.entries())
+    (copied[position] ? applied.good : applied.lost).push(row);
+  for (const [entryId, reason] of bad) {
+    fleet.log.warn({ entryId, reason }, 'cache-entry-invalidated');
+    fleet.metrics.cacheInvalidations.inc();
+    await invalidateEntry(fleet.database, entryId, reason);
+  }
+  return applied;
+}
+
+/** Why entries cannot be used, by id: a prior output is gone or no longer what it was. */
+async function findBadEntries(
+  fleet: Fleet,
+  entryIds: readonly number[],
+  outputs: Map<number, CacheOutput[]>,
+): Promise<Map<number, string>> {
+  const times = await readEntryTimes(fleet.database, entryIds);
+  const seen = await seeObjects(
+    fleet.objects,
+    [...outputs.values()].flat().map(({ url }) => url),
+  );
+  const bad = new Map<number, string>();
+  const check = async (entryId: number): Promise<void> => {
+    for (const output of outputs.get(entryId) ?? []) {
+      const reason = await whyNotUsable(fleet, output, {
+        entryMs: times.get(entryId) ?? 0,
+        found: seen.get(output.url),
+      });
+      if (reason !== undefined) return void bad.set(entryId, reason);
+    }
+    if (!outputs.has(entryId)) bad.set(entryId, 'It has no outputs.');
+  };
+  await inParallel(entryIds.map((entryId) => () => check(entryId)));
+  return bad;
+}
+
+async function whyNotUsable(
+  fleet: Fleet,
+  output: CacheOutput,
+  { entryMs, found }: { entryMs: number; found: SeenObject | undefined },
+): Promise<string | undefined> {
+  const state = judgePrior(output, entryMs, found);
+  if (state === 'as-it-was') return undefined;
+  if (state === 'gone')
+    return found
+      ? `${output.url} has ${found.sizeBytes} bytes; the entry says ${output.sizeBytes}.`
+      : `${output.url} is not there any more.`;
+  const described = await fleet.objects.describe(output.url);
+  return described?.checksums.crc64nvme === output.crc64nvme
+    ? undefined
+    : `${output.url} was written again with other content.`;
+}
+
+/**
+ * Copies every output to where the new task wants it; where that does not go the task has to run. Only an output that
+ * has just gone is the entry's fault: a url that may not be written to is the new task's own.
+ */
+async function copyOutputs(
+  fleet: Fleet,
+  { row, entryId, spec, outputs }: Hit,
+  bad: Map<number, string>,
+): Promise<boolean> {
+  try {
+    for (const output of outputs)
+      await fleet.objects.copy(output.url, outputUrl(spec, output), output.sizeBytes);
+    return true;
+  } catch (error) {
+    const { message, cause } = error as Error;
+    fleet.log.warn({ taskId: row.id, entryId, message }, 'cache-hit-not-copied');
+    if ((cause as Error | undefined)?.name === 'NoSuchKey') bad.set(entryId, message);
+    return false;
+  }
+}

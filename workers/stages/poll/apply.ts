@@ -1,0 +1,174 @@
+/** Writes what polling decided: attempts end, tasks move, and whoever comes next is nudged. */
+import { dueAfter } from '../../../core/stall.ts';
+import type { AttemptOutcome } from '../../../core/retry/attempt-outcomes.ts';
+import type { PollDecision } from '../../../core/retry/outcomes.ts';
+import type { SeenResult } from '../../../core/result/result.ts';
+import {
+  attemptKey,
+  endAttempts,
+  lockOpenAttempts,
+  type EndedAttempt,
+  type OpenAttempt,
+} from '../../../db/attempts.ts';
+import { inTransaction } from '../../../db/client.ts';
+import {
+  failedTask,
+  moveTasks,
+  moveTasksEach,
+  readTasksAt,
+  type MovedTask,
+} from '../../../db/tasks.ts';
+import { taskNudges, type Nudge } from '../../../queues/messages.ts';
+import { countMoves } from '../../../telemetry/metrics.ts';
+import { afterEnds, countFailures } from '../fail-attempts.ts';
+import type { Fleet } from '../../fleet.ts';
+import { shapeFor } from '../stage-script/shapes.ts';
+
+export interface PolledAttempt {
+  attempt: OpenAttempt;
+  decision: PollDecision;
+  result: SeenResult | undefined;
+}
+
+/** A transaction holds its row locks while it is written; 1,000 rows take some 20 ms. */
+const ROWS_PER_TRANSACTION = 1000;
+
+export async function applyPolled(
+  fleet: Fleet,
+  polled: readonly PolledAttempt[],
+): Promise<Nudge[]> {
+  const next: Nudge[] = [];
+  for (let start = 0; start < polled.length; start += ROWS_PER_TRANSACTION)
+    next.push(...(await applyPart(fleet, polled.slice(start, start + ROWS_PER_TRANSACTION))));
+  return next;
+}
+
+async function applyPart(fleet: Fleet, polled: readonly PolledAttempt[]): Promise<Nudge[]> {
+  const nowMs = fleet.nowMs();
+  const details = { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) };
+  const decided = polled.filter(
+    ({ decision }) => decision.do !== 'wait' && decision.do !== 'find-owner',
+  );
+  const retried = await againMoves(fleet, decided);
+
+  const { finalized, again, failures, moved } = await inTransaction(
+    fleet.database,
+    async (session) => {
+      // A move's guard knows places, not attempts: a late look at the last attempt must not move a task at its next one.
+      const open = await lockOpenAttempts(
+        session,
+        decided.map(({ attempt }) => attempt.taskId),
+      );
+      const ended = decided.filter(({ attempt }) => open.has(attemptKey(attempt)));
+      const endedIds = new Set(ended.map(({ attempt }) => attempt.taskId));
+      const finalized = ended.flatMap(({ attempt, decision }) =>
+        decision.do === 'finalize' ? [attempt.taskId] : [],
+      );
+      const again = retried.filter(({ id }) => endedIds.has(id));
+      const failures = ended.flatMap(({ attempt, decision }) =>
+        decision.do === 'fail' && attempt.place === 'poll'
+          ? [{ taskId: attempt.taskId, failure: decision.failure }]
+          : [],
+      );
+      await endAttempts(session, ended.map(endedAttempt), nowMs);
+      const moved = {
+        ended: await moveTasks(session, 'ended', finalized, details),
+        again: await moveTasksEach(session, 'again', again, details),
+        fail: await moveTasksEach(
+          session,
+          'fail',
+          failures.map(({ taskId, failure }) => failedTask(taskId, failure)),
+          { nowMs, dueMs: null },
+        ),
+      };
+      return { finalized, again, failures, moved };
+    },
+  );
+  countMoves(fleet.metrics, 'poll', moved);
+  countFailures(
+    fleet,
+    failures.map(({ failure }) => failure),
+  );
+
+  return [
+    ...taskNudges('finalize', finalized, fleet.config.chunkSize),
+    ...[...new Set(again.map(({ set }) => String(set.shape)))].map((shape): Nudge => ({
+      stage: 'submit',
+      message: { shape },
+    })),
+    ...(await afterEnds(
+      fleet,
+      failures.map(({ taskId }) => taskId),
+    )),
+  ];
+}
+
+function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttempt {
+  const exitCode =
+    decision.do === 'fail' ? decision.exitCode : result?.record?.executors.at(-1)?.exitCode;
+  return {
+    taskId: attempt.taskId,
+    number: attempt.number,
+    outcome: outcomeOf(attempt, decision),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(decision.do === 'again' ? { reason: decision.reason } : {}),
+    ...(decision.do === 'fail' ? { reason: decision.failure.sentence } : {}),
+    ...(decision.do === 'finalize' ? { result: decision.result } : {}),
+    ...(result ? { batchAttempt: result.attempt } : {}),
+  };
+}
+
+function outcomeOf({ place }: OpenAttempt, decision: PollDecision): AttemptOutcome {
+  if (place === 'cancelled') return 'cancelled';
+  if (decision.do === 'again') return decision.because === 'out-of-memory' ? 'failed' : 'lost';
+  return decision.do === 'finalize' &&
+    !decision.result.error &&
+    decision.result.executors.every(({ exitCode }) => exitCode === 0)
+    ? 'succeeded'
+    : 'failed';
+}
+
+/** A host loss tries the same shape again; want of memory the shape with twice as much. */
+async function againMoves(fleet: Fleet, ended: readonly PolledAttempt[]): Promise<MovedTask[]> {
+  const again = ended.flatMap(({ attempt, decision }) =>
+    decision.do === 'again' && attempt.place === 'poll'
+      ? [{ attempt, because: decision.because }]
+      : [],
+  );
+  if (again.length === 0) return [];
+  const { pool } = fleet.database;
+  const rows = new Map(
+    (
+      await readTasksAt(
+        pool,
+        'poll',
+        again.map(({ attempt }) => attempt.taskId),
+      )
+    ).map((row) => [row.id, row]),
+  );
+  const templates = await fleet.templates.read(
+    pool,
+    [...rows.values()].map(({ templateId }) => templateId),
+  );
+  const moved: MovedTask[] = [];
+  for (const { attempt, because } of again) {
+    const row = rows.get(attempt.taskId);
+    const template = row && templates.get(row.templateId)?.template;
+    if (!row || !template) continue;
+    const hostLosses = row.hostLosses + (because === 'host-lost' ? 1 : 0);
+    const memoryGrowths = row.memoryGrowths + (because === 'out-of-memory' ? 1 : 0);
+    const transientFailures = row.transientFailures + (because === 'transient' ? 1 : 0);
+    const shape = await shapeFor(fleet, {
+      owner: row.owner,
+      templateId: row.templateId,
+      template,
+      memoryGrowths,
+    });
+    moved.push({
+      id: row.id,
+      set: { submissionId: null, hostLosses, memoryGrowths, transientFailures, shape },
+    });
+    fleet.metrics.retries.inc({ reason: because });
+  }
+  return moved;
+}

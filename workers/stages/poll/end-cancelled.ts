@@ -1,0 +1,43 @@
+/** Ends the jobs of cancelled tasks. */
+import type { SeenJob } from '../../../aws/batch.ts';
+import { childJobId } from '../../../core/submission/packing.ts';
+import { hasEnded } from '../../../core/submission/queue-look.ts';
+import type { OpenAttempt } from '../../../db/attempts.ts';
+import type { SubmissionRow } from '../../../db/submissions.ts';
+import type { Fleet } from '../../fleet.ts';
+
+/** More would hold up the watch of the whole queue: each is a request of its own. */
+const CHILDREN_PER_LOOK = 50;
+
+/** Children that this process has asked Batch to end, by their array's job id; asking again after a restart does no harm. */
+const asked = new Map<string, Set<number>>();
+
+export interface CancelledWhere {
+  submission: SubmissionRow;
+  job: SeenJob;
+  /** Those of the submission that have not ended. */
+  attempts: readonly OpenAttempt[];
+}
+
+/** One call ends a whole array; only where some of it goes on are children ended singly, some at each look. */
+export async function endCancelledJobs(
+  fleet: Fleet,
+  { submission, job, attempts }: CancelledWhere,
+): Promise<void> {
+  const cancelled = attempts.filter(({ place }) => place === 'cancelled');
+  if (hasEnded(job) || cancelled.length === 0) {
+    asked.delete(job.jobId);
+    return;
+  }
+  const reason = 'Batchwell: cancelled by its caller.';
+  if (cancelled.length === attempts.length) return fleet.batch.terminate(job.jobId, reason);
+
+  const before = asked.get(job.jobId) ?? new Set();
+  asked.set(job.jobId, before);
+  for (const { arrayIndex } of cancelled
+    .filter((one) => !before.has(one.arrayIndex))
+    .slice(0, CHILDREN_PER_LOOK)) {
+    await fleet.batch.terminate(childJobId(job.jobId, submission.size, arrayIndex), reason);
+    before.add(arrayIndex);
+  }
+}

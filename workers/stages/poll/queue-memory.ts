@@ -1,0 +1,32 @@
+/** What a process remembers of a Batch queue between two looks at it. Without it, as after a restart, a look only costs more. */
+import type { Fleet } from '../../fleet.ts';
+
+export interface QueueMemory {
+  /** When an attempt was last seen to end; 0 when none was. */
+  lastEndMs: number;
+  /** Array indexes whose results were dealt with, by running submission. */
+  dealtWith: Map<number, Set<number>>;
+  /** What Batch said at the last look of why a running submission does not start. */
+  waitingReasons: Map<number, string>;
+  /** Since when Batch has not shown the job of a running submission; those that it shows are not in here. */
+  missingSinceMs: Map<number, number>;
+}
+
+const memories = new WeakMap<Fleet, Map<string, QueueMemory>>();
+
+/** The memory of a queue; submissions that are not among `running` any more are forgotten. */
+export function recallQueue(fleet: Fleet, queue: string, running: readonly number[]): QueueMemory {
+  const queues = memories.get(fleet) ?? new Map<string, QueueMemory>();
+  memories.set(fleet, queues);
+  const { lastEndMs = 0, dealtWith, missingSinceMs, waitingReasons } = queues.get(queue) ?? {};
+  const stillRunning = <T>(known: ReadonlyMap<number, T> = new Map()): Map<number, T> =>
+    new Map([...known].filter(([id]) => running.includes(id)));
+  const memory: QueueMemory = {
+    lastEndMs,
+    dealtWith: new Map(running.map((id) => [id, dealtWith?.get(id) ?? new Set<number>()])),
+    missingSinceMs: stillRunning(missingSinceMs),
+    waitingReasons: stillRunning(waitingReasons),
+  };
+  queues.set(queue, memory);
+  return memory;
+}

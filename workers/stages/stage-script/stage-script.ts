@@ -1,0 +1,56 @@
+/** stage-script: the script that says everything a task does lies in S3, once per template, before anything is submitted. */
+import { dueAfter } from '../../../core/stall.ts';
+import { sha256 } from '../../../core/ids.ts';
+import { scriptKey } from '../../../core/files/s3-layout.ts';
+import { renderScript } from '../../../core/container/script.ts';
+import { moveTasksEach, readTasksAt, type MovedTask } from '../../../db/tasks.ts';
+import { markTemplateStaged, type TemplateRow } from '../../../db/templates.ts';
+import type { Messages, Nudge } from '../../../queues/messages.ts';
+import { countMoves } from '../../../telemetry/metrics.ts';
+import type { Fleet, StageOutcome } from '../../fleet.ts';
+import { shapeFor } from './shapes.ts';
+
+export async function stageScript(
+  fleet: Fleet,
+  { tasks: ids }: Messages['stage-script'],
+): Promise<StageOutcome> {
+  const { pool } = fleet.database;
+  const rows = await readTasksAt(pool, 'stage-script', ids);
+  const templates = await fleet.templates.read(
+    pool,
+    rows.map(({ templateId }) => templateId),
+  );
+  for (const template of templates.values()) await stageTemplate(fleet, template);
+
+  const moved: MovedTask[] = [];
+  for (const { id, owner, templateId, memoryGrowths } of rows) {
+    const template = templates.get(templateId)?.template;
+    if (template)
+      moved.push({
+        id,
+        set: { shape: await shapeFor(fleet, { owner, templateId, template, memoryGrowths }) },
+      });
+  }
+  const nowMs = fleet.nowMs();
+  const count = await moveTasksEach(pool, 'staged', moved, {
+    nowMs,
+    dueMs: dueAfter(nowMs, fleet.config.stallMs),
+  });
+  countMoves(fleet.metrics, 'stage-script', { staged: count });
+
+  const shapes = new Set(moved.map(({ set }) => String(set.shape)));
+  return {
+    do: 'done',
+    next: [...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })),
+  };
+}
+
+/** The object's name is its content's digest, so writing it twice is the same write. */
+async function stageTemplate(fleet: Fleet, row: TemplateRow): Promise<void> {
+  if (row.scriptSha256 !== null) return;
+  const script = renderScript(row.template);
+  const digest = sha256(script).toString('hex');
+  await fleet.objects.put(fleet.workUrl(scriptKey(digest)), script);
+  await markTemplateStaged(fleet.database.pool, row.id, digest);
+  row.scriptSha256 = digest;
+}

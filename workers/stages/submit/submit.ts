@@ -1,0 +1,70 @@
+/** submit: ready attempts become submissions, and each submission becomes exactly one job. */
+import { dueAfter } from '../../../core/stall.ts';
+import { ownerLimits } from '../../../core/access/owner-limits.ts';
+import { decidePack } from '../../../core/submission/packing.ts';
+import { readShape } from '../../../db/job-definitions.ts';
+import { packSubmission, readReady } from '../../../db/packing.ts';
+import { readSubmissions } from '../../../db/submissions.ts';
+import type { Messages, Nudge } from '../../../queues/messages.ts';
+import type { Fleet, StageOutcome } from '../../fleet.ts';
+import { carryOn } from './submission.ts';
+
+/** Owners at their limit get room as their attempts end; nobody tells their shapes of it. */
+const ROOM_WAIT_MS = 1000;
+
+export function submit(fleet: Fleet, message: Messages['submit']): Promise<StageOutcome> {
+  return 'shape' in message
+    ? packAndSubmit(fleet, message.shape)
+    : carryOnAll(fleet, message.submissions);
+}
+
+async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutcome> {
+  const { pool } = fleet.database;
+  const { arraySize, packIdleMs, packLongestMs, stallMs, ownerLimit } = fleet.config;
+  const limitOf = ownerLimits(ownerLimit, fleet.config.ownerLimits);
+  const shape = await readShape(pool, shapeHex);
+  if (!shape)
+    throw new Error(
+      `Shape ${shapeHex} is not in the database; it is written before any message names it.`,
+    );
+
+  for (;;) {
+    const nowMs = fleet.nowMs();
+    const ready = await readReady(pool, shapeHex, arraySize);
+    const decision = decidePack(
+      ready,
+      { arraySize, idleMs: packIdleMs, longestMs: packLongestMs },
+      nowMs,
+    );
+    if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs };
+    if (decision.do === 'nothing') return { do: 'done' };
+    const id = await packSubmission(fleet.database, {
+      shape,
+      most: arraySize,
+      limitOf,
+      nowMs,
+      dueMs: dueAfter(nowMs, stallMs),
+    });
+    if (id === undefined) return limitOf ? { do: 'wait', waitMs: ROOM_WAIT_MS } : { do: 'done' };
+    fleet.step('submit.packed');
+    // At once: should a later array fail, the earlier ones are watched all the same.
+    await fleet.queues.nudge((await carryOnAll(fleet, [id])).next);
+  }
+}
+
+/** Submissions that have to wait get a message of their own, so that none holds up the others. */
+async function carryOnAll(
+  fleet: Fleet,
+  ids: readonly number[],
+): Promise<{ do: 'done'; next: Nudge[] } & StageOutcome> {
+  const next: Nudge[] = [];
+  const waiting = new Map<number, number>();
+  for (const submission of await readSubmissions(fleet.database.pool, ids)) {
+    const outcome = await carryOn(fleet, submission);
+    if (outcome.do === 'wait') waiting.set(submission.id, outcome.waitMs);
+    else next.push(...outcome.next);
+  }
+  for (const [id, waitMs] of waiting)
+    await fleet.queues.nudge([{ stage: 'submit', message: { submissions: [id] } }], waitMs);
+  return { do: 'done', next };
+}

@@ -1,0 +1,115 @@
+/**
+ * The janitor: jobs in Batch that carry our name and that nobody wants. A twin that was submitted by a lost answer and
+ * waits in RUNNABLE for days would be fenced once it starts, but until then it holds a place in the queue.
+ */
+import type { SeenJob } from '../../aws/batch.ts';
+import { judgeJob, type JanitorVerdict } from '../../core/submission/is-wanted.ts';
+import { submissionKeyOf } from '../../core/submission/packing.ts';
+import { activeStatuses } from '../../core/submission/queue-look.ts';
+import {
+  adoptJob,
+  readLatelyUsedQueues,
+  readSubmissionsByKey,
+  type SubmissionRow,
+} from '../../db/submissions.ts';
+import type { Fleet } from '../fleet.ts';
+import { startLoop, type Loop } from './loop.ts';
+import { claimOwner } from '../stages/submit/submission.ts';
+
+/** Batch keeps finished jobs for a week; jobs that wait longer than that are somebody's on purpose. */
+const LATELY_MS = 7 * 24 * 3_600_000;
+/** Any number of workers may look; one a round does. */
+const LEASE_SHARE = 0.9;
+
+/** Never looks when `janitorMs` is 0. */
+export function startJanitor(fleet: Fleet): Loop {
+  const { janitorMs, redisPrefix } = fleet.config;
+  if (janitorMs === 0) return { close: () => Promise.resolve() };
+  return startLoop(fleet, { name: 'janitor', pauseMs: janitorMs }, async () => {
+    const leased =
+      fleet.queues.redis.status === 'ready' &&
+      (await fleet.queues.redis.set(
+        `${redisPrefix}:janitor`,
+        fleet.nowMs(),
+        'PX',
+        Math.ceil(janitorMs * LEASE_SHARE),
+        'NX',
+      )) === 'OK';
+    if (leased) await tidy(fleet);
+    return 'pause';
+  });
+}
+
+/** One look at every queue that was used lately: five list calls each. Returns what was found of each kind. */
+export async function tidy(fleet: Fleet): Promise<Record<JanitorVerdict, number>> {
+  const found = { wanted: 0, twin: 0, unwanted: 0, stranger: 0 };
+  for (const queue of await readLatelyUsedQueues(fleet.database.pool, fleet.nowMs() - LATELY_MS)) {
+    const jobs: SeenJob[] = [];
+    for (const status of activeStatuses) jobs.push(...(await fleet.batch.list({ queue }, status)));
+    for (const [verdict, count] of Object.entries(await tidyJobs(fleet, queue, jobs)))
+      found[verdict as JanitorVerdict] += count;
+  }
+  for (const [verdict, count] of Object.entries(found))
+    fleet.metrics.janitorJobs.inc({ verdict }, count);
+  return found;
+}
+
+async function tidyJobs(
+  fleet: Fleet,
+  queue: string,
+  jobs: readonly SeenJob[],
+): Promise<Record<JanitorVerdict, number>> {
+  const named = jobs.flatMap((job) => {
+    const key = submissionKeyOf(job.name ?? '');
+    return key === undefined ? [] : [{ job, key }];
+  });
+  // Read after the listing: a submission that began since then is not in it.
+  const submissions = await readSubmissionsByKey(
+    fleet.database.pool,
+    named.map(({ key }) => key),
+  );
+  const found = { wanted: 0, twin: 0, unwanted: 0, stranger: 0 };
+  for (const { job, key } of named) {
+    const submission = submissions.get(key);
+    const verdict = judgeJob(job, submission, {
+      nowMs: fleet.nowMs(),
+      graceMs: fleet.config.janitorMs,
+    });
+    found[verdict] += 1;
+    if (verdict === 'stranger')
+      fleet.log.warn({ queue, jobId: job.jobId, jobName: job.name }, 'job-of-no-submission');
+    else if (submission && verdict !== 'wanted')
+      await endUnlessOwner(fleet, submission, { job, verdict });
+  }
+  return found;
+}
+
+/** The object in S3 says who runs. A job that stands there is the one to watch, whatever the row says. */
+async function endUnlessOwner(
+  fleet: Fleet,
+  submission: SubmissionRow,
+  { job, verdict }: { job: SeenJob; verdict: JanitorVerdict },
+): Promise<void> {
+  if (
+    verdict === 'twin' &&
+    submission.jobId !== null &&
+    (await claimOwner(fleet, submission.submissionKey, submission.jobId)) === job.jobId
+  ) {
+    await adoptJob(fleet.database.pool, {
+      id: submission.id,
+      jobId: job.jobId,
+      was: submission.jobId,
+    });
+    return;
+  }
+  fleet.log.warn(
+    { submission: submission.submissionKey, jobId: job.jobId, verdict },
+    'job-ended-by-janitor',
+  );
+  await fleet.batch.terminate(
+    job.jobId,
+    verdict === 'twin'
+      ? 'Batchwell: submitted twice; the other job runs.'
+      : 'Batchwell: nobody wants its results any more.',
+  );
+}

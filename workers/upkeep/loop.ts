@@ -1,0 +1,34 @@
+/** Work that a process does again and again beside its stages. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { closeInTime } from '../../queues/closing.ts';
+import type { Fleet } from '../fleet.ts';
+
+export interface Loop {
+  /** Waits for the round under way. */
+  close(): Promise<void>;
+}
+
+/** Rounds begin `pauseMs` after one another; one that says `again` is followed at once. A failed round is logged, and the next one comes. */
+export function startLoop(
+  fleet: Fleet,
+  { name, pauseMs }: { name: string; pauseMs: number },
+  round: (stopping: AbortSignal) => Promise<'again' | 'pause'>,
+): Loop {
+  const stopping = new AbortController();
+  const log = fleet.log.child({ stage: name });
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      const next = await round(stopping.signal).catch(
+        (error: unknown) => void log.error({ err: error }, `${name}-failed`),
+      );
+      if (next !== 'again')
+        await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+    }
+  })();
+  return {
+    async close() {
+      stopping.abort();
+      await closeInTime(running, fleet.queues.redis);
+    },
+  };
+}

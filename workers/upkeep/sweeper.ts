@@ -1,0 +1,97 @@
+/**
+ * The sweeper: for every row that stood still too long it sends a message again. Messages may be lost, all of Redis
+ * may be; the rows are enough to go on. Any number of sweepers may run: taking rows postpones them.
+ */
+import { dueAfter } from '../../core/stall.ts';
+import { landFlights, readLostFlights } from '../../db/call-cache.ts';
+import { pruneChanges } from '../../db/changes.ts';
+import { pruneDeliveries } from '../../db/webhooks.ts';
+import { pruneKeys } from '../../db/idempotency.ts';
+import {
+  takeStillSubmissions,
+  takeStillTasks,
+  type StillSubmission,
+  type StillTask,
+} from '../../db/sweep.ts';
+import { taskNudges, type Nudge } from '../../queues/messages.ts';
+import type { Fleet } from '../fleet.ts';
+import { startLoop, type Loop } from './loop.ts';
+
+const ROWS_PER_SWEEP = 5000;
+/** Time enough to see why a webhook was not told, and to have it told again. */
+const KEEP_DELIVERIES_MS = 7 * 24 * 3_600_000;
+
+export function startSweeper(fleet: Fleet): Loop {
+  let flightsDueMs = 0;
+  return startLoop(fleet, { name: 'sweeper', pauseMs: fleet.config.sweepMs }, async () => {
+    const flights = fleet.nowMs() >= flightsDueMs;
+    if (flights) flightsDueMs = fleet.nowMs() + fleet.config.stallMs;
+    // After the loss of all of Redis there is more than one sweep takes.
+    return (await sweep(fleet, { flights })) >= ROWS_PER_SWEEP ? 'again' : 'pause';
+  });
+}
+
+/**
+ * One sweep. Returns how many rows were nudged. Lost flights are looked for seldom: that reads all flights, of which
+ * there is one for each task under way (25 ms for 10,000).
+ */
+export async function sweep(fleet: Fleet, { flights } = { flights: true }): Promise<number> {
+  const nowMs = fleet.nowMs();
+  const limits = { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs), most: ROWS_PER_SWEEP };
+  const tasks = await takeStillTasks(fleet.database, limits);
+  const submissions = await takeStillSubmissions(fleet.database, limits);
+  if (flights) await forgetOld(fleet);
+  const landed = flights
+    ? await landFlights(
+        fleet.database.pool,
+        await readLostFlights(fleet.database.pool, ROWS_PER_SWEEP),
+      )
+    : [];
+  await fleet.queues.nudge([
+    ...nudgesForTasks(tasks, fleet.config.chunkSize),
+    ...nudgesForSubmissions(submissions),
+    ...taskNudges('cache-check', landed, fleet.config.chunkSize),
+  ]);
+  for (const { place } of tasks) fleet.metrics.swept.inc({ what: place });
+  fleet.metrics.swept.inc({ what: 'submission' }, submissions.length);
+  if (tasks.length + submissions.length > 0)
+    fleet.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
+  return tasks.length + submissions.length + landed.length;
+}
+
+async function forgetOld({ database: { pool }, config, nowMs }: Fleet): Promise<void> {
+  await pruneKeys(pool, { beforeMs: nowMs() - config.idempotencyMs, most: ROWS_PER_SWEEP });
+  await pruneChanges(pool, { keepMs: config.keepChangesMs, most: ROWS_PER_SWEEP });
+  await pruneDeliveries(pool, { beforeMs: nowMs() - KEEP_DELIVERIES_MS, most: ROWS_PER_SWEEP });
+}
+
+function nudgesForTasks(tasks: readonly StillTask[], chunkSize: number): Nudge[] {
+  const at = (stage: 'cache-check' | 'stage-script' | 'finalize') =>
+    taskNudges(
+      stage,
+      tasks.filter(({ place }) => place === stage).map(({ id }) => id),
+      chunkSize,
+    );
+  const shapes = new Set(
+    tasks.flatMap(({ place, shape }) => (place === 'submit' && shape !== null ? [shape] : [])),
+  );
+  return [
+    ...at('cache-check'),
+    ...at('stage-script'),
+    ...at('finalize'),
+    ...[...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })),
+  ];
+}
+
+function nudgesForSubmissions(submissions: readonly StillSubmission[]): Nudge[] {
+  const queues = new Set(
+    submissions.flatMap(({ state, queue }) => (state === 'running' ? [queue] : [])),
+  );
+  const waiting = submissions.flatMap(({ state, id }): Nudge[] =>
+    state === 'running' ? [] : [{ stage: 'submit', message: { submissions: [id] } }],
+  );
+  return [
+    ...waiting,
+    ...[...queues].map((queue): Nudge => ({ stage: 'poll', message: { queue } })),
+  ];
+}

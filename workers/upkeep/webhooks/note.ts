@@ -1,0 +1,70 @@
+/** What webhooks are to be told, read off the log of changes. */
+import { isEnd } from '../../../core/places.ts';
+import { viewScatter, type ScatterSummary } from '../../../core/scatter/scatter-view.ts';
+import type { ToldTask } from '../../../core/notify/task-event.ts';
+import { composeDeliveries } from '../../../core/notify/webhooks.ts';
+import { readChanges } from '../../../db/changes.ts';
+import { inTransaction, type Session } from '../../../db/client.ts';
+import { countScatter, readScatter } from '../../../db/scatter-views.ts';
+import { readToldTasks } from '../../../db/task-views.ts';
+import {
+  insertDeliveries,
+  lockReader,
+  moveReader,
+  readWebhooks,
+  type WebhookRow,
+} from '../../../db/webhooks.ts';
+import type { Fleet } from '../../fleet.ts';
+
+/** Up to 1,000 tasks each. */
+const CHANGES_AT_ONCE = 5;
+
+/**
+ * Notes deliveries for the next part of the log, in the transaction that moves the reader on: nothing is lost, and nothing noted twice.
+ * Returns whether there is more to read.
+ */
+export function noteDeliveries(fleet: Fleet): Promise<boolean> {
+  return inTransaction(fleet.database, async (session) => {
+    const at = await lockReader(session);
+    if (at === undefined) return false;
+    const page = await readChanges(session, at, CHANGES_AT_ONCE);
+    if (page.upTo === at) return false;
+    const webhooks = await readWebhooks(session);
+    const endedIds = new Set(page.changes.flatMap(({ tasks, ended }) => (ended ? tasks : [])));
+    if (webhooks.length > 0 && endedIds.size > 0) {
+      const tasks = (await readToldTasks(session, [...endedIds])).filter(({ place }) =>
+        isEnd(place),
+      );
+      const scatters = await readEndedScatters(session, webhooks, tasks);
+      await insertDeliveries(
+        session,
+        composeDeliveries(webhooks, { tasks, scatters, place: page.upTo, nowMs: fleet.nowMs() }),
+        fleet.nowMs(),
+      );
+    }
+    fleet.step('webhooks.noted');
+    await moveReader(session, page.upTo);
+    return page.more;
+  });
+}
+
+/** Of those that somebody wants to hear of, the scatters whose every task has ended. */
+async function readEndedScatters(
+  session: Session,
+  webhooks: readonly WebhookRow[],
+  tasks: readonly ToldTask[],
+): Promise<{ owner: string; scatter: ScatterSummary }[]> {
+  const owners = new Set(
+    webhooks.flatMap(({ owner, wants }) => (wants.events.includes('scatter.ended') ? [owner] : [])),
+  );
+  const ids = new Set(
+    tasks.flatMap(({ owner, scatter }) => (scatter && owners.has(owner) ? [scatter.id] : [])),
+  );
+  const ended: { owner: string; scatter: ScatterSummary }[] = [];
+  for (const id of ids) {
+    const row = await readScatter(session, id);
+    const scatter = row && viewScatter(row, await countScatter(session, id));
+    if (row && scatter?.ended) ended.push({ owner: row.owner, scatter });
+  }
+  return ended;
+}

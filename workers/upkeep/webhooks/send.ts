@@ -1,0 +1,104 @@
+/** Deliveries on their way to webhooks. */
+import { whyNoAnswer } from '../../../core/fetch-failure.ts';
+import { isAllowedUrl } from '../../../core/access/origins.ts';
+import {
+  decideDelivery,
+  signDelivery,
+  webhookSecret,
+  type DeliveryAnswer,
+} from '../../../core/notify/webhooks.ts';
+import {
+  claimDeliveries,
+  postponeDeliveries,
+  settleDelivery,
+  type ClaimedDelivery,
+} from '../../../db/webhooks.ts';
+import type { Fleet } from '../../fleet.ts';
+
+const DELIVERIES_AT_ONCE = 16;
+const TIMEOUT_MS = 10_000;
+/** What else a silent receiver is to be told waits no longer than this: it may be back before the try that has waited longest. */
+const LONGEST_REST_MS = 60_000;
+
+/** Sends what is due; should its process die, another does once no answer can come any more and a message would be given on, too. Returns how many deliveries were tried. */
+export async function sendDue(fleet: Fleet): Promise<number> {
+  const nowMs = fleet.nowMs();
+  const claimed = await claimDeliveries(fleet.database, {
+    nowMs,
+    leasedUntilMs: nowMs + TIMEOUT_MS + fleet.config.lockMs,
+    most: DELIVERIES_AT_ONCE,
+  });
+  await Promise.all(claimed.map((delivery) => deliver(fleet, delivery)));
+  return claimed.length;
+}
+
+async function deliver(fleet: Fleet, delivery: ClaimedDelivery): Promise<void> {
+  const answer = await post(fleet, delivery);
+  fleet.step('webhooks.posted');
+  const decision = decideDelivery(answer, delivery.tries, Math.random());
+  const nowMs = fleet.nowMs();
+  const { pool } = fleet.database;
+  fleet.metrics.webhookTries.inc({ outcome: decision.do });
+  if (decision.do === 'again') {
+    await postponeDeliveries(
+      pool,
+      delivery.webhook.id,
+      nowMs + Math.min(decision.pauseMs, LONGEST_REST_MS),
+    );
+    await settleDelivery(pool, delivery, {
+      state: 'pending',
+      outcome: decision.outcome,
+      dueMs: nowMs + decision.pauseMs,
+      endedMs: null,
+    });
+  } else
+    await settleDelivery(pool, delivery, {
+      state: decision.do,
+      outcome: decision.outcome,
+      dueMs: null,
+      endedMs: nowMs,
+    });
+  // The url is the receiver's, and may hold a secret of its own.
+  if (decision.do !== 'delivered')
+    fleet.log.warn(
+      {
+        webhook: delivery.webhook.id,
+        owner: delivery.webhook.owner,
+        delivery: delivery.id,
+        tries: delivery.tries,
+        outcome: decision.outcome,
+      },
+      decision.do === 'dead' ? 'webhook-given-up' : 'webhook-not-told',
+    );
+}
+
+/** Signed anew at each try: receivers refuse old timestamps. */
+async function post(
+  { config, nowMs }: Fleet,
+  { id, body, webhook }: ClaimedDelivery,
+): Promise<DeliveryAnswer> {
+  if (!isAllowedUrl(webhook.url, config.webhookOrigins))
+    return { trouble: 'not sent: BATCHWELL_WEBHOOK_ORIGINS does not name its origin any more' };
+  const signed = { id: `delivery-${id}`, timestamp: Math.floor(nowMs() / 1000), body };
+  const headers = {
+    'content-type': 'application/json',
+    'user-agent': 'batchwell-webhook',
+    'webhook-id': signed.id,
+    'webhook-timestamp': String(signed.timestamp),
+    'webhook-signature': signDelivery(webhookSecret(config.webhookKey, webhook), signed),
+  };
+  try {
+    // A redirection could lead anywhere.
+    const answer = await fetch(webhook.url, {
+      method: 'POST',
+      headers,
+      body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    await answer.body?.cancel();
+    return { status: answer.status };
+  } catch (error) {
+    return { trouble: whyNoAnswer(error) };
+  }
+}
