@@ -10,9 +10,9 @@ import { lintConfig } from '../../scripts/lint-config.ts';
 const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
 
 describe('what `npm run generate` writes is up to date', () => {
-  it('README.md holds the picture of the table of moves', async () => {
-    const readme = await read('README.md');
-    expect(readme).toBe(withDiagram(readme));
+  it('ARCHITECTURE.md holds the picture of the table of moves', async () => {
+    const page = await read('ARCHITECTURE.md');
+    expect(page).toBe(withDiagram(page));
   });
 
   it('.env.example holds every setting of config.ts', async () => {
@@ -38,6 +38,6 @@ it('the picture shows every move and every place', () => {
   for (const place of places) expect(picture).toContain(`[${place}]`);
 });
 
-it('a README without its markers is told, and not written', () => {
+it('a page without the markers is refused, and not written', () => {
   expect(() => withDiagram('# Batchwell\n')).toThrow('lacks the marker');
 });
