@@ -44,9 +44,7 @@ const PREFIX = 'bench-chain';
 async function measureChain(redisUrl: string, tasks: number): Promise<number> {
   const connection = connectRedis(redisUrl);
   const ofWorkers = ids(0, HOPS).map(() => connectRedis(redisUrl));
-  const queues = ids(0, HOPS).map(
-    (hop) => new Queue(`hop${hop}`, { connection, prefix: PREFIX }),
-  );
+  const queues = ids(0, HOPS).map((hop) => new Queue(`hop${hop}`, { connection, prefix: PREFIX }));
   const { promise: allDone, resolve } = Promise.withResolvers<undefined>();
   let left = tasks;
   const arrive = ({ tasks: carried }: Chunk): void => {
