@@ -1,9 +1,9 @@
-/** For `npx drizzle-kit generate` after a change of db/schema.ts; the migrations themselves run by `batchwell migrate`. */
+/** For `npx drizzle-kit generate` after a change in db/schema/. `batchwell migrate` runs the migrations. */
 import { defineConfig } from 'drizzle-kit';
 
 export default defineConfig({
   dialect: 'mysql',
-  schema: './db/schema.ts',
+  schema: './db/schema/*.ts',
   out: './db/migrations',
   casing: 'snake_case',
 });

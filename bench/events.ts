@@ -1,45 +1,54 @@
-/** Event streams: how soon many listeners hear of ends, and what that costs the API and the database. */
+/** Event streams: the delay until many listeners hear of ended tasks, and its cost to the API and the database. */
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseId } from '../core/ids.ts';
 import { cancelTasks } from '../db/cancel.ts';
 import { openDatabase, type Database } from '../db/client.ts';
+import { inWorld } from './in-world.ts';
 import { spreadOf } from './meters.ts';
 import type { BenchOptions } from './options.ts';
 import { spreadRow, usageRows, type Row, type Rows } from './report.ts';
-import { startWorld, type World } from './world.ts';
+import type { World } from './world.ts';
 
-/** `own`: each hears of its own part of the tasks; otherwise all hear of all. */
-const audiences = [
-  { listeners: 1, own: false },
-  { listeners: 100, own: false },
-  { listeners: 1000, own: true },
+interface Audience {
+  tasks: number;
+  listeners: number;
+  /** Each listens to its own part of the tasks. Otherwise, all listen to all. */
+  own: boolean;
+}
+
+const audiencesOf = (tasks: number): Audience[] => [
+  { tasks, listeners: 1, own: false },
+  { tasks, listeners: 100, own: false },
+  { tasks, listeners: Math.min(1000, tasks), own: true },
 ];
+
 const TASKS_PER_END = 100;
 const BETWEEN_ENDS_MS = 200;
 
 export async function events(options: BenchOptions): Promise<Rows> {
-  const world = await startWorld({ workers: 0, seed: options.seed, ...options.world });
-  const database = openDatabase({ url: world.databaseUrl, connections: 4 });
-  try {
-    const rows: Rows = {};
-    for (const tasks of options.tasks) {
-      for (const audience of audiences)
-        rows[
-          `${audience.listeners} listeners${audience.own ? ' to their own' : ''}, ${tasks} ends`
-        ] = await hear(world, database, { tasks, ...audience });
+  return inWorld(options, { workers: 0 }, async (world) => {
+    const database = openDatabase({ url: world.databaseUrl, connections: 4 });
+    try {
+      const rows: Rows = {};
+      for (const tasks of options.tasks) {
+        for (const audience of audiencesOf(tasks))
+          rows[nameOf(audience)] = await hear(world, database, audience);
+      }
+      return rows;
+    } finally {
+      await database.close();
     }
-    return rows;
-  } finally {
-    await database.close();
-    await world.close();
-  }
+  });
 }
+
+const nameOf = ({ listeners, own, tasks }: Audience): string =>
+  `${listeners} listeners${own ? ' to their own' : ''}, ${tasks} ends`;
 
 async function hear(
   world: World,
   database: Database,
-  { tasks, listeners, own }: { tasks: number; listeners: number; own: boolean },
+  { tasks, listeners, own }: Audience,
 ): Promise<Row> {
   const ids = await makeScatter(world, tasks, listeners);
   const delaysMs: number[] = [];
@@ -49,7 +58,7 @@ async function hear(
       listen(
         `${world.apiUrl}/v1/events?tag_key=listeners&tag_value=${listeners}${own ? `&tag_key=part&tag_value=${at}` : ''}`,
         (id) => {
-          // Some hear of it before the statement that commits it has answered here.
+          // Some listeners hear of it before the committing statement returns here.
           delaysMs.push(performance.now() - (endedAtMs.get(id) ?? performance.now()));
         },
       ),
@@ -97,7 +106,7 @@ async function makeScatter(world: World, tasks: number, listeners: number): Prom
   return ((await answer.json()) as { task_ids: string[] }).task_ids;
 }
 
-/** A bare reader: a thousand clients in one process would be what is measured. */
+/** A bare reader: a thousand full clients in one process would dominate the measurement. */
 function listen(url: string, onEnd: (id: string) => void): Promise<() => void> {
   return new Promise((resolve, reject) => {
     const asking = request(url, { agent: false }, (answer) => {

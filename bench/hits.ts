@@ -1,21 +1,16 @@
-/** A scatter run again: its outputs come from the cache, by reference and by copy. */
+/** The same scatter again: its outputs come from the cache, by reference and by copy. */
+import { inWorld } from './in-world.ts';
 import type { BenchOptions } from './options.ts';
 import { requestRows, stageRows, usageRows, type Row, type Rows } from './report.ts';
 import { postScatter, readTimes, untilEnded } from './scatters.ts';
 import { runScatter } from './scatter.ts';
-import { startWorld, type World } from './world.ts';
+import type { World } from './world.ts';
 
 export async function hits(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};
   for (const tasks of options.tasks) {
-    const { aws, ...others } = options.world;
-    const world = await startWorld({
-      workers: options.workers,
-      seed: options.seed,
-      ...others,
-      aws: { runMs: [200, 2000], ...aws },
-    });
-    try {
+    const wanted = { workers: options.workers, aws: { runMs: [200, 2000] as [number, number] } };
+    await inWorld(options, wanted, async (world) => {
       const label = `w${tasks}`;
       rows[`${tasks} wide, first time`] = await runScatter(world, {
         label,
@@ -24,7 +19,7 @@ export async function hits(options: BenchOptions): Promise<Rows> {
       });
       for (const mode of ['reference', 'copy']) {
         await world.restartWorkers(options.workers, { BATCHWELL_CACHE_HIT: mode });
-        // The first also warms the new processes up.
+        // The first round also warms up the new processes.
         for (let round = 1; round <= options.rounds; round += 1)
           rows[`${tasks} wide, ${mode} ${round}`] = await runHits(world, {
             label,
@@ -32,9 +27,7 @@ export async function hits(options: BenchOptions): Promise<Rows> {
             again: `${label}-${mode}-${round}`,
           });
       }
-    } finally {
-      await world.close();
-    }
+    });
   }
   return rows;
 }

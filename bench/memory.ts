@@ -1,26 +1,23 @@
-/** So many tasks in flight: the memory of each process, and how long a task that comes in between waits for its SubmitJob. */
-import type { RowDataPacket } from 'mysql2/promise';
+/** Many tasks in flight: the memory of each process, and how long a single task posted meanwhile waits for its SubmitJob. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { select } from '../db/rows.ts';
+import { inWorld } from './in-world.ts';
 import { spreadOf } from './meters.ts';
 import type { BenchOptions } from './options.ts';
 import { requestRows, spreadRow, usageRows, type Row, type Rows } from './report.ts';
 import { postScatter, readTimes, untilEnded, untilSubmitted } from './scatters.ts';
-import { startWorld, type World } from './world.ts';
+import type { World } from './world.ts';
 
 const SINGLE_EVERY_MS = 250;
 
 export async function memory(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};
-  const { aws, ...others } = options.world;
   for (const tasks of options.tasks) {
-    // Containers do nothing but end: 100,000 uploads would measure the local S3.
-    const world = await startWorld({
+    const wanted = {
       workers: options.workers,
-      seed: options.seed,
-      ...others,
-      aws: { runMs: [60_000, 120_000], ...aws },
-    });
-    try {
+      aws: { runMs: [60_000, 120_000] as [number, number] },
+    };
+    await inWorld(options, wanted, async (world) => {
       const before = await world.snapshot();
       const stop = new AbortController();
       const singles = postSingles(world, stop.signal);
@@ -47,9 +44,7 @@ export async function memory(options: BenchOptions): Promise<Rows> {
         ...requestRows(await world.counts(), tasks),
         ...usageRows(before, after, tasks),
       };
-    } finally {
-      await world.close();
-    }
+    });
   }
   return rows;
 }
@@ -77,8 +72,9 @@ async function postSingles(world: World, stop: AbortSignal): Promise<void> {
 }
 
 async function waits(world: World): Promise<Row> {
-  const [rows] = await world.pool.query<RowDataPacket[]>(
+  const rows = await select<{ waitedMs: number }>(
+    world.pool,
     `SELECT submissions.submitted_ms - tasks.created_ms AS waitedMs FROM tasks JOIN submissions ON submissions.id = tasks.submission_id WHERE tasks.name LIKE 'between-%' AND submissions.submitted_ms IS NOT NULL`,
   );
-  return spreadRow('single POST→SubmitJob', spreadOf(rows.map((row) => Number(row['waitedMs']))));
+  return spreadRow('single POST→SubmitJob', spreadOf(rows.map(({ waitedMs }) => waitedMs)));
 }

@@ -1,12 +1,12 @@
-/** What a benchmark can be told. */
+/** The command line of a benchmark. */
 import { parseArgs } from 'node:util';
-import type { WorldOptions } from './world.ts';
+import { startWorld, type World, type WorldOptions } from './world.ts';
 
 export interface BenchOptions {
   /** Widths to run, one after another. */
   tasks: number[];
   workers: number;
-  /** Scatters in the same world; the first one also warms the processes up. */
+  /** Scatters in the same world. The first one also warms up the processes. */
   rounds: number;
   cache: 'off' | 'readwrite';
   seed: number;
@@ -14,10 +14,12 @@ export interface BenchOptions {
   connections: number;
   seconds: number;
   limits: boolean;
-  /** Stops looking at a scatter once all of it is submitted. */
+  /** Stops watching a scatter once all of it is submitted. */
   untilSubmitted: boolean;
+  /** `startWorld`; a test that runs many benchmarks opens one world for all of them. */
+  openWorld: (options: WorldOptions) => Promise<World>;
   world: Pick<WorldOptions, 'aws' | 'env' | 'profileFolder' | 'sqlLog'>;
-  /** Where the JSON goes; a file of its own in bench/results when absent. */
+  /** Where the JSON is written. By default, a new file in bench/results. */
   out: string | undefined;
 }
 
@@ -26,7 +28,7 @@ const numbers = (text: string): number[] => text.split(',').map(Number);
 function whole(name: string, text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0)
-    throw new Error(`--${name} expects a whole number, got ${JSON.stringify(text)}`);
+    throw new Error(`--${name} expects a whole number, got ${JSON.stringify(text)}.`);
   return value;
 }
 
@@ -61,7 +63,7 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
   const [least = 0, most = least] = values['run-ms'] === undefined ? [] : numbers(values['run-ms']);
   const cache = values.cache;
   if (cache !== 'off' && cache !== 'readwrite')
-    throw new Error(`--cache expects off or readwrite, got ${JSON.stringify(cache)}`);
+    throw new Error(`--cache expects off or readwrite, got ${JSON.stringify(cache)}.`);
   const aws = {
     ...(values['request-ms'] === undefined
       ? {}
@@ -81,6 +83,7 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
       untilSubmitted: values['until-submitted'],
       limits: !values['no-limits'],
       out: values.out,
+      openWorld: startWorld,
       world: {
         aws,
         sqlLog: values['sql-log'],

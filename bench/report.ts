@@ -1,4 +1,4 @@
-/** Results as rows of numbers: one table for the eye, one JSON file for comparing. */
+/** Results as rows of numbers: a table to read, and a JSON file to compare. */
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
@@ -10,7 +10,7 @@ import type { WorkerMeters } from './worker-process.ts';
 
 export type Row = Record<string, number>;
 
-/** By name of what was measured, such as `10000 wide, cold`. */
+/** By what was measured, such as `10000 wide, round 1`. */
 export type Rows = Record<string, Row>;
 
 export interface BenchRun {
@@ -82,15 +82,21 @@ export async function saveRun(run: {
   return path;
 }
 
+/** The fleet's requests to one AWS service. */
+export const countRequests = ({ requests }: AwsCounts, service: 'batch' | 's3'): number =>
+  Object.entries(requests)
+    .filter(([operation]) => operation.startsWith(`${service}.`))
+    .reduce((sum, [, { count }]) => sum + count, 0);
+
 /** AWS requests of the fleet for each task. */
-export function requestRows({ requests }: AwsCounts, tasks: number): Row {
+export function requestRows(counts: AwsCounts, tasks: number): Row {
+  const { requests } = counts;
   const row: Row = {};
-  for (const service of ['batch', 's3']) {
+  for (const service of ['batch', 's3'] as const) {
     const counted = Object.entries(requests).filter(
       ([operation, { count }]) => operation.startsWith(`${service}.`) && count > 0,
     );
-    row[`${service} requests/task`] =
-      counted.reduce((sum, [, { count }]) => sum + count, 0) / tasks;
+    row[`${service} requests/task`] = countRequests(counts, service) / tasks;
     for (const [operation, { count }] of counted) row[operation] = count;
   }
   row['429'] = Object.values(requests).reduce(
@@ -135,7 +141,7 @@ export function stageRows(meters: readonly WorkerMeters[]): Row {
       (Math.max(...group.map(({ lastMs }) => lastMs)) -
         Math.min(...group.map(({ firstMs }) => firstMs))) /
       1000;
-    // All in one sample: too fast to say.
+    // All in one sample: too fast to measure.
     if (seconds > 0) row[`${name} tasks/s`] = tasks / seconds;
   }
   const stages = new Set(meters.flatMap(({ messages }) => Object.keys(messages)));

@@ -1,4 +1,5 @@
-/** One scatter after another, each of a shape never seen before, from the POST to the last task's end. */
+/** One scatter after another, each of a new shape, from the POST to the end of the last task. */
+import { inWorld } from './in-world.ts';
 import { measureLimits } from './limits.ts';
 import type { BenchOptions } from './options.ts';
 import { requestRows, spreadRow, stageRows, usageRows, type Row, type Rows } from './report.ts';
@@ -11,17 +12,12 @@ import {
   untilSubmitted as allSubmitted,
   type ScatterPlan,
 } from './scatters.ts';
-import { startWorld, type World } from './world.ts';
+import type { World } from './world.ts';
 
 export async function scatter(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};
   for (const tasks of options.tasks) {
-    const world = await startWorld({
-      workers: options.workers,
-      seed: options.seed,
-      ...options.world,
-    });
-    try {
+    await inWorld(options, options, async (world) => {
       for (let round = 1; round <= options.rounds; round += 1) {
         rows[`${tasks} wide, round ${round}`] = await runScatter(
           world,
@@ -31,9 +27,7 @@ export async function scatter(options: BenchOptions): Promise<Rows> {
       }
       const last = rows[`${tasks} wide, round ${options.rounds}`];
       if (last && options.limits) Object.assign(last, await limitRow(world, tasks, last));
-    } finally {
-      await world.close();
-    }
+    });
   }
   return rows;
 }
@@ -51,7 +45,7 @@ async function limitRow(world: World, tasks: number, measured: Row): Promise<Row
   };
 }
 
-/** One scatter to its end, everything measured. */
+/** Measures one scatter until it ends. */
 export async function runScatter(
   world: World,
   plan: ScatterPlan,

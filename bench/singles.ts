@@ -1,29 +1,30 @@
-/** Tasks POSTed one by one: how many are accepted, read again, and how they are packed. */
-import type { RowDataPacket } from 'mysql2/promise';
+/** Tasks posted one by one: how many are accepted and read per second, and how they are packed. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runLoad } from './load.ts';
+import { select, selectFirst } from '../db/rows.ts';
+import { inWorld } from './in-world.ts';
+import { runLoad, type LoadResult } from './load.ts';
 import { spreadOf } from './meters.ts';
 import type { BenchOptions } from './options.ts';
 import { requestRows, spreadRow, usageRows, type Row, type Rows } from './report.ts';
-import { BUCKET, startWorld, type World } from './world.ts';
+import { BUCKET, type Snapshot, type World } from './world.ts';
 
 const TASKS = '/ga4gh/tes/v1/tasks';
 
 export async function singles(options: BenchOptions): Promise<Rows> {
-  const world = await startWorld({ workers: 0, seed: options.seed, ...options.world });
-  try {
-    const rows: Rows = {};
-    await post(world, { ...options, seconds: 2 }, 'warm'); // the first seconds of a process are its compiler's
-    rows['POST, no workers'] = await post(world, options, 'alone');
-    rows['GET MINIMAL'] = await get(world, options);
+  return inWorld(options, { workers: 0 }, async (world) => {
+    // The first seconds of a process go to its compiler.
+    const warm = await post(world, { ...options, seconds: Math.min(2, options.seconds) }, 'warm');
+    const alone = await post(world, options, 'alone');
+    const read = await get(world, options, [...warm.ids, ...alone.ids]);
     await world.restartWorkers(options.workers);
     await untilSubmitted(world);
-    rows['POST, workers draining'] = await post(world, options, 'with');
-    Object.assign(rows['POST, workers draining'] ?? {}, await packing(world, 'with'));
-    return rows;
-  } finally {
-    await world.close();
-  }
+    const draining = await post(world, options, 'with');
+    return {
+      'POST, no workers': alone.row,
+      'GET MINIMAL': read,
+      'POST, workers draining': { ...draining.row, ...(await packing(world, 'with')) },
+    };
+  });
 }
 
 const singleTask = (label: string, position: number): string =>
@@ -40,13 +41,17 @@ const singleTask = (label: string, position: number): string =>
     resources: { cpu_cores: 1, ram_gb: 2 },
   });
 
-const known: string[] = [];
+interface Posted {
+  row: Row;
+  ids: string[];
+}
 
 async function post(
   world: World,
   { connections, seconds }: BenchOptions,
   label: string,
-): Promise<Row> {
+): Promise<Posted> {
+  const ids: string[] = [];
   const before = await world.snapshot();
   const untilMs = performance.now() + seconds * 1000;
   let sent = 0;
@@ -57,17 +62,23 @@ async function post(
       performance.now() < untilMs
         ? { method: 'POST', path: TASKS, body: singleTask(label, sent++) }
         : undefined,
-    onAnswer: (body) => void known.push((JSON.parse(body) as { id: string }).id),
+    onAnswer: (body) => void ids.push((JSON.parse(body) as { id: string }).id),
   });
-  return {
-    'per second': result.perSecond,
-    answers: result.answers,
-    ...spreadRow('answer', result.latency),
-    ...usageRows(before, await world.snapshot(), result.answers),
-  };
+  return { ids, row: loadRow(result, before, await world.snapshot()) };
 }
 
-async function get(world: World, { connections, seconds }: BenchOptions): Promise<Row> {
+const loadRow = (result: LoadResult, before: Snapshot, after: Snapshot): Row => ({
+  'per second': result.perSecond,
+  answers: result.answers,
+  ...spreadRow('answer', result.latency),
+  ...usageRows(before, after, result.answers),
+});
+
+async function get(
+  world: World,
+  { connections, seconds }: BenchOptions,
+  ids: readonly string[],
+): Promise<Row> {
   const before = await world.snapshot();
   const untilMs = performance.now() + seconds * 1000;
   let sent = 0;
@@ -76,40 +87,37 @@ async function get(world: World, { connections, seconds }: BenchOptions): Promis
     connections,
     next: () =>
       performance.now() < untilMs
-        ? { method: 'GET', path: `${TASKS}/${known[sent++ % known.length]}?view=MINIMAL` }
+        ? { method: 'GET', path: `${TASKS}/${ids[sent++ % ids.length]}?view=MINIMAL` }
         : undefined,
   });
-  return {
-    'per second': result.perSecond,
-    answers: result.answers,
-    ...spreadRow('answer', result.latency),
-    ...usageRows(before, await world.snapshot(), result.answers),
-  };
+  return loadRow(result, before, await world.snapshot());
 }
 
 async function untilSubmitted(world: World): Promise<void> {
   for (;;) {
-    const [rows] = await world.pool.query<RowDataPacket[]>(
-      `SELECT 1 FROM tasks WHERE due_ms IS NOT NULL AND place IN ('cache-check', 'stage-script', 'submit') LIMIT 1`,
+    const waiting = await selectFirst<{ id: number }>(
+      world.pool,
+      `SELECT id FROM tasks WHERE due_ms IS NOT NULL AND place IN ('cache-check', 'stage-script', 'submit') LIMIT 1`,
     );
-    if (rows.length === 0) return;
+    if (waiting === undefined) return;
     await sleep(500);
   }
 }
 
-/** How many tasks went with one SubmitJob, and how long each waited for it. */
+/** How many tasks one SubmitJob carried, and how long each waited for it. */
 async function packing(world: World, label: string): Promise<Row> {
   await untilSubmitted(world);
-  const [rows] = await world.pool.query<RowDataPacket[]>(
+  const rows = await select<{ id: number; size: number; waitedMs: number }>(
+    world.pool,
     `SELECT submissions.id, submissions.size, submissions.submitted_ms - tasks.created_ms AS waitedMs FROM tasks JOIN submissions ON submissions.id = tasks.submission_id
      WHERE tasks.name LIKE ?`,
     [`${label}-%`],
   );
-  const sizes = new Map(rows.map((row) => [row['id'], Number(row['size'])]));
+  const sizes = new Map(rows.map(({ id, size }) => [id, size]));
   return {
     submissions: sizes.size,
     'tasks/submission': rows.length / sizes.size,
-    ...spreadRow('POST→submitted', spreadOf(rows.map((row) => Number(row['waitedMs'])))),
+    ...spreadRow('POST→submitted', spreadOf(rows.map(({ waitedMs }) => waitedMs))),
     ...requestRows(await world.counts(), rows.length),
   };
 }

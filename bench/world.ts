@@ -1,4 +1,4 @@
-/** A whole fleet for one benchmark: private servers, the local AWS, workers and an API, each a process of its own. */
+/** A whole fleet for one benchmark: private servers, the local AWS, workers and an API, each in its own process. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,8 +44,10 @@ export interface World {
   apiUrl: string;
   workers: readonly Child[];
   startWorker(): Promise<void>;
-  /** Ends the workers; others may be started, with further settings. */
+  /** Stops the workers and starts `count` others, with further settings. */
   restartWorkers(count: number, env?: Record<string, string>): Promise<void>;
+  /** Of every process of this world, by name. */
+  pids(): Record<string, number>;
   /** Forgets all counts. */
   reset(): Promise<void>;
   counts(): Promise<AwsCounts>;
@@ -55,7 +57,7 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** S3 answers a small request in some 10 to 30 ms, Batch in 50 and more; a tenth keeps the machine and not the wait the limit. */
+/** S3 answers a small request in 10 to 30 ms, Batch in 50 ms or more. A tenth keeps the machine the limit, not the wait. */
 const REQUEST_MS = 5;
 
 const awsDefaults: Omit<AwsSettings, 'dataFolder'> = {
@@ -69,60 +71,120 @@ const awsDefaults: Omit<AwsSettings, 'dataFolder'> = {
   seed: 1,
 };
 
-/** As the product is set up: every commit on disk before it is acknowledged, and Redis with its append-only file. */
+/** As in production: every commit is on disk before it is acknowledged, and Redis has its append-only file. */
 const DURABLE = { durable: true };
 
+/** What a world has opened so far, to be closed in reverse order. */
+type Closing = (() => Promise<unknown>)[];
+
 export async function startWorld(options: WorldOptions): Promise<World> {
-  const opened: (() => Promise<unknown>)[] = [];
+  const closing: Closing = [];
   const close = async (): Promise<void> => {
-    for (const closeOne of opened.toReversed())
+    for (const closeOne of closing.splice(0).toReversed())
       await closeOne().catch((error: unknown) => console.error(error));
   };
-  // A run that is broken off takes its servers and its folder with it.
-  const breakOff = (): void => void close().finally(() => process.exit(130));
+  // An interrupted run stops its servers and removes its folder.
+  const interrupt = (): void => void close().finally(() => process.exit(130));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, breakOff);
-    opened.push(async () => void process.off(signal, breakOff));
+    process.once(signal, interrupt);
+    closing.push(async () => void process.off(signal, interrupt));
   }
   try {
-    return await open(options, opened, close);
+    return { ...(await open(options, closing)), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function open(
-  options: WorldOptions,
-  opened: (() => Promise<unknown>)[],
-  close: () => Promise<void>,
-): Promise<World> {
+async function open(options: WorldOptions, closing: Closing): Promise<Omit<World, 'close'>> {
+  const servers = await startServers(closing);
+  const { aws, urls } = await startAws(options, servers.folder, closing);
+  const fleet = await startFleet(options, { ...servers.env, ...awsEnv(urls) }, closing);
+  const { pool, redis } = connectServers(servers, closing);
+  if (options.sqlLog === true) {
+    await startSqlLog(pool);
+    closing.push(() => printSqlLog(pool));
+  }
+  const pids = (): Record<string, number> => ({
+    redis: servers.redis.pid,
+    mariadb: servers.mariadb.pid,
+    aws: aws.pid,
+    api: fleet.api.pid,
+    ...Object.fromEntries(fleet.workers.map(({ pid }, index) => [`worker${index + 1}`, pid])),
+  });
+  return {
+    ...fleet,
+    pool,
+    redis,
+    redisUrl: servers.redis.url,
+    databaseUrl: servers.mariadb.url,
+    aws,
+    pids,
+    async reset() {
+      await Promise.all([aws, ...fleet.workers].map((one) => one.ask('reset')));
+    },
+    counts: () => aws.ask('count'),
+    ends: () => aws.ask('ends'),
+    meters: () => Promise.all(fleet.workers.map((one) => one.ask<WorkerMeters>('meters'))),
+    snapshot: () => takeSnapshot(pids(), pool, redis),
+  };
+}
+
+interface Servers {
+  folder: string;
+  mariadb: { url: string; pid: number };
+  redis: { url: string; pid: number };
+  env: Record<string, string>;
+}
+
+async function startServers(closing: Closing): Promise<Servers> {
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-bench-'));
-  opened.push(() => rm(folder, { recursive: true, force: true }));
-  const [mariadb, redisServer] = await Promise.all([startMariadb(DURABLE), startRedis(DURABLE)]);
-  opened.push(
+  closing.push(() => rm(folder, { recursive: true, force: true }));
+  const [mariadb, redis] = await Promise.all([startMariadb(DURABLE), startRedis(DURABLE)]);
+  closing.push(
     () => mariadb.stop(),
-    () => redisServer.stop(),
+    () => redis.stop(),
   );
   await migrateDatabase(mariadb.url);
+  return { folder, mariadb, redis, env: { DATABASE_URL: mariadb.url, REDIS_URL: redis.url } };
+}
 
+async function startAws(
+  options: WorldOptions,
+  dataFolder: string,
+  closing: Closing,
+): Promise<{ aws: Child; urls: AwsUrls }> {
   const aws = startChild('aws-process.ts');
-  opened.push(() => aws.stop());
-  const { s3Url, batchUrl } = await aws.ask<AwsUrls>('start', {
+  closing.push(() => aws.stop());
+  const urls = await aws.ask<AwsUrls>('start', {
     ...awsDefaults,
     seed: options.seed,
-    dataFolder: folder,
+    dataFolder,
     ...options.aws,
   });
+  return { aws, urls };
+}
 
+const awsEnv = ({ s3Url, batchUrl }: AwsUrls): Record<string, string> => ({
+  AWS_ENDPOINT_URL_S3: s3Url,
+  AWS_ENDPOINT_URL_BATCH: batchUrl,
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+});
+
+interface Fleet extends Pick<World, 'apiUrl' | 'workers' | 'startWorker' | 'restartWorkers'> {
+  api: Child;
+}
+
+async function startFleet(
+  options: WorldOptions,
+  servers: Record<string, string>,
+  closing: Closing,
+): Promise<Fleet> {
   const env = {
-    AWS_ENDPOINT_URL_S3: s3Url,
-    AWS_ENDPOINT_URL_BATCH: batchUrl,
-    AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
-    DATABASE_URL: mariadb.url,
-    REDIS_URL: redisServer.url,
+    ...servers,
     BATCHWELL_METRICS_PORT: '0',
     PORT: '0',
     BATCHWELL_LOG_LEVEL: 'warn',
@@ -135,35 +197,19 @@ async function open(
       ? []
       : ['--cpu-prof', `--cpu-prof-dir=${options.profileFolder}`];
   const api = startChild('api-process.ts', { env, nodeFlags });
-  opened.push(() => api.stop());
+  closing.push(() => api.stop());
   const apiUrl = await api.ask<string>('start');
 
   const workers: Child[] = [];
-  opened.push(() => Promise.all(workers.map((one) => one.stop())));
+  closing.push(() => Promise.all(workers.map((one) => one.stop())));
   const startWorker = async (more: Record<string, string> = {}): Promise<void> => {
     const worker = startChild('worker-process.ts', { env: { ...env, ...more }, nodeFlags });
     workers.push(worker);
     await worker.ask('start', {});
   };
   for (let count = 0; count < options.workers; count += 1) await startWorker();
-
-  const pool = createPool({ uri: mariadb.url, connectionLimit: 4, supportBigNumbers: true });
-  const redis = new Redis(redisServer.url, { maxRetriesPerRequest: null });
-  opened.push(
-    () => pool.end(),
-    async () => redis.disconnect(),
-  );
-
-  if (options.sqlLog === true) {
-    await startSqlLog(pool);
-    opened.push(() => printSqlLog(pool));
-  }
   return {
-    pool,
-    redis,
-    redisUrl: redisServer.url,
-    databaseUrl: mariadb.url,
-    aws,
+    api,
     apiUrl,
     workers,
     startWorker,
@@ -171,29 +217,30 @@ async function open(
       await Promise.all(workers.splice(0).map((one) => one.stop()));
       for (let started = 0; started < count; started += 1) await startWorker(more);
     },
-    async reset() {
-      await Promise.all([aws, ...workers].map((one) => one.ask('reset')));
-    },
-    counts: () => aws.ask('count'),
-    ends: () => aws.ask('ends'),
-    meters: () => Promise.all(workers.map((one) => one.ask<WorkerMeters>('meters'))),
-    async snapshot() {
-      const pids = {
-        redis: redisServer.pid,
-        mariadb: mariadb.pid,
-        aws: aws.pid,
-        api: api.pid,
-        ...Object.fromEntries(workers.map(({ pid }, index) => [`worker${index + 1}`, pid])),
-      };
-      const usage = await Promise.all(
-        Object.entries(pids).map(async ([name, pid]) => [name, await readUsage(pid)] as const),
-      );
-      return {
-        atMs: Date.now(),
-        usage: Object.fromEntries(usage),
-        servers: await readServers(pool, redis),
-      };
-    },
-    close,
+  };
+}
+
+function connectServers({ mariadb, redis: { url } }: Servers, closing: Closing) {
+  const pool = createPool({ uri: mariadb.url, connectionLimit: 4, supportBigNumbers: true });
+  const redis = new Redis(url, { maxRetriesPerRequest: null });
+  closing.push(
+    () => pool.end(),
+    async () => redis.disconnect(),
+  );
+  return { pool, redis };
+}
+
+async function takeSnapshot(
+  pids: Record<string, number>,
+  pool: Pool,
+  redis: Redis,
+): Promise<Snapshot> {
+  const usage = await Promise.all(
+    Object.entries(pids).map(async ([name, pid]) => [name, await readUsage(pid)] as const),
+  );
+  return {
+    atMs: Date.now(),
+    usage: Object.fromEntries(usage),
+    servers: await readServers(pool, redis),
   };
 }

@@ -1,5 +1,4 @@
 /** Takes new tasks into the database: the moment from which Batchwell owes an answer. */
-import type { RowDataPacket, ResultSetHeader } from 'mysql2/promise';
 import type { RequestKey } from '../core/access/idempotency.ts';
 import { sha256 } from '../core/ids.ts';
 import type { NewTask } from '../core/task/task.ts';
@@ -7,6 +6,7 @@ import { hoistConstants, splitTask, type Template } from '../core/task/template.
 import { tellOfChange } from './changes.ts';
 import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
 import { answerKeys, claimKeys, type KeyClaim } from './idempotency.ts';
+import { select, selectFirst, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
 
 export interface NewScatter {
@@ -162,15 +162,12 @@ async function insertAll(
 }
 
 async function readScatterTasks(session: Session, scatterId: number): Promise<AcceptedTask[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ id: number; createdMs: number }>(
+    session,
     'SELECT id, created_ms AS createdMs FROM tasks WHERE scatter_id = ? ORDER BY scatter_row',
     [scatterId],
   );
-  return rows.map((row) => ({
-    id: row['id'] as number,
-    createdMs: row['createdMs'] as number,
-    fresh: false,
-  }));
+  return rows.map(({ id, createdMs }) => ({ id, createdMs, fresh: false }));
 }
 
 /**
@@ -211,15 +208,17 @@ async function saveTemplates(
     const body = JSON.stringify(template);
     const digest = sha256(body);
     const find = async () => {
-      const [rows] = await database.pool.query<RowDataPacket[]>(
+      const row = await selectFirst<{ id: number }>(
+        database.pool,
         'SELECT id FROM templates WHERE digest = ?',
         [digest],
       );
-      return rows[0]?.['id'] as number | undefined;
+      return row?.id;
     };
     let id = await find();
     if (id === undefined) {
-      await database.pool.query(
+      await write(
+        database.pool,
         'INSERT IGNORE INTO templates (digest, body, created_ms) VALUES (?, ?, ?)',
         [digest, body, nowMs],
       );
@@ -239,7 +238,8 @@ async function insertScatter(
   request: AcceptRequest,
   scatter: NewScatter,
 ): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     'INSERT INTO scatters (owner, name, size, tags, created_ms) VALUES (?, ?, ?, ?, ?)',
     [
       request.owner,
@@ -286,7 +286,8 @@ async function insertTasks(
   session: Session,
   rows: readonly (readonly unknown[])[],
 ): Promise<number[]> {
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     'INSERT INTO tasks (owner, cache_domain, scatter_id, scatter_row, name, description, tags, template_id, slot_values, cache, profile, warnings, place, moved_ms, due_ms, created_ms) VALUES ?',
     [rows],
   );
@@ -295,11 +296,11 @@ async function insertTasks(
 
 /** The ids of one multi-row INSERT: InnoDB gives them in a row, a step apart (the step is 1 but for multi-primary clusters). */
 async function consecutiveIds(session: Session, first: number, count: number): Promise<number[]> {
-  const [rows] =
+  const read =
     count > 1
-      ? await session.query<RowDataPacket[]>('SELECT @@auto_increment_increment AS step')
-      : [[{ step: 1 }]];
-  const step = Number(rows[0]?.['step'] ?? 1);
+      ? await selectFirst<{ step: number }>(session, 'SELECT @@auto_increment_increment AS step')
+      : undefined;
+  const step = read?.step ?? 1;
   return Array.from({ length: count }, (_, position) => first + position * step);
 }
 
@@ -312,5 +313,5 @@ async function insertTags(
     Object.entries(task.tags).map(([tagKey, tagValue]) => [tagKey, tagValue, ids[position]]),
   );
   for (const part of inParts(rows))
-    await session.query('INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [part]);
+    await write(session, 'INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [part]);
 }

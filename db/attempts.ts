@@ -1,9 +1,9 @@
 /** Attempts: which task sits at which index of a submission, and how it ended. */
-import type { RowDataPacket } from 'mysql2/promise';
 import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Place } from '../core/places.ts';
 import type { ResultRecord } from '../core/result/result.ts';
 import type { Session } from './client.ts';
+import { fromJson, select, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
 
 export interface OpenAttempt {
@@ -28,11 +28,11 @@ export async function readOpenAttempts(
   submissionIds: readonly number[],
 ): Promise<OpenAttempt[]> {
   if (submissionIds.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(
+  return select<OpenAttempt>(
+    session,
     `${OPEN_ATTEMPTS} WHERE attempts.submission_id IN (?) AND attempts.outcome IS NULL ORDER BY attempts.submission_id, attempts.array_index`,
     [submissionIds],
   );
-  return rows as unknown as OpenAttempt[];
 }
 
 /** Of one submission, those at these array indexes that have not ended. */
@@ -42,11 +42,11 @@ export async function readOpenAttemptsAt(
   indexes: readonly number[],
 ): Promise<OpenAttempt[]> {
   if (indexes.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(
+  return select<OpenAttempt>(
+    session,
     `${OPEN_ATTEMPTS} WHERE attempts.submission_id = ? AND attempts.array_index IN (?) AND attempts.outcome IS NULL`,
     [submissionId, indexes],
   );
-  return rows as unknown as OpenAttempt[];
 }
 
 export interface OpenCount {
@@ -62,21 +62,13 @@ export async function countOpenAttempts(
   submissionIds: readonly number[],
 ): Promise<Map<number, OpenCount>> {
   if (submissionIds.length === 0) return new Map();
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<OpenCount>(
+    session,
     `SELECT submission_id AS submissionId, COUNT(*) AS open, MIN(array_index) AS firstOpen FROM attempts
      WHERE submission_id IN (?) AND outcome IS NULL GROUP BY submission_id`,
     [submissionIds],
   );
-  return new Map(
-    rows.map((row) => [
-      row['submissionId'] as number,
-      {
-        submissionId: row['submissionId'] as number,
-        open: Number(row['open']),
-        firstOpen: Number(row['firstOpen']),
-      },
-    ]),
-  );
+  return new Map(rows.map((row) => [row.submissionId, row]));
 }
 
 export interface AttemptTask {
@@ -91,15 +83,13 @@ export async function readAttemptTasks(
   session: Session,
   submissionId: number,
 ): Promise<AttemptTask[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<Omit<AttemptTask, 'values'> & { slotValues: string }>(
+    session,
     `SELECT attempts.task_id AS taskId, attempts.array_index AS arrayIndex, tasks.template_id AS templateId, tasks.slot_values AS slotValues
      FROM attempts JOIN tasks ON tasks.id = attempts.task_id WHERE attempts.submission_id = ? ORDER BY attempts.array_index`,
     [submissionId],
   );
-  return rows.map(
-    ({ slotValues, ...row }) =>
-      ({ ...row, values: JSON.parse(String(slotValues)) as string[] }) as unknown as AttemptTask,
-  );
+  return rows.map(({ slotValues, ...row }) => ({ ...row, values: fromJson<string[]>(slotValues) }));
 }
 
 /**
@@ -111,15 +101,12 @@ export async function lockOpenAttempts(
   taskIds: readonly number[],
 ): Promise<Set<string>> {
   if (taskIds.length === 0) return new Set();
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ taskId: number; number: number }>(
+    session,
     'SELECT task_id AS taskId, number FROM attempts WHERE task_id IN (?) AND outcome IS NULL FOR UPDATE',
     [taskIds],
   );
-  return new Set(
-    rows.map((row) =>
-      attemptKey({ taskId: row['taskId'] as number, number: row['number'] as number }),
-    ),
-  );
+  return new Set(rows.map(attemptKey));
 }
 
 export const attemptKey = ({ taskId, number }: { taskId: number; number: number }): string =>
@@ -151,7 +138,8 @@ export async function endAttempts(
     one.batchAttempt ?? null,
   ]);
   for (const rows of inParts(all)) {
-    await session.query(
+    await write(
+      session,
       `UPDATE attempts JOIN JSON_TABLE(?, '$[*]' COLUMNS (taskId BIGINT PATH '$[0]', number INT PATH '$[1]', outcome VARCHAR(16) PATH '$[2]',
          exitCode INT PATH '$[3]', reason TEXT PATH '$[4]', result MEDIUMTEXT PATH '$[5]', batchAttempt INT PATH '$[6]')) AS ended
          ON ended.taskId = attempts.task_id AND ended.number = attempts.number
@@ -169,11 +157,10 @@ export async function readResults(
   attempts: readonly { taskId: number; number: number }[],
 ): Promise<Map<number, ResultRecord>> {
   if (attempts.length === 0) return new Map();
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ taskId: number; result: string }>(
+    session,
     'SELECT task_id AS taskId, result FROM attempts WHERE (task_id, number) IN (?) AND result IS NOT NULL',
     [attempts.map(({ taskId, number }) => [taskId, number])],
   );
-  return new Map(
-    rows.map((row) => [row['taskId'] as number, JSON.parse(String(row['result'])) as ResultRecord]),
-  );
+  return new Map(rows.map((row) => [row.taskId, fromJson<ResultRecord>(row.result)]));
 }

@@ -1,7 +1,7 @@
 /** The call cache: entries by fingerprint, their outputs, and who is computing a fingerprint right now. */
-import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Components } from '../core/cache/fingerprint.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
+import { fromJson, select, selectFirst, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
 
 export interface CacheLookup {
@@ -34,13 +34,12 @@ export async function findEntries(
   lookups: readonly CacheLookup[],
 ): Promise<Map<string, number>> {
   if (lookups.length === 0) return new Map();
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<CacheLookup & { id: number }>(
+    session,
     'SELECT id, domain, fingerprint FROM cache_entries WHERE fingerprint IN (?) AND invalid_reason IS NULL ORDER BY id',
     [lookups.map(({ fingerprint }) => fingerprint)],
   );
-  return new Map(
-    rows.map((row) => [lookupKey(row as unknown as CacheLookup), row['id'] as number]),
-  );
+  return new Map(rows.map((row) => [lookupKey(row), row.id]));
 }
 
 export async function readEntryOutputs(
@@ -48,11 +47,12 @@ export async function readEntryOutputs(
   entryIds: readonly number[],
 ): Promise<Map<number, CacheOutput[]>> {
   if (entryIds.length === 0) return new Map();
-  const [rows] = await pool.query<RowDataPacket[]>(
+  const rows = await select<CacheOutput>(
+    pool,
     'SELECT entry_id AS entryId, output, path, url, size_bytes AS sizeBytes, crc64nvme FROM cache_outputs WHERE entry_id IN (?) ORDER BY entry_id, position',
     [entryIds],
   );
-  return Map.groupBy(rows as unknown as CacheOutput[], ({ entryId }) => entryId);
+  return Map.groupBy(rows, ({ entryId }) => entryId);
 }
 
 /** When entries were written, epoch ms, by id. */
@@ -61,11 +61,12 @@ export async function readEntryTimes(
   entryIds: readonly number[],
 ): Promise<Map<number, number>> {
   if (entryIds.length === 0) return new Map();
-  const [rows] = await pool.query<RowDataPacket[]>(
+  const rows = await select<{ id: number; createdMs: number }>(
+    pool,
     'SELECT id, created_ms AS createdMs FROM cache_entries WHERE id IN (?)',
     [entryIds],
   );
-  return new Map(rows.map((row) => [row['id'] as number, row['createdMs'] as number]));
+  return new Map(rows.map((row) => [row.id, row.createdMs]));
 }
 
 /** Writes entries whole. A task writes one at most: doing it again writes nothing. */
@@ -76,15 +77,17 @@ export async function saveEntries(
 ): Promise<void> {
   if (entries.length === 0) return;
   await inTransaction(database, async (session) => {
-    await session.query(
+    await write(
+      session,
       'INSERT IGNORE INTO cache_entries (domain, fingerprint, task_id, created_ms) VALUES ?',
       [entries.map((entry) => [entry.domain, entry.fingerprint, entry.taskId, nowMs])],
     );
-    const [rows] = await session.query<RowDataPacket[]>(
+    const rows = await select<{ id: number; taskId: number }>(
+      session,
       'SELECT id, task_id AS taskId FROM cache_entries WHERE task_id IN (?)',
       [entries.map(({ taskId }) => taskId)],
     );
-    const ids = new Map(rows.map((row) => [row['taskId'] as number, row['id'] as number]));
+    const ids = new Map(rows.map((row) => [row.taskId, row.id]));
     const outputs = entries.flatMap((entry) =>
       entry.outputs.map((one, position) => [
         ids.get(entry.taskId),
@@ -97,7 +100,8 @@ export async function saveEntries(
       ]),
     );
     for (const part of inParts(outputs))
-      await session.query(
+      await write(
+        session,
         'INSERT IGNORE INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme) VALUES ?',
         [part],
       );
@@ -114,7 +118,7 @@ export async function saveComponents(
     .toSorted((a, b) => a.fingerprint.compare(b.fingerprint))
     .map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)]);
   for (const part of inParts(rows)) {
-    await session.query('INSERT IGNORE INTO cache_components (fingerprint, components) VALUES ?', [
+    await write(session, 'INSERT IGNORE INTO cache_components (fingerprint, components) VALUES ?', [
       part,
     ]);
   }
@@ -125,12 +129,12 @@ export async function readTaskComponents(
   session: Session,
   taskId: number,
 ): Promise<Components | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const row = await selectFirst<{ components: string }>(
+    session,
     'SELECT cache_components.components FROM tasks JOIN cache_components ON cache_components.fingerprint = tasks.fingerprint WHERE tasks.id = ?',
     [taskId],
   );
-  const [row] = rows;
-  return row && (JSON.parse(String(row['components'])) as Components);
+  return row && fromJson<Components>(row.components);
 }
 
 /** An entry that can no longer be used says why, and is never found again. */
@@ -139,14 +143,15 @@ export async function invalidateEntry(
   id: number,
   reason: string,
 ): Promise<void> {
-  await database.pool.query(
+  await write(
+    database.pool,
     'UPDATE cache_entries SET invalid_reason = ? WHERE id = ? AND invalid_reason IS NULL',
     [reason, id],
   );
 }
 
 /** Adds a hit for each time an entry is named. In the order of ids, so that two who count do not wait for each other. */
-export async function countHits(
+export async function addHits(
   session: Session,
   entryIds: readonly number[],
   nowMs: number,
@@ -157,7 +162,8 @@ export async function countHits(
     ([, same]) => same.length,
   );
   for (const [times, ids] of groups) {
-    await session.query(
+    await write(
+      session,
       'UPDATE cache_entries SET hits = hits + ?, last_hit_ms = ? WHERE id IN (?)',
       [times, nowMs, ids.map(([id]) => id)],
     );
@@ -176,11 +182,11 @@ export async function readEntryOf(
   { pool }: Database,
   lookup: CacheLookup,
 ): Promise<ExplainedEntry | undefined> {
-  const [rows] = await pool.query<RowDataPacket[]>(
+  return selectFirst<ExplainedEntry>(
+    pool,
     'SELECT id, task_id AS taskId, fingerprint, invalid_reason AS invalidReason FROM cache_entries WHERE fingerprint = ? AND domain = ? ORDER BY id DESC LIMIT 1',
     [lookup.fingerprint, lookup.domain],
   );
-  return rows[0] as ExplainedEntry | undefined;
 }
 
 export interface Flight extends CacheLookup {
@@ -201,41 +207,40 @@ export async function boardFlights(
     .filter(({ writes }) => writes)
     .toSorted((a, b) => a.fingerprint.compare(b.fingerprint));
   if (leaders.length > 0) {
-    await session.query(
+    await write(
+      session,
       'INSERT IGNORE INTO cache_flights (fingerprint, domain, task_id, since_ms) VALUES ?',
       [leaders.map(({ fingerprint, domain, taskId }) => [fingerprint, domain, taskId, nowMs])],
     );
   }
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<CacheLookup & { taskId: number }>(
+    session,
     'SELECT fingerprint, domain, task_id AS taskId FROM cache_flights WHERE fingerprint IN (?)',
     [wanted.map(({ fingerprint }) => fingerprint)],
   );
-  return new Map(
-    rows.map((row) => [lookupKey(row as unknown as CacheLookup), row['taskId'] as number]),
-  );
+  return new Map(rows.map((row) => [lookupKey(row), row.taskId]));
 }
 
 /** Tasks that ended leave their flights. Returns the tasks that waited for them at cache-check. */
 export async function landFlights(session: Session, taskIds: readonly number[]): Promise<number[]> {
   if (taskIds.length === 0) return [];
-  const [left] = await session.query<ResultSetHeader>(
-    'DELETE FROM cache_flights WHERE task_id IN (?)',
-    [taskIds],
-  );
+  const left = await write(session, 'DELETE FROM cache_flights WHERE task_id IN (?)', [taskIds]);
   if (left.affectedRows === 0) return [];
-  const [waiting] = await session.query<RowDataPacket[]>(
+  const waiting = await select<{ id: number }>(
+    session,
     `SELECT id FROM tasks WHERE waits_for IN (?) AND place = 'cache-check'`,
     [taskIds],
   );
-  return waiting.map((row) => row['id'] as number);
+  return waiting.map((row) => row.id);
 }
 
 /** Flights whose task has ended or is gone: a crash came between its end and its landing. */
 export async function readLostFlights(session: Session, limit: number): Promise<number[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ taskId: number }>(
+    session,
     `SELECT cache_flights.task_id AS taskId FROM cache_flights LEFT JOIN tasks ON tasks.id = cache_flights.task_id
      WHERE tasks.id IS NULL OR tasks.ended_ms IS NOT NULL LIMIT ?`,
     [limit],
   );
-  return rows.map((row) => row['taskId'] as number);
+  return rows.map((row) => row.taskId);
 }

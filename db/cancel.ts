@@ -1,8 +1,8 @@
 /** The move `cancel`: its caller asked. */
-import type { RowDataPacket } from 'mysql2/promise';
 import { moves } from '../core/places.ts';
 import { landFlights } from './call-cache.ts';
 import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
+import { select, write } from './rows.ts';
 import { moveTasks } from './tasks.ts';
 
 export interface Cancelled {
@@ -39,21 +39,19 @@ async function cancelPart(
   ids: readonly number[],
   nowMs: number,
 ): Promise<Cancelled> {
-  const [rows] = await session.query<RowDataPacket[]>(
-    'SELECT id, submission_id FROM tasks WHERE id IN (?) AND place IN (?) ORDER BY id FOR UPDATE',
+  const rows = await select<{ id: number; submissionId: number | null }>(
+    session,
+    'SELECT id, submission_id AS submissionId FROM tasks WHERE id IN (?) AND place IN (?) ORDER BY id FOR UPDATE',
     [ids, moves.cancel.from],
   );
-  const tasks = rows.map((row) => row['id'] as number);
+  const tasks = rows.map((row) => row.id);
   if (tasks.length === 0) return { tasks, queues: [], waiting: [] };
   await moveTasks(session, 'cancel', tasks, { nowMs, dueMs: null });
   const waiting = await landFlights(session, tasks);
-  const submissions = [
-    ...new Set(
-      rows.map((row) => row['submission_id'] as number | null).filter((id) => id !== null),
-    ),
-  ];
+  const submissions = [...new Set(rows.map((row) => row.submissionId).filter((id) => id !== null))];
   if (submissions.length > 0)
-    await session.query(
+    await write(
+      session,
       `UPDATE submissions SET cancel_ms = ? WHERE id IN (?) AND state <> 'ended'`,
       [nowMs, submissions],
     );
@@ -62,18 +60,20 @@ async function cancelPart(
 
 async function queuesOf(session: Session, submissions: readonly number[]): Promise<string[]> {
   if (submissions.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ queue: string }>(
+    session,
     'SELECT DISTINCT queue FROM submissions WHERE id IN (?)',
     [submissions],
   );
-  return rows.map((row) => row['queue'] as string);
+  return rows.map((row) => row.queue);
 }
 
 /** Tasks of a scatter that a cancel would move. */
 export async function readCancellable(session: Session, scatterId: number): Promise<number[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ id: number }>(
+    session,
     'SELECT id FROM tasks WHERE scatter_id = ? AND place IN (?) ORDER BY id',
     [scatterId, moves.cancel.from],
   );
-  return rows.map((row) => row['id'] as number);
+  return rows.map((row) => row.id);
 }

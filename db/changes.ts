@@ -1,7 +1,7 @@
 /** The log of changes: which tasks stand elsewhere, for those who want to be told. */
-import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { settledPart, type ReadChange } from '../core/notify/changes.ts';
 import type { Session, Transaction } from './client.ts';
+import { fromJson, select, selectFirst, write } from './rows.ts';
 
 const TASKS_PER_CHANGE = 1000;
 /** Between a row's id and its commit lies one round trip; whatever takes longer has failed. */
@@ -15,7 +15,8 @@ export async function tellOfChange(
   { ended }: { ended: boolean },
 ): Promise<void> {
   for (let start = 0; start < taskIds.length; start += TASKS_PER_CHANGE) {
-    await transaction.query(
+    await write(
+      transaction,
       `INSERT INTO task_changes (tasks, ended, created_ms) VALUES (?, ?, ${NOW_MS})`,
       [JSON.stringify(taskIds.slice(start, start + TASKS_PER_CHANGE)), ended],
     );
@@ -30,23 +31,33 @@ export interface ChangesPage {
   more: boolean;
 }
 
+/** A row of the log; MySQL's booleans are 0 and 1. */
+interface LoggedChange {
+  id: number;
+  tasks: string;
+  ended: number;
+  settled: number;
+  step: number;
+}
+
 /** What came after a place in the log, in order and without holes. */
 export async function readChanges(
   session: Session,
   after: number,
   most: number,
 ): Promise<ChangesPage> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<LoggedChange>(
+    session,
     `SELECT id, tasks, ended, created_ms < ${NOW_MS} - ? AS settled, @@auto_increment_increment AS step FROM task_changes WHERE id > ? ORDER BY id LIMIT ?`,
     [SETTLED_MS, after, most],
   );
   const changes = rows.map((row): ReadChange => ({
-    id: row['id'],
-    tasks: JSON.parse(row['tasks']),
-    ended: row['ended'] === 1,
-    settled: row['settled'] === 1,
+    id: row.id,
+    tasks: fromJson<number[]>(row.tasks),
+    ended: row.ended === 1,
+    settled: row.settled === 1,
   }));
-  const part = settledPart(after, changes, Number(rows[0]?.['step'] ?? 1));
+  const part = settledPart(after, changes, rows[0]?.step ?? 1);
   return {
     changes: part,
     upTo: part.at(-1)?.id ?? after,
@@ -66,14 +77,11 @@ export interface ChangesKept {
 }
 
 export async function readChangesKept(session: Session): Promise<ChangesKept> {
-  const [[row]] = await session.query<RowDataPacket[]>(
+  const row = await selectFirst<{ oldest: number | null; newest: number | null; step: number }>(
+    session,
     'SELECT MIN(id) AS oldest, MAX(id) AS newest, @@auto_increment_increment AS step FROM task_changes',
   );
-  const [oldest, newest, step] = [
-    Number(row?.['oldest'] ?? 0),
-    Number(row?.['newest'] ?? 0),
-    Number(row?.['step'] ?? 1),
-  ];
+  const [oldest, newest, step] = [row?.oldest ?? 0, row?.newest ?? 0, row?.step ?? 1];
   return {
     from: Math.max(0, oldest - step),
     start: Math.max(0, newest - REACH_BACK * step),
@@ -87,7 +95,8 @@ export async function pruneChanges(
   { keepMs, most }: { keepMs: number; most: number },
 ): Promise<number> {
   const { newest } = await readChangesKept(session);
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     `DELETE FROM task_changes WHERE created_ms < ${NOW_MS} - ? AND id < ? LIMIT ?`,
     [keepMs, newest, most],
   );

@@ -1,7 +1,7 @@
 /** Which requests were answered before, and how. */
-import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { RequestKey } from '../core/access/idempotency.ts';
 import type { Session } from './client.ts';
+import { select, write } from './rows.ts';
 
 export interface AnsweredBefore {
   id: number;
@@ -36,17 +36,17 @@ export async function claimKeys(
   const wanted = [
     ...new Map(keys.map((key) => [key.digest.toString('hex'), key])).entries(),
   ].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  await session.query(
+  await write(
+    session,
     'INSERT IGNORE INTO idempotency_keys (owner, digest, request, created_ms) VALUES ?',
     [wanted.map(([, { digest, request }]) => [owner, digest, request, nowMs])],
   );
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<KeyRow>(
+    session,
     `${ROWS} WHERE keys_.owner = ? AND keys_.digest IN (?)`,
     [owner, wanted.map(([, { digest }]) => digest)],
   );
-  const found = new Map(
-    (rows as unknown as KeyRow[]).map((row) => [row.digest.toString('hex'), row]),
-  );
+  const found = new Map(rows.map((row) => [row.digest.toString('hex'), row]));
   return keys.map((key) => judgeKey(key, found.get(key.digest.toString('hex'))));
 }
 
@@ -64,7 +64,8 @@ export async function answerKeys(
   answers: readonly { key: RequestKey; taskId?: number; scatterId?: number }[],
 ): Promise<void> {
   for (const { key, taskId, scatterId } of answers) {
-    await session.query(
+    await write(
+      session,
       'UPDATE idempotency_keys SET task_id = ?, scatter_id = ?, request = ? WHERE owner = ? AND digest = ?',
       [taskId ?? null, scatterId ?? null, key.request, owner, key.digest],
     );
@@ -76,9 +77,9 @@ export async function pruneKeys(
   session: Session,
   { beforeMs, most }: { beforeMs: number; most: number },
 ): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>(
-    'DELETE FROM idempotency_keys WHERE created_ms < ? LIMIT ?',
-    [beforeMs, most],
-  );
+  const result = await write(session, 'DELETE FROM idempotency_keys WHERE created_ms < ? LIMIT ?', [
+    beforeMs,
+    most,
+  ]);
   return result.affectedRows;
 }

@@ -1,7 +1,7 @@
 /** Job definitions by content: one row, one registration, however many workers want it at the same moment. */
-import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { DefinitionContent, Scheduling } from '../core/container/job-definition.ts';
 import type { Session } from './client.ts';
+import { fromJson, select, selectFirst, write } from './rows.ts';
 
 export interface JobDefinitionRow {
   id: number;
@@ -17,15 +17,17 @@ export async function saveJobDefinition(
   definition: { digest: Buffer; content: DefinitionContent; nowMs: number },
 ): Promise<number> {
   const find = async (): Promise<number | undefined> => {
-    const [rows] = await session.query<RowDataPacket[]>(
+    const row = await selectFirst<{ id: number }>(
+      session,
       'SELECT id FROM job_definitions WHERE digest = ?',
       [definition.digest],
     );
-    return rows[0]?.['id'] as number | undefined;
+    return row?.id;
   };
   const known = await find();
   if (known !== undefined) return known;
-  await session.query(
+  await write(
+    session,
     'INSERT IGNORE INTO job_definitions (digest, content, created_ms, last_used_ms) VALUES (?, ?, ?, ?)',
     [definition.digest, JSON.stringify(definition.content), definition.nowMs, definition.nowMs],
   );
@@ -41,18 +43,12 @@ export async function readJobDefinition(
   session: Session,
   id: number,
 ): Promise<JobDefinitionRow | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const row = await selectFirst<Omit<JobDefinitionRow, 'content'> & { content: string }>(
+    session,
     'SELECT id, digest, content, revision FROM job_definitions WHERE id = ?',
     [id],
   );
-  const [row] = rows;
-  return (
-    row &&
-    ({
-      ...row,
-      content: JSON.parse(String(row['content'])) as DefinitionContent,
-    } as JobDefinitionRow)
-  );
+  return row && { ...row, content: fromJson<DefinitionContent>(row.content) };
 }
 
 /** Gives one caller the right to register it until `untilMs`; the others see false and come back. */
@@ -60,7 +56,8 @@ export async function claimRegistration(
   session: Session,
   claim: { id: number; nowMs: number; untilMs: number },
 ): Promise<boolean> {
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     'UPDATE job_definitions SET claimed_until_ms = ? WHERE id = ? AND revision IS NULL AND claimed_until_ms <= ?',
     [claim.untilMs, claim.id, claim.nowMs],
   );
@@ -72,17 +69,19 @@ export async function releaseRegistration(
   session: Session,
   claim: { id: number; untilMs: number },
 ): Promise<void> {
-  await session.query(
+  await write(
+    session,
     'UPDATE job_definitions SET claimed_until_ms = 0 WHERE id = ? AND claimed_until_ms = ?',
     [claim.id, claim.untilMs],
   );
 }
 
 export async function saveRevision(session: Session, id: number, revision: string): Promise<void> {
-  await session.query('UPDATE job_definitions SET revision = ? WHERE id = ? AND revision IS NULL', [
-    revision,
-    id,
-  ]);
+  await write(
+    session,
+    'UPDATE job_definitions SET revision = ? WHERE id = ? AND revision IS NULL',
+    [revision, id],
+  );
 }
 
 /** Forgets a revision that Batch no longer knows, so that it is registered anew. */
@@ -91,7 +90,8 @@ export async function forgetRevision(
   id: number,
   revision: string,
 ): Promise<void> {
-  await session.query(
+  await write(
+    session,
     'UPDATE job_definitions SET revision = NULL, claimed_until_ms = 0 WHERE id = ? AND revision = ?',
     [id, revision],
   );
@@ -106,7 +106,8 @@ export async function saveShape(
   session: Session,
   row: ShapeRow & { nowMs: number },
 ): Promise<void> {
-  await session.query(
+  await write(
+    session,
     'INSERT IGNORE INTO shapes (shape, job_definition_id, queue, share, priority, created_ms) VALUES (?, ?, ?, ?, ?, ?)',
     [row.shape, row.jobDefinitionId, row.queue, row.share, row.priority, row.nowMs],
   );
@@ -114,31 +115,37 @@ export async function saveShape(
 
 /** `shape` in hex. */
 export async function readShape(session: Session, shape: string): Promise<ShapeRow | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  return selectFirst<ShapeRow>(
+    session,
     'SELECT shape, job_definition_id AS jobDefinitionId, queue, share, priority FROM shapes WHERE shape = UNHEX(?)',
     [shape],
   );
-  return rows[0] as ShapeRow | undefined;
 }
 
 /** Notes that a definition is used now; what is used is not pruned. */
 export async function touchDefinition(session: Session, id: number, nowMs: number): Promise<void> {
-  await session.query(
+  await write(
+    session,
     'UPDATE job_definitions SET last_used_ms = GREATEST(last_used_ms, ?) WHERE id = ?',
     [nowMs, id],
   );
+}
+
+export interface UnusedDefinition {
+  id: number;
+  revision: string;
 }
 
 /** Registered definitions that were last used before a time and that no submission under way needs. */
 export async function readUnusedDefinitions(
   session: Session,
   { unusedSinceMs, most }: { unusedSinceMs: number; most: number },
-): Promise<{ id: number; revision: string }[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+): Promise<UnusedDefinition[]> {
+  return select<UnusedDefinition>(
+    session,
     `SELECT id, revision FROM job_definitions WHERE revision IS NOT NULL AND last_used_ms < ?
        AND NOT EXISTS (SELECT 1 FROM submissions WHERE submissions.job_definition_id = job_definitions.id AND submissions.state <> 'ended')
      ORDER BY id LIMIT ?`,
     [unusedSinceMs, most],
   );
-  return rows as { id: number; revision: string }[];
 }

@@ -1,21 +1,22 @@
 /** Ready attempts become a submission, in one transaction: the intent is committed before SubmitJob is called. */
-import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import { submissionKey, type PackedAttempt, type Ready } from '../core/submission/packing.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import type { ShapeRow } from './job-definitions.ts';
+import { select, selectFirst, write } from './rows.ts';
 
 /** Ready attempts of a shape (hex); the count is exact up to `limit`. */
 export async function readReady(session: Session, shape: string, limit: number): Promise<Ready> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  // MySQL may give COALESCE of an unsigned column and 0 as DECIMAL, which arrives as text.
+  const row = await selectFirst<Record<keyof Ready, number | string>>(
+    session,
     `SELECT COUNT(*) AS count, COALESCE(MIN(moved_ms), 0) AS oldestMs, COALESCE(MAX(moved_ms), 0) AS newestMs FROM
        (SELECT moved_ms FROM tasks WHERE shape = UNHEX(?) AND submission_id IS NULL AND place = 'submit' LIMIT ?) AS ready`,
     [shape, limit],
   );
-  const [row] = rows;
   return {
-    count: Number(row?.['count'] ?? 0),
-    oldestMs: Number(row?.['oldestMs'] ?? 0),
-    newestMs: Number(row?.['newestMs'] ?? 0),
+    count: Number(row?.count ?? 0),
+    oldestMs: Number(row?.oldestMs ?? 0),
+    newestMs: Number(row?.newestMs ?? 0),
   };
 }
 
@@ -45,7 +46,8 @@ export async function packSubmission(
     if (packed.length === 0) return undefined;
     const id = await insertSubmission(session, request, packed);
     await insertAttempts(session, { id, nowMs: request.nowMs }, packed);
-    await session.query(
+    await write(
+      session,
       'UPDATE tasks SET submission_id = ?, attempt = attempt + 1, due_ms = NULL WHERE id IN (?)',
       [id, packed.map(({ taskId }) => taskId)],
     );
@@ -55,14 +57,15 @@ export async function packSubmission(
 
 /** Owners with ready attempts of a shape. Before the transaction: inserting and then locking in one makes packers deadlock. */
 async function noteOwners(session: Session, { shape }: ShapeRow): Promise<string[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ owner: string; known: number }>(
+    session,
     `SELECT ready.owner, owners.owner IS NOT NULL AS known
      FROM (SELECT DISTINCT owner FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit') AS ready LEFT JOIN owners ON owners.owner = ready.owner ORDER BY ready.owner`,
     [shape],
   );
-  const fresh = rows.filter((row) => row['known'] === 0).map((row) => [row['owner']]);
-  if (fresh.length > 0) await session.query('INSERT IGNORE INTO owners (owner) VALUES ?', [fresh]);
-  return rows.map((row) => row['owner'] as string);
+  const fresh = rows.filter((row) => row.known === 0).map((row) => [row.owner]);
+  if (fresh.length > 0) await write(session, 'INSERT IGNORE INTO owners (owner) VALUES ?', [fresh]);
+  return rows.map((row) => row.owner);
 }
 
 interface Take {
@@ -75,13 +78,14 @@ async function takeReady(
   { shape }: ShapeRow,
   { most, owner }: Take,
 ): Promise<PackedAttempt[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ id: number; attempt: number }>(
+    session,
     `SELECT id, attempt FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit' ${owner === undefined ? '' : 'AND owner = ?'} ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`,
     [shape, ...(owner === undefined ? [] : [owner]), most],
   );
   return rows.map((row): PackedAttempt => ({
-    taskId: row['id'] as number,
-    number: (row['attempt'] as number) + 1,
+    taskId: row.id,
+    number: row.attempt + 1,
   }));
 }
 
@@ -93,7 +97,7 @@ async function takeWithinLimits(
   limitOf: (owner: string) => number,
 ): Promise<PackedAttempt[]> {
   if (owners.length === 0) return [];
-  await session.query('SELECT owner FROM owners WHERE owner IN (?) ORDER BY owner FOR UPDATE', [
+  await select(session, 'SELECT owner FROM owners WHERE owner IN (?) ORDER BY owner FOR UPDATE', [
     owners,
   ]);
   const inBatch = await countInBatch(session, owners);
@@ -110,14 +114,15 @@ async function countInBatch(
   session: Session,
   owners: readonly string[],
 ): Promise<Map<string, number>> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ owner: string; open: number }>(
+    session,
     `SELECT tasks.owner, COUNT(*) AS open FROM submissions
      JOIN attempts ON attempts.submission_id = submissions.id AND attempts.outcome IS NULL
      JOIN tasks ON tasks.id = attempts.task_id
      WHERE submissions.state <> 'ended' AND tasks.owner IN (?) GROUP BY tasks.owner`,
     [owners],
   );
-  return new Map(rows.map((row) => [row['owner'] as string, Number(row['open'])]));
+  return new Map(rows.map((row) => [row.owner, row.open]));
 }
 
 async function insertSubmission(
@@ -125,7 +130,8 @@ async function insertSubmission(
   request: PackRequest,
   packed: readonly PackedAttempt[],
 ): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     'INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     [
       submissionKey(packed),
@@ -156,7 +162,8 @@ async function insertAttempts(
     submission.nowMs,
   ]);
   for (let start = 0; start < rows.length; start += ATTEMPTS_PER_INSERT) {
-    await session.query(
+    await write(
+      session,
       'INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES ?',
       [rows.slice(start, start + ATTEMPTS_PER_INSERT)],
     );

@@ -1,23 +1,25 @@
 /** What callers see of scatters. Only reads; each is one statement. */
-import type { RowDataPacket } from 'mysql2/promise';
+import type { Place } from '../core/places.ts';
 import type { ScatterView, StandingCount } from '../core/scatter/scatter-view.ts';
 import type { Session } from './client.ts';
+import { fromJson, select, selectFirst } from './rows.ts';
 
-const toScatter = (row: RowDataPacket): ScatterView => ({
-  id: row['id'],
-  owner: row['owner'],
-  name: row['name'],
-  size: row['size'],
-  tags: JSON.parse(row['tags']),
-  createdMs: row['created_ms'],
+const COLUMNS = 'id, owner, name, size, tags, created_ms AS createdMs';
+
+type ScatterRow = Omit<ScatterView, 'tags'> & { tags: string };
+
+const toScatter = ({ tags, ...row }: ScatterRow): ScatterView => ({
+  ...row,
+  tags: fromJson<ScatterView['tags']>(tags),
 });
 
 export async function readScatter(session: Session, id: number): Promise<ScatterView | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>(
-    'SELECT id, owner, name, size, tags, created_ms FROM scatters WHERE id = ?',
+  const row = await selectFirst<ScatterRow>(
+    session,
+    `SELECT ${COLUMNS} FROM scatters WHERE id = ?`,
     [id],
   );
-  return rows[0] && toScatter(rows[0]);
+  return row && toScatter(row);
 }
 
 /** Newest first. */
@@ -25,25 +27,35 @@ export async function listScatters(
   session: Session,
   filter: { owner: string; beforeId?: number | undefined; limit: number },
 ): Promise<ScatterView[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
-    'SELECT id, owner, name, size, tags, created_ms FROM scatters WHERE owner = ? AND id < ? ORDER BY id DESC LIMIT ?',
+  const rows = await select<ScatterRow>(
+    session,
+    `SELECT ${COLUMNS} FROM scatters WHERE owner = ? AND id < ? ORDER BY id DESC LIMIT ?`,
     [filter.owner, filter.beforeId ?? Number.MAX_SAFE_INTEGER, filter.limit],
   );
   return rows.map(toScatter);
 }
 
+interface CountedRow {
+  place: Place;
+  failureCode: string | null;
+  running: number;
+  hit: number;
+  tasks: number;
+}
+
 export async function countScatter(session: Session, scatterId: number): Promise<StandingCount[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT t.place, t.failure_code, s.running_ms IS NOT NULL AS running, t.hit_entry_id IS NOT NULL AS hit, COUNT(*) AS tasks
+  const rows = await select<CountedRow>(
+    session,
+    `SELECT t.place, t.failure_code AS failureCode, s.running_ms IS NOT NULL AS running, t.hit_entry_id IS NOT NULL AS hit, COUNT(*) AS tasks
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id
      WHERE t.scatter_id = ? GROUP BY t.place, t.failure_code, running, hit`,
     [scatterId],
   );
   return rows.map((row) => ({
-    place: row['place'],
-    running: row['running'] === 1,
-    hit: row['hit'] === 1,
-    tasks: Number(row['tasks']),
-    ...(row['failure_code'] !== null && { failureCode: row['failure_code'] }),
+    place: row.place,
+    running: row.running === 1,
+    hit: row.hit === 1,
+    tasks: row.tasks,
+    ...(row.failureCode !== null && { failureCode: row.failureCode }),
   }));
 }

@@ -1,8 +1,8 @@
 /** Submissions, from the committed intent (packing.ts) to their end. */
-import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { SubmissionState } from '../core/submission/states.ts';
 import { tellOfChange } from './changes.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
+import { select, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
 
 export interface SubmissionRow {
@@ -34,11 +34,9 @@ export async function readSubmissions(
   ids: readonly number[],
 ): Promise<SubmissionRow[]> {
   if (ids.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT ${COLUMNS} FROM submissions WHERE id IN (?)`,
-    [ids],
-  );
-  return rows as unknown as SubmissionRow[];
+  return select<SubmissionRow>(session, `SELECT ${COLUMNS} FROM submissions WHERE id IN (?)`, [
+    ids,
+  ]);
 }
 
 /** By key; those that are not there are left out. */
@@ -48,39 +46,42 @@ export async function readSubmissionsByKey(
 ): Promise<Map<string, SubmissionRow>> {
   const found = new Map<string, SubmissionRow>();
   for (const part of inParts(keys.map((key) => [key]))) {
-    const [rows] = await session.query<RowDataPacket[]>(
+    const rows = await select<SubmissionRow>(
+      session,
       `SELECT ${COLUMNS} FROM submissions WHERE submission_key IN (?)`,
       [part.flat()],
     );
-    for (const row of rows as unknown as SubmissionRow[]) found.set(row.submissionKey, row);
+    for (const row of rows) found.set(row.submissionKey, row);
   }
   return found;
 }
 
 /** Batch queues in which something of ours runs. */
 export async function readWatchedQueues(session: Session): Promise<string[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ queue: string }>(
+    session,
     `SELECT DISTINCT queue FROM submissions WHERE state = 'running'`,
   );
-  return rows.map((row) => row['queue'] as string);
+  return rows.map((row) => row.queue);
 }
 
 /** Batch queues of submissions made since a time, and of those that have not ended. */
 export async function readLatelyUsedQueues(session: Session, sinceMs: number): Promise<string[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ queue: string }>(
+    session,
     `SELECT DISTINCT queue FROM submissions WHERE state <> 'ended' OR created_ms >= ? ORDER BY queue`,
     [sinceMs],
   );
-  return rows.map((row) => row['queue'] as string);
+  return rows.map((row) => row.queue);
 }
 
 /** Submissions of a Batch queue that Batch runs, oldest first. */
 export async function readRunning(session: Session, queue: string): Promise<SubmissionRow[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  return select<SubmissionRow>(
+    session,
     `SELECT ${COLUMNS} FROM submissions WHERE state = 'running' AND queue = ? ORDER BY id`,
     [queue],
   );
-  return rows as unknown as SubmissionRow[];
 }
 
 /** The intent becomes a call: only one caller wins, and only from `packed`. */
@@ -88,7 +89,8 @@ export async function startCall(
   session: Session,
   call: { id: number; nowMs: number; dueMs: number },
 ): Promise<boolean> {
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     `UPDATE submissions SET state = 'calling', called_ms = ?, due_ms = ?, calls = calls + 1 WHERE id = ? AND state = 'packed'`,
     [call.nowMs, call.dueMs, call.id],
   );
@@ -100,7 +102,8 @@ export async function takeBackCall(
   session: Session,
   call: { id: number; calledMs: number; dueMs: number },
 ): Promise<boolean> {
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     `UPDATE submissions SET state = 'packed', due_ms = ? WHERE id = ? AND state = 'calling' AND called_ms = ?`,
     [call.dueMs, call.id, call.calledMs],
   );
@@ -113,12 +116,14 @@ export function markSubmitted(
   submitted: { id: number; jobId: string; nowMs: number; dueMs: number },
 ): Promise<number> {
   return inTransaction(database, async (session) => {
-    const [result] = await session.query<ResultSetHeader>(
+    const result = await write(
+      session,
       `UPDATE submissions SET state = 'running', job_id = ?, submitted_ms = ?, due_ms = ? WHERE id = ? AND state = 'calling'`,
       [submitted.jobId, submitted.nowMs, submitted.dueMs, submitted.id],
     );
     if (result.affectedRows === 0) return 0;
-    const [moved] = await session.query<ResultSetHeader>(
+    const moved = await write(
+      session,
       `UPDATE tasks SET place = 'poll', moved_ms = ?, due_ms = NULL WHERE submission_id = ? AND place = 'submit'`,
       [submitted.nowMs, submitted.id],
     );
@@ -131,7 +136,8 @@ export async function adoptJob(
   session: Session,
   adopted: { id: number; jobId: string; was: string },
 ): Promise<void> {
-  await session.query(
+  await write(
+    session,
     `UPDATE submissions SET job_id = ? WHERE id = ? AND job_id = ? AND state = 'running'`,
     [adopted.jobId, adopted.id, adopted.was],
   );
@@ -145,17 +151,19 @@ export async function markSeenRunning(
 ): Promise<void> {
   if (ids.length === 0) return;
   await inTransaction(database, async (session) => {
-    await session.query(
+    await write(
+      session,
       'UPDATE submissions SET running_ms = ? WHERE id IN (?) AND running_ms IS NULL',
       [nowMs, ids],
     );
-    const [rows] = await session.query<RowDataPacket[]>(
+    const rows = await select<{ id: number }>(
+      session,
       `SELECT id FROM tasks WHERE submission_id IN (?) AND place = 'poll'`,
       [ids],
     );
     await tellOfChange(
       session,
-      rows.map((row) => row['id'] as number),
+      rows.map((row) => row.id),
       { ended: false },
     );
   });
@@ -167,7 +175,7 @@ export async function noteWaitingReason(
   id: number,
   reason: string | null,
 ): Promise<void> {
-  await session.query('UPDATE submissions SET waiting_reason = ? WHERE id = ?', [
+  await write(session, 'UPDATE submissions SET waiting_reason = ? WHERE id = ?', [
     reason === null ? null : clip(reason),
     id,
   ]);
@@ -180,7 +188,7 @@ export async function postponeSubmissions(
   dueMs: number,
 ): Promise<void> {
   if (ids.length > 0)
-    await session.query(`UPDATE submissions SET due_ms = ? WHERE id IN (?) AND state <> 'ended'`, [
+    await write(session, `UPDATE submissions SET due_ms = ? WHERE id IN (?) AND state <> 'ended'`, [
       dueMs,
       ids,
     ]);
@@ -193,7 +201,8 @@ export async function endSubmissions(
   nowMs: number,
 ): Promise<void> {
   if (ids.length === 0) return;
-  await session.query(
+  await write(
+    session,
     `UPDATE submissions SET state = 'ended', ended_ms = ?, due_ms = NULL WHERE id IN (?) AND state <> 'ended'
        AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.submission_id = submissions.id AND attempts.outcome IS NULL)`,
     [nowMs, ids],

@@ -1,7 +1,7 @@
 /** Rows that stood still too long. Taking them postpones them, so that two sweepers do not send the same twice. */
-import type { RowDataPacket } from 'mysql2/promise';
 import type { Stage } from '../core/places.ts';
 import { inTransaction, type Database } from './client.ts';
+import { select, write } from './rows.ts';
 
 export interface StillTask {
   id: number;
@@ -28,16 +28,17 @@ export function takeStillTasks(
   { nowMs, dueMs, most }: SweepLimits,
 ): Promise<StillTask[]> {
   return inTransaction(database, async (session) => {
-    const [rows] = await session.query<RowDataPacket[]>(
+    const rows = await select<StillTask>(
+      session,
       'SELECT id, place, LOWER(HEX(shape)) AS shape FROM tasks WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED',
       [nowMs, most],
     );
     if (rows.length > 0)
-      await session.query('UPDATE tasks SET due_ms = ? WHERE id IN (?)', [
+      await write(session, 'UPDATE tasks SET due_ms = ? WHERE id IN (?)', [
         dueMs,
-        rows.map((row) => row['id']),
+        rows.map((row) => row.id),
       ]);
-    return rows as unknown as StillTask[];
+    return rows;
   });
 }
 
@@ -46,15 +47,16 @@ export function takeStillSubmissions(
   { nowMs, dueMs, most }: SweepLimits,
 ): Promise<StillSubmission[]> {
   return inTransaction(database, async (session) => {
-    const [rows] = await session.query<RowDataPacket[]>(
+    const rows = await select<StillSubmission>(
+      session,
       'SELECT id, state, queue FROM submissions WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED',
       [nowMs, most],
     );
     if (rows.length > 0)
-      await session.query('UPDATE submissions SET due_ms = ? WHERE id IN (?)', [
+      await write(session, 'UPDATE submissions SET due_ms = ? WHERE id IN (?)', [
         dueMs,
-        rows.map((row) => row['id']),
+        rows.map((row) => row.id),
       ]);
-    return rows as unknown as StillSubmission[];
+    return rows;
   });
 }

@@ -1,9 +1,9 @@
 /** Lists of tasks, by what TES can ask for. */
-import type { RowDataPacket } from 'mysql2/promise';
 import { isEnd, type EndPlace } from '../core/places.ts';
 import type { StandingFilter } from '../core/task/tes-state.ts';
 import type { Session } from './client.ts';
-import { STANDING, toStanding, type TaskStanding } from './task-views.ts';
+import { select } from './rows.ts';
+import { STANDING, toStanding, type StandingRow, type TaskStanding } from './task-views.ts';
 
 export interface TaskFilter {
   owner: string;
@@ -28,7 +28,8 @@ export async function listStandings(session: Session, filter: TaskFilter): Promi
     : undefined;
   if (named?.length === 0) return [];
   const { from, order, conditions, values } = whereOf(filter, named);
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<StandingRow>(
+    session,
     `SELECT ${STANDING} FROM ${from} LEFT JOIN submissions s ON s.id = t.submission_id WHERE ${conditions.join(' AND ')} ORDER BY ${order} DESC LIMIT ?`,
     [...values, filter.limit],
   );
@@ -44,11 +45,12 @@ async function findNamed(
   owner: string,
   prefix: string,
 ): Promise<number[] | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ id: number }>(
+    session,
     'SELECT id FROM tasks FORCE INDEX (tasks_name) WHERE owner = ? AND name LIKE ? LIMIT ?',
     [owner, likePrefix(prefix), MOST_NAMED + 1],
   );
-  return rows.length > MOST_NAMED ? undefined : rows.map((row) => row['id'] as number);
+  return rows.length > MOST_NAMED ? undefined : rows.map((row) => row.id);
 }
 
 const likePrefix = (prefix: string): string => `${prefix.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;

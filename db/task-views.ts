@@ -1,6 +1,5 @@
 /** What callers see of tasks. Only reads; each is one statement. */
 import { publicId } from '../core/ids.ts';
-import type { RowDataPacket } from 'mysql2/promise';
 import type { Place } from '../core/places.ts';
 import type { ProfileName } from '../core/profiles/profiles.ts';
 import type { ResultRecord } from '../core/result/result.ts';
@@ -8,6 +7,7 @@ import type { CacheMode } from '../core/task/task.ts';
 import type { ToldTask } from '../core/notify/task-event.ts';
 import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Session } from './client.ts';
+import { fromJson, select } from './rows.ts';
 
 export interface TaskStanding {
   id: number;
@@ -22,19 +22,35 @@ export interface TaskStanding {
   failureCode?: string;
 }
 
-/** Columns of tasks `t` and submissions `s`. */
-export const STANDING =
-  't.id, t.owner, t.created_ms, t.profile, t.place, t.failure_code, s.running_ms IS NOT NULL AS running, s.id IS NOT NULL AND s.ended_ms IS NULL AS job_open';
+/** Columns of tasks `t` and submissions `s` that make a `StandingRow`. */
+export const STANDING = `t.id, t.owner, t.created_ms AS createdMs, t.profile, t.place, t.failure_code AS failureCode,
+  s.running_ms IS NOT NULL AS running, s.id IS NOT NULL AND s.ended_ms IS NULL AS jobOpen`;
 
-export const toStanding = (row: RowDataPacket): TaskStanding => ({
-  id: row['id'],
-  owner: row['owner'],
-  createdMs: row['created_ms'],
-  profile: row['profile'],
-  place: row['place'],
-  running: row['running'] === 1,
-  jobOpen: row['job_open'] === 1,
-  ...(row['failure_code'] !== null && { failureCode: row['failure_code'] }),
+export interface StandingRow {
+  id: number;
+  owner: string;
+  createdMs: number;
+  profile: ProfileName;
+  place: Place;
+  failureCode: string | null;
+  running: number;
+  /** Null when the task has no submission. */
+  jobOpen: number | null;
+}
+
+/** A field for a column that may be null: absent then. */
+const known = <K extends string, V>(key: K, value: V | null): { [P in K]?: V } =>
+  value === null ? {} : ({ [key]: value } as { [P in K]?: V });
+
+export const toStanding = (row: StandingRow): TaskStanding => ({
+  id: row.id,
+  owner: row.owner,
+  createdMs: row.createdMs,
+  profile: row.profile,
+  place: row.place,
+  running: row.running === 1,
+  jobOpen: row.jobOpen === 1,
+  ...known('failureCode', row.failureCode),
 });
 
 /** In no order; those that are not there are left out. */
@@ -43,7 +59,8 @@ export async function readStandings(
   ids: readonly number[],
 ): Promise<TaskStanding[]> {
   if (ids.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<StandingRow>(
+    session,
     `SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
     [ids],
   );
@@ -60,27 +77,46 @@ export async function readToldTasks(session: Session, ids: readonly number[]): P
   return told;
 }
 
+interface ToldRow extends StandingRow {
+  name: string;
+  tags: string;
+  scatterId: number | null;
+  scatterRow: number | null;
+  scatterCreatedMs: number | null;
+  attempt: number;
+  movedMs: number;
+  runningMs: number | null;
+  hit: number;
+  failure: string | null;
+}
+
+/** Nothing for a task of no scatter. */
+function scatterOf({
+  scatterId,
+  scatterCreatedMs,
+  scatterRow,
+}: ToldRow): Pick<ToldTask, 'scatter'> {
+  if (scatterId === null || scatterCreatedMs === null || scatterRow === null) return {};
+  return { scatter: { id: scatterId, createdMs: scatterCreatedMs, row: scatterRow } };
+}
+
 async function readSomeToldTasks(session: Session, ids: readonly number[]): Promise<ToldTask[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT ${STANDING}, t.name, t.tags, t.scatter_id, t.scatter_row, c.created_ms AS scatter_created_ms, t.attempt, t.moved_ms, s.running_ms, t.hit_entry_id, t.failure
+  const rows = await select<ToldRow>(
+    session,
+    `SELECT ${STANDING}, t.name, t.tags, t.scatter_id AS scatterId, t.scatter_row AS scatterRow, c.created_ms AS scatterCreatedMs,
+       t.attempt, t.moved_ms AS movedMs, s.running_ms AS runningMs, t.hit_entry_id IS NOT NULL AS hit, t.failure
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id LEFT JOIN scatters c ON c.id = t.scatter_id WHERE t.id IN (?)`,
     [ids],
   );
   return rows.map((row) => ({
     ...toStanding(row),
-    name: row['name'],
-    tags: JSON.parse(row['tags']),
-    attempt: row['attempt'],
-    sinceMs: row['place'] === 'poll' ? (row['running_ms'] ?? row['moved_ms']) : row['moved_ms'],
-    hit: row['hit_entry_id'] !== null,
-    ...(row['scatter_id'] !== null && {
-      scatter: {
-        id: row['scatter_id'],
-        createdMs: row['scatter_created_ms'],
-        row: row['scatter_row'],
-      },
-    }),
-    ...(row['failure'] !== null && { failure: row['failure'] }),
+    name: row.name,
+    tags: fromJson<Record<string, string>>(row.tags),
+    attempt: row.attempt,
+    sinceMs: row.place === 'poll' ? (row.runningMs ?? row.movedMs) : row.movedMs,
+    hit: row.hit === 1,
+    ...scatterOf(row),
+    ...known('failure', row.failure),
   }));
 }
 
@@ -90,15 +126,13 @@ export async function readTaskIds(
   ids: readonly number[],
 ): Promise<Map<number, string>> {
   if (ids.length === 0) return new Map();
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ id: number; createdMs: number }>(
+    session,
     'SELECT id, created_ms AS createdMs FROM tasks WHERE id IN (?)',
     [ids],
   );
   return new Map(
-    rows.map((row) => [
-      row['id'],
-      publicId('task', { id: row['id'], createdMs: row['createdMs'] }),
-    ]),
+    rows.map((row) => [row.id, publicId('task', { id: row.id, createdMs: row.createdMs })]),
   );
 }
 
@@ -120,30 +154,50 @@ export interface TaskDetail extends TaskStanding {
   endedMs?: number;
 }
 
+interface DetailRow extends StandingRow {
+  name: string;
+  description: string;
+  tags: string;
+  cache: CacheMode;
+  cacheDomain: string;
+  warnings: string | null;
+  templateId: number;
+  slotValues: string;
+  failure: string | null;
+  hitEntryId: number | null;
+  hitMode: 'copy' | 'reference' | null;
+  checkedMs: number | null;
+  stagedMs: number | null;
+  endedMs: number | null;
+}
+
 /** In no order. The templates are read apart, since many tasks share one. */
 export async function readDetails(session: Session, ids: readonly number[]): Promise<TaskDetail[]> {
   if (ids.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.cache_domain, t.warnings, t.template_id, t.slot_values, t.failure, t.hit_entry_id, t.hit_mode, t.checked_ms, t.staged_ms, t.ended_ms
+  const rows = await select<DetailRow>(
+    session,
+    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.cache_domain AS cacheDomain, t.warnings, t.template_id AS templateId,
+       t.slot_values AS slotValues, t.failure, t.hit_entry_id AS hitEntryId, t.hit_mode AS hitMode, t.checked_ms AS checkedMs,
+       t.staged_ms AS stagedMs, t.ended_ms AS endedMs
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
     [ids],
   );
   return rows.map((row) => ({
     ...toStanding(row),
-    name: row['name'],
-    description: row['description'],
-    tags: JSON.parse(row['tags']),
-    cache: row['cache'],
-    cacheDomain: row['cache_domain'],
-    warnings: row['warnings'] === null ? [] : JSON.parse(row['warnings']),
-    templateId: row['template_id'],
-    values: JSON.parse(row['slot_values']),
-    ...(row['failure'] !== null && { failure: row['failure'] }),
-    ...(row['hit_entry_id'] !== null && { hitEntryId: row['hit_entry_id'] }),
-    ...(row['hit_mode'] !== null && { hitMode: row['hit_mode'] }),
-    ...known('checkedMs', row['checked_ms']),
-    ...known('stagedMs', row['staged_ms']),
-    ...known('endedMs', row['ended_ms']),
+    name: row.name,
+    description: row.description,
+    tags: fromJson<Record<string, string>>(row.tags),
+    cache: row.cache,
+    cacheDomain: row.cacheDomain,
+    warnings: row.warnings === null ? [] : fromJson<string[]>(row.warnings),
+    templateId: row.templateId,
+    values: fromJson<string[]>(row.slotValues),
+    ...known('failure', row.failure),
+    ...known('hitEntryId', row.hitEntryId),
+    ...known('hitMode', row.hitMode),
+    ...known('checkedMs', row.checkedMs),
+    ...known('stagedMs', row.stagedMs),
+    ...known('endedMs', row.endedMs),
   }));
 }
 
@@ -176,34 +230,40 @@ export async function readAttempts(
   taskIds: readonly number[],
 ): Promise<AttemptView[]> {
   if (taskIds.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT a.*, s.submission_key, s.size, s.job_id, s.submitted_ms, s.running_ms, s.waiting_reason
+  const rows = await select<AttemptRow>(
+    session,
+    `SELECT a.task_id AS taskId, a.number, a.array_index AS arrayIndex, a.created_ms AS createdMs, a.ended_ms AS endedMs, a.outcome,
+       a.exit_code AS exitCode, a.reason, a.result, a.batch_attempt AS batchAttempt, s.submission_key AS submissionKey,
+       s.size AS submissionSize, s.job_id AS jobId, s.submitted_ms AS submittedMs, s.running_ms AS runningMs, s.waiting_reason AS waitingReason
      FROM attempts a JOIN submissions s ON s.id = a.submission_id WHERE a.task_id IN (?) ORDER BY a.task_id, a.number DESC`,
     [taskIds],
   );
   return rows.map(toAttempt);
 }
 
-const known = <K extends string>(key: K, value: unknown) =>
-  value === null ? {} : { [key]: value };
+type AttemptRow = {
+  [K in keyof Omit<AttemptView, 'result'>]-?: undefined extends AttemptView[K]
+    ? Exclude<AttemptView[K], undefined> | null
+    : AttemptView[K];
+} & { result: string | null };
 
-function toAttempt(row: RowDataPacket): AttemptView {
+function toAttempt(row: AttemptRow): AttemptView {
   return {
-    taskId: row['task_id'],
-    number: row['number'],
-    arrayIndex: row['array_index'],
-    submissionKey: row['submission_key'],
-    submissionSize: row['size'],
-    createdMs: row['created_ms'],
-    ...known('jobId', row['job_id']),
-    ...known('submittedMs', row['submitted_ms']),
-    ...known('runningMs', row['running_ms']),
-    ...known('endedMs', row['ended_ms']),
-    ...known('waitingReason', row['waiting_reason']),
-    ...known('outcome', row['outcome']),
-    ...known('exitCode', row['exit_code']),
-    ...known('reason', row['reason']),
-    ...known('result', row['result'] === null ? null : JSON.parse(row['result'])),
-    ...known('batchAttempt', row['batch_attempt']),
+    taskId: row.taskId,
+    number: row.number,
+    arrayIndex: row.arrayIndex,
+    submissionKey: row.submissionKey,
+    submissionSize: row.submissionSize,
+    createdMs: row.createdMs,
+    ...known('jobId', row.jobId),
+    ...known('submittedMs', row.submittedMs),
+    ...known('runningMs', row.runningMs),
+    ...known('endedMs', row.endedMs),
+    ...known('waitingReason', row.waitingReason),
+    ...known('outcome', row.outcome),
+    ...known('exitCode', row.exitCode),
+    ...known('reason', row.reason),
+    ...known('result', row.result === null ? null : fromJson<ResultRecord>(row.result)),
+    ...known('batchAttempt', row.batchAttempt),
   };
 }

@@ -1,5 +1,4 @@
 /** Tasks as the stages read and move them. A move's guard is in the statement itself: only rows still at their place go. */
-import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Failure } from '../core/retry/failures.ts';
 import {
   isEnd,
@@ -14,6 +13,7 @@ import type { ProfileName } from '../core/profiles/profiles.ts';
 import type { CacheMode } from '../core/task/task.ts';
 import { tellOfChange } from './changes.ts';
 import type { Session, Transaction } from './client.ts';
+import { fromJson, select, write } from './rows.ts';
 import { clip } from './statement-size.ts';
 
 export interface TaskRow {
@@ -46,14 +46,12 @@ export async function readTasksAt(
   ids: readonly number[],
 ): Promise<TaskRow[]> {
   if (ids.length === 0) return [];
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<Omit<TaskRow, 'values'> & { slotValues: string }>(
+    session,
     `SELECT ${COLUMNS} FROM tasks WHERE id IN (?) AND place = ?`,
     [ids, stage],
   );
-  return rows.map(
-    ({ slotValues, ...row }) =>
-      ({ ...row, values: JSON.parse(String(slotValues)) as string[] }) as unknown as TaskRow,
-  );
+  return rows.map(({ slotValues, ...row }) => ({ ...row, values: fromJson<string[]>(slotValues) }));
 }
 
 /** Those of the tasks that stand at `stage`, locked until the transaction ends. */
@@ -63,11 +61,12 @@ export async function lockTasksAt(
   ids: readonly number[],
 ): Promise<Set<number>> {
   if (ids.length === 0) return new Set();
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ id: number }>(
+    session,
     'SELECT id FROM tasks WHERE id IN (?) AND place = ? ORDER BY id FOR UPDATE',
     [ids, stage],
   );
-  return new Set(rows.map((row) => row['id'] as number));
+  return new Set(rows.map((row) => row.id));
 }
 
 export interface MoveDetails {
@@ -132,7 +131,8 @@ export async function moveTasks<M extends MoveName>(
   const [columns, values] = placeColumns(move, details);
   const fields = Object.keys(set) as (keyof Settable)[];
   const sets = [columns, ...fields.map((field) => assign(field, '?'))];
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     `UPDATE tasks SET ${sets.join(', ')} WHERE id IN (?) AND place IN (?)`,
     [...values, ...fields.map((field) => set[field] ?? null), ids, guard(move)],
   );
@@ -189,7 +189,8 @@ async function moveFromJson<M extends MoveName>(
   const paths = fields.map(
     (field, position) => `${field} ${settable[field].type} PATH '$[${position + 1}]'`,
   );
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     `UPDATE tasks JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$[0]', ${paths.join(', ')})) AS moved ON moved.id = tasks.id
      SET ${[columns, ...sets].join(', ')} WHERE tasks.place IN (?)`,
     [
@@ -216,7 +217,8 @@ export async function noteWaiting(
   tasks: readonly { id: number; leaderId: number }[],
 ): Promise<void> {
   for (const [leaderId, waiting] of Map.groupBy(tasks, (one) => one.leaderId)) {
-    await session.query(
+    await write(
+      session,
       `UPDATE tasks SET waits_for = ? WHERE id IN (?) AND place = 'cache-check'`,
       [leaderId, waiting.map(({ id }) => id)],
     );
@@ -231,7 +233,8 @@ export async function addWarnings(
   for (const { id, warnings } of tasks) {
     for (const warning of warnings) {
       const text = JSON.stringify(warning);
-      await session.query(
+      await write(
+        session,
         `UPDATE tasks SET warnings = JSON_MERGE_PRESERVE(COALESCE(warnings, '[]'), ?) WHERE id = ? AND place = 'finalize' AND NOT JSON_CONTAINS(COALESCE(warnings, '[]'), ?)`,
         [text, id, text],
       );

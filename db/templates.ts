@@ -1,7 +1,7 @@
 /** Templates never change once written, so a process reads each of them once. */
-import type { RowDataPacket } from 'mysql2/promise';
 import type { Template } from '../core/task/template.ts';
 import type { Session } from './client.ts';
+import { fromJson, select, write } from './rows.ts';
 
 export interface TemplateRow {
   id: number;
@@ -45,14 +45,15 @@ export function createTemplateCache(): TemplateCache {
 }
 
 async function readTemplates(session: Session, ids: readonly number[]): Promise<TemplateRow[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<Omit<TemplateRow, 'template'> & { body: string }>(
+    session,
     'SELECT id, body, LOWER(HEX(script_sha256)) AS scriptSha256 FROM templates WHERE id IN (?)',
     [ids],
   );
   return rows.map((row) => ({
-    id: row['id'] as number,
-    template: JSON.parse(String(row['body'])) as Template,
-    scriptSha256: row['scriptSha256'] as string | null,
+    id: row.id,
+    template: fromJson<Template>(row.body),
+    scriptSha256: row.scriptSha256,
   }));
 }
 
@@ -62,7 +63,8 @@ export async function markTemplateStaged(
   id: number,
   scriptSha256: string,
 ): Promise<void> {
-  await session.query(
+  await write(
+    session,
     'UPDATE templates SET script_sha256 = UNHEX(?) WHERE id = ? AND script_sha256 IS NULL',
     [scriptSha256, id],
   );

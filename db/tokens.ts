@@ -1,7 +1,7 @@
 /** Bearer tokens as they are kept: by digest, with what they allow. */
-import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { Access } from '../core/access/access.ts';
 import type { Session } from './client.ts';
+import { fromJson, select, selectFirst, write } from './rows.ts';
 
 export interface TokenRow {
   id: number;
@@ -14,15 +14,23 @@ export interface TokenRow {
   revokedMs?: number;
 }
 
-const COLUMNS = 'id, name, access, created_ms, expires_ms, revoked_ms';
+const COLUMNS =
+  'id, name, access, created_ms AS createdMs, expires_ms AS expiresMs, revoked_ms AS revokedMs';
 
-const toRow = (row: RowDataPacket): TokenRow => ({
-  id: row['id'],
-  name: row['name'],
-  access: JSON.parse(row['access']),
-  createdMs: row['created_ms'],
-  ...(row['expires_ms'] !== null && { expiresMs: row['expires_ms'] }),
-  ...(row['revoked_ms'] !== null && { revokedMs: row['revoked_ms'] }),
+interface StoredToken {
+  id: number;
+  name: string;
+  access: string;
+  createdMs: number;
+  expiresMs: number | null;
+  revokedMs: number | null;
+}
+
+const toRow = ({ access, expiresMs, revokedMs, ...row }: StoredToken): TokenRow => ({
+  ...row,
+  access: fromJson<Access>(access),
+  ...(expiresMs !== null && { expiresMs }),
+  ...(revokedMs !== null && { revokedMs }),
 });
 
 /** Returns its id. @param token its SHA-256 as `digest`; the token itself is kept nowhere */
@@ -30,7 +38,8 @@ export async function insertToken(
   session: Session,
   token: Omit<TokenRow, 'id' | 'revokedMs'> & { digest: Buffer },
 ): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     'INSERT INTO tokens (digest, name, access, created_ms, expires_ms) VALUES (?, ?, ?, ?, ?)',
     [
       token.digest,
@@ -45,24 +54,24 @@ export async function insertToken(
 
 /** Also one that has expired or was revoked. */
 export async function readToken(session: Session, digest: Buffer): Promise<TokenRow | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const row = await selectFirst<StoredToken>(
+    session,
     `SELECT ${COLUMNS} FROM tokens WHERE digest = ?`,
     [digest],
   );
-  return rows[0] && toRow(rows[0]);
+  return row && toRow(row);
 }
 
 /** Newest first. */
 export async function listTokens(session: Session): Promise<TokenRow[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
-    `SELECT ${COLUMNS} FROM tokens ORDER BY id DESC`,
-  );
+  const rows = await select<StoredToken>(session, `SELECT ${COLUMNS} FROM tokens ORDER BY id DESC`);
   return rows.map(toRow);
 }
 
 /** False when there is no such token; one that was revoked before keeps its time. */
 export async function revokeToken(session: Session, id: number, nowMs: number): Promise<boolean> {
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     'UPDATE tokens SET revoked_ms = COALESCE(revoked_ms, ?) WHERE id = ?',
     [nowMs, id],
   );

@@ -1,8 +1,8 @@
 /** Webhooks, and what they are to be told. */
-import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
 import type { DeliveryState, NewDelivery, WebhookWants } from '../core/notify/webhooks.ts';
 import { readChangesKept } from './changes.ts';
 import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
+import { fromJson, select, selectFirst, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
 
 export interface WebhookRow {
@@ -15,9 +15,12 @@ export interface WebhookRow {
 }
 
 const COLUMNS = 'id, owner, url, wants, salt, created_ms AS createdMs';
-const toWebhook = (row: RowDataPacket): WebhookRow => ({
-  ...(row as WebhookRow),
-  wants: JSON.parse(row['wants']),
+
+type StoredWebhook = Omit<WebhookRow, 'wants'> & { wants: string };
+
+const toWebhook = ({ wants, ...row }: StoredWebhook): WebhookRow => ({
+  ...row,
+  wants: fromJson<WebhookWants>(wants),
 });
 
 /** Returns its id. */
@@ -25,7 +28,8 @@ export async function insertWebhook(
   session: Session,
   { owner, url, wants, salt, createdMs }: Omit<WebhookRow, 'id'>,
 ): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     'INSERT INTO webhooks (owner, url, wants, salt, created_ms) VALUES (?, ?, ?, ?, ?)',
     [owner, url, JSON.stringify(wants), salt, createdMs],
   );
@@ -34,7 +38,8 @@ export async function insertWebhook(
 
 /** Newest first; of everybody without an owner. */
 export async function readWebhooks(session: Session, owner?: string): Promise<WebhookRow[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<StoredWebhook>(
+    session,
     `SELECT ${COLUMNS} FROM webhooks ${owner === undefined ? '' : 'WHERE owner = ?'} ORDER BY id DESC`,
     [owner],
   );
@@ -45,18 +50,19 @@ export async function readWebhook(
   session: Session,
   { owner, id }: { owner: string; id: number },
 ): Promise<WebhookRow | undefined> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const row = await selectFirst<StoredWebhook>(
+    session,
     `SELECT ${COLUMNS} FROM webhooks WHERE owner = ? AND id = ?`,
     [owner, id],
   );
-  return rows[0] && toWebhook(rows[0]);
+  return row && toWebhook(row);
 }
 
 /** With all that it was still to be told. */
 export async function deleteWebhook(database: Database, id: number): Promise<void> {
   await inTransaction(database, async (session) => {
-    await session.query('DELETE FROM webhooks WHERE id = ?', [id]);
-    await session.query('DELETE FROM webhook_deliveries WHERE webhook_id = ?', [id]);
+    await write(session, 'DELETE FROM webhooks WHERE id = ?', [id]);
+    await write(session, 'DELETE FROM webhook_deliveries WHERE webhook_id = ?', [id]);
   });
 }
 
@@ -76,7 +82,8 @@ export async function insertDeliveries(
       nowMs,
     ]),
   )) {
-    await session.query(
+    await write(
+      session,
       'INSERT IGNORE INTO webhook_deliveries (webhook_id, subject, body, state, due_ms, created_ms) VALUES ?',
       [part],
     );
@@ -88,7 +95,7 @@ const READER = 'webhooks';
 /** A reader that is new begins with what comes. Not in the transaction that locks it: an insert of what is there takes a lock, too, and waits for it. */
 export async function startReader(session: Session): Promise<void> {
   const { newest } = await readChangesKept(session);
-  await session.query('INSERT IGNORE INTO change_readers (reader, up_to) VALUES (?, ?)', [
+  await write(session, 'INSERT IGNORE INTO change_readers (reader, up_to) VALUES (?, ?)', [
     READER,
     newest,
   ]);
@@ -96,15 +103,16 @@ export async function startReader(session: Session): Promise<void> {
 
 /** Where the log of changes was read to, locked until the transaction ends; undefined while another process reads on. */
 export async function lockReader(transaction: Transaction): Promise<number | undefined> {
-  const [rows] = await transaction.query<RowDataPacket[]>(
+  const row = await selectFirst<{ upTo: number }>(
+    transaction,
     'SELECT up_to AS upTo FROM change_readers WHERE reader = ? FOR UPDATE SKIP LOCKED',
     [READER],
   );
-  return rows[0]?.['upTo'] as number | undefined;
+  return row?.upTo;
 }
 
 export async function moveReader(transaction: Transaction, upTo: number): Promise<void> {
-  await transaction.query('UPDATE change_readers SET up_to = ? WHERE reader = ?', [upTo, READER]);
+  await write(transaction, 'UPDATE change_readers SET up_to = ? WHERE reader = ?', [upTo, READER]);
 }
 
 export interface ClaimedDelivery {
@@ -115,29 +123,39 @@ export interface ClaimedDelivery {
   webhook: WebhookRow;
 }
 
+interface DueDelivery {
+  id: number;
+  webhookId: number;
+  body: string;
+  tries: number;
+}
+
 /** Takes deliveries that are due, oldest first; others may take them again at `leasedUntilMs`, should they not be settled by then. */
 export function claimDeliveries(
   database: Database,
   { nowMs, leasedUntilMs, most }: { nowMs: number; leasedUntilMs: number; most: number },
 ): Promise<ClaimedDelivery[]> {
   return inTransaction(database, async (session) => {
-    const [rows] = await session.query<RowDataPacket[]>(
-      'SELECT id, webhook_id, body, tries + 1 AS tries FROM webhook_deliveries WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED',
+    const rows = await select<DueDelivery>(
+      session,
+      'SELECT id, webhook_id AS webhookId, body, tries + 1 AS tries FROM webhook_deliveries WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED',
       [nowMs, most],
     );
     if (rows.length === 0) return [];
-    await session.query(
+    await write(
+      session,
       'UPDATE webhook_deliveries SET tries = tries + 1, due_ms = ? WHERE id IN (?)',
-      [leasedUntilMs, rows.map((row) => row['id'])],
+      [leasedUntilMs, rows.map((row) => row.id)],
     );
-    const [hooks] = await session.query<RowDataPacket[]>(
+    const hooks = await select<StoredWebhook>(
+      session,
       `SELECT ${COLUMNS} FROM webhooks WHERE id IN (?)`,
-      [rows.map((row) => row['webhook_id'])],
+      [rows.map((row) => row.webhookId)],
     );
-    const byId = new Map(hooks.map((row) => [row['id'], toWebhook(row)]));
+    const byId = new Map(hooks.map((row) => [row.id, toWebhook(row)]));
     return rows.flatMap((row): ClaimedDelivery[] => {
-      const webhook = byId.get(row['webhook_id']);
-      return webhook ? [{ id: row['id'], body: row['body'], tries: row['tries'], webhook }] : [];
+      const webhook = byId.get(row.webhookId);
+      return webhook ? [{ id: row.id, body: row.body, tries: row.tries, webhook }] : [];
     });
   });
 }
@@ -153,7 +171,8 @@ export async function settleDelivery(
     endedMs,
   }: { state: DeliveryState; outcome: string; dueMs: number | null; endedMs: number | null },
 ): Promise<void> {
-  await session.query(
+  await write(
+    session,
     'UPDATE webhook_deliveries SET state = ?, outcome = ?, due_ms = ?, ended_ms = ? WHERE id = ? AND tries = ?',
     [state, clip(outcome), dueMs, endedMs, id, tries],
   );
@@ -165,7 +184,8 @@ export async function postponeDeliveries(
   webhookId: number,
   dueMs: number,
 ): Promise<void> {
-  await session.query(
+  await write(
+    session,
     `UPDATE webhook_deliveries SET due_ms = ? WHERE webhook_id = ? AND state = 'pending' AND due_ms < ?`,
     [dueMs, webhookId, dueMs],
   );
@@ -198,7 +218,8 @@ export async function listDeliveries(
     limit: number;
   },
 ): Promise<DeliveryRow[]> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  return select<DeliveryRow>(
+    session,
     `SELECT id, state, tries, outcome, due_ms AS dueMs, created_ms AS createdMs, ended_ms AS endedMs, body FROM webhook_deliveries
      WHERE webhook_id = ? AND id < ? ${state === undefined ? '' : 'AND state = ?'} ORDER BY id DESC LIMIT ?`,
     [
@@ -208,7 +229,6 @@ export async function listDeliveries(
       limit,
     ],
   );
-  return rows as DeliveryRow[];
 }
 
 /** Tries one again that has ended, at once and with all its tries. False when there is none that has. */
@@ -216,7 +236,8 @@ export async function reviveDelivery(
   session: Session,
   { webhookId, id, nowMs }: { webhookId: number; id: number; nowMs: number },
 ): Promise<boolean> {
-  const [result] = await session.query<ResultSetHeader>(
+  const result = await write(
+    session,
     `UPDATE webhook_deliveries SET state = 'pending', tries = 0, due_ms = ?, ended_ms = NULL WHERE webhook_id = ? AND id = ? AND state <> 'pending'`,
     [nowMs, webhookId, id],
   );
@@ -224,10 +245,11 @@ export async function reviveDelivery(
 }
 
 export async function countPending(session: Session): Promise<number> {
-  const [rows] = await session.query<RowDataPacket[]>(
+  const row = await selectFirst<{ pending: number }>(
+    session,
     'SELECT COUNT(*) AS pending FROM webhook_deliveries WHERE due_ms IS NOT NULL',
   );
-  return Number(rows[0]?.['pending']);
+  return row?.pending ?? 0;
 }
 
 /** Forgets what has ended, some at once. Returns how many. */
@@ -235,9 +257,9 @@ export async function pruneDeliveries(
   session: Session,
   { beforeMs, most }: { beforeMs: number; most: number },
 ): Promise<number> {
-  const [result] = await session.query<ResultSetHeader>(
-    'DELETE FROM webhook_deliveries WHERE ended_ms < ? LIMIT ?',
-    [beforeMs, most],
-  );
+  const result = await write(session, 'DELETE FROM webhook_deliveries WHERE ended_ms < ? LIMIT ?', [
+    beforeMs,
+    most,
+  ]);
   return result.affectedRows;
 }

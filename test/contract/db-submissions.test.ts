@@ -17,7 +17,7 @@ import {
 } from '../../db/attempts.ts';
 import {
   boardFlights,
-  countHits,
+  addHits,
   findEntries,
   invalidateEntry,
   landFlights,
@@ -476,7 +476,7 @@ describe('the call cache', () => {
       entry(1).outputs,
     );
     expect(await readEntryTimes(database, [firstId])).toEqual(new Map([[firstId, 100]]));
-    await countHits(database.pool, [firstId, firstId, secondId], 300);
+    await addHits(database.pool, [firstId, firstId, secondId], 300);
     expect(await rows('SELECT hits, last_hit_ms FROM cache_entries ORDER BY id')).toEqual([
       { hits: 2, last_hit_ms: 300 },
       { hits: 1, last_hit_ms: 300 },

@@ -10,7 +10,7 @@ import { writesCache } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
 import { describeCalls } from '../../../aws/fingerprints.ts';
 import { readResults } from '../../../db/attempts.ts';
-import { countHits, saveEntries, type NewEntry } from '../../../db/call-cache.ts';
+import { addHits, saveEntries, type NewEntry } from '../../../db/call-cache.ts';
 import { inTransaction } from '../../../db/client.ts';
 import {
   addWarnings,
@@ -242,7 +242,7 @@ function endHits(fleet: Fleet, hits: readonly TaskRow[], end: MoveDetails): Prom
       hits.map(({ id }) => id),
     );
     const mine = hits.filter(({ id }) => standing.has(id));
-    await countHits(
+    await addHits(
       session,
       mine.flatMap(({ hitEntryId }) => hitEntryId ?? []),
       end.nowMs,

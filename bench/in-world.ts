@@ -1,0 +1,23 @@
+/** Runs a benchmark in a world of its own, which is closed afterwards whatever happens. */
+import type { AwsSettings } from './aws-process.ts';
+import type { BenchOptions } from './options.ts';
+import type { World } from './world.ts';
+
+/** What the benchmark asks for. The settings of the command line win over its `aws`. */
+interface Wanted {
+  workers: number;
+  aws?: Partial<AwsSettings>;
+}
+
+export async function inWorld<T>(
+  { openWorld, seed, world }: BenchOptions,
+  { workers, aws }: Wanted,
+  work: (world: World) => Promise<T>,
+): Promise<T> {
+  const opened = await openWorld({ ...world, workers, seed, aws: { ...aws, ...world.aws } });
+  try {
+    return await work(opened);
+  } finally {
+    await opened.close();
+  }
+}

@@ -1,0 +1,41 @@
+/** Every statement of `db/` passes through here: the one place where rows get their types. */
+import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+
+type Queried = Pick<PoolConnection, 'query'>;
+
+/**
+ * The rows of a SELECT. `T` names the columns of the statement beside it and is trusted, not checked:
+ * a check would cost each of 10,000 rows something, and both server and schema are our own. A number
+ * column gives a number up to 2^53, BINARY a Buffer, and text that holds JSON stays text (`fromJson`).
+ */
+export async function select<T extends object>(
+  session: Queried,
+  sql: string,
+  values: unknown[] = [],
+): Promise<T[]> {
+  const [rows] = await session.query<(T & RowDataPacket)[]>(sql, values);
+  return rows;
+}
+
+/** The first row of a SELECT. */
+export async function selectFirst<T extends object>(
+  session: Queried,
+  sql: string,
+  values: unknown[] = [],
+): Promise<T | undefined> {
+  const [row] = await select<T>(session, sql, values);
+  return row;
+}
+
+/** What an INSERT, UPDATE or DELETE did: `affectedRows`, and the first `insertId`. */
+export async function write(
+  session: Queried,
+  sql: string,
+  values: unknown[] = [],
+): Promise<ResultSetHeader> {
+  const [result] = await session.query<ResultSetHeader>(sql, values);
+  return result;
+}
+
+/** The value of a JSON column, which holds what this code wrote there. */
+export const fromJson = <T>(text: string): T => JSON.parse(text) as T;

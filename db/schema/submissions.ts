@@ -1,0 +1,115 @@
+/** Submissions and attempts, and what an attempt needs before it can be submitted. */
+import { sql } from 'drizzle-orm';
+import {
+  check,
+  index,
+  int,
+  mysqlEnum,
+  mysqlTable,
+  primaryKey,
+  smallint,
+  text,
+  uniqueIndex,
+  varchar,
+} from 'drizzle-orm/mysql-core';
+import type { ResultRecord } from '../../core/result/result.ts';
+import { attemptOutcomes } from '../../core/retry/attempt-outcomes.ts';
+import { submissionStates } from '../../core/submission/states.ts';
+import { ascii, bytes, jsonText, key, ms } from './columns.ts';
+
+/** One Batch job definition per content, known to the whole fleet. */
+export const jobDefinitions = mysqlTable(
+  'job_definitions',
+  {
+    id: key().primaryKey().autoincrement(),
+    /** SHA-256 of `content`. */
+    digest: bytes({ length: 32 }).notNull(),
+    content: jsonText<Record<string, unknown>>().notNull(),
+    /** name:revision, once registered. */
+    revision: ascii(200),
+    /** Until when one worker has the right to register it. */
+    claimedUntilMs: ms().notNull().default(0),
+    createdMs: ms().notNull(),
+    lastUsedMs: ms().notNull(),
+  },
+  (table) => [uniqueIndex('job_definitions_digest').on(table.digest)],
+);
+
+/** What attempts must have in common to share an array job. */
+export const shapes = mysqlTable('shapes', {
+  /** Digest of the rest. */
+  shape: bytes({ length: 16 }).primaryKey(),
+  jobDefinitionId: key().notNull(),
+  queue: ascii(512).notNull(),
+  share: ascii(255).notNull(),
+  priority: int().notNull(),
+  createdMs: ms().notNull(),
+});
+
+/** Locked while attempts of an owner with a limit are packed; empty where nobody has one. */
+export const owners = mysqlTable('owners', { owner: varchar({ length: 64 }).primaryKey() });
+
+/** One SubmitJob: committed as an intent before the call is made. */
+export const submissions = mysqlTable(
+  'submissions',
+  {
+    id: key().primaryKey().autoincrement(),
+    /** Digest of what is submitted; the job's name is made of it. */
+    submissionKey: ascii(40).notNull(),
+    shape: bytes({ length: 16 }).notNull(),
+    state: mysqlEnum(submissionStates).notNull(),
+    /** 1 is a single job, 2..10,000 an array. */
+    size: int().notNull(),
+    queue: ascii(512).notNull(),
+    jobDefinitionId: key().notNull(),
+    jobId: ascii(80),
+    /** How often SubmitJob was called; above 1 a late twin is possible and the owner is written by the fleet. */
+    calls: smallint().notNull().default(0),
+    /** When SubmitJob was last called. */
+    calledMs: ms(),
+    submittedMs: ms(),
+    /** When a job of it was first seen RUNNING. */
+    runningMs: ms(),
+    /** When a cancel of some of its tasks was asked for; their jobs are ended by the next poll. */
+    cancelMs: ms(),
+    /** Why Batch does not start it, as it said more than once. */
+    waitingReason: text(),
+    endedMs: ms(),
+    dueMs: ms(),
+    createdMs: ms().notNull(),
+  },
+  (table) => [
+    uniqueIndex('submissions_key').on(table.submissionKey),
+    index('submissions_due').on(table.dueMs),
+    index('submissions_watch').on(table.state, table.queue),
+    check(
+      'submissions_running_has_job',
+      sql`${table.state} <> 'running' OR ${table.jobId} IS NOT NULL`,
+    ),
+  ],
+);
+
+/** One try at running a task in a container. */
+export const attempts = mysqlTable(
+  'attempts',
+  {
+    taskId: key().notNull(),
+    number: smallint().notNull(),
+    submissionId: key().notNull(),
+    arrayIndex: int().notNull(),
+    outcome: mysqlEnum(attemptOutcomes),
+    exitCode: int(),
+    /** Batch's or the stager's words on how it ended. */
+    reason: text(),
+    result: jsonText<ResultRecord>(),
+    /** Batch's own attempt that ended it, from 1; part of where its logs lie. */
+    batchAttempt: smallint(),
+    createdMs: ms().notNull(),
+    endedMs: ms(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.taskId, table.number] }),
+    uniqueIndex('attempts_index').on(table.submissionId, table.arrayIndex),
+    check('attempts_end_has_outcome', sql`(${table.outcome} IS NULL) = (${table.endedMs} IS NULL)`),
+  ],
+);

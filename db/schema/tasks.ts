@@ -1,0 +1,153 @@
+/**
+ * The tables, a file per topic; drizzle-kit reads every file here. Rows are the truth: everything in
+ * Redis can be rebuilt from them. Times are epoch milliseconds, digests are raw bytes.
+ *
+ * This file: tasks, and what they share.
+ */
+import { sql } from 'drizzle-orm';
+import {
+  check,
+  index,
+  int,
+  mysqlEnum,
+  mysqlTable,
+  primaryKey,
+  smallint,
+  text,
+  uniqueIndex,
+  varbinary,
+  varchar,
+} from 'drizzle-orm/mysql-core';
+import { places } from '../../core/places.ts';
+import { profileNames } from '../../core/profiles/profiles.ts';
+import { cacheModes } from '../../core/task/task.ts';
+import type { Template } from '../../core/task/template.ts';
+import { ascii, bytes, jsonText, key, ms } from './columns.ts';
+
+/** What tasks share: see core/task/template.ts. */
+export const templates = mysqlTable(
+  'templates',
+  {
+    id: key().primaryKey().autoincrement(),
+    /** SHA-256 of `body`. */
+    digest: bytes({ length: 32 }).notNull(),
+    body: jsonText<Template>().notNull(),
+    /** SHA-256 of the rendered script, once it lies in S3. */
+    scriptSha256: bytes({ length: 32 }),
+    createdMs: ms().notNull(),
+  },
+  (table) => [uniqueIndex('templates_digest').on(table.digest)],
+);
+
+export const scatters = mysqlTable(
+  'scatters',
+  {
+    id: key().primaryKey().autoincrement(),
+    owner: varchar({ length: 64 }).notNull(),
+    name: varchar({ length: 255 }).notNull(),
+    size: int().notNull(),
+    tags: jsonText<Record<string, string>>().notNull(),
+    createdMs: ms().notNull(),
+  },
+  (table) => [index('scatters_owner').on(table.owner)],
+);
+
+export const tasks = mysqlTable(
+  'tasks',
+  {
+    id: key().primaryKey().autoincrement(),
+    owner: varchar({ length: 64 }).notNull(),
+    /** Tasks of one domain share their hits. */
+    cacheDomain: varchar({ length: 64 }).notNull(),
+    scatterId: key(),
+    /** Position in its scatter, from 0. */
+    scatterRow: int(),
+    name: varchar({ length: 255 }).notNull(),
+    description: text().notNull(),
+    tags: jsonText<Record<string, string>>().notNull(),
+    templateId: key().notNull(),
+    slotValues: jsonText<string[]>().notNull(),
+    cache: mysqlEnum(cacheModes).notNull(),
+    profile: mysqlEnum(profileNames).notNull(),
+    /** What its caller should know; null when nothing. */
+    warnings: jsonText<string[]>(),
+
+    place: mysqlEnum(places).notNull(),
+    /** The place where it ended; null while it is under way. Apart from `place`, so that its index is written once a task. */
+    endedAs: ascii(9).generatedAlwaysAs(
+      sql`IF(place IN ('done', 'failed', 'cancelled'), place, NULL)`,
+      { mode: 'stored' },
+    ),
+    movedMs: ms().notNull(),
+    /** When the call cache had been asked, and when its script lay in S3: for the timeline. */
+    checkedMs: ms(),
+    stagedMs: ms(),
+    /** When the sweeper should wonder why it still stands here; null at the end. */
+    dueMs: ms(),
+
+    /** The task that makes the same call right now, while this one waits for it at cache-check. */
+    waitsFor: key(),
+    /** What decides a cache hit, once known; null when caching is off. */
+    fingerprint: bytes({ length: 32 }),
+    /** When the newest of its input objects was last modified, as S3 said when it was checked; 0 without any. */
+    inputsModifiedMs: ms(),
+    /** The entry that gave its outputs. */
+    hitEntryId: key(),
+    /** Whether the hit's outputs were copied to its own urls or are the prior ones; null until it has ended as a hit. */
+    hitMode: mysqlEnum(['copy', 'reference']),
+    /** Attempts of equal shape may share an array; set when the script is staged. */
+    shape: bytes({ length: 16 }),
+    /** The submission of its latest attempt; null while it waits to be packed. */
+    submissionId: key(),
+    /** Number of its latest attempt, from 1; 0 before the first. */
+    attempt: smallint().notNull().default(0),
+    hostLosses: smallint().notNull().default(0),
+    /** How often its memory was grown after an out-of-memory end. */
+    memoryGrowths: smallint().notNull().default(0),
+    transientFailures: smallint().notNull().default(0),
+
+    failureCode: ascii(40),
+    /** One sentence for a human. */
+    failure: text(),
+    createdMs: ms().notNull(),
+    endedMs: ms(),
+  },
+  (table) => [
+    index('tasks_due').on(table.dueMs),
+    // Without the place: a move would rewrite it, and reading a scatter's 10,000 rows takes some 20 ms.
+    index('tasks_scatter').on(table.scatterId),
+    // Serves both: a submission's tasks, and those of a shape that have none yet.
+    index('tasks_submission').on(table.submissionId, table.shape),
+    index('tasks_owner').on(table.owner),
+    index('tasks_ended').on(table.owner, table.endedAs),
+    index('tasks_name').on(table.owner, table.name),
+    index('tasks_waits_for').on(table.waitsFor),
+    check(
+      'tasks_poll_has_submission',
+      sql`${table.place} <> 'poll' OR ${table.submissionId} IS NOT NULL`,
+    ),
+    check('tasks_submit_has_shape', sql`${table.place} <> 'submit' OR ${table.shape} IS NOT NULL`),
+    check(
+      'tasks_failed_has_reason',
+      sql`${table.place} <> 'failed' OR ${table.failureCode} IS NOT NULL`,
+    ),
+    check(
+      'tasks_end_has_time',
+      sql`(${table.place} IN ('done', 'failed', 'cancelled')) = (${table.endedMs} IS NOT NULL)`,
+    ),
+  ],
+);
+
+/**
+ * Tags once more, for lookups: newest first is the key's order. Bytes, because as texts `Run`, `run` and `run ` would
+ * be one key, and a task that has two of them could not be stored.
+ */
+export const taskTags = mysqlTable(
+  'task_tags',
+  {
+    tagKey: varbinary({ length: 512 }).notNull(),
+    tagValue: varbinary({ length: 1020 }).notNull(),
+    taskId: key().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tagKey, table.tagValue, table.taskId] })],
+);
