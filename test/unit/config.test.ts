@@ -38,9 +38,7 @@ describe('the configuration', () => {
   });
 
   test('of one wrong item says so', () => {
-    expect(() => readConfig({ PORT: '-1' })).toThrow(
-      'One setting is not valid:\n  PORT="-1"',
-    );
+    expect(() => readConfig({ PORT: '-1' })).toThrow('One setting is not valid:\n  PORT="-1"');
   });
 
   test('reads lists', () => {
