@@ -1,4 +1,7 @@
-/** AWS Batch, as thin as it can be: replies become values, and an answer that leaves doubt says so. */
+/**
+ * This folder is the thin edge around the AWS SDK; no other folder of the fleet imports it. Here is AWS Batch: replies
+ * become values, and an ambiguous answer is one of them.
+ */
 import {
   BatchClient,
   DeregisterJobDefinitionCommand,
@@ -35,14 +38,14 @@ export interface SubmitRequest {
   tags: Record<string, string>;
 }
 
-/** `ambiguous`: Batch may or may not have taken the job; only listing its name tells. The others are certain. */
+/** `ambiguous`: Batch may or may not have accepted the job; only listing its name tells. The others are certain. */
 export type SubmitOutcome =
   | { is: 'accepted'; jobId: string }
   | { is: 'refused'; message: string }
   | { is: 'try-later'; because: TryLater; message: string }
   | { is: 'ambiguous'; message: string };
 
-/** `not-known`: a definition or queue that Batch, being eventually consistent, may come to know. */
+/** `not-known`: a job definition or queue that Batch, which is eventually consistent, may still learn of. */
 export type TryLater = 'throttled' | 'not-sent' | 'not-known';
 
 export type RegisterOutcome =
@@ -64,21 +67,21 @@ export interface SeenJob {
 }
 
 export interface Batch {
-  /** The revision is name:revision. Throws where Batch neither took nor refused it. */
+  /** The revision is name:revision. Throws if Batch neither accepted nor refused it. */
   register(definition: RegisterJobDefinitionCommandInput): Promise<RegisterOutcome>;
-  /** Waits for the fleet's next request. Before `submit`, so that the wait is no part of the time a call may take. */
+  /** Waits until the budget allows a SubmitJob. Call it before `submit`, so that the wait does not count against its timeout. */
   takeTurn(): Promise<void>;
-  /** The one call that takes no turn by itself. Settles within the submit timeout. */
+  /** The one call that does not wait for the budget itself. Settles within the submit timeout. */
   submit(request: SubmitRequest): Promise<SubmitOutcome>;
   /** Jobs of exactly this name, oldest first. */
   findByName(queue: string, jobName: string): Promise<SeenJob[]>;
-  /** Jobs by id, any number; unknown ids are left out. */
+  /** Any number of jobs by id. Unknown ids are left out. */
   describe(jobIds: readonly string[]): Promise<SeenJob[]>;
   /** All jobs of a queue, or children of an array, in one status. */
   list(of: { queue: string } | { arrayJobId: string }, status: JobStatus): Promise<SeenJob[]>;
-  /** Ends a job, a child or a whole array; ending one that has ended is nothing. */
+  /** Ends a job, a child or a whole array. Does nothing if it has already ended. */
   terminate(jobId: string, reason: string): Promise<void>;
-  /** Deregistering what is not there any more is nothing. */
+  /** Does nothing if the revision no longer exists. */
   deregister(revision: string): Promise<void>;
   close(): void;
 }
@@ -93,28 +96,28 @@ const THROTTLED = new Set([
   'RequestLimitExceeded',
   'SlowDown',
 ]);
-/** Client-side errors that come before anything is sent. */
+/** Client-side errors that happen before anything is sent. */
 const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'CredentialsProviderError', 'EAI_AGAIN']);
 
-/** Without throwOnRequestTimeout the SDK only warns, and waits on. */
+/** Without throwOnRequestTimeout the SDK only logs a warning and keeps waiting. */
 const within = (requestTimeout: number) => ({
   requestTimeout,
   connectionTimeout: Math.min(requestTimeout, 5000),
   throwOnRequestTimeout: true,
 });
 
-export interface BatchParts {
-  /** Of every operation but SubmitJob. */
+interface BatchOptions {
+  /** For every operation except SubmitJob. */
   budget: Budget;
-  /** Of SubmitJob, which AWS limits by itself (50 a second); `budget` when absent. */
+  /** For SubmitJob, which AWS limits separately (50 per second). `budget` if absent. */
   submitBudget?: Budget;
   metrics: Metrics;
-  /** SubmitJob's answer is awaited so long; later it counts as ambiguous. */
+  /** After this time without an answer, a SubmitJob is ambiguous. */
   submitTimeoutMs: number;
 }
 
-/** Slows the fleet down when AWS says so. */
-async function watched<T>(request: () => Promise<T>, budget: Budget): Promise<T> {
+/** Slows the fleet down when AWS throttles. */
+async function slowedByThrottling<T>(request: () => Promise<T>, budget: Budget): Promise<T> {
   try {
     return await request();
   } catch (error) {
@@ -123,62 +126,29 @@ async function watched<T>(request: () => Promise<T>, budget: Budget): Promise<T>
   }
 }
 
+/** Sends a request once the fleet's budget allows it. */
+type Call = <T>(request: () => Promise<T>) => Promise<T>;
+
 export function openBatch({
   budget,
   submitBudget = budget,
   metrics,
   submitTimeoutMs,
-}: BatchParts): Batch {
+}: BatchOptions): Batch {
   const client = new BatchClient({ maxAttempts: 5, requestHandler: within(REQUEST_TIMEOUT_MS) });
   // SubmitJob has no idempotency token: a retry inside the SDK could submit twice.
   const submitClient = new BatchClient({ maxAttempts: 1, requestHandler: within(submitTimeoutMs) });
   observeRequests(client, 'batch', metrics);
   observeRequests(submitClient, 'batch', metrics);
 
-  const call = <T>(request: () => Promise<T>): Promise<T> =>
-    budget.take().then(() => watched(request, budget));
+  const call: Call = (request) => budget.take().then(() => slowedByThrottling(request, budget));
 
   return {
-    async register(definition) {
-      try {
-        const reply = await call(() => client.send(new RegisterJobDefinitionCommand(definition)));
-        return { is: 'registered', revision: `${reply.jobDefinitionName}:${reply.revision}` };
-      } catch (error) {
-        const judged = judgeSubmitError(error);
-        if (judged.is === 'refused') return judged;
-        throw error;
-      }
-    },
+    register: (definition) => register(client, call, definition),
     takeTurn: () => submitBudget.take(),
-    async submit(request) {
-      try {
-        const region = await submitClient.config.region();
-        // The signal bounds the whole of it: waiting for a connection, connecting, sending, the answer.
-        const reply = await watched(
-          () =>
-            submitClient.send(new SubmitJobCommand(submitInput(request, region)), {
-              abortSignal: AbortSignal.timeout(submitTimeoutMs),
-            }),
-          submitBudget,
-        );
-        return reply.jobId === undefined
-          ? { is: 'ambiguous', message: 'Batch answered without a job id' }
-          : { is: 'accepted', jobId: reply.jobId };
-      } catch (error) {
-        return judgeSubmitError(error);
-      }
-    },
-    async findByName(queue, jobName) {
-      const reply = await call(() =>
-        client.send(
-          new ListJobsCommand({
-            jobQueue: queue,
-            filters: [{ name: 'JOB_NAME', values: [jobName] }],
-          }),
-        ),
-      );
-      return (reply.jobSummaryList ?? []).map(toSeen).toSorted((a, b) => a.createdMs - b.createdMs);
-    },
+    submit: (request) =>
+      submit(request, { client: submitClient, budget: submitBudget, timeoutMs: submitTimeoutMs }),
+    findByName: (queue, jobName) => findByName(client, call, { queue, jobName }),
     describe: (jobIds) =>
       describeAll(jobIds, (jobs) => call(() => client.send(new DescribeJobsCommand({ jobs })))),
     list: (of, jobStatus) =>
@@ -200,6 +170,55 @@ export function openBatch({
       submitClient.destroy();
     },
   };
+}
+
+async function register(
+  client: BatchClient,
+  call: Call,
+  definition: RegisterJobDefinitionCommandInput,
+): Promise<RegisterOutcome> {
+  try {
+    const reply = await call(() => client.send(new RegisterJobDefinitionCommand(definition)));
+    return { is: 'registered', revision: `${reply.jobDefinitionName}:${reply.revision}` };
+  } catch (error) {
+    const judged = judgeSubmitError(error);
+    if (judged.is === 'refused') return judged;
+    throw error;
+  }
+}
+
+interface Submitter {
+  client: BatchClient;
+  budget: Budget;
+  timeoutMs: number;
+}
+
+async function submit(
+  request: SubmitRequest,
+  { client, budget, timeoutMs }: Submitter,
+): Promise<SubmitOutcome> {
+  try {
+    const input = submitInput(request, await client.config.region());
+    // The signal limits the whole call: waiting for a connection, connecting, sending and the answer.
+    const send = () =>
+      client.send(new SubmitJobCommand(input), { abortSignal: AbortSignal.timeout(timeoutMs) });
+    const { jobId } = await slowedByThrottling(send, budget);
+    return jobId === undefined
+      ? { is: 'ambiguous', message: 'Batch answered without a job id' }
+      : { is: 'accepted', jobId };
+  } catch (error) {
+    return judgeSubmitError(error);
+  }
+}
+
+async function findByName(
+  client: BatchClient,
+  call: Call,
+  { queue, jobName }: { queue: string; jobName: string },
+): Promise<SeenJob[]> {
+  const filters = [{ name: 'JOB_NAME', values: [jobName] }];
+  const reply = await call(() => client.send(new ListJobsCommand({ jobQueue: queue, filters })));
+  return (reply.jobSummaryList ?? []).map(toSeen).toSorted((a, b) => a.createdMs - b.createdMs);
 }
 
 async function describeAll(
@@ -230,7 +249,7 @@ async function listAll(
   return seen;
 }
 
-/** ECS on EC2 need not tell a container its region, and the stager's S3 client needs one. */
+/** ECS on EC2 does not always tell a container its Region, which the S3 client of the stager needs. */
 function submitInput(request: SubmitRequest, region: string): SubmitJobCommandInput {
   const environment = { AWS_REGION: region, ...request.environment };
   return {
@@ -255,8 +274,8 @@ function nameOf(error: unknown): string {
 }
 
 /**
- * A 4xx was not taken. A definition or queue that Batch does not know *yet* (it is eventually consistent) is worth
- * another try. Everything else (timeout, reset, 5xx) leaves doubt.
+ * A 4xx was not accepted. A job definition or queue that Batch does not know *yet* (it is eventually consistent) is
+ * worth a retry. Everything else (timeout, reset, 5xx) is ambiguous.
  */
 function judgeSubmitError(error: unknown): SubmitOutcome {
   const name = nameOf(error);
@@ -268,7 +287,7 @@ function judgeSubmitError(error: unknown): SubmitOutcome {
   const words = `${name}: ${message}`;
   if (THROTTLED.has(name) || status === 429)
     return { is: 'try-later', because: 'throttled', message: words };
-  // Credentials that expired or a policy that is still missing: the operator mends these, and the tasks go on.
+  // Expired credentials or a missing policy: the operator corrects these, and the tasks continue.
   if (NOT_SENT.has(name) || status === 401 || status === 403)
     return { is: 'try-later', because: 'not-sent', message: words };
   if (status === 404) return { is: 'try-later', because: 'not-known', message: words };
@@ -278,12 +297,12 @@ function judgeSubmitError(error: unknown): SubmitOutcome {
 
 type Known<T> = { [K in keyof T]?: T[K] | undefined };
 
-/** Leaves out what is not known, so that exactOptionalPropertyTypes holds. */
+/** Drops undefined values, so that exactOptionalPropertyTypes holds. */
 function defined<T extends object>(values: Known<T>): T {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** A line of a listing and a description say the same in the same places, as far as it is read here. */
+/** Summaries and descriptions of jobs have the same fields, as far as they are read here. */
 const toSeen = (job: JobSummary | JobDetail): SeenJob =>
   defined<SeenJob>({
     jobId: job.jobId,

@@ -1,6 +1,7 @@
 /** Makes Grafana's dashboard of the panels in ops/grafana/panels.ts. */
 import { writeFile } from 'node:fs/promises';
-import { rows, type Panel, type Query } from '../ops/grafana/panels.ts';
+import type { Panel, Query } from '../ops/grafana/panel.ts';
+import { rows } from '../ops/grafana/panels.ts';
 
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
 const COLUMNS = 24;

@@ -1,9 +1,9 @@
-/** Log lines are a constant event plus fields; secrets never get in. */
+/** Log lines are a constant event plus fields, and never contain secrets. */
 import { pino, type Logger } from 'pino';
 
 export type Log = Logger;
 
-/** Paths that may hold secrets, in whatever object is logged. */
+/** Paths that can hold secrets in a logged object. */
 const REDACTED = [
   'authorization',
   '*.authorization',
@@ -17,7 +17,7 @@ const REDACTED = [
   '*.env',
 ];
 
-/** A logger to standard error, one JSON object a line. */
+/** Logs to standard error, one JSON object per line. */
 export function createLog(options: { level: string; name: string }): Log {
   return pino(
     { level: options.level, name: options.name, redact: { paths: REDACTED, censor: '[redacted]' } },

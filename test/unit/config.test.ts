@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, envExample, items, readConfig } from '../../config.ts';
+import { ConfigError, envExample, readConfig, settings } from '../../config.ts';
 
 describe('the configuration', () => {
   test('is its defaults where nothing is said, also by an empty variable', () => {
@@ -19,7 +19,7 @@ describe('the configuration', () => {
     };
     const read = () => readConfig(environment);
     expect(read).toThrow(ConfigError);
-    expect(read).toThrow('The configuration is wrong in 6 items:');
+    expect(read).toThrow('6 settings are not valid:');
     expect(read).toThrow('DATABASE_URL=(not shown): expected a URL that begins with mysql://');
     expect(read).toThrow(
       'REDIS_URL=(not shown): expected a URL that begins with redis:// or rediss://',
@@ -30,7 +30,7 @@ describe('the configuration', () => {
     expect(read).toThrow(
       'BATCHWELL_POLL_MS="soon": expected a whole number from 50 to 600000 (ms)',
     );
-    expect(read).toThrow('PORT="8.5": expected a whole number from 0 to 65535 (port)');
+    expect(read).toThrow('PORT="8.5": expected a whole number from 0 to 65535');
     expect(read).toThrow(
       'BATCHWELL_CACHE="yes": expected one of off, read, write, readwrite, refresh',
     );
@@ -38,9 +38,7 @@ describe('the configuration', () => {
   });
 
   test('of one wrong item says so', () => {
-    expect(() => readConfig({ PORT: '-1' })).toThrow(
-      'The configuration is wrong in one item:\n  PORT="-1"',
-    );
+    expect(() => readConfig({ PORT: '-1' })).toThrow('One setting is not valid:\n  PORT="-1"');
   });
 
   test('reads lists', () => {
@@ -57,7 +55,7 @@ describe('the configuration', () => {
     );
   });
 
-  test.each(Object.entries(items))(
+  test.each(Object.entries(settings))(
     'explains %s in .env.example, and would take its default',
     (name, { variable, fallback, effect }) => {
       expect(envExample()).toContain(`# ${variable}=`);

@@ -1,7 +1,7 @@
 /** Generated files stand in the repository for readers; they must not fall behind their source. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { envExample, items } from '../../config.ts';
+import { envExample, settings } from '../../config.ts';
 import { moves, places } from '../../core/places.ts';
 import { clientTypes } from '../../scripts/client-types.ts';
 import { diagram, withDiagram } from '../../scripts/diagram.ts';
@@ -18,7 +18,7 @@ describe('what `npm run generate` writes is up to date', () => {
   it('.env.example holds every setting of config.ts', async () => {
     const text = await read('.env.example');
     expect(text).toBe(envExample());
-    for (const { variable } of Object.values(items)) expect(text).toContain(`# ${variable}=`);
+    for (const { variable } of Object.values(settings)) expect(text).toContain(`# ${variable}=`);
   });
 
   it('packages/client/types.generated.ts holds what the API says of itself', async () => {

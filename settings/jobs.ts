@@ -1,0 +1,43 @@
+import { LIVE_LOGS_VARIABLE } from '../core/container/container.ts';
+import { HOUR_MS, list, SECOND_MS, text, whole, type Section } from './setting.ts';
+
+export const jobs = {
+  heading: 'Batch jobs',
+  settings: {
+    jobQueue: text({
+      variable: 'BATCHWELL_JOB_QUEUE',
+      fallback: 'batchwell',
+      effect: 'Name or ARN of the Batch job queue for tasks that do not name one.',
+    }),
+    share: text({
+      variable: 'BATCHWELL_SHARE',
+      fallback: '',
+      effect:
+        'Share identifier for tasks that do not name one, on job queues with a fair-share policy. {owner} is replaced by the owner of the task. Leave it empty for queues without such a policy.',
+    }),
+    jobRole: text({
+      variable: 'BATCHWELL_JOB_ROLE',
+      fallback: '',
+      effect: 'ARN of the IAM role of the task containers. No role when empty.',
+    }),
+    jobRoles: list({
+      variable: 'BATCHWELL_JOB_ROLES',
+      effect:
+        'ARNs of the IAM roles that tasks can request with the parameter job_role. A token that lists roles of its own overrides it.',
+    }),
+    hostFolder: text({
+      variable: 'BATCHWELL_HOST_FOLDER',
+      fallback: '/opt/batchwell',
+      effect:
+        'Folder of the stager on the hosts. It is mounted read-only into every task at /opt/batchwell.',
+    }),
+    liveLogsMs: whole({
+      variable: LIVE_LOGS_VARIABLE,
+      fallback: 30 * SECOND_MS,
+      unit: 'ms',
+      range: [0, HOUR_MS],
+      effect:
+        'Longest time between two writes of the new stdout and stderr of a running task to S3. The first write is 5 s after the start, and the pauses double up to this value. With 0 the logs appear only when the attempt ends.',
+    }),
+  },
+} satisfies Section;

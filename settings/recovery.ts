@@ -1,0 +1,59 @@
+import { HOUR_MS, SECOND_MS, whole, type Section } from './setting.ts';
+
+export const recovery = {
+  heading: 'Retries and recovery',
+  settings: {
+    hostLossTries: whole({
+      variable: 'BATCHWELL_HOST_LOSS_TRIES',
+      fallback: 5,
+      unit: 'retries',
+      range: [0, 100],
+      effect:
+        'How many times a task is retried after its host is lost, for example by a spot interruption. These retries do not count as failures.',
+    }),
+    memoryGrowthTries: whole({
+      variable: 'BATCHWELL_MEMORY_GROWTH_TRIES',
+      fallback: 2,
+      unit: 'retries',
+      range: [0, 10],
+      effect: 'How many times a task that ran out of memory is retried with double the memory.',
+    }),
+    transientTries: whole({
+      variable: 'BATCHWELL_TRANSIENT_TRIES',
+      fallback: 3,
+      unit: 'retries',
+      range: [0, 100],
+      effect:
+        'How many times a task is retried after a transient error while its image or its files were fetched.',
+    }),
+    lockMs: whole({
+      variable: 'BATCHWELL_LOCK_MS',
+      fallback: 30 * SECOND_MS,
+      unit: 'ms',
+      range: [500, HOUR_MS],
+      effect: 'After this time a queue message of a worker that died goes to another worker.',
+    }),
+    stallMs: whole({
+      variable: 'BATCHWELL_STALL_MS',
+      fallback: 60 * SECOND_MS,
+      unit: 'ms',
+      range: [500, HOUR_MS],
+      effect: 'After this time without progress, a task or submission gets a new queue message.',
+    }),
+    sweepMs: whole({
+      variable: 'BATCHWELL_SWEEP_MS',
+      fallback: 5 * SECOND_MS,
+      unit: 'ms',
+      range: [100, HOUR_MS],
+      effect: 'Time between two searches for tasks and submissions without progress.',
+    }),
+    janitorMs: whole({
+      variable: 'BATCHWELL_JANITOR_MS',
+      fallback: 600 * SECOND_MS,
+      unit: 'ms',
+      range: [0, 24 * HOUR_MS],
+      effect:
+        'Time between two searches for Batch jobs that no submission needs. Such jobs are terminated once they are older than this. 0 for never.',
+    }),
+  },
+} satisfies Section;

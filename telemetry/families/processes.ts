@@ -1,0 +1,16 @@
+import type { Registry } from 'prom-client';
+import { gauge } from '../series.ts';
+
+export const processMetrics = (registers: Registry[]) => ({
+  dependencyUp: gauge({
+    name: 'batchwell_dependency_up',
+    help: '1 if the dependency answered this process at the last check, else 0.',
+    labels: ['dependency'],
+    registers,
+  }),
+  logFollows: gauge({
+    name: 'batchwell_log_follows',
+    help: 'Open requests that follow a log on this process.',
+    registers,
+  }),
+});
