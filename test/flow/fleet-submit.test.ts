@@ -206,7 +206,7 @@ describe('SubmitJob that Batch refuses', () => {
 });
 
 describe('a job definition', () => {
-  test('that two fleets want at the same moment is registered once', async () => {
+  test('that two workers want at the same moment is registered once', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'RegisterJobDefinition',
