@@ -5,7 +5,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { failureKinds } from '../core/retry/failures.ts';
 import { janitorVerdicts } from '../core/submission/is-wanted.ts';
-import { retryReasons } from '../core/retry/outcomes.ts';
+import { retryReasons } from '../core/retry/decide-retry.ts';
 import { endPlaces, isEnd, moves, stages, type MoveName, type Stage } from '../core/places.ts';
 
 const DURATION_BUCKETS_S = [

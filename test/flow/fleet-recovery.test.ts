@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { PollDecision } from '../../core/retry/outcomes.ts';
+import type { RetryDecision } from '../../core/retry/decide-retry.ts';
 import { cancelTasks } from '../../db/cancel.ts';
 import type { OpenAttempt } from '../../db/attempts.ts';
 import { applyPolled } from '../../workers/stages/poll/apply.ts';
@@ -188,7 +188,7 @@ describe('a late look at an attempt', () => {
       transientFailures: 0,
     };
 
-    const late: PollDecision[] = [
+    const late: RetryDecision[] = [
       { do: 'fail', failure: { kind: 'host-lost', sentence: 'Late.' } },
       { do: 'again', because: 'host-lost', reason: 'Late.' },
       {

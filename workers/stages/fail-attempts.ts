@@ -1,6 +1,5 @@
 /** Ends attempts and tasks that cannot go on. */
-import type { Failure } from '../../core/retry/failures.ts';
-import { failureKinds } from '../../core/retry/failures.ts';
+import { failureOf, type Failure } from '../../core/retry/failures.ts';
 import { endAttempts, readOpenAttempts, type OpenAttempt } from '../../db/attempts.ts';
 import { landFlights } from '../../db/call-cache.ts';
 import { inTransaction } from '../../db/client.ts';
@@ -16,10 +15,10 @@ export async function failSubmission(
   submission: SubmissionRow,
   words: string,
 ): Promise<Nudge[]> {
-  const failure: Failure = {
-    kind: 'batch-refused',
-    sentence: `AWS Batch refused submission ${submission.submissionKey} to queue ${submission.queue}: ${words.replace(/\.$/, '')}. ${failureKinds['batch-refused'].advice}`,
-  };
+  const failure = failureOf(
+    'batch-refused',
+    `AWS Batch rejected submission ${submission.submissionKey} to queue ${submission.queue}: ${words}`,
+  );
   const nowMs = runtime.nowMs();
   const attempts = await readOpenAttempts(runtime.database.pool, [submission.id]);
   const failed = await inTransaction(runtime.database, async (session) => {

@@ -1,8 +1,8 @@
 /** finalize: outputs in place, cache written, task ended; its waiting twins go on. */
 import { dueAfter } from '../../../core/stall.ts';
 import { fingerprintOf } from '../../../core/cache/fingerprint.ts';
-import type { Failure } from '../../../core/retry/failures.ts';
-import { decideFinish } from '../../../core/retry/outcomes.ts';
+import { failureOf, type Failure } from '../../../core/retry/failures.ts';
+import { decideFinish } from '../../../core/result/decide-finish.ts';
 import { missingOutputsFail, outputUrl } from '../../../core/result/outputs.ts';
 import { profiles } from '../../../core/profiles/profiles.ts';
 import type { ResultRecord } from '../../../core/result/result.ts';
@@ -89,10 +89,7 @@ async function judgeRuns(runtime: Runtime, runs: readonly FinalizedTask[]): Prom
     if (!result) {
       judged.failed.push({
         row,
-        failure: {
-          kind: 'internal',
-          sentence: `Attempt ${row.attempt} stands at finalize without a result; this is a defect in Batchwell.`,
-        },
+        failure: failureOf('internal', `Attempt ${row.attempt} is at finalize without a result.`),
       });
       continue;
     }

@@ -1,7 +1,7 @@
 /** Writes what polling decided: attempts end, tasks move, and whoever comes next is nudged. */
 import { dueAfter } from '../../../core/stall.ts';
-import type { AttemptOutcome } from '../../../core/retry/attempt-outcomes.ts';
-import type { PollDecision } from '../../../core/retry/outcomes.ts';
+import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
+import { afterRetry, type RetryDecision } from '../../../core/retry/decide-retry.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import {
   attemptKey,
@@ -26,7 +26,7 @@ import { shapeFor } from '../stage-script/shapes.ts';
 
 export interface PolledAttempt {
   attempt: OpenAttempt;
-  decision: PollDecision;
+  decision: RetryDecision;
   result: SeenResult | undefined;
 }
 
@@ -109,23 +109,13 @@ function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttemp
   return {
     taskId: attempt.taskId,
     number: attempt.number,
-    outcome: outcomeOf(attempt, decision),
+    outcome: outcomeOf(attempt.place, decision),
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(decision.do === 'again' ? { reason: decision.reason } : {}),
     ...(decision.do === 'fail' ? { reason: decision.failure.sentence } : {}),
     ...(decision.do === 'finalize' ? { result: decision.result } : {}),
     ...(result ? { batchAttempt: result.attempt } : {}),
   };
-}
-
-function outcomeOf({ place }: OpenAttempt, decision: PollDecision): AttemptOutcome {
-  if (place === 'cancelled') return 'cancelled';
-  if (decision.do === 'again') return decision.because === 'out-of-memory' ? 'failed' : 'lost';
-  return decision.do === 'finalize' &&
-    !decision.result.error &&
-    decision.result.executors.every(({ exitCode }) => exitCode === 0)
-    ? 'succeeded'
-    : 'failed';
 }
 
 /** A host loss tries the same shape again; want of memory the shape with twice as much. */
@@ -155,18 +145,16 @@ async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Pr
     const row = rows.get(attempt.taskId);
     const template = row && templates.get(row.templateId)?.template;
     if (!row || !template) continue;
-    const hostLosses = row.hostLosses + (because === 'host-lost' ? 1 : 0);
-    const memoryGrowths = row.memoryGrowths + (because === 'out-of-memory' ? 1 : 0);
-    const transientFailures = row.transientFailures + (because === 'transient' ? 1 : 0);
+    const counts = afterRetry(row, because);
     const shape = await shapeFor(runtime, {
       owner: row.owner,
       templateId: row.templateId,
       template,
-      memoryGrowths,
+      memoryGrowths: counts.memoryGrowths,
     });
     moved.push({
       id: row.id,
-      set: { submissionId: null, hostLosses, memoryGrowths, transientFailures, shape },
+      set: { submissionId: null, ...counts, shape },
     });
     runtime.metrics.retries.inc({ reason: because });
   }

@@ -1,12 +1,8 @@
 /** poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a new try or a failure. */
 import { dueAfter } from '../../../core/stall.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
-import {
-  decidePoll,
-  failUnfenced,
-  type EndedJob,
-  type PollDecision,
-} from '../../../core/retry/outcomes.ts';
+import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
+import { decideRetry, failUnfenced, type RetryDecision } from '../../../core/retry/decide-retry.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import {
   endedCount,
@@ -297,9 +293,9 @@ function decide(
   runtime: Runtime,
   attempt: OpenAttempt,
   seen: { result: SeenResult | undefined; job?: EndedJob },
-): PollDecision {
+): RetryDecision {
   const { hostLossTries, memoryGrowthTries, transientTries } = runtime.config;
-  return decidePoll(
+  return decideRetry(
     {
       ...(seen.result?.record ? { result: seen.result.record } : {}),
       ...(seen.job ? { job: seen.job } : {}),
