@@ -29,7 +29,7 @@ const seen = new Map<string, MovedInStage & { base: number }>();
 let bases = new Map<string, { count: number; seconds: number }>();
 
 async function sample(): Promise<void> {
-  const counted = await workers?.fleet.metrics.stageMoved.get();
+  const counted = await workers?.runtime.metrics.stageMoved.get();
   const nowMs = Date.now();
   for (const { labels, value } of counted?.values ?? []) {
     const key = `${labels.stage}/${labels.move}`;
@@ -52,7 +52,7 @@ async function sample(): Promise<void> {
 
 async function readMessages(): Promise<Map<string, { count: number; seconds: number }>> {
   const read = new Map<string, { count: number; seconds: number }>();
-  const counted = await workers?.fleet.metrics.messageSeconds.get();
+  const counted = await workers?.runtime.metrics.messageSeconds.get();
   for (const { labels, value, metricName } of counted?.values ?? []) {
     const stage = String((labels as { stage?: string }).stage);
     const known = read.get(stage) ?? { count: 0, seconds: 0 };

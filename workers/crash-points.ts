@@ -1,8 +1,8 @@
 /**
- * The moments between two effects, by name: where a crash would leave things half done. Nothing happens at them in
- * production; the crash tests kill a worker at each.
+ * The named moments between two effects, where a crash would leave work half done. In production
+ * nothing happens at them; the crash tests kill a worker at each.
  */
-export const steps = [
+export const crashPoints = [
   'submit.packed',
   'submit.registered',
   'submit.manifest-written',
@@ -19,4 +19,4 @@ export const steps = [
   'webhooks.posted',
 ] as const;
 
-export type Step = (typeof steps)[number];
+export type CrashPoint = (typeof crashPoints)[number];

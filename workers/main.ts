@@ -4,11 +4,11 @@ import { stages, type Stage } from '../core/places.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { startEventFeed } from './upkeep/batch-events.ts';
-import { openFleet, type Fleet } from './fleet.ts';
+import { openRuntime, type Runtime } from './runtime.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
-import type { Step } from './crash-points.ts';
+import type { CrashPoint } from './crash-points.ts';
 import { startSweeper } from './upkeep/sweeper.ts';
 import { startWebhooks } from './upkeep/webhooks/loops.ts';
 
@@ -19,13 +19,13 @@ export interface WorkerOptions {
   concurrency?: number;
   log?: Log;
   metrics?: Metrics;
-  /** For crash tests: called at each named step, and a clock that may be wrong. */
-  onStep?: (step: Step) => void;
+  /** For crash tests: called at each crash point, and a clock that may be wrong. */
+  onCrashPoint?: (point: CrashPoint) => void;
   nowMs?: () => number;
 }
 
 export interface Workers {
-  readonly fleet: Fleet;
+  readonly runtime: Runtime;
   /** Where /metrics, /healthz and /readyz are. */
   readonly metricsUrl: string;
   /** Takes no new messages, finishes those in hand, closes every connection. A second call waits for the first. */
@@ -36,59 +36,64 @@ export interface Workers {
 export async function startWorkers(config: Config, options: WorkerOptions = {}): Promise<Workers> {
   const metrics = options.metrics ?? createMetrics();
   const log = options.log ?? createLog({ level: config.logLevel, name: 'batchwell-worker' });
-  const fleet = openFleet({
+  const runtime = openRuntime({
     config,
     metrics,
     log,
-    ...(options.onStep ? { onStep: options.onStep } : {}),
+    ...(options.onCrashPoint ? { onCrashPoint: options.onCrashPoint } : {}),
     ...(options.nowMs ? { nowMs: options.nowMs } : {}),
   });
   try {
-    await requireNoEviction(fleet);
-    await warnWithoutPersistence(fleet);
+    await requireNoEviction(runtime);
+    await warnWithoutPersistence(runtime);
     // Before the stages: a port that is taken ends the start while nothing runs yet.
-    const server = await serveMetrics(fleet, config.metricsPort);
+    const server = await serveMetrics(runtime, config.metricsPort);
     const running = (options.stages ?? stages).map((stage) =>
-      runStage(fleet, stage, options.concurrency),
+      runStage(runtime, stage, options.concurrency),
     );
     const polls = options.stages === undefined || options.stages.includes('poll');
     const loops = [
-      startSweeper(fleet),
-      startJanitor(fleet),
-      ...startWebhooks(fleet),
-      ...(polls ? [startEventFeed(fleet)] : []),
+      startSweeper(runtime),
+      startJanitor(runtime),
+      ...startWebhooks(runtime),
+      ...(polls ? [startEventFeed(runtime)] : []),
     ];
     log.info({ stages: running.map(({ stage }) => stage), metrics: server.url }, 'worker-started');
     const stop = async (): Promise<void> => {
       await Promise.all([...running, ...loops].map((one) => one.close()));
       await server.close();
-      await fleet.close();
+      await runtime.close();
       log.info({}, 'worker-stopped');
     };
     let stopped: Promise<void> | undefined;
-    return { fleet, metricsUrl: server.url, close: () => (stopped ??= stop()) };
+    return { runtime, metricsUrl: server.url, close: () => (stopped ??= stop()) };
   } catch (error) {
-    await fleet.close();
+    await runtime.close();
     throw error;
   }
 }
 
 /** Messages can all be made again from the rows, so a Redis that forgets at its restart costs time: up to `stallMs` for each row. */
-async function warnWithoutPersistence(fleet: Fleet): Promise<void> {
+async function warnWithoutPersistence(runtime: Runtime): Promise<void> {
   const setting = async (name: string): Promise<string | undefined> => {
-    const answer = await fleet.queues.redis.config('GET', name).catch(() => undefined);
+    const answer = await runtime.queues.redis.config('GET', name).catch(() => undefined);
     return Array.isArray(answer) ? String(answer[1]) : undefined;
   };
   const [appendonly, save] = [await setting('appendonly'), await setting('save')];
   if (appendonly === 'no' && save === '')
-    fleet.log.warn({ appendonly, save, costMs: fleet.config.stallMs }, 'redis-without-persistence');
+    runtime.log.warn(
+      { appendonly, save, costMs: runtime.config.stallMs },
+      'redis-without-persistence',
+    );
 }
 
 /** A Redis that evicts loses queues without a word. Where CONFIG is forbidden (some hosted ones) it is not known. */
-async function requireNoEviction(fleet: Fleet): Promise<void> {
-  const answer = await fleet.queues.redis.config('GET', 'maxmemory-policy').catch(() => undefined);
+async function requireNoEviction(runtime: Runtime): Promise<void> {
+  const answer = await runtime.queues.redis
+    .config('GET', 'maxmemory-policy')
+    .catch(() => undefined);
   const policy = Array.isArray(answer) ? String(answer[1]) : undefined;
-  if (policy === undefined) fleet.log.warn({}, 'redis-maxmemory-policy-unknown');
+  if (policy === undefined) runtime.log.warn({}, 'redis-maxmemory-policy-unknown');
   else if (policy !== 'noeviction')
     throw new Error(
       `Redis has maxmemory-policy ${policy}; queues need noeviction, or messages vanish when memory is short. Set it with: CONFIG SET maxmemory-policy noeviction`,

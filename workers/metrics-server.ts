@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { stages } from '../core/places.ts';
 import { pingRedis } from '../queues/queues.ts';
 import { checkDependencies } from '../telemetry/dependencies.ts';
-import type { Fleet } from './fleet.ts';
+import type { Runtime } from './runtime.ts';
 
 export interface MetricsServer {
   url: string;
@@ -12,16 +12,16 @@ export interface MetricsServer {
 }
 
 /** Port 0 takes a free one. */
-export async function serveMetrics(fleet: Fleet, port: number): Promise<MetricsServer> {
+export async function serveMetrics(runtime: Runtime, port: number): Promise<MetricsServer> {
   const server = createServer((request, reply) => {
-    answer(fleet, request, reply).catch((error: unknown) => {
-      fleet.log.error({ err: error }, 'metrics-request-failed');
+    answer(runtime, request, reply).catch((error: unknown) => {
+      runtime.log.error({ err: error }, 'metrics-request-failed');
       reply.writeHead(500).end();
     });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, fleet.config.metricsHost, resolve);
+    server.listen(port, runtime.config.metricsHost, resolve);
   });
   const { port: bound } = server.address() as AddressInfo;
   return {
@@ -35,21 +35,21 @@ export async function serveMetrics(fleet: Fleet, port: number): Promise<MetricsS
 }
 
 async function answer(
-  fleet: Fleet,
+  runtime: Runtime,
   request: IncomingMessage,
   reply: ServerResponse,
 ): Promise<void> {
   if (request.url === '/metrics') {
-    const { redis } = await look(fleet);
-    if (redis === '') await readDepths(fleet);
-    else forgetDepths(fleet);
+    const { redis } = await look(runtime);
+    if (redis === '') await readDepths(runtime);
+    else forgetDepths(runtime);
     reply
-      .writeHead(200, { 'content-type': fleet.metrics.registry.contentType })
-      .end(await fleet.metrics.registry.metrics());
+      .writeHead(200, { 'content-type': runtime.metrics.registry.contentType })
+      .end(await runtime.metrics.registry.metrics());
   } else if (request.url === '/healthz') {
     reply.writeHead(200, { 'content-type': 'application/json' }).end('{"status":"ok"}');
   } else if (request.url === '/readyz') {
-    const wrong = Object.entries(await look(fleet)).flatMap(([name, trouble]) =>
+    const wrong = Object.entries(await look(runtime)).flatMap(([name, trouble]) =>
       trouble === '' ? [] : [name],
     );
     reply
@@ -61,24 +61,24 @@ async function answer(
 }
 
 /** Queue depths are the same whichever worker is asked; they are read when somebody looks. */
-async function readDepths(fleet: Fleet): Promise<void> {
+async function readDepths(runtime: Runtime): Promise<void> {
   await Promise.all(
     stages.map(async (stage) => {
-      const { oldestMs, ...counts } = await fleet.queues.depth(stage);
+      const { oldestMs, ...counts } = await runtime.queues.depth(stage);
       for (const [state, count] of Object.entries(counts))
-        fleet.metrics.queueDepth.set({ stage, state }, count);
-      fleet.metrics.queueOldestSeconds.set({ stage }, oldestMs / 1000);
+        runtime.metrics.queueDepth.set({ stage, state }, count);
+      runtime.metrics.queueOldestSeconds.set({ stage }, oldestMs / 1000);
     }),
   );
 }
 
 /** A depth of an hour ago would look like a queue that stands still. */
-function forgetDepths({ metrics }: Fleet): void {
+function forgetDepths({ metrics }: Runtime): void {
   metrics.queueDepth.reset();
   metrics.queueOldestSeconds.reset();
 }
 
-const look = ({ database, queues, metrics }: Fleet) =>
+const look = ({ database, queues, metrics }: Runtime) =>
   checkDependencies(
     { mysql: () => database.pool.query('SELECT 1'), redis: () => pingRedis(queues.redis) },
     metrics,

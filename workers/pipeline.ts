@@ -1,7 +1,7 @@
 /** The five stages, in the order in which a task passes them. What each does is in stages/; how they are run, in run-stage.ts. */
 import type { Stage } from '../core/places.ts';
 import type { Messages } from '../queues/messages.ts';
-import type { Fleet, StageOutcome } from './fleet.ts';
+import type { Runtime, StageOutcome } from './runtime.ts';
 import { cacheCheck } from './stages/cache-check/cache-check.ts';
 import { finalize } from './stages/finalize/finalize.ts';
 import { poll } from './stages/poll/poll.ts';
@@ -9,7 +9,7 @@ import { stageScript } from './stages/stage-script/stage-script.ts';
 import { submit } from './stages/submit/submit.ts';
 
 interface PipelineRow<S extends Stage> {
-  run(fleet: Fleet, message: Messages[S]): Promise<StageOutcome>;
+  run(runtime: Runtime, message: Messages[S]): Promise<StageOutcome>;
   /** Messages worked on at once in one process. Most of the time is spent waiting for MySQL and S3. */
   concurrency: number;
 }

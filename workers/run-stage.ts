@@ -4,7 +4,7 @@ import type { Stage } from '../core/places.ts';
 import type { Messages } from '../queues/messages.ts';
 import { closeInTime } from '../queues/closing.ts';
 import { connectRedis } from '../queues/queues.ts';
-import type { Fleet } from './fleet.ts';
+import type { Runtime } from './runtime.ts';
 import { pipeline } from './pipeline.ts';
 
 export interface RunningStage {
@@ -17,20 +17,20 @@ export interface RunningStage {
 const MOST_STALLS = 20;
 
 export function runStage<S extends Stage>(
-  fleet: Fleet,
+  runtime: Runtime,
   stage: S,
   concurrency = pipeline[stage].concurrency,
 ): RunningStage {
-  const connection = connectRedis(fleet.config.redisUrl);
-  const log = fleet.log.child({ stage });
-  const worker = new Worker<Messages[S]>(stage, (job, token) => work(fleet, stage, job, token), {
+  const connection = connectRedis(runtime.config.redisUrl);
+  const log = runtime.log.child({ stage });
+  const worker = new Worker<Messages[S]>(stage, (job, token) => work(runtime, stage, job, token), {
     connection,
-    prefix: fleet.config.redisPrefix,
+    prefix: runtime.config.redisPrefix,
     concurrency,
     maxStalledCount: MOST_STALLS,
     // The lock is renewed while a message is worked on; a worker that died loses it.
-    lockDuration: fleet.config.lockMs,
-    stalledInterval: fleet.config.lockMs,
+    lockDuration: runtime.config.lockMs,
+    stalledInterval: runtime.config.lockMs,
   });
   worker.on('failed', (job, error) =>
     log.error({ messageId: job?.id, tries: job?.attemptsMade, err: error }, 'message-failed'),
@@ -46,12 +46,12 @@ export function runStage<S extends Stage>(
 }
 
 async function work<S extends Stage>(
-  fleet: Fleet,
+  runtime: Runtime,
   stage: S,
   job: Job<Messages[S]>,
   token: string | undefined,
 ): Promise<void> {
-  const { metrics } = fleet;
+  const { metrics } = runtime;
   const message = job.data;
   // A message that was put off keeps the time of its making, which says nothing about its later waits.
   if (job.attemptsStarted === 1)
@@ -60,13 +60,13 @@ async function work<S extends Stage>(
       Math.max(0, (job.processedOn ?? 0) - job.timestamp - (job.opts.delay ?? 0)) / 1000,
     );
   const stop = metrics.messageSeconds.startTimer({ stage });
-  const outcome = await pipeline[stage].run(fleet, message).catch((error: unknown) => {
+  const outcome = await pipeline[stage].run(runtime, message).catch((error: unknown) => {
     metrics.messages.inc({ stage, outcome: 'error' });
     throw error;
   });
   stop();
   metrics.messages.inc({ stage, outcome: outcome.do });
-  if (outcome.next && outcome.next.length > 0) await fleet.queues.nudge(outcome.next);
+  if (outcome.next && outcome.next.length > 0) await runtime.queues.nudge(outcome.next);
   if (outcome.do === 'done') return;
   await job.moveToDelayed(Date.now() + outcome.waitMs, token);
   throw new DelayedError();

@@ -32,16 +32,15 @@ export function addDefinitionCommands({ program, terminal, act }: CommandParts):
 async function prune(options: PruneOptions, terminal: Terminal): Promise<ExitCode> {
   const { unusedDays, json } = options;
   const dryRun = options.dryRun === true;
-  const [{ openFleet }, { pruneDefinitions }, { createMetrics }, { createLog }] = await Promise.all(
-    [
-      import('../../workers/fleet.ts'),
+  const [{ openRuntime }, { pruneDefinitions }, { createMetrics }, { createLog }] =
+    await Promise.all([
+      import('../../workers/runtime.ts'),
       import('../../workers/upkeep/prune.ts'),
       import('../../telemetry/metrics.ts'),
       import('../../telemetry/log.ts'),
-    ],
-  );
+    ]);
   const config = readConfig(terminal.environment);
-  const fleet = openFleet({
+  const runtime = openRuntime({
     config,
     metrics: createMetrics(),
     log: createLog({ level: config.logLevel, name: 'batchwell-prune' }),
@@ -50,8 +49,8 @@ async function prune(options: PruneOptions, terminal: Terminal): Promise<ExitCod
   let count = 0;
   try {
     const pruned = await pruneDefinitions(
-      fleet,
-      { unusedSinceMs: fleet.nowMs() - unusedDays * DAY_MS, dryRun },
+      runtime,
+      { unusedSinceMs: runtime.nowMs() - unusedDays * DAY_MS, dryRun },
       () => progress.show(`${(count += 1)} deregistered…`),
     );
     progress.end();
@@ -66,6 +65,6 @@ async function prune(options: PruneOptions, terminal: Terminal): Promise<ExitCod
     return exitCodes.ok;
   } finally {
     progress.end();
-    await fleet.close();
+    await runtime.close();
   }
 }

@@ -1,41 +1,50 @@
-/** Why a task failed. Each kind says whose fault it is, in TES's words, and what to do next. */
+/**
+ * Why a task failed. Each kind says whose fault it is, in TES's words, and what to do next. Beside
+ * it, the retry rule is in decide-retry.ts.
+ */
 export const failureKinds = {
-  'executor-failed': { tesState: 'EXECUTOR_ERROR', advice: 'Read its stdout and stderr.' },
+  'executor-failed': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: "Read the task's stdout and stderr.",
+  },
   'input-unreadable': {
     tesState: 'SYSTEM_ERROR',
-    advice: 'Check that the object exists and that the job role may read it.',
+    advice: 'Check that the object exists and that the job role can read it.',
   },
   'output-unwritable': {
     tesState: 'SYSTEM_ERROR',
-    advice: 'Check that the job role may write there.',
+    advice: "Check that the job role can write to the output's URL.",
   },
   'output-missing': {
     tesState: 'EXECUTOR_ERROR',
-    advice: 'The command ended well but did not write a declared output.',
+    advice: 'Check that the command writes every declared output.',
   },
   'script-unreadable': {
     tesState: 'SYSTEM_ERROR',
-    advice: 'Check that the job role may read the work bucket.',
+    advice: 'Check that the job role can read the work bucket.',
   },
-  'out-of-memory': { tesState: 'EXECUTOR_ERROR', advice: 'Ask for more ram_gb.' },
-  'timed-out': { tesState: 'EXECUTOR_ERROR', advice: 'Ask for more time, or for less work.' },
-  'host-lost': {
-    tesState: 'SYSTEM_ERROR',
-    advice: 'The hosts were taken away too often; try on-demand capacity.',
+  'out-of-memory': { tesState: 'EXECUTOR_ERROR', advice: 'Request more ram_gb.' },
+  'timed-out': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: 'Raise the time limit, or give the task less work.',
   },
+  'host-lost': { tesState: 'SYSTEM_ERROR', advice: 'Use on-demand capacity.' },
   'image-unavailable': {
     tesState: 'SYSTEM_ERROR',
-    advice: 'Check the image’s name and that the hosts may pull it.',
+    advice: "Check the image's name and that the hosts can pull it.",
   },
   'batch-refused': {
     tesState: 'SYSTEM_ERROR',
-    advice: 'AWS Batch would not take the job; its words say why.',
+    advice: 'Correct what AWS Batch reports, then submit the task again.',
   },
   'result-missing': {
     tesState: 'SYSTEM_ERROR',
-    advice: 'The container ended without a result record; read its log in Batch.',
+    advice: "Read the container's log in AWS Batch.",
   },
-  internal: { tesState: 'SYSTEM_ERROR', advice: 'A defect in Batchwell; its log has the cause.' },
+  internal: {
+    tesState: 'SYSTEM_ERROR',
+    advice: "This is a defect in Batchwell. Read the worker's log for the cause.",
+  },
 } as const satisfies Record<
   string,
   { tesState: 'EXECUTOR_ERROR' | 'SYSTEM_ERROR'; advice: string }
@@ -45,6 +54,12 @@ export type FailureKind = keyof typeof failureKinds;
 
 export interface Failure {
   kind: FailureKind;
-  /** One sentence for a human: what, which and why. */
+  /** For a human, in two sentences: what happened, then what to do next. */
   sentence: string;
 }
+
+/** @param fact what happened, as a whole sentence; its full stop may be missing */
+export const failureOf = (kind: FailureKind, fact: string): Failure => ({
+  kind,
+  sentence: `${fact.replace(/\.$/, '')}. ${failureKinds[kind].advice}`,
+});

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import { endPlaces, moves, stages } from '../../core/places.ts';
 import { failureKinds } from '../../core/retry/failures.ts';
-import { retryReasons } from '../../core/retry/outcomes.ts';
+import { retryReasons } from '../../core/retry/decide-retry.ts';
 import { counter, withLabel, histogram, WAIT_BUCKETS_S } from '../series.ts';
 
 const acceptedKinds = ['single', 'scatter'] as const;

@@ -42,7 +42,7 @@ it('the SQL of the runbook runs, in its order on one connection', async () => {
     ([, block]) => (block ?? '').split(';').filter((part) => part.trim() !== ''),
   );
   expect(statements.length).toBeGreaterThan(5);
-  const connection = await workers.fleet.database.pool.getConnection();
+  const connection = await workers.runtime.database.pool.getConnection();
   try {
     for (const statement of statements) await connection.query(statement);
   } finally {
@@ -147,7 +147,7 @@ describe.skipIf(!hasPrometheus)(
 );
 
 it('a message that was put off is as old as its last taking, and a delay that was asked for is no wait', async () => {
-  const { queues } = workers.fleet;
+  const { queues } = workers.runtime;
   const queue = queues.byStage.poll; // nobody works on it here
   const job = await queue.add(
     'poll',
@@ -168,7 +168,7 @@ it('a message that was put off is as old as its last taking, and a delay that wa
   expect(oldestMs).toBeLessThan(60_000);
 });
 
-const redisOf = () => workers.fleet.queues.redis;
+const redisOf = () => workers.runtime.queues.redis;
 
 it('when Redis hangs /metrics still answers, says so, and keeps no stale depths', async () => {
   const before = await scrape();

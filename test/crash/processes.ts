@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Step } from '../../workers/crash-points.ts';
+import type { CrashPoint } from '../../workers/crash-points.ts';
 import type { FleetWorld } from '../flow/harness.ts';
 
 const PROGRAM = fileURLToPath(new URL('worker.ts', import.meta.url));
@@ -24,7 +24,7 @@ export interface WorkerProcess {
 
 export interface WorkerPlan {
   /** Kills itself there, at its `count`th passing. */
-  step?: Step;
+  crashPoint?: CrashPoint;
   count?: number;
   clockSkewMs?: number;
 }
@@ -32,14 +32,14 @@ export interface WorkerPlan {
 /** Resolves when the worker takes messages, or has killed itself before that. */
 export async function startWorkerProcess(
   world: FleetWorld,
-  { step, count = 1, clockSkewMs = 0 }: WorkerPlan = {},
+  { crashPoint, count = 1, clockSkewMs = 0 }: WorkerPlan = {},
 ): Promise<WorkerProcess> {
   const child: ChildProcess = spawn(process.execPath, [PROGRAM], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: {
       ...process.env,
       ...world.environment,
-      CRASH_STEP: step ?? '',
+      CRASH_POINT: crashPoint ?? '',
       CRASH_COUNT: String(count),
       CLOCK_SKEW_MS: String(clockSkewMs),
     },

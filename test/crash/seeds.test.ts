@@ -1,5 +1,5 @@
 /**
- * Stories made from seeds: several workers with wrong clocks, killed at steps and moments of the seed's choice, under
+ * Stories made from seeds: several workers with wrong clocks, killed at crash points and moments of the seed's choice, under
  * faults of Batch and S3, with Redis emptied, database connections cut, and Redis and MariaDB killed and started again. `BATCHWELL_CRASH_SEEDS` and `_FROM` choose
  * how many and from which; a failed story names its seed, and the same seed makes the same plan again.
  */

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultRule } from '../../packages/local-aws/faults.ts';
 import { createRandom } from '../../packages/local-aws/random.ts';
-import { steps, type Step } from '../../workers/crash-points.ts';
+import { crashPoints, type CrashPoint } from '../../workers/crash-points.ts';
 import { manyTasks, newTask, type FleetWorld } from '../flow/harness.ts';
 import type { CrashWorld, Killable } from './crash-world.ts';
 import { expectExactlyOnce } from './invariants.ts';
@@ -17,7 +17,7 @@ export interface Plan {
   /** Milliseconds by which each worker's clock is wrong, one worker after the other. */
   skewsMs: number[];
   /** Each ends one worker; a new one takes its place. */
-  kills: ({ step: Step; count: number } | { afterMs: number })[];
+  kills: ({ crashPoint: CrashPoint; count: number } | { afterMs: number })[];
   batchFaults: FaultRule[];
   s3Faults: FaultRule[];
   emptyRedis: boolean;
@@ -64,7 +64,7 @@ export function makePlan(seed: number): Plan {
   const pick = <T>(from: readonly T[]): T => from[upTo(from.length - 1)] as T;
   const workers = 1 + upTo(2);
   const kills = Array.from({ length: 1 + upTo(2) }, (): Plan['kills'][number] =>
-    random() < 0.6 ? { step: pick(steps), count: 1 } : { afterMs: 100 + upTo(1500) },
+    random() < 0.6 ? { crashPoint: pick(crashPoints), count: 1 } : { afterMs: 100 + upTo(1500) },
   );
   const tasks = 20 + upTo(40);
   return {
@@ -149,16 +149,22 @@ interface Line {
   at: number;
 }
 
-/** A worker that is killed as planned, then one that goes on in its place. A step that is not passed is a kill by hand. */
+/** A worker that is killed as planned, then one that goes on in its place. Where the crash point is not passed, the worker is killed from outside. */
 async function lineOfWorkers(
   world: FleetWorld,
   workers: WorkerProcess[],
   { plan, kill, at }: Line,
 ): Promise<NodeJS.Signals | null> {
   const clockSkewMs = plan.skewsMs[at] ?? 0;
-  const worker = await startWorkerProcess(world, { clockSkewMs, ...('step' in kill ? kill : {}) });
+  const worker = await startWorkerProcess(world, {
+    clockSkewMs,
+    ...('crashPoint' in kill ? kill : {}),
+  });
   workers.push(worker);
-  const timer = setTimeout(() => worker.kill(), 'step' in kill ? LATEST_KILL_MS : kill.afterMs);
+  const timer = setTimeout(
+    () => worker.kill(),
+    'crashPoint' in kill ? LATEST_KILL_MS : kill.afterMs,
+  );
   const signal = await worker.ended;
   clearTimeout(timer);
   workers.push(
@@ -167,7 +173,7 @@ async function lineOfWorkers(
   return signal;
 }
 
-/** Another worker may pass the step first and leave this one nothing to die of. */
+/** Another worker may pass the crash point first and leave this one nothing to die of. */
 const LATEST_KILL_MS = 3000;
 
 /** Kills beyond the number of workers come one after the other, each on a worker that was put in a dead one's place. */

@@ -1,18 +1,18 @@
 /**
- * A worker process that a crash test kills: by itself at a named step (`CRASH_STEP`, at its `CRASH_COUNT`th passing),
+ * A worker process that a crash test kills: by itself at a crash point (`CRASH_POINT`, at its `CRASH_COUNT`th passing),
  * or from outside. Its clock may be wrong by `CLOCK_SKEW_MS`. It ends when its parent does.
  */
 import { readConfig } from '../../config.ts';
 import { startWorkers } from '../../workers/main.ts';
 
-const { CRASH_STEP = '', CRASH_COUNT = '1', CLOCK_SKEW_MS = '0' } = process.env;
+const { CRASH_POINT = '', CRASH_COUNT = '1', CLOCK_SKEW_MS = '0' } = process.env;
 const skewMs = Number(CLOCK_SKEW_MS);
 let passed = 0;
 
 const workers = await startWorkers(readConfig(), {
   nowMs: () => Date.now() + skewMs,
-  onStep(step) {
-    if (step !== CRASH_STEP) return;
+  onCrashPoint(point) {
+    if (point !== CRASH_POINT) return;
     passed += 1;
     if (passed === Number(CRASH_COUNT)) process.kill(process.pid, 'SIGKILL');
   },

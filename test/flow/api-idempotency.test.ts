@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sweep } from '../../workers/upkeep/sweeper.ts';
-import type { Fleet } from '../../workers/fleet.ts';
+import type { Runtime } from '../../workers/runtime.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 
@@ -115,15 +115,15 @@ describe('a scatter with an Idempotency-Key', () => {
 test('a key is forgotten in the end', async () => {
   const first = await post('old', task('old'));
   const nothing = { pool: world.database.pool };
-  const fleet = {
+  const runtime = {
     database: nothing,
     config: world.config,
     queues: { nudge: async () => undefined },
     metrics: createMetrics(),
     log: { info: () => undefined },
     nowMs: () => Date.now() + world.config.idempotencyMs + 60_000,
-  } as unknown as Fleet;
-  await sweep(fleet, { flights: true });
+  } as unknown as Runtime;
+  await sweep(runtime, { flights: true });
   const second = await post('old', task('old'));
   expect([first.status, second.status]).toEqual([200, 200]);
   expect(second.json.id).not.toBe(first.json.id);

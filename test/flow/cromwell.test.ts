@@ -261,7 +261,7 @@ describe('a host that is lost', () => {
       await keep();
       expect(await cromwell.full(id)).toMatchObject({
         state: 'SYSTEM_ERROR',
-        logs: [{ system_logs: [expect.stringContaining('Its host was lost too often')] }, {}],
+        logs: [{ system_logs: [expect.stringContaining('The host was lost too many times')] }, {}],
       });
       expect(await text(`${executionOf(task)}/rc`)).toBeUndefined();
 

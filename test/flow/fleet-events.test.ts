@@ -37,7 +37,7 @@ const event = (status: string, queue = 'batchwell') =>
 test('an event of Batch makes the fleet look at once; others, foreign ones and nonsense do not', async () => {
   const { promise: go, resolve: open } = Promise.withResolvers<void>();
   world.behave(() => ({ until: go }));
-  const { fleet } = await world.startWorkers();
+  const { runtime } = await world.startWorkers();
   const ids = await world.accept(
     manyTasks(3, (at) => newTask(`t${at}`)),
     's',
@@ -58,7 +58,7 @@ test('an event of Batch makes the fleet look at once; others, foreign ones and n
   expect((await world.ended(ids)).map(({ place }) => place)).toEqual(['done', 'done', 'done']);
   await world.until('the removal of all', () => sqs.left().waiting + sqs.left().received === 0);
   const counts = Object.fromEntries(
-    (await fleet.metrics.jobEvents.get()).values.map(({ labels, value }) => [labels.kind, value]),
+    (await runtime.metrics.jobEvents.get()).values.map(({ labels, value }) => [labels.kind, value]),
   );
   expect(counts).toEqual({ ended: 13, other: 1, malformed: 2 });
 });

@@ -57,13 +57,13 @@ async function submitBeside(
 test('a twin that waits beside the job that is watched is ended; the task goes on', async () => {
   const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
   world.behave(() => ({ until: mayEnd, beforeFence: mayEnd }));
-  const { fleet } = await world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '0' } });
+  const { runtime } = await world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '0' } });
   const ids = await world.accept([newTask('one')]);
   const { jobId, beside } = await submitBeside(jobName);
   expect(
     await tidy({
-      ...fleet,
-      config: { ...fleet.config, janitorMs: 0 },
+      ...runtime,
+      config: { ...runtime.config, janitorMs: 0 },
       nowMs: () => Date.now() + 1000,
     }),
   ).toEqual({ wanted: 1, twin: 1, unwanted: 0, stranger: 0 });
@@ -88,7 +88,7 @@ test('a twin that owns the submission is watched from now on, and not ended', as
     delayMs: 3000,
     times: 1,
   });
-  const { fleet } = await world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '0' } });
+  const { runtime } = await world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '0' } });
   const ids = await world.accept([newTask('one')]);
   const { jobId, beside } = await submitBeside(jobName);
   firstJob = jobId;
@@ -100,8 +100,8 @@ test('a twin that owns the submission is watched from now on, and not ended', as
       ) === true,
   );
   await tidy({
-    ...fleet,
-    config: { ...fleet.config, janitorMs: 0 },
+    ...runtime,
+    config: { ...runtime.config, janitorMs: 0 },
     nowMs: () => Date.now() + 1000,
   });
   expect((await world.rows('SELECT job_id FROM submissions'))[0]?.['job_id']).toBe(beside);
@@ -113,7 +113,7 @@ test('a twin that owns the submission is watched from now on, and not ended', as
 test('a job that no row knows is told of, and left alone', async () => {
   const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
   world.behave(() => ({ until: mayEnd, beforeFence: mayEnd }));
-  const { fleet } = await world.startWorkers({ settings: SETTINGS });
+  const { runtime } = await world.startWorkers({ settings: SETTINGS });
   const ids = await world.accept([newTask('one')]);
   const { beside } = await submitBeside(() => jobName('ff'.repeat(16)));
   await world.until('the janitor’s word', () =>
@@ -121,7 +121,7 @@ test('a job that no row knows is told of, and left alone', async () => {
   );
   expect(await statusOf(beside)).not.toBe('FAILED');
   expect(
-    (await fleet.metrics.janitorJobs.get()).values.find(
+    (await runtime.metrics.janitorJobs.get()).values.find(
       ({ labels }) => labels.verdict === 'stranger',
     )?.value,
   ).toBeGreaterThan(0);
@@ -133,7 +133,7 @@ test('a job whose submission ended without it is ended', async () => {
   const { promise: never } = Promise.withResolvers<void>();
   world.behave(({ container }) => (container.jobId === beside ? { beforeFence: never } : {}));
   let beside = '';
-  const { fleet } = await world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '0' } });
+  const { runtime } = await world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '0' } });
   const ids = await world.accept([newTask('one')]);
   ({ beside } = await submitBeside(jobName));
   await world.ended(ids);
@@ -144,8 +144,8 @@ test('a job whose submission ended without it is ended', async () => {
   );
   expect(
     await tidy({
-      ...fleet,
-      config: { ...fleet.config, janitorMs: 0 },
+      ...runtime,
+      config: { ...runtime.config, janitorMs: 0 },
       nowMs: () => Date.now() + 1000,
     }),
   ).toMatchObject({ unwanted: 1, twin: 0 });

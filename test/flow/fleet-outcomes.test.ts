@@ -59,7 +59,7 @@ describe('a host loss', () => {
       attempt: 3,
     });
     expect(ended.failure).toMatch(
-      /^Its host was lost too often: Host EC2 \(instance i-\w+\) terminated.* try on-demand capacity\.$/,
+      /^The host was lost too many times: Host EC2 \(instance i-\w+\) terminated.*\. Use on-demand capacity\.$/,
     );
   });
 });
@@ -121,7 +121,7 @@ describe('want of memory', () => {
     expect(asked).toEqual([1024, 2048, 4096]);
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'out-of-memory' });
     expect(ended?.failure).toMatch(
-      /^It needed more memory than it had: .*OutOfMemoryError.*Ask for more ram_gb\.$/,
+      /^The task ran out of memory: .*OutOfMemoryError.*Request more ram_gb\.$/,
     );
   });
 
@@ -129,7 +129,7 @@ describe('want of memory', () => {
     expect(await runOne({ exitCode: 137 })).toMatchObject({
       place: 'failed',
       failureCode: 'executor-failed',
-      failure: 'The command ended with exit code 137 (SIGKILL). Read its stdout and stderr.',
+      failure: "The command exited with code 137 (SIGKILL). Read the task's stdout and stderr.",
     });
   });
 });
@@ -147,7 +147,7 @@ describe('an attempt’s own record', () => {
     const ended = await runOne({ noRecord: { exitCode: 3, reason: 'A stroke of lightning' } });
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'result-missing' });
     expect(ended.failure).toBe(
-      'Its container left no result record: Essential container in task exited; A stroke of lightning; exit code 3. The container ended without a result record; read its log in Batch.',
+      "The container left no result record: Essential container in task exited; A stroke of lightning; exit code 3. Read the container's log in AWS Batch.",
     );
   });
 
@@ -225,7 +225,7 @@ describe('a task that ran', () => {
     expect(await runOne({ exitCode: 2 })).toMatchObject({
       place: 'failed',
       failureCode: 'executor-failed',
-      failure: 'The command ended with exit code 2. Read its stdout and stderr.',
+      failure: "The command exited with code 2. Read the task's stdout and stderr.",
     });
   });
 
@@ -239,7 +239,7 @@ describe('a task that ran', () => {
     });
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'input-unreadable' });
     expect(ended.failure).toBe(
-      'The input s3://data/gone could not be read: there is no such object. Check that the object exists and that the job role may read it.',
+      'The input s3://data/gone could not be read: there is no such object. Check that the object exists and that the job role can read it.',
     );
   });
 
@@ -265,7 +265,7 @@ describe('a task that ran', () => {
       place: 'failed',
       failureCode: 'output-missing',
       failure:
-        'Declared but not written: /out. The command ended well but did not write a declared output.',
+        'The command succeeded but did not write these declared outputs: /out. Check that the command writes every declared output.',
     });
   });
 
@@ -289,6 +289,6 @@ describe('a task that ran', () => {
     });
     const ended = await runOne({ missing: outputs.map((_, at) => at) }, strict);
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'output-missing' });
-    expect(ended.failure?.startsWith('Declared but not written: /a/rather/long')).toBe(true);
+    expect(ended.failure).toMatch(/^The command succeeded but did not write .*: \/a\/rather\/long/);
   });
 });

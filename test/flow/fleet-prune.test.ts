@@ -10,18 +10,18 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 test('a job definition that nobody uses is deregistered, and registered anew when it is wanted again', async () => {
-  const { fleet } = await world.startWorkers();
+  const { runtime } = await world.startWorkers();
   await world.ended(await world.accept([newTask('first')]));
   expect(
-    await pruneDefinitions(fleet, { unusedSinceMs: fleet.nowMs() - 60_000, dryRun: false }),
+    await pruneDefinitions(runtime, { unusedSinceMs: runtime.nowMs() - 60_000, dryRun: false }),
   ).toEqual([]);
-  const [revision = '', ...others] = await pruneDefinitions(fleet, {
-    unusedSinceMs: fleet.nowMs() + 1,
+  const [revision = '', ...others] = await pruneDefinitions(runtime, {
+    unusedSinceMs: runtime.nowMs() + 1,
     dryRun: true,
   });
   expect(others).toEqual([]);
   expect(
-    await pruneDefinitions(fleet, { unusedSinceMs: fleet.nowMs() + 1, dryRun: false }),
+    await pruneDefinitions(runtime, { unusedSinceMs: runtime.nowMs() + 1, dryRun: false }),
   ).toEqual([revision]);
 
   const client = new BatchClient({

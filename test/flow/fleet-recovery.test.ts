@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { PollDecision } from '../../core/retry/outcomes.ts';
+import type { RetryDecision } from '../../core/retry/decide-retry.ts';
 import { cancelTasks } from '../../db/cancel.ts';
 import type { OpenAttempt } from '../../db/attempts.ts';
 import { applyPolled } from '../../workers/stages/poll/apply.ts';
@@ -50,7 +50,7 @@ test('a worker ends in time although Redis is gone, and its tasks are there', as
   const ids = await world.accept(manyTasks(20, (at) => newTask(`t${at}`)));
   await running(20);
   await world.redis.drop();
-  await world.until('the worker to notice', () => workers.fleet.queues.redis.status !== 'ready');
+  await world.until('the worker to notice', () => workers.runtime.queues.redis.status !== 'ready');
   await workers.close();
   open();
   expect(new Set((await world.tasks(ids)).map(({ place }) => place))).toEqual(new Set(['poll']));
@@ -94,7 +94,7 @@ describe('messages that are lost', () => {
 
 describe('several workers', () => {
   test('on one database share the work, and nothing is done twice', async () => {
-    const fleets = await Promise.all([world.startWorkers(), world.startWorkers()]);
+    const workers = await Promise.all([world.startWorkers(), world.startWorkers()]);
     world.behave(() => ({ durationMs: 20 }));
     const ids = (
       await Promise.all(
@@ -110,8 +110,8 @@ describe('several workers', () => {
     expect(new Set(ended.map(({ place }) => place))).toEqual(new Set(['done']));
     expect(effectsPerTask()).toEqual(Array.from({ length: 240 }, () => 1));
     const worked = await Promise.all(
-      fleets.map(async ({ fleet }) =>
-        (await fleet.metrics.messages.get()).values.reduce((sum, { value }) => sum + value, 0),
+      workers.map(async ({ runtime }) =>
+        (await runtime.metrics.messages.get()).values.reduce((sum, { value }) => sum + value, 0),
       ),
     );
     expect(Math.min(...worked)).toBeGreaterThan(0);
@@ -171,7 +171,7 @@ describe('a late look at an attempt', () => {
       kind: 'spot-loss',
       times: 3,
     });
-    const { fleet } = await world.startWorkers();
+    const { runtime } = await world.startWorkers();
     const [id = 0] = await world.accept([newTask('one')]);
     await world.until('its second attempt', async () =>
       (await world.tasks([id])).every(({ place, attempt }) => place === 'poll' && attempt === 2),
@@ -188,7 +188,7 @@ describe('a late look at an attempt', () => {
       transientFailures: 0,
     };
 
-    const late: PollDecision[] = [
+    const late: RetryDecision[] = [
       { do: 'fail', failure: { kind: 'host-lost', sentence: 'Late.' } },
       { do: 'again', because: 'host-lost', reason: 'Late.' },
       {
@@ -197,7 +197,7 @@ describe('a late look at an attempt', () => {
       },
     ];
     for (const decision of late)
-      await applyPolled(fleet, [{ attempt: first, decision, result: undefined }]);
+      await applyPolled(runtime, [{ attempt: first, decision, result: undefined }]);
     expect(await world.tasks([id])).toMatchObject([{ place: 'poll', attempt: 2 }]);
     open();
     expect(await world.ended([id])).toMatchObject([{ place: 'done', attempt: 2, hostLosses: 1 }]);

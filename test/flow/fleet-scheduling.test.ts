@@ -62,7 +62,9 @@ test('an owner with a limit has no more attempts in Batch at once, and all of th
 test('why Batch does not start a job is shown once it has said so twice, and no longer than it says so', async () => {
   const { promise: go, resolve: open } = Promise.withResolvers<void>();
   world.behave(() => ({ until: go }));
-  const { fleet } = await world.startWorkers({ stages: ['cache-check', 'stage-script', 'submit'] });
+  const { runtime } = await world.startWorkers({
+    stages: ['cache-check', 'stage-script', 'submit'],
+  });
   const [id = 0] = await world.accept([newTask('one')]);
   await world.until(
     'its job',
@@ -73,9 +75,9 @@ test('why Batch does not start a job is shown once it has said so twice, and no 
     'MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher than that can be met by the CE(s)';
   let said: Partial<SeenJob> = {};
   const told = {
-    ...fleet,
+    ...runtime,
     batch: {
-      ...fleet.batch,
+      ...runtime.batch,
       describe: (ids: readonly string[]) =>
         Promise.resolve(
           ids.map((jobId): SeenJob => ({ jobId, createdMs: 1, status: 'RUNNABLE', ...said })),

@@ -182,7 +182,7 @@ describe('SubmitJob that Batch refuses', () => {
       'batch-refused',
     ]);
     expect(first?.failure).toMatch(
-      /^AWS Batch refused submission \w+ to queue no-such-queue: ClientException: JobQueue no-such-queue not found\. /,
+      /^AWS Batch rejected submission \w+ to queue no-such-queue: ClientException: JobQueue no-such-queue not found\. /,
     );
     expect(await world.rows('SELECT DISTINCT outcome FROM attempts')).toEqual([
       { outcome: 'failed' },
@@ -206,7 +206,7 @@ describe('SubmitJob that Batch refuses', () => {
 });
 
 describe('a job definition', () => {
-  test('that two fleets want at the same moment is registered once', async () => {
+  test('that two workers want at the same moment is registered once', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'RegisterJobDefinition',

@@ -7,7 +7,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
-import { openFleet, type Fleet } from '../../workers/fleet.ts';
+import { openRuntime, type Runtime } from '../../workers/runtime.ts';
 import { signDelivery } from '../../core/notify/webhooks.ts';
 import { startReader } from '../../db/webhooks.ts';
 import { noteDeliveries } from '../../workers/upkeep/webhooks/note.ts';
@@ -19,7 +19,7 @@ import { run } from '../unit/cli-world.ts';
 
 let receiver: Receiver;
 let world: ApiWorld;
-let fleet: Fleet;
+let runtime: Runtime;
 let clockMs = 0;
 beforeAll(async () => {
   receiver = await startReceiver();
@@ -32,16 +32,16 @@ beforeAll(async () => {
     undefined,
     () => Date.now() + clockMs,
   );
-  fleet = openFleet({
+  runtime = openRuntime({
     config: world.config,
     metrics: createMetrics(),
     log: createLog({ level: 'silent', name: 'test' }),
     nowMs: () => Date.now() + clockMs,
   });
-  await startReader(fleet.database.pool);
+  await startReader(runtime.database.pool);
 });
 afterAll(async () => {
-  await fleet.close();
+  await runtime.close();
   await world.close();
   receiver.close();
 });
@@ -70,8 +70,8 @@ const post = async (tags: Record<string, string> = {}, who = 'ann'): Promise<str
     )
   ).json.id;
 const deliver = async (): Promise<void> => {
-  while (await noteDeliveries(fleet));
-  while ((await sendDue(fleet)) > 0);
+  while (await noteDeliveries(runtime));
+  while ((await sendDue(runtime)) > 0);
 };
 const tasksOf = ({ body }: Received): string[] =>
   JSON.parse(body).data.tasks.map(({ task }: { task: string }) => task);
@@ -221,10 +221,10 @@ describe('a receiver that does not take it', () => {
   test('is not asked once its origin is no longer allowed', async () => {
     const { id } = await make({ url: `${receiver.origin}/once` });
     await endTasks(world.database, [await post()]);
-    while (await noteDeliveries(fleet));
+    while (await noteDeliveries(runtime));
     await sendDue({
-      ...fleet,
-      config: { ...fleet.config, webhookOrigins: ['https://hooks.example.org'] },
+      ...runtime,
+      config: { ...runtime.config, webhookOrigins: ['https://hooks.example.org'] },
     });
     expect(receiver.received).toEqual([]);
     expect((await deliveries(id)).deliveries).toMatchObject([
@@ -246,10 +246,10 @@ test('two workers note and send each delivery once', async () => {
 test('a try whose worker died is made by another once its lease is over', async () => {
   const { id } = await make({ url: `${receiver.origin}/leased` });
   await endTasks(world.database, [await post()]);
-  while (await noteDeliveries(fleet));
+  while (await noteDeliveries(runtime));
   await world.database.pool.query(
     'UPDATE webhook_deliveries SET tries = 1, due_ms = ? WHERE webhook_id = ?',
-    [fleet.nowMs() + 40_000, id],
+    [runtime.nowMs() + 40_000, id],
   );
   await deliver();
   expect(receiver.received).toEqual([]);
@@ -268,7 +268,7 @@ describe('the routes', () => {
       type: 'ping',
     });
     await endTasks(world.database, [await post()]);
-    while (await noteDeliveries(fleet));
+    while (await noteDeliveries(runtime));
     expect((await call('DELETE', `/v1/webhooks/${id}`)).status).toBe(200);
     await deliver();
     expect(receiver.received).toHaveLength(1);

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import type { Fleet } from '../../workers/fleet.ts';
+import type { Runtime } from '../../workers/runtime.ts';
 import { recallQueue } from '../../workers/stages/poll/queue-memory.ts';
 
 // Only its identity counts.
-const fleet = (): Fleet => ({}) as Fleet;
+const runtime = (): Runtime => ({}) as Runtime;
 
 test('a queue is remembered from look to look, and a submission that runs no more is forgotten', () => {
-  const mine = fleet();
+  const mine = runtime();
   const first = recallQueue(mine, 'q', [1, 2]);
   first.dealtWith.get(1)?.add(7);
   first.lastEndMs = 5;
@@ -26,9 +26,9 @@ test('a queue is remembered from look to look, and a submission that runs no mor
 });
 
 test('queues and fleets have memories of their own', () => {
-  const mine = fleet();
+  const mine = runtime();
   recallQueue(mine, 'q', [1]).dealtWith.get(1)?.add(7);
-  for (const other of [recallQueue(mine, 'other', [1]), recallQueue(fleet(), 'q', [1])])
+  for (const other of [recallQueue(mine, 'other', [1]), recallQueue(runtime(), 'q', [1])])
     expect(other).toEqual({
       lastEndMs: 0,
       dealtWith: new Map([[1, new Set()]]),

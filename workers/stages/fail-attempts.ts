@@ -1,6 +1,5 @@
 /** Ends attempts and tasks that cannot go on. */
-import type { Failure } from '../../core/retry/failures.ts';
-import { failureKinds } from '../../core/retry/failures.ts';
+import { failureOf, type Failure } from '../../core/retry/failures.ts';
 import { endAttempts, readOpenAttempts, type OpenAttempt } from '../../db/attempts.ts';
 import { landFlights } from '../../db/call-cache.ts';
 import { inTransaction } from '../../db/client.ts';
@@ -8,21 +7,21 @@ import { endSubmissions, type SubmissionRow } from '../../db/submissions.ts';
 import { failedTask, moveTasksEach } from '../../db/tasks.ts';
 import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
-import type { Fleet } from '../fleet.ts';
+import type { Runtime } from '../runtime.ts';
 
 /** Batch would not take the job: its tasks fail with Batch's own words. */
 export async function failSubmission(
-  fleet: Fleet,
+  runtime: Runtime,
   submission: SubmissionRow,
   words: string,
 ): Promise<Nudge[]> {
-  const failure: Failure = {
-    kind: 'batch-refused',
-    sentence: `AWS Batch refused submission ${submission.submissionKey} to queue ${submission.queue}: ${words.replace(/\.$/, '')}. ${failureKinds['batch-refused'].advice}`,
-  };
-  const nowMs = fleet.nowMs();
-  const attempts = await readOpenAttempts(fleet.database.pool, [submission.id]);
-  const failed = await inTransaction(fleet.database, async (session) => {
+  const failure = failureOf(
+    'batch-refused',
+    `AWS Batch rejected submission ${submission.submissionKey} to queue ${submission.queue}: ${words}`,
+  );
+  const nowMs = runtime.nowMs();
+  const attempts = await readOpenAttempts(runtime.database.pool, [submission.id]);
+  const failed = await inTransaction(runtime.database, async (session) => {
     await endAttempts(
       session,
       attempts.map(({ taskId, number, place }) => ({
@@ -42,25 +41,25 @@ export async function failSubmission(
     await endSubmissions(session, [submission.id], nowMs);
     return moved;
   });
-  countMoves(fleet.metrics, 'submit', { fail: failed });
+  countMoves(runtime.metrics, 'submit', { fail: failed });
   countFailures(
-    fleet,
+    runtime,
     attempts.map(() => failure),
   );
   return afterEnds(
-    fleet,
+    runtime,
     attempts.map(({ taskId }) => taskId),
   );
 }
 
 /** All tasks of a submission were cancelled before Batch heard of it. */
 export async function dropCancelled(
-  fleet: Fleet,
+  runtime: Runtime,
   submission: SubmissionRow,
   attempts: readonly OpenAttempt[],
 ): Promise<void> {
-  const nowMs = fleet.nowMs();
-  await inTransaction(fleet.database, async (session) => {
+  const nowMs = runtime.nowMs();
+  await inTransaction(runtime.database, async (session) => {
     await endAttempts(
       session,
       attempts.map(({ taskId, number }) => ({ taskId, number, outcome: 'cancelled' })),
@@ -71,15 +70,15 @@ export async function dropCancelled(
 }
 
 /** What ended tasks owe to others: equal calls that waited for them go on. */
-export async function afterEnds(fleet: Fleet, taskIds: readonly number[]): Promise<Nudge[]> {
+export async function afterEnds(runtime: Runtime, taskIds: readonly number[]): Promise<Nudge[]> {
   return taskNudges(
     'cache-check',
-    await landFlights(fleet.database.pool, taskIds),
-    fleet.config.chunkSize,
+    await landFlights(runtime.database.pool, taskIds),
+    runtime.config.chunkSize,
   );
 }
 
-export function countFailures(fleet: Fleet, failures: readonly Failure[]): void {
-  for (const { kind } of failures) fleet.metrics.failures.inc({ reason: kind });
-  fleet.metrics.tasksEnded.inc({ place: 'failed' }, failures.length);
+export function countFailures(runtime: Runtime, failures: readonly Failure[]): void {
+  for (const { kind } of failures) runtime.metrics.failures.inc({ reason: kind });
+  runtime.metrics.tasksEnded.inc({ place: 'failed' }, failures.length);
 }

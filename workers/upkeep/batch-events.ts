@@ -6,21 +6,21 @@ import { openJobEvents, type EventMessage } from '../../aws/job-events.ts';
 import { isQueue, parseJobEvent, saysEnded } from '../../core/submission/job-event.ts';
 import { readWatchedQueues } from '../../db/submissions.ts';
 import type { Nudge } from '../../queues/messages.ts';
-import type { Fleet } from '../fleet.ts';
+import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
 
 /** After a failure; otherwise the queue itself makes us wait. */
 const AGAIN_MS = 1000;
 
 /** Does nothing when no queue of events is configured. */
-export function startEventFeed(fleet: Fleet): Loop {
-  const { jobEventsUrl } = fleet.config;
+export function startEventFeed(runtime: Runtime): Loop {
+  const { jobEventsUrl } = runtime.config;
   if (jobEventsUrl === '') return { close: () => Promise.resolve() };
-  const events = openJobEvents({ queueUrl: jobEventsUrl, metrics: fleet.metrics });
+  const events = openJobEvents({ queueUrl: jobEventsUrl, metrics: runtime.metrics });
   const pace = new Map<string, number>();
-  const loop = startLoop(fleet, { name: 'event-feed', pauseMs: AGAIN_MS }, async (signal) => {
+  const loop = startLoop(runtime, { name: 'event-feed', pauseMs: AGAIN_MS }, async (signal) => {
     const messages = await events.receive(signal);
-    await tellOf(fleet, messages, pace);
+    await tellOf(runtime, messages, pace);
     // Removed last: should we die before, they come again.
     await events.remove(messages);
     return 'again';
@@ -35,18 +35,18 @@ export function startEventFeed(fleet: Fleet): Loop {
 
 /** @param lookedMs when each queue was last nudged: the children of a wide array end by the thousand */
 async function tellOf(
-  fleet: Fleet,
+  runtime: Runtime,
   messages: readonly EventMessage[],
   lookedMs: Map<string, number>,
 ): Promise<void> {
   if (messages.length === 0) return;
   const parsed = messages.map(({ body }) => parseJobEvent(body));
   for (const event of parsed)
-    fleet.metrics.jobEvents.inc({
+    runtime.metrics.jobEvents.inc({
       kind: event === undefined ? 'malformed' : saysEnded(event) ? 'ended' : 'other',
     });
   if (parsed.includes(undefined))
-    fleet.log.warn(
+    runtime.log.warn(
       { count: parsed.filter((event) => event === undefined).length },
       'job-event-malformed',
     );
@@ -54,12 +54,12 @@ async function tellOf(
     parsed.flatMap((event) => (event && saysEnded(event) ? [event.jobQueue] : [])),
   );
   if (arns.size === 0) return;
-  const nowMs = fleet.nowMs();
-  for (const queue of await readWatchedQueues(fleet.database.pool)) {
+  const nowMs = runtime.nowMs();
+  for (const queue of await readWatchedQueues(runtime.database.pool)) {
     if (![...arns].some((arn) => isQueue(queue, arn))) continue;
-    const delayMs = Math.max(0, (lookedMs.get(queue) ?? 0) + fleet.config.pollMs - nowMs);
+    const delayMs = Math.max(0, (lookedMs.get(queue) ?? 0) + runtime.config.pollMs - nowMs);
     lookedMs.set(queue, nowMs + delayMs);
     const nudge: Nudge = { stage: 'poll', message: { queue } };
-    await fleet.queues.nudge([nudge], delayMs);
+    await runtime.queues.nudge([nudge], delayMs);
   }
 }

@@ -12,7 +12,7 @@ import {
   readSubmissionsByKey,
   type SubmissionRow,
 } from '../../db/submissions.ts';
-import type { Fleet } from '../fleet.ts';
+import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
 import { claimOwner } from '../stages/submit/submission.ts';
 
@@ -22,40 +22,44 @@ const LATELY_MS = 7 * 24 * 3_600_000;
 const LEASE_SHARE = 0.9;
 
 /** Never looks when `janitorMs` is 0. */
-export function startJanitor(fleet: Fleet): Loop {
-  const { janitorMs, redisPrefix } = fleet.config;
+export function startJanitor(runtime: Runtime): Loop {
+  const { janitorMs, redisPrefix } = runtime.config;
   if (janitorMs === 0) return { close: () => Promise.resolve() };
-  return startLoop(fleet, { name: 'janitor', pauseMs: janitorMs }, async () => {
+  return startLoop(runtime, { name: 'janitor', pauseMs: janitorMs }, async () => {
     const leased =
-      fleet.queues.redis.status === 'ready' &&
-      (await fleet.queues.redis.set(
+      runtime.queues.redis.status === 'ready' &&
+      (await runtime.queues.redis.set(
         `${redisPrefix}:janitor`,
-        fleet.nowMs(),
+        runtime.nowMs(),
         'PX',
         Math.ceil(janitorMs * LEASE_SHARE),
         'NX',
       )) === 'OK';
-    if (leased) await tidy(fleet);
+    if (leased) await tidy(runtime);
     return 'pause';
   });
 }
 
 /** One look at every queue that was used lately: five list calls each. Returns what was found of each kind. */
-export async function tidy(fleet: Fleet): Promise<Record<JanitorVerdict, number>> {
+export async function tidy(runtime: Runtime): Promise<Record<JanitorVerdict, number>> {
   const found = { wanted: 0, twin: 0, unwanted: 0, stranger: 0 };
-  for (const queue of await readLatelyUsedQueues(fleet.database.pool, fleet.nowMs() - LATELY_MS)) {
+  for (const queue of await readLatelyUsedQueues(
+    runtime.database.pool,
+    runtime.nowMs() - LATELY_MS,
+  )) {
     const jobs: SeenJob[] = [];
-    for (const status of activeStatuses) jobs.push(...(await fleet.batch.list({ queue }, status)));
-    for (const [verdict, count] of Object.entries(await tidyJobs(fleet, queue, jobs)))
+    for (const status of activeStatuses)
+      jobs.push(...(await runtime.batch.list({ queue }, status)));
+    for (const [verdict, count] of Object.entries(await tidyJobs(runtime, queue, jobs)))
       found[verdict as JanitorVerdict] += count;
   }
   for (const [verdict, count] of Object.entries(found))
-    fleet.metrics.janitorJobs.inc({ verdict }, count);
+    runtime.metrics.janitorJobs.inc({ verdict }, count);
   return found;
 }
 
 async function tidyJobs(
-  fleet: Fleet,
+  runtime: Runtime,
   queue: string,
   jobs: readonly SeenJob[],
 ): Promise<Record<JanitorVerdict, number>> {
@@ -65,48 +69,48 @@ async function tidyJobs(
   });
   // Read after the listing: a submission that began since then is not in it.
   const submissions = await readSubmissionsByKey(
-    fleet.database.pool,
+    runtime.database.pool,
     named.map(({ key }) => key),
   );
   const found = { wanted: 0, twin: 0, unwanted: 0, stranger: 0 };
   for (const { job, key } of named) {
     const submission = submissions.get(key);
     const verdict = judgeJob(job, submission, {
-      nowMs: fleet.nowMs(),
-      graceMs: fleet.config.janitorMs,
+      nowMs: runtime.nowMs(),
+      graceMs: runtime.config.janitorMs,
     });
     found[verdict] += 1;
     if (verdict === 'stranger')
-      fleet.log.warn({ queue, jobId: job.jobId, jobName: job.name }, 'job-of-no-submission');
+      runtime.log.warn({ queue, jobId: job.jobId, jobName: job.name }, 'job-of-no-submission');
     else if (submission && verdict !== 'wanted')
-      await endUnlessOwner(fleet, submission, { job, verdict });
+      await endUnlessOwner(runtime, submission, { job, verdict });
   }
   return found;
 }
 
 /** The object in S3 says who runs. A job that stands there is the one to watch, whatever the row says. */
 async function endUnlessOwner(
-  fleet: Fleet,
+  runtime: Runtime,
   submission: SubmissionRow,
   { job, verdict }: { job: SeenJob; verdict: JanitorVerdict },
 ): Promise<void> {
   if (
     verdict === 'twin' &&
     submission.jobId !== null &&
-    (await claimOwner(fleet, submission.submissionKey, submission.jobId)) === job.jobId
+    (await claimOwner(runtime, submission.submissionKey, submission.jobId)) === job.jobId
   ) {
-    await adoptJob(fleet.database.pool, {
+    await adoptJob(runtime.database.pool, {
       id: submission.id,
       jobId: job.jobId,
       was: submission.jobId,
     });
     return;
   }
-  fleet.log.warn(
+  runtime.log.warn(
     { submission: submission.submissionKey, jobId: job.jobId, verdict },
     'job-ended-by-janitor',
   );
-  await fleet.batch.terminate(
+  await runtime.batch.terminate(
     job.jobId,
     verdict === 'twin'
       ? 'Batchwell: submitted twice; the other job runs.'

@@ -1,7 +1,7 @@
 /** Work that a process does again and again beside its stages. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closeInTime } from '../../queues/closing.ts';
-import type { Fleet } from '../fleet.ts';
+import type { Runtime } from '../runtime.ts';
 
 export interface Loop {
   /** Waits for the round under way. */
@@ -10,12 +10,12 @@ export interface Loop {
 
 /** Rounds begin `pauseMs` after one another; one that says `again` is followed at once. A failed round is logged, and the next one comes. */
 export function startLoop(
-  fleet: Fleet,
+  runtime: Runtime,
   { name, pauseMs }: { name: string; pauseMs: number },
   round: (stopping: AbortSignal) => Promise<'again' | 'pause'>,
 ): Loop {
   const stopping = new AbortController();
-  const log = fleet.log.child({ stage: name });
+  const log = runtime.log.child({ stage: name });
   const running = (async () => {
     while (!stopping.signal.aborted) {
       const next = await round(stopping.signal).catch(
@@ -28,7 +28,7 @@ export function startLoop(
   return {
     async close() {
       stopping.abort();
-      await closeInTime(running, fleet.queues.redis);
+      await closeInTime(running, runtime.queues.redis);
     },
   };
 }

@@ -14,20 +14,20 @@ import {
   type StillTask,
 } from '../../db/sweep.ts';
 import { taskNudges, type Nudge } from '../../queues/messages.ts';
-import type { Fleet } from '../fleet.ts';
+import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
 
 const ROWS_PER_SWEEP = 5000;
 /** Time enough to see why a webhook was not told, and to have it told again. */
 const KEEP_DELIVERIES_MS = 7 * 24 * 3_600_000;
 
-export function startSweeper(fleet: Fleet): Loop {
+export function startSweeper(runtime: Runtime): Loop {
   let flightsDueMs = 0;
-  return startLoop(fleet, { name: 'sweeper', pauseMs: fleet.config.sweepMs }, async () => {
-    const flights = fleet.nowMs() >= flightsDueMs;
-    if (flights) flightsDueMs = fleet.nowMs() + fleet.config.stallMs;
+  return startLoop(runtime, { name: 'sweeper', pauseMs: runtime.config.sweepMs }, async () => {
+    const flights = runtime.nowMs() >= flightsDueMs;
+    if (flights) flightsDueMs = runtime.nowMs() + runtime.config.stallMs;
     // After the loss of all of Redis there is more than one sweep takes.
-    return (await sweep(fleet, { flights })) >= ROWS_PER_SWEEP ? 'again' : 'pause';
+    return (await sweep(runtime, { flights })) >= ROWS_PER_SWEEP ? 'again' : 'pause';
   });
 }
 
@@ -35,31 +35,31 @@ export function startSweeper(fleet: Fleet): Loop {
  * One sweep. Returns how many rows were nudged. Lost flights are looked for seldom: that reads all flights, of which
  * there is one for each task under way (25 ms for 10,000).
  */
-export async function sweep(fleet: Fleet, { flights } = { flights: true }): Promise<number> {
-  const nowMs = fleet.nowMs();
-  const limits = { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs), most: ROWS_PER_SWEEP };
-  const tasks = await takeStillTasks(fleet.database, limits);
-  const submissions = await takeStillSubmissions(fleet.database, limits);
-  if (flights) await forgetOld(fleet);
+export async function sweep(runtime: Runtime, { flights } = { flights: true }): Promise<number> {
+  const nowMs = runtime.nowMs();
+  const limits = { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs), most: ROWS_PER_SWEEP };
+  const tasks = await takeStillTasks(runtime.database, limits);
+  const submissions = await takeStillSubmissions(runtime.database, limits);
+  if (flights) await forgetOld(runtime);
   const landed = flights
     ? await landFlights(
-        fleet.database.pool,
-        await readLostFlights(fleet.database.pool, ROWS_PER_SWEEP),
+        runtime.database.pool,
+        await readLostFlights(runtime.database.pool, ROWS_PER_SWEEP),
       )
     : [];
-  await fleet.queues.nudge([
-    ...nudgesForTasks(tasks, fleet.config.chunkSize),
+  await runtime.queues.nudge([
+    ...nudgesForTasks(tasks, runtime.config.chunkSize),
     ...nudgesForSubmissions(submissions),
-    ...taskNudges('cache-check', landed, fleet.config.chunkSize),
+    ...taskNudges('cache-check', landed, runtime.config.chunkSize),
   ]);
-  for (const { place } of tasks) fleet.metrics.swept.inc({ what: place });
-  fleet.metrics.swept.inc({ what: 'submission' }, submissions.length);
+  for (const { place } of tasks) runtime.metrics.swept.inc({ what: place });
+  runtime.metrics.swept.inc({ what: 'submission' }, submissions.length);
   if (tasks.length + submissions.length > 0)
-    fleet.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
+    runtime.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
   return tasks.length + submissions.length + landed.length;
 }
 
-async function forgetOld({ database: { pool }, config, nowMs }: Fleet): Promise<void> {
+async function forgetOld({ database: { pool }, config, nowMs }: Runtime): Promise<void> {
   await pruneKeys(pool, { beforeMs: nowMs() - config.idempotencyMs, most: ROWS_PER_SWEEP });
   await pruneChanges(pool, { keepMs: config.keepChangesMs, most: ROWS_PER_SWEEP });
   await pruneDeliveries(pool, { beforeMs: nowMs() - KEEP_DELIVERIES_MS, most: ROWS_PER_SWEEP });

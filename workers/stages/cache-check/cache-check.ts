@@ -22,7 +22,7 @@ import {
 } from '../../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
-import type { Fleet, StageOutcome } from '../../fleet.ts';
+import type { Runtime, StageOutcome } from '../../runtime.ts';
 
 interface CheckedTask {
   row: TaskRow;
@@ -34,17 +34,17 @@ interface CheckedTask {
 }
 
 export async function cacheCheck(
-  fleet: Fleet,
+  runtime: Runtime,
   { tasks: ids }: Messages['cache-check'],
 ): Promise<StageOutcome> {
-  const rows = await readTasksAt(fleet.database.pool, 'cache-check', ids);
-  const checked = await checkTasks(fleet, rows);
-  const decided = await decideAll(fleet, checked);
+  const rows = await readTasksAt(runtime.database.pool, 'cache-check', ids);
+  const checked = await checkTasks(runtime, rows);
+  const decided = await decideAll(runtime, checked);
   for (const { decision } of decided)
-    fleet.metrics.cacheLookups.inc({
+    runtime.metrics.cacheLookups.inc({
       result: decision.do === 'miss' ? decision.because : decision.do,
     });
-  return { do: 'done', next: await moveDecided(fleet, decided) };
+  return { do: 'done', next: await moveDecided(runtime, decided) };
 }
 
 /**
@@ -52,19 +52,22 @@ export async function cacheCheck(
  * that ends from then on finds the task; one that ended before has left its flight, with its entry in place, and there
  * may be another leader by now.
  */
-async function decideAll(fleet: Fleet, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
+async function decideAll(
+  runtime: Runtime,
+  checked: readonly CheckedTask[],
+): Promise<DecidedTask[]> {
   const decided: DecidedTask[] = [];
   const noted = new Map<number, number>();
   for (let open = checked; ;) {
     const waiting: { id: number; leaderId: number; one: CheckedTask }[] = [];
-    for (const looked of await lookUp(fleet, open)) {
+    for (const looked of await lookUp(runtime, open)) {
       const { one, decision } = looked;
       if (decision.do === 'wait' && noted.get(one.row.id) !== decision.leaderId)
         waiting.push({ id: one.row.id, leaderId: decision.leaderId, one });
       else decided.push(looked);
     }
     if (waiting.length === 0) return decided;
-    await noteWaiting(fleet.database.pool, waiting);
+    await noteWaiting(runtime.database.pool, waiting);
     for (const { id, leaderId } of waiting) noted.set(id, leaderId);
     open = waiting.map(({ one }) => one);
   }
@@ -74,8 +77,8 @@ async function decideAll(fleet: Fleet, checked: readonly CheckedTask[]): Promise
  * Entries first: a hit needs no flight. What has none asks for its flight, and then for entries once more, because a
  * leader writes its entry before it leaves its flight and both may have come to pass in between.
  */
-async function lookUp(fleet: Fleet, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
-  const { pool } = fleet.database;
+async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
+  const { pool } = runtime.database;
   const wanted = checked.flatMap(({ row, fingerprint }): Flight[] =>
     fingerprint && readsCache(row.cache)
       ? [{ taskId: row.id, domain: row.cacheDomain, fingerprint, writes: writesCache(row.cache) }]
@@ -83,14 +86,14 @@ async function lookUp(fleet: Fleet, checked: readonly CheckedTask[]): Promise<De
   );
   const entries = await findEntries(pool, wanted);
   const flights = wanted.filter((one) => !entries.has(lookupKey(one)));
-  const leaders = await boardFlights(pool, flights, fleet.nowMs());
+  const leaders = await boardFlights(pool, flights, runtime.nowMs());
   for (const [key, entryId] of await findEntries(pool, flights)) entries.set(key, entryId);
   return checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
 }
 
-async function checkTasks(fleet: Fleet, rows: readonly TaskRow[]): Promise<CheckedTask[]> {
-  const templates = await fleet.templates.read(
-    fleet.database.pool,
+async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<CheckedTask[]> {
+  const templates = await runtime.templates.read(
+    runtime.database.pool,
     rows.map(({ templateId }) => templateId),
   );
   const specs = new Map<TaskRow, TaskSpec>();
@@ -104,7 +107,7 @@ async function checkTasks(fleet: Fleet, rows: readonly TaskRow[]): Promise<Check
   }
   const cached = [...specs.keys()];
   const described = await describeCalls(
-    fleet.objects,
+    runtime.objects,
     [...specs].map(([{ profile }, spec]) => ({ spec, profile })),
   );
   const fingerprinted = cached.map((row, position): CheckedTask => {
@@ -151,10 +154,10 @@ const madeOf = ({ fingerprint, inputsModifiedMs = 0 }: CheckedTask) => ({
   waitsFor: null,
 });
 
-async function moveDecided(fleet: Fleet, decided: readonly DecidedTask[]): Promise<Nudge[]> {
-  const { pool } = fleet.database;
-  const { chunkSize, stallMs } = fleet.config;
-  const nowMs = fleet.nowMs();
+async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): Promise<Nudge[]> {
+  const { pool } = runtime.database;
+  const { chunkSize, stallMs } = runtime.config;
+  const nowMs = runtime.nowMs();
   const details = { nowMs, dueMs: dueAfter(nowMs, stallMs) };
 
   const hits = decided.flatMap(({ one, decision }) =>
@@ -180,7 +183,7 @@ async function moveDecided(fleet: Fleet, decided: readonly DecidedTask[]): Promi
       (await moveTasksEach(pool, 'miss', known, details)) +
       (await moveTasks(pool, 'miss', unknown, details)),
   };
-  countMoves(fleet.metrics, 'cache-check', moved);
+  countMoves(runtime.metrics, 'cache-check', moved);
 
   const landed = await landFlights(
     pool,

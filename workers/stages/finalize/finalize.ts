@@ -1,8 +1,8 @@
 /** finalize: outputs in place, cache written, task ended; its waiting twins go on. */
 import { dueAfter } from '../../../core/stall.ts';
 import { fingerprintOf } from '../../../core/cache/fingerprint.ts';
-import type { Failure } from '../../../core/retry/failures.ts';
-import { decideFinish } from '../../../core/retry/outcomes.ts';
+import { failureOf, type Failure } from '../../../core/retry/failures.ts';
+import { decideFinish } from '../../../core/result/decide-finish.ts';
 import { missingOutputsFail, outputUrl } from '../../../core/result/outputs.ts';
 import { profiles } from '../../../core/profiles/profiles.ts';
 import type { ResultRecord } from '../../../core/result/result.ts';
@@ -25,16 +25,16 @@ import {
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../fail-attempts.ts';
-import type { Fleet, StageOutcome } from '../../fleet.ts';
+import type { Runtime, StageOutcome } from '../../runtime.ts';
 import { applyHits, hitModeOf, type FinalizedTask } from './hits.ts';
 
 export async function finalize(
-  fleet: Fleet,
+  runtime: Runtime,
   { tasks: ids }: Messages['finalize'],
 ): Promise<StageOutcome> {
-  const { pool } = fleet.database;
+  const { pool } = runtime.database;
   const rows = await readTasksAt(pool, 'finalize', ids);
-  const templates = await fleet.templates.read(
+  const templates = await runtime.templates.read(
     pool,
     rows.map(({ templateId }) => templateId),
   );
@@ -46,11 +46,11 @@ export async function finalize(
     tasks.filter(({ row }) => row.hitEntryId !== null),
     tasks.filter(({ row }) => row.hitEntryId === null),
   ];
-  const { good, lost } = await applyHits(fleet, hits);
-  fleet.step('finalize.hits-applied');
-  const judged = await judgeRuns(fleet, runs);
-  await writeCache(fleet, judged.finished);
-  fleet.step('finalize.cache-written');
+  const { good, lost } = await applyHits(runtime, hits);
+  runtime.passCrashPoint('finalize.hits-applied');
+  const judged = await judgeRuns(runtime, runs);
+  await writeCache(runtime, judged.finished);
+  runtime.passCrashPoint('finalize.cache-written');
   await addWarnings(
     pool,
     judged.finished.flatMap(({ row: { id }, warnings }) =>
@@ -59,7 +59,7 @@ export async function finalize(
   );
   return {
     do: 'done',
-    next: await moveFinalized(fleet, {
+    next: await moveFinalized(runtime, {
       hits: good,
       finished: judged.finished.map(({ row }) => row),
       failed: judged.failed,
@@ -78,9 +78,9 @@ interface JudgedRuns {
   failed: { row: TaskRow; failure: Failure }[];
 }
 
-async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<JudgedRuns> {
+async function judgeRuns(runtime: Runtime, runs: readonly FinalizedTask[]): Promise<JudgedRuns> {
   const results = await readResults(
-    fleet.database.pool,
+    runtime.database.pool,
     runs.map(({ row }) => ({ taskId: row.id, number: row.attempt })),
   );
   const judged: JudgedRuns = { finished: [], failed: [] };
@@ -89,10 +89,7 @@ async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<
     if (!result) {
       judged.failed.push({
         row,
-        failure: {
-          kind: 'internal',
-          sentence: `Attempt ${row.attempt} stands at finalize without a result; this is a defect in Batchwell.`,
-        },
+        failure: failureOf('internal', `Attempt ${row.attempt} is at finalize without a result.`),
       });
       continue;
     }
@@ -113,7 +110,7 @@ async function judgeRuns(fleet: Fleet, runs: readonly FinalizedTask[]): Promise<
 const readWhatWasChecked = ({ row, result }: FinishedRun): boolean =>
   (result.inputsModifiedMs ?? 0) === (row.inputsModifiedMs ?? 0);
 
-async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promise<void> {
+async function writeCache(runtime: Runtime, finished: readonly FinishedRun[]): Promise<void> {
   const worth = finished.filter(
     ({ row, spec, result }) =>
       writesCache(row.cache) &&
@@ -122,14 +119,14 @@ async function writeCache(fleet: Fleet, finished: readonly FinishedRun[]): Promi
       (profiles[row.profile].mayCache?.(spec, result) ?? true),
   );
   const doubtful = worth.filter((run) => !readWhatWasChecked(run));
-  const changed = await findChanged(fleet, doubtful);
+  const changed = await findChanged(runtime, doubtful);
   const entries = worth.flatMap((run): NewEntry[] => {
     const { row } = run;
     const outputs = outputsToKeep(run);
     if (row.fingerprint === null || changed.has(run) || outputs.length === 0) return [];
     return [{ domain: row.cacheDomain, fingerprint: row.fingerprint, taskId: row.id, outputs }];
   });
-  await saveEntries(fleet.database, entries, fleet.nowMs());
+  await saveEntries(runtime.database, entries, runtime.nowMs());
 }
 
 /**
@@ -148,12 +145,12 @@ function outputsToKeep({ row, spec, result }: FinishedRun): NewEntry['outputs'] 
 
 /** Runs whose inputs are no longer what was fingerprinted: nobody knows which of the two they read. */
 async function findChanged(
-  fleet: Fleet,
+  runtime: Runtime,
   doubtful: readonly FinishedRun[],
 ): Promise<Set<FinishedRun>> {
   if (doubtful.length === 0) return new Set();
   const described = await describeCalls(
-    fleet.objects,
+    runtime.objects,
     doubtful.map(({ row: { profile }, spec }) => ({ spec, profile })),
   );
   const changed = doubtful.filter(({ row }, position) => {
@@ -172,30 +169,30 @@ interface Finalized {
 }
 
 async function moveFinalized(
-  fleet: Fleet,
+  runtime: Runtime,
   { hits, finished, failed, lost }: Finalized,
 ): Promise<Nudge[]> {
-  const { pool } = fleet.database;
-  const nowMs = fleet.nowMs();
+  const { pool } = runtime.database;
+  const nowMs = runtime.nowMs();
   const end = { nowMs, dueMs: null };
-  const runs = await endRuns(fleet, { finished, failed }, end);
+  const runs = await endRuns(runtime, { finished, failed }, end);
   const moved = {
-    finish: runs.finish + (await endHits(fleet, hits, end)),
+    finish: runs.finish + (await endHits(runtime, hits, end)),
     fail: runs.fail,
     'hit-lost': await moveTasksEach(
       pool,
       'hit-lost',
       lost.map(({ id }) => ({ id, set: { hitEntryId: null } })),
-      { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) },
+      { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs) },
     ),
   };
-  countMoves(fleet.metrics, 'finalize', moved);
-  fleet.step('finalize.ended');
-  fleet.metrics.tasksEnded.inc({ place: 'done' }, moved.finish);
+  countMoves(runtime.metrics, 'finalize', moved);
+  runtime.passCrashPoint('finalize.ended');
+  runtime.metrics.tasksEnded.inc({ place: 'done' }, moved.finish);
   for (const { createdMs } of [...hits, ...finished])
-    fleet.metrics.taskSeconds.observe({ place: 'done' }, (nowMs - createdMs) / 1000);
+    runtime.metrics.taskSeconds.observe({ place: 'done' }, (nowMs - createdMs) / 1000);
   countFailures(
-    fleet,
+    runtime,
     failed.map(({ failure }) => failure),
   );
 
@@ -204,19 +201,19 @@ async function moveFinalized(
     ...taskNudges(
       'stage-script',
       lost.map(({ id }) => id),
-      fleet.config.chunkSize,
+      runtime.config.chunkSize,
     ),
-    ...(await afterEnds(fleet, ended)),
+    ...(await afterEnds(runtime, ended)),
   ];
 }
 
 async function endRuns(
-  fleet: Fleet,
+  runtime: Runtime,
   { finished, failed }: Pick<Finalized, 'finished' | 'failed'>,
   end: MoveDetails,
 ): Promise<{ finish: number; fail: number }> {
   if (finished.length + failed.length === 0) return { finish: 0, fail: 0 };
-  return inTransaction(fleet.database, async (session) => ({
+  return inTransaction(runtime.database, async (session) => ({
     finish: await moveTasks(
       session,
       'finish',
@@ -233,9 +230,9 @@ async function endRuns(
 }
 
 /** A chunk may be worked on twice at once; each task counts once as a hit of its entry. */
-function endHits(fleet: Fleet, hits: readonly TaskRow[], end: MoveDetails): Promise<number> {
+function endHits(runtime: Runtime, hits: readonly TaskRow[], end: MoveDetails): Promise<number> {
   if (hits.length === 0) return Promise.resolve(0);
-  return inTransaction(fleet.database, async (session) => {
+  return inTransaction(runtime.database, async (session) => {
     const standing = await lockTasksAt(
       session,
       'finalize',
@@ -248,7 +245,7 @@ function endHits(fleet: Fleet, hits: readonly TaskRow[], end: MoveDetails): Prom
       end.nowMs,
     );
     let moved = 0;
-    for (const [hitMode, group] of Map.groupBy(mine, (row) => hitModeOf(fleet, row)))
+    for (const [hitMode, group] of Map.groupBy(mine, (row) => hitModeOf(runtime, row)))
       moved += await moveTasks(
         session,
         'finish',

@@ -12,7 +12,7 @@ import {
 } from '../../../db/call-cache.ts';
 import type { TaskSpec } from '../../../core/task/task.ts';
 import type { TaskRow } from '../../../db/tasks.ts';
-import type { Fleet } from '../../fleet.ts';
+import type { Runtime } from '../../runtime.ts';
 
 export interface FinalizedTask {
   row: TaskRow;
@@ -20,7 +20,7 @@ export interface FinalizedTask {
 }
 
 /** Some clients look for outputs at their own urls only. */
-export const hitModeOf = ({ config }: Fleet, { profile }: TaskRow): Config['cacheHit'] =>
+export const hitModeOf = ({ config }: Runtime, { profile }: TaskRow): Config['cacheHit'] =>
   profiles[profile].needsCopies ? 'copy' : config.cacheHit;
 
 export interface AppliedHits {
@@ -35,52 +35,52 @@ interface Hit extends FinalizedTask {
 }
 
 export async function applyHits(
-  fleet: Fleet,
+  runtime: Runtime,
   tasks: readonly FinalizedTask[],
 ): Promise<AppliedHits> {
   if (tasks.length === 0) return { good: [], lost: [] };
   const entryIds = [...new Set(tasks.flatMap(({ row }) => row.hitEntryId ?? []))];
-  const outputs = await readEntryOutputs(fleet.database, entryIds);
+  const outputs = await readEntryOutputs(runtime.database, entryIds);
   const hits = tasks.map((task): Hit => ({
     ...task,
     entryId: task.row.hitEntryId ?? 0,
     outputs: outputs.get(task.row.hitEntryId ?? 0) ?? [],
   }));
-  const bad = await findBadEntries(fleet, entryIds, outputs);
+  const bad = await findBadEntries(runtime, entryIds, outputs);
 
   const copied = await inParallel(
     hits.map(
       (hit) => async () =>
         !bad.has(hit.entryId) &&
-        (hitModeOf(fleet, hit.row) !== 'copy' || (await copyOutputs(fleet, hit, bad))),
+        (hitModeOf(runtime, hit.row) !== 'copy' || (await copyOutputs(runtime, hit, bad))),
     ),
   );
   const applied: AppliedHits = { good: [], lost: [] };
   for (const [position, { row }] of hits.entries())
     (copied[position] ? applied.good : applied.lost).push(row);
   for (const [entryId, reason] of bad) {
-    fleet.log.warn({ entryId, reason }, 'cache-entry-invalidated');
-    fleet.metrics.cacheInvalidations.inc();
-    await invalidateEntry(fleet.database, entryId, reason);
+    runtime.log.warn({ entryId, reason }, 'cache-entry-invalidated');
+    runtime.metrics.cacheInvalidations.inc();
+    await invalidateEntry(runtime.database, entryId, reason);
   }
   return applied;
 }
 
 /** Why entries cannot be used, by id: a prior output is gone or no longer what it was. */
 async function findBadEntries(
-  fleet: Fleet,
+  runtime: Runtime,
   entryIds: readonly number[],
   outputs: Map<number, CacheOutput[]>,
 ): Promise<Map<number, string>> {
-  const times = await readEntryTimes(fleet.database, entryIds);
+  const times = await readEntryTimes(runtime.database, entryIds);
   const seen = await seeObjects(
-    fleet.objects,
+    runtime.objects,
     [...outputs.values()].flat().map(({ url }) => url),
   );
   const bad = new Map<number, string>();
   const check = async (entryId: number): Promise<void> => {
     for (const output of outputs.get(entryId) ?? []) {
-      const reason = await whyNotUsable(fleet, output, {
+      const reason = await whyNotUsable(runtime, output, {
         entryMs: times.get(entryId) ?? 0,
         found: seen.get(output.url),
       });
@@ -93,7 +93,7 @@ async function findBadEntries(
 }
 
 async function whyNotUsable(
-  fleet: Fleet,
+  runtime: Runtime,
   output: CacheOutput,
   { entryMs, found }: { entryMs: number; found: SeenObject | undefined },
 ): Promise<string | undefined> {
@@ -103,7 +103,7 @@ async function whyNotUsable(
     return found
       ? `${output.url} has ${found.sizeBytes} bytes; the entry says ${output.sizeBytes}.`
       : `${output.url} is not there any more.`;
-  const described = await fleet.objects.describe(output.url);
+  const described = await runtime.objects.describe(output.url);
   return described?.checksums.crc64nvme === output.crc64nvme
     ? undefined
     : `${output.url} was written again with other content.`;
@@ -114,17 +114,17 @@ async function whyNotUsable(
  * has just gone is the entry's fault: a url that may not be written to is the new task's own.
  */
 async function copyOutputs(
-  fleet: Fleet,
+  runtime: Runtime,
   { row, entryId, spec, outputs }: Hit,
   bad: Map<number, string>,
 ): Promise<boolean> {
   try {
     for (const output of outputs)
-      await fleet.objects.copy(output.url, outputUrl(spec, output), output.sizeBytes);
+      await runtime.objects.copy(output.url, outputUrl(spec, output), output.sizeBytes);
     return true;
   } catch (error) {
     const { message, cause } = error as Error;
-    fleet.log.warn({ taskId: row.id, entryId, message }, 'cache-hit-not-copied');
+    runtime.log.warn({ taskId: row.id, entryId, message }, 'cache-hit-not-copied');
     if ((cause as Error | undefined)?.name === 'NoSuchKey') bad.set(entryId, message);
     return false;
   }

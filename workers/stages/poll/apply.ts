@@ -1,7 +1,7 @@
 /** Writes what polling decided: attempts end, tasks move, and whoever comes next is nudged. */
 import { dueAfter } from '../../../core/stall.ts';
-import type { AttemptOutcome } from '../../../core/retry/attempt-outcomes.ts';
-import type { PollDecision } from '../../../core/retry/outcomes.ts';
+import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
+import { afterRetry, type RetryDecision } from '../../../core/retry/decide-retry.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import {
   attemptKey,
@@ -21,12 +21,12 @@ import {
 import { taskNudges, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../fail-attempts.ts';
-import type { Fleet } from '../../fleet.ts';
+import type { Runtime } from '../../runtime.ts';
 import { shapeFor } from '../stage-script/shapes.ts';
 
 export interface PolledAttempt {
   attempt: OpenAttempt;
-  decision: PollDecision;
+  decision: RetryDecision;
   result: SeenResult | undefined;
 }
 
@@ -34,25 +34,25 @@ export interface PolledAttempt {
 const ROWS_PER_TRANSACTION = 1000;
 
 export async function applyPolled(
-  fleet: Fleet,
+  runtime: Runtime,
   polled: readonly PolledAttempt[],
 ): Promise<Nudge[]> {
   const next: Nudge[] = [];
   for (let start = 0; start < polled.length; start += ROWS_PER_TRANSACTION)
-    next.push(...(await applyPart(fleet, polled.slice(start, start + ROWS_PER_TRANSACTION))));
+    next.push(...(await applyPart(runtime, polled.slice(start, start + ROWS_PER_TRANSACTION))));
   return next;
 }
 
-async function applyPart(fleet: Fleet, polled: readonly PolledAttempt[]): Promise<Nudge[]> {
-  const nowMs = fleet.nowMs();
-  const details = { nowMs, dueMs: dueAfter(nowMs, fleet.config.stallMs) };
+async function applyPart(runtime: Runtime, polled: readonly PolledAttempt[]): Promise<Nudge[]> {
+  const nowMs = runtime.nowMs();
+  const details = { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs) };
   const decided = polled.filter(
     ({ decision }) => decision.do !== 'wait' && decision.do !== 'find-owner',
   );
-  const retried = await againMoves(fleet, decided);
+  const retried = await againMoves(runtime, decided);
 
   const { finalized, again, failures, moved } = await inTransaction(
-    fleet.database,
+    runtime.database,
     async (session) => {
       // A move's guard knows places, not attempts: a late look at the last attempt must not move a task at its next one.
       const open = await lockOpenAttempts(
@@ -84,20 +84,20 @@ async function applyPart(fleet: Fleet, polled: readonly PolledAttempt[]): Promis
       return { finalized, again, failures, moved };
     },
   );
-  countMoves(fleet.metrics, 'poll', moved);
+  countMoves(runtime.metrics, 'poll', moved);
   countFailures(
-    fleet,
+    runtime,
     failures.map(({ failure }) => failure),
   );
 
   return [
-    ...taskNudges('finalize', finalized, fleet.config.chunkSize),
+    ...taskNudges('finalize', finalized, runtime.config.chunkSize),
     ...[...new Set(again.map(({ set }) => String(set.shape)))].map((shape): Nudge => ({
       stage: 'submit',
       message: { shape },
     })),
     ...(await afterEnds(
-      fleet,
+      runtime,
       failures.map(({ taskId }) => taskId),
     )),
   ];
@@ -109,7 +109,7 @@ function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttemp
   return {
     taskId: attempt.taskId,
     number: attempt.number,
-    outcome: outcomeOf(attempt, decision),
+    outcome: outcomeOf(attempt.place, decision),
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(decision.do === 'again' ? { reason: decision.reason } : {}),
     ...(decision.do === 'fail' ? { reason: decision.failure.sentence } : {}),
@@ -118,25 +118,15 @@ function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttemp
   };
 }
 
-function outcomeOf({ place }: OpenAttempt, decision: PollDecision): AttemptOutcome {
-  if (place === 'cancelled') return 'cancelled';
-  if (decision.do === 'again') return decision.because === 'out-of-memory' ? 'failed' : 'lost';
-  return decision.do === 'finalize' &&
-    !decision.result.error &&
-    decision.result.executors.every(({ exitCode }) => exitCode === 0)
-    ? 'succeeded'
-    : 'failed';
-}
-
 /** A host loss tries the same shape again; want of memory the shape with twice as much. */
-async function againMoves(fleet: Fleet, ended: readonly PolledAttempt[]): Promise<MovedTask[]> {
+async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Promise<MovedTask[]> {
   const again = ended.flatMap(({ attempt, decision }) =>
     decision.do === 'again' && attempt.place === 'poll'
       ? [{ attempt, because: decision.because }]
       : [],
   );
   if (again.length === 0) return [];
-  const { pool } = fleet.database;
+  const { pool } = runtime.database;
   const rows = new Map(
     (
       await readTasksAt(
@@ -146,7 +136,7 @@ async function againMoves(fleet: Fleet, ended: readonly PolledAttempt[]): Promis
       )
     ).map((row) => [row.id, row]),
   );
-  const templates = await fleet.templates.read(
+  const templates = await runtime.templates.read(
     pool,
     [...rows.values()].map(({ templateId }) => templateId),
   );
@@ -155,20 +145,18 @@ async function againMoves(fleet: Fleet, ended: readonly PolledAttempt[]): Promis
     const row = rows.get(attempt.taskId);
     const template = row && templates.get(row.templateId)?.template;
     if (!row || !template) continue;
-    const hostLosses = row.hostLosses + (because === 'host-lost' ? 1 : 0);
-    const memoryGrowths = row.memoryGrowths + (because === 'out-of-memory' ? 1 : 0);
-    const transientFailures = row.transientFailures + (because === 'transient' ? 1 : 0);
-    const shape = await shapeFor(fleet, {
+    const counts = afterRetry(row, because);
+    const shape = await shapeFor(runtime, {
       owner: row.owner,
       templateId: row.templateId,
       template,
-      memoryGrowths,
+      memoryGrowths: counts.memoryGrowths,
     });
     moved.push({
       id: row.id,
-      set: { submissionId: null, hostLosses, memoryGrowths, transientFailures, shape },
+      set: { submissionId: null, ...counts, shape },
     });
-    fleet.metrics.retries.inc({ reason: because });
+    runtime.metrics.retries.inc({ reason: because });
   }
   return moved;
 }

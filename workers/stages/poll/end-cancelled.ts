@@ -4,7 +4,7 @@ import { childJobId } from '../../../core/submission/packing.ts';
 import { hasEnded } from '../../../core/submission/queue-look.ts';
 import type { OpenAttempt } from '../../../db/attempts.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
-import type { Fleet } from '../../fleet.ts';
+import type { Runtime } from '../../runtime.ts';
 
 /** More would hold up the watch of the whole queue: each is a request of its own. */
 const CHILDREN_PER_LOOK = 50;
@@ -21,7 +21,7 @@ export interface CancelledWhere {
 
 /** One call ends a whole array; only where some of it goes on are children ended singly, some at each look. */
 export async function endCancelledJobs(
-  fleet: Fleet,
+  runtime: Runtime,
   { submission, job, attempts }: CancelledWhere,
 ): Promise<void> {
   const cancelled = attempts.filter(({ place }) => place === 'cancelled');
@@ -30,14 +30,14 @@ export async function endCancelledJobs(
     return;
   }
   const reason = 'Batchwell: cancelled by its caller.';
-  if (cancelled.length === attempts.length) return fleet.batch.terminate(job.jobId, reason);
+  if (cancelled.length === attempts.length) return runtime.batch.terminate(job.jobId, reason);
 
   const before = asked.get(job.jobId) ?? new Set();
   asked.set(job.jobId, before);
   for (const { arrayIndex } of cancelled
     .filter((one) => !before.has(one.arrayIndex))
     .slice(0, CHILDREN_PER_LOOK)) {
-    await fleet.batch.terminate(childJobId(job.jobId, submission.size, arrayIndex), reason);
+    await runtime.batch.terminate(childJobId(job.jobId, submission.size, arrayIndex), reason);
     before.add(arrayIndex);
   }
 }

@@ -10,11 +10,11 @@ import {
   resultsFrom,
 } from '../../../core/submission/queue-look.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
-import type { Fleet } from '../../fleet.ts';
+import type { Runtime } from '../../runtime.ts';
 
 /** The jobs of running submissions, by job id. One request for up to 100 of them. */
 export async function seeJobs(
-  fleet: Fleet,
+  runtime: Runtime,
   queue: string,
   running: readonly SubmissionRow[],
 ): Promise<Map<string, SeenJob>> {
@@ -22,25 +22,25 @@ export async function seeJobs(
   const seen = new Map<string, SeenJob>();
   if (looksByListing(jobIds.length)) {
     for (const status of activeStatuses) {
-      for (const job of await fleet.batch.list({ queue }, status)) seen.set(job.jobId, job);
-      fleet.metrics.pollRequests.inc({ service: 'batch' });
+      for (const job of await runtime.batch.list({ queue }, status)) seen.set(job.jobId, job);
+      runtime.metrics.pollRequests.inc({ service: 'batch' });
     }
   }
   const rest = jobIds.filter((id) => !seen.has(id));
-  for (const job of await fleet.batch.describe(rest)) seen.set(job.jobId, job);
-  fleet.metrics.pollRequests.inc({ service: 'batch' }, Math.ceil(rest.length / 100));
+  for (const job of await runtime.batch.describe(rest)) seen.set(job.jobId, job);
+  runtime.metrics.pollRequests.inc({ service: 'batch' }, Math.ceil(rest.length / 100));
   return seen;
 }
 
 /** Children of an array that failed, by index; of a single job, itself. */
 export async function seeFailed(
-  fleet: Fleet,
+  runtime: Runtime,
   submission: SubmissionRow,
   job: SeenJob,
 ): Promise<Map<number, SeenJob>> {
   if (submission.size === 1) return new Map(job.status === 'FAILED' ? [[0, job]] : []);
-  const failed = await fleet.batch.list({ arrayJobId: job.jobId }, 'FAILED');
-  fleet.metrics.pollRequests.inc({ service: 'batch' });
+  const failed = await runtime.batch.list({ arrayJobId: job.jobId }, 'FAILED');
+  runtime.metrics.pollRequests.inc({ service: 'batch' });
   return new Map(
     failed.flatMap((child) => (child.index === undefined ? [] : [[child.index, child]])),
   );
@@ -62,13 +62,13 @@ const NONE: ReadonlySet<number> = new Set();
  * fetched.
  */
 export async function* seeResults(
-  fleet: Fleet,
+  runtime: Runtime,
   submission: SubmissionRow,
   { firstOpen, known = NONE, onPage }: ResultsWanted,
 ): AsyncGenerator<Map<number, SeenResult>> {
-  const folder = fleet.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.results);
-  for await (const page of fleet.objects.list(folder, startingAt(folder, firstOpen))) {
-    fleet.metrics.pollRequests.inc({ service: 's3' });
+  const folder = runtime.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.results);
+  for await (const page of runtime.objects.list(folder, startingAt(folder, firstOpen))) {
+    runtime.metrics.pollRequests.inc({ service: 's3' });
     onPage?.();
     const latest = new Map<number, SeenResult>();
     for (const { url } of page) {
@@ -76,7 +76,7 @@ export async function* seeResults(
       if (known.has(Number.parseInt(tail, 10))) continue;
       const result = decodeResultKey(tail);
       if (!result || (latest.get(result.index)?.attempt ?? 0) > result.attempt) continue;
-      latest.set(result.index, result.record ? result : await fetchResult(fleet, url, result));
+      latest.set(result.index, result.record ? result : await fetchResult(runtime, url, result));
     }
     yield latest;
   }
@@ -87,14 +87,14 @@ function startingAt(folder: string, firstOpen: number): { startAfterKey?: string
   return after === undefined ? {} : { startAfterKey: (parseS3Url(folder)?.key ?? '') + after };
 }
 
-async function fetchResult(fleet: Fleet, url: string, seen: SeenResult): Promise<SeenResult> {
-  const body = await fleet.objects.get(url);
+async function fetchResult(runtime: Runtime, url: string, seen: SeenResult): Promise<SeenResult> {
+  const body = await runtime.objects.get(url);
   if (!body) throw new Error(`The result record ${url} was listed but cannot be read.`);
   try {
     return { ...seen, record: parseResultBody(JSON.parse(body.toString('utf8'))) };
   } catch (error) {
     // As if it were not there: then Batch's word decides about this one attempt, and the others of its queue go on.
-    fleet.log.error({ url, err: error }, 'result-record-unreadable');
+    runtime.log.error({ url, err: error }, 'result-record-unreadable');
     return seen;
   }
 }

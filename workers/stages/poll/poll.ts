@@ -1,12 +1,8 @@
 /** poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a new try or a failure. */
 import { dueAfter } from '../../../core/stall.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
-import {
-  decidePoll,
-  failUnfenced,
-  type EndedJob,
-  type PollDecision,
-} from '../../../core/retry/outcomes.ts';
+import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
+import { decideRetry, failUnfenced, type RetryDecision } from '../../../core/retry/decide-retry.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import {
   endedCount,
@@ -36,34 +32,34 @@ import { joinNudges, type Messages, type Nudge } from '../../../queues/messages.
 import { batchStatuses } from '../../../telemetry/metrics.ts';
 import { applyPolled, type PolledAttempt } from './apply.ts';
 import { endCancelledJobs } from './end-cancelled.ts';
-import type { Fleet, StageOutcome } from '../../fleet.ts';
+import type { Runtime, StageOutcome } from '../../runtime.ts';
 import { recallQueue, type QueueMemory } from './queue-memory.ts';
 import { claimOwner } from '../submit/submission.ts';
 import { seeFailed, seeJobs, seeResults } from './look.ts';
 
-export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<StageOutcome> {
-  const { pool } = fleet.database;
+export async function poll(runtime: Runtime, { queue }: Messages['poll']): Promise<StageOutcome> {
+  const { pool } = runtime.database;
   const running = await readRunning(pool, queue);
   const memory = recallQueue(
-    fleet,
+    runtime,
     queue,
     running.map(({ id }) => id),
   );
   if (running.length === 0) {
-    countJobs(fleet, queue, []);
+    countJobs(runtime, queue, []);
     return { do: 'done' };
   }
 
-  const jobs = await seeJobs(fleet, queue, running);
-  fleet.step('poll.jobs-seen');
+  const jobs = await seeJobs(runtime, queue, running);
+  runtime.passCrashPoint('poll.jobs-seen');
   const open = await countOpenAttempts(
     pool,
     running.map(({ id }) => id),
   );
-  countJobs(fleet, queue, jobs.values());
-  const nowMs = fleet.nowMs();
+  countJobs(runtime, queue, jobs.values());
+  const nowMs = runtime.nowMs();
   await markSeenRunning(
-    fleet.database,
+    runtime.database,
     running
       .filter(
         ({ runningMs, jobId }) =>
@@ -74,7 +70,7 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   );
 
   noteMissing(memory, { running, jobs, nowMs });
-  await noteWaiting(fleet, memory, { running, jobs });
+  await noteWaiting(runtime, memory, { running, jobs });
   const next: Nudge[] = [];
   let pages = 0;
   const onPage = (): void => void (pages += 1);
@@ -84,7 +80,7 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
     if (!job || !count || !wantsReading(submission, job, count)) continue;
     try {
       next.push(
-        ...(await readSubmission(fleet, submission, {
+        ...(await readSubmission(runtime, submission, {
           job,
           count,
           known: memory.dealtWith.get(submission.id) ?? new Set(),
@@ -93,13 +89,16 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
       );
     } catch (error) {
       // It is looked at again next time; the others of the queue do not wait for it.
-      fleet.log.error({ submission: submission.submissionKey, err: error }, 'submission-not-read');
+      runtime.log.error(
+        { submission: submission.submissionKey, err: error },
+        'submission-not-read',
+      );
     }
   }
   await postponeSubmissions(
     pool,
     running.map(({ id }) => id),
-    dueAfter(nowMs, fleet.config.stallMs),
+    dueAfter(nowMs, runtime.config.stallMs),
   );
   await endSubmissions(
     pool,
@@ -109,13 +108,13 @@ export async function poll(fleet: Fleet, { queue }: Messages['poll']): Promise<S
   if (next.length > 0) memory.lastEndMs = nowMs;
   return {
     do: 'wait',
-    waitMs: pace(fleet, { running, lastEndMs: memory.lastEndMs, nowMs, pages }),
-    next: joinNudges(next, fleet.config.chunkSize),
+    waitMs: pace(runtime, { running, lastEndMs: memory.lastEndMs, nowMs, pages }),
+    next: joinNudges(next, runtime.config.chunkSize),
   };
 }
 
 function pace(
-  { config }: Fleet,
+  { config }: Runtime,
   {
     running,
     lastEndMs,
@@ -155,7 +154,7 @@ function noteMissing(
 
 /** What Batch says twice in a row of why a job does not start is shown to its caller. */
 async function noteWaiting(
-  fleet: Fleet,
+  runtime: Runtime,
   { waitingReasons }: QueueMemory,
   { running, jobs }: { running: readonly SubmissionRow[]; jobs: ReadonlyMap<string, SeenJob> },
 ): Promise<void> {
@@ -165,7 +164,7 @@ async function noteWaiting(
     if (reason === undefined) waitingReasons.delete(id);
     else waitingReasons.set(id, reason);
     const told = reason === undefined ? null : reason === before ? reason : waitingReason;
-    if (told !== waitingReason) await noteWaitingReason(fleet.database.pool, id, told);
+    if (told !== waitingReason) await noteWaitingReason(runtime.database.pool, id, told);
   }
 }
 
@@ -197,13 +196,13 @@ interface Look {
 }
 
 async function readSubmission(
-  fleet: Fleet,
+  runtime: Runtime,
   submission: SubmissionRow,
   { job, count, known, onPage }: Look,
 ): Promise<Nudge[]> {
-  const { pool } = fleet.database;
+  const { pool } = runtime.database;
   if (submission.cancelMs !== null)
-    await endCancelledJobs(fleet, {
+    await endCancelledJobs(runtime, {
       submission,
       job,
       attempts: await readOpenAttempts(pool, [submission.id]),
@@ -213,15 +212,15 @@ async function readSubmission(
   let ended = submission.size - count.open;
   const results = new Map<number, SeenResult>();
   const writeResults = async (): Promise<void> => {
-    fleet.step('poll.results-read');
+    runtime.passCrashPoint('poll.results-read');
     const polled = (await readOpenAttemptsAt(pool, submission.id, [...results.keys()])).flatMap(
-      (attempt) => judge(fleet, attempt, { result: results.get(attempt.arrayIndex) }),
+      (attempt) => judge(runtime, attempt, { result: results.get(attempt.arrayIndex) }),
     );
     results.clear();
     ended += polled.length;
-    next.push(...(await write(fleet, polled, known)));
+    next.push(...(await write(runtime, polled, known)));
   };
-  for await (const page of seeResults(fleet, submission, {
+  for await (const page of seeResults(runtime, submission, {
     firstOpen: count.firstOpen,
     known,
     onPage,
@@ -231,7 +230,7 @@ async function readSubmission(
   }
   await writeResults();
   if (endedCount(job) > ended)
-    next.push(...(await write(fleet, await readWithoutRecord(fleet, submission, job), known)));
+    next.push(...(await write(runtime, await readWithoutRecord(runtime, submission, job), known)));
   return next;
 }
 
@@ -239,14 +238,14 @@ async function readSubmission(
 const RESULTS_PER_WRITE = 1000;
 
 async function write(
-  fleet: Fleet,
+  runtime: Runtime,
   polled: readonly PolledAttempt[],
   known: Set<number>,
 ): Promise<Nudge[]> {
   if (polled.length === 0) return [];
-  fleet.metrics.pollChanges.inc(polled.length);
-  const next = await applyPolled(fleet, polled);
-  fleet.step('poll.written');
+  runtime.metrics.pollChanges.inc(polled.length);
+  const next = await applyPolled(runtime, polled);
+  runtime.passCrashPoint('poll.written');
   for (const { attempt, decision } of polled)
     if (decision.do === 'finalize') known.add(attempt.arrayIndex);
   return next;
@@ -257,44 +256,46 @@ async function write(
  * missed, so the records are read once more after Batch said that the attempt had ended.
  */
 async function readWithoutRecord(
-  fleet: Fleet,
+  runtime: Runtime,
   submission: SubmissionRow,
   job: SeenJob,
 ): Promise<PolledAttempt[]> {
-  const failed = await seeFailed(fleet, submission, job);
-  const open = (await readOpenAttempts(fleet.database.pool, [submission.id])).flatMap((attempt) => {
-    const child = failed.get(attempt.arrayIndex) ?? (hasEnded(job) ? job : undefined);
-    return child ? [{ attempt, child }] : [];
-  });
+  const failed = await seeFailed(runtime, submission, job);
+  const open = (await readOpenAttempts(runtime.database.pool, [submission.id])).flatMap(
+    (attempt) => {
+      const child = failed.get(attempt.arrayIndex) ?? (hasEnded(job) ? job : undefined);
+      return child ? [{ attempt, child }] : [];
+    },
+  );
   const firstOpen = open[0]?.attempt.arrayIndex;
   if (firstOpen === undefined) return [];
   const results = new Map<number, SeenResult>();
-  for await (const page of seeResults(fleet, submission, { firstOpen }))
+  for await (const page of seeResults(runtime, submission, { firstOpen }))
     for (const [index, result] of page) results.set(index, result);
   const polled = open.flatMap(({ attempt, child }) =>
-    judge(fleet, attempt, { result: results.get(attempt.arrayIndex), job: endedJob(child) }),
+    judge(runtime, attempt, { result: results.get(attempt.arrayIndex), job: endedJob(child) }),
   );
   const fenced = polled.some(({ decision }) => decision.do === 'find-owner');
-  return fenced && (await adoptOwner(fleet, submission)) ? polled : polled.map(unfenced);
+  return fenced && (await adoptOwner(runtime, submission)) ? polled : polled.map(unfenced);
 }
 
 /** The attempt with what is to be done about it; nothing where there is nothing to do yet. */
 function judge(
-  fleet: Fleet,
+  runtime: Runtime,
   attempt: OpenAttempt,
   seen: { result: SeenResult | undefined; job?: EndedJob },
 ): PolledAttempt[] {
-  const decision = decide(fleet, attempt, seen);
+  const decision = decide(runtime, attempt, seen);
   return decision.do === 'wait' ? [] : [{ attempt, decision, result: seen.result }];
 }
 
 function decide(
-  fleet: Fleet,
+  runtime: Runtime,
   attempt: OpenAttempt,
   seen: { result: SeenResult | undefined; job?: EndedJob },
-): PollDecision {
-  const { hostLossTries, memoryGrowthTries, transientTries } = fleet.config;
-  return decidePoll(
+): RetryDecision {
+  const { hostLossTries, memoryGrowthTries, transientTries } = runtime.config;
+  return decideRetry(
     {
       ...(seen.result?.record ? { result: seen.result.record } : {}),
       ...(seen.job ? { job: seen.job } : {}),
@@ -316,22 +317,22 @@ const unfenced = (one: PolledAttempt): PolledAttempt =>
   one.decision.do === 'find-owner' ? { ...one, decision: failUnfenced } : one;
 
 /** A twin came first: its job is the one to watch from now on. False when the job itself is the owner. */
-async function adoptOwner(fleet: Fleet, submission: SubmissionRow): Promise<boolean> {
+async function adoptOwner(runtime: Runtime, submission: SubmissionRow): Promise<boolean> {
   const { jobId } = submission;
   if (jobId === null) return false;
-  const owner = await claimOwner(fleet, submission.submissionKey, jobId);
+  const owner = await claimOwner(runtime, submission.submissionKey, jobId);
   if (owner === jobId) return false;
-  fleet.log.warn({ submission: submission.submissionKey, was: jobId, owner }, 'twin-adopted');
-  await adoptJob(fleet.database.pool, { id: submission.id, jobId: owner, was: jobId });
+  runtime.log.warn({ submission: submission.submissionKey, was: jobId, owner }, 'twin-adopted');
+  await adoptJob(runtime.database.pool, { id: submission.id, jobId: owner, was: jobId });
   return true;
 }
 
-function countJobs(fleet: Fleet, queue: string, jobs: Iterable<SeenJob>): void {
+function countJobs(runtime: Runtime, queue: string, jobs: Iterable<SeenJob>): void {
   const totals = new Map<string, number>(batchStatuses.map((status) => [status, 0]));
   for (const job of jobs) {
     for (const [status, count] of Object.entries(job.counts ?? { [job.status]: 1 }))
       totals.set(status, (totals.get(status) ?? 0) + count);
   }
-  for (const [status, count] of totals) fleet.metrics.batchJobs.set({ queue, status }, count);
-  fleet.metrics.batchJobsSeen.set({ queue }, fleet.nowMs() / 1000);
+  for (const [status, count] of totals) runtime.metrics.batchJobs.set({ queue, status }, count);
+  runtime.metrics.batchJobsSeen.set({ queue }, runtime.nowMs() / 1000);
 }

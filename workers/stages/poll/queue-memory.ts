@@ -1,5 +1,5 @@
 /** What a process remembers of a Batch queue between two looks at it. Without it, as after a restart, a look only costs more. */
-import type { Fleet } from '../../fleet.ts';
+import type { Runtime } from '../../runtime.ts';
 
 export interface QueueMemory {
   /** When an attempt was last seen to end; 0 when none was. */
@@ -12,12 +12,16 @@ export interface QueueMemory {
   missingSinceMs: Map<number, number>;
 }
 
-const memories = new WeakMap<Fleet, Map<string, QueueMemory>>();
+const memories = new WeakMap<Runtime, Map<string, QueueMemory>>();
 
 /** The memory of a queue; submissions that are not among `running` any more are forgotten. */
-export function recallQueue(fleet: Fleet, queue: string, running: readonly number[]): QueueMemory {
-  const queues = memories.get(fleet) ?? new Map<string, QueueMemory>();
-  memories.set(fleet, queues);
+export function recallQueue(
+  runtime: Runtime,
+  queue: string,
+  running: readonly number[],
+): QueueMemory {
+  const queues = memories.get(runtime) ?? new Map<string, QueueMemory>();
+  memories.set(runtime, queues);
   const { lastEndMs = 0, dealtWith, missingSinceMs, waitingReasons } = queues.get(queue) ?? {};
   const stillRunning = <T>(known: ReadonlyMap<number, T> = new Map()): Map<number, T> =>
     new Map([...known].filter(([id]) => running.includes(id)));

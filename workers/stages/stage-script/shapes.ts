@@ -7,7 +7,7 @@ import {
 } from '../../../core/container/job-definition.ts';
 import type { Template } from '../../../core/task/template.ts';
 import { saveJobDefinition, saveShape } from '../../../db/job-definitions.ts';
-import type { Fleet } from '../../fleet.ts';
+import type { Runtime } from '../../runtime.ts';
 
 export interface ShapeWish {
   templateId: number;
@@ -18,35 +18,39 @@ export interface ShapeWish {
 
 /** A process sees few shapes; a wide scatter asks for the same one 40 times. */
 const LARGEST_CACHE = 5000;
-const known = new WeakMap<Fleet, Map<string, string>>();
+const known = new WeakMap<Runtime, Map<string, string>>();
 
 /** The shape (hex) of attempts of a template; its rows are made when it is new. */
-export async function shapeFor(fleet: Fleet, wish: ShapeWish): Promise<string> {
-  const cache = known.get(fleet) ?? new Map<string, string>();
-  known.set(fleet, cache);
+export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<string> {
+  const cache = known.get(runtime) ?? new Map<string, string>();
+  known.set(runtime, cache);
   // The owner counts only where each has a share of their own.
-  const perOwner = fleet.config.share.includes('{owner}') ? wish.owner : '';
+  const perOwner = runtime.config.share.includes('{owner}') ? wish.owner : '';
   const wishKey = `${wish.templateId} ${wish.memoryGrowths} ${perOwner}`;
   const found = cache.get(wishKey);
   if (found !== undefined) return found;
 
   const { resources, executors } = wish.template;
   const scheduling = schedulingOf(resources, {
-    jobQueue: fleet.config.jobQueue,
-    share: fleet.config.share,
+    jobQueue: runtime.config.jobQueue,
+    share: runtime.config.share,
     owner: wish.owner,
   });
   const content = definitionContent(executors[0]?.image ?? '', resources, {
-    jobRole: fleet.config.jobRole,
-    hostFolder: fleet.config.hostFolder,
-    sharedFolders: fleet.config.sharedFolders,
+    jobRole: runtime.config.jobRole,
+    hostFolder: runtime.config.hostFolder,
+    sharedFolders: runtime.config.sharedFolders,
     memoryGrowths: wish.memoryGrowths,
   });
   const digest = definitionDigest(content);
-  const nowMs = fleet.nowMs();
-  const jobDefinitionId = await saveJobDefinition(fleet.database.pool, { digest, content, nowMs });
+  const nowMs = runtime.nowMs();
+  const jobDefinitionId = await saveJobDefinition(runtime.database.pool, {
+    digest,
+    content,
+    nowMs,
+  });
   const shape = shapeOf(digest, scheduling);
-  await saveShape(fleet.database.pool, { shape, jobDefinitionId, ...scheduling, nowMs });
+  await saveShape(runtime.database.pool, { shape, jobDefinitionId, ...scheduling, nowMs });
 
   if (cache.size >= LARGEST_CACHE) cache.clear();
   cache.set(wishKey, shape.toString('hex'));

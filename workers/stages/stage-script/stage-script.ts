@@ -7,20 +7,20 @@ import { moveTasksEach, readTasksAt, type MovedTask } from '../../../db/tasks.ts
 import { markTemplateStaged, type TemplateRow } from '../../../db/templates.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
-import type { Fleet, StageOutcome } from '../../fleet.ts';
+import type { Runtime, StageOutcome } from '../../runtime.ts';
 import { shapeFor } from './shapes.ts';
 
 export async function stageScript(
-  fleet: Fleet,
+  runtime: Runtime,
   { tasks: ids }: Messages['stage-script'],
 ): Promise<StageOutcome> {
-  const { pool } = fleet.database;
+  const { pool } = runtime.database;
   const rows = await readTasksAt(pool, 'stage-script', ids);
-  const templates = await fleet.templates.read(
+  const templates = await runtime.templates.read(
     pool,
     rows.map(({ templateId }) => templateId),
   );
-  for (const template of templates.values()) await stageTemplate(fleet, template);
+  for (const template of templates.values()) await stageTemplate(runtime, template);
 
   const moved: MovedTask[] = [];
   for (const { id, owner, templateId, memoryGrowths } of rows) {
@@ -28,15 +28,15 @@ export async function stageScript(
     if (template)
       moved.push({
         id,
-        set: { shape: await shapeFor(fleet, { owner, templateId, template, memoryGrowths }) },
+        set: { shape: await shapeFor(runtime, { owner, templateId, template, memoryGrowths }) },
       });
   }
-  const nowMs = fleet.nowMs();
+  const nowMs = runtime.nowMs();
   const count = await moveTasksEach(pool, 'staged', moved, {
     nowMs,
-    dueMs: dueAfter(nowMs, fleet.config.stallMs),
+    dueMs: dueAfter(nowMs, runtime.config.stallMs),
   });
-  countMoves(fleet.metrics, 'stage-script', { staged: count });
+  countMoves(runtime.metrics, 'stage-script', { staged: count });
 
   const shapes = new Set(moved.map(({ set }) => String(set.shape)));
   return {
@@ -46,11 +46,11 @@ export async function stageScript(
 }
 
 /** The object's name is its content's digest, so writing it twice is the same write. */
-async function stageTemplate(fleet: Fleet, row: TemplateRow): Promise<void> {
+async function stageTemplate(runtime: Runtime, row: TemplateRow): Promise<void> {
   if (row.scriptSha256 !== null) return;
   const script = renderScript(row.template);
   const digest = sha256(script).toString('hex');
-  await fleet.objects.put(fleet.workUrl(scriptKey(digest)), script);
-  await markTemplateStaged(fleet.database.pool, row.id, digest);
+  await runtime.objects.put(runtime.workUrl(scriptKey(digest)), script);
+  await markTemplateStaged(runtime.database.pool, row.id, digest);
   row.scriptSha256 = digest;
 }

@@ -6,22 +6,22 @@ import { readShape } from '../../../db/job-definitions.ts';
 import { packSubmission, readReady } from '../../../db/packing.ts';
 import { readSubmissions } from '../../../db/submissions.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
-import type { Fleet, StageOutcome } from '../../fleet.ts';
+import type { Runtime, StageOutcome } from '../../runtime.ts';
 import { carryOn } from './submission.ts';
 
 /** Owners at their limit get room as their attempts end; nobody tells their shapes of it. */
 const ROOM_WAIT_MS = 1000;
 
-export function submit(fleet: Fleet, message: Messages['submit']): Promise<StageOutcome> {
+export function submit(runtime: Runtime, message: Messages['submit']): Promise<StageOutcome> {
   return 'shape' in message
-    ? packAndSubmit(fleet, message.shape)
-    : carryOnAll(fleet, message.submissions);
+    ? packAndSubmit(runtime, message.shape)
+    : carryOnAll(runtime, message.submissions);
 }
 
-async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutcome> {
-  const { pool } = fleet.database;
-  const { arraySize, packIdleMs, packLongestMs, stallMs, ownerLimit } = fleet.config;
-  const limitOf = ownerLimits(ownerLimit, fleet.config.ownerLimits);
+async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageOutcome> {
+  const { pool } = runtime.database;
+  const { arraySize, packIdleMs, packLongestMs, stallMs, ownerLimit } = runtime.config;
+  const limitOf = ownerLimits(ownerLimit, runtime.config.ownerLimits);
   const shape = await readShape(pool, shapeHex);
   if (!shape)
     throw new Error(
@@ -29,7 +29,7 @@ async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutco
     );
 
   for (;;) {
-    const nowMs = fleet.nowMs();
+    const nowMs = runtime.nowMs();
     const ready = await readReady(pool, shapeHex, arraySize);
     const decision = decidePack(
       ready,
@@ -38,7 +38,7 @@ async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutco
     );
     if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs };
     if (decision.do === 'nothing') return { do: 'done' };
-    const id = await packSubmission(fleet.database, {
+    const id = await packSubmission(runtime.database, {
       shape,
       most: arraySize,
       limitOf,
@@ -46,25 +46,25 @@ async function packAndSubmit(fleet: Fleet, shapeHex: string): Promise<StageOutco
       dueMs: dueAfter(nowMs, stallMs),
     });
     if (id === undefined) return limitOf ? { do: 'wait', waitMs: ROOM_WAIT_MS } : { do: 'done' };
-    fleet.step('submit.packed');
+    runtime.passCrashPoint('submit.packed');
     // At once: should a later array fail, the earlier ones are watched all the same.
-    await fleet.queues.nudge((await carryOnAll(fleet, [id])).next);
+    await runtime.queues.nudge((await carryOnAll(runtime, [id])).next);
   }
 }
 
 /** Submissions that have to wait get a message of their own, so that none holds up the others. */
 async function carryOnAll(
-  fleet: Fleet,
+  runtime: Runtime,
   ids: readonly number[],
 ): Promise<{ do: 'done'; next: Nudge[] } & StageOutcome> {
   const next: Nudge[] = [];
   const waiting = new Map<number, number>();
-  for (const submission of await readSubmissions(fleet.database.pool, ids)) {
-    const outcome = await carryOn(fleet, submission);
+  for (const submission of await readSubmissions(runtime.database.pool, ids)) {
+    const outcome = await carryOn(runtime, submission);
     if (outcome.do === 'wait') waiting.set(submission.id, outcome.waitMs);
     else next.push(...outcome.next);
   }
   for (const [id, waitMs] of waiting)
-    await fleet.queues.nudge([{ stage: 'submit', message: { submissions: [id] } }], waitMs);
+    await runtime.queues.nudge([{ stage: 'submit', message: { submissions: [id] } }], waitMs);
   return { do: 'done', next };
 }

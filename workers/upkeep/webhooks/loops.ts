@@ -1,6 +1,6 @@
 /** Webhooks, in every worker: one at a time notes what they are to be told, and all of them send it. */
 import { countPending, startReader } from '../../../db/webhooks.ts';
-import type { Fleet } from '../../fleet.ts';
+import type { Runtime } from '../../runtime.ts';
 import { startLoop, type Loop } from '../loop.ts';
 import { noteDeliveries } from './note.ts';
 import { sendDue } from './send.ts';
@@ -10,21 +10,21 @@ const PAUSE_MS = 500;
 const COUNT_MS = 15_000;
 
 /** None where no webhook may be. */
-export function startWebhooks(fleet: Fleet): Loop[] {
-  if (fleet.config.webhookOrigins.length === 0) return [];
+export function startWebhooks(runtime: Runtime): Loop[] {
+  if (runtime.config.webhookOrigins.length === 0) return [];
   let started = false;
   let countedMs = 0;
   return [
-    startLoop(fleet, { name: 'webhook-notes', pauseMs: PAUSE_MS }, async () => {
-      if (!started) await startReader(fleet.database.pool);
+    startLoop(runtime, { name: 'webhook-notes', pauseMs: PAUSE_MS }, async () => {
+      if (!started) await startReader(runtime.database.pool);
       started = true;
-      return (await noteDeliveries(fleet)) ? 'again' : 'pause';
+      return (await noteDeliveries(runtime)) ? 'again' : 'pause';
     }),
-    startLoop(fleet, { name: 'webhook-sender', pauseMs: PAUSE_MS }, async () => {
-      const sent = await sendDue(fleet);
-      if (fleet.nowMs() - countedMs >= COUNT_MS) {
-        countedMs = fleet.nowMs();
-        fleet.metrics.webhookPending.set(await countPending(fleet.database.pool));
+    startLoop(runtime, { name: 'webhook-sender', pauseMs: PAUSE_MS }, async () => {
+      const sent = await sendDue(runtime);
+      if (runtime.nowMs() - countedMs >= COUNT_MS) {
+        countedMs = runtime.nowMs();
+        runtime.metrics.webhookPending.set(await countPending(runtime.database.pool));
       }
       return sent > 0 ? 'again' : 'pause';
     }),

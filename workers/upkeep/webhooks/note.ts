@@ -14,7 +14,7 @@ import {
   readWebhooks,
   type WebhookRow,
 } from '../../../db/webhooks.ts';
-import type { Fleet } from '../../fleet.ts';
+import type { Runtime } from '../../runtime.ts';
 
 /** Up to 1,000 tasks each. */
 const CHANGES_AT_ONCE = 5;
@@ -23,8 +23,8 @@ const CHANGES_AT_ONCE = 5;
  * Notes deliveries for the next part of the log, in the transaction that moves the reader on: nothing is lost, and nothing noted twice.
  * Returns whether there is more to read.
  */
-export function noteDeliveries(fleet: Fleet): Promise<boolean> {
-  return inTransaction(fleet.database, async (session) => {
+export function noteDeliveries(runtime: Runtime): Promise<boolean> {
+  return inTransaction(runtime.database, async (session) => {
     const at = await lockReader(session);
     if (at === undefined) return false;
     const page = await readChanges(session, at, CHANGES_AT_ONCE);
@@ -38,11 +38,11 @@ export function noteDeliveries(fleet: Fleet): Promise<boolean> {
       const scatters = await readEndedScatters(session, webhooks, tasks);
       await insertDeliveries(
         session,
-        composeDeliveries(webhooks, { tasks, scatters, place: page.upTo, nowMs: fleet.nowMs() }),
-        fleet.nowMs(),
+        composeDeliveries(webhooks, { tasks, scatters, place: page.upTo, nowMs: runtime.nowMs() }),
+        runtime.nowMs(),
       );
     }
-    fleet.step('webhooks.noted');
+    runtime.passCrashPoint('webhooks.noted');
     await moveReader(session, page.upTo);
     return page.more;
   });

@@ -13,7 +13,7 @@ import {
   settleDelivery,
   type ClaimedDelivery,
 } from '../../../db/webhooks.ts';
-import type { Fleet } from '../../fleet.ts';
+import type { Runtime } from '../../runtime.ts';
 
 const DELIVERIES_AT_ONCE = 16;
 const TIMEOUT_MS = 10_000;
@@ -21,24 +21,24 @@ const TIMEOUT_MS = 10_000;
 const LONGEST_REST_MS = 60_000;
 
 /** Sends what is due; should its process die, another does once no answer can come any more and a message would be given on, too. Returns how many deliveries were tried. */
-export async function sendDue(fleet: Fleet): Promise<number> {
-  const nowMs = fleet.nowMs();
-  const claimed = await claimDeliveries(fleet.database, {
+export async function sendDue(runtime: Runtime): Promise<number> {
+  const nowMs = runtime.nowMs();
+  const claimed = await claimDeliveries(runtime.database, {
     nowMs,
-    leasedUntilMs: nowMs + TIMEOUT_MS + fleet.config.lockMs,
+    leasedUntilMs: nowMs + TIMEOUT_MS + runtime.config.lockMs,
     most: DELIVERIES_AT_ONCE,
   });
-  await Promise.all(claimed.map((delivery) => deliver(fleet, delivery)));
+  await Promise.all(claimed.map((delivery) => deliver(runtime, delivery)));
   return claimed.length;
 }
 
-async function deliver(fleet: Fleet, delivery: ClaimedDelivery): Promise<void> {
-  const answer = await post(fleet, delivery);
-  fleet.step('webhooks.posted');
+async function deliver(runtime: Runtime, delivery: ClaimedDelivery): Promise<void> {
+  const answer = await post(runtime, delivery);
+  runtime.passCrashPoint('webhooks.posted');
   const decision = decideDelivery(answer, delivery.tries, Math.random());
-  const nowMs = fleet.nowMs();
-  const { pool } = fleet.database;
-  fleet.metrics.webhookTries.inc({ outcome: decision.do });
+  const nowMs = runtime.nowMs();
+  const { pool } = runtime.database;
+  runtime.metrics.webhookTries.inc({ outcome: decision.do });
   if (decision.do === 'again') {
     await postponeDeliveries(
       pool,
@@ -60,7 +60,7 @@ async function deliver(fleet: Fleet, delivery: ClaimedDelivery): Promise<void> {
     });
   // The url is the receiver's, and may hold a secret of its own.
   if (decision.do !== 'delivered')
-    fleet.log.warn(
+    runtime.log.warn(
       {
         webhook: delivery.webhook.id,
         owner: delivery.webhook.owner,
@@ -74,7 +74,7 @@ async function deliver(fleet: Fleet, delivery: ClaimedDelivery): Promise<void> {
 
 /** Signed anew at each try: receivers refuse old timestamps. */
 async function post(
-  { config, nowMs }: Fleet,
+  { config, nowMs }: Runtime,
   { id, body, webhook }: ClaimedDelivery,
 ): Promise<DeliveryAnswer> {
   if (!isAllowedUrl(webhook.url, config.webhookOrigins))

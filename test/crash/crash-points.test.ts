@@ -1,6 +1,6 @@
-/** A worker is killed at each named step; another carries on, and nothing is lost or done twice. */
+/** A worker is killed at each crash point; another carries on, and nothing is lost or done twice. */
 import { expect, test } from 'vitest';
-import { steps } from '../../workers/crash-points.ts';
+import { crashPoints } from '../../workers/crash-points.ts';
 import { manyTasks, newTask } from '../flow/harness.ts';
 import { useCrashWorlds } from './crash-world.ts';
 import { expectExactlyOnce } from './invariants.ts';
@@ -18,13 +18,13 @@ const scatter = (run: string) =>
     }),
   );
 
-test.each(steps)(
+test.each(crashPoints)(
   'killed at %s',
-  async (step) => {
+  async (crashPoint) => {
     const world = await openWorld();
     const { fleet, workers } = world;
     const ids = await fleet.accept(scatter('first'));
-    const first = await startWorkerProcess(fleet, { step });
+    const first = await startWorkerProcess(fleet, { crashPoint });
     workers.push(first);
     expect(await first.ended, 'the worker was really killed').toBe('SIGKILL');
 

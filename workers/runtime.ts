@@ -1,4 +1,4 @@
-/** What a stage works with. Made once per process, closed once. */
+/** What a worker process works with: configuration, connections, clock. Opened once, closed once. */
 import { openBatch, type Batch } from '../aws/batch.ts';
 import { createBudget } from '../aws/budget.ts';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
@@ -10,9 +10,9 @@ import type { Nudge } from '../queues/messages.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { Step } from './crash-points.ts';
+import type { CrashPoint } from './crash-points.ts';
 
-export interface Fleet {
+export interface Runtime {
   config: Config;
   database: Database;
   queues: Queues;
@@ -24,8 +24,8 @@ export interface Fleet {
   /** Url of one of Batchwell's own objects. */
   workUrl(key: string): string;
   nowMs(): number;
-  /** Called at each named step; see steps.ts. */
-  step(step: Step): void;
+  /** Called at each named moment; see crash-points.ts. */
+  passCrashPoint(point: CrashPoint): void;
   close(): Promise<void>;
 }
 
@@ -34,11 +34,11 @@ export type StageOutcome =
   | { do: 'done'; next?: readonly Nudge[] }
   | { do: 'wait'; waitMs: number; next?: readonly Nudge[] };
 
-export interface FleetParts {
+export interface RuntimeOptions {
   config: Config;
   metrics: Metrics;
   log: Log;
-  onStep?: (step: Step) => void;
+  onCrashPoint?: (point: CrashPoint) => void;
   /** The clock that stored times are read from; the machine's when absent. */
   nowMs?: () => number;
 }
@@ -46,8 +46,8 @@ export interface FleetParts {
 /** What S3 gives a prefix in writes (source: Amazon S3 user guide); only while it says that it has too much. */
 const S3_PER_SECOND = 3500;
 
-export function openFleet(parts: FleetParts): Fleet {
-  const { config, metrics, log } = parts;
+export function openRuntime(options: RuntimeOptions): Runtime {
+  const { config, metrics, log } = options;
   const database = openDatabase({
     url: config.databaseUrl,
     connections: config.databaseConnections,
@@ -88,8 +88,8 @@ export function openFleet(parts: FleetParts): Fleet {
     log,
     templates: createTemplateCache(),
     workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),
-    nowMs: parts.nowMs ?? (() => Date.now()),
-    step: parts.onStep ?? (() => undefined),
+    nowMs: options.nowMs ?? (() => Date.now()),
+    passCrashPoint: options.onCrashPoint ?? (() => undefined),
     async close() {
       await queues.close();
       await database.close();

@@ -1,0 +1,74 @@
+/** Whether an attempt that ran to its end succeeded: what finalize does with its task. */
+import { failureOf, type Failure } from '../retry/failures.ts';
+import type { ResultRecord } from './result.ts';
+
+export type FinishDecision =
+  | { do: 'finish'; warnings: string[] }
+  | { do: 'fail'; failure: Failure };
+
+export interface FinishFacts {
+  result: ResultRecord;
+  /** For each executor, whether its failure is ignored. */
+  ignoreErrors: readonly boolean[];
+  /** Container paths of the declared outputs. */
+  outputPaths: readonly string[];
+  missingOutputs: 'warn' | 'fail';
+}
+
+/** The executor's own failure comes before every failure of its outputs. */
+export function decideFinish(facts: FinishFacts): FinishDecision {
+  const failure = failureBefore(facts) ?? failureOfExecutor(facts) ?? failureOfOutputs(facts);
+  if (failure) return { do: 'fail', failure };
+  return {
+    do: 'finish',
+    warnings: missingPaths(facts).map((path) => `The declared output ${path} was not written.`),
+  };
+}
+
+function failureBefore({ result: { error } }: FinishFacts): Failure | undefined {
+  if (error?.kind === 'input') return failureOf('input-unreadable', error.message);
+  if (error?.kind === 'script') return failureOf('script-unreadable', error.message);
+  return undefined;
+}
+
+function failureOfExecutor({ result, ignoreErrors }: FinishFacts): Failure | undefined {
+  const failed = result.executors.findIndex(
+    ({ exitCode }, position) => exitCode !== 0 && !ignoreErrors[position],
+  );
+  const exitCode = result.executors[failed]?.exitCode;
+  if (exitCode === undefined) return undefined;
+  const which = ignoreErrors.length > 1 ? `Executor ${failed}` : 'The command';
+  return failureOf(
+    'executor-failed',
+    `${which} exited with code ${exitCode}${signalOf(exitCode)}.`,
+  );
+}
+
+function failureOfOutputs(facts: FinishFacts): Failure | undefined {
+  const { error } = facts.result;
+  if (error) return failureOf('output-unwritable', error.message);
+  const missing = missingPaths(facts);
+  if (missing.length === 0 || facts.missingOutputs === 'warn') return undefined;
+  return failureOf(
+    'output-missing',
+    `The command succeeded but did not write these declared outputs: ${missing.join(', ')}.`,
+  );
+}
+
+const missingPaths = ({ result, outputPaths }: FinishFacts): string[] =>
+  result.missingOutputs.map((position) => outputPaths[position] ?? `output ${position}`);
+
+const FIRST_SIGNAL_CODE = 128;
+const SIGNALS: Record<number, string> = {
+  1: 'SIGHUP',
+  2: 'SIGINT',
+  6: 'SIGABRT',
+  9: 'SIGKILL',
+  11: 'SIGSEGV',
+  15: 'SIGTERM',
+};
+
+function signalOf(exitCode: number): string {
+  const name = SIGNALS[exitCode - FIRST_SIGNAL_CODE];
+  return name === undefined ? '' : ` (${name})`;
+}
