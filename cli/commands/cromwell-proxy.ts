@@ -1,4 +1,4 @@
-/** `cromwell-stage`: runs on Cromwell's host, where its root is no bucket. */
+/** `cromwell-proxy`: runs on Cromwell's host, where its root is no bucket. */
 import { InvalidArgumentError } from 'commander';
 import { readConfig } from '../../config.ts';
 import { readPathMap } from '../../core/files/path-map.ts';
@@ -8,7 +8,7 @@ import type { Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';
 
-interface StageCommandOptions {
+interface ProxyCommandOptions {
   map?: string[];
   url?: string;
   token?: string;
@@ -18,7 +18,7 @@ interface StageCommandOptions {
 
 export function addCromwellCommands({ program, terminal, act }: CommandParts): void {
   program
-    .command('cromwell-stage')
+    .command('cromwell-proxy')
     .description(
       'stand between Cromwell and Batchwell where Cromwell’s root is a shared file system: inputs go up to S3, outputs come down',
     )
@@ -40,7 +40,7 @@ export function addCromwellCommands({ program, terminal, act }: CommandParts): v
 Cromwell's TES backend then has endpoint = "http://127.0.0.1:8010/ga4gh/tes/v1/tasks"; see docs/cromwell.md.
 S3 is reached the AWS SDK's usual way: it needs s3:GetObject, s3:PutObject and s3:ListBucket below each url.`,
     )
-    .action(act(async (options: StageCommandOptions) => stage(options, terminal)));
+    .action(act(async (options: ProxyCommandOptions) => serveProxy(options, terminal)));
 }
 
 function collectRoots(given: string, before: string[] = []): string[] {
@@ -52,8 +52,8 @@ function collectRoots(given: string, before: string[] = []): string[] {
   return [...before, given];
 }
 
-async function stage(
-  { map: roots, url, token, host, port }: StageCommandOptions,
+async function serveProxy(
+  { map: roots, url, token, host, port }: ProxyCommandOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
   const config = readConfig(terminal.environment);
@@ -65,8 +65,8 @@ async function stage(
   const apiUrl = (url ?? config.clientUrl).replace(/\/+$/, '');
   if (!URL.canParse(apiUrl) || !/^https?:$/.test(new URL(apiUrl).protocol))
     throw new WrongUse(`--url ${apiUrl}: expected a URL that begins with http:// or https://.`);
-  const { startStage, StageNotReady } = await import('../../cromwell/proxy/main.ts');
-  const running = await startStage({
+  const { startProxy, ProxyNotReady } = await import('../../cromwell/proxy/main.ts');
+  const running = await startProxy({
     map,
     apiUrl,
     host,
@@ -76,8 +76,8 @@ async function stage(
     s3PathStyle: config.s3PathStyle === 'yes',
     logLevel: config.logLevel,
   }).catch((error: unknown) => {
-    if (error instanceof StageNotReady) throw new WrongUse(error.message);
+    if (error instanceof ProxyNotReady) throw new WrongUse(error.message);
     throw error;
   });
-  return serve(running, 'The stage', terminal);
+  return serve(running, 'The proxy', terminal);
 }

@@ -1,6 +1,6 @@
 /**
  * What has to be moved between a root that only Cromwell's hosts see and the s3:// urls its tasks work on: decisions of
- * the proxy in cromwell/stage. A task is read as Cromwell sends it; whatever has another form is the API's to refuse.
+ * the proxy in cromwell/proxy. A task is read as Cromwell sends it; whatever has another form is the API's to refuse.
  */
 import { containerPath } from '../container/container-path.ts';
 import { pathOfUrl } from './file-url.ts';
@@ -8,7 +8,7 @@ import { mapPath, unmapUrl, type PathMap } from './path-map.ts';
 import { problemAt, type Problem } from '../problems.ts';
 import { joinUrl } from './s3-url.ts';
 
-export interface StagedInput {
+export interface MountedInput {
   /** `inputs[2].url` */
   field: string;
   path: string;
@@ -16,7 +16,7 @@ export interface StagedInput {
   isFolder: boolean;
 }
 
-export type StagingPlan = { problems: Problem[] } | { task: unknown; inputs: StagedInput[] };
+export type UploadPlan = { problems: Problem[] } | { task: unknown; inputs: MountedInput[] };
 
 type Fields = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Fields =>
@@ -27,10 +27,10 @@ const textIn = (from: Fields | undefined, name: string): string | undefined =>
   typeof from?.[name] === 'string' ? from[name] : undefined;
 
 /** The task with s3:// urls, and what must lie there before it may run. */
-export function planStaging(task: unknown, map: PathMap): StagingPlan {
+export function planUploads(task: unknown, map: PathMap): UploadPlan {
   if (!isObject(task)) return { task, inputs: [] };
   const problems: Problem[] = [];
-  const inputs: StagedInput[] = [];
+  const inputs: MountedInput[] = [];
   const eachOf = (list: 'inputs' | 'outputs'): Fields => {
     const items: unknown = task[list];
     if (!Array.isArray(items)) return {};
@@ -54,7 +54,7 @@ interface Item {
   problems: Problem[];
 }
 
-function mapItem({ item, field, map, problems }: Item, found: StagedInput[]): unknown {
+function mapItem({ item, field, map, problems }: Item, found: MountedInput[]): unknown {
   const sent = isObject(item) ? textIn(item, 'url') : undefined;
   // Content wins over an url, as the API has it.
   if (

@@ -1,5 +1,5 @@
 /** Inputs from the mount to S3, each once: what is there with the same bytes is left alone. */
-import type { StagedInput } from '../../core/files/cromwell-proxy.ts';
+import type { MountedInput } from '../../core/files/cromwell-proxy.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import { allSettled, limitTo } from '../../stager/limit.ts';
 import { reasonOf } from '../../stager/s3.ts';
@@ -16,7 +16,7 @@ export interface BroughtUp {
 
 export interface BringUp {
   /** All inputs are in S3, or what is wrong with them. Rejects for trouble that may pass: then it may be called again. */
-  bring(inputs: readonly StagedInput[]): Promise<BroughtUp | { problems: Problem[] }>;
+  bring(inputs: readonly MountedInput[]): Promise<BroughtUp | { problems: Problem[] }>;
 }
 
 /** Files that are looked at at once: each costs a request and an open file. */
@@ -55,7 +55,7 @@ export function createBringUp({ copies, mount }: { copies: Copies; mount: Mount 
     return strangers;
   }
 
-  async function bringInput(input: StagedInput): Promise<{ sizes: number[] } | { wrong: Problem }> {
+  async function bringInput(input: MountedInput): Promise<{ sizes: number[] } | { wrong: Problem }> {
     try {
       const found = await mount.find(input);
       if ('wrong' in found) return { wrong: problemAt(input.field, found.wrong) };

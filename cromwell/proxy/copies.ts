@@ -34,7 +34,7 @@ export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Co
   const sums = rememberSums(nowMs);
   let closed = false;
   addNextToWire(s3, 'untilClosed', (next) => async (args) => {
-    if (closed) throw new FinalError('the stage is closing');
+    if (closed) throw new FinalError('the proxy is closing');
     return next(args);
   });
   return {

@@ -1,4 +1,4 @@
-/** Starts the stage as a process does: looks that roots and buckets are there, listens, and closes it all again. */
+/** Starts the proxy as a process does: looks that roots and buckets are there, listens, and closes it all again. */
 import { createLog } from '../../telemetry/log.ts';
 import { findOverlap, type PathMap } from '../../core/files/path-map.ts';
 import { createBringHome } from './bring-home.ts';
@@ -8,7 +8,7 @@ import { openMount } from './mount.ts';
 import { createProxy } from './proxy.ts';
 import { openUpstream } from './upstream.ts';
 
-export interface StageOptions {
+export interface ProxyOptions {
   /** Roots on this host, and where each lies in S3. */
   map: PathMap;
   /** Where Batchwell's API is. */
@@ -22,7 +22,7 @@ export interface StageOptions {
   logLevel: string;
 }
 
-export interface RunningStage {
+export interface RunningProxy {
   /** http://host:port */
   url: string;
   /** Cuts what is under way: Cromwell asks again, and what was moved by then need not be moved again. */
@@ -30,21 +30,21 @@ export interface RunningStage {
 }
 
 /** Roots, buckets or the port are not as they must be. */
-export class StageNotReady extends Error {
-  override readonly name = 'StageNotReady';
+export class ProxyNotReady extends Error {
+  override readonly name = 'ProxyNotReady';
 }
 
 const nowMs = (): number => Date.now();
 
-/** Rejects with StageNotReady. */
-export async function startStage(options: StageOptions): Promise<RunningStage> {
+/** Rejects with ProxyNotReady. */
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { map, apiUrl, host, port, environment, s3PathStyle } = options;
   const overlap = findOverlap(map);
   if (overlap)
-    throw new StageNotReady(
+    throw new ProxyNotReady(
       `${overlap[0]} and ${overlap[1]} lie in one another in S3, so that an object would have two paths: give each root a prefix of its own.`,
     );
-  const log = createLog({ level: options.logLevel, name: 'cromwell-stage' });
+  const log = createLog({ level: options.logLevel, name: 'cromwell-proxy' });
   const copies = openCopies({ environment, pathStyle: s3PathStyle, nowMs });
   try {
     const mount = await openMount([...map.keys()]);
@@ -69,7 +69,7 @@ export async function startStage(options: StageOptions): Promise<RunningStage> {
     };
   } catch (error) {
     await copies.close();
-    throw new StageNotReady((error as Error).message, { cause: error });
+    throw new ProxyNotReady((error as Error).message, { cause: error });
   }
 }
 

@@ -3,7 +3,7 @@ import { lstat, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs
 import type { BigIntStats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { joinUrl } from '../../core/files/s3-url.ts';
-import type { StagedInput } from '../../core/files/cromwell-proxy.ts';
+import type { MountedInput } from '../../core/files/cromwell-proxy.ts';
 import { PART_SUFFIX } from '../../stager/download.ts';
 
 export interface MountedFile {
@@ -20,7 +20,7 @@ export interface Found {
 
 export interface Mount {
   /** What is at an input's path, or what is wrong with it. */
-  find(input: StagedInput): Promise<Found | { wrong: string }>;
+  find(input: MountedInput): Promise<Found | { wrong: string }>;
   /** Throws an error when a link on the way there leads out of the roots. */
   makeFolderFor(path: string): Promise<void>;
 }
@@ -41,7 +41,7 @@ export async function openMount(roots: readonly string[]): Promise<Mount> {
   const isInside = (real: string): boolean =>
     realRoots.some((root) => real === root || real.startsWith(root === '/' ? root : `${root}/`));
 
-  async function find({ path, url, isFolder }: StagedInput): Promise<Found | { wrong: string }> {
+  async function find({ path, url, isFolder }: MountedInput): Promise<Found | { wrong: string }> {
     const real = await realPathOf(path);
     if (real === undefined)
       return {

@@ -9,7 +9,7 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bringsHome, planStaging, type StagedInput } from '../../core/files/cromwell-proxy.ts';
+import { bringsHome, planUploads, type MountedInput } from '../../core/files/cromwell-proxy.ts';
 import type { PathMap } from '../../core/files/path-map.ts';
 import { problemSentence, type Problem } from '../../core/problems.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -54,7 +54,7 @@ export function createProxy(parts: ProxyParts): FastifyInstance {
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({
       status_code: 404,
-      message: `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here: this is the stage between Cromwell and Batchwell, with /ga4gh/tes/v1 and /healthz.`,
+      message: `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here: this is the proxy between Cromwell and Batchwell, with /ga4gh/tes/v1 and /healthz.`,
     }),
   );
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
@@ -72,7 +72,7 @@ export function createProxy(parts: ProxyParts): FastifyInstance {
       );
     return reply.code(status).send({
       status_code: status,
-      message: status >= 500 ? 'A defect in the stage; its log has the cause.' : error.message,
+      message: status >= 500 ? 'A defect in the proxy; its log has the cause.' : error.message,
     });
   });
   app.get('/healthz', async () => ({ status: 'ok' }));
@@ -157,7 +157,7 @@ async function postTask(
 ): Promise<FastifyReply> {
   const startMs = parts.nowMs();
   const body = bodyOf(request) ?? '';
-  const plan = planStaging(parsed(body), parts.map);
+  const plan = planUploads(parsed(body), parts.map);
   if ('problems' in plan) return reply.code(400).send(refusal(plan.problems));
   const brought = await bringUntilDone(parts, plan.inputs, waits);
   if ('problems' in brought) return reply.code(400).send(refusal(brought.problems));
@@ -183,7 +183,7 @@ async function postTask(
 /** Trouble that may pass is waited for as long as Cromwell waits: an answer that tells of it would fail the call for good. */
 async function bringUntilDone(
   { bringUp, log }: ProxyParts,
-  inputs: readonly StagedInput[],
+  inputs: readonly MountedInput[],
   waits: AbortSignal,
 ): Promise<BroughtUp | { problems: Problem[] }> {
   for (let tries = 1; ; tries += 1) {
@@ -245,7 +245,7 @@ async function showTask(
   return isShown ? relay(reply, answer) : reply.send({ ...task, state });
 }
 
-/** Aborted once the answer has nobody who waits for it: the caller hung up, or the stage is closing. Not by AbortSignal.any, of which Node keeps some while `closing` lives. */
+/** Aborted once the answer has nobody who waits for it: the caller hung up, or the proxy is closing. Not by AbortSignal.any, of which Node keeps some while `closing` lives. */
 function whileWaitedFor(
   request: FastifyRequest,
   closing: AbortSignal,
