@@ -187,18 +187,18 @@ describe('a task that is sent', () => {
       return body.message ?? '';
     };
     expect(await refused('/etc/passwd')).toBe(
-      `inputs[1].url: expected an s3:// url, or a path without ".." below ${root}, got "/etc/passwd"`,
+      `inputs[1].url: expected an s3:// URL, or a path below ${root} without "..", got "/etc/passwd"`,
     );
     expect(await refused(`${root}/../secret`)).toContain('without ".."');
     expect(await refused(`${root}evil/x`)).toContain('below');
-    expect(await refused(`${root}/link`)).toContain(`a link leads from ${root}/link out of them`);
-    expect(await refused(`${root}/dir/out/secret`)).toContain('out of them');
+    expect(await refused(`${root}/link`)).toContain(`the link ${root}/link leads out of them`);
+    expect(await refused(`${root}/dir/out/secret`)).toContain('leads out of them');
     expect(await refused(`${root}/dir`, 'DIRECTORY')).toContain(
-      `a link leads from ${root}/dir/out out of them`,
+      `the link ${root}/dir/out leads out of them`,
     );
-    expect(await refused(`${root}/nothing`)).toContain(`nothing lies at ${root}/nothing`);
+    expect(await refused(`${root}/nothing`)).toContain(`nothing exists at ${root}/nothing`);
     expect(await refused(`${root}/dir`, 'FILE')).toContain('is a folder');
-    expect(await refused(`${root}/file`, 'DIRECTORY')).toContain('is none');
+    expect(await refused(`${root}/file`, 'DIRECTORY')).toContain('is not a folder');
     expect(await refused(`${root}/old`, 'DIRECTORY')).toContain('s3://lab/runs/old/left');
     const output = await post({ outputs: [{ url: '/etc/cron.d/x', path: '/x' }] });
     expect(output).toMatchObject({
@@ -462,7 +462,7 @@ test.each([
   [['--map', 'nowhere'], 'expected /path=s3://bucket/prefix'],
   [[], '--map is missing'],
   [['--map', '/no/such/root=s3://lab/x'], 'The root /no/such/root cannot be read'],
-  [['--map', '/tmp=s3://lab/x', '--map', '/usr=s3://lab/x/y'], 'lie in one another in S3'],
+  [['--map', '/tmp=s3://lab/x', '--map', '/usr=s3://lab/x/y'], 'in S3 overlap'],
   [['--map', '/tmp=s3://no-such-bucket/x'], 'NoSuchBucket'],
   [['--map', '/tmp=s3://lab/x', '--url', 'ftp://x'], '--url ftp://x: expected a URL'],
 ])('cromwell-proxy %j says what is wrong and starts nothing', async (words, said) => {
