@@ -1,6 +1,7 @@
 /**
- * Ships the newest part of what executors print, while they run. It only serves those who follow a log: session.ts writes the
- * whole logs in any case, so a failure here is logged once and stops nothing.
+ * Ships the newest part of what executors print, while they run. It only serves those who follow a
+ * log: session.ts writes the whole logs in any case, so a failure here is logged once and stops
+ * nothing.
  */
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
@@ -88,7 +89,8 @@ function schedule(watch: Watch): void {
 async function look(watch: Watch): Promise<void> {
   watch.next = undefined;
   watch.looking = true;
-  // One stream after the other: with many executors, a window for each at once would take much memory.
+  // One stream after the other: with many executors, a window for each at once would take much
+  // memory.
   for (const stream of watch.options.streams())
     if (!watch.stopped.signal.aborted) await shipOrReport(watch, stream);
   watch.looking = false;
@@ -131,7 +133,10 @@ async function ship(watch: Watch, { name, path }: LiveStream): Promise<void> {
   }
 }
 
-/** Undefined when it is not a file: opening a pipe would wait for its writer, or read what is meant for someone else. */
+/**
+ * Undefined when it is not a file: opening a pipe would wait for its writer, or read what is meant
+ * for someone else.
+ */
 async function openFile(path: string): Promise<FileHandle | undefined> {
   const facts = await stat(path).catch(() => undefined);
   return facts?.isFile() ? open(path, constants.O_RDONLY | constants.O_NONBLOCK) : undefined;

@@ -1,4 +1,7 @@
-/** Uploads one file to S3 with the CRC64NVME of the whole, which does not depend on how it is cut into parts or copied. */
+/**
+ * Uploads one file to S3 with the CRC64NVME of the whole, which does not depend on how it is cut
+ * into parts or copied.
+ */
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -31,9 +34,15 @@ export interface Uploaded {
 }
 
 export interface Uploader {
-  /** Writes the file in up to five tries. A failed multipart upload is aborted. @throws the last failure */
+  /**
+   * Writes the file in up to five tries. A failed multipart upload is aborted.
+   * @throws the last failure
+   */
   upload(path: string, to: S3Place, contentType: string): Promise<Uploaded>;
-  /** Aborts the multipart uploads in progress, because S3 bills unfinished ones until they are aborted. */
+  /**
+   * Aborts the multipart uploads in progress, because S3 bills unfinished ones until they are
+   * aborted.
+   */
   abandon(): Promise<void>;
 }
 
@@ -74,7 +83,8 @@ async function putWhole(
       await s3.send(new PutObjectCommand({ ...target, Body: bytes, ChecksumCRC64NVME: crc64nvme }));
       return { sizeBytes: bytes.length, crc64nvme };
     }
-    // Read twice, the second time from the page cache: memory stays at one chunk, and S3 verifies the body.
+    // Read twice, the second time from the page cache: memory stays at one chunk, and S3 verifies
+    // the body.
     const crc64nvme = inBase64(await digestFile(path, 'CRC64NVME'));
     const Body = createReadStream(path, { end: sizeBytes - 1 });
     await s3.send(
@@ -131,7 +141,8 @@ async function complete(
       }),
     );
   } catch (error) {
-    // 404 after a lost answer to an earlier try: the upload no longer exists because it has become the object.
+    // 404 after a lost answer to an earlier try: the upload no longer exists because it has become
+    // the object.
     if (statusOf(error) !== 404) throw error;
     const there = await s3.send(
       new HeadObjectCommand({ Bucket: to.bucket, Key: to.key, ChecksumMode: 'ENABLED' }),
@@ -144,7 +155,10 @@ interface Uploads {
   s3: S3Client;
   /** Multipart uploads in progress. */
   open: Set<OpenUpload>;
-  /** Files and parts have limits of their own: a file that waits for its parts must not take the place of one. */
+  /**
+   * Files and parts have limits of their own: a file that waits for its parts must not take the
+   * place of one.
+   */
   files: ReturnType<typeof limitTo>;
   parts: ReturnType<typeof limitTo>;
 }
@@ -177,7 +191,8 @@ async function putInParts(
     uploads.open.delete(upload);
     return { sizeBytes, crc64nvme };
   } catch (error) {
-    // The error that matters is the file's. If the abort fails too, the bucket's lifecycle rule cleans up.
+    // The error that matters is the file's. If the abort fails too, the bucket's lifecycle rule
+    // cleans up.
     await abort(uploads, upload).catch(() => undefined);
     throw error;
   }

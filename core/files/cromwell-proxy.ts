@@ -1,6 +1,7 @@
 /**
- * Which files move between a root that only Cromwell's hosts see and the s3:// URLs of its tasks: the decisions of
- * cromwell/proxy. A task is read as Cromwell sends it; the API refuses whatever has another form.
+ * Which files move between a root that only Cromwell's hosts see and the s3:// URLs of its tasks:
+ * the decisions of cromwell/proxy. A task is read as Cromwell sends it; the API refuses whatever
+ * has another form.
  */
 import { containerPath } from '../container/container-path.ts';
 import { pathOfUrl } from './file-url.ts';
@@ -88,8 +89,8 @@ function placesOf(sent: string, map: PathMap): [path: string, url: string] | [] 
 }
 
 /**
- * URLs that a file of the call's own folder can have: rc, stdout and stderr are outputs by name, or are in a folder that is an
- * output as a whole.
+ * URLs that a file of the call's own folder can have: rc, stdout and stderr are outputs by name, or
+ * are in a folder that is an output as a whole.
  */
 const urlsOfOwnFile = (task: unknown, name: string): string[] =>
   listIn(task, 'outputs').flatMap((output) => {
@@ -102,8 +103,8 @@ export interface HomeFile {
   url: string;
   path: string;
   /**
-   * To Cromwell, rc marks the end of the call, and Cromwell writes it itself on an abort. So it comes after all others and
-   * replaces nothing.
+   * To Cromwell, rc marks the end of the call, and Cromwell writes it itself on an abort. So it
+   * comes after all others and replaces nothing.
    */
   isRc: boolean;
 }
@@ -123,8 +124,8 @@ export function filesToBringHome(task: unknown, map: PathMap): HomeFile[] {
 }
 
 /**
- * A failed task has no outputs. What its attempt printed is in its FULL view, and Cromwell's users look for it in the call's
- * folder.
+ * A failed task has no outputs. What its attempt printed is in its FULL view, and Cromwell's users
+ * look for it in the call's folder.
  */
 export function logsToBringHome(task: unknown, map: PathMap): { path: string; text: string }[] {
   const printed = listIn(listIn(task, 'logs')[0], 'logs');
@@ -137,6 +138,9 @@ export function logsToBringHome(task: unknown, map: PathMap): { path: string; te
   });
 }
 
-/** States that end a call in Cromwell. A cancelled task has nothing to copy: Cromwell has written its rc itself. */
+/**
+ * States that end a call in Cromwell. A cancelled task has nothing to copy: Cromwell has written
+ * its rc itself.
+ */
 export const bringsHome = (state: string | undefined): boolean =>
   state === 'COMPLETE' || state === 'EXECUTOR_ERROR' || state === 'SYSTEM_ERROR';

@@ -1,6 +1,7 @@
 /**
- * Copies outputs from S3 to the mount, rc last: Cromwell sees the end of a call by its state, and then reads rc. Progress is
- * kept in memory only. After a restart, comparing the mount with S3 shows what is still to be copied.
+ * Copies outputs from S3 to the mount, rc last: Cromwell sees the end of a call by its state, and
+ * then reads rc. Progress is kept in memory only. After a restart, comparing the mount with S3
+ * shows what is still to be copied.
  */
 import {
   filesToBringHome,
@@ -18,8 +19,8 @@ import { statOf, writeWhole, type Mount } from './mount.ts';
 
 export interface BringHome {
   /**
-   * Whether all files of an ended task are on the mount. Waits up to `HOLD_MS` for them; false means that they are still
-   * being copied.
+   * Whether all files of an ended task are on the mount. Waits up to `HOLD_MS` for them; false
+   * means that they are still being copied.
    * @param readTask its FULL view, or undefined when it is not available now
    */
   isHome(id: string, readTask: () => Promise<unknown>, signal: AbortSignal): Promise<boolean>;
@@ -34,8 +35,9 @@ export interface BringHomeDependencies {
 }
 
 /**
- * Cromwell polls a long call every five minutes, and would see its end only at the poll after the one that started the
- * copy. It also has few connections (akka: 4), so a poll must not be held for long.
+ * Cromwell polls a long call every five minutes, and would see its end only at the poll after the
+ * one that started the copy. It also has few connections (akka: 4), so a poll must not be held for
+ * long.
  */
 const HOLD_MS = 5000;
 const TASKS_AT_ONCE = 8;
@@ -55,8 +57,8 @@ export function createBringHome(dependencies: BringHomeDependencies): BringHome 
   const tasks = limitTo(TASKS_AT_ONCE);
 
   /**
-   * One copy at a time for each task. After a failure it pauses before the next try. Tries never end: a full disk must not
-   * fail a call that succeeded.
+   * One copy at a time for each task. After a failure it pauses before the next try. Tries never
+   * end: a full disk must not fail a call that succeeded.
    */
   function start(id: string, readTask: () => Promise<unknown>): Promise<boolean> {
     const journey = journeys.get(id) ?? { failures: 0, notBeforeMs: 0 };
@@ -156,7 +158,8 @@ async function travel(
 }
 
 /**
- * @returns its bytes; undefined for a file that was there, or that S3 no longer has: Cromwell judges what is missing
+ * @returns its bytes; undefined for a file that was there, or that S3 no longer has: Cromwell
+ * judges what is missing
  */
 async function bringFile(
   { copies, mount, log }: BringHomeDependencies,

@@ -1,4 +1,7 @@
-/** Copies inputs from the mount to S3, each one once: a file whose bytes S3 already has is left alone. */
+/**
+ * Copies inputs from the mount to S3, each one once: a file whose bytes S3 already has is left
+ * alone.
+ */
 import type { MountedInput } from '../../core/files/cromwell-proxy.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import { allSettled, limitTo } from '../../stager/limit.ts';
@@ -16,8 +19,8 @@ export interface BroughtUp {
 
 export interface BringUp {
   /**
-   * Puts all inputs into S3, or returns what is wrong with them. Rejects on a transient error; then it may be called
-   * again.
+   * Puts all inputs into S3, or returns what is wrong with them. Rejects on a transient error; then
+   * it may be called again.
    */
   bring(inputs: readonly MountedInput[]): Promise<BroughtUp | { problems: Problem[] }>;
 }
@@ -32,8 +35,8 @@ interface Uploads {
   mount: Mount;
   limited: ReturnType<typeof limitTo>;
   /**
-   * Sizes of the files in progress. All calls of a scatter name the same reference, and a POST that Cromwell repeats finds
-   * its files here.
+   * Sizes of the files in progress. All calls of a scatter name the same reference, and a POST that
+   * Cromwell repeats finds its files here.
    */
   inProgress: Map<string, Promise<number>>;
 }

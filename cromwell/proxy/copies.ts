@@ -1,4 +1,7 @@
-/** Files on the mount and their objects in S3: whether two are the same, and how one is copied to the other. */
+/**
+ * Files on the mount and their objects in S3: whether two are the same, and how one is copied to
+ * the other.
+ */
 import { addNextToWire } from '../../aws/request-middleware.ts';
 import { openObjectStore, type DescribedObject, type ObjectStore } from '../../aws/s3.ts';
 import { parseS3Url, type S3Place } from '../../core/files/s3-url.ts';
@@ -12,8 +15,8 @@ import { markOf, rememberSums } from './sums.ts';
 export interface Copies {
   objects: Pick<ObjectStore, 'describe' | 'list' | 'put'>;
   /**
-   * Whether file and object hold the same bytes, by size and CRC64NVME. An object without that checksum counts as
-   * different.
+   * Whether file and object hold the same bytes, by size and CRC64NVME. An object without that
+   * checksum counts as different.
    */
   isSame(path: string, object: DescribedObject): Promise<boolean>;
   /** Fails when the file changes during the upload. @returns its bytes */
@@ -90,7 +93,10 @@ function placeOf(url: string): S3Place {
   return place;
 }
 
-/** Whether a retry would fail in the same way. Expired credentials are renewed, so they do not count. */
+/**
+ * Whether a retry would fail in the same way. Expired credentials are renewed, so they do not
+ * count.
+ */
 export function isPermanent(error: unknown): boolean {
   const first = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return isFinal(first) && !/Expired|RequestTimeTooSkewed/.test((first as Error).name);

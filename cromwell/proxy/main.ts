@@ -1,6 +1,6 @@
 /**
- * The TES proxy between Cromwell and Batchwell, for a Cromwell whose root is not in S3. This file starts and stops it: it
- * checks that roots and buckets exist, then listens.
+ * The TES proxy between Cromwell and Batchwell, for a Cromwell whose root is not in S3. This file
+ * starts and stops it: it checks that roots and buckets exist, then listens.
  */
 import { createLog } from '../../telemetry/log.ts';
 import { findOverlap, type PathMap } from '../../core/files/path-map.ts';
@@ -28,7 +28,9 @@ export interface ProxyOptions {
 export interface RunningProxy {
   /** http://host:port */
   url: string;
-  /** Aborts work in progress. Cromwell asks again, and what was copied by then is not copied again. */
+  /**
+   * Aborts work in progress. Cromwell asks again, and what was copied by then is not copied again.
+   */
   close(): Promise<void>;
 }
 

@@ -135,7 +135,9 @@ const unlessNotThere = <T>(looked: Promise<T>): Promise<T | undefined> =>
 
 const realPathOf = (path: string): Promise<string | undefined> => unlessNotThere(realpath(path));
 
-/** Of the path, or of the nearest folder above it that exists. A dangling link counts as existing. */
+/**
+ * Of the path, or of the nearest folder above it that exists. A dangling link counts as existing.
+ */
 async function realPathOfNearest(path: string): Promise<string> {
   if ((await unlessNotThere(lstat(path))) === undefined) return realPathOfNearest(dirname(path));
   return realpath(path);

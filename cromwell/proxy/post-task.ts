@@ -36,7 +36,10 @@ export async function postTask(
   return relay(reply, answer);
 }
 
-/** Retries transient errors for as long as Cromwell waits: an answer that reports one would fail the call. */
+/**
+ * Retries transient errors for as long as Cromwell waits: an answer that reports one would fail the
+ * call.
+ */
 async function bringUntilDone(
   { bringUp, log }: ProxyDependencies,
   inputs: readonly MountedInput[],

@@ -1,6 +1,7 @@
 /**
- * A TES endpoint on Cromwell's host. It works like Batchwell's own, except that inputs are copied to S3 before a task is sent
- * on, and outputs to the mount before its end is shown. Everything else is passed on unchanged.
+ * A TES endpoint on Cromwell's host. It works like Batchwell's own, except that inputs are copied
+ * to S3 before a task is sent on, and outputs to the mount before its end is shown. Everything else
+ * is passed on unchanged.
  */
 import fastify, {
   type FastifyError,

@@ -4,7 +4,10 @@ import { forgetOldest } from '../../core/forget-oldest.ts';
 import { digestFile, inBase64 } from '../../stager/digest.ts';
 import { statOf } from './mount.ts';
 
-/** Differs once a file was written again. Unlike its time of modification, its time of change cannot be set. */
+/**
+ * Differs once a file was written again. Unlike its time of modification, its time of change cannot
+ * be set.
+ */
 export const markOf = ({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
   `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 

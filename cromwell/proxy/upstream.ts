@@ -20,7 +20,10 @@ export interface Answer {
 }
 
 export interface Upstream {
-  /** Undefined when no answer came, or one that asks for a retry (5xx, 429). Rejects only with the signal's reason. */
+  /**
+   * Undefined when no answer came, or one that asks for a retry (5xx, 429). Rejects only with the
+   * signal's reason.
+   */
   ask(asked: Asked, signal?: AbortSignal): Promise<Answer | undefined>;
   /** Asks until there is an answer. Rejects with the signal's reason. */
   askUntilAnswered(asked: Asked, signal: AbortSignal): Promise<Answer>;

@@ -16,8 +16,8 @@ export const whileConnected =
       return await handle(request, reply, connection.signal);
     } catch (error) {
       if (!connection.signal.aborted) throw error;
-      // The connection is cut, not answered: Cromwell repeats a request without an answer, and fails a call on any
-      // answer that is not 2xx.
+      // The connection is cut, not answered: Cromwell repeats a request without an answer, and
+      // fails a call on any answer that is not 2xx.
       reply.hijack();
       request.raw.socket.destroy();
       return reply;
@@ -49,7 +49,10 @@ function watchConnection(request: FastifyRequest, closing: AbortSignal): Connect
   };
 }
 
-/** The work itself goes on: a large file is still uploaded when its POST is given up, and the next POST finds it. */
+/**
+ * The work itself goes on: a large file is still uploaded when its POST is given up, and the next
+ * POST finds it.
+ */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const giveUp = (): void => reject(signal.reason as Error);

@@ -1,6 +1,7 @@
 /**
- * Fingerprints as they are in the databases of users. A digest that changes makes every cache entry of its kind a miss,
- * so it may only change together with the VERSION of core/cache/fingerprint.ts or the version of the profile.
+ * Fingerprints as they are in the databases of users. A digest that changes makes every cache entry
+ * of its kind a miss, so it may only change together with the VERSION of core/cache/fingerprint.ts
+ * or the version of the profile.
  */
 import { expect, test } from 'vitest';
 import { cromwellTask, fixtures, type CromwellTask } from '../cromwell.ts';
