@@ -24,7 +24,7 @@ export function problemAt(field: string, expected: string, value?: unknown): Pro
     : { field, expected, got: shown(value) };
 }
 
-/** `executors[0].image: expected a text, got 5`. */
+/** `executors[0].image: expected a string, got 5`. */
 export const problemSentence = ({ field, expected, got }: Problem): string =>
   `${field || 'the body'}: expected ${expected}${got === undefined ? '' : `, got ${got}`}`;
 

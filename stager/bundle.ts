@@ -1,10 +1,15 @@
-/** Bundles the stager into one file: `node stager/bundle.ts [outFile]`, dist/stager.mjs by default. */
+/**
+ * Bundles the stager into one file: `node stager/bundle.ts [outFile]`, dist/stager.mjs by default.
+ */
 import { build } from 'esbuild';
 import { fileURLToPath } from 'node:url';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** Some of the SDK's files are CommonJS and require Node's own modules, which an ES module has no `require` for. */
+/**
+ * Some of the SDK's files are CommonJS and require Node's own modules, which an ES module has no
+ * `require` for.
+ */
 const banner =
   "import { createRequire as batchwellRequire } from 'node:module'; const require = batchwellRequire(import.meta.url);";
 

@@ -22,7 +22,10 @@ export interface Digest {
   sum(): Promise<Uint8Array>;
 }
 
-/** Measured on the 2-core machine: the CRCs 380–420 MB/s (CRC32 faster, by zlib), the hashes faster still. */
+/**
+ * Measured on the 2-core machine: the CRCs 380–420 MB/s (CRC32 faster, by zlib), the hashes faster
+ * still.
+ */
 export function startDigest(algorithm: Algorithm): Digest {
   switch (algorithm) {
     case 'CRC64NVME':

@@ -1,4 +1,7 @@
-/** One file from S3 or the web to disk: streamed, checked for size and checksum, there whole or not at all. */
+/**
+ * One file from S3 or the web to disk: streamed, checked for size and checksum, there whole or not
+ * at all.
+ */
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
@@ -16,8 +19,9 @@ const WHOLE_UP_TO_BYTES = 64 * 1_048_576;
 const PART_BYTES = 16 * 1_048_576;
 
 /**
- * Bodies under way at once. Each holds one chunk (64 KiB) and its socket's buffer, so this bounds memory as well as
- * connections, whatever the number and size of the files; the stager lives within the task's own memory limit.
+ * Bodies under way at once. Each holds one chunk (64 KiB) and its socket's buffer, so this bounds
+ * memory as well as connections, whatever the number and size of the files; the stager lives within
+ * the task's own memory limit.
  */
 const body = limitTo(16);
 
@@ -30,7 +34,10 @@ interface Expected {
   base64: string;
 }
 
-/** The first checksum of the whole object (not of its parts) that S3 keeps; else the ETag where it is an MD5. */
+/**
+ * The first checksum of the whole object (not of its parts) that S3 keeps; else the ETag where it
+ * is an MD5.
+ */
 export function expectedChecksum(answer: GetObjectCommandOutput): Expected | undefined {
   const kept: Partial<Record<Algorithm, string | undefined>> = {
     CRC64NVME: answer.ChecksumCRC64NVME,
@@ -148,8 +155,8 @@ async function fetchInParts(
 }
 
 /**
- * GetObject that asks for the checksum by its header. Asking by `ChecksumMode` would make the SDK sum up the body as
- * well, which doubled the CPU of a download.
+ * GetObject that asks for the checksum by its header. Asking by `ChecksumMode` would make the SDK
+ * sum up the body as well, which doubled the CPU of a download.
  */
 async function getWithChecksums(s3: S3Client, place: S3Place): Promise<GetObjectCommandOutput> {
   const command = new GetObjectCommand({ Bucket: place.bucket, Key: place.key });

@@ -1,6 +1,7 @@
 /**
- * The fence: SubmitJob has no idempotency token, so a lost answer can leave two jobs for one submission. The first
- * to write its id into the submission's `owner` may act; the other may run, but changes nothing.
+ * The fence: SubmitJob has no idempotency token, so a lost answer can leave two jobs for one
+ * submission. The first to write its id into the submission's `owner` may act; the other may run,
+ * but changes nothing.
  */
 import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
@@ -47,7 +48,8 @@ async function tryToOwn(s3: S3Client, submission: S3Place, job: string): Promise
     return true;
   } catch (error) {
     const status = statusOf(error);
-    // 412: a sibling or a twin was first (or our own first try, whose answer was lost). 409: S3 asks to try again.
+    // 412: a sibling or a twin was first (or our own first try, whose answer was lost). 409: S3
+    // asks to try again.
     if (status !== 412 && status !== 409) throw error;
     return false;
   }
@@ -72,8 +74,9 @@ export async function takeOrReadFence(
 }
 
 /**
- * Whether an earlier attempt of Batch has written its result record. Its host may have been lost right after, so that
- * Batch tries again what had run to its end: that must not have its effect a second time.
+ * Whether an earlier attempt of Batch has written its result record. Its host may have been lost
+ * right after, so that Batch tries again what had run to its end: that must not have its effect a
+ * second time.
  */
 export async function hasRecord(
   s3: S3Client,

@@ -1,4 +1,7 @@
-/** Shell patterns over a file tree: POSIX 2.13, as TES names it. `*`, `?` and `[…]` match neither '/' nor a leading '.'. */
+/**
+ * Shell patterns over a file tree: POSIX 2.13, as TES names it. `*`, `?` and `[…]` match neither
+ * '/' nor a leading '.'.
+ */
 import { readdir, stat } from 'node:fs/promises';
 
 const classes: Record<string, string> = {

@@ -1,4 +1,7 @@
-/** Lays out what a host mounts at /opt/batchwell: the stager with its own Node, that Node's loader and libraries, and a shell. */
+/**
+ * Lays out what a host mounts at /opt/batchwell: the stager with its own Node, that Node's loader
+ * and libraries, and a shell.
+ */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -26,7 +29,10 @@ const run = promisify(execFile);
 export interface HostFolderOptions {
   /** The Node that tasks' containers run; the one that runs now when absent. */
   nodeBinary?: string;
-  /** A statically linked busybox; looked for on PATH when absent. `false`: none, tasks then need their image's /bin/sh. */
+  /**
+   * A statically linked busybox; looked for on PATH when absent. `false`: none, tasks then need
+   * their image's /bin/sh.
+   */
   shell?: string | false;
   /** A stager bundled before; bundled anew when absent. */
   stager?: string;
@@ -38,7 +44,10 @@ export interface HostFolder {
   withoutShell?: string;
 }
 
-/** Looked up by glibc by name only when a host name is resolved, so ldd does not list them. Newer glibc holds them itself. */
+/**
+ * Looked up by glibc by name only when a host name is resolved, so ldd does not list them. Newer
+ * glibc holds them itself.
+ */
 const RESOLVER_LIBRARIES = ['libnss_dns.so.2', 'libnss_files.so.2', 'libresolv.so.2'];
 
 interface Linked {
@@ -117,7 +126,10 @@ async function chooseShell(
   return { shell: busybox };
 }
 
-/** Node is 120 MB, so it is linked where it lies on the same disk and anyone may run it; else copied. */
+/**
+ * Node is 120 MB, so it is linked where it lies on the same disk and anyone may run it; else
+ * copied.
+ */
 async function lay(source: string, target: string): Promise<void> {
   const real = await realpath(source);
   const { mode } = await stat(real);

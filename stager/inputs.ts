@@ -16,7 +16,10 @@ export type DeclaredInput =
   | { kind: 'content'; content: string; path: string; name: string }
   | { kind: 'file' | 'folder'; url: string; path: string; name: string };
 
-/** A fetched file as it lay on disk then; an output of the same url and the same state need not be written again. */
+/**
+ * A fetched file as it lay on disk then; an output of the same url and the same state need not be
+ * written again.
+ */
 export interface FetchedFile {
   url: string;
   path: string;
@@ -71,7 +74,10 @@ interface Fetched {
   times: ObjectTimes;
 }
 
-/** A file of the task's own file system at its own place, such as one in a shared folder: there is nothing to fetch. */
+/**
+ * A file of the task's own file system at its own place, such as one in a shared folder: there is
+ * nothing to fetch.
+ */
 async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
   const isFolder = (await stat(path)).isDirectory();
   if (isFolder !== (kind === 'folder'))

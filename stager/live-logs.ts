@@ -1,6 +1,7 @@
 /**
- * Ships the newest part of what executors print, while they run. It is a courtesy to those who watch: the whole logs are
- * written by session.ts in any case, so a failure here is told once and stops nothing.
+ * Ships the newest part of what executors print, while they run. It only serves those who follow a
+ * log: session.ts writes the whole logs in any case, so a failure here is logged once and stops
+ * nothing.
  */
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
@@ -13,7 +14,7 @@ import type { S3Place } from '../core/files/s3-url.ts';
 import type { Log } from './log.ts';
 import { reasonOf } from './s3.ts';
 
-/** After an executor's start: most tasks are over by then, and cost nothing. */
+/** After an executor's start. Most tasks have ended by then and cost nothing. */
 const FIRST_LOOK_MS = 5_000;
 
 export interface LiveStream {
@@ -22,12 +23,12 @@ export interface LiveStream {
   path: string;
 }
 
-export interface LiveLogsParts {
+export interface LiveLogsOptions {
   s3: S3Client;
   log: Log;
-  /** Batch's, from 1. */
+  /** Batch's own attempt, from 1. */
   attempt: number;
-  /** The longest pause between two looks; 0: none is made. */
+  /** The longest pause between two looks; 0 turns live logs off. */
   longestMs: number;
   place(name: string): S3Place;
   /** Of all executors that were started. */
@@ -35,92 +36,113 @@ export interface LiveLogsParts {
 }
 
 export interface LiveLogs {
-  /** Looks soon, and often at first. */
+  /** Looks soon, and at first often. */
   executorStarted(): void;
-  /** For good; an upload under way is broken off. */
+  /** Ends all looks and aborts an upload in progress. */
   stop(): void;
 }
 
-export function openLiveLogs(parts: LiveLogsParts): LiveLogs {
-  const seen = new Map<string, SeenStream>();
-  const failing = new Set<string>();
-  const stopped = new AbortController();
-  const { signal } = stopped;
-  /** Before the look after the next one, once that is planned. */
-  let pauseMs = 0;
-  let next: { timer: NodeJS.Timeout; atMs: number } | undefined;
-  let looking = false;
+/** What has been seen and shipped of the streams, and when they are looked at next. */
+interface Watch {
+  options: LiveLogsOptions;
+  seen: Map<string, SeenStream>;
+  failing: Set<string>;
+  stopped: AbortController;
+  /** Pause before the look after the next one, once that is planned. */
+  pauseMs: number;
+  next?: { timer: NodeJS.Timeout; atMs: number } | undefined;
+  looking: boolean;
+}
 
-  const ship = async ({ name, path }: LiveStream): Promise<void> => {
-    const file = await openFile(path);
-    if (file === undefined) return;
-    try {
-      const { ino, size: sizeBytes } = await file.stat();
-      const now = seeStream(seen.get(name), { ino, sizeBytes });
-      seen.set(name, now);
-      if (now.shipped) return;
-      const offset = windowOffset(sizeBytes);
-      const body = await readPart(file, offset, sizeBytes - offset);
-      await upload(parts, {
-        name,
-        body,
-        metadata: windowMetadata({ batchAttempt: parts.attempt, cuts: now.cuts, offset }),
-        signal,
-      });
-      seen.set(name, { ...now, shipped: true });
-      failing.delete(name);
-    } finally {
-      await file.close();
-    }
+export function openLiveLogs(options: LiveLogsOptions): LiveLogs {
+  const watch: Watch = {
+    options,
+    seen: new Map(),
+    failing: new Set(),
+    stopped: new AbortController(),
+    pauseMs: 0,
+    looking: false,
   };
-  const shipOrTell = async (stream: LiveStream): Promise<void> => {
-    try {
-      await ship(stream);
-    } catch (error) {
-      // Once, and not every half a minute until S3 answers again.
-      if (!signal.aborted && !failing.has(stream.name))
-        parts.log('live_log_not_written', { name: stream.name, reason: reasonOf(error) });
-      failing.add(stream.name);
-    }
-  };
-
-  const look = async (): Promise<void> => {
-    next = undefined;
-    looking = true;
-    // One after the other: a window each would be much memory where executors are many.
-    for (const stream of parts.streams()) if (!signal.aborted) await shipOrTell(stream);
-    looking = false;
-    schedule();
-  };
-  const schedule = (): void => {
-    if (signal.aborted || looking) return;
-    const atMs = performance.now() + pauseMs;
-    if (next !== undefined && next.atMs <= atMs) return;
-    clearTimeout(next?.timer);
-    next = { atMs, timer: setTimeout(() => void look(), pauseMs).unref() };
-    pauseMs = Math.min(pauseMs * 2, parts.longestMs);
-  };
-
   return {
     executorStarted() {
-      if (parts.longestMs === 0) return;
-      pauseMs = Math.min(FIRST_LOOK_MS, parts.longestMs);
-      schedule();
+      if (options.longestMs === 0) return;
+      watch.pauseMs = Math.min(FIRST_LOOK_MS, options.longestMs);
+      schedule(watch);
     },
     stop() {
-      stopped.abort();
-      clearTimeout(next?.timer);
+      watch.stopped.abort();
+      clearTimeout(watch.next?.timer);
     },
   };
 }
 
-/** Undefined for what is no file: opening a pipe would wait for its writer, or take what is meant for another. */
+function schedule(watch: Watch): void {
+  if (watch.stopped.signal.aborted || watch.looking) return;
+  const { pauseMs, next } = watch;
+  const atMs = performance.now() + pauseMs;
+  if (next !== undefined && next.atMs <= atMs) return;
+  clearTimeout(next?.timer);
+  watch.next = { atMs, timer: setTimeout(() => void look(watch), pauseMs).unref() };
+  watch.pauseMs = Math.min(pauseMs * 2, watch.options.longestMs);
+}
+
+async function look(watch: Watch): Promise<void> {
+  watch.next = undefined;
+  watch.looking = true;
+  // One stream after the other: with many executors, a window for each at once would take much
+  // memory.
+  for (const stream of watch.options.streams())
+    if (!watch.stopped.signal.aborted) await shipOrReport(watch, stream);
+  watch.looking = false;
+  schedule(watch);
+}
+
+async function shipOrReport(watch: Watch, stream: LiveStream): Promise<void> {
+  const { failing, options, stopped } = watch;
+  try {
+    await ship(watch, stream);
+  } catch (error) {
+    // Logged once, not every half a minute until S3 answers again.
+    if (!stopped.signal.aborted && !failing.has(stream.name))
+      options.log('live_log_not_written', { name: stream.name, reason: reasonOf(error) });
+    failing.add(stream.name);
+  }
+}
+
+async function ship(watch: Watch, { name, path }: LiveStream): Promise<void> {
+  const { options, seen, failing, stopped } = watch;
+  const file = await openFile(path);
+  if (file === undefined) return;
+  try {
+    const { ino, size: sizeBytes } = await file.stat();
+    const now = seeStream(seen.get(name), { ino, sizeBytes });
+    seen.set(name, now);
+    if (now.shipped) return;
+    const offset = windowOffset(sizeBytes);
+    const body = await readPart(file, offset, sizeBytes - offset);
+    await upload(options, {
+      name,
+      body,
+      metadata: windowMetadata({ batchAttempt: options.attempt, cuts: now.cuts, offset }),
+      signal: stopped.signal,
+    });
+    seen.set(name, { ...now, shipped: true });
+    failing.delete(name);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Undefined when it is not a file: opening a pipe would wait for its writer, or read what is meant
+ * for someone else.
+ */
 async function openFile(path: string): Promise<FileHandle | undefined> {
   const facts = await stat(path).catch(() => undefined);
   return facts?.isFile() ? open(path, constants.O_RDONLY | constants.O_NONBLOCK) : undefined;
 }
 
-/** Fewer bytes where the task has cut the file since. */
+/** Returns fewer bytes when the task has truncated the file since. */
 async function readPart(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
   const part = Buffer.allocUnsafe(bytes);
   let filled = 0;
@@ -140,7 +162,7 @@ interface Window {
 }
 
 async function upload(
-  { s3, place }: LiveLogsParts,
+  { s3, place }: LiveLogsOptions,
   { name, body, metadata, signal }: Window,
 ): Promise<void> {
   const { bucket, key } = place(name);

@@ -1,4 +1,7 @@
-/** The stager's own lines, one JSON object each on stdout: in CloudWatch they stand in the job's log stream. */
+/**
+ * The stager's own lines, one JSON object each on stdout: in CloudWatch they stand in the job's log
+ * stream.
+ */
 export type Log = (event: StagerEvent, fields?: Record<string, string | number>) => void;
 
 export type StagerEvent =

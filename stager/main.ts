@@ -3,7 +3,8 @@ import { logToStdout } from './log.ts';
 import { runTask } from './run.ts';
 
 const terminated = new Promise<void>((resolve) => {
-  // As a container's first process Node has no default for these: without a handler they would be ignored.
+  // As a container's first process Node has no default for these: without a handler they would be
+  // ignored.
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => resolve());
 });
 

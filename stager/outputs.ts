@@ -40,8 +40,9 @@ async function statOf(path: string): Promise<Stats | undefined> {
 }
 
 /**
- * The regular files under a folder. Links are followed while they stay in the tree: one that leads out would carry
- * off what is no output (the host's mounts, /proc), and one that leads upwards would never end.
+ * The regular files under a folder. Links are followed while they stay in the tree: one that leads
+ * out would carry off what is no output (the host's mounts, /proc), and one that leads upwards
+ * would never end.
  */
 async function filesUnder(root: string): Promise<FoundFile[]> {
   const realRoot = await realpath(root);
@@ -116,7 +117,8 @@ async function uploadOne(
 ): Promise<Uploaded> {
   const source = fetched.find((one) => one.url === url && one.path === file.local);
   if (source) {
-    // Cromwell declares its script as an input and as an output of one url; writing it on itself is nothing.
+    // Cromwell declares its script as an input and as an output of one url; writing it on itself is
+    // nothing.
     const { size, mtimeMs } = await stat(file.local);
     if (size === source.sizeBytes && mtimeMs === source.modifiedMs) {
       return {
@@ -171,7 +173,10 @@ async function uploadOutput(
   return { files };
 }
 
-/** Writes all; a missing output is told, not an error; the first failure is told when none is under way any more. */
+/**
+ * Writes all; a missing output is told, not an error; the first failure is told when none is under
+ * way any more.
+ */
 export async function uploadOutputs(
   uploader: Uploader,
   outputs: readonly DeclaredOutput[],

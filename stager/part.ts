@@ -16,7 +16,10 @@ import { FinalError, readBytes } from './s3.ts';
 const besideSubmissions = (submission: S3Place): string =>
   submission.key.replace(/submissions\/[^/]+\/$/, '');
 
-/** The exact text that runs: values, then script. @throws when either cannot be read, or is not what its name says */
+/**
+ * The exact text that runs: values, then script.
+ * @throws when either cannot be read, or is not what its name says
+ */
 export async function readTaskText(
   s3: S3Client,
   submission: S3Place,

@@ -4,12 +4,15 @@ import type { ByteRange } from '../core/submission/manifest.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 
-/** Tries of one request, and of one whole file; S3 resets connections and answers 503 under load. */
+/**
+ * Tries of one request, and of one whole file; S3 resets connections and answers 503 under load.
+ */
 export const TRIES = 5;
 
 /**
- * Checksums are the stager's own: the SDK would add a CRC32 to each upload and could not check a ranged download.
- * The region falls back to one that only routes: a bucket elsewhere answers with a redirect, which is followed.
+ * Checksums are the stager's own: the SDK would add a CRC32 to each upload and could not check a
+ * ranged download. The region falls back to one that only routes: a bucket elsewhere answers with a
+ * redirect, which is followed.
  */
 export function openS3(env: NodeJS.ProcessEnv): S3Client {
   return new S3Client({
@@ -47,7 +50,10 @@ export function statusOf(error: unknown): number | undefined {
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
 }
 
-/** The disk's own refusals: full, read-only, not ours, or another kind of file than was taken for granted. */
+/**
+ * The disk's own refusals: full, read-only, not ours, or another kind of file than was taken for
+ * granted.
+ */
 const finalCodes = new Set<unknown>([
   'ENOSPC',
   'EDQUOT',
@@ -60,7 +66,10 @@ const finalCodes = new Set<unknown>([
   'ENOENT',
 ]);
 
-/** A failure that another try cannot mend: the request itself is refused, or the disk refuses the file. */
+/**
+ * A failure that another try cannot mend: the request itself is refused, or the disk refuses the
+ * file.
+ */
 export function isFinal(error: unknown): boolean {
   if (error instanceof FinalError || finalCodes.has(named(error).code)) return true;
   const status = statusOf(error);
@@ -80,7 +89,10 @@ export class FinalError extends Error {
 export const withoutQuery = (text: string): string =>
   text.replace(/(https?:\/\/[^\s?'"]*)\?[^\s'"]*/g, '$1?…');
 
-/** `NoSuchKey: The specified key does not exist.`, fit to be shown: without credentials, on one line, 500 characters at most. */
+/**
+ * `NoSuchKey: The specified key does not exist.`, fit to be shown: without credentials, on one
+ * line, 500 characters at most.
+ */
 export function reasonOf(error: unknown): string {
   const { name, message, code, cause } = named(error);
   // fetch hides what happened ("fetch failed") in the cause.
@@ -95,7 +107,9 @@ export function reasonOf(error: unknown): string {
   return withoutQuery(whole).replace(/\s+/g, ' ').slice(0, 500);
 }
 
-/** Runs `work` until it ends well, up to five times; gives up at once where no other try can help. */
+/**
+ * Runs `work` until it ends well, up to five times; gives up at once where no other try can help.
+ */
 export async function persist<T>(work: () => Promise<T>, pauseMs = 250): Promise<T> {
   for (let tried = 1; ; tried += 1) {
     try {

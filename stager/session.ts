@@ -30,7 +30,10 @@ export interface Session extends Identity {
   s3: S3Client;
   uploader: Uploader;
   log: Log;
-  /** Where the logs of executors lie that name no path of their own; '' until the script is laid out. */
+  /**
+   * Where the logs of executors lie that name no path of their own; '' until the script is laid
+   * out.
+   */
   logs: string;
   startedMs: number;
   inputs: DeclaredInput[];
@@ -84,7 +87,10 @@ const streamsOf = (executors: Session['executors']): LiveStream[] =>
     { name: `${position}.stderr`, path: stderr },
   ]);
 
-/** Makes what the executor's streams and folder need, so that the shell's own terse message is never the reason. */
+/**
+ * Makes what the executor's streams and folder need, so that the shell's own terse message is never
+ * the reason.
+ */
 async function prepareExecutor(
   session: Session,
   [position = '', ...paths]: string[],
@@ -134,7 +140,10 @@ async function hasText(path: string): Promise<boolean> {
   return facts !== undefined && facts.isFile() && facts.size > 0;
 }
 
-/** rc, stdout and stderr of all executors so far. A log that cannot be written is told, and stops nothing. */
+/**
+ * rc, stdout and stderr of all executors so far. A log that cannot be written is told, and stops
+ * nothing.
+ */
 export async function writeLogs(session: Session): Promise<void> {
   // What goes to S3 from here on comes before what is only for watching.
   session.live.stop();
@@ -177,7 +186,8 @@ async function fetchAll(session: Session): Promise<boolean> {
 async function uploadAll(session: Session): Promise<boolean> {
   const startedMs = Date.now();
   try {
-    // The task may have run for hours; only the owner of the submission may change what its outputs are.
+    // The task may have run for hours; only the owner of the submission may change what its outputs
+    // are.
     const fence = await takeOrReadFence(session.s3, session.submission, session.batchJobId);
     if (!fence.mine) {
       session.closed = 'fenced';
@@ -209,7 +219,10 @@ async function uploadAll(session: Session): Promise<boolean> {
   return !error;
 }
 
-/** The last act. Without effect when the attempt was fenced or terminated, or has its record already. */
+/**
+ * The last act. Without effect when the attempt was fenced or terminated, or has its record
+ * already.
+ */
 export async function writeResult(session: Session): Promise<void> {
   session.live.stop();
   if (session.closed) return;
@@ -275,7 +288,10 @@ const requests: Record<string, Request> = {
   result: (session) => writeResult(session).then(() => true),
 };
 
-/** Answers one request of the script; false also for what it does not know, and for all once the attempt is closed. */
+/**
+ * Answers one request of the script; false also for what it does not know, and for all once the
+ * attempt is closed.
+ */
 export async function answer(session: Session, [verb = '', ...words]: string[]): Promise<boolean> {
   const request = requests[verb];
   // How the command took its SIGTERM is still worth knowing.
@@ -293,7 +309,10 @@ export async function answer(session: Session, [verb = '', ...words]: string[]):
   }
 }
 
-/** Lays the script and the logs' folder into the scratch, private to this attempt. @returns the script's path */
+/**
+ * Lays the script and the logs' folder into the scratch, private to this attempt.
+ * @returns the script's path
+ */
 export async function layOut(session: Session, scratch: string, text: string): Promise<string> {
   session.logs = join(scratch, 'logs');
   await mkdir(session.logs, { mode: 0o700 });

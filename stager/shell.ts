@@ -60,8 +60,9 @@ export function readRequests(onRequest: (words: string[]) => void): (chunk: Buff
 }
 
 /**
- * When the container's memory runs out, the kernel shall end the task and not the stager, which then still saves rc
- * and logs and says what happened. The task's processes inherit the mark; raising it needs no privilege.
+ * When the container's memory runs out, the kernel shall end the task and not the stager, which
+ * then still saves rc and logs and says what happened. The task's processes inherit the mark;
+ * raising it needs no privilege.
  */
 function offerToOomKiller(pid: number | undefined): void {
   try {

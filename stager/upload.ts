@@ -1,4 +1,7 @@
-/** One file from disk to S3, with the CRC64NVME of the whole, which neither part layout nor a copy changes. */
+/**
+ * Uploads one file to S3 with the CRC64NVME of the whole, which does not depend on how it is cut
+ * into parts or copied.
+ */
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -17,7 +20,7 @@ import { allSettled, limitTo } from './limit.ts';
 import { persist, statusOf } from './s3.ts';
 
 const MIB = 1_048_576;
-/** Read once, into memory: sum and body in one go. */
+/** Read once, into memory, for both checksum and body. */
 const IN_MEMORY_UP_TO_BYTES = MIB;
 const ONE_PUT_UP_TO_BYTES = 64 * MIB;
 const SMALLEST_PART_BYTES = 16 * MIB;
@@ -31,9 +34,15 @@ export interface Uploaded {
 }
 
 export interface Uploader {
-  /** Writes the file, five tries; a failed multipart upload is aborted. @throws the last failure */
+  /**
+   * Writes the file in up to five tries. A failed multipart upload is aborted.
+   * @throws the last failure
+   */
   upload(path: string, to: S3Place, contentType: string): Promise<Uploaded>;
-  /** Aborts the multipart uploads under way, because S3 bills unfinished ones for ever. */
+  /**
+   * Aborts the multipart uploads in progress, because S3 bills unfinished ones until they are
+   * aborted.
+   */
   abandon(): Promise<void>;
 }
 
@@ -74,7 +83,8 @@ async function putWhole(
       await s3.send(new PutObjectCommand({ ...target, Body: bytes, ChecksumCRC64NVME: crc64nvme }));
       return { sizeBytes: bytes.length, crc64nvme };
     }
-    // Read twice, the second time from the page cache: memory stays at one chunk, and S3 verifies what it got.
+    // Read twice, the second time from the page cache: memory stays at one chunk, and S3 verifies
+    // the body.
     const crc64nvme = inBase64(await digestFile(path, 'CRC64NVME'));
     const Body = createReadStream(path, { end: sizeBytes - 1 });
     await s3.send(
@@ -131,7 +141,8 @@ async function complete(
       }),
     );
   } catch (error) {
-    // The answer to an earlier try may have been lost: then the upload is gone because the object is there.
+    // 404 after a lost answer to an earlier try: the upload no longer exists because it has become
+    // the object.
     if (statusOf(error) !== 404) throw error;
     const there = await s3.send(
       new HeadObjectCommand({ Bucket: to.bucket, Key: to.key, ChecksumMode: 'ENABLED' }),
@@ -140,76 +151,101 @@ async function complete(
   }
 }
 
+interface Uploads {
+  s3: S3Client;
+  /** Multipart uploads in progress. */
+  open: Set<OpenUpload>;
+  /**
+   * Files and parts have limits of their own: a file that waits for its parts must not take the
+   * place of one.
+   */
+  files: ReturnType<typeof limitTo>;
+  parts: ReturnType<typeof limitTo>;
+}
+
 export function createUploader(s3: S3Client): Uploader {
-  const open = new Set<OpenUpload>();
-  // Files and parts are limited apart: a file waiting for its parts must not take their place.
-  const files = limitTo(6);
-  const parts = limitTo(6);
-
-  const abort = async (upload: OpenUpload): Promise<void> => {
-    open.delete(upload);
-    await s3.send(
-      new AbortMultipartUploadCommand({
-        Bucket: upload.to.bucket,
-        Key: upload.to.key,
-        UploadId: upload.id,
-      }),
-    );
-  };
-
-  async function putInParts(
-    path: string,
-    sizeBytes: number,
-    to: S3Place,
-    contentType: string,
-  ): Promise<Uploaded> {
-    const { UploadId: id } = await s3.send(
-      new CreateMultipartUploadCommand({
-        Bucket: to.bucket,
-        Key: to.key,
-        ContentType: contentType,
-        ChecksumAlgorithm: 'CRC64NVME',
-        ChecksumType: 'FULL_OBJECT',
-      }),
-    );
-    if (id === undefined) throw new Error('S3 gave a multipart upload no id');
-    const upload = { to, id };
-    open.add(upload);
-    try {
-      const cuts = partsOf(sizeBytes);
-      const ended = await allSettled(
-        cuts.map((part) => parts(() => putPart(s3, path, upload, part))),
-      );
-      const [first, ...rest] = ended;
-      if (!first) throw new Error('a multipart upload without parts');
-      const sum = rest.reduce((whole, next, behind) => {
-        const cut = cuts[behind + 1];
-        return cut ? combineCrc('CRC64NVME', whole, next.sum, cut.end - cut.start + 1) : whole;
-      }, first.sum);
-      const crc64nvme = inBase64(sum);
-      await complete(
-        s3,
-        upload,
-        ended.map((part) => part.done),
-        crc64nvme,
-      );
-      open.delete(upload);
-      return { sizeBytes, crc64nvme };
-    } catch (error) {
-      // What went wrong with the file is the news; a failed abort is left to the bucket's lifecycle rule.
-      await abort(upload).catch(() => undefined);
-      throw error;
-    }
-  }
-
+  const uploads: Uploads = { s3, open: new Set(), files: limitTo(6), parts: limitTo(6) };
   return {
     upload: (path, to, contentType) =>
-      files(async () => {
+      uploads.files(async () => {
         const { size } = await stat(path);
         return size <= ONE_PUT_UP_TO_BYTES
           ? putWhole(s3, path, size, to, contentType)
-          : putInParts(path, size, to, contentType);
+          : putInParts(uploads, path, size, to, contentType);
       }),
-    abandon: async () => void (await Promise.allSettled([...open].map(abort))),
+    abandon: async () =>
+      void (await Promise.allSettled([...uploads.open].map((one) => abort(uploads, one)))),
   };
+}
+
+async function putInParts(
+  uploads: Uploads,
+  path: string,
+  sizeBytes: number,
+  to: S3Place,
+  contentType: string,
+): Promise<Uploaded> {
+  const upload = await openUpload(uploads, to, contentType);
+  try {
+    const crc64nvme = await putParts(uploads, path, sizeBytes, upload);
+    uploads.open.delete(upload);
+    return { sizeBytes, crc64nvme };
+  } catch (error) {
+    // The error that matters is the file's. If the abort fails too, the bucket's lifecycle rule
+    // cleans up.
+    await abort(uploads, upload).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function openUpload(
+  { s3, open }: Uploads,
+  to: S3Place,
+  contentType: string,
+): Promise<OpenUpload> {
+  const { UploadId: id } = await s3.send(
+    new CreateMultipartUploadCommand({
+      Bucket: to.bucket,
+      Key: to.key,
+      ContentType: contentType,
+      ChecksumAlgorithm: 'CRC64NVME',
+      ChecksumType: 'FULL_OBJECT',
+    }),
+  );
+  if (id === undefined) throw new Error('S3 returned no id for the multipart upload');
+  const upload = { to, id };
+  open.add(upload);
+  return upload;
+}
+
+/** @returns the CRC64NVME of the whole file, base64 */
+async function putParts(
+  { s3, parts }: Uploads,
+  path: string,
+  sizeBytes: number,
+  upload: OpenUpload,
+): Promise<string> {
+  const cuts = partsOf(sizeBytes);
+  const ended = await allSettled(cuts.map((part) => parts(() => putPart(s3, path, upload, part))));
+  const [first, ...rest] = ended;
+  if (!first) throw new Error('The multipart upload has no parts');
+  const sum = rest.reduce((whole, next, behind) => {
+    const cut = cuts[behind + 1];
+    return cut ? combineCrc('CRC64NVME', whole, next.sum, cut.end - cut.start + 1) : whole;
+  }, first.sum);
+  const crc64nvme = inBase64(sum);
+  const done = ended.map((part) => part.done);
+  await complete(s3, upload, done, crc64nvme);
+  return crc64nvme;
+}
+
+async function abort({ s3, open }: Uploads, upload: OpenUpload): Promise<void> {
+  open.delete(upload);
+  await s3.send(
+    new AbortMultipartUploadCommand({
+      Bucket: upload.to.bucket,
+      Key: upload.to.key,
+      UploadId: upload.id,
+    }),
+  );
 }

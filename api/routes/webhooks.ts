@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Type, type Static } from 'typebox';
 import { whyNotAllowed } from '../../core/access/access.ts';
 import { isAllowedUrl } from '../../core/access/origins.ts';
-import { TAG_RULES } from '../../core/task/parse-task.ts';
+import { TAG_RULES } from '../../core/task/parse-tags.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import {
   amongOf,

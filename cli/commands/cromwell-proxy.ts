@@ -1,4 +1,4 @@
-/** `cromwell-stage`: runs on Cromwell's host, where its root is no bucket. */
+/** `cromwell-proxy`: runs on Cromwell's host when Cromwell's root is not in S3. */
 import { InvalidArgumentError } from 'commander';
 import { readConfig } from '../../config.ts';
 import { readPathMap } from '../../core/files/path-map.ts';
@@ -8,7 +8,7 @@ import type { Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';
 
-interface StageCommandOptions {
+interface ProxyCommandOptions {
   map?: string[];
   url?: string;
   token?: string;
@@ -18,29 +18,30 @@ interface StageCommandOptions {
 
 export function addCromwellCommands({ program, terminal, act }: CommandParts): void {
   program
-    .command('cromwell-stage')
+    .command('cromwell-proxy')
     .description(
-      'stand between Cromwell and Batchwell where Cromwell’s root is a shared file system: inputs go up to S3, outputs come down',
+      'run the TES proxy for a Cromwell whose root is a shared file system: it copies inputs to S3 and outputs back',
     )
     .option(
       '--map <path=url>',
-      'a root on this host and its place in S3, /path=s3://bucket/prefix; may be repeated (BATCHWELL_PATH_MAP)',
+      'a root on this host and its place in S3, /path=s3://bucket/prefix; repeatable (BATCHWELL_PATH_MAP)',
       collectRoots,
     )
-    .option('--url <url>', 'where the API is (BATCHWELL_URL, else http://127.0.0.1:8000)')
+    .option('--url <url>', 'URL of the API (BATCHWELL_URL, else http://127.0.0.1:8000)')
     .option(
       '--token <token>',
-      'bearer token for callers that send none (BATCHWELL_TOKEN); never used when --host is no loopback address',
+      'bearer token for callers that send none (BATCHWELL_TOKEN); used only when --host is a loopback address',
     )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port to listen on; 0 for a free one', wholeNumber(0, 65_535), 8010)
     .addHelpText(
       'after',
       `
-Cromwell's TES backend then has endpoint = "http://127.0.0.1:8010/ga4gh/tes/v1/tasks"; see docs/cromwell.md.
-S3 is reached the AWS SDK's usual way: it needs s3:GetObject, s3:PutObject and s3:ListBucket below each url.`,
+Set endpoint = "http://127.0.0.1:8010/ga4gh/tes/v1/tasks" in Cromwell's TES backend; see docs/cromwell.md.
+AWS credentials come from the AWS SDK's usual sources. They need s3:GetObject, s3:PutObject and s3:ListBucket below each
+S3 URL.`,
     )
-    .action(act(async (options: StageCommandOptions) => stage(options, terminal)));
+    .action(act(async (options: ProxyCommandOptions) => serveProxy(options, terminal)));
 }
 
 function collectRoots(given: string, before: string[] = []): string[] {
@@ -52,21 +53,21 @@ function collectRoots(given: string, before: string[] = []): string[] {
   return [...before, given];
 }
 
-async function stage(
-  { map: roots, url, token, host, port }: StageCommandOptions,
+async function serveProxy(
+  { map: roots, url, token, host, port }: ProxyCommandOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
   const config = readConfig(terminal.environment);
   const map = readPathMap(roots ?? config.pathMap);
   if (map.size === 0)
     throw new WrongUse(
-      '--map is missing: say which root lies where in S3, as --map /mnt/cromwell-executions=s3://bucket/prefix.',
+      '--map is missing. Name each root and its place in S3, such as --map /mnt/cromwell-executions=s3://bucket/prefix.',
     );
   const apiUrl = (url ?? config.clientUrl).replace(/\/+$/, '');
   if (!URL.canParse(apiUrl) || !/^https?:$/.test(new URL(apiUrl).protocol))
     throw new WrongUse(`--url ${apiUrl}: expected a URL that begins with http:// or https://.`);
-  const { startStage, StageNotReady } = await import('../../cromwell/proxy/main.ts');
-  const running = await startStage({
+  const { startProxy, ProxyNotReady } = await import('../../cromwell/proxy/main.ts');
+  const running = await startProxy({
     map,
     apiUrl,
     host,
@@ -76,8 +77,8 @@ async function stage(
     s3PathStyle: config.s3PathStyle === 'yes',
     logLevel: config.logLevel,
   }).catch((error: unknown) => {
-    if (error instanceof StageNotReady) throw new WrongUse(error.message);
+    if (error instanceof ProxyNotReady) throw new WrongUse(error.message);
     throw error;
   });
-  return serve(running, 'The stage', terminal);
+  return serve(running, 'The Cromwell proxy', terminal);
 }

@@ -1,6 +1,7 @@
 /**
- * The CRC of two texts put together, from their CRCs and the length of the second. With it the parts of a large
- * object are summed apart and in parallel, and the whole object's checksum costs no second reading.
+ * The CRC of two texts put together, from their CRCs and the length of the second. With it the
+ * parts of a large object are summed apart and in parallel, and the whole object's checksum costs
+ * no second reading.
  */
 
 interface CrcKind {

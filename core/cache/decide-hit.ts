@@ -1,4 +1,7 @@
-/** Whether a task's outputs can be taken from an entry, must be computed, or are being computed by an equal task. */
+/**
+ * Whether a task's outputs can be taken from an entry, must be computed, or are being computed by
+ * an equal task.
+ */
 import { readsCache, type CacheMode } from '../task/task.ts';
 
 export interface CacheFacts {

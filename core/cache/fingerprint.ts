@@ -1,12 +1,14 @@
 /**
- * The fingerprint decides a cache hit: a digest of what a task does and of what it reads. What a caller only
- * chooses (output URLs, names, tags, resources) is no part of it.
+ * The fingerprint decides a cache hit: a digest of what a task does and of what it reads. What a
+ * caller only chooses (output URLs, names, tags, resources) is no part of it.
  */
 import { sha256 } from '../ids.ts';
 import { missingOutputsFail } from '../result/outputs.ts';
 import type { ExecutorOf, TaskSpec } from '../task/task.ts';
 
-/** Changes whenever the meaning of a component changes; entries of another version are never hit. */
+/**
+ * Changes whenever the meaning of a component changes; entries of another version are never hit.
+ */
 const VERSION = '1';
 
 /** Parts of a fingerprint by name; kept beside an entry so that a miss can be explained. */
@@ -48,7 +50,8 @@ export function fingerprintComponents(spec: TaskSpec, identities: readonly strin
   components['outputs'] = digest(
     spec.outputs.map(({ path, path_prefix, type }) => [path, path_prefix ?? null, type]),
   );
-  // An entry may lack outputs that were not written; a task for which that is a failure must not be given them.
+  // An entry may lack outputs that were not written; a task for which that is a failure must not be
+  // given them.
   if (missingOutputsFail(spec)) components['missing_outputs'] = 'fail';
   components['volumes'] = digest(spec.volumes.toSorted());
   return components;
@@ -61,7 +64,9 @@ export function fingerprintOf(components: Components): Buffer {
   );
 }
 
-/** Names of the parts in which two tasks differ, with both sides; empty when they are the same call. */
+/**
+ * Names of the parts in which two tasks differ, with both sides; empty when they are the same call.
+ */
 export function explainDifference(
   a: Components,
   b: Components,

@@ -6,8 +6,8 @@ export const hasWildcard = (path: string): boolean => /[*?]|\[[^\]]+\]/.test(pat
 export const CONTAINER_PATH = 'an absolute path in the container, without ".."';
 
 /**
- * One spelling for a path: no doubled slashes, no `.`, no slash at the end. Undefined when it is not absolute or
- * holds `..`, which could leave the task's own folders.
+ * One spelling for a path: no doubled slashes, no `.`, no slash at the end. Undefined when it is
+ * not absolute or holds `..`, which could leave the task's own folders.
  */
 export function containerPath(path: string): string | undefined {
   if (!path.startsWith('/')) return undefined;

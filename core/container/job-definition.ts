@@ -1,6 +1,7 @@
 /**
- * What AWS Batch must know of a task: image, role, mounts, limits, and a command that is always the same. The
- * script and its data are found by the stager, so tasks of one image and size share one definition for ever.
+ * What AWS Batch must know of a task: image, role, mounts, limits, and a command that is always the
+ * same. The script and its data are found by the stager, so tasks of one image and size share one
+ * definition for ever.
  */
 import { HOST_FOLDER, STAGER_COMMAND } from './container.ts';
 import { sha256 } from '../ids.ts';
@@ -35,7 +36,10 @@ export interface DefinitionSettings {
 }
 
 const MIB_PER_GIB = 1024;
-/** The stager lives in the task's container and needs some 80 MiB (measured); with 32 MiB it does not start. */
+/**
+ * The stager lives in the task's container and needs some 80 MiB (measured); with 32 MiB it does
+ * not start.
+ */
 const LEAST_MEMORY_MIB = 128;
 /** Batch tries again by itself after a spot or host loss: such a retry costs no request of ours. */
 const BATCH_ATTEMPTS = 3;
@@ -94,8 +98,8 @@ export const definitionDigest = (content: DefinitionContent): Buffer =>
   sha256(JSON.stringify(content));
 
 /**
- * A name made of the content: two registrations at once under one name can then only ever be of equal content
- * (with Cromwell, tasks once ran under another task's definition).
+ * A name made of the content: two registrations at once under one name can then only ever be of
+ * equal content (with Cromwell, tasks once ran under another task's definition).
  */
 export function definitionName(content: DefinitionContent, digest: Buffer): string {
   const slug =
@@ -125,7 +129,10 @@ export function shapeOf(definition: Buffer, { queue, share, priority }: Scheduli
   );
 }
 
-/** `{owner}` in the configured share stands for the task's owner; share identifiers hold letters and digits only. */
+/**
+ * `{owner}` in the configured share stands for the task's owner; share identifiers hold letters and
+ * digits only.
+ */
 export function schedulingOf(
   resources: Resources,
   settings: { jobQueue: string; share: string; owner: string },

@@ -1,10 +1,13 @@
 /**
- * Logs of attempts that still run. The stager overwrites one object per stream with a *window*: the stream's newest bytes, with
- * what they are in the object's user metadata. Decided here is when a window is worth shipping, and what of a window or of the
- * whole log comes next for somebody who follows.
+ * Logs of attempts that still run. The stager overwrites one object per stream with a *window*: the
+ * stream's newest bytes, with what they are in the object's user metadata. Decided here is when a
+ * window is worth shipping, and what of a window or of the whole log comes next for somebody who
+ * follows.
  */
 
-/** Of a window; what a stream prints above it between two looks is seen when the attempt has ended. */
+/**
+ * Of a window; what a stream prints above it between two looks is seen when the attempt has ended.
+ */
 export const WINDOW_BYTES = 1_048_576;
 
 /** A stream's file as it was found. */
@@ -21,7 +24,9 @@ export interface SeenStream extends StreamFile {
   shipped: boolean;
 }
 
-/** A file that is cut and outgrows its old size between two looks cannot be told from one that grew. */
+/**
+ * A file that is cut and outgrows its old size between two looks cannot be told from one that grew.
+ */
 export function seeStream(
   before: SeenStream | undefined,
   { ino, sizeBytes }: StreamFile,
@@ -108,7 +113,10 @@ export function parsePosition(text: string): LogPosition {
   return { attempt, batchAttempt, cuts, bytes };
 }
 
-/** Why a stream begins anew: the task is tried again, Batch itself started the job again, or the task cut or replaced its file. */
+/**
+ * Why a stream begins anew: the task is tried again, Batch itself started the job again, or the
+ * task cut or replaced its file.
+ */
 export const logBeginnings = ['attempt', 'batch-attempt', 'file'] as const;
 export type LogBeginning = (typeof logBeginnings)[number];
 

@@ -1,7 +1,7 @@
 /**
- * The task script: POSIX shell that says everything a task does, shared by all tasks of one template. What a task
- * runs is exactly `renderValues(…) + renderScript(…)`. It is run by the stager, which serves its requests; the
- * protocol is described in docs/task-script.md.
+ * The task script: POSIX shell that says everything a task does, shared by all tasks of one
+ * template. What a task runs is exactly `renderValues(…) + renderScript(…)`. It is run by the
+ * stager, which serves its requests; the protocol is described in docs/task-script.md.
  *
  * Only shell builtins are used, because an image may hold no other program.
  */
@@ -87,7 +87,8 @@ function renderExports(env: Record<string, Text> | undefined, word: Word): strin
       );
     return `${name}=${word(text)}`;
   });
-  // One command for all: its words are expanded before any is set, so a variable called v0 cannot change another's value.
+  // One command for all: its words are expanded before any is set, so a variable called v0 cannot
+  // change another's value.
   return pairs.length === 0 ? [] : [`  export ${pairs.join(' ')} || exit ${stagerExit.script}`];
 }
 
@@ -164,7 +165,8 @@ function render(template: Template, word: Word): string {
 
 /**
  * The script of a template: where slot i is, stands "$v<i>". A function of the template alone.
- * @throws RangeError naming the text: a NUL, an impossible variable name, an input with neither url nor content.
+ * @throws RangeError naming the text: a NUL, an impossible variable name, an input with neither url
+ * nor content.
  */
 export const renderScript = (template: Template): string => render(template, word);
 

@@ -1,6 +1,7 @@
 /**
- * What has to be moved between a root that only Cromwell's hosts see and the s3:// urls its tasks work on: decisions of
- * the proxy in cromwell/stage. A task is read as Cromwell sends it; whatever has another form is the API's to refuse.
+ * Which files move between a root that only Cromwell's hosts see and the s3:// URLs of its tasks:
+ * the decisions of cromwell/proxy. A task is read as Cromwell sends it; the API refuses whatever
+ * has another form.
  */
 import { containerPath } from '../container/container-path.ts';
 import { pathOfUrl } from './file-url.ts';
@@ -8,7 +9,7 @@ import { mapPath, unmapUrl, type PathMap } from './path-map.ts';
 import { problemAt, type Problem } from '../problems.ts';
 import { joinUrl } from './s3-url.ts';
 
-export interface StagedInput {
+export interface MountedInput {
   /** `inputs[2].url` */
   field: string;
   path: string;
@@ -16,7 +17,7 @@ export interface StagedInput {
   isFolder: boolean;
 }
 
-export type StagingPlan = { problems: Problem[] } | { task: unknown; inputs: StagedInput[] };
+export type UploadPlan = { problems: Problem[] } | { task: unknown; inputs: MountedInput[] };
 
 type Fields = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Fields =>
@@ -26,11 +27,11 @@ const listIn = (from: unknown, name: string): Fields[] =>
 const textIn = (from: Fields | undefined, name: string): string | undefined =>
   typeof from?.[name] === 'string' ? from[name] : undefined;
 
-/** The task with s3:// urls, and what must lie there before it may run. */
-export function planStaging(task: unknown, map: PathMap): StagingPlan {
+/** The task with s3:// URLs, and the inputs that must be in S3 before it is sent on. */
+export function planUploads(task: unknown, map: PathMap): UploadPlan {
   if (!isObject(task)) return { task, inputs: [] };
   const problems: Problem[] = [];
-  const inputs: StagedInput[] = [];
+  const inputs: MountedInput[] = [];
   const eachOf = (list: 'inputs' | 'outputs'): Fields => {
     const items: unknown = task[list];
     if (!Array.isArray(items)) return {};
@@ -54,9 +55,9 @@ interface Item {
   problems: Problem[];
 }
 
-function mapItem({ item, field, map, problems }: Item, found: StagedInput[]): unknown {
+function mapItem({ item, field, map, problems }: Item, found: MountedInput[]): unknown {
   const sent = isObject(item) ? textIn(item, 'url') : undefined;
-  // Content wins over an url, as the API has it.
+  // Content takes precedence over a URL, as in the API.
   if (
     !isObject(item) ||
     sent === undefined ||
@@ -69,7 +70,7 @@ function mapItem({ item, field, map, problems }: Item, found: StagedInput[]): un
     problems.push(
       problemAt(
         field,
-        `an s3:// url, or a path without ".." below ${[...map.keys()].join(' or ')}`,
+        `an s3:// URL, or a path below ${[...map.keys()].join(' or ')} without ".."`,
         sent,
       ),
     );
@@ -80,14 +81,17 @@ function mapItem({ item, field, map, problems }: Item, found: StagedInput[]): un
   return { ...item, url: endsInSlash ? `${url}/` : url };
 }
 
-/** Of a path below a root: itself in its plain spelling, and its place in S3. */
+/** For a path below a root: the path in its plain spelling, and its place in S3. */
 function placesOf(sent: string, map: PathMap): [path: string, url: string] | [] {
   const path = containerPath(pathOfUrl(sent) ?? '');
   const url = path === undefined ? undefined : mapPath(path, map);
   return path === undefined || url === undefined || url === path ? [] : [path, url];
 }
 
-/** Urls that a file of the call's own folder can have: rc, stdout and stderr are outputs by name, or lie in the folder given out as a whole. */
+/**
+ * URLs that a file of the call's own folder can have: rc, stdout and stderr are outputs by name, or
+ * are in a folder that is an output as a whole.
+ */
 const urlsOfOwnFile = (task: unknown, name: string): string[] =>
   listIn(task, 'outputs').flatMap((output) => {
     const url = textIn(output, 'url') ?? '';
@@ -98,11 +102,14 @@ const urlsOfOwnFile = (task: unknown, name: string): string[] =>
 export interface HomeFile {
   url: string;
   path: string;
-  /** Cromwell takes it for the end of the call, and writes it itself on an abort: it comes after all others, and replaces nothing. */
+  /**
+   * To Cromwell, rc marks the end of the call, and Cromwell writes it itself on an abort. So it
+   * comes after all others and replaces nothing.
+   */
   isRc: boolean;
 }
 
-/** The outputs of a task that ended well, as its FULL view lists them, that lie below the roots. */
+/** The outputs of a successful task below the roots, as listed in its FULL view. */
 export function filesToBringHome(task: unknown, map: PathMap): HomeFile[] {
   const rc = new Set(urlsOfOwnFile(task, 'rc'));
   const urls = new Set(
@@ -116,7 +123,10 @@ export function filesToBringHome(task: unknown, map: PathMap): HomeFile[] {
   });
 }
 
-/** A task that failed has no outputs; what its attempt printed is in its FULL view, and Cromwell's users look for it in the call's folder. */
+/**
+ * A failed task has no outputs. What its attempt printed is in its FULL view, and Cromwell's users
+ * look for it in the call's folder.
+ */
 export function logsToBringHome(task: unknown, map: PathMap): { path: string; text: string }[] {
   const printed = listIn(listIn(task, 'logs')[0], 'logs');
   return ['stdout', 'stderr'].flatMap((name) => {
@@ -128,6 +138,9 @@ export function logsToBringHome(task: unknown, map: PathMap): { path: string; te
   });
 }
 
-/** States that Cromwell ends a call at. A cancelled task brings nothing home: Cromwell has written its rc itself. */
+/**
+ * States that end a call in Cromwell. A cancelled task has nothing to copy: Cromwell has written
+ * its rc itself.
+ */
 export const bringsHome = (state: string | undefined): boolean =>
   state === 'COMPLETE' || state === 'EXECUTOR_ERROR' || state === 'SYSTEM_ERROR';

@@ -1,8 +1,9 @@
 /**
- * Cromwell's TES backend (source: its TesTask.scala, TesAsyncBackendJobExecutionActor and StandardAsyncExecutionActor, as of
- * Cromwell 92). The command is a bash script in an input named commandScript; it writes rc, stdout and stderr itself, below
- * the call's own folder `…/<workflow>/<id>/call-<name>[/shard-N][/attempt-N]`, whose path is all over the script and differs
- * at every run, as do the folders of the calls that made its inputs.
+ * Cromwell's TES backend (source: its TesTask.scala, TesAsyncBackendJobExecutionActor and
+ * StandardAsyncExecutionActor, as of Cromwell 92). The command is a bash script in an input named
+ * commandScript; it writes rc, stdout and stderr itself, below the call's own folder
+ * `…/<workflow>/<id>/call-<name>[/shard-N][/attempt-N]`, whose path is all over the script and
+ * differs at every run, as do the folders of the calls that made its inputs.
  */
 import { sha256 } from '../ids.ts';
 import { mapTexts } from '../task/template.ts';
@@ -31,7 +32,10 @@ const scriptOf = (spec: TaskSpec): number =>
 const callFolder = (spec: TaskSpec): string | undefined =>
   spec.inputs[scriptOf(spec)]?.path.slice(0, -IN_CALL.length);
 
-/** A file that Cromwell wrote for write_lines and its like; the digits are the MD5 of what it holds, paths of this run included. */
+/**
+ * A file that Cromwell wrote for write_lines and its like; the digits are the MD5 of what it holds,
+ * paths of this run included.
+ */
 const WRITTEN = /\/(write_(?:lines|tsv|map|json|objects?))_[0-9a-f]{32}\.tmp$/;
 /** A call with more of them is compared as it is: each costs a request. */
 const MOST_WRITTEN = 16;
@@ -43,13 +47,17 @@ const writtenOf = (spec: TaskSpec): number[] => {
   return written.length > MOST_WRITTEN ? [] : written;
 };
 
-/** The folder of the call that made a file. What lies below it is the same at every run, and so is every other folder. */
+/**
+ * The folder of the call that made a file. What lies below it is the same at every run, and so is
+ * every other folder.
+ */
 const MAKER =
   /^.*\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\/call-[^/]+(?:\/shard-\d+)?(?:\/attempt-\d+)?(?:\/cacheCopy)?(?=\/)/;
 
 /**
- * Makers are numbered as they come, so that files that lay together do so still. Their files' paths count whole: another path
- * in such a folder is no input, and what lies there was compared by nobody.
+ * Makers are numbered as they come, so that files that lay together do so still. Their files' paths
+ * count whole: another path in such a folder is no input, and what lies there was compared by
+ * nobody.
  */
 function inputNames(spec: TaskSpec, folder: string): Map<string, string> {
   const makers = new Map<string, string>();
@@ -91,8 +99,9 @@ function splitScript(script: string): SplitScript {
 }
 
 /**
- * The wrapper's random names: the temporary folder, and the variables of the fifos, which carry a piece of the workflow's
- * id. Only its own lines, whole, are changed: in the command the same names are what the command says.
+ * The wrapper's random names: the temporary folder, and the variables of the fifos, which carry a
+ * piece of the workflow's id. Only its own lines, whole, are changed: in the command the same names
+ * are what the command says.
  */
 function withoutRandomNames({ lines, isWrapper, piece }: SplitScript): string {
   const [out, err] = [`out${piece}`, `err${piece}`];
@@ -106,7 +115,10 @@ function withoutRandomNames({ lines, isWrapper, piece }: SplitScript): string {
   return lines.map((line, at) => (isWrapper(at) ? stable(line) : line)).join('\n');
 }
 
-/** Some commands take their shard's number from their folder. For these the number is part of what they do. */
+/**
+ * Some commands take their shard's number from their folder. For these the number is part of what
+ * they do.
+ */
 const LOOKS_WHERE_IT_IS = /shard-|\bpwd\b/i;
 
 /** @param script without the names of the run */
@@ -166,7 +178,8 @@ export const cromwell: ClientProfile = {
   version: 3,
   readsFirstLog: true,
   recognises: isCall,
-  // The script tees its output into these very files: written by us as well, every line would be there twice.
+  // The script tees its output into these very files: written by us as well, every line would be
+  // there twice.
   adapt: (spec) => ({
     ...spec,
     executors: spec.executors.map(({ stdout, stderr, ...executor }) => ({
@@ -193,7 +206,8 @@ export const cromwell: ClientProfile = {
       )
     );
   },
-  // A profile may be named for a task that is no call of Cromwell's, and two such tasks may well be equal on purpose.
+  // A profile may be named for a task that is no call of Cromwell's, and two such tasks may well be
+  // equal on purpose.
   requestName: (task) =>
     isCall(task) ? `cromwell ${task.tags['workflow_id']} ${task.description}` : undefined,
   /** Sizes are read as 32-bit integers. */

@@ -1,4 +1,7 @@
-/** What a kind of client sends, and how it wants to be answered. One file per client; the table of them is in profiles.ts. */
+/**
+ * What a kind of client sends, and how it wants to be answered. One file per client; the table of
+ * them is in profiles.ts.
+ */
 import type { ResultRecord } from '../result/result.ts';
 import type { TaskSpec } from '../task/task.ts';
 import { mapTexts } from '../task/template.ts';
@@ -15,7 +18,10 @@ export interface SentTask {
 export interface CanonicalCall {
   /** The call without what the client made up for this one run of it. */
   spec: TaskSpec;
-  /** By input position, what it holds, where its plain content would tell runs apart that do the same. */
+  /**
+   * By input position, what it holds, where its plain content would tell runs apart that do the
+   * same.
+   */
   identities: ReadonlyMap<number, string>;
 }
 
@@ -25,7 +31,10 @@ export interface ClientProfile {
   recognises(task: SentTask): boolean;
   /** The task as it is run, where the client's habits and ours do not go together. */
   adapt?(spec: TaskSpec): TaskSpec;
-  /** Positions of inputs whose text `canonical` needs; it does without those that are no text, or too long. */
+  /**
+   * Positions of inputs whose text `canonical` needs; it does without those that are no text, or
+   * too long.
+   */
   textsWanted?(spec: TaskSpec): number[];
   /** Undefined where the call has not the form that is known: then it is taken as it is. */
   canonical?(spec: TaskSpec, texts: ReadonlyMap<number, string>): CanonicalCall | undefined;
@@ -41,14 +50,22 @@ export interface ClientProfile {
   readsFirstLog?: boolean;
   /** Always in logs[].metadata. */
   metadata?: Readonly<Record<string, string>>;
-  /** The client looks for outputs at its own urls only, so a hit is copied whatever is configured. */
+  /**
+   * The client looks for outputs at its own urls only, so a hit is copied whatever is configured.
+   */
   needsCopies?: boolean;
 }
 
-/** What stands for a text of this run in a canonical form. The brackets are such as no path or script has. */
+/**
+ * What stands for a text of this run in a canonical form. The brackets are such as no path or
+ * script has.
+ */
 export const mark = (name: string): string => `⟨${name}⟩`;
 
-/** A text that holds such a mark itself could be taken for another: then the call is compared as it is. */
+/**
+ * A text that holds such a mark itself could be taken for another: then the call is compared as it
+ * is.
+ */
 export const holdsMark = (text: string): boolean => /[⟨⟩]/.test(text);
 
 /** What a client made up for one run, and what stands for it in every run. */
@@ -59,16 +76,22 @@ export interface RunNames {
   files: ReadonlyMap<string, string>;
 }
 
-/** Where a path may begin. Not within a word, and not behind a bucket or host: `s3://lab/data/x` does not name /data/x. */
+/**
+ * Where a path may begin. Not within a word, and not behind a bucket or host: `s3://lab/data/x`
+ * does not name /data/x.
+ */
 const PATH_BEGINS = /(?<![\w.~/)}-])(?:s3:\/)?\/|(?<=file:\/\/)\//g;
 const NAME_GOES_ON = /[\w.-]/;
 
-/** @param grown whether what begins with a file's path counts, as the `.bai` that a command puts behind it */
+/**
+ * @param grown whether what begins with a file's path counts, as the `.bai` that a command puts
+ * behind it
+ */
 export type Renaming = (text: string, options: { grown: boolean }) => string;
 
 /**
- * In one pass, the longest first, so that what was put in is not looked at again. Not by one large pattern: a gather names
- * thousands of files, and such a pattern took minutes.
+ * In one pass, the longest first, so that what was put in is not looked at again. Not by one large
+ * pattern: a gather names thousands of files, and such a pattern took minutes.
  */
 export function renaming({ folders, files }: RunNames): Renaming {
   const lengths = [

@@ -2,13 +2,8 @@
  * A scatter as a template and rows: every `{{column}}` in the template's texts becomes the row's value. A value is
  * data: what it holds is not looked at again.
  */
-import {
-  cacheTag,
-  parseTesTask,
-  TAG_RULES,
-  type AcceptableTask,
-  type TaskDefaults,
-} from '../task/parse-task.ts';
+import { cacheTag, TAG_RULES } from '../task/parse-tags.ts';
+import { parseTesTask, type AcceptableTask, type TaskDefaults } from '../task/parse-task.ts';
 import { problemAt, shown, type Problem } from '../problems.ts';
 import { listOf, rawOf, readObject, textMapOf, textOf, type Source } from '../task/read-fields.ts';
 import { cacheModes } from '../task/task.ts';

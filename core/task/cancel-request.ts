@@ -1,5 +1,5 @@
-/** Which tasks a caller wants cancelled: by id, by tags, or a whole scatter. */
-import { TAG_RULES } from './parse-task.ts';
+/** Reads which tasks a caller wants to cancel: by id, by tags, or a whole scatter. */
+import { TAG_RULES } from './parse-tags.ts';
 import { problemAt, type Problem } from '../problems.ts';
 import {
   rawOf,
@@ -43,7 +43,7 @@ const readers: { readonly [By in CancelRequest['by']]: (body: Source) => CancelR
     const tags = textMapOf(body, 'tags', TAG_RULES);
     // Without this an empty object would cancel everything.
     if (Object.keys(tags).length === 0)
-      refuse(body, 'tags', 'at least one tag; all of them must be there');
+      refuse(body, 'tags', 'at least one tag; a task must have all of them');
     return { by: 'tags', tags };
   },
   scatter: (body) => ({ by: 'scatter', scatter: textOf(body, 'scatter', { longest: 100 }) ?? '' }),

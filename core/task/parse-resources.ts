@@ -25,7 +25,10 @@ export const backendParameters = [
   'share_identifier',
   'job_role',
 ] as const;
-/** Sent by Cromwell with every task, and of no use here: a warning each time would only hide others. */
+/**
+ * Cromwell sends it with every task, and Batchwell does not need it. A warning each time would only
+ * hide others.
+ */
 const IGNORED = new Set(['internal_path_prefix']);
 type BackendParameter = (typeof backendParameters)[number];
 
@@ -36,10 +39,10 @@ export interface ParsedResources {
   warnings: string[];
 }
 
-/** What a task gets that does not say. */
+/** For tasks that do not set them. */
 const FALLBACK = { cpuCores: 1, ramGb: 2, diskGb: 10 };
 
-/** AWS's largest hosts have 896 vCPUs and 32 TiB; EBS ends at 64 TiB. */
+/** AWS's largest hosts have 896 vCPUs and 32 TiB of memory; an EBS volume has at most 64 TiB. */
 const LIMITS = {
   cpu: { least: 0, most: 1024, unit: 'vCPUs', zeroIsAbsent: true },
   ram: { least: 0, most: 32_768, unit: 'GiB', zeroIsAbsent: true },
@@ -52,7 +55,7 @@ const LONGEST_QUEUE = 512;
 /** Of Batch's schedulingPriorityOverride (AWS Batch API, SubmitJob). */
 const MOST_PRIORITY = 9999;
 
-/** @param boundaries the first of its queues is the one of tasks that name none */
+/** @param boundaries the first of its queues is used for tasks that do not name one */
 export function parseResources(task: Source, boundaries: Boundaries): ParsedResources {
   const [queue] = boundaries.limits?.queues ?? [];
   const given = rawOf(task, 'resources');
@@ -89,14 +92,17 @@ export function parseResources(task: Source, boundaries: Boundaries): ParsedReso
   };
 }
 
-/** TES says a list; some clients send one text. */
+/** TES defines a list; some clients send one string. */
 function zonesOf(resources: Source): Pick<Resources, 'zones'> {
   const given = rawOf(resources, 'zones');
   const zones = typeof given === 'string' ? [given] : textsOf(resources, 'zones', { longest: 128 });
   return zones.length > 0 ? { zones } : {};
 }
 
-/** The known parameters under their own spelling. Unknown ones are told and not kept, as TES asks. */
+/**
+ * The known parameters under their own spelling. Unknown ones are left out with a warning, as TES
+ * requires.
+ */
 function readParameters(resources: Source): {
   known: Map<BackendParameter, string>;
   warnings: string[];
@@ -113,11 +119,12 @@ function readParameters(resources: Source): {
       refuseParameter(
         resources,
         key,
-        `one of ${backendParameters.join(', ')}, since backend_parameters_strict is true`,
+        `one of ${backendParameters.join(', ')}, because backend_parameters_strict is true`,
       );
     else
       warnings.push(
-        `The backend parameter ${JSON.stringify(key)} is not known and was left out; known are ${backendParameters.join(', ')}.`,
+        `The backend parameter ${JSON.stringify(key)} is unknown and was ignored. ` +
+          `Known parameters: ${backendParameters.join(', ')}.`,
       );
   }
   return { known, warnings };
@@ -165,7 +172,7 @@ function timeoutOf(
     refuseParameter(
       resources,
       name,
-      `whole seconds from ${LEAST_TIMEOUT_SECONDS} to ${MOST_TIMEOUT_SECONDS}`,
+      `a whole number of seconds from ${LEAST_TIMEOUT_SECONDS} to ${MOST_TIMEOUT_SECONDS}`,
       text,
     );
   return { timeout_seconds: seconds };
@@ -181,7 +188,7 @@ function priorityOf(
     refuseParameter(
       resources,
       'priority',
-      `a whole number from 0 to ${MOST_PRIORITY}; higher goes first`,
+      `a whole number from 0 to ${MOST_PRIORITY}; higher runs first`,
       text,
     );
   return { priority: Number(text) };
@@ -221,7 +228,7 @@ function cacheOf(
   );
 }
 
-/** `missing_outputs=fail` makes a declared output that is not there a failure; otherwise it is a warning. */
+/** With `missing_outputs=fail` a missing output fails the task; otherwise it is a warning. */
 function checkMissingOutputs(
   resources: Source,
   known: ReadonlyMap<BackendParameter, string>,

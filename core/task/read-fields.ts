@@ -1,6 +1,6 @@
 /**
- * Reads JSON that a stranger sent. Each reader gives the value, or undefined and a problem; null counts as absent,
- * since TES clients send null for what they do not set.
+ * Reads JSON from untrusted callers. Each reader returns the value, or undefined and a problem;
+ * null counts as absent, since TES clients send null for what they do not set.
  */
 import { memberPath, problemAt, type Problem } from '../problems.ts';
 
@@ -10,7 +10,7 @@ export interface TextRule {
   /** Bytes in UTF-8; no limit when absent. */
   longestBytes?: number;
   required?: boolean;
-  /** An empty text counts as absent. */
+  /** An empty string counts as absent. */
   emptyIsAbsent?: boolean;
   /** Never shown in a problem. */
   secret?: boolean;
@@ -19,41 +19,41 @@ export interface TextRule {
 export interface NumberRule {
   least: number;
   most: number;
-  /** How the bounds read, with the unit: `vCPUs`. */
+  /** Unit shown with the bounds: `vCPUs`. */
   unit: string;
-  /** 0 counts as absent: clients made from protocol buffers send it for what was not set. */
+  /** 0 counts as absent: clients generated from protocol buffers send it for what was not set. */
   zeroIsAbsent?: boolean;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Why a text cannot be taken, or undefined when it can. */
+/** What was expected instead of the text; undefined when it is valid. */
 function refusal(text: string, rule: TextRule): string | undefined {
   if (rule.longest !== undefined && text.length > rule.longest)
-    return `at most ${rule.longest} characters, this has ${text.length}`;
+    return `at most ${rule.longest} characters; this has ${text.length}`;
   if (
     rule.longestBytes !== undefined &&
     text.length * 3 > rule.longestBytes &&
     byteLength(text) > rule.longestBytes
   )
-    return `at most ${rule.longestBytes} bytes, this has ${byteLength(text)}`;
+    return `at most ${rule.longestBytes} bytes; this has ${byteLength(text)}`;
   if (text.includes('\0'))
-    return 'a text without NUL, which no file, argument or variable can hold';
-  if (!text.isWellFormed()) return 'well-formed Unicode; this holds half of a surrogate pair';
+    return 'a string without NUL, which files, arguments and variables cannot contain';
+  if (!text.isWellFormed()) return 'well-formed Unicode; this contains half of a surrogate pair';
   return undefined;
 }
 
 const byteLength = (text: string): number => new TextEncoder().encode(text).length;
 
-/** An object of a stranger's JSON, where it stood, and the list that its problems go to. */
+/** An object of a caller's JSON, its path, and the list that its problems are added to. */
 export interface Source {
   value: Record<string, unknown>;
   path: string;
   problems: Problem[];
 }
 
-/** The object to read from; undefined and a problem when it is none. */
+/** The object to read from; undefined and a problem when the value is not an object. */
 export function readObject(value: unknown, path: string, problems: Problem[]): Source | undefined {
   if (isObject(value)) return { value, path, problems };
   problems.push(problemAt(path, 'an object', value));
@@ -67,7 +67,7 @@ export function refuse(from: Source, name: string, expected: string, got?: unkno
   return undefined;
 }
 
-/** The member as it stands; inherited names are nobody's members. */
+/** The member as it is; inherited names do not count. */
 export function rawOf(from: Source, name: string): unknown {
   return Object.hasOwn(from.value, name) ? (from.value[name] ?? undefined) : undefined;
 }
@@ -75,11 +75,15 @@ export function rawOf(from: Source, name: string): unknown {
 export function textOf(from: Source, name: string, rule: TextRule = {}): string | undefined {
   const value = rawOf(from, name);
   const absent = value === undefined || (value === '' && rule.emptyIsAbsent === true);
-  if (absent) return rule.required ? refuse(from, name, 'a text; it is required') : undefined;
+  if (absent)
+    return rule.required ? refuse(from, name, 'a string; this field is required') : undefined;
   return readText(value, pathOf(from, name), rule, from.problems);
 }
 
-/** A number, or its decimal text: JSON of protocol buffers allows both, and forms in a page send the text. */
+/**
+ * A number, or the same as a string: the JSON of protocol buffers allows both, and web forms send
+ * strings.
+ */
 export function numberOf(from: Source, name: string, rule: NumberRule): number | undefined {
   const given = rawOf(from, name);
   const value =
@@ -106,14 +110,14 @@ export function listOf(from: Source, name: string): unknown[] {
   return [];
 }
 
-/** A list of texts; null items are problems, since leaving one out would shift the others. */
+/** A list of strings; null items are problems, since leaving one out would shift the others. */
 export function textsOf(from: Source, name: string, rule: TextRule = {}): string[] {
   return listOf(from, name).flatMap(
     (item, index) => readText(item, `${pathOf(from, name)}[${index}]`, rule, from.problems) ?? [],
   );
 }
 
-/** Some of the choices; undefined when it is absent, or is a problem. */
+/** One or more of the choices; undefined when the member is absent or has a problem. */
 export function amongOf<T extends string>(
   from: Source,
   name: string,
@@ -124,27 +128,27 @@ export function amongOf<T extends string>(
   const wrong = given.find((one) => !choices.some((choice) => choice === one));
   return wrong === undefined
     ? (given as T[])
-    : refuse(from, name, `some of ${choices.join(', ')}`, wrong);
+    : refuse(from, name, `one or more of ${choices.join(', ')}`, wrong);
 }
 
-/** Members that are none of the names are problems. */
+/** Members with any other name are problems. */
 export function refuseUnknown(from: Source, names: readonly string[]): void {
   for (const name of Object.keys(from.value))
     if (!names.includes(name)) refuse(from, name, `one of ${names.join(', ')}`);
 }
 
 export interface MapRules {
-  /** What was expected of a key, or undefined when it is good. */
+  /** What was expected of a key; undefined when it is valid. */
   key?: (key: string) => string | undefined;
   value: TextRule;
 }
 
-/** An object of texts; members that are null are left out. */
+/** An object whose values are strings; members that are null are left out. */
 export function textMapOf(from: Source, name: string, rules: MapRules): Record<string, string> {
   const value = rawOf(from, name);
   if (value === undefined) return {};
   if (!isObject(value)) {
-    refuse(from, name, 'an object of texts', value);
+    refuse(from, name, 'an object whose values are strings', value);
     return {};
   }
   const entries = Object.entries(value).flatMap(([key, item]): [string, string][] => {
@@ -158,15 +162,19 @@ export function textMapOf(from: Source, name: string, rules: MapRules): Record<s
   return Object.fromEntries(entries);
 }
 
-/** One text that stands alone; undefined and a problem when it breaks the rule. */
+/** One string; undefined and a problem when it breaks the rule. */
 export function readText(
   value: unknown,
   path: string,
   rule: TextRule,
   problems: Problem[],
 ): string | undefined {
-  const expected = typeof value === 'string' ? refusal(value, rule) : 'a text';
+  const expected = typeof value === 'string' ? refusal(value, rule) : 'a string';
   if (typeof value === 'string' && expected === undefined) return value;
-  problems.push(problemAt(path, expected ?? 'a text', rule.secret ? undefined : value));
+  problems.push(problemAt(path, expected ?? 'a string', rule.secret ? undefined : value));
   return undefined;
 }
+
+/** The member, or nothing when it has no value. */
+export const optional = <K extends string, T>(key: K, value: T | undefined) =>
+  (value === undefined ? {} : { [key]: value }) as { [P in K]?: T };

@@ -1,4 +1,7 @@
-/** Values of variables that by their name hold a secret: the container gets them, and nobody sees them again. */
+/**
+ * Values of variables that by their name hold a secret: the container gets them, and nobody sees
+ * them again.
+ */
 import type { TaskOf } from './task.ts';
 import type { SplitTask } from './template.ts';
 

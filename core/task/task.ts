@@ -1,6 +1,6 @@
 /**
- * What a task does in its container, in the words of GA4GH TES 1.1 (field names are TES's, so that a task is
- * stored, shown and run in one form). Source: the TES 1.1 OpenAPI, `tesTask`.
+ * What a task does in its container, in the words of GA4GH TES 1.1 (field names are TES's, so that
+ * a task is stored, shown and run in one form). Source: the TES 1.1 OpenAPI, `tesTask`.
  *
  * `S` is what stands where a text stands: a string in a task, a string or a slot in a template.
  */
@@ -79,7 +79,9 @@ export interface TaskOf<S> {
 /** A task with every text in it. */
 export type TaskSpec = TaskOf<string>;
 
-/** How a task uses the call cache. `refresh` runs and writes anew; `off` neither reads nor writes. */
+/**
+ * How a task uses the call cache. `refresh` runs and writes anew; `off` neither reads nor writes.
+ */
 export const cacheModes = ['off', 'read', 'write', 'readwrite', 'refresh'] as const;
 export type CacheMode = (typeof cacheModes)[number];
 

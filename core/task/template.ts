@@ -1,6 +1,6 @@
 /**
- * A template is a task whose varying texts are slots; tasks that differ only in values share one template,
- * hence one script object in S3 and one row in MySQL. A task = template + values.
+ * A template is a task whose varying texts are slots; tasks that differ only in values share one
+ * template, hence one script object in S3 and one row in MySQL. A task = template + values.
  */
 import type { ExecutorOf, InputOf, OutputOf, TaskOf, TaskSpec } from './task.ts';
 
@@ -12,8 +12,8 @@ export type Text = string | Slot;
 export type Template = TaskOf<Text>;
 
 /**
- * Longer texts stay in the template. They are nearly always a program text that many tasks share; a task
- * whose long text is its own only costs a template of its own.
+ * Longer texts stay in the template. They are nearly always a program text that many tasks share; a
+ * task whose long text is its own only costs a template of its own.
  */
 const LONGEST_VALUE = 1024;
 
@@ -90,8 +90,8 @@ export function fillTemplate(template: Template, values: readonly string[]): Tas
 }
 
 /**
- * Moves what is equal in all rows into the template, so that a scatter of 10,000 keeps its common texts once.
- * One row alone is left as it is: nothing tells its constants from its values.
+ * Moves what is equal in all rows into the template, so that a scatter of 10,000 keeps its common
+ * texts once. One row alone is left as it is: nothing tells its constants from its values.
  */
 export function hoistConstants(
   template: Template,

@@ -1,4 +1,7 @@
-/** What TES calls the place where a task stands. States of TES 1.1 only on request: they make Cromwell, Nextflow and Snakemake hang. */
+/**
+ * What TES calls the place where a task stands. States of TES 1.1 only on request: they make
+ * Cromwell, Nextflow and Snakemake hang.
+ */
 import { failureKinds, type FailureKind } from '../retry/failures.ts';
 import { places, type Place } from '../places.ts';
 
@@ -40,7 +43,10 @@ export interface Standing {
   jobOpen?: boolean | undefined;
 }
 
-/** The place alone decides, but for `poll` (RUNNING once seen running) and `failed` (whose fault it was). */
+/**
+ * The place alone decides, but for `poll` (RUNNING once seen running) and `failed` (whose fault it
+ * was).
+ */
 const stateOfPlace: Record<Exclude<Place, 'poll' | 'failed'>, TesState> = {
   'cache-check': 'QUEUED',
   'stage-script': 'QUEUED',
@@ -53,7 +59,10 @@ const stateOfPlace: Record<Exclude<Place, 'poll' | 'failed'>, TesState> = {
 const isFailureKind = (code: string | undefined): code is FailureKind =>
   code !== undefined && Object.hasOwn(failureKinds, code);
 
-/** With the states that TES 1.1 added: a host that was lost for good, and a cancel whose job still has to end. */
+/**
+ * With the states that TES 1.1 added: a host that was lost for good, and a cancel whose job still
+ * has to end.
+ */
 export function tes11StateOf(standing: Standing): TesState {
   if (standing.place === 'failed' && standing.failureCode === 'host-lost') return 'PREEMPTED';
   return standing.place === 'cancelled' && standing.jobOpen ? 'CANCELING' : tesStateOf(standing);
@@ -69,9 +78,15 @@ export function tesStateOf({ place, running, failureCode }: Standing): TesState 
 /** Everything that decides a state: a filter by state is a choice of these. */
 export interface StandingFilter {
   places: Place[];
-  /** Of the tasks at `poll`, only those seen running, or only the others; absent when none are wanted. */
+  /**
+   * Of the tasks at `poll`, only those seen running, or only the others; absent when none are
+   * wanted.
+   */
   pollRunning?: boolean;
-  /** Of the failed tasks, those with these codes or (not `among`) with any other; absent when none are wanted. */
+  /**
+   * Of the failed tasks, those with these codes or (not `among`) with any other; absent when none
+   * are wanted.
+   */
   failures?: { codes: FailureKind[]; among: boolean };
 }
 

@@ -47,7 +47,10 @@ export interface Span {
   toMs?: number;
 }
 
-/** The spans of a task's life, one after the other. Where a host's clock disagrees with ours a span may be empty, never negative. */
+/**
+ * The spans of a task's life, one after the other. Where a host's clock disagrees with ours a span
+ * may be empty, never negative.
+ */
 export function timelineOf({
   createdMs,
   checkedMs,

@@ -1,6 +1,6 @@
 const FIRST_MS = 1000;
 const LONGEST_MS = 60_000;
 
-/** Until the next try, after so many failures in a row. */
+/** Pause before the next try, after this many failures in a row. */
 export const backoffMs = (failures: number): number =>
   Math.min(LONGEST_MS, FIRST_MS * 2 ** (failures - 1));

@@ -1,6 +1,7 @@
 /**
- * Outputs from S3 to the mount, and rc last: Cromwell takes a call for ended by its state, and reads rc then. Nothing is
- * kept about it but in memory: what is home is seen by comparing the mount with S3, so that a restart goes on where it was.
+ * Copies outputs from S3 to the mount, rc last: Cromwell sees the end of a call by its state, and
+ * then reads rc. Progress is kept in memory only. After a restart, comparing the mount with S3
+ * shows what is still to be copied.
  */
 import {
   filesToBringHome,
@@ -18,14 +19,14 @@ import { statOf, writeWhole, type Mount } from './mount.ts';
 
 export interface BringHome {
   /**
-   * Whether all of an ended task's files are home; otherwise they are on their way when it returns, after waiting for them
-   * for at most `HOLD_MS`.
-   * @param readTask its FULL view, or undefined when that cannot be had now
+   * Whether all files of an ended task are on the mount. Waits up to `HOLD_MS` for them; false
+   * means that they are still being copied.
+   * @param readTask its FULL view, or undefined when it is not available now
    */
   isHome(id: string, readTask: () => Promise<unknown>, signal: AbortSignal): Promise<boolean>;
 }
 
-export interface BringHomeParts {
+export interface BringHomeDependencies {
   copies: Copies;
   mount: Mount;
   map: PathMap;
@@ -34,12 +35,13 @@ export interface BringHomeParts {
 }
 
 /**
- * Cromwell polls a long call every five minutes, and would learn of its end by the poll after the one that started to
- * bring it home. It also has few connections (akka: 4), so that a poll must not be held for long.
+ * Cromwell polls a long call every five minutes, and would see its end only at the poll after the
+ * one that started the copy. It also has few connections (akka: 4), so a poll must not be held for
+ * long.
  */
 const HOLD_MS = 5000;
 const TASKS_AT_ONCE = 8;
-/** Some 100 bytes each; one that is forgotten is compared with S3 again. */
+/** About 100 bytes each; a task that is forgotten is compared with S3 again. */
 const MOST_HOME = 100_000;
 
 interface Journey {
@@ -48,19 +50,22 @@ interface Journey {
   underWay?: Promise<boolean>;
 }
 
-export function createBringHome(parts: BringHomeParts): BringHome {
-  const { log, nowMs } = parts;
+export function createBringHome(dependencies: BringHomeDependencies): BringHome {
+  const { log, nowMs } = dependencies;
   const home = new Set<string>();
   const journeys = new Map<string, Journey>();
   const tasks = limitTo(TASKS_AT_ONCE);
 
-  /** Once at a time for a task; after a failure not before its pause is over. There is no last try: a full disk must not fail a call that has ended well. */
+  /**
+   * One copy at a time for each task. After a failure it pauses before the next try. Tries never
+   * end: a full disk must not fail a call that succeeded.
+   */
   function start(id: string, readTask: () => Promise<unknown>): Promise<boolean> {
     const journey = journeys.get(id) ?? { failures: 0, notBeforeMs: 0 };
     if (journey.underWay) return journey.underWay;
     if (nowMs() < journey.notBeforeMs) return Promise.resolve(false);
     journeys.set(id, journey);
-    journey.underWay = tasks(() => travel(parts, id, readTask)).then(
+    journey.underWay = tasks(() => travel(dependencies, id, readTask)).then(
       (arrived) => {
         if (arrived) remember(home, id);
         journeys.delete(id);
@@ -100,7 +105,7 @@ function remember(home: Set<string>, id: string): void {
   forgetOldest(home, MOST_HOME);
 }
 
-/** False when it takes longer, or nobody waits for it any more. */
+/** False when it takes longer, or when the caller has disconnected. */
 function unlessLate(work: Promise<boolean>, ms: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const late = (): void => settle(false);
@@ -116,26 +121,26 @@ function unlessLate(work: Promise<boolean>, ms: number, signal: AbortSignal): Pr
   });
 }
 
-/** @returns false when the task's view cannot be had now */
+/** @returns false when the task's view is not available now */
 async function travel(
-  parts: BringHomeParts,
+  dependencies: BringHomeDependencies,
   id: string,
   readTask: () => Promise<unknown>,
 ): Promise<boolean> {
-  const { log, map, nowMs } = parts;
+  const { log, map, nowMs } = dependencies;
   const startMs = nowMs();
   const task = await readTask();
   if (task === undefined) return false;
   const files = filesToBringHome(task, map);
   const others = await allSettled(
-    files.filter(({ isRc }) => !isRc).map((file) => bringFile(parts, id, file)),
+    files.filter(({ isRc }) => !isRc).map((file) => bringFile(dependencies, id, file)),
   );
   for (const { path, text } of logsToBringHome(task, map)) {
-    await parts.mount.makeFolderFor(path);
+    await dependencies.mount.makeFolderFor(path);
     if ((await statOf(path)) === undefined) await writeWhole(path, text);
   }
   const rc = await allSettled(
-    files.filter(({ isRc }) => isRc).map((file) => bringFile(parts, id, file)),
+    files.filter(({ isRc }) => isRc).map((file) => bringFile(dependencies, id, file)),
   );
   const brought = [...others, ...rc].filter((bytes) => bytes !== undefined);
   log.info(
@@ -152,9 +157,12 @@ async function travel(
   return true;
 }
 
-/** @returns its bytes; undefined for one that was there, or that S3 has no more: what is missing there is Cromwell's to judge */
+/**
+ * @returns its bytes; undefined for a file that was there, or that S3 no longer has: Cromwell
+ * judges what is missing
+ */
 async function bringFile(
-  { copies, mount, log }: BringHomeParts,
+  { copies, mount, log }: BringHomeDependencies,
   id: string,
   { url, path, isRc }: HomeFile,
 ): Promise<number | undefined> {

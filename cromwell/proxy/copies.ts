@@ -1,4 +1,7 @@
-/** Files on the mount and their objects in S3: whether two are the same, and how one becomes the other. */
+/**
+ * Files on the mount and their objects in S3: whether two are the same, and how one is copied to
+ * the other.
+ */
 import { addNextToWire } from '../../aws/request-middleware.ts';
 import { openObjectStore, type DescribedObject, type ObjectStore } from '../../aws/s3.ts';
 import { parseS3Url, type S3Place } from '../../core/files/s3-url.ts';
@@ -11,13 +14,16 @@ import { markOf, rememberSums } from './sums.ts';
 
 export interface Copies {
   objects: Pick<ObjectStore, 'describe' | 'list' | 'put'>;
-  /** Whether file and object hold the same bytes, by size and CRC64NVME. An object without that checksum counts as another. */
+  /**
+   * Whether file and object hold the same bytes, by size and CRC64NVME. An object without that
+   * checksum counts as different.
+   */
   isSame(path: string, object: DescribedObject): Promise<boolean>;
-  /** The file as it stands when it ends: one that changes meanwhile is a failure. @returns its bytes */
+  /** Fails when the file changes during the upload. @returns its bytes */
   upload(path: string, url: string): Promise<number>;
-  /** There whole or not at all. `gone` when S3 has no such object. */
+  /** Writes the whole file or none of it; `gone` when S3 has no such object. */
   download(url: string, path: string): Promise<'there' | 'gone'>;
-  /** Cuts what is under way; it fails, and leaves nothing unfinished behind. */
+  /** Aborts copies in progress; they fail and leave nothing unfinished behind. */
   close(): Promise<void>;
 }
 
@@ -34,7 +40,7 @@ export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Co
   const sums = rememberSums(nowMs);
   let closed = false;
   addNextToWire(s3, 'untilClosed', (next) => async (args) => {
-    if (closed) throw new FinalError('the stage is closing');
+    if (closed) throw new FinalError('the proxy is shutting down');
     return next(args);
   });
   return {
@@ -57,7 +63,7 @@ export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Co
       );
       const after = await statOf(path);
       if (before === undefined || after === undefined || markOf(before) !== markOf(after))
-        throw new Error(`${path} changed while it was brought to S3`);
+        throw new Error(`${path} changed while it was uploaded`);
       sums.learn(path, after, { sum: crc64nvme, fromMs });
       return sizeBytes;
     },
@@ -67,7 +73,7 @@ export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Co
         return 'there';
       } catch (error) {
         if (statusOf(error) === 404 && (error as Error).name === 'NoSuchKey') return 'gone';
-        throw new Error(`${url} could not be brought to ${path}: ${reasonOf(error)}`, {
+        throw new Error(`${url} could not be downloaded to ${path}: ${reasonOf(error)}`, {
           cause: error,
         });
       }
@@ -83,12 +89,15 @@ export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Co
 
 function placeOf(url: string): S3Place {
   const place = parseS3Url(url);
-  if (!place || place.key === '') throw new FinalError(`${url} is no s3://bucket/key`);
+  if (!place || place.key === '') throw new FinalError(`${url} is not of the form s3://bucket/key`);
   return place;
 }
 
-/** Whether another try would end the same. Credentials run out, and are renewed. */
-export function isForGood(error: unknown): boolean {
+/**
+ * Whether a retry would fail in the same way. Expired credentials are renewed, so they do not
+ * count.
+ */
+export function isPermanent(error: unknown): boolean {
   const first = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return isFinal(first) && !/Expired|RequestTimeTooSkewed/.test((first as Error).name);
 }

@@ -1,4 +1,7 @@
-/** The state that was last shown of a task, for the time when Batchwell cannot be asked. In memory, bounded, oldest use out first. */
+/**
+ * The last state shown for each task, for when Batchwell does not answer. In memory, bounded, least
+ * recently used out first.
+ */
 import { forgetOldest } from '../../core/forget-oldest.ts';
 
 export interface LastStates {

@@ -1,4 +1,7 @@
-/** Starts the stage as a process does: looks that roots and buckets are there, listens, and closes it all again. */
+/**
+ * The TES proxy between Cromwell and Batchwell, for a Cromwell whose root is not in S3. This file
+ * starts and stops it: it checks that roots and buckets exist, then listens.
+ */
 import { createLog } from '../../telemetry/log.ts';
 import { findOverlap, type PathMap } from '../../core/files/path-map.ts';
 import { createBringHome } from './bring-home.ts';
@@ -8,8 +11,8 @@ import { openMount } from './mount.ts';
 import { createProxy } from './proxy.ts';
 import { openUpstream } from './upstream.ts';
 
-export interface StageOptions {
-  /** Roots on this host, and where each lies in S3. */
+export interface ProxyOptions {
+  /** Roots on this host, and the place of each in S3. */
   map: PathMap;
   /** Where Batchwell's API is. */
   apiUrl: string;
@@ -22,29 +25,32 @@ export interface StageOptions {
   logLevel: string;
 }
 
-export interface RunningStage {
+export interface RunningProxy {
   /** http://host:port */
   url: string;
-  /** Cuts what is under way: Cromwell asks again, and what was moved by then need not be moved again. */
+  /**
+   * Aborts work in progress. Cromwell asks again, and what was copied by then is not copied again.
+   */
   close(): Promise<void>;
 }
 
-/** Roots, buckets or the port are not as they must be. */
-export class StageNotReady extends Error {
-  override readonly name = 'StageNotReady';
+/** A root, a bucket or the port cannot be used. */
+export class ProxyNotReady extends Error {
+  override readonly name = 'ProxyNotReady';
 }
 
 const nowMs = (): number => Date.now();
 
-/** Rejects with StageNotReady. */
-export async function startStage(options: StageOptions): Promise<RunningStage> {
+/** Rejects with ProxyNotReady. */
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { map, apiUrl, host, port, environment, s3PathStyle } = options;
   const overlap = findOverlap(map);
   if (overlap)
-    throw new StageNotReady(
-      `${overlap[0]} and ${overlap[1]} lie in one another in S3, so that an object would have two paths: give each root a prefix of its own.`,
+    throw new ProxyNotReady(
+      `The places of ${overlap[0]} and ${overlap[1]} in S3 overlap, so an object would have two paths. ` +
+        'Give each root a prefix of its own.',
     );
-  const log = createLog({ level: options.logLevel, name: 'cromwell-stage' });
+  const log = createLog({ level: options.logLevel, name: 'cromwell-proxy' });
   const copies = openCopies({ environment, pathStyle: s3PathStyle, nowMs });
   try {
     const mount = await openMount([...map.keys()]);
@@ -53,7 +59,7 @@ export async function startStage(options: StageOptions): Promise<RunningStage> {
       map,
       log,
       nowMs,
-      // Anyone who reaches another address than loopback would act in this token's name.
+      // On any other address, everyone who reaches the proxy would act in the name of this token.
       token: isLoopback(host) ? options.token : undefined,
       upstream: openUpstream({ url: apiUrl, log }),
       bringUp: createBringUp({ copies, mount }),
@@ -69,7 +75,7 @@ export async function startStage(options: StageOptions): Promise<RunningStage> {
     };
   } catch (error) {
     await copies.close();
-    throw new StageNotReady((error as Error).message, { cause: error });
+    throw new ProxyNotReady((error as Error).message, { cause: error });
   }
 }
 

@@ -1,9 +1,9 @@
-/** The roots on Cromwell's own file system: what may be read and written there. */
+/** The roots on Cromwell's own file system: which files may be read and written there. */
 import { lstat, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { joinUrl } from '../../core/files/s3-url.ts';
-import type { StagedInput } from '../../core/files/cromwell-proxy.ts';
+import type { MountedInput } from '../../core/files/cromwell-proxy.ts';
 import { PART_SUFFIX } from '../../stager/download.ts';
 
 export interface MountedFile {
@@ -14,92 +14,114 @@ export interface MountedFile {
 
 export interface Found {
   files: MountedFile[];
-  /** Given for a folder: where it lies in S3, ending in a slash. */
+  /** Given for a folder: its place in S3, ending in a slash. */
   folderUrl?: string;
+}
+
+/** What was expected of an input instead of what is there. */
+interface Wrong {
+  wrong: string;
 }
 
 export interface Mount {
   /** What is at an input's path, or what is wrong with it. */
-  find(input: StagedInput): Promise<Found | { wrong: string }>;
-  /** Throws an error when a link on the way there leads out of the roots. */
+  find(input: MountedInput): Promise<Found | Wrong>;
+  /** Throws an error when a link on the path leads out of the roots. */
   makeFolderFor(path: string): Promise<void>;
 }
 
-/** Rejects when a root is no folder. */
+type IsInside = (realPath: string) => boolean;
+
+/** Rejects when a root is not a folder. */
 export async function openMount(roots: readonly string[]): Promise<Mount> {
-  const realRoots = await Promise.all(
-    roots.map(async (root) => {
-      const real = await realpath(root).catch((error: unknown) => {
-        throw new Error(`The root ${root} cannot be read: ${(error as Error).message}`, {
-          cause: error,
-        });
-      });
-      if (!(await stat(real)).isDirectory()) throw new Error(`The root ${root} is no folder.`);
-      return real;
-    }),
-  );
-  const isInside = (real: string): boolean =>
+  const realRoots = await Promise.all(roots.map(realRootOf));
+  const isInside: IsInside = (real) =>
     realRoots.some((root) => real === root || real.startsWith(root === '/' ? root : `${root}/`));
-
-  async function find({ path, url, isFolder }: StagedInput): Promise<Found | { wrong: string }> {
-    const real = await realPathOf(path);
-    if (real === undefined)
-      return {
-        wrong: `a ${isFolder ? 'folder' : 'file'} that is there; nothing lies at ${path} on Cromwell’s host`,
-      };
-    if (!isInside(real))
-      return { wrong: `a path inside of the roots; a link leads from ${path} out of them` };
-    const facts = await stat(real);
-    if (facts.isDirectory() !== isFolder)
-      return {
-        wrong: isFolder
-          ? `a folder, as its type says; ${path} is none`
-          : `a file, as its type says; ${path} is a folder`,
-      };
-    if (!isFolder)
-      return facts.isFile()
-        ? { files: [{ realPath: real, url }] }
-        : { wrong: `a regular file; ${path} is none` };
-    const files: MountedFile[] = [];
-    const wrong = await walk({ folder: real, url, above: [real] }, files);
-    return wrong === undefined ? { files, folderUrl: `${url}/` } : { wrong };
-  }
-
-  /** @returns what is wrong; links that lead upwards would never end, and are left out as the stager does */
-  async function walk(
-    { folder, url, above }: { folder: string; url: string; above: readonly string[] },
-    files: MountedFile[],
-  ): Promise<string | undefined> {
-    for (const name of (await readdir(folder)).toSorted()) {
-      if (name.endsWith(PART_SUFFIX)) continue;
-      const path = join(folder, name);
-      const real = await realPathOf(path);
-      if (real === undefined || above.includes(real)) continue;
-      if (!isInside(real))
-        return `only paths inside of the roots; a link leads from ${path} out of them`;
-      const [facts, below] = [await stat(real), joinUrl(url, name)];
-      const wrong = facts.isDirectory()
-        ? await walk({ folder: real, url: below, above: [...above, real] }, files)
-        : undefined;
-      if (wrong !== undefined) return wrong;
-      if (facts.isFile()) files.push({ realPath: real, url: below });
-    }
-    return undefined;
-  }
-
   return {
-    find,
-    async makeFolderFor(path) {
-      const folder = dirname(path);
-      // Looked at before anything is made: mkdir would follow a link out of the roots.
-      const real = await realPathOfNearest(folder);
-      if (!isInside(real))
-        throw new Error(
-          `${path} is not written: a link on the way there leads to ${real}, out of the roots`,
-        );
-      await mkdir(folder, { recursive: true });
-    },
+    find: (input) => findInput(input, isInside),
+    makeFolderFor: (path) => makeFolderFor(path, isInside),
   };
+}
+
+async function realRootOf(root: string): Promise<string> {
+  const real = await realpath(root).catch((error: unknown) => {
+    throw new Error(`The root ${root} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  });
+  if (!(await stat(real)).isDirectory()) throw new Error(`The root ${root} is not a folder.`);
+  return real;
+}
+
+async function findInput(input: MountedInput, isInside: IsInside): Promise<Found | Wrong> {
+  const { path, url, isFolder } = input;
+  const real = await realPathOf(path);
+  if (real === undefined)
+    return {
+      wrong: `an existing ${isFolder ? 'folder' : 'file'}; nothing exists at ${path} on Cromwell’s host`,
+    };
+  if (!isInside(real))
+    return { wrong: `a path inside the roots; the link ${path} leads out of them` };
+  const facts = await stat(real);
+  if (facts.isDirectory() !== isFolder)
+    return {
+      wrong: isFolder
+        ? `a folder, as its type says; ${path} is not a folder`
+        : `a file, as its type says; ${path} is a folder`,
+    };
+  if (isFolder) return findFolder({ folder: real, url, isInside });
+  return facts.isFile()
+    ? { files: [{ realPath: real, url }] }
+    : { wrong: `a regular file; ${path} is not one` };
+}
+
+interface Folder {
+  folder: string;
+  url: string;
+  isInside: IsInside;
+}
+
+async function findFolder(folder: Folder): Promise<Found | Wrong> {
+  const files: MountedFile[] = [];
+  const wrong = await walk(folder, [folder.folder], files);
+  return wrong === undefined ? { files, folderUrl: `${folder.url}/` } : { wrong };
+}
+
+/**
+ * Links that lead upwards would never end, so they are left out, as the stager does.
+ * @returns what is wrong
+ */
+async function walk(
+  { folder, url, isInside }: Folder,
+  above: readonly string[],
+  files: MountedFile[],
+): Promise<string | undefined> {
+  for (const name of (await readdir(folder)).toSorted()) {
+    if (name.endsWith(PART_SUFFIX)) continue;
+    const path = join(folder, name);
+    const real = await realPathOf(path);
+    if (real === undefined || above.includes(real)) continue;
+    if (!isInside(real))
+      return `a folder whose links stay inside the roots; the link ${path} leads out of them`;
+    const [facts, below] = [await stat(real), joinUrl(url, name)];
+    const wrong = facts.isDirectory()
+      ? await walk({ folder: real, url: below, isInside }, [...above, real], files)
+      : undefined;
+    if (wrong !== undefined) return wrong;
+    if (facts.isFile()) files.push({ realPath: real, url: below });
+  }
+  return undefined;
+}
+
+/** Looks before it makes anything: mkdir would follow a link out of the roots. */
+async function makeFolderFor(path: string, isInside: IsInside): Promise<void> {
+  const folder = dirname(path);
+  const real = await realPathOfNearest(folder);
+  if (!isInside(real))
+    throw new Error(
+      `${path} was not written, because a link on its path leads to ${real}, outside the roots`,
+    );
+  await mkdir(folder, { recursive: true });
 }
 
 const isNotThere = (error: unknown): boolean =>
@@ -113,17 +135,19 @@ const unlessNotThere = <T>(looked: Promise<T>): Promise<T | undefined> =>
 
 const realPathOf = (path: string): Promise<string | undefined> => unlessNotThere(realpath(path));
 
-/** Of the path, or of the nearest folder above it that is there. A link to nowhere counts as there. */
+/**
+ * Of the path, or of the nearest folder above it that exists. A dangling link counts as existing.
+ */
 async function realPathOfNearest(path: string): Promise<string> {
   if ((await unlessNotThere(lstat(path))) === undefined) return realPathOfNearest(dirname(path));
   return realpath(path);
 }
 
-/** Of the file itself or of what its link leads to; undefined when there is none. */
+/** Facts about the file, or about the target of its link; undefined when it does not exist. */
 export const statOf = (path: string): Promise<BigIntStats | undefined> =>
   unlessNotThere(stat(path, { bigint: true }));
 
-/** There whole or not at all. */
+/** Writes the whole file or none of it. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const unfinished = `${path}${PART_SUFFIX}`;
   try {

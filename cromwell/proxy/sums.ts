@@ -1,22 +1,25 @@
-/** CRC64NVME of files on the mount, read once as long as they stay as they are. */
+/** CRC64NVME of files on the mount. A file is read once, and again only after it has changed. */
 import type { BigIntStats } from 'node:fs';
 import { forgetOldest } from '../../core/forget-oldest.ts';
 import { digestFile, inBase64 } from '../../stager/digest.ts';
 import { statOf } from './mount.ts';
 
-/** Differs once a file was written again: its time of change, unlike that of modification, nobody can set. */
+/**
+ * Differs once a file was written again. Unlike its time of modification, its time of change cannot
+ * be set.
+ */
 export const markOf = ({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
   `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 
-/** Some file systems give whole seconds: a file may be written twice within one, and look the same. */
+/** Some file systems keep whole seconds: a file that is written twice within one looks the same. */
 const STILL_FOR_MS = 2500;
-/** Some 200 bytes each. */
+/** About 200 bytes each. */
 const MOST_SUMS = 100_000;
 
 export interface Sums {
   /** Base64. */
   of(path: string): Promise<string>;
-  /** That the file, as these facts tell of it, has this sum: read from then on. */
+  /** Notes that the file with these facts has this sum. `fromMs` is when reading began. */
   learn(path: string, facts: BigIntStats, read: { sum: string; fromMs: number }): void;
 }
 

@@ -1,4 +1,4 @@
-/** Batchwell's API, asked in a caller's name: what came is passed on as it is. */
+/** Requests to Batchwell's API in a caller's name. Answers are passed on as they are. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { within } from '../../packages/client/within.ts';
 import { whyNoAnswer } from '../../core/fetch-failure.ts';
@@ -20,9 +20,12 @@ export interface Answer {
 }
 
 export interface Upstream {
-  /** Undefined when no answer came, or one that says to ask again: 5xx, 429. Rejects with the signal's reason only. */
+  /**
+   * Undefined when no answer came, or one that asks for a retry (5xx, 429). Rejects only with the
+   * signal's reason.
+   */
   ask(asked: Asked, signal?: AbortSignal): Promise<Answer | undefined>;
-  /** As ask, until there is an answer. Rejects with the signal's reason. */
+  /** Asks until there is an answer. Rejects with the signal's reason. */
   askUntilAnswered(asked: Asked, signal: AbortSignal): Promise<Answer>;
 }
 

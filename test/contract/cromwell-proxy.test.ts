@@ -1,4 +1,4 @@
-/** The stage by itself: a mount, a real local S3, and an API that answers as it is told. */
+/** The proxy by itself: a mount, a real local S3, and an API that answers as it is told. */
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openObjectStore, type ObjectStore } from '../../aws/s3.ts';
-import { startStage, type RunningStage, type StageOptions } from '../../cromwell/proxy/main.ts';
+import { startProxy, type RunningProxy, type ProxyOptions } from '../../cromwell/proxy/main.ts';
 import { freePort } from '../../cli/services/ports.ts';
 import { startLocalS3, type LocalS3 } from '../../packages/local-aws/s3/server.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
@@ -17,10 +17,10 @@ let root: string;
 let s3: LocalS3;
 let objects: ObjectStore;
 let api: FakeApi;
-let stage: RunningStage | undefined;
+let proxy: RunningProxy | undefined;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cromwell-stage-'));
+  folder = await mkdtemp(join(tmpdir(), 'cromwell-proxy-'));
   root = join(folder, 'root');
   await mkdir(root);
   s3 = await startLocalS3({ dataFolder: join(folder, 's3'), createBuckets: ['lab'] });
@@ -33,8 +33,8 @@ beforeEach(async () => {
   objects = openObjectStore({ metrics: createMetrics(), pathStyle: true });
 });
 afterEach(async () => {
-  await stage?.close();
-  stage = undefined;
+  await proxy?.close();
+  proxy = undefined;
   await api?.close();
   objects.close();
   await s3.close();
@@ -43,13 +43,13 @@ afterEach(async () => {
 
 const taskPath = '/ga4gh/tes/v1/tasks';
 
-/** The stage before an API with these answers; `tasks` are its tasks by id. */
+/** The proxy before an API with these answers; `tasks` are its tasks by id. */
 async function open(
   answers: Record<string, Answer | Answer[]>,
-  options: Partial<StageOptions> = {},
+  options: Partial<ProxyOptions> = {},
 ): Promise<void> {
   api = await startFakeApi({ [`POST ${taskPath}`]: { body: { id: 'task-1' } }, ...answers });
-  stage = await startStage({
+  proxy = await startProxy({
     map: new Map([[root, 's3://lab/runs']]),
     apiUrl: api.url,
     token: undefined,
@@ -68,7 +68,7 @@ async function ask(
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<{ status: number; body: { id?: string; state?: string; message?: string } }> {
-  const answer = await fetch(`${stage?.url}${path}`, {
+  const answer = await fetch(`${proxy?.url}${path}`, {
     method,
     headers,
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
@@ -187,18 +187,18 @@ describe('a task that is sent', () => {
       return body.message ?? '';
     };
     expect(await refused('/etc/passwd')).toBe(
-      `inputs[1].url: expected an s3:// url, or a path without ".." below ${root}, got "/etc/passwd"`,
+      `inputs[1].url: expected an s3:// URL, or a path below ${root} without "..", got "/etc/passwd"`,
     );
     expect(await refused(`${root}/../secret`)).toContain('without ".."');
     expect(await refused(`${root}evil/x`)).toContain('below');
-    expect(await refused(`${root}/link`)).toContain(`a link leads from ${root}/link out of them`);
-    expect(await refused(`${root}/dir/out/secret`)).toContain('out of them');
+    expect(await refused(`${root}/link`)).toContain(`the link ${root}/link leads out of them`);
+    expect(await refused(`${root}/dir/out/secret`)).toContain('leads out of them');
     expect(await refused(`${root}/dir`, 'DIRECTORY')).toContain(
-      `a link leads from ${root}/dir/out out of them`,
+      `the link ${root}/dir/out leads out of them`,
     );
-    expect(await refused(`${root}/nothing`)).toContain(`nothing lies at ${root}/nothing`);
+    expect(await refused(`${root}/nothing`)).toContain(`nothing exists at ${root}/nothing`);
     expect(await refused(`${root}/dir`, 'FILE')).toContain('is a folder');
-    expect(await refused(`${root}/file`, 'DIRECTORY')).toContain('is none');
+    expect(await refused(`${root}/file`, 'DIRECTORY')).toContain('is not a folder');
     expect(await refused(`${root}/old`, 'DIRECTORY')).toContain('s3://lab/runs/old/left');
     const output = await post({ outputs: [{ url: '/etc/cron.d/x', path: '/x' }] });
     expect(output).toMatchObject({
@@ -261,17 +261,17 @@ describe('a task that is sent', () => {
     expect(puts()).toBe(1);
   });
 
-  test('and not yet answered is cut when the stage closes: Cromwell sends again what got no answer', async () => {
+  test('and not yet answered is cut when the proxy closes: Cromwell sends again what got no answer', async () => {
     await open({ [`POST ${taskPath}`]: { status: 503, body: {} } });
     const { cut } = hold({});
     await expect.poll(() => api.asked.length).toBe(1);
-    await stage?.close();
-    stage = undefined;
+    await proxy?.close();
+    proxy = undefined;
     expect(await cut).toMatchObject({ code: 'ECONNRESET' });
   });
 
   function hold(task: unknown) {
-    const held = request(`${stage?.url}${taskPath}`, { method: 'POST' });
+    const held = request(`${proxy?.url}${taskPath}`, { method: 'POST' });
     const cut = once(held, 'error').then(([error]) => error as unknown);
     held.end(JSON.stringify(task));
     return { held, cut };
@@ -452,7 +452,7 @@ describe('everything else', () => {
       { [`GET ${taskPath}`]: { body: { tasks: [] } } },
       { token: 'ours', host: '0.0.0.0' },
     );
-    stage = { ...stage!, url: stage!.url.replace('0.0.0.0', '127.0.0.1') };
+    proxy = { ...proxy!, url: proxy!.url.replace('0.0.0.0', '127.0.0.1') };
     await ask('GET', taskPath);
     expect(api.asked[0]?.headers.authorization).toBeUndefined();
   });
@@ -462,11 +462,11 @@ test.each([
   [['--map', 'nowhere'], 'expected /path=s3://bucket/prefix'],
   [[], '--map is missing'],
   [['--map', '/no/such/root=s3://lab/x'], 'The root /no/such/root cannot be read'],
-  [['--map', '/tmp=s3://lab/x', '--map', '/usr=s3://lab/x/y'], 'lie in one another in S3'],
+  [['--map', '/tmp=s3://lab/x', '--map', '/usr=s3://lab/x/y'], 'in S3 overlap'],
   [['--map', '/tmp=s3://no-such-bucket/x'], 'NoSuchBucket'],
   [['--map', '/tmp=s3://lab/x', '--url', 'ftp://x'], '--url ftp://x: expected a URL'],
-])('cromwell-stage %j says what is wrong and starts nothing', async (words, said) => {
-  const ran = await run(['cromwell-stage', '--port', String(await freePort()), ...words], {
+])('cromwell-proxy %j says what is wrong and starts nothing', async (words, said) => {
+  const ran = await run(['cromwell-proxy', '--port', String(await freePort()), ...words], {
     environment: { BATCHWELL_LOG_LEVEL: 'silent', BATCHWELL_S3_PATH_STYLE: 'yes' },
   });
   expect(ran).toMatchObject({ code: 2, out: '' });

@@ -139,7 +139,7 @@ describe('bad requests', () => {
     });
     expect(answer).toMatchObject({
       status: 400,
-      json: { status_code: 400, message: 'name: expected a text, got 1 (and 2 more)' },
+      json: { status_code: 400, message: 'name: expected a string, got 1 (and 2 more)' },
     });
     expect(answer.json.problems.map(({ field }) => field)).toEqual([
       'name',

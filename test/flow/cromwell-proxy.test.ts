@@ -1,4 +1,4 @@
-/** A Cromwell whose root only its own host sees: whole fleet, real scripts, and the stage as a process of its own in between. */
+/** A Cromwell whose root only its own host sees: whole fleet, real scripts, and the proxy as a process of its own in between. */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,19 +30,19 @@ beforeEach(({ skip }) => skip(missing.length > 0, `no ${missing.join(', ')} on P
 let stack: Stack;
 /** What Cromwell's host sees; the fixtures' absolute paths begin here. */
 let mount: string;
-let stage: OwnedServer;
+let proxy: OwnedServer;
 let port: number;
 let cromwell: CromwellClient;
 
-const startStage = (): Promise<OwnedServer> =>
+const startProxy = (): Promise<OwnedServer> =>
   startProgram({
-    title: 'the stage',
+    title: 'the proxy',
     script: cliMain,
     environment: stack.environment,
     readyLine: /\bready at /,
-    logFile: join(stack.folder, 'logs', 'stage.log'),
+    logFile: join(stack.folder, 'logs', 'proxy.log'),
     args: [
-      'cromwell-stage',
+      'cromwell-proxy',
       '--port',
       String(port),
       '--url',
@@ -57,7 +57,7 @@ const startStage = (): Promise<OwnedServer> =>
 beforeAll(async () => {
   mount = await mkdtemp(join(tmpdir(), 'cromwell-mount-'));
   for (const root of ['srv', 'mnt', 'data']) await mkdir(join(mount, root));
-  // No path map: what the stage sends on must be s3:// urls.
+  // No path map: what the proxy sends on must be s3:// urls.
   stack = await startStack({
     environment: {
       PATH: process.env['PATH'],
@@ -68,11 +68,11 @@ beforeAll(async () => {
   });
   await stack.objects.ensureBucket('shared-root');
   port = await freePort();
-  stage = await startStage();
+  proxy = await startProxy();
   cromwell = cromwellClient(`http://127.0.0.1:${port}/ga4gh/tes/v1/tasks`);
 }, SLOW_MS);
 afterAll(async () => {
-  await stage?.stop();
+  await proxy?.stop();
   await stack?.stop();
   await rm(mount, { recursive: true, force: true });
 }, SLOW_MS);
@@ -172,7 +172,7 @@ test(
 );
 
 test(
-  'a stage that is ended half-way goes on where it was',
+  'a proxy that is ended half-way goes on where it was',
   async () => {
     const task = await layOut(
       call('b0000000-0000-4000-8000-000000000001'),
@@ -197,14 +197,14 @@ test(
         { timeout: 60_000 },
       )
       .toBe('of its own\nworked\n');
-    await stage.stop();
-    expect(await stage.ended).toBe('exit code 0');
+    await proxy.stop();
+    expect(await proxy.ended).toBe('exit code 0');
     expect(existsSync(urlOf(task, 'rc'))).toBe(false);
     expect(existsSync(`${logOf(task)}.batchwell-part`), 'nothing unfinished is left behind').toBe(
       false,
     );
     await local('DELETE', 'faults?id=held');
-    stage = await startStage();
+    proxy = await startProxy();
     expect(await cromwell.ended(id)).toBe('done');
     expect(await read(urlOf(task, 'rc'))).toBe('0\n');
     expect(await read(logOf(task))).toBe('READS\nREADS\n');

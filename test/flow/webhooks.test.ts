@@ -325,7 +325,7 @@ describe('the routes', () => {
       'tags that are none',
       { url: 'https://hooks.example.org/', tags: { a: 1 } },
       'tags.a',
-      'a text',
+      'a string',
     ],
     [
       'an unknown field',
