@@ -1,214 +1,109 @@
 /**
- * The arrows between folders, each with its reason. `npm run generate` writes them into .oxlintrc.json,
- * so that the rule and the reason stand in one place.
+ * The lint rules, each with its reason. `npm run generate` writes them into .oxlintrc.json.
+ * test/unit/lint-bites.test.ts plants a violation of each and expects the refusal.
  */
 import { writeFile } from 'node:fs/promises';
+import { rooms, unboundFolders, type Room } from './rooms.ts';
 
-interface Arrow {
+interface Override {
   files: string[];
-  mayNotImport: string[];
-  reason: string;
+  rules: Record<string, unknown>;
 }
 
-const sdk = ['@aws-sdk/*', '@smithy/*'];
-const orm = ['drizzle-orm', 'drizzle-orm/*', 'mysql2', 'mysql2/*'];
-const redis = ['bullmq', 'ioredis'];
-const folders = (...names: string[]) => names.flatMap((name) => [`**/${name}/**`]);
-
-const arrows: Arrow[] = [
+/** The only files that read the environment; config.ts serves everything else. */
+const ENVIRONMENT_READERS: readonly { files: string[]; reason: string }[] = [
+  { files: ['config.ts'], reason: 'Reads the settings, once and as a whole.' },
+  { files: ['cli/output/terminal.ts'], reason: 'Hands the environment to the commands.' },
+  { files: ['cli/services/**'], reason: 'Searches PATH; builds the environment of child servers.' },
+  { files: ['stager/**'], reason: 'Runs in a container, where AWS Batch sets the environment.' },
   {
-    files: ['core/**/*.ts'],
-    mayNotImport: [
-      ...folders(
-        'db',
-        'queues',
-        'aws',
-        'telemetry',
-        'workers',
-        'api',
-        'cli',
-        'client',
-        'local-aws',
-        'stager',
-        'cromwell',
-      ),
-      '**/config.ts',
-      ...sdk,
-      ...orm,
-      ...redis,
-      'node:fs',
-      'node:fs/*',
-      'node:net',
-      'node:http',
-      'node:child_process',
-      'node:timers',
-      'node:timers/*',
-    ],
-    reason:
-      'core decides and does no I/O: it imports only core, so that every decision can be tested as a value.',
+    files: ['packages/local-aws/**'],
+    reason: 'Is a package of its own; searches PATH for a container engine.',
   },
+  { files: ['examples/**'], reason: 'Stand-alone programs.' },
   {
-    files: ['db/**/*.ts'],
-    mayNotImport: [
-      ...folders(
-        'queues',
-        'aws',
-        'workers',
-        'api',
-        'cli',
-        'client',
-        'local-aws',
-        'stager',
-        'cromwell',
-      ),
-      ...sdk,
-      ...redis,
-    ],
-    reason:
-      'db knows tables and queries only; what to do with a row is decided in core and done in workers.',
-  },
-  {
-    files: ['queues/**/*.ts'],
-    mayNotImport: [
-      ...folders('db', 'aws', 'workers', 'api', 'cli', 'client', 'local-aws', 'stager', 'cromwell'),
-      ...sdk,
-      ...orm,
-    ],
-    reason: 'a message is a nudge that carries ids; it knows neither rows nor AWS.',
-  },
-  {
-    files: ['aws/**/*.ts'],
-    mayNotImport: [
-      ...folders(
-        'db',
-        'queues',
-        'workers',
-        'api',
-        'cli',
-        'client',
-        'local-aws',
-        'stager',
-        'cromwell',
-      ),
-      ...orm,
-      'bullmq',
-    ],
-    reason: 'aws is a thin edge around the SDK; it must serve a worker, a test and the API alike.',
-  },
-  {
-    files: ['telemetry/**/*.ts'],
-    mayNotImport: [
-      ...folders(
-        'db',
-        'queues',
-        'aws',
-        'workers',
-        'api',
-        'cli',
-        'client',
-        'local-aws',
-        'stager',
-        'cromwell',
-      ),
-      ...sdk,
-      ...orm,
-      ...redis,
-    ],
-    reason: 'telemetry is the one catalogue everybody counts by; it depends on nobody.',
-  },
-  {
-    files: ['workers/**/*.ts'],
-    mayNotImport: [
-      ...folders('api', 'cli', 'client', 'local-aws', 'stager', 'cromwell'),
-      ...sdk,
-      ...orm,
-    ],
-    reason:
-      'workers and api scale apart, so neither imports the other; SDK and ORM stop at aws/ and db/.',
-  },
-  {
-    files: ['workers/stages/**/*.ts'],
-    mayNotImport: [
-      ...redis,
-      ...folders('api', 'cli', 'client', 'local-aws', 'stager', 'cromwell'),
-      ...sdk,
-      ...orm,
-    ],
-    reason: 'a stage is rows in, a decision, effects out; only run-stage.ts knows BullMQ.',
-  },
-  {
-    files: ['api/**/*.ts'],
-    mayNotImport: [
-      ...folders('workers', 'cli', 'client', 'local-aws', 'stager', 'cromwell'),
-      ...sdk,
-      ...orm,
-      'ioredis',
-    ],
-    reason:
-      'workers and api scale apart, so neither imports the other; SDK and ORM stop at aws/ and db/.',
-  },
-  {
-    files: ['cli/**/*.ts'],
-    mayNotImport: [...sdk, ...orm],
-    reason: 'the CLI speaks to the API or starts a process; SDK and ORM stop at aws/ and db/.',
-  },
-  {
-    files: ['packages/client/**/*.ts'],
-    mayNotImport: ['../*', '../**', 'node:*'],
-    reason:
-      'client is a package of its own, and runs in browsers and Deno too: fetch, web streams and nothing else.',
-  },
-  {
-    files: ['stager/**/*.ts'],
-    mayNotImport: [
-      ...folders(
-        'db',
-        'queues',
-        'aws',
-        'telemetry',
-        'workers',
-        'api',
-        'cli',
-        'client',
-        'local-aws',
-        'cromwell',
-      ),
-      '**/config.ts',
-      ...orm,
-      ...redis,
-    ],
-    reason:
-      'the stager is bundled into every task’s container: core, the S3 client and nothing else.',
-  },
-  {
-    files: ['cromwell/**/*.ts'],
-    mayNotImport: [
-      ...folders('db', 'queues', 'workers', 'api', 'cli', 'local-aws'),
-      '**/config.ts',
-      ...sdk,
-      ...orm,
-      ...redis,
-    ],
-    reason:
-      'what runs on Cromwell’s host knows the fleet by HTTP and S3 only; it moves files as the stager does.',
-  },
-  {
-    files: ['packages/local-aws/*.ts', 'packages/local-aws/{s3,batch}/**/*.ts'],
-    mayNotImport: [
-      ...folders('db', 'queues', 'aws', 'workers', 'api', 'cli', 'client', 'stager', 'cromwell'),
-      ...sdk,
-      ...orm,
-    ],
-    reason:
-      'the local AWS knows only AWS’s wire protocol, so that it cannot agree with the fleet behind its back.',
+    files: ['scripts/**', 'bench/**', 'test/**', '*.config.ts'],
+    reason: 'Tools: they start processes and choose what to run.',
   },
 ];
 
-const complexity = {
-  'max-lines': ['error', { max: 400, skipComments: true, skipBlankLines: true }],
-  'max-lines-per-function': ['error', { max: 60, skipComments: true, skipBlankLines: true }],
-  complexity: ['error', { max: 12 }],
-};
+const CORE_IS_PURE =
+  'core is pure: take the time, a random number or a text as an argument, and return a value.';
+const ONE_READER = 'config.ts is the only reader of the environment: take the setting from Config.';
+
+const ENVIRONMENT = [
+  { object: 'process', property: 'env', message: ONE_READER },
+  { object: 'globalThis', property: 'process', message: ONE_READER },
+];
+
+const CORE_PROPERTIES = [
+  { object: 'Date', property: 'now', message: CORE_IS_PURE },
+  { object: 'Math', property: 'random', message: CORE_IS_PURE },
+  // `new Date()` without an argument: test/unit/arrows.test.ts looks for it.
+  ...ENVIRONMENT,
+];
+
+const CORE_GLOBALS = [
+  'fetch',
+  'process',
+  'performance',
+  'console',
+  'crypto',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+];
+
+const folders = [...rooms.map(({ folder }) => folder), ...unboundFolders, 'config.ts'];
+
+/** Any number of steps up, then into a room. A glob such as `**\/db/**` does not match `../../db/x.ts`. */
+function pathInto(names: readonly string[]): string {
+  const escaped = names.map((name) =>
+    name.replace(/^packages\//, '').replaceAll('.', String.raw`\.`),
+  );
+  return String.raw`^(\.\./)+(packages/)?(${escaped.join('|')})(/|$)`;
+}
+
+function importRules(room: Room, packages: readonly string[], reason: string) {
+  const forbidden = folders.filter((folder) => !isReachable(room, folder));
+  return {
+    'no-restricted-imports': [
+      'error',
+      {
+        patterns: [
+          { regex: pathInto(forbidden), message: room.reason },
+          {
+            group: [
+              '*',
+              '!./**',
+              '!../**',
+              ...packages.flatMap((name) => [`!${name}`, `!${name}/**`]),
+            ],
+            message: reason,
+          },
+        ],
+      },
+    ],
+  };
+}
+
+const isReachable = (room: Room, folder: string) =>
+  folder === room.folder ||
+  room.rooms.includes(folder) ||
+  room.folder.startsWith(`${folder}/`) ||
+  folder.startsWith(`${room.folder}/`);
+
+function overridesOf(room: Room): Override[] {
+  const { folder, packages, reason, exceptions = [] } = room;
+  return [
+    { files: [`${folder}/**/*.ts`], rules: importRules(room, packages, reason) },
+    ...exceptions.map((exception) => ({
+      files: [exception.file],
+      rules: importRules(room, [...packages, ...exception.packages], exception.reason),
+    })),
+  ];
+}
 
 /** The whole lint configuration, as .oxlintrc.json holds it. */
 export const lintConfig = {
@@ -220,7 +115,9 @@ export const lintConfig = {
     'typescript/no-explicit-any': 'error',
     'typescript/no-non-null-assertion': 'error',
     'typescript/consistent-type-imports': 'error',
-    'import/no-cycle': 'error',
+    // Types count: files that need each other's types cannot be read one after the other.
+    'import/no-cycle': ['error', { ignoreTypes: false }],
+    'no-restricted-properties': ['error', ...ENVIRONMENT],
     'no-console': 'error',
     eqeqeq: 'error',
     'prefer-const': 'error',
@@ -233,19 +130,32 @@ export const lintConfig = {
     'no-underscore-dangle': 'off',
     'require-post-message-target-origin': 'off',
     'unicorn/require-post-message-target-origin': 'off',
-    ...complexity,
+    // A file, a function or a condition of this size is read in one go.
+    'max-lines': ['error', { max: 400, skipComments: true, skipBlankLines: true }],
+    'max-lines-per-function': ['error', { max: 60, skipComments: true, skipBlankLines: true }],
+    complexity: ['error', { max: 12 }],
   },
   overrides: [
-    ...arrows.map(({ files, mayNotImport, reason }) => ({
-      files,
+    ...rooms.flatMap(overridesOf),
+    {
+      files: ENVIRONMENT_READERS.flatMap(({ files }) => files),
+      rules: { 'no-restricted-properties': 'off' },
+    },
+    {
+      files: ['core/**/*.ts'],
       rules: {
-        'no-restricted-imports': [
+        'no-restricted-properties': ['error', ...CORE_PROPERTIES],
+        'no-restricted-globals': [
           'error',
-          { patterns: [{ group: mayNotImport, message: reason }] },
+          {
+            globals: CORE_GLOBALS.map((name) => ({ name, message: CORE_IS_PURE })),
+            checkGlobalObject: true,
+          },
         ],
       },
-    })),
+    },
     {
+      // A suite is one long function; a test fails by itself where a value is missing.
       files: ['test/**/*.ts', 'packages/*/test/**/*.ts', 'bench/**/*.ts'],
       rules: {
         'max-lines-per-function': 'off',
@@ -254,10 +164,11 @@ export const lintConfig = {
       },
     },
     {
+      // Programs that a person starts; services write their log through telemetry/log.ts.
       files: ['scripts/**', 'cli/**', 'bench/**', 'examples/**', 'stager/bundle.ts'],
       rules: { 'no-console': 'off' },
     },
-  ],
+  ] satisfies Override[],
 };
 
 export async function writeLintConfig(): Promise<void> {

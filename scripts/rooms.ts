@@ -1,0 +1,149 @@
+/**
+ * What each folder may import, and why. oxlint reads it through lint-config.ts; test/unit/arrows.test.ts
+ * resolves every import against it, also those that oxlint does not look at: `import()` and `import('…').Type`.
+ */
+
+export interface Room {
+  folder: string;
+  /** Other rooms, and files at the root. A room may always import its own files. */
+  rooms: readonly string[];
+  /** Packages and Node modules, with all that is below them; `*` is any name. */
+  packages: readonly string[];
+  reason: string;
+  /** Single files that may import more than their room. */
+  exceptions?: readonly RoomException[];
+}
+
+interface RoomException {
+  file: string;
+  packages: readonly string[];
+  reason: string;
+}
+
+const EDGES = ['db', 'queues', 'aws', 'telemetry'];
+const NODE = 'node:*';
+const SDK = ['@aws-sdk/*', '@smithy/*'];
+
+export const rooms: readonly Room[] = [
+  {
+    folder: 'core',
+    rooms: [],
+    packages: ['node:crypto', 'node:path'],
+    reason: 'core decides and does no I/O, so that every decision can be tested as a value.',
+  },
+  {
+    folder: 'db',
+    rooms: ['core'],
+    packages: [NODE, 'drizzle-orm', 'mysql2'],
+    reason: 'db holds tables and queries. core decides what happens to a row; workers do it.',
+  },
+  {
+    folder: 'queues',
+    rooms: ['core'],
+    packages: [NODE, 'bullmq', 'ioredis'],
+    reason: 'A message carries ids. It knows neither rows nor AWS.',
+  },
+  {
+    folder: 'aws',
+    rooms: ['core', 'telemetry'],
+    packages: [NODE, ...SDK, 'ioredis'],
+    reason: 'aws is a thin layer over the SDK that serves workers, the API and tests alike.',
+  },
+  {
+    folder: 'telemetry',
+    rooms: ['core'],
+    packages: [NODE, 'pino', 'prom-client'],
+    reason: 'Every part of the fleet counts through telemetry, so it depends on none of them.',
+  },
+  {
+    folder: 'workers',
+    rooms: ['core', ...EDGES, 'config.ts'],
+    packages: [NODE],
+    reason: 'Workers and the API scale separately. The SDK stops at aws/, the ORM at db/.',
+    exceptions: [
+      {
+        file: 'workers/run-stage.ts',
+        packages: ['bullmq'],
+        reason: 'run-stage.ts is the one runner: no other file of workers/ knows BullMQ.',
+      },
+    ],
+  },
+  {
+    folder: 'api',
+    rooms: ['core', ...EDGES, 'config.ts', 'package.json'],
+    packages: [NODE, 'fastify', '@fastify/*', '@bull-board/*', 'typebox', 'jose', 'prom-client'],
+    reason: 'Workers and the API scale separately. BullMQ stops at queues/, the SDK at aws/.',
+  },
+  {
+    folder: 'cli',
+    rooms: [
+      'core',
+      ...EDGES,
+      'config.ts',
+      'package.json',
+      'workers',
+      'api',
+      'stager',
+      'cromwell',
+      'packages/client',
+      'packages/local-aws',
+    ],
+    packages: [NODE, 'commander'],
+    reason:
+      'The CLI talks to the API or starts a process. It needs no SDK, ORM or queue of its own.',
+  },
+  {
+    folder: 'stager',
+    rooms: ['core'],
+    packages: [NODE, ...SDK],
+    reason: 'The stager is bundled into the container of every task: core and the S3 client only.',
+    exceptions: [
+      {
+        file: 'stager/bundle.ts',
+        packages: ['esbuild'],
+        reason: 'bundle.ts makes the bundle and is not part of it.',
+      },
+    ],
+  },
+  {
+    folder: 'cromwell',
+    rooms: ['core', 'aws', 'telemetry', 'stager', 'packages/client'],
+    packages: [NODE, 'fastify'],
+    reason: 'What runs on the Cromwell host reaches the fleet over HTTP and S3 only.',
+  },
+  {
+    folder: 'packages/client',
+    rooms: [],
+    packages: [],
+    reason: 'The client is a package of its own that also runs in browsers and Deno.',
+  },
+  {
+    folder: 'packages/local-aws',
+    rooms: [],
+    packages: [NODE, 'fast-xml-parser'],
+    reason:
+      'The local AWS knows the wire protocol of AWS only, so that it cannot share a mistake with the fleet.',
+  },
+  {
+    folder: 'packages/local-aws/test',
+    rooms: ['packages/local-aws'],
+    packages: [NODE, ...SDK, 'vitest', 'fast-check'],
+    reason:
+      'The local AWS is tested with the AWS SDK alone, so that it can be published by itself.',
+  },
+  {
+    folder: 'examples',
+    rooms: ['packages/client'],
+    packages: [NODE, '@batchwell/client', 'bullmq'],
+    reason: 'An example is a file that a reader copies into a project of their own.',
+  },
+  {
+    folder: 'ops',
+    rooms: ['core', 'telemetry'],
+    packages: [],
+    reason: 'The dashboard is made of the metrics catalogue and the names of places.',
+  },
+];
+
+/** They serve the whole repository, so they may import all of it; no room may import them. */
+export const unboundFolders = ['test', 'bench', 'scripts'] as const;
