@@ -9,8 +9,7 @@
  *   DELETE /_local/faults[?id=…]     one rule, or all
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FaultRule, Faults } from './faults.ts';
-import { parseFaultRule } from './faults.ts';
+import { parseFaultRule, type FaultRule, type Faults } from './faults.ts';
 import { readBody } from './http-server.ts';
 import type { Ledger, Service } from './ledger.ts';
 

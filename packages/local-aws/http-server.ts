@@ -1,6 +1,5 @@
 /** What both local servers share of HTTP: a listener on loopback that closes at once, and bodies with a limit. */
-import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export type HttpHandler = (

@@ -3,10 +3,21 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { FaultKind, FaultState, Faults } from '../faults.ts';
 import type { Ledger } from '../ledger.ts';
-import type { Attempt, AttemptOutcome, Job, LiveAttempt } from './jobs.ts';
-import { jobIdOf, millisecondsPerSecond } from './jobs.ts';
-import type { Container, Ended, Runner, RunningContainer } from './runner.ts';
-import { outOfMemoryReason } from './runner.ts';
+import {
+  jobIdOf,
+  millisecondsPerSecond,
+  type Attempt,
+  type AttemptOutcome,
+  type Job,
+  type LiveAttempt,
+} from './jobs.ts';
+import {
+  outOfMemoryReason,
+  type Container,
+  type Ended,
+  type Runner,
+  type RunningContainer,
+} from './runner.ts';
 
 export interface AttemptSetting {
   runner: Runner;

@@ -2,8 +2,7 @@
 import type { Faults } from '../faults.ts';
 import type { Definitions } from './definitions.ts';
 import type { Engine } from './engine.ts';
-import type { Refusal, Reply } from './errors.ts';
-import { clientException } from './errors.ts';
+import { clientException, type Refusal, type Reply } from './errors.ts';
 import type { JobStore } from './job-store.ts';
 import type { Journal } from './journal.ts';
 import type { JobQueue, Queues } from './queues.ts';

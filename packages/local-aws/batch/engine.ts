@@ -2,11 +2,18 @@
  * The life of jobs: who waits for whom, what is started, what an ending means. Everything that changes a job's
  * state goes through here; no step costs more than the jobs it moves.
  */
-import type { AttemptSetting } from './attempts.ts';
-import { hostLost, startAttempt } from './attempts.ts';
+import { hostLost, startAttempt, type AttemptSetting } from './attempts.ts';
 import type { JobStore } from './job-store.ts';
-import type { Attempt, AttemptOutcome, Job, JobStatus, LiveAttempt, Submission } from './jobs.ts';
-import { isTerminal, jobIdOf } from './jobs.ts';
+import {
+  isTerminal,
+  jobIdOf,
+  type Attempt,
+  type AttemptOutcome,
+  type Job,
+  type JobStatus,
+  type LiveAttempt,
+  type Submission,
+} from './jobs.ts';
 import type { Journal } from './journal.ts';
 import type { FreeSlot, Queues } from './queues.ts';
 import { isRetried } from './retry-rules.ts';

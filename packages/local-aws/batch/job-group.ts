@@ -3,8 +3,7 @@
  * one bit per job and status, and a count. A page of a 10,000-wide array is found by walking 313 words,
  * and 100,000 jobs by walking 3,125, however many jobs are in other states.
  */
-import type { Job, JobStatus } from './jobs.ts';
-import { jobStatuses } from './jobs.ts';
+import { jobStatuses, type Job, type JobStatus } from './jobs.ts';
 
 const wordBits = 32;
 

@@ -1,6 +1,5 @@
 /** Every job the local Batch remembers, found by id, by queue and by name. */
-import { createJobGroup } from './job-group.ts';
-import type { JobGroup } from './job-group.ts';
+import { createJobGroup, type JobGroup } from './job-group.ts';
 import type { Job, Submission } from './jobs.ts';
 
 export interface JobStore {

@@ -11,8 +11,7 @@ import { text } from 'node:stream/consumers';
 import { startLocalBatch } from './server.ts';
 import { chooseRunner } from './runners/choose.ts';
 import { createSimulatedRunner } from './runners/simulated.ts';
-import type { LocalBatchSettings } from './settings.ts';
-import { parseSettings } from './settings.ts';
+import { parseSettings, type LocalBatchSettings } from './settings.ts';
 
 const badUsage = 2;
 

@@ -5,8 +5,7 @@
  * `maxvCpus`. Queues that name the same environment share its slots, the higher priority first.
  */
 import type { Job } from './jobs.ts';
-import type { RunnableLine } from './runnable-line.ts';
-import { createRunnableLine } from './runnable-line.ts';
+import { createRunnableLine, type RunnableLine } from './runnable-line.ts';
 
 export interface ComputeEnvironment {
   name: string;

@@ -6,17 +6,17 @@ import type { FaultState } from '../faults.ts';
 import { readBody } from '../http-server.ts';
 import type { Ledger } from '../ledger.ts';
 import type { BatchContext } from './context.ts';
-import type { Refusal, Reply } from './errors.ts';
 import {
   clientException,
   isRefusal,
   notImplemented,
   serverException,
   tooManyRequests,
+  type Refusal,
+  type Reply,
 } from './errors.ts';
 import { handlers } from './operations/handlers.ts';
-import type { Operation } from './service-model.ts';
-import { findOperation, knownMembers, problemsOf } from './service-model.ts';
+import { findOperation, knownMembers, problemsOf, type Operation } from './service-model.ts';
 import type { Throttle } from './throttle.ts';
 
 export interface RequestParts {

@@ -1,11 +1,9 @@
 /** Brings back what an earlier server on the same data folder knew. */
 import { hostLost } from './attempts.ts';
 import type { Definitions } from './definitions.ts';
-import type { Engine } from './engine.ts';
-import { markStopped } from './engine.ts';
+import { markStopped, type Engine } from './engine.ts';
 import type { JobStore } from './job-store.ts';
-import type { Job } from './jobs.ts';
-import { isTerminal } from './jobs.ts';
+import { isTerminal, type Job } from './jobs.ts';
 import type { JournalEvent } from './journal.ts';
 import type { Queues } from './queues.ts';
 

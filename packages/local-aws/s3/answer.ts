@@ -1,8 +1,7 @@
 /** Puts an answer on the wire. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Answer } from './call.ts';
-import type { Refusal } from './errors.ts';
-import { messageOf, statusOf } from './errors.ts';
+import { messageOf, statusOf, type Refusal } from './errors.ts';
 import type { Store } from './store.ts';
 import { errorDocument, leaf } from './xml.ts';
 

@@ -1,17 +1,19 @@
 /** CompleteMultipartUpload: the parts named become one object, without a byte being copied. */
 import { createHash } from 'node:crypto';
-import type { Answer, Call } from './call.ts';
-import { findBucket, headerOf, quoted } from './call.ts';
-import type { Checksum } from './checksums.ts';
-import { checksumAlgorithms, checksumElement, checksumHeader, joinChecksums } from './checksums.ts';
+import { findBucket, headerOf, quoted, type Answer, type Call } from './call.ts';
+import {
+  checksumAlgorithms,
+  checksumElement,
+  checksumHeader,
+  joinChecksums,
+  type Checksum,
+} from './checksums.ts';
 import { checkWrite } from './conditions.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { findUpload } from './multipart.ts';
 import type { PartRecord, StoredObject, StoredPart, Upload } from './store.ts';
 import { readXml } from './write-object.ts';
-import type { XmlNode } from './xml.ts';
-import { childrenOf, document, leaf, textOf } from './xml.ts';
+import { childrenOf, document, leaf, textOf, type XmlNode } from './xml.ts';
 
 const bare = (etag: string) => etag.replace(/^"(.*)"$/, '$1');
 

@@ -1,8 +1,6 @@
 /** Conditions on reads, writes and copies, as values. Source: RFC 9110 section 13, and S3's "conditional requests". */
-import type { Call } from './call.ts';
-import { headerOf } from './call.ts';
-import type { Refusal } from './errors.ts';
-import { refuse } from './errors.ts';
+import { headerOf, type Call } from './call.ts';
+import { refuse, type Refusal } from './errors.ts';
 import type { StoredObject } from './store.ts';
 
 /** True when the list (`*`, or ETags with or without quotes) names this one. */

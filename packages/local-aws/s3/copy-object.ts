@@ -1,12 +1,23 @@
 /** CopyObject, and what UploadPartCopy shares with it: finding and reading the source. */
 import { createHash } from 'node:crypto';
-import type { Answer, Call } from './call.ts';
-import { findBucket, findObject, headerOf, isoTime, quoted } from './call.ts';
-import type { Checksum, ChecksumAlgorithm } from './checksums.ts';
-import { checksumElement, createDigest, parseAlgorithm } from './checksums.ts';
+import {
+  findBucket,
+  findObject,
+  headerOf,
+  isoTime,
+  quoted,
+  type Answer,
+  type Call,
+} from './call.ts';
+import {
+  checksumElement,
+  createDigest,
+  parseAlgorithm,
+  type Checksum,
+  type ChecksumAlgorithm,
+} from './checksums.ts';
 import { checkRead, checkWrite } from './conditions.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { headerTags, keptHeaders } from './kept-headers.ts';
 import type { Body, KeptHeaders, StoredObject } from './store.ts';
 import { document, leaf } from './xml.ts';

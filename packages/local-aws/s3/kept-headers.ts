@@ -1,8 +1,6 @@
 /** What S3 keeps of a write's headers and gives back with the object. */
-import type { Call } from './call.ts';
-import { headerOf } from './call.ts';
-import type { Refusal } from './errors.ts';
-import { refuse } from './errors.ts';
+import { headerOf, type Call } from './call.ts';
+import { refuse, type Refusal } from './errors.ts';
 import type { KeptHeaders } from './store.ts';
 
 const contentHeaders = [

@@ -1,10 +1,7 @@
 /** ListObjectsV2 and ListObjects: pages of keys in UTF-8 order, grouped by a delimiter. */
-import type { Answer, Call } from './call.ts';
-import { countOf, findBucket, isoTime, quoted } from './call.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
-import type { KeyIndex } from './key-index.ts';
-import { compareKeys } from './key-index.ts';
+import { countOf, findBucket, isoTime, quoted, type Answer, type Call } from './call.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
+import { compareKeys, type KeyIndex } from './key-index.ts';
 import type { StoredObject } from './store.ts';
 import { document, element, leaf } from './xml.ts';
 

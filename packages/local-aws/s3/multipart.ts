@@ -1,9 +1,7 @@
 /** Multipart uploads up to their completion: create, parts, copied parts, lists, abort. */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Segment } from './blobs.ts';
-import type { Answer, Call } from './call.ts';
-import { countOf, findBucket, headerOf, isoTime, quoted } from './call.ts';
-import type { ChecksumAlgorithm, ChecksumType } from './checksums.ts';
+import { countOf, findBucket, headerOf, isoTime, quoted, type Answer, type Call } from './call.ts';
 import {
   canBe,
   checksumElement,
@@ -11,10 +9,11 @@ import {
   createDigest,
   defaultType,
   parseAlgorithm,
+  type ChecksumAlgorithm,
+  type ChecksumType,
 } from './checksums.ts';
 import { findSource, readBodyBytes } from './copy-object.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { headerTags, keptHeaders } from './kept-headers.ts';
 import { compareKeys } from './key-index.ts';
 import { ownerElement } from './list-objects.ts';

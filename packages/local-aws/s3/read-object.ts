@@ -1,10 +1,8 @@
 /** GetObject, HeadObject, GetObjectAttributes, GetObjectTagging: everything that reads one object. */
-import type { Answer, Call } from './call.ts';
-import { findObject, headerOf, httpTime, quoted } from './call.ts';
+import { findObject, headerOf, httpTime, quoted, type Answer, type Call } from './call.ts';
 import { checksumElement, checksumHeader } from './checksums.ts';
 import { checkRead } from './conditions.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 import type { StoredObject } from './store.ts';
 import { document, element, leaf } from './xml.ts';
 

@@ -1,11 +1,9 @@
 /** Takes a request's body in: decoded, hashed, verified, kept in memory when small and in a blob when not. */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { ChunkedDecoder } from './aws-chunked.ts';
-import { createChunkedDecoder } from './aws-chunked.ts';
+import { createChunkedDecoder, type ChunkedDecoder } from './aws-chunked.ts';
 import type { BlobWriter, Segment } from './blobs.ts';
 import type { Call } from './call.ts';
-import type { ChecksumAlgorithm, RunningDigest } from './checksums.ts';
 import {
   checksumAlgorithms,
   checksumHeader,
@@ -13,9 +11,10 @@ import {
   isBase64Of,
   isDigest,
   parseAlgorithm,
+  type ChecksumAlgorithm,
+  type RunningDigest,
 } from './checksums.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 
 /** What the headers say about the body. */
 interface BodyPlan {

@@ -1,7 +1,6 @@
 /** From a request line to AWS's operation, its bucket and its key. Source: the S3 API reference, "Request syntax" of each. */
 import type { IncomingMessage } from 'node:http';
-import type { Refusal } from './errors.ts';
-import { refuse } from './errors.ts';
+import { refuse, type Refusal } from './errors.ts';
 
 export interface Target {
   bucketName: string;

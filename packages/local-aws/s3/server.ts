@@ -3,11 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { serveControl } from '../control.ts';
-import type { FaultRule, Faults } from '../faults.ts';
-import { createFaults } from '../faults.ts';
+import { createFaults, type FaultRule, type Faults } from '../faults.ts';
 import { startHttpServer } from '../http-server.ts';
-import type { Ledger } from '../ledger.ts';
-import { createLedger } from '../ledger.ts';
+import { createLedger, type Ledger } from '../ledger.ts';
 import { checkAccess } from './access.ts';
 import { refusalAnswer, release, send, sendHalf } from './answer.ts';
 import {
@@ -22,8 +20,7 @@ import {
 import type { Answer, Operation, S3Settings } from './call.ts';
 import { completeMultipartUpload } from './complete-multipart.ts';
 import { copyObject } from './copy-object.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse, statusOf } from './errors.ts';
+import { isRefusal, refuse, statusOf, type Refusal } from './errors.ts';
 import { listObjects, listObjectsV2 } from './list-objects.ts';
 import {
   abortMultipartUpload,
@@ -34,10 +31,8 @@ import {
   uploadPartCopy,
 } from './multipart.ts';
 import { getObject, getObjectAttributes, getObjectTagging } from './read-object.ts';
-import type { Target } from './route.ts';
-import { operationOf, targetOf } from './route.ts';
-import type { Store } from './store.ts';
-import { openStore } from './store.ts';
+import { operationOf, targetOf, type Target } from './route.ts';
+import { openStore, type Store } from './store.ts';
 import {
   deleteObject,
   deleteObjects,

@@ -5,14 +5,11 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Blobs, Segment } from './blobs.ts';
-import { openBlobs } from './blobs.ts';
+import { openBlobs, type Blobs, type Segment } from './blobs.ts';
 import type { Checksum, ChecksumAlgorithm, ChecksumType } from './checksums.ts';
 import { lockFolder } from './folder-lock.ts';
-import type { Journal, JournalRecord } from './journal.ts';
-import { openJournal } from './journal.ts';
-import type { KeyIndex } from './key-index.ts';
-import { createKeyIndex } from './key-index.ts';
+import { openJournal, type Journal, type JournalRecord } from './journal.ts';
+import { createKeyIndex, type KeyIndex } from './key-index.ts';
 
 /** Where an object's bytes are: not yet in the journal, in the journal, or in blobs. */
 export type Body =

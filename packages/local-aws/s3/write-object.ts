@@ -1,17 +1,13 @@
 /** PutObject, DeleteObject, DeleteObjects, PutObjectTagging, DeleteObjectTagging. */
 import { readBody } from '../http-server.ts';
-import type { Answer, Call } from './call.ts';
-import { findBucket, findObject, headerOf, quoted } from './call.ts';
+import { findBucket, findObject, headerOf, quoted, type Answer, type Call } from './call.ts';
 import { checksumHeader } from './checksums.ts';
 import { checkWrite } from './conditions.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { checkTags, headerTags, keptHeaders } from './kept-headers.ts';
-import type { ReceivedBody } from './receive-body.ts';
-import { receiveBody } from './receive-body.ts';
+import { receiveBody, type ReceivedBody } from './receive-body.ts';
 import type { StoredObject } from './store.ts';
-import type { XmlNode } from './xml.ts';
-import { childrenOf, document, element, leaf, parseXml, textOf } from './xml.ts';
+import { childrenOf, document, element, leaf, parseXml, textOf, type XmlNode } from './xml.ts';
 
 /** What one PutObject or UploadPart takes: 5 GiB. */
 export const putLimitBytes = 5 * 2 ** 30;

@@ -5,16 +5,18 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { TerminateJobCommand } from '@aws-sdk/client-batch';
-import type { ContainerProperties, JobDetail } from '@aws-sdk/client-batch';
+import {
+  TerminateJobCommand,
+  type ContainerProperties,
+  type JobDetail,
+} from '@aws-sdk/client-batch';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Container, Ended, Runner } from '../batch/runner.ts';
 import { engineRefusedReason } from '../batch/runners/engine-container.ts';
 import { chooseRunner, combineRunners } from '../batch/runners/choose.ts';
 import type { LocalBatchOptions } from '../batch/server.ts';
 import { findCgroups } from '../batch/runners/cgroups.ts';
-import { clientFor, createWorld, temporaryFolder, worldOn } from './batch-world.ts';
-import type { World } from './batch-world.ts';
+import { clientFor, createWorld, temporaryFolder, worldOn, type World } from './batch-world.ts';
 
 // Real processes on a busy machine take their time.
 vi.setConfig({ testTimeout: 30_000 });

@@ -8,8 +8,7 @@ import {
 } from '@aws-sdk/client-batch';
 import { describe, expect, it, vi } from 'vitest';
 import type { Container } from '../batch/runner.ts';
-import type { SimulatedRun } from '../batch/runners/simulated.ts';
-import { createSimulatedRunner } from '../batch/runners/simulated.ts';
+import { createSimulatedRunner, type SimulatedRun } from '../batch/runners/simulated.ts';
 import { createWorld, temporaryFolder } from './batch-world.ts';
 
 vi.setConfig({ testTimeout: 30_000 });

@@ -17,8 +17,8 @@ import {
   UntagResourceCommand,
   UpdateComputeEnvironmentCommand,
   UpdateJobQueueCommand,
+  type DescribeJobDefinitionsCommandInput,
 } from '@aws-sdk/client-batch';
-import type { DescribeJobDefinitionsCommandInput } from '@aws-sdk/client-batch';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { BatchContext } from '../batch/context.ts';
 import { createDefinitions } from '../batch/definitions.ts';

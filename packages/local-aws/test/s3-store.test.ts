@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Bucket, Store, StoredObject } from '../s3/store.ts';
-import { openStore } from '../s3/store.ts';
+import { openStore, type Bucket, type Store, type StoredObject } from '../s3/store.ts';
 
 let folder: string;
 beforeEach(async () => {

@@ -1,13 +1,23 @@
 /** RegisterJobDefinition, DescribeJobDefinitions, DeregisterJobDefinition. */
-import type { BatchContext, Handler } from '../context.ts';
-import { arnOf, lagFor, namePattern, nameOf, pageOf } from '../context.ts';
+import {
+  arnOf,
+  lagFor,
+  namePattern,
+  nameOf,
+  pageOf,
+  type BatchContext,
+  type Handler,
+} from '../context.ts';
 import type { Definition } from '../definitions.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, executionError, isRefusal } from '../errors.ts';
-import type { ContainerProperties } from './container-plan.ts';
-import { containerProblem } from './container-plan.ts';
-import type { RetryRequest, TimeoutRequest } from './submission-rules.ts';
-import { refuseRetry, refuseTags, refuseTimeout } from './submission-rules.ts';
+import { clientException, executionError, isRefusal, type Refusal } from '../errors.ts';
+import { containerProblem, type ContainerProperties } from './container-plan.ts';
+import {
+  refuseRetry,
+  refuseTags,
+  refuseTimeout,
+  type RetryRequest,
+  type TimeoutRequest,
+} from './submission-rules.ts';
 
 interface RegisterRequest {
   jobDefinitionName: string;

@@ -1,8 +1,14 @@
 /** Job queues, compute environments and the snapshot of a queue's front. */
-import type { BatchContext, Handler } from '../context.ts';
-import { arnOf, findQueue, namePattern, nameOf, pageOf } from '../context.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, executionError, isRefusal } from '../errors.ts';
+import {
+  arnOf,
+  findQueue,
+  namePattern,
+  nameOf,
+  pageOf,
+  type BatchContext,
+  type Handler,
+} from '../context.ts';
+import { clientException, executionError, isRefusal, type Refusal } from '../errors.ts';
 import { isTerminal } from '../jobs.ts';
 import type { ComputeEnvironment, JobQueue } from '../queues.ts';
 

@@ -1,8 +1,6 @@
 /** DescribeJobs, CancelJob, TerminateJob. */
-import type { BatchContext, Handler } from '../context.ts';
-import { nameOf } from '../context.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, executionError, isRefusal } from '../errors.ts';
+import { nameOf, type BatchContext, type Handler } from '../context.ts';
+import { clientException, executionError, isRefusal, type Refusal } from '../errors.ts';
 import type { Job } from '../jobs.ts';
 import { jobDetail } from './job-views.ts';
 

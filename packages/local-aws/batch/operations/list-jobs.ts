@@ -1,8 +1,13 @@
 /** ListJobs: by status, or by one filter; a queue's jobs or an array's children. */
-import type { BatchContext, Handler } from '../context.ts';
-import { findQueue, makeToken, nameOf, readToken } from '../context.ts';
-import type { Refusal } from '../errors.ts';
-import { executionError, isRefusal } from '../errors.ts';
+import {
+  findQueue,
+  makeToken,
+  nameOf,
+  readToken,
+  type BatchContext,
+  type Handler,
+} from '../context.ts';
+import { executionError, isRefusal, type Refusal } from '../errors.ts';
 import type { Job, JobStatus } from '../jobs.ts';
 import { jobSummary } from './job-views.ts';
 

@@ -1,7 +1,6 @@
 /** What AWS refuses in SubmitJob and RegisterJobDefinition alike: retries, timeouts, tags, names. */
 import type { BatchContext } from '../context.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, executionError } from '../errors.ts';
+import { clientException, executionError, type Refusal } from '../errors.ts';
 import type { ExitRule } from '../jobs.ts';
 
 export interface RetryRequest {

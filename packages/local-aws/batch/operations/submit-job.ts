@@ -1,15 +1,28 @@
 /** SubmitJob. */
 import { randomUUID } from 'node:crypto';
-import type { BatchContext, Handler } from '../context.ts';
-import { arnOf, findQueue, lagFor, namePattern } from '../context.ts';
+import {
+  arnOf,
+  findQueue,
+  lagFor,
+  namePattern,
+  type BatchContext,
+  type Handler,
+} from '../context.ts';
 import type { Definition } from '../definitions.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, executionError, isRefusal } from '../errors.ts';
+import { clientException, executionError, isRefusal, type Refusal } from '../errors.ts';
 import type { Dependency, Submission } from '../jobs.ts';
-import type { ContainerOverrides, ContainerProperties } from './container-plan.ts';
-import { planContainer } from './container-plan.ts';
-import type { RetryRequest, TimeoutRequest } from './submission-rules.ts';
-import { refuseRetry, refuseTags, refuseTimeout } from './submission-rules.ts';
+import {
+  planContainer,
+  type ContainerOverrides,
+  type ContainerProperties,
+} from './container-plan.ts';
+import {
+  refuseRetry,
+  refuseTags,
+  refuseTimeout,
+  type RetryRequest,
+  type TimeoutRequest,
+} from './submission-rules.ts';
 
 interface SubmitJobRequest {
   jobName: string;

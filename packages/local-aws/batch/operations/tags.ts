@@ -1,8 +1,6 @@
 /** ListTagsForResource, TagResource, UntagResource, for everything that has an ARN here. */
-import type { BatchContext, Handler } from '../context.ts';
-import { nameOf } from '../context.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, isRefusal } from '../errors.ts';
+import { nameOf, type BatchContext, type Handler } from '../context.ts';
+import { clientException, isRefusal, type Refusal } from '../errors.ts';
 import { refuseTags } from './submission-rules.ts';
 
 type Tags = Record<string, string>;

@@ -5,8 +5,12 @@ import { delimiter, join } from 'node:path';
 import { tmpdir } from 'node:os';
 import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
 import { findCgroups } from './cgroups.ts';
-import type { EngineRunner } from './engine-container.ts';
-import { createEngineRunner, engineAnswers, engineRefusedReason } from './engine-container.ts';
+import {
+  createEngineRunner,
+  engineAnswers,
+  engineRefusedReason,
+  type EngineRunner,
+} from './engine-container.ts';
 import { createIsolatedRunner } from './isolated.ts';
 import { createProotRunner } from './proot.ts';
 

@@ -6,8 +6,14 @@
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
-import { cannotStartReason, outOfMemoryReason } from '../runner.ts';
+import {
+  cannotStartReason,
+  outOfMemoryReason,
+  type Container,
+  type Ended,
+  type Runner,
+  type RunningContainer,
+} from '../runner.ts';
 
 export interface EngineOptions {
   dataFolder: string;

@@ -2,11 +2,14 @@
 import { join } from 'node:path';
 import type { Container, Runner } from '../runner.ts';
 import type { Cgroups } from './cgroups.ts';
-import type { Invocation, Scratch } from './process-container.ts';
-import { containerEnvironment, startProcessContainer } from './process-container.ts';
+import {
+  containerEnvironment,
+  startProcessContainer,
+  type Invocation,
+  type Scratch,
+} from './process-container.ts';
 import { sweepScratch } from './scratch.ts';
-import type { Placement } from './root-folder.ts';
-import { planRootFolder } from './root-folder.ts';
+import { planRootFolder, type Placement } from './root-folder.ts';
 
 export interface IsolatedOptions {
   dataFolder: string;

@@ -1,6 +1,5 @@
 /** A container that is a process of this machine inside a program that isolates it: bubblewrap or proot. */
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -16,8 +15,13 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Container, Ended, RunningContainer } from '../runner.ts';
-import { cannotStartReason, outOfMemoryReason } from '../runner.ts';
+import {
+  cannotStartReason,
+  outOfMemoryReason,
+  type Container,
+  type Ended,
+  type RunningContainer,
+} from '../runner.ts';
 import type { Cgroup, Cgroups } from './cgroups.ts';
 
 /** Where one task's files are on this machine. */
