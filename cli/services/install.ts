@@ -18,7 +18,7 @@ export interface Machine {
 }
 
 /** Servers often lie where only root's PATH looks, on Red Hat in libexec, on macOS below the package manager's own folder. */
-const serverFolders = [
+const SERVER_FOLDERS = [
   '/usr/local/bin',
   '/usr/local/sbin',
   '/usr/bin',
@@ -34,7 +34,7 @@ const serverFolders = [
 export function thisMachine(): Machine {
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return {
-    searchFolders: [...path, ...serverFolders],
+    searchFolders: [...path, ...SERVER_FOLDERS],
     isRoot: process.getuid?.() === 0,
     // Not below /tmp: there another user could put a link in root's way.
     installPaths: { lockFile: '/run/batchwell-install.lock', policyFile: '/usr/sbin/policy-rc.d' },
@@ -103,7 +103,7 @@ function announceOnStderr(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-const outputTailCharacters = 4_000;
+const OUTPUT_TAIL_CHARACTERS = 4_000;
 
 function runShell(
   script: string,
@@ -117,7 +117,7 @@ function runShell(
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
-        output = (output + text).slice(-outputTailCharacters);
+        output = (output + text).slice(-OUTPUT_TAIL_CHARACTERS);
       });
     }
     child.once('error', reject);

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { ensureProgram, findProgram, thisMachine } from './install.ts';
 import { startOwnedServer } from './owned-server.ts';
 import { startOnPort } from './ports.ts';
-import { mariadbInstaller, mariadbServer } from './programs.ts';
+import { MARIADB_INSTALLER, MARIADB_SERVER } from './programs.ts';
 
 const run = promisify(execFile);
 
@@ -51,7 +51,7 @@ export async function mariadbOrPrivate(
 
 /** Rejects with MissingProgram when there is no MariaDB and none can be installed, with ServerNotReady when it does not start. */
 export async function startMariadb(options: MariadbOptions = {}): Promise<PrivateMariadb> {
-  const program = await ensureProgram(mariadbServer);
+  const program = await ensureProgram(MARIADB_SERVER);
   return startOnPort(options.port, (port) => startMariadbOn(program, port, options));
 }
 
@@ -116,10 +116,10 @@ async function createSystemTables(program: string, home: Home): Promise<void> {
     );
     return;
   }
-  const installer = findProgram(mariadbInstaller, thisMachine());
+  const installer = findProgram(MARIADB_INSTALLER, thisMachine());
   if (installer === undefined)
     throw new Error(
-      `${program} is there, but neither of ${mariadbInstaller.join(', ')} is: the system tables cannot be made. Reinstall the MariaDB server package.`,
+      `${program} is there, but neither of ${MARIADB_INSTALLER.join(', ')} is: the system tables cannot be made. Reinstall the MariaDB server package.`,
     );
   await run(
     installer,

@@ -15,7 +15,7 @@ import type { Readable, Writable } from 'node:stream';
  * Reads until the pipe ends; then ends process $1 and removes folder $2, when given. A zombie is dead, though it
  * answers kill -0: in a container whose first process does not reap, it stays.
  */
-const watchdogScript = `
+const WATCHDOG_SCRIPT = `
 trap '' HUP INT TERM
 lives() { kill -0 "$1" 2>/dev/null && ! grep -q ') Z ' "/proc/$1/stat" 2>/dev/null; }
 read -r _
@@ -30,9 +30,9 @@ kill -KILL "$1" 2>/dev/null
  * Waits for a word from us before it becomes the server, so that there is no moment at which the server runs and its
  * watchdog does not: were we killed in between, the word never comes and the pipe ends.
  */
-const gateScript = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
+const GATE_SCRIPT = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
-const logTailLines = 30;
+const LOG_TAIL_LINES = 30;
 
 export interface ServerCommand {
   /** What the server is called in errors, such as `Redis`. */
@@ -80,7 +80,7 @@ export class ServerNotReady extends Error {
 /** Starts the server and waits until it is ready. Rejects with ServerNotReady, after which nothing of it is left. */
 export async function startOwnedServer(command: ServerCommand): Promise<OwnedServer> {
   // A session of its own: Ctrl-C on the terminal reaches us, and we then stop the servers in order.
-  const child = spawn('/bin/sh', ['-c', gateScript, 'gate', command.program, ...command.args], {
+  const child = spawn('/bin/sh', ['-c', GATE_SCRIPT, 'gate', command.program, ...command.args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
     cwd: '/',
@@ -122,7 +122,7 @@ function serverEnvironment(): NodeJS.ProcessEnv {
 function startWatchdog(pid: number, temporaryFolder: string | undefined): ChildProcess {
   const watchdog = spawn(
     '/bin/sh',
-    ['-c', watchdogScript, 'batchwell-watchdog', String(pid), temporaryFolder ?? ''],
+    ['-c', WATCHDOG_SCRIPT, 'batchwell-watchdog', String(pid), temporaryFolder ?? ''],
     {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
@@ -172,7 +172,7 @@ function collectOutput(
         const parts = (rest + text).split('\n');
         rest = parts.pop() ?? '';
         lines.push(...parts);
-        lines.splice(0, lines.length - logTailLines);
+        lines.splice(0, lines.length - LOG_TAIL_LINES);
         const line = parts.find((part) => readyLine.test(part));
         if (line !== undefined) resolve({ line });
       });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { ServerNotReady } from './owned-server.ts';
 
-const tries = 5;
+const TRIES = 5;
 
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -24,7 +24,7 @@ export async function startOnPort<T>(
     try {
       return await start(await freePort());
     } catch (error) {
-      if (!(error instanceof ServerNotReady && error.portTaken) || attempt === tries) throw error;
+      if (!(error instanceof ServerNotReady && error.portTaken) || attempt === TRIES) throw error;
     }
   }
 }

@@ -12,7 +12,7 @@ export interface WantedProgram {
   orElse: string;
 }
 
-export const redisServer: WantedProgram = {
+export const REDIS_SERVER: WantedProgram = {
   title: 'Redis',
   // Fedora 41, RHEL 10, Arch and openSUSE went over to Valkey, which speaks the same protocol.
   programs: ['redis-server', 'valkey-server'],
@@ -29,7 +29,7 @@ export const redisServer: WantedProgram = {
   orElse: 'or set REDIS_URL to a server that you have (redis://host:6379)',
 };
 
-export const mariadbServer: WantedProgram = {
+export const MARIADB_SERVER: WantedProgram = {
   title: 'MariaDB',
   programs: ['mariadbd', 'mysqld'],
   packages: {
@@ -47,24 +47,24 @@ export const mariadbServer: WantedProgram = {
 };
 
 /** Makes MariaDB's system tables. */
-export const mariadbInstaller = ['mariadb-install-db', 'mysql_install_db'];
+export const MARIADB_INSTALLER = ['mariadb-install-db', 'mysql_install_db'];
 
-const realBatch = 'or let tasks run on a real AWS Batch (AWS_ENDPOINT_URL_BATCH not set)';
+const REAL_BATCH = 'or let tasks run on a real AWS Batch (AWS_ENDPOINT_URL_BATCH not set)';
 
-export const bubblewrap: WantedProgram = {
+export const BUBBLEWRAP: WantedProgram = {
   title: 'bubblewrap',
   programs: ['bwrap'],
   packages: everywhere('bubblewrap'),
   services: [],
-  orElse: realBatch,
+  orElse: REAL_BATCH,
 };
 
-export const proot: WantedProgram = {
+export const PROOT: WantedProgram = {
   title: 'proot',
   programs: ['proot'],
   packages: everywhere('proot'),
   services: [],
-  orElse: realBatch,
+  orElse: REAL_BATCH,
 };
 
 /** Linux programs that every distribution calls the same. */

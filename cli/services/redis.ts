@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { ensureProgram } from './install.ts';
 import { startOwnedServer } from './owned-server.ts';
 import { startOnPort } from './ports.ts';
-import { redisServer } from './programs.ts';
+import { REDIS_SERVER } from './programs.ts';
 
 export interface RedisOptions {
   /** Kept when the server stops. Without it: a temporary folder, removed on stop. */
@@ -41,7 +41,7 @@ export async function redisOrPrivate(
 
 /** Rejects with MissingProgram when there is no Redis and none can be installed, with ServerNotReady when it does not start. */
 export async function startRedis(options: RedisOptions = {}): Promise<PrivateRedis> {
-  const program = await ensureProgram(redisServer);
+  const program = await ensureProgram(REDIS_SERVER);
   return startOnPort(options.port, (port) => startRedisOn(program, port, options));
 }
 

@@ -8,7 +8,7 @@ import {
   thisMachine,
   type Machine,
 } from './install.ts';
-import { bubblewrap, proot, type WantedProgram } from './programs.ts';
+import { BUBBLEWRAP, PROOT, type WantedProgram } from './programs.ts';
 
 export interface Sandbox {
   kind: 'bubblewrap' | 'proot';
@@ -22,13 +22,13 @@ interface Candidate {
   trial: string[];
 }
 
-const candidates: Candidate[] = [
+const CANDIDATES: Candidate[] = [
   {
     kind: 'bubblewrap',
-    wanted: bubblewrap,
+    wanted: BUBBLEWRAP,
     trial: ['--ro-bind', '/', '/', '--unshare-pid', '/bin/sh', '-c', 'exit 0'],
   },
-  { kind: 'proot', wanted: proot, trial: ['-r', '/', '/bin/sh', '-c', 'exit 0'] },
+  { kind: 'proot', wanted: PROOT, trial: ['-r', '/', '/bin/sh', '-c', 'exit 0'] },
 ];
 
 /**
@@ -38,14 +38,14 @@ const candidates: Candidate[] = [
  */
 export async function ensureBubblewrap(machine: Machine = thisMachine()): Promise<Sandbox> {
   const refusals: string[] = [];
-  for (const candidate of candidates) {
+  for (const candidate of CANDIDATES) {
     const program = findProgram(candidate.wanted.programs, machine);
     if (program === undefined) continue;
     const refusal = await tryOut(program, candidate.trial);
     if (refusal === undefined) return { kind: candidate.kind, program };
     refusals.push(refusal);
   }
-  for (const candidate of candidates) {
+  for (const candidate of CANDIDATES) {
     if (findProgram(candidate.wanted.programs, machine) !== undefined) continue;
     const installed = await ensureProgram(candidate.wanted, machine).catch(
       (cause: unknown) => cause,

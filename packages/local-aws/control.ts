@@ -13,7 +13,7 @@ import { parseFaultRule, type FaultRule, type Faults } from './faults.ts';
 import { readBody } from './http-server.ts';
 import type { Ledger, Service } from './ledger.ts';
 
-const rulesLimitBytes = 1 << 20;
+const RULES_LIMIT_BYTES = 1 << 20;
 
 export interface ControlParts {
   service: Service;
@@ -46,11 +46,11 @@ function parseRules(text: string): { rules: FaultRule[] } | { problems: string[]
 }
 
 async function setFaults(faults: Faults, request: IncomingMessage): Promise<Answer> {
-  const body = await readBody(request, rulesLimitBytes);
+  const body = await readBody(request, RULES_LIMIT_BYTES);
   if (body === undefined)
     return {
       status: 413,
-      body: { problems: [`the rules are longer than ${rulesLimitBytes} bytes`] },
+      body: { problems: [`the rules are longer than ${RULES_LIMIT_BYTES} bytes`] },
     };
   const parsed = parseRules(body.toString('utf8'));
   if ('problems' in parsed) return { status: 400, body: parsed };

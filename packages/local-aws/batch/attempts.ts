@@ -5,14 +5,14 @@ import type { FaultKind, FaultState, Faults } from '../faults.ts';
 import type { Ledger } from '../ledger.ts';
 import {
   jobIdOf,
-  millisecondsPerSecond,
+  MILLISECONDS_PER_SECOND,
   type Attempt,
   type AttemptOutcome,
   type Job,
   type LiveAttempt,
 } from './jobs.ts';
 import {
-  outOfMemoryReason,
+  OUT_OF_MEMORY_REASON,
   type Container,
   type Ended,
   type Runner,
@@ -39,10 +39,10 @@ export interface AttemptEvents {
   ended(outcome: AttemptOutcome, attempt: Attempt): void;
 }
 
-const longestTimerMs = 2 ** 31 - 1;
-const essentialExited = 'Essential container in task exited';
-const failedToStart = 'Task failed to start';
-const startFaults: readonly FaultKind[] = [
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const ESSENTIAL_EXITED = 'Essential container in task exited';
+const FAILED_TO_START = 'Task failed to start';
+const START_FAULTS: readonly FaultKind[] = [
   'slow-start',
   'image-pull',
   'spot-loss',
@@ -108,7 +108,7 @@ function containerOf(
 
 function outcomeOf({ exitCode, reason, neverStarted }: Ended): AttemptOutcome {
   return {
-    statusReason: neverStarted === true ? failedToStart : essentialExited,
+    statusReason: neverStarted === true ? FAILED_TO_START : ESSENTIAL_EXITED,
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(reason === undefined ? {} : { reason }),
     retriable: true,
@@ -149,7 +149,7 @@ class AttemptRun implements LiveAttempt {
     this.number = job.attempts.length + 1;
     if (setting.runner.keepsLogs)
       this.logStreamName = `${definitionName(job)}/default/${this.taskId}`;
-    for (const kind of startFaults) {
+    for (const kind of START_FAULTS) {
       const fault = setting.faults.next('batch', 'StartAttempt', attemptSubject(job, this.number), [
         kind,
       ]);
@@ -159,7 +159,7 @@ class AttemptRun implements LiveAttempt {
   }
 
   #after(delayMs: number, act: () => void): void {
-    this.#timers.add(setTimeout(act, Math.min(delayMs, longestTimerMs)));
+    this.#timers.add(setTimeout(act, Math.min(delayMs, LONGEST_TIMER_MS)));
   }
 
   #prepare(): void {
@@ -197,7 +197,7 @@ class AttemptRun implements LiveAttempt {
   #armTimers(): void {
     const { timeoutSeconds } = this.#job.submission;
     if (timeoutSeconds !== undefined) {
-      this.#after(timeoutSeconds * millisecondsPerSecond, () =>
+      this.#after(timeoutSeconds * MILLISECONDS_PER_SECOND, () =>
         this.stop(
           { statusReason: 'Job attempt duration exceeded timeout', retriable: false },
           'politely',
@@ -211,8 +211,8 @@ class AttemptRun implements LiveAttempt {
       this.#after(memory.delayMs ?? 0, () =>
         this.stop(
           {
-            statusReason: essentialExited,
-            reason: outOfMemoryReason,
+            statusReason: ESSENTIAL_EXITED,
+            reason: OUT_OF_MEMORY_REASON,
             exitCode: 137,
             retriable: true,
           },

@@ -25,7 +25,7 @@ export interface Definitions {
   named(name: string): readonly Definition[];
 }
 
-const arnPattern = /:job-definition\/(.+)$/;
+const ARN_PATTERN = /:job-definition\/(.+)$/;
 
 export function createDefinitions(): Definitions {
   const byName = new Map<string, Definition[]>();
@@ -42,7 +42,7 @@ export function createDefinitions(): Definitions {
     },
     nextRevision: (name) => (byName.get(name)?.at(-1)?.revision ?? 0) + 1,
     find(reference) {
-      const [name, revision] = (arnPattern.exec(reference)?.[1] ?? reference).split(':');
+      const [name, revision] = (ARN_PATTERN.exec(reference)?.[1] ?? reference).split(':');
       const revisions = byName.get(name ?? '') ?? [];
       if (revision === undefined) return revisions.findLast(({ status }) => status === 'ACTIVE');
       return revisions.find((definition) => definition.revision === Number(revision));

@@ -25,8 +25,8 @@ export interface EngineSetting extends AttemptSetting {
   scheduleMs: number;
 }
 
-const overridesLimit = 8192;
-const dependencyFailed = 'Dependent Job failed';
+const OVERRIDES_LIMIT = 8192;
+const DEPENDENCY_FAILED = 'Dependent Job failed';
 const isWaiting = (job: Job) => job.waitingFor > 0 || (job.parent?.waitingFor ?? 0) > 0;
 
 function* membersOf(job: Job): Generator<Job> {
@@ -114,7 +114,7 @@ export class Engine {
       if (isTerminal(member.status) || member.status === 'RUNNABLE' || member.live !== undefined)
         continue;
       if (this.#doomed.has(member) || this.#doomed.has(job))
-        this.finish(member, 'FAILED', dependencyFailed, this.#setting.nowMs());
+        this.finish(member, 'FAILED', DEPENDENCY_FAILED, this.#setting.nowMs());
       else if (isWaiting(member)) move(member, 'PENDING');
       else this.#makeRunnable(member);
     }
@@ -136,11 +136,11 @@ export class Engine {
   /** Called by the queues with a RUNNABLE job that got a slot. */
   start(job: Job, environment: string, freeSlot: FreeSlot): void {
     if (this.#isClosed) return;
-    if (job.submission.container.overridesLength > overridesLimit) {
+    if (job.submission.container.overridesLength > OVERRIDES_LIMIT) {
       this.finish(
         job,
         'FAILED',
-        `Container Overrides length must be at most ${overridesLimit}`,
+        `Container Overrides length must be at most ${OVERRIDES_LIMIT}`,
         this.#setting.nowMs(),
       );
       freeSlot();

@@ -13,11 +13,11 @@ import { chooseRunner } from './runners/choose.ts';
 import { createSimulatedRunner } from './runners/simulated.ts';
 import { parseSettings, type LocalBatchSettings } from './settings.ts';
 
-const badUsage = 2;
+const BAD_USAGE = 2;
 
 function refuse(problems: string[]): never {
   process.stderr.write(`${problems.map((problem) => `local batch: ${problem}`).join('\n')}\n`);
-  process.exit(badUsage);
+  process.exit(BAD_USAGE);
 }
 
 async function readSettings(source: string | undefined): Promise<LocalBatchSettings> {

@@ -17,7 +17,7 @@ export interface RunnableLine {
   front(limit: number): Job[];
 }
 
-const compactAfter = 1024;
+const COMPACT_AFTER = 1024;
 
 export function createRunnableLine(): RunnableLine {
   let entries: Entry[] = [];
@@ -26,7 +26,7 @@ export function createRunnableLine(): RunnableLine {
 
   function dropHead(): void {
     head += 1;
-    if (head < compactAfter || head * 2 < entries.length) return;
+    if (head < COMPACT_AFTER || head * 2 < entries.length) return;
     entries = entries.slice(head);
     head = 0;
   }

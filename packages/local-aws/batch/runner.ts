@@ -50,7 +50,7 @@ export interface Runner {
   sweep?(): Promise<void>;
 }
 
-export const outOfMemoryReason = 'OutOfMemoryError: Container killed due to memory usage';
+export const OUT_OF_MEMORY_REASON = 'OutOfMemoryError: Container killed due to memory usage';
 
 /** What Docker says of a command that is not there; ECS passes it on with exit code 127. */
 export function cannotStartReason(command: string): string {

@@ -18,7 +18,7 @@ import { serveBatch } from './requests.ts';
 import { createResumed } from './resume.ts';
 import type { Runner } from './runner.ts';
 import { chooseRunner } from './runners/choose.ts';
-import { awsThrottle, createThrottle, type ThrottleSetting } from './throttle.ts';
+import { AWS_THROTTLE, createThrottle, type ThrottleSetting } from './throttle.ts';
 
 export interface QueueSetting {
   name: string;
@@ -76,9 +76,9 @@ export interface LocalBatch {
   close(): Promise<void>;
 }
 
-const dayMs = 24 * 3600 * 1000;
-const defaultGraceMs = 30_000;
-const defaultQueue = 'batchwell';
+const DAY_MS = 24 * 3600 * 1000;
+const DEFAULT_GRACE_MS = 30_000;
+const DEFAULT_QUEUE = 'batchwell';
 
 function putQueues(queues: Queues, settings: QueueSetting[]): void {
   for (const { name, slots, priority = 1 } of settings) {
@@ -126,13 +126,13 @@ async function assemble(
   const {
     dataFolder,
     jobEnvironment = {},
-    graceMs = defaultGraceMs,
+    graceMs = DEFAULT_GRACE_MS,
     region = 'us-east-1',
     accountId = '000000000000',
     minTimeoutSeconds = 60,
   } = options;
   const { scheduleMs, startMs } = { scheduleMs: 0, startMs: 0, ...options.latency };
-  const keeping = { finishedMs: 7 * dayMs, finishedJobs: 100_000, ...options.keep };
+  const keeping = { finishedMs: 7 * DAY_MS, finishedJobs: 100_000, ...options.keep };
   const logFolder = join(dataFolder, 'logs');
   await mkdir(logFolder, { recursive: true });
   const journalPath = join(dataFolder, 'journal.jsonl');
@@ -164,7 +164,7 @@ async function assemble(
   store.forgetOld(nowMs());
   await compactJournal(journalPath, (jobId) => store.get(jobId) !== undefined);
   journal.open(journalPath);
-  putQueues(queues, options.queues ?? [{ name: defaultQueue, slots: availableParallelism() }]);
+  putQueues(queues, options.queues ?? [{ name: DEFAULT_QUEUE, slots: availableParallelism() }]);
   resumed.goOn(nowMs());
   const context: BatchContext = {
     region,
@@ -194,7 +194,7 @@ export async function startLocalBatch(options: LocalBatchOptions): Promise<Local
     (await chooseRunner({ dataFolder, keepScratch: options.keepScratch ?? false }));
   await runner.sweep?.();
   const { context, logFolder } = await assemble({ ...options, dataFolder }, runner, ledger, faults);
-  const throttle = createThrottle(options.throttle ?? awsThrottle, context.nowMs());
+  const throttle = createThrottle(options.throttle ?? AWS_THROTTLE, context.nowMs());
   const parts = { context, ledger, throttle, requestMs: latency.requestMs ?? 0 };
   const health = () => ({
     runner: runner.name,

@@ -25,9 +25,9 @@ const isQueue = (value: unknown) =>
 const isThrottle = (value: unknown) =>
   value === 'off' ||
   (isObject(value) && Number(value['perSecond']) > 0 && Number(value['burst']) >= 1);
-const runners: unknown[] = ['auto', 'isolated', 'proot', 'container', 'simulated'];
+const RUNNERS: unknown[] = ['auto', 'isolated', 'proot', 'container', 'simulated'];
 
-const fields: Record<
+const FIELDS: Record<
   keyof LocalBatchSettings,
   { holds: (value: unknown) => boolean; expected: string }
 > = {
@@ -51,7 +51,7 @@ const fields: Record<
   keepScratch: { holds: (value) => typeof value === 'boolean', expected: 'true or false' },
   region: { holds: isText, expected: 'a region' },
   accountId: { holds: isText, expected: 'an account id' },
-  runner: { holds: (value) => runners.includes(value), expected: `one of ${runners.join(', ')}` },
+  runner: { holds: (value) => RUNNERS.includes(value), expected: `one of ${RUNNERS.join(', ')}` },
   simulated: { holds: isNumbers, expected: '{durationMs?, exitCode?}' },
   engineFlags: {
     holds: (value) => Array.isArray(value) && value.every(isText),
@@ -64,7 +64,7 @@ function isSettings(
   problems: string[],
 ): value is Record<string, unknown> & LocalBatchSettings {
   for (const [name, item] of Object.entries(value)) {
-    const field = Object.entries(fields).find(([key]) => key === name)?.[1];
+    const field = Object.entries(FIELDS).find(([key]) => key === name)?.[1];
     if (field === undefined) problems.push(`${name}: no such setting`);
     else if (!field.holds(item))
       problems.push(`${name}: expected ${field.expected}, got ${JSON.stringify(item)}`);

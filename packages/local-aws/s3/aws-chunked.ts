@@ -15,7 +15,7 @@ export interface ChunkedDecoder {
   trailers(): ReadonlyMap<string, string>;
 }
 
-const lineLimitBytes = 8192;
+const LINE_LIMIT_BYTES = 8192;
 
 /** Reads lines that may lie across several pieces. */
 function createLineReader() {
@@ -25,7 +25,7 @@ function createLineReader() {
     read(piece: Buffer, from: number): { line: string; next: number } | undefined | false {
       const end = piece.indexOf(10, from);
       const until = end === -1 ? piece.length : end + 1;
-      if (held.length + until - from > lineLimitBytes) return false;
+      if (held.length + until - from > LINE_LIMIT_BYTES) return false;
       const bytes =
         held.length === 0
           ? piece.subarray(from, until)

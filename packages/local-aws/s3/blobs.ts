@@ -32,7 +32,7 @@ export interface Blobs {
   close(): Promise<void>;
 }
 
-const readBytes = 1 << 20;
+const READ_BYTES = 1 << 20;
 
 /** A new file under a name of its own; `hold` is told the name when it is whole. */
 async function createWriter(folder: string, hold: (blob: string) => void): Promise<BlobWriter> {
@@ -99,7 +99,7 @@ export function openBlobs(folder: string): Blobs {
         const stream = createReadStream(pathOf(blob), {
           start: first,
           end: last,
-          highWaterMark: readBytes,
+          highWaterMark: READ_BYTES,
         });
         for await (const chunk of stream) yield chunk as Buffer;
       }

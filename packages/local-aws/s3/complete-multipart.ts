@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { findBucket, headerOf, quoted, type Answer, type Call } from './call.ts';
 import {
-  checksumAlgorithms,
+  CHECKSUM_ALGORITHMS,
   checksumElement,
   checksumHeader,
   joinChecksums,
@@ -29,7 +29,7 @@ function namedPart(upload: Upload, node: XmlNode): StoredPart | Refusal {
       PartNumber: number,
       ETag: etag,
     });
-  const given = checksumAlgorithms.find(
+  const given = CHECKSUM_ALGORITHMS.find(
     (algorithm) => textOf(node, checksumElement(algorithm)) !== undefined,
   );
   if (given === undefined) {

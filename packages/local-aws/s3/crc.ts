@@ -11,25 +11,25 @@ export interface RunningCrc {
   digest(): Buffer;
 }
 
-const slices = 8;
+const SLICES = 8;
 
 /** Reflected polynomials, as used by the right-shifting form. */
-const polynomials = {
+const POLYNOMIALS = {
   CRC32: 0xedb88320n,
   CRC32C: 0x82f63b78n,
   CRC64NVME: 0x9a6c9329ac4bc9b5n,
 } as const;
-export type CrcName = keyof typeof polynomials;
-const widths: Record<CrcName, number> = { CRC32: 32, CRC32C: 32, CRC64NVME: 64 };
+export type CrcName = keyof typeof POLYNOMIALS;
+const WIDTHS: Record<CrcName, number> = { CRC32: 32, CRC32C: 32, CRC64NVME: 64 };
 
 /**
  * Tables for eight bytes at a time ("slicing by 8"): entry [slice * 256 + byte], as halves of 32 bits because
  * BigInt is some hundred times slower. A check of 32 bits uses `low` alone.
  */
 function makeTables(name: CrcName): { low: Uint32Array; high: Uint32Array } {
-  const polynomial = polynomials[name];
-  const low = new Uint32Array(slices * 256);
-  const high = new Uint32Array(slices * 256);
+  const polynomial = POLYNOMIALS[name];
+  const low = new Uint32Array(SLICES * 256);
+  const high = new Uint32Array(SLICES * 256);
   const first: bigint[] = [];
   for (let byte = 0; byte < 256; byte += 1) {
     let value = BigInt(byte);
@@ -39,7 +39,7 @@ function makeTables(name: CrcName): { low: Uint32Array; high: Uint32Array } {
   }
   for (let byte = 0; byte < 256; byte += 1) {
     let value = BigInt(byte);
-    for (let slice = 0; slice < slices; slice += 1) {
+    for (let slice = 0; slice < SLICES; slice += 1) {
       value = (value >> 8n) ^ (first[Number(value & 0xffn)] ?? 0n);
       low[slice * 256 + byte] = Number(value & 0xffffffffn);
       high[slice * 256 + byte] = Number(value >> 32n);
@@ -178,10 +178,10 @@ export function createCrc(name: CrcName): RunningCrc {
 
 /** a·b modulo the polynomial, all reflected: the coefficient of x^0 is the most significant bit. */
 function multiply(name: CrcName, a: bigint, b: bigint): bigint {
-  const polynomial = polynomials[name];
+  const polynomial = POLYNOMIALS[name];
   let product = 0n;
   let factor = b;
-  for (let bit = 1n << BigInt(widths[name] - 1); bit > 0n; bit >>= 1n) {
+  for (let bit = 1n << BigInt(WIDTHS[name] - 1); bit > 0n; bit >>= 1n) {
     if (a & bit) product ^= factor;
     factor = factor & 1n ? (factor >> 1n) ^ polynomial : factor >> 1n;
   }
@@ -190,7 +190,7 @@ function multiply(name: CrcName, a: bigint, b: bigint): bigint {
 
 /** x^(8·bytes) modulo the polynomial: what `bytes` further bytes do to a check. */
 function shiftOf(name: CrcName, bytes: number): bigint {
-  const top = BigInt(widths[name] - 1);
+  const top = BigInt(WIDTHS[name] - 1);
   let power = 1n << (top - 1n);
   let result = 1n << top;
   for (let bits = BigInt(bytes) * 8n; bits > 0n; bits >>= 1n) {
@@ -212,5 +212,5 @@ export function combineCrcs(
     shifts.set(bytes, shift);
     crc = multiply(name, shift, crc) ^ BigInt(`0x${digest.toString('hex')}`);
   }
-  return Buffer.from(crc.toString(16).padStart(widths[name] / 4, '0'), 'hex');
+  return Buffer.from(crc.toString(16).padStart(WIDTHS[name] / 4, '0'), 'hex');
 }

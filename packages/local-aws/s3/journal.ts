@@ -19,9 +19,9 @@ import {
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 
-const headerBytes = 12;
-const metaLimitBytes = 64 << 20;
-const batchLimit = 1000;
+const HEADER_BYTES = 12;
+const META_LIMIT_BYTES = 64 << 20;
+const BATCH_LIMIT = 1000;
 const writeAll = promisify(writev);
 
 export interface JournalRecord {
@@ -55,7 +55,7 @@ export interface Journal {
 
 function encode({ meta, body }: JournalRecord): Buffer[] {
   const text = Buffer.from(JSON.stringify(meta));
-  const header = Buffer.allocUnsafe(headerBytes);
+  const header = Buffer.allocUnsafe(HEADER_BYTES);
   header.writeUInt32LE(text.length, 0);
   header.writeUInt32LE(body?.length ?? 0, 4);
   header.writeUInt32LE(crc32(body ?? Buffer.alloc(0), crc32(text)), 8);
@@ -86,19 +86,19 @@ function replay(fd: number, see: (entry: JournalEntry) => void): number {
   const windowAt = createWindow(fd, fileBytes);
   let offset = 0;
   for (;;) {
-    const header = windowAt(offset, headerBytes);
+    const header = windowAt(offset, HEADER_BYTES);
     if (header === undefined) return offset;
     const [metaBytes, bodyBytes, check] = [
       header.readUInt32LE(0),
       header.readUInt32LE(4),
       header.readUInt32LE(8),
     ];
-    if (metaBytes === 0 || metaBytes > metaLimitBytes) return offset;
-    const content = windowAt(offset + headerBytes, metaBytes + bodyBytes);
+    if (metaBytes === 0 || metaBytes > META_LIMIT_BYTES) return offset;
+    const content = windowAt(offset + HEADER_BYTES, metaBytes + bodyBytes);
     if (content === undefined || crc32(content) !== check) return offset;
     const meta: unknown = JSON.parse(content.toString('utf8', 0, metaBytes));
-    see({ meta, offset: offset + headerBytes + metaBytes, bodyBytes });
-    offset += headerBytes + metaBytes + bodyBytes;
+    see({ meta, offset: offset + HEADER_BYTES + metaBytes, bodyBytes });
+    offset += HEADER_BYTES + metaBytes + bodyBytes;
   }
 }
 
@@ -164,7 +164,7 @@ async function rewriteFile(
   };
   for (const record of records) {
     batch.push(record);
-    if (batch.length === batchLimit) await writeBatch();
+    if (batch.length === BATCH_LIMIT) await writeBatch();
   }
   if (batch.length > 0) await writeBatch();
   renameSync(`${path}.next`, path);
@@ -203,8 +203,8 @@ export function openJournal(path: string, see: (entry: JournalEntry) => void): J
   }
   async function flush(): Promise<void> {
     while (pending.length > 0) {
-      const batch = pending.slice(0, batchLimit);
-      pending = pending.slice(batchLimit);
+      const batch = pending.slice(0, BATCH_LIMIT);
+      pending = pending.slice(BATCH_LIMIT);
       await writeBatch(batch);
     }
     work = undefined;

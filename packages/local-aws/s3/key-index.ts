@@ -4,7 +4,7 @@
  * million. (One sorted array: a put into 100,000 keys moves 50,000. A tree: more code for nothing that is measured.)
  */
 
-const runLimit = 512;
+const RUN_LIMIT = 512;
 
 /**
  * Negative, zero or positive as `a` sorts before, with or after `b` by UTF-8 bytes.
@@ -80,8 +80,8 @@ export function createKeyIndex<T>(): KeyIndex<T> {
     const atEnd = found.run > run;
     keys.splice(atEnd ? keys.length : found.place, 0, key);
     // Keys that come in order leave full runs behind when the split keeps most of them in the first.
-    if (keys.length > runLimit)
-      runs.splice(run + 1, 0, keys.splice(atEnd ? runLimit - 32 : runLimit / 2));
+    if (keys.length > RUN_LIMIT)
+      runs.splice(run + 1, 0, keys.splice(atEnd ? RUN_LIMIT - 32 : RUN_LIMIT / 2));
   }
 
   return {

@@ -66,7 +66,7 @@ function extentOf(call: Call, object: StoredObject): Extent | undefined | Refusa
   return range === undefined ? undefined : rangeOf(object, range);
 }
 
-const overrides = [
+const OVERRIDES = [
   'cache-control',
   'content-disposition',
   'content-encoding',
@@ -88,7 +88,7 @@ function describe(call: Call, object: StoredObject): Record<string, string> {
     headers['x-amz-tagging-count'] = String(object.tags.length);
   if (object.parts !== undefined && call.query.has('partNumber'))
     headers['x-amz-mp-parts-count'] = String(object.parts.length);
-  for (const name of overrides) {
+  for (const name of OVERRIDES) {
     const value = call.query.get(`response-${name}`);
     if (value !== null) headers[name] = value;
   }
@@ -151,7 +151,7 @@ function answerWith(call: Call, object: StoredObject, extent: Extent | undefined
   return { status, headers, ...(content !== undefined && { content }) };
 }
 
-const attributeNames = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'];
+const ATTRIBUTE_NAMES = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'];
 
 /** Parts are listed only when each has a checksum of its own, as on AWS. */
 function partsElement(call: Call, object: StoredObject): string {
@@ -195,7 +195,7 @@ export function getObjectAttributes(call: Call): Answer | Refusal {
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
-  if (wanted.length === 0 || wanted.some((name) => !attributeNames.includes(name))) {
+  if (wanted.length === 0 || wanted.some((name) => !ATTRIBUTE_NAMES.includes(name))) {
     return refuse('InvalidArgument', 'Invalid attribute name specified.', {
       ArgumentName: 'x-amz-object-attributes',
       ArgumentValue: wanted.join(','),
@@ -220,7 +220,7 @@ export function getObjectAttributes(call: Call): Answer | Refusal {
     headers: { 'last-modified': httpTime(object.modifiedAtMs) },
     xml: document(
       'GetObjectAttributesResponse',
-      ...attributeNames.filter((name) => wanted.includes(name)).map((name) => made[name] ?? ''),
+      ...ATTRIBUTE_NAMES.filter((name) => wanted.includes(name)).map((name) => made[name] ?? ''),
     ),
   };
 }

@@ -5,7 +5,7 @@ import { createChunkedDecoder, type ChunkedDecoder } from './aws-chunked.ts';
 import type { BlobWriter, Segment } from './blobs.ts';
 import type { Call } from './call.ts';
 import {
-  checksumAlgorithms,
+  CHECKSUM_ALGORITHMS,
   checksumHeader,
   createDigest,
   isBase64Of,
@@ -38,15 +38,15 @@ export interface ReceivedBody {
   body: { at: 'memory'; buffer: Buffer } | { at: 'blobs'; segments: Segment[] };
 }
 
-const writeAtOnceBytes = 1 << 20;
+const WRITE_AT_ONCE_BYTES = 1 << 20;
 
 function planChecksum({ request }: Call): BodyPlan['checksum'] | Refusal {
   const { headers } = request;
-  const given = checksumAlgorithms.filter(
+  const given = CHECKSUM_ALGORITHMS.filter(
     (algorithm) => headers[checksumHeader(algorithm)] !== undefined,
   );
   const trailer = String(headers['x-amz-trailer'] ?? '').toLowerCase();
-  const trailing = checksumAlgorithms.find((algorithm) =>
+  const trailing = CHECKSUM_ALGORITHMS.find((algorithm) =>
     trailer.split(/\s*,\s*/).includes(checksumHeader(algorithm)),
   );
   if (given.length > 1 || (given.length === 1 && trailing !== undefined)) {
@@ -134,7 +134,7 @@ function createSink({ store, settings }: Call, alwaysBlob: boolean) {
       held.push(piece);
       heldBytes += piece.length;
       bytes += piece.length;
-      return heldBytes >= writeAtOnceBytes ? spill() : undefined;
+      return heldBytes >= WRITE_AT_ONCE_BYTES ? spill() : undefined;
     },
     async finish(): Promise<ReceivedBody['body']> {
       if (!alwaysBlob && writer === undefined && bytes <= settings.inlineBytes) {

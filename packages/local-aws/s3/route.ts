@@ -45,7 +45,7 @@ export function targetOf({ url = '/', headers }: IncomingMessage): Target | Refu
 }
 
 /** What a query parameter makes of a request, in the order in which it is asked for. Those without a row below are not implemented. */
-const subresources = [
+const SUBRESOURCES = [
   'uploads',
   'uploadId',
   'delete',
@@ -86,7 +86,7 @@ const subresources = [
 ];
 
 /** Method, level and subresource, then the operation. */
-const operations: Record<string, string> = {
+const OPERATIONS: Record<string, string> = {
   'GET service': 'ListBuckets',
   'PUT bucket': 'CreateBucket',
   'HEAD bucket': 'HeadBucket',
@@ -120,11 +120,11 @@ export function operationOf(
   { bucketName, key, query }: Target,
 ): string | undefined {
   const level = bucketName === '' ? 'service' : key === '' ? 'bucket' : 'object';
-  const subresource = query.size === 0 ? undefined : subresources.find((name) => query.has(name));
+  const subresource = query.size === 0 ? undefined : SUBRESOURCES.find((name) => query.has(name));
   const isCopy =
     method === 'PUT' &&
     (headers['x-amz-copy-source'] !== undefined || query.has('x-amz-copy-source'));
-  return operations[
+  return OPERATIONS[
     [method, level, subresource, isCopy ? 'copy' : undefined]
       .filter((word) => word !== undefined)
       .join(' ')

@@ -41,7 +41,7 @@ import {
   putObjectTagging,
 } from './write-object.ts';
 
-const operations: Record<string, Operation> = {
+const OPERATIONS: Record<string, Operation> = {
   ListBuckets: listBuckets,
   CreateBucket: createBucket,
   HeadBucket: headBucket,
@@ -140,7 +140,7 @@ async function perform(
   const nowMs = Date.now();
   const denied = checkAccess(request, target.query, nowMs);
   if (denied !== undefined) return denied;
-  const run = operation === undefined ? undefined : operations[operation];
+  const run = operation === undefined ? undefined : OPERATIONS[operation];
   if (operation === undefined || run === undefined) {
     return refuse(
       'NotImplemented',
@@ -263,7 +263,7 @@ async function handle(
   });
 }
 
-const defaults = {
+const DEFAULTS = {
   region: 'us-east-1',
   copyLimitBytes: 5 * 2 ** 30,
   partMinBytes: 5 * 2 ** 20,
@@ -282,9 +282,9 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
     createBuckets = [],
   } = options;
   const {
-    region = defaults.region,
-    copyLimitBytes = defaults.copyLimitBytes,
-    partMinBytes = defaults.partMinBytes,
+    region = DEFAULTS.region,
+    copyLimitBytes = DEFAULTS.copyLimitBytes,
+    partMinBytes = DEFAULTS.partMinBytes,
   } = options;
   const wrong = createBuckets.find((name) => !isBucketName(name));
   if (wrong !== undefined)
@@ -298,7 +298,7 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
     region,
     copyLimitBytes,
     partMinBytes,
-    inlineBytes: defaults.inlineBytes,
+    inlineBytes: DEFAULTS.inlineBytes,
   };
   const endpoint: Endpoint = {
     store,

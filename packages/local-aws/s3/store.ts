@@ -106,7 +106,7 @@ export interface Store {
 }
 
 /** Below this much growth a journal is not worth writing anew. */
-const worthwhileBytes = 64 << 20;
+const WORTHWHILE_BYTES = 64 << 20;
 
 const segmentsOf = (body: Body): Segment[] => (body.at === 'blobs' ? body.segments : []);
 
@@ -304,7 +304,7 @@ function createCompaction(
  */
 export async function openStore(
   folder: string,
-  compactAboveBytes = worthwhileBytes,
+  compactAboveBytes = WORTHWHILE_BYTES,
 ): Promise<Store> {
   mkdirSync(folder, { recursive: true });
   const unlock = lockFolder(folder);

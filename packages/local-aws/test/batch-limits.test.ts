@@ -30,7 +30,7 @@ import { createLedger } from '../ledger.ts';
 import { problemsOf } from '../batch/service-model.ts';
 import { operate } from '../batch/requests.ts';
 import { createSimulatedRunner } from '../batch/runners/simulated.ts';
-import { awsThrottle, createThrottle } from '../batch/throttle.ts';
+import { AWS_THROTTLE, createThrottle } from '../batch/throttle.ts';
 import { createWorld } from './batch-world.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -188,7 +188,7 @@ describe('SubmitJob', () => {
 
 describe('AWS’s throttle', () => {
   it('lets 50 SubmitJob a second through and never holds up another operation', () => {
-    const throttle = createThrottle(awsThrottle, 0);
+    const throttle = createThrottle(AWS_THROTTLE, 0);
     const admitted = (operation: string, atMs: number) =>
       Array.from({ length: 200 }, () => throttle.admit(operation, atMs)).filter(Boolean).length;
     expect([

@@ -21,7 +21,7 @@ import { listJobs } from './list-jobs.ts';
 import { submitJob } from './submit-job.ts';
 import { listTagsForResource, tagResource, untagResource } from './tags.ts';
 
-export const handlers: ReadonlyMap<string, Handler> = new Map([
+export const HANDLERS: ReadonlyMap<string, Handler> = new Map([
   ['RegisterJobDefinition', registerJobDefinition],
   ['DescribeJobDefinitions', describeJobDefinitions],
   ['DeregisterJobDefinition', deregisterJobDefinition],

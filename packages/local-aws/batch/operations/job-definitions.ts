@@ -2,7 +2,7 @@
 import {
   arnOf,
   lagFor,
-  namePattern,
+  NAME_PATTERN,
   nameOf,
   pageOf,
   type BatchContext,
@@ -28,14 +28,14 @@ interface RegisterRequest {
   tags?: Record<string, string>;
 }
 
-const sizeLimitBytes = 24 * 1024;
-const pageLimit = 100;
+const SIZE_LIMIT_BYTES = 24 * 1024;
+const PAGE_LIMIT = 100;
 
 function refuse(context: BatchContext, request: RegisterRequest): Refusal | undefined {
-  if (!namePattern.test(request.jobDefinitionName))
+  if (!NAME_PATTERN.test(request.jobDefinitionName))
     return executionError('Job Definition name should match valid pattern');
-  if (Buffer.byteLength(JSON.stringify(request)) > sizeLimitBytes)
-    return executionError(`Job definition size must be at most ${sizeLimitBytes} bytes`);
+  if (Buffer.byteLength(JSON.stringify(request)) > SIZE_LIMIT_BYTES)
+    return executionError(`Job definition size must be at most ${SIZE_LIMIT_BYTES} bytes`);
   if (request.type !== 'container')
     return clientException('The local Batch endpoint runs job definitions of type container only.');
   const problem = containerProblem(request.containerProperties);
@@ -128,7 +128,7 @@ function view({ name, arn, revision, status, request, tags }: Definition): Recor
 
 export const describeJobDefinitions: Handler = (context, body) => {
   const request = body as unknown as DescribeRequest;
-  const limit = Math.min(request.maxResults ?? pageLimit, pageLimit);
+  const limit = Math.min(request.maxResults ?? PAGE_LIMIT, PAGE_LIMIT);
   if (limit < 1) return executionError('maxResults must be at least 1');
   const paged = pageOf(select(context, request), request.nextToken, limit);
   if (isRefusal(paged)) return paged;

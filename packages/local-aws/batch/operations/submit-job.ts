@@ -4,7 +4,7 @@ import {
   arnOf,
   findQueue,
   lagFor,
-  namePattern,
+  NAME_PATTERN,
   type BatchContext,
   type Handler,
 } from '../context.ts';
@@ -50,9 +50,9 @@ interface DefinitionDefaults {
   schedulingPriority?: number;
 }
 
-const smallestArray = 2;
-const largestArray = 10_000;
-const mostDependencies = 20;
+const SMALLEST_ARRAY = 2;
+const LARGEST_ARRAY = 10_000;
+const MOST_DEPENDENCIES = 20;
 
 function refuseDependency(
   { store }: BatchContext,
@@ -74,8 +74,8 @@ function refuseDependencies(
   context: BatchContext,
   { dependsOn = [], arrayProperties }: SubmitJobRequest,
 ): Refusal | undefined {
-  if (dependsOn.length > mostDependencies)
-    return executionError(`A job can depend on up to ${mostDependencies} jobs`);
+  if (dependsOn.length > MOST_DEPENDENCIES)
+    return executionError(`A job can depend on up to ${MOST_DEPENDENCIES} jobs`);
   for (const dependency of dependsOn) {
     const refusal = refuseDependency(context, dependency, arrayProperties?.size);
     if (refusal !== undefined) return refusal;
@@ -84,12 +84,12 @@ function refuseDependencies(
 }
 
 function refuseRequest(context: BatchContext, request: SubmitJobRequest): Refusal | undefined {
-  if (!namePattern.test(request.jobName))
+  if (!NAME_PATTERN.test(request.jobName))
     return executionError('Job name should match valid pattern');
   const size = request.arrayProperties?.size;
-  if (size !== undefined && (size < smallestArray || size > largestArray)) {
+  if (size !== undefined && (size < SMALLEST_ARRAY || size > LARGEST_ARRAY)) {
     return executionError(
-      `Array Job size must be at least ${smallestArray} and at most ${largestArray}`,
+      `Array Job size must be at least ${SMALLEST_ARRAY} and at most ${LARGEST_ARRAY}`,
     );
   }
   return (

@@ -11,7 +11,7 @@ interface Tagged {
   keep(tags: Tags): void;
 }
 
-const kinds: Record<string, (context: BatchContext, name: string) => Tagged | undefined> = {
+const KINDS: Record<string, (context: BatchContext, name: string) => Tagged | undefined> = {
   job({ store, journal }, jobId) {
     const submission = store.get(jobId)?.submission;
     if (submission === undefined) return undefined;
@@ -61,7 +61,7 @@ const kinds: Record<string, (context: BatchContext, name: string) => Tagged | un
 
 function findTagged(context: BatchContext, body: Record<string, unknown>): Tagged | Refusal {
   const arn = String(body['resourceArn']);
-  for (const [kind, find] of Object.entries(kinds)) {
+  for (const [kind, find] of Object.entries(KINDS)) {
     if (!arn.includes(`:${kind}/`)) continue;
     const tagged = find(context, nameOf(kind, arn));
     if (tagged !== undefined) return tagged;

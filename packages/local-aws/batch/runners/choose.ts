@@ -8,7 +8,7 @@ import { findCgroups } from './cgroups.ts';
 import {
   createEngineRunner,
   engineAnswers,
-  engineRefusedReason,
+  ENGINE_REFUSED_REASON,
   type EngineRunner,
 } from './engine-container.ts';
 import { createIsolatedRunner } from './isolated.ts';
@@ -134,7 +134,7 @@ function startInEither(
   async function run(): Promise<Ended> {
     if (!(await engine.hasImage(container.image))) return startIn(other);
     const ended = await startIn(engine);
-    if (ended.reason !== engineRefusedReason || wanted !== undefined) return ended;
+    if (ended.reason !== ENGINE_REFUSED_REASON || wanted !== undefined) return ended;
     process.emitWarning(
       `The container engine refused job ${container.jobId}, so it runs ${other.name}: ${await readFile(container.logFile, 'utf8').catch(String)}`,
     );

@@ -20,7 +20,7 @@ export interface IsolatedOptions {
 }
 
 // What Docker leaves to root in a container, without making devices: a task that is root could else open the disk itself.
-const keptCapabilities = [
+const KEPT_CAPABILITIES = [
   'CHOWN',
   'DAC_OVERRIDE',
   'FOWNER',
@@ -31,7 +31,7 @@ const keptCapabilities = [
   'NET_BIND_SERVICE',
   'SYS_CHROOT',
 ];
-const isRoot = process.getuid?.() === 0;
+const IS_ROOT = process.getuid?.() === 0;
 
 function argumentsOf(placement: Placement): string[] {
   if (placement.kind === 'symlink') return ['--symlink', placement.target, placement.to];
@@ -39,8 +39,8 @@ function argumentsOf(placement: Placement): string[] {
 }
 
 function invoke(program: string, container: Container, { root, volumes }: Scratch): Invocation {
-  const capabilities = isRoot
-    ? ['--cap-drop', 'ALL', ...keptCapabilities.flatMap((name) => ['--cap-add', `CAP_${name}`])]
+  const capabilities = IS_ROOT
+    ? ['--cap-drop', 'ALL', ...KEPT_CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`])]
     : [];
   const privateArguments = [
     '--unshare-pid',

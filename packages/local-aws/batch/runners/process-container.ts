@@ -17,7 +17,7 @@ import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   cannotStartReason,
-  outOfMemoryReason,
+  OUT_OF_MEMORY_REASON,
   type Container,
   type Ended,
   type RunningContainer,
@@ -55,12 +55,12 @@ export interface ProcessContainerSetting {
 }
 
 // The shell puts itself into the cgroups and then becomes the program: no moment without limits.
-const joinAndRun =
+const JOIN_AND_RUN =
   'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"';
-const signalBase = 128;
-const notFoundExitCode = 127;
-const logTailBytes = 4096;
-const noLimits =
+const SIGNAL_BASE = 128;
+const NOT_FOUND_EXIT_CODE = 127;
+const LOG_TAIL_BYTES = 4096;
+const NO_LIMITS =
   'local Batch: this machine lets no cgroup be made, so the memory and CPU of this job are not limited.\n';
 
 /** What Docker gives a container whose image sets nothing. */
@@ -104,7 +104,7 @@ function signalProcess(pid: number | undefined, signal: NodeJS.Signals): boolean
 
 function readTail(log: number): string {
   const { size } = fstatSync(log);
-  const buffer = Buffer.alloc(Math.min(size, logTailBytes));
+  const buffer = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES));
   readSync(log, buffer, 0, buffer.length, size - buffer.length);
   return buffer.toString('utf8');
 }
@@ -138,10 +138,10 @@ function spawnIn(setting: ProcessContainerSetting, container: Container, log: nu
   if (texts.some((text) => text.includes('\0')))
     throw new Error('a zero byte in the command or the environment');
   const cgroup = setting.cgroups?.create(container.taskId, container);
-  if (cgroup === undefined) writeSync(log, noLimits);
+  if (cgroup === undefined) writeSync(log, NO_LIMITS);
   const child = spawn(
     '/bin/sh',
-    ['-c', joinAndRun, 'sh', ...(cgroup?.joinFiles ?? []), '--', ...invocation.argv],
+    ['-c', JOIN_AND_RUN, 'sh', ...(cgroup?.joinFiles ?? []), '--', ...invocation.argv],
     {
       env: invocation.environment,
       cwd: '/',
@@ -180,7 +180,7 @@ function sendArguments(child: ChildProcess, texts: readonly string[]): void {
 }
 
 const oomReason = (cgroup: Cgroup | undefined) =>
-  (cgroup?.oomKills() ?? 0) > 0 ? { reason: outOfMemoryReason } : {};
+  (cgroup?.oomKills() ?? 0) > 0 ? { reason: OUT_OF_MEMORY_REASON } : {};
 
 function judge(
   { invocation, log, cgroup }: Started,
@@ -190,18 +190,18 @@ function judge(
 ): Ended {
   if (code === 0) return { exitCode: 0 };
   if (signal !== null)
-    return { exitCode: signalBase + constants.signals[signal], signal, ...oomReason(cgroup) };
+    return { exitCode: SIGNAL_BASE + constants.signals[signal], signal, ...oomReason(cgroup) };
   const tail = readTail(log);
   if (invocation.notFound.test(tail)) {
     return {
-      exitCode: notFoundExitCode,
+      exitCode: NOT_FOUND_EXIT_CODE,
       reason: cannotStartReason(container.command[0] ?? ''),
       neverStarted: true,
     };
   }
   const number = invocation.signalled?.exec(tail)?.[1];
   return {
-    exitCode: number === undefined ? (code ?? 0) : signalBase + Number(number),
+    exitCode: number === undefined ? (code ?? 0) : SIGNAL_BASE + Number(number),
     ...oomReason(cgroup),
   };
 }

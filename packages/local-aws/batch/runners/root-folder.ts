@@ -10,7 +10,7 @@ export type Placement =
   | { kind: 'read-only' | 'writable'; from: string; to: string }
   | { kind: 'symlink'; target: string; to: string };
 
-const systemFolders = [
+const SYSTEM_FOLDERS = [
   '/usr',
   '/bin',
   '/sbin',
@@ -37,7 +37,7 @@ function placeSystemPath(path: string, missing: readonly string[]): Placement[] 
 function placeResolver(): Placement[] {
   if (!existsSync('/etc/resolv.conf')) return [];
   const real = realpathSync('/etc/resolv.conf');
-  return systemFolders.some((folder) => real.startsWith(`${folder}/`))
+  return SYSTEM_FOLDERS.some((folder) => real.startsWith(`${folder}/`))
     ? []
     : [{ kind: 'read-only', from: real, to: real }];
 }
@@ -61,9 +61,9 @@ export function planRootFolder(mounts: readonly Mount[], volumeFolder: string): 
   const missing = mounts
     .map(({ containerPath }) => normalize(containerPath))
     .filter((path) => !existsSync(path));
-  const system = systemFolders
-    .filter((path) => existsSync(path))
-    .flatMap((path) => placeSystemPath(path, missing));
+  const system = SYSTEM_FOLDERS.filter((path) => existsSync(path)).flatMap((path) =>
+    placeSystemPath(path, missing),
+  );
   const placed = mounts.map((mount) => placeMount(mount, volumeFolder));
   // A mount below another one's place must come after it.
   return [

@@ -11,7 +11,7 @@ export interface SimulatedRun {
 }
 
 /** What the first process of a container ends with when a signal ends it. */
-const signalExitCodes = { SIGTERM: 143, SIGKILL: 137 };
+const SIGNAL_EXIT_CODES = { SIGTERM: 143, SIGKILL: 137 };
 
 function start(
   container: Container,
@@ -31,7 +31,7 @@ function start(
     ended,
     kill(signal) {
       clearTimeout(timer);
-      finish({ exitCode: signalExitCodes[signal], signal });
+      finish({ exitCode: SIGNAL_EXIT_CODES[signal], signal });
     },
   };
 }
