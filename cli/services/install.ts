@@ -1,4 +1,7 @@
-/** Finds a program, or has the system's package manager install it, or says in one sentence what to do. */
+/**
+ * Finds a program, or has the system's package manager install it, or says in one sentence what to
+ * do.
+ */
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -17,7 +20,10 @@ export interface Machine {
   installPaths: InstallPaths;
 }
 
-/** Servers often lie where only root's PATH looks, on Red Hat in libexec, on macOS below the package manager's own folder. */
+/**
+ * Servers often lie where only root's PATH looks, on Red Hat in libexec, on macOS below the package
+ * manager's own folder.
+ */
 const SERVER_FOLDERS = [
   '/usr/local/bin',
   '/usr/local/sbin',
@@ -67,8 +73,8 @@ function isExecutable(path: string): boolean {
 }
 
 /**
- * The full path of the wanted program. As root, a missing one is installed: one line on stderr says so.
- * Rejects with MissingProgram.
+ * The full path of the wanted program. As root, a missing one is installed: one line on stderr says
+ * so. Rejects with MissingProgram.
  */
 export async function ensureProgram(
   wanted: WantedProgram,

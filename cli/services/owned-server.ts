@@ -1,9 +1,10 @@
 /**
  * A server as a child process that cannot outlive us.
  *
- * PR_SET_PDEATHSIG would be shorter, but it is Linux only, follows a thread and not a process, and is cleared when
- * the server changes its user, which mariadbd does. So each server has a watchdog: a shell that waits for the end of
- * a pipe which only we hold open. The kernel closes that pipe however we end, by SIGKILL too.
+ * PR_SET_PDEATHSIG would be shorter, but it is Linux only, follows a thread and not a process, and
+ * is cleared when the server changes its user, which mariadbd does. So each server has a watchdog:
+ * a shell that waits for the end of a pipe which only we hold open. The kernel closes that pipe
+ * however we end, by SIGKILL too.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,8 +13,8 @@ import { rm } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 
 /**
- * Reads until the pipe ends; then ends process $1 and removes folder $2, when given. A zombie is dead, though it
- * answers kill -0: in a container whose first process does not reap, it stays.
+ * Reads until the pipe ends; then ends process $1 and removes folder $2, when given. A zombie is
+ * dead, though it answers kill -0: in a container whose first process does not reap, it stays.
  */
 const WATCHDOG_SCRIPT = `
 trap '' HUP INT TERM
@@ -27,8 +28,9 @@ kill -KILL "$1" 2>/dev/null
 `;
 
 /**
- * Waits for a word from us before it becomes the server, so that there is no moment at which the server runs and its
- * watchdog does not: were we killed in between, the word never comes and the pipe ends.
+ * Waits for a word from us before it becomes the server, so that there is no moment at which the
+ * server runs and its watchdog does not: were we killed in between, the word never comes and the
+ * pipe ends.
  */
 const GATE_SCRIPT = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
@@ -39,14 +41,20 @@ export interface ServerCommand {
   title: string;
   program: string;
   args: string[];
-  /** The line of its output that says it serves: an event, so that nobody has to poll, and surely of this server and not of another on the same port. */
+  /**
+   * The line of its output that says it serves: an event, so that nobody has to poll, and surely of
+   * this server and not of another on the same port.
+   */
   readyLine: RegExp;
   readyWithinMs: number;
   /** How long SIGTERM may take before SIGKILL. */
   stopWithinMs: number;
   /** Removed when the server has ended, also when we were killed. */
   temporaryFolder?: string;
-  /** Removed only when we were killed: a folder that several servers share, and that we remove ourselves otherwise. */
+  /**
+   * Removed only when we were killed: a folder that several servers share, and that we remove
+   * ourselves otherwise.
+   */
   sharedFolder?: string;
   /** The server's whole environment; when absent, nothing but what every program needs. */
   environment?: NodeJS.ProcessEnv;
@@ -77,7 +85,10 @@ export class ServerNotReady extends Error {
   }
 }
 
-/** Starts the server and waits until it is ready. Rejects with ServerNotReady, after which nothing of it is left. */
+/**
+ * Starts the server and waits until it is ready. Rejects with ServerNotReady, after which nothing
+ * of it is left.
+ */
 export async function startOwnedServer(command: ServerCommand): Promise<OwnedServer> {
   // A session of its own: Ctrl-C on the terminal reaches us, and we then stop the servers in order.
   const child = spawn('/bin/sh', ['-c', GATE_SCRIPT, 'gate', command.program, ...command.args], {
@@ -108,12 +119,16 @@ export async function startOwnedServer(command: ServerCommand): Promise<OwnedSer
     await stop();
     throw new ServerNotReady(command.title, outcome.what, output.tail());
   }
-  // A dead server's pid may be given to somebody else: its watchdog must not live to signal that one.
+  // A dead server's pid may be given to somebody else: its watchdog must not live to signal that
+  // one.
   void ended.then(() => watchdog.kill('SIGKILL'));
   return { pid, ended, stop, readyText: outcome.line, logTail: output.tail };
 }
 
-/** Nothing secret of ours is a server's business; BATCHWELL_RUN lets .ci/run find what is left behind. */
+/**
+ * Nothing secret of ours is a server's business; BATCHWELL_RUN lets .ci/run find what is left
+ * behind.
+ */
 function serverEnvironment(): NodeJS.ProcessEnv {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LD_LIBRARY_PATH', 'BATCHWELL_RUN'];
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.includes(name)));

@@ -51,10 +51,11 @@ export interface InstallPaths {
 }
 
 /**
- * A POSIX shell script that installs, unless one of `programs` has come meanwhile. It holds a kernel lock (flock), so
- * two at once take turns and a killed one leaves no stale lock.
- * Debian's packages start their services on the standard ports, now and at every boot. While we install, policy-rc.d
- * forbids the first (it is removed however we end, and one that was there before is kept); then they are switched off.
+ * A POSIX shell script that installs, unless one of `programs` has come meanwhile. It holds a
+ * kernel lock (flock), so two at once take turns and a killed one leaves no stale lock. Debian's
+ * packages start their services on the standard ports, now and at every boot. While we install,
+ * policy-rc.d forbids the first (it is removed however we end, and one that was there before is
+ * kept); then they are switched off.
  */
 export function installScript(
   manager: PackageManager,

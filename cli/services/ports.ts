@@ -1,4 +1,7 @@
-/** Free ports on loopback. A free port may be taken by another process before we bind it: so start, and try again. */
+/**
+ * Free ports on loopback. A free port may be taken by another process before we bind it: so start,
+ * and try again.
+ */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { ServerNotReady } from './owned-server.ts';
@@ -14,7 +17,10 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts on the wanted port, or on a free one; a free port that was snatched away is replaced, five times at most. */
+/**
+ * Starts on the wanted port, or on a free one; a free port that was snatched away is replaced, five
+ * times at most.
+ */
 export async function startOnPort<T>(
   wantedPort: number | undefined,
   start: (port: number) => Promise<T>,

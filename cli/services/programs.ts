@@ -1,4 +1,7 @@
-/** What the local services are called, per program and per package manager: the first name that can be installed is taken. */
+/**
+ * What the local services are called, per program and per package manager: the first name that can
+ * be installed is taken.
+ */
 import type { PackageManager } from './package-managers.ts';
 
 export interface WantedProgram {
@@ -6,7 +9,10 @@ export interface WantedProgram {
   /** Any of these will do; the first found is taken. */
   programs: string[];
   packages: Record<PackageManager, string[]>;
-  /** The system services that these packages bring: we start servers ourselves, and nobody asked for those. */
+  /**
+   * The system services that these packages bring: we start servers ourselves, and nobody asked for
+   * those.
+   */
   services: string[];
   /** The other way, for the sentence that says what to do. */
   orElse: string;

@@ -1,4 +1,7 @@
-/** The program in which the local Batch server runs tasks: bubblewrap, or proot where the kernel refuses namespaces. */
+/**
+ * The program in which the local Batch server runs tasks: bubblewrap, or proot where the kernel
+ * refuses namespaces.
+ */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import {
@@ -32,9 +35,9 @@ const CANDIDATES: Candidate[] = [
 ];
 
 /**
- * Each is tried, not only found: inside an ordinary Docker container, and for ordinary users of Ubuntu 24.04,
- * bubblewrap is installed and yet refused. What is there is preferred to what had to be installed.
- * Rejects with MissingProgram, whose message holds the reason for each.
+ * Each is tried, not only found: inside an ordinary Docker container, and for ordinary users of
+ * Ubuntu 24.04, bubblewrap is installed and yet refused. What is there is preferred to what had to
+ * be installed. Rejects with MissingProgram, whose message holds the reason for each.
  */
 export async function ensureBubblewrap(machine: Machine = thisMachine()): Promise<Sandbox> {
   const refusals: string[] = [];

@@ -1,5 +1,6 @@
 /**
- * The control surface under `/_local/` of each local server. No bucket and no Batch operation can have this path.
+ * The control surface under `/_local/` of each local server. No bucket and no Batch operation can
+ * have this path.
  *
  *   GET    /_local/health            {service, …}
  *   GET    /_local/ledger            {summary, recent}; with ?starts=all also every start

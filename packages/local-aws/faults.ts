@@ -1,6 +1,7 @@
 /**
- * Faults on demand: rules, set while the local AWS runs, that make it fail as the real one does.
- * A rule is plain JSON, so that a test in another process sets it over HTTP (packages/local-aws/control.ts).
+ * Faults on demand: rules, set while the local AWS runs, that make it fail as the real one does. A
+ * rule is plain JSON, so that a test in another process sets it over HTTP
+ * (packages/local-aws/control.ts).
  */
 import type { Service } from './ledger.ts';
 import { createRandom } from './random.ts';
@@ -27,7 +28,9 @@ export type RequestFaultKind = (typeof REQUEST_FAULT_KINDS)[number];
 export type FaultKind = RequestFaultKind | (typeof BEHAVIOUR_FAULT_KINDS)[number];
 
 export interface FaultRule {
-  /** Names the rule for its removal; made up when absent. A rule of an id already set replaces it. */
+  /**
+   * Names the rule for its removal; made up when absent. A rule of an id already set replaces it.
+   */
   id?: string;
   service: Service;
   /** AWS's name of the operation (`PutObject`, `SubmitJob`), or `*`. */
@@ -66,8 +69,8 @@ export interface Faults {
   clear(): void;
   list(): FaultState[];
   /**
-   * The rule that bites this subject now, counted as bitten. Only rules of `kinds` are asked; by default those
-   * that concern a request, so that a `spot-loss` on `*` is not spent on a request.
+   * The rule that bites this subject now, counted as bitten. Only rules of `kinds` are asked; by
+   * default those that concern a request, so that a `spot-loss` on `*` is not spent on a request.
    */
   next(
     service: Service,
@@ -171,7 +174,9 @@ function isFaultRule(value: object, problems: string[]): value is FaultRule {
   return problems.length === 0;
 }
 
-/** A rule from outside: either the rule, or every field that is wrong and what was expected there. */
+/**
+ * A rule from outside: either the rule, or every field that is wrong and what was expected there.
+ */
 export function parseFaultRule(value: unknown): { rule: FaultRule } | { problems: string[] } {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { problems: ['a fault rule is a JSON object'] };

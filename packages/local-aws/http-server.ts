@@ -1,4 +1,7 @@
-/** What both local servers share of HTTP: a listener on loopback that closes at once, and bodies with a limit. */
+/**
+ * What both local servers share of HTTP: a listener on loopback that closes at once, and bodies
+ * with a limit.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -11,7 +14,10 @@ export interface HttpServer {
   /** `http://127.0.0.1:<port>`, without a slash at its end. */
   url: string;
   port: number;
-  /** Stops listening and ends every connection, those kept alive and those in the middle of a request too. */
+  /**
+   * Stops listening and ends every connection, those kept alive and those in the middle of a
+   * request too.
+   */
   close(): Promise<void>;
 }
 
@@ -32,7 +38,8 @@ export async function startHttpServer(handler: HttpHandler, port = 0): Promise<H
       });
     },
   );
-  // SDKs that wait for "100 Continue" send no body before it; Node answers it by itself when no listener is set.
+  // SDKs that wait for "100 Continue" send no body before it; Node answers it by itself when no
+  // listener is set.
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', () => {
@@ -56,8 +63,8 @@ export async function startHttpServer(handler: HttpHandler, port = 0): Promise<H
 }
 
 /**
- * The whole body, or undefined when it is longer than the limit; the rest is then read and thrown away,
- * so that the caller can still answer on this connection.
+ * The whole body, or undefined when it is longer than the limit; the rest is then read and thrown
+ * away, so that the caller can still answer on this connection.
  * @throws when the client goes away before the end.
  */
 export async function readBody(

@@ -1,12 +1,15 @@
 /**
- * The ledger of the local AWS: what was asked of it and which containers it started.
- * Tests and benchmarks read it instead of guessing from the outside ("2 Batch requests for 1,000 tasks",
- * "no task started twice").
+ * The ledger of the local AWS: what was asked of it and which containers it started. Tests and
+ * benchmarks read it instead of guessing from the outside ("2 Batch requests for 1,000 tasks", "no
+ * task started twice").
  */
 
 export type Service = 's3' | 'batch';
 
-/** One request as it was answered. `status` 0 means that the connection was dropped instead of an answer. */
+/**
+ * One request as it was answered. `status` 0 means that the connection was dropped instead of an
+ * answer.
+ */
 export interface RequestSeen {
   service: Service;
   operation: string;
@@ -47,7 +50,10 @@ export interface StartRecord extends StartSeen {
 
 export interface RequestCount {
   count: number;
-  /** Answers by error code; `OK` for those that succeeded, `Dropped` for a connection cut without an answer. */
+  /**
+   * Answers by error code; `OK` for those that succeeded, `Dropped` for a connection cut without an
+   * answer.
+   */
   byCode: Record<string, number>;
 }
 
@@ -65,7 +71,10 @@ export interface LedgerSummary {
 export interface Ledger {
   request(seen: RequestSeen): void;
   start(seen: StartSeen): void;
-  /** Ends the start of the same job and attempt; an end without its start counts as an end and no more. */
+  /**
+   * Ends the start of the same job and attempt; an end without its start counts as an end and no
+   * more.
+   */
   end(seen: EndSeen): void;
   summary(): LedgerSummary;
   /** The newest requests, oldest first; bounded by `recentLimit`. */

@@ -3,8 +3,8 @@
  *
  *   node packages/local-aws/main.ts --data FOLDER [--host 127.0.0.1] [--s3-port 9000] [--batch-port 9001] [--bucket batchwell] [--region us-east-1]
  *
- * S3 and Batch themselves listen on loopback only, since neither asks who calls. `--host` opens them to a network that
- * is private, as that of Docker Compose is.
+ * S3 and Batch themselves listen on loopback only, since neither asks who calls. `--host` opens
+ * them to a network that is private, as that of Docker Compose is.
  */
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';

@@ -1,4 +1,7 @@
-/** The system's package manager is played by a shell script, so that nothing is installed on this machine. */
+/**
+ * The system's package manager is played by a shell script, so that nothing is installed on this
+ * machine.
+ */
 import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

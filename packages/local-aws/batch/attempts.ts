@@ -72,7 +72,9 @@ function awsVariables(job: Job, attempt: number, environment: string): Record<st
   };
 }
 
-/** `job name[index]#attempt job id`: what the `match` of a fault on StartAttempt is looked for in. */
+/**
+ * `job name[index]#attempt job id`: what the `match` of a fault on StartAttempt is looked for in.
+ */
 export function attemptSubject(job: Job, attempt: number): string {
   const index = job.parent === undefined ? '' : `[${job.ordinal}]`;
   return `${job.submission.jobName}${index}#${attempt} ${jobIdOf(job)}`;
@@ -254,7 +256,10 @@ class AttemptRun implements LiveAttempt {
   }
 }
 
-/** What was forced upon the attempt counts; of what the container says, only its exit code stays, if AWS could see it. */
+/**
+ * What was forced upon the attempt counts; of what the container says, only its exit code stays, if
+ * AWS could see it.
+ */
 function combine(seen: AttemptOutcome, forced: AttemptOutcome | undefined): AttemptOutcome {
   if (forced === undefined) return seen;
   const isHostLoss = forced.retriable && forced.exitCode === undefined;

@@ -17,7 +17,10 @@ export interface Definitions {
   /** Keeps it, or replaces the same ARN. */
   put(definition: Definition): void;
   nextRevision(name: string): number;
-  /** By ARN, `name:revision`, or a bare name for its newest active revision; INACTIVE ones are found by the first two. */
+  /**
+   * By ARN, `name:revision`, or a bare name for its newest active revision; INACTIVE ones are found
+   * by the first two.
+   */
   find(reference: string): Definition | undefined;
   byArn(arn: string): Definition | undefined;
   /** Newest registration last. */

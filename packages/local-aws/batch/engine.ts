@@ -1,6 +1,6 @@
 /**
- * The life of jobs: who waits for whom, what is started, what an ending means. Everything that changes a job's
- * state goes through here; no step costs more than the jobs it moves.
+ * The life of jobs: who waits for whom, what is started, what an ending means. Everything that
+ * changes a job's state goes through here; no step costs more than the jobs it moves.
  */
 import { hostLost, startAttempt, type AttemptSetting } from './attempts.ts';
 import type { JobStore } from './job-store.ts';
@@ -270,7 +270,10 @@ export class Engine {
     return lost;
   }
 
-  /** Ends all attempts at once and writes nothing of it down: the next server finds them as hosts lost. */
+  /**
+   * Ends all attempts at once and writes nothing of it down: the next server finds them as hosts
+   * lost.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#living.size === 0) return;

@@ -1,7 +1,7 @@
 /**
- * The jobs of one queue, or the children of one array, with an index by status that costs O(1) per move:
- * one bit per job and status, and a count. A page of a 10,000-wide array is found by walking 313 words,
- * and 100,000 jobs by walking 3,125, however many jobs are in other states.
+ * The jobs of one queue, or the children of one array, with an index by status that costs O(1) per
+ * move: one bit per job and status, and a count. A page of a 10,000-wide array is found by walking
+ * 313 words, and 100,000 jobs by walking 3,125, however many jobs are in other states.
  */
 import { JOB_STATUSES, type Job, type JobStatus } from './jobs.ts';
 

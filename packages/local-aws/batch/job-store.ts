@@ -116,7 +116,8 @@ export function createJobStore(
         forget(job);
         forgotten += 1;
       }
-      // Not at every turn: splicing a long list for each job forgotten would cost its length each time.
+      // Not at every turn: splicing a long list for each job forgotten would cost its length each
+      // time.
       if (forgotten * 2 > finished.length) {
         finished.splice(0, forgotten);
         forgotten = 0;

@@ -56,7 +56,10 @@ export interface ContainerPlan {
   overridesLength: number;
 }
 
-/** What one SubmitJob fixed; the children of an array share it. Survives JSON, because the journal holds it. */
+/**
+ * What one SubmitJob fixed; the children of an array share it. Survives JSON, because the journal
+ * holds it.
+ */
 export interface Submission {
   jobId: string;
   jobName: string;

@@ -3,8 +3,9 @@
  *
  *   node packages/local-aws/batch/main.ts CONFIG     CONFIG: a file, or - for standard input, with the JSON of settings.ts
  *
- * It says `{"url", "port", "runner"}` in one line on standard output when it is ready. SIGTERM and SIGINT end every
- * job that it started, then the process; a SIGKILL does so too, where jobs run isolated.
+ * It says `{"url", "port", "runner"}` in one line on standard output when it is ready. SIGTERM and
+ * SIGINT end every job that it started, then the process; a SIGKILL does so too, where jobs run
+ * isolated.
  */
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';

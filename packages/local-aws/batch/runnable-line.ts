@@ -1,4 +1,7 @@
-/** The line of one queue's RUNNABLE jobs, first come first served; an array stands in it as one entry. */
+/**
+ * The line of one queue's RUNNABLE jobs, first come first served; an array stands in it as one
+ * entry.
+ */
 import type { Job } from './jobs.ts';
 
 interface Entry {

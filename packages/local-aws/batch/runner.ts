@@ -35,7 +35,9 @@ export interface Ended {
 export interface RunningContainer {
   /** Never rejects; settles when nothing of the container runs any more and its scratch is gone. */
   ended: Promise<Ended>;
-  /** Sends SIGTERM or SIGKILL; after SIGTERM, SIGKILL follows after `graceMs`. May be called again. */
+  /**
+   * Sends SIGTERM or SIGKILL; after SIGTERM, SIGKILL follows after `graceMs`. May be called again.
+   */
   kill(signal: 'SIGTERM' | 'SIGKILL', graceMs: number): void;
 }
 

@@ -42,7 +42,10 @@ export interface LocalBatchOptions {
   dataFolder: string;
   /** 0, the default, takes a free one. */
   port?: number;
-  /** Default: one queue `batchwell` with a slot per CPU. Queues made over the wire come back after a restart. */
+  /**
+   * Default: one queue `batchwell` with a slot per CPU. Queues made over the wire come back after a
+   * restart.
+   */
   queues?: QueueSetting[];
   ledger?: Ledger;
   faults?: Faults;
@@ -72,7 +75,9 @@ export interface LocalBatch {
   faults: Faults;
   /** The name of the way containers run: isolated, proot, container+isolated, simulated … */
   runner: string;
-  /** Ends everything that runs; jobs that ran are host-lost for the next server on this data folder. */
+  /**
+   * Ends everything that runs; jobs that ran are host-lost for the next server on this data folder.
+   */
   close(): Promise<void>;
 }
 
@@ -96,7 +101,10 @@ function putQueues(queues: Queues, settings: QueueSetting[]): void {
   }
 }
 
-/** A journal that keeps nothing until there is a file: while an old one is read, its events must not be written again. */
+/**
+ * A journal that keeps nothing until there is a file: while an old one is read, its events must not
+ * be written again.
+ */
 function createLateJournal(): Journal & { open(path: string): void } {
   let journal: Journal | undefined;
   return {

@@ -1,6 +1,7 @@
 /**
- * AWS's own description of the Batch API (service-model.json, 2016-08-10, without its prose): every request
- * and every reply of the local server is checked against it, so that it cannot drift from the real wire.
+ * AWS's own description of the Batch API (service-model.json, 2016-08-10, without its prose): every
+ * request and every reply of the local server is checked against it, so that it cannot drift from
+ * the real wire.
  */
 import model from './service-model.json' with { type: 'json' };
 
@@ -53,7 +54,10 @@ const OPERATIONS_BY_PATH = new Map(
 );
 const TAGS_PATH = '/v1/tags/';
 
-/** The operation behind a method and path, with the ARN that the three tag operations carry in the path. */
+/**
+ * The operation behind a method and path, with the ARN that the three tag operations carry in the
+ * path.
+ */
 export function findOperation(
   method: string,
   path: string,
@@ -73,8 +77,8 @@ export function findOperation(
 }
 
 /**
- * AWS marks JobDetail.startedAt as required and yet leaves it out of every job that has not started:
- * its own examples show that. The required check follows what AWS does.
+ * AWS marks JobDetail.startedAt as required and yet leaves it out of every job that has not
+ * started: its own examples show that. The required check follows what AWS does.
  */
 const REQUIRED_IN_NAME_ONLY = new Set(['JobDetail.startedAt']);
 
@@ -172,7 +176,9 @@ function check(name: string, value: unknown, at: string, problems: string[]): vo
   }
 }
 
-/** What is wrong with a value of a shape, each as `path: what was expected`; empty when nothing is. */
+/**
+ * What is wrong with a value of a shape, each as `path: what was expected`; empty when nothing is.
+ */
 export function problemsOf(shapeName: string, value: unknown): string[] {
   const problems: string[] = [];
   check(shapeName, value, shapeName, problems);
@@ -180,8 +186,8 @@ export function problemsOf(shapeName: string, value: unknown): string[] {
 }
 
 /**
- * Drops members that the model does not know, at the top level only: AWS ignores them in requests (a newer SDK
- * must work against an older service), while in replies of ours they are mistakes.
+ * Drops members that the model does not know, at the top level only: AWS ignores them in requests
+ * (a newer SDK must work against an older service), while in replies of ours they are mistakes.
  */
 export function knownMembers(
   shapeName: string,

@@ -1,4 +1,7 @@
-/** The settings of the local Batch as a process of its own: the options of server.ts that are plain JSON. */
+/**
+ * The settings of the local Batch as a process of its own: the options of server.ts that are plain
+ * JSON.
+ */
 import type { LocalBatchOptions } from './server.ts';
 import type { RunnerKind } from './runners/choose.ts';
 

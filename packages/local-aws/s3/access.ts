@@ -1,4 +1,7 @@
-/** Who may ask: anybody who signs. The signature itself is not verified, for there is no secret here to verify it with. */
+/**
+ * Who may ask: anybody who signs. The signature itself is not verified, for there is no secret here
+ * to verify it with.
+ */
 import type { IncomingMessage } from 'node:http';
 import { refuse, type Refusal } from './errors.ts';
 

@@ -1,4 +1,7 @@
-/** The checksums of S3: their names on the wire, their running form, and how parts make up an object's. */
+/**
+ * The checksums of S3: their names on the wire, their running form, and how parts make up an
+ * object's.
+ */
 import { createHash } from 'node:crypto';
 import { combineCrcs, createCrc } from './crc.ts';
 
@@ -6,7 +9,9 @@ export const CHECKSUM_ALGORITHMS = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA
 export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
 export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE';
 
-/** As kept beside an object. `value` is base64, followed by `-<parts>` when the type is COMPOSITE. */
+/**
+ * As kept beside an object. `value` is base64, followed by `-<parts>` when the type is COMPOSITE.
+ */
 export interface Checksum {
   algorithm: ChecksumAlgorithm;
   type: ChecksumType;
@@ -61,7 +66,9 @@ export function canBe(algorithm: ChecksumAlgorithm, type: ChecksumType): boolean
 export const defaultType = (algorithm: ChecksumAlgorithm): ChecksumType =>
   algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE';
 
-/** The object's checksum from those of its parts (base64), in part order. FULL_OBJECT takes a CRC. */
+/**
+ * The object's checksum from those of its parts (base64), in part order. FULL_OBJECT takes a CRC.
+ */
 export function joinChecksums(
   algorithm: ChecksumAlgorithm,
   type: ChecksumType,

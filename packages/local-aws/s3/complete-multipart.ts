@@ -151,7 +151,8 @@ export async function completeMultipartUpload(call: Call): Promise<Answer | Refu
   if (isRefusal(parts)) return parts;
   const checksum = checksumOf(upload, parts);
   const object = assemble(upload, parts, checksum);
-  // No await from the look at the upload to here: another writer of the key, or an abort, comes before or after.
+  // No await from the look at the upload to here: another writer of the key, or an abort, comes
+  // before or after.
   const finished = checkWhole(call, upload, object.bytes, checksum) ?? finish(call, object, upload);
   if (isRefusal(finished)) return finished;
   await finished;

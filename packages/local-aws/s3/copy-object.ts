@@ -74,7 +74,10 @@ interface Sums {
   checksum: Checksum;
 }
 
-/** The ETag and checksum of the copy: the source's own where they do not depend on its parts, else made by reading it. */
+/**
+ * The ETag and checksum of the copy: the source's own where they do not depend on its parts, else
+ * made by reading it.
+ */
 async function sumsOf(
   call: Call,
   source: StoredObject,

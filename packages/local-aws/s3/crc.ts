@@ -1,7 +1,8 @@
 /**
- * The cyclic redundancy checks that S3 keeps, and their combination: the check of A‖B from those of A and B,
- * which gives a multipart object its FULL_OBJECT checksum without reading it again.
- * Source: RFC 3720 (CRC-32C), NVMe NVM Command Set 1.0, 5.2.1.3.4 (CRC-64/NVME), zlib's crc32_combine.
+ * The cyclic redundancy checks that S3 keeps, and their combination: the check of A‖B from those of
+ * A and B, which gives a multipart object its FULL_OBJECT checksum without reading it again.
+ * Source: RFC 3720 (CRC-32C), NVMe NVM Command Set 1.0, 5.2.1.3.4 (CRC-64/NVME), zlib's
+ * crc32_combine.
  */
 import { crc32 } from 'node:zlib';
 
@@ -23,8 +24,8 @@ export type CrcName = keyof typeof POLYNOMIALS;
 const WIDTHS: Record<CrcName, number> = { CRC32: 32, CRC32C: 32, CRC64NVME: 64 };
 
 /**
- * Tables for eight bytes at a time ("slicing by 8"): entry [slice * 256 + byte], as halves of 32 bits because
- * BigInt is some hundred times slower. A check of 32 bits uses `low` alone.
+ * Tables for eight bytes at a time ("slicing by 8"): entry [slice * 256 + byte], as halves of 32
+ * bits because BigInt is some hundred times slower. A check of 32 bits uses `low` alone.
  */
 function makeTables(name: CrcName): { low: Uint32Array; high: Uint32Array } {
   const polynomial = POLYNOMIALS[name];
@@ -51,8 +52,8 @@ function makeTables(name: CrcName): { low: Uint32Array; high: Uint32Array } {
 let castagnoli: Uint32Array | undefined;
 let nvme: { low: Uint32Array; high: Uint32Array } | undefined;
 
-// In the loops below every index is inside its array by construction, so the cast is true; `?? 0` instead would
-// put a branch on each of sixteen look-ups.
+// In the loops below every index is inside its array by construction, so the cast is true; `?? 0`
+// instead would put a branch on each of sixteen look-ups.
 const at = (table: Uint8Array | Uint32Array, index: number) => table[index] as number;
 
 function createCrc32c(): RunningCrc {
@@ -170,7 +171,10 @@ function createCrc32(): RunningCrc {
   };
 }
 
-/** CRC32 is zlib's native one; the other two are tables in JavaScript, which Node has no native form of. */
+/**
+ * CRC32 is zlib's native one; the other two are tables in JavaScript, which Node has no native form
+ * of.
+ */
 export function createCrc(name: CrcName): RunningCrc {
   if (name === 'CRC32') return createCrc32();
   return name === 'CRC32C' ? createCrc32c() : createCrc64Nvme();
@@ -200,7 +204,10 @@ function shiftOf(name: CrcName, bytes: number): bigint {
   return result;
 }
 
-/** The check of the concatenation. Parts of one multipart upload have mostly one length, so its shift is made once. */
+/**
+ * The check of the concatenation. Parts of one multipart upload have mostly one length, so its
+ * shift is made once.
+ */
 export function combineCrcs(
   name: CrcName,
   parts: readonly { digest: Buffer; bytes: number }[],

@@ -1,4 +1,7 @@
-/** The errors of S3: code, status and AWS's own message. Source: "List of error codes", S3 API reference. */
+/**
+ * The errors of S3: code, status and AWS's own message. Source: "List of error codes", S3 API
+ * reference.
+ */
 
 const CATALOGUE = {
   AccessDenied: [403, 'Access Denied'],
@@ -61,7 +64,10 @@ const CATALOGUE = {
 
 export type S3ErrorCode = keyof typeof CATALOGUE;
 
-/** A request refused, as a value. `detail` becomes further elements of the error's XML, such as `Key`. */
+/**
+ * A request refused, as a value. `detail` becomes further elements of the error's XML, such as
+ * `Key`.
+ */
 export interface Refusal {
   refused: S3ErrorCode;
   /** AWS's own message when absent. */

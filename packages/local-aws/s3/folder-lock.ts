@@ -23,14 +23,16 @@ function holderOf(path: string): number | undefined {
 }
 
 /**
- * Takes the folder for this process; the function returned gives it back. A lock of a process that is gone is taken over.
+ * Takes the folder for this process; the function returned gives it back. A lock of a process that
+ * is gone is taken over.
  * @throws when another live process, or this one, has it.
  */
 export function lockFolder(folder: string): () => void {
   const whole = resolve(folder);
   const path = join(whole, 'lock');
   const holder = holderOf(path);
-  // Our own pid in the file of another start is a number used again (pid 1 of a container): it locks nothing.
+  // Our own pid in the file of another start is a number used again (pid 1 of a container): it
+  // locks nothing.
   const heldElsewhere = holder !== undefined && holder !== process.pid && isAlive(holder);
   if (heldElsewhere || OPEN_HERE.has(whole)) {
     throw new Error(

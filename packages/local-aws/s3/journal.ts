@@ -1,11 +1,12 @@
 /**
- * The store's truth on disk: one file of records, only ever appended to. A record is written whole or, after a crash,
- * cut off when the file is read again, so there is never half an object.
+ * The store's truth on disk: one file of records, only ever appended to. A record is written whole
+ * or, after a crash, cut off when the file is read again, so there is never half an object.
  *
  *   u32 bytes of meta | u32 bytes of body | u32 CRC-32 of both | meta (JSON) | body (a small object's bytes)
  *
- * Records that arrive while a write is under way go out together in the next one: that, and no file per object, is
- * what makes small PUTs cheap. There is no fsync: an answered PUT survives kill -9 of the server, not a power cut.
+ * Records that arrive while a write is under way go out together in the next one: that, and no file
+ * per object, is what makes small PUTs cheap. There is no fsync: an answered PUT survives kill -9
+ * of the server, not a power cut.
  */
 import {
   closeSync,
@@ -41,11 +42,14 @@ export interface JournalEntry {
 export interface Journal {
   /**
    * Resolves when the record is written.
-   * @throws when the file cannot be written; then every later append throws the same, for what is in memory and
-   * what is on disk no longer agree. Free space and start again.
+   * @throws when the file cannot be written; then every later append throws the same, for what is
+   * in memory and what is on disk no longer agree. Free space and start again.
    */
   append(record: JournalRecord): Promise<void>;
-  /** A body's bytes. Synchronous: a small read of a file just written comes from the page cache in microseconds. */
+  /**
+   * A body's bytes. Synchronous: a small read of a file just written comes from the page cache in
+   * microseconds.
+   */
   read(offset: number, bytes: number): Buffer;
   bytes(): number;
   /** Replaces the file by one that holds only these records; appends wait meanwhile. */
@@ -102,7 +106,10 @@ function replay(fd: number, see: (entry: JournalEntry) => void): number {
   }
 }
 
-/** Writes records one after another from `position`; returns where each body starts and where the last ends. */
+/**
+ * Writes records one after another from `position`; returns where each body starts and where the
+ * last ends.
+ */
 async function writeRecords(fd: number, records: readonly JournalRecord[], position: number) {
   const buffers: Buffer[] = [];
   const offsets: number[] = [];
@@ -228,8 +235,8 @@ export function openJournal(path: string, see: (entry: JournalEntry) => void): J
     },
     bytes: () => file.end,
     async compact(records) {
-      // Here and in close(), not in a function of its own: between the end of such a function and this line an append
-      // could begin a flush, and the two would write at once.
+      // Here and in close(), not in a function of its own: between the end of such a function and
+      // this line an append could begin a flush, and the two would write at once.
       for (let busy = work; busy !== undefined; busy = work) await busy;
       work = rewriteFile(path, file, records())
         .catch((cause: unknown) =>

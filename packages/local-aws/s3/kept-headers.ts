@@ -33,7 +33,10 @@ function userMetadata(call: Call): KeptHeaders {
   return found;
 }
 
-/** The headers to keep; refused when user metadata exceeds 2 KB, or when encryption is asked that is not there. */
+/**
+ * The headers to keep; refused when user metadata exceeds 2 KB, or when encryption is asked that is
+ * not there.
+ */
 export function keptHeaders(call: Call): KeptHeaders | Refusal {
   const encryption = headerOf(call, 'x-amz-server-side-encryption') ?? 'AES256';
   if (

@@ -172,7 +172,9 @@ async function keepPart(call: Call, part: StoredPart): Promise<Refusal | undefin
   return undefined;
 }
 
-/** The bytes that x-amz-copy-source-range names; unlike a GET's range it must lie within the object. */
+/**
+ * The bytes that x-amz-copy-source-range names; unlike a GET's range it must lie within the object.
+ */
 function copyRange(call: Call, source: StoredObject): { from: number; to: number } | Refusal {
   const header = headerOf(call, 'x-amz-copy-source-range');
   if (header === undefined) return { from: 0, to: source.bytes - 1 };

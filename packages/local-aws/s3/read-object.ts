@@ -1,4 +1,6 @@
-/** GetObject, HeadObject, GetObjectAttributes, GetObjectTagging: everything that reads one object. */
+/**
+ * GetObject, HeadObject, GetObjectAttributes, GetObjectTagging: everything that reads one object.
+ */
 import { findObject, headerOf, httpTime, quoted, type Answer, type Call } from './call.ts';
 import { checksumElement, checksumHeader } from './checksums.ts';
 import { checkRead } from './conditions.ts';
@@ -20,7 +22,10 @@ function suffixOf(object: StoredObject, suffix: number, asked: string): Extent |
   return { from: Math.max(0, object.bytes - suffix), to: object.bytes - 1 };
 }
 
-/** The extent of a Range header; undefined: the whole object, as for a header of another form, which HTTP says to ignore. */
+/**
+ * The extent of a Range header; undefined: the whole object, as for a header of another form, which
+ * HTTP says to ignore.
+ */
 function rangeOf(object: StoredObject, header: string): Extent | undefined | Refusal {
   const match = /^bytes=(?:(?<first>\d+)-(?<last>\d*)|-(?<suffix>\d+))$/.exec(header.trim());
   if (match?.groups === undefined) return undefined;
@@ -95,7 +100,10 @@ function describe(call: Call, object: StoredObject): Record<string, string> {
   return headers;
 }
 
-/** Only with the whole object: a client verifies what it gets against this, and a range would never match. */
+/**
+ * Only with the whole object: a client verifies what it gets against this, and a range would never
+ * match.
+ */
 function checksumHeaders(call: Call, object: StoredObject): Record<string, string> {
   if (
     headerOf(call, 'x-amz-checksum-mode')?.toUpperCase() !== 'ENABLED' ||
@@ -106,7 +114,10 @@ function checksumHeaders(call: Call, object: StoredObject): Record<string, strin
   return { [checksumHeader(algorithm)]: value, 'x-amz-checksum-type': type };
 }
 
-/** The bytes themselves: small ones read now, for a later moment may find them moved; blobs held until they are sent. */
+/**
+ * The bytes themselves: small ones read now, for a later moment may find them moved; blobs held
+ * until they are sent.
+ */
 function contentOf(
   { store }: Call,
   { body }: StoredObject,

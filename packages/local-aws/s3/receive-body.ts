@@ -1,4 +1,7 @@
-/** Takes a request's body in: decoded, hashed, verified, kept in memory when small and in a blob when not. */
+/**
+ * Takes a request's body in: decoded, hashed, verified, kept in memory when small and in a blob
+ * when not.
+ */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { createChunkedDecoder, type ChunkedDecoder } from './aws-chunked.ts';
@@ -155,7 +158,9 @@ function createSink({ store, settings }: Call, alwaysBlob: boolean) {
 
 type Sink = ReturnType<typeof createSink>;
 
-/** Reads the whole body into the digests and the sink; false when the chunked encoding is broken. */
+/**
+ * Reads the whole body into the digests and the sink; false when the chunked encoding is broken.
+ */
 async function pump(
   request: IncomingMessage,
   decoder: ChunkedDecoder | undefined,

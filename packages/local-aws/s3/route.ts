@@ -1,4 +1,7 @@
-/** From a request line to AWS's operation, its bucket and its key. Source: the S3 API reference, "Request syntax" of each. */
+/**
+ * From a request line to AWS's operation, its bucket and its key. Source: the S3 API reference,
+ * "Request syntax" of each.
+ */
 import type { IncomingMessage } from 'node:http';
 import { refuse, type Refusal } from './errors.ts';
 
@@ -8,7 +11,10 @@ export interface Target {
   query: URLSearchParams;
 }
 
-/** The bucket of a virtual-host style name, `<bucket>.localhost` or `<bucket>.s3.localhost`; `s3.localhost` itself names none. */
+/**
+ * The bucket of a virtual-host style name, `<bucket>.localhost` or `<bucket>.s3.localhost`;
+ * `s3.localhost` itself names none.
+ */
 function hostBucket(host: string | undefined): string | undefined {
   const name = /^(.+?)(?:\.s3)?\.localhost(?::\d+)?$/.exec(host ?? '')?.[1];
   return name === 's3' ? undefined : name;
@@ -23,8 +29,8 @@ function decode(text: string): string | undefined {
 }
 
 /**
- * Bucket, key and query. The path is taken as it came: `..`, `//` and a trailing slash are part of a key, and the
- * URL class would tidy them away.
+ * Bucket, key and query. The path is taken as it came: `..`, `//` and a trailing slash are part of
+ * a key, and the URL class would tidy them away.
  */
 export function targetOf({ url = '/', headers }: IncomingMessage): Target | Refusal {
   const question = url.indexOf('?');
@@ -44,7 +50,10 @@ export function targetOf({ url = '/', headers }: IncomingMessage): Target | Refu
   return { bucketName, key, query };
 }
 
-/** What a query parameter makes of a request, in the order in which it is asked for. Those without a row below are not implemented. */
+/**
+ * What a query parameter makes of a request, in the order in which it is asked for. Those without a
+ * row below are not implemented.
+ */
 const SUBRESOURCES = [
   'uploads',
   'uploadId',

@@ -1,4 +1,6 @@
-/** The S3 endpoint: routes a request, plays its fault, answers it, and writes it into the ledger. */
+/**
+ * The S3 endpoint: routes a request, plays its fault, answers it, and writes it into the ledger.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
@@ -106,7 +108,10 @@ interface Endpoint {
   nextRequestId: () => string;
 }
 
-/** Sixteen hex digits as AWS's: a random beginning for this start, then a count. (All random: 8 µs of each request.) */
+/**
+ * Sixteen hex digits as AWS's: a random beginning for this start, then a count. (All random: 8 µs
+ * of each request.)
+ */
 function createRequestIds(): () => string {
   const start = randomBytes(4).toString('hex').toUpperCase();
   let count = 0;
@@ -272,7 +277,8 @@ const DEFAULTS = {
 
 /**
  * Serves S3 on 127.0.0.1 from the data folder until `close()`.
- * @throws when the port is taken, when another process has the data folder, or when a bucket's name is not allowed.
+ * @throws when the port is taken, when another process has the data folder, or when a bucket's name
+ * is not allowed.
  */
 export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
   const {

@@ -1,7 +1,8 @@
 /**
- * Buckets, objects and multipart uploads: in memory for every question, in the journal and the blobs for the next start.
- * A change is decided and made visible in one turn of the event loop, without an await between the check of a condition
- * and the change: that is what makes conditional writes bite under concurrency. It is answered once it is on disk.
+ * Buckets, objects and multipart uploads: in memory for every question, in the journal and the
+ * blobs for the next start. A change is decided and made visible in one turn of the event loop,
+ * without an await between the check of a condition and the change: that is what makes conditional
+ * writes bite under concurrency. It is answered once it is on disk.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +28,10 @@ export interface PartRecord {
   checksum: { algorithm: ChecksumAlgorithm; value: string };
 }
 
-/** What a client gave with an object and gets back: content headers, x-amz-meta-*, storage class, by lower-case name. */
+/**
+ * What a client gave with an object and gets back: content headers, x-amz-meta-*, storage class, by
+ * lower-case name.
+ */
 export type KeptHeaders = Record<string, string>;
 
 export interface ObjectRecord {
@@ -93,7 +97,10 @@ export interface Store {
   readonly uploads: ReadonlyMap<string, Upload>;
   createBucket(name: string, createdAtMs: number): Promise<void>;
   deleteBucket(name: string): Promise<void>;
-  /** Puts the object, over what is there; takes over the body's blobs. With `uploadId` the upload ends in the same record. */
+  /**
+   * Puts the object, over what is there; takes over the body's blobs. With `uploadId` the upload
+   * ends in the same record.
+   */
   putObject(bucket: Bucket, object: StoredObject, uploadId?: string): Promise<void>;
   deleteObject(bucket: Bucket, key: string): Promise<void>;
   createUpload(upload: UploadRecord): Promise<void>;
@@ -152,7 +159,10 @@ function uploadRecordOf({
   };
 }
 
-/** What is in memory, and how each change alters it: the same code for a request and for the journal's replay. */
+/**
+ * What is in memory, and how each change alters it: the same code for a request and for the
+ * journal's replay.
+ */
 function createState(blobs: Blobs) {
   const buckets = new Map<string, Bucket>();
   const uploads = new Map<string, Upload>();
@@ -196,7 +206,10 @@ function createState(blobs: Blobs) {
 
 type State = ReturnType<typeof createState>;
 
-/** Applies a record of the journal. Blobs are counted as held by it, and given up when a later record ends it. */
+/**
+ * Applies a record of the journal. Blobs are counted as held by it, and given up when a later
+ * record ends it.
+ */
 function applyChange(
   state: State,
   blobs: Blobs,

@@ -1,4 +1,7 @@
-/** S3's XML: written as text, because a page of 1,000 keys is made for each list call; read by fast-xml-parser. */
+/**
+ * S3's XML: written as text, because a page of 1,000 keys is made for each list call; read by
+ * fast-xml-parser.
+ */
 import { XMLParser } from 'fast-xml-parser';
 
 const ESCAPES: Record<string, string> = {
@@ -9,7 +12,10 @@ const ESCAPES: Record<string, string> = {
   "'": '&apos;',
 };
 
-/** Control characters become references, as S3 writes them: a bare carriage return would be read as a newline. */
+/**
+ * Control characters become references, as S3 writes them: a bare carriage return would be read as
+ * a newline.
+ */
 // oxlint-disable-next-line no-control-regex -- control characters are what must be escaped here
 const UNSAFE = /[&<>"'\u0000-\u001f\u007f-\u009f\u2028\ufffe\uffff]/g;
 
@@ -45,8 +51,8 @@ export interface XmlNode {
   [name: string]: XmlNode[] | string[] | undefined;
 }
 
-// Entities are decoded below in one pass: the parser's own decoding stops at 1,000 of them, which a DeleteObjects
-// of odd keys exceeds.
+// Entities are decoded below in one pass: the parser's own decoding stops at 1,000 of them, which a
+// DeleteObjects of odd keys exceeds.
 const PARSER = new XMLParser({
   ignoreAttributes: true,
   ignoreDeclaration: true,

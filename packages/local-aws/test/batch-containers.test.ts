@@ -1,4 +1,6 @@
-/** Jobs that really run: what they see, what holds them in, and that nothing of them stays behind. */
+/**
+ * Jobs that really run: what they see, what holds them in, and that nothing of them stays behind.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -172,7 +172,8 @@ describe('SubmitJob', () => {
       OK: 30 - refused.length,
       TooManyRequestsException: refused.length,
     });
-    // The SDK's own retries see it through, which they would not for an error that they do not know.
+    // The SDK's own retries see it through, which they would not for an error that they do not
+    // know.
     const patient = new BatchClient({
       endpoint: world.batch.url,
       region: 'us-east-1',

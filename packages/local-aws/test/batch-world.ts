@@ -1,4 +1,7 @@
-/** A local Batch of its own for a test, and the SDK's client on it; both are gone when the test ends. */
+/**
+ * A local Batch of its own for a test, and the SDK's client on it; both are gone when the test
+ * ends.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

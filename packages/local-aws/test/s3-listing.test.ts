@@ -193,7 +193,8 @@ describe('lists of the local S3', () => {
 });
 
 describe('odd keys', () => {
-  // What XML can carry; the SDK itself cannot read other control characters from a list without EncodingType.
+  // What XML can carry; the SDK itself cannot read other control characters from a list without
+  // EncodingType.
   const oddKey = fc
     .oneof(
       fc.string({

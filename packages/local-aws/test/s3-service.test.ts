@@ -65,7 +65,10 @@ async function prepareUpload(key: string, body: string) {
     );
 }
 
-/** A PUT that has sent all but its last byte; the function it gives sends that byte and tells the status. */
+/**
+ * A PUT that has sent all but its last byte; the function it gives sends that byte and tells the
+ * status.
+ */
 function holdPut(
   key: string,
   body: string,

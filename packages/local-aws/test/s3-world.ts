@@ -10,7 +10,10 @@ export interface S3World {
   client: S3Client;
   /** A further client, closed with the world. */
   newClient(config: S3ClientConfig): S3Client;
-  /** Closes the server and serves the same folder again, at another port: use `world.client` after it. */
+  /**
+   * Closes the server and serves the same folder again, at another port: use `world.client` after
+   * it.
+   */
   restart(): Promise<void>;
   end(): Promise<void>;
 }

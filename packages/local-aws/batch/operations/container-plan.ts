@@ -33,7 +33,9 @@ export interface ContainerOverrides {
 
 const PLACEHOLDER = 'Ref::';
 
-/** `Ref::name` stands for the parameter of that name; without such a parameter it stays as it is. */
+/**
+ * `Ref::name` stands for the parameter of that name; without such a parameter it stays as it is.
+ */
 function substitute(command: string[], parameters: Record<string, string>): string[] {
   return command.map((word) =>
     word.startsWith(PLACEHOLDER) ? (parameters[word.slice(PLACEHOLDER.length)] ?? word) : word,

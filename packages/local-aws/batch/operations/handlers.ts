@@ -1,4 +1,7 @@
-/** Which operation is served by what. An operation of the service model that is not here answers NotImplemented. */
+/**
+ * Which operation is served by what. An operation of the service model that is not here answers
+ * NotImplemented.
+ */
 import type { Handler } from '../context.ts';
 import {
   deregisterJobDefinition,

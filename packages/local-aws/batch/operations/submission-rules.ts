@@ -1,4 +1,6 @@
-/** What AWS refuses in SubmitJob and RegisterJobDefinition alike: retries, timeouts, tags, names. */
+/**
+ * What AWS refuses in SubmitJob and RegisterJobDefinition alike: retries, timeouts, tags, names.
+ */
 import type { BatchContext } from '../context.ts';
 import { clientException, executionError, type Refusal } from '../errors.ts';
 import type { ExitRule } from '../jobs.ts';
@@ -17,7 +19,10 @@ const EXIT_CODE_PATTERN = /^\d*\*?$/;
 const MOST_RULES = 5;
 const MOST_ATTEMPTS = 10;
 
-/** AWS documents letters, numbers, `.`, `:` and spaces; other characters (a `(`, say) are taken too, so only the star's place is held to. */
+/**
+ * AWS documents letters, numbers, `.`, `:` and spaces; other characters (a `(`, say) are taken too,
+ * so only the star's place is held to.
+ */
 function isPattern(text: string | undefined): boolean {
   return text === undefined || !text.slice(0, -1).includes('*');
 }

@@ -1,7 +1,7 @@
 /**
- * Memory and CPU limits by cgroup, where this process may make cgroups: version 1 (one tree per controller)
- * and version 2. Elsewhere there are none: `ulimit -v` counts address space, and a Node that reserves
- * gigabytes of it could not even start.
+ * Memory and CPU limits by cgroup, where this process may make cgroups: version 1 (one tree per
+ * controller) and version 2. Elsewhere there are none: `ulimit -v` counts address space, and a Node
+ * that reserves gigabytes of it could not even start.
  */
 import {
   accessSync,

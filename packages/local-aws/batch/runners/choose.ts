@@ -19,7 +19,10 @@ export type RunnerKind = 'isolated' | 'proot' | 'container';
 export interface ChooseOptions {
   dataFolder: string;
   keepScratch?: boolean;
-  /** Only this way, or an error. Default: a container engine for the images it has, and for all others isolated, else proot. */
+  /**
+   * Only this way, or an error. Default: a container engine for the images it has, and for all
+   * others isolated, else proot.
+   */
   only?: RunnerKind;
   /** Further flags for `podman run` or `docker run`. */
   engineFlags?: readonly string[];
@@ -38,8 +41,9 @@ function findProgram(name: string): string | undefined {
 }
 
 /**
- * Runs a small job in it: a kernel or a container around us may refuse what the program needs, and proot before 5.2
- * does not know the system call statx, so that in it files are there and yet cannot be found.
+ * Runs a small job in it: a kernel or a container around us may refuse what the program needs, and
+ * proot before 5.2 does not know the system call statx, so that in it files are there and yet
+ * cannot be found.
  */
 async function works(make: (dataFolder: string) => Runner): Promise<boolean> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'batchwell-trial-'));
@@ -116,8 +120,9 @@ async function findEngine({
 }
 
 /**
- * Starts in the engine where it has the image, else in the other, and there too when the engine refuses (podman in a
- * container often needs flags that only its owner knows). Kills that come before that is known are kept.
+ * Starts in the engine where it has the image, else in the other, and there too when the engine
+ * refuses (podman in a container often needs flags that only its owner knows). Kills that come
+ * before that is known are kept.
  */
 function startInEither(
   engine: EngineRunner,

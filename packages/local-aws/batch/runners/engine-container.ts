@@ -1,7 +1,7 @@
 /**
- * Containers by podman or docker, for images that are already on this machine: nothing is ever pulled.
- * The engine outlives the server, so a server that is killed leaves its containers running; the next one on the
- * same data folder ends them (they carry its path as a label).
+ * Containers by podman or docker, for images that are already on this machine: nothing is ever
+ * pulled. The engine outlives the server, so a server that is killed leaves its containers running;
+ * the next one on the same data folder ends them (they carry its path as a label).
  */
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -32,7 +32,9 @@ const ANSWER_LIMIT_MS = 5000;
 const LABEL = 'batchwell.local';
 const IMAGE_KNOWN_MS = 60_000;
 const SHARES_PER_CPU = 1024;
-/** `docker run`'s own exit codes: 125 the engine failed, 126 and 127 the command could not be run. */
+/**
+ * `docker run`'s own exit codes: 125 the engine failed, 126 and 127 the command could not be run.
+ */
 const ENGINE_FAILED = 125;
 const COMMAND_FAILED = [126, 127];
 const NOT_RUN = /^(?:Error|docker): .*(?:OCI runtime|executable file not found|permission denied)/m;
@@ -74,7 +76,8 @@ const isEnginesOwn = (name: string) =>
 
 function judge(container: Container, exitCode: number, killed: boolean): Ended {
   if (exitCode === ENGINE_FAILED) return { neverStarted: true, reason: ENGINE_REFUSED_REASON };
-  // A shell in the container that misses a program ends with 127 too, and that is the task's own affair.
+  // A shell in the container that misses a program ends with 127 too, and that is the task's own
+  // affair.
   if (COMMAND_FAILED.includes(exitCode) && NOT_RUN.test(readFileSync(container.logFile, 'utf8')))
     return { exitCode, neverStarted: true, reason: cannotStartReason(container.command[0] ?? '') };
   // With --rm nothing is left to ask; 137 that nobody here asked for is the kernel's.

@@ -1,4 +1,6 @@
-/** Containers by bubblewrap: own root folder, own processes, the host's network. 8 to 12 ms each. */
+/**
+ * Containers by bubblewrap: own root folder, own processes, the host's network. 8 to 12 ms each.
+ */
 import { join } from 'node:path';
 import type { Container, Runner } from '../runner.ts';
 import type { Cgroups } from './cgroups.ts';
@@ -19,7 +21,8 @@ export interface IsolatedOptions {
   program: string;
 }
 
-// What Docker leaves to root in a container, without making devices: a task that is root could else open the disk itself.
+// What Docker leaves to root in a container, without making devices: a task that is root could else
+// open the disk itself.
 const KEPT_CAPABILITIES = [
   'CHOWN',
   'DAC_OVERRIDE',

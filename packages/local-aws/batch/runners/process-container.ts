@@ -1,4 +1,7 @@
-/** A container that is a process of this machine inside a program that isolates it: bubblewrap or proot. */
+/**
+ * A container that is a process of this machine inside a program that isolates it: bubblewrap or
+ * proot.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import {
   chmodSync,
@@ -36,14 +39,22 @@ export interface Scratch {
 /** The program that isolates, with all its arguments and the task's command. */
 export interface Invocation {
   argv: string[];
-  /** Further arguments, passed over a pipe as fd 4 so that they (a job's secrets) stand in no process list. */
+  /**
+   * Further arguments, passed over a pipe as fd 4 so that they (a job's secrets) stand in no
+   * process list.
+   */
   privateArguments?: string[];
   environment: Record<string, string>;
-  /** True when the program tells on fd 3 the pid of an init it makes; else it is the command's parent itself. */
+  /**
+   * True when the program tells on fd 3 the pid of an init it makes; else it is the command's
+   * parent itself.
+   */
   reportsInit: boolean;
   /** What the program prints when the command is not there. */
   notFound: RegExp;
-  /** What it prints when a signal ended the command, if it does not pass that on as 128 + signal. */
+  /**
+   * What it prints when a signal ended the command, if it does not pass that on as 128 + signal.
+   */
   signalled?: RegExp;
 }
 
@@ -82,7 +93,10 @@ function makeScratch(folder: string): Scratch {
   return scratch;
 }
 
-/** bubblewrap's status pipe tells the pid of the container's init; the command is that one's only child. */
+/**
+ * bubblewrap's status pipe tells the pid of the container's init; the command is that one's only
+ * child.
+ */
 function commandPid(initPid: number): number | undefined {
   try {
     const first =
@@ -109,7 +123,10 @@ function readTail(log: number): string {
   return buffer.toString('utf8');
 }
 
-/** A zombie runs nothing any more: it only waits for its parent, the machine's init after bubblewrap's own end. */
+/**
+ * A zombie runs nothing any more: it only waits for its parent, the machine's init after
+ * bubblewrap's own end.
+ */
 function stillRuns(pid: number): boolean {
   try {
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -265,14 +282,16 @@ export function startProcessContainer(
   });
   const killNow = () => {
     signalProcess(started.initPid(), 'SIGKILL');
-    // The group: proot leaves its tracees behind when it is killed. bubblewrap's processes end with its init.
+    // The group: proot leaves its tracees behind when it is killed. bubblewrap's processes end with
+    // its init.
     if (child.pid !== undefined) signalProcess(-child.pid, 'SIGKILL');
   };
   return {
     ended,
     kill(signal, graceMs) {
       const init = started.initPid();
-      // Only the command itself gets SIGTERM, as from `docker stop`; the isolating program would die of it and take the command along.
+      // Only the command itself gets SIGTERM, as from `docker stop`; the isolating program would
+      // die of it and take the command along.
       if (signal === 'SIGTERM' && init !== undefined && signalProcess(commandPid(init), 'SIGTERM'))
         killer ??= setTimeout(killNow, graceMs);
       else killNow();

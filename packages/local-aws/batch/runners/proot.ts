@@ -1,7 +1,8 @@
 /**
- * Containers by proot, where bubblewrap may not make namespaces. The same picture of the root folder, but slower
- * (every system call is traced), with the host's processes in sight, system folders that root could write to,
- * and grandchildren of a task that outlive a SIGKILL of the server.
+ * Containers by proot, where bubblewrap may not make namespaces. The same picture of the root
+ * folder, but slower (every system call is traced), with the host's processes in sight, system
+ * folders that root could write to, and grandchildren of a task that outlive a SIGKILL of the
+ * server.
  */
 import { join } from 'node:path';
 import type { Container, Runner } from '../runner.ts';

@@ -1,6 +1,7 @@
 /**
- * The root folder that a task sees: a private, writable folder on disk, with the host's system folders read-only
- * in it and the job's volumes where it wants them. Everything else (/data, /home, /inputs …) is the task's own to make.
+ * The root folder that a task sees: a private, writable folder on disk, with the host's system
+ * folders read-only in it and the job's volumes where it wants them. Everything else (/data, /home,
+ * /inputs …) is the task's own to make.
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -26,7 +27,8 @@ const SYSTEM_FOLDERS = [
 function placeSystemPath(path: string, missing: readonly string[]): Placement[] {
   const stats = lstatSync(path);
   if (stats.isSymbolicLink()) return [{ kind: 'symlink', target: readlinkSync(path), to: path }];
-  // A mount point that the host does not have cannot be made in a read-only folder: its entries are placed one by one.
+  // A mount point that the host does not have cannot be made in a read-only folder: its entries are
+  // placed one by one.
   const isOpened =
     stats.isDirectory() && missing.some((mountPoint) => mountPoint.startsWith(`${path}/`));
   if (!isOpened) return [{ kind: 'read-only', from: path, to: path }];

@@ -1,4 +1,7 @@
-/** Runs nothing: a function says how long each container takes and how it ends. For benchmarks and tests. */
+/**
+ * Runs nothing: a function says how long each container takes and how it ends. For benchmarks and
+ * tests.
+ */
 import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
 
 export interface SimulatedRun {
