@@ -112,10 +112,33 @@ function createRing<T>(limit: number): { push(item: T): void; list(): T[]; clear
 
 const attemptKey = (jobId: string, attempt: number) => `${jobId}#${attempt}`;
 
-/** An empty ledger, held in memory: it counts one run of the local AWS and is gone with it. */
+interface OperationCount {
+  count: number;
+  byCode: Map<string, number>;
+}
+
+function countRequest(counts: Map<string, OperationCount>, seen: RequestSeen): void {
+  const key = `${seen.service}.${seen.operation}`;
+  const counted = counts.get(key) ?? { count: 0, byCode: new Map<string, number>() };
+  const code = seen.code ?? (seen.status === 0 ? 'Dropped' : 'OK');
+  counted.count += 1;
+  counted.byCode.set(code, (counted.byCode.get(code) ?? 0) + 1);
+  counts.set(key, counted);
+}
+
+function requestCounts(counts: Map<string, OperationCount>): Record<string, RequestCount> {
+  return Object.fromEntries(
+    [...counts].map(([key, { count, byCode }]) => [
+      key,
+      { count, byCode: Object.fromEntries(byCode) },
+    ]),
+  );
+}
+
+/** An empty ledger. It is held in memory: it counts one run of the local AWS. */
 export function createLedger({ recentLimit = 1000, nowMs = Date.now }: LedgerOptions = {}): Ledger {
   const ring = createRing<RequestRecord>(Math.max(1, recentLimit));
-  const counts = new Map<string, { count: number; byCode: Map<string, number> }>();
+  const counts = new Map<string, OperationCount>();
   const startsByJob = new Map<string, number>();
   const open = new Map<string, StartRecord>();
   let starts: StartRecord[] = [];
@@ -125,12 +148,7 @@ export function createLedger({ recentLimit = 1000, nowMs = Date.now }: LedgerOpt
   return {
     request(seen) {
       requestsTotal += 1;
-      const key = `${seen.service}.${seen.operation}`;
-      const counted = counts.get(key) ?? { count: 0, byCode: new Map<string, number>() };
-      const code = seen.code ?? (seen.status === 0 ? 'Dropped' : 'OK');
-      counted.count += 1;
-      counted.byCode.set(code, (counted.byCode.get(code) ?? 0) + 1);
-      counts.set(key, counted);
+      countRequest(counts, seen);
       ring.push({ ...seen, atMs: nowMs() });
     },
     start(seen) {
@@ -148,21 +166,14 @@ export function createLedger({ recentLimit = 1000, nowMs = Date.now }: LedgerOpt
       if (exitCode !== undefined) record.exitCode = exitCode;
       if (reason !== undefined) record.reason = reason;
     },
-    summary() {
-      const requests: Record<string, RequestCount> = {};
-      for (const [key, { count, byCode }] of counts)
-        requests[key] = { count, byCode: Object.fromEntries(byCode) };
-      let jobsStartedAgain = 0;
-      for (const count of startsByJob.values()) if (count > 1) jobsStartedAgain += 1;
-      return {
-        requests,
-        requestsTotal,
-        startsTotal: starts.length,
-        endsTotal,
-        running: open.size,
-        jobsStartedAgain,
-      };
-    },
+    summary: () => ({
+      requests: requestCounts(counts),
+      requestsTotal,
+      startsTotal: starts.length,
+      endsTotal,
+      running: open.size,
+      jobsStartedAgain: [...startsByJob.values()].filter((count) => count > 1).length,
+    }),
     recent: () => ring.list(),
     starts: () => starts,
     reset() {

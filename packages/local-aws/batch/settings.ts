@@ -35,6 +35,7 @@ const FIELDS: Record<
   { holds: (value: unknown) => boolean; expected: string }
 > = {
   dataFolder: { holds: isText, expected: 'a folder' },
+  host: { holds: isText, expected: 'an address' },
   port: { holds: (value) => isCount(value) && Number(value) < 65_536, expected: 'a port' },
   queues: {
     holds: (value) => Array.isArray(value) && value.every(isQueue),

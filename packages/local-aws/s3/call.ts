@@ -2,7 +2,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Segment } from './blobs.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
-import type { Bucket, Store, StoredObject } from './store.ts';
+import type { Bucket, StoredObject } from './records.ts';
+import type { Store } from './store.ts';
 
 export interface S3Settings {
   region: string;

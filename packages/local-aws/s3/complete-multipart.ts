@@ -11,7 +11,7 @@ import {
 import { checkWrite } from './conditions.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { findUpload } from './multipart.ts';
-import type { PartRecord, StoredObject, StoredPart, Upload } from './store.ts';
+import type { PartRecord, StoredObject, StoredPart, Upload } from './records.ts';
 import { readXml } from './write-object.ts';
 import { childrenOf, document, leaf, textOf, type XmlNode } from './xml.ts';
 

@@ -4,7 +4,7 @@
  */
 import { headerOf, type Call } from './call.ts';
 import { refuse, type Refusal } from './errors.ts';
-import type { StoredObject } from './store.ts';
+import type { StoredObject } from './records.ts';
 
 /** True when the list (`*`, or ETags with or without quotes) names this one. */
 function names(list: string, etag: string): boolean {

@@ -19,7 +19,7 @@ import {
 import { checkRead, checkWrite } from './conditions.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { headerTags, keptHeaders } from './kept-headers.ts';
-import type { Body, KeptHeaders, StoredObject } from './store.ts';
+import type { Body, KeptHeaders, StoredObject } from './records.ts';
 import { document, leaf } from './xml.ts';
 
 /** The source that x-amz-copy-source names, when the copy's conditions on it hold. */

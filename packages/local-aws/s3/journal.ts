@@ -180,75 +180,84 @@ async function rewriteFile(
   for (const tell of placed) tell();
 }
 
-/** Opens the journal at `path`, made when absent, and tells `see` every record in it, in order. */
+interface Writer {
+  path: string;
+  file: JournalFile;
+  pending: Pending[];
+  /** The write or compaction under way. */
+  work: Promise<void> | undefined;
+  failure: Error | undefined;
+}
+
+async function writeBatch(writer: Writer, batch: readonly Pending[]): Promise<void> {
+  const { file, path } = writer;
+  try {
+    if (writer.failure !== undefined) throw writer.failure;
+    const records = batch.map(({ record }) => record);
+    const { offsets, end } = await writeRecords(file.fd, records, file.end);
+    file.end = end;
+    for (const [index, { record, resolve }] of batch.entries()) {
+      record.placed?.(offsets[index] ?? 0);
+      resolve();
+    }
+  } catch (cause) {
+    writer.failure ??= new Error(
+      `The journal ${path} cannot be written. Free space on its disk and start again.`,
+      { cause },
+    );
+    for (const { reject } of batch) reject(writer.failure);
+  }
+}
+
+async function flush(writer: Writer): Promise<void> {
+  while (writer.pending.length > 0) {
+    const batch = writer.pending.slice(0, BATCH_LIMIT);
+    writer.pending = writer.pending.slice(BATCH_LIMIT);
+    await writeBatch(writer, batch);
+  }
+  writer.work = undefined;
+}
+
+function readBody({ path, file }: Writer, offset: number, bytes: number): Buffer {
+  const buffer = Buffer.allocUnsafe(bytes);
+  const got = readSync(file.fd, buffer, 0, bytes, offset);
+  if (got < bytes)
+    throw new Error(
+      `${path} ends ${bytes - got} bytes before the end of the body at ${offset}. ` +
+        'Another program has changed it.',
+    );
+  return buffer;
+}
+
+/** Opens the journal at `path`, made when absent, and calls `see` with every record, in order. */
 export function openJournal(path: string, see: (entry: JournalEntry) => void): Journal {
   const file = openFile(path, see);
-  let pending: Pending[] = [];
-  let work: Promise<void> | undefined;
-  let failure: Error | undefined;
-
-  async function writeBatch(batch: readonly Pending[]): Promise<void> {
-    try {
-      if (failure !== undefined) throw failure;
-      const { offsets, end } = await writeRecords(
-        file.fd,
-        batch.map(({ record }) => record),
-        file.end,
-      );
-      file.end = end;
-      for (const [index, { record, resolve }] of batch.entries()) {
-        record.placed?.(offsets[index] ?? 0);
-        resolve();
-      }
-    } catch (cause) {
-      failure ??= new Error(
-        `The journal ${path} cannot be written. Free space on its disk and start again.`,
-        { cause },
-      );
-      for (const { reject } of batch) reject(failure);
-    }
-  }
-  async function flush(): Promise<void> {
-    while (pending.length > 0) {
-      const batch = pending.slice(0, BATCH_LIMIT);
-      pending = pending.slice(BATCH_LIMIT);
-      await writeBatch(batch);
-    }
-    work = undefined;
-  }
+  const writer: Writer = { path, file, pending: [], work: undefined, failure: undefined };
   return {
     append(record) {
       return new Promise((resolve, reject) => {
-        pending.push({ record, resolve, reject });
-        // Not flushed at once: what this turn of the loop still appends goes out in the same write.
-        work ??= Promise.resolve().then(flush);
+        writer.pending.push({ record, resolve, reject });
+        // Not flushed at once: what this turn of the loop still appends joins the same write.
+        writer.work ??= Promise.resolve().then(() => flush(writer));
       });
     },
-    read(offset, bytes) {
-      const buffer = Buffer.allocUnsafe(bytes);
-      const got = readSync(file.fd, buffer, 0, bytes, offset);
-      if (got < bytes)
-        throw new Error(
-          `${path} ends ${bytes - got} bytes before the end of the body at ${offset}: was it changed from outside?`,
-        );
-      return buffer;
-    },
+    read: (offset, bytes) => readBody(writer, offset, bytes),
     bytes: () => file.end,
     async compact(records) {
       // Here and in close(), not in a function of its own: between the end of such a function and
       // this line an append could begin a flush, and the two would write at once.
-      for (let busy = work; busy !== undefined; busy = work) await busy;
-      work = rewriteFile(path, file, records())
+      for (let busy = writer.work; busy !== undefined; busy = writer.work) await busy;
+      writer.work = rewriteFile(path, file, records())
         .catch((cause: unknown) =>
           process.emitWarning(
-            `${path} could not be written anew and stays as it is: ${String(cause)}`,
+            `${path} could not be compacted and stays as it is: ${String(cause)}`,
           ),
         )
-        .then(flush);
-      await work;
+        .then(() => flush(writer));
+      await writer.work;
     },
     async close() {
-      for (let busy = work; busy !== undefined; busy = work) await busy;
+      for (let busy = writer.work; busy !== undefined; busy = writer.work) await busy;
       closeSync(file.fd);
     },
   };

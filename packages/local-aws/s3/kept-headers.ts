@@ -1,7 +1,7 @@
 /** What S3 keeps of a write's headers and gives back with the object. */
 import { headerOf, type Call } from './call.ts';
 import { refuse, type Refusal } from './errors.ts';
-import type { KeptHeaders } from './store.ts';
+import type { KeptHeaders } from './records.ts';
 
 const CONTENT_HEADERS = [
   'cache-control',

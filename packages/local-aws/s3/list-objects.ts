@@ -2,7 +2,7 @@
 import { countOf, findBucket, isoTime, quoted, type Answer, type Call } from './call.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { compareKeys, type KeyIndex } from './key-index.ts';
-import type { StoredObject } from './store.ts';
+import type { StoredObject } from './records.ts';
 import { document, element, leaf } from './xml.ts';
 
 const PAGE_LIMIT = 1000;

@@ -18,7 +18,7 @@ import { headerTags, keptHeaders } from './kept-headers.ts';
 import { compareKeys } from './key-index.ts';
 import { ownerElement } from './list-objects.ts';
 import { receiveBody } from './receive-body.ts';
-import type { Body, StoredObject, StoredPart, Upload, UploadRecord } from './store.ts';
+import type { Body, StoredObject, StoredPart, Upload, UploadRecord } from './records.ts';
 import { PUT_LIMIT_BYTES } from './write-object.ts';
 import { document, element, leaf } from './xml.ts';
 

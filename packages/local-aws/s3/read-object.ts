@@ -5,7 +5,7 @@ import { findObject, headerOf, httpTime, quoted, type Answer, type Call } from '
 import { checksumElement, checksumHeader } from './checksums.ts';
 import { checkRead } from './conditions.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
-import type { StoredObject } from './store.ts';
+import type { StoredObject } from './records.ts';
 import { document, element, leaf } from './xml.ts';
 
 interface Extent {

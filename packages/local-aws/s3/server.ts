@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { serveControl } from '../control.ts';
 import { createFaults, type FaultRule, type Faults } from '../faults.ts';
-import { startHttpServer } from '../http-server.ts';
+import { startHttpServer, type ListenOptions } from '../http-server.ts';
 import { createLedger, type Ledger } from '../ledger.ts';
 import { checkAccess } from './access.ts';
 import { refusalAnswer, release, send, sendHalf } from './answer.ts';
@@ -71,11 +71,9 @@ const OPERATIONS: Record<string, Operation> = {
   ListMultipartUploads: listMultipartUploads,
 };
 
-export interface LocalS3Options {
+export interface LocalS3Options extends ListenOptions {
   /** Made when absent; what it holds is served again. One process at a time. */
   dataFolder: string;
-  /** 0, the default, takes a free one. */
-  port?: number;
   ledger?: Ledger;
   faults?: Faults;
   /** Default us-east-1. */
@@ -276,7 +274,7 @@ const DEFAULTS = {
 };
 
 /**
- * Serves S3 on 127.0.0.1 from the data folder until `close()`.
+ * Serves S3 from the data folder until `close()`, on loopback unless told otherwise.
  * @throws when the port is taken, when another process has the data folder, or when a bucket's name
  * is not allowed.
  */
@@ -318,7 +316,7 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
   const server = await startHttpServer(async (request, response) => {
     if (!(await serveControl({ service: 's3', ledger, faults, health }, request, response)))
       await handle(endpoint, request, response);
-  }, options.port).catch(async (cause: unknown) => {
+  }, options).catch(async (cause: unknown) => {
     await store.close();
     throw cause;
   });

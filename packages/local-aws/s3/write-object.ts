@@ -6,7 +6,7 @@ import { checkWrite } from './conditions.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { checkTags, headerTags, keptHeaders } from './kept-headers.ts';
 import { receiveBody, type ReceivedBody } from './receive-body.ts';
-import type { StoredObject } from './store.ts';
+import type { StoredObject } from './records.ts';
 import { childrenOf, document, element, leaf, parseXml, textOf, type XmlNode } from './xml.ts';
 
 /** What one PutObject or UploadPart takes: 5 GiB. */

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStore, type Bucket, type Store, type StoredObject } from '../s3/store.ts';
+import type { Bucket, StoredObject } from '../s3/records.ts';
+import { openStore, type Store } from '../s3/store.ts';
 
 let folder: string;
 beforeEach(async () => {

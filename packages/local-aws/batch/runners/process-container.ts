@@ -223,7 +223,60 @@ function judge(
   };
 }
 
-/** Starts the task's command; a failure to do so is an ending too. */
+/** A container whose command never ran. */
+function failedStart(
+  reason: string,
+  cleanedUp: Promise<void> = Promise.resolve(),
+): RunningContainer {
+  const ended: Ended = { neverStarted: true, reason: `CannotStartContainerError: ${reason}` };
+  return {
+    ended: cleanedUp.then(
+      () => ended,
+      () => ended,
+    ),
+    kill: () => undefined,
+  };
+}
+
+async function cleanUp(
+  { keepScratch, scratchFolder }: ProcessContainerSetting,
+  { taskId }: Container,
+  log: number,
+  started?: Started,
+): Promise<void> {
+  closeSync(log);
+  await untilGone(started?.initPid());
+  await started?.cgroup?.remove();
+  if (!keepScratch)
+    await rm(join(scratchFolder, taskId), { recursive: true, force: true, maxRetries: 3 });
+}
+
+function endOf(started: Started, container: Container): Promise<Ended> {
+  return new Promise((resolve) => {
+    started.child.once('error', (cause) =>
+      resolve({ neverStarted: true, reason: `CannotStartContainerError: ${cause.message}` }),
+    );
+    started.child.once('exit', (code, signal) => resolve(judge(started, container, code, signal)));
+  });
+}
+
+function killNow({ child, initPid }: Started): void {
+  signalProcess(initPid(), 'SIGKILL');
+  // The group: proot leaves its tracees behind when it is killed. bubblewrap's processes end with
+  // its init.
+  if (child.pid !== undefined) signalProcess(-child.pid, 'SIGKILL');
+}
+
+/**
+ * Only the command itself gets SIGTERM, as from `docker stop`. The isolating program would die of
+ * it and take the command along.
+ */
+function askToEnd({ initPid }: Started): boolean {
+  const init = initPid();
+  return init !== undefined && signalProcess(commandPid(init), 'SIGTERM');
+}
+
+/** Starts the task's command. A failure to start is an ending, not an exception. */
 export function startProcessContainer(
   setting: ProcessContainerSetting,
   container: Container,
@@ -232,69 +285,27 @@ export function startProcessContainer(
   try {
     log = openSync(container.logFile, 'w+');
   } catch (cause) {
-    return {
-      ended: Promise.resolve({
-        neverStarted: true,
-        reason: `CannotStartContainerError: no log file: ${String(cause)}`,
-      }),
-      kill: () => undefined,
-    };
+    return failedStart(`no log file: ${String(cause)}`);
   }
-  const cleanUp = async (started?: Started) => {
-    closeSync(log);
-    await untilGone(started?.initPid());
-    await started?.cgroup?.remove();
-    if (!setting.keepScratch)
-      await rm(join(setting.scratchFolder, container.taskId), {
-        recursive: true,
-        force: true,
-        maxRetries: 3,
-      });
-  };
   let started: Started;
   try {
     if (container.command.length === 0) throw new Error('No command specified');
     started = spawnIn(setting, container, log);
   } catch (cause) {
-    const ended: Ended = {
-      neverStarted: true,
-      reason: `CannotStartContainerError: ${String(cause)}`,
-    };
-    return {
-      ended: cleanUp().then(
-        () => ended,
-        () => ended,
-      ),
-      kill: () => undefined,
-    };
+    return failedStart(String(cause), cleanUp(setting, container, log));
   }
-  const { child } = started;
   let killer: NodeJS.Timeout | undefined;
-  const ended = new Promise<Ended>((resolve) => {
-    child.once('error', (cause) =>
-      resolve({ neverStarted: true, reason: `CannotStartContainerError: ${cause.message}` }),
-    );
-    child.once('exit', (code, signal) => resolve(judge(started, container, code, signal)));
-  }).then(async (result) => {
+  const ended = endOf(started, container).then(async (result) => {
     clearTimeout(killer);
-    await cleanUp(started);
+    await cleanUp(setting, container, log, started);
     return result;
   });
-  const killNow = () => {
-    signalProcess(started.initPid(), 'SIGKILL');
-    // The group: proot leaves its tracees behind when it is killed. bubblewrap's processes end with
-    // its init.
-    if (child.pid !== undefined) signalProcess(-child.pid, 'SIGKILL');
-  };
   return {
     ended,
     kill(signal, graceMs) {
-      const init = started.initPid();
-      // Only the command itself gets SIGTERM, as from `docker stop`; the isolating program would
-      // die of it and take the command along.
-      if (signal === 'SIGTERM' && init !== undefined && signalProcess(commandPid(init), 'SIGTERM'))
-        killer ??= setTimeout(killNow, graceMs);
-      else killNow();
+      if (signal === 'SIGTERM' && askToEnd(started))
+        killer ??= setTimeout(() => killNow(started), graceMs);
+      else killNow(started);
     },
   };
 }
