@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { ensureProgram } from '../cli/services/install.ts';
 import { mariadbOrPrivate } from '../cli/services/mariadb.ts';
-import { mariadbServer, redisServer } from '../cli/services/programs.ts';
+import { MARIADB_SERVER, REDIS_SERVER } from '../cli/services/programs.ts';
 
 /** What a worker reads from the socket: one JSON document. */
 export type DatabaseAnswer = { url: string } | { error: string };
@@ -23,7 +23,7 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   // Installing takes longer than a test may. Where it cannot be done, the tests that need the program say why.
-  for (const program of [redisServer, mariadbServer])
+  for (const program of [REDIS_SERVER, MARIADB_SERVER])
     await ensureProgram(program).catch(() => undefined);
 
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-test-'));

@@ -1,4 +1,7 @@
-/** Finds a program, or has the system's package manager install it, or says in one sentence what to do. */
+/**
+ * Finds a program, or has the system's package manager install it, or says in one sentence what to
+ * do.
+ */
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -17,8 +20,11 @@ export interface Machine {
   installPaths: InstallPaths;
 }
 
-/** Servers often lie where only root's PATH looks, on Red Hat in libexec, on macOS below the package manager's own folder. */
-const serverFolders = [
+/**
+ * Servers often lie where only root's PATH looks, on Red Hat in libexec, on macOS below the package
+ * manager's own folder.
+ */
+const SERVER_FOLDERS = [
   '/usr/local/bin',
   '/usr/local/sbin',
   '/usr/bin',
@@ -34,7 +40,7 @@ const serverFolders = [
 export function thisMachine(): Machine {
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return {
-    searchFolders: [...path, ...serverFolders],
+    searchFolders: [...path, ...SERVER_FOLDERS],
     isRoot: process.getuid?.() === 0,
     // Not below /tmp: there another user could put a link in root's way.
     installPaths: { lockFile: '/run/batchwell-install.lock', policyFile: '/usr/sbin/policy-rc.d' },
@@ -67,8 +73,8 @@ function isExecutable(path: string): boolean {
 }
 
 /**
- * The full path of the wanted program. As root, a missing one is installed: one line on stderr says so.
- * Rejects with MissingProgram.
+ * The full path of the wanted program. As root, a missing one is installed: one line on stderr says
+ * so. Rejects with MissingProgram.
  */
 export async function ensureProgram(
   wanted: WantedProgram,
@@ -103,7 +109,7 @@ function announceOnStderr(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-const outputTailCharacters = 4_000;
+const OUTPUT_TAIL_CHARACTERS = 4_000;
 
 function runShell(
   script: string,
@@ -117,7 +123,7 @@ function runShell(
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
-        output = (output + text).slice(-outputTailCharacters);
+        output = (output + text).slice(-OUTPUT_TAIL_CHARACTERS);
       });
     }
     child.once('error', reject);

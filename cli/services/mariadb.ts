@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { ensureProgram, findProgram, thisMachine } from './install.ts';
 import { startOwnedServer } from './owned-server.ts';
 import { startOnPort } from './ports.ts';
-import { mariadbInstaller, mariadbServer } from './programs.ts';
+import { MARIADB_INSTALLER, MARIADB_SERVER } from './programs.ts';
 
 const run = promisify(execFile);
 
@@ -24,7 +24,10 @@ export interface MariadbOptions {
   small?: boolean;
   /** Every commit on disk before it is acknowledged. By default on when dataFolder is given. */
   durable?: boolean;
-  /** With port and dataFolder: one that was killed comes back at the same url. A new one is made when absent. */
+  /**
+   * With port and dataFolder: one that was killed comes back at the same url. A new one is made
+   * when absent.
+   */
   password?: string;
 }
 
@@ -41,7 +44,10 @@ export interface PrivateMariadb {
   stop(): Promise<void>;
 }
 
-/** A server that is there by URL is used as it is and never stopped by us; else a private one is started. */
+/**
+ * A server that is there by URL is used as it is and never stopped by us; else a private one is
+ * started.
+ */
 export async function mariadbOrPrivate(
   url: string | undefined,
   options: MariadbOptions = {},
@@ -49,9 +55,12 @@ export async function mariadbOrPrivate(
   return url ? { url, stop: async () => undefined } : startMariadb(options);
 }
 
-/** Rejects with MissingProgram when there is no MariaDB and none can be installed, with ServerNotReady when it does not start. */
+/**
+ * Rejects with MissingProgram when there is no MariaDB and none can be installed, with
+ * ServerNotReady when it does not start.
+ */
 export async function startMariadb(options: MariadbOptions = {}): Promise<PrivateMariadb> {
-  const program = await ensureProgram(mariadbServer);
+  const program = await ensureProgram(MARIADB_SERVER);
   return startOnPort(options.port, (port) => startMariadbOn(program, port, options));
 }
 
@@ -83,8 +92,9 @@ async function prepareFolder(program: string, folder: string, temporary: boolean
 }
 
 /**
- * mariadbd refuses to run as root by accident. As root we run it as `mysql`, the user its package makes; where that
- * user does not exist or cannot pass through to the folder (below /root, say), as root on purpose.
+ * mariadbd refuses to run as root by accident. As root we run it as `mysql`, the user its package
+ * makes; where that user does not exist or cannot pass through to the folder (below /root, say), as
+ * root on purpose.
  */
 async function serverUser(folder: string): Promise<User | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -116,10 +126,10 @@ async function createSystemTables(program: string, home: Home): Promise<void> {
     );
     return;
   }
-  const installer = findProgram(mariadbInstaller, thisMachine());
+  const installer = findProgram(MARIADB_INSTALLER, thisMachine());
   if (installer === undefined)
     throw new Error(
-      `${program} is there, but neither of ${mariadbInstaller.join(', ')} is: the system tables cannot be made. Reinstall the MariaDB server package.`,
+      `${program} is there, but neither of ${MARIADB_INSTALLER.join(', ')} is: the system tables cannot be made. Reinstall the MariaDB server package.`,
     );
   await run(
     installer,
@@ -128,7 +138,10 @@ async function createSystemTables(program: string, home: Home): Promise<void> {
   );
 }
 
-/** A temporary folder is made anew for each try: a server that did not start has taken its own with it. */
+/**
+ * A temporary folder is made anew for each try: a server that did not start has taken its own with
+ * it.
+ */
 async function startMariadbOn(
   program: string,
   port: number,
@@ -176,7 +189,10 @@ async function serveFrom(
   };
 }
 
-/** Run by the server before it serves, so that no client is needed here. The password may be new at each start. */
+/**
+ * Run by the server before it serves, so that no client is needed here. The password may be new at
+ * each start.
+ */
 function initialSql(password: string, isMysql: boolean): string {
   const lines = ['CREATE DATABASE IF NOT EXISTS batchwell CHARACTER SET utf8mb4;'];
   for (const host of ['127.0.0.1', 'localhost']) {
@@ -202,7 +218,8 @@ function serverArguments(
     '--no-defaults',
     ...(home.user === undefined ? [] : [`--user=${home.user.name}`]),
     `--datadir=${home.dataFolder}`,
-    // Relative to the data folder, in which the server stands: the kernel cuts a socket's path at 107 characters.
+    // Relative to the data folder, in which the server stands: the kernel cuts a socket's path at
+    // 107 characters.
     '--socket=mysqld.sock',
     `--tmpdir=${home.folder}`,
     `--pid-file=${join(home.folder, 'mysqld.pid')}`,

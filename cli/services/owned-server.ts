@@ -1,9 +1,10 @@
 /**
  * A server as a child process that cannot outlive us.
  *
- * PR_SET_PDEATHSIG would be shorter, but it is Linux only, follows a thread and not a process, and is cleared when
- * the server changes its user, which mariadbd does. So each server has a watchdog: a shell that waits for the end of
- * a pipe which only we hold open. The kernel closes that pipe however we end, by SIGKILL too.
+ * PR_SET_PDEATHSIG would be shorter, but it is Linux only, follows a thread and not a process, and
+ * is cleared when the server changes its user, which mariadbd does. So each server has a watchdog:
+ * a shell that waits for the end of a pipe which only we hold open. The kernel closes that pipe
+ * however we end, by SIGKILL too.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,10 +13,10 @@ import { rm } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 
 /**
- * Reads until the pipe ends; then ends process $1 and removes folder $2, when given. A zombie is dead, though it
- * answers kill -0: in a container whose first process does not reap, it stays.
+ * Reads until the pipe ends; then ends process $1 and removes folder $2, when given. A zombie is
+ * dead, though it answers kill -0: in a container whose first process does not reap, it stays.
  */
-const watchdogScript = `
+const WATCHDOG_SCRIPT = `
 trap '' HUP INT TERM
 lives() { kill -0 "$1" 2>/dev/null && ! grep -q ') Z ' "/proc/$1/stat" 2>/dev/null; }
 read -r _
@@ -27,26 +28,33 @@ kill -KILL "$1" 2>/dev/null
 `;
 
 /**
- * Waits for a word from us before it becomes the server, so that there is no moment at which the server runs and its
- * watchdog does not: were we killed in between, the word never comes and the pipe ends.
+ * Waits for a word from us before it becomes the server, so that there is no moment at which the
+ * server runs and its watchdog does not: were we killed in between, the word never comes and the
+ * pipe ends.
  */
-const gateScript = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
+const GATE_SCRIPT = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
-const logTailLines = 30;
+const LOG_TAIL_LINES = 30;
 
 export interface ServerCommand {
   /** What the server is called in errors, such as `Redis`. */
   title: string;
   program: string;
   args: string[];
-  /** The line of its output that says it serves: an event, so that nobody has to poll, and surely of this server and not of another on the same port. */
+  /**
+   * The line of its output that says it serves: an event, so that nobody has to poll, and surely of
+   * this server and not of another on the same port.
+   */
   readyLine: RegExp;
   readyWithinMs: number;
   /** How long SIGTERM may take before SIGKILL. */
   stopWithinMs: number;
   /** Removed when the server has ended, also when we were killed. */
   temporaryFolder?: string;
-  /** Removed only when we were killed: a folder that several servers share, and that we remove ourselves otherwise. */
+  /**
+   * Removed only when we were killed: a folder that several servers share, and that we remove
+   * ourselves otherwise.
+   */
   sharedFolder?: string;
   /** The server's whole environment; when absent, nothing but what every program needs. */
   environment?: NodeJS.ProcessEnv;
@@ -77,10 +85,13 @@ export class ServerNotReady extends Error {
   }
 }
 
-/** Starts the server and waits until it is ready. Rejects with ServerNotReady, after which nothing of it is left. */
+/**
+ * Starts the server and waits until it is ready. Rejects with ServerNotReady, after which nothing
+ * of it is left.
+ */
 export async function startOwnedServer(command: ServerCommand): Promise<OwnedServer> {
   // A session of its own: Ctrl-C on the terminal reaches us, and we then stop the servers in order.
-  const child = spawn('/bin/sh', ['-c', gateScript, 'gate', command.program, ...command.args], {
+  const child = spawn('/bin/sh', ['-c', GATE_SCRIPT, 'gate', command.program, ...command.args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
     cwd: '/',
@@ -108,12 +119,16 @@ export async function startOwnedServer(command: ServerCommand): Promise<OwnedSer
     await stop();
     throw new ServerNotReady(command.title, outcome.what, output.tail());
   }
-  // A dead server's pid may be given to somebody else: its watchdog must not live to signal that one.
+  // A dead server's pid may be given to somebody else: its watchdog must not live to signal that
+  // one.
   void ended.then(() => watchdog.kill('SIGKILL'));
   return { pid, ended, stop, readyText: outcome.line, logTail: output.tail };
 }
 
-/** Nothing secret of ours is a server's business; BATCHWELL_RUN lets .ci/run find what is left behind. */
+/**
+ * Nothing secret of ours is a server's business; BATCHWELL_RUN lets .ci/run find what is left
+ * behind.
+ */
 function serverEnvironment(): NodeJS.ProcessEnv {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LD_LIBRARY_PATH', 'BATCHWELL_RUN'];
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.includes(name)));
@@ -122,7 +137,7 @@ function serverEnvironment(): NodeJS.ProcessEnv {
 function startWatchdog(pid: number, temporaryFolder: string | undefined): ChildProcess {
   const watchdog = spawn(
     '/bin/sh',
-    ['-c', watchdogScript, 'batchwell-watchdog', String(pid), temporaryFolder ?? ''],
+    ['-c', WATCHDOG_SCRIPT, 'batchwell-watchdog', String(pid), temporaryFolder ?? ''],
     {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
@@ -172,7 +187,7 @@ function collectOutput(
         const parts = (rest + text).split('\n');
         rest = parts.pop() ?? '';
         lines.push(...parts);
-        lines.splice(0, lines.length - logTailLines);
+        lines.splice(0, lines.length - LOG_TAIL_LINES);
         const line = parts.find((part) => readyLine.test(part));
         if (line !== undefined) resolve({ line });
       });

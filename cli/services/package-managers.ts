@@ -1,6 +1,6 @@
 /** Which package manager a machine has, and what to tell it. Pure: install.ts runs it. */
 
-export const packageManagers = [
+export const PACKAGE_MANAGERS = [
   'apt-get',
   'dnf',
   'microdnf',
@@ -9,16 +9,16 @@ export const packageManagers = [
   'zypper',
   'brew',
 ] as const;
-export type PackageManager = (typeof packageManagers)[number];
+export type PackageManager = (typeof PACKAGE_MANAGERS)[number];
 
 /** The first of packageManagers that the machine has. */
 export function choosePackageManager(
   has: (program: string) => boolean,
 ): PackageManager | undefined {
-  return packageManagers.find(has);
+  return PACKAGE_MANAGERS.find(has);
 }
 
-const installCommands: Record<PackageManager, string> = {
+const INSTALL_COMMANDS: Record<PackageManager, string> = {
   'apt-get': 'apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends',
   dnf: 'dnf install -y --setopt=install_weak_deps=False',
   microdnf: 'microdnf install -y --setopt=install_weak_deps=0',
@@ -32,7 +32,7 @@ const installCommands: Record<PackageManager, string> = {
 export function installSentence(manager: PackageManager, packageName: string): string {
   if (manager === 'brew') return `brew install ${packageName}`;
   if (manager === 'apt-get') return `sudo apt-get update && sudo apt-get install -y ${packageName}`;
-  return `sudo ${installCommands[manager]} ${packageName}`;
+  return `sudo ${INSTALL_COMMANDS[manager]} ${packageName}`;
 }
 
 /** What to install, and how one sees that it is there. */
@@ -51,10 +51,11 @@ export interface InstallPaths {
 }
 
 /**
- * A POSIX shell script that installs, unless one of `programs` has come meanwhile. It holds a kernel lock (flock), so
- * two at once take turns and a killed one leaves no stale lock.
- * Debian's packages start their services on the standard ports, now and at every boot. While we install, policy-rc.d
- * forbids the first (it is removed however we end, and one that was there before is kept); then they are switched off.
+ * A POSIX shell script that installs, unless one of `programs` has come meanwhile. It holds a
+ * kernel lock (flock), so two at once take turns and a killed one leaves no stale lock. Debian's
+ * packages start their services on the standard ports, now and at every boot. While we install,
+ * policy-rc.d forbids the first (it is removed however we end, and one that was there before is
+ * kept); then they are switched off.
  */
 export function installScript(
   manager: PackageManager,
@@ -62,7 +63,7 @@ export function installScript(
   paths: InstallPaths,
 ): string {
   const have = programs.map((program) => `command -v ${program} >/dev/null 2>&1`).join(' || ');
-  const attempts = packageNames.map((name) => `${installCommands[manager]} ${name}`).join(' || ');
+  const attempts = packageNames.map((name) => `${INSTALL_COMMANDS[manager]} ${name}`).join(' || ');
   const lines = [
     `exec 9>'${paths.lockFile}'`,
     'if command -v flock >/dev/null 2>&1; then flock 9; fi',
@@ -80,16 +81,16 @@ export function installScript(
   return `${lines.join('\n')}\n`;
 }
 
-const policyMark = 'written by batchwell while it installs packages';
+const POLICY_MARK = 'written by batchwell while it installs packages';
 
 function aptLines(policyFile: string): string[] {
   return [
     'export DEBIAN_FRONTEND=noninteractive',
     // One with our mark is left from a run that was killed: it is ours to remove.
-    `if [ ! -e '${policyFile}' ] || grep -q '${policyMark}' '${policyFile}'; then`,
+    `if [ ! -e '${policyFile}' ] || grep -q '${POLICY_MARK}' '${policyFile}'; then`,
     `  trap 'rm -f "${policyFile}"' EXIT`,
     `  trap 'exit 1' HUP INT TERM`,
-    `  printf '#!/bin/sh\\n# ${policyMark}\\nexit 101\\n' >'${policyFile}'`,
+    `  printf '#!/bin/sh\\n# ${POLICY_MARK}\\nexit 101\\n' >'${policyFile}'`,
     `  chmod 755 '${policyFile}'`,
     'fi',
     'apt-get -o DPkg::Lock::Timeout=120 update </dev/null 9>&- || echo "apt-get update failed; the packages it knows already are tried" >&2',

@@ -1,9 +1,12 @@
-/** Free ports on loopback. A free port may be taken by another process before we bind it: so start, and try again. */
+/**
+ * Free ports on loopback. A free port may be taken by another process before we bind it: so start,
+ * and try again.
+ */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { ServerNotReady } from './owned-server.ts';
 
-const tries = 5;
+const TRIES = 5;
 
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -14,7 +17,10 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Starts on the wanted port, or on a free one; a free port that was snatched away is replaced, five times at most. */
+/**
+ * Starts on the wanted port, or on a free one; a free port that was snatched away is replaced, five
+ * times at most.
+ */
 export async function startOnPort<T>(
   wantedPort: number | undefined,
   start: (port: number) => Promise<T>,
@@ -24,7 +30,7 @@ export async function startOnPort<T>(
     try {
       return await start(await freePort());
     } catch (error) {
-      if (!(error instanceof ServerNotReady && error.portTaken) || attempt === tries) throw error;
+      if (!(error instanceof ServerNotReady && error.portTaken) || attempt === TRIES) throw error;
     }
   }
 }

@@ -1,4 +1,7 @@
-/** What the local services are called, per program and per package manager: the first name that can be installed is taken. */
+/**
+ * What the local services are called, per program and per package manager: the first name that can
+ * be installed is taken.
+ */
 import type { PackageManager } from './package-managers.ts';
 
 export interface WantedProgram {
@@ -6,13 +9,16 @@ export interface WantedProgram {
   /** Any of these will do; the first found is taken. */
   programs: string[];
   packages: Record<PackageManager, string[]>;
-  /** The system services that these packages bring: we start servers ourselves, and nobody asked for those. */
+  /**
+   * The system services that these packages bring: we start servers ourselves, and nobody asked for
+   * those.
+   */
   services: string[];
   /** The other way, for the sentence that says what to do. */
   orElse: string;
 }
 
-export const redisServer: WantedProgram = {
+export const REDIS_SERVER: WantedProgram = {
   title: 'Redis',
   // Fedora 41, RHEL 10, Arch and openSUSE went over to Valkey, which speaks the same protocol.
   programs: ['redis-server', 'valkey-server'],
@@ -29,7 +35,7 @@ export const redisServer: WantedProgram = {
   orElse: 'or set REDIS_URL to a server that you have (redis://host:6379)',
 };
 
-export const mariadbServer: WantedProgram = {
+export const MARIADB_SERVER: WantedProgram = {
   title: 'MariaDB',
   programs: ['mariadbd', 'mysqld'],
   packages: {
@@ -47,24 +53,24 @@ export const mariadbServer: WantedProgram = {
 };
 
 /** Makes MariaDB's system tables. */
-export const mariadbInstaller = ['mariadb-install-db', 'mysql_install_db'];
+export const MARIADB_INSTALLER = ['mariadb-install-db', 'mysql_install_db'];
 
-const realBatch = 'or let tasks run on a real AWS Batch (AWS_ENDPOINT_URL_BATCH not set)';
+const REAL_BATCH = 'or let tasks run on a real AWS Batch (AWS_ENDPOINT_URL_BATCH not set)';
 
-export const bubblewrap: WantedProgram = {
+export const BUBBLEWRAP: WantedProgram = {
   title: 'bubblewrap',
   programs: ['bwrap'],
   packages: everywhere('bubblewrap'),
   services: [],
-  orElse: realBatch,
+  orElse: REAL_BATCH,
 };
 
-export const proot: WantedProgram = {
+export const PROOT: WantedProgram = {
   title: 'proot',
   programs: ['proot'],
   packages: everywhere('proot'),
   services: [],
-  orElse: realBatch,
+  orElse: REAL_BATCH,
 };
 
 /** Linux programs that every distribution calls the same. */

@@ -1,4 +1,7 @@
-/** A private Redis: its own folder, port and password, on loopback only. Ready in about 0.05 s, 12 MB. */
+/**
+ * A private Redis: its own folder, port and password, on loopback only. Ready in about 0.05 s, 12
+ * MB.
+ */
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { ensureProgram } from './install.ts';
 import { startOwnedServer } from './owned-server.ts';
 import { startOnPort } from './ports.ts';
-import { redisServer } from './programs.ts';
+import { REDIS_SERVER } from './programs.ts';
 
 export interface RedisOptions {
   /** Kept when the server stops. Without it: a temporary folder, removed on stop. */
@@ -14,7 +17,10 @@ export interface RedisOptions {
   port?: number;
   /** Append-only file, synced every second. By default on when dataFolder is given. */
   durable?: boolean;
-  /** With port and dataFolder: one that was killed comes back at the same url. A new one is made when absent. */
+  /**
+   * With port and dataFolder: one that was killed comes back at the same url. A new one is made
+   * when absent.
+   */
   password?: string;
 }
 
@@ -31,7 +37,10 @@ export interface PrivateRedis {
   stop(): Promise<void>;
 }
 
-/** A Redis that is there by URL is used as it is and never stopped by us; else a private one is started. */
+/**
+ * A Redis that is there by URL is used as it is and never stopped by us; else a private one is
+ * started.
+ */
 export async function redisOrPrivate(
   url: string | undefined,
   options: RedisOptions = {},
@@ -39,9 +48,12 @@ export async function redisOrPrivate(
   return url ? { url, stop: async () => undefined } : startRedis(options);
 }
 
-/** Rejects with MissingProgram when there is no Redis and none can be installed, with ServerNotReady when it does not start. */
+/**
+ * Rejects with MissingProgram when there is no Redis and none can be installed, with ServerNotReady
+ * when it does not start.
+ */
 export async function startRedis(options: RedisOptions = {}): Promise<PrivateRedis> {
-  const program = await ensureProgram(redisServer);
+  const program = await ensureProgram(REDIS_SERVER);
   return startOnPort(options.port, (port) => startRedisOn(program, port, options));
 }
 

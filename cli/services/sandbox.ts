@@ -1,4 +1,7 @@
-/** The program in which the local Batch server runs tasks: bubblewrap, or proot where the kernel refuses namespaces. */
+/**
+ * The program in which the local Batch server runs tasks: bubblewrap, or proot where the kernel
+ * refuses namespaces.
+ */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import {
@@ -8,7 +11,7 @@ import {
   thisMachine,
   type Machine,
 } from './install.ts';
-import { bubblewrap, proot, type WantedProgram } from './programs.ts';
+import { BUBBLEWRAP, PROOT, type WantedProgram } from './programs.ts';
 
 export interface Sandbox {
   kind: 'bubblewrap' | 'proot';
@@ -22,30 +25,30 @@ interface Candidate {
   trial: string[];
 }
 
-const candidates: Candidate[] = [
+const CANDIDATES: Candidate[] = [
   {
     kind: 'bubblewrap',
-    wanted: bubblewrap,
+    wanted: BUBBLEWRAP,
     trial: ['--ro-bind', '/', '/', '--unshare-pid', '/bin/sh', '-c', 'exit 0'],
   },
-  { kind: 'proot', wanted: proot, trial: ['-r', '/', '/bin/sh', '-c', 'exit 0'] },
+  { kind: 'proot', wanted: PROOT, trial: ['-r', '/', '/bin/sh', '-c', 'exit 0'] },
 ];
 
 /**
- * Each is tried, not only found: inside an ordinary Docker container, and for ordinary users of Ubuntu 24.04,
- * bubblewrap is installed and yet refused. What is there is preferred to what had to be installed.
- * Rejects with MissingProgram, whose message holds the reason for each.
+ * Each is tried, not only found: inside an ordinary Docker container, and for ordinary users of
+ * Ubuntu 24.04, bubblewrap is installed and yet refused. What is there is preferred to what had to
+ * be installed. Rejects with MissingProgram, whose message holds the reason for each.
  */
 export async function ensureBubblewrap(machine: Machine = thisMachine()): Promise<Sandbox> {
   const refusals: string[] = [];
-  for (const candidate of candidates) {
+  for (const candidate of CANDIDATES) {
     const program = findProgram(candidate.wanted.programs, machine);
     if (program === undefined) continue;
     const refusal = await tryOut(program, candidate.trial);
     if (refusal === undefined) return { kind: candidate.kind, program };
     refusals.push(refusal);
   }
-  for (const candidate of candidates) {
+  for (const candidate of CANDIDATES) {
     if (findProgram(candidate.wanted.programs, machine) !== undefined) continue;
     const installed = await ensureProgram(candidate.wanted, machine).catch(
       (cause: unknown) => cause,

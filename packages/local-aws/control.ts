@@ -1,5 +1,6 @@
 /**
- * The control surface under `/_local/` of each local server. No bucket and no Batch operation can have this path.
+ * The control surface under `/_local/` of each local server. No bucket and no Batch operation can
+ * have this path.
  *
  *   GET    /_local/health            {service, …}
  *   GET    /_local/ledger            {summary, recent}; with ?starts=all also every start
@@ -9,12 +10,11 @@
  *   DELETE /_local/faults[?id=…]     one rule, or all
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FaultRule, Faults } from './faults.ts';
-import { parseFaultRule } from './faults.ts';
+import { parseFaultRule, type FaultRule, type Faults } from './faults.ts';
 import { readBody } from './http-server.ts';
 import type { Ledger, Service } from './ledger.ts';
 
-const rulesLimitBytes = 1 << 20;
+const RULES_LIMIT_BYTES = 1 << 20;
 
 export interface ControlParts {
   service: Service;
@@ -47,11 +47,11 @@ function parseRules(text: string): { rules: FaultRule[] } | { problems: string[]
 }
 
 async function setFaults(faults: Faults, request: IncomingMessage): Promise<Answer> {
-  const body = await readBody(request, rulesLimitBytes);
+  const body = await readBody(request, RULES_LIMIT_BYTES);
   if (body === undefined)
     return {
       status: 413,
-      body: { problems: [`the rules are longer than ${rulesLimitBytes} bytes`] },
+      body: { problems: [`the rules are longer than ${RULES_LIMIT_BYTES} bytes`] },
     };
   const parsed = parseRules(body.toString('utf8'));
   if ('problems' in parsed) return { status: 400, body: parsed };

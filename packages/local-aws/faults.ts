@@ -1,12 +1,13 @@
 /**
- * Faults on demand: rules, set while the local AWS runs, that make it fail as the real one does.
- * A rule is plain JSON, so that a test in another process sets it over HTTP (packages/local-aws/control.ts).
+ * Faults on demand: rules, set while the local AWS runs, that make it fail as the real one does. A
+ * rule is plain JSON, so that a test in another process sets it over HTTP
+ * (packages/local-aws/control.ts).
  */
 import type { Service } from './ledger.ts';
 import { createRandom } from './random.ts';
 
 /** Kinds that either service plays on the request itself. */
-export const requestFaultKinds = [
+export const REQUEST_FAULT_KINDS = [
   'error',
   'throttle',
   'delay',
@@ -15,7 +16,7 @@ export const requestFaultKinds = [
   'error-after',
 ] as const;
 /** Kinds that one service asks for by name, at the moment they concern. */
-export const behaviourFaultKinds = [
+export const BEHAVIOUR_FAULT_KINDS = [
   'visibility-lag',
   'spot-loss',
   'out-of-memory',
@@ -23,11 +24,13 @@ export const behaviourFaultKinds = [
   'image-pull',
 ] as const;
 
-export type RequestFaultKind = (typeof requestFaultKinds)[number];
-export type FaultKind = RequestFaultKind | (typeof behaviourFaultKinds)[number];
+export type RequestFaultKind = (typeof REQUEST_FAULT_KINDS)[number];
+export type FaultKind = RequestFaultKind | (typeof BEHAVIOUR_FAULT_KINDS)[number];
 
 export interface FaultRule {
-  /** Names the rule for its removal; made up when absent. A rule of an id already set replaces it. */
+  /**
+   * Names the rule for its removal; made up when absent. A rule of an id already set replaces it.
+   */
   id?: string;
   service: Service;
   /** AWS's name of the operation (`PutObject`, `SubmitJob`), or `*`. */
@@ -66,8 +69,8 @@ export interface Faults {
   clear(): void;
   list(): FaultState[];
   /**
-   * The rule that bites this subject now, counted as bitten. Only rules of `kinds` are asked; by default those
-   * that concern a request, so that a `spot-loss` on `*` is not spent on a request.
+   * The rule that bites this subject now, counted as bitten. Only rules of `kinds` are asked; by
+   * default those that concern a request, so that a `spot-loss` on `*` is not spent on a request.
    */
   next(
     service: Service,
@@ -118,7 +121,7 @@ export function createFaults(seed = 1): Faults {
       rules = [];
     },
     list: () => rules.map(({ state }) => ({ ...state })),
-    next(service, operation, subject, kinds = requestFaultKinds) {
+    next(service, operation, subject, kinds = REQUEST_FAULT_KINDS) {
       for (const armed of rules) {
         if (!kinds.includes(armed.state.kind) || !concerns(armed, service, operation, subject))
           continue;
@@ -132,18 +135,18 @@ export function createFaults(seed = 1): Faults {
   };
 }
 
-const allKinds: readonly string[] = [...requestFaultKinds, ...behaviourFaultKinds];
+const ALL_KINDS: readonly string[] = [...REQUEST_FAULT_KINDS, ...BEHAVIOUR_FAULT_KINDS];
 const isText = (value: unknown) => typeof value === 'string' && value !== '';
 const isCount = (value: unknown) => Number.isInteger(value) && Number(value) >= 0;
-const required = new Set(['service', 'operation', 'kind']);
-const fields: Record<string, { holds: (value: unknown) => boolean; expected: string }> = {
+const REQUIRED = new Set(['service', 'operation', 'kind']);
+const FIELDS: Record<string, { holds: (value: unknown) => boolean; expected: string }> = {
   id: { holds: isText, expected: 'a text' },
   service: { holds: (value) => value === 's3' || value === 'batch', expected: "'s3' or 'batch'" },
   operation: { holds: isText, expected: "an operation's name or '*'" },
   match: { holds: isText, expected: 'a text' },
   kind: {
-    holds: (value) => typeof value === 'string' && allKinds.includes(value),
-    expected: `one of ${allKinds.join(', ')}`,
+    holds: (value) => typeof value === 'string' && ALL_KINDS.includes(value),
+    expected: `one of ${ALL_KINDS.join(', ')}`,
   },
   status: {
     holds: (value) => Number.isInteger(value) && Number(value) >= 100 && Number(value) <= 599,
@@ -160,18 +163,20 @@ const fields: Record<string, { holds: (value: unknown) => boolean; expected: str
 };
 
 function isFaultRule(value: object, problems: string[]): value is FaultRule {
-  for (const [name, { holds, expected }] of Object.entries(fields)) {
+  for (const [name, { holds, expected }] of Object.entries(FIELDS)) {
     const given: unknown = Reflect.get(value, name);
-    if (given === undefined ? required.has(name) : !holds(given)) {
+    if (given === undefined ? REQUIRED.has(name) : !holds(given)) {
       problems.push(`${name}: expected ${expected}, got ${JSON.stringify(given) ?? 'nothing'}`);
     }
   }
   for (const name of Object.keys(value))
-    if (!Object.hasOwn(fields, name)) problems.push(`${name}: no such field`);
+    if (!Object.hasOwn(FIELDS, name)) problems.push(`${name}: no such field`);
   return problems.length === 0;
 }
 
-/** A rule from outside: either the rule, or every field that is wrong and what was expected there. */
+/**
+ * A rule from outside: either the rule, or every field that is wrong and what was expected there.
+ */
 export function parseFaultRule(value: unknown): { rule: FaultRule } | { problems: string[] } {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { problems: ['a fault rule is a JSON object'] };

@@ -1,7 +1,8 @@
-/** What both local servers share of HTTP: a listener on loopback that closes at once, and bodies with a limit. */
-import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+/**
+ * The HTTP that both servers share: a listener that closes at once, and bodies with a limit.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { isIPv6, type AddressInfo } from 'node:net';
 
 export type HttpHandler = (
   request: IncomingMessage,
@@ -9,18 +10,28 @@ export type HttpHandler = (
 ) => void | Promise<void>;
 
 export interface HttpServer {
-  /** `http://127.0.0.1:<port>`, without a slash at its end. */
+  /** `http://127.0.0.1:PORT`, without a slash at its end. */
   url: string;
   port: number;
-  /** Stops listening and ends every connection, those kept alive and those in the middle of a request too. */
+  /**
+   * Stops listening and ends every connection, those kept alive and those in the middle of a
+   * request too.
+   */
   close(): Promise<void>;
 }
 
-/**
- * Listens on 127.0.0.1 and nowhere else.
- * @param port 0 takes a free one. A port already taken rejects with Node's EADDRINUSE.
- */
-export async function startHttpServer(handler: HttpHandler, port = 0): Promise<HttpServer> {
+export interface ListenOptions {
+  /** Default 127.0.0.1. Neither server checks signatures: another address is for private networks. */
+  host?: string;
+  /** 0, the default, takes a free port. */
+  port?: number;
+}
+
+/** Starts to listen. Rejects with Node's EADDRINUSE when the port is taken. */
+export async function startHttpServer(
+  handler: HttpHandler,
+  { host = '127.0.0.1', port = 0 }: ListenOptions = {},
+): Promise<HttpServer> {
   // No request timeout: a slow upload of gigabytes is not an error here.
   const server = createServer(
     { keepAliveTimeout: 65_000, requestTimeout: 0, noDelay: true },
@@ -33,10 +44,11 @@ export async function startHttpServer(handler: HttpHandler, port = 0): Promise<H
       });
     },
   );
-  // SDKs that wait for "100 Continue" send no body before it; Node answers it by itself when no listener is set.
+  // SDKs that wait for "100 Continue" send no body before it; Node answers it by itself when no
+  // listener is set.
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
+    server.listen(port, host, () => {
       server.off('error', reject);
       resolve();
     });
@@ -44,7 +56,7 @@ export async function startHttpServer(handler: HttpHandler, port = 0): Promise<H
   const address = server.address() as AddressInfo;
   let closing: Promise<void> | undefined;
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `http://${isIPv6(host) ? `[${host}]` : host}:${address.port}`,
     port: address.port,
     close() {
       closing ??= new Promise<void>((resolve) => {
@@ -57,8 +69,8 @@ export async function startHttpServer(handler: HttpHandler, port = 0): Promise<H
 }
 
 /**
- * The whole body, or undefined when it is longer than the limit; the rest is then read and thrown away,
- * so that the caller can still answer on this connection.
+ * The whole body, or undefined when it is longer than the limit; the rest is then read and thrown
+ * away, so that the caller can still answer on this connection.
  * @throws when the client goes away before the end.
  */
 export async function readBody(

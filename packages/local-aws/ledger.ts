@@ -1,12 +1,15 @@
 /**
- * The ledger of the local AWS: what was asked of it and which containers it started.
- * Tests and benchmarks read it instead of guessing from the outside ("2 Batch requests for 1,000 tasks",
- * "no task started twice").
+ * The ledger of the local AWS: what was asked of it and which containers it started. Tests and
+ * benchmarks read it instead of guessing from the outside ("2 Batch requests for 1,000 tasks", "no
+ * task started twice").
  */
 
 export type Service = 's3' | 'batch';
 
-/** One request as it was answered. `status` 0 means that the connection was dropped instead of an answer. */
+/**
+ * One request as it was answered. `status` 0 means that the connection was dropped instead of an
+ * answer.
+ */
 export interface RequestSeen {
   service: Service;
   operation: string;
@@ -47,7 +50,10 @@ export interface StartRecord extends StartSeen {
 
 export interface RequestCount {
   count: number;
-  /** Answers by error code; `OK` for those that succeeded, `Dropped` for a connection cut without an answer. */
+  /**
+   * Answers by error code; `OK` for those that succeeded, `Dropped` for a connection cut without an
+   * answer.
+   */
   byCode: Record<string, number>;
 }
 
@@ -65,7 +71,10 @@ export interface LedgerSummary {
 export interface Ledger {
   request(seen: RequestSeen): void;
   start(seen: StartSeen): void;
-  /** Ends the start of the same job and attempt; an end without its start counts as an end and no more. */
+  /**
+   * Ends the start of the same job and attempt; an end without its start counts as an end and no
+   * more.
+   */
   end(seen: EndSeen): void;
   summary(): LedgerSummary;
   /** The newest requests, oldest first; bounded by `recentLimit`. */
@@ -103,10 +112,33 @@ function createRing<T>(limit: number): { push(item: T): void; list(): T[]; clear
 
 const attemptKey = (jobId: string, attempt: number) => `${jobId}#${attempt}`;
 
-/** An empty ledger, held in memory: it counts one run of the local AWS and is gone with it. */
+interface OperationCount {
+  count: number;
+  byCode: Map<string, number>;
+}
+
+function countRequest(counts: Map<string, OperationCount>, seen: RequestSeen): void {
+  const key = `${seen.service}.${seen.operation}`;
+  const counted = counts.get(key) ?? { count: 0, byCode: new Map<string, number>() };
+  const code = seen.code ?? (seen.status === 0 ? 'Dropped' : 'OK');
+  counted.count += 1;
+  counted.byCode.set(code, (counted.byCode.get(code) ?? 0) + 1);
+  counts.set(key, counted);
+}
+
+function requestCounts(counts: Map<string, OperationCount>): Record<string, RequestCount> {
+  return Object.fromEntries(
+    [...counts].map(([key, { count, byCode }]) => [
+      key,
+      { count, byCode: Object.fromEntries(byCode) },
+    ]),
+  );
+}
+
+/** An empty ledger. It is held in memory: it counts one run of the local AWS. */
 export function createLedger({ recentLimit = 1000, nowMs = Date.now }: LedgerOptions = {}): Ledger {
   const ring = createRing<RequestRecord>(Math.max(1, recentLimit));
-  const counts = new Map<string, { count: number; byCode: Map<string, number> }>();
+  const counts = new Map<string, OperationCount>();
   const startsByJob = new Map<string, number>();
   const open = new Map<string, StartRecord>();
   let starts: StartRecord[] = [];
@@ -116,12 +148,7 @@ export function createLedger({ recentLimit = 1000, nowMs = Date.now }: LedgerOpt
   return {
     request(seen) {
       requestsTotal += 1;
-      const key = `${seen.service}.${seen.operation}`;
-      const counted = counts.get(key) ?? { count: 0, byCode: new Map<string, number>() };
-      const code = seen.code ?? (seen.status === 0 ? 'Dropped' : 'OK');
-      counted.count += 1;
-      counted.byCode.set(code, (counted.byCode.get(code) ?? 0) + 1);
-      counts.set(key, counted);
+      countRequest(counts, seen);
       ring.push({ ...seen, atMs: nowMs() });
     },
     start(seen) {
@@ -139,21 +166,14 @@ export function createLedger({ recentLimit = 1000, nowMs = Date.now }: LedgerOpt
       if (exitCode !== undefined) record.exitCode = exitCode;
       if (reason !== undefined) record.reason = reason;
     },
-    summary() {
-      const requests: Record<string, RequestCount> = {};
-      for (const [key, { count, byCode }] of counts)
-        requests[key] = { count, byCode: Object.fromEntries(byCode) };
-      let jobsStartedAgain = 0;
-      for (const count of startsByJob.values()) if (count > 1) jobsStartedAgain += 1;
-      return {
-        requests,
-        requestsTotal,
-        startsTotal: starts.length,
-        endsTotal,
-        running: open.size,
-        jobsStartedAgain,
-      };
-    },
+    summary: () => ({
+      requests: requestCounts(counts),
+      requestsTotal,
+      startsTotal: starts.length,
+      endsTotal,
+      running: open.size,
+      jobsStartedAgain: [...startsByJob.values()].filter((count) => count > 1).length,
+    }),
     recent: () => ring.list(),
     starts: () => starts,
     reset() {

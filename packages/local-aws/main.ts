@@ -1,118 +1,117 @@
+#!/usr/bin/env node
 /**
- * The local AWS as one program, for a container of its own:
- *
- *   node packages/local-aws/main.ts --data FOLDER [--host 127.0.0.1] [--s3-port 9000] [--batch-port 9001] [--bucket batchwell] [--region us-east-1]
- *
- * S3 and Batch themselves listen on loopback only, since neither asks who calls. `--host` opens them to a network that
- * is private, as that of Docker Compose is.
+ * S3 and Batch as one program: reads the command line, starts both servers, stops them on a signal.
+ * The folders s3/ and batch/ hold one service each; the files here serve both.
  */
-import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Server } from 'node:net';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { startOwnedServer, type OwnedServer } from '../../cli/services/owned-server.ts';
-import { freePort } from '../../cli/services/ports.ts';
+import { startLocalBatch } from './batch/server.ts';
+import { startLocalS3, type LocalS3 } from './s3/server.ts';
 
-const { values } = parseArgs({
-  options: {
-    data: { type: 'string' },
-    host: { type: 'string', default: '127.0.0.1' },
-    's3-port': { type: 'string', default: '9000' },
-    'batch-port': { type: 'string', default: '9001' },
-    bucket: { type: 'string', default: 'batchwell' },
-    region: { type: 'string', default: 'us-east-1' },
-  },
-});
-if (values.data === undefined)
-  throw new Error('--data FOLDER is missing: where should objects and jobs lie?');
-const dataFolder = resolve(values.data);
-const isOpen = values.host !== '127.0.0.1';
+const HELP = `Usage: local-aws --data FOLDER [options]
 
-function wholePort(name: 's3-port' | 'batch-port'): number {
-  const port = Number(values[name]);
+Serves S3 and AWS Batch on this machine until it receives SIGTERM or SIGINT.
+
+  --data FOLDER       where objects and jobs are kept; created when it does not exist
+  --host ADDRESS      address to listen on (default 127.0.0.1); neither service checks
+                      signatures, so use another address only on a private network
+  --s3-port PORT      default 9000
+  --batch-port PORT   default 9001
+  --bucket NAME       bucket to create (default batchwell)
+  --region REGION     default us-east-1
+  --help              print this text
+`;
+
+interface ProgramOptions {
+  dataFolder: string;
+  host: string;
+  s3Port: number;
+  batchPort: number;
+  bucket: string;
+  region: string;
+}
+
+function wholePort(name: string, text: string): number {
+  const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
-    throw new Error(`--${name} expects a port from 1 to 65535, got ${values[name]}`);
+    throw new Error(`--${name} must be a port from 1 to 65535, not ${text}.`);
   return port;
 }
 
-function startPart(title: string, script: string, args: string[]): Promise<OwnedServer> {
-  return startOwnedServer({
-    title,
-    program: process.execPath,
-    args: [fileURLToPath(new URL(script, import.meta.url)), ...args],
-    readyLine: /^\{"url":/,
-    readyWithinMs: 30_000,
-    stopWithinMs: 10_000,
+/** The options, or undefined when the command line asks for help. */
+function readOptions(): ProgramOptions | undefined {
+  const { values } = parseArgs({
+    options: {
+      data: { type: 'string' },
+      host: { type: 'string', default: '127.0.0.1' },
+      's3-port': { type: 'string', default: '9000' },
+      'batch-port': { type: 'string', default: '9001' },
+      bucket: { type: 'string', default: 'batchwell' },
+      region: { type: 'string', default: 'us-east-1' },
+      help: { type: 'boolean', default: false },
+    },
   });
-}
-
-/** Passes every connection on to loopback. */
-async function openTo(host: string, port: number, innerPort: number): Promise<Server> {
-  const server = createServer((outer) => {
-    const inner = connect(innerPort, '127.0.0.1');
-    outer.on('error', () => inner.destroy()).pipe(inner);
-    inner.on('error', () => outer.destroy()).pipe(outer);
-  }).listen(port, host);
-  await once(server, 'listening');
-  return server;
-}
-
-const s3Port = isOpen ? await freePort() : wholePort('s3-port');
-const s3Folder = join(dataFolder, 's3');
-await mkdir(s3Folder, { recursive: true });
-const s3 = await startPart('The local S3', 's3/main.ts', [
-  '--data',
-  s3Folder,
-  '--port',
-  String(s3Port),
-  '--bucket',
-  values.bucket,
-  '--region',
-  values.region,
-]);
-
-const batchPort = isOpen ? await freePort() : wholePort('batch-port');
-// What a job role would give to a container: a way to S3.
-const jobEnvironment = {
-  AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${s3Port}`,
-  AWS_REGION: values.region,
-  AWS_ACCESS_KEY_ID: 'local',
-  AWS_SECRET_ACCESS_KEY: 'local',
-};
-const batchSettings = join(dataFolder, 'batch.json');
-await writeFile(
-  batchSettings,
-  JSON.stringify({
-    dataFolder: join(dataFolder, 'batch'),
-    port: batchPort,
+  if (values.help) return undefined;
+  if (values.data === undefined)
+    throw new Error('--data FOLDER is missing. Name a folder for the objects and jobs.');
+  return {
+    dataFolder: resolve(values.data),
+    host: values.host,
+    s3Port: wholePort('s3-port', values['s3-port']),
+    batchPort: wholePort('batch-port', values['batch-port']),
+    bucket: values.bucket,
     region: values.region,
-    jobEnvironment,
-  }),
-);
-const batch = await startPart('The local Batch', 'batch/main.ts', [batchSettings]);
+  };
+}
 
-const doors = isOpen
-  ? [
-      await openTo(values.host, wholePort('s3-port'), s3Port),
-      await openTo(values.host, wholePort('batch-port'), batchPort),
-    ]
-  : [];
-process.stdout.write(
-  `${JSON.stringify({ s3: `http://${values.host}:${values['s3-port']}`, batch: `http://${values.host}:${values['batch-port']}` })}\n`,
-);
+async function startS3(options: ProgramOptions): Promise<LocalS3> {
+  const dataFolder = join(options.dataFolder, 's3');
+  await mkdir(dataFolder, { recursive: true });
+  const { host, s3Port: port, bucket, region } = options;
+  return startLocalS3({ dataFolder, host, port, createBuckets: [bucket], region });
+}
 
-const asked = new Promise<undefined>((resolve) => {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.once(signal, () => resolve(undefined));
-});
-const trouble = await Promise.race([
-  asked,
-  s3.ended.then((how) => `The local S3 ended with ${how}.`),
-  batch.ended.then((how) => `The local Batch ended with ${how}.`),
-]);
-if (trouble !== undefined) process.stderr.write(`${trouble}\n`);
-for (const door of doors) door.close();
-await Promise.all([s3.stop(), batch.stop()]);
-process.exit(trouble === undefined ? 0 : 1);
+/** What a job role would give to a container: access to S3. Jobs share the network of this host. */
+function jobEnvironment(s3Url: string, region: string): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL_S3: s3Url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:'),
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+  };
+}
+
+async function serve(options: ProgramOptions): Promise<void> {
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+  const s3 = await startS3(options);
+  const batch = await startLocalBatch({
+    dataFolder: join(options.dataFolder, 'batch'),
+    host: options.host,
+    port: options.batchPort,
+    region: options.region,
+    jobEnvironment: jobEnvironment(s3.url, options.region),
+  });
+  process.stdout.write(`${JSON.stringify({ s3: s3.url, batch: batch.url })}\n`);
+  await signalled;
+  // Batch first: its jobs may still write to S3.
+  await batch.close();
+  await s3.close();
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  if (options === undefined) process.stdout.write(HELP);
+  else await serve(options);
+}
+
+await main().then(
+  () => process.exit(0),
+  (cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    process.stderr.write(`local-aws failed: ${reason}\n`);
+    process.exit(1);
+  },
+);

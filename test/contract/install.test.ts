@@ -1,4 +1,7 @@
-/** The system's package manager is played by a shell script, so that nothing is installed on this machine. */
+/**
+ * The system's package manager is played by a shell script, so that nothing is installed on this
+ * machine.
+ */
 import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +13,7 @@ import {
   MissingProgram,
   type Machine,
 } from '../../cli/services/install.ts';
-import { bubblewrap, mariadbServer, redisServer } from '../../cli/services/programs.ts';
+import { BUBBLEWRAP, MARIADB_SERVER, REDIS_SERVER } from '../../cli/services/programs.ts';
 import { ensureBubblewrap } from '../../cli/services/sandbox.ts';
 
 interface World {
@@ -64,7 +67,7 @@ const quiet = () => undefined;
 
 test('without root a missing program is a sentence that names the command and the other way', async () => {
   const { machine, folder } = await machineWith({ 'apt-get': 'echo called >>journal' }, false);
-  const refusal = await ensureProgram(redisServer, machine, quiet).catch((error: Error) => error);
+  const refusal = await ensureProgram(REDIS_SERVER, machine, quiet).catch((error: Error) => error);
   expect(refusal).toBeInstanceOf(MissingProgram);
   expect(refusal).toHaveProperty(
     'message',
@@ -75,7 +78,7 @@ test('without root a missing program is a sentence that names the command and th
 
 test('without a package manager it is a sentence too', async () => {
   const { machine } = await machineWith({}, true);
-  await expect(ensureProgram(mariadbServer, machine, quiet)).rejects.toThrow(
+  await expect(ensureProgram(MARIADB_SERVER, machine, quiet)).rejects.toThrow(
     /needs MariaDB and found no mariadbd or mysqld on this machine. Install it, or set DATABASE_URL/,
   );
 });
@@ -84,7 +87,7 @@ test('as root it is installed with one line said, and its service starts neither
   const programs = { 'apt-get': aptGet('redis-server'), systemctl: 'echo "$*" >>journal' };
   const { machine, folder, policyFile, journal } = await machineWith(programs, true);
   const said: string[] = [];
-  expect(await ensureProgram(redisServer, machine, (line) => said.push(line))).toBe(
+  expect(await ensureProgram(REDIS_SERVER, machine, (line) => said.push(line))).toBe(
     join(folder, 'redis-server'),
   );
   expect(said).toHaveLength(1);
@@ -102,7 +105,7 @@ test('a policy that was there before is kept, one left by a killed run is taken 
     { 'apt-get': aptGet('redis-server'), 'policy-rc.d': 'exit 104' },
     true,
   );
-  await ensureProgram(redisServer, kept.machine, quiet);
+  await ensureProgram(REDIS_SERVER, kept.machine, quiet);
   expect(await kept.journal()).toEqual(['update', 'services: 104']);
   expect(await readFile(kept.policyFile, 'utf8')).toContain('exit 104');
 
@@ -113,7 +116,7 @@ test('a policy that was there before is kept, one left by a killed run is taken 
     },
     true,
   );
-  await ensureProgram(redisServer, left.machine, quiet);
+  await ensureProgram(REDIS_SERVER, left.machine, quiet);
   expect(existsSync(left.policyFile)).toBe(false);
 });
 
@@ -122,7 +125,7 @@ test('a failed installation shows its reason and takes the policy away', async (
     { 'apt-get': 'echo "E: Unable to locate package" >&2; exit 100' },
     true,
   );
-  await expect(ensureProgram(redisServer, machine, quiet)).rejects.toThrow(
+  await expect(ensureProgram(REDIS_SERVER, machine, quiet)).rejects.toThrow(
     /failed \(exit code 100\)[^]*Unable to locate package/,
   );
   expect(existsSync(policyFile)).toBe(false);
@@ -131,8 +134,8 @@ test('a failed installation shows its reason and takes the policy away', async (
 test('two at once install once', async () => {
   const { machine, journal } = await machineWith({ 'apt-get': aptGet('bwrap') }, true);
   await Promise.all([
-    ensureProgram(bubblewrap, machine, quiet),
-    ensureProgram(bubblewrap, machine, quiet),
+    ensureProgram(BUBBLEWRAP, machine, quiet),
+    ensureProgram(BUBBLEWRAP, machine, quiet),
   ]);
   expect(await journal()).toEqual(['update', 'services: 101']);
 });

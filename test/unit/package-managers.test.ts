@@ -3,7 +3,7 @@ import {
   choosePackageManager,
   installScript,
   installSentence,
-  packageManagers,
+  PACKAGE_MANAGERS,
 } from '../../cli/services/package-managers.ts';
 import * as programs from '../../cli/services/programs.ts';
 
@@ -13,7 +13,12 @@ const redis = {
   packageNames: ['redis', 'valkey'],
   services: ['redis-server'],
 };
-const wanted = [programs.redisServer, programs.mariadbServer, programs.bubblewrap, programs.proot];
+const wanted = [
+  programs.REDIS_SERVER,
+  programs.MARIADB_SERVER,
+  programs.BUBBLEWRAP,
+  programs.PROOT,
+];
 
 test.each([
   [['apt-get', 'dnf'], 'apt-get'],
@@ -37,7 +42,7 @@ test('the command for a person updates the list first where the list may be miss
 });
 
 test('every Linux package manager knows a package for every program', () => {
-  const linux = packageManagers.filter((manager) => manager !== 'brew');
+  const linux = PACKAGE_MANAGERS.filter((manager) => manager !== 'brew');
   const unknown = linux.flatMap((manager) =>
     wanted
       .filter(({ packages }) => packages[manager].length === 0)
@@ -53,7 +58,7 @@ test('a second name is tried only when the first cannot be installed', () => {
 });
 
 test('only Debian’s packages need their services held back', () => {
-  const withPolicy = packageManagers.filter((manager) =>
+  const withPolicy = PACKAGE_MANAGERS.filter((manager) =>
     installScript(manager, redis, paths).includes(paths.policyFile),
   );
   expect(withPolicy).toEqual(['apt-get']);

@@ -3,10 +3,21 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { FaultKind, FaultState, Faults } from '../faults.ts';
 import type { Ledger } from '../ledger.ts';
-import type { Attempt, AttemptOutcome, Job, LiveAttempt } from './jobs.ts';
-import { jobIdOf, millisecondsPerSecond } from './jobs.ts';
-import type { Container, Ended, Runner, RunningContainer } from './runner.ts';
-import { outOfMemoryReason } from './runner.ts';
+import {
+  jobIdOf,
+  MILLISECONDS_PER_SECOND,
+  type Attempt,
+  type AttemptOutcome,
+  type Job,
+  type LiveAttempt,
+} from './jobs.ts';
+import {
+  OUT_OF_MEMORY_REASON,
+  type Container,
+  type Ended,
+  type Runner,
+  type RunningContainer,
+} from './runner.ts';
 
 export interface AttemptSetting {
   runner: Runner;
@@ -28,10 +39,10 @@ export interface AttemptEvents {
   ended(outcome: AttemptOutcome, attempt: Attempt): void;
 }
 
-const longestTimerMs = 2 ** 31 - 1;
-const essentialExited = 'Essential container in task exited';
-const failedToStart = 'Task failed to start';
-const startFaults: readonly FaultKind[] = [
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const ESSENTIAL_EXITED = 'Essential container in task exited';
+const FAILED_TO_START = 'Task failed to start';
+const START_FAULTS: readonly FaultKind[] = [
   'slow-start',
   'image-pull',
   'spot-loss',
@@ -61,7 +72,9 @@ function awsVariables(job: Job, attempt: number, environment: string): Record<st
   };
 }
 
-/** `job name[index]#attempt job id`: what the `match` of a fault on StartAttempt is looked for in. */
+/**
+ * `job name[index]#attempt job id`: what the `match` of a fault on StartAttempt is looked for in.
+ */
 export function attemptSubject(job: Job, attempt: number): string {
   const index = job.parent === undefined ? '' : `[${job.ordinal}]`;
   return `${job.submission.jobName}${index}#${attempt} ${jobIdOf(job)}`;
@@ -97,7 +110,7 @@ function containerOf(
 
 function outcomeOf({ exitCode, reason, neverStarted }: Ended): AttemptOutcome {
   return {
-    statusReason: neverStarted === true ? failedToStart : essentialExited,
+    statusReason: neverStarted === true ? FAILED_TO_START : ESSENTIAL_EXITED,
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(reason === undefined ? {} : { reason }),
     retriable: true,
@@ -138,7 +151,7 @@ class AttemptRun implements LiveAttempt {
     this.number = job.attempts.length + 1;
     if (setting.runner.keepsLogs)
       this.logStreamName = `${definitionName(job)}/default/${this.taskId}`;
-    for (const kind of startFaults) {
+    for (const kind of START_FAULTS) {
       const fault = setting.faults.next('batch', 'StartAttempt', attemptSubject(job, this.number), [
         kind,
       ]);
@@ -148,7 +161,7 @@ class AttemptRun implements LiveAttempt {
   }
 
   #after(delayMs: number, act: () => void): void {
-    this.#timers.add(setTimeout(act, Math.min(delayMs, longestTimerMs)));
+    this.#timers.add(setTimeout(act, Math.min(delayMs, LONGEST_TIMER_MS)));
   }
 
   #prepare(): void {
@@ -186,7 +199,7 @@ class AttemptRun implements LiveAttempt {
   #armTimers(): void {
     const { timeoutSeconds } = this.#job.submission;
     if (timeoutSeconds !== undefined) {
-      this.#after(timeoutSeconds * millisecondsPerSecond, () =>
+      this.#after(timeoutSeconds * MILLISECONDS_PER_SECOND, () =>
         this.stop(
           { statusReason: 'Job attempt duration exceeded timeout', retriable: false },
           'politely',
@@ -200,8 +213,8 @@ class AttemptRun implements LiveAttempt {
       this.#after(memory.delayMs ?? 0, () =>
         this.stop(
           {
-            statusReason: essentialExited,
-            reason: outOfMemoryReason,
+            statusReason: ESSENTIAL_EXITED,
+            reason: OUT_OF_MEMORY_REASON,
             exitCode: 137,
             retriable: true,
           },
@@ -243,7 +256,10 @@ class AttemptRun implements LiveAttempt {
   }
 }
 
-/** What was forced upon the attempt counts; of what the container says, only its exit code stays, if AWS could see it. */
+/**
+ * What was forced upon the attempt counts; of what the container says, only its exit code stays, if
+ * AWS could see it.
+ */
 function combine(seen: AttemptOutcome, forced: AttemptOutcome | undefined): AttemptOutcome {
   if (forced === undefined) return seen;
   const isHostLoss = forced.retriable && forced.exitCode === undefined;

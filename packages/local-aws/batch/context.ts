@@ -2,8 +2,7 @@
 import type { Faults } from '../faults.ts';
 import type { Definitions } from './definitions.ts';
 import type { Engine } from './engine.ts';
-import type { Refusal, Reply } from './errors.ts';
-import { clientException } from './errors.ts';
+import { clientException, type Refusal, type Reply } from './errors.ts';
 import type { JobStore } from './job-store.ts';
 import type { Journal } from './journal.ts';
 import type { JobQueue, Queues } from './queues.ts';
@@ -33,7 +32,7 @@ export interface BatchContext {
 /** The request has been checked against the service model; the reply will be. */
 export type Handler = (context: BatchContext, request: Record<string, unknown>) => Reply;
 
-export const namePattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
+export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 
 /** `kind` as in `job-queue/name`. */
 export function arnOf({ region, accountId }: BatchContext, kind: string, name: string): string {
@@ -81,12 +80,12 @@ export function pageOf<T>(
   };
 }
 
-const tokenPattern = /^bw(\d{1,12})$/;
+const TOKEN_PATTERN = /^bw(\d{1,12})$/;
 
 export const makeToken = (position: number) => Buffer.from(`bw${position}`).toString('base64url');
 
 export function readToken(token: unknown, absent = 0): number | Refusal {
   if (token === undefined) return absent;
-  const position = tokenPattern.exec(Buffer.from(String(token), 'base64url').toString())?.[1];
+  const position = TOKEN_PATTERN.exec(Buffer.from(String(token), 'base64url').toString())?.[1];
   return position === undefined ? clientException('Invalid nextToken') : Number(position);
 }

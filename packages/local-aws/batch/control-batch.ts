@@ -18,9 +18,9 @@ interface Parts {
   logFolder: string;
 }
 
-const logsPath = '/_local/logs/';
-const spotLossPath = '/_local/spot-loss';
-const bodyLimitBytes = 4096;
+const LOGS_PATH = '/_local/logs/';
+const SPOT_LOSS_PATH = '/_local/spot-loss';
+const BODY_LIMIT_BYTES = 4096;
 
 function answer(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' });
@@ -40,7 +40,7 @@ async function serveLog(
   url: URL,
   response: ServerResponse,
 ): Promise<void> {
-  const jobId = decodeURIComponent(url.pathname.slice(logsPath.length));
+  const jobId = decodeURIComponent(url.pathname.slice(LOGS_PATH.length));
   const number = Number(url.searchParams.get('attempt') ?? 0);
   const taskId = findTaskId(context.store.get(jobId), number);
   if (taskId === undefined) {
@@ -64,7 +64,7 @@ async function loseSpot(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const body = (await readBody(request, bodyLimitBytes))?.toString('utf8') ?? '';
+  const body = (await readBody(request, BODY_LIMIT_BYTES))?.toString('utf8') ?? '';
   const jobId = /"jobId"\s*:\s*"([0-9a-f:-]+)"/.exec(body)?.[1] ?? '';
   const job = context.store.get(jobId);
   if (job === undefined)
@@ -81,9 +81,9 @@ export async function serveBatchControl(
   response: ServerResponse,
 ): Promise<boolean> {
   const url = new URL(request.url ?? '/', 'http://localhost');
-  if (request.method === 'GET' && url.pathname.startsWith(logsPath))
+  if (request.method === 'GET' && url.pathname.startsWith(LOGS_PATH))
     await serveLog(parts, url, response);
-  else if (request.method === 'POST' && url.pathname === spotLossPath)
+  else if (request.method === 'POST' && url.pathname === SPOT_LOSS_PATH)
     await loseSpot(parts, request, response);
   else return false;
   return true;

@@ -17,7 +17,10 @@ export interface Definitions {
   /** Keeps it, or replaces the same ARN. */
   put(definition: Definition): void;
   nextRevision(name: string): number;
-  /** By ARN, `name:revision`, or a bare name for its newest active revision; INACTIVE ones are found by the first two. */
+  /**
+   * By ARN, `name:revision`, or a bare name for its newest active revision; INACTIVE ones are found
+   * by the first two.
+   */
   find(reference: string): Definition | undefined;
   byArn(arn: string): Definition | undefined;
   /** Newest registration last. */
@@ -25,7 +28,7 @@ export interface Definitions {
   named(name: string): readonly Definition[];
 }
 
-const arnPattern = /:job-definition\/(.+)$/;
+const ARN_PATTERN = /:job-definition\/(.+)$/;
 
 export function createDefinitions(): Definitions {
   const byName = new Map<string, Definition[]>();
@@ -42,7 +45,7 @@ export function createDefinitions(): Definitions {
     },
     nextRevision: (name) => (byName.get(name)?.at(-1)?.revision ?? 0) + 1,
     find(reference) {
-      const [name, revision] = (arnPattern.exec(reference)?.[1] ?? reference).split(':');
+      const [name, revision] = (ARN_PATTERN.exec(reference)?.[1] ?? reference).split(':');
       const revisions = byName.get(name ?? '') ?? [];
       if (revision === undefined) return revisions.findLast(({ status }) => status === 'ACTIVE');
       return revisions.find((definition) => definition.revision === Number(revision));

@@ -1,12 +1,19 @@
 /**
- * The life of jobs: who waits for whom, what is started, what an ending means. Everything that changes a job's
- * state goes through here; no step costs more than the jobs it moves.
+ * The life of jobs: who waits for whom, what is started, what an ending means. Everything that
+ * changes a job's state goes through here; no step costs more than the jobs it moves.
  */
-import type { AttemptSetting } from './attempts.ts';
-import { hostLost, startAttempt } from './attempts.ts';
+import { hostLost, startAttempt, type AttemptSetting } from './attempts.ts';
 import type { JobStore } from './job-store.ts';
-import type { Attempt, AttemptOutcome, Job, JobStatus, LiveAttempt, Submission } from './jobs.ts';
-import { isTerminal, jobIdOf } from './jobs.ts';
+import {
+  isTerminal,
+  jobIdOf,
+  type Attempt,
+  type AttemptOutcome,
+  type Job,
+  type JobStatus,
+  type LiveAttempt,
+  type Submission,
+} from './jobs.ts';
 import type { Journal } from './journal.ts';
 import type { FreeSlot, Queues } from './queues.ts';
 import { isRetried } from './retry-rules.ts';
@@ -18,8 +25,8 @@ export interface EngineSetting extends AttemptSetting {
   scheduleMs: number;
 }
 
-const overridesLimit = 8192;
-const dependencyFailed = 'Dependent Job failed';
+const OVERRIDES_LIMIT = 8192;
+const DEPENDENCY_FAILED = 'Dependent Job failed';
 const isWaiting = (job: Job) => job.waitingFor > 0 || (job.parent?.waitingFor ?? 0) > 0;
 
 function* membersOf(job: Job): Generator<Job> {
@@ -107,7 +114,7 @@ export class Engine {
       if (isTerminal(member.status) || member.status === 'RUNNABLE' || member.live !== undefined)
         continue;
       if (this.#doomed.has(member) || this.#doomed.has(job))
-        this.finish(member, 'FAILED', dependencyFailed, this.#setting.nowMs());
+        this.finish(member, 'FAILED', DEPENDENCY_FAILED, this.#setting.nowMs());
       else if (isWaiting(member)) move(member, 'PENDING');
       else this.#makeRunnable(member);
     }
@@ -129,11 +136,11 @@ export class Engine {
   /** Called by the queues with a RUNNABLE job that got a slot. */
   start(job: Job, environment: string, freeSlot: FreeSlot): void {
     if (this.#isClosed) return;
-    if (job.submission.container.overridesLength > overridesLimit) {
+    if (job.submission.container.overridesLength > OVERRIDES_LIMIT) {
       this.finish(
         job,
         'FAILED',
-        `Container Overrides length must be at most ${overridesLimit}`,
+        `Container Overrides length must be at most ${OVERRIDES_LIMIT}`,
         this.#setting.nowMs(),
       );
       freeSlot();
@@ -263,7 +270,10 @@ export class Engine {
     return lost;
   }
 
-  /** Ends all attempts at once and writes nothing of it down: the next server finds them as hosts lost. */
+  /**
+   * Ends all attempts at once and writes nothing of it down: the next server finds them as hosts
+   * lost.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#living.size === 0) return;

@@ -1,8 +1,14 @@
-/** Errors as AWS Batch answers them. They are values: an operation returns either its reply or a refusal. */
+/**
+ * Errors as AWS Batch answers them. They are values: an operation returns either its reply or a
+ * refusal.
+ */
 export interface Refusal {
   refused: true;
   status: number;
-  /** The name in x-amzn-errortype and __type: ClientException, ServerException, TooManyRequestsException. */
+  /**
+   * The name in x-amzn-errortype and __type: ClientException, ServerException,
+   * TooManyRequestsException.
+   */
   code: string;
   message: string;
 }
@@ -19,7 +25,10 @@ export function clientException(message: string, status = 400): Refusal {
   return { refused: true, status, code: 'ClientException', message };
 }
 
-/** The older half of AWS's messages is wrapped in this sentence (seen in users' reports); clients match on what follows. */
+/**
+ * The older half of AWS's messages is wrapped in this sentence (seen in users' reports); clients
+ * match on what follows.
+ */
 export function executionError(message: string): Refusal {
   return clientException(`Error executing request, Exception : ${message}`);
 }

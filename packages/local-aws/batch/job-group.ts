@@ -1,12 +1,11 @@
 /**
- * The jobs of one queue, or the children of one array, with an index by status that costs O(1) per move:
- * one bit per job and status, and a count. A page of a 10,000-wide array is found by walking 313 words,
- * and 100,000 jobs by walking 3,125, however many jobs are in other states.
+ * The jobs of one queue, or the children of one array, with an index by status that costs O(1) per
+ * move: one bit per job and status, and a count. A page of a 10,000-wide array is found by walking
+ * 313 words, and 100,000 jobs by walking 3,125, however many jobs are in other states.
  */
-import type { Job, JobStatus } from './jobs.ts';
-import { jobStatuses } from './jobs.ts';
+import { JOB_STATUSES, type Job, type JobStatus } from './jobs.ts';
 
-const wordBits = 32;
+const WORD_BITS = 32;
 
 interface Bits {
   words: Uint32Array;
@@ -58,7 +57,7 @@ function nextSet({ words }: Bits, from: number): number {
     if (word >= words.length) return -1;
     rest = words[word] ?? 0;
   }
-  return word * wordBits + (wordBits - 1 - Math.clz32(rest & -rest));
+  return word * WORD_BITS + (WORD_BITS - 1 - Math.clz32(rest & -rest));
 }
 
 /** The highest set bit at or below `from`, or -1. */
@@ -71,13 +70,13 @@ function previousSet({ words }: Bits, from: number): number {
     if (word < 0) return -1;
     rest = words[word] ?? 0;
   }
-  return word * wordBits + (wordBits - 1 - Math.clz32(rest));
+  return word * WORD_BITS + (WORD_BITS - 1 - Math.clz32(rest));
 }
 
 export function createJobGroup(): JobGroup {
   const jobs: (Job | undefined)[] = [];
   const indexes = new Map<JobStatus, Bits>(
-    jobStatuses.map((status) => [status, { words: new Uint32Array(0), count: 0 }]),
+    JOB_STATUSES.map((status) => [status, { words: new Uint32Array(0), count: 0 }]),
   );
   const everything: Bits = { words: new Uint32Array(0), count: 0 };
   const bitsOf = (status: JobStatus | undefined): Bits =>
@@ -119,7 +118,7 @@ export function createJobGroup(): JobGroup {
     count: (status) => bitsOf(status).count,
     summary() {
       const counts: Record<string, number> = {};
-      for (const status of jobStatuses) counts[status] = bitsOf(status).count;
+      for (const status of JOB_STATUSES) counts[status] = bitsOf(status).count;
       return counts;
     },
     first(status, from) {

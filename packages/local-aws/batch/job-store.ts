@@ -1,6 +1,5 @@
 /** Every job the local Batch remembers, found by id, by queue and by name. */
-import { createJobGroup } from './job-group.ts';
-import type { JobGroup } from './job-group.ts';
+import { createJobGroup, type JobGroup } from './job-group.ts';
 import type { Job, Submission } from './jobs.ts';
 
 export interface JobStore {
@@ -51,27 +50,59 @@ function dropNamesake(names: Map<string, Job[]>, job: Job): void {
   else names.delete(name);
 }
 
-/** @param onForgotten told of each job that is no longer known, so that its logs can go too */
+interface QueueIndex {
+  group: JobGroup;
+  names: Map<string, Job[]>;
+}
+
+function indexOf(queues: Map<string, QueueIndex>, queueName: string): QueueIndex {
+  let queue = queues.get(queueName);
+  if (queue === undefined) {
+    queue = { group: createJobGroup(), names: new Map() };
+    queues.set(queueName, queue);
+  }
+  return queue;
+}
+
+function addTo({ group, names }: QueueIndex, submission: Submission): Job {
+  const job: Job = {
+    submission,
+    group,
+    ordinal: group.size(),
+    status: 'SUBMITTED',
+    attempts: [],
+    waitingFor: 0,
+  };
+  if (submission.arraySize !== undefined) job.children = createChildren(job, submission.arraySize);
+  group.add(job);
+  const name = submission.jobName.toLowerCase();
+  const namesakes = names.get(name);
+  if (namesakes === undefined) names.set(name, [job]);
+  else namesakes.push(job);
+  return job;
+}
+
+function findJob(byId: ReadonlyMap<string, Job>, jobId: string): Job | undefined {
+  const colon = jobId.indexOf(':');
+  if (colon < 0) return byId.get(jobId);
+  const index = jobId.slice(colon + 1);
+  return /^\d{1,5}$/.test(index)
+    ? byId.get(jobId.slice(0, colon))?.children?.at(Number(index))
+    : undefined;
+}
+
+/** @param onForgotten called with each job that is forgotten, so that its logs can be removed too */
 export function createJobStore(
   keeping: Keeping,
   onForgotten: (job: Job) => void = () => undefined,
 ): JobStore {
   const byId = new Map<string, Job>();
-  const queues = new Map<string, { group: JobGroup; names: Map<string, Job[]> }>();
+  const queues = new Map<string, QueueIndex>();
   const finished: Job[] = [];
   let forgotten = 0;
 
-  function queueOf(name: string): { group: JobGroup; names: Map<string, Job[]> } {
-    let queue = queues.get(name);
-    if (queue === undefined) {
-      queue = { group: createJobGroup(), names: new Map<string, Job[]>() };
-      queues.set(name, queue);
-    }
-    return queue;
-  }
-
   function forget(job: Job): void {
-    const { group, names } = queueOf(job.submission.queueName);
+    const { group, names } = indexOf(queues, job.submission.queueName);
     dropNamesake(names, job);
     group.remove(job);
     byId.delete(job.submission.jobId);
@@ -80,35 +111,14 @@ export function createJobStore(
 
   return {
     add(submission) {
-      const { group, names } = queueOf(submission.queueName);
-      const job: Job = {
-        submission,
-        group,
-        ordinal: group.size(),
-        status: 'SUBMITTED',
-        attempts: [],
-        waitingFor: 0,
-      };
-      if (submission.arraySize !== undefined)
-        job.children = createChildren(job, submission.arraySize);
-      group.add(job);
+      const job = addTo(indexOf(queues, submission.queueName), submission);
       byId.set(submission.jobId, job);
-      const name = submission.jobName.toLowerCase();
-      const namesakes = names.get(name);
-      if (namesakes === undefined) names.set(name, [job]);
-      else namesakes.push(job);
       return job;
     },
-    get(jobId) {
-      const colon = jobId.indexOf(':');
-      if (colon < 0) return byId.get(jobId);
-      const index = jobId.slice(colon + 1);
-      return /^\d{1,5}$/.test(index)
-        ? byId.get(jobId.slice(0, colon))?.children?.at(Number(index))
-        : undefined;
-    },
-    ofQueue: (queueName) => queueOf(queueName).group,
-    named: (queueName, jobName) => queueOf(queueName).names.get(jobName.toLowerCase()) ?? [],
+    get: (jobId) => findJob(byId, jobId),
+    ofQueue: (queueName) => indexOf(queues, queueName).group,
+    named: (queueName, jobName) =>
+      indexOf(queues, queueName).names.get(jobName.toLowerCase()) ?? [],
     ended: (job) => void finished.push(job),
     forgetOld(nowMs) {
       for (let job = finished[forgotten]; job !== undefined; job = finished[forgotten]) {
@@ -117,7 +127,7 @@ export function createJobStore(
         forget(job);
         forgotten += 1;
       }
-      // Not at every turn: splicing a long list for each job forgotten would cost its length each time.
+      // Not for each job forgotten: a splice costs the length of the list.
       if (forgotten * 2 > finished.length) {
         finished.splice(0, forgotten);
         forgotten = 0;

@@ -2,7 +2,7 @@
 import type { JobGroup } from './job-group.ts';
 
 /** In the order of a job's life. */
-export const jobStatuses = [
+export const JOB_STATUSES = [
   'SUBMITTED',
   'PENDING',
   'RUNNABLE',
@@ -11,7 +11,7 @@ export const jobStatuses = [
   'SUCCEEDED',
   'FAILED',
 ] as const;
-export type JobStatus = (typeof jobStatuses)[number];
+export type JobStatus = (typeof JOB_STATUSES)[number];
 
 export const isTerminal = (status: JobStatus) => status === 'SUCCEEDED' || status === 'FAILED';
 
@@ -56,7 +56,10 @@ export interface ContainerPlan {
   overridesLength: number;
 }
 
-/** What one SubmitJob fixed; the children of an array share it. Survives JSON, because the journal holds it. */
+/**
+ * What one SubmitJob fixed; the children of an array share it. Survives JSON, because the journal
+ * holds it.
+ */
 export interface Submission {
   jobId: string;
   jobName: string;
@@ -136,4 +139,4 @@ export function jobIdOf(job: Job): string {
   return job.parent === undefined ? job.submission.jobId : `${job.submission.jobId}:${job.ordinal}`;
 }
 
-export const millisecondsPerSecond = 1000;
+export const MILLISECONDS_PER_SECOND = 1000;

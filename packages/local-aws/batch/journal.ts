@@ -1,6 +1,7 @@
 /**
- * What happened, one JSON line each, appended to a file, so that jobs and definitions outlive the process.
- * It survives a SIGKILL of the server (the kernel holds what was written), not a power cut: nothing is fsynced.
+ * What happened, one JSON line each, appended to a file, so that jobs and definitions outlive the
+ * process. It survives a SIGKILL of the server (the kernel holds what was written), not a power
+ * cut: nothing is fsynced.
  */
 import { closeSync, createReadStream, createWriteStream, openSync, writeSync } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
@@ -105,7 +106,9 @@ function jobOf(event: JournalEvent): string | undefined {
   return 'jobId' in event ? event.jobId.split(':')[0] : undefined;
 }
 
-/** Writes the journal anew without the events of forgotten jobs, and always with a whole last line. */
+/**
+ * Writes the journal anew without the events of forgotten jobs, and always with a whole last line.
+ */
 export async function compactJournal(
   path: string,
   isKept: (jobId: string) => boolean,

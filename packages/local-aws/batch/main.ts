@@ -3,22 +3,22 @@
  *
  *   node packages/local-aws/batch/main.ts CONFIG     CONFIG: a file, or - for standard input, with the JSON of settings.ts
  *
- * It says `{"url", "port", "runner"}` in one line on standard output when it is ready. SIGTERM and SIGINT end every
- * job that it started, then the process; a SIGKILL does so too, where jobs run isolated.
+ * It says `{"url", "port", "runner"}` in one line on standard output when it is ready. SIGTERM and
+ * SIGINT end every job that it started, then the process; a SIGKILL does so too, where jobs run
+ * isolated.
  */
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { startLocalBatch } from './server.ts';
 import { chooseRunner } from './runners/choose.ts';
 import { createSimulatedRunner } from './runners/simulated.ts';
-import type { LocalBatchSettings } from './settings.ts';
-import { parseSettings } from './settings.ts';
+import { parseSettings, type LocalBatchSettings } from './settings.ts';
 
-const badUsage = 2;
+const BAD_USAGE = 2;
 
 function refuse(problems: string[]): never {
   process.stderr.write(`${problems.map((problem) => `local batch: ${problem}`).join('\n')}\n`);
-  process.exit(badUsage);
+  process.exit(BAD_USAGE);
 }
 
 async function readSettings(source: string | undefined): Promise<LocalBatchSettings> {

@@ -1,12 +1,12 @@
 /**
  * Job queues, compute environments and who runs next.
  *
- * One running container takes one slot, whatever its vCPUs. The slots belong to a compute environment: its
- * `maxvCpus`. Queues that name the same environment share its slots, the higher priority first.
+ * One running container takes one slot, whatever its vCPUs. The slots belong to a compute
+ * environment: its `maxvCpus`. Queues that name the same environment share its slots, the higher
+ * priority first.
  */
 import type { Job } from './jobs.ts';
-import type { RunnableLine } from './runnable-line.ts';
-import { createRunnableLine } from './runnable-line.ts';
+import { createRunnableLine, type RunnableLine } from './runnable-line.ts';
 
 export interface ComputeEnvironment {
   name: string;
@@ -112,7 +112,8 @@ export function createQueues(
     }
   }
 
-  // Once per turn of the loop: a thousand children that end in the same turn make one round of dispatching.
+  // Once per turn of the loop: a thousand children that end in the same turn make one round of
+  // dispatching.
   function plan(): void {
     if (isPlanned) return;
     isPlanned = true;

@@ -6,17 +6,17 @@ import type { FaultState } from '../faults.ts';
 import { readBody } from '../http-server.ts';
 import type { Ledger } from '../ledger.ts';
 import type { BatchContext } from './context.ts';
-import type { Refusal, Reply } from './errors.ts';
 import {
   clientException,
   isRefusal,
   notImplemented,
   serverException,
   tooManyRequests,
+  type Refusal,
+  type Reply,
 } from './errors.ts';
-import { handlers } from './operations/handlers.ts';
-import type { Operation } from './service-model.ts';
-import { findOperation, knownMembers, problemsOf } from './service-model.ts';
+import { HANDLERS } from './operations/handlers.ts';
+import { findOperation, knownMembers, problemsOf, type Operation } from './service-model.ts';
 import type { Throttle } from './throttle.ts';
 
 export interface RequestParts {
@@ -27,9 +27,9 @@ export interface RequestParts {
   requestMs: number;
 }
 
-const submitLimitBytes = 30 * 1024;
-const bodyLimitBytes = 1024 * 1024;
-const subjectMembers = [
+const SUBMIT_LIMIT_BYTES = 30 * 1024;
+const BODY_LIMIT_BYTES = 1024 * 1024;
+const SUBJECT_MEMBERS = [
   'jobName',
   'jobDefinitionName',
   'jobDefinition',
@@ -42,9 +42,9 @@ const subjectMembers = [
 
 /** What the `match` of a fault is looked for in: the names and ids that the request carries. */
 function subjectOf(body: Record<string, unknown>): string {
-  return subjectMembers
-    .flatMap((member) => (typeof body[member] === 'string' ? [body[member]] : []))
-    .join(' ');
+  return SUBJECT_MEMBERS.flatMap((member) =>
+    typeof body[member] === 'string' ? [body[member]] : [],
+  ).join(' ');
 }
 
 function send(response: ServerResponse, status: number, body: unknown, code?: string): void {
@@ -90,7 +90,7 @@ async function readRequest(
   operation: Operation,
   resourceArn?: string,
 ): Promise<Record<string, unknown> | Refusal> {
-  const limit = operation.name === 'SubmitJob' ? submitLimitBytes : bodyLimitBytes;
+  const limit = operation.name === 'SubmitJob' ? SUBMIT_LIMIT_BYTES : BODY_LIMIT_BYTES;
   const bytes = await readBody(request, limit);
   if (bytes === undefined)
     return clientException(`The ${operation.name} request body is larger than ${limit} bytes.`);
@@ -110,7 +110,7 @@ export function operate(
   operation: Operation,
   body: Record<string, unknown>,
 ): Reply {
-  const handler = handlers.get(operation.name);
+  const handler = HANDLERS.get(operation.name);
   if (handler === undefined) return notImplemented(operation.name);
   const problems = problemsOf(operation.input, body);
   if (problems.length > 0) {

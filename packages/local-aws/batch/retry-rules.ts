@@ -1,4 +1,7 @@
-/** AWS Batch's rules for another attempt, as its user guide gives them ("Automated job retries"). Pure. */
+/**
+ * AWS Batch's rules for another attempt, as its user guide gives them ("Automated job retries").
+ * Pure.
+ */
 import type { AttemptOutcome, ExitRule, RetryStrategy } from './jobs.ts';
 
 /** Patterns may end in `*`; case does not count. An exit code that is not there matches nothing. */
@@ -13,13 +16,17 @@ function matches(pattern: string | undefined, value: string | undefined): boolea
 function concerns(rule: ExitRule, outcome: AttemptOutcome): boolean {
   return (
     matches(rule.onStatusReason, outcome.statusReason) &&
-    // AWS's own spot recipe ends in `onReason: *` for everything else, so a missing reason is an empty text.
+    // AWS's own spot recipe ends in `onReason: *` for everything else, so a missing reason is an
+    // empty text.
     matches(rule.onReason, outcome.reason ?? '') &&
     matches(rule.onExitCode, outcome.exitCode?.toString())
   );
 }
 
-/** Whether an attempt that ended badly is followed by another. The first rule that matches decides; none: retry. */
+/**
+ * Whether an attempt that ended badly is followed by another. The first rule that matches decides;
+ * none: retry.
+ */
 export function isRetried(
   strategy: RetryStrategy,
   outcome: AttemptOutcome,

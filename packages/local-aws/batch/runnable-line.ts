@@ -1,4 +1,7 @@
-/** The line of one queue's RUNNABLE jobs, first come first served; an array stands in it as one entry. */
+/**
+ * The line of one queue's RUNNABLE jobs, first come first served; an array stands in it as one
+ * entry.
+ */
 import type { Job } from './jobs.ts';
 
 interface Entry {
@@ -17,7 +20,7 @@ export interface RunnableLine {
   front(limit: number): Job[];
 }
 
-const compactAfter = 1024;
+const COMPACT_AFTER = 1024;
 
 export function createRunnableLine(): RunnableLine {
   let entries: Entry[] = [];
@@ -26,7 +29,7 @@ export function createRunnableLine(): RunnableLine {
 
   function dropHead(): void {
     head += 1;
-    if (head < compactAfter || head * 2 < entries.length) return;
+    if (head < COMPACT_AFTER || head * 2 < entries.length) return;
     entries = entries.slice(head);
     head = 0;
   }

@@ -35,7 +35,9 @@ export interface Ended {
 export interface RunningContainer {
   /** Never rejects; settles when nothing of the container runs any more and its scratch is gone. */
   ended: Promise<Ended>;
-  /** Sends SIGTERM or SIGKILL; after SIGTERM, SIGKILL follows after `graceMs`. May be called again. */
+  /**
+   * Sends SIGTERM or SIGKILL; after SIGTERM, SIGKILL follows after `graceMs`. May be called again.
+   */
   kill(signal: 'SIGTERM' | 'SIGKILL', graceMs: number): void;
 }
 
@@ -50,7 +52,7 @@ export interface Runner {
   sweep?(): Promise<void>;
 }
 
-export const outOfMemoryReason = 'OutOfMemoryError: Container killed due to memory usage';
+export const OUT_OF_MEMORY_REASON = 'OutOfMemoryError: Container killed due to memory usage';
 
 /** What Docker says of a command that is not there; ECS passes it on with exit code 127. */
 export function cannotStartReason(command: string): string {

@@ -3,27 +3,22 @@ import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { serveControl } from '../control.ts';
-import type { Faults } from '../faults.ts';
-import { createFaults } from '../faults.ts';
-import { startHttpServer } from '../http-server.ts';
-import type { Ledger } from '../ledger.ts';
-import { createLedger } from '../ledger.ts';
+import { createFaults, type Faults } from '../faults.ts';
+import { startHttpServer, type ListenOptions } from '../http-server.ts';
+import { createLedger, type Ledger } from '../ledger.ts';
 import type { BatchContext, LagMs } from './context.ts';
 import { serveBatchControl } from './control-batch.ts';
 import { createDefinitions } from './definitions.ts';
-import { Engine } from './engine.ts';
+import { Engine, type EngineSetting } from './engine.ts';
 import { createJobStore } from './job-store.ts';
 import type { Job } from './jobs.ts';
-import type { Journal } from './journal.ts';
-import { compactJournal, openJournal, replayJournal } from './journal.ts';
-import type { Queues } from './queues.ts';
-import { createQueues } from './queues.ts';
+import { compactJournal, openJournal, replayJournal, type Journal } from './journal.ts';
+import { createQueues, type Queues } from './queues.ts';
 import { serveBatch } from './requests.ts';
-import { createResumed } from './resume.ts';
+import { applyEvent, continueJobs, createHistory } from './resume.ts';
 import type { Runner } from './runner.ts';
 import { chooseRunner } from './runners/choose.ts';
-import type { ThrottleSetting } from './throttle.ts';
-import { awsThrottle, createThrottle } from './throttle.ts';
+import { AWS_THROTTLE, createThrottle, type ThrottleSetting } from './throttle.ts';
 
 export interface QueueSetting {
   name: string;
@@ -42,12 +37,13 @@ export interface LatencyMs {
   startMs?: number;
 }
 
-export interface LocalBatchOptions {
+export interface LocalBatchOptions extends ListenOptions {
   /** Journal, logs and scratch folders; made when absent. One server at a time. */
   dataFolder: string;
-  /** 0, the default, takes a free one. */
-  port?: number;
-  /** Default: one queue `batchwell` with a slot per CPU. Queues made over the wire come back after a restart. */
+  /**
+   * Default: one queue `batchwell` with a slot per CPU. Queues made over the wire come back after a
+   * restart.
+   */
   queues?: QueueSetting[];
   ledger?: Ledger;
   faults?: Faults;
@@ -77,13 +73,15 @@ export interface LocalBatch {
   faults: Faults;
   /** The name of the way containers run: isolated, proot, container+isolated, simulated … */
   runner: string;
-  /** Ends everything that runs; jobs that ran are host-lost for the next server on this data folder. */
+  /**
+   * Ends everything that runs; jobs that ran are host-lost for the next server on this data folder.
+   */
   close(): Promise<void>;
 }
 
-const dayMs = 24 * 3600 * 1000;
-const defaultGraceMs = 30_000;
-const defaultQueue = 'batchwell';
+const DAY_MS = 24 * 3600 * 1000;
+const DEFAULT_GRACE_MS = 30_000;
+const DEFAULT_QUEUE = 'batchwell';
 
 function putQueues(queues: Queues, settings: QueueSetting[]): void {
   for (const { name, slots, priority = 1 } of settings) {
@@ -101,8 +99,15 @@ function putQueues(queues: Queues, settings: QueueSetting[]): void {
   }
 }
 
-/** A journal that keeps nothing until there is a file: while an old one is read, its events must not be written again. */
-function createLateJournal(): Journal & { open(path: string): void } {
+interface LateJournal extends Journal {
+  open(path: string): void;
+}
+
+/**
+ * A journal that keeps nothing until there is a file: while an old one is read, its events must not
+ * be written again.
+ */
+function createLateJournal(): LateJournal {
   let journal: Journal | undefined;
   return {
     open(path) {
@@ -122,109 +127,119 @@ async function removeLogs(job: Job, logFolder: string): Promise<void> {
   }
 }
 
-async function assemble(
-  options: LocalBatchOptions,
-  runner: Runner,
-  ledger: Ledger,
-  faults: Faults,
-) {
-  const {
-    dataFolder,
-    jobEnvironment = {},
-    graceMs = defaultGraceMs,
-    region = 'us-east-1',
-    accountId = '000000000000',
-    minTimeoutSeconds = 60,
-  } = options;
-  const { scheduleMs, startMs } = { scheduleMs: 0, startMs: 0, ...options.latency };
-  const keeping = { finishedMs: 7 * dayMs, finishedJobs: 100_000, ...options.keep };
-  const logFolder = join(dataFolder, 'logs');
-  await mkdir(logFolder, { recursive: true });
-  const journalPath = join(dataFolder, 'journal.jsonl');
-  const journal = createLateJournal();
-  const nowMs = Date.now;
-  const store = createJobStore(keeping, (job) => void removeLogs(job, logFolder));
-  const definitions = createDefinitions();
-  const engine = new Engine(
-    {
-      store,
-      journal,
-      runner,
-      ledger,
-      faults,
-      logFolder,
-      nowMs,
-      jobEnvironment,
-      scheduleMs,
-      startMs,
-      graceMs,
-    },
-    () => queues,
-  );
+/** Engine and queues need each other: the engine queues RUNNABLE jobs, the queues start them. */
+function createEngine(setting: EngineSetting): { engine: Engine; queues: Queues } {
+  const engine = new Engine(setting, () => queues);
   const queues = createQueues((job, environment, freeSlot) =>
     engine.start(job, environment, freeSlot),
   );
-  const resumed = createResumed({ store, definitions, queues, engine });
-  await replayJournal(journalPath, resumed.apply);
-  store.forgetOld(nowMs());
-  await compactJournal(journalPath, (jobId) => store.get(jobId) !== undefined);
-  journal.open(journalPath);
-  putQueues(queues, options.queues ?? [{ name: defaultQueue, slots: availableParallelism() }]);
-  resumed.goOn(nowMs());
-  const context: BatchContext = {
-    region,
-    accountId,
-    minTimeoutSeconds,
+  return { engine, queues };
+}
+
+interface Instruments {
+  runner: Runner;
+  ledger: Ledger;
+  faults: Faults;
+  journal: Journal;
+  logFolder: string;
+}
+
+function createContext(options: LocalBatchOptions, instruments: Instruments): BatchContext {
+  const { journal, faults, logFolder } = instruments;
+  const nowMs = Date.now;
+  const store = createJobStore(
+    { finishedMs: 7 * DAY_MS, finishedJobs: 100_000, ...options.keep },
+    (job) => void removeLogs(job, logFolder),
+  );
+  const setting = {
+    ...instruments,
+    store,
+    nowMs,
+    jobEnvironment: options.jobEnvironment ?? {},
+    scheduleMs: options.latency?.scheduleMs ?? 0,
+    startMs: options.latency?.startMs ?? 0,
+    graceMs: options.graceMs ?? DEFAULT_GRACE_MS,
+  };
+  return {
+    region: options.region ?? 'us-east-1',
+    accountId: options.accountId ?? '000000000000',
+    minTimeoutSeconds: options.minTimeoutSeconds ?? 60,
     lag: { definitionMs: 0, listMs: 0, ...options.lag },
     store,
-    definitions,
-    queues,
-    engine,
+    definitions: createDefinitions(),
+    ...createEngine(setting),
     journal,
     faults,
     nowMs,
   };
+}
+
+/** Restores what an earlier server on this data folder knew, then continues its journal. */
+async function resume(
+  path: string,
+  context: BatchContext,
+  journal: LateJournal,
+  settings: QueueSetting[],
+): Promise<void> {
+  const { store, nowMs } = context;
+  const history = createHistory(context);
+  await replayJournal(path, (event) => applyEvent(history, event));
+  store.forgetOld(nowMs());
+  await compactJournal(path, (jobId) => store.get(jobId) !== undefined);
+  journal.open(path);
+  putQueues(context.queues, settings);
+  continueJobs(history, nowMs());
+}
+
+async function assemble(
+  options: LocalBatchOptions,
+  dataFolder: string,
+  parts: { runner: Runner; ledger: Ledger; faults: Faults },
+): Promise<{ context: BatchContext; logFolder: string }> {
+  const logFolder = join(dataFolder, 'logs');
+  await mkdir(logFolder, { recursive: true });
+  const journal = createLateJournal();
+  const context = createContext(options, { ...parts, journal, logFolder });
+  const queues = options.queues ?? [{ name: DEFAULT_QUEUE, slots: availableParallelism() }];
+  await resume(join(dataFolder, 'journal.jsonl'), context, journal, queues);
   return { context, logFolder };
 }
 
+async function closeContext({ engine, journal }: BatchContext): Promise<void> {
+  await engine.close();
+  journal.close();
+}
+
+function chooseRunnerFor(options: LocalBatchOptions, dataFolder: string): Promise<Runner> {
+  return chooseRunner({ dataFolder, keepScratch: options.keepScratch ?? false });
+}
+
 /**
- * Serves AWS Batch on 127.0.0.1.
+ * Serves AWS Batch, on loopback unless told otherwise.
  * @throws when the port is taken, or no way to run containers works on this machine.
  */
 export async function startLocalBatch(options: LocalBatchOptions): Promise<LocalBatch> {
-  const { ledger = createLedger(), faults = createFaults(), latency = {} } = options;
+  const { ledger = createLedger(), faults = createFaults() } = options;
   const dataFolder = resolve(options.dataFolder);
-  const runner =
-    options.runner ??
-    (await chooseRunner({ dataFolder, keepScratch: options.keepScratch ?? false }));
+  const runner = options.runner ?? (await chooseRunnerFor(options, dataFolder));
   await runner.sweep?.();
-  const { context, logFolder } = await assemble({ ...options, dataFolder }, runner, ledger, faults);
-  const throttle = createThrottle(options.throttle ?? awsThrottle, context.nowMs());
-  const parts = { context, ledger, throttle, requestMs: latency.requestMs ?? 0 };
+  const { context, logFolder } = await assemble(options, dataFolder, { runner, ledger, faults });
+  const throttle = createThrottle(options.throttle ?? AWS_THROTTLE, context.nowMs());
+  const parts = { context, ledger, throttle, requestMs: options.latency?.requestMs ?? 0 };
   const health = () => ({
     runner: runner.name,
     jobs: context.store.size(),
     slotsUsed: context.queues.slotsUsed(),
   });
-  let http: Awaited<ReturnType<typeof startHttpServer>>;
-  try {
-    http = await startHttpServer(async (request, response) => {
-      if (await serveBatchControl({ context, logFolder }, request, response)) return;
-      if (await serveControl({ service: 'batch', ledger, faults, health }, request, response))
-        return;
-      await serveBatch(parts, request, response);
-    }, options.port);
-  } catch (cause) {
-    await context.engine.close();
-    context.journal.close();
+  const http = await startHttpServer(async (request, response) => {
+    if (await serveBatchControl({ context, logFolder }, request, response)) return;
+    if (await serveControl({ service: 'batch', ledger, faults, health }, request, response)) return;
+    await serveBatch(parts, request, response);
+  }, options).catch(async (cause: unknown) => {
+    await closeContext(context);
     throw cause;
-  }
+  });
   let closing: Promise<void> | undefined;
-  const close = async () => {
-    await http.close();
-    await context.engine.close();
-    context.journal.close();
-  };
   return {
     url: http.url,
     port: http.port,
@@ -232,7 +247,7 @@ export async function startLocalBatch(options: LocalBatchOptions): Promise<Local
     faults,
     runner: runner.name,
     close() {
-      closing ??= close();
+      closing ??= http.close().then(() => closeContext(context));
       return closing;
     },
   };

@@ -1,6 +1,7 @@
 /**
- * AWS's own description of the Batch API (service-model.json, 2016-08-10, without its prose): every request
- * and every reply of the local server is checked against it, so that it cannot drift from the real wire.
+ * AWS's own description of the Batch API (service-model.json, 2016-08-10, without its prose): every
+ * request and every reply of the local server is checked against it, so that it cannot drift from
+ * the real wire.
  */
 import model from './service-model.json' with { type: 'json' };
 
@@ -36,10 +37,10 @@ interface ModelOperation {
   output: { shape: string };
 }
 
-const shapes: Record<string, Shape> = model.shapes;
-const modelOperations: Record<string, ModelOperation> = model.operations;
+const SHAPES: Record<string, Shape> = model.shapes;
+const MODEL_OPERATIONS: Record<string, ModelOperation> = model.operations;
 
-const operations: Operation[] = Object.values(modelOperations).map(
+const OPERATIONS: Operation[] = Object.values(MODEL_OPERATIONS).map(
   ({ name, http, input, output }) => ({
     name,
     method: http.method,
@@ -48,40 +49,43 @@ const operations: Operation[] = Object.values(modelOperations).map(
     output: output.shape,
   }),
 );
-const operationsByPath = new Map(
-  operations.map((operation) => [`${operation.method} ${operation.requestUri}`, operation]),
+const OPERATIONS_BY_PATH = new Map(
+  OPERATIONS.map((operation) => [`${operation.method} ${operation.requestUri}`, operation]),
 );
-const tagsPath = '/v1/tags/';
+const TAGS_PATH = '/v1/tags/';
 
-/** The operation behind a method and path, with the ARN that the three tag operations carry in the path. */
+/**
+ * The operation behind a method and path, with the ARN that the three tag operations carry in the
+ * path.
+ */
 export function findOperation(
   method: string,
   path: string,
 ): { operation: Operation; resourceArn?: string } | undefined {
-  if (path.startsWith(tagsPath)) {
-    const operation = operationsByPath.get(`${method} ${tagsPath}{resourceArn}`);
+  if (path.startsWith(TAGS_PATH)) {
+    const operation = OPERATIONS_BY_PATH.get(`${method} ${TAGS_PATH}{resourceArn}`);
     if (operation === undefined) return undefined;
     // A path that is not percent-encoded correctly is no ARN either.
     try {
-      return { operation, resourceArn: decodeURIComponent(path.slice(tagsPath.length)) };
+      return { operation, resourceArn: decodeURIComponent(path.slice(TAGS_PATH.length)) };
     } catch {
       return undefined;
     }
   }
-  const operation = operationsByPath.get(`${method} ${path}`);
+  const operation = OPERATIONS_BY_PATH.get(`${method} ${path}`);
   return operation === undefined ? undefined : { operation };
 }
 
 /**
- * AWS marks JobDetail.startedAt as required and yet leaves it out of every job that has not started:
- * its own examples show that. The required check follows what AWS does.
+ * AWS marks JobDetail.startedAt as required and yet leaves it out of every job that has not
+ * started: its own examples show that. The required check follows what AWS does.
  */
-const requiredInNameOnly = new Set(['JobDetail.startedAt']);
+const REQUIRED_IN_NAME_ONLY = new Set(['JobDetail.startedAt']);
 
 const isText = (value: unknown) => typeof value === 'string';
 const isWhole = (value: unknown) => Number.isSafeInteger(value);
 const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
-const scalars: Record<string, (value: unknown) => boolean> = {
+const SCALARS: Record<string, (value: unknown) => boolean> = {
   string: isText,
   integer: isWhole,
   long: isWhole,
@@ -105,7 +109,7 @@ function checkStructure(
     return;
   }
   for (const required of shape.required ?? []) {
-    if ((value[required] ?? null) === null && !requiredInNameOnly.has(`${name}.${required}`))
+    if ((value[required] ?? null) === null && !REQUIRED_IN_NAME_ONLY.has(`${name}.${required}`))
       problems.push(`${at}.${required}: is required`);
   }
   for (const [key, item] of Object.entries(value)) {
@@ -123,7 +127,7 @@ function checkSize(shape: Shape, size: number, at: string, problems: string[]): 
 }
 
 function checkScalar(shape: Shape, value: unknown, at: string, problems: string[]): void {
-  if (scalars[shape.type]?.(value) !== true) problems.push(`${at}: expected ${shape.type}`);
+  if (SCALARS[shape.type]?.(value) !== true) problems.push(`${at}: expected ${shape.type}`);
   else if (shape.enum !== undefined && !shape.enum.includes(String(value))) {
     problems.push(`${at}: must satisfy enum value set: [${shape.enum.join(', ')}]`);
   }
@@ -142,7 +146,7 @@ function checkEntries(
 }
 
 function check(name: string, value: unknown, at: string, problems: string[]): void {
-  const shape = shapes[name];
+  const shape = SHAPES[name];
   if (shape === undefined)
     throw new Error(`service-model.json names a shape ${name} that it does not have`);
   if (shape.type === 'structure') {
@@ -172,7 +176,9 @@ function check(name: string, value: unknown, at: string, problems: string[]): vo
   }
 }
 
-/** What is wrong with a value of a shape, each as `path: what was expected`; empty when nothing is. */
+/**
+ * What is wrong with a value of a shape, each as `path: what was expected`; empty when nothing is.
+ */
 export function problemsOf(shapeName: string, value: unknown): string[] {
   const problems: string[] = [];
   check(shapeName, value, shapeName, problems);
@@ -180,14 +186,14 @@ export function problemsOf(shapeName: string, value: unknown): string[] {
 }
 
 /**
- * Drops members that the model does not know, at the top level only: AWS ignores them in requests (a newer SDK
- * must work against an older service), while in replies of ours they are mistakes.
+ * Drops members that the model does not know, at the top level only: AWS ignores them in requests
+ * (a newer SDK must work against an older service), while in replies of ours they are mistakes.
  */
 export function knownMembers(
   shapeName: string,
   value: Record<string, unknown>,
 ): Record<string, unknown> {
-  const members = shapes[shapeName]?.members ?? {};
+  const members = SHAPES[shapeName]?.members ?? {};
   return Object.fromEntries(
     Object.entries(value).filter(
       ([key, item]) => Object.hasOwn(members, key) && (item ?? null) !== null,

@@ -1,4 +1,7 @@
-/** The settings of the local Batch as a process of its own: the options of server.ts that are plain JSON. */
+/**
+ * The settings of the local Batch as a process of its own: the options of server.ts that are plain
+ * JSON.
+ */
 import type { LocalBatchOptions } from './server.ts';
 import type { RunnerKind } from './runners/choose.ts';
 
@@ -25,13 +28,14 @@ const isQueue = (value: unknown) =>
 const isThrottle = (value: unknown) =>
   value === 'off' ||
   (isObject(value) && Number(value['perSecond']) > 0 && Number(value['burst']) >= 1);
-const runners: unknown[] = ['auto', 'isolated', 'proot', 'container', 'simulated'];
+const RUNNERS: unknown[] = ['auto', 'isolated', 'proot', 'container', 'simulated'];
 
-const fields: Record<
+const FIELDS: Record<
   keyof LocalBatchSettings,
   { holds: (value: unknown) => boolean; expected: string }
 > = {
   dataFolder: { holds: isText, expected: 'a folder' },
+  host: { holds: isText, expected: 'an address' },
   port: { holds: (value) => isCount(value) && Number(value) < 65_536, expected: 'a port' },
   queues: {
     holds: (value) => Array.isArray(value) && value.every(isQueue),
@@ -51,7 +55,7 @@ const fields: Record<
   keepScratch: { holds: (value) => typeof value === 'boolean', expected: 'true or false' },
   region: { holds: isText, expected: 'a region' },
   accountId: { holds: isText, expected: 'an account id' },
-  runner: { holds: (value) => runners.includes(value), expected: `one of ${runners.join(', ')}` },
+  runner: { holds: (value) => RUNNERS.includes(value), expected: `one of ${RUNNERS.join(', ')}` },
   simulated: { holds: isNumbers, expected: '{durationMs?, exitCode?}' },
   engineFlags: {
     holds: (value) => Array.isArray(value) && value.every(isText),
@@ -64,7 +68,7 @@ function isSettings(
   problems: string[],
 ): value is Record<string, unknown> & LocalBatchSettings {
   for (const [name, item] of Object.entries(value)) {
-    const field = Object.entries(fields).find(([key]) => key === name)?.[1];
+    const field = Object.entries(FIELDS).find(([key]) => key === name)?.[1];
     if (field === undefined) problems.push(`${name}: no such setting`);
     else if (!field.holds(item))
       problems.push(`${name}: expected ${field.expected}, got ${JSON.stringify(item)}`);

@@ -14,7 +14,11 @@ export interface Throttle {
   admit(operation: string, nowMs: number): boolean;
 }
 
-export const awsThrottle: ThrottleSetting = { perSecond: 50, burst: 50, operations: ['SubmitJob'] };
+export const AWS_THROTTLE: ThrottleSetting = {
+  perSecond: 50,
+  burst: 50,
+  operations: ['SubmitJob'],
+};
 
 export function createThrottle(setting: ThrottleSetting | 'off', startMs: number): Throttle {
   if (setting === 'off') return { admit: () => true };

@@ -1,7 +1,9 @@
-/** Who may ask: anybody who signs. The signature itself is not verified, for there is no secret here to verify it with. */
+/**
+ * Who may ask: anybody who signs. The signature itself is not verified, for there is no secret here
+ * to verify it with.
+ */
 import type { IncomingMessage } from 'node:http';
-import type { Refusal } from './errors.ts';
-import { refuse } from './errors.ts';
+import { refuse, type Refusal } from './errors.ts';
 
 /** The time of a presigned URL, `20260102T030405Z`, in epoch milliseconds. */
 function parseAmzDate(text: string): number {

@@ -1,12 +1,14 @@
 /** Puts an answer on the wire. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Answer } from './call.ts';
-import type { Refusal } from './errors.ts';
-import { messageOf, statusOf } from './errors.ts';
+import { messageOf, statusOf, type Refusal } from './errors.ts';
 import type { Store } from './store.ts';
 import { errorDocument, leaf } from './xml.ts';
 
-/** The refusal as AWS's XML; a HEAD has no body to put it in. `status` and `code` are those of a fault that chose its own. */
+/**
+ * The refusal as AWS's XML; a HEAD has no body to put it in. `status` and `code` are those of a
+ * fault that chose its own.
+ */
 export function refusalAnswer(
   request: IncomingMessage,
   requestId: string,

@@ -1,9 +1,11 @@
 /**
- * The aws-chunked encoding: a body in signed or unsigned chunks, with headers (a checksum) trailing it.
+ * The aws-chunked encoding: a body in signed or unsigned chunks, with headers (a checksum) trailing
+ * it.
  *
  *   <hex size>[;chunk-signature=<hex>]\r\n <data> \r\n   …   0[;…]\r\n [name:value\r\n]… \r\n
  *
- * Signatures are read over and not verified. Source: "Signature calculations for trailing headers", S3 API reference.
+ * Signatures are read over and not verified. Source: "Signature calculations for trailing headers",
+ * S3 API reference.
  */
 
 export interface ChunkedDecoder {
@@ -15,17 +17,20 @@ export interface ChunkedDecoder {
   trailers(): ReadonlyMap<string, string>;
 }
 
-const lineLimitBytes = 8192;
+const LINE_LIMIT_BYTES = 8192;
 
 /** Reads lines that may lie across several pieces. */
 function createLineReader() {
   let held = Buffer.alloc(0);
   return {
-    /** The line without its end and where it stopped; undefined: more is needed; false: too long to be one. */
+    /**
+     * The line without its end and where it stopped; undefined: more is needed; false: too long to
+     * be one.
+     */
     read(piece: Buffer, from: number): { line: string; next: number } | undefined | false {
       const end = piece.indexOf(10, from);
       const until = end === -1 ? piece.length : end + 1;
-      if (held.length + until - from > lineLimitBytes) return false;
+      if (held.length + until - from > LINE_LIMIT_BYTES) return false;
       const bytes =
         held.length === 0
           ? piece.subarray(from, until)

@@ -1,7 +1,8 @@
 /**
- * The bodies too large for the journal, a file each, written once and never changed. What refers to one counts it: the
- * object, a multipart part, and whoever is reading; a file goes when nobody does. So a copy of gigabytes is a count,
- * and an object overwritten in mid-download is still read to its end.
+ * The bodies too large for the journal, a file each, written once and never changed. What refers to
+ * one counts it: the object, a multipart part, and whoever is reading; a file goes when nobody
+ * does. So a copy of gigabytes is a count, and an object overwritten in mid-download is still read
+ * to its end.
  */
 import { createReadStream, mkdirSync, readdirSync } from 'node:fs';
 import { open, rm, unlink } from 'node:fs/promises';
@@ -26,13 +27,16 @@ export interface Blobs {
   release(segments: readonly Segment[]): void;
   /** Bytes from..to (both included) of the segments one after another. */
   read(segments: readonly Segment[], from: number, to: number): AsyncGenerator<Buffer>;
-  /** Removes files that nothing refers to: what a crash left behind. Call once, when the journal has been read. */
+  /**
+   * Removes files that nothing refers to: what a crash left behind. Call once, when the journal has
+   * been read.
+   */
   sweep(): Promise<void>;
   /** Waits for the removals under way. */
   close(): Promise<void>;
 }
 
-const readBytes = 1 << 20;
+const READ_BYTES = 1 << 20;
 
 /** A new file under a name of its own; `hold` is told the name when it is whole. */
 async function createWriter(folder: string, hold: (blob: string) => void): Promise<BlobWriter> {
@@ -60,8 +64,8 @@ export function openBlobs(folder: string): Blobs {
   mkdirSync(folder, { recursive: true });
   const holders = new Map<string, number>();
   const pathOf = (blob: string) => join(folder, blob);
-  // While the journal is read, a file nobody holds may be held again by a later record (a copy that ended after its
-  // source was deleted): nothing is removed before the sweep.
+  // While the journal is read, a file nobody holds may be held again by a later record (a copy that
+  // ended after its source was deleted): nothing is removed before the sweep.
   let swept = false;
   const removals = new Set<Promise<void>>();
 
@@ -99,7 +103,7 @@ export function openBlobs(folder: string): Blobs {
         const stream = createReadStream(pathOf(blob), {
           start: first,
           end: last,
-          highWaterMark: readBytes,
+          highWaterMark: READ_BYTES,
         });
         for await (const chunk of stream) yield chunk as Buffer;
       }

@@ -1,9 +1,7 @@
 /** The operations on buckets. */
 import { readBody } from '../http-server.ts';
-import type { Answer, Call } from './call.ts';
-import { findBucket, isoTime } from './call.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { findBucket, isoTime, type Answer, type Call } from './call.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { ownerElement } from './list-objects.ts';
 import { document, element, leaf } from './xml.ts';
 

@@ -1,9 +1,9 @@
 /** One request as the operations see it, and what they answer. */
 import type { IncomingMessage } from 'node:http';
 import type { Segment } from './blobs.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
-import type { Bucket, Store, StoredObject } from './store.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
+import type { Bucket, StoredObject } from './records.ts';
+import type { Store } from './store.ts';
 
 export interface S3Settings {
   region: string;

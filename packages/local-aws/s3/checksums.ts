@@ -1,19 +1,24 @@
-/** The checksums of S3: their names on the wire, their running form, and how parts make up an object's. */
+/**
+ * The checksums of S3: their names on the wire, their running form, and how parts make up an
+ * object's.
+ */
 import { createHash } from 'node:crypto';
 import { combineCrcs, createCrc } from './crc.ts';
 
-export const checksumAlgorithms = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const;
-export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
+export const CHECKSUM_ALGORITHMS = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const;
+export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
 export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE';
 
-/** As kept beside an object. `value` is base64, followed by `-<parts>` when the type is COMPOSITE. */
+/**
+ * As kept beside an object. `value` is base64, followed by `-<parts>` when the type is COMPOSITE.
+ */
 export interface Checksum {
   algorithm: ChecksumAlgorithm;
   type: ChecksumType;
   value: string;
 }
 
-const digestBytes: Record<ChecksumAlgorithm, number> = {
+const DIGEST_BYTES: Record<ChecksumAlgorithm, number> = {
   CRC32: 4,
   CRC32C: 4,
   CRC64NVME: 8,
@@ -23,7 +28,7 @@ const digestBytes: Record<ChecksumAlgorithm, number> = {
 
 /** The algorithm of any letter case, or undefined. */
 export function parseAlgorithm(name: string): ChecksumAlgorithm | undefined {
-  return checksumAlgorithms.find((algorithm) => algorithm === name.toUpperCase());
+  return CHECKSUM_ALGORITHMS.find((algorithm) => algorithm === name.toUpperCase());
 }
 
 /** `x-amz-checksum-crc64nvme` and its like; in XML it is `ChecksumCRC64NVME`. */
@@ -33,7 +38,7 @@ export const checksumElement = (algorithm: ChecksumAlgorithm) => `Checksum${algo
 
 /** True when the text is base64 of a digest of this algorithm's length. */
 export function isDigest(algorithm: ChecksumAlgorithm, base64: string): boolean {
-  return isBase64Of(digestBytes[algorithm], base64);
+  return isBase64Of(DIGEST_BYTES[algorithm], base64);
 }
 
 export function isBase64Of(bytes: number, base64: string): boolean {
@@ -61,7 +66,9 @@ export function canBe(algorithm: ChecksumAlgorithm, type: ChecksumType): boolean
 export const defaultType = (algorithm: ChecksumAlgorithm): ChecksumType =>
   algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE';
 
-/** The object's checksum from those of its parts (base64), in part order. FULL_OBJECT takes a CRC. */
+/**
+ * The object's checksum from those of its parts (base64), in part order. FULL_OBJECT takes a CRC.
+ */
 export function joinChecksums(
   algorithm: ChecksumAlgorithm,
   type: ChecksumType,

@@ -1,17 +1,19 @@
 /** CompleteMultipartUpload: the parts named become one object, without a byte being copied. */
 import { createHash } from 'node:crypto';
-import type { Answer, Call } from './call.ts';
-import { findBucket, headerOf, quoted } from './call.ts';
-import type { Checksum } from './checksums.ts';
-import { checksumAlgorithms, checksumElement, checksumHeader, joinChecksums } from './checksums.ts';
+import { findBucket, headerOf, quoted, type Answer, type Call } from './call.ts';
+import {
+  CHECKSUM_ALGORITHMS,
+  checksumElement,
+  checksumHeader,
+  joinChecksums,
+  type Checksum,
+} from './checksums.ts';
 import { checkWrite } from './conditions.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { findUpload } from './multipart.ts';
-import type { PartRecord, StoredObject, StoredPart, Upload } from './store.ts';
+import type { PartRecord, StoredObject, StoredPart, Upload } from './records.ts';
 import { readXml } from './write-object.ts';
-import type { XmlNode } from './xml.ts';
-import { childrenOf, document, leaf, textOf } from './xml.ts';
+import { childrenOf, document, leaf, textOf, type XmlNode } from './xml.ts';
 
 const bare = (etag: string) => etag.replace(/^"(.*)"$/, '$1');
 
@@ -27,7 +29,7 @@ function namedPart(upload: Upload, node: XmlNode): StoredPart | Refusal {
       PartNumber: number,
       ETag: etag,
     });
-  const given = checksumAlgorithms.find(
+  const given = CHECKSUM_ALGORITHMS.find(
     (algorithm) => textOf(node, checksumElement(algorithm)) !== undefined,
   );
   if (given === undefined) {
@@ -149,7 +151,8 @@ export async function completeMultipartUpload(call: Call): Promise<Answer | Refu
   if (isRefusal(parts)) return parts;
   const checksum = checksumOf(upload, parts);
   const object = assemble(upload, parts, checksum);
-  // No await from the look at the upload to here: another writer of the key, or an abort, comes before or after.
+  // No await from the look at the upload to here: another writer of the key, or an abort, comes
+  // before or after.
   const finished = checkWhole(call, upload, object.bytes, checksum) ?? finish(call, object, upload);
   if (isRefusal(finished)) return finished;
   await finished;

@@ -1,9 +1,10 @@
-/** Conditions on reads, writes and copies, as values. Source: RFC 9110 section 13, and S3's "conditional requests". */
-import type { Call } from './call.ts';
-import { headerOf } from './call.ts';
-import type { Refusal } from './errors.ts';
-import { refuse } from './errors.ts';
-import type { StoredObject } from './store.ts';
+/**
+ * Conditions on reads, writes and copies, as values. Source: RFC 9110 section 13, and S3's
+ * "conditional requests".
+ */
+import { headerOf, type Call } from './call.ts';
+import { refuse, type Refusal } from './errors.ts';
+import type { StoredObject } from './records.ts';
 
 /** True when the list (`*`, or ETags with or without quotes) names this one. */
 function names(list: string, etag: string): boolean {
@@ -46,8 +47,8 @@ export function checkRead(call: Call, object: StoredObject, prefix = ''): ReadVe
 }
 
 /**
- * Whether a write may replace what stands at the key now. Ask in the same turn of the event loop as the write.
- * If-None-Match takes `*` alone, as on AWS.
+ * Whether a write may replace what stands at the key now. Ask in the same turn of the event loop as
+ * the write. If-None-Match takes `*` alone, as on AWS.
  */
 export function checkWrite(call: Call, current: StoredObject | undefined): Refusal | undefined {
   const ifNoneMatch = headerOf(call, 'if-none-match');

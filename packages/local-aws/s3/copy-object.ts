@@ -1,14 +1,25 @@
 /** CopyObject, and what UploadPartCopy shares with it: finding and reading the source. */
 import { createHash } from 'node:crypto';
-import type { Answer, Call } from './call.ts';
-import { findBucket, findObject, headerOf, isoTime, quoted } from './call.ts';
-import type { Checksum, ChecksumAlgorithm } from './checksums.ts';
-import { checksumElement, createDigest, parseAlgorithm } from './checksums.ts';
+import {
+  findBucket,
+  findObject,
+  headerOf,
+  isoTime,
+  quoted,
+  type Answer,
+  type Call,
+} from './call.ts';
+import {
+  checksumElement,
+  createDigest,
+  parseAlgorithm,
+  type Checksum,
+  type ChecksumAlgorithm,
+} from './checksums.ts';
 import { checkRead, checkWrite } from './conditions.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { headerTags, keptHeaders } from './kept-headers.ts';
-import type { Body, KeptHeaders, StoredObject } from './store.ts';
+import type { Body, KeptHeaders, StoredObject } from './records.ts';
 import { document, leaf } from './xml.ts';
 
 /** The source that x-amz-copy-source names, when the copy's conditions on it hold. */
@@ -63,7 +74,10 @@ interface Sums {
   checksum: Checksum;
 }
 
-/** The ETag and checksum of the copy: the source's own where they do not depend on its parts, else made by reading it. */
+/**
+ * The ETag and checksum of the copy: the source's own where they do not depend on its parts, else
+ * made by reading it.
+ */
 async function sumsOf(
   call: Call,
   source: StoredObject,

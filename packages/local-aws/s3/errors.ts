@@ -1,6 +1,9 @@
-/** The errors of S3: code, status and AWS's own message. Source: "List of error codes", S3 API reference. */
+/**
+ * The errors of S3: code, status and AWS's own message. Source: "List of error codes", S3 API
+ * reference.
+ */
 
-const catalogue = {
+const CATALOGUE = {
   AccessDenied: [403, 'Access Denied'],
   BadDigest: [
     400,
@@ -59,9 +62,12 @@ const catalogue = {
   ],
 } as const satisfies Record<string, readonly [status: number, message: string]>;
 
-export type S3ErrorCode = keyof typeof catalogue;
+export type S3ErrorCode = keyof typeof CATALOGUE;
 
-/** A request refused, as a value. `detail` becomes further elements of the error's XML, such as `Key`. */
+/**
+ * A request refused, as a value. `detail` becomes further elements of the error's XML, such as
+ * `Key`.
+ */
 export interface Refusal {
   refused: S3ErrorCode;
   /** AWS's own message when absent. */
@@ -83,5 +89,5 @@ export function refuse(
   };
 }
 
-export const statusOf = (code: S3ErrorCode): number => catalogue[code][0];
-export const messageOf = (code: S3ErrorCode): string => catalogue[code][1];
+export const statusOf = (code: S3ErrorCode): number => CATALOGUE[code][0];
+export const messageOf = (code: S3ErrorCode): string => CATALOGUE[code][1];

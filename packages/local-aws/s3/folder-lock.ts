@@ -2,7 +2,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-const openHere = new Set<string>();
+const OPEN_HERE = new Set<string>();
 
 function isAlive(pid: number): boolean {
   try {
@@ -23,24 +23,26 @@ function holderOf(path: string): number | undefined {
 }
 
 /**
- * Takes the folder for this process; the function returned gives it back. A lock of a process that is gone is taken over.
+ * Takes the folder for this process; the function returned gives it back. A lock of a process that
+ * is gone is taken over.
  * @throws when another live process, or this one, has it.
  */
 export function lockFolder(folder: string): () => void {
   const whole = resolve(folder);
   const path = join(whole, 'lock');
   const holder = holderOf(path);
-  // Our own pid in the file of another start is a number used again (pid 1 of a container): it locks nothing.
+  // Our own pid in the file of another start is a number used again (pid 1 of a container): it
+  // locks nothing.
   const heldElsewhere = holder !== undefined && holder !== process.pid && isAlive(holder);
-  if (heldElsewhere || openHere.has(whole)) {
+  if (heldElsewhere || OPEN_HERE.has(whole)) {
     throw new Error(
       `The data folder ${whole} is in use by process ${holder}. Stop it, or name another folder.`,
     );
   }
-  openHere.add(whole);
+  OPEN_HERE.add(whole);
   writeFileSync(path, `${process.pid}\n`);
   return () => {
-    openHere.delete(whole);
+    OPEN_HERE.delete(whole);
     rmSync(path, { force: true });
   };
 }

@@ -1,11 +1,12 @@
 /**
- * The store's truth on disk: one file of records, only ever appended to. A record is written whole or, after a crash,
- * cut off when the file is read again, so there is never half an object.
+ * The store's truth on disk: one file of records, only ever appended to. A record is written whole
+ * or, after a crash, cut off when the file is read again, so there is never half an object.
  *
  *   u32 bytes of meta | u32 bytes of body | u32 CRC-32 of both | meta (JSON) | body (a small object's bytes)
  *
- * Records that arrive while a write is under way go out together in the next one: that, and no file per object, is
- * what makes small PUTs cheap. There is no fsync: an answered PUT survives kill -9 of the server, not a power cut.
+ * Records that arrive while a write is under way go out together in the next one: that, and no file
+ * per object, is what makes small PUTs cheap. There is no fsync: an answered PUT survives kill -9
+ * of the server, not a power cut.
  */
 import {
   closeSync,
@@ -19,9 +20,9 @@ import {
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 
-const headerBytes = 12;
-const metaLimitBytes = 64 << 20;
-const batchLimit = 1000;
+const HEADER_BYTES = 12;
+const META_LIMIT_BYTES = 64 << 20;
+const BATCH_LIMIT = 1000;
 const writeAll = promisify(writev);
 
 export interface JournalRecord {
@@ -41,11 +42,14 @@ export interface JournalEntry {
 export interface Journal {
   /**
    * Resolves when the record is written.
-   * @throws when the file cannot be written; then every later append throws the same, for what is in memory and
-   * what is on disk no longer agree. Free space and start again.
+   * @throws when the file cannot be written; then every later append throws the same, for what is
+   * in memory and what is on disk no longer agree. Free space and start again.
    */
   append(record: JournalRecord): Promise<void>;
-  /** A body's bytes. Synchronous: a small read of a file just written comes from the page cache in microseconds. */
+  /**
+   * A body's bytes. Synchronous: a small read of a file just written comes from the page cache in
+   * microseconds.
+   */
   read(offset: number, bytes: number): Buffer;
   bytes(): number;
   /** Replaces the file by one that holds only these records; appends wait meanwhile. */
@@ -55,7 +59,7 @@ export interface Journal {
 
 function encode({ meta, body }: JournalRecord): Buffer[] {
   const text = Buffer.from(JSON.stringify(meta));
-  const header = Buffer.allocUnsafe(headerBytes);
+  const header = Buffer.allocUnsafe(HEADER_BYTES);
   header.writeUInt32LE(text.length, 0);
   header.writeUInt32LE(body?.length ?? 0, 4);
   header.writeUInt32LE(crc32(body ?? Buffer.alloc(0), crc32(text)), 8);
@@ -86,23 +90,26 @@ function replay(fd: number, see: (entry: JournalEntry) => void): number {
   const windowAt = createWindow(fd, fileBytes);
   let offset = 0;
   for (;;) {
-    const header = windowAt(offset, headerBytes);
+    const header = windowAt(offset, HEADER_BYTES);
     if (header === undefined) return offset;
     const [metaBytes, bodyBytes, check] = [
       header.readUInt32LE(0),
       header.readUInt32LE(4),
       header.readUInt32LE(8),
     ];
-    if (metaBytes === 0 || metaBytes > metaLimitBytes) return offset;
-    const content = windowAt(offset + headerBytes, metaBytes + bodyBytes);
+    if (metaBytes === 0 || metaBytes > META_LIMIT_BYTES) return offset;
+    const content = windowAt(offset + HEADER_BYTES, metaBytes + bodyBytes);
     if (content === undefined || crc32(content) !== check) return offset;
     const meta: unknown = JSON.parse(content.toString('utf8', 0, metaBytes));
-    see({ meta, offset: offset + headerBytes + metaBytes, bodyBytes });
-    offset += headerBytes + metaBytes + bodyBytes;
+    see({ meta, offset: offset + HEADER_BYTES + metaBytes, bodyBytes });
+    offset += HEADER_BYTES + metaBytes + bodyBytes;
   }
 }
 
-/** Writes records one after another from `position`; returns where each body starts and where the last ends. */
+/**
+ * Writes records one after another from `position`; returns where each body starts and where the
+ * last ends.
+ */
 async function writeRecords(fd: number, records: readonly JournalRecord[], position: number) {
   const buffers: Buffer[] = [];
   const offsets: number[] = [];
@@ -164,7 +171,7 @@ async function rewriteFile(
   };
   for (const record of records) {
     batch.push(record);
-    if (batch.length === batchLimit) await writeBatch();
+    if (batch.length === BATCH_LIMIT) await writeBatch();
   }
   if (batch.length > 0) await writeBatch();
   renameSync(`${path}.next`, path);
@@ -173,75 +180,84 @@ async function rewriteFile(
   for (const tell of placed) tell();
 }
 
-/** Opens the journal at `path`, made when absent, and tells `see` every record in it, in order. */
+interface Writer {
+  path: string;
+  file: JournalFile;
+  pending: Pending[];
+  /** The write or compaction under way. */
+  work: Promise<void> | undefined;
+  failure: Error | undefined;
+}
+
+async function writeBatch(writer: Writer, batch: readonly Pending[]): Promise<void> {
+  const { file, path } = writer;
+  try {
+    if (writer.failure !== undefined) throw writer.failure;
+    const records = batch.map(({ record }) => record);
+    const { offsets, end } = await writeRecords(file.fd, records, file.end);
+    file.end = end;
+    for (const [index, { record, resolve }] of batch.entries()) {
+      record.placed?.(offsets[index] ?? 0);
+      resolve();
+    }
+  } catch (cause) {
+    writer.failure ??= new Error(
+      `The journal ${path} cannot be written. Free space on its disk and start again.`,
+      { cause },
+    );
+    for (const { reject } of batch) reject(writer.failure);
+  }
+}
+
+async function flush(writer: Writer): Promise<void> {
+  while (writer.pending.length > 0) {
+    const batch = writer.pending.slice(0, BATCH_LIMIT);
+    writer.pending = writer.pending.slice(BATCH_LIMIT);
+    await writeBatch(writer, batch);
+  }
+  writer.work = undefined;
+}
+
+function readBody({ path, file }: Writer, offset: number, bytes: number): Buffer {
+  const buffer = Buffer.allocUnsafe(bytes);
+  const got = readSync(file.fd, buffer, 0, bytes, offset);
+  if (got < bytes)
+    throw new Error(
+      `${path} ends ${bytes - got} bytes before the end of the body at ${offset}. ` +
+        'Another program has changed it.',
+    );
+  return buffer;
+}
+
+/** Opens the journal at `path`, made when absent, and calls `see` with every record, in order. */
 export function openJournal(path: string, see: (entry: JournalEntry) => void): Journal {
   const file = openFile(path, see);
-  let pending: Pending[] = [];
-  let work: Promise<void> | undefined;
-  let failure: Error | undefined;
-
-  async function writeBatch(batch: readonly Pending[]): Promise<void> {
-    try {
-      if (failure !== undefined) throw failure;
-      const { offsets, end } = await writeRecords(
-        file.fd,
-        batch.map(({ record }) => record),
-        file.end,
-      );
-      file.end = end;
-      for (const [index, { record, resolve }] of batch.entries()) {
-        record.placed?.(offsets[index] ?? 0);
-        resolve();
-      }
-    } catch (cause) {
-      failure ??= new Error(
-        `The journal ${path} cannot be written. Free space on its disk and start again.`,
-        { cause },
-      );
-      for (const { reject } of batch) reject(failure);
-    }
-  }
-  async function flush(): Promise<void> {
-    while (pending.length > 0) {
-      const batch = pending.slice(0, batchLimit);
-      pending = pending.slice(batchLimit);
-      await writeBatch(batch);
-    }
-    work = undefined;
-  }
+  const writer: Writer = { path, file, pending: [], work: undefined, failure: undefined };
   return {
     append(record) {
       return new Promise((resolve, reject) => {
-        pending.push({ record, resolve, reject });
-        // Not flushed at once: what this turn of the loop still appends goes out in the same write.
-        work ??= Promise.resolve().then(flush);
+        writer.pending.push({ record, resolve, reject });
+        // Not flushed at once: what this turn of the loop still appends joins the same write.
+        writer.work ??= Promise.resolve().then(() => flush(writer));
       });
     },
-    read(offset, bytes) {
-      const buffer = Buffer.allocUnsafe(bytes);
-      const got = readSync(file.fd, buffer, 0, bytes, offset);
-      if (got < bytes)
-        throw new Error(
-          `${path} ends ${bytes - got} bytes before the end of the body at ${offset}: was it changed from outside?`,
-        );
-      return buffer;
-    },
+    read: (offset, bytes) => readBody(writer, offset, bytes),
     bytes: () => file.end,
     async compact(records) {
-      // Here and in close(), not in a function of its own: between the end of such a function and this line an append
-      // could begin a flush, and the two would write at once.
-      for (let busy = work; busy !== undefined; busy = work) await busy;
-      work = rewriteFile(path, file, records())
+      // Here and in close(), not in a function of its own: between the end of such a function and
+      // this line an append could begin a flush, and the two would write at once.
+      for (let busy = writer.work; busy !== undefined; busy = writer.work) await busy;
+      writer.work = rewriteFile(path, file, records())
         .catch((cause: unknown) =>
           process.emitWarning(
-            `${path} could not be written anew and stays as it is: ${String(cause)}`,
+            `${path} could not be compacted and stays as it is: ${String(cause)}`,
           ),
         )
-        .then(flush);
-      await work;
+        .then(() => flush(writer));
+      await writer.work;
     },
     async close() {
-      for (let busy = work; busy !== undefined; busy = work) await busy;
+      for (let busy = writer.work; busy !== undefined; busy = writer.work) await busy;
       closeSync(file.fd);
     },
   };

@@ -1,11 +1,9 @@
 /** What S3 keeps of a write's headers and gives back with the object. */
-import type { Call } from './call.ts';
-import { headerOf } from './call.ts';
-import type { Refusal } from './errors.ts';
-import { refuse } from './errors.ts';
-import type { KeptHeaders } from './store.ts';
+import { headerOf, type Call } from './call.ts';
+import { refuse, type Refusal } from './errors.ts';
+import type { KeptHeaders } from './records.ts';
 
-const contentHeaders = [
+const CONTENT_HEADERS = [
   'cache-control',
   'content-disposition',
   'content-encoding',
@@ -13,9 +11,9 @@ const contentHeaders = [
   'content-type',
   'expires',
 ];
-const otherHeaders = ['x-amz-storage-class', 'x-amz-website-redirect-location'];
-const userPrefix = 'x-amz-meta-';
-const userLimitBytes = 2048;
+const OTHER_HEADERS = ['x-amz-storage-class', 'x-amz-website-redirect-location'];
+const USER_PREFIX = 'x-amz-meta-';
+const USER_LIMIT_BYTES = 2048;
 
 function withoutChunked(encoding: string): string {
   return encoding
@@ -29,13 +27,16 @@ function withoutChunked(encoding: string): string {
 function userMetadata(call: Call): KeptHeaders {
   const found: KeptHeaders = {};
   for (const name of [...Object.keys(call.request.headers), ...call.query.keys()]) {
-    const value = name.startsWith(userPrefix) ? headerOf(call, name) : undefined;
+    const value = name.startsWith(USER_PREFIX) ? headerOf(call, name) : undefined;
     if (value !== undefined) found[name] = value;
   }
   return found;
 }
 
-/** The headers to keep; refused when user metadata exceeds 2 KB, or when encryption is asked that is not there. */
+/**
+ * The headers to keep; refused when user metadata exceeds 2 KB, or when encryption is asked that is
+ * not there.
+ */
 export function keptHeaders(call: Call): KeptHeaders | Refusal {
   const encryption = headerOf(call, 'x-amz-server-side-encryption') ?? 'AES256';
   if (
@@ -49,16 +50,16 @@ export function keptHeaders(call: Call): KeptHeaders | Refusal {
   }
   const user = userMetadata(call);
   const userBytes = Object.entries(user).reduce(
-    (sum, [name, value]) => sum + name.length - userPrefix.length + value.length,
+    (sum, [name, value]) => sum + name.length - USER_PREFIX.length + value.length,
     0,
   );
-  if (userBytes > userLimitBytes)
+  if (userBytes > USER_LIMIT_BYTES)
     return refuse('MetadataTooLarge', undefined, {
       Size: userBytes,
-      MaxSizeAllowed: userLimitBytes,
+      MaxSizeAllowed: USER_LIMIT_BYTES,
     });
   const kept: KeptHeaders = { 'content-type': 'binary/octet-stream' };
-  for (const name of [...contentHeaders, ...otherHeaders]) {
+  for (const name of [...CONTENT_HEADERS, ...OTHER_HEADERS]) {
     const value = headerOf(call, name);
     const used = value !== undefined && name === 'content-encoding' ? withoutChunked(value) : value;
     if (used !== undefined && used !== '') kept[name] = used;

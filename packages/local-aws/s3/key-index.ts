@@ -1,14 +1,16 @@
 /**
- * Keys in the order S3 lists them, by the bytes of their UTF-8, with what stands under each.
- * Sorted runs of at most 512 keys: a put moves at most that many, whether the bucket holds a thousand keys or a
- * million. (One sorted array: a put into 100,000 keys moves 50,000. A tree: more code for nothing that is measured.)
+ * Keys in the order S3 lists them, by the bytes of their UTF-8, with what stands under each. Sorted
+ * runs of at most 512 keys: a put moves at most that many, whether the bucket holds a thousand keys
+ * or a million. (One sorted array: a put into 100,000 keys moves 50,000. A tree: more code for
+ * nothing that is measured.)
  */
 
-const runLimit = 512;
+const RUN_LIMIT = 512;
 
 /**
- * Negative, zero or positive as `a` sorts before, with or after `b` by UTF-8 bytes.
- * JavaScript compares UTF-16 units, where U+1F600 (a surrogate, 0xD83D) comes before U+FF01; in UTF-8 it comes after.
+ * Negative, zero or positive as `a` sorts before, with or after `b` by UTF-8 bytes. JavaScript
+ * compares UTF-16 units, where U+1F600 (a surrogate, 0xD83D) comes before U+FF01; in UTF-8 it comes
+ * after.
  */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
@@ -24,7 +26,10 @@ export function compareKeys(a: string, b: string): number {
 const utf8Rank = (unit: number): number =>
   unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 
-/** The first place in 0..length where `isBefore` no longer holds; it must hold for a beginning and for nothing after. */
+/**
+ * The first place in 0..length where `isBefore` no longer holds; it must hold for a beginning and
+ * for nothing after.
+ */
 function lowerBound(length: number, isBefore: (index: number) => boolean): number {
   let low = 0;
   let high = length;
@@ -43,8 +48,8 @@ export interface KeyIndex<T> {
   delete(key: string): void;
   values(): IterableIterator<T>;
   /**
-   * Keys in order, from the first for which `isBefore` does not hold. Whoever reads on must not have changed
-   * the index meanwhile: read a page in one go.
+   * Keys in order, from the first for which `isBefore` does not hold. Whoever reads on must not
+   * have changed the index meanwhile: read a page in one go.
    */
   from(isBefore: (key: string) => boolean): Cursor<T>;
 }
@@ -79,9 +84,10 @@ export function createKeyIndex<T>(): KeyIndex<T> {
     }
     const atEnd = found.run > run;
     keys.splice(atEnd ? keys.length : found.place, 0, key);
-    // Keys that come in order leave full runs behind when the split keeps most of them in the first.
-    if (keys.length > runLimit)
-      runs.splice(run + 1, 0, keys.splice(atEnd ? runLimit - 32 : runLimit / 2));
+    // Keys that come in order leave full runs behind when the split keeps most of them in the
+    // first.
+    if (keys.length > RUN_LIMIT)
+      runs.splice(run + 1, 0, keys.splice(atEnd ? RUN_LIMIT - 32 : RUN_LIMIT / 2));
   }
 
   return {

@@ -1,20 +1,17 @@
 /** ListObjectsV2 and ListObjects: pages of keys in UTF-8 order, grouped by a delimiter. */
-import type { Answer, Call } from './call.ts';
-import { countOf, findBucket, isoTime, quoted } from './call.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
-import type { KeyIndex } from './key-index.ts';
-import { compareKeys } from './key-index.ts';
-import type { StoredObject } from './store.ts';
+import { countOf, findBucket, isoTime, quoted, type Answer, type Call } from './call.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
+import { compareKeys, type KeyIndex } from './key-index.ts';
+import type { StoredObject } from './records.ts';
 import { document, element, leaf } from './xml.ts';
 
-const pageLimit = 1000;
-export const owner = {
+const PAGE_LIMIT = 1000;
+export const OWNER = {
   id: '75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a',
   name: 'local',
 };
 export const ownerElement = (name: string): string =>
-  element(name, leaf('ID', owner.id), leaf('DisplayName', owner.name));
+  element(name, leaf('ID', OWNER.id), leaf('DisplayName', OWNER.name));
 
 interface PageRequest {
   prefix: string;
@@ -77,7 +74,7 @@ interface ListRequest extends PageRequest {
 }
 
 function listRequest(call: Call, after: string): ListRequest | Refusal {
-  const maxKeys = countOf(call, 'max-keys', pageLimit);
+  const maxKeys = countOf(call, 'max-keys', PAGE_LIMIT);
   if (typeof maxKeys === 'object') return maxKeys;
   const encoding = call.query.get('encoding-type') ?? undefined;
   if (encoding !== undefined && encoding !== 'url') {
@@ -92,7 +89,7 @@ function listRequest(call: Call, after: string): ListRequest | Refusal {
     prefix: get('prefix'),
     delimiter: get('delimiter'),
     after,
-    maxKeys: maxKeys ?? pageLimit,
+    maxKeys: maxKeys ?? PAGE_LIMIT,
     encode,
     encoding,
   };

@@ -1,9 +1,7 @@
 /** Multipart uploads up to their completion: create, parts, copied parts, lists, abort. */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Segment } from './blobs.ts';
-import type { Answer, Call } from './call.ts';
-import { countOf, findBucket, headerOf, isoTime, quoted } from './call.ts';
-import type { ChecksumAlgorithm, ChecksumType } from './checksums.ts';
+import { countOf, findBucket, headerOf, isoTime, quoted, type Answer, type Call } from './call.ts';
 import {
   canBe,
   checksumElement,
@@ -11,19 +9,20 @@ import {
   createDigest,
   defaultType,
   parseAlgorithm,
+  type ChecksumAlgorithm,
+  type ChecksumType,
 } from './checksums.ts';
 import { findSource, readBodyBytes } from './copy-object.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { headerTags, keptHeaders } from './kept-headers.ts';
 import { compareKeys } from './key-index.ts';
 import { ownerElement } from './list-objects.ts';
 import { receiveBody } from './receive-body.ts';
-import type { Body, StoredObject, StoredPart, Upload, UploadRecord } from './store.ts';
-import { putLimitBytes } from './write-object.ts';
+import type { Body, StoredObject, StoredPart, Upload, UploadRecord } from './records.ts';
+import { PUT_LIMIT_BYTES } from './write-object.ts';
 import { document, element, leaf } from './xml.ts';
 
-const partLimit = 10_000;
+const PART_LIMIT = 10_000;
 
 export function findUpload(call: Call): Upload | Refusal {
   const bucket = findBucket(call);
@@ -107,10 +106,10 @@ export async function createMultipartUpload(call: Call): Promise<Answer | Refusa
 function partNumberOf({ query }: Call): number | Refusal {
   const text = query.get('partNumber') ?? '';
   const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-  if (number >= 1 && number <= partLimit) return number;
+  if (number >= 1 && number <= PART_LIMIT) return number;
   return refuse(
     'InvalidArgument',
-    `Part number must be an integer between 1 and ${partLimit}, inclusive`,
+    `Part number must be an integer between 1 and ${PART_LIMIT}, inclusive`,
     { ArgumentName: 'partNumber', ArgumentValue: text },
   );
 }
@@ -125,7 +124,7 @@ export async function uploadPart(call: Call): Promise<Answer | Refusal> {
   const upload = findUpload(call);
   if (isRefusal(upload)) return upload;
   const received = await receiveBody(call, {
-    limitBytes: putLimitBytes,
+    limitBytes: PUT_LIMIT_BYTES,
     algorithm: keptAlgorithm(upload),
     // So that the object's own checksum is joined at the end and no part is read again.
     keepWanted: true,
@@ -173,7 +172,9 @@ async function keepPart(call: Call, part: StoredPart): Promise<Refusal | undefin
   return undefined;
 }
 
-/** The bytes that x-amz-copy-source-range names; unlike a GET's range it must lie within the object. */
+/**
+ * The bytes that x-amz-copy-source-range names; unlike a GET's range it must lie within the object.
+ */
 function copyRange(call: Call, source: StoredObject): { from: number; to: number } | Refusal {
   const header = headerOf(call, 'x-amz-copy-source-range');
   if (header === undefined) return { from: 0, to: source.bytes - 1 };
@@ -280,7 +281,7 @@ export function listParts(call: Call): Answer | Refusal {
   if (isRefusal(upload)) return upload;
   const limit = countOf(call, 'max-parts', 1000);
   if (typeof limit === 'object') return limit;
-  const after = countOf(call, 'part-number-marker', partLimit) ?? 0;
+  const after = countOf(call, 'part-number-marker', PART_LIMIT) ?? 0;
   if (typeof after === 'object') return after;
   const parts = [...upload.parts.values()]
     .filter(({ number }) => number > after)

@@ -1,11 +1,11 @@
-/** GetObject, HeadObject, GetObjectAttributes, GetObjectTagging: everything that reads one object. */
-import type { Answer, Call } from './call.ts';
-import { findObject, headerOf, httpTime, quoted } from './call.ts';
+/**
+ * GetObject, HeadObject, GetObjectAttributes, GetObjectTagging: everything that reads one object.
+ */
+import { findObject, headerOf, httpTime, quoted, type Answer, type Call } from './call.ts';
 import { checksumElement, checksumHeader } from './checksums.ts';
 import { checkRead } from './conditions.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
-import type { StoredObject } from './store.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
+import type { StoredObject } from './records.ts';
 import { document, element, leaf } from './xml.ts';
 
 interface Extent {
@@ -22,7 +22,10 @@ function suffixOf(object: StoredObject, suffix: number, asked: string): Extent |
   return { from: Math.max(0, object.bytes - suffix), to: object.bytes - 1 };
 }
 
-/** The extent of a Range header; undefined: the whole object, as for a header of another form, which HTTP says to ignore. */
+/**
+ * The extent of a Range header; undefined: the whole object, as for a header of another form, which
+ * HTTP says to ignore.
+ */
 function rangeOf(object: StoredObject, header: string): Extent | undefined | Refusal {
   const match = /^bytes=(?:(?<first>\d+)-(?<last>\d*)|-(?<suffix>\d+))$/.exec(header.trim());
   if (match?.groups === undefined) return undefined;
@@ -68,7 +71,7 @@ function extentOf(call: Call, object: StoredObject): Extent | undefined | Refusa
   return range === undefined ? undefined : rangeOf(object, range);
 }
 
-const overrides = [
+const OVERRIDES = [
   'cache-control',
   'content-disposition',
   'content-encoding',
@@ -90,14 +93,17 @@ function describe(call: Call, object: StoredObject): Record<string, string> {
     headers['x-amz-tagging-count'] = String(object.tags.length);
   if (object.parts !== undefined && call.query.has('partNumber'))
     headers['x-amz-mp-parts-count'] = String(object.parts.length);
-  for (const name of overrides) {
+  for (const name of OVERRIDES) {
     const value = call.query.get(`response-${name}`);
     if (value !== null) headers[name] = value;
   }
   return headers;
 }
 
-/** Only with the whole object: a client verifies what it gets against this, and a range would never match. */
+/**
+ * Only with the whole object: a client verifies what it gets against this, and a range would never
+ * match.
+ */
 function checksumHeaders(call: Call, object: StoredObject): Record<string, string> {
   if (
     headerOf(call, 'x-amz-checksum-mode')?.toUpperCase() !== 'ENABLED' ||
@@ -108,7 +114,10 @@ function checksumHeaders(call: Call, object: StoredObject): Record<string, strin
   return { [checksumHeader(algorithm)]: value, 'x-amz-checksum-type': type };
 }
 
-/** The bytes themselves: small ones read now, for a later moment may find them moved; blobs held until they are sent. */
+/**
+ * The bytes themselves: small ones read now, for a later moment may find them moved; blobs held
+ * until they are sent.
+ */
 function contentOf(
   { store }: Call,
   { body }: StoredObject,
@@ -153,7 +162,7 @@ function answerWith(call: Call, object: StoredObject, extent: Extent | undefined
   return { status, headers, ...(content !== undefined && { content }) };
 }
 
-const attributeNames = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'];
+const ATTRIBUTE_NAMES = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'];
 
 /** Parts are listed only when each has a checksum of its own, as on AWS. */
 function partsElement(call: Call, object: StoredObject): string {
@@ -197,7 +206,7 @@ export function getObjectAttributes(call: Call): Answer | Refusal {
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
-  if (wanted.length === 0 || wanted.some((name) => !attributeNames.includes(name))) {
+  if (wanted.length === 0 || wanted.some((name) => !ATTRIBUTE_NAMES.includes(name))) {
     return refuse('InvalidArgument', 'Invalid attribute name specified.', {
       ArgumentName: 'x-amz-object-attributes',
       ArgumentValue: wanted.join(','),
@@ -222,7 +231,7 @@ export function getObjectAttributes(call: Call): Answer | Refusal {
     headers: { 'last-modified': httpTime(object.modifiedAtMs) },
     xml: document(
       'GetObjectAttributesResponse',
-      ...attributeNames.filter((name) => wanted.includes(name)).map((name) => made[name] ?? ''),
+      ...ATTRIBUTE_NAMES.filter((name) => wanted.includes(name)).map((name) => made[name] ?? ''),
     ),
   };
 }

@@ -1,21 +1,23 @@
-/** Takes a request's body in: decoded, hashed, verified, kept in memory when small and in a blob when not. */
+/**
+ * Takes a request's body in: decoded, hashed, verified, kept in memory when small and in a blob
+ * when not.
+ */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { ChunkedDecoder } from './aws-chunked.ts';
-import { createChunkedDecoder } from './aws-chunked.ts';
+import { createChunkedDecoder, type ChunkedDecoder } from './aws-chunked.ts';
 import type { BlobWriter, Segment } from './blobs.ts';
 import type { Call } from './call.ts';
-import type { ChecksumAlgorithm, RunningDigest } from './checksums.ts';
 import {
-  checksumAlgorithms,
+  CHECKSUM_ALGORITHMS,
   checksumHeader,
   createDigest,
   isBase64Of,
   isDigest,
   parseAlgorithm,
+  type ChecksumAlgorithm,
+  type RunningDigest,
 } from './checksums.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 
 /** What the headers say about the body. */
 interface BodyPlan {
@@ -39,15 +41,15 @@ export interface ReceivedBody {
   body: { at: 'memory'; buffer: Buffer } | { at: 'blobs'; segments: Segment[] };
 }
 
-const writeAtOnceBytes = 1 << 20;
+const WRITE_AT_ONCE_BYTES = 1 << 20;
 
 function planChecksum({ request }: Call): BodyPlan['checksum'] | Refusal {
   const { headers } = request;
-  const given = checksumAlgorithms.filter(
+  const given = CHECKSUM_ALGORITHMS.filter(
     (algorithm) => headers[checksumHeader(algorithm)] !== undefined,
   );
   const trailer = String(headers['x-amz-trailer'] ?? '').toLowerCase();
-  const trailing = checksumAlgorithms.find((algorithm) =>
+  const trailing = CHECKSUM_ALGORITHMS.find((algorithm) =>
     trailer.split(/\s*,\s*/).includes(checksumHeader(algorithm)),
   );
   if (given.length > 1 || (given.length === 1 && trailing !== undefined)) {
@@ -135,7 +137,7 @@ function createSink({ store, settings }: Call, alwaysBlob: boolean) {
       held.push(piece);
       heldBytes += piece.length;
       bytes += piece.length;
-      return heldBytes >= writeAtOnceBytes ? spill() : undefined;
+      return heldBytes >= WRITE_AT_ONCE_BYTES ? spill() : undefined;
     },
     async finish(): Promise<ReceivedBody['body']> {
       if (!alwaysBlob && writer === undefined && bytes <= settings.inlineBytes) {
@@ -156,7 +158,9 @@ function createSink({ store, settings }: Call, alwaysBlob: boolean) {
 
 type Sink = ReturnType<typeof createSink>;
 
-/** Reads the whole body into the digests and the sink; false when the chunked encoding is broken. */
+/**
+ * Reads the whole body into the digests and the sink; false when the chunked encoding is broken.
+ */
 async function pump(
   request: IncomingMessage,
   decoder: ChunkedDecoder | undefined,

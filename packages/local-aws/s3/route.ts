@@ -1,7 +1,9 @@
-/** From a request line to AWS's operation, its bucket and its key. Source: the S3 API reference, "Request syntax" of each. */
+/**
+ * From a request line to AWS's operation, its bucket and its key. Source: the S3 API reference,
+ * "Request syntax" of each.
+ */
 import type { IncomingMessage } from 'node:http';
-import type { Refusal } from './errors.ts';
-import { refuse } from './errors.ts';
+import { refuse, type Refusal } from './errors.ts';
 
 export interface Target {
   bucketName: string;
@@ -9,7 +11,10 @@ export interface Target {
   query: URLSearchParams;
 }
 
-/** The bucket of a virtual-host style name, `<bucket>.localhost` or `<bucket>.s3.localhost`; `s3.localhost` itself names none. */
+/**
+ * The bucket of a virtual-host style name, `<bucket>.localhost` or `<bucket>.s3.localhost`;
+ * `s3.localhost` itself names none.
+ */
 function hostBucket(host: string | undefined): string | undefined {
   const name = /^(.+?)(?:\.s3)?\.localhost(?::\d+)?$/.exec(host ?? '')?.[1];
   return name === 's3' ? undefined : name;
@@ -24,8 +29,8 @@ function decode(text: string): string | undefined {
 }
 
 /**
- * Bucket, key and query. The path is taken as it came: `..`, `//` and a trailing slash are part of a key, and the
- * URL class would tidy them away.
+ * Bucket, key and query. The path is taken as it came: `..`, `//` and a trailing slash are part of
+ * a key, and the URL class would tidy them away.
  */
 export function targetOf({ url = '/', headers }: IncomingMessage): Target | Refusal {
   const question = url.indexOf('?');
@@ -45,8 +50,11 @@ export function targetOf({ url = '/', headers }: IncomingMessage): Target | Refu
   return { bucketName, key, query };
 }
 
-/** What a query parameter makes of a request, in the order in which it is asked for. Those without a row below are not implemented. */
-const subresources = [
+/**
+ * What a query parameter makes of a request, in the order in which it is asked for. Those without a
+ * row below are not implemented.
+ */
+const SUBRESOURCES = [
   'uploads',
   'uploadId',
   'delete',
@@ -87,7 +95,7 @@ const subresources = [
 ];
 
 /** Method, level and subresource, then the operation. */
-const operations: Record<string, string> = {
+const OPERATIONS: Record<string, string> = {
   'GET service': 'ListBuckets',
   'PUT bucket': 'CreateBucket',
   'HEAD bucket': 'HeadBucket',
@@ -121,11 +129,11 @@ export function operationOf(
   { bucketName, key, query }: Target,
 ): string | undefined {
   const level = bucketName === '' ? 'service' : key === '' ? 'bucket' : 'object';
-  const subresource = query.size === 0 ? undefined : subresources.find((name) => query.has(name));
+  const subresource = query.size === 0 ? undefined : SUBRESOURCES.find((name) => query.has(name));
   const isCopy =
     method === 'PUT' &&
     (headers['x-amz-copy-source'] !== undefined || query.has('x-amz-copy-source'));
-  return operations[
+  return OPERATIONS[
     [method, level, subresource, isCopy ? 'copy' : undefined]
       .filter((word) => word !== undefined)
       .join(' ')

@@ -1,13 +1,13 @@
-/** The S3 endpoint: routes a request, plays its fault, answers it, and writes it into the ledger. */
+/**
+ * The S3 endpoint: routes a request, plays its fault, answers it, and writes it into the ledger.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { serveControl } from '../control.ts';
-import type { FaultRule, Faults } from '../faults.ts';
-import { createFaults } from '../faults.ts';
-import { startHttpServer } from '../http-server.ts';
-import type { Ledger } from '../ledger.ts';
-import { createLedger } from '../ledger.ts';
+import { createFaults, type FaultRule, type Faults } from '../faults.ts';
+import { startHttpServer, type ListenOptions } from '../http-server.ts';
+import { createLedger, type Ledger } from '../ledger.ts';
 import { checkAccess } from './access.ts';
 import { refusalAnswer, release, send, sendHalf } from './answer.ts';
 import {
@@ -22,8 +22,7 @@ import {
 import type { Answer, Operation, S3Settings } from './call.ts';
 import { completeMultipartUpload } from './complete-multipart.ts';
 import { copyObject } from './copy-object.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse, statusOf } from './errors.ts';
+import { isRefusal, refuse, statusOf, type Refusal } from './errors.ts';
 import { listObjects, listObjectsV2 } from './list-objects.ts';
 import {
   abortMultipartUpload,
@@ -34,10 +33,8 @@ import {
   uploadPartCopy,
 } from './multipart.ts';
 import { getObject, getObjectAttributes, getObjectTagging } from './read-object.ts';
-import type { Target } from './route.ts';
-import { operationOf, targetOf } from './route.ts';
-import type { Store } from './store.ts';
-import { openStore } from './store.ts';
+import { operationOf, targetOf, type Target } from './route.ts';
+import { openStore, type Store } from './store.ts';
 import {
   deleteObject,
   deleteObjects,
@@ -46,7 +43,7 @@ import {
   putObjectTagging,
 } from './write-object.ts';
 
-const operations: Record<string, Operation> = {
+const OPERATIONS: Record<string, Operation> = {
   ListBuckets: listBuckets,
   CreateBucket: createBucket,
   HeadBucket: headBucket,
@@ -74,11 +71,9 @@ const operations: Record<string, Operation> = {
   ListMultipartUploads: listMultipartUploads,
 };
 
-export interface LocalS3Options {
+export interface LocalS3Options extends ListenOptions {
   /** Made when absent; what it holds is served again. One process at a time. */
   dataFolder: string;
-  /** 0, the default, takes a free one. */
-  port?: number;
   ledger?: Ledger;
   faults?: Faults;
   /** Default us-east-1. */
@@ -111,7 +106,10 @@ interface Endpoint {
   nextRequestId: () => string;
 }
 
-/** Sixteen hex digits as AWS's: a random beginning for this start, then a count. (All random: 8 µs of each request.) */
+/**
+ * Sixteen hex digits as AWS's: a random beginning for this start, then a count. (All random: 8 µs
+ * of each request.)
+ */
 function createRequestIds(): () => string {
   const start = randomBytes(4).toString('hex').toUpperCase();
   let count = 0;
@@ -145,7 +143,7 @@ async function perform(
   const nowMs = Date.now();
   const denied = checkAccess(request, target.query, nowMs);
   if (denied !== undefined) return denied;
-  const run = operation === undefined ? undefined : operations[operation];
+  const run = operation === undefined ? undefined : OPERATIONS[operation];
   if (operation === undefined || run === undefined) {
     return refuse(
       'NotImplemented',
@@ -268,7 +266,7 @@ async function handle(
   });
 }
 
-const defaults = {
+const DEFAULTS = {
   region: 'us-east-1',
   copyLimitBytes: 5 * 2 ** 30,
   partMinBytes: 5 * 2 ** 20,
@@ -276,8 +274,9 @@ const defaults = {
 };
 
 /**
- * Serves S3 on 127.0.0.1 from the data folder until `close()`.
- * @throws when the port is taken, when another process has the data folder, or when a bucket's name is not allowed.
+ * Serves S3 from the data folder until `close()`, on loopback unless told otherwise.
+ * @throws when the port is taken, when another process has the data folder, or when a bucket's name
+ * is not allowed.
  */
 export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
   const {
@@ -287,9 +286,9 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
     createBuckets = [],
   } = options;
   const {
-    region = defaults.region,
-    copyLimitBytes = defaults.copyLimitBytes,
-    partMinBytes = defaults.partMinBytes,
+    region = DEFAULTS.region,
+    copyLimitBytes = DEFAULTS.copyLimitBytes,
+    partMinBytes = DEFAULTS.partMinBytes,
   } = options;
   const wrong = createBuckets.find((name) => !isBucketName(name));
   if (wrong !== undefined)
@@ -303,7 +302,7 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
     region,
     copyLimitBytes,
     partMinBytes,
-    inlineBytes: defaults.inlineBytes,
+    inlineBytes: DEFAULTS.inlineBytes,
   };
   const endpoint: Endpoint = {
     store,
@@ -317,7 +316,7 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
   const server = await startHttpServer(async (request, response) => {
     if (!(await serveControl({ service: 's3', ledger, faults, health }, request, response)))
       await handle(endpoint, request, response);
-  }, options.port).catch(async (cause: unknown) => {
+  }, options).catch(async (cause: unknown) => {
     await store.close();
     throw cause;
   });

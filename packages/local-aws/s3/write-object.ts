@@ -1,22 +1,18 @@
 /** PutObject, DeleteObject, DeleteObjects, PutObjectTagging, DeleteObjectTagging. */
 import { readBody } from '../http-server.ts';
-import type { Answer, Call } from './call.ts';
-import { findBucket, findObject, headerOf, quoted } from './call.ts';
+import { findBucket, findObject, headerOf, quoted, type Answer, type Call } from './call.ts';
 import { checksumHeader } from './checksums.ts';
 import { checkWrite } from './conditions.ts';
-import type { Refusal } from './errors.ts';
-import { isRefusal, refuse } from './errors.ts';
+import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { checkTags, headerTags, keptHeaders } from './kept-headers.ts';
-import type { ReceivedBody } from './receive-body.ts';
-import { receiveBody } from './receive-body.ts';
-import type { StoredObject } from './store.ts';
-import type { XmlNode } from './xml.ts';
-import { childrenOf, document, element, leaf, parseXml, textOf } from './xml.ts';
+import { receiveBody, type ReceivedBody } from './receive-body.ts';
+import type { StoredObject } from './records.ts';
+import { childrenOf, document, element, leaf, parseXml, textOf, type XmlNode } from './xml.ts';
 
 /** What one PutObject or UploadPart takes: 5 GiB. */
-export const putLimitBytes = 5 * 2 ** 30;
-const xmlLimitBytes = 8 << 20;
-const deleteLimit = 1000;
+export const PUT_LIMIT_BYTES = 5 * 2 ** 30;
+const XML_LIMIT_BYTES = 8 << 20;
+const DELETE_LIMIT = 1000;
 
 /** Gives up what a body holds when it ends up nowhere. */
 function drop({ store }: Call, { body }: ReceivedBody): void {
@@ -30,7 +26,7 @@ export async function putObject(call: Call): Promise<Answer | Refusal> {
   if (isRefusal(headers)) return headers;
   const tags = headerTags(call);
   if (tags !== undefined && isRefusal(tags)) return tags;
-  const received = await receiveBody(call, { limitBytes: putLimitBytes, algorithm: 'CRC64NVME' });
+  const received = await receiveBody(call, { limitBytes: PUT_LIMIT_BYTES, algorithm: 'CRC64NVME' });
   if (isRefusal(received)) return received;
   const now = findBucket(call);
   const refusal = isRefusal(now) ? now : checkWrite(call, now.objects.get(call.key));
@@ -89,15 +85,15 @@ export async function readXml(
         'Missing required header for this request: Content-MD5 OR x-amz-checksum-*',
       );
     const received = await receiveBody(
-      { ...call, settings: { ...call.settings, inlineBytes: xmlLimitBytes } },
-      { limitBytes: xmlLimitBytes, algorithm: 'CRC32' },
+      { ...call, settings: { ...call.settings, inlineBytes: XML_LIMIT_BYTES } },
+      { limitBytes: XML_LIMIT_BYTES, algorithm: 'CRC32' },
     );
     if (isRefusal(received)) return received;
     const text = received.body.at === 'memory' ? received.body.buffer.toString('utf8') : '';
     if (received.body.at === 'blobs') drop(call, received);
     return parseXml(text, root) ?? refuse('MalformedXML');
   }
-  const body = await readBody(call.request, xmlLimitBytes);
+  const body = await readBody(call.request, XML_LIMIT_BYTES);
   return (body && parseXml(body.toString('utf8'), root)) ?? refuse('MalformedXML');
 }
 
@@ -108,7 +104,7 @@ export async function deleteObjects(call: Call): Promise<Answer | Refusal> {
   if (isRefusal(request)) return request;
   const keys = childrenOf(request, 'Object').map((object) => textOf(object, 'Key'));
   const named = keys.filter((key): key is string => key !== undefined && key !== '');
-  if (keys.length === 0 || keys.length > deleteLimit || named.length < keys.length)
+  if (keys.length === 0 || keys.length > DELETE_LIMIT || named.length < keys.length)
     return refuse('MalformedXML');
   const quiet = textOf(request, 'Quiet') === 'true';
   // Together, so that the thousand go to the disk in one write.

@@ -1,7 +1,10 @@
-/** S3's XML: written as text, because a page of 1,000 keys is made for each list call; read by fast-xml-parser. */
+/**
+ * S3's XML: written as text, because a page of 1,000 keys is made for each list call; read by
+ * fast-xml-parser.
+ */
 import { XMLParser } from 'fast-xml-parser';
 
-const escapes: Record<string, string> = {
+const ESCAPES: Record<string, string> = {
   '&': '&amp;',
   '<': '&lt;',
   '>': '&gt;',
@@ -9,14 +12,17 @@ const escapes: Record<string, string> = {
   "'": '&apos;',
 };
 
-/** Control characters become references, as S3 writes them: a bare carriage return would be read as a newline. */
+/**
+ * Control characters become references, as S3 writes them: a bare carriage return would be read as
+ * a newline.
+ */
 // oxlint-disable-next-line no-control-regex -- control characters are what must be escaped here
-const unsafe = /[&<>"'\u0000-\u001f\u007f-\u009f\u2028\ufffe\uffff]/g;
+const UNSAFE = /[&<>"'\u0000-\u001f\u007f-\u009f\u2028\ufffe\uffff]/g;
 
 export function escapeXml(text: string): string {
   return text.replace(
-    unsafe,
-    (found) => escapes[found] ?? `&#x${found.charCodeAt(0).toString(16)};`,
+    UNSAFE,
+    (found) => ESCAPES[found] ?? `&#x${found.charCodeAt(0).toString(16)};`,
   );
 }
 
@@ -31,23 +37,23 @@ export function leaf(name: string, value: string | number | boolean | undefined)
 export const element = (name: string, ...children: string[]): string =>
   `<${name}>${children.join('')}</${name}>`;
 
-const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
-const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
+const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
+const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
 export const document = (name: string, ...children: string[]): string =>
-  `${declaration}<${name} xmlns="${namespace}">${children.join('')}</${name}>`;
+  `${DECLARATION}<${name} xmlns="${NAMESPACE}">${children.join('')}</${name}>`;
 
 /** Errors have no namespace on AWS. */
 export const errorDocument = (...children: string[]): string =>
-  `${declaration}${element('Error', ...children)}`;
+  `${DECLARATION}${element('Error', ...children)}`;
 
 export interface XmlNode {
   [name: string]: XmlNode[] | string[] | undefined;
 }
 
-// Entities are decoded below in one pass: the parser's own decoding stops at 1,000 of them, which a DeleteObjects
-// of odd keys exceeds.
-const parser = new XMLParser({
+// Entities are decoded below in one pass: the parser's own decoding stops at 1,000 of them, which a
+// DeleteObjects of odd keys exceeds.
+const PARSER = new XMLParser({
   ignoreAttributes: true,
   ignoreDeclaration: true,
   parseTagValue: false,
@@ -57,13 +63,13 @@ const parser = new XMLParser({
   isArray: () => true,
 });
 
-const names: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
 function decodeEntities(text: string): string {
   return text.replace(
     /&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos));/g,
     (whole, hex, decimal, name) => {
-      if (name !== undefined) return names[String(name)] ?? whole;
+      if (name !== undefined) return ENTITIES[String(name)] ?? whole;
       const point = hex === undefined ? Number(decimal) : Number.parseInt(String(hex), 16);
       return point <= 0x10ffff ? String.fromCodePoint(point) : whole;
     },
@@ -73,7 +79,7 @@ function decodeEntities(text: string): string {
 /** The root element of this name, or undefined when the text is not that document. */
 export function parseXml(text: string, root: string): XmlNode | undefined {
   try {
-    const parsed: Record<string, unknown> = parser.parse(text);
+    const parsed: Record<string, unknown> = PARSER.parse(text);
     const [found]: unknown[] = Array.isArray(parsed[root]) ? parsed[root] : [];
     if (typeof found === 'object' && found !== null) return found as XmlNode;
     return found === '' ? {} : undefined;

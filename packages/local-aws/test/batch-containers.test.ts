@@ -1,31 +1,35 @@
-/** Jobs that really run: what they see, what holds them in, and that nothing of them stays behind. */
+/**
+ * Jobs that really run: what they see, what holds them in, and that nothing of them stays behind.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { TerminateJobCommand } from '@aws-sdk/client-batch';
-import type { ContainerProperties, JobDetail } from '@aws-sdk/client-batch';
+import {
+  TerminateJobCommand,
+  type ContainerProperties,
+  type JobDetail,
+} from '@aws-sdk/client-batch';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Container, Ended, Runner } from '../batch/runner.ts';
-import { engineRefusedReason } from '../batch/runners/engine-container.ts';
+import { ENGINE_REFUSED_REASON } from '../batch/runners/engine-container.ts';
 import { chooseRunner, combineRunners } from '../batch/runners/choose.ts';
 import type { LocalBatchOptions } from '../batch/server.ts';
 import { findCgroups } from '../batch/runners/cgroups.ts';
-import { clientFor, createWorld, temporaryFolder, worldOn } from './batch-world.ts';
-import type { World } from './batch-world.ts';
+import { clientFor, createWorld, temporaryFolder, worldOn, type World } from './batch-world.ts';
 
 // Real processes on a busy machine take their time.
 vi.setConfig({ testTimeout: 30_000 });
-const patiently = { timeout: 10_000 };
+const PATIENTLY = { timeout: 10_000 };
 
-const trialFolder = '/nonexistent-local-batch';
-const noIsolation = await chooseRunner({ dataFolder: trialFolder, only: 'isolated' }).then(
+const TRIAL_FOLDER = '/nonexistent-local-batch';
+const NO_ISOLATION = await chooseRunner({ dataFolder: TRIAL_FOLDER, only: 'isolated' }).then(
   () => undefined,
   (cause: Error) => cause.message,
 );
-const noLimits = (await findCgroups()) === undefined;
+const NO_LIMITS = (await findCgroups()) === undefined;
 
 interface Ran {
   job: JobDetail;
@@ -70,7 +74,7 @@ async function processesWith(text: string): Promise<string[]> {
   return found.flat();
 }
 
-describe.skipIf(noIsolation !== undefined)('an isolated job', () => {
+describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
   it('has a root of its own: /data is its to make, the host’s folders are not there, the system is read-only', async () => {
     const world = await isolatedWorld();
     await writeFile(join(world.dataFolder, 'secret'), 'of the host');
@@ -193,7 +197,7 @@ describe.skipIf(noIsolation !== undefined)('an isolated job', () => {
       [deaf, 137, 'ready\n'],
     ] as const) {
       const jobId = await world.submit({ jobDefinition });
-      await expect.poll(() => readLog(world, jobId), patiently).toBe('ready\n');
+      await expect.poll(() => readLog(world, jobId), PATIENTLY).toBe('ready\n');
       await world.client.send(new TerminateJobCommand({ jobId, reason: 'enough' }));
       expect(await world.ended(jobId)).toMatchObject({
         statusReason: 'enough',
@@ -214,7 +218,7 @@ describe.skipIf(noIsolation !== undefined)('an isolated job', () => {
     });
   });
 
-  it.skipIf(noLimits)(
+  it.skipIf(NO_LIMITS)(
     'is killed when it takes more memory than it asked for, and AWS’s reason says so',
     async () => {
       const world = await isolatedWorld();
@@ -268,12 +272,12 @@ async function startFamily(world: World, mark: string): Promise<string> {
   });
   // The isolating program's own two processes, and the three shells.
   await expect
-    .poll(async () => (await processesWith(mark)).length, patiently)
+    .poll(async () => (await processesWith(mark)).length, PATIENTLY)
     .toBeGreaterThanOrEqual(5);
   return jobId;
 }
 
-describe.skipIf(noIsolation !== undefined)('a job that is kept no longer', () => {
+describe.skipIf(NO_ISOLATION !== undefined)('a job that is kept no longer', () => {
   it('is unknown, and its log is gone', async () => {
     const world = await isolatedWorld({ keep: { finishedJobs: 1 } });
     const { job: first } = await runIn(world, ['echo', 'first']);
@@ -281,7 +285,7 @@ describe.skipIf(noIsolation !== undefined)('a job that is kept no longer', () =>
     const { log } = await runIn(world, ['echo', 'third']);
     expect(log).toBe('third\n');
     await expect(world.describe(first.jobId!)).rejects.toThrow(/does not know/);
-    await expect.poll(() => readdir(join(world.dataFolder, 'logs')), patiently).toHaveLength(2);
+    await expect.poll(() => readdir(join(world.dataFolder, 'logs')), PATIENTLY).toHaveLength(2);
   });
 });
 
@@ -317,14 +321,14 @@ describe('a job whose image the container engine has', () => {
     expect(await works.start(container).ended).toEqual({ exitCode: 1 });
     expect(await works.start({ ...container, image: 'unknown' }).ended).toEqual({ exitCode: 2 });
     const refuses = combineRunners(
-      engineOf({ neverStarted: true, reason: engineRefusedReason }),
+      engineOf({ neverStarted: true, reason: ENGINE_REFUSED_REASON }),
       other,
     );
     expect(await refuses.start(container).ended).toEqual({ exitCode: 2 });
   });
 });
 
-describe.skipIf(noIsolation !== undefined)('the server as a process', () => {
+describe.skipIf(NO_ISOLATION !== undefined)('the server as a process', () => {
   it('leaves no process behind when it is told to end', async () => {
     const { child, exited, world } = await startProcess(await temporaryFolder());
     await startFamily(world, 'mark-of-sigterm');
@@ -339,7 +343,7 @@ describe.skipIf(noIsolation !== undefined)('the server as a process', () => {
     const jobId = await startFamily(before.world, 'mark-of-sigkill');
     before.child.kill('SIGKILL');
     await before.exited;
-    await expect.poll(() => processesWith('mark-of-sigkill'), patiently).toEqual([]);
+    await expect.poll(() => processesWith('mark-of-sigkill'), PATIENTLY).toEqual([]);
     const after = await startProcess(dataFolder, { runner: 'simulated' });
     const job = await after.world.ended(jobId);
     expect(job.status).toBe('SUCCEEDED');

@@ -8,16 +8,15 @@ import {
 } from '@aws-sdk/client-batch';
 import { describe, expect, it, vi } from 'vitest';
 import type { Container } from '../batch/runner.ts';
-import type { SimulatedRun } from '../batch/runners/simulated.ts';
-import { createSimulatedRunner } from '../batch/runners/simulated.ts';
+import { createSimulatedRunner, type SimulatedRun } from '../batch/runners/simulated.ts';
 import { createWorld, temporaryFolder } from './batch-world.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
 const simulated = (plan: (container: Container) => SimulatedRun = () => ({ durationMs: 0 })) =>
   createSimulatedRunner(plan);
-const forever = 1_000_000;
-const spotRecipe = {
+const FOREVER_MS = 1_000_000;
+const SPOT_RECIPE = {
   attempts: 3,
   evaluateOnExit: [
     { onStatusReason: 'Host EC2*', action: 'RETRY' as const },
@@ -41,7 +40,7 @@ describe('a job', () => {
 
   it('passes through RUNNABLE, STARTING and RUNNING', async () => {
     const world = await createWorld({
-      runner: simulated(() => ({ durationMs: forever })),
+      runner: simulated(() => ({ durationMs: FOREVER_MS })),
       latency: { startMs: 500, scheduleMs: 500 },
     });
     const jobId = await world.submit();
@@ -105,7 +104,7 @@ describe('a job', () => {
   it('is cancelled before it starts, and left alone once it runs', async () => {
     const world = await createWorld({
       queues: [{ name: 'batchwell', slots: 1 }],
-      runner: simulated(() => ({ durationMs: forever })),
+      runner: simulated(() => ({ durationMs: FOREVER_MS })),
     });
     const running = await world.submit();
     await world.until(running, ({ status }) => status === 'RUNNING');
@@ -121,7 +120,7 @@ describe('a job', () => {
   });
 
   it('is terminated with the caller’s reason and not tried again', async () => {
-    const world = await createWorld({ runner: simulated(() => ({ durationMs: forever })) });
+    const world = await createWorld({ runner: simulated(() => ({ durationMs: FOREVER_MS })) });
     const jobId = await world.submit({ retryStrategy: { attempts: 5 } });
     await world.until(jobId, ({ status }) => status === 'RUNNING');
     await world.client.send(new TerminateJobCommand({ jobId, reason: 'the user gave up' }));
@@ -136,7 +135,7 @@ describe('a job', () => {
   });
 
   it('is ended by its timeout and not tried again', async () => {
-    const world = await createWorld({ runner: simulated(() => ({ durationMs: forever })) });
+    const world = await createWorld({ runner: simulated(() => ({ durationMs: FOREVER_MS })) });
     const job = await world.ended(
       await world.submit({
         timeout: { attemptDurationSeconds: 1 },
@@ -189,7 +188,7 @@ describe('a failed attempt', () => {
   it('is retried after a lost host and not after an error of its own, by AWS’s spot recipe', async () => {
     const world = await createWorld({
       runner: simulated(({ attempt }) => ({
-        durationMs: attempt === 1 ? forever : 0,
+        durationMs: attempt === 1 ? FOREVER_MS : 0,
         exitCode: 3,
       })),
     });
@@ -199,7 +198,7 @@ describe('a failed attempt', () => {
       kind: 'spot-loss',
       times: 1,
     });
-    const job = await world.ended(await world.submit({ retryStrategy: spotRecipe }));
+    const job = await world.ended(await world.submit({ retryStrategy: SPOT_RECIPE }));
     expect(job).toMatchObject({
       status: 'FAILED',
       statusReason: 'Essential container in task exited',
@@ -268,7 +267,7 @@ describe('an array', () => {
   it('stands at PENDING while children run; a child and then the whole can be terminated', async () => {
     const world = await createWorld({
       queues: [{ name: 'batchwell', slots: 2 }],
-      runner: simulated(() => ({ durationMs: forever })),
+      runner: simulated(() => ({ durationMs: FOREVER_MS })),
     });
     const jobId = await world.submit({ arrayProperties: { size: 5 } });
     await world.until(`${jobId}:1`, ({ status }) => status === 'RUNNING');
@@ -370,7 +369,7 @@ describe('an array', () => {
 describe('a restart of the server', () => {
   it('keeps what ended, loses the host of what ran, and goes on with what waited', async () => {
     const dataFolder = await temporaryFolder();
-    const slow = simulated(({ jobName }) => ({ durationMs: jobName === 'quick' ? 0 : forever }));
+    const slow = simulated(({ jobName }) => ({ durationMs: jobName === 'quick' ? 0 : FOREVER_MS }));
     const before = await createWorld({
       dataFolder,
       queues: [{ name: 'batchwell', slots: 2 }],
@@ -381,7 +380,7 @@ describe('a restart of the server', () => {
     const array = await before.submit({
       jobName: 'array',
       arrayProperties: { size: 3 },
-      retryStrategy: spotRecipe,
+      retryStrategy: SPOT_RECIPE,
     });
     await before.until(`${array}:1`, ({ status }) => status === 'RUNNING');
     const last = await before.submit({ jobName: 'last', dependsOn: [{ jobId: array }] });

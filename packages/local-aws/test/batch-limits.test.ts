@@ -17,8 +17,8 @@ import {
   UntagResourceCommand,
   UpdateComputeEnvironmentCommand,
   UpdateJobQueueCommand,
+  type DescribeJobDefinitionsCommandInput,
 } from '@aws-sdk/client-batch';
-import type { DescribeJobDefinitionsCommandInput } from '@aws-sdk/client-batch';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { BatchContext } from '../batch/context.ts';
 import { createDefinitions } from '../batch/definitions.ts';
@@ -30,7 +30,7 @@ import { createLedger } from '../ledger.ts';
 import { problemsOf } from '../batch/service-model.ts';
 import { operate } from '../batch/requests.ts';
 import { createSimulatedRunner } from '../batch/runners/simulated.ts';
-import { awsThrottle, createThrottle } from '../batch/throttle.ts';
+import { AWS_THROTTLE, createThrottle } from '../batch/throttle.ts';
 import { createWorld } from './batch-world.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -172,7 +172,8 @@ describe('SubmitJob', () => {
       OK: 30 - refused.length,
       TooManyRequestsException: refused.length,
     });
-    // The SDK's own retries see it through, which they would not for an error that they do not know.
+    // The SDK's own retries see it through, which they would not for an error that they do not
+    // know.
     const patient = new BatchClient({
       endpoint: world.batch.url,
       region: 'us-east-1',
@@ -188,7 +189,7 @@ describe('SubmitJob', () => {
 
 describe('AWS’s throttle', () => {
   it('lets 50 SubmitJob a second through and never holds up another operation', () => {
-    const throttle = createThrottle(awsThrottle, 0);
+    const throttle = createThrottle(AWS_THROTTLE, 0);
     const admitted = (operation: string, atMs: number) =>
       Array.from({ length: 200 }, () => throttle.admit(operation, atMs)).filter(Boolean).length;
     expect([

@@ -1,22 +1,24 @@
-/** A local Batch of its own for a test, and the SDK's client on it; both are gone when the test ends. */
+/**
+ * A local Batch of its own for a test, and the SDK's client on it; both are gone when the test
+ * ends.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { JobDetail, JobSummary, ListJobsCommandInput } from '@aws-sdk/client-batch';
 import {
   BatchClient,
   DescribeJobsCommand,
   ListJobsCommand,
   RegisterJobDefinitionCommand,
   SubmitJobCommand,
-} from '@aws-sdk/client-batch';
-import type {
-  RegisterJobDefinitionCommandInput,
-  SubmitJobCommandInput,
+  type JobDetail,
+  type JobSummary,
+  type ListJobsCommandInput,
+  type RegisterJobDefinitionCommandInput,
+  type SubmitJobCommandInput,
 } from '@aws-sdk/client-batch';
 import { onTestFinished } from 'vitest';
-import type { LocalBatch, LocalBatchOptions } from '../batch/server.ts';
-import { startLocalBatch } from '../batch/server.ts';
+import { startLocalBatch, type LocalBatch, type LocalBatchOptions } from '../batch/server.ts';
 
 export interface World {
   batch: LocalBatch;

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { serveControl } from '../control.ts';
 import { createFaults } from '../faults.ts';
-import { startHttpServer } from '../http-server.ts';
-import type { HttpServer } from '../http-server.ts';
+import { startHttpServer, type HttpServer } from '../http-server.ts';
 import { createLedger } from '../ledger.ts';
 
 describe('the control surface of the local AWS', () => {

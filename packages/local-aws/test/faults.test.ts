@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createFaults, parseFaultRule } from '../faults.ts';
-import type { FaultRule } from '../faults.ts';
+import { createFaults, parseFaultRule, type FaultRule } from '../faults.ts';
 
 /** Which of 1,000 requests a rule of probability 0.3 bites. */
 const bites = (seed: number) => {

@@ -2,19 +2,18 @@ import { createHash, randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
-import type { ChecksumAlgorithm } from '@aws-sdk/client-s3';
 import {
   CopyObjectCommand,
   GetObjectAttributesCommand,
   GetObjectCommand,
   HeadObjectCommand,
   PutObjectCommand,
+  type ChecksumAlgorithm,
 } from '@aws-sdk/client-s3';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { combineCrcs, createCrc } from '../s3/crc.ts';
-import type { S3World } from './s3-world.ts';
-import { bucket, openS3World } from './s3-world.ts';
+import { bucket, openS3World, type S3World } from './s3-world.ts';
 
 let world: S3World;
 beforeAll(async () => {
@@ -22,8 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => world.end());
 
-const crcNames = ['CRC32', 'CRC32C', 'CRC64NVME'] as const;
-const crcOf = (name: (typeof crcNames)[number], bytes: Uint8Array) => {
+const CRC_NAMES = ['CRC32', 'CRC32C', 'CRC64NVME'] as const;
+const crcOf = (name: (typeof CRC_NAMES)[number], bytes: Uint8Array) => {
   const crc = createCrc(name);
   crc.update(bytes);
   return crc.digest();
@@ -57,7 +56,7 @@ function putRaw(
 describe('the CRCs', () => {
   it('have the check values of their catalogues', () => {
     const check = Buffer.from('123456789');
-    expect(crcNames.map((name) => crcOf(name, check).toString('hex'))).toEqual([
+    expect(CRC_NAMES.map((name) => crcOf(name, check).toString('hex'))).toEqual([
       'cbf43926',
       'e3069283',
       'ae8b14860a799888',
@@ -68,7 +67,7 @@ describe('the CRCs', () => {
     fc.assert(
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 6 }),
-        fc.constantFrom(...crcNames),
+        fc.constantFrom(...CRC_NAMES),
         (pieces, name) => {
           const whole = crcOf(name, Buffer.concat(pieces));
           const running = createCrc(name);
@@ -215,7 +214,7 @@ describe('checksums of the local S3', () => {
   });
 });
 
-const signed = ';chunk-signature=ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648';
+const SIGNED = ';chunk-signature=ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648';
 const encode = (pieces: Buffer[], extension: string, trailers: string[]) =>
   Buffer.concat([
     ...pieces
@@ -252,7 +251,7 @@ describe('the aws-chunked encoding', () => {
           const sha = isSigned
             ? `STREAMING-AWS4-HMAC-SHA256-PAYLOAD${withTrailer ? '-TRAILER' : ''}`
             : 'STREAMING-UNSIGNED-PAYLOAD-TRAILER';
-          const answer = await putRaw('chunked', encode(pieces, isSigned ? signed : '', trailers), {
+          const answer = await putRaw('chunked', encode(pieces, isSigned ? SIGNED : '', trailers), {
             ...chunkedHeaders(whole.length, sha),
             ...(withTrailer && { 'x-amz-trailer': 'x-amz-checksum-crc32c' }),
           });

@@ -10,8 +10,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCrc } from '../s3/crc.ts';
 import { compareKeys, createKeyIndex } from '../s3/key-index.ts';
-import type { S3World } from './s3-world.ts';
-import { bucket, openS3World } from './s3-world.ts';
+import { bucket, openS3World, type S3World } from './s3-world.ts';
 
 let world: S3World;
 
@@ -194,7 +193,8 @@ describe('lists of the local S3', () => {
 });
 
 describe('odd keys', () => {
-  // What XML can carry; the SDK itself cannot read other control characters from a list without EncodingType.
+  // What XML can carry; the SDK itself cannot read other control characters from a list without
+  // EncodingType.
   const oddKey = fc
     .oneof(
       fc.string({

@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { CompletedPart } from '@aws-sdk/client-s3';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -13,15 +12,15 @@ import {
   PutObjectCommand,
   UploadPartCommand,
   UploadPartCopyCommand,
+  type CompletedPart,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCrc } from '../s3/crc.ts';
-import type { S3World } from './s3-world.ts';
-import { bucket, openS3World } from './s3-world.ts';
+import { bucket, openS3World, type S3World } from './s3-world.ts';
 
-const partBytes = 5 << 20;
-const bodies = [randomBytes(partBytes), randomBytes(partBytes + 1), randomBytes(1000)];
-const whole = Buffer.concat(bodies);
+const PART_BYTES = 5 << 20;
+const BODIES = [randomBytes(PART_BYTES), randomBytes(PART_BYTES + 1), randomBytes(1000)];
+const WHOLE = Buffer.concat(BODIES);
 const md5 = (body: Buffer) => createHash('md5').update(body).digest();
 
 let world: S3World;
@@ -38,7 +37,7 @@ async function create(key: string, more: object = {}): Promise<string> {
 async function uploadParts(
   key: string,
   UploadId: string,
-  parts: Buffer[] = bodies,
+  parts: Buffer[] = BODIES,
   more: object = {},
 ): Promise<CompletedPart[]> {
   return Promise.all(
@@ -76,37 +75,37 @@ describe('multipart uploads of the local S3', () => {
     const done = await complete('whole', UploadId, parts);
     expect(done.ETag).toBe(
       `"${createHash('md5')
-        .update(Buffer.concat(bodies.map(md5)))
+        .update(Buffer.concat(BODIES.map(md5)))
         .digest('hex')}-3"`,
     );
     const got = await world.client.send(
       new GetObjectCommand({ Bucket: bucket, Key: 'whole', ChecksumMode: 'ENABLED' }),
     );
-    expect(md5(Buffer.from(await got.Body!.transformToByteArray())).equals(md5(whole))).toBe(true);
+    expect(md5(Buffer.from(await got.Body!.transformToByteArray())).equals(md5(WHOLE))).toBe(true);
     expect(got).toMatchObject({ ContentType: 'a/b', Metadata: { m: '1' } });
     const crc = createCrc('CRC64NVME');
-    crc.update(whole);
+    crc.update(WHOLE);
     expect(await head('whole')).toMatchObject({
       ChecksumCRC64NVME: crc.digest().toString('base64'),
       ChecksumType: 'FULL_OBJECT',
-      ContentLength: whole.length,
+      ContentLength: WHOLE.length,
     });
     const across = await world.client.send(
       new GetObjectCommand({
         Bucket: bucket,
         Key: 'whole',
-        Range: `bytes=${partBytes - 3}-${2 * partBytes + 9}`,
+        Range: `bytes=${PART_BYTES - 3}-${2 * PART_BYTES + 9}`,
       }),
     );
     expect(
       Buffer.from(await across.Body!.transformToByteArray()).equals(
-        whole.subarray(partBytes - 3, 2 * partBytes + 10),
+        WHOLE.subarray(PART_BYTES - 3, 2 * PART_BYTES + 10),
       ),
     ).toBe(true);
     const second = await world.client.send(
       new GetObjectCommand({ Bucket: bucket, Key: 'whole', PartNumber: 2 }),
     );
-    expect(second).toMatchObject({ PartsCount: 3, ContentLength: partBytes + 1 });
+    expect(second).toMatchObject({ PartsCount: 3, ContentLength: PART_BYTES + 1 });
     await second.Body!.transformToByteArray();
     await expect(complete('whole', UploadId, parts)).rejects.toMatchObject({
       name: 'NoSuchUpload',
@@ -115,7 +114,7 @@ describe('multipart uploads of the local S3', () => {
 
   it('have a composite checksum where the algorithm was named alone, and copies get one of their own', async () => {
     const UploadId = await create('composite', { ChecksumAlgorithm: 'SHA256' });
-    const parts = await uploadParts('composite', UploadId, bodies, { ChecksumAlgorithm: 'SHA256' });
+    const parts = await uploadParts('composite', UploadId, BODIES, { ChecksumAlgorithm: 'SHA256' });
     await expect(
       complete(
         'composite',
@@ -127,7 +126,7 @@ describe('multipart uploads of the local S3', () => {
       message: expect.stringContaining('must include the checksum for each part'),
     });
     await complete('composite', UploadId, parts);
-    const digests = bodies.map((body) => createHash('sha256').update(body).digest());
+    const digests = BODIES.map((body) => createHash('sha256').update(body).digest());
     expect(await head('composite')).toMatchObject({
       ChecksumSHA256: `${createHash('sha256').update(Buffer.concat(digests)).digest('base64')}-3`,
       ChecksumType: 'COMPOSITE',
@@ -147,7 +146,7 @@ describe('multipart uploads of the local S3', () => {
     });
     expect(ObjectParts?.Parts?.[1]).toMatchObject({
       PartNumber: 2,
-      Size: partBytes + 1,
+      Size: PART_BYTES + 1,
       ChecksumSHA256: digests[1]?.toString('base64'),
     });
     await world.client.send(
@@ -158,21 +157,21 @@ describe('multipart uploads of the local S3', () => {
       }),
     );
     expect(await head('composite-copy')).toMatchObject({
-      ETag: `"${md5(whole).toString('hex')}"`,
-      ChecksumSHA256: createHash('sha256').update(whole).digest('base64'),
+      ETag: `"${md5(WHOLE).toString('hex')}"`,
+      ChecksumSHA256: createHash('sha256').update(WHOLE).digest('base64'),
       ChecksumType: 'FULL_OBJECT',
     });
   });
 
   it('have a full-object checksum where that was asked for, verified at the end, and a copy keeps it', async () => {
     const crc = createCrc('CRC32');
-    crc.update(whole);
+    crc.update(WHOLE);
     const ChecksumCRC32 = crc.digest().toString('base64');
     const UploadId = await create('full', {
       ChecksumAlgorithm: 'CRC32',
       ChecksumType: 'FULL_OBJECT',
     });
-    const parts = await uploadParts('full', UploadId, bodies, { ChecksumAlgorithm: 'CRC32' });
+    const parts = await uploadParts('full', UploadId, BODIES, { ChecksumAlgorithm: 'CRC32' });
     await expect(
       complete('full', UploadId, parts, { ChecksumCRC32: 'AAAAAA==', ChecksumType: 'FULL_OBJECT' }),
     ).rejects.toMatchObject({ name: 'BadDigest' });
@@ -180,7 +179,7 @@ describe('multipart uploads of the local S3', () => {
     await complete('full', UploadId, parts, {
       ChecksumCRC32,
       ChecksumType: 'FULL_OBJECT',
-      MpuObjectSize: whole.length,
+      MpuObjectSize: WHOLE.length,
     });
     expect(await head('full')).toMatchObject({ ChecksumCRC32, ChecksumType: 'FULL_OBJECT' });
     await world.client.send(
@@ -190,9 +189,9 @@ describe('multipart uploads of the local S3', () => {
   });
 
   it('take parts by copy, whole or by range', async () => {
-    await world.client.send(new PutObjectCommand({ Bucket: bucket, Key: 'source', Body: whole }));
+    await world.client.send(new PutObjectCommand({ Bucket: bucket, Key: 'source', Body: WHOLE }));
     const UploadId = await create('joined');
-    const ranges = [`bytes=0-${partBytes - 1}`, `bytes=${partBytes}-${whole.length - 1}`];
+    const ranges = [`bytes=0-${PART_BYTES - 1}`, `bytes=${PART_BYTES}-${WHOLE.length - 1}`];
     const parts = await Promise.all(
       ranges.map(async (CopySourceRange, index) => {
         const { CopyPartResult } = await world.client.send(
@@ -210,7 +209,7 @@ describe('multipart uploads of the local S3', () => {
     );
     await complete('joined', UploadId, parts);
     const got = await world.client.send(new GetObjectCommand({ Bucket: bucket, Key: 'joined' }));
-    expect(md5(Buffer.from(await got.Body!.transformToByteArray())).equals(md5(whole))).toBe(true);
+    expect(md5(Buffer.from(await got.Body!.transformToByteArray())).equals(md5(WHOLE))).toBe(true);
     const other = await create('joined');
     await expect(
       world.client.send(
@@ -220,7 +219,7 @@ describe('multipart uploads of the local S3', () => {
           UploadId: other,
           PartNumber: 1,
           CopySource: `${bucket}/source`,
-          CopySourceRange: `bytes=0-${whole.length}`,
+          CopySourceRange: `bytes=0-${WHOLE.length}`,
         }),
       ),
     ).rejects.toMatchObject({ name: 'InvalidArgument' });

@@ -16,8 +16,7 @@ import {
   PutObjectTaggingCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { S3World } from './s3-world.ts';
-import { bucket, openS3World } from './s3-world.ts';
+import { bucket, openS3World, type S3World } from './s3-world.ts';
 
 let world: S3World;
 beforeAll(async () => {

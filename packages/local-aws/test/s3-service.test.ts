@@ -19,8 +19,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startLocalS3 } from '../s3/server.ts';
-import type { S3World } from './s3-world.ts';
-import { bucket, openS3World } from './s3-world.ts';
+import { bucket, openS3World, type S3World } from './s3-world.ts';
 
 let world: S3World;
 beforeEach(async () => {
@@ -44,7 +43,7 @@ const stamp = (ms: number) => new Date(ms).toISOString().replace(/[-:]|\.\d+/g, 
 const presigned = (ms: number) =>
   `?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a&X-Amz-Date=${stamp(ms)}&X-Amz-Expires=60&X-Amz-Signature=0&x-amz-meta-a=1`;
 
-const signed = { authorization: 'AWS4-HMAC-SHA256 Credential=x' };
+const SIGNED = { authorization: 'AWS4-HMAC-SHA256 Credential=x' };
 
 /** A multipart upload of one part, ready to be completed. */
 async function prepareUpload(key: string, body: string) {
@@ -66,7 +65,10 @@ async function prepareUpload(key: string, body: string) {
     );
 }
 
-/** A PUT that has sent all but its last byte; the function it gives sends that byte and tells the status. */
+/**
+ * A PUT that has sent all but its last byte; the function it gives sends that byte and tells the
+ * status.
+ */
 function holdPut(
   key: string,
   body: string,
@@ -75,7 +77,7 @@ function holdPut(
   return new Promise((resolve, reject) => {
     const sent = request(`${world.s3.url}/${bucket}/${key}`, {
       method: 'PUT',
-      headers: { ...signed, ...headers, 'content-length': String(body.length) },
+      headers: { ...SIGNED, ...headers, 'content-length': String(body.length) },
     });
     const status = new Promise<number>((answered) =>
       sent.on('response', (response) => answered(response.resume().statusCode ?? 0)),
@@ -307,33 +309,33 @@ describe('the wire of the local S3', () => {
   it('knows a bucket by the name of the host', async () => {
     const host = `${bucket}.localhost:${world.s3.port}`;
     expect(
-      (await ask('/a/b', { method: 'PUT', headers: { ...signed, host }, body: 'by host' })).status,
+      (await ask('/a/b', { method: 'PUT', headers: { ...SIGNED, host }, body: 'by host' })).status,
     ).toBe(200);
     expect(await read('a/b')).toBe('by host');
     expect(
-      (await ask('/?list-type=2', { headers: { ...signed, host: `${bucket}.s3.localhost` } })).text,
+      (await ask('/?list-type=2', { headers: { ...SIGNED, host: `${bucket}.s3.localhost` } })).text,
     ).toContain('<Key>a/b</Key>');
   });
 
   it('says in XML what is wrong, and what it does not do', async () => {
-    const missing = await ask(`/${bucket}/a%20%26b`, { headers: signed });
+    const missing = await ask(`/${bucket}/a%20%26b`, { headers: SIGNED });
     expect(missing).toMatchObject({ status: 404, headers: { 'content-type': 'application/xml' } });
     expect(missing.text).toMatch(
       /^<\?xml .*<Error><Code>NoSuchKey<\/Code><Message>The specified key does not exist.<\/Message><Key>a &amp;b<\/Key><Resource>.*<\/Resource><RequestId>[0-9A-F]{16}<\/RequestId>/s,
     );
     expect(missing.headers['x-amz-request-id']).toMatch(/^[0-9A-F]{16}$/);
-    expect(await ask(`/${bucket}?acl`, { headers: signed })).toMatchObject({
+    expect(await ask(`/${bucket}?acl`, { headers: SIGNED })).toMatchObject({
       status: 501,
       text: expect.stringContaining('<Code>NotImplemented</Code>'),
     });
-    expect((await ask(`/${bucket}/%ff`, { headers: signed })).text).toContain(
+    expect((await ask(`/${bucket}/%ff`, { headers: SIGNED })).text).toContain(
       '<Code>InvalidURI</Code>',
     );
     expect(
-      (await ask(`/${bucket}?delete`, { method: 'POST', headers: signed, body: '<Delete/>' })).text,
+      (await ask(`/${bucket}?delete`, { method: 'POST', headers: SIGNED, body: '<Delete/>' })).text,
     ).toContain('Missing required header');
     expect(
-      (await ask(`/${bucket}/x?uploadId=1`, { method: 'POST', headers: signed, body: '<no' })).text,
+      (await ask(`/${bucket}/x?uploadId=1`, { method: 'POST', headers: SIGNED, body: '<no' })).text,
     ).toContain('<Code>MalformedXML</Code>');
   });
 
@@ -436,7 +438,7 @@ describe('faults of the local S3', () => {
   it('a client that goes away in mid-upload leaves nothing', async () => {
     const half = request(`${world.s3.url}/${bucket}/half`, {
       method: 'PUT',
-      headers: { ...signed, 'content-length': '1000000' },
+      headers: { ...SIGNED, 'content-length': '1000000' },
     });
     half.on('error', () => undefined);
     half.write('x'.repeat(500_000), () => half.destroy());

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Bucket, Store, StoredObject } from '../s3/store.ts';
-import { openStore } from '../s3/store.ts';
+import type { Bucket, StoredObject } from '../s3/records.ts';
+import { openStore, type Store } from '../s3/store.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const compactAboveBytes = 20_000;
+const COMPACT_ABOVE_BYTES = 20_000;
 
 function objectOf(key: string, buffer: Buffer): StoredObject {
   return {
@@ -36,7 +36,7 @@ function textAt(store: Store, key: string): string | undefined {
 
 /** A store that is written to without waiting, beside a model of what it must hold. */
 async function openHistory(own: string) {
-  const open = () => openStore(own, compactAboveBytes / 4);
+  const open = () => openStore(own, COMPACT_ABOVE_BYTES / 4);
   let store = await open();
   await store.createBucket('b', 1);
   const model = new Map<string, string>();
@@ -121,7 +121,7 @@ async function openHistory(own: string) {
 
 describe('the journal of the local S3', () => {
   it('stays small under endless overwriting, and every read meanwhile is right', async () => {
-    const store = await openStore(folder, compactAboveBytes);
+    const store = await openStore(folder, COMPACT_ABOVE_BYTES);
     await store.createBucket('b', 1);
     let written = 0;
     for (let round = 0; round < 60; round += 1) {
@@ -140,9 +140,9 @@ describe('the journal of the local S3', () => {
       written += 20 * 100;
     }
     await store.close();
-    expect(written).toBeGreaterThan(4 * compactAboveBytes);
-    expect((await stat(join(folder, 'journal'))).size).toBeLessThan(2 * compactAboveBytes);
-    const again = await openStore(folder, compactAboveBytes);
+    expect(written).toBeGreaterThan(4 * COMPACT_ABOVE_BYTES);
+    expect((await stat(join(folder, 'journal'))).size).toBeLessThan(2 * COMPACT_ABOVE_BYTES);
+    const again = await openStore(folder, COMPACT_ABOVE_BYTES);
     expect(textAt(again, 'key-7')?.trimEnd()).toBe('key-7 in round 59');
     await again.close();
   });

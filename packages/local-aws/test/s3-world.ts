@@ -2,17 +2,18 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { S3ClientConfig } from '@aws-sdk/client-s3';
-import { S3Client } from '@aws-sdk/client-s3';
-import type { LocalS3, LocalS3Options } from '../s3/server.ts';
-import { startLocalS3 } from '../s3/server.ts';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { startLocalS3, type LocalS3, type LocalS3Options } from '../s3/server.ts';
 
 export interface S3World {
   s3: LocalS3;
   client: S3Client;
   /** A further client, closed with the world. */
   newClient(config: S3ClientConfig): S3Client;
-  /** Closes the server and serves the same folder again, at another port: use `world.client` after it. */
+  /**
+   * Closes the server and serves the same folder again, at another port: use `world.client` after
+   * it.
+   */
   restart(): Promise<void>;
   end(): Promise<void>;
 }

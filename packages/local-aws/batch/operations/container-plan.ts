@@ -31,12 +31,14 @@ export interface ContainerOverrides {
   resourceRequirements?: Requirement[];
 }
 
-const placeholder = 'Ref::';
+const PLACEHOLDER = 'Ref::';
 
-/** `Ref::name` stands for the parameter of that name; without such a parameter it stays as it is. */
+/**
+ * `Ref::name` stands for the parameter of that name; without such a parameter it stays as it is.
+ */
 function substitute(command: string[], parameters: Record<string, string>): string[] {
   return command.map((word) =>
-    word.startsWith(placeholder) ? (parameters[word.slice(placeholder.length)] ?? word) : word,
+    word.startsWith(PLACEHOLDER) ? (parameters[word.slice(PLACEHOLDER.length)] ?? word) : word,
   );
 }
 

@@ -1,4 +1,7 @@
-/** Which operation is served by what. An operation of the service model that is not here answers NotImplemented. */
+/**
+ * Which operation is served by what. An operation of the service model that is not here answers
+ * NotImplemented.
+ */
 import type { Handler } from '../context.ts';
 import {
   deregisterJobDefinition,
@@ -21,7 +24,7 @@ import { listJobs } from './list-jobs.ts';
 import { submitJob } from './submit-job.ts';
 import { listTagsForResource, tagResource, untagResource } from './tags.ts';
 
-export const handlers: ReadonlyMap<string, Handler> = new Map([
+export const HANDLERS: ReadonlyMap<string, Handler> = new Map([
   ['RegisterJobDefinition', registerJobDefinition],
   ['DescribeJobDefinitions', describeJobDefinitions],
   ['DeregisterJobDefinition', deregisterJobDefinition],

@@ -1,13 +1,23 @@
 /** RegisterJobDefinition, DescribeJobDefinitions, DeregisterJobDefinition. */
-import type { BatchContext, Handler } from '../context.ts';
-import { arnOf, lagFor, namePattern, nameOf, pageOf } from '../context.ts';
+import {
+  arnOf,
+  lagFor,
+  NAME_PATTERN,
+  nameOf,
+  pageOf,
+  type BatchContext,
+  type Handler,
+} from '../context.ts';
 import type { Definition } from '../definitions.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, executionError, isRefusal } from '../errors.ts';
-import type { ContainerProperties } from './container-plan.ts';
-import { containerProblem } from './container-plan.ts';
-import type { RetryRequest, TimeoutRequest } from './submission-rules.ts';
-import { refuseRetry, refuseTags, refuseTimeout } from './submission-rules.ts';
+import { clientException, executionError, isRefusal, type Refusal } from '../errors.ts';
+import { containerProblem, type ContainerProperties } from './container-plan.ts';
+import {
+  refuseRetry,
+  refuseTags,
+  refuseTimeout,
+  type RetryRequest,
+  type TimeoutRequest,
+} from './submission-rules.ts';
 
 interface RegisterRequest {
   jobDefinitionName: string;
@@ -18,14 +28,14 @@ interface RegisterRequest {
   tags?: Record<string, string>;
 }
 
-const sizeLimitBytes = 24 * 1024;
-const pageLimit = 100;
+const SIZE_LIMIT_BYTES = 24 * 1024;
+const PAGE_LIMIT = 100;
 
 function refuse(context: BatchContext, request: RegisterRequest): Refusal | undefined {
-  if (!namePattern.test(request.jobDefinitionName))
+  if (!NAME_PATTERN.test(request.jobDefinitionName))
     return executionError('Job Definition name should match valid pattern');
-  if (Buffer.byteLength(JSON.stringify(request)) > sizeLimitBytes)
-    return executionError(`Job definition size must be at most ${sizeLimitBytes} bytes`);
+  if (Buffer.byteLength(JSON.stringify(request)) > SIZE_LIMIT_BYTES)
+    return executionError(`Job definition size must be at most ${SIZE_LIMIT_BYTES} bytes`);
   if (request.type !== 'container')
     return clientException('The local Batch endpoint runs job definitions of type container only.');
   const problem = containerProblem(request.containerProperties);
@@ -118,7 +128,7 @@ function view({ name, arn, revision, status, request, tags }: Definition): Recor
 
 export const describeJobDefinitions: Handler = (context, body) => {
   const request = body as unknown as DescribeRequest;
-  const limit = Math.min(request.maxResults ?? pageLimit, pageLimit);
+  const limit = Math.min(request.maxResults ?? PAGE_LIMIT, PAGE_LIMIT);
   if (limit < 1) return executionError('maxResults must be at least 1');
   const paged = pageOf(select(context, request), request.nextToken, limit);
   if (isRefusal(paged)) return paged;

@@ -1,8 +1,14 @@
 /** Job queues, compute environments and the snapshot of a queue's front. */
-import type { BatchContext, Handler } from '../context.ts';
-import { arnOf, findQueue, namePattern, nameOf, pageOf } from '../context.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, executionError, isRefusal } from '../errors.ts';
+import {
+  arnOf,
+  findQueue,
+  NAME_PATTERN,
+  nameOf,
+  pageOf,
+  type BatchContext,
+  type Handler,
+} from '../context.ts';
+import { clientException, executionError, isRefusal, type Refusal } from '../errors.ts';
 import { isTerminal } from '../jobs.ts';
 import type { ComputeEnvironment, JobQueue } from '../queues.ts';
 
@@ -25,8 +31,8 @@ interface DescribeRequest {
   nextToken?: string;
 }
 
-const pageLimit = 100;
-const frontLimit = 100;
+const PAGE_LIMIT = 100;
+const FRONT_LIMIT = 100;
 
 function environmentNames(
   { queues }: BatchContext,
@@ -53,7 +59,7 @@ function keepQueue(context: BatchContext, queue: JobQueue): Record<string, unkno
 export const createJobQueue: Handler = (context, body) => {
   const request = body as unknown as QueueRequest;
   const name = request.jobQueueName ?? '';
-  if (!namePattern.test(name)) return executionError('Job queue name should match valid pattern');
+  if (!NAME_PATTERN.test(name)) return executionError('Job queue name should match valid pattern');
   if (context.queues.get(name) !== undefined) return clientException(`Object already exists`, 409);
   const environments = environmentNames(context, request.computeEnvironmentOrder);
   if (isRefusal(environments)) return environments;
@@ -132,11 +138,11 @@ function choose<T>(
 }
 
 export const describeJobQueues: Handler = (context, body) => {
-  const { jobQueues, maxResults = pageLimit, nextToken } = body as unknown as DescribeRequest;
+  const { jobQueues, maxResults = PAGE_LIMIT, nextToken } = body as unknown as DescribeRequest;
   const paged = pageOf(
     choose(jobQueues, 'job-queue', context.queues.get, context.queues.list),
     nextToken,
-    Math.min(maxResults, pageLimit),
+    Math.min(maxResults, PAGE_LIMIT),
   );
   if (isRefusal(paged)) return paged;
   const { page, ...next } = paged;
@@ -148,7 +154,7 @@ export const getJobQueueSnapshot: Handler = (context, body) => {
   const queue = findQueue(context, jobQueue);
   if (isRefusal(queue)) return queue;
   const lastUpdatedAt = context.nowMs();
-  const jobs = context.queues.front(queue.name, frontLimit).map(({ submission }) => ({
+  const jobs = context.queues.front(queue.name, FRONT_LIMIT).map(({ submission }) => ({
     jobArn: arnOf(context, 'job', submission.jobId),
     earliestTimeAtPosition: submission.createdAtMs,
   }));
@@ -184,7 +190,7 @@ export const createComputeEnvironment: Handler = (context, body) => {
     unmanagedvCpus,
     tags = {},
   } = body as unknown as EnvironmentRequest;
-  if (!namePattern.test(name))
+  if (!NAME_PATTERN.test(name))
     return executionError('Compute environment name should match valid pattern');
   if (context.queues.environment(name) !== undefined)
     return clientException('Object already exists', 409);
@@ -252,14 +258,14 @@ function environmentView(
 export const describeComputeEnvironments: Handler = (context, body) => {
   const {
     computeEnvironments,
-    maxResults = pageLimit,
+    maxResults = PAGE_LIMIT,
     nextToken,
   } = body as unknown as DescribeRequest;
   const { environment, environments } = context.queues;
   const paged = pageOf(
     choose(computeEnvironments, 'compute-environment', environment, environments),
     nextToken,
-    Math.min(maxResults, pageLimit),
+    Math.min(maxResults, PAGE_LIMIT),
   );
   if (isRefusal(paged)) return paged;
   const { page, ...next } = paged;

@@ -1,10 +1,11 @@
 /** How DescribeJobs and ListJobs show a job. Pure. */
-import type { BatchContext } from '../context.ts';
-import { arnOf } from '../context.ts';
-import type { Attempt, Job } from '../jobs.ts';
-import { jobIdOf } from '../jobs.ts';
+import { arnOf, type BatchContext } from '../context.ts';
+import { jobIdOf, type Attempt, type Job } from '../jobs.ts';
 
-/** Drops members without a value: JSON would, and the check against the model sees what the client sees. */
+/**
+ * Drops members without a value: JSON would, and the check against the model sees what the client
+ * sees.
+ */
 function present(value: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined));
 }

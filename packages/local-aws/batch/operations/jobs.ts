@@ -1,18 +1,16 @@
 /** DescribeJobs, CancelJob, TerminateJob. */
-import type { BatchContext, Handler } from '../context.ts';
-import { nameOf } from '../context.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, executionError, isRefusal } from '../errors.ts';
+import { nameOf, type BatchContext, type Handler } from '../context.ts';
+import { clientException, executionError, isRefusal, type Refusal } from '../errors.ts';
 import type { Job } from '../jobs.ts';
 import { jobDetail } from './job-views.ts';
 
-const describeLimit = 100;
+const DESCRIBE_LIMIT = 100;
 
 export const describeJobs: Handler = (context, body) => {
   const { jobs: ids } = body as unknown as { jobs: string[] };
   // Two spaces: AWS's own words.
-  if (ids.length > describeLimit)
-    return clientException(`Maximum number of jobs supported is  ${describeLimit}`);
+  if (ids.length > DESCRIBE_LIMIT)
+    return clientException(`Maximum number of jobs supported is  ${DESCRIBE_LIMIT}`);
   const jobs: Record<string, unknown>[] = [];
   for (const id of new Set(ids)) {
     const job = context.store.get(nameOf('job', id));

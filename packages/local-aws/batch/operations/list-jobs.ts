@@ -1,8 +1,13 @@
 /** ListJobs: by status, or by one filter; a queue's jobs or an array's children. */
-import type { BatchContext, Handler } from '../context.ts';
-import { findQueue, makeToken, nameOf, readToken } from '../context.ts';
-import type { Refusal } from '../errors.ts';
-import { executionError, isRefusal } from '../errors.ts';
+import {
+  findQueue,
+  makeToken,
+  nameOf,
+  readToken,
+  type BatchContext,
+  type Handler,
+} from '../context.ts';
+import { executionError, isRefusal, type Refusal } from '../errors.ts';
 import type { Job, JobStatus } from '../jobs.ts';
 import { jobSummary } from './job-views.ts';
 
@@ -21,8 +26,8 @@ interface ListJobsRequest {
   filters?: Filter[];
 }
 
-const pageLimit = 1000;
-const filterPageLimit = 100;
+const PAGE_LIMIT = 1000;
+const FILTER_PAGE_LIMIT = 100;
 
 type Test = (job: Job) => boolean;
 
@@ -43,7 +48,7 @@ function nameTest(value: string): Test {
   return ({ submission }) => submission.jobName.toLowerCase() === wanted;
 }
 
-const filterTests: Record<string, (value: string) => Test> = {
+const FILTER_TESTS: Record<string, (value: string) => Test> = {
   JOB_NAME: nameTest,
   JOB_DEFINITION: definitionTest,
   BEFORE_CREATED_AT: (value) => (job) => job.submission.createdAtMs < Number(value),
@@ -76,11 +81,11 @@ function* newestNamed(jobs: readonly Job[], from: number): Generator<Job> {
 function parseFilter(filters: Filter[]): { name: string; value: string; test: Test } | Refusal {
   if (filters.length !== 1) return executionError('Only one filter can be used at a time');
   const { name = '', values = [] } = filters[0] ?? {};
-  const test = filterTests[name];
+  const test = FILTER_TESTS[name];
   const [value] = values;
   if (test === undefined)
     return executionError(
-      `Filter ${name} is not supported; use one of ${Object.keys(filterTests).join(', ')}`,
+      `Filter ${name} is not supported; use one of ${Object.keys(FILTER_TESTS).join(', ')}`,
     );
   if (value === undefined || values.length !== 1)
     return executionError(`Filter ${name} takes exactly one value`);
@@ -106,7 +111,12 @@ function selectFiltered(
   const jobs = isExactName
     ? newestNamed(context.store.named(queueName, filter.value), from)
     : group.downwards(status, from);
-  return { jobs, limit: filterPageLimit, test: filter.test, positionOf: ({ ordinal }) => ordinal };
+  return {
+    jobs,
+    limit: FILTER_PAGE_LIMIT,
+    test: filter.test,
+    positionOf: ({ ordinal }) => ordinal,
+  };
 }
 
 function selectFromQueue(context: BatchContext, request: ListJobsRequest): Selection | Refusal {
@@ -119,7 +129,7 @@ function selectFromQueue(context: BatchContext, request: ListJobsRequest): Selec
   if (typeof from !== 'number') return from;
   return {
     jobs: group.downwards(request.jobStatus ?? 'RUNNING', from),
-    limit: pageLimit,
+    limit: PAGE_LIMIT,
     test: () => true,
     positionOf: ({ ordinal }) => ordinal,
   };
@@ -135,7 +145,7 @@ function selectFromArray({ store }: BatchContext, request: ListJobsRequest): Sel
   if (typeof from !== 'number') return from;
   return {
     jobs: children.upwards(request.jobStatus ?? 'RUNNING', from),
-    limit: pageLimit,
+    limit: PAGE_LIMIT,
     test: () => true,
     positionOf: ({ ordinal }) => ordinal,
   };

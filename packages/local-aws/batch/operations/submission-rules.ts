@@ -1,7 +1,8 @@
-/** What AWS refuses in SubmitJob and RegisterJobDefinition alike: retries, timeouts, tags, names. */
+/**
+ * What AWS refuses in SubmitJob and RegisterJobDefinition alike: retries, timeouts, tags, names.
+ */
 import type { BatchContext } from '../context.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, executionError } from '../errors.ts';
+import { clientException, executionError, type Refusal } from '../errors.ts';
 import type { ExitRule } from '../jobs.ts';
 
 export interface RetryRequest {
@@ -13,12 +14,15 @@ export interface TimeoutRequest {
   attemptDurationSeconds?: number;
 }
 
-const patternLimit = 512;
-const exitCodePattern = /^\d*\*?$/;
-const mostRules = 5;
-const mostAttempts = 10;
+const PATTERN_LIMIT = 512;
+const EXIT_CODE_PATTERN = /^\d*\*?$/;
+const MOST_RULES = 5;
+const MOST_ATTEMPTS = 10;
 
-/** AWS documents letters, numbers, `.`, `:` and spaces; other characters (a `(`, say) are taken too, so only the star's place is held to. */
+/**
+ * AWS documents letters, numbers, `.`, `:` and spaces; other characters (a `(`, say) are taken too,
+ * so only the star's place is held to.
+ */
 function isPattern(text: string | undefined): boolean {
   return text === undefined || !text.slice(0, -1).includes('*');
 }
@@ -31,14 +35,16 @@ function refuseRule(rule: ExitRule): Refusal | undefined {
     );
   }
   for (const pattern of [onStatusReason, onReason]) {
-    if ((pattern?.length ?? 0) > patternLimit)
-      return executionError(`evaluateOnExit patterns can contain up to ${patternLimit} characters`);
+    if ((pattern?.length ?? 0) > PATTERN_LIMIT)
+      return executionError(
+        `evaluateOnExit patterns can contain up to ${PATTERN_LIMIT} characters`,
+      );
     if (!isPattern(pattern))
       return executionError(
         `evaluateOnExit pattern ${JSON.stringify(pattern)} can only have an asterisk at its end`,
       );
   }
-  if (onExitCode !== undefined && !exitCodePattern.test(onExitCode)) {
+  if (onExitCode !== undefined && !EXIT_CODE_PATTERN.test(onExitCode)) {
     return executionError(
       `evaluateOnExit onExitCode ${JSON.stringify(onExitCode)} can contain only numbers and can end with an asterisk`,
     );
@@ -49,10 +55,10 @@ function refuseRule(rule: ExitRule): Refusal | undefined {
 export function refuseRetry(retry: RetryRequest | undefined): Refusal | undefined {
   if (retry === undefined) return undefined;
   const { attempts, evaluateOnExit = [] } = retry;
-  if (attempts !== undefined && (attempts < 1 || attempts > mostAttempts))
-    return executionError(`Retry attempts must be between 1 and ${mostAttempts}`);
-  if (evaluateOnExit.length > mostRules)
-    return executionError(`evaluateOnExit can contain up to ${mostRules} rules`);
+  if (attempts !== undefined && (attempts < 1 || attempts > MOST_ATTEMPTS))
+    return executionError(`Retry attempts must be between 1 and ${MOST_ATTEMPTS}`);
+  if (evaluateOnExit.length > MOST_RULES)
+    return executionError(`evaluateOnExit can contain up to ${MOST_RULES} rules`);
   if (evaluateOnExit.length > 0 && attempts === undefined)
     return executionError('attempts must be specified when evaluateOnExit is specified');
   for (const rule of evaluateOnExit) {
@@ -71,16 +77,16 @@ export function refuseTimeout(
   return executionError(`attemptDurationSeconds must be at least ${minTimeoutSeconds} seconds`);
 }
 
-const mostTags = 50;
-const keyLimit = 128;
-const valueLimit = 256;
+const MOST_TAGS = 50;
+const KEY_LIMIT = 128;
+const VALUE_LIMIT = 256;
 
 export function refuseTags(tags: Record<string, string> | undefined): Refusal | undefined {
   const entries = Object.entries(tags ?? {});
-  if (entries.length > mostTags)
-    return clientException(`Too many tags: ${entries.length}, at most ${mostTags} are allowed`);
+  if (entries.length > MOST_TAGS)
+    return clientException(`Too many tags: ${entries.length}, at most ${MOST_TAGS} are allowed`);
   for (const [key, value] of entries) {
-    if (key === '' || key.length > keyLimit || value.length > valueLimit)
+    if (key === '' || key.length > KEY_LIMIT || value.length > VALUE_LIMIT)
       return clientException(`Tag ${JSON.stringify(key)} is too long or empty`);
     if (key.toLowerCase().startsWith('aws:'))
       return clientException(`Tag keys cannot start with aws: (${key})`);

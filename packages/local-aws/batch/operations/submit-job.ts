@@ -1,15 +1,28 @@
 /** SubmitJob. */
 import { randomUUID } from 'node:crypto';
-import type { BatchContext, Handler } from '../context.ts';
-import { arnOf, findQueue, lagFor, namePattern } from '../context.ts';
+import {
+  arnOf,
+  findQueue,
+  lagFor,
+  NAME_PATTERN,
+  type BatchContext,
+  type Handler,
+} from '../context.ts';
 import type { Definition } from '../definitions.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, executionError, isRefusal } from '../errors.ts';
+import { clientException, executionError, isRefusal, type Refusal } from '../errors.ts';
 import type { Dependency, Submission } from '../jobs.ts';
-import type { ContainerOverrides, ContainerProperties } from './container-plan.ts';
-import { planContainer } from './container-plan.ts';
-import type { RetryRequest, TimeoutRequest } from './submission-rules.ts';
-import { refuseRetry, refuseTags, refuseTimeout } from './submission-rules.ts';
+import {
+  planContainer,
+  type ContainerOverrides,
+  type ContainerProperties,
+} from './container-plan.ts';
+import {
+  refuseRetry,
+  refuseTags,
+  refuseTimeout,
+  type RetryRequest,
+  type TimeoutRequest,
+} from './submission-rules.ts';
 
 interface SubmitJobRequest {
   jobName: string;
@@ -37,9 +50,9 @@ interface DefinitionDefaults {
   schedulingPriority?: number;
 }
 
-const smallestArray = 2;
-const largestArray = 10_000;
-const mostDependencies = 20;
+const SMALLEST_ARRAY = 2;
+const LARGEST_ARRAY = 10_000;
+const MOST_DEPENDENCIES = 20;
 
 function refuseDependency(
   { store }: BatchContext,
@@ -61,8 +74,8 @@ function refuseDependencies(
   context: BatchContext,
   { dependsOn = [], arrayProperties }: SubmitJobRequest,
 ): Refusal | undefined {
-  if (dependsOn.length > mostDependencies)
-    return executionError(`A job can depend on up to ${mostDependencies} jobs`);
+  if (dependsOn.length > MOST_DEPENDENCIES)
+    return executionError(`A job can depend on up to ${MOST_DEPENDENCIES} jobs`);
   for (const dependency of dependsOn) {
     const refusal = refuseDependency(context, dependency, arrayProperties?.size);
     if (refusal !== undefined) return refusal;
@@ -71,12 +84,12 @@ function refuseDependencies(
 }
 
 function refuseRequest(context: BatchContext, request: SubmitJobRequest): Refusal | undefined {
-  if (!namePattern.test(request.jobName))
+  if (!NAME_PATTERN.test(request.jobName))
     return executionError('Job name should match valid pattern');
   const size = request.arrayProperties?.size;
-  if (size !== undefined && (size < smallestArray || size > largestArray)) {
+  if (size !== undefined && (size < SMALLEST_ARRAY || size > LARGEST_ARRAY)) {
     return executionError(
-      `Array Job size must be at least ${smallestArray} and at most ${largestArray}`,
+      `Array Job size must be at least ${SMALLEST_ARRAY} and at most ${LARGEST_ARRAY}`,
     );
   }
   return (

@@ -1,8 +1,6 @@
 /** ListTagsForResource, TagResource, UntagResource, for everything that has an ARN here. */
-import type { BatchContext, Handler } from '../context.ts';
-import { nameOf } from '../context.ts';
-import type { Refusal } from '../errors.ts';
-import { clientException, isRefusal } from '../errors.ts';
+import { nameOf, type BatchContext, type Handler } from '../context.ts';
+import { clientException, isRefusal, type Refusal } from '../errors.ts';
 import { refuseTags } from './submission-rules.ts';
 
 type Tags = Record<string, string>;
@@ -13,7 +11,7 @@ interface Tagged {
   keep(tags: Tags): void;
 }
 
-const kinds: Record<string, (context: BatchContext, name: string) => Tagged | undefined> = {
+const KINDS: Record<string, (context: BatchContext, name: string) => Tagged | undefined> = {
   job({ store, journal }, jobId) {
     const submission = store.get(jobId)?.submission;
     if (submission === undefined) return undefined;
@@ -63,7 +61,7 @@ const kinds: Record<string, (context: BatchContext, name: string) => Tagged | un
 
 function findTagged(context: BatchContext, body: Record<string, unknown>): Tagged | Refusal {
   const arn = String(body['resourceArn']);
-  for (const [kind, find] of Object.entries(kinds)) {
+  for (const [kind, find] of Object.entries(KINDS)) {
     if (!arn.includes(`:${kind}/`)) continue;
     const tagged = find(context, nameOf(kind, arn));
     if (tagged !== undefined) return tagged;

@@ -1,7 +1,7 @@
 /**
- * Memory and CPU limits by cgroup, where this process may make cgroups: version 1 (one tree per controller)
- * and version 2. Elsewhere there are none: `ulimit -v` counts address space, and a Node that reserves
- * gigabytes of it could not even start.
+ * Memory and CPU limits by cgroup, where this process may make cgroups: version 1 (one tree per
+ * controller) and version 2. Elsewhere there are none: `ulimit -v` counts address space, and a Node
+ * that reserves gigabytes of it could not even start.
  */
 import {
   accessSync,
@@ -33,12 +33,12 @@ export interface Cgroups {
   sweep(): void;
 }
 
-const mountPoint = '/sys/fs/cgroup';
-const prefix = 'batchwell-';
-const bytesPerMiB = 1024 * 1024;
-const sharesPerCpu = 1024;
-const weightPerCpu = 100;
-const heaviestWeight = 10_000;
+const MOUNT_POINT = '/sys/fs/cgroup';
+const PREFIX = 'batchwell-';
+const BYTES_PER_MIB = 1024 * 1024;
+const SHARES_PER_CPU = 1024;
+const WEIGHT_PER_CPU = 100;
+const HEAVIEST_WEIGHT = 10_000;
 
 function isWritable(folder: string): boolean {
   try {
@@ -56,7 +56,7 @@ function versionOneFolder(controller: string): string | undefined {
     .find((text) => text.split(':')[1]?.split(',').includes(controller));
   const path = line?.split(':')[2];
   if (path === undefined) return undefined;
-  return [join(mountPoint, controller, path), join(mountPoint, controller)].find(
+  return [join(MOUNT_POINT, controller, path), join(MOUNT_POINT, controller)].find(
     (folder) => existsSync(join(folder, 'cgroup.procs')) && isWritable(folder),
   );
 }
@@ -96,7 +96,7 @@ function sweepFolder(folder: string): void {
   }
 }
 
-const cgroupName = (name: string) => `${prefix}${process.pid}-${name}`;
+const cgroupName = (name: string) => `${PREFIX}${process.pid}-${name}`;
 
 function createVersionOne(memoryFolder: string, cpuFolder: string | undefined): Cgroups {
   return {
@@ -105,14 +105,14 @@ function createVersionOne(memoryFolder: string, cpuFolder: string | undefined): 
       const memory = join(memoryFolder, cgroupName(name));
       mkdirSync(memory);
       if (memoryMiB > 0)
-        writeFileSync(join(memory, 'memory.limit_in_bytes'), String(memoryMiB * bytesPerMiB));
+        writeFileSync(join(memory, 'memory.limit_in_bytes'), String(memoryMiB * BYTES_PER_MIB));
       const folders = [memory];
       if (cpuFolder !== undefined) {
         const cpu = join(cpuFolder, cgroupName(name));
         mkdirSync(cpu);
         writeFileSync(
           join(cpu, 'cpu.shares'),
-          String(Math.max(2, Math.round(vcpus * sharesPerCpu))),
+          String(Math.max(2, Math.round(vcpus * SHARES_PER_CPU))),
         );
         folders.push(cpu);
       }
@@ -135,10 +135,11 @@ function createVersionTwo(root: string): Cgroups {
     create(name, { memoryMiB, vcpus }) {
       const folder = join(root, cgroupName(name));
       mkdirSync(folder);
-      if (memoryMiB > 0) writeFileSync(join(folder, 'memory.max'), String(memoryMiB * bytesPerMiB));
+      if (memoryMiB > 0)
+        writeFileSync(join(folder, 'memory.max'), String(memoryMiB * BYTES_PER_MIB));
       if (existsSync(join(folder, 'memory.swap.max')))
         writeFileSync(join(folder, 'memory.swap.max'), '0');
-      const weight = Math.min(heaviestWeight, Math.max(1, Math.round(vcpus * weightPerCpu)));
+      const weight = Math.min(HEAVIEST_WEIGHT, Math.max(1, Math.round(vcpus * WEIGHT_PER_CPU)));
       if (existsSync(join(folder, 'cpu.weight')))
         writeFileSync(join(folder, 'cpu.weight'), String(weight));
       return {
@@ -152,12 +153,12 @@ function createVersionTwo(root: string): Cgroups {
 }
 
 function candidate(): Cgroups | undefined {
-  if (existsSync(join(mountPoint, 'cgroup.controllers'))) {
-    const handedDown = readFileSync(join(mountPoint, 'cgroup.subtree_control'), 'utf8').split(
+  if (existsSync(join(MOUNT_POINT, 'cgroup.controllers'))) {
+    const handedDown = readFileSync(join(MOUNT_POINT, 'cgroup.subtree_control'), 'utf8').split(
       /\s+/,
     );
-    return handedDown.includes('memory') && isWritable(mountPoint)
-      ? createVersionTwo(mountPoint)
+    return handedDown.includes('memory') && isWritable(MOUNT_POINT)
+      ? createVersionTwo(MOUNT_POINT)
       : undefined;
   }
   const memory = versionOneFolder('memory');

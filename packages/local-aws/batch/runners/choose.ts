@@ -5,8 +5,12 @@ import { delimiter, join } from 'node:path';
 import { tmpdir } from 'node:os';
 import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
 import { findCgroups } from './cgroups.ts';
-import type { EngineRunner } from './engine-container.ts';
-import { createEngineRunner, engineAnswers, engineRefusedReason } from './engine-container.ts';
+import {
+  createEngineRunner,
+  engineAnswers,
+  ENGINE_REFUSED_REASON,
+  type EngineRunner,
+} from './engine-container.ts';
 import { createIsolatedRunner } from './isolated.ts';
 import { createProotRunner } from './proot.ts';
 
@@ -15,7 +19,10 @@ export type RunnerKind = 'isolated' | 'proot' | 'container';
 export interface ChooseOptions {
   dataFolder: string;
   keepScratch?: boolean;
-  /** Only this way, or an error. Default: a container engine for the images it has, and for all others isolated, else proot. */
+  /**
+   * Only this way, or an error. Default: a container engine for the images it has, and for all
+   * others isolated, else proot.
+   */
   only?: RunnerKind;
   /** Further flags for `podman run` or `docker run`. */
   engineFlags?: readonly string[];
@@ -34,8 +41,9 @@ function findProgram(name: string): string | undefined {
 }
 
 /**
- * Runs a small job in it: a kernel or a container around us may refuse what the program needs, and proot before 5.2
- * does not know the system call statx, so that in it files are there and yet cannot be found.
+ * Runs a small job in it: a kernel or a container around us may refuse what the program needs, and
+ * proot before 5.2 does not know the system call statx, so that in it files are there and yet
+ * cannot be found.
  */
 async function works(make: (dataFolder: string) => Runner): Promise<boolean> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'batchwell-trial-'));
@@ -112,8 +120,9 @@ async function findEngine({
 }
 
 /**
- * Starts in the engine where it has the image, else in the other, and there too when the engine refuses (podman in a
- * container often needs flags that only its owner knows). Kills that come before that is known are kept.
+ * Starts in the engine where it has the image, else in the other, and there too when the engine
+ * refuses (podman in a container often needs flags that only its owner knows). Kills that come
+ * before that is known are kept.
  */
 function startInEither(
   engine: EngineRunner,
@@ -130,7 +139,7 @@ function startInEither(
   async function run(): Promise<Ended> {
     if (!(await engine.hasImage(container.image))) return startIn(other);
     const ended = await startIn(engine);
-    if (ended.reason !== engineRefusedReason || wanted !== undefined) return ended;
+    if (ended.reason !== ENGINE_REFUSED_REASON || wanted !== undefined) return ended;
     process.emitWarning(
       `The container engine refused job ${container.jobId}, so it runs ${other.name}: ${await readFile(container.logFile, 'utf8').catch(String)}`,
     );

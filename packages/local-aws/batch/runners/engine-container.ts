@@ -1,13 +1,19 @@
 /**
- * Containers by podman or docker, for images that are already on this machine: nothing is ever pulled.
- * The engine outlives the server, so a server that is killed leaves its containers running; the next one on the
- * same data folder ends them (they carry its path as a label).
+ * Containers by podman or docker, for images that are already on this machine: nothing is ever
+ * pulled. The engine outlives the server, so a server that is killed leaves its containers running;
+ * the next one on the same data folder ends them (they carry its path as a label).
  */
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
-import { cannotStartReason, outOfMemoryReason } from '../runner.ts';
+import {
+  cannotStartReason,
+  OUT_OF_MEMORY_REASON,
+  type Container,
+  type Ended,
+  type Runner,
+  type RunningContainer,
+} from '../runner.ts';
 
 export interface EngineOptions {
   dataFolder: string;
@@ -22,16 +28,18 @@ export interface EngineRunner extends Runner {
 }
 
 const run = promisify(execFile);
-const answerLimitMs = 5000;
-const label = 'batchwell.local';
-const imageKnownMs = 60_000;
-const sharesPerCpu = 1024;
-/** `docker run`'s own exit codes: 125 the engine failed, 126 and 127 the command could not be run. */
-const engineFailed = 125;
-const commandFailed = [126, 127];
-const notRun = /^(?:Error|docker): .*(?:OCI runtime|executable file not found|permission denied)/m;
+const ANSWER_LIMIT_MS = 5000;
+const LABEL = 'batchwell.local';
+const IMAGE_KNOWN_MS = 60_000;
+const SHARES_PER_CPU = 1024;
+/**
+ * `docker run`'s own exit codes: 125 the engine failed, 126 and 127 the command could not be run.
+ */
+const ENGINE_FAILED = 125;
+const COMMAND_FAILED = [126, 127];
+const NOT_RUN = /^(?:Error|docker): .*(?:OCI runtime|executable file not found|permission denied)/m;
 /** Ended so, nothing of the task ran: another runner may take it. */
-export const engineRefusedReason =
+export const ENGINE_REFUSED_REASON =
   'CannotStartContainerError: the container engine refused it; its message is in the log';
 
 function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Container): string[] {
@@ -50,9 +58,9 @@ function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Cont
     '--pull=never',
     '--network=host',
     `--name=batchwell-${taskId}`,
-    `--label=${label}=${dataFolder}`,
+    `--label=${LABEL}=${dataFolder}`,
     ...(memoryMiB > 0 ? [`--memory=${memoryMiB}m`] : []),
-    `--cpu-shares=${Math.max(2, Math.round(vcpus * sharesPerCpu))}`,
+    `--cpu-shares=${Math.max(2, Math.round(vcpus * SHARES_PER_CPU))}`,
     ...(readonlyRoot ? ['--read-only'] : []),
     ...flags,
     ...volumes,
@@ -67,13 +75,14 @@ const isEnginesOwn = (name: string) =>
   /^(PATH|HOME|DOCKER_.*|CONTAINER_.*|XDG_.*|TMPDIR|LD_.*)$/.test(name);
 
 function judge(container: Container, exitCode: number, killed: boolean): Ended {
-  if (exitCode === engineFailed) return { neverStarted: true, reason: engineRefusedReason };
-  // A shell in the container that misses a program ends with 127 too, and that is the task's own affair.
-  if (commandFailed.includes(exitCode) && notRun.test(readFileSync(container.logFile, 'utf8')))
+  if (exitCode === ENGINE_FAILED) return { neverStarted: true, reason: ENGINE_REFUSED_REASON };
+  // A shell in the container that misses a program ends with 127 too, and that is the task's own
+  // affair.
+  if (COMMAND_FAILED.includes(exitCode) && NOT_RUN.test(readFileSync(container.logFile, 'utf8')))
     return { exitCode, neverStarted: true, reason: cannotStartReason(container.command[0] ?? '') };
   // With --rm nothing is left to ask; 137 that nobody here asked for is the kernel's.
   return exitCode === 137 && !killed && container.memoryMiB > 0
-    ? { exitCode, reason: outOfMemoryReason }
+    ? { exitCode, reason: OUT_OF_MEMORY_REASON }
     : { exitCode };
 }
 
@@ -119,9 +128,9 @@ export function createEngineRunner(options: EngineOptions): EngineRunner {
     start: (container) => startContainer(options, container),
     async hasImage(image) {
       const before = known.get(image);
-      if (before !== undefined && Date.now() - before.atMs < imageKnownMs) return before.present;
+      if (before !== undefined && Date.now() - before.atMs < IMAGE_KNOWN_MS) return before.present;
       const present = await run(options.program, ['image', 'inspect', image], {
-        timeout: answerLimitMs,
+        timeout: ANSWER_LIMIT_MS,
       }).then(
         () => true,
         () => false,
@@ -133,7 +142,7 @@ export function createEngineRunner(options: EngineOptions): EngineRunner {
       const { stdout } = await run(options.program, [
         'ps',
         '-aq',
-        `--filter=label=${label}=${options.dataFolder}`,
+        `--filter=label=${LABEL}=${options.dataFolder}`,
       ]).catch(() => ({ stdout: '' }));
       const left = stdout.split('\n').filter((id) => id !== '');
       if (left.length > 0) await run(options.program, ['rm', '-f', ...left]).catch(() => undefined);
@@ -143,7 +152,7 @@ export function createEngineRunner(options: EngineOptions): EngineRunner {
 
 /** Whether the engine's daemon or store answers. */
 export async function engineAnswers(program: string): Promise<boolean> {
-  return run(program, ['info'], { timeout: answerLimitMs }).then(
+  return run(program, ['info'], { timeout: ANSWER_LIMIT_MS }).then(
     () => true,
     () => false,
   );

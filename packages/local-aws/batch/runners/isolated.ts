@@ -1,12 +1,17 @@
-/** Containers by bubblewrap: own root folder, own processes, the host's network. 8 to 12 ms each. */
+/**
+ * Containers by bubblewrap: own root folder, own processes, the host's network. 8 to 12 ms each.
+ */
 import { join } from 'node:path';
 import type { Container, Runner } from '../runner.ts';
 import type { Cgroups } from './cgroups.ts';
-import type { Invocation, Scratch } from './process-container.ts';
-import { containerEnvironment, startProcessContainer } from './process-container.ts';
+import {
+  containerEnvironment,
+  startProcessContainer,
+  type Invocation,
+  type Scratch,
+} from './process-container.ts';
 import { sweepScratch } from './scratch.ts';
-import type { Placement } from './root-folder.ts';
-import { planRootFolder } from './root-folder.ts';
+import { planRootFolder, type Placement } from './root-folder.ts';
 
 export interface IsolatedOptions {
   dataFolder: string;
@@ -16,8 +21,9 @@ export interface IsolatedOptions {
   program: string;
 }
 
-// What Docker leaves to root in a container, without making devices: a task that is root could else open the disk itself.
-const keptCapabilities = [
+// What Docker leaves to root in a container, without making devices: a task that is root could else
+// open the disk itself.
+const KEPT_CAPABILITIES = [
   'CHOWN',
   'DAC_OVERRIDE',
   'FOWNER',
@@ -28,7 +34,7 @@ const keptCapabilities = [
   'NET_BIND_SERVICE',
   'SYS_CHROOT',
 ];
-const isRoot = process.getuid?.() === 0;
+const IS_ROOT = process.getuid?.() === 0;
 
 function argumentsOf(placement: Placement): string[] {
   if (placement.kind === 'symlink') return ['--symlink', placement.target, placement.to];
@@ -36,8 +42,8 @@ function argumentsOf(placement: Placement): string[] {
 }
 
 function invoke(program: string, container: Container, { root, volumes }: Scratch): Invocation {
-  const capabilities = isRoot
-    ? ['--cap-drop', 'ALL', ...keptCapabilities.flatMap((name) => ['--cap-add', `CAP_${name}`])]
+  const capabilities = IS_ROOT
+    ? ['--cap-drop', 'ALL', ...KEPT_CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`])]
     : [];
   const privateArguments = [
     '--unshare-pid',

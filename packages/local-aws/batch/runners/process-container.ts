@@ -1,6 +1,8 @@
-/** A container that is a process of this machine inside a program that isolates it: bubblewrap or proot. */
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
+/**
+ * A container that is a process of this machine inside a program that isolates it: bubblewrap or
+ * proot.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -16,8 +18,13 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Container, Ended, RunningContainer } from '../runner.ts';
-import { cannotStartReason, outOfMemoryReason } from '../runner.ts';
+import {
+  cannotStartReason,
+  OUT_OF_MEMORY_REASON,
+  type Container,
+  type Ended,
+  type RunningContainer,
+} from '../runner.ts';
 import type { Cgroup, Cgroups } from './cgroups.ts';
 
 /** Where one task's files are on this machine. */
@@ -32,14 +39,22 @@ export interface Scratch {
 /** The program that isolates, with all its arguments and the task's command. */
 export interface Invocation {
   argv: string[];
-  /** Further arguments, passed over a pipe as fd 4 so that they (a job's secrets) stand in no process list. */
+  /**
+   * Further arguments, passed over a pipe as fd 4 so that they (a job's secrets) stand in no
+   * process list.
+   */
   privateArguments?: string[];
   environment: Record<string, string>;
-  /** True when the program tells on fd 3 the pid of an init it makes; else it is the command's parent itself. */
+  /**
+   * True when the program tells on fd 3 the pid of an init it makes; else it is the command's
+   * parent itself.
+   */
   reportsInit: boolean;
   /** What the program prints when the command is not there. */
   notFound: RegExp;
-  /** What it prints when a signal ended the command, if it does not pass that on as 128 + signal. */
+  /**
+   * What it prints when a signal ended the command, if it does not pass that on as 128 + signal.
+   */
   signalled?: RegExp;
 }
 
@@ -51,12 +66,12 @@ export interface ProcessContainerSetting {
 }
 
 // The shell puts itself into the cgroups and then becomes the program: no moment without limits.
-const joinAndRun =
+const JOIN_AND_RUN =
   'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"';
-const signalBase = 128;
-const notFoundExitCode = 127;
-const logTailBytes = 4096;
-const noLimits =
+const SIGNAL_BASE = 128;
+const NOT_FOUND_EXIT_CODE = 127;
+const LOG_TAIL_BYTES = 4096;
+const NO_LIMITS =
   'local Batch: this machine lets no cgroup be made, so the memory and CPU of this job are not limited.\n';
 
 /** What Docker gives a container whose image sets nothing. */
@@ -78,7 +93,10 @@ function makeScratch(folder: string): Scratch {
   return scratch;
 }
 
-/** bubblewrap's status pipe tells the pid of the container's init; the command is that one's only child. */
+/**
+ * bubblewrap's status pipe tells the pid of the container's init; the command is that one's only
+ * child.
+ */
 function commandPid(initPid: number): number | undefined {
   try {
     const first =
@@ -100,12 +118,15 @@ function signalProcess(pid: number | undefined, signal: NodeJS.Signals): boolean
 
 function readTail(log: number): string {
   const { size } = fstatSync(log);
-  const buffer = Buffer.alloc(Math.min(size, logTailBytes));
+  const buffer = Buffer.alloc(Math.min(size, LOG_TAIL_BYTES));
   readSync(log, buffer, 0, buffer.length, size - buffer.length);
   return buffer.toString('utf8');
 }
 
-/** A zombie runs nothing any more: it only waits for its parent, the machine's init after bubblewrap's own end. */
+/**
+ * A zombie runs nothing any more: it only waits for its parent, the machine's init after
+ * bubblewrap's own end.
+ */
 function stillRuns(pid: number): boolean {
   try {
     return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -134,10 +155,10 @@ function spawnIn(setting: ProcessContainerSetting, container: Container, log: nu
   if (texts.some((text) => text.includes('\0')))
     throw new Error('a zero byte in the command or the environment');
   const cgroup = setting.cgroups?.create(container.taskId, container);
-  if (cgroup === undefined) writeSync(log, noLimits);
+  if (cgroup === undefined) writeSync(log, NO_LIMITS);
   const child = spawn(
     '/bin/sh',
-    ['-c', joinAndRun, 'sh', ...(cgroup?.joinFiles ?? []), '--', ...invocation.argv],
+    ['-c', JOIN_AND_RUN, 'sh', ...(cgroup?.joinFiles ?? []), '--', ...invocation.argv],
     {
       env: invocation.environment,
       cwd: '/',
@@ -176,7 +197,7 @@ function sendArguments(child: ChildProcess, texts: readonly string[]): void {
 }
 
 const oomReason = (cgroup: Cgroup | undefined) =>
-  (cgroup?.oomKills() ?? 0) > 0 ? { reason: outOfMemoryReason } : {};
+  (cgroup?.oomKills() ?? 0) > 0 ? { reason: OUT_OF_MEMORY_REASON } : {};
 
 function judge(
   { invocation, log, cgroup }: Started,
@@ -186,23 +207,76 @@ function judge(
 ): Ended {
   if (code === 0) return { exitCode: 0 };
   if (signal !== null)
-    return { exitCode: signalBase + constants.signals[signal], signal, ...oomReason(cgroup) };
+    return { exitCode: SIGNAL_BASE + constants.signals[signal], signal, ...oomReason(cgroup) };
   const tail = readTail(log);
   if (invocation.notFound.test(tail)) {
     return {
-      exitCode: notFoundExitCode,
+      exitCode: NOT_FOUND_EXIT_CODE,
       reason: cannotStartReason(container.command[0] ?? ''),
       neverStarted: true,
     };
   }
   const number = invocation.signalled?.exec(tail)?.[1];
   return {
-    exitCode: number === undefined ? (code ?? 0) : signalBase + Number(number),
+    exitCode: number === undefined ? (code ?? 0) : SIGNAL_BASE + Number(number),
     ...oomReason(cgroup),
   };
 }
 
-/** Starts the task's command; a failure to do so is an ending too. */
+/** A container whose command never ran. */
+function failedStart(
+  reason: string,
+  cleanedUp: Promise<void> = Promise.resolve(),
+): RunningContainer {
+  const ended: Ended = { neverStarted: true, reason: `CannotStartContainerError: ${reason}` };
+  return {
+    ended: cleanedUp.then(
+      () => ended,
+      () => ended,
+    ),
+    kill: () => undefined,
+  };
+}
+
+async function cleanUp(
+  { keepScratch, scratchFolder }: ProcessContainerSetting,
+  { taskId }: Container,
+  log: number,
+  started?: Started,
+): Promise<void> {
+  closeSync(log);
+  await untilGone(started?.initPid());
+  await started?.cgroup?.remove();
+  if (!keepScratch)
+    await rm(join(scratchFolder, taskId), { recursive: true, force: true, maxRetries: 3 });
+}
+
+function endOf(started: Started, container: Container): Promise<Ended> {
+  return new Promise((resolve) => {
+    started.child.once('error', (cause) =>
+      resolve({ neverStarted: true, reason: `CannotStartContainerError: ${cause.message}` }),
+    );
+    started.child.once('exit', (code, signal) => resolve(judge(started, container, code, signal)));
+  });
+}
+
+function killNow({ child, initPid }: Started): void {
+  signalProcess(initPid(), 'SIGKILL');
+  // The group: proot leaves its tracees behind when it is killed. bubblewrap's processes end with
+  // its init.
+  if (child.pid !== undefined) signalProcess(-child.pid, 'SIGKILL');
+}
+
+/**
+ * Only the command itself gets SIGTERM, as from `docker stop`. The isolating program would die of
+ * it and take the command along.
+ */
+function askToEnd({ initPid }: Started): boolean {
+  const init = initPid();
+  return init !== undefined && signalProcess(commandPid(init), 'SIGTERM');
+}
+
+/** Starts the task's command. A failure to start is an ending, not an exception. */
 export function startProcessContainer(
   setting: ProcessContainerSetting,
   container: Container,
@@ -211,67 +285,27 @@ export function startProcessContainer(
   try {
     log = openSync(container.logFile, 'w+');
   } catch (cause) {
-    return {
-      ended: Promise.resolve({
-        neverStarted: true,
-        reason: `CannotStartContainerError: no log file: ${String(cause)}`,
-      }),
-      kill: () => undefined,
-    };
+    return failedStart(`no log file: ${String(cause)}`);
   }
-  const cleanUp = async (started?: Started) => {
-    closeSync(log);
-    await untilGone(started?.initPid());
-    await started?.cgroup?.remove();
-    if (!setting.keepScratch)
-      await rm(join(setting.scratchFolder, container.taskId), {
-        recursive: true,
-        force: true,
-        maxRetries: 3,
-      });
-  };
   let started: Started;
   try {
     if (container.command.length === 0) throw new Error('No command specified');
     started = spawnIn(setting, container, log);
   } catch (cause) {
-    const ended: Ended = {
-      neverStarted: true,
-      reason: `CannotStartContainerError: ${String(cause)}`,
-    };
-    return {
-      ended: cleanUp().then(
-        () => ended,
-        () => ended,
-      ),
-      kill: () => undefined,
-    };
+    return failedStart(String(cause), cleanUp(setting, container, log));
   }
-  const { child } = started;
   let killer: NodeJS.Timeout | undefined;
-  const ended = new Promise<Ended>((resolve) => {
-    child.once('error', (cause) =>
-      resolve({ neverStarted: true, reason: `CannotStartContainerError: ${cause.message}` }),
-    );
-    child.once('exit', (code, signal) => resolve(judge(started, container, code, signal)));
-  }).then(async (result) => {
+  const ended = endOf(started, container).then(async (result) => {
     clearTimeout(killer);
-    await cleanUp(started);
+    await cleanUp(setting, container, log, started);
     return result;
   });
-  const killNow = () => {
-    signalProcess(started.initPid(), 'SIGKILL');
-    // The group: proot leaves its tracees behind when it is killed. bubblewrap's processes end with its init.
-    if (child.pid !== undefined) signalProcess(-child.pid, 'SIGKILL');
-  };
   return {
     ended,
     kill(signal, graceMs) {
-      const init = started.initPid();
-      // Only the command itself gets SIGTERM, as from `docker stop`; the isolating program would die of it and take the command along.
-      if (signal === 'SIGTERM' && init !== undefined && signalProcess(commandPid(init), 'SIGTERM'))
-        killer ??= setTimeout(killNow, graceMs);
-      else killNow();
+      if (signal === 'SIGTERM' && askToEnd(started))
+        killer ??= setTimeout(() => killNow(started), graceMs);
+      else killNow(started);
     },
   };
 }

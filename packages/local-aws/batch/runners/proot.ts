@@ -1,15 +1,19 @@
 /**
- * Containers by proot, where bubblewrap may not make namespaces. The same picture of the root folder, but slower
- * (every system call is traced), with the host's processes in sight, system folders that root could write to,
- * and grandchildren of a task that outlive a SIGKILL of the server.
+ * Containers by proot, where bubblewrap may not make namespaces. The same picture of the root
+ * folder, but slower (every system call is traced), with the host's processes in sight, system
+ * folders that root could write to, and grandchildren of a task that outlive a SIGKILL of the
+ * server.
  */
 import { join } from 'node:path';
 import type { Container, Runner } from '../runner.ts';
 import type { Cgroups } from './cgroups.ts';
-import type { Invocation, Scratch } from './process-container.ts';
-import { containerEnvironment, startProcessContainer } from './process-container.ts';
-import type { Placement } from './root-folder.ts';
-import { planRootFolder } from './root-folder.ts';
+import {
+  containerEnvironment,
+  startProcessContainer,
+  type Invocation,
+  type Scratch,
+} from './process-container.ts';
+import { planRootFolder, type Placement } from './root-folder.ts';
 import { sweepScratch } from './scratch.ts';
 
 export interface ProotOptions {

@@ -1,6 +1,7 @@
 /**
- * The root folder that a task sees: a private, writable folder on disk, with the host's system folders read-only
- * in it and the job's volumes where it wants them. Everything else (/data, /home, /inputs …) is the task's own to make.
+ * The root folder that a task sees: a private, writable folder on disk, with the host's system
+ * folders read-only in it and the job's volumes where it wants them. Everything else (/data, /home,
+ * /inputs …) is the task's own to make.
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -10,7 +11,7 @@ export type Placement =
   | { kind: 'read-only' | 'writable'; from: string; to: string }
   | { kind: 'symlink'; target: string; to: string };
 
-const systemFolders = [
+const SYSTEM_FOLDERS = [
   '/usr',
   '/bin',
   '/sbin',
@@ -26,7 +27,8 @@ const systemFolders = [
 function placeSystemPath(path: string, missing: readonly string[]): Placement[] {
   const stats = lstatSync(path);
   if (stats.isSymbolicLink()) return [{ kind: 'symlink', target: readlinkSync(path), to: path }];
-  // A mount point that the host does not have cannot be made in a read-only folder: its entries are placed one by one.
+  // A mount point that the host does not have cannot be made in a read-only folder: its entries are
+  // placed one by one.
   const isOpened =
     stats.isDirectory() && missing.some((mountPoint) => mountPoint.startsWith(`${path}/`));
   if (!isOpened) return [{ kind: 'read-only', from: path, to: path }];
@@ -37,7 +39,7 @@ function placeSystemPath(path: string, missing: readonly string[]): Placement[] 
 function placeResolver(): Placement[] {
   if (!existsSync('/etc/resolv.conf')) return [];
   const real = realpathSync('/etc/resolv.conf');
-  return systemFolders.some((folder) => real.startsWith(`${folder}/`))
+  return SYSTEM_FOLDERS.some((folder) => real.startsWith(`${folder}/`))
     ? []
     : [{ kind: 'read-only', from: real, to: real }];
 }
@@ -61,9 +63,9 @@ export function planRootFolder(mounts: readonly Mount[], volumeFolder: string): 
   const missing = mounts
     .map(({ containerPath }) => normalize(containerPath))
     .filter((path) => !existsSync(path));
-  const system = systemFolders
-    .filter((path) => existsSync(path))
-    .flatMap((path) => placeSystemPath(path, missing));
+  const system = SYSTEM_FOLDERS.filter((path) => existsSync(path)).flatMap((path) =>
+    placeSystemPath(path, missing),
+  );
   const placed = mounts.map((mount) => placeMount(mount, volumeFolder));
   // A mount below another one's place must come after it.
   return [

@@ -2,7 +2,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import type { Cgroups } from './cgroups.ts';
 
-/** Empties the scratch folder (nothing of an earlier server runs any more: its tasks died with it). */
+/**
+ * Empties the scratch folder (nothing of an earlier server runs any more: its tasks died with it).
+ */
 export async function sweepScratch(
   scratchFolder: string,
   keepScratch: boolean,

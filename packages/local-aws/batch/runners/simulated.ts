@@ -1,4 +1,7 @@
-/** Runs nothing: a function says how long each container takes and how it ends. For benchmarks and tests. */
+/**
+ * Runs nothing: a function says how long each container takes and how it ends. For benchmarks and
+ * tests.
+ */
 import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
 
 export interface SimulatedRun {
@@ -11,7 +14,7 @@ export interface SimulatedRun {
 }
 
 /** What the first process of a container ends with when a signal ends it. */
-const signalExitCodes = { SIGTERM: 143, SIGKILL: 137 };
+const SIGNAL_EXIT_CODES = { SIGTERM: 143, SIGKILL: 137 };
 
 function start(
   container: Container,
@@ -31,7 +34,7 @@ function start(
     ended,
     kill(signal) {
       clearTimeout(timer);
-      finish({ exitCode: signalExitCodes[signal], signal });
+      finish({ exitCode: SIGNAL_EXIT_CODES[signal], signal });
     },
   };
 }
