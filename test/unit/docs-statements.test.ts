@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { PassThrough, Readable } from 'node:stream';
 import { beforeAll, expect, it, vi } from 'vitest';
 import { runCli } from '../../cli/run.ts';
-import { items } from '../../config.ts';
+import { settings } from '../../config.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import {
   brokenAnchors,
@@ -28,7 +28,7 @@ let known: Known;
 
 beforeAll(async () => {
   known = {
-    settings: new Set(Object.values(items).map(({ variable }) => variable)),
+    settings: new Set(Object.values(settings).map(({ variable }) => variable)),
     metrics: await metricsOffered(),
     alerts: new Set(alertNames),
     program: await readProgram(),
