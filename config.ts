@@ -1,6 +1,6 @@
 /**
- * The only reader of the environment. Each setting explains itself in settings/, and all wrong settings are reported
- * together. `npm run generate` writes .env.example from them.
+ * The only reader of the environment. Each setting explains itself in settings/, and all wrong
+ * settings are reported together. `npm run generate` writes .env.example from them.
  */
 
 import { access } from './settings/access.ts';
@@ -53,7 +53,10 @@ export class ConfigError extends Error {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads and checks all settings. Throws one ConfigError that lists all wrong ones; secrets are not shown. */
+/**
+ * Reads and checks all settings. Throws one ConfigError that lists all wrong ones; secrets are not
+ * shown.
+ */
 export function readConfig(environment: Environment = process.env): Config {
   const wrong: string[] = [];
   const values = Object.entries(settings).map(([name, setting]) => {
@@ -88,7 +91,8 @@ function missingWebhookKey(environment: Environment): string[] {
   ];
 }
 
-const ENV_EXAMPLE_HEAD = `# Every setting of Batchwell, with its default. Generated from settings/ by \`npm run generate\`.
+const ENV_EXAMPLE_HEAD = `# Every setting of Batchwell, with its default.
+# Generated from settings/ by \`npm run generate\`.
 # AWS itself is configured as for every AWS SDK: AWS_REGION, AWS_ENDPOINT_URL_S3,
 # AWS_ENDPOINT_URL_BATCH, AWS_PROFILE or the credential chain.
 `;

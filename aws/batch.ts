@@ -1,6 +1,6 @@
 /**
- * This folder is the thin edge around the AWS SDK; no other folder of the fleet imports it. Here is AWS Batch: replies
- * become values, and an ambiguous answer is one of them.
+ * This folder is the thin edge around the AWS SDK; no other folder of the fleet imports it. Here is
+ * AWS Batch: replies become values, and an ambiguous answer is one of them.
  */
 import {
   BatchClient,
@@ -38,14 +38,20 @@ export interface SubmitRequest {
   tags: Record<string, string>;
 }
 
-/** `ambiguous`: Batch may or may not have accepted the job; only listing its name tells. The others are certain. */
+/**
+ * `ambiguous`: Batch may or may not have accepted the job; only listing its name tells. The others
+ * are certain.
+ */
 export type SubmitOutcome =
   | { is: 'accepted'; jobId: string }
   | { is: 'refused'; message: string }
   | { is: 'try-later'; because: TryLater; message: string }
   | { is: 'ambiguous'; message: string };
 
-/** `not-known`: a job definition or queue that Batch, which is eventually consistent, may still learn of. */
+/**
+ * `not-known`: a job definition or queue that Batch, which is eventually consistent, may still
+ * learn of.
+ */
 export type TryLater = 'throttled' | 'not-sent' | 'not-known';
 
 export type RegisterOutcome =
@@ -69,7 +75,10 @@ export interface SeenJob {
 export interface Batch {
   /** The revision is name:revision. Throws if Batch neither accepted nor refused it. */
   register(definition: RegisterJobDefinitionCommandInput): Promise<RegisterOutcome>;
-  /** Waits until the budget allows a SubmitJob. Call it before `submit`, so that the wait does not count against its timeout. */
+  /**
+   * Waits until the budget allows a SubmitJob. Call it before `submit`, so that the wait does not
+   * count against its timeout.
+   */
   takeTurn(): Promise<void>;
   /** The one call that does not wait for the budget itself. Settles within the submit timeout. */
   submit(request: SubmitRequest): Promise<SubmitOutcome>;
@@ -199,7 +208,8 @@ async function submit(
 ): Promise<SubmitOutcome> {
   try {
     const input = submitInput(request, await client.config.region());
-    // The signal limits the whole call: waiting for a connection, connecting, sending and the answer.
+    // The signal limits the whole call: waiting for a connection, connecting, sending and the
+    // answer.
     const send = () =>
       client.send(new SubmitJobCommand(input), { abortSignal: AbortSignal.timeout(timeoutMs) });
     const { jobId } = await slowedByThrottling(send, budget);
@@ -249,7 +259,9 @@ async function listAll(
   return seen;
 }
 
-/** ECS on EC2 does not always tell a container its Region, which the S3 client of the stager needs. */
+/**
+ * ECS on EC2 does not always tell a container its Region, which the S3 client of the stager needs.
+ */
 function submitInput(request: SubmitRequest, region: string): SubmitJobCommandInput {
   const environment = { AWS_REGION: region, ...request.environment };
   return {
@@ -274,8 +286,8 @@ function nameOf(error: unknown): string {
 }
 
 /**
- * A 4xx was not accepted. A job definition or queue that Batch does not know *yet* (it is eventually consistent) is
- * worth a retry. Everything else (timeout, reset, 5xx) is ambiguous.
+ * A 4xx was not accepted. A job definition or queue that Batch does not know *yet* (it is
+ * eventually consistent) is worth a retry. Everything else (timeout, reset, 5xx) is ambiguous.
  */
 function judgeSubmitError(error: unknown): SubmitOutcome {
   const name = nameOf(error);

@@ -1,12 +1,13 @@
 /**
- * AWS is one budget for the whole fleet: a token bucket in Redis that every process takes from. A throttled answer
- * halves the rate for everybody; each second without one gives back a twentieth of the limit.
+ * The request rate of the whole fleet: a token bucket in Redis that every process takes from. A
+ * throttled answer halves the rate for all processes. Each second without one restores a twentieth
+ * of the limit.
  */
 import type { Redis } from 'ioredis';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export interface Budget {
-  /** Waits until the fleet may make one more request. */
+  /** Waits until the fleet can send one more request. */
   take(): Promise<void>;
   /** Tells the fleet that AWS answered 429 or 503. */
   slowDown(): Promise<void>;
@@ -22,9 +23,9 @@ export interface BudgetOptions {
 }
 
 /**
- * Keeps tokens, rate and time in one hash, on Redis's own clock, so that workers' clocks do not matter.
- * Returns how long to wait, ms; 0 means the token is taken. A token may be borrowed from the future, so that
- * waiters come in order and none asks twice.
+ * Keeps tokens, rate and time in one hash, on the clock of Redis, so that the clocks of workers do
+ * not matter. Returns how long to wait, in ms; with 0 the token is taken. A token can be borrowed
+ * from the future, so that waiters keep their order and ask only once.
  */
 const TAKE = `
 local now = redis.call('TIME')
@@ -48,7 +49,10 @@ redis.call('HSET', KEYS[1], 'rate', tostring(math.max(1, rate / 2)))
 return 0
 `;
 
-/** A budget that many processes share. When Redis is away the request goes on: AWS's own limit still holds. */
+/**
+ * A budget that all processes share. If Redis is down, requests are sent without it: the limit of
+ * AWS still holds.
+ */
 export function createBudget({ redis, key, service, perSecond, metrics }: BudgetOptions): Budget {
   return {
     async take() {

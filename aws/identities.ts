@@ -1,34 +1,41 @@
 /**
- * What an input holds, without reading it. Equal identities mean equal bytes; different ones may still be equal,
- * which only costs a cache miss.
+ * The identity of an input, without reading it. Equal identities mean equal bytes. Different
+ * identities can belong to equal bytes, which only costs a cache miss.
  *
- * A single-part ETag is the content's MD5 and comes with listings, 1,000 at a time; only where it is a multipart's
- * (it depends on the parts and changes on copy) the object is asked for its full checksum.
+ * A single-part ETag is the MD5 of the content and comes with listings, 1,000 at a time. A
+ * multipart ETag depends on the parts and changes on copy, so only such an object is asked for its
+ * full checksum.
  */
 import { sha256 } from '../core/ids.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
 import type { InputOf } from '../core/task/task.ts';
-import { isForGood, type DescribedObject, type ObjectStore, type SeenObject } from './s3.ts';
+import { isPermanent } from './s3-errors.ts';
+import type { DescribedObject, ObjectStore, SeenObject } from './s3.ts';
 
 export interface InputSeen {
-  /** Undefined: not there, or nothing tells (http). */
+  /** Undefined if the object does not exist, or if its content cannot be identified (http). */
   identity: string | undefined;
-  /** When the object, or the newest of a directory, was last modified; 0 for content. */
+  /** Last modification of the object, or of the newest one in a directory. 0 for content. */
   modifiedMs: number;
 }
 
 const NOT_THERE: InputSeen = { identity: undefined, modifiedMs: 0 };
 
 const CHECKSUM_ORDER = ['crc64nvme', 'sha256', 'sha1', 'crc32c', 'crc32'] as const;
-/** From so many objects in one folder on, listing beats asking one by one. */
+/** From this many objects of one folder on, a listing is cheaper than single requests. */
 const LISTING_PAYS_FROM = 4;
-/** A folder that turns out to hold far more than is wanted is listed only while a page of 1,000 shows so many of them. */
+/** A folder is listed only while a page of 1,000 shows at least this many of the wanted objects. */
 const WANTED_PER_PAGE = 2;
-/** A chunk of a scatter lies together; a few others in between should not cost another page. */
+/**
+ * The files of a chunk of a scatter are adjacent. A few others between them should not cost another
+ * page.
+ */
 const STRANGERS = 20;
 const ASKED_AT_ONCE = 16;
 
-/** What all inputs hold, by `identityKey`. One request per 1,000 files of a folder where they lie together. */
+/**
+ * The identities of all inputs, by `identityKey`. One request per 1,000 adjacent files of a folder.
+ */
 export async function resolveIdentities(
   objects: ObjectStore,
   inputs: readonly InputOf<string>[],
@@ -57,13 +64,13 @@ export async function resolveIdentities(
 
 const fileKey = (url: string): string => `FILE ${url}`;
 
-/** What tells inputs apart whose bytes may differ. */
+/** The same for inputs that have the same bytes. */
 export const identityKey = (input: InputOf<string>): string =>
   input.content === undefined
     ? `${input.type} ${input.url}`
     : `content ${sha256(input.content).toString('hex')}`;
 
-/** Objects as listings or single requests show them; those that are not there are left out. */
+/** Objects as listings or single requests show them. Those that do not exist are left out. */
 export async function seeObjects(
   objects: ObjectStore,
   urls: readonly string[],
@@ -89,15 +96,21 @@ async function describeInto(
   if (one) seen.set(url, one);
 }
 
-/** Undefined for what may not be read or cannot exist: one task's bad url must not hold up all tasks looked at with it. */
+/**
+ * Undefined on a permanent error: the bad URL of one task must not delay the other tasks of the
+ * chunk.
+ */
 export function unlessForGood<T>(asked: Promise<T>): Promise<T | undefined> {
   return asked.catch((error: unknown) => {
-    if (isForGood(error)) return undefined;
+    if (isPermanent(error)) return undefined;
     throw error;
   });
 }
 
-/** Reads the folder from just before the first wanted key; what a foreign crowd hides is asked for one by one. */
+/**
+ * Lists the folder from just before the first wanted key. Objects hidden among many others are
+ * requested one by one.
+ */
 async function listWanted(
   objects: ObjectStore,
   folder: string,
@@ -126,12 +139,12 @@ async function listWanted(
     }
     return 'whole';
   };
-  // A bucket that may not be listed may still be read object by object.
+  // Without the permission to list a bucket, its objects can still be readable.
   if ((await unlessForGood(listed())) === 'whole') return;
   await inParallel([...missing].map((url) => () => describeInto(objects, url, seen)));
 }
 
-/** A key that sorts before `key` with next to nothing between: its last character one lower, then the highest there is. */
+/** A key just before `key`: the last character is one lower, followed by the highest character. */
 function justBefore(key: string): string {
   const points = Array.from(key);
   const last = points.pop()?.codePointAt(0) ?? 0;
@@ -141,7 +154,7 @@ function justBefore(key: string): string {
 
 const isMultipart = (etag: string): boolean => etag.includes('-');
 
-/** Headers give seconds; some S3-compatible servers give milliseconds in listings. */
+/** Headers give seconds. Some S3-compatible servers give milliseconds in listings. */
 const wholeSeconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
 
 async function identityOf(
@@ -179,7 +192,7 @@ function directoryIdentity(
     const prefix = url.endsWith('/') ? url : `${url}/`;
     const members: [name: string, identity: string][] = [];
     let modifiedMs = 0;
-    /** False when a member cannot be told: it may be any content. */
+    /** False if a member cannot be identified. */
     const read = async (): Promise<boolean> => {
       for await (const page of objects.list(prefix)) {
         const identities = await inParallel(
@@ -204,7 +217,7 @@ function directoryIdentity(
   };
 }
 
-/** Runs all, a few at a time; the results in order. */
+/** Runs all, 16 at a time. The results are in the order of the work. */
 export async function inParallel<T>(work: readonly (() => Promise<T>)[]): Promise<T[]> {
   const results: T[] = [];
   let next = 0;

@@ -1,4 +1,7 @@
-/** Batch's events, as EventBridge puts them into an SQS queue: at least once, in no order. Thin; what they mean is in core/submission/job-event.ts. */
+/**
+ * Batch's job events, which EventBridge sends to an SQS queue: at least once, in no order.
+ * core/submission/job-event.ts interprets them.
+ */
 import { DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { observeRequests } from './observe.ts';
@@ -9,9 +12,12 @@ export interface EventMessage {
 }
 
 export interface JobEvents {
-  /** Waits up to 20 s for the first; up to 10 at once. Empty when none came, or when the signal says so. */
+  /**
+   * Waits up to 20 s for the first message and returns up to 10. Empty if none came or the signal
+   * aborted.
+   */
   receive(signal: AbortSignal): Promise<EventMessage[]>;
-  /** Those of them that could not be removed come again. */
+  /** A message that cannot be removed is delivered again. */
   remove(messages: readonly EventMessage[]): Promise<void>;
   close(): void;
 }

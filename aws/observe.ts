@@ -1,4 +1,4 @@
-/** Counts every try of every AWS request, also those that the SDK makes again by itself. */
+/** Counts every AWS request, including the retries of the SDK. */
 import type { Metrics } from '../telemetry/metrics.ts';
 import { addNextToWire, codeOfAnswer, codeOfError } from './request-middleware.ts';
 

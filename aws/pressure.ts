@@ -1,11 +1,12 @@
 /**
- * S3 has no fixed limit to keep below: it says SlowDown (503) when a prefix gets too much. For a while after that all requests
- * of the fleet take turns of one budget, which halves at each such answer; else they cost no round trip to Redis.
+ * S3 has no fixed limit: it answers SlowDown (503) when a prefix gets too many requests. For a
+ * while after that, the requests wait for the budget of the fleet, which halves at each such
+ * answer. At other times they need no round trip to Redis.
  */
 import type { Budget } from './budget.ts';
 import { addNextToWire, codeOfAnswer } from './request-middleware.ts';
 
-/** Each process turns cautious by itself at its first 503, and trusts again when none came for so long. */
+/** How long a process uses the budget after its last 503. Each process decides for itself. */
 const CAUTIOUS_MS = 60_000;
 
 const TOO_MUCH = new Set(['503', '429']);

@@ -1,4 +1,4 @@
-/** Next to the wire, inside the SDK's retries: what is added here sees every try of every request. */
+/** Middleware below the SDK's retries: it sees every attempt of every request. */
 
 type Send = (args: unknown) => Promise<unknown>;
 type Middleware = (next: Send, context: { commandName?: string }) => Send;
@@ -18,13 +18,16 @@ export function addNextToWire(
   (client.middlewareStack as Stack).add(middleware, { step: 'deserialize', priority: 'low', name });
 }
 
-/** HTTP status of an answer, also of one that the SDK will turn into an error further up. */
+/** HTTP status of an answer, even if the SDK turns it into an error later. */
 export function codeOfAnswer(output: unknown): string {
   const { response } = output as { response?: { statusCode?: number } };
   return response?.statusCode === undefined ? 'unknown' : String(response.statusCode);
 }
 
-/** The HTTP status where there was an answer, else the connection's error, such as ECONNRESET or TimeoutError. */
+/**
+ * The HTTP status if there was an answer, else the error of the connection, such as ECONNRESET or
+ * TimeoutError.
+ */
 export function codeOfError(error: unknown): string {
   const { $metadata, $response, code, name } = error as {
     $metadata?: { httpStatusCode?: number };

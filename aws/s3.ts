@@ -1,25 +1,22 @@
-/** S3, as thin as it can be: objects by url, absence as a value. */
+/** S3: objects by URL, absence as a value. */
 import {
-  AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
-  CopyObjectCommand,
   CreateBucketCommand,
-  CreateMultipartUploadCommand,
   GetObjectCommand,
   HeadObjectCommand,
   PutObjectCommand,
   S3Client,
-  UploadPartCopyCommand,
-  type CompletedPart,
   type HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
-import { formatS3Url, parseS3Url, type S3Place } from '../core/files/s3-url.ts';
+import { formatS3Url } from '../core/files/s3-url.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { listPage } from './listing.ts';
 import type { Budget } from './budget.ts';
 import { observeRequests } from './observe.ts';
 import { yieldToPressure } from './pressure.ts';
+import { copyObject } from './s3-copy.ts';
+import { failedOn, statusOf } from './s3-errors.ts';
+import { inS3, placeOf } from './s3-place.ts';
 
 export interface SeenObject {
   url: string;
@@ -30,26 +27,28 @@ export interface SeenObject {
 }
 
 export interface DescribedObject extends SeenObject {
-  /** Checksums of the whole object by algorithm, base64; none of a multipart's parts. */
+  /**
+   * Checksums of the whole object by algorithm, in base64. Those of multipart parts are left out.
+   */
   checksums: Partial<Record<ChecksumName, string>>;
   versionId?: string;
-  /** The user metadata, by names in lower case. */
+  /** User metadata; the names are in lower case. */
   metadata: Record<string, string>;
 }
 
 export interface OpenOptions {
-  /** Read from this byte on; all of it when absent. */
+  /** The first byte to read; the whole object if absent. */
   fromByte?: number;
-  /** Not opened while its ETag is this one. */
+  /** The object is not opened if this is its ETag. */
   unlessEtag?: string;
-  /** Breaks off the request, and the reading of the body. */
+  /** Aborts the request and the reading of the body. */
   signal?: AbortSignal;
 }
 
-/** What is read from it must be read to its end, or closed. */
+/** The body must be read to its end, or closed. */
 export interface OpenedObject {
   etag: string;
-  /** Of what is read. */
+  /** Size of the part that is read. */
   sizeBytes: number;
   metadata: Record<string, string>;
   body: AsyncIterable<Uint8Array>;
@@ -67,7 +66,7 @@ export type ChecksumName = keyof typeof checksumFields;
 
 export interface ListOptions {
   startAfterKey?: string;
-  /** At most so many objects in the first page, where the caller knows how many it wants. */
+  /** Largest number of objects in the first page, for callers that know how many they want. */
   firstPage?: number;
 }
 
@@ -77,40 +76,26 @@ export interface ObjectStore {
     body: string | Uint8Array,
     options?: { ifAbsent?: boolean },
   ): Promise<'written' | 'exists'>;
-  /** The whole object, or undefined when there is none. */
+  /** The whole object, or undefined if it does not exist. */
   get(url: string): Promise<Buffer | undefined>;
-  /** Its last bytes, or undefined when there is none. */
+  /** The last bytes of the object, or undefined if it does not exist. */
   getTail(url: string, bytes: number): Promise<Buffer | undefined>;
-  /** Its bytes as they come, for objects that are too large to be held; undefined when there is none. */
+  /** The object as a stream, for objects too large for memory; undefined if it does not exist. */
   open(url: string, options?: OpenOptions): Promise<OpenedObject | 'unchanged' | undefined>;
   describe(url: string): Promise<DescribedObject | undefined>;
   /** Pages of up to 1,000 objects below a prefix, in the order of their keys. */
   list(prefixUrl: string, options?: ListOptions): AsyncGenerator<SeenObject[]>;
-  /** Copies within S3; above 5 GB part by part. Throws when the source is not there. */
+  /** Copies within S3; above 5 GB part by part. Throws if the source does not exist. */
   copy(fromUrl: string, toUrl: string, sizeBytes: number): Promise<void>;
-  /** Creates a bucket; one that is ours already is fine. */
+  /** Creates a bucket if it does not exist. */
   ensureBucket(bucket: string): Promise<void>;
   close(): void;
 }
 
-/** CopyObject's limit, bytes (source: Amazon S3 API). */
-const LARGEST_COPY = 5 * 1024 ** 3;
-const COPY_PART = 512 * 1024 ** 2;
-const COPY_PARTS_AT_ONCE = 8;
-
-/** Thrown for an url that is not s3://bucket/key. */
-export class S3UrlError extends Error {
-  override readonly name = 'S3UrlError';
-}
-
-function placeOf(url: string): S3Place {
-  const place = parseS3Url(url);
-  if (!place)
-    throw new S3UrlError(`${JSON.stringify(url)} is not an S3 url; expected s3://bucket/key.`);
-  return place;
-}
-
-/** A copy of 5 GB takes minutes; without throwOnRequestTimeout the SDK only warns, and waits for ever. Its 50 sockets would hold back a chunk of hits. */
+/**
+ * A copy of 5 GB takes minutes. Without throwOnRequestTimeout the SDK only logs a warning and waits
+ * for ever. Its default of 50 sockets would delay a chunk of hits.
+ */
 const REQUESTS = {
   connectionTimeout: 5000,
   requestTimeout: 300_000,
@@ -119,15 +104,18 @@ const REQUESTS = {
   httpsAgent: { keepAlive: true, maxSockets: 128 },
 };
 
-const inS3 = ({ bucket, key }: S3Place) => ({ Bucket: bucket, Key: key });
-
 export interface ObjectStoreOptions {
   metrics: Metrics;
-  /** For endpoints that have no host name per bucket; the SDK does it by itself where the endpoint is an IP address. */
+  /**
+   * For endpoints without a host name per bucket. The SDK does it by itself if the endpoint is an
+   * IP address.
+   */
   pathStyle: boolean;
-  /** The fleet's, for times when S3 has too much. */
+  /** The budget of the fleet, used while S3 throttles. */
   budget?: Budget;
-  /** Where S3 is, for a process whose environment does not say it; the SDK's own chain when absent. */
+  /**
+   * Where S3 is, for a process whose environment does not say it. The SDK's own chain if absent.
+   */
   endpoint?: { url: string; region: string; accessKeyId: string; secretAccessKey: string };
 }
 
@@ -149,63 +137,63 @@ export function openObjectStore({
     requestHandler: REQUESTS,
     ...place,
   });
-  // Outside of the count: what waits for its turn is not on its way.
+  // Outside of the count: a request that waits for the budget is not sent yet.
   if (budget) yieldToPressure(client, budget);
   observeRequests(client, 's3', metrics);
 
   return {
-    async put(url, body, { ifAbsent = false } = {}) {
-      try {
-        await client.send(
-          new PutObjectCommand({
-            ...inS3(placeOf(url)),
-            Body: body,
-            ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
-          }),
-        );
-        return 'written';
-      } catch (error) {
-        if (ifAbsent && statusOf(error) === 412) return 'exists';
-        throw failedOn('write', url, error);
-      }
-    },
+    put: (url, body, options) => putObject(client, { url, body, ...options }),
     get: (url) => read(client, url),
     getTail: (url, bytes) => read(client, url, `bytes=-${bytes}`),
     open: (url, options) => openObject(client, url, options),
-    async describe(url) {
-      const place = placeOf(url);
-      try {
-        const head = await client.send(
-          new HeadObjectCommand({ ...inS3(place), ChecksumMode: 'ENABLED' }),
-        );
-        return describeHead(url, head);
-      } catch (error) {
-        if (statusOf(error) === 404) return undefined;
-        throw failedOn('look at', url, error);
-      }
-    },
+    describe: (url) => describeObject(client, url),
     list: (prefixUrl, options) => listPages(client, prefixUrl, options),
-    async copy(fromUrl, toUrl, sizeBytes) {
-      if (fromUrl === toUrl) return;
-      const [from, to] = [placeOf(fromUrl), placeOf(toUrl)];
-      try {
-        if (sizeBytes > LARGEST_COPY) await copyInParts(client, from, to, sizeBytes);
-        else
-          await client.send(new CopyObjectCommand({ ...inS3(to), CopySource: copySource(from) }));
-      } catch (error) {
-        throw failedOn('copy', `${fromUrl} to ${toUrl}`, error);
-      }
-    },
-    async ensureBucket(bucket) {
-      try {
-        await client.send(new CreateBucketCommand({ Bucket: bucket }));
-      } catch (error) {
-        if ((error as Error).name !== 'BucketAlreadyOwnedByYou')
-          throw failedOn('create bucket', bucket, error);
-      }
-    },
+    copy: (fromUrl, toUrl, sizeBytes) => copyObject(client, { fromUrl, toUrl, sizeBytes }),
+    ensureBucket: (bucket) => ensureBucket(client, bucket),
     close: () => client.destroy(),
   };
+}
+
+interface Put {
+  url: string;
+  body: string | Uint8Array;
+  ifAbsent?: boolean;
+}
+
+async function putObject(
+  client: S3Client,
+  { url, body, ifAbsent = false }: Put,
+): Promise<'written' | 'exists'> {
+  const condition = ifAbsent ? { IfNoneMatch: '*' } : {};
+  try {
+    await client.send(new PutObjectCommand({ ...inS3(placeOf(url)), Body: body, ...condition }));
+    return 'written';
+  } catch (error) {
+    if (ifAbsent && statusOf(error) === 412) return 'exists';
+    throw failedOn('write', url, error);
+  }
+}
+
+async function describeObject(client: S3Client, url: string): Promise<DescribedObject | undefined> {
+  const place = placeOf(url);
+  try {
+    const head = await client.send(
+      new HeadObjectCommand({ ...inS3(place), ChecksumMode: 'ENABLED' }),
+    );
+    return describeHead(url, head);
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw failedOn('look at', url, error);
+  }
+}
+
+async function ensureBucket(client: S3Client, bucket: string): Promise<void> {
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  } catch (error) {
+    if ((error as Error).name !== 'BucketAlreadyOwnedByYou')
+      throw failedOn('create bucket', bucket, error);
+  }
 }
 
 async function read(client: S3Client, url: string, range?: string): Promise<Buffer | undefined> {
@@ -240,7 +228,7 @@ async function openObject(
       ...(signal && { abortSignal: signal }),
     });
     const body = reply.Body as Readable;
-    // It may break off while nobody reads, which would end the process; whoever reads on is told.
+    // An error while nobody reads would end the process. The next reader gets it.
     body.on('error', () => undefined);
     return {
       etag: unquote(reply.ETag),
@@ -300,84 +288,4 @@ function describeHead(url: string, head: HeadObjectCommandOutput): DescribedObje
   };
 }
 
-/** A failed multipart upload is billed until it is aborted, so it is aborted whatever happened. */
-async function copyInParts(
-  client: S3Client,
-  from: S3Place,
-  to: S3Place,
-  sizeBytes: number,
-): Promise<void> {
-  const { UploadId } = await client.send(
-    new CreateMultipartUploadCommand({
-      ...inS3(to),
-      ChecksumAlgorithm: 'CRC64NVME',
-      ChecksumType: 'FULL_OBJECT',
-    }),
-  );
-  try {
-    const parts: CompletedPart[] = [];
-    const count = Math.ceil(sizeBytes / COPY_PART);
-    let next = 0;
-    const copyNext = async (): Promise<void> => {
-      for (let position = next++; position < count; position = next++) {
-        const first = position * COPY_PART;
-        const range = `bytes=${first}-${Math.min(first + COPY_PART, sizeBytes) - 1}`;
-        const reply = await client.send(
-          new UploadPartCopyCommand({
-            ...inS3(to),
-            UploadId,
-            PartNumber: position + 1,
-            CopySource: copySource(from),
-            CopySourceRange: range,
-          }),
-        );
-        parts[position] = { ...reply.CopyPartResult, PartNumber: position + 1 };
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(COPY_PARTS_AT_ONCE, count) }, copyNext));
-    await client.send(
-      new CompleteMultipartUploadCommand({
-        ...inS3(to),
-        UploadId,
-        MultipartUpload: { Parts: parts },
-      }),
-    );
-  } catch (error) {
-    await client
-      .send(new AbortMultipartUploadCommand({ ...inS3(to), UploadId }))
-      .catch(() => undefined);
-    throw error;
-  }
-}
-
-const copySource = ({ bucket, key }: S3Place): string =>
-  `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`;
 const unquote = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
-const statusOf = (error: unknown): number =>
-  (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
-
-/**
- * Whether an error of an ObjectStore will be the same next time: the object or bucket may not be read, or its name is
- * none. Everything else (no connection, 5xx, throttling) may pass.
- */
-export function isForGood(error: unknown): boolean {
-  if (error instanceof S3UrlError) return true;
-  const { cause } = error as { cause?: unknown };
-  const status = statusOf(cause);
-  if (status === 0) return NAME_ERRORS.test(String(cause));
-  return (
-    status >= 300 &&
-    status < 500 &&
-    ![408, 429].includes(status) &&
-    !/RequestTimeout|SlowDown|Expired|RequestTimeTooSkewed/.test((cause as Error).name)
-  );
-}
-
-/** What the SDK says of a bucket's name before it asks anybody. */
-const NAME_ERRORS = /[Bb]ucket name|Invalid (?:ARN|region)|hostname|valid host label/;
-
-function failedOn(what: string, which: string, cause: unknown): Error {
-  if (cause instanceof S3UrlError) return cause;
-  const { name, message } = cause as Error;
-  return new Error(`S3 could not ${what} ${which}: ${name}: ${message}`, { cause });
-}

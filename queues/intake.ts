@@ -1,17 +1,23 @@
-/** The queue `intake`, through which services that speak BullMQ hand in tasks. The one queue whose messages hold more than ids. */
+/**
+ * The queue `intake`, for services that submit tasks through BullMQ. It is the only queue whose
+ * messages hold more than ids.
+ */
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import { closeInTime } from './closing.ts';
 import { connectRedis } from './queues.ts';
 
 export const INTAKE_QUEUE = 'intake';
 
-/** `value` is what the sender gets; `refused` fails the message for good; `later` puts it off, however few tries it was given. */
+/**
+ * `value` is returned to the sender; `refused` fails the message without a retry; `later` delays it
+ * and uses none of its tries.
+ */
 export type IntakeAnswer = { value: unknown } | { refused: string } | { later: true };
 
 export interface IntakeMessage {
   name: string;
   data: unknown;
-  /** The same however often the message is delivered, and of no other message. */
+  /** Unique to the message, and the same each time it is delivered. */
   deliveryId: string;
 }
 
@@ -24,7 +30,9 @@ export interface IntakeOptions {
 
 const MESSAGES_AT_ONCE = 50;
 const LATER_MS = 5000;
-/** A process may die with a message in hand as often as it likes: what was made is recognised. */
+/**
+ * Any number of processes can die while they hold a message: tasks created before are recognised.
+ */
 const MOST_STALLS = 1000;
 
 /** Takes messages until it is closed. */

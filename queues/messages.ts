@@ -1,22 +1,24 @@
 /**
- * What travels through Redis: ids, never specs. A message is a nudge to look at rows; delivered twice, late or
- * never it changes nothing but time.
+ * The content of messages: ids, never specs. A message is a nudge to look at rows. Delivered twice,
+ * late or never, it changes only when something happens.
  */
 import type { Stage } from '../core/places.ts';
 
 export interface Messages {
   'cache-check': { tasks: number[] };
   'stage-script': { tasks: number[] };
-  /** Ready attempts of a shape (hex) to pack, or submissions already packed to carry on with. */
+  /**
+   * A shape (hex) whose ready attempts are to be packed, or submissions that are packed already.
+   */
   submit: { shape: string } | { submissions: number[] };
-  /** A Batch job queue to look at. */
+  /** A Batch job queue to poll. */
   poll: { queue: string };
   finalize: { tasks: number[] };
 }
 
 export type Nudge = { [S in Stage]: { stage: S; message: Messages[S] } }[Stage];
 
-/** Cuts task ids into messages of at most `chunkSize`. */
+/** Divides task ids into messages of at most `chunkSize` ids. */
 export function taskNudges(
   stage: 'cache-check' | 'stage-script' | 'finalize',
   tasks: readonly number[],
@@ -28,7 +30,7 @@ export function taskNudges(
   return nudges;
 }
 
-/** The same nudges in as few messages as there can be. */
+/** The same nudges in as few messages as possible. */
 export function joinNudges(nudges: readonly Nudge[], chunkSize: number): Nudge[] {
   const joined: Nudge[] = [];
   for (const stage of ['cache-check', 'stage-script', 'finalize'] as const) {
@@ -48,20 +50,20 @@ export function joinNudges(nudges: readonly Nudge[], chunkSize: number): Nudge[]
   return [...joined, ...others.values()];
 }
 
-/** From so many tasks on a message is part of something wide. */
+/** A message with this many tasks or more counts as part of a wide scatter. */
 const WIDE = 100;
 
 /**
- * BullMQ's priority: 0 goes first, so that a few tasks are not stuck behind the hundreds of messages of a huge scatter.
- * Wide ones keep their order among themselves. A steady stream of small messages can hold wide ones back only as long
- * as it fills every worker by itself.
+ * BullMQ's priority; 0 goes first, so that a few tasks do not wait behind the hundreds of messages
+ * of a huge scatter. Wide messages keep their order. A steady stream of small messages delays them
+ * only while it keeps every worker busy.
  */
 export const priorityOf = (nudge: Nudge): number =>
   'tasks' in nudge.message && nudge.message.tasks.length >= WIDE ? 1 : 0;
 
 /**
- * Messages that watch something (a shape to pack, a queue to poll) exist once: the id is theirs until the message
- * is finished. BullMQ allows no ':' in it.
+ * Messages about a shape to pack or a queue to poll exist once: they keep this id until they are
+ * finished. BullMQ does not allow ':' in it.
  */
 export function deduplicationId(nudge: Nudge): string | undefined {
   if (nudge.stage === 'poll') return `poll-${nudge.message.queue.replaceAll(':', '_')}`;

@@ -1,4 +1,7 @@
-/** This folder holds what travels through Redis. Here are the five queues, one per stage, for whoever sends messages. */
+/**
+ * This folder holds what travels through Redis. Here are the five queues, one per stage, for
+ * whoever sends messages.
+ */
 import { Queue, type Job, type JobsOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 import { stages, type Stage } from '../core/places.ts';
@@ -22,8 +25,8 @@ export interface QueueDepth {
   active: number;
   failed: number;
   /**
-   * How long the first waiting message has waited; 0 if none waits. For a message that was taken before and then
-   * delayed, the time since it was taken: those of poll live for days.
+   * How long the first waiting message has waited; 0 if none waits. For a message that was taken
+   * before and then delayed, the time since it was taken: those of poll live for days.
    */
   oldestMs: number;
 }
@@ -33,8 +36,9 @@ export const connectRedis = (url: string): Redis =>
   new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true });
 
 /**
- * For commands that must fail at once while Redis is down; on the connection of the queues they would wait. Resolves
- * after the first attempt to connect, successful or not. Errors reject the commands only.
+ * For commands that must fail at once while Redis is down; on the connection of the queues they
+ * would wait. Resolves after the first attempt to connect, successful or not. Errors reject the
+ * commands only.
  */
 export async function connectImpatientRedis(url: string): Promise<Redis> {
   const redis = new Redis(url, {
@@ -54,7 +58,10 @@ export async function pingRedis(redis: Redis): Promise<void> {
   await redis.ping();
 }
 
-/** A message that failed this many times stays in the queue as failed, for operators to see. The sweeper finds its rows either way. */
+/**
+ * A message that failed this many times stays in the queue as failed, for operators to see. The
+ * sweeper finds its rows either way.
+ */
 const TRIES = 5;
 
 /** Since it was sent or last taken. A requested delay does not count. */
@@ -65,7 +72,10 @@ export interface QueueOptions {
   redisUrl: string;
   prefix: string;
   keepFinishedMs: number;
-  /** Called for every failed connection. By default they are ignored, because /readyz and the gauge show the outage. */
+  /**
+   * Called for every failed connection. By default they are ignored, because /readyz and the gauge
+   * show the outage.
+   */
   onTrouble?: (error: Error) => void;
 }
 
@@ -117,7 +127,8 @@ function jobOptions(nudge: Nudge, { delayMs, keepFinishedMs }: MessageTimes): Jo
   return {
     attempts: TRIES,
     backoff: { type: 'exponential', delay: 500, jitter: 0.5 },
-    // Retained messages once filled a Redis and blocked its service. Finished ones are removed soon, failed ones are few.
+    // Retained messages once filled a Redis and blocked its service. Finished ones are removed
+    // soon, failed ones are few.
     removeOnComplete: { age: Math.ceil(keepFinishedMs / 1000), count: 200 },
     removeOnFail: { age: 24 * 3600, count: 1000 },
     ...(delayMs > 0 && { delay: delayMs }),

@@ -7,7 +7,9 @@ export const access = {
     tokens: list({
       variable: 'BATCHWELL_TOKENS',
       effect:
-        'Bearer tokens, each as owner:token. Each has full access to what its owner has and can create other tokens. When neither this nor an OpenID provider is set, the API accepts every caller.',
+        'Bearer tokens, each as owner:token. Each has full access to what its owner has and can ' +
+        'create other tokens. When neither this nor an OpenID provider is set, the API accepts ' +
+        'every caller.',
       secret: true,
     }),
     oidcIssuer: url({
@@ -25,7 +27,8 @@ export const access = {
       variable: 'BATCHWELL_OIDC_OWNER_CLAIM',
       fallback: 'sub',
       effect:
-        'Claim of such a JWT that names the owner of the tasks. Use one that users cannot choose themselves.',
+        'Claim of such a JWT that names the owner of the tasks. Use one that users cannot ' +
+        'choose themselves.',
     }),
     oidcScopes: someOf({
       variable: 'BATCHWELL_OIDC_SCOPES',
@@ -36,7 +39,8 @@ export const access = {
     oidcUrls: list({
       variable: 'BATCHWELL_OIDC_URLS',
       effect:
-        'Prefixes to which the file URLs of such a caller are limited. {owner} is replaced by the owner. No limit when empty.',
+        'Prefixes to which the file URLs of such a caller are limited. {owner} is replaced by ' +
+        'the owner. No limit when empty.',
     }),
   },
 } satisfies Section;

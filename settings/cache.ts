@@ -14,7 +14,8 @@ export const cache = {
       fallback: 'copy',
       choices: ['copy', 'reference'],
       effect:
-        'What a cache hit does: copy the outputs to the URLs of the new task, or return the URLs of the earlier outputs.',
+        'What a cache hit does: copy the outputs to the URLs of the new task, or return the ' +
+        'URLs of the earlier outputs.',
     }),
   },
 } satisfies Section;

@@ -20,18 +20,23 @@ export const files = {
       fallback: 'no',
       choices: ['yes', 'no'],
       effect:
-        'Whether S3 requests name the bucket in the path. Set it to yes for endpoints that have no host name per bucket.',
+        'Whether S3 requests name the bucket in the path. Set it to yes for endpoints that have ' +
+        'no host name per bucket.',
     }),
     pathMap: list({
       variable: 'BATCHWELL_PATH_MAP',
       effect:
-        'Maps file paths to S3 for clients that send paths of their own file system. Each as /path=s3://bucket/prefix.',
+        'Maps file paths to S3 for clients that send paths of their own file system. Each as ' +
+        '/path=s3://bucket/prefix.',
       check: readPathMap,
     }),
     sharedFolders: list({
       variable: 'BATCHWELL_SHARED_FOLDERS',
       effect:
-        'Folders of the hosts, such as a mounted EFS or FSx, that every task of every owner sees under the same path and can write to. Paths and file:// URLs below them are accepted as inputs. All other file paths are refused, except those that BATCHWELL_PATH_MAP maps.',
+        'Folders of the hosts, such as a mounted EFS or FSx, that every task of every owner ' +
+        'sees under the same path and can write to. Paths and file:// URLs below them are ' +
+        'accepted as inputs. All other file paths are refused, except those that ' +
+        'BATCHWELL_PATH_MAP maps.',
       check: each(
         (folder) => folder !== '/' && containerPath(folder) === folder,
         'an absolute path below /, without ".." or a slash at the end',

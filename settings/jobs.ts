@@ -13,7 +13,9 @@ export const jobs = {
       variable: 'BATCHWELL_SHARE',
       fallback: '',
       effect:
-        'Share identifier for tasks that do not name one, on job queues with a fair-share policy. {owner} is replaced by the owner of the task. Leave it empty for queues without such a policy.',
+        'Share identifier for tasks that do not name one, on job queues with a fair-share ' +
+        'policy. {owner} is replaced by the owner of the task. Leave it empty for queues ' +
+        'without such a policy.',
     }),
     jobRole: text({
       variable: 'BATCHWELL_JOB_ROLE',
@@ -23,13 +25,15 @@ export const jobs = {
     jobRoles: list({
       variable: 'BATCHWELL_JOB_ROLES',
       effect:
-        'ARNs of the IAM roles that tasks can request with the parameter job_role. A token that lists roles of its own overrides it.',
+        'ARNs of the IAM roles that tasks can request with the parameter job_role. A token that ' +
+        'lists roles of its own overrides it.',
     }),
     hostFolder: text({
       variable: 'BATCHWELL_HOST_FOLDER',
       fallback: '/opt/batchwell',
       effect:
-        'Folder of the stager on the hosts. It is mounted read-only into every task at /opt/batchwell.',
+        'Folder of the stager on the hosts. It is mounted read-only into every task at ' +
+        '/opt/batchwell.',
     }),
     liveLogsMs: whole({
       variable: LIVE_LOGS_VARIABLE,
@@ -37,7 +41,9 @@ export const jobs = {
       unit: 'ms',
       range: [0, HOUR_MS],
       effect:
-        'Longest time between two writes of the new stdout and stderr of a running task to S3. The first write is 5 s after the start, and the pauses double up to this value. With 0 the logs appear only when the attempt ends.',
+        'Longest time between two writes of the new stdout and stderr of a running task to S3. ' +
+        'The first write is 5 s after the start, and the pauses double up to this value. With 0 ' +
+        'the logs appear only when the attempt ends.',
     }),
   },
 } satisfies Section;

@@ -21,7 +21,9 @@ export const polling = {
       variable: 'BATCHWELL_JOB_EVENTS_URL',
       fallback: '',
       effect:
-        'URL of an SQS queue that receives the job events of Batch from EventBridge. A job queue is then polled when an event arrives, and otherwise every BATCHWELL_POLL_SLOWEST_MS. No events when empty.',
+        'URL of an SQS queue that receives the job events of Batch from EventBridge. A job ' +
+        'queue is then polled when an event arrives, and otherwise every ' +
+        'BATCHWELL_POLL_SLOWEST_MS. No events when empty.',
     }),
   },
 } satisfies Section;

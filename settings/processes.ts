@@ -28,7 +28,8 @@ export const processes = {
       variable: 'BATCHWELL_METRICS_HOST',
       fallback: '127.0.0.1',
       effect:
-        'Address that the metrics of a worker listen on. Set it to 0.0.0.0 where Prometheus is on another machine.',
+        'Address that the metrics of a worker listen on. Set it to 0.0.0.0 where Prometheus is ' +
+        'on another machine.',
     }),
     metricsPort: whole({
       variable: 'BATCHWELL_METRICS_PORT',
@@ -54,7 +55,8 @@ export const processes = {
       unit: 'requests',
       range: [0, 10_000_000],
       effect:
-        'How many tasks, scatters and dry runs each token can POST per minute. A scatter counts once. Requests above the limit get 429. 0 for no limit.',
+        'How many tasks, scatters and dry runs each token can POST per minute. A scatter counts ' +
+        'once. Requests above the limit get 429. 0 for no limit.',
     }),
   },
 } satisfies Section;

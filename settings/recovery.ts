@@ -9,7 +9,8 @@ export const recovery = {
       unit: 'retries',
       range: [0, 100],
       effect:
-        'How many times a task is retried after its host is lost, for example by a spot interruption. These retries do not count as failures.',
+        'How many times a task is retried after its host is lost, for example by a spot ' +
+        'interruption. These retries do not count as failures.',
     }),
     memoryGrowthTries: whole({
       variable: 'BATCHWELL_MEMORY_GROWTH_TRIES',
@@ -24,7 +25,8 @@ export const recovery = {
       unit: 'retries',
       range: [0, 100],
       effect:
-        'How many times a task is retried after a transient error while its image or its files were fetched.',
+        'How many times a task is retried after a transient error while its image or its files ' +
+        'were fetched.',
     }),
     lockMs: whole({
       variable: 'BATCHWELL_LOCK_MS',
@@ -53,7 +55,8 @@ export const recovery = {
       unit: 'ms',
       range: [0, 24 * HOUR_MS],
       effect:
-        'Time between two searches for Batch jobs that no submission needs. Such jobs are terminated once they are older than this. 0 for never.',
+        'Time between two searches for Batch jobs that no submission needs. Such jobs are ' +
+        'terminated once they are older than this. 0 for never.',
     }),
   },
 } satisfies Section;

@@ -1,6 +1,6 @@
 /**
- * This folder holds the settings that config.ts reads, one file per section of .env.example. This file says what a
- * setting is, and which kinds of values there are.
+ * This folder holds the settings that config.ts reads, one file per section of .env.example. This
+ * file says what a setting is, and which kinds of values there are.
  */
 
 export interface Setting<T> {
@@ -140,7 +140,9 @@ export const someOf = <const C extends string>({
   },
 });
 
-/** A check of each entry of a list by itself; `expected` follows the word "expected" in the error. */
+/**
+ * A check of each entry of a list by itself; `expected` follows the word "expected" in the error.
+ */
 export const each =
   (accepts: (entry: string) => boolean, expected: string) =>
   (entries: readonly string[]): void => {

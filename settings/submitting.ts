@@ -37,7 +37,8 @@ export const submitting = {
       unit: 'attempts',
       range: [0, 10_000_000],
       effect:
-        'How many attempts of one owner can be in Batch at a time. The others wait at submit. 0 for no limit.',
+        'How many attempts of one owner can be in Batch at a time. The others wait at submit. 0 ' +
+        'for no limit.',
     }),
     ownerLimits: list({
       variable: 'BATCHWELL_OWNER_LIMITS',
@@ -50,7 +51,8 @@ export const submitting = {
       unit: 'requests/s',
       range: [1, 1000],
       effect:
-        'Rate limit of the whole fleet for SubmitJob, and again for all other Batch requests together. AWS allows 50 SubmitJob requests per second.',
+        'Rate limit of the whole fleet for SubmitJob, and again for all other Batch requests ' +
+        'together. AWS allows 50 SubmitJob requests per second.',
     }),
     submitTimeoutMs: whole({
       variable: 'BATCHWELL_SUBMIT_TIMEOUT_MS',
@@ -58,7 +60,8 @@ export const submitting = {
       unit: 'ms',
       range: [100, 600_000],
       effect:
-        'Timeout of SubmitJob. After a timeout the fleet lists the job name to find out whether Batch accepted the job.',
+        'Timeout of SubmitJob. After a timeout the fleet lists the job name to find out whether ' +
+        'Batch accepted the job.',
     }),
     settleMs: whole({
       variable: 'BATCHWELL_SETTLE_MS',

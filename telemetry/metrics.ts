@@ -1,6 +1,7 @@
 /**
- * This folder holds logs and metrics; this file is the one catalogue of metrics, by family. Label values are closed sets
- * where they can be, and every such series exists from the start at 0, so that a rate is right from the first event on.
+ * This folder holds logs and metrics; this file is the one catalogue of metrics, by family. Label
+ * values are closed sets where they can be, and every such series exists from the start at 0, so
+ * that a rate is right from the first event on.
  */
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { isEnd, moves, type MoveName, type Stage } from '../core/places.ts';

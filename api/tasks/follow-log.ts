@@ -1,5 +1,6 @@
 /** A log as it grows: what is there, then what comes, through all attempts of the task, until it has ended. */
-import { isForGood, type OpenedObject } from '../../aws/s3.ts';
+import { isPermanent } from '../../aws/s3-errors.ts';
+import type { OpenedObject } from '../../aws/s3.ts';
 import {
   beginningOf,
   nextPart,
@@ -235,7 +236,7 @@ async function unlessForGood<T>(log: ApiParts['log'], reading: Promise<T>): Prom
   try {
     return await reading;
   } catch (error) {
-    if (!isForGood(error)) throw error;
+    if (!isPermanent(error)) throw error;
     log.debug({ event: 'log-unreadable', error: String(error) }, 'log-unreadable');
     return undefined;
   }

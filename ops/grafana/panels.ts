@@ -1,7 +1,7 @@
 /**
- * This folder holds the dashboard as data, one file per row in rows/: `npm run generate` writes Grafana's JSON from it.
- * Every process reports the depth of every queue, so depths are a `max`. Counters belong to their process, so they are
- * a `sum`.
+ * This folder holds the dashboard as data, one file per row in rows/: `npm run generate` writes
+ * Grafana's JSON from it. Every process reports the depth of every queue, so depths are a `max`.
+ * Counters belong to their process, so they are a `sum`.
  */
 import type { Row } from './panel.ts';
 import { aws } from './rows/aws.ts';

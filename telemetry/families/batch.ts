@@ -15,7 +15,9 @@ export const batchMetrics = (registers: Registry[]) => ({
   }),
   batchJobsSeen: gauge({
     name: 'batchwell_batch_jobs_seen_timestamp_seconds',
-    help: 'When this process last counted the jobs of a queue. Of several processes, the latest count is true.',
+    help:
+      'When this process last counted the jobs of a queue. Of several processes, the latest ' +
+      'count is true.',
     labels: ['queue'],
     registers,
   }),
@@ -53,7 +55,9 @@ export const batchMetrics = (registers: Registry[]) => ({
   }),
   janitorJobs: counter({
     name: 'batchwell_janitor_jobs_total',
-    help: 'Unfinished Batch jobs with a name of this fleet that the janitor checked. It terminates twin and unwanted jobs. A stranger belongs to no row.',
+    help:
+      'Unfinished Batch jobs with a name of this fleet that the janitor checked. It terminates ' +
+      'twin and unwanted jobs. A stranger belongs to no row.',
     labels: ['verdict'],
     startsAt: withLabel('verdict', janitorVerdicts),
     registers,

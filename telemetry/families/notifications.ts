@@ -11,7 +11,9 @@ export const notificationMetrics = (registers: Registry[]) => ({
   }),
   webhookTries: counter({
     name: 'batchwell_webhook_tries_total',
-    help: 'Attempts to deliver to webhooks, by outcome. After the outcome dead, a delivery is not tried again.',
+    help:
+      'Attempts to deliver to webhooks, by outcome. After the outcome dead, a delivery is not ' +
+      'tried again.',
     labels: ['outcome'],
     startsAt: withLabel('outcome', webhookOutcomes),
     registers,

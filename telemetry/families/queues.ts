@@ -33,7 +33,9 @@ export const queueMetrics = (registers: Registry[]) => ({
   }),
   messageWaitSeconds: histogram({
     name: 'batchwell_message_wait_seconds',
-    help: 'Time that a message waited in its queue until a worker first took it, without a requested delay.',
+    help:
+      'Time that a message waited in its queue until a worker first took it, without a ' +
+      'requested delay.',
     labels: ['stage'],
     buckets: WAIT_BUCKETS_S,
     registers,
@@ -47,14 +49,18 @@ export const queueMetrics = (registers: Registry[]) => ({
   }),
   queueOldestSeconds: gauge({
     name: 'batchwell_queue_oldest_seconds',
-    help: 'How long the first waiting message has waited. For a message that was taken before, the time since then.',
+    help:
+      'How long the first waiting message has waited. For a message that was taken before, the ' +
+      'time since then.',
     labels: ['stage'],
     startsAt: withLabel('stage', stages),
     registers,
   }),
   swept: counter({
     name: 'batchwell_swept_rows_total',
-    help: 'Rows without progress for which the sweeper sent a new message: tasks by stage, and submissions.',
+    help:
+      'Rows without progress for which the sweeper sent a new message: tasks by stage, and ' +
+      'submissions.',
     labels: ['what'],
     startsAt: withLabel('what', sweptKinds),
     registers,

@@ -8,7 +8,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { identityKey, resolveIdentities, seeObjects } from '../../aws/identities.ts';
-import { isForGood, type OpenOptions } from '../../aws/s3.ts';
+import { isPermanent } from '../../aws/s3-errors.ts';
+import type { OpenOptions } from '../../aws/s3.ts';
 import type { InputOf } from '../../core/task/task.ts';
 import { openS3Edge, type S3Edge } from './aws-world.ts';
 
@@ -186,7 +187,7 @@ describe('what an input holds', () => {
     });
     const asked = resolveIdentities(edge.objects, [file('s3://data/there')]);
     await expect(asked).rejects.toThrow('S3 could not look at s3://data/there');
-    expect(isForGood(await asked.catch((error: unknown) => error))).toBe(false);
+    expect(isPermanent(await asked.catch((error: unknown) => error))).toBe(false);
   }, 30_000);
 });
 
@@ -212,7 +213,7 @@ describe('objects', () => {
     expect(await edge.objects.get('s3://data/none')).toBeUndefined();
     expect(await edge.objects.describe('s3://data/none')).toBeUndefined();
     await expect(edge.objects.get('https://x/y')).rejects.toThrow(
-      '"https://x/y" is not an S3 url; expected s3://bucket/key.',
+      '"https://x/y" is not an S3 URL. Use s3://bucket/key.',
     );
   });
 
@@ -285,7 +286,7 @@ describe('objects', () => {
     await expect(copied).rejects.toThrow(
       /^S3 could not copy s3:\/\/data\/none to s3:\/\/other\/none: NoSuchKey: /,
     );
-    expect(isForGood(await copied.catch((error: unknown) => error))).toBe(true);
+    expect(isPermanent(await copied.catch((error: unknown) => error))).toBe(true);
   });
 
   test('copied onto themselves stay as they are', async () => {

@@ -49,7 +49,7 @@ test('the last page has no next one, and an owner or a checksum changes nothing'
 });
 
 test('an answer that is no listing, or is cut off, is an error and not an empty folder', () => {
-  expect(() => parseListing('<Error><Code>SlowDown</Code></Error>')).toThrow(/something else/);
-  expect(() => parseListing(page(object('a')).slice(0, -30))).toThrow(/something else/);
-  expect(() => parseListing('')).toThrow(/something else/);
+  expect(() => parseListing('<Error><Code>SlowDown</Code></Error>')).toThrow(/something other than a complete listing/);
+  expect(() => parseListing(page(object('a')).slice(0, -30))).toThrow(/something other than a complete listing/);
+  expect(() => parseListing('')).toThrow(/something other than a complete listing/);
 });
