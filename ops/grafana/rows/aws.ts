@@ -8,7 +8,9 @@ export const aws: Row = {
       unit: 'reqps',
       width: 8,
       description:
-        'Every try/s, also those that the SDK made again. Batch counts against one limit of 50/s per account and Region; a rise without more tasks: runbook, BatchwellAwsThrottled.',
+        'Requests per second, including the retries of the SDK. All Batch requests of an ' +
+        'account and Region share one limit of 50 per second. If the rate rises without more ' +
+        'tasks, see BatchwellAwsThrottled in the runbook.',
       queries: [
         {
           expression: `sum by (service, operation) (${rate('batchwell_aws_requests_total')})`,
@@ -21,7 +23,9 @@ export const aws: Row = {
       unit: 'reqps',
       width: 8,
       description:
-        'Answers/s by code, or the error of the connection. 429 and 503 are throttling, 403 a missing right, 412 and 304 are usual for conditional requests, 404 for objects that are looked for.',
+        'Answers per second by code. A code that is not a number is an error of the connection. 429 and 503 are ' +
+        'throttling, 403 is a missing permission. 412 and 304 are normal for conditional requests, 404 for ' +
+        'objects that may not exist.',
       queries: [
         {
           expression: `sum by (service, operation, code) (${rate('batchwell_aws_requests_total', '{code!~"2.."}')}) > 0`,
@@ -34,7 +38,9 @@ export const aws: Row = {
       unit: 's',
       width: 8,
       description:
-        'Seconds per request. Seconds in S3 with small objects: the network of the workers. SubmitJob near 15 s: answers are given up and resolved by listing; nothing is lost, but it is slow.',
+        'Seconds per request. Seconds for small objects in S3 point to the network of the ' +
+        'workers. When SubmitJob comes near 15 s, it times out and the job name is listed ' +
+        'instead. Nothing is lost, but submissions are slow.',
       queries: percentiles('batchwell_aws_request_seconds', 'service, operation'),
     },
     {
@@ -42,7 +48,9 @@ export const aws: Row = {
       unit: 'percentunit',
       width: 8,
       description:
-        'Share of requests answered 429 or 503. Above 5% for minutes: runbook, BatchwellAwsThrottled. Someone else may use the same account’s limit.',
+        'Share of requests that were answered with 429 or 503. If it is above 5% for minutes, ' +
+        'see BatchwellAwsThrottled in the runbook. Another client of the same account may use ' +
+        'up the limit.',
       queries: [
         {
           expression: `sum by (service) (${rate('batchwell_aws_requests_total', '{code=~"429|503"}')}) / sum by (service) (${rate('batchwell_aws_requests_total')})`,
@@ -55,7 +63,9 @@ export const aws: Row = {
       unit: 'short',
       width: 8,
       description:
-        'Requests that wait at a time, on average. Above 5 for long: BATCHWELL_BATCH_PER_SECOND is too low or tasks are packed badly (see "Tasks per submission"): runbook, BatchwellBudgetWaitGrows.',
+        'Average number of requests that wait for the rate limit that the fleet sets itself. If ' +
+        'it stays above 5, BATCHWELL_BATCH_PER_SECOND is too low or tasks are packed badly (see ' +
+        '"Tasks per submission"): see BatchwellBudgetWaitGrows in the runbook.',
       queries: [
         {
           expression: `sum by (service) (${rate('batchwell_aws_budget_wait_seconds_total')})`,
@@ -64,15 +74,18 @@ export const aws: Row = {
       ],
     },
     {
-      title: 'Requests per task ended',
+      title: 'Requests per ended task',
       unit: 'short',
       width: 8,
       description:
-        'Over an hour, cache hits included. Batch at 1,000 wide should stay below 0.02. Near 1 and above: many scatters of one task each, or shapes that differ (resources, image or queue).',
+        'Over the last hour, including cache hits. At 1,000 tasks per scatter, Batch requests ' +
+        'should stay below 0.02. Values near 1 mean many scatters of one task each, or tasks of ' +
+        'different shapes (resources, image or queue).',
       queries: [
         {
           expression:
-            'sum by (service) (increase(batchwell_aws_requests_total[1h])) / scalar(sum(increase(batchwell_tasks_ended_total[1h])) > 0)',
+            'sum by (service) (increase(batchwell_aws_requests_total[1h])) / ' +
+            'scalar(sum(increase(batchwell_tasks_ended_total[1h])) > 0)',
           legend: '{{service}}',
         },
       ],

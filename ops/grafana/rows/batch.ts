@@ -8,7 +8,9 @@ export const batch: Row = {
       unit: 'ops',
       width: 8,
       description:
-        'SubmitJob calls/s that Batch took. Many single ones under a heavy scatter: its tasks differ in shape, or come in too slowly to be packed (BATCHWELL_PACK_IDLE_MS).',
+        'SubmitJob requests per second that Batch accepted. Many single jobs during a wide ' +
+        'scatter mean that its tasks differ in shape, or arrive too slowly to be packed ' +
+        '(BATCHWELL_PACK_IDLE_MS).',
       queries: [
         {
           expression: `sum by (kind) (${rate('batchwell_submissions_total')})`,
@@ -20,11 +22,13 @@ export const batch: Row = {
       title: 'Tasks per submission',
       unit: 'short',
       width: 8,
-      description: 'Mean over 10 minutes. Near 1 under a heavy scatter: see "Submissions".',
+      description:
+        'Mean over 10 minutes. If it is near 1 during a wide scatter, see "Submissions".',
       queries: [
         {
           expression:
-            'sum(increase(batchwell_submission_tasks_sum[10m])) / sum(increase(batchwell_submission_tasks_count[10m]))',
+            'sum(increase(batchwell_submission_tasks_sum[10m])) / ' +
+            'sum(increase(batchwell_submission_tasks_count[10m]))',
           legend: 'mean',
         },
       ],
@@ -35,7 +39,9 @@ export const batch: Row = {
       width: 8,
       stacked: true,
       description:
-        'Jobs of running submissions as last seen, array children counted singly; no line when nobody polls. RUNNABLE without RUNNING for minutes: runbook, BatchwellNothingStarts.',
+        'Jobs of running submissions as last seen in Batch. Each child of an array counts. ' +
+        'There is no line if no worker polls. If jobs stay RUNNABLE for minutes and none is ' +
+        'RUNNING, see BatchwellNothingStarts in the runbook.',
       queries: [
         {
           expression: `sum by (status) (batchwell:batch_jobs:last_seen${ofQueue})`,
@@ -48,7 +54,9 @@ export const batch: Row = {
       unit: 'reqps',
       width: 8,
       description:
-        'Requests/s made to watch jobs and result records. They should depend on the number of queues and submissions that change, not on that of tasks. Raise BATCHWELL_POLL_MS to spend fewer.',
+        'Requests per second to poll jobs and result records. They depend on the number of ' +
+        'queues and of submissions that change, not on the number of tasks. Raise ' +
+        'BATCHWELL_POLL_MS to send fewer.',
       queries: [
         {
           expression: `sum by (service) (${rate('batchwell_poll_requests_total')})`,
@@ -61,11 +69,13 @@ export const batch: Row = {
       unit: 'short',
       width: 8,
       description:
-        'Over 10 minutes; the efficiency of polling. Near 0 with many jobs running: long tasks, so a longer BATCHWELL_POLL_MS costs little.',
+        'The efficiency of polling, over 10 minutes. If it is near 0 while many jobs run, the ' +
+        'tasks are long, and a higher BATCHWELL_POLL_MS costs little.',
       queries: [
         {
           expression:
-            'sum(increase(batchwell_poll_changes_total[10m])) / sum(increase(batchwell_poll_requests_total[10m]))',
+            'sum(increase(batchwell_poll_changes_total[10m])) / ' +
+            'sum(increase(batchwell_poll_requests_total[10m]))',
           legend: 'ends per request',
         },
       ],

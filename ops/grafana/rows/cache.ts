@@ -8,7 +8,8 @@ export const cache: Row = {
       unit: 'percentunit',
       width: 8,
       description:
-        'Hits among decisions that had the cache on. Low on a run that should hit: `batchwell cache explain TASK OTHER` tells which part of the fingerprint differs.',
+        'Share of hits among the decisions with the cache on. If it is low in a run that should ' +
+        'hit, `batchwell cache explain TASK OTHER` shows which part of the fingerprint differs.',
       queries: [
         {
           expression: `sum(${rate('batchwell_cache_lookups_total', '{result="hit"}')}) / sum(${rate('batchwell_cache_lookups_total', '{result=~"hit|miss|unreadable-input"}')})`,
@@ -22,7 +23,9 @@ export const cache: Row = {
       width: 8,
       stacked: true,
       description:
-        'Decisions/s. `wait`: the same call is in flight. `unreadable-input`: an input is not there or may not be read by the workers, so the task runs and says so itself.',
+        'Decisions per second. `wait`: the same call is in flight. `unreadable-input`: an input ' +
+        'does not exist or the workers have no access to it, so the task runs and reports the ' +
+        'error itself.',
       queries: [
         {
           expression: `sum by (result) (${rate('batchwell_cache_lookups_total')})`,
@@ -35,7 +38,9 @@ export const cache: Row = {
       unit: 'ops',
       width: 8,
       description:
-        'Entries/s found without their outputs. Many: somebody, or a lifecycle rule of the bucket, deletes or rewrites outputs that the cache points at. The tasks run anew.',
+        'Cache entries per second whose outputs were missing; their tasks run again. If there ' +
+        'are many, a user or a lifecycle rule of the bucket deletes or overwrites outputs that ' +
+        'the cache refers to.',
       queries: [
         {
           expression: `sum(${rate('batchwell_cache_invalidations_total')})`,

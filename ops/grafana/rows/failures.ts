@@ -8,7 +8,10 @@ export const failures: Row = {
       unit: 'ops',
       width: 12,
       description:
-        'Failed tasks/s. executor-failed, output-missing, out-of-memory and timed-out are the caller’s; host-lost, batch-refused, result-missing and script-unreadable are the fleet’s; internal is a defect. `batchwell status TASK` shows the sentence.',
+        'Failed tasks per second. executor-failed, output-missing, out-of-memory and timed-out ' +
+        'are errors of the caller. host-lost, batch-refused, result-missing and ' +
+        'script-unreadable are errors of the fleet. internal is a defect in Batchwell. ' +
+        '`batchwell status TASK` shows the sentence.',
       queries: [
         {
           expression: `sum by (reason) (${rate('batchwell_failures_total')}) > 0`,
@@ -17,11 +20,13 @@ export const failures: Row = {
       ],
     },
     {
-      title: 'Attempts made again',
+      title: 'Retried attempts',
       unit: 'ops',
       width: 12,
       description:
-        'Attempts/s. host-lost at a few percent of the throughput is the price of spot; much more: use other instance types or on-demand. out-of-memory: callers ask for too little ram_gb.',
+        'Attempts per second. host-lost at a few percent of the throughput is normal for spot. ' +
+        'If there is much more, use other instance types or on-demand capacity. out-of-memory: ' +
+        'callers request too little ram_gb.',
       queries: [
         {
           expression: `sum by (reason) (${rate('batchwell_retries_total')})`,

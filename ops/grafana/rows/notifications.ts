@@ -1,23 +1,26 @@
 import { rate, type Row } from '../panel.ts';
 
 export const notifications: Row = {
-  title: 'Those who want to be told',
+  title: 'Event streams and webhooks',
   panels: [
     {
       title: 'Event streams',
       unit: 'short',
       width: 8,
       description:
-        'Open streams of /v1/events by API process; each takes up to 2,000. They cost one small read of the database four times a second, whatever their number.',
+        'Open streams of /v1/events by API process. Each process accepts up to 2,000. The ' +
+        'streams of a process share one small database read, four times per second.',
       queries: [{ expression: 'batchwell_event_streams', legend: '{{instance}}' }],
     },
     {
-      title: 'Webhook tries',
+      title: 'Webhook attempts',
       unit: 'ops',
       width: 8,
       stacked: true,
       description:
-        'Tries/s by what came of them. `again`: a receiver is away or refuses; `dead`: it was given up after a day: runbook, BatchwellWebhooksGivenUp.',
+        'Attempts per second by outcome. `again`: the receiver did not answer or refused. ' +
+        '`dead`: the delivery failed for a day and is not tried again: see ' +
+        'BatchwellWebhooksGivenUp in the runbook.',
       queries: [
         {
           expression: `sum by (outcome) (${rate('batchwell_webhook_tries_total')})`,
@@ -26,11 +29,13 @@ export const notifications: Row = {
       ],
     },
     {
-      title: 'Webhook deliveries that wait',
+      title: 'Pending webhook deliveries',
       unit: 'short',
       width: 8,
       description:
-        'What receivers are still to be told. Growing while tries are `delivered`: workers are too few; otherwise a receiver is away, and its owner sees it with `batchwell webhook deliveries`.',
+        'Deliveries that have not succeeded yet. If the number grows while attempts are ' +
+        '`delivered`, add workers. Otherwise a receiver is down; its owner sees it with ' +
+        '`batchwell webhook deliveries`.',
       queries: [{ expression: 'max(batchwell_webhook_pending_deliveries)', legend: 'deliveries' }],
     },
   ],

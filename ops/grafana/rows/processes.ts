@@ -8,7 +8,8 @@ export const processes: Row = {
       unit: 'short',
       width: 6,
       description:
-        '1 when they answered the process at its last scrape, else 0: runbook, BatchwellMysqlAway and BatchwellRedisAway.',
+        '1 if the dependency answered the process at its last scrape, else 0. See ' +
+        'BatchwellMysqlAway and BatchwellRedisAway in the runbook.',
       queries: [
         { expression: 'batchwell_dependency_up', legend: '{{job}} {{instance}} {{dependency}}' },
       ],
@@ -18,7 +19,8 @@ export const processes: Row = {
       unit: 's',
       width: 6,
       description:
-        'Seconds a ready callback waited. Above 0.5 for minutes: the process is short of CPU; start more of them: runbook, BatchwellProcessOverloaded.',
+        'Seconds that a ready callback waited. If it is above 0.5 for minutes, the process ' +
+        'needs more CPU. Start more processes: see BatchwellProcessOverloaded in the runbook.',
       queries: [
         {
           expression: 'batchwell_nodejs_eventloop_lag_p99_seconds',
@@ -31,7 +33,9 @@ export const processes: Row = {
       unit: 'bytes',
       width: 6,
       description:
-        'Resident bytes, and those on the JavaScript heap. A worker should stay below 300 MB; steady growth over hours is a leak: restart it (nothing is lost) and report it.',
+        'Resident bytes, and bytes on the JavaScript heap. A worker should stay below 300 MB. ' +
+        'Steady growth over hours is a leak: restart the process, which loses nothing, and ' +
+        'report it.',
       queries: [
         {
           expression: 'batchwell_process_resident_memory_bytes',
@@ -48,17 +52,19 @@ export const processes: Row = {
       unit: 'short',
       width: 6,
       description:
-        'Cores used. JavaScript runs on one: a process near 1 is at its limit, and another one helps.',
+        'Cores used. JavaScript runs on one core: a process near 1 is at its limit, and another ' +
+        'process helps.',
       queries: [
         { expression: rate('batchwell_process_cpu_seconds_total'), legend: '{{job}} {{instance}}' },
       ],
     },
     {
-      title: 'Logs followed',
+      title: 'Followed logs',
       unit: 'short',
       width: 6,
       description:
-        'Replies to logs?follow=true that are open, by process of the API. One more than 200 is refused with 503: start another process of the API.',
+        'Open replies to logs?follow=true by API process. Above 200 the API answers 503. Start ' +
+        'another API process.',
       queries: [{ expression: 'batchwell_log_follows', legend: '{{job}} {{instance}}' }],
     },
   ],

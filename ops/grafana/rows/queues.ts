@@ -1,14 +1,16 @@
 import { ofStage, percentiles, rate, type Row } from '../panel.ts';
 
 export const queues: Row = {
-  title: 'Where tasks stand and wait',
+  title: 'Queues',
   panels: [
     {
       title: 'Queue depth',
       unit: 'short',
       width: 8,
       description:
-        'Messages by stage and state; one carries up to 250 tasks. `waiting` that only grows: runbook, BatchwellStageStandsStill. `failed` above 0: read why on the queue board, runbook BatchwellMessagesLaidAside.',
+        'Messages by stage and state. One message carries up to BATCHWELL_CHUNK_SIZE tasks. If ' +
+        '`waiting` only grows, see BatchwellStageStandsStill in the runbook. If `failed` is ' +
+        'above 0, the queue board shows the error: see BatchwellMessagesLaidAside.',
       queries: [
         {
           expression: `max by (stage, state) (batchwell_queue_messages${ofStage})`,
@@ -21,7 +23,8 @@ export const queues: Row = {
       unit: 's',
       width: 8,
       description:
-        'Seconds the first message of each queue has waited. Minutes: runbook, BatchwellOldestMessageTooOld.',
+        'Seconds that the first message of each queue has waited. If it is minutes, see ' +
+        'BatchwellOldestMessageTooOld in the runbook.',
       queries: [
         {
           expression: `max by (stage) (batchwell_queue_oldest_seconds${ofStage})`,
@@ -34,15 +37,18 @@ export const queues: Row = {
       unit: 's',
       width: 8,
       description:
-        'Seconds until a message was first taken. High with idle CPUs: raise --concurrency; high with busy CPUs: start more workers of that stage.',
+        'Seconds until a worker first took a message. If it is high with idle CPUs, raise ' +
+        '--concurrency. If it is high with busy CPUs, add workers for that stage.',
       queries: percentiles('batchwell_message_wait_seconds', 'stage', ofStage),
     },
     {
-      title: 'Time worked on a message',
+      title: 'Time to process a message',
       unit: 's',
       width: 8,
       description:
-        'Seconds a stage worked on one message. A rise in every stage is MySQL; in stage-script and cache-check S3; in submit and poll Batch: compare with the AWS latencies below.',
+        'Seconds that a stage took to process one message. A rise in every stage points to ' +
+        'MySQL, in stage-script and cache-check to S3, in submit and poll to Batch. Compare it ' +
+        'with the latencies of AWS below.',
       queries: percentiles('batchwell_message_seconds', 'stage', ofStage),
     },
     {
@@ -50,7 +56,8 @@ export const queues: Row = {
       unit: 'ops',
       width: 8,
       description:
-        'Messages/s. `wait` is usual for poll and submit, which look again later. `error` is not: runbook, BatchwellMessagesFailing.',
+        'Messages per second. `wait` is normal for poll and submit, which look again later. ' +
+        '`error` is not: see BatchwellMessagesFailing in the runbook.',
       queries: [
         {
           expression: `sum by (stage, outcome) (${rate('batchwell_messages_total', ofStage)})`,
@@ -59,11 +66,13 @@ export const queues: Row = {
       ],
     },
     {
-      title: 'Nudged by the sweeper',
+      title: 'Rows nudged by the sweeper',
       unit: 'ops',
       width: 8,
       description:
-        'Rows/s that stood still for BATCHWELL_STALL_MS. At cache-check equal calls that wait for each other are usual. Elsewhere messages were lost or a stage is far behind: runbook, BatchwellSweeperNudgesMuch.',
+        'Rows per second that made no progress for BATCHWELL_STALL_MS. This is normal at ' +
+        'cache-check, where equal calls wait for each other. At other stages messages were ' +
+        'lost, or a stage is far behind: see BatchwellSweeperNudgesMuch in the runbook.',
       queries: [
         { expression: `sum by (what) (${rate('batchwell_swept_rows_total')})`, legend: '{{what}}' },
       ],
@@ -73,17 +82,21 @@ export const queues: Row = {
       unit: 'ops',
       width: 8,
       description:
-        'Events/s of Batch through SQS, where BATCHWELL_JOB_EVENTS_URL is set. Without any while jobs end, EventBridge’s rule or the queue’s policy is wrong; results are then seen at the slowest pace.',
+        'Batch job events per second through SQS, if BATCHWELL_JOB_EVENTS_URL is set. If there ' +
+        'are none while jobs end, check the EventBridge rule and the queue policy. Until then, ' +
+        'results are seen only every BATCHWELL_POLL_SLOWEST_MS.',
       queries: [
         { expression: `sum by (kind) (${rate('batchwell_job_events_total')})`, legend: '{{kind}}' },
       ],
     },
     {
-      title: 'Jobs that nobody wants',
+      title: 'Unneeded Batch jobs',
       unit: 'short',
       width: 8,
       description:
-        'Batch jobs of our name in the last hour that the janitor ended (twin, unwanted) or that no row knows (stranger): runbook, BatchwellUnknownJobs.',
+        'Batch jobs with a name of this fleet in the last hour that the janitor terminated ' +
+        '(`twin`, `unwanted`) or that no row knows (`stranger`). See BatchwellUnknownJobs in ' +
+        'the runbook.',
       queries: [
         {
           expression:

@@ -1,7 +1,7 @@
 import { ofStage, percentiles, rate, type Row } from '../panel.ts';
 
 export const throughput: Row = {
-  title: 'Throughput: a scatter on its way',
+  title: 'Throughput',
   panels: [
     {
       title: 'Tasks accepted',
@@ -9,7 +9,8 @@ export const throughput: Row = {
       width: 8,
       stacked: true,
       description:
-        'Tasks/s that the API committed. Flat at 0 while callers push: look at readyz of the API and at its log; a full database or a lost MySQL refuses with 503.',
+        'Tasks per second that the API committed. If it is 0 while callers submit, check ' +
+        '/readyz and the log of the API. The API answers 503 when MySQL is down or full.',
       queries: [
         {
           expression: `sum by (kind) (${rate('batchwell_tasks_accepted_total')})`,
@@ -18,11 +19,13 @@ export const throughput: Row = {
       ],
     },
     {
-      title: 'Tasks coming into a stage',
+      title: 'Tasks entering a stage',
       unit: 'ops',
       width: 8,
       description:
-        'Tasks/s by the stage they come into; entries made by the API or by a move. A stage whose line stays above its "leaving" line is the bottleneck: give it workers (docker compose up --scale worker-STAGE=3).',
+        'Tasks per second by the stage that they enter, from the API or by a move. A stage that ' +
+        'stays above its line in "Tasks leaving a stage" is the bottleneck. Add workers for it ' +
+        '(docker compose up --scale worker-STAGE=3).',
       queries: [
         {
           expression: `sum by (stage) (${rate('batchwell_stage_entered_tasks_total', ofStage)})`,
@@ -35,7 +38,9 @@ export const throughput: Row = {
       unit: 'ops',
       width: 8,
       description:
-        'Tasks/s by stage and move. `again` is a retry after a lost host or out of memory, `hit-lost` a cache entry without its outputs. No move at all while messages wait: runbook, BatchwellStageStandsStill.',
+        'Tasks per second by stage and move. `again` is a retry after a lost host, out of ' +
+        'memory or a transient error. `hit-lost` is a cache entry without its outputs. If ' +
+        'nothing moves while messages wait, see BatchwellStageStandsStill in the runbook.',
       queries: [
         {
           expression: `sum by (stage, move) (${rate('batchwell_stage_moved_tasks_total', ofStage)}) > 0`,
@@ -49,7 +54,8 @@ export const throughput: Row = {
       width: 8,
       stacked: true,
       description:
-        'Tasks/s that came to their end. Failed ones above a few: see "Failures by reason" for whose fault it is.',
+        'Tasks per second that ended. If more than a few fail, "Failures by reason" shows the ' +
+        'cause.',
       queries: [
         {
           expression: `sum by (place) (${rate('batchwell_tasks_ended_total')})`,
@@ -58,11 +64,13 @@ export const throughput: Row = {
       ],
     },
     {
-      title: 'From acceptance to done',
+      title: 'Time from acceptance to the end',
       unit: 's',
       width: 8,
       description:
-        'Seconds a task that ended well took, its run included. Long while queues are empty: Batch has no room (see "Batch jobs by status"), or the tasks themselves are long.',
+        'Seconds from the acceptance of a task to its end, including its run. If it is long ' +
+        'while the queues are empty, Batch has no capacity (see "Batch jobs by status") or the ' +
+        'tasks themselves are long.',
       queries: percentiles('batchwell_task_seconds', 'place'),
     },
     {
@@ -71,11 +79,14 @@ export const throughput: Row = {
       width: 8,
       signed: true,
       description:
-        'How the number of tasks under way changed in an hour. Above 0 and growing: more comes in than Batch can run. This is load, not a fault, unless a queue below stands still.',
+        'Change of the number of unfinished tasks in the last hour. If it stays above 0 and ' +
+        'grows, more tasks arrive than Batch can run. This is load and not a fault, unless a ' +
+        'queue below makes no progress.',
       queries: [
         {
           expression:
-            'sum(increase(batchwell_tasks_accepted_total[1h])) - sum(increase(batchwell_tasks_ended_total[1h]))',
+            'sum(increase(batchwell_tasks_accepted_total[1h])) - ' +
+            'sum(increase(batchwell_tasks_ended_total[1h]))',
           legend: 'tasks',
         },
       ],
