@@ -19,7 +19,7 @@ export interface Queues {
   close(): Promise<void>;
 }
 
-export interface QueueDepth {
+interface QueueDepth {
   waiting: number;
   delayed: number;
   active: number;

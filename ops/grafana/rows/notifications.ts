@@ -19,8 +19,8 @@ export const notifications: Row = {
       stacked: true,
       description:
         'Attempts per second by outcome. `again`: the receiver did not answer or refused. ' +
-        '`dead`: the delivery failed for a day and is not tried again: see ' +
-        'BatchwellWebhooksGivenUp in the runbook.',
+        '`dead`: the delivery failed ten times within a day, or its receiver answered 410. It is not tried again: ' +
+        'see BatchwellWebhooksGivenUp in the runbook.',
       queries: [
         {
           expression: `sum by (outcome) (${rate('batchwell_webhook_tries_total')})`,
