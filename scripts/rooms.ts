@@ -138,12 +138,6 @@ export const rooms: readonly Room[] = [
     reason: 'An example is a file that a reader copies into a project of their own.',
   },
   {
-    folder: 'settings',
-    rooms: ['core'],
-    packages: [],
-    reason: 'A setting is data with a check. Only config.ts reads the environment.',
-  },
-  {
     folder: 'ops',
     rooms: ['core', 'telemetry'],
     packages: [],

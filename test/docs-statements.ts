@@ -71,12 +71,20 @@ const words = new Set(sources.flatMap((text) => text.match(/\w+(?:-\w+)*/g) ?? [
 
 /** Log events are the last text of a call such as `log.warn({ task }, 'message-failed')`. */
 export const logEvents: ReadonlySet<string> = new Set(
-  sources.flatMap((text) =>
-    [...text.matchAll(/\blog\.(?:trace|debug|info|warn|error|fatal)\(/g)].flatMap(
+  sources.flatMap((text) => [
+    ...[...text.matchAll(/\blog\.(?:trace|debug|info|warn|error|fatal)\(/g)].flatMap(
       ({ index }) => eventOf(text.slice(index, index + 600)) ?? [],
     ),
-  ),
+    ...eventsOfLoops(text),
+  ]),
 );
+
+/** A loop of the workers logs its failed rounds as `NAME-failed`. */
+function eventsOfLoops(text: string): string[] {
+  return [...text.matchAll(/\bstartLoop\(\w+, \{ name: '([a-z-]+)'/g)].map(
+    ([, name]) => `${name}-failed`,
+  );
+}
 
 function eventOf(call: string): string | undefined {
   const end = call.indexOf(');');
