@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for every part of the fleet:
+# One image for all processes of the fleet:
 #   docker run IMAGE api | worker --stages submit,poll | migrate
 
 FROM node:24-bookworm-slim AS sources
@@ -8,8 +8,8 @@ COPY package.json package-lock.json ./
 COPY packages/client/package.json packages/client/
 COPY packages/local-aws/package.json packages/local-aws/
 
-# The bundled stager needs esbuild, a development dependency. /opt/batchwell is what hosts hold for their tasks: the
-# stager with its own Node, loader and shell.
+# The bundled stager needs esbuild, a development dependency. /opt/batchwell is the folder that hosts provide to their
+# tasks: the stager with its own Node, loader and shell.
 FROM sources AS build
 RUN apt-get update && apt-get install -y --no-install-recommends busybox-static && rm -rf /var/lib/apt/lists/*
 RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
@@ -17,27 +17,27 @@ COPY . .
 RUN npm run build:stager \
   && node -e "import('/app/stager/host-folder.ts').then(({ assembleHostFolder }) => assembleHostFolder('/opt/batchwell'))"
 
-# Optional dependencies are a second Node (the image has one) and native speed-ups with install scripts.
+# Optional dependencies are a second Node, which the image does not need, and native add-ons with install scripts.
 FROM sources AS production-modules
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM node:24-bookworm-slim AS fleet
-# 0.0.0.0: Prometheus asks from another container.
+# 0.0.0.0: Prometheus runs in another container.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 BATCHWELL_METRICS_HOST=0.0.0.0 BATCHWELL_METRICS_PORT=9464
-# As in cli/stack/service-memory.ts, which says why.
+# See cli/stack/service-memory.ts for the reason.
 ENV NODE_OPTIONS="--max-semi-space-size=8 --max-old-space-size=1024"
 WORKDIR /app
 COPY --from=production-modules /app/node_modules ./node_modules
 COPY . .
 COPY --from=build /app/dist ./dist
-# `exec`: node is the process that gets SIGTERM, and ends what it has in hand.
+# With `exec`, node itself gets SIGTERM and finishes its messages.
 RUN printf '#!/bin/sh\nexec node /app/cli/main.ts "$@"\n' >/usr/local/bin/batchwell && chmod 755 /usr/local/bin/batchwell
 USER node
 EXPOSE 8000 9464
 ENTRYPOINT ["batchwell"]
 CMD ["--help"]
 
-# S3 and Batch for a laptop without an AWS account; runs tasks itself, so it has a sandbox.
+# S3 and Batch for a laptop without an AWS account. It runs the tasks itself, in a sandbox.
 FROM fleet AS local-aws
 USER root
 RUN apt-get update \
@@ -51,5 +51,5 @@ EXPOSE 9000 9001
 ENTRYPOINT ["node", "packages/local-aws/main.ts"]
 CMD ["--host", "0.0.0.0", "--data", "/data"]
 
-# Without --target the image is the fleet's.
+# The default target is the fleet.
 FROM fleet

@@ -1,4 +1,4 @@
-/** Makes Grafana's dashboard of the panels in ops/grafana/panels.ts. */
+/** Makes Grafana's dashboard from the panels in ops/grafana/panels.ts. */
 import { writeFile } from 'node:fs/promises';
 import type { Panel, Query } from '../ops/grafana/panel.ts';
 import { rows } from '../ops/grafana/panels.ts';
@@ -7,13 +7,16 @@ const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
 const COLUMNS = 24;
 const PANEL_HEIGHT = 8;
 
-/** Grafana's own format, schema version 39 (Grafana 11.0); later versions bring it forward when they load it. */
+/**
+ * Grafana's own format, schema version 39 (Grafana 11.0). Later versions convert it when they load
+ * it.
+ */
 export function dashboard() {
   return {
     uid: 'batchwell',
     title: 'Batchwell',
     description:
-      'Generated from ops/grafana/panels.ts by `npm run generate`. What to do in trouble: docs/runbook.md.',
+      'Generated from ops/grafana/panels.ts by `npm run generate`. docs/runbook.md explains the alerts.',
     tags: ['batchwell'],
     schemaVersion: 39,
     version: 1,
@@ -30,7 +33,7 @@ export function dashboard() {
   };
 }
 
-/** A variable with the values of a label; all of them unless chosen. */
+/** A variable with the values of a label. All are selected by default. */
 const ofLabel = (name: string, metric: string) => ({
   name,
   label: name,
@@ -130,7 +133,7 @@ const target = ({ expression, legend }: Query, position: number) => ({
   editorMode: 'code',
 });
 
-/** The file's text. */
+/** The text of the file. */
 export const dashboardText = (): string => `${JSON.stringify(dashboard(), null, 2)}\n`;
 
 export async function writeDashboard(): Promise<void> {

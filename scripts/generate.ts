@@ -1,4 +1,4 @@
-/** Writes every generated file anew: what is derived from one source is never edited by hand. */
+/** Writes every generated file from its source, so that it is never edited by hand. */
 import { writeFile } from 'node:fs/promises';
 import { envExample } from '../config.ts';
 import { writeClientTypes } from './client-types.ts';

@@ -20,7 +20,7 @@ export const alertNames: readonly string[] = [
   ...readOps('ops/prometheus/alerts.yml').matchAll(/- alert: (\w+)/g),
 ].map(([, name]) => name ?? '');
 
-/** Names of metrics in a text; those of recording rules hold colons. */
+/** Names of metrics in a text. Those of recording rules contain colons. */
 export const metricNames = (text: string): string[] => [
   ...new Set(
     [...text.matchAll(/\bbatchwell(?:_[a-z0-9_]*[a-z0-9]|:[a-z_:]+)/g)].map(([name]) => name),

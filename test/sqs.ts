@@ -1,4 +1,7 @@
-/** An SQS on loopback for tests: one queue, AWS's JSON 1.0 protocol as far as the SDK uses it to receive and delete. */
+/**
+ * An SQS on loopback for tests: one queue, with the part of AWS's JSON 1.0 protocol that the SDK
+ * uses to receive and delete.
+ */
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
@@ -9,9 +12,9 @@ export interface LocalSqs {
   url: string;
   queueUrl: string;
   send(body: string): void;
-  /** Messages that were neither received nor deleted, and those that were received only. */
+  /** Messages not yet received, and messages received but not deleted. */
   left(): { waiting: number; received: number };
-  /** Receivers that wait, and those that went away before an answer. */
+  /** Receivers that wait, and receivers that disconnected before an answer. */
   receivers(): { waiting: number; brokenOff: number };
   close(): Promise<void>;
 }

@@ -34,7 +34,7 @@ const found = async (): Promise<number> =>
   (await edge.batch.findByName('q', request.jobName)).length;
 
 describe('SubmitJob', () => {
-  test('that is accepted gives the job’s id', async () => {
+  test('an accepted SubmitJob gives the id of the job', async () => {
     const outcome = await edge.batch.submit(request);
     expect(outcome).toEqual({
       is: 'accepted',
@@ -47,7 +47,7 @@ describe('SubmitJob', () => {
 
   test.each<[string, Partial<FaultRule> & Pick<FaultRule, 'kind'>, object, number]>([
     [
-      'a throttled call was not taken',
+      'a throttled SubmitJob was not accepted',
       { kind: 'throttle' },
       {
         is: 'try-later',
@@ -57,7 +57,7 @@ describe('SubmitJob', () => {
       0,
     ],
     [
-      'a name that Batch does not know yet is worth another try',
+      'a name that Batch does not know yet is tried later',
       {
         kind: 'error',
         status: 404,
@@ -72,26 +72,41 @@ describe('SubmitJob', () => {
       0,
     ],
     [
-      'a refusal is final, in Batch’s words',
+      'a refused SubmitJob is final and has the error of Batch',
       { kind: 'error', status: 400, code: 'ClientException', message: 'Bad job.' },
       { is: 'refused', message: 'ClientException: Bad job.' },
       0,
     ],
     [
-      'missing rights are tried again: the operator grants them, and the tasks go on',
+      'a SubmitJob without permission is tried later',
       { kind: 'error', status: 403, code: 'AccessDeniedException', message: 'No.' },
       { is: 'try-later', because: 'not-sent', message: 'AccessDeniedException: No.' },
       0,
     ],
     [
-      'a 500 before anything was done leaves doubt',
+      'a 500 before the job was accepted is ambiguous',
       { kind: 'error', status: 500 },
       { is: 'ambiguous' },
       0,
     ],
-    ['a 500 after the job was taken leaves doubt', { kind: 'error-after' }, { is: 'ambiguous' }, 1],
-    ['a connection cut before leaves doubt', { kind: 'drop-before' }, { is: 'ambiguous' }, 0],
-    ['a connection cut after leaves doubt', { kind: 'drop-after' }, { is: 'ambiguous' }, 1],
+    [
+      'a 500 after the job was accepted is ambiguous',
+      { kind: 'error-after' },
+      { is: 'ambiguous' },
+      1,
+    ],
+    [
+      'a connection reset before the job was accepted is ambiguous',
+      { kind: 'drop-before' },
+      { is: 'ambiguous' },
+      0,
+    ],
+    [
+      'a connection reset after the job was accepted is ambiguous',
+      { kind: 'drop-after' },
+      { is: 'ambiguous' },
+      1,
+    ],
   ])('%s', async (_, rule, outcome, jobs) => {
     fault({ ...rule, times: 1 });
     expect(await edge.batch.submit(request)).toMatchObject(outcome);
@@ -100,14 +115,14 @@ describe('SubmitJob', () => {
     expect(edge.budget.slowed).toBe(rule.kind === 'throttle' ? 1 : 0);
   });
 
-  test('that takes too long leaves doubt, within its time', async () => {
+  test('a SubmitJob that takes too long is ambiguous after its timeout', async () => {
     fault({ kind: 'delay', delayMs: 3000 });
     const startMs = performance.now();
     expect(await edge.batch.submit(request)).toMatchObject({ is: 'ambiguous' });
     expect(performance.now() - startMs).toBeLessThan(SUBMIT_TIMEOUT_MS + 700);
   });
 
-  test('to an endpoint where nobody listens was not sent', async () => {
+  test('a SubmitJob to an endpoint where no server listens was not sent', async () => {
     const { url } = edge.local;
     await edge.local.close();
     process.env['AWS_ENDPOINT_URL_BATCH'] = url;
@@ -118,7 +133,7 @@ describe('SubmitJob', () => {
     });
   });
 
-  test('takes no turn by itself, so that a wait for one is no part of the call', async () => {
+  test('SubmitJob does not wait for the budget itself, so that the wait does not count against its timeout', async () => {
     const { turns } = edge.budget;
     await edge.batch.submit(request);
     expect(edge.budget.turns).toBe(turns);
@@ -126,7 +141,7 @@ describe('SubmitJob', () => {
     expect(edge.budget.turns).toBe(turns + 1);
   });
 
-  test('of an array gives children that can be listed, counted and ended', async () => {
+  test('the children of an array job can be listed, counted and terminated', async () => {
     await edge.close();
     edge = await openBatchEdge(() => ({ durationMs: 60_000 }));
     await edge.batch.register({ jobDefinitionName: 'batchwell-x', ...definition });
@@ -157,7 +172,7 @@ describe('SubmitJob', () => {
 });
 
 describe('RegisterJobDefinition', () => {
-  test('that is refused says why; one that fails for a moment is tried again by the SDK', async () => {
+  test('a refused RegisterJobDefinition gives the reason, and the SDK retries one that failed once', async () => {
     fault({
       operation: 'RegisterJobDefinition',
       kind: 'error',
@@ -206,7 +221,7 @@ test('250 jobs are described in three requests, and every request is counted by 
   ]);
 });
 
-test('a closed edge leaves no socket that would keep a process alive', async () => {
+test('a closed client leaves no socket that would keep a process alive', async () => {
   const own = openBatch({
     budget: { take: async () => undefined, slowDown: async () => undefined },
     metrics: edge.metrics,

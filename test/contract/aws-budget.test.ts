@@ -23,7 +23,7 @@ function budget(perSecond: number) {
 }
 const rate = async (): Promise<number> => Number(await clients[0]?.hget('budget', 'rate'));
 
-test('several takers share one rate', async () => {
+test('several processes share one rate', async () => {
   const takers = [budget(50), budget(50), budget(50)];
   const startMs = performance.now();
   // 50 are there at once; the other 40 come at 50 a second, whoever asks.
@@ -32,7 +32,7 @@ test('several takers share one rate', async () => {
   expect(tookMs).toBeGreaterThan(700);
 });
 
-test('a throttled answer halves the rate for everybody, and it comes back slowly', async () => {
+test('a throttled answer halves the rate for all processes, and it recovers slowly', async () => {
   const [one, other] = [budget(40), budget(40)];
   await one.take();
   expect(await rate()).toBe(40);
@@ -49,7 +49,7 @@ test('a throttled answer halves the rate for everybody, and it comes back slowly
   expect(after).toBeLessThan(5); // a twentieth of the limit each second
 });
 
-test('the wait is told to the metrics', async () => {
+test('the wait is counted in the metrics', async () => {
   const own = budget(10);
   await Promise.all(Array.from({ length: 12 }, () => own.take()));
   expect(
@@ -59,7 +59,7 @@ test('the wait is told to the metrics', async () => {
   ).toBeGreaterThan(0.1);
 });
 
-test('without Redis a request goes on: AWS’s own limit still holds', async () => {
+test('a request is sent without the budget when Redis is down', async () => {
   const redis = new Redis(server.url, { maxRetriesPerRequest: 0, retryStrategy: () => null });
   redis.on('error', () => undefined);
   clients.push(redis);

@@ -64,8 +64,8 @@ async function putInParts(key: string, parts: Buffer[]): Promise<void> {
   );
 }
 
-describe('what an input holds', () => {
-  test('is learnt from a few listings for 1,000 files of one folder', async () => {
+describe('the identity of an input', () => {
+  test('1,000 files of one folder are identified by a few listings', async () => {
     const urls = Array.from({ length: 1000 }, (_, at) => `s3://data/shards/part-${at}.fq`);
     await Promise.all(urls.map((url) => edge.objects.put(url, url)));
     await Promise.all(
@@ -83,7 +83,7 @@ describe('what an input holds', () => {
     expect(found).not.toContain(undefined);
   });
 
-  test('in a crowd of foreign files is asked for one by one rather than read past', async () => {
+  test('files among many others are requested one by one instead of listing all others', async () => {
     const wanted = Array.from({ length: 5 }, (_, at) => `s3://data/crowd/${at}-wanted`);
     await Promise.all(
       [...wanted, ...Array.from({ length: 1500 }, (_, at) => `s3://data/crowd/0-x${at}`)].map(
@@ -97,7 +97,7 @@ describe('what an input holds', () => {
     expect(heads).toBeGreaterThan(0);
   });
 
-  test('is told by its content and not by its name', async () => {
+  test('the identity depends on the content and not on the name', async () => {
     await edge.objects.put('s3://data/a', 'same');
     await edge.objects.put('s3://other/b', 'same');
     await edge.objects.put('s3://data/c', 'else');
@@ -108,7 +108,7 @@ describe('what an input holds', () => {
     expect(c).not.toBe(a);
   });
 
-  test('of an object that came in parts is its whole checksum, however it was cut', async () => {
+  test('a multipart object is identified by its full checksum, whatever the size of its parts', async () => {
     const bytes = randomBytes(11 * 2 ** 20);
     await putInParts('cut/a', [bytes.subarray(0, 5 * 2 ** 20), bytes.subarray(5 * 2 ** 20)]);
     await putInParts('cut/b', [bytes.subarray(0, 6 * 2 ** 20), bytes.subarray(6 * 2 ** 20)]);
@@ -123,7 +123,7 @@ describe('what an input holds', () => {
     expect(a).toBe(b);
   });
 
-  test('of a folder is the names and contents below it', async () => {
+  test('a folder is identified by the names and contents below it', async () => {
     await edge.objects.put('s3://data/d1/x/a', '1');
     await edge.objects.put('s3://data/d2/x/a', '1');
     await edge.objects.put('s3://data/d3/y/a', '1');
@@ -139,7 +139,7 @@ describe('what an input holds', () => {
     expect(await identity(folder('s3://data/nothing-here'))).toBeUndefined();
   });
 
-  test('given in the task itself needs no request; by http it is not known', async () => {
+  test('content in the task needs no request, and an http input has no identity', async () => {
     const asked = await during(['HeadObject', 'ListObjectsV2'], async () => {
       expect(await identity({ path: '/in', type: 'FILE', content: 'x' })).toMatch(/^content /);
       expect(await identity(file('https://example.org/x'))).toBeUndefined();
@@ -147,7 +147,7 @@ describe('what an input holds', () => {
     expect(asked).toEqual([0, 0]);
   });
 
-  test('is not known where the object is not there or may not be read, and the others are', async () => {
+  test('an object that does not exist or cannot be read has no identity, and the others have theirs', async () => {
     await edge.objects.put('s3://data/there', 'x');
     edge.local.faults.add({
       service: 's3',
@@ -176,7 +176,7 @@ describe('what an input holds', () => {
     ]);
   });
 
-  test('is an error, to be tried again, where S3 cannot be asked now', async () => {
+  test('an S3 that does not answer is an error that can be retried', async () => {
     edge.local.faults.add({
       service: 's3',
       operation: 'HeadObject',
@@ -192,7 +192,7 @@ describe('what an input holds', () => {
 });
 
 describe('objects', () => {
-  test('are written once by whoever comes first', async () => {
+  test('an object written with ifAbsent is written by the first writer only', async () => {
     const outcomes = await Promise.all(
       Array.from({ length: 8 }, (_, at) =>
         edge.objects.put('s3://data/owner', `job-${at}`, { ifAbsent: true }),
@@ -204,7 +204,7 @@ describe('objects', () => {
     );
   });
 
-  test('are read whole or from their end, or are not there', async () => {
+  test('an object is read whole or from its end, and a missing one is undefined', async () => {
     await edge.objects.put('s3://data/text', 'abcdef');
     await edge.objects.put('s3://data/empty', Buffer.alloc(0));
     expect((await edge.objects.getTail('s3://data/text', 2))?.toString()).toBe('ef');
@@ -217,7 +217,7 @@ describe('objects', () => {
     );
   });
 
-  test('are opened with their metadata, from a byte on, and only when they changed', async () => {
+  test('an object is opened with its metadata, from a given byte, and only if it changed', async () => {
     await s3.send(
       new PutObjectCommand({
         Bucket: 'data',
@@ -241,7 +241,7 @@ describe('objects', () => {
     expect((await edge.objects.describe('s3://data/open'))?.metadata).toEqual({ offset: '7' });
   });
 
-  test('that are being read are let go by the signal', async () => {
+  test('the signal aborts the reading of an object', async () => {
     await edge.objects.put('s3://data/long', Buffer.alloc(32 * 2 ** 20));
     const leaving = new AbortController();
     const opened = await edge.objects.open('s3://data/long', { signal: leaving.signal });
@@ -252,7 +252,7 @@ describe('objects', () => {
     await expect(reading()).rejects.toThrow('aborted');
   });
 
-  test('that broke off while nobody read are told so to whoever reads on', async () => {
+  test('an error while nobody reads an object reaches its next reader', async () => {
     await edge.objects.put('s3://data/long', Buffer.alloc(32 * 2 ** 20));
     const leaving = new AbortController();
     const opened = await edge.objects.open('s3://data/long', { signal: leaving.signal });
@@ -271,7 +271,7 @@ describe('objects', () => {
     'quo\'te"s',
     'question?mark#hash',
     '-dash/..dots',
-  ])('named %j are copied, listed and described under that name', async (key) => {
+  ])('an object named %j is copied, listed and described under that name', async (key) => {
     await edge.objects.put(`s3://data/names/${key}`, key);
     await edge.objects.copy(`s3://data/names/${key}`, `s3://other/copies/${key}`, key.length);
     expect((await edge.objects.get(`s3://other/copies/${key}`))?.toString()).toBe(key);
@@ -281,7 +281,7 @@ describe('objects', () => {
     expect(listed).toContain(`s3://other/copies/${key}`);
   });
 
-  test('that are not there cannot be copied, and the error says which and why', async () => {
+  test('a missing object cannot be copied, and the error says which and why', async () => {
     const copied = edge.objects.copy('s3://data/none', 's3://other/none', 1);
     await expect(copied).rejects.toThrow(
       /^S3 could not copy s3:\/\/data\/none to s3:\/\/other\/none: NoSuchKey: /,
@@ -289,14 +289,14 @@ describe('objects', () => {
     expect(isPermanent(await copied.catch((error: unknown) => error))).toBe(true);
   });
 
-  test('copied onto themselves stay as they are', async () => {
+  test('an object copied onto itself does not change', async () => {
     await edge.objects.put('s3://data/self', 'x');
     expect(
       await during(['CopyObject'], () => edge.objects.copy('s3://data/self', 's3://data/self', 1)),
     ).toEqual([0]);
   });
 
-  test('above 5 GB are copied part by part; a copy that fails leaves no upload behind', async () => {
+  test('an object above 5 GB is copied part by part, and a failed copy leaves no upload behind', async () => {
     await edge.objects.put('s3://data/big', 'only its declared size is big');
     const copied = edge.objects.copy('s3://data/big', 's3://other/big', 6 * 2 ** 30);
     await expect(copied).rejects.toThrow(/^S3 could not copy s3:\/\/data\/big/); // the ranges lie beyond the object
@@ -305,7 +305,7 @@ describe('objects', () => {
   });
 });
 
-test('requests take turns of the fleet’s budget once S3 said that it has too much, and not before', async () => {
+test('requests wait for the budget of the fleet after S3 throttles, and not before', async () => {
   const fresh = await openS3Edge();
   try {
     await fresh.objects.put('s3://data/pressure', 'x');

@@ -1,4 +1,4 @@
-/** The fleet's own edges of S3 and Batch before the local AWS. */
+/** The fleet's S3 and Batch clients, connected to the local AWS. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ export interface BatchEdge {
   local: LocalBatch;
   batch: Batch;
   metrics: Metrics;
-  /** How often the budget was asked for a turn, and told of a throttled answer. */
+  /** How many times the budget was asked for a turn, and notified of a throttled answer. */
   budget: { turns: number; slowed: number };
   asked(operation: string): number;
   close(): Promise<void>;
@@ -77,7 +77,7 @@ export interface S3Edge {
   local: LocalS3;
   objects: ObjectStore;
   metrics: Metrics;
-  /** How often the budget was asked for a turn, and told of a throttled answer. */
+  /** How many times the budget was asked for a turn, and notified of a throttled answer. */
   budget: { turns: number; slowed: number };
   asked(operation: string): number;
   close(): Promise<void>;

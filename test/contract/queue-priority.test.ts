@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-test('a small message goes before the wide ones that came first, and these keep their order', async () => {
+test('a small message is taken before earlier wide ones, and these keep their order', async () => {
   const redis = await freshRedis();
   ends.push(() => redis.drop());
   const queues = openQueues({ redisUrl: redis.url, prefix: 'test', keepFinishedMs: 1000 });

@@ -60,25 +60,25 @@ const waits = async (stage: 'poll' | 'submit' | 'cache-check') => {
   return { waiting, delayed, active, failed };
 };
 
-describe('a message that watches', () => {
+describe('a message about a queue or a shape', () => {
   test.each([
     ['a queue', pollA, { stage: 'poll', message: { queue: 'b' } }],
     ['a shape', pack, { stage: 'submit', message: { shape: 'cd'.repeat(16) } }],
   ] as [string, Nudge, Nudge][])(
-    '%s is there once, however often it is sent',
+    'a message about %s exists once, however often it is sent',
     async (_, nudge, other) => {
       for (let round = 0; round < 3; round += 1) await queues.nudge([nudge, nudge, other]);
       expect((await waits(nudge.stage as 'poll')).waiting).toBe(2);
     },
   );
 
-  test('is there once also when it is delayed', async () => {
+  test('a delayed message about a queue or a shape exists once', async () => {
     await queues.nudge([pack], 60_000);
     await queues.nudge([pack]);
     expect(await waits('submit')).toEqual({ waiting: 0, delayed: 1, active: 0, failed: 0 });
   });
 
-  test('and is sent while it is worked on is worked on once more: no wake-up is lost', async () => {
+  test('a message that is sent while it is processed is processed once more', async () => {
     const { promise: go, resolve: open } = gate();
     let begun = 0;
     work('poll', async () => {
@@ -97,7 +97,7 @@ describe('a message that watches', () => {
     ]);
   });
 
-  test('and is sent at any moment of its coming back later is seen after it was sent', async () => {
+  test('a message that is sent at any moment of its delay is processed after that', async () => {
     let sent = 0;
     let seen = 0;
     work('poll', async (job, token) => {
@@ -119,7 +119,7 @@ describe('a message that watches', () => {
     );
   });
 
-  test('comes back as the same message, as often as it likes, and still has all its tries', async () => {
+  test('a message that is delayed many times stays the same message and keeps all its tries', async () => {
     const ids = new Set<string>();
     let round = 0;
     work('poll', async (job, token) => {
@@ -139,7 +139,7 @@ describe('a message that watches', () => {
     expect((await waits('poll')).failed).toBe(0);
   });
 
-  test('and was laid aside may be sent anew', async () => {
+  test('a message that failed on every try can be sent again', async () => {
     const worker = work('poll', () => Promise.reject(new Error('always')));
     await queues.byStage.poll.add('poll', pollA.message, {
       attempts: 1,
@@ -153,7 +153,7 @@ describe('a message that watches', () => {
 });
 
 describe('any message', () => {
-  test('that fails is tried again and does not hold up the others', async () => {
+  test('a message that fails is tried again and does not delay the others', async () => {
     const failures: number[] = [];
     const done: unknown[] = [];
     work('cache-check', async ({ data }) => {
@@ -168,7 +168,7 @@ describe('any message', () => {
     expect(done).toEqual([[2], [1]]);
   });
 
-  test('that fails for good is laid aside for a human to see', async () => {
+  test('a message that failed on every try stays visible in the queue', async () => {
     let tries = 0;
     work('cache-check', () => {
       tries += 1;
@@ -189,7 +189,7 @@ describe('any message', () => {
     expect([job?.data, job?.failedReason]).toEqual([{ tasks: [1] }, 'for good']);
   });
 
-  test('whose worker died is given out again', async () => {
+  test('a message whose worker died goes to another worker', async () => {
     let hands = 0;
     const { promise: never } = gate();
     const dead = work(
@@ -209,7 +209,7 @@ describe('any message', () => {
     expect(done).toEqual([{ tasks: [7] }]);
   });
 
-  test('is a chunk of ids, none of them lost or doubled', () => {
+  test('messages are chunks of ids, none of them lost or duplicated', () => {
     const ids = Array.from({ length: 1003 }, (_, at) => at);
     const nudges = taskNudges('finalize', ids, 250);
     expect(nudges.map(({ message }) => ('tasks' in message ? message.tasks.length : 0))).toEqual([
@@ -219,7 +219,7 @@ describe('any message', () => {
     expect(taskNudges('finalize', [], 250)).toEqual([]);
   });
 
-  test('that is done is kept for the board for a while, but not for ever', async () => {
+  test('a finished message is kept for the board for a limited time', async () => {
     let done = 0;
     work('cache-check', async () => void (done += 1));
     await queues.nudge(
@@ -238,7 +238,7 @@ describe('any message', () => {
   });
 });
 
-test('the depth of a queue tells what waits and for how long', async () => {
+test('the depth of a queue shows what waits and for how long', async () => {
   expect(await queues.depth('poll')).toEqual({
     waiting: 0,
     delayed: 0,
@@ -255,7 +255,7 @@ test('the depth of a queue tells what waits and for how long', async () => {
   expect(depth.oldestMs).toBeGreaterThanOrEqual(20);
 });
 
-test('closing leaves no connection behind', async () => {
+test('a closed queue leaves no connection behind', async () => {
   const own = openQueues({ redisUrl: redis.url, prefix: 'closing', keepFinishedMs: 1000 });
   await own.nudge(taskNudges('finalize', [1], 1));
   const before = await clients();

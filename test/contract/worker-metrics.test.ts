@@ -37,7 +37,7 @@ afterAll(async () => {
   await redis?.drop();
 });
 
-it('the SQL of the runbook runs, in its order on one connection', async () => {
+it('the SQL of the runbook runs in its order on one connection', async () => {
   const statements = [...readOps('docs/runbook.md').matchAll(/```sql\n([^`]+)```/g)].flatMap(
     ([, block]) => (block ?? '').split(';').filter((part) => part.trim() !== ''),
   );
@@ -103,7 +103,7 @@ describe.skipIf(!hasPrometheus)(
     const query = (expression: string): Promise<unknown> =>
       ask(`/api/v1/query?query=${encodeURIComponent(expression)}`);
 
-    it('understands every expression of the dashboard', async () => {
+    it('Prometheus accepts every expression of the dashboard', async () => {
       expect(dashboardExpressions.length).toBeGreaterThan(30);
       const answers = await Promise.all(
         dashboardExpressions.map(async (expression) => ({
@@ -114,14 +114,14 @@ describe.skipIf(!hasPrometheus)(
       expect(answers.filter(({ status }) => status !== 'success')).toEqual([]);
     });
 
-    it('would tell of one that it does not', async () => {
+    it('Prometheus refuses an expression that is not valid', async () => {
       expect(await query('sum(rate(batchwell_tasks_ended_total))')).toMatchObject({
         status: 'error',
         errorType: 'bad_data',
       });
     });
 
-    it('evaluates every rule without an error, and none fires on a fleet at rest but that for the API, which is not there', async () => {
+    it('Prometheus evaluates every rule without an error, and on an idle fleet only the alert for the missing API fires', async () => {
       await vi.waitFor(
         async () => {
           const { data } = (await ask('/api/v1/rules')) as {
@@ -146,7 +146,7 @@ describe.skipIf(!hasPrometheus)(
   },
 );
 
-it('a message that was put off is as old as its last taking, and a delay that was asked for is no wait', async () => {
+it('the age of a delayed message begins when it was last taken, and a requested delay does not count', async () => {
   const { queues } = workers.runtime;
   const queue = queues.byStage.poll; // nobody works on it here
   const job = await queue.add(
@@ -170,7 +170,7 @@ it('a message that was put off is as old as its last taking, and a delay that wa
 
 const redisOf = () => workers.runtime.queues.redis;
 
-it('when Redis hangs /metrics still answers, says so, and keeps no stale depths', async () => {
+it('/metrics answers while Redis hangs, reports it, and has no stale depths', async () => {
   const before = await scrape();
   expect(before).toContain('batchwell_dependency_up{dependency="redis"} 1');
   expect(before).toContain('batchwell_dependency_up{dependency="mysql"} 1');

@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { ConfigError, envExample, readConfig, settings } from '../../config.ts';
 
 describe('the configuration', () => {
-  test('is its defaults where nothing is said, also by an empty variable', () => {
+  test('a variable that is not set or empty gives the default', () => {
     expect(readConfig({})).toEqual(readConfig({ BATCHWELL_POLL_MS: '' }));
     expect(readConfig({}).arraySize).toBe(10_000);
   });
 
-  test('tells all wrong items together, each with what was expected, and shows no secret', () => {
+  test('all wrong settings are reported together, each with what was expected and without secrets', () => {
     const environment = {
       DATABASE_URL: 'postgres://me:hunter2@db/x',
       REDIS_URL: 'not a url with hunter2',
@@ -37,11 +37,11 @@ describe('the configuration', () => {
     expect(read).not.toThrow('hunter2');
   });
 
-  test('of one wrong item says so', () => {
+  test('the error for one wrong setting names one setting', () => {
     expect(() => readConfig({ PORT: '-1' })).toThrow('One setting is not valid:\n  PORT="-1"');
   });
 
-  test('reads lists', () => {
+  test('a list is read without spaces and empty entries', () => {
     expect(readConfig({ BATCHWELL_TOKENS: ' a:1, b:2,, ' }).tokens).toEqual(['a:1', 'b:2']);
     expect(readConfig({ BATCHWELL_SHARED_FOLDERS: '/mnt/efs, /data' }).sharedFolders).toEqual([
       '/mnt/efs',
@@ -49,14 +49,14 @@ describe('the configuration', () => {
     ]);
   });
 
-  test.each(['/', 'efs', '/mnt/', '/mnt/../etc'])('takes no shared folder %j', (folder) => {
+  test.each(['/', 'efs', '/mnt/', '/mnt/../etc'])('a shared folder %j is refused', (folder) => {
     expect(() => readConfig({ BATCHWELL_SHARED_FOLDERS: `/data,${folder}` })).toThrow(
       `below /, without ".." or a slash at the end, got ${JSON.stringify(folder)}`,
     );
   });
 
   test.each(Object.entries(settings))(
-    'explains %s in .env.example, and would take its default',
+    '%s is explained in .env.example and accepts its own default',
     (name, { variable, fallback, effect }) => {
       expect(envExample()).toContain(`# ${variable}=`);
       expect(effect).toMatch(/\.$/);

@@ -1,4 +1,4 @@
-/** Generated files stand in the repository for readers; they must not fall behind their source. */
+/** Generated files are in the repository for readers, so they must match their source. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { envExample, settings } from '../../config.ts';
@@ -9,35 +9,35 @@ import { lintConfig } from '../../scripts/lint-config.ts';
 
 const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-describe('what `npm run generate` writes is up to date', () => {
-  it('ARCHITECTURE.md holds the picture of the table of moves', async () => {
+describe('files written by `npm run generate`', () => {
+  it('ARCHITECTURE.md has the diagram of the table of moves', async () => {
     const page = await read('ARCHITECTURE.md');
     expect(page).toBe(withDiagram(page));
   });
 
-  it('.env.example holds every setting of config.ts', async () => {
+  it('.env.example has every setting of config.ts', async () => {
     const text = await read('.env.example');
     expect(text).toBe(envExample());
     for (const { variable } of Object.values(settings)) expect(text).toContain(`# ${variable}=`);
   });
 
-  it('packages/client/types.generated.ts holds what the API says of itself', async () => {
+  it('packages/client/types.generated.ts has the types of the API description', async () => {
     expect(await read('packages/client/types.generated.ts')).toBe(clientTypes());
   });
 
-  it('.oxlintrc.json holds every arrow', async () => {
+  it('.oxlintrc.json has every import rule', async () => {
     expect(JSON.parse(await read('.oxlintrc.json'))).toEqual(
       JSON.parse(JSON.stringify(lintConfig)),
     );
   });
 });
 
-it('the picture shows every move and every place', () => {
-  const picture = diagram();
-  for (const name of Object.keys(moves)) expect(picture).toContain(`"${name}: `);
-  for (const place of places) expect(picture).toContain(`[${place}]`);
+it('the diagram shows every move and every place', () => {
+  const text = diagram();
+  for (const name of Object.keys(moves)) expect(text).toContain(`"${name}: `);
+  for (const place of places) expect(text).toContain(`[${place}]`);
 });
 
-it('a page without the markers is refused, and not written', () => {
+it('a page without the markers is refused and not written', () => {
   expect(() => withDiagram('# Batchwell\n')).toThrow('lacks the marker');
 });

@@ -1,4 +1,4 @@
-/** Dashboard, alerts and runbook speak of what the fleet counts, and of each other. */
+/** Dashboard, alerts and runbook name only metrics of the fleet and each other. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { stages } from '../../core/places.ts';
@@ -14,7 +14,7 @@ const runbook = readOps('docs/runbook.md');
 
 const recorded = [...recording.matchAll(/record: (\S+)/g)].map(([, name]) => name ?? '');
 
-/** What the catalogue offers to queries: a histogram is three series. */
+/** The series of the catalogue that queries can use: a histogram has three. */
 async function offered(): Promise<Set<string>> {
   const families = await createMetrics().registry.getMetricsAsJSON();
   return new Set([
@@ -32,38 +32,40 @@ async function unknownMetrics(text: string): Promise<string[]> {
   return metricNames(text).filter((name) => !known.has(name));
 }
 
-describe('every metric that is named exists in the catalogue', () => {
+describe('metrics', () => {
   it.each([
     'ops/grafana/dashboards/batchwell.json',
     'ops/prometheus/alerts.yml',
     'ops/prometheus/alerts.test.yml',
     'ops/prometheus/recording.yml',
     'docs/runbook.md',
-  ])('in %s', async (path) => {
+  ])('%s names only metrics of the catalogue', async (path) => {
     expect(await unknownMetrics(readOps(path))).toEqual([]);
   });
 
-  it('and one that does not would be seen', async () => {
+  it('an unknown metric name is found', async () => {
     expect(
       await unknownMetrics('rate(batchwell_tasks_lost_total[5m]) + batchwell_task_seconds'),
     ).toEqual(['batchwell_tasks_lost_total', 'batchwell_task_seconds']);
   });
 
-  it('every metric of our own is shown, alerted on, or used by a rule', async () => {
+  it('every metric of the catalogue is used by the dashboard, an alert or a recording rule', async () => {
     const text = readOps('ops/grafana/dashboards/batchwell.json') + alerts + recording;
-    const ours = Object.entries(createMetrics()).flatMap(([key, metric]) =>
-      key === 'registry' ? [] : [(metric as unknown as { name: string }).name],
+    const { registry: _, ...metrics } = createMetrics();
+    const ours = await Promise.all(
+      Object.values(metrics).map(async (metric) => (await metric.get()).name),
     );
+    expect(ours.length).toBeGreaterThan(25);
     expect(ours.filter((name) => !text.includes(name))).toEqual([]);
   });
 });
 
 describe('the dashboard', () => {
-  it('is what `npm run generate` writes', () => {
+  it('the dashboard is what `npm run generate` writes', () => {
     expect(readOps('ops/grafana/dashboards/batchwell.json')).toBe(dashboardText());
   });
 
-  it('has panels that say what to do, in places of their own', () => {
+  it('each panel of the dashboard has a description and a place of its own', () => {
     const { panels } = dashboard();
     const taken = new Set<string>();
     for (const {
@@ -86,16 +88,28 @@ describe('the dashboard', () => {
     );
   });
 
-  it('names only alerts that exist', () => {
+  it('the dashboard names only alerts that exist', () => {
     const named = [...dashboardText().matchAll(/\bBatchwell[A-Z]\w+/g)].map(([name]) => name);
     expect(named.length).toBeGreaterThan(5);
     expect(named.filter((name) => !alertNames.includes(name))).toEqual([]);
   });
 });
 
-describe('each alert', () => {
+describe('the runbook', () => {
+  it('the runbook names only panels that exist', () => {
+    const titles = rows.flatMap(({ panels }) => panels.map(({ title }) => title));
+    const prose = runbook.replaceAll(/```[^]*?```|`[^`]*`/g, '');
+    const named = [...prose.matchAll(/"([^"]+)"/g)].map(([, title = '']) =>
+      title.replaceAll('\n', ' '),
+    );
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.filter((title) => !titles.includes(title) && title !== 'Batchwell')).toEqual([]);
+  });
+});
+
+describe('alerts', () => {
   it.each(alertNames)(
-    '%s is tested to fire and to keep quiet, and has its chapter in the runbook',
+    '%s is tested to fire and not to fire, and has its section in the runbook',
     (name) => {
       const tests = alertTests
         .split('\n  - name: ')
@@ -107,7 +121,7 @@ describe('each alert', () => {
     },
   );
 
-  it('of the runbook exists', () => {
+  it('every alert of the runbook exists', () => {
     expect([...runbook.matchAll(/^### (Batchwell\w+)$/gm)].map(([, name]) => name)).toEqual([
       ...alertNames,
     ]);
@@ -124,13 +138,13 @@ function run(...args: string[]): { status: number | null; output: string } {
 describe.skipIf(!promtool)(
   `promtool${promtool ? '' : ' (not installed: on Debian, apt-get install prometheus)'}`,
   () => {
-    it('finds the configuration with its rules valid', () => {
+    it('promtool accepts the configuration and its rules', () => {
       expect(run('check', 'config', opsPath('ops/prometheus/prometheus.yml'))).toMatchObject({
         status: 0,
       });
     });
 
-    it('sees every alert fire and keep quiet as its test says', () => {
+    it('promtool runs the tests of every alert', () => {
       expect(run('test', 'rules', opsPath('ops/prometheus/alerts.test.yml'))).toMatchObject({
         status: 0,
         output: expect.stringContaining('SUCCESS'),
@@ -139,8 +153,8 @@ describe.skipIf(!promtool)(
   },
 );
 
-describe('the catalogue', () => {
-  it('counts a move as leaving one stage and coming into the next', async () => {
+describe('the metrics catalogue', () => {
+  it('a move counts as leaving one stage and entering the next', async () => {
     const metrics = createMetrics();
     countMoves(metrics, 'poll', { ended: 7, again: 2, fail: 1 });
     const values = Object.fromEntries(
@@ -164,7 +178,7 @@ describe('the catalogue', () => {
     ]);
   });
 
-  it('has a series for every stage from the start', async () => {
+  it('every stage has its series from the start', async () => {
     const text = await createMetrics().registry.metrics();
     for (const stage of stages) {
       expect(text).toContain(`batchwell_stage_entered_tasks_total{stage="${stage}"} 0`);

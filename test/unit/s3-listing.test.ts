@@ -6,7 +6,7 @@ const page = (inside: string) =>
 const object = (key: string, more = '') =>
   `<Contents><Key>${key}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;d41d8&quot;</ETag><Size>7</Size>${more}<StorageClass>STANDARD</StorageClass></Contents>`;
 
-test('a listing gives key, size, etag and time of each object', () => {
+test('a listing gives the key, size, ETag and time of each object', () => {
   const { objects } = parseListing(page(object('a/1') + object('a/2')));
   expect(objects).toEqual(
     ['a/1', 'a/2'].map((key) => ({
@@ -18,7 +18,7 @@ test('a listing gives key, size, etag and time of each object', () => {
   );
 });
 
-test('keys are read as they were written, whatever XML makes of them', () => {
+test('keys are unescaped from XML', () => {
   const { objects } = parseListing(
     page(object('a &amp; b &lt;c&gt; &apos;d&apos; &#x1F600;&#233; &amp;amp;')),
   );
@@ -29,13 +29,13 @@ test.each([
   ['before the objects', (token: string) => token + object('a')],
   ['after the objects', (token: string) => object('a') + token],
   ['without any object', (token: string) => token],
-])('the next page is found %s', (_where, place) => {
+])('the token of the next page is found %s', (_where, place) => {
   expect(
     parseListing(page(place('<NextContinuationToken>x&amp;y</NextContinuationToken>'))).nextToken,
   ).toBe('x&y');
 });
 
-test('the last page has no next one, and an owner or a checksum changes nothing', () => {
+test('the last page has no token, and an owner or a checksum is ignored', () => {
   const { objects, nextToken } = parseListing(
     page(
       object(
@@ -48,8 +48,12 @@ test('the last page has no next one, and an owner or a checksum changes nothing'
   expect(objects).toHaveLength(1);
 });
 
-test('an answer that is no listing, or is cut off, is an error and not an empty folder', () => {
-  expect(() => parseListing('<Error><Code>SlowDown</Code></Error>')).toThrow(/something other than a complete listing/);
-  expect(() => parseListing(page(object('a')).slice(0, -30))).toThrow(/something other than a complete listing/);
+test('an answer that is not a complete listing is an error and not an empty folder', () => {
+  expect(() => parseListing('<Error><Code>SlowDown</Code></Error>')).toThrow(
+    /something other than a complete listing/,
+  );
+  expect(() => parseListing(page(object('a')).slice(0, -30))).toThrow(
+    /something other than a complete listing/,
+  );
   expect(() => parseListing('')).toThrow(/something other than a complete listing/);
 });
