@@ -72,8 +72,13 @@ const variables = () => [
   ofLabel('queue', 'batchwell_batch_jobs'),
 ];
 
-function panelsOnGrid() {
-  const placed: object[] = [];
+interface PlacedPanel extends Record<string, unknown> {
+  id: number;
+  gridPos: Record<'x' | 'y' | 'w' | 'h', number>;
+}
+
+function panelsOnGrid(): PlacedPanel[] {
+  const placed: PlacedPanel[] = [];
   let y = 0;
   for (const { title, panels } of rows) {
     placed.push({

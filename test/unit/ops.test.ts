@@ -70,7 +70,7 @@ describe('the dashboard', () => {
     const taken = new Set<string>();
     for (const {
       gridPos: { x, y, w, h },
-    } of panels as { gridPos: Record<'x' | 'y' | 'w' | 'h', number> }[]) {
+    } of panels) {
       expect(x + w).toBeLessThanOrEqual(24);
       for (let column = x; column < x + w; column += 1) {
         for (let line = y; line < y + h; line += 1) {
@@ -83,9 +83,7 @@ describe('the dashboard', () => {
       .flatMap(({ panels }) => panels)
       .filter(({ description }) => description.length < 60);
     expect(silent.map(({ title }) => title)).toEqual([]);
-    expect(new Set((panels as unknown as { id: number }[]).map(({ id }) => id)).size).toBe(
-      panels.length,
-    );
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
   });
 
   it('the dashboard names only alerts that exist', () => {
