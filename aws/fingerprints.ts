@@ -1,4 +1,4 @@
-/** What calls are, for the cache: the components of their fingerprints, from what their inputs hold now. */
+/** The components of the fingerprints of calls, from the present content of their inputs. */
 import { fingerprintComponents, type Components } from '../core/cache/fingerprint.ts';
 import type { CanonicalCall } from '../core/profiles/profile.ts';
 import { profiles, type ProfileName } from '../core/profiles/profiles.ts';
@@ -7,7 +7,7 @@ import {
   identityKey,
   inParallel,
   resolveIdentities,
-  unlessForGood,
+  ignorePermanent,
   type InputSeen,
 } from './identities.ts';
 import type { ObjectStore } from './s3.ts';
@@ -18,15 +18,15 @@ export interface Call {
 }
 
 export interface DescribedCall {
-  /** Absent when an input is not there, or nothing tells what it holds. */
+  /** Absent if an input does not exist or cannot be identified. */
   components?: Components;
-  /** Urls of such inputs. */
+  /** URLs of such inputs. */
   unreadable: string[];
-  /** When the newest input was last modified, as S3 says; 0 without any. */
+  /** Last modification of the newest input, as S3 gives it. 0 without inputs. */
   inputsModifiedMs: number;
 }
 
-/** A script is some kB, a list of files some 100 kB; what is longer is no text that a profile knows. */
+/** A script is some kB, a list of files some 100 kB. Profiles do not use longer texts. */
 const LONGEST_TEXT_BYTES = 1024 ** 2;
 
 /** In the order given. */
@@ -44,7 +44,7 @@ export async function describeCalls(
   return calls.map((call) => describe(call, identities, texts));
 }
 
-/** Texts that profiles look into, by url. */
+/** Texts that profiles read, by URL. */
 async function readTexts(
   objects: ObjectStore,
   calls: readonly Call[],
@@ -61,8 +61,8 @@ async function readTexts(
   const texts = new Map<string, string>();
   await inParallel(
     [...urls].map((url) => async () => {
-      // Its end, so that of a large object no more is read than shows that it is one.
-      const body = await unlessForGood(objects.getTail(url, LONGEST_TEXT_BYTES + 1));
+      // The tail, so that one byte above the limit shows that an object is too large.
+      const body = await ignorePermanent(objects.getTail(url, LONGEST_TEXT_BYTES + 1));
       const text = body && body.length <= LONGEST_TEXT_BYTES ? asText(body) : undefined;
       if (text !== undefined) texts.set(url, text);
     }),
@@ -70,7 +70,7 @@ async function readTexts(
   return texts;
 }
 
-/** Undefined where it is no UTF-8: what stands for a wrong byte would make two texts equal that are not. */
+/** Undefined if it is not UTF-8: replacement characters could make different texts equal. */
 function asText(body: Buffer): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);

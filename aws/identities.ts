@@ -92,7 +92,7 @@ async function describeInto(
   url: string,
   seen: Map<string, SeenObject>,
 ): Promise<void> {
-  const one = await unlessForGood(objects.describe(url));
+  const one = await ignorePermanent(objects.describe(url));
   if (one) seen.set(url, one);
 }
 
@@ -100,7 +100,7 @@ async function describeInto(
  * Undefined on a permanent error: the bad URL of one task must not delay the other tasks of the
  * chunk.
  */
-export function unlessForGood<T>(asked: Promise<T>): Promise<T | undefined> {
+export function ignorePermanent<T>(asked: Promise<T>): Promise<T | undefined> {
   return asked.catch((error: unknown) => {
     if (isPermanent(error)) return undefined;
     throw error;
@@ -140,7 +140,7 @@ async function listWanted(
     return 'whole';
   };
   // Without the permission to list a bucket, its objects can still be readable.
-  if ((await unlessForGood(listed())) === 'whole') return;
+  if ((await ignorePermanent(listed())) === 'whole') return;
   await inParallel([...missing].map((url) => () => describeInto(objects, url, seen)));
 }
 
@@ -168,7 +168,7 @@ async function identityOf(
       identity: `etag ${seen.etag} ${seen.sizeBytes}`,
       modifiedMs: wholeSeconds(seen.lastModifiedMs),
     };
-  const described = await unlessForGood(objects.describe(url));
+  const described = await ignorePermanent(objects.describe(url));
   return described
     ? { identity: multipartIdentity(described), modifiedMs: wholeSeconds(described.lastModifiedMs) }
     : NOT_THERE;
@@ -207,7 +207,7 @@ function directoryIdentity(
       }
       return true;
     };
-    const readable = await unlessForGood(read());
+    const readable = await ignorePermanent(read());
     found.set(
       key,
       !readable || members.length === 0

@@ -7,9 +7,9 @@ export const access = {
     tokens: list({
       variable: 'BATCHWELL_TOKENS',
       effect:
-        'Bearer tokens, each as owner:token. Each has full access to what its owner has and can ' +
-        'create other tokens. When neither this nor an OpenID provider is set, the API accepts ' +
-        'every caller.',
+        'Bearer tokens, each as owner:token. Each gives full access to everything of its owner ' +
+        'and can create other tokens. If neither this nor an OpenID provider is set, the API ' +
+        'accepts every caller.',
       secret: true,
     }),
     oidcIssuer: url({

@@ -8,7 +8,7 @@ export const retention = {
       fallback: 7 * 24 * HOUR_MS,
       unit: 'ms',
       range: [60 * SECOND_MS, 365 * 24 * HOUR_MS],
-      effect: 'How long an Idempotency-Key is remembered.',
+      effect: 'How long a request with an Idempotency-Key is remembered.',
     }),
     keepChangesMs: whole({
       variable: 'BATCHWELL_KEEP_CHANGES_MS',

@@ -68,7 +68,7 @@ export const submitting = {
       fallback: 5 * SECOND_MS,
       unit: 'ms',
       range: [0, 600_000],
-      effect: 'How long the lists of Batch can lack a job that was just submitted.',
+      effect: 'How long a job that was just submitted can be missing from the job lists of Batch.',
     }),
   },
 } satisfies Section;
