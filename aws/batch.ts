@@ -52,7 +52,7 @@ export type SubmitOutcome =
  * `not-known`: a job definition or queue that Batch, which is eventually consistent, may still
  * learn of.
  */
-export type TryLater = 'throttled' | 'not-sent' | 'not-known';
+type TryLater = 'throttled' | 'not-sent' | 'not-known';
 
 export type RegisterOutcome =
   | { is: 'registered'; revision: string }

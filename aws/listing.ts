@@ -11,7 +11,7 @@ import {
 import { buffer } from 'node:stream/consumers';
 import { addNextToWire } from './request-middleware.ts';
 
-export interface ListedObject {
+interface ListedObject {
   key: string;
   sizeBytes: number;
   /** With its quotes. */

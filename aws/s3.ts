@@ -62,9 +62,9 @@ const checksumFields = {
   crc32c: 'ChecksumCRC32C',
   crc32: 'ChecksumCRC32',
 } as const;
-export type ChecksumName = keyof typeof checksumFields;
+type ChecksumName = keyof typeof checksumFields;
 
-export interface ListOptions {
+interface ListOptions {
   startAfterKey?: string;
   /** Largest number of objects in the first page, for callers that know how many they want. */
   firstPage?: number;

@@ -6,7 +6,7 @@ import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import { closeInTime } from './closing.ts';
 import { connectRedis } from './queues.ts';
 
-export const INTAKE_QUEUE = 'intake';
+const INTAKE_QUEUE = 'intake';
 
 /**
  * `value` is returned to the sender; `refused` fails the message without a retry; `later` delays it
