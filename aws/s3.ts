@@ -87,7 +87,7 @@ export interface ObjectStore {
   list(prefixUrl: string, options?: ListOptions): AsyncGenerator<SeenObject[]>;
   /** Copies within S3; above 5 GB part by part. Throws if the source does not exist. */
   copy(fromUrl: string, toUrl: string, sizeBytes: number): Promise<void>;
-  /** Creates a bucket if it does not exist. */
+  /** Creates a bucket. Does nothing if this account already owns it. */
   ensureBucket(bucket: string): Promise<void>;
   close(): void;
 }
@@ -113,10 +113,15 @@ export interface ObjectStoreOptions {
   pathStyle: boolean;
   /** The budget of the fleet, used while S3 throttles. */
   budget?: Budget;
-  /**
-   * Where S3 is, for a process whose environment does not say it. The SDK's own chain if absent.
-   */
-  endpoint?: { url: string; region: string; accessKeyId: string; secretAccessKey: string };
+  /** For a process whose environment does not name S3. The SDK's own chain if absent. */
+  endpoint?: S3Endpoint;
+}
+
+interface S3Endpoint {
+  url: string;
+  region: string;
+  accessKeyId: string;
+  secretAccessKey: string;
 }
 
 export function openObjectStore({
