@@ -8,7 +8,10 @@ import { countMoves, createMetrics } from '../../telemetry/metrics.ts';
 import { alertNames, metricNames, opsPath, readOps } from '../ops-files.ts';
 
 const alerts = readOps('ops/prometheus/alerts.yml');
-const alertTests = readOps('ops/prometheus/alerts.test.yml');
+const alertTestFiles = ['aws', 'failures', 'messages', 'processes'].map(
+  (topic) => `ops/prometheus/alerts-${topic}.test.yml`,
+);
+const alertTests = alertTestFiles.map(readOps).join('');
 const recording = readOps('ops/prometheus/recording.yml');
 const runbook = readOps('docs/runbook.md');
 
@@ -36,7 +39,7 @@ describe('metrics', () => {
   it.each([
     'ops/grafana/dashboards/batchwell.json',
     'ops/prometheus/alerts.yml',
-    'ops/prometheus/alerts.test.yml',
+    ...alertTestFiles,
     'ops/prometheus/recording.yml',
     'docs/runbook.md',
   ])('%s names only metrics of the catalogue', async (path) => {
@@ -143,7 +146,7 @@ describe.skipIf(!promtool)(
     });
 
     it('promtool runs the tests of every alert', () => {
-      expect(run('test', 'rules', opsPath('ops/prometheus/alerts.test.yml'))).toMatchObject({
+      expect(run('test', 'rules', ...alertTestFiles.map(opsPath))).toMatchObject({
         status: 0,
         output: expect.stringContaining('SUCCESS'),
       });
