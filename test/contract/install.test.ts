@@ -65,7 +65,7 @@ const aptGet = (program: string) => `
 
 const quiet = () => undefined;
 
-test('without root a missing program is a sentence that names the command and the other way', async () => {
+test('a missing program without root is an error that names the command and the alternative', async () => {
   const { machine, folder } = await machineWith({ 'apt-get': 'echo called >>journal' }, false);
   const refusal = await ensureProgram(REDIS_SERVER, machine, quiet).catch((error: Error) => error);
   expect(refusal).toBeInstanceOf(MissingProgram);
@@ -76,14 +76,14 @@ test('without root a missing program is a sentence that names the command and th
   expect(existsSync(join(folder, 'journal'))).toBe(false);
 });
 
-test('without a package manager it is a sentence too', async () => {
+test('a missing program without a package manager is an error that names the alternative', async () => {
   const { machine } = await machineWith({}, true);
   await expect(ensureProgram(MARIADB_SERVER, machine, quiet)).rejects.toThrow(
     /needs MariaDB and found no mariadbd or mysqld on this machine. Install it, or set DATABASE_URL/,
   );
 });
 
-test('as root it is installed with one line said, and its service starts neither now nor at the next boot', async () => {
+test('a missing program is installed as root, and its service is neither started nor enabled', async () => {
   const programs = { 'apt-get': aptGet('redis-server'), systemctl: 'echo "$*" >>journal' };
   const { machine, folder, policyFile, journal } = await machineWith(programs, true);
   const said: string[] = [];
@@ -100,7 +100,7 @@ test('as root it is installed with one line said, and its service starts neither
   expect(existsSync(policyFile)).toBe(false);
 });
 
-test('a policy that was there before is kept, one left by a killed run is taken away', async () => {
+test('an existing service policy is kept, and one left by a killed run is removed', async () => {
   const kept = await machineWith(
     { 'apt-get': aptGet('redis-server'), 'policy-rc.d': 'exit 104' },
     true,
@@ -120,7 +120,7 @@ test('a policy that was there before is kept, one left by a killed run is taken 
   expect(existsSync(left.policyFile)).toBe(false);
 });
 
-test('a failed installation shows its reason and takes the policy away', async () => {
+test('a failed installation shows its reason and removes the policy', async () => {
   const { machine, policyFile } = await machineWith(
     { 'apt-get': 'echo "E: Unable to locate package" >&2; exit 100' },
     true,
@@ -131,7 +131,7 @@ test('a failed installation shows its reason and takes the policy away', async (
   expect(existsSync(policyFile)).toBe(false);
 });
 
-test('two at once install once', async () => {
+test('two concurrent calls install a program once', async () => {
   const { machine, journal } = await machineWith({ 'apt-get': aptGet('bwrap') }, true);
   await Promise.all([
     ensureProgram(BUBBLEWRAP, machine, quiet),
@@ -140,7 +140,7 @@ test('two at once install once', async () => {
   expect(await journal()).toEqual(['update', 'services: 101']);
 });
 
-test('a bubblewrap that the kernel refuses gives way to proot', async () => {
+test('proot is used when the kernel refuses bubblewrap', async () => {
   const { machine, folder, add } = await machineWith(
     { bwrap: 'echo "No permissions to create new namespace" >&2; exit 1' },
     false,

@@ -56,7 +56,7 @@ const shellServer = (script: string, settings: Partial<ServerCommand> = {}): Ser
   ...settings,
 });
 
-test('a private Redis keeps every key, lets in only who has its URL, and leaves nothing behind', async () => {
+test('a private Redis keeps every key, requires its password and leaves nothing behind', async () => {
   const redis = await startRedis();
   onTestFinished(redis.stop);
   const policy = await askRedis(redis.url, (client) => client.config('GET', 'maxmemory-policy'));
@@ -69,7 +69,7 @@ test('a private Redis keeps every key, lets in only who has its URL, and leaves 
   expect(existsSync(redis.dataFolder)).toBe(false);
 });
 
-test('a Redis with a data folder goes on where it stood, also after SIGKILL', async () => {
+test('a Redis with a data folder keeps its data over a restart, even after SIGKILL', async () => {
   const dataFolder = await temporaryFolder();
   const first = await startRedis({ dataFolder });
   onTestFinished(first.stop);
@@ -84,7 +84,7 @@ test('a Redis with a data folder goes on where it stood, also after SIGKILL', as
   expect(await askRedis(second.url, (client) => client.get('kept'))).toBe('yes');
 });
 
-test('a MariaDB with a data folder, however long its path, goes on where it stood', async () => {
+test('a MariaDB with a data folder keeps its data over a restart, however long the path is', async () => {
   const dataFolder = join(await temporaryFolder(), 'long'.repeat(30));
   const first = await startMariadb({ dataFolder, small: true });
   onTestFinished(first.stop);
@@ -98,7 +98,7 @@ test('a MariaDB with a data folder, however long its path, goes on where it stoo
   ).toEqual([{ word: 'ä🧬', charset: 'utf8mb4' }]);
 });
 
-test('servers whose parent is killed with SIGKILL end, and their folders go', async () => {
+test('servers whose parent is killed with SIGKILL end, and their folders are removed', async () => {
   const folder = await temporaryFolder();
   const services = new URL('../../cli/services/', import.meta.url);
   const program = `
@@ -150,7 +150,7 @@ test('a server whose parent is killed while it starts ends too', async () => {
   expect(pid !== undefined && lives(pid)).toBe(false);
 });
 
-test('a server that does not heed SIGTERM is killed', async () => {
+test('a server that ignores SIGTERM is killed', async () => {
   const server = await startOwnedServer(
     shellServer("trap '' TERM; echo ready; while :; do sleep 0.05; done", { stopWithinMs: 50 }),
   );
@@ -159,7 +159,7 @@ test('a server that does not heed SIGTERM is killed', async () => {
   expect(await server.ended).toBe('SIGKILL');
 });
 
-test('a server that ends before it is ready says why, and its folder goes', async () => {
+test('a server that ends before it is ready reports why, and its folder is removed', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-services-'));
   const start = startOwnedServer(
     shellServer('echo no room for buffers >&2; exit 3', { temporaryFolder: folder }),
@@ -170,7 +170,7 @@ test('a server that ends before it is ready says why, and its folder goes', asyn
   expect(existsSync(folder)).toBe(false);
 });
 
-test('a server that is never ready is given up and ended', async () => {
+test('a server that does not become ready in time is stopped', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-services-'));
   const start = startOwnedServer(
     shellServer('exec sleep 60', { readyWithinMs: 100, temporaryFolder: folder }),
@@ -179,7 +179,7 @@ test('a server that is never ready is given up and ended', async () => {
   expect(existsSync(folder)).toBe(false);
 });
 
-test('a port that was asked for and is taken is an error; one that was snatched away is replaced', async () => {
+test('a requested port that is taken is an error, and a free port that is lost is replaced', async () => {
   const holder = createServer().listen(0, '127.0.0.1');
   await once(holder, 'listening');
   onTestFinished(() => void holder.close());
@@ -202,7 +202,7 @@ test('a port that was asked for and is taken is an error; one that was snatched 
   expect(startedOn).not.toBe(takenPort);
 });
 
-test('a server that is there by URL is used, and not stopped', async () => {
+test('an existing server given by URL is used and not stopped', async () => {
   const [redis, database] = await Promise.all([freshRedis(), freshDatabase()]);
   onTestFinished(redis.drop);
   onTestFinished(database.drop);
@@ -213,7 +213,7 @@ test('a server that is there by URL is used, and not stopped', async () => {
   expect(await askDatabase(alsoUsed.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
 });
 
-test('two fresh worlds do not see each other', async () => {
+test('two new worlds do not see each other’s data', async () => {
   const databases = await Promise.all([freshDatabase(), freshDatabase()]);
   const redises = await Promise.all([freshRedis(), freshRedis()]);
   onTestFinished(

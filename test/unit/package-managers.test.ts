@@ -33,7 +33,7 @@ test.each([
   expect(choosePackageManager((name) => installed.includes(name))).toBe(expected);
 });
 
-test('the command for a person updates the list first where the list may be missing', () => {
+test('the command shown to a person updates the package list first where it may be missing', () => {
   expect(installSentence('apt-get', 'redis-server')).toBe(
     'sudo apt-get update && sudo apt-get install -y redis-server',
   );
@@ -41,7 +41,7 @@ test('the command for a person updates the list first where the list may be miss
   expect(installSentence('apk', 'valkey')).toBe('sudo apk add --no-cache valkey');
 });
 
-test('every Linux package manager knows a package for every program', () => {
+test('every Linux package manager has a package for every program', () => {
   const linux = PACKAGE_MANAGERS.filter((manager) => manager !== 'brew');
   const unknown = linux.flatMap((manager) =>
     wanted
@@ -57,7 +57,7 @@ test('a second name is tried only when the first cannot be installed', () => {
   );
 });
 
-test('only Debian’s packages need their services held back', () => {
+test('only the packages of Debian need their services disabled', () => {
   const withPolicy = PACKAGE_MANAGERS.filter((manager) =>
     installScript(manager, redis, paths).includes(paths.policyFile),
   );

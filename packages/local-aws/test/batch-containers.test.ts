@@ -75,7 +75,7 @@ async function processesWith(text: string): Promise<string[]> {
 }
 
 describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
-  it('has a root of its own: /data is its to make, the host’s folders are not there, the system is read-only', async () => {
+  it('has a root of its own, in which host folders are absent and system folders are read-only', async () => {
     const world = await isolatedWorld();
     await writeFile(join(world.dataFolder, 'secret'), 'of the host');
     const { job, log } = await runIn(
@@ -93,7 +93,7 @@ describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
     expect(existsSync('/data/x')).toBe(false);
   });
 
-  it('sees no other task’s files, nor another’s processes, and its scratch is gone when it ends', async () => {
+  it('sees no files or processes of other tasks and leaves no scratch folder behind', async () => {
     const world = await isolatedWorld();
     const first = await world.submit({
       jobDefinition: await world.define(
@@ -113,7 +113,7 @@ describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
     expect(await readdir(join(world.dataFolder, 'scratch'))).toEqual([]);
   });
 
-  it('gets the definition’s volumes, read-only where it says so, also inside a system folder', async () => {
+  it('gets the volumes of its definition, read-only where it says so, also inside a system folder', async () => {
     const world = await isolatedWorld();
     const tool = join(await temporaryFolder(), 'tool');
     const shared = join(await temporaryFolder(), 'made', 'by', 'Batch');
@@ -142,7 +142,7 @@ describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
     expect(await readdir(tool)).toEqual(['program']);
   });
 
-  it('gets exactly its environment, byte for byte, in no process list, and reaches the host’s loopback', async () => {
+  it('gets exactly its environment, hidden from process lists, and reaches the loopback of the host', async () => {
     process.env['LOCAL_BATCH_TEST_SECRET'] = 'must not leak';
     onTestFinished(() => void delete process.env['LOCAL_BATCH_TEST_SECRET']);
     const awkward = 'a b\n"c" $d \'e\' é';
@@ -170,7 +170,7 @@ describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
     expect(await processesWith('k-4711-in-no-list')).toEqual([]);
   });
 
-  it('shows its exit code, and 127 for a command that is not there, as Docker does', async () => {
+  it('shows its exit code, or 127 when the command does not exist, as Docker does', async () => {
     const world = await isolatedWorld();
     expect((await runIn(world, shell('exit 42'))).job.container).toMatchObject({ exitCode: 42 });
     const { job } = await runIn(world, ['no-such-program', 'x']);
@@ -186,7 +186,7 @@ describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
     });
   });
 
-  it('hears SIGTERM when it is terminated, and is killed after the grace', async () => {
+  it('receives SIGTERM when it is terminated and SIGKILL after the grace period', async () => {
     const world = await isolatedWorld({ graceMs: 200 });
     const listens = await world.define(
       shell('trap "echo heard it; exit 9" TERM; echo ready; sleep 60 & wait'),
@@ -218,22 +218,19 @@ describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
     });
   });
 
-  it.skipIf(NO_LIMITS)(
-    'is killed when it takes more memory than it asked for, and AWS’s reason says so',
-    async () => {
-      const world = await isolatedWorld();
-      const { job } = await runIn(world, ['node', '-e', 'Buffer.alloc(400 << 20, 1)'], {
-        resourceRequirements: [
-          { type: 'VCPU', value: '1' },
-          { type: 'MEMORY', value: '128' },
-        ],
-      });
-      expect(job.container).toMatchObject({
-        exitCode: 137,
-        reason: 'OutOfMemoryError: Container killed due to memory usage',
-      });
-    },
-  );
+  it.skipIf(NO_LIMITS)('is killed when it exceeds its memory, with AWS’s reason', async () => {
+    const world = await isolatedWorld();
+    const { job } = await runIn(world, ['node', '-e', 'Buffer.alloc(400 << 20, 1)'], {
+      resourceRequirements: [
+        { type: 'VCPU', value: '1' },
+        { type: 'MEMORY', value: '128' },
+      ],
+    });
+    expect(job.container).toMatchObject({
+      exitCode: 137,
+      reason: 'OutOfMemoryError: Container killed due to memory usage',
+    });
+  });
 });
 
 async function startProcess(dataFolder: string, more: Record<string, unknown> = {}) {
@@ -277,8 +274,8 @@ async function startFamily(world: World, mark: string): Promise<string> {
   return jobId;
 }
 
-describe.skipIf(NO_ISOLATION !== undefined)('a job that is kept no longer', () => {
-  it('is unknown, and its log is gone', async () => {
+describe.skipIf(NO_ISOLATION !== undefined)('a job past its retention period', () => {
+  it('is forgotten together with its log', async () => {
     const world = await isolatedWorld({ keep: { finishedJobs: 1 } });
     const { job: first } = await runIn(world, ['echo', 'first']);
     await runIn(world, ['echo', 'second']);
@@ -316,7 +313,7 @@ describe('a job whose image the container engine has', () => {
   });
   const other = runnerOf('isolated', { exitCode: 2 });
 
-  it('runs there, another job elsewhere, and one that the engine refuses elsewhere too', async () => {
+  it('runs in the engine; other jobs and jobs that the engine refuses run isolated', async () => {
     const works = combineRunners(engineOf({ exitCode: 1 }), other);
     expect(await works.start(container).ended).toEqual({ exitCode: 1 });
     expect(await works.start({ ...container, image: 'unknown' }).ended).toEqual({ exitCode: 2 });
@@ -328,8 +325,8 @@ describe('a job whose image the container engine has', () => {
   });
 });
 
-describe.skipIf(NO_ISOLATION !== undefined)('the server as a process', () => {
-  it('leaves no process behind when it is told to end', async () => {
+describe.skipIf(NO_ISOLATION !== undefined)('the local Batch process', () => {
+  it('leaves no process behind after SIGTERM', async () => {
     const { child, exited, world } = await startProcess(await temporaryFolder());
     await startFamily(world, 'mark-of-sigterm');
     child.kill('SIGTERM');
@@ -337,7 +334,7 @@ describe.skipIf(NO_ISOLATION !== undefined)('the server as a process', () => {
     expect(await processesWith('mark-of-sigterm')).toEqual([]);
   });
 
-  it('leaves none when it is killed either, and its successor runs the job again as one whose host was lost', async () => {
+  it('leaves no process behind after SIGKILL, and the next server retries the job as a lost host', async () => {
     const dataFolder = await temporaryFolder();
     const before = await startProcess(dataFolder);
     const jobId = await startFamily(before.world, 'mark-of-sigkill');
@@ -354,7 +351,7 @@ describe.skipIf(NO_ISOLATION !== undefined)('the server as a process', () => {
     expect(existsSync(join(dataFolder, 'journal.jsonl'))).toBe(true);
   });
 
-  it('refuses wrong settings with all that is wrong', async () => {
+  it('reports every invalid setting at once', async () => {
     const child = spawn(process.execPath, ['packages/local-aws/batch/main.ts', '-'], {
       stdio: ['pipe', 'ignore', 'pipe'],
     });

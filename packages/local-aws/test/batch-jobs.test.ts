@@ -1,7 +1,6 @@
 /** The life of jobs on the local Batch, seen through the AWS SDK. Containers are simulated. */
 import {
   CancelJobCommand,
-  DescribeJobsCommand,
   GetJobQueueSnapshotCommand,
   ListJobsCommand,
   TerminateJobCommand,
@@ -9,20 +8,12 @@ import {
 import { describe, expect, it, vi } from 'vitest';
 import type { Container } from '../batch/runner.ts';
 import { createSimulatedRunner, type SimulatedRun } from '../batch/runners/simulated.ts';
-import { createWorld, temporaryFolder } from './batch-world.ts';
+import { createWorld, FOREVER_MS, SPOT_RECIPE } from './batch-world.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
 const simulated = (plan: (container: Container) => SimulatedRun = () => ({ durationMs: 0 })) =>
   createSimulatedRunner(plan);
-const FOREVER_MS = 1_000_000;
-const SPOT_RECIPE = {
-  attempts: 3,
-  evaluateOnExit: [
-    { onStatusReason: 'Host EC2*', action: 'RETRY' as const },
-    { onReason: '*', action: 'EXIT' as const },
-  ],
-};
 
 describe('a job', () => {
   it('goes from SUBMITTED to SUCCEEDED and shows its one attempt', async () => {
@@ -49,7 +40,7 @@ describe('a job', () => {
     await world.until(jobId, ({ status }) => status === 'RUNNING');
   });
 
-  it('gets its ids, its attempt and the job role’s environment, its own values first', async () => {
+  it('gets its ids, its attempt and the environment of its job role, but its own values win', async () => {
     const seen: Container[] = [];
     const world = await createWorld({
       runner: simulated((container) => (seen.push(container), { durationMs: 0 })),
@@ -75,7 +66,7 @@ describe('a job', () => {
     expect(seen[0]?.environment).not.toHaveProperty('AWS_BATCH_JOB_ARRAY_INDEX');
   });
 
-  it('waits in RUNNABLE while all slots are taken, first come first served', async () => {
+  it('waits in RUNNABLE while all slots are taken, in the order of submission', async () => {
     const order: string[] = [];
     const gate = Promise.withResolvers<void>();
     const world = await createWorld({
@@ -101,7 +92,7 @@ describe('a job', () => {
     await expect.poll(() => order).toEqual(['first', 'second', 'third']);
   });
 
-  it('is cancelled before it starts, and left alone once it runs', async () => {
+  it('can be cancelled before it starts but not once it runs', async () => {
     const world = await createWorld({
       queues: [{ name: 'batchwell', slots: 1 }],
       runner: simulated(() => ({ durationMs: FOREVER_MS })),
@@ -119,7 +110,7 @@ describe('a job', () => {
     expect(await world.describe(running)).toMatchObject({ status: 'RUNNING', isCancelled: false });
   });
 
-  it('is terminated with the caller’s reason and not tried again', async () => {
+  it('is terminated with the caller’s reason and not retried', async () => {
     const world = await createWorld({ runner: simulated(() => ({ durationMs: FOREVER_MS })) });
     const jobId = await world.submit({ retryStrategy: { attempts: 5 } });
     await world.until(jobId, ({ status }) => status === 'RUNNING');
@@ -134,7 +125,7 @@ describe('a job', () => {
     expect(job.attempts).toHaveLength(1);
   });
 
-  it('is ended by its timeout and not tried again', async () => {
+  it('is ended by its timeout and not retried', async () => {
     const world = await createWorld({ runner: simulated(() => ({ durationMs: FOREVER_MS })) });
     const job = await world.ended(
       await world.submit({
@@ -149,7 +140,7 @@ describe('a job', () => {
     expect(job.attempts).toHaveLength(1);
   });
 
-  it('waits for the job it depends on, and fails with it', async () => {
+  it('waits for the job it depends on and fails when that job fails', async () => {
     const gate = Promise.withResolvers<void>();
     const world = await createWorld({
       runner: simulated(({ jobName }) => ({
@@ -176,7 +167,7 @@ describe('a job', () => {
 });
 
 describe('a failed attempt', () => {
-  it('is followed by others up to the strategy’s number', async () => {
+  it('is retried until the attempts of its strategy are used up', async () => {
     const world = await createWorld({
       runner: simulated(({ attempt }) => ({ durationMs: 0, exitCode: attempt < 3 ? 7 : 0 })),
     });
@@ -185,7 +176,7 @@ describe('a failed attempt', () => {
     expect(job.attempts?.map(({ container }) => container?.exitCode)).toEqual([7, 7, 0]);
   });
 
-  it('is retried after a lost host and not after an error of its own, by AWS’s spot recipe', async () => {
+  it('is retried under AWS’s spot recipe after a lost host but not after its own error', async () => {
     const world = await createWorld({
       runner: simulated(({ attempt }) => ({
         durationMs: attempt === 1 ? FOREVER_MS : 0,
@@ -211,7 +202,7 @@ describe('a failed attempt', () => {
     ]);
   });
 
-  it('is matched by exit code and by reason without regard to case', async () => {
+  it('is matched by exit code and by reason, ignoring case', async () => {
     const world = await createWorld({ runner: simulated(() => ({ durationMs: 0, exitCode: 42 })) });
     const attemptsWith = async (rule: {
       onExitCode?: string;
@@ -230,7 +221,7 @@ describe('a failed attempt', () => {
 });
 
 describe('an array', () => {
-  it('runs each index, shows the summary, and fails as a whole when one child fails', async () => {
+  it('runs each index, shows a summary and fails as a whole when one child fails', async () => {
     const world = await createWorld({
       runner: simulated(({ arrayIndex }) => ({
         durationMs: 0,
@@ -264,7 +255,7 @@ describe('an array', () => {
     ]);
   });
 
-  it('stands at PENDING while children run; a child and then the whole can be terminated', async () => {
+  it('is PENDING while children run, and a child or the whole array can be terminated', async () => {
     const world = await createWorld({
       queues: [{ name: 'batchwell', slots: 2 }],
       runner: simulated(() => ({ durationMs: FOREVER_MS })),
@@ -286,7 +277,7 @@ describe('an array', () => {
     expect(reasons).toEqual(['only this', 'all of it', 'all of it', 'all of it', 'all of it']);
   });
 
-  it('cancels the children that wait and lets those that run finish', async () => {
+  it('that is cancelled ends the children that wait and lets running children finish', async () => {
     const { promise: first, resolve: endFirst } = Promise.withResolvers<void>();
     const world = await createWorld({
       queues: [{ name: 'batchwell', slots: 1 }],
@@ -304,7 +295,7 @@ describe('an array', () => {
     });
   });
 
-  it('runs its children one by one, or each after its partner, when it says so', async () => {
+  it('runs its children in sequence, or each after its partner, when its dependencies say so', async () => {
     const order: string[] = [];
     const world = await createWorld({
       queues: [{ name: 'batchwell', slots: 10 }],
@@ -330,7 +321,7 @@ describe('an array', () => {
     expect(order.indexOf('b0')).toBeLessThan(order.indexOf('a3'));
   });
 
-  it('of 10,000 runs and is listed 1,000 a page', async () => {
+  it('of 10,000 runs and is listed in pages of 1,000', async () => {
     const world = await createWorld({
       queues: [{ name: 'batchwell', slots: 2000 }],
       runner: simulated(),
@@ -353,7 +344,7 @@ describe('an array', () => {
     });
   });
 
-  it('in a chain of 10,000 fails from the first child on without nesting', async () => {
+  it('of 10,000 sequential children fails from the first child on without nested calls', async () => {
     const world = await createWorld({ runner: simulated(() => ({ durationMs: 0, exitCode: 1 })) });
     const jobId = await world.submit({
       arrayProperties: { size: 10_000 },
@@ -363,44 +354,5 @@ describe('an array', () => {
       FAILED: 10_000,
     });
     expect(world.batch.ledger.summary().startsTotal).toBe(1);
-  });
-});
-
-describe('a restart of the server', () => {
-  it('keeps what ended, loses the host of what ran, and goes on with what waited', async () => {
-    const dataFolder = await temporaryFolder();
-    const slow = simulated(({ jobName }) => ({ durationMs: jobName === 'quick' ? 0 : FOREVER_MS }));
-    const before = await createWorld({
-      dataFolder,
-      queues: [{ name: 'batchwell', slots: 2 }],
-      runner: slow,
-    });
-    const ended = await before.submit({ jobName: 'quick', tags: { of: 'before' } });
-    await before.ended(ended);
-    const array = await before.submit({
-      jobName: 'array',
-      arrayProperties: { size: 3 },
-      retryStrategy: SPOT_RECIPE,
-    });
-    await before.until(`${array}:1`, ({ status }) => status === 'RUNNING');
-    const last = await before.submit({ jobName: 'last', dependsOn: [{ jobId: array }] });
-    await before.batch.close();
-
-    const after = await createWorld({
-      dataFolder,
-      queues: [{ name: 'batchwell', slots: 2 }],
-      runner: simulated(),
-    });
-    expect(await after.describe(ended)).toMatchObject({
-      status: 'SUCCEEDED',
-      tags: { of: 'before' },
-    });
-    expect(await after.ended(last)).toMatchObject({ status: 'SUCCEEDED' });
-    const { jobs } = await after.client.send(
-      new DescribeJobsCommand({ jobs: [`${array}:0`, `${array}:1`, `${array}:2`] }),
-    );
-    expect(jobs?.map(({ attempts }) => attempts?.length)).toEqual([2, 2, 1]);
-    expect(jobs?.[0]?.attempts?.[0]?.statusReason).toMatch(/^Host EC2 \(instance i-/);
-    expect(await after.define()).toBe('plain:2');
   });
 });

@@ -17,7 +17,8 @@ import {
   type RegisterJobDefinitionCommandInput,
   type SubmitJobCommandInput,
 } from '@aws-sdk/client-batch';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
+import { createSimulatedRunner } from '../batch/runners/simulated.ts';
 import { startLocalBatch, type LocalBatch, type LocalBatchOptions } from '../batch/server.ts';
 
 export interface World {
@@ -50,6 +51,26 @@ export function clientFor(url: string): BatchClient {
   onTestFinished(() => client.destroy());
   return client;
 }
+
+export const FOREVER_MS = 1_000_000;
+/** AWS’s recommendation for spot instances. */
+export const SPOT_RECIPE = {
+  attempts: 3,
+  evaluateOnExit: [
+    { onStatusReason: 'Host EC2*', action: 'RETRY' as const },
+    { onReason: '*', action: 'EXIT' as const },
+  ],
+};
+
+export const instant = () => createSimulatedRunner(() => ({ durationMs: 0 }));
+export const never = () => createSimulatedRunner(() => ({ durationMs: FOREVER_MS }));
+
+/** The SDK's error for a refusal. */
+export const refusal = (message: string | RegExp, status = 400, name = 'ClientException') => ({
+  name,
+  message: typeof message === 'string' ? message : expect.stringMatching(message),
+  $metadata: { httpStatusCode: status },
+});
 
 export const isOver = (job: JobDetail) => job.status === 'SUCCEEDED' || job.status === 'FAILED';
 

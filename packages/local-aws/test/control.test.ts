@@ -34,7 +34,7 @@ describe('the control surface of the local AWS', () => {
     return { status: answer.status, body: JSON.parse(await answer.text()) };
   };
 
-  it('says that the server is there, and leaves other paths to the service', async () => {
+  it('reports the server’s health and leaves other paths to the service', async () => {
     expect(await ask('GET', 'health')).toEqual({
       status: 200,
       body: { service: 's3', objects: 3 },
@@ -56,7 +56,7 @@ describe('the control surface of the local AWS', () => {
     expect((await ask('GET', 'faults')).body).toEqual([]);
   });
 
-  it('tells and forgets what the ledger holds', async () => {
+  it('returns and resets the ledger', async () => {
     ledger.request({ service: 's3', operation: 'PutObject', status: 200, durationMs: 1 });
     ledger.start({ jobId: 'a', name: 'bw-1', attempt: 1 });
     const { body } = await ask('GET', 'ledger?starts=all');
@@ -67,7 +67,7 @@ describe('the control surface of the local AWS', () => {
     expect((await ask('DELETE', 'ledger')).body.requestsTotal).toBe(0);
   });
 
-  it('closes at once although a client keeps its connection', async () => {
+  it('closes at once even if a client keeps its connection open', async () => {
     await ask('GET', 'health');
     await server.close();
     await expect(ask('GET', 'health')).rejects.toThrow('fetch failed');

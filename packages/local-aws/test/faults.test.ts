@@ -10,7 +10,7 @@ const bites = (seed: number) => {
 };
 
 describe('faults of the local AWS', () => {
-  it('bite the operation and subject they name, as often as they say', () => {
+  it('affect the operation and subject they name, as many times as they say', () => {
     const faults = createFaults();
     faults.add({
       id: 'twice',
@@ -29,14 +29,14 @@ describe('faults of the local AWS', () => {
     expect(faults.list()[0]?.bitten).toBe(2);
   });
 
-  it('leave a behaviour to the moment that asks for it', () => {
+  it('of a behaviour kind are applied only where the service asks for that kind', () => {
     const faults = createFaults();
     faults.add({ service: 'batch', operation: '*', kind: 'spot-loss', times: 1 });
     expect(faults.next('batch', 'SubmitJob', 'a')).toBeUndefined();
     expect(faults.next('batch', 'run', 'a', ['spot-loss'])?.kind).toBe('spot-loss');
   });
 
-  it('repeat with the same seed, and bite about as often as their probability', () => {
+  it('repeat with the same seed and occur about as often as their probability', () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const first = bites(seed);
@@ -62,7 +62,7 @@ describe('faults of the local AWS', () => {
     expect(faults.list()).toEqual([]);
   });
 
-  it('are parsed from JSON with every wrong field named', () => {
+  it('are parsed from JSON, and each invalid field is named', () => {
     const rule: FaultRule = {
       service: 's3',
       operation: '*',

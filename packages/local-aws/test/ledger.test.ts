@@ -20,7 +20,7 @@ describe('the ledger of the local AWS', () => {
     expect(ledger.summary().requestsTotal).toBe(3);
   });
 
-  it('keeps the newest requests only, in order, and counts all', () => {
+  it('keeps only the newest requests, in order, and counts all of them', () => {
     let nowMs = 0;
     const ledger = createLedger({ recentLimit: 3, nowMs: () => (nowMs += 1) });
     for (let i = 1; i <= 8; i += 1)
@@ -33,7 +33,7 @@ describe('the ledger of the local AWS', () => {
     expect(ledger.summary().requestsTotal).toBe(8);
   });
 
-  it('keeps every start, joins its end, and counts the jobs that were started again', () => {
+  it('records every start with its end and counts the jobs that started more than once', () => {
     const ledger = createLedger({ nowMs: () => 7 });
     ledger.start({ jobId: 'a:0', name: 'bw-1', attempt: 1 });
     ledger.start({ jobId: 'a:1', name: 'bw-1', attempt: 1 });

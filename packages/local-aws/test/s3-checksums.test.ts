@@ -54,7 +54,7 @@ function putRaw(
 }
 
 describe('the CRCs', () => {
-  it('have the check values of their catalogues', () => {
+  it('have the check values that their specifications list', () => {
     const check = Buffer.from('123456789');
     expect(CRC_NAMES.map((name) => crcOf(name, check).toString('hex'))).toEqual([
       'cbf43926',
@@ -63,7 +63,7 @@ describe('the CRCs', () => {
     ]);
   });
 
-  it('are the same however the bytes are cut, and combine from the parts', () => {
+  it('do not depend on how the bytes are cut, and combine from those of the parts', () => {
     fc.assert(
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 100 }), { maxLength: 6 }),
@@ -89,7 +89,7 @@ describe('the CRCs', () => {
 
 describe('checksums of the local S3', () => {
   it.each(['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] satisfies ChecksumAlgorithm[])(
-    '%s is verified, kept and given back, as a header and as a trailer',
+    'of type %s are verified, stored and returned, as a header and as a trailer',
     async (algorithm) => {
       const body = randomBytes(50_000);
       const field = `Checksum${algorithm}` as const;
@@ -131,7 +131,7 @@ describe('checksums of the local S3', () => {
     },
   );
 
-  it('a client that sends none gets a CRC64NVME', async () => {
+  it('are CRC64NVME when the client sends none', async () => {
     const plain = world.newClient({ requestChecksumCalculation: 'WHEN_REQUIRED' });
     await plain.send(new PutObjectCommand({ Bucket: bucket, Key: 'plain', Body: '123456789' }));
     expect(await head('plain')).toMatchObject({
@@ -144,7 +144,7 @@ describe('checksums of the local S3', () => {
     expect(ChecksumCRC64NVME).toBeUndefined();
   });
 
-  it('a range goes without the checksum of the whole, which it would not match', async () => {
+  it('are left out of range reads, which they would not match', async () => {
     await world.client.send(
       new PutObjectCommand({ Bucket: bucket, Key: 'ranged', Body: '123456789' }),
     );
@@ -159,7 +159,7 @@ describe('checksums of the local S3', () => {
     expect(await got.Body!.transformToString()).toBe('234');
   });
 
-  it('a full-object checksum survives a copy, and another algorithm is made on request', async () => {
+  it('of a full object survive a copy, which can also ask for another algorithm', async () => {
     await world.client.send(
       new PutObjectCommand({
         Bucket: bucket,
@@ -188,7 +188,7 @@ describe('checksums of the local S3', () => {
 
   it.each([
     ['a wrong checksum', { 'x-amz-checksum-crc32': 'AAAAAA==' }, 'BadDigest'],
-    ['a checksum that is none', { 'x-amz-checksum-crc32': 'AAA=' }, 'InvalidRequest'],
+    ['a malformed checksum', { 'x-amz-checksum-crc32': 'AAA=' }, 'InvalidRequest'],
     [
       'two checksums',
       { 'x-amz-checksum-crc32': 'y/Q5Jg==', 'x-amz-checksum-sha1': '98O8HYCOBHMq32eZZczDTKeuNEE=' },
@@ -200,13 +200,13 @@ describe('checksums of the local S3', () => {
       'InvalidRequest',
     ],
     ['a wrong Content-MD5', { 'content-md5': createHash('md5').digest('base64') }, 'BadDigest'],
-    ['a Content-MD5 that is none', { 'content-md5': 'nonsense' }, 'InvalidDigest'],
+    ['a malformed Content-MD5', { 'content-md5': 'nonsense' }, 'InvalidDigest'],
     [
       'a wrong payload digest',
       { 'x-amz-content-sha256': '0'.repeat(64) },
       'XAmzContentSHA256Mismatch',
     ],
-  ])('%s is refused and nothing is stored', async (_, headers, code) => {
+  ])('refuse %s, and nothing is stored', async (_, headers, code) => {
     const answer = await putRaw('bad', '123456789', headers as Record<string, string>);
     expect(answer.status).toBe(400);
     expect(answer.text).toContain(`<Code>${code}</Code>`);
@@ -233,7 +233,7 @@ const chunkedHeaders = (bytes: number, sha: string) => ({
 });
 
 describe('the aws-chunked encoding', () => {
-  it('is decoded for any cut into chunks, signed or not, with and without a trailer', async () => {
+  it('is decoded however it is chunked, signed or not, with or without a trailer', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 5 }),
@@ -274,9 +274,14 @@ describe('the aws-chunked encoding', () => {
       9,
       'BadDigest',
     ],
-    ['a trailer that is missing', encode([Buffer.from('123456789')], '', []), 9, 'InvalidRequest'],
-    ['an end that is missing', Buffer.from('9\r\n123456789\r\n'), 9, 'IncompleteBody'],
-    ['a size that is no number', Buffer.from('zz\r\n123456789\r\n0\r\n\r\n'), 9, 'IncompleteBody'],
+    ['a missing trailer', encode([Buffer.from('123456789')], '', []), 9, 'InvalidRequest'],
+    ['a missing end', Buffer.from('9\r\n123456789\r\n'), 9, 'IncompleteBody'],
+    [
+      'a size that is not a number',
+      Buffer.from('zz\r\n123456789\r\n0\r\n\r\n'),
+      9,
+      'IncompleteBody',
+    ],
     [
       'fewer bytes than announced',
       encode([Buffer.from('123456789')], '', ['x-amz-checksum-crc32:y/Q5Jg==']),

@@ -74,7 +74,7 @@ const bytewise = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer
 describe('the index of keys', () => {
   const anyKey = fc.string({ unit: 'binary', maxLength: 6 });
 
-  it('orders as UTF-8 bytes do', () => {
+  it('orders keys by their UTF-8 bytes', () => {
     fc.assert(
       fc.property(anyKey, anyKey, (a, b) => {
         expect(Math.sign(compareKeys(a, b))).toBe(Math.sign(bytewise(a, b)));
@@ -84,7 +84,7 @@ describe('the index of keys', () => {
     expect(compareKeys('\u{1f600}', '\uff01')).toBeGreaterThan(0);
   });
 
-  it('holds what a sorted set holds, through every order of puts and deletes', () => {
+  it('equals a sorted set after any sequence of puts and deletes', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 3000 })), {
@@ -134,7 +134,7 @@ describe('lists of the local S3', () => {
     expect(listed.keys).toEqual(keys.toSorted(bytewise));
   });
 
-  it('go by prefix, group by delimiter and start after a key', async () => {
+  it('select by prefix, group by delimiter and start after a key', async () => {
     expect((await listAll({ Bucket: 'pages', Prefix: 'run-3/shard-000' })).keys).toEqual(
       keys.filter((key) => key.startsWith('run-3/shard-000')).toSorted(bytewise),
     );
@@ -150,7 +150,7 @@ describe('lists of the local S3', () => {
     );
   });
 
-  it('tell size, ETag, time, class and, on request, the owner', async () => {
+  it('show size, ETag, time, storage class and, on request, the owner', async () => {
     const { Contents } = await world.client.send(
       new ListObjectsV2Command({ Bucket: 'pages', MaxKeys: 1, FetchOwner: true }),
     );
@@ -164,7 +164,7 @@ describe('lists of the local S3', () => {
     expect(Math.abs(Contents![0]!.LastModified!.getTime() - Date.now())).toBeLessThan(60_000);
   });
 
-  it('of the first version go on by marker', async () => {
+  it('of version 1 continue from a marker', async () => {
     const first = await world.client.send(
       new ListObjectsCommand({ Bucket: 'pages', Delimiter: '/', MaxKeys: 4 }),
     );
@@ -180,7 +180,7 @@ describe('lists of the local S3', () => {
     expect(second.IsTruncated).toBe(false);
   });
 
-  it('refuse what is no number or no encoding', async () => {
+  it('refuse an invalid number or encoding', async () => {
     await expect(
       world.client.send(
         new ListObjectsV2Command({ Bucket: 'pages', EncodingType: 'utf' as 'url' }),
@@ -246,7 +246,7 @@ describe('odd keys', () => {
     )
     .filter((key) => Buffer.byteLength(key) <= 1024);
 
-  it('are kept apart, read, listed and deleted as they are', async () => {
+  it('are kept apart, read, listed and deleted unchanged', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(oddKey, { minLength: 1, maxLength: 8 }), async (keys) => {
         for (const key of keys)

@@ -112,7 +112,7 @@ describe('multipart uploads of the local S3', () => {
     });
   });
 
-  it('have a composite checksum where the algorithm was named alone, and copies get one of their own', async () => {
+  it('have a composite checksum when only the algorithm is named, and their copies a new one', async () => {
     const UploadId = await create('composite', { ChecksumAlgorithm: 'SHA256' });
     const parts = await uploadParts('composite', UploadId, BODIES, { ChecksumAlgorithm: 'SHA256' });
     await expect(
@@ -163,7 +163,7 @@ describe('multipart uploads of the local S3', () => {
     });
   });
 
-  it('have a full-object checksum where that was asked for, verified at the end, and a copy keeps it', async () => {
+  it('have a full-object checksum when asked for, which is verified and kept by a copy', async () => {
     const crc = createCrc('CRC32');
     crc.update(WHOLE);
     const ChecksumCRC32 = crc.digest().toString('base64');
@@ -188,7 +188,7 @@ describe('multipart uploads of the local S3', () => {
     expect(await head('full-copy')).toMatchObject({ ChecksumCRC32, ChecksumType: 'FULL_OBJECT' });
   });
 
-  it('take parts by copy, whole or by range', async () => {
+  it('accept parts copied from an object, whole or by range', async () => {
     await world.client.send(new PutObjectCommand({ Bucket: bucket, Key: 'source', Body: WHOLE }));
     const UploadId = await create('joined');
     const ranges = [`bytes=0-${PART_BYTES - 1}`, `bytes=${PART_BYTES}-${WHOLE.length - 1}`];
@@ -228,7 +228,7 @@ describe('multipart uploads of the local S3', () => {
     );
   });
 
-  it('refuse parts that are too small, out of order, unknown or of another ETag', async () => {
+  it('refuse parts that are too small, out of order, unknown or have another ETag', async () => {
     const UploadId = await create('refused');
     const parts = await uploadParts('refused', UploadId, [Buffer.from('a'), Buffer.from('b')]);
     const [first, second] = parts as [CompletedPart, CompletedPart];
@@ -248,7 +248,7 @@ describe('multipart uploads of the local S3', () => {
     expect((await head('refused')).ContentLength).toBe(1);
   });
 
-  it('are listed with their parts, and gone when aborted', async () => {
+  it('are listed with their parts until they are aborted', async () => {
     const ids = [await create('open/b'), await create('open/a'), await create('open/a')];
     await uploadParts('open/b', ids[0]!, [Buffer.from('a'), Buffer.from('bb')]);
     const listed = await world.client.send(

@@ -80,7 +80,7 @@ describe('objects of the local S3', () => {
     expect(await textOf('kept')).toBe('hello');
   });
 
-  it('of every size around the limits of memory and buffers come back whole', async () => {
+  it('of every size near the memory and buffer limits are returned whole', async () => {
     for (const bytes of [0, 1, 16_384, 16_385, 1 << 20, (3 << 20) + 7]) {
       const body = randomBytes(bytes);
       const { ETag } = await put('sized', body);
@@ -90,7 +90,7 @@ describe('objects of the local S3', () => {
     }
   });
 
-  it('come as a stream of known length, in signed or unsigned chunks', async () => {
+  it('can be uploaded as a stream of known length, in signed or unsigned chunks', async () => {
     const body = randomBytes(300_000);
     await world.client.send(
       new PutObjectCommand({
@@ -106,7 +106,7 @@ describe('objects of the local S3', () => {
     expect(got.ContentEncoding).toBeUndefined();
   });
 
-  it('are read in ranges: from, to, suffix, beyond the end', async () => {
+  it('are read in ranges: from, to, suffix and beyond the end', async () => {
     const small = 'abcdefghij';
     const large = randomBytes(40_000);
     await put('small', small);
@@ -127,7 +127,7 @@ describe('objects of the local S3', () => {
     });
   });
 
-  it('are read under conditions', async () => {
+  it('are read subject to conditions', async () => {
     const { ETag } = await put('conditional', 'x');
     const past = new Date(Date.now() - 60_000);
     const future = new Date(Date.now() + 60_000);
@@ -148,7 +148,7 @@ describe('objects of the local S3', () => {
     expect(await textOf('conditional', { IfMatch: ETag, IfUnmodifiedSince: past })).toBe('x');
   });
 
-  it('answer with the headers that a request asks for instead', async () => {
+  it('are returned with the response headers that a request overrides', async () => {
     await put('overridden', 'x', { ContentType: 'text/plain' });
     const got = await get('overridden', {
       ResponseContentType: 'a/b',
@@ -157,7 +157,7 @@ describe('objects of the local S3', () => {
     expect(got).toMatchObject({ ContentType: 'a/b', ContentDisposition: 'inline' });
   });
 
-  it('are copied with or without their metadata, and under conditions', async () => {
+  it('are copied with or without their metadata, subject to conditions', async () => {
     const { ETag } = await put('from/ä &+.txt', 'source', {
       ContentType: 'text/x',
       Metadata: { a: '1' },
@@ -193,7 +193,7 @@ describe('objects of the local S3', () => {
     ).rejects.toMatchObject({ name: 'InvalidRequest' });
   });
 
-  it('are not copied in one call above the limit', async () => {
+  it('above the copy limit are not copied in one call', async () => {
     await put('huge', randomBytes(100_001));
     await expect(
       world.client.send(
@@ -205,7 +205,7 @@ describe('objects of the local S3', () => {
     });
   });
 
-  it('live on in a copy when the original goes, and in a download when they are replaced', async () => {
+  it('stay readable in a copy after a delete and in a download after an overwrite', async () => {
     const body = randomBytes(60_000);
     await put('original', body);
     await world.client.send(
@@ -220,7 +220,7 @@ describe('objects of the local S3', () => {
     );
   });
 
-  it('are deleted one by one and many at once, present or not', async () => {
+  it('are deleted one by one and many at once, whether they exist or not', async () => {
     await put('gone/1', 'x');
     await put('gone/2 <&>', 'x');
     await world.client.send(new DeleteObjectCommand({ Bucket: bucket, Key: 'gone/never' }));
@@ -242,7 +242,7 @@ describe('objects of the local S3', () => {
 });
 
 describe('buckets of the local S3', () => {
-  it('are made, found, listed and deleted when empty', async () => {
+  it('are created, found, listed and, when empty, deleted', async () => {
     const { client } = world;
     await client.send(new CreateBucketCommand({ Bucket: 'another' }));
     await client.send(new HeadBucketCommand({ Bucket: 'another' }));

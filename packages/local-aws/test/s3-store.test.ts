@@ -120,7 +120,7 @@ async function openHistory(own: string) {
 }
 
 describe('the journal of the local S3', () => {
-  it('stays small under endless overwriting, and every read meanwhile is right', async () => {
+  it('stays small while objects are overwritten, and every read is correct meanwhile', async () => {
     const store = await openStore(folder, COMPACT_ABOVE_BYTES);
     await store.createBucket('b', 1);
     let written = 0;
@@ -153,7 +153,7 @@ describe('the journal of the local S3', () => {
     bytes: fc.integer({ min: 0, max: 4000 }),
   });
 
-  it('gives back after any history of puts, deletes, parts and compactions just what was there', async () => {
+  it('restores the exact state after any history of puts, deletes, parts and compactions', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
         const history = await openHistory(await mkdtemp(join(folder, 'history-')));
