@@ -32,6 +32,9 @@ export interface BatchContext {
 /** The request has been checked against the service model; the reply will be. */
 export type Handler = (context: BatchContext, request: Record<string, unknown>) => Reply;
 
+/** The request as its operation reads it: the service model has checked its shape. */
+export const requestAs = <Request>(checked: unknown): Request => checked as Request;
+
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 
 /** `kind` as in `job-queue/name`. */

@@ -1,5 +1,6 @@
 /** RegisterJobDefinition, DescribeJobDefinitions, DeregisterJobDefinition. */
 import {
+  requestAs,
   arnOf,
   lagFor,
   NAME_PATTERN,
@@ -48,7 +49,7 @@ function refuse(context: BatchContext, request: RegisterRequest): Refusal | unde
 }
 
 export const registerJobDefinition: Handler = (context, body) => {
-  const request = body as unknown as RegisterRequest;
+  const request = requestAs<RegisterRequest>(body);
   const refusal = refuse(context, request);
   if (refusal !== undefined) return refusal;
   const name = request.jobDefinitionName;
@@ -70,7 +71,7 @@ export const registerJobDefinition: Handler = (context, body) => {
 };
 
 export const deregisterJobDefinition: Handler = (context, body) => {
-  const { jobDefinition } = body as unknown as { jobDefinition: string };
+  const { jobDefinition } = requestAs<{ jobDefinition: string }>(body);
   const definition = nameOf('job-definition', jobDefinition).includes(':')
     ? context.definitions.find(jobDefinition)
     : undefined;
@@ -127,7 +128,7 @@ function view({ name, arn, revision, status, request, tags }: Definition): Recor
 }
 
 export const describeJobDefinitions: Handler = (context, body) => {
-  const request = body as unknown as DescribeRequest;
+  const request = requestAs<DescribeRequest>(body);
   const limit = Math.min(request.maxResults ?? PAGE_LIMIT, PAGE_LIMIT);
   if (limit < 1) return executionError('maxResults must be at least 1');
   const paged = pageOf(select(context, request), request.nextToken, limit);

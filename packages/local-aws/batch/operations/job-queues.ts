@@ -1,5 +1,6 @@
 /** Job queues, compute environments and the snapshot of a queue's front. */
 import {
+  requestAs,
   arnOf,
   findQueue,
   NAME_PATTERN,
@@ -57,7 +58,7 @@ function keepQueue(context: BatchContext, queue: JobQueue): Record<string, unkno
 }
 
 export const createJobQueue: Handler = (context, body) => {
-  const request = body as unknown as QueueRequest;
+  const request = requestAs<QueueRequest>(body);
   const name = request.jobQueueName ?? '';
   if (!NAME_PATTERN.test(name)) return executionError('Job queue name should match valid pattern');
   if (context.queues.get(name) !== undefined) return clientException(`Object already exists`, 409);
@@ -75,7 +76,7 @@ export const createJobQueue: Handler = (context, body) => {
 };
 
 export const updateJobQueue: Handler = (context, body) => {
-  const request = body as unknown as QueueRequest;
+  const request = requestAs<QueueRequest>(body);
   const queue = findQueue(context, request.jobQueue ?? '');
   if (isRefusal(queue)) return queue;
   const environments =
@@ -92,7 +93,7 @@ export const updateJobQueue: Handler = (context, body) => {
 };
 
 export const deleteJobQueue: Handler = (context, body) => {
-  const { jobQueue } = body as unknown as { jobQueue: string };
+  const { jobQueue } = requestAs<{ jobQueue: string }>(body);
   const queue = context.queues.get(nameOf('job-queue', jobQueue));
   if (queue === undefined) return {};
   if (queue.state !== 'DISABLED') return clientException('Cannot delete, resource is not DISABLED');
@@ -138,7 +139,7 @@ function choose<T>(
 }
 
 export const describeJobQueues: Handler = (context, body) => {
-  const { jobQueues, maxResults = PAGE_LIMIT, nextToken } = body as unknown as DescribeRequest;
+  const { jobQueues, maxResults = PAGE_LIMIT, nextToken } = requestAs<DescribeRequest>(body);
   const paged = pageOf(
     choose(jobQueues, 'job-queue', context.queues.get, context.queues.list),
     nextToken,
@@ -150,7 +151,7 @@ export const describeJobQueues: Handler = (context, body) => {
 };
 
 export const getJobQueueSnapshot: Handler = (context, body) => {
-  const { jobQueue } = body as unknown as { jobQueue: string };
+  const { jobQueue } = requestAs<{ jobQueue: string }>(body);
   const queue = findQueue(context, jobQueue);
   if (isRefusal(queue)) return queue;
   const lastUpdatedAt = context.nowMs();
@@ -189,7 +190,7 @@ export const createComputeEnvironment: Handler = (context, body) => {
     computeResources,
     unmanagedvCpus,
     tags = {},
-  } = body as unknown as EnvironmentRequest;
+  } = requestAs<EnvironmentRequest>(body);
   if (!NAME_PATTERN.test(name))
     return executionError('Compute environment name should match valid pattern');
   if (context.queues.environment(name) !== undefined)
@@ -201,7 +202,7 @@ export const createComputeEnvironment: Handler = (context, body) => {
 };
 
 export const updateComputeEnvironment: Handler = (context, body) => {
-  const request = body as unknown as EnvironmentRequest;
+  const request = requestAs<EnvironmentRequest>(body);
   const environment = context.queues.environment(
     nameOf('compute-environment', request.computeEnvironment ?? ''),
   );
@@ -220,7 +221,7 @@ export const updateComputeEnvironment: Handler = (context, body) => {
 export const deleteComputeEnvironment: Handler = (context, body) => {
   const name = nameOf(
     'compute-environment',
-    (body as unknown as EnvironmentRequest).computeEnvironment ?? '',
+    requestAs<EnvironmentRequest>(body).computeEnvironment ?? '',
   );
   const environment = context.queues.environment(name);
   if (environment === undefined) return {};
@@ -260,7 +261,7 @@ export const describeComputeEnvironments: Handler = (context, body) => {
     computeEnvironments,
     maxResults = PAGE_LIMIT,
     nextToken,
-  } = body as unknown as DescribeRequest;
+  } = requestAs<DescribeRequest>(body);
   const { environment, environments } = context.queues;
   const paged = pageOf(
     choose(computeEnvironments, 'compute-environment', environment, environments),

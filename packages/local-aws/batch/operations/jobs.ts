@@ -1,5 +1,5 @@
 /** DescribeJobs, CancelJob, TerminateJob. */
-import { nameOf, type BatchContext, type Handler } from '../context.ts';
+import { requestAs, nameOf, type BatchContext, type Handler } from '../context.ts';
 import { clientException, executionError, isRefusal, type Refusal } from '../errors.ts';
 import type { Job } from '../jobs.ts';
 import { jobDetail } from './job-views.ts';
@@ -7,7 +7,7 @@ import { jobDetail } from './job-views.ts';
 const DESCRIBE_LIMIT = 100;
 
 export const describeJobs: Handler = (context, body) => {
-  const { jobs: ids } = body as unknown as { jobs: string[] };
+  const { jobs: ids } = requestAs<{ jobs: string[] }>(body);
   // Two spaces: AWS's own words.
   if (ids.length > DESCRIBE_LIMIT)
     return clientException(`Maximum number of jobs supported is  ${DESCRIBE_LIMIT}`);
@@ -23,7 +23,7 @@ function findToStop(
   context: BatchContext,
   body: Record<string, unknown>,
 ): { job: Job; reason: string } | Refusal {
-  const { jobId, reason } = body as unknown as { jobId: string; reason: string };
+  const { jobId, reason } = requestAs<{ jobId: string; reason: string }>(body);
   if (reason === '') return executionError('Reason should not be null or empty');
   const job = context.store.get(nameOf('job', jobId));
   return job === undefined ? executionError(`Job ${jobId} does not exist`) : { job, reason };

@@ -1,5 +1,6 @@
 /** ListJobs: by status, or by one filter; a queue's jobs or an array's children. */
 import {
+  requestAs,
   findQueue,
   makeToken,
   nameOf,
@@ -166,7 +167,7 @@ function select(context: BatchContext, request: ListJobsRequest): Selection | Re
 }
 
 export const listJobs: Handler = (context, body) => {
-  const request = body as unknown as ListJobsRequest;
+  const request = requestAs<ListJobsRequest>(body);
   const selection = select(context, request);
   if (isRefusal(selection)) return selection;
   const limit = pageSize(request.maxResults, selection.limit);

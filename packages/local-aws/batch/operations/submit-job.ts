@@ -1,6 +1,7 @@
 /** SubmitJob. */
 import { randomUUID } from 'node:crypto';
 import {
+  requestAs,
   arnOf,
   findQueue,
   lagFor,
@@ -126,7 +127,7 @@ function makeSubmission(
   definition: Definition,
 ): Submission {
   // The definition was checked against the service model when it was registered.
-  const defaults = definition.request as unknown as DefinitionDefaults;
+  const defaults = requestAs<DefinitionDefaults>(definition.request);
   const parameters = { ...defaults.parameters, ...request.parameters };
   const { attempts = 1, evaluateOnExit = [] } = {
     ...defaults.retryStrategy,
@@ -162,7 +163,7 @@ function makeSubmission(
 }
 
 export const submitJob: Handler = (context, body) => {
-  const request = body as unknown as SubmitJobRequest;
+  const request = requestAs<SubmitJobRequest>(body);
   const refusal = refuseRequest(context, request);
   if (refusal !== undefined) return refusal;
   const queue = findQueue(context, request.jobQueue);
