@@ -1,6 +1,5 @@
 /**
- * Finds a program, or has the system's package manager install it, or says in one sentence what to
- * do.
+ * Finds a program, or installs it with the system's package manager, or says what to do.
  */
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
@@ -14,15 +13,15 @@ import {
 import type { WantedProgram } from './programs.ts';
 
 export interface Machine {
-  /** Folders in which programs are looked for, first wins. */
+  /** Folders to search for programs. The first match wins. */
   searchFolders: string[];
   isRoot: boolean;
   installPaths: InstallPaths;
 }
 
 /**
- * Servers often lie where only root's PATH looks, on Red Hat in libexec, on macOS below the package
- * manager's own folder.
+ * Servers are often in a folder that only root's PATH has: on Red Hat in libexec, on macOS below the
+ * package manager's own folder.
  */
 const SERVER_FOLDERS = [
   '/usr/local/bin',
@@ -42,12 +41,12 @@ export function thisMachine(): Machine {
   return {
     searchFolders: [...path, ...SERVER_FOLDERS],
     isRoot: process.getuid?.() === 0,
-    // Not below /tmp: there another user could put a link in root's way.
+    // Not below /tmp: another user could put a symbolic link there.
     installPaths: { lockFile: '/run/batchwell-install.lock', policyFile: '/usr/sbin/policy-rc.d' },
   };
 }
 
-/** The program is not there, and could not be installed. The message names the command to run. */
+/** The program is missing and could not be installed. The message names the command to run. */
 export class MissingProgram extends Error {
   constructor(message: string) {
     super(message);
@@ -86,7 +85,7 @@ export async function ensureProgram(
   const manager = choosePackageManager((name) => findProgram([name], machine) !== undefined);
   const names = manager === undefined ? [] : wanted.packages[manager];
   const first = names[0];
-  const missing = `Batchwell needs ${wanted.title} and found no ${wanted.programs.join(' or ')} on this machine.`;
+  const missing = `Batchwell needs ${wanted.title}, but found no ${wanted.programs.join(' or ')} on this machine.`;
   if (manager === undefined || first === undefined)
     throw new MissingProgram(`${missing} Install it, ${wanted.orElse}.`);
   const command = installSentence(manager, first);
@@ -101,7 +100,8 @@ export async function ensureProgram(
   const installed = findProgram(wanted.programs, machine);
   if (installed !== undefined) return installed;
   throw new MissingProgram(
-    `${missing} Installing it failed (exit code ${code}). Try \`${command}\` yourself, ${wanted.orElse}. The end of the output:\n${output}`,
+    `${missing} The installation failed with exit code ${code}. ` +
+      `Try \`${command}\` yourself, ${wanted.orElse}. The end of the output:\n${output}`,
   );
 }
 

@@ -81,7 +81,8 @@ interface User {
 
 async function prepareFolder(program: string, folder: string, temporary: boolean): Promise<Home> {
   await mkdir(folder, { recursive: true });
-  if (temporary) await chmod(folder, 0o711); // made with 0700: the server's own user must pass through
+  // Created with 0700: the server's own user must be able to enter it.
+  if (temporary) await chmod(folder, 0o711);
   const user = await serverUser(folder);
   const isMysql = !(await run(program, ['--no-defaults', '--version'])).stdout.includes('MariaDB');
   const dataFolder = join(folder, 'data');
@@ -115,9 +116,10 @@ async function serverUser(folder: string): Promise<User | undefined> {
 
 async function createSystemTables(program: string, home: Home): Promise<void> {
   const asUser = home.user === undefined ? [] : [`--user=${home.user.name}`];
-  // The TMPDIR that we were given may be closed to the server's own user.
+  // The server's own user may have no access to our TMPDIR.
   const options = { env: { ...process.env, TMPDIR: home.folder } };
-  await rm(home.dataFolder, { recursive: true, force: true }); // a half-made folder from a run that was killed
+  // A killed run can leave an incomplete folder.
+  await rm(home.dataFolder, { recursive: true, force: true });
   if (home.isMysql) {
     await run(
       program,
@@ -129,7 +131,8 @@ async function createSystemTables(program: string, home: Home): Promise<void> {
   const installer = findProgram(MARIADB_INSTALLER, thisMachine());
   if (installer === undefined)
     throw new Error(
-      `${program} is there, but neither of ${MARIADB_INSTALLER.join(', ')} is: the system tables cannot be made. Reinstall the MariaDB server package.`,
+      `${program} is installed, but ${MARIADB_INSTALLER.join(' or ')} is not, ` +
+        'so the system tables cannot be created. Reinstall the MariaDB server package.',
     );
   await run(
     installer,

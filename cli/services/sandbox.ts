@@ -21,7 +21,7 @@ export interface Sandbox {
 interface Candidate {
   kind: Sandbox['kind'];
   wanted: WantedProgram;
-  /** The smallest run that shows that it works here. */
+  /** The arguments of the smallest run that shows that it works here. */
   trial: string[];
 }
 
@@ -62,16 +62,16 @@ export async function ensureBubblewrap(machine: Machine = thisMachine()): Promis
     refusals.push(String(refusal));
   }
   throw new MissingProgram(
-    `The local Batch server has nothing to run tasks in. ${refusals.join(' ')}`,
+    `The local Batch cannot run tasks on this machine. ${refusals.join(' ')}`,
   );
 }
 
-/** Why it does not work here, or nothing. */
+/** Why it does not work here; undefined when it works. */
 async function tryOut(program: string, trial: string[]): Promise<string | undefined> {
   try {
     await promisify(execFile)(program, trial, { timeout: 10_000 });
     return undefined;
   } catch (cause) {
-    return `${program} is there but does not work here: ${String((cause as Error).message).trim()}.`;
+    return `${program} is installed but does not work: ${String((cause as Error).message).trim()}.`;
   }
 }

@@ -4,9 +4,9 @@
  *
  *   GET    /_local/health            {service, …}
  *   GET    /_local/ledger            {summary, recent}; with ?starts=all also every start
- *   DELETE /_local/ledger            forgets everything counted so far
- *   GET    /_local/faults            the rules, and how often each has bitten
- *   POST   /_local/faults            one rule or a list of rules (packages/local-aws/faults.ts): all are set or none
+ *   DELETE /_local/ledger            resets all counts
+ *   GET    /_local/faults            the rules, and how many times each has applied
+ *   POST   /_local/faults            one rule or a list of rules (faults.ts); sets all of them or none
  *   DELETE /_local/faults[?id=…]     one rule, or all
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -20,7 +20,7 @@ export interface ControlParts {
   service: Service;
   ledger: Ledger;
   faults: Faults;
-  /** More to say in the answer of GET /_local/health. */
+  /** Further fields of GET /_local/health. */
   health?: () => Record<string, unknown>;
 }
 
@@ -34,7 +34,7 @@ function parseRules(text: string): { rules: FaultRule[] } | { problems: string[]
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    return { problems: [`the body is no JSON: ${String(cause)}`] };
+    return { problems: [`The body is not valid JSON: ${String(cause)}`] };
   }
   const rules: FaultRule[] = [];
   const problems: string[] = [];
@@ -51,7 +51,7 @@ async function setFaults(faults: Faults, request: IncomingMessage): Promise<Answ
   if (body === undefined)
     return {
       status: 413,
-      body: { problems: [`the rules are longer than ${RULES_LIMIT_BYTES} bytes`] },
+      body: { problems: [`The rules are longer than ${RULES_LIMIT_BYTES} bytes.`] },
     };
   const parsed = parseRules(body.toString('utf8'));
   if ('problems' in parsed) return { status: 400, body: parsed };
@@ -63,7 +63,8 @@ function removeFaults(faults: Faults, id: string | null): Answer {
     faults.clear();
     return { status: 200, body: faults.list() };
   }
-  if (!faults.remove(id)) return { status: 404, body: { problems: [`no fault has the id ${id}`] } };
+  if (!faults.remove(id))
+    return { status: 404, body: { problems: [`There is no fault with the id ${id}.`] } };
   return { status: 200, body: faults.list() };
 }
 
@@ -96,14 +97,14 @@ async function answer(
         status: 404,
         body: {
           problems: [
-            `${request.method} ${url.pathname} is nothing here; see packages/local-aws/control.ts`,
+            `There is no ${request.method} ${url.pathname}. See the README of @batchwell/local-aws.`,
           ],
         },
       };
   }
 }
 
-/** Answers the request when its path is under `/_local/`; false when it is AWS's. */
+/** Answers the request if its path is under `/_local/`. Returns false for a request to AWS. */
 export async function serveControl(
   parts: ControlParts,
   request: IncomingMessage,

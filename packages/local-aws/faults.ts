@@ -1,7 +1,7 @@
 /**
  * Faults on demand: rules, set while the local AWS runs, that make it fail as the real one does. A
  * rule is plain JSON, so that a test in another process sets it over HTTP
- * (packages/local-aws/control.ts).
+ * (control.ts).
  */
 import type { Service } from './ledger.ts';
 import { createRandom } from './random.ts';
@@ -179,7 +179,7 @@ function isFaultRule(value: object, problems: string[]): value is FaultRule {
  */
 export function parseFaultRule(value: unknown): { rule: FaultRule } | { problems: string[] } {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return { problems: ['a fault rule is a JSON object'] };
+    return { problems: ['A fault rule must be a JSON object.'] };
   const problems: string[] = [];
   return isFaultRule(value, problems) ? { rule: value } : { problems };
 }

@@ -71,7 +71,7 @@ export async function startHttpServer(
 /**
  * The whole body, or undefined when it is longer than the limit; the rest is then read and thrown
  * away, so that the caller can still answer on this connection.
- * @throws when the client goes away before the end.
+ * @throws when the client disconnects before the end.
  */
 export async function readBody(
   request: IncomingMessage,
@@ -85,4 +85,9 @@ export async function readBody(
   }
   if (bytes > limitBytes) return undefined;
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
+/** For warnings about a bug: where it happened. */
+export function stackOf(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }

@@ -71,7 +71,9 @@ test('a missing program without root is an error that names the command and the 
   expect(refusal).toBeInstanceOf(MissingProgram);
   expect(refusal).toHaveProperty(
     'message',
-    'Batchwell needs Redis and found no redis-server or valkey-server on this machine. Install it with `sudo apt-get update && sudo apt-get install -y redis-server`, or set REDIS_URL to a server that you have (redis://host:6379).',
+    'Batchwell needs Redis, but found no redis-server or valkey-server on this machine. ' +
+      'Install it with `sudo apt-get update && sudo apt-get install -y redis-server`, ' +
+      'or set REDIS_URL to a server that you have (redis://host:6379).',
   );
   expect(existsSync(join(folder, 'journal'))).toBe(false);
 });
@@ -79,7 +81,7 @@ test('a missing program without root is an error that names the command and the 
 test('a missing program without a package manager is an error that names the alternative', async () => {
   const { machine } = await machineWith({}, true);
   await expect(ensureProgram(MARIADB_SERVER, machine, quiet)).rejects.toThrow(
-    /needs MariaDB and found no mariadbd or mysqld on this machine. Install it, or set DATABASE_URL/,
+    /needs MariaDB, but found no mariadbd or mysqld on this machine. Install it, or set DATABASE_URL/,
   );
 });
 
@@ -126,7 +128,7 @@ test('a failed installation shows its reason and removes the policy', async () =
     true,
   );
   await expect(ensureProgram(REDIS_SERVER, machine, quiet)).rejects.toThrow(
-    /failed \(exit code 100\)[^]*Unable to locate package/,
+    /failed with exit code 100[^]*Unable to locate package/,
   );
   expect(existsSync(policyFile)).toBe(false);
 });
@@ -146,7 +148,7 @@ test('proot is used when the kernel refuses bubblewrap', async () => {
     false,
   );
   await expect(ensureBubblewrap(machine)).rejects.toThrow(
-    /nothing to run tasks in[^]*No permissions to create new namespace/,
+    /cannot run tasks on this machine[^]*No permissions to create new namespace/,
   );
   await add('proot', 'exit 0');
   expect(await ensureBubblewrap(machine)).toEqual({

@@ -2,7 +2,7 @@
  * What the local Batch adds to the control surface of packages/local-aws/control.ts:
  *
  *   GET  /_local/logs/<job id>[?attempt=N]   stdout and stderr of the last attempt, or of the Nth
- *   POST /_local/spot-loss  {"jobId": …}     the host under what runs of this job (an array: of all its children) is gone
+ *   POST /_local/spot-loss  {"jobId": …}     loses the host of the job, or of all array children
  */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -45,14 +45,14 @@ async function serveLog(
   const taskId = findTaskId(context.store.get(jobId), number);
   if (taskId === undefined) {
     answer(response, 404, {
-      problems: [`no attempt${number > 0 ? ` ${number}` : ''} of a job ${jobId} is known`],
+      problems: [`Job ${jobId} has no attempt${number > 0 ? ` ${number}` : ''}.`],
     });
     return;
   }
   const path = join(logFolder, `${taskId}.log`);
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) {
-    answer(response, 404, { problems: [`job ${jobId} wrote no log`] });
+    answer(response, 404, { problems: [`Job ${jobId} has no log.`] });
     return;
   }
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' });
@@ -69,7 +69,7 @@ async function loseSpot(
   const job = context.store.get(jobId);
   if (job === undefined)
     answer(response, 404, {
-      problems: [`no job ${jobId || '(expected {"jobId": "…"})'} is known`],
+      problems: [jobId === '' ? 'The body must be {"jobId": "…"}.' : `There is no job ${jobId}.`],
     });
   else answer(response, 200, { lost: context.engine.loseHost(job) });
 }

@@ -51,6 +51,8 @@ export function notImplemented(operation: string): Refusal {
     refused: true,
     status: 501,
     code: 'NotImplemented',
-    message: `${operation} is not served by the local Batch endpoint; packages/local-aws/README.md lists what is.`,
+    message:
+      `${operation} is not implemented by the local Batch. ` +
+      'The README of @batchwell/local-aws lists the operations that are.',
   };
 }

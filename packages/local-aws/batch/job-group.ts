@@ -3,32 +3,13 @@
  * move: one bit per job and status, and a count. A page of a 10,000-wide array is found by walking
  * 313 words, and 100,000 jobs by walking 3,125, however many jobs are in other states.
  */
-import { JOB_STATUSES, type Job, type JobStatus } from './jobs.ts';
+import { JOB_STATUSES, type Job, type JobGroup, type JobStatus } from './jobs.ts';
 
 const WORD_BITS = 32;
 
 interface Bits {
   words: Uint32Array;
   count: number;
-}
-
-export interface JobGroup {
-  add(job: Job): void;
-  /** Changes the job's status and nothing else about it. */
-  move(job: Job, to: JobStatus): void;
-  remove(job: Job): void;
-  at(ordinal: number): Job | undefined;
-  /** One more than the highest ordinal ever given. */
-  size(): number;
-  count(status: JobStatus): number;
-  /** The counts of all statuses that have any, in the shape of statusSummary. */
-  summary(): Record<string, number>;
-  /** The lowest job of this status at or above `from`. */
-  first(status: JobStatus, from: number): Job | undefined;
-  /** Upwards from `from` (included), jobs of one status or of all. */
-  upwards(status: JobStatus | undefined, from: number): Generator<Job>;
-  /** Downwards from `from` (included). */
-  downwards(status: JobStatus | undefined, from: number): Generator<Job>;
 }
 
 function setBit(bits: Bits, ordinal: number): void {

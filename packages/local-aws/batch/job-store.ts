@@ -1,6 +1,6 @@
 /** Every job the local Batch remembers, found by id, by queue and by name. */
-import { createJobGroup, type JobGroup } from './job-group.ts';
-import type { Job, Submission } from './jobs.ts';
+import { createJobGroup } from './job-group.ts';
+import type { Job, JobGroup, Submission } from './jobs.ts';
 
 export interface JobStore {
   /** Makes the job, with all its children when it is an array; all SUBMITTED. */

@@ -1,5 +1,4 @@
 /** What the local Batch knows of a job: plain data, moved by engine.ts and shown by operations/. */
-import type { JobGroup } from './job-group.ts';
 
 /** In the order of a job's life. */
 export const JOB_STATUSES = [
@@ -108,6 +107,26 @@ export interface AttemptOutcome {
   reason?: string;
   /** False for what AWS never retries: cancelled, terminated, timed out. */
   retriable: boolean;
+}
+
+/** The jobs of a queue, or the children of an array; job-group.ts makes it. */
+export interface JobGroup {
+  add(job: Job): void;
+  /** Changes the job's status and nothing else about it. */
+  move(job: Job, to: JobStatus): void;
+  remove(job: Job): void;
+  at(ordinal: number): Job | undefined;
+  /** One more than the highest ordinal ever given. */
+  size(): number;
+  count(status: JobStatus): number;
+  /** The counts of all statuses that have any, in the shape of statusSummary. */
+  summary(): Record<string, number>;
+  /** The lowest job of this status at or above `from`. */
+  first(status: JobStatus, from: number): Job | undefined;
+  /** Upwards from `from` (included), jobs of one status or of all. */
+  upwards(status: JobStatus | undefined, from: number): Generator<Job>;
+  /** Downwards from `from` (included). */
+  downwards(status: JobStatus | undefined, from: number): Generator<Job>;
 }
 
 /** A single job, an array parent, or an array child. */

@@ -1,9 +1,11 @@
 /**
  * The local AWS Batch as its own process:
  *
- *   node packages/local-aws/batch/main.ts CONFIG     CONFIG: a file, or - for standard input, with the JSON of settings.ts
+ *   node packages/local-aws/batch/main.ts CONFIG
  *
- * It says `{"url", "port", "runner"}` in one line on standard output when it is ready. SIGTERM and
+ * CONFIG is a file, or - for standard input, with the JSON of settings.ts.
+ *
+ * Prints `{"url", "port", "runner"}` on one line when it is ready. SIGTERM and
  * SIGINT end every job that it started, then the process; a SIGKILL does so too, where jobs run
  * isolated.
  */
@@ -23,7 +25,7 @@ function refuse(problems: string[]): never {
 
 async function readSettings(source: string | undefined): Promise<LocalBatchSettings> {
   if (source === undefined)
-    refuse(['expected one argument: a file with the settings as JSON, or - for standard input']);
+    refuse(['Give one argument: a file with the settings as JSON, or - for standard input.']);
   const json =
     source === '-'
       ? await text(process.stdin)

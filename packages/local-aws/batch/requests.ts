@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultState } from '../faults.ts';
-import { readBody } from '../http-server.ts';
+import { readBody, stackOf } from '../http-server.ts';
 import type { Ledger } from '../ledger.ts';
 import type { BatchContext } from './context.ts';
 import {
@@ -23,7 +23,7 @@ export interface RequestParts {
   context: BatchContext;
   ledger: Ledger;
   throttle: Throttle;
-  /** Added to every answer, as the way to AWS and back would. */
+  /** Added to every answer, like the network latency to AWS. */
   requestMs: number;
 }
 
@@ -40,7 +40,7 @@ const SUBJECT_MEMBERS = [
   'resourceArn',
 ];
 
-/** What the `match` of a fault is looked for in: the names and ids that the request carries. */
+/** The text that a fault's `match` is searched in: the names and ids of the request. */
 function subjectOf(body: Record<string, unknown>): string {
   return SUBJECT_MEMBERS.flatMap((member) =>
     typeof body[member] === 'string' ? [body[member]] : [],
@@ -74,7 +74,7 @@ function parseJson(bytes: Buffer): Record<string, unknown> | Refusal {
     const value: unknown = JSON.parse(bytes.toString('utf8'));
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
   } catch {
-    // Told below, together with JSON that is no object.
+    // Answered below, together with JSON that is not an object.
   }
   return {
     refused: true,
@@ -104,7 +104,7 @@ async function readRequest(
   });
 }
 
-/** Runs the operation; a reply that breaks the service model becomes a loud 500. */
+/** Runs the operation. A reply that violates the service model becomes a 500 and a warning. */
 export function operate(
   context: BatchContext,
   operation: Operation,
@@ -122,19 +122,17 @@ export function operate(
   try {
     reply = handler(context, body);
   } catch (cause) {
-    process.emitWarning(
-      `The local Batch failed on ${operation.name}: ${cause instanceof Error ? cause.stack : String(cause)}`,
-    );
+    process.emitWarning(`The local Batch failed on ${operation.name}: ${stackOf(cause)}`);
     return serverException(`The local Batch failed on ${operation.name}: ${String(cause)}`);
   }
   if (isRefusal(reply)) return reply;
   const broken = problemsOf(operation.output, reply);
   if (broken.length === 0) return reply;
   process.emitWarning(
-    `The local Batch broke AWS's service model in ${operation.name}: ${broken.join('; ')}`,
+    `The local Batch violated AWS's service model in ${operation.name}: ${broken.join('; ')}`,
   );
   return serverException(
-    `The reply to ${operation.name} breaks AWS's service model: ${broken.join('; ')}`,
+    `The reply to ${operation.name} violates AWS's service model: ${broken.join('; ')}`,
   );
 }
 
@@ -150,7 +148,7 @@ function faultAnswer(fault: FaultState): Refusal {
     refused: true,
     status: status ?? 500,
     code: code ?? 'ServerException',
-    message: message ?? `Fault ${fault.id} was asked for.`,
+    message: message ?? `The fault ${fault.id} is set.`,
   };
 }
 
@@ -169,7 +167,7 @@ function play(
   if (fault?.kind === 'error' || fault?.kind === 'throttle') return { reply: faultAnswer(fault) };
   if (!throttle.admit(operation.name, context.nowMs())) return { reply: tooManyRequests() };
   const reply = operate(context, operation, body);
-  // An answer says that it is done: what it did must outlive this process.
+  // Before the answer: what it confirms must outlive this process.
   context.journal.flush();
   if (fault?.kind === 'drop-after') return {};
   return { reply: fault?.kind === 'error-after' ? faultAnswer(fault) : reply };
@@ -201,7 +199,7 @@ export async function serveBatch(
       404,
       {
         __type: 'UnknownOperationException',
-        message: `${request.method} ${url.pathname} is no operation of AWS Batch.`,
+        message: `${request.method} ${url.pathname} is not an operation of AWS Batch.`,
       },
       'UnknownOperationException',
     );

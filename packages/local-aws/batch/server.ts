@@ -24,7 +24,7 @@ export interface QueueSetting {
   name: string;
   /** Containers that run at the same time. */
   slots: number;
-  /** Higher goes first where queues share an environment. Default 1. */
+  /** Where queues share an environment, the higher priority goes first. Default 1. */
   priority?: number;
 }
 
@@ -38,7 +38,7 @@ export interface LatencyMs {
 }
 
 export interface LocalBatchOptions extends ListenOptions {
-  /** Journal, logs and scratch folders; made when absent. One server at a time. */
+  /** Journal, logs and scratch folders. Created when it does not exist. One server at a time. */
   dataFolder: string;
   /**
    * Default: one queue `batchwell` with a slot per CPU. Queues made over the wire come back after a
@@ -49,7 +49,7 @@ export interface LocalBatchOptions extends ListenOptions {
   faults?: Faults;
   /** Default: a container engine where it has the image, else bubblewrap, else proot. */
   runner?: Runner;
-  /** Put into every container, as a job role would: endpoint, region, credentials. */
+  /** Set in every container, as a job role does: endpoint, region, credentials. */
   jobEnvironment?: Record<string, string>;
   latency?: LatencyMs;
   lag?: Partial<LagMs>;
@@ -215,7 +215,7 @@ function chooseRunnerFor(options: LocalBatchOptions, dataFolder: string): Promis
 }
 
 /**
- * Serves AWS Batch, on loopback unless told otherwise.
+ * Serves AWS Batch, by default on loopback.
  * @throws when the port is taken, or no way to run containers works on this machine.
  */
 export async function startLocalBatch(options: LocalBatchOptions): Promise<LocalBatch> {

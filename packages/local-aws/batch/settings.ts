@@ -11,7 +11,7 @@ export interface LocalBatchSettings extends Omit<
 > {
   /** Default `auto`. */
   runner?: RunnerKind | 'simulated' | 'auto';
-  /** How every container goes with the simulated runner. */
+  /** How every container ends with the simulated runner. */
   simulated?: { durationMs?: number; exitCode?: number };
   /** Further flags for `podman run` or `docker run`. */
   engineFlags?: string[];
@@ -86,9 +86,9 @@ export function parseSettings(
   try {
     value = JSON.parse(json);
   } catch (cause) {
-    return { problems: [`the settings are no JSON: ${String(cause)}`] };
+    return { problems: [`The settings are not valid JSON: ${String(cause)}`] };
   }
-  if (!isObject(value)) return { problems: ['the settings are no JSON object'] };
+  if (!isObject(value)) return { problems: ['The settings must be a JSON object.'] };
   const problems: string[] = [];
   return isSettings(value, problems) ? { settings: value } : { problems };
 }

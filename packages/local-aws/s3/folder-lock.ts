@@ -36,7 +36,7 @@ export function lockFolder(folder: string): () => void {
   const heldElsewhere = holder !== undefined && holder !== process.pid && isAlive(holder);
   if (heldElsewhere || OPEN_HERE.has(whole)) {
     throw new Error(
-      `The data folder ${whole} is in use by process ${holder}. Stop it, or name another folder.`,
+      `The data folder ${whole} is in use by process ${holder}. Stop it or choose another folder.`,
     );
   }
   OPEN_HERE.add(whole);

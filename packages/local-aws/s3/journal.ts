@@ -122,7 +122,9 @@ async function writeRecords(fd: number, records: readonly JournalRecord[], posit
   }
   const { bytesWritten } = await writeAll(fd, buffers, position);
   if (bytesWritten < end - position)
-    throw new Error(`the disk took ${bytesWritten} of ${end - position} bytes: is it full?`);
+    throw new Error(
+      `only ${bytesWritten} of ${end - position} bytes were written: the disk may be full`,
+    );
   return { offsets, end };
 }
 
@@ -146,7 +148,7 @@ function openFile(path: string, see: (entry: JournalEntry) => void): JournalFile
   const lost = fstatSync(fd).size - end;
   if (lost > 0) {
     process.emitWarning(
-      `${path}: the last ${lost} bytes are no whole record (a crash in mid-write) and are cut off.`,
+      `${path}: the last ${lost} bytes are an incomplete record, left by a crash, and are removed.`,
     );
     ftruncateSync(fd, end);
   }

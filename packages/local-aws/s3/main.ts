@@ -1,7 +1,8 @@
 /**
  * The local S3 as a process of its own:
  *
- *   node packages/local-aws/s3/main.ts --data FOLDER [--port 9000] [--bucket NAME]… [--region us-east-1] [--latency-ms 0]
+ *   node packages/local-aws/s3/main.ts --data FOLDER [--port 9000] [--bucket NAME]…
+ *     [--region us-east-1] [--latency-ms 0]
  *
  * Prints one line of JSON, {"url":…,"port":…}, once it serves; SIGTERM and SIGINT close it cleanly.
  */
@@ -10,7 +11,7 @@ import { startLocalS3 } from './server.ts';
 
 function wholeNumber(name: string, text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new Error(`--${name} expects a whole number, got ${text}`);
+  throw new Error(`--${name} must be a whole number, not ${text}.`);
 }
 
 async function main(): Promise<void> {
@@ -24,7 +25,7 @@ async function main(): Promise<void> {
     },
   });
   if (values.data === undefined)
-    throw new Error('--data FOLDER is missing: where should the objects lie?');
+    throw new Error('--data FOLDER is missing. Name a folder for the objects.');
   const s3 = await startLocalS3({
     dataFolder: values.data,
     port: wholeNumber('port', values.port),

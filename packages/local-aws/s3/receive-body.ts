@@ -89,7 +89,7 @@ function planLength(
       : refuse('MissingContentLength');
   const bytes = /^\d{1,16}$/.test(String(text)) ? Number(text) : -1;
   if (bytes < 0)
-    return refuse('InvalidArgument', `The length of the body, ${String(text)}, is no number.`);
+    return refuse('InvalidArgument', `The length of the body, ${String(text)}, is not a number.`);
   if (bytes > limitBytes)
     return refuse('EntityTooLarge', undefined, { ProposedSize: bytes, MaxSizeAllowed: limitBytes });
   return bytes;

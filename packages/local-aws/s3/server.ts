@@ -1,12 +1,12 @@
 /**
- * The S3 endpoint: routes a request, plays its fault, answers it, and writes it into the ledger.
+ * The S3 endpoint: routes a request, applies its fault, answers it and records it in the ledger.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { serveControl } from '../control.ts';
 import { createFaults, type FaultRule, type Faults } from '../faults.ts';
-import { startHttpServer, type ListenOptions } from '../http-server.ts';
+import { stackOf, startHttpServer, type ListenOptions } from '../http-server.ts';
 import { createLedger, type Ledger } from '../ledger.ts';
 import { checkAccess } from './access.ts';
 import { refusalAnswer, release, send, sendHalf } from './answer.ts';
@@ -72,13 +72,13 @@ const OPERATIONS: Record<string, Operation> = {
 };
 
 export interface LocalS3Options extends ListenOptions {
-  /** Made when absent; what it holds is served again. One process at a time. */
+  /** Created when it does not exist. What it holds is served again. One process at a time. */
   dataFolder: string;
   ledger?: Ledger;
   faults?: Faults;
   /** Default us-east-1. */
   region?: string;
-  /** Buckets to make when they are not there. */
+  /** Buckets to create when they do not exist. */
   createBuckets?: readonly string[];
   /** Added to every answer. Default 0. */
   latencyMs?: number;
@@ -119,7 +119,7 @@ function createRequestIds(): () => string {
   };
 }
 
-/** Cuts the connection as a lost one is cut: with a reset, and without a word. */
+/** Cuts the connection as a network failure does: with a reset and without an answer. */
 function cut(request: IncomingMessage): void {
   request.socket.resetAndDestroy();
 }
@@ -147,7 +147,8 @@ async function perform(
   if (operation === undefined || run === undefined) {
     return refuse(
       'NotImplemented',
-      `The local S3 does not do ${request.method} ${request.url}; see packages/local-aws/README.md for what it does.`,
+      `${request.method} ${request.url} is not implemented by the local S3. ` +
+        'The README of @batchwell/local-aws lists the operations that are.',
     );
   }
   return run({
@@ -188,7 +189,7 @@ async function reply(
   return { status: answer.status, code: 'code' in outcome ? outcome.code : outcome.refused };
 }
 
-/** What a fault does once the request has been performed. */
+/** Applies a fault after the request has been performed. */
 async function replyUnder(
   rule: FaultRule | undefined,
   endpoint: Endpoint,
@@ -206,7 +207,7 @@ async function replyUnder(
   return reply(endpoint, exchange, faultRefusal(rule));
 }
 
-/** Serves the request as the fault that bites it would have it. */
+/** Serves the request, with the fault that applies to it. */
 async function serve(
   endpoint: Endpoint,
   exchange: Exchange,
@@ -224,13 +225,11 @@ async function serve(
   return replyUnder(rule, endpoint, exchange, outcome);
 }
 
-/** A request that ended in an exception: a client that went away, or a fault of ours. */
+/** A request that ended in an exception: the client disconnected, or a bug of the local S3. */
 async function failed(endpoint: Endpoint, exchange: Exchange, cause: unknown): Promise<Sent> {
   const { request, response } = exchange;
   if (request.destroyed && !request.complete) return { status: 0, code: 'ClientGone' };
-  process.emitWarning(
-    `The local S3 failed on ${request.method} ${request.url}: ${cause instanceof Error ? cause.stack : String(cause)}`,
-  );
+  process.emitWarning(`The local S3 failed on ${request.method} ${request.url}: ${stackOf(cause)}`);
   if (!response.headersSent)
     return reply(endpoint, exchange, refuse('InternalError', String(cause)));
   cut(request);
@@ -274,7 +273,7 @@ const DEFAULTS = {
 };
 
 /**
- * Serves S3 from the data folder until `close()`, on loopback unless told otherwise.
+ * Serves S3 from the data folder until `close()`, by default on loopback.
  * @throws when the port is taken, when another process has the data folder, or when a bucket's name
  * is not allowed.
  */
@@ -293,7 +292,8 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
   const wrong = createBuckets.find((name) => !isBucketName(name));
   if (wrong !== undefined)
     throw new Error(
-      `The bucket ${wrong} cannot be made: a name has 3 to 63 lower-case letters, digits, dots and hyphens.`,
+      `The bucket ${wrong} cannot be created. ` +
+        'A bucket name has 3 to 63 lower-case letters, digits, dots and hyphens.',
     );
   const store = await openStore(options.dataFolder);
   for (const name of createBuckets)

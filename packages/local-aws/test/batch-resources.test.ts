@@ -147,7 +147,7 @@ describe('the local Batch', () => {
   it('answers 501 to an operation that is not implemented', async () => {
     const { client } = await createWorld({ runner: instant() });
     await expect(client.send(new ListSchedulingPoliciesCommand({}))).rejects.toMatchObject(
-      refusal(/ListSchedulingPolicies is not served/, 501, 'NotImplemented'),
+      refusal(/ListSchedulingPolicies is not implemented/, 501, 'NotImplemented'),
     );
   });
 });

@@ -72,15 +72,15 @@ describe('the service model', () => {
       input: 'ListJobsRequest',
       output: 'CancelJobRequest',
     };
-    // With another operation's output in its place the reply no longer fits, and that is loud.
+    // With another operation's output shape, the reply does not fit.
     const warnings: string[] = [];
     const hear = (warning: Error) => void warnings.push(warning.message);
     process.on('warning', hear);
     onTestFinished(() => void process.off('warning', hear));
     expect(operate(contextWithOneQueue(), operation, { jobQueue: 'batchwell' })).toMatchObject({
       status: 500,
-      message: expect.stringContaining("breaks AWS's service model"),
+      message: expect.stringContaining("violates AWS's service model"),
     });
-    await expect.poll(() => warnings).toEqual([expect.stringContaining('broke AWS')]);
+    await expect.poll(() => warnings).toEqual([expect.stringContaining('violated AWS')]);
   });
 });

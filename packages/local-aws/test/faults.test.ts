@@ -79,6 +79,6 @@ describe('faults of the local AWS', () => {
         'tmes: no such field',
       ],
     });
-    expect(parseFaultRule(null)).toEqual({ problems: ['a fault rule is a JSON object'] });
+    expect(parseFaultRule(null)).toEqual({ problems: ['A fault rule must be a JSON object.'] });
   });
 });

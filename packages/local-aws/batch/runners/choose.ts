@@ -1,4 +1,4 @@
-/** Finds the best way to run containers on this machine, by trying. */
+/** Finds the best way to run containers on this machine by trying each. */
 import { accessSync, constants } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
@@ -20,7 +20,7 @@ export interface ChooseOptions {
   dataFolder: string;
   keepScratch?: boolean;
   /**
-   * Only this way, or an error. Default: a container engine for the images it has, and for all
+   * Use only this way or fail. Default: a container engine for the images it has, and for all
    * others isolated, else proot.
    */
   only?: RunnerKind;
@@ -141,7 +141,8 @@ function startInEither(
     const ended = await startIn(engine);
     if (ended.reason !== ENGINE_REFUSED_REASON || wanted !== undefined) return ended;
     process.emitWarning(
-      `The container engine refused job ${container.jobId}, so it runs ${other.name}: ${await readFile(container.logFile, 'utf8').catch(String)}`,
+      `The container engine refused job ${container.jobId}, so it runs ${other.name}: ` +
+        (await readFile(container.logFile, 'utf8').catch(String)),
     );
     return startIn(other);
   }
@@ -168,8 +169,8 @@ export function combineRunners(engine: EngineRunner, other: Runner): Runner {
 }
 
 /**
- * The best runner here.
- * @throws when there is none, saying what to install.
+ * The best runner of this machine.
+ * @throws when there is none. The message says what to install.
  */
 export async function chooseRunner(options: ChooseOptions): Promise<Runner> {
   const [engine, other] = await Promise.all([
@@ -181,6 +182,7 @@ export async function chooseRunner(options: ChooseOptions): Promise<Runner> {
   if (found !== undefined) return found;
   const tried = options.only ?? 'bubblewrap, proot, podman or docker';
   throw new Error(
-    `No way to run jobs works on this machine (tried: ${tried}). Install bubblewrap (Debian: apt-get install bubblewrap), or give the simulated runner.`,
+    `Jobs cannot run on this machine (tried ${tried}). ` +
+      'Install bubblewrap (Debian: apt-get install bubblewrap) or use the simulated runner.',
   );
 }

@@ -38,13 +38,13 @@ const SHARES_PER_CPU = 1024;
 const ENGINE_FAILED = 125;
 const COMMAND_FAILED = [126, 127];
 const NOT_RUN = /^(?:Error|docker): .*(?:OCI runtime|executable file not found|permission denied)/m;
-/** Ended so, nothing of the task ran: another runner may take it. */
+/** With this reason nothing of the task ran, and another runner can take it. */
 export const ENGINE_REFUSED_REASON =
-  'CannotStartContainerError: the container engine refused it; its message is in the log';
+  'CannotStartContainerError: the container engine refused the job; its message is in the log';
 
 function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Container): string[] {
   const { taskId, environment, memoryMiB, vcpus, mounts, readonlyRoot, image, command } = container;
-  // `-e NAME` takes the value from the engine's own environment: secrets stand in no process list.
+  // `-e NAME` takes the value from the engine's own environment: secrets do not appear in process lists.
   const variables = Object.entries(environment).flatMap(([name, value]) =>
     isEnginesOwn(name) ? ['-e', `${name}=${value}`] : ['-e', name],
   );
@@ -76,11 +76,10 @@ const isEnginesOwn = (name: string) =>
 
 function judge(container: Container, exitCode: number, killed: boolean): Ended {
   if (exitCode === ENGINE_FAILED) return { neverStarted: true, reason: ENGINE_REFUSED_REASON };
-  // A shell in the container that misses a program ends with 127 too, and that is the task's own
-  // affair.
+  // A shell in the container that does not find a program exits with 127 too: the task's own error.
   if (COMMAND_FAILED.includes(exitCode) && NOT_RUN.test(readFileSync(container.logFile, 'utf8')))
     return { exitCode, neverStarted: true, reason: cannotStartReason(container.command[0] ?? '') };
-  // With --rm nothing is left to ask; 137 that nobody here asked for is the kernel's.
+  // With --rm nothing is left to inspect. 137 without a kill from here is the kernel's.
   return exitCode === 137 && !killed && container.memoryMiB > 0
     ? { exitCode, reason: OUT_OF_MEMORY_REASON }
     : { exitCode };

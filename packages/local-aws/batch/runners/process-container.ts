@@ -72,7 +72,7 @@ const SIGNAL_BASE = 128;
 const NOT_FOUND_EXIT_CODE = 127;
 const LOG_TAIL_BYTES = 4096;
 const NO_LIMITS =
-  'local Batch: this machine lets no cgroup be made, so the memory and CPU of this job are not limited.\n';
+  'local Batch: the memory and CPU of this job are not limited: no cgroup can be created here.\n';
 
 /** What Docker gives a container whose image sets nothing. */
 export function containerEnvironment({ environment, taskId }: Container): Record<string, string> {
