@@ -74,7 +74,8 @@ export function installScript(
     ...(manager === 'apt-get'
       ? services.map(
           (service) =>
-            `if command -v systemctl >/dev/null 2>&1; then systemctl disable ${service} >/dev/null 2>&1 || true; fi`,
+            `if command -v systemctl >/dev/null 2>&1; then systemctl disable ${service} ` +
+            '>/dev/null 2>&1 || true; fi',
         )
       : []),
   ];
@@ -93,6 +94,7 @@ function aptLines(policyFile: string): string[] {
     `  printf '#!/bin/sh\\n# ${POLICY_MARK}\\nexit 101\\n' >'${policyFile}'`,
     `  chmod 755 '${policyFile}'`,
     'fi',
-    'apt-get -o DPkg::Lock::Timeout=120 update </dev/null 9>&- || echo "apt-get update failed; the packages it knows already are tried" >&2',
+    'apt-get -o DPkg::Lock::Timeout=120 update </dev/null 9>&- || echo "apt-get update ' +
+      'failed; the packages it knows already are tried" >&2',
   ];
 }

@@ -171,7 +171,8 @@ class AttemptRun implements LiveAttempt {
       const { image } = this.#job.submission.container;
       const reason =
         pull.message ??
-        `CannotPullContainerError: Error response from daemon: pull access denied for ${image}, repository does not exist or may require 'docker login'`;
+        'CannotPullContainerError: Error response from daemon: pull access denied for ' +
+          `${image}, repository does not exist or may require 'docker login'`;
       this.#after(pull.delayMs ?? 0, () => this.#end({ neverStarted: true, reason }));
     } else if (delayMs > 0) this.#after(delayMs, () => this.#begin());
     else setImmediate(() => this.#begin());

@@ -56,5 +56,10 @@ export const OUT_OF_MEMORY_REASON = 'OutOfMemoryError: Container killed due to m
 
 /** What Docker says of a command that is not there; ECS passes it on with exit code 127. */
 export function cannotStartReason(command: string): string {
-  return `CannotStartContainerError: Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: ${JSON.stringify(command)}: executable file not found in $PATH: unknown`;
+  return (
+    'CannotStartContainerError: Error response from daemon: failed to create task for ' +
+    'container: failed to create shim task: OCI runtime create failed: runc create ' +
+    `failed: unable to start container process: exec: ${JSON.stringify(command)}: ` +
+    'executable file not found in $PATH: unknown'
+  );
 }

@@ -36,7 +36,9 @@ function namedPart(upload: Upload, node: XmlNode): StoredPart | Refusal {
     if (upload.checksum?.type !== 'COMPOSITE') return part;
     return refuse(
       'InvalidRequest',
-      `The upload was created using a ${upload.checksum.algorithm.toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${number} in the request.`,
+      `The upload was created using a ${upload.checksum.algorithm.toLowerCase()} checksum. ` +
+        'The complete request must include the checksum for each part. It was missing for ' +
+        `part ${number} in the request.`,
     );
   }
   const matches =
@@ -97,7 +99,8 @@ function checkWhole(
   if (type !== undefined && type !== checksum.type) {
     return refuse(
       'InvalidRequest',
-      `The upload was created using the ${checksum.type} checksum mode. The complete request must use the same checksum mode.`,
+      `The upload was created using the ${checksum.type} checksum mode. The complete ` +
+        'request must use the same checksum mode.',
     );
   }
   const given = headerOf(call, checksumHeader(checksum.algorithm));

@@ -134,7 +134,8 @@ function directivesOf(call: Call, source: StoredObject): Directives | Refusal {
   if (algorithm === undefined)
     return refuse(
       'InvalidRequest',
-      'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
+      'Checksum algorithm provided is unsupported. Please try again with any of the valid ' +
+        'types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
     );
   const storageClass = given['x-amz-storage-class'];
   const copied: KeptHeaders = {
@@ -168,7 +169,9 @@ function refuseCopy(call: Call, source: StoredObject): Refusal | undefined {
   if (isIdle(call, source)) {
     return refuse(
       'InvalidRequest',
-      "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+      'This copy request is illegal because it is trying to copy an object to itself ' +
+        "without changing the object's metadata, storage class, website redirect location or " +
+        'encryption attributes.',
     );
   }
   const { copyLimitBytes } = call.settings;

@@ -27,7 +27,8 @@ const CATALOGUE = {
   InvalidDigest: [400, 'The Content-MD5 you specified was invalid.'],
   InvalidPart: [
     400,
-    "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+    'One or more of the specified parts could not be found.  The part may not have been ' +
+      "uploaded, or the specified entity tag may not match the part's entity tag.",
   ],
   InvalidPartNumber: [416, 'The requested partnumber is not satisfiable'],
   InvalidPartOrder: [
@@ -50,7 +51,8 @@ const CATALOGUE = {
   NoSuchKey: [404, 'The specified key does not exist.'],
   NoSuchUpload: [
     404,
-    'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
+    'The specified upload does not exist. The upload ID may be invalid, or the upload ' +
+      'may have been aborted or completed.',
   ],
   NoSuchVersion: [404, 'The specified version does not exist.'],
   NotImplemented: [501, 'A header you provided implies functionality that is not implemented'],

@@ -50,7 +50,8 @@ function uploadChecksum(call: Call): UploadRecord['checksum'] | Refusal {
   if (algorithm === undefined)
     return refuse(
       'InvalidRequest',
-      'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
+      'Checksum algorithm provided is unsupported. Please try again with any of the valid ' +
+        'types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
     );
   const wanted: ChecksumType | undefined =
     type === undefined
@@ -134,7 +135,9 @@ export async function uploadPart(call: Call): Promise<Answer | Refusal> {
         return undefined;
       return refuse(
         'InvalidRequest',
-        `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksum.algorithm.toLowerCase()}, actual checksum Type: ${sent.toLowerCase()}`,
+        'Checksum Type mismatch occurred, expected checksum Type: ' +
+          `${upload.checksum.algorithm.toLowerCase()}, actual checksum Type: ` +
+          `${sent.toLowerCase()}`,
       );
     },
   });
@@ -183,7 +186,8 @@ function copyRange(call: Call, source: StoredObject): { from: number; to: number
   if (match === null || from > to) {
     return refuse(
       'InvalidArgument',
-      'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+      'The x-amz-copy-source-range value must be of the form bytes=first-last where first ' +
+        'and last are the zero-based offsets of the first and last bytes to copy',
       { ArgumentName: 'x-amz-copy-source-range', ArgumentValue: header },
     );
   }

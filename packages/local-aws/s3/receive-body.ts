@@ -72,7 +72,8 @@ function planChecksum({ request }: Call): BodyPlan['checksum'] | Refusal {
     return refuse('InvalidRequest', 'Value for x-amz-sdk-checksum-algorithm header is invalid.');
   return refuse(
     'InvalidRequest',
-    'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.',
+    'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or ' +
+      'x-amz-trailer headers were found.',
   );
 }
 

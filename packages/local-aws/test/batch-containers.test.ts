@@ -81,7 +81,8 @@ describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
     const { job, log } = await runIn(
       world,
       shell(
-        `mkdir /data /inputs && echo mine > /data/x && cat /data/x; touch /usr/x /etc/x; cat ${join(world.dataFolder, 'secret')}; pwd; ls /tmp`,
+        'mkdir /data /inputs && echo mine > /data/x && cat /data/x; touch /usr/x /etc/x; cat ' +
+          `${join(world.dataFolder, 'secret')}; pwd; ls /tmp`,
       ),
     );
     expect(job.container?.exitCode).toBe(0);
@@ -150,7 +151,8 @@ describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
       jobEnvironment: { AWKWARD: awkward, KEY: 'k-4711-in-no-list' },
     });
     const script =
-      'process.stdout.write(JSON.stringify(process.env)); fetch(process.argv[1]).then((answer) => console.log("\\nstatus", answer.status))';
+      'process.stdout.write(JSON.stringify(process.env)); ' +
+      'fetch(process.argv[1]).then((answer) => console.log("\\nstatus", answer.status))';
     const { log } = await runIn(world, ['node', '-e', script, `${world.batch.url}/_local/health`], {
       resourceRequirements: [
         { type: 'VCPU', value: '1' },

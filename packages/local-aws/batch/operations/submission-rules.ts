@@ -46,7 +46,8 @@ function refuseRule(rule: ExitRule): Refusal | undefined {
   }
   if (onExitCode !== undefined && !EXIT_CODE_PATTERN.test(onExitCode)) {
     return executionError(
-      `evaluateOnExit onExitCode ${JSON.stringify(onExitCode)} can contain only numbers and can end with an asterisk`,
+      `evaluateOnExit onExitCode ${JSON.stringify(onExitCode)} can contain only numbers ` +
+        'and can end with an asterisk',
     );
   }
   return undefined;

@@ -67,7 +67,8 @@ function refuseDependency(
   if (other === undefined) return executionError(`Job dependency ${jobId} does not exist`);
   if (type !== 'N_TO_N' || other.submission.arraySize === arraySize) return undefined;
   return executionError(
-    `N_TO_N dependencies require array jobs of equal size, and ${jobId} has ${other.submission.arraySize ?? 'no'} children`,
+    `N_TO_N dependencies require array jobs of equal size, and ${jobId} has ` +
+      `${other.submission.arraySize ?? 'no'} children`,
   );
 }
 
