@@ -20,8 +20,8 @@ export interface Machine {
 }
 
 /**
- * Servers are often in a folder that only root's PATH has: on Red Hat in libexec, on macOS below the
- * package manager's own folder.
+ * Servers are often in a folder that only root's PATH has: on Red Hat in libexec, on macOS below
+ * the package manager's own folder.
  */
 const SERVER_FOLDERS = [
   '/usr/local/bin',

@@ -1,6 +1,6 @@
 /**
  * A private MariaDB (or MySQL 8): its own folder, port, socket and password, on loopback only.
- * A fresh folder takes about 0.9 s, a start 0.2 s; 117 MB, or 56 MB with small buffers.
+ * A new folder takes about 0.9 s, a start 0.2 s. It uses 117 MB, or 56 MB with small buffers.
  */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -22,11 +22,12 @@ export interface MariadbOptions {
   port?: number;
   /** Small buffers: half the memory, for tests and a few thousand tasks. */
   small?: boolean;
-  /** Every commit on disk before it is acknowledged. By default on when dataFolder is given. */
+  /**
+   * Write every commit to disk before it is acknowledged. On by default when dataFolder is given.
+   */
   durable?: boolean;
   /**
-   * With port and dataFolder: one that was killed comes back at the same url. A new one is made
-   * when absent.
+   * With port and dataFolder, a killed server comes back at the same URL. Generated when absent.
    */
   password?: string;
 }
@@ -39,14 +40,13 @@ export interface PrivateMariadb {
   pid: number;
   dataFolder: string;
   ended: Promise<string>;
-  /** The end of what it said so far. */
+  /** The end of its log so far. */
   logTail(): string;
   stop(): Promise<void>;
 }
 
 /**
- * A server that is there by URL is used as it is and never stopped by us; else a private one is
- * started.
+ * Uses the server at the URL, which is never stopped, or starts a private one.
  */
 export async function mariadbOrPrivate(
   url: string | undefined,
@@ -67,7 +67,7 @@ export async function startMariadb(options: MariadbOptions = {}): Promise<Privat
 interface Home {
   folder: string;
   dataFolder: string;
-  /** The user to run as when we are root. */
+  /** The user to run as when this process is root. */
   user: User | undefined;
   isMysql: boolean;
   temporary: boolean;
@@ -93,9 +93,9 @@ async function prepareFolder(program: string, folder: string, temporary: boolean
 }
 
 /**
- * mariadbd refuses to run as root by accident. As root we run it as `mysql`, the user its package
- * makes; where that user does not exist or cannot pass through to the folder (below /root, say), as
- * root on purpose.
+ * mariadbd refuses to run as root unless told to. As root we run it as `mysql`, the user that its
+ * package creates, or as root if that user does not exist or cannot reach the folder (below /root,
+ * say).
  */
 async function serverUser(folder: string): Promise<User | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -142,8 +142,7 @@ async function createSystemTables(program: string, home: Home): Promise<void> {
 }
 
 /**
- * A temporary folder is made anew for each try: a server that did not start has taken its own with
- * it.
+ * Each try gets a new temporary folder: a server that does not start removes its own.
  */
 async function startMariadbOn(
   program: string,
@@ -193,8 +192,8 @@ async function serveFrom(
 }
 
 /**
- * Run by the server before it serves, so that no client is needed here. The password may be new at
- * each start.
+ * The server runs this before it accepts connections, so no client is needed. The password can be
+ * new at each start.
  */
 function initialSql(password: string, isMysql: boolean): string {
   const lines = ['CREATE DATABASE IF NOT EXISTS batchwell CHARACTER SET utf8mb4;'];
@@ -221,8 +220,8 @@ function serverArguments(
     '--no-defaults',
     ...(home.user === undefined ? [] : [`--user=${home.user.name}`]),
     `--datadir=${home.dataFolder}`,
-    // Relative to the data folder, in which the server stands: the kernel cuts a socket's path at
-    // 107 characters.
+    // Relative to the data folder, the server's working folder: the kernel limits a socket's path
+    // to 107 characters.
     '--socket=mysqld.sock',
     `--tmpdir=${home.folder}`,
     `--pid-file=${join(home.folder, 'mysqld.pid')}`,
@@ -238,7 +237,7 @@ function serverArguments(
     '--performance-schema=OFF',
     '--loose-mysqlx=OFF',
     `--innodb-flush-log-at-trx-commit=${durable ? 1 : 2}`,
-    // A throw-away folder is never recovered: no doublewrite, and no flushing when it stops.
+    // A temporary folder is never recovered: no doublewrite, and no flush at the stop.
     ...(durable ? [] : ['--innodb-doublewrite=0', '--innodb-fast-shutdown=2']),
     `--innodb-buffer-pool-size=${options.small === true ? '32M' : '256M'}`,
     `--innodb-log-file-size=${options.small === true ? '16M' : '128M'}`,

@@ -3,8 +3,8 @@
  *
  * PR_SET_PDEATHSIG would be shorter, but it is Linux only, follows a thread and not a process, and
  * is cleared when the server changes its user, which mariadbd does. So each server has a watchdog:
- * a shell that waits for the end of a pipe which only we hold open. The kernel closes that pipe
- * however we end, by SIGKILL too.
+ * a shell that waits for the end of a pipe that only this process holds open. The kernel closes
+ * that pipe however this process ends, even by SIGKILL.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,8 +13,8 @@ import { rm } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 
 /**
- * Reads until the pipe ends; then ends process $1 and removes folder $2, when given. A zombie is
- * dead, though it answers kill -0: in a container whose first process does not reap, it stays.
+ * Reads until the pipe ends, then ends process $1 and removes folder $2, if given. A zombie counts
+ * as ended although kill -0 succeeds: it stays in a container whose first process does not reap.
  */
 const WATCHDOG_SCRIPT = `
 trap '' HUP INT TERM
@@ -28,9 +28,8 @@ kill -KILL "$1" 2>/dev/null
 `;
 
 /**
- * Waits for a word from us before it becomes the server, so that there is no moment at which the
- * server runs and its watchdog does not: were we killed in between, the word never comes and the
- * pipe ends.
+ * Waits for a line on fd 3 before it becomes the server, so that the server never runs without its
+ * watchdog: if this process is killed in between, the line never comes and the pipe ends.
  */
 const GATE_SCRIPT = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
@@ -42,23 +41,23 @@ export interface ServerCommand {
   program: string;
   args: string[];
   /**
-   * The line of its output that says it serves: an event, so that nobody has to poll, and surely of
-   * this server and not of another on the same port.
+   * The line of its output that says it is ready. It needs no polling and cannot come from another
+   * server on the same port.
    */
   readyLine: RegExp;
   readyWithinMs: number;
-  /** How long SIGTERM may take before SIGKILL. */
+  /** Time between SIGTERM and SIGKILL. */
   stopWithinMs: number;
-  /** Removed when the server has ended, also when we were killed. */
+  /** Removed when the server has ended, even if this process was killed. */
   temporaryFolder?: string;
   /**
-   * Removed only when we were killed: a folder that several servers share, and that we remove
-   * ourselves otherwise.
+   * A folder that several servers share. Removed only if this process was killed; otherwise the
+   * caller removes it.
    */
   sharedFolder?: string;
-  /** The server's whole environment; when absent, nothing but what every program needs. */
+  /** The server's whole environment. Default: only what every program needs. */
   environment?: NodeJS.ProcessEnv;
-  /** Gets all that the server says, on either stream. */
+  /** Receives all output of the server, from both streams. */
   logFile?: string;
 }
 
@@ -68,13 +67,13 @@ export interface OwnedServer {
   ended: Promise<string>;
   /** SIGTERM, then SIGKILL; then removes the temporary folder. May be called more than once. */
   stop(): Promise<void>;
-  /** The line that said that it serves. */
+  /** The line that matched readyLine. */
   readyText: string;
-  /** The end of what it said so far. */
+  /** The end of its log so far. */
   logTail(): string;
 }
 
-/** The server ended, or said nothing, before it was ready. The message holds the end of its log. */
+/** The server ended or timed out before it was ready. The message holds the end of its log. */
 export class ServerNotReady extends Error {
   readonly portTaken: boolean;
 
@@ -90,7 +89,8 @@ export class ServerNotReady extends Error {
  * of it is left.
  */
 export async function startOwnedServer(command: ServerCommand): Promise<OwnedServer> {
-  // A session of its own: Ctrl-C on the terminal reaches us, and we then stop the servers in order.
+  // A session of its own: Ctrl-C on the terminal reaches only this process, which stops the servers
+  // in order.
   const child = spawn('/bin/sh', ['-c', GATE_SCRIPT, 'gate', command.program, ...command.args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
@@ -119,15 +119,13 @@ export async function startOwnedServer(command: ServerCommand): Promise<OwnedSer
     await stop();
     throw new ServerNotReady(command.title, outcome.what, output.tail());
   }
-  // A dead server's pid may be given to somebody else: its watchdog must not live to signal that
-  // one.
+  // The pid of an ended server can be reused. Its watchdog must not signal the new process.
   void ended.then(() => watchdog.kill('SIGKILL'));
   return { pid, ended, stop, readyText: outcome.line, logTail: output.tail };
 }
 
 /**
- * Nothing secret of ours is a server's business; BATCHWELL_RUN lets .ci/run find what is left
- * behind.
+ * Servers get none of our secrets. BATCHWELL_RUN lets .ci/run find processes that are left behind.
  */
 function serverEnvironment(): NodeJS.ProcessEnv {
   const kept = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LD_LIBRARY_PATH', 'BATCHWELL_RUN'];

@@ -1,4 +1,4 @@
-/** Which package manager a machine has, and what to tell it. Pure: install.ts runs it. */
+/** Which package manager a machine has, and its commands. Pure: install.ts runs them. */
 
 export const PACKAGE_MANAGERS = [
   'apt-get',
@@ -35,7 +35,7 @@ export function installSentence(manager: PackageManager, packageName: string): s
   return `sudo ${INSTALL_COMMANDS[manager]} ${packageName}`;
 }
 
-/** What to install, and how one sees that it is there. */
+/** What to install, and the programs that show that it is installed. */
 export interface Installation {
   programs: string[];
   /** The first that can be installed is taken. */
@@ -44,18 +44,18 @@ export interface Installation {
   services: string[];
 }
 
-/** Where the script leaves its lock and Debian's policy; tests give their own. */
+/** Where the script puts its lock and Debian's policy. Tests give their own paths. */
 export interface InstallPaths {
   lockFile: string;
   policyFile: string;
 }
 
 /**
- * A POSIX shell script that installs, unless one of `programs` has come meanwhile. It holds a
- * kernel lock (flock), so two at once take turns and a killed one leaves no stale lock. Debian's
- * packages start their services on the standard ports, now and at every boot. While we install,
- * policy-rc.d forbids the first (it is removed however we end, and one that was there before is
- * kept); then they are switched off.
+ * A POSIX shell script that installs, unless one of `programs` exists by then. It holds a kernel
+ * lock (flock), so concurrent runs take turns and a killed one leaves no stale lock. Debian's
+ * packages start their services on the standard ports, now and at every boot. During the
+ * installation, policy-rc.d prevents the start (it is removed however the script ends, and an
+ * existing one is kept). Then the services are disabled.
  */
 export function installScript(
   manager: PackageManager,
@@ -69,7 +69,7 @@ export function installScript(
     'if command -v flock >/dev/null 2>&1; then flock 9; fi',
     `if ${have}; then exit 0; fi`,
     ...(manager === 'apt-get' ? aptLines(paths.policyFile) : []),
-    // Not fd 9: a daemon that a package starts would hold the lock for ever.
+    // Without fd 9: a daemon that a package starts would hold the lock forever.
     `{ ${attempts}; } </dev/null 9>&- || exit`,
     ...(manager === 'apt-get'
       ? services.map(
@@ -87,7 +87,7 @@ const POLICY_MARK = 'written by batchwell while it installs packages';
 function aptLines(policyFile: string): string[] {
   return [
     'export DEBIAN_FRONTEND=noninteractive',
-    // One with our mark is left from a run that was killed: it is ours to remove.
+    // One with our mark is left from a killed run and can be removed.
     `if [ ! -e '${policyFile}' ] || grep -q '${POLICY_MARK}' '${policyFile}'; then`,
     `  trap 'rm -f "${policyFile}"' EXIT`,
     `  trap 'exit 1' HUP INT TERM`,

@@ -1,6 +1,6 @@
 /**
- * Free ports on loopback. A free port may be taken by another process before we bind it: so start,
- * and try again.
+ * Free ports on loopback. Another process can take a free port before the server binds it, so a
+ * start is retried.
  */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
@@ -18,8 +18,8 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * Starts on the wanted port, or on a free one; a free port that was snatched away is replaced, five
- * times at most.
+ * Starts on the wanted port, or on a free one. A free port that another process took is replaced,
+ * at most five times.
  */
 export async function startOnPort<T>(
   wantedPort: number | undefined,

@@ -1,26 +1,25 @@
 /**
- * What the local services are called, per program and per package manager: the first name that can
- * be installed is taken.
+ * The packages of the local services, per package manager. The first one that can be installed is
+ * used.
  */
 import type { PackageManager } from './package-managers.ts';
 
 export interface WantedProgram {
   title: string;
-  /** Any of these will do; the first found is taken. */
+  /** Any of these will do. The first one found is used. */
   programs: string[];
   packages: Record<PackageManager, string[]>;
   /**
-   * The system services that these packages bring: we start servers ourselves, and nobody asked for
-   * those.
+   * The system services of these packages, to disable: servers are started by us, without them.
    */
   services: string[];
-  /** The other way, for the sentence that says what to do. */
+  /** The alternative, for the error message. */
   orElse: string;
 }
 
 export const REDIS_SERVER: WantedProgram = {
   title: 'Redis',
-  // Fedora 41, RHEL 10, Arch and openSUSE went over to Valkey, which speaks the same protocol.
+  // Fedora 41, RHEL 10, Arch and openSUSE have Valkey instead, which speaks the same protocol.
   programs: ['redis-server', 'valkey-server'],
   packages: {
     'apt-get': ['redis-server', 'valkey-server'],
@@ -52,7 +51,7 @@ export const MARIADB_SERVER: WantedProgram = {
     'or set DATABASE_URL to a server that you have (mysql://user:password@host:3306/batchwell)',
 };
 
-/** Makes MariaDB's system tables. */
+/** Creates MariaDB's system tables. */
 export const MARIADB_INSTALLER = ['mariadb-install-db', 'mysql_install_db'];
 
 const REAL_BATCH = 'or let tasks run on a real AWS Batch (AWS_ENDPOINT_URL_BATCH not set)';

@@ -1,6 +1,6 @@
 /**
- * A private Redis: its own folder, port and password, on loopback only. Ready in about 0.05 s, 12
- * MB.
+ * A private Redis: its own folder, port and password, on loopback only. It is ready in about 0.05 s
+ * and uses 12 MB.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
@@ -15,11 +15,10 @@ export interface RedisOptions {
   /** Kept when the server stops. Without it: a temporary folder, removed on stop. */
   dataFolder?: string;
   port?: number;
-  /** Append-only file, synced every second. By default on when dataFolder is given. */
+  /** Write an append-only file, synced every second. On by default when dataFolder is given. */
   durable?: boolean;
   /**
-   * With port and dataFolder: one that was killed comes back at the same url. A new one is made
-   * when absent.
+   * With port and dataFolder, a killed server comes back at the same URL. Generated when absent.
    */
   password?: string;
 }
@@ -32,14 +31,13 @@ export interface PrivateRedis {
   pid: number;
   dataFolder: string;
   ended: Promise<string>;
-  /** The end of what it said so far. */
+  /** The end of its log so far. */
   logTail(): string;
   stop(): Promise<void>;
 }
 
 /**
- * A Redis that is there by URL is used as it is and never stopped by us; else a private one is
- * started.
+ * Uses the Redis at the URL, which is never stopped, or starts a private one.
  */
 export async function redisOrPrivate(
   url: string | undefined,
@@ -100,7 +98,7 @@ function redisConfig(facts: {
     `requirepass ${facts.password}`,
     `dir ${JSON.stringify(facts.dataFolder)}`,
     'daemonize no',
-    // BullMQ's keys must never be evicted: a full Redis has to refuse, not to forget.
+    // BullMQ's keys must never be evicted: a full Redis must refuse writes, not delete keys.
     'maxmemory-policy noeviction',
     'save ""',
     `appendonly ${facts.durable ? 'yes' : 'no'}`,

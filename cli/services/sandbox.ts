@@ -35,9 +35,10 @@ const CANDIDATES: Candidate[] = [
 ];
 
 /**
- * Each is tried, not only found: inside an ordinary Docker container, and for ordinary users of
- * Ubuntu 24.04, bubblewrap is installed and yet refused. What is there is preferred to what had to
- * be installed. Rejects with MissingProgram, whose message holds the reason for each.
+ * Each program is tried, not only found: inside an ordinary Docker container, and for ordinary
+ * users of Ubuntu 24.04, the kernel refuses an installed bubblewrap. An installed program is
+ * preferred to one that must be installed. Rejects with MissingProgram, whose message has the
+ * reason for each.
  */
 export async function ensureBubblewrap(machine: Machine = thisMachine()): Promise<Sandbox> {
   const refusals: string[] = [];

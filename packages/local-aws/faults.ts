@@ -1,12 +1,12 @@
 /**
- * Faults on demand: rules, set while the local AWS runs, that make it fail as the real one does. A
+ * Faults on demand: rules, set while the local AWS runs, that make it fail as the real AWS does. A
  * rule is plain JSON, so that a test in another process sets it over HTTP
  * (control.ts).
  */
 import type { Service } from './ledger.ts';
 import { createRandom } from './random.ts';
 
-/** Kinds that either service plays on the request itself. */
+/** Kinds that both services apply to the request itself. */
 export const REQUEST_FAULT_KINDS = [
   'error',
   'throttle',
@@ -15,7 +15,7 @@ export const REQUEST_FAULT_KINDS = [
   'drop-after',
   'error-after',
 ] as const;
-/** Kinds that one service asks for by name, at the moment they concern. */
+/** Kinds that a service asks for by name, when they can apply. */
 export const BEHAVIOUR_FAULT_KINDS = [
   'visibility-lag',
   'spot-loss',
@@ -29,48 +29,50 @@ export type FaultKind = RequestFaultKind | (typeof BEHAVIOUR_FAULT_KINDS)[number
 
 export interface FaultRule {
   /**
-   * Names the rule for its removal; made up when absent. A rule of an id already set replaces it.
+   * The name of the rule, for its removal. Generated when absent. A rule with the id of another
+   * replaces it.
    */
   id?: string;
   service: Service;
   /** AWS's name of the operation (`PutObject`, `SubmitJob`), or `*`. */
   operation: string;
-  /** Bites only where the subject (`bucket/key`, job name or the like) holds this text. */
+  /** Applies only if the subject (`bucket/key`, a job name or the like) contains this text. */
   match?: string;
   /**
-   * error: refused, nothing done. throttle: refused by the service's own throttling error.
-   * delay: served, `delayMs` later. drop-before: connection cut, nothing done.
-   * drop-after: done, then the connection is cut. error-after: done, then answered with an error.
+   * error: refused, nothing is done. throttle: refused with the service's own throttling error.
+   * delay: served, `delayMs` later. drop-before: the connection is cut, nothing is done.
+   * drop-after: performed, then the connection is cut. error-after: performed, then answered with
+   * an error.
    */
   kind: FaultKind;
-  /** HTTP status of the error; the kind's own default when absent. */
+  /** HTTP status of the error. Each kind has its default. */
   status?: number;
   code?: string;
   message?: string;
-  /** Wait before anything else happens; goes with every kind. */
+  /** Wait before anything else happens. Can be combined with every kind. */
   delayMs?: number;
-  /** How many times it bites before it is spent. Default: for ever. */
+  /** How many times it applies. Default: without limit. */
   times?: number;
-  /** 0..1, rolled on the rule's own seeded generator, so that runs repeat. Default 1. */
+  /** 0..1, drawn from the rule's own seeded generator, so that runs repeat. Default 1. */
   probability?: number;
 }
 
 export interface FaultState extends FaultRule {
   id: string;
-  /** How often it has bitten. */
+  /** How many times it has applied. */
   bitten: number;
 }
 
 export interface Faults {
-  /** Adds the rule after those already set; the first that bites wins. */
+  /** Adds the rule after those already set. The first that applies wins. */
   add(rule: FaultRule): FaultState;
   /** False when no rule has this id. */
   remove(id: string): boolean;
   clear(): void;
   list(): FaultState[];
   /**
-   * The rule that bites this subject now, counted as bitten. Only rules of `kinds` are asked; by
-   * default those that concern a request, so that a `spot-loss` on `*` is not spent on a request.
+   * The rule that applies to this subject now, counted. Only rules of `kinds` are considered: by
+   * default those of a request, so that a `spot-loss` on `*` is not used up by a request.
    */
   next(
     service: Service,
@@ -97,7 +99,9 @@ function concerns(
   return rule.times === undefined || rule.bitten < rule.times;
 }
 
-/** No rules yet. The same seed and the same order of rules and requests give the same bites. */
+/**
+ * Starts without rules. The same seed, rules and requests in the same order give the same faults.
+ */
 export function createFaults(seed = 1): Faults {
   let rules: ArmedRule[] = [];
   let made = 0;
@@ -105,7 +109,8 @@ export function createFaults(seed = 1): Faults {
     add(rule) {
       made += 1;
       const state: FaultState = { ...rule, id: rule.id ?? `fault-${made}`, bitten: 0 };
-      // A generator of its own: how often one rule is asked does not change another's rolls.
+      // A generator per rule: how many times one rule is considered does not change another's
+      // draws.
       rules = [
         ...rules.filter((armed) => armed.state.id !== state.id),
         { state, random: createRandom(seed + made * 0x9e3779b1) },
@@ -175,7 +180,7 @@ function isFaultRule(value: object, problems: string[]): value is FaultRule {
 }
 
 /**
- * A rule from outside: either the rule, or every field that is wrong and what was expected there.
+ * Checks a rule from outside. Returns the rule, or every wrong field and what was expected.
  */
 export function parseFaultRule(value: unknown): { rule: FaultRule } | { problems: string[] } {
   if (typeof value !== 'object' || value === null || Array.isArray(value))

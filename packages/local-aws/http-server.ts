@@ -14,14 +14,15 @@ export interface HttpServer {
   url: string;
   port: number;
   /**
-   * Stops listening and ends every connection, those kept alive and those in the middle of a
-   * request too.
+   * Stops listening and ends every connection, also idle ones and those in the middle of a request.
    */
   close(): Promise<void>;
 }
 
 export interface ListenOptions {
-  /** Default 127.0.0.1. Neither server checks signatures: another address is for private networks. */
+  /**
+   * Default 127.0.0.1. Signatures are not verified: use another address only on a private network.
+   */
   host?: string;
   /** 0, the default, takes a free port. */
   port?: number;
@@ -44,8 +45,8 @@ export async function startHttpServer(
       });
     },
   );
-  // SDKs that wait for "100 Continue" send no body before it; Node answers it by itself when no
-  // listener is set.
+  // SDKs that wait for "100 Continue" send no body before it. Node answers it when no listener is
+  // set.
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -69,8 +70,8 @@ export async function startHttpServer(
 }
 
 /**
- * The whole body, or undefined when it is longer than the limit; the rest is then read and thrown
- * away, so that the caller can still answer on this connection.
+ * The whole body, or undefined when it is longer than the limit. The rest is then read and
+ * discarded, so that the caller can still answer on this connection.
  * @throws when the client disconnects before the end.
  */
 export async function readBody(

@@ -1,13 +1,13 @@
 /**
- * The ledger of the local AWS: what was asked of it and which containers it started. Tests and
- * benchmarks read it instead of guessing from the outside ("2 Batch requests for 1,000 tasks", "no
- * task started twice").
+ * The ledger of the local AWS: the requests it answered and the containers it started. Tests and
+ * benchmarks read it instead of guessing from outside ("2 Batch requests for 1,000 tasks", "no task
+ * started twice").
  */
 
 export type Service = 's3' | 'batch';
 
 /**
- * One request as it was answered. `status` 0 means that the connection was dropped instead of an
+ * One request as it was answered. `status` 0 means that the connection was dropped without an
  * answer.
  */
 export interface RequestSeen {
@@ -64,7 +64,7 @@ export interface LedgerSummary {
   startsTotal: number;
   endsTotal: number;
   running: number;
-  /** Jobs (array children each for itself) that were started more than once, retries included. */
+  /** Jobs (each array child is one) that were started more than once, including retries. */
   jobsStartedAgain: number;
 }
 
@@ -72,12 +72,11 @@ export interface Ledger {
   request(seen: RequestSeen): void;
   start(seen: StartSeen): void;
   /**
-   * Ends the start of the same job and attempt; an end without its start counts as an end and no
-   * more.
+   * Ends the start of the same job and attempt. An end without its start is only counted.
    */
   end(seen: EndSeen): void;
   summary(): LedgerSummary;
-  /** The newest requests, oldest first; bounded by `recentLimit`. */
+  /** The newest requests, oldest first; at most `recentLimit`. */
   recent(): RequestRecord[];
   /** Every start since the last reset, in order. */
   starts(): readonly StartRecord[];
@@ -90,7 +89,7 @@ export interface LedgerOptions {
   nowMs?: () => number;
 }
 
-/** A ring, because the newest 1,000 of a million requests must not cost a million shifts. */
+/** A ring: keeping the newest 1,000 of a million requests must not cost a million shifts. */
 function createRing<T>(limit: number): { push(item: T): void; list(): T[]; clear(): void } {
   let items: T[] = [];
   let next = 0;

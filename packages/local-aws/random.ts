@@ -1,6 +1,8 @@
-/** Chance that repeats: the same seed gives the same numbers on every machine. */
+/** Repeatable random numbers: the same seed gives the same numbers on every machine. */
 
-/** mulberry32: numbers from 0 up to 1; 32 bits of state, enough to make a run repeat. */
+/**
+ * mulberry32: numbers from 0 up to, not including, 1. 32 bits of state are enough to repeat a run.
+ */
 export function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,4 +1,4 @@
-/** One attempt of one job: from STARTING until nothing of it runs any more. */
+/** One attempt of one job: from STARTING until all of its processes have ended. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { FaultKind, FaultState, Faults } from '../faults.ts';
@@ -24,7 +24,7 @@ export interface AttemptSetting {
   ledger: Ledger;
   faults: Faults;
   logFolder: string;
-  /** What a job role would give: put under the job's own environment. */
+  /** What a job role would give. The job's own environment has priority. */
   jobEnvironment: Record<string, string>;
   /** From STARTING to RUNNING. */
   startMs: number;
@@ -73,7 +73,8 @@ function awsVariables(job: Job, attempt: number, environment: string): Record<st
 }
 
 /**
- * `job name[index]#attempt job id`: what the `match` of a fault on StartAttempt is looked for in.
+ * `job name[index]#attempt job id`: the text that the `match` of a StartAttempt fault is searched
+ * in.
  */
 export function attemptSubject(job: Job, attempt: number): string {
   const index = job.parent === undefined ? '' : `[${job.ordinal}]`;
@@ -139,7 +140,7 @@ class AttemptRun implements LiveAttempt {
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #faults = new Map<FaultKind, FaultState>();
   #running: RunningContainer | undefined;
-  /** The outcome that counts whatever the container then says. */
+  /** The outcome that counts, whatever the container then returns. */
   #forced: AttemptOutcome | undefined;
   #isOver = false;
 
@@ -258,8 +259,8 @@ class AttemptRun implements LiveAttempt {
 }
 
 /**
- * What was forced upon the attempt counts; of what the container says, only its exit code stays, if
- * AWS could see it.
+ * A forced outcome counts. Of the container's own outcome only the exit code is kept, if AWS could
+ * see it.
  */
 function combine(seen: AttemptOutcome, forced: AttemptOutcome | undefined): AttemptOutcome {
   if (forced === undefined) return seen;

@@ -7,11 +7,11 @@ import type { JobStore } from './job-store.ts';
 import type { Journal } from './journal.ts';
 import type { JobQueue, Queues } from './queues.ts';
 
-/** Eventual consistency, as long as it lasts here. */
+/** How long eventual consistency lasts. */
 export interface LagMs {
-  /** SubmitJob does not know a definition so long after its registration. */
+  /** How long SubmitJob does not know a new definition. */
   definitionMs: number;
-  /** ListJobs does not show a job so long after its submission. */
+  /** How long ListJobs does not show a new job. */
   listMs: number;
 }
 
@@ -42,7 +42,7 @@ export function arnOf({ region, accountId }: BatchContext, kind: string, name: s
   return `arn:aws:batch:${region}:${accountId}:${kind}/${name}`;
 }
 
-/** The last part of an ARN of that kind, or the text itself when it is none. */
+/** The last part of an ARN of that kind, or the text itself when it is not an ARN. */
 export function nameOf(kind: string, reference: string): string {
   const marker = `:${kind}/`;
   const at = reference.startsWith('arn:') ? reference.indexOf(marker) : -1;

@@ -1,5 +1,5 @@
 /**
- * What the local Batch adds to the control surface of packages/local-aws/control.ts:
+ * What the local Batch adds to the control surface of control.ts:
  *
  *   GET  /_local/logs/<job id>[?attempt=N]   stdout and stderr of the last attempt, or of the Nth
  *   POST /_local/spot-loss  {"jobId": …}     loses the host of the job, or of all array children
@@ -74,7 +74,7 @@ async function loseSpot(
   else answer(response, 200, { lost: context.engine.loseHost(job) });
 }
 
-/** Answers the request when it is one of these two; false when it is not. */
+/** Answers the request if it is one of these two, else returns false. */
 export async function serveBatchControl(
   parts: Parts,
   request: IncomingMessage,

@@ -14,7 +14,7 @@ export interface Definition {
 }
 
 export interface Definitions {
-  /** Keeps it, or replaces the same ARN. */
+  /** Adds it, or replaces the one with the same ARN. */
   put(definition: Definition): void;
   nextRevision(name: string): number;
   /**

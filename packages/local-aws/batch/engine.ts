@@ -1,6 +1,6 @@
 /**
- * The life of jobs: who waits for whom, what is started, what an ending means. Everything that
- * changes a job's state goes through here; no step costs more than the jobs it moves.
+ * The life of jobs: which wait for which, what is started, what an end means. Every change of a
+ * job's state is made here. No step costs more than the jobs it moves.
  */
 import { hostLost, startAttempt, type AttemptSetting } from './attempts.ts';
 import type { JobStore } from './job-store.ts';
@@ -38,27 +38,27 @@ function move(job: Job, to: JobStatus): void {
   if (job.status !== to) job.group.move(job, to);
 }
 
-/** Marks a job as cancelled or terminated; neither its attempt nor its children are touched. */
+/** Marks a job as cancelled or terminated; its attempt and its children stay as they are. */
 export function markStopped(job: Job, how: 'cancel' | 'terminate', reason: string): void {
-  // TerminateJob's reason stands over an earlier cancel's, and not the other way round.
+  // The reason of TerminateJob replaces that of an earlier CancelJob, but not the reverse.
   if (isTerminal(job.status) || (job.stopped?.how === 'terminate' && how === 'cancel')) return;
   job.stopped = { how, reason };
 }
 
-/** Owns the running attempts: they end when it is closed. */
+/** Owns the running attempts. They end when it is closed. */
 export class Engine {
   readonly #setting: EngineSetting;
   readonly #queues: () => Queues;
-  /** Jobs whose dependency failed, until that ends them. */
+  /** Jobs whose dependency has failed and that have not ended yet. */
   readonly #doomed = new Set<Job>();
-  /** Jobs whose end has not been told to those who wait for them. */
+  /** Ended jobs whose waiting jobs have not been notified. */
   readonly #ended: Job[] = [];
   readonly #living = new Map<Job, LiveAttempt>();
   #isSettling = false;
   #isClosed = false;
   #allEnded: (() => void) | undefined;
 
-  /** @param queues asked late, because queues and engine need each other */
+  /** @param queues a function, because queues and engine need each other */
   constructor(setting: EngineSetting, queues: () => Queues) {
     this.#setting = setting;
     this.#queues = queues;
@@ -76,7 +76,7 @@ export class Engine {
     return job;
   }
 
-  /** Adds the job and ties it to what it depends on; moves nothing. */
+  /** Adds the job and links it to its dependencies. Changes no state. */
   add(submission: Submission): Job {
     const { store } = this.#setting;
     const job = store.add(submission);
@@ -108,7 +108,7 @@ export class Engine {
     job.waitingFor += 1;
   }
 
-  /** Lets a job, or each child of an array, go RUNNABLE, or PENDING while it waits for others. */
+  /** Makes a job, or each child of an array, RUNNABLE, or PENDING while it waits for others. */
   release(job: Job): void {
     for (const member of membersOf(job)) {
       if (isTerminal(member.status) || member.status === 'RUNNABLE' || member.live !== undefined)
@@ -133,7 +133,7 @@ export class Engine {
     this.#queues().push(job);
   }
 
-  /** Called by the queues with a RUNNABLE job that got a slot. */
+  /** Called by the queues with a RUNNABLE job for which there is a slot. */
   start(job: Job, environment: string, freeSlot: FreeSlot): void {
     if (this.#isClosed) return;
     if (job.submission.container.overridesLength > OVERRIDES_LIMIT) {
@@ -188,14 +188,14 @@ export class Engine {
       );
   }
 
-  /** @param statusReason none when empty */
+  /** @param statusReason an empty one is not shown */
   finish(job: Job, status: 'SUCCEEDED' | 'FAILED', statusReason: string, atMs: number): void {
     if (isTerminal(job.status)) return;
     move(job, status);
     if (statusReason !== '') job.statusReason = statusReason;
     job.stoppedAtMs = atMs;
     this.#doomed.delete(job);
-    // A parent's end follows from its children's, also when the journal is read again.
+    // The end of a parent follows from its children, also in a replay of the journal.
     if (job.children === undefined)
       this.#setting.journal.write({
         event: 'ended',
@@ -234,16 +234,18 @@ export class Engine {
     for (const waiter of waiters) {
       waiter.waitingFor -= 1;
       if (job.status === 'FAILED') this.#doomed.add(waiter);
-      // Not yet PENDING: its first release, or the end of a replay, will see to it.
+      // A waiter that is not PENDING yet is handled by its first release or the end of a replay.
       if (waiter.status === 'PENDING' && (job.status === 'FAILED' || !isWaiting(waiter)))
         this.release(waiter);
     }
   }
 
-  /** CancelJob ends what has not started; what runs goes on. TerminateJob ends all of it. */
+  /**
+   * CancelJob ends what has not started, and running jobs continue. TerminateJob ends everything.
+   */
   stop(job: Job, how: 'cancel' | 'terminate', reason: string): void {
     if (isTerminal(job.status)) return;
-    // CancelJob must not shadow the reason for which a running job then ends.
+    // CancelJob must not hide the reason for which a running job later ends.
     if (how === 'terminate' || job.live === undefined) {
       markStopped(job, how, reason);
       this.#setting.journal.write({ event: 'stopped', jobId: jobIdOf(job), how, reason });
@@ -253,13 +255,13 @@ export class Engine {
       if (member.live !== undefined) {
         if (how === 'terminate')
           member.live.stop({ statusReason: reason, retriable: false }, 'politely');
-        // A job that waits for others is cancelled when they have ended, says AWS.
+        // According to AWS, a job that waits for others is cancelled when they have ended.
       } else if (how === 'terminate' || member.status !== 'PENDING')
         this.finish(member, 'FAILED', reason, this.#setting.nowMs());
     }
   }
 
-  /** The host under what runs of this job is gone. False when nothing of it runs. */
+  /** Loses the host of the job, or of all running children. False when nothing is running. */
   loseHost(job: Job): boolean {
     let lost = false;
     for (const member of membersOf(job)) {
@@ -271,8 +273,8 @@ export class Engine {
   }
 
   /**
-   * Ends all attempts at once and writes nothing of it down: the next server finds them as hosts
-   * lost.
+   * Ends all attempts at once without a journal entry: to the next server they have lost their
+   * hosts.
    */
   async close(): Promise<void> {
     this.#isClosed = true;

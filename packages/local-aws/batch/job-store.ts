@@ -3,17 +3,17 @@ import { createJobGroup } from './job-group.ts';
 import type { Job, JobGroup, Submission } from './jobs.ts';
 
 export interface JobStore {
-  /** Makes the job, with all its children when it is an array; all SUBMITTED. */
+  /** Creates the job, and all its children if it is an array, as SUBMITTED. */
   add(submission: Submission): Job;
   /** A job, or a child as `<parent>:<index>`. */
   get(jobId: string): Job | undefined;
   /** The single jobs and array parents of a queue. */
   ofQueue(queueName: string): JobGroup;
-  /** Those of one name, whatever its case, oldest first. */
+  /** The jobs of one name, ignoring case, oldest first. */
   named(queueName: string, jobName: string): readonly Job[];
-  /** To be told when a single job or a parent ended, so that it is forgotten in time. */
+  /** Must be called when a single job or a parent ends, so that it is forgotten in time. */
   ended(job: Job): void;
-  /** Forgets what ended too long ago, or is too much. */
+  /** Forgets ended jobs that are too old or too many. */
   forgetOld(nowMs: number): void;
   /** Single jobs and parents. */
   all(): Iterable<Job>;
@@ -21,9 +21,9 @@ export interface JobStore {
 }
 
 export interface Keeping {
-  /** Finished jobs are kept so long. */
+  /** How long ended jobs are kept. */
   finishedMs: number;
-  /** And no more than so many of them. */
+  /** How many ended jobs are kept at most. */
   finishedJobs: number;
 }
 
@@ -91,7 +91,7 @@ function findJob(byId: ReadonlyMap<string, Job>, jobId: string): Job | undefined
     : undefined;
 }
 
-/** @param onForgotten called with each job that is forgotten, so that its logs can be removed too */
+/** @param onForgotten called with each forgotten job, so that its logs can be removed */
 export function createJobStore(
   keeping: Keeping,
   onForgotten: (job: Job) => void = () => undefined,

@@ -32,14 +32,14 @@ export interface Dependency {
 }
 
 export interface Mount {
-  /** Absent: a volume without a host path, private to the job and gone with it. */
+  /** Absent for a volume without a host path, which is private to the job and removed with it. */
   hostPath?: string;
   volume: string;
   containerPath: string;
   readOnly: boolean;
 }
 
-/** The container as definition and overrides together make it. */
+/** The container that definition and overrides result in. */
 export interface ContainerPlan {
   image: string;
   command: string[];
@@ -51,13 +51,13 @@ export interface ContainerPlan {
   /** The definition's containerProperties as registered, for what only DescribeJobs shows. */
   properties: Record<string, unknown>;
   resourceRequirements: { type: string; value: string }[];
-  /** Characters of the overrides as ECS would get them. */
+  /** Length of the overrides as ECS would receive them, in characters. */
   overridesLength: number;
 }
 
 /**
- * What one SubmitJob fixed; the children of an array share it. Survives JSON, because the journal
- * holds it.
+ * What one SubmitJob fixed. The children of an array share it. It survives JSON, because the
+ * journal holds it.
  */
 export interface Submission {
   jobId: string;
@@ -79,7 +79,7 @@ export interface Submission {
   tags: Record<string, string>;
 }
 
-/** One ended try at running the container. */
+/** One attempt that has ended. */
 export interface Attempt {
   /** Absent when the container never started. */
   startedAtMs?: number;
@@ -97,7 +97,7 @@ export interface LiveAttempt {
   taskId: string;
   logStreamName?: string;
   startedAtMs?: number;
-  /** Ends it: the outcome given here counts, and not what the container then says. */
+  /** Ends it. The outcome given here counts, not what the container then returns. */
   stop(outcome: AttemptOutcome, how: 'politely' | 'at-once'): void;
 }
 
@@ -109,10 +109,10 @@ export interface AttemptOutcome {
   retriable: boolean;
 }
 
-/** The jobs of a queue, or the children of an array; job-group.ts makes it. */
+/** The jobs of a queue, or the children of an array. See job-group.ts. */
 export interface JobGroup {
   add(job: Job): void;
-  /** Changes the job's status and nothing else about it. */
+  /** Changes only the job's status. */
   move(job: Job, to: JobStatus): void;
   remove(job: Job): void;
   at(ordinal: number): Job | undefined;
@@ -142,15 +142,15 @@ export interface Job {
   stoppedAtMs?: number;
   attempts: Attempt[];
   live?: LiveAttempt;
-  /** How many dependencies have not yet ended well. */
+  /** How many dependencies have not yet succeeded. */
   waitingFor: number;
-  /** Set by CancelJob and TerminateJob; the reason then stands as statusReason. */
+  /** Set by CancelJob and TerminateJob; the reason becomes the statusReason. */
   stopped?: { how: 'cancel' | 'terminate'; reason: string };
   /** The parent of a child. */
   parent?: Job;
   /** The children of a parent. */
   children?: JobGroup;
-  /** Jobs, or whole arrays, that wait for this one to succeed; let go when it ends. */
+  /** Jobs, or whole arrays, that wait for this one to succeed. Released when it ends. */
   waiters?: Job[];
 }
 

@@ -1,7 +1,7 @@
 /**
- * What happened, one JSON line each, appended to a file, so that jobs and definitions outlive the
- * process. It survives a SIGKILL of the server (the kernel holds what was written), not a power
- * cut: nothing is fsynced.
+ * A file of events, one JSON line each, by which jobs and definitions outlive the process. It
+ * survives a SIGKILL of the server (the kernel holds what was written) but not a power failure:
+ * nothing is fsynced.
  */
 import { closeSync, createReadStream, createWriteStream, openSync, writeSync } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
@@ -77,7 +77,7 @@ async function* readLines(path: string): AsyncGenerator<{ line: string; event: J
     try {
       event = JSON.parse(line) as JournalEvent;
     } catch {
-      // The last line can be half written when the process was killed in the middle of it.
+      // A killed process can leave an incomplete last line.
       continue;
     }
     yield { line, event };
@@ -91,7 +91,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Tells every event of an earlier run, oldest first; nothing when there was none. */
+/** Applies every event of an earlier run, oldest first. Without a file it does nothing. */
 export async function replayJournal(
   path: string,
   apply: (event: JournalEvent) => void,
@@ -107,7 +107,7 @@ function jobOf(event: JournalEvent): string | undefined {
 }
 
 /**
- * Writes the journal anew without the events of forgotten jobs, and always with a whole last line.
+ * Rewrites the journal without the events of forgotten jobs and without an incomplete last line.
  */
 export async function compactJournal(
   path: string,

@@ -5,9 +5,8 @@
  *
  * CONFIG is a file, or - for standard input, with the JSON of settings.ts.
  *
- * Prints `{"url", "port", "runner"}` on one line when it is ready. SIGTERM and
- * SIGINT end every job that it started, then the process; a SIGKILL does so too, where jobs run
- * isolated.
+ * Prints `{"url", "port", "runner"}` on one line when it is ready. SIGTERM and SIGINT end every job
+ * that it started, then the process. So does SIGKILL where jobs run isolated.
  */
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';

@@ -1,9 +1,9 @@
 /**
- * Job queues, compute environments and who runs next.
+ * Job queues, compute environments and which job runs next.
  *
  * One running container takes one slot, whatever its vCPUs. The slots belong to a compute
- * environment: its `maxvCpus`. Queues that name the same environment share its slots, the higher
- * priority first.
+ * environment: its `maxvCpus`. Queues that name the same environment share its slots, and the
+ * higher priority goes first.
  */
 import type { Job } from './jobs.ts';
 import { createRunnableLine, type RunnableLine } from './runnable-line.ts';
@@ -12,7 +12,7 @@ export interface ComputeEnvironment {
   name: string;
   slots: number;
   state: 'ENABLED' | 'DISABLED';
-  /** As given to CreateComputeEnvironment, shown again by DescribeComputeEnvironments. */
+  /** The CreateComputeEnvironment request, which DescribeComputeEnvironments shows. */
   request: Record<string, unknown>;
   tags: Record<string, string>;
 }
@@ -44,7 +44,7 @@ export interface Queues {
   get(name: string): JobQueue | undefined;
   list(): JobQueue[];
   remove(name: string): void;
-  /** Lines up a RUNNABLE job. */
+  /** Queues a RUNNABLE job. */
   push(job: Job): void;
   front(queueName: string, limit: number): Job[];
   /** Slots in use, over all environments. */
@@ -87,7 +87,7 @@ function createSlots(freed: () => void): Slots {
 }
 
 /**
- * @param start called with a RUNNABLE job that got a slot. It moves the job on at once.
+ * @param start called with a RUNNABLE job and its slot. It must change the job's status at once.
  */
 export function createQueues(
   start: (job: Job, environment: string, freeSlot: FreeSlot) => void,

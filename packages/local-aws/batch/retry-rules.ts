@@ -4,7 +4,7 @@
  */
 import type { AttemptOutcome, ExitRule, RetryStrategy } from './jobs.ts';
 
-/** Patterns may end in `*`; case does not count. An exit code that is not there matches nothing. */
+/** Patterns may end in `*`; case is ignored. A missing exit code matches nothing. */
 function matches(pattern: string | undefined, value: string | undefined): boolean {
   if (pattern === undefined) return true;
   if (value === undefined) return false;
@@ -24,8 +24,7 @@ function concerns(rule: ExitRule, outcome: AttemptOutcome): boolean {
 }
 
 /**
- * Whether an attempt that ended badly is followed by another. The first rule that matches decides;
- * none: retry.
+ * Whether a failed attempt is retried. The first matching rule decides; without one, it is retried.
  */
 export function isRetried(
   strategy: RetryStrategy,

@@ -1,6 +1,5 @@
 /**
- * The line of one queue's RUNNABLE jobs, first come first served; an array stands in it as one
- * entry.
+ * The RUNNABLE jobs of one queue, in order of arrival. An array is one entry.
  */
 import type { Job } from './jobs.ts';
 
@@ -14,7 +13,7 @@ interface Entry {
 export interface RunnableLine {
   /** A job that is RUNNABLE now: single or child. */
   push(job: Job): void;
-  /** The next job to start, still RUNNABLE; the caller moves it on at once. */
+  /** The next job to start, still RUNNABLE. The caller changes its status at once. */
   take(): Job | undefined;
   /** The entries from the front, at most `limit`: single jobs and array parents. */
   front(limit: number): Job[];
@@ -56,7 +55,7 @@ export function createRunnableLine(): RunnableLine {
       for (let entry = entries[head]; entry !== undefined; entry = entries[head]) {
         if (entry.job.children === undefined) {
           dropHead();
-          // A job cancelled while it stood in line is still here; so is one purged.
+          // A job that was cancelled or forgotten while it waited is still here.
           if (entry.job.status === 'RUNNABLE') return entry.job;
         } else {
           const child = takeFrom(entry);

@@ -11,7 +11,7 @@ export interface Container {
   taskId: string;
   image: string;
   command: string[];
-  /** Complete: nothing of the server's own environment gets in. */
+  /** The whole environment: nothing of the server's own is added. */
   environment: Record<string, string>;
   vcpus: number;
   memoryMiB: number;
@@ -33,7 +33,7 @@ export interface Ended {
 }
 
 export interface RunningContainer {
-  /** Never rejects; settles when nothing of the container runs any more and its scratch is gone. */
+  /** Never rejects. Settles when all processes have ended and the scratch is removed. */
   ended: Promise<Ended>;
   /**
    * Sends SIGTERM or SIGKILL; after SIGTERM, SIGKILL follows after `graceMs`. May be called again.
@@ -46,7 +46,7 @@ export interface Runner {
   name: string;
   /** Whether containers write their output to logFile. */
   keepsLogs: boolean;
-  /** Does not throw: a failure to start is an ending. */
+  /** Does not throw: a failure to start is an end too. */
   start(container: Container): RunningContainer;
   /** Removes what earlier, crashed servers on the same data folder left behind. */
   sweep?(): Promise<void>;
@@ -54,7 +54,7 @@ export interface Runner {
 
 export const OUT_OF_MEMORY_REASON = 'OutOfMemoryError: Container killed due to memory usage';
 
-/** What Docker says of a command that is not there; ECS passes it on with exit code 127. */
+/** Docker's message for a command that does not exist. ECS passes it on with exit code 127. */
 export function cannotStartReason(command: string): string {
   return (
     'CannotStartContainerError: Error response from daemon: failed to create task for ' +

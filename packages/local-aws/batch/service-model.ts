@@ -1,7 +1,7 @@
 /**
  * AWS's own description of the Batch API (service-model.json, 2016-08-10, without its prose): every
- * request and every reply of the local server is checked against it, so that it cannot drift from
- * the real wire.
+ * request and every reply of the local server is checked against it, so that it cannot deviate from
+ * the real API.
  */
 import model from './service-model.json' with { type: 'json' };
 
@@ -65,7 +65,7 @@ export function findOperation(
   if (path.startsWith(TAGS_PATH)) {
     const operation = OPERATIONS_BY_PATH.get(`${method} ${TAGS_PATH}{resourceArn}`);
     if (operation === undefined) return undefined;
-    // A path that is not percent-encoded correctly is no ARN either.
+    // A path that is not percent-encoded correctly is not an ARN.
     try {
       return { operation, resourceArn: decodeURIComponent(path.slice(TAGS_PATH.length)) };
     } catch {
@@ -187,7 +187,7 @@ export function problemsOf(shapeName: string, value: unknown): string[] {
 
 /**
  * Drops members that the model does not know, at the top level only: AWS ignores them in requests
- * (a newer SDK must work against an older service), while in replies of ours they are mistakes.
+ * (a newer SDK must work against an older service), but in our own replies they are mistakes.
  */
 export function knownMembers(
   shapeName: string,

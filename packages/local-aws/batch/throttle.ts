@@ -1,16 +1,16 @@
-/** A token bucket, as AWS keeps one per account and region. */
+/** A token bucket, like the one AWS keeps per account and region. */
 
 export interface ThrottleSetting {
   /** Requests per second in the long run. */
   perSecond: number;
-  /** Requests that may come at once after a quiet time. */
+  /** Requests admitted at once after an idle time. */
   burst: number;
   /** The operations that share the bucket; all when absent. AWS fixes 50/s for SubmitJob. */
   operations?: readonly string[];
 }
 
 export interface Throttle {
-  /** Takes a token; false when there is none: the request is refused with 429. */
+  /** Takes a token. False when there is none, and the request is refused with 429. */
   admit(operation: string, nowMs: number): boolean;
 }
 

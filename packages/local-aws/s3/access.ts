@@ -1,6 +1,6 @@
 /**
- * Who may ask: anybody who signs. The signature itself is not verified, for there is no secret here
- * to verify it with.
+ * Access: every signed request is accepted. The signature itself is not verified, because there is
+ * no secret to verify it with.
  */
 import type { IncomingMessage } from 'node:http';
 import { refuse, type Refusal } from './errors.ts';
@@ -12,7 +12,7 @@ function parseAmzDate(text: string): number {
   );
 }
 
-/** Why the request may not go on: no signature at all, or a presigned URL that has run out. */
+/** Why the request is refused: it has no signature, or its presigned URL has expired. */
 export function checkAccess(
   { headers }: IncomingMessage,
   query: URLSearchParams,

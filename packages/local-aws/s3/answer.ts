@@ -1,4 +1,4 @@
-/** Puts an answer on the wire. */
+/** Sends an answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Answer } from './call.ts';
 import { messageOf, statusOf, type Refusal } from './errors.ts';
@@ -6,8 +6,8 @@ import type { Store } from './store.ts';
 import { errorDocument, leaf } from './xml.ts';
 
 /**
- * The refusal as AWS's XML; a HEAD has no body to put it in. `status` and `code` are those of a
- * fault that chose its own.
+ * The refusal as AWS's XML; an answer to HEAD has no body. `status` and `code` are those that a
+ * fault sets.
  */
 export function refusalAnswer(
   request: IncomingMessage,
@@ -30,7 +30,7 @@ export function refusalAnswer(
 
 type BlobContent = Exclude<Answer['content'], Buffer | undefined>;
 
-/** Resolves when there is room for more, or when the client is gone. */
+/** Resolves when there is room for more or the client has disconnected. */
 async function writeChunk(response: ServerResponse, chunk: Buffer): Promise<void> {
   if (response.write(chunk) || response.destroyed) return;
   await new Promise<void>((resolve) => {
@@ -69,7 +69,7 @@ function writeHead(
   });
 }
 
-/** Sends the answer whole. */
+/** Sends the whole answer. */
 export async function send(
   store: Store,
   response: ServerResponse,
@@ -87,7 +87,7 @@ export async function send(
   }
 }
 
-/** Sends the head and half of the content, if there is any; the caller then cuts the connection. */
+/** Sends the headers and half of the content, if any. The caller then cuts the connection. */
 export async function sendHalf(
   store: Store,
   response: ServerResponse,
@@ -110,7 +110,7 @@ export async function sendHalf(
   }
 }
 
-/** Gives up what an answer holds. Once for each answer: `send` and `sendHalf` do it themselves. */
+/** Releases what an answer holds, once for each answer. `send` and `sendHalf` do it themselves. */
 export function release(store: Store, { content }: Answer): void {
   if (content !== undefined && !Buffer.isBuffer(content)) store.blobs.release(content.segments);
 }

@@ -4,12 +4,12 @@
  *
  *   <hex size>[;chunk-signature=<hex>]\r\n <data> \r\n   …   0[;…]\r\n [name:value\r\n]… \r\n
  *
- * Signatures are read over and not verified. Source: "Signature calculations for trailing headers",
+ * Signatures are skipped, not verified. Source: "Signature calculations for trailing headers",
  * S3 API reference.
  */
 
 export interface ChunkedDecoder {
-  /** The decoded bytes found in this piece of the wire; false when the encoding is broken. */
+  /** The decoded bytes of this piece; false when the encoding is invalid. */
   push(piece: Buffer): Buffer[] | false;
   /** True when the last chunk and the trailers have been read. */
   ended(): boolean;
@@ -19,13 +19,13 @@ export interface ChunkedDecoder {
 
 const LINE_LIMIT_BYTES = 8192;
 
-/** Reads lines that may lie across several pieces. */
+/** Reads lines that can span several pieces. */
 function createLineReader() {
   let held = Buffer.alloc(0);
   return {
     /**
-     * The line without its end and where it stopped; undefined: more is needed; false: too long to
-     * be one.
+     * The line without its line end, and where it ends. Undefined: more input is needed. False: it
+     * is too long.
      */
     read(piece: Buffer, from: number): { line: string; next: number } | undefined | false {
       const end = piece.indexOf(10, from);

@@ -1,8 +1,8 @@
 /**
- * The bodies too large for the journal, a file each, written once and never changed. What refers to
- * one counts it: the object, a multipart part, and whoever is reading; a file goes when nobody
- * does. So a copy of gigabytes is a count, and an object overwritten in mid-download is still read
- * to its end.
+ * The bodies that are too large for the journal: a file each, written once and never changed. Each
+ * reference is counted: the object, a multipart part, and every reader. A file without references
+ * is removed. So a copy of gigabytes is one more reference, and an object that is overwritten
+ * during a download is still read to its end.
  */
 import { createReadStream, mkdirSync, readdirSync } from 'node:fs';
 import { open, rm, unlink } from 'node:fs/promises';
@@ -16,7 +16,7 @@ export interface Segment {
 
 export interface BlobWriter {
   write(buffers: readonly Buffer[]): Promise<void>;
-  /** The name, held once: pass it on or release it. */
+  /** The name, with one reference: pass it on or release it. */
   finish(): Promise<string>;
   discard(): Promise<void>;
 }
@@ -28,17 +28,17 @@ export interface Blobs {
   /** Bytes from..to (both included) of the segments one after another. */
   read(segments: readonly Segment[], from: number, to: number): AsyncGenerator<Buffer>;
   /**
-   * Removes files that nothing refers to: what a crash left behind. Call once, when the journal has
+   * Removes files without references, which a crash left behind. Call once, when the journal has
    * been read.
    */
   sweep(): Promise<void>;
-  /** Waits for the removals under way. */
+  /** Waits for running removals. */
   close(): Promise<void>;
 }
 
 const READ_BYTES = 1 << 20;
 
-/** A new file under a name of its own; `hold` is told the name when it is whole. */
+/** A new file with a name of its own. `hold` gets the name when the file is complete. */
 async function createWriter(folder: string, hold: (blob: string) => void): Promise<BlobWriter> {
   const blob = randomBytes(12).toString('hex');
   const path = join(folder, blob);
@@ -59,13 +59,13 @@ async function createWriter(folder: string, hold: (blob: string) => void): Promi
   };
 }
 
-/** Blobs in `folder`, made when absent. */
+/** Blobs in `folder`, which is created when it does not exist. */
 export function openBlobs(folder: string): Blobs {
   mkdirSync(folder, { recursive: true });
   const holders = new Map<string, number>();
   const pathOf = (blob: string) => join(folder, blob);
-  // While the journal is read, a file nobody holds may be held again by a later record (a copy that
-  // ended after its source was deleted): nothing is removed before the sweep.
+  // While the journal is read, a later record can refer again to a file without references (a copy
+  // that ended after its source was deleted). So nothing is removed before the sweep.
   let swept = false;
   const removals = new Set<Promise<void>>();
 

@@ -16,12 +16,12 @@ export function isBucketName(name: string): boolean {
 
 export async function createBucket(call: Call): Promise<Answer | Refusal> {
   const { bucketName, store, settings } = call;
-  // The location it names is not looked at: there is one region here.
+  // The location in the request is ignored: there is one region.
   await readBody(call.request, 1 << 16);
   if (!isBucketName(bucketName))
     return refuse('InvalidBucketName', undefined, { BucketName: bucketName });
   if (store.buckets.has(bucketName)) {
-    // us-east-1 alone answers 200 to the owner's second CreateBucket.
+    // Only us-east-1 answers 200 to the owner's second CreateBucket.
     if (settings.region !== 'us-east-1')
       return refuse('BucketAlreadyOwnedByYou', undefined, { BucketName: bucketName });
   } else {
@@ -77,11 +77,11 @@ export function getBucketLocation(call: Call): Answer | Refusal {
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
   const { region } = call.settings;
-  // us-east-1 has no name here, for it is older than the others.
+  // The location of us-east-1 is empty, because it is older than the others.
   return { status: 200, xml: document('LocationConstraint', region === 'us-east-1' ? '' : region) };
 }
 
-/** Versioning is never on: the answer of a bucket where it never was. */
+/** Versioning is never on: this is the answer for a bucket that never had it. */
 export function getBucketVersioning(call: Call): Answer | Refusal {
   const bucket = findBucket(call);
   return isRefusal(bucket) ? bucket : { status: 200, xml: document('VersioningConfiguration') };

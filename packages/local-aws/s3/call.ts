@@ -7,9 +7,9 @@ import type { Store } from './store.ts';
 
 export interface S3Settings {
   region: string;
-  /** The most that one CopyObject takes. */
+  /** The most bytes that one CopyObject copies. */
   copyLimitBytes: number;
-  /** The least a part may have, the last excepted. */
+  /** The fewest bytes of a part, except the last. */
   partMinBytes: number;
   /** Bodies up to this size are kept in the journal and not in a file of their own. */
   inlineBytes: number;
@@ -33,7 +33,9 @@ export interface Answer {
   status: number;
   headers?: Record<string, string>;
   xml?: string;
-  /** Bytes, or from..to (both included) of blobs that the answer holds until they are sent. */
+  /**
+   * Bytes, or from..to (both included) of blobs, which the answer references until they are sent.
+   */
   content?: Buffer | { segments: Segment[]; from: number; to: number };
 }
 
@@ -47,7 +49,7 @@ export function headerOf({ request, query }: Call, name: string): string | undef
   return query.get(name) ?? undefined;
 }
 
-/** A query parameter that counts something; undefined: not given. */
+/** A query parameter that is a count; undefined when it is absent. */
 export function countOf(
   { query }: Call,
   name: string,
@@ -72,7 +74,7 @@ export function findObject(call: Call): { bucket: Bucket; object: StoredObject }
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
   const version = call.query.get('versionId');
-  // Versioning is never on here, and then AWS knows one version, called null.
+  // Without versioning, AWS knows one version, called null.
   if (version !== null && version !== 'null')
     return refuse('NoSuchVersion', undefined, { Key: call.key, VersionId: version });
   const object = bucket.objects.get(call.key);
@@ -82,6 +84,6 @@ export function findObject(call: Call): { bucket: Bucket; object: StoredObject }
 }
 
 export const quoted = (etag: string) => `"${etag}"`;
-/** S3's own form: milliseconds stand there, and are always 000. */
+/** S3's form: the milliseconds are always 000. */
 export const isoTime = (ms: number) => new Date(Math.floor(ms / 1000) * 1000).toISOString();
 export const httpTime = (ms: number) => new Date(ms).toUTCString();

@@ -10,7 +10,7 @@ export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
 export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE';
 
 /**
- * As kept beside an object. `value` is base64, followed by `-<parts>` when the type is COMPOSITE.
+ * As stored with an object. `value` is base64, followed by `-<parts>` when the type is COMPOSITE.
  */
 export interface Checksum {
   algorithm: ChecksumAlgorithm;
@@ -26,7 +26,7 @@ const DIGEST_BYTES: Record<ChecksumAlgorithm, number> = {
   SHA256: 32,
 };
 
-/** The algorithm of any letter case, or undefined. */
+/** The algorithm, ignoring case, or undefined. */
 export function parseAlgorithm(name: string): ChecksumAlgorithm | undefined {
   return CHECKSUM_ALGORITHMS.find((algorithm) => algorithm === name.toUpperCase());
 }
@@ -56,18 +56,18 @@ export function createDigest(algorithm: ChecksumAlgorithm): RunningDigest {
   return createCrc(algorithm);
 }
 
-/** CRC64NVME knows no COMPOSITE and the SHAs no FULL_OBJECT: S3 refuses those two pairs. */
+/** S3 refuses CRC64NVME with COMPOSITE and SHAs with FULL_OBJECT. */
 export function canBe(algorithm: ChecksumAlgorithm, type: ChecksumType): boolean {
   if (type === 'COMPOSITE') return algorithm !== 'CRC64NVME';
   return algorithm !== 'SHA1' && algorithm !== 'SHA256';
 }
 
-/** What S3 takes when CreateMultipartUpload names the algorithm alone. */
+/** S3's default when CreateMultipartUpload names only the algorithm. */
 export const defaultType = (algorithm: ChecksumAlgorithm): ChecksumType =>
   algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE';
 
 /**
- * The object's checksum from those of its parts (base64), in part order. FULL_OBJECT takes a CRC.
+ * The object's checksum from those of its parts (base64), in part order. FULL_OBJECT needs a CRC.
  */
 export function joinChecksums(
   algorithm: ChecksumAlgorithm,

@@ -1,4 +1,4 @@
-/** CompleteMultipartUpload: the parts named become one object, without a byte being copied. */
+/** CompleteMultipartUpload: the named parts become one object, and no byte is copied. */
 import { createHash } from 'node:crypto';
 import { findBucket, headerOf, quoted, type Answer, type Call } from './call.ts';
 import {
@@ -70,7 +70,7 @@ function namedParts(call: Call, upload: Upload, request: XmlNode): StoredPart[] 
   });
 }
 
-/** The object's checksum, joined from its parts': each was kept under the upload's algorithm. */
+/** The object's checksum, combined from those of its parts, which have the upload's algorithm. */
 function checksumOf(upload: Upload, parts: readonly StoredPart[]): Checksum {
   const { algorithm, type } = upload.checksum ?? { algorithm: 'CRC64NVME', type: 'FULL_OBJECT' };
   return joinChecksums(
@@ -80,7 +80,7 @@ function checksumOf(upload: Upload, parts: readonly StoredPart[]): Checksum {
   );
 }
 
-/** What the client says of the whole object must be true. */
+/** Checks what the client states about the whole object. */
 function checkWhole(
   call: Call,
   upload: Upload,
@@ -135,7 +135,10 @@ function assemble(upload: Upload, parts: readonly StoredPart[], checksum: Checks
   };
 }
 
-/** The object holds its parts' blobs from here on; the upload gives up its own hold as it ends. */
+/**
+ * The object references its parts' blobs from here on. The upload releases its own references as it
+ * ends.
+ */
 function finish(call: Call, object: StoredObject, upload: Upload): Promise<void> | Refusal {
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
@@ -154,8 +157,8 @@ export async function completeMultipartUpload(call: Call): Promise<Answer | Refu
   if (isRefusal(parts)) return parts;
   const checksum = checksumOf(upload, parts);
   const object = assemble(upload, parts, checksum);
-  // No await from the look at the upload to here: another writer of the key, or an abort, comes
-  // before or after.
+  // No await between the check of the upload and here: another writer of the key, or an abort,
+  // comes before or after.
   const finished = checkWhole(call, upload, object.bytes, checksum) ?? finish(call, object, upload);
   if (isRefusal(finished)) return finished;
   await finished;

@@ -20,7 +20,7 @@ function names(list: string, etag: string): boolean {
 const failed = (condition: string): Refusal =>
   refuse('PreconditionFailed', undefined, { Condition: condition });
 
-/** HTTP dates have whole seconds; undefined when there is none or it is no date. */
+/** HTTP dates have whole seconds. Undefined when the date is absent or invalid. */
 function secondsOf(date: string | undefined): number | undefined {
   const ms = date === undefined ? Number.NaN : Date.parse(date);
   return Number.isNaN(ms) ? undefined : Math.floor(ms / 1000);
@@ -29,8 +29,8 @@ function secondsOf(date: string | undefined): number | undefined {
 export type ReadVerdict = 'read' | 'not-modified' | Refusal;
 
 /**
- * Whether a read or a copy goes on. The prefix is empty or `x-amz-copy-source-`.
- * An ETag condition that was given decides alone: the date beside it is then ignored, as S3 does.
+ * Whether a read or a copy may continue. The prefix is empty or `x-amz-copy-source-`.
+ * If there is an ETag condition, it decides alone and the date is ignored, as in S3.
  */
 export function checkRead(call: Call, object: StoredObject, prefix = ''): ReadVerdict {
   const header = (name: string) => headerOf(call, `${prefix}${name}`);
@@ -47,8 +47,8 @@ export function checkRead(call: Call, object: StoredObject, prefix = ''): ReadVe
 }
 
 /**
- * Whether a write may replace what stands at the key now. Ask in the same turn of the event loop as
- * the write. If-None-Match takes `*` alone, as on AWS.
+ * Whether a write may replace what is at the key now. Call it in the same turn of the event loop as
+ * the write. If-None-Match accepts only `*`, as on AWS.
  */
 export function checkWrite(call: Call, current: StoredObject | undefined): Refusal | undefined {
   const ifNoneMatch = headerOf(call, 'if-none-match');

@@ -22,7 +22,7 @@ import { headerTags, keptHeaders } from './kept-headers.ts';
 import type { Body, KeptHeaders, StoredObject } from './records.ts';
 import { document, leaf } from './xml.ts';
 
-/** The source that x-amz-copy-source names, when the copy's conditions on it hold. */
+/** The source that x-amz-copy-source names, if the copy's conditions on it hold. */
 export function findSource(call: Call): StoredObject | Refusal {
   const text = (headerOf(call, 'x-amz-copy-source') ?? '').replace(/^\//, '');
   const [path = '', version] = text.split('?versionId=');
@@ -58,7 +58,7 @@ export function findSource(call: Call): StoredObject | Refusal {
   return verdict === 'read' ? found.object : verdict;
 }
 
-/** The bytes from..to of a body that is held by the caller. */
+/** The bytes from..to of a body that the caller references. */
 export async function* readBodyBytes(
   { store }: Call,
   body: Body,
@@ -75,8 +75,8 @@ interface Sums {
 }
 
 /**
- * The ETag and checksum of the copy: the source's own where they do not depend on its parts, else
- * made by reading it.
+ * The ETag and checksum of the copy: those of the source if they do not depend on its parts, else
+ * computed by reading it.
  */
 async function sumsOf(
   call: Call,
@@ -182,7 +182,7 @@ function refuseCopy(call: Call, source: StoredObject): Refusal | undefined {
   );
 }
 
-/** The source and how to copy it, once nothing speaks against the copy. */
+/** The source and how to copy it, if nothing prevents the copy. */
 function planCopy(call: Call): { source: StoredObject; directives: Directives } | Refusal {
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
@@ -201,7 +201,8 @@ export async function copyObject(call: Call): Promise<Answer | Refusal> {
     source,
     directives: { headers, tags, algorithm },
   } = plan;
-  // Held before the first await, and given to the copy: the source may be deleted while it is read.
+  // Referenced before the first await and passed to the copy: the source can be deleted while it is
+  // read.
   const body: Body =
     source.body.at === 'blobs'
       ? source.body

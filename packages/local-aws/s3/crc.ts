@@ -1,8 +1,7 @@
 /**
- * The cyclic redundancy checks that S3 keeps, and their combination: the check of A‖B from those of
- * A and B, which gives a multipart object its FULL_OBJECT checksum without reading it again.
- * Source: RFC 3720 (CRC-32C), NVMe NVM Command Set 1.0, 5.2.1.3.4 (CRC-64/NVME), zlib's
- * crc32_combine.
+ * The cyclic redundancy checks that S3 stores, and their combination: the check of A‖B from those
+ * of A and B, which gives a multipart object its FULL_OBJECT checksum without another read. Source:
+ * RFC 3720 (CRC-32C), NVMe NVM Command Set 1.0, 5.2.1.3.4 (CRC-64/NVME), zlib's crc32_combine.
  */
 import { crc32 } from 'node:zlib';
 
@@ -52,8 +51,8 @@ function makeTables(name: CrcName): { low: Uint32Array; high: Uint32Array } {
 let castagnoli: Uint32Array | undefined;
 let nvme: { low: Uint32Array; high: Uint32Array } | undefined;
 
-// In the loops below every index is inside its array by construction, so the cast is true; `?? 0`
-// instead would put a branch on each of sixteen look-ups.
+// In the loops below every index is inside its array by construction, so the cast is correct. `??
+// 0` would add a branch to each of sixteen look-ups.
 const at = (table: Uint8Array | Uint32Array, index: number) => table[index] as number;
 
 function createCrc32c(): RunningCrc {
@@ -180,8 +179,7 @@ function createCrc32(): RunningCrc {
 }
 
 /**
- * CRC32 is zlib's native one; the other two are tables in JavaScript, which Node has no native form
- * of.
+ * CRC32 is zlib's native one. The other two use tables in JavaScript: Node has no native form.
  */
 export function createCrc(name: CrcName): RunningCrc {
   if (name === 'CRC32') return createCrc32();
@@ -213,8 +211,8 @@ function shiftOf(name: CrcName, bytes: number): bigint {
 }
 
 /**
- * The check of the concatenation. Parts of one multipart upload have mostly one length, so its
- * shift is made once.
+ * The check of the concatenation. Most parts of a multipart upload have the same length, so its
+ * shift is computed once.
  */
 export function combineCrcs(
   name: CrcName,

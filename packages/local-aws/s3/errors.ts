@@ -67,12 +67,12 @@ const CATALOGUE = {
 export type S3ErrorCode = keyof typeof CATALOGUE;
 
 /**
- * A request refused, as a value. `detail` becomes further elements of the error's XML, such as
+ * A refused request, as a value. `detail` becomes further elements of the error's XML, such as
  * `Key`.
  */
 export interface Refusal {
   refused: S3ErrorCode;
-  /** AWS's own message when absent. */
+  /** Default: AWS's own message. */
   message?: string;
   detail?: Record<string, string | number>;
 }

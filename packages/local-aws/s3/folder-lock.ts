@@ -1,4 +1,4 @@
-/** One process per data folder: two would write over each other's journal. */
+/** One process per data folder: two would overwrite each other's journal. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -23,16 +23,16 @@ function holderOf(path: string): number | undefined {
 }
 
 /**
- * Takes the folder for this process; the function returned gives it back. A lock of a process that
- * is gone is taken over.
- * @throws when another live process, or this one, has it.
+ * Locks the folder for this process. The returned function unlocks it. The lock of a process that
+ * has ended is taken over.
+ * @throws when another live process, or this one, holds the lock.
  */
 export function lockFolder(folder: string): () => void {
   const whole = resolve(folder);
   const path = join(whole, 'lock');
   const holder = holderOf(path);
-  // Our own pid in the file of another start is a number used again (pid 1 of a container): it
-  // locks nothing.
+  // Our own pid in the file of an earlier start is a reused number (pid 1 of a container) and no
+  // lock.
   const heldElsewhere = holder !== undefined && holder !== process.pid && isAlive(holder);
   if (heldElsewhere || OPEN_HERE.has(whole)) {
     throw new Error(

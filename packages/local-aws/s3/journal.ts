@@ -1,12 +1,12 @@
 /**
- * The store's truth on disk: one file of records, only ever appended to. A record is written whole
- * or, after a crash, cut off when the file is read again, so there is never half an object.
+ * The store on disk: one file of records, which is only appended to. A record is complete or, after
+ * a crash, cut off when the file is read again, so there is never half an object.
  *
- *   u32 bytes of meta | u32 bytes of body | u32 CRC-32 of both | meta (JSON) | body (a small object's bytes)
+ *   u32 bytes of meta | u32 bytes of body | u32 CRC-32 of both | meta (JSON) | body (small objects)
  *
- * Records that arrive while a write is under way go out together in the next one: that, and no file
- * per object, is what makes small PUTs cheap. There is no fsync: an answered PUT survives kill -9
- * of the server, not a power cut.
+ * Records that arrive during a write go out together in the next one. That, and no file per object,
+ * makes small PUTs cheap. There is no fsync: an answered PUT survives a kill -9 of the server, but
+ * not a power failure.
  */
 import {
   closeSync,
@@ -28,7 +28,7 @@ const writeAll = promisify(writev);
 export interface JournalRecord {
   meta: unknown;
   body?: Buffer;
-  /** Told once the record is on disk: where its body starts in the file. */
+  /** Called when the record is on disk, with where its body starts in the file. */
   placed?: (offset: number) => void;
 }
 
@@ -42,17 +42,17 @@ export interface JournalEntry {
 export interface Journal {
   /**
    * Resolves when the record is written.
-   * @throws when the file cannot be written; then every later append throws the same, for what is
-   * in memory and what is on disk no longer agree. Free space and start again.
+   * @throws when the file cannot be written; then every later append throws the same, because
+   * memory and disk no longer agree. Free space and start again.
    */
   append(record: JournalRecord): Promise<void>;
   /**
-   * A body's bytes. Synchronous: a small read of a file just written comes from the page cache in
+   * A body's bytes. Synchronous: a small read of a new file comes from the page cache in
    * microseconds.
    */
   read(offset: number, bytes: number): Buffer;
   bytes(): number;
-  /** Replaces the file by one that holds only these records; appends wait meanwhile. */
+  /** Replaces the file with one that holds only these records. Appends wait until then. */
   compact(records: () => Iterable<JournalRecord>): Promise<void>;
   close(): Promise<void>;
 }
@@ -140,7 +140,9 @@ interface JournalFile {
   end: number;
 }
 
-/** Opens the file, made when absent, reads it, and cuts off what a crash left of a last record. */
+/**
+ * Opens or creates the file, reads it, and removes an incomplete last record, which a crash left.
+ */
 function openFile(path: string, see: (entry: JournalEntry) => void): JournalFile {
   closeSync(openSync(path, 'a'));
   const fd = openSync(path, 'r+');
@@ -155,7 +157,7 @@ function openFile(path: string, see: (entry: JournalEntry) => void): JournalFile
   return { fd, end };
 }
 
-/** Writes the records into a new file and puts it in the old one's place. */
+/** Writes the records to a new file, which replaces the old one. */
 async function rewriteFile(
   path: string,
   file: JournalFile,
@@ -186,7 +188,7 @@ interface Writer {
   path: string;
   file: JournalFile;
   pending: Pending[];
-  /** The write or compaction under way. */
+  /** The running write or compaction. */
   work: Promise<void> | undefined;
   failure: Error | undefined;
 }
@@ -231,7 +233,7 @@ function readBody({ path, file }: Writer, offset: number, bytes: number): Buffer
   return buffer;
 }
 
-/** Opens the journal at `path`, made when absent, and calls `see` with every record, in order. */
+/** Opens or creates the journal at `path` and calls `see` with every record, in order. */
 export function openJournal(path: string, see: (entry: JournalEntry) => void): Journal {
   const file = openFile(path, see);
   const writer: Writer = { path, file, pending: [], work: undefined, failure: undefined };

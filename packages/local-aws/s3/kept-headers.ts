@@ -1,4 +1,4 @@
-/** What S3 keeps of a write's headers and gives back with the object. */
+/** The headers of a write that S3 keeps and returns with the object. */
 import { headerOf, type Call } from './call.ts';
 import { refuse, type Refusal } from './errors.ts';
 import type { KeptHeaders } from './records.ts';
@@ -23,7 +23,7 @@ function withoutChunked(encoding: string): string {
     .join(',');
 }
 
-/** User metadata of the request, presigned ones included. */
+/** User metadata of the request, also in a presigned URL. */
 function userMetadata(call: Call): KeptHeaders {
   const found: KeptHeaders = {};
   for (const name of [...Object.keys(call.request.headers), ...call.query.keys()]) {
@@ -34,8 +34,8 @@ function userMetadata(call: Call): KeptHeaders {
 }
 
 /**
- * The headers to keep; refused when user metadata exceeds 2 KB, or when encryption is asked that is
- * not there.
+ * The headers to keep. Refused when user metadata exceeds 2 KB or the encryption is not
+ * implemented.
  */
 export function keptHeaders(call: Call): KeptHeaders | Refusal {
   const encryption = headerOf(call, 'x-amz-server-side-encryption') ?? 'AES256';
@@ -70,7 +70,7 @@ export function keptHeaders(call: Call): KeptHeaders | Refusal {
 
 type Tags = [name: string, value: string][];
 
-/** The rules that hold however tags arrive: ten at most, each name once, 128 and 256 characters. */
+/** The rules for tags: at most ten, each name once, names of 128 and values of 256 characters. */
 export function checkTags(tags: Tags): Tags | Refusal {
   if (tags.length > 10) return refuse('InvalidTag', 'Object tags cannot be greater than 10');
   if (new Set(tags.map(([name]) => name)).size < tags.length)

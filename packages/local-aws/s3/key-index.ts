@@ -1,8 +1,8 @@
 /**
- * Keys in the order S3 lists them, by the bytes of their UTF-8, with what stands under each. Sorted
- * runs of at most 512 keys: a put moves at most that many, whether the bucket holds a thousand keys
- * or a million. (One sorted array: a put into 100,000 keys moves 50,000. A tree: more code for
- * nothing that is measured.)
+ * Keys in the order in which S3 lists them, by their UTF-8 bytes, with a value each. They are in
+ * sorted runs of at most 512 keys, so a put moves at most that many, whether the bucket holds a
+ * thousand keys or a million. (With one sorted array, a put into 100,000 keys moves 50,000. A tree
+ * is more code without a measured gain.)
  */
 
 const RUN_LIMIT = 512;
@@ -27,8 +27,8 @@ const utf8Rank = (unit: number): number =>
   unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 
 /**
- * The first place in 0..length where `isBefore` no longer holds; it must hold for a beginning and
- * for nothing after.
+ * The first place in 0..length where `isBefore` does not hold. It must hold for a prefix and
+ * nothing after it.
  */
 function lowerBound(length: number, isBefore: (index: number) => boolean): number {
   let low = 0;
@@ -48,8 +48,8 @@ export interface KeyIndex<T> {
   delete(key: string): void;
   values(): IterableIterator<T>;
   /**
-   * Keys in order, from the first for which `isBefore` does not hold. Whoever reads on must not
-   * have changed the index meanwhile: read a page in one go.
+   * Keys in order, from the first for which `isBefore` does not hold. The index must not change
+   * while a caller iterates: read a page without an await.
    */
   from(isBefore: (key: string) => boolean): Cursor<T>;
 }
@@ -58,7 +58,7 @@ export interface Cursor<T> {
   /** The entry here, or undefined at the end. */
   here(): { key: string; value: T } | undefined;
   next(): void;
-  /** Goes on to the first key for which `isBefore` does not hold. */
+  /** Moves to the first key for which `isBefore` does not hold. */
   skip(isBefore: (key: string) => boolean): void;
 }
 
@@ -66,7 +66,7 @@ export function createKeyIndex<T>(): KeyIndex<T> {
   const values = new Map<string, T>();
   const runs: string[][] = [];
 
-  /** The run that holds the key or should, and the key's place in it. */
+  /** The run that holds or would hold the key, and the key's place in it. */
   function locate(isBefore: (key: string) => boolean): { run: number; place: number } {
     const run = lowerBound(runs.length, (index) => isBefore(runs[index]?.at(-1) ?? ''));
     const keys = runs[run] ?? [];
@@ -84,8 +84,7 @@ export function createKeyIndex<T>(): KeyIndex<T> {
     }
     const atEnd = found.run > run;
     keys.splice(atEnd ? keys.length : found.place, 0, key);
-    // Keys that come in order leave full runs behind when the split keeps most of them in the
-    // first.
+    // Keys that arrive in order leave full runs behind if the split keeps most keys in the first.
     if (keys.length > RUN_LIMIT)
       runs.splice(run + 1, 0, keys.splice(atEnd ? RUN_LIMIT - 32 : RUN_LIMIT / 2));
   }

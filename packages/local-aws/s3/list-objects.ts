@@ -28,7 +28,7 @@ interface Page {
   next?: string;
 }
 
-/** The beginning of the key up to the first delimiter after the prefix. */
+/** The key up to the first delimiter after the prefix. */
 function groupOf({ prefix, delimiter }: PageRequest, key: string): string | undefined {
   const end = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
   return end === -1 ? undefined : key.slice(0, end + delimiter.length);
@@ -41,7 +41,7 @@ export function listPage(objects: KeyIndex<StoredObject>, request: PageRequest):
   const cursor = objects.from(
     (key) => compareKeys(key, prefix) < 0 || (after !== '' && compareKeys(key, after) <= 0),
   );
-  // A page that ended with a group goes on after all of that group.
+  // After a page that ended with a group, the next page starts after the whole group.
   if (groupOf(request, after) === after)
     cursor.skip((key) => compareKeys(key, after) <= 0 || key.startsWith(after));
   let last = '';
@@ -168,7 +168,7 @@ export function listObjects(call: Call): Answer | Refusal {
       leaf('Name', bucket.name),
       leaf('Prefix', encode(request.prefix)),
       leaf('Marker', encode(marker)),
-      // Without a delimiter the client goes on from the last key it got.
+      // Without a delimiter the client continues from the last key it received.
       leaf(
         'NextMarker',
         delimiter === '' || page.next === undefined ? undefined : encode(page.next),

@@ -4,7 +4,7 @@
  *   node packages/local-aws/s3/main.ts --data FOLDER [--port 9000] [--bucket NAME]…
  *     [--region us-east-1] [--latency-ms 0]
  *
- * Prints one line of JSON, {"url":…,"port":…}, once it serves; SIGTERM and SIGINT close it cleanly.
+ * Prints {"url":…,"port":…} on one line when it is ready. SIGTERM and SIGINT close it.
  */
 import { parseArgs } from 'node:util';
 import { startLocalS3 } from './server.ts';

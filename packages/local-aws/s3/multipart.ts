@@ -34,7 +34,7 @@ export function findUpload(call: Call): Upload | Refusal {
   return upload;
 }
 
-/** What an upload says of its checksum; undefined: nothing, and S3 makes a CRC64NVME of its own. */
+/** The checksum that the upload names. Undefined: none, and S3 computes a CRC64NVME. */
 function uploadChecksum(call: Call): UploadRecord['checksum'] | Refusal {
   const named = headerOf(call, 'x-amz-checksum-algorithm');
   const type = headerOf(call, 'x-amz-checksum-type');
@@ -115,7 +115,7 @@ function partNumberOf({ query }: Call): number | Refusal {
   );
 }
 
-/** The algorithm whose checksum is kept for each part: the upload's, or S3's own. */
+/** The algorithm whose checksum is stored for each part: the upload's, or S3's default. */
 const keptAlgorithm = (upload: Upload): ChecksumAlgorithm =>
   upload.checksum?.algorithm ?? 'CRC64NVME';
 
@@ -127,7 +127,7 @@ export async function uploadPart(call: Call): Promise<Answer | Refusal> {
   const received = await receiveBody(call, {
     limitBytes: PUT_LIMIT_BYTES,
     algorithm: keptAlgorithm(upload),
-    // So that the object's own checksum is joined at the end and no part is read again.
+    // So the object's checksum is combined at the end and no part is read again.
     keepWanted: true,
     alwaysBlob: true,
     accept(sent) {
@@ -164,7 +164,7 @@ export async function uploadPart(call: Call): Promise<Answer | Refusal> {
   };
 }
 
-/** Puts the part into its upload, which may have ended while the body came. */
+/** Adds the part to its upload, which may have ended while the body arrived. */
 async function keepPart(call: Call, part: StoredPart): Promise<Refusal | undefined> {
   const upload = findUpload(call);
   if (isRefusal(upload)) {
@@ -176,7 +176,8 @@ async function keepPart(call: Call, part: StoredPart): Promise<Refusal | undefin
 }
 
 /**
- * The bytes that x-amz-copy-source-range names; unlike a GET's range it must lie within the object.
+ * The bytes that x-amz-copy-source-range names; unlike the range of a GET it must be within the
+ * object.
  */
 function copyRange(call: Call, source: StoredObject): { from: number; to: number } | Refusal {
   const header = headerOf(call, 'x-amz-copy-source-range');
@@ -199,7 +200,7 @@ function copyRange(call: Call, source: StoredObject): { from: number; to: number
   );
 }
 
-/** Copies bytes into a blob of their own, with their sums. */
+/** Copies bytes into a new blob and computes their digests. */
 async function copyBytes(
   call: Call,
   body: Body,

@@ -16,15 +16,15 @@ interface Extent {
 const unsatisfiable = (object: StoredObject, asked: string): Refusal =>
   refuse('InvalidRange', undefined, { RangeRequested: asked, ActualObjectSize: object.bytes });
 
-/** The last so many bytes, as `bytes=-5` asks. */
+/** The last N bytes, as `bytes=-5` requests. */
 function suffixOf(object: StoredObject, suffix: number, asked: string): Extent | Refusal {
   if (suffix === 0 || object.bytes === 0) return unsatisfiable(object, asked);
   return { from: Math.max(0, object.bytes - suffix), to: object.bytes - 1 };
 }
 
 /**
- * The extent of a Range header; undefined: the whole object, as for a header of another form, which
- * HTTP says to ignore.
+ * The extent of a Range header. Undefined means the whole object, also for a header of another
+ * form, which HTTP requires to be ignored.
  */
 function rangeOf(object: StoredObject, header: string): Extent | undefined | Refusal {
   const match = /^bytes=(?:(?<first>\d+)-(?<last>\d*)|-(?<suffix>\d+))$/.exec(header.trim());
@@ -39,7 +39,7 @@ function rangeOf(object: StoredObject, header: string): Extent | undefined | Ref
     : { from, to: Math.min(to, object.bytes - 1) };
 }
 
-/** The extent of ?partNumber=N. An object that was put whole has one part. */
+/** The extent of ?partNumber=N. An object from a single PUT has one part. */
 function partOf(call: Call, object: StoredObject, text: string): Extent | Refusal {
   const number = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (number < 1 || number > 10_000)
@@ -80,7 +80,7 @@ const OVERRIDES = [
   'expires',
 ];
 
-/** The headers that tell of the object itself, whichever of its bytes are sent. */
+/** The headers of the object itself, whichever of its bytes are sent. */
 function describe(call: Call, object: StoredObject): Record<string, string> {
   const headers: Record<string, string> = {
     ...object.headers,
@@ -101,7 +101,7 @@ function describe(call: Call, object: StoredObject): Record<string, string> {
 }
 
 /**
- * Only with the whole object: a client verifies what it gets against this, and a range would never
+ * Only with the whole object: clients verify what they receive against it, and a range would never
  * match.
  */
 function checksumHeaders(call: Call, object: StoredObject): Record<string, string> {
@@ -115,8 +115,8 @@ function checksumHeaders(call: Call, object: StoredObject): Record<string, strin
 }
 
 /**
- * The bytes themselves: small ones read now, for a later moment may find them moved; blobs held
- * until they are sent.
+ * The bytes themselves. Small bodies are read now, because they can move later; blobs are
+ * referenced until they are sent.
  */
 function contentOf(
   { store }: Call,
@@ -164,7 +164,7 @@ function answerWith(call: Call, object: StoredObject, extent: Extent | undefined
 
 const ATTRIBUTE_NAMES = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'];
 
-/** Parts are listed only when each has a checksum of its own, as on AWS. */
+/** Parts are listed only when each has its own checksum, as on AWS. */
 function partsElement(call: Call, object: StoredObject): string {
   if (object.parts === undefined) return '';
   const after = Number(headerOf(call, 'x-amz-part-number-marker') ?? 0);

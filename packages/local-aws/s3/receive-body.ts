@@ -1,6 +1,6 @@
 /**
- * Takes a request's body in: decoded, hashed, verified, kept in memory when small and in a blob
- * when not.
+ * Receives a request's body: decodes, hashes and verifies it, and keeps it in memory if small, else
+ * in a blob.
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -24,7 +24,7 @@ interface BodyPlan {
   /** Decoded. */
   bytes: number;
   chunked: boolean;
-  /** The client's own checksum; `value` is absent when it trails the body. */
+  /** The client's own checksum. `value` is absent when it is in a trailer. */
   checksum?: { algorithm: ChecksumAlgorithm; value?: string };
   contentMd5?: string;
   payloadSha256?: string;
@@ -34,9 +34,9 @@ export interface ReceivedBody {
   bytes: number;
   /** Hex. */
   md5: string;
-  /** base64, of the client's algorithm, or else of the one wanted. */
+  /** base64, of the client's algorithm, else of the wanted one. */
   checksum: { algorithm: ChecksumAlgorithm; value: string };
-  /** The same, or of the wanted algorithm where the wish was for both. */
+  /** The same, or of the wanted algorithm if both were requested. */
   kept: { algorithm: ChecksumAlgorithm; value: string };
   body: { at: 'memory'; buffer: Buffer } | { at: 'blobs'; segments: Segment[] };
 }
@@ -83,7 +83,7 @@ function planLength(
   limitBytes: number,
 ): number | Refusal {
   const text = chunked ? headers['x-amz-decoded-content-length'] : headers['content-length'];
-  // A body of no announced length: S3 does not take HTTP's own chunked encoding.
+  // No announced length: S3 does not accept HTTP's own chunked encoding.
   if (text === undefined)
     return headers['transfer-encoding'] === undefined && !chunked
       ? 0
@@ -117,7 +117,7 @@ function planBody(call: Call, limitBytes: number): BodyPlan | Refusal {
   };
 }
 
-/** Collects in memory and turns to a blob once it grows beyond `inlineBytes`. */
+/** Collects in memory, and in a blob once it exceeds `inlineBytes`. */
 function createSink({ store, settings }: Call, alwaysBlob: boolean) {
   let held: Buffer[] = [];
   let heldBytes = 0;
@@ -133,7 +133,7 @@ function createSink({ store, settings }: Call, alwaysBlob: boolean) {
   }
   return {
     bytes: () => bytes,
-    /** A promise only when it is time to write. */
+    /** Returns a promise only when it writes. */
     push(piece: Buffer): Promise<void> | undefined {
       held.push(piece);
       heldBytes += piece.length;
@@ -160,7 +160,7 @@ function createSink({ store, settings }: Call, alwaysBlob: boolean) {
 type Sink = ReturnType<typeof createSink>;
 
 /**
- * Reads the whole body into the digests and the sink; false when the chunked encoding is broken.
+ * Reads the whole body into the digests and the sink. False when the chunked encoding is invalid.
  */
 async function pump(
   request: IncomingMessage,
@@ -268,19 +268,19 @@ async function readVerified(
 
 export interface ReceiveWishes {
   limitBytes: number;
-  /** The checksum to make when the client sends none. */
+  /** The checksum to compute when the client sends none. */
   algorithm: ChecksumAlgorithm;
-  /** To make it also when the client sends another. */
+  /** Compute it also when the client sends another. */
   keepWanted?: boolean;
-  /** A file even for a small body: parts are joined without copying. */
+  /** Use a file even for a small body: parts are joined without copying. */
   alwaysBlob?: boolean;
-  /** Asked before the body is read: a refusal that needs no body. */
+  /** Called before the body is read, for a refusal that does not need it. */
   accept?: (clientAlgorithm: ChecksumAlgorithm | undefined) => Refusal | undefined;
 }
 
 /**
- * The body, verified against every digest that came with it; on a refusal nothing is kept.
- * @throws when the client goes away before the end.
+ * The body, verified against every digest of the request. On a refusal nothing is kept.
+ * @throws when the client disconnects before the end.
  */
 export async function receiveBody(
   call: Call,

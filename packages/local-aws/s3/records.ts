@@ -23,8 +23,8 @@ export interface PartRecord {
 }
 
 /**
- * What a client gave with an object and gets back: content headers, x-amz-meta-*, storage class, by
- * lower-case name.
+ * What a client sends with an object and gets back: content headers, x-amz-meta-*, storage class,
+ * by lower-case name.
  */
 export type KeptHeaders = Record<string, string>;
 
@@ -56,7 +56,7 @@ export interface UploadRecord {
   initiatedAtMs: number;
   headers: KeptHeaders;
   tags?: [name: string, value: string][];
-  /** What CreateMultipartUpload named; absent: S3 keeps a CRC64NVME on its own account. */
+  /** What CreateMultipartUpload named. When absent, S3 keeps a CRC64NVME. */
   checksum?: { algorithm: ChecksumAlgorithm; type: ChecksumType };
 }
 

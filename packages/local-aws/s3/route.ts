@@ -29,8 +29,8 @@ function decode(text: string): string | undefined {
 }
 
 /**
- * Bucket, key and query. The path is taken as it came: `..`, `//` and a trailing slash are part of
- * a key, and the URL class would tidy them away.
+ * Bucket, key and query. The path is used unchanged: `..`, `//` and a trailing slash are part of a
+ * key, and the URL class would normalize them.
  */
 export function targetOf({ url = '/', headers }: IncomingMessage): Target | Refusal {
   const question = url.indexOf('?');
@@ -51,8 +51,8 @@ export function targetOf({ url = '/', headers }: IncomingMessage): Target | Refu
 }
 
 /**
- * What a query parameter makes of a request, in the order in which it is asked for. Those without a
- * row below are not implemented.
+ * The query parameters that select an operation, in the order of the checks. Those without a row
+ * below are not implemented.
  */
 const SUBRESOURCES = [
   'uploads',
@@ -123,7 +123,7 @@ const OPERATIONS: Record<string, string> = {
   'GET object uploadId': 'ListParts',
 };
 
-/** AWS's name of what is asked; undefined when the local S3 does not do it. */
+/** AWS's name of the operation; undefined when the local S3 does not implement it. */
 export function operationOf(
   { method = 'GET', headers }: IncomingMessage,
   { bucketName, key, query }: Target,

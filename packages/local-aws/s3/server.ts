@@ -82,9 +82,9 @@ export interface LocalS3Options extends ListenOptions {
   createBuckets?: readonly string[];
   /** Added to every answer. Default 0. */
   latencyMs?: number;
-  /** AWS's 5 GiB, lower in tests. */
+  /** Default: AWS's 5 GiB. Tests lower it. */
   copyLimitBytes?: number;
-  /** AWS's 5 MiB, lower in tests. */
+  /** Default: AWS's 5 MiB. Tests lower it. */
   partMinBytes?: number;
 }
 
@@ -107,8 +107,8 @@ interface Endpoint {
 }
 
 /**
- * Sixteen hex digits as AWS's: a random beginning for this start, then a count. (All random: 8 µs
- * of each request.)
+ * Sixteen hex digits like AWS's: a random prefix for this start, then a count. (All random would
+ * take 8 µs of each request.)
  */
 function createRequestIds(): () => string {
   const start = randomBytes(4).toString('hex').toUpperCase();
@@ -161,7 +161,7 @@ async function perform(
   });
 }
 
-/** What went out, for the ledger; status 0: the connection was cut. */
+/** What was sent, for the ledger. Status 0: the connection was cut. */
 interface Sent {
   status: number;
   code?: string;

@@ -1,6 +1,6 @@
 /**
- * The store's memory, and how each change alters it: the same code for a request and for the replay
- * of the journal.
+ * The store's memory and how each change alters it, with the same code for a request and for the
+ * replay of the journal.
  */
 import type { Blobs, Segment } from './blobs.ts';
 import type { JournalRecord } from './journal.ts';
@@ -120,8 +120,7 @@ export function createState(blobs: Blobs) {
 export type State = ReturnType<typeof createState>;
 
 /**
- * Applies a record of the journal. Blobs are counted as held by it, and given up when a later
- * record ends it.
+ * Applies a record of the journal. It references its blobs until a later record releases them.
  */
 export function applyChange(
   state: State,

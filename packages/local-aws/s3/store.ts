@@ -1,8 +1,8 @@
 /**
- * Buckets, objects and multipart uploads: in memory for every question, in the journal and the
- * blobs for the next start. A change is decided and made visible in one turn of the event loop,
- * without an await between the check of a condition and the change: that is what makes conditional
- * writes bite under concurrency. It is answered once it is on disk.
+ * Buckets, objects and multipart uploads: in memory for every read, in the journal and the blobs
+ * for the next start. A change is decided and made visible in one turn of the event loop, without
+ * an await between the check of a condition and the change. That makes conditional writes reliable
+ * under concurrency. A change is answered once it is on disk.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,13 +33,13 @@ export interface Store {
   createBucket(name: string, createdAtMs: number): Promise<void>;
   deleteBucket(name: string): Promise<void>;
   /**
-   * Puts the object, over what is there; takes over the body's blobs. With `uploadId` the upload
-   * ends in the same record.
+   * Puts the object, replacing what is there, and takes over the body's blobs. With `uploadId` the
+   * upload ends in the same record.
    */
   putObject(bucket: Bucket, object: StoredObject, uploadId?: string): Promise<void>;
   deleteObject(bucket: Bucket, key: string): Promise<void>;
   createUpload(upload: UploadRecord): Promise<void>;
-  /** Takes over the part's blob; an earlier part of this number goes. */
+  /** Takes over the part's blob and replaces an earlier part of this number. */
   putPart(upload: Upload, part: StoredPart): Promise<void>;
   abortUpload(upload: Upload): Promise<void>;
   /** The bytes of a small body. */
@@ -47,7 +47,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Below this much growth a journal is not worth a compaction. */
+/** The journal is compacted only after this much growth. */
 const WORTHWHILE_BYTES = 64 << 20;
 
 /** Compacts the journal whenever it has doubled since the last time. */
@@ -114,7 +114,7 @@ function createChanges(
 }
 
 /**
- * Opens the store in `folder`, made when absent, with everything an earlier process kept there.
+ * Opens or creates the store in `folder`, with everything an earlier process kept there.
  * @throws when another live process has the folder open.
  */
 export async function openStore(

@@ -9,12 +9,12 @@ import { receiveBody, type ReceivedBody } from './receive-body.ts';
 import type { StoredObject } from './records.ts';
 import { childrenOf, document, element, leaf, parseXml, textOf, type XmlNode } from './xml.ts';
 
-/** What one PutObject or UploadPart takes: 5 GiB. */
+/** The limit of one PutObject or UploadPart: 5 GiB. */
 export const PUT_LIMIT_BYTES = 5 * 2 ** 30;
 const XML_LIMIT_BYTES = 8 << 20;
 const DELETE_LIMIT = 1000;
 
-/** Gives up what a body holds when it ends up nowhere. */
+/** Releases the blobs of a body that is not stored. */
 function drop({ store }: Call, { body }: ReceivedBody): void {
   if (body.at === 'blobs') store.blobs.release(body.segments);
 }
@@ -67,7 +67,7 @@ export async function deleteObject(call: Call): Promise<Answer | Refusal> {
   return { status: 204 };
 }
 
-/** The request's XML; its digest is demanded where S3 demands it. */
+/** The request's XML. Its digest is required where S3 requires it. */
 export async function readXml(
   call: Call,
   root: string,
@@ -107,7 +107,7 @@ export async function deleteObjects(call: Call): Promise<Answer | Refusal> {
   if (keys.length === 0 || keys.length > DELETE_LIMIT || named.length < keys.length)
     return refuse('MalformedXML');
   const quiet = textOf(request, 'Quiet') === 'true';
-  // Together, so that the thousand go to the disk in one write.
+  // Together, so that a thousand deletes are one write to disk.
   await Promise.all(
     named.map((key) =>
       bucket.objects.get(key) === undefined ? undefined : call.store.deleteObject(bucket, key),
@@ -117,7 +117,7 @@ export async function deleteObjects(call: Call): Promise<Answer | Refusal> {
   return { status: 200, xml: document('DeleteResult', ...results) };
 }
 
-/** Tags are a new version of the object's record; its bytes and its time stay. */
+/** Tags are a new version of the object's record. Its bytes and its time stay. */
 async function setTags(
   call: Call,
   tags: [string, string][],

@@ -1,5 +1,5 @@
 /**
- * S3's XML: written as text, because a page of 1,000 keys is made for each list call; read by
+ * S3's XML. It is written as text, because each list call makes a page of 1,000 keys, and read by
  * fast-xml-parser.
  */
 import { XMLParser } from 'fast-xml-parser';
@@ -13,8 +13,8 @@ const ESCAPES: Record<string, string> = {
 };
 
 /**
- * Control characters become references, as S3 writes them: a bare carriage return would be read as
- * a newline.
+ * Control characters become references, as in S3: a bare carriage return would be read as a
+ * newline.
  */
 // oxlint-disable-next-line no-control-regex -- control characters are what must be escaped here
 const UNSAFE = /[&<>"'\u0000-\u001f\u007f-\u009f\u2028\ufffe\uffff]/g;

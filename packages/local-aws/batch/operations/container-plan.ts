@@ -34,7 +34,7 @@ export interface ContainerOverrides {
 const PLACEHOLDER = 'Ref::';
 
 /**
- * `Ref::name` stands for the parameter of that name; without such a parameter it stays as it is.
+ * `Ref::name` is replaced by the parameter of that name. Without such a parameter it stays.
  */
 function substitute(command: string[], parameters: Record<string, string>): string[] {
   return command.map((word) =>

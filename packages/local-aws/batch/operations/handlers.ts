@@ -1,5 +1,5 @@
 /**
- * Which operation is served by what. An operation of the service model that is not here answers
+ * The handler of each operation. An operation of the service model without one answers
  * NotImplemented.
  */
 import type { Handler } from '../context.ts';

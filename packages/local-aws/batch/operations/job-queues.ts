@@ -127,7 +127,7 @@ function queueView(
   };
 }
 
-/** Those named, unknown names left out as AWS does; all when none are named. */
+/** The named ones without unknown names, as AWS does; all of them when none are named. */
 function choose<T>(
   references: string[] | undefined,
   kind: string,

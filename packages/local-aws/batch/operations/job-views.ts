@@ -3,8 +3,7 @@ import { arnOf, type BatchContext } from '../context.ts';
 import { jobIdOf, type Attempt, type Job } from '../jobs.ts';
 
 /**
- * Drops members without a value: JSON would, and the check against the model sees what the client
- * sees.
+ * Drops members without a value, as JSON does, so that the check sees what the client sees.
  */
 function present(value: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined));

@@ -61,7 +61,7 @@ interface Selection {
   jobs: Iterable<Job>;
   limit: number;
   test: Test;
-  /** What the next page starts from, when this job is the first that does not fit. */
+  /** Where the next page starts when this job is the first that does not fit. */
   positionOf: (job: Job) => number;
 }
 
@@ -106,7 +106,7 @@ function selectFiltered(
   const group = context.store.ofQueue(queueName);
   const from = readToken(request.nextToken, group.size());
   if (typeof from !== 'number') return from;
-  // The other filters show jobs of any status; this one goes together with jobStatus.
+  // The other filters show jobs of any status. This one can be combined with jobStatus.
   const status = filter.name === 'SHARE_IDENTIFIER' ? request.jobStatus : undefined;
   const isExactName = filter.name === 'JOB_NAME' && !filter.value.endsWith('*');
   const jobs = isExactName

@@ -1,5 +1,5 @@
 /**
- * What AWS refuses in SubmitJob and RegisterJobDefinition alike: retries, timeouts, tags, names.
+ * What AWS refuses in both SubmitJob and RegisterJobDefinition: retries, timeouts, tags, names.
  */
 import type { BatchContext } from '../context.ts';
 import { clientException, executionError, type Refusal } from '../errors.ts';
@@ -20,8 +20,8 @@ const MOST_RULES = 5;
 const MOST_ATTEMPTS = 10;
 
 /**
- * AWS documents letters, numbers, `.`, `:` and spaces; other characters (a `(`, say) are taken too,
- * so only the star's place is held to.
+ * AWS documents letters, numbers, `.`, `:` and spaces; it accepts others too, such as `(`, so only
+ * the position of the asterisk is checked.
  */
 function isPattern(text: string | undefined): boolean {
   return text === undefined || !text.slice(0, -1).includes('*');

@@ -114,7 +114,7 @@ function findDefinition(
   return definition;
 }
 
-/** Leaves out what is undefined, as exactOptionalPropertyTypes and JSON want it. */
+/** Omits undefined, as exactOptionalPropertyTypes and JSON require. */
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   const result: { [P in K]?: V } = {};
   if (value !== undefined) result[key] = value;

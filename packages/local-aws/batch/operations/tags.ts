@@ -1,4 +1,4 @@
-/** ListTagsForResource, TagResource, UntagResource, for everything that has an ARN here. */
+/** ListTagsForResource, TagResource, UntagResource, for every resource with an ARN. */
 import { nameOf, type BatchContext, type Handler } from '../context.ts';
 import { clientException, isRefusal, type Refusal } from '../errors.ts';
 import { refuseTags } from './submission-rules.ts';

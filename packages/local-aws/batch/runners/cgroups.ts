@@ -1,7 +1,7 @@
 /**
- * Memory and CPU limits by cgroup, where this process may make cgroups: version 1 (one tree per
- * controller) and version 2. Elsewhere there are none: `ulimit -v` counts address space, and a Node
- * that reserves gigabytes of it could not even start.
+ * Memory and CPU limits by cgroup, where this process can create cgroups: version 1 (one tree per
+ * controller) and version 2. Elsewhere nothing is limited: `ulimit -v` counts address space, and a
+ * Node that reserves gigabytes of it could not even start.
  */
 import {
   accessSync,
@@ -18,18 +18,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Cgroup {
-  /** A process that writes its pid to each of these files is in. */
+  /** A process joins by writing its pid to each of these files. */
   joinFiles: string[];
   /** Processes that the kernel has killed for memory. */
   oomKills(): number;
-  /** Once nothing runs in it. */
+  /** Call when nothing runs in it. */
   remove(): Promise<void>;
 }
 
 export interface Cgroups {
   version: 1 | 2;
   create(name: string, limits: { memoryMiB: number; vcpus: number }): Cgroup;
-  /** Removes the empty cgroups of servers that are gone. */
+  /** Removes the empty cgroups of servers that have ended. */
   sweep(): void;
 }
 
@@ -91,7 +91,7 @@ function sweepFolder(folder: string): void {
     try {
       rmdirSync(join(folder, name));
     } catch {
-      // Something still runs in it; the next start tries again.
+      // Something still runs in it. The next start tries again.
     }
   }
 }
@@ -165,7 +165,7 @@ function candidate(): Cgroups | undefined {
   return memory === undefined ? undefined : createVersionOne(memory, versionOneFolder('cpu'));
 }
 
-/** The cgroups of this machine, tried out; undefined when this process cannot make one. */
+/** The cgroups of this machine, after a trial. Undefined when this process cannot create one. */
 export async function findCgroups(): Promise<Cgroups | undefined> {
   try {
     const cgroups = candidate();
@@ -174,7 +174,7 @@ export async function findCgroups(): Promise<Cgroups | undefined> {
     await trial?.remove();
     return cgroups;
   } catch {
-    // Read-only, or not ours: no limits then, and the log of each job says so.
+    // Read-only or owned by another user. The log of each job says that it is not limited.
     return undefined;
   }
 }

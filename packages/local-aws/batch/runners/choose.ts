@@ -41,9 +41,9 @@ function findProgram(name: string): string | undefined {
 }
 
 /**
- * Runs a small job in it: a kernel or a container around us may refuse what the program needs, and
- * proot before 5.2 does not know the system call statx, so that in it files are there and yet
- * cannot be found.
+ * Runs a small job in it. The kernel or a surrounding container can refuse what the program needs,
+ * and proot before 5.2 does not know the system call statx, so in it existing files cannot be
+ * found.
  */
 async function works(make: (dataFolder: string) => Runner): Promise<boolean> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'batchwell-trial-'));
@@ -120,9 +120,9 @@ async function findEngine({
 }
 
 /**
- * Starts in the engine where it has the image, else in the other, and there too when the engine
- * refuses (podman in a container often needs flags that only its owner knows). Kills that come
- * before that is known are kept.
+ * Starts in the engine if it has the image, else in the other runner, also when the engine refuses
+ * (podman in a container often needs flags that only its owner knows). A kill that comes before
+ * this is decided is kept.
  */
 function startInEither(
   engine: EngineRunner,
@@ -155,7 +155,7 @@ function startInEither(
   };
 }
 
-/** The engine for the images it has, the other for all else. */
+/** The engine for the images it has, the other runner for everything else. */
 export function combineRunners(engine: EngineRunner, other: Runner): Runner {
   return {
     name: `container+${other.name}`,

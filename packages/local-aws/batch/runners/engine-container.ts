@@ -1,7 +1,7 @@
 /**
  * Containers by podman or docker, for images that are already on this machine: nothing is ever
- * pulled. The engine outlives the server, so a server that is killed leaves its containers running;
- * the next one on the same data folder ends them (they carry its path as a label).
+ * pulled. The engine outlives the server, so the containers of a killed server keep running until
+ * the next server on the same data folder ends them (its path is their label).
  */
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ export interface EngineOptions {
   dataFolder: string;
   /** The full path of podman or docker. */
   program: string;
-  /** Put after `run`, such as `--runtime=runc`. */
+  /** Added after `run`, such as `--runtime=runc`. */
   flags?: readonly string[];
 }
 
@@ -44,7 +44,8 @@ export const ENGINE_REFUSED_REASON =
 
 function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Container): string[] {
   const { taskId, environment, memoryMiB, vcpus, mounts, readonlyRoot, image, command } = container;
-  // `-e NAME` takes the value from the engine's own environment: secrets do not appear in process lists.
+  // `-e NAME` takes the value from the engine's own environment: secrets do not appear in process
+  // lists.
   const variables = Object.entries(environment).flatMap(([name, value]) =>
     isEnginesOwn(name) ? ['-e', `${name}=${value}`] : ['-e', name],
   );
@@ -70,7 +71,7 @@ function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Cont
   ];
 }
 
-/** Variables that change what the engine's own program does. */
+/** Variables that change how the engine's own program behaves. */
 const isEnginesOwn = (name: string) =>
   /^(PATH|HOME|DOCKER_.*|CONTAINER_.*|XDG_.*|TMPDIR|LD_.*)$/.test(name);
 

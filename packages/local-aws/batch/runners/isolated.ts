@@ -21,8 +21,8 @@ export interface IsolatedOptions {
   program: string;
 }
 
-// What Docker leaves to root in a container, without making devices: a task that is root could else
-// open the disk itself.
+// What Docker leaves to root in a container, without the creation of devices: a task that is root
+// could otherwise open the disk itself.
 const KEPT_CAPABILITIES = [
   'CHOWN',
   'DAC_OVERRIDE',

@@ -46,14 +46,14 @@ export interface Invocation {
   privateArguments?: string[];
   environment: Record<string, string>;
   /**
-   * True when the program tells on fd 3 the pid of an init it makes; else it is the command's
-   * parent itself.
+   * True when the program reports the pid of its init process on fd 3. Otherwise the program itself
+   * is the command's parent.
    */
   reportsInit: boolean;
-  /** What the program prints when the command is not there. */
+  /** What the program prints when the command does not exist. */
   notFound: RegExp;
   /**
-   * What it prints when a signal ended the command, if it does not pass that on as 128 + signal.
+   * What it prints when a signal ended the command, if its exit code is not 128 + signal.
    */
   signalled?: RegExp;
 }
@@ -65,7 +65,7 @@ export interface ProcessContainerSetting {
   invoke(container: Container, scratch: Scratch): Invocation;
 }
 
-// The shell puts itself into the cgroups and then becomes the program: no moment without limits.
+// The shell joins the cgroups and then becomes the program, so it is never without limits.
 const JOIN_AND_RUN =
   'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"';
 const SIGNAL_BASE = 128;
@@ -94,8 +94,7 @@ function makeScratch(folder: string): Scratch {
 }
 
 /**
- * bubblewrap's status pipe tells the pid of the container's init; the command is that one's only
- * child.
+ * bubblewrap's status pipe reports the pid of the container's init. The command is its only child.
  */
 function commandPid(initPid: number): number | undefined {
   try {
@@ -124,8 +123,8 @@ function readTail(log: number): string {
 }
 
 /**
- * A zombie runs nothing any more: it only waits for its parent, the machine's init after
- * bubblewrap's own end.
+ * A zombie has ended: it only waits for its parent, which is the machine's init once bubblewrap has
+ * ended.
  */
 function stillRuns(pid: number): boolean {
   try {
@@ -178,7 +177,7 @@ function spawnIn(setting: ProcessContainerSetting, container: Container, log: nu
   };
 }
 
-/** What the program tells on fd 3: `{"child-pid": 123}`. */
+/** What the program reports on fd 3: `{"child-pid": 123}`. */
 function readInitPid(child: ChildProcess): () => number | undefined {
   let pid: number | undefined;
   child.stdio[3]?.on('data', (chunk: Buffer) => {
@@ -191,7 +190,7 @@ function readInitPid(child: ChildProcess): () => number | undefined {
 function sendArguments(child: ChildProcess, texts: readonly string[]): void {
   const pipe = child.stdio[4];
   if (!(pipe instanceof Writable)) return;
-  // A program that ends before it has read them says why in the log.
+  // A program that ends before it has read them logs the reason.
   pipe.on('error', () => undefined);
   pipe.end(texts.map((text) => `${text}\0`).join(''));
 }
@@ -268,8 +267,8 @@ function killNow({ child, initPid }: Started): void {
 }
 
 /**
- * Only the command itself gets SIGTERM, as from `docker stop`. The isolating program would die of
- * it and take the command along.
+ * Only the command itself gets SIGTERM, as from `docker stop`. The isolating program would end, and
+ * end the command with it.
  */
 function askToEnd({ initPid }: Started): boolean {
   const init = initPid();

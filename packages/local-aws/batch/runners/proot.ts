@@ -1,8 +1,7 @@
 /**
- * Containers by proot, where bubblewrap may not make namespaces. The same picture of the root
- * folder, but slower (every system call is traced), with the host's processes in sight, system
- * folders that root could write to, and grandchildren of a task that outlive a SIGKILL of the
- * server.
+ * Containers by proot, where bubblewrap cannot create namespaces. The root folder looks the same,
+ * but it is slower (every system call is traced), the host's processes are visible, root can write
+ * to system folders, and grandchildren of a task outlive a SIGKILL of the server.
  */
 import { join } from 'node:path';
 import type { Container, Runner } from '../runner.ts';
@@ -22,12 +21,12 @@ export interface ProotOptions {
   cgroups?: Cgroups;
   /** The full path of proot. */
   program: string;
-  /** The full path of setpriv, by which proot dies with the server and the command with proot. */
+  /** The full path of setpriv, which ends proot with the server and the command with proot. */
   setpriv: string;
 }
 
 function bindOf(placement: Placement): string[] {
-  // proot follows the host's links by itself: a link is bound by its own name.
+  // proot follows the host's links itself, so a link is bound under its own name.
   if (placement.kind === 'symlink') return ['-b', `${placement.to}:${placement.to}`];
   return ['-b', `${placement.from}:${placement.to}`];
 }
@@ -53,7 +52,7 @@ function invoke(
       '/proc',
       '-b',
       '/dev',
-      // Within too: the command must not go on, untraced, when proot is killed.
+      // Inside too: the command must not continue untraced when proot is killed.
       setpriv,
       '--pdeathsig',
       'KILL',

@@ -1,7 +1,7 @@
 /**
  * The root folder that a task sees: a private, writable folder on disk, with the host's system
- * folders read-only in it and the job's volumes where it wants them. Everything else (/data, /home,
- * /inputs …) is the task's own to make.
+ * folders in it, read-only, and the job's volumes at their mount points. The task can create
+ * everything else (/data, /home, /inputs …).
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -27,7 +27,7 @@ const SYSTEM_FOLDERS = [
 function placeSystemPath(path: string, missing: readonly string[]): Placement[] {
   const stats = lstatSync(path);
   if (stats.isSymbolicLink()) return [{ kind: 'symlink', target: readlinkSync(path), to: path }];
-  // A mount point that the host does not have cannot be made in a read-only folder: its entries are
+  // A missing mount point cannot be created in a read-only folder, so the folder's entries are
   // placed one by one.
   const isOpened =
     stats.isDirectory() && missing.some((mountPoint) => mountPoint.startsWith(`${path}/`));
@@ -35,7 +35,7 @@ function placeSystemPath(path: string, missing: readonly string[]): Placement[] 
   return readdirSync(path).flatMap((name) => placeSystemPath(join(path, name), missing));
 }
 
-/** On many systems /etc/resolv.conf points to /run, and without it no name resolves. */
+/** On many systems /etc/resolv.conf links to /run. Without it, no name resolves. */
 function placeResolver(): Placement[] {
   if (!existsSync('/etc/resolv.conf')) return [];
   const real = realpathSync('/etc/resolv.conf');
@@ -49,15 +49,15 @@ function placeMount(
   volumeFolder: string,
 ): Placement {
   const from = hostPath ?? join(volumeFolder, encodeURIComponent(volume));
-  // Docker makes a host path that is not there, and so does ECS.
+  // Docker creates a missing host path, and so does ECS.
   if (!existsSync(from)) mkdirSync(from, { recursive: true });
   return { kind: readOnly ? 'read-only' : 'writable', from, to: normalize(containerPath) };
 }
 
 /**
- * What lies where in the task's root, in the order in which it must be placed.
+ * What is placed where in the task's root, in the order of placement.
  * @param volumeFolder holds the volumes that have no host path
- * @throws when a host path cannot be made.
+ * @throws when a host path cannot be created.
  */
 export function planRootFolder(mounts: readonly Mount[], volumeFolder: string): Placement[] {
   const missing = mounts
@@ -67,7 +67,7 @@ export function planRootFolder(mounts: readonly Mount[], volumeFolder: string): 
     placeSystemPath(path, missing),
   );
   const placed = mounts.map((mount) => placeMount(mount, volumeFolder));
-  // A mount below another one's place must come after it.
+  // A mount below another must come after it.
   return [
     ...system,
     ...placeResolver(),

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import type { Cgroups } from './cgroups.ts';
 
 /**
- * Empties the scratch folder (nothing of an earlier server runs any more: its tasks died with it).
+ * Empties the scratch folder. The tasks of an earlier server ended with it.
  */
 export async function sweepScratch(
   scratchFolder: string,

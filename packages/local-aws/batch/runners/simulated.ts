@@ -1,6 +1,6 @@
 /**
- * Runs nothing: a function says how long each container takes and how it ends. For benchmarks and
- * tests.
+ * Runs no process: a function says how long each container takes and how it ends. For benchmarks
+ * and tests.
  */
 import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
 
@@ -13,7 +13,7 @@ export interface SimulatedRun {
   effect?: () => Promise<void>;
 }
 
-/** What the first process of a container ends with when a signal ends it. */
+/** Exit codes of a container whose first process is ended by a signal. */
 const SIGNAL_EXIT_CODES = { SIGTERM: 143, SIGKILL: 137 };
 
 function start(
