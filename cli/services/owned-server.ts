@@ -1,5 +1,6 @@
 /**
- * A server as a child process that cannot outlive us.
+ * A server as a child process that cannot outlive this process. This folder holds the private Redis
+ * and MariaDB of the CLI and the tests, and the installation of programs that they need.
  *
  * PR_SET_PDEATHSIG would be shorter, but it is Linux only, follows a thread and not a process, and
  * is cleared when the server changes its user, which mariadbd does. So each server has a watchdog:

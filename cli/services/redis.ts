@@ -86,12 +86,14 @@ async function startRedisOn(
   return { ...server, url: `redis://:${password}@127.0.0.1:${port}`, port, password, dataFolder };
 }
 
-function redisConfig(facts: {
+interface RedisSetting {
   port: number;
   dataFolder: string;
   password: string;
   durable: boolean;
-}): string {
+}
+
+function redisConfig(facts: RedisSetting): string {
   const lines = [
     'bind 127.0.0.1',
     `port ${facts.port}`,

@@ -76,7 +76,7 @@ function awsVariables(job: Job, attempt: number, environment: string): Record<st
  * `job name[index]#attempt job id`: the text that the `match` of a StartAttempt fault is searched
  * in.
  */
-export function attemptSubject(job: Job, attempt: number): string {
+function attemptSubject(job: Job, attempt: number): string {
   const index = job.parent === undefined ? '' : `[${job.ordinal}]`;
   return `${job.submission.jobName}${index}#${attempt} ${jobIdOf(job)}`;
 }

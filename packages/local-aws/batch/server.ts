@@ -1,4 +1,4 @@
-/** The local AWS Batch: put together, started and closed. */
+/** Starts and closes the local AWS Batch. This folder holds everything that only Batch needs. */
 import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';

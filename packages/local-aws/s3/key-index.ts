@@ -54,7 +54,7 @@ export interface KeyIndex<T> {
   from(isBefore: (key: string) => boolean): Cursor<T>;
 }
 
-export interface Cursor<T> {
+interface Cursor<T> {
   /** The entry here, or undefined at the end. */
   here(): { key: string; value: T } | undefined;
   next(): void;

@@ -6,7 +6,7 @@ import type { StoredObject } from './records.ts';
 import { document, element, leaf } from './xml.ts';
 
 const PAGE_LIMIT = 1000;
-export const OWNER = {
+const OWNER = {
   id: '75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a',
   name: 'local',
 };
@@ -35,7 +35,7 @@ function groupOf({ prefix, delimiter }: PageRequest, key: string): string | unde
 }
 
 /** One page. A group counts as one of the keys and costs one search, however many keys it holds. */
-export function listPage(objects: KeyIndex<StoredObject>, request: PageRequest): Page {
+function listPage(objects: KeyIndex<StoredObject>, request: PageRequest): Page {
   const { prefix, after, maxKeys } = request;
   const page: Page = { objects: [], groups: [] };
   const cursor = objects.from(

@@ -1,5 +1,6 @@
 /**
  * The S3 endpoint: routes a request, applies its fault, answers it and records it in the ledger.
+ * This folder holds everything that only S3 needs.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';

@@ -19,7 +19,7 @@ const ESCAPES: Record<string, string> = {
 // oxlint-disable-next-line no-control-regex -- control characters are what must be escaped here
 const UNSAFE = /[&<>"'\u0000-\u001f\u007f-\u009f\u2028\ufffe\uffff]/g;
 
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   return text.replace(
     UNSAFE,
     (found) => ESCAPES[found] ?? `&#x${found.charCodeAt(0).toString(16)};`,

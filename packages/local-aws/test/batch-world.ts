@@ -72,7 +72,7 @@ export const refusal = (message: string | RegExp, status = 400, name = 'ClientEx
   $metadata: { httpStatusCode: status },
 });
 
-export const isOver = (job: JobDetail) => job.status === 'SUCCEEDED' || job.status === 'FAILED';
+const isOver = (job: JobDetail) => job.status === 'SUCCEEDED' || job.status === 'FAILED';
 
 /** @param options the data folder is made when absent */
 export async function createWorld(options: Partial<LocalBatchOptions> = {}): Promise<World> {

@@ -5,6 +5,7 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   paginateListObjectsV2,
+  type ListObjectsV2CommandInput,
 } from '@aws-sdk/client-s3';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -45,16 +46,7 @@ async function putAll(Bucket: string, keys: string[]): Promise<void> {
     }),
   );
 }
-async function listAll(
-  input: {
-    Bucket: string;
-    Prefix?: string;
-    Delimiter?: string;
-    StartAfter?: string;
-    EncodingType?: 'url';
-  },
-  pageSize?: number,
-) {
+async function listAll(input: ListObjectsV2CommandInput, pageSize?: number) {
   const keys: string[] = [];
   const groups: string[] = [];
   const sizes: number[] = [];
