@@ -86,12 +86,23 @@ function createSlots(freed: () => void): Slots {
   };
 }
 
-/**
- * @param start called with a RUNNABLE job and its slot. It must change the job's status at once.
- */
-export function createQueues(
-  start: (job: Job, environment: string, freeSlot: FreeSlot) => void,
-): Queues {
+/** Called with a RUNNABLE job and its slot. It must change the job's status at once. */
+type StartJob = (job: Job, environment: string, freeSlot: FreeSlot) => void;
+
+/** Starts jobs of the queue until it is empty or its environments are full. */
+function startFrom({ queue, line }: LiveQueue, slots: Slots, start: StartJob): void {
+  for (
+    let environment = slots.findFree(queue);
+    environment !== undefined;
+    environment = slots.findFree(queue)
+  ) {
+    const job = line.take();
+    if (job === undefined) break;
+    start(job, environment, slots.take(environment));
+  }
+}
+
+export function createQueues(start: StartJob): Queues {
   const queues = new Map<string, LiveQueue>();
   const slots = createSlots(plan);
   let byPriority: LiveQueue[] = [];
@@ -99,17 +110,7 @@ export function createQueues(
 
   function dispatch(): void {
     isPlanned = false;
-    for (const { queue, line } of byPriority) {
-      for (
-        let environment = slots.findFree(queue);
-        environment !== undefined;
-        environment = slots.findFree(queue)
-      ) {
-        const job = line.take();
-        if (job === undefined) break;
-        start(job, environment, slots.take(environment));
-      }
-    }
+    for (const queue of byPriority) startFrom(queue, slots, start);
   }
 
   // Once per turn of the loop: a thousand children that end in the same turn make one round of

@@ -62,51 +62,59 @@ interface Cursor<T> {
   skip(isBefore: (key: string) => boolean): void;
 }
 
+interface Position {
+  run: number;
+  place: number;
+}
+
+/** The run that holds or would hold the key, and the key's place in it. */
+function locate(runs: readonly string[][], isBefore: (key: string) => boolean): Position {
+  const run = lowerBound(runs.length, (index) => isBefore(runs[index]?.at(-1) ?? ''));
+  const keys = runs[run] ?? [];
+  return { run, place: lowerBound(keys.length, (index) => isBefore(keys[index] ?? '')) };
+}
+
+function locateKey(runs: readonly string[][], key: string): Position {
+  return locate(runs, (other) => compareKeys(other, key) < 0);
+}
+
+function insert(runs: string[][], key: string): void {
+  const found = locateKey(runs, key);
+  // A key after all others goes to the end of the last run.
+  const run = Math.min(found.run, Math.max(0, runs.length - 1));
+  const keys = runs[run];
+  if (keys === undefined) {
+    runs.push([key]);
+    return;
+  }
+  const atEnd = found.run > run;
+  keys.splice(atEnd ? keys.length : found.place, 0, key);
+  // Keys that arrive in order leave full runs behind if the split keeps most keys in the first.
+  if (keys.length > RUN_LIMIT)
+    runs.splice(run + 1, 0, keys.splice(atEnd ? RUN_LIMIT - 32 : RUN_LIMIT / 2));
+}
+
 export function createKeyIndex<T>(): KeyIndex<T> {
   const values = new Map<string, T>();
   const runs: string[][] = [];
-
-  /** The run that holds or would hold the key, and the key's place in it. */
-  function locate(isBefore: (key: string) => boolean): { run: number; place: number } {
-    const run = lowerBound(runs.length, (index) => isBefore(runs[index]?.at(-1) ?? ''));
-    const keys = runs[run] ?? [];
-    return { run, place: lowerBound(keys.length, (index) => isBefore(keys[index] ?? '')) };
-  }
-
-  function insert(key: string): void {
-    const found = locate((other) => compareKeys(other, key) < 0);
-    // A key after all others goes to the end of the last run.
-    const run = Math.min(found.run, Math.max(0, runs.length - 1));
-    const keys = runs[run];
-    if (keys === undefined) {
-      runs.push([key]);
-      return;
-    }
-    const atEnd = found.run > run;
-    keys.splice(atEnd ? keys.length : found.place, 0, key);
-    // Keys that arrive in order leave full runs behind if the split keeps most keys in the first.
-    if (keys.length > RUN_LIMIT)
-      runs.splice(run + 1, 0, keys.splice(atEnd ? RUN_LIMIT - 32 : RUN_LIMIT / 2));
-  }
-
   return {
     get size() {
       return values.size;
     },
     get: (key) => values.get(key),
     set(key, value) {
-      if (!values.has(key)) insert(key);
+      if (!values.has(key)) insert(runs, key);
       values.set(key, value);
     },
     delete(key) {
       if (!values.delete(key)) return;
-      const { run, place } = locate((other) => compareKeys(other, key) < 0);
+      const { run, place } = locateKey(runs, key);
       runs[run]?.splice(place, 1);
       if (runs[run]?.length === 0) runs.splice(run, 1);
     },
     values: () => values.values(),
     from(isBefore) {
-      let { run, place } = locate(isBefore);
+      let { run, place } = locate(runs, isBefore);
       return {
         here() {
           const key = runs[run]?.[place];
@@ -120,7 +128,7 @@ export function createKeyIndex<T>(): KeyIndex<T> {
           place = 0;
         },
         skip(isBefore) {
-          ({ run, place } = locate(isBefore));
+          ({ run, place } = locate(runs, isBefore));
         },
       };
     },
