@@ -1,6 +1,5 @@
 /**
- * The system's package manager is played by a shell script, so that nothing is installed on this
- * machine.
+ * A shell script stands for the system's package manager, so nothing is installed on this machine.
  */
 import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
@@ -21,7 +20,7 @@ interface World {
   folder: string;
   policyFile: string;
   add(name: string, script: string): Promise<void>;
-  /** What the played programs wrote, one line each. */
+  /** What the fake programs wrote, one line each. */
   journal(): Promise<string[]>;
 }
 
@@ -54,7 +53,7 @@ async function machineWith(programs: Record<string, string>, isRoot: boolean): P
   return { machine, folder, policyFile, add, journal };
 }
 
-/** Plays apt-get: notes whether services may start at that moment, and puts the program there. */
+/** A fake apt-get: records whether services may start at that moment, and creates the program. */
 const aptGet = (program: string) => `
   case "$*" in
     *update*) echo update >>journal;;

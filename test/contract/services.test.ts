@@ -21,7 +21,7 @@ import { freshDatabase, freshRedis } from '../world.ts';
 
 function lives(pid: number): boolean {
   try {
-    // A zombie is dead: only its parent has not looked yet.
+    // A zombie has ended: only its parent has not reaped it yet.
     return process.kill(pid, 0) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
   } catch {
     return false;

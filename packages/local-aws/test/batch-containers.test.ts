@@ -1,5 +1,5 @@
 /**
- * Jobs that really run: what they see, what holds them in, and that nothing of them stays behind.
+ * Jobs that really run: what they see, what limits them, and that they leave nothing behind.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ import type { LocalBatchOptions } from '../batch/server.ts';
 import { findCgroups } from '../batch/runners/cgroups.ts';
 import { clientFor, createWorld, temporaryFolder, worldOn, type World } from './batch-world.ts';
 
-// Real processes on a busy machine take their time.
+// Real processes are slow on a busy machine.
 vi.setConfig({ testTimeout: 30_000 });
 const PATIENTLY = { timeout: 10_000 };
 
@@ -255,7 +255,7 @@ async function startProcess(dataFolder: string, more: Record<string, unknown> = 
   return { child, exited, world: worldOn({ url } as World['batch'], clientFor(url), dataFolder) };
 }
 
-/** A job with a child and a grandchild, all with a text of their own in their command lines. */
+/** A job with a child and a grandchild. The command line of each contains its own text. */
 async function startFamily(world: World, mark: string): Promise<string> {
   const jobDefinition = await world.define(
     shell(

@@ -1,4 +1,4 @@
-/** What SubmitJob refuses, and in which words; throttling. */
+/** What SubmitJob refuses and with which messages, and throttling. */
 import { BatchClient, SubmitJobCommand } from '@aws-sdk/client-batch';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { AWS_THROTTLE, createThrottle } from '../batch/throttle.ts';
@@ -100,8 +100,7 @@ describe('SubmitJob', () => {
       OK: 30 - refused.length,
       TooManyRequestsException: refused.length,
     });
-    // The SDK's own retries see it through, which they would not for an error that they do not
-    // know.
+    // The SDK's own retries succeed, because the SDK recognizes the error.
     const patient = new BatchClient({
       endpoint: world.batch.url,
       region: 'us-east-1',

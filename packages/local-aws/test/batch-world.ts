@@ -1,6 +1,5 @@
 /**
- * A local Batch of its own for a test, and the SDK's client on it; both are gone when the test
- * ends.
+ * A local Batch for one test, and the SDK's client. Both are closed when the test ends.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,7 +28,7 @@ export interface World {
   define(command?: string[], more?: Partial<RegisterJobDefinitionCommandInput>): Promise<string>;
   submit(more?: Partial<SubmitJobCommandInput>): Promise<string>;
   describe(jobId: string): Promise<JobDetail>;
-  /** Asks until the job shows what is waited for. */
+  /** Calls DescribeJobs until the condition holds. */
   until(jobId: string, holds: (job: JobDetail) => boolean): Promise<JobDetail>;
   ended(jobId: string): Promise<JobDetail>;
   listAll(input: ListJobsCommandInput): Promise<JobSummary[]>;
@@ -74,7 +73,7 @@ export const refusal = (message: string | RegExp, status = 400, name = 'ClientEx
 
 const isOver = (job: JobDetail) => job.status === 'SUCCEEDED' || job.status === 'FAILED';
 
-/** @param options the data folder is made when absent */
+/** @param options without a data folder, a temporary one is used */
 export async function createWorld(options: Partial<LocalBatchOptions> = {}): Promise<World> {
   const dataFolder = options.dataFolder ?? (await temporaryFolder());
   const batch = await startLocalBatch({

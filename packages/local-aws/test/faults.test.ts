@@ -2,8 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createFaults, parseFaultRule, type FaultRule } from '../faults.ts';
 
-/** Which of 1,000 requests a rule of probability 0.3 bites. */
-const bites = (seed: number) => {
+/** Which of 1,000 requests a rule of probability 0.3 applies to. */
+const affected = (seed: number) => {
   const faults = createFaults(seed);
   faults.add({ service: 's3', operation: '*', kind: 'error', probability: 0.3 });
   return Array.from({ length: 1000 }, () => faults.next('s3', 'PutObject', 'a') !== undefined);
@@ -39,15 +39,15 @@ describe('faults of the local AWS', () => {
   it('repeat with the same seed and occur about as often as their probability', () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {
-        const first = bites(seed);
-        expect(bites(seed)).toEqual(first);
-        const bitten = first.filter(Boolean).length;
-        expect(bitten).toBeGreaterThan(200);
-        expect(bitten).toBeLessThan(400);
+        const first = affected(seed);
+        expect(affected(seed)).toEqual(first);
+        const count = first.filter(Boolean).length;
+        expect(count).toBeGreaterThan(200);
+        expect(count).toBeLessThan(400);
       }),
       { numRuns: 20 },
     );
-    expect(bites(1)).not.toEqual(bites(2));
+    expect(affected(1)).not.toEqual(affected(2));
   });
 
   it('are replaced by id, removed and cleared', () => {

@@ -30,7 +30,7 @@ const crcOf = (name: (typeof CRC_NAMES)[number], bytes: Uint8Array) => {
 const head = (key: string) =>
   world.client.send(new HeadObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' }));
 
-/** A PUT as no SDK would send it. */
+/** A PUT that no SDK would send. */
 function putRaw(
   key: string,
   body: Buffer | string,
@@ -93,7 +93,7 @@ describe('checksums of the local S3', () => {
     async (algorithm) => {
       const body = randomBytes(50_000);
       const field = `Checksum${algorithm}` as const;
-      // The SDK itself has no CRC64NVME without a further package: the value is given.
+      // The SDK needs a further package for CRC64NVME, so the value is given.
       const given =
         algorithm === 'CRC64NVME'
           ? { ChecksumCRC64NVME: crcOf('CRC64NVME', body).toString('base64') }

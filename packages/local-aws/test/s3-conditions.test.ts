@@ -13,7 +13,7 @@ afterEach(() => world.end());
 const SIGNED = { authorization: 'AWS4-HMAC-SHA256 Credential=x' };
 
 /**
- * A PUT that has sent all but its last byte; the function it gives sends that byte and tells the
+ * A PUT that has sent all but its last byte. The returned function sends that byte and returns the
  * status.
  */
 function holdPut(

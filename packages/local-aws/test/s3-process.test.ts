@@ -95,7 +95,7 @@ describe('the process of the local S3', () => {
       const writers = Array.from({ length: 8 }, async (_, writer) => {
         for (let n = 0; ; n += 1) {
           const key = `w${writer}/${n}`;
-          // Every fourth is large enough for a file of its own.
+          // Every fourth is large enough for its own file.
           const sent = await server.client
             .send(
               new PutObjectCommand({
@@ -111,7 +111,7 @@ describe('the process of the local S3', () => {
         }
       });
       await Promise.all(writers);
-      // What a crash in mid-append leaves: the beginning of a record.
+      // What a crash during an append leaves: the beginning of a record.
       await appendFile(join(dataFolder, 'journal'), Buffer.from([200, 0, 0, 0, 9, 0]));
       server = await spawnS3(dataFolder);
       const listed =

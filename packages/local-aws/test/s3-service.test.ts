@@ -1,4 +1,7 @@
-/** What of the wire no SDK shows: signatures, host names, XML errors, the control surface. */
+/**
+ * The parts of the wire protocol that no SDK shows: signatures, host names, XML errors, the control
+ * surface.
+ */
 import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bucket, openS3World, type S3World } from './s3-world.ts';
@@ -16,7 +19,7 @@ const presigned = (ms: number) =>
 
 const SIGNED = { authorization: 'AWS4-HMAC-SHA256 Credential=x' };
 
-/** A request as no SDK sends it. */
+/** A request that no SDK sends. */
 function ask(
   path: string,
   {

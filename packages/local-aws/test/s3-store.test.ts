@@ -34,7 +34,7 @@ function textAt(store: Store, key: string): string | undefined {
   return body === undefined || body.at === 'blobs' ? undefined : store.readInline(body).toString();
 }
 
-/** A store that is written to without waiting, beside a model of what it must hold. */
+/** A store that is written to without waiting, and a model of what it must hold. */
 async function openHistory(own: string) {
   const open = () => openStore(own, COMPACT_ABOVE_BYTES / 4);
   let store = await open();

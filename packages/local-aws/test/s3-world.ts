@@ -1,4 +1,4 @@
-/** A local S3 of a test's own, with the unmodified SDK before it. */
+/** A local S3 for one test, and the unmodified SDK's client. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,8 +25,8 @@ export interface S3World {
   /** A further client, closed with the world. */
   newClient(config: S3ClientConfig): S3Client;
   /**
-   * Closes the server and serves the same folder again, at another port: use `world.client` after
-   * it.
+   * Closes the server and serves the same folder again on another port. Use `world.client`
+   * afterwards.
    */
   restart(): Promise<void>;
   end(): Promise<void>;
