@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** `batchwell …`: see run.ts for the commands. */
-import { exitCodes } from './exit.ts';
-import { runCli } from './run.ts';
+import { exitCodes } from './errors.ts';
+import { runCli } from './command-line.ts';
 import { processTerminal } from './output/terminal.ts';
 
 const code = await runCli(process.argv.slice(2), processTerminal());

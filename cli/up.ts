@@ -1,7 +1,7 @@
 /** `batchwell up`: the stack, where things are, and an orderly end. */
 import { once } from 'node:events';
-import { exitCodes, type ExitCode } from './exit.ts';
-import type { BrokenPart } from './stack/parts.ts';
+import { exitCodes, type ExitCode } from './errors.ts';
+import type { BrokenPart } from './stack/processes.ts';
 import { startProgress } from './output/progress.ts';
 import { startStack, type Stack, type StackOptions } from './stack/stack.ts';
 import { formatFacts } from './output/table.ts';

@@ -1,8 +1,8 @@
 /** `cache explain`: why a task was, or was not, a cache hit. */
 import type { Writable } from 'node:stream';
-import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitCodes, type ExitCode } from '../errors.ts';
 import type { CacheExplanation } from '../../packages/client/client.ts';
-import type { CommandParts } from '../run.ts';
+import type { CommandParts } from '../command-line.ts';
 import { formatFacts, formatTable } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';

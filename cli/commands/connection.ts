@@ -2,7 +2,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { openClient, type Client } from '../../packages/client/client.ts';
 import { readConfig } from '../../config.ts';
-import { WrongUse } from '../exit.ts';
+import { WrongUse } from '../errors.ts';
 import type { Terminal } from '../output/terminal.ts';
 
 export interface ConnectionOptions {

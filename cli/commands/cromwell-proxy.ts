@@ -2,8 +2,8 @@
 import { InvalidArgumentError } from 'commander';
 import { readConfig } from '../../config.ts';
 import { readPathMap } from '../../core/files/path-map.ts';
-import { WrongUse, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { WrongUse, type ExitCode } from '../errors.ts';
+import type { CommandParts } from '../command-line.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';

@@ -1,8 +1,8 @@
 /** `job-definitions prune`: what nobody has used for long is deregistered in AWS Batch. */
 import { readConfig } from '../../config.ts';
-import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitCodes, type ExitCode } from '../errors.ts';
 import { startProgress } from '../output/progress.ts';
-import type { CommandParts } from '../run.ts';
+import type { CommandParts } from '../command-line.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 

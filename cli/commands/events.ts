@@ -1,10 +1,10 @@
 /** `events`: tasks as they change. */
 import type { BatchwellEvent, TaskEvent } from '../../packages/client/client.ts';
-import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { exitCodes, WrongUse, type ExitCode } from '../errors.ts';
+import type { CommandParts } from '../command-line.ts';
 import { printable } from '../output/table.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
-import { describePlaces } from '../waiting.ts';
+import { describePlaces } from '../wait-for-end.ts';
 import {
   connect,
   isScatterId,

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { readConfig, type Config } from '../../config.ts';
 import { stages, type Stage } from '../../core/places.ts';
-import { exitCodes, WrongUse } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { exitCodes, WrongUse } from '../errors.ts';
+import type { CommandParts } from '../command-line.ts';
 import { printLine } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';

@@ -1,6 +1,6 @@
 /** What every command does that runs a service. */
 import { once } from 'node:events';
-import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitCodes, type ExitCode } from '../errors.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 
 interface Service {

@@ -6,10 +6,10 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { CacheMode, ScatterRequest, TesTask } from '../../packages/client/client.ts';
 import { cacheModes } from '../../core/task/task.ts';
-import { WrongUse, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { WrongUse, type ExitCode } from '../errors.ts';
+import type { CommandParts } from '../command-line.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
-import { waitForScatter, waitForTask } from '../waiting.ts';
+import { waitForScatter, waitForTask } from '../wait-for-end.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';
 import { exitOfScatter, exitOfTask, showScatter, showTask } from './views.ts';
 

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import type { LogLine } from '../../packages/client/client.ts';
 import { logMark } from '../../core/container/live-log.ts';
-import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { exitCodes, WrongUse, type ExitCode } from '../errors.ts';
+import type { CommandParts } from '../command-line.ts';
 import { printJson, printJsonLine, printLine, type Terminal } from '../output/terminal.ts';
 import { formatDuration, formatTable } from '../output/table.ts';
 import {

@@ -1,8 +1,8 @@
 /** `token create`, `list` and `revoke`: who may use this Batchwell, and for what. */
 import { InvalidArgumentError } from 'commander';
 import type { TokenReply, TokenRequest } from '../../packages/client/client.ts';
-import { exitCodes, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { exitCodes, type ExitCode } from '../errors.ts';
+import type { CommandParts } from '../command-line.ts';
 import { formatTable, type Column } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { connect, wholeNumber, withConnection, type ConnectionOptions } from './connection.ts';

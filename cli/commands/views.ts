@@ -1,7 +1,7 @@
 /** Tasks and scatters as tables. */
 import { finalLog, type ScatterReply, type TesTaskFull } from '../../packages/client/client.ts';
 import { places } from '../../core/places.ts';
-import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitCodes, type ExitCode } from '../errors.ts';
 import { formatFacts, formatTable } from '../output/table.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 

@@ -1,7 +1,7 @@
 /** `webhook create`, `list`, `delete`, `ping`, `deliveries` and `redeliver`: who is told by HTTP when tasks and scatters end. */
 import type { DeliveryReply, WebhookReply, WebhookRequest } from '../../packages/client/client.ts';
-import { exitCodes, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { exitCodes, type ExitCode } from '../errors.ts';
+import type { CommandParts } from '../command-line.ts';
 import { formatTable, type Column } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import {

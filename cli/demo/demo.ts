@@ -3,13 +3,13 @@
  * check against a direct computation, run the same again with other output URLs, take everything down.
  */
 import { finalLog, openClient, type Client } from '../../packages/client/client.ts';
-import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitCodes, type ExitCode } from '../errors.ts';
 import { startProgress } from '../output/progress.ts';
 import { startStack, type Stack } from '../stack/stack.ts';
 import { formatCount, formatDuration } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { describeStack, tellBroken, untilInterrupted } from '../up.ts';
-import { waitForScatter, waitForTask } from '../waiting.ts';
+import { waitForScatter, waitForTask } from '../wait-for-end.ts';
 import { countsBetween, openLedgers, type Ledgers } from './ledger.ts';
 import { makeShards } from './reads.ts';
 import { describeResult, describeRuns, runMeasurements, type RunMeasurements } from './report.ts';

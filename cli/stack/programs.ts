@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ServerNotReady } from '../services/owned-server.ts';
 import { startOnPort } from '../services/ports.ts';
-import { startProgram, type Part, type Parts } from './parts.ts';
+import { startProgram, type Part, type Parts } from './processes.ts';
 import { SERVICE_NODE_OPTIONS } from './service-memory.ts';
 
 /** Where a stack lives. */

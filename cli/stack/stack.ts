@@ -14,7 +14,7 @@ import { startRedis } from '../services/redis.ts';
 import { ensureBubblewrap } from '../services/sandbox.ts';
 import { assembleHostFolder } from '../../stager/host-folder.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
-import { gatherParts, type BrokenPart } from './parts.ts';
+import { gatherParts, type BrokenPart } from './processes.ts';
 import {
   startApiProgram,
   startLocalBatchProgram,

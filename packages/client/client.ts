@@ -1,8 +1,8 @@
 /** Batchwell over HTTP, for services that enqueue tasks. README.md begins with an example. */
-import { followEvents } from './events.ts';
-import { followLog } from './follow.ts';
+import { followEvents } from './follow-events.ts';
+import { followLog } from './follow-log.ts';
 import { allTasks, pages, readTasks } from './lists.ts';
-import { keyOf, submitLines, submitMany } from './many.ts';
+import { keyOf, submitLines, submitMany } from './submit-many.ts';
 import type { Client, TaskOf, WaitOptions } from './operations.ts';
 import { mostWaiting, openLine, type ClientOptions } from './options.ts';
 import { readJson, send, sendForJson, type Call, type Line } from './send.ts';
@@ -18,8 +18,8 @@ import { lookSeconds, waitForTask, waitUntilEnded } from './waiting.ts';
 import { within } from './within.ts';
 
 export { BatchwellError } from './errors.ts';
-export type { BatchwellEvent } from './events.ts';
-export { finalLog } from './attempts.ts';
+export type { BatchwellEvent } from './follow-events.ts';
+export { finalLog } from './final-log.ts';
 export { hasEnded } from './waiting.ts';
 export type { ClientOptions, RetryOptions } from './options.ts';
 export type * from './operations.ts';

@@ -1,5 +1,5 @@
 /** Every operation: what it takes, gives, and how it fails. */
-import type { BatchwellEvent } from './events.ts';
+import type { BatchwellEvent } from './follow-events.ts';
 import type {
   CacheExplanation,
   CacheMode,

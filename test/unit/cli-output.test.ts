@@ -1,10 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { gatherParts, type Part } from '../../cli/stack/parts.ts';
+import { gatherParts, type Part } from '../../cli/stack/processes.ts';
 import { startProgress } from '../../cli/output/progress.ts';
 import { formatDuration, formatFacts, formatTable } from '../../cli/output/table.ts';
-import { describePlaces } from '../../cli/waiting.ts';
+import { describePlaces } from '../../cli/wait-for-end.ts';
 
 const show = async (
   errIsLive: boolean,

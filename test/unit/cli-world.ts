@@ -4,7 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { runCli } from '../../cli/run.ts';
+import { runCli } from '../../cli/command-line.ts';
 
 export interface Asked {
   method: string;

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { hasEnded } from '../../packages/client/client.ts';
 import { isEnd, places } from '../../core/places.ts';
 import { tesStateOf, tesStates } from '../../core/task/tes-state.ts';
-import { brokenConnection, json, playClient } from './client-world.ts';
+import { brokenConnection, json, playClient } from '../../packages/client/test/played-service.ts';
 
 const state = (name: string, headers = {}) =>
   json({ id: 'task-1-aaaaaa', state: name }, 200, headers);

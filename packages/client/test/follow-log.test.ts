@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { LogLine } from '../../packages/client/client.ts';
-import { brokenConnection, busy, json, playClient, type Played } from './client-world.ts';
+import type { LogLine } from '../client.ts';
+import { brokenConnection, busy, json, playClient, type Played } from './played-service.ts';
 
 const ID = 'task-1-aaaaaa';
 const said = (text: string, bytes: number): LogLine => ({

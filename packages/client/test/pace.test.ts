@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createPace } from '../../packages/client/pace.ts';
-import { busy, heldSleep, json, playClient, task, type Played } from './client-world.ts';
+import { createPace } from '../pace.ts';
+import { busy, heldSleep, json, playClient, task, type Played } from './played-service.ts';
 
 /** A service whose answers come when told. */
 function heldService() {

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import type { BatchwellError, ManyAccepted, TesTask } from '../../packages/client/client.ts';
-import { gather } from '../../packages/client/gather.ts';
-import { brokenConnection, busy, heldSleep, json, playClient, type Heard } from './client-world.ts';
+import type { BatchwellError, ManyAccepted, TesTask } from '../client.ts';
+import { gather } from '../gather.ts';
+import {
+  brokenConnection,
+  busy,
+  heldSleep,
+  json,
+  playClient,
+  type Heard,
+} from './played-service.ts';
 
 const tasksOf = (count: number): TesTask[] =>
   Array.from({ length: count }, (_, n) => ({

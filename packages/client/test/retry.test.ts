@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { BatchwellError } from '../../packages/client/client.ts';
-import { decideNext, defaultPolicy } from '../../packages/client/retry.ts';
-import { brokenConnection, busy, json, playClient, task, type Played } from './client-world.ts';
+import { BatchwellError } from '../client.ts';
+import { decideNext, defaultPolicy } from '../retry.ts';
+import { brokenConnection, busy, json, playClient, task, type Played } from './played-service.ts';
 
 const errorOf = async (call: Promise<unknown>): Promise<BatchwellError> => {
   const error = await call.then(

@@ -1,5 +1,5 @@
 /** A client whose service is played: no network, no clock, no chance. */
-import { openClient, type Client, type ClientOptions } from '../../packages/client/client.ts';
+import { openClient, type Client, type ClientOptions } from '../client.ts';
 
 export interface Heard {
   method: string;

@@ -10,7 +10,7 @@ import { addSubmitCommands } from './commands/submit.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addWebhookCommands } from './commands/webhooks.ts';
 import { addTaskCommands } from './commands/tasks.ts';
-import { exitCodes, exitHelp, reportError, type ExitCode } from './exit.ts';
+import { exitCodes, exitHelp, reportError, type ExitCode } from './errors.ts';
 import { printLine, type Terminal } from './output/terminal.ts';
 
 /** What every command is added with. */
