@@ -1,4 +1,4 @@
-/** Waiting until a task or a scatter has ended, with progress on stderr. */
+/** Waits until a task or a scatter has ended, and shows its progress on stderr. */
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   hasEnded,
@@ -6,88 +6,84 @@ import {
   type ScatterReply,
   type TesTaskFull,
 } from '../packages/client/client.ts';
-import { isEnd, places, type Place } from '../core/places.ts';
-import { startProgress } from './output/progress.ts';
+import { startProgress, type ProgressOptions } from './output/progress.ts';
+import { describeCounts } from './output/scatter-counts.ts';
 import { formatDuration } from './output/table.ts';
 import type { Terminal } from './output/terminal.ts';
 
-const FIRST_LOOK_MS = 100;
-const LONGEST_LOOK_MS = 1000;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 1000;
 
-/** A short task is seen at once, a long one does not pester the API: each wait is a quarter of the time waited so far. */
-const nextLookMs = (waitedMs: number): number =>
-  Math.min(LONGEST_LOOK_MS, Math.max(FIRST_LOOK_MS, waitedMs / 4));
+/** A quarter of the time waited so far: the end of a short task is seen at once, and a long one costs the API little. */
+const pauseAfter = (waitedMs: number): number =>
+  Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, waitedMs / 4));
 
-interface Counted {
-  places: Partial<ScatterReply['places']>;
+export interface WaitOptions extends ProgressOptions {
+  /** What the progress line begins with; the id by default. */
+  title?: string;
 }
 
-/** `stage-script 20, poll 180 · 12 hits`: the places that hold a task, in the order of the way. */
-export function describePlaces(view: Counted & Pick<ScatterReply, 'size' | 'cache_hits'>): string {
-  const counted = places
-    .flatMap((place) => (view.places[place] ? [`${place} ${view.places[place]}`] : []))
-    .join(', ');
-  return `${endedCount(view)}/${view.size} ended: ${counted === '' ? 'none yet' : counted}${view.cache_hits > 0 ? ` · ${view.cache_hits} cache hits` : ''}`;
-}
-
-const endedCount = (view: Counted): number =>
-  Object.entries(view.places).reduce(
-    (sum, [place, count]) => (isEnd(place as Place) ? sum + (count ?? 0) : sum),
-    0,
-  );
-
-/** Looks until the scatter has ended. Rejects with an AbortError on Ctrl-C; the scatter goes on. */
+/** Waits until the scatter has ended. Rejects with an AbortError on Ctrl-C; the scatter continues. */
 export async function waitForScatter(
   client: Client,
   id: string,
   terminal: Terminal,
-  title = id,
+  options: WaitOptions = {},
 ): Promise<ScatterReply> {
-  return waitUntil(
+  return waitUntil<ScatterReply>(
+    {
+      read: () => client.scatter(id),
+      hasEnded: (scatter) => scatter.ended,
+      describe: describeCounts,
+    },
     terminal,
-    title,
-    () => client.scatter(id),
-    (view) => view.ended,
-    describePlaces,
+    { title: id, ...options },
   );
 }
 
-/** As waitForScatter, for one task. */
+/** Like waitForScatter, for one task. */
 export async function waitForTask(
   client: Client,
   id: string,
   terminal: Terminal,
-  title = id,
+  options: WaitOptions = {},
 ): Promise<TesTaskFull> {
-  return waitUntil(
+  return waitUntil<TesTaskFull>(
+    {
+      read: () => client.get(id, { view: 'FULL' }),
+      hasEnded: (task) => hasEnded(task.state),
+      describe: (task) => task.state,
+    },
     terminal,
-    title,
-    () => client.get(id, { view: 'FULL' }),
-    (task) => hasEnded(task.state),
-    (view) => view.state,
+    { title: id, ...options },
   );
 }
 
+/** What is waited for. */
+interface Subject<View> {
+  read(): Promise<View>;
+  hasEnded(view: View): boolean;
+  describe(view: View): string;
+}
+
 async function waitUntil<View>(
+  subject: Subject<View>,
   terminal: Terminal,
-  title: string,
-  look: () => Promise<View>,
-  ended: (view: View) => boolean,
-  describe: (view: View) => string,
+  options: WaitOptions,
 ): Promise<View> {
-  const progress = startProgress(terminal);
+  const progress = startProgress(terminal, options);
   const startedMs = performance.now();
   try {
     for (;;) {
-      const view = await look();
+      const view = await subject.read();
       const waitedMs = performance.now() - startedMs;
-      const line = `${title} · ${formatDuration(waitedMs)} · ${describe(view)}`;
-      if (ended(view)) {
+      const line = `${options.title} · ${formatDuration(waitedMs)} · ${subject.describe(view)}`;
+      if (subject.hasEnded(view)) {
         progress.end(line);
         return view;
       }
       progress.show(line);
-      await pause(nextLookMs(waitedMs), undefined, { signal: terminal.interrupted });
+      await pause(pauseAfter(waitedMs), undefined, { signal: terminal.interrupted });
     }
   } catch (error) {
     progress.end();

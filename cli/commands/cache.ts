@@ -1,19 +1,19 @@
-/** `cache explain`: why a task was, or was not, a cache hit. */
+/** `cache explain`: why a task was a cache hit or a cache miss. */
 import type { Writable } from 'node:stream';
-import { exitCodes, type ExitCode } from '../errors.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { CacheExplanation } from '../../packages/client/client.ts';
-import type { CommandParts } from '../command-line.ts';
+import type { CommandContext } from '../command-line.ts';
 import { formatFacts, formatTable } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';
 
-export function addCacheCommands({ program, terminal, act }: CommandParts): void {
-  const cache = program.command('cache').description('questions about the call cache');
+export function addCacheCommands({ program, terminal, act }: CommandContext): void {
+  const cache = program.command('cache').description('explain the call cache');
   withConnection(
     cache
       .command('explain <task> [other]')
       .description(
-        'why a task was a hit or a miss, part by part; with another task, in what the two differ',
+        'explain why a task was a cache hit or a miss; with another task, how the two differ',
       )
       .action(
         act((id: string, other: string | undefined, options: ConnectionOptions) =>
@@ -56,7 +56,7 @@ function show(
       [
         'entry of',
         entry &&
-          `${entry.task}${entry.valid ? '' : `, no longer usable: ${entry.invalid_reason ?? 'no reason is known'}`}`,
+          `${entry.task}${entry.valid ? '' : `, no longer usable: ${entry.invalid_reason ?? 'the reason is unknown'}`}`,
       ],
       ...unreadable.map((url) => ['unreadable', url] as const),
     ]),
@@ -86,7 +86,7 @@ function showDifferences(
 ): void {
   printLine(out);
   if (differences.length === 0)
-    printLine(out, 'The two do not differ in anything that decides a hit.');
+    printLine(out, 'The two tasks do not differ in anything that decides a cache hit.');
   else
     printLine(
       out,

@@ -2,8 +2,9 @@
 import { InvalidArgumentError } from 'commander';
 import { readConfig } from '../../config.ts';
 import { readPathMap } from '../../core/files/path-map.ts';
-import { WrongUse, type ExitCode } from '../errors.ts';
-import type { CommandParts } from '../command-line.ts';
+import { WrongUse } from '../errors.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import type { CommandContext } from '../command-line.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';
@@ -16,7 +17,7 @@ interface ProxyCommandOptions {
   port: number;
 }
 
-export function addCromwellCommands({ program, terminal, act }: CommandParts): void {
+export function addCromwellCommands({ program, terminal, act }: CommandContext): void {
   program
     .command('cromwell-proxy')
     .description(

@@ -1,55 +1,57 @@
-/** The running parts of a stack: each can end by itself, and all are taken down in the reverse order of their start. */
+/** The processes of a stack: each can exit by itself, and all are stopped in the reverse order of their start. */
 import { startOwnedServer, type OwnedServer } from '../services/owned-server.ts';
 
-export interface Part {
+export interface StackProcess {
   title: string;
+  /** Settles when the process has exited, with `exit code 1` or `SIGKILL`. */
   ended: Promise<string>;
   logTail(): string;
   stop(): Promise<void>;
 }
 
-export interface BrokenPart {
+export interface UnexpectedExit {
   title: string;
   /** `exit code 1` or `SIGKILL`. */
   how: string;
   logTail: string;
 }
 
-export interface Parts {
-  /** Takes a part in, once it has started. */
-  add(part: Part): void;
-  /** Settles when a part ends although nobody asked it to. */
-  broken: Promise<BrokenPart>;
-  /** Ends all, last started first. Rejects when one could not be ended, after it has tried them all. */
+export interface ProcessGroup {
+  /** Adds a process that has started. */
+  add(process: StackProcess): void;
+  /** Settles when a process exits without being asked to. */
+  unexpectedExit: Promise<UnexpectedExit>;
+  /** Stops all, last started first. Tries each of them, and then rejects if one could not be stopped. */
   stop(): Promise<void>;
 }
 
-export function gatherParts(): Parts {
-  const running: Part[] = [];
+export function createProcessGroup(): ProcessGroup {
+  const running: StackProcess[] = [];
   let stopping: Promise<void> | undefined;
-  const broken = Promise.withResolvers<BrokenPart>();
-  const watch = async (part: Part): Promise<void> => {
-    const how = await part.ended;
-    if (stopping === undefined) broken.resolve({ title: part.title, how, logTail: part.logTail() });
+  const exit = Promise.withResolvers<UnexpectedExit>();
+  const watch = async (process: StackProcess): Promise<void> => {
+    const how = await process.ended;
+    if (stopping === undefined)
+      exit.resolve({ title: process.title, how, logTail: process.logTail() });
   };
   const stopAll = async (): Promise<void> => {
-    const troubles: unknown[] = [];
-    for (const part of running.toReversed())
-      await part.stop().catch((trouble: unknown) => troubles.push(trouble));
-    if (troubles.length > 0)
-      throw new AggregateError(troubles, 'Not every part of the stack could be ended.');
+    const failures: unknown[] = [];
+    for (const process of running.toReversed())
+      await process.stop().catch((failure: unknown) => failures.push(failure));
+    if (failures.length > 0)
+      throw new AggregateError(failures, 'Some processes of the stack could not be stopped.');
   };
   return {
-    broken: broken.promise,
-    add(part) {
-      running.push(part);
-      void watch(part);
+    unexpectedExit: exit.promise,
+    add(process) {
+      running.push(process);
+      void watch(process);
     },
     stop: () => (stopping ??= stopAll()),
   };
 }
 
-export interface ProgramPart {
+export interface ProgramOptions {
   title: string;
   /** A TypeScript file of this project. */
   script: string;
@@ -57,27 +59,27 @@ export interface ProgramPart {
   environment: NodeJS.ProcessEnv;
   readyLine: RegExp;
   logFile: string;
-  /** The stack's own folder, removed when we are killed; absent when it is kept. */
+  /** The stack's own folder, removed when this process is killed; absent when the folder is kept. */
   sharedFolder?: string;
 }
 
-/** This project's programs start in half a second; a busy machine takes its time. */
+/** This project's programs start in half a second; a busy machine takes longer. */
 const READY_WITHIN_MS = 60_000;
-/** Longer than a worker's or a job's own grace, so that SIGKILL is the exception. */
+/** Longer than the grace period of a worker or a job, so that SIGKILL is the exception. */
 const STOP_WITHIN_MS = 20_000;
 
-/** One of our own programs as a child process that cannot outlive us. Rejects with ServerNotReady. */
-export async function startProgram(part: ProgramPart): Promise<Part & OwnedServer> {
+/** Runs a program of this project as a child process that cannot outlive this one. Rejects with ServerNotReady. */
+export async function startProgram(options: ProgramOptions): Promise<StackProcess & OwnedServer> {
   const server = await startOwnedServer({
-    title: part.title,
+    title: options.title,
     program: process.execPath,
-    args: [part.script, ...part.args],
-    readyLine: part.readyLine,
+    args: [options.script, ...options.args],
+    readyLine: options.readyLine,
     readyWithinMs: READY_WITHIN_MS,
     stopWithinMs: STOP_WITHIN_MS,
-    environment: part.environment,
-    logFile: part.logFile,
-    ...(part.sharedFolder !== undefined && { sharedFolder: part.sharedFolder }),
+    environment: options.environment,
+    logFile: options.logFile,
+    ...(options.sharedFolder !== undefined && { sharedFolder: options.sharedFolder }),
   });
-  return { ...server, title: part.title };
+  return { ...server, title: options.title };
 }

@@ -248,7 +248,7 @@ describe('on one running stack', () => {
           environment.some((line) => line.startsWith('BATCHWELL_METRICS_PORT=')),
       );
       process.kill(worker!, 'SIGKILL');
-      expect(await stack.broken).toMatchObject({
+      expect(await stack.unexpectedExit).toMatchObject({
         title: 'worker 1',
         how: 'SIGKILL',
         logTail: expect.stringContaining('worker-started'),
@@ -287,7 +287,7 @@ it(
       up.stdout.setEncoding('utf8').on('data', (text: string) => {
         said += text;
       });
-      await expect.poll(() => said, { timeout: SLOW_MS }).toContain('Ctrl-C ends it');
+      await expect.poll(() => said, { timeout: SLOW_MS }).toContain('Press Ctrl-C to stop');
       expect((await mine()).length).toBeGreaterThan(6);
       up.kill('SIGKILL');
       await once(up, 'close');

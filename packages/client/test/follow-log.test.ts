@@ -113,7 +113,7 @@ describe('a followed log', () => {
     const stranger = await follow([() => reply(['<html>\n'])]);
     expect(stranger.failure).toMatchObject({
       name: 'BatchwellError',
-      message: expect.stringContaining('is no Batchwell'),
+      message: expect.stringContaining('is not Batchwell'),
     });
     expect(stranger.heard).toHaveLength(1);
   });

@@ -155,7 +155,7 @@ describe('an error', () => {
       expect(await errorOf(client.submit(task))).toMatchObject({
         status,
         message:
-          'What answers at http://batchwell.test sends requests to https://batchwell.test/t/…, and none of them is followed. Open the client with the url of Batchwell itself.',
+          'The server at http://batchwell.test redirects requests to https://batchwell.test/t/…, and redirects are not followed. Open the client with the URL of Batchwell itself.',
       });
       expect(heard.map(({ redirect }) => redirect)).toEqual(['manual']);
     },
@@ -164,7 +164,7 @@ describe('an error', () => {
   test('says when something else answers', async () => {
     const { client } = playClient(() => new Response('<html>a router</html>'));
     expect((await errorOf(client.get('task-1-aaaaaa'))).message).toBe(
-      'What answers at http://batchwell.test is no Batchwell: its reply is no JSON ("<html>a router</html>").',
+      'The server at http://batchwell.test is not Batchwell: its reply is not valid JSON ("<html>a router</html>").',
     );
   });
 
