@@ -100,7 +100,7 @@ const countOf = (requests: Record<string, number>, operation: string): number =>
     : (requests[operation] ?? 0);
 
 export const NEXT_STEPS = `Next:
-  npm run demo -- --keep        keep everything running, with the API docs, the queue board and metrics
-  npm run demo -- --verbose     print every AWS request of both runs
+  npm run demo -- --keep        keep everything running, with the API docs, queue board and metrics
+  npm run demo -- --verbose     also print every AWS request of both runs
   npm run batchwell -- up       run the services for tasks of your own
   npm run batchwell -- --help   list all commands`;
