@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
+import type { CommandContext } from './commands/context.ts';
 import { addEventCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
@@ -16,16 +17,6 @@ import { addTaskCommands } from './commands/tasks.ts';
 import { reportError } from './errors.ts';
 import { exitCodes, exitHelp, type ExitCode } from './exit-codes.ts';
 import { printLine, type Terminal } from './output/terminal.ts';
-
-/** What a group of commands is added with. */
-export interface CommandContext {
-  program: Command;
-  terminal: Terminal;
-  /** Wraps the action of a command, whose exit code becomes that of the process. */
-  act<Arguments extends unknown[]>(
-    run: (...given: Arguments) => Promise<ExitCode>,
-  ): (...given: Arguments) => Promise<void>;
-}
 
 /** Runs one command. Never rejects: failures are on `terminal.err` and in the exit code. */
 export async function runCli(words: readonly string[], terminal: Terminal): Promise<ExitCode> {

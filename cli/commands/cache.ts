@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { CacheExplanation } from '../../packages/client/client.ts';
-import type { CommandContext } from '../command-line.ts';
+import type { CommandContext } from './context.ts';
 import { formatFacts, formatTable } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';

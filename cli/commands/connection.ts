@@ -1,4 +1,4 @@
-/** Each file in this folder is one group of commands. This one holds the options of all that call the API. */
+/** The options and the client of the commands that call the API. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { openClient, type Client } from '../../packages/client/client.ts';
 import { readConfig } from '../../config.ts';

@@ -4,7 +4,7 @@ import { readConfig } from '../../config.ts';
 import { readPathMap } from '../../core/files/path-map.ts';
 import { WrongUse } from '../errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import type { CommandContext } from '../command-line.ts';
+import type { CommandContext } from './context.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';

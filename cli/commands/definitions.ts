@@ -2,7 +2,7 @@
 import { readConfig } from '../../config.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../output/progress.ts';
-import type { CommandContext } from '../command-line.ts';
+import type { CommandContext } from './context.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 

@@ -2,7 +2,7 @@
 import type { BatchwellEvent, TaskEvent } from '../../packages/client/client.ts';
 import { WrongUse } from '../errors.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
-import type { CommandContext } from '../command-line.ts';
+import type { CommandContext } from './context.ts';
 import { printable } from '../output/table.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 import { describeCounts } from '../output/scatter-counts.ts';

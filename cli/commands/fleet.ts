@@ -4,7 +4,7 @@ import { readConfig, type Config } from '../../config.ts';
 import { stages, type Stage } from '../../core/places.ts';
 import { WrongUse } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
-import type { CommandContext } from '../command-line.ts';
+import type { CommandContext } from './context.ts';
 import { printLine } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';

@@ -8,7 +8,7 @@ import type { CacheMode, ScatterRequest, TesTask } from '../../packages/client/c
 import { cacheModes } from '../../core/task/task.ts';
 import { WrongUse } from '../errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import type { CommandContext } from '../command-line.ts';
+import type { CommandContext } from './context.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { waitForScatter, waitForTask } from '../wait-for-end.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';

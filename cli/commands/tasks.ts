@@ -4,7 +4,7 @@ import type { LogLine } from '../../packages/client/client.ts';
 import { logMark } from '../../core/container/live-log.ts';
 import { WrongUse } from '../errors.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
-import type { CommandContext } from '../command-line.ts';
+import type { CommandContext } from './context.ts';
 import { printJson, printJsonLine, printLine, type Terminal } from '../output/terminal.ts';
 import { formatDuration, formatTable } from '../output/table.ts';
 import {

@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { TokenReply, TokenRequest } from '../../packages/client/client.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
-import type { CommandContext } from '../command-line.ts';
+import type { CommandContext } from './context.ts';
 import { formatTable, type Column } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { connect, wholeNumber, withConnection, type ConnectionOptions } from './connection.ts';

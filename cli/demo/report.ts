@@ -71,11 +71,6 @@ export function describeRequests(first: RunMeasurements, second: RunMeasurements
   const operations = [
     ...new Set([...Object.keys(first.requests), ...Object.keys(second.requests)]),
   ].toSorted();
-  const perTask = (
-    run: RunMeasurements,
-    requests: Record<string, number>,
-    operation: string,
-  ): string => (countOf(requests, operation) / run.tasks).toFixed(3);
   return formatTable(
     [
       { heading: 'AWS REQUESTS', value: (operation) => operation.replace('.', ' ') },
@@ -93,6 +88,12 @@ export function describeRequests(first: RunMeasurements, second: RunMeasurements
 }
 
 const ALL = 'all';
+
+const perTask = (
+  { tasks }: RunMeasurements,
+  requests: Record<string, number>,
+  operation: string,
+): string => (countOf(requests, operation) / tasks).toFixed(3);
 
 const countOf = (requests: Record<string, number>, operation: string): number =>
   operation === ALL
