@@ -1,6 +1,6 @@
 /**
- * This folder is the command line `batchwell`. This file puts the commands together and turns their outcome into an exit
- * code; commands/ holds one file per group of commands.
+ * This folder is the command line `batchwell`. This file puts the commands together and turns their
+ * outcome into an exit code; commands/ holds one file per group of commands.
  */
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
@@ -75,7 +75,10 @@ ${exitHelp}`,
     );
 }
 
-/** Commander itself neither exits nor writes, so that a test can run every command in its own process. */
+/**
+ * Commander itself neither exits nor writes, so that a test can run every command in its own
+ * process.
+ */
 const settings = (command: Command, terminal: Terminal): Command =>
   command
     .exitOverride()

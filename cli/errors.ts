@@ -19,10 +19,16 @@ export interface ErrorReport {
   lines: string[];
 }
 
-/** Failures whose message is complete, including the end of a log. Matched by name, so that their modules need not be loaded. */
+/**
+ * Failures whose message is complete, including the end of a log. Matched by name, so that their
+ * modules need not be loaded.
+ */
 const plainFailures = new Set(['MissingProgram', 'ServerNotReady']);
 
-/** What to print and how to exit. An unexpected error keeps its stack trace: it is a defect to be found. */
+/**
+ * What to print and how to exit. An unexpected error keeps its stack trace: it is a defect to be
+ * found.
+ */
 export function reportError(error: unknown): ErrorReport {
   if (error instanceof WrongUse)
     return {
@@ -46,18 +52,25 @@ const isRefusal = ({ status }: BatchwellError): boolean => status !== undefined 
 
 function withAdvice({ message, status }: BatchwellError): string {
   if (status === undefined)
-    return `${message} Start Batchwell with \`batchwell up\`, or set its address with --url or BATCHWELL_URL.`;
+    return (
+      `${message} Start Batchwell with \`batchwell up\`, ` +
+      'or set its address with --url or BATCHWELL_URL.'
+    );
   return status === 401 ? `${message} Set a token with --token or BATCHWELL_TOKEN.` : message;
 }
 
-/** The problems themselves where the service lists them; its sentence would only repeat the first one. */
+/**
+ * The problems themselves where the service lists them; its sentence would only repeat the first
+ * one.
+ */
 function describeRefusal(error: BatchwellError): string[] {
   const { problems, moreProblems } = error;
   if (problems.length === 0) return [withAdvice(error)];
   const count = problems.length + moreProblems;
+  const counted = `${count} ${count === 1 ? 'problem' : 'problems'}`;
   const lines = problems.map((problem) => `  ${describeProblem(problem)}`);
   return [
-    `The service refused the request and accepted nothing: ${count} ${count === 1 ? 'problem' : 'problems'}.`,
+    `The service refused the request and accepted nothing: ${counted}.`,
     ...lines,
     ...(moreProblems > 0 ? [`  and ${moreProblems} more`] : []),
   ];

@@ -1,7 +1,9 @@
 /** The exit codes of every command. */
 export const exitCodes = {
   ok: 0,
-  /** The task, or a task of the scatter, failed or was cancelled; or a process of the stack exited. */
+  /**
+   * The task, or a task of the scatter, failed or was cancelled; or a process of the stack exited.
+   */
   failed: 1,
   /** Wrong usage, or input that was refused. */
   refused: 2,

@@ -49,7 +49,10 @@ function portOf(
   return given > 0 ? { port: given } : { preferredPort: DEFAULT_PORT };
 }
 
-/** Waits for Ctrl-C, or for a process that exits by itself: that one is reported, with the end of its log. */
+/**
+ * Waits for Ctrl-C, or for a process that exits by itself: that one is reported, with the end of
+ * its log.
+ */
 export async function untilInterrupted(stack: Stack, terminal: Terminal): Promise<ExitCode> {
   const exit = await Promise.race([
     stack.unexpectedExit,
@@ -78,7 +81,7 @@ function howToReachS3({ localAws }: Stack): string {
   };
   const settings = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   return (
-    '\nTo use them from the AWS CLI (2.13 or later; earlier versions need --endpoint-url) and from SDKs:\n' +
+    '\nFor the AWS CLI (2.13 or later; earlier versions need --endpoint-url) and SDKs:\n' +
     `  export ${settings.join(' ')}\n`
   );
 }

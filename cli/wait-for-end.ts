@@ -14,7 +14,10 @@ import type { Terminal } from './output/terminal.ts';
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 1000;
 
-/** A quarter of the time waited so far: the end of a short task is seen at once, and a long one costs the API little. */
+/**
+ * A quarter of the time waited so far: the end of a short task is seen at once, and a long one
+ * costs the API little.
+ */
 const pauseAfter = (waitedMs: number): number =>
   Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, waitedMs / 4));
 
@@ -23,7 +26,9 @@ export interface WaitOptions extends ProgressOptions {
   title?: string;
 }
 
-/** Waits until the scatter has ended. Rejects with an AbortError on Ctrl-C; the scatter continues. */
+/**
+ * Waits until the scatter has ended. Rejects with an AbortError on Ctrl-C; the scatter continues.
+ */
 export async function waitForScatter(
   client: Client,
   id: string,

@@ -53,16 +53,17 @@ function show(
       ['task', id],
       ['verdict', verdict],
       ['fingerprint', fingerprint],
-      [
-        'entry of',
-        entry &&
-          `${entry.task}${entry.valid ? '' : `, no longer usable: ${entry.invalid_reason ?? 'the reason is unknown'}`}`,
-      ],
+      ['entry of', entry && describeEntry(entry)],
       ...unreadable.map((url) => ['unreadable', url] as const),
     ]),
   );
   if (differences === undefined) showParts(Object.entries(components), out);
   else showDifferences(differences, out);
+}
+
+function describeEntry(entry: NonNullable<CacheExplanation['entry']>): string {
+  if (entry.valid) return entry.task;
+  return `${entry.task}, no longer usable: ${entry.invalid_reason ?? 'the reason is unknown'}`;
 }
 
 function showParts(components: readonly (readonly [string, string])[], out: Writable): void {

@@ -17,7 +17,10 @@ export const withConnection = (command: Command): Command =>
     .option('--token <token>', 'bearer token (default: BATCHWELL_TOKEN)')
     .option('--json', 'print JSON instead of a table');
 
-/** @param isPatient retries for a minute, for calls that last hours: a service that is replaced is back by then */
+/**
+ * @param isPatient retries for a minute, for calls that last hours: a service that is replaced is
+ * back by then
+ */
 export function connect(options: ConnectionOptions, terminal: Terminal, isPatient = false): Client {
   const config = readConfig(terminal.environment);
   const url = options.url ?? config.clientUrl;

@@ -1,4 +1,7 @@
-/** Each file in this folder adds one group of commands to the program; this is what it gets for that. */
+/**
+ * Each file in this folder adds one group of commands to the program; this is what it gets for
+ * that.
+ */
 import type { Command } from 'commander';
 import type { ExitCode } from '../exit-codes.ts';
 import type { Terminal } from '../output/terminal.ts';

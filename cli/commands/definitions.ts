@@ -60,10 +60,8 @@ async function prune(options: PruneOptions, terminal: Terminal): Promise<ExitCod
     if (json) printJson(terminal, { dry_run: dryRun, pruned });
     else {
       for (const revision of pruned) printLine(terminal.out, revision);
-      printLine(
-        terminal.err,
-        `${dryRun ? 'Would deregister' : 'Deregistered'} ${pruned.length}, unused for ${unusedDays} days or more.`,
-      );
+      const done = dryRun ? 'Would deregister' : 'Deregistered';
+      printLine(terminal.err, `${done} ${pruned.length}, unused for ${unusedDays} days or more.`);
     }
     return exitCodes.ok;
   } finally {

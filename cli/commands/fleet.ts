@@ -9,7 +9,8 @@ import { printLine } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';
 
-// A service's modules are imported when it is started: `batchwell status` must not wait for the AWS SDK to load.
+// A service's modules are imported when it is started: `batchwell status` must not wait for the AWS
+// SDK to load.
 
 interface UpOptions {
   keepData?: string;

@@ -33,7 +33,8 @@ export function addSubmitCommands({ program, terminal, act }: CommandContext): v
       'after',
       `
 Example of a task without inputs:
-  echo '{"name": "hello", "executors": [{"image": "debian:stable-slim", "command": ["echo", "hello"]}]}' | batchwell submit - --wait`,
+  echo '{"executors": [{"image": "debian:stable-slim", "command": ["echo", "hello"]}]}' |
+    batchwell submit - --wait`,
     )
     .action(act((file: string, options: SubmitOptions) => submit(file, options, terminal)));
   withConnection(submitCommand);
@@ -41,7 +42,7 @@ Example of a task without inputs:
   const scatterCommand: Command = program
     .command('scatter <file>')
     .description(
-      'submit many tasks from a JSON file (a template and rows) or an .ndjson file (one task per line); - reads stdin',
+      'submit many tasks from a .json file (template and rows) or .ndjson (one task per line); - reads stdin',
     )
     .option(
       '--wait',
@@ -63,7 +64,9 @@ Example of a JSON scatter; {{column}} in any text of the template is replaced by
     "template": {
       "inputs": [{"url": "s3://data/{{sample}}.txt", "path": "/in/text"}],
       "outputs": [{"url": "s3://data/{{sample}}.count", "path": "/out/count"}],
-      "executors": [{"image": "debian:stable-slim", "command": ["wc", "-l", "/in/text"], "stdout": "/out/count"}]
+      "executors": [{
+        "image": "debian:stable-slim", "command": ["wc", "-l", "/in/text"], "stdout": "/out/count"
+      }]
     },
     "rows": [{"sample": "a"}, {"sample": "b"}]
   }

@@ -38,7 +38,10 @@ export function showTask(task: TesTaskFull, terminal: Terminal): void {
   for (const line of latest?.system_logs ?? []) printLine(terminal.out, line);
 }
 
-/** What Batchwell adds to TES, where the API returns it: the place, and whether the outputs came from the cache. */
+/**
+ * What Batchwell adds to TES, where the API returns it: the place, and whether the outputs came
+ * from the cache.
+ */
 const placeOf = (task: TesTaskFull): (readonly [string, string | undefined])[] => {
   const metadata = finalLog(task)?.metadata ?? {};
   return Object.entries(metadata).filter(([, value]) => value !== '');

@@ -1,4 +1,7 @@
-/** `webhook create`, `list`, `delete`, `ping`, `deliveries` and `redeliver`: HTTP notifications when tasks and scatters end. */
+/**
+ * `webhook create`, `list`, `delete`, `ping`, `deliveries` and `redeliver`: HTTP notifications when
+ * tasks and scatters end.
+ */
 import type { DeliveryReply, WebhookReply, WebhookRequest } from '../../packages/client/client.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { CommandContext } from './context.ts';

@@ -1,6 +1,7 @@
 /**
- * This folder is `batchwell demo`, a real scatter on this machine. The demo is a recipe: start everything, make reads,
- * scatter, gather, check against a direct computation, run the same again with other output URLs, stop everything.
+ * This folder is `batchwell demo`, a real scatter on this machine. The demo is a recipe: start
+ * everything, make reads, scatter, gather, check against a direct computation, run the same again
+ * with other output URLs, stop everything.
  */
 import { openClient } from '../../packages/client/client.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
@@ -131,7 +132,9 @@ const placesOf = ({ stack: { bucket } }: Demo, run: 'first' | 'second'): RunPlac
   outputs: `s3://${bucket}/demo/${run}`,
 });
 
-/** Makes the shards and puts them into S3. Returns their statistics, computed directly on the way. */
+/**
+ * Makes the shards and puts them into S3. Returns their statistics, computed directly on the way.
+ */
 async function putReads(
   { stack, tasks, terminal }: Demo,
   places: RunPlaces,

@@ -1,4 +1,7 @@
-/** The AWS requests of a run: the ledgers of the local AWS count all of them, the workers' metrics those of the fleet. */
+/**
+ * The AWS requests of a run: the ledgers of the local AWS count all of them, the workers' metrics
+ * those of the fleet.
+ */
 
 export interface RequestCounts {
   /** Fleet and tasks together, keyed `batch.SubmitJob`, `s3.PutObject`. */

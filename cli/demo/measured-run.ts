@@ -49,7 +49,8 @@ export async function runOnce(
   const wallMs = performance.now() - startedMs;
   if (gathered.state !== 'COMPLETE')
     throw new DemoFailure(
-      `The gather task ${gather.id} ended as ${gathered.state}:\n${await explainTask(client, gather.id)}`,
+      `The gather task ${gather.id} ended as ${gathered.state}:\n` +
+        (await explainTask(client, gather.id)),
     );
 
   const gatherHits = finalLog(gathered)?.metadata?.['cache'] === 'hit' ? 1 : 0;

@@ -1,7 +1,8 @@
 /**
- * Sequencing reads from a seeded generator: the same bytes on every machine, shaped like a real run, so that the
- * statistics show something. Bases follow a Markov chain of order 2 whose GC content drifts along the genome,
- * qualities fall towards the end of a read, and bases of the lowest quality are often N.
+ * Sequencing reads from a seeded generator: the same bytes on every machine, shaped like a real
+ * run, so that the statistics show something. Bases follow a Markov chain of order 2 whose GC
+ * content drifts along the genome, qualities fall towards the end of a read, and bases of the
+ * lowest quality are often N.
  */
 import { createRandom } from '../../packages/local-aws/random.ts';
 

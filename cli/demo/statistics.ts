@@ -1,4 +1,7 @@
-/** The same statistics, computed directly in this process: every number of the scatter's result must equal them. */
+/**
+ * The same statistics, computed directly in this process: every number of the scatter's result must
+ * equal them.
+ */
 
 export interface ReadStatistics {
   reads: number;

@@ -1,10 +1,15 @@
-/** What the demo submits: a scatter with one task per shard, and a task that gathers, both as GA4GH TES 1.1. */
+/**
+ * What the demo submits: a scatter with one task per shard, and a task that gathers, both as GA4GH
+ * TES 1.1.
+ */
 import { readFileSync } from 'node:fs';
 import type { ScatterRequest, TesTask } from '../../packages/client/client.ts';
 
 const program = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
 
-/** On the local AWS, awk and sort are this machine's own, unless a container engine has the image. */
+/**
+ * On the local AWS, awk and sort are this machine's own, unless a container engine has the image.
+ */
 const IMAGE = 'debian:stable-slim';
 const RESOURCES = { cpu_cores: 1, ram_gb: 0.25, disk_gb: 1 };
 

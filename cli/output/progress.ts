@@ -3,8 +3,8 @@ import type { Terminal } from './terminal.ts';
 
 export interface Progress {
   /**
-   * Shows the current state. On a terminal it replaces the line. Elsewhere it is printed when it differs from the last
-   * line and that one is old enough, so that quick work prints nothing.
+   * Shows the current state. On a terminal it replaces the line. Elsewhere it is printed when it
+   * differs from the last line and that one is old enough, so that quick work prints nothing.
    */
   show(text: string): void;
   /** Ends the line. The last text, if there is one, is always printed. */

@@ -6,7 +6,10 @@ type Counted = Pick<ScatterReply, 'size' | 'cache_hits'> & {
   places: Partial<ScatterReply['places']>;
 };
 
-/** `20/200 ended: poll 180, done 20 · 12 cache hits`: the places that hold a task, in the order in which a task passes them. */
+/**
+ * `20/200 ended: poll 180, done 20 · 12 cache hits`: the places that hold a task, in the order in
+ * which a task passes them.
+ */
 export function describeCounts(scatter: Counted): string {
   const held = places.flatMap((place) =>
     scatter.places[place] ? [`${place} ${scatter.places[place]}`] : [],

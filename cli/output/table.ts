@@ -10,7 +10,9 @@ export const printable = (value: string | number | undefined): string =>
   // oxlint-disable-next-line no-control-regex -- a name from another user must not control this terminal
   String(value ?? '').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 
-/** Columns are as wide as their widest cell and two spaces apart; numbers are aligned to the right. */
+/**
+ * Columns are as wide as their widest cell and two spaces apart; numbers are aligned to the right.
+ */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = rows.map((row) => columns.map((column) => column.value(row)));
   const widths = columns.map((column, at) =>

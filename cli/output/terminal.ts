@@ -1,6 +1,6 @@
 /**
- * This folder is what a command prints, and where. The streams and the environment are passed in, so that a test can
- * replace them.
+ * This folder is what a command prints, and where. The streams and the environment are passed in,
+ * so that a test can replace them.
  */
 import type { Readable, Writable } from 'node:stream';
 
@@ -28,7 +28,10 @@ export const printJson = (terminal: Terminal, value: unknown): void =>
 export const printJsonLine = (terminal: Terminal, value: unknown): void =>
   printLine(terminal.out, JSON.stringify(value));
 
-/** The real terminal. A second Ctrl-C ends the process at once, even while services are being stopped. */
+/**
+ * The real terminal. A second Ctrl-C ends the process at once, even while services are being
+ * stopped.
+ */
 export function processTerminal(): Terminal {
   const interruption = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -37,7 +40,8 @@ export function processTerminal(): Terminal {
       interruption.abort(signal);
     });
   }
-  // In `batchwell status | head`, the reader closes the pipe; exit as SIGPIPE would. Child processes end with this one.
+  // In `batchwell status | head`, the reader closes the pipe; exit as SIGPIPE would. Child
+  // processes end with this one.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;

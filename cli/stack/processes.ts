@@ -1,4 +1,7 @@
-/** The processes of a stack: each can exit by itself, and all are stopped in the reverse order of their start. */
+/**
+ * The processes of a stack: each can exit by itself, and all are stopped in the reverse order of
+ * their start.
+ */
 import { startOwnedServer, type OwnedServer } from '../services/owned-server.ts';
 
 export interface StackProcess {
@@ -21,7 +24,10 @@ export interface ProcessGroup {
   add(process: StackProcess): void;
   /** Settles when a process exits without being asked to. */
   unexpectedExit: Promise<UnexpectedExit>;
-  /** Stops all, last started first. Tries each of them, and then rejects if one could not be stopped. */
+  /**
+   * Stops all, last started first. Tries each of them, and then rejects if one could not be
+   * stopped.
+   */
   stop(): Promise<void>;
 }
 
@@ -59,7 +65,9 @@ export interface ProgramOptions {
   environment: NodeJS.ProcessEnv;
   readyLine: RegExp;
   logFile: string;
-  /** The stack's own folder, removed when this process is killed; absent when the folder is kept. */
+  /**
+   * The stack's own folder, removed when this process is killed; absent when the folder is kept.
+   */
   sharedFolder?: string;
 }
 
@@ -68,7 +76,10 @@ const READY_WITHIN_MS = 60_000;
 /** Longer than the grace period of a worker or a job, so that SIGKILL is the exception. */
 const STOP_WITHIN_MS = 20_000;
 
-/** Runs a program of this project as a child process that cannot outlive this one. Rejects with ServerNotReady. */
+/**
+ * Runs a program of this project as a child process that cannot outlive this one. Rejects with
+ * ServerNotReady.
+ */
 export async function startProgram(options: ProgramOptions): Promise<StackProcess & OwnedServer> {
   const server = await startOwnedServer({
     title: options.title,

@@ -1,4 +1,7 @@
-/** The servers that a stack needs: Redis, MariaDB, and an S3 and a Batch. Each is a given one or a private one. */
+/**
+ * The servers that a stack needs: Redis, MariaDB, and an S3 and a Batch. Each is a given one or a
+ * private one.
+ */
 import { join } from 'node:path';
 import { assembleHostFolder } from '../../stager/host-folder.ts';
 import { MissingProgram } from '../services/install.ts';
@@ -111,7 +114,10 @@ async function useAws(
   };
 }
 
-/** Without a sandbox, a container engine may still run the tasks; if that fails too, the local Batch says what to install. */
+/**
+ * Without a sandbox, a container engine may still run the tasks; if that fails too, the local Batch
+ * says what to install.
+ */
 async function ensureSandbox(): Promise<void> {
   await ensureBubblewrap().catch((error: unknown) => {
     if (!(error instanceof MissingProgram)) throw error;

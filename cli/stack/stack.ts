@@ -1,6 +1,7 @@
 /**
- * This folder runs the whole of Batchwell on one machine: Redis, MariaDB, the local AWS, the host folder with the stager,
- * the API and the workers. `batchwell up`, the demo and the flow tests start it here.
+ * This folder runs the whole of Batchwell on one machine: Redis, MariaDB, the local AWS, the host
+ * folder with the stager, the API and the workers. `batchwell up`, the demo and the flow tests
+ * start it here.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,11 +28,16 @@ import {
 import { waitForAll } from './wait-for-all.ts';
 
 export interface StackOptions extends ServerChoice, WantedPort {
-  /** Keeps all data here. Without it, the data is in a temporary folder and is deleted with the stack. */
+  /**
+   * Keeps all data here. Without it, the data is in a temporary folder and is deleted with the
+   * stack.
+   */
   keepDataFolder?: string;
   /** Worker processes; each runs all five stages. Default 1. */
   workers?: number;
-  /** Settings of config.ts for the API and the workers, by variable; they override the environment. */
+  /**
+   * Settings of config.ts for the API and the workers, by variable; they override the environment.
+   */
   settings?: Record<string, string>;
   /** Called with what is being done, in a few words. */
   onStep?: (step: string) => void;
@@ -56,13 +62,16 @@ export interface Stack {
   folder: string;
   /** Settles when a process exits without being asked to. */
   unexpectedExit: Promise<UnexpectedExit>;
-  /** Stops every process, and deletes the folder unless it is to be kept. May be called more than once. */
+  /**
+   * Stops every process, and deletes the folder unless it is to be kept. May be called more than
+   * once.
+   */
   stop(): Promise<void>;
 }
 
 /**
- * Rejects with ConfigError, with the first failure of a process, or with the signal's reason. Nothing is left running
- * then.
+ * Rejects with ConfigError, with the first failure of a process, or with the signal's reason.
+ * Nothing is left running then.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   checkSettings(options);

@@ -1,4 +1,7 @@
-/** Like Promise.all, but waits for all before it rejects: a process that is still starting must be known before all are stopped. */
+/**
+ * Like Promise.all, but waits for all before it rejects: a process that is still starting must be
+ * known before all are stopped.
+ */
 export async function waitForAll<const T extends readonly unknown[]>(
   work: T,
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {

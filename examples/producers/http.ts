@@ -1,6 +1,6 @@
 /**
- * A service that produces tasks: they come one by one, are submitted in scatters, and each result is printed when its task
- * ends. To try it with Batchwell on this machine:
+ * A service that produces tasks: they come one by one, are submitted in scatters, and each result
+ * is printed when its task ends. To try it with Batchwell on this machine:
  *
  *   npm run batchwell -- up                # in another terminal
  *   node examples/producers/http.ts        # set BATCHWELL_URL and BATCHWELL_TOKEN to use another Batchwell

@@ -1,6 +1,6 @@
 /**
- * Receives a notification when tasks and scatters end, and accepts only signed ones. Any Standard Webhooks library can check
- * the signature; this example does it without one.
+ * Receives a notification when tasks and scatters end, and accepts only signed ones. Any Standard
+ * Webhooks library can check the signature; this example does it without one.
  *
  *   SECRET=whsec_… PORT=9000 node examples/producers/webhook-receiver.ts
  */
@@ -30,7 +30,10 @@ function isSigned(headers: IncomingHttpHeaders, body: string): boolean {
     .some((one) => one.length === expected.length && timingSafeEqual(Buffer.from(one), expected));
 }
 
-/** Deliveries come at least once, so repeated ones are skipped. Store these ids in the transaction of your own work. */
+/**
+ * Deliveries come at least once, so repeated ones are skipped. Store these ids in the transaction
+ * of your own work.
+ */
 const seen = new Set<string>();
 
 const server = createServer(async (request, response) => {

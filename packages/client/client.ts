@@ -1,6 +1,6 @@
 /**
- * The client of Batchwell's HTTP API, for services that submit tasks. README.md begins with an example; operations.ts
- * documents every operation.
+ * The client of Batchwell's HTTP API, for services that submit tasks. README.md begins with an
+ * example; operations.ts documents every operation.
  */
 import { followEvents } from './follow-events.ts';
 import { followLog } from './follow-log.ts';
@@ -34,8 +34,8 @@ const ownPath = (id: string): string => `/v1/tasks/${encodeURIComponent(id)}`;
 const scatterPath = (id: string): string => `/v1/scatters/${encodeURIComponent(id)}`;
 
 /**
- * Opens a client. It sends nothing yet and does not have to be closed. Use one client for a whole process, so that its
- * limits hold for all calls. Throws a TypeError if an option is not valid.
+ * Opens a client. It sends nothing yet and does not have to be closed. Use one client for a whole
+ * process, so that its limits hold for all calls. Throws a TypeError if an option is not valid.
  */
 export function openClient(options: ClientOptions): Client {
   const transport = openTransport(options);

@@ -8,10 +8,16 @@ interface ErrorDetails {
   cause?: unknown;
 }
 
-/** Every call rejects with this error, or with the reason of its signal if that was aborted. No message contains a token. */
+/**
+ * Every call rejects with this error, or with the reason of its signal if that was aborted. No
+ * message contains a token.
+ */
 export class BatchwellError extends Error {
   override readonly name = 'BatchwellError';
-  /** HTTP status. Undefined if no answer came (`cause` says why), or if the answer is not from Batchwell. */
+  /**
+   * HTTP status. Undefined if no answer came (`cause` says why), or if the answer is not from
+   * Batchwell.
+   */
   readonly status: number | undefined;
   /** For status 400: each field that is not valid, up to 100. */
   readonly problems: readonly Problem[];
@@ -76,8 +82,9 @@ function errorOfRedirect(
 
 /** For a request without an answer. */
 export function errorOfNoAnswer(cause: unknown, tried: Tried): BatchwellError {
+  const reason = withoutToken(reasonOf(cause), tried.token);
   return new BatchwellError(
-    `Batchwell cannot be reached at ${tried.origin}${afterTries(tried)}: ${withoutToken(reasonOf(cause), tried.token)}.`,
+    `Batchwell cannot be reached at ${tried.origin}${afterTries(tried)}: ${reason}.`,
     { cause },
   );
 }

@@ -1,4 +1,7 @@
-/** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), as far as Batchwell uses them. */
+/**
+ * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), as far as
+ * Batchwell uses them.
+ */
 import type { Call, Transport } from './send.ts';
 import { follow } from './streams.ts';
 import type { ScatterReply, TaskEvent } from './types.generated.ts';
@@ -7,16 +10,25 @@ export type BatchwellEvent =
   /** The current state of a task. */
   (
     | { event: 'task'; data: TaskEvent }
-    /** The counts of a scatter: at the start, and some seconds after something in it has changed. */
+    /**
+     * The counts of a scatter: at the start, and some seconds after something in it has changed.
+     */
     | { event: 'scatter'; data: ScatterReply }
-    /** The listener was away for longer than the service keeps changes, so some events are missing. */
+    /**
+     * The listener was away for longer than the service keeps changes, so some events are missing.
+     */
     | { event: 'missed'; data: { message: string } }
   ) & {
-    /** Give it as `lastEventId` to continue from here in another stream; some events may come twice. */
+    /**
+     * Give it as `lastEventId` to continue from here in another stream; some events may come twice.
+     */
     lastEventId?: string;
   };
 
-/** Ends when no more events will come: the service answers 204 to the last event id of a stream that has ended. */
+/**
+ * Ends when no more events will come: the service answers 204 to the last event id of a stream that
+ * has ended.
+ */
 export function followEvents(
   transport: Transport,
   query: Call['query'],

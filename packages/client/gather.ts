@@ -1,4 +1,7 @@
-/** Divides an endless stream of tasks into request bodies for scatters. Reads the source no further than the current body. */
+/**
+ * Divides an endless stream of tasks into request bodies for scatters. Reads the source no further
+ * than the current body.
+ */
 import type { Sleep } from './pace.ts';
 
 export interface GatherLimits {
@@ -6,8 +9,8 @@ export interface GatherLimits {
   most: number;
   mostBytes: number;
   /**
-   * A body that is not full is sent this long after its first task. Undefined: only when it is full or the source has
-   * ended.
+   * A body that is not full is sent this long after its first task. Undefined: only when it is full
+   * or the source has ended.
    */
   lingerMs: number | undefined;
   sleep: Sleep;
@@ -22,7 +25,10 @@ export interface Gathered {
   lines: Blob;
 }
 
-/** Writes each task as one line. Fails when the source fails; tasks since the last body are then in no body. */
+/**
+ * Writes each task as one line. Fails when the source fails; tasks since the last body are then in
+ * no body.
+ */
 export async function* gather(
   tasks: AsyncIterable<unknown> | Iterable<unknown>,
   limits: GatherLimits,
@@ -114,8 +120,8 @@ function openSource(tasks: AsyncIterable<unknown> | Iterable<unknown>): Source {
 }
 
 /**
- * Rejects with the signal's reason if the signal is aborted first. Adds a listener for each call: one shared promise would
- * collect a reaction for every task.
+ * Rejects with the signal's reason if the signal is aborted first. Adds a listener for each call:
+ * one shared promise would collect a reaction for every task.
  */
 function unlessAborted<T>(coming: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return coming;

@@ -26,15 +26,18 @@ import type {
   WebhookRequest,
 } from './types.generated.ts';
 
-/** Every call takes a signal. An aborted call rejects with the signal's reason; the service may have received it anyway. */
+/**
+ * Every call takes a signal. An aborted call rejects with the signal's reason; the service may have
+ * received it anyway.
+ */
 export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
 export interface SubmitOptions extends CallOptions {
   /**
-   * 1 to 255 printable ASCII characters; random by default. For a week, the same request with the same key creates nothing
-   * twice, even if another process sends it.
+   * 1 to 255 printable ASCII characters; random by default. For a week, the same request with the
+   * same key creates nothing twice, even if another process sends it.
    */
   idempotencyKey?: string | undefined;
 }
@@ -54,8 +57,8 @@ export interface LineScatterOptions extends ScatterOptions {
 
 export interface ManyOptions extends LineScatterOptions {
   /**
-   * Sends a scatter that is not full this long after its first task, in ms. By default, a scatter is sent only when it is
-   * full or the source has ended.
+   * Sends a scatter that is not full this long after its first task, in ms. By default, a scatter
+   * is sent only when it is full or the source has ended.
    */
   lingerMs?: number | undefined;
 }
@@ -66,7 +69,10 @@ export interface ManyAccepted extends ScatterAccepted {
 }
 
 export interface WaitOptions extends CallOptions {
-  /** After this long, the call rejects with a DOMException named TimeoutError; the task or scatter continues. */
+  /**
+   * After this long, the call rejects with a DOMException named TimeoutError; the task or scatter
+   * continues.
+   */
   timeoutMs?: number | undefined;
 }
 
@@ -80,7 +86,9 @@ export interface LogOptions extends CallOptions {
 }
 
 export interface FollowOptions extends LogOptions {
-  /** The `position` of a line that was read before: continue after it. `tailBytes` is then ignored. */
+  /**
+   * The `position` of a line that was read before: continue after it. `tailBytes` is then ignored.
+   */
   from?: string | undefined;
 }
 
@@ -101,30 +109,38 @@ export interface TaskPage<V extends View> {
 }
 
 /**
- * A call that fails rejects with a BatchwellError. It is first retried as `retry` says if a retry may help: after no
- * answer, 429, 502, 503 and 504. The status is 404 if the id does not exist or belongs to another owner.
+ * A call that fails rejects with a BatchwellError. It is first retried as `retry` says if a retry
+ * may help: after no answer, 429, 502, 503 and 504. The status is 404 if the id does not exist or
+ * belongs to another owner.
  */
 export interface Client {
   readonly url: string;
   /**
-   * Submits a task; resolves once it is committed. Status 400: `problems` names the fields that are not valid; 409: the key
-   * was used for another task.
+   * Submits a task; resolves once it is committed. Status 400: `problems` names the fields that are
+   * not valid; 409: the key was used for another task.
    */
   submit(task: TesTask, options?: SubmitOptions): Promise<{ id: string }>;
-  /** Submits a template with up to 10,000 rows: either all are accepted or none. Problems have their `row`. */
+  /**
+   * Submits a template with up to 10,000 rows: either all are accepted or none. Problems have their
+   * `row`.
+   */
   submitScatter(scatter: ScatterRequest, options?: ScatterOptions): Promise<ScatterAccepted>;
   /**
-   * Submits tasks from any source, in scatters of up to 10,000 tasks and 32 MiB. Yields each scatter once it is committed,
-   * and reads on when the next one is requested. If the source fails, this fails with the same error; tasks since the last
-   * scatter were then not sent. Problems have their `line`, counted from 1 over the whole source.
-   * With `idempotencyKey`, the scatters get the keys KEY.0, KEY.1, …: the same source creates nothing twice, provided that
-   * it is divided in the same way. Do not use `lingerMs` then.
+   * Submits tasks from any source, in scatters of up to 10,000 tasks and 32 MiB. Yields each
+   * scatter once it is committed, and reads on when the next one is requested. If the source fails,
+   * this fails with the same error; tasks since the last scatter were then not sent. Problems have
+   * their `line`, counted from 1 over the whole source. With `idempotencyKey`, the scatters get the
+   * keys KEY.0, KEY.1, …: the same source creates nothing twice, provided that it is divided in the
+   * same way. Do not use `lingerMs` then.
    */
   submitMany(
     tasks: AsyncIterable<TesTask> | Iterable<TesTask>,
     options?: ManyOptions,
   ): AsyncGenerator<ManyAccepted, void, undefined>;
-  /** Submits NDJSON unchanged, as one scatter of up to 10,000 lines. A Blob is retried, a stream never. */
+  /**
+   * Submits NDJSON unchanged, as one scatter of up to 10,000 lines. A Blob is retried, a stream
+   * never.
+   */
   submitLines(
     lines: Blob | ReadableStream<Uint8Array>,
     options?: LineScatterOptions,
@@ -148,8 +164,8 @@ export interface Client {
   /** Cancels a task. Does nothing if it has already ended. */
   cancel(id: string, options?: CallOptions): Promise<void>;
   /**
-   * Cancels up to 10,000 ids, all tasks with these tags, or all tasks of a scatter. After a retry, `cancelled` counts only
-   * what the last attempt cancelled.
+   * Cancels up to 10,000 ids, all tasks with these tags, or all tasks of a scatter. After a retry,
+   * `cancelled` counts only what the last attempt cancelled.
    */
   cancelMany(
     which: { ids: readonly string[] } | { tags: Record<string, string> } | { scatter: string },
@@ -164,26 +180,31 @@ export interface Client {
   ): AsyncGenerator<TaskOf<V>, void, undefined>;
   /** Yields all scatters, newest first. */
   listScatters(options?: CallOptions): AsyncGenerator<ScatterHead, void, undefined>;
-  /** Resolves with the scatter once all of its tasks have ended. Costs less than waiting for each task. */
+  /**
+   * Resolves with the scatter once all of its tasks have ended. Costs less than waiting for each
+   * task.
+   */
   waitForScatter(id: string, options?: WaitOptions): Promise<ScatterReply>;
   /**
-   * Yields changes of a task, of a scatter and its tasks, of the tasks with these tags, or of all tasks. Ends when the task
-   * or the scatter ends; reconnects and continues after a broken connection. An event holds the state of the task when it
-   * is sent: the same state may come twice, and a state that lasted only a moment not at all.
+   * Yields changes of a task, of a scatter and its tasks, of the tasks with these tags, or of all
+   * tasks. Ends when the task or the scatter ends; reconnects and continues after a broken
+   * connection. An event holds the state of the task when it is sent: the same state may come
+   * twice, and a state that lasted only a moment not at all.
    */
   events(
     of?: { task: string } | { scatter: string } | { tags: Record<string, string> },
     options?: CallOptions & { lastEventId?: string | undefined },
   ): AsyncGenerator<BatchwellEvent, void, undefined>;
   /**
-   * Reads the end of what an executor of the latest attempt printed; while it runs, what has arrived so far. Status 404
-   * until there is output.
+   * Reads the end of what an executor of the latest attempt printed; while it runs, what has
+   * arrived so far. Status 404 until there is output.
    */
   logs(id: string, options?: LogOptions): Promise<string>;
   /**
-   * Yields the same output and then what follows, through all attempts, until the task has ended. Each line has a `text`,
-   * or says that the output starts over (`began`) or that bytes are missing (`skipped_bytes`). Continues after a broken
-   * connection, with every character once. Reads nothing ahead of the consumer.
+   * Yields the same output and then what follows, through all attempts, until the task has ended.
+   * Each line has a `text`, or says that the output starts over (`began`) or that bytes are missing
+   * (`skipped_bytes`). Continues after a broken connection, with every character once. Reads
+   * nothing ahead of the consumer.
    */
   followLog(id: string, options?: FollowOptions): AsyncGenerator<LogLine, void, undefined>;
   /** Reads the exact script that the task runs, without secrets. */
@@ -200,8 +221,8 @@ export interface Client {
   /** Reads the TES service info. */
   serviceInfo(options?: CallOptions): Promise<ServiceInfo>;
   /**
-   * Creates a token. Needs a token of scope admin, like the next two operations. A retry may create a second token, whose
-   * secret is lost.
+   * Creates a token. Needs a token of scope admin, like the next two operations. A retry may create
+   * a second token, whose secret is lost.
    */
   createToken(rights: TokenRequest, options?: CallOptions): Promise<TokenMade>;
   /** Lists all tokens, newest first, including revoked ones. */
@@ -209,8 +230,9 @@ export interface Client {
   /** Revokes a token. Within 10 seconds no API accepts it. */
   revokeToken(id: number, options?: CallOptions): Promise<void>;
   /**
-   * Creates a webhook: a URL that is notified when your tasks and scatters end. Status 400: the operator does not allow its
-   * origin; 409: the operator allows no origin, or you have too many webhooks. A retry may create a second webhook.
+   * Creates a webhook: a URL that is notified when your tasks and scatters end. Status 400: the
+   * operator does not allow its origin; 409: the operator allows no origin, or you have too many
+   * webhooks. A retry may create a second webhook.
    */
   createWebhook(wants: WebhookRequest, options?: CallOptions): Promise<WebhookMade>;
   /** Lists your webhooks, newest first. */
@@ -219,7 +241,10 @@ export interface Client {
   deleteWebhook(id: number, options?: CallOptions): Promise<void>;
   /** Sends a ping, to test a receiver. */
   pingWebhook(id: number, options?: CallOptions): Promise<void>;
-  /** Yields the deliveries of the last week and the pending ones, newest first; each page is read when it is needed. */
+  /**
+   * Yields the deliveries of the last week and the pending ones, newest first; each page is read
+   * when it is needed.
+   */
   deliveries(
     id: number,
     options?: CallOptions & { state?: DeliveryReply['state'] | undefined },

@@ -1,4 +1,7 @@
-/** The options of a client. Options that are not valid throw a TypeError at once; it does not contain the token. */
+/**
+ * The options of a client. Options that are not valid throw a TypeError at once; it does not
+ * contain the token.
+ */
 import { createPace, sleepFor, type Sleep } from './pace.ts';
 import { defaultPolicy, type RetryPolicy } from './retry.ts';
 import type { Transport } from './send.ts';
@@ -22,9 +25,15 @@ export interface ClientOptions {
   /** Used instead of the global one. */
   fetch?: typeof globalThis.fetch;
   retry?: RetryOptions;
-  /** Most requests at once, except those that wait for a task. Default 16. Further calls queue in order. */
+  /**
+   * Most requests at once, except those that wait for a task. Default 16. Further calls queue in
+   * order.
+   */
   maxInFlight?: number;
-  /** Most requests at once that wait for a task to change. Default 256; they cost the service almost nothing. */
+  /**
+   * Most requests at once that wait for a task to change. Default 256; they cost the service almost
+   * nothing.
+   */
   maxWaiting?: number;
 }
 
@@ -63,7 +72,8 @@ function readUrl(url: string): string {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw new TypeError('url: expected one that begins with http:// or https://.');
   const { username, password, origin, pathname } = new URL(url);
-  // Neither would work: fetch refuses credentials in a URL, and only TES's own routes are below /t/.
+  // Neither would work: fetch refuses credentials in a URL, and only TES's own routes are below
+  // /t/.
   if (username !== '' || password !== '' || /^\/t\/[^/]/.test(pathname))
     throw new TypeError('url: expected one without credentials. Set `token` instead.');
   return `${origin}${pathname.replace(/\/+$/, '')}`;

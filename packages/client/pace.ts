@@ -1,11 +1,15 @@
 /**
- * Limits the requests that a client has in progress. When the service is overloaded, all calls pause together, and
- * afterwards half as many requests run at once, plus one more for each round that succeeds, as in TCP.
+ * Limits the requests that a client has in progress. When the service is overloaded, all calls
+ * pause together, and afterwards half as many requests run at once, plus one more for each round
+ * that succeeds, as in TCP.
  */
 export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
 
 export interface Pace {
-  /** Runs the work once there is room for it. Rejects with the signal's reason if the signal is aborted first. */
+  /**
+   * Runs the work once there is room for it. Rejects with the signal's reason if the signal is
+   * aborted first.
+   */
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Nothing begins for this long. */
   slowDown(ms: number): void;
@@ -18,7 +22,10 @@ export interface Clock {
   sleep: Sleep;
 }
 
-/** A time in which nothing begins. Its timer runs only while a call waits for the end; otherwise it would keep the process alive. */
+/**
+ * A time in which nothing begins. Its timer runs only while a call waits for the end; otherwise it
+ * would keep the process alive.
+ */
 function createPause({ nowMs, sleep }: Clock, onEnd: () => void) {
   let untilMs = 0;
   let sitting: AbortController | undefined;

@@ -5,11 +5,17 @@ export interface RetryPolicy {
   tries: number;
   /** Upper limit of the random pause before the second attempt; it doubles with each attempt. */
   baseMs: number;
-  /** The longest of these pauses. If Retry-After is more than ten times as long, the call fails at once. */
+  /**
+   * The longest of these pauses. If Retry-After is more than ten times as long, the call fails at
+   * once.
+   */
   longestMs: number;
 }
 
-/** The pauses add up to half a minute on average and a minute at most: a service that is replaced is back by then. */
+/**
+ * The pauses add up to half a minute on average and a minute at most: a service that is replaced is
+ * back by then.
+ */
 export const defaultPolicy: RetryPolicy = { tries: 8, baseMs: 500, longestMs: 30_000 };
 
 /** Undefined if no answer came, or if it broke off. */
@@ -37,7 +43,8 @@ export function decideNext(
   const together = ending !== undefined && BUSY.has(ending.status);
   const passes = ending === undefined || together || LOST.has(ending.status);
   if (!passes) return { again: false, pauseMs: 0, together: false };
-  // Full jitter: clients that failed together retry at different times, even if they got the same Retry-After.
+  // Full jitter: clients that failed together retry at different times, even if they got the same
+  // Retry-After.
   const jitterMs = random() * Math.min(policy.longestMs, policy.baseMs * 2 ** (tried - 1));
   const toldMs = retryAfterMs(ending?.retryAfter ?? null, nowMs);
   const mostToldMs = policy.longestMs * 10;

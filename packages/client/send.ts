@@ -1,4 +1,7 @@
-/** One call: attempts until there is a final answer. A call that creates something has a key, so that it can be sent twice. */
+/**
+ * One call: attempts until there is a final answer. A call that creates something has a key, so
+ * that it can be sent twice.
+ */
 import { errorOfAnswer, errorOfNoAnswer, errorOfInvalidJson, type Tried } from './errors.ts';
 import type { Pace, Sleep } from './pace.ts';
 import { decideNext, type NextStep, type RetryPolicy } from './retry.ts';
@@ -109,7 +112,10 @@ export function readJson<T>(transport: Transport, { text }: Answer): T {
   }
 }
 
-/** Reads the whole answer; one that breaks off counts as none. A body that is a stream has no time limit. */
+/**
+ * Reads the whole answer; one that breaks off counts as none. A body that is a stream has no time
+ * limit.
+ */
 async function attempt(
   transport: Transport,
   call: Call,

@@ -1,4 +1,7 @@
-/** Replies without end, over as many connections as needed: each continues where the one before it ended. */
+/**
+ * Replies without end, over as many connections as needed: each continues where the one before it
+ * ended.
+ */
 import { BatchwellError, errorOfAnswer, errorOfNoAnswer } from './errors.ts';
 import { decideNext } from './retry.ts';
 import { headersOf, urlOf, type Answer, type Call, type Transport } from './send.ts';
@@ -22,7 +25,10 @@ export interface Stream<Item> {
   ): AsyncGenerator<Item | undefined, boolean, undefined>;
 }
 
-/** Ends with the stream. Reconnects after a broken connection, up to `tries` times in a row without an item. */
+/**
+ * Ends with the stream. Reconnects after a broken connection, up to `tries` times in a row without
+ * an item.
+ */
 export async function* follow<Item>(
   transport: Transport,
   stream: Stream<Item>,
@@ -140,7 +146,10 @@ function openConnection(signal: AbortSignal | undefined): Connection {
   };
 }
 
-/** Reads lines no faster than they are used; an incomplete one is dropped. Uses a reader: Safari's streams cannot be iterated. */
+/**
+ * Reads lines no faster than they are used; an incomplete one is dropped. Uses a reader: Safari's
+ * streams cannot be iterated.
+ */
 async function* linesOf(
   body: ReadableStream<Uint8Array>,
   connection: Connection,

@@ -56,7 +56,10 @@ export async function submitLines(
   });
 }
 
-/** The service counts the lines of each scatter from 1; the caller counts them over the whole source. */
+/**
+ * The service counts the lines of each scatter from 1; the caller counts them over the whole
+ * source.
+ */
 function countedFrom(
   first: number,
   { message, status, problems, moreProblems, cause }: BatchwellError,

@@ -15,9 +15,15 @@ export const hasEnded = (state: TesState): boolean => endStates.has(state);
 
 /** Longest time that the service lets a request wait; load balancers give up after 60 s. */
 const LONGEST_LOOK_S = 50;
-/** With more waiting calls than requests allowed at once, each request is short, so that all get their turn. */
+/**
+ * With more waiting calls than requests allowed at once, each request is short, so that all get
+ * their turn.
+ */
 const SHORT_LOOK_S = 1;
-/** Each of the five places that a task passes ends a request; this pause joins those that follow each other closely. */
+/**
+ * Each of the five places that a task passes ends a request; this pause joins those that follow
+ * each other closely.
+ */
 const BETWEEN_LOOKS_MS = 250;
 /** While its database is unavailable, the service answers at once, from memory. */
 const STALE_MS = 5000;
@@ -54,8 +60,8 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5000;
 
 /**
- * Looks until the scatter has ended. Each pause is a quarter of the time waited so far: the end of a small scatter is
- * seen at once, and a long one costs little.
+ * Looks until the scatter has ended. Each pause is a quarter of the time waited so far: the end of
+ * a small scatter is seen at once, and a long one costs little.
  */
 export async function waitUntilEnded(
   look: () => Promise<ScatterReply>,

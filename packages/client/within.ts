@@ -4,9 +4,9 @@
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Runs the work with a signal that is aborted with the given one, or with a TimeoutError after `ms`; undefined: no limit.
- * AbortSignal.any will not do: Node 20 may collect such a signal before it fires, and keeps 2 kB per call for as long as
- * the given signal exists.
+ * Runs the work with a signal that is aborted with the given one, or with a TimeoutError after
+ * `ms`; undefined: no limit. AbortSignal.any will not do: Node 20 may collect such a signal before
+ * it fires, and keeps 2 kB per call for as long as the given signal exists.
  */
 export async function within<T>(
   ms: number | undefined,

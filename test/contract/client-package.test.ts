@@ -1,4 +1,7 @@
-/** The client as others get it: built, installed into a folder of its own, imported by plain JavaScript and checked by TypeScript. */
+/**
+ * The client as others get it: built, installed into a folder of its own, imported by plain
+ * JavaScript and checked by TypeScript.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -25,7 +28,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The Node that runs the tests, and the machine's own where that is another: on a machine of ours it is Node 20. */
+/**
+ * The Node that runs the tests, and the machine's own where that is another: on a machine of ours
+ * it is Node 20.
+ */
 const nodes = [
   process.execPath,
   ...['/usr/bin/node', '/usr/local/bin/node'].filter((path) => existsSync(path)),
@@ -60,7 +66,8 @@ test.each(nodes.map((node, at) => [at === 0 ? 'the tests’ Node' : 'the machine
     const client = openClient({ url: process.argv[2], token: 'secret' });
     const { id } = await client.submit({ executors: [{ image: 'alpine', command: ['true'] }] });
     const refusal = await client.waitFor('task-9-zzzzzz', { timeoutMs: 60_000 }).catch((error) => error);
-    console.log(JSON.stringify({ id, ended: hasEnded('COMPLETE'), refusal: refusal instanceof BatchwellError && refusal.status }));
+    const status = refusal instanceof BatchwellError && refusal.status;
+    console.log(JSON.stringify({ id, ended: hasEnded('COMPLETE'), refusal: status }));
   `,
     );
     try {
@@ -89,7 +96,8 @@ test.each(nodes)(
     import { openClient } from '@batchwell/client';
     const collecting = setInterval(() => globalThis.gc(), 5);
     const client = openClient({ url: process.argv[2] });
-    console.log(await client.waitFor('task-1-aaaaaa', { timeoutMs: 100, signal: new AbortController().signal }).catch((error) => error.name));
+    const { signal } = new AbortController();
+    console.log(await client.waitFor('task-1-aaaaaa', { timeoutMs: 100, signal }).catch((error) => error.name));
     clearInterval(collecting);
   `,
     );
@@ -121,7 +129,8 @@ test('its types stand by themselves, for Node and for browsers', async () => {
       void (await client.get(id)).logs;
       // @ts-expect-error an image is needed
       await client.submit({ executors: [{ command: ['true'] }] });
-      for await (const { creation_time } of client.listAll({ view: 'BASIC', tags: { run: state } })) console.log(creation_time);
+      const tasks = client.listAll({ view: 'BASIC', tags: { run: state } });
+      for await (const { creation_time } of tasks) console.log(creation_time);
       return client.waitFor(id);
     }
   `,

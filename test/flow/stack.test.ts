@@ -1,4 +1,7 @@
-/** The whole of Batchwell on this machine, through the CLI: real Redis, MariaDB, local AWS, API and worker processes. */
+/**
+ * The whole of Batchwell on this machine, through the CLI: real Redis, MariaDB, local AWS, API and
+ * worker processes.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -23,14 +23,26 @@ beforeAll(async () => {
   const script = `
     import { BatchwellError, openClient } from ${JSON.stringify(client)};
     const client = openClient({ url: ${JSON.stringify(stack.apiUrl)}, token: 'page-token' });
-    const collect = async (items) => { const all = []; for await (const one of items) all.push(one); return all; };
+    const collect = (items) => Array.fromAsync(items);
     window.story = (async () => {
-      const refused = await client.submit({ executors: [] }).catch((error) => error instanceof BatchwellError && error.problems.map(({ field }) => field));
-      const { id } = await client.submit({ name: 'from a page', executors: [{ image: 'debian:stable-slim', command: ['sh', '-c', 'echo one; sleep 2; echo two'] }] });
-      const [events, log] = await Promise.all([collect(client.events({ task: id })), collect(client.followLog(id))]);
-      const scatter = await client.submitScatter({ template: { executors: [{ image: 'debian:stable-slim', command: ['echo', '{{word}}'] }] }, rows: [{ word: 'a' }, { word: 'b' }] });
+      const refused = await client.submit({ executors: [] })
+        .catch((error) => error instanceof BatchwellError && error.problems.map(({ field }) => field));
+      const image = 'debian:stable-slim';
+      const command = ['sh', '-c', 'echo one; sleep 2; echo two'];
+      const { id } = await client.submit({ name: 'from a page', executors: [{ image, command }] });
+      const [events, log] = await Promise.all([
+        collect(client.events({ task: id })), collect(client.followLog(id)),
+      ]);
+      const template = { executors: [{ image, command: ['echo', '{{word}}'] }] };
+      const scatter = await client.submitScatter({ template, rows: [{ word: 'a' }, { word: 'b' }] });
       const ended = await client.waitForScatter(scatter.id);
-      return { refused, states: events.map(({ data }) => data.state), log: log.map(({ text }) => text ?? '').join(''), ended: ended.states.COMPLETE, tasks: (await collect(client.scatterTasks(scatter.id))).length };
+      return {
+        refused,
+        states: events.map(({ data }) => data.state),
+        log: log.map(({ text }) => text ?? '').join(''),
+        ended: ended.states.COMPLETE,
+        tasks: (await collect(client.scatterTasks(scatter.id))).length,
+      };
     })().then((told) => JSON.stringify(told), (error) => 'failed: ' + error.stack);
     window.story.then((told) => { window.told = told; });`;
   site = await servePage(browser.home, { script, body: '' });

@@ -43,7 +43,9 @@ it('status without an id lists the latest tasks; a name cannot control the termi
   const ran = await run(['status', '--limit', '5'], { api });
   expect(ran).toMatchObject({
     code: 0,
-    out: 'TASK           STATE    CREATED               NAME\ntask-1-aaaaaa  RUNNING  2026-11-23T18:00:00Z  red ?[31m\n',
+    out:
+      'TASK           STATE    CREATED               NAME\n' +
+      'task-1-aaaaaa  RUNNING  2026-11-23T18:00:00Z  red ?[31m\n',
   });
   expect(api.asked[0]!.path).toBe('/ga4gh/tes/v1/tasks?view=BASIC&page_size=5');
 });
@@ -156,7 +158,8 @@ it('cache explain prints the verdict and every part', async () => {
   });
   const ran = await run(['cache', 'explain', 'task-1-aaaaaa'], { api });
   expect(ran.out).toBe(
-    'task         task-1-aaaaaa\nverdict      A hit.\nfingerprint  f00\nentry of     task-3-cccccc\n\nPART     DIGEST\nimage    d1\ncommand  d2\n',
+    'task         task-1-aaaaaa\nverdict      A hit.\nfingerprint  f00\nentry of     task-3-cccccc\n\n' +
+      'PART     DIGEST\nimage    d1\ncommand  d2\n',
   );
 });
 

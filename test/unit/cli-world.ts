@@ -27,7 +27,10 @@ export interface FakeApi {
   close(): Promise<void>;
 }
 
-/** `answers` is keyed `GET /path` without the query. A list is answered in order, and its last item repeatedly. */
+/**
+ * `answers` is keyed `GET /path` without the query. A list is answered in order, and its last item
+ * repeatedly.
+ */
 export async function startFakeApi(answers: Record<string, Answer | Answer[]>): Promise<FakeApi> {
   const asked: Asked[] = [];
   const server = createServer(async (request, response) => {

@@ -21,7 +21,9 @@ export interface PlayedClient {
   pauses: number[];
 }
 
-/** `play` answers each request. Pauses take no time unless told otherwise; the random is one half. */
+/**
+ * `play` answers each request. Pauses take no time unless told otherwise; the random is one half.
+ */
 export function playClient(
   play: (heard: Heard, position: number) => Played | Promise<Played>,
   options: Partial<ClientOptions> = {},

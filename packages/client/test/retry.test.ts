@@ -155,7 +155,8 @@ describe('an error', () => {
       expect(await errorOf(client.submit(task))).toMatchObject({
         status,
         message:
-          'The server at http://batchwell.test redirects requests to https://batchwell.test/t/…, and redirects are not followed. Open the client with the URL of Batchwell itself.',
+          'The server at http://batchwell.test redirects requests to https://batchwell.test/t/…, ' +
+          'and redirects are not followed. Open the client with the URL of Batchwell itself.',
       });
       expect(heard.map(({ redirect }) => redirect)).toEqual(['manual']);
     },
