@@ -54,7 +54,7 @@ afterAll(async () => {
 }, SLOW_MS);
 
 test(
-  'a page submits, hears events, follows a log and waits for a scatter',
+  'a page submits a task, follows its events and log, and waits for a scatter',
   async ({ skip }) => {
     if ('why' in browser) return skip(browser.why);
     const page = await browser.newPage();

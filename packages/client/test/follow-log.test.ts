@@ -50,8 +50,8 @@ async function follow(
   return { ...played, text: texts.join(''), failure, paths: played.heard.map(({ path }) => path) };
 }
 
-describe('a followed log', () => {
-  test('is asked for as lines, and ends with the task', async () => {
+describe('followLog', () => {
+  test('followLog requests lines and ends with the task', async () => {
     const whole = lines(said('one\n', 4), said('dös', 8), ended);
     const cut = Buffer.byteLength(lines(said('one\n', 4))) + 30;
     const { text, paths, heard, failure } = await follow(
@@ -69,7 +69,7 @@ describe('a followed log', () => {
   test.each<[string, () => Played]>([
     ['breaks', () => reply([lines(said('one', 3)), '{"attempt": 1, "te'], 'breaks')],
     ['ends without its last line', () => reply([lines(said('one', 3))])],
-  ])('whose connection %s goes on from its position', async (_, first) => {
+  ])('a followed log whose connection %s continues from its position', async (_, first) => {
     const { text, paths, failure } = await follow(
       [first, brokenConnection, () => busy('7'), () => reply([lines(said('two', 6), ended)])],
       {},
@@ -82,7 +82,7 @@ describe('a followed log', () => {
     );
   });
 
-  test('is given up after so many connections in a row that brought nothing, and not after more that did', async () => {
+  test('followLog fails after `tries` connections in a row without output; output resets the count', async () => {
     const silent = () => reply(['\n'], 'breaks');
     const { failure, heard } = await follow(
       [
@@ -106,7 +106,7 @@ describe('a followed log', () => {
     expect(heard).toHaveLength(8);
   });
 
-  test('that is refused says so at once; what is no Batchwell, too', async () => {
+  test('followLog fails at once if it is refused or if the server is not Batchwell', async () => {
     expect(
       (await follow([() => json({ status_code: 404, message: 'There is no task.' }, 404)])).failure,
     ).toMatchObject({ status: 404, message: 'There is no task.' });
@@ -118,7 +118,7 @@ describe('a followed log', () => {
     expect(stranger.heard).toHaveLength(1);
   });
 
-  test('goes on from a position that another process kept', async () => {
+  test('followLog continues from a position that another process stored', async () => {
     const { paths } = await follow(
       [() => reply([lines(ended)])],
       {},
@@ -127,7 +127,7 @@ describe('a followed log', () => {
     expect(paths).toEqual([`/v1/tasks/${ID}/logs?follow=true&from=2.1.0.77`]);
   });
 
-  test('is read no faster than its lines are taken, and let go when they are not', async () => {
+  test('followLog reads no faster than its lines are used, and disconnects when its loop ends', async () => {
     let pulls = 0;
     const { client, heard } = playClient(() =>
       reply(
@@ -144,7 +144,7 @@ describe('a followed log', () => {
     expect(heard[0]?.signal.aborted).toBe(true);
   });
 
-  test('ends with the reason of its signal', async () => {
+  test('followLog rejects with the reason of its signal', async () => {
     const leaving = new AbortController();
     // As fetch does it: the body of an aborted request fails.
     const { client } = playClient(({ signal }) => {
