@@ -60,7 +60,7 @@ function describeProgram(terminal: Terminal): Command {
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
   ) as { version: string };
   return settings(new Command('batchwell'), terminal)
-    .description('Run scientific tasks on AWS Batch: scatters as array jobs, with a call cache')
+    .description('run scientific tasks on AWS Batch: scatters as array jobs, with a call cache')
     .version(version, '-V, --version', 'print the version')
     .helpCommand('help [command]', 'print the help of a command')
     .addHelpText(
@@ -82,6 +82,7 @@ ${exitHelp}`,
 const settings = (command: Command, terminal: Terminal): Command =>
   command
     .exitOverride()
+    .helpOption('-h, --help', 'print this help')
     .showHelpAfterError('(add --help to see the arguments and options)')
     .configureOutput({
       writeOut: (text) => void terminal.out.write(text),

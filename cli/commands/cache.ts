@@ -11,10 +11,10 @@ export function addCacheCommands({ program, terminal, act }: CommandContext): vo
   const cache = program.command('cache').description('explain the call cache');
   withConnection(
     cache
-      .command('explain <task> [other]')
-      .description(
-        'explain why a task was a cache hit or a miss; with another task, how the two differ',
-      )
+      .command('explain')
+      .argument('<task>', 'id of the task')
+      .argument('[other]', 'id of another task, to show how the two differ')
+      .description('explain why a task was a cache hit or a miss')
       .action(
         act((id: string, other: string | undefined, options: ConnectionOptions) =>
           explain(id, other, options, terminal),

@@ -20,6 +20,7 @@ interface ProxyCommandOptions {
 export function addCromwellCommands({ program, terminal, act }: CommandContext): void {
   program
     .command('cromwell-proxy')
+    .summary('run the TES proxy on the host of a Cromwell')
     .description(
       'run the TES proxy for a Cromwell whose root is a shared file system: it copies inputs to S3 and outputs back',
     )

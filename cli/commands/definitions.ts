@@ -17,10 +17,14 @@ const DAY_MS = 24 * 3_600_000;
 export function addDefinitionCommands({ program, terminal, act }: CommandContext): void {
   const definitions = program
     .command('job-definitions')
-    .description('manage the job definitions that Batchwell has registered in AWS Batch');
+    .description('manage job definitions in AWS Batch');
   definitions
     .command('prune')
-    .description('deregister the unused ones; one that a task needs later is registered again')
+    .summary('deregister unused job definitions')
+    .description(
+      'deregister job definitions of Batchwell that are no longer used; one that a task needs later ' +
+        'is registered again',
+    )
     .option(
       '--unused-days <days>',
       'deregister those without a submission for this many days',

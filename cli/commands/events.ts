@@ -21,10 +21,12 @@ interface EventOptions extends ConnectionOptions {
 export function addEventCommands({ program, terminal, act }: CommandContext): void {
   withConnection(
     program
-      .command('events [id]')
-      .description(
-        'follow tasks as they change: a task or a scatter until it ends, otherwise all tasks until Ctrl-C',
+      .command('events')
+      .argument(
+        '[id]',
+        'id of a task or a scatter; without it, all tasks are followed until Ctrl-C',
       )
+      .description('follow tasks as they change')
       .option(
         '--tag <key=value...>',
         'only tasks with all of these tags; a key alone matches any value',

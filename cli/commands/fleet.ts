@@ -4,6 +4,8 @@ import { readConfig, type Config } from '../../config.ts';
 import { stages, type Stage } from '../../core/places.ts';
 import { WrongUse } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
+import type { DemoOptions } from '../demo/demo.ts';
+import type { UpOptions } from '../up.ts';
 import type { CommandContext } from './context.ts';
 import { printLine } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
@@ -12,47 +14,47 @@ import { serve } from './serve.ts';
 // A service's modules are imported when it is started: `batchwell status` must not wait for the AWS
 // SDK to load.
 
-interface UpOptions {
-  keepData?: string;
-  workers: number;
-  port?: number;
-  aws?: true;
-}
-
 interface WorkerOptions {
   stages?: Stage[];
   concurrency?: number;
 }
 
-interface DemoCommandOptions {
-  keep?: true;
-  tasks: number;
-  json?: true;
-  verbose?: true;
-}
-
 const PORT_RANGE = [1, 65_535] as const;
 
-export function addFleetCommands({ program, terminal, act }: CommandContext): void {
+export function addFleetCommands(context: CommandContext): void {
+  addDemoCommand(context);
+  addUpCommand(context);
+  addApiCommand(context);
+  addWorkerCommand(context);
+  addMigrateCommand(context);
+}
+
+function addDemoCommand({ program, terminal, act }: CommandContext): void {
   program
     .command('demo')
+    .summary('run a real scatter, twice, on this machine')
     .description(
-      'run a scatter over generated sequencing reads, check the result, and run it again from the cache',
+      'run a scatter over generated sequencing reads, check the result, and run it again from the ' +
+        'cache; needs no AWS account',
     )
     .option('--tasks <number>', 'number of tasks in the scatter', wholeNumber(2, 10_000), 200)
     .option('--keep', 'keep everything running afterwards, until Ctrl-C')
     .option('--verbose', 'also print every AWS request and the most frequent 6-mers')
     .option('--json', 'print the result and the measurements as JSON')
     .action(
-      act(async (options: DemoCommandOptions) =>
+      act(async (options: DemoOptions) =>
         (await import('../demo/demo.ts')).runDemo(options, terminal),
       ),
     );
+}
 
+function addUpCommand({ program, terminal, act }: CommandContext): void {
   program
     .command('up')
+    .summary('run all services on this machine until Ctrl-C')
     .description(
-      'run all services on this machine until Ctrl-C: Redis, MariaDB, a local S3 and Batch, the API, workers',
+      'run all services on this machine until Ctrl-C: Redis, MariaDB, a local S3 and Batch, ' +
+        'the API and workers',
     )
     .option(
       '--keep-data <folder>',
@@ -73,17 +75,16 @@ export function addFleetCommands({ program, terminal, act }: CommandContext): vo
     .addHelpText(
       'after',
       `
-REDIS_URL and DATABASE_URL name servers to use instead of private ones. AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_BATCH
-together name another AWS. All other settings are in .env.example.`,
+REDIS_URL and DATABASE_URL name servers to use instead of private ones. AWS_ENDPOINT_URL_S3 and
+AWS_ENDPOINT_URL_BATCH together name another AWS. All other settings are in .env.example.`,
     )
     .action(act(async (options: UpOptions) => (await import('../up.ts')).up(options, terminal)));
-
-  addServices({ program, terminal, act });
 }
 
-function addServices({ program, terminal, act }: CommandContext): void {
+function addApiCommand({ program, terminal, act }: CommandContext): void {
   program
     .command('api')
+    .summary('run the API')
     .description('run the API; the environment holds its settings (see .env.example)')
     .action(
       act(async () => {
@@ -91,9 +92,12 @@ function addServices({ program, terminal, act }: CommandContext): void {
         return serve(await startApi(readConfig(terminal.environment)), 'The API', terminal);
       }),
     );
+}
 
+function addWorkerCommand({ program, terminal, act }: CommandContext): void {
   program
     .command('worker')
+    .summary('run a worker')
     .description('run a worker; the environment holds its settings (see .env.example)')
     .option(
       '--stages <names>',
@@ -120,9 +124,12 @@ function addServices({ program, terminal, act }: CommandContext): void {
         );
       }),
     );
+}
 
+function addMigrateCommand({ program, terminal, act }: CommandContext): void {
   const migrate: Command = program
     .command('migrate')
+    .summary('migrate the database')
     .description('migrate the database at DATABASE_URL; several may run at the same time');
   migrate.action(
     act(async () => {

@@ -24,10 +24,16 @@ interface ScatterOptions extends SubmitOptions {
   cache?: string;
 }
 
-export function addSubmitCommands({ program, terminal, act }: CommandContext): void {
+export function addSubmitCommands(context: CommandContext): void {
+  addSubmitCommand(context);
+  addScatterCommand(context);
+}
+
+function addSubmitCommand({ program, terminal, act }: CommandContext): void {
   const submitCommand: Command = program
-    .command('submit <file>')
-    .description('submit one GA4GH TES 1.1 task from a JSON file; - reads stdin')
+    .command('submit')
+    .argument('<file>', 'a GA4GH TES 1.1 task as JSON; - reads stdin')
+    .description('submit one task')
     .option('--wait', 'wait until the task has ended; exit with 1 if it failed')
     .addHelpText(
       'after',
@@ -38,12 +44,16 @@ Example of a task without inputs:
     )
     .action(act((file: string, options: SubmitOptions) => submit(file, options, terminal)));
   withConnection(submitCommand);
+}
 
+function addScatterCommand({ program, terminal, act }: CommandContext): void {
   const scatterCommand: Command = program
-    .command('scatter <file>')
-    .description(
-      'submit many tasks from a .json file (template and rows) or .ndjson (one task per line); - reads stdin',
+    .command('scatter')
+    .argument(
+      '<file>',
+      'JSON with a template and rows, or .ndjson with one task per line; - reads stdin',
     )
+    .description('submit many tasks at once')
     .option(
       '--wait',
       'wait until all tasks have ended, with live counts; exit with 1 if one failed',
@@ -52,7 +62,8 @@ Example of a task without inputs:
     .option('--name <name>', 'name of the scatter (.ndjson only; a JSON scatter has its own)')
     .option(
       '--cache <mode>',
-      `call cache mode of the tasks: ${cacheModes.join(', ')} (.ndjson only; a JSON scatter has its own)`,
+      `call cache mode of the tasks: ${cacheModes.join(', ')} ` +
+        '(.ndjson only; a JSON scatter has its own)',
     )
     .addHelpText(
       'after',

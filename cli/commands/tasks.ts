@@ -33,8 +33,9 @@ interface LogOptions extends ConnectionOptions {
 export function addTaskCommands({ program, terminal, act }: CommandContext): void {
   withConnection(
     program
-      .command('status [id]')
-      .description('show a task or a scatter; without an id, list the latest tasks')
+      .command('status')
+      .argument('[id]', 'id of a task or a scatter')
+      .description('show a task or a scatter, or list the latest tasks')
       .option('--tasks', 'for a scatter, also list its tasks')
       .option('--limit <number>', 'number of latest tasks to list', wholeNumber(1, 2047), 20)
       .action(
@@ -43,7 +44,9 @@ export function addTaskCommands({ program, terminal, act }: CommandContext): voi
   );
   withConnection(
     program
-      .command('logs <task>')
+      .command('logs')
+      .argument('<task>', 'id of the task')
+      .summary('print what a task prints')
       .description(
         'print the end of the task’s stdout (up to 1 MiB); while it runs, what has arrived so far',
       )
@@ -63,19 +66,23 @@ export function addTaskCommands({ program, terminal, act }: CommandContext): voi
   );
   withConnection(
     program
-      .command('script <task>')
-      .description('print the exact shell script that the task runs')
+      .command('script')
+      .argument('<task>', 'id of the task')
+      .description('print the exact shell script that a task runs')
       .action(act((id: string, options: ConnectionOptions) => script(id, options, terminal))),
   );
   withConnection(
     program
-      .command('timeline <task>')
-      .description('show how the time of the task was spent')
+      .command('timeline')
+      .argument('<task>', 'id of the task')
+      .description('show how the time of a task was spent')
       .action(act((id: string, options: ConnectionOptions) => timeline(id, options, terminal))),
   );
   withConnection(
     program
-      .command('cancel <id>')
+      .command('cancel')
+      .argument('<id>', 'id of a task or a scatter')
+      .summary('cancel a task or a scatter')
       .description('cancel a task, or all tasks of a scatter that have not ended')
       .action(act((id: string, options: ConnectionOptions) => cancel(id, options, terminal))),
   );

@@ -24,6 +24,7 @@ const DAY_MS = 24 * 3_600_000;
 export function addTokenCommands({ program, terminal, act }: CommandContext): void {
   const tokens = program
     .command('token')
+    .summary('manage bearer tokens')
     .description(
       'manage bearer tokens; needs a token of scope admin, such as one of BATCHWELL_TOKENS',
     );

@@ -2,6 +2,7 @@
  * `webhook create`, `list`, `delete`, `ping`, `deliveries` and `redeliver`: HTTP notifications when
  * tasks and scatters end.
  */
+import type { Command } from 'commander';
 import type { DeliveryReply, WebhookReply, WebhookRequest } from '../../packages/client/client.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { CommandContext } from './context.ts';
@@ -27,13 +28,16 @@ interface DeliveryOptions extends ConnectionOptions {
 
 const rowId = wholeNumber(1, Number.MAX_SAFE_INTEGER);
 
-export function addWebhookCommands({ program, terminal, act }: CommandContext): void {
+export function addWebhookCommands(context: CommandContext): void {
+  const { program, terminal, act } = context;
   const webhooks = program
     .command('webhook')
+    .summary('manage webhooks')
     .description('manage webhooks: URLs that are notified when your tasks and scatters end');
   withConnection(
     webhooks
-      .command('create <url>')
+      .command('create')
+      .argument('<url>', 'URL to notify')
       .description('create a webhook and print its signing secret; the secret is not shown again')
       .option(
         '--event <event...>',
@@ -65,6 +69,10 @@ export function addWebhookCommands({ program, terminal, act }: CommandContext): 
       .description('send a ping, to test a receiver')
       .action(act((id: number, options: ConnectionOptions) => ping(id, options, terminal))),
   );
+  addDeliveryCommands(webhooks, context);
+}
+
+function addDeliveryCommands(webhooks: Command, { terminal, act }: CommandContext): void {
   withConnection(
     webhooks
       .command('deliveries')

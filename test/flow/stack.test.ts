@@ -310,7 +310,7 @@ it('invalid settings are reported before anything is started', async () => {
     'AWS_ENDPOINT_URL_S3 is set, but AWS_ENDPOINT_URL_BATCH is not',
   );
   await expect(startStack({ environment: { PORT: 'x', REDIS_URL: 'http://no' } })).rejects.toThrow(
-    'wrong in 2 items',
+    '2 settings are not valid',
   );
 });
 

@@ -23,7 +23,11 @@ beforeAll(async () => {
   const script = `
     import { BatchwellError, openClient } from ${JSON.stringify(client)};
     const client = openClient({ url: ${JSON.stringify(stack.apiUrl)}, token: 'page-token' });
-    const collect = (items) => Array.fromAsync(items);
+    const collect = async (items) => {
+      const all = [];
+      for await (const one of items) all.push(one);
+      return all;
+    };
     window.story = (async () => {
       const refused = await client.submit({ executors: [] })
         .catch((error) => error instanceof BatchwellError && error.problems.map(({ field }) => field));
