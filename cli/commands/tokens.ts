@@ -1,6 +1,7 @@
 /** `token create`, `list` and `revoke`: access control. */
 import { InvalidArgumentError } from 'commander';
 import type { TokenReply, TokenRequest } from '../../packages/client/client.ts';
+import { profileNames } from '../../core/profiles/profiles.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { CommandContext } from './context.ts';
 import { formatTable, type Column } from '../output/table.ts';
@@ -10,12 +11,13 @@ import { connect, wholeNumber, withConnection, type ConnectionOptions } from './
 interface CreateOptions extends ConnectionOptions {
   owner: string;
   name?: string;
-  scope?: string[];
+  // The API checks the values.
+  scope?: TokenRequest['scopes'];
   allowUrl?: string[];
   queue?: string[];
   jobRole?: string[];
   cacheDomain?: string;
-  profile?: string;
+  profile?: TokenRequest['profile'];
   days?: number;
 }
 
@@ -40,7 +42,7 @@ export function addTokenCommands({ program, terminal, act }: CommandContext): vo
       )
       .option(
         '--allow-url <url...>',
-        'where all files of its tasks must be, as s3://bucket/prefix (default: anywhere)',
+        'where its tasks’ files must be: s3://bucket/prefix, https://host/path (default: anywhere)',
       )
       .option(
         '--queue <queue...>',
@@ -51,7 +53,10 @@ export function addTokenCommands({ program, terminal, act }: CommandContext): vo
         'IAM roles that its tasks may use (default: those of BATCHWELL_JOB_ROLES)',
       )
       .option('--cache-domain <name>', 'call cache that its tasks share (default: the owner’s)')
-      .option('--profile <client>', 'client profile of its tasks (default: detected for each task)')
+      .option(
+        '--profile <client>',
+        `client of its tasks: ${profileNames.join(', ')} (default: detected for each task)`,
+      )
       .option(
         '--days <days>',
         'days until the token expires (default: never)',
@@ -85,7 +90,7 @@ function tokenId(given: string): number {
 async function create(options: CreateOptions, terminal: Terminal): Promise<ExitCode> {
   const { owner, name, profile } = options;
   const made = await connect(options, terminal).createToken(
-    given({
+    withoutUndefined<TokenRequest>({
       owner,
       name,
       profile,
@@ -112,11 +117,8 @@ async function create(options: CreateOptions, terminal: Terminal): Promise<ExitC
   return exitCodes.ok;
 }
 
-/** Omits what was not given. The API checks the rest. */
-const given = (rights: Record<string, unknown>): TokenRequest =>
-  Object.fromEntries(
-    Object.entries(rights).filter(([, value]) => value !== undefined),
-  ) as unknown as TokenRequest;
+const withoutUndefined = <T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 
 async function list(options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
   const tokens = await connect(options, terminal).listTokens();

@@ -1,4 +1,4 @@
-/** One run of the demo's scatter and gather, with all that the local AWS counted meanwhile. */
+/** One run of the demo's scatter and gather, with the requests and starts that the local AWS counted. */
 import { finalLog, type Client } from '../../packages/client/client.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { waitForScatter, waitForTask } from '../wait-for-end.ts';

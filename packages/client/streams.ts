@@ -9,7 +9,7 @@ import { headersOf, urlOf, type Answer, type Call, type Transport } from './send
 /** The service sends something at least every 15 s, if only a keep-alive. */
 const LONGEST_SILENCE_MS = 60_000;
 
-export interface Connecting {
+interface Connecting {
   path: string;
   query: Call['query'];
   accept: string;

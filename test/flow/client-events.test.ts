@@ -28,10 +28,10 @@ const open = (options: Partial<ClientOptions> = {}): Client =>
 const post = async (tags: Record<string, string> = {}): Promise<string> =>
   (await client.submit({ name: 'one', tags, executors: [{ image: 'alpine', command: ['true'] }] }))
     .id;
-const told = ({ event, data }: BatchwellEvent): string =>
+const summaryOf = ({ event, data }: BatchwellEvent): string =>
   event === 'task' ? `${data.task} ${data.state}` : event;
 
-/** Breaks every connection off after its first bytes, so many times. */
+/** Breaks this many connections off after their first bytes. */
 function breaking(times: number): {
   fetch: typeof globalThis.fetch;
   lastEventIds: (string | undefined)[];
@@ -65,7 +65,7 @@ test('events of a task end with it, and each connection continues where the last
   const line = breaking(3);
   const heard: string[] = [];
   for await (const event of open({ fetch: line.fetch }).events({ task: id })) {
-    heard.push(told(event));
+    heard.push(summaryOf(event));
     if (line.lastEventIds.length === 3) await endTasks(world.database, [id]);
   }
   expect([...new Set(heard)]).toEqual([`${id} QUEUED`, `${id} COMPLETE`]);
@@ -98,7 +98,7 @@ test('events of tags last until they are aborted, and lastEventId continues from
   const missed = await post({ run: 'x' });
   const heard: string[] = [];
   for await (const event of client.events({ tags: { run: 'x' } }, { lastEventId: last })) {
-    heard.push(told(event));
+    heard.push(summaryOf(event));
     if (heard.includes(`${missed} QUEUED`)) break;
   }
   expect(heard.at(-1)).toBe(`${missed} QUEUED`);

@@ -237,8 +237,8 @@ describe('reading', () => {
   });
 
   test('script, timeline, explainCache, logs and validate return what the service knows', async () => {
-    const { id } = await client.submit(task('told'));
-    expect(await client.script(id)).toContain('told');
+    const { id } = await client.submit(task('inspected'));
+    expect(await client.script(id)).toContain('inspected');
     expect((await client.timeline(id)).spans[0]).toMatchObject({ what: 'cache-check' });
     expect((await client.explainCache(id)).verdict).toContain('caching was off');
     await expect(

@@ -47,8 +47,8 @@ beforeAll(async () => {
         ended: ended.states.COMPLETE,
         tasks: (await collect(client.scatterTasks(scatter.id))).length,
       };
-    })().then((told) => JSON.stringify(told), (error) => 'failed: ' + error.stack);
-    window.story.then((told) => { window.told = told; });`;
+    })().then((outcome) => JSON.stringify(outcome), (error) => 'failed: ' + error.stack);
+    window.story.then((outcome) => { window.outcome = outcome; });`;
   site = await servePage(browser.home, { script, body: '' });
 }, SLOW_MS);
 afterAll(async () => {
@@ -63,10 +63,15 @@ test(
     if ('why' in browser) return skip(browser.why);
     const page = await browser.newPage();
     await page.goto(site.url);
-    await page.waitForFunction('window.told !== undefined', undefined, { timeout: SLOW_MS });
-    const told = JSON.parse(await page.evaluate<string>('window.told'));
-    expect(told).toMatchObject({ refused: ['executors'], log: 'one\ntwo\n', ended: 2, tasks: 2 });
-    expect([told.states[0], told.states.at(-1)]).toEqual(['QUEUED', 'COMPLETE']);
+    await page.waitForFunction('window.outcome !== undefined', undefined, { timeout: SLOW_MS });
+    const outcome = JSON.parse(await page.evaluate<string>('window.outcome'));
+    expect(outcome).toMatchObject({
+      refused: ['executors'],
+      log: 'one\ntwo\n',
+      ended: 2,
+      tasks: 2,
+    });
+    expect([outcome.states[0], outcome.states.at(-1)]).toEqual(['QUEUED', 'COMPLETE']);
   },
   SLOW_MS,
 );

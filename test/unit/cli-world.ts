@@ -6,7 +6,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { runCli } from '../../cli/command-line.ts';
 
-export interface Asked {
+interface Asked {
   method: string;
   /** Path and query. */
   path: string;

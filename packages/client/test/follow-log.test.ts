@@ -10,7 +10,7 @@ const said = (text: string, bytes: number): LogLine => ({
 });
 const ended: LogLine = { attempt: 1, position: '1.1.0.9', ended: true };
 
-/** A reply whose chunks come as they are asked for; it then ends, breaks, or goes on for ever. */
+/** A reply whose chunks come as they are read; it then ends, breaks or stays open. */
 function reply(
   chunks: readonly string[],
   then: 'ends' | 'breaks' | 'lasts' = 'ends',

@@ -133,7 +133,7 @@ test('a call that is aborted while it queues is never sent', async () => {
 
 test('after a slowdown, each round that succeeds allows one more request', async () => {
   const pace = createPace(8, { nowMs: () => 0, sleep: async () => undefined });
-  for (let trouble = 0; trouble < 5; trouble += 1) {
+  for (let slowdowns = 0; slowdowns < 5; slowdowns += 1) {
     pace.slowDown(0);
     await settle();
   }

@@ -22,7 +22,7 @@ export interface PlayedClient {
 }
 
 /**
- * `play` answers each request. Pauses take no time unless told otherwise; the random is one half.
+ * `play` answers each request. Pauses take no time by default; the random number is one half.
  */
 export function playClient(
   play: (heard: Heard, position: number) => Played | Promise<Played>,

@@ -24,9 +24,9 @@ describe('retries', () => {
       () =>
         new Response(new ReadableStream({ pull: (stream) => stream.error(brokenConnection()) })),
     ],
-  ])('a retry has the same Idempotency-Key and body: %s', async (_, trouble) => {
+  ])('a retry has the same Idempotency-Key and body: %s', async (_, fail) => {
     const { client, heard } = playClient((_one, position) =>
-      position < 2 ? trouble() : json({ id: 'task-1-aaaaaa' }),
+      position < 2 ? fail() : json({ id: 'task-1-aaaaaa' }),
     );
     expect(await client.submit(task)).toEqual({ id: 'task-1-aaaaaa' });
     expect(heard).toHaveLength(3);
