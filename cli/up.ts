@@ -31,8 +31,8 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<ExitCo
   try {
     printLine(terminal.out, describeStack(stack));
     printLine(terminal.out, howToReachS3(stack));
-    const deletes = options.keepData === undefined ? ' and deletes their data' : '';
-    printLine(terminal.out, `Press Ctrl-C to stop: it ends all services${deletes}.`);
+    const deletes = options.keepData === undefined ? ' and delete their data' : '';
+    printLine(terminal.out, `Press Ctrl-C to stop all services${deletes}.`);
     return await untilInterrupted(stack, terminal);
   } finally {
     await stack.stop();

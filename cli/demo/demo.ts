@@ -213,6 +213,6 @@ function printMeasurements(
 
 async function keepRunning(stack: Stack, terminal: Terminal): Promise<ExitCode> {
   printLine(terminal.out, `\nStill running:\n${describeStack(stack)}\n`);
-  printLine(terminal.out, 'Press Ctrl-C to stop: it ends all services and deletes their data.');
+  printLine(terminal.out, 'Press Ctrl-C to stop all services and delete their data.');
   return untilInterrupted(stack, terminal);
 }

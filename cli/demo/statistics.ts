@@ -16,7 +16,7 @@ export interface ReadStatistics {
   kmers: Map<string, number>;
 }
 
-export const KMER_BASES = 6;
+const KMER_BASES = 6;
 const QUALITY_OFFSET = 33;
 
 export const noReads = (): ReadStatistics => ({

@@ -21,7 +21,7 @@ export interface RunPlaces {
 }
 
 /** `00042`: S3 then lists the shards in their order. */
-export const shardName = (shard: number): string => String(shard).padStart(5, '0');
+const shardName = (shard: number): string => String(shard).padStart(5, '0');
 export const shardUrl = (places: RunPlaces, shard: number): string =>
   `${places.shards}/${shardName(shard)}.fastq`;
 const statisticsUrl = (places: RunPlaces, shard: string): string =>
