@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-/** `batchwell …`: see run.ts for the commands. */
-import { exitCodes } from './exit.ts';
-import { runCli } from './run.ts';
+/** `batchwell …`: see command-line.ts for the commands. */
+import { exitCodes } from './exit-codes.ts';
+import { runCli } from './command-line.ts';
 import { processTerminal } from './output/terminal.ts';
 
 const code = await runCli(process.argv.slice(2), processTerminal());
-// A request that nobody waits for any more must not hold the shell after Ctrl-C; otherwise output is flushed first.
+// After Ctrl-C, a request still in progress must not hold up the shell. Otherwise, output is
+// flushed first.
 if (code === exitCodes.interrupted) process.exit(code);
 process.exitCode = code;

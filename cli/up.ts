@@ -1,7 +1,7 @@
-/** `batchwell up`: the stack, where things are, and an orderly end. */
+/** `batchwell up`: starts the stack, prints where everything is, and stops it again. */
 import { once } from 'node:events';
-import { exitCodes, type ExitCode } from './exit.ts';
-import type { BrokenPart } from './stack/parts.ts';
+import { exitCodes, type ExitCode } from './exit-codes.ts';
+import type { UnexpectedExit } from './stack/processes.ts';
 import { startProgress } from './output/progress.ts';
 import { startStack, type Stack, type StackOptions } from './stack/stack.ts';
 import { formatFacts } from './output/table.ts';
@@ -30,17 +30,16 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<ExitCo
   const stack = await startStack(stackOptions).finally(() => progress.end());
   try {
     printLine(terminal.out, describeStack(stack));
-    printLine(
-      terminal.out,
-      `${howToReachS3(stack)}\nCtrl-C ends it${options.keepData === undefined ? '; its data go with it' : ''}.`,
-    );
+    printLine(terminal.out, howToReachS3(stack));
+    const deletes = options.keepData === undefined ? ' and delete their data' : '';
+    printLine(terminal.out, `Press Ctrl-C to stop all services${deletes}.`);
     return await untilInterrupted(stack, terminal);
   } finally {
     await stack.stop();
   }
 }
 
-/** PORT and --port are wishes that must be met; the default gives way where it is taken. */
+/** --port and PORT name the only port that will do; the default may be replaced by a free one. */
 function portOf(
   { port }: UpOptions,
   { environment }: Terminal,
@@ -50,29 +49,29 @@ function portOf(
   return given > 0 ? { port: given } : { preferredPort: DEFAULT_PORT };
 }
 
-/** Waits for Ctrl-C, or for a part that ends by itself: that one is named, with the end of its log. */
+/**
+ * Waits for Ctrl-C, or for a process that exits by itself: that one is reported, with the end of
+ * its log.
+ */
 export async function untilInterrupted(stack: Stack, terminal: Terminal): Promise<ExitCode> {
-  const broken = await Promise.race([
-    stack.broken,
+  const exit = await Promise.race([
+    stack.unexpectedExit,
     terminal.interrupted.aborted
       ? undefined
       : once(terminal.interrupted, 'abort').then(() => undefined),
   ]);
-  if (broken === undefined) return exitCodes.ok;
-  tellBroken(broken, terminal);
+  if (exit === undefined) return exitCodes.ok;
+  reportExit(exit, terminal);
   return exitCodes.failed;
 }
 
-export function tellBroken(broken: BrokenPart, { err }: Terminal): void {
-  printLine(
-    err,
-    `${broken.title} ended by itself (${broken.how}), so everything is taken down.${broken.logTail === '' ? '' : ' The end of its log:'}`,
-  );
-  if (broken.logTail !== '') printLine(err, broken.logTail);
+export function reportExit({ title, how, logTail }: UnexpectedExit, { err }: Terminal): void {
+  const log = logTail === '' ? '' : ` The end of its log:\n${logTail}`;
+  printLine(err, `${title} exited unexpectedly (${how}), so all services are stopped.${log}`);
 }
 
-/** For the AWS CLI and every SDK: how else would inputs get there? */
-export function howToReachS3({ localAws }: Stack): string {
+/** Without this, the user could not copy inputs into the local S3. */
+function howToReachS3({ localAws }: Stack): string {
   if (localAws === undefined) return '';
   const { s3Url, batchUrl, credentials } = localAws;
   const variables = {
@@ -80,14 +79,14 @@ export function howToReachS3({ localAws }: Stack): string {
     AWS_ENDPOINT_URL_S3: s3Url,
     AWS_ENDPOINT_URL_BATCH: batchUrl,
   };
-  return `\nFor the AWS CLI (2.13 or later; before, it takes --endpoint-url) and SDKs:\n  export ${Object.entries(
-    variables,
-  )
-    .map(([name, value]) => `${name}=${value}`)
-    .join(' ')}\n`;
+  const settings = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  return (
+    '\nFor the AWS CLI (2.13 or later; earlier versions need --endpoint-url) and SDKs:\n' +
+    `  export ${settings.join(' ')}\n`
+  );
 }
 
-/** Where a person looks. */
+/** The URLs and folders that a person needs. */
 export function describeStack(stack: Stack): string {
   return formatFacts([
     ['API (TES)', `${stack.apiUrl}/ga4gh/tes/v1`],

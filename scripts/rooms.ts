@@ -118,6 +118,12 @@ export const rooms: readonly Room[] = [
     reason: 'The client is a package of its own that also runs in browsers and Deno.',
   },
   {
+    folder: 'packages/client/test',
+    rooms: ['packages/client'],
+    packages: ['vitest'],
+    reason: 'These tests belong to the package: they need the client and nothing else.',
+  },
+  {
     folder: 'packages/local-aws',
     rooms: [],
     packages: [NODE, 'fast-xml-parser'],

@@ -1,20 +1,20 @@
-/** `cache explain`: why a task was, or was not, a cache hit. */
+/** `cache explain`: why a task was a cache hit or a cache miss. */
 import type { Writable } from 'node:stream';
-import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { CacheExplanation } from '../../packages/client/client.ts';
-import type { CommandParts } from '../run.ts';
+import type { CommandContext } from './context.ts';
 import { formatFacts, formatTable } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';
 
-export function addCacheCommands({ program, terminal, act }: CommandParts): void {
-  const cache = program.command('cache').description('questions about the call cache');
+export function addCacheCommands({ program, terminal, act }: CommandContext): void {
+  const cache = program.command('cache').description('explain the call cache');
   withConnection(
     cache
-      .command('explain <task> [other]')
-      .description(
-        'why a task was a hit or a miss, part by part; with another task, in what the two differ',
-      )
+      .command('explain')
+      .argument('<task>', 'id of the task')
+      .argument('[other]', 'id of another task, to show how the two differ')
+      .description('explain why a task was a cache hit or a miss')
       .action(
         act((id: string, other: string | undefined, options: ConnectionOptions) =>
           explain(id, other, options, terminal),
@@ -53,16 +53,17 @@ function show(
       ['task', id],
       ['verdict', verdict],
       ['fingerprint', fingerprint],
-      [
-        'entry of',
-        entry &&
-          `${entry.task}${entry.valid ? '' : `, no longer usable: ${entry.invalid_reason ?? 'no reason is known'}`}`,
-      ],
+      ['entry of', entry && describeEntry(entry)],
       ...unreadable.map((url) => ['unreadable', url] as const),
     ]),
   );
   if (differences === undefined) showParts(Object.entries(components), out);
   else showDifferences(differences, out);
+}
+
+function describeEntry(entry: NonNullable<CacheExplanation['entry']>): string {
+  if (entry.valid) return entry.task;
+  return `${entry.task}, no longer usable: ${entry.invalid_reason ?? 'the reason is unknown'}`;
 }
 
 function showParts(components: readonly (readonly [string, string])[], out: Writable): void {
@@ -86,7 +87,7 @@ function showDifferences(
 ): void {
   printLine(out);
   if (differences.length === 0)
-    printLine(out, 'The two do not differ in anything that decides a hit.');
+    printLine(out, 'The two tasks do not differ in anything that decides a cache hit.');
   else
     printLine(
       out,

@@ -1,8 +1,8 @@
-/** The options of every command that speaks to a running Batchwell. */
+/** The options and the client of the commands that call the API. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { openClient, type Client } from '../../packages/client/client.ts';
 import { readConfig } from '../../config.ts';
-import { WrongUse } from '../exit.ts';
+import { WrongUse } from '../errors.ts';
 import type { Terminal } from '../output/terminal.ts';
 
 export interface ConnectionOptions {
@@ -13,32 +13,35 @@ export interface ConnectionOptions {
 
 export const withConnection = (command: Command): Command =>
   command
-    .option('--url <url>', 'where the API is (BATCHWELL_URL, else http://127.0.0.1:8000)')
-    .option('--token <token>', 'bearer token (BATCHWELL_TOKEN)')
+    .option('--url <url>', 'URL of the API (default: BATCHWELL_URL, else http://127.0.0.1:8000)')
+    .option('--token <token>', 'bearer token (default: BATCHWELL_TOKEN)')
     .option('--json', 'print JSON instead of a table');
 
-/** @param isPatient for what goes on for hours: a service that is replaced meanwhile is back within a minute */
+/**
+ * @param isPatient retries for a minute, for calls that last hours: a service that is replaced is
+ * back by then
+ */
 export function connect(options: ConnectionOptions, terminal: Terminal, isPatient = false): Client {
   const config = readConfig(terminal.environment);
   const url = options.url ?? config.clientUrl;
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw new WrongUse(`--url ${url}: expected a URL that begins with http:// or https://.`);
   try {
-    // A person at a terminal wants to know at once, and may try again.
+    // A person at a terminal wants to know at once, and can retry.
     return openClient({
       url,
       token: options.token ?? (config.clientToken || undefined),
       ...(!isPatient && { retry: { tries: 1 } }),
     });
   } catch (cause) {
-    throw new WrongUse(`This cannot be connected to: ${(cause as Error).message}`);
+    throw new WrongUse(`The API cannot be called: ${(cause as Error).message}`);
   }
 }
 
-/** What kind of thing an id names; the ids say it themselves (core/ids.ts). */
+/** Ids begin with the kind of thing that they name (core/ids.ts). */
 export const isScatterId = (id: string): boolean => id.startsWith('scatter-');
 
-/** For commander's options: a whole number within bounds. */
+/** Parses an option of commander: a whole number within bounds. */
 export const wholeNumber =
   (least: number, most: number) =>
   (given: string): number => {
@@ -49,7 +52,7 @@ export const wholeNumber =
     return value;
   };
 
-/** `key=value`; a key alone stands for any value. */
+/** Parses `key=value`; a key alone matches any value. */
 export const readTags = (given: readonly string[]): Record<string, string> =>
   Object.fromEntries(
     given.map((one): [string, string] => {

@@ -2,8 +2,9 @@
 import { InvalidArgumentError } from 'commander';
 import { readConfig } from '../../config.ts';
 import { readPathMap } from '../../core/files/path-map.ts';
-import { WrongUse, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { WrongUse } from '../errors.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import type { CommandContext } from './context.ts';
 import type { Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';
@@ -16,9 +17,10 @@ interface ProxyCommandOptions {
   port: number;
 }
 
-export function addCromwellCommands({ program, terminal, act }: CommandParts): void {
+export function addCromwellCommands({ program, terminal, act }: CommandContext): void {
   program
     .command('cromwell-proxy')
+    .summary('run the TES proxy on the host of a Cromwell')
     .description(
       'run the TES proxy for a Cromwell whose root is a shared file system: it copies inputs to S3 and outputs back',
     )

@@ -1,8 +1,8 @@
-/** `job-definitions prune`: what nobody has used for long is deregistered in AWS Batch. */
+/** `job-definitions prune`: deregisters unused job definitions in AWS Batch. */
 import { readConfig } from '../../config.ts';
-import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../output/progress.ts';
-import type { CommandParts } from '../run.ts';
+import type { CommandContext } from './context.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 
@@ -14,18 +14,25 @@ interface PruneOptions {
 
 const DAY_MS = 24 * 3_600_000;
 
-export function addDefinitionCommands({ program, terminal, act }: CommandParts): void {
+export function addDefinitionCommands({ program, terminal, act }: CommandContext): void {
   const definitions = program
     .command('job-definitions')
-    .description('the job definitions that Batchwell has registered in AWS Batch');
+    .description('manage job definitions in AWS Batch');
   definitions
     .command('prune')
+    .summary('deregister unused job definitions')
     .description(
-      'deregister those that no task has used for long; what is wanted again is registered anew',
+      'deregister job definitions of Batchwell that are no longer used; one that a task needs later ' +
+        'is registered again',
     )
-    .option('--unused-days <number>', 'days without a submission', wholeNumber(0, 3650), 30)
-    .option('--dry-run', 'only print which they are')
-    .option('--json', 'print them as JSON')
+    .option(
+      '--unused-days <days>',
+      'deregister those without a submission for this many days',
+      wholeNumber(0, 3650),
+      30,
+    )
+    .option('--dry-run', 'only print the ones that would be deregistered')
+    .option('--json', 'print JSON instead of a list')
     .action(act((options: PruneOptions) => prune(options, terminal)));
 }
 
@@ -57,10 +64,8 @@ async function prune(options: PruneOptions, terminal: Terminal): Promise<ExitCod
     if (json) printJson(terminal, { dry_run: dryRun, pruned });
     else {
       for (const revision of pruned) printLine(terminal.out, revision);
-      printLine(
-        terminal.err,
-        `${pruned.length} ${dryRun ? 'would be deregistered' : 'deregistered'}, unused for ${unusedDays} days or more.`,
-      );
+      const done = dryRun ? 'Would deregister' : 'Deregistered';
+      printLine(terminal.err, `${done} ${pruned.length}, unused for ${unusedDays} days or more.`);
     }
     return exitCodes.ok;
   } finally {

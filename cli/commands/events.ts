@@ -1,10 +1,11 @@
-/** `events`: tasks as they change. */
+/** `events`: follows tasks as they change. */
 import type { BatchwellEvent, TaskEvent } from '../../packages/client/client.ts';
-import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { WrongUse } from '../errors.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import type { CommandContext } from './context.ts';
 import { printable } from '../output/table.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
-import { describePlaces } from '../waiting.ts';
+import { describeCounts } from '../output/scatter-counts.ts';
 import {
   connect,
   isScatterId,
@@ -17,14 +18,19 @@ interface EventOptions extends ConnectionOptions {
   tag?: string[];
 }
 
-export function addEventCommands({ program, terminal, act }: CommandParts): void {
+export function addEventCommands({ program, terminal, act }: CommandContext): void {
   withConnection(
     program
-      .command('events [id]')
-      .description(
-        'tasks as they change: of a task or a scatter until it ends, otherwise until Ctrl-C',
+      .command('events')
+      .argument(
+        '[id]',
+        'id of a task or a scatter; without it, all tasks are followed until Ctrl-C',
       )
-      .option('--tag <key=value...>', 'only tasks with all of these tags')
+      .description('follow tasks as they change')
+      .option(
+        '--tag <key=value...>',
+        'only tasks with all of these tags; a key alone matches any value',
+      )
       .action(
         act((id: string | undefined, options: EventOptions) => follow(id, options, terminal)),
       ),
@@ -50,13 +56,14 @@ function subjectOf(
   id: string | undefined,
   { tag = [] }: EventOptions,
 ): { task: string } | { scatter: string } | { tags: Record<string, string> } {
-  if (id !== undefined && tag.length > 0) throw new WrongUse('Expected an id or --tag, not both.');
+  if (id !== undefined && tag.length > 0)
+    throw new WrongUse('Give either an id or --tag, not both.');
   if (id !== undefined) return isScatterId(id) ? { scatter: id } : { task: id };
   return { tags: readTags(tag) };
 }
 
 function describe(event: BatchwellEvent & { event: 'task' | 'scatter' }): string {
-  if (event.event === 'scatter') return `${event.data.id}  ${describePlaces(event.data)}`;
+  if (event.event === 'scatter') return `${event.data.id}  ${describeCounts(event.data)}`;
   return [
     event.data.since,
     event.data.task,

@@ -1,100 +1,112 @@
-/** `up`, `demo`, `api`, `worker` and `migrate`: the services themselves. */
+/** `demo`, `up`, `api`, `worker` and `migrate`: the commands that run the services. */
 import type { Command } from 'commander';
 import { readConfig, type Config } from '../../config.ts';
 import { stages, type Stage } from '../../core/places.ts';
-import { exitCodes, WrongUse } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { WrongUse } from '../errors.ts';
+import { exitCodes } from '../exit-codes.ts';
+import type { DemoOptions } from '../demo/demo.ts';
+import type { UpOptions } from '../up.ts';
+import type { CommandContext } from './context.ts';
 import { printLine } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { serve } from './serve.ts';
 
-// What a service needs is imported when it is started: `batchwell status` must not wait for the AWS SDK to load.
-
-interface UpOptions {
-  keepData?: string;
-  workers: number;
-  port?: number;
-  aws?: true;
-}
+// A service's modules are imported when it is started: `batchwell status` must not wait for the AWS
+// SDK to load.
 
 interface WorkerOptions {
   stages?: Stage[];
   concurrency?: number;
 }
 
-interface DemoCommandOptions {
-  keep?: true;
-  tasks: number;
-  json?: true;
-}
-
 const PORT_RANGE = [1, 65_535] as const;
 
-export function addFleetCommands({ program, terminal, act }: CommandParts): void {
+export function addFleetCommands(context: CommandContext): void {
+  addDemoCommand(context);
+  addUpCommand(context);
+  addApiCommand(context);
+  addWorkerCommand(context);
+  addMigrateCommand(context);
+}
+
+function addDemoCommand({ program, terminal, act }: CommandContext): void {
   program
     .command('demo')
+    .summary('run a real scatter, twice, on this machine')
     .description(
-      'scatter over sequencing reads made here, gather, check the result, then run it again from the cache',
+      'run a scatter over generated sequencing reads, check the result, and run it again from the ' +
+        'cache; needs no AWS account',
     )
-    .option('--tasks <number>', 'tasks of the scatter', wholeNumber(2, 10_000), 200)
-    .option('--keep', 'leave everything running afterwards, until Ctrl-C')
-    .option('--json', 'print the measurements as JSON')
+    .option('--tasks <number>', 'number of tasks in the scatter', wholeNumber(2, 10_000), 200)
+    .option('--keep', 'keep everything running afterwards, until Ctrl-C')
+    .option('--verbose', 'also print every AWS request and the most frequent 6-mers')
+    .option('--json', 'print the result and the measurements as JSON')
     .action(
-      act(async (options: DemoCommandOptions) =>
+      act(async (options: DemoOptions) =>
         (await import('../demo/demo.ts')).runDemo(options, terminal),
       ),
     );
+}
 
+function addUpCommand({ program, terminal, act }: CommandContext): void {
   program
     .command('up')
+    .summary('run all services on this machine until Ctrl-C')
     .description(
-      'run everything on this machine: Redis, MariaDB, a local S3 and Batch, the API and workers, until Ctrl-C',
+      'run all services on this machine until Ctrl-C: Redis, MariaDB, a local S3 and Batch, ' +
+        'the API and workers',
     )
     .option(
       '--keep-data <folder>',
-      'keep all data in this folder, for the next start; otherwise they go with Ctrl-C',
+      'keep all data in this folder for the next start (default: delete it at the end)',
     )
     .option(
       '--workers <number>',
-      'worker processes, each with all five stages',
+      'number of worker processes, each with all five stages',
       wholeNumber(1, 64),
       1,
     )
     .option(
       '--port <port>',
-      'port of the API (8000, or a free one when it is taken)',
+      'port of the API (default: PORT, else 8000, or a free one if 8000 is taken)',
       wholeNumber(...PORT_RANGE),
     )
-    .option('--aws', 'use the AWS account that the environment names, and not the local one')
+    .option('--aws', 'use the AWS account that the environment names instead of the local AWS')
     .addHelpText(
       'after',
       `
-REDIS_URL and DATABASE_URL name servers to use instead of private ones; AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_BATCH
-(both) name another AWS. Every other setting is in .env.example.`,
+REDIS_URL and DATABASE_URL name servers to use instead of private ones. AWS_ENDPOINT_URL_S3 and
+AWS_ENDPOINT_URL_BATCH together name another AWS. All other settings are in .env.example.`,
     )
     .action(act(async (options: UpOptions) => (await import('../up.ts')).up(options, terminal)));
-
-  addServices({ program, terminal, act });
 }
 
-function addServices({ program, terminal, act }: CommandParts): void {
+function addApiCommand({ program, terminal, act }: CommandContext): void {
   program
     .command('api')
-    .description('serve the API alone; settings come from the environment (.env.example)')
+    .summary('run the API')
+    .description('run the API; the environment holds its settings (see .env.example)')
     .action(
       act(async () => {
         const { startApi } = await import('../../api/main.ts');
         return serve(await startApi(readConfig(terminal.environment)), 'The API', terminal);
       }),
     );
+}
 
+function addWorkerCommand({ program, terminal, act }: CommandContext): void {
   program
     .command('worker')
-    .description('run workers; settings come from the environment (.env.example)')
-    .option('--stages <names>', `only these, separated by commas: ${stages.join(',')}`, parseStages)
+    .summary('run a worker')
+    .description('run a worker; the environment holds its settings (see .env.example)')
+    .option(
+      '--stages <names>',
+      `run only these stages, separated by commas (default: ${stages.join(',')})`,
+      parseStages,
+    )
     .option(
       '--concurrency <number>',
-      'messages of each stage that are worked on at the same time',
+      'number of messages of each stage to process at the same time',
       wholeNumber(1, 1000),
     )
     .action(
@@ -112,10 +124,13 @@ function addServices({ program, terminal, act }: CommandParts): void {
         );
       }),
     );
+}
 
+function addMigrateCommand({ program, terminal, act }: CommandContext): void {
   const migrate: Command = program
     .command('migrate')
-    .description('bring the database up to date (DATABASE_URL); safe when several do it at once');
+    .summary('migrate the database')
+    .description('migrate the database at DATABASE_URL; several may run at the same time');
   migrate.action(
     act(async () => {
       const { migrateDatabase } = await import('../../db/client.ts');
@@ -131,7 +146,7 @@ function parseStages(given: string): Stage[] {
   const unknown = names.filter((name) => !(stages as readonly string[]).includes(name));
   if (unknown.length > 0)
     throw new WrongUse(
-      `--stages: there is no stage ${unknown.join(', ')}; expected some of ${stages.join(', ')}.`,
+      `--stages: ${unknown.join(', ')} is not a stage; expected one or more of ${stages.join(', ')}.`,
     );
   return names as Stage[];
 }

@@ -1,6 +1,6 @@
-/** What every command does that runs a service. */
+/** Runs a service in this process until a signal comes. */
 import { once } from 'node:events';
-import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 
 interface Service {
@@ -8,7 +8,7 @@ interface Service {
   close(): Promise<void>;
 }
 
-/** Says where it is, in the words that cli/stack/programs.ts waits for, and serves until a signal comes. */
+/** Prints the URL in the words that cli/stack/programs.ts waits for. */
 export async function serve(
   service: Service,
   title: string,

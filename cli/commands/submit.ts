@@ -1,4 +1,4 @@
-/** `submit` and `scatter`: what goes in, and waiting until it has ended. */
+/** `submit` and `scatter`: submit tasks, and wait until they have ended. */
 import type { Command } from 'commander';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -6,10 +6,11 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { CacheMode, ScatterRequest, TesTask } from '../../packages/client/client.ts';
 import { cacheModes } from '../../core/task/task.ts';
-import { WrongUse, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { WrongUse } from '../errors.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import type { CommandContext } from './context.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
-import { waitForScatter, waitForTask } from '../waiting.ts';
+import { waitForScatter, waitForTask } from '../wait-for-end.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';
 import { exitOfScatter, exitOfTask, showScatter, showTask } from './views.ts';
 
@@ -23,47 +24,64 @@ interface ScatterOptions extends SubmitOptions {
   cache?: string;
 }
 
-export function addSubmitCommands({ program, terminal, act }: CommandParts): void {
+export function addSubmitCommands(context: CommandContext): void {
+  addSubmitCommand(context);
+  addScatterCommand(context);
+}
+
+function addSubmitCommand({ program, terminal, act }: CommandContext): void {
   const submitCommand: Command = program
-    .command('submit <file>')
-    .description('submit one task: a GA4GH TES 1.1 task as JSON; - reads it from stdin')
-    .option('--wait', 'wait until it has ended; the exit code tells how')
+    .command('submit')
+    .argument('<file>', 'a GA4GH TES 1.1 task as JSON; - reads stdin')
+    .description('submit one task')
+    .option('--wait', 'wait until the task has ended; exit with 1 if it failed')
     .addHelpText(
       'after',
       `
-Example, a task without inputs:
-  echo '{"name": "hello", "executors": [{"image": "debian:stable-slim", "command": ["echo", "hello"]}]}' | batchwell submit - --wait`,
+Example of a task without inputs:
+  echo '{"executors": [{"image": "debian:stable-slim", "command": ["echo", "hello"]}]}' |
+    batchwell submit - --wait`,
     )
     .action(act((file: string, options: SubmitOptions) => submit(file, options, terminal)));
   withConnection(submitCommand);
+}
 
+function addScatterCommand({ program, terminal, act }: CommandContext): void {
   const scatterCommand: Command = program
-    .command('scatter <file>')
-    .description(
-      'submit many tasks at once: a template with rows as JSON, or one task per line as .ndjson; - reads stdin',
+    .command('scatter')
+    .argument(
+      '<file>',
+      'JSON with a template and rows, or .ndjson with one task per line; - reads stdin',
     )
-    .option('--wait', 'wait until all have ended, with live counts; the exit code tells how')
-    .option('--ndjson', 'the input is one task per line, whatever the file is called')
-    .option('--name <name>', 'name of the scatter (for .ndjson; JSON carries its own)')
+    .description('submit many tasks at once')
+    .option(
+      '--wait',
+      'wait until all tasks have ended, with live counts; exit with 1 if one failed',
+    )
+    .option('--ndjson', 'read one task per line, whatever the name of the file')
+    .option('--name <name>', 'name of the scatter (.ndjson only; a JSON scatter has its own)')
     .option(
       '--cache <mode>',
-      `call cache of its tasks (for .ndjson; JSON carries its own): ${cacheModes.join(', ')}`,
+      `call cache mode of the tasks: ${cacheModes.join(', ')} ` +
+        '(.ndjson only; a JSON scatter has its own)',
     )
     .addHelpText(
       'after',
       `
-A JSON scatter; {{column}} in any text of the template is replaced by the row's value:
+Example of a JSON scatter; {{column}} in any text of the template is replaced by the row's value:
   {
     "name": "count lines",
     "cache": "readwrite",
     "template": {
       "inputs": [{"url": "s3://data/{{sample}}.txt", "path": "/in/text"}],
       "outputs": [{"url": "s3://data/{{sample}}.count", "path": "/out/count"}],
-      "executors": [{"image": "debian:stable-slim", "command": ["wc", "-l", "/in/text"], "stdout": "/out/count"}]
+      "executors": [{
+        "image": "debian:stable-slim", "command": ["wc", "-l", "/in/text"], "stdout": "/out/count"
+      }]
     },
     "rows": [{"sample": "a"}, {"sample": "b"}]
   }
-All of it is accepted or nothing: every wrong row is listed.`,
+Either all rows are accepted or none. If any row is not valid, all such rows are listed.`,
     )
     .action(act((file: string, options: ScatterOptions) => scatter(file, options, terminal)));
   withConnection(scatterCommand);
@@ -92,7 +110,7 @@ async function scatter(
   const isLines = options.ndjson === true || file.endsWith('.ndjson') || file.endsWith('.jsonl');
   if (!isLines && (options.name !== undefined || options.cache !== undefined)) {
     throw new WrongUse(
-      '--name and --cache go with .ndjson; a JSON scatter carries its own "name" and "cache".',
+      '--name and --cache apply to .ndjson only. Set "name" and "cache" in the JSON scatter instead.',
     );
   }
   const client = connect(options, terminal);
@@ -131,6 +149,6 @@ async function readJsonFile(file: string, terminal: Terminal): Promise<unknown> 
   try {
     return JSON.parse(given) as unknown;
   } catch (cause) {
-    throw new WrongUse(`${name} is no JSON: ${(cause as Error).message}.`);
+    throw new WrongUse(`${name} is not valid JSON: ${(cause as Error).message}.`);
   }
 }

@@ -1,9 +1,10 @@
-/** `status`, `logs`, `script`, `timeline` and `cancel`: looking at what runs, and ending it. */
+/** `status`, `logs`, `script`, `timeline` and `cancel`: inspect tasks, and cancel them. */
 import { once } from 'node:events';
 import type { LogLine } from '../../packages/client/client.ts';
 import { logMark } from '../../core/container/live-log.ts';
-import { exitCodes, WrongUse, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { WrongUse } from '../errors.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import type { CommandContext } from './context.ts';
 import { printJson, printJsonLine, printLine, type Terminal } from '../output/terminal.ts';
 import { formatDuration, formatTable } from '../output/table.ts';
 import {
@@ -29,26 +30,34 @@ interface LogOptions extends ConnectionOptions {
   executor: number;
 }
 
-export function addTaskCommands({ program, terminal, act }: CommandParts): void {
+export function addTaskCommands({ program, terminal, act }: CommandContext): void {
   withConnection(
     program
-      .command('status [id]')
-      .description('where a task or a scatter stands; without an id, the latest tasks')
-      .option('--tasks', 'with a scatter: list its tasks too')
-      .option('--limit <tasks>', 'how many of the latest tasks', wholeNumber(1, 2047), 20)
+      .command('status')
+      .argument('[id]', 'id of a task or a scatter')
+      .description('show a task or a scatter, or list the latest tasks')
+      .option('--tasks', 'for a scatter, also list its tasks')
+      .option('--limit <number>', 'number of latest tasks to list', wholeNumber(1, 2047), 20)
       .action(
         act((id: string | undefined, options: StatusOptions) => status(id, options, terminal)),
       ),
   );
   withConnection(
     program
-      .command('logs <task>')
+      .command('logs')
+      .argument('<task>', 'id of the task')
+      .summary('print what a task prints')
       .description(
-        'the end of what the task printed (up to 1 MiB), while it runs as far as is known',
+        'print the end of the task’s stdout (up to 1 MiB); while it runs, what has arrived so far',
       )
-      .option('-f, --follow', 'print what comes, until the task has ended; the exit code tells how')
-      .option('--stderr', 'its standard error instead')
-      .option('--executor <number>', 'which of its executors, from 0', wholeNumber(0, 1000), 0)
+      .option('-f, --follow', 'print new output until the task has ended; exit with 1 if it failed')
+      .option('--stderr', 'print stderr instead of stdout')
+      .option(
+        '--executor <number>',
+        'executor of the task, counted from 0',
+        wholeNumber(0, 1000),
+        0,
+      )
       .action(
         act((id: string, options: LogOptions) =>
           options.follow ? followLog(id, options, terminal) : logs(id, options, terminal),
@@ -57,20 +66,24 @@ export function addTaskCommands({ program, terminal, act }: CommandParts): void 
   );
   withConnection(
     program
-      .command('script <task>')
-      .description('the shell script that says everything the task does')
+      .command('script')
+      .argument('<task>', 'id of the task')
+      .description('print the exact shell script that a task runs')
       .action(act((id: string, options: ConnectionOptions) => script(id, options, terminal))),
   );
   withConnection(
     program
-      .command('timeline <task>')
-      .description('where the time of the task went, span by span')
+      .command('timeline')
+      .argument('<task>', 'id of the task')
+      .description('show how the time of a task was spent')
       .action(act((id: string, options: ConnectionOptions) => timeline(id, options, terminal))),
   );
   withConnection(
     program
-      .command('cancel <id>')
-      .description('cancel a task or a whole scatter; what has ended stays as it is')
+      .command('cancel')
+      .argument('<id>', 'id of a task or a scatter')
+      .summary('cancel a task or a scatter')
+      .description('cancel a task, or all tasks of a scatter that have not ended')
       .action(act((id: string, options: ConnectionOptions) => cancel(id, options, terminal))),
   );
 }
@@ -84,7 +97,7 @@ async function status(
   if (id === undefined) {
     const tasks = (await client.list({ view: 'BASIC', page_size: options.limit })).tasks;
     if (options.json) printJson(terminal, tasks);
-    else if (tasks.length === 0) printLine(terminal.err, 'No task was submitted yet.');
+    else if (tasks.length === 0) printLine(terminal.err, 'No task has been submitted yet.');
     else showTasks(tasks, terminal);
     return exitCodes.ok;
   }
@@ -121,7 +134,7 @@ async function logs(id: string, options: LogOptions, terminal: Terminal): Promis
 async function followLog(id: string, options: LogOptions, terminal: Terminal): Promise<ExitCode> {
   needTask(id, 'logs');
   const client = connect(options, terminal);
-  // An id that is wrong, or a service that is not there, is told at once.
+  // Fails at once if the id is wrong or the service cannot be reached.
   await client.get(id);
   const wanted = {
     stream: options.stderr ? ('stderr' as const) : ('stdout' as const),
@@ -137,7 +150,7 @@ async function followLog(id: string, options: LogOptions, terminal: Terminal): P
   return exitOfTask({ state });
 }
 
-/** What the task printed, exactly; whatever is ours goes to stderr. */
+/** Prints exactly what the task printed; marks of Batchwell go to stderr. */
 async function printLogLine(line: LogLine, { out, err, interrupted }: Terminal): Promise<void> {
   const mark = logMark({
     attempt: line.attempt,
@@ -145,7 +158,7 @@ async function printLogLine(line: LogLine, { out, err, interrupted }: Terminal):
     skippedBytes: line.skipped_bytes,
   });
   if (mark !== undefined) printLine(err, mark);
-  // A slow pipe holds up the reading, and not the memory.
+  // A slow pipe slows down the reading instead of filling the memory.
   if (line.text !== undefined && !out.write(line.text))
     await once(out, 'drain', { signal: interrupted });
 }
@@ -201,18 +214,20 @@ async function cancel(
     else
       printLine(
         terminal.out,
-        `${cancelled} ${cancelled === 1 ? 'task' : 'tasks'} of ${id} cancelled${cancelled === 0 ? ': all had ended already' : ''}.`,
+        cancelled === 0
+          ? `Nothing to cancel: all tasks of ${id} had already ended.`
+          : `${cancelled} ${cancelled === 1 ? 'task' : 'tasks'} of ${id} cancelled.`,
       );
     return exitCodes.ok;
   }
   await client.cancel(id);
-  // TES answers the same whether there was something to cancel or not.
+  // TES gives the same reply whether there was something to cancel or not.
   const { state } = await client.get(id, { view: 'FULL' });
   if (options.json) printJson(terminal, { id, state });
   else
     printLine(
       terminal.out,
-      state === 'CANCELED' ? `${id} is cancelled.` : `${id} had ended already: ${state}.`,
+      state === 'CANCELED' ? `${id} is cancelled.` : `${id} had already ended: ${state}.`,
     );
   return exitCodes.ok;
 }
@@ -220,6 +235,7 @@ async function cancel(
 function needTask(id: string, command: string): void {
   if (isScatterId(id))
     throw new WrongUse(
-      `\`batchwell ${command}\` takes one task; ${id} is a scatter. \`batchwell status ${id} --tasks\` lists its tasks.`,
+      `\`batchwell ${command}\` takes the id of a task, but ${id} is a scatter. ` +
+        `Run \`batchwell status ${id} --tasks\` to list its tasks.`,
     );
 }

@@ -1,8 +1,9 @@
-/** `token create`, `list` and `revoke`: who may use this Batchwell, and for what. */
+/** `token create`, `list` and `revoke`: access control. */
 import { InvalidArgumentError } from 'commander';
 import type { TokenReply, TokenRequest } from '../../packages/client/client.ts';
-import { exitCodes, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { profileNames } from '../../core/profiles/profiles.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import type { CommandContext } from './context.ts';
 import { formatTable, type Column } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { connect, wholeNumber, withConnection, type ConnectionOptions } from './connection.ts';
@@ -10,53 +11,55 @@ import { connect, wholeNumber, withConnection, type ConnectionOptions } from './
 interface CreateOptions extends ConnectionOptions {
   owner: string;
   name?: string;
-  scope?: string[];
+  // The API checks the values.
+  scope?: TokenRequest['scopes'];
   allowUrl?: string[];
   queue?: string[];
   jobRole?: string[];
   cacheDomain?: string;
-  profile?: string;
+  profile?: TokenRequest['profile'];
   days?: number;
 }
 
 const DAY_MS = 24 * 3_600_000;
 
-export function addTokenCommands({ program, terminal, act }: CommandParts): void {
+export function addTokenCommands({ program, terminal, act }: CommandContext): void {
   const tokens = program
     .command('token')
+    .summary('manage bearer tokens')
     .description(
-      'bearer tokens; these commands need one that may admin, such as one of BATCHWELL_TOKENS',
+      'manage bearer tokens; needs a token of scope admin, such as one of BATCHWELL_TOKENS',
     );
   withConnection(
     tokens
       .command('create')
-      .description('make a token and print it; it is shown only now')
-      .requiredOption('--owner <name>', 'whose tasks it makes and sees')
-      .option('--name <text>', 'what it is for')
+      .description('create a token and print it; it is not shown again')
+      .requiredOption('--owner <name>', 'owner of the tasks that the token creates and sees')
+      .option('--name <text>', 'what the token is for')
       .option(
         '--scope <scope...>',
-        'what it may do: submit, read, cancel, admin (default: submit read cancel)',
+        'what the token allows: submit, read, cancel, admin (default: submit read cancel)',
       )
       .option(
         '--allow-url <url...>',
-        'what files of its tasks must lie below, as s3://bucket/prefix (default: anything)',
+        'where its tasks’ files must be: s3://bucket/prefix, https://host/path (default: anywhere)',
       )
       .option(
         '--queue <queue...>',
-        'job queues its tasks may name; the first is for those that name none (default: any)',
+        'job queues that its tasks may use; the first is their default (default: any)',
       )
       .option(
         '--job-role <arn...>',
-        'IAM roles its tasks may ask for (default: those of BATCHWELL_JOB_ROLES)',
+        'IAM roles that its tasks may use (default: those of BATCHWELL_JOB_ROLES)',
       )
-      .option('--cache-domain <name>', 'whose call cache it shares (default: the owner)')
+      .option('--cache-domain <name>', 'call cache that its tasks share (default: the owner’s)')
       .option(
         '--profile <client>',
-        'which client’s habits its tasks follow (default: seen from each task)',
+        `client of its tasks: ${profileNames.join(', ')} (default: detected for each task)`,
       )
       .option(
-        '--days <number>',
-        'how long it is good (default: until it is revoked)',
+        '--days <days>',
+        'days until the token expires (default: never)',
         wholeNumber(1, 36_500),
       )
       .action(act((options: CreateOptions) => create(options, terminal))),
@@ -64,14 +67,14 @@ export function addTokenCommands({ program, terminal, act }: CommandParts): void
   withConnection(
     tokens
       .command('list')
-      .description('all tokens, newest first; not the secrets, which are kept nowhere')
+      .description('list all tokens, newest first, without their secrets, which are not stored')
       .action(act((options: ConnectionOptions) => list(options, terminal))),
   );
   withConnection(
     tokens
       .command('revoke')
-      .argument('<id>', 'its number in the list', tokenId)
-      .description('make a token useless')
+      .argument('<id>', 'id of the token, from `batchwell token list`', tokenId)
+      .description('revoke a token; within 10 seconds no API accepts it')
       .action(act((id: number, options: ConnectionOptions) => revoke(id, options, terminal))),
   );
 }
@@ -79,7 +82,7 @@ export function addTokenCommands({ program, terminal, act }: CommandParts): void
 function tokenId(given: string): number {
   if (!/^[1-9]\d{0,14}$/.test(given))
     throw new InvalidArgumentError(
-      'Expected the number of a token; `batchwell token list` shows them.',
+      'Expected the id of a token; `batchwell token list` shows them.',
     );
   return Number(given);
 }
@@ -87,7 +90,7 @@ function tokenId(given: string): number {
 async function create(options: CreateOptions, terminal: Terminal): Promise<ExitCode> {
   const { owner, name, profile } = options;
   const made = await connect(options, terminal).createToken(
-    given({
+    withoutUndefined<TokenRequest>({
       owner,
       name,
       profile,
@@ -107,23 +110,24 @@ async function create(options: CreateOptions, terminal: Terminal): Promise<ExitC
     printLine(terminal.out, made.token);
     printLine(
       terminal.err,
-      `Token ${made.id} of ${made.owner} may ${made.scopes.join(', ')}${made.expires === undefined ? '' : ` until ${made.expires}`}. Keep it: it is not shown again.`,
+      `Token ${made.id} of ${made.owner} allows ${made.scopes.join(', ')}` +
+        `${made.expires === undefined ? '' : ` until ${made.expires}`}. Keep it: it is not shown again.`,
     );
   }
   return exitCodes.ok;
 }
 
-/** What was not said is not sent. What is wrong in it, the API says. */
-const given = (rights: Record<string, unknown>): TokenRequest =>
-  Object.fromEntries(
-    Object.entries(rights).filter(([, value]) => value !== undefined),
-  ) as unknown as TokenRequest;
+const withoutUndefined = <T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 
 async function list(options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
   const tokens = await connect(options, terminal).listTokens();
   if (options.json) printJson(terminal, tokens);
   else if (tokens.length === 0)
-    printLine(terminal.err, 'No token was made yet; those of BATCHWELL_TOKENS are not listed.');
+    printLine(
+      terminal.err,
+      'No token has been created yet. Those of BATCHWELL_TOKENS are not listed.',
+    );
   else printLine(terminal.out, formatTable(columns, tokens));
   return exitCodes.ok;
 }
@@ -131,14 +135,14 @@ async function list(options: ConnectionOptions, terminal: Terminal): Promise<Exi
 const columns: Column<TokenReply>[] = [
   { heading: 'ID', value: ({ id }) => id },
   { heading: 'OWNER', value: ({ owner }) => owner },
-  { heading: 'MAY', value: ({ scopes }) => scopes.join(' ') },
-  { heading: 'FILES BELOW', value: ({ urls }) => urls?.join(' ') ?? 'anything' },
-  { heading: 'MADE', value: ({ created }) => created.slice(0, 10) },
+  { heading: 'SCOPES', value: ({ scopes }) => scopes.join(' ') },
+  { heading: 'FILES BELOW', value: ({ urls }) => urls?.join(' ') ?? 'any' },
+  { heading: 'CREATED', value: ({ created }) => created.slice(0, 10) },
   {
-    heading: 'GOOD UNTIL',
+    heading: 'EXPIRES',
     value: ({ revoked, expires }) =>
       revoked === undefined
-        ? (expires?.slice(0, 10) ?? 'for good')
+        ? (expires?.slice(0, 10) ?? 'never')
         : `revoked ${revoked.slice(0, 10)}`,
   },
   { heading: 'NAME', value: ({ name }) => name },
@@ -151,6 +155,6 @@ async function revoke(
 ): Promise<ExitCode> {
   await connect(options, terminal).revokeToken(id);
   if (options.json) printJson(terminal, { revoked: id });
-  else printLine(terminal.err, `Token ${id} is revoked; within ten seconds no API takes it.`);
+  else printLine(terminal.err, `Token ${id} is revoked; within 10 seconds no API accepts it.`);
   return exitCodes.ok;
 }

@@ -1,11 +1,11 @@
-/** Tasks and scatters as tables. */
+/** Tasks and scatters as tables, and the exit codes for them. */
 import { finalLog, type ScatterReply, type TesTaskFull } from '../../packages/client/client.ts';
 import { places } from '../../core/places.ts';
-import { exitCodes, type ExitCode } from '../exit.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { formatFacts, formatTable } from '../output/table.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 
-/** A task that still runs is not a failure. */
+/** A task that is still running is not a failure. */
 export const exitOfTask = (task: Pick<TesTaskFull, 'state'>): ExitCode =>
   ['EXECUTOR_ERROR', 'SYSTEM_ERROR', 'CANCELED'].includes(task.state)
     ? exitCodes.failed
@@ -38,7 +38,10 @@ export function showTask(task: TesTaskFull, terminal: Terminal): void {
   for (const line of latest?.system_logs ?? []) printLine(terminal.out, line);
 }
 
-/** What Batchwell adds to TES, where the API gives it: the place, and whether the cache gave the outputs. */
+/**
+ * What Batchwell adds to TES, where the API returns it: the place, and whether the outputs came
+ * from the cache.
+ */
 const placeOf = (task: TesTaskFull): (readonly [string, string | undefined])[] => {
   const metadata = finalLog(task)?.metadata ?? {};
   return Object.entries(metadata).filter(([, value]) => value !== '');

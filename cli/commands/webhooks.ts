@@ -1,7 +1,11 @@
-/** `webhook create`, `list`, `delete`, `ping`, `deliveries` and `redeliver`: who is told by HTTP when tasks and scatters end. */
+/**
+ * `webhook create`, `list`, `delete`, `ping`, `deliveries` and `redeliver`: HTTP notifications when
+ * tasks and scatters end.
+ */
+import type { Command } from 'commander';
 import type { DeliveryReply, WebhookReply, WebhookRequest } from '../../packages/client/client.ts';
-import { exitCodes, type ExitCode } from '../exit.ts';
-import type { CommandParts } from '../run.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import type { CommandContext } from './context.ts';
 import { formatTable, type Column } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import {
@@ -24,55 +28,66 @@ interface DeliveryOptions extends ConnectionOptions {
 
 const rowId = wholeNumber(1, Number.MAX_SAFE_INTEGER);
 
-export function addWebhookCommands({ program, terminal, act }: CommandParts): void {
+export function addWebhookCommands(context: CommandContext): void {
+  const { program, terminal, act } = context;
   const webhooks = program
     .command('webhook')
-    .description('urls that are told when tasks and scatters of yours end');
+    .summary('manage webhooks')
+    .description('manage webhooks: URLs that are notified when your tasks and scatters end');
   withConnection(
     webhooks
-      .command('create <url>')
-      .description(
-        'have a url told, and print the secret that its signatures are checked with; it is shown only now',
+      .command('create')
+      .argument('<url>', 'URL to notify')
+      .description('create a webhook and print its signing secret; the secret is not shown again')
+      .option(
+        '--event <event...>',
+        'events to notify of: tasks.ended, scatter.ended (default: both)',
       )
-      .option('--event <event...>', 'tasks.ended, scatter.ended (default: both)')
-      .option('--tag <key=value...>', 'only of tasks and scatters with all of these tags')
+      .option(
+        '--tag <key=value...>',
+        'only tasks and scatters with all of these tags (default: any)',
+      )
       .action(act((url: string, options: CreateOptions) => create(url, options, terminal))),
   );
   withConnection(
     webhooks
       .command('list')
-      .description('your webhooks, newest first')
+      .description('list your webhooks, newest first')
       .action(act((options: ConnectionOptions) => list(options, terminal))),
   );
   withConnection(
     webhooks
       .command('delete')
-      .argument('<id>', 'its number in the list', rowId)
-      .description('tell it nothing more')
+      .argument('<id>', 'id of the webhook, from `batchwell webhook list`', rowId)
+      .description('delete a webhook; deliveries not yet made are dropped')
       .action(act((id: number, options: ConnectionOptions) => remove(id, options, terminal))),
   );
   withConnection(
     webhooks
       .command('ping')
-      .argument('<id>', 'its number in the list', rowId)
-      .description('send it a ping, to try a receiver')
+      .argument('<id>', 'id of the webhook, from `batchwell webhook list`', rowId)
+      .description('send a ping, to test a receiver')
       .action(act((id: number, options: ConnectionOptions) => ping(id, options, terminal))),
   );
+  addDeliveryCommands(webhooks, context);
+}
+
+function addDeliveryCommands(webhooks: Command, { terminal, act }: CommandContext): void {
   withConnection(
     webhooks
       .command('deliveries')
-      .argument('<id>', 'its number in the list', rowId)
-      .description('what it was told and is still to be told, newest first')
-      .option('--state <state>', 'pending, delivered or dead')
-      .option('--limit <deliveries>', 'how many', wholeNumber(1, 10_000), 20)
+      .argument('<id>', 'id of the webhook, from `batchwell webhook list`', rowId)
+      .description('list past and pending deliveries of a webhook, newest first')
+      .option('--state <state>', 'only those in this state: pending, delivered or dead')
+      .option('--limit <number>', 'number of deliveries to list', wholeNumber(1, 10_000), 20)
       .action(act((id: number, options: DeliveryOptions) => deliveries(id, options, terminal))),
   );
   withConnection(
     webhooks
       .command('redeliver')
-      .argument('<id>', 'the webhook', rowId)
-      .argument('<delivery>', 'its number among the deliveries', rowId)
-      .description('tell it again what was delivered or given up')
+      .argument('<id>', 'id of the webhook, from `batchwell webhook list`', rowId)
+      .argument('<delivery>', 'id of the delivery, from `batchwell webhook deliveries`', rowId)
+      .description('repeat a delivery that was delivered or given up')
       .action(
         act((id: number, delivery: number, options: ConnectionOptions) =>
           redeliver({ id, delivery }, options, terminal),
@@ -93,7 +108,9 @@ async function create(url: string, options: CreateOptions, terminal: Terminal): 
     printLine(terminal.out, made.secret);
     printLine(
       terminal.err,
-      `Webhook ${made.id} is told of ${made.events.join(' and ')}. Keep the secret: it is not shown again. Try it: batchwell webhook ping ${made.id}`,
+      `Webhook ${made.id} is notified of ${made.events.join(' and ')}. ` +
+        'Keep the secret: it is not shown again. ' +
+        `Test the webhook with \`batchwell webhook ping ${made.id}\`.`,
     );
   }
   return exitCodes.ok;
@@ -102,22 +119,22 @@ async function create(url: string, options: CreateOptions, terminal: Terminal): 
 async function list(options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
   const webhooks = await connect(options, terminal).listWebhooks();
   if (options.json) printJson(terminal, webhooks);
-  else if (webhooks.length === 0) printLine(terminal.err, 'You have no webhook.');
+  else if (webhooks.length === 0) printLine(terminal.err, 'You have no webhooks.');
   else printLine(terminal.out, formatTable(webhookColumns, webhooks));
   return exitCodes.ok;
 }
 
 const webhookColumns: Column<WebhookReply>[] = [
   { heading: 'ID', value: ({ id }) => id },
-  { heading: 'TOLD OF', value: ({ events }) => events.join(' ') },
+  { heading: 'EVENTS', value: ({ events }) => events.join(' ') },
   {
-    heading: 'WITH TAGS',
+    heading: 'TAGS',
     value: ({ tags }) =>
       Object.entries(tags)
         .map(([key, value]) => `${key}=${value}`)
         .join(' ') || 'any',
   },
-  { heading: 'MADE', value: ({ created }) => created.slice(0, 10) },
+  { heading: 'CREATED', value: ({ created }) => created.slice(0, 10) },
   { heading: 'URL', value: ({ url }) => url },
 ];
 
@@ -127,16 +144,16 @@ async function remove(
   terminal: Terminal,
 ): Promise<ExitCode> {
   await connect(options, terminal).deleteWebhook(id);
-  return told(options, terminal, { deleted: id }, `Webhook ${id} is told nothing more.`);
+  return confirm(options, terminal, { deleted: id }, `Webhook ${id} is deleted.`);
 }
 
 async function ping(id: number, options: ConnectionOptions, terminal: Terminal): Promise<ExitCode> {
   await connect(options, terminal).pingWebhook(id);
-  return told(
+  return confirm(
     options,
     terminal,
     { pinged: id },
-    `A ping is on its way; batchwell webhook deliveries ${id} tells what came of it.`,
+    `A ping is queued. Run \`batchwell webhook deliveries ${id}\` to see its outcome.`,
   );
 }
 
@@ -151,7 +168,7 @@ async function deliveries(
     if (rows.length === options.limit) break;
   }
   if (options.json) printJson(terminal, rows);
-  else if (rows.length === 0) printLine(terminal.err, 'There is none.');
+  else if (rows.length === 0) printLine(terminal.err, 'The webhook has no such deliveries.');
   else printLine(terminal.out, formatTable(deliveryColumns, rows));
   return exitCodes.ok;
 }
@@ -160,7 +177,7 @@ const deliveryColumns: Column<DeliveryReply>[] = [
   { heading: 'ID', value: ({ id }) => id },
   { heading: 'STATE', value: ({ state }) => state },
   { heading: 'TRIES', value: ({ tries }) => tries },
-  { heading: 'MADE', value: ({ created }) => created },
+  { heading: 'CREATED', value: ({ created }) => created },
   { heading: 'NEXT TRY', value: ({ next_try: next }) => next ?? '' },
   { heading: 'OUTCOME', value: ({ outcome }) => outcome ?? '' },
 ];
@@ -171,15 +188,15 @@ async function redeliver(
   terminal: Terminal,
 ): Promise<ExitCode> {
   await connect(options, terminal).redeliver(id, delivery);
-  return told(
+  return confirm(
     options,
     terminal,
     { redelivered: delivery },
-    `Delivery ${delivery} is on its way again.`,
+    `Delivery ${delivery} is queued again.`,
   );
 }
 
-function told(
+function confirm(
   options: ConnectionOptions,
   terminal: Terminal,
   json: unknown,

@@ -1,9 +1,12 @@
-/** What AWS was asked: the local servers' ledgers count everything, the workers' metrics what the fleet asked itself. */
+/**
+ * The AWS requests of a run: the ledgers of the local AWS count all of them, the workers' metrics
+ * those of the fleet.
+ */
 
 export interface RequestCounts {
   /** Fleet and tasks together, keyed `batch.SubmitJob`, `s3.PutObject`. */
   byOperation: Record<string, number>;
-  /** The fleet's share of it. */
+  /** Those of the fleet alone. */
   byFleet: Record<string, number>;
   /** Containers started. */
   starts: number;
@@ -66,7 +69,7 @@ export function fleetRequests(metrics: string): Record<string, number> {
 const label = (labels: string, name: string): string =>
   new RegExp(`\\b${name}="([^"]*)"`).exec(labels)?.[1] ?? '';
 
-/** What came between two readings. */
+/** The requests between two readings. */
 export function countsBetween(before: RequestCounts, after: RequestCounts): RequestCounts {
   return {
     byOperation: grown(before.byOperation, after.byOperation),

@@ -1,7 +1,8 @@
 /**
- * Sequencing reads made by a seeded generator: the same bytes on every machine, shaped like a real run, so that the
- * statistics have something to show. Bases follow a Markov chain of order 2 whose GC content drifts along the genome,
- * qualities fall towards the end of a read, and bases of the lowest quality are often N.
+ * Sequencing reads from a seeded generator: the same bytes on every machine, shaped like a real
+ * run, so that the statistics show something. Bases follow a Markov chain of order 2 whose GC
+ * content drifts along the genome, qualities fall towards the end of a read, and bases of the
+ * lowest quality are often N.
  */
 import { createRandom } from '../../packages/local-aws/random.ts';
 
@@ -16,7 +17,7 @@ const SHORTEST_READ = 100;
 const LONGEST_READ = 150;
 const GENOME_BASES = 200_000;
 const HIGHEST_QUALITY = 41;
-/** Phred+33, as FASTQ has been written since 2011. */
+/** Phred+33, which FASTQ files have used since 2011. */
 const QUALITY_OFFSET = 33;
 
 /** One FASTQ text per shard. */
@@ -31,7 +32,7 @@ export function* makeShards({ shards, readsPerShard, seed }: ReadsOptions): Gene
   }
 }
 
-/** Islands of high GC in a genome of low GC, with the CpG pair avoided, as in vertebrates. */
+/** Islands of high GC in a genome of low GC, with few CpG pairs, as in vertebrates. */
 function makeGenome(random: () => number): string {
   let genome = '';
   let gc = 0.4;
@@ -62,7 +63,7 @@ function makeRead(genome: string, name: string, random: () => number): string {
   return `@${name} length=${length}\n${bases}\n+\n${qualities}\n`;
 }
 
-/** High and steady at first, lower and wider towards the end. */
+/** High and steady at first, lower and more varied towards the end. */
 function drawQuality(along: number, random: () => number): number {
   const loss = 3 + 14 * along ** 2;
   const drawn = Math.round(

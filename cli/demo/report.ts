@@ -1,43 +1,28 @@
-/** What the demo prints: the result as a table, then what the two runs took. */
+/** What the demo prints: the result, and what the two runs took. */
 import { formatCount, formatDuration, formatFacts, formatTable } from '../output/table.ts';
-import type { RequestCounts } from './ledger.ts';
+import type { RunMeasurements } from './measured-run.ts';
 import { topKmers, type ReadStatistics } from './statistics.ts';
 
-export interface RunMeasurements {
-  tasks: number;
-  /** From the first request until the gathered result lay in S3. */
-  wallMs: number;
-  scatterMs: number;
-  gatherMs: number;
-  cacheHits: number;
-  /** Containers started. */
-  starts: number;
-  /** By operation, fleet and tasks together. */
-  requests: Record<string, number>;
-  /** By operation, those that the fleet made. */
-  fleetRequests: Record<string, number>;
-}
-
-export function runMeasurements(
-  facts: Omit<RunMeasurements, 'starts' | 'requests' | 'fleetRequests'>,
-  counts: RequestCounts,
-): RunMeasurements {
-  return {
-    ...facts,
-    starts: counts.starts,
-    requests: counts.byOperation,
-    fleetRequests: counts.byFleet,
-  };
-}
-
+/** The result on one line. */
 export function describeResult(result: ReadStatistics): string {
-  const percent = (part: number): string => `${((100 * part) / result.bases).toFixed(2)} %`;
+  const facts = [
+    `${formatCount(result.reads)} reads`,
+    `${formatCount(result.bases)} bases`,
+    `${percentOf(result, result.gc)} GC`,
+    `${percentOf(result, result.ns)} N`,
+    `mean quality ${meanQuality(result)}`,
+  ];
+  return `Result: ${facts.join(', ')}; ${formatCount(result.kmers.size)} different 6-mers.`;
+}
+
+/** The result as tables, with the most frequent 6-mers. */
+export function describeResultInFull(result: ReadStatistics): string {
   const facts = formatFacts([
     ['reads', formatCount(result.reads)],
     ['bases', formatCount(result.bases)],
-    ['GC', percent(result.gc)],
-    ['N', `${formatCount(result.ns)} (${percent(result.ns)})`],
-    ['mean quality', (result.qualitySum / result.bases).toFixed(2)],
+    ['GC', percentOf(result, result.gc)],
+    ['N', `${formatCount(result.ns)} (${percentOf(result, result.ns)})`],
+    ['mean quality', meanQuality(result)],
   ]);
   const kmers = formatTable<[string, number]>(
     [
@@ -49,36 +34,43 @@ export function describeResult(result: ReadStatistics): string {
   return `${facts}\n\n${kmers}`;
 }
 
+const percentOf = ({ bases }: ReadStatistics, part: number): string =>
+  `${((100 * part) / bases).toFixed(2)} %`;
+const meanQuality = ({ qualitySum, bases }: ReadStatistics): string =>
+  (qualitySum / bases).toFixed(2);
+
 /** Both runs side by side. */
 export function describeRuns(first: RunMeasurements, second: RunMeasurements): string {
-  const rows: [string, string | number, string | number][] = [
-    ['wall time', formatDuration(first.wallMs), formatDuration(second.wallMs)],
-    ['  scatter', formatDuration(first.scatterMs), formatDuration(second.scatterMs)],
-    ['  gather', formatDuration(first.gatherMs), formatDuration(second.gatherMs)],
-    ['tasks', first.tasks, second.tasks],
-    ['cache hits', first.cacheHits, second.cacheHits],
-    ['containers started', first.starts, second.starts],
-  ];
-  const table = formatTable(
+  const compare = (
+    name: string,
+    measure: (run: RunMeasurements) => string | number,
+  ): [string, string | number, string | number] => [name, measure(first), measure(second)];
+  return formatTable(
     [
       { heading: '', value: ([name]) => name },
       { heading: 'FIRST RUN', value: ([, value]) => value },
       { heading: 'SECOND RUN', value: ([, , value]) => value },
     ],
-    rows,
+    [
+      compare('wall time', ({ wallMs }) => formatDuration(wallMs)),
+      compare('containers started', ({ starts }) => starts),
+      compare('cache hits', ({ cacheHits }) => cacheHits),
+      compare('Batch requests per task, of the fleet', (run) => fleetPerTask(run, 'batch.')),
+      compare('S3 requests per task, of the fleet', (run) => fleetPerTask(run, 's3.')),
+    ],
   );
-  return `${table}\n\n${describeRequests(first, second)}`;
 }
 
-function describeRequests(first: RunMeasurements, second: RunMeasurements): string {
+function fleetPerTask({ fleetRequests, tasks }: RunMeasurements, service: string): string {
+  const counts = Object.entries(fleetRequests).filter(([name]) => name.startsWith(service));
+  return (counts.reduce((sum, [, count]) => sum + count, 0) / tasks).toFixed(3);
+}
+
+/** Every AWS request of both runs, by operation. */
+export function describeRequests(first: RunMeasurements, second: RunMeasurements): string {
   const operations = [
     ...new Set([...Object.keys(first.requests), ...Object.keys(second.requests)]),
   ].toSorted();
-  const perTask = (
-    run: RunMeasurements,
-    requests: Record<string, number>,
-    operation: string,
-  ): string => (countOf(requests, operation) / run.tasks).toFixed(3);
   return formatTable(
     [
       { heading: 'AWS REQUESTS', value: (operation) => operation.replace('.', ' ') },
@@ -97,7 +89,19 @@ function describeRequests(first: RunMeasurements, second: RunMeasurements): stri
 
 const ALL = 'all';
 
+const perTask = (
+  { tasks }: RunMeasurements,
+  requests: Record<string, number>,
+  operation: string,
+): string => (countOf(requests, operation) / tasks).toFixed(3);
+
 const countOf = (requests: Record<string, number>, operation: string): number =>
   operation === ALL
     ? Object.values(requests).reduce((sum, count) => sum + count, 0)
     : (requests[operation] ?? 0);
+
+export const NEXT_STEPS = `Next:
+  npm run demo -- --keep        keep everything running, with the API docs, queue board and metrics
+  npm run demo -- --verbose     also print every AWS request of both runs
+  npm run batchwell -- up       run the services for tasks of your own
+  npm run batchwell -- --help   list all commands`;

@@ -1,11 +1,14 @@
-/** The same statistics computed directly, in this process: what the scatter's result must equal, number by number. */
+/**
+ * The same statistics, computed directly in this process: every number of the scatter's result must
+ * equal them.
+ */
 
 export interface ReadStatistics {
   reads: number;
   bases: number;
   /** G and C. */
   gc: number;
-  /** Bases that could not be told. */
+  /** Bases that the sequencer could not read. */
   ns: number;
   /** Sum of the Phred qualities of all bases. */
   qualitySum: number;
@@ -13,7 +16,7 @@ export interface ReadStatistics {
   kmers: Map<string, number>;
 }
 
-export const KMER_BASES = 6;
+const KMER_BASES = 6;
 const QUALITY_OFFSET = 33;
 
 export const noReads = (): ReadStatistics => ({
@@ -47,7 +50,7 @@ function addRead(statistics: ReadStatistics, bases: string, qualities: string): 
   }
 }
 
-/** Reads what merge.awk wrote: `name<TAB>count` lines. Throws on a line that is none. */
+/** Parses what merge.awk wrote, `name<TAB>count` lines. Throws on any other line. */
 export function parseStatistics(text: string): ReadStatistics {
   const statistics = noReads();
   const fields: Record<string, 'reads' | 'bases' | 'gc' | 'ns' | 'qualitySum'> = {
@@ -62,18 +65,18 @@ export function parseStatistics(text: string): ReadStatistics {
     const match = /^([a-z_]+|kmer:[ACGT]{6})\t(\d+)$/.exec(line);
     if (match?.[1] === undefined)
       throw new Error(
-        `The gathered result has a line that is no statistic: ${JSON.stringify(line)}`,
+        `The gathered result has a line that is not a statistic: ${JSON.stringify(line)}`,
       );
     const [, name, count] = match;
     const field = fields[name];
     if (field !== undefined) statistics[field] = Number(count);
     else if (name.startsWith('kmer:')) statistics.kmers.set(name.slice(5), Number(count));
-    else throw new Error(`The gathered result names an unknown statistic: ${name}`);
+    else throw new Error(`The gathered result has an unknown statistic: ${name}`);
   }
   return statistics;
 }
 
-/** Every difference as a sentence; none when the two are equal. */
+/** Every difference as a sentence; empty when the two are equal. */
 export function compareStatistics(scattered: ReadStatistics, direct: ReadStatistics): string[] {
   const names = ['reads', 'bases', 'gc', 'ns', 'qualitySum'] as const;
   const differences = names.flatMap((name) =>
@@ -83,13 +86,16 @@ export function compareStatistics(scattered: ReadStatistics, direct: ReadStatist
   );
   const kmers = new Set([...scattered.kmers.keys(), ...direct.kmers.keys()]);
   const wrong = [...kmers].filter((kmer) => scattered.kmers.get(kmer) !== direct.kmers.get(kmer));
-  if (wrong.length > 0)
-    differences.push(
-      `${wrong.length} of ${kmers.size} 6-mers, such as ${wrong[0]}: ${scattered.kmers.get(wrong[0] ?? '') ?? 0} by the scatter, ${direct.kmers.get(wrong[0] ?? '') ?? 0} directly`,
-    );
-  return differences;
+  const [example] = wrong;
+  if (example === undefined) return differences;
+  const timesIn = (statistics: ReadStatistics): number => statistics.kmers.get(example) ?? 0;
+  return [
+    ...differences,
+    `${wrong.length} of ${kmers.size} 6-mers, such as ${example}: ` +
+      `${timesIn(scattered)} by the scatter, ${timesIn(direct)} directly`,
+  ];
 }
 
-/** The most frequent 6-mers; equal counts in the alphabet's order. */
+/** The most frequent 6-mers; those with equal counts in alphabetical order. */
 export const topKmers = ({ kmers }: ReadStatistics, count: number): [string, number][] =>
   [...kmers].toSorted(([a, left], [b, right]) => right - left || (a < b ? -1 : 1)).slice(0, count);

@@ -1,22 +1,27 @@
-/** What the demo submits: a scatter with one task per shard, and the task that gathers. GA4GH TES 1.1 all through. */
+/**
+ * What the demo submits: a scatter with one task per shard, and a task that gathers, both as GA4GH
+ * TES 1.1.
+ */
 import { readFileSync } from 'node:fs';
 import type { ScatterRequest, TesTask } from '../../packages/client/client.ts';
 
 const program = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
 
-/** On the local AWS it names what the task would run in; there its awk and sort are this machine's, unless a container engine has the image. */
+/**
+ * On the local AWS, awk and sort are this machine's own, unless a container engine has the image.
+ */
 const IMAGE = 'debian:stable-slim';
 const RESOURCES = { cpu_cores: 1, ram_gb: 0.25, disk_gb: 1 };
 
 export interface RunPlaces {
-  /** s3://bucket/… without a slash at its end. */
+  /** s3://bucket/… without a slash at the end. */
   shards: string;
   /** Where this run's outputs go. */
   outputs: string;
 }
 
-/** `00042`: S3's order is then the shards' order. */
-export const shardName = (shard: number): string => String(shard).padStart(5, '0');
+/** `00042`: S3 then lists the shards in their order. */
+const shardName = (shard: number): string => String(shard).padStart(5, '0');
 export const shardUrl = (places: RunPlaces, shard: number): string =>
   `${places.shards}/${shardName(shard)}.fastq`;
 const statisticsUrl = (places: RunPlaces, shard: string): string =>

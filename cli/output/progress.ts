@@ -1,20 +1,30 @@
-/** Progress on stderr: one line that lives on a terminal, a line now and then elsewhere. */
+/** Progress on stderr: on a terminal one line that is replaced, elsewhere a line now and then. */
 import type { Terminal } from './terminal.ts';
 
 export interface Progress {
-  /** What is so now. On a terminal it replaces the line; elsewhere it is printed when it is new and the last one is old enough; quick work prints none. */
+  /**
+   * Shows the current state. On a terminal it replaces the line. Elsewhere it is printed when it
+   * differs from the last line and that one is old enough, so that quick work prints nothing.
+   */
   show(text: string): void;
-  /** Ends the line, with a last text that is always shown. */
+  /** Ends the line. The last text, if there is one, is always printed. */
   end(text?: string): void;
 }
 
-/** Often enough for a log that somebody watches, rare enough for one that somebody keeps. */
+/** Often enough to follow a log as it grows, rarely enough not to fill one that is kept. */
 const LINE_EVERY_MS = 5000;
 const WIDEST = 110;
 
+export interface ProgressOptions {
+  /** Shortest time between two lines where the line cannot be replaced. */
+  lineEveryMs?: number;
+  /** For tests. */
+  nowMs?: () => number;
+}
+
 export function startProgress(
   { err, errIsLive }: Pick<Terminal, 'err' | 'errIsLive'>,
-  nowMs: () => number = Date.now,
+  { lineEveryMs = LINE_EVERY_MS, nowMs = Date.now }: ProgressOptions = {},
 ): Progress {
   let shown = '';
   let shownMs = nowMs();
@@ -27,7 +37,7 @@ export function startProgress(
       if (text === shown) return;
       if (errIsLive) writeLive(text);
       else {
-        if (nowMs() - shownMs < LINE_EVERY_MS) return;
+        if (nowMs() - shownMs < lineEveryMs) return;
         err.write(`${text}\n`);
       }
       shown = text;

@@ -1,16 +1,18 @@
-/** Tables for people. Programs take --json. */
+/** Tables for people; programs use --json. */
 
 export interface Column<Row> {
   heading: string;
   value(row: Row): string | number | undefined;
 }
 
-/** The number of terminal cells is taken as the number of characters; control characters are shown as `?`. */
+/** Replaces control characters by `?`. One character is assumed to take one terminal cell. */
 export const printable = (value: string | number | undefined): string =>
-  // oxlint-disable-next-line no-control-regex -- a name from another user must not steer this terminal
+  // oxlint-disable-next-line no-control-regex -- a name from another user must not control this terminal
   String(value ?? '').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 
-/** Columns as wide as their widest cell, two spaces apart; numbers stand at the right. */
+/**
+ * Columns are as wide as their widest cell and two spaces apart; numbers are aligned to the right.
+ */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = rows.map((row) => columns.map((column) => column.value(row)));
   const widths = columns.map((column, at) =>
@@ -34,7 +36,7 @@ export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly
   ].join('\n');
 }
 
-/** `name  value` lines; those without a value are left out. */
+/** Lines of `name  value`; those without a value are left out. */
 export function formatFacts(
   facts: readonly (readonly [string, string | number | undefined])[],
 ): string {

@@ -1,13 +1,16 @@
-/** What a command sees of the outside: handed in, so that a test gives its own. */
+/**
+ * This folder is what a command prints, and where. The streams and the environment are passed in,
+ * so that a test can replace them.
+ */
 import type { Readable, Writable } from 'node:stream';
 
 export interface Terminal {
   input: Readable;
-  /** Results, and nothing else: what a script reads. */
+  /** Results only: what a script reads. */
   out: Writable;
   /** Progress, advice and errors. */
   err: Writable;
-  /** Whether `err` shows a line that is written again and again. */
+  /** Whether a line on `err` can be replaced, as on a terminal. */
   errIsLive: boolean;
   environment: Readonly<Record<string, string | undefined>>;
   /** Aborted by Ctrl-C, SIGTERM or SIGHUP. */
@@ -21,11 +24,14 @@ export const printLine = (stream: Writable, line = ''): void => {
 export const printJson = (terminal: Terminal, value: unknown): void =>
   printLine(terminal.out, JSON.stringify(value, null, 2));
 
-/** One of many, as they come. */
+/** One JSON value per line, for output that arrives over time. */
 export const printJsonLine = (terminal: Terminal, value: unknown): void =>
   printLine(terminal.out, JSON.stringify(value));
 
-/** The real terminal. A second Ctrl-C ends the process at once, whatever still has to be taken down. */
+/**
+ * The real terminal. A second Ctrl-C ends the process at once, even while services are being
+ * stopped.
+ */
 export function processTerminal(): Terminal {
   const interruption = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -34,7 +40,8 @@ export function processTerminal(): Terminal {
       interruption.abort(signal);
     });
   }
-  // `batchwell status | head`: nobody reads on, as when SIGPIPE ends a program. What a stack has started ends with us.
+  // In `batchwell status | head`, the reader closes the pipe; exit as SIGPIPE would. Child
+  // processes end with this one.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;

@@ -1,18 +1,18 @@
-/** The programs of a stack that are this project's own, each a process of its own. */
+/** The programs of a stack that belong to this project, each in a process of its own. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ServerNotReady } from '../services/owned-server.ts';
 import { startOnPort } from '../services/ports.ts';
-import { startProgram, type Part, type Parts } from './parts.ts';
+import { startProgram, type ProcessGroup } from './processes.ts';
 import { SERVICE_NODE_OPTIONS } from './service-memory.ts';
 
-/** Where a stack lives. */
+/** Where a stack keeps its processes and files. */
 export interface StackPlace {
-  parts: Parts;
+  processes: ProcessGroup;
   /** Data and logs. */
   folder: string;
-  /** Whether the folder goes with the stack. */
+  /** Whether the folder is deleted with the stack. */
   temporary: boolean;
 }
 
@@ -27,9 +27,12 @@ interface Program {
   environment: NodeJS.ProcessEnv;
 }
 
-/** Every program of ours says where it is once it serves; that URL is returned. */
-async function start({ parts, folder, temporary }: StackPlace, program: Program): Promise<string> {
-  const part = await startProgram({
+/** Each of these programs prints its URL once it serves. Returns that URL. */
+async function start(
+  { processes, folder, temporary }: StackPlace,
+  program: Program,
+): Promise<string> {
+  const started = await startProgram({
     title: program.title,
     script: fromRoot(program.script),
     args: program.args,
@@ -38,14 +41,14 @@ async function start({ parts, folder, temporary }: StackPlace, program: Program)
     logFile: join(folder, 'logs', `${program.name}.log`),
     ...(temporary && { sharedFolder: folder }),
   });
-  parts.add(part satisfies Part);
-  return READY_LINE.exec(part.readyText)?.[1] ?? '';
+  processes.add(started);
+  return READY_LINE.exec(started.readyText)?.[1] ?? '';
 }
 
-/** Of the API and workers, and of the local AWS. */
+/** The ready lines of the API and the workers, and of the local AWS. */
 const READY_LINE = /(?:\bready at |^\{"url":")(https?:\/\/[^\s"]+)/;
 
-/** Returns its url. */
+/** Returns its URL. */
 export async function startLocalS3Program(
   place: StackPlace,
   environment: NodeJS.ProcessEnv,
@@ -61,7 +64,7 @@ export async function startLocalS3Program(
   });
 }
 
-/** Returns its url. `jobEnvironment` is put into every container, as a job role would. */
+/** Returns its URL. `jobEnvironment` is set in every container, as a job role would do. */
 export async function startLocalBatchProgram(
   place: StackPlace,
   environment: NodeJS.ProcessEnv,
@@ -80,19 +83,19 @@ export async function startLocalBatchProgram(
 }
 
 export interface WantedPort {
-  /** This one or none. */
+  /** Only this port will do. */
   port?: number;
-  /** This one, or a free one when it is taken. A free one when neither is given. */
+  /** This port, or a free one if it is taken. A free one if neither field is set. */
   preferredPort?: number;
 }
 
-/** What the user says of Node's memory holds. */
+/** The user's own NODE_OPTIONS take precedence. */
 const asService = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
   NODE_OPTIONS: SERVICE_NODE_OPTIONS,
   ...environment,
 });
 
-/** Returns the API's url. */
+/** Returns the API's URL. */
 export async function startApiProgram(
   place: StackPlace,
   environment: NodeJS.ProcessEnv,
@@ -116,7 +119,7 @@ export async function startApiProgram(
   }
 }
 
-/** Returns the url of the worker's metrics. */
+/** Returns the URL of the worker's metrics. */
 export const startWorkerProgram = (
   place: StackPlace,
   environment: NodeJS.ProcessEnv,

@@ -1,11 +1,11 @@
 /**
- * A service that produces tasks: they come one by one, go to Batchwell in scatters as they gather, and each end is told when it
- * comes. Against a Batchwell on this machine:
+ * A service that produces tasks: they come one by one, are submitted in scatters, and each result
+ * is printed when its task ends. To try it with Batchwell on this machine:
  *
  *   npm run batchwell -- up                # in another terminal
- *   node examples/producers/http.ts        # BATCHWELL_URL and BATCHWELL_TOKEN for another one
+ *   node examples/producers/http.ts        # set BATCHWELL_URL and BATCHWELL_TOKEN to use another Batchwell
  *
- * Ctrl-C stops producing and waiting; what was accepted goes on.
+ * Ctrl-C stops producing and waiting; accepted tasks continue.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 // In a project of your own: from '@batchwell/client'.
@@ -23,7 +23,7 @@ const client = openClient({
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort(new Error('Interrupted.')));
 
-/** Plays what a real service would read from a queue, a table or a request. */
+/** A real service would read these from a queue, a table or a request. */
 async function* orders(): AsyncGenerator<number> {
   for (let order = 1; order <= 12; order += 1) {
     yield order * 1000;
@@ -35,7 +35,7 @@ async function* tasks(): AsyncGenerator<TesTask> {
   for await (const limit of orders()) {
     yield {
       name: `sum to ${limit}`,
-      // The seventh fails, so that there is something to see.
+      // The seventh fails, to show what a failure looks like.
       executors: [
         {
           image: 'debian:stable-slim',
@@ -52,7 +52,7 @@ async function* tasks(): AsyncGenerator<TesTask> {
   }
 }
 
-async function tellEnd(id: string): Promise<void> {
+async function printEnd(id: string): Promise<void> {
   const task = await client.waitFor(id, { signal: stop.signal });
   const { name = '', state } = task;
   const exit = finalLog(task)?.logs[0]?.exit_code;
@@ -62,7 +62,7 @@ async function tellEnd(id: string): Promise<void> {
   );
 }
 
-function tellTrouble(error: unknown): void {
+function printError(error: unknown): void {
   if (error instanceof BatchwellError)
     for (const { line, field, expected } of error.problems)
       console.error(`task ${line}: ${field}: expected ${expected}`);
@@ -78,11 +78,11 @@ try {
     lingerMs: 500,
     signal: stop.signal,
   })) {
-    console.log(`${scatter.id} holds ${scatter.tasks} tasks, from number ${scatter.first + 1} on`);
-    // Each has to tell its own trouble: nobody waits for it until the source has ended.
-    ends.push(...(scatter.task_ids ?? []).map((id) => tellEnd(id).catch(tellTrouble)));
+    console.log(`${scatter.id} has ${scatter.tasks} tasks, from number ${scatter.first + 1}`);
+    // Each handles its own errors, because none is awaited until the source has ended.
+    ends.push(...(scatter.task_ids ?? []).map((id) => printEnd(id).catch(printError)));
   }
 } catch (error) {
-  tellTrouble(error);
+  printError(error);
 }
 await Promise.all(ends);

@@ -1,6 +1,7 @@
 /**
- * A service that speaks BullMQ: it puts tasks into the queue `intake` of Batchwell's Redis and learns their ids.
- * Needs an API with BATCHWELL_INTAKE=yes, and REDIS_URL; where tokens are asked for also BATCHWELL_TOKEN.
+ * A service that uses BullMQ: it adds tasks to the queue `intake` in Batchwell's Redis and prints
+ * their ids. The API needs BATCHWELL_INTAKE=yes. Set REDIS_URL, and BATCHWELL_TOKEN if the API
+ * requires tokens.
  */
 import { Queue, QueueEvents } from 'bullmq';
 

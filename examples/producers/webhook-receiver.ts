@@ -1,5 +1,7 @@
 /**
- * Is told over HTTP what ended, and believes only what is signed. Any library of Standard Webhooks does the checking; here it is by hand.
+ * Receives a notification when tasks and scatters end, and accepts only signed ones. Any Standard
+ * Webhooks library can check the signature; this example does it without one.
+ *
  *   SECRET=whsec_… PORT=9000 node examples/producers/webhook-receiver.ts
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
@@ -9,7 +11,7 @@ import { text } from 'node:stream/consumers';
 
 const { SECRET = '', PORT = '9000' } = process.env;
 if (!SECRET.startsWith('whsec_'))
-  throw new Error('SECRET: expected what `batchwell webhook create` printed, whsec_…');
+  throw new Error('SECRET: expected the secret that `batchwell webhook create` printed, whsec_…');
 const key = Buffer.from(SECRET.slice('whsec_'.length), 'base64');
 const OLDEST_S = 300;
 
@@ -28,7 +30,10 @@ function isSigned(headers: IncomingHttpHeaders, body: string): boolean {
     .some((one) => one.length === expected.length && timingSafeEqual(Buffer.from(one), expected));
 }
 
-/** Deliveries come at least once: what was done before is left alone. Keep these where your own work is committed. */
+/**
+ * Deliveries come at least once, so repeated ones are skipped. Store these ids in the transaction
+ * of your own work.
+ */
 const seen = new Set<string>();
 
 const server = createServer(async (request, response) => {
@@ -46,7 +51,7 @@ const server = createServer(async (request, response) => {
     if (type === 'ping') console.log('ping');
     seen.add(id);
   }
-  // Answer soon: after ten seconds it counts as not told.
+  // Answer within 10 seconds; otherwise the delivery counts as failed.
   response.writeHead(204).end();
 });
 server.listen(Number(PORT), '127.0.0.1', () =>

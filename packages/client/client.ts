@@ -1,11 +1,14 @@
-/** Batchwell over HTTP, for services that enqueue tasks. README.md begins with an example. */
-import { followEvents } from './events.ts';
-import { followLog } from './follow.ts';
+/**
+ * The client of Batchwell's HTTP API, for services that submit tasks. README.md begins with an
+ * example; operations.ts documents every operation.
+ */
+import { followEvents } from './follow-events.ts';
+import { followLog } from './follow-log.ts';
 import { allTasks, pages, readTasks } from './lists.ts';
-import { keyOf, submitLines, submitMany } from './many.ts';
+import { keyOf, submitLines, submitMany } from './submit-many.ts';
 import type { Client, TaskOf, WaitOptions } from './operations.ts';
-import { mostWaiting, openLine, type ClientOptions } from './options.ts';
-import { readJson, send, sendForJson, type Call, type Line } from './send.ts';
+import { mostWaiting, openTransport, type ClientOptions } from './options.ts';
+import { readJson, send, sendForJson, type Call, type Transport } from './send.ts';
 import type {
   DeliveryList,
   ScatterList,
@@ -18,8 +21,8 @@ import { lookSeconds, waitForTask, waitUntilEnded } from './waiting.ts';
 import { within } from './within.ts';
 
 export { BatchwellError } from './errors.ts';
-export type { BatchwellEvent } from './events.ts';
-export { finalLog } from './attempts.ts';
+export type { BatchwellEvent } from './follow-events.ts';
+export { finalLog } from './final-log.ts';
 export { hasEnded } from './waiting.ts';
 export type { ClientOptions, RetryOptions } from './options.ts';
 export type * from './operations.ts';
@@ -30,18 +33,21 @@ const taskPath = (id: string): string => `${TES}/tasks/${encodeURIComponent(id)}
 const ownPath = (id: string): string => `/v1/tasks/${encodeURIComponent(id)}`;
 const scatterPath = (id: string): string => `/v1/scatters/${encodeURIComponent(id)}`;
 
-/** Nothing is sent yet, and nothing has to be closed. Throws a TypeError for options that cannot be. */
+/**
+ * Opens a client. It sends nothing yet and does not have to be closed. Use one client for a whole
+ * process, so that its limits hold for all calls. Throws a TypeError if an option is not valid.
+ */
 export function openClient(options: ClientOptions): Client {
-  const line = openLine(options);
+  const transport = openTransport(options);
   return {
-    url: line.url,
-    ...submissions(line),
-    ...looks(line),
-    ...waits(line, mostWaiting(options)),
-    events: (of, options) => followEvents(line, eventQuery(of), options ?? {}),
-    ...insights(line),
-    ...tokens(line),
-    ...webhooks(line),
+    url: transport.url,
+    ...submissions(transport),
+    ...looks(transport),
+    ...waits(transport, mostWaiting(options)),
+    events: (of, options) => followEvents(transport, eventQuery(of), options ?? {}),
+    ...insights(transport),
+    ...tokens(transport),
+    ...webhooks(transport),
   };
 }
 
@@ -55,9 +61,9 @@ type Submissions = Pick<
   'submit' | 'submitScatter' | 'submitMany' | 'submitLines' | 'validate' | 'cancel' | 'cancelMany'
 >;
 
-function submissions(line: Line): Submissions {
+function submissions(transport: Transport): Submissions {
   const post = <T>(path: string, call: Partial<Call>): Promise<T> =>
-    sendForJson<T>(line, { ...call, method: 'POST', path });
+    sendForJson<T>(transport, { ...call, method: 'POST', path });
   return {
     submit: async (task, { idempotencyKey, signal } = {}) =>
       post(`${TES}/tasks`, { json: task, idempotencyKey: keyOf(idempotencyKey), signal }),
@@ -68,8 +74,8 @@ function submissions(line: Line): Submissions {
         idempotencyKey: keyOf(idempotencyKey),
         signal,
       }),
-    submitMany: (tasks, options) => submitMany(line, tasks, options),
-    submitLines: (lines, options) => submitLines(line, lines, options),
+    submitMany: (tasks, options) => submitMany(transport, tasks, options),
+    submitLines: (lines, options) => submitLines(transport, lines, options),
     validate: (task, { signal } = {}) => post('/v1/tasks:validate', { json: task, signal }),
     cancel: async (id, { signal } = {}) =>
       void (await post(`${taskPath(id)}:cancel`, { json: {}, signal })),
@@ -79,24 +85,31 @@ function submissions(line: Line): Submissions {
 
 type Looks = Pick<Client, 'get' | 'list' | 'listAll' | 'scatter' | 'scatterTasks' | 'listScatters'>;
 
-function looks(line: Line): Looks {
+function looks(transport: Transport): Looks {
   return {
     get: (id, { view, signal } = {}) =>
-      sendForJson(line, { path: taskPath(id), query: { view }, signal }),
-    list: (filter) => readTasks(line, `${TES}/tasks`, filter),
-    listAll: (filter) => allTasks(line, `${TES}/tasks`, filter),
-    scatter: (id, { signal } = {}) => sendForJson(line, { path: scatterPath(id), signal }),
-    scatterTasks: (id, filter) => allTasks(line, `${scatterPath(id)}/tasks`, filter),
+      sendForJson(transport, { path: taskPath(id), query: { view }, signal }),
+    list: (filter) => readTasks(transport, `${TES}/tasks`, filter),
+    listAll: (filter) => allTasks(transport, `${TES}/tasks`, filter),
+    scatter: (id, { signal } = {}) => sendForJson(transport, { path: scatterPath(id), signal }),
+    scatterTasks: (id, filter) => allTasks(transport, `${scatterPath(id)}/tasks`, filter),
     async *listScatters({ signal } = {}) {
       for await (const { scatters } of pages((page_token) =>
-        sendForJson<ScatterList>(line, { path: '/v1/scatters', query: { page_token }, signal }),
+        sendForJson<ScatterList>(transport, {
+          path: '/v1/scatters',
+          query: { page_token },
+          signal,
+        }),
       ))
         yield* scatters;
     },
   };
 }
 
-function waits(line: Line, mostAtOnce: number): Pick<Client, 'waitFor' | 'waitForScatter'> {
+function waits(
+  transport: Transport,
+  mostAtOnce: number,
+): Pick<Client, 'waitFor' | 'waitForScatter'> {
   let waiters = 0;
   return {
     waitFor: <V extends View = 'FULL'>(
@@ -105,34 +118,34 @@ function waits(line: Line, mostAtOnce: number): Pick<Client, 'waitFor' | 'waitFo
     ) =>
       within(timeoutMs, given, async (signal) => {
         const get = () =>
-          sendForJson<TaskOf<V>>(line, {
+          sendForJson<TaskOf<V>>(transport, {
             path: taskPath(id),
             query: { view: view ?? 'FULL' },
             signal,
           });
         const look = async () => {
           const seconds = lookSeconds(waiters, mostAtOnce);
-          const answer = await send(line, {
+          const answer = await send(transport, {
             path: taskPath(id),
             query: { wait: `${seconds}s` },
             signal,
             waitMs: seconds * 1000,
           });
           return {
-            state: readJson<TesTaskMinimal>(line, answer).state,
+            state: readJson<TesTaskMinimal>(transport, answer).state,
             isLastKnown: answer.headers.has('x-batchwell-last-known'),
           };
         };
         waiters += 1;
-        return waitForTask({ look, get, sleep: line.sleep, signal }).finally(() => {
+        return waitForTask({ look, get, sleep: transport.sleep, signal }).finally(() => {
           waiters -= 1;
         });
       }),
     waitForScatter: (id, { signal: given, timeoutMs } = {}) =>
       within(timeoutMs, given, (signal) =>
         waitUntilEnded(
-          () => sendForJson(line, { path: scatterPath(id), signal }),
-          line.sleep,
+          () => sendForJson(transport, { path: scatterPath(id), signal }),
+          transport.sleep,
           signal,
         ),
       ),
@@ -140,36 +153,42 @@ function waits(line: Line, mostAtOnce: number): Pick<Client, 'waitFor' | 'waitFo
 }
 
 function insights(
-  line: Line,
+  transport: Transport,
 ): Pick<Client, 'logs' | 'followLog' | 'script' | 'timeline' | 'explainCache' | 'serviceInfo'> {
   return {
     logs: async (id, { stream, executor, tailBytes, signal } = {}) =>
       (
-        await send(line, {
+        await send(transport, {
           path: `${ownPath(id)}/logs`,
           query: { stream, executor, tail_bytes: tailBytes },
           signal,
         })
       ).text,
-    followLog: (id, options) => followLog(line, `${ownPath(id)}/logs`, options),
+    followLog: (id, options) => followLog(transport, `${ownPath(id)}/logs`, options),
     script: async (id, { signal } = {}) =>
-      (await send(line, { path: `${ownPath(id)}/script`, signal })).text,
+      (await send(transport, { path: `${ownPath(id)}/script`, signal })).text,
     timeline: (id, { signal } = {}) =>
-      sendForJson(line, { path: `${ownPath(id)}/timeline`, signal }),
+      sendForJson(transport, { path: `${ownPath(id)}/timeline`, signal }),
     explainCache: (id, { other, signal } = {}) =>
-      sendForJson(line, { path: `${ownPath(id)}/cache-explanation`, query: { other }, signal }),
-    serviceInfo: ({ signal } = {}) => sendForJson(line, { path: `${TES}/service-info`, signal }),
+      sendForJson(transport, {
+        path: `${ownPath(id)}/cache-explanation`,
+        query: { other },
+        signal,
+      }),
+    serviceInfo: ({ signal } = {}) =>
+      sendForJson(transport, { path: `${TES}/service-info`, signal }),
   };
 }
 
-function tokens(line: Line): Pick<Client, 'createToken' | 'listTokens' | 'revokeToken'> {
+function tokens(transport: Transport): Pick<Client, 'createToken' | 'listTokens' | 'revokeToken'> {
   return {
     createToken: (rights, { signal } = {}) =>
-      sendForJson(line, { method: 'POST', path: '/v1/tokens', json: rights, signal }),
+      sendForJson(transport, { method: 'POST', path: '/v1/tokens', json: rights, signal }),
     listTokens: async ({ signal } = {}) =>
-      (await sendForJson<{ tokens: TokenReply[] }>(line, { path: '/v1/tokens', signal })).tokens,
+      (await sendForJson<{ tokens: TokenReply[] }>(transport, { path: '/v1/tokens', signal }))
+        .tokens,
     revokeToken: async (id, { signal } = {}) =>
-      void (await send(line, { method: 'DELETE', path: `/v1/tokens/${id}`, signal })),
+      void (await send(transport, { method: 'DELETE', path: `/v1/tokens/${id}`, signal })),
   };
 }
 
@@ -178,21 +197,21 @@ type Webhooks = Pick<
   'createWebhook' | 'listWebhooks' | 'deleteWebhook' | 'pingWebhook' | 'deliveries' | 'redeliver'
 >;
 
-function webhooks(line: Line): Webhooks {
+function webhooks(transport: Transport): Webhooks {
   const post = (path: string, signal: AbortSignal | undefined) =>
-    send(line, { method: 'POST', path: `/v1/webhooks/${path}`, json: {}, signal });
+    send(transport, { method: 'POST', path: `/v1/webhooks/${path}`, json: {}, signal });
   return {
     createWebhook: (wants, { signal } = {}) =>
-      sendForJson(line, { method: 'POST', path: '/v1/webhooks', json: wants, signal }),
+      sendForJson(transport, { method: 'POST', path: '/v1/webhooks', json: wants, signal }),
     listWebhooks: async ({ signal } = {}) =>
-      (await sendForJson<{ webhooks: WebhookReply[] }>(line, { path: '/v1/webhooks', signal }))
+      (await sendForJson<{ webhooks: WebhookReply[] }>(transport, { path: '/v1/webhooks', signal }))
         .webhooks,
     deleteWebhook: async (id, { signal } = {}) =>
-      void (await send(line, { method: 'DELETE', path: `/v1/webhooks/${id}`, signal })),
+      void (await send(transport, { method: 'DELETE', path: `/v1/webhooks/${id}`, signal })),
     pingWebhook: async (id, { signal } = {}) => void (await post(`${id}:ping`, signal)),
     async *deliveries(id, { state, signal } = {}) {
       for await (const { deliveries } of pages((page_token) =>
-        sendForJson<DeliveryList>(line, {
+        sendForJson<DeliveryList>(transport, {
           path: `/v1/webhooks/${id}/deliveries`,
           query: { state, page_token },
           signal,

@@ -1,29 +1,32 @@
-/** How a call ends badly, in the words of the service where it said any. */
+/** The errors of calls, with the service's own message where it sent one. */
 import type { Problem } from './types.generated.ts';
 
-/** What a call rejects with, unless its signal was aborted: then with the signal's reason. No message holds a token. */
+interface ErrorDetails {
+  status?: number;
+  problems?: readonly Problem[];
+  moreProblems?: number;
+  cause?: unknown;
+}
+
+/**
+ * Every call rejects with this error, or with the reason of its signal if that was aborted. No
+ * message contains a token.
+ */
 export class BatchwellError extends Error {
   override readonly name = 'BatchwellError';
-  /** HTTP status. Undefined when no answer came (`cause` says why), or none of a Batchwell. */
+  /**
+   * HTTP status. Undefined if no answer came (`cause` says why), or if the answer is not from
+   * Batchwell.
+   */
   readonly status: number | undefined;
-  /** Of a 400: each field that was wrong, up to a hundred. */
+  /** For status 400: each field that is not valid, up to 100. */
   readonly problems: readonly Problem[];
-  /** How many problems there were beyond those. */
+  /** Number of problems beyond those. */
   readonly moreProblems: number;
 
   constructor(
     message: string,
-    {
-      status,
-      problems = [],
-      moreProblems = 0,
-      cause,
-    }: {
-      status?: number;
-      problems?: readonly Problem[];
-      moreProblems?: number;
-      cause?: unknown;
-    } = {},
+    { status, problems = [], moreProblems = 0, cause }: ErrorDetails = {},
   ) {
     super(message, { cause });
     this.status = status;
@@ -32,62 +35,69 @@ export class BatchwellError extends Error {
   }
 }
 
-/** Where a call went and how often, for the sentence of its error. */
+/** Where a call was sent and how often, for the message of its error. */
 export interface Tried {
   origin: string;
   /** Attempts, from 1. */
   tries: number;
-  /** Taken out of what the service says: some proxies repeat a request's headers. */
+  /** Removed from the server's text, because some proxies repeat the headers of a request. */
   token: string | undefined;
 }
 
 const afterTries = ({ tries }: Tried): string => (tries > 1 ? ` (${tries} attempts)` : '');
 
-/** Of an answer that is not 2xx. */
+/** For an answer that is not 2xx. */
 export function errorOfAnswer(
   { status, text, headers }: { status: number; text: string; headers: Headers },
   tried: Tried,
 ): BatchwellError {
-  if (status < 400) return errorOfDetour(status, headers.get('location'), tried);
-  const said = sayings(text);
-  const words = withoutToken(said.message ?? `HTTP status ${status}`, tried.token);
-  // Below 500 the sentence is about the request; from there on, about the service.
+  if (status < 400) return errorOfRedirect(status, headers.get('location'), tried);
+  const refusal = parseRefusal(text);
+  const words = withoutToken(refusal.message ?? `HTTP status ${status}`, tried.token);
+  // Below 500 the message is about the request; from 500 on it is about the service.
   const message =
     status < 500
       ? words
       : `Batchwell at ${tried.origin} answered ${status}${afterTries(tried)}: ${words}`;
-  return new BatchwellError(message, { status, problems: said.problems, moreProblems: said.more });
+  return new BatchwellError(message, {
+    status,
+    problems: refusal.problems,
+    moreProblems: refusal.more,
+  });
 }
 
-/** Of a redirect: browsers say no more of it than status 0. */
-function errorOfDetour(
+/** For a redirect. Browsers report it as status 0, without its location. */
+function errorOfRedirect(
   status: number,
   location: string | null,
   { origin, token }: Tried,
 ): BatchwellError {
-  const where = location === null ? 'elsewhere' : `to ${withoutToken(location, token)}`;
+  const where = location === null ? '' : ` to ${withoutToken(location, token)}`;
   return new BatchwellError(
-    `What answers at ${origin} sends requests ${where}, and none of them is followed. Open the client with the url of Batchwell itself.`,
+    `The server at ${origin} redirects requests${where}, and redirects are not followed. ` +
+      'Open the client with the URL of Batchwell itself.',
     status === 0 ? {} : { status },
   );
 }
 
-/** Of a request without an answer. */
-export function errorOfSilence(cause: unknown, tried: Tried): BatchwellError {
+/** For a request without an answer. */
+export function errorOfNoAnswer(cause: unknown, tried: Tried): BatchwellError {
+  const reason = withoutToken(reasonOf(cause), tried.token);
   return new BatchwellError(
-    `Batchwell cannot be reached at ${tried.origin}${afterTries(tried)}: ${withoutToken(reasonOf(cause), tried.token)}.`,
+    `Batchwell cannot be reached at ${tried.origin}${afterTries(tried)}: ${reason}.`,
     { cause },
   );
 }
 
-/** Of an answer that should have been JSON. */
-export function errorOfStranger(
+/** For an answer that should have been JSON. */
+export function errorOfInvalidJson(
   text: string,
   cause: unknown,
   { origin, token }: Tried,
 ): BatchwellError {
+  const start = JSON.stringify(withoutToken(text, token).slice(0, 60));
   return new BatchwellError(
-    `What answers at ${origin} is no Batchwell: its reply is no JSON (${JSON.stringify(withoutToken(text, token).slice(0, 60))}).`,
+    `The server at ${origin} is not Batchwell: its reply is not valid JSON (${start}).`,
     { cause },
   );
 }
@@ -95,7 +105,7 @@ export function errorOfStranger(
 const withoutToken = (text: string, token: string | undefined): string =>
   token === undefined ? text : text.replaceAll(token, '…');
 
-/** fetch says only "fetch failed"; what happened is its cause. */
+/** fetch reports only "fetch failed"; its cause says what happened. */
 function reasonOf(cause: unknown): string {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   if (!(inner instanceof Error)) return String(inner);
@@ -104,7 +114,13 @@ function reasonOf(cause: unknown): string {
     : String((inner as { code?: unknown }).code ?? inner.name);
 }
 
-function sayings(text: string): { message?: string; problems: Problem[]; more: number } {
+interface Refusal {
+  message?: string;
+  problems: Problem[];
+  more: number;
+}
+
+function parseRefusal(text: string): Refusal {
   try {
     const {
       message,

@@ -1,11 +1,17 @@
-/** Cuts an endless stream of tasks into bodies of scatters. The source is read no further than the body under way. */
+/**
+ * Divides an endless stream of tasks into request bodies for scatters. Reads the source no further
+ * than the current body.
+ */
 import type { Sleep } from './pace.ts';
 
 export interface GatherLimits {
-  /** Tasks in a body. */
+  /** Most tasks in a body. */
   most: number;
   mostBytes: number;
-  /** A body goes so long after its first task, also when it is not full; undefined: only when it is full or the source has ended. */
+  /**
+   * A body that is not full is sent this long after its first task. Undefined: only when it is full
+   * or the source has ended.
+   */
   lingerMs: number | undefined;
   sleep: Sleep;
   signal: AbortSignal | undefined;
@@ -15,11 +21,14 @@ export interface Gathered {
   /** Position of its first task in the source, from 0. */
   first: number;
   tasks: number;
-  /** NDJSON. Held whole, unlike a stream, so that it can be sent again; and browsers other than Chrome send no streams. */
+  /** NDJSON. Unlike a stream, it can be sent again; also, no browser but Chrome sends streams. */
   lines: Blob;
 }
 
-/** One JSON text a task. When the source fails, so does this: what it gave since the last body is not in any. */
+/**
+ * Writes each task as one line. Fails when the source fails; tasks since the last body are then in
+ * no body.
+ */
 export async function* gather(
   tasks: AsyncIterable<unknown> | Iterable<unknown>,
   limits: GatherLimits,
@@ -46,7 +55,7 @@ interface OpenBody {
 
 const encoder = new TextEncoder();
 
-/** Until it has to go. False when the source has ended. */
+/** Fills the body until it has to be sent. False when the source has ended. */
 async function fill(
   body: OpenBody,
   source: Source,
@@ -73,19 +82,19 @@ async function fill(
     }
     return true;
   } finally {
-    // Its timer would keep the process alive.
+    // Otherwise its timer would keep the process alive.
     lingering.abort();
   }
 }
 
-/** What fails while nobody looks is seen by whoever looks later, if anybody does. */
+/** Prevents an unhandled rejection if the promise fails before it is awaited. */
 function quietly<T>(coming: Promise<T>): Promise<T> {
   coming.catch(() => undefined);
   return coming;
 }
 
 interface Source {
-  /** What comes next, the same until it is taken. */
+  /** The next item; the same one until it is taken. */
   peek(): Promise<IteratorResult<unknown>>;
   take(): void;
   close(): void;
@@ -104,19 +113,22 @@ function openSource(tasks: AsyncIterable<unknown> | Iterable<unknown>): Source {
       coming = undefined;
     },
     close() {
-      // Not waited for: a source that is waiting for its next task itself would hold up the end.
+      // Not awaited: a source that is itself waiting for its next task would delay the end.
       void Promise.resolve(iterator.return?.()).catch(() => undefined);
     },
   };
 }
 
-/** Rejects with the signal's reason when that comes first. Listens anew each time: a promise for all would gather a reaction a task. */
+/**
+ * Rejects with the signal's reason if the signal is aborted first. Adds a listener for each call:
+ * one shared promise would collect a reaction for every task.
+ */
 function unlessAborted<T>(coming: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return coming;
   return new Promise((resolve, reject) => {
     const giveUp = (): void => reject(signal.reason as Error);
     signal.addEventListener('abort', giveUp, { once: true });
-    // Also when it is too late for it: a failure that nobody looks at ends the process.
+    // Also after an abort: an unhandled rejection would end the process.
     coming.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
     if (signal.aborted) giveUp();
   });

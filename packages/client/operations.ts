@@ -1,5 +1,5 @@
-/** Every operation: what it takes, gives, and how it fails. */
-import type { BatchwellEvent } from './events.ts';
+/** Every operation of the client: what it takes, what it returns, and how it fails. */
+import type { BatchwellEvent } from './follow-events.ts';
 import type {
   CacheExplanation,
   CacheMode,
@@ -26,176 +26,229 @@ import type {
   WebhookRequest,
 } from './types.generated.ts';
 
-/** Every call takes one; an aborted call rejects with the signal's reason, and what was sent may have been heard. */
+/**
+ * Every call takes a signal. An aborted call rejects with the signal's reason; the service may have
+ * received it anyway.
+ */
 export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
 export interface SubmitOptions extends CallOptions {
-  /** 1 to 255 printable ASCII characters. The same request under the same key makes nothing twice for a week, also from another process; a random one is made when none is given. */
+  /**
+   * 1 to 255 printable ASCII characters; random by default. For a week, the same request with the
+   * same key creates nothing twice, even if another process sends it.
+   */
   idempotencyKey?: string | undefined;
 }
 
 export interface ScatterOptions extends SubmitOptions {
-  /** Answer with `task_ids`. */
+  /** Return `task_ids`. */
   ids?: boolean | undefined;
 }
 
-/** Of a scatter whose tasks come one by one. */
+/** Options of a scatter whose tasks come one by one. */
 export interface LineScatterOptions extends ScatterOptions {
   name?: string | undefined;
   cache?: CacheMode | undefined;
-  /** Keys hold no colon. */
+  /** Keys must not contain a colon. */
   tags?: Record<string, string> | undefined;
 }
 
 export interface ManyOptions extends LineScatterOptions {
-  /** Send what has come so many ms after the first of it, although the scatter is not full. Without it, only when it is full or the source has ended. */
+  /**
+   * Sends a scatter that is not full this long after its first task, in ms. By default, a scatter
+   * is sent only when it is full or the source has ended.
+   */
   lingerMs?: number | undefined;
 }
 
 export interface ManyAccepted extends ScatterAccepted {
-  /** Position in the source of its first task, from 0. */
+  /** Position of its first task in the source, from 0. */
   first: number;
 }
 
 export interface WaitOptions extends CallOptions {
-  /** Then it rejects with a DOMException called TimeoutError; what is waited for goes on. */
+  /**
+   * After this long, the call rejects with a DOMException named TimeoutError; the task or scatter
+   * continues.
+   */
   timeoutMs?: number | undefined;
 }
 
 export interface LogOptions extends CallOptions {
-  /** stdout when not given. */
+  /** Default stdout. */
   stream?: 'stdout' | 'stderr' | undefined;
-  /** Which of the task's executors, from 0 (0). */
+  /** Executor of the task, counted from 0. Default 0. */
   executor?: number | undefined;
-  /** At most so many bytes of its end, up to 16 MiB (1 MiB). */
+  /** Most bytes to return from the end of the log, up to 16 MiB. Default 1 MiB. */
   tailBytes?: number | undefined;
 }
 
 export interface FollowOptions extends LogOptions {
-  /** The `position` of a line of an earlier reading: go on after it. `tailBytes` then means nothing. */
+  /**
+   * The `position` of a line that was read before: continue after it. `tailBytes` is then ignored.
+   */
   from?: string | undefined;
 }
 
-/** A task in the view that was asked for. */
+/** A task in the requested view. */
 export type TaskOf<V extends View> = V extends 'MINIMAL' ? TesTaskMinimal : TesTaskFull;
 
-/** Filters of lists. `tags` must all be there; an empty value stands for any. */
+/** Filters of lists. A task must have all `tags`; an empty value matches any value. */
 export type TaskFilter<V extends View = 'MINIMAL'> = Omit<
   TaskQuery,
   'tag_key' | 'tag_value' | 'view'
 > &
   CallOptions & { view?: V | undefined; tags?: Record<string, string> | undefined };
 
-/** One page, newest first; `next_page_token` goes into `page_token` of the next call. */
+/** One page, newest first. Give its `next_page_token` as the `page_token` of the next call. */
 export interface TaskPage<V extends View> {
   tasks: TaskOf<V>[];
   next_page_token?: string;
 }
 
 /**
- * Every call rejects with a BatchwellError, after attempts as `retry` says where another may help: no answer, 429, 502, 503, 504.
- * An id that is not there, or another owner's, is status 404.
+ * A call that fails rejects with a BatchwellError. It is first retried as `retry` says if a retry
+ * may help: after no answer, 429, 502, 503 and 504. The status is 404 if the id does not exist or
+ * belongs to another owner.
  */
 export interface Client {
   readonly url: string;
-  /** Resolves once the task is committed. 400 names the fields that are wrong; 409: the key was used for another task. */
+  /**
+   * Submits a task; resolves once it is committed. Status 400: `problems` names the fields that are
+   * not valid; 409: the key was used for another task.
+   */
   submit(task: TesTask, options?: SubmitOptions): Promise<{ id: string }>;
-  /** A template and up to 10,000 rows, all of them or none; problems have their `row`. */
+  /**
+   * Submits a template with up to 10,000 rows: either all are accepted or none. Problems have their
+   * `row`.
+   */
   submitScatter(scatter: ScatterRequest, options?: ScatterOptions): Promise<ScatterAccepted>;
   /**
-   * Tasks from any source, in scatters of up to 10,000 (and 32 MiB); yields each once it is committed, and reads on when the next one is
-   * asked for. Fails as the source does; what came since the last scatter was not sent then. Problems have their `line`, from 1 over the
-   * whole source. With `idempotencyKey` the scatters are called KEY.0, KEY.1, …: the same source again makes nothing twice, provided that
-   * it is cut alike, hence without `lingerMs`.
+   * Submits tasks from any source, in scatters of up to 10,000 tasks and 32 MiB. Yields each
+   * scatter once it is committed, and reads on when the next one is requested. If the source fails,
+   * this fails with the same error; tasks since the last scatter were then not sent. Problems have
+   * their `line`, counted from 1 over the whole source. With `idempotencyKey`, the scatters get the
+   * keys KEY.0, KEY.1, …: the same source creates nothing twice, provided that it is divided in the
+   * same way. Do not use `lingerMs` then.
    */
   submitMany(
     tasks: AsyncIterable<TesTask> | Iterable<TesTask>,
     options?: ManyOptions,
   ): AsyncGenerator<ManyAccepted, void, undefined>;
-  /** NDJSON as it stands, one scatter of at most 10,000 lines. A Blob is sent again where that helps, a stream never. */
+  /**
+   * Submits NDJSON unchanged, as one scatter of up to 10,000 lines. A Blob is retried, a stream
+   * never.
+   */
   submitLines(
     lines: Blob | ReadableStream<Uint8Array>,
     options?: LineScatterOptions,
   ): Promise<ScatterAccepted>;
+  /** Reads a task, in view MINIMAL by default. */
   get<V extends View = 'MINIMAL'>(
     id: string,
     options?: CallOptions & { view?: V | undefined },
   ): Promise<TaskOf<V>>;
-  /** The task once it has ended, in view FULL when not told otherwise. */
+  /** Resolves with the task once it has ended, in view FULL by default. */
   waitFor<V extends View = 'FULL'>(
     id: string,
     options?: WaitOptions & { view?: V | undefined },
   ): Promise<TaskOf<V>>;
+  /** Reads one page of tasks, newest first. */
   list<V extends View = 'MINIMAL'>(filter?: TaskFilter<V>): Promise<TaskPage<V>>;
-  /** All pages of `list`, one after the other, each read when it is needed. */
+  /** Yields the tasks of all pages of `list`; each page is read when it is needed. */
   listAll<V extends View = 'MINIMAL'>(
     filter?: TaskFilter<V>,
   ): AsyncGenerator<TaskOf<V>, void, undefined>;
-  /** Also when it has ended already; then nothing happens. */
+  /** Cancels a task. Does nothing if it has already ended. */
   cancel(id: string, options?: CallOptions): Promise<void>;
-  /** At most 10,000 ids; all tasks with these tags; or all of a scatter. Attempts after the first count only what is left to be cancelled. */
+  /**
+   * Cancels up to 10,000 ids, all tasks with these tags, or all tasks of a scatter. After a retry,
+   * `cancelled` counts only what the last attempt cancelled.
+   */
   cancelMany(
     which: { ids: readonly string[] } | { tags: Record<string, string> } | { scatter: string },
     options?: CallOptions,
   ): Promise<CancelTasksReply>;
+  /** Reads a scatter with its counts. */
   scatter(id: string, options?: CallOptions): Promise<ScatterReply>;
-  /** As listAll, of one scatter. */
+  /** Like listAll, for the tasks of one scatter. */
   scatterTasks<V extends View = 'MINIMAL'>(
     id: string,
     filter?: TaskFilter<V>,
   ): AsyncGenerator<TaskOf<V>, void, undefined>;
-  /** All scatters, newest first. */
+  /** Yields all scatters, newest first. */
   listScatters(options?: CallOptions): AsyncGenerator<ScatterHead, void, undefined>;
-  /** The scatter once all of its tasks have ended. Cheaper than waiting for each. */
+  /**
+   * Resolves with the scatter once all of its tasks have ended. Costs less than waiting for each
+   * task.
+   */
   waitForScatter(id: string, options?: WaitOptions): Promise<ScatterReply>;
   /**
-   * Tasks as they change: one, those of a scatter (with its counts), those with these tags, or all. Ends with the task or the scatter; goes on
-   * where it was when the connection breaks. What is told is where a task stands by then: the same may come twice, and a state that lasted
-   * for moments not at all.
+   * Yields changes of a task, of a scatter and its tasks, of the tasks with these tags, or of all
+   * tasks. Ends when the task or the scatter ends; reconnects and continues after a broken
+   * connection. An event holds the state of the task when it is sent: the same state may come
+   * twice, and a state that lasted only a moment not at all.
    */
   events(
     of?: { task: string } | { scatter: string } | { tags: Record<string, string> },
     options?: CallOptions & { lastEventId?: string | undefined },
   ): AsyncGenerator<BatchwellEvent, void, undefined>;
-  /** The end of what an executor of the latest attempt printed, while it runs as far as is known; 404 until there is something. */
+  /**
+   * Reads the end of what an executor of the latest attempt printed; while it runs, what has
+   * arrived so far. Status 404 until there is output.
+   */
   logs(id: string, options?: LogOptions): Promise<string>;
   /**
-   * The same, and then what comes, through all attempts, until the task has ended. Each line has a `text`, or says that what follows
-   * begins anew or that bytes are left out. Goes on after a connection that broke, with every character once. Read no faster than it is asked.
+   * Yields the same output and then what follows, through all attempts, until the task has ended.
+   * Each line has a `text`, or says that the output starts over (`began`) or that bytes are missing
+   * (`skipped_bytes`). Continues after a broken connection, with every character once. Reads
+   * nothing ahead of the consumer.
    */
   followLog(id: string, options?: FollowOptions): AsyncGenerator<LogLine, void, undefined>;
-  /** The exact text that the task runs, but for secrets. */
+  /** Reads the exact script that the task runs, without secrets. */
   script(id: string, options?: CallOptions): Promise<string>;
+  /** Reads how the time of the task was spent. */
   timeline(id: string, options?: CallOptions): Promise<Timeline>;
-  /** Why it hits the call cache or misses it; with another task, in what the two differ. */
+  /** Explains why a task was a cache hit or a miss; with `other`, how the two tasks differ. */
   explainCache(
     id: string,
     options?: CallOptions & { other?: string | undefined },
   ): Promise<CacheExplanation>;
-  /** A dry run: what would come of the task. Stores nothing; 400 as `submit`. */
+  /** Dry run: returns how the task would run, and stores nothing. Status 400 as for `submit`. */
   validate(task: TesTask, options?: CallOptions): Promise<Validation>;
+  /** Reads the TES service info. */
   serviceInfo(options?: CallOptions): Promise<ServiceInfo>;
-  /** Needs a token of scope admin, like the two that follow. An attempt that is made again may leave one more token, whose secret nobody has. */
+  /**
+   * Creates a token. Needs a token of scope admin, like the next two operations. A retry may create
+   * a second token, whose secret is lost.
+   */
   createToken(rights: TokenRequest, options?: CallOptions): Promise<TokenMade>;
-  /** Newest first, also those that were revoked. */
+  /** Lists all tokens, newest first, including revoked ones. */
   listTokens(options?: CallOptions): Promise<TokenReply[]>;
-  /** Within ten seconds it opens nothing. */
+  /** Revokes a token. Within 10 seconds no API accepts it. */
   revokeToken(id: number, options?: CallOptions): Promise<void>;
-  /** Has a url told when your tasks and scatters end. 400: it lies at no origin that the operator allows; 409: none is, or you have too many. An attempt that is made again may leave one more. */
+  /**
+   * Creates a webhook: a URL that is notified when your tasks and scatters end. Status 400: the
+   * operator does not allow its origin; 409: the operator allows no origin, or you have too many
+   * webhooks. A retry may create a second webhook.
+   */
   createWebhook(wants: WebhookRequest, options?: CallOptions): Promise<WebhookMade>;
-  /** Newest first. */
+  /** Lists your webhooks, newest first. */
   listWebhooks(options?: CallOptions): Promise<WebhookReply[]>;
-  /** What it was still to be told is dropped. */
+  /** Deletes a webhook. Its pending deliveries are dropped. */
   deleteWebhook(id: number, options?: CallOptions): Promise<void>;
-  /** Has a ping delivered, to try a receiver. */
+  /** Sends a ping, to test a receiver. */
   pingWebhook(id: number, options?: CallOptions): Promise<void>;
-  /** What it was told in the last week, and is still to be told; newest first, each page read when it is needed. */
+  /**
+   * Yields the deliveries of the last week and the pending ones, newest first; each page is read
+   * when it is needed.
+   */
   deliveries(
     id: number,
     options?: CallOptions & { state?: DeliveryReply['state'] | undefined },
   ): AsyncGenerator<DeliveryReply, void, undefined>;
-  /** Delivers again what was delivered or given up. */
+  /** Repeats a delivery that was delivered or given up. */
   redeliver(id: number, delivery: number, options?: CallOptions): Promise<void>;
 }

@@ -1,12 +1,15 @@
-/** What a client is opened with. Wrong options are a TypeError at once, without the token in it. */
+/**
+ * The options of a client. Options that are not valid throw a TypeError at once; it does not
+ * contain the token.
+ */
 import { createPace, sleepFor, type Sleep } from './pace.ts';
 import { defaultPolicy, type RetryPolicy } from './retry.ts';
-import type { Line } from './send.ts';
+import type { Transport } from './send.ts';
 
 export interface RetryOptions extends Partial<RetryPolicy> {
-  /** How long one attempt may take, in ms (120,000). */
+  /** Longest time of one attempt, in ms. Default 120,000. */
   attemptMs?: number;
-  /** From 0 to below 1. For tests. */
+  /** Returns a number from 0 to below 1. For tests. */
   random?: () => number;
   /** Rejects when its signal is aborted. For tests. */
   sleep?: Sleep;
@@ -15,19 +18,26 @@ export interface RetryOptions extends Partial<RetryPolicy> {
 }
 
 export interface ClientOptions {
-  /** Where Batchwell is: `http://127.0.0.1:8000`. */
+  /** URL of Batchwell, such as `http://127.0.0.1:8000`. */
   url: string;
+  /** Bearer token; never part of an error message. */
   token?: string | undefined;
-  /** Instead of the global one. */
+  /** Used instead of the global one. */
   fetch?: typeof globalThis.fetch;
   retry?: RetryOptions;
-  /** Requests at once, other than waiting ones (16). Further calls queue, in their order. */
+  /**
+   * Most requests at once, except those that wait for a task. Default 16. Further calls queue in
+   * order.
+   */
   maxInFlight?: number;
-  /** Requests at once that wait for a task to change (256); they cost the service next to nothing. */
+  /**
+   * Most requests at once that wait for a task to change. Default 256; they cost the service almost
+   * nothing.
+   */
   maxWaiting?: number;
 }
 
-export function openLine(options: ClientOptions): Line {
+export function openTransport(options: ClientOptions): Transport {
   const {
     retry: {
       attemptMs = 120_000,
@@ -41,7 +51,7 @@ export function openLine(options: ClientOptions): Line {
   return {
     url: readUrl(options.url),
     token: readToken(options.token),
-    // Browsers want it called as a function of their own window.
+    // Browsers require that it is called as a method of their window.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     policy: { ...defaultPolicy, ...policy },
     attemptMs,
@@ -62,21 +72,22 @@ function readUrl(url: string): string {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw new TypeError('url: expected one that begins with http:// or https://.');
   const { username, password, origin, pathname } = new URL(url);
-  // Neither would go: fetch takes no credentials in a url, and only TES's own routes are below /t/.
+  // Neither would work: fetch refuses credentials in a URL, and only TES's own routes are below
+  // /t/.
   if (username !== '' || password !== '' || /^\/t\/[^/]/.test(pathname))
-    throw new TypeError('url: expected one without credentials; they go into `token`.');
+    throw new TypeError('url: expected one without credentials. Set `token` instead.');
   return `${origin}${pathname.replace(/\/+$/, '')}`;
 }
 
 function readToken(token: string | undefined): string | undefined {
-  // Else fetch's own complaint would show it.
+  // Otherwise fetch's own error would contain the token.
   if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
-    throw new TypeError('token: expected printable ASCII characters without blanks.');
+    throw new TypeError('token: expected printable ASCII characters without spaces.');
   return token;
 }
 
 function atLeastOne(name: string, value: number): number {
   if (!Number.isInteger(value) || value < 1)
-    throw new TypeError(`${name}: expected a whole number from 1.`);
+    throw new TypeError(`${name}: expected a whole number of at least 1.`);
   return value;
 }

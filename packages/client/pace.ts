@@ -1,15 +1,19 @@
 /**
- * How many requests a client has under way. When the service has too much to do, all of them pause together and fewer go at once
- * afterwards: half as many, and then one more for each round that goes well, as TCP does it.
+ * Limits the requests that a client has in progress. When the service is overloaded, all calls
+ * pause together, and afterwards half as many requests run at once, plus one more for each round
+ * that succeeds, as in TCP.
  */
 export type Sleep = (ms: number, signal?: AbortSignal) => Promise<void>;
 
 export interface Pace {
-  /** Does the work once there is room for it. Rejects with the signal's reason when that comes first. */
+  /**
+   * Runs the work once there is room for it. Rejects with the signal's reason if the signal is
+   * aborted first.
+   */
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** Nothing begins for so long. */
+  /** Nothing begins for this long. */
   slowDown(ms: number): void;
-  /** A request went well. */
+  /** A request has succeeded. */
   speedUp(): void;
 }
 
@@ -18,7 +22,10 @@ export interface Clock {
   sleep: Sleep;
 }
 
-/** A time in which nothing begins. Its timer runs only while somebody waits for the end: otherwise it would keep the process alive. */
+/**
+ * A time in which nothing begins. Its timer runs only while a call waits for the end; otherwise it
+ * would keep the process alive.
+ */
 function createPause({ nowMs, sleep }: Clock, onEnd: () => void) {
   let untilMs = 0;
   let sitting: AbortController | undefined;
@@ -43,7 +50,7 @@ function createPause({ nowMs, sleep }: Clock, onEnd: () => void) {
   };
 }
 
-/** @param most requests under way at once */
+/** @param most requests in progress at once */
 export function createPace(most: number, clock: Clock): Pace {
   const waiting = new Set<() => void>();
   let allowed = most;
@@ -90,7 +97,7 @@ export function createPace(most: number, clock: Clock): Pace {
       }
     },
     slowDown(ms) {
-      // Those that were under way together hear it one after the other; it is one event.
+      // Requests that ran together report the same overload one after the other; it counts once.
       if (!pause.isOn()) allowed = Math.max(1, allowed / 2);
       pause.lengthen(ms);
     },
@@ -100,7 +107,7 @@ export function createPace(most: number, clock: Clock): Pace {
   };
 }
 
-/** The default: the platform's timer. */
+/** The default: a timer of the platform. */
 export const sleepFor: Sleep = (ms, signal) =>
   new Promise((resolve, reject) => {
     signal?.throwIfAborted();

@@ -1,5 +1,8 @@
-/** One call: attempts until there is an answer that counts. What makes something carries a key, so that it may be sent twice. */
-import { errorOfAnswer, errorOfSilence, errorOfStranger, type Tried } from './errors.ts';
+/**
+ * One call: attempts until there is a final answer. A call that creates something has a key, so
+ * that it can be sent twice.
+ */
+import { errorOfAnswer, errorOfNoAnswer, errorOfInvalidJson, type Tried } from './errors.ts';
 import type { Pace, Sleep } from './pace.ts';
 import { decideNext, type NextStep, type RetryPolicy } from './retry.ts';
 import { within } from './within.ts';
@@ -7,14 +10,14 @@ import { within } from './within.ts';
 export interface Call {
   method?: 'GET' | 'POST' | 'DELETE';
   path: string;
-  /** Undefined is left out; a list is repeated. */
+  /** Undefined values are left out; a list repeats the parameter. */
   query?: Record<string, string | number | boolean | readonly string[] | undefined>;
   json?: unknown;
-  /** NDJSON. A stream can be read once only, hence is never sent again. */
+  /** NDJSON. A stream can be read only once, so it is never sent again. */
   lines?: Blob | ReadableStream<Uint8Array>;
   idempotencyKey?: string;
   signal?: AbortSignal | undefined;
-  /** For so long the service may answer late on purpose. */
+  /** How long the service may deliberately delay its answer. */
   waitMs?: number;
 }
 
@@ -24,7 +27,8 @@ export interface Answer {
   text: string;
 }
 
-export interface Line {
+/** How calls reach the service. */
+export interface Transport {
   /** Without a slash at the end. */
   url: string;
   token: string | undefined;
@@ -35,34 +39,38 @@ export interface Line {
   random: () => number;
   sleep: Sleep;
   nowMs: () => number;
-  /** For requests that make the service work, and for those that wait. */
+  /** One for requests that make the service work, one for requests that wait. */
   paces: { work: Pace; wait: Pace };
 }
 
-/** Gives a 2xx answer, or rejects with a BatchwellError or the signal's reason. */
-export async function send(line: Line, call: Call): Promise<Answer> {
+/** Resolves with a 2xx answer, or rejects with a BatchwellError or the signal's reason. */
+export async function send(transport: Transport, call: Call): Promise<Answer> {
   const body = call.json === undefined ? call.lines : JSON.stringify(call.json);
-  const pace = call.waitMs ? line.paces.wait : line.paces.work;
+  const pace = call.waitMs ? transport.paces.wait : transport.paces.work;
   for (let tries = 1; ; tries += 1) {
     const outcome = await pace.run(
-      async () => judge(line, pace, { outcome: await attempt(line, call, body), tries }),
+      async () => judge(transport, pace, { outcome: await attempt(transport, call, body), tries }),
       call.signal,
     );
     if (outcome.next === undefined) return outcome.answer;
     call.signal?.throwIfAborted();
     if (!outcome.next.again || body instanceof ReadableStream)
-      throw errorOf(outcome, { origin: new URL(line.url).origin, tries, token: line.token });
-    // In a common pause, the pace itself holds the next attempt back.
-    if (!outcome.next.together) await line.sleep(outcome.next.pauseMs, call.signal);
+      throw errorOf(outcome, {
+        origin: new URL(transport.url).origin,
+        tries,
+        token: transport.token,
+      });
+    // During a common pause, the pace itself delays the next attempt.
+    if (!outcome.next.together) await transport.sleep(outcome.next.pauseMs, call.signal);
   }
 }
 
 type Outcome = { answer: Answer } | { failed: unknown };
 type Judged = { answer: Answer; next: undefined } | (Outcome & { next: NextStep });
 
-/** Before its room is given to another call: that one has to feel the pause. */
+/** Runs before another call takes the place of this one, so that the other call also pauses. */
 function judge(
-  line: Line,
+  transport: Transport,
   pace: Pace,
   { outcome, tries }: { outcome: Outcome; tries: number },
 ): Judged {
@@ -73,57 +81,64 @@ function judge(
   }
   const ending = answer && { status: answer.status, retryAfter: answer.headers.get('retry-after') };
   const next = decideNext(ending, tries, {
-    policy: line.policy,
-    random: line.random,
-    nowMs: line.nowMs(),
+    policy: transport.policy,
+    random: transport.random,
+    nowMs: transport.nowMs(),
   });
-  if (next.together) for (const each of Object.values(line.paces)) each.slowDown(next.pauseMs);
+  if (next.together) for (const each of Object.values(transport.paces)) each.slowDown(next.pauseMs);
   return { ...outcome, next };
 }
 
 const errorOf = (outcome: Outcome, tried: Tried): Error =>
   'answer' in outcome
     ? errorOfAnswer(outcome.answer, tried)
-    : errorOfSilence(outcome.failed, tried);
+    : errorOfNoAnswer(outcome.failed, tried);
 
-/** As send; gives the answer's JSON. */
-export async function sendForJson<T>(line: Line, call: Call): Promise<T> {
-  return readJson<T>(line, await send(line, call));
+/** Like send, but resolves with the answer's JSON. */
+export async function sendForJson<T>(transport: Transport, call: Call): Promise<T> {
+  return readJson<T>(transport, await send(transport, call));
 }
 
-/** Rejects when it is no JSON. */
-export function readJson<T>(line: Line, { text }: Answer): T {
+/** Throws a BatchwellError if the answer is not valid JSON. */
+export function readJson<T>(transport: Transport, { text }: Answer): T {
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw errorOfStranger(text, cause, {
-      origin: new URL(line.url).origin,
+    throw errorOfInvalidJson(text, cause, {
+      origin: new URL(transport.url).origin,
       tries: 1,
-      token: line.token,
+      token: transport.token,
     });
   }
 }
 
-/** Until the whole answer is read: one that breaks off is none. A stream takes as long as it takes. */
-async function attempt(line: Line, call: Call, body: string | Call['lines']): Promise<Outcome> {
-  const url = urlOf(line, call.path, call.query);
+/**
+ * Reads the whole answer; one that breaks off counts as none. A body that is a stream has no time
+ * limit.
+ */
+async function attempt(
+  transport: Transport,
+  call: Call,
+  body: string | Call['lines'],
+): Promise<Outcome> {
+  const url = urlOf(transport, call.path, call.query);
   const isStream = body instanceof ReadableStream;
-  // A redirected POST would become a GET, whose answer looks as if all had gone well.
+  // A redirected POST would become a GET, whose answer looks like success.
   const redirect = 'manual';
-  // Without `duplex` a body that is a stream is refused; to DOM's types it is unknown.
+  // fetch refuses a stream without `duplex`, which the types of the DOM do not have.
   const init = {
     method: call.method ?? 'GET',
     redirect,
-    headers: headersOf(line, call),
+    headers: headersOf(transport, call),
     ...(body !== undefined && { body }),
     ...(isStream && { duplex: 'half' }),
   } as RequestInit;
   try {
     return await within(
-      isStream ? undefined : line.attemptMs + (call.waitMs ?? 0),
+      isStream ? undefined : transport.attemptMs + (call.waitMs ?? 0),
       call.signal,
       async (signal) => {
-        const response = await line.fetch(url, { ...init, signal });
+        const response = await transport.fetch(url, { ...init, signal });
         return {
           answer: {
             status: response.status,
@@ -138,11 +153,11 @@ async function attempt(line: Line, call: Call, body: string | Call['lines']): Pr
   }
 }
 
-export const urlOf = ({ url }: Line, path: string, query: Call['query']): string =>
+export const urlOf = ({ url }: Transport, path: string, query: Call['query']): string =>
   `${url}${path}${queryText(query)}`;
 
 export function headersOf(
-  { token }: Line,
+  { token }: Transport,
   {
     json,
     lines,

@@ -1,12 +1,15 @@
-/** Replies that go on: over as many connections as it takes, each going on where the one before it ended. */
-import { BatchwellError, errorOfAnswer, errorOfSilence } from './errors.ts';
+/**
+ * Replies without end, over as many connections as needed: each continues where the one before it
+ * ended.
+ */
+import { BatchwellError, errorOfAnswer, errorOfNoAnswer } from './errors.ts';
 import { decideNext } from './retry.ts';
-import { headersOf, urlOf, type Answer, type Call, type Line } from './send.ts';
+import { headersOf, urlOf, type Answer, type Call, type Transport } from './send.ts';
 
-/** The service says something every 15 s, if only that there is nothing to say. */
+/** The service sends something at least every 15 s, if only a keep-alive. */
 const LONGEST_SILENCE_MS = 60_000;
 
-export interface Connecting {
+interface Connecting {
   path: string;
   query: Call['query'];
   accept: string;
@@ -14,17 +17,20 @@ export interface Connecting {
 }
 
 export interface Stream<Item> {
-  /** How to go on from what was heard. */
+  /** The request that continues after what was received so far. */
   connect(): Connecting;
-  /** What the lines say; undefined for what says only that the service is there. Returns true when there is nothing more to come. */
+  /** Parses the lines; yields undefined for a keep-alive. Returns true at the end of the stream. */
   read(
     lines: AsyncGenerator<string, void, undefined>,
   ): AsyncGenerator<Item | undefined, boolean, undefined>;
 }
 
-/** Ends when there is nothing more to come. Connections that break are made again, up to `tries` in a row that bring nothing. */
+/**
+ * Ends with the stream. Reconnects after a broken connection, up to `tries` times in a row without
+ * an item.
+ */
 export async function* follow<Item>(
-  line: Line,
+  transport: Transport,
   stream: Stream<Item>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Item, void, undefined> {
@@ -32,7 +38,7 @@ export async function* follow<Item>(
     const connection = openConnection(signal);
     let failure: Failure = { failed: new Error('the reply broke off') };
     try {
-      const answer = await ask(line, stream.connect(), connection, signal);
+      const answer = await ask(transport, stream.connect(), connection, signal);
       if (answer.status === 204) return;
       if (answer.ok && answer.body) {
         const items = stream.read(linesOf(answer.body, connection));
@@ -55,22 +61,22 @@ export async function* follow<Item>(
       connection.close();
     }
     signal?.throwIfAborted();
-    await pauseOrThrow(line, failure, tries, signal);
+    await pauseOrThrow(transport, failure, tries, signal);
   }
 }
 
 function ask(
-  line: Line,
+  transport: Transport,
   { path, query, accept, headers }: Connecting,
   connection: Connection,
   signal: AbortSignal | undefined,
 ): Promise<Response> {
-  return line.paces.wait.run(
+  return transport.paces.wait.run(
     () =>
       connection.hear(() =>
-        line.fetch(urlOf(line, path, query), {
+        transport.fetch(urlOf(transport, path, query), {
           redirect: 'manual',
-          headers: { ...headersOf(line, { accept }), ...headers },
+          headers: { ...headersOf(transport, { accept }), ...headers },
           signal: connection.signal,
         }),
       ),
@@ -81,7 +87,7 @@ function ask(
 type Failure = { failed: unknown } | { refused: Answer };
 
 async function pauseOrThrow(
-  line: Line,
+  transport: Transport,
   failure: Failure,
   tries: number,
   signal: AbortSignal | undefined,
@@ -91,26 +97,26 @@ async function pauseOrThrow(
       ? { status: failure.refused.status, retryAfter: failure.refused.headers.get('retry-after') }
       : undefined;
   const next = decideNext(ending, tries, {
-    policy: line.policy,
-    random: line.random,
-    nowMs: line.nowMs(),
+    policy: transport.policy,
+    random: transport.random,
+    nowMs: transport.nowMs(),
   });
-  const tried = { origin: new URL(line.url).origin, tries, token: line.token };
+  const tried = { origin: new URL(transport.url).origin, tries, token: transport.token };
   if (!next.again)
     throw 'failed' in failure
-      ? errorOfSilence(failure.failed, tried)
+      ? errorOfNoAnswer(failure.failed, tried)
       : errorOfAnswer(failure.refused, tried);
-  await line.sleep(next.pauseMs, signal);
+  await transport.sleep(next.pauseMs, signal);
 }
 
 interface Connection {
   signal: AbortSignal;
-  /** Gives up what takes longer than the longest silence. */
+  /** Aborts the connection after the longest silence. */
   hear<T>(listen: () => Promise<T>): Promise<T>;
   close(): void;
 }
 
-/** Its signal fires when the given one does. */
+/** Its signal is aborted with the given one. */
 function openConnection(signal: AbortSignal | undefined): Connection {
   const controller = new AbortController();
   const giveUp = (): void => controller.abort(signal?.reason);
@@ -122,7 +128,7 @@ function openConnection(signal: AbortSignal | undefined): Connection {
       const timer = setTimeout(
         () =>
           controller.abort(
-            new DOMException(`nothing was heard for ${LONGEST_SILENCE_MS} ms`, 'TimeoutError'),
+            new DOMException(`nothing was received for ${LONGEST_SILENCE_MS} ms`, 'TimeoutError'),
           ),
         LONGEST_SILENCE_MS,
       );
@@ -134,13 +140,16 @@ function openConnection(signal: AbortSignal | undefined): Connection {
     },
     close() {
       signal?.removeEventListener('abort', giveUp);
-      // A reply that is not read to its end would keep its connection open.
+      // Otherwise a reply that is not read to its end would keep its connection open.
       controller.abort();
     },
   };
 }
 
-/** Read no faster than they are taken; one that was broken off is none. By a reader: Safari's streams cannot be iterated. */
+/**
+ * Reads lines no faster than they are used; an incomplete one is dropped. Uses a reader: Safari's
+ * streams cannot be iterated.
+ */
 async function* linesOf(
   body: ReadableStream<Uint8Array>,
   connection: Connection,

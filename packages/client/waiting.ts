@@ -1,4 +1,4 @@
-/** Waiting for ends. */
+/** Waits until a task or a scatter has ended. */
 import type { Sleep } from './pace.ts';
 import type { ScatterReply, TesState } from './types.generated.ts';
 
@@ -10,25 +10,31 @@ const endStates: ReadonlySet<TesState> = new Set<TesState>([
   'PREEMPTED',
 ]);
 
-/** Whether a task in this state will change no more. */
+/** Whether this state of a task is final. */
 export const hasEnded = (state: TesState): boolean => endStates.has(state);
 
-/** The longest that the service lets a request wait; load balancers give up after 60 s. */
+/** Longest time that the service lets a request wait; load balancers give up after 60 s. */
 const LONGEST_LOOK_S = 50;
-/** Where more wait than may ask at once, each look is short, so that all have their turn. */
+/**
+ * With more waiting calls than requests allowed at once, each request is short, so that all get
+ * their turn.
+ */
 const SHORT_LOOK_S = 1;
-/** A task passes five places on its way, and each is an answer: this joins those that follow close on each other. */
+/**
+ * Each of the five places that a task passes ends a request; this pause joins those that follow
+ * each other closely.
+ */
 const BETWEEN_LOOKS_MS = 250;
-/** While the database is away, the service answers from memory, and at once. */
+/** While its database is unavailable, the service answers at once, from memory. */
 const STALE_MS = 5000;
 
 export const lookSeconds = (waiters: number, mostAtOnce: number): number =>
   waiters <= mostAtOnce ? LONGEST_LOOK_S : SHORT_LOOK_S;
 
 export interface TaskWaiting<Task> {
-  /** Answers when the task stands elsewhere, or after a while. */
+  /** Resolves when the place of the task has changed, or after a while. */
   look(): Promise<{ state: TesState; isLastKnown: boolean }>;
-  /** The task as it is wanted. */
+  /** Reads the task in the view that the caller asked for. */
   get(): Promise<Task>;
   sleep: Sleep;
   signal: AbortSignal | undefined;
@@ -44,7 +50,7 @@ export async function waitForTask<Task extends { state: TesState }>({
   for (;;) {
     const { state, isLastKnown } = await look();
     const task = hasEnded(state) ? await get() : undefined;
-    // Another process of the service may not know of the end, if it lost the database just now.
+    // Another process of the service may not know of the end, if it has just lost the database.
     if (task && hasEnded(task.state)) return task;
     await sleep(isLastKnown ? STALE_MS : BETWEEN_LOOKS_MS, signal);
   }
@@ -53,7 +59,10 @@ export async function waitForTask<Task extends { state: TesState }>({
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5000;
 
-/** Looks until the scatter has ended. A small scatter is seen at once, a long one costs little: each pause is a quarter of those before. */
+/**
+ * Looks until the scatter has ended. Each pause is a quarter of the time waited so far: the end of
+ * a small scatter is seen at once, and a long one costs little.
+ */
 export async function waitUntilEnded(
   look: () => Promise<ScatterReply>,
   sleep: Sleep,

@@ -1,11 +1,12 @@
 /** Time limits. */
 
-/** The longest that a timer can be set to, some 24 days; a longer one would go off at once. */
+/** The longest timeout of a timer, about 24 days; a longer one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Does the work with a signal that fires as the given one does, or after `ms` with a TimeoutError; undefined: never.
- * Not by AbortSignal.any: Node 20 may collect such a signal before it fires, and keeps 2 kB a call while the given one lives.
+ * Runs the work with a signal that is aborted with the given one, or with a TimeoutError after
+ * `ms`; undefined: no limit. AbortSignal.any will not do: Node 20 may collect such a signal before
+ * it fires, and keeps 2 kB per call for as long as the given signal exists.
  */
 export async function within<T>(
   ms: number | undefined,
@@ -20,7 +21,10 @@ export async function within<T>(
     ms === undefined || ms > LONGEST_TIMER_MS
       ? undefined
       : setTimeout(
-          () => controller.abort(new DOMException(`It took longer than ${ms} ms`, 'TimeoutError')),
+          () =>
+            controller.abort(
+              new DOMException(`The time limit of ${ms} ms was exceeded`, 'TimeoutError'),
+            ),
           ms,
         );
   try {

@@ -1,4 +1,7 @@
-/** The client as others get it: built, installed into a folder of its own, imported by plain JavaScript and checked by TypeScript. */
+/**
+ * The client as others get it: built, installed into a folder of its own, imported by plain
+ * JavaScript and checked by TypeScript.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -25,14 +28,17 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The Node that runs the tests, and the machine's own where that is another: on a machine of ours it is Node 20. */
+/**
+ * The Node that runs the tests, and the machine's own where that is another: on a machine of ours
+ * it is Node 20.
+ */
 const nodes = [
   process.execPath,
   ...['/usr/bin/node', '/usr/local/bin/node'].filter((path) => existsSync(path)),
 ];
 
 test.each(nodes.map((node, at) => [at === 0 ? 'the tests’ Node' : 'the machine’s own Node', node]))(
-  'plain JavaScript in %s imports it by name, submits a task and reads a refusal',
+  'plain JavaScript in %s imports the package, submits a task and reads a refusal',
   async (_, node) => {
     const asked: { url: string | undefined; key: string | string[] | undefined }[] = [];
     const server = createServer((request, response) => {
@@ -60,7 +66,8 @@ test.each(nodes.map((node, at) => [at === 0 ? 'the tests’ Node' : 'the machine
     const client = openClient({ url: process.argv[2], token: 'secret' });
     const { id } = await client.submit({ executors: [{ image: 'alpine', command: ['true'] }] });
     const refusal = await client.waitFor('task-9-zzzzzz', { timeoutMs: 60_000 }).catch((error) => error);
-    console.log(JSON.stringify({ id, ended: hasEnded('COMPLETE'), refusal: refusal instanceof BatchwellError && refusal.status }));
+    const status = refusal instanceof BatchwellError && refusal.status;
+    console.log(JSON.stringify({ id, ended: hasEnded('COMPLETE'), refusal: status }));
   `,
     );
     try {
@@ -77,37 +84,35 @@ test.each(nodes.map((node, at) => [at === 0 ? 'the tests’ Node' : 'the machine
   },
 );
 
-test.each(nodes)(
-  'a time limit goes off although garbage is collected meanwhile: %#',
-  async (node) => {
-    const server = createServer(() => undefined);
-    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-    const script = join(folder, 'patient.mjs');
-    await writeFile(
-      script,
-      `
+test.each(nodes)('a time limit fires although garbage is collected meanwhile: %#', async (node) => {
+  const server = createServer(() => undefined);
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const script = join(folder, 'patient.mjs');
+  await writeFile(
+    script,
+    `
     import { openClient } from '@batchwell/client';
     const collecting = setInterval(() => globalThis.gc(), 5);
     const client = openClient({ url: process.argv[2] });
-    console.log(await client.waitFor('task-1-aaaaaa', { timeoutMs: 100, signal: new AbortController().signal }).catch((error) => error.name));
+    const { signal } = new AbortController();
+    console.log(await client.waitFor('task-1-aaaaaa', { timeoutMs: 100, signal }).catch((error) => error.name));
     clearInterval(collecting);
   `,
+  );
+  try {
+    const { stdout } = await exec(
+      node,
+      ['--expose-gc', script, `http://127.0.0.1:${(server.address() as AddressInfo).port}`],
+      { env: { PATH: process.env['PATH'] } },
     );
-    try {
-      const { stdout } = await exec(
-        node,
-        ['--expose-gc', script, `http://127.0.0.1:${(server.address() as AddressInfo).port}`],
-        { env: { PATH: process.env['PATH'] } },
-      );
-      expect(stdout).toBe('TimeoutError\n');
-    } finally {
-      server.closeAllConnections();
-      server.close();
-    }
-  },
-);
+    expect(stdout).toBe('TimeoutError\n');
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
 
-test('its types stand by themselves, for Node and for browsers', async () => {
+test('the types of the package need no other types, in Node and in browsers', async () => {
   await writeFile(
     join(folder, 'producer.ts'),
     `
@@ -121,7 +126,8 @@ test('its types stand by themselves, for Node and for browsers', async () => {
       void (await client.get(id)).logs;
       // @ts-expect-error an image is needed
       await client.submit({ executors: [{ command: ['true'] }] });
-      for await (const { creation_time } of client.listAll({ view: 'BASIC', tags: { run: state } })) console.log(creation_time);
+      const tasks = client.listAll({ view: 'BASIC', tags: { run: state } });
+      for await (const { creation_time } of tasks) console.log(creation_time);
       return client.waitFor(id);
     }
   `,
@@ -147,14 +153,14 @@ test('its types stand by themselves, for Node and for browsers', async () => {
   expect(stdout).toBe('');
 });
 
-test('it holds JavaScript and its types only, and imports nothing but itself', async () => {
+test('the package holds only JavaScript and types, and imports only its own files', async () => {
   const files = await readdir(join(installed, 'dist'));
   expect(files.filter((file) => !/\.(js|d\.ts)$/.test(file))).toEqual([]);
   for (const file of files) {
     const imports = [
       ...(await readFile(join(installed, 'dist', file), 'utf8')).matchAll(/from '([^']+)'/g),
     ].map((match) => match[1] ?? '');
-    for (const name of imports) expect(name).toMatch(/^\.\/[\w.]+$/);
+    for (const name of imports) expect(name).toMatch(/^\.\/[\w.-]+$/);
   }
   expect(JSON.parse(await readFile(join(client, 'package.json'), 'utf8'))).not.toHaveProperty(
     'dependencies',

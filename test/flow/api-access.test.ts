@@ -93,7 +93,7 @@ describe('tokens that are made here', () => {
     expect(made).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^bw_[\w-]{43}\n$/),
-      err: expect.stringContaining('of cli may submit, read until 20'),
+      err: expect.stringContaining('of cli allows submit, read until 20'),
     });
     const listed = await cli('list');
     expect(listed.out).toMatch(/cli +submit read +s3:\/\/lab\/cli .* nightly/);
@@ -102,7 +102,7 @@ describe('tokens that are made here', () => {
     expect((await cli('list')).out).toMatch(/revoked 20.* nightly/);
     expect(await cli('revoke', 'x')).toMatchObject({
       code: 2,
-      err: expect.stringContaining('number of a token'),
+      err: expect.stringContaining('id of a token'),
     });
   });
 

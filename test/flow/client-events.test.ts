@@ -28,10 +28,10 @@ const open = (options: Partial<ClientOptions> = {}): Client =>
 const post = async (tags: Record<string, string> = {}): Promise<string> =>
   (await client.submit({ name: 'one', tags, executors: [{ image: 'alpine', command: ['true'] }] }))
     .id;
-const told = ({ event, data }: BatchwellEvent): string =>
+const summaryOf = ({ event, data }: BatchwellEvent): string =>
   event === 'task' ? `${data.task} ${data.state}` : event;
 
-/** Breaks every connection off after its first bytes, so many times. */
+/** Breaks this many connections off after their first bytes. */
 function breaking(times: number): {
   fetch: typeof globalThis.fetch;
   lastEventIds: (string | undefined)[];
@@ -60,12 +60,12 @@ function breaking(times: number): {
   };
 }
 
-test('of a task the stream ends with it, and each connection goes on where the last one broke off', async () => {
+test('events of a task end with it, and each connection continues where the last one broke off', async () => {
   const id = await post();
   const line = breaking(3);
   const heard: string[] = [];
   for await (const event of open({ fetch: line.fetch }).events({ task: id })) {
-    heard.push(told(event));
+    heard.push(summaryOf(event));
     if (line.lastEventIds.length === 3) await endTasks(world.database, [id]);
   }
   expect([...new Set(heard)]).toEqual([`${id} QUEUED`, `${id} COMPLETE`]);
@@ -77,7 +77,7 @@ test('of a task the stream ends with it, and each connection goes on where the l
   ]);
 });
 
-test('of tags it goes on until it is aborted, and the next one goes on from there', async () => {
+test('events of tags last until they are aborted, and lastEventId continues from there', async () => {
   const stop = new AbortController();
   let last: string | undefined;
   const listening = async (): Promise<void> => {
@@ -98,21 +98,21 @@ test('of tags it goes on until it is aborted, and the next one goes on from ther
   const missed = await post({ run: 'x' });
   const heard: string[] = [];
   for await (const event of client.events({ tags: { run: 'x' } }, { lastEventId: last })) {
-    heard.push(told(event));
+    heard.push(summaryOf(event));
     if (heard.includes(`${missed} QUEUED`)) break;
   }
   expect(heard.at(-1)).toBe(`${missed} QUEUED`);
 });
 
-describe('refused', () => {
-  test('an unknown task rejects at once with the service’s words', async () => {
+describe('failures of events', () => {
+  test('events of an unknown task reject at once with the service’s message', async () => {
     await expect(client.events({ task: 'task-1-aaaaaa' }).next()).rejects.toMatchObject({
       status: 404,
       message: 'There is no task "task-1-aaaaaa".',
     });
   });
 
-  test('a service that stays away is given up after the tries of the policy', async () => {
+  test('events fail after `tries` attempts if the service cannot be reached', async () => {
     let tries = 0;
     const away = open({
       retry: { tries: 3 },
@@ -129,7 +129,7 @@ describe('refused', () => {
 describe('batchwell events', () => {
   const environment = () => ({ BATCHWELL_URL: world.url, BATCHWELL_TOKEN: 'secret-a' });
 
-  test('prints a line for each change of a task, and ends with it', async () => {
+  test('batchwell events prints a line for each change of a task, and ends with the task', async () => {
     const id = await post();
     await endTasks(world.database, [id], { place: 'failed' });
     const { code, out } = await run(['events', id], { environment: environment() });
@@ -139,7 +139,7 @@ describe('batchwell events', () => {
     ]);
   });
 
-  test('of a scatter prints its counts, and in JSON one event a line', async () => {
+  test('batchwell events of a scatter prints its counts, and with --json one event per line', async () => {
     const { id, task_ids: ids = [] } = await client.submitScatter(
       {
         template: { name: 's', executors: [{ image: 'alpine', command: ['{{at}}'] }] },
@@ -160,9 +160,9 @@ describe('batchwell events', () => {
   });
 
   test.each([
-    ['an id and tags', ['task-1-aaaaaa', '--tag', 'a=b'], 'not both'],
+    ['an id together with tags', ['task-1-aaaaaa', '--tag', 'a=b'], 'not both'],
     ['a tag without a key', ['--tag', '=b'], 'expected key=value'],
-  ])('%s are refused', async (_, words, message) => {
+  ])('batchwell events refuses %s', async (_, words, message) => {
     expect(await run(['events', ...words], { environment: environment() })).toMatchObject({
       code: 2,
       err: expect.stringContaining(message),

@@ -52,7 +52,7 @@ const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   return found;
 };
 
-describe('a service that commits, and whose answer is lost', () => {
+describe('a lost answer', () => {
   /** The first answers go as far as this process, and no further. */
   const losing = (answers: number): typeof globalThis.fetch => {
     let lost = 0;
@@ -67,21 +67,21 @@ describe('a service that commits, and whose answer is lost', () => {
     };
   };
 
-  test('makes a task once', async () => {
+  test('a task whose answer is lost is created once', async () => {
     const before = await count();
     const { id } = await open({ fetch: losing(3) }).submit(task('once'));
     expect(await count()).toBe(before + 1);
     expect(await client.get(id)).toEqual({ id, state: 'QUEUED' });
   });
 
-  test('makes a scatter once, and tells all of its ids', async () => {
+  test('a scatter whose answer is lost is created once, and all of its ids are returned', async () => {
     const before = [await count(), await count('scatters')];
     const made = await open({ fetch: losing(2) }).submitScatter(scatter('once'), { ids: true });
     expect([made.tasks, made.task_ids?.length]).toEqual([3, 3]);
     expect([await count(), await count('scatters')]).toEqual([before[0]! + 3, before[1]! + 1]);
   });
 
-  test('makes each of many scatters once', async () => {
+  test('each scatter of submitMany whose answer is lost is created once', async () => {
     const before = [await count(), await count('scatters')];
     const made = await collect(
       open({ fetch: losing(2) }).submitMany(tasksOf(12_000), { name: 'many', tags: { run: '9' } }),
@@ -99,7 +99,7 @@ describe('a service that commits, and whose answer is lost', () => {
     });
   });
 
-  test('knows a producer that begins anew with its own key', async () => {
+  test('a producer that starts over with its own key creates nothing twice', async () => {
     const send = () =>
       collect(client.submitMany(tasksOf(50), { idempotencyKey: 'nightly-7', ids: true }));
     const first = await send();
@@ -112,14 +112,14 @@ describe('a service that commits, and whose answer is lost', () => {
   });
 });
 
-describe('a refusal', () => {
+describe('refusals', () => {
   const refusalOf = async (call: Promise<unknown>): Promise<unknown> =>
     call.then(
       () => undefined,
       (error: unknown) => error,
     );
 
-  test('of a task names its fields', async () => {
+  test('a refused task names its fields', async () => {
     const error = await refusalOf(client.submit({ executors: [] }));
     expect(error).toBeInstanceOf(BatchwellError);
     expect(error).toMatchObject({
@@ -128,7 +128,7 @@ describe('a refusal', () => {
     });
   });
 
-  test('of a scatter names its rows, of many tasks their lines in the source', async () => {
+  test('a refused scatter names its rows, and submitMany the lines of the source', async () => {
     expect(
       await refusalOf(client.submitScatter({ ...scatter('bad'), rows: [{ x: 1 }, {}] })),
     ).toMatchObject({ status: 400, problems: [{ row: 1, field: 'x' }] });
@@ -141,7 +141,7 @@ describe('a refusal', () => {
     });
   });
 
-  test('of a stranger is 401 and of another owner’s task 404, without any token in it', async () => {
+  test('an unknown token is 401 and another owner’s task 404, and no error contains a token', async () => {
     const { id } = await client.submit(task('ann’s'));
     const stranger = await refusalOf(open({ token: 'nobody-knows' }).get(id));
     expect(stranger).toMatchObject({ status: 401 });
@@ -149,7 +149,7 @@ describe('a refusal', () => {
     expect(await refusalOf(open({ token: 'secret-b' }).get(id))).toMatchObject({ status: 404 });
   });
 
-  test('of a service that is away keeps its cause', async () => {
+  test('an error of a service that cannot be reached has its cause', async () => {
     const error = await refusalOf(
       openClient({ url: 'http://127.0.0.1:9', retry: { tries: 1 } }).submit(task('x')),
     );
@@ -161,8 +161,8 @@ describe('a refusal', () => {
   });
 });
 
-describe('looking', () => {
-  test('a task shows as much as its view says', async () => {
+describe('reading', () => {
+  test('get returns the fields of the view', async () => {
     const { id } = await client.submit(task('seen'));
     expect(await client.get(id)).toEqual({ id, state: 'QUEUED' });
     expect((await client.get(id, { view: 'FULL' })).executors[0]?.command).toEqual([
@@ -188,7 +188,7 @@ describe('looking', () => {
     await expect(client.waitFor('task-zz-000000')).rejects.toMatchObject({ status: 404 });
   });
 
-  test('waitForScatter resolves when all of it has ended', async () => {
+  test('waitForScatter resolves when all of its tasks have ended', async () => {
     const { id, task_ids: ids = [] } = await client.submitScatter(scatter('ends'), { ids: true });
     await finish(ids[0]!);
     let looks = 0;
@@ -208,7 +208,7 @@ describe('looking', () => {
     expect(looks).toBe(2);
   });
 
-  test('lists go through all pages, by tags and state', async () => {
+  test('lists read all pages, filtered by tags and state', async () => {
     const tags = { list: 'mine' };
     const made = await Promise.all(tasksOf(7).map((one) => client.submit({ ...one, tags })));
     const ids = (tasks: { id: string }[]) => tasks.map(({ id }) => id);
@@ -236,9 +236,9 @@ describe('looking', () => {
     expect(newest).toMatchObject({ id, name: 'listed', size: 3 });
   });
 
-  test('script, timeline, log, cache and a dry run', async () => {
-    const { id } = await client.submit(task('told'));
-    expect(await client.script(id)).toContain('told');
+  test('script, timeline, explainCache, logs and validate return what the service knows', async () => {
+    const { id } = await client.submit(task('inspected'));
+    expect(await client.script(id)).toContain('inspected');
     expect((await client.timeline(id)).spans[0]).toMatchObject({ what: 'cache-check' });
     expect((await client.explainCache(id)).verdict).toContain('caching was off');
     await expect(
@@ -254,7 +254,7 @@ describe('looking', () => {
   });
 });
 
-test('cancel ends one, cancelMany those by id, tags or scatter', async () => {
+test('cancel cancels a task, and cancelMany the tasks of ids, tags or a scatter', async () => {
   const tags = { to: 'cancel' };
   const [one, two, three] = await Promise.all(
     tasksOf(3).map((each) => client.submit({ ...each, tags })),
@@ -272,7 +272,7 @@ test('cancel ends one, cancelMany those by id, tags or scatter', async () => {
   expect(await client.cancelMany({ scatter: id })).toEqual({ cancelled: 3, unknown_ids: [] });
 });
 
-test('NDJSON goes as it stands, from a stream or a blob', async () => {
+test('submitLines sends NDJSON unchanged, from a stream or a blob', async () => {
   const text = tasksOf(3)
     .map((one) => JSON.stringify(one))
     .join('\n');

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { startProgram } from '../../cli/stack/parts.ts';
+import { startProgram } from '../../cli/stack/processes.ts';
 import { startStack, type Stack } from '../../cli/stack/stack.ts';
 import type { FaultState } from '../../packages/local-aws/faults.ts';
 import type { RequestRecord } from '../../packages/local-aws/ledger.ts';

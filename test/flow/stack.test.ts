@@ -1,4 +1,7 @@
-/** The whole of Batchwell on this machine, through the CLI: real Redis, MariaDB, local AWS, API and worker processes. */
+/**
+ * The whole of Batchwell on this machine, through the CLI: real Redis, MariaDB, local AWS, API and
+ * worker processes.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -31,12 +34,12 @@ describe('on one running stack', () => {
     });
 
   let receiver: Receiver;
-  /** Tasks see it, too. */
+  /** A folder that the tasks can see, too. */
   let shared: string;
   beforeAll(async () => {
     receiver = await startReceiver();
     shared = await mkdtemp(join(tmpdir(), 'batchwell-shared-'));
-    // Not what the machine of the test happens to have set.
+    // Without the other settings of the machine that runs the test.
     const environment = {
       PATH: process.env['PATH'],
       TMPDIR: process.env['TMPDIR'],
@@ -58,7 +61,7 @@ describe('on one running stack', () => {
   }, SLOW_MS);
 
   it(
-    'who follows a scatter hears each task run and end, and a webhook is told of the end',
+    'events of a scatter report each task as it runs and ends, and a webhook is notified of the end',
     async () => {
       await cli(['webhook', 'create', `${receiver.origin}/told`, '--tag', 'heard=yes']);
       const rows = Array.from({ length: 3 }, (_, at) => ({ at }));
@@ -105,7 +108,7 @@ describe('on one running stack', () => {
   );
 
   it(
-    'outputs come home, and a second task of the same work is a hit',
+    'outputs are copied to their URLs, and a second equal task is a cache hit',
     async () => {
       const { bucket } = stack;
       await stack.objects.put(`s3://${bucket}/flow/in.txt`, 'one\ntwo\n');
@@ -145,7 +148,7 @@ describe('on one running stack', () => {
   );
 
   it(
-    'a hit and a miss can be explained, part by part',
+    'cache explain explains a hit and a miss, part by part',
     async () => {
       const { bucket } = stack;
       const submit = async (text: string, cache: string): Promise<string> => {
@@ -188,7 +191,7 @@ describe('on one running stack', () => {
   );
 
   it(
-    'a command that fails ends with 1; its exit code, stdout and stderr are in view',
+    'a command that fails makes submit --wait exit with 1, and its exit code and logs are shown',
     async () => {
       const ran = await cli(
         ['submit', '-', '--wait', '--json'],
@@ -208,7 +211,7 @@ describe('on one running stack', () => {
   );
 
   it(
-    'an input that is not there is a SYSTEM_ERROR that names the object',
+    'an input that does not exist is a SYSTEM_ERROR that names the object',
     async () => {
       const url = `s3://${stack.bucket}/flow/never-written`;
       const ran = await cli(
@@ -223,7 +226,7 @@ describe('on one running stack', () => {
   );
 
   it(
-    'a scatter with wrong rows is refused whole, every row named',
+    'a scatter with invalid rows is refused as a whole, and every such row is named',
     async () => {
       const before = JSON.parse((await cli(['status', '--json'])).out) as unknown[];
       const template = { executors: [{ image: 'debian', command: ['echo', '{{word}}'] }] };
@@ -238,9 +241,9 @@ describe('on one running stack', () => {
     SLOW_MS,
   );
 
-  // Last, for it ends the stack.
+  // Last, because it ends the stack.
   it(
-    'a part that dies is named with the end of its log; stop then leaves nothing',
+    'a process that dies is named with the end of its log, and stop leaves nothing behind',
     async () => {
       const [worker] = await processesOf(
         (environment) =>
@@ -248,7 +251,7 @@ describe('on one running stack', () => {
           environment.some((line) => line.startsWith('BATCHWELL_METRICS_PORT=')),
       );
       process.kill(worker!, 'SIGKILL');
-      expect(await stack.broken).toMatchObject({
+      expect(await stack.unexpectedExit).toMatchObject({
         title: 'worker 1',
         how: 'SIGKILL',
         logTail: expect.stringContaining('worker-started'),
@@ -287,7 +290,7 @@ it(
       up.stdout.setEncoding('utf8').on('data', (text: string) => {
         said += text;
       });
-      await expect.poll(() => said, { timeout: SLOW_MS }).toContain('Ctrl-C ends it');
+      await expect.poll(() => said, { timeout: SLOW_MS }).toContain('Press Ctrl-C to stop');
       expect((await mine()).length).toBeGreaterThan(6);
       up.kill('SIGKILL');
       await once(up, 'close');
@@ -301,17 +304,17 @@ it(
   2 * SLOW_MS,
 );
 
-it('settings that are wrong are told before anything is started', async () => {
+it('invalid settings are reported before anything is started', async () => {
   const environment = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000' };
   await expect(startStack({ environment })).rejects.toThrow(
     'AWS_ENDPOINT_URL_S3 is set, but AWS_ENDPOINT_URL_BATCH is not',
   );
   await expect(startStack({ environment: { PORT: 'x', REDIS_URL: 'http://no' } })).rejects.toThrow(
-    'wrong in 2 items',
+    '2 settings are not valid',
   );
 });
 
-/** Ids of the processes of this machine whose environment is as wanted; a zombie has none. */
+/** Ids of the processes whose environment matches; a zombie has none. */
 async function processesOf(wanted: (environment: string[]) => boolean): Promise<number[]> {
   const ids = (await readdir('/proc')).map(Number).filter((id) => id > 0);
   const found = await Promise.all(

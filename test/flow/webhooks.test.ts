@@ -402,7 +402,7 @@ test('batchwell webhook makes one, pings it, shows what came of it, and ends it'
   expect(made).toMatchObject({
     code: 0,
     out: expect.stringMatching(/^whsec_\S+\n$/),
-    err: expect.stringContaining('is told of tasks.ended'),
+    err: expect.stringContaining('is notified of tasks.ended'),
   });
   const id = /Webhook (\d+)/.exec(made.err)?.[1] ?? '';
   expect((await cli('list')).out).toContain(`tasks.ended  run=x lab=`);
@@ -416,7 +416,7 @@ test('batchwell webhook makes one, pings it, shows what came of it, and ends it'
     err: expect.stringContaining('has no delivery'),
   });
   expect((await cli('delete', id)).code).toBe(0);
-  expect((await cli('list')).err).toContain('You have no webhook.');
+  expect((await cli('list')).err).toContain('You have no webhooks.');
 });
 
 test('the receiver among the examples takes what is signed, once, and nothing else', async () => {

@@ -19,7 +19,7 @@ const whole = lines(
   { attempt: 2, position: '2.1.0.3', ended: true },
 );
 
-it('logs --follow prints what the task prints, tells on stderr what is not its own, and ends as the task did', async () => {
+it('logs --follow prints the output of the task, and marks on stderr, and exits by the state of the task', async () => {
   api = await startFakeApi({
     [`GET ${TASK}`]: { body: { id: 'task-1-aaaaaa', state: 'EXECUTOR_ERROR' } },
     [`GET ${LOGS}`]: { body: whole },
@@ -36,7 +36,7 @@ it('logs --follow prints what the task prints, tells on stderr what is not its o
   );
 });
 
-it('logs -f --json prints a line of JSON for each piece', async () => {
+it('logs -f --json prints each piece as a line of JSON', async () => {
   api = await startFakeApi({
     [`GET ${TASK}`]: { body: { id: 'task-1-aaaaaa', state: 'COMPLETE' } },
     [`GET ${LOGS}`]: { body: whole },
@@ -45,7 +45,7 @@ it('logs -f --json prints a line of JSON for each piece', async () => {
   expect([ran.code, ran.out]).toEqual([0, whole.split('\n').slice(0, 4).join('\n').concat('\n')]);
 });
 
-it('a task that is not there, and a service that is not, are told at once', async () => {
+it('logs --follow fails at once for an unknown task and for a service that cannot be reached', async () => {
   api = await startFakeApi({
     [`GET ${TASK}`]: {
       status: 404,
@@ -62,9 +62,9 @@ it('a task that is not there, and a service that is not, are told at once', asyn
   api = undefined;
 });
 
-it('Ctrl-C ends it, and the task goes on', async () => {
+it('Ctrl-C ends logs --follow and does not cancel the task', async () => {
   const interruption = new AbortController();
-  // Each reply ends before the task has: the client goes on from its position for ever.
+  // Each reply ends before the task does, so the client keeps asking from its last position.
   api = await startFakeApi({
     [`GET ${TASK}`]: { body: { id: 'task-1-aaaaaa', state: 'RUNNING' } },
     [`GET ${LOGS}`]: [

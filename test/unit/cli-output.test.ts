@@ -1,10 +1,10 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it } from 'vitest';
-import { gatherParts, type Part } from '../../cli/stack/parts.ts';
+import { expect, it } from 'vitest';
+import { createProcessGroup, type StackProcess } from '../../cli/stack/processes.ts';
 import { startProgress } from '../../cli/output/progress.ts';
 import { formatDuration, formatFacts, formatTable } from '../../cli/output/table.ts';
-import { describePlaces } from '../../cli/waiting.ts';
+import { describeCounts } from '../../cli/output/scatter-counts.ts';
 
 const show = async (
   errIsLive: boolean,
@@ -12,21 +12,18 @@ const show = async (
 ) => {
   const err = new PassThrough();
   let nowMs = 0;
-  act(
-    startProgress({ err, errIsLive }, () => nowMs),
-    (ms) => {
-      nowMs += ms;
-    },
-  );
+  act(startProgress({ err, errIsLive }, { nowMs: () => nowMs }), (ms) => {
+    nowMs += ms;
+  });
   err.end();
   return text(err);
 };
 
-const part = (
+const fakeProcess = (
   title: string,
   order: string[],
   ended = Promise.withResolvers<string>(),
-): Part & { end: (how: string) => void } => ({
+): StackProcess & { end: (how: string) => void } => ({
   title,
   ended: ended.promise,
   end: ended.resolve,
@@ -37,40 +34,38 @@ const part = (
   },
 });
 
-describe('progress', () => {
-  it('where nobody watches, is a line every five seconds, and the last one always', async () => {
-    const lines = await show(false, (progress, passMs) => {
-      for (let done = 0; done <= 120; done += 1) {
-        progress.show(`${done} done`);
-        passMs(100);
-      }
-      progress.end('all done');
-    });
-    expect(lines).toBe('50 done\n100 done\nall done\n');
+it('progress outside a terminal is a line every five seconds, and always the last one', async () => {
+  const lines = await show(false, (progress, passMs) => {
+    for (let done = 0; done <= 120; done += 1) {
+      progress.show(`${done} done`);
+      passMs(100);
+    }
+    progress.end('all done');
   });
-
-  it('says nothing twice', async () => {
-    expect(
-      await show(false, (progress, passMs) => {
-        passMs(6000);
-        progress.show('same');
-        passMs(6000);
-        progress.show('same');
-        progress.end('same');
-      }),
-    ).toBe('same\n');
-  });
-
-  it('on a terminal, replaces its line and never wraps', async () => {
-    const lines = await show(true, (progress) => {
-      progress.show('x'.repeat(500));
-      progress.end('done');
-    });
-    expect(lines).toBe(`\r\u001b[2K${'x'.repeat(109)}…\r\u001b[2Kdone\n`);
-  });
+  expect(lines).toBe('50 done\n100 done\nall done\n');
 });
 
-it('numbers stand at the right, texts at the left, columns apart', () => {
+it('progress outside a terminal does not repeat a line', async () => {
+  expect(
+    await show(false, (progress, passMs) => {
+      passMs(6000);
+      progress.show('same');
+      passMs(6000);
+      progress.show('same');
+      progress.end('same');
+    }),
+  ).toBe('same\n');
+});
+
+it('progress on a terminal replaces its line, which never wraps', async () => {
+  const lines = await show(true, (progress) => {
+    progress.show('x'.repeat(500));
+    progress.end('done');
+  });
+  expect(lines).toBe(`\r\u001b[2K${'x'.repeat(109)}…\r\u001b[2Kdone\n`);
+});
+
+it('a table aligns numbers to the right and texts to the left', () => {
   const table = formatTable(
     [
       { heading: 'NAME', value: (row: [string, number]) => row[0] },
@@ -84,7 +79,7 @@ it('numbers stand at the right, texts at the left, columns apart', () => {
   expect(table).toBe('NAME    TIMES\na           7\nlonger   1234');
 });
 
-it('facts without a value are left out', () => {
+it('a list of facts leaves out those without a value', () => {
   expect(
     formatFacts([
       ['id', 'x'],
@@ -99,44 +94,47 @@ it.each([
   [12_345, '12.3 s'],
   [59_940, '59.9 s'],
   [245_000, '4 min 05 s'],
-])('%i ms is %s', (ms, words) => {
+])('a duration of %i ms is printed as %s', (ms, words) => {
   expect(formatDuration(ms)).toBe(words);
 });
 
-it('places are counted in the order of the way, ended ones together', () => {
-  expect(describePlaces({ size: 10, cache_hits: 2, places: { done: 3, poll: 6, failed: 1 } })).toBe(
+it('a scatter’s counts are in the order of the places, with a total of the ended ones', () => {
+  expect(describeCounts({ size: 10, cache_hits: 2, places: { done: 3, poll: 6, failed: 1 } })).toBe(
     '4/10 ended: poll 6, done 3, failed 1 · 2 cache hits',
   );
 });
 
-describe('the parts of a stack', () => {
-  it('are ended last started first, each once', async () => {
-    const order: string[] = [];
-    const parts = gatherParts();
-    for (const title of ['Redis', 'API']) parts.add(part(title, order));
-    await Promise.all([parts.stop(), parts.stop()]);
-    expect(order).toEqual(['API', 'Redis']);
-  });
+it('the processes of a stack are stopped last started first, each once', async () => {
+  const order: string[] = [];
+  const processes = createProcessGroup();
+  for (const title of ['Redis', 'API']) processes.add(fakeProcess(title, order));
+  await Promise.all([processes.stop(), processes.stop()]);
+  expect(order).toEqual(['API', 'Redis']);
+});
 
-  it('one that ends by itself is named, with how and the end of its log', async () => {
-    const parts = gatherParts();
-    const worker = part('worker 1', []);
-    parts.add(part('Redis', []));
-    parts.add(worker);
-    worker.end('SIGKILL');
-    expect(await parts.broken).toEqual({
-      title: 'worker 1',
-      how: 'SIGKILL',
-      logTail: 'log of worker 1',
-    });
+it('a process that exits by itself is named, with how it exited and the end of its log', async () => {
+  const processes = createProcessGroup();
+  const worker = fakeProcess('worker 1', []);
+  processes.add(fakeProcess('Redis', []));
+  processes.add(worker);
+  worker.end('SIGKILL');
+  expect(await processes.unexpectedExit).toEqual({
+    title: 'worker 1',
+    how: 'SIGKILL',
+    logTail: 'log of worker 1',
   });
+});
 
-  it('one that cannot be ended does not keep the others running', async () => {
-    const order: string[] = [];
-    const parts = gatherParts();
-    parts.add(part('Redis', order));
-    parts.add({ ...part('API', order), stop: () => Promise.reject(new Error('it hangs')) });
-    await expect(parts.stop()).rejects.toThrow('Not every part of the stack could be ended.');
-    expect(order).toEqual(['Redis']);
+it('a process that cannot be stopped does not keep the others running', async () => {
+  const order: string[] = [];
+  const processes = createProcessGroup();
+  processes.add(fakeProcess('Redis', order));
+  processes.add({
+    ...fakeProcess('API', order),
+    stop: () => Promise.reject(new Error('it hangs')),
   });
+  await expect(processes.stop()).rejects.toThrow(
+    'Some processes of the stack could not be stopped.',
+  );
+  expect(order).toEqual(['Redis']);
 });

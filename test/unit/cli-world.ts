@@ -1,12 +1,12 @@
-/** A CLI in its own world: its own streams, and a tiny API that answers as it is told. */
+/** A CLI with streams of its own, and a small API whose answers are given. */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { runCli } from '../../cli/run.ts';
+import { runCli } from '../../cli/command-line.ts';
 
-export interface Asked {
+interface Asked {
   method: string;
   /** Path and query. */
   path: string;
@@ -17,7 +17,7 @@ export interface Asked {
 export interface Answer {
   status?: number;
   headers?: Record<string, string>;
-  /** Sent as JSON, unless it is a text. */
+  /** Sent as JSON, unless it is a string. */
   body: unknown;
 }
 
@@ -27,7 +27,10 @@ export interface FakeApi {
   close(): Promise<void>;
 }
 
-/** `answers` is keyed `GET /path` without the query; a list is answered one after the other, the last one for ever. */
+/**
+ * `answers` is keyed `GET /path` without the query. A list is answered in order, and its last item
+ * repeatedly.
+ */
 export async function startFakeApi(answers: Record<string, Answer | Answer[]>): Promise<FakeApi> {
   const asked: Asked[] = [];
   const server = createServer(async (request, response) => {

@@ -2,13 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { hasEnded } from '../../packages/client/client.ts';
 import { isEnd, places } from '../../core/places.ts';
 import { tesStateOf, tesStates } from '../../core/task/tes-state.ts';
-import { brokenConnection, json, playClient } from './client-world.ts';
+import { brokenConnection, json, playClient } from '../../packages/client/test/played-service.ts';
 
 const state = (name: string, headers = {}) =>
   json({ id: 'task-1-aaaaaa', state: name }, 200, headers);
 const scatter = (ended: boolean) => json({ id: 'scatter-1-bbbbbb', size: 3, ended });
 
-test('a state is an end where the fleet says so', () => {
+test('hasEnded agrees with the final places of the fleet', () => {
   const ends = new Set(places.filter(isEnd).map((place) => tesStateOf({ place, running: false })));
   expect(new Set(tesStates.filter(hasEnded))).toEqual(
     new Set([...ends, 'EXECUTOR_ERROR', 'PREEMPTED']),
@@ -16,7 +16,7 @@ test('a state is an end where the fleet says so', () => {
 });
 
 describe('waitFor', () => {
-  test('asks the service to answer late until the task has ended, then takes all of it', async () => {
+  test('waitFor asks the service to delay its answer until the task has ended, then reads it', async () => {
     const { client, heard, pauses } = playClient((_, position) =>
       state(['QUEUED', 'RUNNING', 'COMPLETE'][position] ?? 'COMPLETE'),
     );
@@ -31,7 +31,7 @@ describe('waitFor', () => {
     expect(pauses).toEqual([250, 250]);
   });
 
-  test('pauses while the service answers from memory, and takes no such answer for the end', async () => {
+  test('waitFor pauses while the service answers from memory, and does not trust such an end', async () => {
     const stale = { 'x-batchwell-last-known': '1970-01-01T00:00:00.000Z' };
     const answers = [
       state('UNKNOWN', stale),
@@ -48,7 +48,7 @@ describe('waitFor', () => {
     expect(pauses).toEqual([5000, 250]);
   });
 
-  test('outlives broken connections', async () => {
+  test('waitFor survives broken connections', async () => {
     const { client, heard } = playClient((_, position) =>
       position % 2 === 0 ? brokenConnection() : state(position < 5 ? 'RUNNING' : 'CANCELED'),
     );
@@ -64,7 +64,7 @@ describe('waitFor', () => {
       else signal.addEventListener('abort', giveUp, { once: true });
     });
 
-  test('ends with a TimeoutError after its time, and with the signal’s reason', async () => {
+  test('waitFor rejects with a TimeoutError after timeoutMs, and with the signal’s reason', async () => {
     const { client } = playClient(never);
     await expect(client.waitFor('task-1-aaaaaa', { timeoutMs: 1 })).rejects.toMatchObject({
       name: 'TimeoutError',
@@ -75,7 +75,7 @@ describe('waitFor', () => {
     await expect(waiting).rejects.toThrow('shutting down');
   });
 
-  test('takes no room of other calls; where more wait than may ask at once, they ask in turns', async () => {
+  test('waitFor does not block other calls; beyond maxWaiting, waiting calls take turns', async () => {
     const caller = new AbortController();
     const { client, heard } = playClient(
       (one) => (one.path.includes('wait=') ? never(one) : json({ id: 'task-2-cccccc' })),
@@ -101,7 +101,7 @@ describe('waitFor', () => {
   });
 });
 
-test('waitForScatter looks less and less often', async () => {
+test('waitForScatter asks less and less often', async () => {
   const { client, heard, pauses } = playClient((_, position) => scatter(position === 30));
   expect(await client.waitForScatter('scatter-1-bbbbbb')).toMatchObject({ ended: true });
   expect(heard).toHaveLength(31);
@@ -109,7 +109,7 @@ test('waitForScatter looks less and less often', async () => {
   expect([pauses[0], pauses.at(-1)]).toEqual([250, 5000]);
 });
 
-test('lists read a page when the one before it was used', async () => {
+test('listAll reads a page after the one before it has been used', async () => {
   const { client, heard } = playClient((_, position) =>
     json({
       tasks: [{ id: `a${position}` }, { id: `b${position}` }],

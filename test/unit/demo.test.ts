@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { countsBetween, fleetRequests } from '../../cli/demo/ledger.ts';
+import type { RunMeasurements } from '../../cli/demo/measured-run.ts';
 import { makeShards } from '../../cli/demo/reads.ts';
+import { describeRequests, describeResult, describeRuns } from '../../cli/demo/report.ts';
 import {
   addReads,
   compareStatistics,
@@ -21,12 +23,12 @@ const awkFile = (name: string) => fileURLToPath(new URL(`../../cli/demo/${name}`
 const shards = [...makeShards({ shards: 3, readsPerShard: 40, seed: 7 })];
 
 describe('the reads', () => {
-  it('are the same at every run and others for another seed', () => {
+  it('the reads are the same in every run and differ for another seed', () => {
     expect([...makeShards({ shards: 3, readsPerShard: 40, seed: 7 })]).toEqual(shards);
     expect([...makeShards({ shards: 3, readsPerShard: 40, seed: 8 })]).not.toEqual(shards);
   });
 
-  it('are FASTQ of 100 to 150 bases, with a few Ns', () => {
+  it('the reads are FASTQ of 100 to 150 bases, with a few Ns', () => {
     const lines = shards.join('').trimEnd().split('\n');
     expect(lines).toHaveLength(3 * 40 * 4);
     for (let at = 0; at < lines.length; at += 4) {
@@ -56,7 +58,7 @@ describe('the tasks’ awk', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('counts exactly what the direct computation counts', async () => {
+  it('the awk programs of the tasks count exactly what the direct computation counts', async () => {
     const parts = await Promise.all(
       files.map(async (file) => {
         const { stdout } = await run('awk', ['-f', awkFile('shard.awk'), file]);
@@ -71,7 +73,7 @@ describe('the tasks’ awk', () => {
     expect(scattered.kmers.size).toBeGreaterThan(1000);
   });
 
-  it('a single wrong number is told', () => {
+  it('compareStatistics reports a single wrong number', () => {
     const wrong = { ...direct, gc: direct.gc + 1, kmers: new Map(direct.kmers) };
     const [[kmer, times]] = topKmers(direct, 1) as [[string, number]];
     wrong.kmers.set(kmer, times - 1);
@@ -82,11 +84,11 @@ describe('the tasks’ awk', () => {
   });
 });
 
-it('a line that is no statistic is refused', () => {
+it('parseStatistics refuses a line that is not a statistic', () => {
   expect(() => parseStatistics('reads\t5\nawk: out of memory\n')).toThrow('"awk: out of memory"');
 });
 
-it('requests of a run are what came between two readings of the ledger', () => {
+it('the requests of a run are the difference between two readings of the ledger', () => {
   const before = {
     byOperation: { 'batch.SubmitJob': 1, 's3.GetObject': 5 },
     byFleet: { 'batch.SubmitJob': 1 },
@@ -104,11 +106,63 @@ it('requests of a run are what came between two readings of the ledger', () => {
   });
 });
 
-it('the fleet’s share is read from its metrics, over all codes and workers', async () => {
+it('the requests of the fleet are the sum of its metrics over all codes and workers', async () => {
   const metrics = createMetrics();
   metrics.awsRequests.inc({ service: 's3', operation: 'PutObject', code: '200' }, 4);
   metrics.awsRequests.inc({ service: 's3', operation: 'PutObject', code: '503' }, 1);
   metrics.awsRequests.inc({ service: 'batch', operation: 'SubmitJob', code: '200' }, 2);
   const text = await metrics.registry.metrics();
   expect(fleetRequests(`${text}\n${text}`)).toEqual({ 's3.PutObject': 10, 'batch.SubmitJob': 4 });
+});
+
+describe('the report', () => {
+  const run = (measured: Partial<RunMeasurements>): RunMeasurements => ({
+    tasks: 4,
+    wallMs: 0,
+    scatterMs: 0,
+    gatherMs: 0,
+    cacheHits: 0,
+    starts: 0,
+    requests: {},
+    fleetRequests: {},
+    ...measured,
+  });
+  const first = run({
+    wallMs: 61_000,
+    starts: 4,
+    requests: { 'batch.SubmitJob': 2, 's3.GetObject': 24, 's3.PutObject': 9 },
+    fleetRequests: { 'batch.SubmitJob': 2, 's3.PutObject': 1 },
+  });
+  const second = run({
+    wallMs: 500,
+    cacheHits: 4,
+    requests: { 's3.CopyObject': 4 },
+    fleetRequests: { 's3.CopyObject': 4 },
+  });
+
+  it('the table of both runs counts the requests of the fleet per task', () => {
+    expect(describeRuns(first, second).split('\n')).toEqual([
+      '                                       FIRST RUN   SECOND RUN',
+      'wall time                              1 min 01 s  500 ms',
+      'containers started                     4           0',
+      'cache hits                             0           4',
+      'Batch requests per task, of the fleet  0.500       0.000',
+      'S3 requests per task, of the fleet     0.250       1.000',
+    ]);
+  });
+
+  it('the table of all requests counts those of the tasks, too', () => {
+    const rows = describeRequests(first, second).split('\n');
+    expect(rows[0]).toMatch(/^AWS REQUESTS +FIRST RUN +PER TASK +FLEET, PER TASK/);
+    expect(rows.find((row) => row.startsWith('s3 GetObject'))).toMatch(/24 +6\.000 +0\.000 +0 /);
+    expect(rows.at(-1)).toMatch(/^all +35 +8\.750 +0\.750 +4 +1\.000$/);
+  });
+
+  it('the result is one line', () => {
+    const result = noReads();
+    addReads(result, shards.join(''));
+    expect(describeResult(result)).toMatch(
+      /^Result: 120 reads, [\d,]+ bases, \d+\.\d\d % GC, .*mean quality \d+\.\d\d; [\d,]+ different 6-mers\.$/,
+    );
+  });
 });

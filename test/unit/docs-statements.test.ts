@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { PassThrough, Readable } from 'node:stream';
 import { beforeAll, expect, it, vi } from 'vitest';
-import { runCli } from '../../cli/run.ts';
+import { runCli } from '../../cli/command-line.ts';
 import { settings } from '../../config.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import {

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import type { BatchwellError, ManyAccepted, TesTask } from '../../packages/client/client.ts';
-import { gather } from '../../packages/client/gather.ts';
-import { brokenConnection, busy, heldSleep, json, playClient, type Heard } from './client-world.ts';
+import type { BatchwellError, ManyAccepted, TesTask } from '../client.ts';
+import { gather } from '../gather.ts';
+import {
+  brokenConnection,
+  busy,
+  heldSleep,
+  json,
+  playClient,
+  type Heard,
+} from './played-service.ts';
 
 const tasksOf = (count: number): TesTask[] =>
   Array.from({ length: count }, (_, n) => ({
@@ -17,7 +24,7 @@ const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   return found;
 };
 
-/** A source that tells how far it was read, and gives when told. */
+/** A source that shows how far it was read, and yields when the test says so. */
 function heldSource() {
   const asked: ((result: IteratorResult<TesTask>) => void)[] = [];
   let closed = false;
@@ -43,7 +50,7 @@ function heldSource() {
 }
 
 describe('submitMany', () => {
-  test('splits the source into scatters of 10,000, in order, each with a key, name and tags', async () => {
+  test('submitMany splits the source into scatters of 10,000, in order, with key, name and tags', async () => {
     const { client, heard } = playClient(accept);
     const accepted = await collect(
       client.submitMany(tasksOf(20_001), {
@@ -68,7 +75,7 @@ describe('submitMany', () => {
     expect(heard[0]?.headers.get('content-type')).toBe('application/x-ndjson');
   });
 
-  test('sends the same body under the same key again when the answer is lost', async () => {
+  test('submitMany retries with the same body and key when the answer is lost', async () => {
     const { client, heard } = playClient(
       (one, position) => [brokenConnection(), busy('1')][position] ?? accept(one, position),
       { retry: { tries: 5 } },
@@ -80,7 +87,7 @@ describe('submitMany', () => {
     ).toBe(1);
   });
 
-  test('names its scatters by the key that it is given, so that a process that died may send all of it again', async () => {
+  test('submitMany derives the keys of its scatters from idempotencyKey, for a repeated run', async () => {
     const keys = async () => {
       const { client, heard } = playClient(accept);
       await collect(client.submitMany(tasksOf(10_001), { idempotencyKey: 'run-42' }));
@@ -92,7 +99,7 @@ describe('submitMany', () => {
     ]);
   });
 
-  test('reads no further than the scatter that is under way', async () => {
+  test('submitMany reads no further than the current scatter', async () => {
     let read = 0;
     async function* source() {
       for (const task of tasksOf(30_000)) {
@@ -109,7 +116,7 @@ describe('submitMany', () => {
     expect(read).toBe(10_000);
   });
 
-  test('counts the lines of problems over the whole source', async () => {
+  test('submitMany counts the lines of problems over the whole source', async () => {
     const problems = [{ line: 3, field: 'executors', expected: 'at least one' }];
     const { client } = playClient((one, position) =>
       position === 0
@@ -126,7 +133,7 @@ describe('submitMany', () => {
     });
   });
 
-  test('fails as its source fails; what was accepted before was yielded', async () => {
+  test('submitMany fails when its source fails, after it has yielded the accepted scatters', async () => {
     async function* source() {
       yield* tasksOf(10_002);
       throw new Error('the queue is gone');
@@ -139,7 +146,7 @@ describe('submitMany', () => {
     expect([accepted.length, heard.length]).toEqual([1, 1]);
   });
 
-  test('with lingerMs sends what has come, although the source goes on', async () => {
+  test('submitMany with lingerMs sends a scatter while the source is still open', async () => {
     const { held, sleep } = heldSleep();
     const { source, asked, give, isClosed } = heldSource();
     const { client, heard } = playClient(accept, { retry: { sleep } });
@@ -164,14 +171,14 @@ describe('submitMany', () => {
     expect(isClosed()).toBe(true);
   });
 
-  test('with lingerMs keeps no timer when its source has ended first', async () => {
+  test('submitMany with lingerMs keeps no timer after its source has ended', async () => {
     const { held, sleep } = heldSleep();
     const { client } = playClient(accept, { retry: { sleep } });
     expect(await collect(client.submitMany(tasksOf(2), { lingerMs: 60_000 }))).toHaveLength(1);
     expect(held).toEqual([]);
   });
 
-  test('aborted, does not end the process when its source fails afterwards', async () => {
+  test('an aborted submitMany causes no unhandled rejection when its source fails later', async () => {
     const unseen: unknown[] = [];
     const note = (reason: unknown): void => void unseen.push(reason);
     process.on('unhandledRejection', note);
@@ -194,7 +201,7 @@ describe('submitMany', () => {
     expect(unseen).toEqual([]);
   });
 
-  test('ends when its signal is aborted, also while the source keeps it waiting', async () => {
+  test('submitMany ends when its signal is aborted, even while it waits for the source', async () => {
     const caller = new AbortController();
     const { source, asked, isClosed } = heldSource();
     const { client } = playClient(accept);
@@ -205,7 +212,7 @@ describe('submitMany', () => {
     expect(isClosed()).toBe(true);
   });
 
-  test('refuses a tag whose key the query cannot carry', async () => {
+  test('submitMany refuses a tag whose key contains a colon', async () => {
     const { client, heard } = playClient(accept);
     await expect(client.submitMany(tasksOf(1), { tags: { 'a:b': 'c' } }).next()).rejects.toThrow(
       /colon/,
@@ -214,7 +221,7 @@ describe('submitMany', () => {
   });
 });
 
-test('a body is cut by its bytes, too; a task that is larger by itself goes alone', async () => {
+test('a body is also limited in bytes, and a larger task is sent alone', async () => {
   const limits = {
     most: 10,
     mostBytes: 20,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { LogLine } from '../../packages/client/client.ts';
-import { brokenConnection, busy, json, playClient, type Played } from './client-world.ts';
+import type { LogLine } from '../client.ts';
+import { brokenConnection, busy, json, playClient, type Played } from './played-service.ts';
 
 const ID = 'task-1-aaaaaa';
 const said = (text: string, bytes: number): LogLine => ({
@@ -10,7 +10,7 @@ const said = (text: string, bytes: number): LogLine => ({
 });
 const ended: LogLine = { attempt: 1, position: '1.1.0.9', ended: true };
 
-/** A reply whose chunks come as they are asked for; it then ends, breaks, or goes on for ever. */
+/** A reply whose chunks come as they are read; it then ends, breaks or stays open. */
 function reply(
   chunks: readonly string[],
   then: 'ends' | 'breaks' | 'lasts' = 'ends',
@@ -50,8 +50,8 @@ async function follow(
   return { ...played, text: texts.join(''), failure, paths: played.heard.map(({ path }) => path) };
 }
 
-describe('a followed log', () => {
-  test('is asked for as lines, and ends with the task', async () => {
+describe('followLog', () => {
+  test('followLog requests lines and ends with the task', async () => {
     const whole = lines(said('one\n', 4), said('dös', 8), ended);
     const cut = Buffer.byteLength(lines(said('one\n', 4))) + 30;
     const { text, paths, heard, failure } = await follow(
@@ -69,7 +69,7 @@ describe('a followed log', () => {
   test.each<[string, () => Played]>([
     ['breaks', () => reply([lines(said('one', 3)), '{"attempt": 1, "te'], 'breaks')],
     ['ends without its last line', () => reply([lines(said('one', 3))])],
-  ])('whose connection %s goes on from its position', async (_, first) => {
+  ])('a followed log whose connection %s continues from its position', async (_, first) => {
     const { text, paths, failure } = await follow(
       [first, brokenConnection, () => busy('7'), () => reply([lines(said('two', 6), ended)])],
       {},
@@ -82,7 +82,7 @@ describe('a followed log', () => {
     );
   });
 
-  test('is given up after so many connections in a row that brought nothing, and not after more that did', async () => {
+  test('followLog fails after `tries` connections in a row without output; output resets the count', async () => {
     const silent = () => reply(['\n'], 'breaks');
     const { failure, heard } = await follow(
       [
@@ -106,19 +106,19 @@ describe('a followed log', () => {
     expect(heard).toHaveLength(8);
   });
 
-  test('that is refused says so at once; what is no Batchwell, too', async () => {
+  test('followLog fails at once if it is refused or if the server is not Batchwell', async () => {
     expect(
       (await follow([() => json({ status_code: 404, message: 'There is no task.' }, 404)])).failure,
     ).toMatchObject({ status: 404, message: 'There is no task.' });
     const stranger = await follow([() => reply(['<html>\n'])]);
     expect(stranger.failure).toMatchObject({
       name: 'BatchwellError',
-      message: expect.stringContaining('is no Batchwell'),
+      message: expect.stringContaining('is not Batchwell'),
     });
     expect(stranger.heard).toHaveLength(1);
   });
 
-  test('goes on from a position that another process kept', async () => {
+  test('followLog continues from a position that another process stored', async () => {
     const { paths } = await follow(
       [() => reply([lines(ended)])],
       {},
@@ -127,7 +127,7 @@ describe('a followed log', () => {
     expect(paths).toEqual([`/v1/tasks/${ID}/logs?follow=true&from=2.1.0.77`]);
   });
 
-  test('is read no faster than its lines are taken, and let go when they are not', async () => {
+  test('followLog reads no faster than its lines are used, and disconnects when its loop ends', async () => {
     let pulls = 0;
     const { client, heard } = playClient(() =>
       reply(
@@ -144,7 +144,7 @@ describe('a followed log', () => {
     expect(heard[0]?.signal.aborted).toBe(true);
   });
 
-  test('ends with the reason of its signal', async () => {
+  test('followLog rejects with the reason of its signal', async () => {
     const leaving = new AbortController();
     // As fetch does it: the body of an aborted request fails.
     const { client } = playClient(({ signal }) => {

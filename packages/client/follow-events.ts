@@ -1,30 +1,42 @@
-/** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), as far as this service uses them. */
-import type { Call, Line } from './send.ts';
+/**
+ * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), as far as
+ * Batchwell uses them.
+ */
+import type { Call, Transport } from './send.ts';
 import { follow } from './streams.ts';
 import type { ScatterReply, TaskEvent } from './types.generated.ts';
 
 export type BatchwellEvent =
-  /** Where a task stands now. */
+  /** The current state of a task. */
   (
     | { event: 'task'; data: TaskEvent }
-    /** Of a scatter: at the start, and some seconds after something changed in it. */
+    /**
+     * The counts of a scatter: at the start, and some seconds after something in it has changed.
+     */
     | { event: 'scatter'; data: ScatterReply }
-    /** The listener was away for longer than the service keeps changes: some were not told. */
+    /**
+     * The listener was away for longer than the service keeps changes, so some events are missing.
+     */
     | { event: 'missed'; data: { message: string } }
   ) & {
-    /** With it as `lastEventId` another stream goes on from here; some events may be told again. */
+    /**
+     * Give it as `lastEventId` to continue from here in another stream; some events may come twice.
+     */
     lastEventId?: string;
   };
 
-/** Ends when the service has nothing more to tell: asked again with the last id of such a stream, it says 204. */
+/**
+ * Ends when no more events will come: the service answers 204 to the last event id of a stream that
+ * has ended.
+ */
 export function followEvents(
-  line: Line,
+  transport: Transport,
   query: Call['query'],
   { signal, lastEventId }: { signal?: AbortSignal | undefined; lastEventId?: string | undefined },
 ): AsyncGenerator<BatchwellEvent, void, undefined> {
   let last = lastEventId;
   return follow<BatchwellEvent>(
-    line,
+    transport,
     {
       connect: () => ({
         path: '/v1/events',

@@ -1,6 +1,10 @@
-/** The command line: what there is, what it takes, and how it ends. */
+/**
+ * This folder is the command line `batchwell`. This file puts the commands together and turns their
+ * outcome into an exit code; commands/ holds one file per group of commands.
+ */
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
+import type { CommandContext } from './commands/context.ts';
 import { addEventCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
@@ -10,44 +14,35 @@ import { addSubmitCommands } from './commands/submit.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addWebhookCommands } from './commands/webhooks.ts';
 import { addTaskCommands } from './commands/tasks.ts';
-import { exitCodes, exitHelp, reportError, type ExitCode } from './exit.ts';
+import { reportError } from './errors.ts';
+import { exitCodes, exitHelp, type ExitCode } from './exit-codes.ts';
 import { printLine, type Terminal } from './output/terminal.ts';
 
-/** What every command is added with. */
-export interface CommandParts {
-  program: Command;
-  terminal: Terminal;
-  /** Wraps what a command does: its exit code is the CLI's. */
-  act<Arguments extends unknown[]>(
-    run: (...given: Arguments) => Promise<ExitCode>,
-  ): (...given: Arguments) => Promise<void>;
-}
-
-/** Runs one command. Never rejects: whatever happened is told on `terminal.err` and in the exit code. */
+/** Runs one command. Never rejects: failures are on `terminal.err` and in the exit code. */
 export async function runCli(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let code: ExitCode = exitCodes.ok;
   const program = describeProgram(terminal);
-  const act: CommandParts['act'] =
+  const act: CommandContext['act'] =
     (run) =>
     async (...given) => {
       code = await run(...given);
     };
-  const parts: CommandParts = { program, terminal, act };
-  addFleetCommands(parts);
-  addSubmitCommands(parts);
-  addTaskCommands(parts);
-  addEventCommands(parts);
-  addCacheCommands(parts);
-  addDefinitionCommands(parts);
-  addTokenCommands(parts);
-  addWebhookCommands(parts);
-  addCromwellCommands(parts);
+  const context: CommandContext = { program, terminal, act };
+  addFleetCommands(context);
+  addSubmitCommands(context);
+  addTaskCommands(context);
+  addEventCommands(context);
+  addCacheCommands(context);
+  addDefinitionCommands(context);
+  addTokenCommands(context);
+  addWebhookCommands(context);
+  addCromwellCommands(context);
   inheritSettings(program, terminal);
   try {
     await program.parseAsync([...words], { from: 'user' });
     return code;
   } catch (error) {
-    // Commander has printed its own sentence, or the help that was asked for.
+    // Commander has already printed its error, or the help that was asked for.
     if (error instanceof CommanderError)
       return error.exitCode === 0 ? exitCodes.ok : exitCodes.refused;
     if (terminal.interrupted.aborted) {
@@ -65,25 +60,30 @@ function describeProgram(terminal: Terminal): Command {
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
   ) as { version: string };
   return settings(new Command('batchwell'), terminal)
-    .description('Runs scientific tasks on AWS Batch: scatters as array jobs, with a call cache.')
+    .description('run scientific tasks on AWS Batch: scatters as array jobs, with a call cache')
     .version(version, '-V, --version', 'print the version')
-    .helpCommand('help [command]', 'show what a command takes')
+    .helpCommand('help [command]', 'print the help of a command')
     .addHelpText(
       'after',
       `
 First steps:
-  batchwell demo               a real scatter on this machine; no AWS account is needed
-  batchwell up                 the same services, until Ctrl-C
-  batchwell submit task.json   one GA4GH TES task
+  batchwell demo               run a real scatter on this machine; no AWS account is needed
+  batchwell up                 run all services on this machine until Ctrl-C
+  batchwell submit task.json   submit one GA4GH TES task
+  batchwell help COMMAND       print the arguments and options of a command
 ${exitHelp}`,
     );
 }
 
-/** Commander neither exits nor writes by itself, so that a test can run every command in its own process. */
+/**
+ * Commander itself neither exits nor writes, so that a test can run every command in its own
+ * process.
+ */
 const settings = (command: Command, terminal: Terminal): Command =>
   command
     .exitOverride()
-    .showHelpAfterError('(add --help for what it takes)')
+    .helpOption('-h, --help', 'print this help')
+    .showHelpAfterError('(add --help to see the arguments and options)')
     .configureOutput({
       writeOut: (text) => void terminal.out.write(text),
       writeErr: (text) => void terminal.err.write(text),

@@ -1,19 +1,19 @@
-/** A log as it grows. */
-import { errorOfStranger } from './errors.ts';
+/** Follows a log as it grows. */
+import { errorOfInvalidJson } from './errors.ts';
 import type { FollowOptions } from './operations.ts';
-import type { Line } from './send.ts';
+import type { Transport } from './send.ts';
 import { follow } from './streams.ts';
 import type { LogLine } from './types.generated.ts';
 
 /** Ends when the task has ended. */
 export function followLog(
-  line: Line,
+  transport: Transport,
   path: string,
   { signal, from, tailBytes, ...which }: FollowOptions = {},
 ): AsyncGenerator<LogLine, void, undefined> {
   let position = from;
   return follow<LogLine>(
-    line,
+    transport,
     {
       connect: () => ({
         path,
@@ -27,7 +27,7 @@ export function followLog(
       }),
       async *read(lines) {
         for await (const text of lines) {
-          const one = text === '' ? undefined : parse(line, text);
+          const one = text === '' ? undefined : parse(transport, text);
           if (one?.ended) return true;
           position = one?.position ?? position;
           yield one;
@@ -39,14 +39,14 @@ export function followLog(
   );
 }
 
-function parse(line: Line, text: string): LogLine {
+function parse(transport: Transport, text: string): LogLine {
   try {
     return JSON.parse(text) as LogLine;
   } catch (cause) {
-    throw errorOfStranger(text, cause, {
-      origin: new URL(line.url).origin,
+    throw errorOfInvalidJson(text, cause, {
+      origin: new URL(transport.url).origin,
       tries: 1,
-      token: line.token,
+      token: transport.token,
     });
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { BatchwellError } from '../../packages/client/client.ts';
-import { decideNext, defaultPolicy } from '../../packages/client/retry.ts';
-import { brokenConnection, busy, json, playClient, task, type Played } from './client-world.ts';
+import { BatchwellError } from '../client.ts';
+import { decideNext, defaultPolicy } from '../retry.ts';
+import { brokenConnection, busy, json, playClient, task, type Played } from './played-service.ts';
 
 const errorOf = async (call: Promise<unknown>): Promise<BatchwellError> => {
   const error = await call.then(
@@ -12,7 +12,7 @@ const errorOf = async (call: Promise<unknown>): Promise<BatchwellError> => {
   throw new Error(`expected a BatchwellError, got ${String(error)}`);
 };
 
-describe('an attempt that another may mend', () => {
+describe('retries', () => {
   test.each<[string, () => Played]>([
     ['a broken connection', brokenConnection],
     ['429', () => busy(undefined, 429)],
@@ -24,9 +24,9 @@ describe('an attempt that another may mend', () => {
       () =>
         new Response(new ReadableStream({ pull: (stream) => stream.error(brokenConnection()) })),
     ],
-  ])('is made again with the same Idempotency-Key and body: %s', async (_, trouble) => {
+  ])('a retry has the same Idempotency-Key and body: %s', async (_, fail) => {
     const { client, heard } = playClient((_one, position) =>
-      position < 2 ? trouble() : json({ id: 'task-1-aaaaaa' }),
+      position < 2 ? fail() : json({ id: 'task-1-aaaaaa' }),
     );
     expect(await client.submit(task)).toEqual({ id: 'task-1-aaaaaa' });
     expect(heard).toHaveLength(3);
@@ -37,7 +37,7 @@ describe('an attempt that another may mend', () => {
   });
 
   test.each([400, 401, 404, 409, 413, 500])(
-    'is not one that was answered with %i',
+    'a call that is answered with %i is not retried',
     async (status) => {
       const { client, heard, pauses } = playClient(() =>
         json({ status_code: status, message: 'No.' }, status),
@@ -47,7 +47,7 @@ describe('an attempt that another may mend', () => {
     },
   );
 
-  test('is given up in the end, with how often it was made and why it failed', async () => {
+  test('a call fails after its last attempt, with the number of attempts and the reason', async () => {
     const { client, heard } = playClient(brokenConnection, { retry: { tries: 3 } });
     const error = await errorOf(client.get('task-1-aaaaaa'));
     expect(error.message).toBe(
@@ -60,7 +60,7 @@ describe('an attempt that another may mend', () => {
     ]);
   });
 
-  test('is none once the caller has given up', async () => {
+  test('an aborted call is not retried', async () => {
     const caller = new AbortController();
     const { client, heard } = playClient(() => {
       caller.abort(new Error('changed my mind'));
@@ -70,7 +70,7 @@ describe('an attempt that another may mend', () => {
     expect(heard).toHaveLength(1);
   });
 
-  test('is not made for a stream, which can be read once only', async () => {
+  test('a stream is not retried, because it can be read only once', async () => {
     const { client, heard } = playClient(() => busy());
     const lines = new Blob([`${JSON.stringify(task)}\n`]);
     expect(await errorOf(client.submitLines(lines.stream()))).toMatchObject({ status: 503 });
@@ -88,7 +88,7 @@ describe('pauses', () => {
       nowMs: Date.parse('2026-01-01T00:00:00Z'),
     });
 
-  test('double up to a limit, and are random from nothing to all of it', () => {
+  test('pauses double up to a limit, and are random between zero and that', () => {
     expect([1, 2, 3, 4, 5, 19].map((tried) => decide(undefined, tried).pauseMs)).toEqual([
       50, 100, 200, 400, 500, 500,
     ]);
@@ -102,7 +102,7 @@ describe('pauses', () => {
     ['Thu, 01 Jan 2026 00:00:03 GMT', 3050],
     ['Wed, 31 Dec 2025 23:00:00 GMT', 50],
     ['soon', 50],
-  ])('are no shorter than Retry-After: %s', (retryAfter, pauseMs) => {
+  ])('a pause is no shorter than Retry-After: %s', (retryAfter, pauseMs) => {
     expect(decide({ status: 503, retryAfter }, 1)).toEqual({
       again: true,
       pauseMs,
@@ -110,7 +110,7 @@ describe('pauses', () => {
     });
   });
 
-  test('are not made for hours, whatever Retry-After says', () => {
+  test('a Retry-After of an hour makes the call fail at once', () => {
     expect(decide({ status: 503, retryAfter: '3600' }, 1)).toEqual({
       again: false,
       pauseMs: 10_050,
@@ -118,15 +118,15 @@ describe('pauses', () => {
     });
   });
 
-  test('come after every attempt but the last', async () => {
+  test('a pause follows every attempt but the last', async () => {
     const { client, pauses } = playClient(brokenConnection, { retry: { tries: 4, baseMs: 100 } });
     await errorOf(client.get('task-1-aaaaaa'));
     expect(pauses).toEqual([50, 100, 200]);
   });
 });
 
-describe('an error', () => {
-  test('holds every problem, with its row and field', async () => {
+describe('errors', () => {
+  test('an error holds every problem, with its row and field', async () => {
     const problems = [{ row: 3, field: 'sample', expected: 'a value' }];
     const { client } = playClient(() =>
       json(
@@ -145,7 +145,7 @@ describe('an error', () => {
   });
 
   test.each([301, 302, 307, 308])(
-    'says where a %i leads, which is not followed: a POST would come out as a GET',
+    'a %i is not followed, and the error names its target',
     async (status) => {
       const { client, heard } = playClient(
         () =>
@@ -155,16 +155,17 @@ describe('an error', () => {
       expect(await errorOf(client.submit(task))).toMatchObject({
         status,
         message:
-          'What answers at http://batchwell.test sends requests to https://batchwell.test/t/…, and none of them is followed. Open the client with the url of Batchwell itself.',
+          'The server at http://batchwell.test redirects requests to https://batchwell.test/t/…, ' +
+          'and redirects are not followed. Open the client with the URL of Batchwell itself.',
       });
       expect(heard.map(({ redirect }) => redirect)).toEqual(['manual']);
     },
   );
 
-  test('says when something else answers', async () => {
+  test('an error says that the server is not Batchwell', async () => {
     const { client } = playClient(() => new Response('<html>a router</html>'));
     expect((await errorOf(client.get('task-1-aaaaaa'))).message).toBe(
-      'What answers at http://batchwell.test is no Batchwell: its reply is no JSON ("<html>a router</html>").',
+      'The server at http://batchwell.test is not Batchwell: its reply is not valid JSON ("<html>a router</html>").',
     );
   });
 
@@ -175,7 +176,7 @@ describe('an error', () => {
     ],
     ['a proxy that repeats it', () => new Response('you sent s3cret')],
     ['a failure that repeats it', () => new TypeError('bad header: Bearer s3cret')],
-  ])('never holds the token: %s', async (_, play) => {
+  ])('an error never contains the token: %s', async (_, play) => {
     const { client } = playClient(play, { token: 's3cret', retry: { tries: 1 } });
     const error = await errorOf(client.get('task-1-aaaaaa'));
     expect(error.message).not.toContain('s3cret');
@@ -188,13 +189,13 @@ describe('an error', () => {
     [{ url: 'http://batchwell.test/t/s3cret' }, 'url'],
     [{ url: 'http://batchwell.test', token: 's3cret\n' }, 'token'],
     [{ url: 'http://batchwell.test', maxInFlight: 0 }, 'maxInFlight'],
-  ])('comes at once for options that cannot be: %j', (options, field) => {
+  ])('openClient throws at once for options that are not valid: %j', (options, field) => {
     const open = () => playClient(() => json({}), options);
     expect(open).toThrow(new RegExp(`^${field}: `));
     expect(open).not.toThrow(/s3cret/);
   });
 
-  test('comes at once for a key that cannot be sent', async () => {
+  test('submit rejects at once for a key that cannot be sent', async () => {
     const { client, heard } = playClient(() => json({}));
     await expect(client.submit(task, { idempotencyKey: 'two words' })).rejects.toThrow(
       /^idempotencyKey: /,
@@ -203,7 +204,7 @@ describe('an error', () => {
   });
 });
 
-test('a path in the url stays in front, and ids cannot leave their place', async () => {
+test('a path in the URL is kept as a prefix, and an id cannot change the path', async () => {
   const { client, heard } = playClient(() => json({ id: 'x', state: 'QUEUED' }), {
     url: 'http://batchwell.test/batchwell/',
     token: 's3cret',

@@ -1,26 +1,7 @@
-/** How a command ends, and what it says when it ends badly. */
+/** What a command prints when it fails, and the exit code that goes with it. */
 import { BatchwellError, type Problem } from '../packages/client/client.ts';
 import { ConfigError } from '../config.ts';
-
-export const exitCodes = {
-  ok: 0,
-  /** The task, or a task of the scatter, did not end well; or a part of the stack failed. */
-  failed: 1,
-  /** Wrong use, or an input that was refused. */
-  refused: 2,
-  /** The service cannot be reached, or does not work. */
-  unreachable: 3,
-  /** As shells say it of Ctrl-C. */
-  interrupted: 130,
-} as const;
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
-
-export const exitHelp = `
-Exit codes:
-  0  all is well
-  1  a task failed or was cancelled, or a part of the stack ended
-  2  wrong use, or an input that was refused; each problem stands on its own line
-  3  the service cannot be reached, or does not work`;
+import { exitCodes, type ExitCode } from './exit-codes.ts';
 
 /** The caller's mistake, found before anything was sent. Each problem is a line. */
 export class WrongUse extends Error {
@@ -38,10 +19,16 @@ export interface ErrorReport {
   lines: string[];
 }
 
-/** Failures of a part of the stack: their message says it all, the end of its log too. By name, so that they need not be loaded. */
+/**
+ * Failures whose message is complete, including the end of a log. Matched by name, so that their
+ * modules need not be loaded.
+ */
 const plainFailures = new Set(['MissingProgram', 'ServerNotReady']);
 
-/** What to print and how to end. A surprise keeps its stack: it is a defect that somebody has to find. */
+/**
+ * What to print and how to exit. An unexpected error keeps its stack trace: it is a defect to be
+ * found.
+ */
 export function reportError(error: unknown): ErrorReport {
   if (error instanceof WrongUse)
     return {
@@ -65,18 +52,25 @@ const isRefusal = ({ status }: BatchwellError): boolean => status !== undefined 
 
 function withAdvice({ message, status }: BatchwellError): string {
   if (status === undefined)
-    return `${message} Is it running (\`batchwell up\`)? Another address goes with --url or BATCHWELL_URL.`;
-  return status === 401 ? `${message} Give a token with --token or BATCHWELL_TOKEN.` : message;
+    return (
+      `${message} Start Batchwell with \`batchwell up\`, ` +
+      'or set its address with --url or BATCHWELL_URL.'
+    );
+  return status === 401 ? `${message} Set a token with --token or BATCHWELL_TOKEN.` : message;
 }
 
-/** The problems themselves where they are told; the sentence would only say the first of them again. */
+/**
+ * The problems themselves where the service lists them; its sentence would only repeat the first
+ * one.
+ */
 function describeRefusal(error: BatchwellError): string[] {
   const { problems, moreProblems } = error;
   if (problems.length === 0) return [withAdvice(error)];
   const count = problems.length + moreProblems;
+  const counted = `${count} ${count === 1 ? 'problem' : 'problems'}`;
   const lines = problems.map((problem) => `  ${describeProblem(problem)}`);
   return [
-    `Refused, nothing was accepted: ${count} ${count === 1 ? 'problem' : 'problems'}.`,
+    `The service refused the request and accepted nothing: ${counted}.`,
     ...lines,
     ...(moreProblems > 0 ? [`  and ${moreProblems} more`] : []),
   ];
@@ -89,5 +83,6 @@ function describeProblem({ line, row, field, expected, got }: Partial<Problem>):
     ...(row === undefined ? [] : [`row ${row}`]),
     ...(field === undefined || field === '' ? [] : [field]),
   ].join(', ');
-  return `${where === '' ? 'the body' : where}: expected ${expected ?? 'something else'}${got === undefined ? '' : `, got ${got}`}`;
+  const what = `expected ${expected ?? 'something else'}`;
+  return `${where === '' ? 'the body' : where}: ${what}${got === undefined ? '' : `, got ${got}`}`;
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { createPace } from '../../packages/client/pace.ts';
-import { busy, heldSleep, json, playClient, task, type Played } from './client-world.ts';
+import { createPace } from '../pace.ts';
+import { busy, heldSleep, json, playClient, task, type Played } from './played-service.ts';
 
-/** A service whose answers come when told. */
+/** A service that answers when the test says so. */
 function heldService() {
   const open: { answer(played: Played): void }[] = [];
   let most = 0;
@@ -23,7 +23,7 @@ function heldService() {
 const made = () => json({ id: 'task-1-aaaaaa' });
 const submitted = (calls: Promise<unknown>[]) => Promise.all(calls);
 
-test('no more requests than maxInFlight are under way, and each call gets its turn', async () => {
+test('no more requests than maxInFlight run at once, and each call gets its turn', async () => {
   const service = heldService();
   const { client, heard } = playClient(service.play, { maxInFlight: 3 });
   const calls = submitted(Array.from({ length: 10 }, () => client.submit(task)));
@@ -33,8 +33,8 @@ test('no more requests than maxInFlight are under way, and each call gets its tu
   expect([service.most(), heard.length]).toEqual([3, 10]);
 });
 
-describe('when the service says 503, all calls of the client', () => {
-  test('pause together, also those that did not hear it, and fewer go at once afterwards', async () => {
+describe('a 429 or 503', () => {
+  test('a 503 pauses all calls of the client, and fewer run at once afterwards', async () => {
     const service = heldService();
     const { held, sleep } = heldSleep();
     const { client, heard } = playClient(service.play, {
@@ -56,14 +56,14 @@ describe('when the service says 503, all calls of the client', () => {
     for (const { end } of held) end();
     await settle();
     const looks = heard.filter(({ path }) => path.includes('wait='));
-    // Half of 4, and one more after three that went well.
+    // Half of 4, and one more after three that succeeded.
     expect([looks.length, service.open.length - looks.length]).toEqual([1, 3]);
     await drain(service, () => json({ id: 'task-1-aaaaaa', state: 'COMPLETE' }));
     expect(await calls).toHaveLength(8);
     await wait;
   });
 
-  test('pause as long as the longest asks', async () => {
+  test('the longest Retry-After decides how long all calls pause', async () => {
     const service = heldService();
     const { held, sleep } = heldSleep();
     const { client, heard } = playClient(service.play, { maxInFlight: 2, retry: { sleep } });
@@ -83,7 +83,7 @@ describe('when the service says 503, all calls of the client', () => {
   });
 });
 
-test('a pause that holds up nobody keeps no process alive, and still holds for who comes later', async () => {
+test('a pause without waiting calls has no timer, and still delays a later call', async () => {
   const { held, sleep } = heldSleep();
   const { client, heard } = playClient((_, position) => (position === 0 ? busy('9') : made()), {
     retry: { sleep, tries: 1, random: () => 0 },
@@ -131,9 +131,9 @@ test('a call that is aborted while it queues is never sent', async () => {
   expect(heard).toHaveLength(1);
 });
 
-test('the pace comes back, one more for each round that goes well', async () => {
+test('after a slowdown, each round that succeeds allows one more request', async () => {
   const pace = createPace(8, { nowMs: () => 0, sleep: async () => undefined });
-  for (let trouble = 0; trouble < 5; trouble += 1) {
+  for (let slowdowns = 0; slowdowns < 5; slowdowns += 1) {
     pace.slowDown(0);
     await settle();
   }
@@ -158,7 +158,7 @@ test('the pace comes back, one more for each round that goes well', async () => 
   expect(await atOnce()).toBe(8);
 });
 
-/** Answers until nobody asks any more. */
+/** Answers until no request is open. */
 async function drain(
   { open }: ReturnType<typeof heldService>,
   answer: () => Played = made,
@@ -167,7 +167,7 @@ async function drain(
   for (; open.length > 0; await settle()) open[0]?.answer(answer());
 }
 
-/** All that can happen without anybody's doing has happened. */
+/** Resolves after all pending callbacks have run. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await new Promise((next) => setImmediate(next));
 }

@@ -1,16 +1,16 @@
-/** Tasks that come one by one, as scatters of NDJSON. */
+/** Submits tasks that come one by one, as scatters of NDJSON. */
 import { BatchwellError } from './errors.ts';
 import { gather } from './gather.ts';
 import type { LineScatterOptions, ManyAccepted, ManyOptions } from './operations.ts';
-import { sendForJson, type Line } from './send.ts';
+import { sendForJson, type Transport } from './send.ts';
 import type { ScatterAccepted, TesTask } from './types.generated.ts';
 
 const LARGEST_SCATTER = 10_000;
-/** Far below what the service takes, since it is held in memory until it is accepted. */
+/** Far below the service's limit, because the body is held in memory until it is accepted. */
 const LARGEST_BODY_BYTES = 32 * 1024 ** 2;
 
 export async function* submitMany(
-  line: Line,
+  transport: Transport,
   source: AsyncIterable<TesTask> | Iterable<TesTask>,
   { lingerMs, idempotencyKey, ...options }: ManyOptions = {},
 ): AsyncGenerator<ManyAccepted, void, undefined> {
@@ -18,14 +18,14 @@ export async function* submitMany(
     most: LARGEST_SCATTER,
     mostBytes: LARGEST_BODY_BYTES,
     lingerMs,
-    sleep: line.sleep,
+    sleep: transport.sleep,
     signal: options.signal,
   };
   let number = 0;
   for await (const { first, lines } of gather(source, limits)) {
     const key = idempotencyKey === undefined ? undefined : `${idempotencyKey}.${number}`;
     number += 1;
-    const accepted = await submitLines(line, lines, { ...options, idempotencyKey: key }).catch(
+    const accepted = await submitLines(transport, lines, { ...options, idempotencyKey: key }).catch(
       (error: unknown) => {
         throw error instanceof BatchwellError ? countedFrom(first, error) : error;
       },
@@ -35,18 +35,18 @@ export async function* submitMany(
 }
 
 export async function submitLines(
-  line: Line,
+  transport: Transport,
   lines: Blob | ReadableStream<Uint8Array>,
   { name, cache, tags = {}, ids, idempotencyKey, signal }: LineScatterOptions = {},
 ): Promise<ScatterAccepted> {
   const tag = Object.entries(tags).map(([key, value]) => {
     if (key.includes(':'))
       throw new TypeError(
-        `tags: the key ${JSON.stringify(key)} holds a colon, which goes with submitScatter only.`,
+        `tags: the key ${JSON.stringify(key)} contains a colon, which only submitScatter allows.`,
       );
     return `${key}:${value}`;
   });
-  return sendForJson(line, {
+  return sendForJson(transport, {
     method: 'POST',
     path: '/v1/scatters',
     query: { name, cache, tag, ids },
@@ -56,7 +56,10 @@ export async function submitLines(
   });
 }
 
-/** The service counts the lines of each scatter anew. */
+/**
+ * The service counts the lines of each scatter from 1; the caller counts them over the whole
+ * source.
+ */
 function countedFrom(
   first: number,
   { message, status, problems, moreProblems, cause }: BatchwellError,
@@ -74,12 +77,12 @@ function countedFrom(
   });
 }
 
-/** One key for all attempts of a call. */
+/** The same key for all attempts of a call. */
 export function keyOf(given: string | undefined): string {
-  // A wrong one would be taken for a network that fails.
+  // fetch rejects an invalid header value as if the network had failed.
   if (given !== undefined && !/^[\x21-\x7e]{1,255}$/.test(given))
     throw new TypeError(
-      'idempotencyKey: expected 1 to 255 printable ASCII characters without blanks.',
+      'idempotencyKey: expected 1 to 255 printable ASCII characters without spaces.',
     );
   return given ?? crypto.randomUUID();
 }

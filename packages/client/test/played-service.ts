@@ -1,5 +1,5 @@
-/** A client whose service is played: no network, no clock, no chance. */
-import { openClient, type Client, type ClientOptions } from '../../packages/client/client.ts';
+/** A client whose service is played by the test: no network, no clock, no randomness. */
+import { openClient, type Client, type ClientOptions } from '../client.ts';
 
 export interface Heard {
   method: string;
@@ -21,7 +21,9 @@ export interface PlayedClient {
   pauses: number[];
 }
 
-/** `play` answers each request. Pauses take no time unless told otherwise; the random is one half. */
+/**
+ * `play` answers each request. Pauses take no time by default; the random number is one half.
+ */
 export function playClient(
   play: (heard: Heard, position: number) => Played | Promise<Played>,
   options: Partial<ClientOptions> = {},
@@ -68,7 +70,7 @@ export const busy = (retryAfter?: string, status = 503): Response =>
     status,
     retryAfter === undefined ? {} : { 'retry-after': retryAfter },
   );
-/** As Node's fetch says it. */
+/** As Node's fetch reports it. */
 export const brokenConnection = (): Error =>
   new TypeError('fetch failed', {
     cause: Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }),
@@ -76,7 +78,7 @@ export const brokenConnection = (): Error =>
 
 export const task = { executors: [{ image: 'alpine', command: ['true'] }] };
 
-/** Pauses that end when told; those that were given up are held no longer. */
+/** Pauses that end when the test says so; aborted ones are removed. */
 export function heldSleep() {
   const held: { ms: number; end(): void }[] = [];
   const sleep = (ms: number, signal?: AbortSignal) =>
