@@ -124,6 +124,12 @@ export const rooms: readonly Room[] = [
     reason: 'The client is a package of its own that also runs in browsers and Deno.',
   },
   {
+    folder: 'packages/client/test',
+    rooms: ['packages/client'],
+    packages: [NODE, 'vitest', 'fast-check'],
+    reason: 'The client is tested against a service that its tests play, so that it stands alone.',
+  },
+  {
     folder: 'packages/local-aws',
     rooms: [],
     packages: [NODE, 'fast-xml-parser'],

@@ -82,6 +82,7 @@ const plants: readonly Plant[] = [
   importing('cromwell/proxy', '../../db/tasks.ts', 'cromwell'),
   importing('packages/client', '../../core/ids.ts'),
   importing('packages/client', 'node:fs'),
+  importing('packages/client/test', '../../../test/world.ts'),
   importing('packages/local-aws/s3', '../../../core/ids.ts', 'packages/local-aws'),
   importing('packages/local-aws/batch', '../../../cli/services/ports.ts', 'packages/local-aws'),
   importing('packages/local-aws/batch', '@aws-sdk/client-batch', 'packages/local-aws'),
