@@ -212,6 +212,33 @@ export function unknownOptions({ text }: Doc, { program }: Known): string[] {
     .filter((flag) => !all(program).some((command) => knowsOption(command, flag)));
 }
 
+/** `/tasks/:id::cancel` as Fastify writes it, in the form of the docs: `/tasks/{}:cancel`. */
+const fromFastify = (path: string): string =>
+  path
+    .replaceAll('::', '\n')
+    .replaceAll(/:\w+(?:\([^)]*\))?/g, '{}')
+    .replaceAll('\n', ':');
+
+const routes = new Set(
+  repositoryFiles('api/**/*.ts', 'packages/local-aws/**/*.ts').flatMap((path) =>
+    [...readRepositoryFile(path).matchAll(/['\s](\/[^'\s]*)'/g)].map(([, route = '']) =>
+      fromFastify(route),
+    ),
+  ),
+);
+
+/** `GET /v1/tasks/{id}`: the path alone, without its query. */
+export function unknownRoutes({ text }: Doc): string[] {
+  return codeSpans(text)
+    .map((span) => /^(?:GET|POST|PUT|PATCH|DELETE) (\/[^?[]*)/.exec(span)?.[1] ?? '')
+    .filter((path) => path !== '')
+    .filter((path) => {
+      const shape = path.trim().replaceAll(/\{[^}]*\}|<[^>]*>/g, '{}');
+      const below = shape.replace(/^\/(?:v1|ga4gh\/tes\/v1)(?=\/)/, '');
+      return ![shape, below, shape.replace(/\{\}$/, '')].some((one) => routes.has(one));
+    });
+}
+
 const slug = (heading: string): string =>
   heading
     .trim()
