@@ -1,7 +1,6 @@
 /**
- * `npm run test:crash -- [--seeds 1000] [--from 1] [--lanes 2]`: the long crash run. It plays
- * stories in parts, several parts in parallel, shows its progress, and prints a report at the end.
- * To continue an interrupted run, give `--from`.
+ * `npm run test:crash -- [--seeds 1000] [--from 1] [--lanes 2]`: the long crash run. Plays stories in parts, several parts
+ * side by side, tells how far it is, and sums them up in a report; a run that was broken off goes on with `--from`.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -10,7 +9,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-interface StoryResult {
+interface Told {
   seed: number;
   kills: number;
   bites: number;
@@ -22,7 +21,7 @@ interface StoryResult {
   restarts: number;
 }
 
-/** Starting vitest and its MariaDB takes about 2 s, a story about 4 s. */
+/** Starting vitest and its MariaDB takes some 2 s, a story some 4. */
 const STORIES_PER_PART = 20;
 
 const { values } = parseArgs({
@@ -34,7 +33,7 @@ const { values } = parseArgs({
 });
 for (const [name, given] of Object.entries(values)) {
   if (!/^[1-9]\d{0,8}$/.test(given))
-    throw new Error(`--${name} ${JSON.stringify(given)}: expected a whole number of at least 1.`);
+    throw new Error(`--${name} ${JSON.stringify(given)}: expected a whole number from 1 on.`);
 }
 const [seeds, from, lanes] = [Number(values.seeds), Number(values.from), Number(values.lanes)];
 
@@ -43,12 +42,12 @@ const folder = fileURLToPath(new URL('../.batchwell', import.meta.url));
 const report = `${folder}/crash-${from}-${Date.now()}.jsonl`;
 mkdirSync(folder, { recursive: true });
 
-const results = (): StoryResult[] =>
+const told = (): Told[] =>
   existsSync(report)
     ? readFileSync(report, 'utf8')
         .trim()
         .split('\n')
-        .map((line) => JSON.parse(line) as StoryResult)
+        .map((line) => JSON.parse(line) as Told)
     : [];
 const running = new Set<ChildProcess>();
 const failed: { part: string; output: string }[] = [];
@@ -82,8 +81,7 @@ async function playPart(first: number, count: number): Promise<void> {
   if (code !== 0 && !stopping.signal.aborted)
     failed.push({ part: `seeds ${first} to ${first + count - 1}`, output });
   console.log(
-    `${results().length} of ${seeds} stories passed · ${failed.length} parts failed · ` +
-      `${Math.round((Date.now() - startMs) / 1000)} s`,
+    `${told().length} of ${seeds} stories held · ${failed.length} parts with a failure · ${Math.round((Date.now() - startMs) / 1000)} s`,
   );
 }
 
@@ -98,18 +96,17 @@ async function lane(): Promise<void> {
 await Promise.all(Array.from({ length: lanes }, lane));
 for (const { part, output } of failed) console.log(`\n--- ${part}\n${output}`);
 
-const all = results();
-const sum = (of: (one: StoryResult) => number): number =>
-  all.reduce((total, one) => total + of(one), 0);
+const all = told();
+const sum = (of: (one: Told) => number): number => all.reduce((total, one) => total + of(one), 0);
 console.log(`
-stories passed        ${all.length} of ${seeds}
+stories that held     ${all.length} of ${seeds}
 tasks                 ${sum(({ tasks }) => tasks)}
 workers killed        ${sum(({ kills }) => kills)}
-faults hit            ${sum(({ bites }) => bites)}
+faults that bit       ${sum(({ bites }) => bites)}
 hosts lost            ${sum(({ spotLosses }) => spotLosses)}
 Redis emptied         ${sum(({ emptied }) => Number(emptied))} times
 connections cut       ${sum(({ cut }) => Number(cut))} times
-Redis or MariaDB      ${sum(({ restarts }) => restarts)} times killed and restarted
+Redis or MariaDB      ${sum(({ restarts }) => restarts)} times killed and started again
 SubmitJob requests    ${sum(({ submitJobs }) => submitJobs)}
 report                ${report.slice(root.length)}`);
 process.exitCode = all.length === seeds ? 0 : 1;

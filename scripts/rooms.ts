@@ -126,8 +126,8 @@ export const rooms: readonly Room[] = [
   {
     folder: 'packages/client/test',
     rooms: ['packages/client'],
-    packages: [NODE, 'vitest', 'fast-check'],
-    reason: 'The client is tested against a service that its tests play, so that it stands alone.',
+    packages: ['vitest'],
+    reason: 'These tests belong to the package: they need the client and nothing else.',
   },
   {
     folder: 'packages/local-aws',

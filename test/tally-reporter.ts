@@ -1,4 +1,4 @@
-/** Counts for the runner's last line, in a file: they are kept even if vitest crashes afterwards. */
+/** Counts for the runner's last line. Written to a file, so that they hold also when vitest ends badly afterwards. */
 import { writeFileSync } from 'node:fs';
 import type { Reporter, SerializedError, TestModule } from 'vitest/node';
 
@@ -7,7 +7,7 @@ export interface Tally {
   failed: number;
 }
 
-/** A file that does not load, a failed hook and an error outside any test each count as one failure. */
+/** A file that could not be loaded, a failed hook and an error outside of every test each count as one failure. */
 export function tally(
   modules: readonly TestModule[],
   unhandledErrors: readonly SerializedError[],
