@@ -1,8 +1,7 @@
 /** The components of the fingerprints of calls, from the present content of their inputs. */
 import { fingerprintComponents, type Components } from '../core/cache/fingerprint.ts';
 import type { CanonicalCall } from '../core/profiles/profile.ts';
-import type { ProfileName } from '../core/profiles/profile-name.ts';
-import { profiles } from '../core/profiles/profiles.ts';
+import { profiles, type ProfileName } from '../core/profiles/profiles.ts';
 import type { TaskSpec } from '../core/task/task.ts';
 import {
   identityKey,

@@ -30,6 +30,9 @@ const pulsar: ClientProfile = {
   showState: (state) => (state === 'QUEUED' ? 'INITIALIZING' : state),
 };
 
+/** For importers outside of core, until they import profile-name.ts themselves. */
+export { profileNames, type ProfileName };
+
 export const profiles: Readonly<Record<ProfileName, ClientProfile>> = {
   cromwell,
   nextflow,
