@@ -5,7 +5,8 @@ const tallyFile = process.env['BATCHWELL_TALLY_FILE'];
 
 export default defineConfig({
   test: {
-    // Interop tests need foreign programs and belong to `npm run test:interop`; those of Debian's awscli skip where it is missing.
+    // Interop tests need other programs: they belong to `npm run test:interop`. Those for Debian's
+    // awscli run everywhere and skip where it is missing.
     include: interopOnly
       ? ['test/interop/**/*.test.ts']
       : [
@@ -15,11 +16,11 @@ export default defineConfig({
         ],
     globalSetup: ['test/global-setup.ts'],
     pool: 'forks',
-    // The smallest machine we promise has 2 cores, and each file starts servers of its own.
+    // The smallest supported machine has 2 cores, and each file starts servers of its own.
     maxWorkers: 2,
-    // What takes a second on a quiet machine took twenty with three suites at once.
+    // What takes 1 s on a quiet machine took 20 s with three suites at once.
     testTimeout: 60_000,
-    // A hook may start a database; the first one on a busy machine takes seconds.
+    // A hook may start a database. On a busy machine the first start takes several seconds.
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
     reporters: ['default', ...(tallyFile === undefined ? [] : ['./test/tally-reporter.ts'])],

@@ -32,6 +32,12 @@ export const rooms: readonly Room[] = [
     reason: 'core decides and does no I/O, so that every decision can be tested as a value.',
   },
   {
+    folder: 'settings',
+    rooms: ['core'],
+    packages: [],
+    reason: 'A setting is data with a check. Only config.ts reads them; all else takes its Config.',
+  },
+  {
     folder: 'db',
     rooms: ['core'],
     packages: [NODE, 'drizzle-orm', 'mysql2'],

@@ -1,7 +1,8 @@
 /**
- * Makes a fresh clone ready: npm runs it before the tests, the demo and the CLI. It runs on the machine's own Node
- * (20 or later) before anything is installed, so it is plain JavaScript without dependencies. The Node 24 that the
- * project runs on comes with `npm ci`, as the optional dependency node-linux-*, and is first on PATH in npm scripts.
+ * Makes a fresh clone ready. npm runs it before the tests, the demo and the CLI, on the machine's
+ * own Node (20 or later) and before anything is installed. So it is plain JavaScript without
+ * dependencies. The Node 24 that the project runs on comes with `npm ci`, as the optional dependency
+ * node-linux-*, and is first on PATH in npm scripts.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -21,12 +22,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = process.env.BATCHWELL_ROOT ?? fileURLToPath(new URL('..', import.meta.url));
-const stampFile = join(root, 'node_modules/.batchwell-setup');
-const ownNode = join(root, 'node_modules/.bin/node');
+const STAMP_FILE = join(root, 'node_modules/.batchwell-setup');
+const OWN_NODE = join(root, 'node_modules/.bin/node');
 /** The first Node that runs TypeScript without a flag. */
-const oldestNode = [22, 18];
+const OLDEST_NODE = [22, 18];
 
-/** What is installed is right for this lock file, on this kind of machine. */
+/** Names what has to be installed: this lock file, on this kind of machine. */
 function wantedStamp() {
   const lock = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
@@ -36,25 +37,25 @@ function wantedStamp() {
 
 function isReady() {
   return (
-    existsSync(stampFile) &&
-    readFileSync(stampFile, 'utf8') === wantedStamp() &&
-    (existsSync(ownNode) || isNewEnough(process.versions.node))
+    existsSync(STAMP_FILE) &&
+    readFileSync(STAMP_FILE, 'utf8') === wantedStamp() &&
+    (existsSync(OWN_NODE) || isNewEnough(process.versions.node))
   );
 }
 
 /** @param {string} version such as `24.1.0` or `v24.1.0` */
 function isNewEnough(version) {
   const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
-  return major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1]);
+  return major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
 }
 
-/** Two at once take turns: `npm ci` begins by removing node_modules, also that of somebody who is using it. */
+/** Two setups take turns: `npm ci` begins by removing node_modules, even while it is in use. */
 async function withLock(work) {
   const lockFile = join(root, '.batchwell/setup.lock');
   mkdirSync(dirname(lockFile), { recursive: true });
-  for (let told = false; !takeLock(lockFile);) {
-    if (!told) console.error('Another setup of this folder is under way; waiting for it…');
-    told = true;
+  for (let announced = false; !takeLock(lockFile);) {
+    if (!announced) console.error('Another setup of this folder is running. Waiting for it…');
+    announced = true;
     await sleep(200);
   }
   const release = () => rmSync(lockFile, { force: true });
@@ -62,7 +63,7 @@ async function withLock(work) {
   work();
 }
 
-/** False when a living process holds it. A lock whose holder is dead is removed, and taken at the next try. */
+/** False if a live process holds it. A dead holder's lock is removed, and taken at the next try. */
 function takeLock(lockFile) {
   try {
     const file = openSync(lockFile, 'wx');
@@ -79,10 +80,10 @@ function takeLock(lockFile) {
 function holderLives(lockFile) {
   try {
     const pid = Number(readFileSync(lockFile, 'utf8'));
-    // Between its making and its writing the file is empty for an instant: that holder lives.
+    // The file is empty for an instant after it is created: its holder is alive.
     return pid === 0 || process.kill(pid, 0);
   } catch (error) {
-    return error.code === 'EPERM'; // alive, and somebody else's
+    return error.code === 'EPERM'; // alive, and owned by another user
   }
 }
 
@@ -90,7 +91,8 @@ function install() {
   console.error('Installing dependencies (npm ci, about half a minute)…');
   const npm = process.env.npm_execpath;
   const [program, ...before] = npm === undefined ? ['npm'] : [process.execPath, npm];
-  // NODE_ENV=production must not leave out what the tests need; warnings are for those who choose versions.
+  // NODE_ENV=production must not leave out what the tests need. Warnings concern only those who
+  // choose versions.
   const args = [
     ...before,
     'ci',
@@ -104,23 +106,24 @@ function install() {
     cwd: root,
     encoding: 'utf8',
   });
-  if (error !== undefined) stop(`npm could not be started: ${error.message}`);
+  if (error !== undefined) stop(`npm could not start: ${error.message}`);
   if (status !== 0) stop(`npm ci failed with exit code ${status}:\n${stdout}${stderr}`);
 }
 
-/** The Node that npm brought may not run here (it needs glibc); it must then not hide one that does. */
+/** The Node that npm installed needs glibc. Where it does not run, it must not hide one that does. */
 function checkNode() {
-  if (existsSync(ownNode)) {
-    const { status, stdout } = spawnSync(ownNode, ['--version'], { encoding: 'utf8' });
+  if (existsSync(OWN_NODE)) {
+    const { status, stdout } = spawnSync(OWN_NODE, ['--version'], { encoding: 'utf8' });
     if (status === 0 && isNewEnough(stdout)) return;
     if (isNewEnough(process.versions.node)) {
-      unlinkSync(ownNode);
+      unlinkSync(OWN_NODE);
       return;
     }
   }
   if (isNewEnough(process.versions.node)) return;
   stop(
-    `Batchwell needs Node ${oldestNode.join('.')} or later. This is ${process.version}, and npm brought none that runs on ${process.platform}-${process.arch}. Install Node 24 (nodejs.org), then run this again.`,
+    `Batchwell needs Node ${OLDEST_NODE.join('.')} or later. This is ${process.version}, and npm has none for ` +
+      `${process.platform}-${process.arch}. Install Node 24 from nodejs.org, then try again.`,
   );
 }
 
@@ -132,9 +135,9 @@ function stop(message) {
 
 if (!isReady()) {
   await withLock(() => {
-    if (isReady()) return; // the other one did it
+    if (isReady()) return; // the other setup did it
     install();
     checkNode();
-    writeFileSync(stampFile, wantedStamp());
+    writeFileSync(STAMP_FILE, wantedStamp());
   });
 }

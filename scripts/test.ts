@@ -1,9 +1,9 @@
 /**
- * What `npm test` runs: vitest, then one last line `N passed, N failed`, whatever happened.
+ * Runs vitest, then prints one last line `N passed, N failed`, whatever happened.
  *
- *   npm test                          everything but the interop tests
- *   npm test -- test/unit -t packing  arguments are vitest's own
- *   npm run test:interop              test/interop alone
+ *   npm test                          every test except the interop tests
+ *   npm test -- test/unit -t packing  passes arguments to vitest
+ *   npm run test:interop              test/interop only
  */
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -18,7 +18,7 @@ const vitest = join(root, 'node_modules/vitest/vitest.mjs');
 const interop = process.argv.includes('--interop');
 const forwarded = process.argv.slice(2).filter((argument) => argument !== '--interop');
 
-// Every temporary file of the run is made in here, so that a run that is broken off leaves none behind.
+// Every temporary file of the run goes here, so that an interrupted run leaves none behind.
 const folder = mkdtempSync(join(tmpdir(), 'batchwell-run-'));
 chmodSync(folder, 0o711); // mariadbd's own user must pass through
 const tallyFile = join(folder, 'tally.json');
@@ -33,8 +33,8 @@ const child = spawn(process.execPath, [vitest, 'run', ...forwarded], {
   },
 });
 
-// Ctrl-C reaches vitest by itself, as a member of the terminal's group; a signal sent to us alone is passed on.
-// Either way we stay until vitest has taken its servers down.
+// Ctrl-C reaches vitest too, as a member of the terminal's process group. A signal that is sent to
+// this process alone is passed on. Either way, wait until vitest has stopped its servers.
 let signalled: NodeJS.Signals | undefined;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
@@ -43,16 +43,17 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-child.once('error', (cause) => void finish(1, `vitest could not be started: ${cause.message}`));
+child.once('error', (cause) => void finish(1, `vitest could not start: ${cause.message}`));
 child.once(
   'close',
   (code, signal) =>
-    void finish(code ?? 1, signal === null ? undefined : `vitest was ended by ${signal}.`),
+    void finish(code ?? 1, signal === null ? undefined : `vitest was killed by ${signal}.`),
 );
 
 async function finish(code: number, trouble: string | undefined): Promise<void> {
   const { passed, failed } = readTally(tallyFile);
-  // What its watchdog is just ending may still write. Node's own retries give up without a word (24.21), so it is looked at.
+  // A server that a watchdog is stopping may still write. The retries of rmSync give up silently
+  // (Node 24.21), so check whether the folder is gone.
   for (let tried = 0; existsSync(folder) && tried < 50; tried += 1) {
     rmSync(folder, { recursive: true, force: true });
     await sleep(100);
@@ -65,7 +66,7 @@ async function finish(code: number, trouble: string | undefined): Promise<void> 
     signalled === undefined ? Number(failures > 0) : 128 + constants.signals[signalled];
 }
 
-/** All zero when vitest did not get as far as counting. */
+/** All zero if vitest ended before it counted. */
 function readTally(file: string): Tally {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Tally;

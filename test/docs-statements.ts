@@ -22,6 +22,7 @@ export interface Known {
 /** Names that are not ours, each list with whose they are. */
 const FOREIGN_NAMES = new Set([
   'memory-retry-error-keys', // Cromwell's configuration
+  'PassRole', // IAM
 ]);
 
 const FOREIGN_OPTIONS = new Set([
@@ -36,6 +37,7 @@ const NOT_IN_THE_REPOSITORY = new Set([
   'inputs/', // a Cromwell call's folder
   'execution/', // a Cromwell call's folder
   'submissions/', // S3 keys
+  'live/', // S3 keys
   'blobs/', // the data folder of the local S3
   'journal.jsonl', // the data folder of the local Batch
   '.batchwell/', // made at run time
@@ -64,7 +66,12 @@ const sources = [
   .filter((path) => !path.includes('docs-statements'))
   .map((path) => readRepositoryFile(path).replaceAll(COMMENT_LINE, ''));
 
-const benchOptions = new Set(readRepositoryFile('bench/options.ts').match(/\w+(?:-\w+)*/g));
+/** The options of programs that are not part of the CLI. */
+const otherOptions = new Set(
+  ['bench/options.ts', 'packages/local-aws/main.ts', 'scripts/crash.ts'].flatMap(
+    (path) => readRepositoryFile(path).match(/\w+(?:-\w+)*/g) ?? [],
+  ),
+);
 
 /** Every word of the code, with dashes: `message-failed`, `submitMany`, `BATCHWELL_URL`. */
 const words = new Set(sources.flatMap((text) => text.match(/\w+(?:-\w+)*/g) ?? []));
@@ -96,7 +103,7 @@ function eventOf(call: string): string | undefined {
 const exists = (path: string): boolean => globSync(path, { cwd: repositoryRoot }).length > 0;
 
 /** Inline code; without fenced blocks. */
-export const codeSpans = (text: string): string[] =>
+const codeSpans = (text: string): string[] =>
   [...text.replaceAll(/^ *```[^]*?^ *```/gm, '').matchAll(/`([^`\n]+)`/g)].map(
     ([, span = '']) => span,
   );
@@ -150,7 +157,8 @@ export function unknownFiles({ path, text }: Doc): string[] {
     .filter((span) => FILE.test(span) && !NOT_IN_THE_REPOSITORY.has(span))
     .filter((file) => {
       const places = [file, `${posix.dirname(path)}/${file}`];
-      if (!file.includes('/')) places.push(`{*,*/*,*/*/*}/${file}`);
+      // A name without a path: somewhere below.
+      if (!file.slice(0, -1).includes('/')) places.push(`{*,*/*,*/*/*}/${file}`);
       return globSync(places, { cwd: repositoryRoot }).length === 0;
     });
 }
@@ -201,13 +209,40 @@ function knowsOption(command: Command, flag: string): boolean {
   return own || (command.parent !== null && knowsOption(command.parent, flag));
 }
 
-/** A span that is an option alone, such as `--follow`: some command or benchmark must have it. */
+/** A span that is an option alone, such as `--follow`: some program must have it. */
 export function unknownOptions({ text }: Doc, { program }: Known): string[] {
   const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)];
   return codeSpans(text)
     .flatMap((span) => /^(--[a-z][a-z-]*)(?:[ =][A-Z]+)?$/.exec(span)?.[1] ?? [])
-    .filter((flag) => !FOREIGN_OPTIONS.has(flag) && !benchOptions.has(flag.slice(2)))
+    .filter((flag) => !FOREIGN_OPTIONS.has(flag) && !otherOptions.has(flag.slice(2)))
     .filter((flag) => !all(program).some((command) => knowsOption(command, flag)));
+}
+
+/** `/tasks/:id::cancel` as Fastify writes it, in the form of the docs: `/tasks/{}:cancel`. */
+const fromFastify = (path: string): string =>
+  path
+    .replaceAll('::', '\n')
+    .replaceAll(/:\w+(?:\([^)]*\))?/g, '{}')
+    .replaceAll('\n', ':');
+
+const routes = new Set(
+  repositoryFiles('api/**/*.ts', 'packages/local-aws/**/*.ts').flatMap((path) =>
+    [...readRepositoryFile(path).matchAll(/['\s](\/[^'\s]*)'/g)].map(([, route = '']) =>
+      fromFastify(route),
+    ),
+  ),
+);
+
+/** `GET /v1/tasks/{id}`: the path alone, without its query. */
+export function unknownRoutes({ text }: Doc): string[] {
+  return codeSpans(text)
+    .map((span) => /^(?:GET|POST|PUT|PATCH|DELETE) (\/[^?[]*)/.exec(span)?.[1] ?? '')
+    .filter((path) => path !== '')
+    .filter((path) => {
+      const shape = path.trim().replaceAll(/\{[^}]*\}|<[^>]*>|(?<=\/)[A-Z]+$/g, '{}');
+      const below = shape.replace(/^\/(?:v1|ga4gh\/tes\/v1)(?=\/)/, '');
+      return ![shape, below, shape.replace(/\{\}$/, '')].some((one) => routes.has(one));
+    });
 }
 
 const slug = (heading: string): string =>

@@ -8,6 +8,7 @@ import {
   type TesState,
 } from '../task/tes-state.ts';
 import { nextflow } from './nextflow.ts';
+import { profileNames, type ProfileName } from './profile-name.ts';
 import type { ClientProfile, SentTask } from './profile.ts';
 
 /** A client that keeps to the spec. */
@@ -29,8 +30,8 @@ const pulsar: ClientProfile = {
   showState: (state) => (state === 'QUEUED' ? 'INITIALIZING' : state),
 };
 
-export const profileNames = ['cromwell', 'nextflow', 'snakemake', 'pulsar', 'generic'] as const;
-export type ProfileName = (typeof profileNames)[number];
+/** For importers outside of core, until they import profile-name.ts themselves. */
+export { profileNames, type ProfileName };
 
 export const profiles: Readonly<Record<ProfileName, ClientProfile>> = {
   cromwell,

@@ -5,7 +5,7 @@
  * `S` is what stands where a text stands: a string in a task, a string or a slot in a template.
  */
 
-import type { ProfileName } from '../profiles/profiles.ts';
+import type { ProfileName } from '../profiles/profile-name.ts';
 
 export type FileType = 'FILE' | 'DIRECTORY';
 

@@ -1,4 +1,4 @@
-/** npm is played by a script, so that nothing is downloaded. */
+/** A script plays npm, so that nothing is downloaded. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest';
 
 const setupFile = fileURLToPath(new URL('../../scripts/setup.mjs', import.meta.url));
 
-/** Notes what it was asked, and removes node_modules first and writes it slowly, as `npm ci` does. */
+/** Notes its arguments. Removes node_modules first and writes it slowly, as `npm ci` does. */
 const goodNpm = `
 const { appendFileSync, mkdirSync, rmSync, existsSync } = require('node:fs');
 if (existsSync('under-way')) { console.error('two at once'); process.exit(1); }
@@ -21,7 +21,7 @@ setTimeout(() => { mkdirSync('node_modules/.bin', { recursive: true }); rmSync('
 
 interface Project {
   folder: string;
-  run(): Promise<{ code: number; said: string }>;
+  run(): Promise<{ code: number; output: string }>;
   installs(): Promise<string[]>;
 }
 
@@ -32,9 +32,9 @@ async function project(npm = goodNpm): Promise<Project> {
   await writeFile(join(folder, 'npm.cjs'), npm);
   const env = { ...process.env, BATCHWELL_ROOT: folder, npm_execpath: join(folder, 'npm.cjs') };
   const run = () =>
-    new Promise<{ code: number; said: string }>((resolve) => {
+    new Promise<{ code: number; output: string }>((resolve) => {
       execFile(process.execPath, [setupFile], { env }, (error, stdout, stderr) =>
-        resolve({ code: Number(error?.code ?? 0), said: stdout + stderr }),
+        resolve({ code: Number(error?.code ?? 0), output: stdout + stderr }),
       );
     });
   const installs = async () =>
@@ -44,19 +44,19 @@ async function project(npm = goodNpm): Promise<Project> {
   return { folder, run, installs };
 }
 
-test('the first run installs with one line said, the second does and says nothing', async () => {
+test('the first setup prints one line and installs, the second prints and installs nothing', async () => {
   const { run, installs } = await project();
   expect(await run()).toEqual({
     code: 0,
-    said: 'Installing dependencies (npm ci, about half a minute)…\n',
+    output: 'Installing dependencies (npm ci, about half a minute)…\n',
   });
-  expect(await run()).toEqual({ code: 0, said: '' });
+  expect(await run()).toEqual({ code: 0, output: '' });
   expect(await installs()).toEqual([
     'ci --include=dev --include=optional --no-audit --no-fund --loglevel=error',
   ]);
 });
 
-test('a changed lock file, or a node_modules that is gone, is installed again', async () => {
+test('a setup installs again after the lock file changes or node_modules is removed', async () => {
   const { folder, run, installs } = await project();
   await run();
   await writeFile(join(folder, 'package-lock.json'), '{ "changed": true }');
@@ -66,32 +66,32 @@ test('a changed lock file, or a node_modules that is gone, is installed again', 
   expect(await installs()).toHaveLength(3);
 });
 
-test('two at once install once, and both succeed', async () => {
+test('two setups at once install once, and both succeed', async () => {
   const { run, installs } = await project();
   const [one, two] = await Promise.all([run(), run()]);
   expect([one.code, two.code]).toEqual([0, 0]);
   expect(await installs()).toHaveLength(1);
 });
 
-test('the lock of a run that was killed does not stand in the way', async () => {
+test('the lock of a killed setup does not block the next one', async () => {
   const { folder, run } = await project();
   await mkdir(join(folder, '.batchwell'));
-  // No process has it: it is above the largest pid that Linux gives.
+  // No process has this pid: Linux gives no pid above 4194304.
   await writeFile(join(folder, '.batchwell/setup.lock'), '4194305');
   expect((await run()).code).toBe(0);
   expect(existsSync(join(folder, '.batchwell/setup.lock'))).toBe(false);
 });
 
-test('a failed npm shows its reason, and the next run tries again', async () => {
+test('a setup whose npm fails shows the reason, and the next setup tries again', async () => {
   const { folder, run } = await project('console.error("npm error ECONNREFUSED"); process.exit(7)');
   const failed = await run();
   expect(failed.code).toBe(1);
-  expect(failed.said).toContain('npm ci failed with exit code 7:\nnpm error ECONNREFUSED');
+  expect(failed.output).toContain('npm ci failed with exit code 7:\nnpm error ECONNREFUSED');
   await writeFile(join(folder, 'npm.cjs'), goodNpm);
   expect((await run()).code).toBe(0);
 });
 
-test('a Node from npm that does not run here makes way for the machine’s', async () => {
+test('a setup removes a Node from npm that does not run on this machine', async () => {
   const { folder, run } = await project(goodNpm);
   await writeFile(
     join(folder, 'npm.cjs'),

@@ -28,12 +28,13 @@ function mayImport(file: string, room: Room, specifier: string): boolean {
   return [...room.packages, ...extra].some((pattern) => matches(specifier, pattern));
 }
 
+const withoutComments = (text: string) => text.replaceAll(/^\s*(\/?\*|\/\/).*$/gm, '');
+
 /** Each import that breaks an arrow, as `file -> specifier: reason`. */
 function brokenArrows(file: string, text: string): string[] {
   const room = roomOf(file);
   if (room === undefined) return [];
-  const code = text.replaceAll(/^\s*(\/?\*|\/\/).*$/gm, '');
-  return [...code.matchAll(IMPORT)]
+  return [...withoutComments(text).matchAll(IMPORT)]
     .map(([, specifier = '']) => specifier)
     .filter((specifier) => !mayImport(file, room, specifier))
     .map((specifier) => `${file} -> ${specifier}: ${room.reason}`);
@@ -41,6 +42,12 @@ function brokenArrows(file: string, text: string): string[] {
 
 /** The clock, where it is read without a word that a lint rule could look for. */
 const readsClock = (text: string) => /\bnew Date\(\s*\)|(?<![\w.]|new )\bDate\(/.test(text);
+
+/** A file that only re-exports: its readers should import the file that has the thing. */
+const isBarrel = (text: string) =>
+  withoutComments(text)
+    .replaceAll(/\bexport (?:type )?(?:\*(?: as \w+)?|\{[^}]*\}) from '[^']+';/g, '')
+    .trim() === '' && /\bexport\b/.test(text);
 
 const files = repositoryFiles('*/**/*.ts');
 
@@ -57,6 +64,10 @@ it('every import keeps to the arrows', () => {
 it('core never reads the clock', () => {
   const core = files.filter((file) => file.startsWith('core/'));
   expect(core.filter((file) => readsClock(readRepositoryFile(file)))).toEqual([]);
+});
+
+it('no file only re-exports', () => {
+  expect(files.filter((file) => isBarrel(readRepositoryFile(file)))).toEqual([]);
 });
 
 it.each([
@@ -91,4 +102,11 @@ it.each([
   ['readDate(x)', false],
 ])('%s reads the clock: %s', (text, expected) => {
   expect(readsClock(text)).toBe(expected);
+});
+
+it.each([
+  [`/** All of it. */\nexport * from './a.ts';\nexport { b } from './b.ts';\n`, true],
+  [`export { b } from './b.ts';\nexport const a = 1;\n`, false],
+])('%j only re-exports: %s', (text, expected) => {
+  expect(isBarrel(text)).toBe(expected);
 });

@@ -17,6 +17,7 @@ import {
   unknownFunctions,
   unknownMetrics,
   unknownOptions,
+  unknownRoutes,
   unknownScripts,
   unknownSettings,
   type Doc,
@@ -105,6 +106,12 @@ const checks: readonly Check[] = [
     find: unknownFiles,
     wrong: 'See `core/submission/queue-looks.ts`.',
     right: 'See `core/submission/queue-look.ts` and `core/`.',
+  },
+  {
+    what: 'route',
+    find: unknownRoutes,
+    wrong: 'See `POST /v1/tasks:cancel-all`.',
+    right: 'See `GET /v1/webhooks/{id}/deliveries?state=dead` and `POST /v1/tasks:cancel`.',
   },
   {
     what: 'npm script',
