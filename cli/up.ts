@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 import type { UnexpectedExit } from './stack/processes.ts';
 import { startProgress } from './output/progress.ts';
-import { startStack, type Stack, type StackOptions } from './stack/stack.ts';
+import { startStack, type Stack, type StackOptions } from './stack.ts';
 import { formatFacts } from './output/table.ts';
 import { printLine, type Terminal } from './output/terminal.ts';
 

@@ -8,7 +8,7 @@ import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../output/progress.ts';
 import { formatCount, formatDuration } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
-import { startStack, type Stack } from '../stack/stack.ts';
+import { startStack, type Stack } from '../stack.ts';
 import { describeStack, reportExit, untilInterrupted } from '../up.ts';
 import { DemoFailure } from './failure.ts';
 import { openLedgers } from './ledger.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startProgram } from '../../cli/stack/processes.ts';
-import { startStack, type Stack } from '../../cli/stack/stack.ts';
+import { startStack, type Stack } from '../../cli/stack.ts';
 import type { FaultState } from '../../packages/local-aws/faults.ts';
 import type { RequestRecord } from '../../packages/local-aws/ledger.ts';
 import type { OwnedServer } from '../../cli/services/owned-server.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { startStack, type Stack } from '../../cli/stack/stack.ts';
+import { startStack, type Stack } from '../../cli/stack.ts';
 import { cromwellScript, missingPrograms, type CromwellTask } from '../cromwell.ts';
 
 const missing = missingPrograms(['bash', 'curl', 'awk', 'sha256sum']);

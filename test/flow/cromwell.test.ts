@@ -1,6 +1,6 @@
 /** Cromwell's TES backend against the whole of Batchwell: its fixtures run to the end, their scripts really executed, and run again as hits. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startStack, type Stack } from '../../cli/stack/stack.ts';
+import { startStack, type Stack } from '../../cli/stack.ts';
 import { mapPath, readPathMap } from '../../core/files/path-map.ts';
 import {
   cromwellClient,

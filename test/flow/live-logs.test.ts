@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openClient, type LogLine } from '../../packages/client/client.ts';
-import { startStack, type Stack } from '../../cli/stack/stack.ts';
+import { startStack, type Stack } from '../../cli/stack.ts';
 import { run } from '../unit/cli-world.ts';
 
 const SLOW_MS = 60_000;

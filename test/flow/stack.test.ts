@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openClient, type BatchwellEvent } from '../../packages/client/client.ts';
-import { startStack, type Stack } from '../../cli/stack/stack.ts';
+import { startStack, type Stack } from '../../cli/stack.ts';
 import { startReceiver, type Receiver } from '../receiver.ts';
 import { run } from '../unit/cli-world.ts';
 

@@ -1,7 +1,7 @@
 /** @batchwell/client in a page of another origin, in headless Chromium. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startStack, type Stack } from '../../cli/stack/stack.ts';
+import { startStack, type Stack } from '../../cli/stack.ts';
 import { servePage, startBrowser, type Browser, type Site } from './browser.ts';
 
 const SLOW_MS = 300_000;

@@ -1,7 +1,7 @@
 /** The web components of @elixir-cloud/tes in headless Chromium: a page of another origin that can send no header. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startStack, type Stack } from '../../cli/stack/stack.ts';
+import { startStack, type Stack } from '../../cli/stack.ts';
 import type { TesTaskFull } from '../../api/schemas/tes.ts';
 import { servePage, startBrowser, type Browser, type Page, type Site } from './browser.ts';
 

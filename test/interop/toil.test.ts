@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startStack, type Stack } from '../../cli/stack/stack.ts';
+import { startStack, type Stack } from '../../cli/stack.ts';
 import { pythonTools } from './python.ts';
 
 const run = promisify(execFile);

@@ -6,17 +6,17 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { openObjectStore, type ObjectStore } from '../../aws/s3.ts';
-import { ConfigError, readConfig } from '../../config.ts';
-import { migrateDatabase } from '../../db/client.ts';
-import { createMetrics } from '../../telemetry/metrics.ts';
-import { createProcessGroup, type UnexpectedExit } from './processes.ts';
+import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
+import { ConfigError, readConfig } from '../config.ts';
+import { migrateDatabase } from '../db/client.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { createProcessGroup, type UnexpectedExit } from './stack/processes.ts';
 import {
   startApiProgram,
   startWorkerProgram,
   type StackPlace,
   type WantedPort,
-} from './programs.ts';
+} from './stack/programs.ts';
 import {
   endpointVariables,
   localEndpoint,
@@ -24,8 +24,8 @@ import {
   type LocalAws,
   type ServerChoice,
   type Servers,
-} from './servers.ts';
-import { waitForAll } from './wait-for-all.ts';
+} from './stack/servers.ts';
+import { waitForAll } from './stack/wait-for-all.ts';
 
 export interface StackOptions extends ServerChoice, WantedPort {
   /**
