@@ -1,32 +1,61 @@
 /**
- * The result record: what a container says of its attempt, once, as its last act. It travels in the *key* of a
- * small object under the submission's `results/`, so that one listing of 1,000 keys reads 1,000 results; only a
- * record too long for a key (S3's limit is 1,024 bytes) has to be fetched. The object's body always holds it whole.
+ * The result record: what a container reports about its attempt, once, as its last act. It travels in the *key* of a
+ * small object under the submission's `results/`, so that one listing of 1,000 keys reads 1,000 results. Only a
+ * record that is too long for a key (S3's limit is 1,024 bytes) has to be fetched. The object's body always holds the
+ * whole record.
  */
 
+/** What an executor used. Absent where the host does not measure it. */
+export interface Usage {
+  /** Largest resident memory of the executor and its children, bytes. */
+  peakMemoryBytes: number;
+  /** User and system time of the executor and its children, ms. */
+  cpuMs: number;
+}
+
 export interface ExecutorResult {
+  /** 0 to 255. */
   exitCode: number;
   startedMs: number;
   endedMs: number;
+  usage?: Usage;
 }
 
 export interface UploadedFile {
   /** Position in the task's outputs, from 0. */
   output: number;
-  /** What follows the output's url: '' for a FILE, the relative path within a DIRECTORY or a wildcard's match. */
+  /** What follows the output's URL: '' for a FILE, the relative path within a DIRECTORY or a wildcard's match. */
   path: string;
   sizeBytes: number;
   /** CRC64NVME of the whole object, base64 as S3 writes it. */
   crc64nvme: string;
+  /** The ETag that S3 answered to the upload, without quotes; '' when it gave none. */
+  etag: string;
+  /** Where the bucket keeps versions. In the object's body only: it would not fit into a key. */
+  versionId?: string;
+}
+
+/** What the stager read as inputs. */
+export interface InputsRead {
+  /** See `readDigest` in core/cache/read-digest.ts: hex, 16 bytes. */
+  digest: string;
+  /** See `sumsDigest` there; absent when the sum of one of them is not known. */
+  sumsDigest?: string;
+  /**
+   * Per declared input, what its bytes are: the CRC64NVME of a file (8 bytes) or the digest of a directory's members
+   * and their CRC64NVMEs (16 bytes), hex; null where the stager did not learn it. Absent when it does not fit into
+   * the key: then the cache keeps the identities that it knew before.
+   */
+  sums?: (string | null)[];
 }
 
 /** Where the attempt went wrong, when it was not an executor's exit code. */
 export interface StagerError {
   kind: 'input' | 'output' | 'script';
-  /** Which one: the input's or output's url, or the script's. */
+  /** Which one: the input's or output's URL, or the script's. */
   subject: string;
   message: string;
-  /** Another try may help: S3 did not answer, or answered 5xx. */
+  /** Another attempt may succeed: S3 did not answer, or answered 5xx. */
   transient?: true;
 }
 
@@ -38,8 +67,10 @@ export interface ResultRecord {
   outputs: UploadedFile[];
   /** Positions of declared outputs that were not there. */
   missingOutputs: number[];
-  /** When the newest of the objects it read as inputs was last modified; absent when it read none. */
-  inputsModifiedMs?: number;
+  /** Absent when the inputs were not all read. */
+  inputs?: InputsRead;
+  /** What was left out, replaced, or skipped. */
+  warnings?: string[];
   error?: StagerError;
 }
 
@@ -47,6 +78,6 @@ export interface SeenResult {
   index: number;
   /** Batch's attempt, from 1. */
   attempt: number;
-  /** Absent when it did not fit in the key: read the object's body. */
+  /** Absent when it did not fit into the key: read the object's body. */
   record?: ResultRecord;
 }

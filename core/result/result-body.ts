@@ -1,0 +1,128 @@
+/** The result record in a result object's body: JSON that holds it whole. */
+import type {
+  ExecutorResult,
+  InputsRead,
+  ResultRecord,
+  StagerError,
+  UploadedFile,
+  Usage,
+} from './result.ts';
+
+type Fields = Record<string, unknown>;
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+
+const wrong = (field: string): never => {
+  throw new TypeError(`A result record's ${field} is not as the stager writes it.`);
+};
+
+function count(of: Fields, name: string, field = name): number {
+  const value = of[name];
+  return isCount(value) ? value : wrong(field);
+}
+
+function text(of: Fields, name: string, field = name): string {
+  const value = of[name];
+  return typeof value === 'string' ? value : wrong(field);
+}
+
+function list<T>(of: Fields, name: string, parse: (item: Fields, field: string) => T): T[] {
+  const items = of[name];
+  if (!Array.isArray(items)) return wrong(name);
+  return items.map((item: unknown, position) =>
+    isObject(item) ? parse(item, name) : wrong(`${name}[${position}]`),
+  );
+}
+
+function parseUsage(usage: unknown, field: string): { usage?: Usage } {
+  if (usage === undefined) return {};
+  if (!isObject(usage)) return wrong(field);
+  return {
+    usage: {
+      peakMemoryBytes: count(usage, 'peakMemoryBytes', field),
+      cpuMs: count(usage, 'cpuMs', field),
+    },
+  };
+}
+
+const parseExecutor = (item: Fields, field: string): ExecutorResult => ({
+  exitCode: count(item, 'exitCode', field),
+  startedMs: count(item, 'startedMs', field),
+  endedMs: count(item, 'endedMs', field),
+  ...parseUsage(item['usage'], field),
+});
+
+const parseOutput = (item: Fields, field: string): UploadedFile => ({
+  output: count(item, 'output', field),
+  path: text(item, 'path', field),
+  sizeBytes: count(item, 'sizeBytes', field),
+  crc64nvme: text(item, 'crc64nvme', field),
+  etag: text(item, 'etag', field),
+  ...(item['versionId'] !== undefined && { versionId: text(item, 'versionId', field) }),
+});
+
+function parseInputs(inputs: unknown): { inputs?: InputsRead } {
+  if (inputs === undefined) return {};
+  if (!isObject(inputs)) return wrong('inputs');
+  const digest = text(inputs, 'digest', 'inputs');
+  const { sums, sumsDigest } = inputs;
+  if (sumsDigest !== undefined && typeof sumsDigest !== 'string') return wrong('inputs');
+  const read = { digest, ...(sumsDigest !== undefined && { sumsDigest }) };
+  if (sums === undefined) return { inputs: read };
+  if (!Array.isArray(sums)) return wrong('inputs');
+  return {
+    inputs: {
+      ...read,
+      sums: sums.map((sum: unknown) =>
+        sum === null || (typeof sum === 'string' && /^(?:[0-9a-f]{16}){1,2}$/.test(sum))
+          ? sum
+          : wrong('inputs'),
+      ),
+    },
+  };
+}
+
+function parseError(error: unknown): { error?: StagerError } {
+  if (error === undefined) return {};
+  if (!isObject(error)) return wrong('error');
+  const { kind } = error;
+  if (kind !== 'input' && kind !== 'output' && kind !== 'script') return wrong('error');
+  return {
+    error: {
+      kind,
+      subject: text(error, 'subject', 'error'),
+      message: text(error, 'message', 'error'),
+      ...(error['transient'] === true && { transient: true }),
+    },
+  };
+}
+
+function parseTexts(texts: unknown): { warnings?: string[] } {
+  if (texts === undefined) return {};
+  if (!Array.isArray(texts) || !texts.every((one) => typeof one === 'string'))
+    return wrong('warnings');
+  return { warnings: texts };
+}
+
+/**
+ * The record in a result object's body.
+ * @throws TypeError naming the field that is not as the stager writes it
+ */
+export function parseResultBody(body: unknown): ResultRecord {
+  if (!isObject(body)) return wrong('whole');
+  const missing = body['missingOutputs'];
+  if (!Array.isArray(missing) || !missing.every(isCount)) return wrong('missingOutputs');
+  return {
+    startedMs: count(body, 'startedMs'),
+    endedMs: count(body, 'endedMs'),
+    executors: list(body, 'executors', parseExecutor),
+    outputs: list(body, 'outputs', parseOutput),
+    missingOutputs: missing,
+    ...parseInputs(body['inputs']),
+    ...parseTexts(body['warnings']),
+    ...parseError(body['error']),
+  };
+}
