@@ -1,9 +1,11 @@
 /** Starts the API as a process does: opens what it needs, listens, and closes it all again. */
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type Config } from '../config.ts';
+import { createEtagTrust } from '../aws/etag-trust.ts';
 import { describeCalls } from '../aws/fingerprints.ts';
 import { openObjectStore } from '../aws/s3.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
+import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
 import { openQueues } from '../queues/queues.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -32,6 +34,11 @@ export async function startApi(config: Config): Promise<RunningApi> {
     keepFinishedMs: config.keepFinishedMs,
   });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
+  const identities = {
+    objects,
+    memo: openObjectSums(database.pool, () => Date.now()),
+    etags: createEtagTrust({ distrusted: config.distrustedEtags }),
+  };
   const closeParts = async (): Promise<void> => {
     await Promise.allSettled([queues.close(), database.close()]);
     objects.close();
@@ -50,7 +57,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
         open: (key, options) => objects.open(urlOf(key), options),
         describe: (key) => objects.describe(urlOf(key)),
       },
-      describeCalls: (calls) => describeCalls(objects, calls),
+      describeCalls: (calls) => describeCalls(identities, calls),
       nowMs: () => Date.now(),
       ...(await readTls(config)),
     });

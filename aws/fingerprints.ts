@@ -1,50 +1,77 @@
 /** The components of the fingerprints of calls, from the present content of their inputs. */
-import { fingerprintComponents, type Components } from '../core/cache/fingerprint.ts';
+import { fingerprintComponents, inputNames, type Components } from '../core/cache/fingerprint.ts';
+import { isStrong } from '../core/cache/identity.ts';
 import type { CanonicalCall } from '../core/profiles/profile.ts';
 import { profiles, type ProfileName } from '../core/profiles/profiles.ts';
+import { parseS3Url } from '../core/files/s3-url.ts';
 import type { TaskSpec } from '../core/task/task.ts';
+import { readDigest, sumsDigest } from '../core/cache/read-digest.ts';
+import { inParallel } from './in-parallel.ts';
+import { ignorePermanent } from './see-objects.ts';
 import {
-  identityKey,
-  inParallel,
-  resolveIdentities,
-  ignorePermanent,
+  inputKey,
+  resolveInputs,
+  type IdentitySources,
   type InputSeen,
+  type WhyNoIdentity,
 } from './identities.ts';
 import type { ObjectStore } from './s3.ts';
 
 export interface Call {
   spec: TaskSpec;
   profile: ProfileName;
+  /** What the installation adds that a task can notice: see `FingerprintFacts`. */
+  setting?: Readonly<Record<string, string>>;
+}
+
+export interface UnreadableInput {
+  url: string;
+  why: WhyNoIdentity;
 }
 
 export interface DescribedCall {
-  /** Absent if an input does not exist or cannot be identified. */
+  /** Absent when an input has no identity. */
   components?: Components;
-  /** URLs of such inputs. */
-  unreadable: string[];
-  /** Last modification of the newest input, as S3 gives it. 0 without inputs. */
-  inputsModifiedMs: number;
+  /** The same by what listings alone say. Absent with `components`. */
+  listed?: Components;
+  /** Whether an input is known by its ETag only. */
+  isWeak: boolean;
+  /** Inputs without an identity. */
+  unreadable: UnreadableInput[];
+  /**
+   * What a run must have read for its outputs to be those of this fingerprint, hex: by ETags where
+   * they can be trusted, else by checksums.
+   */
+  read?: string;
+  /** By position of the declared inputs. */
+  inputs: DescribedInput[];
 }
 
-/** A script is some kB, a list of files some 100 kB. Profiles do not use longer texts. */
+export interface DescribedInput extends InputSeen {
+  /** Its component, and whether that is made of a text's meaning and not of the object's bytes. */
+  component: string;
+  isFixed: boolean;
+}
+
+/** A script is some kB, a list of files some 100 kB; what is longer is no text that a profile knows. */
 const LONGEST_TEXT_BYTES = 1024 ** 2;
 
 /** In the order given. */
 export async function describeCalls(
-  objects: ObjectStore,
+  sources: IdentitySources,
   calls: readonly Call[],
 ): Promise<DescribedCall[]> {
   const [identities, texts] = await Promise.all([
-    resolveIdentities(
-      objects,
+    resolveInputs(
+      sources,
       calls.flatMap(({ spec }) => spec.inputs),
     ),
-    readTexts(objects, calls),
+    readTexts(sources.objects, calls),
   ]);
-  return calls.map((call) => describe(call, identities, texts));
+  return calls.map((call) => describe(sources, call, identities, texts));
 }
 
-/** Texts that profiles read, by URL. */
+/** Texts that profiles look into, by url. */
 async function readTexts(
   objects: ObjectStore,
   calls: readonly Call[],
@@ -61,7 +88,7 @@ async function readTexts(
   const texts = new Map<string, string>();
   await inParallel(
     [...urls].map((url) => async () => {
-      // The tail, so that one byte above the limit shows that an object is too large.
+      // Its end, so that of a large object no more is read than shows that it is one.
       const body = await ignorePermanent(objects.getTail(url, LONGEST_TEXT_BYTES + 1));
       const text = body && body.length <= LONGEST_TEXT_BYTES ? asText(body) : undefined;
       if (text !== undefined) texts.set(url, text);
@@ -70,7 +97,7 @@ async function readTexts(
   return texts;
 }
 
-/** Undefined if it is not UTF-8: replacement characters could make different texts equal. */
+/** Undefined where it is no UTF-8: what stands for a wrong byte would make two texts equal that are not. */
 function asText(body: Buffer): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
@@ -79,31 +106,65 @@ function asText(body: Buffer): string | undefined {
   }
 }
 
+const UNSEEN: InputSeen = { why: 'missing', read: null, sizeBytes: 0, modifiedMs: 0 };
+
 function describe(
+  sources: IdentitySources,
   call: Call,
   identities: ReadonlyMap<string, InputSeen>,
   texts: ReadonlyMap<string, string>,
 ): DescribedCall {
-  const { inputs } = call.spec;
-  const seen = inputs.map((input) => identities.get(identityKey(input)));
-  const unreadable = inputs.flatMap(({ url }, position) =>
-    seen[position]?.identity === undefined ? [url ?? ''] : [],
-  );
-  const inputsModifiedMs = Math.max(0, ...seen.map((one) => one?.modifiedMs ?? 0));
-  if (unreadable.length > 0) return { unreadable, inputsModifiedMs };
-
+  const { spec, profile, setting = {} } = call;
+  const seen = spec.inputs.map((input) => identities.get(inputKey(input)) ?? UNSEEN);
   const canonical = canonicalForm(call, texts);
-  const held = seen.map(
-    (one, position) => canonical?.identities.get(position) ?? one?.identity ?? '',
+  const names = inputNames((canonical?.spec ?? spec).inputs);
+  const inputs = seen.map((one, position) => ({
+    ...one,
+    component: names[position] ?? '',
+    isFixed: canonical?.identities.has(position) ?? false,
+  }));
+  const unreadable = inputs.flatMap(({ identity, why = 'missing' }, position) =>
+    identity === undefined ? [{ url: spec.inputs[position]?.url ?? '', why }] : [],
   );
-  const components = fingerprintComponents(canonical?.spec ?? call.spec, held);
+  if (unreadable.length > 0) return { unreadable, inputs, isWeak: false };
+
+  const componentsBy = (held: (one: InputSeen) => string | undefined): Components =>
+    fingerprintComponents(canonical?.spec ?? spec, {
+      identities: seen.map(
+        (one, position) => canonical?.identities.get(position) ?? held(one) ?? '',
+      ),
+      setting: canonical
+        ? { ...setting, client: `${profile} ${profiles[profile].version}` }
+        : setting,
+    });
+  const read = digestToRead(sources, call, seen);
   return {
     unreadable,
-    inputsModifiedMs,
-    components: canonical
-      ? { ...components, client: `${call.profile} ${profiles[call.profile].version}` }
-      : components,
+    inputs,
+    isWeak: inputs.some(({ isFixed, identity }) => !isFixed && !isStrong(identity ?? '')),
+    components: componentsBy(({ identity }) => identity),
+    listed: componentsBy(({ listed }) => listed),
+    ...(read !== undefined && { read }),
   };
+}
+
+/** ETags prove what was read where they can be trusted; elsewhere only checksums do. */
+function digestToRead(
+  { etags }: IdentitySources,
+  { spec }: Call,
+  inputs: readonly InputSeen[],
+): string | undefined {
+  const read = inputs.map((one) => one.read);
+  const trusted = spec.inputs.every(({ url }, position) => {
+    const bucket = parseS3Url(url ?? '')?.bucket;
+    return read[position] === null || bucket === undefined || etags.trusts(bucket);
+  });
+  return trusted
+    ? readDigest(read)
+    : sumsDigest(
+        read,
+        inputs.map(({ sum }) => sum ?? null),
+      );
 }
 
 function canonicalForm(

@@ -10,7 +10,7 @@ import type { RequestCount } from '../packages/local-aws/ledger.ts';
 import { createRandom } from '../packages/local-aws/random.ts';
 import { startLocalS3, type LocalS3 } from '../packages/local-aws/s3/server.ts';
 import { serveParent } from './child.ts';
-import { createEffects, type Effects } from './container-effect.ts';
+import { createEffects, type Effects, inputBody } from './container-effect.ts';
 
 export interface AwsSettings {
   dataFolder: string;
@@ -114,16 +114,10 @@ function count(): AwsCounts {
 
 const PUTS_AT_ONCE = 16;
 
-async function putInputs({
-  urls,
-  bodyBytes,
-}: {
-  urls: readonly string[];
-  bodyBytes: number;
-}): Promise<void> {
+async function putInputs({ urls }: { urls: readonly string[] }): Promise<void> {
   const pending = urls.values();
   const work = async (): Promise<void> => {
-    for (const url of pending) await effects?.put(url, url.padEnd(bodyBytes, '.'));
+    for (const url of pending) await effects?.put(url, inputBody(url));
   };
   await Promise.all(Array.from({ length: PUTS_AT_ONCE }, work));
 }

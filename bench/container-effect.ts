@@ -2,7 +2,9 @@
  * What a container would leave in S3, done cheaply: the outputs its manifest names and its result record, by raw HTTP.
  * (Through the SDK 10,000 containers would cost the machine more than the fleet that is measured.)
  */
+import { createHash } from 'node:crypto';
 import { Agent, request } from 'node:http';
+import { readDigest } from '../core/cache/read-digest.ts';
 import {
   parseManifestEntry,
   manifestCount,
@@ -45,7 +47,7 @@ export function createEffects(s3Url: string): Effects {
   const { hostname, port } = new URL(s3Url);
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
   const counts: EffectCounts = { put: 0, get: 0 };
-  const manifests = new Map<string, Promise<string[][]>>();
+  const manifests = new Map<string, Promise<TaskUrls[]>>();
   const crc = createCrc('CRC64NVME');
   crc.update(Buffer.from(OUTPUT_BODY));
   const crc64nvme = crc.digest().toString('base64');
@@ -86,9 +88,9 @@ export function createEffects(s3Url: string): Effects {
     });
   }
 
-  async function readOutputs(submissionUrl: string): Promise<string[][]> {
+  async function readUrls(submissionUrl: string): Promise<TaskUrls[]> {
     counts.get += 1;
-    return outputsOf(await send('GET', `${submissionUrl}manifest`));
+    return urlsOf(await send('GET', `${submissionUrl}manifest`));
   }
 
   const put = async (url: string, body: string | Buffer): Promise<void> => {
@@ -99,21 +101,23 @@ export function createEffects(s3Url: string): Effects {
     counts,
     put,
     async leave({ submissionUrl, index, attempt, startedMs }) {
-      const reading = manifests.get(submissionUrl) ?? readOutputs(submissionUrl);
+      const reading = manifests.get(submissionUrl) ?? readUrls(submissionUrl);
       manifests.set(submissionUrl, reading);
-      const urls = (await reading)[index] ?? [];
-      for (const url of urls) await put(url, OUTPUT_BODY);
+      const { inputs, outputs } = (await reading)[index] ?? { inputs: [], outputs: [] };
+      for (const url of outputs) await put(url, OUTPUT_BODY);
       const endedMs = Date.now();
       const record: ResultRecord = {
         startedMs,
         endedMs,
         missingOutputs: [],
         executors: [{ exitCode: 0, startedMs, endedMs }],
-        outputs: urls.map((_, output) => ({
+        ...(inputs.length > 0 && { inputs: { digest: readDigest(inputs.map(asRead)) } }),
+        outputs: outputs.map((_, output) => ({
           output,
           path: '',
           sizeBytes: OUTPUT_BODY.length,
           crc64nvme,
+          etag: md5(OUTPUT_BODY),
         })),
       };
       await put(
@@ -125,12 +129,32 @@ export function createEffects(s3Url: string): Effects {
   };
 }
 
-/** Output urls of each index: the benchmark's tasks put them under out/, and no other value looks so. */
-function outputsOf(manifest: Buffer): string[][] {
+interface TaskUrls {
+  inputs: string[];
+  outputs: string[];
+}
+
+/** Of each index: the benchmark's tasks put outputs under out/ and inputs under in/, and no other value looks so. */
+function urlsOf(manifest: Buffer): TaskUrls[] {
   return Array.from({ length: manifestCount(manifest) ?? 0 }, (_, index) => {
     const { start, end } = manifestIndexRange(index);
     const range = valuesRange(parseManifestEntry(manifest.subarray(start, end + 1), index));
     const values = range ? manifest.toString('utf8', range.start, range.end + 1) : '';
-    return values.match(/s3:\/\/[^/]+\/out\/[^']+/g) ?? [];
+    return {
+      inputs: values.match(/s3:\/\/[^/]+\/in\/[^']+/g) ?? [],
+      outputs: values.match(/s3:\/\/[^/]+\/out\/[^']+/g) ?? [],
+    };
   });
 }
+
+const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+
+const INPUT_BYTES = 200;
+
+/** What an input holds: its own URL, filled up, so that no two are equal. */
+export const inputBody = (url: string): string => url.padEnd(INPUT_BYTES, '.');
+
+/** As the stager would have read it, without reading it. */
+const asRead = (url: string) => [
+  { name: '', etag: md5(inputBody(url)), sizeBytes: Buffer.byteLength(inputBody(url)) },
+];

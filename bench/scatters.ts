@@ -15,7 +15,6 @@ export interface ScatterPlan {
 
 /** The API takes so many rows in one scatter. */
 const ROWS_PER_SCATTER = 10_000;
-const INPUT_BYTES = 200;
 
 const inputUrl = (of: string, row: number): string =>
   `s3://${BUCKET}/in/${of}/${String(row).padStart(6, '0')}.txt`;
@@ -23,7 +22,6 @@ const inputUrl = (of: string, row: number): string =>
 export async function putInputs(world: World, label: string, tasks: number): Promise<void> {
   await world.aws.ask('putInputs', {
     urls: Array.from({ length: tasks }, (_, row) => inputUrl(label, row)),
-    bodyBytes: INPUT_BYTES,
   });
 }
 

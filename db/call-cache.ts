@@ -1,5 +1,5 @@
 /** The call cache: entries by fingerprint, their outputs, and who is computing a fingerprint right now. */
-import type { Components } from '../core/cache/fingerprint.ts';
+import type { StoredInput } from '../core/cache/stored-input.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
@@ -18,10 +18,15 @@ export interface CacheOutput {
   url: string;
   sizeBytes: number;
   crc64nvme: string;
+  /** As S3 answered when it was written; '' when it gave none. */
+  etag: string;
+  versionId: string | null;
 }
 
 export interface NewEntry extends CacheLookup {
+  listedFingerprint: Buffer;
   taskId: number;
+  warnings: readonly string[];
   outputs: readonly Omit<CacheOutput, 'entryId'>[];
 }
 
@@ -36,7 +41,7 @@ export async function findEntries(
   if (lookups.length === 0) return new Map();
   const rows = await select<CacheLookup & { id: number }>(
     session,
-    'SELECT id, domain, fingerprint FROM cache_entries WHERE fingerprint IN (?) AND invalid_reason IS NULL ORDER BY id',
+    'SELECT id, domain, fingerprint FROM cache_entries WHERE usable = TRUE AND fingerprint IN (?) ORDER BY id',
     [lookups.map(({ fingerprint }) => fingerprint)],
   );
   return new Map(rows.map((row) => [lookupKey(row), row.id]));
@@ -49,24 +54,24 @@ export async function readEntryOutputs(
   if (entryIds.length === 0) return new Map();
   const rows = await select<CacheOutput>(
     pool,
-    'SELECT entry_id AS entryId, output, path, url, size_bytes AS sizeBytes, crc64nvme FROM cache_outputs WHERE entry_id IN (?) ORDER BY entry_id, position',
+    'SELECT entry_id AS entryId, output, path, url, size_bytes AS sizeBytes, crc64nvme, etag, version_id AS versionId FROM cache_outputs WHERE entry_id IN (?) ORDER BY entry_id, position',
     [entryIds],
   );
   return Map.groupBy(rows, ({ entryId }) => entryId);
 }
 
-/** When entries were written, epoch ms, by id. */
-export async function readEntryTimes(
-  { pool }: Database,
-  entryIds: readonly number[],
-): Promise<Map<number, number>> {
-  if (entryIds.length === 0) return new Map();
-  const rows = await select<{ id: number; createdMs: number }>(
-    pool,
-    'SELECT id, created_ms AS createdMs FROM cache_entries WHERE id IN (?)',
-    [entryIds],
+/** Of these fingerprints by listings alone, those that a usable entry has; by `lookupKey`. */
+export async function findListed(
+  session: Session,
+  lookups: readonly CacheLookup[],
+): Promise<Set<string>> {
+  if (lookups.length === 0) return new Set();
+  const rows = await select<CacheLookup>(
+    session,
+    'SELECT DISTINCT domain, listed_fingerprint AS fingerprint FROM cache_entries WHERE listed_fingerprint IN (?) AND usable = TRUE',
+    [lookups.map(({ fingerprint }) => fingerprint)],
   );
-  return new Map(rows.map((row) => [row.id, row.createdMs]));
+  return new Set(rows.map(lookupKey));
 }
 
 /** Writes entries whole. A task writes one at most: doing it again writes nothing. */
@@ -79,8 +84,17 @@ export async function saveEntries(
   await inTransaction(database, async (session) => {
     await write(
       session,
-      'INSERT IGNORE INTO cache_entries (domain, fingerprint, task_id, created_ms) VALUES ?',
-      [entries.map((entry) => [entry.domain, entry.fingerprint, entry.taskId, nowMs])],
+      'INSERT IGNORE INTO cache_entries (domain, fingerprint, listed_fingerprint, task_id, warnings, created_ms) VALUES ?',
+      [
+        entries.map((entry) => [
+          entry.domain,
+          entry.fingerprint,
+          entry.listedFingerprint,
+          entry.taskId,
+          entry.warnings.length === 0 ? null : JSON.stringify(entry.warnings),
+          nowMs,
+        ]),
+      ],
     );
     const rows = await select<{ id: number; taskId: number }>(
       session,
@@ -97,44 +111,85 @@ export async function saveEntries(
         one.url,
         one.sizeBytes,
         one.crc64nvme,
+        one.etag,
+        one.versionId,
       ]),
     );
     for (const part of inParts(outputs))
       await write(
         session,
-        'INSERT IGNORE INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme) VALUES ?',
+        'INSERT IGNORE INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme, etag, version_id) VALUES ?',
         [part],
       );
   });
 }
 
+/** What a fingerprint is made of: see `cacheFingerprints` in db/schema/cache.ts. */
+export interface FingerprintRow {
+  fingerprint: Buffer;
+  base: Buffer;
+  listedFingerprint: Buffer;
+  inputs: readonly StoredInput[];
+}
+
 /** Notes what fingerprints are made of; the same fingerprint is always made of the same. */
-export async function saveComponents(
+export async function saveFingerprints(
   session: Session,
-  known: readonly { fingerprint: Buffer; components: Components }[],
+  known: readonly FingerprintRow[],
+  nowMs: number,
 ): Promise<void> {
   if (known.length === 0) return;
   const rows = known
     .toSorted((a, b) => a.fingerprint.compare(b.fingerprint))
-    .map(({ fingerprint, components }) => [fingerprint, JSON.stringify(components)]);
-  for (const part of inParts(rows)) {
-    await write(session, 'INSERT IGNORE INTO cache_components (fingerprint, components) VALUES ?', [
-      part,
+    .map(({ fingerprint, base, listedFingerprint, inputs }) => [
+      fingerprint,
+      base,
+      listedFingerprint,
+      JSON.stringify(inputs),
+      nowMs,
     ]);
+  for (const part of inParts(rows)) {
+    await write(
+      session,
+      'INSERT IGNORE INTO cache_fingerprints (fingerprint, base, listed_fingerprint, inputs, created_ms) VALUES ?',
+      [part],
+    );
   }
 }
 
+/** By fingerprint in hex; those that are not known are left out. */
+export async function readFingerprints(
+  session: Session,
+  fingerprints: readonly Buffer[],
+): Promise<Map<string, FingerprintRow>> {
+  if (fingerprints.length === 0) return new Map();
+  const rows = await select<Omit<FingerprintRow, 'inputs'> & { inputs: string }>(
+    session,
+    'SELECT fingerprint, base, listed_fingerprint AS listedFingerprint, inputs FROM cache_fingerprints WHERE fingerprint IN (?)',
+    [fingerprints],
+  );
+  return new Map(
+    rows.map((row) => [
+      row.fingerprint.toString('hex'),
+      { ...row, inputs: fromJson<StoredInput[]>(row.inputs) },
+    ]),
+  );
+}
+
 /** What the fingerprint of a task was made of when it was checked; undefined when it had none. */
-export async function readTaskComponents(
+export async function readTaskFingerprint(
   session: Session,
   taskId: number,
-): Promise<Components | undefined> {
-  const row = await selectFirst<{ components: string }>(
+): Promise<FingerprintRow | undefined> {
+  const task = await selectFirst<{ fingerprint: Buffer | null }>(
     session,
-    'SELECT cache_components.components FROM tasks JOIN cache_components ON cache_components.fingerprint = tasks.fingerprint WHERE tasks.id = ?',
+    'SELECT fingerprint FROM tasks WHERE id = ?',
     [taskId],
   );
-  return row && fromJson<Components>(row.components);
+  if (!task?.fingerprint) return undefined;
+  return (await readFingerprints(session, [task.fingerprint])).get(
+    task.fingerprint.toString('hex'),
+  );
 }
 
 /** An entry that can no longer be used says why, and is never found again. */
@@ -145,7 +200,7 @@ export async function invalidateEntry(
 ): Promise<void> {
   await write(
     database.pool,
-    'UPDATE cache_entries SET invalid_reason = ? WHERE id = ? AND invalid_reason IS NULL',
+    'UPDATE cache_entries SET usable = FALSE, invalid_reason = ? WHERE id = ? AND usable = TRUE',
     [reason, id],
   );
 }

@@ -3,10 +3,10 @@
  * or to a directory's sum. A row never changes: another content has another ETag. Rows only save requests and misses,
  * so they may be deleted at any time.
  */
-import type { RowDataPacket } from 'mysql2/promise';
 import { forgetOldest } from '../core/forget-oldest.ts';
 import { sha256 } from '../core/ids.ts';
 import type { Session } from './client.ts';
+import { select, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
 
 export interface ObjectKey {
@@ -26,15 +26,13 @@ export async function readObjectSums(
 ): Promise<(string | undefined)[]> {
   if (objects.length === 0) return [];
   const keys = objects.map((one) => keyOf(one));
-  const [rows] = await session.query<RowDataPacket[]>(
+  const rows = await select<{ objectKey: Buffer; sum: Buffer }>(
+    session,
     'SELECT object_key AS objectKey, sum FROM object_sums WHERE object_key IN (?)',
     [keys],
   );
   const sums = new Map(
-    rows.map((row) => [
-      (row['objectKey'] as Buffer).toString('hex'),
-      (row['sum'] as Buffer).toString('hex'),
-    ]),
+    rows.map(({ objectKey, sum }) => [objectKey.toString('hex'), sum.toString('hex')]),
   );
   return keys.map((key) => sums.get(key.toString('hex')));
 }
@@ -53,7 +51,7 @@ export async function saveObjectSums(
   );
   const sorted = [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
   for (const part of inParts(sorted))
-    await session.query('INSERT IGNORE INTO object_sums (object_key, sum, created_ms) VALUES ?', [
+    await write(session, 'INSERT IGNORE INTO object_sums (object_key, sum, created_ms) VALUES ?', [
       part,
     ]);
 }
@@ -64,11 +62,11 @@ export async function deleteOldObjectSums(
   beforeMs: number,
   limit: number,
 ): Promise<number> {
-  const [done] = await session.query('DELETE FROM object_sums WHERE created_ms < ? LIMIT ?', [
+  const done = await write(session, 'DELETE FROM object_sums WHERE created_ms < ? LIMIT ?', [
     beforeMs,
     limit,
   ]);
-  return (done as { affectedRows: number }).affectedRows;
+  return done.affectedRows;
 }
 
 const REMEMBERED = 20_000;

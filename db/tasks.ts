@@ -25,7 +25,7 @@ export interface TaskRow {
   cache: CacheMode;
   profile: ProfileName;
   fingerprint: Buffer | null;
-  inputsModifiedMs: number | null;
+  inputsRead: Buffer | null;
   hitEntryId: number | null;
   submissionId: number | null;
   attempt: number;
@@ -36,7 +36,7 @@ export interface TaskRow {
   createdMs: number;
 }
 
-const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_modified_ms AS inputsModifiedMs, hit_entry_id AS hitEntryId,
+const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_read AS inputsRead, hit_entry_id AS hitEntryId,
   submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
 
 /** Those of the tasks that stand at `stage`; the others have moved on and are nobody's business here. */
@@ -79,7 +79,7 @@ export interface MoveDetails {
 const settable = {
   waitsFor: { column: 'waits_for', type: 'BIGINT', hex: false },
   fingerprint: { column: 'fingerprint', type: 'CHAR(64)', hex: true },
-  inputsModifiedMs: { column: 'inputs_modified_ms', type: 'BIGINT', hex: false },
+  inputsRead: { column: 'inputs_read', type: 'CHAR(32)', hex: true },
   hitEntryId: { column: 'hit_entry_id', type: 'BIGINT', hex: false },
   hitMode: { column: 'hit_mode', type: 'VARCHAR(16)', hex: false },
   shape: { column: 'shape', type: 'CHAR(32)', hex: true },

@@ -1,4 +1,4 @@
-import { oneOf, type Section } from './setting.ts';
+import { list, oneOf, type Section } from './setting.ts';
 
 export const cache = {
   heading: 'Call cache',
@@ -16,6 +16,11 @@ export const cache = {
       effect:
         'What a cache hit does: copy the outputs to the URLs of the new task, or return the ' +
         'URLs of the earlier outputs.',
+    }),
+    distrustedEtags: list({
+      variable: 'BATCHWELL_DISTRUSTED_ETAGS',
+      effect:
+        'Buckets whose ETags do not tell contents apart; * for all. What they hold is known by its checksums only.',
     }),
   },
 } satisfies Section;

@@ -8,7 +8,9 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { combineCrc } from '../core/cache/crc-combine.ts';
+import type { CrcName } from '../core/cache/crc-combine.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
+import type { ByteRange } from '../core/submission/manifest.ts';
 import { algorithms, digestFile, inBase64, isCrc, startDigest } from './digest.ts';
 import type { Algorithm, Digest } from './digest.ts';
 import { allSettled, limitTo } from './limit.ts';
@@ -66,7 +68,7 @@ async function pour(
   from: AsyncIterable<Uint8Array>,
   file: FileHandle,
   position: number,
-  digest: Digest | undefined,
+  digest: Pick<Digest, 'update'> | undefined,
 ): Promise<number> {
   let written = 0;
   for await (const chunk of from) {
@@ -96,14 +98,48 @@ function requireSum(sum: Uint8Array, expected: Expected): void {
     );
 }
 
+/** The CRCs that a download computes: what S3 keeps, and CRC64NVME, by which the call cache knows the bytes. */
+const crcsFor = (expected: Expected | undefined): CrcName[] => [
+  ...new Set<CrcName>([
+    'CRC64NVME',
+    ...(expected && isCrc(expected.algorithm) ? [expected.algorithm] : []),
+  ]),
+];
+
+type Sums = ReadonlyMap<Algorithm, Uint8Array>;
+
+/** Several sums of the same bytes, in one pass. */
+function startDigests(algorithms: readonly Algorithm[]): {
+  update: Digest['update'];
+  sums(): Promise<Sums>;
+} {
+  const digests = new Map(algorithms.map((algorithm) => [algorithm, startDigest(algorithm)]));
+  return {
+    update: (chunk) => {
+      for (const digest of digests.values()) digest.update(chunk);
+    },
+    async sums() {
+      const sums = new Map<Algorithm, Uint8Array>();
+      for (const [algorithm, digest] of digests) sums.set(algorithm, await digest.sum());
+      return sums;
+    },
+  };
+}
+
+/** What is fetched, and where to. */
+interface Fetch {
+  s3: S3Client;
+  place: S3Place;
+  file: FileHandle;
+  path: string;
+}
+
 async function fetchPart(
-  s3: S3Client,
-  place: S3Place,
-  file: FileHandle,
-  range: { start: number; end: number },
+  { s3, place, file }: Fetch,
+  range: ByteRange,
   etag: string | undefined,
-  algorithm: Algorithm | undefined,
-): Promise<Uint8Array | undefined> {
+  crcs: readonly CrcName[],
+): Promise<Sums> {
   return body(() =>
     persist(async () => {
       // If-Match: a file that is replaced half-way must not end up as a mixture.
@@ -115,44 +151,52 @@ async function fetchPart(
           ...(etag && { IfMatch: etag }),
         }),
       );
-      const digest = algorithm && isCrc(algorithm) ? startDigest(algorithm) : undefined;
+      const digests = startDigests(crcs);
       requireSize(
-        await pour(streamOf(answer), file, range.start, digest),
+        await pour(streamOf(answer), file, range.start, digests),
         range.end - range.start + 1,
       );
-      return digest?.sum();
+      return digests.sums();
     }),
   );
 }
 
+/** @returns the CRC64NVME of the whole */
 async function fetchInParts(
-  s3: S3Client,
-  place: S3Place,
-  file: FileHandle,
-  path: string,
+  fetch: Fetch,
   sizeBytes: number,
   answer: GetObjectCommandOutput,
-): Promise<void> {
+): Promise<Uint8Array | undefined> {
   const expected = expectedChecksum(answer);
   const ranges = Array.from({ length: Math.ceil(sizeBytes / PART_BYTES) }, (_, part) => ({
     start: part * PART_BYTES,
     end: Math.min(sizeBytes, (part + 1) * PART_BYTES) - 1,
   }));
-  const sums = await allSettled(
-    ranges.map((range) => fetchPart(s3, place, file, range, answer.ETag, expected?.algorithm)),
-  );
-  if (!expected) return;
-  if (!isCrc(expected.algorithm))
-    return requireSum(await digestFile(path, expected.algorithm), expected);
-  const { algorithm } = expected;
-  const whole = sums.reduce((sum, next, part) => {
-    const range = ranges[part];
-    return sum && next && range
-      ? combineCrc(algorithm, sum, next, range.end - range.start + 1)
-      : next;
-  });
-  if (whole) requireSum(whole, expected);
+  const crcs = crcsFor(expected);
+  const sums = await allSettled(ranges.map((range) => fetchPart(fetch, range, answer.ETag, crcs)));
+  const whole = new Map(crcs.map((crc) => [crc, combined(crc, sums, ranges)]));
+  if (expected) {
+    const sum = isCrc(expected.algorithm)
+      ? whole.get(expected.algorithm)
+      : await digestFile(fetch.path, expected.algorithm);
+    if (sum) requireSum(sum, expected);
+  }
+  return whole.get('CRC64NVME');
 }
+
+const combined = (
+  crc: CrcName,
+  parts: readonly Sums[],
+  ranges: readonly ByteRange[],
+): Uint8Array | undefined =>
+  parts
+    .map((sums) => sums.get(crc))
+    .reduce((sum, next, part) => {
+      const range = ranges[part];
+      return sum && next && range
+        ? combineCrc(crc, sum, next, range.end - range.start + 1)
+        : undefined;
+    });
 
 /**
  * GetObject that asks for the checksum by its header. Asking by `ChecksumMode` would make the SDK
@@ -172,39 +216,39 @@ async function getWithChecksums(s3: S3Client, place: S3Place): Promise<GetObject
   return s3.send(command);
 }
 
-async function fetchS3(
-  s3: S3Client,
-  place: S3Place,
-  file: FileHandle,
-  path: string,
-): Promise<Downloaded> {
-  let large: GetObjectCommandOutput | undefined;
-  let modified: Date | undefined;
-  const checked = await body(async () => {
+async function fetchS3(fetch: Fetch): Promise<Downloaded> {
+  const { s3, place, file } = fetch;
+  const first = await body(async () => {
     const answer = await getWithChecksums(s3, place);
-    modified = answer.LastModified;
     const expected = expectedChecksum(answer);
     const sizeBytes = answer.ContentLength ?? 0;
     if (sizeBytes > WHOLE_UP_TO_BYTES) {
       // Only its headers were wanted; they cost no request of their own for the many small files.
       streamOf(answer).destroy();
-      large = answer;
-      return expected;
+      return { answer, sizeBytes };
     }
-    const digest = expected && startDigest(expected.algorithm);
-    requireSize(await pour(streamOf(answer), file, 0, digest), sizeBytes);
-    if (expected && digest) requireSum(await digest.sum(), expected);
-    return expected;
+    const digests = startDigests([
+      ...crcsFor(expected),
+      ...(expected && !isCrc(expected.algorithm) ? [expected.algorithm] : []),
+    ]);
+    requireSize(await pour(streamOf(answer), file, 0, digests), sizeBytes);
+    const sums = await digests.sums();
+    const sum = expected && sums.get(expected.algorithm);
+    if (expected && sum) requireSum(sum, expected);
+    return { answer, sizeBytes, crc: sums.get('CRC64NVME') };
   });
-  if (large) await fetchInParts(s3, place, file, path, large.ContentLength ?? 0, large);
+  const { answer, sizeBytes } = first;
+  const crc =
+    sizeBytes > WHOLE_UP_TO_BYTES ? await fetchInParts(fetch, sizeBytes, answer) : first.crc;
   return {
-    ...(checked?.algorithm === 'CRC64NVME' && { crc64nvme: checked.base64 }),
-    ...(modified && { objectModifiedMs: modified.getTime() }),
+    sizeBytes,
+    etag: (answer.ETag ?? '').replaceAll('"', ''),
+    ...(crc && { crc64nvme: inBase64(crc) }),
   };
 }
 
 async function fetchWeb(url: string, file: FileHandle): Promise<Downloaded> {
-  await body(async () => {
+  return body(async () => {
     const answer = await fetch(url, { signal: AbortSignal.timeout(24 * 3_600_000) });
     if (!answer.ok) {
       await answer.body?.cancel();
@@ -222,15 +266,16 @@ async function fetchWeb(url: string, file: FileHandle): Promise<Downloaded> {
     // A compressed answer's length is that of what came over the wire.
     if (length !== null && answer.headers.get('content-encoding') === null)
       requireSize(read, Number(length));
+    return { sizeBytes: read };
   });
-  return {};
 }
 
 export interface Downloaded {
-  /** Where that is what it was checked by. */
+  sizeBytes: number;
+  /** As S3 answered, without quotes; absent for what comes from the web. */
+  etag?: string;
+  /** base64; of what came from S3. */
   crc64nvme?: string;
-  /** S3's time of the object. */
-  objectModifiedMs?: number;
 }
 
 export type Source = S3Place | { web: string };
@@ -254,7 +299,7 @@ async function downloadNow(s3: S3Client, source: Source, path: string): Promise<
       try {
         return 'web' in source
           ? await fetchWeb(source.web, file)
-          : await fetchS3(s3, source, file, unfinished);
+          : await fetchS3({ s3, place: source, file, path: unfinished });
       } finally {
         await file.close();
       }

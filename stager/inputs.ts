@@ -7,7 +7,9 @@ import { containerPath } from '../core/container/container-path.ts';
 import { pathOfUrl } from '../core/files/file-url.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
-import type { StagerError } from '../core/result/result.ts';
+import { directorySum, readDigest, sumsDigest } from '../core/cache/read-digest.ts';
+import type { ReadInput, ReadObject } from '../core/cache/read-digest.ts';
+import type { InputsRead, StagerError } from '../core/result/result.ts';
 import { download } from './download.ts';
 import { allSettled } from './limit.ts';
 import { FinalError, reasonOf, transience, withoutQuery } from './s3.ts';
@@ -25,7 +27,9 @@ export interface FetchedFile {
   path: string;
   sizeBytes: number;
   modifiedMs: number;
-  /** Where S3 keeps it. */
+  /** Of what was fetched from S3, without quotes. */
+  etag?: string;
+  /** base64; of what was fetched from S3. */
   crc64nvme?: string;
 }
 
@@ -38,9 +42,36 @@ function pathWithin(key: string, prefix: string): string {
   return path;
 }
 
-/** @returns when its objects were last modified */
-async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promise<ObjectTimes> {
-  const times: ObjectTimes = [];
+/** CRC64NVME of no bytes, as the marker of a folder has it. Hex. */
+const EMPTY_CRC = '00'.repeat(8);
+
+const hexOf = (base64: string): string => Buffer.from(base64, 'base64').toString('hex');
+
+/** An object of a directory, as it was read. */
+type FetchedMember = ReadObject & { crc64nvme?: string };
+
+async function fetchMember(
+  s3: S3Client,
+  place: S3Place,
+  { name, etag }: { name: string; etag: string },
+  path: string,
+): Promise<FetchedMember> {
+  // Consoles mark an empty folder by a key that ends in '/'.
+  if (name.endsWith('/')) {
+    await mkdir(path, { recursive: true });
+    return { name, etag, sizeBytes: 0, crc64nvme: EMPTY_CRC };
+  }
+  const file = await download(s3, place, path);
+  return {
+    name,
+    etag: file.etag ?? '',
+    sizeBytes: file.sizeBytes,
+    ...(file.crc64nvme !== undefined && { crc64nvme: hexOf(file.crc64nvme) }),
+  };
+}
+
+async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promise<Fetched> {
+  const members: FetchedMember[] = [];
   const prefix = place.key === '' || place.key.endsWith('/') ? place.key : `${place.key}/`;
   await mkdir(target, { recursive: true });
   let seen = 0;
@@ -48,31 +79,45 @@ async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promis
     { client: s3 },
     { Bucket: place.bucket, Prefix: prefix },
   )) {
-    const keys = (page.Contents ?? []).flatMap((object) =>
-      object.Key === undefined ? [] : [object.Key],
+    const objects = (page.Contents ?? []).flatMap(({ Key: key, ETag: etag = '' }) =>
+      key === undefined ? [] : [{ key, etag: etag.replaceAll('"', '') }],
     );
-    seen += keys.length;
-    await allSettled(
-      keys
-        .filter((key) => key !== prefix)
-        .map(async (key) => {
-          const path = join(target, pathWithin(key, prefix));
-          // Consoles mark an empty folder by a key that ends in '/'.
-          if (key.endsWith('/')) return void (await mkdir(path, { recursive: true }));
-          times.push((await download(s3, { bucket: place.bucket, key }, path)).objectModifiedMs);
-        }),
+    seen += objects.length;
+    members.push(
+      ...(await allSettled(
+        objects
+          .filter(({ key }) => key !== prefix)
+          .map(({ key, etag }) =>
+            fetchMember(
+              s3,
+              { bucket: place.bucket, key },
+              { name: key.slice(prefix.length), etag },
+              join(target, pathWithin(key, prefix)),
+            ),
+          ),
+      )),
     );
   }
   if (seen === 0) throw new FinalError('NoSuchKey: no object lies under it');
-  return times;
+  return { read: members, sum: folderSum(members) };
 }
 
-type ObjectTimes = (number | undefined)[];
+function folderSum(members: readonly FetchedMember[]): string | null {
+  const summed = members.flatMap(({ name, sizeBytes, crc64nvme }) =>
+    crc64nvme === undefined ? [] : [{ name, sizeBytes, crc64nvme }],
+  );
+  return summed.length === members.length ? directorySum(summed) : null;
+}
 
 interface Fetched {
   file?: FetchedFile;
-  times: ObjectTimes;
+  /** The objects that were read; null where nothing was read from S3. */
+  read: ReadInput;
+  /** What they hold, hex: see `InputsRead.sums`. */
+  sum: string | null;
 }
+
+const NOT_FROM_S3: Fetched = { read: null, sum: null };
 
 /**
  * A file of the task's own file system at its own place, such as one in a shared folder: there is
@@ -86,14 +131,14 @@ async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
         ? 'it is a directory, and is not declared as one'
         : 'it is declared as DIRECTORY, but is none',
     );
-  return { times: [] };
+  return NOT_FROM_S3;
 }
 
 async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
   if (input.kind === 'content') {
     await mkdir(dirname(input.path), { recursive: true });
     await writeFile(input.path, input.content);
-    return { times: [] };
+    return NOT_FROM_S3;
   }
   if (containerPath(pathOfUrl(input.url) ?? '') === input.path) return findInPlace(input);
   const place = parseS3Url(input.url);
@@ -104,9 +149,9 @@ async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
     );
   if (input.kind === 'folder') {
     if (!place) throw new FinalError('a DIRECTORY can only be read from s3://');
-    return { times: await fetchFolder(s3, place, input.path) };
+    return fetchFolder(s3, place, input.path);
   }
-  const { crc64nvme, objectModifiedMs } = await download(
+  const { crc64nvme, etag, sizeBytes } = await download(
     s3,
     place ?? { web: input.url },
     input.path,
@@ -117,9 +162,12 @@ async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
     path: input.path,
     sizeBytes: size,
     modifiedMs: mtimeMs,
+    ...(etag !== undefined && { etag }),
     ...(crc64nvme !== undefined && { crc64nvme }),
   };
-  return { file, times: [objectModifiedMs] };
+  if (etag === undefined) return { ...NOT_FROM_S3, file };
+  const sum = crc64nvme === undefined ? null : hexOf(crc64nvme);
+  return { file, read: [{ name: '', etag, sizeBytes }], sum };
 }
 
 const subjectOf = (input: DeclaredInput): string =>
@@ -127,8 +175,8 @@ const subjectOf = (input: DeclaredInput): string =>
 
 export interface FetchedInputs {
   fetched: FetchedFile[];
-  /** When the newest object among them was last modified. */
-  newestMs?: number;
+  /** What the result record says of them. */
+  inputs: InputsRead;
 }
 
 /** All inputs on disk, or the first failure in their order, once none is still under way. */
@@ -152,9 +200,16 @@ export async function fetchInputs(
     };
   }
   const fetched = ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const times = fetched.flatMap(({ times: known }) => known.filter((time) => time !== undefined));
+  return { fetched: fetched.flatMap(({ file }) => file ?? []), inputs: inputsRead(fetched) };
+}
+
+function inputsRead(fetched: readonly Fetched[]): InputsRead {
+  const read = fetched.map((one) => one.read);
+  const sums = fetched.map(({ sum }) => sum);
+  const digest = sumsDigest(read, sums);
   return {
-    fetched: fetched.flatMap(({ file }) => file ?? []),
-    ...(times.length > 0 && { newestMs: times.reduce((a, b) => Math.max(a, b)) }),
+    digest: readDigest(read),
+    ...(digest !== undefined && { sumsDigest: digest }),
+    ...(sums.some((sum) => sum !== null) && { sums }),
   };
 }

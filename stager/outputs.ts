@@ -117,15 +117,12 @@ async function uploadOne(
 ): Promise<Uploaded> {
   const source = fetched.find((one) => one.url === url && one.path === file.local);
   if (source) {
-    // Cromwell declares its script as an input and as an output of one url; writing it on itself is
-    // nothing.
-    const { size, mtimeMs } = await stat(file.local);
-    if (size === source.sizeBytes && mtimeMs === source.modifiedMs) {
-      return {
-        sizeBytes: size,
-        crc64nvme: source.crc64nvme ?? inBase64(await digestFile(file.local, 'CRC64NVME')),
-      };
-    }
+    // Cromwell declares its script as an input and as an output of one URL. Only bytes tell that it
+    // is still what was fetched: a command can keep a file's time and size.
+    const { size } = await stat(file.local);
+    const crc64nvme = inBase64(await digestFile(file.local, 'CRC64NVME'));
+    if (size === source.sizeBytes && crc64nvme === source.crc64nvme)
+      return { sizeBytes: size, crc64nvme, etag: source.etag ?? '' };
   }
   const place = parseS3Url(url);
   if (!place || place.key === '') throw new FinalError('only s3://bucket/key urls can be written');

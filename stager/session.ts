@@ -41,7 +41,7 @@ export interface Session extends Identity {
   fetched: FetchedFile[];
   /** Started ones, in order. */
   executors: { startedMs: number; stdout: string; stderr: string; ended?: ExecutorResult }[];
-  record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputsModifiedMs'>;
+  record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputs'>;
   error?: StagerError;
   live: LiveLogs;
   /** Once set, nothing more is written. */
@@ -175,7 +175,7 @@ async function fetchAll(session: Session): Promise<boolean> {
     return false;
   }
   session.fetched = outcome.fetched;
-  if (outcome.newestMs !== undefined) session.record.inputsModifiedMs = outcome.newestMs;
+  session.record.inputs = outcome.inputs;
   session.log('inputs_fetched', {
     inputs: session.inputs.length,
     durationMs: Date.now() - startedMs,

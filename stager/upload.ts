@@ -31,7 +31,20 @@ export interface Uploaded {
   sizeBytes: number;
   /** base64 */
   crc64nvme: string;
+  /** As S3 answered, without quotes; '' when it gave none. */
+  etag: string;
+  /** Where the bucket keeps versions. */
+  versionId?: string;
 }
+
+/** What S3 answered to a write of the whole object. */
+const writtenAs = (answer: {
+  ETag?: string | undefined;
+  VersionId?: string | undefined;
+}): Pick<Uploaded, 'etag' | 'versionId'> => ({
+  etag: (answer.ETag ?? '').replaceAll('"', ''),
+  ...(answer.VersionId !== undefined && { versionId: answer.VersionId }),
+});
 
 export interface Uploader {
   /**
@@ -80,14 +93,16 @@ async function putWhole(
       const digest = startDigest('CRC64NVME');
       digest.update(bytes);
       const crc64nvme = inBase64(await digest.sum());
-      await s3.send(new PutObjectCommand({ ...target, Body: bytes, ChecksumCRC64NVME: crc64nvme }));
-      return { sizeBytes: bytes.length, crc64nvme };
+      const answer = await s3.send(
+        new PutObjectCommand({ ...target, Body: bytes, ChecksumCRC64NVME: crc64nvme }),
+      );
+      return { sizeBytes: bytes.length, crc64nvme, ...writtenAs(answer) };
     }
     // Read twice, the second time from the page cache: memory stays at one chunk, and S3 verifies
     // the body.
     const crc64nvme = inBase64(await digestFile(path, 'CRC64NVME'));
     const Body = createReadStream(path, { end: sizeBytes - 1 });
-    await s3.send(
+    const answer = await s3.send(
       new PutObjectCommand({
         ...target,
         Body,
@@ -95,7 +110,7 @@ async function putWhole(
         ChecksumCRC64NVME: crc64nvme,
       }),
     );
-    return { sizeBytes, crc64nvme };
+    return { sizeBytes, crc64nvme, ...writtenAs(answer) };
   });
 }
 
@@ -128,9 +143,9 @@ async function complete(
   { to, id }: OpenUpload,
   parts: CompletedPart[],
   crc64nvme: string,
-): Promise<void> {
+): Promise<Pick<Uploaded, 'etag' | 'versionId'>> {
   try {
-    await s3.send(
+    const answer = await s3.send(
       new CompleteMultipartUploadCommand({
         Bucket: to.bucket,
         Key: to.key,
@@ -140,6 +155,7 @@ async function complete(
         ChecksumCRC64NVME: crc64nvme,
       }),
     );
+    return writtenAs(answer);
   } catch (error) {
     // 404 after a lost answer to an earlier try: the upload no longer exists because it has become
     // the object.
@@ -148,6 +164,7 @@ async function complete(
       new HeadObjectCommand({ Bucket: to.bucket, Key: to.key, ChecksumMode: 'ENABLED' }),
     );
     if (there.ChecksumCRC64NVME !== crc64nvme) throw error;
+    return writtenAs(there);
   }
 }
 
@@ -187,9 +204,9 @@ async function putInParts(
 ): Promise<Uploaded> {
   const upload = await openUpload(uploads, to, contentType);
   try {
-    const crc64nvme = await putParts(uploads, path, sizeBytes, upload);
+    const written = await putParts(uploads, path, sizeBytes, upload);
     uploads.open.delete(upload);
-    return { sizeBytes, crc64nvme };
+    return { sizeBytes, ...written };
   } catch (error) {
     // The error that matters is the file's. If the abort fails too, the bucket's lifecycle rule
     // cleans up.
@@ -218,13 +235,12 @@ async function openUpload(
   return upload;
 }
 
-/** @returns the CRC64NVME of the whole file, base64 */
 async function putParts(
   { s3, parts }: Uploads,
   path: string,
   sizeBytes: number,
   upload: OpenUpload,
-): Promise<string> {
+): Promise<Omit<Uploaded, 'sizeBytes'>> {
   const cuts = partsOf(sizeBytes);
   const ended = await allSettled(cuts.map((part) => parts(() => putPart(s3, path, upload, part))));
   const [first, ...rest] = ended;
@@ -235,8 +251,7 @@ async function putParts(
   }, first.sum);
   const crc64nvme = inBase64(sum);
   const done = ended.map((part) => part.done);
-  await complete(s3, upload, done, crc64nvme);
-  return crc64nvme;
+  return { crc64nvme, ...(await complete(s3, upload, done, crc64nvme)) };
 }
 
 async function abort({ s3, open }: Uploads, upload: OpenUpload): Promise<void> {

@@ -84,7 +84,8 @@ export async function startApiWorld(
     log,
     metrics: createMetrics(),
     logObjects: logs.objects,
-    describeCalls: async (calls) => calls.map(() => ({ unreadable: [], inputsModifiedMs: 0 })),
+    describeCalls: async (calls) =>
+      calls.map(() => ({ unreadable: [], isWeak: false, inputs: [] })),
     nowMs,
   };
   const app = await createApp(parts);

@@ -1,10 +1,13 @@
 /** What a worker process works with: configuration, connections, clock. Opened once, closed once. */
 import { openBatch, type Batch } from '../aws/batch.ts';
 import { createBudget } from '../aws/budget.ts';
+import { createEtagTrust } from '../aws/etag-trust.ts';
+import type { IdentitySources } from '../aws/identities.ts';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import type { Config } from '../config.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openDatabase, type Database } from '../db/client.ts';
+import { openObjectSums } from '../db/object-sums.ts';
 import { createTemplateCache, type TemplateCache } from '../db/templates.ts';
 import type { Nudge } from '../queues/messages.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
@@ -17,6 +20,8 @@ export interface Runtime {
   database: Database;
   queues: Queues;
   objects: ObjectStore;
+  /** What inputs hold, and what is remembered of it. */
+  identities: IdentitySources;
   batch: Batch;
   templates: TemplateCache;
   metrics: Metrics;
@@ -78,17 +83,26 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     metrics,
     submitTimeoutMs: config.submitTimeoutMs,
   });
+  const nowMs = options.nowMs ?? (() => Date.now());
   return {
     config,
     database,
     queues,
     objects,
+    identities: {
+      objects,
+      memo: openObjectSums(database.pool, nowMs),
+      etags: createEtagTrust({
+        distrusted: config.distrustedEtags,
+        onDistrust: (bucket, etag) => log.warn({ bucket, etag }, 'etags-not-trusted'),
+      }),
+    },
     batch,
     metrics,
     log,
     templates: createTemplateCache(),
     workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),
-    nowMs: options.nowMs ?? (() => Date.now()),
+    nowMs,
     passCrashPoint: options.onCrashPoint ?? (() => undefined),
     async close() {
       await queues.close();

@@ -1,8 +1,10 @@
 /** Why a task hit the call cache, or missed it. */
 import { Type } from 'typebox';
 import { explainDifference, fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
+import { cacheSetting } from '../../core/cache/setting.ts';
+import { componentsOf } from '../../core/cache/stored-input.ts';
 import { fillTemplate } from '../../core/task/template.ts';
-import { readEntryOf, readTaskComponents, type ExplainedEntry } from '../../db/call-cache.ts';
+import { readEntryOf, readTaskFingerprint, type ExplainedEntry } from '../../db/call-cache.ts';
 import { readTaskIds } from '../../db/task-views.ts';
 import { notFound } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
@@ -95,30 +97,30 @@ async function explain(services: ApiServices, { taskId, otherId }: Question) {
   };
 }
 
-/** What it was when it was checked; without that, what its inputs hold now. */
+/** With what its inputs held when it was checked; without that, what they hold now. */
 async function knownComponents(
   services: ApiServices,
   taskId: number,
 ): Promise<Components | undefined> {
-  return (
-    (await readTaskComponents(services.database.pool, taskId)) ??
-    (await fingerprintNow(services, taskId)).components
-  );
+  const { components } = await fingerprintNow(services, taskId);
+  const checked = await readTaskFingerprint(services.database.pool, taskId);
+  return components && { ...components, ...(checked && componentsOf(checked.inputs)) };
 }
 
 /** What the task's fingerprint would be if it were checked now. */
 async function fingerprintNow(
-  { reader, describeCalls }: ApiServices,
+  { config, reader, describeCalls }: ApiServices,
   taskId: number,
 ): Promise<Fingerprinted> {
   const filled = await reader.readFilled(taskId);
   if (!filled) return { unreadable: [], cached: false, domain: '' };
   const cached = filled.cache !== 'off';
+  const spec = fillTemplate(filled.template, filled.values);
   const [described] = await describeCalls([
-    { spec: fillTemplate(filled.template, filled.values), profile: filled.profile },
+    { spec, profile: filled.profile, setting: cacheSetting(spec, config) },
   ]);
   return {
-    unreadable: described?.unreadable ?? [],
+    unreadable: described?.unreadable.map(({ url }) => url) ?? [],
     cached,
     domain: filled.cacheDomain,
     ...(described?.components && { components: described.components }),

@@ -1,5 +1,6 @@
 /** A dry run: what would come of a task. Nothing is stored, nothing is submitted. */
 import { Type } from 'typebox';
+import { cacheSetting } from '../../core/cache/setting.ts';
 import { fingerprintOf } from '../../core/cache/fingerprint.ts';
 import { definitionContent, schedulingOf } from '../../core/container/job-definition.ts';
 import { parseTesTask } from '../../core/task/parse-task.ts';
@@ -66,17 +67,17 @@ export function validateRoutes(api: Api, services: ApiServices): void {
 }
 
 async function cacheVerdict(
-  { database, describeCalls }: ApiServices,
+  { config, database, describeCalls }: ApiServices,
   domain: string,
   { cache: mode, spec, profile }: NewTask,
 ) {
   if (mode === 'off') return { mode, verdict: 'off' as const, unreadable_inputs: [] };
-  const [described] = await describeCalls([{ spec, profile }]);
+  const [described] = await describeCalls([{ spec, profile, setting: cacheSetting(spec, config) }]);
   if (!described?.components)
     return {
       mode,
       verdict: 'unreadable-input' as const,
-      unreadable_inputs: described?.unreadable ?? [],
+      unreadable_inputs: described?.unreadable.map(({ url }) => url) ?? [],
     };
   const entry = await readEntryOf(database, {
     domain,

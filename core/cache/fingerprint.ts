@@ -4,12 +4,13 @@
  */
 import { sha256 } from '../ids.ts';
 import { missingOutputsFail } from '../result/outputs.ts';
-import type { ExecutorOf, TaskSpec } from '../task/task.ts';
+import { containerPath } from '../container/container-path.ts';
+import type { ExecutorOf, InputOf, TaskSpec } from '../task/task.ts';
 
 /**
  * Changes whenever the meaning of a component changes; entries of another version are never hit.
  */
-const VERSION = '1';
+const VERSION = '2';
 
 /** Parts of a fingerprint by name; kept beside an entry so that a miss can be explained. */
 export type Components = Record<string, string>;
@@ -32,21 +33,30 @@ const executorIdentity = (one: ExecutorOf<string>) => [
   one.ignore_error ?? false,
 ];
 
-/**
- * `identities[i]` is what input i holds (see aws/identities.ts), in the order of `spec.inputs`.
- * Returns one digest per part.
- */
-export function fingerprintComponents(spec: TaskSpec, identities: readonly string[]): Components {
+/** What a fingerprint is made of besides the task itself. */
+export interface FingerprintFacts {
+  /** By position of the task's inputs: what each holds (core/cache/identity.ts). */
+  identities: readonly string[];
+  /** What the installation adds and a task can notice, by name: its job role, say. */
+  setting?: Readonly<Record<string, string>>;
+}
+
+/** One text per part. */
+export function fingerprintComponents(
+  spec: TaskSpec,
+  { identities, setting = {} }: FingerprintFacts,
+): Components {
   const components: Components = { version: VERSION };
-  spec.executors.forEach((one, position) => {
+  for (const [position, one] of spec.executors.entries()) {
     components[`executors[${position}].image`] = imageIdentity(one.image);
     components[`executors[${position}].command`] = digest(one.command);
     components[`executors[${position}].env`] = digest(sortedEntries(one.env));
     components[`executors[${position}].streams`] = digest(executorIdentity(one));
-  });
-  spec.inputs.forEach((input, position) => {
-    components[`inputs[${input.path}]`] = `${input.type} ${identities[position]}`;
-  });
+  }
+  const names = inputNames(spec.inputs);
+  for (const [position, input] of spec.inputs.entries())
+    components[names[position] ?? ''] = `${input.type} ${identities[position]}`;
+  if (pathsOverlap(names, spec.inputs)) components['input_order'] = digest(names);
   components['outputs'] = digest(
     spec.outputs.map(({ path, path_prefix, type }) => [path, path_prefix ?? null, type]),
   );
@@ -54,15 +64,58 @@ export function fingerprintComponents(spec: TaskSpec, identities: readonly strin
   // given them.
   if (missingOutputsFail(spec)) components['missing_outputs'] = 'fail';
   components['volumes'] = digest(spec.volumes.toSorted());
+  for (const [name, value] of Object.entries(setting)) components[`setting.${name}`] = value;
   return components;
 }
 
-/** SHA-256, 32 bytes. */
-export function fingerprintOf(components: Components): Buffer {
-  return sha256(
-    JSON.stringify(Object.entries(components).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+const pathOf = ({ path }: InputOf<string>): string => containerPath(path) ?? path;
+
+/**
+ * The component of each input. What is declared twice at one path with one source is one input; with
+ * another source it is another, and the later one is what the task finds.
+ */
+export function inputNames(inputs: readonly InputOf<string>[]): string[] {
+  const sourcesAt = new Map<string, string[]>();
+  return inputs.map((input) => {
+    const path = pathOf(input);
+    const sources = sourcesAt.get(path) ?? [];
+    sourcesAt.set(path, sources);
+    const source = JSON.stringify([input.type, input.url, input.content]);
+    if (!sources.includes(source)) sources.push(source);
+    const number = sources.indexOf(source);
+    return `inputs[${path}]${number === 0 ? '' : `#${number + 1}`}`;
+  });
+}
+
+/** Whether the order in which inputs are laid decides what the task finds. */
+function pathsOverlap(names: readonly string[], inputs: readonly InputOf<string>[]): boolean {
+  const folders = inputs.flatMap((one) => (one.type === 'DIRECTORY' ? [`${pathOf(one)}/`] : []));
+  return (
+    names.some((name) => name.includes(']#')) ||
+    folders.some((folder) => inputs.some((one) => pathOf(one).startsWith(folder)))
   );
 }
+
+const isInput = (name: string): boolean => name.startsWith('inputs[');
+
+const sorted = (components: Components): [string, string][] =>
+  Object.entries(components).toSorted(([a], [b]) => (a < b ? -1 : 1));
+
+/** All but what the inputs hold. SHA-256, 32 bytes. */
+export const baseOf = (components: Components): Buffer =>
+  sha256(JSON.stringify(sorted(components).filter(([name]) => !isInput(name))));
+
+/** What the inputs hold, by component. */
+export const inputsOf = (components: Components): Components =>
+  Object.fromEntries(sorted(components).filter(([name]) => isInput(name)));
+
+/** SHA-256, 32 bytes. */
+export const fingerprintOf = (components: Components): Buffer =>
+  fingerprintFrom(baseOf(components), inputsOf(components));
+
+/** The same from its two halves, as they are stored. */
+export const fingerprintFrom = (base: Buffer, inputs: Components): Buffer =>
+  sha256(JSON.stringify([base.toString('hex'), sorted(inputs)]));
 
 /**
  * Names of the parts in which two tasks differ, with both sides; empty when they are the same call.

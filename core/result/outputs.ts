@@ -27,27 +27,34 @@ export const missingOutputsFail = ({ resources }: TaskSpec): boolean =>
 
 export interface PriorOutput extends OutputFile {
   url: string;
+  /** As S3 answered when it was written, without quotes; '' when it gave none. */
+  etag: string;
 }
 
 export interface FoundObject {
   sizeBytes: number;
-  lastModifiedMs: number;
+  /** Without quotes. */
+  etag: string;
 }
 
-export type PriorState = 'as-it-was' | 'gone' | 'maybe-changed';
-
-/** S3 gives whole seconds, and clocks differ a little. */
-const CLOCK_SLACK_MS = 5000;
+export type PriorState =
+  | 'as-it-was'
+  | 'gone'
+  /** Written again, with another number of bytes. */
+  | 'changed'
+  /** Written again, maybe with the same bytes: only its checksum tells. */
+  | 'rewritten';
 
 /**
- * Whether a prior output is still what the entry says. A listing shows size and time; an object that was written
- * again since needs its checksum to be compared.
+ * Whether a prior output is still what the entry says, from a listing: no time has a part in it.
+ * @param etagsCount false for a bucket whose ETags tell nothing
  */
 export function judgePrior(
   prior: PriorOutput,
-  entryMs: number,
   found: FoundObject | undefined,
+  etagsCount: boolean,
 ): PriorState {
-  if (!found || found.sizeBytes !== prior.sizeBytes) return 'gone';
-  return found.lastModifiedMs > entryMs + CLOCK_SLACK_MS ? 'maybe-changed' : 'as-it-was';
+  if (!found) return 'gone';
+  if (found.sizeBytes !== prior.sizeBytes) return 'changed';
+  return etagsCount && prior.etag !== '' && found.etag === prior.etag ? 'as-it-was' : 'rewritten';
 }

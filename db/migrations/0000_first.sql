@@ -1,37 +1,48 @@
-CREATE TABLE `attempts` (
-	`task_id` bigint unsigned NOT NULL,
-	`number` smallint NOT NULL,
-	`submission_id` bigint unsigned NOT NULL,
-	`array_index` int NOT NULL,
-	`outcome` enum('succeeded','failed','lost','cancelled'),
-	`exit_code` int,
-	`reason` text,
-	`result` mediumtext,
-	`batch_attempt` smallint,
+CREATE TABLE `idempotency_keys` (
+	`owner` varchar(64) NOT NULL,
+	`digest` binary(32) NOT NULL,
+	`request` binary(32) NOT NULL,
+	`task_id` bigint unsigned,
+	`scatter_id` bigint unsigned,
 	`created_ms` bigint unsigned NOT NULL,
-	`ended_ms` bigint unsigned,
-	CONSTRAINT `attempts_task_id_number_pk` PRIMARY KEY(`task_id`,`number`),
-	CONSTRAINT `attempts_index` UNIQUE(`submission_id`,`array_index`),
-	CONSTRAINT `attempts_end_has_outcome` CHECK((`attempts`.`outcome` IS NULL) = (`attempts`.`ended_ms` IS NULL))
+	CONSTRAINT `idempotency_keys_owner_digest_pk` PRIMARY KEY(`owner`,`digest`)
 );
 --> statement-breakpoint
-CREATE TABLE `cache_components` (
-	`fingerprint` binary(32) NOT NULL,
-	`components` mediumtext NOT NULL,
-	CONSTRAINT `cache_components_fingerprint` PRIMARY KEY(`fingerprint`)
+CREATE TABLE `tokens` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`digest` binary(32) NOT NULL,
+	`name` varchar(255) NOT NULL,
+	`access` mediumtext NOT NULL,
+	`created_ms` bigint unsigned NOT NULL,
+	`expires_ms` bigint unsigned,
+	`revoked_ms` bigint unsigned,
+	CONSTRAINT `tokens_id` PRIMARY KEY(`id`),
+	CONSTRAINT `tokens_digest` UNIQUE(`digest`)
 );
 --> statement-breakpoint
 CREATE TABLE `cache_entries` (
 	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
 	`domain` varchar(64) NOT NULL,
 	`fingerprint` binary(32) NOT NULL,
+	`listed_fingerprint` binary(32) NOT NULL,
 	`task_id` bigint unsigned NOT NULL,
+	`usable` boolean NOT NULL DEFAULT true,
 	`invalid_reason` text,
+	`warnings` mediumtext,
 	`hits` int NOT NULL DEFAULT 0,
 	`last_hit_ms` bigint unsigned,
 	`created_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `cache_entries_id` PRIMARY KEY(`id`),
 	CONSTRAINT `cache_entries_task` UNIQUE(`task_id`)
+);
+--> statement-breakpoint
+CREATE TABLE `cache_fingerprints` (
+	`fingerprint` binary(32) NOT NULL,
+	`base` binary(32) NOT NULL,
+	`listed_fingerprint` binary(32) NOT NULL,
+	`inputs` mediumtext NOT NULL,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `cache_fingerprints_fingerprint` PRIMARY KEY(`fingerprint`)
 );
 --> statement-breakpoint
 CREATE TABLE `cache_flights` (
@@ -50,7 +61,16 @@ CREATE TABLE `cache_outputs` (
 	`url` mediumtext NOT NULL,
 	`size_bytes` bigint unsigned NOT NULL,
 	`crc64nvme` varchar(16) NOT NULL,
+	`etag` varchar(80) NOT NULL,
+	`version_id` varchar(1024),
 	CONSTRAINT `cache_outputs_entry_id_position_pk` PRIMARY KEY(`entry_id`,`position`)
+);
+--> statement-breakpoint
+CREATE TABLE `object_sums` (
+	`object_key` binary(16) NOT NULL,
+	`sum` varbinary(16) NOT NULL,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `object_sums_object_key` PRIMARY KEY(`object_key`)
 );
 --> statement-breakpoint
 CREATE TABLE `change_readers` (
@@ -59,14 +79,54 @@ CREATE TABLE `change_readers` (
 	CONSTRAINT `change_readers_reader` PRIMARY KEY(`reader`)
 );
 --> statement-breakpoint
-CREATE TABLE `idempotency_keys` (
-	`owner` varchar(64) NOT NULL,
-	`digest` binary(32) NOT NULL,
-	`request` binary(32) NOT NULL,
-	`task_id` bigint unsigned,
-	`scatter_id` bigint unsigned,
+CREATE TABLE `task_changes` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`tasks` mediumtext NOT NULL,
+	`ended` boolean NOT NULL,
 	`created_ms` bigint unsigned NOT NULL,
-	CONSTRAINT `idempotency_keys_owner_digest_pk` PRIMARY KEY(`owner`,`digest`)
+	CONSTRAINT `task_changes_id` PRIMARY KEY(`id`)
+);
+--> statement-breakpoint
+CREATE TABLE `webhook_deliveries` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`webhook_id` bigint unsigned NOT NULL,
+	`subject` varchar(60) NOT NULL,
+	`body` mediumtext NOT NULL,
+	`state` enum('pending','delivered','dead') NOT NULL,
+	`tries` smallint NOT NULL DEFAULT 0,
+	`outcome` text,
+	`due_ms` bigint unsigned,
+	`created_ms` bigint unsigned NOT NULL,
+	`ended_ms` bigint unsigned,
+	CONSTRAINT `webhook_deliveries_id` PRIMARY KEY(`id`),
+	CONSTRAINT `webhook_deliveries_subject` UNIQUE(`webhook_id`,`subject`)
+);
+--> statement-breakpoint
+CREATE TABLE `webhooks` (
+	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
+	`owner` varchar(64) NOT NULL,
+	`url` varchar(2048) NOT NULL,
+	`wants` mediumtext NOT NULL,
+	`salt` binary(16) NOT NULL,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `webhooks_id` PRIMARY KEY(`id`)
+);
+--> statement-breakpoint
+CREATE TABLE `attempts` (
+	`task_id` bigint unsigned NOT NULL,
+	`number` smallint NOT NULL,
+	`submission_id` bigint unsigned NOT NULL,
+	`array_index` int NOT NULL,
+	`outcome` enum('succeeded','failed','lost','cancelled'),
+	`exit_code` int,
+	`reason` text,
+	`result` mediumtext,
+	`batch_attempt` smallint,
+	`created_ms` bigint unsigned NOT NULL,
+	`ended_ms` bigint unsigned,
+	CONSTRAINT `attempts_task_id_number_pk` PRIMARY KEY(`task_id`,`number`),
+	CONSTRAINT `attempts_index` UNIQUE(`submission_id`,`array_index`),
+	CONSTRAINT `attempts_end_has_outcome` CHECK((`attempts`.`outcome` IS NULL) = (`attempts`.`ended_ms` IS NULL))
 );
 --> statement-breakpoint
 CREATE TABLE `job_definitions` (
@@ -84,16 +144,6 @@ CREATE TABLE `job_definitions` (
 CREATE TABLE `owners` (
 	`owner` varchar(64) NOT NULL,
 	CONSTRAINT `owners_owner` PRIMARY KEY(`owner`)
-);
---> statement-breakpoint
-CREATE TABLE `scatters` (
-	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
-	`owner` varchar(64) NOT NULL,
-	`name` varchar(255) NOT NULL,
-	`size` int NOT NULL,
-	`tags` mediumtext NOT NULL,
-	`created_ms` bigint unsigned NOT NULL,
-	CONSTRAINT `scatters_id` PRIMARY KEY(`id`)
 );
 --> statement-breakpoint
 CREATE TABLE `shapes` (
@@ -129,12 +179,14 @@ CREATE TABLE `submissions` (
 	CONSTRAINT `submissions_running_has_job` CHECK(`submissions`.`state` <> 'running' OR `submissions`.`job_id` IS NOT NULL)
 );
 --> statement-breakpoint
-CREATE TABLE `task_changes` (
+CREATE TABLE `scatters` (
 	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
-	`tasks` mediumtext NOT NULL,
-	`ended` boolean NOT NULL,
+	`owner` varchar(64) NOT NULL,
+	`name` varchar(255) NOT NULL,
+	`size` int NOT NULL,
+	`tags` mediumtext NOT NULL,
 	`created_ms` bigint unsigned NOT NULL,
-	CONSTRAINT `task_changes_id` PRIMARY KEY(`id`)
+	CONSTRAINT `scatters_id` PRIMARY KEY(`id`)
 );
 --> statement-breakpoint
 CREATE TABLE `task_tags` (
@@ -166,7 +218,7 @@ CREATE TABLE `tasks` (
 	`due_ms` bigint unsigned,
 	`waits_for` bigint unsigned,
 	`fingerprint` binary(32),
-	`inputs_modified_ms` bigint unsigned,
+	`inputs_read` binary(16),
 	`hit_entry_id` bigint unsigned,
 	`hit_mode` enum('copy','reference'),
 	`shape` binary(16),
@@ -196,57 +248,22 @@ CREATE TABLE `templates` (
 	CONSTRAINT `templates_digest` UNIQUE(`digest`)
 );
 --> statement-breakpoint
-CREATE TABLE `tokens` (
-	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
-	`digest` binary(32) NOT NULL,
-	`name` varchar(255) NOT NULL,
-	`access` mediumtext NOT NULL,
-	`created_ms` bigint unsigned NOT NULL,
-	`expires_ms` bigint unsigned,
-	`revoked_ms` bigint unsigned,
-	CONSTRAINT `tokens_id` PRIMARY KEY(`id`),
-	CONSTRAINT `tokens_digest` UNIQUE(`digest`)
-);
---> statement-breakpoint
-CREATE TABLE `webhook_deliveries` (
-	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
-	`webhook_id` bigint unsigned NOT NULL,
-	`subject` varchar(60) NOT NULL,
-	`body` mediumtext NOT NULL,
-	`state` enum('pending','delivered','dead') NOT NULL,
-	`tries` smallint NOT NULL DEFAULT 0,
-	`outcome` text,
-	`due_ms` bigint unsigned,
-	`created_ms` bigint unsigned NOT NULL,
-	`ended_ms` bigint unsigned,
-	CONSTRAINT `webhook_deliveries_id` PRIMARY KEY(`id`),
-	CONSTRAINT `webhook_deliveries_subject` UNIQUE(`webhook_id`,`subject`)
-);
---> statement-breakpoint
-CREATE TABLE `webhooks` (
-	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
-	`owner` varchar(64) NOT NULL,
-	`url` varchar(2048) NOT NULL,
-	`wants` mediumtext NOT NULL,
-	`salt` binary(16) NOT NULL,
-	`created_ms` bigint unsigned NOT NULL,
-	CONSTRAINT `webhooks_id` PRIMARY KEY(`id`)
-);
---> statement-breakpoint
-CREATE INDEX `cache_entries_lookup` ON `cache_entries` (`fingerprint`,`domain`);--> statement-breakpoint
-CREATE INDEX `cache_flights_task` ON `cache_flights` (`task_id`);--> statement-breakpoint
 CREATE INDEX `idempotency_keys_created` ON `idempotency_keys` (`created_ms`);--> statement-breakpoint
-CREATE INDEX `scatters_owner` ON `scatters` (`owner`);--> statement-breakpoint
+CREATE INDEX `cache_entries_lookup` ON `cache_entries` (`usable`,`fingerprint`,`domain`);--> statement-breakpoint
+CREATE INDEX `cache_entries_listed` ON `cache_entries` (`listed_fingerprint`);--> statement-breakpoint
+CREATE INDEX `cache_flights_task` ON `cache_flights` (`task_id`);--> statement-breakpoint
+CREATE INDEX `object_sums_created` ON `object_sums` (`created_ms`);--> statement-breakpoint
+CREATE INDEX `task_changes_created` ON `task_changes` (`created_ms`);--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_due` ON `webhook_deliveries` (`due_ms`);--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_ended` ON `webhook_deliveries` (`ended_ms`);--> statement-breakpoint
+CREATE INDEX `webhooks_owner` ON `webhooks` (`owner`);--> statement-breakpoint
 CREATE INDEX `submissions_due` ON `submissions` (`due_ms`);--> statement-breakpoint
 CREATE INDEX `submissions_watch` ON `submissions` (`state`,`queue`);--> statement-breakpoint
-CREATE INDEX `task_changes_created` ON `task_changes` (`created_ms`);--> statement-breakpoint
+CREATE INDEX `scatters_owner` ON `scatters` (`owner`);--> statement-breakpoint
 CREATE INDEX `tasks_due` ON `tasks` (`due_ms`);--> statement-breakpoint
 CREATE INDEX `tasks_scatter` ON `tasks` (`scatter_id`);--> statement-breakpoint
 CREATE INDEX `tasks_submission` ON `tasks` (`submission_id`,`shape`);--> statement-breakpoint
 CREATE INDEX `tasks_owner` ON `tasks` (`owner`);--> statement-breakpoint
 CREATE INDEX `tasks_ended` ON `tasks` (`owner`,`ended_as`);--> statement-breakpoint
 CREATE INDEX `tasks_name` ON `tasks` (`owner`,`name`);--> statement-breakpoint
-CREATE INDEX `tasks_waits_for` ON `tasks` (`waits_for`);--> statement-breakpoint
-CREATE INDEX `webhook_deliveries_due` ON `webhook_deliveries` (`due_ms`);--> statement-breakpoint
-CREATE INDEX `webhook_deliveries_ended` ON `webhook_deliveries` (`ended_ms`);--> statement-breakpoint
-CREATE INDEX `webhooks_owner` ON `webhooks` (`owner`);
+CREATE INDEX `tasks_waits_for` ON `tasks` (`waits_for`);

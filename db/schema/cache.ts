@@ -1,5 +1,6 @@
 /** The call cache. */
 import {
+  boolean,
   index,
   int,
   mediumtext,
@@ -7,8 +8,10 @@ import {
   primaryKey,
   text,
   uniqueIndex,
+  varbinary,
   varchar,
 } from 'drizzle-orm/mysql-core';
+import type { StoredInput } from '../../core/cache/stored-input.ts';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
 
 /** The call cache: one row per task whose outputs may be used again. */
@@ -18,17 +21,25 @@ export const cacheEntries = mysqlTable(
     id: key().primaryKey().autoincrement(),
     /** Tasks of one domain share their hits. */
     domain: varchar({ length: 64 }).notNull(),
+    /** By the strongest identities of the inputs that are known when the entry is written. */
     fingerprint: bytes({ length: 32 }).notNull(),
+    /** By what listings alone say of the inputs: finds entries that a HEAD of the inputs may prove. */
+    listedFingerprint: bytes({ length: 32 }).notNull(),
     taskId: key().notNull(),
+    /** False from the moment it has an `invalidReason`. */
+    usable: boolean().notNull().default(true),
     /** Why it can no longer be used; null while it can. */
     invalidReason: text(),
+    /** What the run that wrote it warned of; null when nothing. A hit carries the same. */
+    warnings: jsonText<string[]>(),
     hits: int().notNull().default(0),
     lastHitMs: ms(),
     createdMs: ms().notNull(),
   },
   (table) => [
     uniqueIndex('cache_entries_task').on(table.taskId),
-    index('cache_entries_lookup').on(table.fingerprint, table.domain),
+    index('cache_entries_lookup').on(table.usable, table.fingerprint, table.domain),
+    index('cache_entries_listed').on(table.listedFingerprint),
   ],
 );
 
@@ -44,15 +55,41 @@ export const cacheOutputs = mysqlTable(
     url: mediumtext().notNull(),
     sizeBytes: key().notNull(),
     crc64nvme: ascii(16).notNull(),
+    /** As S3 answered when it was written, without quotes; '' when it gave none. */
+    etag: ascii(80).notNull(),
+    /** Where the bucket keeps versions. */
+    versionId: ascii(1024),
   },
   (table) => [primaryKey({ columns: [table.entryId, table.position] })],
 );
 
-/** What went into a fingerprint, part by part, so that a hit or a miss can be explained later. */
-export const cacheComponents = mysqlTable('cache_components', {
+/** What a fingerprint is made of, so that it can be made again from stronger identities, and explained. */
+export const cacheFingerprints = mysqlTable('cache_fingerprints', {
   fingerprint: bytes({ length: 32 }).primaryKey(),
-  components: jsonText<Record<string, string>>().notNull(),
+  /** Digest of all but what the inputs hold. */
+  base: bytes({ length: 32 }).notNull(),
+  /** The fingerprint by what listings alone say. */
+  listedFingerprint: bytes({ length: 32 }).notNull(),
+  /** By position of the declared inputs. */
+  inputs: jsonText<StoredInput[]>().notNull(),
+  createdMs: ms().notNull(),
 });
+
+/**
+ * What objects hold that were read or written before: from an object as a listing shows it to the CRC64NVME of its
+ * bytes, or to a directory's sum.
+ */
+export const objectSums = mysqlTable(
+  'object_sums',
+  {
+    /** Digest of URL, ETag, and size. */
+    objectKey: bytes({ length: 16 }).primaryKey(),
+    /** 8 bytes of a file, 16 of a directory. */
+    sum: varbinary({ length: 16 }).notNull(),
+    createdMs: ms().notNull(),
+  },
+  (table) => [index('object_sums_created').on(table.createdMs)],
+);
 
 /** Who runs a fingerprint right now; equal calls wait for it. */
 export const cacheFlights = mysqlTable(

@@ -89,8 +89,8 @@ export const tasks = mysqlTable(
     waitsFor: key(),
     /** What decides a cache hit, once known; null when caching is off. */
     fingerprint: bytes({ length: 32 }),
-    /** When the newest of its input objects was last modified, as S3 said when it was checked; 0 without any. */
-    inputsModifiedMs: ms(),
+    /** What a run must read for its outputs to be cached under that fingerprint (core/cache/read-digest.ts). */
+    inputsRead: bytes({ length: 16 }),
     /** The entry that gave its outputs. */
     hitEntryId: key(),
     /** Whether the hit's outputs were copied to its own urls or are the prior ones; null until it has ended as a hit. */

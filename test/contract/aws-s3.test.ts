@@ -7,7 +7,10 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { identityKey, resolveIdentities, seeObjects } from '../../aws/identities.ts';
+import { createEtagTrust } from '../../aws/etag-trust.ts';
+import { inputKey, resolveInputs, strengthen, type IdentitySources } from '../../aws/identities.ts';
+import { seeObjects } from '../../aws/see-objects.ts';
+import { memoInMemory } from '../memo.ts';
 import { isPermanent } from '../../aws/s3-errors.ts';
 import type { OpenOptions } from '../../aws/s3.ts';
 import type { InputOf } from '../../core/task/task.ts';
@@ -25,10 +28,16 @@ afterAll(async () => {
 });
 afterEach(() => edge.local.faults.clear());
 
+const sources = (memo = memoInMemory()): IdentitySources => ({
+  objects: edge.objects,
+  memo,
+  etags: createEtagTrust({}),
+});
+
 const file = (url: string): InputOf<string> => ({ url, path: '/in', type: 'FILE' });
 const folder = (url: string): InputOf<string> => ({ url, path: '/in', type: 'DIRECTORY' });
 async function identity(input: InputOf<string>): Promise<string | undefined> {
-  return (await resolveIdentities(edge.objects, [input])).get(identityKey(input))?.identity;
+  return (await resolveInputs(sources(), [input])).get(inputKey(input))?.identity;
 }
 /** Requests of an operation while `act` ran. */
 async function during(operations: string[], act: () => Promise<unknown>): Promise<number[]> {
@@ -73,7 +82,7 @@ describe('the identity of an input', () => {
     );
     let found: (string | undefined)[] = [];
     const [listings = 0, heads] = await during(['ListObjectsV2', 'HeadObject'], async () => {
-      found = [...(await resolveIdentities(edge.objects, urls.map(file))).values()].map(
+      found = [...(await resolveInputs(sources(), urls.map(file))).values()].map(
         (one) => one.identity,
       );
     });
@@ -140,11 +149,61 @@ describe('the identity of an input', () => {
   });
 
   test('content in the task needs no request, and an http input has no identity', async () => {
+    await edge.objects.put('s3://data/content', 'x');
     const asked = await during(['HeadObject', 'ListObjectsV2'], async () => {
-      expect(await identity({ path: '/in', type: 'FILE', content: 'x' })).toMatch(/^content /);
+      expect(await identity({ path: '/in', type: 'FILE', content: 'x' })).toMatch(/^crc64nvme /);
       expect(await identity(file('https://example.org/x'))).toBeUndefined();
     });
     expect(asked).toEqual([0, 0]);
+  });
+
+  test('the memo gives the strong identity of an object that was read before, and no other', async () => {
+    const memo = memoInMemory();
+    const urls = Array.from({ length: 4 }, (_, at) => `s3://data/memo/${at}`);
+    await Promise.all(urls.map((url) => edge.objects.put(url, url)));
+    const [one = ''] = urls;
+    const seen = (await seeObjects(edge.objects, urls)).get(one);
+    if (!seen) throw new Error('The object was not listed.');
+    await memo.learn([{ ...seen, sum: '01'.repeat(8) }]);
+    const found = await resolveInputs(sources(memo), urls.map(file));
+    expect(urls.map((url) => found.get(inputKey(file(url)))?.identity?.split(' ')[0])).toEqual([
+      'crc64nvme',
+      'etag',
+      'etag',
+      'etag',
+    ]);
+    await edge.objects.put(one, 'something else');
+    const again = await resolveInputs(sources(memo), urls.map(file));
+    expect(again.get(inputKey(file(one)))?.identity).toMatch(/^etag /);
+  });
+
+  test('a HEAD gives the strong identity of what a listing tells by its ETag only', async () => {
+    const memo = memoInMemory();
+    const urls = Array.from({ length: 4 }, (_, at) => `s3://data/heads/${at}`);
+    for (const url of urls)
+      await s3.send(
+        new PutObjectCommand({
+          Bucket: 'data',
+          Key: url.replace('s3://data/', ''),
+          Body: url,
+          ChecksumAlgorithm: 'CRC64NVME',
+        }),
+      );
+    await strengthen(sources(memo), urls.map(file));
+    const found = await resolveInputs(sources(memo), urls.map(file));
+    expect([...found.values()].every(({ identity }) => identity?.startsWith('crc64nvme '))).toBe(
+      true,
+    );
+  });
+
+  test('an ETag that is seen with two sizes identifies nothing in its bucket', async () => {
+    const etags = createEtagTrust({});
+    etags.note('data', 'd41d8cd98f00b204e9800998ecf8427e', 1);
+    etags.note('data', 'd41d8cd98f00b204e9800998ecf8427e', 2);
+    await edge.objects.put('s3://data/doubted', 'x');
+    const [input] = [file('s3://data/doubted')];
+    const found = await resolveInputs({ ...sources(), etags }, [input]);
+    expect(found.get(inputKey(input))).toMatchObject({ why: 'no-identity' });
   });
 
   test('an object that does not exist or cannot be read has no identity, and the others have theirs', async () => {
@@ -165,14 +224,22 @@ describe('the identity of an input', () => {
       folder('s3://no-bucket/'),
       file('s3://Bad_Bucket!/x'),
     ];
-    const found = await resolveIdentities(edge.objects, inputs);
-    expect(inputs.map((one) => found.get(identityKey(one))?.identity !== undefined)).toEqual([
+    const found = await resolveInputs(sources(), inputs);
+    expect(inputs.map((one) => found.get(inputKey(one))?.identity !== undefined)).toEqual([
       true,
       false,
       false,
       false,
       false,
       false,
+    ]);
+    expect(inputs.map((one) => found.get(inputKey(one))?.why)).toEqual([
+      undefined,
+      'missing',
+      'missing',
+      'denied',
+      'missing',
+      'denied',
     ]);
   });
 
@@ -185,7 +252,7 @@ describe('the identity of an input', () => {
       code: 'SlowDown',
       match: 'data/there',
     });
-    const asked = resolveIdentities(edge.objects, [file('s3://data/there')]);
+    const asked = resolveInputs(sources(), [file('s3://data/there')]);
     await expect(asked).rejects.toThrow('S3 could not look at s3://data/there');
     expect(isPermanent(await asked.catch((error: unknown) => error))).toBe(false);
   }, 30_000);

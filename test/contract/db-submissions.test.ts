@@ -19,15 +19,16 @@ import {
   boardFlights,
   addHits,
   findEntries,
+  findListed,
   invalidateEntry,
   landFlights,
   lookupKey,
   readEntryOf,
   readEntryOutputs,
-  readEntryTimes,
   readLostFlights,
-  readTaskComponents,
-  saveComponents,
+  readFingerprints,
+  readTaskFingerprint,
+  saveFingerprints,
   saveEntries,
 } from '../../db/call-cache.ts';
 import { cancelTasks } from '../../db/cancel.ts';
@@ -78,7 +79,7 @@ beforeEach(async () => {
     'job_definitions',
     'cache_entries',
     'cache_outputs',
-    'cache_components',
+    'cache_fingerprints',
     'cache_flights',
   ])
     await database.pool.query(`DELETE FROM ${table}`);
@@ -332,7 +333,7 @@ describe('attempts', () => {
     startedMs: 1,
     endedMs: 2,
     executors: [{ exitCode: 0, startedMs: 1, endedMs: 2 }],
-    outputs: [{ output: 0, path: 'ü "x"\n', sizeBytes: 5, crc64nvme: 'AAAAAAAAAAA=' }],
+    outputs: [{ output: 0, path: 'ü "x"\n', sizeBytes: 5, crc64nvme: 'AAAAAAAAAAA=', etag: '' }],
     missingOutputs: [],
   };
 
@@ -388,6 +389,7 @@ describe('attempts', () => {
         path: `some/file/of/many/${at}`,
         sizeBytes: at,
         crc64nvme: 'AAAAAAAAAAA=',
+        etag: 'ab'.repeat(16),
       })),
     };
     await endAttempts(
@@ -442,10 +444,28 @@ describe('the call cache', () => {
   const entry = (taskId: number, print = fingerprint) => ({
     domain: 'me',
     fingerprint: print,
+    listedFingerprint: Buffer.alloc(32, 9),
     taskId,
+    warnings: [],
     outputs: [
-      { output: 0, path: '', url: 's3://b/ü', sizeBytes: 5, crc64nvme: 'x' },
-      { output: 1, path: 'a/b', url: 's3://b/c', sizeBytes: 6, crc64nvme: 'y' },
+      {
+        output: 0,
+        path: '',
+        url: 's3://b/ü',
+        sizeBytes: 5,
+        crc64nvme: 'x',
+        etag: 'e',
+        versionId: null,
+      },
+      {
+        output: 1,
+        path: 'a/b',
+        url: 's3://b/c',
+        sizeBytes: 6,
+        crc64nvme: 'y',
+        etag: '',
+        versionId: 'v',
+      },
     ],
   });
   const lookup = { domain: 'me', fingerprint };
@@ -470,12 +490,28 @@ describe('the call cache', () => {
       id: secondId,
       invalidReason: 'gone',
     });
-    await saveComponents(database.pool, [{ fingerprint, components: { version: '1' } }]);
-    expect(await readTaskComponents(database.pool, 0)).toBeUndefined();
+    await saveFingerprints(
+      database.pool,
+      [
+        {
+          fingerprint,
+          base: other,
+          listedFingerprint: other,
+          inputs: [['inputs[/a]', 'FILE x', 1, 2, 0]],
+        },
+      ],
+      100,
+    );
+    expect(
+      (await readFingerprints(database.pool, [fingerprint])).get(fingerprint.toString('hex'))
+        ?.inputs,
+    ).toEqual([['inputs[/a]', 'FILE x', 1, 2, 0]]);
+    expect(await readTaskFingerprint(database.pool, 0)).toBeUndefined();
     expect((await readEntryOutputs(database, [firstId])).get(firstId)).toMatchObject(
       entry(1).outputs,
     );
-    expect(await readEntryTimes(database, [firstId])).toEqual(new Map([[firstId, 100]]));
+    const listed = { domain: 'me', fingerprint: Buffer.alloc(32, 9) };
+    expect(await findListed(database.pool, [listed])).toEqual(new Set([lookupKey(listed)]));
     await addHits(database.pool, [firstId, firstId, secondId], 300);
     expect(await rows('SELECT hits, last_hit_ms FROM cache_entries ORDER BY id')).toEqual([
       { hits: 2, last_hit_ms: 300 },

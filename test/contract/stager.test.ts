@@ -297,7 +297,13 @@ describe('S3 at its worst', () => {
     expect((await run()).code).toBe(0);
     expect((await world.s3.bytes('out/large'))?.equals(large)).toBe(true);
     expect((await world.result())?.record.outputs).toEqual([
-      { output: 0, path: '', sizeBytes: large.length, crc64nvme: await crcOf(large) },
+      {
+        output: 0,
+        path: '',
+        sizeBytes: large.length,
+        crc64nvme: await crcOf(large),
+        etag: expect.stringMatching(/^[0-9a-f]{32}-\d+$/),
+      },
     ]);
     expect(world.s3.requests.filter((request) => request.startsWith('DELETE'))).toEqual([]);
     expect(world.s3.requests.filter((request) => request === 'GET data/large').length).toBe(6);

@@ -234,9 +234,9 @@ describe('a finished task', () => {
       { exitCode: 0, startedMs: 6200, endedMs: 6300 },
     ],
     outputs: [
-      { output: 0, path: '', sizeBytes: 12, crc64nvme: 'x' },
-      { output: 1, path: 'x/y', sizeBytes: 5_000_000_000, crc64nvme: 'x' },
-      { output: 2, path: 'l.txt', sizeBytes: 0, crc64nvme: 'x' },
+      { output: 0, path: '', sizeBytes: 12, crc64nvme: 'x', etag: '' },
+      { output: 1, path: 'x/y', sizeBytes: 5_000_000_000, crc64nvme: 'x', etag: '' },
+      { output: 2, path: 'l.txt', sizeBytes: 0, crc64nvme: 'x', etag: '' },
     ],
   };
 

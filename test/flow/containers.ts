@@ -2,10 +2,15 @@
  * What a task's container does, played: it takes the fence as the stager does, writes the declared outputs and, as
  * its last act, a result record. The local Batch runs it instead of a process.
  */
+import { createHash } from 'node:crypto';
+import { createEtagTrust } from '../../aws/etag-trust.ts';
+import { inputKey, resolveInputs } from '../../aws/identities.ts';
+import { memoInMemory } from '../memo.ts';
+import { readDigest } from '../../core/cache/read-digest.ts';
 import { S3Client } from '@aws-sdk/client-s3';
 import { stagerExit } from '../../core/container/container.ts';
 import { encodeResultKey } from '../../core/result/result-key.ts';
-import type { ResultRecord, UploadedFile } from '../../core/result/result.ts';
+import type { InputsRead, ResultRecord, UploadedFile } from '../../core/result/result.ts';
 import { inSubmission, SUBMISSION_VARIABLE } from '../../core/files/s3-layout.ts';
 import { parseS3Url } from '../../core/files/s3-url.ts';
 import type { TaskSpec } from '../../core/task/task.ts';
@@ -138,6 +143,19 @@ const endOf = ({ error, executors }: ResultRecord): Ended => ({
   exitCode: error ? stagerExit[error.kind] : (executors[0]?.exitCode ?? 0),
 });
 
+/** What the stager would say that it read. */
+async function readInputs(
+  objects: ObjectStore,
+  { inputs }: TaskSpec,
+): Promise<InputsRead | undefined> {
+  if (inputs.length === 0) return undefined;
+  const seen = await resolveInputs(
+    { objects, memo: memoInMemory(), etags: createEtagTrust({}) },
+    inputs,
+  );
+  return { digest: readDigest(inputs.map((one) => seen.get(inputKey(one))?.read ?? null)) };
+}
+
 /** Equal commands write equal outputs. */
 async function writeResult(
   objects: ObjectStore,
@@ -150,10 +168,19 @@ async function writeResult(
   for (const [output, { url }] of behaviour.error ? [] : spec.outputs.entries()) {
     if (missing.includes(output)) continue;
     await objects.put(url, content);
-    uploaded.push({ output, path: '', sizeBytes: content.length, crc64nvme: await crcOf(content) });
+    const etag = createHash('md5').update(content).digest('hex');
+    uploaded.push({
+      output,
+      path: '',
+      sizeBytes: content.length,
+      crc64nvme: await crcOf(content),
+      etag,
+    });
   }
   const nowMs = Date.now();
+  const inputs = await readInputs(objects, spec);
   const record: ResultRecord = {
+    ...(inputs && { inputs }),
     startedMs: nowMs,
     endedMs: nowMs,
     outputs: uploaded,

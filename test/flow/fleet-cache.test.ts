@@ -79,7 +79,7 @@ describe('an entry', () => {
     expect(second).toMatchObject({ place: 'done', hitEntryId: null });
     expect(world.effects).toHaveLength(2);
     expect(await world.rows('SELECT invalid_reason FROM cache_entries ORDER BY id')).toEqual([
-      { invalid_reason: 's3://data/out/first is not there any more.' },
+      { invalid_reason: 's3://data/out/first no longer exists.' },
       { invalid_reason: null },
     ]);
     expect(await world.ended(await world.accept([sameCall('third')]))).toMatchObject([

@@ -129,10 +129,9 @@ describe('a template and values', () => {
 
 const of = (spec: TaskSpec): string =>
   fingerprintOf(
-    fingerprintComponents(
-      spec,
-      spec.inputs.map(({ path }) => `held at ${path}`),
-    ),
+    fingerprintComponents(spec, {
+      identities: spec.inputs.map(({ path }) => `held at ${path}`),
+    }),
   ).toString('hex');
 const reversed = (env: Record<string, string> | undefined) =>
   env && Object.fromEntries(Object.entries(env).toReversed());

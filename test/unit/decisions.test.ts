@@ -276,20 +276,27 @@ describe('limits of owners', () => {
 });
 
 describe('outputs', () => {
-  const prior = { output: 0, path: '', sizeBytes: 5, crc64nvme: 'x', url: 's3://b/k' };
-  test.each<[string, Parameters<typeof judgePrior>[2], PriorState]>([
-    ['not there', undefined, 'gone'],
-    ['of another size', { sizeBytes: 6, lastModifiedMs: 0 }, 'gone'],
-    ['older than the entry', { sizeBytes: 5, lastModifiedMs: 90_000 }, 'as-it-was'],
-    [
-      'of the entry’s own moment, by another clock',
-      { sizeBytes: 5, lastModifiedMs: 104_000 },
-      'as-it-was',
-    ],
-    ['written again since', { sizeBytes: 5, lastModifiedMs: 106_000 }, 'maybe-changed'],
-  ])('a prior one %s', (_, found, expected) =>
-    expect(judgePrior(prior, 100_000, found)).toBe(expected),
+  const prior = {
+    output: 0,
+    path: '',
+    sizeBytes: 5,
+    crc64nvme: 'x',
+    url: 's3://b/k',
+    etag: 'e1',
+  };
+  test.each<[string, Parameters<typeof judgePrior>[1], PriorState]>([
+    ['that is not there is gone', undefined, 'gone'],
+    ['of another size was changed', { sizeBytes: 6, etag: 'e1' }, 'changed'],
+    ['of the same size and ETag is as it was', { sizeBytes: 5, etag: 'e1' }, 'as-it-was'],
+    ['with another ETag was rewritten', { sizeBytes: 5, etag: 'e2' }, 'rewritten'],
+  ])('a prior output %s', (_, found, expected) =>
+    expect(judgePrior(prior, found, true)).toBe(expected),
   );
+
+  test('a prior output in a bucket whose ETags tell nothing needs its checksum', () => {
+    expect(judgePrior(prior, { sizeBytes: 5, etag: 'e1' }, false)).toBe('rewritten');
+    expect(judgePrior({ ...prior, etag: '' }, { sizeBytes: 5, etag: '' }, true)).toBe('rewritten');
+  });
 
   test('lie at their url, or below it', () => {
     const spec = {

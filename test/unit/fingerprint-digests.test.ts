@@ -49,7 +49,7 @@ test('the fingerprint of a plain task is the one that databases hold', async () 
   const task = parse(PLAIN);
   expect(task.profile).toBe('generic');
   expect(await fingerprintOfTask(task)).toBe(
-    'abeeb15c20b83ecd0c20425674d076e2354124164d7e3d7bdfb10d29e985f32a',
+    'ffdd38103499d993e23c9acf967fc3cca82cdcc5354bfc1fec712a3b6f20f296',
   );
 });
 
@@ -57,7 +57,7 @@ test('the fingerprint of a Nextflow task is the one that databases hold', async 
   const task = parse(NEXTFLOW);
   expect(task.profile).toBe('nextflow');
   expect(await fingerprintOfTask(task, { [`${WORK}/.command.run`]: WRAPPER })).toBe(
-    'cdde45332b4c022785a2af5b07a3294219b13627c1384753ed11f436fba4daef',
+    '6ad20d3f0e8c7f37c6bd6eb4af77f15cbf7daadbea4ab0818bc773ec29e96237',
   );
 });
 
@@ -70,10 +70,10 @@ test('the fingerprint of each Cromwell fixture is the one that databases hold', 
   );
   expect(Object.fromEntries(digests)).toEqual({
     'granular-glob-root-workflow':
-      '1802119cdd312a7edbab46c472bafc4829a27829111101670c4c51ca875742c4',
+      '6f37f872379fc3233351c91e507fce0703e24d0cdf2b858e6ad3ac5976ca7d9b',
     'granular-s3-shard3-attempt2-labels':
-      'be9e1b89c4d0ca3e5fc52a0c746459dce74a31ce118fb516c488155d58c19903',
-    'output-mode-root-nulls': '95b8eca23a6ce7fc11049f9388080a7ccda77b310b1f56b9df3761bd72669edf',
-    's3-root': '4e07e462789960325ed14d9cb79c83a2e521e8f27bed06834e90b2f96fe1836c',
+      '6bc5216d8f8fe913f826f342f2c1a8d484bef36a6a28c6c0dcae3876884bf77d',
+    'output-mode-root-nulls': 'e4d6b646f909257bd6623dcecb594efa42f0b276a4b53fe63c279bee79151250',
+    's3-root': 'e013105177ee79e325a61d045911af29d6fd0dfd51c1a0a9f8aa55e13b618ff6',
   });
 });

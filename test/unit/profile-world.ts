@@ -1,5 +1,7 @@
 /** Calls of clients as the cache sees them, without S3: what their files hold is said by the test. */
 import { describeCalls } from '../../aws/fingerprints.ts';
+import { createEtagTrust } from '../../aws/etag-trust.ts';
+import { memoInMemory } from '../memo.ts';
 import type { ObjectStore } from '../../aws/s3.ts';
 import { fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
 import { sha256 } from '../../core/ids.ts';
@@ -49,7 +51,10 @@ export async function componentsOf(
             .toSorted((a, b) => (a.url < b.url ? -1 : 1));
     },
   } as unknown as ObjectStore;
-  const [described] = await describeCalls(objects, [{ spec, profile }]);
+  const [described] = await describeCalls(
+    { objects, memo: memoInMemory(), etags: createEtagTrust({}) },
+    [{ spec, profile }],
+  );
   if (!described?.components) throw new Error(`Unreadable: ${JSON.stringify(described)}`);
   return described.components;
 }

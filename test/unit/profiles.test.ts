@@ -102,8 +102,8 @@ describe('Cromwell', () => {
   });
 
   describe('a call whose command failed is not cached', () => {
-    const zero = { sizeBytes: 2, crc64nvme: 'wUU2gGmYNtE=' };
-    const other = { sizeBytes: 2, crc64nvme: 'AAAAAAAAAAA=' };
+    const zero = { sizeBytes: 2, crc64nvme: 'wUU2gGmYNtE=', etag: '' };
+    const other = { sizeBytes: 2, crc64nvme: 'AAAAAAAAAAA=', etag: '' };
     const mayCache = (
       fixture: string,
       rc: string,

@@ -1,16 +1,20 @@
 /** cache-check: what do the inputs hold, was this call made before, is it being made right now? */
 import { dueAfter } from '../../../core/stall.ts';
-import { describeCalls } from '../../../aws/fingerprints.ts';
+import { describeCalls, type Call, type DescribedCall } from '../../../aws/fingerprints.ts';
+import { strengthen } from '../../../aws/identities.ts';
+import { cacheSetting } from '../../../core/cache/setting.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
-import { fingerprintOf, type Components } from '../../../core/cache/fingerprint.ts';
-import { readsCache, writesCache, type TaskSpec } from '../../../core/task/task.ts';
+import { baseOf, fingerprintOf } from '../../../core/cache/fingerprint.ts';
+import { readsCache, writesCache } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
 import {
   boardFlights,
   findEntries,
+  findListed,
   landFlights,
   lookupKey,
-  saveComponents,
+  saveFingerprints,
+  type FingerprintRow,
   type Flight,
 } from '../../../db/call-cache.ts';
 import {
@@ -29,8 +33,9 @@ interface CheckedTask {
   hasOutputs: boolean;
   /** Absent when an input is not there, or caching is off. */
   fingerprint?: Buffer;
-  components?: Components;
-  inputsModifiedMs?: number;
+  /** What it is made of; present with the fingerprint. */
+  described?: DescribedCall;
+  call?: Call;
 }
 
 export async function cacheCheck(
@@ -96,33 +101,67 @@ async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<C
     runtime.database.pool,
     rows.map(({ templateId }) => templateId),
   );
-  const specs = new Map<TaskRow, TaskSpec>();
+  const calls = new Map<TaskRow, Call>();
   const unfingerprinted: CheckedTask[] = [];
   for (const row of rows) {
     const template = templates.get(row.templateId)?.template;
     const hasOutputs = (template?.outputs.length ?? 0) > 0;
-    if (template && hasOutputs && row.cache !== 'off')
-      specs.set(row, fillTemplate(template, row.values));
-    else unfingerprinted.push({ row, hasOutputs });
+    if (template && hasOutputs && row.cache !== 'off') {
+      const spec = fillTemplate(template, row.values);
+      const setting = cacheSetting(spec, runtime.config);
+      calls.set(row, { spec, profile: row.profile, setting });
+    } else unfingerprinted.push({ row, hasOutputs });
   }
-  const cached = [...specs.keys()];
-  const described = await describeCalls(
-    runtime.objects,
-    [...specs].map(([{ profile }, spec]) => ({ spec, profile })),
-  );
-  const fingerprinted = cached.map((row, position): CheckedTask => {
-    const { components, inputsModifiedMs = 0 } = described[position] ?? {};
-    return components
-      ? {
-          row,
-          hasOutputs: true,
-          components,
-          fingerprint: fingerprintOf(components),
-          inputsModifiedMs,
-        }
+  const fingerprinted = await fingerprintCalls(runtime, calls);
+  return [...unfingerprinted, ...(await proveByHead(runtime, fingerprinted))];
+}
+
+async function fingerprintCalls(
+  runtime: Runtime,
+  calls: ReadonlyMap<TaskRow, Call>,
+): Promise<CheckedTask[]> {
+  const described = await describeCalls(runtime.identities, [...calls.values()]);
+  return [...calls].map(([row, call], position): CheckedTask => {
+    const one = described[position];
+    return one?.components
+      ? { row, hasOutputs: true, call, described: one, fingerprint: fingerprintOf(one.components) }
       : { row, hasOutputs: true };
   });
-  return [...unfingerprinted, ...fingerprinted];
+}
+
+/**
+ * An entry is found by the strongest identities of its inputs. Where an input is known by its ETag only, a usable entry
+ * may still be of the same bytes: if one has the same fingerprint by listings alone, S3 is asked for the inputs'
+ * checksums, and the fingerprint is made again from them.
+ */
+async function proveByHead(
+  runtime: Runtime,
+  checked: readonly CheckedTask[],
+): Promise<CheckedTask[]> {
+  const weak = checked.filter(
+    ({ row, described }) => described?.isWeak === true && readsCache(row.cache),
+  );
+  const lookups = weak.flatMap(({ row, described }) =>
+    described?.listed
+      ? [{ domain: row.cacheDomain, fingerprint: fingerprintOf(described.listed) }]
+      : [],
+  );
+  const listed = await findListed(runtime.database.pool, lookups);
+  const hopeful = weak.filter((_, position) => {
+    const lookup = lookups[position];
+    return lookup !== undefined && listed.has(lookupKey(lookup));
+  });
+  if (hopeful.length === 0) return [...checked];
+  await strengthen(
+    runtime.identities,
+    hopeful.flatMap(({ call }) => call?.spec.inputs ?? []),
+  );
+  const again = await fingerprintCalls(
+    runtime,
+    new Map(hopeful.flatMap(({ row, call }) => (call ? [[row, call] as const] : []))),
+  );
+  const proven = new Map(again.map((one) => [one.row, one]));
+  return checked.map((one) => proven.get(one.row) ?? one);
 }
 
 function decide(
@@ -148,11 +187,28 @@ interface DecidedTask {
   decision: CacheDecision;
 }
 
-const madeOf = ({ fingerprint, inputsModifiedMs = 0 }: CheckedTask) => ({
+const madeOf = ({ fingerprint, described }: CheckedTask) => ({
   fingerprint: fingerprint?.toString('hex') ?? null,
-  inputsModifiedMs,
+  inputsRead: described?.read ?? null,
   waitsFor: null,
 });
+
+function fingerprintRow({ fingerprint, described }: CheckedTask): FingerprintRow | undefined {
+  const { components, listed, inputs = [] } = described ?? {};
+  if (!fingerprint || !components || !listed) return undefined;
+  return {
+    fingerprint,
+    base: baseOf(components),
+    listedFingerprint: fingerprintOf(listed),
+    inputs: inputs.map(({ component, sizeBytes, modifiedMs, isFixed }) => [
+      component,
+      components[component] ?? '',
+      sizeBytes,
+      modifiedMs,
+      isFixed ? 1 : 0,
+    ]),
+  };
+}
 
 async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): Promise<Nudge[]> {
   const { pool } = runtime.database;
@@ -166,11 +222,10 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
       : [],
   );
   const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));
-  await saveComponents(
+  await saveFingerprints(
     pool,
-    misses.flatMap(({ fingerprint, components }) =>
-      fingerprint && components ? [{ fingerprint, components }] : [],
-    ),
+    misses.flatMap((one) => fingerprintRow(one) ?? []),
+    nowMs,
   );
   const known = misses.flatMap((one) =>
     one.fingerprint ? [{ id: one.row.id, set: madeOf(one) }] : [],

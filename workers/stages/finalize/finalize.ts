@@ -1,16 +1,11 @@
 /** finalize: outputs in place, cache written, task ended; its waiting twins go on. */
 import { dueAfter } from '../../../core/stall.ts';
-import { fingerprintOf } from '../../../core/cache/fingerprint.ts';
 import { failureOf, type Failure } from '../../../core/retry/failures.ts';
 import { decideFinish } from '../../../core/result/decide-finish.ts';
-import { missingOutputsFail, outputUrl } from '../../../core/result/outputs.ts';
-import { profiles } from '../../../core/profiles/profiles.ts';
-import type { ResultRecord } from '../../../core/result/result.ts';
-import { writesCache } from '../../../core/task/task.ts';
+import { missingOutputsFail } from '../../../core/result/outputs.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
-import { describeCalls } from '../../../aws/fingerprints.ts';
 import { readResults } from '../../../db/attempts.ts';
-import { addHits, saveEntries, type NewEntry } from '../../../db/call-cache.ts';
+import { addHits } from '../../../db/call-cache.ts';
 import { inTransaction } from '../../../db/client.ts';
 import {
   addWarnings,
@@ -26,6 +21,7 @@ import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.
 import { countMoves } from '../../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../fail-attempts.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
+import { writeCache, type FinishedRun } from './write-cache.ts';
 import { applyHits, hitModeOf, type FinalizedTask } from './hits.ts';
 
 export async function finalize(
@@ -68,11 +64,6 @@ export async function finalize(
   };
 }
 
-interface FinishedRun extends FinalizedTask {
-  result: ResultRecord;
-  warnings: readonly string[];
-}
-
 interface JudgedRuns {
   finished: FinishedRun[];
   failed: { row: TaskRow; failure: Failure }[];
@@ -104,60 +95,6 @@ async function judgeRuns(runtime: Runtime, runs: readonly FinalizedTask[]): Prom
     else judged.failed.push({ row, failure: decision.failure });
   }
   return judged;
-}
-
-/** By S3's own clock: an input that was written again since the check is newer than the newest was then. */
-const readWhatWasChecked = ({ row, result }: FinishedRun): boolean =>
-  (result.inputsModifiedMs ?? 0) === (row.inputsModifiedMs ?? 0);
-
-async function writeCache(runtime: Runtime, finished: readonly FinishedRun[]): Promise<void> {
-  const worth = finished.filter(
-    ({ row, spec, result }) =>
-      writesCache(row.cache) &&
-      row.fingerprint !== null &&
-      result.outputs.length > 0 &&
-      (profiles[row.profile].mayCache?.(spec, result) ?? true),
-  );
-  const doubtful = worth.filter((run) => !readWhatWasChecked(run));
-  const changed = await findChanged(runtime, doubtful);
-  const entries = worth.flatMap((run): NewEntry[] => {
-    const { row } = run;
-    const outputs = outputsToKeep(run);
-    if (row.fingerprint === null || changed.has(run) || outputs.length === 0) return [];
-    return [{ domain: row.cacheDomain, fingerprint: row.fingerprint, taskId: row.id, outputs }];
-  });
-  await saveEntries(runtime.database, entries, runtime.nowMs());
-}
-
-/**
- * What goes out under the url that it came in by is the caller's own, and another run's is another. A client's script stays as
- * it is; anything else may have been changed in place, which no copy repeats: of such a run nothing is kept.
- */
-function outputsToKeep({ row, spec, result }: FinishedRun): NewEntry['outputs'] {
-  const inputUrls = new Set(spec.inputs.map(({ url }) => url));
-  const texts = new Set(
-    (profiles[row.profile].textsWanted?.(spec) ?? []).map((position) => spec.inputs[position]?.url),
-  );
-  const files = result.outputs.map((file) => ({ ...file, url: outputUrl(spec, file) }));
-  if (files.some(({ url }) => inputUrls.has(url) && !texts.has(url))) return [];
-  return files.filter(({ url }) => !inputUrls.has(url));
-}
-
-/** Runs whose inputs are no longer what was fingerprinted: nobody knows which of the two they read. */
-async function findChanged(
-  runtime: Runtime,
-  doubtful: readonly FinishedRun[],
-): Promise<Set<FinishedRun>> {
-  if (doubtful.length === 0) return new Set();
-  const described = await describeCalls(
-    runtime.objects,
-    doubtful.map(({ row: { profile }, spec }) => ({ spec, profile })),
-  );
-  const changed = doubtful.filter(({ row }, position) => {
-    const components = described[position]?.components;
-    return !components || !row.fingerprint?.equals(fingerprintOf(components));
-  });
-  return new Set(changed);
 }
 
 interface Finalized {

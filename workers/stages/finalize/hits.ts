@@ -1,15 +1,12 @@
 /** Gives cache hits their outputs: by copy within S3, or by reference. An entry that lost its outputs is given up. */
-import { inParallel, seeObjects } from '../../../aws/identities.ts';
+import { inParallel } from '../../../aws/in-parallel.ts';
+import { seeObjects } from '../../../aws/see-objects.ts';
 import type { SeenObject } from '../../../aws/s3.ts';
 import type { Config } from '../../../config.ts';
+import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { profiles } from '../../../core/profiles/profiles.ts';
 import { judgePrior, outputUrl } from '../../../core/result/outputs.ts';
-import {
-  invalidateEntry,
-  readEntryOutputs,
-  readEntryTimes,
-  type CacheOutput,
-} from '../../../db/call-cache.ts';
+import { invalidateEntry, readEntryOutputs, type CacheOutput } from '../../../db/call-cache.ts';
 import type { TaskSpec } from '../../../core/task/task.ts';
 import type { TaskRow } from '../../../db/tasks.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -72,7 +69,6 @@ async function findBadEntries(
   entryIds: readonly number[],
   outputs: Map<number, CacheOutput[]>,
 ): Promise<Map<number, string>> {
-  const times = await readEntryTimes(runtime.database, entryIds);
   const seen = await seeObjects(
     runtime.objects,
     [...outputs.values()].flat().map(({ url }) => url),
@@ -80,10 +76,7 @@ async function findBadEntries(
   const bad = new Map<number, string>();
   const check = async (entryId: number): Promise<void> => {
     for (const output of outputs.get(entryId) ?? []) {
-      const reason = await whyNotUsable(runtime, output, {
-        entryMs: times.get(entryId) ?? 0,
-        found: seen.get(output.url),
-      });
+      const reason = await whyNotUsable(runtime, output, seen.get(output.url));
       if (reason !== undefined) return void bad.set(entryId, reason);
     }
     if (!outputs.has(entryId)) bad.set(entryId, 'It has no outputs.');
@@ -95,18 +88,19 @@ async function findBadEntries(
 async function whyNotUsable(
   runtime: Runtime,
   output: CacheOutput,
-  { entryMs, found }: { entryMs: number; found: SeenObject | undefined },
+  found: SeenObject | undefined,
 ): Promise<string | undefined> {
-  const state = judgePrior(output, entryMs, found);
+  const bucket = parseS3Url(output.url)?.bucket ?? '';
+  const state = judgePrior(output, found, runtime.identities.etags.trusts(bucket));
   if (state === 'as-it-was') return undefined;
-  if (state === 'gone')
-    return found
-      ? `${output.url} has ${found.sizeBytes} bytes; the entry says ${output.sizeBytes}.`
-      : `${output.url} is not there any more.`;
+  if (state === 'gone') return `${output.url} no longer exists.`;
+  const sizes = `It had ${output.sizeBytes} bytes and has ${found?.sizeBytes} now.`;
+  if (state === 'changed') return `${output.url} was overwritten. ${sizes}`;
   const described = await runtime.objects.describe(output.url);
-  return described?.checksums.crc64nvme === output.crc64nvme
+  return described?.sizeBytes === output.sizeBytes &&
+    described.checksums.crc64nvme === output.crc64nvme
     ? undefined
-    : `${output.url} was written again with other content.`;
+    : `${output.url} was overwritten with other content.`;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Looks at Batch and at the result records: facts only, no decisions. */
 import type { SeenJob } from '../../../aws/batch.ts';
-import { decodeResultKey, parseResultBody } from '../../../core/result/result-key.ts';
+import { parseResultBody } from '../../../core/result/result-body.ts';
+import { decodeResultKey } from '../../../core/result/result-key.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
