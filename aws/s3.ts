@@ -171,7 +171,9 @@ async function putObject(
 ): Promise<'written' | 'exists'> {
   const condition = ifAbsent ? { IfNoneMatch: '*' } : {};
   try {
-    await client.send(new PutObjectCommand({ ...inS3(placeOf(url)), Body: body, ...condition }));
+    // The call cache knows an object by its CRC64NVME, whoever wrote it. The SDK's default is a CRC32.
+    const written = { ...inS3(placeOf(url)), Body: body, ChecksumAlgorithm: 'CRC64NVME' as const };
+    await client.send(new PutObjectCommand({ ...written, ...condition }));
     return 'written';
   } catch (error) {
     if (ifAbsent && statusOf(error) === 412) return 'exists';

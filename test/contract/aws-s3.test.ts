@@ -200,7 +200,8 @@ describe('the identity of an input', () => {
     const etags = createEtagTrust({});
     etags.note('data', 'd41d8cd98f00b204e9800998ecf8427e', 1);
     etags.note('data', 'd41d8cd98f00b204e9800998ecf8427e', 2);
-    await edge.objects.put('s3://data/doubted', 'x');
+    // The SDK's own checksum, a CRC32, identifies nothing either.
+    await s3.send(new PutObjectCommand({ Bucket: 'data', Key: 'doubted', Body: 'x' }));
     const [input] = [file('s3://data/doubted')];
     const found = await resolveInputs({ ...sources(), etags }, [input]);
     expect(found.get(inputKey(input))).toMatchObject({ why: 'no-identity' });
@@ -239,7 +240,7 @@ describe('the identity of an input', () => {
       'missing',
       'denied',
       'missing',
-      'denied',
+      'missing',
     ]);
   });
 
