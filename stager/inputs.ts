@@ -3,7 +3,7 @@ import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { containerPath } from '../core/container/container-path.ts';
+import { containerPath, overlappingPaths } from '../core/container/container-path.ts';
 import { pathOfUrl } from '../core/files/file-url.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
@@ -173,6 +173,31 @@ async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
 const subjectOf = (input: DeclaredInput): string =>
   input.kind === 'content' ? `the content for ${input.path}` : withoutQuery(input.url);
 
+/**
+ * All at once, but for inputs whose paths overlap: those are laid one after the other, as they were declared, so that
+ * the later one is what the task finds.
+ */
+async function fetchInOrder(
+  s3: S3Client,
+  inputs: readonly DeclaredInput[],
+): Promise<PromiseSettledResult<Fetched>[]> {
+  const overlapping = overlappingPaths(
+    inputs.map(({ kind, path }) => ({
+      path: containerPath(path) ?? path,
+      isFolder: kind === 'folder',
+    })),
+  );
+  let before: Promise<unknown> = Promise.resolve();
+  return Promise.allSettled(
+    inputs.map((input, position) => {
+      if (!overlapping.has(position)) return fetchOne(s3, input);
+      const fetched = before.then(() => fetchOne(s3, input));
+      before = fetched.catch(() => undefined);
+      return fetched;
+    }),
+  );
+}
+
 export interface FetchedInputs {
   fetched: FetchedFile[];
   /** What the result record says of them. */
@@ -184,7 +209,7 @@ export async function fetchInputs(
   s3: S3Client,
   inputs: readonly DeclaredInput[],
 ): Promise<FetchedInputs | { error: StagerError }> {
-  const ended = await Promise.allSettled(inputs.map((input) => fetchOne(s3, input)));
+  const ended = await fetchInOrder(s3, inputs);
   for (const [position, one] of ended.entries()) {
     const input = inputs[position];
     if (one.status === 'fulfilled' || !input) continue;

@@ -4,7 +4,7 @@
  */
 import { sha256 } from '../ids.ts';
 import { missingOutputsFail } from '../result/outputs.ts';
-import { containerPath } from '../container/container-path.ts';
+import { containerPath, overlappingPaths } from '../container/container-path.ts';
 import type { ExecutorOf, InputOf, TaskSpec } from '../task/task.ts';
 
 /**
@@ -56,7 +56,7 @@ export function fingerprintComponents(
   const names = inputNames(spec.inputs);
   for (const [position, input] of spec.inputs.entries())
     components[names[position] ?? ''] = `${input.type} ${identities[position]}`;
-  if (pathsOverlap(names, spec.inputs)) components['input_order'] = digest(names);
+  if (orderMatters(names, spec.inputs)) components['input_order'] = digest(names);
   components['outputs'] = digest(
     spec.outputs.map(({ path, path_prefix, type }) => [path, path_prefix ?? null, type]),
   );
@@ -88,12 +88,14 @@ export function inputNames(inputs: readonly InputOf<string>[]): string[] {
 }
 
 /** Whether the order in which inputs are laid decides what the task finds. */
-function pathsOverlap(names: readonly string[], inputs: readonly InputOf<string>[]): boolean {
-  const folders = inputs.flatMap((one) => (one.type === 'DIRECTORY' ? [`${pathOf(one)}/`] : []));
-  return (
-    names.some((name) => name.includes(']#')) ||
-    folders.some((folder) => inputs.some((one) => pathOf(one).startsWith(folder)))
+function orderMatters(names: readonly string[], inputs: readonly InputOf<string>[]): boolean {
+  const laid = new Map(
+    names.map((name, position) => [name, inputs[position]] as const).filter(([, one]) => one),
   );
+  const paths = [...laid.values()].flatMap((one) =>
+    one ? [{ path: pathOf(one), isFolder: one.type === 'DIRECTORY' }] : [],
+  );
+  return overlappingPaths(paths).size > 0;
 }
 
 const isInput = (name: string): boolean => name.startsWith('inputs[');
