@@ -8,6 +8,7 @@ import {
   type TesState,
 } from '../task/tes-state.ts';
 import { nextflow } from './nextflow.ts';
+import { profileNames, type ProfileName } from './profile-names.ts';
 import type { ClientProfile, SentTask } from './profile.ts';
 
 /** A client that follows the TES spec. */
@@ -28,9 +29,6 @@ const pulsar: ClientProfile = {
   readsFirstLog: true,
   showState: (state) => (state === 'QUEUED' ? 'INITIALIZING' : state),
 };
-
-export const profileNames = ['cromwell', 'nextflow', 'snakemake', 'pulsar', 'generic'] as const;
-export type ProfileName = (typeof profileNames)[number];
 
 export const profiles: Readonly<Record<ProfileName, ClientProfile>> = {
   cromwell,

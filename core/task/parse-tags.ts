@@ -1,6 +1,6 @@
 /** Reads a task's tags: their form, and the two that Batchwell itself reads. */
 import { problemAt, type Problem } from '../problems.ts';
-import { profileNames, type ProfileName } from '../profiles/profiles.ts';
+import { profileNames, type ProfileName } from '../profiles/profile-names.ts';
 import { refuse, textMapOf, type MapRules, type Source } from './read-fields.ts';
 import { cacheModes, type CacheMode } from './task.ts';
 

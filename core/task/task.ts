@@ -5,7 +5,7 @@
  * `S` is the type of texts: a string in a task, a string or a slot in a template.
  */
 
-import type { ProfileName } from '../profiles/profiles.ts';
+import type { ProfileName } from '../profiles/profile-names.ts';
 
 export type FileType = 'FILE' | 'DIRECTORY';
 
