@@ -1,7 +1,8 @@
 /** The components of the fingerprints of calls, from the present content of their inputs. */
 import { fingerprintComponents, type Components } from '../core/cache/fingerprint.ts';
 import type { CanonicalCall } from '../core/profiles/profile.ts';
-import { profiles, type ProfileName } from '../core/profiles/profiles.ts';
+import type { ProfileName } from '../core/profiles/profile-names.ts';
+import { profiles } from '../core/profiles/profiles.ts';
 import type { TaskSpec } from '../core/task/task.ts';
 import {
   identityKey,

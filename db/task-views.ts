@@ -1,7 +1,7 @@
 /** What callers see of tasks. Only reads; each is one statement. */
 import { publicId } from '../core/ids.ts';
 import type { Place } from '../core/places.ts';
-import type { ProfileName } from '../core/profiles/profiles.ts';
+import type { ProfileName } from '../core/profiles/profile-names.ts';
 import type { ResultRecord } from '../core/result/result.ts';
 import type { CacheMode } from '../core/task/task.ts';
 import type { ToldTask } from '../core/notify/task-event.ts';

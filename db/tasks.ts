@@ -9,7 +9,7 @@ import {
   type Stage,
   type ToldMove,
 } from '../core/places.ts';
-import type { ProfileName } from '../core/profiles/profiles.ts';
+import type { ProfileName } from '../core/profiles/profile-names.ts';
 import type { CacheMode } from '../core/task/task.ts';
 import { tellOfChange } from './changes.ts';
 import type { Session, Transaction } from './client.ts';

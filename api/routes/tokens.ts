@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox';
 import { scopes, type Access } from '../../core/access/access.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
-import { profileNames } from '../../core/profiles/profiles.ts';
+import { profileNames } from '../../core/profiles/profile-names.ts';
 import {
   amongOf,
   readObject,

@@ -1,6 +1,6 @@
 /** Reads tasks for a caller: finds them by id, and gathers what a view shows. */
 import { parseId, publicId } from '../../core/ids.ts';
-import type { ProfileName } from '../../core/profiles/profiles.ts';
+import type { ProfileName } from '../../core/profiles/profile-names.ts';
 import type { CacheMode } from '../../core/task/task.ts';
 import { fillTemplate, type Template } from '../../core/task/template.ts';
 import type { StateVersion } from '../../core/task/tes-state.ts';

@@ -1,7 +1,7 @@
 /** What a caller may do, and what its tasks may name. */
 import { memberPath, problemAt, type Problem } from '../problems.ts';
 import { mapPath, type PathMap } from '../files/path-map.ts';
-import type { ProfileName } from '../profiles/profile-name.ts';
+import type { ProfileName } from '../profiles/profile-names.ts';
 import type { TaskSpec } from '../task/task.ts';
 
 /** `admin` may see the queue board and make tokens; it is no way to other owners' tasks. */

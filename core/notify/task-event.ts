@@ -1,6 +1,6 @@
 /** A task as events and webhooks tell of it. */
 import { publicId } from '../ids.ts';
-import type { ProfileName } from '../profiles/profile-name.ts';
+import type { ProfileName } from '../profiles/profile-names.ts';
 import { shownStateOf } from '../profiles/profiles.ts';
 import type { Standing, TesState } from '../task/tes-state.ts';
 

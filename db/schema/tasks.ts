@@ -19,7 +19,7 @@ import {
   varchar,
 } from 'drizzle-orm/mysql-core';
 import { places } from '../../core/places.ts';
-import { profileNames } from '../../core/profiles/profiles.ts';
+import { profileNames } from '../../core/profiles/profile-names.ts';
 import { cacheModes } from '../../core/task/task.ts';
 import type { Template } from '../../core/task/template.ts';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
