@@ -1,4 +1,7 @@
-/** The local AWS in a process of its own: S3, and a Batch whose containers run nothing but leave what a task leaves. */
+/**
+ * The local AWS in a process of its own: S3, and a Batch whose containers run nothing but leave
+ * what a task leaves.
+ */
 import { join } from 'node:path';
 import { SUBMISSION_VARIABLE } from '../core/files/s3-layout.ts';
 import type { LocalBatch, LatencyMs } from '../packages/local-aws/batch/server.ts';

@@ -1,4 +1,7 @@
-/** `bench/` measures what a fleet costs and how fast it is, with every part in its own process. This file lists the benchmarks. */
+/**
+ * `bench/` measures what a fleet costs and how fast it is, with every part in its own process. This
+ * file lists the benchmarks.
+ */
 import { events } from './events.ts';
 import { hits } from './hits.ts';
 import { memory } from './memory.ts';

@@ -5,7 +5,10 @@ import { fileURLToPath } from 'node:url';
 
 export interface Child {
   pid: number;
-  /** Asks the process's handler of that name. Rejects with what the handler threw, or when the process ends first. */
+  /**
+   * Asks the process's handler of that name. Rejects with what the handler threw, or when the
+   * process ends first.
+   */
   ask<T>(name: string, given?: unknown): Promise<T>;
   stop(): Promise<void>;
 }

@@ -125,7 +125,10 @@ export function createEffects(s3Url: string): Effects {
   };
 }
 
-/** Output urls of each index: the benchmark's tasks put them under out/, and no other value looks so. */
+/**
+ * Output urls of each index: the benchmark's tasks put them under out/, and no other value looks
+ * so.
+ */
 function outputsOf(manifest: Buffer): string[][] {
   return Array.from({ length: manifestCount(manifest) ?? 0 }, (_, index) => {
     const { start, end } = manifestIndexRange(index);

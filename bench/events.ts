@@ -1,4 +1,7 @@
-/** Event streams: the delay until many listeners hear of ended tasks, and its cost to the API and the database. */
+/**
+ * Event streams: the delay until many listeners hear of ended tasks, and its cost to the API and
+ * the database.
+ */
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseId } from '../core/ids.ts';
@@ -59,7 +62,8 @@ async function hear(
       listen(
         `${world.apiUrl}/v1/events?tag_key=listeners&tag_value=${listeners}${own ? `&tag_key=part&tag_value=${at}` : ''}`,
         (id) => {
-          // A stream begins a little in the past, so the change that made a task may show its end, too.
+          // A stream begins a little in the past, so the change that made a task may show its end,
+          // too.
           if (heard.has(`${at} ${id}`)) return;
           heard.add(`${at} ${id}`);
           // Some listeners hear of it before the committing statement returns here.

@@ -7,7 +7,10 @@ import { BUCKET, type World } from './world.ts';
 export interface ScatterPlan {
   /** Names outputs, inputs and the image, so that another label is another shape and no hit. */
   label: string;
-  /** Where inputs lie and which image runs, when not the label's own: what makes a scatter equal to an earlier one. */
+  /**
+   * Where inputs lie and which image runs, when not the label's own: what makes a scatter equal to
+   * an earlier one.
+   */
   like?: string;
   tasks: number;
   cache: 'off' | 'readwrite';
@@ -97,7 +100,8 @@ async function untilNone(
   for (;;) {
     // Through the index on (scatter_id, place): some 2 ms for 10,000 rows that are left.
     const [rows] = await world.pool.query<RowDataPacket[]>(
-      `SELECT place, COUNT(*) AS count FROM tasks WHERE scatter_id IN (SELECT id FROM scatters WHERE name IN (?)) AND ${where} GROUP BY place`,
+      `SELECT place, COUNT(*) AS count FROM tasks WHERE scatter_id IN (SELECT id FROM scatters
+        WHERE name IN (?)) AND ${where} GROUP BY place`,
       [names],
     );
     if (rows.length === 0) return;
@@ -141,20 +145,26 @@ export interface ScatterTimes {
 export async function readTimes(world: World, names: readonly string[]): Promise<ScatterTimes> {
   const [[first], [ends], [places], [failures]] = await Promise.all([
     world.pool.query<RowDataPacket[]>(
-      `SELECT MIN(tasks.created_ms) AS acceptedMs, MAX(submissions.submitted_ms) AS submittedMs, COUNT(DISTINCT submissions.id) AS submissions
-       FROM tasks LEFT JOIN submissions ON submissions.id = tasks.submission_id WHERE scatter_id IN (SELECT id FROM scatters WHERE name IN (?))`,
+      `SELECT MIN(tasks.created_ms) AS acceptedMs, MAX(submissions.submitted_ms) AS submittedMs,
+        COUNT(DISTINCT submissions.id) AS submissions
+       FROM tasks LEFT JOIN submissions ON submissions.id = tasks.submission_id
+       WHERE scatter_id IN (SELECT id FROM scatters WHERE name IN (?))`,
       [names],
     ),
     world.pool.query<RowDataPacket[]>(
-      'SELECT MAX(ended_ms) AS endedMs FROM tasks WHERE scatter_id IN (SELECT id FROM scatters WHERE name IN (?))',
+      `SELECT MAX(ended_ms) AS endedMs FROM tasks WHERE scatter_id IN (SELECT id FROM scatters
+        WHERE name IN (?))`,
       [names],
     ),
     world.pool.query<RowDataPacket[]>(
-      'SELECT place, COUNT(*) AS count FROM tasks WHERE scatter_id IN (SELECT id FROM scatters WHERE name IN (?)) GROUP BY place',
+      `SELECT place, COUNT(*) AS count FROM tasks WHERE scatter_id IN (SELECT id FROM scatters
+        WHERE name IN (?)) GROUP BY place`,
       [names],
     ),
     world.pool.query<RowDataPacket[]>(
-      'SELECT failure, COUNT(*) AS count FROM tasks WHERE failure IS NOT NULL AND scatter_id IN (SELECT id FROM scatters WHERE name IN (?)) GROUP BY failure LIMIT 5',
+      `SELECT failure, COUNT(*) AS count FROM tasks
+        WHERE failure IS NOT NULL AND scatter_id IN (SELECT id FROM scatters WHERE name IN (?))
+        GROUP BY failure LIMIT 5`,
       [names],
     ),
   ]);
@@ -184,9 +194,12 @@ export interface Delays {
 export async function readDelays(world: World, names: readonly string[]): Promise<Delays> {
   const ends = await world.ends();
   const [rows] = await world.pool.query<RowDataPacket[]>(
-    `SELECT submissions.submission_key AS submissionKey, attempts.array_index AS arrayIndex, attempts.ended_ms AS seenMs, tasks.ended_ms AS endedMs
-     FROM tasks JOIN attempts ON attempts.task_id = tasks.id JOIN submissions ON submissions.id = attempts.submission_id
-     WHERE tasks.scatter_id IN (SELECT id FROM scatters WHERE name IN (?)) AND attempts.ended_ms IS NOT NULL`,
+    `SELECT submissions.submission_key AS submissionKey, attempts.array_index AS arrayIndex,
+      attempts.ended_ms AS seenMs, tasks.ended_ms AS endedMs
+     FROM tasks JOIN attempts ON attempts.task_id = tasks.id
+     JOIN submissions ON submissions.id = attempts.submission_id
+     WHERE tasks.scatter_id IN (SELECT id FROM scatters
+     WHERE name IN (?)) AND attempts.ended_ms IS NOT NULL`,
     [names],
   );
   const [seen, ended]: [number[], number[]] = [[], []];

@@ -8,7 +8,9 @@ export interface MovedInStage {
   stage: string;
   move: string;
   tasks: number;
-  /** When the first and the last of them were seen to have moved, epoch ms; exact to the sampling. */
+  /**
+   * When the first and the last of them were seen to have moved, epoch ms; exact to the sampling.
+   */
   firstMs: number;
   lastMs: number;
 }

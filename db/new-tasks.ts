@@ -2,7 +2,7 @@
 import { sha256 } from '../core/ids.ts';
 import type { NewTask } from '../core/task/task.ts';
 import { hoistConstants, splitTask, type Template } from '../core/task/template.ts';
-import { tellOfChange } from './changes.ts';
+import { logChange } from './changes.ts';
 import type { Database, Session, Transaction } from './client.ts';
 import { selectFirst, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
@@ -136,7 +136,7 @@ export async function insertNewTasks(
     await insertTags(session, tasks.prepared.slice(from, from + part.length), ids);
     taskIds.push(...ids);
   }
-  await tellOfChange(session, taskIds, { ended: false });
+  await logChange(session, taskIds, { ended: false });
   return taskIds;
 }
 
@@ -170,14 +170,18 @@ async function insertTasks(
 ): Promise<number[]> {
   const { insertId } = await write(
     session,
-    `INSERT INTO tasks (owner, cache_domain, scatter_id, scatter_row, name, description, tags, template_id, slot_values,
+    `INSERT INTO tasks (owner, cache_domain, scatter_id, scatter_row, name, description, tags,
+      template_id, slot_values,
        cache, profile, warnings, place, moved_ms, due_ms, created_ms) VALUES ?`,
     [rows],
   );
   return consecutiveIds(session, insertId, rows.length);
 }
 
-/** The ids of one multi-row INSERT: InnoDB assigns them in order, one step apart (the step is 1, except in multi-primary clusters). */
+/**
+ * The ids of one multi-row INSERT: InnoDB assigns them in order, one step apart (the step is 1,
+ * except in multi-primary clusters).
+ */
 async function consecutiveIds(session: Session, first: number, count: number): Promise<number[]> {
   const read =
     count > 1

@@ -1,4 +1,7 @@
-/** Keeps statements below what a server takes: max_allowed_packet is 16 MiB on MariaDB, 64 MiB on MySQL 8. */
+/**
+ * Keeps statements below what a server takes: max_allowed_packet is 16 MiB on MariaDB, 64 MiB on
+ * MySQL 8.
+ */
 
 const ROWS_PER_STATEMENT = 1000;
 const CHARACTERS_PER_STATEMENT = 2_000_000;
@@ -11,7 +14,10 @@ interface Part<T> {
   characters: number;
 }
 
-/** Splits rows into parts of at most 1,000 rows and 2 million characters. A row that is longer by itself is a part. */
+/**
+ * Splits rows into parts of at most 1,000 rows and 2 million characters. A row that is longer by
+ * itself is a part.
+ */
 export function inParts<T>(rows: readonly Row<T>[]): Row<T>[][] {
   const parts: Part<T>[] = [];
   for (const row of rows) {
@@ -39,7 +45,10 @@ function addRow<T>(part: Part<T>, row: Row<T>, characters: number): void {
 
 const LONGEST_TEXT = 8000;
 
-/** A sentence for a TEXT column, which holds 64 KiB and is strict. Longer ones are cut after 8,000 characters. */
+/**
+ * A sentence for a TEXT column, which holds 64 KiB and is strict. Longer ones are cut after 8,000
+ * characters.
+ */
 export const clip = (sentence: string): string =>
   sentence.length <= LONGEST_TEXT
     ? sentence

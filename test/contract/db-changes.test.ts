@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cancelTasks } from '../../db/cancel.ts';
-import { pruneChanges, readChanges, readChangesKept, tellOfChange } from '../../db/changes.ts';
+import { pruneChanges, readChanges, readChangesKept, logChange } from '../../db/changes.ts';
 import { inTransaction, migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { failedTask, moveTasks, moveTasksEach } from '../../db/tasks.ts';
 import { acceptAll } from '../accept.ts';
@@ -60,12 +60,12 @@ test('a reader waits for a change that got its id first and is committed last', 
   const late = Promise.withResolvers<void>();
   const written = Promise.withResolvers<void>();
   const slow = inTransaction(database, async (open) => {
-    await tellOfChange(open, [11], { ended: false });
+    await logChange(open, [11], { ended: false });
     written.resolve();
     await late.promise;
   });
   await written.promise;
-  await inTransaction(database, (open) => tellOfChange(open, [12], { ended: false }));
+  await inTransaction(database, (open) => logChange(open, [12], { ended: false }));
   expect(await readChanges(database.pool, before, 1000)).toEqual({
     changes: [],
     upTo: before,
@@ -84,11 +84,11 @@ test('a change that was rolled back delays a reader by seconds only', async () =
   const before = await newest();
   await expect(
     inTransaction(database, async (open) => {
-      await tellOfChange(open, [21], { ended: false });
+      await logChange(open, [21], { ended: false });
       throw new Error('taken back');
     }),
   ).rejects.toThrow('taken back');
-  await inTransaction(database, (open) => tellOfChange(open, [22], { ended: false }));
+  await inTransaction(database, (open) => logChange(open, [22], { ended: false }));
   expect(await told(before)).toEqual([]);
   await database.pool.query('UPDATE task_changes SET created_ms = created_ms - 5000');
   expect(await told(before)).toEqual([22]);

@@ -1,4 +1,6 @@
-/** Submissions from their call to their end, their attempts, and the job definitions that they name. */
+/**
+ * Submissions from their call to their end, their attempts, and the job definitions that they name.
+ */
 import { describe, expect, test } from 'vitest';
 import type { ResultRecord } from '../../core/result/result.ts';
 import {
@@ -29,7 +31,7 @@ import {
   startCall,
   takeBackCall,
 } from '../../db/submissions.ts';
-import { takeStillSubmissions } from '../../db/sweep.ts';
+import { takeDueSubmissions } from '../../db/sweep.ts';
 import { database, rows, makeShape, packed, isWon } from './db-world.ts';
 
 test('a call is started by one worker, and taken back by one', async () => {
@@ -91,9 +93,9 @@ test('a running submission is watched, adopts a twin, is postponed, and ends wit
     { state: 'running', jobId: 'j2', runningMs: 1200 },
   ]);
   const limits = { nowMs: 4999, dueMs: 9000, most: 10 };
-  expect(await takeStillSubmissions(database, limits)).toEqual([]);
+  expect(await takeDueSubmissions(database, limits)).toEqual([]);
   const taken = await Promise.all(
-    Array.from({ length: 4 }, () => takeStillSubmissions(database, { ...limits, nowMs: 5000 })),
+    Array.from({ length: 4 }, () => takeDueSubmissions(database, { ...limits, nowMs: 5000 })),
   );
   expect(taken.flat()).toEqual([{ id, state: 'running', queue: 'q' }]);
 

@@ -3,7 +3,7 @@ import { acceptAll } from '../accept.ts';
 import { cancelTasks } from '../../db/cancel.ts';
 import { inTransaction, migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { select } from '../../db/rows.ts';
-import { takeStillTasks } from '../../db/sweep.ts';
+import { takeDueTasks } from '../../db/sweep.ts';
 import {
   addWarnings,
   failedTask,
@@ -58,7 +58,7 @@ test('acceptTasks stores 10,000 tasks with ids in order, one template, and each 
   );
   expect(taskIds).toHaveLength(10_000);
   const stored = await rows(
-    'SELECT id, name, scatter_row, slot_values FROM tasks WHERE scatter_id = ? ORDER BY scatter_row',
+    `SELECT id, name, scatter_row, slot_values FROM tasks WHERE scatter_id = ? ORDER BY scatter_row`,
     [scatterId],
   );
   expect(stored.map(({ id }) => id as number)).toEqual(taskIds);
@@ -279,17 +279,16 @@ test('a template is read once, unless its script is not in S3 yet', async () => 
 test('several sweepers at once take each row once, the longest due first', async () => {
   await accept(manyTasks(900, (at) => newTask(`t${at}`)));
   const limits = { nowMs: 3000, dueMs: 9000, most: 300 };
-  const taken = await Promise.all(
-    Array.from({ length: 5 }, () => takeStillTasks(database, limits)),
-  );
+  const taken = await Promise.all(Array.from({ length: 5 }, () => takeDueTasks(database, limits)));
   const ids = taken.flat().map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids.length).toBeGreaterThanOrEqual(300);
-  // One that comes while others hold their rows may find fewer than there are; by itself it finds them all.
+  // One that comes while others hold their rows may find fewer than there are; by itself it finds
+  // them all.
   for (
-    let part = await takeStillTasks(database, limits);
+    let part = await takeDueTasks(database, limits);
     part.length > 0;
-    part = await takeStillTasks(database, limits)
+    part = await takeDueTasks(database, limits)
   )
     ids.push(...part.map(({ id }) => id));
   expect(ids.toSorted((a, b) => a - b)).toEqual(
@@ -301,9 +300,9 @@ test('a sweeper leaves tasks that are not due, have ended or are watched by othe
   const {
     taskIds: [a = 0, b = 0],
   } = await accept(manyTasks(2, (at) => newTask(`t${at}`)));
-  expect(await takeStillTasks(database, { nowMs: 1999, dueMs: 9000, most: 10 })).toEqual([]);
+  expect(await takeDueTasks(database, { nowMs: 1999, dueMs: 9000, most: 10 })).toEqual([]);
   await cancelTasks(database, [a], 1500);
-  expect(await takeStillTasks(database, { nowMs: 2000, dueMs: 9000, most: 10 })).toEqual([
+  expect(await takeDueTasks(database, { nowMs: 2000, dueMs: 9000, most: 10 })).toEqual([
     { id: b, place: 'cache-check', shape: null },
   ]);
 });

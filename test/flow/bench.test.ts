@@ -1,4 +1,7 @@
-/** Every benchmark at a tiny size, one after another in one world: each runs, and reports what it promises. */
+/**
+ * Every benchmark at a tiny size, one after another in one world: each runs, and reports what it
+ * promises.
+ */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { benches, type BenchName } from '../../bench/benches.ts';
 import { parseOptions } from '../../bench/options.ts';
