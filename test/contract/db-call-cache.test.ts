@@ -69,7 +69,7 @@ describe('the call cache', () => {
     ]);
   });
 
-  test('a fingerprint has one leader per domain, however many ask at once, and never one that does not write an entry', async () => {
+  test('a fingerprint has one leader per domain, and never a task that writes no entry', async () => {
     const asked = await Promise.all(
       Array.from({ length: 8 }, (_, at) =>
         boardFlights(

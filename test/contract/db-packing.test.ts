@@ -24,7 +24,7 @@ describe('packing within limits of owners', () => {
       )[0]?.['count'],
     );
 
-  test('a packer takes no more of an owner than its limit leaves room for, and all of the other owners', async () => {
+  test('a packer takes an owner’s tasks up to its limit, and all tasks of other owners', async () => {
     await readyTasks(30, 'ann');
     await readyTasks(20, 'bob');
     expect(await packLimited({ ann: 5 })).toBeDefined();
