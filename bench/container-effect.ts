@@ -1,6 +1,6 @@
 /**
- * What a container would leave in S3, done cheaply: the outputs its manifest names and its result record, by raw HTTP.
- * (Through the SDK 10,000 containers would cost the machine more than the fleet that is measured.)
+ * Writes to S3 what a container would: the outputs that its manifest names, and its result record. By
+ * raw HTTP, since through the SDK 10,000 containers would cost more than the fleet that is measured.
  */
 import { Agent, request } from 'node:http';
 import {
@@ -16,7 +16,7 @@ import { createCrc } from '../packages/local-aws/s3/crc.ts';
 
 export const OUTPUT_BODY = 'the output of one task\n';
 
-/** The local S3 asks for a signature and does not verify it. */
+/** The local S3 requires a signature but does not verify it. */
 const authorization = 'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/s3/aws4_request';
 
 export interface EffectCounts {
@@ -33,7 +33,7 @@ export interface ContainerRun {
 }
 
 export interface Effects {
-  /** Objects put and got, so that they can be told from the fleet's own requests. */
+  /** Objects put and got, to subtract them from the requests of the fleet. */
   counts: EffectCounts;
   put(url: string, body: string | Buffer): Promise<void>;
   /** Resolves once the result record is written. */
@@ -52,7 +52,7 @@ export function createEffects(s3Url: string): Effects {
 
   function send(method: 'GET' | 'PUT', url: string, body?: string | Buffer): Promise<Buffer> {
     const place = parseS3Url(url);
-    if (!place) throw new Error(`${url} is no S3 url.`);
+    if (!place) throw new Error(`${url} is not an S3 URL.`);
     const path = `/${place.bucket}/${place.key.split('/').map(encodeURIComponent).join('/')}`;
     return new Promise((resolve, reject) => {
       const call = request(
@@ -75,7 +75,7 @@ export function createEffects(s3Url: string): Effects {
             else
               reject(
                 new Error(
-                  `${method} ${url}: ${response.statusCode} ${Buffer.concat(parts).toString('utf8').slice(0, 300)}`,
+                  `${method} ${url}: ${response.statusCode} ${String(Buffer.concat(parts)).slice(0, 300)}`,
                 ),
               );
           });
@@ -126,8 +126,8 @@ export function createEffects(s3Url: string): Effects {
 }
 
 /**
- * Output urls of each index: the benchmark's tasks put them under out/, and no other value looks
- * so.
+ * Output URLs of each index. The benchmark's tasks put them under out/, and no other value looks
+ * like this.
  */
 function outputsOf(manifest: Buffer): string[][] {
   return Array.from({ length: manifestCount(manifest) ?? 0 }, (_, index) => {

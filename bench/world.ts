@@ -27,7 +27,7 @@ export interface WorldOptions {
   env?: Record<string, string>;
   /** Writes a CPU profile of each worker and of the API into this folder. */
   profileFolder?: string;
-  /** Prints which statements took MariaDB's time; logging them all costs some of it. */
+  /** Prints the statements that took most of MariaDB's time. Logging them costs some of it. */
   sqlLog?: boolean;
   seed: number;
 }
@@ -51,7 +51,7 @@ export interface World {
   restartWorkers(count: number, env?: Record<string, string>): Promise<void>;
   /** Of every process of this world, by name. */
   pids(): Record<string, number>;
-  /** Forgets all counts. */
+  /** Resets all counts. */
   reset(): Promise<void>;
   counts(): Promise<AwsCounts>;
   ends(): Promise<AttemptEnds>;

@@ -1,8 +1,8 @@
 /** What a list costs: rows that the server reads for one page, wherever in the list the page is. */
-import type { RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { standingsOf } from '../../core/task/tes-state.ts';
 import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
+import { select } from '../../db/rows.ts';
 import { listStandings, type TaskFilter } from '../../db/task-lists.ts';
 import { acceptAll } from '../accept.ts';
 import { manyTasks, newTask } from '../flow/harness.ts';
@@ -29,12 +29,13 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 async function rowsRead(): Promise<number> {
-  const [rows] = await database.pool.query<RowDataPacket[]>(
+  const rows = await select<{ Variable_name: string; Value: string }>(
+    database.pool,
     "SHOW SESSION STATUS LIKE 'Handler_read%'",
   );
   return rows
-    .filter((row) => !/rnd/i.test(String(row['Variable_name'])))
-    .reduce((sum, row) => sum + Number(row['Value']), 0);
+    .filter((row) => !/rnd/i.test(row.Variable_name))
+    .reduce((sum, row) => sum + Number(row.Value), 0);
 }
 
 async function costOf(filter: Partial<TaskFilter>): Promise<{ ids: number[]; read: number }> {
