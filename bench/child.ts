@@ -21,7 +21,7 @@ interface Answer {
   error?: string;
 }
 
-export interface ChildOptions {
+interface ChildOptions {
   env?: Record<string, string>;
   /** Flags for node, such as --cpu-prof. */
   nodeFlags?: readonly string[];

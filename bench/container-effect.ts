@@ -14,17 +14,17 @@ import type { ResultRecord } from '../core/result/result.ts';
 import { parseS3Url } from '../core/files/s3-url.ts';
 import { createCrc } from '../packages/local-aws/s3/crc.ts';
 
-export const OUTPUT_BODY = 'the output of one task\n';
+const OUTPUT_BODY = 'the output of one task\n';
 
 /** The local S3 requires a signature but does not verify it. */
 const authorization = 'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/s3/aws4_request';
 
-export interface EffectCounts {
+interface EffectCounts {
   put: number;
   get: number;
 }
 
-export interface ContainerRun {
+interface ContainerRun {
   /** Value of BATCHWELL_SUBMISSION. */
   submissionUrl: string;
   index: number;

@@ -5,7 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { spreadOf, type Spread } from './meters.ts';
 
-export interface LoadPlan {
+interface LoadPlan {
   /** http://host:port */
   url: string;
   connections: number;

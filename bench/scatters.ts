@@ -143,7 +143,7 @@ export const untilEnded = (
     longestMs,
   );
 
-export interface ScatterTimes {
+interface ScatterTimes {
   places: Record<string, number>;
   failures: Record<string, number>;
   /** From the time the API accepted the first task, before its insert, ms. */
@@ -191,7 +191,7 @@ const TIMES = `SELECT MIN(tasks.created_ms) AS acceptedMs,
     COUNT(DISTINCT submissions.id) AS submissions
   FROM tasks LEFT JOIN submissions ON submissions.id = tasks.submission_id WHERE ${OF_SCATTERS}`;
 
-export interface Delays {
+interface Delays {
   /** From the result record in S3 to the row of the attempt, ms. */
   seen: Spread;
   /** From the result record in S3 to the end of the task, ms. */

@@ -4,7 +4,7 @@ import type { Stage } from '../core/places.ts';
 import { startWorkers, type Workers } from '../workers/main.ts';
 import { serveParent } from './child.ts';
 
-export interface MovedInStage {
+interface MovedInStage {
   stage: string;
   move: string;
   tasks: number;

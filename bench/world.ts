@@ -18,7 +18,7 @@ import { readServers, readUsage, type ServerCounts, type Usage } from './meters.
 import type { WorkerMeters } from './worker-process.ts';
 
 export const BUCKET = 'batchwell';
-export const QUEUE = 'batchwell';
+const QUEUE = 'batchwell';
 
 export interface WorldOptions {
   workers: number;

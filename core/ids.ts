@@ -6,7 +6,7 @@ const CHECK_LENGTH = 6;
 const checkOf = (kind: string, key: number, createdMs: number): string =>
   createHash('sha256').update(`${kind}:${key}:${createdMs}`).digest('hex').slice(0, CHECK_LENGTH);
 
-export interface ParsedId {
+interface ParsedId {
   /**
    * The key of the row. The caller must compare the id with `publicId` of the row that it finds.
    */

@@ -26,13 +26,13 @@ export interface NewScatter {
 
 type ScatterRequest = NewScatter & { key?: RequestKey | undefined };
 
-export interface AcceptRequest extends Origin {
+interface AcceptRequest extends Origin {
   /** Absent for tasks that came one by one. */
   scatter?: ScatterRequest;
   tasks: readonly TaskRequest[];
 }
 
-export interface AcceptedTask {
+interface AcceptedTask {
   id: number;
   createdMs: number;
   /** False when an earlier request with the same key was answered with this task. */

@@ -76,7 +76,7 @@ export async function countOpenAttempts(
   return new Map(rows.map((row) => [row.submissionId, row]));
 }
 
-export interface AttemptTask {
+interface AttemptTask {
   taskId: number;
   arrayIndex: number;
   templateId: number;

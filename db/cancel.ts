@@ -5,7 +5,7 @@ import { inTransaction, type Database, type Session, type Transaction } from './
 import { select, write } from './rows.ts';
 import { moveTasks } from './tasks.ts';
 
-export interface Cancelled {
+interface Cancelled {
   tasks: number[];
   /** Batch job queues in which their jobs may run. The poll stage ends those jobs. */
   queues: string[];

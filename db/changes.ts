@@ -26,7 +26,7 @@ export async function logChange(
   }
 }
 
-export interface ChangesPage {
+interface ChangesPage {
   changes: ReadChange[];
   /** Where the next page begins. */
   upTo: number;

@@ -3,7 +3,7 @@ import type { RequestKey } from '../core/access/idempotency.ts';
 import type { Session } from './client.ts';
 import { select, write } from './rows.ts';
 
-export interface AnsweredBefore {
+interface AnsweredBefore {
   id: number;
   createdMs: number;
 }

@@ -140,7 +140,7 @@ export async function touchDefinition(session: Session, id: number, nowMs: numbe
   );
 }
 
-export interface UnusedDefinition {
+interface UnusedDefinition {
   id: number;
   revision: string;
 }

@@ -8,7 +8,7 @@ import { selectFirst, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
 
 /** A task, split into what it shares with others and its own values. */
-export interface PreparedTask {
+interface PreparedTask {
   task: NewTask;
   template: Template;
   values: string[];
@@ -102,7 +102,7 @@ async function findTemplate(session: Session, digest: Buffer): Promise<number | 
   return row?.id;
 }
 
-export interface ScatterColumns {
+interface ScatterColumns {
   name: string;
   tags: Record<string, string>;
   size: number;

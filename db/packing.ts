@@ -25,7 +25,7 @@ export async function readReady(session: Session, shape: string, limit: number):
   };
 }
 
-export interface PackRequest {
+interface PackRequest {
   shape: ShapeRow;
   /** Attempts to take at most. */
   most: number;

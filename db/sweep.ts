@@ -19,7 +19,7 @@ export interface DueSubmission {
   queue: string;
 }
 
-export interface SweepLimits {
+interface SweepLimits {
   nowMs: number;
   /** When they are due again. */
   dueMs: number;

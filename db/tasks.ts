@@ -105,7 +105,7 @@ const assign = (field: keyof typeof settable, value: string): string =>
   `tasks.${settable[field].column} = ${settable[field].hex ? `UNHEX(${value})` : value}`;
 
 /** Digests are in hex. */
-export type Settable = { [K in keyof typeof settable]?: string | number | null };
+type Settable = { [K in keyof typeof settable]?: string | number | null };
 
 export interface MovedTask {
   id: number;
