@@ -19,7 +19,9 @@ try {
   process.exit(0);
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
-  console.error(`The benchmark failed: ${message.slice(0, LONGEST_MESSAGE)}`);
+  // What fails in a process of the benchmark comes with its stack.
+  const [sentence = ''] = message.split(/\n\s+at /);
+  console.error(`The benchmark failed: ${sentence.slice(0, LONGEST_MESSAGE)}`);
   process.exit(1);
 }
 
