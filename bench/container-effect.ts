@@ -1,6 +1,6 @@
 /**
- * What a container would leave in S3, done cheaply: the outputs its manifest names and its result record, by raw HTTP.
- * (Through the SDK 10,000 containers would cost the machine more than the fleet that is measured.)
+ * Writes to S3 what a container would: the outputs that its manifest names, and its result record. By
+ * raw HTTP, since through the SDK 10,000 containers would cost more than the fleet that is measured.
  */
 import { Agent, request } from 'node:http';
 import {
@@ -14,17 +14,17 @@ import type { ResultRecord } from '../core/result/result.ts';
 import { parseS3Url } from '../core/files/s3-url.ts';
 import { createCrc } from '../packages/local-aws/s3/crc.ts';
 
-export const OUTPUT_BODY = 'the output of one task\n';
+const OUTPUT_BODY = 'the output of one task\n';
 
-/** The local S3 asks for a signature and does not verify it. */
+/** The local S3 requires a signature but does not verify it. */
 const authorization = 'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/s3/aws4_request';
 
-export interface EffectCounts {
+interface EffectCounts {
   put: number;
   get: number;
 }
 
-export interface ContainerRun {
+interface ContainerRun {
   /** Value of BATCHWELL_SUBMISSION. */
   submissionUrl: string;
   index: number;
@@ -33,7 +33,7 @@ export interface ContainerRun {
 }
 
 export interface Effects {
-  /** Objects put and got, so that they can be told from the fleet's own requests. */
+  /** Objects put and got, to subtract them from the requests of the fleet. */
   counts: EffectCounts;
   put(url: string, body: string | Buffer): Promise<void>;
   /** Resolves once the result record is written. */
@@ -42,58 +42,19 @@ export interface Effects {
 }
 
 export function createEffects(s3Url: string): Effects {
-  const { hostname, port } = new URL(s3Url);
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  const send = createSender(s3Url, agent);
   const counts: EffectCounts = { put: 0, get: 0 };
   const manifests = new Map<string, Promise<string[][]>>();
-  const crc = createCrc('CRC64NVME');
-  crc.update(Buffer.from(OUTPUT_BODY));
-  const crc64nvme = crc.digest().toString('base64');
-
-  function send(method: 'GET' | 'PUT', url: string, body?: string | Buffer): Promise<Buffer> {
-    const place = parseS3Url(url);
-    if (!place) throw new Error(`${url} is no S3 url.`);
-    const path = `/${place.bucket}/${place.key.split('/').map(encodeURIComponent).join('/')}`;
-    return new Promise((resolve, reject) => {
-      const call = request(
-        {
-          agent,
-          hostname,
-          port,
-          method,
-          path,
-          headers: {
-            authorization,
-            ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
-          },
-        },
-        (response) => {
-          const parts: Buffer[] = [];
-          response.on('data', (part: Buffer) => parts.push(part));
-          response.on('end', () => {
-            if (response.statusCode === 200) resolve(Buffer.concat(parts));
-            else
-              reject(
-                new Error(
-                  `${method} ${url}: ${response.statusCode} ${Buffer.concat(parts).toString('utf8').slice(0, 300)}`,
-                ),
-              );
-          });
-        },
-      );
-      call.on('error', reject);
-      call.end(body);
-    });
-  }
 
   async function readOutputs(submissionUrl: string): Promise<string[][]> {
     counts.get += 1;
-    return outputsOf(await send('GET', `${submissionUrl}manifest`));
+    return outputsOf(await send({ method: 'GET', url: `${submissionUrl}manifest` }));
   }
 
   const put = async (url: string, body: string | Buffer): Promise<void> => {
     counts.put += 1;
-    await send('PUT', url, body);
+    await send({ method: 'PUT', url, body });
   };
   return {
     counts,
@@ -103,29 +64,74 @@ export function createEffects(s3Url: string): Effects {
       manifests.set(submissionUrl, reading);
       const urls = (await reading)[index] ?? [];
       for (const url of urls) await put(url, OUTPUT_BODY);
-      const endedMs = Date.now();
-      const record: ResultRecord = {
-        startedMs,
-        endedMs,
-        missingOutputs: [],
-        executors: [{ exitCode: 0, startedMs, endedMs }],
-        outputs: urls.map((_, output) => ({
-          output,
-          path: '',
-          sizeBytes: OUTPUT_BODY.length,
-          crc64nvme,
-        })),
-      };
-      await put(
-        `${submissionUrl}results/${encodeResultKey(index, attempt, record)}`,
-        JSON.stringify(record),
-      );
+      const record = recordOf(urls, startedMs);
+      const key = encodeResultKey(index, attempt, record);
+      await put(`${submissionUrl}results/${key}`, JSON.stringify(record));
     },
     close: () => agent.destroy(),
   };
 }
 
-/** Output urls of each index: the benchmark's tasks put them under out/, and no other value looks so. */
+const OUTPUT_CRC = (() => {
+  const crc = createCrc('CRC64NVME');
+  crc.update(Buffer.from(OUTPUT_BODY));
+  return crc.digest().toString('base64');
+})();
+
+function recordOf(urls: readonly string[], startedMs: number): ResultRecord {
+  const endedMs = Date.now();
+  return {
+    startedMs,
+    endedMs,
+    missingOutputs: [],
+    executors: [{ exitCode: 0, startedMs, endedMs }],
+    outputs: urls.map((_, output) => ({
+      output,
+      path: '',
+      sizeBytes: OUTPUT_BODY.length,
+      crc64nvme: OUTPUT_CRC,
+    })),
+  };
+}
+
+interface S3Request {
+  method: 'GET' | 'PUT';
+  url: string;
+  body?: string | Buffer;
+}
+
+/** Resolves with the body of the response; rejects unless its status is 200. */
+function createSender(s3Url: string, agent: Agent): (request: S3Request) => Promise<Buffer> {
+  const { hostname, port } = new URL(s3Url);
+  return ({ method, url, body }) => {
+    const place = parseS3Url(url);
+    if (!place) throw new Error(`${url} is not an S3 URL.`);
+    const path = `/${place.bucket}/${place.key.split('/').map(encodeURIComponent).join('/')}`;
+    const headers = {
+      authorization,
+      ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
+    };
+    return new Promise((resolve, reject) => {
+      const call = request({ agent, hostname, port, method, path, headers }, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('end', () => {
+          const answer = Buffer.concat(parts);
+          if (response.statusCode === 200) return resolve(answer);
+          const said = answer.toString('utf8').slice(0, 300);
+          reject(new Error(`${method} ${url}: ${response.statusCode} ${said}`));
+        });
+      });
+      call.on('error', reject);
+      call.end(body);
+    });
+  };
+}
+
+/**
+ * Output URLs of each index. The benchmark's tasks put them under out/, and no other value looks
+ * like this.
+ */
 function outputsOf(manifest: Buffer): string[][] {
   return Array.from({ length: manifestCount(manifest) ?? 0 }, (_, index) => {
     const { start, end } = manifestIndexRange(index);

@@ -11,16 +11,16 @@ import {
 } from 'drizzle-orm/mysql-core';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
 
-/** The call cache: one row per task whose outputs may be used again. */
+/** One row per task whose outputs may be reused. */
 export const cacheEntries = mysqlTable(
   'cache_entries',
   {
     id: key().primaryKey().autoincrement(),
-    /** Tasks of one domain share their hits. */
+    /** Tasks of one domain share their entries. */
     domain: varchar({ length: 64 }).notNull(),
     fingerprint: bytes({ length: 32 }).notNull(),
     taskId: key().notNull(),
-    /** Why it can no longer be used; null while it can. */
+    /** Why it can no longer be used. Null while it can. */
     invalidReason: text(),
     hits: int().notNull().default(0),
     lastHitMs: ms(),
@@ -39,7 +39,7 @@ export const cacheOutputs = mysqlTable(
     position: int().notNull(),
     /** Position in the task's declared outputs. */
     output: int().notNull(),
-    /** '' for a FILE, the relative path below the output's url otherwise. */
+    /** '' for a FILE, otherwise the relative path below the URL of the output. */
     path: text().notNull(),
     url: mediumtext().notNull(),
     sizeBytes: key().notNull(),
@@ -48,13 +48,13 @@ export const cacheOutputs = mysqlTable(
   (table) => [primaryKey({ columns: [table.entryId, table.position] })],
 );
 
-/** What went into a fingerprint, part by part, so that a hit or a miss can be explained later. */
+/** The components of a fingerprint, so that a hit or a miss can be explained later. */
 export const cacheComponents = mysqlTable('cache_components', {
   fingerprint: bytes({ length: 32 }).primaryKey(),
   components: jsonText<Record<string, string>>().notNull(),
 });
 
-/** Who runs a fingerprint right now; equal calls wait for it. */
+/** The task that computes a fingerprint right now. Equal tasks wait for it. */
 export const cacheFlights = mysqlTable(
   'cache_flights',
   {

@@ -8,7 +8,7 @@ import { submissionKeyOf } from '../../core/submission/packing.ts';
 import { activeStatuses } from '../../core/submission/queue-look.ts';
 import {
   adoptJob,
-  readLatelyUsedQueues,
+  readRecentlyUsedQueues,
   readSubmissionsByKey,
   type SubmissionRow,
 } from '../../db/submissions.ts';
@@ -43,7 +43,7 @@ export function startJanitor(runtime: Runtime): Loop {
 /** One look at every queue that was used lately: five list calls each. Returns what was found of each kind. */
 export async function tidy(runtime: Runtime): Promise<Record<JanitorVerdict, number>> {
   const found = { wanted: 0, twin: 0, unwanted: 0, stranger: 0 };
-  for (const queue of await readLatelyUsedQueues(
+  for (const queue of await readRecentlyUsedQueues(
     runtime.database.pool,
     runtime.nowMs() - LATELY_MS,
   )) {

@@ -8,10 +8,10 @@ import { pruneChanges } from '../../db/changes.ts';
 import { pruneDeliveries } from '../../db/webhooks.ts';
 import { pruneKeys } from '../../db/idempotency.ts';
 import {
-  takeStillSubmissions,
-  takeStillTasks,
-  type StillSubmission,
-  type StillTask,
+  takeDueSubmissions,
+  takeDueTasks,
+  type DueSubmission,
+  type DueTask,
 } from '../../db/sweep.ts';
 import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import type { Runtime } from '../runtime.ts';
@@ -38,8 +38,8 @@ export function startSweeper(runtime: Runtime): Loop {
 export async function sweep(runtime: Runtime, { flights } = { flights: true }): Promise<number> {
   const nowMs = runtime.nowMs();
   const limits = { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs), most: ROWS_PER_SWEEP };
-  const tasks = await takeStillTasks(runtime.database, limits);
-  const submissions = await takeStillSubmissions(runtime.database, limits);
+  const tasks = await takeDueTasks(runtime.database, limits);
+  const submissions = await takeDueSubmissions(runtime.database, limits);
   if (flights) await forgetOld(runtime);
   const landed = flights
     ? await landFlights(
@@ -65,7 +65,7 @@ async function forgetOld({ database: { pool }, config, nowMs }: Runtime): Promis
   await pruneDeliveries(pool, { beforeMs: nowMs() - KEEP_DELIVERIES_MS, most: ROWS_PER_SWEEP });
 }
 
-function nudgesForTasks(tasks: readonly StillTask[], chunkSize: number): Nudge[] {
+function nudgesForTasks(tasks: readonly DueTask[], chunkSize: number): Nudge[] {
   const at = (stage: 'cache-check' | 'stage-script' | 'finalize') =>
     taskNudges(
       stage,
@@ -83,7 +83,7 @@ function nudgesForTasks(tasks: readonly StillTask[], chunkSize: number): Nudge[]
   ];
 }
 
-function nudgesForSubmissions(submissions: readonly StillSubmission[]): Nudge[] {
+function nudgesForSubmissions(submissions: readonly DueSubmission[]): Nudge[] {
   const queues = new Set(
     submissions.flatMap(({ state, queue }) => (state === 'running' ? [queue] : [])),
   );
