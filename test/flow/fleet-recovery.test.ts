@@ -39,7 +39,7 @@ test('a job that Batch has forgotten fails its task, but only after it was missi
   skewMs += 11 * 60_000;
   const [ended] = await world.ended(ids);
   expect(ended).toMatchObject({ place: 'failed', failureCode: 'result-missing' });
-  expect(ended?.failure).toContain('AWS Batch does not know the job any more');
+  expect(ended?.failure).toContain('AWS Batch no longer knows the job');
   open();
 });
 

@@ -17,7 +17,13 @@ import {
   submissionKey,
   type PackDecision,
 } from '../../core/submission/packing.ts';
-import { decideSubmit, type SubmitStep } from '../../core/submission/decide-submit.ts';
+import {
+  decideAfterCall,
+  decideSubmit,
+  type AfterCallDecision,
+  type SubmitDecision,
+  type Unaccepted,
+} from '../../core/submission/decide-submit.ts';
 import type { Resources } from '../../core/task/task.ts';
 
 describe('decideCache', () => {
@@ -82,24 +88,90 @@ describe('decidePack', () => {
   ])('%s', (_, ready, expected) => expect(decidePack(ready, policy, 10_000)).toEqual(expected));
 });
 
-describe('decideSubmit', () => {
+describe('submit', () => {
   const policy = { callTimeoutMs: 15, settleMs: 5 };
-  test.each<[string, Parameters<typeof decideSubmit>[0], SubmitStep]>([
-    ['packed is called', { state: 'packed', calledMs: null }, { do: 'call' }],
-    ['packed again after a refusal is called', { state: 'packed', calledMs: 90 }, { do: 'call' }],
+  test.each<[string, Parameters<typeof decideSubmit>[0], SubmitDecision]>([
+    ['that is packed is called', { state: 'packed', calledMs: null }, { do: 'call' }],
     [
-      'a call that may be under way is waited for',
+      'that is packed again after a refusal is called',
+      { state: 'packed', calledMs: 90 },
+      { do: 'call' },
+    ],
+    [
+      'whose call may be under way waits',
       { state: 'calling', calledMs: 90 },
       { do: 'wait', waitMs: 10 },
     ],
     [
-      'a call that cannot be under way any more is looked for',
+      'whose call can no longer be under way is looked for',
       { state: 'calling', calledMs: 80 },
       { do: 'find' },
     ],
-    ['running is nobody’s business here', { state: 'running', calledMs: 1 }, { do: 'nothing' }],
-    ['ended is nobody’s business here', { state: 'ended', calledMs: 1 }, { do: 'nothing' }],
-  ])('%s', (_, facts, expected) => expect(decideSubmit(facts, policy, 100)).toEqual(expected));
+    ['that runs is left alone', { state: 'running', calledMs: 1 }, { do: 'nothing' }],
+    ['that ended is left alone', { state: 'ended', calledMs: 1 }, { do: 'nothing' }],
+  ])('a submission %s', (_, facts, expected) =>
+    expect(decideSubmit(facts, policy, 100)).toEqual(expected),
+  );
+
+  const unknownQueue = 'ClientException: JobQueue q not found';
+  const unknownDefinition = 'ClientException: JobDefinition d:1 is not ACTIVE';
+  const callAgain = { do: 'call-again', waitMs: 1000, forgetRevision: false } as const;
+  const laterBecause = (because: 'throttled' | 'not-sent' | 'not-known', message = 'x') =>
+    ({ is: 'try-later', because, message }) as const;
+
+  test.each<[string, Unaccepted, ageMs: number, AfterCallDecision]>([
+    [
+      'that is ambiguous waits until its job can be looked for',
+      { is: 'ambiguous', message: 'x' },
+      1,
+      { do: 'wait', waitMs: 20 },
+    ],
+    [
+      'that is a refusal fails the submission',
+      { is: 'refused', message: 'No.' },
+      1,
+      { do: 'fail', message: 'No.' },
+    ],
+    ['that throttles is followed by a call again', laterBecause('throttled'), 1, callAgain],
+    [
+      'that throttles is followed by a call again, however old the submission is',
+      laterBecause('throttled'),
+      999_999,
+      callAgain,
+    ],
+    [
+      'that does not know a new definition keeps its revision',
+      laterBecause('not-known', unknownDefinition),
+      5,
+      callAgain,
+    ],
+    [
+      'that does not know a settled definition forgets its revision',
+      laterBecause('not-known', unknownDefinition),
+      6,
+      { ...callAgain, forgetRevision: true },
+    ],
+    [
+      'that does not know a queue keeps the revision',
+      laterBecause('not-known', unknownQueue),
+      6,
+      callAgain,
+    ],
+    [
+      'that does not know a queue after two minutes is called again',
+      laterBecause('not-known', unknownQueue),
+      120_000,
+      callAgain,
+    ],
+    [
+      'that does not know a queue after more than two minutes fails the submission',
+      laterBecause('not-known', unknownQueue),
+      120_001,
+      { do: 'fail', message: unknownQueue },
+    ],
+  ])('an answer to SubmitJob %s', (_, answer, ageMs, expected) => {
+    expect(decideAfterCall(answer, ageMs, policy)).toEqual(expected);
+  });
 });
 
 describe('names that say what they name', () => {

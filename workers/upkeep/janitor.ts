@@ -5,7 +5,7 @@
 import type { SeenJob } from '../../aws/batch.ts';
 import { judgeJob, type JanitorVerdict } from '../../core/submission/is-wanted.ts';
 import { submissionKeyOf } from '../../core/submission/packing.ts';
-import { activeStatuses } from '../../core/submission/queue-look.ts';
+import { activeStatuses } from '../../core/submission/job-status.ts';
 import {
   adoptJob,
   readLatelyUsedQueues,
@@ -14,7 +14,7 @@ import {
 } from '../../db/submissions.ts';
 import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
-import { claimOwner } from '../stages/submit/submission.ts';
+import { claimOwner } from '../stages/submit/owner.ts';
 
 /** Batch keeps finished jobs for a week; jobs that wait longer than that are somebody's on purpose. */
 const LATELY_MS = 7 * 24 * 3_600_000;

@@ -1,7 +1,7 @@
 /** Ends the jobs of cancelled tasks. */
 import type { SeenJob } from '../../../aws/batch.ts';
 import { childJobId } from '../../../core/submission/packing.ts';
-import { hasEnded } from '../../../core/submission/queue-look.ts';
+import { hasEnded } from '../../../core/submission/job-status.ts';
 import type { OpenAttempt } from '../../../db/attempts.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
 import type { Runtime } from '../../runtime.ts';

@@ -7,7 +7,7 @@ import { packSubmission, readReady } from '../../../db/packing.ts';
 import { readSubmissions } from '../../../db/submissions.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
-import { carryOn } from './submission.ts';
+import { carryOn } from './call-submit-job.ts';
 
 /** Owners at their limit get room as their attempts end; nobody tells their shapes of it. */
 const ROOM_WAIT_MS = 1000;
