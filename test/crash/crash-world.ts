@@ -52,6 +52,8 @@ export function useCrashWorlds(): (wish?: {
       killable,
     );
     cleanUps.push(() => fleet.close());
+    // What a killed worker had in hand is re-sent.
+    fleet.sweeperMayHelp();
     await startReader(fleet.database.pool);
     await insertWebhook(fleet.database.pool, {
       owner: 'tester',

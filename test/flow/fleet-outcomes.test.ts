@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Behaviour } from './containers.ts';
-import { manyTasks, newTask, startFleetWorld, type FleetWorld, type TaskState } from './harness.ts';
+import type { TaskState } from './fleet-rows.ts';
+import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 let world: FleetWorld;
 beforeEach(async () => {

@@ -54,9 +54,19 @@ export async function sweep(runtime: Runtime, { flights } = { flights: true }): 
   ]);
   for (const { place } of tasks) runtime.metrics.swept.inc({ what: place });
   runtime.metrics.swept.inc({ what: 'submission' }, submissions.length);
-  if (tasks.length + submissions.length > 0)
-    runtime.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
-  return tasks.length + submissions.length + landed.length;
+  const count = tasks.length + submissions.length + landed.length;
+  if (count > 0)
+    runtime.log.info(
+      {
+        tasks: tasks.length,
+        submissions: submissions.length,
+        // Due as soon as no answer to SubmitJob can come any more, without a stall time.
+        doubts: submissions.filter(({ state }) => state === 'calling').length,
+        flights: landed.length,
+      },
+      'swept',
+    );
+  return count;
 }
 
 async function forgetOld({ database: { pool }, config, nowMs }: Runtime): Promise<void> {
