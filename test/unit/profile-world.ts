@@ -1,5 +1,5 @@
 /** Calls of clients as the cache sees them, without S3: what their files hold is said by the test. */
-import { describeCalls } from '../../aws/fingerprints.ts';
+import { resolveComponents } from '../../aws/fingerprints.ts';
 import type { ObjectStore } from '../../aws/s3.ts';
 import { fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
 import { sha256 } from '../../core/ids.ts';
@@ -49,7 +49,7 @@ export async function componentsOf(
             .toSorted((a, b) => (a.url < b.url ? -1 : 1));
     },
   } as unknown as ObjectStore;
-  const [described] = await describeCalls(objects, [{ spec, profile }]);
+  const [described] = await resolveComponents(objects, [{ spec, profile }]);
   if (!described?.components) throw new Error(`Unreadable: ${JSON.stringify(described)}`);
   return described.components;
 }

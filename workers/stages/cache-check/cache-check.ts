@@ -1,6 +1,6 @@
 /** cache-check: what do the inputs hold, was this call made before, is it being made right now? */
 import { dueAfter } from '../../../core/stall.ts';
-import { describeCalls } from '../../../aws/fingerprints.ts';
+import { resolveComponents } from '../../../aws/fingerprints.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
 import { fingerprintOf, type Components } from '../../../core/cache/fingerprint.ts';
 import { readsCache, writesCache, type TaskSpec } from '../../../core/task/task.ts';
@@ -106,7 +106,7 @@ async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<C
     else unfingerprinted.push({ row, hasOutputs });
   }
   const cached = [...specs.keys()];
-  const described = await describeCalls(
+  const described = await resolveComponents(
     runtime.objects,
     [...specs].map(([{ profile }, spec]) => ({ spec, profile })),
   );

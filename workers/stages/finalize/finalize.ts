@@ -8,7 +8,7 @@ import { profiles } from '../../../core/profiles/profiles.ts';
 import type { ResultRecord } from '../../../core/result/result.ts';
 import { writesCache } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
-import { describeCalls } from '../../../aws/fingerprints.ts';
+import { resolveComponents } from '../../../aws/fingerprints.ts';
 import { readResults } from '../../../db/attempts.ts';
 import { addHits, saveEntries, type NewEntry } from '../../../db/call-cache.ts';
 import { inTransaction } from '../../../db/client.ts';
@@ -149,7 +149,7 @@ async function findChanged(
   doubtful: readonly FinishedRun[],
 ): Promise<Set<FinishedRun>> {
   if (doubtful.length === 0) return new Set();
-  const described = await describeCalls(
+  const described = await resolveComponents(
     runtime.objects,
     doubtful.map(({ row: { profile }, spec }) => ({ spec, profile })),
   );
