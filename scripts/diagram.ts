@@ -47,7 +47,8 @@ export function withDiagram(text: string): string {
   const [start, end] = [text.indexOf(START), text.indexOf(END)];
   if (start < 0 || end < start)
     throw new Error(
-      `ARCHITECTURE.md lacks the marker ${start < 0 ? START : END}; the picture of the ${places.length} places goes between the two.`,
+      `ARCHITECTURE.md lacks the marker ${start < 0 ? START : END}. ` +
+        `The picture of the ${places.length} places goes between the two markers: put them back.`,
     );
   return `${text.slice(0, start)}${START}\n\`\`\`mermaid\n${diagram()}\n\`\`\`\n${text.slice(end)}`;
 }
