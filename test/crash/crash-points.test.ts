@@ -19,7 +19,7 @@ const scatter = (run: string) =>
   );
 
 test.each(crashPoints)(
-  'killed at %s',
+  'a worker that is killed at %s loses nothing, and another worker carries on',
   async (crashPoint) => {
     const world = await openWorld();
     const { fleet, workers } = world;

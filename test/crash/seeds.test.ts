@@ -15,7 +15,7 @@ const report = process.env['BATCHWELL_CRASH_REPORT'];
 const openWorld = useCrashWorlds();
 
 test.each(Array.from({ length: count }, (_, at) => from + at))(
-  'seed %i: every task ends exactly once, with effect exactly once',
+  'every task of the story with seed %i ends exactly once, with effect exactly once',
   async (seed) => {
     const plan = makePlan(seed);
     const disturbed = await playPlan(

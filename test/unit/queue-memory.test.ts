@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import type { Runtime } from '../../workers/runtime.ts';
 import { recallQueue } from '../../workers/stages/poll/queue-memory.ts';
 
-// Only its identity counts.
+// Only its object identity counts.
 const runtime = (): Runtime => ({}) as Runtime;
 
-test('a queue is remembered from look to look, and a submission that runs no more is forgotten', () => {
+test('a queue is remembered from look to look, and a submission that no longer runs is forgotten', () => {
   const mine = runtime();
   const first = recallQueue(mine, 'q', [1, 2]);
   first.applied.get(1)?.add(7);
@@ -25,7 +25,7 @@ test('a queue is remembered from look to look, and a submission that runs no mor
   expect(recallQueue(mine, 'q', [1]).applied).toEqual(new Map([[1, new Set()]]));
 });
 
-test('queues and fleets have memories of their own', () => {
+test('each queue of each process has a memory of its own', () => {
   const mine = runtime();
   recallQueue(mine, 'q', [1]).applied.get(1)?.add(7);
   for (const other of [recallQueue(mine, 'other', [1]), recallQueue(runtime(), 'q', [1])])
