@@ -1,6 +1,6 @@
 /**
- * Where a task is, and every legal move. The types, the guards in SQL and the picture in ARCHITECTURE.md come
- * from this table.
+ * Where a task is, and every legal move. The types, the guards in SQL and the picture in
+ * ARCHITECTURE.md come from this table.
  */
 
 export const stages = ['cache-check', 'stage-script', 'submit', 'poll', 'finalize'] as const;

@@ -9,7 +9,10 @@ const architecture = new URL('../ARCHITECTURE.md', import.meta.url);
 /** Mermaid takes no hyphen in a node's id. */
 const node = (place: Place): string => place.replaceAll('-', '_');
 
-/** A Mermaid flowchart. A move that every stage can make is drawn once, from the box around the stages. */
+/**
+ * A Mermaid flowchart. A move that every stage can make is drawn once, from the box around the
+ * stages.
+ */
 export function diagram(): string {
   const lines = [
     'flowchart LR',

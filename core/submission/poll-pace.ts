@@ -34,7 +34,10 @@ export interface Pace {
  */
 const IDLE_SHARE = 0.1;
 
-/** A look that lists this many pages delays the next one by half; twice as many or more double the wait. */
+/**
+ * A look that lists this many pages delays the next one by half; twice as many or more double the
+ * wait.
+ */
 const EXPENSIVE_PAGES = 10;
 
 /**

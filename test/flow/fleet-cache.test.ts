@@ -79,7 +79,7 @@ describe('an entry', () => {
     expect(second).toMatchObject({ place: 'done', hitEntryId: null });
     expect(world.effects).toHaveLength(2);
     expect(await world.rows('SELECT invalid_reason FROM cache_entries ORDER BY id')).toEqual([
-      { invalid_reason: 's3://data/out/first is not there any more.' },
+      { invalid_reason: 's3://data/out/first no longer exists.' },
       { invalid_reason: null },
     ]);
     expect(await world.ended(await world.accept([sameCall('third')]))).toMatchObject([
@@ -102,7 +102,7 @@ describe('an entry', () => {
     ]);
   });
 
-  test('an entry is not hit by other content under the same URL, nor by a task that refreshes or does not cache', async () => {
+  test('an entry is not hit by other content at the same URL, by a refresh, or without caching', async () => {
     expect(
       await world.ended(await world.accept([sameCall('off', { cache: 'off' })])),
     ).toMatchObject([{ hitEntryId: null }]);
@@ -125,7 +125,7 @@ describe('an entry', () => {
 });
 
 describe('an input that changes while its task runs', () => {
-  test('an input that changes while its task runs leaves no entry, because it is not known which content was read', async () => {
+  test('an input that changes while its task runs leaves no entry, as it is unknown what was read', async () => {
     await world.objects.put('s3://data/in', 'before');
     const { promise: changed, resolve: change } = Promise.withResolvers<void>();
     world.behave(() => ({ until: changed }));
@@ -140,7 +140,7 @@ describe('an input that changes while its task runs', () => {
   });
 });
 
-test('a run that writes an output to the URL of its input leaves no entry, because a copy does not repeat a change in place', async () => {
+test('a run that writes an output to the URL of its input leaves no entry to copy', async () => {
   const inPlace = (name: string): NewTask => {
     const task = sameCall(name);
     task.spec.inputs = [{ url: `s3://data/${name}`, path: '/in', type: 'FILE' }];
@@ -161,7 +161,7 @@ test('a run that writes an output to the URL of its input leaves no entry, becau
   ]);
 });
 
-test('an input whose content cannot be identified delays no other task: its own task runs without the cache', async () => {
+test('an input that cannot be identified delays no other task: its own runs without the cache', async () => {
   world.s3.faults.add({
     service: 's3',
     operation: '*',

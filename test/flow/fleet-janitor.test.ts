@@ -34,7 +34,8 @@ async function submitBeside(
     async () => (await world.rows("SELECT id FROM submissions WHERE state = 'running'")).length > 0,
   );
   const [row] = await world.rows(
-    "SELECT submission_key, job_id, job_definitions.revision FROM submissions JOIN job_definitions ON job_definitions.id = job_definition_id WHERE state = 'running'",
+    `SELECT submission_key, job_id, job_definitions.revision FROM submissions
+     JOIN job_definitions ON job_definitions.id = job_definition_id WHERE state = 'running'`,
   );
   const sent = await client.send(
     new SubmitJobCommand({

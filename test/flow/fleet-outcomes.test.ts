@@ -21,7 +21,7 @@ async function runOne(behaviour: Behaviour, task = newTask('one')): Promise<Task
 }
 
 describe('a host loss', () => {
-  test('a host loss that outlasts Batch’s own retries submits the same script again, and is not a failure', async () => {
+  test('a host loss that outlasts Batch’s own retries submits the same script again', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'StartAttempt',
@@ -270,7 +270,7 @@ describe('a task that ran', () => {
     });
   });
 
-  test('a task that left out thousands of declared outputs fails with a sentence that fits in the database', async () => {
+  test('a task that left out thousands of outputs fails with a sentence that fits in the database', async () => {
     const outputs = Array.from({ length: 2000 }, (_, at) => ({
       url: `s3://data/many/${at}`,
       path: `/a/rather/long/path/for/an/output/that/is/not/there/${at}`,

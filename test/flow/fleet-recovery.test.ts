@@ -94,7 +94,7 @@ describe('several workers', () => {
     await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
     redis.disconnect();
     await expect(world.startWorkers()).rejects.toThrow(
-      'Redis has maxmemory-policy allkeys-lru; queues need noeviction, or messages vanish when memory is short. Set it with: CONFIG SET maxmemory-policy noeviction',
+      'Redis has maxmemory-policy allkeys-lru. Queues need noeviction: otherwise Redis drops messages when its memory is full. Set it with: CONFIG SET maxmemory-policy noeviction',
     );
   });
 });

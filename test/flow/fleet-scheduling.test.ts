@@ -59,7 +59,7 @@ test('an owner with a limit never has more attempts in Batch at once, and all of
   expect(most).toBeLessThanOrEqual(4);
 });
 
-test('the reason why Batch does not start a job is shown once Batch gives it twice, and only while it does', async () => {
+test('why Batch does not start a job is shown once Batch says it twice, and only while it does', async () => {
   const { promise: go, resolve: open } = Promise.withResolvers<void>();
   world.behave(() => ({ until: go }));
   const { runtime } = await world.startWorkers({

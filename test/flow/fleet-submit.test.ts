@@ -61,14 +61,15 @@ describe('SubmitJob whose answer was lost', () => {
         ({ msg, outcome }) => msg === 'submit-not-accepted' && outcome === 'ambiguous',
       ),
     );
-    expect(world.asked('batch.SubmitJob')).toBe(0); // still under way at the local Batch, which will take it all the same
+    // Still under way at the local Batch, which will take it all the same.
+    expect(world.asked('batch.SubmitJob')).toBe(0);
     expect(await places(ids)).toEqual(['done']);
     await world.until('the late twin', () => world.batch.ledger.summary().endsTotal === 2);
     expect(world.asked('batch.SubmitJob')).toBe(2);
     expect(effectsPerTask()).toEqual([1]);
   });
 
-  test('a job that listings hide for longer than the settle time has one effect, because the late twin is fenced', async () => {
+  test('a job that listings hide for longer than the settle time has one effect: its twin is fenced', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'SubmitJob',

@@ -1,6 +1,6 @@
 /**
- * A whole fleet in one process for a test: real Redis and MariaDB, the local S3 and Batch, played containers. Another
- * test folder (crash) builds on it with worker processes of its own.
+ * A whole fleet in one process for a test: real Redis and MariaDB, the local S3 and Batch, played
+ * containers. Another test folder (crash) builds on it with worker processes of its own.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** Writes what polling decided: attempts end, tasks move, and whoever comes next is nudged. */
+/** Writes what poll decided: attempts end, tasks move, and the next stages are nudged. */
 import { dueAfter } from '../../../core/stall.ts';
 import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
 import { afterRetry, type RetryDecision } from '../../../core/retry/decide-retry.ts';
@@ -30,7 +30,7 @@ export interface PolledAttempt {
   result: SeenResult | undefined;
 }
 
-/** A transaction holds its row locks while it is written; 1,000 rows take some 20 ms. */
+/** A transaction holds its row locks while it is written; 1,000 rows take about 20 ms. */
 const ROWS_PER_TRANSACTION = 1000;
 
 export async function applyPolled(
@@ -54,7 +54,8 @@ async function applyPart(runtime: Runtime, polled: readonly PolledAttempt[]): Pr
   const { finalized, again, failures, moved } = await inTransaction(
     runtime.database,
     async (session) => {
-      // A move's guard knows places, not attempts: a late look at the last attempt must not move a task at its next one.
+      // A move's guard knows places, not attempts: a late look at the last attempt must not move a
+      // task that is at its next one.
       const open = await lockOpenAttempts(
         session,
         decided.map(({ attempt }) => attempt.taskId),
@@ -118,7 +119,7 @@ function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttemp
   };
 }
 
-/** A host loss tries the same shape again; want of memory the shape with twice as much. */
+/** After a host loss the shape stays the same; after running out of memory it has twice as much. */
 async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Promise<MovedTask[]> {
   const again = ended.flatMap(({ attempt, decision }) =>
     decision.do === 'again' && attempt.place === 'poll'

@@ -1,4 +1,7 @@
-/** poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a retry or a failure. */
+/**
+ * poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a retry
+ * or a failure.
+ */
 import type { SeenJob } from '../../../aws/batch.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { forgottenJob, missingSince } from '../../../core/submission/forgotten-job.ts';
@@ -144,7 +147,8 @@ function planNextLook(
   const pace = { pollMs: config.pollMs, slowestMs: config.pollSlowestMs };
   return {
     do: 'wait',
-    // With events, Batch itself says when there is news; the slow looks are for events that got lost.
+    // With events, Batch itself says when there is news; the slow looks are for events that got
+    // lost.
     waitMs: config.jobEventsUrl === '' ? nextLookMs(idleMs, pages, pace) : config.pollSlowestMs,
     next: joinNudges(next, config.chunkSize),
   };

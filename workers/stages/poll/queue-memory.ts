@@ -1,4 +1,7 @@
-/** What a process remembers of a Batch queue between two looks at it. Without it, as after a restart, a look only costs more. */
+/**
+ * What a process remembers of a Batch queue between two looks at it. Without it, as after a
+ * restart, a look only costs more.
+ */
 import type { Runtime } from '../../runtime.ts';
 
 export interface QueueMemory {
@@ -6,15 +9,18 @@ export interface QueueMemory {
   lastEndMs: number;
   /** Array indexes whose results were applied, by running submission. */
   applied: Map<number, Set<number>>;
-  /** What Batch said at the last look of why a running submission does not start. */
+  /** Why a running submission does not start, as Batch said at the last look. */
   waitingReasons: Map<number, string>;
-  /** Since when Batch has not shown the job of a running submission; those that it shows are not in here. */
+  /**
+   * Since when Batch has not shown the job of a running submission; jobs that it shows are left
+   * out.
+   */
   missingSinceMs: Map<number, number>;
 }
 
 const memories = new WeakMap<Runtime, Map<string, QueueMemory>>();
 
-/** The memory of a queue; submissions that are not among `running` any more are forgotten. */
+/** The memory of a queue; submissions that are no longer among `running` are forgotten. */
 export function recallQueue(
   runtime: Runtime,
   queue: string,

@@ -47,7 +47,9 @@ export async function readSubmission(
   return [...recorded.next, ...(await apply(runtime, unrecorded, known))];
 }
 
-/** All of 10,000 at once cost a worker 100 MB; a few new ones of a page are not worth a transaction. */
+/**
+ * All of 10,000 at once cost a worker 100 MB; a few new ones of a page are not worth a transaction.
+ */
 const RESULTS_PER_WRITE = 1000;
 
 /** Applies the attempts that have a record. Returns how many of them ended. */
@@ -111,7 +113,7 @@ async function judgeUnrecorded(
   return fenced && (await adoptOwner(runtime, submission)) ? polled : polled.map(unfenced);
 }
 
-/** The attempt with what is to be done about it; nothing where there is nothing to do yet. */
+/** The attempt with its decision; nothing while there is nothing to do yet. */
 function judge(
   { config: { hostLossTries, memoryGrowthTries, transientTries } }: Runtime,
   attempt: OpenAttempt,

@@ -93,7 +93,8 @@ async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promi
   runtime.passCrashPoint('submit.registered');
   await writeManifest(runtime, submission);
   runtime.passCrashPoint('submit.manifest-written');
-  // From startCall on, others expect an answer within the timeout: the wait for a turn comes before.
+  // From startCall on, others expect an answer within the timeout: the wait for a turn comes
+  // before.
   await runtime.batch.takeTurn();
   if (await dropIfAllCancelled(runtime, submission)) return done();
   return call(runtime, submission, { ...request, revision: registered.revision });

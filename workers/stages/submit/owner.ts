@@ -1,4 +1,6 @@
-/** The owner object of a submission, in S3: it names the one job whose containers have an effect. */
+/**
+ * The owner object of a submission, in S3: it names the one job whose containers have an effect.
+ */
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import type { Runtime } from '../../runtime.ts';
 
@@ -9,7 +11,8 @@ export async function claimOwner(runtime: Runtime, key: string, jobId: string): 
   const owner = await runtime.objects.get(url);
   if (!owner)
     throw new Error(
-      `The owner object ${url} already exists but cannot be read. Check that the worker's role can read it.`,
+      `The owner object ${url} exists but cannot be read. ` +
+        "Check that the worker's role can read it.",
     );
   return owner.toString('utf8').trim();
 }

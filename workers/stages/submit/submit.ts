@@ -54,7 +54,9 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
   }
 }
 
-/** After an error, a message of its own: the next message of the shape no longer finds its attempts. */
+/**
+ * After an error, a message of its own: the next message of the shape no longer finds its attempts.
+ */
 async function carryOnPacked(runtime: Runtime, id: number): Promise<{ next: Nudge[] }> {
   try {
     return await carryOnAll(runtime, [id]);
