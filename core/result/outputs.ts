@@ -2,7 +2,7 @@
 import { joinUrl } from '../files/s3-url.ts';
 import type { TaskSpec } from '../task/task.ts';
 
-export interface OutputFile {
+interface OutputFile {
   /** Position in the declared outputs. */
   output: number;
   /** '' for a FILE, otherwise the path below the output's URL. */

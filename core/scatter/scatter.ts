@@ -12,7 +12,7 @@ export const LARGEST_SCATTER = 10_000;
 /**
  * Characters of a task's texts once filled in: a short template can use a long value many times.
  */
-export const LONGEST_FILLED_TASK = 2 * 1024 ** 2;
+const LONGEST_FILLED_TASK = 2 * 1024 ** 2;
 /** The same for all rows together, counting only what is filled in; they share the rest. */
 export const LONGEST_FILLED_SCATTER = 128 * 1024 ** 2;
 /** How many problems one answer lists; the others are only counted. */

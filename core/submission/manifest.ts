@@ -19,7 +19,7 @@ const HEADER_BYTES = 16;
 const ENTRY_BYTES = 56;
 
 /** A first read of this many bytes holds header, index and values of about 180 ordinary tasks. */
-export const FIRST_READ_BYTES = 65_536;
+const FIRST_READ_BYTES = 65_536;
 
 export interface ManifestPart {
   /** Hex. */

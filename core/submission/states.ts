@@ -1,4 +1,6 @@
 /**
+ * The states of a submission; its rules are in this folder, from packing to the end of its job.
+ *
  * packed: the attempts are chosen and the intent is committed.
  * calling: SubmitJob was or is being called; only a lookup of the job's name tells whether Batch
  *   took it.

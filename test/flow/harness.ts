@@ -74,7 +74,7 @@ export interface FleetWorld {
   close(): Promise<void>;
 }
 
-export const BUCKET = 'work-bucket';
+const BUCKET = 'work-bucket';
 
 /**
  * Short times: a test waits for the fleet's clocks. Only the stall time is long, so that a slow

@@ -1,13 +1,13 @@
 /** The sweeper as a safety net: how many times it had to help in a test. */
 
-export interface Swept {
+interface Swept {
   tasks: number;
   submissions: number;
   flights: number;
 }
 
 /** @param lines of the log; the sweeper writes one for each sweep that re-sent anything */
-export function countSwept(lines: readonly Record<string, unknown>[]): Swept {
+function countSwept(lines: readonly Record<string, unknown>[]): Swept {
   const total: Swept = { tasks: 0, submissions: 0, flights: 0 };
   for (const line of lines) {
     if (line['msg'] !== 'swept') continue;
