@@ -2,7 +2,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Call, DescribedCall } from '../aws/fingerprints.ts';
+import type { TaskComponents, TaskToFingerprint } from '../aws/fingerprints.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
 import type { Queues } from '../queues/queues.ts';
@@ -18,7 +18,7 @@ export interface ApiParts {
   log: Log;
   logObjects: LogObjects;
   /** What calls are for the cache, from what their inputs hold now; in the order given. */
-  describeCalls(calls: readonly Call[]): Promise<DescribedCall[]>;
+  resolveComponents(tasks: readonly TaskToFingerprint[]): Promise<TaskComponents[]>;
   /** PEM texts; plain HTTP without. */
   tls?: { key: string; cert: string };
   nowMs(): number;

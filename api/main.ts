@@ -1,7 +1,7 @@
 /** Starts the API as a process does: opens what it needs, listens, and closes it all again. */
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type Config } from '../config.ts';
-import { describeCalls } from '../aws/fingerprints.ts';
+import { resolveComponents } from '../aws/fingerprints.ts';
 import { openObjectStore } from '../aws/s3.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openDatabase } from '../db/client.ts';
@@ -50,7 +50,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
         open: (key, options) => objects.open(urlOf(key), options),
         describe: (key) => objects.describe(urlOf(key)),
       },
-      describeCalls: (calls) => describeCalls(objects, calls),
+      resolveComponents: (tasks) => resolveComponents(objects, tasks),
       nowMs: () => Date.now(),
       ...(await readTls(config)),
     });

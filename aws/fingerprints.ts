@@ -1,4 +1,4 @@
-/** The components of the fingerprints of calls, from the present content of their inputs. */
+/** The components of tasks' fingerprints, from the present content of their inputs. */
 import { fingerprintComponents, type Components } from '../core/cache/fingerprint.ts';
 import type { CanonicalCall } from '../core/profiles/profile.ts';
 import type { ProfileName } from '../core/profiles/profile-names.ts';
@@ -13,12 +13,12 @@ import {
 } from './identities.ts';
 import type { ObjectStore } from './s3.ts';
 
-export interface Call {
+export interface TaskToFingerprint {
   spec: TaskSpec;
   profile: ProfileName;
 }
 
-export interface DescribedCall {
+export interface TaskComponents {
   /** Absent if an input does not exist or cannot be identified. */
   components?: Components;
   /** URLs of such inputs. */
@@ -31,27 +31,27 @@ export interface DescribedCall {
 const LONGEST_TEXT_BYTES = 1024 ** 2;
 
 /** In the order given. */
-export async function describeCalls(
+export async function resolveComponents(
   objects: ObjectStore,
-  calls: readonly Call[],
-): Promise<DescribedCall[]> {
+  tasks: readonly TaskToFingerprint[],
+): Promise<TaskComponents[]> {
   const [identities, texts] = await Promise.all([
     resolveIdentities(
       objects,
-      calls.flatMap(({ spec }) => spec.inputs),
+      tasks.flatMap(({ spec }) => spec.inputs),
     ),
-    readTexts(objects, calls),
+    readTexts(objects, tasks),
   ]);
-  return calls.map((call) => describe(call, identities, texts));
+  return tasks.map((task) => componentsOf(task, identities, texts));
 }
 
 /** Texts that profiles read, by URL. */
 async function readTexts(
   objects: ObjectStore,
-  calls: readonly Call[],
+  tasks: readonly TaskToFingerprint[],
 ): Promise<Map<string, string>> {
   const urls = new Set(
-    calls
+    tasks
       .flatMap(({ spec, profile }) =>
         (profiles[profile].textsWanted?.(spec) ?? []).flatMap(
           (position) => spec.inputs[position]?.url ?? [],
@@ -80,12 +80,12 @@ function asText(body: Buffer): string | undefined {
   }
 }
 
-function describe(
-  call: Call,
+function componentsOf(
+  task: TaskToFingerprint,
   identities: ReadonlyMap<string, InputSeen>,
   texts: ReadonlyMap<string, string>,
-): DescribedCall {
-  const { inputs } = call.spec;
+): TaskComponents {
+  const { inputs } = task.spec;
   const seen = inputs.map((input) => identities.get(identityKey(input)));
   const unreadable = inputs.flatMap(({ url }, position) =>
     seen[position]?.identity === undefined ? [url ?? ''] : [],
@@ -93,22 +93,22 @@ function describe(
   const inputsModifiedMs = Math.max(0, ...seen.map((one) => one?.modifiedMs ?? 0));
   if (unreadable.length > 0) return { unreadable, inputsModifiedMs };
 
-  const canonical = canonicalForm(call, texts);
+  const canonical = canonicalForm(task, texts);
   const held = seen.map(
     (one, position) => canonical?.identities.get(position) ?? one?.identity ?? '',
   );
-  const components = fingerprintComponents(canonical?.spec ?? call.spec, held);
+  const components = fingerprintComponents(canonical?.spec ?? task.spec, held);
   return {
     unreadable,
     inputsModifiedMs,
     components: canonical
-      ? { ...components, client: `${call.profile} ${profiles[call.profile].version}` }
+      ? { ...components, client: `${task.profile} ${profiles[task.profile].version}` }
       : components,
   };
 }
 
 function canonicalForm(
-  { spec, profile }: Call,
+  { spec, profile }: TaskToFingerprint,
   texts: ReadonlyMap<string, string>,
 ): CanonicalCall | undefined {
   const { canonical, textsWanted } = profiles[profile];

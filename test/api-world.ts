@@ -84,7 +84,7 @@ export async function startApiWorld(
     log,
     metrics: createMetrics(),
     logObjects: logs.objects,
-    describeCalls: async (calls) => calls.map(() => ({ unreadable: [], inputsModifiedMs: 0 })),
+    resolveComponents: async (tasks) => tasks.map(() => ({ unreadable: [], inputsModifiedMs: 0 })),
     nowMs,
   };
   const app = await createApp(parts);

@@ -108,13 +108,13 @@ async function knownComponents(
 
 /** What the task's fingerprint would be if it were checked now. */
 async function fingerprintNow(
-  { reader, describeCalls }: ApiServices,
+  { reader, resolveComponents }: ApiServices,
   taskId: number,
 ): Promise<Fingerprinted> {
   const filled = await reader.readFilled(taskId);
   if (!filled) return { unreadable: [], cached: false, domain: '' };
   const cached = filled.cache !== 'off';
-  const [described] = await describeCalls([
+  const [described] = await resolveComponents([
     { spec: fillTemplate(filled.template, filled.values), profile: filled.profile },
   ]);
   return {

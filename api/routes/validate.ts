@@ -66,12 +66,12 @@ export function validateRoutes(api: Api, services: ApiServices): void {
 }
 
 async function cacheVerdict(
-  { database, describeCalls }: ApiServices,
+  { database, resolveComponents }: ApiServices,
   domain: string,
   { cache: mode, spec, profile }: NewTask,
 ) {
   if (mode === 'off') return { mode, verdict: 'off' as const, unreadable_inputs: [] };
-  const [described] = await describeCalls([{ spec, profile }]);
+  const [described] = await resolveComponents([{ spec, profile }]);
   if (!described?.components)
     return {
       mode,

@@ -1,6 +1,7 @@
 /**
- * The result record as a key: `<index>.<attempt>.<base64url of a JSON array>`, relative to the submission's `results/`.
- * An array, not an object: a key has 1,024 bytes in S3, and names would eat a third of them.
+ * The result record as a key: `<index>.<attempt>.<base64url of a JSON array>`, relative to the
+ * submission's `results/`. It is an array, not an object: a key has at most 1,024 bytes in S3, and
+ * names would take a third of them.
  */
 import type {
   ExecutorResult,
@@ -11,12 +12,12 @@ import type {
 } from './result.ts';
 import { indexInKey } from '../files/s3-layout.ts';
 
-/** S3 allows 1,024 bytes; 300 are left to what stands before `results/`. */
+/** S3 allows 1,024 bytes; 300 are reserved for what comes before `results/`. */
 const LONGEST_TAIL_BYTES = 1_024 - 300 - 'results/'.length;
 const LONG = 'long';
 const FORM = 1;
 
-/** Starts are counted from the record's own, so that they stay short. */
+/** Starts are relative to the record's own start, so that they stay short. */
 function pack(record: ResultRecord): unknown[] {
   const executors = record.executors.map((one) => [
     one.exitCode,
@@ -111,7 +112,7 @@ const unpackFile = (item: unknown): UploadedFile | undefined =>
 
 const countOf = (item: unknown): number | undefined => (isCount(item) ? item : undefined);
 
-/** Undefined when there is one that is none. */
+/** Undefined when there is an error of another form. */
 function unpackError(item: unknown): Pick<ResultRecord, 'error'> | undefined {
   if (item === undefined) return {};
   const error = isList(item) ? errorOf(item) : undefined;

@@ -1,7 +1,8 @@
 /**
- * The result record: what a container says of its attempt, once, as its last act. It travels in the *key* of a
- * small object under the submission's `results/`, so that one listing of 1,000 keys reads 1,000 results; only a
- * record too long for a key (S3's limit is 1,024 bytes) has to be fetched. The object's body always holds it whole.
+ * The result record: what a container reports of its attempt, once, as its last act. It travels in
+ * the *key* of a small object under the submission's `results/`, so that one listing of 1,000 keys
+ * reads 1,000 results. Only a record too long for a key (S3's limit is 1,024 bytes) has to be
+ * fetched. The object's body always holds all of it.
  */
 
 export interface ExecutorResult {
@@ -13,7 +14,10 @@ export interface ExecutorResult {
 export interface UploadedFile {
   /** Position in the task's outputs, from 0. */
   output: number;
-  /** What follows the output's url: '' for a FILE, the relative path within a DIRECTORY or a wildcard's match. */
+  /**
+   * What follows the output's URL: '' for a FILE, else the relative path within a DIRECTORY or a
+   * match.
+   */
   path: string;
   sizeBytes: number;
   /** CRC64NVME of the whole object, base64 as S3 writes it. */
@@ -23,22 +27,24 @@ export interface UploadedFile {
 /** Where the attempt went wrong, when it was not an executor's exit code. */
 export interface StagerError {
   kind: 'input' | 'output' | 'script';
-  /** Which one: the input's or output's url, or the script's. */
+  /** Which one: the URL of the input, output or script. */
   subject: string;
   message: string;
-  /** Another try may help: S3 did not answer, or answered 5xx. */
+  /** A retry may help: S3 did not answer, or answered 5xx. */
   transient?: true;
 }
 
 export interface ResultRecord {
   startedMs: number;
   endedMs: number;
-  /** One per executor that was tried. */
+  /** One per executor that was started. */
   executors: ExecutorResult[];
   outputs: UploadedFile[];
-  /** Positions of declared outputs that were not there. */
+  /** Positions of declared outputs that did not exist. */
   missingOutputs: number[];
-  /** When the newest of the objects it read as inputs was last modified; absent when it read none. */
+  /**
+   * When the newest of the objects it read as inputs was last modified; absent when it read none.
+   */
   inputsModifiedMs?: number;
   error?: StagerError;
 }

@@ -46,7 +46,7 @@ const ownServices = () =>
       open: async () => undefined,
       describe: async () => undefined,
     },
-    describeCalls: async () => [],
+    resolveComponents: async () => [],
     nowMs: Date.now,
   });
 const outcome = (job: Job): Promise<unknown> =>

@@ -1,6 +1,6 @@
 /**
- * What a task's container does, played: it takes the fence as the stager does, writes the declared outputs and, as
- * its last act, a result record. The local Batch runs it instead of a process.
+ * What a task's container does, played: it takes the fence as the stager does, writes the declared
+ * outputs and, as its last act, a result record. The local Batch runs it instead of a process.
  */
 import { S3Client } from '@aws-sdk/client-s3';
 import { stagerExit } from '../../core/container/container.ts';
@@ -14,7 +14,7 @@ import type { Container, Ended, Runner } from '../../packages/local-aws/batch/ru
 import { takeOrReadFence } from '../../stager/fence.ts';
 import { crcOf } from '../contract/s3-between.ts';
 
-/** How one attempt goes. All well, at once, when nothing is said. */
+/** How one attempt goes. By default it succeeds at once. */
 export interface Behaviour {
   durationMs?: number;
   /** Waited for before anything is written. */
@@ -59,7 +59,10 @@ export interface PlayedRunner extends Runner {
 
 interface Alive {
   killed: boolean;
-  /** Its outputs and record are on their way: a kill comes after them, so that an effect is whole or not there. */
+  /**
+   * Its outputs and record are on their way: a kill comes after them, so that an effect is whole or
+   * not there.
+   */
   acting: boolean;
   gone: Promise<void>;
 }
@@ -130,7 +133,7 @@ async function play(
   return behaviour.endsWith ?? endOf(record);
 }
 
-/** As the stager: Batch's second attempt does nothing where the first left its record. */
+/** Like the stager: Batch's second attempt does nothing where the first left its record. */
 const mayNotAct = ({ effects }: ContainerParts, { jobId }: Container, { killed }: Alive): boolean =>
   killed || effects.some((effect) => effect.jobId === jobId);
 

@@ -1,7 +1,7 @@
 /**
  * Calls of clients as the cache sees them, without S3: the test gives the content of their files.
  */
-import { describeCalls } from '../../aws/fingerprints.ts';
+import { resolveComponents } from '../../aws/fingerprints.ts';
 import type { ObjectStore } from '../../aws/s3.ts';
 import { fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
 import { sha256 } from '../../core/ids.ts';
@@ -48,7 +48,7 @@ async function componentsOf({ spec, profile }: NewTask, contents: Contents): Pro
             .toSorted((a, b) => (a.url < b.url ? -1 : 1));
     },
   } as unknown as ObjectStore;
-  const [described] = await describeCalls(objects, [{ spec, profile }]);
+  const [described] = await resolveComponents(objects, [{ spec, profile }]);
   if (!described?.components) throw new Error(`Unreadable: ${JSON.stringify(described)}`);
   return described.components;
 }

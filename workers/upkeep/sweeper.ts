@@ -1,6 +1,7 @@
 /**
- * The sweeper: for every row that stood still too long it sends a message again. Messages may be lost, all of Redis
- * may be; the rows are enough to go on. Any number of sweepers may run: taking rows postpones them.
+ * The sweeper: sends a message again for every row that has not moved for too long. Messages, or
+ * all of Redis, can be lost; the rows are enough to go on. Any number of sweepers can run: taking
+ * rows postpones them.
  */
 import { dueAfter } from '../../core/stall.ts';
 import { landFlights, readLostFlights } from '../../db/call-cache.ts';
@@ -18,7 +19,7 @@ import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
 
 const ROWS_PER_SWEEP = 5000;
-/** Time enough to see why a webhook was not told, and to have it told again. */
+/** Long enough to see why a webhook was not notified, and to have it notified again. */
 const KEEP_DELIVERIES_MS = 7 * 24 * 3_600_000;
 
 export function startSweeper(runtime: Runtime): Loop {
@@ -32,8 +33,8 @@ export function startSweeper(runtime: Runtime): Loop {
 }
 
 /**
- * One sweep. Returns how many rows were nudged. Lost flights are looked for seldom: that reads all flights, of which
- * there is one for each task under way (25 ms for 10,000).
+ * One sweep. Returns how many rows were nudged. Lost flights are looked for rarely: that reads all
+ * flights, of which there is one for each running task (25 ms for 10,000).
  */
 export async function sweep(runtime: Runtime, { flights } = { flights: true }): Promise<number> {
   const nowMs = runtime.nowMs();
@@ -54,9 +55,19 @@ export async function sweep(runtime: Runtime, { flights } = { flights: true }): 
   ]);
   for (const { place } of tasks) runtime.metrics.swept.inc({ what: place });
   runtime.metrics.swept.inc({ what: 'submission' }, submissions.length);
-  if (tasks.length + submissions.length > 0)
-    runtime.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
-  return tasks.length + submissions.length + landed.length;
+  const count = tasks.length + submissions.length + landed.length;
+  if (count > 0)
+    runtime.log.info(
+      {
+        tasks: tasks.length,
+        submissions: submissions.length,
+        // Due as soon as the answer to SubmitJob can no longer come, without a stall time.
+        doubts: submissions.filter(({ state }) => state === 'calling').length,
+        flights: landed.length,
+      },
+      'swept',
+    );
+  return count;
 }
 
 async function forgetOld({ database: { pool }, config, nowMs }: Runtime): Promise<void> {

@@ -1,6 +1,6 @@
-/** cache-check: what do the inputs hold, was this call made before, is it being made right now? */
+/** cache-check: identifies the inputs, and finds an equal task that has run or is running. */
 import { dueAfter } from '../../../core/stall.ts';
-import { describeCalls } from '../../../aws/fingerprints.ts';
+import { resolveComponents } from '../../../aws/fingerprints.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
 import { fingerprintOf, type Components } from '../../../core/cache/fingerprint.ts';
 import { readsCache, writesCache, type TaskSpec } from '../../../core/task/task.ts';
@@ -27,7 +27,7 @@ import type { Runtime, StageOutcome } from '../../runtime.ts';
 interface CheckedTask {
   row: TaskRow;
   hasOutputs: boolean;
-  /** Absent when an input is not there, or caching is off. */
+  /** Absent when an input does not exist, or caching is off. */
   fingerprint?: Buffer;
   components?: Components;
   inputsModifiedMs?: number;
@@ -48,9 +48,9 @@ export async function cacheCheck(
 }
 
 /**
- * A task that waits is found by its leader's id when the leader ends, so it notes it and then looks once more: a leader
- * that ends from then on finds the task; one that ended before has left its flight, with its entry in place, and there
- * may be another leader by now.
+ * A leader that ends finds the tasks that wait for it by its id, so a task notes its leader and
+ * then looks once more. A leader that ends after the note finds the task. One that ended before it
+ * has left its flight, with its entry in place, and there may be another leader by now.
  */
 async function decideAll(
   runtime: Runtime,
@@ -74,8 +74,9 @@ async function decideAll(
 }
 
 /**
- * Entries first: a hit needs no flight. What has none asks for its flight, and then for entries once more, because a
- * leader writes its entry before it leaves its flight and both may have come to pass in between.
+ * Entries first: a hit needs no flight. A task without an entry asks for its flight, and then for
+ * entries once more: a leader writes its entry before it leaves its flight, and both may have
+ * happened in between.
  */
 async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
   const { pool } = runtime.database;
@@ -106,7 +107,7 @@ async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<C
     else unfingerprinted.push({ row, hasOutputs });
   }
   const cached = [...specs.keys()];
-  const described = await describeCalls(
+  const described = await resolveComponents(
     runtime.objects,
     [...specs].map(([{ profile }, spec]) => ({ spec, profile })),
   );

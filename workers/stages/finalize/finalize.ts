@@ -1,4 +1,7 @@
-/** finalize: outputs in place, cache written, task ended; its waiting twins go on. */
+/**
+ * finalize: puts outputs in place, writes the cache and ends the task; equal tasks that waited go
+ * on.
+ */
 import { dueAfter } from '../../../core/stall.ts';
 import { fingerprintOf } from '../../../core/cache/fingerprint.ts';
 import { failureOf, type Failure } from '../../../core/retry/failures.ts';
@@ -8,7 +11,7 @@ import { profiles } from '../../../core/profiles/profiles.ts';
 import type { ResultRecord } from '../../../core/result/result.ts';
 import { writesCache } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
-import { describeCalls } from '../../../aws/fingerprints.ts';
+import { resolveComponents } from '../../../aws/fingerprints.ts';
 import { readResults } from '../../../db/attempts.ts';
 import { addHits, saveEntries, type NewEntry } from '../../../db/call-cache.ts';
 import { inTransaction } from '../../../db/client.ts';
@@ -106,7 +109,9 @@ async function judgeRuns(runtime: Runtime, runs: readonly FinalizedTask[]): Prom
   return judged;
 }
 
-/** By S3's own clock: an input that was written again since the check is newer than the newest was then. */
+/**
+ * By S3's own clock: an input that was written again since the check is newer than the newest then.
+ */
 const readWhatWasChecked = ({ row, result }: FinishedRun): boolean =>
   (result.inputsModifiedMs ?? 0) === (row.inputsModifiedMs ?? 0);
 
@@ -130,8 +135,9 @@ async function writeCache(runtime: Runtime, finished: readonly FinishedRun[]): P
 }
 
 /**
- * What goes out under the url that it came in by is the caller's own, and another run's is another. A client's script stays as
- * it is; anything else may have been changed in place, which no copy repeats: of such a run nothing is kept.
+ * An output at the URL of an input belongs to this run alone, so it is not kept. A client's script
+ * stays unchanged. Anything else may have been changed in place, which a copy does not repeat: of
+ * such a run nothing is kept.
  */
 function outputsToKeep({ row, spec, result }: FinishedRun): NewEntry['outputs'] {
   const inputUrls = new Set(spec.inputs.map(({ url }) => url));
@@ -143,13 +149,13 @@ function outputsToKeep({ row, spec, result }: FinishedRun): NewEntry['outputs'] 
   return files.filter(({ url }) => !inputUrls.has(url));
 }
 
-/** Runs whose inputs are no longer what was fingerprinted: nobody knows which of the two they read. */
+/** Runs whose inputs changed after the fingerprint: it is not known which content they read. */
 async function findChanged(
   runtime: Runtime,
   doubtful: readonly FinishedRun[],
 ): Promise<Set<FinishedRun>> {
   if (doubtful.length === 0) return new Set();
-  const described = await describeCalls(
+  const described = await resolveComponents(
     runtime.objects,
     doubtful.map(({ row: { profile }, spec }) => ({ spec, profile })),
   );
@@ -164,7 +170,7 @@ interface Finalized {
   hits: readonly TaskRow[];
   finished: readonly TaskRow[];
   failed: JudgedRuns['failed'];
-  /** Hits whose entry could not be used after all. */
+  /** Hits whose entry cannot be used after all. */
   lost: readonly TaskRow[];
 }
 
@@ -229,7 +235,7 @@ async function endRuns(
   }));
 }
 
-/** A chunk may be worked on twice at once; each task counts once as a hit of its entry. */
+/** Two workers may have the same chunk; each task counts once as a hit of its entry. */
 function endHits(runtime: Runtime, hits: readonly TaskRow[], end: MoveDetails): Promise<number> {
   if (hits.length === 0) return Promise.resolve(0);
   return inTransaction(runtime.database, async (session) => {

@@ -1,4 +1,7 @@
-/** Gives cache hits their outputs: by copy within S3, or by reference. An entry that lost its outputs is given up. */
+/**
+ * Gives cache hits their outputs, by copy within S3 or by reference; an entry without them is
+ * invalidated.
+ */
 import { inParallel, seeObjects } from '../../../aws/identities.ts';
 import type { SeenObject } from '../../../aws/s3.ts';
 import type { Config } from '../../../config.ts';
@@ -19,7 +22,7 @@ export interface FinalizedTask {
   spec: TaskSpec;
 }
 
-/** Some clients look for outputs at their own urls only. */
+/** Some clients look for outputs only at their own URLs. */
 export const hitModeOf = ({ config }: Runtime, { profile }: TaskRow): Config['cacheHit'] =>
   profiles[profile].needsCopies ? 'copy' : config.cacheHit;
 
@@ -66,7 +69,7 @@ export async function applyHits(
   return applied;
 }
 
-/** Why entries cannot be used, by id: a prior output is gone or no longer what it was. */
+/** Why entries cannot be used, by id: a prior output is gone or has changed. */
 async function findBadEntries(
   runtime: Runtime,
   entryIds: readonly number[],
@@ -101,17 +104,17 @@ async function whyNotUsable(
   if (state === 'as-it-was') return undefined;
   if (state === 'gone')
     return found
-      ? `${output.url} has ${found.sizeBytes} bytes; the entry says ${output.sizeBytes}.`
-      : `${output.url} is not there any more.`;
+      ? `${output.url} has ${found.sizeBytes} bytes, but the entry says ${output.sizeBytes}.`
+      : `${output.url} no longer exists.`;
   const described = await runtime.objects.describe(output.url);
   return described?.checksums.crc64nvme === output.crc64nvme
     ? undefined
-    : `${output.url} was written again with other content.`;
+    : `${output.url} was overwritten with other content.`;
 }
 
 /**
- * Copies every output to where the new task wants it; where that does not go the task has to run. Only an output that
- * has just gone is the entry's fault: a url that may not be written to is the new task's own.
+ * Copies every output to the new task's URLs; if that fails, the task has to run. Only an output
+ * that has just gone invalidates the entry: a URL that cannot be written to is the new task's own.
  */
 async function copyOutputs(
   runtime: Runtime,

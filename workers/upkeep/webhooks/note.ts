@@ -1,4 +1,4 @@
-/** What webhooks are to be told, read off the log of changes. */
+/** Notes what webhooks are to be sent, from the log of changes. */
 import { isEnd } from '../../../core/places.ts';
 import { viewScatter, type ScatterSummary } from '../../../core/scatter/scatter-view.ts';
 import type { ToldTask } from '../../../core/notify/task-event.ts';
@@ -20,8 +20,8 @@ import type { Runtime } from '../../runtime.ts';
 const CHANGES_AT_ONCE = 5;
 
 /**
- * Notes deliveries for the next part of the log, in the transaction that moves the reader on: nothing is lost, and nothing noted twice.
- * Returns whether there is more to read.
+ * Notes deliveries for the next part of the log, in the transaction that moves the reader on:
+ * nothing is lost, and nothing is noted twice. Returns whether there is more to read.
  */
 export function noteDeliveries(runtime: Runtime): Promise<boolean> {
   return inTransaction(runtime.database, async (session) => {
@@ -48,7 +48,7 @@ export function noteDeliveries(runtime: Runtime): Promise<boolean> {
   });
 }
 
-/** Of those that somebody wants to hear of, the scatters whose every task has ended. */
+/** The scatters whose every task has ended, of owners with a webhook for them. */
 async function readEndedScatters(
   session: Session,
   webhooks: readonly WebhookRow[],
