@@ -4,7 +4,7 @@ import type { Place } from '../core/places.ts';
 import type { ProfileName } from '../core/profiles/profile-names.ts';
 import type { ResultRecord } from '../core/result/result.ts';
 import type { CacheMode } from '../core/task/task.ts';
-import type { ToldTask } from '../core/notify/task-event.ts';
+import type { ReportedTask } from '../core/notify/task-event.ts';
 import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Session } from './client.ts';
 import { fromJson, select } from './rows.ts';
@@ -72,8 +72,11 @@ export async function readStandings(
 const TOLD_TASKS_PER_READ = 500;
 
 /** In no order, any number of them. */
-export async function readToldTasks(session: Session, ids: readonly number[]): Promise<ToldTask[]> {
-  const told: ToldTask[] = [];
+export async function readReportedTasks(
+  session: Session,
+  ids: readonly number[],
+): Promise<ReportedTask[]> {
+  const told: ReportedTask[] = [];
   for (let start = 0; start < ids.length; start += TOLD_TASKS_PER_READ)
     told.push(...(await readSomeToldTasks(session, ids.slice(start, start + TOLD_TASKS_PER_READ))));
   return told;
@@ -97,12 +100,15 @@ function scatterOf({
   scatterId,
   scatterCreatedMs,
   scatterRow,
-}: ToldRow): Pick<ToldTask, 'scatter'> {
+}: ToldRow): Pick<ReportedTask, 'scatter'> {
   if (scatterId === null || scatterCreatedMs === null || scatterRow === null) return {};
   return { scatter: { id: scatterId, createdMs: scatterCreatedMs, row: scatterRow } };
 }
 
-async function readSomeToldTasks(session: Session, ids: readonly number[]): Promise<ToldTask[]> {
+async function readSomeToldTasks(
+  session: Session,
+  ids: readonly number[],
+): Promise<ReportedTask[]> {
   const rows = await select<ToldRow>(
     session,
     `SELECT ${STANDING}, t.name, t.tags, t.scatter_id AS scatterId, t.scatter_row AS scatterRow,
