@@ -1,12 +1,12 @@
 /**
- * The CRC of two texts put together, from their CRCs and the length of the second. With it the
- * parts of a large object are summed apart and in parallel, and the whole object's checksum costs
- * no second reading.
+ * The CRC of two byte strings joined, from their CRCs and the length of the second. So the parts of
+ * a large object can be checksummed in parallel, and the checksum of the whole costs no second
+ * read.
  */
 
 interface CrcKind {
   bits: bigint;
-  /** Reflected: the highest power of x at the lowest bit. */
+  /** Reflected: the highest power of x is the lowest bit. */
   polynomial: bigint;
 }
 

@@ -187,8 +187,8 @@ describe('a task that fails', () => {
       expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: String(index) })).code).toBe(120);
       return (await world.result(index))?.record.error?.message ?? '';
     };
-    expect(await reason(0)).toContain('no object lies under it');
-    expect(await reason(1)).toContain('only s3://bucket/key and http(s):// urls can be read');
+    expect(await reason(0)).toContain('no object has this prefix');
+    expect(await reason(1)).toContain('its URL must be s3://bucket/key or http(s)://…');
     const presigned = await reason(2);
     expect(presigned).toMatch(/HTTP 4\d\d/);
     expect(presigned).not.toContain('topsecret');
@@ -207,7 +207,7 @@ describe('a task that fails', () => {
       subject: 's3://out/x',
     });
     expect((await world.result())?.record.error?.message).toContain(
-      'is declared as FILE, but is a directory',
+      'is declared as FILE but is a directory',
     );
     expect(await world.log('0.stdout')).toBe('done\n');
   });
@@ -221,9 +221,7 @@ describe('a task that fails', () => {
     for (const name of await world.s3.names('work/scripts/'))
       await world.s3.put(name, 'echo other');
     expect((await run()).code).toBe(123);
-    expect((await world.result())?.record.error?.message).toContain(
-      'holds another text than its name says',
-    );
+    expect((await world.result())?.record.error?.message).toContain('does not match its name');
   });
 });
 

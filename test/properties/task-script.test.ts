@@ -368,7 +368,7 @@ test('a text that no shell can hold, a name that no variable can have, and an in
   );
   expect(() =>
     renderScript({ ...spec, executors: [{ image: 'i', command: ['x'], env: { 'a b': '1' } }] }),
-  ).toThrow(/"a b" is not a name/);
+  ).toThrow(/"a b" is not a valid name/);
   expect(() => renderScript({ ...spec, inputs: [{ path: '/p', type: 'FILE' }] })).toThrow(
     /neither url nor content/,
   );

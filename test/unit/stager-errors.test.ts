@@ -22,7 +22,7 @@ describe('another try', () => {
     [s3Error('RequestTimeout', 408), false],
     [s3Error('TooManyRequests', 429), false],
     [systemError('ECONNRESET', 'read ECONNRESET'), false],
-    [new Error('3 bytes came instead of 4'), false],
+    [new Error('received 3 bytes instead of 4'), false],
     [s3Error('NoSuchKey', 404), true],
     [s3Error('AccessDenied', 403), true],
     [systemError('ENOSPC', 'ENOSPC: no space left on device, write'), true],
