@@ -58,5 +58,8 @@ test('a path that the task sees by itself is an input that is there already; one
   expect(await reason(2)).toEqual([120, expect.stringContaining('it is a directory')]);
   expect(await reason(3)).toEqual([120, expect.stringContaining('is not one')]);
   expect(await reason(4)).toEqual([120, expect.stringContaining('ENOENT')]);
-  expect(await reason(5)).toEqual([120, expect.stringContaining('the path where the task already sees it')]);
+  expect(await reason(5)).toEqual([
+    120,
+    expect.stringContaining('the path where the task already sees it'),
+  ]);
 });

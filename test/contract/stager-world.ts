@@ -73,6 +73,13 @@ export const shell = (script: string): { image: string; command: string[] } => (
   command: ['/bin/sh', '-c', script],
 });
 
+/** A shell one-liner as an executor that runs in a folder. */
+export const command = (script: string, workdir: string, more: object = {}) => ({
+  ...shell(script),
+  workdir,
+  ...more,
+});
+
 function follow(child: ChildProcess): Running {
   let output = '';
   const waiting: (() => void)[] = [];
