@@ -155,8 +155,8 @@ test.each([
   [[], '--cwd is missing'],
   [['--cwd'], '--cwd needs a value'],
   [['--cwd', '/x', '--script', '/s'], '--image is missing'],
-  [['--colour', 'red'], '--colour is not known'],
-  [['--cwd', '/x', '--script', '/s', '--image', 'i', '--cpu', '1; rm'], 'is no number'],
+  [['--colour', 'red'], 'unknown option --colour'],
+  [['--cwd', '/x', '--script', '/s', '--image', 'i', '--cpu', '1; rm'], 'is not a number'],
 ])('submit %j says what is wrong', async (words, said) => {
   const ran = await run('submit', words);
   expect(ran).toMatchObject({ code: 2, out: '' });
