@@ -77,7 +77,7 @@ const command = (script: string, more: object = {}) => ({
 });
 const allow = (name: string) => writeFile(join(world.folder, name), '');
 
-test('what a running command prints is in S3, the newest MiB of it with its place in the whole', async () => {
+test('the newest MiB that a running command prints is in S3, with its offset', async () => {
   await world.submit(
     emptyTask({
       executors: [
@@ -109,7 +109,7 @@ test('what a running command prints is in S3, the newest MiB of it with its plac
   );
 });
 
-test('a stream is written only when something was added to it, and never twice at once', async () => {
+test('a stream is written only when it has grown, and never twice at once', async () => {
   await world.submit(
     emptyTask({
       executors: [command('echo once; for n in 1 2 3 4; do echo $n >&2; wait $n; done')],
@@ -126,7 +126,7 @@ test('a stream is written only when something was added to it, and never twice a
   expect(uploads.mostAtOnce).toBe(1);
 });
 
-test('an executor’s own file counts; one that it cuts begins anew', async () => {
+test('a stream in a file that the executor names is shipped, and starts over when it is truncated', async () => {
   const own = join(world.folder, 'own log');
   await world.submit(
     emptyTask({
@@ -150,7 +150,7 @@ test('an executor’s own file counts; one that it cuts begins anew', async () =
   expect((await running.ended).code).toBe(0);
 });
 
-test('what an executor printed last before it ended is shipped while the next one runs', async () => {
+test('the last output of an executor is shipped while the next one runs', async () => {
   await world.submit(
     emptyTask({ executors: [command('echo first'), command('echo second >&2; wait end')] }),
   );
@@ -184,7 +184,7 @@ test('a pipe as stdout is left to its reader', async () => {
   expect(uploads.done).toEqual(['00000/1.stderr']);
 });
 
-test('an upload that is refused is told once, tried again, and nothing to the task', async () => {
+test('an upload that is refused is logged once, retried, and does not affect the task', async () => {
   let refused = 0;
   uploads.meet = (request, reply) => {
     refused += 1;
@@ -213,7 +213,7 @@ const holdUploads = () =>
     };
   });
 
-test('the end of the task waits for no upload', async () => {
+test('the end of the task does not wait for an upload', async () => {
   const held = holdUploads();
   await world.submit(emptyTask({ executors: [command('echo slow; wait end')] }));
   const running = start();
@@ -226,7 +226,7 @@ test('the end of the task waits for no upload', async () => {
   expect(await world.log('0.stdout')).toBe('slow\n');
 });
 
-test('after SIGTERM nothing is shipped, and the whole log is saved', async () => {
+test('the stager ships nothing after SIGTERM and saves the whole log', async () => {
   await world.submit(
     emptyTask({
       executors: [
@@ -242,7 +242,7 @@ test('after SIGTERM nothing is shipped, and the whole log is saved', async () =>
   expect(uploads.done).toEqual([STDOUT]);
 });
 
-test('a short task ships nothing, and without the setting none does', async () => {
+test('a short task ships nothing, and no task does without the setting', async () => {
   await world.submit(emptyTask({ executors: [command('echo short')] }));
   expect((await start(30_000).ended).code).toBe(0);
   expect((await start(0).ended).code).toBe(0);

@@ -125,7 +125,7 @@ const urlOf = (task: CromwellTask, name: string): string =>
 const logOf = (task: CromwellTask): string => urlOf(task, 'split_wf.split.output.0');
 
 test(
-  'outputs come to the mount and rc last; COMPLETE is not shown before, and what came down does not go up again',
+  'outputs reach the mount with rc last and before COMPLETE is shown, and are not uploaded again',
   async () => {
     const first = await layOut(call('a0000000-0000-4000-8000-000000000001'));
     await local('POST', 'faults', {
@@ -172,7 +172,7 @@ test(
 );
 
 test(
-  'a proxy that is ended half-way goes on where it was',
+  'a proxy that is stopped half-way continues where it was',
   async () => {
     const task = await layOut(
       call('b0000000-0000-4000-8000-000000000001'),
@@ -217,7 +217,7 @@ test(
 );
 
 test(
-  'an abort ends as CANCELED, and the rc that Cromwell wrote stays',
+  'an aborted call ends as CANCELED, and the rc that Cromwell wrote stays',
   async () => {
     const task = await layOut(call('c0000000-0000-4000-8000-000000000001'), 'sleep 300');
     const id = await cromwell.post(task);
@@ -233,7 +233,7 @@ test(
 );
 
 test(
-  'a task whose program is not there fails without an rc, and says why in the call’s folder',
+  'a task with a missing program fails without an rc, and the reason is in the call’s folder',
   async () => {
     const task = await layOut(call('d0000000-0000-4000-8000-000000000001'));
     task.executors[0]!.command = ['/no/such/program'];
@@ -250,7 +250,7 @@ test(
 const EPILOGUE = "sleep 1; grep -qE 'OutOfMemory|Killed' stderr; echo $? > memory_retry_rc; sync";
 
 test(
-  'with output-mode root the whole folder comes home, memory_retry_rc too, and such a run is not used again',
+  'the whole folder comes back with output-mode root, including memory_retry_rc, and such a run is never a hit',
   async () => {
     for (const workflowId of [
       'e0000000-0000-4000-8000-000000000001',

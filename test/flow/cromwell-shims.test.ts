@@ -105,7 +105,7 @@ async function ended(id: string): Promise<void> {
 }
 
 test(
-  'a call is submitted once, is alive until it has ended, and its rc lies beside its outputs',
+  'a call is submitted once, is alive until it ends, and its rc is beside its outputs',
   async () => {
     const { cwd, words } = await call(
       'count',
@@ -129,7 +129,7 @@ test(
 );
 
 test(
-  'a kill ends it, and again, also of what is not known',
+  'a kill ends a task, and succeeds again for an ended or unknown task',
   async () => {
     const { words } = await call('long', () => 'sleep 300');
     const id = (await run('submit', words)).out.trim();
@@ -142,7 +142,7 @@ test(
 );
 
 test(
-  'while the service cannot be reached a task counts as alive; one that it does not know is dead',
+  'a task counts as alive while the API cannot be reached, and an unknown task counts as dead',
   async () => {
     const nowhere = 'http://127.0.0.1:1';
     expect((await run('alive', ['task-1-abcdef'], nowhere)).code).toBe(0);
@@ -157,13 +157,13 @@ test.each([
   [['--cwd', '/x', '--script', '/s'], '--image is missing'],
   [['--colour', 'red'], 'unknown option --colour'],
   [['--cwd', '/x', '--script', '/s', '--image', 'i', '--cpu', '1; rm'], 'is not a number'],
-])('submit %j says what is wrong', async (words, said) => {
+])('the command batchwell-submit %j reports what is wrong', async (words, said) => {
   const ran = await run('submit', words);
   expect(ran).toMatchObject({ code: 2, out: '' });
   expect(ran.err).toContain(said);
 });
 
-test('a task that the API refuses is told in its words', async () => {
+test('a task that the API refuses is reported in its words', async () => {
   const { words } = await call('refused', () => 'true');
   const ran = await run(
     'submit',

@@ -97,9 +97,9 @@ async function expectDelivered(task: CromwellTask): Promise<void> {
 const metadataOf = async (id: string): Promise<Record<string, unknown>> =>
   (await cromwell.full(id)).logs[0]?.metadata ?? {};
 
-describe.each(fixtures)('%s', (fixture) => {
+describe.each(fixtures)('the Cromwell call %s', (fixture) => {
   test(
-    'runs to the end, and an equal call of another workflow is a hit with its files at its own urls',
+    'the call succeeds, and an equal call of another workflow is a hit with its files at its own URLs',
     async () => {
       const first = cromwellTask(fixture);
       await layOut(first);
@@ -131,7 +131,7 @@ test.each([
   'granular-s3-shard3-attempt2-labels',
   'output-mode-root-nulls',
 ])(
-  '%s of two servers with roots of their own: the second is a hit, with its files at its own urls',
+  'an equal call of a second server with its own root is a hit, with its files at its own URLs: %s',
   async (fixture) => {
     const first = cromwellTask(fixture, { workflowId: 'eeeeeeee-0000-4000-8000-000000000001' });
     const second = cromwellTask(fixture, {
@@ -162,7 +162,7 @@ function callOf(workflowId: string): CromwellTask {
 }
 
 test(
-  'a POST that is sent again, its answer lost, makes no second task',
+  'a POST that is repeated after a lost answer makes no second task',
   async () => {
     const task = callOf('aaaaaaaa-0000-4000-8000-000000000001');
     await layOut(task);
@@ -176,7 +176,7 @@ test(
 );
 
 test(
-  'a command that fails is COMPLETE with its rc, and is run again by the next equal call',
+  'a failed command is COMPLETE with its rc, and the next equal call runs it again',
   async () => {
     for (const workflowId of [
       'bbbbbbbb-0000-4000-8000-000000000001',
@@ -195,7 +195,7 @@ test(
 );
 
 test(
-  'an abort ends as CANCELED, and the rc that Cromwell wrote stays',
+  'an aborted call ends as CANCELED, and the rc that Cromwell wrote stays',
   async () => {
     const task = callOf('cccccccc-0000-4000-8000-000000000001');
     await layOut(task, 'sleep 300');
@@ -214,7 +214,7 @@ test(
   SLOW_MS,
 );
 
-describe('a host that is lost', () => {
+describe('the loss of a host', () => {
   const lose = async (rule: Record<string, unknown>): Promise<void> => {
     const answer = await fetch(`${stack.localAws?.batchUrl}/_local/faults`, {
       method: 'POST',
@@ -232,7 +232,7 @@ describe('a host that is lost', () => {
     fetch(`${stack.localAws?.batchUrl}/_local/faults?id=loss`, { method: 'DELETE' });
 
   test(
-    'runs the call again, and Cromwell sees nothing of it but COMPLETE',
+    'a lost host makes the call run again, and Cromwell only sees COMPLETE',
     async () => {
       const task = callOf('dddddddd-0000-4000-8000-000000000001');
       await layOut(task, `true of a lost host; ${workOf(task)}`);
@@ -251,7 +251,7 @@ describe('a host that is lost', () => {
   );
 
   test(
-    'too often is SYSTEM_ERROR with the reason and without an rc; what Cromwell then sends by maxRetries is run',
+    'a host lost too often is SYSTEM_ERROR with the reason and without an rc, and Cromwell’s next attempt runs',
     async () => {
       const task = callOf('dddddddd-0000-4000-8000-000000000002');
       await layOut(task, `true of hosts lost; ${workOf(task)}`);

@@ -41,7 +41,7 @@ async function readUpTo(wanted: string | undefined, log: AsyncGenerator<LogLine>
 }
 
 test(
-  'what a running task prints is seen as it comes, whole at its end, and by those who only look',
+  'the output of a running task is shown as it comes, even to a reader that does not follow, and whole at its end',
   async () => {
     const client = openClient({ url: stack.apiUrl });
     const cli = (...words: string[]) =>
@@ -74,7 +74,7 @@ test(
 );
 
 test(
-  'of a task that is cancelled, what it printed on SIGTERM is seen',
+  'the output that a cancelled task prints on SIGTERM is shown',
   async () => {
     const client = openClient({ url: stack.apiUrl });
     const { id } = await client.submit({

@@ -62,7 +62,7 @@ describe.skipIf(cli === undefined)('the AWS CLI and the local S3', { timeout: 90
     return stdout;
   };
 
-  it('make buckets, copy, sync, list, move and remove', async () => {
+  it('the AWS CLI makes buckets, copies, syncs, lists, moves and removes objects', async () => {
     await aws('s3', 'mb', 's3://cli');
     await mkdir(join(folder, 'tree/deep er'), { recursive: true });
     const files = ['a.txt', 'deep er/b & c.txt', 'deep er/ä+%.txt'];
@@ -87,7 +87,7 @@ describe.skipIf(cli === undefined)('the AWS CLI and the local S3', { timeout: 90
     expect(await aws('s3', 'ls')).toBe('');
   });
 
-  it('bring 20 MB up in parts, down again and across, with a checksum that holds', async () => {
+  it('the AWS CLI uploads 20 MB in parts, downloads and copies them, with a valid checksum', async () => {
     await aws('s3', 'mb', 's3://large');
     const body = randomBytes(20_000_000);
     await writeFile(join(folder, 'large.bin'), body);
@@ -129,7 +129,7 @@ describe.skipIf(cli === undefined)('the AWS CLI and the local S3', { timeout: 90
     expect(await readdir(folder)).not.toContain('down.bin.tmp');
   });
 
-  it('keep a SHA-256 given with a put, and presign', async () => {
+  it('the local S3 keeps a SHA-256 given with a put, and accepts presigned URLs', async () => {
     await aws('s3', 'mb', 's3://sums');
     await writeFile(join(folder, 'small'), '123456789');
     await aws(

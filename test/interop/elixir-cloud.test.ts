@@ -56,7 +56,7 @@ const field = (page: Page, label: string, nth = 0) =>
   page.locator(`sl-input:has(label:text-is("${label}"))`).nth(nth).locator('input').first();
 
 test(
-  'a page makes a task by its form, shows how it ended, and cancels another',
+  'the page creates a task by its form, shows its result, and cancels another',
   async ({ skip }) => {
     if ('why' in browser) return skip(browser.why);
     const page = await browser.newPage();

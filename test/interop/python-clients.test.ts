@@ -70,7 +70,7 @@ print(json.dumps({
 const pyTes = { '1.1.1': [], '0.4.2': ['six'] };
 
 test.for(Object.entries(pyTes))(
-  'py-tes %s makes, waits for, looks at, lists and cancels tasks',
+  'py-tes %s creates, waits for, shows, lists and cancels tasks',
   { timeout: SLOW_MS },
   async ([version, more], { skip }) => {
     const tools = await pythonTools(`py-tes-${version}`, [`py-tes==${version}`, ...more]);

@@ -89,7 +89,7 @@ secret_access_key = "${credentials['AWS_SECRET_ACCESS_KEY']}"
 }
 
 test(
-  'Sprocket runs a scatter and a gather, with files of its own and of S3',
+  'Sprocket runs a scatter and a gather, with local files and files in S3',
   async ({ skip }) => {
     if (program === undefined) return skip(HOW_TO);
     await stack.objects.put(`s3://${stack.bucket}/reads/b.txt`, 'line\n'.repeat(5));

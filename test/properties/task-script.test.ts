@@ -254,7 +254,7 @@ async function expectDumped(folder: string, executor: ExecutorOf<string>): Promi
 }
 
 describe.each(shells.map((shell) => ({ name: shell.join(' '), shell })))('$name', ({ shell }) => {
-  test('passes every text on exactly, as a value', async () => {
+  test('the script passes on every text exactly, as a value', async () => {
     await expect(
       fc.assert(
         fc.asyncProperty(anyTask, (one) => expectExact(shell, one, splitTask)),
@@ -263,7 +263,7 @@ describe.each(shells.map((shell) => ({ name: shell.join(' '), shell })))('$name'
     ).resolves.toBeUndefined();
   });
 
-  test('passes every text on exactly, as a constant of the template', async () => {
+  test('the script passes on every text exactly, as a constant of the template', async () => {
     await expect(
       fc.assert(
         fc.asyncProperty(anyTask, (one) =>
@@ -274,7 +274,7 @@ describe.each(shells.map((shell) => ({ name: shell.join(' '), shell })))('$name'
     ).resolves.toBeUndefined();
   });
 
-  test('takes the program that the task’s own PATH means, never a builtin or an applet', async () => {
+  test('the script runs the program on the task’s own PATH, never a builtin or an applet', async () => {
     const folder = await mkdtemp(join(root, 'path-'));
     for (const name of ['echo', 'ls', 'ask', '-x', 'cd'])
       await writeFile(join(folder, name), '#!/bin/sh\nprintf "mine:%s" "$1"\n', { mode: 0o755 });
@@ -295,7 +295,7 @@ describe.each(shells.map((shell) => ({ name: shell.join(' '), shell })))('$name'
     }
   });
 
-  test('lets a task’s command see neither of the stager’s channels', async () => {
+  test('the task’s command has access to neither of the stager’s channels', async () => {
     const folder = await mkdtemp(join(root, 'channels-'));
     const probe =
       'for n in 3 4; do (eval ": >&$n") 2>/dev/null && echo "$n is open"; done; echo looked';
@@ -359,7 +359,7 @@ test.skipIf(!existsSync('/usr/bin/shellcheck'))(
   },
 );
 
-test('a text that no shell can hold, a name that no variable can have, and an input from nowhere are refused by name', () => {
+test('a text with NUL, an invalid variable name, and an input without source are refused by name', () => {
   const spec = sample();
   expect(() => renderScript({ ...spec, volumes: ['a\0b'] })).toThrow(/NUL/);
   expect(() => renderValues({ ...spec, volumes: [{ slot: 0 }] }, ['a\0b'])).toThrow(/NUL/);
@@ -374,7 +374,7 @@ test('a text that no shell can hold, a name that no variable can have, and an in
   );
 });
 
-test('only the slots that the script uses stand among the values', () => {
+test('only the slots that the script uses are among the values', () => {
   const { template, values } = splitTask({
     ...sample(),
     inputs: [
