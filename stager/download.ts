@@ -7,6 +7,7 @@ import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { Readable } from 'node:stream';
 import { combineCrc } from '../core/cache/crc-combine.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 import { algorithms, digestFile, inBase64, isCrc, startDigest } from './digest.ts';
@@ -80,9 +81,9 @@ async function pour(
   return written;
 }
 
-function streamOf(answer: GetObjectCommandOutput): AsyncIterable<Uint8Array> & { destroy(): void } {
-  if (!answer.Body || !('destroy' in answer.Body)) throw new Error('S3 returned no body');
-  return answer.Body as unknown as AsyncIterable<Uint8Array> & { destroy(): void };
+function streamOf(answer: GetObjectCommandOutput): Readable {
+  if (!(answer.Body instanceof Readable)) throw new Error('S3 returned no body');
+  return answer.Body;
 }
 
 function requireSize(read: number, expected: number): void {

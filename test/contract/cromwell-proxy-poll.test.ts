@@ -1,4 +1,7 @@
-/** Tasks that are polled through the Cromwell proxy: their end is shown once their outputs are on the mount. */
+/**
+ * Tasks that are polled through the Cromwell proxy: their end is shown once their outputs are on
+ * the mount.
+ */
 import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -119,7 +119,7 @@ class ProxyWorld {
     this.s3.ledger.summary().requests[`s3.${operation}`]?.count ?? 0;
 }
 
-/** A world that is made before each test and gone after it. */
+/** A world that is set up before each test and torn down after it. */
 export function useProxyWorld(): ProxyWorld {
   const world = new ProxyWorld();
   beforeEach(() => world.setUp());

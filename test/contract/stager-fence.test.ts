@@ -20,7 +20,7 @@ function gate(): { opened: Promise<void>; open: () => void } {
   return { opened: promise, open: resolve };
 }
 
-/** Resolves when the file is there. */
+/** Resolves when the file exists. */
 async function until(path: string): Promise<void> {
   const watching = watch(dirname(path));
   try {
@@ -36,7 +36,7 @@ describe('the fence', () => {
     await world.submit(
       emptyTask({ executors: [command('echo ran >> ran; cat ran', world.folder)] }),
     );
-    // The worst order: both see no owner; one writes itself; only then the other writes.
+    // The worst order: both see no owner, one writes its id, and only then the other writes.
     const bothAsked = gate();
     const firstIsOwner = gate();
     const seen = { GET: 0, PUT: 0 };

@@ -1,4 +1,7 @@
-/** What the stager ships of a log while its executor runs. The commands wait for files that the test makes. */
+/**
+ * What the stager ships of a log while its executor runs. The commands wait for files that the test
+ * creates.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,13 +28,13 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 interface Uploads {
-  /** Those of each stream that S3 has answered. */
+  /** Uploads of each stream that S3 has answered. */
   done: string[];
-  /** Most at once of one stream. */
+  /** Largest number of uploads of one stream at once. */
   mostAtOnce: number;
-  /** Until so many of a stream have been answered. */
+  /** Waits until this many uploads of a stream have been answered. */
   of(name: string, count: number): Promise<void>;
-  /** What becomes of an upload, instead of being passed on. */
+  /** Handles an upload that is not passed on. */
   meet: ((request: IncomingMessage, reply: ServerResponse) => boolean) | undefined;
 }
 
@@ -69,7 +72,7 @@ const STDOUT = '00000/0.stdout';
 const live = (name: string) => `work/submissions/sub1/live/${name}`;
 const start = (longestMs = 20, env: Record<string, string> = {}): Running =>
   world.start(stager, { BATCHWELL_LIVE_LOGS_MS: String(longestMs), ...env });
-/** A command whose `wait NAME` goes on when the test allows it. */
+/** A command whose `wait NAME` continues when the test allows it. */
 const command = (script: string, more: object = {}) => ({
   ...shell(`wait() { while [ ! -e "$1" ]; do sleep 0.02; done; }; ${script}`),
   workdir: world.folder,
@@ -203,7 +206,7 @@ test('an upload that is refused is logged once, retried, and does not affect the
   expect(await world.log('0.stdout')).toBe('told\n');
 });
 
-/** Resolves when an upload has come; it is never answered. */
+/** Resolves when an upload arrives. The upload is never answered. */
 const holdUploads = () =>
   new Promise<void>((resolve) => {
     uploads.meet = (request) => {

@@ -1,4 +1,7 @@
-/** The stager in roots that hold nothing but the task: what an Alpine, distroless or scratch image must not have to bring. */
+/**
+ * The stager in root file systems with nothing but the task: Alpine, distroless and scratch images
+ * need nothing else.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -18,7 +21,9 @@ const staticBusybox = ['/bin/busybox', '/usr/bin/busybox'].find(
     existsSync(path) && !spawnSync('ldd', [path], { encoding: 'utf8' }).stdout.includes('=>'),
 );
 
-/** No libc, no shell, no file system: what a Go or Rust program in a scratch image looks like from outside. */
+/**
+ * No libc, no shell, no file system: like a Go or Rust program in a scratch image.
+ */
 const PROGRAM = `
 #include <stdio.h>
 int main(int argc, char **argv) {
@@ -58,7 +63,7 @@ function runIn(root: readonly string[], env: Record<string, string> = {}): Promi
     '--chdir',
     '/',
   ];
-  // Unlike the scratch of other tests, this one is left to the stager: the root has no /tmp.
+  // Unlike in other tests, the stager chooses the scratch folder: the root has no /tmp.
   return world.start([...sandbox, '--unsetenv', 'BATCHWELL_SCRATCH', ...STAGER_COMMAND], env).ended;
 }
 

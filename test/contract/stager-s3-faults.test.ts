@@ -141,7 +141,7 @@ test('the stager uses the credentials from the endpoint of the container’s rol
       ).code,
     ).toBe(0);
     expect(signed).toContain('Credential=from-role/');
-    // What the stager sets for itself is not the task's.
+    // Variables that the stager sets for itself do not reach the task.
     expect(await world.log('0.stdout')).toBe('\n');
   } finally {
     role.close();

@@ -1,4 +1,7 @@
-/** Cromwell's config backend through the shims: what it does around them is played, as its configuration in examples/cromwell says. */
+/**
+ * Cromwell's config backend through the shims: what Cromwell does around them is played, according
+ * to the configuration in examples/cromwell.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,7 +20,7 @@ beforeEach(({ skip }) => skip(missing.length > 0, `no ${missing.join(', ')} on P
 
 let stack: Stack;
 let folder: string;
-/** Cromwell's root, with all that a path may hold. */
+/** Cromwell's root, with every kind of character in its path. */
 let root: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cromwell-shims-'));
@@ -54,7 +57,7 @@ const run = (name: string, words: string[], url = stack.apiUrl): Promise<Ran> =>
     );
   });
 
-/** What a mount of the bucket would show as well. */
+/** Writes a file to the root and to the bucket, as a mount would. */
 async function write(path: string, content: string): Promise<void> {
   await mkdir(join(path, '..'), { recursive: true });
   await writeFile(path, content);
@@ -63,7 +66,7 @@ async function write(path: string, content: string): Promise<void> {
 const read = async (path: string): Promise<string | undefined> =>
   (await stack.objects.get(`s3://sfs-root/x${path.slice(root.length)}`))?.toString('utf8');
 
-/** A call as Cromwell lays it out, and the words of its submit. */
+/** A call as Cromwell prepares it, and the arguments of its submit. */
 async function call(
   name: string,
   command: (inside: string) => string,

@@ -1,4 +1,7 @@
-/** Cromwell's TES backend against the whole of Batchwell: its fixtures run to the end, their scripts really executed, and run again as hits. */
+/**
+ * Cromwell's TES backend against the whole of Batchwell: its fixtures run to the end, with their
+ * scripts really executed, and then again as hits.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startStack, type Stack } from '../../cli/stack.ts';
 import { mapPath, readPathMap } from '../../core/files/path-map.ts';
@@ -15,7 +18,7 @@ import {
 
 const missing = missingPrograms(['bash', 'mkfifo', 'tee']);
 const SLOW_MS = 90_000;
-/** The roots that the fixtures name, and one of another server. */
+/** The roots in the fixtures, and one of another server. */
 const PATHS = [
   '/srv/cromwell=s3://cromwell-roots/srv',
   '/mnt=s3://cromwell-roots/mnt',
@@ -57,7 +60,7 @@ afterAll(() => stack?.stop(), SLOW_MS);
 const text = async (url: string): Promise<string | undefined> =>
   (await stack.objects.get(at(url)))?.toString('utf8');
 
-/** Lays out what Cromwell would: inputs, and the script in the execution folder. */
+/** Writes what Cromwell would write: inputs, and the script in the execution folder. */
 async function layOut(task: CromwellTask, command = workOf(task)): Promise<void> {
   for (const { name, url, type } of task.inputs) {
     if (name === 'commandScript') await stack.objects.put(at(url), cromwellScript(task, command));
@@ -236,7 +239,7 @@ describe('the loss of a host', () => {
     async () => {
       const task = callOf('dddddddd-0000-4000-8000-000000000001');
       await layOut(task, `true of a lost host; ${workOf(task)}`);
-      // Batch's own three attempts, too.
+      // Includes Batch's own three attempts.
       await lose({ times: 3 });
       const id = await cromwell.post(task);
       expect(await cromwell.ended(id)).toBe('done');

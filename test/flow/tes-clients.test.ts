@@ -1,4 +1,4 @@
-/** What TES clients count on, each by the client that breaks without it. */
+/** What TES clients rely on. Each test is named after the client that breaks without it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseId } from '../../core/ids.ts';
 import { finalLog } from '../../packages/client/client.ts';
@@ -58,7 +58,8 @@ describe('nf-ga4gh (Nextflow)', () => {
       );
     }
     expect((await full(id)).logs.map(({ logs }) => logs[0]?.exit_code)).toEqual([4, 9]);
-    // Toil and Sprocket read the last one, as TES says; so does everybody who is not known to read the first.
+    // Toil and Sprocket read the last one, as TES defines. So does every client that is not known
+    // to read the first.
     expect((await full(other)).logs.map(({ logs }) => logs[0]?.exit_code)).toEqual([9, 4]);
     expect([finalLog(await full(id)), finalLog(await full(other))]).toMatchObject([
       { logs: [{ exit_code: 4 }] },

@@ -11,7 +11,7 @@ import { createWorld } from '../../packages/local-aws/test/batch-world.ts';
 vi.setConfig({ testTimeout: 90_000 });
 
 const run = promisify(execFile);
-// Debian's own first: a newer one of Python's, earlier on PATH, is another program.
+// Debian's own first: a newer one from Python, earlier on PATH, is another program.
 const cli = ['/usr/bin', ...(process.env['PATH'] ?? '').split(delimiter)]
   .map((folder) => join(folder, 'aws'))
   .find((path) => existsSync(path));

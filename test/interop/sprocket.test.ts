@@ -9,7 +9,7 @@ import { startStack, type Stack } from '../../cli/stack.ts';
 
 const run = promisify(execFile);
 const SLOW_MS = 420_000;
-/** Compiling takes a quarter of an hour on two cores, so it is not done here. */
+/** Compiling it takes a quarter of an hour on two cores, so the test does not do it. */
 const HOW_TO =
   'sprocket is not installed; `cargo install sprocket --version 0.33.0 --locked --root /opt/batchwell-interop/sprocket` brings it';
 const PROGRAMS = ['sprocket', '/opt/batchwell-interop/sprocket/bin/sprocket'];

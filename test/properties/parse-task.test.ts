@@ -74,7 +74,7 @@ test('no JSON value makes the reader throw', () => {
   );
 });
 
-/** What was accepted survives being stored, and becomes a script. */
+/** An accepted task can be stored, read back and rendered as a script. */
 function runnable(spec: TaskSpec): void {
   const { template, values } = splitTask(spec);
   expect(fillTemplate(template, values)).toEqual(spec);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { findOverlap, mapPath, readPathMap, unmapUrl } from '../../core/files/path-map.ts';
 
-/** Few names, so that roots and their places meet and lie in one another. */
+/** Few names, so that roots and their places in S3 often overlap. */
 const name = fc.constantFrom('a', 'b', 'ab', 'c d', 'ü', '%2F');
 const names = (least: number) =>
   fc.array(name, { minLength: least, maxLength: 4 }).map((parts) => parts.join('/'));

@@ -1,6 +1,6 @@
 /**
- * Calls of two runs that look alike and do different things. A wrong hit gives a scientist wrong data and nobody notices, so each
- * of these was found by trying to get one, and stays apart.
+ * Calls of two runs that look alike and do different things. A wrong hit silently gives a scientist
+ * wrong data. Each of these was found by trying to provoke one, and must stay another call.
  */
 import { describe, expect, test } from 'vitest';
 import { cromwellTask, type CromwellTask } from '../cromwell.ts';
@@ -19,7 +19,7 @@ const elsewhere = (task: CromwellTask = here): CromwellTask =>
 const inputPath = (task: CromwellTask, position: number): string =>
   task.inputs[position]?.path ?? '';
 
-/** Whether a call here and another one elsewhere are one call to the cache. */
+/** Whether the cache treats a call here and another one elsewhere as one call. */
 async function isSame(
   command: (task: CromwellTask) => string,
   other: {

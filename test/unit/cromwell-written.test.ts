@@ -1,4 +1,7 @@
-/** Files that Cromwell wrote for write_lines and its like: what they say counts, not what they say of the run. */
+/**
+ * Files that Cromwell wrote for write_lines and similar: their content counts, except the names of
+ * the run.
+ */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { cromwellTask, type CromwellTask } from '../cromwell.ts';
@@ -9,7 +12,10 @@ const ELSEWHERE = '00000000-1111-4222-8333-444444444444';
 const MD5_IN_FIXTURE = '0b1f3c0f1b7a2a9e6c5d4e3f2a1b0c9d';
 type Text = (task: CromwellTask) => string | Buffer;
 
-/** A call with a file from another call of its workflow, and a written file that holds what `text` says. */
+/**
+ * A call with a file from another call of its workflow, and a written file with the result of
+ * `text`.
+ */
 function callWith(
   text: Text,
   { workflowId, more = [] }: { workflowId?: string; more?: Text[] } = {},

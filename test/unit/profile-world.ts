@@ -1,4 +1,6 @@
-/** Calls of clients as the cache sees them, without S3: what their files hold is said by the test. */
+/**
+ * Calls of clients as the cache sees them, without S3: the test gives the content of their files.
+ */
 import { describeCalls } from '../../aws/fingerprints.ts';
 import type { ObjectStore } from '../../aws/s3.ts';
 import { fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
@@ -23,7 +25,7 @@ export function parse(task: object): NewTask {
   return parsed.task;
 }
 
-/** What files hold, by url; any other file holds its own file name. */
+/** Content of files, by URL; any other file contains its own name. */
 export type Contents = Record<string, string | Buffer>;
 
 export async function componentsOf(
@@ -60,7 +62,7 @@ export const fingerprintOfTask = async (task: NewTask, contents: Contents = {}):
 const scriptUrl = (task: NewTask): string =>
   task.spec.inputs.find(({ name }) => name === 'commandScript')?.url ?? '';
 
-/** @param wrap what becomes of the script that Cromwell would write */
+/** @param wrap changes the script that Cromwell would write */
 export function cromwellCall(
   task: CromwellTask,
   command = workOf(task),
@@ -81,7 +83,7 @@ export const folderOf = (task: CromwellTask): string =>
     '',
   );
 
-/** The task with texts of it exchanged wherever they stand. */
+/** The task with these texts replaced everywhere. */
 export function exchange<T extends object>(task: T, texts: Record<string, string>): T {
   let text = JSON.stringify(task);
   for (const [from, to] of Object.entries(texts)) text = text.replaceAll(from, to);

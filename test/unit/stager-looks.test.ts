@@ -5,7 +5,7 @@ import { openLiveLogs, type LiveLogs } from '../../stager/live-logs.ts';
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
 
-/** Looks at nothing, and notes when, in seconds. */
+/** Records the times of the looks, in seconds, and looks at nothing. */
 function watchNothing(longestMs: number): { live: LiveLogs; looks: number[] } {
   const looks: number[] = [];
   const startMs = performance.now();
