@@ -39,7 +39,7 @@ interface Expected {
  * The first checksum that S3 has of the whole object (not of its parts), else the ETag if it is an
  * MD5.
  */
-export function expectedChecksum(answer: GetObjectCommandOutput): Expected | undefined {
+function expectedChecksum(answer: GetObjectCommandOutput): Expected | undefined {
   const kept: Partial<Record<Algorithm, string | undefined>> = {
     CRC64NVME: answer.ChecksumCRC64NVME,
     CRC32: answer.ChecksumCRC32,

@@ -10,7 +10,7 @@ import type { S3Place } from '../core/files/s3-url.ts';
 import { readBytes, statusOf } from './s3.ts';
 
 /** For a child, the id of its array: all children of one job are the same owner. */
-export const jobOf = (batchJobId: string): string => batchJobId.split(':', 1)[0] ?? batchJobId;
+const jobOf = (batchJobId: string): string => batchJobId.split(':', 1)[0] ?? batchJobId;
 
 export interface Fence {
   /** Id of the job that owns the submission: ours or its twin's. */

@@ -4,7 +4,7 @@
  */
 export type Log = (event: StagerEvent, fields?: Record<string, string | number>) => void;
 
-export type StagerEvent =
+type StagerEvent =
   | 'task_started'
   | 'inputs_fetched'
   | 'executor_ended'

@@ -20,7 +20,7 @@ const GRACE_MS = 5_000;
 const LAST_LOGS_MS = 10_000;
 
 /** @throws Error naming the variable that is missing or wrong */
-export function readIdentity(env: NodeJS.ProcessEnv): Identity {
+function readIdentity(env: NodeJS.ProcessEnv): Identity {
   const place = parseS3Url(env[SUBMISSION_VARIABLE] ?? '');
   if (!place)
     throw new Error(

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { LogObjects } from '../api/tasks/logs.ts';
 
-export interface PlayedLog {
+interface PlayedLog {
   body: string | Buffer;
   /** A window's. */
   metadata?: Record<string, string>;

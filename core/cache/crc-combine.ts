@@ -11,7 +11,7 @@ interface CrcKind {
 }
 
 /** The CRCs that S3 keeps for whole objects. */
-export const crcKinds = {
+const crcKinds = {
   CRC64NVME: { bits: 64n, polynomial: 0x9a6c9329ac4bc9b5n },
   CRC32: { bits: 32n, polynomial: 0xedb88320n },
   CRC32C: { bits: 32n, polynomial: 0x82f63b78n },

@@ -9,7 +9,7 @@ const MOST_TAGS = 256;
 const LONGEST_TAG_VALUE = 255;
 
 /** A tag that sets how a task uses the call cache. */
-export const CACHE_TAG = 'batchwell.cache';
+const CACHE_TAG = 'batchwell.cache';
 
 /** A tag that names the client profile of a task whose shape does not show it. */
 const PROFILE_TAG = 'batchwell.profile';

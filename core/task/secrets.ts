@@ -8,9 +8,9 @@ import type { SplitTask } from './template.ts';
 const SECRET_NAME =
   /SECRET|TOKEN|PASSW(OR)?D|PASSPHRASE|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY|API_?KEY|AUTHORIZATION/i;
 
-export const isSecretName = (name: string): boolean => SECRET_NAME.test(name);
+const isSecretName = (name: string): boolean => SECRET_NAME.test(name);
 
-export const HIDDEN = '(hidden)';
+const HIDDEN = '(hidden)';
 
 function changeSecrets<S>(task: TaskOf<S>, change: (value: S) => S): TaskOf<S> {
   return {

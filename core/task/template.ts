@@ -5,7 +5,7 @@
  */
 import type { ExecutorOf, InputOf, OutputOf, TaskOf, TaskSpec } from './task.ts';
 
-export interface Slot {
+interface Slot {
   /** Position in the task's values, from 0. */
   slot: number;
 }

@@ -21,7 +21,7 @@ export const tesStates = [
 export type TesState = (typeof tesStates)[number];
 
 /** The TES versions whose states a client may ask for. */
-export const stateVersions = ['1.0', '1.1'] as const;
+const stateVersions = ['1.0', '1.1'] as const;
 export type StateVersion = (typeof stateVersions)[number];
 
 /** Those of TES 1.0, which every client knows. */

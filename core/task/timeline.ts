@@ -12,7 +12,7 @@ export interface TaskTimes {
   attempts: readonly AttemptTimes[];
 }
 
-export interface AttemptTimes {
+interface AttemptTimes {
   number: number;
   /** When it was packed into a submission. */
   createdMs: number;
@@ -36,7 +36,7 @@ export const spanNames = [
   'end-unseen',
   'finalized',
 ] as const;
-export type SpanName = (typeof spanNames)[number];
+type SpanName = (typeof spanNames)[number];
 
 export interface Span {
   what: SpanName;

@@ -19,8 +19,8 @@ import { bundleStager } from '../../stager/bundle.ts';
 import { startS3Between } from './s3-between.ts';
 import type { S3Between } from './s3-between.ts';
 
-export const BUCKET = 'work';
-export const SUBMISSION = 'submissions/sub1/';
+const BUCKET = 'work';
+const SUBMISSION = 'submissions/sub1/';
 const PREFIX = `${BUCKET}/${SUBMISSION}`;
 
 /**

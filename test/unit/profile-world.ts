@@ -28,7 +28,7 @@ export function parse(task: object): NewTask {
 /** Content of files, by URL; any other file contains its own name. */
 export type Contents = Record<string, string | Buffer>;
 
-export async function componentsOf(
+async function componentsOf(
   { spec, profile }: NewTask,
   contents: Contents,
 ): Promise<Components> {
