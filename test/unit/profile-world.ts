@@ -28,10 +28,7 @@ export function parse(task: object): NewTask {
 /** Content of files, by URL; any other file contains its own name. */
 export type Contents = Record<string, string | Buffer>;
 
-async function componentsOf(
-  { spec, profile }: NewTask,
-  contents: Contents,
-): Promise<Components> {
+async function componentsOf({ spec, profile }: NewTask, contents: Contents): Promise<Components> {
   const held = (url: string): Buffer =>
     Buffer.from(contents[url] ?? url.slice(url.lastIndexOf('/') + 1));
   const seen = (url: string) => ({
