@@ -4,11 +4,11 @@ import swaggerUi from '@fastify/swagger-ui';
 import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyInstance } from 'fastify';
 import packageJson from '../package.json' with { type: 'json' };
-import { anybody } from './access/callers.ts';
+import { anonymous } from './access/callers.ts';
 import { guardRoutes } from './access/require-token.ts';
 import { answerErrors, failure } from './http/errors.ts';
-import { takeMessages } from './intake/intake-queue.ts';
-import type { Api, ApiParts } from './dependencies.ts';
+import { consumeIntakeQueue } from './intake/queue-consumer.ts';
+import type { Api, ApiDependencies } from './dependencies.ts';
 import { allowOtherOrigins, logRequests } from './http/request-hooks.ts';
 import { bulkCancelRoutes } from './routes/bulk-cancel.ts';
 import { boardRoutes } from './routes/board.ts';
@@ -24,7 +24,7 @@ import { tokenRoutes } from './routes/tokens.ts';
 import { validateRoutes } from './routes/validate.ts';
 import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
-import { createServices, type ApiServices } from './services.ts';
+import { createContext, type ApiContext } from './context.ts';
 
 const TES_PATH = '/ga4gh/tes/v1';
 const OWN_PATH = '/v1';
@@ -36,9 +36,9 @@ const LAST_WORDS_MS = 2000;
 /** A close waits so long for answers that are under way. */
 const LAST_ANSWERS_MS = 5000;
 
-/** Not listening yet. `close()` leaves the parts it was given open: who made them closes them. */
-export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
-  const services = createServices(parts);
+/** Not listening yet. `close()` leaves the dependencies it was given open: who made them closes them. */
+export async function createApp(dependencies: ApiDependencies): Promise<FastifyInstance> {
+  const context = createContext(dependencies);
   const app: Api = fastify({
     logger: false,
     // A client that percent-encodes the colon means the same route.
@@ -47,7 +47,7 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     requestTimeout: 300_000,
     // Null is Fastify's word for plain HTTP.
-    https: parts.tls ?? null,
+    https: dependencies.tls ?? null,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   // Bodies are read by core, which tells every problem at once; what is sent is what the handlers' types say.
@@ -55,7 +55,7 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
     route.httpPart === 'body' ? (value: unknown) => ({ value }) : TypeBoxValidatorCompiler(route),
   );
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
-  app.setErrorHandler(answerErrors(parts.log));
+  app.setErrorHandler(answerErrors(dependencies.log));
   app.setNotFoundHandler((request, reply) =>
     reply
       .code(404)
@@ -67,27 +67,27 @@ export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
       ),
   );
   app.decorateRequest('caller');
-  app.decorateRequest('mayGoOn', () => Promise.resolve(true));
-  logRequests(app, parts.log, parts.nowMs);
-  if (services.callers.asked) allowOtherOrigins(app);
+  app.decorateRequest('isStillAllowed', () => Promise.resolve(true));
+  logRequests(app, dependencies.log, dependencies.nowMs);
+  if (context.callers.tokensRequired) allowOtherOrigins(app);
   // Before the body is read: py-tes tries its next prefix on 404 only, and sends empty bodies that call themselves JSON.
   app.addHook('onRequest', async (request, reply) => {
-    request.caller = anybody;
+    request.caller = anonymous;
     if (request.is404) reply.callNotFound();
   });
 
-  await limitPosts(app, parts);
+  await limitPosts(app, dependencies);
   await describe(app);
-  await mountRoutes(app, services);
-  takeMessages(app, services);
+  await mountRoutes(app, context);
+  consumeIntakeQueue(app, context);
   app.addHook('preClose', async () => {
     endConnectionsInTime(app);
-    services.watch.close();
-    services.feed.close();
-    services.eventStreams.close();
-    services.logFollows.close();
+    context.taskWaiter.close();
+    context.feed.close();
+    context.eventStreams.close();
+    context.logFollows.close();
   });
-  app.addHook('onClose', () => services.announcer.settle(LAST_WORDS_MS));
+  app.addHook('onClose', () => context.nudgeSender.settle(LAST_WORDS_MS));
   return app as unknown as FastifyInstance;
 }
 
@@ -115,17 +115,21 @@ async function describe(app: Api): Promise<void> {
   );
 }
 
-async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
-  healthRoutes(app, services);
-  for (const prefix of [TES_PATH, OWN_PATH, ...(services.callers.asked ? [TOKEN_PATH] : [])]) {
-    await app.register(async (api: Api) => serviceInfoRoutes(api, services), { prefix });
+async function mountRoutes(app: Api, context: ApiContext): Promise<void> {
+  healthRoutes(app, context);
+  for (const prefix of [
+    TES_PATH,
+    OWN_PATH,
+    ...(context.callers.tokensRequired ? [TOKEN_PATH] : []),
+  ]) {
+    await app.register(async (api: Api) => serviceInfoRoutes(api, context), { prefix });
     await app.register(
       async (api: Api) => {
-        guardRoutes(api, services.callers);
-        tesRoutes(api, services);
+        guardRoutes(api, context.callers);
+        tesRoutes(api, context);
         await api.register(async (cancels: Api) => {
           takeAnyBody(cancels);
-          tesCancelRoutes(cancels, services);
+          tesCancelRoutes(cancels, context);
         });
       },
       { prefix },
@@ -133,24 +137,24 @@ async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
   }
   await app.register(
     async (api: Api) => {
-      guardRoutes(api, services.callers);
-      scatterRoutes(api, services);
-      taskTextRoutes(api, services);
-      cacheRoutes(api, services);
-      bulkCancelRoutes(api, services);
-      timelineRoutes(api, services);
-      eventRoutes(api, services);
-      validateRoutes(api, services);
-      tokenRoutes(api, services);
-      webhookRoutes(api, services);
+      guardRoutes(api, context.callers);
+      scatterRoutes(api, context);
+      taskTextRoutes(api, context);
+      cacheRoutes(api, context);
+      bulkCancelRoutes(api, context);
+      timelineRoutes(api, context);
+      eventRoutes(api, context);
+      validateRoutes(api, context);
+      tokenRoutes(api, context);
+      webhookRoutes(api, context);
       await api.register(async (cancels: Api) => {
         takeAnyBody(cancels);
-        scatterCancelRoutes(cancels, services);
+        scatterCancelRoutes(cancels, context);
       });
     },
     { prefix: OWN_PATH },
   );
-  await app.register(async (api: Api) => boardRoutes(api, services, BOARD_PATH), {
+  await app.register(async (api: Api) => boardRoutes(api, context, BOARD_PATH), {
     prefix: BOARD_PATH,
   });
 }

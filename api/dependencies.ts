@@ -10,7 +10,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { LogObjects } from './tasks/logs.ts';
 
-export interface ApiParts {
+export interface ApiDependencies {
   config: Config;
   database: Database;
   queues: Queues;

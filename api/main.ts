@@ -9,7 +9,7 @@ import { openQueues } from '../queues/queues.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
-import type { ApiParts } from './dependencies.ts';
+import type { ApiDependencies } from './dependencies.ts';
 
 export interface RunningApi {
   /** http://host:port */
@@ -32,7 +32,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
     keepFinishedMs: config.keepFinishedMs,
   });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
-  const closeParts = async (): Promise<void> => {
+  const closeDependencies = async (): Promise<void> => {
     await Promise.allSettled([queues.close(), database.close()]);
     objects.close();
   };
@@ -60,17 +60,17 @@ export async function startApi(config: Config): Promise<RunningApi> {
       url,
       async close() {
         await app.close();
-        await closeParts();
+        await closeDependencies();
       },
     };
   } catch (error) {
-    await closeParts();
+    await closeDependencies();
     throw error;
   }
 }
 
 /** Rejects with a ConfigError when a file cannot be read, or only one is named. */
-async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiParts, 'tls'>> {
+async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiDependencies, 'tls'>> {
   if (tlsKey === '' && tlsCert === '') return {};
   if (tlsKey === '' || tlsCert === '')
     throw new ConfigError('BATCHWELL_TLS_KEY and BATCHWELL_TLS_CERT are needed together.');

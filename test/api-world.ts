@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { createApp } from '../api/app.ts';
 import type { FailureBody } from '../api/http/errors.ts';
-import type { ApiParts } from '../api/dependencies.ts';
+import type { ApiDependencies } from '../api/dependencies.ts';
 import type { ScatterReply } from '../api/schemas/scatters.ts';
 import type { TesTaskFull } from '../api/schemas/tes.ts';
 import { readConfig, type Config } from '../config.ts';
@@ -77,7 +77,7 @@ export async function startApiWorld(
       },
     }),
   );
-  const parts: ApiParts = {
+  const dependencies: ApiDependencies = {
     config,
     database,
     queues,
@@ -87,7 +87,7 @@ export async function startApiWorld(
     resolveComponents: async (tasks) => tasks.map(() => ({ unreadable: [], inputsModifiedMs: 0 })),
     nowMs,
   };
-  const app = await createApp(parts);
+  const app = await createApp(dependencies);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
     url,

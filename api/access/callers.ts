@@ -3,27 +3,29 @@ import { timingSafeEqual } from 'node:crypto';
 import { ConfigError } from '../../config.ts';
 import { fullAccess } from '../../core/access/access.ts';
 import { sha256 } from '../../core/ids.ts';
-import type { ApiParts } from '../dependencies.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 import { LONGEST_OWNER, type Caller, type Refused } from './caller.ts';
 import { openOidc } from './oidc.ts';
 import { createStoredTokens } from './stored-tokens.ts';
 
 export interface Callers {
   /** False where nothing is set up: then everybody is the one owner ''. */
-  asked: boolean;
+  tokensRequired: boolean;
   /** Rejects when the database or the provider has to be asked and is away. */
   find(token: string): Promise<Caller | Refused>;
 }
 
 /** Everybody, where nobody is asked. */
-export const anybody: Caller = { access: fullAccess(''), countedAs: '' };
+export const anonymous: Caller = { access: fullAccess(''), countedAs: '' };
 
-export function createCallers(parts: Pick<ApiParts, 'config' | 'database' | 'nowMs'>): Callers {
-  const configured = readTokens(parts.config.tokens);
-  const stored = createStoredTokens(parts);
-  const oidc = openOidc(parts.config);
+export function createCallers(
+  dependencies: Pick<ApiDependencies, 'config' | 'database' | 'nowMs'>,
+): Callers {
+  const configured = readTokens(dependencies.config.tokens);
+  const stored = createStoredTokens(dependencies);
+  const oidc = openOidc(dependencies.config);
   return {
-    asked: configured.length > 0 || oidc !== undefined,
+    tokensRequired: configured.length > 0 || oidc !== undefined,
     async find(token) {
       const owner = ownerOf(configured, token);
       if (owner !== undefined)

@@ -5,8 +5,8 @@ import type { Access } from '../../core/access/access.ts';
 import { LONGEST_OWNER, type Caller, type Refused } from './caller.ts';
 
 /** The provider has to be asked for its keys and does not answer; the same token may be good in a moment. */
-export class ProviderAway extends Error {
-  override readonly name = 'ProviderAway';
+export class ProviderUnavailable extends Error {
+  override readonly name = 'ProviderUnavailable';
 }
 
 type OidcConfig = Pick<
@@ -79,7 +79,7 @@ function createKeys(issuer: string): JWTVerifyGetKey {
       keys = await found;
     } catch (error) {
       found = undefined;
-      throw new ProviderAway(
+      throw new ProviderUnavailable(
         `The OpenID provider ${issuer} cannot be asked: ${error instanceof Error ? error.message : String(error)}`,
         { cause: error },
       );
@@ -102,7 +102,7 @@ async function verify(
       requiredClaims: ['exp', config.oidcOwnerClaim],
     });
   } catch (error) {
-    if (error instanceof ProviderAway) throw error;
+    if (error instanceof ProviderUnavailable) throw error;
     if (error instanceof errors.JWKSNoMatchingKey)
       return { refused: 'The token is signed with a key that its provider does not publish.' };
     if (error instanceof errors.JWTExpired) return { refused: 'The token expired.' };
@@ -111,7 +111,7 @@ async function verify(
         refused: `The token’s claim ${JSON.stringify(error.claim)} is not what is expected here (${error.reason}).`,
       };
     if (isOfToken(error)) return { refused: 'The token is no JWT that can be checked here.' };
-    throw new ProviderAway(
+    throw new ProviderUnavailable(
       `The keys of ${config.oidcIssuer} cannot be fetched: ${error instanceof Error ? error.message : String(error)}`,
       { cause: error },
     );

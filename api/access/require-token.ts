@@ -11,7 +11,7 @@ declare module 'fastify' {
     /** Whose tasks this request may see, and what it may do with them. */
     caller: Caller;
     /** Whether its token is still good for it, for replies that take long. Rejects while nobody can be asked. */
-    mayGoOn(): Promise<boolean>;
+    isStillAllowed(): Promise<boolean>;
   }
   interface FastifyContextConfig {
     /** What a token must allow; `read` for GET when absent. */
@@ -47,7 +47,7 @@ export function guardRoutes(
       throw new Error(`${String(method)} ${url} does not say which scope it needs.`);
   });
   api.addHook('onRequest', async (request, reply) => {
-    if (!callers.asked) return;
+    if (!callers.tokensRequired) return;
     const find = (): Promise<Caller | Refused> =>
       findCaller(callers, request, options.allowBasic === true);
     const caller = await find();
@@ -59,7 +59,7 @@ export function guardRoutes(
     }
     request.caller = caller;
     const scope = options.scope ?? request.routeOptions.config.scope ?? 'read';
-    request.mayGoOn = async () => {
+    request.isStillAllowed = async () => {
       const found = await find();
       return !('refused' in found) && whyNotAllowed(found.access, scope) === undefined;
     };

@@ -4,7 +4,7 @@ import { forgetOldest } from '../../core/forget-oldest.ts';
 import { sha256 } from '../../core/ids.ts';
 import { readToken, type TokenRow } from '../../db/tokens.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
-import type { ApiParts } from '../dependencies.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 import type { Caller, Refused } from './caller.ts';
 
 const PREFIX = 'bw_';
@@ -25,7 +25,10 @@ interface Remembered {
   readMs: number;
 }
 
-export function createStoredTokens({ database, nowMs }: Pick<ApiParts, 'database' | 'nowMs'>) {
+export function createStoredTokens({
+  database,
+  nowMs,
+}: Pick<ApiDependencies, 'database' | 'nowMs'>) {
   const remembered = new Map<string, Remembered>();
 
   const look = async (key: string, digest: Buffer): Promise<TokenRow | undefined> => {

@@ -5,7 +5,7 @@ import { viewScatter, type ScatterView } from '../../core/scatter/scatter-view.t
 import { viewTaskEvent, type ToldTask } from '../../core/notify/task-event.ts';
 import { countScatter } from '../../db/scatter-views.ts';
 import { readToldTasks } from '../../db/task-views.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 import type { ChangeBatch } from './feed.ts';
 import { aboutOf, type Subject } from './subject.ts';
 
@@ -33,19 +33,19 @@ const event = (name: string, data: unknown): string =>
 /** An id by itself is no event: it only moves the place from which the listener would go on. */
 const place = (id: number, mark = ''): string => `id: ${id}${mark}\n\n`;
 
-type Services = Pick<ApiServices, 'database' | 'feed' | 'log' | 'nowMs'>;
+type Services = Pick<ApiContext, 'database' | 'feed' | 'log' | 'nowMs'>;
 
 /**
  * What there is to tell, until the task or scatter has ended or the signal is aborted. A place in the log is given
  * only after all of its tasks were told, so that one who comes back hears the rest.
  */
 export async function* tellEvents(
-  services: Services,
+  context: Services,
   listener: Listener,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const { nowMs } = services;
-  const telling = createTelling(services, listener);
+  const { nowMs } = context;
+  const telling = createTelling(context, listener);
   let at = listener.from;
   let silentSinceMs = nowMs();
   if (listener.missed)
@@ -55,7 +55,7 @@ export async function* tellEvents(
     });
   yield [...(await telling.begin()), place(at)].join('');
   while (!telling.isOver() && !signal.aborted) {
-    const { upTo, told } = await hearMore(services, telling, at);
+    const { upTo, told } = await hearMore(context, telling, at);
     at = upTo;
     if (told.length > 0 || nowMs() - silentSinceMs >= HEARTBEAT_MS) {
       yield* inChunks([...told, place(at)]);
@@ -99,12 +99,12 @@ interface Telling {
   isOver(): boolean;
 }
 
-function createTelling(services: Services, { owner, subject }: Listener): Telling {
+function createTelling(context: Services, { owner, subject }: Listener): Telling {
   const isAbout = aboutOf(subject);
   const wanted = ({ tasks }: ChangeBatch): ToldTask[] =>
     tasks.filter((task) => task.owner === owner && isAbout(task));
-  if (subject.of === 'task') return createTaskTelling(services, subject.id, wanted);
-  if (subject.of === 'scatter') return createScatterTelling(services, subject.scatter, wanted);
+  if (subject.of === 'task') return createTaskTelling(context, subject.id, wanted);
+  if (subject.of === 'scatter') return createScatterTelling(context, subject.scatter, wanted);
   return {
     begin: async () => [],
     about: async (batch) => tasksOf(wanted(batch)),

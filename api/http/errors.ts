@@ -3,8 +3,8 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { LISTED_PROBLEMS, type RowProblem } from '../../core/scatter/scatter.ts';
 import { problemSentence } from '../../core/problems.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
-import { ProviderAway } from '../access/oidc.ts';
-import { Overloaded } from '../intake/group-calls.ts';
+import { ProviderUnavailable } from '../access/oidc.ts';
+import { Overloaded } from '../coalesce-calls.ts';
 import type { Log } from '../../telemetry/log.ts';
 
 /** A problem of one of many: `line` counts from 1 as editors do, `row` from 0 as arrays do. */
@@ -73,10 +73,10 @@ function schemaProblems(error: FastifyError): ListedProblem[] {
 }
 
 /** What may be over when the same request is made again. */
-export function passingTrouble(error: unknown): { event: string; what: string } | undefined {
+export function transientCause(error: unknown): { event: string; what: string } | undefined {
   if (error instanceof Overloaded)
     return { event: 'overloaded', what: 'Too many requests wait for the database' };
-  if (error instanceof ProviderAway)
+  if (error instanceof ProviderUnavailable)
     return {
       event: 'oidc-provider-away',
       what: 'The OpenID provider cannot be asked about this token',
@@ -101,7 +101,7 @@ export function answerErrors(log: Log) {
       return void (await reply
         .code(status)
         .send(failure(status, ownWords[error.code] ?? error.message)));
-    const passing = passingTrouble(error);
+    const passing = transientCause(error);
     if (passing) {
       log.warn(
         { event: passing.event, route: request.routeOptions.url, error: error.message },

@@ -10,7 +10,7 @@ export interface LongReplies {
    * there are too many already.
    */
   begin(
-    request: Pick<FastifyRequest, 'mayGoOn'>,
+    request: Pick<FastifyRequest, 'isStillAllowed'>,
     reply: Pick<FastifyReply, 'raw'>,
   ): AbortSignal | undefined;
   close(): void;
@@ -39,7 +39,7 @@ export function createLongReplies({
       const check = setInterval(() => {
         // Who cannot be asked about it now is asked again.
         void request
-          .mayGoOn()
+          .isStillAllowed()
           .catch(() => true)
           .then((may) => void (may || reply.abort()));
       }, checkMs).unref();

@@ -2,7 +2,7 @@
 import rateLimit from '@fastify/rate-limit';
 import { connectImpatientRedis } from '../../queues/queues.ts';
 import { failure } from './errors.ts';
-import type { Api, ApiParts } from '../dependencies.ts';
+import type { Api, ApiDependencies } from '../dependencies.ts';
 
 /** Of a route that makes tasks, or works as hard as if it did. */
 export const SUBMITS = { scope: 'submit', countsAsPost: true } as const;
@@ -16,7 +16,10 @@ declare module 'fastify' {
 const MINUTE_MS = 60_000;
 
 /** Counted in Redis, so that all API processes count together; while Redis is away everybody may. */
-export async function limitPosts(app: Api, { config }: Pick<ApiParts, 'config'>): Promise<void> {
+export async function limitPosts(
+  app: Api,
+  { config }: Pick<ApiDependencies, 'config'>,
+): Promise<void> {
   if (config.postsPerMinute === 0) return;
   const redis = await connectImpatientRedis(config.redisUrl);
   app.addHook('onRoute', (route) => {

@@ -7,9 +7,9 @@ import type { NewTask } from '../../core/task/task.ts';
 import { acceptTasks, type NewScatter, type TaskRequest } from '../../db/accept.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
 import { taskNudges } from '../../queues/messages.ts';
-import type { Announcer } from './announce.ts';
-import { groupCalls } from './group-calls.ts';
-import type { ApiParts } from '../dependencies.ts';
+import type { NudgeSender } from './nudge-sender.ts';
+import { coalesceCalls } from '../coalesce-calls.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 
 export interface AcceptedScatter {
   id: string;
@@ -37,17 +37,17 @@ export interface Intake {
 const GROUP = { groupsAtOnce: 2, most: 200 };
 
 export function createIntake(
-  parts: Pick<ApiParts, 'config' | 'database' | 'metrics' | 'nowMs'>,
-  announcer: Announcer,
+  dependencies: Pick<ApiDependencies, 'config' | 'database' | 'metrics' | 'nowMs'>,
+  nudgeSender: NudgeSender,
 ): Intake {
-  const { config, database, metrics } = parts;
+  const { config, database, metrics } = dependencies;
 
   const accept = async (
     { owner, cacheDomain }: Sender,
     tasks: readonly TaskRequest[],
     scatter?: NewScatter & { key?: RequestKey | undefined },
   ) => {
-    const nowMs = parts.nowMs();
+    const nowMs = dependencies.nowMs();
     const accepted = await acceptTasks(database, {
       owner,
       cacheDomain,
@@ -61,7 +61,7 @@ export function createIntake(
     );
     metrics.tasksAccepted.inc({ kind: scatter ? 'scatter' : 'single' }, fresh.length);
     metrics.stageEntered.inc({ stage: 'cache-check' }, fresh.length);
-    announcer.announce(taskNudges('cache-check', fresh, config.chunkSize));
+    nudgeSender.send(taskNudges('cache-check', fresh, config.chunkSize));
     return {
       scatter: accepted.scatter,
       ids: accepted.tasks.map((one) => (one === 'other-request' ? one : publicId('task', one))),
@@ -74,7 +74,7 @@ export function createIntake(
     const groupKey = JSON.stringify([owner, cacheDomain]);
     const known = groups.get(groupKey);
     if (known) return known;
-    const made = groupCalls<TaskRequest, string>(
+    const made = coalesceCalls<TaskRequest, string>(
       async (requests) => (await accept({ owner, cacheDomain }, requests)).ids,
       { ...GROUP, tryAlone: (error) => !isDatabaseAway(error) },
     );

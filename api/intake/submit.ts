@@ -8,7 +8,7 @@ import { profiles } from '../../core/profiles/profiles.ts';
 import { refusal, type FailureBody } from '../http/errors.ts';
 import { otherRequest } from '../http/idempotency.ts';
 import { readLineScatter, readTemplateScatter, type LineScatterQuery } from './scatter-body.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 /** Nothing was stored. */
 export interface Refusal {
@@ -19,7 +19,7 @@ export interface Refusal {
 export type KeyReader = (asked: unknown) => RequestKey | { problems: Problem[] } | undefined;
 
 export async function submitTask(
-  { intake, taskDefaultsOf }: ApiServices,
+  { intake, taskDefaultsOf }: ApiContext,
   access: Access,
   body: unknown,
   readKey: KeyReader,
@@ -39,7 +39,7 @@ export async function submitTask(
 
 /** @param body a template and rows, or a stream of lines with one task each, about which `query` says the rest */
 export async function submitScatter(
-  { intake, taskDefaultsOf }: ApiServices,
+  { intake, taskDefaultsOf }: ApiContext,
   access: Access,
   { body, query = {} }: { body: unknown; query?: LineScatterQuery },
   readKey: KeyReader,

@@ -4,11 +4,11 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
 import { guardRoutes } from '../access/require-token.ts';
 import type { Api } from '../dependencies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 export async function boardRoutes(
   api: Api,
-  { queues, callers }: ApiServices,
+  { queues, callers }: ApiContext,
   path: string,
 ): Promise<void> {
   guardRoutes(api, callers, { allowBasic: true, scope: 'admin' });

@@ -4,11 +4,11 @@ import { parseCancelRequest, type CancelRequest } from '../../core/task/cancel-r
 import { moves } from '../../core/places.ts';
 import { readCancellable } from '../../db/cancel.ts';
 import { listStandings } from '../../db/task-lists.ts';
-import { cancelAndTell } from '../tasks/cancel.ts';
+import { cancelAndNudge } from '../tasks/cancel.ts';
 import { notFound, refusal } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 import { findScatter } from './scatters.ts';
 
 export const CancelTasksRequest = Type.Object(
@@ -31,7 +31,7 @@ export const CancelTasksReply = Type.Object({
 
 const TASKS_AT_ONCE = 1000;
 
-export function bulkCancelRoutes(api: Api, services: ApiServices): void {
+export function bulkCancelRoutes(api: Api, context: ApiContext): void {
   const schema = {
     tags: ['Tasks'],
     summary: 'Cancel many tasks: by id, by tags, or a scatter',
@@ -43,30 +43,27 @@ export function bulkCancelRoutes(api: Api, services: ApiServices): void {
     if ('problems' in wanted) return reply.code(400).send(refusal(wanted.problems));
     const { owner } = request.caller.access;
     if (wanted.by === 'scatter') {
-      const scatter = await findScatter(services, owner, wanted.scatter);
+      const scatter = await findScatter(context, owner, wanted.scatter);
       if (!scatter) return reply.code(404).send(notFound('scatter', wanted.scatter));
       return {
-        cancelled: await cancel(
-          services,
-          await readCancellable(services.database.pool, scatter.id),
-        ),
+        cancelled: await cancel(context, await readCancellable(context.database.pool, scatter.id)),
         unknown_ids: [],
       };
     }
     return wanted.by === 'ids'
-      ? cancelByIds(services, owner, wanted.ids)
-      : { cancelled: await cancelByTags(services, owner, wanted), unknown_ids: [] };
+      ? cancelByIds(context, owner, wanted.ids)
+      : { cancelled: await cancelByTags(context, owner, wanted), unknown_ids: [] };
   });
 }
 
-const cancel = (services: ApiServices, ids: readonly number[]): Promise<number> =>
-  cancelAndTell(services, services.announcer, ids);
+const cancel = (context: ApiContext, ids: readonly number[]): Promise<number> =>
+  cancelAndNudge(context, context.nudgeSender, ids);
 
-async function cancelByIds(services: ApiServices, owner: string, ids: readonly string[]) {
-  const found = await Promise.all(ids.map((id) => services.reader.find(owner, id)));
+async function cancelByIds(context: ApiContext, owner: string, ids: readonly string[]) {
+  const found = await Promise.all(ids.map((id) => context.reader.find(owner, id)));
   return {
     cancelled: await cancel(
-      services,
+      context,
       found.flatMap((one) => one?.id ?? []),
     ),
     unknown_ids: ids.filter((_, position) => !found[position]),
@@ -75,20 +72,20 @@ async function cancelByIds(services: ApiServices, owner: string, ids: readonly s
 
 /** Each round finds those that are left; tasks that come meanwhile with the same tags are cancelled, too. */
 async function cancelByTags(
-  services: ApiServices,
+  context: ApiContext,
   owner: string,
   { tags }: CancelRequest & { by: 'tags' },
 ): Promise<number> {
   const wanted = Object.entries(tags).map(([key, value]) => ({ key, value }));
   for (let cancelled = 0; ;) {
-    const standings = await listStandings(services.database.pool, {
+    const standings = await listStandings(context.database.pool, {
       owner,
       tags: wanted,
       standing: { places: [...moves.cancel.from] },
       limit: TASKS_AT_ONCE,
     });
     cancelled += await cancel(
-      services,
+      context,
       standings.map(({ id }) => id),
     );
     if (standings.length < TASKS_AT_ONCE) return cancelled;

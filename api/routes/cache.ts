@@ -7,7 +7,7 @@ import { readTaskIds } from '../../db/task-views.ts';
 import { notFound } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 const Parts = Type.Record(Type.String(), Type.String(), {
   description: 'What goes into the fingerprint, part by part',
@@ -55,7 +55,7 @@ interface Fingerprinted {
   domain: string;
 }
 
-export function cacheRoutes(api: Api, services: ApiServices): void {
+export function cacheRoutes(api: Api, context: ApiContext): void {
   const schema = {
     tags: ['Call cache'],
     summary: 'Why a task hits the call cache, or misses it',
@@ -64,7 +64,7 @@ export function cacheRoutes(api: Api, services: ApiServices): void {
     response: { 200: CacheExplanation, ...failures },
   };
   api.get('/tasks/:id/cache-explanation', { schema }, async (request, reply) => {
-    const { reader } = services;
+    const { reader } = context;
     const task = await reader.find(request.caller.access.owner, request.params.id);
     if (!task) return reply.code(404).send(notFound('task', request.params.id));
     const otherId = request.query.other;
@@ -72,7 +72,7 @@ export function cacheRoutes(api: Api, services: ApiServices): void {
       otherId === undefined ? undefined : await reader.find(request.caller.access.owner, otherId);
     if (otherId !== undefined && !other) return reply.code(404).send(notFound('task', otherId));
 
-    return explain(services, { taskId: task.id, otherId: other?.id });
+    return explain(context, { taskId: task.id, otherId: other?.id });
   });
 }
 
@@ -81,34 +81,34 @@ interface Question {
   otherId: number | undefined;
 }
 
-async function explain(services: ApiServices, { taskId, otherId }: Question) {
-  const { components, unreadable, cached, domain } = await fingerprintNow(services, taskId);
+async function explain(context: ApiContext, { taskId, otherId }: Question) {
+  const { components, unreadable, cached, domain } = await fingerprintNow(context, taskId);
   const fingerprint = components && fingerprintOf(components);
-  const entry = fingerprint && (await readEntryOf(services.database, { domain, fingerprint }));
-  const there = otherId === undefined ? undefined : await knownComponents(services, otherId);
+  const entry = fingerprint && (await readEntryOf(context.database, { domain, fingerprint }));
+  const there = otherId === undefined ? undefined : await knownComponents(context, otherId);
   return {
     verdict: verdictOf({ cached, unreadable, entry, isOwn: entry?.taskId === taskId }),
     unreadable_inputs: unreadable,
     ...(components && fingerprint && { components, fingerprint: fingerprint.toString('hex') }),
-    ...(entry && { entry: await showEntry(services, entry) }),
+    ...(entry && { entry: await showEntry(context, entry) }),
     ...(components && there && { differences: explainDifference(components, there) }),
   };
 }
 
 /** What it was when it was checked; without that, what its inputs hold now. */
 async function knownComponents(
-  services: ApiServices,
+  context: ApiContext,
   taskId: number,
 ): Promise<Components | undefined> {
   return (
-    (await readTaskComponents(services.database.pool, taskId)) ??
-    (await fingerprintNow(services, taskId)).components
+    (await readTaskComponents(context.database.pool, taskId)) ??
+    (await fingerprintNow(context, taskId)).components
   );
 }
 
 /** What the task's fingerprint would be if it were checked now. */
 async function fingerprintNow(
-  { reader, resolveComponents }: ApiServices,
+  { reader, resolveComponents }: ApiContext,
   taskId: number,
 ): Promise<Fingerprinted> {
   const filled = await reader.readFilled(taskId);
@@ -146,7 +146,7 @@ function verdictOf({ cached, unreadable, entry, isOwn }: Verdict): string {
     : 'A hit: the entry of another task has its fingerprint.';
 }
 
-async function showEntry({ database }: ApiServices, entry: ExplainedEntry) {
+async function showEntry({ database }: ApiContext, entry: ExplainedEntry) {
   const ids = await readTaskIds(database.pool, [entry.taskId]);
   return {
     task: ids.get(entry.taskId) ?? `row ${entry.taskId}`,

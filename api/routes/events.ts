@@ -10,7 +10,7 @@ import type { Api } from '../dependencies.ts';
 import { TaskEvent } from '../schemas/events.ts';
 import { failures } from '../schemas/replies.ts';
 import { ScatterReply } from '../schemas/scatters.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 import { tagsOf, TagQuery } from '../tasks/list.ts';
 import { findScatter } from './scatters.ts';
 
@@ -41,7 +41,7 @@ const Events = Type.Union(
 const AGAIN_S = 5;
 const EVENT_STREAM = 'text/event-stream';
 
-export function eventRoutes(api: Api, services: ApiServices): void {
+export function eventRoutes(api: Api, context: ApiContext): void {
   const schema = {
     tags: ['Events'],
     summary: 'Follow tasks as they change: one, a scatter, those with tags, or all',
@@ -66,13 +66,13 @@ export function eventRoutes(api: Api, services: ApiServices): void {
   };
   api.get('/events', { schema }, async (request, reply) => {
     const last = readLastEventId(request.headers['last-event-id']);
-    const subject = await readSubject(services, request.caller.access.owner, request.query);
+    const subject = await readSubject(context, request.caller.access.owner, request.query);
     if ('problem' in last) return reply.code(400).send(refusal([last.problem]));
     if ('problem' in subject) return reply.code(400).send(refusal([subject.problem]));
     if ('unknown' in subject) return reply.code(404).send(notFound(subject.unknown, subject.id));
     if (last.heardAll) return reply.code(204).send(null);
-    const place = startAt(await readChangesKept(services.database.pool), last);
-    const signal = services.eventStreams.begin(request, reply);
+    const place = startAt(await readChangesKept(context.database.pool), last);
+    const signal = context.eventStreams.begin(request, reply);
     if (!signal)
       return reply
         .code(503)
@@ -80,11 +80,11 @@ export function eventRoutes(api: Api, services: ApiServices): void {
         .send(
           failure(
             503,
-            `${services.eventStreams.most} event streams are open on this process, which is all it keeps. Try again in ${AGAIN_S} s, or follow several tasks with one stream (scatter, tag_key).`,
+            `${context.eventStreams.most} event streams are open on this process, which is all it keeps. Try again in ${AGAIN_S} s, or follow several tasks with one stream (scatter, tag_key).`,
           ),
         );
     const body = Readable.from(
-      tellEvents(services, { owner: request.caller.access.owner, subject, ...place }, signal),
+      tellEvents(context, { owner: request.caller.access.owner, subject, ...place }, signal),
       { objectMode: false },
     );
     // A server that closes waits for connections that could be used again; and nginx keeps events back until 4 kB of them are there.
@@ -119,7 +119,7 @@ function startAt(kept: ChangesKept, last: LastHeard): Pick<Listener, 'from' | 'm
 type ReadSubject = Subject | { problem: Problem } | { unknown: 'task' | 'scatter'; id: string };
 
 async function readSubject(
-  services: ApiServices,
+  context: ApiContext,
   owner: string,
   query: Static<typeof EventQuery>,
 ): Promise<ReadSubject> {
@@ -134,11 +134,11 @@ async function readSubject(
       ),
     };
   if (task !== undefined) {
-    const found = await services.reader.find(owner, task);
+    const found = await context.reader.find(owner, task);
     return found ? { of: 'task', id: found.id } : { unknown: 'task', id: task };
   }
   if (scatter !== undefined) {
-    const found = await findScatter(services, owner, scatter);
+    const found = await findScatter(context, owner, scatter);
     return found ? { of: 'scatter', scatter: found } : { unknown: 'scatter', id: scatter };
   }
   return { of: 'tags', tags: Object.fromEntries(tags.map(({ key, value }) => [key, value])) };

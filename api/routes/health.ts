@@ -2,11 +2,11 @@
 import { pingRedis } from '../../queues/queues.ts';
 import { checkDependencies } from '../../telemetry/dependencies.ts';
 import type { Api } from '../dependencies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 const tags = ['Operations'];
 
-export function healthRoutes(api: Api, { database, queues, metrics }: ApiServices): void {
+export function healthRoutes(api: Api, { database, queues, metrics }: ApiContext): void {
   const look = () =>
     checkDependencies(
       { mysql: () => database.pool.query('SELECT 1'), redis: () => pingRedis(queues.redis) },

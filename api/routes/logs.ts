@@ -12,7 +12,7 @@ import { asLines, asText } from '../tasks/log-reply.ts';
 import type { Api } from '../dependencies.ts';
 import { LogLine, LogQuery } from '../schemas/logs.ts';
 import { failures } from '../schemas/replies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 const tags = ['Tasks'];
 const Id = Type.Object({ id: Type.String() });
@@ -29,8 +29,8 @@ export function showScript(task: SplitTask): string {
   return renderValues(template, values) + renderScript(template);
 }
 
-export function taskTextRoutes(api: Api, services: ApiServices): void {
-  const { reader } = services;
+export function taskTextRoutes(api: Api, context: ApiContext): void {
+  const { reader } = context;
   const logs = {
     200: {
       description: 'What was printed',
@@ -63,7 +63,7 @@ export function taskTextRoutes(api: Api, services: ApiServices): void {
       const task = await reader.find(request.caller.access.owner, request.params.id);
       if (!task) return reply.code(404).send(notFound('task', request.params.id));
       if (follow)
-        return sendFollowed(services, { request, reply }, task.id, {
+        return sendFollowed(context, { request, reply }, task.id, {
           stream,
           executor,
           tailBytes: mostBytes,
@@ -109,12 +109,12 @@ export function taskTextRoutes(api: Api, services: ApiServices): void {
 const TRY_AGAIN_SECONDS = 30;
 
 async function sendFollowed(
-  services: ApiServices,
+  context: ApiContext,
   { request, reply }: { request: FastifyRequest; reply: FastifyReply },
   taskId: number,
   wish: FollowWish,
 ): Promise<FastifyReply> {
-  const executors = (await services.reader.readFilled(taskId))?.template.executors.length ?? 0;
+  const executors = (await context.reader.readFilled(taskId))?.template.executors.length ?? 0;
   if (wish.executor >= executors)
     return reply.code(400).send(
       refusal([
@@ -125,17 +125,17 @@ async function sendFollowed(
         },
       ]),
     );
-  const signal = services.logFollows.begin(request, reply);
+  const signal = context.logFollows.begin(request, reply);
   if (!signal) {
     const body = failure(
       503,
-      `This process follows ${services.logFollows.most} logs already, the most that it does at once. Try again in ${TRY_AGAIN_SECONDS} s, or read the log without follow.`,
+      `This process follows ${context.logFollows.most} logs already, the most that it does at once. Try again in ${TRY_AGAIN_SECONDS} s, or read the log without follow.`,
     );
     return reply.code(503).header('retry-after', TRY_AGAIN_SECONDS).send(body);
   }
-  const pieces = followLog(services, taskId, wish, signal);
+  const pieces = followLog(context, taskId, wish, signal);
   const wantsLines = request.headers.accept?.includes(NDJSON) === true;
-  const chunks = wantsLines ? asLines(pieces, services.nowMs) : asText(pieces);
+  const chunks = wantsLines ? asLines(pieces, context.nowMs) : asText(pieces);
   // Some proxies would gather the reply until it is large.
   reply
     .type(wantsLines ? NDJSON : PLAIN)

@@ -5,7 +5,7 @@ import { problemAt } from '../../core/problems.ts';
 import { readCancellable } from '../../db/cancel.ts';
 import { viewHead, viewScatter, type ScatterView } from '../../core/scatter/scatter-view.ts';
 import { countScatter, listScatters, readScatter } from '../../db/scatter-views.ts';
-import { cancelAndTell } from '../tasks/cancel.ts';
+import { cancelAndNudge } from '../tasks/cancel.ts';
 import { notFound, refusal } from '../http/errors.ts';
 import { readRequestKey } from '../http/idempotency.ts';
 import { cutPage, PAGE_TOKEN_EXPECTED, readPageToken } from '../http/pages.ts';
@@ -21,7 +21,7 @@ import {
 } from '../schemas/scatters.ts';
 import { TesListReply } from '../schemas/tes.ts';
 import { SUBMITS } from '../http/rate-limit.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 import { submitScatter } from '../intake/submit.ts';
 import { asList, ListQuery, listTasks } from '../tasks/list.ts';
 
@@ -32,7 +32,7 @@ const tags = ['Scatters'];
 const Id = Type.Object({ id: Type.String() });
 
 export async function findScatter(
-  { database }: ApiServices,
+  { database }: ApiContext,
   owner: string,
   id: string,
 ): Promise<ScatterView | undefined> {
@@ -41,8 +41,8 @@ export async function findScatter(
   return scatter?.owner === owner && publicId('scatter', scatter) === id ? scatter : undefined;
 }
 
-export function scatterRoutes(api: Api, services: ApiServices): void {
-  const { database } = services;
+export function scatterRoutes(api: Api, context: ApiContext): void {
+  const { database } = context;
   api.addContentTypeParser('application/x-ndjson', (_request, payload, done) =>
     done(null, payload),
   );
@@ -61,7 +61,7 @@ export function scatterRoutes(api: Api, services: ApiServices): void {
     async (request, reply) => {
       const { ids, ...query } = request.query;
       const answer = await submitScatter(
-        services,
+        context,
         request.caller.access,
         { body: request.body, query: { ...query, tag: asList(query.tag) } },
         (asked) => readRequestKey(request, asked),
@@ -115,7 +115,7 @@ export function scatterRoutes(api: Api, services: ApiServices): void {
       },
     },
     async (request, reply) => {
-      const scatter = await findScatter(services, request.caller.access.owner, request.params.id);
+      const scatter = await findScatter(context, request.caller.access.owner, request.params.id);
       if (!scatter) return reply.code(404).send(notFound('scatter', request.params.id));
       return reply.send(viewScatter(scatter, await countScatter(database.pool, scatter.id)));
     },
@@ -133,9 +133,9 @@ export function scatterRoutes(api: Api, services: ApiServices): void {
       },
     },
     async (request, reply) => {
-      const scatter = await findScatter(services, request.caller.access.owner, request.params.id);
+      const scatter = await findScatter(context, request.caller.access.owner, request.params.id);
       if (!scatter) return reply.code(404).send(notFound('scatter', request.params.id));
-      const listed = await listTasks(services, request.caller.access.owner, {
+      const listed = await listTasks(context, request.caller.access.owner, {
         ...request.query,
         scatterId: scatter.id,
       });
@@ -147,7 +147,7 @@ export function scatterRoutes(api: Api, services: ApiServices): void {
 }
 
 /** Registered where any body or none is taken, as for tasks. */
-export function scatterCancelRoutes(api: Api, services: ApiServices): void {
+export function scatterCancelRoutes(api: Api, context: ApiContext): void {
   api.post(
     '/scatters/:id(^[^:/]+)::cancel',
     {
@@ -160,12 +160,12 @@ export function scatterCancelRoutes(api: Api, services: ApiServices): void {
       },
     },
     async (request, reply) => {
-      const scatter = await findScatter(services, request.caller.access.owner, request.params.id);
+      const scatter = await findScatter(context, request.caller.access.owner, request.params.id);
       if (!scatter) return reply.code(404).send(notFound('scatter', request.params.id));
-      const cancelled = await cancelAndTell(
-        services,
-        services.announcer,
-        await readCancellable(services.database.pool, scatter.id),
+      const cancelled = await cancelAndNudge(
+        context,
+        context.nudgeSender,
+        await readCancellable(context.database.pool, scatter.id),
       );
       return reply.send({ cancelled });
     },

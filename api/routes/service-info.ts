@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import packageJson from '../../package.json' with { type: 'json' };
 import { backendParameters } from '../../core/task/parse-resources.ts';
 import type { Api } from '../dependencies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 export const ServiceInfo = Type.Object({
   id: Type.String(),
@@ -23,7 +23,7 @@ export const ServiceInfo = Type.Object({
   }),
 });
 
-export function serviceInfoRoutes(api: Api, { config }: ApiServices): void {
+export function serviceInfoRoutes(api: Api, { config }: ApiContext): void {
   const { sharedFolders } = config;
   const schema = { tags: ['TES'], summary: 'About this service', response: { 200: ServiceInfo } };
   api.route({

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { isEnd } from '../../core/places.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
-import { cancelAndTell } from '../tasks/cancel.ts';
+import { cancelAndNudge } from '../tasks/cancel.ts';
 import { notFound, refusal } from '../http/errors.ts';
 import { readRequestKey } from '../http/idempotency.ts';
 import type { Api } from '../dependencies.ts';
@@ -21,7 +21,7 @@ import {
   type TesTaskMinimal,
   type View,
 } from '../schemas/tes.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 import { submitTask } from '../intake/submit.ts';
 import type { StateVersion } from '../../core/task/tes-state.ts';
 import { ListQuery, listTasks } from '../tasks/list.ts';
@@ -30,7 +30,7 @@ import { SUBMITS } from '../http/rate-limit.ts';
 /** A task may carry file contents and long commands; programs larger than this belong into an object. */
 const LARGEST_TASK_BYTES = 4 * 1024 ** 2;
 
-export function tesRoutes(api: Api, services: ApiServices): void {
+export function tesRoutes(api: Api, context: ApiContext): void {
   const tags = ['TES'];
 
   api.post(
@@ -46,7 +46,7 @@ export function tesRoutes(api: Api, services: ApiServices): void {
       },
     },
     async (request, reply) => {
-      const answer = await submitTask(services, request.caller.access, request.body, (asked) =>
+      const answer = await submitTask(context, request.caller.access, request.body, (asked) =>
         readRequestKey(request, asked),
       );
       return 'refused' in answer
@@ -66,7 +66,7 @@ export function tesRoutes(api: Api, services: ApiServices): void {
       },
     },
     async (request, reply) => {
-      const listed = await listTasks(services, request.caller.access.owner, request.query);
+      const listed = await listTasks(context, request.caller.access.owner, request.query);
       return 'problems' in listed
         ? reply.code(400).send(refusal(listed.problems))
         : reply.send(listed);
@@ -86,8 +86,8 @@ export function tesRoutes(api: Api, services: ApiServices): void {
       },
     },
     async (request, reply) => {
-      await waitForChange(services, request);
-      const shown = await showTask(services, {
+      await waitForChange(context, request);
+      const shown = await showTask(context, {
         owner: request.caller.access.owner,
         id: request.params.id,
         view: request.query.view ?? 'MINIMAL',
@@ -103,7 +103,7 @@ export function tesRoutes(api: Api, services: ApiServices): void {
 
 /** Returns at once for a task that has ended, one that is not there, and while the database is away. */
 async function waitForChange(
-  { reader, watch }: ApiServices,
+  { reader, taskWaiter }: ApiContext,
   request: FastifyRequest<{ Params: { id: string }; Querystring: { wait?: string } }>,
 ): Promise<void> {
   const seconds = Number.parseInt(request.query.wait ?? '0', 10);
@@ -114,7 +114,7 @@ async function waitForChange(
   if (!standing || isEnd(standing.place)) return;
   const gone = new AbortController();
   request.raw.socket.once('close', () => gone.abort());
-  await watch.change(standing, seconds * 1000, gone.signal);
+  await taskWaiter.untilChanged(standing, seconds * 1000, gone.signal);
 }
 
 interface Shown {
@@ -124,17 +124,17 @@ interface Shown {
 }
 
 async function showTask(
-  { reader, lastKnown, nowMs }: ApiServices,
+  { reader, lastKnownViews, nowMs }: ApiContext,
   { owner, id, view, states }: { owner: string; id: string; view: View; states: StateVersion },
 ): Promise<Shown | undefined> {
   try {
     const standing = await reader.find(owner, id);
     const [body] = standing ? await reader.show([standing], view, states) : [];
-    if (body) lastKnown.remember(owner, view, body, nowMs());
+    if (body) lastKnownViews.remember(owner, view, body, nowMs());
     return body && { body };
   } catch (error) {
     if (!isDatabaseAway(error)) throw error;
-    return lastKnown.recall(owner, view, id) ?? { body: unknownFor(id, view), seenMs: 0 };
+    return lastKnownViews.recall(owner, view, id) ?? { body: unknownFor(id, view), seenMs: 0 };
   }
 }
 
@@ -149,7 +149,7 @@ const unknownFor = (id: string, view: View): TesTaskFull | TesTaskMinimal => ({
 });
 
 /** Registered where any body or none is taken. DELETE is what @elixir-cloud/tes sends. */
-export function tesCancelRoutes(api: Api, services: ApiServices): void {
+export function tesCancelRoutes(api: Api, context: ApiContext): void {
   api.route({
     config: { scope: 'cancel' },
     method: ['POST', 'DELETE'],
@@ -161,9 +161,9 @@ export function tesCancelRoutes(api: Api, services: ApiServices): void {
       response: { 200: TesCancelReply, ...failures },
     },
     async handler(request, reply) {
-      const standing = await services.reader.find(request.caller.access.owner, request.params.id);
+      const standing = await context.reader.find(request.caller.access.owner, request.params.id);
       if (!standing) return reply.code(404).send(notFound('task', request.params.id));
-      await cancelAndTell(services, services.announcer, [standing.id]);
+      await cancelAndNudge(context, context.nudgeSender, [standing.id]);
       return reply.send({});
     },
   });

@@ -5,7 +5,7 @@ import { readAttempts, readDetails } from '../../db/task-views.ts';
 import { notFound } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 export const Timeline = Type.Object({
   spans: Type.Array(
@@ -23,7 +23,7 @@ export const Timeline = Type.Object({
   ),
 });
 
-export function timelineRoutes(api: Api, { database, reader, nowMs }: ApiServices): void {
+export function timelineRoutes(api: Api, { database, reader, nowMs }: ApiContext): void {
   const schema = {
     tags: ['Tasks'],
     summary: 'Where the time of a task went',

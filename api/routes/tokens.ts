@@ -19,7 +19,7 @@ import { digestOfToken, FRESH_MS, newToken } from '../access/stored-tokens.ts';
 import { failure, notFound, refusal } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 const rights = {
   owner: Type.String({ maxLength: LONGEST_OWNER, description: 'Whose tasks it makes and sees' }),
@@ -75,8 +75,8 @@ export const TokenMade = Type.Object({
 const tags = ['Tokens'];
 const ADMIN = { scope: 'admin' } as const;
 
-export function tokenRoutes(api: Api, services: ApiServices): void {
-  const { database, callers, nowMs, log } = services;
+export function tokenRoutes(api: Api, context: ApiContext): void {
+  const { database, callers, nowMs, log } = context;
 
   api.post(
     '/tokens',
@@ -90,7 +90,7 @@ export function tokenRoutes(api: Api, services: ApiServices): void {
       },
     },
     async (request, reply) => {
-      if (!callers.asked)
+      if (!callers.tokensRequired)
         return reply
           .code(409)
           .send(

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { fingerprintOf } from '../../core/cache/fingerprint.ts';
 import { definitionContent, schedulingOf } from '../../core/container/job-definition.ts';
 import { parseTesTask } from '../../core/task/parse-task.ts';
-import { profileNames } from '../../core/profiles/profile-names.ts';
+import { profileNames } from '../../core/profiles/profiles.ts';
 import { cacheModes, type NewTask } from '../../core/task/task.ts';
 import { splitTask } from '../../core/task/template.ts';
 import { readEntryOf } from '../../db/call-cache.ts';
@@ -13,7 +13,7 @@ import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import { TesTaskRequest } from '../schemas/tes.ts';
 import { SUBMITS } from '../http/rate-limit.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 import { showScript } from './logs.ts';
 
 export const Validation = Type.Object({
@@ -32,8 +32,8 @@ export const Validation = Type.Object({
   }),
 });
 
-export function validateRoutes(api: Api, services: ApiServices): void {
-  const { config, taskDefaultsOf } = services;
+export function validateRoutes(api: Api, context: ApiContext): void {
+  const { config, taskDefaultsOf } = context;
   const schema = {
     tags: ['Tasks'],
     summary: 'What would come of a task; nothing is stored',
@@ -60,13 +60,13 @@ export function validateRoutes(api: Api, services: ApiServices): void {
         memoryGrowths: 0,
       }),
       script: showScript(splitTask(read.task.spec)),
-      cache: await cacheVerdict(services, access.cacheDomain, read.task),
+      cache: await cacheVerdict(context, access.cacheDomain, read.task),
     };
   });
 }
 
 async function cacheVerdict(
-  { database, resolveComponents }: ApiServices,
+  { database, resolveComponents }: ApiContext,
   domain: string,
   { cache: mode, spec, profile }: NewTask,
 ) {

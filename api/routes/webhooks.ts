@@ -42,7 +42,7 @@ import {
   WebhookReply,
   WebhookRequest,
 } from '../schemas/webhooks.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 const tags = ['Webhooks'];
 const SUBMIT = { scope: 'submit' } as const;
@@ -50,8 +50,8 @@ const Id = Type.Object({ id: Type.Integer({ minimum: 1 }) });
 /** Each is looked at for every task that ends. */
 const MOST_PER_OWNER = 20;
 
-export function webhookRoutes(api: Api, services: ApiServices): void {
-  const { database, config, nowMs, log } = services;
+export function webhookRoutes(api: Api, context: ApiContext): void {
+  const { database, config, nowMs, log } = context;
   const find = (owner: string, id: number): Promise<WebhookRow | undefined> =>
     readWebhook(database.pool, { owner, id });
 
@@ -172,7 +172,7 @@ export function webhookRoutes(api: Api, services: ApiServices): void {
       return reply.send({});
     },
   );
-  deliveryRoutes(api, services);
+  deliveryRoutes(api, context);
 }
 
 const DeliveryQuery = Type.Object({
@@ -180,7 +180,7 @@ const DeliveryQuery = Type.Object({
   ...PageQuery,
 });
 
-function deliveryRoutes(api: Api, { database, nowMs }: ApiServices): void {
+function deliveryRoutes(api: Api, { database, nowMs }: ApiContext): void {
   api.get(
     '/webhooks/:id/deliveries',
     {

@@ -16,9 +16,9 @@ import {
   type AttemptView,
   type TaskStanding,
 } from '../../db/task-views.ts';
-import type { ApiParts } from '../dependencies.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 import { findWholeLog, windowKey, type WantedLog } from './logs.ts';
-import type { TaskWatch } from './wait.ts';
+import type { TaskWaiter } from './wait.ts';
 
 export interface FollowWish extends WantedLog {
   /** Where an earlier reading ended. */
@@ -35,8 +35,11 @@ export type LogPiece =
   | { is: 'waiting' }
   | { is: 'ended'; at: LogPosition };
 
-export type FollowParts = Pick<ApiParts, 'config' | 'database' | 'logObjects' | 'log'> & {
-  watch: TaskWatch;
+export type FollowDependencies = Pick<
+  ApiDependencies,
+  'config' | 'database' | 'logObjects' | 'log'
+> & {
+  taskWaiter: TaskWaiter;
 };
 
 /** A request of 0.0004 $ per thousand (GetObject), and the stager ships at most every few seconds. */
@@ -61,7 +64,7 @@ interface Reading {
  * slow reader slows it down.
  */
 export async function* followLog(
-  parts: FollowParts,
+  dependencies: FollowDependencies,
   taskId: number,
   wish: FollowWish,
   signal: AbortSignal,
@@ -77,9 +80,9 @@ export async function* followLog(
   let isAway = false;
   while (!signal.aborted) {
     try {
-      const seen = await lookAtTask(parts, taskId);
+      const seen = await lookAtTask(dependencies, taskId);
       standing = seen.standing;
-      yield* readOn(parts, seen.attempts, reading);
+      yield* readOn(dependencies, seen.attempts, reading);
       delete reading.tailBytes;
       isAway = false;
       if (isEnd(standing.place) && seen.attempts.every(({ outcome }) => outcome !== undefined)) {
@@ -88,16 +91,17 @@ export async function* followLog(
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (!isAway) parts.log.warn({ event: 'follow-waits', error: String(error) }, 'follow-waits');
+      if (!isAway)
+        dependencies.log.warn({ event: 'follow-waits', error: String(error) }, 'follow-waits');
       isAway = true;
     }
     yield { is: 'waiting' };
-    await pause(parts, standing, isAway, signal);
+    await pause(dependencies, standing, isAway, signal);
   }
 }
 
 async function lookAtTask(
-  { database }: FollowParts,
+  { database }: FollowDependencies,
   taskId: number,
 ): Promise<{ standing: TaskStanding; attempts: AttemptView[] }> {
   // In this order: an end that is seen comes with all attempts.
@@ -108,7 +112,7 @@ async function lookAtTask(
 
 /** Resolves when there may be news; at once when the signal is aborted. */
 async function pause(
-  { watch, config }: FollowParts,
+  { taskWaiter, config }: FollowDependencies,
   standing: TaskStanding | undefined,
   isAway: boolean,
   signal: AbortSignal,
@@ -116,7 +120,7 @@ async function pause(
   const looks = isAway || (standing?.running === true && standing.jobOpen && config.liveLogsMs > 0);
   const longestMs = looks ? Math.min(LOOK_MS, isAway ? LOOK_MS : config.liveLogsMs) : IDLE_MS;
   if (standing === undefined) return waitFor(longestMs, signal);
-  await watch.change(standing, longestMs, signal);
+  await taskWaiter.untilChanged(standing, longestMs, signal);
 }
 
 const waitFor = (ms: number, signal: AbortSignal): Promise<void> =>
@@ -132,7 +136,7 @@ const waitFor = (ms: number, signal: AbortSignal): Promise<void> =>
 
 /** @param attempts oldest first */
 async function* readOn(
-  parts: FollowParts,
+  dependencies: FollowDependencies,
   attempts: readonly AttemptView[],
   reading: Reading,
 ): AsyncGenerator<LogPiece, void, undefined> {
@@ -145,8 +149,8 @@ async function* readOn(
     if (attempt.number <= reading.readAttempt) continue;
     if (attempt.number > reading.position.attempt) yield* begin(reading, attempt.number);
     const hasEnded = attempt.outcome !== undefined;
-    if (hasEnded) yield* readWhole(parts, attempt, reading);
-    else yield* readWindowOf(parts, attempt, reading);
+    if (hasEnded) yield* readWhole(dependencies, attempt, reading);
+    else yield* readWindowOf(dependencies, attempt, reading);
     if (hasEnded) reading.readAttempt = attempt.number;
   }
 }
@@ -159,7 +163,7 @@ function* begin(reading: Reading, attempt: number): Generator<LogPiece, void, un
 }
 
 async function* readWindowOf(
-  { logObjects, log }: FollowParts,
+  { logObjects, log }: FollowDependencies,
   attempt: AttemptView,
   reading: Reading,
 ): AsyncGenerator<LogPiece, void, undefined> {
@@ -180,13 +184,13 @@ async function* readWindowOf(
 
 /** Where the attempt saved no log, its window is the last that is known. */
 async function* readWhole(
-  parts: FollowParts,
+  dependencies: FollowDependencies,
   attempt: AttemptView,
   reading: Reading,
 ): AsyncGenerator<LogPiece, void, undefined> {
-  const { logObjects, log } = parts;
+  const { logObjects, log } = dependencies;
   const whole = await unlessForGood(log, findWholeLog(logObjects, attempt, reading.wish));
-  if (whole === undefined) return yield* readWindowOf(parts, attempt, reading);
+  if (whole === undefined) return yield* readWindowOf(dependencies, attempt, reading);
   const held: HeldLog = {
     batchAttempt: whole.batchAttempt,
     firstByte: 0,
@@ -232,7 +236,10 @@ async function* send(
 }
 
 /** A log that may not be read will not be readable at the next look, so it counts as none. */
-async function unlessForGood<T>(log: ApiParts['log'], reading: Promise<T>): Promise<T | undefined> {
+async function unlessForGood<T>(
+  log: ApiDependencies['log'],
+  reading: Promise<T>,
+): Promise<T | undefined> {
   try {
     return await reading;
   } catch (error) {

@@ -12,7 +12,7 @@ import {
   type TesTaskFull,
   type TesTaskMinimal,
 } from '../schemas/tes.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 const oneOrMore = (description: string) =>
   Type.Optional(
@@ -41,7 +41,7 @@ export interface ListedTasks {
 }
 
 export async function listTasks(
-  services: ApiServices,
+  context: ApiContext,
   owner: string,
   query: Static<typeof ListQuery> & { scatterId?: number },
 ): Promise<ListedTasks | { problems: Problem[] }> {
@@ -49,7 +49,7 @@ export async function listTasks(
   if (beforeId === 'malformed')
     return { problems: [problemAt('page_token', PAGE_TOKEN_EXPECTED, query.page_token)] };
   const size = query.page_size ?? PAGE_SIZE;
-  const read = await listStandings(services.database.pool, {
+  const read = await listStandings(context.database.pool, {
     owner,
     namePrefix: query.name_prefix,
     standing: query.state && standingsOf(query.state),
@@ -60,7 +60,7 @@ export async function listTasks(
   });
   const { items, next } = cutPage(read, size);
   return {
-    tasks: await services.reader.show(items, query.view ?? 'MINIMAL', query.states),
+    tasks: await context.reader.show(items, query.view ?? 'MINIMAL', query.states),
     ...(next !== undefined && { next_page_token: next }),
   };
 }

@@ -14,8 +14,8 @@ import {
   type TaskStanding,
 } from '../../db/task-views.ts';
 import { createTemplateCache } from '../../db/templates.ts';
-import { groupCalls } from '../intake/group-calls.ts';
-import type { ApiParts } from '../dependencies.ts';
+import { coalesceCalls } from '../coalesce-calls.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from '../schemas/tes.ts';
 import { readLogEnd, wholeLogKey, type Stream, type WantedLog } from './logs.ts';
 import { viewMinimal, viewTask, type HitFile, type LogTails, type TaskFacts } from './view.ts';
@@ -50,10 +50,10 @@ const TAILS_AT_ONCE = 16;
 /** A list in FULL view shows logs of so many tasks; the others are read one by one. */
 const TASKS_WITH_TAILS = 256;
 
-export function createTaskReader(parts: ApiParts): TaskReader {
-  const { database } = parts;
+export function createTaskReader(dependencies: ApiDependencies): TaskReader {
+  const { database } = dependencies;
   const templates = createTemplateCache();
-  const findStanding = groupCalls(
+  const findStanding = coalesceCalls(
     async (ids: number[]) => {
       const rows = await readStandings(database.pool, ids);
       const byId = new Map(rows.map((row) => [row.id, row]));
@@ -71,17 +71,17 @@ export function createTaskReader(parts: ApiParts): TaskReader {
     async show(standings, view, states = '1.0') {
       if (view === 'MINIMAL') return standings.map((standing) => viewMinimal(standing, states));
       const facts = await gatherFacts(
-        parts,
+        dependencies,
         templates,
         standings.map(({ id }) => id),
       );
-      if (view === 'FULL') await addTails(parts, facts.slice(0, TASKS_WITH_TAILS));
+      if (view === 'FULL') await addTails(dependencies, facts.slice(0, TASKS_WITH_TAILS));
       const shown = new Map(facts.map((one) => [one.detail.id, viewTask(one, { view, states })]));
       return standings.map((standing) => shown.get(standing.id) ?? viewMinimal(standing, states));
     },
     async readLog(taskId, { mostBytes, ...wanted }) {
       const [latest] = await readAttempts(database.pool, [taskId]);
-      return latest && readLogEnd(parts.logObjects, latest, wanted, mostBytes);
+      return latest && readLogEnd(dependencies.logObjects, latest, wanted, mostBytes);
     },
     async readFilled(taskId) {
       const [detail] = await readDetails(database.pool, [taskId]);
@@ -104,7 +104,7 @@ type Templates = ReturnType<typeof createTemplateCache>;
 
 /** Everything but the logs, in one statement a table. */
 async function gatherFacts(
-  { database }: ApiParts,
+  { database }: ApiDependencies,
   templates: Templates,
   ids: readonly number[],
 ): Promise<TaskFacts[]> {
@@ -135,22 +135,25 @@ async function gatherFacts(
 const hitFiles = (detail: TaskDetail, outputs: ReadonlyMap<number, HitFile[]>): HitFile[] =>
   detail.hitEntryId === undefined ? [] : (outputs.get(detail.hitEntryId) ?? []);
 
-async function addTails(parts: ApiParts, facts: TaskFacts[]): Promise<void> {
+async function addTails(dependencies: ApiDependencies, facts: TaskFacts[]): Promise<void> {
   const pending = facts.values();
   const work = async (): Promise<void> => {
-    for (const one of pending) one.tails = await readTails(parts, one);
+    for (const one of pending) one.tails = await readTails(dependencies, one);
   };
   await Promise.all(Array.from({ length: Math.min(TAILS_AT_ONCE, facts.length) }, work));
 }
 
-async function readTails(parts: ApiParts, { attempts, spec }: TaskFacts): Promise<LogTails[]> {
+async function readTails(
+  dependencies: ApiDependencies,
+  { attempts, spec }: TaskFacts,
+): Promise<LogTails[]> {
   const [latest] = attempts;
   if (latest?.batchAttempt === undefined) return [];
   const tried = latest.result?.executors.length ?? spec.executors.length;
   const tails = Array.from({ length: tried }, async (_, executor): Promise<LogTails> => {
     const [stdout, stderr] = await Promise.all([
-      readTail(parts, latest, executor, 'stdout'),
-      readTail(parts, latest, executor, 'stderr'),
+      readTail(dependencies, latest, executor, 'stdout'),
+      readTail(dependencies, latest, executor, 'stderr'),
     ]);
     return { ...(stdout !== undefined && { stdout }), ...(stderr !== undefined && { stderr }) };
   });
@@ -158,7 +161,7 @@ async function readTails(parts: ApiParts, { attempts, spec }: TaskFacts): Promis
 }
 
 async function readTail(
-  parts: ApiParts,
+  dependencies: ApiDependencies,
   attempt: AttemptView,
   executor: number,
   stream: Stream,
@@ -166,9 +169,9 @@ async function readTail(
   if (attempt.batchAttempt === undefined) return undefined;
   const key = wholeLogKey(attempt, attempt.batchAttempt, { executor, stream });
   try {
-    return (await parts.logObjects.readTail(key, TAIL_BYTES))?.toString('utf8');
+    return (await dependencies.logObjects.readTail(key, TAIL_BYTES))?.toString('utf8');
   } catch (error) {
-    parts.log.warn({ event: 'log-unreadable', key, error: String(error) }, 'log-unreadable');
+    dependencies.log.warn({ event: 'log-unreadable', key, error: String(error) }, 'log-unreadable');
     return undefined;
   }
 }

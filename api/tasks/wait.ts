@@ -3,11 +3,11 @@
  * second: a thousand of them cost four statements, and none holds a connection meanwhile.
  */
 import { readStandings, type TaskStanding } from '../../db/task-views.ts';
-import type { ApiParts } from '../dependencies.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 
-export interface TaskWatch {
+export interface TaskWaiter {
   /** Resolves when the task stands otherwise than given, or after `longestMs`; also when the signal says that nobody listens any more. */
-  change(from: TaskStanding, longestMs: number, signal: AbortSignal): Promise<void>;
+  untilChanged(from: TaskStanding, longestMs: number, signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -25,7 +25,10 @@ const standsAlike = (a: TaskStanding, b: TaskStanding): boolean =>
   a.jobOpen === b.jobOpen &&
   a.failureCode === b.failureCode;
 
-export function createTaskWatch({ database, log }: Pick<ApiParts, 'database' | 'log'>): TaskWatch {
+export function createTaskWaiter({
+  database,
+  log,
+}: Pick<ApiDependencies, 'database' | 'log'>): TaskWaiter {
   const waiting = new Set<Waiter>();
   let timer: NodeJS.Timeout | undefined;
 
@@ -60,7 +63,7 @@ export function createTaskWatch({ database, log }: Pick<ApiParts, 'database' | '
   };
 
   return {
-    async change(from, longestMs, signal) {
+    async untilChanged(from, longestMs, signal) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const waiter: Waiter = { from, wake: () => resolve() };
       if (signal.aborted) return;

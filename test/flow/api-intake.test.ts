@@ -2,8 +2,8 @@
 import { Queue, QueueEvents, type Job } from 'bullmq';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { takeMessage } from '../../api/intake/intake-queue.ts';
-import { createServices } from '../../api/services.ts';
+import { handleMessage } from '../../api/intake/queue-consumer.ts';
+import { createContext } from '../../api/context.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 
@@ -37,7 +37,7 @@ beforeEach(async () => {
 afterAll(() => world.close());
 
 const ownServices = () =>
-  createServices({
+  createContext({
     ...world,
     metrics: createMetrics(),
     log: pino({ level: 'silent' }),
@@ -100,13 +100,13 @@ test('what HTTP would refuse is refused, with every field, and nothing is stored
 });
 
 test('a message that is delivered twice makes one task, and so do two messages of one key', async () => {
-  const services = ownServices();
+  const context = ownServices();
   const message = { name: 'task', data: { token: 'one', task }, deliveryId: '7@1' };
   const before = await count();
   const [first, again, other] = [
-    await takeMessage(services, message),
-    await takeMessage(services, message),
-    await takeMessage(services, { ...message, deliveryId: '7@2' }),
+    await handleMessage(context, message),
+    await handleMessage(context, message),
+    await handleMessage(context, { ...message, deliveryId: '7@2' }),
   ];
   expect(again).toEqual(first);
   expect(other).not.toEqual(first);
@@ -125,7 +125,7 @@ test('a message that is delivered twice makes one task, and so do two messages o
 test('while MySQL is away a message is put off, and no try of it is lost', async () => {
   const away = ownServices();
   const gone = Object.assign(new Error('gone'), { code: 'ECONNREFUSED' });
-  const answer = await takeMessage(
+  const answer = await handleMessage(
     { ...away, intake: { ...away.intake, acceptTask: async () => Promise.reject(gone) } },
     { name: 'task', data: { token: 'one', task }, deliveryId: '9@1' },
   );

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { pino } from 'pino';
 import { followLog } from '../../api/tasks/follow-log.ts';
-import { createTaskWatch } from '../../api/tasks/wait.ts';
+import { createTaskWaiter } from '../../api/tasks/wait.ts';
 import type { LogLine } from '../../api/schemas/logs.ts';
 import { parseId } from '../../core/ids.ts';
 import { windowMetadata } from '../../core/container/live-log.ts';
@@ -446,7 +446,7 @@ describe('a follow ends', () => {
         ...world,
         log: pino({ level: 'silent' }),
         logObjects: world.logs.objects,
-        watch: createTaskWatch({ ...world, log: pino({ level: 'silent' }) }),
+        taskWaiter: createTaskWaiter({ ...world, log: pino({ level: 'silent' }) }),
       },
       rowOf(id),
       { stream: 'stdout', executor: 0, tailBytes: 9 },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTaskWatch } from '../../api/tasks/wait.ts';
+import { createTaskWaiter } from '../../api/tasks/wait.ts';
 import { parseId } from '../../core/ids.ts';
 import { readStandings } from '../../db/task-views.ts';
 import { createLog } from '../../telemetry/log.ts';
@@ -47,7 +47,7 @@ test.each(['', '51s', '5', '-1s', '1m'])('a wait of %j is refused', async (text)
 });
 
 test('a wait ends when the server closes, and when its client goes', async () => {
-  const watch = createTaskWatch({
+  const taskWaiter = createTaskWaiter({
     database: world.database,
     log: createLog({ level: 'silent', name: 'test' }),
   });
@@ -58,12 +58,14 @@ test('a wait ends when the server closes, and when its client goes', async () =>
   const client = new AbortController();
   const ends: string[] = [];
   const waits = [
-    watch.change(standing, 600_000, client.signal).then(() => ends.push('client')),
-    watch.change(standing, 600_000, new AbortController().signal).then(() => ends.push('server')),
+    taskWaiter.untilChanged(standing, 600_000, client.signal).then(() => ends.push('client')),
+    taskWaiter
+      .untilChanged(standing, 600_000, new AbortController().signal)
+      .then(() => ends.push('server')),
   ];
   client.abort();
   await waits[0];
-  watch.close();
+  taskWaiter.close();
   await waits[1];
   expect(ends).toEqual(['client', 'server']);
 });

@@ -12,7 +12,7 @@ const start = (most = 2) => {
   };
 };
 const reply = () => ({ raw: new EventEmitter() }) as unknown as Pick<FastifyReply, 'raw'>;
-const good = { mayGoOn: () => Promise.resolve(true) };
+const good = { isStillAllowed: () => Promise.resolve(true) };
 const aborted = (signal: AbortSignal | undefined) =>
   new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
 
@@ -35,7 +35,7 @@ test('one ends when its token is not good any more, and goes on while nobody can
     () => Promise.resolve(true),
     () => Promise.resolve(false),
   ];
-  await aborted(replies.begin({ mayGoOn: () => answers[Math.min(asked++, 2)]!() }, reply()));
+  await aborted(replies.begin({ isStillAllowed: () => answers[Math.min(asked++, 2)]!() }, reply()));
   expect(asked).toBeGreaterThanOrEqual(3);
 });
 

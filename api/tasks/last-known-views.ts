@@ -5,7 +5,7 @@
 import { forgetOldest } from '../../core/forget-oldest.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from '../schemas/tes.ts';
 
-export interface LastKnown {
+export interface LastKnownViews {
   remember(owner: string, view: View, body: TesTaskFull | TesTaskMinimal, nowMs: number): void;
   /** As asked for, or the least that is known. */
   recall(
@@ -26,7 +26,7 @@ interface Remembered {
   seenMs: number;
 }
 
-export function createLastKnown(): LastKnown {
+export function createLastKnownViews(): LastKnownViews {
   const states = new Map<string, Remembered>();
   const bodies = new Map<string, Remembered>();
   const keep = (

@@ -2,7 +2,7 @@
  * Joins calls that come at about the same time: one statement for many costs a fraction of many statements. A call
  * never waits for company: it waits only while `groupsAtOnce` groups are under way, and goes with all that came meanwhile.
  */
-export interface GroupLimits {
+export interface CoalesceLimits {
   groupsAtOnce: number;
   /** Calls in one group. */
   most: number;
@@ -24,9 +24,9 @@ interface WaitingCall<A, B> {
 }
 
 /** `run` answers in the order of what it is given. */
-export function groupCalls<A, B>(
+export function coalesceCalls<A, B>(
   run: (given: A[]) => Promise<B[]>,
-  limits: GroupLimits,
+  limits: CoalesceLimits,
 ): (given: A) => Promise<B> {
   const waiting: WaitingCall<A, B>[] = [];
   const { mostWaiting = 20_000 } = limits;

@@ -3,50 +3,50 @@ import type { Access } from '../core/access/access.ts';
 import type { TaskDefaults } from '../core/task/parse-task.ts';
 import { readPathMap } from '../core/files/path-map.ts';
 import { OWN_FOLDERS } from '../core/files/s3-layout.ts';
-import { createAnnouncer, type Announcer } from './intake/announce.ts';
+import { createNudgeSender, type NudgeSender } from './intake/nudge-sender.ts';
 import { createChangeFeed, type ChangeFeed } from './events/feed.ts';
 import { createCallers, type Callers } from './access/callers.ts';
 import { createIntake, type Intake } from './intake/intake.ts';
-import { createLastKnown, type LastKnown } from './tasks/last-known.ts';
+import { createLastKnownViews, type LastKnownViews } from './tasks/last-known-views.ts';
 import { createLongReplies, type LongReplies } from './http/long-replies.ts';
-import type { ApiParts } from './dependencies.ts';
-import { createTaskWatch, type TaskWatch } from './tasks/wait.ts';
+import type { ApiDependencies } from './dependencies.ts';
+import { createTaskWaiter, type TaskWaiter } from './tasks/wait.ts';
 import { createTaskReader, type TaskReader } from './tasks/reader.ts';
 
-export interface ApiServices extends ApiParts {
+export interface ApiContext extends ApiDependencies {
   /** What holds for a caller's tasks that do not say, and what none of them may name. */
   taskDefaultsOf(access: Access): TaskDefaults;
   callers: Callers;
-  announcer: Announcer;
+  nudgeSender: NudgeSender;
   intake: Intake;
   reader: TaskReader;
-  lastKnown: LastKnown;
-  watch: TaskWatch;
+  lastKnownViews: LastKnownViews;
+  taskWaiter: TaskWaiter;
   feed: ChangeFeed;
   logFollows: LongReplies;
   eventStreams: LongReplies;
 }
 
-export function createServices(parts: ApiParts): ApiServices {
-  const announcer = createAnnouncer(parts.queues, parts.log);
+export function createContext(dependencies: ApiDependencies): ApiContext {
+  const nudgeSender = createNudgeSender(dependencies.queues, dependencies.log);
   return {
-    ...parts,
-    taskDefaultsOf: taskDefaults(parts.config),
-    callers: createCallers(parts),
-    announcer,
-    intake: createIntake(parts, announcer),
-    reader: createTaskReader(parts),
-    lastKnown: createLastKnown(),
-    watch: createTaskWatch(parts),
-    feed: createChangeFeed(parts.database),
+    ...dependencies,
+    taskDefaultsOf: taskDefaults(dependencies.config),
+    callers: createCallers(dependencies),
+    nudgeSender,
+    intake: createIntake(dependencies, nudgeSender),
+    reader: createTaskReader(dependencies),
+    lastKnownViews: createLastKnownViews(),
+    taskWaiter: createTaskWaiter(dependencies),
+    feed: createChangeFeed(dependencies.database),
     // Each holds a connection and up to some 200 kB, and asks S3 every three seconds.
-    logFollows: createLongReplies({ most: 200, gauge: parts.metrics.logFollows }),
+    logFollows: createLongReplies({ most: 200, gauge: dependencies.metrics.logFollows }),
     // These share their reads.
-    eventStreams: createLongReplies({ most: 2000, gauge: parts.metrics.eventStreams }),
+    eventStreams: createLongReplies({ most: 2000, gauge: dependencies.metrics.eventStreams }),
   };
 }
 
-function taskDefaults(config: ApiParts['config']): (access: Access) => TaskDefaults {
+function taskDefaults(config: ApiDependencies['config']): (access: Access) => TaskDefaults {
   const shared = {
     cache: config.cacheDefault,
     pathMap: readPathMap(config.pathMap),

@@ -3,9 +3,9 @@ import type { Nudge } from '../../queues/messages.ts';
 import type { Queues } from '../../queues/queues.ts';
 import type { Log } from '../../telemetry/log.ts';
 
-export interface Announcer {
+export interface NudgeSender {
   /** Returns at once. */
-  announce(nudges: readonly Nudge[]): void;
+  send(nudges: readonly Nudge[]): void;
   /** Waits for what is under way, at most `longestMs`. */
   settle(longestMs: number): Promise<void>;
 }
@@ -25,11 +25,11 @@ function tellOutages({ redis, byStage }: Queues, log: Log): void {
   });
 }
 
-export function createAnnouncer(queues: Queues, log: Log): Announcer {
+export function createNudgeSender(queues: Queues, log: Log): NudgeSender {
   tellOutages(queues, log);
   const underWay = new Set<Promise<void>>();
   return {
-    announce(nudges) {
+    send(nudges) {
       if (nudges.length === 0) return;
       // Commands given to a connection that is down would pile up in memory until Redis is back.
       if (queues.redis.status !== 'ready') {

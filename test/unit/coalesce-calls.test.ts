@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { groupCalls, Overloaded } from '../../api/intake/group-calls.ts';
+import { coalesceCalls, Overloaded } from '../../api/coalesce-calls.ts';
 
 /** Runs that end when told. */
 function heldRuns() {
@@ -13,7 +13,7 @@ function heldRuns() {
 
 test('calls of one moment go together, and each gets its own answer', async () => {
   const { runs, run } = heldRuns();
-  const call = groupCalls(run, { groupsAtOnce: 1, most: 10 });
+  const call = coalesceCalls(run, { groupsAtOnce: 1, most: 10 });
   const answers = Promise.all([call(1), call(2), call(3)]);
   await expect.poll(() => runs.length).toBe(1);
   runs[0]?.end();
@@ -23,7 +23,7 @@ test('calls of one moment go together, and each gets its own answer', async () =
 
 test('a call waits only for a free run, and takes along all that came meanwhile, up to the most', async () => {
   const { runs, run } = heldRuns();
-  const call = groupCalls(run, { groupsAtOnce: 1, most: 2 });
+  const call = coalesceCalls(run, { groupsAtOnce: 1, most: 2 });
   const first = call(1);
   await expect.poll(() => runs.length).toBe(1);
   const others = Promise.all([call(2), call(3), call(4)]);
@@ -43,7 +43,7 @@ test('one bad call does not fail the others, when it may be tried alone', async 
     if (given.includes(2)) throw new Error('2 is bad');
     return given;
   };
-  const call = groupCalls(run, { groupsAtOnce: 1, most: 10, tryAlone: () => true });
+  const call = coalesceCalls(run, { groupsAtOnce: 1, most: 10, tryAlone: () => true });
   const answers = await Promise.allSettled([call(1), call(2), call(3)]);
   expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   expect(tried).toEqual([[1, 2, 3], [1], [2], [3]]);
@@ -51,7 +51,7 @@ test('one bad call does not fail the others, when it may be tried alone', async 
 
 test('an error that is everybody’s fails all, and the next call is made again', async () => {
   let away = true;
-  const call = groupCalls(
+  const call = coalesceCalls(
     async (given: number[]) => {
       if (away) throw new Error('away');
       return given;
@@ -68,7 +68,7 @@ test('an error that is everybody’s fails all, and the next call is made again'
 
 test('a call beyond those that may wait is refused at once', async () => {
   const { runs, run } = heldRuns();
-  const call = groupCalls(run, { groupsAtOnce: 1, most: 1, mostWaiting: 1 });
+  const call = coalesceCalls(run, { groupsAtOnce: 1, most: 1, mostWaiting: 1 });
   const first = call(1);
   await expect.poll(() => runs.length).toBe(1);
   const second = call(2);
