@@ -1,18 +1,25 @@
 /**
- * Joins calls that come at about the same time: one statement for many costs a fraction of many statements. A call
- * never waits for company: it waits only while `groupsAtOnce` groups are under way, and goes with all that came meanwhile.
+ * Coalesces calls made at about the same time: one statement for many calls costs a fraction of
+ * many statements. A call never waits for others: it waits only while `groupsAtOnce` groups run,
+ * and is then sent with all calls made meanwhile.
  */
 export interface CoalesceLimits {
   groupsAtOnce: number;
-  /** Calls in one group. */
+  /** Most calls in one group. */
   most: number;
-  /** Calls that may wait; more are refused with Overloaded, since what waits is held in memory. */
+  /**
+   * Most calls that wait. Further calls are rejected with Overloaded, since waiting calls are held
+   * in memory.
+   */
   mostWaiting?: number;
-  /** Errors after which each call of the group is made alone, so that one bad call does not fail the others. */
-  tryAlone?: (error: unknown) => boolean;
+  /**
+   * Errors after which each call of the group is retried alone, so that one bad call does not fail
+   * the others.
+   */
+  retryAlone?: (error: unknown) => boolean;
 }
 
-/** The call was not made; it may be tried again later. */
+/** The call was not made. It can be retried later. */
 export class Overloaded extends Error {
   override readonly name = 'Overloaded';
 }
@@ -23,14 +30,14 @@ interface WaitingCall<A, B> {
   fail(error: unknown): void;
 }
 
-/** `run` answers in the order of what it is given. */
+/** `run` returns its results in the order of its arguments. */
 export function coalesceCalls<A, B>(
   run: (given: A[]) => Promise<B[]>,
   limits: CoalesceLimits,
 ): (given: A) => Promise<B> {
   const waiting: WaitingCall<A, B>[] = [];
   const { mostWaiting = 20_000 } = limits;
-  let underWay = 0;
+  let running = 0;
   let scheduled = false;
 
   const settleGroup = async (group: WaitingCall<A, B>[]): Promise<void> => {
@@ -38,7 +45,7 @@ export function coalesceCalls<A, B>(
       const answers = await run(group.map(({ given }) => given));
       group.forEach((call, index) => call.settle(answers[index] as B));
     } catch (error) {
-      if (group.length === 1 || limits.tryAlone?.(error) !== true)
+      if (group.length === 1 || limits.retryAlone?.(error) !== true)
         for (const call of group) call.fail(error);
       else for (const call of group) await settleGroup([call]);
     }
@@ -46,10 +53,10 @@ export function coalesceCalls<A, B>(
 
   const start = (): void => {
     scheduled = false;
-    while (waiting.length > 0 && underWay < limits.groupsAtOnce) {
-      underWay += 1;
+    while (waiting.length > 0 && running < limits.groupsAtOnce) {
+      running += 1;
       void settleGroup(waiting.splice(0, limits.most)).finally(() => {
-        underWay -= 1;
+        running -= 1;
         start();
       });
     }
@@ -58,11 +65,13 @@ export function coalesceCalls<A, B>(
   return (given) =>
     new Promise<B>((settle, fail) => {
       if (waiting.length >= mostWaiting)
-        return fail(new Overloaded(`${waiting.length} calls wait already.`));
+        return fail(
+          new Overloaded(`${waiting.length} calls are already waiting. Try again later.`),
+        );
       waiting.push({ given, settle, fail });
-      if (scheduled || underWay >= limits.groupsAtOnce) return undefined;
+      if (scheduled || running >= limits.groupsAtOnce) return undefined;
       scheduled = true;
-      // After the requests that the same turn of the event loop still reads.
+      // After all requests that this turn of the event loop reads.
       setImmediate(start);
       return undefined;
     });

@@ -1,4 +1,6 @@
-/** What the routes share: made once per app. */
+/**
+ * What all routes share, created once per app: the dependencies, and the services built on them.
+ */
 import type { Access } from '../core/access/access.ts';
 import type { TaskDefaults } from '../core/task/parse-task.ts';
 import { readPathMap } from '../core/files/path-map.ts';
@@ -14,7 +16,7 @@ import { createTaskWaiter, type TaskWaiter } from './tasks/wait.ts';
 import { createTaskReader, type TaskReader } from './tasks/reader.ts';
 
 export interface ApiContext extends ApiDependencies {
-  /** What holds for a caller's tasks that do not say, and what none of them may name. */
+  /** The defaults for a caller's tasks, and what those tasks must not name. */
   taskDefaultsOf(access: Access): TaskDefaults;
   callers: Callers;
   nudgeSender: NudgeSender;
@@ -39,9 +41,9 @@ export function createContext(dependencies: ApiDependencies): ApiContext {
     lastKnownViews: createLastKnownViews(),
     taskWaiter: createTaskWaiter(dependencies),
     feed: createChangeFeed(dependencies.database),
-    // Each holds a connection and up to some 200 kB, and asks S3 every three seconds.
+    // Each holds a connection and up to about 200 kB, and queries S3 every three seconds.
     logFollows: createLongReplies({ most: 200, gauge: dependencies.metrics.logFollows }),
-    // These share their reads.
+    // These share their reads of the database.
     eventStreams: createLongReplies({ most: 2000, gauge: dependencies.metrics.eventStreams }),
   };
 }

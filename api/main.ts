@@ -1,4 +1,4 @@
-/** Starts the API as a process does: opens what it needs, listens, and closes it all again. */
+/** Starts the API process: opens its dependencies, listens, and closes everything again. */
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type Config } from '../config.ts';
 import { resolveComponents } from '../aws/fingerprints.ts';
@@ -9,16 +9,17 @@ import { openQueues } from '../queues/queues.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
+import { messageOf } from './error-message.ts';
 import type { ApiDependencies } from './dependencies.ts';
 
 export interface RunningApi {
   /** http://host:port */
   url: string;
-  /** Finishes the requests under way, then closes every connection. */
+  /** Finishes the requests in progress, then closes every connection. */
   close(): Promise<void>;
 }
 
-/** Rejects when the port is taken, or when an item of the configuration is wrong. */
+/** Rejects when the port is in use, or when a configuration item is invalid. */
 export async function startApi(config: Config): Promise<RunningApi> {
   const log = createLog({ level: config.logLevel, name: 'api' });
   const metrics = createMetrics();
@@ -69,11 +70,13 @@ export async function startApi(config: Config): Promise<RunningApi> {
   }
 }
 
-/** Rejects with a ConfigError when a file cannot be read, or only one is named. */
+/** Rejects with a ConfigError when a file cannot be read, or only one is set. */
 async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiDependencies, 'tls'>> {
   if (tlsKey === '' && tlsCert === '') return {};
   if (tlsKey === '' || tlsCert === '')
-    throw new ConfigError('BATCHWELL_TLS_KEY and BATCHWELL_TLS_CERT are needed together.');
+    throw new ConfigError(
+      'BATCHWELL_TLS_KEY and BATCHWELL_TLS_CERT must be set together. Set the other one, or neither.',
+    );
   return {
     tls: {
       key: await readPem('BATCHWELL_TLS_KEY', tlsKey),
@@ -85,6 +88,6 @@ async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiDependencie
 const readPem = (variable: string, path: string): Promise<string> =>
   readFile(path, 'utf8').catch((error: unknown) => {
     throw new ConfigError(
-      `${variable}=${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      `${variable}=${path} cannot be read: ${messageOf(error)}. Check the path and its permissions.`,
     );
   });

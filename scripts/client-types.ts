@@ -8,7 +8,6 @@ import { CancelTasksReply, CancelTasksRequest } from '../api/routes/bulk-cancel.
 import { CacheExplanation } from '../api/routes/cache.ts';
 import { ServiceInfo } from '../api/routes/service-info.ts';
 import { Timeline } from '../api/routes/timeline.ts';
-import { TokenMade, TokenReply, TokenRequest } from '../api/routes/tokens.ts';
 import { Validation } from '../api/routes/validate.ts';
 import { LogLine } from '../api/schemas/logs.ts';
 import { Failure, Problem } from '../api/schemas/replies.ts';
@@ -21,6 +20,7 @@ import {
 } from '../api/schemas/scatters.ts';
 import { TaskEvent } from '../api/schemas/events.ts';
 import * as tes from '../api/schemas/tes.ts';
+import { TokenMade, TokenReply, TokenRequest } from '../api/schemas/tokens.ts';
 import { ListQuery } from '../api/tasks/list.ts';
 import {
   DeliveryList,

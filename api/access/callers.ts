@@ -1,21 +1,24 @@
-/** Who is behind a token: one of the configuration, one that was made here, or one of an OpenID provider. */
+/**
+ * Finds the caller of a token: from the configuration, from the database, or from an OpenID
+ * provider.
+ */
 import { timingSafeEqual } from 'node:crypto';
 import { ConfigError } from '../../config.ts';
 import { fullAccess } from '../../core/access/access.ts';
 import { sha256 } from '../../core/ids.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { LONGEST_OWNER, type Caller, type Refused } from './caller.ts';
+import { LONGEST_OWNER, UNKNOWN_TOKEN, type Caller, type Refused } from './caller.ts';
 import { openOidc } from './oidc.ts';
 import { createStoredTokens } from './stored-tokens.ts';
 
 export interface Callers {
-  /** False where nothing is set up: then everybody is the one owner ''. */
+  /** False when no tokens are configured: every caller is then the owner ''. */
   tokensRequired: boolean;
-  /** Rejects when the database or the provider has to be asked and is away. */
+  /** Rejects when the database or the provider is needed and unavailable. */
   find(token: string): Promise<Caller | Refused>;
 }
 
-/** Everybody, where nobody is asked. */
+/** Every caller, where no tokens are required. */
 export const anonymous: Caller = { access: fullAccess(''), countedAs: '' };
 
 export function createCallers(
@@ -30,34 +33,37 @@ export function createCallers(
       const owner = ownerOf(configured, token);
       if (owner !== undefined)
         return { access: fullAccess(owner), countedAs: `configured:${owner}` };
-      if (stored.isOne(token)) return stored.find(token);
-      if (oidc?.isOne(token)) return oidc.find(token);
-      return { refused: 'The token is not known here.' };
+      if (stored.recognizes(token)) return stored.find(token);
+      if (oidc?.recognizes(token)) return oidc.find(token);
+      return { refused: UNKNOWN_TOKEN };
     },
   };
 }
 
-/** Digests only: a token itself is never kept, and digests of equal length compare in constant time. */
+/** Only the digest: tokens are never kept, and digests of equal length compare in constant time. */
 interface ConfiguredToken {
   owner: string;
   digest: Buffer;
 }
 
-/** Throws a ConfigError for an item that is not owner:token; the token is not shown. */
+/**
+ * Throws a ConfigError for an item that is not owner:token. The message does not show the token.
+ */
 export function readTokens(items: readonly string[]): readonly ConfiguredToken[] {
   return items.map((item, index) => {
     const colon = item.indexOf(':');
     const [owner, token] = [item.slice(0, colon), item.slice(colon + 1)];
     if (colon < 1 || owner.length > LONGEST_OWNER || token === '') {
       throw new ConfigError(
-        `BATCHWELL_TOKENS: item ${index + 1} is not owner:token with an owner of 1 to ${LONGEST_OWNER} characters.`,
+        `BATCHWELL_TOKENS: item ${index + 1} is not owner:token with an owner of 1 to ` +
+          `${LONGEST_OWNER} characters. Correct the item.`,
       );
     }
     return { owner, digest: sha256(token) };
   });
 }
 
-/** All tokens are compared, whichever fits, so that the time taken tells nothing. */
+/** Compares all tokens, even after a match, so that the time taken reveals nothing. */
 function ownerOf(tokens: readonly ConfiguredToken[], given: string): string | undefined {
   const digest = sha256(given);
   let owner: string | undefined;

@@ -1,4 +1,7 @@
-/** Takes tasks in: commits them, gives their ids, and tells the workers. */
+/**
+ * Commits tasks, returns their ids and nudges the workers. This folder: how tasks enter, over HTTP
+ * or from the queue.
+ */
 import type { Access } from '../../core/access/access.ts';
 import { dueAfter } from '../../core/stall.ts';
 import type { RequestKey } from '../../core/access/idempotency.ts';
@@ -16,16 +19,16 @@ export interface AcceptedScatter {
   taskIds: string[];
 }
 
-/** The Idempotency-Key was used for another request. */
+/** The Idempotency-Key was used for a different request. */
 export type OtherRequest = 'other-request';
 
-/** Whose the tasks are, and with whom they share the call cache. */
+/** The owner of the tasks, and the domain of their call cache. */
 export type Sender = Pick<Access, 'owner' | 'cacheDomain'>;
 
 export interface Intake {
-  /** The task's id, once it is committed. Tasks of concurrent calls share a commit. */
+  /** Resolves to the task's id once it is committed. Tasks of concurrent calls share a commit. */
   acceptTask(sender: Sender, request: TaskRequest): Promise<string | OtherRequest>;
-  /** All of them or none. */
+  /** All tasks or none. */
   acceptScatter(
     sender: Sender,
     scatter: NewScatter & { key?: RequestKey | undefined },
@@ -33,7 +36,10 @@ export interface Intake {
   ): Promise<AcceptedScatter | OtherRequest>;
 }
 
-/** One commit costs about as much as 200 rows, and two at once keep the disk busy while the next gather. */
+/**
+ * One commit costs about as much as 200 rows. Two at once keep the disk busy while the next group
+ * collects.
+ */
 const GROUP = { groupsAtOnce: 2, most: 200 };
 
 export function createIntake(
@@ -68,7 +74,8 @@ export function createIntake(
     };
   };
 
-  // A group is one transaction, hence one sender's: when it fails, nothing of it was stored and each can be tried alone.
+  // A group is one transaction, and belongs to one sender. When it fails nothing was stored, so
+  // each call can be retried alone.
   const groups = new Map<string, (request: TaskRequest) => Promise<string>>();
   const groupOf = ({ owner, cacheDomain }: Sender) => {
     const groupKey = JSON.stringify([owner, cacheDomain]);
@@ -76,7 +83,7 @@ export function createIntake(
     if (known) return known;
     const made = coalesceCalls<TaskRequest, string>(
       async (requests) => (await accept({ owner, cacheDomain }, requests)).ids,
-      { ...GROUP, tryAlone: (error) => !isDatabaseAway(error) },
+      { ...GROUP, retryAlone: (error) => !isDatabaseAway(error) },
     );
     groups.set(groupKey, made);
     return made;

@@ -1,4 +1,7 @@
-/** Tells the workers of rows that changed. Messages only save time: what cannot be told now, the sweeper finds. */
+/**
+ * Sends nudges to the workers about rows that changed. They only save time: the sweeper finds what
+ * is not sent.
+ */
 import type { Nudge } from '../../queues/messages.ts';
 import type { Queues } from '../../queues/queues.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -6,18 +9,21 @@ import type { Log } from '../../telemetry/log.ts';
 export interface NudgeSender {
   /** Returns at once. */
   send(nudges: readonly Nudge[]): void;
-  /** Waits for what is under way, at most `longestMs`. */
+  /** Waits for nudges that are being sent, at most `longestMs`. */
   settle(longestMs: number): Promise<void>;
 }
 
-/** One line when Redis goes and one when it is back: its clients try again every second or two and fail each time. */
-function tellOutages({ redis, byStage }: Queues, log: Log): void {
+/**
+ * Logs one line when Redis fails and one when it is back; its clients retry every second or two and
+ * fail each time.
+ */
+function logOutages({ redis, byStage }: Queues, log: Log): void {
   let away = false;
   const onError = (error: Error): void => {
     if (!away) log.warn({ event: 'redis-away', error: error.message }, 'redis-away');
     away = true;
   };
-  // BullMQ writes to the console what nobody listens for, and Node ends the process for it.
+  // BullMQ prints an error without a listener to the console, and Node ends the process for it.
   for (const source of [redis, ...Object.values(byStage)]) source.on('error', onError);
   redis.on('ready', () => {
     if (away) log.info({ event: 'redis-back' }, 'redis-back');
@@ -26,12 +32,12 @@ function tellOutages({ redis, byStage }: Queues, log: Log): void {
 }
 
 export function createNudgeSender(queues: Queues, log: Log): NudgeSender {
-  tellOutages(queues, log);
-  const underWay = new Set<Promise<void>>();
+  logOutages(queues, log);
+  const inFlight = new Set<Promise<void>>();
   return {
     send(nudges) {
       if (nudges.length === 0) return;
-      // Commands given to a connection that is down would pile up in memory until Redis is back.
+      // Commands on a closed connection would pile up in memory until Redis is back.
       if (queues.redis.status !== 'ready') {
         log.warn(
           { event: 'nudge-left-to-sweeper', nudges: nudges.length, redis: queues.redis.status },
@@ -47,15 +53,15 @@ export function createNudgeSender(queues: Queues, log: Log): NudgeSender {
             'nudge-left-to-sweeper',
           ),
         )
-        .finally(() => underWay.delete(sending));
-      underWay.add(sending);
+        .finally(() => inFlight.delete(sending));
+      inFlight.add(sending);
     },
     async settle(longestMs) {
       let timer: NodeJS.Timeout | undefined;
       const timeout = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, longestMs);
       });
-      await Promise.race([Promise.all(underWay), timeout]);
+      await Promise.race([Promise.all(inFlight), timeout]);
       clearTimeout(timer);
     },
   };

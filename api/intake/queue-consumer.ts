@@ -1,7 +1,10 @@
-/** Tasks and scatters that came as messages of the queue `intake`: judged as strictly as those that came over HTTP. */
+/**
+ * Accepts tasks and scatters from messages of the queue `intake`, by the same rules as over HTTP.
+ */
 import { whyNotAllowed } from '../../core/access/access.ts';
 import { keyOfSender, readSendersKey } from '../../core/access/idempotency.ts';
 import { openIntake, type IntakeAnswer, type IntakeMessage } from '../../queues/intake.ts';
+import { messageOf } from '../error-message.ts';
 import { anonymous, type Callers } from '../access/callers.ts';
 import type { Caller, Refused } from '../access/caller.ts';
 import { failure, transientCause, type FailureBody } from '../http/errors.ts';
@@ -9,7 +12,7 @@ import type { Api } from '../dependencies.ts';
 import type { ApiContext } from '../context.ts';
 import { submitScatter, submitTask, type KeyReader, type Refusal } from './submit.ts';
 
-/** Starts taking messages when the API listens, where it is set up. */
+/** Consumes messages while the API listens, if BATCHWELL_INTAKE is yes. */
 export function consumeIntakeQueue(app: Api, context: ApiContext): void {
   const { config, log } = context;
   if (config.intake === 'no') return;
@@ -37,10 +40,7 @@ export async function handleMessage(
     return { refused: sentence(answer.refused) };
   } catch (error) {
     if (!transientCause(error)) throw error;
-    log.warn(
-      { event: 'intake-put-off', error: error instanceof Error ? error.message : String(error) },
-      'intake-put-off',
-    );
+    log.warn({ event: 'intake-put-off', error: messageOf(error) }, 'intake-put-off');
     return { later: true };
   }
 }
@@ -67,7 +67,7 @@ async function submit(
     return {
       refused: failure(
         400,
-        `A message is named task or scatter, and this one ${JSON.stringify(name.slice(0, 60))}.`,
+        `The message is named ${JSON.stringify(name.slice(0, 60))}. Name it task or scatter.`,
       ),
     };
   const scatter = await submitScatter(context, access, { body: rest['scatter'] }, readKey);
@@ -78,9 +78,9 @@ async function findCaller(callers: Callers, token: unknown): Promise<Caller | Re
   if (!callers.tokensRequired) return anonymous;
   return typeof token === 'string'
     ? callers.find(token)
-    : { refused: 'This needs a token, as data.token.' };
+    : { refused: 'The message has no token. Put the token in data.token.' };
 }
 
-/** With every problem, since a message that failed holds no more than a text. */
+/** Includes every problem: a failed message holds only one string. */
 const sentence = ({ status_code: status, message, problems = [] }: FailureBody): string =>
   `${status} ${message}${problems.length > 1 ? ` ${JSON.stringify(problems)}` : ''}`;

@@ -1,4 +1,7 @@
-/** Takes in what a caller sends, whichever door it came through: read, judged by what the caller may do, and committed. */
+/**
+ * Submits tasks and scatters, from HTTP or the queue: parses them, checks them against the caller's
+ * access, commits them.
+ */
 import { Readable } from 'node:stream';
 import type { Access } from '../../core/access/access.ts';
 import { keyOfName, type RequestKey } from '../../core/access/idempotency.ts';
@@ -15,7 +18,7 @@ export interface Refusal {
   refused: FailureBody & { status_code: 400 | 401 | 403 | 409 };
 }
 
-/** Which request it is, if its sender said so. @param asked what is asked, as it was understood */
+/** The sender's idempotency key, if there is one. @param asked the request, as parsed */
 export type KeyReader = (asked: unknown) => RequestKey | { problems: Problem[] } | undefined;
 
 export async function submitTask(
@@ -37,7 +40,10 @@ export async function submitTask(
   return id === 'other-request' ? { refused: otherRequest } : { id };
 }
 
-/** @param body a template and rows, or a stream of lines with one task each, about which `query` says the rest */
+/**
+ * @param body a template and rows, or a stream of lines with one task each; `query` then has the
+ * name, cache mode and tags
+ */
 export async function submitScatter(
   { intake, taskDefaultsOf }: ApiContext,
   access: Access,

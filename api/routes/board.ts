@@ -1,4 +1,6 @@
-/** The queue board. It only shows: messages are made and retried from the rows, never by hand. */
+/**
+ * The queue board. It is read-only: messages are created and retried from the rows, never by hand.
+ */
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';

@@ -1,4 +1,4 @@
-/** Why a task hit the call cache, or missed it. */
+/** Explains why a task hits or misses the call cache. */
 import { Type } from 'typebox';
 import { explainDifference, fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
 import { fillTemplate } from '../../core/task/template.ts';
@@ -9,56 +9,58 @@ import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import type { ApiContext } from '../context.ts';
 
-const Parts = Type.Record(Type.String(), Type.String(), {
-  description: 'What goes into the fingerprint, part by part',
+const FingerprintComponents = Type.Record(Type.String(), Type.String(), {
+  description: 'The components of the fingerprint, by name',
 });
 export const CacheExplanation = Type.Object({
-  verdict: Type.String({ description: 'One sentence' }),
-  /** Absent when an input is not there or nothing tells what it holds. */
+  verdict: Type.String({ description: 'The result, in a sentence or two' }),
   fingerprint: Type.Optional(
-    Type.String({ description: 'SHA-256 in hex, of what the inputs hold now' }),
+    Type.String({
+      description:
+        'SHA-256 in hex, from the current content of the inputs. Absent when an input is unreadable',
+    }),
   ),
-  components: Type.Optional(Parts),
+  components: Type.Optional(FingerprintComponents),
   unreadable_inputs: Type.Array(
     Type.String({
-      description: 'url of an input that is not there, or of which nothing tells what it holds',
+      description: 'URL of an input that does not exist, or whose content cannot be identified',
     }),
   ),
   entry: Type.Optional(
     Type.Object({
-      task: Type.String(),
-      valid: Type.Boolean(),
-      invalid_reason: Type.Optional(Type.String()),
+      task: Type.String({ description: 'Id of the task that wrote the entry' }),
+      valid: Type.Boolean({ description: 'Whether the entry can be used' }),
+      invalid_reason: Type.Optional(Type.String({ description: 'Why it cannot be used' })),
     }),
   ),
   differences: Type.Optional(
     Type.Array(
       Type.Object({
-        part: Type.String(),
-        here: Type.Optional(Type.String()),
-        there: Type.Optional(Type.String()),
+        part: Type.String({ description: 'Name of the component' }),
+        here: Type.Optional(Type.String({ description: 'Its value for this task' })),
+        there: Type.Optional(Type.String({ description: 'Its value for the other task' })),
       }),
-      { description: 'Where it differs from the other task' },
+      { description: 'Components in which this task differs from the other one' },
     ),
   ),
 });
 
 const Query = Type.Object({
-  other: Type.Optional(Type.String({ description: 'Id of a task to compare with' })),
+  other: Type.Optional(Type.String({ description: 'Id of a task to compare with this one' })),
 });
 
 interface Fingerprinted {
   components?: Components;
   unreadable: string[];
   cached: boolean;
-  /** Whose cache it looks into. */
+  /** Domain of the cache that it reads. */
   domain: string;
 }
 
 export function cacheRoutes(api: Api, context: ApiContext): void {
   const schema = {
     tags: ['Call cache'],
-    summary: 'Why a task hits the call cache, or misses it',
+    summary: 'Explain why a task hits or misses the call cache',
     params: Type.Object({ id: Type.String() }),
     querystring: Query,
     response: { 200: CacheExplanation, ...failures },
@@ -95,7 +97,10 @@ async function explain(context: ApiContext, { taskId, otherId }: Question) {
   };
 }
 
-/** What it was when it was checked; without that, what its inputs hold now. */
+/**
+ * The components from when the task was checked. Without those, from the current content of its
+ * inputs.
+ */
 async function knownComponents(
   context: ApiContext,
   taskId: number,
@@ -106,7 +111,7 @@ async function knownComponents(
   );
 }
 
-/** What the task's fingerprint would be if it were checked now. */
+/** The fingerprint that the task would have if it were checked now. */
 async function fingerprintNow(
   { reader, resolveComponents }: ApiContext,
   taskId: number,
@@ -134,16 +139,19 @@ interface Verdict {
 
 function verdictOf({ cached, unreadable, entry, isOwn }: Verdict): string {
   if (!cached)
-    return 'Its caching was off: nobody asked for it, or it declares no outputs. What follows is what would count.';
+    return (
+      'Caching is off for this task: it was not requested, or the task declares no outputs. ' +
+      'The fingerprint shows what would count.'
+    );
   if (unreadable.length > 0)
-    return 'It cannot be cached: nothing tells what some of its inputs hold.';
+    return 'This task cannot be cached: the content of some inputs cannot be identified. See unreadable_inputs.';
   if (!entry)
-    return 'A miss: no entry has its fingerprint. Name another task to see in what the two differ.';
+    return 'A miss: no entry has this fingerprint. Name another task with ?other=ID to see how the two differ.';
   if (entry.invalidReason !== null)
-    return `A miss: the entry of its fingerprint can no longer be used. ${entry.invalidReason}`;
+    return `A miss: the entry with this fingerprint can no longer be used. ${entry.invalidReason}`;
   return isOwn
-    ? 'Its own entry stands in the cache: an equal task is a hit.'
-    : 'A hit: the entry of another task has its fingerprint.';
+    ? 'Its own entry is in the cache: an equal task is a hit.'
+    : 'A hit: the entry of another task has this fingerprint.';
 }
 
 async function showEntry({ database }: ApiContext, entry: ExplainedEntry) {

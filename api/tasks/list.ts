@@ -1,4 +1,4 @@
-/** Lists tasks by TES's filters. */
+/** Lists tasks by the filters of TES. */
 import { Type, type Static } from 'typebox';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import { standingsOf } from '../../core/task/tes-state.ts';
@@ -20,8 +20,8 @@ const oneOrMore = (description: string) =>
   );
 
 export const TagQuery = {
-  tag_key: oneOrMore('Tags that must be there; paired with tag_value by position'),
-  tag_value: oneOrMore('Their values; empty or missing stands for any'),
+  tag_key: oneOrMore('Tags that the tasks must all have; paired with tag_value by position'),
+  tag_value: oneOrMore('Values of these tags; an empty or missing value matches any value'),
 };
 
 export const ListQuery = Type.Object({

@@ -1,4 +1,7 @@
-/** Reads tasks for a caller: finds them by id, and gathers what a view shows. */
+/**
+ * Reads tasks for a caller: finds them by id, and collects what a view shows. This folder: how
+ * tasks are read and shown.
+ */
 import { parseId, publicId } from '../../core/ids.ts';
 import type { ProfileName } from '../../core/profiles/profile-names.ts';
 import type { CacheMode } from '../../core/task/task.ts';
@@ -29,7 +32,7 @@ export interface FilledTask {
 }
 
 export interface TaskReader {
-  /** Undefined for an id that is unknown, or another owner's. */
+  /** Undefined for an unknown id, and for a task of another owner. */
   find(owner: string, id: string): Promise<TaskStanding | undefined>;
   /** In the order given. */
   show(
@@ -37,17 +40,21 @@ export interface TaskReader {
     view: View,
     states?: StateVersion,
   ): Promise<(TesTaskFull | TesTaskMinimal)[]>;
-  /** The end of what is known of a log of the latest attempt; undefined while there is none. */
+  /**
+   * The end of a log of the latest attempt, as far as it is known; undefined while there is none.
+   */
   readLog(taskId: number, log: WantedLog & { mostBytes: number }): Promise<Buffer | undefined>;
-  /** What the task was made of. */
+  /** The template of the task and its values. */
   readFilled(taskId: number): Promise<FilledTask | undefined>;
 }
 
-/** TES promises nothing about how much of a log a view shows. */
+/** TES does not specify how much of a log a view shows. */
 const TAIL_BYTES = 64 * 1024;
-/** Log reads under way at once in this process, so that a list of 2,047 tasks does not open thousands of connections. */
+/** Concurrent log reads of one list, so that 2,047 tasks do not open thousands of connections. */
 const TAILS_AT_ONCE = 16;
-/** A list in FULL view shows logs of so many tasks; the others are read one by one. */
+/**
+ * A list in FULL view shows the logs of this many tasks; the logs of others need a request each.
+ */
 const TASKS_WITH_TAILS = 256;
 
 export function createTaskReader(dependencies: ApiDependencies): TaskReader {
@@ -102,7 +109,7 @@ export function createTaskReader(dependencies: ApiDependencies): TaskReader {
 
 type Templates = ReturnType<typeof createTemplateCache>;
 
-/** Everything but the logs, in one statement a table. */
+/** Reads everything except the logs, in one statement per table. */
 async function gatherFacts(
   { database }: ApiDependencies,
   templates: Templates,
@@ -149,8 +156,8 @@ async function readTails(
 ): Promise<LogTails[]> {
   const [latest] = attempts;
   if (latest?.batchAttempt === undefined) return [];
-  const tried = latest.result?.executors.length ?? spec.executors.length;
-  const tails = Array.from({ length: tried }, async (_, executor): Promise<LogTails> => {
+  const started = latest.result?.executors.length ?? spec.executors.length;
+  const tails = Array.from({ length: started }, async (_, executor): Promise<LogTails> => {
     const [stdout, stderr] = await Promise.all([
       readTail(dependencies, latest, executor, 'stdout'),
       readTail(dependencies, latest, executor, 'stderr'),

@@ -1,4 +1,4 @@
-/** A task as events and webhooks tell of it. */
+/** A task as events and webhooks report it. */
 import { publicId } from '../ids.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
 import { shownStateOf } from '../profiles/profiles.ts';
@@ -14,7 +14,7 @@ export interface ToldTask extends Standing {
   scatter?: { id: number; createdMs: number; row: number };
   /** Number of its latest attempt, from 1; 0 before the first. */
   attempt: number;
-  /** Since when it stands as it does. */
+  /** When it entered its current state. */
   sinceMs: number;
   hit: boolean;
   failure?: string;
@@ -48,7 +48,7 @@ export const viewTaskEvent = (told: ToldTask): TaskEvent => ({
   }),
 });
 
-/** Whether all of the tags are there; an empty value stands for any. */
+/** Whether all of the tags are present; an empty value matches any value. */
 export const hasTags = (
   tags: Readonly<Record<string, string>>,
   wanted: readonly (readonly [key: string, value: string])[],

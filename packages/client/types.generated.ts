@@ -13,12 +13,12 @@ export type CacheMode = 'off' | 'read' | 'write' | 'readwrite' | 'refresh';
 export interface TesInput {
   name?: string;
   description?: string;
-  /** s3://bucket/key, http://… or https://…; needed unless content is given */
+  /** s3://bucket/key, http://… or https://…; required unless content is given */
   url?: string;
   /** Absolute path in the container */
   path: string;
   type?: 'FILE' | 'DIRECTORY';
-  /** The file’s text itself, at most 128 KiB; wins over url */
+  /** The text of the file itself, at most 128 KiB; overrides url */
   content?: string;
 }
 
@@ -26,9 +26,9 @@ export interface TesInput {
 export interface TesOutput {
   name?: string;
   description?: string;
-  /** s3://bucket/key; a directory for DIRECTORY and for wildcards */
+  /** s3://bucket/key; a directory if type is DIRECTORY or path has wildcards */
   url: string;
-  /** Absolute path in the container; may hold *, ? and […], then path_prefix is needed */
+  /** Absolute path in the container. With the wildcards *, ? and […], path_prefix is required */
   path: string;
   path_prefix?: string;
   type?: 'FILE' | 'DIRECTORY';
@@ -48,7 +48,7 @@ export interface TesExecutor {
 
 /** What a task needs to run. */
 export interface TesResources {
-  /** Whole vCPUs; fractions are rounded up */
+  /** Whole vCPUs; a fraction is rounded up */
   cpu_cores?: number;
   preemptible?: boolean;
   /** GiB */
@@ -80,7 +80,7 @@ export interface TesExecutorLog {
   end_time?: string;
   stdout?: string;
   stderr?: string;
-  /** -1 until it is known */
+  /** -1 while it is unknown */
   exit_code: number;
 }
 
@@ -88,7 +88,7 @@ export interface TesExecutorLog {
 export interface TesOutputFileLog {
   url: string;
   path: string;
-  /** Left out only for Cromwell, which reads 32 bits */
+  /** Absent only for Cromwell, which reads 32 bits, if the size is larger */
   size_bytes?: string;
 }
 
@@ -131,16 +131,17 @@ export interface TesTaskFull {
 export interface TaskQuery {
   name_prefix?: string;
   state?: TesState;
-  /** Tags that must be there; paired with tag_value by position */
+  /** Tags that the tasks must all have; paired with tag_value by position */
   tag_key?: string[] | string;
-  /** Their values; empty or missing stands for any */
+  /** Values of these tags; an empty or missing value matches any value */
   tag_value?: string[] | string;
-  /** Without it: MINIMAL */
+  /** MINIMAL: id and state. BASIC: all except input contents, stdout, stderr and system_logs. FULL: all. Without it: MINIMAL */
   view?: View;
-  /** With 1.1, PREEMPTED and CANCELING are shown, too. Without it: 1.0 */
+  /** Version of TES whose states are shown; 1.1 adds PREEMPTED and CANCELING. Without it: 1.0 */
   states?: '1.0' | '1.1';
   /** Without it: 256 */
   page_size?: number;
+  /** The next_page_token of the previous page */
   page_token?: string;
 }
 
@@ -149,16 +150,18 @@ export interface ScatterRequest {
   name?: string;
   tags?: Record<string, string>;
   cache?: CacheMode;
-  /** A TES task; {{column}} in any of its texts becomes the row’s value */
+  /** A TES task. {{column}} in any of its strings is replaced by the row’s value */
   template: TesTask;
-  /** One object of column: value per task, at most 10,000 */
+  /** One object per task, with a value for each column; at most 10,000 */
   rows: Record<string, string | number | boolean>[];
 }
 
 /** A scatter that is committed; `tasks` is their number, `task_ids` are in the order of the rows. */
 export interface ScatterAccepted {
   id: string;
+  /** Number of tasks */
   tasks: number;
+  /** Ids in the order of the rows, with ids=true */
   task_ids?: string[];
 }
 
@@ -166,6 +169,7 @@ export interface ScatterAccepted {
 export interface ScatterHead {
   id: string;
   name: string;
+  /** Number of tasks */
   size: number;
   tags: Record<string, string>;
   /** RFC 3339 */
@@ -182,6 +186,7 @@ export interface ScatterList {
 export interface ScatterReply {
   id: string;
   name: string;
+  /** Number of tasks */
   size: number;
   tags: Record<string, string>;
   /** RFC 3339 */
@@ -204,40 +209,42 @@ export interface ScatterReply {
     SYSTEM_ERROR: number;
     CANCELED: number;
   };
+  /** Number of tasks that were cache hits */
   cache_hits: number;
-  /** No task of it will change any more */
+  /** Whether all tasks have ended */
   ended: boolean;
 }
 
 /** Which tasks are to be cancelled. */
 export interface CancelTasksRequest {
-  /** At most 10,000 */
+  /** Ids of up to 10,000 tasks */
   ids?: string[];
-  /** All of them must be there; an empty value stands for any */
+  /** Tags that the tasks must all have; an empty value matches any value */
   tags?: Record<string, string>;
+  /** Id of a scatter */
   scatter?: string;
 }
 
 /** What was cancelled. */
 export interface CancelTasksReply {
-  /** Tasks that had not ended yet */
+  /** Number of tasks that had not ended */
   cancelled: number;
-  /** Of those named, what is no task here */
+  /** Ids in the request that name no task of yours */
   unknown_ids: string[];
 }
 
 /** Where a task stands, as events tell it. */
 export interface TaskEvent {
-  /** Its id */
+  /** Id of the task */
   task: string;
   state: TesState;
-  /** RFC 3339: since when it is in this state */
+  /** When the task entered this state, RFC 3339 */
   since: string;
   name: string;
   tags: Record<string, string>;
-  /** The id of its scatter */
+  /** Id of its scatter */
   scatter?: string;
-  /** Its position there, from 0 */
+  /** Its row in the scatter, from 0 */
   row?: number;
   /** Number of its latest attempt, from 1; 0 before the first */
   attempt: number;
@@ -250,73 +257,82 @@ export interface TaskEvent {
 
 /** What would come of a task. */
 export interface Validation {
+  /** What would be ignored or changed */
   warnings: string[];
+  /** Client whose conventions apply to the task */
   client: 'cromwell' | 'nextflow' | 'snakemake' | 'pulsar' | 'generic';
-  /** Batch job queue */
+  /** AWS Batch job queue */
   queue: string;
-  /** The request of RegisterJobDefinition, but for its name */
+  /** The RegisterJobDefinition request, without the name */
   job_definition: unknown;
-  /** The exact text that would run, but for secrets */
+  /** The exact script that would run; the values of secrets are hidden */
   script: string;
   cache: {
     mode: CacheMode;
     verdict: 'off' | 'unreadable-input' | 'miss' | 'hit';
     unreadable_inputs: string[];
-    /** The task whose outputs would be taken */
+    /** Id of the task whose outputs would be reused */
     entry_of?: string;
   };
 }
 
 /** A line of a followed log. */
 export interface LogLine {
-  /** Of the task, from 1; 0 while there is none */
+  /** Number of the attempt, from 1; 0 before the first */
   attempt: number;
-  /** What comes after this line is what `from` gives */
+  /** Value of `from` that resumes after this line */
   position: string;
-  /** What was printed */
+  /** Output of the task */
   text?: string;
-  /** What follows begins anew. attempt: the task is tried again; batch-attempt: AWS Batch started its job again; file: the task cut or replaced its own file */
+  /** The output that follows starts from the beginning. attempt: the task is retried; batch-attempt: AWS Batch restarted the job; file: the task truncated or replaced its own file */
   began?: 'attempt' | 'batch-attempt' | 'file';
-  /** So many bytes were printed faster than they are kept, and are left out here */
+  /** Number of bytes left out here, because they were printed faster than they are kept */
   skipped_bytes?: number;
-  /** The last line: the task has ended. A reply without it broke off */
+  /** The last line: the task has ended. A reply without this line is incomplete */
   ended?: boolean;
 }
 
 /** Where the time of a task went. */
 export interface Timeline {
-  /** One after the other. What a container tells is by its host’s clock */
+  /** In order. Times from inside a container use the clock of its host */
   spans: {
-    /** waited-for-company: until it was packed into a submission. packed: until Batch gave a job id. in-batch: SUBMITTED to STARTING, until the container ran; Batch tells no more. end-unseen: until its end was noticed */
+    /** waited-for-company: until the attempt was packed into a submission. packed: until Batch returned a job id. in-batch: SUBMITTED to STARTING, until the container ran; Batch reports no more. end-unseen: until Batchwell saw the end */
     what: 'cache-check' | 'stage-script' | 'waited-for-company' | 'waited-for-retry' | 'packed' | 'in-batch' | 'ran' | 'end-unseen' | 'finalized';
+    /** Number of the attempt, from 1 */
     attempt?: number;
     /** RFC 3339 */
     from: string;
-    /** Absent while it lasts */
+    /** RFC 3339. Absent while the span lasts */
     to?: string;
-    /** So far, while it lasts */
+    /** Duration; up to now while the span lasts */
     ms: number;
   }[];
 }
 
 /** Why a task hits the call cache, or misses it. */
 export interface CacheExplanation {
-  /** One sentence */
+  /** The result, in a sentence or two */
   verdict: string;
-  /** SHA-256 in hex, of what the inputs hold now */
+  /** SHA-256 in hex, from the current content of the inputs. Absent when an input is unreadable */
   fingerprint?: string;
-  /** What goes into the fingerprint, part by part */
+  /** The components of the fingerprint, by name */
   components?: Record<string, string>;
   unreadable_inputs: string[];
   entry?: {
+    /** Id of the task that wrote the entry */
     task: string;
+    /** Whether the entry can be used */
     valid: boolean;
+    /** Why it cannot be used */
     invalid_reason?: string;
   };
-  /** Where it differs from the other task */
+  /** Components in which this task differs from the other one */
   differences?: {
+    /** Name of the component */
     part: string;
+    /** Its value for this task */
     here?: string;
+    /** Its value for the other task */
     there?: string;
   }[];
 }
@@ -328,7 +344,7 @@ export interface ServiceInfo {
   type: {
     group: string;
     artifact: string;
-    /** Of TES */
+    /** Version of TES */
     version: string;
   };
   description: string;
@@ -337,89 +353,93 @@ export interface ServiceInfo {
     url: string;
   };
   documentationUrl: string;
-  /** Of Batchwell */
+  /** Version of Batchwell */
   version: string;
-  /** How URLs of files may begin */
+  /** Prefixes that URLs of files may have */
   storage: string[];
-  /** Keys that resources.backend_parameters may hold */
+  /** Keys that resources.backend_parameters may have */
   tesResources_backend_parameters: string[];
 }
 
 /** Whose a token is, and what it allows. */
 export interface TokenRequest {
-  /** Whose tasks it makes and sees */
+  /** Owner of the tasks that the token creates and sees */
   owner: string;
-  /** What it is for */
+  /** What the token is for */
   name?: string;
   /** Default: submit, read, cancel */
   scopes?: ('submit' | 'read' | 'cancel' | 'admin')[];
-  /** What the urls of inputs and outputs must lie below: s3://bucket/prefix, https://host/path. Not limited when absent */
+  /** Prefixes that the URLs of inputs and outputs must have: s3://bucket/prefix, https://host/path. Absent: any URL */
   urls?: string[];
-  /** Job queues that tasks may name; the first is the one of tasks that name none. Not limited when absent */
+  /** Job queues that tasks may name; the first is the default of tasks that name none. Absent: any queue */
   queues?: string[];
-  /** IAM role ARNs that tasks may ask for. The configured ones when absent */
+  /** ARNs of the IAM roles that tasks may name. Absent: BATCHWELL_JOB_ROLES */
   job_roles?: string[];
-  /** Tokens of one domain share their call cache. Default: the owner */
+  /** Tokens with the same domain share a call cache. Default: the owner */
   cache_domain?: string;
-  /** Which client’s habits its tasks follow. Seen from each task when absent */
+  /** Client whose conventions apply to the tasks. Absent: detected for each task */
   profile?: 'cromwell' | 'nextflow' | 'snakemake' | 'pulsar' | 'generic';
-  /** RFC 3339. Never when absent */
+  /** RFC 3339. Absent: the token does not expire */
   expires?: string;
 }
 
 /** A token as it is listed; the secret is kept nowhere. */
 export interface TokenReply {
   id: number;
-  /** Whose tasks it makes and sees */
+  /** Owner of the tasks that the token creates and sees */
   owner: string;
   name: string;
   scopes: ('submit' | 'read' | 'cancel' | 'admin')[];
-  /** What the urls of inputs and outputs must lie below: s3://bucket/prefix, https://host/path. Not limited when absent */
+  /** Prefixes that the URLs of inputs and outputs must have: s3://bucket/prefix, https://host/path. Absent: any URL */
   urls?: string[];
-  /** Job queues that tasks may name; the first is the one of tasks that name none. Not limited when absent */
+  /** Job queues that tasks may name; the first is the default of tasks that name none. Absent: any queue */
   queues?: string[];
-  /** IAM role ARNs that tasks may ask for. The configured ones when absent */
+  /** ARNs of the IAM roles that tasks may name. Absent: BATCHWELL_JOB_ROLES */
   job_roles?: string[];
   cache_domain: string;
-  /** Which client’s habits its tasks follow. Seen from each task when absent */
+  /** Client whose conventions apply to the tasks. Absent: detected for each task */
   profile?: 'cromwell' | 'nextflow' | 'snakemake' | 'pulsar' | 'generic';
-  /** RFC 3339. Never when absent */
+  /** RFC 3339. Absent: the token does not expire */
   expires?: string;
+  /** RFC 3339 */
   created: string;
+  /** RFC 3339. Absent: not revoked */
   revoked?: string;
 }
 
 /** A token with its secret, which is shown only now. */
 export interface TokenMade {
   id: number;
-  /** Whose tasks it makes and sees */
+  /** Owner of the tasks that the token creates and sees */
   owner: string;
   name: string;
   scopes: ('submit' | 'read' | 'cancel' | 'admin')[];
-  /** What the urls of inputs and outputs must lie below: s3://bucket/prefix, https://host/path. Not limited when absent */
+  /** Prefixes that the URLs of inputs and outputs must have: s3://bucket/prefix, https://host/path. Absent: any URL */
   urls?: string[];
-  /** Job queues that tasks may name; the first is the one of tasks that name none. Not limited when absent */
+  /** Job queues that tasks may name; the first is the default of tasks that name none. Absent: any queue */
   queues?: string[];
-  /** IAM role ARNs that tasks may ask for. The configured ones when absent */
+  /** ARNs of the IAM roles that tasks may name. Absent: BATCHWELL_JOB_ROLES */
   job_roles?: string[];
   cache_domain: string;
-  /** Which client’s habits its tasks follow. Seen from each task when absent */
+  /** Client whose conventions apply to the tasks. Absent: detected for each task */
   profile?: 'cromwell' | 'nextflow' | 'snakemake' | 'pulsar' | 'generic';
-  /** RFC 3339. Never when absent */
+  /** RFC 3339. Absent: the token does not expire */
   expires?: string;
+  /** RFC 3339 */
   created: string;
+  /** RFC 3339. Absent: not revoked */
   revoked?: string;
-  /** Shown once, and kept nowhere */
+  /** The token itself. Shown only in this reply and not stored */
   token: string;
 }
 
 /** Who is told by HTTP, and what. */
 export interface WebhookRequest {
-  /** Where to POST; one of the origins that the operator allows */
+  /** URL to POST to. Its origin must be one that the operator allows */
   url: string;
-  /** tasks.ended: up to 100 tasks that have ended, as data.tasks. scatter.ended: a scatter whose last task has ended, with its counts, as data. Default: both */
+  /** tasks.ended: up to 100 ended tasks, in data.tasks. scatter.ended: a scatter whose last task has ended, with its counts, in data. Default: both */
   events?: ('tasks.ended' | 'scatter.ended')[];
-  /** Only of tasks and scatters that have all of these; an empty value stands for any */
+  /** Only tasks and scatters that have all of these tags; an empty value matches any value */
   tags?: Record<string, string>;
 }
 
@@ -441,23 +461,26 @@ export interface WebhookMade {
   tags: Record<string, string>;
   /** RFC 3339 */
   created: string;
-  /** For checking signatures; shown only now */
+  /** Verifies signatures. Shown only in this reply */
   secret: string;
 }
 
 /** What a webhook was told, or is still to be told. */
 export interface DeliveryReply {
   id: number;
-  /** dead: given up after ten tries in a day */
+  /** dead: abandoned, after ten attempts in about a day or after a 410 */
   state: 'pending' | 'delivered' | 'dead';
+  /** Number of attempts so far */
   tries: number;
-  /** What came of the last try */
+  /** Result of the last attempt */
   outcome?: string;
-  /** RFC 3339 */
+  /** Time of the next attempt, RFC 3339 */
   next_try?: string;
+  /** RFC 3339 */
   created: string;
+  /** When it was delivered or abandoned, RFC 3339 */
   ended?: string;
-  /** What is sent */
+  /** The body of the POST */
   body: string;
 }
 
@@ -469,22 +492,26 @@ export interface DeliveryList {
 
 /** What is wrong with one field. */
 export interface Problem {
-  /** executors[0].image */
+  /** Path of the field, such as executors[0].image */
   field: string;
+  /** What the field must hold */
   expected: string;
+  /** What the field holds, shortened */
   got?: string;
-  /** Row of a scatter, from 0 */
+  /** Row of the scatter, from 0 */
   row?: number;
-  /** Line of NDJSON, from 1 */
+  /** Line of the NDJSON body, from 1 */
   line?: number;
 }
 
 /** The body of every answer that is not 2xx. */
 export interface Failure {
+  /** The HTTP status */
   status_code: number;
-  /** What is wrong, where, and what to do */
+  /** What failed, why, and what to do next */
   message: string;
+  /** At most 100 */
   problems?: Problem[];
-  /** Problems found beyond those listed */
+  /** Number of further problems that are not listed */
   more_problems?: number;
 }

@@ -136,7 +136,7 @@ describe('tokens that are made here', () => {
     ])
       expect([path, (await call(token, 'POST', path, {})).status]).toEqual([path, 403]);
     expect((await call(token, 'POST', `${TES}/tasks`, simple)).json.message).toBe(
-      'This token may not submit; it may read.',
+      'This token lacks the scope submit; its scopes are: read. Use a token with the scope submit.',
     );
   });
 
@@ -236,7 +236,7 @@ describe('tokens that are made here', () => {
     clockMs = 0;
     expect([revoked.status, revoked.json.message, expired.status, expired.json.message]).toEqual([
       401,
-      'The token was revoked.',
+      'The token was revoked. Ask an administrator for a new one.',
       401,
       expect.stringMatching(/^The token expired at 20/),
     ]);

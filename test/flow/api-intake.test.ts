@@ -89,9 +89,9 @@ test('what HTTP would refuse is refused, with every field, and nothing is stored
   expect(await Promise.all(messages.map(outcome))).toEqual([
     expect.stringMatching(/^failed: 400 executors\[0\]\.image.*"field":"executors\[0\]\.command"/),
     expect.stringContaining('row 1: n'),
-    expect.stringContaining('401 The token is not known'),
-    expect.stringContaining('401 This needs a token'),
-    expect.stringContaining('400 A message is named task or scatter'),
+    expect.stringContaining('401 The token is unknown'),
+    expect.stringContaining('401 The message has no token'),
+    expect.stringMatching(/400 The message is named .*\. Name it task or scatter/),
     expect.stringContaining('400'),
     expect.stringContaining('401'),
   ]);

@@ -426,7 +426,7 @@ describe('a follow ends', () => {
     expect([refused.status, refused.headers.get('retry-after'), refused.json.message]).toEqual([
       503,
       '30',
-      expect.stringContaining(`follows ${MOST} logs already`),
+      expect.stringContaining(`already follows ${MOST} logs`),
     ]);
     for (const one of all) one.destroy();
     await noneUnderWay();

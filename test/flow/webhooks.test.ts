@@ -352,7 +352,7 @@ describe('the routes', () => {
     );
     expect([answer.status, answer.json.message]).toEqual([
       403,
-      'This token may not read; it may submit.',
+      'This token lacks the scope read; its scopes are: submit. Use a token with the scope read.',
     ]);
   });
 

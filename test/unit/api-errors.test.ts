@@ -25,7 +25,7 @@ test('a defect is 500 with nothing of its inside, and the log has the cause but 
   const answer = await app.inject('/');
   expect([answer.statusCode, answer.json()]).toEqual([
     500,
-    { status_code: 500, message: 'A defect in Batchwell; its log has the cause.' },
+    { status_code: 500, message: 'A defect in Batchwell. The log of the API has the cause.' },
   ]);
   expect(logged).toContain('Unknown column');
   expect(logged).not.toContain('hush');

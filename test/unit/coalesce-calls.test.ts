@@ -43,7 +43,7 @@ test('one bad call does not fail the others, when it may be tried alone', async 
     if (given.includes(2)) throw new Error('2 is bad');
     return given;
   };
-  const call = coalesceCalls(run, { groupsAtOnce: 1, most: 10, tryAlone: () => true });
+  const call = coalesceCalls(run, { groupsAtOnce: 1, most: 10, retryAlone: () => true });
   const answers = await Promise.allSettled([call(1), call(2), call(3)]);
   expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   expect(tried).toEqual([[1, 2, 3], [1], [2], [3]]);
@@ -56,7 +56,7 @@ test('an error that is everybody’s fails all, and the next call is made again'
       if (away) throw new Error('away');
       return given;
     },
-    { groupsAtOnce: 1, most: 10, tryAlone: () => false },
+    { groupsAtOnce: 1, most: 10, retryAlone: () => false },
   );
   expect((await Promise.allSettled([call(1), call(2)])).map(({ status }) => status)).toEqual([
     'rejected',

@@ -84,7 +84,7 @@ describe('an answer to a delivery', () => {
   test('a redirection is not followed, silence says why, and Gone is for good', () => {
     expect(decideDelivery({ status: 302 }, 1, 0)).toMatchObject({
       do: 'again',
-      outcome: 'answered 302: redirections are not followed',
+      outcome: 'answered 302: redirects are not followed',
     });
     expect(decideDelivery({ trouble: 'ECONNREFUSED' }, 10, 0)).toEqual({
       do: 'dead',
