@@ -279,7 +279,7 @@ test('a token that POSTs too often is told when it may again; others and looks a
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
     expect(answers[3]?.json).toMatchObject({
       status_code: 429,
-      message: expect.stringContaining('3 times a minute'),
+      message: expect.stringContaining('limit of 3 POST requests a minute'),
     });
     expect(Number(answers[3]?.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await post('two')).status).toBe(200);

@@ -128,7 +128,7 @@ test('forged tokens are refused: another key, no signature, a shared secret', as
 
 test.each([
   [{ oidcIssuer: 'https://id.example', oidcAudience: '' }, 'BATCHWELL_OIDC_AUDIENCE'],
-  [{ oidcIssuer: 'http://id.example', oidcAudience: 'batchwell' }, 'expected https://'],
+  [{ oidcIssuer: 'http://id.example', oidcAudience: 'batchwell' }, 'does not begin with https://'],
 ])('settings that would open the door are refused: %j', (settings, message) => {
   expect(() =>
     openOidc({ ...settings, oidcOwnerClaim: 'sub', oidcScopes: [], oidcUrls: [] }),
