@@ -25,7 +25,7 @@ interface Made {
   token: string;
 }
 
-describe('tokens that are made here', () => {
+describe('tokens in the database', () => {
   let world: ApiWorld;
   let clockMs = 0;
   beforeAll(async () => {
@@ -50,7 +50,7 @@ describe('tokens that are made here', () => {
     return answer.json.problems.map(({ field }) => field);
   };
 
-  test('a token is shown once, and neither the database nor a log holds it', async () => {
+  test('a new token is shown once, and is neither in the database nor in a log', async () => {
     const { id, token } = await make({ owner: 'ann', name: 'for the sequencer' });
     expect((await call(token, 'POST', `${TES}/tasks`, simple)).status).toBe(200);
     const listed = await call('root-secret', 'GET', '/v1/tokens');
@@ -71,7 +71,7 @@ describe('tokens that are made here', () => {
     expect(world.lines.join('')).toContain('token-made');
   });
 
-  test('the CLI makes a token, lists it and revokes it', async () => {
+  test('batchwell token creates, lists and revokes a token', async () => {
     const cli = (...words: string[]) =>
       run(['token', ...words], {
         environment: { BATCHWELL_URL: world.url, BATCHWELL_TOKEN: 'root-secret' },
@@ -106,7 +106,7 @@ describe('tokens that are made here', () => {
     });
   });
 
-  test('each scope opens its own routes, and only those', async () => {
+  test('each scope allows its own routes and no others', async () => {
     const { token: owner } = await make({ owner: 'scopes' });
     const id = (await call(owner, 'POST', `${TES}/tasks`, simple)).json.id;
     const tries = {
@@ -140,7 +140,7 @@ describe('tokens that are made here', () => {
     );
   });
 
-  test('urls, queues and roles that a token may not use are named, also in a scatter', async () => {
+  test('a task or scatter is refused with every URL, queue and role that its token does not allow', async () => {
     const { token } = await make({
       owner: 'lab',
       urls: ['s3://lab/ann', 'https://data.example/pub/'],
@@ -207,7 +207,7 @@ describe('tokens that are made here', () => {
     );
   });
 
-  test('a profile and a cache domain of the token hold for its tasks', async () => {
+  test('tasks get the profile and the cache domain of their token', async () => {
     const { token } = await make({ owner: 'dan', cache_domain: 'shared', profile: 'pulsar' });
     const id = (await call(token, 'POST', `${TES}/tasks`, simple)).json.id;
     expect((await call(token, 'GET', `${TES}/tasks/${id}`)).json.state).toBe('INITIALIZING');
@@ -217,7 +217,7 @@ describe('tokens that are made here', () => {
     expect(rows).toEqual([{ cache_domain: 'shared' }]);
   });
 
-  test('a token opens nothing once it is revoked or has expired', async () => {
+  test('a token stops working once it is revoked or has expired', async () => {
     const { id, token } = await make({ owner: 'eve' });
     const { token: short } = await make({
       owner: 'eve',
@@ -252,13 +252,13 @@ describe('tokens that are made here', () => {
     [{ owner: 'a', expires: 'soon' }, ['expires']],
     [{ owner: 'a', profile: 'x' }, ['profile']],
     [{ owner: 'a', buckets: ['b'] }, ['buckets']],
-  ])('a request for a token that cannot be meant is refused: %j', async (rights, fields) => {
+  ])('POST /v1/tokens refuses %j and names the field', async (rights, fields) => {
     const answer = await call('root-secret', 'POST', '/v1/tokens', rights);
     expect([answer.status, answer.json.problems.map(({ field }) => field)]).toEqual([400, fields]);
   });
 });
 
-test('an API that asks nobody for a token makes none', async () => {
+test('POST /v1/tokens is refused where no tokens are required', async () => {
   const world = await startApiWorld();
   try {
     const answer = await world.call('POST', '/v1/tokens', { owner: 'ann' });
@@ -271,7 +271,7 @@ test('an API that asks nobody for a token makes none', async () => {
   }
 });
 
-test('a token that POSTs too often is told when it may again; others and looks are not held up', async () => {
+test('a token that POSTs too often gets 429; GET, cancel and other tokens are not limited', async () => {
   const world = await startApiWorld({ tokens: ['ann:one', 'bob:two'], postsPerMinute: 3 });
   try {
     const post = (token: string) => world.call('POST', `${TES}/tasks`, simple, bearer(token));
@@ -294,7 +294,7 @@ test('a token that POSTs too often is told when it may again; others and looks a
   }
 });
 
-test('while Redis is away nobody is held up', async () => {
+test('POSTs are not limited while Redis is unavailable', async () => {
   const world = await startApiWorld({
     tokens: ['ann:one'],
     postsPerMinute: 1,
@@ -308,7 +308,7 @@ test('while Redis is away nobody is held up', async () => {
   }
 });
 
-test('with a key and a certificate the API speaks HTTPS', async () => {
+test('the API serves HTTPS when it has a key and a certificate', async () => {
   const at = (name: string) => new URL(`../fixtures/tls/${name}`, import.meta.url).pathname;
   const world = await startApiWorld();
   const settings = {

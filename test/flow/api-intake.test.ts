@@ -56,7 +56,7 @@ const count = async (): Promise<number> => {
   return (rows as { count: number }[])[0]?.count ?? 0;
 };
 
-test('a task and a scatter are made, and their ids are what the messages return', async () => {
+test('messages create a task and a scatter, and return their ids', async () => {
   const made = (await outcome(await queue.add('task', { token: 'one', task }))) as { id: string };
   expect(
     (
@@ -71,7 +71,7 @@ test('a task and a scatter are made, and their ids are what the messages return'
   });
 });
 
-test('what HTTP would refuse is refused, with every field, and nothing is stored', async () => {
+test('a message that HTTP would refuse is refused with every field, and nothing is stored', async () => {
   const before = await count();
   const messages = [
     await queue.add(
@@ -99,7 +99,7 @@ test('what HTTP would refuse is refused, with every field, and nothing is stored
   expect(world.lines.join('')).not.toMatch(/"wrong"|token":"one/);
 });
 
-test('a message that is delivered twice makes one task, and so do two messages of one key', async () => {
+test('a message that is delivered twice creates one task, and so do two messages with one key', async () => {
   const context = ownServices();
   const message = { name: 'task', data: { token: 'one', task }, deliveryId: '7@1' };
   const before = await count();
@@ -122,7 +122,7 @@ test('a message that is delivered twice makes one task, and so do two messages o
   expect(await count()).toBe(before + 3);
 });
 
-test('while MySQL is away a message is put off, and no try of it is lost', async () => {
+test('a message is postponed while MySQL is unavailable, and uses up no attempt', async () => {
   const away = ownServices();
   const gone = Object.assign(new Error('gone'), { code: 'ECONNREFUSED' });
   const answer = await handleMessage(

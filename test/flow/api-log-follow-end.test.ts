@@ -13,7 +13,7 @@ const post = postIn(world);
 const run = runIn(world);
 const logs = logsIn(world);
 
-describe('a follow ends', () => {
+describe('the end of a followed log', () => {
   const MOST = 200;
   const underWay = async () =>
     /^batchwell_log_follows (\d+)$/m.exec((await world.call('GET', '/metrics')).text)?.[1];
@@ -29,7 +29,7 @@ describe('a follow ends', () => {
     await expect.poll(underWay, { timeout: 15_000 }).toBe('0');
   };
 
-  test('when its reader goes away, and there is room for another', async () => {
+  test('a followed log ends when its reader disconnects, and makes room for another', async () => {
     await noneUnderWay();
     const id = await post();
     const all = await Promise.all(Array.from({ length: MOST }, () => open(id)));
@@ -49,7 +49,7 @@ describe('a follow ends', () => {
     await noneUnderWay();
   }, 60_000);
 
-  test('when its reader goes away: then S3 is asked no more', async () => {
+  test('S3 is no longer queried once the reader has disconnected', async () => {
     const signal = new AbortController();
     const id = await post();
     const key = await run(id);
@@ -72,7 +72,7 @@ describe('a follow ends', () => {
     expect(world.logs.opened.filter((one) => one.includes(key))).toHaveLength(asked);
   });
 
-  test('when the server stops, at once and as one that broke off', async () => {
+  test('a followed log is cut at once when the server closes, so that it does not look complete', async () => {
     const own = await startApiWorld(LOG_SETTINGS);
     const id = await postIn(own)();
     const key = await runIn(own)(id);

@@ -26,7 +26,7 @@ const ship = shipIn(world);
 const follow = followIn(world);
 
 describe('a followed log', () => {
-  test('is heard before anything is printed, goes on as windows grow, and ends with the rest of the whole log', async () => {
+  test('a followed log starts before any output, grows, and ends with the rest of the whole log', async () => {
     const id = await post();
     const following = await follow(id);
     expect([following.response.status, following.response.headers.get('content-type')]).toEqual([
@@ -44,7 +44,7 @@ describe('a followed log', () => {
     expect(await following.whole).toBe('one\ntwo\nthree\nfour\n');
   });
 
-  test('says how many bytes are left out, and when the stream begins anew', async () => {
+  test('a followed log reports how many bytes are left out, and when the output starts over', async () => {
     const id = await post();
     const key = await run(id);
     ship(key, 'begun');
@@ -62,7 +62,7 @@ describe('a followed log', () => {
     );
   });
 
-  test('goes through all attempts, each to its end', async () => {
+  test('a followed log covers all attempts, each to its end', async () => {
     const id = await post();
     const first = await run(id);
     ship(first, 'first');
@@ -83,7 +83,7 @@ describe('a followed log', () => {
     );
   });
 
-  test('begins with as much of its end as is asked for', async () => {
+  test('a followed log starts with the requested number of bytes from its end', async () => {
     const id = await post();
     const key = await run(id);
     ship(key, 'abcdef');
@@ -94,7 +94,7 @@ describe('a followed log', () => {
     expect(await (await follow(id, '&tail_bytes=4')).whole).toBe('fghi');
   });
 
-  test('of a task that was cancelled waits for the end of its job; of a cache hit it is empty', async () => {
+  test('the followed log of a cancelled task ends with its job, and that of a cache hit is empty', async () => {
     const id = await post();
     const key = await run(id);
     ship(key, 'working\n');
@@ -111,7 +111,7 @@ describe('a followed log', () => {
     expect(await (await follow(hit)).whole).toBe('');
   });
 
-  test('waits while S3 or the database is away', async () => {
+  test('a followed log waits while S3 or the database is unavailable', async () => {
     const id = await post();
     const key = await run(id);
     ship(key, 'one\n');
@@ -134,7 +134,7 @@ describe('a followed log', () => {
     expect(await following.whole).toBe('one\ntwo\nthree\n');
   });
 
-  test('is read no faster than its reader reads', async () => {
+  test('a followed log is read no faster than its reader reads', async () => {
     const [sizeBytes, chunkBytes] = [256 * 2 ** 20, 65_536];
     const id = await post();
     const key = await run(id);
@@ -170,8 +170,8 @@ describe('a followed log', () => {
 
 const NDJSON = { accept: 'application/x-ndjson' };
 
-describe('as NDJSON', () => {
-  test('a reader that is cut off goes on from its position, and has every character once', async () => {
+describe('a followed log as NDJSON', () => {
+  test('a reader that was disconnected resumes from its position, and gets every character once', async () => {
     const id = await post();
     const key = await run(id);
     const whole = Buffer.from('naïve — 😀 done\n');
@@ -196,7 +196,7 @@ describe('as NDJSON', () => {
     });
   });
 
-  test('tells of new beginnings and of what is left out', async () => {
+  test('NDJSON lines report restarts of the output and bytes left out', async () => {
     const id = await post();
     const first = await run(id);
     ship(first, Buffer.from([0x61, 0xe2, 0x82]));

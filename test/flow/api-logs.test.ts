@@ -27,8 +27,8 @@ const ship = shipIn(world);
 const logs = logsIn(world);
 const follow = followIn(world);
 
-describe('without follow', () => {
-  test('a running task is answered with the newest part that is known, an ended one with its whole log', async () => {
+describe('a log without follow', () => {
+  test('a running task returns the newest part of its log, and an ended task its whole log', async () => {
     const id = await post();
     const key = await run(id);
     expect(await logs(id)).toMatchObject({
@@ -42,7 +42,7 @@ describe('without follow', () => {
     expect((await logs(id)).text).toBe('oldest to newest');
   });
 
-  test('of an attempt without a result, the log that it saved counts, else what was shipped last', async () => {
+  test('an attempt without a result returns the log that it saved, or else the part uploaded last', async () => {
     const id = await post();
     const key = await run(id);
     ship(key, 'last seen', { batchAttempt: 3 });
@@ -59,7 +59,7 @@ describe('without follow', () => {
   });
 });
 
-describe('what is asked wrongly is refused, with its field', () => {
+describe('a malformed request for a log', () => {
   test.each([
     ['follow=true&executor=2', 'executor'],
     ['from=1.1.0.0', 'from'],
@@ -67,14 +67,14 @@ describe('what is asked wrongly is refused, with its field', () => {
     ['follow=often', 'follow'],
     ['follow=true&tail_bytes=0', 'tail_bytes'],
     ['stream=stdin', 'stream'],
-  ])('%s', async (query, field) => {
+  ])('GET /v1/tasks/{id}/logs refuses %s and names the field', async (query, field) => {
     expect(await logs(await post(2), query)).toMatchObject({
       status: 400,
       json: { problems: [expect.objectContaining({ field })] },
     });
   });
 
-  test('a task that is not there, or another owner’s, is 404', async () => {
+  test('the log of an unknown task, or of another owner’s, is 404', async () => {
     expect((await logs('task-1-000000', 'follow=true')).status).toBe(404);
     const id = await post();
     await sql("UPDATE tasks SET owner = 'somebody' WHERE id = ?", [rowOf(id)]);

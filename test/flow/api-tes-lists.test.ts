@@ -24,8 +24,8 @@ const tagged = (tags: object) => post({ ...simple, tags: { list: 'tags', ...tags
 const foundByTag = async (query: string) =>
   (await list(`tag_key=list&tag_value=tags&${query}`)).tasks.map(({ id }) => id);
 
-describe('lists', () => {
-  test('are newest first and in pages, and the last page has no token', async () => {
+describe('lists of tasks', () => {
+  test('lists are newest first and in pages, and the last page has no token', async () => {
     const ids: string[] = [];
     for (let number = 0; number < 5; number += 1)
       ids.unshift(await post({ ...simple, tags: { page: 'yes' } }));
@@ -40,7 +40,7 @@ describe('lists', () => {
     expect(third).not.toHaveProperty('next_page_token');
   });
 
-  test('filter by tags as the spec’s table says, byte by byte', async () => {
+  test('lists filter by tags as in the table of the specification, byte by byte', async () => {
     const [bar, bat, both, empty, other] = [
       await tagged({ foo: 'bar' }),
       await tagged({ foo: 'bat' }),
@@ -55,14 +55,14 @@ describe('lists', () => {
     expect(await foundByTag('tag_key=nope')).toEqual([]);
   });
 
-  test('filter by name prefix, whose wildcards mean nothing', async () => {
+  test('lists filter by name prefix, in which wildcards have no meaning', async () => {
     const percent = await post({ ...simple, name: '50%_a' });
     await post({ ...simple, name: '50 apples' });
     expect((await list('name_prefix=50%25_')).tasks).toEqual([{ id: percent, state: 'QUEUED' }]);
     expect((await list('name_prefix=50%25_A')).tasks).toEqual([]);
   });
 
-  test('filter by state: each task under its own state and no other', async () => {
+  test('lists filter by state: each task appears under its own state only', async () => {
     const made = await Promise.all(
       Array.from({ length: 7 }, () => post({ ...simple, tags: { filter: 'state' } })),
     );
@@ -109,7 +109,7 @@ describe('lists', () => {
     ['view=ALL', 'view'],
     ['state=DONE', 'state'],
     ['page_token=xyz', 'page_token'],
-  ])('%s is refused', async (query, field) => {
+  ])('GET /tasks?%s is refused', async (query, field) => {
     const answer = await world.call('GET', `${TES}/tasks?${query}`);
     expect(answer).toMatchObject({
       status: 400,
@@ -118,8 +118,8 @@ describe('lists', () => {
   });
 });
 
-describe('cancel', () => {
-  test('is answered by an empty object, again too, and by 404 for an unknown id', async () => {
+describe('cancelling a task', () => {
+  test('a cancel returns an empty object each time, and 404 for an unknown id', async () => {
     const id = await post(simple);
     await startAttempt(id, { runningMs: 1 });
     await world.queues.byStage.poll.obliterate({ force: true });
@@ -145,7 +145,7 @@ describe('cancel', () => {
       expect((await world.call('POST', `${TES}/tasks/${unknown}:cancel`)).status).toBe(404);
   });
 
-  test('takes whatever body a client sends with it', async () => {
+  test('a cancel accepts any body that a client sends', async () => {
     const id = await post(simple);
     for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/weird']) {
       expect(
@@ -155,7 +155,7 @@ describe('cancel', () => {
     }
   });
 
-  test('leaves a finished task as it is', async () => {
+  test('a cancel does not change a finished task', async () => {
     const id = await post(simple);
     await end(id, 'done');
     expect((await world.call('POST', `${TES}/tasks/${id}:cancel`)).status).toBe(200);
@@ -163,14 +163,14 @@ describe('cancel', () => {
   });
 });
 
-test('service-info is as the spec says, under both paths', async () => {
+test('service-info follows the specification under both paths', async () => {
   for (const path of [TES, '/v1'])
     expect(
       violations('tesServiceInfo', (await world.call('GET', `${path}/service-info`)).json),
     ).toEqual([]);
 });
 
-test('the spec check itself bites', () => {
+test('the check against the specification detects violations', () => {
   expect(violations('tesTask', { id: 'x', state: 'QUEUED', executors: [], extra: 1 })).not.toEqual(
     [],
   );

@@ -49,7 +49,7 @@ const whole = {
 };
 
 describe('a new task', () => {
-  test('is QUEUED, and is shown in three views as the spec says', async () => {
+  test('a new task is QUEUED, and its three views follow the specification', async () => {
     const id = await post(whole);
     expect(await get(id, 'MINIMAL')).toEqual({ id, state: 'QUEUED' });
     const basic = await get(id, 'BASIC');
@@ -80,7 +80,7 @@ describe('a new task', () => {
     expect(full.logs[0]!.system_logs).toEqual([expect.stringContaining('"VmSize"')]);
   });
 
-  test('is announced to the workers and left to the sweeper at its due time', async () => {
+  test('a new task is sent to the workers, and left to the sweeper at its due time', async () => {
     const before = await world.queues.byStage['cache-check'].getJobCountByTypes('waiting');
     const id = await post(simple);
     await expect
@@ -93,7 +93,7 @@ describe('a new task', () => {
     expect(rows).toEqual([{ place: 'cache-check', patient: 1, timely: 1 }]);
   });
 
-  test('concurrent POSTs each get an id of their own, in one template', async () => {
+  test('concurrent POSTs each get their own id and share one template', async () => {
     const ids = await Promise.all(
       Array.from({ length: 100 }, (_, number) =>
         post({
@@ -116,18 +116,18 @@ describe('a new task', () => {
   });
 });
 
-describe('states follow the place', () => {
+describe('the state of a task', () => {
   test.each([
     ['cache-check', 'QUEUED'],
     ['stage-script', 'QUEUED'],
     ['finalize', 'RUNNING'],
-  ])('%s is %s', async (place, state) => {
+  ])('a task at %s is %s', async (place, state) => {
     const id = await post(simple);
     await sql('UPDATE tasks SET place = ? WHERE id = ?', [place, keyOf(id)]);
     expect(await get(id, 'MINIMAL')).toEqual({ id, state });
   });
 
-  test('poll is RUNNING once its submission was seen running', async () => {
+  test('a task at poll is RUNNING once its submission was seen running', async () => {
     const id = await post(simple);
     const key = await startAttempt(id);
     expect((await get(id, 'MINIMAL')).state).toBe('QUEUED');
@@ -144,7 +144,7 @@ describe('states follow the place', () => {
     });
   });
 
-  test('failed is whose fault it was, with the sentence in the system logs', async () => {
+  test('a failed task shows whose fault it was, with the message in the system logs', async () => {
     const id = await post(simple);
     await startAttempt(id, {
       ended: { outcome: 'failed', exitCode: 137, reason: 'OutOfMemoryError' },
@@ -175,7 +175,7 @@ describe('a finished task', () => {
     ],
   };
 
-  test('shows its last attempt last, its outputs with sizes, and the ends of its logs in FULL only', async () => {
+  test('a finished task shows its last attempt last, its outputs with sizes, and its logs in FULL only', async () => {
     const id = await post(whole);
     await startAttempt(id, {
       number: 1,
@@ -235,7 +235,7 @@ describe('a finished task', () => {
     });
   });
 
-  test('that was a cache hit looks executed, with the outputs at its own urls', async () => {
+  test('a cache hit looks as if it had run, with the outputs at its own URLs', async () => {
     const id = await post(whole);
     await sql(
       "INSERT INTO cache_entries (id, domain, fingerprint, task_id, created_ms) VALUES (77, '', ?, 1, 1)",

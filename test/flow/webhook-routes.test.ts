@@ -17,8 +17,8 @@ afterAll(() => webhooks.close());
 beforeEach(() => webhooks.reset());
 const { api, call, deliver, deliveries, runtime, make, post, receiver } = webhooks;
 
-describe('the routes', () => {
-  test('a ping tries a receiver; an ended webhook is told nothing more', async () => {
+describe('the routes of webhooks', () => {
+  test('a ping reaches a receiver, and a deleted webhook gets no more deliveries', async () => {
     const { id, secret } = await make({ url: `${receiver.origin}/ping` });
     expect((await call('POST', `/v1/webhooks/${id}:ping`)).status).toBe(200);
     await deliver();
@@ -34,7 +34,7 @@ describe('the routes', () => {
     expect((await call('DELETE', `/v1/webhooks/${id}`)).status).toBe(404);
   });
 
-  test('others’ webhooks are not there', async () => {
+  test('webhooks of another owner are 404 everywhere', async () => {
     const { id } = await make({ url: `${receiver.origin}/x` });
     for (const [method, path] of [
       ['DELETE', ''],
@@ -60,39 +60,44 @@ describe('the routes', () => {
 
   test.each([
     [
-      'a url that is not allowed',
+      'a URL that is not allowed',
       { url: 'https://evil.example/x' },
       'url',
       'https://hooks.example.org',
     ],
-    ['the cloud’s own metadata', { url: 'http://169.254.169.254/latest/meta-data' }, 'url', ''],
     [
-      'a url with credentials',
+      'the metadata service of the cloud',
+      { url: 'http://169.254.169.254/latest/meta-data' },
+      'url',
+      '',
+    ],
+    [
+      'a URL with credentials',
       { url: 'https://me:pw@hooks.example.org/' },
       'url',
       'without credentials',
     ],
-    ['no url', {}, 'url', 'required'],
+    ['a missing URL', {}, 'url', 'required'],
     [
       'unknown events',
       { url: 'https://hooks.example.org/', events: ['task.started'] },
       'events',
       'tasks.ended',
     ],
-    ['no events', { url: 'https://hooks.example.org/', events: [] }, 'events', 'some of'],
     [
-      'tags that are none',
-      { url: 'https://hooks.example.org/', tags: { a: 1 } },
-      'tags.a',
-      'a string',
+      'an empty list of events',
+      { url: 'https://hooks.example.org/', events: [] },
+      'events',
+      'some of',
     ],
+    ['malformed tags', { url: 'https://hooks.example.org/', tags: { a: 1 } }, 'tags.a', 'a text'],
     [
       'an unknown field',
       { url: 'https://hooks.example.org/', filter: 'x' },
       'filter',
       'one of url, events, tags',
     ],
-  ])('%s: 400 that names the field', async (_, body, field, expected) => {
+  ])('POST /v1/webhooks refuses %s and names the field', async (_, body, field, expected) => {
     const answer = await call('POST', '/v1/webhooks', body);
     expect([answer.status, answer.json.problems]).toEqual([
       400,
@@ -100,7 +105,7 @@ describe('the routes', () => {
     ]);
   });
 
-  test('a token that may submit and not read can have none', async () => {
+  test('a token without the scope read cannot create a webhook', async () => {
     const { token } = (await call('POST', '/v1/tokens', { owner: 'ann', scopes: ['submit'] }))
       .json as unknown as { token: string };
     const answer = await api.call(
@@ -115,7 +120,7 @@ describe('the routes', () => {
     ]);
   });
 
-  test('there are at most twenty per owner, and none where the operator allows no origin', async () => {
+  test('an owner has at most twenty webhooks, and none where no origin is allowed', async () => {
     for (let made = 0; made < 20; made += 1) await make({ url: 'https://hooks.example.org/' });
     expect(await call('POST', '/v1/webhooks', { url: 'https://hooks.example.org/' })).toMatchObject(
       { status: 409, json: { message: expect.stringContaining('20 webhooks') } },
@@ -130,7 +135,7 @@ describe('the routes', () => {
     await other.close();
   });
 
-  test('deliveries come in pages', async () => {
+  test('deliveries are listed in pages', async () => {
     const { id } = await make({ url: `${receiver.origin}/pages` });
     for (let at = 0; at < 3; at += 1) await call('POST', `/v1/webhooks/${id}:ping`);
     const first = await deliveries(id, '?page_size=2');
@@ -143,7 +148,7 @@ describe('the routes', () => {
   });
 });
 
-test('batchwell webhook makes one, pings it, shows what came of it, and ends it', async () => {
+test('batchwell webhook creates a webhook, pings it, lists its deliveries and deletes it', async () => {
   const cli = (...words: string[]) =>
     run(['webhook', ...words], {
       environment: { BATCHWELL_URL: api.url, BATCHWELL_TOKEN: 'ann-token' },
@@ -178,7 +183,7 @@ test('batchwell webhook makes one, pings it, shows what came of it, and ends it'
   expect((await cli('list')).err).toContain('You have no webhooks.');
 });
 
-test('the receiver among the examples takes what is signed, once, and nothing else', async () => {
+test('the example receiver accepts each signed delivery once, and rejects all others', async () => {
   const secret = `whsec_${Buffer.from('of its own').toString('base64')}`;
   const program = fileURLToPath(
     new URL('../../examples/producers/webhook-receiver.ts', import.meta.url),

@@ -11,7 +11,7 @@ afterAll(() => webhooks.close());
 beforeEach(() => webhooks.reset());
 const { advance, api, call, deliver, deliveries, runtime, make, post, receiver } = webhooks;
 
-test('an end is told once, signed as the standard says, and only to its owner’s webhooks', async () => {
+test('an ended task is reported once, signed by the standard, and only to its owner’s webhooks', async () => {
   const { secret } = await make({ url: `${receiver.origin}/ann?a=b` });
   await make({ url: `${receiver.origin}/bob` }, 'bob');
   const id = await post({ run: '1' });
@@ -41,7 +41,7 @@ test('an end is told once, signed as the standard says, and only to its owner’
   );
 });
 
-test('of a scatter its tasks are told as they end, and itself once when all have', async () => {
+test('a scatter is reported once when all have ended, and its tasks as they end', async () => {
   await make({ url: `${receiver.origin}/wide`, tags: { run: 'wide' } });
   const { id, task_ids: ids } = (
     await call('POST', '/v1/scatters?ids=true', {
@@ -72,7 +72,7 @@ test('of a scatter its tasks are told as they end, and itself once when all have
   ).toEqual(ids.toSorted());
 });
 
-describe('a receiver that does not take it', () => {
+describe('a receiver that rejects a delivery', () => {
   const failing = async (status: number): Promise<number> => {
     receiver.answers.set('/down', status);
     const { id } = await make({ url: `${receiver.origin}/down`, events: ['tasks.ended'] });
@@ -82,7 +82,7 @@ describe('a receiver that does not take it', () => {
     return id;
   };
 
-  test('is told again later, under the same id and signed anew', async () => {
+  test('a rejected delivery is retried later, under the same id and with a new signature', async () => {
     const id = await failing(503);
     const [first] = (await deliveries(id)).deliveries;
     expect(first).toMatchObject({
@@ -110,7 +110,7 @@ describe('a receiver that does not take it', () => {
     ]);
   });
 
-  test('is given up after ten tries, and told all the same when its owner says so', async () => {
+  test('a delivery is abandoned after ten attempts, and sent again when its owner asks for it', async () => {
     const id = await failing(500);
     for (let tries = 2; tries <= 12; tries += 1) {
       advance(20 * 3_600_000);
@@ -131,12 +131,12 @@ describe('a receiver that does not take it', () => {
     ]);
   });
 
-  test('that redirects is not followed', async () => {
+  test('a redirect is not followed', async () => {
     await failing(302);
     expect(receiver.received.map(({ path }) => path)).toEqual(['/down']);
   });
 
-  test('keeps nobody else waiting, and what comes meanwhile for it rests', async () => {
+  test('a failing receiver does not delay others, and its own new deliveries stay pending', async () => {
     const id = await failing(500);
     await make({ url: `${receiver.origin}/up` });
     await endTasks(api.database, [await post()]);
@@ -148,7 +148,7 @@ describe('a receiver that does not take it', () => {
     ]);
   });
 
-  test('is not asked once its origin is no longer allowed', async () => {
+  test('a receiver gets nothing once its origin is no longer allowed', async () => {
     const { id } = await make({ url: `${receiver.origin}/once` });
     await endTasks(api.database, [await post()]);
     while (await noteDeliveries(runtime));
@@ -163,7 +163,7 @@ describe('a receiver that does not take it', () => {
   });
 });
 
-test('two workers note and send each delivery once', async () => {
+test('concurrent workers store and send each delivery once', async () => {
   await make({ url: `${receiver.origin}/both`, events: ['tasks.ended'] });
   for (let round = 0; round < 5; round += 1)
     await endTasks(api.database, [await post(), await post()]);
@@ -173,7 +173,7 @@ test('two workers note and send each delivery once', async () => {
   expect([told.length, new Set(told).size]).toEqual([10, 10]);
 });
 
-test('a try whose worker died is made by another once its lease is over', async () => {
+test('a delivery whose worker died is sent by another once the lease has expired', async () => {
   const { id } = await make({ url: `${receiver.origin}/leased` });
   await endTasks(api.database, [await post()]);
   while (await noteDeliveries(runtime));

@@ -191,7 +191,7 @@ test('10,000 malformed bodies are refused, and nothing is stored', async () => {
   expect(await stored()).toBe(0);
 }, 120_000);
 
-test('whatever a task’s fields hold is either stored or refused', async () => {
+test('a task is either stored or refused, whatever its fields hold', async () => {
   const bodies = fc.sample(mutated(good), { ...SEED, numRuns: 2000 }).map((one): Sent => ({
     method: 'POST',
     path: '/ga4gh/tes/v1/tasks',
@@ -205,11 +205,11 @@ test('whatever a task’s fields hold is either stored or refused', async () => 
   ]);
   expect(
     answered.map(({ status }) => status),
-    'what was stored can be shown',
+    'stored tasks can be shown',
   ).toEqual([200, 200]);
 }, 120_000);
 
-test('odd paths and queries are answered with less than 500', async () => {
+test('unusual paths and queries never get a status of 500 or more', async () => {
   const parts = fc.array(
     fc.oneof(
       fc.constantFrom(

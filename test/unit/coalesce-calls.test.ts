@@ -11,7 +11,7 @@ function heldRuns() {
   return { runs, run };
 }
 
-test('calls of one moment go together, and each gets its own answer', async () => {
+test('concurrent calls run as one group, and each gets its own answer', async () => {
   const { runs, run } = heldRuns();
   const call = coalesceCalls(run, { groupsAtOnce: 1, most: 10 });
   const answers = Promise.all([call(1), call(2), call(3)]);
@@ -21,7 +21,7 @@ test('calls of one moment go together, and each gets its own answer', async () =
   expect(runs.map(({ given }) => given)).toEqual([[1, 2, 3]]);
 });
 
-test('a call waits only for a free run, and takes along all that came meanwhile, up to the most', async () => {
+test('a call waits only for a free run, which takes all calls made meanwhile up to the limit', async () => {
   const { runs, run } = heldRuns();
   const call = coalesceCalls(run, { groupsAtOnce: 1, most: 2 });
   const first = call(1);
@@ -36,7 +36,7 @@ test('a call waits only for a free run, and takes along all that came meanwhile,
   expect(runs.map(({ given }) => given)).toEqual([[1], [2, 3], [4]]);
 });
 
-test('one bad call does not fail the others, when it may be tried alone', async () => {
+test('a bad call does not fail the others when calls may be retried alone', async () => {
   const tried: number[][] = [];
   const run = async (given: number[]) => {
     tried.push(given);
@@ -49,7 +49,7 @@ test('one bad call does not fail the others, when it may be tried alone', async 
   expect(tried).toEqual([[1, 2, 3], [1], [2], [3]]);
 });
 
-test('an error that is everybody’s fails all, and the next call is made again', async () => {
+test('an error that affects all calls fails them all, and the next call is tried again', async () => {
   let away = true;
   const call = coalesceCalls(
     async (given: number[]) => {
@@ -66,7 +66,7 @@ test('an error that is everybody’s fails all, and the next call is made again'
   expect(await call(3)).toBe(3);
 });
 
-test('a call beyond those that may wait is refused at once', async () => {
+test('a call beyond the limit of waiting calls is rejected at once', async () => {
   const { runs, run } = heldRuns();
   const call = coalesceCalls(run, { groupsAtOnce: 1, most: 1, mostWaiting: 1 });
   const first = call(1);

@@ -5,7 +5,7 @@ import { guardRoutes } from '../../api/access/require-token.ts';
 import type { Api } from '../../api/dependencies.ts';
 import { fullAccess } from '../../core/access/access.ts';
 
-test('a request can ask again whether its token is still good, and for what', async () => {
+test('a request can check again whether its token is still valid and has the scope', async () => {
   const access = fullAccess('ann');
   const answers = [access, access, { ...access, scopes: ['submit' as const] }];
   const callers: Callers = {
