@@ -39,7 +39,7 @@ export interface Answer {
   json: EveryReply;
 }
 
-export type EveryReply = TesTaskFull &
+type EveryReply = TesTaskFull &
   ScatterReply &
   Required<FailureBody> & {
     tasks: TesTaskFull[];

@@ -33,7 +33,7 @@ export const sqlIn =
       values.map((value) => value ?? null),
     );
 
-export interface EndedAttempt {
+interface EndedAttempt {
   outcome: string;
   exitCode?: number;
   reason?: string;

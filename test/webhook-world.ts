@@ -29,7 +29,7 @@ export interface WebhookWorld {
   close(): Promise<void>;
 }
 
-export interface DeliveryPage {
+interface DeliveryPage {
   deliveries: { id: number; state: string; tries: number; outcome?: string; next_try?: string }[];
   next_page_token?: string;
 }

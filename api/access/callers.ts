@@ -49,7 +49,7 @@ interface ConfiguredToken {
 /**
  * Throws a ConfigError for an item that is not owner:token. The message does not show the token.
  */
-export function readTokens(items: readonly string[]): readonly ConfiguredToken[] {
+function readTokens(items: readonly string[]): readonly ConfiguredToken[] {
   return items.map((item, index) => {
     const colon = item.indexOf(':');
     const [owner, token] = [item.slice(0, colon), item.slice(colon + 1)];

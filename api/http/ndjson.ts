@@ -15,7 +15,7 @@ export interface Line {
  * Thrown for a body that is too large (413) or incomplete (400, which its disconnected sender never
  * sees).
  */
-export class BodyRefused extends Error {
+class BodyRefused extends Error {
   override readonly name = 'BodyRefused';
   readonly statusCode: 400 | 413;
   constructor(statusCode: 400 | 413, message: string) {

@@ -4,7 +4,7 @@
 
 const FORM = 'p1.';
 
-export const pageToken = (lastId: number): string =>
+const pageToken = (lastId: number): string =>
   Buffer.from(`${FORM}${lastId.toString(36)}`).toString('base64url');
 
 /** The last id of the previous page, undefined for the first page, or 'malformed'. */

@@ -14,16 +14,16 @@ import type { NudgeSender } from './nudge-sender.ts';
 import { coalesceCalls } from '../coalesce-calls.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 
-export interface AcceptedScatter {
+interface AcceptedScatter {
   id: string;
   taskIds: string[];
 }
 
 /** The Idempotency-Key was used for a different request. */
-export type OtherRequest = 'other-request';
+type OtherRequest = 'other-request';
 
 /** The owner of the tasks, and the domain of their call cache. */
-export type Sender = Pick<Access, 'owner' | 'cacheDomain'>;
+type Sender = Pick<Access, 'owner' | 'cacheDomain'>;
 
 export interface Intake {
   /** Resolves to the task's id once it is committed. Tasks of concurrent calls share a commit. */

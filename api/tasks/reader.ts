@@ -23,7 +23,7 @@ import type { TesTaskFull, TesTaskMinimal, View } from '../schemas/tes.ts';
 import { readLogEnd, wholeLogKey, type Stream, type WantedLog } from './logs.ts';
 import { viewMinimal, viewTask, type HitFile, type LogTails, type TaskFacts } from './view.ts';
 
-export interface FilledTask {
+interface FilledTask {
   template: Template;
   values: string[];
   cache: CacheMode;

@@ -104,7 +104,7 @@ function viewLatestFirst(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] 
   const logs = isHit(detail)
     ? [hitLog(facts)]
     : attempts.map((attempt, index) => attemptLog(facts, attempt, index === 0));
-  if (logs.length === 0) logs.push(unstartedLog(facts));
+  if (logs.length === 0) logs.push(notStartedLog(facts));
   if (view === 'BASIC') return logs;
   return logs.map((log, index) => {
     const messages =
@@ -151,7 +151,7 @@ function certainExecutors(executors: readonly ExecutorOf<string>[]): TesExecutor
     .map(() => ({ exit_code: -1 }));
 }
 
-const unstartedLog = ({ spec, detail }: TaskFacts): TesTaskLog => ({
+const notStartedLog = ({ spec, detail }: TaskFacts): TesTaskLog => ({
   logs: certainExecutors(spec.executors),
   outputs: [],
   ...timeOr('end_time', detail.endedMs),

@@ -12,7 +12,7 @@ export const scopes = ['submit', 'read', 'cancel', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
 
 /** What tasks are allowed to name. An absent list sets no limit, except for job roles. */
-export interface Limits {
+interface Limits {
   /**
    * Prefixes of inputs and outputs: `s3://bucket`, `s3://bucket/prefix`, `https://host/path`,
    * `/mount`.

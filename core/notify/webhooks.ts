@@ -7,7 +7,7 @@ import type { ScatterSummary } from '../scatter/scatter-view.ts';
 import { hasTags, viewTaskEvent, type ToldTask } from './task-event.ts';
 
 export const webhookEvents = ['tasks.ended', 'scatter.ended'] as const;
-export type WebhookEvent = (typeof webhookEvents)[number];
+type WebhookEvent = (typeof webhookEvents)[number];
 
 export interface WebhookWants {
   events: WebhookEvent[];
