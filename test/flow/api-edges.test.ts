@@ -153,6 +153,8 @@ describe('bad requests', () => {
     ['an empty body', '', 'application/json', 400],
     ['a prototype', '{"__proto__": {"x": 1}}', 'application/json', 400],
     ['a form', 'a=b', 'application/x-www-form-urlencoded', 415],
+    ['NDJSON', '{}', 'application/x-ndjson', 415],
+    ['plain text', '{}', 'text/plain', 400],
     ['too much', `"${'x'.repeat(5 * 1024 ** 2)}"`, 'application/json', 413],
   ])('POST /tasks refuses %s in JSON', async (_, body, type, status) => {
     const answer = await world.call('POST', `${TES}/tasks`, body, { 'content-type': type });
