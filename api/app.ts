@@ -2,7 +2,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify from 'fastify';
 import packageJson from '../package.json' with { type: 'json' };
 import { anonymous } from './access/callers.ts';
 import { guardRoutes } from './access/require-token.ts';
@@ -41,7 +41,7 @@ const LAST_NUDGES_MS = 2000;
 const LAST_REPLIES_MS = 5000;
 
 /** Does not listen yet. `close()` leaves the dependencies open: their creator closes them. */
-export async function createApp(dependencies: ApiDependencies): Promise<FastifyInstance> {
+export async function createApp(dependencies: ApiDependencies): Promise<Api> {
   const context = createContext(dependencies);
   const app: Api = fastify({
     logger: false,
@@ -94,7 +94,7 @@ export async function createApp(dependencies: ApiDependencies): Promise<FastifyI
     context.logFollows.close();
   });
   app.addHook('onClose', () => context.nudgeSender.settle(LAST_NUDGES_MS));
-  return app as unknown as FastifyInstance;
+  return app;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** An API of its own for a test: real database and Redis, played S3 logs, a clock that can be set. */
+/** An API for a test: real database and Redis, simulated S3 logs, a clock that can be set. */
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { createApp } from '../api/app.ts';
@@ -20,7 +20,7 @@ export interface ApiWorld {
   queues: Queues;
   redis: FreshRedis;
   logs: PlayedLogs;
-  /** Log lines that were written. */
+  /** The lines of the log. */
   lines: string[];
   call(
     method: string,
@@ -35,7 +35,7 @@ export interface Answer {
   status: number;
   headers: Headers;
   text: string;
-  /** Typed as if it were all replies at once: which one it is, each test asserts. */
+  /** Has the fields of all replies; each test asserts which one it is. */
   json: EveryReply;
 }
 
@@ -50,7 +50,10 @@ type EveryReply = TesTaskFull &
     queues: unknown[];
   };
 
-/** `reach` may put something between the API and its database; it gives the url that the API uses. */
+/** The reply as one that Answer.json does not cover; each test asserts its content. */
+export const jsonAs = <T>({ text }: Answer): T => JSON.parse(text) as T;
+
+/** @param reach can put a proxy between the API and its database; returns the URL that the API uses */
 export async function startApiWorld(
   settings: Partial<Config> = {},
   reach: (url: string) => Promise<string> = async (url) => url,

@@ -6,7 +6,7 @@ import { createMetrics } from '../telemetry/metrics.ts';
 import { openRuntime, type Runtime } from '../workers/runtime.ts';
 import { noteDeliveries } from '../workers/upkeep/webhooks/note.ts';
 import { sendDue } from '../workers/upkeep/webhooks/send.ts';
-import { startApiWorld, type Answer, type ApiWorld } from './api-world.ts';
+import { jsonAs, startApiWorld, type Answer, type ApiWorld } from './api-world.ts';
 import { startReceiver, type Received, type Receiver } from './receiver.ts';
 
 export interface WebhookWorld {
@@ -68,7 +68,7 @@ export async function startWebhookWorld(): Promise<WebhookWorld> {
     async make(wants, who) {
       const answer = await call('POST', '/v1/webhooks', wants, who);
       expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('whsec_')]);
-      return answer.json as unknown as { id: number; secret: string };
+      return jsonAs<{ id: number; secret: string }>(answer);
     },
     async post(tags = {}) {
       const task = { name: 'one', tags, executors: [{ image: 'alpine', command: ['true'] }] };
@@ -79,7 +79,7 @@ export async function startWebhookWorld(): Promise<WebhookWorld> {
       while ((await sendDue(runtime)) > 0);
     },
     deliveries: async (id, query = '') =>
-      (await call('GET', `/v1/webhooks/${id}/deliveries${query}`)).json as unknown as DeliveryPage,
+      jsonAs<DeliveryPage>(await call('GET', `/v1/webhooks/${id}/deliveries${query}`)),
     async close() {
       await runtime.close();
       await api.close();

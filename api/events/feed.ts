@@ -4,14 +4,14 @@
  * waits.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ToldTask } from '../../core/notify/task-event.ts';
+import type { ReportedTask } from '../../core/notify/task-event.ts';
 import { readChanges } from '../../db/changes.ts';
 import type { Database } from '../../db/client.ts';
-import { readToldTasks } from '../../db/task-views.ts';
+import { readReportedTasks } from '../../db/task-views.ts';
 
 export interface ChangeBatch {
   /** Each task once, in its current state, which may be later than the change. */
-  tasks: readonly ToldTask[];
+  tasks: readonly ReportedTask[];
   /** The place after which to continue. */
   upTo: number;
   /** There is more to read, now or shortly. */
@@ -42,7 +42,7 @@ export function createChangeFeed({ pool }: Database): ChangeFeed {
     if (page.upTo === after)
       await sleep(LOOK_MS, undefined, { signal: closing.signal }).catch(() => undefined);
     const ids = [...new Set(page.changes.flatMap((change) => change.tasks))];
-    return { tasks: await readToldTasks(pool, ids), upTo: page.upTo, more: page.more };
+    return { tasks: await readReportedTasks(pool, ids), upTo: page.upTo, more: page.more };
   };
   const sharedLook = (after: number): Promise<ChangeBatch> => {
     const shared = looks.get(after) ?? look(after).finally(() => looks.delete(after));

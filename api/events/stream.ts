@@ -6,9 +6,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isEnd } from '../../core/places.ts';
 import { viewScatter, type ScatterView } from '../../core/scatter/scatter-view.ts';
-import { viewTaskEvent, type ToldTask } from '../../core/notify/task-event.ts';
+import { viewTaskEvent, type ReportedTask } from '../../core/notify/task-event.ts';
 import { countScatter } from '../../db/scatter-views.ts';
-import { readToldTasks } from '../../db/task-views.ts';
+import { readReportedTasks } from '../../db/task-views.ts';
 import type { ApiContext } from '../context.ts';
 import type { ChangeBatch } from './feed.ts';
 import { matcherOf, type Subject } from './subject.ts';
@@ -108,7 +108,7 @@ interface Reporter {
 
 function createReporter(context: StreamContext, { owner, subject }: Listener): Reporter {
   const matches = matcherOf(subject);
-  const wanted = ({ tasks }: ChangeBatch): ToldTask[] =>
+  const wanted = ({ tasks }: ChangeBatch): ReportedTask[] =>
     tasks.filter((task) => task.owner === owner && matches(task));
   if (subject.of === 'task') return createTaskReporter(context, subject.id, wanted);
   if (subject.of === 'scatter') return createScatterReporter(context, subject.scatter, wanted);
@@ -120,12 +120,12 @@ function createReporter(context: StreamContext, { owner, subject }: Listener): R
   };
 }
 
-type Wanted = (batch: ChangeBatch) => ToldTask[];
+type Wanted = (batch: ChangeBatch) => ReportedTask[];
 
 /** Serialized once for all listeners. */
-const textOfTask = new WeakMap<ToldTask, string>();
+const textOfTask = new WeakMap<ReportedTask, string>();
 
-const tasksOf = (tasks: readonly ToldTask[]): string[] =>
+const tasksOf = (tasks: readonly ReportedTask[]): string[] =>
   tasks.map((task) => {
     const text = textOfTask.get(task) ?? event('task', viewTaskEvent(task));
     textOfTask.set(task, text);
@@ -134,12 +134,12 @@ const tasksOf = (tasks: readonly ToldTask[]): string[] =>
 
 function createTaskReporter({ database }: StreamContext, id: number, wanted: Wanted): Reporter {
   let isComplete = false;
-  const report = (tasks: readonly ToldTask[]): string[] => {
+  const report = (tasks: readonly ReportedTask[]): string[] => {
     isComplete ||= tasks.some((task) => isEnd(task.place));
     return tasksOf(tasks);
   };
   return {
-    begin: async () => report(await readToldTasks(database.pool, [id])),
+    begin: async () => report(await readReportedTasks(database.pool, [id])),
     report: async (batch) => report(wanted(batch)),
     patienceMs: (most) => most,
     isComplete: () => isComplete,

@@ -1,6 +1,6 @@
 /** Which tasks a listener follows. */
 import type { ScatterView } from '../../core/scatter/scatter-view.ts';
-import { hasTags, type ToldTask } from '../../core/notify/task-event.ts';
+import { hasTags, type ReportedTask } from '../../core/notify/task-event.ts';
 
 /** A selection from the owner's tasks. */
 export type Subject =
@@ -14,7 +14,7 @@ export type Subject =
 /**
  * The result runs for every changed task and every listener, so everything that can be prepared is.
  */
-export function matcherOf(subject: Subject): (task: ToldTask) => boolean {
+export function matcherOf(subject: Subject): (task: ReportedTask) => boolean {
   if (subject.of === 'task') return ({ id }) => id === subject.id;
   if (subject.of === 'scatter') return ({ scatter }) => scatter?.id === subject.scatter.id;
   const wanted = Object.entries(subject.tags);

@@ -18,16 +18,16 @@ export interface NudgeSender {
  * fail each time.
  */
 function logOutages({ redis, byStage }: Queues, log: Log): void {
-  let away = false;
+  let isUnavailable = false;
   const onError = (error: Error): void => {
-    if (!away) log.warn({ event: 'redis-away', error: error.message }, 'redis-away');
-    away = true;
+    if (!isUnavailable) log.warn({ event: 'redis-away', error: error.message }, 'redis-away');
+    isUnavailable = true;
   };
   // BullMQ prints an error without a listener to the console, and Node ends the process for it.
   for (const source of [redis, ...Object.values(byStage)]) source.on('error', onError);
   redis.on('ready', () => {
-    if (away) log.info({ event: 'redis-back' }, 'redis-back');
-    away = false;
+    if (isUnavailable) log.info({ event: 'redis-back' }, 'redis-back');
+    isUnavailable = false;
   });
 }
 

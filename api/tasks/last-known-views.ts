@@ -8,7 +8,7 @@ import type { TesTaskFull, TesTaskMinimal, View } from '../schemas/tes.ts';
 
 export interface LastKnownViews {
   remember(owner: string, view: View, body: TesTaskFull | TesTaskMinimal, nowMs: number): void;
-  /** The view asked for, or else the state alone. */
+  /** The requested view, or else the state alone. */
   recall(
     owner: string,
     view: View,

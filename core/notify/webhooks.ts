@@ -4,7 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import type { ScatterSummary } from '../scatter/scatter-view.ts';
-import { hasTags, viewTaskEvent, type ToldTask } from './task-event.ts';
+import { hasTags, viewTaskEvent, type ReportedTask } from './task-event.ts';
 
 export const webhookEvents = ['tasks.ended', 'scatter.ended'] as const;
 type WebhookEvent = (typeof webhookEvents)[number];
@@ -106,7 +106,7 @@ export interface NewDelivery {
 
 export interface Ends {
   /** Tasks that have ended, each with its owner. */
-  tasks: readonly ToldTask[];
+  tasks: readonly ReportedTask[];
   /** Scatters whose last task has ended. */
   scatters: readonly { owner: string; scatter: ScatterSummary }[];
   /** Where in the change log this was read. */
@@ -126,7 +126,7 @@ export function composeDeliveries(
     JSON.stringify({ type, timestamp: new Date(nowMs).toISOString(), data });
   return webhooks.flatMap(({ id, owner, wants }) => {
     const wanted = Object.entries(wants.tags);
-    const told = wants.events.includes('tasks.ended')
+    const reported = wants.events.includes('tasks.ended')
       ? tasks
           .filter((task) => task.owner === owner && hasTags(task.tags, wanted))
           .map(viewTaskEvent)
@@ -135,7 +135,7 @@ export function composeDeliveries(
       ? scatters.filter((one) => one.owner === owner && hasTags(one.scatter.tags, wanted))
       : [];
     return [
-      ...inGroups(told, TASKS_PER_DELIVERY).map((group, part) => ({
+      ...inGroups(reported, TASKS_PER_DELIVERY).map((group, part) => ({
         webhookId: id,
         subject: `changes-${place}-${part}`,
         body: bodyOf('tasks.ended', { tasks: group }),

@@ -1,4 +1,4 @@
-/** Who may do what: tokens that are made here, what they allow, and how often. */
+/** Access control: tokens in the database, their scopes and limits, and the limit of POSTs. */
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { readConfig } from '../../config.ts';
 import { startApi } from '../../api/main.ts';
 import { FRESH_MS } from '../../api/access/stored-tokens.ts';
 import { run } from '../unit/cli-world.ts';
-import { startApiWorld, type Answer, type ApiWorld } from '../api-world.ts';
+import { jsonAs, startApiWorld, type Answer, type ApiWorld } from '../api-world.ts';
 
 const TES = '/ga4gh/tes/v1';
 const ROLE = 'arn:aws:iam::123456789012:role/lab';
@@ -42,7 +42,7 @@ describe('tokens in the database', () => {
   const make = async (rights: object): Promise<Made> => {
     const answer = await call('root-secret', 'POST', '/v1/tokens', rights);
     expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('bw_')]);
-    return answer.json as unknown as Made;
+    return jsonAs<Made>(answer);
   };
   const refusals = async (token: string, task: object): Promise<string[]> => {
     const answer = await call(token, 'POST', `${TES}/tasks`, task);
@@ -55,7 +55,7 @@ describe('tokens in the database', () => {
     expect((await call(token, 'POST', `${TES}/tasks`, simple)).status).toBe(200);
     const listed = await call('root-secret', 'GET', '/v1/tokens');
     expect(listed.text).not.toContain(token);
-    expect((listed.json as unknown as { tokens: object[] }).tokens).toContainEqual(
+    expect(jsonAs<{ tokens: object[] }>(listed).tokens).toContainEqual(
       expect.objectContaining({
         id,
         owner: 'ann',

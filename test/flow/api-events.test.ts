@@ -1,4 +1,4 @@
-/** Server-sent events, heard by a standard EventSource. */
+/** Server-sent events, received by a standard EventSource. */
 import { EventSource } from 'eventsource';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { TaskEvent } from '../../api/schemas/events.ts';
@@ -18,7 +18,7 @@ interface Heard {
 interface Ear {
   source: EventSource;
   heard: Heard[];
-  /** Status of every answer, in order. */
+  /** Status of every reply, in order. */
   answers: number[];
   until(what: string, holds: () => boolean): Promise<void>;
 }

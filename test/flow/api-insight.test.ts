@@ -1,4 +1,4 @@
-/** What the API tells of a task beyond TES: where its time went, and what would come of it. */
+/** What the API shows of a task beyond TES: its timeline, and a dry run. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 

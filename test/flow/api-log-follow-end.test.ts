@@ -18,7 +18,7 @@ describe('the end of a followed log', () => {
   const underWay = async () =>
     /^batchwell_log_follows (\d+)$/m.exec((await world.call('GET', '/metrics')).text)?.[1];
 
-  /** By connections of their own: fetch opens new ones for those that it gives up, and such a one, unused, holds up the server's close. */
+  /** Uses separate connections: fetch replaces an aborted one with an unused one, which delays the server's close. */
   const open = (id: string) =>
     new Promise<IncomingMessage>(
       (resolve) =>

@@ -1,4 +1,4 @@
-/** Bearer tokens of an OpenID provider, played here with real keys. */
+/** Bearer tokens of an OpenID provider, which is simulated with real keys. */
 import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose';
 import type { webcrypto } from 'node:crypto';
 import { createServer, type Server } from 'node:http';

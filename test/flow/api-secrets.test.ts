@@ -1,4 +1,4 @@
-/** A secret that a caller gives reaches the container, and is seen nowhere else. */
+/** A secret from a caller reaches the container and appears nowhere else. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseId } from '../../core/ids.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';

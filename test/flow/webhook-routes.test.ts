@@ -8,7 +8,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { signDelivery } from '../../core/notify/webhooks.ts';
 import { noteDeliveries } from '../../workers/upkeep/webhooks/note.ts';
 import { endTasks } from '../accept.ts';
-import { startApiWorld } from '../api-world.ts';
+import { jsonAs, startApiWorld } from '../api-world.ts';
 import { run } from '../unit/cli-world.ts';
 import { startWebhookWorld } from '../webhook-world.ts';
 
@@ -106,8 +106,9 @@ describe('the routes of webhooks', () => {
   });
 
   test('a token without the scope read cannot create a webhook', async () => {
-    const { token } = (await call('POST', '/v1/tokens', { owner: 'ann', scopes: ['submit'] }))
-      .json as unknown as { token: string };
+    const { token } = jsonAs<{ token: string }>(
+      await call('POST', '/v1/tokens', { owner: 'ann', scopes: ['submit'] }),
+    );
     const answer = await api.call(
       'POST',
       '/v1/webhooks',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { isAllowedUrl, isOriginRule } from '../../core/access/origins.ts';
 import type { ScatterSummary } from '../../core/scatter/scatter-view.ts';
-import type { ToldTask } from '../../core/notify/task-event.ts';
+import type { ReportedTask } from '../../core/notify/task-event.ts';
 import {
   composeDeliveries,
   decideDelivery,
@@ -95,7 +95,7 @@ describe('the answer to a delivery', () => {
 });
 
 describe('the deliveries of ended tasks', () => {
-  const told = (id: number, owner: string, tags: Record<string, string> = {}): ToldTask => ({
+  const told = (id: number, owner: string, tags: Record<string, string> = {}): ReportedTask => ({
     id,
     owner,
     createdMs: 1,
