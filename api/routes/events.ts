@@ -40,9 +40,9 @@ const Events = Type.Union(
   ],
   {
     description:
-      'task: the current state of a task. scatter: ' +
-      'its counts, at the start and some seconds after a change. missed: ' +
-      'some changes since Last-Event-ID are no longer kept',
+      'task: the current state of a task. ' +
+      'scatter: its counts, at the start and some seconds after a change. ' +
+      'missed: some changes since Last-Event-ID are no longer kept',
   },
 );
 
@@ -107,8 +107,8 @@ const STREAM_HEADERS = {
 
 const tooManyStreams = (most: number): string =>
   `This process already has ${most} event streams open, which is its limit. ` +
-  `Try again in ${RETRY_AFTER_S} s, or follow several tasks with one stream (scatter, ` +
-  'tag_key).';
+  `Try again in ${RETRY_AFTER_S} s, ` +
+  'or follow several tasks with one stream (scatter, tag_key).';
 
 interface LastEvent {
   id?: number;

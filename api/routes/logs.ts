@@ -56,8 +56,9 @@ export function logRoutes(api: Api, context: ApiContext): void {
 }
 
 const noLogYet = (executor: string, stream: string): string =>
-  `${executor} has no ${stream} yet. Output appears some seconds after it is printed, and is ` +
-  'complete when the attempt has ended. A cache hit has no output.';
+  `${executor} has no ${stream} yet. ` +
+  'Output appears some seconds after it is printed, and is complete when the attempt has ended. ' +
+  'A cache hit has no output.';
 
 const followRequest = (query: Static<typeof LogQuery>): FollowRequest => ({
   stream: query.stream ?? 'stdout',

@@ -13,9 +13,9 @@ export const Timeline = Type.Object({
     Type.Object({
       what: Type.Enum(spanNames, {
         description:
-          'waited-for-company: until the attempt was packed into a submission. packed: ' +
-          'until Batch returned a job id. in-batch: ' +
-          'SUBMITTED to STARTING, until the container ran; Batch reports no more. ' +
+          'waited-for-company: until the attempt was packed into a submission. ' +
+          'packed: until Batch returned a job id. ' +
+          'in-batch: SUBMITTED to STARTING, until the container ran; Batch reports no more. ' +
           'end-unseen: until Batchwell saw the end',
       }),
       attempt: Type.Optional(Type.Integer({ description: 'Number of the attempt, from 1' })),

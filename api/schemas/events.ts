@@ -22,8 +22,8 @@ export const TaskEvent = Type.Object(
   },
   {
     description:
-      'The current state of a task. The same state may be reported more than once, and a ' +
-      'brief state may not be reported at all',
+      'The current state of a task. The same state may be reported more than once, ' +
+      'and a brief state may not be reported at all',
   },
 );
 export type TaskEvent = Static<typeof TaskEvent>;

@@ -38,8 +38,8 @@ export const LogLine = Type.Object(
       Type.Enum(logBeginnings, {
         description:
           'The output that follows starts from the beginning. attempt: the task is retried; ' +
-          'batch-attempt: AWS Batch restarted the job; file: ' +
-          'the task truncated or replaced its own file',
+          'batch-attempt: AWS Batch restarted the job; ' +
+          'file: the task truncated or replaced its own file',
       }),
     ),
     skipped_bytes: Type.Optional(

@@ -10,8 +10,9 @@ const wants = {
   events: Type.Optional(
     Type.Array(Type.Enum(webhookEvents), {
       description:
-        'tasks.ended: up to 100 ended tasks, in data.tasks. scatter.ended: ' +
-        'a scatter whose last task has ended, with its counts, in data. Default: both',
+        'tasks.ended: up to 100 ended tasks, in data.tasks. ' +
+        'scatter.ended: a scatter whose last task has ended, with its counts, in data. ' +
+        'Default: both',
     }),
   ),
   tags: Type.Optional(
