@@ -90,7 +90,7 @@ describe('the routes of webhooks', () => {
       'events',
       'some of',
     ],
-    ['malformed tags', { url: 'https://hooks.example.org/', tags: { a: 1 } }, 'tags.a', 'a text'],
+    ['malformed tags', { url: 'https://hooks.example.org/', tags: { a: 1 } }, 'tags.a', 'a string'],
     [
       'an unknown field',
       { url: 'https://hooks.example.org/', filter: 'x' },
