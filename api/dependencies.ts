@@ -5,7 +5,7 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Call, DescribedCall } from '../aws/fingerprints.ts';
+import type { TaskComponents, TaskToFingerprint } from '../aws/fingerprints.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
 import type { Queues } from '../queues/queues.ts';
@@ -21,10 +21,10 @@ export interface ApiDependencies {
   log: Log;
   logObjects: LogObjects;
   /**
-   * The fingerprint components of calls, from the current content of their inputs; in the order
+   * The fingerprint components of tasks, from the current content of their inputs; in the order
    * given.
    */
-  describeCalls(calls: readonly Call[]): Promise<DescribedCall[]>;
+  resolveComponents(tasks: readonly TaskToFingerprint[]): Promise<TaskComponents[]>;
   /** PEM texts. Absent: plain HTTP. */
   tls?: { key: string; cert: string };
   nowMs(): number;

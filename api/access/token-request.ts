@@ -1,7 +1,7 @@
 /** Reads a request to create a token, and reports every problem in it at once. */
 import { scopes, type Access } from '../../core/access/access.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
-import { profileNames } from '../../core/profiles/profiles.ts';
+import { profileNames } from '../../core/profiles/profile-names.ts';
 import {
   amongOf,
   rawOf,

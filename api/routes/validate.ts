@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { fingerprintOf } from '../../core/cache/fingerprint.ts';
 import { definitionContent, schedulingOf } from '../../core/container/job-definition.ts';
 import { parseTesTask } from '../../core/task/parse-task.ts';
-import { profileNames } from '../../core/profiles/profiles.ts';
+import { profileNames } from '../../core/profiles/profile-names.ts';
 import { cacheModes, type NewTask } from '../../core/task/task.ts';
 import { splitTask } from '../../core/task/template.ts';
 import { readEntryOf } from '../../db/call-cache.ts';

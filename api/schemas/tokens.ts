@@ -1,7 +1,7 @@
 /** Tokens, as /openapi.json shows them. Requests are read by api/access/token-request.ts. */
 import { Type, type Static } from 'typebox';
 import { scopes } from '../../core/access/access.ts';
-import { profileNames } from '../../core/profiles/profiles.ts';
+import { profileNames } from '../../core/profiles/profile-names.ts';
 import { LONGEST_OWNER } from '../access/caller.ts';
 
 const rights = {
