@@ -1,14 +1,14 @@
-/** The HTTP server, put together from its routes. */
+/** The HTTP server, assembled from its routes. */
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify from 'fastify';
 import packageJson from '../package.json' with { type: 'json' };
-import { anybody } from './access/callers.ts';
+import { anonymous } from './access/callers.ts';
 import { guardRoutes } from './access/require-token.ts';
 import { answerErrors, failure } from './http/errors.ts';
-import { takeMessages } from './intake/intake-queue.ts';
-import type { Api, ApiParts } from './dependencies.ts';
+import { consumeIntakeQueue } from './intake/queue-consumer.ts';
+import type { Api, ApiDependencies } from './dependencies.ts';
 import { allowOtherOrigins, logRequests } from './http/request-hooks.ts';
 import { bulkCancelRoutes } from './routes/bulk-cancel.ts';
 import { boardRoutes } from './routes/board.ts';
@@ -18,82 +18,91 @@ import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { scatterCancelRoutes, scatterRoutes } from './routes/scatters.ts';
 import { serviceInfoRoutes } from './routes/service-info.ts';
-import { taskTextRoutes } from './routes/logs.ts';
+import { logRoutes } from './routes/logs.ts';
+import { scriptRoutes } from './routes/script.ts';
 import { timelineRoutes } from './routes/timeline.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { validateRoutes } from './routes/validate.ts';
 import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
-import { createServices, type ApiServices } from './services.ts';
+import { createContext, type ApiContext } from './context.ts';
 
 const TES_PATH = '/ga4gh/tes/v1';
 const OWN_PATH = '/v1';
-/** For clients that can send no header: the token in the path. */
+/** For clients that cannot send headers: the token is in the path. */
 const TOKEN_PATH = `/t/:token${TES_PATH}`;
 const BOARD_PATH = '/board';
-/** A close waits so long for messages that are being sent; the sweeper sends what is lost. */
-const LAST_WORDS_MS = 2000;
-/** A close waits so long for answers that are under way. */
-const LAST_ANSWERS_MS = 5000;
+/**
+ * Longest time that a close waits for messages being sent; the sweeper sends those that are lost.
+ */
+const LAST_NUDGES_MS = 2000;
+/** Longest time that a close waits for requests in progress. */
+const LAST_REPLIES_MS = 5000;
 
-/** Not listening yet. `close()` leaves the parts it was given open: who made them closes them. */
-export async function createApp(parts: ApiParts): Promise<FastifyInstance> {
-  const services = createServices(parts);
+/** Does not listen yet. `close()` leaves the dependencies open: their creator closes them. */
+export async function createApp(dependencies: ApiDependencies): Promise<Api> {
+  const context = createContext(dependencies);
   const app: Api = fastify({
     logger: false,
-    // A client that percent-encodes the colon means the same route.
+    // Some clients percent-encode the colon.
     rewriteUrl: (request) => (request.url ?? '/').replace(/%3Acancel(?=$|\?)/i, ':cancel'),
     routerOptions: { maxParamLength: 500 },
     forceCloseConnections: 'idle',
     requestTimeout: 300_000,
-    // Null is Fastify's word for plain HTTP.
-    https: parts.tls ?? null,
+    // Null means plain HTTP.
+    https: dependencies.tls ?? null,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  // Bodies are read by core, which tells every problem at once; what is sent is what the handlers' types say.
+  // Core reads bodies and reports every problem at once. Replies are checked by the types of the
+  // handlers.
   app.setValidatorCompiler((route) =>
     route.httpPart === 'body' ? (value: unknown) => ({ value }) : TypeBoxValidatorCompiler(route),
   );
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
-  app.setErrorHandler(answerErrors(parts.log));
+  app.setErrorHandler(answerErrors(dependencies.log));
   app.setNotFoundHandler((request, reply) =>
     reply
       .code(404)
       .send(
         failure(
           404,
-          `There is no ${request.method} ${request.url.split('?')[0]?.slice(0, 200)} here; /docs lists what there is.`,
+          `There is no route ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}. See /docs for all routes.`,
         ),
       ),
   );
   app.decorateRequest('caller');
-  app.decorateRequest('mayGoOn', () => Promise.resolve(true));
-  logRequests(app, parts.log, parts.nowMs);
-  if (services.callers.asked) allowOtherOrigins(app);
-  // Before the body is read: py-tes tries its next prefix on 404 only, and sends empty bodies that call themselves JSON.
+  app.decorateRequest('isStillAllowed', () => Promise.resolve(true));
+  logRequests(app, dependencies.log, dependencies.nowMs);
+  if (context.callers.tokensRequired) allowOtherOrigins(app);
+  // Before the body is read: py-tes sends empty bodies as JSON, and tries its next prefix only
+  // after a 404.
   app.addHook('onRequest', async (request, reply) => {
-    request.caller = anybody;
+    request.caller = anonymous;
     if (request.is404) reply.callNotFound();
   });
 
-  await limitPosts(app, parts);
+  await limitPosts(app, dependencies);
   await describe(app);
-  await mountRoutes(app, services);
-  takeMessages(app, services);
+  await mountRoutes(app, context);
+  consumeIntakeQueue(app, context);
   app.addHook('preClose', async () => {
     endConnectionsInTime(app);
-    services.watch.close();
-    services.feed.close();
-    services.eventStreams.close();
-    services.logFollows.close();
+    context.taskWaiter.close();
+    context.feed.close();
+    context.eventStreams.close();
+    context.logFollows.close();
   });
-  app.addHook('onClose', () => services.announcer.settle(LAST_WORDS_MS));
-  return app as unknown as FastifyInstance;
+  app.addHook('onClose', () => context.nudgeSender.settle(LAST_NUDGES_MS));
+  return app;
 }
 
-/** One that never sent a request is not idle to Node, and would be waited for until its client gives up. */
+/**
+ * Node does not count a connection that never sent a request as idle, and would wait until its
+ * client closes it.
+ */
 function endConnectionsInTime(app: Api): void {
-  const late = setTimeout(() => app.server.closeAllConnections(), LAST_ANSWERS_MS);
+  const late = setTimeout(() => app.server.closeAllConnections(), LAST_REPLIES_MS);
   app.server.once('close', () => clearTimeout(late));
 }
 
@@ -103,7 +112,7 @@ async function describe(app: Api): Promise<void> {
       info: {
         title: 'Batchwell',
         version: packageJson.version,
-        description: 'Scientific tasks on AWS Batch: GA4GH TES 1.1 and scatters.',
+        description: 'Runs scientific tasks on AWS Batch: GA4GH TES 1.1 and scatters.',
       },
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
       security: [{ bearer: [] }],
@@ -115,17 +124,21 @@ async function describe(app: Api): Promise<void> {
   );
 }
 
-async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
-  healthRoutes(app, services);
-  for (const prefix of [TES_PATH, OWN_PATH, ...(services.callers.asked ? [TOKEN_PATH] : [])]) {
-    await app.register(async (api: Api) => serviceInfoRoutes(api, services), { prefix });
+async function mountRoutes(app: Api, context: ApiContext): Promise<void> {
+  healthRoutes(app, context);
+  for (const prefix of [
+    TES_PATH,
+    OWN_PATH,
+    ...(context.callers.tokensRequired ? [TOKEN_PATH] : []),
+  ]) {
+    await app.register(async (api: Api) => serviceInfoRoutes(api, context), { prefix });
     await app.register(
       async (api: Api) => {
-        guardRoutes(api, services.callers);
-        tesRoutes(api, services);
+        guardRoutes(api, context.callers);
+        tesRoutes(api, context);
         await api.register(async (cancels: Api) => {
           takeAnyBody(cancels);
-          tesCancelRoutes(cancels, services);
+          tesCancelRoutes(cancels, context);
         });
       },
       { prefix },
@@ -133,29 +146,31 @@ async function mountRoutes(app: Api, services: ApiServices): Promise<void> {
   }
   await app.register(
     async (api: Api) => {
-      guardRoutes(api, services.callers);
-      scatterRoutes(api, services);
-      taskTextRoutes(api, services);
-      cacheRoutes(api, services);
-      bulkCancelRoutes(api, services);
-      timelineRoutes(api, services);
-      eventRoutes(api, services);
-      validateRoutes(api, services);
-      tokenRoutes(api, services);
-      webhookRoutes(api, services);
+      guardRoutes(api, context.callers);
+      scatterRoutes(api, context);
+      logRoutes(api, context);
+      scriptRoutes(api, context);
+      cacheRoutes(api, context);
+      bulkCancelRoutes(api, context);
+      timelineRoutes(api, context);
+      eventRoutes(api, context);
+      validateRoutes(api, context);
+      tokenRoutes(api, context);
+      webhookRoutes(api, context);
+      deliveryRoutes(api, context);
       await api.register(async (cancels: Api) => {
         takeAnyBody(cancels);
-        scatterCancelRoutes(cancels, services);
+        scatterCancelRoutes(cancels, context);
       });
     },
     { prefix: OWN_PATH },
   );
-  await app.register(async (api: Api) => boardRoutes(api, services, BOARD_PATH), {
+  await app.register(async (api: Api) => boardRoutes(api, context, BOARD_PATH), {
     prefix: BOARD_PATH,
   });
 }
 
-/** Clients send all sorts of bodies with a cancel, or none. */
+/** Clients send any kind of body with a cancel, or none. */
 function takeAnyBody(api: Api): void {
   api.removeAllContentTypeParsers();
   api.addContentTypeParser('*', (_request, payload, done) => {

@@ -1,8 +1,11 @@
-/** What the API is made of. Everything that reaches out is handed in, so that a test can play it. */
+/**
+ * The dependencies of the API. All access to the outside is passed in, so that a test can replace
+ * it.
+ */
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Call, DescribedCall } from '../aws/fingerprints.ts';
+import type { TaskComponents, TaskToFingerprint } from '../aws/fingerprints.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../db/client.ts';
 import type { Queues } from '../queues/queues.ts';
@@ -10,16 +13,19 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { LogObjects } from './tasks/logs.ts';
 
-export interface ApiParts {
+export interface ApiDependencies {
   config: Config;
   database: Database;
   queues: Queues;
   metrics: Metrics;
   log: Log;
   logObjects: LogObjects;
-  /** What calls are for the cache, from what their inputs hold now; in the order given. */
-  describeCalls(calls: readonly Call[]): Promise<DescribedCall[]>;
-  /** PEM texts; plain HTTP without. */
+  /**
+   * The fingerprint components of calls, from the current content of their inputs; in the order
+   * given.
+   */
+  resolveComponents(tasks: readonly TaskToFingerprint[]): Promise<TaskComponents[]>;
+  /** PEM texts. Absent: plain HTTP. */
   tls?: { key: string; cert: string };
   nowMs(): number;
 }

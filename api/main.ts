@@ -1,8 +1,8 @@
-/** Starts the API as a process does: opens what it needs, listens, and closes it all again. */
+/** Starts the API process: opens its dependencies, listens, and closes everything again. */
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type Config } from '../config.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
-import { describeCalls } from '../aws/fingerprints.ts';
+import { resolveComponents } from '../aws/fingerprints.ts';
 import { openObjectStore } from '../aws/s3.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openObjectSums } from '../db/object-sums.ts';
@@ -11,16 +11,17 @@ import { openQueues } from '../queues/queues.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
-import type { ApiParts } from './dependencies.ts';
+import { messageOf } from './error-message.ts';
+import type { ApiDependencies } from './dependencies.ts';
 
 export interface RunningApi {
   /** http://host:port */
   url: string;
-  /** Finishes the requests under way, then closes every connection. */
+  /** Finishes the requests in progress, then closes every connection. */
   close(): Promise<void>;
 }
 
-/** Rejects when the port is taken, or when an item of the configuration is wrong. */
+/** Rejects when the port is in use, or when a configuration item is invalid. */
 export async function startApi(config: Config): Promise<RunningApi> {
   const log = createLog({ level: config.logLevel, name: 'api' });
   const metrics = createMetrics();
@@ -39,7 +40,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
     memo: openObjectSums(database.pool, () => Date.now()),
     etags: createEtagTrust({ distrusted: config.distrustedEtags }),
   };
-  const closeParts = async (): Promise<void> => {
+  const closeDependencies = async (): Promise<void> => {
     await Promise.allSettled([queues.close(), database.close()]);
     objects.close();
   };
@@ -57,7 +58,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
         open: (key, options) => objects.open(urlOf(key), options),
         describe: (key) => objects.describe(urlOf(key)),
       },
-      describeCalls: (calls) => describeCalls(identities, calls),
+      resolveComponents: (tasks) => resolveComponents(identities, tasks),
       nowMs: () => Date.now(),
       ...(await readTls(config)),
     });
@@ -67,20 +68,22 @@ export async function startApi(config: Config): Promise<RunningApi> {
       url,
       async close() {
         await app.close();
-        await closeParts();
+        await closeDependencies();
       },
     };
   } catch (error) {
-    await closeParts();
+    await closeDependencies();
     throw error;
   }
 }
 
-/** Rejects with a ConfigError when a file cannot be read, or only one is named. */
-async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiParts, 'tls'>> {
+/** Rejects with a ConfigError when a file cannot be read, or only one is set. */
+async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiDependencies, 'tls'>> {
   if (tlsKey === '' && tlsCert === '') return {};
   if (tlsKey === '' || tlsCert === '')
-    throw new ConfigError('BATCHWELL_TLS_KEY and BATCHWELL_TLS_CERT are needed together.');
+    throw new ConfigError(
+      'BATCHWELL_TLS_KEY and BATCHWELL_TLS_CERT must be set together. Set the other one, or neither.',
+    );
   return {
     tls: {
       key: await readPem('BATCHWELL_TLS_KEY', tlsKey),
@@ -92,6 +95,6 @@ async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiParts, 'tls
 const readPem = (variable: string, path: string): Promise<string> =>
   readFile(path, 'utf8').catch((error: unknown) => {
     throw new ConfigError(
-      `${variable}=${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      `${variable}=${path} cannot be read: ${messageOf(error)}. Check the path and its permissions.`,
     );
   });

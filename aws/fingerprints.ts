@@ -2,7 +2,8 @@
 import { fingerprintComponents, inputNames, type Components } from '../core/cache/fingerprint.ts';
 import { isStrong } from '../core/cache/identity.ts';
 import type { CanonicalCall } from '../core/profiles/profile.ts';
-import { profiles, type ProfileName } from '../core/profiles/profiles.ts';
+import type { ProfileName } from '../core/profiles/profile-names.ts';
+import { profiles } from '../core/profiles/profiles.ts';
 import { parseS3Url } from '../core/files/s3-url.ts';
 import type { TaskSpec } from '../core/task/task.ts';
 import { readDigest, sumsDigest } from '../core/cache/read-digest.ts';
@@ -17,7 +18,7 @@ import {
 } from './identities.ts';
 import type { ObjectStore } from './s3.ts';
 
-export interface Call {
+export interface TaskToFingerprint {
   spec: TaskSpec;
   profile: ProfileName;
   /** What the installation adds that a task can notice: see `FingerprintFacts`. */
@@ -29,7 +30,7 @@ export interface UnreadableInput {
   why: WhyNoIdentity;
 }
 
-export interface DescribedCall {
+export interface TaskComponents {
   /** Absent when an input has no identity. */
   components?: Components;
   /** The same by what listings alone say. Absent with `components`. */
@@ -57,10 +58,10 @@ export interface DescribedInput extends InputSeen {
 const LONGEST_TEXT_BYTES = 1024 ** 2;
 
 /** In the order given. */
-export async function describeCalls(
+export async function resolveComponents(
   sources: IdentitySources,
-  calls: readonly Call[],
-): Promise<DescribedCall[]> {
+  calls: readonly TaskToFingerprint[],
+): Promise<TaskComponents[]> {
   const [identities, texts] = await Promise.all([
     resolveInputs(
       sources,
@@ -74,10 +75,10 @@ export async function describeCalls(
 /** Texts that profiles look into, by url. */
 async function readTexts(
   objects: ObjectStore,
-  calls: readonly Call[],
+  tasks: readonly TaskToFingerprint[],
 ): Promise<Map<string, string>> {
   const urls = new Set(
-    calls
+    tasks
       .flatMap(({ spec, profile }) =>
         (profiles[profile].textsWanted?.(spec) ?? []).flatMap(
           (position) => spec.inputs[position]?.url ?? [],
@@ -110,13 +111,13 @@ const UNSEEN: InputSeen = { why: 'missing', read: null, sizeBytes: 0, modifiedMs
 
 function describe(
   sources: IdentitySources,
-  call: Call,
+  task: TaskToFingerprint,
   identities: ReadonlyMap<string, InputSeen>,
   texts: ReadonlyMap<string, string>,
-): DescribedCall {
-  const { spec, profile, setting = {} } = call;
+): TaskComponents {
+  const { spec, profile, setting = {} } = task;
   const seen = spec.inputs.map((input) => identities.get(inputKey(input)) ?? UNSEEN);
-  const canonical = canonicalForm(call, texts);
+  const canonical = canonicalForm(task, texts);
   const names = inputNames((canonical?.spec ?? spec).inputs);
   const inputs = seen.map((one, position) => ({
     ...one,
@@ -137,7 +138,7 @@ function describe(
         ? { ...setting, client: `${profile} ${profiles[profile].version}` }
         : setting,
     });
-  const read = digestToRead(sources, call, seen);
+  const read = digestToRead(sources, task, seen);
   return {
     unreadable,
     inputs,
@@ -151,7 +152,7 @@ function describe(
 /** ETags prove what was read where they can be trusted; elsewhere only checksums do. */
 function digestToRead(
   { etags }: IdentitySources,
-  { spec }: Call,
+  { spec }: TaskToFingerprint,
   inputs: readonly InputSeen[],
 ): string | undefined {
   const read = inputs.map((one) => one.read);
@@ -168,7 +169,7 @@ function digestToRead(
 }
 
 function canonicalForm(
-  { spec, profile }: Call,
+  { spec, profile }: TaskToFingerprint,
   texts: ReadonlyMap<string, string>,
 ): CanonicalCall | undefined {
   const { canonical, textsWanted } = profiles[profile];

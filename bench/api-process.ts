@@ -1,4 +1,4 @@
-/** The API as in life. */
+/** The API, as in production. */
 import { startApi, type RunningApi } from '../api/main.ts';
 import { readConfig } from '../config.ts';
 import { serveParent } from './child.ts';

@@ -1,4 +1,7 @@
-/** The local AWS in a process of its own: S3, and a Batch whose containers run nothing but leave what a task leaves. */
+/**
+ * The local AWS in its own process: S3, and a Batch whose containers run nothing but write the
+ * results of a task.
+ */
 import { join } from 'node:path';
 import { SUBMISSION_VARIABLE } from '../core/files/s3-layout.ts';
 import type { LocalBatch, LatencyMs } from '../packages/local-aws/batch/server.ts';
@@ -17,11 +20,11 @@ export interface AwsSettings {
   bucket: string;
   queue: string;
   slots: number;
-  /** Added to every answer of S3 and Batch. */
+  /** Added to every response of S3 and Batch. */
   requestMs: number;
   latency: LatencyMs;
   throttle: ThrottleSetting | 'off';
-  /** Containers run for so long, drawn evenly. */
+  /** How long containers run, evenly distributed. */
   runMs: [least: number, most: number];
   seed: number;
 }
@@ -32,7 +35,7 @@ export interface AwsUrls {
 }
 
 export interface AwsCounts {
-  /** By service.operation, of the fleet alone: what the containers asked for is taken off. */
+  /** By service.operation. Of the fleet alone: the requests of the containers are subtracted. */
   requests: Record<string, RequestCount>;
   containerPuts: number;
   containerGets: number;
@@ -41,7 +44,9 @@ export interface AwsCounts {
   jobsStartedAgain: number;
 }
 
-/** When each attempt's result record was in S3, epoch ms: by submission key, then array index. */
+/**
+ * When the result record of each attempt was in S3, epoch ms. By submission key, then array index.
+ */
 export type AttemptEnds = Map<string, number[]>;
 
 let s3: LocalS3 | undefined;
@@ -89,7 +94,7 @@ async function start(settings: AwsSettings): Promise<AwsUrls> {
 }
 
 function count(): AwsCounts {
-  if (!s3 || !batch || !effects) throw new Error('Not started yet.');
+  if (!s3 || !batch || !effects) throw new Error('The local AWS has not started.');
   const ofBatch = batch.ledger.summary();
   const requests = { ...s3.ledger.summary().requests, ...ofBatch.requests };
   const { put, get } = effects.counts;

@@ -1,11 +1,16 @@
-/** Processes of a benchmark: forked, asked by message, ended with us whatever happens. */
+/**
+ * Processes of a benchmark. They are forked, get requests by message, and end with this process.
+ */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 export interface Child {
   pid: number;
-  /** Asks the process's handler of that name. Rejects with what the handler threw, or when the process ends first. */
+  /**
+   * Calls the handler of that name in the process. Rejects with its error, or when the process ends
+   * first.
+   */
   ask<T>(name: string, given?: unknown): Promise<T>;
   stop(): Promise<void>;
 }
@@ -16,13 +21,13 @@ interface Answer {
   error?: string;
 }
 
-export interface ChildOptions {
+interface ChildOptions {
   env?: Record<string, string>;
   /** Flags for node, such as --cpu-prof. */
   nodeFlags?: readonly string[];
 }
 
-/** @param script file name beside this one */
+/** @param script a file name in this folder */
 export function startChild(script: string, { env = {}, nodeFlags = [] }: ChildOptions = {}): Child {
   const child = fork(fileURLToPath(new URL(script, import.meta.url)), {
     env: { ...process.env, ...env },
@@ -66,7 +71,7 @@ export function startChild(script: string, { env = {}, nodeFlags = [] }: ChildOp
   };
 }
 
-/** The child's side: answers by handler until the parent lets go, then closes. */
+/** The child's side: answers requests until the parent disconnects, then closes. */
 export function serveParent(
   handlers: Record<string, (given: never) => unknown>,
   close: () => Promise<void>,
@@ -76,7 +81,7 @@ export function serveParent(
       const answer: Answer = { id };
       try {
         const handler = handlers[name];
-        if (!handler) throw new Error(`No handler ${name}.`);
+        if (!handler) throw new Error(`There is no handler ${name}.`);
         answer.value = await handler(given);
       } catch (error) {
         answer.error = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,10 +1,10 @@
 /**
- * What a container would leave in S3, done cheaply: the outputs its manifest names and its result record, by raw HTTP.
- * (Through the SDK 10,000 containers would cost the machine more than the fleet that is measured.)
+ * Writes to S3 what a container would: the outputs that its manifest names, and its result record. By
+ * raw HTTP, since through the SDK 10,000 containers would cost more than the fleet that is measured.
  */
 import { createHash } from 'node:crypto';
-import { Agent, request } from 'node:http';
 import { readDigest } from '../core/cache/read-digest.ts';
+import { Agent, request } from 'node:http';
 import {
   parseManifestEntry,
   manifestCount,
@@ -16,17 +16,17 @@ import type { ResultRecord } from '../core/result/result.ts';
 import { parseS3Url } from '../core/files/s3-url.ts';
 import { createCrc } from '../packages/local-aws/s3/crc.ts';
 
-export const OUTPUT_BODY = 'the output of one task\n';
+const OUTPUT_BODY = 'the output of one task\n';
 
-/** The local S3 asks for a signature and does not verify it. */
+/** The local S3 requires a signature but does not verify it. */
 const authorization = 'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/s3/aws4_request';
 
-export interface EffectCounts {
+interface EffectCounts {
   put: number;
   get: number;
 }
 
-export interface ContainerRun {
+interface ContainerRun {
   /** Value of BATCHWELL_SUBMISSION. */
   submissionUrl: string;
   index: number;
@@ -35,7 +35,7 @@ export interface ContainerRun {
 }
 
 export interface Effects {
-  /** Objects put and got, so that they can be told from the fleet's own requests. */
+  /** Objects put and got, to subtract them from the requests of the fleet. */
   counts: EffectCounts;
   put(url: string, body: string | Buffer): Promise<void>;
   /** Resolves once the result record is written. */
@@ -44,58 +44,19 @@ export interface Effects {
 }
 
 export function createEffects(s3Url: string): Effects {
-  const { hostname, port } = new URL(s3Url);
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  const send = createSender(s3Url, agent);
   const counts: EffectCounts = { put: 0, get: 0 };
   const manifests = new Map<string, Promise<TaskUrls[]>>();
-  const crc = createCrc('CRC64NVME');
-  crc.update(Buffer.from(OUTPUT_BODY));
-  const crc64nvme = crc.digest().toString('base64');
-
-  function send(method: 'GET' | 'PUT', url: string, body?: string | Buffer): Promise<Buffer> {
-    const place = parseS3Url(url);
-    if (!place) throw new Error(`${url} is no S3 url.`);
-    const path = `/${place.bucket}/${place.key.split('/').map(encodeURIComponent).join('/')}`;
-    return new Promise((resolve, reject) => {
-      const call = request(
-        {
-          agent,
-          hostname,
-          port,
-          method,
-          path,
-          headers: {
-            authorization,
-            ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
-          },
-        },
-        (response) => {
-          const parts: Buffer[] = [];
-          response.on('data', (part: Buffer) => parts.push(part));
-          response.on('end', () => {
-            if (response.statusCode === 200) resolve(Buffer.concat(parts));
-            else
-              reject(
-                new Error(
-                  `${method} ${url}: ${response.statusCode} ${Buffer.concat(parts).toString('utf8').slice(0, 300)}`,
-                ),
-              );
-          });
-        },
-      );
-      call.on('error', reject);
-      call.end(body);
-    });
-  }
 
   async function readUrls(submissionUrl: string): Promise<TaskUrls[]> {
     counts.get += 1;
-    return urlsOf(await send('GET', `${submissionUrl}manifest`));
+    return urlsOf(await send({ method: 'GET', url: `${submissionUrl}manifest` }));
   }
 
   const put = async (url: string, body: string | Buffer): Promise<void> => {
     counts.put += 1;
-    await send('PUT', url, body);
+    await send({ method: 'PUT', url, body });
   };
   return {
     counts,
@@ -103,29 +64,71 @@ export function createEffects(s3Url: string): Effects {
     async leave({ submissionUrl, index, attempt, startedMs }) {
       const reading = manifests.get(submissionUrl) ?? readUrls(submissionUrl);
       manifests.set(submissionUrl, reading);
-      const { inputs, outputs } = (await reading)[index] ?? { inputs: [], outputs: [] };
-      for (const url of outputs) await put(url, OUTPUT_BODY);
-      const endedMs = Date.now();
-      const record: ResultRecord = {
-        startedMs,
-        endedMs,
-        missingOutputs: [],
-        executors: [{ exitCode: 0, startedMs, endedMs }],
-        ...(inputs.length > 0 && { inputs: { digest: readDigest(inputs.map(asRead)) } }),
-        outputs: outputs.map((_, output) => ({
-          output,
-          path: '',
-          sizeBytes: OUTPUT_BODY.length,
-          crc64nvme,
-          etag: md5(OUTPUT_BODY),
-        })),
-      };
-      await put(
-        `${submissionUrl}results/${encodeResultKey(index, attempt, record)}`,
-        JSON.stringify(record),
-      );
+      const urls = (await reading)[index] ?? { inputs: [], outputs: [] };
+      for (const url of urls.outputs) await put(url, OUTPUT_BODY);
+      const record = recordOf(urls, startedMs);
+      const key = encodeResultKey(index, attempt, record);
+      await put(`${submissionUrl}results/${key}`, JSON.stringify(record));
     },
     close: () => agent.destroy(),
+  };
+}
+
+const OUTPUT_CRC = (() => {
+  const crc = createCrc('CRC64NVME');
+  crc.update(Buffer.from(OUTPUT_BODY));
+  return crc.digest().toString('base64');
+})();
+
+function recordOf({ inputs, outputs }: TaskUrls, startedMs: number): ResultRecord {
+  const endedMs = Date.now();
+  return {
+    startedMs,
+    endedMs,
+    missingOutputs: [],
+    executors: [{ exitCode: 0, startedMs, endedMs }],
+    ...(inputs.length > 0 && { inputs: { digest: readDigest(inputs.map(asRead)) } }),
+    outputs: outputs.map((_, output) => ({
+      output,
+      path: '',
+      sizeBytes: OUTPUT_BODY.length,
+      crc64nvme: OUTPUT_CRC,
+      etag: md5(OUTPUT_BODY),
+    })),
+  };
+}
+
+interface S3Request {
+  method: 'GET' | 'PUT';
+  url: string;
+  body?: string | Buffer;
+}
+
+/** Resolves with the body of the response; rejects unless its status is 200. */
+function createSender(s3Url: string, agent: Agent): (request: S3Request) => Promise<Buffer> {
+  const { hostname, port } = new URL(s3Url);
+  return ({ method, url, body }) => {
+    const place = parseS3Url(url);
+    if (!place) throw new Error(`${url} is not an S3 URL.`);
+    const path = `/${place.bucket}/${place.key.split('/').map(encodeURIComponent).join('/')}`;
+    const headers = {
+      authorization,
+      ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
+    };
+    return new Promise((resolve, reject) => {
+      const call = request({ agent, hostname, port, method, path, headers }, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('end', () => {
+          const answer = Buffer.concat(parts);
+          if (response.statusCode === 200) return resolve(answer);
+          const said = answer.toString('utf8').slice(0, 300);
+          reject(new Error(`${method} ${url}: ${response.statusCode} ${said}`));
+        });
+      });
+      call.on('error', reject);
+      call.end(body);
+    });
   };
 }
 
@@ -134,7 +137,10 @@ interface TaskUrls {
   outputs: string[];
 }
 
-/** Of each index: the benchmark's tasks put outputs under out/ and inputs under in/, and no other value looks so. */
+/**
+ * The URLs of each index. The tasks of the benchmarks put outputs under out/ and inputs under in/, and no other value
+ * looks like that.
+ */
 function urlsOf(manifest: Buffer): TaskUrls[] {
   return Array.from({ length: manifestCount(manifest) ?? 0 }, (_, index) => {
     const { start, end } = manifestIndexRange(index);
@@ -151,10 +157,10 @@ const md5 = (text: string): string => createHash('md5').update(text).digest('hex
 
 const INPUT_BYTES = 200;
 
-/** What an input holds: its own URL, filled up, so that no two are equal. */
+/** The content of an input: its own URL, padded, so that no two are equal. */
 export const inputBody = (url: string): string => url.padEnd(INPUT_BYTES, '.');
 
-/** As the stager would have read it, without reading it. */
+/** What the stager would report, without a request. */
 const asRead = (url: string) => [
   { name: '', etag: md5(inputBody(url)), sizeBytes: Buffer.byteLength(inputBody(url)) },
 ];

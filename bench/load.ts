@@ -1,17 +1,17 @@
 /**
- * Keep-alive HTTP clients that cost little: one socket each, the next request as soon as the answer is whole. (A fetch
- * costs more CPU than the API needs for its answer, and both share two cores.)
+ * Cheap keep-alive HTTP clients: one socket each, which sends the next request as soon as the response
+ * is complete. A fetch costs more CPU than the API needs to respond, and both share two cores.
  */
 import { connect, type Socket } from 'node:net';
 import { spreadOf, type Spread } from './meters.ts';
 
-export interface LoadPlan {
+interface LoadPlan {
   /** http://host:port */
   url: string;
   connections: number;
-  /** The next request; undefined ends this connection. */
+  /** The next request. Undefined ends this connection. */
   next(): { method: 'GET' | 'POST'; path: string; body?: string } | undefined;
-  /** Called with each answer's body. */
+  /** Called with the body of each response. */
   onAnswer?: (body: string) => void;
 }
 
@@ -54,9 +54,7 @@ function runConnection(plan: LoadPlan, latencies: number[]): Promise<void> {
     socket.on('connect', sendNext);
     socket.on('error', reject);
     socket.on('close', () =>
-      reject(
-        new Error(`${plan.url} closed a connection; ${latencies.length} answers came before.`),
-      ),
+      reject(new Error(`${plan.url} closed a connection after ${latencies.length} responses.`)),
     );
     socket.on('data', (part: Buffer) => {
       seen = seen.length === 0 ? part : Buffer.concat([seen, part]);
@@ -87,7 +85,7 @@ function writeRequest(
   socket.write(`${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${length}\r\n${body}`);
 }
 
-/** The API's answers have a content-length; each connection has one request under way. */
+/** Responses of the API have a content-length, and a connection has one request at a time. */
 function wholeAnswer(bytes: Buffer): { status: number; body: string } | undefined {
   const headEnd = bytes.indexOf('\r\n\r\n');
   if (headEnd === -1) return undefined;

@@ -1,57 +1,64 @@
 /**
- * The benchmarks, one command each:
+ * Runs one benchmark, prints a table and writes JSON to bench/results:
  *
- *   npm run bench -- scatter|singles|hits|watch|submit|scale|memory|events [--tasks 1000,10000] [--workers 1] [--out FILE]
+ *   npm run bench -- scatter|singles|hits|watch|submit|scale|memory|events [--tasks 1000,10000]
  *
- * Prints a table and writes JSON to bench/results. Further options stand in options.ts.
+ * options.ts has the other options.
  */
 import { loadavg } from 'node:os';
-import { events } from './events.ts';
-import { hits } from './hits.ts';
-import { memory } from './memory.ts';
+import { benches, isBenchName, type Bench } from './benches.ts';
 import { parseOptions, type BenchOptions } from './options.ts';
-import { printRows, saveRun, type Rows } from './report.ts';
-import { scale } from './scale.ts';
-import { scatter } from './scatter.ts';
-import { singles } from './singles.ts';
-import { submit } from './submit.ts';
-import { watch } from './watch.ts';
+import { printRows, saveRun } from './report.ts';
 
-interface Bench {
-  run(options: BenchOptions): Promise<Rows>;
-  tasks: number[];
+const WRONG_COMMAND = 2;
+/** A database error may carry 180 kB of SQL. */
+const LONGEST_MESSAGE = 500;
+
+try {
+  await main(process.argv.slice(2));
+  process.exit(0);
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  // What fails in a process of the benchmark comes with its stack.
+  const [sentence = ''] = message.split(/\n\s+at /);
+  console.error(`The benchmark failed: ${sentence.slice(0, LONGEST_MESSAGE)}`);
+  process.exit(1);
 }
 
-const benches: Record<string, Bench> = {
-  scatter: { run: scatter, tasks: [1000, 10_000] },
-  singles: { run: singles, tasks: [0] },
-  hits: { run: hits, tasks: [10_000] },
-  watch: { run: watch, tasks: [10_000] },
-  /** Shapes, not tasks. */
-  submit: { run: submit, tasks: [500] },
-  scale: { run: scale, tasks: [10_000] },
-  memory: { run: memory, tasks: [100_000] },
-  events: { run: events, tasks: [1000] },
-};
-
-const { name, options } = parseOptions(process.argv.slice(2));
-const bench = benches[name];
-if (!bench) {
-  console.error(`Which benchmark? One of ${Object.keys(benches).join(', ')}.`);
-  process.exit(2);
+async function main(args: readonly string[]): Promise<void> {
+  const { name, options } = readCommand(args);
+  if (!isBenchName(name)) return refuse(`Name a benchmark: ${Object.keys(benches).join(', ')}.`);
+  const bench: Bench = benches[name];
+  await runBench(name, bench, {
+    ...options,
+    tasks: options.tasks.length === 0 ? bench.tasks : options.tasks,
+  });
 }
-if (options.tasks.length === 0) options.tasks = bench.tasks;
-const loadBefore = loadavg()[0] ?? 0;
-const rows = await bench.run(options);
-printRows(rows);
-const { world, out, ...shown } = options;
-console.log(
-  await saveRun({
+
+function readCommand(args: readonly string[]): ReturnType<typeof parseOptions> {
+  try {
+    return parseOptions(args);
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function refuse(sentence: string): never {
+  console.error(sentence);
+  process.exit(WRONG_COMMAND);
+}
+
+async function runBench(name: string, bench: Bench, options: BenchOptions): Promise<void> {
+  const loadBefore = loadavg()[0] ?? 0;
+  const rows = await bench.run(options);
+  printRows(rows);
+  const { world, out, openWorld: _, ...settings } = options;
+  const file = await saveRun({
     bench: name,
-    options: { ...shown, ...world },
+    options: { ...settings, ...world },
     rows,
     loadBefore,
     ...(out === undefined ? {} : { into: out }),
-  }),
-);
-process.exit(0);
+  });
+  console.log(file);
+}

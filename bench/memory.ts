@@ -1,4 +1,7 @@
-/** Many tasks in flight: the memory of each process, and how long a single task posted meanwhile waits for its SubmitJob. */
+/**
+ * Many tasks in flight: the memory of each process, and how long a single task posted meanwhile
+ * waits for its SubmitJob.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { select } from '../db/rows.ts';
 import { inWorld } from './in-world.ts';
@@ -74,7 +77,9 @@ async function postSingles(world: World, stop: AbortSignal): Promise<void> {
 async function waits(world: World): Promise<Row> {
   const rows = await select<{ waitedMs: number }>(
     world.pool,
-    `SELECT submissions.submitted_ms - tasks.created_ms AS waitedMs FROM tasks JOIN submissions ON submissions.id = tasks.submission_id WHERE tasks.name LIKE 'between-%' AND submissions.submitted_ms IS NOT NULL`,
+    `SELECT submissions.submitted_ms - tasks.created_ms AS waitedMs FROM tasks
+      JOIN submissions ON submissions.id = tasks.submission_id
+      WHERE tasks.name LIKE 'between-%' AND submissions.submitted_ms IS NOT NULL`,
   );
   return spreadRow('single POST→SubmitJob', spreadOf(rows.map(({ waitedMs }) => waitedMs)));
 }

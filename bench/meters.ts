@@ -1,12 +1,13 @@
-/** What processes and servers used, read from outside of them. */
+/** The resources that processes and servers use, read from outside. */
 import { readFile } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
-import type { Pool, RowDataPacket } from 'mysql2/promise';
+import type { Pool } from 'mysql2/promise';
+import { select } from '../db/rows.ts';
 
 export interface Usage {
   cpuSeconds: number;
   residentMb: number;
-  /** The most it ever was. */
+  /** The highest value so far. */
   peakMb: number;
 }
 
@@ -37,10 +38,11 @@ export interface ServerCounts {
 }
 
 export async function readServers(pool: Pool, redis: Redis): Promise<ServerCounts> {
-  const [rows] = await pool.query<RowDataPacket[]>(
+  const rows = await select<{ Variable_name: string; Value: string }>(
+    pool,
     `SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_commit')`,
   );
-  const status = new Map(rows.map((row) => [String(row['Variable_name']), Number(row['Value'])]));
+  const status = new Map(rows.map((row) => [row.Variable_name, Number(row.Value)]));
   const info = await redis.info();
   const fact = (name: string): number =>
     Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);

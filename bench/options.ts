@@ -1,5 +1,6 @@
 /** The command line of a benchmark. */
 import { parseArgs } from 'node:util';
+import type { AwsSettings } from './aws-process.ts';
 import { startWorld, type World, type WorldOptions } from './world.ts';
 
 export interface BenchOptions {
@@ -32,49 +33,38 @@ function whole(name: string, text: string): number {
   return value;
 }
 
-/** Throws an Error that names the option that is wrong. */
+const FLAGS = {
+  tasks: { type: 'string' },
+  workers: { type: 'string', default: '1' },
+  rounds: { type: 'string', default: '2' },
+  cache: { type: 'string', default: 'readwrite' },
+  seed: { type: 'string', default: '1' },
+  connections: { type: 'string', default: '64' },
+  seconds: { type: 'string', default: '10' },
+  'request-ms': { type: 'string' },
+  'run-ms': { type: 'string' },
+  env: { type: 'string', multiple: true, default: [] as string[] },
+  'no-limits': { type: 'boolean', default: false },
+  profile: { type: 'string' },
+  'until-submitted': { type: 'boolean', default: false },
+  'sql-log': { type: 'boolean', default: false },
+  out: { type: 'string' },
+} as const;
+
+const parseFlags = (args: readonly string[]) =>
+  parseArgs({ args: [...args], allowPositionals: true, options: FLAGS });
+
+type Flags = ReturnType<typeof parseFlags>['values'];
+
+/** Throws an Error that names the wrong option. */
 export function parseOptions(args: readonly string[]): { name: string; options: BenchOptions } {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      tasks: { type: 'string' },
-      workers: { type: 'string', default: '1' },
-      rounds: { type: 'string', default: '2' },
-      cache: { type: 'string', default: 'readwrite' },
-      seed: { type: 'string', default: '1' },
-      connections: { type: 'string', default: '64' },
-      seconds: { type: 'string', default: '10' },
-      'request-ms': { type: 'string' },
-      'run-ms': { type: 'string' },
-      env: { type: 'string', multiple: true, default: [] },
-      'no-limits': { type: 'boolean', default: false },
-      profile: { type: 'string' },
-      'until-submitted': { type: 'boolean', default: false },
-      'sql-log': { type: 'boolean', default: false },
-      out: { type: 'string' },
-    },
-  });
+  const { values, positionals } = parseFlags(args);
   const [name = ''] = positionals;
-  const tasks =
-    values.tasks === undefined
-      ? []
-      : numbers(values.tasks).map((one) => whole('tasks', String(one)));
-  const [least = 0, most = least] = values['run-ms'] === undefined ? [] : numbers(values['run-ms']);
-  const cache = values.cache;
-  if (cache !== 'off' && cache !== 'readwrite')
-    throw new Error(`--cache expects off or readwrite, got ${JSON.stringify(cache)}.`);
-  const aws = {
-    ...(values['request-ms'] === undefined
-      ? {}
-      : { requestMs: whole('request-ms', values['request-ms']) }),
-    ...(values['run-ms'] === undefined ? {} : { runMs: [least, most] as [number, number] }),
-  };
   return {
     name,
     options: {
-      tasks,
-      cache,
+      tasks: tasksOf(values),
+      cache: cacheOf(values),
       workers: whole('workers', values.workers),
       rounds: whole('rounds', values.rounds),
       seed: whole('seed', values.seed),
@@ -84,17 +74,37 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
       limits: !values['no-limits'],
       out: values.out,
       openWorld: startWorld,
-      world: {
-        aws,
-        sqlLog: values['sql-log'],
-        env: Object.fromEntries(
-          values.env.map((pair) => [
-            pair.slice(0, pair.indexOf('=')),
-            pair.slice(pair.indexOf('=') + 1),
-          ]),
-        ),
-        ...(values.profile === undefined ? {} : { profileFolder: values.profile }),
-      },
+      world: worldOf(values),
     },
   };
 }
+
+const tasksOf = ({ tasks }: Flags): number[] =>
+  tasks === undefined ? [] : tasks.split(',').map((one) => whole('tasks', one));
+
+function cacheOf({ cache }: Flags): BenchOptions['cache'] {
+  if (cache === 'off' || cache === 'readwrite') return cache;
+  throw new Error(`--cache expects off or readwrite, got ${JSON.stringify(cache)}.`);
+}
+
+const worldOf = (flags: Flags): BenchOptions['world'] => ({
+  aws: awsOf(flags),
+  sqlLog: flags['sql-log'],
+  env: Object.fromEntries(flags.env.map(splitPair)),
+  ...(flags.profile === undefined ? {} : { profileFolder: flags.profile }),
+});
+
+function awsOf(flags: Flags): Partial<AwsSettings> {
+  const { 'request-ms': requestMs, 'run-ms': runMs } = flags;
+  const [least = 0, most = least] = runMs === undefined ? [] : numbers(runMs);
+  return {
+    ...(requestMs === undefined ? {} : { requestMs: whole('request-ms', requestMs) }),
+    ...(runMs === undefined ? {} : { runMs: [least, most] }),
+  };
+}
+
+/** `NAME=VALUE` */
+const splitPair = (pair: string): [string, string] => {
+  const at = pair.indexOf('=');
+  return [pair.slice(0, at), pair.slice(at + 1)];
+};

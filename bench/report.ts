@@ -75,10 +75,9 @@ export async function saveRun(run: {
     loadBefore: run.loadBefore,
     loadAfter: loadavg()[0] ?? 0,
   };
-  await writeFile(
-    path,
-    `${JSON.stringify({ bench: run.bench, at, commit, machine, options: run.options, rows: run.rows } satisfies BenchRun, null, 2)}\n`,
-  );
+  const { bench, options, rows } = run;
+  const saved: BenchRun = { bench, at, commit, machine, options, rows };
+  await writeFile(path, `${JSON.stringify(saved, null, 2)}\n`);
   return path;
 }
 

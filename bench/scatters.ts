@@ -1,19 +1,22 @@
-/** Scatters as a caller makes them, and what the rows say of them afterwards. */
-import type { RowDataPacket } from 'mysql2/promise';
+/** Scatters as a caller posts them, and their times as the rows have them. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { select, selectFirst } from '../db/rows.ts';
 import { spreadOf, type Spread } from './meters.ts';
 import { BUCKET, type World } from './world.ts';
 
 export interface ScatterPlan {
-  /** Names outputs, inputs and the image, so that another label is another shape and no hit. */
+  /**
+   * Part of the names of outputs, inputs and the image, so that another label is another shape and
+   * a miss.
+   */
   label: string;
-  /** Where inputs lie and which image runs, when not the label's own: what makes a scatter equal to an earlier one. */
+  /** The label of an earlier scatter, whose inputs and image are used: this makes both equal. */
   like?: string;
   tasks: number;
   cache: 'off' | 'readwrite';
 }
 
-/** The API takes so many rows in one scatter. */
+/** The most rows that the API accepts in one scatter. */
 const ROWS_PER_SCATTER = 10_000;
 
 const inputUrl = (of: string, row: number): string =>
@@ -53,7 +56,10 @@ function scatterBody(
   });
 }
 
-/** Posts a scatter of any width. Returns its scatters' names and how long each answer took, ms. */
+/**
+ * Posts a scatter of any width, in parts. Returns their names and the duration of each response,
+ * ms.
+ */
 export async function postScatter(
   world: World,
   plan: ScatterPlan,
@@ -85,6 +91,14 @@ export async function postScatter(
 
 const LOOK_MS = 250;
 
+/** The tasks of scatters, by name. */
+const OF_SCATTERS = 'scatter_id IN (SELECT id FROM scatters WHERE name IN (?))';
+
+interface PlaceCount {
+  place: string;
+  count: number;
+}
+
 async function untilNone(
   world: World,
   where: string,
@@ -93,16 +107,17 @@ async function untilNone(
 ): Promise<void> {
   const deadlineMs = Date.now() + longestMs;
   for (;;) {
-    // Through the index on (scatter_id, place): some 2 ms for 10,000 rows that are left.
-    const [rows] = await world.pool.query<RowDataPacket[]>(
-      `SELECT place, COUNT(*) AS count FROM tasks WHERE scatter_id IN (SELECT id FROM scatters WHERE name IN (?)) AND ${where} GROUP BY place`,
+    // Through the index on scatter_id: about 20 ms for 10,000 rows.
+    const rows = await select<PlaceCount>(
+      world.pool,
+      `SELECT place, COUNT(*) AS count FROM tasks WHERE ${OF_SCATTERS} AND ${where} GROUP BY place`,
       [names],
     );
     if (rows.length === 0) return;
-    if (Date.now() > deadlineMs)
-      throw new Error(
-        `After ${longestMs / 1000} s tasks still stand at ${rows.map((row) => `${row['place']} (${row['count']})`).join(', ')}.`,
-      );
+    if (Date.now() > deadlineMs) {
+      const left = rows.map(({ place, count }) => `${place} (${count})`).join(', ');
+      throw new Error(`After ${longestMs / 1000} s there are still tasks at ${left}.`);
+    }
     await sleep(LOOK_MS);
   }
 }
@@ -126,73 +141,85 @@ export const untilEnded = (
     longestMs,
   );
 
-export interface ScatterTimes {
-  tasks: number;
+interface ScatterTimes {
   places: Record<string, number>;
   failures: Record<string, number>;
-  /** From the moment the API took the first task in, before its insert, ms. */
+  /** From the time the API accepted the first task, before its insert, ms. */
   toSubmittedMs: number;
   toDoneMs: number;
   submissions: number;
 }
 
 export async function readTimes(world: World, names: readonly string[]): Promise<ScatterTimes> {
-  const [[first], [ends], [places], [failures]] = await Promise.all([
-    world.pool.query<RowDataPacket[]>(
-      `SELECT MIN(tasks.created_ms) AS acceptedMs, MAX(submissions.submitted_ms) AS submittedMs, COUNT(DISTINCT submissions.id) AS submissions
-       FROM tasks LEFT JOIN submissions ON submissions.id = tasks.submission_id WHERE scatter_id IN (SELECT id FROM scatters WHERE name IN (?))`,
+  const [times, places, failures] = await Promise.all([
+    selectFirst<TimesRow>(world.pool, TIMES, [names]),
+    select<PlaceCount>(
+      world.pool,
+      `SELECT place, COUNT(*) AS count FROM tasks WHERE ${OF_SCATTERS} GROUP BY place`,
       [names],
     ),
-    world.pool.query<RowDataPacket[]>(
-      'SELECT MAX(ended_ms) AS endedMs FROM tasks WHERE scatter_id IN (SELECT id FROM scatters WHERE name IN (?))',
-      [names],
-    ),
-    world.pool.query<RowDataPacket[]>(
-      'SELECT place, COUNT(*) AS count FROM tasks WHERE scatter_id IN (SELECT id FROM scatters WHERE name IN (?)) GROUP BY place',
-      [names],
-    ),
-    world.pool.query<RowDataPacket[]>(
-      'SELECT failure, COUNT(*) AS count FROM tasks WHERE failure IS NOT NULL AND scatter_id IN (SELECT id FROM scatters WHERE name IN (?)) GROUP BY failure LIMIT 5',
+    select<{ failure: string; count: number }>(
+      world.pool,
+      `SELECT failure, COUNT(*) AS count FROM tasks WHERE failure IS NOT NULL AND ${OF_SCATTERS}
+       GROUP BY failure LIMIT 5`,
       [names],
     ),
   ]);
-  const acceptedMs = Number(first[0]?.['acceptedMs']);
-  const byPlace = Object.fromEntries(
-    places.map((row) => [String(row['place']), Number(row['count'])]),
-  );
+  const { acceptedMs, submittedMs, endedMs, submissions = 0 } = times ?? {};
+  const since = (ms: number | null | undefined): number =>
+    typeof ms === 'number' && typeof acceptedMs === 'number' ? ms - acceptedMs : 0;
   return {
-    tasks: Object.values(byPlace).reduce((sum, count) => sum + count, 0),
-    places: byPlace,
-    failures: Object.fromEntries(
-      failures.map((row) => [String(row['failure']), Number(row['count'])]),
-    ),
-    toSubmittedMs: Number(first[0]?.['submittedMs'] ?? acceptedMs) - acceptedMs,
-    toDoneMs: Number(ends[0]?.['endedMs'] ?? acceptedMs) - acceptedMs,
-    submissions: Number(first[0]?.['submissions']),
+    places: Object.fromEntries(places.map(({ place, count }) => [place, count])),
+    failures: Object.fromEntries(failures.map(({ failure, count }) => [failure, count])),
+    toSubmittedMs: since(submittedMs),
+    toDoneMs: since(endedMs),
+    submissions,
   };
 }
 
-export interface Delays {
-  /** From the result record in S3 to the attempt's row, ms. */
+interface TimesRow {
+  acceptedMs: number | null;
+  submittedMs: number | null;
+  endedMs: number | null;
+  submissions: number;
+}
+
+const TIMES = `SELECT MIN(tasks.created_ms) AS acceptedMs,
+    MAX(submissions.submitted_ms) AS submittedMs, MAX(tasks.ended_ms) AS endedMs,
+    COUNT(DISTINCT submissions.id) AS submissions
+  FROM tasks LEFT JOIN submissions ON submissions.id = tasks.submission_id WHERE ${OF_SCATTERS}`;
+
+interface Delays {
+  /** From the result record in S3 to the row of the attempt, ms. */
   seen: Spread;
-  /** From the result record in S3 to the task's end, ms. */
+  /** From the result record in S3 to the end of the task, ms. */
   ended: Spread;
+}
+
+interface EndRow {
+  submissionKey: string;
+  arrayIndex: number;
+  seenMs: number;
+  endedMs: number | null;
 }
 
 export async function readDelays(world: World, names: readonly string[]): Promise<Delays> {
   const ends = await world.ends();
-  const [rows] = await world.pool.query<RowDataPacket[]>(
-    `SELECT submissions.submission_key AS submissionKey, attempts.array_index AS arrayIndex, attempts.ended_ms AS seenMs, tasks.ended_ms AS endedMs
-     FROM tasks JOIN attempts ON attempts.task_id = tasks.id JOIN submissions ON submissions.id = attempts.submission_id
-     WHERE tasks.scatter_id IN (SELECT id FROM scatters WHERE name IN (?)) AND attempts.ended_ms IS NOT NULL`,
+  const rows = await select<EndRow>(
+    world.pool,
+    `SELECT submissions.submission_key AS submissionKey, attempts.array_index AS arrayIndex,
+       attempts.ended_ms AS seenMs, tasks.ended_ms AS endedMs
+     FROM tasks JOIN attempts ON attempts.task_id = tasks.id
+       JOIN submissions ON submissions.id = attempts.submission_id
+     WHERE ${OF_SCATTERS} AND attempts.ended_ms IS NOT NULL`,
     [names],
   );
   const [seen, ended]: [number[], number[]] = [[], []];
-  for (const row of rows) {
-    const writtenMs = ends.get(String(row['submissionKey']))?.[Number(row['arrayIndex'])];
+  for (const { submissionKey, arrayIndex, seenMs, endedMs } of rows) {
+    const writtenMs = ends.get(submissionKey)?.[arrayIndex];
     if (writtenMs === undefined) continue;
-    seen.push(Number(row['seenMs']) - writtenMs);
-    if (row['endedMs'] !== null) ended.push(Number(row['endedMs']) - writtenMs);
+    seen.push(seenMs - writtenMs);
+    if (endedMs !== null) ended.push(endedMs - writtenMs);
   }
   return { seen: spreadOf(seen), ended: spreadOf(ended) };
 }

@@ -97,7 +97,8 @@ async function untilSubmitted(world: World): Promise<void> {
   for (;;) {
     const waiting = await selectFirst<{ id: number }>(
       world.pool,
-      `SELECT id FROM tasks WHERE due_ms IS NOT NULL AND place IN ('cache-check', 'stage-script', 'submit') LIMIT 1`,
+      `SELECT id FROM tasks
+        WHERE due_ms IS NOT NULL AND place IN ('cache-check', 'stage-script', 'submit') LIMIT 1`,
     );
     if (waiting === undefined) return;
     await sleep(500);
@@ -109,7 +110,8 @@ async function packing(world: World, label: string): Promise<Row> {
   await untilSubmitted(world);
   const rows = await select<{ id: number; size: number; waitedMs: number }>(
     world.pool,
-    `SELECT submissions.id, submissions.size, submissions.submitted_ms - tasks.created_ms AS waitedMs FROM tasks JOIN submissions ON submissions.id = tasks.submission_id
+    `SELECT submissions.id, submissions.size, submissions.submitted_ms - tasks.created_ms AS
+      waitedMs FROM tasks JOIN submissions ON submissions.id = tasks.submission_id
      WHERE tasks.name LIKE ?`,
     [`${label}-%`],
   );

@@ -1,5 +1,6 @@
-/** Where MariaDB's time goes, by statement: every statement goes to its slow log, which is a table. */
-import type { Pool, RowDataPacket } from 'mysql2/promise';
+/** MariaDB's time by statement: it writes every statement to its slow log, which is a table. */
+import type { Pool } from 'mysql2/promise';
+import { select } from '../db/rows.ts';
 
 const SHOWN = 40;
 
@@ -13,18 +14,35 @@ export async function startSqlLog(pool: Pool): Promise<void> {
     await pool.query(statement);
 }
 
+/** SUM gives DECIMAL, which arrives as text. */
+interface Statement {
+  statement: string;
+  count: number;
+  seconds: number | string;
+  most: number | string;
+  examined: number | string;
+}
+
 export async function printSqlLog(pool: Pool): Promise<void> {
   await pool.query('SET GLOBAL slow_query_log = 0');
-  // Statements alike up to their values; long_query_time is a session's from its connect on, so those before are missing.
-  const [rows] = await pool.query<RowDataPacket[]>(
-    `SELECT REGEXP_REPLACE(REGEXP_REPLACE(LEFT(CONVERT(sql_text USING utf8mb4), 400), '[[:space:]]+', ' '), '([(]\\\\[?[(]?[0-9x''"\\\\[{]).*$', '\\\\1…') AS statement,
-       COUNT(*) AS count, SUM(TIME_TO_SEC(query_time)) AS seconds, MAX(TIME_TO_SEC(query_time)) AS most, SUM(rows_examined) AS examined
+  // Grouped by text without values. Sessions opened before long_query_time was set are missing.
+  const rows = await select<Statement>(
+    pool,
+    `SELECT REGEXP_REPLACE(REGEXP_REPLACE(LEFT(CONVERT(sql_text USING utf8mb4), 400),
+      '[[:space:]]+', ' '), '([(]\\\\[?[(]?[0-9x''"\\\\[{]).*$', '\\\\1…') AS statement,
+       COUNT(*) AS count, SUM(TIME_TO_SEC(query_time)) AS seconds,
+       MAX(TIME_TO_SEC(query_time)) AS most, SUM(rows_examined) AS examined
      FROM mysql.slow_log GROUP BY 1 ORDER BY seconds DESC LIMIT ?`,
     [SHOWN],
   );
-  for (const row of rows) {
+  for (const { statement, count, seconds, most, examined } of rows)
     console.log(
-      `${Number(row['seconds']).toFixed(3)} s  ×${row['count']}  most ${Number(row['most']).toFixed(3)} s  examined ${row['examined']}  ${String(row['statement']).slice(0, 160)}`,
+      [
+        `${Number(seconds).toFixed(3)} s`,
+        `×${count}`,
+        `most ${Number(most).toFixed(3)} s`,
+        `examined ${examined}`,
+        statement.slice(0, 160),
+      ].join('  '),
     );
-  }
 }

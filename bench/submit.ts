@@ -1,4 +1,7 @@
-/** Many shapes at once, each with its own definition and SubmitJob, against Batch's limit of 50 submissions per second. */
+/**
+ * Many shapes at once, each with its own definition and SubmitJob, against Batch's limit of 50
+ * submissions per second.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { select, selectFirst } from '../db/rows.ts';
 import { inWorld } from './in-world.ts';
@@ -66,7 +69,8 @@ async function untilAllSubmitted(world: World, shapes: number, after: number): P
 async function submissionTimes(world: World, after: number): Promise<Record<string, number>> {
   const rows = await select<{ submittedMs: number }>(
     world.pool,
-    'SELECT submitted_ms AS submittedMs FROM submissions WHERE submitted_ms IS NOT NULL AND id > ? ORDER BY submitted_ms',
+    `SELECT submitted_ms AS submittedMs FROM submissions WHERE submitted_ms IS NOT NULL AND id > ?
+      ORDER BY submitted_ms`,
     [after],
   );
   const times = rows.map(({ submittedMs }) => submittedMs);

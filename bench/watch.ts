@@ -1,4 +1,7 @@
-/** Many attempts that run at once and end over time: the cost of watching them, and the delay until an end is seen. */
+/**
+ * Many attempts that run at once and end over time: the cost of watching them, and the delay until
+ * an end is seen.
+ */
 import { inWorld } from './in-world.ts';
 import type { BenchOptions } from './options.ts';
 import {

@@ -1,26 +1,29 @@
-/** A worker as in life, and the times at which its counters moved. */
+/** A worker, as in production, which records when its counters changed. */
 import { readConfig } from '../config.ts';
 import type { Stage } from '../core/places.ts';
 import { startWorkers, type Workers } from '../workers/main.ts';
 import { serveParent } from './child.ts';
 
-export interface MovedInStage {
+interface MovedInStage {
   stage: string;
   move: string;
   tasks: number;
-  /** When the first and the last of them were seen to have moved, epoch ms; exact to the sampling. */
+  /**
+   * When the first and the last of them were seen to have moved, epoch ms. As precise as the
+   * sampling.
+   */
   firstMs: number;
   lastMs: number;
 }
 
 export interface WorkerMeters {
   moved: MovedInStage[];
-  /** By stage: messages worked on and seconds spent in them. */
+  /** By stage: messages handled, and seconds spent on them. */
   messages: Record<string, { count: number; seconds: number }>;
   heapMb: number;
 }
 
-/** Reading two counters takes some 20 µs. */
+/** Reading two counters takes about 20 µs. */
 const SAMPLE_MS = 20;
 
 let workers: Workers | undefined;

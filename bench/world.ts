@@ -1,4 +1,7 @@
-/** A whole fleet for one benchmark: private servers, the local AWS, workers and an API, each in its own process. */
+/**
+ * A whole fleet for one benchmark: private servers, the local AWS, workers and an API, each in its
+ * own process.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +18,7 @@ import { readServers, readUsage, type ServerCounts, type Usage } from './meters.
 import type { WorkerMeters } from './worker-process.ts';
 
 export const BUCKET = 'batchwell';
-export const QUEUE = 'batchwell';
+const QUEUE = 'batchwell';
 
 export interface WorldOptions {
   workers: number;
@@ -24,7 +27,7 @@ export interface WorldOptions {
   env?: Record<string, string>;
   /** Writes a CPU profile of each worker and of the API into this folder. */
   profileFolder?: string;
-  /** Prints which statements took MariaDB's time; logging them all costs some of it. */
+  /** Prints the statements that took most of MariaDB's time. Logging them costs some of it. */
   sqlLog?: boolean;
   seed: number;
 }
@@ -48,7 +51,7 @@ export interface World {
   restartWorkers(count: number, env?: Record<string, string>): Promise<void>;
   /** Of every process of this world, by name. */
   pids(): Record<string, number>;
-  /** Forgets all counts. */
+  /** Resets all counts. */
   reset(): Promise<void>;
   counts(): Promise<AwsCounts>;
   ends(): Promise<AttemptEnds>;
@@ -57,7 +60,10 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** S3 answers a small request in 10 to 30 ms, Batch in 50 ms or more. A tenth keeps the machine the limit, not the wait. */
+/**
+ * S3 answers a small request in 10 to 30 ms, Batch in 50 ms or more. A tenth keeps the machine the
+ * limit, not the wait.
+ */
 const REQUEST_MS = 5;
 
 const awsDefaults: Omit<AwsSettings, 'dataFolder'> = {
@@ -71,7 +77,10 @@ const awsDefaults: Omit<AwsSettings, 'dataFolder'> = {
   seed: 1,
 };
 
-/** As in production: every commit is on disk before it is acknowledged, and Redis has its append-only file. */
+/**
+ * As in production: every commit is on disk before it is acknowledged, and Redis has its
+ * append-only file.
+ */
 const DURABLE = { durable: true };
 
 /** What a world has opened so far, to be closed in reverse order. */

@@ -1,4 +1,4 @@
-/** Why `fetch` got no answer: it says only "fetch failed", and what happened is its cause. */
+/** Why `fetch` got no answer. Its error says only "fetch failed"; the reason is in its cause. */
 export function whyNoAnswer(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (!(cause instanceof Error)) return String(cause);

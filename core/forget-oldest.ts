@@ -1,4 +1,7 @@
-/** Removes the first key of a map or set that has grown beyond its bound. Whoever deletes a key before setting it again keeps what was used last. */
+/**
+ * Removes the first key of a map or set that has more than `most`. A caller that deletes a key
+ * before it sets it again keeps the keys that were used last.
+ */
 export function forgetOldest<K>(
   kept: { readonly size: number; keys(): Iterator<K>; delete(key: K): boolean },
   most: number,

@@ -1,4 +1,7 @@
-/** Where a task stands, and every legal move. The types, the guards in SQL and the README's picture come from this table. */
+/**
+ * Where a task is, and every legal move. The types, the guards in SQL and the picture in
+ * ARCHITECTURE.md come from this table.
+ */
 
 export const stages = ['cache-check', 'stage-script', 'submit', 'poll', 'finalize'] as const;
 export type Stage = (typeof stages)[number];
@@ -12,14 +15,15 @@ export type Place = (typeof places)[number];
 export const isEnd = (place: Place): place is EndPlace =>
   (endPlaces as readonly Place[]).includes(place);
 
-interface Move {
-  from: readonly Place[];
+export interface Move {
+  /** No move leaves an end. */
+  from: readonly Stage[];
   to: Place;
   /** Why a task makes this move; shown in the picture. */
   when: string;
-  /** The column that keeps when it was made, for the timeline. */
+  /** The column that keeps the time of the move, for the timeline. */
   kept?: 'checked_ms' | 'staged_ms';
-  /** Callers are told of it: their view of the task changes, and not only for the moment until the next move. */
+  /** Callers are notified: their view of the task changes, and not only until the next move. */
   told?: true;
 }
 
@@ -27,7 +31,7 @@ export const moves = {
   hit: {
     from: ['cache-check'],
     to: 'finalize',
-    when: 'an entry holds its outputs',
+    when: 'a cache entry holds its outputs',
     kept: 'checked_ms',
   },
   miss: {
@@ -39,26 +43,30 @@ export const moves = {
   staged: {
     from: ['stage-script'],
     to: 'submit',
-    when: 'its script lies in S3',
+    when: 'its script is in S3',
     kept: 'staged_ms',
   },
-  submitted: { from: ['submit'], to: 'poll', when: 'Batch gave a job id' },
-  ended: { from: ['poll'], to: 'finalize', when: 'a result record or a final failure was seen' },
+  submitted: { from: ['submit'], to: 'poll', when: 'Batch returned a job ID' },
+  ended: { from: ['poll'], to: 'finalize', when: 'its result record was read' },
   again: {
     from: ['poll'],
     to: 'submit',
-    when: 'spot loss, want of memory or trouble that passes, within its budget',
+    when: 'host loss, out of memory or a transient error, within its budget',
     told: true,
   },
-  'hit-lost': { from: ['finalize'], to: 'stage-script', when: 'the entry’s outputs were gone' },
+  'hit-lost': {
+    from: ['finalize'],
+    to: 'stage-script',
+    when: 'the outputs of the entry cannot be used',
+  },
   finish: {
     from: ['finalize'],
     to: 'done',
-    when: 'every executor ended well and the outputs are in place',
+    when: 'every executor succeeded and the outputs are in place',
     told: true,
   },
-  fail: { from: [...stages], to: 'failed', when: 'a failure that no retry mends', told: true },
-  cancel: { from: [...stages], to: 'cancelled', when: 'its caller asked', told: true },
+  fail: { from: [...stages], to: 'failed', when: 'a failure that a retry cannot fix', told: true },
+  cancel: { from: [...stages], to: 'cancelled', when: 'its caller cancelled it', told: true },
 } as const satisfies Record<string, Move>;
 
 export type MoveName = keyof typeof moves;

@@ -1,10 +1,12 @@
-/** What is wrong with something a caller sent. All problems of one thing are told at once. */
+/** What is wrong with a request. All problems of one request are reported together. */
 export interface Problem {
   /** Where, as a path: `executors[0].image`. */
   field: string;
   /** What was expected there. */
   expected: string;
-  /** What was there instead, shortened; absent when nothing was there, or when it may be a secret. */
+  /**
+   * What was there instead, shortened. Absent when nothing was there, or when it may be a secret.
+   */
   got?: string;
 }
 

@@ -1,4 +1,4 @@
-/** Attempts: which task sits at which index of a submission, and how it ended. */
+/** Attempts: which task is at which index of a submission, and how it ended. */
 import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Place } from '../core/places.ts';
 import type { ResultRecord } from '../core/result/result.ts';
@@ -11,15 +11,17 @@ export interface OpenAttempt {
   number: number;
   submissionId: number;
   arrayIndex: number;
-  /** Where its task stands: cancelled tasks keep an open attempt until their job has ended. */
+  /** The place of its task. A cancelled task keeps an open attempt until its job has ended. */
   place: Place;
   hostLosses: number;
   memoryGrowths: number;
   transientFailures: number;
 }
 
-const OPEN_ATTEMPTS = `SELECT attempts.task_id AS taskId, attempts.number, attempts.submission_id AS submissionId, attempts.array_index AS arrayIndex,
-    tasks.place, tasks.host_losses AS hostLosses, tasks.memory_growths AS memoryGrowths, tasks.transient_failures AS transientFailures
+const OPEN_ATTEMPTS = `SELECT attempts.task_id AS taskId, attempts.number,
+    attempts.submission_id AS submissionId, attempts.array_index AS arrayIndex, tasks.place,
+    tasks.host_losses AS hostLosses, tasks.memory_growths AS memoryGrowths,
+    tasks.transient_failures AS transientFailures
   FROM attempts JOIN tasks ON tasks.id = attempts.task_id`;
 
 /** Attempts of these submissions that have not ended. */
@@ -30,12 +32,13 @@ export async function readOpenAttempts(
   if (submissionIds.length === 0) return [];
   return select<OpenAttempt>(
     session,
-    `${OPEN_ATTEMPTS} WHERE attempts.submission_id IN (?) AND attempts.outcome IS NULL ORDER BY attempts.submission_id, attempts.array_index`,
+    `${OPEN_ATTEMPTS} WHERE attempts.submission_id IN (?) AND attempts.outcome IS NULL
+      ORDER BY attempts.submission_id, attempts.array_index`,
     [submissionIds],
   );
 }
 
-/** Of one submission, those at these array indexes that have not ended. */
+/** Attempts of one submission at these array indexes that have not ended. */
 export async function readOpenAttemptsAt(
   session: Session,
   submissionId: number,
@@ -44,7 +47,8 @@ export async function readOpenAttemptsAt(
   if (indexes.length === 0) return [];
   return select<OpenAttempt>(
     session,
-    `${OPEN_ATTEMPTS} WHERE attempts.submission_id = ? AND attempts.array_index IN (?) AND attempts.outcome IS NULL`,
+    `${OPEN_ATTEMPTS}
+      WHERE attempts.submission_id = ? AND attempts.array_index IN (?) AND attempts.outcome IS NULL`,
     [submissionId, indexes],
   );
 }
@@ -56,7 +60,7 @@ export interface OpenCount {
   firstOpen: number;
 }
 
-/** How far submissions have come, as far as MySQL knows; those with nothing open are left out. */
+/** The progress of submissions as MySQL knows it. Those with no open attempt are left out. */
 export async function countOpenAttempts(
   session: Session,
   submissionIds: readonly number[],
@@ -64,37 +68,41 @@ export async function countOpenAttempts(
   if (submissionIds.length === 0) return new Map();
   const rows = await select<OpenCount>(
     session,
-    `SELECT submission_id AS submissionId, COUNT(*) AS open, MIN(array_index) AS firstOpen FROM attempts
+    `SELECT submission_id AS submissionId, COUNT(*) AS open, MIN(array_index) AS firstOpen
+      FROM attempts
      WHERE submission_id IN (?) AND outcome IS NULL GROUP BY submission_id`,
     [submissionIds],
   );
   return new Map(rows.map((row) => [row.submissionId, row]));
 }
 
-export interface AttemptTask {
+interface AttemptTask {
   taskId: number;
   arrayIndex: number;
   templateId: number;
   values: string[];
 }
 
-/** What the manifest of a submission needs, in the array's order. */
+/** What the manifest of a submission needs, in the order of the array. */
 export async function readAttemptTasks(
   session: Session,
   submissionId: number,
 ): Promise<AttemptTask[]> {
   const rows = await select<Omit<AttemptTask, 'values'> & { slotValues: string }>(
     session,
-    `SELECT attempts.task_id AS taskId, attempts.array_index AS arrayIndex, tasks.template_id AS templateId, tasks.slot_values AS slotValues
-     FROM attempts JOIN tasks ON tasks.id = attempts.task_id WHERE attempts.submission_id = ? ORDER BY attempts.array_index`,
+    `SELECT attempts.task_id AS taskId, attempts.array_index AS arrayIndex,
+       tasks.template_id AS templateId, tasks.slot_values AS slotValues
+     FROM attempts JOIN tasks ON tasks.id = attempts.task_id
+     WHERE attempts.submission_id = ? ORDER BY attempts.array_index`,
     [submissionId],
   );
   return rows.map(({ slotValues, ...row }) => ({ ...row, values: fromJson<string[]>(slotValues) }));
 }
 
 /**
- * Of these attempts those that have not ended, as `taskId.number`, locked until the transaction ends. What was read of
- * an attempt before may be late: another poller may have ended it, and its task may be at its next attempt by now.
+ * The latest attempts of these tasks that have not ended, as `taskId.number`, locked until the
+ * transaction ends. What was read of an attempt before may be outdated: another poller may have ended
+ * it, and its task may be at its next attempt by now.
  */
 export async function lockOpenAttempts(
   session: Session,
@@ -103,7 +111,8 @@ export async function lockOpenAttempts(
   if (taskIds.length === 0) return new Set();
   const rows = await select<{ taskId: number; number: number }>(
     session,
-    'SELECT task_id AS taskId, number FROM attempts WHERE task_id IN (?) AND outcome IS NULL FOR UPDATE',
+    `SELECT task_id AS taskId, number FROM attempts WHERE task_id IN (?) AND outcome IS NULL
+      FOR UPDATE`,
     [taskIds],
   );
   return new Set(rows.map(attemptKey));
@@ -122,7 +131,7 @@ export interface EndedAttempt {
   batchAttempt?: number;
 }
 
-/** Writes how attempts ended; one that has ended already stays as it is. */
+/** Writes how attempts ended. An attempt that has already ended stays as it is. */
 export async function endAttempts(
   session: Session,
   ended: readonly EndedAttempt[],
@@ -140,10 +149,13 @@ export async function endAttempts(
   for (const rows of inParts(all)) {
     await write(
       session,
-      `UPDATE attempts JOIN JSON_TABLE(?, '$[*]' COLUMNS (taskId BIGINT PATH '$[0]', number INT PATH '$[1]', outcome VARCHAR(16) PATH '$[2]',
-         exitCode INT PATH '$[3]', reason TEXT PATH '$[4]', result MEDIUMTEXT PATH '$[5]', batchAttempt INT PATH '$[6]')) AS ended
+      `UPDATE attempts JOIN JSON_TABLE(?, '$[*]' COLUMNS (
+           taskId BIGINT PATH '$[0]', number INT PATH '$[1]', outcome VARCHAR(16) PATH '$[2]',
+           exitCode INT PATH '$[3]', reason TEXT PATH '$[4]', result MEDIUMTEXT PATH '$[5]',
+           batchAttempt INT PATH '$[6]')) AS ended
          ON ended.taskId = attempts.task_id AND ended.number = attempts.number
-       SET attempts.outcome = ended.outcome, attempts.ended_ms = ?, attempts.exit_code = ended.exitCode, attempts.reason = ended.reason,
+       SET attempts.outcome = ended.outcome, attempts.ended_ms = ?,
+         attempts.exit_code = ended.exitCode, attempts.reason = ended.reason,
          attempts.result = ended.result, attempts.batch_attempt = ended.batchAttempt
        WHERE attempts.outcome IS NULL`,
       [JSON.stringify(rows), nowMs],
@@ -159,7 +171,8 @@ export async function readResults(
   if (attempts.length === 0) return new Map();
   const rows = await select<{ taskId: number; result: string }>(
     session,
-    'SELECT task_id AS taskId, result FROM attempts WHERE (task_id, number) IN (?) AND result IS NOT NULL',
+    `SELECT task_id AS taskId, result FROM attempts
+      WHERE (task_id, number) IN (?) AND result IS NOT NULL`,
     [attempts.map(({ taskId, number }) => [taskId, number])],
   );
   return new Map(rows.map((row) => [row.taskId, fromJson<ResultRecord>(row.result)]));

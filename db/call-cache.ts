@@ -4,7 +4,7 @@ import { inTransaction, type Database, type Session } from './client.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
 
-export interface CacheLookup {
+interface CacheLookup {
   domain: string;
   fingerprint: Buffer;
 }
@@ -74,7 +74,10 @@ export async function findListed(
   return new Set(rows.map(lookupKey));
 }
 
-/** Writes entries whole. A task writes one at most: doing it again writes nothing. */
+/**
+ * Writes entries with their outputs. A task has at most one entry: writing it again changes
+ * nothing.
+ */
 export async function saveEntries(
   database: Database,
   entries: readonly NewEntry[],
@@ -192,7 +195,7 @@ export async function readTaskFingerprint(
   );
 }
 
-/** An entry that can no longer be used says why, and is never found again. */
+/** Marks an entry as unusable, with the reason. It is never found again. */
 export async function invalidateEntry(
   database: Database,
   id: number,
@@ -205,7 +208,10 @@ export async function invalidateEntry(
   );
 }
 
-/** Adds a hit for each time an entry is named. In the order of ids, so that two who count do not wait for each other. */
+/**
+ * Adds one hit for each time an entry is named. In the order of ids, so that two callers do not
+ * deadlock.
+ */
 export async function addHits(
   session: Session,
   entryIds: readonly number[],
@@ -239,25 +245,29 @@ export async function readEntryOf(
 ): Promise<ExplainedEntry | undefined> {
   return selectFirst<ExplainedEntry>(
     pool,
-    'SELECT id, task_id AS taskId, fingerprint, invalid_reason AS invalidReason FROM cache_entries WHERE fingerprint = ? AND domain = ? ORDER BY id DESC LIMIT 1',
+    `SELECT id, task_id AS taskId, fingerprint, invalid_reason AS invalidReason FROM cache_entries
+      WHERE fingerprint = ? AND domain = ? ORDER BY id DESC LIMIT 1`,
     [lookup.fingerprint, lookup.domain],
   );
 }
 
 export interface Flight extends CacheLookup {
   taskId: number;
-  /** Whether it writes an entry when it is done; nobody gains by waiting for one that does not. */
+  /** Whether it writes an entry when it is done. Waiting for a task that does not is useless. */
   writes: boolean;
 }
 
-/** Each task that writes asks to be the one that computes its fingerprint. Returns who is, by `lookupKey`. */
+/**
+ * Each task that writes asks to lead its fingerprint's flight. Returns the leaders by `lookupKey`.
+ */
 export async function boardFlights(
   session: Session,
   wanted: readonly Flight[],
   nowMs: number,
 ): Promise<Map<string, number>> {
   if (wanted.length === 0) return new Map();
-  // In the key's order: half the time (8 and 17 µs a row), and two that ask for the same ones do not lock crosswise.
+  // In the order of the key: this takes half the time (8 against 17 µs a row), and avoids
+  // deadlocks.
   const leaders = wanted
     .filter(({ writes }) => writes)
     .toSorted((a, b) => a.fingerprint.compare(b.fingerprint));
@@ -276,7 +286,7 @@ export async function boardFlights(
   return new Map(rows.map((row) => [lookupKey(row), row.taskId]));
 }
 
-/** Tasks that ended leave their flights. Returns the tasks that waited for them at cache-check. */
+/** Ends the flights of tasks that ended. Returns the tasks that waited for them at cache-check. */
 export async function landFlights(session: Session, taskIds: readonly number[]): Promise<number[]> {
   if (taskIds.length === 0) return [];
   const left = await write(session, 'DELETE FROM cache_flights WHERE task_id IN (?)', [taskIds]);
@@ -289,11 +299,14 @@ export async function landFlights(session: Session, taskIds: readonly number[]):
   return waiting.map((row) => row.id);
 }
 
-/** Flights whose task has ended or is gone: a crash came between its end and its landing. */
+/**
+ * Tasks that still lead a flight but have ended or are gone, because a process crashed in between.
+ */
 export async function readLostFlights(session: Session, limit: number): Promise<number[]> {
   const rows = await select<{ taskId: number }>(
     session,
-    `SELECT cache_flights.task_id AS taskId FROM cache_flights LEFT JOIN tasks ON tasks.id = cache_flights.task_id
+    `SELECT cache_flights.task_id AS taskId FROM cache_flights
+      LEFT JOIN tasks ON tasks.id = cache_flights.task_id
      WHERE tasks.id IS NULL OR tasks.ended_ms IS NOT NULL LIMIT ?`,
     [limit],
   );

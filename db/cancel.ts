@@ -1,22 +1,22 @@
-/** The move `cancel`: its caller asked. */
+/** The move `cancel`, which the caller asks for. */
 import { moves } from '../core/places.ts';
 import { landFlights } from './call-cache.ts';
 import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
 import { select, write } from './rows.ts';
 import { moveTasks } from './tasks.ts';
 
-export interface Cancelled {
+interface Cancelled {
   tasks: number[];
-  /** Batch job queues where jobs of theirs may run: the poll stage ends those. */
+  /** Batch job queues in which their jobs may run. The poll stage ends those jobs. */
   queues: string[];
-  /** Equal calls that waited for these at cache-check and must look again. */
+  /** Equal tasks that waited for these at cache-check and must be checked again. */
   waiting: number[];
 }
 
-/** Tasks locked by one transaction; a scatter of 10,000 is cancelled in ten short ones. */
+/** Tasks locked by one transaction. A scatter of 10,000 is cancelled in ten short ones. */
 const TASKS_PER_TRANSACTION = 1000;
 
-/** Moves those that have not ended. The others are left as they are: a second cancel, or a late one, changes nothing. */
+/** Cancels the tasks that have not ended. A second or late cancel changes nothing. */
 export async function cancelTasks(
   database: Database,
   ids: readonly number[],
@@ -41,7 +41,8 @@ async function cancelPart(
 ): Promise<Cancelled> {
   const rows = await select<{ id: number; submissionId: number | null }>(
     session,
-    'SELECT id, submission_id AS submissionId FROM tasks WHERE id IN (?) AND place IN (?) ORDER BY id FOR UPDATE',
+    `SELECT id, submission_id AS submissionId FROM tasks WHERE id IN (?) AND place IN (?)
+      ORDER BY id FOR UPDATE`,
     [ids, moves.cancel.from],
   );
   const tasks = rows.map((row) => row.id);
@@ -68,7 +69,7 @@ async function queuesOf(session: Session, submissions: readonly number[]): Promi
   return rows.map((row) => row.queue);
 }
 
-/** Tasks of a scatter that a cancel would move. */
+/** Tasks of a scatter that have not ended. */
 export async function readCancellable(session: Session, scatterId: number): Promise<number[]> {
   const rows = await select<{ id: number }>(
     session,

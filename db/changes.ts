@@ -1,15 +1,18 @@
-/** The log of changes: which tasks stand elsewhere, for those who want to be told. */
+/** The log of changes, which events and webhooks are read from. */
 import { settledPart, type ReadChange } from '../core/notify/changes.ts';
 import type { Session, Transaction } from './client.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
 
 const TASKS_PER_CHANGE = 1000;
-/** Between a row's id and its commit lies one round trip; whatever takes longer has failed. */
+/**
+ * One round trip separates a row's id from its commit. A transaction that takes longer than this
+ * has failed.
+ */
 const SETTLED_MS = 3000;
 const NOW_MS = 'ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000)';
 
-/** In the transaction that changes the tasks, and as late in it as can be. */
-export async function tellOfChange(
+/** Logs that tasks have moved. Call it in the transaction that moves them, as late as possible. */
+export async function logChange(
   transaction: Transaction,
   taskIds: readonly number[],
   { ended }: { ended: boolean },
@@ -23,11 +26,11 @@ export async function tellOfChange(
   }
 }
 
-export interface ChangesPage {
+interface ChangesPage {
   changes: ReadChange[];
-  /** Where to go on. */
+  /** Where the next page begins. */
   upTo: number;
-  /** There is more, readable now or in a moment. */
+  /** Whether more can be read, now or soon. */
   more: boolean;
 }
 
@@ -40,7 +43,7 @@ interface LoggedChange {
   step: number;
 }
 
-/** What came after a place in the log, in order and without holes. */
+/** What follows a position in the log, in order and without gaps. */
 export async function readChanges(
   session: Session,
   after: number,
@@ -48,7 +51,9 @@ export async function readChanges(
 ): Promise<ChangesPage> {
   const rows = await select<LoggedChange>(
     session,
-    `SELECT id, tasks, ended, created_ms < ${NOW_MS} - ? AS settled, @@auto_increment_increment AS step FROM task_changes WHERE id > ? ORDER BY id LIMIT ?`,
+    `SELECT id, tasks, ended, created_ms < ${NOW_MS} - ? AS settled,
+       @@auto_increment_increment AS step
+     FROM task_changes WHERE id > ? ORDER BY id LIMIT ?`,
     [SETTLED_MS, after, most],
   );
   const changes = rows.map((row): ReadChange => ({
@@ -65,13 +70,13 @@ export async function readChanges(
   };
 }
 
-/** So far behind the newest row nothing is still being committed. */
+/** No row this far behind the newest is still being committed. */
 const REACH_BACK = 100;
 
 export interface ChangesKept {
-  /** A reader that has come so far, or further, has missed nothing. */
+  /** A reader at this position or a later one has missed nothing. */
   from: number;
-  /** Where one begins that wants to know what comes: it will see some changes of just before, too. */
+  /** Where a reader of future changes begins. It also sees a few that were made just before. */
   start: number;
   newest: number;
 }
@@ -79,7 +84,8 @@ export interface ChangesKept {
 export async function readChangesKept(session: Session): Promise<ChangesKept> {
   const row = await selectFirst<{ oldest: number | null; newest: number | null; step: number }>(
     session,
-    'SELECT MIN(id) AS oldest, MAX(id) AS newest, @@auto_increment_increment AS step FROM task_changes',
+    `SELECT MIN(id) AS oldest, MAX(id) AS newest, @@auto_increment_increment AS step
+      FROM task_changes`,
   );
   const [oldest, newest, step] = [row?.oldest ?? 0, row?.newest ?? 0, row?.step ?? 1];
   return {
@@ -89,7 +95,10 @@ export async function readChangesKept(session: Session): Promise<ChangesKept> {
   };
 }
 
-/** Forgets what is older, some at once, but for the newest row, which says how far the log has come. Returns how many. */
+/**
+ * Deletes up to `most` older rows. The newest row stays, since it holds the position of the log.
+ * Returns how many.
+ */
 export async function pruneChanges(
   session: Session,
   { keepMs, most }: { keepMs: number; most: number },

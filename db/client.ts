@@ -11,11 +11,11 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** What a query runs on: the pool, or the connection of an open transaction. */
+/** A query runs on the pool, or on the connection of an open transaction. */
 export type Session = Pick<PoolConnection, 'query' | 'execute'>;
 
 declare const open: unique symbol;
-/** The connection of an open transaction, for statements that must not be committed one by one. */
+/** The connection of an open transaction, for statements that must be committed together. */
 export type Transaction = Session & { readonly [open]: true };
 
 const SESSION_SETTINGS = [
@@ -24,8 +24,8 @@ const SESSION_SETTINGS = [
 ];
 
 /**
- * Opens a pool. Connections run at READ COMMITTED: packing claims rows with SKIP LOCKED, and the gap locks of
- * REPEATABLE READ would make inserts of new tasks wait for it.
+ * Opens a pool. Connections run at READ COMMITTED: packing claims rows with SKIP LOCKED, and the gap
+ * locks of REPEATABLE READ would make inserts of new tasks wait for it.
  */
 export function openDatabase(options: { url: string; connections: number }): Database {
   const pool = createPool({
@@ -37,7 +37,8 @@ export function openDatabase(options: { url: string; connections: number }): Dat
     maxPreparedStatements: 200,
   });
   pool.pool.on('connection', (connection) => {
-    // A failure here shows at the connection's next query; without a callback it would end the process.
+    // A failure here shows at the next query of the connection. Without a callback it would end the
+    // process.
     for (const statement of SESSION_SETTINGS) connection.query(statement, () => undefined);
   });
   return { pool, close: () => pool.end() };
@@ -46,7 +47,10 @@ export function openDatabase(options: { url: string; connections: number }): Dat
 const RETRIED = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT']);
 const TRANSACTION_TRIES = 5;
 
-/** Runs `work` in a transaction; a deadlock or lock timeout rolls back and runs it again, up to 5 times. */
+/**
+ * Runs `work` in a transaction. After a deadlock or a lock timeout it rolls back and runs it again,
+ * up to 5 times.
+ */
 export async function inTransaction<T>(
   database: Database,
   work: (session: Transaction) => Promise<T>,
@@ -75,7 +79,9 @@ const COLLATION = 'utf8mb4_bin';
 const MIGRATION_LOCK = 'batchwell-migrate';
 const MIGRATION_WAIT_SECONDS = 120;
 
-/** Brings the schema up to date. Processes that start at the same time wait for each other on a named lock. */
+/**
+ * Updates the schema. Processes that start at the same time wait for each other on a named lock.
+ */
 export async function migrateDatabase(url: string): Promise<void> {
   const database = openDatabase({ url, connections: 2 });
   try {
@@ -101,7 +107,8 @@ async function lockMigration(connection: Session): Promise<void> {
   );
   if (row?.got !== 1)
     throw new Error(
-      `Another process has been migrating the database for over ${MIGRATION_WAIT_SECONDS} s. Find it with SHOW PROCESSLIST.`,
+      `Another process has been migrating the database for over ${MIGRATION_WAIT_SECONDS} s. ` +
+        'Find it with SHOW PROCESSLIST.',
     );
 }
 
@@ -118,7 +125,10 @@ async function setCollation(connection: Session): Promise<void> {
     await connection.query(`ALTER DATABASE CHARACTER SET utf8mb4 COLLATE ${COLLATION}`);
 }
 
-/** Drizzle is loaded here alone: its modules cost a process 180 MB and 0.7 s (measured), and its rows 3 to 4 times mysql2's CPU. */
+/**
+ * Drizzle is loaded here alone: its modules cost a process 180 MB and 0.7 s (measured), and its rows
+ * 3 to 4 times mysql2's CPU.
+ */
 async function runMigrations({ pool }: Database): Promise<void> {
   const [{ drizzle }, { migrate }] = await Promise.all([
     import('drizzle-orm/mysql2'),

@@ -1,14 +1,14 @@
-/** Which requests were answered before, and how. */
+/** Requests that were answered before, and their answers. */
 import type { RequestKey } from '../core/access/idempotency.ts';
 import type { Session } from './client.ts';
 import { select, write } from './rows.ts';
 
-export interface AnsweredBefore {
+interface AnsweredBefore {
   id: number;
   createdMs: number;
 }
 
-/** `mine`: not answered yet, and nobody else will until this transaction ends. */
+/** `mine`: not answered yet, and no other transaction can answer it until this one ends. */
 export type KeyClaim = 'mine' | 'other-request' | AnsweredBefore;
 
 interface KeyRow {
@@ -20,11 +20,18 @@ interface KeyRow {
   failed: number | null;
 }
 
-const ROWS = `SELECT keys_.digest, keys_.request, COALESCE(keys_.task_id, keys_.scatter_id) AS rowId, COALESCE(tasks.created_ms, scatters.created_ms) AS rowCreatedMs,
+const ROWS = `SELECT keys_.digest, keys_.request,
+    COALESCE(keys_.task_id, keys_.scatter_id) AS rowId,
+    COALESCE(tasks.created_ms, scatters.created_ms) AS rowCreatedMs,
     tasks.place IN ('failed', 'cancelled') AS failed
-  FROM idempotency_keys AS keys_ LEFT JOIN tasks ON tasks.id = keys_.task_id LEFT JOIN scatters ON scatters.id = keys_.scatter_id`;
+  FROM idempotency_keys AS keys_
+    LEFT JOIN tasks ON tasks.id = keys_.task_id
+    LEFT JOIN scatters ON scatters.id = keys_.scatter_id`;
 
-/** Claims keys of an owner within a transaction; one that another transaction holds is waited for. In the order of the keys. */
+/**
+ * Claims keys of an owner in a transaction, and waits for a key that another one holds. In the
+ * order of the keys.
+ */
 export async function claimKeys(
   session: Session,
   owner: string,
@@ -32,7 +39,7 @@ export async function claimKeys(
   nowMs: number,
 ): Promise<KeyClaim[]> {
   if (keys.length === 0) return [];
-  // In one order, so that two that claim the same ones do not lock crosswise.
+  // In one order, so that two that claim the same keys do not deadlock.
   const wanted = [
     ...new Map(keys.map((key) => [key.digest.toString('hex'), key])).entries(),
   ].toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -57,7 +64,7 @@ function judgeKey(key: RequestKey, row: KeyRow | undefined): KeyClaim {
   return same ? { id: row.rowId, createdMs: row.rowCreatedMs } : 'other-request';
 }
 
-/** Notes the answers of keys that were claimed, in the same transaction. */
+/** Stores the answers to claimed keys. Call it in the transaction that claimed them. */
 export async function answerKeys(
   session: Session,
   owner: string,
@@ -66,13 +73,14 @@ export async function answerKeys(
   for (const { key, taskId, scatterId } of answers) {
     await write(
       session,
-      'UPDATE idempotency_keys SET task_id = ?, scatter_id = ?, request = ? WHERE owner = ? AND digest = ?',
+      `UPDATE idempotency_keys SET task_id = ?, scatter_id = ?, request = ?
+        WHERE owner = ? AND digest = ?`,
       [taskId ?? null, scatterId ?? null, key.request, owner, key.digest],
     );
   }
 }
 
-/** Forgets keys made before a time, some at once. Returns how many. */
+/** Deletes up to `most` keys that were made before a time. Returns how many. */
 export async function pruneKeys(
   session: Session,
   { beforeMs, most }: { beforeMs: number; most: number },

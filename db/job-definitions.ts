@@ -1,4 +1,6 @@
-/** Job definitions by content: one row, one registration, however many workers want it at the same moment. */
+/**
+ * Job definitions by content: one row and one registration, however many workers need it at once.
+ */
 import type { DefinitionContent, Scheduling } from '../core/container/job-definition.ts';
 import type { Session } from './client.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
@@ -11,7 +13,7 @@ export interface JobDefinitionRow {
   revision: string | null;
 }
 
-/** The row of a content; made when it is new. */
+/** Returns the id of the row with this content, which is inserted when it is new. */
 export async function saveJobDefinition(
   session: Session,
   definition: { digest: Buffer; content: DefinitionContent; nowMs: number },
@@ -28,13 +30,14 @@ export async function saveJobDefinition(
   if (known !== undefined) return known;
   await write(
     session,
-    'INSERT IGNORE INTO job_definitions (digest, content, created_ms, last_used_ms) VALUES (?, ?, ?, ?)',
+    `INSERT IGNORE INTO job_definitions (digest, content, created_ms, last_used_ms)
+      VALUES (?, ?, ?, ?)`,
     [definition.digest, JSON.stringify(definition.content), definition.nowMs, definition.nowMs],
   );
   const id = await find();
   if (id === undefined)
     throw new Error(
-      `Job definition ${definition.digest.toString('hex')} is not in the database right after it was written.`,
+      `Job definition ${definition.digest.toString('hex')} is missing from the database right after it was written.`,
     );
   return id;
 }
@@ -51,20 +54,24 @@ export async function readJobDefinition(
   return row && { ...row, content: fromJson<DefinitionContent>(row.content) };
 }
 
-/** Gives one caller the right to register it until `untilMs`; the others see false and come back. */
+/**
+ * Gives one caller the right to register it until `untilMs`. The others get false, and try again
+ * later.
+ */
 export async function claimRegistration(
   session: Session,
   claim: { id: number; nowMs: number; untilMs: number },
 ): Promise<boolean> {
   const result = await write(
     session,
-    'UPDATE job_definitions SET claimed_until_ms = ? WHERE id = ? AND revision IS NULL AND claimed_until_ms <= ?',
+    `UPDATE job_definitions SET claimed_until_ms = ?
+      WHERE id = ? AND revision IS NULL AND claimed_until_ms <= ?`,
     [claim.untilMs, claim.id, claim.nowMs],
   );
   return result.affectedRows === 1;
 }
 
-/** Gives the right back before it lapses. */
+/** Returns the right before it expires. */
 export async function releaseRegistration(
   session: Session,
   claim: { id: number; untilMs: number },
@@ -84,7 +91,7 @@ export async function saveRevision(session: Session, id: number, revision: strin
   );
 }
 
-/** Forgets a revision that Batch no longer knows, so that it is registered anew. */
+/** Forgets a revision that Batch no longer knows, so that it is registered again. */
 export async function forgetRevision(
   session: Session,
   id: number,
@@ -92,7 +99,7 @@ export async function forgetRevision(
 ): Promise<void> {
   await write(
     session,
-    'UPDATE job_definitions SET revision = NULL, claimed_until_ms = 0 WHERE id = ? AND revision = ?',
+    `UPDATE job_definitions SET revision = NULL, claimed_until_ms = 0 WHERE id = ? AND revision = ?`,
     [id, revision],
   );
 }
@@ -108,7 +115,8 @@ export async function saveShape(
 ): Promise<void> {
   await write(
     session,
-    'INSERT IGNORE INTO shapes (shape, job_definition_id, queue, share, priority, created_ms) VALUES (?, ?, ?, ?, ?, ?)',
+    `INSERT IGNORE INTO shapes (shape, job_definition_id, queue, share, priority, created_ms)
+      VALUES (?, ?, ?, ?, ?, ?)`,
     [row.shape, row.jobDefinitionId, row.queue, row.share, row.priority, row.nowMs],
   );
 }
@@ -117,12 +125,13 @@ export async function saveShape(
 export async function readShape(session: Session, shape: string): Promise<ShapeRow | undefined> {
   return selectFirst<ShapeRow>(
     session,
-    'SELECT shape, job_definition_id AS jobDefinitionId, queue, share, priority FROM shapes WHERE shape = UNHEX(?)',
+    `SELECT shape, job_definition_id AS jobDefinitionId, queue, share, priority FROM shapes
+      WHERE shape = UNHEX(?)`,
     [shape],
   );
 }
 
-/** Notes that a definition is used now; what is used is not pruned. */
+/** Records that a definition is used now. Used definitions are not pruned. */
 export async function touchDefinition(session: Session, id: number, nowMs: number): Promise<void> {
   await write(
     session,
@@ -131,12 +140,12 @@ export async function touchDefinition(session: Session, id: number, nowMs: numbe
   );
 }
 
-export interface UnusedDefinition {
+interface UnusedDefinition {
   id: number;
   revision: string;
 }
 
-/** Registered definitions that were last used before a time and that no submission under way needs. */
+/** Registered definitions that were last used before a time and that no open submission needs. */
 export async function readUnusedDefinitions(
   session: Session,
   { unusedSinceMs, most }: { unusedSinceMs: number; most: number },
@@ -144,7 +153,8 @@ export async function readUnusedDefinitions(
   return select<UnusedDefinition>(
     session,
     `SELECT id, revision FROM job_definitions WHERE revision IS NOT NULL AND last_used_ms < ?
-       AND NOT EXISTS (SELECT 1 FROM submissions WHERE submissions.job_definition_id = job_definitions.id AND submissions.state <> 'ended')
+       AND NOT EXISTS (SELECT 1 FROM submissions
+       WHERE submissions.job_definition_id = job_definitions.id AND submissions.state <> 'ended')
      ORDER BY id LIMIT ?`,
     [unusedSinceMs, most],
   );

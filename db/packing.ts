@@ -1,16 +1,21 @@
-/** Ready attempts become a submission, in one transaction: the intent is committed before SubmitJob is called. */
+/**
+ * Ready attempts become a submission in one transaction: the intent is committed before SubmitJob
+ * is called.
+ */
 import { submissionKey, type PackedAttempt, type Ready } from '../core/submission/packing.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import type { ShapeRow } from './job-definitions.ts';
 import { select, selectFirst, write } from './rows.ts';
 
-/** Ready attempts of a shape (hex); the count is exact up to `limit`. */
+/** Ready attempts of a shape (hex). The count is exact up to `limit`. */
 export async function readReady(session: Session, shape: string, limit: number): Promise<Ready> {
   // MySQL may give COALESCE of an unsigned column and 0 as DECIMAL, which arrives as text.
   const row = await selectFirst<Record<keyof Ready, number | string>>(
     session,
-    `SELECT COUNT(*) AS count, COALESCE(MIN(moved_ms), 0) AS oldestMs, COALESCE(MAX(moved_ms), 0) AS newestMs FROM
-       (SELECT moved_ms FROM tasks WHERE shape = UNHEX(?) AND submission_id IS NULL AND place = 'submit' LIMIT ?) AS ready`,
+    `SELECT COUNT(*) AS count, COALESCE(MIN(moved_ms), 0) AS oldestMs,
+       COALESCE(MAX(moved_ms), 0) AS newestMs
+     FROM (SELECT moved_ms FROM tasks
+       WHERE shape = UNHEX(?) AND submission_id IS NULL AND place = 'submit' LIMIT ?) AS ready`,
     [shape, limit],
   );
   return {
@@ -20,19 +25,20 @@ export async function readReady(session: Session, shape: string, limit: number):
   };
 }
 
-export interface PackRequest {
+interface PackRequest {
   shape: ShapeRow;
-  /** At most so many attempts. */
+  /** Attempts to take at most. */
   most: number;
-  /** How many attempts of an owner may be in Batch at once; absent when nobody has a limit. */
+  /** How many attempts of an owner may be in Batch at once. Absent when no owner has a limit. */
   limitOf?: ((owner: string) => number) | undefined;
   nowMs: number;
   dueMs: number;
 }
 
 /**
- * Takes ready attempts of a shape and commits the intent to submit them. Rows that another packer holds are passed
- * over. Returns the submission's id, or undefined when nothing was left to take, or nothing may be taken now.
+ * Takes ready attempts of a shape and commits the intent to submit them. Rows that another packer
+ * holds are skipped. Returns the id of the submission, or undefined when no attempt is left or the
+ * limits allow none now.
  */
 export async function packSubmission(
   database: Database,
@@ -55,12 +61,17 @@ export async function packSubmission(
   });
 }
 
-/** Owners with ready attempts of a shape. Before the transaction: inserting and then locking in one makes packers deadlock. */
+/**
+ * Owners with ready attempts of a shape. Not in the transaction: inserting and then locking makes
+ * packers deadlock.
+ */
 async function noteOwners(session: Session, { shape }: ShapeRow): Promise<string[]> {
   const rows = await select<{ owner: string; known: number }>(
     session,
     `SELECT ready.owner, owners.owner IS NOT NULL AS known
-     FROM (SELECT DISTINCT owner FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit') AS ready LEFT JOIN owners ON owners.owner = ready.owner ORDER BY ready.owner`,
+     FROM (SELECT DISTINCT owner FROM tasks
+       WHERE shape = ? AND submission_id IS NULL AND place = 'submit') AS ready
+     LEFT JOIN owners ON owners.owner = ready.owner ORDER BY ready.owner`,
     [shape],
   );
   const fresh = rows.filter((row) => row.known === 0).map((row) => [row.owner]);
@@ -80,7 +91,9 @@ async function takeReady(
 ): Promise<PackedAttempt[]> {
   const rows = await select<{ id: number; attempt: number }>(
     session,
-    `SELECT id, attempt FROM tasks WHERE shape = ? AND submission_id IS NULL AND place = 'submit' ${owner === undefined ? '' : 'AND owner = ?'} ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`,
+    `SELECT id, attempt FROM tasks
+      WHERE shape = ? AND submission_id IS NULL AND place = 'submit'
+      ${owner === undefined ? '' : 'AND owner = ?'} ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`,
     [shape, ...(owner === undefined ? [] : [owner]), most],
   );
   return rows.map((row): PackedAttempt => ({
@@ -89,7 +102,10 @@ async function takeReady(
   }));
 }
 
-/** Owner by owner, as far as each has room. Their rows in `owners` are locked, so that two packers do not both fill the same room. */
+/**
+ * Takes attempts owner by owner, up to each limit. Locks the rows in `owners`, so that two packers
+ * do not fill the same room.
+ */
 async function takeWithinLimits(
   session: Session,
   { shape, most }: PackRequest,
@@ -109,7 +125,7 @@ async function takeWithinLimits(
   return packed;
 }
 
-/** Attempts that have not ended, by owner. Reads as many rows as there are: the limits bound them. */
+/** Open attempts by owner. Reads a row for each: the limits bound their number. */
 async function countInBatch(
   session: Session,
   owners: readonly string[],
@@ -132,7 +148,8 @@ async function insertSubmission(
 ): Promise<number> {
   const result = await write(
     session,
-    'INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    `INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, due_ms,
+      created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     [
       submissionKey(packed),
       request.shape.shape,

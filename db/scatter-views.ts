@@ -1,4 +1,4 @@
-/** What callers see of scatters. Only reads; each is one statement. */
+/** What callers see of scatters. Each read is one statement. */
 import type { Place } from '../core/places.ts';
 import type { ScatterView, StandingCount } from '../core/scatter/scatter-view.ts';
 import type { Session } from './client.ts';
@@ -46,7 +46,8 @@ interface CountedRow {
 export async function countScatter(session: Session, scatterId: number): Promise<StandingCount[]> {
   const rows = await select<CountedRow>(
     session,
-    `SELECT t.place, t.failure_code AS failureCode, s.running_ms IS NOT NULL AS running, t.hit_entry_id IS NOT NULL AS hit, COUNT(*) AS tasks
+    `SELECT t.place, t.failure_code AS failureCode, s.running_ms IS NOT NULL AS running,
+      t.hit_entry_id IS NOT NULL AS hit, COUNT(*) AS tasks
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id
      WHERE t.scatter_id = ? GROUP BY t.place, t.failure_code, running, hit`,
     [scatterId],

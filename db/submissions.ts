@@ -1,6 +1,6 @@
 /** Submissions, from the committed intent (packing.ts) to their end. */
 import type { SubmissionState } from '../core/submission/states.ts';
-import { tellOfChange } from './changes.ts';
+import { logChange } from './changes.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import { select, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
@@ -20,14 +20,16 @@ export interface SubmissionRow {
   submittedMs: number | null;
   runningMs: number | null;
   cancelMs: number | null;
-  /** Why Batch does not start it, as it said more than once. */
+  /** Why Batch does not start it, once Batch has said so more than once. */
   waitingReason: string | null;
   endedMs: number | null;
   createdMs: number;
 }
 
-const COLUMNS = `id, submission_key AS submissionKey, LOWER(HEX(shape)) AS shape, state, size, queue, job_definition_id AS jobDefinitionId, job_id AS jobId, calls,
-  called_ms AS calledMs, submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs, waiting_reason AS waitingReason, ended_ms AS endedMs, created_ms AS createdMs`;
+const COLUMNS = `id, submission_key AS submissionKey, LOWER(HEX(shape)) AS shape, state, size, queue,
+  job_definition_id AS jobDefinitionId, job_id AS jobId, calls, called_ms AS calledMs,
+  submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs,
+  waiting_reason AS waitingReason, ended_ms AS endedMs, created_ms AS createdMs`;
 
 export async function readSubmissions(
   session: Session,
@@ -39,7 +41,7 @@ export async function readSubmissions(
   ]);
 }
 
-/** By key; those that are not there are left out. */
+/** By key. Missing ones are left out. */
 export async function readSubmissionsByKey(
   session: Session,
   keys: readonly string[],
@@ -56,7 +58,7 @@ export async function readSubmissionsByKey(
   return found;
 }
 
-/** Batch queues in which something of ours runs. */
+/** Job queues with running submissions. */
 export async function readWatchedQueues(session: Session): Promise<string[]> {
   const rows = await select<{ queue: string }>(
     session,
@@ -65,8 +67,8 @@ export async function readWatchedQueues(session: Session): Promise<string[]> {
   return rows.map((row) => row.queue);
 }
 
-/** Batch queues of submissions made since a time, and of those that have not ended. */
-export async function readLatelyUsedQueues(session: Session, sinceMs: number): Promise<string[]> {
+/** Job queues of submissions made since a time, and of those that have not ended. */
+export async function readRecentlyUsedQueues(session: Session, sinceMs: number): Promise<string[]> {
   const rows = await select<{ queue: string }>(
     session,
     `SELECT DISTINCT queue FROM submissions WHERE state <> 'ended' OR created_ms >= ? ORDER BY queue`,
@@ -75,7 +77,7 @@ export async function readLatelyUsedQueues(session: Session, sinceMs: number): P
   return rows.map((row) => row.queue);
 }
 
-/** Submissions of a Batch queue that Batch runs, oldest first. */
+/** Running submissions of a job queue, oldest first. */
 export async function readRunning(session: Session, queue: string): Promise<SubmissionRow[]> {
   return select<SubmissionRow>(
     session,
@@ -84,33 +86,37 @@ export async function readRunning(session: Session, queue: string): Promise<Subm
   );
 }
 
-/** The intent becomes a call: only one caller wins, and only from `packed`. */
+/** The intent becomes a call. Only one caller wins, and only from `packed`. */
 export async function startCall(
   session: Session,
   call: { id: number; nowMs: number; dueMs: number },
 ): Promise<boolean> {
   const result = await write(
     session,
-    `UPDATE submissions SET state = 'calling', called_ms = ?, due_ms = ?, calls = calls + 1 WHERE id = ? AND state = 'packed'`,
+    `UPDATE submissions SET state = 'calling', called_ms = ?, due_ms = ?, calls = calls + 1
+      WHERE id = ? AND state = 'packed'`,
     [call.nowMs, call.dueMs, call.id],
   );
   return result.affectedRows === 1;
 }
 
-/** Batch has certainly not taken it: back to `packed`, to be called again at `dueMs`. */
+/** Batch has certainly not accepted it: back to `packed`, to be called again at `dueMs`. */
 export async function takeBackCall(
   session: Session,
   call: { id: number; calledMs: number; dueMs: number },
 ): Promise<boolean> {
   const result = await write(
     session,
-    `UPDATE submissions SET state = 'packed', due_ms = ? WHERE id = ? AND state = 'calling' AND called_ms = ?`,
+    `UPDATE submissions SET state = 'packed', due_ms = ?
+      WHERE id = ? AND state = 'calling' AND called_ms = ?`,
     [call.dueMs, call.id, call.calledMs],
   );
   return result.affectedRows === 1;
 }
 
-/** Batch gave a job id: the submission runs, and its tasks stand at poll. Returns how many tasks moved. */
+/**
+ * Batch returned a job id: the submission runs, and its tasks move to poll. Returns how many moved.
+ */
 export function markSubmitted(
   database: Database,
   submitted: { id: number; jobId: string; nowMs: number; dueMs: number },
@@ -118,20 +124,22 @@ export function markSubmitted(
   return inTransaction(database, async (session) => {
     const result = await write(
       session,
-      `UPDATE submissions SET state = 'running', job_id = ?, submitted_ms = ?, due_ms = ? WHERE id = ? AND state = 'calling'`,
+      `UPDATE submissions SET state = 'running', job_id = ?, submitted_ms = ?, due_ms = ?
+        WHERE id = ? AND state = 'calling'`,
       [submitted.jobId, submitted.nowMs, submitted.dueMs, submitted.id],
     );
     if (result.affectedRows === 0) return 0;
     const moved = await write(
       session,
-      `UPDATE tasks SET place = 'poll', moved_ms = ?, due_ms = NULL WHERE submission_id = ? AND place = 'submit'`,
+      `UPDATE tasks SET place = 'poll', moved_ms = ?, due_ms = NULL
+        WHERE submission_id = ? AND place = 'submit'`,
       [submitted.nowMs, submitted.id],
     );
     return moved.affectedRows;
   });
 }
 
-/** A twin owns the submission's prefix: from now on that job is watched. */
+/** A twin owns the prefix of the submission: from now on, that job is watched. */
 export async function adoptJob(
   session: Session,
   adopted: { id: number; jobId: string; was: string },
@@ -143,7 +151,7 @@ export async function adoptJob(
   );
 }
 
-/** Their tasks are RUNNING from now on. */
+/** From now on, their tasks are RUNNING. */
 export async function markSeenRunning(
   database: Database,
   ids: readonly number[],
@@ -161,7 +169,7 @@ export async function markSeenRunning(
       `SELECT id FROM tasks WHERE submission_id IN (?) AND place = 'poll'`,
       [ids],
     );
-    await tellOfChange(
+    await logChange(
       session,
       rows.map((row) => row.id),
       { ended: false },
@@ -169,7 +177,7 @@ export async function markSeenRunning(
   });
 }
 
-/** Why Batch says that it does not start a job; null once it says so no more. */
+/** Why Batch does not start a job, in its own words. Null once it no longer says so. */
 export async function noteWaitingReason(
   session: Session,
   id: number,
@@ -181,7 +189,7 @@ export async function noteWaitingReason(
   ]);
 }
 
-/** Looked at just now: the sweeper need not wonder before `dueMs`. */
+/** They were just looked at: the sweeper leaves them until `dueMs`. */
 export async function postponeSubmissions(
   session: Session,
   ids: readonly number[],
@@ -194,7 +202,7 @@ export async function postponeSubmissions(
     ]);
 }
 
-/** Ends those whose every attempt has ended. */
+/** Ends the submissions whose attempts have all ended. */
 export async function endSubmissions(
   session: Session,
   ids: readonly number[],
@@ -203,8 +211,10 @@ export async function endSubmissions(
   if (ids.length === 0) return;
   await write(
     session,
-    `UPDATE submissions SET state = 'ended', ended_ms = ?, due_ms = NULL WHERE id IN (?) AND state <> 'ended'
-       AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.submission_id = submissions.id AND attempts.outcome IS NULL)`,
+    `UPDATE submissions SET state = 'ended', ended_ms = ?, due_ms = NULL
+      WHERE id IN (?) AND state <> 'ended'
+       AND NOT EXISTS (SELECT 1 FROM attempts
+       WHERE attempts.submission_id = submissions.id AND attempts.outcome IS NULL)`,
     [nowMs, ids],
   );
 }

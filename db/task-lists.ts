@@ -1,4 +1,4 @@
-/** Lists of tasks, by what TES can ask for. */
+/** Lists of tasks, by the filters of TES. */
 import { isEnd, type EndPlace } from '../core/places.ts';
 import type { StandingFilter } from '../core/task/tes-state.ts';
 import type { Session } from './client.ts';
@@ -9,7 +9,7 @@ export interface TaskFilter {
   owner: string;
   namePrefix?: string | undefined;
   standing?: StandingFilter | undefined;
-  /** All of them must be there; an empty value stands for any. */
+  /** A task must have all of them. An empty value matches any. */
   tags: readonly { key: string; value: string }[];
   scatterId?: number | undefined;
   /** Only tasks older than this one. */
@@ -18,9 +18,10 @@ export interface TaskFilter {
 }
 
 /**
- * Newest first. With a tag of given key and value the tag's index is walked from its end; the join is kept in that
- * order, since the optimizer would otherwise walk all tasks when few of them have the tag. Without one an index of the owner's is
- * forced: MariaDB would look up the owner alone and read all newer tasks before a page (0.5 s at 1,000,000, 0.6 ms so).
+ * Newest first. With a tag of given key and value, the index of the tag is read from its end. The join
+ * keeps that order, since the optimizer would otherwise read all tasks when few of them have the tag.
+ * Without a tag, an index of the owner is forced: MariaDB would look up the owner alone and read all
+ * newer tasks before a page (0.5 s at 1,000,000 tasks, against 0.6 ms).
  */
 export async function listStandings(session: Session, filter: TaskFilter): Promise<TaskStanding[]> {
   const named = filter.namePrefix
@@ -30,16 +31,20 @@ export async function listStandings(session: Session, filter: TaskFilter): Promi
   const { from, order, conditions, values } = whereOf(filter, named);
   const rows = await select<StandingRow>(
     session,
-    `SELECT ${STANDING} FROM ${from} LEFT JOIN submissions s ON s.id = t.submission_id WHERE ${conditions.join(' AND ')} ORDER BY ${order} DESC LIMIT ?`,
+    `SELECT ${STANDING} FROM ${from} LEFT JOIN submissions s ON s.id = t.submission_id
+      WHERE ${conditions.join(' AND ')} ORDER BY ${order} DESC LIMIT ?`,
     [...values, filter.limit],
   );
   return rows.map(toStanding);
 }
 
-/** So many are read from the index of names in some 10 ms; where more begin alike, walking the tasks soon finds a page of them. */
+/**
+ * Reading this many from the index of names takes about 10 ms. With more, reading the tasks in
+ * order soon finds a page.
+ */
 const MOST_NAMED = 20_000;
 
-/** Tasks whose names begin so; undefined when they are many. */
+/** Tasks whose names begin with the prefix. Undefined when there are too many. */
 async function findNamed(
   session: Session,
   owner: string,
@@ -60,25 +65,29 @@ interface Where {
   values: unknown[];
 }
 
-const demand = ({ conditions, values }: Where, condition: string, ...given: unknown[]): void => {
+const requireThat = (
+  { conditions, values }: Where,
+  condition: string,
+  ...given: unknown[]
+): void => {
   conditions.push(condition);
   values.push(...given);
 };
 
-/** @param named the only tasks that may be shown, by their names; when undefined the name is looked at row by row */
+/** @param named the tasks that match the name; when undefined, the name is compared row by row */
 function whereOf(
   filter: TaskFilter,
   named: readonly number[] | undefined,
 ): Where & { from: string; order: string } {
   const where: Where = { conditions: ['t.owner = ?'], values: [filter.owner] };
-  const tagTables = demandTags(where, filter.tags);
+  const tagTables = requireTags(where, filter.tags);
   const order = tagTables.length > 0 ? 'g0.task_id' : 't.id';
-  if (filter.beforeId !== undefined) demand(where, `${order} < ?`, filter.beforeId);
-  if (filter.scatterId !== undefined) demand(where, 't.scatter_id = ?', filter.scatterId);
-  if (named) demand(where, 't.id IN (?)', named);
-  else if (filter.namePrefix) demand(where, 't.name LIKE ?', likePrefix(filter.namePrefix));
+  if (filter.beforeId !== undefined) requireThat(where, `${order} < ?`, filter.beforeId);
+  if (filter.scatterId !== undefined) requireThat(where, 't.scatter_id = ?', filter.scatterId);
+  if (named) requireThat(where, 't.id IN (?)', named);
+  else if (filter.namePrefix) requireThat(where, 't.name LIKE ?', likePrefix(filter.namePrefix));
   const index =
-    filter.standing === undefined ? 'tasks_owner' : demandStanding(where, filter.standing);
+    filter.standing === undefined ? 'tasks_owner' : requireStanding(where, filter.standing);
   const walks = tagTables.length === 0 && filter.scatterId === undefined && named === undefined;
   return {
     ...where,
@@ -89,23 +98,25 @@ function whereOf(
   };
 }
 
-/** Returns the tables that are joined for them, the first one ordered by task. */
-function demandTags(where: Where, tags: TaskFilter['tags']): string[] {
+/** Returns the tables to join, the first one ordered by task. */
+function requireTags(where: Where, tags: TaskFilter['tags']): string[] {
   const exactFirst = tags.toSorted(
     (one, other) => Number(other.value !== '') - Number(one.value !== ''),
   );
   return exactFirst.map(({ key, value }, index) => {
-    demand(
+    requireThat(
       where,
       `g${index}.tag_key = ? AND g${index}.task_id = ${index === 0 ? 't.id' : 'g0.task_id'}`,
       key,
     );
-    if (value !== '') demand(where, `g${index}.tag_value = ?`, value);
+    if (value !== '') requireThat(where, `g${index}.tag_value = ?`, value);
     return `task_tags g${index}`;
   });
 }
 
-/** Where all tasks of such a standing have ended, null when none of them has; undefined when they differ in that. */
+/**
+ * The end that all such tasks have in common: null when none has ended, undefined when they differ.
+ */
 function endsOf({ places, pollRunning, failures }: StandingFilter): EndPlace | null | undefined {
   const ends = [...places.filter(isEnd), ...(failures ? ['failed' as const] : [])];
   const anyActive = pollRunning !== undefined || places.some((place) => !isEnd(place));
@@ -113,8 +124,8 @@ function endsOf({ places, pollRunning, failures }: StandingFilter): EndPlace | n
   return ends.length === 1 && !anyActive ? ends[0] : undefined;
 }
 
-/** Returns the index by which such tasks are found. */
-function demandStanding(where: Where, standing: StandingFilter): 'tasks_owner' | 'tasks_ended' {
+/** Returns the index that finds such tasks. */
+function requireStanding(where: Where, standing: StandingFilter): 'tasks_owner' | 'tasks_ended' {
   const either: string[] = [];
   const values: unknown[] = [];
   if (standing.places.length > 0) {
@@ -131,11 +142,11 @@ function demandStanding(where: Where, standing: StandingFilter): 'tasks_owner' |
     );
     values.push(standing.failures.codes);
   }
-  demand(where, either.length > 0 ? `(${either.join(' OR ')})` : 'FALSE', ...values);
+  requireThat(where, either.length > 0 ? `(${either.join(' OR ')})` : 'FALSE', ...values);
   const endedAs = endsOf(standing);
   if (endedAs === undefined) return 'tasks_owner';
   // MariaDB does not find `<=> NULL` in the index.
-  if (endedAs === null) demand(where, 't.ended_as IS NULL');
-  else demand(where, 't.ended_as = ?', endedAs);
+  if (endedAs === null) requireThat(where, 't.ended_as IS NULL');
+  else requireThat(where, 't.ended_as = ?', endedAs);
   return 'tasks_ended';
 }

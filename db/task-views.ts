@@ -1,10 +1,10 @@
-/** What callers see of tasks. Only reads; each is one statement. */
+/** What callers see of tasks. Each read is one statement. */
 import { publicId } from '../core/ids.ts';
 import type { Place } from '../core/places.ts';
-import type { ProfileName } from '../core/profiles/profiles.ts';
+import type { ProfileName } from '../core/profiles/profile-names.ts';
 import type { ResultRecord } from '../core/result/result.ts';
 import type { CacheMode } from '../core/task/task.ts';
-import type { ToldTask } from '../core/notify/task-event.ts';
+import type { ReportedTask } from '../core/notify/task-event.ts';
 import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Session } from './client.ts';
 import { fromJson, select } from './rows.ts';
@@ -15,7 +15,7 @@ export interface TaskStanding {
   createdMs: number;
   place: Place;
   profile: ProfileName;
-  /** Whether its submission was seen running. */
+  /** Whether a job of its submission was seen RUNNING. */
   running: boolean;
   /** Whether its submission has not ended. */
   jobOpen: boolean;
@@ -23,8 +23,9 @@ export interface TaskStanding {
 }
 
 /** Columns of tasks `t` and submissions `s` that make a `StandingRow`. */
-export const STANDING = `t.id, t.owner, t.created_ms AS createdMs, t.profile, t.place, t.failure_code AS failureCode,
-  s.running_ms IS NOT NULL AS running, s.id IS NOT NULL AND s.ended_ms IS NULL AS jobOpen`;
+export const STANDING = `t.id, t.owner, t.created_ms AS createdMs, t.profile, t.place,
+  t.failure_code AS failureCode, s.running_ms IS NOT NULL AS running,
+  s.id IS NOT NULL AND s.ended_ms IS NULL AS jobOpen`;
 
 export interface StandingRow {
   id: number;
@@ -38,7 +39,7 @@ export interface StandingRow {
   jobOpen: number | null;
 }
 
-/** A field for a column that may be null: absent then. */
+/** A field for a column that may be null. A null column gives no field. */
 const known = <K extends string, V>(key: K, value: V | null): { [P in K]?: V } =>
   value === null ? {} : ({ [key]: value } as { [P in K]?: V });
 
@@ -53,7 +54,7 @@ export const toStanding = (row: StandingRow): TaskStanding => ({
   ...known('failureCode', row.failureCode),
 });
 
-/** In no order; those that are not there are left out. */
+/** In no order. Missing ones are left out. */
 export async function readStandings(
   session: Session,
   ids: readonly number[],
@@ -61,7 +62,8 @@ export async function readStandings(
   if (ids.length === 0) return [];
   const rows = await select<StandingRow>(
     session,
-    `SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
+    `SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id
+      WHERE t.id IN (?)`,
     [ids],
   );
   return rows.map(toStanding);
@@ -69,9 +71,12 @@ export async function readStandings(
 
 const TOLD_TASKS_PER_READ = 500;
 
-/** In no order; any number of them. */
-export async function readToldTasks(session: Session, ids: readonly number[]): Promise<ToldTask[]> {
-  const told: ToldTask[] = [];
+/** In no order, any number of them. */
+export async function readReportedTasks(
+  session: Session,
+  ids: readonly number[],
+): Promise<ReportedTask[]> {
+  const told: ReportedTask[] = [];
   for (let start = 0; start < ids.length; start += TOLD_TASKS_PER_READ)
     told.push(...(await readSomeToldTasks(session, ids.slice(start, start + TOLD_TASKS_PER_READ))));
   return told;
@@ -95,17 +100,24 @@ function scatterOf({
   scatterId,
   scatterCreatedMs,
   scatterRow,
-}: ToldRow): Pick<ToldTask, 'scatter'> {
+}: ToldRow): Pick<ReportedTask, 'scatter'> {
   if (scatterId === null || scatterCreatedMs === null || scatterRow === null) return {};
   return { scatter: { id: scatterId, createdMs: scatterCreatedMs, row: scatterRow } };
 }
 
-async function readSomeToldTasks(session: Session, ids: readonly number[]): Promise<ToldTask[]> {
+async function readSomeToldTasks(
+  session: Session,
+  ids: readonly number[],
+): Promise<ReportedTask[]> {
   const rows = await select<ToldRow>(
     session,
-    `SELECT ${STANDING}, t.name, t.tags, t.scatter_id AS scatterId, t.scatter_row AS scatterRow, c.created_ms AS scatterCreatedMs,
-       t.attempt, t.moved_ms AS movedMs, s.running_ms AS runningMs, t.hit_entry_id IS NOT NULL AS hit, t.failure
-     FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id LEFT JOIN scatters c ON c.id = t.scatter_id WHERE t.id IN (?)`,
+    `SELECT ${STANDING}, t.name, t.tags, t.scatter_id AS scatterId, t.scatter_row AS scatterRow,
+       c.created_ms AS scatterCreatedMs, t.attempt, t.moved_ms AS movedMs,
+       s.running_ms AS runningMs, t.hit_entry_id IS NOT NULL AS hit, t.failure
+     FROM tasks t
+       LEFT JOIN submissions s ON s.id = t.submission_id
+       LEFT JOIN scatters c ON c.id = t.scatter_id
+     WHERE t.id IN (?)`,
     [ids],
   );
   return rows.map((row) => ({
@@ -147,7 +159,7 @@ export interface TaskDetail extends TaskStanding {
   values: string[];
   failure?: string;
   hitEntryId?: number;
-  /** Whether a hit's outputs were copied to its own urls, or are the prior ones. */
+  /** Whether the outputs of a hit were copied to its own URLs, or are the prior ones. */
   hitMode?: 'copy' | 'reference';
   checkedMs?: number;
   stagedMs?: number;
@@ -171,13 +183,14 @@ interface DetailRow extends StandingRow {
   endedMs: number | null;
 }
 
-/** In no order. The templates are read apart, since many tasks share one. */
+/** In no order. Templates are read separately, since many tasks share one. */
 export async function readDetails(session: Session, ids: readonly number[]): Promise<TaskDetail[]> {
   if (ids.length === 0) return [];
   const rows = await select<DetailRow>(
     session,
-    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.cache_domain AS cacheDomain, t.warnings, t.template_id AS templateId,
-       t.slot_values AS slotValues, t.failure, t.hit_entry_id AS hitEntryId, t.hit_mode AS hitMode, t.checked_ms AS checkedMs,
+    `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.cache_domain AS cacheDomain,
+       t.warnings, t.template_id AS templateId, t.slot_values AS slotValues, t.failure,
+       t.hit_entry_id AS hitEntryId, t.hit_mode AS hitMode, t.checked_ms AS checkedMs,
        t.staged_ms AS stagedMs, t.ended_ms AS endedMs
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
     [ids],
@@ -207,7 +220,7 @@ export interface AttemptView {
   number: number;
   arrayIndex: number;
   submissionKey: string;
-  /** Attempts that its submission carries; 1 is a single job. */
+  /** Attempts in its submission. 1 is a single job. */
   submissionSize: number;
   jobId?: string;
   createdMs: number;
@@ -220,7 +233,7 @@ export interface AttemptView {
   exitCode?: number;
   reason?: string;
   result?: ResultRecord;
-  /** Batch's own attempt, from 1. */
+  /** Batch's own attempt number, from 1. */
   batchAttempt?: number;
 }
 
@@ -232,20 +245,36 @@ export async function readAttempts(
   if (taskIds.length === 0) return [];
   const rows = await select<AttemptRow>(
     session,
-    `SELECT a.task_id AS taskId, a.number, a.array_index AS arrayIndex, a.created_ms AS createdMs, a.ended_ms AS endedMs, a.outcome,
-       a.exit_code AS exitCode, a.reason, a.result, a.batch_attempt AS batchAttempt, s.submission_key AS submissionKey,
-       s.size AS submissionSize, s.job_id AS jobId, s.submitted_ms AS submittedMs, s.running_ms AS runningMs, s.waiting_reason AS waitingReason
-     FROM attempts a JOIN submissions s ON s.id = a.submission_id WHERE a.task_id IN (?) ORDER BY a.task_id, a.number DESC`,
+    `SELECT a.task_id AS taskId, a.number, a.array_index AS arrayIndex, a.created_ms AS createdMs,
+       a.ended_ms AS endedMs, a.outcome, a.exit_code AS exitCode, a.reason, a.result,
+       a.batch_attempt AS batchAttempt, s.submission_key AS submissionKey,
+       s.size AS submissionSize, s.job_id AS jobId, s.submitted_ms AS submittedMs,
+       s.running_ms AS runningMs, s.waiting_reason AS waitingReason
+     FROM attempts a JOIN submissions s ON s.id = a.submission_id
+     WHERE a.task_id IN (?) ORDER BY a.task_id, a.number DESC`,
     [taskIds],
   );
   return rows.map(toAttempt);
 }
 
-type AttemptRow = {
-  [K in keyof Omit<AttemptView, 'result'>]-?: undefined extends AttemptView[K]
-    ? Exclude<AttemptView[K], undefined> | null
-    : AttemptView[K];
-} & { result: string | null };
+interface AttemptRow {
+  taskId: number;
+  number: number;
+  arrayIndex: number;
+  submissionKey: string;
+  submissionSize: number;
+  jobId: string | null;
+  createdMs: number;
+  submittedMs: number | null;
+  runningMs: number | null;
+  endedMs: number | null;
+  waitingReason: string | null;
+  outcome: AttemptOutcome | null;
+  exitCode: number | null;
+  reason: string | null;
+  result: string | null;
+  batchAttempt: number | null;
+}
 
 function toAttempt(row: AttemptRow): AttemptView {
   return {

@@ -1,4 +1,7 @@
-/** Tasks as the stages read and move them. A move's guard is in the statement itself: only rows still at their place go. */
+/**
+ * Tasks as the stages read and move them. The statement of a move holds its guard: only rows still
+ * at their place move.
+ */
 import type { Failure } from '../core/retry/failures.ts';
 import {
   isEnd,
@@ -9,9 +12,9 @@ import {
   type Stage,
   type ToldMove,
 } from '../core/places.ts';
-import type { ProfileName } from '../core/profiles/profiles.ts';
+import type { ProfileName } from '../core/profiles/profile-names.ts';
 import type { CacheMode } from '../core/task/task.ts';
-import { tellOfChange } from './changes.ts';
+import { logChange } from './changes.ts';
 import type { Session, Transaction } from './client.ts';
 import { fromJson, select, write } from './rows.ts';
 import { clip } from './statement-size.ts';
@@ -39,7 +42,7 @@ export interface TaskRow {
 const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_read AS inputsRead, hit_entry_id AS hitEntryId,
   submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
 
-/** Those of the tasks that stand at `stage`; the others have moved on and are nobody's business here. */
+/** The tasks that are at `stage`. The others have moved on and are left out. */
 export async function readTasksAt(
   session: Session,
   stage: Stage,
@@ -54,7 +57,7 @@ export async function readTasksAt(
   return rows.map(({ slotValues, ...row }) => ({ ...row, values: fromJson<string[]>(slotValues) }));
 }
 
-/** Those of the tasks that stand at `stage`, locked until the transaction ends. */
+/** The tasks that are at `stage`, locked until the transaction ends. */
 export async function lockTasksAt(
   session: Session,
   stage: Stage,
@@ -71,11 +74,14 @@ export async function lockTasksAt(
 
 export interface MoveDetails {
   nowMs: number;
-  /** When the sweeper should wonder; null for an end, or where something else is watched in the task's stead. */
+  /** When the sweeper looks at it. Null for an end, or while its submission is watched instead. */
   dueMs: number | null;
 }
 
-/** Columns a move may set besides the place; `hex` ones are given as hex digits and kept as bytes. */
+/**
+ * Columns that a move may set besides the place. `hex` columns are passed as hex digits and stored
+ * as bytes.
+ */
 const settable = {
   waitsFor: { column: 'waits_for', type: 'BIGINT', hex: false },
   fingerprint: { column: 'fingerprint', type: 'CHAR(64)', hex: true },
@@ -95,8 +101,8 @@ const settable = {
 const assign = (field: keyof typeof settable, value: string): string =>
   `tasks.${settable[field].column} = ${settable[field].hex ? `UNHEX(${value})` : value}`;
 
-/** Digests are hex here. */
-export type Settable = { [K in keyof typeof settable]?: string | number | null };
+/** Digests are in hex. */
+type Settable = { [K in keyof typeof settable]?: string | number | null };
 
 export interface MovedTask {
   id: number;
@@ -116,10 +122,15 @@ function placeColumns(move: MoveName, details: MoveDetails): [sql: string, value
   ];
 }
 
-/** A move that callers are told of is written together with the note that says so. */
+/**
+ * A move that callers are notified of is committed together with its entry in the log of changes.
+ */
 type SessionFor<M extends MoveName> = M extends ToldMove ? Transaction : Session;
 
-/** Moves tasks alike. Returns how many still stood where the move begins. */
+/**
+ * Moves tasks that all set the same values. Returns how many were still at a place where the move
+ * begins.
+ */
 export async function moveTasks<M extends MoveName>(
   session: SessionFor<M>,
   move: M,
@@ -136,25 +147,31 @@ export async function moveTasks<M extends MoveName>(
     `UPDATE tasks SET ${sets.join(', ')} WHERE id IN (?) AND place IN (?)`,
     [...values, ...fields.map((field) => set[field] ?? null), ids, guard(move)],
   );
-  await tellOfMove(session, move, { ids, moved: result.affectedRows });
+  await logMove(session, move, { ids, moved: result.affectedRows });
   return result.affectedRows;
 }
 
-/** Those that did not move are told of as well: what is told is where they stand. */
-async function tellOfMove<M extends MoveName>(
+/** Logs also those that did not move: readers of the log look up the present place. */
+async function logMove<M extends MoveName>(
   session: SessionFor<M>,
   move: M,
   { ids, moved }: { ids: readonly number[]; moved: number },
 ): Promise<void> {
-  // SessionFor: a told move has a transaction.
+  // SessionFor gives such a move a transaction.
   if (moved > 0 && isTold(move))
-    await tellOfChange(session as Transaction, ids, { ended: isEnd(moves[move].to) });
+    await logChange(session as Transaction, ids, { ended: isEnd(moves[move].to) });
 }
 
-/** Up to so many kinds of tasks are moved kind by kind: a plain update takes half the time of one that reads its values from JSON (12 and 20 µs a row). */
+/**
+ * Up to this many kinds of tasks are moved kind by kind: a plain update takes about half the time of
+ * one that reads its values from JSON (12 against 20 µs a row).
+ */
 const FEW_KINDS = 3;
 
-/** Moves tasks each with values of its own; all rows set the same fields. Returns how many still stood where the move begins. */
+/**
+ * Moves tasks, each with its own values. All set the same fields. Returns how many were still at a
+ * place where the move begins.
+ */
 export async function moveTasksEach<M extends MoveName>(
   session: SessionFor<M>,
   move: M,
@@ -191,7 +208,8 @@ async function moveFromJson<M extends MoveName>(
   );
   const result = await write(
     session,
-    `UPDATE tasks JOIN JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$[0]', ${paths.join(', ')})) AS moved ON moved.id = tasks.id
+    `UPDATE tasks JOIN JSON_TABLE(?, '$[*]'
+      COLUMNS (id BIGINT PATH '$[0]', ${paths.join(', ')})) AS moved ON moved.id = tasks.id
      SET ${[columns, ...sets].join(', ')} WHERE tasks.place IN (?)`,
     [
       JSON.stringify(
@@ -201,7 +219,7 @@ async function moveFromJson<M extends MoveName>(
       guard(move),
     ],
   );
-  await tellOfMove(session, move, { ids: tasks.map(({ id }) => id), moved: result.affectedRows });
+  await logMove(session, move, { ids: tasks.map(({ id }) => id), moved: result.affectedRows });
   return result.affectedRows;
 }
 
@@ -211,7 +229,10 @@ export const failedTask = (id: number, failure: Failure): MovedTask => ({
   set: { failureCode: failure.kind, failure: clip(failure.sentence) },
 });
 
-/** Notes for whom tasks wait that stay at cache-check, so that the other's end finds them. */
+/**
+ * Records the leader that each task waits for at cache-check, so that the end of the leader finds
+ * it.
+ */
 export async function noteWaiting(
   session: Session,
   tasks: readonly { id: number; leaderId: number }[],
@@ -225,7 +246,7 @@ export async function noteWaiting(
   }
 }
 
-/** Adds what the caller should know to tasks that end well, before they are moved; a second time adds nothing new. */
+/** Adds warnings to tasks that are about to succeed. Adding a warning again changes nothing. */
 export async function addWarnings(
   session: Session,
   tasks: readonly { id: number; warnings: readonly string[] }[],
@@ -235,7 +256,8 @@ export async function addWarnings(
       const text = JSON.stringify(warning);
       await write(
         session,
-        `UPDATE tasks SET warnings = JSON_MERGE_PRESERVE(COALESCE(warnings, '[]'), ?) WHERE id = ? AND place = 'finalize' AND NOT JSON_CONTAINS(COALESCE(warnings, '[]'), ?)`,
+        `UPDATE tasks SET warnings = JSON_MERGE_PRESERVE(COALESCE(warnings, '[]'), ?)
+          WHERE id = ? AND place = 'finalize' AND NOT JSON_CONTAINS(COALESCE(warnings, '[]'), ?)`,
         [text, id, text],
       );
     }

@@ -1,4 +1,4 @@
-/** Templates never change once written, so a process reads each of them once. */
+/** Templates never change, so a process reads each of them once. */
 import type { Template } from '../core/task/template.ts';
 import type { Session } from './client.ts';
 import { fromJson, select, write } from './rows.ts';
@@ -6,11 +6,11 @@ import { fromJson, select, write } from './rows.ts';
 export interface TemplateRow {
   id: number;
   template: Template;
-  /** SHA-256 of its script in hex, once that lies in S3. */
+  /** SHA-256 of its script in hex, once the script is in S3. */
   scriptSha256: string | null;
 }
 
-/** Enough for every shape of a busy day; a template is a few kB. */
+/** Enough for every shape of a busy day. A template is a few kB. */
 const LARGEST_CACHE = 2000;
 
 export interface TemplateCache {
@@ -57,7 +57,7 @@ async function readTemplates(session: Session, ids: readonly number[]): Promise<
   }));
 }
 
-/** Remembers that a template's script lies in S3 under its digest (hex). */
+/** Records that the script of a template is in S3 under its digest (hex). */
 export async function markTemplateStaged(
   session: Session,
   id: number,

@@ -1,15 +1,15 @@
-/** Bearer tokens as they are kept: by digest, with what they allow. */
+/** Bearer tokens as they are stored: by digest, with the access they grant. */
 import type { Access } from '../core/access/access.ts';
 import type { Session } from './client.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
 
 export interface TokenRow {
   id: number;
-  /** What it is for, in its maker's words. */
+  /** Its purpose, in the words of whoever created it. */
   name: string;
   access: Access;
   createdMs: number;
-  /** Absent: never. */
+  /** Absent when it never expires. */
   expiresMs?: number;
   revokedMs?: number;
 }
@@ -33,7 +33,7 @@ const toRow = ({ access, expiresMs, revokedMs, ...row }: StoredToken): TokenRow 
   ...(revokedMs !== null && { revokedMs }),
 });
 
-/** Returns its id. @param token its SHA-256 as `digest`; the token itself is kept nowhere */
+/** Returns its id. @param token with its SHA-256 as `digest`; the token itself is not stored */
 export async function insertToken(
   session: Session,
   token: Omit<TokenRow, 'id' | 'revokedMs'> & { digest: Buffer },
@@ -52,7 +52,7 @@ export async function insertToken(
   return result.insertId;
 }
 
-/** Also one that has expired or was revoked. */
+/** Also finds a token that has expired or was revoked. */
 export async function readToken(session: Session, digest: Buffer): Promise<TokenRow | undefined> {
   const row = await selectFirst<StoredToken>(
     session,
@@ -68,7 +68,7 @@ export async function listTokens(session: Session): Promise<TokenRow[]> {
   return rows.map(toRow);
 }
 
-/** False when there is no such token; one that was revoked before keeps its time. */
+/** False when there is no such token. A token that was already revoked keeps its time. */
 export async function revokeToken(session: Session, id: number, nowMs: number): Promise<boolean> {
   const result = await write(
     session,

@@ -1,4 +1,4 @@
-/** Tells a database that cannot be reached from one that refuses what it was asked. */
+/** Distinguishes a database that cannot be reached from one that refuses a statement. */
 import { errorCode } from './client.ts';
 
 const AWAY = new Set([
@@ -31,7 +31,7 @@ const AWAY = new Set([
   'ER_ERROR_ON_WRITE',
 ]);
 
-/** True when the same statement may succeed later: no connection, a failover, or the server is full. */
+/** True when the same statement may succeed later: no connection, a failover, or a full server. */
 export function isDatabaseAway(error: unknown): boolean {
   if (AWAY.has(errorCode(error))) return true;
   return (

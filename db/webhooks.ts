@@ -1,4 +1,4 @@
-/** Webhooks, and what they are to be told. */
+/** Webhooks and their deliveries. */
 import type { DeliveryState, NewDelivery, WebhookWants } from '../core/notify/webhooks.ts';
 import { readChangesKept } from './changes.ts';
 import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
@@ -36,11 +36,12 @@ export async function insertWebhook(
   return result.insertId;
 }
 
-/** Newest first; of everybody without an owner. */
+/** Newest first. Without an owner, those of all owners. */
 export async function readWebhooks(session: Session, owner?: string): Promise<WebhookRow[]> {
   const rows = await select<StoredWebhook>(
     session,
-    `SELECT ${COLUMNS} FROM webhooks ${owner === undefined ? '' : 'WHERE owner = ?'} ORDER BY id DESC`,
+    `SELECT ${COLUMNS} FROM webhooks ${owner === undefined ? '' : 'WHERE owner = ?'}
+      ORDER BY id DESC`,
     [owner],
   );
   return rows.map(toWebhook);
@@ -58,7 +59,7 @@ export async function readWebhook(
   return row && toWebhook(row);
 }
 
-/** With all that it was still to be told. */
+/** Deletes it with its deliveries. */
 export async function deleteWebhook(database: Database, id: number): Promise<void> {
   await inTransaction(database, async (session) => {
     await write(session, 'DELETE FROM webhooks WHERE id = ?', [id]);
@@ -66,7 +67,7 @@ export async function deleteWebhook(database: Database, id: number): Promise<voi
   });
 }
 
-/** What was noted before, under the same subject, is left as it is. */
+/** A delivery that already exists under the same subject stays as it is. */
 export async function insertDeliveries(
   session: Session,
   deliveries: readonly NewDelivery[],
@@ -84,7 +85,8 @@ export async function insertDeliveries(
   )) {
     await write(
       session,
-      'INSERT IGNORE INTO webhook_deliveries (webhook_id, subject, body, state, due_ms, created_ms) VALUES ?',
+      `INSERT IGNORE INTO webhook_deliveries (webhook_id, subject, body, state, due_ms, created_ms)
+        VALUES ?`,
       [part],
     );
   }
@@ -92,7 +94,10 @@ export async function insertDeliveries(
 
 const READER = 'webhooks';
 
-/** A reader that is new begins with what comes. Not in the transaction that locks it: an insert of what is there takes a lock, too, and waits for it. */
+/**
+ * A new reader begins with future changes. Call it before the transaction that locks the reader: an
+ * insert of an existing row takes a lock, too, and would wait for it.
+ */
 export async function startReader(session: Session): Promise<void> {
   const { newest } = await readChangesKept(session);
   await write(session, 'INSERT IGNORE INTO change_readers (reader, up_to) VALUES (?, ?)', [
@@ -101,7 +106,10 @@ export async function startReader(session: Session): Promise<void> {
   ]);
 }
 
-/** Where the log of changes was read to, locked until the transaction ends; undefined while another process reads on. */
+/**
+ * The position up to which the log was read, locked until the transaction ends. Undefined while
+ * another process reads.
+ */
 export async function lockReader(transaction: Transaction): Promise<number | undefined> {
   const row = await selectFirst<{ upTo: number }>(
     transaction,
@@ -118,7 +126,7 @@ export async function moveReader(transaction: Transaction, upTo: number): Promis
 export interface ClaimedDelivery {
   id: number;
   body: string;
-  /** This one included. */
+  /** Includes this one. */
   tries: number;
   webhook: WebhookRow;
 }
@@ -130,7 +138,10 @@ interface DueDelivery {
   tries: number;
 }
 
-/** Takes deliveries that are due, oldest first; others may take them again at `leasedUntilMs`, should they not be settled by then. */
+/**
+ * Takes deliveries that are due, oldest first. Other processes may take them again at
+ * `leasedUntilMs` unless they are settled by then.
+ */
 export function claimDeliveries(
   database: Database,
   { nowMs, leasedUntilMs, most }: { nowMs: number; leasedUntilMs: number; most: number },
@@ -138,7 +149,8 @@ export function claimDeliveries(
   return inTransaction(database, async (session) => {
     const rows = await select<DueDelivery>(
       session,
-      'SELECT id, webhook_id AS webhookId, body, tries + 1 AS tries FROM webhook_deliveries WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED',
+      `SELECT id, webhook_id AS webhookId, body, tries + 1 AS tries FROM webhook_deliveries
+        WHERE due_ms <= ? ORDER BY due_ms LIMIT ? FOR UPDATE SKIP LOCKED`,
       [nowMs, most],
     );
     if (rows.length === 0) return [];
@@ -160,7 +172,7 @@ export function claimDeliveries(
   });
 }
 
-/** Only who made the latest try may say what came of it. */
+/** Records the outcome of a try. Only the process that made the latest try can. */
 export async function settleDelivery(
   session: Session,
   { id, tries }: Pick<ClaimedDelivery, 'id' | 'tries'>,
@@ -173,12 +185,13 @@ export async function settleDelivery(
 ): Promise<void> {
   await write(
     session,
-    'UPDATE webhook_deliveries SET state = ?, outcome = ?, due_ms = ?, ended_ms = ? WHERE id = ? AND tries = ?',
+    `UPDATE webhook_deliveries SET state = ?, outcome = ?, due_ms = ?, ended_ms = ?
+      WHERE id = ? AND tries = ?`,
     [state, clip(outcome), dueMs, endedMs, id, tries],
   );
 }
 
-/** A receiver that does not answer is left alone for a while, with everything that it is to be told. */
+/** Postpones all deliveries to a receiver that does not answer. */
 export async function postponeDeliveries(
   session: Session,
   webhookId: number,
@@ -186,7 +199,8 @@ export async function postponeDeliveries(
 ): Promise<void> {
   await write(
     session,
-    `UPDATE webhook_deliveries SET due_ms = ? WHERE webhook_id = ? AND state = 'pending' AND due_ms < ?`,
+    `UPDATE webhook_deliveries SET due_ms = ?
+      WHERE webhook_id = ? AND state = 'pending' AND due_ms < ?`,
     [dueMs, webhookId, dueMs],
   );
 }
@@ -195,7 +209,7 @@ export interface DeliveryRow {
   id: number;
   state: DeliveryState;
   tries: number;
-  /** What came of the last try; null before the first. */
+  /** The outcome of the last try. Null before the first. */
   outcome: string | null;
   dueMs: number | null;
   createdMs: number;
@@ -220,8 +234,10 @@ export async function listDeliveries(
 ): Promise<DeliveryRow[]> {
   return select<DeliveryRow>(
     session,
-    `SELECT id, state, tries, outcome, due_ms AS dueMs, created_ms AS createdMs, ended_ms AS endedMs, body FROM webhook_deliveries
-     WHERE webhook_id = ? AND id < ? ${state === undefined ? '' : 'AND state = ?'} ORDER BY id DESC LIMIT ?`,
+    `SELECT id, state, tries, outcome, due_ms AS dueMs, created_ms AS createdMs,
+      ended_ms AS endedMs, body FROM webhook_deliveries
+     WHERE webhook_id = ? AND id < ? ${state === undefined ? '' : 'AND state = ?'}
+     ORDER BY id DESC LIMIT ?`,
     [
       webhookId,
       beforeId ?? Number.MAX_SAFE_INTEGER,
@@ -231,14 +247,18 @@ export async function listDeliveries(
   );
 }
 
-/** Tries one again that has ended, at once and with all its tries. False when there is none that has. */
+/**
+ * Tries an ended delivery again, at once and with all its tries. False when there is no such
+ * delivery.
+ */
 export async function reviveDelivery(
   session: Session,
   { webhookId, id, nowMs }: { webhookId: number; id: number; nowMs: number },
 ): Promise<boolean> {
   const result = await write(
     session,
-    `UPDATE webhook_deliveries SET state = 'pending', tries = 0, due_ms = ?, ended_ms = NULL WHERE webhook_id = ? AND id = ? AND state <> 'pending'`,
+    `UPDATE webhook_deliveries SET state = 'pending', tries = 0, due_ms = ?, ended_ms = NULL
+      WHERE webhook_id = ? AND id = ? AND state <> 'pending'`,
     [nowMs, webhookId, id],
   );
   return result.affectedRows === 1;
@@ -252,7 +272,7 @@ export async function countPending(session: Session): Promise<number> {
   return row?.pending ?? 0;
 }
 
-/** Forgets what has ended, some at once. Returns how many. */
+/** Deletes up to `most` ended deliveries. Returns how many. */
 export async function pruneDeliveries(
   session: Session,
   { beforeMs, most }: { beforeMs: number; most: number },

@@ -1,6 +1,6 @@
 /**
- * The client's types, from the schemas by which the API describes itself. openapi-typescript needs TypeScript 5 and its
- * syntax tree, which TypeScript 7 no longer has; what these schemas use of JSON Schema fits into one file.
+ * Generates the types of the client from the schemas of the API. openapi-typescript needs the syntax tree of
+ * TypeScript 5, which TypeScript 7 no longer has. The part of JSON Schema that the API uses fits in one file.
  */
 import { writeFile } from 'node:fs/promises';
 import { Type } from 'typebox';
@@ -8,7 +8,6 @@ import { CancelTasksReply, CancelTasksRequest } from '../api/routes/bulk-cancel.
 import { CacheExplanation } from '../api/routes/cache.ts';
 import { ServiceInfo } from '../api/routes/service-info.ts';
 import { Timeline } from '../api/routes/timeline.ts';
-import { TokenMade, TokenReply, TokenRequest } from '../api/routes/tokens.ts';
 import { Validation } from '../api/routes/validate.ts';
 import { LogLine } from '../api/schemas/logs.ts';
 import { Failure, Problem } from '../api/schemas/replies.ts';
@@ -21,6 +20,7 @@ import {
 } from '../api/schemas/scatters.ts';
 import { TaskEvent } from '../api/schemas/events.ts';
 import * as tes from '../api/schemas/tes.ts';
+import { TokenMade, TokenReply, TokenRequest } from '../api/schemas/tokens.ts';
 import { ListQuery } from '../api/tasks/list.ts';
 import {
   DeliveryList,
@@ -31,7 +31,7 @@ import {
 } from '../api/schemas/webhooks.ts';
 import { cacheModes } from '../core/task/task.ts';
 
-/** What the schemas in use hold of JSON Schema. */
+/** The part of JSON Schema that the API uses. */
 interface Schema {
   type?: 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean';
   description?: string;
@@ -44,63 +44,66 @@ interface Schema {
   required?: readonly string[];
 }
 
-/** By name, with a sentence for whoever hovers over it. What comes later may be made of what came before. */
+/** Schemas by name, with a sentence for editors to show. A schema can use those before it. */
 const named: Record<string, [schema: object, sentence: string]> = {
   TesState: [
     tes.TesState,
-    'Where a task stands. It has ended at COMPLETE, EXECUTOR_ERROR, SYSTEM_ERROR, CANCELED and PREEMPTED.',
+    'State of a task. COMPLETE, EXECUTOR_ERROR, SYSTEM_ERROR, CANCELED and PREEMPTED are final.',
   ],
   View: [
     Type.Enum(tes.views),
-    'How much of a task is asked for: MINIMAL is its id and state, FULL is all.',
+    'How much of a task a reply shows: MINIMAL is its id and state, FULL is everything.',
   ],
   CacheMode: [
     Type.Enum(cacheModes),
-    'What a task does with the call cache; refresh runs it and writes.',
+    'How a task uses the call cache; refresh runs the task and writes its entry.',
   ],
-  TesInput: [tes.TesInput, 'A file or directory that is there when the task starts.'],
-  TesOutput: [tes.TesOutput, 'What is kept when the task has ended.'],
+  TesInput: [tes.TesInput, 'A file or directory that exists when the task starts.'],
+  TesOutput: [tes.TesOutput, 'A file or directory that is kept when the task has ended.'],
   TesExecutor: [tes.TesExecutor, 'One container; a task’s executors run one after the other.'],
-  TesResources: [tes.TesResources, 'What a task needs to run.'],
+  TesResources: [tes.TesResources, 'The resources that a task needs.'],
   TesTask: [tes.TesTaskRequest, 'A GA4GH TES 1.1 task as it is submitted.'],
-  TesExecutorLog: [tes.TesExecutorLog, 'How one executor ended, with the end of what it printed.'],
-  TesOutputFileLog: [tes.TesOutputFileLog, 'A file that the task made.'],
+  TesExecutorLog: [tes.TesExecutorLog, 'How one executor ended, with the end of its output.'],
+  TesOutputFileLog: [tes.TesOutputFileLog, 'A file that the task created.'],
   TesTaskLog: [tes.TesTaskLog, 'One attempt of a task.'],
   TesTaskMinimal: [tes.TesTaskMinimal, 'A task in view MINIMAL.'],
   TesTaskFull: [
     tes.TesTaskFull,
-    'A task in view FULL, and in view BASIC without contents and what was printed. `logs` holds its attempts; see finalLog.',
+    'A task in view FULL; view BASIC leaves out input contents and output of the task. `logs` has its attempts; see finalLog.',
   ],
   TaskQuery: [ListQuery, 'Which tasks a list shows, newest first.'],
-  ScatterRequest: [ScatterRequest, 'Up to 10,000 tasks, all of them or none.'],
+  ScatterRequest: [ScatterRequest, 'Up to 10,000 tasks: all of them are stored, or none.'],
   ScatterAccepted: [
     ScatterAccepted,
-    'A scatter that is committed; `tasks` is their number, `task_ids` are in the order of the rows.',
+    'A committed scatter. `tasks` is the number of tasks; `task_ids` is in the order of the rows.',
   ],
   ScatterHead: [ScatterHead, 'A scatter in a list.'],
   ScatterList: [ScatterList, 'One page of scatters, newest first.'],
-  ScatterReply: [ScatterReply, 'How many tasks of a scatter stand where.'],
-  CancelTasksRequest: [CancelTasksRequest, 'Which tasks are to be cancelled.'],
-  CancelTasksReply: [CancelTasksReply, 'What was cancelled.'],
-  TaskEvent: [TaskEvent, 'Where a task stands, as events tell it.'],
-  Validation: [Validation, 'What would come of a task.'],
+  ScatterReply: [ScatterReply, 'A scatter with the number of its tasks in each place and state.'],
+  CancelTasksRequest: [CancelTasksRequest, 'The tasks to cancel.'],
+  CancelTasksReply: [CancelTasksReply, 'The result of a cancel.'],
+  TaskEvent: [TaskEvent, 'The state of a task, as events and webhooks report it.'],
+  Validation: [Validation, 'How a task would run.'],
   LogLine: [LogLine, 'A line of a followed log.'],
-  Timeline: [Timeline, 'Where the time of a task went.'],
+  Timeline: [Timeline, 'How long a task spent in each step.'],
   CacheExplanation: [CacheExplanation, 'Why a task hits the call cache, or misses it.'],
-  ServiceInfo: [ServiceInfo, 'What the service is, in GA4GH’s words.'],
-  TokenRequest: [TokenRequest, 'Whose a token is, and what it allows.'],
-  TokenReply: [TokenReply, 'A token as it is listed; the secret is kept nowhere.'],
-  TokenMade: [TokenMade, 'A token with its secret, which is shown only now.'],
-  WebhookRequest: [WebhookRequest, 'Who is told by HTTP, and what.'],
-  WebhookReply: [WebhookReply, 'A webhook as it is listed; its secret was shown when it was made.'],
-  WebhookMade: [WebhookMade, 'A webhook with its secret, which is shown only now.'],
-  DeliveryReply: [DeliveryReply, 'What a webhook was told, or is still to be told.'],
+  ServiceInfo: [ServiceInfo, 'The GA4GH service-info document.'],
+  TokenRequest: [TokenRequest, 'A new token: its owner, and what it allows.'],
+  TokenReply: [TokenReply, 'A token as it is listed. The token itself is not stored.'],
+  TokenMade: [TokenMade, 'A created token, which is shown only once.'],
+  WebhookRequest: [WebhookRequest, 'A new webhook: its URL, and what it is notified of.'],
+  WebhookReply: [
+    WebhookReply,
+    'A webhook as it is listed. Its secret was shown when it was created.',
+  ],
+  WebhookMade: [WebhookMade, 'A created webhook with its secret, which is shown only once.'],
+  DeliveryReply: [DeliveryReply, 'A delivery of a webhook: completed, pending or abandoned.'],
   DeliveryList: [DeliveryList, 'One page of deliveries, newest first.'],
-  Problem: [Problem, 'What is wrong with one field.'],
-  Failure: [Failure, 'The body of every answer that is not 2xx.'],
+  Problem: [Problem, 'A problem with one field.'],
+  Failure: [Failure, 'The body of every reply that is not 2xx.'],
 };
 
-/** Two schemas of equal form are one type, whatever is said about them. */
+/** Two schemas of the same form are one type, whatever their descriptions. */
 const formOf = (schema: object): string =>
   JSON.stringify(schema, (key, value: unknown) =>
     ['description', 'title', 'default'].includes(key) && typeof value !== 'object'
@@ -108,7 +111,7 @@ const formOf = (schema: object): string =>
       : value,
   );
 
-/** The whole of packages/client/types.generated.ts. Throws for a schema that it cannot tell in TypeScript. */
+/** The text of packages/client/types.generated.ts. Throws for a schema that it cannot express in TypeScript. */
 export function clientTypes(): string {
   const names = new Map<string, string>();
   const types = Object.entries(named).map(([name, [schema, sentence]]) => {
@@ -132,7 +135,7 @@ function typeText(schema: Schema, names: ReadonlyMap<string, string>, indent: st
   const unknownKeys = Object.keys(schema).filter((key) => key !== 'description');
   if (unknownKeys.length > 0)
     throw new Error(
-      `A schema of the API uses ${unknownKeys.join(', ')}, which scripts/client-types.ts does not know.`,
+      `A schema of the API uses ${unknownKeys.join(', ')}, which this generator does not support. Extend scripts/client-types.ts.`,
     );
   return 'unknown';
 }
@@ -153,11 +156,11 @@ function objectText(schema: Schema, names: ReadonlyMap<string, string>, indent: 
 }
 
 function docText(schema: Schema, indent: string): string {
-  const said = [
+  const sentences = [
     schema.description,
-    schema.default === undefined ? undefined : `Without it: ${String(schema.default)}`,
+    schema.default === undefined ? undefined : `Default: ${String(schema.default)}`,
   ].filter((text) => text !== undefined);
-  return said.length === 0 ? '' : `${indent}/** ${said.join('. ')} */\n`;
+  return sentences.length === 0 ? '' : `${indent}/** ${sentences.join('. ')} */\n`;
 }
 
 export async function writeClientTypes(): Promise<void> {

@@ -1,6 +1,7 @@
 /**
- * `npm run test:crash -- [--seeds 1000] [--from 1] [--lanes 2]`: the long crash run. Plays stories in parts, several parts
- * side by side, tells how far it is, and sums them up in a report; a run that was broken off goes on with `--from`.
+ * `npm run test:crash -- [--seeds 1000] [--from 1] [--lanes 2]`: the long crash run. Plays stories
+ * in parts, several parts side by side, shows its progress, and sums them up in a report. Continue
+ * an interrupted run with `--from`.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -9,7 +10,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-interface Told {
+interface StoryReport {
   seed: number;
   kills: number;
   bites: number;
@@ -21,7 +22,7 @@ interface Told {
   restarts: number;
 }
 
-/** Starting vitest and its MariaDB takes some 2 s, a story some 4. */
+/** Starting vitest and its MariaDB takes about 2 s, a story about 4. */
 const STORIES_PER_PART = 20;
 
 const { values } = parseArgs({
@@ -33,7 +34,7 @@ const { values } = parseArgs({
 });
 for (const [name, given] of Object.entries(values)) {
   if (!/^[1-9]\d{0,8}$/.test(given))
-    throw new Error(`--${name} ${JSON.stringify(given)}: expected a whole number from 1 on.`);
+    throw new Error(`--${name} ${JSON.stringify(given)}: expected a whole number of at least 1.`);
 }
 const [seeds, from, lanes] = [Number(values.seeds), Number(values.from), Number(values.lanes)];
 
@@ -42,12 +43,12 @@ const folder = fileURLToPath(new URL('../.batchwell', import.meta.url));
 const report = `${folder}/crash-${from}-${Date.now()}.jsonl`;
 mkdirSync(folder, { recursive: true });
 
-const told = (): Told[] =>
+const reported = (): StoryReport[] =>
   existsSync(report)
     ? readFileSync(report, 'utf8')
         .trim()
         .split('\n')
-        .map((line) => JSON.parse(line) as Told)
+        .map((line) => JSON.parse(line) as StoryReport)
     : [];
 const running = new Set<ChildProcess>();
 const failed: { part: string; output: string }[] = [];
@@ -81,7 +82,8 @@ async function playPart(first: number, count: number): Promise<void> {
   if (code !== 0 && !stopping.signal.aborted)
     failed.push({ part: `seeds ${first} to ${first + count - 1}`, output });
   console.log(
-    `${told().length} of ${seeds} stories held · ${failed.length} parts with a failure · ${Math.round((Date.now() - startMs) / 1000)} s`,
+    `${reported().length} of ${seeds} stories held · ${failed.length} parts with a failure · ` +
+      `${Math.round((Date.now() - startMs) / 1000)} s`,
   );
 }
 
@@ -96,8 +98,9 @@ async function lane(): Promise<void> {
 await Promise.all(Array.from({ length: lanes }, lane));
 for (const { part, output } of failed) console.log(`\n--- ${part}\n${output}`);
 
-const all = told();
-const sum = (of: (one: Told) => number): number => all.reduce((total, one) => total + of(one), 0);
+const all = reported();
+const sum = (of: (one: StoryReport) => number): number =>
+  all.reduce((total, one) => total + of(one), 0);
 console.log(`
 stories that held     ${all.length} of ${seeds}
 tasks                 ${sum(({ tasks }) => tasks)}
@@ -106,7 +109,7 @@ faults that bit       ${sum(({ bites }) => bites)}
 hosts lost            ${sum(({ spotLosses }) => spotLosses)}
 Redis emptied         ${sum(({ emptied }) => Number(emptied))} times
 connections cut       ${sum(({ cut }) => Number(cut))} times
-Redis or MariaDB      ${sum(({ restarts }) => restarts)} times killed and started again
+Redis or MariaDB      killed and restarted ${sum(({ restarts }) => restarts)} times
 SubmitJob requests    ${sum(({ submitJobs }) => submitJobs)}
 report                ${report.slice(root.length)}`);
 process.exitCode = all.length === seeds ? 0 : 1;

@@ -9,7 +9,10 @@ const architecture = new URL('../ARCHITECTURE.md', import.meta.url);
 /** Mermaid takes no hyphen in a node's id. */
 const node = (place: Place): string => place.replaceAll('-', '_');
 
-/** A Mermaid flowchart. A move that every stage can make is drawn once, from the box around the stages. */
+/**
+ * A Mermaid flowchart. A move that every stage can make is drawn once, from the box around the
+ * stages.
+ */
 export function diagram(): string {
   const lines = [
     'flowchart LR',
@@ -47,7 +50,8 @@ export function withDiagram(text: string): string {
   const [start, end] = [text.indexOf(START), text.indexOf(END)];
   if (start < 0 || end < start)
     throw new Error(
-      `ARCHITECTURE.md lacks the marker ${start < 0 ? START : END}; the picture of the ${places.length} places goes between the two.`,
+      `ARCHITECTURE.md lacks the marker ${start < 0 ? START : END}. ` +
+        `The picture of the ${places.length} places goes between the two markers: put them back.`,
     );
   return `${text.slice(0, start)}${START}\n\`\`\`mermaid\n${diagram()}\n\`\`\`\n${text.slice(end)}`;
 }

@@ -7,13 +7,13 @@ import { fileURLToPath } from 'node:url';
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /**
- * Some of the SDK's files are CommonJS and require Node's own modules, which an ES module has no
- * `require` for.
+ * Some files of the SDK are CommonJS and require Node's own modules, but an ES module has no
+ * `require`.
  */
 const banner =
   "import { createRequire as batchwellRequire } from 'node:module'; const require = batchwellRequire(import.meta.url);";
 
-/** Writes the bundle, which needs nothing but Node. */
+/** Writes the bundle. It needs nothing but Node. */
 export async function bundleStager(outFile: string): Promise<void> {
   await build({
     entryPoints: [here('main.ts')],

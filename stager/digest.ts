@@ -1,10 +1,10 @@
-/** Checksums of file contents, by the names S3 gives them. */
+/** Checksums of file contents, by their names in S3. */
 import { Crc32, Crc32c, Crc64Nvme } from '@aws-sdk/checksums/crc';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { CrcName } from '../core/cache/crc-combine.ts';
 
-/** MD5 is not asked for by name: it is what an ETag is, for objects written in one piece. */
+/** MD5 is never requested by name: it is the ETag of objects written in one piece. */
 export const algorithms = [
   'CRC64NVME',
   'CRC32',
@@ -18,7 +18,7 @@ export type Algorithm = (typeof algorithms)[number];
 
 export interface Digest {
   update(chunk: Uint8Array): void;
-  /** The sum itself; ends the digest. */
+  /** Returns the sum and ends the digest. */
   sum(): Promise<Uint8Array>;
 }
 
@@ -50,10 +50,10 @@ export const isCrc = (algorithm: Algorithm): algorithm is CrcName => algorithm.s
 
 export const inBase64 = (sum: Uint8Array): string => Buffer.from(sum).toString('base64');
 
-/** Larger ones are no faster, and pile up: Node frees buffers late. */
+/** Larger chunks are not faster, and they accumulate: Node frees buffers late. */
 const CHUNK_BYTES = 262_144;
 
-/** Of a file, or of `[start, end]` in it, both ends counted. */
+/** Of a file, or of its bytes from `start` to `end`, both included. */
 export async function digestFile(
   path: string,
   algorithm: Algorithm,

@@ -1,12 +1,13 @@
 /**
- * One file from S3 or the web to disk: streamed, checked for size and checksum, there whole or not
- * at all.
+ * Downloads one file from S3 or the web: streamed, checked for size and checksum, and put in place
+ * whole or not at all.
  */
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { Readable } from 'node:stream';
 import { combineCrc } from '../core/cache/crc-combine.ts';
 import type { CrcName } from '../core/cache/crc-combine.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
@@ -16,31 +17,31 @@ import type { Algorithm, Digest } from './digest.ts';
 import { allSettled, limitTo } from './limit.ts';
 import { persist, rangeHeader, FinalError } from './s3.ts';
 
-/** Larger files come in parts of 16 MiB, several at once. */
+/** Larger files are fetched in parts of 16 MiB, several at once. */
 const WHOLE_UP_TO_BYTES = 64 * 1_048_576;
 const PART_BYTES = 16 * 1_048_576;
 
 /**
- * Bodies under way at once. Each holds one chunk (64 KiB) and its socket's buffer, so this bounds
- * memory as well as connections, whatever the number and size of the files; the stager lives within
- * the task's own memory limit.
+ * Bodies read at once. Each holds one chunk (64 KiB) and its socket's buffer, so this limits memory
+ * as well as connections, whatever the number and size of the files. The stager runs within the
+ * task's own memory limit.
  */
 const body = limitTo(16);
 
-/** Files open at once; a folder of 100,000 must not open them all. */
+/** Files open at once: a folder of 100,000 must not open them all. */
 const files = limitTo(16);
 
-/** What S3 says the whole object's checksum is. */
+/** The checksum of the whole object according to S3. */
 interface Expected {
   algorithm: Algorithm;
   base64: string;
 }
 
 /**
- * The first checksum of the whole object (not of its parts) that S3 keeps; else the ETag where it
- * is an MD5.
+ * The first checksum that S3 has of the whole object (not of its parts), else the ETag if it is an
+ * MD5.
  */
-export function expectedChecksum(answer: GetObjectCommandOutput): Expected | undefined {
+function expectedChecksum(answer: GetObjectCommandOutput): Expected | undefined {
   const kept: Partial<Record<Algorithm, string | undefined>> = {
     CRC64NVME: answer.ChecksumCRC64NVME,
     CRC32: answer.ChecksumCRC32,
@@ -51,7 +52,8 @@ export function expectedChecksum(answer: GetObjectCommandOutput): Expected | und
   };
   for (const algorithm of algorithms) {
     const base64 = kept[algorithm];
-    // "…-3" is a checksum of three parts' checksums: it depends on where the parts were cut.
+    // "…-3" is a checksum of three parts' checksums, which depends on how the object was cut into
+    // parts.
     if (base64 !== undefined && answer.ChecksumType !== 'COMPOSITE' && !/-\d+$/.test(base64))
       return { algorithm, base64 };
   }
@@ -81,20 +83,20 @@ async function pour(
   return written;
 }
 
-function streamOf(answer: GetObjectCommandOutput): AsyncIterable<Uint8Array> & { destroy(): void } {
-  if (!answer.Body || !('destroy' in answer.Body)) throw new Error('S3 answered without a body');
-  return answer.Body as unknown as AsyncIterable<Uint8Array> & { destroy(): void };
+function streamOf(answer: GetObjectCommandOutput): Readable {
+  if (!(answer.Body instanceof Readable)) throw new Error('S3 returned no body');
+  return answer.Body;
 }
 
 function requireSize(read: number, expected: number): void {
-  if (read !== expected) throw new Error(`${read} bytes came instead of ${expected}`);
+  if (read !== expected) throw new Error(`received ${read} bytes instead of ${expected}`);
 }
 
 function requireSum(sum: Uint8Array, expected: Expected): void {
   const found = inBase64(sum);
   if (found !== expected.base64)
     throw new Error(
-      `its ${expected.algorithm} checksum is ${found}, and S3 says ${expected.base64}`,
+      `its ${expected.algorithm} checksum is ${found}, but S3 has ${expected.base64}`,
     );
 }
 
@@ -142,7 +144,7 @@ async function fetchPart(
 ): Promise<Sums> {
   return body(() =>
     persist(async () => {
-      // If-Match: a file that is replaced half-way must not end up as a mixture.
+      // If-Match: a file that is replaced during the download must not become a mixture.
       const answer = await s3.send(
         new GetObjectCommand({
           Bucket: place.bucket,
@@ -199,8 +201,8 @@ const combined = (
     });
 
 /**
- * GetObject that asks for the checksum by its header. Asking by `ChecksumMode` would make the SDK
- * sum up the body as well, which doubled the CPU of a download.
+ * GetObject that requests the checksum by its header. With `ChecksumMode` the SDK would also
+ * compute the checksum of the body, which doubled the CPU of a download.
  */
 async function getWithChecksums(s3: S3Client, place: S3Place): Promise<GetObjectCommandOutput> {
   const command = new GetObjectCommand({ Bucket: place.bucket, Key: place.key });
@@ -223,7 +225,8 @@ async function fetchS3(fetch: Fetch): Promise<Downloaded> {
     const expected = expectedChecksum(answer);
     const sizeBytes = answer.ContentLength ?? 0;
     if (sizeBytes > WHOLE_UP_TO_BYTES) {
-      // Only its headers were wanted; they cost no request of their own for the many small files.
+      // Only the headers are needed. Small files, which are the most, cost no extra request this
+      // way.
       streamOf(answer).destroy();
       return { answer, sizeBytes };
     }
@@ -263,7 +266,7 @@ async function fetchWeb(url: string, file: FileHandle): Promise<Downloaded> {
     }
     const read = answer.body ? await pour(answer.body, file, 0, undefined) : 0;
     const length = answer.headers.get('content-length');
-    // A compressed answer's length is that of what came over the wire.
+    // The length of a compressed answer counts the compressed bytes.
     if (length !== null && answer.headers.get('content-encoding') === null)
       requireSize(read, Number(length));
     return { sizeBytes: read };
@@ -280,11 +283,11 @@ export interface Downloaded {
 
 export type Source = S3Place | { web: string };
 
-/** Of a file that is not whole yet, beside the place it will have. */
+/** Suffix of an incomplete file, in the folder where the whole file will be. */
 export const PART_SUFFIX = '.batchwell-part';
 
 /**
- * Fetches one file, five times if need be, and puts it at `path` by a rename.
+ * Fetches one file in up to five tries, and puts it at `path` by a rename.
  * @throws the last failure
  */
 export const download = (s3: S3Client, source: Source, path: string): Promise<Downloaded> =>

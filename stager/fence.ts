@@ -1,7 +1,7 @@
 /**
  * The fence: SubmitJob has no idempotency token, so a lost answer can leave two jobs for one
  * submission. The first to write its id into the submission's `owner` may act; the other may run,
- * but changes nothing.
+ * but it changes nothing.
  */
 import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
@@ -9,11 +9,11 @@ import { inSubmission, indexInKey } from '../core/files/s3-layout.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 import { readBytes, statusOf } from './s3.ts';
 
-/** The array's own id for its child: every child of one job is the same owner. */
-export const jobOf = (batchJobId: string): string => batchJobId.split(':', 1)[0] ?? batchJobId;
+/** For a child, the id of its array: all children of one job are the same owner. */
+const jobOf = (batchJobId: string): string => batchJobId.split(':', 1)[0] ?? batchJobId;
 
 export interface Fence {
-  /** The id that holds the submission; ours or a twin's. */
+  /** Id of the job that owns the submission: ours or its twin's. */
   owner: string;
   mine: boolean;
 }
@@ -32,7 +32,7 @@ async function readOwner(s3: S3Client, submission: S3Place): Promise<string | un
   }
 }
 
-/** True when it is ours by this write; when false, it has to be read again. */
+/** True when this write made us the owner; when false, the owner must be read again. */
 async function tryToOwn(s3: S3Client, submission: S3Place, job: string): Promise<boolean> {
   const { bucket, key } = ownerPlace(submission);
   try {
@@ -49,14 +49,14 @@ async function tryToOwn(s3: S3Client, submission: S3Place, job: string): Promise
   } catch (error) {
     const status = statusOf(error);
     // 412: a sibling or a twin was first (or our own first try, whose answer was lost). 409: S3
-    // asks to try again.
+    // asks for a retry.
     if (status !== 412 && status !== 409) throw error;
     return false;
   }
 }
 
 /**
- * Who owns the submission; takes it when nobody does.
+ * Returns the owner of the submission; becomes the owner when there is none.
  * @throws the SDK's error when `owner` can be neither read nor written
  */
 export async function takeOrReadFence(
@@ -70,13 +70,12 @@ export async function takeOrReadFence(
     if (owner !== undefined) return { owner, mine: owner === job };
     if (await tryToOwn(s3, submission, job)) return { owner: job, mine: true };
   }
-  throw new Error(`The owner of ${submission.key} could be neither read nor written in 10 tries.`);
+  throw new Error(`The owner of ${submission.key} could not be read or written in 10 tries.`);
 }
 
 /**
- * Whether an earlier attempt of Batch has written its result record. Its host may have been lost
- * right after, so that Batch tries again what had run to its end: that must not have its effect a
- * second time.
+ * Whether an earlier attempt of Batch has written its result record. When its host is lost right
+ * after that, Batch retries an attempt that has finished; its effect must not happen twice.
  */
 export async function hasRecord(
   s3: S3Client,

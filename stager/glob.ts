@@ -1,6 +1,6 @@
 /**
- * Shell patterns over a file tree: POSIX 2.13, as TES names it. `*`, `?` and `[…]` match neither
- * '/' nor a leading '.'.
+ * Shell patterns over a file tree (POSIX 2.13, as in TES). `*`, `?` and `[…]` match neither '/' nor
+ * a leading '.'.
  */
 import { readdir, stat } from 'node:fs/promises';
 
@@ -24,7 +24,7 @@ export const hasWildcard = (path: string): boolean => /[*?[]/.test(path);
 const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 const literalInSet = (text: string): string => text.replace(/[\\^\][-]/g, '\\$&');
 
-/** What stands at the start of a pattern, and how much of it. */
+/** The first element of a pattern, as an expression, and its length in the pattern. */
 interface Piece {
   expression: string;
   length: number;
@@ -33,7 +33,7 @@ interface Piece {
 const member = (text: string): string =>
   literalInSet(text.length > 1 && text.startsWith('\\') ? text.slice(1) : text);
 
-/** `[…]`; undefined when it is not closed, hence an ordinary '['. */
+/** `[…]`; undefined when it is not closed and so is an ordinary '['. */
 function setPiece(rest: string): Piece | undefined {
   const match = /^\[([!^]?)(\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*)\]/su.exec(rest);
   if (!match) return undefined;
@@ -60,7 +60,7 @@ function firstPiece(rest: string): Piece {
     : plain;
 }
 
-/** One step of a path, as an expression over a file's name. */
+/** One step of a path, as an expression for file names. */
 export function stepExpression(step: string): RegExp {
   let source = step.startsWith('.') ? '' : '(?!\\.)';
   for (let at = 0; at < step.length;) {
@@ -75,7 +75,7 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return (await readdir(folder)).toSorted();
   } catch (error) {
-    // A pattern may lead through what is no folder, or is not there: nothing matches.
+    // A step that does not exist or is not a folder matches nothing.
     if (
       error instanceof Error &&
       'code' in error &&

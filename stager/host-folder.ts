@@ -1,6 +1,6 @@
 /**
- * Lays out what a host mounts at /opt/batchwell: the stager with its own Node, that Node's loader
- * and libraries, and a shell.
+ * Builds the folder that hosts mount at /opt/batchwell: the stager, Node with its loader and
+ * libraries, and a shell.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -27,26 +27,26 @@ import { bundleStager } from './bundle.ts';
 const run = promisify(execFile);
 
 export interface HostFolderOptions {
-  /** The Node that tasks' containers run; the one that runs now when absent. */
+  /** The Node that runs in tasks' containers; the current one by default. */
   nodeBinary?: string;
   /**
-   * A statically linked busybox; looked for on PATH when absent. `false`: none, tasks then need
-   * their image's /bin/sh.
+   * A statically linked busybox; looked up on PATH by default. `false`: none, so tasks need /bin/sh
+   * in their image.
    */
   shell?: string | false;
-  /** A stager bundled before; bundled anew when absent. */
+  /** A stager that was bundled before; bundled now by default. */
   stager?: string;
 }
 
 export interface HostFolder {
   path: string;
-  /** Why there is no shell in it, when there is none. */
+  /** Why the folder has no shell; absent when it has one. */
   withoutShell?: string;
 }
 
 /**
- * Looked up by glibc by name only when a host name is resolved, so ldd does not list them. Newer
- * glibc holds them itself.
+ * glibc loads these by name only when it resolves a host name, so ldd does not list them. Newer
+ * glibc includes them.
  */
 const RESOLVER_LIBRARIES = ['libnss_dns.so.2', 'libnss_files.so.2', 'libresolv.so.2'];
 
@@ -55,14 +55,14 @@ interface Linked {
   libraries: string[];
 }
 
-/** @throws Error when the binary has no loader of its own that could be called by name */
+/** @throws Error when ldd names no loader for the binary */
 async function readLinked(binary: string): Promise<Linked> {
   const { stdout } = await run('ldd', [binary]);
   const libraries = [...stdout.matchAll(/=> (\/\S+)/g)].flatMap((match) => match[1] ?? []);
   const loader = /^\s*(\/\S*\/ld-\S+)/m.exec(stdout)?.[1];
   if (loader === undefined)
     throw new Error(
-      `ldd names no loader for ${binary}; a dynamically linked glibc Node was expected:\n${stdout}`,
+      `ldd names no loader for ${binary}; expected a Node that is linked dynamically with glibc:\n${stdout}`,
     );
   const beside = dirname(libraries.find((library) => basename(library) === 'libc.so.6') ?? loader);
   const resolver = await Promise.all(
@@ -79,7 +79,7 @@ async function readLinked(binary: string): Promise<Linked> {
   };
 }
 
-/** An ELF that names no interpreter needs no loader, so it runs in any image. */
+/** An ELF without an interpreter needs no loader, so it runs in any image. */
 async function isStatic(binary: string): Promise<boolean> {
   const file = await open(binary, 'r');
   try {
@@ -115,19 +115,19 @@ async function chooseShell(
   wanted: string | false | undefined,
 ): Promise<{ shell: string } | { withoutShell: string }> {
   if (wanted === false)
-    return { withoutShell: 'None was wanted: tasks need a /bin/sh in their image.' };
+    return { withoutShell: 'The shell was turned off: tasks need /bin/sh in their image.' };
   const busybox = wanted ?? (await findOnPath('busybox'));
-  const remedy = 'Tasks need a /bin/sh in their image; install busybox-static to do without.';
-  if (busybox === undefined) return { withoutShell: `There is no busybox on PATH. ${remedy}` };
+  const remedy = 'Tasks need /bin/sh in their image. To avoid that, install busybox-static.';
+  if (busybox === undefined) return { withoutShell: `busybox is not on PATH. ${remedy}` };
   if (!(await isStatic(busybox)))
     return {
-      withoutShell: `${busybox} is linked dynamically and would not run in a foreign image. ${remedy}`,
+      withoutShell: `${busybox} is linked dynamically and does not run in every image. ${remedy}`,
     };
   return { shell: busybox };
 }
 
 /**
- * Node is 120 MB, so it is linked where it lies on the same disk and anyone may run it; else
+ * Node is 120 MB, so it is linked if it is on the same disk and anyone may run it; otherwise it is
  * copied.
  */
 async function lay(source: string, target: string): Promise<void> {
@@ -144,7 +144,7 @@ async function lay(source: string, target: string): Promise<void> {
   await chmod(target, 0o755);
 }
 
-/** Says what the folder was made from; equal stamps mean equal folders. */
+/** Describes what the folder was built from: equal stamps mean equal folders. */
 async function stampOf(stager: string, files: readonly string[]): Promise<string> {
   const facts = await Promise.all(
     files.map(async (file) => {
@@ -158,7 +158,7 @@ async function stampOf(stager: string, files: readonly string[]): Promise<string
   return `${[`stager ${bundle}`, ...facts].join('\n')}\n`;
 }
 
-/** Whoever comes second finds the folder made by the first; what it made itself is thrown away. */
+/** When two build at once, the second finds the folder of the first and deletes its own. */
 async function putInPlace(made: string, target: string): Promise<void> {
   const old = `${made}.old`;
   await rename(target, old).catch(() => undefined);
@@ -178,7 +178,7 @@ async function putInPlace(made: string, target: string): Promise<void> {
 }
 
 /**
- * Lays the folder out at `target`, whole or not at all; does nothing when it is there and of the same make.
+ * Builds the folder at `target`, whole or not at all. Does nothing when an equal folder is there.
  *
  * ```
  * stager.mjs   bin/node   bin/sh (static busybox)   lib/ld.so   lib/*.so*   stamp

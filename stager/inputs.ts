@@ -1,4 +1,4 @@
-/** The inputs of a task: declared by its script one by one, then fetched all at once. */
+/** The inputs of a task: its script declares them one by one, then all are fetched at once. */
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
@@ -19,8 +19,7 @@ export type DeclaredInput =
   | { kind: 'file' | 'folder'; url: string; path: string; name: string };
 
 /**
- * A fetched file as it lay on disk then; an output of the same url and the same state need not be
- * written again.
+ * The state of a fetched file on disk. An output with the same URL and state is not written again.
  */
 export interface FetchedFile {
   url: string;
@@ -33,12 +32,12 @@ export interface FetchedFile {
   crc64nvme?: string;
 }
 
-/** Relative path of a key within its folder. @throws when it would lead out of the folder */
+/** A key's path within its folder. @throws when it would lead out of the folder */
 function pathWithin(key: string, prefix: string): string {
   const path = key.slice(prefix.length);
   const steps = path.replace(/\/$/, '').split('/');
   if (steps.some((step) => step === '' || step === '.' || step === '..'))
-    throw new FinalError(`its key ${JSON.stringify(key)} is no path that a folder can hold`);
+    throw new FinalError(`the key ${JSON.stringify(key)} cannot be the path of a file in a folder`);
   return path;
 }
 
@@ -120,16 +119,16 @@ interface Fetched {
 const NOT_FROM_S3: Fetched = { read: null, sum: null };
 
 /**
- * A file of the task's own file system at its own place, such as one in a shared folder: there is
- * nothing to fetch.
+ * A file that the task already sees at its path, such as one in a shared folder: there is nothing
+ * to fetch.
  */
 async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
   const isFolder = (await stat(path)).isDirectory();
   if (isFolder !== (kind === 'folder'))
     throw new FinalError(
       isFolder
-        ? 'it is a directory, and is not declared as one'
-        : 'it is declared as DIRECTORY, but is none',
+        ? 'it is a directory but is declared as FILE'
+        : 'it is declared as DIRECTORY but is not one',
     );
   return NOT_FROM_S3;
 }
@@ -145,7 +144,7 @@ async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
   const isWeb = /^https?:\/\//i.test(input.url);
   if (!place && !isWeb)
     throw new FinalError(
-      'only s3://bucket/key and http(s):// urls can be read, and paths that the task sees, at the same path',
+      'its URL must be s3://bucket/key or http(s)://…, or the path where the task already sees it',
     );
   if (input.kind === 'folder') {
     if (!place) throw new FinalError('a DIRECTORY can only be read from s3://');
@@ -204,7 +203,9 @@ export interface FetchedInputs {
   inputs: InputsRead;
 }
 
-/** All inputs on disk, or the first failure in their order, once none is still under way. */
+/**
+ * Puts all inputs on disk. On failure, returns the first one in their order once all have ended.
+ */
 export async function fetchInputs(
   s3: S3Client,
   inputs: readonly DeclaredInput[],

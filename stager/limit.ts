@@ -1,4 +1,4 @@
-/** Lets at most `most` pieces of work run at once, in the order they came. */
+/** Runs at most `most` pieces of work at once, in the order in which they came. */
 export function limitTo(most: number): <T>(work: () => Promise<T>) => Promise<T> {
   let running = 0;
   const waiting: (() => void)[] = [];
@@ -8,7 +8,7 @@ export function limitTo(most: number): <T>(work: () => Promise<T>) => Promise<T>
     try {
       return await work();
     } finally {
-      // The place is handed on rather than freed, so that nobody can slip in between.
+      // The place is handed over, not freed: a newcomer must not take it in between.
       const next = waiting.shift();
       if (next) next();
       else running -= 1;
@@ -16,7 +16,7 @@ export function limitTo(most: number): <T>(work: () => Promise<T>) => Promise<T>
   };
 }
 
-/** All of them, and none left running when the first fails; that first failure is thrown. */
+/** Waits for all of them, even when one fails, then throws the first failure. */
 export async function allSettled<T>(works: readonly Promise<T>[]): Promise<T[]> {
   const ended = await Promise.allSettled(works);
   const failed = ended.find((one) => one.status === 'rejected');

@@ -1,10 +1,10 @@
 /**
- * The stager's own lines, one JSON object each on stdout: in CloudWatch they stand in the job's log
+ * The stager's own log: one JSON object per line on stdout, which CloudWatch shows in the job's log
  * stream.
  */
 export type Log = (event: StagerEvent, fields?: Record<string, string | number>) => void;
 
-export type StagerEvent =
+type StagerEvent =
   | 'task_started'
   | 'inputs_fetched'
   | 'executor_ended'

@@ -1,4 +1,4 @@
-/** The outputs of a task: found on disk, written to S3, and recorded with size and checksum. */
+/** The outputs of a task: found on disk, written to S3, recorded with size and checksum. */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ export interface DeclaredOutput {
   type: FileType;
   url: string;
   path: string;
-  /** Given for wildcards: what is cut from the matches' paths. */
+  /** Given for wildcards: the prefix to remove from the matches' paths. */
   pathPrefix?: string;
 }
 
@@ -41,7 +41,7 @@ async function statOf(path: string): Promise<Stats | undefined> {
 
 /**
  * The regular files under a folder. Links are followed while they stay in the tree: one that leads
- * out would carry off what is no output (the host's mounts, /proc), and one that leads upwards
+ * out could expose what is not an output (the host's mounts, /proc), and one that leads upwards
  * would never end.
  */
 async function filesUnder(root: string): Promise<FoundFile[]> {
@@ -76,7 +76,7 @@ async function findMatches(
     matched = true;
     if (!local.startsWith(pathPrefix))
       throw new FinalError(
-        `${local} matches, but does not begin with the path_prefix ${pathPrefix}`,
+        `${local} matches the pattern but does not begin with path_prefix ${pathPrefix}`,
       );
     const path = local.slice(pathPrefix.length).replace(/^\/+/, '');
     if (output.type === 'FILE') found.push({ local, path });
@@ -91,7 +91,7 @@ async function findMatches(
   return matched ? found : undefined;
 }
 
-/** Undefined when it is not there. */
+/** Undefined when the output does not exist. */
 async function findFiles(output: DeclaredOutput): Promise<FoundFile[] | undefined> {
   if (output.pathPrefix !== undefined && hasWildcard(output.path))
     return findMatches(output, output.pathPrefix);
@@ -99,12 +99,13 @@ async function findFiles(output: DeclaredOutput): Promise<FoundFile[] | undefine
   if (!facts) return undefined;
   if (output.type === 'DIRECTORY') {
     if (!facts.isDirectory())
-      throw new FinalError(`${output.path} is declared as DIRECTORY, but is none`);
+      throw new FinalError(`${output.path} is declared as DIRECTORY but is not one`);
     return filesUnder(output.path);
   }
   if (!facts.isFile())
     throw new FinalError(
-      `${output.path} is declared as FILE, but is ${facts.isDirectory() ? 'a directory' : 'no regular file'}`,
+      `${output.path} is declared as FILE but is ` +
+        (facts.isDirectory() ? 'a directory' : 'not a regular file'),
     );
   return [{ local: output.path, path: '' }];
 }
@@ -125,7 +126,7 @@ async function uploadOne(
       return { sizeBytes: size, crc64nvme, etag: source.etag ?? '' };
   }
   const place = parseS3Url(url);
-  if (!place || place.key === '') throw new FinalError('only s3://bucket/key urls can be written');
+  if (!place || place.key === '') throw new FinalError('an output URL must be s3://bucket/key');
   return uploader.upload(file.local, place, 'application/octet-stream');
 }
 
@@ -150,7 +151,8 @@ async function uploadOutput(
     return { failure, subject: output.url };
   }
   if (!found) return 'missing';
-  // Whoever watches the folder itself (Cromwell's config backend) takes its rc for the end.
+  // rc comes last: to whoever watches the folder (Cromwell's config backend), it means that the
+  // call has ended.
   const [others, rc] = [
     found.filter(({ path }) => path !== 'rc'),
     found.filter(({ path }) => path === 'rc'),
@@ -171,8 +173,8 @@ async function uploadOutput(
 }
 
 /**
- * Writes all; a missing output is told, not an error; the first failure is told when none is under
- * way any more.
+ * Writes all outputs. A missing output is reported, but is not an error. The first failure is
+ * reported once all have ended.
  */
 export async function uploadOutputs(
   uploader: Uploader,

@@ -1,4 +1,7 @@
-/** What this container is to do: its own part of the manifest, and the script that part names. */
+/**
+ * Reads what this container runs: its own part of the manifest, and the script that this part
+ * names.
+ */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import {
@@ -12,13 +15,13 @@ import { formatS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 import { FinalError, readBytes } from './s3.ts';
 
-/** `submissions/<key>/` may lie under a prefix of the bucket; scripts lie beside it. */
+/** `submissions/<key>/` may be under a prefix of the bucket; `scripts/` is under the same one. */
 const besideSubmissions = (submission: S3Place): string =>
   submission.key.replace(/submissions\/[^/]+\/$/, '');
 
 /**
  * The exact text that runs: values, then script.
- * @throws when either cannot be read, or is not what its name says
+ * @throws when one cannot be read or does not match its name
  */
 export async function readTaskText(
   s3: S3Client,
@@ -49,11 +52,13 @@ export async function readTaskText(
     readBytes(s3, script),
   ]);
   if (values.length !== entry.valuesBytes)
-    throw new FinalError(`${formatS3Url(manifest)} ends within the values of index ${index}`);
+    throw new FinalError(
+      `${formatS3Url(manifest)} is incomplete: it ends within the values of index ${index}`,
+    );
   const digest = createHash('sha256').update(text).digest('hex');
   if (digest !== entry.scriptSha256)
     throw new FinalError(
-      `${formatS3Url(script)} holds another text than its name says (SHA-256 ${digest})`,
+      `the content of ${formatS3Url(script)} does not match its name: its SHA-256 is ${digest}`,
     );
   return values.toString('utf8') + text.toString('utf8');
 }

@@ -1,4 +1,4 @@
-/** The whole of one attempt, from the environment Batch gives to the container's exit code. */
+/** One whole attempt, from the environment that Batch sets to the container's exit code. */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -15,21 +15,22 @@ import { runShell } from './shell.ts';
 import type { RunningShell } from './shell.ts';
 import { createUploader } from './upload.ts';
 
-/** How long a task may take to end after SIGTERM; the container is killed 30 s after it. */
+/** How long a task may take to end after SIGTERM; the container is killed 30 s after the signal. */
 const GRACE_MS = 5_000;
 const LAST_LOGS_MS = 10_000;
 
 /** @throws Error naming the variable that is missing or wrong */
-export function readIdentity(env: NodeJS.ProcessEnv): Identity {
+function readIdentity(env: NodeJS.ProcessEnv): Identity {
   const place = parseS3Url(env[SUBMISSION_VARIABLE] ?? '');
   if (!place)
     throw new Error(
-      `${SUBMISSION_VARIABLE} is ${JSON.stringify(env[SUBMISSION_VARIABLE])}; s3://bucket/…/submissions/<key>/ was expected.`,
+      `${SUBMISSION_VARIABLE} is ${JSON.stringify(env[SUBMISSION_VARIABLE])}; ` +
+        'expected s3://bucket/…/submissions/<key>/.',
     );
   const batchJobId = env['AWS_BATCH_JOB_ID'];
   if (!batchJobId)
     throw new Error(
-      'AWS_BATCH_JOB_ID is not set: the stager runs as the command of an AWS Batch job.',
+      'AWS_BATCH_JOB_ID is not set. The stager must run as the command of an AWS Batch job.',
     );
   return {
     submission: {
@@ -46,12 +47,12 @@ function readCount(env: NodeJS.ProcessEnv, name: string, otherwise: number, leas
   const value = Number(env[name] ?? otherwise);
   if (!Number.isSafeInteger(value) || value < least)
     throw new Error(
-      `${name} is ${JSON.stringify(env[name])}; a whole number from ${least} on was expected.`,
+      `${name} is ${JSON.stringify(env[name])}; expected a whole number of at least ${least}.`,
     );
   return value;
 }
 
-/** An image may hold no /tmp, and no shell. */
+/** An image may have no /tmp. */
 async function makeScratch(env: NodeJS.ProcessEnv): Promise<string> {
   const parent = env[SCRATCH_VARIABLE] ?? '/tmp';
   await mkdir(parent, { recursive: true });
@@ -66,12 +67,12 @@ function findShell(): string {
 const pause = (ms: number): Promise<void> =>
   new Promise((resolve) => void setTimeout(resolve, ms).unref());
 
-/** SIGTERM: the task is told, then what it left is saved, and no result is claimed. */
+/** On SIGTERM: passes it to the task, then saves its logs. No result record is written. */
 async function stop(session: Session, shell: RunningShell): Promise<number> {
-  // Whatever was already written last is the truth; it is not taken back.
+  // A record that was already written stays valid.
   if (session.closed !== 'recorded') session.closed = 'terminated';
   session.live.stop();
-  // Only a running command has something to save; a shell that waits for files would wait on.
+  // Only a running command has something to save. A shell that waits for files would go on waiting.
   shell.signal(session.executors.some((executor) => !executor.ended) ? 'SIGTERM' : 'SIGKILL');
   const ended = shell.ended.catch(() => 0);
   const code = await Promise.race([ended, pause(GRACE_MS)]);
@@ -93,7 +94,7 @@ async function stop(session: Session, shell: RunningShell): Promise<number> {
   return stagerExit.terminated;
 }
 
-/** Runs the script to its end. A shell that ends without a result is itself the failure. */
+/** Runs the script to its end. A shell that ends without a result record is a failure. */
 async function runScript(
   session: Session,
   script: string,
@@ -106,7 +107,8 @@ async function runScript(
     terminated.then(() => 'terminated' as const),
   ]).catch((error: unknown) => ({ error }));
   if (outcome === 'terminated') return stop(session, shell);
-  // What the task left running in the background would outlive it where no container ends with us.
+  // Without a container that ends with the stager, the task's background processes would outlive
+  // it.
   shell.signal('SIGKILL');
   if (session.closed === 'fenced') return stagerExit.fenced;
   if (session.closed === 'recorded' && typeof outcome === 'number') return outcome;
@@ -115,7 +117,7 @@ async function runScript(
     subject: 'shell',
     message:
       typeof outcome === 'number'
-        ? `The task's shell ended with ${outcome} before the task's end.`
+        ? `The task's shell ended with exit code ${outcome} before the script was finished.`
         : `The task's shell ${findShell()} could not be started: ${reasonOf(outcome.error)}`,
   };
   await writeLogs(session);
@@ -143,7 +145,7 @@ async function runOwned(
       session.error = {
         kind: 'script',
         subject,
-        message: `The task's script could not be made ready from ${subject}: ${reasonOf(error)}`,
+        message: `The task's script could not be prepared from ${subject}: ${reasonOf(error)}`,
         ...transience(error),
       };
       await writeResult(session);
@@ -157,7 +159,7 @@ async function runOwned(
 }
 
 /**
- * @param terminated resolves when the container is asked to end
+ * @param terminated resolves when the container is asked to stop
  * @returns the container's exit code; never throws
  */
 export async function runTask(
@@ -171,7 +173,7 @@ export async function runTask(
     const liveLogsMs = readCount(env, LIVE_LOGS_VARIABLE, 0, 0);
     const s3 = openS3(env);
     const text = readTaskText(s3, identity.submission, identity.index);
-    // Read at the same time as the fence; a failure is looked at when its turn comes.
+    // Read at the same time as the fence. runOwned handles a failure.
     text.catch(() => undefined);
     const fence = await takeOrReadFence(s3, identity.submission, identity.batchJobId);
     if (!fence.mine) {

@@ -1,18 +1,18 @@
-/** The one S3 client of the stager, and what its failures are called. */
+/** The stager's S3 client, and how its failures are classified and described. */
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { ByteRange } from '../core/submission/manifest.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 
 /**
- * Tries of one request, and of one whole file; S3 resets connections and answers 503 under load.
+ * Tries for one request, and for one whole file: S3 resets connections and answers 503 under load.
  */
 export const TRIES = 5;
 
 /**
- * Checksums are the stager's own: the SDK would add a CRC32 to each upload and could not check a
- * ranged download. The region falls back to one that only routes: a bucket elsewhere answers with a
- * redirect, which is followed.
+ * The stager computes checksums itself: the SDK would add a CRC32 to each upload and could not
+ * check a ranged download. The fallback region only routes: a bucket in another region answers with
+ * a redirect, which the client follows.
  */
 export function openS3(env: NodeJS.ProcessEnv): S3Client {
   return new S3Client({
@@ -42,7 +42,7 @@ interface Named {
 
 const named = (error: unknown): Named => (typeof error === 'object' && error !== null ? error : {});
 
-/** HTTP status of a failed request; undefined when no answer came. */
+/** HTTP status of a failed request; undefined when there was no answer. */
 export function statusOf(error: unknown): number | undefined {
   const metadata = named(error).$metadata;
   if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata))
@@ -50,10 +50,7 @@ export function statusOf(error: unknown): number | undefined {
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
 }
 
-/**
- * The disk's own refusals: full, read-only, not ours, or another kind of file than was taken for
- * granted.
- */
+/** Errors of the disk: full, read-only, no permission, or a file of another kind than expected. */
 const finalCodes = new Set<unknown>([
   'ENOSPC',
   'EDQUOT',
@@ -66,36 +63,33 @@ const finalCodes = new Set<unknown>([
   'ENOENT',
 ]);
 
-/**
- * A failure that another try cannot mend: the request itself is refused, or the disk refuses the
- * file.
- */
+/** Whether a retry cannot succeed: the request itself is refused, or the disk refuses the file. */
 export function isFinal(error: unknown): boolean {
   if (error instanceof FinalError || finalCodes.has(named(error).code)) return true;
   const status = statusOf(error);
   return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
-/** For a record: whether another attempt of the task may fare better. */
+/** For a result record: whether another attempt of the task may succeed. */
 export const transience = (error: unknown): { transient?: true } =>
   isFinal(error) ? {} : { transient: true };
 
-/** A reason that stays the same however often it is tried. */
+/** An error that no retry changes. */
 export class FinalError extends Error {
   override name = 'FinalError';
 }
 
-/** Query strings of presigned urls are credentials. */
+/** Query strings of presigned URLs are credentials. */
 export const withoutQuery = (text: string): string =>
   text.replace(/(https?:\/\/[^\s?'"]*)\?[^\s'"]*/g, '$1?…');
 
 /**
- * `NoSuchKey: The specified key does not exist.`, fit to be shown: without credentials, on one
- * line, 500 characters at most.
+ * `NoSuchKey: The specified key does not exist.`: on one line, at most 500 characters, without
+ * credentials.
  */
 export function reasonOf(error: unknown): string {
   const { name, message, code, cause } = named(error);
-  // fetch hides what happened ("fetch failed") in the cause.
+  // The message of fetch is "fetch failed"; the real error is its cause.
   if (cause instanceof Error && message === 'fetch failed') return reasonOf(cause);
   const kind = typeof code === 'string' ? code : typeof name === 'string' ? name : 'Error';
   const text =
@@ -108,7 +102,8 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * Runs `work` until it ends well, up to five times; gives up at once where no other try can help.
+ * Runs `work` until it succeeds, up to five times. An error that no retry changes is thrown at
+ * once.
  */
 export async function persist<T>(work: () => Promise<T>, pauseMs = 250): Promise<T> {
   for (let tried = 1; ; tried += 1) {
@@ -116,7 +111,7 @@ export async function persist<T>(work: () => Promise<T>, pauseMs = 250): Promise
       return await work();
     } catch (error) {
       if (isFinal(error) || tried >= TRIES) throw error;
-      // Jitter, because thousands of siblings saw the same 503.
+      // With jitter, because thousands of siblings got the same 503.
       await new Promise((resolve) =>
         setTimeout(resolve, pauseMs * 2 ** (tried - 1) * (0.5 + Math.random())),
       );
@@ -136,7 +131,7 @@ export async function readBytes(s3: S3Client, place: S3Place, range?: ByteRange)
         ...(range && { Range: rangeHeader(range) }),
       }),
     );
-    if (!answer.Body) throw new Error(`${formatS3Url(place)} came without a body`);
+    if (!answer.Body) throw new Error(`S3 returned ${formatS3Url(place)} without a body`);
     return Buffer.from(await answer.Body.transformToByteArray());
   });
 }

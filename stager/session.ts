@@ -1,4 +1,6 @@
-/** One attempt at a task: what its script asked for, what came of it, and what is told to S3. */
+/**
+ * One attempt at a task: what its script requested, the results so far, and what is written to S3.
+ */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -31,24 +33,26 @@ export interface Session extends Identity {
   uploader: Uploader;
   log: Log;
   /**
-   * Where the logs of executors lie that name no path of their own; '' until the script is laid
-   * out.
+   * Folder of the logs of executors that name no path of their own; '' until the script is written.
    */
   logs: string;
   startedMs: number;
   inputs: DeclaredInput[];
   outputs: DeclaredOutput[];
   fetched: FetchedFile[];
-  /** Started ones, in order. */
+  /** Those that were started, in order. */
   executors: { startedMs: number; stdout: string; stderr: string; ended?: ExecutorResult }[];
   record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputs'>;
   error?: StagerError;
   live: LiveLogs;
-  /** Once set, nothing more is written. */
+  /** Once it is set, nothing more is written. */
   closed?: 'fenced' | 'terminated' | 'recorded';
 }
 
-/** @param liveLogsMs the longest pause between two looks at what executors print; 0 for none */
+/**
+ * @param liveLogsMs the longest pause between two looks at what executors print; 0 turns live logs
+ * off
+ */
 export function openSession(
   identity: Identity,
   parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs'>,
@@ -88,8 +92,8 @@ const streamsOf = (executors: Session['executors']): LiveStream[] =>
   ]);
 
 /**
- * Makes what the executor's streams and folder need, so that the shell's own terse message is never
- * the reason.
+ * Makes the folders for the executor's streams and workdir, so that the reason is never a terse
+ * message of the shell.
  */
 async function prepareExecutor(
   session: Session,
@@ -134,18 +138,18 @@ function endExecutor(session: Session, position: number, exitCode: number): void
 const ended = (session: Session): ExecutorResult[] =>
   session.executors.flatMap((executor) => executor.ended ?? []);
 
-/** An executor may name /dev/null or a pipe; only a file has something to show. */
+/** An executor may name /dev/null or a pipe. Only a regular file is uploaded. */
 async function hasText(path: string): Promise<boolean> {
   const facts = await stat(path).catch(() => undefined);
   return facts !== undefined && facts.isFile() && facts.size > 0;
 }
 
 /**
- * rc, stdout and stderr of all executors so far. A log that cannot be written is told, and stops
- * nothing.
+ * Writes rc, stdout and stderr of all executors so far. A log that cannot be written is reported
+ * and stops nothing.
  */
 export async function writeLogs(session: Session): Promise<void> {
-  // What goes to S3 from here on comes before what is only for watching.
+  // From here on, uploads of live logs must not delay what has to be in S3.
   session.live.stop();
   const place = (name: string) =>
     within(session, inSubmission.log(session.index, session.attempt, name));
@@ -186,8 +190,8 @@ async function fetchAll(session: Session): Promise<boolean> {
 async function uploadAll(session: Session): Promise<boolean> {
   const startedMs = Date.now();
   try {
-    // The task may have run for hours; only the owner of the submission may change what its outputs
-    // are.
+    // The task may have run for hours. Only the owner of the submission may still write its
+    // outputs.
     const fence = await takeOrReadFence(session.s3, session.submission, session.batchJobId);
     if (!fence.mine) {
       session.closed = 'fenced';
@@ -198,7 +202,7 @@ async function uploadAll(session: Session): Promise<boolean> {
     session.error = {
       kind: 'output',
       subject: inSubmission.owner,
-      message: `No output was written, because the submission's owner could not be read: ${reasonOf(error)}`,
+      message: `No output was written, because the owner of the submission could not be read: ${reasonOf(error)}`,
       ...transience(error),
     };
     return false;
@@ -220,8 +224,8 @@ async function uploadAll(session: Session): Promise<boolean> {
 }
 
 /**
- * The last act. Without effect when the attempt was fenced or terminated, or has its record
- * already.
+ * The last action. Does nothing when the attempt was fenced or terminated, or already has its
+ * record.
  */
 export async function writeResult(session: Session): Promise<void> {
   session.live.stop();
@@ -248,13 +252,13 @@ async function makeFolder(session: Session, path: string): Promise<boolean> {
     session.error = {
       kind: 'script',
       subject: path,
-      message: `The folder ${path} could not be made: ${reasonOf(error)}`,
+      message: `The folder ${path} could not be created: ${reasonOf(error)}`,
     };
     return false;
   }
 }
 
-/** The folder that an output lies in; of a wildcard, the one above its first pattern. */
+/** The folder of an output; for a wildcard, the folder above its first pattern. */
 function folderAbove(path: string): string {
   const literal = /^[^*?[]*/.exec(path)?.[0] ?? '';
   return literal === path ? dirname(path) : literal.slice(0, literal.lastIndexOf('/')) || '/';
@@ -262,7 +266,7 @@ function folderAbove(path: string): string {
 
 type Request = (session: Session, words: string[]) => boolean | Promise<boolean>;
 
-/** What a script may ask; the words are described in docs/task-script.md. */
+/** The requests of a script, as described in docs/task-script.md. */
 const requests: Record<string, Request> = {
   folder: (session, [path = '']) => makeFolder(session, path),
   place: (session, [path = '']) => makeFolder(session, folderAbove(path)),
@@ -289,12 +293,12 @@ const requests: Record<string, Request> = {
 };
 
 /**
- * Answers one request of the script; false also for what it does not know, and for all once the
- * attempt is closed.
+ * Answers one request of the script. False also for unknown requests, and for all once the attempt
+ * is closed.
  */
 export async function answer(session: Session, [verb = '', ...words]: string[]): Promise<boolean> {
   const request = requests[verb];
-  // How the command took its SIGTERM is still worth knowing.
+  // The command's exit code after SIGTERM is still recorded.
   if (!request || (session.closed && verb !== 'ended')) return false;
   try {
     return await request(session, words);
@@ -310,7 +314,7 @@ export async function answer(session: Session, [verb = '', ...words]: string[]):
 }
 
 /**
- * Lays the script and the logs' folder into the scratch, private to this attempt.
+ * Writes the script and creates the logs' folder, both private to this attempt.
  * @returns the script's path
  */
 export async function layOut(session: Session, scratch: string, text: string): Promise<string> {

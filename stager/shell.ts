@@ -1,15 +1,15 @@
-/** The shell that runs the task's script, and the two channels by which it asks the stager. */
+/** The shell that runs the task's script, and the two channels between it and the stager. */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 
-/** Handles one request; true is answered as ok. Must not throw. */
+/** Handles one request; true is sent as ok, false as no. Must not throw. */
 export type Answer = (words: string[]) => Promise<boolean>;
 
 export interface RunningShell {
-  /** As a shell would say it: 128 + the signal's number. Rejects when there is no such shell. */
+  /** The exit code; 128 + n when killed by signal n. Rejects when the shell cannot be started. */
   ended: Promise<number>;
-  /** To the whole process group: the shell and all the task started. */
+  /** Sends it to the whole process group: the shell and everything the task started. */
   signal(name: 'SIGTERM' | 'SIGKILL'): void;
 }
 
@@ -24,8 +24,8 @@ const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
 };
 
 /**
- * Cuts the stream into requests: a count, then so many words, each ended by NUL.
- * @throws when the first word of a request is no count
+ * Cuts the stream into requests: a count, then that many words, each ended by NUL.
+ * @throws when the first word of a request is not a count
  */
 export function readRequests(onRequest: (words: string[]) => void): (chunk: Buffer) => void {
   let unfinished: Buffer[] = [];
@@ -36,7 +36,7 @@ export function readRequests(onRequest: (words: string[]) => void): (chunk: Buff
     if (awaited === undefined) {
       if (!/^\d{1,4}$/.test(word))
         throw new Error(
-          `The script's request began with ${JSON.stringify(word.slice(0, 40))} instead of a number of words.`,
+          `The script's request begins with ${JSON.stringify(word.slice(0, 40))} instead of a count.`,
         );
       awaited = Number(word);
     } else words.push(word);
@@ -60,19 +60,19 @@ export function readRequests(onRequest: (words: string[]) => void): (chunk: Buff
 }
 
 /**
- * When the container's memory runs out, the kernel shall end the task and not the stager, which
- * then still saves rc and logs and says what happened. The task's processes inherit the mark;
+ * When the container runs out of memory, the kernel should kill the task and not the stager, which
+ * can then still save rc and logs and report what happened. The task's processes inherit the score;
  * raising it needs no privilege.
  */
 function offerToOomKiller(pid: number | undefined): void {
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
   } catch {
-    // Without /proc the kernel chooses by size, which most often is the task as well.
+    // Without /proc the kernel chooses by size, which is usually the task too.
   }
 }
 
-/** Starts `shell script logs`, in a process group of its own, in the stager's own folder. */
+/** Starts `shell script logs` in its own process group, in the stager's working folder. */
 export function runShell(
   shell: string,
   script: string,
@@ -88,7 +88,7 @@ export function runShell(
   offerToOomKiller(child.pid);
   const requests = child.stdio[3] as Readable;
   const answers = child.stdio[4] as Writable;
-  // The shell may be killed while it is being answered; how it ended says so.
+  // The shell may be killed while it gets an answer. Its exit code shows that.
   answers.on('error', () => undefined);
   requests.on('error', () => undefined);
 
@@ -96,7 +96,7 @@ export function runShell(
     try {
       if (child.pid !== undefined) process.kill(-child.pid, name);
     } catch {
-      // The group is gone already.
+      // The process group no longer exists.
     }
   };
   const read = readRequests(

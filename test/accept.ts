@@ -1,8 +1,8 @@
-/** Tasks taken into a test's database and out of it, as the API and the fleet do it. */
+/** Accepts and ends tasks in the database of a test, as the API and the fleet do. */
 import { parseId } from '../core/ids.ts';
 import type { NewTask } from '../core/task/task.ts';
 import { acceptTasks, type NewScatter } from '../db/accept.ts';
-import { tellOfChange } from '../db/changes.ts';
+import { logChange } from '../db/changes.ts';
 import { inTransaction, type Database } from '../db/client.ts';
 
 interface Accepting {
@@ -31,7 +31,10 @@ export async function acceptAll(
   };
 }
 
-/** Ends tasks wherever they stand, and tells of it. @param ids as callers see them @param endedMs tells as 2025-06-15T15:06:40Z by default */
+/**
+ * Ends tasks at any place, and logs the change. @param ids as callers see them @param endedMs
+ * 2025-06-15T15:06:40Z by default
+ */
 export async function endTasks(
   database: Database,
   ids: readonly string[],
@@ -41,9 +44,11 @@ export async function endTasks(
   await inTransaction(database, async (open) => {
     const failure = place === 'failed' ? ['internal', 'It was to fail.'] : [null, null];
     await open.query(
-      'UPDATE tasks SET place = ?, ended_ms = ?, moved_ms = ?, due_ms = NULL, failure_code = ?, failure = ? WHERE id IN (?)',
+      `UPDATE tasks
+        SET place = ?, ended_ms = ?, moved_ms = ?, due_ms = NULL, failure_code = ?, failure = ?
+        WHERE id IN (?)`,
       [place, endedMs, endedMs, ...failure, keys],
     );
-    await tellOfChange(open, keys, { ended: true });
+    await logChange(open, keys, { ended: true });
   });
 }

@@ -1,9 +1,9 @@
-/** An API of its own for a test: real database and Redis, played S3 logs, a clock that can be set. */
+/** An API for a test: real database and Redis, simulated S3 logs, a clock that can be set. */
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { createApp } from '../api/app.ts';
 import type { FailureBody } from '../api/http/errors.ts';
-import type { ApiParts } from '../api/dependencies.ts';
+import type { ApiDependencies } from '../api/dependencies.ts';
 import type { ScatterReply } from '../api/schemas/scatters.ts';
 import type { TesTaskFull } from '../api/schemas/tes.ts';
 import { readConfig, type Config } from '../config.ts';
@@ -20,7 +20,7 @@ export interface ApiWorld {
   queues: Queues;
   redis: FreshRedis;
   logs: PlayedLogs;
-  /** Log lines that were written. */
+  /** The lines of the log. */
   lines: string[];
   call(
     method: string,
@@ -35,11 +35,11 @@ export interface Answer {
   status: number;
   headers: Headers;
   text: string;
-  /** Typed as if it were all replies at once: which one it is, each test asserts. */
+  /** Has the fields of all replies; each test asserts which one it is. */
   json: EveryReply;
 }
 
-export type EveryReply = TesTaskFull &
+type EveryReply = TesTaskFull &
   ScatterReply &
   Required<FailureBody> & {
     tasks: TesTaskFull[];
@@ -50,7 +50,10 @@ export type EveryReply = TesTaskFull &
     queues: unknown[];
   };
 
-/** `reach` may put something between the API and its database; it gives the url that the API uses. */
+/** The reply as one that Answer.json does not cover; each test asserts its content. */
+export const jsonAs = <T>({ text }: Answer): T => JSON.parse(text) as T;
+
+/** @param reach can put a proxy between the API and its database; returns the URL that the API uses */
 export async function startApiWorld(
   settings: Partial<Config> = {},
   reach: (url: string) => Promise<string> = async (url) => url,
@@ -77,18 +80,18 @@ export async function startApiWorld(
       },
     }),
   );
-  const parts: ApiParts = {
+  const dependencies: ApiDependencies = {
     config,
     database,
     queues,
     log,
     metrics: createMetrics(),
     logObjects: logs.objects,
-    describeCalls: async (calls) =>
+    resolveComponents: async (calls) =>
       calls.map(() => ({ unreadable: [], isWeak: false, inputs: [] })),
     nowMs,
   };
-  const app = await createApp(parts);
+  const app = await createApp(dependencies);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return {
     url,

@@ -1,6 +1,7 @@
 /**
- * A Cromwell for tests: tasks as its TES backend posts them (test/fixtures/cromwell), scripts as it writes them, and a
- * client that is as strict as it is. Written from Cromwell's source; no live Cromwell was at hand.
+ * A Cromwell for tests: tasks as its TES backend posts them (test/fixtures/cromwell), scripts as it
+ * writes them, and a client that is as strict. Written from Cromwell's source, without a live
+ * Cromwell.
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -14,7 +15,10 @@ export interface CromwellTask {
   tags: Record<string, string | null>;
 }
 
-/** Programs that Cromwell's scripts and the shims need, and this machine lacks: their tests are skipped then. */
+/**
+ * Programs that Cromwell's scripts and the shims need and this machine lacks. Without them the
+ * tests are skipped.
+ */
 export function missingPrograms(names: readonly string[]): string[] {
   const isThere = (name: string): boolean =>
     (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
@@ -35,13 +39,16 @@ export const fixtures = [
   's3-root',
 ] as const;
 
-/** The queue that a fixture names is in nobody's account; the local Batch has this one. */
+/** The queue that a fixture names does not exist; the local Batch has this one. */
 const QUEUE = {
   theirs: 'arn:aws:batch:us-east-1:111122223333:job-queue/default',
   ours: 'batchwell',
 };
 
-/** A fixture; as another run of the same call when `workflowId` is given, below another root when `root` is. */
+/**
+ * A fixture. With `workflowId` it is another run of the same call; with `root` it is below another
+ * root.
+ */
 export function cromwellTask(
   fixture: string,
   { workflowId, root }: { workflowId?: string; root?: string } = {},
@@ -55,7 +62,10 @@ export function cromwellTask(
   return JSON.parse(text) as CromwellTask;
 }
 
-/** The same call with its paths on Cromwell's host below a folder; in the container they stay. */
+/**
+ * The same call with its paths on Cromwell's host below a folder. Paths in the container do not
+ * change.
+ */
 export function onMount(task: CromwellTask, folder: string): CromwellTask {
   const moved = <F extends { url: string }>(file: F): F =>
     file.url.startsWith('/') ? { ...file, url: folder + file.url } : file;
@@ -64,7 +74,10 @@ export function onMount(task: CromwellTask, folder: string): CromwellTask {
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 
-/** The script around a command, as Cromwell writes it: random temporary folder, fifos with a piece of the workflow's id, its `script-epilogue`, rc at last. */
+/**
+ * The script around a command, as Cromwell writes it: random temporary folder, fifos with a part of
+ * the workflow's id, its `script-epilogue`, rc at the end.
+ */
 export function cromwellScript(task: CromwellTask, command: string, epilogue = 'sync'): string {
   const script = task.inputs.find(({ name }) => name === 'commandScript')?.path ?? '';
   const call = folderOf(folderOf(script));
@@ -127,7 +140,7 @@ export function workOf(task: CromwellTask): string {
   return [...lines, 'echo worked', 'echo noted >&2'].join('\n');
 }
 
-/** Cromwell's own map (TesResponse.scala): what is not in it is running, for ever. */
+/** Cromwell's own map (TesResponse.scala): any other state counts as running. */
 const TERMINAL: Record<string, 'done' | 'failed' | 'aborted'> = {
   COMPLETE: 'done',
   EXECUTOR_ERROR: 'failed',
@@ -147,13 +160,13 @@ interface FullTask {
 
 export interface CromwellClient {
   post(task: CromwellTask): Promise<string>;
-  /** Polls as Cromwell does until the task ends. Throws where Cromwell would fail the call. */
+  /** Polls as Cromwell does until the task ends. Throws when Cromwell would fail the call. */
   ended(id: string): Promise<'done' | 'failed' | 'aborted'>;
   full(id: string): Promise<FullTask>;
   cancel(id: string): Promise<void>;
 }
 
-/** @param endpoint the whole url of the task collection, as in Cromwell's configuration */
+/** @param endpoint the whole URL of the task collection, as in Cromwell's configuration */
 export function cromwellClient(endpoint: string): CromwellClient {
   const ask = async (url: string, init: RequestInit = {}): Promise<unknown> => {
     const answer = await fetch(url, init);

@@ -1,6 +1,7 @@
 /**
- * One private MariaDB for the whole run, started when the first test asks for a database: a run of unit tests alone
- * does not pay for it. Workers ask over a Unix socket, because only this process outlives every test file.
+ * One private MariaDB for the whole run, started when the first test asks for a database, so that a run
+ * of unit tests does not pay for it. Workers ask over a Unix socket, because only this process outlives
+ * every test file.
  */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,7 +13,7 @@ import { ensureProgram } from '../cli/services/install.ts';
 import { mariadbOrPrivate } from '../cli/services/mariadb.ts';
 import { MARIADB_SERVER, REDIS_SERVER } from '../cli/services/programs.ts';
 
-/** What a worker reads from the socket: one JSON document. */
+/** The JSON document that a worker reads from the socket. */
 export type DatabaseAnswer = { url: string } | { error: string };
 
 declare module 'vitest' {
@@ -22,7 +23,8 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  // Installing takes longer than a test may. Where it cannot be done, the tests that need the program say why.
+  // Installing takes longer than the time limit of a test. If it fails, the tests that need the
+  // program say why.
   for (const program of [REDIS_SERVER, MARIADB_SERVER])
     await ensureProgram(program).catch(() => undefined);
 
@@ -36,7 +38,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     );
   };
   const server = createServer((socket) => {
-    socket.on('error', () => undefined); // a worker that ended meanwhile wants no answer
+    socket.on('error', () => undefined); // a worker that has ended needs no answer
     void answerWithDatabase().then((answer) => socket.end(JSON.stringify(answer)));
   });
   const databaseSocket = join(folder, 'database.sock');

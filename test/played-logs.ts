@@ -1,8 +1,10 @@
-/** Logs in a work bucket that is played: what is there, what was asked, and whether anybody answers. */
+/**
+ * Logs in a fake work bucket: what it contains, what was requested, and whether it answers.
+ */
 import { createHash } from 'node:crypto';
 import type { LogObjects } from '../api/tasks/logs.ts';
 
-export interface PlayedLog {
+interface PlayedLog {
   body: string | Buffer;
   /** A window's. */
   metadata?: Record<string, string>;
@@ -12,7 +14,7 @@ export interface PlayedLogs {
   /** Whole logs, by key in the work bucket. */
   texts: Map<string, string>;
   windows: Map<string, PlayedLog>;
-  /** A whole log too large to be held: its size, and where its bytes come from. */
+  /** A whole log that is too large for memory: its size, and where its bytes come from. */
   streamed: Map<string, { sizeBytes: number; from(byte: number): AsyncIterable<Uint8Array> }>;
   /** Keys that were opened, in order. */
   opened: string[];

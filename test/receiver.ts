@@ -1,4 +1,4 @@
-/** What webhooks are sent to in a test. */
+/** A receiver of webhooks for tests. */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,13 +12,13 @@ export interface Received {
 
 export interface Receiver {
   received: Received[];
-  /** Status by path. */
+  /** HTTP status to return, by path. */
   answers: Map<string, number>;
   origin: string;
   close(): void;
 }
 
-/** A receiver that answers as it is told, path by path; 200 otherwise. */
+/** A receiver that returns the status set for the path, or else 200. */
 export async function startReceiver(): Promise<Receiver> {
   const received: Received[] = [];
   const answers = new Map<string, number>();

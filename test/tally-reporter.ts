@@ -1,4 +1,7 @@
-/** Counts for the runner's last line. Written to a file, so that they hold also when vitest ends badly afterwards. */
+/**
+ * Counts for the last line of the runner. Written to a file, so that they survive a later crash of
+ * vitest.
+ */
 import { writeFileSync } from 'node:fs';
 import type { Reporter, SerializedError, TestModule } from 'vitest/node';
 
@@ -7,7 +10,10 @@ export interface Tally {
   failed: number;
 }
 
-/** A file that could not be loaded, a failed hook and an error outside of every test each count as one failure. */
+/**
+ * A file that could not be loaded, a failed hook and an error outside any test each count as one
+ * failure.
+ */
 export function tally(
   modules: readonly TestModule[],
   unhandledErrors: readonly SerializedError[],

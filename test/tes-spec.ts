@@ -1,4 +1,7 @@
-/** Checks replies against the TES 1.1 OpenAPI, strictly: a field that the spec does not name is an error, as py-tes takes it. */
+/**
+ * Checks replies against the TES 1.1 OpenAPI, strictly: as in py-tes, a field that the spec does
+ * not name is an error.
+ */
 import { Ajv, type ValidateFunction } from 'ajv';
 import { readFileSync } from 'node:fs';
 
@@ -9,7 +12,10 @@ const SERVICE_INFO =
 const load = (name: string): Json =>
   JSON.parse(readFileSync(new URL(`fixtures/specs/${name}`, import.meta.url), 'utf8')) as Json;
 
-/** Objects of named properties take no others. Those put together by allOf are left open: each half names only its own. */
+/**
+ * Closes objects with named properties. Those combined by allOf stay open, because each half names
+ * only its own.
+ */
 function close(schema: unknown): void {
   if (Array.isArray(schema)) for (const item of schema) close(item);
   else if (typeof schema === 'object' && schema !== null) {
@@ -25,7 +31,8 @@ const tes = load('tes-v1.1.openapi.json');
 close((tes['components'] as Json)['schemas']);
 ajv.addSchema({ ...load('ga4gh-service-info-v1.0.0.openapi.json'), $id: SERVICE_INFO });
 ajv.addSchema({ ...tes, $id: 'tes' });
-// MINIMAL holds only id and state, says the text of the spec; its schema demands executors even there.
+// According to the text of the spec, MINIMAL has only id and state, but the schema requires
+// executors there too.
 const minimal = structuredClone(tes) as {
   components: { schemas: { tesTask: { required: string[]; properties: Json } } };
 };
@@ -34,7 +41,7 @@ tesTask.required = ['id', 'state'];
 tesTask.properties = { id: tesTask.properties['id'], state: tesTask.properties['state'] };
 ajv.addSchema({ ...minimal, $id: 'tes-minimal' });
 
-/** What is wrong with a reply; empty when it is as the spec says. */
+/** What is wrong with a reply; empty when it matches the spec. */
 export function violations(
   schema:
     | 'tesTask'

@@ -1,9 +1,9 @@
-/** A wire to a server (a database, say) that can be cut and mended. */
+/** A connection to a server (such as a database) that can be cut and restored. */
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
 export interface Wire {
-  /** The target's url, but through the wire. */
+  /** The target's URL, through this connection. */
   url: string;
   cut(): Promise<void>;
   mend(): Promise<unknown>;

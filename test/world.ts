@@ -1,4 +1,4 @@
-/** A test's own world: a database and a Redis that nobody else uses. */
+/** A database and a Redis of a test's own. */
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -10,11 +10,14 @@ import type { DatabaseAnswer } from './global-setup.ts';
 export interface FreshDatabase {
   /** `mysql://user:password@127.0.0.1:port/name`, utf8mb4, empty. */
   url: string;
-  /** Optional: the whole server is thrown away when the run ends. */
+  /** Optional: the whole server is deleted when the run ends. */
   drop(): Promise<void>;
 }
 
-/** A new, empty database on the run's MariaDB. The first call of a run starts that server (about 1 s), the others take 0.01 s. */
+/**
+ * A new, empty database on the MariaDB of the run. The first call starts that server (about 1 s),
+ * the others take 0.01 s.
+ */
 export async function freshDatabase(): Promise<FreshDatabase> {
   const serverUrl = await databaseServerUrl();
   const name = `test_${randomBytes(6).toString('hex')}`;
@@ -29,11 +32,14 @@ export interface FreshRedis {
   url: string;
   /** For tests that kill it. */
   pid: number;
-  /** Ends the server. One that is forgotten, or whose test failed, ends with its test file's process. */
+  /** Stops the server. Otherwise, it stops with the process of its test file. */
   drop(): Promise<void>;
 }
 
-/** A private redis-server (0.05 s): the truest world of its own, since FLUSHALL, memory and a killed server stay in it. */
+/**
+ * A private redis-server (0.05 s), so that FLUSHALL, memory use and a killed server affect no other
+ * test.
+ */
 export async function freshRedis(options: RedisOptions = {}): Promise<FreshRedis> {
   const { url, pid, stop } = await startRedis(options);
   return { url, pid, drop: stop };

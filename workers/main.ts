@@ -1,4 +1,4 @@
-/** A worker process: the stages it was told to run, a sweeper, a janitor, and its metrics. */
+/** A worker process: the stages it is asked to run, a sweeper, a janitor, webhooks and metrics. */
 import type { Config } from '../config.ts';
 import { stages, type Stage } from '../core/places.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
@@ -19,7 +19,7 @@ export interface WorkerOptions {
   concurrency?: number;
   log?: Log;
   metrics?: Metrics;
-  /** For crash tests: called at each crash point, and a clock that may be wrong. */
+  /** For crash tests: called at each crash point. `nowMs` is a clock that can be wrong. */
   onCrashPoint?: (point: CrashPoint) => void;
   nowMs?: () => number;
 }
@@ -28,7 +28,10 @@ export interface Workers {
   readonly runtime: Runtime;
   /** Where /metrics, /healthz and /readyz are. */
   readonly metricsUrl: string;
-  /** Takes no new messages, finishes those in hand, closes every connection. A second call waits for the first. */
+  /**
+   * Takes no new messages, finishes the present ones, closes every connection. A second call waits
+   * for the first.
+   */
   close(): Promise<void>;
 }
 
@@ -46,7 +49,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
   try {
     await requireNoEviction(runtime);
     await warnWithoutPersistence(runtime);
-    // Before the stages: a port that is taken ends the start while nothing runs yet.
+    // Before the stages: if the port is taken, the start fails while nothing runs yet.
     const server = await serveMetrics(runtime, config.metricsPort);
     const running = (options.stages ?? stages).map((stage) =>
       runStage(runtime, stage, options.concurrency),
@@ -73,7 +76,10 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
   }
 }
 
-/** Messages can all be made again from the rows, so a Redis that forgets at its restart costs time: up to `stallMs` for each row. */
+/**
+ * All messages can be made again from the rows, so a Redis that forgets them at its restart costs
+ * only time: up to `stallMs` for each row.
+ */
 async function warnWithoutPersistence(runtime: Runtime): Promise<void> {
   const setting = async (name: string): Promise<string | undefined> => {
     const answer = await runtime.queues.redis.config('GET', name).catch(() => undefined);
@@ -87,7 +93,10 @@ async function warnWithoutPersistence(runtime: Runtime): Promise<void> {
     );
 }
 
-/** A Redis that evicts loses queues without a word. Where CONFIG is forbidden (some hosted ones) it is not known. */
+/**
+ * A Redis that evicts keys loses queues silently. Where CONFIG is forbidden (some hosted ones), the
+ * policy is not known.
+ */
 async function requireNoEviction(runtime: Runtime): Promise<void> {
   const answer = await runtime.queues.redis
     .config('GET', 'maxmemory-policy')
@@ -96,6 +105,8 @@ async function requireNoEviction(runtime: Runtime): Promise<void> {
   if (policy === undefined) runtime.log.warn({}, 'redis-maxmemory-policy-unknown');
   else if (policy !== 'noeviction')
     throw new Error(
-      `Redis has maxmemory-policy ${policy}; queues need noeviction, or messages vanish when memory is short. Set it with: CONFIG SET maxmemory-policy noeviction`,
+      `Redis has maxmemory-policy ${policy}. ` +
+        'Queues need noeviction: otherwise Redis drops messages when its memory is full. ' +
+        'Set it with: CONFIG SET maxmemory-policy noeviction',
     );
 }

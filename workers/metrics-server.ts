@@ -60,7 +60,7 @@ async function answer(
   }
 }
 
-/** Queue depths are the same whichever worker is asked; they are read when somebody looks. */
+/** Queue depths are the same in every worker; they are read on request. */
 async function readDepths(runtime: Runtime): Promise<void> {
   await Promise.all(
     stages.map(async (stage) => {
@@ -72,7 +72,7 @@ async function readDepths(runtime: Runtime): Promise<void> {
   );
 }
 
-/** A depth of an hour ago would look like a queue that stands still. */
+/** A depth of an hour ago would look like a queue that makes no progress. */
 function forgetDepths({ metrics }: Runtime): void {
   metrics.queueDepth.reset();
   metrics.queueOldestSeconds.reset();

@@ -1,4 +1,7 @@
-/** Everything that knows BullMQ's workers: takes messages of one queue, runs the stage on them, sends what comes next. */
+/**
+ * Everything that knows BullMQ's workers: takes the messages of one queue, runs the stage on them,
+ * sends what comes next.
+ */
 import { DelayedError, Worker, type Job } from 'bullmq';
 import type { Stage } from '../core/places.ts';
 import type { Messages } from '../queues/messages.ts';
@@ -9,11 +12,11 @@ import { pipeline } from './pipeline.ts';
 
 export interface RunningStage {
   stage: Stage;
-  /** Takes no new messages and waits for those in hand. */
+  /** Takes no new messages and waits for the present ones. */
   close(): Promise<void>;
 }
 
-/** A message whose worker died is given out again; rows are guarded, so often does no harm. */
+/** A message whose worker died is delivered again. Rows are guarded, so many times does no harm. */
 const MOST_STALLS = 20;
 
 export function runStage<S extends Stage>(
@@ -53,7 +56,7 @@ async function work<S extends Stage>(
 ): Promise<void> {
   const { metrics } = runtime;
   const message = job.data;
-  // A message that was put off keeps the time of its making, which says nothing about its later waits.
+  // A delayed message keeps its creation time, which says nothing about its later waits.
   if (job.attemptsStarted === 1)
     metrics.messageWaitSeconds.observe(
       { stage },

@@ -1,4 +1,6 @@
-/** What a worker process works with: configuration, connections, clock. Opened once, closed once. */
+/**
+ * What a worker process works with: configuration, connections, clock. Opened once, closed once.
+ */
 import { openBatch, type Batch } from '../aws/batch.ts';
 import { createBudget } from '../aws/budget.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
@@ -26,7 +28,7 @@ export interface Runtime {
   templates: TemplateCache;
   metrics: Metrics;
   log: Log;
-  /** Url of one of Batchwell's own objects. */
+  /** URL of one of Batchwell's own objects. */
   workUrl(key: string): string;
   nowMs(): number;
   /** Called at each named moment; see crash-points.ts. */
@@ -34,7 +36,7 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-/** What a stage did with a message: finished it, with what comes next, or wants to see it again. */
+/** What a stage did with a message: finished it, with what comes next, or takes it again later. */
 export type StageOutcome =
   | { do: 'done'; next?: readonly Nudge[] }
   | { do: 'wait'; waitMs: number; next?: readonly Nudge[] };
@@ -44,11 +46,11 @@ export interface RuntimeOptions {
   metrics: Metrics;
   log: Log;
   onCrashPoint?: (point: CrashPoint) => void;
-  /** The clock that stored times are read from; the machine's when absent. */
+  /** The clock of stored times; the machine's when absent. */
   nowMs?: () => number;
 }
 
-/** What S3 gives a prefix in writes (source: Amazon S3 user guide); only while it says that it has too much. */
+/** S3's write rate per prefix (source: Amazon S3 user guide); applies only while S3 throttles. */
 const S3_PER_SECOND = 3500;
 
 export function openRuntime(options: RuntimeOptions): Runtime {
@@ -76,7 +78,8 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     pathStyle: config.s3PathStyle === 'yes',
     budget: budgetOf('s3', 's3', S3_PER_SECOND),
   });
-  // AWS counts SubmitJob by itself: with one bucket for all, registering a new shape takes a turn from submitting it.
+  // AWS limits SubmitJob separately. With one budget for all calls, the registration of a shape
+  // would take a turn from its submission.
   const batch = openBatch({
     budget: budgetOf('batch', 'batch', config.batchPerSecond),
     submitBudget: budgetOf('batch:SubmitJob', 'batch', config.batchPerSecond),

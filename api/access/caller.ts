@@ -1,16 +1,22 @@
-/** Who calls, as a token told. */
+/**
+ * The caller of a request, as its token identifies it. This folder: authentication and access
+ * control.
+ */
 import type { Access } from '../../core/access/access.ts';
 
-/** Of the name of an owner, in characters. */
+/** Longest name of an owner, in characters. */
 export const LONGEST_OWNER = 64;
 
 export interface Caller {
   access: Access;
-  /** Whom a rate limit counts: one token, or one subject of the provider. */
+  /** What a rate limit counts: one token, or one subject of the OpenID provider. */
   countedAs: string;
 }
 
-/** Why a token opens nothing, as a sentence for its sender. */
+/** Why a token is refused, as a sentence for its sender. */
 export interface Refused {
   refused: string;
 }
+
+export const UNKNOWN_TOKEN =
+  'The token is unknown. Check it, or ask an administrator for a new one.';

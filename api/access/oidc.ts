@@ -1,12 +1,19 @@
-/** Tokens of an OpenID provider: signed JWTs, checked by `jose` with the keys that the provider publishes. */
+/**
+ * Tokens of an OpenID provider: signed JWTs, verified by `jose` with the keys that the provider
+ * publishes.
+ */
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { ConfigError, type Config } from '../../config.ts';
 import type { Access } from '../../core/access/access.ts';
+import { messageOf } from '../error-message.ts';
 import { LONGEST_OWNER, type Caller, type Refused } from './caller.ts';
 
-/** The provider has to be asked for its keys and does not answer; the same token may be good in a moment. */
-export class ProviderAway extends Error {
-  override readonly name = 'ProviderAway';
+/**
+ * The keys of the provider are needed and cannot be fetched. The same token may be valid on a
+ * retry.
+ */
+export class ProviderUnavailable extends Error {
+  override readonly name = 'ProviderUnavailable';
 }
 
 type OidcConfig = Pick<
@@ -14,7 +21,10 @@ type OidcConfig = Pick<
   'oidcIssuer' | 'oidcAudience' | 'oidcOwnerClaim' | 'oidcScopes' | 'oidcUrls'
 >;
 
-/** Signatures only: with a shared secret, whoever can check a token could make one. */
+/**
+ * Asymmetric signatures only: with a shared secret, anyone who can verify a token can also create
+ * one.
+ */
 const ALGORITHMS = [
   'RS256',
   'RS384',
@@ -31,22 +41,27 @@ const CLOCK_TOLERANCE_SECONDS = 30;
 const DISCOVERY_TIMEOUT_MS = 5000;
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
-/** Undefined where no issuer is configured. Throws a ConfigError for settings that do not belong together. */
+/**
+ * Undefined where no issuer is configured. Throws a ConfigError for settings that do not fit
+ * together.
+ */
 export function openOidc(config: OidcConfig) {
   if (config.oidcIssuer === '') return undefined;
   if (config.oidcAudience === '')
     throw new ConfigError(
-      'BATCHWELL_OIDC_AUDIENCE is needed with BATCHWELL_OIDC_ISSUER: without it tokens made for any other service would be good here.',
+      'BATCHWELL_OIDC_ISSUER is set without BATCHWELL_OIDC_AUDIENCE, so tokens for any other ' +
+        'service would be accepted. Set BATCHWELL_OIDC_AUDIENCE too.',
     );
   const issuer = new URL(config.oidcIssuer);
   if (issuer.protocol !== 'https:' && !LOOPBACK.has(issuer.hostname))
     throw new ConfigError(
-      'BATCHWELL_OIDC_ISSUER: expected https://, since whoever stands between could give other keys.',
+      'BATCHWELL_OIDC_ISSUER does not begin with https://, so an attacker on the network ' +
+        'could replace the keys. Use https://.',
     );
   const keys = createKeys(config.oidcIssuer);
 
   return {
-    isOne: (token: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token),
+    recognizes: (token: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token),
     async find(token: string): Promise<Caller | Refused> {
       const verified = await verify(token, keys, config);
       const access = 'refused' in verified ? verified : accessOf(verified.payload, config);
@@ -55,7 +70,7 @@ export function openOidc(config: OidcConfig) {
   };
 }
 
-/** The provider is asked where its keys are at the first token, and again after a failure. */
+/** Discovers where the keys are at the first token, and again after a failure. */
 function createKeys(issuer: string): JWTVerifyGetKey {
   let found: Promise<JWTVerifyGetKey> | undefined;
   const discover = async (): Promise<JWTVerifyGetKey> => {
@@ -63,13 +78,15 @@ function createKeys(issuer: string): JWTVerifyGetKey {
       signal: AbortSignal.timeout(DISCOVERY_TIMEOUT_MS),
       redirect: 'error',
     });
-    if (!reply.ok) throw new Error(`its openid-configuration answered ${reply.status}`);
+    if (!reply.ok) throw new Error(`openid-configuration returned HTTP ${reply.status}`);
     const { issuer: named, jwks_uri: uri } = (await reply.json()) as {
       issuer?: unknown;
       jwks_uri?: unknown;
     };
-    if (named !== issuer) throw new Error(`it calls itself ${JSON.stringify(named)}`);
-    if (typeof uri !== 'string' || !URL.canParse(uri)) throw new Error('it names no jwks_uri');
+    if (named !== issuer)
+      throw new Error(`openid-configuration names the issuer ${JSON.stringify(named)}`);
+    if (typeof uri !== 'string' || !URL.canParse(uri))
+      throw new Error('openid-configuration has no valid jwks_uri');
     return createRemoteJWKSet(new URL(uri));
   };
   return async (header, token) => {
@@ -79,8 +96,8 @@ function createKeys(issuer: string): JWTVerifyGetKey {
       keys = await found;
     } catch (error) {
       found = undefined;
-      throw new ProviderAway(
-        `The OpenID provider ${issuer} cannot be asked: ${error instanceof Error ? error.message : String(error)}`,
+      throw new ProviderUnavailable(
+        `The OpenID provider ${issuer} is unavailable: ${messageOf(error)}`,
         { cause: error },
       );
     }
@@ -102,17 +119,27 @@ async function verify(
       requiredClaims: ['exp', config.oidcOwnerClaim],
     });
   } catch (error) {
-    if (error instanceof ProviderAway) throw error;
+    if (error instanceof ProviderUnavailable) throw error;
     if (error instanceof errors.JWKSNoMatchingKey)
-      return { refused: 'The token is signed with a key that its provider does not publish.' };
-    if (error instanceof errors.JWTExpired) return { refused: 'The token expired.' };
+      return {
+        refused:
+          'The token is signed with a key that its provider does not publish. Get a new token.',
+      };
+    if (error instanceof errors.JWTExpired)
+      return { refused: 'The token has expired. Get a new one from the OpenID provider.' };
     if (error instanceof errors.JWTClaimValidationFailed)
       return {
-        refused: `The token’s claim ${JSON.stringify(error.claim)} is not what is expected here (${error.reason}).`,
+        refused:
+          `The claim ${JSON.stringify(error.claim)} of the token is not accepted ` +
+          `(${error.reason}). Get a token for this service.`,
       };
-    if (isOfToken(error)) return { refused: 'The token is no JWT that can be checked here.' };
-    throw new ProviderAway(
-      `The keys of ${config.oidcIssuer} cannot be fetched: ${error instanceof Error ? error.message : String(error)}`,
+    if (isOfToken(error))
+      return {
+        refused:
+          'The token is not a JWT that can be verified. Get a new one from the OpenID provider.',
+      };
+    throw new ProviderUnavailable(
+      `The keys of the OpenID provider ${config.oidcIssuer} cannot be fetched: ${messageOf(error)}`,
       { cause: error },
     );
   }
@@ -129,12 +156,16 @@ function accessOf(payload: JWTPayload, config: OidcConfig): Access | Refused {
   const owner = payload[config.oidcOwnerClaim];
   if (typeof owner !== 'string' || owner === '' || owner.length > LONGEST_OWNER)
     return {
-      refused: `The token’s claim ${JSON.stringify(config.oidcOwnerClaim)} is no text of 1 to ${LONGEST_OWNER} characters.`,
+      refused:
+        `The claim ${JSON.stringify(config.oidcOwnerClaim)} of the token is not a string of 1 ` +
+        `to ${LONGEST_OWNER} characters, so it cannot be an owner.`,
     };
-  // A name that could climb out of its folder fills in no pattern.
+  // A name that could lead out of its folder must not be filled into a URL.
   if (config.oidcUrls.some((url) => url.includes('{owner}')) && !/^[\w.@+=-]+$/.test(owner))
     return {
-      refused: `The token’s claim ${JSON.stringify(config.oidcOwnerClaim)} holds other characters than letters, digits and _.@+=-.`,
+      refused:
+        `The claim ${JSON.stringify(config.oidcOwnerClaim)} of the token has characters other ` +
+        'than letters, digits and _.@+=-, so it cannot be an owner.',
     };
   const urls = config.oidcUrls.map((url) => url.replaceAll('{owner}', owner));
   return {

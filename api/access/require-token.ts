@@ -1,4 +1,4 @@
-/** Lets a request in when its token may do what the route does. */
+/** Accepts a request only when its token has the scope that the route needs. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { whyNotAllowed, type Scope } from '../../core/access/access.ts';
 import { failure } from '../http/errors.ts';
@@ -8,13 +8,16 @@ import type { Callers } from './callers.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Whose tasks this request may see, and what it may do with them. */
+    /** Whose tasks this request can see, and what it can do with them. */
     caller: Caller;
-    /** Whether its token is still good for it, for replies that take long. Rejects while nobody can be asked. */
-    mayGoOn(): Promise<boolean>;
+    /**
+     * Whether its token still allows the request, for long replies. Rejects while the token cannot
+     * be checked.
+     */
+    isStillAllowed(): Promise<boolean>;
   }
   interface FastifyContextConfig {
-    /** What a token must allow; `read` for GET when absent. */
+    /** The scope that a token needs. Absent: `read`, which only GET may omit. */
     scope?: Scope;
   }
 }
@@ -24,10 +27,10 @@ type Credentials = (request: FastifyRequest) => string | undefined;
 const bearer: Credentials = (request) =>
   /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
 
-/** Clients that can send no header (Nextflow's TES plugin) carry the token in the path. */
+/** Clients that cannot send headers (the TES plugin of Nextflow) put the token in the path. */
 const inPath: Credentials = (request) => (request.params as { token?: string } | undefined)?.token;
 
-/** A browser that opens the queue board asks its user, and can only ask for Basic: owner and token. */
+/** A browser that opens the queue board can prompt only for Basic credentials: owner and token. */
 const basic: Credentials = (request) => {
   const encoded = /^Basic +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
   return encoded === undefined
@@ -35,7 +38,10 @@ const basic: Credentials = (request) => {
     : Buffer.from(encoded, 'base64').toString().split(':').slice(1).join(':');
 };
 
-/** Guards every route that is registered on `api` from here on: 401 for those it does not know, 403 for what their token does not allow. */
+/**
+ * Guards every route registered on `api` after this: 401 for an unknown caller, 403 for a missing
+ * scope.
+ */
 export function guardRoutes(
   api: Api,
   callers: Callers,
@@ -47,19 +53,19 @@ export function guardRoutes(
       throw new Error(`${String(method)} ${url} does not say which scope it needs.`);
   });
   api.addHook('onRequest', async (request, reply) => {
-    if (!callers.asked) return;
+    if (!callers.tokensRequired) return;
     const find = (): Promise<Caller | Refused> =>
       findCaller(callers, request, options.allowBasic === true);
     const caller = await find();
     if ('refused' in caller) {
-      await sayWho(reply, options.allowBasic ? 'Basic' : 'Bearer').send(
+      await challenge(reply, options.allowBasic ? 'Basic' : 'Bearer').send(
         failure(401, caller.refused),
       );
       return;
     }
     request.caller = caller;
     const scope = options.scope ?? request.routeOptions.config.scope ?? 'read';
-    request.mayGoOn = async () => {
+    request.isStillAllowed = async () => {
       const found = await find();
       return !('refused' in found) && whyNotAllowed(found.access, scope) === undefined;
     };
@@ -75,9 +81,9 @@ async function findCaller(
 ): Promise<Caller | Refused> {
   const given = inPath(request) ?? bearer(request) ?? (allowBasic ? basic(request) : undefined);
   return given === undefined
-    ? { refused: 'This needs a token: send the header Authorization: Bearer TOKEN.' }
+    ? { refused: 'The request has no token. Send the header Authorization: Bearer TOKEN.' }
     : callers.find(given);
 }
 
-const sayWho = (reply: FastifyReply, scheme: string): FastifyReply =>
+const challenge = (reply: FastifyReply, scheme: string): FastifyReply =>
   reply.code(401).header('www-authenticate', `${scheme} realm="batchwell"`);

@@ -1,11 +1,12 @@
-/** Tokens that were made here: read from the database, and remembered for a moment. */
+/** Tokens in the database, cached for some seconds. */
 import { randomBytes } from 'node:crypto';
 import { forgetOldest } from '../../core/forget-oldest.ts';
 import { sha256 } from '../../core/ids.ts';
 import { readToken, type TokenRow } from '../../db/tokens.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
-import type { ApiParts } from '../dependencies.ts';
-import type { Caller, Refused } from './caller.ts';
+import type { ApiDependencies } from '../dependencies.ts';
+import { rfc3339 } from '../http/rfc3339.ts';
+import { UNKNOWN_TOKEN, type Caller, type Refused } from './caller.ts';
 
 const PREFIX = 'bw_';
 /** 256 random bits in base64url. */
@@ -15,44 +16,51 @@ export const newToken = (): string => PREFIX + randomBytes(32).toString('base64u
 
 export const digestOfToken = (token: string): Buffer => sha256(token);
 
-/** After so long a revoked token opens nothing any more, in every process. */
+/** A revoked token stops working within this time, in every process. */
 export const FRESH_MS = 10_000;
-/** Tokens that were asked for, known or not; the oldest go first. */
-const MOST_REMEMBERED = 10_000;
+/** Cached tokens, known and unknown; the oldest are dropped first. */
+const MOST_CACHED = 10_000;
 
-interface Remembered {
+interface CachedToken {
   row: TokenRow | undefined;
   readMs: number;
 }
 
-export function createStoredTokens({ database, nowMs }: Pick<ApiParts, 'database' | 'nowMs'>) {
-  const remembered = new Map<string, Remembered>();
+export function createStoredTokens({
+  database,
+  nowMs,
+}: Pick<ApiDependencies, 'database' | 'nowMs'>) {
+  const cached = new Map<string, CachedToken>();
 
-  const look = async (key: string, digest: Buffer): Promise<TokenRow | undefined> => {
-    const known = remembered.get(key);
+  const read = async (key: string, digest: Buffer): Promise<TokenRow | undefined> => {
+    const known = cached.get(key);
     if (known && nowMs() - known.readMs < FRESH_MS) return known.row;
     try {
       const row = await readToken(database.pool, digest);
-      remembered.delete(key);
-      remembered.set(key, { row, readMs: nowMs() });
-      forgetOldest(remembered, MOST_REMEMBERED);
+      cached.delete(key);
+      cached.set(key, { row, readMs: nowMs() });
+      forgetOldest(cached, MOST_CACHED);
       return row;
     } catch (error) {
-      // Polls must be answered while the database is away; one that this process knows stays known meanwhile.
+      // Polls must succeed while the database is unavailable, so a cached token stays valid until
+      // it is back.
       if (known?.row && isDatabaseAway(error)) return known.row;
       throw error;
     }
   };
 
   return {
-    isOne: (token: string): boolean => TOKEN.test(token),
+    recognizes: (token: string): boolean => TOKEN.test(token),
     async find(token: string): Promise<Caller | Refused> {
       const digest = digestOfToken(token);
-      const row = await look(digest.toString('hex'), digest);
-      if (!row) return { refused: 'The token is not known here.' };
-      if (row.revokedMs !== undefined) return { refused: 'The token was revoked.' };
+      const row = await read(digest.toString('hex'), digest);
+      if (!row) return { refused: UNKNOWN_TOKEN };
+      if (row.revokedMs !== undefined)
+        return { refused: 'The token was revoked. Ask an administrator for a new one.' };
       if (row.expiresMs !== undefined && row.expiresMs <= nowMs())
-        return { refused: `The token expired at ${new Date(row.expiresMs).toISOString()}.` };
+        return {
+          refused: `The token expired at ${rfc3339(row.expiresMs)}. Ask an administrator for a new one.`,
+        };
       return { access: row.access, countedAs: `token:${row.id}` };
     },
   };

@@ -1,27 +1,31 @@
 /**
- * The log of changes as this process reads it. All listeners that have come equally far share one read, some times a
- * second: a thousand of them cost one statement, and none holds a connection meanwhile.
+ * The change log as this process reads it. All listeners at the same place share one read, four
+ * times a second: a thousand of them cost one statement, and none holds a connection while it
+ * waits.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ToldTask } from '../../core/notify/task-event.ts';
+import type { ReportedTask } from '../../core/notify/task-event.ts';
 import { readChanges } from '../../db/changes.ts';
 import type { Database } from '../../db/client.ts';
-import { readToldTasks } from '../../db/task-views.ts';
+import { readReportedTasks } from '../../db/task-views.ts';
 
 export interface ChangeBatch {
-  /** As they stand now, which may be later than the change; each once. */
-  tasks: readonly ToldTask[];
-  /** Where to go on. */
+  /** Each task once, in its current state, which may be later than the change. */
+  tasks: readonly ReportedTask[];
+  /** The place after which to continue. */
   upTo: number;
-  /** There is more to read now or in a moment. */
+  /** There is more to read, now or shortly. */
   more: boolean;
 }
 
 export interface ChangeFeed {
-  /** What comes after a place in the log, once there is something, or after about `waitMs` a batch without tasks. Rejects while the database is away. */
+  /**
+   * The changes after a place in the log, as soon as there are any. After about `waitMs` without
+   * changes: a batch without tasks. Rejects while the database is unavailable.
+   */
   next(after: number, waitMs: number): Promise<ChangeBatch>;
   readonly closing: AbortSignal;
-  /** Every `next` is answered at once from now on. */
+  /** From now on every `next` returns at once. */
   close(): void;
 }
 
@@ -38,7 +42,7 @@ export function createChangeFeed({ pool }: Database): ChangeFeed {
     if (page.upTo === after)
       await sleep(LOOK_MS, undefined, { signal: closing.signal }).catch(() => undefined);
     const ids = [...new Set(page.changes.flatMap((change) => change.tasks))];
-    return { tasks: await readToldTasks(pool, ids), upTo: page.upTo, more: page.more };
+    return { tasks: await readReportedTasks(pool, ids), upTo: page.upTo, more: page.more };
   };
   const sharedLook = (after: number): Promise<ChangeBatch> => {
     const shared = looks.get(after) ?? look(after).finally(() => looks.delete(after));

@@ -1,71 +1,78 @@
-/** One listener's stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). */
+/**
+ * The stream of server-sent events to one listener
+ * (https://html.spec.whatwg.org/multipage/server-sent-events.html). This folder: how the API reads
+ * the change log and reports it to listeners.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isEnd } from '../../core/places.ts';
 import { viewScatter, type ScatterView } from '../../core/scatter/scatter-view.ts';
-import { viewTaskEvent, type ToldTask } from '../../core/notify/task-event.ts';
+import { viewTaskEvent, type ReportedTask } from '../../core/notify/task-event.ts';
 import { countScatter } from '../../db/scatter-views.ts';
-import { readToldTasks } from '../../db/task-views.ts';
-import type { ApiServices } from '../services.ts';
+import { readReportedTasks } from '../../db/task-views.ts';
+import type { ApiContext } from '../context.ts';
 import type { ChangeBatch } from './feed.ts';
-import { aboutOf, type Subject } from './subject.ts';
+import { matcherOf, type Subject } from './subject.ts';
 
 export interface Listener {
   owner: string;
   subject: Subject;
-  /** Where in the log of changes it has come to. */
+  /** The place in the change log after which it reads. */
   from: number;
-  /** It was away for so long that changes were forgotten which it has not heard of. */
+  /** It was disconnected for so long that some changes it has not received are no longer kept. */
   missed: boolean;
 }
 
-/** Load balancers cut what is silent for 60 s. */
+/** Load balancers close connections that are silent for 60 s. */
 const HEARTBEAT_MS = 15_000;
-/** Counting a scatter of 10,000 reads its rows. */
-const COUNTS_MS = 2000;
-const AGAIN_MS = 1000;
+/** Counting a scatter of 10,000 tasks reads all its rows. */
+const COUNT_INTERVAL_MS = 2000;
+const RETRY_MS = 1000;
 
-/** Stands behind the id of the last event of a stream that has nothing more to tell, ever. */
+/** Suffix of the last id of a stream that is complete. */
 const END_MARK = '-end';
-export const hasHeardAll = (lastEventId: string): boolean => lastEventId.endsWith(END_MARK);
+export const isEndOfStream = (lastEventId: string): boolean => lastEventId.endsWith(END_MARK);
 
 const event = (name: string, data: unknown): string =>
   `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
-/** An id by itself is no event: it only moves the place from which the listener would go on. */
+/** An id alone is not an event: it only sets the place from which the listener resumes. */
 const place = (id: number, mark = ''): string => `id: ${id}${mark}\n\n`;
 
-type Services = Pick<ApiServices, 'database' | 'feed' | 'log' | 'nowMs'>;
+type StreamContext = Pick<ApiContext, 'database' | 'feed' | 'log' | 'nowMs'>;
 
 /**
- * What there is to tell, until the task or scatter has ended or the signal is aborted. A place in the log is given
- * only after all of its tasks were told, so that one who comes back hears the rest.
+ * Reports until the task or scatter has ended, or the signal is aborted. A place in the log is sent
+ * only after all tasks up to it, so that a listener that reconnects receives the rest.
  */
-export async function* tellEvents(
-  services: Services,
+export async function* streamEvents(
+  context: StreamContext,
   listener: Listener,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const { nowMs } = services;
-  const telling = createTelling(services, listener);
+  const { nowMs } = context;
+  const reporter = createReporter(context, listener);
   let at = listener.from;
   let silentSinceMs = nowMs();
   if (listener.missed)
     yield event('missed', {
       message:
-        'Changes that came while you were away are no longer kept; GET /v1/tasks tells where tasks stand now.',
+        'Some changes since your last event are no longer kept. GET /v1/tasks shows the current states.',
     });
-  yield [...(await telling.begin()), place(at)].join('');
-  while (!telling.isOver() && !signal.aborted) {
-    const { upTo, told } = await hearMore(services, telling, at);
+  yield [...(await reporter.begin()), place(at)].join('');
+  while (!reporter.isComplete() && !signal.aborted) {
+    const { upTo, events } = await readMore(context, reporter, at);
     at = upTo;
-    if (told.length > 0 || nowMs() - silentSinceMs >= HEARTBEAT_MS) {
-      yield* inChunks([...told, place(at)]);
+    if (events.length > 0 || nowMs() - silentSinceMs >= HEARTBEAT_MS) {
+      yield* inChunks([...events, place(at)]);
       silentSinceMs = nowMs();
     }
   }
-  if (telling.isOver()) yield place(at, END_MARK);
+  if (reporter.isComplete()) yield place(at, END_MARK);
 }
 
-/** Each chunk is a write of its own; all of a batch at once would be held for every slow listener. */
+/**
+ * Each chunk is a separate write. A whole batch at once would stay in memory for every slow
+ * listener.
+ */
 const EVENTS_PER_CHUNK = 64;
 
 function* inChunks(texts: readonly string[]): Generator<string> {
@@ -73,82 +80,85 @@ function* inChunks(texts: readonly string[]): Generator<string> {
     yield texts.slice(start, start + EVENTS_PER_CHUNK).join('');
 }
 
-/** All of a batch or, while the database is away, nothing. */
-async function hearMore(
-  { feed, log }: Services,
-  telling: Telling,
+/** A whole batch. While the database is unavailable: nothing. */
+async function readMore(
+  { feed, log }: StreamContext,
+  reporter: Reporter,
   at: number,
-): Promise<{ upTo: number; told: string[] }> {
+): Promise<{ upTo: number; events: string[] }> {
   try {
-    const batch = await feed.next(at, telling.patienceMs(HEARTBEAT_MS));
-    return { upTo: batch.upTo, told: await telling.about(batch) };
+    const batch = await feed.next(at, reporter.patienceMs(HEARTBEAT_MS));
+    return { upTo: batch.upTo, events: await reporter.report(batch) };
   } catch (error) {
     log.debug({ event: 'events-wait', error: String(error) }, 'events-wait');
-    await sleep(AGAIN_MS, undefined, { signal: feed.closing }).catch(() => undefined);
-    return { upTo: at, told: [] };
+    await sleep(RETRY_MS, undefined, { signal: feed.closing }).catch(() => undefined);
+    return { upTo: at, events: [] };
   }
 }
 
-/** What a listener is told. */
-interface Telling {
+/** Turns changes into the events of one subject. */
+interface Reporter {
   begin(): Promise<string[]>;
-  about(batch: ChangeBatch): Promise<string[]>;
-  /** How long there is nothing of its own to tell. */
+  report(batch: ChangeBatch): Promise<string[]>;
+  /** How long it can wait for a change before it has a count of its own to report. */
   patienceMs(most: number): number;
-  /** Nothing will ever come any more. */
-  isOver(): boolean;
+  /** There will be no more events. */
+  isComplete(): boolean;
 }
 
-function createTelling(services: Services, { owner, subject }: Listener): Telling {
-  const isAbout = aboutOf(subject);
-  const wanted = ({ tasks }: ChangeBatch): ToldTask[] =>
-    tasks.filter((task) => task.owner === owner && isAbout(task));
-  if (subject.of === 'task') return createTaskTelling(services, subject.id, wanted);
-  if (subject.of === 'scatter') return createScatterTelling(services, subject.scatter, wanted);
+function createReporter(context: StreamContext, { owner, subject }: Listener): Reporter {
+  const matches = matcherOf(subject);
+  const wanted = ({ tasks }: ChangeBatch): ReportedTask[] =>
+    tasks.filter((task) => task.owner === owner && matches(task));
+  if (subject.of === 'task') return createTaskReporter(context, subject.id, wanted);
+  if (subject.of === 'scatter') return createScatterReporter(context, subject.scatter, wanted);
   return {
     begin: async () => [],
-    about: async (batch) => tasksOf(wanted(batch)),
+    report: async (batch) => tasksOf(wanted(batch)),
     patienceMs: (most) => most,
-    isOver: () => false,
+    isComplete: () => false,
   };
 }
 
-type Wanted = (batch: ChangeBatch) => ToldTask[];
+type Wanted = (batch: ChangeBatch) => ReportedTask[];
 
-/** Written once for all who hear it. */
-const textOfTask = new WeakMap<ToldTask, string>();
+/** Serialized once for all listeners. */
+const textOfTask = new WeakMap<ReportedTask, string>();
 
-const tasksOf = (tasks: readonly ToldTask[]): string[] =>
+const tasksOf = (tasks: readonly ReportedTask[]): string[] =>
   tasks.map((task) => {
     const text = textOfTask.get(task) ?? event('task', viewTaskEvent(task));
     textOfTask.set(task, text);
     return text;
   });
 
-function createTaskTelling({ database }: Services, id: number, wanted: Wanted): Telling {
-  let isOver = false;
-  const tell = (tasks: readonly ToldTask[]): string[] => {
-    isOver ||= tasks.some((task) => isEnd(task.place));
+function createTaskReporter({ database }: StreamContext, id: number, wanted: Wanted): Reporter {
+  let isComplete = false;
+  const report = (tasks: readonly ReportedTask[]): string[] => {
+    isComplete ||= tasks.some((task) => isEnd(task.place));
     return tasksOf(tasks);
   };
   return {
-    begin: async () => tell(await readToldTasks(database.pool, [id])),
-    about: async (batch) => tell(wanted(batch)),
+    begin: async () => report(await readReportedTasks(database.pool, [id])),
+    report: async (batch) => report(wanted(batch)),
     patienceMs: (most) => most,
-    isOver: () => isOver,
+    isComplete: () => isComplete,
   };
 }
 
-/** Its tasks, and its counts some time after something changed in them. It is over when all has ended, and all of that was told. */
-function createScatterTelling(
-  { database, nowMs }: Services,
+/**
+ * Reports the scatter's tasks, and its counts some time after a change. Complete when all tasks
+ * have ended and were reported.
+ */
+function createScatterReporter(
+  { database, nowMs }: StreamContext,
   scatter: ScatterView,
   wanted: Wanted,
-): Telling {
+): Reporter {
   let changed = false;
   let countedMs = 0;
   let ended = false;
-  let isOver = false;
+  let isComplete = false;
   const count = async (): Promise<string> => {
     const counts = viewScatter(scatter, await countScatter(database.pool, scatter.id));
     [changed, countedMs, ended] = [false, nowMs(), counts.ended];
@@ -156,14 +166,14 @@ function createScatterTelling(
   };
   return {
     begin: async () => [await count()],
-    async about(batch) {
-      const told = tasksOf(wanted(batch));
-      isOver = ended && told.length === 0 && !batch.more;
-      changed ||= told.length > 0;
-      if (changed && nowMs() - countedMs >= COUNTS_MS) told.push(await count());
-      return told;
+    async report(batch) {
+      const events = tasksOf(wanted(batch));
+      isComplete = ended && events.length === 0 && !batch.more;
+      changed ||= events.length > 0;
+      if (changed && nowMs() - countedMs >= COUNT_INTERVAL_MS) events.push(await count());
+      return events;
     },
-    patienceMs: (most) => (ended ? 0 : changed ? COUNTS_MS : most),
-    isOver: () => isOver,
+    patienceMs: (most) => (ended ? 0 : changed ? COUNT_INTERVAL_MS : most),
+    isComplete: () => isComplete,
   };
 }

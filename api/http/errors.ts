@@ -1,20 +1,25 @@
-/** How the API says no: always JSON, what was wrong, and what to do next. */
+/**
+ * Error replies: always JSON, with what failed, why, and what to do next. This folder: what all
+ * routes need of HTTP.
+ */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { LISTED_PROBLEMS, type RowProblem } from '../../core/scatter/scatter.ts';
 import { problemSentence } from '../../core/problems.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
-import { ProviderAway } from '../access/oidc.ts';
-import { Overloaded } from '../intake/group-calls.ts';
+import { ProviderUnavailable } from '../access/oidc.ts';
+import { Overloaded } from '../coalesce-calls.ts';
 import type { Log } from '../../telemetry/log.ts';
 
-/** A problem of one of many: `line` counts from 1 as editors do, `row` from 0 as arrays do. */
+/**
+ * A problem in one of many tasks: `line` counts from 1 as in editors, `row` from 0 as in arrays.
+ */
 export type ListedProblem = RowProblem & { line?: number };
 
 export interface FailureBody {
   status_code: number;
   message: string;
   problems?: ListedProblem[];
-  /** How many problems are not listed. */
+  /** Number of problems that are not listed. */
   more_problems?: number;
 }
 
@@ -28,7 +33,9 @@ const where = (problem: ListedProblem): string => {
   return problem.row === undefined ? '' : `row ${problem.row}: `;
 };
 
-/** 400 that names every field. `count` is given when more were found than are in the list. */
+/**
+ * A 400 that names every field. `count`: the number of problems, when the list does not hold all.
+ */
 export function refusal(
   problems: readonly ListedProblem[],
   count = problems.length,
@@ -39,7 +46,9 @@ export function refusal(
   return {
     ...failure(
       400,
-      first ? `${where(first)}${problemSentence(first)}${others}` : 'The request is malformed.',
+      first
+        ? `${where(first)}${problemSentence(first)}${others}`
+        : 'The request is malformed. See /docs for its form.',
     ),
     problems: listed,
     ...(count > listed.length && { more_problems: count - listed.length }),
@@ -47,16 +56,21 @@ export function refusal(
 }
 
 export const notFound = (what: string, id: string): FailureBody =>
-  failure(404, `There is no ${what} ${JSON.stringify(id.slice(0, 80))}.`);
+  failure(
+    404,
+    `There is no ${what} ${JSON.stringify(id.slice(0, 80))}, or it belongs to another owner. ` +
+      'Check the id and your token.',
+  );
 
 const RETRY_AFTER_SECONDS = 5;
 
-/** What Fastify itself refuses, in our words. */
-const ownWords: Record<string, string> = {
+/** Our messages for what Fastify itself refuses. */
+const ownMessages: Record<string, string> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE:
-    'The body’s Content-Type is not known here; send application/json (or application/x-ndjson for a scatter).',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is too large.',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty; JSON was expected.',
+    'The Content-Type of the body is not supported. Send application/json, or application/x-ndjson for a scatter.',
+  FST_ERR_CTP_BODY_TOO_LARGE:
+    'The body is too large. Move large contents to S3, and send a large scatter as application/x-ndjson.',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty. Send JSON.',
 };
 
 interface SchemaComplaint {
@@ -72,21 +86,24 @@ function schemaProblems(error: FastifyError): ListedProblem[] {
   }));
 }
 
-/** What may be over when the same request is made again. */
-export function passingTrouble(error: unknown): { event: string; what: string } | undefined {
+/** The cause of an error that a retry of the same request may not meet again. */
+export function transientCause(error: unknown): { event: string; what: string } | undefined {
   if (error instanceof Overloaded)
-    return { event: 'overloaded', what: 'Too many requests wait for the database' };
-  if (error instanceof ProviderAway)
+    return { event: 'overloaded', what: 'Too many requests are waiting for the database' };
+  if (error instanceof ProviderUnavailable)
     return {
       event: 'oidc-provider-away',
-      what: 'The OpenID provider cannot be asked about this token',
+      what: 'The OpenID provider that issued this token is unavailable',
     };
   return isDatabaseAway(error)
-    ? { event: 'database-away', what: 'The database cannot be reached' }
+    ? { event: 'database-away', what: 'The database is unavailable' }
     : undefined;
 }
 
-/** The error handler of the whole API: known refusals keep their code, an absent database is 503, the rest is a defect. */
+/**
+ * The error handler of the API: refusals keep their status, an unavailable database is 503,
+ * everything else is a defect.
+ */
 export function answerErrors(log: Log) {
   return async (
     error: FastifyError,
@@ -95,22 +112,23 @@ export function answerErrors(log: Log) {
   ): Promise<void> => {
     if (error.validation) return void (await reply.code(400).send(refusal(schemaProblems(error))));
     const status = error.statusCode ?? 500;
-    // What is left of a body that is too large is not read, so nothing else can come on this connection.
+    // The rest of a body that is too large is never read, so the connection cannot be used again.
     if (status === 413) reply.header('connection', 'close');
     if (status >= 400 && status < 500)
       return void (await reply
         .code(status)
-        .send(failure(status, ownWords[error.code] ?? error.message)));
-    const passing = passingTrouble(error);
-    if (passing) {
+        .send(failure(status, ownMessages[error.code] ?? error.message)));
+    const cause = transientCause(error);
+    if (cause) {
       log.warn(
-        { event: passing.event, route: request.routeOptions.url, error: error.message },
-        passing.event,
+        { event: cause.event, route: request.routeOptions.url, error: error.message },
+        cause.event,
       );
-      const body = failure(503, `${passing.what}. Try again in ${RETRY_AFTER_SECONDS} s.`);
+      const body = failure(503, `${cause.what}. Try again in ${RETRY_AFTER_SECONDS} s.`);
       return void (await reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send(body));
     }
-    // Not the error itself: MySQL's carry the whole statement, and with it the tasks' variables.
+    // Not the error itself: those of MySQL hold the whole statement, and with it the variables of
+    // tasks.
     log.error(
       {
         event: 'request-failed',
@@ -124,6 +142,6 @@ export function answerErrors(log: Log) {
     );
     return void (await reply
       .code(500)
-      .send(failure(500, 'A defect in Batchwell; its log has the cause.')));
+      .send(failure(500, 'A defect in Batchwell. The log of the API has the cause.')));
   };
 }

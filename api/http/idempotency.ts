@@ -1,10 +1,10 @@
-/** The header Idempotency-Key: the same request again gets the same answer, and makes nothing. */
+/** The header Idempotency-Key: a repeated request gets the same reply and creates nothing. */
 import type { FastifyRequest } from 'fastify';
 import { readSendersKey, type RequestKey } from '../../core/access/idempotency.ts';
 import type { Problem } from '../../core/problems.ts';
 import { failure } from './errors.ts';
 
-/** Undefined without the header. @param asked what is asked, as it was understood */
+/** Undefined without the header. @param asked the request, as parsed */
 export function readRequestKey(
   request: FastifyRequest,
   asked: unknown,
@@ -15,5 +15,5 @@ export function readRequestKey(
 
 export const otherRequest = failure(
   409,
-  'This Idempotency-Key was used for another request; nothing was stored. Send a key of its own with each request.',
+  'This Idempotency-Key was used for a different request, so nothing was stored. Use a new key for each request.',
 );

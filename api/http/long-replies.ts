@@ -1,22 +1,25 @@
-/** Replies that go on until their subject has ended: how many at once, and who ends them before. */
+/**
+ * Replies that last until their task or scatter has ended: how many are open at once, and what ends
+ * them early.
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Gauge } from 'prom-client';
 
 export interface LongReplies {
-  /** Of this kind, on this process. */
+  /** Largest number of replies of this kind that one process keeps open. */
   readonly most: number;
   /**
-   * Aborted when the reply is closed, by whomever, when its token is not good any more, or when the server stops. Undefined when
-   * there are too many already.
+   * A signal that aborts when either side closes the reply, when its token is no longer valid, or
+   * when the server closes. Undefined when too many replies are open.
    */
   begin(
-    request: Pick<FastifyRequest, 'mayGoOn'>,
+    request: Pick<FastifyRequest, 'isStillAllowed'>,
     reply: Pick<FastifyReply, 'raw'>,
   ): AbortSignal | undefined;
   close(): void;
 }
 
-/** A token that is revoked is good for some seconds more anyway. */
+/** A revoked token works for some seconds in any case. */
 const CHECK_MS = 60_000;
 
 export function createLongReplies({
@@ -37,11 +40,11 @@ export function createLongReplies({
       open.add(reply);
       gauge.set(open.size);
       const check = setInterval(() => {
-        // Who cannot be asked about it now is asked again.
+        // If the token cannot be checked now, the next check decides.
         void request
-          .mayGoOn()
+          .isStillAllowed()
           .catch(() => true)
-          .then((may) => void (may || reply.abort()));
+          .then((allowed) => void (allowed || reply.abort()));
       }, checkMs).unref();
       raw.once('close', () => {
         clearInterval(check);

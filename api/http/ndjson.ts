@@ -1,14 +1,21 @@
-/** Lines of a body, as they arrive: a scatter of 10,000 is never held as text. */
+/**
+ * Reads the lines of a body as they arrive, so that a scatter of 10,000 tasks is never held as
+ * text.
+ */
 import type { Readable } from 'node:stream';
+import { messageOf } from '../error-message.ts';
 
 export interface Line {
-  /** From 1, counted as an editor does. */
+  /** From 1, as in editors. */
   number: number;
   text: string;
 }
 
-/** Thrown for a body that is larger than allowed (413), or that its sender broke off (400, which nobody will read). */
-export class BodyRefused extends Error {
+/**
+ * Thrown for a body that is too large (413) or incomplete (400, which its disconnected sender never
+ * sees).
+ */
+class BodyRefused extends Error {
   override readonly name = 'BodyRefused';
   readonly statusCode: 400 | 413;
   constructor(statusCode: 400 | 413, message: string) {
@@ -24,7 +31,7 @@ export interface LineLimits {
 
 const NEWLINE = 0x0a;
 
-/** Lines without those that are blank. */
+/** Skips blank lines. */
 export async function* readLines(body: Readable, limits: LineLimits): AsyncGenerator<Line> {
   let number = 0;
   let total = 0;
@@ -43,7 +50,10 @@ export async function* readLines(body: Readable, limits: LineLimits): AsyncGener
   const add = (part: Buffer): void => {
     begunBytes += part.length;
     if (begunBytes > limits.lineBytes)
-      throw new BodyRefused(413, `Line ${number + 1} is longer than ${limits.lineBytes} bytes.`);
+      throw new BodyRefused(
+        413,
+        `Line ${number + 1} is longer than ${limits.lineBytes} bytes. Make its task smaller.`,
+      );
     begun.push(part);
   };
 
@@ -52,7 +62,7 @@ export async function* readLines(body: Readable, limits: LineLimits): AsyncGener
     if (total > limits.totalBytes)
       throw new BodyRefused(
         413,
-        `The body is larger than ${limits.totalBytes} bytes; send it as several scatters.`,
+        `The body is larger than ${limits.totalBytes} bytes. Send it as several scatters.`,
       );
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
@@ -67,7 +77,7 @@ export async function* readLines(body: Readable, limits: LineLimits): AsyncGener
   if (last) yield last;
 }
 
-/** Leaves the body open when reading stops early: the answer still has to go out on the same connection. */
+/** Leaves the body open when reading stops early: the reply uses the same connection. */
 async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
   const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   try {
@@ -75,7 +85,7 @@ async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
   } catch (error) {
     throw new BodyRefused(
       400,
-      `The body broke off: ${error instanceof Error ? error.message : String(error)}.`,
+      `The body is incomplete: ${messageOf(error)}. Send the request again.`,
     );
   }
 }

@@ -1,11 +1,13 @@
-/** Pages of a list that is newest first: the token holds the last id seen, and callers must not look inside. */
+/**
+ * Pages of a list, newest first. The token holds the last id of a page, and is opaque to callers.
+ */
 
 const FORM = 'p1.';
 
-export const pageToken = (lastId: number): string =>
+const pageToken = (lastId: number): string =>
   Buffer.from(`${FORM}${lastId.toString(36)}`).toString('base64url');
 
-/** The last id seen, undefined for the first page, or 'malformed'. */
+/** The last id of the previous page, undefined for the first page, or 'malformed'. */
 export function readPageToken(token: string | undefined): number | undefined | 'malformed' {
   if (token === undefined || token === '') return undefined;
   const text = Buffer.from(token, 'base64url').toString();
@@ -16,14 +18,14 @@ export function readPageToken(token: string | undefined): number | undefined | '
   return Number.isSafeInteger(id) ? id : 'malformed';
 }
 
-export const PAGE_TOKEN_EXPECTED = 'the next_page_token of an earlier answer';
+export const PAGE_TOKEN_EXPECTED = 'the next_page_token of an earlier reply';
 
 export interface Page<T> {
   items: T[];
   next?: string;
 }
 
-/** Cuts what was read with a limit of one more than the page. */
+/** Cuts a page from rows that were read with a limit of `size + 1`. */
 export function cutPage<T extends { id: number }>(read: T[], size: number): Page<T> {
   const items = read.slice(0, size);
   const last = items.at(-1);

@@ -1,10 +1,13 @@
-/** How often one token may POST. Reads are never limited: Cromwell fails a call for good when one look at it is refused. */
+/**
+ * Limits how often a token may POST. GET is never limited: Cromwell fails a call permanently when
+ * one poll is refused.
+ */
 import rateLimit from '@fastify/rate-limit';
 import { connectImpatientRedis } from '../../queues/queues.ts';
 import { failure } from './errors.ts';
-import type { Api, ApiParts } from '../dependencies.ts';
+import type { Api, ApiDependencies } from '../dependencies.ts';
 
-/** Of a route that makes tasks, or works as hard as if it did. */
+/** The configuration of a route that creates tasks, or costs as much. */
 export const SUBMITS = { scope: 'submit', countsAsPost: true } as const;
 
 declare module 'fastify' {
@@ -15,8 +18,14 @@ declare module 'fastify' {
 
 const MINUTE_MS = 60_000;
 
-/** Counted in Redis, so that all API processes count together; while Redis is away everybody may. */
-export async function limitPosts(app: Api, { config }: Pick<ApiParts, 'config'>): Promise<void> {
+/**
+ * Counts in Redis, so that all API processes share one count. While Redis is unavailable there is
+ * no limit.
+ */
+export async function limitPosts(
+  app: Api,
+  { config }: Pick<ApiDependencies, 'config'>,
+): Promise<void> {
   if (config.postsPerMinute === 0) return;
   const redis = await connectImpatientRedis(config.redisUrl);
   app.addHook('onRoute', (route) => {
@@ -32,7 +41,10 @@ export async function limitPosts(app: Api, { config }: Pick<ApiParts, 'config'>)
     keyGenerator: (request) => request.caller.countedAs || request.ip,
     errorResponseBuilder: (_request, { after, max }) => ({
       statusCode: 429,
-      ...failure(429, `This token may POST ${max} times a minute. Try again in ${after}.`),
+      ...failure(
+        429,
+        `This token has reached its limit of ${max} POST requests a minute. Try again in ${after}.`,
+      ),
     }),
   });
   app.addHook('onClose', async () => redis.disconnect());

@@ -1,8 +1,8 @@
-/** What happens around every request. */
+/** Hooks that run for every request. */
 import type { Log } from '../../telemetry/log.ts';
 import type { Api } from '../dependencies.ts';
 
-/** The route, not the url: urls can hold a token, and routes are few. */
+/** Logs the route, not the URL: a URL can hold a token, and routes are few. */
 export function logRequests(app: Api, log: Log, nowMs: () => number): void {
   const started = new WeakMap<object, number>();
   app.addHook('onRequest', (request, _reply, done) => {
@@ -10,7 +10,7 @@ export function logRequests(app: Api, log: Log, nowMs: () => number): void {
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {
-    // Polls are most of the traffic, and Cromwell's alone are thousands a minute.
+    // Most of the traffic is polls; Cromwell alone sends thousands a minute.
     const level = request.method === 'GET' && reply.statusCode < 400 ? 'debug' : 'info';
     log[level](
       {
@@ -25,7 +25,7 @@ export function logRequests(app: Api, log: Log, nowMs: () => number): void {
     );
     done();
   });
-  // Such a request has no response that could end, so it would be seen nowhere.
+  // An aborted request has no response, so onResponse does not see it.
   app.addHook('onRequestAbort', (request, done) => {
     log.info(
       {
@@ -41,8 +41,9 @@ export function logRequests(app: Api, log: Log, nowMs: () => number): void {
 }
 
 /**
- * CORS, for pages that hold a token. Without tokens it stays off: then any page that a user of this machine opens
- * could run tasks here. Credentials are never allowed, since the token is in a header that the page sets itself.
+ * CORS, for pages that hold a token. It stays off where no token is required: any page that a user
+ * of this machine opens could run tasks. Credentials are never allowed, since the page itself sends
+ * the token in a header.
  */
 export function allowOtherOrigins(app: Api): void {
   app.addHook('onRequest', async (request, reply) => {

@@ -1,4 +1,7 @@
-/** Takes tasks in: commits them, gives their ids, and tells the workers. */
+/**
+ * Commits tasks, returns their ids and nudges the workers. This folder: how tasks enter, over HTTP
+ * or from the queue.
+ */
 import type { Access } from '../../core/access/access.ts';
 import { dueAfter } from '../../core/stall.ts';
 import type { RequestKey } from '../../core/access/idempotency.ts';
@@ -7,25 +10,25 @@ import type { NewTask } from '../../core/task/task.ts';
 import { acceptTasks, type NewScatter, type TaskRequest } from '../../db/accept.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
 import { taskNudges } from '../../queues/messages.ts';
-import type { Announcer } from './announce.ts';
-import { groupCalls } from './group-calls.ts';
-import type { ApiParts } from '../dependencies.ts';
+import type { NudgeSender } from './nudge-sender.ts';
+import { coalesceCalls } from '../coalesce-calls.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 
-export interface AcceptedScatter {
+interface AcceptedScatter {
   id: string;
   taskIds: string[];
 }
 
-/** The Idempotency-Key was used for another request. */
-export type OtherRequest = 'other-request';
+/** The Idempotency-Key was used for a different request. */
+type OtherRequest = 'other-request';
 
-/** Whose the tasks are, and with whom they share the call cache. */
-export type Sender = Pick<Access, 'owner' | 'cacheDomain'>;
+/** The owner of the tasks, and the domain of their call cache. */
+type Sender = Pick<Access, 'owner' | 'cacheDomain'>;
 
 export interface Intake {
-  /** The task's id, once it is committed. Tasks of concurrent calls share a commit. */
+  /** Resolves to the task's id once it is committed. Tasks of concurrent calls share a commit. */
   acceptTask(sender: Sender, request: TaskRequest): Promise<string | OtherRequest>;
-  /** All of them or none. */
+  /** All tasks or none. */
   acceptScatter(
     sender: Sender,
     scatter: NewScatter & { key?: RequestKey | undefined },
@@ -33,21 +36,24 @@ export interface Intake {
   ): Promise<AcceptedScatter | OtherRequest>;
 }
 
-/** One commit costs about as much as 200 rows, and two at once keep the disk busy while the next gather. */
+/**
+ * One commit costs about as much as 200 rows. Two at once keep the disk busy while the next group
+ * collects.
+ */
 const GROUP = { groupsAtOnce: 2, most: 200 };
 
 export function createIntake(
-  parts: Pick<ApiParts, 'config' | 'database' | 'metrics' | 'nowMs'>,
-  announcer: Announcer,
+  dependencies: Pick<ApiDependencies, 'config' | 'database' | 'metrics' | 'nowMs'>,
+  nudgeSender: NudgeSender,
 ): Intake {
-  const { config, database, metrics } = parts;
+  const { config, database, metrics } = dependencies;
 
   const accept = async (
     { owner, cacheDomain }: Sender,
     tasks: readonly TaskRequest[],
     scatter?: NewScatter & { key?: RequestKey | undefined },
   ) => {
-    const nowMs = parts.nowMs();
+    const nowMs = dependencies.nowMs();
     const accepted = await acceptTasks(database, {
       owner,
       cacheDomain,
@@ -61,22 +67,23 @@ export function createIntake(
     );
     metrics.tasksAccepted.inc({ kind: scatter ? 'scatter' : 'single' }, fresh.length);
     metrics.stageEntered.inc({ stage: 'cache-check' }, fresh.length);
-    announcer.announce(taskNudges('cache-check', fresh, config.chunkSize));
+    nudgeSender.send(taskNudges('cache-check', fresh, config.chunkSize));
     return {
       scatter: accepted.scatter,
       ids: accepted.tasks.map((one) => (one === 'other-request' ? one : publicId('task', one))),
     };
   };
 
-  // A group is one transaction, hence one sender's: when it fails, nothing of it was stored and each can be tried alone.
+  // A group is one transaction, and belongs to one sender. When it fails nothing was stored, so
+  // each call can be retried alone.
   const groups = new Map<string, (request: TaskRequest) => Promise<string>>();
   const groupOf = ({ owner, cacheDomain }: Sender) => {
     const groupKey = JSON.stringify([owner, cacheDomain]);
     const known = groups.get(groupKey);
     if (known) return known;
-    const made = groupCalls<TaskRequest, string>(
+    const made = coalesceCalls<TaskRequest, string>(
       async (requests) => (await accept({ owner, cacheDomain }, requests)).ids,
-      { ...GROUP, tryAlone: (error) => !isDatabaseAway(error) },
+      { ...GROUP, retryAlone: (error) => !isDatabaseAway(error) },
     );
     groups.set(groupKey, made);
     return made;

@@ -1,4 +1,7 @@
-/** Reads a scatter from a request, row by row or line by line, and gives way to other requests in between. */
+/**
+ * Reads a scatter from a request, row by row or line by line, and lets other requests run in
+ * between.
+ */
 import type { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AcceptableTask } from '../../core/task/parse-task.ts';
@@ -21,12 +24,12 @@ export type ScatterBody =
   | { head: ScatterHead; tasks: NewTask[] }
   | { problems: ListedProblem[]; count: number };
 
-/** Rows between two looks at other requests; a row takes some 20 to 50 µs. */
+/** Rows that are read before other requests run; a row takes 20 to 50 µs. */
 const ROWS_PER_TURN = 200;
 
 const LINE_LIMITS = { lineBytes: 4 * 1024 ** 2, totalBytes: 256 * 1024 ** 2 };
 
-/** Keeps the tasks while all is well, and the first problems once something is not. */
+/** Collects the tasks until the first problem, and from then on only problems. */
 function collector() {
   let tasks: NewTask[] = [];
   const problems: ListedProblem[] = [];
@@ -69,18 +72,20 @@ export async function readTemplateScatter(
 }
 
 function tooLong(row: number): ScatterBody {
-  const expected = `at most ${LONGEST_FILLED_SCATTER} characters filled in by all rows together; row ${row} goes beyond, send what follows as another scatter`;
+  const expected =
+    `at most ${LONGEST_FILLED_SCATTER} characters filled in by all rows together. ` +
+    `Row ${row} exceeds this limit: send the rows from there as another scatter`;
   return { problems: [problemAt('rows', expected)], count: 1 };
 }
 
 export interface LineScatterQuery {
   name?: string | undefined;
   cache?: string | undefined;
-  /** Each as key:value. */
+  /** Each in the form key:value. */
   tag?: readonly string[] | undefined;
 }
 
-/** One TES task a line. */
+/** One TES task per line. */
 export async function readLineScatter(
   body: Readable,
   query: LineScatterQuery,
@@ -100,7 +105,7 @@ export async function readLineScatter(
   }
   if (lines === 0 || lines > LARGEST_SCATTER)
     collected.add(
-      { problems: [problemAt('', `1 to ${LARGEST_SCATTER} lines, one task each`, lines)] },
+      { problems: [problemAt('', `1 to ${LARGEST_SCATTER} lines with one task each`, lines)] },
       {},
     );
   return collected.result(head);

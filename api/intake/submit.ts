@@ -1,4 +1,7 @@
-/** Takes in what a caller sends, whichever door it came through: read, judged by what the caller may do, and committed. */
+/**
+ * Submits tasks and scatters, from HTTP or the queue: parses them, checks them against the caller's
+ * access, commits them.
+ */
 import { Readable } from 'node:stream';
 import type { Access } from '../../core/access/access.ts';
 import { keyOfName, type RequestKey } from '../../core/access/idempotency.ts';
@@ -8,18 +11,18 @@ import { profiles } from '../../core/profiles/profiles.ts';
 import { refusal, type FailureBody } from '../http/errors.ts';
 import { otherRequest } from '../http/idempotency.ts';
 import { readLineScatter, readTemplateScatter, type LineScatterQuery } from './scatter-body.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 /** Nothing was stored. */
 export interface Refusal {
   refused: FailureBody & { status_code: 400 | 401 | 403 | 409 };
 }
 
-/** Which request it is, if its sender said so. @param asked what is asked, as it was understood */
+/** The sender's idempotency key, if there is one. @param asked the request, as parsed */
 export type KeyReader = (asked: unknown) => RequestKey | { problems: Problem[] } | undefined;
 
 export async function submitTask(
-  { intake, taskDefaultsOf }: ApiServices,
+  { intake, taskDefaultsOf }: ApiContext,
   access: Access,
   body: unknown,
   readKey: KeyReader,
@@ -37,9 +40,12 @@ export async function submitTask(
   return id === 'other-request' ? { refused: otherRequest } : { id };
 }
 
-/** @param body a template and rows, or a stream of lines with one task each, about which `query` says the rest */
+/**
+ * @param body a template and rows, or a stream of lines with one task each; `query` then has the
+ * name, cache mode and tags
+ */
 export async function submitScatter(
-  { intake, taskDefaultsOf }: ApiServices,
+  { intake, taskDefaultsOf }: ApiContext,
   access: Access,
   { body, query = {} }: { body: unknown; query?: LineScatterQuery },
   readKey: KeyReader,

@@ -1,14 +1,16 @@
-/** The queue board. It only shows: messages are made and retried from the rows, never by hand. */
+/**
+ * The queue board. It is read-only: messages are created and retried from the rows, never by hand.
+ */
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
 import { guardRoutes } from '../access/require-token.ts';
 import type { Api } from '../dependencies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 export async function boardRoutes(
   api: Api,
-  { queues, callers }: ApiServices,
+  { queues, callers }: ApiContext,
   path: string,
 ): Promise<void> {
   guardRoutes(api, callers, { allowBasic: true, scope: 'admin' });

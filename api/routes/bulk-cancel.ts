@@ -1,40 +1,42 @@
 /** Cancels many tasks in one request. */
 import { Type } from 'typebox';
-import { parseCancelRequest, type CancelRequest } from '../../core/task/cancel-request.ts';
 import { moves } from '../../core/places.ts';
+import { parseCancelRequest } from '../../core/task/cancel-request.ts';
 import { readCancellable } from '../../db/cancel.ts';
 import { listStandings } from '../../db/task-lists.ts';
-import { cancelAndTell } from '../tasks/cancel.ts';
-import { notFound, refusal } from '../http/errors.ts';
+import type { ApiContext } from '../context.ts';
 import type { Api } from '../dependencies.ts';
+import { notFound, refusal } from '../http/errors.ts';
 import { failures } from '../schemas/replies.ts';
-import type { ApiServices } from '../services.ts';
+import { cancelAndNudge } from '../tasks/cancel.ts';
 import { findScatter } from './scatters.ts';
 
 export const CancelTasksRequest = Type.Object(
   {
-    ids: Type.Optional(Type.Array(Type.String(), { description: 'At most 10,000' })),
+    ids: Type.Optional(Type.Array(Type.String(), { description: 'Ids of up to 10,000 tasks' })),
     tags: Type.Optional(
       Type.Record(Type.String(), Type.String(), {
-        description: 'All of them must be there; an empty value stands for any',
+        description: 'Tags that the tasks must all have; an empty value matches any value',
       }),
     ),
-    scatter: Type.Optional(Type.String()),
+    scatter: Type.Optional(Type.String({ description: 'Id of a scatter' })),
   },
-  { description: 'Exactly one of the three' },
+  { description: 'Exactly one of ids, tags and scatter' },
 );
 
 export const CancelTasksReply = Type.Object({
-  cancelled: Type.Integer({ description: 'Tasks that had not ended yet' }),
-  unknown_ids: Type.Array(Type.String(), { description: 'Of those named, what is no task here' }),
+  cancelled: Type.Integer({ description: 'Number of tasks that had not ended' }),
+  unknown_ids: Type.Array(Type.String(), {
+    description: 'Ids in the request that name no task of yours',
+  }),
 });
 
-const TASKS_AT_ONCE = 1000;
+const TASKS_PER_ROUND = 1000;
 
-export function bulkCancelRoutes(api: Api, services: ApiServices): void {
+export function bulkCancelRoutes(api: Api, context: ApiContext): void {
   const schema = {
     tags: ['Tasks'],
-    summary: 'Cancel many tasks: by id, by tags, or a scatter',
+    summary: 'Cancel many tasks: by id, by tags, or all tasks of a scatter',
     body: CancelTasksRequest,
     response: { 200: CancelTasksReply, ...failures },
   };
@@ -42,55 +44,47 @@ export function bulkCancelRoutes(api: Api, services: ApiServices): void {
     const wanted = parseCancelRequest(request.body);
     if ('problems' in wanted) return reply.code(400).send(refusal(wanted.problems));
     const { owner } = request.caller.access;
-    if (wanted.by === 'scatter') {
-      const scatter = await findScatter(services, owner, wanted.scatter);
-      if (!scatter) return reply.code(404).send(notFound('scatter', wanted.scatter));
-      return {
-        cancelled: await cancel(
-          services,
-          await readCancellable(services.database.pool, scatter.id),
-        ),
-        unknown_ids: [],
-      };
-    }
-    return wanted.by === 'ids'
-      ? cancelByIds(services, owner, wanted.ids)
-      : { cancelled: await cancelByTags(services, owner, wanted), unknown_ids: [] };
+    if (wanted.by === 'ids') return cancelByIds(context, owner, wanted.ids);
+    if (wanted.by === 'tags')
+      return { cancelled: await cancelByTags(context, owner, wanted.tags), unknown_ids: [] };
+    const scatter = await findScatter(context, owner, wanted.scatter);
+    if (!scatter) return reply.code(404).send(notFound('scatter', wanted.scatter));
+    const ids = await readCancellable(context.database.pool, scatter.id);
+    return { cancelled: await cancel(context, ids), unknown_ids: [] };
   });
 }
 
-const cancel = (services: ApiServices, ids: readonly number[]): Promise<number> =>
-  cancelAndTell(services, services.announcer, ids);
+const cancel = (context: ApiContext, ids: readonly number[]): Promise<number> =>
+  cancelAndNudge(context, context.nudgeSender, ids);
 
-async function cancelByIds(services: ApiServices, owner: string, ids: readonly string[]) {
-  const found = await Promise.all(ids.map((id) => services.reader.find(owner, id)));
+async function cancelByIds(context: ApiContext, owner: string, ids: readonly string[]) {
+  const found = await Promise.all(ids.map((id) => context.reader.find(owner, id)));
+  const known = found.flatMap((one) => one?.id ?? []);
   return {
-    cancelled: await cancel(
-      services,
-      found.flatMap((one) => one?.id ?? []),
-    ),
+    cancelled: await cancel(context, known),
     unknown_ids: ids.filter((_, position) => !found[position]),
   };
 }
 
-/** Each round finds those that are left; tasks that come meanwhile with the same tags are cancelled, too. */
+/**
+ * Each round cancels the next tasks that match; tasks that arrive meanwhile with the same tags are
+ * included.
+ */
 async function cancelByTags(
-  services: ApiServices,
+  context: ApiContext,
   owner: string,
-  { tags }: CancelRequest & { by: 'tags' },
+  tags: Readonly<Record<string, string>>,
 ): Promise<number> {
   const wanted = Object.entries(tags).map(([key, value]) => ({ key, value }));
   for (let cancelled = 0; ;) {
-    const standings = await listStandings(services.database.pool, {
+    const standings = await listStandings(context.database.pool, {
       owner,
       tags: wanted,
       standing: { places: [...moves.cancel.from] },
-      limit: TASKS_AT_ONCE,
+      limit: TASKS_PER_ROUND,
     });
-    cancelled += await cancel(
-      services,
-      standings.map(({ id }) => id),
-    );
-    if (standings.length < TASKS_AT_ONCE) return cancelled;
+    const ids = standings.map(({ id }) => id);
+    cancelled += await cancel(context, ids);
+    if (standings.length < TASKS_PER_ROUND) return cancelled;
   }
 }

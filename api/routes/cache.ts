@@ -1,4 +1,4 @@
-/** Why a task hit the call cache, or missed it. */
+/** Explains why a task hits or misses the call cache. */
 import { Type } from 'typebox';
 import { explainDifference, fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
 import { cacheSetting } from '../../core/cache/setting.ts';
@@ -9,64 +9,66 @@ import { readTaskIds } from '../../db/task-views.ts';
 import { notFound } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
-const Parts = Type.Record(Type.String(), Type.String(), {
-  description: 'What goes into the fingerprint, part by part',
+const FingerprintComponents = Type.Record(Type.String(), Type.String(), {
+  description: 'The components of the fingerprint, by name',
 });
 export const CacheExplanation = Type.Object({
-  verdict: Type.String({ description: 'One sentence' }),
-  /** Absent when an input is not there or nothing tells what it holds. */
+  verdict: Type.String({ description: 'The result, in a sentence or two' }),
   fingerprint: Type.Optional(
-    Type.String({ description: 'SHA-256 in hex, of what the inputs hold now' }),
+    Type.String({
+      description:
+        'SHA-256 in hex, from the current content of the inputs. Absent when an input is unreadable',
+    }),
   ),
-  components: Type.Optional(Parts),
+  components: Type.Optional(FingerprintComponents),
   unreadable_inputs: Type.Array(
     Type.String({
-      description: 'url of an input that is not there, or of which nothing tells what it holds',
+      description: 'URL of an input that does not exist, or whose content cannot be identified',
     }),
   ),
   entry: Type.Optional(
     Type.Object({
-      task: Type.String(),
-      valid: Type.Boolean(),
-      invalid_reason: Type.Optional(Type.String()),
+      task: Type.String({ description: 'Id of the task that wrote the entry' }),
+      valid: Type.Boolean({ description: 'Whether the entry can be used' }),
+      invalid_reason: Type.Optional(Type.String({ description: 'Why it cannot be used' })),
     }),
   ),
   differences: Type.Optional(
     Type.Array(
       Type.Object({
-        part: Type.String(),
-        here: Type.Optional(Type.String()),
-        there: Type.Optional(Type.String()),
+        part: Type.String({ description: 'Name of the component' }),
+        here: Type.Optional(Type.String({ description: 'Its value for this task' })),
+        there: Type.Optional(Type.String({ description: 'Its value for the other task' })),
       }),
-      { description: 'Where it differs from the other task' },
+      { description: 'Components in which this task differs from the other one' },
     ),
   ),
 });
 
 const Query = Type.Object({
-  other: Type.Optional(Type.String({ description: 'Id of a task to compare with' })),
+  other: Type.Optional(Type.String({ description: 'Id of a task to compare with this one' })),
 });
 
 interface Fingerprinted {
   components?: Components;
   unreadable: string[];
   cached: boolean;
-  /** Whose cache it looks into. */
+  /** Domain of the cache that it reads. */
   domain: string;
 }
 
-export function cacheRoutes(api: Api, services: ApiServices): void {
+export function cacheRoutes(api: Api, context: ApiContext): void {
   const schema = {
     tags: ['Call cache'],
-    summary: 'Why a task hits the call cache, or misses it',
+    summary: 'Explain why a task hits or misses the call cache',
     params: Type.Object({ id: Type.String() }),
     querystring: Query,
     response: { 200: CacheExplanation, ...failures },
   };
   api.get('/tasks/:id/cache-explanation', { schema }, async (request, reply) => {
-    const { reader } = services;
+    const { reader } = context;
     const task = await reader.find(request.caller.access.owner, request.params.id);
     if (!task) return reply.code(404).send(notFound('task', request.params.id));
     const otherId = request.query.other;
@@ -74,7 +76,7 @@ export function cacheRoutes(api: Api, services: ApiServices): void {
       otherId === undefined ? undefined : await reader.find(request.caller.access.owner, otherId);
     if (otherId !== undefined && !other) return reply.code(404).send(notFound('task', otherId));
 
-    return explain(services, { taskId: task.id, otherId: other?.id });
+    return explain(context, { taskId: task.id, otherId: other?.id });
   });
 }
 
@@ -83,40 +85,40 @@ interface Question {
   otherId: number | undefined;
 }
 
-async function explain(services: ApiServices, { taskId, otherId }: Question) {
-  const { components, unreadable, cached, domain } = await fingerprintNow(services, taskId);
+async function explain(context: ApiContext, { taskId, otherId }: Question) {
+  const { components, unreadable, cached, domain } = await fingerprintNow(context, taskId);
   const fingerprint = components && fingerprintOf(components);
-  const entry = fingerprint && (await readEntryOf(services.database, { domain, fingerprint }));
-  const there = otherId === undefined ? undefined : await knownComponents(services, otherId);
+  const entry = fingerprint && (await readEntryOf(context.database, { domain, fingerprint }));
+  const there = otherId === undefined ? undefined : await knownComponents(context, otherId);
   return {
     verdict: verdictOf({ cached, unreadable, entry, isOwn: entry?.taskId === taskId }),
     unreadable_inputs: unreadable,
     ...(components && fingerprint && { components, fingerprint: fingerprint.toString('hex') }),
-    ...(entry && { entry: await showEntry(services, entry) }),
+    ...(entry && { entry: await showEntry(context, entry) }),
     ...(components && there && { differences: explainDifference(components, there) }),
   };
 }
 
 /** With what its inputs held when it was checked; without that, what they hold now. */
 async function knownComponents(
-  services: ApiServices,
+  context: ApiContext,
   taskId: number,
 ): Promise<Components | undefined> {
-  const { components } = await fingerprintNow(services, taskId);
-  const checked = await readTaskFingerprint(services.database.pool, taskId);
+  const { components } = await fingerprintNow(context, taskId);
+  const checked = await readTaskFingerprint(context.database.pool, taskId);
   return components && { ...components, ...(checked && componentsOf(checked.inputs)) };
 }
 
-/** What the task's fingerprint would be if it were checked now. */
+/** The fingerprint that the task would have if it were checked now. */
 async function fingerprintNow(
-  { config, reader, describeCalls }: ApiServices,
+  { config, reader, resolveComponents }: ApiContext,
   taskId: number,
 ): Promise<Fingerprinted> {
   const filled = await reader.readFilled(taskId);
   if (!filled) return { unreadable: [], cached: false, domain: '' };
   const cached = filled.cache !== 'off';
   const spec = fillTemplate(filled.template, filled.values);
-  const [described] = await describeCalls([
+  const [described] = await resolveComponents([
     { spec, profile: filled.profile, setting: cacheSetting(spec, config) },
   ]);
   return {
@@ -136,19 +138,22 @@ interface Verdict {
 
 function verdictOf({ cached, unreadable, entry, isOwn }: Verdict): string {
   if (!cached)
-    return 'Its caching was off: nobody asked for it, or it declares no outputs. What follows is what would count.';
+    return (
+      'Caching is off for this task: it was not requested, or the task declares no outputs. ' +
+      'The fingerprint shows what would count.'
+    );
   if (unreadable.length > 0)
-    return 'It cannot be cached: nothing tells what some of its inputs hold.';
+    return 'This task cannot be cached: the content of some inputs cannot be identified. See unreadable_inputs.';
   if (!entry)
-    return 'A miss: no entry has its fingerprint. Name another task to see in what the two differ.';
+    return 'A miss: no entry has this fingerprint. Name another task with ?other=ID to see how the two differ.';
   if (entry.invalidReason !== null)
-    return `A miss: the entry of its fingerprint can no longer be used. ${entry.invalidReason}`;
+    return `A miss: the entry with this fingerprint can no longer be used. ${entry.invalidReason}`;
   return isOwn
-    ? 'Its own entry stands in the cache: an equal task is a hit.'
-    : 'A hit: the entry of another task has its fingerprint.';
+    ? 'Its own entry is in the cache: an equal task is a hit.'
+    : 'A hit: the entry of another task has this fingerprint.';
 }
 
-async function showEntry({ database }: ApiServices, entry: ExplainedEntry) {
+async function showEntry({ database }: ApiContext, entry: ExplainedEntry) {
   const ids = await readTaskIds(database.pool, [entry.taskId]);
   return {
     task: ids.get(entry.taskId) ?? `row ${entry.taskId}`,

@@ -1,27 +1,31 @@
-/** For load balancers, orchestrators and Prometheus; open to all. */
+/** Health and metrics, for load balancers, orchestrators and Prometheus. They need no token. */
 import { pingRedis } from '../../queues/queues.ts';
 import { checkDependencies } from '../../telemetry/dependencies.ts';
 import type { Api } from '../dependencies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 const tags = ['Operations'];
 
-export function healthRoutes(api: Api, { database, queues, metrics }: ApiServices): void {
-  const look = () =>
+export function healthRoutes(api: Api, { database, queues, metrics }: ApiContext): void {
+  const check = () =>
     checkDependencies(
       { mysql: () => database.pool.query('SELECT 1'), redis: () => pingRedis(queues.redis) },
       metrics,
     );
 
-  api.get('/healthz', { schema: { tags, summary: 'The process is alive' } }, async () => ({
-    status: 'alive',
-  }));
+  api.get(
+    '/healthz',
+    { schema: { tags, summary: 'Check that the process is alive' } },
+    async () => ({
+      status: 'alive',
+    }),
+  );
 
   api.get(
     '/readyz',
-    { schema: { tags, summary: 'MySQL and Redis answer' } },
+    { schema: { tags, summary: 'Check that MySQL and Redis answer' } },
     async (_request, reply) => {
-      const { mysql, redis } = await look();
+      const { mysql, redis } = await check();
       const ready = mysql === '' && redis === '';
       return reply.code(ready ? 200 : 503).send({
         status: ready ? 'ready' : 'not ready',
@@ -31,8 +35,12 @@ export function healthRoutes(api: Api, { database, queues, metrics }: ApiService
     },
   );
 
-  api.get('/metrics', { schema: { tags, summary: 'For Prometheus' } }, async (_request, reply) => {
-    await look();
-    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
-  });
+  api.get(
+    '/metrics',
+    { schema: { tags, summary: 'Get metrics in the format of Prometheus' } },
+    async (_request, reply) => {
+      await check();
+      return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+    },
+  );
 }

@@ -1,9 +1,9 @@
-/** What this service is, in GA4GH's words. Open to all: clients look here before they have anything to show. */
+/** The GA4GH service-info document. It needs no token: clients read it before they authenticate. */
 import { Type, type Static } from 'typebox';
 import packageJson from '../../package.json' with { type: 'json' };
 import { backendParameters } from '../../core/task/parse-resources.ts';
 import type { Api } from '../dependencies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 export const ServiceInfo = Type.Object({
   id: Type.String(),
@@ -11,21 +11,25 @@ export const ServiceInfo = Type.Object({
   type: Type.Object({
     group: Type.String(),
     artifact: Type.String(),
-    version: Type.String({ description: 'Of TES' }),
+    version: Type.String({ description: 'Version of TES' }),
   }),
   description: Type.String(),
   organization: Type.Object({ name: Type.String(), url: Type.String() }),
   documentationUrl: Type.String(),
-  version: Type.String({ description: 'Of Batchwell' }),
-  storage: Type.Array(Type.String(), { description: 'How URLs of files may begin' }),
+  version: Type.String({ description: 'Version of Batchwell' }),
+  storage: Type.Array(Type.String(), { description: 'Prefixes that URLs of files may have' }),
   tesResources_backend_parameters: Type.Array(Type.String(), {
-    description: 'Keys that resources.backend_parameters may hold',
+    description: 'Keys that resources.backend_parameters may have',
   }),
 });
 
-export function serviceInfoRoutes(api: Api, { config }: ApiServices): void {
+export function serviceInfoRoutes(api: Api, { config }: ApiContext): void {
   const { sharedFolders } = config;
-  const schema = { tags: ['TES'], summary: 'About this service', response: { 200: ServiceInfo } };
+  const schema = {
+    tags: ['TES'],
+    summary: 'Get information about this service',
+    response: { 200: ServiceInfo },
+  };
   api.route({
     method: 'GET',
     url: '/service-info',
@@ -33,9 +37,13 @@ export function serviceInfoRoutes(api: Api, { config }: ApiServices): void {
     handler: async (request) =>
       describeService(`${request.protocol}://${request.host}`, sharedFolders),
   });
-  // TES 1.0 had it here, with these three fields: py-tes 0.4, and with it Toil, refuses any other.
-  const asOf10 = { tags: ['TES'], summary: 'About this service, as TES 1.0 says it' };
-  api.get('/tasks/service-info', { schema: asOf10 }, (_request, reply) =>
+  // The path of TES 1.0, with its three fields: py-tes 0.4, which Toil uses, rejects any other
+  // field.
+  const tes10 = {
+    tags: ['TES'],
+    summary: 'Get information about this service in the form of TES 1.0',
+  };
+  api.get('/tasks/service-info', { schema: tes10 }, (_request, reply) =>
     reply.send({ name: NAME, doc: DESCRIPTION, storage: storageOf(sharedFolders) }),
   );
 }
@@ -43,22 +51,22 @@ export function serviceInfoRoutes(api: Api, { config }: ApiServices): void {
 const NAME = 'Batchwell';
 const DESCRIPTION = 'Runs scientific tasks on AWS Batch.';
 
-/** How urls of files may begin. */
+/** Prefixes that URLs of files may have. */
 const storageOf = (sharedFolders: readonly string[]): string[] => [
   's3://',
   ...sharedFolders.map((folder) => `file://${folder}`),
 ];
 
 const describeService = (
-  here: string,
+  origin: string,
   sharedFolders: readonly string[],
 ): Static<typeof ServiceInfo> => ({
   id: 'dev.batchwell.tes',
   name: NAME,
   type: { group: 'org.ga4gh', artifact: 'tes', version: '1.1.0' },
   description: DESCRIPTION,
-  organization: { name: NAME, url: `${here}/docs` },
-  documentationUrl: `${here}/docs`,
+  organization: { name: NAME, url: `${origin}/docs` },
+  documentationUrl: `${origin}/docs`,
   version: packageJson.version,
   storage: storageOf(sharedFolders),
   tesResources_backend_parameters: [...backendParameters],

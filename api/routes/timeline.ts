@@ -1,32 +1,36 @@
-/** Where a task's time went. */
+/** How long a task spent in each step. */
 import { Type } from 'typebox';
 import { spanNames, timelineOf } from '../../core/task/timeline.ts';
 import { readAttempts, readDetails } from '../../db/task-views.ts';
 import { notFound } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
+import { rfc3339 } from '../http/rfc3339.ts';
 import { failures } from '../schemas/replies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 export const Timeline = Type.Object({
   spans: Type.Array(
     Type.Object({
       what: Type.Enum(spanNames, {
         description:
-          'waited-for-company: until it was packed into a submission. packed: until Batch gave a job id. in-batch: SUBMITTED to STARTING, until the container ran; Batch tells no more. end-unseen: until its end was noticed',
+          'waited-for-company: until the attempt was packed into a submission. ' +
+          'packed: until Batch returned a job id. ' +
+          'in-batch: SUBMITTED to STARTING, until the container ran; Batch reports no more. ' +
+          'end-unseen: until Batchwell saw the end',
       }),
-      attempt: Type.Optional(Type.Integer()),
+      attempt: Type.Optional(Type.Integer({ description: 'Number of the attempt, from 1' })),
       from: Type.String({ description: 'RFC 3339' }),
-      to: Type.Optional(Type.String({ description: 'Absent while it lasts' })),
-      ms: Type.Integer({ description: 'So far, while it lasts' }),
+      to: Type.Optional(Type.String({ description: 'RFC 3339. Absent while the span lasts' })),
+      ms: Type.Integer({ description: 'Duration; up to now while the span lasts' }),
     }),
-    { description: 'One after the other. What a container tells is by its host’s clock' },
+    { description: 'In order. Times from inside a container use the clock of its host' },
   ),
 });
 
-export function timelineRoutes(api: Api, { database, reader, nowMs }: ApiServices): void {
+export function timelineRoutes(api: Api, { database, reader, nowMs }: ApiContext): void {
   const schema = {
     tags: ['Tasks'],
-    summary: 'Where the time of a task went',
+    summary: 'Get how long a task spent in each step',
     params: Type.Object({ id: Type.String() }),
     response: { 200: Timeline, ...failures },
   };
@@ -48,8 +52,8 @@ export function timelineRoutes(api: Api, { database, reader, nowMs }: ApiService
       spans: spans.map(({ what, attempt, fromMs, toMs }) => ({
         what,
         ...(attempt !== undefined && { attempt }),
-        from: new Date(fromMs).toISOString(),
-        ...(toMs !== undefined && { to: new Date(toMs).toISOString() }),
+        from: rfc3339(fromMs),
+        ...(toMs !== undefined && { to: rfc3339(toMs) }),
         ms: Math.max(0, (toMs ?? now) - fromMs),
       })),
     };

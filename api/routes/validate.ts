@@ -1,10 +1,10 @@
-/** A dry run: what would come of a task. Nothing is stored, nothing is submitted. */
+/** A dry run: checks a task and shows how it would run. Nothing is stored or submitted. */
 import { Type } from 'typebox';
 import { cacheSetting } from '../../core/cache/setting.ts';
 import { fingerprintOf } from '../../core/cache/fingerprint.ts';
 import { definitionContent, schedulingOf } from '../../core/container/job-definition.ts';
 import { parseTesTask } from '../../core/task/parse-task.ts';
-import { profileNames } from '../../core/profiles/profiles.ts';
+import { profileNames } from '../../core/profiles/profile-names.ts';
 import { cacheModes, type NewTask } from '../../core/task/task.ts';
 import { splitTask } from '../../core/task/template.ts';
 import { readEntryOf } from '../../db/call-cache.ts';
@@ -14,30 +14,34 @@ import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import { TesTaskRequest } from '../schemas/tes.ts';
 import { SUBMITS } from '../http/rate-limit.ts';
-import type { ApiServices } from '../services.ts';
-import { showScript } from './logs.ts';
+import type { ApiContext } from '../context.ts';
+import { scriptText } from './script.ts';
 
 export const Validation = Type.Object({
-  warnings: Type.Array(Type.String()),
-  client: Type.Enum(profileNames),
-  queue: Type.String({ description: 'Batch job queue' }),
+  warnings: Type.Array(Type.String(), { description: 'What would be ignored or changed' }),
+  client: Type.Enum(profileNames, { description: 'Client whose conventions apply to the task' }),
+  queue: Type.String({ description: 'AWS Batch job queue' }),
   job_definition: Type.Any({
-    description: 'The request of RegisterJobDefinition, but for its name',
+    description: 'The RegisterJobDefinition request, without the name',
   }),
-  script: Type.String({ description: 'The exact text that would run, but for secrets' }),
+  script: Type.String({
+    description: 'The exact script that would run; the values of secrets are hidden',
+  }),
   cache: Type.Object({
     mode: Type.Enum(cacheModes),
     verdict: Type.Enum(['off', 'unreadable-input', 'miss', 'hit'] as const),
     unreadable_inputs: Type.Array(Type.String()),
-    entry_of: Type.Optional(Type.String({ description: 'The task whose outputs would be taken' })),
+    entry_of: Type.Optional(
+      Type.String({ description: 'Id of the task whose outputs would be reused' }),
+    ),
   }),
 });
 
-export function validateRoutes(api: Api, services: ApiServices): void {
-  const { config, taskDefaultsOf } = services;
+export function validateRoutes(api: Api, context: ApiContext): void {
+  const { config, taskDefaultsOf } = context;
   const schema = {
     tags: ['Tasks'],
-    summary: 'What would come of a task; nothing is stored',
+    summary: 'Validate a task and show how it would run; nothing is stored',
     body: TesTaskRequest,
     response: { 200: Validation, ...failures },
   };
@@ -60,19 +64,21 @@ export function validateRoutes(api: Api, services: ApiServices): void {
         sharedFolders: config.sharedFolders,
         memoryGrowths: 0,
       }),
-      script: showScript(splitTask(read.task.spec)),
-      cache: await cacheVerdict(services, access.cacheDomain, read.task),
+      script: scriptText(splitTask(read.task.spec)),
+      cache: await cacheVerdict(context, access.cacheDomain, read.task),
     };
   });
 }
 
 async function cacheVerdict(
-  { config, database, describeCalls }: ApiServices,
+  { config, database, resolveComponents }: ApiContext,
   domain: string,
   { cache: mode, spec, profile }: NewTask,
 ) {
   if (mode === 'off') return { mode, verdict: 'off' as const, unreadable_inputs: [] };
-  const [described] = await describeCalls([{ spec, profile, setting: cacheSetting(spec, config) }]);
+  const [described] = await resolveComponents([
+    { spec, profile, setting: cacheSetting(spec, config) },
+  ]);
   if (!described?.components)
     return {
       mode,

@@ -1,17 +1,17 @@
-/** What events tell, as /openapi.json shows it. */
+/** Events, as /openapi.json shows them. */
 import { Type, type Static } from 'typebox';
 import { failureKinds } from '../../core/retry/failures.ts';
 import { TesState } from './tes.ts';
 
 export const TaskEvent = Type.Object(
   {
-    task: Type.String({ description: 'Its id' }),
+    task: Type.String({ description: 'Id of the task' }),
     state: TesState,
-    since: Type.String({ description: 'RFC 3339: since when it is in this state' }),
+    since: Type.String({ description: 'When the task entered this state, RFC 3339' }),
     name: Type.String(),
     tags: Type.Record(Type.String(), Type.String()),
-    scatter: Type.Optional(Type.String({ description: 'The id of its scatter' })),
-    row: Type.Optional(Type.Integer({ description: 'Its position there, from 0' })),
+    scatter: Type.Optional(Type.String({ description: 'Id of its scatter' })),
+    row: Type.Optional(Type.Integer({ description: 'Its row in the scatter, from 0' })),
     attempt: Type.Integer({
       description: 'Number of its latest attempt, from 1; 0 before the first',
     }),
@@ -22,7 +22,8 @@ export const TaskEvent = Type.Object(
   },
   {
     description:
-      'Where a task stands now. The same may be told more than once, and a state that lasted for moments not at all',
+      'The current state of a task. The same state may be reported more than once, ' +
+      'and a brief state may not be reported at all',
   },
 );
 export type TaskEvent = Static<typeof TaskEvent>;

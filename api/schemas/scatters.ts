@@ -1,4 +1,7 @@
-/** Scatters, as /openapi.json shows them. Requests are read by core/scatter/scatter.ts and core/task/parse-task.ts. */
+/**
+ * Scatters, as /openapi.json shows them. Requests are read by core/scatter/scatter.ts and
+ * core/task/parse-task.ts.
+ */
 import { Type, type Static } from 'typebox';
 import { places } from '../../core/places.ts';
 import { cacheModes } from '../../core/task/task.ts';
@@ -13,40 +16,42 @@ export const ScatterRequest = Type.Object(
     tags: Type.Optional(texts),
     cache: Type.Optional(Type.Enum(cacheModes)),
     template: Type.Object(TesTaskRequest.properties, {
-      description: 'A TES task; {{column}} in any of its texts becomes the row’s value',
+      description: 'A TES task. {{column}} in any of its strings is replaced by the row’s value',
     }),
     rows: Type.Array(
       Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
-      { description: 'One object of column: value per task, at most 10,000' },
+      { description: 'One object per task, with a value for each column; at most 10,000' },
     ),
   },
   {
     description:
-      'Or, as application/x-ndjson, one TES task a line; name, cache and tags then come in the query',
+      'As application/x-ndjson: one TES task per line, with name, cache and tags in the query',
   },
 );
 
 export const ScatterQuery = Type.Object({
-  ids: Type.Optional(Type.Boolean({ description: 'Answer with the ids of all tasks' })),
-  name: Type.Optional(Type.String({ description: 'For NDJSON' })),
-  cache: Type.Optional(Type.String({ description: 'For NDJSON' })),
+  ids: Type.Optional(Type.Boolean({ description: 'Return the ids of all tasks' })),
+  name: Type.Optional(Type.String({ description: 'Name of the scatter, for NDJSON' })),
+  cache: Type.Optional(Type.String({ description: 'Cache mode of the tasks, for NDJSON' })),
   tag: Type.Optional(
     Type.Union([Type.Array(Type.String(), { maxItems: 100 }), Type.String()], {
-      description: 'For NDJSON: key:value, may be repeated',
+      description: 'Tag of the scatter as key:value, for NDJSON; may be repeated',
     }),
   ),
 });
 
 export const ScatterAccepted = Type.Object({
   id: Type.String(),
-  tasks: Type.Integer(),
-  task_ids: Type.Optional(Type.Array(Type.String())),
+  tasks: Type.Integer({ description: 'Number of tasks' }),
+  task_ids: Type.Optional(
+    Type.Array(Type.String(), { description: 'Ids in the order of the rows, with ids=true' }),
+  ),
 });
 
 const head = {
   id: Type.String(),
   name: Type.String(),
-  size: Type.Integer(),
+  size: Type.Integer({ description: 'Number of tasks' }),
   tags: texts,
   created: Type.String({ description: 'RFC 3339' }),
 };
@@ -63,8 +68,8 @@ export const ScatterReply = Type.Object({
   ...head,
   places: counts(places),
   states: counts(shownStates),
-  cache_hits: Type.Integer(),
-  ended: Type.Boolean({ description: 'No task of it will change any more' }),
+  cache_hits: Type.Integer({ description: 'Number of tasks that were cache hits' }),
+  ended: Type.Boolean({ description: 'Whether all tasks have ended' }),
 });
 
 export const ScatterHead = Type.Object(head);
@@ -73,7 +78,7 @@ export const ScatterList = Type.Object({
   next_page_token: Type.Optional(Type.String()),
 });
 export const ScatterCancelled = Type.Object({
-  cancelled: Type.Integer({ description: 'Tasks that had not ended yet' }),
+  cancelled: Type.Integer({ description: 'Number of tasks that had not ended' }),
 });
 
 export type ScatterReply = Static<typeof ScatterReply>;

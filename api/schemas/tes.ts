@@ -1,4 +1,7 @@
-/** GA4GH TES 1.1, as replies are made and as /openapi.json shows it. Requests are read by core/task/parse-task.ts, which is laxer. */
+/**
+ * GA4GH TES 1.1, as in replies and in /openapi.json. Requests are read by core/task/parse-task.ts,
+ * which is more lenient.
+ */
 import { Type, type Static } from 'typebox';
 import { tesStates } from '../../core/task/tes-state.ts';
 
@@ -13,23 +16,25 @@ export const TesInput = Type.Object({
   description: Type.Optional(Type.String()),
   url: Type.Optional(
     Type.String({
-      description: 's3://bucket/key, http://… or https://…; needed unless content is given',
+      description: 's3://bucket/key, http://… or https://…; required unless content is given',
     }),
   ),
   path: Type.String({ description: 'Absolute path in the container' }),
   type: Type.Optional(fileType),
   content: Type.Optional(
-    Type.String({ description: 'The file’s text itself, at most 128 KiB; wins over url' }),
+    Type.String({ description: 'The text of the file itself, at most 128 KiB; overrides url' }),
   ),
 });
 
 export const TesOutput = Type.Object({
   name: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
-  url: Type.String({ description: 's3://bucket/key; a directory for DIRECTORY and for wildcards' }),
+  url: Type.String({
+    description: 's3://bucket/key; a directory if type is DIRECTORY or path has wildcards',
+  }),
   path: Type.String({
     description:
-      'Absolute path in the container; may hold *, ? and […], then path_prefix is needed',
+      'Absolute path in the container. With the wildcards *, ? and […], path_prefix is required',
   }),
   path_prefix: Type.Optional(Type.String()),
   type: Type.Optional(fileType),
@@ -47,7 +52,7 @@ export const TesExecutor = Type.Object({
 });
 
 export const TesResources = Type.Object({
-  cpu_cores: Type.Optional(Type.Integer({ description: 'Whole vCPUs; fractions are rounded up' })),
+  cpu_cores: Type.Optional(Type.Integer({ description: 'Whole vCPUs; a fraction is rounded up' })),
   preemptible: Type.Optional(Type.Boolean()),
   ram_gb: Type.Optional(Type.Number({ description: 'GiB' })),
   disk_gb: Type.Optional(Type.Number({ description: 'GiB' })),
@@ -61,14 +66,16 @@ export const TesExecutorLog = Type.Object({
   end_time: Type.Optional(time),
   stdout: Type.Optional(Type.String()),
   stderr: Type.Optional(Type.String()),
-  exit_code: Type.Integer({ description: '-1 until it is known' }),
+  exit_code: Type.Integer({ description: '-1 while it is unknown' }),
 });
 
 export const TesOutputFileLog = Type.Object({
   url: Type.String(),
   path: Type.String(),
   size_bytes: Type.Optional(
-    Type.String({ description: 'Left out only for Cromwell, which reads 32 bits' }),
+    Type.String({
+      description: 'Absent only for Cromwell, which reads 32 bits, if the size is larger',
+    }),
   ),
 });
 
@@ -117,19 +124,25 @@ export type TesOutputFileLog = Static<typeof TesOutputFileLog>;
 
 export const views = ['MINIMAL', 'BASIC', 'FULL'] as const;
 export type View = (typeof views)[number];
-/** Other states than those of TES 1.0 make Cromwell, Nextflow and Snakemake hang. */
+/** Any state that TES 1.0 does not have makes Cromwell, Nextflow and Snakemake hang. */
 export const StatesQuery = Type.Optional(
   Type.Enum(['1.0', '1.1'] as const, {
     default: '1.0',
-    description: 'With 1.1, PREEMPTED and CANCELING are shown, too',
+    description: 'Version of TES whose states are shown; 1.1 adds PREEMPTED and CANCELING',
   }),
 );
-/** Longer waits are cut by what stands between a client and the API: load balancers give up after 60 s. */
+/** Proxies between a client and the API cut longer waits: load balancers time out after 60 s. */
 export const WaitQuery = Type.Optional(
   Type.String({
     pattern: '^([0-9]|[1-4][0-9]|50)s$',
     description:
-      'Answers when the task’s state changes, at the latest after so long: 0s to 50s. Not of TES',
+      'Longest time to wait for a change of state before the reply: 0s to 50s. An addition to TES',
   }),
 );
-export const ViewQuery = Type.Optional(Type.Enum(views, { default: 'MINIMAL' }));
+export const ViewQuery = Type.Optional(
+  Type.Enum(views, {
+    default: 'MINIMAL',
+    description:
+      'MINIMAL: id and state. BASIC: all except input contents, stdout, stderr and system_logs. FULL: all',
+  }),
+);

@@ -1,22 +1,24 @@
 /** Webhooks, as /openapi.json shows them. */
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 import { deliveryStates, webhookEvents } from '../../core/notify/webhooks.ts';
 
 const wants = {
   url: Type.String({
     maxLength: 2048,
-    description: 'Where to POST; one of the origins that the operator allows',
+    description: 'URL to POST to. Its origin must be one that the operator allows',
   }),
   events: Type.Optional(
     Type.Array(Type.Enum(webhookEvents), {
       description:
-        'tasks.ended: up to 100 tasks that have ended, as data.tasks. scatter.ended: a scatter whose last task has ended, with its counts, as data. Default: both',
+        'tasks.ended: up to 100 ended tasks, in data.tasks. ' +
+        'scatter.ended: a scatter whose last task has ended, with its counts, in data. ' +
+        'Default: both',
     }),
   ),
   tags: Type.Optional(
     Type.Record(Type.String(), Type.String(), {
       description:
-        'Only of tasks and scatters that have all of these; an empty value stands for any',
+        'Only tasks and scatters that have all of these tags; an empty value matches any value',
     }),
   ),
 };
@@ -29,22 +31,30 @@ export const WebhookReply = Type.Object({
   tags: Type.Record(Type.String(), Type.String()),
   created: Type.String({ description: 'RFC 3339' }),
 });
+export const WebhookList = Type.Object({ webhooks: Type.Array(WebhookReply) });
 export const WebhookMade = Type.Object({
   ...WebhookReply.properties,
-  secret: Type.String({ description: 'For checking signatures; shown only now' }),
+  secret: Type.String({ description: 'Verifies signatures. Shown only in this reply' }),
 });
 
 export const DeliveryReply = Type.Object({
   id: Type.Integer(),
-  state: Type.Enum(deliveryStates, { description: 'dead: given up after ten tries in a day' }),
-  tries: Type.Integer(),
-  outcome: Type.Optional(Type.String({ description: 'What came of the last try' })),
-  next_try: Type.Optional(Type.String({ description: 'RFC 3339' })),
-  created: Type.String(),
-  ended: Type.Optional(Type.String()),
-  body: Type.String({ description: 'What is sent' }),
+  state: Type.Enum(deliveryStates, {
+    description: 'dead: abandoned, after ten attempts in about a day or after a 410',
+  }),
+  tries: Type.Integer({ description: 'Number of attempts so far' }),
+  outcome: Type.Optional(Type.String({ description: 'Result of the last attempt' })),
+  next_try: Type.Optional(Type.String({ description: 'Time of the next attempt, RFC 3339' })),
+  created: Type.String({ description: 'RFC 3339' }),
+  ended: Type.Optional(
+    Type.String({ description: 'When it was delivered or abandoned, RFC 3339' }),
+  ),
+  body: Type.String({ description: 'The body of the POST' }),
 });
 export const DeliveryList = Type.Object({
   deliveries: Type.Array(DeliveryReply),
   next_page_token: Type.Optional(Type.String()),
 });
+
+export type WebhookReply = Static<typeof WebhookReply>;
+export type DeliveryReply = Static<typeof DeliveryReply>;

@@ -1,4 +1,7 @@
-/** A log as it grows: what is there, then what comes, through all attempts of the task, until it has ended. */
+/**
+ * Follows a log as it grows: current output, then new output, through all attempts, until the task
+ * has ended.
+ */
 import { isPermanent } from '../../aws/s3-errors.ts';
 import type { OpenedObject } from '../../aws/s3.ts';
 import {
@@ -16,14 +19,14 @@ import {
   type AttemptView,
   type TaskStanding,
 } from '../../db/task-views.ts';
-import type { ApiParts } from '../dependencies.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 import { findWholeLog, windowKey, type WantedLog } from './logs.ts';
-import type { TaskWatch } from './wait.ts';
+import type { TaskWaiter } from './wait.ts';
 
-export interface FollowWish extends WantedLog {
-  /** Where an earlier reading ended. */
+export interface FollowRequest extends WantedLog {
+  /** Resume after this position of an earlier reply. */
   from?: LogPosition | undefined;
-  /** Without that, at most so many bytes of what is there now. */
+  /** Without `from`: largest number of bytes of the current output. */
   tailBytes: number;
 }
 
@@ -31,92 +34,102 @@ export type LogPiece =
   | { is: 'text'; bytes: Uint8Array; after: LogPosition }
   | { is: 'begun'; why: LogBeginning; at: LogPosition }
   | { is: 'skipped'; bytes: number; at: LogPosition }
-  /** Nothing is new. */
+  /** There is no new output. */
   | { is: 'waiting' }
   | { is: 'ended'; at: LogPosition };
 
-export type FollowParts = Pick<ApiParts, 'config' | 'database' | 'logObjects' | 'log'> & {
-  watch: TaskWatch;
+export type FollowDependencies = Pick<
+  ApiDependencies,
+  'config' | 'database' | 'logObjects' | 'log'
+> & {
+  taskWaiter: TaskWaiter;
 };
 
-/** A request of 0.0004 $ per thousand (GetObject), and the stager ships at most every few seconds. */
-const LOOK_MS = 3000;
-/** While the task only waits; it is woken when the task stands elsewhere. Proxies cut what is silent for a minute. */
+/** 1,000 GetObject requests cost 0.0004 $, and the stager uploads at most every few seconds. */
+const POLL_MS = 3000;
+/**
+ * Longest pause while the task waits; a change of the task ends it. Proxies close silent
+ * connections after a minute.
+ */
 const IDLE_MS = 15_000;
 
 interface Reading {
-  wish: FollowWish;
+  wanted: FollowRequest;
   position: LogPosition;
-  /** For what is there at the first look; what comes later is wanted whole. */
+  /** Applies to the first read only; later output is sent whole. */
   tailBytes?: number;
-  /** Of the window that was read last. */
+  /** ETag of the window that was read last. */
   etag?: string;
-  /** The last attempt whose log was read to its end. */
+  /** Number of the last attempt whose log was read to its end. */
   readAttempt: number;
   signal: AbortSignal;
 }
 
 /**
- * Ends after the piece `ended`, or when the signal is aborted. While the database or S3 is away it waits. Nothing is read ahead: a
- * slow reader slows it down.
+ * Ends after the piece `ended`, or when the signal aborts. Waits while the database or S3 is
+ * unavailable. Nothing is read ahead: a slow reader slows the reads down.
  */
 export async function* followLog(
-  parts: FollowParts,
+  dependencies: FollowDependencies,
   taskId: number,
-  wish: FollowWish,
+  wanted: FollowRequest,
   signal: AbortSignal,
 ): AsyncGenerator<LogPiece, void, undefined> {
   const reading: Reading = {
-    wish,
-    position: wish.from ?? beginningOf(0),
-    ...(wish.from === undefined && { tailBytes: wish.tailBytes }),
+    wanted,
+    position: wanted.from ?? beginningOf(0),
+    ...(wanted.from === undefined && { tailBytes: wanted.tailBytes }),
     readAttempt: 0,
     signal,
   };
   let standing: TaskStanding | undefined;
-  let isAway = false;
+  let isUnavailable = false;
   while (!signal.aborted) {
     try {
-      const seen = await lookAtTask(parts, taskId);
+      const seen = await readTask(dependencies, taskId);
       standing = seen.standing;
-      yield* readOn(parts, seen.attempts, reading);
+      yield* readOn(dependencies, seen.attempts, reading);
       delete reading.tailBytes;
-      isAway = false;
+      isUnavailable = false;
       if (isEnd(standing.place) && seen.attempts.every(({ outcome }) => outcome !== undefined)) {
         yield { is: 'ended', at: reading.position };
         return;
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (!isAway) parts.log.warn({ event: 'follow-waits', error: String(error) }, 'follow-waits');
-      isAway = true;
+      if (!isUnavailable)
+        dependencies.log.warn({ event: 'follow-waits', error: String(error) }, 'follow-waits');
+      isUnavailable = true;
     }
     yield { is: 'waiting' };
-    await pause(parts, standing, isAway, signal);
+    await pause(dependencies, standing, isUnavailable, signal);
   }
 }
 
-async function lookAtTask(
-  { database }: FollowParts,
+async function readTask(
+  { database }: FollowDependencies,
   taskId: number,
 ): Promise<{ standing: TaskStanding; attempts: AttemptView[] }> {
-  // In this order: an end that is seen comes with all attempts.
+  // In this order, so that a task seen as ended has all its attempts.
   const [standing] = await readStandings(database.pool, [taskId]);
   if (!standing) throw new Error(`Task ${taskId} is not in the database.`);
   return { standing, attempts: (await readAttempts(database.pool, [taskId])).toReversed() };
 }
 
-/** Resolves when there may be news; at once when the signal is aborted. */
+/** Resolves when there may be new output, or when the signal aborts. */
 async function pause(
-  { watch, config }: FollowParts,
+  { taskWaiter, config }: FollowDependencies,
   standing: TaskStanding | undefined,
-  isAway: boolean,
+  isUnavailable: boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  const looks = isAway || (standing?.running === true && standing.jobOpen && config.liveLogsMs > 0);
-  const longestMs = looks ? Math.min(LOOK_MS, isAway ? LOOK_MS : config.liveLogsMs) : IDLE_MS;
+  const polls =
+    isUnavailable || (standing?.running === true && standing.jobOpen && config.liveLogsMs > 0);
+  const longestMs = polls
+    ? Math.min(POLL_MS, isUnavailable ? POLL_MS : config.liveLogsMs)
+    : IDLE_MS;
   if (standing === undefined) return waitFor(longestMs, signal);
-  await watch.change(standing, longestMs, signal);
+  await taskWaiter.untilChanged(standing, longestMs, signal);
 }
 
 const waitFor = (ms: number, signal: AbortSignal): Promise<void> =>
@@ -132,11 +145,11 @@ const waitFor = (ms: number, signal: AbortSignal): Promise<void> =>
 
 /** @param attempts oldest first */
 async function* readOn(
-  parts: FollowParts,
+  dependencies: FollowDependencies,
   attempts: readonly AttemptView[],
   reading: Reading,
 ): AsyncGenerator<LogPiece, void, undefined> {
-  // Who begins wants the latest; who goes on, all from where they were.
+  // A new reader starts at the latest attempt; a reader that resumes gets all from its own.
   const wanted =
     reading.position.attempt === 0
       ? attempts.slice(-1)
@@ -145,8 +158,8 @@ async function* readOn(
     if (attempt.number <= reading.readAttempt) continue;
     if (attempt.number > reading.position.attempt) yield* begin(reading, attempt.number);
     const hasEnded = attempt.outcome !== undefined;
-    if (hasEnded) yield* readWhole(parts, attempt, reading);
-    else yield* readWindowOf(parts, attempt, reading);
+    if (hasEnded) yield* readWhole(dependencies, attempt, reading);
+    else yield* readWindowOf(dependencies, attempt, reading);
     if (hasEnded) reading.readAttempt = attempt.number;
   }
 }
@@ -159,14 +172,14 @@ function* begin(reading: Reading, attempt: number): Generator<LogPiece, void, un
 }
 
 async function* readWindowOf(
-  { logObjects, log }: FollowParts,
+  { logObjects, log }: FollowDependencies,
   attempt: AttemptView,
   reading: Reading,
 ): AsyncGenerator<LogPiece, void, undefined> {
   const { etag, signal } = reading;
-  const opened = await unlessForGood(
+  const opened = await ignorePermanent(
     log,
-    logObjects.open(windowKey(attempt, reading.wish), {
+    logObjects.open(windowKey(attempt, reading.wanted), {
       ...(etag !== undefined && { unlessEtag: etag }),
       signal,
     }),
@@ -178,15 +191,15 @@ async function* readWindowOf(
   reading.etag = opened.etag;
 }
 
-/** Where the attempt saved no log, its window is the last that is known. */
+/** An attempt that saved no log has only its window. */
 async function* readWhole(
-  parts: FollowParts,
+  dependencies: FollowDependencies,
   attempt: AttemptView,
   reading: Reading,
 ): AsyncGenerator<LogPiece, void, undefined> {
-  const { logObjects, log } = parts;
-  const whole = await unlessForGood(log, findWholeLog(logObjects, attempt, reading.wish));
-  if (whole === undefined) return yield* readWindowOf(parts, attempt, reading);
+  const { logObjects, log } = dependencies;
+  const whole = await ignorePermanent(log, findWholeLog(logObjects, attempt, reading.wanted));
+  if (whole === undefined) return yield* readWindowOf(dependencies, attempt, reading);
   const held: HeldLog = {
     batchAttempt: whole.batchAttempt,
     firstByte: 0,
@@ -199,11 +212,11 @@ async function* readWhole(
     signal: reading.signal,
   });
   if (opened === undefined || opened === 'unchanged') return;
-  // A range of it: what stands before is not in the body.
+  // A range: the body does not have the bytes before it.
   yield* send(opened, held, reading, next.at.bytes);
 }
 
-/** @param bodyFrom the byte of the stream with which the body begins */
+/** @param bodyFrom the position in the stream of the first byte of the body */
 async function* send(
   opened: OpenedObject,
   held: HeldLog,
@@ -231,8 +244,11 @@ async function* send(
   }
 }
 
-/** A log that may not be read will not be readable at the next look, so it counts as none. */
-async function unlessForGood<T>(log: ApiParts['log'], reading: Promise<T>): Promise<T | undefined> {
+/** A log that cannot be read now will not be readable later either, so it counts as absent. */
+async function ignorePermanent<T>(
+  log: ApiDependencies['log'],
+  reading: Promise<T>,
+): Promise<T | undefined> {
   try {
     return await reading;
   } catch (error) {

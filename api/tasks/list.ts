@@ -1,4 +1,4 @@
-/** Lists tasks by TES's filters. */
+/** Lists tasks by the filters of TES. */
 import { Type, type Static } from 'typebox';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import { standingsOf } from '../../core/task/tes-state.ts';
@@ -12,7 +12,7 @@ import {
   type TesTaskFull,
   type TesTaskMinimal,
 } from '../schemas/tes.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 
 const oneOrMore = (description: string) =>
   Type.Optional(
@@ -20,8 +20,8 @@ const oneOrMore = (description: string) =>
   );
 
 export const TagQuery = {
-  tag_key: oneOrMore('Tags that must be there; paired with tag_value by position'),
-  tag_value: oneOrMore('Their values; empty or missing stands for any'),
+  tag_key: oneOrMore('Tags that the tasks must all have; paired with tag_value by position'),
+  tag_value: oneOrMore('Values of these tags; an empty or missing value matches any value'),
 };
 
 export const ListQuery = Type.Object({
@@ -41,7 +41,7 @@ export interface ListedTasks {
 }
 
 export async function listTasks(
-  services: ApiServices,
+  context: ApiContext,
   owner: string,
   query: Static<typeof ListQuery> & { scatterId?: number },
 ): Promise<ListedTasks | { problems: Problem[] }> {
@@ -49,7 +49,7 @@ export async function listTasks(
   if (beforeId === 'malformed')
     return { problems: [problemAt('page_token', PAGE_TOKEN_EXPECTED, query.page_token)] };
   const size = query.page_size ?? PAGE_SIZE;
-  const read = await listStandings(services.database.pool, {
+  const read = await listStandings(context.database.pool, {
     owner,
     namePrefix: query.name_prefix,
     standing: query.state && standingsOf(query.state),
@@ -60,7 +60,7 @@ export async function listTasks(
   });
   const { items, next } = cutPage(read, size);
   return {
-    tasks: await services.reader.show(items, query.view ?? 'MINIMAL', query.states),
+    tasks: await context.reader.show(items, query.view ?? 'MINIMAL', query.states),
     ...(next !== undefined && { next_page_token: next }),
   };
 }

@@ -1,4 +1,4 @@
-/** A followed log on the wire: as text for people, as NDJSON for programs. */
+/** A followed log as a reply: text for people, NDJSON for programs. */
 import {
   formatPosition,
   logMark,
@@ -10,7 +10,10 @@ import type { LogLine } from '../schemas/logs.ts';
 
 type Pieces = AsyncIterable<LogPiece>;
 
-/** What was printed, byte for byte, with a line of ours wherever it does not go on where it ended. */
+/**
+ * The output byte for byte, with a line of ours wherever the output does not continue where it
+ * ended.
+ */
 export async function* asText(
   pieces: Pieces,
 ): AsyncGenerator<string | Uint8Array, void, undefined> {
@@ -35,16 +38,19 @@ function markOf(piece: LogPiece): string | undefined {
     : undefined;
 }
 
-/** Proxies cut what is silent for a minute; a client takes a longer silence for a connection that died. */
+/**
+ * Proxies close connections that are silent for a minute; a client treats a longer silence as a
+ * dead connection.
+ */
 const SILENCE_MS = 15_000;
 
-/** Positions are at whole characters, so that a reader that goes on never gets half of one. */
+/** Positions are at whole characters, so that a reader that resumes never gets half of one. */
 export async function* asLines(
   pieces: Pieces,
   nowMs: () => number,
 ): AsyncGenerator<string, void, undefined> {
   let unfinished: { bytes: Uint8Array; after: LogPosition } | undefined;
-  let saidMs = nowMs();
+  let lastLineMs = nowMs();
   for await (const piece of pieces) {
     const lines: string[] = [];
     if (piece.is === 'text') {
@@ -58,27 +64,27 @@ export async function* asLines(
       if (text !== '')
         lines.push(lineOf({ ...piece.after, bytes: piece.after.bytes - left }, { text }));
     } else if (piece.is === 'waiting') {
-      if (nowMs() - saidMs >= SILENCE_MS) lines.push('\n');
+      if (nowMs() - lastLineMs >= SILENCE_MS) lines.push('\n');
     } else {
       if (unfinished)
         lines.push(
           lineOf(unfinished.after, { text: Buffer.from(unfinished.bytes).toString('utf8') }),
         );
       unfinished = undefined;
-      lines.push(lineOf(piece.at, sayingsOf(piece)));
+      lines.push(lineOf(piece.at, fieldsOf(piece)));
     }
     if (lines.length === 0) continue;
-    saidMs = nowMs();
+    lastLineMs = nowMs();
     yield lines.join('');
   }
 }
 
-type Sayings = Omit<LogLine, 'attempt' | 'position'>;
+type LineFields = Omit<LogLine, 'attempt' | 'position'>;
 
-const lineOf = (position: LogPosition, sayings: Sayings): string =>
-  `${JSON.stringify({ attempt: position.attempt, position: formatPosition(position), ...sayings } satisfies LogLine)}\n`;
+const lineOf = (position: LogPosition, fields: LineFields): string =>
+  `${JSON.stringify({ attempt: position.attempt, position: formatPosition(position), ...fields } satisfies LogLine)}\n`;
 
-function sayingsOf(piece: Exclude<LogPiece, { is: 'text' | 'waiting' }>): Sayings {
+function fieldsOf(piece: Exclude<LogPiece, { is: 'text' | 'waiting' }>): LineFields {
   if (piece.is === 'ended') return { ended: true };
   return piece.is === 'begun' ? { began: piece.why } : { skipped_bytes: piece.bytes };
 }

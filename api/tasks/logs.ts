@@ -1,4 +1,4 @@
-/** Where the logs of an attempt lie, and the end of them. */
+/** Where the logs of an attempt are, and how to read their end. */
 import type { OpenedObject, OpenOptions } from '../../aws/s3.ts';
 import { readWindow } from '../../core/container/live-log.ts';
 import { inSubmission, submissionPrefix } from '../../core/files/s3-layout.ts';
@@ -12,9 +12,11 @@ export interface WantedLog {
   executor: number;
 }
 
-/** Batchwell's own objects in the work bucket, by key. Each may reject: S3 can be away. */
+/**
+ * Batchwell's own objects in the work bucket, by key. Each call rejects while S3 is unavailable.
+ */
 export interface LogObjects {
-  /** The last `mostBytes`; undefined when it is not there. */
+  /** The last `mostBytes`; undefined when the object does not exist. */
   readTail(key: string, mostBytes: number): Promise<Buffer | undefined>;
   open(key: string, options?: OpenOptions): Promise<OpenedObject | 'unchanged' | undefined>;
   describe(
@@ -22,20 +24,20 @@ export interface LogObjects {
   ): Promise<{ sizeBytes: number; metadata: Record<string, string> } | undefined>;
 }
 
-type Placed = Pick<AttemptView, 'submissionKey' | 'arrayIndex'>;
+type AttemptKey = Pick<AttemptView, 'submissionKey' | 'arrayIndex'>;
 
-/** Of an attempt that ended, under Batch's own attempt. */
+/** The log that an ended attempt saved, under the number of Batch's own attempt. */
 export const wholeLogKey = (
-  { submissionKey, arrayIndex }: Placed,
+  { submissionKey, arrayIndex }: AttemptKey,
   batchAttempt: number,
   { executor, stream }: WantedLog,
 ): string =>
   submissionPrefix(submissionKey) +
   inSubmission.log(arrayIndex, batchAttempt, `${executor}.${stream}`);
 
-/** The newest part of one that runs, or that ended without saving its logs. */
+/** The newest part of the log of an attempt that runs, or that ended without saving its logs. */
 export const windowKey = (
-  { submissionKey, arrayIndex }: Placed,
+  { submissionKey, arrayIndex }: AttemptKey,
   { executor, stream }: WantedLog,
 ): string =>
   submissionPrefix(submissionKey) + inSubmission.live(arrayIndex, `${executor}.${stream}`);
@@ -47,8 +49,9 @@ export interface WholeLog {
 }
 
 /**
- * The whole log of an attempt that ended; undefined when it was empty, or not saved. Batch's attempt is known from the result
- * record; one that was killed (a cancel, a timeout, a lost host) left none, and then only its window tells.
+ * The whole log of an attempt that ended; undefined when it was empty or not saved. The result
+ * record has the number of Batch's own attempt. A killed attempt (cancelled, timed out, host lost)
+ * left no record, so the number comes from its window.
  */
 export async function findWholeLog(
   objects: LogObjects,
@@ -72,7 +75,7 @@ async function batchAttemptOfWindow(
   return window && readWindow(window.metadata, window.sizeBytes)?.batchAttempt;
 }
 
-/** The last bytes of what is known of a log; undefined when nothing is. */
+/** The end of the log as far as it is known; undefined when nothing is known. */
 export async function readLogEnd(
   objects: LogObjects,
   attempt: AttemptView,

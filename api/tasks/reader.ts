@@ -1,6 +1,9 @@
-/** Reads tasks for a caller: finds them by id, and gathers what a view shows. */
+/**
+ * Reads tasks for a caller: finds them by id, and collects what a view shows. This folder: how
+ * tasks are read and shown.
+ */
 import { parseId, publicId } from '../../core/ids.ts';
-import type { ProfileName } from '../../core/profiles/profiles.ts';
+import type { ProfileName } from '../../core/profiles/profile-names.ts';
 import type { CacheMode } from '../../core/task/task.ts';
 import { fillTemplate, type Template } from '../../core/task/template.ts';
 import type { StateVersion } from '../../core/task/tes-state.ts';
@@ -14,13 +17,13 @@ import {
   type TaskStanding,
 } from '../../db/task-views.ts';
 import { createTemplateCache } from '../../db/templates.ts';
-import { groupCalls } from '../intake/group-calls.ts';
-import type { ApiParts } from '../dependencies.ts';
+import { coalesceCalls } from '../coalesce-calls.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from '../schemas/tes.ts';
 import { readLogEnd, wholeLogKey, type Stream, type WantedLog } from './logs.ts';
 import { viewMinimal, viewTask, type HitFile, type LogTails, type TaskFacts } from './view.ts';
 
-export interface FilledTask {
+interface FilledTask {
   template: Template;
   values: string[];
   cache: CacheMode;
@@ -29,7 +32,7 @@ export interface FilledTask {
 }
 
 export interface TaskReader {
-  /** Undefined for an id that is unknown, or another owner's. */
+  /** Undefined for an unknown id, and for a task of another owner. */
   find(owner: string, id: string): Promise<TaskStanding | undefined>;
   /** In the order given. */
   show(
@@ -37,23 +40,27 @@ export interface TaskReader {
     view: View,
     states?: StateVersion,
   ): Promise<(TesTaskFull | TesTaskMinimal)[]>;
-  /** The end of what is known of a log of the latest attempt; undefined while there is none. */
+  /**
+   * The end of a log of the latest attempt, as far as it is known; undefined while there is none.
+   */
   readLog(taskId: number, log: WantedLog & { mostBytes: number }): Promise<Buffer | undefined>;
-  /** What the task was made of. */
+  /** The template of the task and its values. */
   readFilled(taskId: number): Promise<FilledTask | undefined>;
 }
 
-/** TES promises nothing about how much of a log a view shows. */
+/** TES does not specify how much of a log a view shows. */
 const TAIL_BYTES = 64 * 1024;
-/** Log reads under way at once in this process, so that a list of 2,047 tasks does not open thousands of connections. */
+/** Concurrent log reads of one list, so that 2,047 tasks do not open thousands of connections. */
 const TAILS_AT_ONCE = 16;
-/** A list in FULL view shows logs of so many tasks; the others are read one by one. */
+/**
+ * A list in FULL view shows the logs of this many tasks; the logs of others need a request each.
+ */
 const TASKS_WITH_TAILS = 256;
 
-export function createTaskReader(parts: ApiParts): TaskReader {
-  const { database } = parts;
+export function createTaskReader(dependencies: ApiDependencies): TaskReader {
+  const { database } = dependencies;
   const templates = createTemplateCache();
-  const findStanding = groupCalls(
+  const findStanding = coalesceCalls(
     async (ids: number[]) => {
       const rows = await readStandings(database.pool, ids);
       const byId = new Map(rows.map((row) => [row.id, row]));
@@ -71,17 +78,17 @@ export function createTaskReader(parts: ApiParts): TaskReader {
     async show(standings, view, states = '1.0') {
       if (view === 'MINIMAL') return standings.map((standing) => viewMinimal(standing, states));
       const facts = await gatherFacts(
-        parts,
+        dependencies,
         templates,
         standings.map(({ id }) => id),
       );
-      if (view === 'FULL') await addTails(parts, facts.slice(0, TASKS_WITH_TAILS));
+      if (view === 'FULL') await addTails(dependencies, facts.slice(0, TASKS_WITH_TAILS));
       const shown = new Map(facts.map((one) => [one.detail.id, viewTask(one, { view, states })]));
       return standings.map((standing) => shown.get(standing.id) ?? viewMinimal(standing, states));
     },
     async readLog(taskId, { mostBytes, ...wanted }) {
       const [latest] = await readAttempts(database.pool, [taskId]);
-      return latest && readLogEnd(parts.logObjects, latest, wanted, mostBytes);
+      return latest && readLogEnd(dependencies.logObjects, latest, wanted, mostBytes);
     },
     async readFilled(taskId) {
       const [detail] = await readDetails(database.pool, [taskId]);
@@ -102,9 +109,9 @@ export function createTaskReader(parts: ApiParts): TaskReader {
 
 type Templates = ReturnType<typeof createTemplateCache>;
 
-/** Everything but the logs, in one statement a table. */
+/** Reads everything except the logs, in one statement per table. */
 async function gatherFacts(
-  { database }: ApiParts,
+  { database }: ApiDependencies,
   templates: Templates,
   ids: readonly number[],
 ): Promise<TaskFacts[]> {
@@ -135,22 +142,25 @@ async function gatherFacts(
 const hitFiles = (detail: TaskDetail, outputs: ReadonlyMap<number, HitFile[]>): HitFile[] =>
   detail.hitEntryId === undefined ? [] : (outputs.get(detail.hitEntryId) ?? []);
 
-async function addTails(parts: ApiParts, facts: TaskFacts[]): Promise<void> {
+async function addTails(dependencies: ApiDependencies, facts: TaskFacts[]): Promise<void> {
   const pending = facts.values();
   const work = async (): Promise<void> => {
-    for (const one of pending) one.tails = await readTails(parts, one);
+    for (const one of pending) one.tails = await readTails(dependencies, one);
   };
   await Promise.all(Array.from({ length: Math.min(TAILS_AT_ONCE, facts.length) }, work));
 }
 
-async function readTails(parts: ApiParts, { attempts, spec }: TaskFacts): Promise<LogTails[]> {
+async function readTails(
+  dependencies: ApiDependencies,
+  { attempts, spec }: TaskFacts,
+): Promise<LogTails[]> {
   const [latest] = attempts;
   if (latest?.batchAttempt === undefined) return [];
-  const tried = latest.result?.executors.length ?? spec.executors.length;
-  const tails = Array.from({ length: tried }, async (_, executor): Promise<LogTails> => {
+  const started = latest.result?.executors.length ?? spec.executors.length;
+  const tails = Array.from({ length: started }, async (_, executor): Promise<LogTails> => {
     const [stdout, stderr] = await Promise.all([
-      readTail(parts, latest, executor, 'stdout'),
-      readTail(parts, latest, executor, 'stderr'),
+      readTail(dependencies, latest, executor, 'stdout'),
+      readTail(dependencies, latest, executor, 'stderr'),
     ]);
     return { ...(stdout !== undefined && { stdout }), ...(stderr !== undefined && { stderr }) };
   });
@@ -158,7 +168,7 @@ async function readTails(parts: ApiParts, { attempts, spec }: TaskFacts): Promis
 }
 
 async function readTail(
-  parts: ApiParts,
+  dependencies: ApiDependencies,
   attempt: AttemptView,
   executor: number,
   stream: Stream,
@@ -166,9 +176,9 @@ async function readTail(
   if (attempt.batchAttempt === undefined) return undefined;
   const key = wholeLogKey(attempt, attempt.batchAttempt, { executor, stream });
   try {
-    return (await parts.logObjects.readTail(key, TAIL_BYTES))?.toString('utf8');
+    return (await dependencies.logObjects.readTail(key, TAIL_BYTES))?.toString('utf8');
   } catch (error) {
-    parts.log.warn({ event: 'log-unreadable', key, error: String(error) }, 'log-unreadable');
+    dependencies.log.warn({ event: 'log-unreadable', key, error: String(error) }, 'log-unreadable');
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** A task as TES shows it. Only values in, a value out. */
+/** A task as TES shows it. Pure functions of the facts. */
 import { profiles, shownStateOf } from '../../core/profiles/profiles.ts';
 import { hideSecrets } from '../../core/task/secrets.ts';
 import { joinUrl } from '../../core/files/s3-url.ts';
@@ -6,6 +6,7 @@ import type { ExecutorResult } from '../../core/result/result.ts';
 import { publicId } from '../../core/ids.ts';
 import type { StateVersion } from '../../core/task/tes-state.ts';
 import type { ExecutorOf, InputOf, OutputOf, TaskSpec } from '../../core/task/task.ts';
+import { rfc3339 } from '../http/rfc3339.ts';
 import type { AttemptView, TaskDetail, TaskStanding } from '../../db/task-views.ts';
 import type {
   TesExecutorLog,
@@ -15,7 +16,10 @@ import type {
   TesTaskMinimal,
 } from '../schemas/tes.ts';
 
-/** stdout and stderr of one executor of the latest attempt, as far as they could be read. */
+/**
+ * The ends of stdout and stderr of one executor of the latest attempt, as far as they could be
+ * read.
+ */
 export interface LogTails {
   stdout?: string;
   stderr?: string;
@@ -26,17 +30,17 @@ export interface TaskFacts {
   spec: TaskSpec;
   /** Latest first. */
   attempts: readonly AttemptView[];
-  /** Outputs of the entry that a cache hit took them from. */
+  /** Outputs of the cache entry, for a hit. */
   hitOutputs: readonly HitFile[];
   /** By executor, of the latest attempt. */
   tails: readonly LogTails[];
 }
 
 export interface HitFile {
-  /** Position in the declared outputs. */
+  /** Index in the declared outputs. */
   output: number;
   path: string;
-  /** Where the entry's own copy lies. */
+  /** URL of the entry's own copy. */
   url: string;
   sizeBytes: number;
 }
@@ -46,9 +50,8 @@ export interface ViewOptions {
   states: StateVersion;
 }
 
-const time = (ms: number): string => new Date(ms).toISOString();
 const timeOr = <K extends string>(key: K, ms: number | undefined) =>
-  (ms === undefined ? {} : { [key]: time(ms) }) as { [P in K]?: string };
+  (ms === undefined ? {} : { [key]: rfc3339(ms) }) as { [P in K]?: string };
 
 export function viewMinimal(standing: TaskStanding, states: StateVersion): TesTaskMinimal {
   return { id: publicId('task', standing), state: shownStateOf(standing, states) };
@@ -68,7 +71,7 @@ export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
     ...(spec.volumes.length > 0 && { volumes: spec.volumes }),
     tags: detail.tags,
     logs: viewLogs(facts, options),
-    creation_time: time(detail.createdMs),
+    creation_time: rfc3339(detail.createdMs),
   };
 }
 
@@ -76,7 +79,7 @@ function viewInput({ content, ...input }: InputOf<string>, full: boolean): Input
   return full && content !== undefined ? { ...input, content } : input;
 }
 
-/** Only TES's own fields: py-tes refuses a reply with any other. */
+/** Only fields of TES: py-tes rejects a reply with any other. */
 function viewResources({ resources }: TaskSpec): NonNullable<TesTaskFull['resources']> {
   const { cpu_cores, ram_gb, disk_gb, preemptible, zones, backend_parameters } = resources;
   return {
@@ -89,29 +92,30 @@ function viewResources({ resources }: TaskSpec): NonNullable<TesTaskFull['resour
   };
 }
 
-/** As TES says, the final attempt is the last; clients that read logs[0] get it first. */
+/** The final attempt is last, as in TES; for clients that read only logs[0] it is first. */
 function viewLogs(facts: TaskFacts, options: ViewOptions): TesTaskLog[] {
   const latestFirst = viewLatestFirst(facts, options);
   return profiles[facts.detail.profile].readsFirstLog ? latestFirst : latestFirst.toReversed();
 }
 
-/** A task that has not been tried shows what will be tried. */
+/** A task without attempts shows the executors that will run. */
 function viewLatestFirst(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] {
   const { detail, attempts } = facts;
   const logs = isHit(detail)
     ? [hitLog(facts)]
     : attempts.map((attempt, index) => attemptLog(facts, attempt, index === 0));
-  if (logs.length === 0) logs.push(untriedLog(facts));
+  if (logs.length === 0) logs.push(notStartedLog(facts));
   if (view === 'BASIC') return logs;
   return logs.map((log, index) => {
-    const said = index === 0 ? systemLogs(detail, attempts[0]) : attemptSays(attempts[index]);
+    const messages =
+      index === 0 ? systemLogs(detail, attempts[0]) : attemptMessages(attempts[index]);
     return {
       ...log,
       logs:
         index === 0
           ? log.logs.map((one, executor) => ({ ...one, ...facts.tails[executor] }))
           : log.logs,
-      ...(said.length > 0 && { system_logs: said }),
+      ...(messages.length > 0 && { system_logs: messages }),
     };
   });
 }
@@ -119,41 +123,44 @@ function viewLatestFirst(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] 
 const isHit = (detail: TaskDetail): boolean =>
   detail.hitEntryId !== undefined && detail.place === 'done';
 
-function attemptSays(attempt: AttemptView | undefined): string[] {
+function attemptMessages(attempt: AttemptView | undefined): string[] {
   const waits =
     attempt?.waitingReason !== undefined && attempt.outcome === undefined
-      ? [`AWS Batch has not started it: ${attempt.waitingReason}`]
+      ? [`AWS Batch has not started the job: ${attempt.waitingReason}`]
       : [];
   return [...waits, ...(attempt?.reason ? [attempt.reason] : [])];
 }
 
 function systemLogs(detail: TaskDetail, latest: AttemptView | undefined): string[] {
-  const said = [
+  const messages = [
     ...detail.warnings,
     ...(detail.failure === undefined ? [] : [detail.failure]),
-    ...attemptSays(latest),
+    ...attemptMessages(latest),
   ];
-  return [...new Set(said)];
+  return [...new Set(messages)];
 }
 
-/** Executors that are tried whatever happens: the first, and each that follows one whose error is ignored. */
-function sureExecutors(executors: readonly ExecutorOf<string>[]): TesExecutorLog[] {
+/**
+ * Executors that start in any case: the first, and each one after an executor whose error is
+ * ignored.
+ */
+function certainExecutors(executors: readonly ExecutorOf<string>[]): TesExecutorLog[] {
   const stop = executors.findIndex((executor) => executor.ignore_error !== true);
   return executors
     .slice(0, stop === -1 ? executors.length : stop + 1)
     .map(() => ({ exit_code: -1 }));
 }
 
-const untriedLog = ({ spec, detail }: TaskFacts): TesTaskLog => ({
-  logs: sureExecutors(spec.executors),
+const notStartedLog = ({ spec, detail }: TaskFacts): TesTaskLog => ({
+  logs: certainExecutors(spec.executors),
   outputs: [],
   ...timeOr('end_time', detail.endedMs),
 });
 
 const executorLog = ({ exitCode, startedMs, endedMs }: ExecutorResult): TesExecutorLog => ({
   exit_code: exitCode,
-  start_time: time(startedMs),
-  end_time: time(endedMs),
+  start_time: rfc3339(startedMs),
+  end_time: rfc3339(endedMs),
 });
 
 function attemptLog(
@@ -182,8 +189,8 @@ function attemptLog(
 
 function executorLogs(spec: TaskSpec, { result, exitCode }: AttemptView): TesExecutorLog[] {
   if (result && result.executors.length > 0) return result.executors.map(executorLog);
-  // The container's own exit code is all that is known of an attempt that ended without a record.
-  return sureExecutors(spec.executors).map((log, index) =>
+  // Of an attempt that ended without a record only the exit code of the container is known.
+  return certainExecutors(spec.executors).map((log, index) =>
     index === 0 && exitCode !== undefined ? { exit_code: exitCode } : log,
   );
 }
@@ -197,7 +204,7 @@ function attemptMetadata(attempt: AttemptView): Record<string, string> {
   };
 }
 
-/** A hit looks executed: every executor ended well, and the outputs are this task's own. */
+/** A hit looks as if it had run: every executor succeeded, and the outputs are the task's own. */
 function hitLog({ detail, spec, hitOutputs }: TaskFacts): TesTaskLog {
   const times = {
     ...timeOr('start_time', detail.createdMs),
@@ -211,8 +218,8 @@ function hitLog({ detail, spec, hitOutputs }: TaskFacts): TesTaskLog {
   };
 }
 
-/** Copied outputs lie at this task's own urls; referenced ones where the entry has them. */
-function hitFileLog(task: Shown, file: HitFile): TesOutputFileLog {
+/** Copied outputs are at the task's own URLs, referenced outputs at the URLs of the entry. */
+function hitFileLog(task: ShownTask, file: HitFile): TesOutputFileLog {
   const declared = task.spec.outputs[file.output];
   return fileLog(task, {
     ...file,
@@ -230,11 +237,11 @@ interface PlacedFile {
   sizeBytes: number;
 }
 
-type Shown = Pick<TaskFacts, 'spec' | 'detail'>;
+type ShownTask = Pick<TaskFacts, 'spec' | 'detail'>;
 
-/** TES wants a size; one that the client cannot read is worse than none. */
+/** TES requires a size, but no size is better than one that the client cannot read. */
 function fileLog(
-  { spec, detail }: Shown,
+  { spec, detail }: ShownTask,
   { output, path, url, sizeBytes }: PlacedFile,
 ): TesOutputFileLog {
   const readable =
@@ -246,7 +253,7 @@ function fileLog(
   };
 }
 
-/** Where an uploaded file stood; the opposite of how the stager cuts its path. */
+/** The path of an uploaded file in the container: the inverse of how the stager cuts the path. */
 function pathInContainer(declared: OutputOf<string> | undefined, path: string): string {
   if (!declared) return path;
   const prefix = declared.path_prefix;

@@ -1,17 +1,18 @@
 /**
- * Requests that wait until a task changes. All waiters of a process share one read of their tasks' standings, some times a
- * second: a thousand of them cost four statements, and none holds a connection meanwhile.
+ * Requests that wait until a task changes. All waiters of a process share the reads of their tasks,
+ * four times a second: a thousand waiters cost two statements each time, and none holds a
+ * connection while it waits.
  */
 import { readStandings, type TaskStanding } from '../../db/task-views.ts';
-import type { ApiParts } from '../dependencies.ts';
+import type { ApiDependencies } from '../dependencies.ts';
 
-export interface TaskWatch {
-  /** Resolves when the task stands otherwise than given, or after `longestMs`; also when the signal says that nobody listens any more. */
-  change(from: TaskStanding, longestMs: number, signal: AbortSignal): Promise<void>;
+export interface TaskWaiter {
+  /** Resolves when the task differs from `from`, after `longestMs`, or when the signal aborts. */
+  untilChanged(from: TaskStanding, longestMs: number, signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
-const LOOK_MS = 250;
+const POLL_MS = 250;
 const TASKS_PER_READ = 500;
 
 interface Waiter {
@@ -19,17 +20,20 @@ interface Waiter {
   wake(): void;
 }
 
-const standsAlike = (a: TaskStanding, b: TaskStanding): boolean =>
+const isSame = (a: TaskStanding, b: TaskStanding): boolean =>
   a.place === b.place &&
   a.running === b.running &&
   a.jobOpen === b.jobOpen &&
   a.failureCode === b.failureCode;
 
-export function createTaskWatch({ database, log }: Pick<ApiParts, 'database' | 'log'>): TaskWatch {
+export function createTaskWaiter({
+  database,
+  log,
+}: Pick<ApiDependencies, 'database' | 'log'>): TaskWaiter {
   const waiting = new Set<Waiter>();
   let timer: NodeJS.Timeout | undefined;
 
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     const ids = [...new Set([...waiting].map(({ from }) => from.id))];
     const now = new Map<number, TaskStanding>();
     for (let start = 0; start < ids.length; start += TASKS_PER_READ) {
@@ -41,14 +45,14 @@ export function createTaskWatch({ database, log }: Pick<ApiParts, 'database' | '
     }
     for (const waiter of waiting) {
       const standing = now.get(waiter.from.id);
-      if (standing && !standsAlike(standing, waiter.from)) waiter.wake();
+      if (standing && !isSame(standing, waiter.from)) waiter.wake();
     }
   };
   const schedule = (): void => {
     if (timer !== undefined || waiting.size === 0) return;
     timer = setTimeout(() => {
-      // Without the database they wait on: each is answered when its time is over.
-      void look()
+      // While the database is unavailable they keep waiting, each until its own time limit.
+      void poll()
         .catch((error: unknown) =>
           log.debug({ event: 'watch-failed', error: String(error) }, 'watch-failed'),
         )
@@ -56,21 +60,21 @@ export function createTaskWatch({ database, log }: Pick<ApiParts, 'database' | '
           timer = undefined;
           schedule();
         });
-    }, LOOK_MS);
+    }, POLL_MS);
   };
 
   return {
-    async change(from, longestMs, signal) {
+    async untilChanged(from, longestMs, signal) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const waiter: Waiter = { from, wake: () => resolve() };
       if (signal.aborted) return;
-      const patience = setTimeout(resolve, longestMs);
+      const timeout = setTimeout(resolve, longestMs);
       signal.addEventListener('abort', waiter.wake, { once: true });
       waiting.add(waiter);
       schedule();
       await promise;
-      clearTimeout(patience);
-      // One signal may see a thousand waits.
+      clearTimeout(timeout);
+      // One signal may be used for a thousand waits.
       signal.removeEventListener('abort', waiter.wake);
       waiting.delete(waiter);
     },

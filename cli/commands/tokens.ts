@@ -1,7 +1,7 @@
 /** `token create`, `list` and `revoke`: access control. */
 import { InvalidArgumentError } from 'commander';
 import type { TokenReply, TokenRequest } from '../../packages/client/client.ts';
-import { profileNames } from '../../core/profiles/profiles.ts';
+import { profileNames } from '../../core/profiles/profile-names.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { CommandContext } from './context.ts';
 import { formatTable, type Column } from '../output/table.ts';

@@ -1,40 +1,50 @@
-/** What a caller may do, and what its tasks may name. */
+/**
+ * What a caller is allowed to do, and what its tasks are allowed to name. This folder: the rules of
+ * access control.
+ */
 import { memberPath, problemAt, type Problem } from '../problems.ts';
 import { mapPath, type PathMap } from '../files/path-map.ts';
-import type { ProfileName } from '../profiles/profile-name.ts';
+import type { ProfileName } from '../profiles/profile-names.ts';
 import type { TaskSpec } from '../task/task.ts';
 
-/** `admin` may see the queue board and make tokens; it is no way to other owners' tasks. */
+/** `admin` allows the queue board and tokens. It gives no access to the tasks of other owners. */
 export const scopes = ['submit', 'read', 'cancel', 'admin'] as const;
 export type Scope = (typeof scopes)[number];
 
-/** What tasks may name. What is absent is not limited. */
-export interface Limits {
-  /** Of inputs and outputs: `s3://bucket`, `s3://bucket/prefix`, `https://host/path`, `/mount`. What lies below is allowed, too. */
+/** What tasks are allowed to name. An absent list sets no limit, except for job roles. */
+interface Limits {
+  /**
+   * Prefixes of inputs and outputs: `s3://bucket`, `s3://bucket/prefix`, `https://host/path`,
+   * `/mount`.
+   */
   urls?: readonly string[];
-  /** Job queues by name or ARN; the first is the one of tasks that name none. */
+  /** Job queues by name or ARN; the first is the default of tasks that name none. */
   queues?: readonly string[];
-  /** ARNs of IAM roles that a task may ask for in place of the fleet's own. */
+  /**
+   * ARNs of IAM roles that a task may name in place of the fleet's own. Absent in a token:
+   * BATCHWELL_JOB_ROLES.
+   */
   jobRoles?: readonly string[];
 }
 
 export interface Access {
   owner: string;
   scopes: readonly Scope[];
-  /** Callers of one domain share their call cache. */
+  /** Callers with the same domain share a call cache. */
   cacheDomain: string;
   limits: Limits;
-  /** Which client's habits its tasks follow; seen from each task's shape when absent. */
+  /** The client whose conventions apply to the tasks. Absent: detected from each task. */
   profile?: ProfileName;
 }
 
-/** A sentence for the caller; undefined when it is allowed. */
+/** A message for the caller; undefined when the scope is allowed. */
 export const whyNotAllowed = ({ scopes }: Access, scope: Scope): string | undefined =>
   scopes.includes(scope)
     ? undefined
-    : `This token may not ${scope}; it may ${scopes.join(', ') || 'do nothing'}.`;
+    : `This token lacks the scope ${scope}; its scopes are: ${scopes.join(', ') || 'none'}. ` +
+      `Use a token with the scope ${scope}.`;
 
-/** Everything that is the owner's, and the rights of an operator. */
+/** All scopes, without limits. */
 export const fullAccess = (owner: string): Access => ({
   owner,
   scopes,
@@ -45,7 +55,7 @@ export const fullAccess = (owner: string): Access => ({
 const isBelow = (url: string, allowed: string): boolean =>
   url === allowed || url.startsWith(allowed.endsWith('/') ? allowed : `${allowed}/`);
 
-/** A queue's or role's name: ARNs end in it. */
+/** The name of a queue or role, which is the end of its ARN. */
 const nameOf = (arn: string): string => arn.slice(arn.lastIndexOf('/') + 1);
 
 const isAmong = (given: string, allowed: readonly string[]): boolean =>
@@ -57,15 +67,15 @@ const isAmong = (given: string, allowed: readonly string[]): boolean =>
 
 export interface Boundaries {
   limits?: Limits | undefined;
-  /** Folders of hosts that tasks may name by path or file:// url. */
+  /** Folders of the hosts that tasks may name by path or file:// URL. */
   fileRoots?: readonly string[] | undefined;
-  /** Url prefixes that are Batchwell's own: scripts, manifests, logs and results of every task. */
+  /** URL prefixes of Batchwell itself: the scripts, manifests, logs and results of every task. */
   ownUrls?: readonly string[] | undefined;
-  /** Where paths of a client's file system lie in S3. */
+  /** Where the paths of a client's file system are in S3. */
   pathMap?: PathMap | undefined;
 }
 
-/** Names every url, queue and role that a task names and may not. */
+/** Reports every URL, queue and role that the task is not allowed to name. */
 export function refuseForbidden(
   { inputs, outputs, resources }: Pick<TaskSpec, 'inputs' | 'outputs' | 'resources'>,
   boundaries: Boundaries,
@@ -91,16 +101,14 @@ function refuseResources(
   const refuse = (name: string, expected: string, got: string): number =>
     problems.push(problemAt(memberPath('resources.backend_parameters', name), expected, got));
   if (queue !== undefined && queues && !isAmong(queue, queues))
-    refuse('queue', `a job queue that this token may use: ${queues.join(', ') || 'none'}`, queue);
+    refuse('queue', `a job queue that this token allows: ${queues.join(', ') || 'none'}`, queue);
   if (role !== undefined && !jobRoles.includes(role))
-    refuse(
-      'job_role',
-      `a job role that this token may ask for: ${jobRoles.join(', ') || 'none'}`,
-      role,
-    );
+    refuse('job_role', `a job role that this token allows: ${jobRoles.join(', ') || 'none'}`, role);
 }
 
-/** What a url should have been, once paths are mapped; undefined when it may be used. */
+/**
+ * What was expected in place of a URL, once paths are mapped; undefined when the URL is allowed.
+ */
 function expectedInstead(url: string, boundaries: Boundaries): string | undefined {
   const path = url.startsWith('file://') ? url.slice('file://'.length) : url;
   return (
@@ -108,16 +116,22 @@ function expectedInstead(url: string, boundaries: Boundaries): string | undefine
   );
 }
 
-/** Whoever could write there would write other tasks' results, and whoever could read there, their values. */
+/**
+ * Write access there could forge the results of other tasks, and read access could reveal their
+ * values.
+ */
 const ownInstead = (url: string, { ownUrls = [] }: Boundaries): string | undefined =>
   ownUrls.some((own) => url.startsWith(own) || (own.startsWith(url) && url.endsWith('/')))
-    ? 'a url outside of Batchwell’s own scripts/ and submissions/'
+    ? 'a URL outside Batchwell’s own scripts/ and submissions/'
     : undefined;
 
 function pathInstead(path: string, { fileRoots = [] }: Boundaries): string | undefined {
   if (!path.startsWith('/')) return undefined;
   if (fileRoots.length === 0)
-    return 'a url that tasks can reach; paths and file:// urls are not set up here (BATCHWELL_PATH_MAP, BATCHWELL_SHARED_FOLDERS)';
+    return (
+      'a URL that tasks can reach; paths and file:// URLs are not enabled ' +
+      '(BATCHWELL_PATH_MAP, BATCHWELL_SHARED_FOLDERS)'
+    );
   return isPlain(path) && fileRoots.some((root) => isBelow(path, root))
     ? undefined
     : `a path below ${fileRoots.join(' or ')}`;
@@ -125,9 +139,12 @@ function pathInstead(path: string, { fileRoots = [] }: Boundaries): string | und
 
 function limitedInstead(url: string, { limits: { urls } = {} }: Boundaries): string | undefined {
   if (!urls || (isPlain(url) && urls.some((allowed) => isBelow(url, allowed)))) return undefined;
-  return `a url that this token may use, below ${urls.join(' or ') || 'nothing'}`;
+  return `a URL that this token allows: below ${urls.join(' or ') || 'no prefix at all'}`;
 }
 
-/** Servers and file systems take `/a/../b` for `/b`, also in percent signs; S3 takes it as it is, but nobody means it. */
+/**
+ * Servers and file systems read `/a/../b`, also percent-encoded, as `/b`. S3 does not, but such a
+ * key is never intended.
+ */
 const isPlain = (url: string): boolean =>
   !url.split(/[/\\]|%2f|%5c/i).some((part) => /^(?:\.|%2e){2}$/i.test(part));

@@ -1,19 +1,28 @@
-/** A request that says which one it is, so that its sender may send it again. */
+/** Identifies a request by a key, so that its sender can retry it. */
 import { sha256 } from '../ids.ts';
 import { problemAt, type Problem } from '../problems.ts';
 
 export interface RequestKey {
   /** SHA-256 of the key, 32 bytes. */
   digest: Buffer;
-  /** SHA-256 of what is asked, 32 bytes: another request under the same chosen key is a mistake of its sender. */
+  /**
+   * SHA-256 of the request, 32 bytes: a different request under the same chosen key is a mistake of
+   * its sender.
+   */
   request: Buffer;
-  /** The sender chose the key, and answers for it. Otherwise a repetition that asks something else, or whose task failed or was cancelled, is a new task. */
+  /**
+   * The sender chose the key and is responsible for it. With any other key, a repeated request is a
+   * new task if it differs, or if the first task failed or was cancelled.
+   */
   chosen: boolean;
 }
 
 const LONGEST_KEY = 255;
 
-/** Of a client that sends a request again without a key, and counts on being known by what it sends. */
+/**
+ * For a client that retries without a key, and expects to be recognized by the content of the
+ * request.
+ */
 export const keyOfName = (name: string, asked: unknown): RequestKey => ({
   digest: sha256(`client ${name}`),
   request: sha256(JSON.stringify(asked)),
@@ -26,7 +35,7 @@ export const keyOfSender = (key: string, asked: unknown): RequestKey => ({
   chosen: true,
 });
 
-/** A key that the sender wrote. @param field where it stands */
+/** The key that the sender chose. @param field where the key was given */
 export function readSendersKey(
   given: unknown,
   field: string,

@@ -1,4 +1,7 @@
-/** Where the service may send requests that strangers ask it to make (server-side request forgery): only to origins that its operator named. */
+/**
+ * Guards against server-side request forgery: requests on behalf of users go only to origins that
+ * the operator lists.
+ */
 
 /** `https://host`, `https://host:port`, `https://*.domain`, or the same with http. */
 export function isOriginRule(rule: string): boolean {
@@ -11,7 +14,10 @@ export function isOriginRule(rule: string): boolean {
   );
 }
 
-/** Whether a url lies at one of the origins. A `*` stands for one or more names of a host, never for the domain itself. */
+/**
+ * Whether a URL is at one of the origins. A `*` matches one or more labels of a host name, never
+ * the bare domain.
+ */
 export function isAllowedUrl(url: string, rules: readonly string[]): boolean {
   if (!URL.canParse(url)) return false;
   const { origin, username, password } = new URL(url);

@@ -1,6 +1,9 @@
-/** How many attempts of an owner may be in Batch at once. */
+/** Largest number of attempts of an owner in Batch at once. */
 
-/** Undefined when nobody has a limit. @param own `owner=number` items, for owners with a limit of their own */
+/**
+ * Undefined when no owner has a limit.
+ * @param own items `owner=number`, for owners with a limit of their own
+ */
 export function ownerLimits(
   limit: number,
   own: readonly string[],

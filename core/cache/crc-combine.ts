@@ -1,17 +1,17 @@
 /**
- * The CRC of two texts put together, from their CRCs and the length of the second. With it the
- * parts of a large object are summed apart and in parallel, and the whole object's checksum costs
- * no second reading.
+ * The CRC of two byte strings joined, from their CRCs and the length of the second. So the parts of
+ * a large object can be checksummed in parallel, and the checksum of the whole costs no second
+ * read.
  */
 
 interface CrcKind {
   bits: bigint;
-  /** Reflected: the highest power of x at the lowest bit. */
+  /** Reflected: the highest power of x is the lowest bit. */
   polynomial: bigint;
 }
 
 /** The CRCs that S3 keeps for whole objects. */
-export const crcKinds = {
+const crcKinds = {
   CRC64NVME: { bits: 64n, polynomial: 0x9a6c9329ac4bc9b5n },
   CRC32: { bits: 32n, polynomial: 0xedb88320n },
   CRC32C: { bits: 32n, polynomial: 0x82f63b78n },

@@ -1,5 +1,5 @@
 /**
- * Whether a task's outputs can be taken from an entry, must be computed, or are being computed by
+ * Decides whether a task's outputs come from an entry, must be computed, or are being computed by
  * an equal task.
  */
 import { readsCache, type CacheMode } from '../task/task.ts';
@@ -7,13 +7,13 @@ import { readsCache, type CacheMode } from '../task/task.ts';
 export interface CacheFacts {
   taskId: number;
   mode: CacheMode;
-  /** Tasks without outputs are never cached: what they do, they do by side effects. */
+  /** Tasks without outputs are never cached: they work by side effects only. */
   hasOutputs: boolean;
-  /** False when an input is not there or nothing tells what it holds. */
+  /** False when an input does not exist or its content has no identity. */
   hasFingerprint: boolean;
   /** The newest valid entry of its fingerprint. */
   entryId?: number;
-  /** The task that computes its fingerprint right now; itself when it came first. */
+  /** The task that is computing its fingerprint now; the task itself when it was the first. */
   leaderId?: number;
 }
 

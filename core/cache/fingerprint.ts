@@ -1,6 +1,7 @@
 /**
- * The fingerprint decides a cache hit: a digest of what a task does and of what it reads. What a
- * caller only chooses (output URLs, names, tags, resources) is no part of it.
+ * core/cache decides about call-cache hits. This file computes the fingerprint: a digest of what a
+ * task does and of what it reads. What a caller merely chooses (output URLs, names, tags,
+ * resources) is not part of it.
  */
 import { sha256 } from '../ids.ts';
 import { missingOutputsFail } from '../result/outputs.ts';
@@ -8,17 +9,17 @@ import { containerPath, overlappingPaths } from '../container/container-path.ts'
 import type { ExecutorOf, InputOf, TaskSpec } from '../task/task.ts';
 
 /**
- * Changes whenever the meaning of a component changes; entries of another version are never hit.
+ * Must change whenever the meaning of a component changes. Entries of another version never match.
  */
 const VERSION = '2';
 
-/** Parts of a fingerprint by name; kept beside an entry so that a miss can be explained. */
+/** Parts of a fingerprint by name, kept with an entry so that a miss can be explained. */
 export type Components = Record<string, string>;
 
 const digest = (value: unknown): string =>
   sha256(JSON.stringify(value)).toString('hex').slice(0, 32);
 
-/** A digest names the image whatever tag or registry mirror it came by. */
+/** A digest identifies the image, whatever its tag or registry mirror. */
 const imageIdentity = (image: string): string =>
   /@(sha256:[0-9a-f]{64})$/.exec(image)?.[1] ?? image;
 
@@ -60,8 +61,8 @@ export function fingerprintComponents(
   components['outputs'] = digest(
     spec.outputs.map(({ path, path_prefix, type }) => [path, path_prefix ?? null, type]),
   );
-  // An entry may lack outputs that were not written; a task for which that is a failure must not be
-  // given them.
+  // An entry may lack outputs that were not written. A task that fails without them must not get
+  // such an entry.
   if (missingOutputsFail(spec)) components['missing_outputs'] = 'fail';
   components['volumes'] = digest(spec.volumes.toSorted());
   for (const [name, value] of Object.entries(setting)) components[`setting.${name}`] = value;

@@ -1,4 +1,4 @@
-/** Paths in a task's container. */
+/** Paths in a task's container: patterns, and one spelling for each path. */
 
 /** POSIX patterns (IEEE Std 1003.1, 2.13), as TES allows them in an output's path. */
 export const hasWildcard = (path: string): boolean => /[*?]|\[[^\]]+\]/.test(path);
@@ -6,8 +6,8 @@ export const hasWildcard = (path: string): boolean => /[*?]|\[[^\]]+\]/.test(pat
 export const CONTAINER_PATH = 'an absolute path in the container, without ".."';
 
 /**
- * One spelling for a path: no doubled slashes, no `.`, no slash at the end. Undefined when it is
- * not absolute or holds `..`, which could leave the task's own folders.
+ * One spelling for each path: no double slashes, no `.`, no slash at the end. Undefined when the
+ * path is not absolute, or contains `..`, which could lead out of the task's own folders.
  */
 export function containerPath(path: string): string | undefined {
   if (!path.startsWith('/')) return undefined;

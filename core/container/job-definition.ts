@@ -1,13 +1,13 @@
 /**
- * What AWS Batch must know of a task: image, role, mounts, limits, and a command that is always the
- * same. The script and its data are found by the stager, so tasks of one image and size share one
- * definition for ever.
+ * What AWS Batch must know about a task: image, role, mounts, limits, and a command that is always
+ * the same. The stager finds the script and its data, so all tasks of one image and size share one
+ * definition.
  */
 import { HOST_FOLDER, STAGER_COMMAND } from './container.ts';
 import { sha256 } from '../ids.ts';
 import type { Resources } from '../task/task.ts';
 
-/** The request of RegisterJobDefinition, but for its name (source: AWS Batch API, 2016-08-10). */
+/** The request of RegisterJobDefinition without the name (source: AWS Batch API, 2016-08-10). */
 export interface DefinitionContent {
   type: 'container';
   platformCapabilities: ['EC2'];
@@ -29,19 +29,19 @@ export interface DefinitionContent {
 export interface DefinitionSettings {
   jobRole: string;
   hostFolder: string;
-  /** Folders of the host that the task sees under the same paths. */
+  /** Folders of the host, mounted into the task under the same paths. */
   sharedFolders: readonly string[];
-  /** How often the memory was doubled. */
+  /** How many times the memory was doubled. */
   memoryGrowths: number;
 }
 
 const MIB_PER_GIB = 1024;
 /**
- * The stager lives in the task's container and needs some 80 MiB (measured); with 32 MiB it does
+ * The stager runs in the task's container and needs about 80 MiB (measured); with 32 MiB it does
  * not start.
  */
 const LEAST_MEMORY_MIB = 128;
-/** Batch tries again by itself after a spot or host loss: such a retry costs no request of ours. */
+/** Batch itself retries after a spot or host loss: such a retry costs the fleet no request. */
 const BATCH_ATTEMPTS = 3;
 
 export function definitionContent(
@@ -98,8 +98,8 @@ export const definitionDigest = (content: DefinitionContent): Buffer =>
   sha256(JSON.stringify(content));
 
 /**
- * A name made of the content: two registrations at once under one name can then only ever be of
- * equal content (with Cromwell, tasks once ran under another task's definition).
+ * A name made from the content, so that two registrations under one name always have the same
+ * content (in Cromwell, tasks once ran under another task's definition).
  */
 export function definitionName(content: DefinitionContent, digest: Buffer): string {
   const slug =
@@ -115,9 +115,9 @@ export function definitionName(content: DefinitionContent, digest: Buffer): stri
 /** What a job is submitted with, besides its definition and its size. */
 export interface Scheduling {
   queue: string;
-  /** Share identifier; '' in queues without a fair-share policy, where Batch takes none. */
+  /** Share identifier; '' for queues without a fair-share policy, for which Batch accepts none. */
   share: string;
-  /** Only looked at where there is a share. */
+  /** Only used with a share. */
   priority: number;
 }
 
@@ -130,8 +130,8 @@ export function shapeOf(definition: Buffer, { queue, share, priority }: Scheduli
 }
 
 /**
- * `{owner}` in the configured share stands for the task's owner; share identifiers hold letters and
- * digits only.
+ * `{owner}` in the configured share becomes the task's owner. Share identifiers may have letters
+ * and digits only.
  */
 export function schedulingOf(
   resources: Resources,

@@ -1,16 +1,16 @@
 /**
  * Logs of attempts that still run. The stager overwrites one object per stream with a *window*: the
- * stream's newest bytes, with what they are in the object's user metadata. Decided here is when a
- * window is worth shipping, and what of a window or of the whole log comes next for somebody who
- * follows.
+ * newest bytes of the stream, described by the object's user metadata. This file decides when to
+ * ship a window, and which part of a window or of the whole log a follower gets next.
  */
 
 /**
- * Of a window; what a stream prints above it between two looks is seen when the attempt has ended.
+ * Size of a window. What a stream prints beyond it between two looks is shown once the attempt has
+ * ended.
  */
 export const WINDOW_BYTES = 1_048_576;
 
-/** A stream's file as it was found. */
+/** A stream's file as the stager finds it. */
 export interface StreamFile {
   ino: number;
   sizeBytes: number;
@@ -18,14 +18,14 @@ export interface StreamFile {
 
 /** A stream as the stager last saw it. */
 export interface SeenStream extends StreamFile {
-  /** How often the task had cut or replaced the file by then. */
+  /** How many times the task had truncated or replaced the file by then. */
   cuts: number;
-  /** False while what was seen is not in S3. */
+  /** False while the content seen last is not in S3. */
   shipped: boolean;
 }
 
 /**
- * A file that is cut and outgrows its old size between two looks cannot be told from one that grew.
+ * A file that is truncated and exceeds its old size between two looks is taken for one that grew.
  */
 export function seeStream(
   before: SeenStream | undefined,
@@ -42,14 +42,14 @@ export function seeStream(
   };
 }
 
-/** Where in the file its window begins. */
+/** Offset in the file at which its window begins. */
 export const windowOffset = (sizeBytes: number): number => Math.max(0, sizeBytes - WINDOW_BYTES);
 
-/** What can be read of a stream: a window, or the whole log of an attempt that ended. */
+/** The readable part of a stream: a window, or the whole log of an attempt that has ended. */
 export interface HeldLog {
   /** Batch's own attempt, from 1. */
   batchAttempt: number;
-  /** Undefined where nothing tells it: with a whole log. */
+  /** Undefined for a whole log, which does not record it. */
   cuts?: number;
   firstByte: number;
   endByte: number;
@@ -70,7 +70,7 @@ export const windowMetadata = ({
   offset: String(offset),
 });
 
-/** Undefined when it is no window's metadata. */
+/** Undefined when the metadata is not that of a window. */
 export function readWindow(
   metadata: Readonly<Record<string, string>>,
   sizeBytes: number,
@@ -83,11 +83,11 @@ export function readWindow(
     : { batchAttempt, cuts, firstByte: offset, endByte: offset + sizeBytes };
 }
 
-/** How far somebody has read one stream of a task, over all of its attempts. */
+/** How far a reader has read one stream of a task, over all its attempts. */
 export interface LogPosition {
   /** The task's attempt, from 1; 0 before there is any. */
   attempt: number;
-  /** Batch's own attempt within it, from 1; 0 as long as nothing of it was seen. */
+  /** Batch's own attempt within it, from 1; 0 until something of it was seen. */
   batchAttempt: number;
   cuts: number;
   /** From the beginning of the file. */
@@ -101,26 +101,26 @@ export const beginningOf = (attempt: number): LogPosition => ({
   bytes: 0,
 });
 
-/** `2.1.0.4096`, for a reader that goes on later; to be taken as it is given. */
+/** `2.1.0.4096`, for a reader that continues later. Readers treat it as opaque. */
 export const formatPosition = ({ attempt, batchAttempt, cuts, bytes }: LogPosition): string =>
   `${attempt}.${batchAttempt}.${cuts}.${bytes}`;
 
 export const POSITION_PATTERN = String.raw`^\d{1,6}\.\d{1,3}\.\d{1,9}\.\d{1,15}$`;
 
-/** Of a text of POSITION_PATTERN. */
+/** @param text matches POSITION_PATTERN */
 export function parsePosition(text: string): LogPosition {
   const [attempt = 0, batchAttempt = 0, cuts = 0, bytes = 0] = text.split('.').map(Number);
   return { attempt, batchAttempt, cuts, bytes };
 }
 
 /**
- * Why a stream begins anew: the task is tried again, Batch itself started the job again, or the
- * task cut or replaced its file.
+ * Why a stream starts over: a new attempt, a retry by Batch itself, or a file that the task
+ * truncated or replaced.
  */
 export const logBeginnings = ['attempt', 'batch-attempt', 'file'] as const;
 export type LogBeginning = (typeof logBeginnings)[number];
 
-/** For people, where the text does not go on where it ended; undefined where it does. */
+/** A line for people where the text does not continue where it ended; undefined where it does. */
 export function logMark({
   attempt,
   began,
@@ -139,17 +139,17 @@ export function logMark({
   }[began];
 }
 
-/** What comes next: the bytes from `at.bytes` on. */
+/** The next part: the bytes from `at.bytes` on. */
 export interface NextPart {
   at: LogPosition;
   began?: LogBeginning;
-  /** Printed before it, and not to be had any more or not yet. */
+  /** Bytes before it that are no longer available, or not yet. */
   skippedBytes: number;
 }
 
 /**
- * What of `held` comes after `position`; undefined when nothing does.
- * @param tailBytes at most so many of its end, and what stands before was not asked for
+ * The part of `held` after `position`; undefined when there is none.
+ * @param tailBytes at most this many bytes of its end; earlier bytes do not count as skipped
  */
 export function nextPart(
   position: LogPosition,
@@ -170,13 +170,13 @@ export function nextPart(
   };
 }
 
-/** A whole log that is shorter than what was read of it must have been cut since. */
+/** A whole log that is shorter than what was read of it must have been truncated since. */
 function cutsOfWhole(position: LogPosition, { batchAttempt, endByte }: HeldLog): number {
   if (batchAttempt !== position.batchAttempt) return 0;
   return position.cuts + (endByte < position.bytes ? 1 : 0);
 }
 
-/** How many bytes at the end are a UTF-8 character that was cut in two: 0 to 3. */
+/** How many bytes at the end belong to an incomplete UTF-8 character: 0 to 3. */
 export function unfinishedBytes(text: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, text.length); back += 1) {
     const byte = text[text.length - back] ?? 0;

@@ -1,51 +1,52 @@
 /**
- * The task script: POSIX shell that says everything a task does, shared by all tasks of one
- * template. What a task runs is exactly `renderValues(…) + renderScript(…)`. It is run by the
- * stager, which serves its requests; the protocol is described in docs/task-script.md.
+ * The task script: a POSIX shell script with everything a task does, shared by all tasks of one
+ * template. What a task runs is exactly `renderValues(…) + renderScript(…)`. The stager runs it and
+ * serves its requests; docs/task-script.md describes the protocol.
  *
- * Only shell builtins are used, because an image may hold no other program.
+ * Only shell builtins are used, because an image may have no other program.
  */
 import { stagerExit } from './container.ts';
 import type { ExecutorOf, InputOf, OutputOf } from '../task/task.ts';
 import type { Template, Text } from '../task/template.ts';
 
-/** Single quotes keep every character but themselves. */
+/** Single quotes preserve every character except themselves. */
 const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** A shell has no way to hold NUL, and would cut or drop it silently. */
+/** A shell cannot hold NUL, and would silently cut the text or drop the character. */
 function quoteChecked(text: string): string {
   if (text.includes('\0'))
     throw new RangeError(
-      `A task's text holds a NUL character, which no file name, command word or variable can hold: ${JSON.stringify(text.slice(0, 80))}.`,
+      `A text of the task contains NUL, which file names, arguments and variables cannot contain: ` +
+        `${JSON.stringify(text.slice(0, 80))}.`,
     );
   return quote(text);
 }
 
-/** How a text stands in the script. */
+/** How a text is written in the script. */
 type Word = (text: Text) => string;
 
 const word: Word = (text) => (typeof text === 'string' ? quoteChecked(text) : `"$v${text.slot}"`);
 
-/** A comment ends at a newline, so what it cites must hold none. */
+/** A comment ends at a newline, so a quoted text in it must not contain one. */
 const cite = (text: string): string => JSON.stringify(text);
 
-const HEAD = `# A Batchwell task. The task's own values stand above this line as v0='...' and so on.
+const HEAD = `# A Batchwell task. The task's own values are above this line, as v0='...' and so on.
 # The stager runs this text as: sh FILE LOGS-FOLDER. It needs no program but the shell itself.
 
-# ask: one request to the stager. Its words go out on 3, the answer (ok or no) comes back on 4.
+# ask: sends a request to the stager. Its words go to 3, the answer (ok or no) comes from 4.
 ask() { printf '%s\\0' "$#" "$@" >&3 && IFS= read -r answer <&4 && [ "$answer" = ok ]; }
 
-# finish: the result record is written, last of all, and the task ends with this exit code.
+# finish: writes the result record, as the last action, and exits with this exit code.
 finish() { ask result "$1" || [ "$1" -ne 0 ] || exit ${stagerExit.output}; exit "$1"; }
 
-# A SIGTERM is for the task's command, which may have something to save: this shell waits for it.
+# On SIGTERM this shell waits for the task's command, which may have something to save.
 trap : TERM
 
-# enter: change into a folder, whatever its name.
+# enter: changes into a folder, whatever its name.
 enter() { case $1 in /*) cd "$1" || exit 126 ;; *) CDPATH='' cd "./$1" || exit 126 ;; esac; }
 
-# locate: which file a command word means on a search path. The shell is not left to look it up itself:
-# some would take a builtin or an applet of their own instead of the image's program.
+# locate: finds the program of a command on a search path. The shell does not look it up itself:
+# some shells would run their own builtin or applet instead of the image's program.
 locate() {
   case $2 in
     /*) found=$2; return ;;
@@ -83,16 +84,17 @@ function renderExports(env: Record<string, Text> | undefined, word: Word): strin
   const pairs = Object.entries(env ?? {}).map(([name, text]) => {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
       throw new RangeError(
-        `${cite(name)} is not a name an environment variable can have: letters, digits and _ are, not starting with a digit.`,
+        `${cite(name)} is not a valid name of an environment variable. ` +
+          'Use letters, digits and _, and do not begin with a digit.',
       );
     return `${name}=${word(text)}`;
   });
-  // One command for all: its words are expanded before any is set, so a variable called v0 cannot
+  // One command for all: its words are expanded before any variable is set, so a variable v0 cannot
   // change another's value.
   return pairs.length === 0 ? [] : [`  export ${pairs.join(' ')} || exit ${stagerExit.script}`];
 }
 
-/** Docker's own default, for images that set no PATH. */
+/** Docker's default, for images that set no PATH. */
 const USUAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 function renderExecutor(
@@ -101,76 +103,89 @@ function renderExecutor(
   count: number,
   word: Word,
 ): string {
-  const streams = [executor.workdir, executor.stdin, executor.stdout, executor.stderr].map((text) =>
-    text === undefined ? "''" : word(text),
-  );
+  const { workdir, stdin, stdout, stderr, env, command, image } = executor;
+  const orEmpty = (text: Text | undefined) => (text === undefined ? "''" : word(text));
+  const streams = [workdir, stdin, stdout, stderr].map(orEmpty).join(' ');
+  const notPrepared =
+    position === 0 ? `finish ${stagerExit.script}` : `{ ask logs; finish ${stagerExit.script}; }`;
   const log = (name: string, own: Text | undefined) =>
     own === undefined ? `"$logs/${position}.${name}"` : word(own);
-  const path = executor.env?.['PATH'];
-  const lines = [
-    `# Executor ${position + 1} of ${count}, image ${cite(executor.image)}: its folders, then the command, outside the stager's channels.`,
-    `ask executor ${position} ${streams.join(' ')} || ${position === 0 ? `finish ${stagerExit.script}` : `{ ask logs; finish ${stagerExit.script}; }`}`,
+  const input = stdin === undefined ? '/dev/null' : word(stdin);
+  const path = env?.['PATH'];
+  const searched = path === undefined ? `"\${PATH-${USUAL_PATH}}"` : word(path);
+  return [
+    `# Executor ${position + 1} of ${count}, image ${cite(image)}: its folders, then its command,`,
+    "# which has no access to the stager's channels.",
+    `ask executor ${position} ${streams} || ${notPrepared}`,
     '(',
-    ...(executor.workdir === undefined ? [] : [`  enter ${word(executor.workdir)}`]),
-    `  set -- ${executor.command.map((text) => word(text)).join(' ')}`,
-    `  locate ${path === undefined ? `"\${PATH-${USUAL_PATH}}"` : word(path)} "$1" || exit 127`,
+    ...(workdir === undefined ? [] : [`  enter ${word(workdir)}`]),
+    `  set -- ${command.map((text) => word(text)).join(' ')}`,
+    `  locate ${searched} "$1" || exit 127`,
     '  shift',
     '  set -- "$found" "$@"',
-    ...renderExports(executor.env, word),
+    ...renderExports(env, word),
     '  exec 3>&- 4<&-',
     '  exec "$@"',
-    `) <${executor.stdin === undefined ? '/dev/null' : word(executor.stdin)} >>${log('stdout', executor.stdout)} 2>>${log('stderr', executor.stderr)}`,
+    `) <${input} >>${log('stdout', stdout)} 2>>${log('stderr', stderr)}`,
     'rc=$?',
     `ask ended ${position} "$rc"`,
     executor.ignore_error === true
-      ? '# Its exit code is ignored, as the task says.'
+      ? '# The task ignores its exit code.'
       : '[ "$rc" -eq 0 ] || { ask logs; finish "$rc"; }',
-  ];
-  return lines.join('\n');
+  ].join('\n');
 }
+
+/** A comment, then a line of the script for each item; nothing when there are no items. */
+const section = (comment: string, lines: readonly string[], ...then: string[]): string[] =>
+  lines.length === 0 ? [] : [`${[comment, ...lines, ...then].join('\n')}\n`];
 
 function render(template: Template, word: Word): string {
   const { inputs, outputs, executors, volumes } = template;
-  const sections = [HEAD];
-  if (volumes.length > 0)
-    sections.push(
-      `# Folders that the executors share.\n${volumes.map((volume) => `ask folder ${word(volume)} || finish ${stagerExit.script}`).join('\n')}\n`,
-    );
-  if (outputs.length > 0) {
-    sections.push(
-      `# Commands expect the folder to be there in which an output is to lie.\n${outputs.map(({ path }) => `ask place ${word(path)} || finish ${stagerExit.script}`).join('\n')}\n`,
-    );
-  }
-  if (inputs.length > 0) {
-    sections.push(
-      `# Inputs: each is declared, then all are fetched at once, checked for size and checksum.\n${inputs.map((input) => renderInput(input, word)).join('\n')}\nask fetch || finish ${stagerExit.input}\n`,
-    );
-  }
-  if (executors.some(({ stdout, stderr }) => stdout === undefined || stderr === undefined))
-    sections.push(
-      '# Where an executor names no file of its own for stdout or stderr, they are kept here.\nlogs=$1\n',
-    );
-  executors.forEach((executor, position) =>
-    sections.push(`${renderExecutor(executor, position, executors.length, word)}\n`),
+  const usesOwnLogs = executors.some(
+    ({ stdout, stderr }) => stdout === undefined || stderr === undefined,
   );
-  sections.push('# Exit codes and logs go to S3 before anything else can fail.\nask logs\n');
-  if (outputs.length > 0) {
-    sections.push(
-      `# Outputs: each is declared, then all are written at once.\n${outputs.map((output) => renderOutput(output, word)).join('\n')}\nask upload || finish ${stagerExit.output}\n`,
-    );
-  }
-  sections.push('finish 0\n');
-  return sections.join('\n');
+  return [
+    HEAD,
+    ...section(
+      '# Folders that the executors share.',
+      volumes.map((volume) => `ask folder ${word(volume)} || finish ${stagerExit.script}`),
+    ),
+    ...section(
+      '# The folder of each output: commands expect it to exist.',
+      outputs.map(({ path }) => `ask place ${word(path)} || finish ${stagerExit.script}`),
+    ),
+    ...section(
+      '# Inputs: each is declared, then all are fetched at once and checked for size and checksum.',
+      inputs.map((input) => renderInput(input, word)),
+      `ask fetch || finish ${stagerExit.input}`,
+    ),
+    ...section(
+      '# Logs of executors that name no file for stdout or stderr are kept here.',
+      usesOwnLogs ? ['logs=$1'] : [],
+    ),
+    ...executors.map(
+      (executor, position) => `${renderExecutor(executor, position, executors.length, word)}\n`,
+    ),
+    ...section('# Exit codes and logs go to S3 before anything else can fail.', ['ask logs']),
+    ...section(
+      '# Outputs: each is declared, then all are written at once.',
+      outputs.map((output) => renderOutput(output, word)),
+      `ask upload || finish ${stagerExit.output}`,
+    ),
+    'finish 0\n',
+  ].join('\n');
 }
 
 /**
- * The script of a template: where slot i is, stands "$v<i>". A function of the template alone.
- * @throws RangeError naming the text: a NUL, an impossible variable name, an input with neither url
- * nor content.
+ * The script of a template, with "$v<i>" for slot i. It depends on the template alone.
+ * @throws RangeError naming the text: a NUL, an invalid variable name, an input with neither url
+ * nor content
  */
 export const renderScript = (template: Template): string => render(template, word);
 
-/** The slots that stand in the script, ascending: descriptions, which only people read, do not. */
+/**
+ * The slots that the script uses, ascending. Descriptions, which only people read, are not in it.
+ */
 function usedSlots(template: Template): number[] {
   const used = new Set<number>();
   render(template, (text) => {
@@ -183,8 +198,8 @@ function usedSlots(template: Template): number[] {
 const slotsOfTemplate = new WeakMap<Template, number[]>();
 
 /**
- * A task's own part of its script: one assignment per slot that the script uses.
- * @throws RangeError when a value is missing or holds NUL.
+ * A task's own part of its script: an assignment for each slot that the script uses.
+ * @throws RangeError when a value is missing or contains NUL
  */
 export function renderValues(template: Template, values: readonly string[]): string {
   // A scatter renders the values of one template ten thousand times.
@@ -195,7 +210,7 @@ export function renderValues(template: Template, values: readonly string[]): str
       const value = values[slot];
       if (value === undefined)
         throw new RangeError(
-          `Template slot ${slot} has no value; the task holds ${values.length} values.`,
+          `Template slot ${slot} has no value; the task has ${values.length} values.`,
         );
       return `v${slot}=${quoteChecked(value)}\n`;
     })

@@ -1,19 +1,23 @@
 /**
- * The log of changes, as its readers walk it. Its ids are given when a row is written and not when it is committed, so
- * that a lower one may show after a higher one: a reader that went on at once would never see it.
+ * How readers walk the change log. An id is assigned when a row is written, not when it is
+ * committed, so a lower id can become visible after a higher one. A reader that continued at once
+ * would miss it. This folder: events and webhooks.
  */
 
 export interface ReadChange {
   id: number;
   /** Task keys. */
   tasks: number[];
-  /** They have come to their end by it. */
+  /** Whether the change ended the tasks. */
   ended: boolean;
-  /** Old enough that whatever came before it is committed, or never will be. */
+  /** Old enough that every earlier row is either committed or rolled back. */
   settled: boolean;
 }
 
-/** Changes that were read in order of their ids, as far as none before them can be missing. @param step between two ids */
+/**
+ * The leading changes, in order of id, before which no change can be missing.
+ * @param step distance between two ids
+ */
 export function settledPart(
   after: number,
   changes: readonly ReadChange[],

@@ -1,10 +1,10 @@
-/** A task as events and webhooks tell of it. */
+/** A task as events and webhooks report it. */
 import { publicId } from '../ids.ts';
-import type { ProfileName } from '../profiles/profile-name.ts';
+import type { ProfileName } from '../profiles/profile-names.ts';
 import { shownStateOf } from '../profiles/profiles.ts';
 import type { Standing, TesState } from '../task/tes-state.ts';
 
-export interface ToldTask extends Standing {
+export interface ReportedTask extends Standing {
   id: number;
   owner: string;
   createdMs: number;
@@ -14,7 +14,7 @@ export interface ToldTask extends Standing {
   scatter?: { id: number; createdMs: number; row: number };
   /** Number of its latest attempt, from 1; 0 before the first. */
   attempt: number;
-  /** Since when it stands as it does. */
+  /** When it entered its current state. */
   sinceMs: number;
   hit: boolean;
   failure?: string;
@@ -34,21 +34,21 @@ export interface TaskEvent {
   failure?: { code: string; message: string };
 }
 
-export const viewTaskEvent = (told: ToldTask): TaskEvent => ({
-  task: publicId('task', told),
-  state: shownStateOf(told, '1.0'),
-  since: new Date(told.sinceMs).toISOString(),
-  name: told.name,
-  tags: told.tags,
-  ...(told.scatter && { scatter: publicId('scatter', told.scatter), row: told.scatter.row }),
-  attempt: told.attempt,
-  cache_hit: told.hit,
-  ...(told.failureCode !== undefined && {
-    failure: { code: told.failureCode, message: told.failure ?? '' },
+export const viewTaskEvent = (task: ReportedTask): TaskEvent => ({
+  task: publicId('task', task),
+  state: shownStateOf(task, '1.0'),
+  since: new Date(task.sinceMs).toISOString(),
+  name: task.name,
+  tags: task.tags,
+  ...(task.scatter && { scatter: publicId('scatter', task.scatter), row: task.scatter.row }),
+  attempt: task.attempt,
+  cache_hit: task.hit,
+  ...(task.failureCode !== undefined && {
+    failure: { code: task.failureCode, message: task.failure ?? '' },
   }),
 });
 
-/** Whether all of the tags are there; an empty value stands for any. */
+/** Whether all of the tags are present; an empty value matches any value. */
 export const hasTags = (
   tags: Readonly<Record<string, string>>,
   wanted: readonly (readonly [key: string, value: string])[],

@@ -1,17 +1,17 @@
 /**
- * Webhooks, as https://www.standardwebhooks.com describes them: who wants to be told what, how a delivery is signed, and when it is
- * tried again.
+ * Webhooks by the specification at https://www.standardwebhooks.com: what each webhook is notified
+ * of, how a delivery is signed, and when it is retried.
  */
 import { createHmac } from 'node:crypto';
 import type { ScatterSummary } from '../scatter/scatter-view.ts';
-import { hasTags, viewTaskEvent, type ToldTask } from './task-event.ts';
+import { hasTags, viewTaskEvent, type ReportedTask } from './task-event.ts';
 
 export const webhookEvents = ['tasks.ended', 'scatter.ended'] as const;
-export type WebhookEvent = (typeof webhookEvents)[number];
+type WebhookEvent = (typeof webhookEvents)[number];
 
 export interface WebhookWants {
   events: WebhookEvent[];
-  /** Of a task or a scatter all of them must be there; an empty value stands for any. */
+  /** A task or scatter must have all of these tags; an empty value matches any value. */
   tags: Record<string, string>;
 }
 
@@ -21,7 +21,7 @@ export type DeliveryState = (typeof deliveryStates)[number];
 export const SHORTEST_WEBHOOK_KEY = 32;
 const SECRET_MARK = 'whsec_';
 
-/** Made of the fleet's key, so that the database alone tells nobody how to sign. */
+/** Derived from the fleet's key, so that the database alone does not reveal how to sign. */
 export const webhookSecret = (
   fleetKey: string,
   { id, salt }: { id: number; salt: Buffer },
@@ -45,7 +45,7 @@ export const signDelivery = (secret: string, { id, timestamp, body }: SignedDeli
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-/** Before the second try, the third, and so on: a day in all. */
+/** Pauses before the second attempt, the third and so on: about a day in all. */
 const pausesMs = [
   5 * SECOND,
   30 * SECOND,
@@ -59,7 +59,7 @@ const pausesMs = [
 ];
 const JITTER = 0.2;
 
-/** `status`: HTTP; undefined when no answer came, and then `trouble` says why. */
+/** `status`: the HTTP status. Undefined when there was no answer; `trouble` then says why. */
 export type DeliveryAnswer = { status: number } | { status?: undefined; trouble: string };
 
 export type DeliveryDecision =
@@ -69,7 +69,7 @@ export type DeliveryDecision =
 
 const GONE = 410;
 
-/** @param tries that were made, from 1 @param random from 0 to below 1 */
+/** @param tries attempts so far, from 1 @param random from 0 to below 1 */
 export function decideDelivery(
   answer: DeliveryAnswer,
   tries: number,
@@ -79,10 +79,10 @@ export function decideDelivery(
   if (answer.status >= 200 && answer.status < 300)
     return { do: 'delivered', outcome: `answered ${answer.status}` };
   if (answer.status === GONE)
-    return { do: 'dead', outcome: 'answered 410: its receiver wants no more' };
+    return { do: 'dead', outcome: 'answered 410: the receiver no longer accepts deliveries' };
   return againOrDead(
     answer.status >= 300 && answer.status < 400
-      ? `answered ${answer.status}: redirections are not followed`
+      ? `answered ${answer.status}: redirects are not followed`
       : `answered ${answer.status}`,
     tries,
     random,
@@ -96,28 +96,28 @@ function againOrDead(outcome: string, tries: number, random: number): DeliveryDe
     : { do: 'again', pauseMs: Math.round(pauseMs * (1 + JITTER * random)), outcome };
 }
 
-/** What is noted for one webhook. */
+/** A delivery to store for one webhook. */
 export interface NewDelivery {
   webhookId: number;
-  /** Of one webhook, the same for what must be told once. */
+  /** Unique within a webhook, and the same for the same notification, so that it is stored once. */
   subject: string;
   body: string;
 }
 
 export interface Ends {
-  /** Tasks that have come to their end, each with its owner. */
-  tasks: readonly ToldTask[];
-  /** Scatters whose last task has. */
+  /** Tasks that have ended, each with its owner. */
+  tasks: readonly ReportedTask[];
+  /** Scatters whose last task has ended. */
   scatters: readonly { owner: string; scatter: ScatterSummary }[];
-  /** Where in the log of changes this was read. */
+  /** Where in the change log this was read. */
   place: number;
   nowMs: number;
 }
 
-/** A hundred tasks are some 40 kB. */
+/** A hundred tasks have about 40 kB. */
 const TASKS_PER_DELIVERY = 100;
 
-/** What each webhook is told of the ends. */
+/** The deliveries that report the ends to each webhook. */
 export function composeDeliveries(
   webhooks: readonly { id: number; owner: string; wants: WebhookWants }[],
   { tasks, scatters, place, nowMs }: Ends,
@@ -126,7 +126,7 @@ export function composeDeliveries(
     JSON.stringify({ type, timestamp: new Date(nowMs).toISOString(), data });
   return webhooks.flatMap(({ id, owner, wants }) => {
     const wanted = Object.entries(wants.tags);
-    const told = wants.events.includes('tasks.ended')
+    const reported = wants.events.includes('tasks.ended')
       ? tasks
           .filter((task) => task.owner === owner && hasTags(task.tags, wanted))
           .map(viewTaskEvent)
@@ -135,7 +135,7 @@ export function composeDeliveries(
       ? scatters.filter((one) => one.owner === owner && hasTags(one.scatter.tags, wanted))
       : [];
     return [
-      ...inGroups(told, TASKS_PER_DELIVERY).map((group, part) => ({
+      ...inGroups(reported, TASKS_PER_DELIVERY).map((group, part) => ({
         webhookId: id,
         subject: `changes-${place}-${part}`,
         body: bodyOf('tasks.ended', { tasks: group }),

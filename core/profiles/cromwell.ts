@@ -1,9 +1,9 @@
 /**
  * Cromwell's TES backend (source: its TesTask.scala, TesAsyncBackendJobExecutionActor and
  * StandardAsyncExecutionActor, as of Cromwell 92). The command is a bash script in an input named
- * commandScript; it writes rc, stdout and stderr itself, below the call's own folder
- * `…/<workflow>/<id>/call-<name>[/shard-N][/attempt-N]`, whose path is all over the script and
- * differs at every run, as do the folders of the calls that made its inputs.
+ * commandScript. It writes rc, stdout and stderr itself, below the call's own folder
+ * `…/<workflow>/<id>/call-<name>[/shard-N][/attempt-N]`. The path of this folder occurs throughout
+ * the script and differs in every run, and so do the folders of the calls that made its inputs.
  */
 import { sha256 } from '../ids.ts';
 import { mapTexts } from '../task/template.ts';
@@ -33,11 +33,11 @@ const callFolder = (spec: TaskSpec): string | undefined =>
   spec.inputs[scriptOf(spec)]?.path.slice(0, -IN_CALL.length);
 
 /**
- * A file that Cromwell wrote for write_lines and its like; the digits are the MD5 of what it holds,
- * paths of this run included.
+ * A file that Cromwell wrote for write_lines and similar. The digits are the MD5 of its content,
+ * which includes paths of this run.
  */
 const WRITTEN = /\/(write_(?:lines|tsv|map|json|objects?))_[0-9a-f]{32}\.tmp$/;
-/** A call with more of them is compared as it is: each costs a request. */
+/** A call with more of them is compared as it is, because each costs a request. */
 const MOST_WRITTEN = 16;
 
 const writtenOf = (spec: TaskSpec): number[] => {
@@ -48,16 +48,16 @@ const writtenOf = (spec: TaskSpec): number[] => {
 };
 
 /**
- * The folder of the call that made a file. What lies below it is the same at every run, and so is
- * every other folder.
+ * The folder of the call that made a file. Paths below it are the same in every run, and so are all
+ * other folders.
  */
 const MAKER =
   /^.*\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\/call-[^/]+(?:\/shard-\d+)?(?:\/attempt-\d+)?(?:\/cacheCopy)?(?=\/)/;
 
 /**
- * Makers are numbered as they come, so that files that lay together do so still. Their files' paths
- * count whole: another path in such a folder is no input, and what lies there was compared by
- * nobody.
+ * Folders of calls are numbered in order, so that files of one folder stay together. Only whole
+ * paths of inputs are replaced: another path in such a folder is not an input, so its content was
+ * not compared.
  */
 function inputNames(spec: TaskSpec, folder: string): Map<string, string> {
   const makers = new Map<string, string>();
@@ -77,13 +77,13 @@ const TEMPORARY_FOLDER = /^tmpDir=\$\(mkdir -p "([^"]*\/tmp)\.([0-9a-f]{8})" && 
 
 interface SplitScript {
   lines: string[];
-  /** Whether a line is the wrapper's, not the command's. */
+  /** Whether a line belongs to the wrapper and not to the command. */
   isWrapper(at: number): boolean;
-  /** What the names of the wrapper's fifos end in. */
+  /** Suffix of the names of the wrapper's fifos. */
   piece: string;
 }
 
-/** A script of another form is all command. */
+/** In a script of another form, every line belongs to the command. */
 function splitScript(script: string): SplitScript {
   const lines = script.split('\n');
   const begin = lines.findIndex((line) => TEES_ERRORS.test(line));
@@ -99,9 +99,9 @@ function splitScript(script: string): SplitScript {
 }
 
 /**
- * The wrapper's random names: the temporary folder, and the variables of the fifos, which carry a
- * piece of the workflow's id. Only its own lines, whole, are changed: in the command the same names
- * are what the command says.
+ * Replaces the wrapper's random names: the temporary folder, and the variables of the fifos, which
+ * contain a part of the workflow's id. Only whole lines of the wrapper change; in the command the
+ * same names are part of what it does.
  */
 function withoutRandomNames({ lines, isWrapper, piece }: SplitScript): string {
   const [out, err] = [`out${piece}`, `err${piece}`];
@@ -116,7 +116,7 @@ function withoutRandomNames({ lines, isWrapper, piece }: SplitScript): string {
 }
 
 /**
- * Some commands take their shard's number from their folder. For these the number is part of what
+ * Some commands read their shard's number from their folder. For them the number is part of what
  * they do.
  */
 const LOOKS_WHERE_IT_IS = /shard-|\bpwd\b/i;
@@ -131,7 +131,7 @@ function scriptIdentity(script: string, folder: string): string {
   return `script ${sha256(withoutRandomNames(split)).toString('hex')}${counts ? ` ${shard}` : ''}`;
 }
 
-/** What Cromwell wrote, named by what it says instead of by what it says of this run. */
+/** Files that Cromwell wrote, named by a digest of their content without the names of this run. */
 function writtenFiles(
   spec: TaskSpec,
   texts: ReadonlyMap<number, string>,
@@ -178,8 +178,8 @@ export const cromwell: ClientProfile = {
   version: 3,
   readsFirstLog: true,
   recognises: isCall,
-  // The script tees its output into these very files: written by us as well, every line would be
-  // there twice.
+  // The script tees its output into these files. If Batchwell wrote them too, they would have every
+  // line twice.
   adapt: (spec) => ({
     ...spec,
     executors: spec.executors.map(({ stdout, stderr, ...executor }) => ({
@@ -190,7 +190,7 @@ export const cromwell: ClientProfile = {
   }),
   textsWanted: (spec) => (scriptOf(spec) === -1 ? [] : [scriptOf(spec), ...writtenOf(spec)]),
   canonical,
-  /** A command that fails is COMPLETE all the same; only its rc says so. */
+  /** A failed command is COMPLETE too; only its rc shows the failure. */
   mayCache(spec, { outputs }) {
     const files = outputs.filter(({ output, path }) => {
       const declared = spec.outputs[output];
@@ -206,18 +206,23 @@ export const cromwell: ClientProfile = {
       )
     );
   },
-  // A profile may be named for a task that is no call of Cromwell's, and two such tasks may well be
-  // equal on purpose.
+  // A task that is not a call of Cromwell may name this profile, and two such tasks may be equal on
+  // purpose.
   requestName: (task) =>
     isCall(task) ? `cromwell ${task.tags['workflow_id']} ${task.description}` : undefined,
-  /** Sizes are read as 32-bit integers. */
+  /** Cromwell reads sizes as 32-bit integers. */
   largestSizeBytes: 2 ** 31 - 1,
-  /** Cromwell asks for the FULL view until this is there. What a task costs is not known here. */
+  /**
+   * Cromwell asks for the FULL view until this is present. Batchwell does not know what a task
+   * costs.
+   */
   metadata: { vm_price_per_hour_usd: '0' },
   needsCopies: true,
 };
 
-/** stdout and stderr of the call's folder, or of the folder that is given out as a whole. */
+/**
+ * Whether it is stdout or stderr in the call's folder, or in a folder that is an output as a whole.
+ */
 const isTeed = (spec: TaskSpec, path: string): boolean =>
   scriptOf(spec) !== -1 &&
   spec.outputs.some(

@@ -1,8 +1,8 @@
 /**
  * Nextflow's TES plugin (nf-ga4gh; source: its TesTaskHandler and TesBashBuilder, and Nextflow's
- * command-run.txt). The work folder's name is made of a hash that differs from run to run; it is in
- * urls, in paths of the pipeline's bin/ and in the wrapper .command.run, which also says the task's
- * number in the run. The user's own script, .command.sh, counts as it is.
+ * command-run.txt). The name of the work folder is a hash that differs from run to run. It is in
+ * URLs, in paths of the pipeline's bin/ and in the wrapper .command.run, which also contains the
+ * task's number in the run. The user's own script, .command.sh, is compared unchanged.
  */
 import { sha256 } from '../ids.ts';
 import { mapTexts } from '../task/template.ts';
@@ -23,16 +23,16 @@ const endsIn =
     path.endsWith(`/${name}`);
 
 /**
- * `…/ab/0123456789abcdef0123456789abcd`, with whatever stands before it, as a url or as Nextflow
- * writes it as a path.
+ * `…/ab/0123456789abcdef0123456789abcd` with everything before it, as a URL or as the path that
+ * Nextflow makes of it.
  */
 const WORK_FOLDER = /^(?:s3:\/)?(\/.+\/[0-9a-f]{2}\/[0-9a-f]{30})\//;
 
 /**
- * Work folders are numbered as they come: two of one task stay two. The task's own, and those in
- * its container, count wherever they stand; of others only the files that are inputs, since what
- * else lies there was compared by nobody, and a data store may name its files in the same way
- * (`s3://cache/files/md5/ab/…`).
+ * Work folders are numbered in order, so that two folders of one task stay different. The task's
+ * own work folder and those in its container are replaced everywhere. Of other work folders only
+ * the paths of inputs are replaced: their other content was not compared, and a data store may name
+ * its files in the same way (`s3://cache/files/md5/ab/…`).
  */
 function runNames({ inputs, outputs }: TaskSpec): RunNames {
   const marks = new Map<string, string>();
@@ -58,7 +58,7 @@ function runNames({ inputs, outputs }: TaskSpec): RunNames {
 }
 
 /**
- * What comes before the first command: comments that name the task and its number, and the plugin's
+ * Everything before the first command: comments with the task's name and number, and the plugin's
  * own setting, which stays.
  */
 const HEADER = /^(?:(?:#[^\n]*|NXF_CHDIR=[^\n]*|)\n)+/;

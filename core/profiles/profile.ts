@@ -1,13 +1,13 @@
 /**
- * What a kind of client sends, and how it wants to be answered. One file per client; the table of
- * them is in profiles.ts.
+ * core/profiles knows the habits of TES clients: what they send and which answers they need. One
+ * file per client; profiles.ts lists them.
  */
 import type { ResultRecord } from '../result/result.ts';
 import type { TaskSpec } from '../task/task.ts';
 import { mapTexts } from '../task/template.ts';
 import type { TesState } from '../task/tes-state.ts';
 
-/** What tells a client by its task. */
+/** The facts by which a client is recognised. */
 export interface SentTask {
   name: string;
   description: string;
@@ -16,82 +16,82 @@ export interface SentTask {
 }
 
 export interface CanonicalCall {
-  /** The call without what the client made up for this one run of it. */
+  /** The call without the names that the client generated for this run. */
   spec: TaskSpec;
   /**
-   * By input position, what it holds, where its plain content would tell runs apart that do the
-   * same.
+   * By input position: the identity of its content, where the plain content differs between runs
+   * that do the same.
    */
   identities: ReadonlyMap<number, string>;
 }
 
 export interface ClientProfile {
-  /** Goes into the fingerprint: raised whenever the canonical form changes. */
+  /** Part of the fingerprint. Raise it whenever the canonical form changes. */
   version: number;
   recognises(task: SentTask): boolean;
-  /** The task as it is run, where the client's habits and ours do not go together. */
+  /** Changes the task where the client's habits conflict with Batchwell's. */
   adapt?(spec: TaskSpec): TaskSpec;
   /**
-   * Positions of inputs whose text `canonical` needs; it does without those that are no text, or
-   * too long.
+   * Positions of inputs whose text `canonical` uses. Those that are not text, or too long, are not
+   * given to it.
    */
   textsWanted?(spec: TaskSpec): number[];
-  /** Undefined where the call has not the form that is known: then it is taken as it is. */
+  /** Undefined when the call does not have the known form. Then it is compared as it is. */
   canonical?(spec: TaskSpec, texts: ReadonlyMap<number, string>): CanonicalCall | undefined;
-  /** Whether outputs of a run that ended well may be used again; always when absent. */
+  /** Whether the outputs of a successful run may be reused; always when absent. */
   mayCache?(spec: TaskSpec, result: ResultRecord): boolean;
-  /** What a request is known by when it is sent again without an Idempotency-Key. */
+  /** Identifies a request that is repeated without an Idempotency-Key. */
   requestName?(task: SentTask): string | undefined;
-  /** The state that is shown instead. */
+  /** The state that this client is shown instead. */
   showState?(state: TesState): TesState;
-  /** Sizes above it are left out. */
+  /** Larger sizes are left out of answers. */
   largestSizeBytes?: number;
-  /** It takes logs[0] for the attempt that counts; TES appends them, and others take the last. */
+  /**
+   * It treats logs[0] as the attempt that counts. TES appends attempts, and other clients use the
+   * last one.
+   */
   readsFirstLog?: boolean;
-  /** Always in logs[].metadata. */
+  /** Added to every logs[].metadata. */
   metadata?: Readonly<Record<string, string>>;
   /**
-   * The client looks for outputs at its own urls only, so a hit is copied whatever is configured.
+   * The client looks for outputs only at its own URLs, so a hit is always copied, whatever is
+   * configured.
    */
   needsCopies?: boolean;
 }
 
 /**
- * What stands for a text of this run in a canonical form. The brackets are such as no path or
- * script has.
+ * Replaces a text of this run in a canonical form. Paths and scripts do not contain these brackets.
  */
 export const mark = (name: string): string => `⟨${name}⟩`;
 
-/**
- * A text that holds such a mark itself could be taken for another: then the call is compared as it
- * is.
- */
+/** A text that itself contains such a mark is ambiguous. Then the call is compared as it is. */
 export const holdsMark = (text: string): boolean => /[⟨⟩]/.test(text);
 
-/** What a client made up for one run, and what stands for it in every run. */
+/** Names that a client generated for one run, and the marks that replace them. */
 export interface RunNames {
-  /** Folders; a path that lies in one begins with what stands for it. */
+  /** By folder. The mark also replaces the folder at the beginning of a longer path. */
   folders: ReadonlyMap<string, string>;
-  /** Paths of files. */
+  /** By path of a file. */
   files: ReadonlyMap<string, string>;
 }
 
 /**
- * Where a path may begin. Not within a word, and not behind a bucket or host: `s3://lab/data/x`
- * does not name /data/x.
+ * Where a path may begin: not within a word, and not after a bucket or host. `s3://lab/data/x` does
+ * not name /data/x.
  */
 const PATH_BEGINS = /(?<![\w.~/)}-])(?:s3:\/)?\/|(?<=file:\/\/)\//g;
 const NAME_GOES_ON = /[\w.-]/;
 
 /**
- * @param grown whether what begins with a file's path counts, as the `.bai` that a command puts
- * behind it
+ * @param grown whether a text that begins with a file's path counts too, such as one with `.bai`
+ * appended
  */
 export type Renaming = (text: string, options: { grown: boolean }) => string;
 
 /**
- * In one pass, the longest first, so that what was put in is not looked at again. Not by one large
- * pattern: a gather names thousands of files, and such a pattern took minutes.
+ * One pass, longest names first, so that a replacement is not replaced again. It does not use one
+ * large pattern: a gather names thousands of files, and such a pattern took minutes.
  */
 export function renaming({ folders, files }: RunNames): Renaming {
   const lengths = [
@@ -127,7 +127,7 @@ export function renaming({ folders, files }: RunNames): Renaming {
   };
 }
 
-/** Every text of the task. */
+/** All texts of the task. */
 export function textsOf(spec: TaskSpec): string[] {
   const texts: string[] = [];
   mapTexts<string, string>(spec, (text) => {

@@ -1,4 +1,4 @@
-/** The clients that are known. A task's profile is stored with it, under the name it has here. */
+/** The known clients. A task's profile is stored with it, under its name here. */
 import { cromwell } from './cromwell.ts';
 import {
   tes11StateOf,
@@ -8,13 +8,13 @@ import {
   type TesState,
 } from '../task/tes-state.ts';
 import { nextflow } from './nextflow.ts';
-import { profileNames, type ProfileName } from './profile-name.ts';
+import { profileNames, type ProfileName } from './profile-names.ts';
 import type { ClientProfile, SentTask } from './profile.ts';
 
-/** A client that keeps to the spec. */
+/** A client that follows the TES spec. */
 const generic: ClientProfile = { version: 1, recognises: () => true };
 
-/** Snakemake's TES plugin names its tasks after the job; its paths are the same at every run. */
+/** Snakemake's TES plugin names its tasks after the job. Its paths are the same in every run. */
 const snakemake: ClientProfile = {
   version: 1,
   recognises: ({ name }) => /^snakejob[_.-]/.test(name),
@@ -22,16 +22,13 @@ const snakemake: ClientProfile = {
   readsFirstLog: true,
 };
 
-/** Reads QUEUED as failed. It sends no mark of its own: it has to be named. */
+/** Treats QUEUED as failed. Its tasks cannot be recognised, so the profile must be named. */
 const pulsar: ClientProfile = {
   version: 1,
   recognises: () => false,
   readsFirstLog: true,
   showState: (state) => (state === 'QUEUED' ? 'INITIALIZING' : state),
 };
-
-/** For importers outside of core, until they import profile-name.ts themselves. */
-export { profileNames, type ProfileName };
 
 export const profiles: Readonly<Record<ProfileName, ClientProfile>> = {
   cromwell,
@@ -41,7 +38,7 @@ export const profiles: Readonly<Record<ProfileName, ClientProfile>> = {
   generic,
 };
 
-/** As its client can read it. */
+/** The state in the form that the client understands. */
 export function shownStateOf(
   standing: Standing & { profile: ProfileName },
   states: StateVersion,
@@ -50,6 +47,6 @@ export function shownStateOf(
   return profiles[standing.profile].showState?.(state) ?? state;
 }
 
-/** The first that knows the task by its shape. */
+/** The first profile that recognises the task by its shape. */
 export const recogniseClient = (task: SentTask): ProfileName =>
   profileNames.find((name) => profiles[name].recognises(task)) ?? 'generic';

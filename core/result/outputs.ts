@@ -1,17 +1,19 @@
-/** From what was uploaded, or what an entry holds, to the urls a task's outputs have. */
+/** The URLs of a task's outputs, from what was uploaded or what a cache entry holds. */
 import { joinUrl } from '../files/s3-url.ts';
 import type { TaskSpec } from '../task/task.ts';
 
-export interface OutputFile {
+interface OutputFile {
   /** Position in the declared outputs. */
   output: number;
-  /** '' for a FILE, the path below the output's url otherwise. */
+  /** '' for a FILE, otherwise the path below the output's URL. */
   path: string;
   sizeBytes: number;
   crc64nvme: string;
 }
 
-/** Where a file of a task lies. Throws a RangeError for a position that the task does not declare. */
+/**
+ * The URL of a file of a task. Throws a RangeError for a position that the task does not declare.
+ */
 export function outputUrl(spec: TaskSpec, file: { output: number; path: string }): string {
   const declared = spec.outputs[file.output];
   if (!declared)
@@ -21,7 +23,7 @@ export function outputUrl(spec: TaskSpec, file: { output: number; path: string }
   return joinUrl(declared.url, file.path);
 }
 
-/** Whether a declared output that was not written is a failure of the task. */
+/** Whether a declared output that was not written fails the task. */
 export const missingOutputsFail = ({ resources }: TaskSpec): boolean =>
   resources.backend_parameters?.['missing_outputs'] === 'fail';
 

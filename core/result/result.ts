@@ -62,10 +62,10 @@ export interface StagerError {
 export interface ResultRecord {
   startedMs: number;
   endedMs: number;
-  /** One per executor that was tried. */
+  /** One per executor that was started. */
   executors: ExecutorResult[];
   outputs: UploadedFile[];
-  /** Positions of declared outputs that were not there. */
+  /** Positions of declared outputs that did not exist. */
   missingOutputs: number[];
   /** Absent when the inputs were not all read. */
   inputs?: InputsRead;

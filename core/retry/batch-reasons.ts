@@ -74,5 +74,5 @@ const TRANSIENT = new RegExp(
   'i',
 );
 
-/** Whether a registry's words mean a transient error; others (not found, denied) are permanent. */
+/** Whether a registry reports a transient error; others (not found, denied) are permanent. */
 export const isTransientReason = (reason: string): boolean => TRANSIENT.test(reason);

@@ -12,7 +12,7 @@ export interface ScatterView {
   createdMs: number;
 }
 
-/** How many tasks of the scatter stand alike. */
+/** How many tasks of the scatter are in the same state. */
 export interface StandingCount {
   place: Place;
   running: boolean;
@@ -31,7 +31,7 @@ export interface ScatterSummary {
   places: Record<Place, number>;
   states: Record<(typeof shownStates)[number], number>;
   cache_hits: number;
-  /** No task of it will change any more. */
+  /** Every task of it has ended. */
   ended: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A scatter as a template and rows: every `{{column}}` in the template's texts becomes the row's value. A value is
- * data: what it holds is not looked at again.
+ * A scatter as a template and rows: every `{{column}}` in the template's texts becomes the row's
+ * value. A value is data: its content is not interpreted.
  */
 import { cacheTag, TAG_RULES } from '../task/parse-tags.ts';
 import { parseTesTask, type AcceptableTask, type TaskDefaults } from '../task/parse-task.ts';
@@ -9,11 +9,13 @@ import { listOf, rawOf, readObject, textMapOf, textOf, type Source } from '../ta
 import { cacheModes } from '../task/task.ts';
 
 export const LARGEST_SCATTER = 10_000;
-/** Characters of a task's texts once a row is filled in: a short template can ask for a long value very often. */
-export const LONGEST_FILLED_TASK = 2 * 1024 ** 2;
-/** The same for all rows together, counting only what is filled in; the rest they share. */
+/**
+ * Characters of a task's texts once filled in: a short template can use a long value many times.
+ */
+const LONGEST_FILLED_TASK = 2 * 1024 ** 2;
+/** The same for all rows together, counting only what is filled in; they share the rest. */
 export const LONGEST_FILLED_SCATTER = 128 * 1024 ** 2;
-/** Problems that one answer lists; the others are counted. */
+/** How many problems one answer lists; the others are only counted. */
 export const LISTED_PROBLEMS = 100;
 
 export interface ScatterHead {
@@ -31,13 +33,13 @@ export interface RowProblem extends Problem {
 export interface PreparedScatter {
   head: ScatterHead;
   rows: readonly unknown[];
-  /** How many characters a row's task is longer than the template. */
+  /** By how many characters a row's task is longer than the template. */
   filledLength(row: unknown): number;
   /** One row's task. */
   expand(row: unknown): AcceptableTask | { problems: Problem[] };
 }
 
-/** A scatter ready to be expanded row by row, so that a server can do other things between rows. */
+/** A scatter that is expanded row by row, so that a server can do other work between rows. */
 export function prepareScatter(
   input: unknown,
   defaults: TaskDefaults,
@@ -90,7 +92,7 @@ export function expandScatter(
   return problems.length > 0 ? { problems } : { head: prepared.head, tasks };
 }
 
-/** What holds for all tasks of a scatter, from a body or from a query. */
+/** What applies to all tasks of a scatter, from a body or from a query. */
 export function readHead(from: Source, defaults: TaskDefaults): ScatterHead {
   const cache = textOf(from, 'cache', { emptyIsAbsent: true });
   const mode = cacheModes.find((one) => one === cache);
@@ -125,11 +127,13 @@ function readRows(body: Source): unknown[] {
 const PLACEHOLDER = /\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}/g;
 
 type Row = Record<string, unknown>;
-/** Fills one value of the template from a row. What holds no placeholder is given back as it is. */
+/**
+ * Fills one value of the template from a row. A value without placeholders is returned as it is.
+ */
 type Fill = (row: Row) => unknown;
 
 interface Found {
-  /** How often each column is asked for. */
+  /** How many times each column is used. */
   columns: Map<string, number>;
   /** Characters of all texts. */
   length: number;
@@ -145,7 +149,7 @@ function compile(template: unknown): Compiled {
   return { fill, ...found };
 }
 
-/** Undefined when nothing in the value depends on the row, so that 10,000 tasks share what they have in common. */
+/** Undefined when nothing in the value depends on the row: 10,000 tasks then share it. */
 function compileValue(value: unknown, found: Found): Fill | undefined {
   if (typeof value === 'string') return compileText(value, found);
   if (Array.isArray(value)) {
@@ -220,7 +224,7 @@ function checkValue(row: Source, column: string): void {
     row.problems.push(problemAt(column, 'a text, a number, true or false', value));
 }
 
-/** A task of a scatter: the scatter's tags and cache mode hold where the task says nothing itself. */
+/** A task of a scatter: the scatter's tags and cache mode apply unless the task sets its own. */
 export function withHead(
   task: unknown,
   head: ScatterHead,

@@ -1,4 +1,4 @@
-/** Whether a job of Batch is one that somebody wants, from what MySQL knows of its submission. */
+/** Whether a Batch job is still needed, from what MySQL knows of its submission. */
 import type { SubmissionState } from './states.ts';
 
 export interface WantedBy {
@@ -8,13 +8,16 @@ export interface WantedBy {
 }
 
 /**
- * `twin`: another job of the same submission is watched. `unwanted`: its submission has ended. `stranger`: no row
- * knows it; it may be of a fleet with another database, or of one that was lost, so nobody here may end it.
+ * `twin`: another job of the same submission is polled. `unwanted`: its submission has ended.
+ * `stranger`: no row knows it. It may belong to a fleet with another database, or with one that was
+ * lost, so it is never ended.
  */
 export const janitorVerdicts = ['wanted', 'twin', 'unwanted', 'stranger'] as const;
 export type JanitorVerdict = (typeof janitorVerdicts)[number];
 
-/** @param graceMs a job so young, or of a submission that ended so lately, is left to those whose business it is */
+/**
+ * @param graceMs a job younger than this, or whose submission ended more recently, is left alone
+ */
 export function judgeJob(
   job: { jobId: string; createdMs: number },
   submission: WantedBy | undefined,

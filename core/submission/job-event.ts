@@ -1,4 +1,4 @@
-/** What EventBridge tells of a Batch job (source: AWS Batch user guide, "Batch Job State Change"). */
+/** EventBridge's events of Batch jobs (source: AWS Batch user guide, "Batch Job State Change"). */
 
 export interface JobEvent {
   jobId: string;
@@ -7,7 +7,7 @@ export interface JobEvent {
   status: string;
 }
 
-/** Undefined for a message that is no such event. */
+/** Undefined for a message that is not such an event. */
 export function parseJobEvent(body: string): JobEvent | undefined {
   try {
     const { detail, ...envelope } = JSON.parse(body) as {
@@ -24,10 +24,10 @@ export function parseJobEvent(body: string): JobEvent | undefined {
   }
 }
 
-/** Whether a queue, named as its tasks name it, is the one of an ARN. */
+/** Whether a queue, as its tasks name it, is the one of an ARN. */
 export const isQueue = (named: string, arn: string): boolean =>
   named === arn || arn.endsWith(`:job-queue/${named}`);
 
-/** Of an event that says so, something is to be read: an attempt ran to its end. */
+/** Whether an attempt ran to its end, so that there is something to read. */
 export const saysEnded = ({ status }: JobEvent): boolean =>
   status === 'SUCCEEDED' || status === 'FAILED';

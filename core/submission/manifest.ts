@@ -1,6 +1,6 @@
 /**
- * The manifest of a submission: for each index the script it runs and its own values, so that one object serves
- * 10,000 children and each reads only its part, in two ranged GETs at most.
+ * The manifest of a submission: for each index the script it runs and its own values, so that one
+ * object serves 10,000 children and each reads only its part, in at most two ranged GETs.
  *
  * ```
  * header  16 bytes   "BWM1", count (u32), 8 bytes of zero
@@ -9,8 +9,8 @@
  *                    offset of the values from the start of the object (u64), SHA-256 of the script (32 bytes)
  * values  UTF-8 shell text, one after the other
  * ```
- * All numbers are big-endian. Each entry carries its own mark and number, so that a child that reads only its entry
- * still notices a manifest of another form or an index that is not in it.
+ * All numbers are big-endian. Each entry carries its own mark and number, so that a child that
+ * reads only its entry still notices a manifest of another form, or an index that is not in it.
  */
 
 const HEADER_MARK = 'BWM1';
@@ -18,8 +18,8 @@ const ENTRY_MARK = 'BWP1';
 const HEADER_BYTES = 16;
 const ENTRY_BYTES = 56;
 
-/** A first read of this many bytes holds header, index and values of some 180 ordinary tasks. */
-export const FIRST_READ_BYTES = 65_536;
+/** A first read of this many bytes holds header, index and values of about 180 ordinary tasks. */
+const FIRST_READ_BYTES = 65_536;
 
 export interface ManifestPart {
   /** Hex. */
@@ -58,7 +58,8 @@ export function encodeManifest(parts: readonly ManifestPart[]): Buffer {
     manifest.writeBigUInt64BE(BigInt(offset), entry + 16);
     if (!/^[0-9a-f]{64}$/.test(part.scriptSha256))
       throw new RangeError(
-        `Part ${index} of the manifest names its script by ${JSON.stringify(part.scriptSha256)}; a SHA-256 in 64 hex digits was expected.`,
+        `Part ${index} of the manifest names its script by ${JSON.stringify(part.scriptSha256)}. ` +
+          'A SHA-256 of 64 hex digits was expected.',
       );
     manifest.write(part.scriptSha256, entry + 24, 'hex');
     manifest.write(part.values, offset, 'utf8');
@@ -67,7 +68,7 @@ export function encodeManifest(parts: readonly ManifestPart[]): Buffer {
   return manifest;
 }
 
-/** Where the entry of this index lies. */
+/** The range of the entry of this index. */
 export function manifestIndexRange(index: number): ByteRange {
   const start = HEADER_BYTES + ENTRY_BYTES * index;
   return { start, end: start + ENTRY_BYTES - 1 };
@@ -81,7 +82,7 @@ export function firstReadRange(index: number): ByteRange {
 
 /**
  * Reads one index's entry from the bytes of its `manifestIndexRange`.
- * @throws RangeError when they are no entry of this form for this index.
+ * @throws RangeError when they are not an entry of this form for this index.
  */
 export function parseManifestEntry(bytes: Buffer, index: number): ManifestEntry {
   if (bytes.length !== ENTRY_BYTES)
@@ -105,7 +106,9 @@ export const valuesRange = (entry: ManifestEntry): ByteRange | undefined =>
     ? undefined
     : { start: entry.valuesOffset, end: entry.valuesOffset + entry.valuesBytes - 1 };
 
-/** How many tasks the manifest holds, from its whole or its first 16 bytes. Undefined when it is no manifest. */
+/**
+ * How many tasks the manifest holds, from its first 16 bytes. Undefined when it is not a manifest.
+ */
 export function manifestCount(head: Buffer): number | undefined {
   return head.length >= HEADER_BYTES && head.toString('latin1', 0, 4) === HEADER_MARK
     ? head.readUInt32BE(4)

@@ -2,7 +2,7 @@
 import { sha256 } from '../ids.ts';
 
 export interface Ready {
-  /** How many attempts are ready; may be cut off above `arraySize`. */
+  /** How many attempts are ready; at most `arraySize` are counted. */
   count: number;
   /** When the first and the last of them became ready, epoch ms. */
   oldestMs: number;
@@ -18,8 +18,8 @@ export interface PackPolicy {
 export type PackDecision = { do: 'pack' } | { do: 'wait'; waitMs: number } | { do: 'nothing' };
 
 /**
- * Packs a full array at once, the rest when nothing has come for a while. The wait is what makes single POSTs
- * share one SubmitJob; `longestMs` bounds what it costs the first of them.
+ * Packs a full array at once, and the rest when no attempt has come for a while. The wait lets
+ * single POSTs share one SubmitJob; `longestMs` limits the delay of the first of them.
  */
 export function decidePack(ready: Ready, policy: PackPolicy, nowMs: number): PackDecision {
   if (ready.count === 0) return { do: 'nothing' };
@@ -35,19 +35,24 @@ export interface PackedAttempt {
   number: number;
 }
 
-/** A digest of what is submitted: packing the same attempts twice gives the same key. 32 hex digits. */
+/**
+ * A digest of what is submitted: packing the same attempts twice gives the same key. 32 hex digits.
+ */
 export const submissionKey = (attempts: readonly PackedAttempt[]): string =>
   sha256(attempts.map(({ taskId, number }) => `${taskId}.${number}`).join(' '))
     .toString('hex')
     .slice(0, 32);
 
-/** Batch job names hold letters, digits, '-' and '_', 128 at most; looking one up ignores case, so it is lower case. */
+/**
+ * A Batch job name has up to 128 letters, digits, '-' and '_'. Looking one up ignores case, so it
+ * is lower case.
+ */
 export const jobName = (key: string): string => `batchwell-${key}`;
 
-/** The submission that a job is named after; undefined for a job that is not ours. */
+/** The key of the submission that a job is named after; undefined for a job that is not ours. */
 export const submissionKeyOf = (name: string): string | undefined =>
   /^batchwell-([0-9a-f]{32})$/i.exec(name)?.[1]?.toLowerCase();
 
-/** Id of the job of one attempt: a child of an array, or the single job itself. */
+/** The job ID of one attempt: a child of an array, or the single job itself. */
 export const childJobId = (jobId: string, size: number, index: number): string =>
   size > 1 ? `${jobId}:${index}` : jobId;

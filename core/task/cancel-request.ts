@@ -11,7 +11,7 @@ import {
   type Source,
 } from './read-fields.ts';
 
-export const MOST_CANCELLED_IDS = 10_000;
+const MOST_CANCELLED_IDS = 10_000;
 
 export type CancelRequest =
   | { by: 'ids'; ids: string[] }

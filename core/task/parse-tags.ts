@@ -1,6 +1,6 @@
 /** Reads a task's tags: their form, and the two that Batchwell itself reads. */
 import { problemAt, type Problem } from '../problems.ts';
-import { profileNames, type ProfileName } from '../profiles/profile-name.ts';
+import { profileNames, type ProfileName } from '../profiles/profile-names.ts';
 import { refuse, textMapOf, type MapRules, type Source } from './read-fields.ts';
 import { cacheModes, type CacheMode } from './task.ts';
 
@@ -9,7 +9,7 @@ const MOST_TAGS = 256;
 const LONGEST_TAG_VALUE = 255;
 
 /** A tag that sets how a task uses the call cache. */
-export const CACHE_TAG = 'batchwell.cache';
+const CACHE_TAG = 'batchwell.cache';
 
 /** A tag that names the client profile of a task whose shape does not show it. */
 const PROFILE_TAG = 'batchwell.profile';

@@ -7,7 +7,7 @@ import { refuseForbidden, type Boundaries } from '../access/access.ts';
 import { mapPaths } from '../files/path-map.ts';
 import type { Problem } from '../problems.ts';
 import type { SentTask } from '../profiles/profile.ts';
-import type { ProfileName } from '../profiles/profile-name.ts';
+import type { ProfileName } from '../profiles/profile-names.ts';
 import { profiles, recogniseClient } from '../profiles/profiles.ts';
 import { readExecutor, refuseOtherImages } from './parse-executor.ts';
 import { readInput, readOutput, readVolumes, refuseSharedPaths } from './parse-files.ts';

@@ -1,6 +1,6 @@
 /**
- * Values of variables that by their name hold a secret: the container gets them, and nobody sees
- * them again.
+ * Variables whose names suggest a secret: only the container gets their values; they are never
+ * shown.
  */
 import type { TaskOf } from './task.ts';
 import type { SplitTask } from './template.ts';
@@ -8,9 +8,9 @@ import type { SplitTask } from './template.ts';
 const SECRET_NAME =
   /SECRET|TOKEN|PASSW(OR)?D|PASSPHRASE|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY|API_?KEY|AUTHORIZATION/i;
 
-export const isSecretName = (name: string): boolean => SECRET_NAME.test(name);
+const isSecretName = (name: string): boolean => SECRET_NAME.test(name);
 
-export const HIDDEN = '(hidden)';
+const HIDDEN = '(hidden)';
 
 function changeSecrets<S>(task: TaskOf<S>, change: (value: S) => S): TaskOf<S> {
   return {
@@ -31,11 +31,11 @@ function changeSecrets<S>(task: TaskOf<S>, change: (value: S) => S): TaskOf<S> {
   };
 }
 
-/** The task as it may be shown. */
+/** The task with its secrets hidden. */
 export const hideSecrets = (spec: TaskOf<string>): TaskOf<string> =>
   changeSecrets(spec, () => HIDDEN);
 
-/** A template and its values as they may be shown; what is no secret stands where it stood. */
+/** A template and its values with the secrets hidden; everything else stays in place. */
 export function hideSecretValues({ template, values }: SplitTask): SplitTask {
   const hidden = new Set<number>();
   const shown = changeSecrets(template, (text) => {

@@ -1,11 +1,11 @@
 /**
- * What a task does in its container, in the words of GA4GH TES 1.1 (field names are TES's, so that
- * a task is stored, shown and run in one form). Source: the TES 1.1 OpenAPI, `tesTask`.
+ * What a task does in its container, in the terms of GA4GH TES 1.1 (field names are those of TES,
+ * so that a task is stored, shown and run in one form). Source: the TES 1.1 OpenAPI, `tesTask`.
  *
- * `S` is what stands where a text stands: a string in a task, a string or a slot in a template.
+ * `S` is the type of texts: a string in a task, a string or a slot in a template.
  */
 
-import type { ProfileName } from '../profiles/profile-name.ts';
+import type { ProfileName } from '../profiles/profile-names.ts';
 
 export type FileType = 'FILE' | 'DIRECTORY';
 
@@ -17,16 +17,18 @@ export interface InputOf<S> {
   /** Absolute path in the container. */
   path: S;
   type: FileType;
-  /** The file's text itself; wins over `url`. */
+  /** The file's content itself; takes precedence over `url`. */
   content?: S;
 }
 
 export interface OutputOf<S> {
   name?: S;
   description?: S;
-  /** Where it goes: an object, or a "directory" for DIRECTORY and for wildcards. */
+  /** Destination: an object, or a "directory" for DIRECTORY and for wildcards. */
   url: S;
-  /** Absolute path in the container; may hold `*`, `?` and `[…]`, then `path_prefix` is given. */
+  /**
+   * Absolute path in the container. May contain `*`, `?` and `[…]`; then `path_prefix` is given.
+   */
   path: S;
   path_prefix?: S;
   type: FileType;
@@ -54,15 +56,15 @@ export interface Resources {
   preemptible: boolean;
   /** Batch job queue, by name or ARN; the configured default when absent. */
   queue?: string;
-  /** Seconds a single attempt may run, at least 60; no limit when absent. */
+  /** Time limit of one attempt in seconds, at least 60; no limit when absent. */
   timeout_seconds?: number;
-  /** 0..9999; higher goes first in queues with a fair-share policy, among jobs of one share. */
+  /** 0..9999. In queues with a fair-share policy, higher runs first among jobs of one share. */
   priority?: number;
-  /** Share identifier in queues with a fair-share policy; the configured one when absent. */
+  /** Share identifier for queues with a fair-share policy; the configured one when absent. */
   share?: string;
-  /** ARN of the IAM role of its container; the configured one when absent. */
+  /** ARN of the container's IAM role; the configured one when absent. */
   job_role?: string;
-  /** What the caller gave as resources.backend_parameters and Batchwell knows. */
+  /** The caller's resources.backend_parameters that Batchwell knows. */
   backend_parameters?: Record<string, string>;
   zones?: string[];
 }
@@ -76,11 +78,12 @@ export interface TaskOf<S> {
   volumes: S[];
 }
 
-/** A task with every text in it. */
+/** A task with all its texts. */
 export type TaskSpec = TaskOf<string>;
 
 /**
- * How a task uses the call cache. `refresh` runs and writes anew; `off` neither reads nor writes.
+ * How a task uses the call cache. `refresh` runs the task and writes a new entry; `off` neither
+ * reads nor writes.
  */
 export const cacheModes = ['off', 'read', 'write', 'readwrite', 'refresh'] as const;
 export type CacheMode = (typeof cacheModes)[number];
@@ -89,7 +92,7 @@ export const readsCache = (mode: CacheMode): boolean => mode === 'read' || mode 
 export const writesCache = (mode: CacheMode): boolean =>
   mode === 'write' || mode === 'readwrite' || mode === 'refresh';
 
-/** A task as it is accepted: what it does, and what only people and tags say about it. */
+/** An accepted task: what it does, and what is only for people and filters. */
 export interface NewTask {
   name: string;
   description: string;
@@ -98,6 +101,6 @@ export interface NewTask {
   /** Which client sent it; see core/profiles. */
   profile: ProfileName;
   spec: TaskSpec;
-  /** What its caller should know and nothing acts on; shown in system_logs. */
+  /** Warnings for the caller, shown in system_logs. */
   warnings?: readonly string[];
 }

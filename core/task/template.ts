@@ -1,10 +1,11 @@
 /**
- * A template is a task whose varying texts are slots; tasks that differ only in values share one
- * template, hence one script object in S3 and one row in MySQL. A task = template + values.
+ * A template is a task whose varying texts are slots. Tasks that differ only in values share one
+ * template, and so one script object in S3 and one row in MySQL. A task is a template and its
+ * values.
  */
 import type { ExecutorOf, InputOf, OutputOf, TaskOf, TaskSpec } from './task.ts';
 
-export interface Slot {
+interface Slot {
   /** Position in the task's values, from 0. */
   slot: number;
 }
@@ -12,8 +13,8 @@ export type Text = string | Slot;
 export type Template = TaskOf<Text>;
 
 /**
- * Longer texts stay in the template. They are nearly always a program text that many tasks share; a
- * task whose long text is its own only costs a template of its own.
+ * Longer texts stay in the template. Nearly always they are a program that many tasks share; a task
+ * with a long text of its own costs only one more template.
  */
 const LONGEST_VALUE = 1024;
 
@@ -65,7 +66,7 @@ export interface SplitTask {
   values: string[];
 }
 
-/** Splits a task into what it may share with others and what is its own. */
+/** Splits a task into what it may share with others and its own values. */
 export function splitTask(spec: TaskSpec): SplitTask {
   const values: string[] = [];
   const template = mapTexts<string, Text>(spec, (text) => {
@@ -76,22 +77,22 @@ export function splitTask(spec: TaskSpec): SplitTask {
   return { template, values };
 }
 
-/** The task again. Throws a RangeError that names the slot when values are missing. */
+/** The whole task. @throws RangeError that names the slot when a value is missing */
 export function fillTemplate(template: Template, values: readonly string[]): TaskSpec {
   return mapTexts(template, (text) => {
     if (typeof text === 'string') return text;
     const value = values[text.slot];
     if (value === undefined)
       throw new RangeError(
-        `Template slot ${text.slot} has no value; the task holds ${values.length} values.`,
+        `Template slot ${text.slot} has no value; the task has ${values.length} values.`,
       );
     return value;
   });
 }
 
 /**
- * Moves what is equal in all rows into the template, so that a scatter of 10,000 keeps its common
- * texts once. One row alone is left as it is: nothing tells its constants from its values.
+ * Moves texts that are equal in all rows into the template, so that a scatter of 10,000 stores its
+ * common texts once. A single row stays as it is: its constants cannot be told from its values.
  */
 export function hoistConstants(
   template: Template,

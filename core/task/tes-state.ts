@@ -1,5 +1,5 @@
 /**
- * What TES calls the place where a task stands. States of TES 1.1 only on request: they make
+ * The TES state of each place of a task. States of TES 1.1 are shown on request only: they make
  * Cromwell, Nextflow and Snakemake hang.
  */
 import { failureKinds, type FailureKind } from '../retry/failures.ts';
@@ -20,8 +20,8 @@ export const tesStates = [
 ] as const;
 export type TesState = (typeof tesStates)[number];
 
-/** Which states a client can read. */
-export const stateVersions = ['1.0', '1.1'] as const;
+/** The TES versions whose states a client may ask for. */
+const stateVersions = ['1.0', '1.1'] as const;
 export type StateVersion = (typeof stateVersions)[number];
 
 /** Those of TES 1.0, which every client knows. */
@@ -39,13 +39,13 @@ export interface Standing {
   /** Whether its submission was seen running. */
   running: boolean;
   failureCode?: string | undefined;
-  /** Whether a job of it may still run. */
+  /** Whether one of its jobs may still run. */
   jobOpen?: boolean | undefined;
 }
 
 /**
- * The place alone decides, but for `poll` (RUNNING once seen running) and `failed` (whose fault it
- * was).
+ * The place alone decides, except for `poll` (RUNNING once seen running) and `failed` (depends on
+ * the cause).
  */
 const stateOfPlace: Record<Exclude<Place, 'poll' | 'failed'>, TesState> = {
   'cache-check': 'QUEUED',
@@ -60,8 +60,8 @@ const isFailureKind = (code: string | undefined): code is FailureKind =>
   code !== undefined && Object.hasOwn(failureKinds, code);
 
 /**
- * With the states that TES 1.1 added: a host that was lost for good, and a cancel whose job still
- * has to end.
+ * With the states that TES 1.1 added: PREEMPTED when retries after host losses ran out, CANCELING
+ * until the job has ended.
  */
 export function tes11StateOf(standing: Standing): TesState {
   if (standing.place === 'failed' && standing.failureCode === 'host-lost') return 'PREEMPTED';
@@ -75,17 +75,16 @@ export function tesStateOf({ place, running, failureCode }: Standing): TesState 
   return stateOfPlace[place];
 }
 
-/** Everything that decides a state: a filter by state is a choice of these. */
+/** Everything that decides a state, as a filter. */
 export interface StandingFilter {
   places: Place[];
   /**
-   * Of the tasks at `poll`, only those seen running, or only the others; absent when none are
-   * wanted.
+   * Of the tasks at `poll`, only those seen running, or only the others; absent for none of them.
    */
   pollRunning?: boolean;
   /**
-   * Of the failed tasks, those with these codes or (not `among`) with any other; absent when none
-   * are wanted.
+   * Of the failed tasks, those with these codes or (not `among`) with any other; absent for none of
+   * them.
    */
   failures?: { codes: FailureKind[]; among: boolean };
 }
@@ -94,7 +93,7 @@ const executorFaults = Object.keys(failureKinds)
   .filter(isFailureKind)
   .filter((kind) => failureKinds[kind].tesState === 'EXECUTOR_ERROR');
 
-/** Which standings show as this state. */
+/** The standings that are shown as this state. */
 export function standingsOf(state: TesState): StandingFilter {
   return {
     places: places.filter(

@@ -1,10 +1,10 @@
-/** Where the time of a task went, from the times that its rows and its result record hold. */
+/** How a task spent its time, from the times in its rows and its result record. */
 
 export interface TaskTimes {
   createdMs: number;
-  /** When the call cache had been asked. */
+  /** When the call cache had answered. */
   checkedMs?: number | undefined;
-  /** When its script lay in S3; of a hit never. */
+  /** When its script was in S3; never for a hit. */
   stagedMs?: number | undefined;
   isHit: boolean;
   endedMs?: number | undefined;
@@ -12,16 +12,16 @@ export interface TaskTimes {
   attempts: readonly AttemptTimes[];
 }
 
-export interface AttemptTimes {
+interface AttemptTimes {
   number: number;
   /** When it was packed into a submission. */
   createdMs: number;
   submittedMs?: number | undefined;
-  /** When any container of its submission was first seen running. */
+  /** When a container of its submission was first seen running. */
   runningMs?: number | undefined;
-  /** By the clock of its host: from the container's start to its last act. */
+  /** By the clock of its host: from the start of the container to its last action. */
   ran?: { startedMs: number; endedMs: number } | undefined;
-  /** When its end was written down. */
+  /** When its end was recorded. */
   endedMs?: number | undefined;
 }
 
@@ -36,20 +36,20 @@ export const spanNames = [
   'end-unseen',
   'finalized',
 ] as const;
-export type SpanName = (typeof spanNames)[number];
+type SpanName = (typeof spanNames)[number];
 
 export interface Span {
   what: SpanName;
-  /** Of an attempt, its number; absent for what is before and after all of them. */
+  /** Number of the attempt; absent for spans before and after all attempts. */
   attempt?: number;
   fromMs: number;
-  /** Absent while it lasts. */
+  /** Absent until it ends. */
   toMs?: number;
 }
 
 /**
- * The spans of a task's life, one after the other. Where a host's clock disagrees with ours a span
- * may be empty, never negative.
+ * The spans of a task's life, in order. When a host's clock differs from ours, a span may be empty
+ * but never negative.
  */
 export function timelineOf({
   createdMs,
@@ -77,7 +77,7 @@ export function timelineOf({
       attempt: number,
       endMs: attempt.ran?.startedMs ?? attempt.runningMs ?? attempt.endedMs,
     });
-    // Of an attempt without a record only its job's start is known.
+    // For an attempt without a record, only the start of its job is known.
     if (attempt.ran || attempt.runningMs !== undefined)
       marks.push({ what: 'ran', attempt: number, endMs: attempt.ran?.endedMs ?? attempt.endedMs });
     if (attempt.ran) marks.push({ what: 'end-unseen', attempt: number, endMs: attempt.endedMs });
@@ -87,7 +87,8 @@ export function timelineOf({
   const spans: Span[] = [];
   let fromMs = createdMs;
   for (const { endMs, ...span } of marks) {
-    // What has not ended lasts; a task that ended (it was cancelled, say) ends everything.
+    // A span without an end is still open, unless the task itself has ended (it was cancelled, for
+    // example).
     const toMs = endMs ?? endedMs;
     spans.push({ ...span, fromMs, ...(toMs !== undefined && { toMs: Math.max(fromMs, toMs) }) });
     if (toMs === undefined || endMs === undefined) break;

@@ -12,7 +12,7 @@ export interface MountedFile {
   url: string;
 }
 
-export interface Found {
+interface Found {
   files: MountedFile[];
   /** Given for a folder: its place in S3, ending in a slash. */
   folderUrl?: string;

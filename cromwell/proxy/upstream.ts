@@ -5,7 +5,7 @@ import { whyNoAnswer } from '../../core/fetch-failure.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { backoffMs } from './backoff.ts';
 
-export interface Asked {
+interface Asked {
   method: string;
   /** Below the API's TES path, with its query. */
   path: string;

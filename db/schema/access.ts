@@ -3,32 +3,32 @@ import { index, mysqlTable, primaryKey, uniqueIndex, varchar } from 'drizzle-orm
 import type { Access } from '../../core/access/access.ts';
 import { bytes, jsonText, key, ms } from './columns.ts';
 
-/** Bearer tokens. A token itself is shown once, when it is made, and kept nowhere. */
+/** Bearer tokens. The token itself is shown once, when it is created, and not stored. */
 export const tokens = mysqlTable(
   'tokens',
   {
     id: key().primaryKey().autoincrement(),
-    /** SHA-256 of the token, which is 256 random bits: nothing slower is needed. */
+    /** SHA-256 of the token, which is 256 random bits: no slower digest is needed. */
     digest: bytes({ length: 32 }).notNull(),
-    /** What it is for, in its maker's words. */
+    /** Its purpose, in the words of whoever created it. */
     name: varchar({ length: 255 }).notNull(),
     access: jsonText<Access>().notNull(),
     createdMs: ms().notNull(),
-    /** Null for never. */
+    /** Null when it never expires. */
     expiresMs: ms(),
     revokedMs: ms(),
   },
   (table) => [uniqueIndex('tokens_digest').on(table.digest)],
 );
 
-/** Answers that were given to requests with an Idempotency-Key; the same request again gets the same. */
+/** Answers to requests with an Idempotency-Key. The same request gets the same answer again. */
 export const idempotencyKeys = mysqlTable(
   'idempotency_keys',
   {
     owner: varchar({ length: 64 }).notNull(),
     /** SHA-256 of the key. */
     digest: bytes({ length: 32 }).notNull(),
-    /** SHA-256 of what was asked. */
+    /** SHA-256 of the request. */
     request: bytes({ length: 32 }).notNull(),
     taskId: key(),
     scatterId: key(),

@@ -14,12 +14,12 @@ import {
 import type { StoredInput } from '../../core/cache/stored-input.ts';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
 
-/** The call cache: one row per task whose outputs may be used again. */
+/** One row per task whose outputs may be reused. */
 export const cacheEntries = mysqlTable(
   'cache_entries',
   {
     id: key().primaryKey().autoincrement(),
-    /** Tasks of one domain share their hits. */
+    /** Tasks of one domain share their entries. */
     domain: varchar({ length: 64 }).notNull(),
     /** By the strongest identities of the inputs that are known when the entry is written. */
     fingerprint: bytes({ length: 32 }).notNull(),
@@ -50,7 +50,7 @@ export const cacheOutputs = mysqlTable(
     position: int().notNull(),
     /** Position in the task's declared outputs. */
     output: int().notNull(),
-    /** '' for a FILE, the relative path below the output's url otherwise. */
+    /** '' for a FILE, otherwise the relative path below the URL of the output. */
     path: text().notNull(),
     url: mediumtext().notNull(),
     sizeBytes: key().notNull(),

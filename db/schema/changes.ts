@@ -14,29 +14,31 @@ import { deliveryStates, type WebhookWants } from '../../core/notify/webhooks.ts
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
 
 /**
- * Of which tasks callers should be told that they stand elsewhere now: the log that events and webhooks are read from. One
- * row carries up to 1,000 tasks that moved together, written in the transaction of their move.
+ * The log of changes: tasks that moved, for events and webhooks. One row holds up to 1,000 tasks that
+ * moved together, and is written in the transaction of their move.
  */
 export const taskChanges = mysqlTable(
   'task_changes',
   {
     id: key().primaryKey().autoincrement(),
     tasks: jsonText<number[]>().notNull(),
-    /** They have come to their end by it. */
+    /** Whether the tasks ended with this change. */
     ended: boolean().notNull(),
-    /** By the database's own clock: readers compare it with that clock only. */
+    /** By the clock of the database. Readers compare it with that clock only. */
     createdMs: ms().notNull(),
   },
   (table) => [index('task_changes_created').on(table.createdMs)],
 );
 
-/** How far readers of the log of changes have come that must miss nothing; locked while one of them reads on. */
+/**
+ * The positions of readers that must not miss a change. A row is locked while its reader continues.
+ */
 export const changeReaders = mysqlTable('change_readers', {
   reader: ascii(40).primaryKey(),
   upTo: key().notNull(),
 });
 
-/** Who is told by HTTP. */
+/** Receivers that are notified by HTTP. */
 export const webhooks = mysqlTable(
   'webhooks',
   {
@@ -44,27 +46,30 @@ export const webhooks = mysqlTable(
     owner: varchar({ length: 64 }).notNull(),
     url: varchar({ length: 2048 }).notNull(),
     wants: jsonText<WebhookWants>().notNull(),
-    /** What its secret is made of, together with the fleet's own key. */
+    /** Its secret is derived from this and the key of the fleet. */
     salt: bytes({ length: 16 }).notNull(),
     createdMs: ms().notNull(),
   },
   (table) => [index('webhooks_owner').on(table.owner)],
 );
 
-/** What a webhook is to be told: committed with the reading of the change, so that it is neither lost nor made twice. */
+/**
+ * Notifications to a webhook. Committed with the reader's position, so that none is lost or made
+ * twice.
+ */
 export const webhookDeliveries = mysqlTable(
   'webhook_deliveries',
   {
     id: key().primaryKey().autoincrement(),
     webhookId: key().notNull(),
-    /** The same for what must be told once. */
+    /** Equal for notifications that must be sent once. */
     subject: ascii(60).notNull(),
     body: mediumtext().notNull(),
     state: mysqlEnum(deliveryStates).notNull(),
     tries: smallint().notNull().default(0),
-    /** What came of the last try. */
+    /** The outcome of the last try. */
     outcome: text(),
-    /** When to try; null once it has ended. */
+    /** When to try next. Null once it has ended. */
     dueMs: ms(),
     createdMs: ms().notNull(),
     endedMs: ms(),

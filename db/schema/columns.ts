@@ -1,7 +1,7 @@
 /** Column types that MySQL 8 and MariaDB 10.11 both keep exactly. */
 import { bigint, customType, varchar } from 'drizzle-orm/mysql-core';
 
-/** BINARY(n) as a Buffer; drizzle's own `binary` gives a lossy string. */
+/** BINARY(n) as a Buffer. Drizzle's own `binary` gives a lossy string. */
 export const bytes = customType<{
   data: Buffer;
   driverData: Buffer;
@@ -17,7 +17,7 @@ export const key = () => bigint({ mode: 'number', unsigned: true });
 /** Epoch milliseconds. */
 export const ms = () => bigint({ mode: 'number', unsigned: true });
 
-/** JSON as text: MariaDB's JSON *is* text, and mysql2 would parse it in one of the two only. */
+/** JSON as text: MariaDB's JSON *is* text, and mysql2 parses only MySQL's. */
 export const jsonText = <T>() =>
   customType<{ data: T; driverData: string }>({
     dataType: () => 'mediumtext',

@@ -1,4 +1,4 @@
-/** Submissions and attempts, and what an attempt needs before it can be submitted. */
+/** Submissions and attempts, and the job definitions, shapes and owners that they need. */
 import { sql } from 'drizzle-orm';
 import {
   check,
@@ -27,7 +27,7 @@ export const jobDefinitions = mysqlTable(
     content: jsonText<Record<string, unknown>>().notNull(),
     /** name:revision, once registered. */
     revision: ascii(200),
-    /** Until when one worker has the right to register it. */
+    /** One worker has the right to register it until this time. */
     claimedUntilMs: ms().notNull().default(0),
     createdMs: ms().notNull(),
     lastUsedMs: ms().notNull(),
@@ -46,7 +46,7 @@ export const shapes = mysqlTable('shapes', {
   createdMs: ms().notNull(),
 });
 
-/** Locked while attempts of an owner with a limit are packed; empty where nobody has one. */
+/** Locked while attempts of an owner with a limit are packed. Empty when no owner has a limit. */
 export const owners = mysqlTable('owners', { owner: varchar({ length: 64 }).primaryKey() });
 
 /** One SubmitJob: committed as an intent before the call is made. */
@@ -54,25 +54,28 @@ export const submissions = mysqlTable(
   'submissions',
   {
     id: key().primaryKey().autoincrement(),
-    /** Digest of what is submitted; the job's name is made of it. */
+    /** Digest of what is submitted. The job name is made of it. */
     submissionKey: ascii(40).notNull(),
     shape: bytes({ length: 16 }).notNull(),
     state: mysqlEnum(submissionStates).notNull(),
-    /** 1 is a single job, 2..10,000 an array. */
+    /** 1 is a single job, 2 to 10,000 an array. */
     size: int().notNull(),
     queue: ascii(512).notNull(),
     jobDefinitionId: key().notNull(),
     jobId: ascii(80),
-    /** How often SubmitJob was called; above 1 a late twin is possible and the owner is written by the fleet. */
+    /**
+     * How many times SubmitJob was called. Above 1, a late twin is possible and the fleet writes
+     * the owner.
+     */
     calls: smallint().notNull().default(0),
     /** When SubmitJob was last called. */
     calledMs: ms(),
     submittedMs: ms(),
     /** When a job of it was first seen RUNNING. */
     runningMs: ms(),
-    /** When a cancel of some of its tasks was asked for; their jobs are ended by the next poll. */
+    /** When some of its tasks were cancelled. The next poll ends their jobs. */
     cancelMs: ms(),
-    /** Why Batch does not start it, as it said more than once. */
+    /** Why Batch does not start it, once Batch has said so more than once. */
     waitingReason: text(),
     endedMs: ms(),
     dueMs: ms(),
@@ -99,10 +102,10 @@ export const attempts = mysqlTable(
     arrayIndex: int().notNull(),
     outcome: mysqlEnum(attemptOutcomes),
     exitCode: int(),
-    /** Batch's or the stager's words on how it ended. */
+    /** How it ended, in the words of Batch or the stager. */
     reason: text(),
     result: jsonText<ResultRecord>(),
-    /** Batch's own attempt that ended it, from 1; part of where its logs lie. */
+    /** Batch's own attempt that ended it, from 1. Part of the key of its logs. */
     batchAttempt: smallint(),
     createdMs: ms().notNull(),
     endedMs: ms(),

@@ -19,7 +19,7 @@ import {
   varchar,
 } from 'drizzle-orm/mysql-core';
 import { places } from '../../core/places.ts';
-import { profileNames } from '../../core/profiles/profiles.ts';
+import { profileNames } from '../../core/profiles/profile-names.ts';
 import { cacheModes } from '../../core/task/task.ts';
 import type { Template } from '../../core/task/template.ts';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
@@ -32,7 +32,7 @@ export const templates = mysqlTable(
     /** SHA-256 of `body`. */
     digest: bytes({ length: 32 }).notNull(),
     body: jsonText<Template>().notNull(),
-    /** SHA-256 of the rendered script, once it lies in S3. */
+    /** SHA-256 of the rendered script, once it is in S3. */
     scriptSha256: bytes({ length: 32 }),
     createdMs: ms().notNull(),
   },
@@ -57,7 +57,7 @@ export const tasks = mysqlTable(
   {
     id: key().primaryKey().autoincrement(),
     owner: varchar({ length: 64 }).notNull(),
-    /** Tasks of one domain share their hits. */
+    /** Tasks of one domain share their cache entries. */
     cacheDomain: varchar({ length: 64 }).notNull(),
     scatterId: key(),
     /** Position in its scatter, from 0. */
@@ -69,54 +69,61 @@ export const tasks = mysqlTable(
     slotValues: jsonText<string[]>().notNull(),
     cache: mysqlEnum(cacheModes).notNull(),
     profile: mysqlEnum(profileNames).notNull(),
-    /** What its caller should know; null when nothing. */
+    /** Warnings to the caller. Null when there are none. */
     warnings: jsonText<string[]>(),
 
     place: mysqlEnum(places).notNull(),
-    /** The place where it ended; null while it is under way. Apart from `place`, so that its index is written once a task. */
+    /**
+     * The place where it ended, null before. Separate from `place`, so that its index is written
+     * once per task.
+     */
     endedAs: ascii(9).generatedAlwaysAs(
       sql`IF(place IN ('done', 'failed', 'cancelled'), place, NULL)`,
       { mode: 'stored' },
     ),
     movedMs: ms().notNull(),
-    /** When the call cache had been asked, and when its script lay in S3: for the timeline. */
+    /** When the cache check was done, and when the script was in S3. For the timeline. */
     checkedMs: ms(),
     stagedMs: ms(),
-    /** When the sweeper should wonder why it still stands here; null at the end. */
+    /** When the sweeper sends it a message again. Null once it has ended. */
     dueMs: ms(),
 
-    /** The task that makes the same call right now, while this one waits for it at cache-check. */
+    /** The equal task that runs right now, while this one waits for it at cache-check. */
     waitsFor: key(),
-    /** What decides a cache hit, once known; null when caching is off. */
+    /** Decides a cache hit. Null until it is known, and when caching is off. */
     fingerprint: bytes({ length: 32 }),
     /** What a run must read for its outputs to be cached under that fingerprint (core/cache/read-digest.ts). */
     inputsRead: bytes({ length: 16 }),
     /** The entry that gave its outputs. */
     hitEntryId: key(),
-    /** Whether the hit's outputs were copied to its own urls or are the prior ones; null until it has ended as a hit. */
+    /**
+     * Whether the outputs of a hit were copied to its own URLs or are the prior ones. Null until a
+     * hit has ended.
+     */
     hitMode: mysqlEnum(['copy', 'reference']),
-    /** Attempts of equal shape may share an array; set when the script is staged. */
+    /** Attempts of equal shape may share an array. Set when the script is staged. */
     shape: bytes({ length: 16 }),
-    /** The submission of its latest attempt; null while it waits to be packed. */
+    /** The submission of its latest attempt. Null while it waits to be packed. */
     submissionId: key(),
-    /** Number of its latest attempt, from 1; 0 before the first. */
+    /** Number of its latest attempt, from 1. 0 before the first. */
     attempt: smallint().notNull().default(0),
     hostLosses: smallint().notNull().default(0),
-    /** How often its memory was grown after an out-of-memory end. */
+    /** How many times its memory was increased after it ran out of memory. */
     memoryGrowths: smallint().notNull().default(0),
     transientFailures: smallint().notNull().default(0),
 
     failureCode: ascii(40),
-    /** One sentence for a human. */
+    /** One sentence for people. */
     failure: text(),
     createdMs: ms().notNull(),
     endedMs: ms(),
   },
   (table) => [
     index('tasks_due').on(table.dueMs),
-    // Without the place: a move would rewrite it, and reading a scatter's 10,000 rows takes some 20 ms.
+    // Without the place: each move would rewrite it, and reading the 10,000 rows of a scatter takes
+    // about 20 ms.
     index('tasks_scatter').on(table.scatterId),
-    // Serves both: a submission's tasks, and those of a shape that have none yet.
+    // Finds the tasks of a submission, and those of a shape that have none yet.
     index('tasks_submission').on(table.submissionId, table.shape),
     index('tasks_owner').on(table.owner),
     index('tasks_ended').on(table.owner, table.endedAs),
@@ -139,8 +146,8 @@ export const tasks = mysqlTable(
 );
 
 /**
- * Tags once more, for lookups: newest first is the key's order. Bytes, because as texts `Run`, `run` and `run ` would
- * be one key, and a task that has two of them could not be stored.
+ * A copy of the tags for lookups, newest first in the order of the key. Bytes, because as text `Run`,
+ * `run` and `run ` would be one key, and a task with two of them could not be stored.
  */
 export const taskTags = mysqlTable(
   'task_tags',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cancelTasks } from '../../db/cancel.ts';
-import { pruneChanges, readChanges, readChangesKept, tellOfChange } from '../../db/changes.ts';
+import { pruneChanges, readChanges, readChangesKept, logChange } from '../../db/changes.ts';
 import { inTransaction, migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { failedTask, moveTasks, moveTasksEach } from '../../db/tasks.ts';
 import { acceptAll } from '../accept.ts';
@@ -29,7 +29,7 @@ const told = async (after: number) =>
   (await readChanges(database.pool, after, 1000)).changes.flatMap(({ tasks }) => tasks);
 const details = { nowMs: 5000, dueMs: null };
 
-test('acceptance and every end are told, and in rows that carry up to 1,000 tasks', async () => {
+test('the log records acceptance and every end, in rows of up to 1,000 tasks', async () => {
   const before = await newest();
   const [a = 0, b = 0, ...others] = await accept(2500);
   expect(await newest()).toBe(before + 3);
@@ -46,7 +46,7 @@ test('acceptance and every end are told, and in rows that carry up to 1,000 task
   ]);
 });
 
-test('a move that nobody made is not told, nor one within the fleet', async () => {
+test('the log records no move that changed nothing, and none within the fleet', async () => {
   const [a = 0] = await accept(1);
   await cancelTasks(database, [a], 3000);
   const before = await newest();
@@ -55,17 +55,17 @@ test('a move that nobody made is not told, nor one within the fleet', async () =
   expect(await newest()).toBe(before + 1);
 });
 
-test('a reader waits for a change that is given its id first and committed last', async () => {
+test('a reader waits for a change that got its id first and is committed last', async () => {
   const before = await newest();
   const late = Promise.withResolvers<void>();
   const written = Promise.withResolvers<void>();
   const slow = inTransaction(database, async (open) => {
-    await tellOfChange(open, [11], { ended: false });
+    await logChange(open, [11], { ended: false });
     written.resolve();
     await late.promise;
   });
   await written.promise;
-  await inTransaction(database, (open) => tellOfChange(open, [12], { ended: false }));
+  await inTransaction(database, (open) => logChange(open, [12], { ended: false }));
   expect(await readChanges(database.pool, before, 1000)).toEqual({
     changes: [],
     upTo: before,
@@ -80,21 +80,21 @@ test('a reader waits for a change that is given its id first and committed last'
   });
 });
 
-test('what was rolled back holds a reader up for seconds only', async () => {
+test('a change that was rolled back delays a reader by seconds only', async () => {
   const before = await newest();
   await expect(
     inTransaction(database, async (open) => {
-      await tellOfChange(open, [21], { ended: false });
+      await logChange(open, [21], { ended: false });
       throw new Error('taken back');
     }),
   ).rejects.toThrow('taken back');
-  await inTransaction(database, (open) => tellOfChange(open, [22], { ended: false }));
+  await inTransaction(database, (open) => logChange(open, [22], { ended: false }));
   expect(await told(before)).toEqual([]);
   await database.pool.query('UPDATE task_changes SET created_ms = created_ms - 5000');
   expect(await told(before)).toEqual([22]);
 });
 
-test('old changes are forgotten but for the newest, which says how far the log has come', async () => {
+test('pruning deletes old changes but keeps the newest, which holds the position of the log', async () => {
   await accept(1);
   const last = await newest();
   await database.pool.query('UPDATE task_changes SET created_ms = created_ms - 50000');

@@ -1,8 +1,8 @@
 /** What a list costs: rows that the server reads for one page, wherever in the list the page is. */
-import type { RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { standingsOf } from '../../core/task/tes-state.ts';
 import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
+import { select } from '../../db/rows.ts';
 import { listStandings, type TaskFilter } from '../../db/task-lists.ts';
 import { acceptAll } from '../accept.ts';
 import { manyTasks, newTask } from '../flow/harness.ts';
@@ -29,12 +29,13 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 async function rowsRead(): Promise<number> {
-  const [rows] = await database.pool.query<RowDataPacket[]>(
+  const rows = await select<{ Variable_name: string; Value: string }>(
+    database.pool,
     "SHOW SESSION STATUS LIKE 'Handler_read%'",
   );
   return rows
-    .filter((row) => !/rnd/i.test(String(row['Variable_name'])))
-    .reduce((sum, row) => sum + Number(row['Value']), 0);
+    .filter((row) => !/rnd/i.test(row.Variable_name))
+    .reduce((sum, row) => sum + Number(row.Value), 0);
 }
 
 async function costOf(filter: Partial<TaskFilter>): Promise<{ ids: number[]; read: number }> {
@@ -48,7 +49,7 @@ async function costOf(filter: Partial<TaskFilter>): Promise<{ ids: number[]; rea
   return { ids: listed.map(({ id }) => id), read: (await rowsRead()) - before };
 }
 
-describe('few among many', () => {
+describe('a few tasks among many', () => {
   beforeAll(async () => {
     const end = (at: number, place: string, code: string | null) =>
       database.pool.query(
@@ -65,32 +66,28 @@ describe('few among many', () => {
   });
 
   test.each<[string, Partial<TaskFilter>, number[]]>([
-    ['by the state EXECUTOR_ERROR', { standing: standingsOf('EXECUTOR_ERROR') }, [1]],
-    ['by the state SYSTEM_ERROR', { standing: standingsOf('SYSTEM_ERROR') }, [2]],
-    ['by the state CANCELED', { standing: standingsOf('CANCELED') }, [3]],
+    ['the state EXECUTOR_ERROR', { standing: standingsOf('EXECUTOR_ERROR') }, [1]],
+    ['the state SYSTEM_ERROR', { standing: standingsOf('SYSTEM_ERROR') }, [2]],
+    ['the state CANCELED', { standing: standingsOf('CANCELED') }, [3]],
     [
-      'by the state QUEUED',
+      'the state QUEUED',
       { standing: standingsOf('QUEUED') },
       [20, 19, 18, 17, 16, 15, 14, 13, 12, 11],
     ],
+    ['a name', { namePrefix: 't17' }, [1799, 1798, 1797, 1796, 1795, 1794, 1793, 1792, 1791, 1790]],
+    ['a name that no task has', { namePrefix: 'u' }, []],
     [
-      'by a name',
-      { namePrefix: 't17' },
-      [1799, 1798, 1797, 1796, 1795, 1794, 1793, 1792, 1791, 1790],
-    ],
-    ['by a name that none has', { namePrefix: 'u' }, []],
-    [
-      'by a name and a state',
+      'a name and a state',
       { namePrefix: 't1', standing: standingsOf('QUEUED') },
       [19, 18, 17, 16, 15, 14, 13, 12, 11, 10],
     ],
-  ])('%s: all tasks are not walked', async (_, filter, positions) => {
+  ])('a list by %s does not read all tasks', async (_, filter, positions) => {
     const cost = await costOf(filter);
     expect(cost.ids).toEqual(positions.map((at) => ids[at]));
     expect(cost.read).toBeLessThan(TASKS * 0.9);
   });
 
-  test('a state, wherever in the list, reads little more than it shows', async () => {
+  test('a list by state reads little more than it shows, wherever those tasks are', async () => {
     for (const state of ['EXECUTOR_ERROR', 'CANCELED', 'COMPLETE', 'QUEUED'] as const)
       expect((await costOf({ standing: standingsOf(state) })).read).toBeLessThan(PAGE * 6);
   });

@@ -1,4 +1,7 @@
-/** The local S3 behind a small proxy, where a test sees every request and may spoil it in ways that no rule describes. */
+/**
+ * The local S3 behind a small proxy, where a test sees every request and can break it in ways that
+ * no rule describes.
+ */
 import {
   GetObjectCommand,
   HeadObjectCommand,
@@ -15,17 +18,17 @@ import { startLocalS3 } from '../../packages/local-aws/s3/server.ts';
 export interface S3Between {
   /** Of the proxy. */
   url: string;
-  /** `GET bucket/key` and so on, in order; those of the test itself are not among them. */
+  /** `GET bucket/key` and so on, in order, without those of the test itself. */
   requests: string[];
-  /** Called before a request is passed on; true when it has been dealt with. */
+  /** Called before a request is passed on. Returns true when it has handled the request. */
   fault: ((request: IncomingMessage, reply: ServerResponse, name: string) => boolean) | undefined;
-  /** For a fault that only delays. */
+  /** Passes a request on, for a fault that only delays. */
   passOn(request: IncomingMessage, reply: ServerResponse): void;
   /** @param name `bucket/key` */
   put(name: string, text: string | Buffer): Promise<void>;
   bytes(name: string): Promise<Buffer | undefined>;
   text(name: string): Promise<string | undefined>;
-  /** Of an object that is there. */
+  /** Of an existing object. */
   userMetadata(name: string): Promise<Record<string, string> | undefined>;
   /** All keys under `bucket/prefix`, as `bucket/key`. */
   names(prefix: string): Promise<string[]>;

@@ -23,7 +23,7 @@ const command = (script: string, more: object = {}) => ({
   ...more,
 });
 
-test('an ignored failure lets the next executor run and the task end well', async () => {
+test('an ignored failure lets the next executor run and the task succeed', async () => {
   await world.submit(
     emptyTask({ executors: [command('exit 7', { ignore_error: true }), command('echo on')] }),
   );
@@ -31,7 +31,7 @@ test('an ignored failure lets the next executor run and the task end well', asyn
   expect((await world.result())?.record.executors.map((one) => one.exitCode)).toEqual([7, 0]);
 });
 
-test('an executor that cannot be started leaves the exit code and the logs of the one before in S3', async () => {
+test('an executor that cannot be started leaves the exit code and logs of the previous one in S3', async () => {
   await world.submit(
     emptyTask({
       executors: [command('echo told'), command('true', { stdin: `${world.folder}/nothing` })],

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-test('of a folder that goes out, its rc goes last: who watches the folder takes it for the end', async () => {
+test('the rc of an output folder is written last, because watchers of the folder read it as the end', async () => {
   await world.submit(
     emptyTask({
       outputs: [
@@ -30,7 +30,7 @@ test('of a folder that goes out, its rc goes last: who watches the folder takes 
   expect([writes.length, writes.at(-1)]).toEqual([9, 'PUT out/execution/rc']);
 });
 
-test('a path that the task sees by itself is an input that is there already; one that it does not see, or elsewhere, is an error', async () => {
+test('a path that the task already sees is an input in place, and an unseen path or another target is an error', async () => {
   const path = `${world.folder}/shared`;
   await mkdir(path);
   await writeFile(`${path}/x`, 'here');
@@ -56,7 +56,10 @@ test('a path that the task sees by itself is an input that is there already; one
     'here',
   ]);
   expect(await reason(2)).toEqual([120, expect.stringContaining('it is a directory')]);
-  expect(await reason(3)).toEqual([120, expect.stringContaining('is none')]);
+  expect(await reason(3)).toEqual([120, expect.stringContaining('is not one')]);
   expect(await reason(4)).toEqual([120, expect.stringContaining('ENOENT')]);
-  expect(await reason(5)).toEqual([120, expect.stringContaining('at the same path')]);
+  expect(await reason(5)).toEqual([
+    120,
+    expect.stringContaining('the path where the task already sees it'),
+  ]);
 });

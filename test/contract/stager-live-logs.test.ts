@@ -1,4 +1,7 @@
-/** What the stager ships of a log while its executor runs. The commands wait for files that the test makes. */
+/**
+ * What the stager ships of a log while its executor runs. The commands wait for files that the test
+ * creates.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,13 +28,13 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 interface Uploads {
-  /** Those of each stream that S3 has answered. */
+  /** Uploads of each stream that S3 has answered. */
   done: string[];
-  /** Most at once of one stream. */
+  /** Largest number of uploads of one stream at once. */
   mostAtOnce: number;
-  /** Until so many of a stream have been answered. */
+  /** Waits until this many uploads of a stream have been answered. */
   of(name: string, count: number): Promise<void>;
-  /** What becomes of an upload, instead of being passed on. */
+  /** Handles an upload that is not passed on. */
   meet: ((request: IncomingMessage, reply: ServerResponse) => boolean) | undefined;
 }
 
@@ -69,7 +72,7 @@ const STDOUT = '00000/0.stdout';
 const live = (name: string) => `work/submissions/sub1/live/${name}`;
 const start = (longestMs = 20, env: Record<string, string> = {}): Running =>
   world.start(stager, { BATCHWELL_LIVE_LOGS_MS: String(longestMs), ...env });
-/** A command whose `wait NAME` goes on when the test allows it. */
+/** A command whose `wait NAME` continues when the test allows it. */
 const command = (script: string, more: object = {}) => ({
   ...shell(`wait() { while [ ! -e "$1" ]; do sleep 0.02; done; }; ${script}`),
   workdir: world.folder,
@@ -77,7 +80,7 @@ const command = (script: string, more: object = {}) => ({
 });
 const allow = (name: string) => writeFile(join(world.folder, name), '');
 
-test('what a running command prints is in S3, the newest MiB of it with its place in the whole', async () => {
+test('the newest MiB that a running command prints is in S3, with its offset', async () => {
   await world.submit(
     emptyTask({
       executors: [
@@ -109,7 +112,7 @@ test('what a running command prints is in S3, the newest MiB of it with its plac
   );
 });
 
-test('a stream is written only when something was added to it, and never twice at once', async () => {
+test('a stream is written only when it has grown, and never twice at once', async () => {
   await world.submit(
     emptyTask({
       executors: [command('echo once; for n in 1 2 3 4; do echo $n >&2; wait $n; done')],
@@ -126,7 +129,7 @@ test('a stream is written only when something was added to it, and never twice a
   expect(uploads.mostAtOnce).toBe(1);
 });
 
-test('an executor’s own file counts; one that it cuts begins anew', async () => {
+test('a stream in a file that the executor names is shipped, and starts over when it is truncated', async () => {
   const own = join(world.folder, 'own log');
   await world.submit(
     emptyTask({
@@ -150,7 +153,7 @@ test('an executor’s own file counts; one that it cuts begins anew', async () =
   expect((await running.ended).code).toBe(0);
 });
 
-test('what an executor printed last before it ended is shipped while the next one runs', async () => {
+test('the last output of an executor is shipped while the next one runs', async () => {
   await world.submit(
     emptyTask({ executors: [command('echo first'), command('echo second >&2; wait end')] }),
   );
@@ -184,7 +187,7 @@ test('a pipe as stdout is left to its reader', async () => {
   expect(uploads.done).toEqual(['00000/1.stderr']);
 });
 
-test('an upload that is refused is told once, tried again, and nothing to the task', async () => {
+test('an upload that is refused is logged once, retried, and does not affect the task', async () => {
   let refused = 0;
   uploads.meet = (request, reply) => {
     refused += 1;
@@ -203,7 +206,7 @@ test('an upload that is refused is told once, tried again, and nothing to the ta
   expect(await world.log('0.stdout')).toBe('told\n');
 });
 
-/** Resolves when an upload has come; it is never answered. */
+/** Resolves when an upload arrives. The upload is never answered. */
 const holdUploads = () =>
   new Promise<void>((resolve) => {
     uploads.meet = (request) => {
@@ -213,7 +216,7 @@ const holdUploads = () =>
     };
   });
 
-test('the end of the task waits for no upload', async () => {
+test('the end of the task does not wait for an upload', async () => {
   const held = holdUploads();
   await world.submit(emptyTask({ executors: [command('echo slow; wait end')] }));
   const running = start();
@@ -226,7 +229,7 @@ test('the end of the task waits for no upload', async () => {
   expect(await world.log('0.stdout')).toBe('slow\n');
 });
 
-test('after SIGTERM nothing is shipped, and the whole log is saved', async () => {
+test('the stager ships nothing after SIGTERM and saves the whole log', async () => {
   await world.submit(
     emptyTask({
       executors: [
@@ -242,7 +245,7 @@ test('after SIGTERM nothing is shipped, and the whole log is saved', async () =>
   expect(uploads.done).toEqual([STDOUT]);
 });
 
-test('a short task ships nothing, and without the setting none does', async () => {
+test('a short task ships nothing, and no task does without the setting', async () => {
   await world.submit(emptyTask({ executors: [command('echo short')] }));
   expect((await start(30_000).ended).code).toBe(0);
   expect((await start(0).ended).code).toBe(0);

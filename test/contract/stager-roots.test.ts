@@ -1,4 +1,7 @@
-/** The stager in roots that hold nothing but the task: what an Alpine, distroless or scratch image must not have to bring. */
+/**
+ * The stager in root file systems with nothing but the task: Alpine, distroless and scratch images
+ * need nothing else.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -18,7 +21,9 @@ const staticBusybox = ['/bin/busybox', '/usr/bin/busybox'].find(
     existsSync(path) && !spawnSync('ldd', [path], { encoding: 'utf8' }).stdout.includes('=>'),
 );
 
-/** No libc, no shell, no file system: what a Go or Rust program in a scratch image looks like from outside. */
+/**
+ * No libc, no shell, no file system: like a Go or Rust program in a scratch image.
+ */
 const PROGRAM = `
 #include <stdio.h>
 int main(int argc, char **argv) {
@@ -58,7 +63,7 @@ function runIn(root: readonly string[], env: Record<string, string> = {}): Promi
     '--chdir',
     '/',
   ];
-  // Unlike the scratch of other tests, this one is left to the stager: the root has no /tmp.
+  // Unlike in other tests, the stager chooses the scratch folder: the root has no /tmp.
   return world.start([...sandbox, '--unsetenv', 'BATCHWELL_SCRATCH', ...STAGER_COMMAND], env).ended;
 }
 
@@ -87,9 +92,9 @@ async function outcomeOf({ code, events }: Ended): Promise<unknown> {
   };
 }
 
-describe.skipIf(!bubblewrap)('in a root that holds nothing but', () => {
+describe.skipIf(!bubblewrap)('the stager in a bare root file system', () => {
   test.skipIf(staticBusybox === undefined)(
-    'a static busybox, the stager runs the task',
+    'the stager runs a task in a root with only a static busybox',
     async () => {
       await copyTask({
         image: 'alpine',
@@ -103,7 +108,7 @@ describe.skipIf(!bubblewrap)('in a root that holds nothing but', () => {
   );
 
   test.skipIf(!has('gcc') || staticBusybox === undefined)(
-    'one static program and no shell at all, the stager runs the task',
+    'the stager runs a task in a root with only one static program and no shell',
     async () => {
       const folder = await mkdtemp(join(built, 'scratch-'));
       await writeFile(join(folder, 'program.c'), PROGRAM);
@@ -120,7 +125,7 @@ describe.skipIf(!bubblewrap)('in a root that holds nothing but', () => {
     },
   );
 
-  test('this machine’s own files, the stager runs the task', async () => {
+  test('the stager runs a task in a root with this machine’s own files', async () => {
     await copyTask({
       image: 'debian',
       command: ['sh', '-c', 'cat /in/reads > /out/copy; printf told'],
@@ -145,7 +150,7 @@ describe.skipIf(!bubblewrap)('in a root that holds nothing but', () => {
     ).toEqual(copied);
   });
 
-  test('the stager without a shell, the record says that there is none', async () => {
+  test('a stager folder without a shell makes the record report the missing shell', async () => {
     const bare = join(built, 'bare');
     const { withoutShell } = await assembleHostFolder(bare, {
       shell: false,
@@ -175,13 +180,13 @@ describe.skipIf(!bubblewrap)('in a root that holds nothing but', () => {
 });
 
 describe('the host folder', () => {
-  test('holds the stager, Node, its loader and libraries', async () => {
+  test('the host folder has the stager, Node, its loader and libraries', async () => {
     expect(await listHostFolder(join(built, 'host'))).toEqual(
       expect.arrayContaining(['stager.mjs', 'bin/node', 'lib/ld.so', 'lib/libc.so.6', 'stamp']),
     );
   });
 
-  test('is left alone when it is of the same make, and made anew when it is not', async () => {
+  test('the host folder is kept if it is equal, and rebuilt if it is not', async () => {
     const target = join(built, 'again');
     const options = { stager: join(built, 'host', 'stager.mjs') };
     await assembleHostFolder(target, options);
@@ -196,7 +201,7 @@ describe('the host folder', () => {
     );
   });
 
-  test('refuses a shell that would need the image’s own loader', async () => {
+  test('the host folder refuses a shell that needs the image’s own loader', async () => {
     const pretended = join(built, 'busybox');
     await copyFile('/bin/sh', pretended);
     await mkdir(join(built, 'other'));

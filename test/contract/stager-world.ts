@@ -1,4 +1,7 @@
-/** A world for one stager test: an S3 of its own, a folder of its own, and the bundled stager as a child process. */
+/**
+ * A world for one stager test: its own S3, its own folder, and the bundled stager as a child
+ * process.
+ */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -17,11 +20,14 @@ import { bundleStager } from '../../stager/bundle.ts';
 import { startS3Between } from './s3-between.ts';
 import type { S3Between } from './s3-between.ts';
 
-export const BUCKET = 'work';
-export const SUBMISSION = 'submissions/sub1/';
+const BUCKET = 'work';
+const SUBMISSION = 'submissions/sub1/';
 const PREFIX = `${BUCKET}/${SUBMISSION}`;
 
-/** The command of the bundled stager, built before the tests of the file and gone after them. */
+/**
+ * The command of the bundled stager, which is built before the tests of the file and removed after
+ * them.
+ */
 export function useBuiltStager(): readonly string[] {
   const command: string[] = [];
   let folder: string;
@@ -51,7 +57,7 @@ export interface Running {
 export interface World {
   s3: S3Between;
   folder: string;
-  /** Lays a submission of these tasks into S3. */
+  /** Writes a submission of these tasks to S3. */
   submit(...tasks: TaskSpec[]): Promise<void>;
   start(command: readonly string[], env?: Record<string, string>): Running;
   result(index?: number): Promise<{ attempt: number; record: ResultRecord } | undefined>;
@@ -72,6 +78,13 @@ export const emptyTask = (spec: Partial<TaskSpec>): TaskSpec => ({
 export const shell = (script: string): { image: string; command: string[] } => ({
   image: 'none',
   command: ['/bin/sh', '-c', script],
+});
+
+/** A shell one-liner as an executor that runs in a folder. */
+export const command = (script: string, workdir: string, more: object = {}) => ({
+  ...shell(script),
+  workdir,
+  ...more,
 });
 
 function follow(child: ChildProcess): Running {

@@ -1,4 +1,6 @@
-/** A worker is killed at each crash point; another carries on, and nothing is lost or done twice. */
+/**
+ * A worker is killed at each crash point; another carries on, and nothing is lost or done twice.
+ */
 import { expect, test } from 'vitest';
 import { crashPoints } from '../../workers/crash-points.ts';
 import { manyTasks, newTask } from '../flow/harness.ts';
@@ -9,7 +11,9 @@ import { startWorkerProcess } from './processes.ts';
 const openWorld = useCrashWorlds();
 
 const WIDTH = 30;
-/** Tasks of different names and equal commands: those of the second scatter are hits of the first. */
+/**
+ * Tasks of different names and equal commands: those of the second scatter are hits of the first.
+ */
 const scatter = (run: string) =>
   manyTasks(WIDTH, (at) =>
     newTask(`${run}-${at}`, {
@@ -19,7 +23,7 @@ const scatter = (run: string) =>
   );
 
 test.each(crashPoints)(
-  'killed at %s',
+  'a worker that is killed at %s loses nothing, and another worker carries on',
   async (crashPoint) => {
     const world = await openWorld();
     const { fleet, workers } = world;

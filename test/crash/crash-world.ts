@@ -1,4 +1,7 @@
-/** The world of a crash test: the fleet without its workers, and the worker processes that the test starts. */
+/**
+ * The world of a crash test: the fleet without its workers, and the worker processes that the test
+ * starts.
+ */
 import { afterEach } from 'vitest';
 import { parseId } from '../../core/ids.ts';
 import { insertWebhook, startReader } from '../../db/webhooks.ts';
@@ -7,7 +10,7 @@ import { CRASH_SETTINGS, type WorkerProcess } from './processes.ts';
 import { startReceiver, type Receiver } from '../receiver.ts';
 import { restartableMariadb, restartableRedis, type Restartable } from './restartable.ts';
 
-/** Servers of the story's own, that it kills. */
+/** The story's own servers, which it kills. */
 export interface Killable {
   redis?: Restartable;
   database?: Restartable;
@@ -18,11 +21,11 @@ export interface CrashWorld {
   killable: Killable;
   /** Those in here are killed when the test ends, however it ends. */
   workers: WorkerProcess[];
-  /** Tasks whose end a webhook was told. */
-  told(): Set<number>;
+  /** Tasks of whose end a webhook was notified. */
+  notified(): Set<number>;
 }
 
-/** Opens a new one for each test that asks; it goes when the test ends. */
+/** Opens a new world for each test that asks; it is removed when the test ends. */
 export function useCrashWorlds(): (wish?: {
   killsRedis?: boolean;
   killsDatabase?: boolean;
@@ -52,6 +55,8 @@ export function useCrashWorlds(): (wish?: {
       killable,
     );
     cleanUps.push(() => fleet.close());
+    // What a killed worker had in hand is re-sent.
+    fleet.sweeperMayHelp();
     await startReader(fleet.database.pool);
     await insertWebhook(fleet.database.pool, {
       owner: 'tester',
@@ -65,7 +70,7 @@ export function useCrashWorlds(): (wish?: {
       for (const worker of workers) worker.kill();
       await Promise.all(workers.map(({ ended }) => ended));
     });
-    return { fleet, killable, workers, told: () => endsIn(receiver) };
+    return { fleet, killable, workers, notified: () => endsIn(receiver) };
   };
 }
 

@@ -1,10 +1,16 @@
-/** What must hold after every story, whatever was killed and cut: compared from the rows, the ledger and the effects. */
+/**
+ * What must hold after every story, whatever was killed and cut: compared from the rows, the ledger
+ * and the effects.
+ */
 import { expect } from 'vitest';
 import type { CrashWorld } from './crash-world.ts';
 
-/** Ended exactly once, with effect exactly once, each end told, and nothing left open in MySQL or running in Batch. */
+/**
+ * Ended exactly once, with effect exactly once, each end notified, and nothing left open in MySQL or
+ * running in Batch.
+ */
 export async function expectExactlyOnce(
-  { fleet: world, told }: Pick<CrashWorld, 'fleet' | 'told'>,
+  { fleet: world, notified }: Pick<CrashWorld, 'fleet' | 'notified'>,
   ids: readonly number[],
 ): Promise<void> {
   const tasks = await world.ended(ids);
@@ -22,7 +28,7 @@ export async function expectExactlyOnce(
     );
     return Number(open?.['count']) === 0 && world.batch.ledger.summary().running === 0;
   });
-  await world.until('the telling of every end', () => ids.every((id) => told().has(id)));
+  await world.until('the notification of every end', () => ids.every((id) => notified().has(id)));
   expect(await world.rows('SELECT task_id FROM attempts WHERE outcome IS NULL')).toEqual([]);
   expect(
     await world.rows(

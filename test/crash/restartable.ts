@@ -1,4 +1,7 @@
-/** Redis and MariaDB that a story kills with SIGKILL: they come back at the same url, over what they had on disk. */
+/**
+ * Redis and MariaDB that a story kills with SIGKILL: they come back at the same url, over what they
+ * had on disk.
+ */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

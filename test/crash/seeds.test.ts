@@ -1,7 +1,8 @@
 /**
- * Stories made from seeds: several workers with wrong clocks, killed at crash points and moments of the seed's choice, under
- * faults of Batch and S3, with Redis emptied, database connections cut, and Redis and MariaDB killed and started again. `BATCHWELL_CRASH_SEEDS` and `_FROM` choose
- * how many and from which; a failed story names its seed, and the same seed makes the same plan again.
+ * Stories made from seeds: several workers with wrong clocks, killed at crash points and moments of
+ * the seed's choice, under faults of Batch and S3, with Redis emptied, database connections cut,
+ * and Redis and MariaDB killed and restarted. `BATCHWELL_CRASH_SEEDS` and `_FROM` choose how
+ * many and from which; a failed story names its seed, and the same seed makes the same plan again.
  */
 import { appendFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
@@ -15,7 +16,7 @@ const report = process.env['BATCHWELL_CRASH_REPORT'];
 const openWorld = useCrashWorlds();
 
 test.each(Array.from({ length: count }, (_, at) => from + at))(
-  'seed %i: every task ends exactly once, with effect exactly once',
+  'every task of the story with seed %i ends exactly once, with effect exactly once',
   async (seed) => {
     const plan = makePlan(seed);
     const disturbed = await playPlan(
@@ -36,7 +37,13 @@ test.each(Array.from({ length: count }, (_, at) => from + at))(
     if (report !== undefined)
       await appendFile(
         report,
-        `${JSON.stringify({ seed, ...disturbed, tasks: plan.tasks, emptied: plan.emptyRedis, cut: plan.cutConnections })}\n`,
+        `${JSON.stringify({
+          seed,
+          ...disturbed,
+          tasks: plan.tasks,
+          emptied: plan.emptyRedis,
+          cut: plan.cutConnections,
+        })}\n`,
       );
   },
   120_000,

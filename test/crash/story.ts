@@ -11,7 +11,7 @@ import { startWorkerProcess, type WorkerProcess } from './processes.ts';
 export interface Plan {
   seed: number;
   tasks: number;
-  /** How many of the tasks are the same call as another. */
+  /** How many of the tasks equal another. */
   equal: number;
   workers: number;
   /** Milliseconds by which each worker's clock is wrong, one worker after the other. */
@@ -22,7 +22,7 @@ export interface Plan {
   s3Faults: FaultRule[];
   emptyRedis: boolean;
   cutConnections: boolean;
-  /** First attempts whose host goes, some before and some after their effect. */
+  /** First attempts whose host is lost, some before and some after their effect. */
   spotLosses: number;
   spotLossAfterMs: number;
   /** Killed in the middle, and back after `absentMs`. */
@@ -36,11 +36,11 @@ export interface Disturbed {
   bites: number;
   spotLosses: number;
   submitJobs: number;
-  /** Times that Redis or MariaDB was killed and came back. */
+  /** How many times Redis or MariaDB was killed and came back. */
   restarts: number;
 }
 
-/** One of these bites every story: each leaves a doubt about whether a job was taken. */
+/** One of these is in every story: each leaves a doubt about whether Batch took a job. */
 const DOUBTS: FaultRule[] = [
   { service: 'batch', operation: 'SubmitJob', kind: 'drop-after', times: 1 },
   { service: 'batch', operation: 'SubmitJob', kind: 'error-after', times: 1 },
@@ -149,7 +149,10 @@ interface Line {
   at: number;
 }
 
-/** A worker that is killed as planned, then one that goes on in its place. Where the crash point is not passed, the worker is killed from outside. */
+/**
+ * A worker that is killed as planned, then one that goes on in its place. Where the crash point is
+ * not passed, the worker is killed from outside.
+ */
 async function lineOfWorkers(
   world: FleetWorld,
   workers: WorkerProcess[],
@@ -176,7 +179,10 @@ async function lineOfWorkers(
 /** Another worker may pass the crash point first and leave this one nothing to die of. */
 const LATEST_KILL_MS = 3000;
 
-/** Kills beyond the number of workers come one after the other, each on a worker that was put in a dead one's place. */
+/**
+ * Kills beyond the number of workers come one after the other, each on a worker that was put in a
+ * dead one's place.
+ */
 async function killTheRest(
   world: FleetWorld,
   workers: WorkerProcess[],
@@ -208,7 +214,8 @@ async function disturbServices(
 
 async function cutConnections(world: FleetWorld): Promise<void> {
   for (const { id } of await world.rows(
-    "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE() AND command <> 'Daemon'",
+    `SELECT id FROM information_schema.processlist
+     WHERE id <> CONNECTION_ID() AND db = DATABASE() AND command <> 'Daemon'`,
   )) {
     await world.rows('KILL ?', [id]).catch(() => undefined);
   }

@@ -1,6 +1,7 @@
 /**
- * A worker process that a crash test kills: by itself at a crash point (`CRASH_POINT`, at its `CRASH_COUNT`th passing),
- * or from outside. Its clock may be wrong by `CLOCK_SKEW_MS`. It ends when its parent does.
+ * A worker process that a crash test kills: by itself at a crash point (`CRASH_POINT`, at its
+ * `CRASH_COUNT`th passing), or from outside. Its clock may be wrong by `CLOCK_SKEW_MS`. It ends
+ * when its parent does.
  */
 import { readConfig } from '../../config.ts';
 import { startWorkers } from '../../workers/main.ts';

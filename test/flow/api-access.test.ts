@@ -1,4 +1,4 @@
-/** Who may do what: tokens that are made here, what they allow, and how often. */
+/** Access control: tokens in the database, their scopes and limits, and the limit of POSTs. */
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { readConfig } from '../../config.ts';
 import { startApi } from '../../api/main.ts';
 import { FRESH_MS } from '../../api/access/stored-tokens.ts';
 import { run } from '../unit/cli-world.ts';
-import { startApiWorld, type Answer, type ApiWorld } from '../api-world.ts';
+import { jsonAs, startApiWorld, type Answer, type ApiWorld } from '../api-world.ts';
 
 const TES = '/ga4gh/tes/v1';
 const ROLE = 'arn:aws:iam::123456789012:role/lab';
@@ -25,7 +25,7 @@ interface Made {
   token: string;
 }
 
-describe('tokens that are made here', () => {
+describe('tokens in the database', () => {
   let world: ApiWorld;
   let clockMs = 0;
   beforeAll(async () => {
@@ -42,7 +42,7 @@ describe('tokens that are made here', () => {
   const make = async (rights: object): Promise<Made> => {
     const answer = await call('root-secret', 'POST', '/v1/tokens', rights);
     expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('bw_')]);
-    return answer.json as unknown as Made;
+    return jsonAs<Made>(answer);
   };
   const refusals = async (token: string, task: object): Promise<string[]> => {
     const answer = await call(token, 'POST', `${TES}/tasks`, task);
@@ -50,12 +50,12 @@ describe('tokens that are made here', () => {
     return answer.json.problems.map(({ field }) => field);
   };
 
-  test('a token is shown once, and neither the database nor a log holds it', async () => {
+  test('a new token is shown once, and is neither in the database nor in a log', async () => {
     const { id, token } = await make({ owner: 'ann', name: 'for the sequencer' });
     expect((await call(token, 'POST', `${TES}/tasks`, simple)).status).toBe(200);
     const listed = await call('root-secret', 'GET', '/v1/tokens');
     expect(listed.text).not.toContain(token);
-    expect((listed.json as unknown as { tokens: object[] }).tokens).toContainEqual(
+    expect(jsonAs<{ tokens: object[] }>(listed).tokens).toContainEqual(
       expect.objectContaining({
         id,
         owner: 'ann',
@@ -71,7 +71,7 @@ describe('tokens that are made here', () => {
     expect(world.lines.join('')).toContain('token-made');
   });
 
-  test('the CLI makes a token, lists it and revokes it', async () => {
+  test('batchwell token creates, lists and revokes a token', async () => {
     const cli = (...words: string[]) =>
       run(['token', ...words], {
         environment: { BATCHWELL_URL: world.url, BATCHWELL_TOKEN: 'root-secret' },
@@ -106,7 +106,7 @@ describe('tokens that are made here', () => {
     });
   });
 
-  test('each scope opens its own routes, and only those', async () => {
+  test('each scope allows its own routes and no others', async () => {
     const { token: owner } = await make({ owner: 'scopes' });
     const id = (await call(owner, 'POST', `${TES}/tasks`, simple)).json.id;
     const tries = {
@@ -136,11 +136,11 @@ describe('tokens that are made here', () => {
     ])
       expect([path, (await call(token, 'POST', path, {})).status]).toEqual([path, 403]);
     expect((await call(token, 'POST', `${TES}/tasks`, simple)).json.message).toBe(
-      'This token may not submit; it may read.',
+      'This token lacks the scope submit; its scopes are: read. Use a token with the scope submit.',
     );
   });
 
-  test('urls, queues and roles that a token may not use are named, also in a scatter', async () => {
+  test('a task or scatter is refused with every URL, queue and role that its token does not allow', async () => {
     const { token } = await make({
       owner: 'lab',
       urls: ['s3://lab/ann', 'https://data.example/pub/'],
@@ -207,7 +207,7 @@ describe('tokens that are made here', () => {
     );
   });
 
-  test('a profile and a cache domain of the token hold for its tasks', async () => {
+  test('tasks get the profile and the cache domain of their token', async () => {
     const { token } = await make({ owner: 'dan', cache_domain: 'shared', profile: 'pulsar' });
     const id = (await call(token, 'POST', `${TES}/tasks`, simple)).json.id;
     expect((await call(token, 'GET', `${TES}/tasks/${id}`)).json.state).toBe('INITIALIZING');
@@ -217,7 +217,7 @@ describe('tokens that are made here', () => {
     expect(rows).toEqual([{ cache_domain: 'shared' }]);
   });
 
-  test('a token opens nothing once it is revoked or has expired', async () => {
+  test('a token stops working once it is revoked or has expired', async () => {
     const { id, token } = await make({ owner: 'eve' });
     const { token: short } = await make({
       owner: 'eve',
@@ -236,7 +236,7 @@ describe('tokens that are made here', () => {
     clockMs = 0;
     expect([revoked.status, revoked.json.message, expired.status, expired.json.message]).toEqual([
       401,
-      'The token was revoked.',
+      'The token was revoked. Ask an administrator for a new one.',
       401,
       expect.stringMatching(/^The token expired at 20/),
     ]);
@@ -252,13 +252,13 @@ describe('tokens that are made here', () => {
     [{ owner: 'a', expires: 'soon' }, ['expires']],
     [{ owner: 'a', profile: 'x' }, ['profile']],
     [{ owner: 'a', buckets: ['b'] }, ['buckets']],
-  ])('a request for a token that cannot be meant is refused: %j', async (rights, fields) => {
+  ])('POST /v1/tokens refuses %j and names the field', async (rights, fields) => {
     const answer = await call('root-secret', 'POST', '/v1/tokens', rights);
     expect([answer.status, answer.json.problems.map(({ field }) => field)]).toEqual([400, fields]);
   });
 });
 
-test('an API that asks nobody for a token makes none', async () => {
+test('POST /v1/tokens is refused where no tokens are required', async () => {
   const world = await startApiWorld();
   try {
     const answer = await world.call('POST', '/v1/tokens', { owner: 'ann' });
@@ -271,7 +271,7 @@ test('an API that asks nobody for a token makes none', async () => {
   }
 });
 
-test('a token that POSTs too often is told when it may again; others and looks are not held up', async () => {
+test('a token that POSTs too often gets 429; GET, cancel and other tokens are not limited', async () => {
   const world = await startApiWorld({ tokens: ['ann:one', 'bob:two'], postsPerMinute: 3 });
   try {
     const post = (token: string) => world.call('POST', `${TES}/tasks`, simple, bearer(token));
@@ -279,7 +279,7 @@ test('a token that POSTs too often is told when it may again; others and looks a
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429]);
     expect(answers[3]?.json).toMatchObject({
       status_code: 429,
-      message: expect.stringContaining('3 times a minute'),
+      message: expect.stringContaining('limit of 3 POST requests a minute'),
     });
     expect(Number(answers[3]?.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await post('two')).status).toBe(200);
@@ -294,7 +294,7 @@ test('a token that POSTs too often is told when it may again; others and looks a
   }
 });
 
-test('while Redis is away nobody is held up', async () => {
+test('POSTs are not limited while Redis is unavailable', async () => {
   const world = await startApiWorld({
     tokens: ['ann:one'],
     postsPerMinute: 1,
@@ -308,7 +308,7 @@ test('while Redis is away nobody is held up', async () => {
   }
 });
 
-test('with a key and a certificate the API speaks HTTPS', async () => {
+test('the API serves HTTPS when it has a key and a certificate', async () => {
   const at = (name: string) => new URL(`../fixtures/tls/${name}`, import.meta.url).pathname;
   const world = await startApiWorld();
   const settings = {

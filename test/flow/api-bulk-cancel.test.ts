@@ -20,7 +20,7 @@ const cancel = async (body: unknown) => {
   return { status, ...(JSON.parse(text) as Record<string, unknown>) };
 };
 
-test('by id: those that are there, once, and the others are named', async () => {
+test('POST /v1/tasks:cancel by id cancels known tasks once and names unknown ids', async () => {
   const [one, two, theirs] = [await post({}), await post({}), await post({}, 'secret-b')];
   const ids = [one, two, theirs, 'task-1-zzzzzz', 'nonsense'];
   expect(await cancel({ ids })).toEqual({
@@ -40,7 +40,7 @@ test('by id: those that are there, once, and the others are named', async () => 
   ]);
 });
 
-test('by tags: all of them must be there, and only one’s own', async () => {
+test('POST /v1/tasks:cancel by tags cancels the owner’s tasks that have all of the tags', async () => {
   const [both, one, theirs] = [
     await post({ run: '7', step: 'a' }),
     await post({ run: '7' }),
@@ -55,7 +55,7 @@ test('by tags: all of them must be there, and only one’s own', async () => {
   expect(await cancel({ tags: { run: '7' } })).toMatchObject({ cancelled: 1 });
 });
 
-test('by tags: more than fit into one round', async () => {
+test('POST /v1/tasks:cancel by tags cancels more tasks than one round holds', async () => {
   const rows = Array.from({ length: 2300 }, (_, at) => ({ at }));
   await call('/v1/scatters', {
     name: 'wide',
@@ -66,7 +66,7 @@ test('by tags: more than fit into one round', async () => {
   expect(await cancel({ tags: { run: 'wide' } })).toMatchObject({ status: 200, cancelled: 2300 });
 });
 
-test('a scatter', async () => {
+test('POST /v1/tasks:cancel cancels all tasks of a scatter', async () => {
   const { json } = await call('/v1/scatters', {
     template: { executors: [{ image: 'alpine', command: ['echo', '{{at}}'] }] },
     rows: [{ at: 1 }, { at: 2 }],
@@ -83,7 +83,7 @@ test.each([
   [{ ids: [7] }],
   [[]],
   [{ tags: 'run' }],
-])('%j is refused, and cancels nothing', async (body) => {
+])('POST /v1/tasks:cancel refuses %j and cancels nothing', async (body) => {
   const id = await post({});
   expect(await cancel(body)).toMatchObject({ status: 400 });
   expect(await stateOf(id)).toBe('QUEUED');

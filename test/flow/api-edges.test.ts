@@ -14,7 +14,7 @@ const TES = '/ga4gh/tes/v1';
 
 const as = (token: string) => ({ authorization: `Bearer ${token}` });
 
-describe('with tokens', () => {
+describe('an API with tokens', () => {
   let world: ApiWorld;
   beforeAll(async () => {
     world = await startApiWorld({
@@ -23,7 +23,7 @@ describe('with tokens', () => {
   });
   afterAll(() => world.close());
 
-  test('a call without one, or with a wrong one, is 401 and says how', async () => {
+  test('a call without a token, or with a wrong one, is 401 and says how to authenticate', async () => {
     for (const headers of [
       {},
       as('wrong'),
@@ -36,12 +36,12 @@ describe('with tokens', () => {
     }
   });
 
-  test('unknown paths are 404 before anything else, so that clients try their next prefix', async () => {
+  test('an unknown path is 404 before anything else, so that clients try their next prefix', async () => {
     for (const path of ['/tasks', '/v2/tasks', '/ga4gh/tes/v1/nope', '/'])
       expect((await world.call('GET', path)).status).toBe(404);
   });
 
-  test('tasks and scatters of others are not there', async () => {
+  test('tasks and scatters of another owner are 404 everywhere', async () => {
     const {
       json: { id },
     } = await world.call('POST', `${TES}/tasks`, task, as('secret-of-ann'));
@@ -76,7 +76,7 @@ describe('with tokens', () => {
     ).toBe(200);
   });
 
-  test('a client that can send no header puts its token into the path', async () => {
+  test('a client that cannot send headers puts its token in the path', async () => {
     const {
       json: { id },
     } = await world.call('POST', `/t/secret-of-ann${TES}/tasks`, task);
@@ -90,7 +90,7 @@ describe('with tokens', () => {
     ).toBe(401);
   });
 
-  test('the board asks a browser for owner and token', async () => {
+  test('the board prompts a browser for owner and token', async () => {
     expect((await world.call('GET', '/board/api/queues')).headers.get('www-authenticate')).toMatch(
       /^Basic/,
     );
@@ -100,7 +100,7 @@ describe('with tokens', () => {
     ).toHaveLength(5);
   });
 
-  test('other origins may call, since they must hold a token', async () => {
+  test('pages of other origins can call the API, since they need a token', async () => {
     const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, {
       origin: 'https://page.example',
       'access-control-request-method': 'POST',
@@ -117,7 +117,7 @@ describe('with tokens', () => {
     expect(answered.headers.get('access-control-expose-headers')).toContain('retry-after');
   });
 
-  test('operations need none, and no token was ever logged', async () => {
+  test('health, metrics and docs need no token, and no token is ever logged', async () => {
     for (const path of ['/healthz', '/readyz', '/metrics', '/docs/', `${TES}/service-info`])
       expect((await world.call('GET', path)).status).toBe(200);
     expect(world.lines.length).toBeGreaterThan(20);
@@ -132,7 +132,7 @@ describe('bad requests', () => {
   });
   afterAll(() => world.close());
 
-  test('a malformed task is 400 with every field', async () => {
+  test('a malformed task is 400 and names every field', async () => {
     const answer = await world.call('POST', `${TES}/tasks`, {
       name: 1,
       executors: [{ command: [] }],
@@ -153,8 +153,10 @@ describe('bad requests', () => {
     ['an empty body', '', 'application/json', 400],
     ['a prototype', '{"__proto__": {"x": 1}}', 'application/json', 400],
     ['a form', 'a=b', 'application/x-www-form-urlencoded', 415],
+    ['NDJSON', '{}', 'application/x-ndjson', 415],
+    ['plain text', '{}', 'text/plain', 400],
     ['too much', `"${'x'.repeat(5 * 1024 ** 2)}"`, 'application/json', 413],
-  ])('%s is told so in JSON', async (_, body, type, status) => {
+  ])('POST /tasks refuses %s in JSON', async (_, body, type, status) => {
     const answer = await world.call('POST', `${TES}/tasks`, body, { 'content-type': type });
     expect(answer).toMatchObject({
       status,
@@ -162,7 +164,7 @@ describe('bad requests', () => {
     });
   });
 
-  test('pages of other origins get no leave where no token is asked for', async () => {
+  test('pages of other origins cannot call the API where no token is required', async () => {
     const asked = await world.call('OPTIONS', `${TES}/tasks`, undefined, {
       origin: 'https://page.example',
       'access-control-request-method': 'POST',
@@ -186,8 +188,8 @@ describe('bad requests', () => {
   });
 });
 
-describe('when a store is away', () => {
-  test('without Redis tasks are accepted all the same, and left to the sweeper', async () => {
+describe('an API whose store is unavailable', () => {
+  test('tasks are accepted without Redis, and left to the sweeper', async () => {
     const world = await startApiWorld();
     try {
       const gone = new Promise((resolve) => world.queues.redis.once('close', resolve));
@@ -213,7 +215,7 @@ describe('when a store is away', () => {
     }
   });
 
-  test('a Redis that is full takes no message: tasks are accepted all the same, and nothing but time is lost', async () => {
+  test('tasks are accepted while Redis is full and takes no messages, and only time is lost', async () => {
     const world = await startApiWorld();
     try {
       await world.queues.redis.config('SET', 'maxmemory', '1');
@@ -233,7 +235,7 @@ describe('when a store is away', () => {
     }
   });
 
-  test('without MySQL a task that was seen is shown as last known, a POST is asked to come again, and all is well after', async () => {
+  test('an API without MySQL shows tasks as last known, answers POST with 503, and recovers', async () => {
     let wire: Wire | undefined;
     const world = await startApiWorld({}, async (url) => {
       wire = await startWire(url);
@@ -281,7 +283,7 @@ describe('when a store is away', () => {
   });
 });
 
-test('a connection that never sends anything does not hold up the close', async () => {
+test('a connection that never sends anything does not delay the close', async () => {
   const world = await startApiWorld();
   const silent = connect(Number(new URL(world.url).port), '127.0.0.1');
   await once(silent, 'connect');
@@ -292,8 +294,8 @@ test('a connection that never sends anything does not hold up the close', async 
   expect(silent.destroyed).toBe(true);
 });
 
-describe('as a process', () => {
-  test('it listens where it is told, and leaves nothing open behind it', async () => {
+describe('the process of the API', () => {
+  test('the API listens at its configured address, and closes everything it opened', async () => {
     const [database, redis] = await Promise.all([freshDatabase(), freshRedis()]);
     try {
       await migrateDatabase(database.url);

@@ -1,4 +1,4 @@
-/** Server-sent events, heard by a standard EventSource. */
+/** Server-sent events, received by a standard EventSource. */
 import { EventSource } from 'eventsource';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { TaskEvent } from '../../api/schemas/events.ts';
@@ -18,7 +18,7 @@ interface Heard {
 interface Ear {
   source: EventSource;
   heard: Heard[];
-  /** Status of every answer, in order. */
+  /** Status of every reply, in order. */
   answers: number[];
   until(what: string, holds: () => boolean): Promise<void>;
 }
@@ -98,7 +98,7 @@ function listen(query: string, headers: Record<string, string> = {}, who = 'ann'
 
 const states = ({ heard }: Ear) => heard.map(({ data }) => `${data.task} ${data.state}`);
 
-test('a listener to a task hears where it stands and that it ended; when it comes again it is told that there is no more', async () => {
+test('a listener to a task receives its state and its end, and then gets 204 when it reconnects', async () => {
   const id = await post({ run: '7' });
   const ear = listen(`task=${id}`);
   await ear.until('the first event', () => ear.heard.length === 1);
@@ -117,7 +117,7 @@ test('a listener to a task hears where it stands and that it ended; when it come
   expect(ear.answers).toEqual([200, 204]);
 });
 
-test('a listener to a scatter hears its counts and each of its tasks, until all has ended', async () => {
+test('a listener to a scatter receives its counts and each of its tasks until all have ended', async () => {
   const { id, task_ids: ids } = (
     await call('POST', '/v1/scatters?ids=true', {
       template: task({ row: '{{at}}' }),
@@ -146,7 +146,7 @@ test('a listener to a scatter hears its counts and each of its tasks, until all 
   });
 });
 
-test('a listener by tags hears new tasks and ends of its own, and nobody else’s', async () => {
+test('a listener by tags receives new and ended tasks of its own owner only', async () => {
   const ear = listen('tag_key=project&tag_value=blue&tag_key=lab');
   await ear.until('the stream', () => ear.source.readyState === EventSource.OPEN);
   const mine = await post({ project: 'blue', lab: 'x' });
@@ -161,7 +161,7 @@ test('a listener by tags hears new tasks and ends of its own, and nobody else’
   expect(new Set(states(ear))).toEqual(new Set([`${mine} QUEUED`, `${mine} COMPLETE`]));
 });
 
-test('one that comes back hears what it missed', async () => {
+test('a listener that reconnects receives what it missed', async () => {
   const first = listen('tag_key=batch');
   await first.until('the stream', () => first.source.readyState === EventSource.OPEN);
   const [heard, missed] = [await post({ batch: '1' }), await post({ batch: '1' })];
@@ -175,7 +175,7 @@ test('one that comes back hears what it missed', async () => {
   expect(states(second)).toEqual([`${missed} COMPLETE`]);
 });
 
-test('one that was away longer than changes are kept is told so', async () => {
+test('a listener that was disconnected for longer than changes are kept receives missed', async () => {
   await post();
   await post();
   const { newest } = await readChangesKept(world.database.pool);
@@ -193,7 +193,7 @@ test('one that was away longer than changes are kept is told so', async () => {
   expect(ear.heard.every(({ name }) => name === 'task')).toBe(true);
 });
 
-describe('refused', () => {
+describe('GET /v1/events', () => {
   test.each([
     [
       'two subjects',
@@ -203,12 +203,12 @@ describe('refused', () => {
     ],
     ['an unknown task', 'task=task-1-aaaaaa', 404, 'There is no task'],
     ['an unknown scatter', 'scatter=scatter-1-aaaaaa', 404, 'There is no scatter'],
-  ])('%s', async (_, query, status, words) => {
+  ])('GET /v1/events refuses %s', async (_, query, status, words) => {
     const answer = await call('GET', `/v1/events?${query}`);
     expect([answer.status, answer.json.message]).toEqual([status, expect.stringContaining(words)]);
   });
 
-  test('another owner’s task, a Last-Event-ID that is none, and a listener without a token', async () => {
+  test('GET /v1/events refuses another owner’s task, an invalid Last-Event-ID and a missing token', async () => {
     const id = await post();
     expect((await call('GET', `/v1/events?task=${id}`, undefined, 'bob')).status).toBe(404);
     const answer = await world.call('GET', '/v1/events', undefined, {
@@ -220,7 +220,7 @@ describe('refused', () => {
   });
 });
 
-test('streams are counted while they are open', async () => {
+test('event streams are counted while they are open', async () => {
   const ear = listen('tag_key=counted');
   await ear.until('the stream', () => ear.source.readyState === EventSource.OPEN);
   const open = async (): Promise<number> =>
@@ -233,7 +233,7 @@ test('streams are counted while they are open', async () => {
   await expect.poll(open, { timeout: 20_000 }).toBeLessThan(before);
 });
 
-test('a thousand listeners at one place in the log share one read', async () => {
+test('a thousand listeners at the same place in the change log share one read', async () => {
   let queries = 0;
   const counting = new Proxy(world.database.pool, {
     get: (pool, name) => {
@@ -253,7 +253,7 @@ test('a thousand listeners at one place in the log share one read', async () => 
   expect(queries).toBeLessThan(40);
 });
 
-test('a stream waits while the database is away, and goes on when it is back', async () => {
+test('an event stream waits while the database is unavailable, and continues when it is back', async () => {
   let wire: Wire | undefined;
   const other = await startApiWorld({}, async (url) => (wire = await startWire(url)).url);
   try {
@@ -277,7 +277,7 @@ test('a stream waits while the database is away, and goes on when it is back', a
   }
 });
 
-test('streams end when the server closes', async () => {
+test('event streams end when the server closes', async () => {
   const other = await startApiWorld();
   const answer = await fetch(`${other.url}/v1/events`);
   const text = answer.text();

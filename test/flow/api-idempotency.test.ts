@@ -26,7 +26,7 @@ const count = async (): Promise<number> => {
 };
 
 describe('a task with an Idempotency-Key', () => {
-  test('is made once, however often and however much at once it is sent', async () => {
+  test('a task with an Idempotency-Key is created once, however many times and concurrently it is sent', async () => {
     const before = await count();
     const answers = await Promise.all(Array.from({ length: 20 }, () => post('once', task('once'))));
     const later = await post('once', task('once'), { path: '/v1/tasks' });
@@ -36,7 +36,7 @@ describe('a task with an Idempotency-Key', () => {
     expect(await count()).toBe(before + 1);
   });
 
-  test('is refused with another body, and nothing is stored', async () => {
+  test('a task with the same key and another body is refused, and nothing is stored', async () => {
     await post('other', task('a'));
     const before = await count();
     expect(await post('other', task('b'))).toMatchObject({
@@ -46,7 +46,7 @@ describe('a task with an Idempotency-Key', () => {
     expect(await count()).toBe(before);
   });
 
-  test('of which many come at once with two bodies makes one task: the others are refused', async () => {
+  test('concurrent requests with one key and two bodies create one task, and the other body is refused', async () => {
     const before = await count();
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, at) => post('torn', task(at % 2 === 0 ? 'a' : 'b'))),
@@ -60,7 +60,7 @@ describe('a task with an Idempotency-Key', () => {
     expect(await count()).toBe(before + 1);
   });
 
-  test('is its owner’s own', async () => {
+  test('a key belongs to its owner: another owner can use the same one', async () => {
     const [ann, bob] = [
       await post('shared', task('a')),
       await post('shared', task('b'), { token: 'secret-b' }),
@@ -69,7 +69,7 @@ describe('a task with an Idempotency-Key', () => {
     expect(ann.json.id).not.toBe(bob.json.id);
   });
 
-  test('that fails the check is refused, and may be sent again mended', async () => {
+  test('a refused task can be sent again with the same key once it is corrected', async () => {
     expect((await post('mended', { executors: [] })).status).toBe(400);
     expect((await post('mended', task('good'))).status).toBe(200);
   });
@@ -84,7 +84,7 @@ describe('a task with an Idempotency-Key', () => {
     },
   );
 
-  test('of which others of the same moment know nothing', async () => {
+  test('a key does not affect other requests of the same moment', async () => {
     const answers = await Promise.all([
       ...Array.from({ length: 5 }, () => post(undefined, task('plain'))),
       ...Array.from({ length: 5 }, (_, at) => post(`k${at}`, task('plain'))),
@@ -100,7 +100,7 @@ describe('a scatter with an Idempotency-Key', () => {
     rows: [{ x: 1 }, { x: 2 }, { x: 3 }],
   });
 
-  test('is made once, and answered with the same ids', async () => {
+  test('a scatter with an Idempotency-Key is created once, and the reply has the same ids', async () => {
     const before = await count();
     const path = '/v1/scatters?ids=true';
     const answers = await Promise.all([1, 2, 3].map(() => post('wide', scatter('s'), { path })));
@@ -112,7 +112,7 @@ describe('a scatter with an Idempotency-Key', () => {
   });
 });
 
-test('a key is forgotten in the end', async () => {
+test('a key is forgotten after its retention time', async () => {
   const first = await post('old', task('old'));
   const nothing = { pool: world.database.pool };
   const runtime = {

@@ -1,4 +1,4 @@
-/** What the API tells of a task beyond TES: where its time went, and what would come of it. */
+/** What the API shows of a task beyond TES: its timeline, and a dry run. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 
@@ -19,7 +19,7 @@ const task = {
 };
 const body = <T>(text: string): T => JSON.parse(text) as T;
 
-test('the timeline of a new task says that it is being checked', async () => {
+test('the timeline of a new task shows that it is being checked', async () => {
   const {
     json: { id },
   } = await world.call('POST', '/v1/tasks', task);
@@ -33,7 +33,7 @@ test('the timeline of a new task says that it is being checked', async () => {
 });
 
 describe('a dry run', () => {
-  test('tells queue, definition, script, warnings and what the cache would say, and stores nothing', async () => {
+  test('a dry run returns queue, definition, script, warnings and cache verdict, and stores nothing', async () => {
     const [before] = await world.database.pool.query('SELECT COUNT(*) AS count FROM tasks');
     const answer = await world.call('POST', '/v1/tasks:validate', task);
     expect(answer.status).toBe(200);
@@ -63,7 +63,7 @@ describe('a dry run', () => {
     );
   });
 
-  test('tells every problem as a POST would', async () => {
+  test('a dry run reports every problem as a POST does', async () => {
     const bad = { executors: [{ image: '', command: [] }] };
     const [dry, real] = [
       await world.call('POST', '/v1/tasks:validate', bad),

@@ -2,8 +2,8 @@
 import { Queue, QueueEvents, type Job } from 'bullmq';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { takeMessage } from '../../api/intake/intake-queue.ts';
-import { createServices } from '../../api/services.ts';
+import { handleMessage } from '../../api/intake/queue-consumer.ts';
+import { createContext } from '../../api/context.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
 
@@ -37,7 +37,7 @@ beforeEach(async () => {
 afterAll(() => world.close());
 
 const ownServices = () =>
-  createServices({
+  createContext({
     ...world,
     metrics: createMetrics(),
     log: pino({ level: 'silent' }),
@@ -46,7 +46,7 @@ const ownServices = () =>
       open: async () => undefined,
       describe: async () => undefined,
     },
-    describeCalls: async () => [],
+    resolveComponents: async () => [],
     nowMs: Date.now,
   });
 const outcome = (job: Job): Promise<unknown> =>
@@ -56,7 +56,7 @@ const count = async (): Promise<number> => {
   return (rows as { count: number }[])[0]?.count ?? 0;
 };
 
-test('a task and a scatter are made, and their ids are what the messages return', async () => {
+test('messages create a task and a scatter, and return their ids', async () => {
   const made = (await outcome(await queue.add('task', { token: 'one', task }))) as { id: string };
   expect(
     (
@@ -71,7 +71,7 @@ test('a task and a scatter are made, and their ids are what the messages return'
   });
 });
 
-test('what HTTP would refuse is refused, with every field, and nothing is stored', async () => {
+test('a message that HTTP would refuse is refused with every field, and nothing is stored', async () => {
   const before = await count();
   const messages = [
     await queue.add(
@@ -89,9 +89,9 @@ test('what HTTP would refuse is refused, with every field, and nothing is stored
   expect(await Promise.all(messages.map(outcome))).toEqual([
     expect.stringMatching(/^failed: 400 executors\[0\]\.image.*"field":"executors\[0\]\.command"/),
     expect.stringContaining('row 1: n'),
-    expect.stringContaining('401 The token is not known'),
-    expect.stringContaining('401 This needs a token'),
-    expect.stringContaining('400 A message is named task or scatter'),
+    expect.stringContaining('401 The token is unknown'),
+    expect.stringContaining('401 The message has no token'),
+    expect.stringMatching(/400 The message is named .*\. Name it task or scatter/),
     expect.stringContaining('400'),
     expect.stringContaining('401'),
   ]);
@@ -99,14 +99,14 @@ test('what HTTP would refuse is refused, with every field, and nothing is stored
   expect(world.lines.join('')).not.toMatch(/"wrong"|token":"one/);
 });
 
-test('a message that is delivered twice makes one task, and so do two messages of one key', async () => {
-  const services = ownServices();
+test('a message that is delivered twice creates one task, and so do two messages with one key', async () => {
+  const context = ownServices();
   const message = { name: 'task', data: { token: 'one', task }, deliveryId: '7@1' };
   const before = await count();
   const [first, again, other] = [
-    await takeMessage(services, message),
-    await takeMessage(services, message),
-    await takeMessage(services, { ...message, deliveryId: '7@2' }),
+    await handleMessage(context, message),
+    await handleMessage(context, message),
+    await handleMessage(context, { ...message, deliveryId: '7@2' }),
   ];
   expect(again).toEqual(first);
   expect(other).not.toEqual(first);
@@ -122,10 +122,10 @@ test('a message that is delivered twice makes one task, and so do two messages o
   expect(await count()).toBe(before + 3);
 });
 
-test('while MySQL is away a message is put off, and no try of it is lost', async () => {
+test('a message is postponed while MySQL is unavailable, and uses up no attempt', async () => {
   const away = ownServices();
   const gone = Object.assign(new Error('gone'), { code: 'ECONNREFUSED' });
-  const answer = await takeMessage(
+  const answer = await handleMessage(
     { ...away, intake: { ...away.intake, acceptTask: async () => Promise.reject(gone) } },
     { name: 'task', data: { token: 'one', task }, deliveryId: '9@1' },
   );

@@ -9,7 +9,7 @@ afterAll(() => world.close());
 
 const simple = { executors: [{ image: 'alpine', command: ['true'] }] };
 
-it('the API counts what it accepted, by kind, and what it cancelled; what was refused or had ended does not count', async () => {
+it('the API counts accepted tasks by kind and cancelled tasks, but not refused or ended ones', async () => {
   const { json } = await world.call('POST', '/ga4gh/tes/v1/tasks', simple);
   await world.call('POST', '/ga4gh/tes/v1/tasks', { executors: [] });
   const scatter = await world.call('POST', '/v1/scatters', {

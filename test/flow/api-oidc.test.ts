@@ -1,4 +1,4 @@
-/** Bearer tokens of an OpenID provider, played here with real keys. */
+/** Bearer tokens of an OpenID provider, which is simulated with real keys. */
 import { exportJWK, generateKeyPair, SignJWT, type JWK } from 'jose';
 import type { webcrypto } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
@@ -71,7 +71,7 @@ const sign = ({
 const call = (token: string, method = 'GET', body?: object) =>
   world.call(method, TASKS, body, { authorization: `Bearer ${token}` });
 
-test('while the provider has never been reached its tokens are neither good nor bad', async () => {
+test('a token is neither accepted nor refused until its provider has been reached', async () => {
   isUp = false;
   const answer = await call(await sign());
   isUp = true;
@@ -83,7 +83,7 @@ test('while the provider has never been reached its tokens are neither good nor 
   expect((await call(await sign())).status).toBe(200);
 });
 
-test('the claim says whose tasks they are, and fills in the urls that they may have', async () => {
+test('the owner claim decides who owns the tasks, and fills in the allowed URLs', async () => {
   const [ann, bob] = [await sign(), await sign({ subject: 'bob' })];
   expect((await call(ann, 'POST', task('s3://lab/ann/x'))).status).toBe(200);
   expect((await call(ann)).json.tasks.length).toBe(1);
@@ -104,14 +104,14 @@ test.each<[string, Claims]>([
   ['for another service', { audience: 'other' }],
   ['of another provider', { issuer: 'https://evil.example' }],
   ['that has expired', { expires: '-5m' }],
-  ['whose owner could climb out of a folder', { subject: '../bob' }],
+  ['whose owner could lead out of a folder', { subject: '../bob' }],
   ['of an owner with too long a name', { subject: 'x'.repeat(65) }],
   ['signed with an unknown key', { kid: 'two' }],
-])('a token %s is refused', async (_, claims) =>
+])('a JWT %s is refused', async (_, claims) =>
   expect((await call(await sign(claims))).status).toBe(401),
 );
 
-test('forged tokens are refused: another key, no signature, a shared secret', async () => {
+test('a forged JWT is refused: another key, no signature, a shared secret', async () => {
   const other = await generateKeyPair('ES256');
   const payload = (await sign()).split('.')[1] ?? '';
   const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.x`;
@@ -128,8 +128,8 @@ test('forged tokens are refused: another key, no signature, a shared secret', as
 
 test.each([
   [{ oidcIssuer: 'https://id.example', oidcAudience: '' }, 'BATCHWELL_OIDC_AUDIENCE'],
-  [{ oidcIssuer: 'http://id.example', oidcAudience: 'batchwell' }, 'expected https://'],
-])('settings that would open the door are refused: %j', (settings, message) => {
+  [{ oidcIssuer: 'http://id.example', oidcAudience: 'batchwell' }, 'does not begin with https://'],
+])('insecure OpenID settings are refused: %j', (settings, message) => {
   expect(() =>
     openOidc({ ...settings, oidcOwnerClaim: 'sub', oidcScopes: [], oidcUrls: [] }),
   ).toThrow(message);

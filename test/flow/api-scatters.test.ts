@@ -27,7 +27,7 @@ const count = async (table: string): Promise<number> => {
   return Number(rows[0]?.['n']);
 };
 
-test('a template and rows become tasks in the order of the rows, with one template between them', async () => {
+test('a template and rows become tasks in the order of the rows, which share one template', async () => {
   const templates = await count('templates');
   const made = await world.call('POST', '/v1/scatters?ids=true', {
     name: 'echo',
@@ -66,7 +66,7 @@ test('a template and rows become tasks in the order of the rows, with one templa
   expect(rest.json.tasks).toHaveLength(100);
 });
 
-test('10,000 tasks as NDJSON are one scatter, and blank lines do not count', async () => {
+test('10,000 tasks as NDJSON become one scatter, and blank lines do not count', async () => {
   const body = `\uFEFF${linesOf(10_000).join('\r\n')}\n\n`;
   const made = await world.call(
     'POST',
@@ -97,7 +97,7 @@ test('10,000 tasks as NDJSON are one scatter, and blank lines do not count', asy
   });
 });
 
-test('counts tell hits, failures and what runs', async () => {
+test('the counts of a scatter show hits, failures and running tasks', async () => {
   const {
     json: { id, task_ids: ids },
   } = await world.call('POST', '/v1/scatters?ids=true', { template, rows: rowsOf(4) });
@@ -122,7 +122,7 @@ test('counts tell hits, failures and what runs', async () => {
   });
 });
 
-test('one bad row of many, and nothing is stored; all bad rows are named', async () => {
+test('a scatter with a bad row stores nothing, and names all bad rows', async () => {
   const before = [await count('tasks'), await count('scatters')];
   const rows: object[] = rowsOf(500);
   rows[7] = {};
@@ -138,7 +138,7 @@ test('one bad row of many, and nothing is stored; all bad rows are named', async
   expect([await count('tasks'), await count('scatters')]).toEqual(before);
 });
 
-test('bad lines are named by their number in the file, a hundred of them, and the others counted', async () => {
+test('bad lines are named by their number in the file: a hundred are listed, the rest counted', async () => {
   const before = await count('tasks');
   const lines = [...linesOf(3), '', '{"executors": ', ...Array.from({ length: 150 }, () => '{}')];
   const { status, json } = await world.call('POST', '/v1/scatters', lines.join('\n'), NDJSON);
@@ -150,14 +150,14 @@ test('bad lines are named by their number in the file, a hundred of them, and th
 });
 
 test.each([
-  ['no line', ''],
+  ['no lines', ''],
   [
     '10,001 lines',
     linesOf(1)
       .concat(Array.from({ length: 10_000 }, () => '{"executors":[{"image":"a","command":["b"]}]}'))
       .join('\n'),
   ],
-])('%s is refused with the limit', async (_, body) => {
+])('a scatter with %s is refused with the limit', async (_, body) => {
   const answer = await world.call('POST', '/v1/scatters', body || '\n', NDJSON);
   expect(answer).toMatchObject({
     status: 400,
@@ -192,7 +192,7 @@ test('scatters are listed newest first, in pages', async () => {
   expect([...first.json.scatters, ...second.json.scatters].map(({ id }) => id)).toEqual(made);
 });
 
-test('an unknown scatter is 404 everywhere', async () => {
+test('an unknown scatter is 404 in every route', async () => {
   for (const [method, path] of [
     ['GET', ''],
     ['GET', '/tasks'],
@@ -202,7 +202,7 @@ test('an unknown scatter is 404 everywhere', async () => {
   }
 });
 
-test('tasks with long texts of their own are stored in statements the server takes', async () => {
+test('tasks with long texts are stored in statements that the server accepts', async () => {
   const long = 'é'.repeat(1000);
   const command = Array.from({ length: 20 }, (_, part) => `{{n}} ${part} ${long}`);
   const made = await world.call('POST', '/v1/scatters?ids=true', {
@@ -214,7 +214,7 @@ test('tasks with long texts of their own are stored in statements the server tak
   expect(last.json.executors[0]?.command[19]).toBe(`599 19 ${long}`);
 });
 
-test('a sender that breaks off leaves nothing behind, and is not taken for a database that is away', async () => {
+test('a sender that disconnects leaves nothing stored, and is not taken for an unavailable database', async () => {
   const before = await count('tasks');
   const url = new URL(world.url);
   const socket = connect(Number(url.port), url.hostname);

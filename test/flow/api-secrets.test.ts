@@ -1,4 +1,4 @@
-/** A secret that a caller gives reaches the container, and is seen nowhere else. */
+/** A secret from a caller reaches the container and appears nowhere else. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseId } from '../../core/ids.ts';
 import { startApiWorld, type ApiWorld } from '../api-world.ts';
@@ -20,7 +20,7 @@ const env = {
 };
 const executor = { image: 'alpine', command: ['true'], env };
 
-test('in variables whose name says so: not in views, scripts, dry runs, problems or logs', async () => {
+test('a secret variable never appears in views, scripts, dry runs, problems or logs', async () => {
   const single = (await call('POST', '/v1/tasks', { executors: [executor] })).json.id;
   const scatter = await call('POST', '/v1/scatters?ids=true', {
     template: {
@@ -65,7 +65,7 @@ test('in variables whose name says so: not in views, scripts, dry runs, problems
   expect(JSON.stringify(rows), 'the container still gets it').toContain(CANARY);
 });
 
-test('Batchwell’s own scripts, results and logs are no task’s inputs or outputs, however they are named', async () => {
+test('a task cannot name Batchwell’s own scripts, results and logs as inputs or outputs', async () => {
   const { bucket } = world.config;
   const file = (url: string) => ({ url, path: '/x' });
   for (const url of [

@@ -1,17 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseId } from '../../core/ids.ts';
+/** Tasks over TES from their creation to their end, in all views. */
+import { afterAll, describe, expect, test } from 'vitest';
 import type { ResultRecord } from '../../core/result/result.ts';
-import { startApiWorld, type ApiWorld } from '../api-world.ts';
-import { violations } from '../tes-spec.ts';
+import { startApiWorld } from '../api-world.ts';
+import { attemptIn, endIn, getIn, keyOf, postIn, simple, sqlIn } from '../tes-world.ts';
 
-const TES = '/ga4gh/tes/v1';
-let world: ApiWorld;
-beforeAll(async () => {
-  world = await startApiWorld();
-});
+const world = await startApiWorld();
 afterAll(() => world.close());
+const post = postIn(world);
+const get = getIn(world);
+const sql = sqlIn(world);
+const startAttempt = attemptIn(world);
+const end = endIn(world);
 
-const simple = { executors: [{ image: 'alpine', command: ['true'] }] };
 const whole = {
   name: 'align',
   description: 'reads to reference',
@@ -48,75 +48,8 @@ const whole = {
   tags: { run: '7' },
 };
 
-const post = async (task: object): Promise<string> => {
-  const made = await world.call('POST', `${TES}/tasks`, task);
-  expect(violations('tesCreateTaskResponse', made.json)).toEqual([]);
-  return made.json.id;
-};
-const get = async (id: string, view: string) => {
-  const { json, status } = await world.call('GET', `${TES}/tasks/${id}?view=${view}`);
-  expect([status, violations('tesTask', json, view)]).toEqual([200, []]);
-  return json;
-};
-const list = async (query: string) => {
-  const view = new URLSearchParams(query).get('view') ?? 'MINIMAL';
-  const { json, status } = await world.call('GET', `${TES}/tasks?${query}`);
-  expect([status, violations('tesListTasksResponse', json, view)]).toEqual([200, []]);
-  return json as {
-    tasks: { id: string; state: string; name?: string }[];
-    next_page_token?: string;
-  };
-};
-const sql = (statement: string, values: unknown[] = []) =>
-  world.database.pool.query(
-    statement,
-    values.map((value) => value ?? null),
-  );
-const keyOf = (id: string) => parseId('task', id)?.key ?? 0;
-
-interface Ended {
-  outcome: string;
-  exitCode?: number;
-  reason?: string;
-  result?: ResultRecord;
-}
-
-let submissions = 0;
-/** As the workers would: an attempt of the task in a submission of its own, whose key is returned. */
-async function tryTask(
-  id: string,
-  { number = 1, runningMs, ended }: { number?: number; runningMs?: number; ended?: Ended } = {},
-): Promise<string> {
-  submissions += 1;
-  const key = `key${submissions}`;
-  const [made] = await sql(
-    "INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (?, ?, 'running', 2, 'fast', 1, 'job-1', ?, 1)",
-    [key, Buffer.alloc(16), runningMs],
-  );
-  const submissionId = (made as { insertId: number }).insertId;
-  await sql(
-    'INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES (?, ?, ?, 1, 1)',
-    [keyOf(id), number, submissionId],
-  );
-  await sql("UPDATE tasks SET place = 'poll', submission_id = ?, attempt = ? WHERE id = ?", [
-    submissionId,
-    number,
-    keyOf(id),
-  ]);
-  if (ended) {
-    const { outcome, exitCode, reason, result } = ended;
-    await sql(
-      'UPDATE attempts SET outcome = ?, exit_code = ?, reason = ?, result = ?, batch_attempt = 1, ended_ms = 9000 WHERE task_id = ? AND number = ?',
-      [outcome, exitCode, reason, result && JSON.stringify(result), keyOf(id), number],
-    );
-  }
-  return key;
-}
-const end = (id: string, place: string, more = '') =>
-  sql(`UPDATE tasks SET place = ?, ended_ms = 10000 ${more} WHERE id = ?`, [place, keyOf(id)]);
-
 describe('a new task', () => {
-  test('is QUEUED, and is shown in three views as the spec says', async () => {
+  test('a new task is QUEUED, and its three views follow the specification', async () => {
     const id = await post(whole);
     expect(await get(id, 'MINIMAL')).toEqual({ id, state: 'QUEUED' });
     const basic = await get(id, 'BASIC');
@@ -147,7 +80,7 @@ describe('a new task', () => {
     expect(full.logs[0]!.system_logs).toEqual([expect.stringContaining('"VmSize"')]);
   });
 
-  test('is announced to the workers and left to the sweeper at its due time', async () => {
+  test('a new task is sent to the workers, and left to the sweeper at its due time', async () => {
     const before = await world.queues.byStage['cache-check'].getJobCountByTypes('waiting');
     const id = await post(simple);
     await expect
@@ -160,7 +93,7 @@ describe('a new task', () => {
     expect(rows).toEqual([{ place: 'cache-check', patient: 1, timely: 1 }]);
   });
 
-  test('concurrent POSTs each get an id of their own, in one template', async () => {
+  test('concurrent POSTs each get their own id and share one template', async () => {
     const ids = await Promise.all(
       Array.from({ length: 100 }, (_, number) =>
         post({
@@ -183,20 +116,20 @@ describe('a new task', () => {
   });
 });
 
-describe('states follow the place', () => {
+describe('the state of a task', () => {
   test.each([
     ['cache-check', 'QUEUED'],
     ['stage-script', 'QUEUED'],
     ['finalize', 'RUNNING'],
-  ])('%s is %s', async (place, state) => {
+  ])('a task at %s is %s', async (place, state) => {
     const id = await post(simple);
     await sql('UPDATE tasks SET place = ? WHERE id = ?', [place, keyOf(id)]);
     expect(await get(id, 'MINIMAL')).toEqual({ id, state });
   });
 
-  test('poll is RUNNING once its submission was seen running', async () => {
+  test('a task at poll is RUNNING once its submission was seen running', async () => {
     const id = await post(simple);
-    const key = await tryTask(id);
+    const key = await startAttempt(id);
     expect((await get(id, 'MINIMAL')).state).toBe('QUEUED');
     await sql('UPDATE submissions SET running_ms = 5000 WHERE submission_key = ?', [key]);
     expect(await get(id, 'FULL')).toMatchObject({
@@ -211,9 +144,11 @@ describe('states follow the place', () => {
     });
   });
 
-  test('failed is whose fault it was, with the sentence in the system logs', async () => {
+  test('a failed task shows whose fault it was, with the message in the system logs', async () => {
     const id = await post(simple);
-    await tryTask(id, { ended: { outcome: 'failed', exitCode: 137, reason: 'OutOfMemoryError' } });
+    await startAttempt(id, {
+      ended: { outcome: 'failed', exitCode: 137, reason: 'OutOfMemoryError' },
+    });
     await end(id, 'failed', ", failure_code = 'out-of-memory', failure = 'It needed more.'");
     expect(await get(id, 'FULL')).toMatchObject({
       state: 'EXECUTOR_ERROR',
@@ -240,10 +175,13 @@ describe('a finished task', () => {
     ],
   };
 
-  test('shows its last attempt last, its outputs with sizes, and the ends of its logs in FULL only', async () => {
+  test('a finished task shows its last attempt last, its outputs with sizes, and its logs in FULL only', async () => {
     const id = await post(whole);
-    await tryTask(id, { number: 1, ended: { outcome: 'lost', reason: 'Host EC2 terminated' } });
-    const key = await tryTask(id, {
+    await startAttempt(id, {
+      number: 1,
+      ended: { outcome: 'lost', reason: 'Host EC2 terminated' },
+    });
+    const key = await startAttempt(id, {
       number: 2,
       ended: { outcome: 'succeeded', exitCode: 0, result },
     });
@@ -297,7 +235,7 @@ describe('a finished task', () => {
     });
   });
 
-  test('that was a cache hit looks executed, with the outputs at its own urls', async () => {
+  test('a cache hit looks as if it had run, with the outputs at its own URLs', async () => {
     const id = await post(whole);
     await sql(
       "INSERT INTO cache_entries (id, domain, fingerprint, task_id, created_ms) VALUES (77, '', ?, 1, 1)",
@@ -322,161 +260,4 @@ describe('a finished task', () => {
       { url: 's3://out/parts/x/y', path: '/parts/x/y', size_bytes: '3' },
     ]);
   });
-});
-
-const tagged = (tags: object) => post({ ...simple, tags: { list: 'tags', ...tags } });
-const foundByTag = async (query: string) =>
-  (await list(`tag_key=list&tag_value=tags&${query}`)).tasks.map(({ id }) => id);
-
-describe('lists', () => {
-  test('are newest first and in pages, and the last page has no token', async () => {
-    const ids: string[] = [];
-    for (let number = 0; number < 5; number += 1)
-      ids.unshift(await post({ ...simple, tags: { page: 'yes' } }));
-    const first = await list('tag_key=page&page_size=2');
-    const second = await list(`tag_key=page&page_size=2&page_token=${first.next_page_token}`);
-    const third = await list(`tag_key=page&page_size=2&page_token=${second.next_page_token}`);
-    expect([first, second, third].map(({ tasks }) => tasks.map(({ id }) => id))).toEqual([
-      ids.slice(0, 2),
-      ids.slice(2, 4),
-      ids.slice(4),
-    ]);
-    expect(third).not.toHaveProperty('next_page_token');
-  });
-
-  test('filter by tags as the spec’s table says, byte by byte', async () => {
-    const [bar, bat, both, empty, other] = [
-      await tagged({ foo: 'bar' }),
-      await tagged({ foo: 'bat' }),
-      await tagged({ foo: 'bar', baz: 'bat' }),
-      await tagged({ foo: '' }),
-      await tagged({ Foo: 'bar', 'foo ': 'bar' }),
-    ];
-    expect(await foundByTag('tag_key=foo&tag_value=bar')).toEqual([both, bar]);
-    expect(await foundByTag('tag_key=foo')).toEqual([empty, both, bat, bar]);
-    expect(await foundByTag('tag_key=foo&tag_value=bar&tag_key=baz&tag_value=bat')).toEqual([both]);
-    expect(await foundByTag('tag_key=Foo&tag_value=bar')).toEqual([other]);
-    expect(await foundByTag('tag_key=nope')).toEqual([]);
-  });
-
-  test('filter by name prefix, whose wildcards mean nothing', async () => {
-    const percent = await post({ ...simple, name: '50%_a' });
-    await post({ ...simple, name: '50 apples' });
-    expect((await list('name_prefix=50%25_')).tasks).toEqual([{ id: percent, state: 'QUEUED' }]);
-    expect((await list('name_prefix=50%25_A')).tasks).toEqual([]);
-  });
-
-  test('filter by state: each task under its own state and no other', async () => {
-    const made = await Promise.all(
-      Array.from({ length: 7 }, () => post({ ...simple, tags: { filter: 'state' } })),
-    );
-    const [queued, waiting, running, done, failed, broken, cancelled] = made as [
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-    ];
-    await tryTask(waiting);
-    await tryTask(running, { runningMs: 1 });
-    await end(done, 'done');
-    await end(failed, 'failed', ", failure_code = 'executor-failed'");
-    await end(broken, 'failed', ", failure_code = 'of a later version'");
-    await end(cancelled, 'cancelled');
-    const expected = {
-      QUEUED: [queued, waiting],
-      RUNNING: [running],
-      COMPLETE: [done],
-      EXECUTOR_ERROR: [failed],
-      SYSTEM_ERROR: [broken],
-      CANCELED: [cancelled],
-      PAUSED: [],
-      PREEMPTED: [],
-      UNKNOWN: [],
-    };
-    for (const [state, ids] of Object.entries(expected)) {
-      const { tasks } = await list(`tag_key=filter&tag_value=state&state=${state}`);
-      expect(tasks.map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
-      expect(tasks.every((task) => task.state === state)).toBe(true);
-    }
-    const views = await Promise.all(
-      ['BASIC', 'FULL'].map((view) => list(`tag_key=filter&view=${view}`)),
-    );
-    expect(views.map(({ tasks }) => tasks.length)).toEqual([7, 7]);
-  });
-
-  test.each([
-    ['page_size=2048', 'page_size'],
-    ['page_size=0', 'page_size'],
-    ['view=ALL', 'view'],
-    ['state=DONE', 'state'],
-    ['page_token=xyz', 'page_token'],
-  ])('%s is refused', async (query, field) => {
-    const answer = await world.call('GET', `${TES}/tasks?${query}`);
-    expect(answer).toMatchObject({
-      status: 400,
-      json: { problems: [expect.objectContaining({ field })] },
-    });
-  });
-});
-
-describe('cancel', () => {
-  test('is answered by an empty object, again too, and by 404 for an unknown id', async () => {
-    const id = await post(simple);
-    await tryTask(id, { runningMs: 1 });
-    await world.queues.byStage.poll.obliterate({ force: true });
-    for (const [method, path] of [
-      ['POST', `${id}:cancel`],
-      ['POST', `${id}%3acancel`],
-      ['DELETE', `${id}:cancel`],
-    ] as const) {
-      const answer = await world.call(method, `${TES}/tasks/${path}`);
-      expect([
-        answer.status,
-        answer.text,
-        violations('tesCancelTaskResponse', answer.json),
-      ]).toEqual([200, '{}', []]);
-    }
-    expect((await get(id, 'MINIMAL')).state).toBe('CANCELED');
-    await expect
-      .poll(async () =>
-        (await world.queues.byStage.poll.getJobs(['waiting'])).map(({ data }) => data),
-      )
-      .toEqual([{ queue: 'fast' }]);
-    for (const unknown of ['task-zzz-000000', 'nonsense', `${id.slice(0, -1)}x`])
-      expect((await world.call('POST', `${TES}/tasks/${unknown}:cancel`)).status).toBe(404);
-  });
-
-  test('takes whatever body a client sends with it', async () => {
-    const id = await post(simple);
-    for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/weird']) {
-      expect(
-        (await world.call('POST', `${TES}/tasks/${id}:cancel`, '', { 'content-type': type }))
-          .status,
-      ).toBe(200);
-    }
-  });
-
-  test('leaves a finished task as it is', async () => {
-    const id = await post(simple);
-    await end(id, 'done');
-    expect((await world.call('POST', `${TES}/tasks/${id}:cancel`)).status).toBe(200);
-    expect((await get(id, 'MINIMAL')).state).toBe('COMPLETE');
-  });
-});
-
-test('service-info is as the spec says, under both paths', async () => {
-  for (const path of [TES, '/v1'])
-    expect(
-      violations('tesServiceInfo', (await world.call('GET', `${path}/service-info`)).json),
-    ).toEqual([]);
-});
-
-test('the spec check itself bites', () => {
-  expect(violations('tesTask', { id: 'x', state: 'QUEUED', executors: [], extra: 1 })).not.toEqual(
-    [],
-  );
-  expect(violations('tesTask', { state: 'DONE' })).not.toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTaskWatch } from '../../api/tasks/wait.ts';
+import { createTaskWaiter } from '../../api/tasks/wait.ts';
 import { parseId } from '../../core/ids.ts';
 import { readStandings } from '../../db/task-views.ts';
 import { createLog } from '../../telemetry/log.ts';
@@ -21,7 +21,7 @@ const move = (ids: readonly string[], place: string, more = '') =>
     ids.map((id) => parseId('task', id)?.key),
   ]);
 
-test('a hundred that wait are answered when their task ends', async () => {
+test('a hundred waiting requests are answered when their tasks end', async () => {
   const ids = await Promise.all(Array.from({ length: 100 }, post));
   const answers = Promise.all(ids.map((id) => wait(id, '50s')));
   await move(ids, 'done', ', ended_ms = 5');
@@ -30,7 +30,7 @@ test('a hundred that wait are answered when their task ends', async () => {
   );
 });
 
-test('what has ended, is unknown or does not change in time is answered as it stands', async () => {
+test('a wait returns the current state of a task that has ended or does not change in time', async () => {
   const id = await post();
   expect((await wait(id, '1s')).json.state).toBe('QUEUED');
   await move([id], 'done', ', ended_ms = 5');
@@ -38,7 +38,7 @@ test('what has ended, is unknown or does not change in time is answered as it st
   expect((await wait('task-1-000000', '50s')).status).toBe(404);
 });
 
-test.each(['', '51s', '5', '-1s', '1m'])('a wait of %j is refused', async (text) => {
+test.each(['', '51s', '5', '-1s', '1m'])('GET /tasks/{id}?wait=%j is refused', async (text) => {
   const id = await post();
   expect(await wait(id, text)).toMatchObject({
     status: 400,
@@ -46,8 +46,8 @@ test.each(['', '51s', '5', '-1s', '1m'])('a wait of %j is refused', async (text)
   });
 });
 
-test('a wait ends when the server closes, and when its client goes', async () => {
-  const watch = createTaskWatch({
+test('a wait ends when the server closes, and when its client disconnects', async () => {
+  const taskWaiter = createTaskWaiter({
     database: world.database,
     log: createLog({ level: 'silent', name: 'test' }),
   });
@@ -58,12 +58,14 @@ test('a wait ends when the server closes, and when its client goes', async () =>
   const client = new AbortController();
   const ends: string[] = [];
   const waits = [
-    watch.change(standing, 600_000, client.signal).then(() => ends.push('client')),
-    watch.change(standing, 600_000, new AbortController().signal).then(() => ends.push('server')),
+    taskWaiter.untilChanged(standing, 600_000, client.signal).then(() => ends.push('client')),
+    taskWaiter
+      .untilChanged(standing, 600_000, new AbortController().signal)
+      .then(() => ends.push('server')),
   ];
   client.abort();
   await waits[0];
-  watch.close();
+  taskWaiter.close();
   await waits[1];
   expect(ends).toEqual(['client', 'server']);
 });

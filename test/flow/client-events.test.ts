@@ -108,7 +108,8 @@ describe('failures of events', () => {
   test('events of an unknown task reject at once with the service’s message', async () => {
     await expect(client.events({ task: 'task-1-aaaaaa' }).next()).rejects.toMatchObject({
       status: 404,
-      message: 'There is no task "task-1-aaaaaa".',
+      message:
+        'There is no task "task-1-aaaaaa", or it belongs to another owner. Check the id and your token.',
     });
   });
 

@@ -1,6 +1,6 @@
 /**
- * What a task's container does, played: it takes the fence as the stager does, writes the declared outputs and, as
- * its last act, a result record. The local Batch runs it instead of a process.
+ * What a task's container does, played: it takes the fence as the stager does, writes the declared
+ * outputs and, as its last act, a result record. The local Batch runs it instead of a process.
  */
 import { createHash } from 'node:crypto';
 import { createEtagTrust } from '../../aws/etag-trust.ts';
@@ -19,7 +19,7 @@ import type { Container, Ended, Runner } from '../../packages/local-aws/batch/ru
 import { takeOrReadFence } from '../../stager/fence.ts';
 import { crcOf } from '../contract/s3-between.ts';
 
-/** How one attempt goes. All well, at once, when nothing is said. */
+/** How one attempt goes. By default it succeeds at once. */
 export interface Behaviour {
   durationMs?: number;
   /** Waited for before anything is written. */
@@ -64,7 +64,10 @@ export interface PlayedRunner extends Runner {
 
 interface Alive {
   killed: boolean;
-  /** Its outputs and record are on their way: a kill comes after them, so that an effect is whole or not there. */
+  /**
+   * Its outputs and record are on their way: a kill comes after them, so that an effect is whole or
+   * not there.
+   */
   acting: boolean;
   gone: Promise<void>;
 }
@@ -135,7 +138,7 @@ async function play(
   return behaviour.endsWith ?? endOf(record);
 }
 
-/** As the stager: Batch's second attempt does nothing where the first left its record. */
+/** Like the stager: Batch's second attempt does nothing where the first left its record. */
 const mayNotAct = ({ effects }: ContainerParts, { jobId }: Container, { killed }: Alive): boolean =>
   killed || effects.some((effect) => effect.jobId === jobId);
 

@@ -1,4 +1,7 @@
-/** A Cromwell whose root only its own host sees: whole fleet, real scripts, and the proxy as a process of its own in between. */
+/**
+ * A Cromwell whose root only its own host sees: the whole fleet, real scripts, and the proxy as a
+ * process in between.
+ */
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,7 +31,7 @@ const cliMain = new URL('../../cli/main.ts', import.meta.url).pathname;
 beforeEach(({ skip }) => skip(missing.length > 0, `no ${missing.join(', ')} on PATH`));
 
 let stack: Stack;
-/** What Cromwell's host sees; the fixtures' absolute paths begin here. */
+/** Root folder of Cromwell's host: the fixtures' absolute paths are below it. */
 let mount: string;
 let proxy: OwnedServer;
 let port: number;
@@ -57,7 +60,7 @@ const startProxy = (): Promise<OwnedServer> =>
 beforeAll(async () => {
   mount = await mkdtemp(join(tmpdir(), 'cromwell-mount-'));
   for (const root of ['srv', 'mnt', 'data']) await mkdir(join(mount, root));
-  // No path map: what the proxy sends on must be s3:// urls.
+  // Without a path map, so the proxy must send s3:// URLs.
   stack = await startStack({
     environment: {
       PATH: process.env['PATH'],
@@ -85,7 +88,7 @@ const local = async <T>(method: string, path: string, body?: unknown): Promise<T
     })
   ).json()) as T;
 
-/** How often S3 was asked for this of an object on the mount, since the ledger was emptied. */
+/** How many times S3 got this request for a file of the mount since the ledger was cleared. */
 async function asked(operation: string, url: string): Promise<number> {
   const { recent } = await local<{ recent: RequestRecord[] }>('GET', 'ledger');
   return recent.filter(
@@ -103,7 +106,7 @@ async function write(path: string, text: string): Promise<void> {
   await writeFile(path, text);
 }
 
-/** Lays out on the mount what Cromwell and its users would. */
+/** Writes the files to the mount that Cromwell and its users would write. */
 async function layOut(
   task: CromwellTask,
   command = workOf(task),
@@ -125,7 +128,7 @@ const urlOf = (task: CromwellTask, name: string): string =>
 const logOf = (task: CromwellTask): string => urlOf(task, 'split_wf.split.output.0');
 
 test(
-  'outputs come to the mount and rc last; COMPLETE is not shown before, and what came down does not go up again',
+  'outputs reach the mount with rc last and before COMPLETE is shown, and are not uploaded again',
   async () => {
     const first = await layOut(call('a0000000-0000-4000-8000-000000000001'));
     await local('POST', 'faults', {
@@ -142,7 +145,7 @@ test(
       expect((await cromwell.full(id)).state).not.toBe('COMPLETE');
       return look();
     };
-    // The log may not be read, all else may.
+    // The log is not readable, everything else is.
     await expect
       .poll(() => seen(() => read(urlOf(first, 'stdout'))), { timeout: 60_000 })
       .toBe('worked\n');
@@ -172,7 +175,7 @@ test(
 );
 
 test(
-  'a proxy that is ended half-way goes on where it was',
+  'a proxy that is stopped half-way continues where it was',
   async () => {
     const task = await layOut(
       call('b0000000-0000-4000-8000-000000000001'),
@@ -217,7 +220,7 @@ test(
 );
 
 test(
-  'an abort ends as CANCELED, and the rc that Cromwell wrote stays',
+  'an aborted call ends as CANCELED, and the rc that Cromwell wrote stays',
   async () => {
     const task = await layOut(call('c0000000-0000-4000-8000-000000000001'), 'sleep 300');
     const id = await cromwell.post(task);
@@ -233,7 +236,7 @@ test(
 );
 
 test(
-  'a task whose program is not there fails without an rc, and says why in the call’s folder',
+  'a task with a missing program fails without an rc, and the reason is in the call’s folder',
   async () => {
     const task = await layOut(call('d0000000-0000-4000-8000-000000000001'));
     task.executors[0]!.command = ['/no/such/program'];
@@ -246,11 +249,11 @@ test(
   SLOW_MS,
 );
 
-/** As docs/cromwell.md has it. */
+/** As in docs/cromwell.md. */
 const EPILOGUE = "sleep 1; grep -qE 'OutOfMemory|Killed' stderr; echo $? > memory_retry_rc; sync";
 
 test(
-  'with output-mode root the whole folder comes home, memory_retry_rc too, and such a run is not used again',
+  'the whole folder comes back with output-mode root, including memory_retry_rc, and such a run is never a hit',
   async () => {
     for (const workflowId of [
       'e0000000-0000-4000-8000-000000000001',

@@ -1,4 +1,7 @@
-/** Cromwell's config backend through the shims: what it does around them is played, as its configuration in examples/cromwell says. */
+/**
+ * Cromwell's config backend through the shims: what Cromwell does around them is played, according
+ * to the configuration in examples/cromwell.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,7 +20,7 @@ beforeEach(({ skip }) => skip(missing.length > 0, `no ${missing.join(', ')} on P
 
 let stack: Stack;
 let folder: string;
-/** Cromwell's root, with all that a path may hold. */
+/** Cromwell's root, with every kind of character in its path. */
 let root: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cromwell-shims-'));
@@ -54,7 +57,7 @@ const run = (name: string, words: string[], url = stack.apiUrl): Promise<Ran> =>
     );
   });
 
-/** What a mount of the bucket would show as well. */
+/** Writes a file to the root and to the bucket, as a mount would. */
 async function write(path: string, content: string): Promise<void> {
   await mkdir(join(path, '..'), { recursive: true });
   await writeFile(path, content);
@@ -63,7 +66,7 @@ async function write(path: string, content: string): Promise<void> {
 const read = async (path: string): Promise<string | undefined> =>
   (await stack.objects.get(`s3://sfs-root/x${path.slice(root.length)}`))?.toString('utf8');
 
-/** A call as Cromwell lays it out, and the words of its submit. */
+/** A call as Cromwell prepares it, and the arguments of its submit. */
 async function call(
   name: string,
   command: (inside: string) => string,
@@ -105,7 +108,7 @@ async function ended(id: string): Promise<void> {
 }
 
 test(
-  'a call is submitted once, is alive until it has ended, and its rc lies beside its outputs',
+  'a call is submitted once, is alive until it ends, and its rc is beside its outputs',
   async () => {
     const { cwd, words } = await call(
       'count',
@@ -129,7 +132,7 @@ test(
 );
 
 test(
-  'a kill ends it, and again, also of what is not known',
+  'a kill ends a task, and succeeds again for an ended or unknown task',
   async () => {
     const { words } = await call('long', () => 'sleep 300');
     const id = (await run('submit', words)).out.trim();
@@ -142,7 +145,7 @@ test(
 );
 
 test(
-  'while the service cannot be reached a task counts as alive; one that it does not know is dead',
+  'a task counts as alive while the API cannot be reached, and an unknown task counts as dead',
   async () => {
     const nowhere = 'http://127.0.0.1:1';
     expect((await run('alive', ['task-1-abcdef'], nowhere)).code).toBe(0);
@@ -155,15 +158,15 @@ test.each([
   [[], '--cwd is missing'],
   [['--cwd'], '--cwd needs a value'],
   [['--cwd', '/x', '--script', '/s'], '--image is missing'],
-  [['--colour', 'red'], '--colour is not known'],
-  [['--cwd', '/x', '--script', '/s', '--image', 'i', '--cpu', '1; rm'], 'is no number'],
-])('submit %j says what is wrong', async (words, said) => {
+  [['--colour', 'red'], 'unknown option --colour'],
+  [['--cwd', '/x', '--script', '/s', '--image', 'i', '--cpu', '1; rm'], 'is not a number'],
+])('the command batchwell-submit %j reports what is wrong', async (words, said) => {
   const ran = await run('submit', words);
   expect(ran).toMatchObject({ code: 2, out: '' });
   expect(ran.err).toContain(said);
 });
 
-test('a task that the API refuses is told in its words', async () => {
+test('a task that the API refuses is reported in its words', async () => {
   const { words } = await call('refused', () => 'true');
   const ran = await run(
     'submit',

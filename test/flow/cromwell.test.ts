@@ -1,4 +1,7 @@
-/** Cromwell's TES backend against the whole of Batchwell: its fixtures run to the end, their scripts really executed, and run again as hits. */
+/**
+ * Cromwell's TES backend against the whole of Batchwell: its fixtures run to the end, with their
+ * scripts really executed, and then again as hits.
+ */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startStack, type Stack } from '../../cli/stack.ts';
 import { mapPath, readPathMap } from '../../core/files/path-map.ts';
@@ -15,7 +18,7 @@ import {
 
 const missing = missingPrograms(['bash', 'mkfifo', 'tee']);
 const SLOW_MS = 90_000;
-/** The roots that the fixtures name, and one of another server. */
+/** The roots in the fixtures, and one of another server. */
 const PATHS = [
   '/srv/cromwell=s3://cromwell-roots/srv',
   '/mnt=s3://cromwell-roots/mnt',
@@ -57,7 +60,7 @@ afterAll(() => stack?.stop(), SLOW_MS);
 const text = async (url: string): Promise<string | undefined> =>
   (await stack.objects.get(at(url)))?.toString('utf8');
 
-/** Lays out what Cromwell would: inputs, and the script in the execution folder. */
+/** Writes what Cromwell would write: inputs, and the script in the execution folder. */
 async function layOut(task: CromwellTask, command = workOf(task)): Promise<void> {
   for (const { name, url, type } of task.inputs) {
     if (name === 'commandScript') await stack.objects.put(at(url), cromwellScript(task, command));
@@ -97,9 +100,9 @@ async function expectDelivered(task: CromwellTask): Promise<void> {
 const metadataOf = async (id: string): Promise<Record<string, unknown>> =>
   (await cromwell.full(id)).logs[0]?.metadata ?? {};
 
-describe.each(fixtures)('%s', (fixture) => {
+describe.each(fixtures)('the Cromwell call %s', (fixture) => {
   test(
-    'runs to the end, and an equal call of another workflow is a hit with its files at its own urls',
+    'the call succeeds, and an equal call of another workflow is a hit with its files at its own URLs',
     async () => {
       const first = cromwellTask(fixture);
       await layOut(first);
@@ -131,7 +134,7 @@ test.each([
   'granular-s3-shard3-attempt2-labels',
   'output-mode-root-nulls',
 ])(
-  '%s of two servers with roots of their own: the second is a hit, with its files at its own urls',
+  'an equal call of a second server with its own root is a hit, with its files at its own URLs: %s',
   async (fixture) => {
     const first = cromwellTask(fixture, { workflowId: 'eeeeeeee-0000-4000-8000-000000000001' });
     const second = cromwellTask(fixture, {
@@ -162,7 +165,7 @@ function callOf(workflowId: string): CromwellTask {
 }
 
 test(
-  'a POST that is sent again, its answer lost, makes no second task',
+  'a POST that is repeated after a lost answer makes no second task',
   async () => {
     const task = callOf('aaaaaaaa-0000-4000-8000-000000000001');
     await layOut(task);
@@ -176,7 +179,7 @@ test(
 );
 
 test(
-  'a command that fails is COMPLETE with its rc, and is run again by the next equal call',
+  'a failed command is COMPLETE with its rc, and the next equal call runs it again',
   async () => {
     for (const workflowId of [
       'bbbbbbbb-0000-4000-8000-000000000001',
@@ -195,7 +198,7 @@ test(
 );
 
 test(
-  'an abort ends as CANCELED, and the rc that Cromwell wrote stays',
+  'an aborted call ends as CANCELED, and the rc that Cromwell wrote stays',
   async () => {
     const task = callOf('cccccccc-0000-4000-8000-000000000001');
     await layOut(task, 'sleep 300');
@@ -214,7 +217,7 @@ test(
   SLOW_MS,
 );
 
-describe('a host that is lost', () => {
+describe('the loss of a host', () => {
   const lose = async (rule: Record<string, unknown>): Promise<void> => {
     const answer = await fetch(`${stack.localAws?.batchUrl}/_local/faults`, {
       method: 'POST',
@@ -232,11 +235,11 @@ describe('a host that is lost', () => {
     fetch(`${stack.localAws?.batchUrl}/_local/faults?id=loss`, { method: 'DELETE' });
 
   test(
-    'runs the call again, and Cromwell sees nothing of it but COMPLETE',
+    'a lost host makes the call run again, and Cromwell only sees COMPLETE',
     async () => {
       const task = callOf('dddddddd-0000-4000-8000-000000000001');
       await layOut(task, `true of a lost host; ${workOf(task)}`);
-      // Batch's own three attempts, too.
+      // Includes Batch's own three attempts.
       await lose({ times: 3 });
       const id = await cromwell.post(task);
       expect(await cromwell.ended(id)).toBe('done');
@@ -251,7 +254,7 @@ describe('a host that is lost', () => {
   );
 
   test(
-    'too often is SYSTEM_ERROR with the reason and without an rc; what Cromwell then sends by maxRetries is run',
+    'a host lost too often is SYSTEM_ERROR with the reason and without an rc, and Cromwell’s next attempt runs',
     async () => {
       const task = callOf('dddddddd-0000-4000-8000-000000000002');
       await layOut(task, `true of hosts lost; ${workOf(task)}`);

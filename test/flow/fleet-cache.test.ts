@@ -23,7 +23,7 @@ const sameCall = (name: string, more: Partial<NewTask> = {}): NewTask =>
 const startedTasks = (): number => world.batch.ledger.summary().startsTotal;
 
 describe('equal calls in flight', () => {
-  test('run once, and the others are hits', async () => {
+  test('equal calls in flight run once, and the others are hits', async () => {
     await world.objects.put('s3://data/in', 'reads');
     world.behave(() => ({ durationMs: 300 }));
     const ended = await world.ended(await world.accept(manyTasks(5, (at) => sameCall(`t${at}`))));
@@ -35,7 +35,7 @@ describe('equal calls in flight', () => {
     expect(await world.rows('SELECT * FROM cache_flights')).toEqual([]);
   });
 
-  test('go on with the next one when the first one fails', async () => {
+  test('equal calls in flight go on with the next one when the first one fails', async () => {
     await world.objects.put('s3://data/in', 'reads');
     let started = 0;
     world.behave(() => {
@@ -47,7 +47,7 @@ describe('equal calls in flight', () => {
     expect(startedTasks()).toBe(2);
   });
 
-  test('that only read do not wait for each other: none of them leaves an entry', async () => {
+  test('equal calls that only read the cache do not wait for each other, because none leaves an entry', async () => {
     await world.objects.put('s3://data/in', 'reads');
     const { promise: allRun, resolve: run } = Promise.withResolvers<void>();
     let started = 0;
@@ -70,7 +70,7 @@ describe('an entry', () => {
     await world.ended(await world.accept([sameCall('first')]));
   });
 
-  test('whose outputs are gone is invalidated with the reason, and its task runs', async () => {
+  test('an entry whose outputs are gone is invalidated with the reason, and the task runs', async () => {
     const { S3Client, DeleteObjectCommand } = await import('@aws-sdk/client-s3');
     const s3 = new S3Client({});
     await s3.send(new DeleteObjectCommand({ Bucket: 'data', Key: 'out/first' }));
@@ -87,7 +87,7 @@ describe('an entry', () => {
     ]);
   });
 
-  test('outlives a new task whose own url cannot be written to', async () => {
+  test('an entry stays valid when a new task’s own URL cannot be written to', async () => {
     const nowhere = sameCall('second');
     nowhere.spec.outputs = [{ url: 's3://no-such-bucket/second', path: '/out', type: 'FILE' }];
     world.behave(() => ({ missing: [0] }));
@@ -102,7 +102,7 @@ describe('an entry', () => {
     ]);
   });
 
-  test('is not hit by other content under the same url, nor by one that refreshes or does not cache', async () => {
+  test('an entry is not hit by other content at the same URL, by a refresh, or without caching', async () => {
     expect(
       await world.ended(await world.accept([sameCall('off', { cache: 'off' })])),
     ).toMatchObject([{ hitEntryId: null }]);
@@ -116,7 +116,7 @@ describe('an entry', () => {
     expect(world.effects).toHaveLength(4);
   });
 
-  test('is another owner’s no hit', async () => {
+  test('an entry of one cache domain is not a hit in another', async () => {
     await world.database.pool.query("UPDATE cache_entries SET domain = 'somebody else'");
     expect(await world.ended(await world.accept([sameCall('second')]))).toMatchObject([
       { hitEntryId: null },
@@ -125,7 +125,7 @@ describe('an entry', () => {
 });
 
 describe('an input that changes while its task runs', () => {
-  test('leaves no entry: nobody knows which content was read', async () => {
+  test('an input that changes while its task runs leaves no entry, as it is unknown what was read', async () => {
     await world.objects.put('s3://data/in', 'before');
     const { promise: changed, resolve: change } = Promise.withResolvers<void>();
     world.behave(() => ({ until: changed }));
@@ -140,7 +140,7 @@ describe('an input that changes while its task runs', () => {
   });
 });
 
-test('a run that gives out under the url of its input leaves no entry: what was changed in place is repeated by no copy', async () => {
+test('a run that writes an output to the URL of its input leaves no entry to copy', async () => {
   const inPlace = (name: string): NewTask => {
     const task = sameCall(name);
     task.spec.inputs = [{ url: `s3://data/${name}`, path: '/in', type: 'FILE' }];
@@ -161,7 +161,7 @@ test('a run that gives out under the url of its input leaves no entry: what was 
   ]);
 });
 
-test('an input that cannot be told holds up nobody: its task runs without the cache, the others with it', async () => {
+test('an input that cannot be identified delays no other task: its own runs without the cache', async () => {
   world.s3.faults.add({
     service: 's3',
     operation: '*',
@@ -186,7 +186,7 @@ test('an input that cannot be told holds up nobody: its task runs without the ca
       cache: 'readwrite',
       spec: { inputs: [{ url: `${url}/`, path: '/in', type: 'DIRECTORY' }] },
     }),
-    // So many in one folder that it is listed.
+    // Enough files in one folder for it to be listed.
     newTask(`files-${at}`, {
       cache: 'readwrite',
       spec: {

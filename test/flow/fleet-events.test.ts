@@ -7,7 +7,7 @@ let sqs: LocalSqs;
 beforeEach(async () => {
   sqs = await startSqs();
   process.env['AWS_ENDPOINT_URL_SQS'] = sqs.url;
-  // By itself a look would come after ten minutes, and so would the sweeper's word.
+  // Without events, the next look and the sweeper would come only after ten minutes.
   world = await startFleetWorld({
     BATCHWELL_JOB_EVENTS_URL: sqs.queueUrl,
     BATCHWELL_POLL_SLOWEST_MS: '600000',
@@ -34,7 +34,7 @@ const event = (status: string, queue = 'batchwell') =>
     },
   });
 
-test('an event of Batch makes the fleet look at once; others, foreign ones and nonsense do not', async () => {
+test('an event that a job ended makes the fleet look at once; other, foreign and malformed events do not', async () => {
   const { promise: go, resolve: open } = Promise.withResolvers<void>();
   world.behave(() => ({ until: go }));
   const { runtime } = await world.startWorkers();
@@ -63,7 +63,7 @@ test('an event of Batch makes the fleet look at once; others, foreign ones and n
   expect(counts).toEqual({ ended: 13, other: 1, malformed: 2 });
 });
 
-test('a worker that waits for events does not wait for them when it is to end', async () => {
+test('a worker that waits for events shuts down without waiting for one', async () => {
   const workers = await world.startWorkers();
   await world.until('its wait', () => sqs.receivers().waiting === 1);
   await workers.close();

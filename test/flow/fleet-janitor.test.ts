@@ -4,7 +4,7 @@ import { jobName } from '../../core/submission/packing.ts';
 import { tidy } from '../../workers/upkeep/janitor.ts';
 import { newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
-/** Its own loop stays quiet: the tests look when they have laid out what there is to find. */
+/** The janitor runs all the time; in the other tests its loop is off, and they call `tidy`. */
 const SETTINGS = { BATCHWELL_JANITOR_MS: '1' };
 
 let world: FleetWorld;
@@ -34,7 +34,8 @@ async function submitBeside(
     async () => (await world.rows("SELECT id FROM submissions WHERE state = 'running'")).length > 0,
   );
   const [row] = await world.rows(
-    "SELECT submission_key, job_id, job_definitions.revision FROM submissions JOIN job_definitions ON job_definitions.id = job_definition_id WHERE state = 'running'",
+    `SELECT submission_key, job_id, job_definitions.revision FROM submissions
+     JOIN job_definitions ON job_definitions.id = job_definition_id WHERE state = 'running'`,
   );
   const sent = await client.send(
     new SubmitJobCommand({
@@ -54,7 +55,7 @@ async function submitBeside(
   return { jobId: String(row?.['job_id']), beside: sent.jobId ?? '' };
 }
 
-test('a twin that waits beside the job that is watched is ended; the task goes on', async () => {
+test('a twin that waits beside the job that is polled is ended, and the task goes on', async () => {
   const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
   world.behave(() => ({ until: mayEnd, beforeFence: mayEnd }));
   const { runtime } = await world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '0' } });
@@ -74,7 +75,7 @@ test('a twin that waits beside the job that is watched is ended; the task goes o
   expect(world.effects.map((effect) => effect.jobId)).toEqual([jobId]);
 });
 
-test('a twin that owns the submission is watched from now on, and not ended', async () => {
+test('a twin that owns the submission is polled from now on, and not ended', async () => {
   const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
   world.behave(({ container }) => ({
     until: mayEnd,
@@ -110,7 +111,7 @@ test('a twin that owns the submission is watched from now on, and not ended', as
   expect(world.effects.map((effect) => effect.jobId)).toEqual([beside]);
 });
 
-test('a job that no row knows is told of, and left alone', async () => {
+test('a job that no row knows is logged and left alone', async () => {
   const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
   world.behave(() => ({ until: mayEnd, beforeFence: mayEnd }));
   const { runtime } = await world.startWorkers({ settings: SETTINGS });
@@ -129,7 +130,7 @@ test('a job that no row knows is told of, and left alone', async () => {
   await world.ended(ids);
 });
 
-test('a job whose submission ended without it is ended', async () => {
+test('a job whose submission ended without it is ended by the janitor', async () => {
   const { promise: never } = Promise.withResolvers<void>();
   world.behave(({ container }) => (container.jobId === beside ? { beforeFence: never } : {}));
   let beside = '';

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Behaviour } from './containers.ts';
-import { manyTasks, newTask, startFleetWorld, type FleetWorld, type TaskState } from './harness.ts';
+import type { TaskState } from './fleet-rows.ts';
+import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 let world: FleetWorld;
 beforeEach(async () => {
@@ -20,7 +21,7 @@ async function runOne(behaviour: Behaviour, task = newTask('one')): Promise<Task
 }
 
 describe('a host loss', () => {
-  test('that outlasts Batch’s own retries submits the same script again, and is no failure', async () => {
+  test('a host loss that outlasts Batch’s own retries submits the same script again', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'StartAttempt',
@@ -49,7 +50,7 @@ describe('a host loss', () => {
     ).toEqual([{ scripts: 1 }]);
   });
 
-  test('again and again ends with a sentence that says so', async () => {
+  test('a host that is lost too many times fails the task with a sentence that says so', async () => {
     world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'spot-loss' });
     const ended = await runOne({ durationMs: 5000 });
     expect(ended).toMatchObject({
@@ -64,10 +65,10 @@ describe('a host loss', () => {
   });
 });
 
-describe('trouble that passes', () => {
+describe('a transient error', () => {
   const message = 'Input 1 of 1 s3://data/in could not be read: SlowDown: HTTP 503';
 
-  test('with S3 while files are staged runs the task again, and is no failure', async () => {
+  test('a transient error of S3 while inputs are read runs the task again, and is not a failure', async () => {
     let tries = 0;
     world.behave(() => {
       tries += 1;
@@ -83,7 +84,7 @@ describe('trouble that passes', () => {
     ]);
   });
 
-  test('that does not pass fails the task with what S3 said', async () => {
+  test('an error of S3 that stays fails the task with what S3 said', async () => {
     const ended = await runOne({
       error: { kind: 'input', subject: 's3://data/in', message, transient: true },
     });
@@ -92,8 +93,8 @@ describe('trouble that passes', () => {
   });
 });
 
-describe('want of memory', () => {
-  test('is met by twice as much', async () => {
+describe('running out of memory', () => {
+  test('a task that ran out of memory runs again with twice as much', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'StartAttempt',
@@ -110,7 +111,7 @@ describe('want of memory', () => {
     expect(asked).toEqual([1024, 2048]);
   });
 
-  test('that outgrows its tries fails, and says what to do', async () => {
+  test('a task that runs out of memory too many times fails with a sentence that says what to do', async () => {
     const asked: number[] = [];
     world.batch.faults.add({ service: 'batch', operation: 'StartAttempt', kind: 'out-of-memory' });
     world.behave(({ container }) => {
@@ -125,7 +126,7 @@ describe('want of memory', () => {
     );
   });
 
-  test('that killed only the command, and not the stager, is told from a command that killed itself', async () => {
+  test('a command that killed itself is told apart from one that ran out of memory', async () => {
     expect(await runOne({ exitCode: 137 })).toMatchObject({
       place: 'failed',
       failureCode: 'executor-failed',
@@ -135,7 +136,7 @@ describe('want of memory', () => {
 });
 
 describe('an attempt’s own record', () => {
-  test('counts for more than what Batch says', async () => {
+  test('an attempt’s own record counts for more than what Batch says', async () => {
     expect(
       await runOne({
         endsWith: { exitCode: 1, reason: 'DockerTimeoutError: Could not transition to stopped' },
@@ -143,7 +144,7 @@ describe('an attempt’s own record', () => {
     ).toMatchObject({ place: 'done' });
   });
 
-  test('that is not there fails the task with what Batch knows', async () => {
+  test('an attempt without a record fails its task with what Batch knows', async () => {
     const ended = await runOne({ noRecord: { exitCode: 3, reason: 'A stroke of lightning' } });
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'result-missing' });
     expect(ended.failure).toBe(
@@ -151,7 +152,7 @@ describe('an attempt’s own record', () => {
     );
   });
 
-  test('too long for its key is read from the object', async () => {
+  test('a record that is too long for its key is read from the object', async () => {
     const outputs = manyTasks(40, (at) => newTask(`long-${at}`)).flatMap(
       ({ spec }) => spec.outputs,
     );
@@ -160,7 +161,7 @@ describe('an attempt’s own record', () => {
     });
   });
 
-  test('that cannot be read fails its own task and no other', async () => {
+  test('a record that cannot be read fails its own task and no other', async () => {
     const { promise: planted, resolve: plant } = Promise.withResolvers<void>();
     world.behave(({ spec }) =>
       spec.executors[0]?.image === 'bad:1'
@@ -189,7 +190,7 @@ describe('an attempt’s own record', () => {
     expect(world.lines.some(({ msg }) => msg === 'result-record-unreadable')).toBe(true);
   });
 
-  test('that cannot be fetched holds up no other task', async () => {
+  test('a record that cannot be fetched delays no other task', async () => {
     world.s3.faults.add({
       service: 's3',
       operation: 'ListObjectsV2',
@@ -212,7 +213,7 @@ describe('an attempt’s own record', () => {
     expect(world.lines.some(({ msg }) => msg === 'submission-not-read')).toBe(true);
   });
 
-  test('is what Batch says when its exit code means fenced although its job owns the submission', async () => {
+  test('an exit code that means fenced fails the task if its own job owns the submission', async () => {
     expect(await runOne({ noRecord: { exitCode: 122 } })).toMatchObject({
       place: 'failed',
       failureCode: 'result-missing',
@@ -221,7 +222,7 @@ describe('an attempt’s own record', () => {
 });
 
 describe('a task that ran', () => {
-  test('fails with its executor’s exit code', async () => {
+  test('a task whose command fails is failed with the exit code', async () => {
     expect(await runOne({ exitCode: 2 })).toMatchObject({
       place: 'failed',
       failureCode: 'executor-failed',
@@ -229,7 +230,7 @@ describe('a task that ran', () => {
     });
   });
 
-  test('whose input could not be read names the input', async () => {
+  test('a task whose input could not be read fails with the input’s URL', async () => {
     const ended = await runOne({
       error: {
         kind: 'input',
@@ -243,7 +244,7 @@ describe('a task that ran', () => {
     );
   });
 
-  test('and left out a declared output is done with a warning, or fails where its parameter says so', async () => {
+  test('a task that left out a declared output is done with a warning, or fails if its parameter says so', async () => {
     const ended = await runOne({ missing: [0] });
     expect(ended).toMatchObject({
       place: 'done',
@@ -269,7 +270,7 @@ describe('a task that ran', () => {
     });
   });
 
-  test('and left out thousands of declared outputs fails in a sentence that the database takes', async () => {
+  test('a task that left out thousands of outputs fails with a sentence that fits in the database', async () => {
     const outputs = Array.from({ length: 2000 }, (_, at) => ({
       url: `s3://data/many/${at}`,
       path: `/a/rather/long/path/for/an/output/that/is/not/there/${at}`,

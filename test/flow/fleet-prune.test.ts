@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-test('a job definition that nobody uses is deregistered, and registered anew when it is wanted again', async () => {
+test('an unused job definition is deregistered, and registered again when a task needs it', async () => {
   const { runtime } = await world.startWorkers();
   await world.ended(await world.accept([newTask('first')]));
   expect(

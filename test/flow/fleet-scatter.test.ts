@@ -19,7 +19,7 @@ const countShards = (run: string) =>
   );
 
 describe('a scatter', () => {
-  test('runs to its end with one SubmitJob, and again as hits with none', async () => {
+  test('a scatter runs to its end with one SubmitJob, and again as hits with none', async () => {
     await world.startWorkers();
     const first = await world.ended(await world.accept(countShards('first'), 'one'));
     expect(new Set(first.map(({ place }) => place))).toEqual(new Set(['done']));

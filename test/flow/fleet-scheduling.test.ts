@@ -13,7 +13,7 @@ afterEach(() => world.close());
 
 const resources = { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false };
 
-test('a queue with a fair-share policy gets the share of each owner, or the task’s own, and its priority', async () => {
+test('a job carries the share of its owner, or the task’s own, and its priority', async () => {
   await world.startWorkers();
   const ids = await world.accept([
     newTask('high', { spec: { resources: { ...resources, priority: 9, share: 'own' } } }),
@@ -39,7 +39,7 @@ test('a queue with a fair-share policy gets the share of each owner, or the task
   ]);
 });
 
-test('an owner with a limit has no more attempts in Batch at once, and all of them run in the end', async () => {
+test('an owner with a limit never has more attempts in Batch at once, and all of them run in the end', async () => {
   await world.startWorkers();
   let most = 0;
   world.behave(() => {
@@ -59,7 +59,7 @@ test('an owner with a limit has no more attempts in Batch at once, and all of th
   expect(most).toBeLessThanOrEqual(4);
 });
 
-test('why Batch does not start a job is shown once it has said so twice, and no longer than it says so', async () => {
+test('why Batch does not start a job is shown once Batch says it twice, and only while it does', async () => {
   const { promise: go, resolve: open } = Promise.withResolvers<void>();
   world.behave(() => ({ until: go }));
   const { runtime } = await world.startWorkers({

@@ -10,13 +10,13 @@ afterEach(() => world.close());
 const places = async (ids: readonly number[]): Promise<string[]> => [
   ...new Set((await world.ended(ids)).map(({ place }) => place)),
 ];
-/** How often each task wrote its outputs. */
+/** How many times each task wrote its outputs. */
 const effectsPerTask = (): number[] =>
   [...Map.groupBy(world.effects, ({ taskId }) => taskId).values()].map(({ length }) => length);
 
 describe('SubmitJob whose answer was lost', () => {
   for (const kind of ['drop-after', 'error-after'] as const) {
-    test(`after Batch took the job (${kind}) gives exactly one job`, async () => {
+    test(`a SubmitJob whose answer is lost after Batch took the job (${kind}) gives exactly one job`, async () => {
       world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', kind, times: 1 });
       await world.startWorkers();
       expect(
@@ -32,7 +32,7 @@ describe('SubmitJob whose answer was lost', () => {
     });
   }
 
-  test('before Batch heard it is called again', async () => {
+  test('a SubmitJob that never reached Batch is called again', async () => {
     const fault = world.batch.faults.add({
       service: 'batch',
       operation: 'SubmitJob',
@@ -46,7 +46,7 @@ describe('SubmitJob whose answer was lost', () => {
     expect(effectsPerTask()).toEqual([1]);
   });
 
-  test('because Batch took longer than it may is given up in time, and its late job has no effect', async () => {
+  test('a SubmitJob that exceeds its timeout is given up in time, and its late job has no effect', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'SubmitJob',
@@ -61,14 +61,15 @@ describe('SubmitJob whose answer was lost', () => {
         ({ msg, outcome }) => msg === 'submit-not-accepted' && outcome === 'ambiguous',
       ),
     );
-    expect(world.asked('batch.SubmitJob')).toBe(0); // still under way at the local Batch, which will take it all the same
+    // Still under way at the local Batch, which will take it all the same.
+    expect(world.asked('batch.SubmitJob')).toBe(0);
     expect(await places(ids)).toEqual(['done']);
     await world.until('the late twin', () => world.batch.ledger.summary().endsTotal === 2);
     expect(world.asked('batch.SubmitJob')).toBe(2);
     expect(effectsPerTask()).toEqual([1]);
   });
 
-  test('and that listings hide for longer than the settle time has one effect: the late twin is fenced', async () => {
+  test('a job that listings hide for longer than the settle time has one effect: its twin is fenced', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'SubmitJob',
@@ -103,7 +104,7 @@ describe('SubmitJob whose answer was lost', () => {
     expect(effectsPerTask()).toEqual([1, 1, 1]);
   });
 
-  test('and whose late twin owns the submission already is adopted', async () => {
+  test('a late twin that already owns the submission is adopted', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'SubmitJob',
@@ -126,7 +127,7 @@ describe('SubmitJob whose answer was lost', () => {
     expect(effectsPerTask()).toEqual([1]);
   });
 
-  test('twice over: of two jobs that are found, the one that owns the submission already goes on', async () => {
+  test('the one of two found jobs that already owns the submission goes on', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'SubmitJob',
@@ -156,7 +157,7 @@ describe('SubmitJob whose answer was lost', () => {
 });
 
 describe('SubmitJob that Batch refuses', () => {
-  test('fails its tasks with Batch’s words', async () => {
+  test('a SubmitJob that Batch refuses fails its tasks with Batch’s words', async () => {
     await world.startWorkers();
     const [first, second] = await world.ended(
       await world.accept(
@@ -192,7 +193,7 @@ describe('SubmitJob that Batch refuses', () => {
     ]);
   });
 
-  test('by throttling is tried again', async () => {
+  test('a SubmitJob that is throttled is tried again', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'SubmitJob',
@@ -206,7 +207,7 @@ describe('SubmitJob that Batch refuses', () => {
 });
 
 describe('a job definition', () => {
-  test('that two workers want at the same moment is registered once', async () => {
+  test('a job definition that two workers need at the same moment is registered once', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'RegisterJobDefinition',
@@ -236,7 +237,7 @@ describe('a job definition', () => {
     expect(world.asked('batch.RegisterJobDefinition')).toBe(1);
   });
 
-  test('that Batch refuses fails its tasks with Batch’s words', async () => {
+  test('a job definition that Batch refuses fails its tasks with Batch’s words', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'RegisterJobDefinition',
@@ -251,7 +252,7 @@ describe('a job definition', () => {
     expect(ended?.failure).toContain('ClientException: Invalid jobRoleArn');
   });
 
-  test('whose registration failed for a moment is registered soon after', async () => {
+  test('a job definition whose registration fails for a moment is registered soon after', async () => {
     world.batch.faults.add({
       service: 'batch',
       operation: 'RegisterJobDefinition',

@@ -1,6 +1,6 @@
 /**
- * A whole fleet in one process for a test: real Redis and MariaDB, the local S3 and Batch, played containers. Another
- * test folder (crash) builds on it with worker processes of its own.
+ * A whole fleet in one process for a test: real Redis and MariaDB, the local S3 and Batch, played
+ * containers. Another test folder (crash) builds on it with worker processes of its own.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,10 +10,8 @@ import { pino } from 'pino';
 import { openObjectStore, type ObjectStore } from '../../aws/s3.ts';
 import { readConfig, type Config } from '../../config.ts';
 import type { NewTask, TaskSpec } from '../../core/task/task.ts';
-import { fillTemplate, type Template } from '../../core/task/template.ts';
 import { acceptAll } from '../accept.ts';
 import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
-import { isDatabaseAway } from '../../db/unavailable.ts';
 import { startLocalBatch, type LocalBatch } from '../../packages/local-aws/batch/server.ts';
 import { startLocalS3, type LocalS3 } from '../../packages/local-aws/s3/server.ts';
 import { taskNudges } from '../../queues/messages.ts';
@@ -21,19 +19,27 @@ import { openQueues, type Queues } from '../../queues/queues.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { startWorkers, type WorkerOptions, type Workers } from '../../workers/main.ts';
 import { freshDatabase, freshRedis, type FreshDatabase, type FreshRedis } from '../world.ts';
-import { createPlayedRunner, type Attempted, type Behaviour, type Effect } from './containers.ts';
+import {
+  createPlayedRunner,
+  type Attempted,
+  type Behaviour,
+  type Effect,
+  type PlayedRunner,
+} from './containers.ts';
+import {
+  describeFleet,
+  findTask,
+  LOOK_MS,
+  onceThere,
+  PATIENCE_MS,
+  readTasks,
+  type TaskState,
+} from './fleet-rows.ts';
+import { refuseHelp } from './swept.ts';
 
-/** Of tasks: what tests look at. */
-export interface TaskState {
-  id: number;
-  place: string;
-  attempt: number;
-  hostLosses: number;
-  memoryGrowths: number;
-  failureCode: string | null;
-  failure: string | null;
-  hitEntryId: number | null;
-  warnings: string | null;
+interface StartOptions extends WorkerOptions {
+  /** Override those of the world. */
+  settings?: Record<string, string>;
 }
 
 export interface FleetWorld {
@@ -51,23 +57,29 @@ export interface FleetWorld {
   lines: Record<string, unknown>[];
   /** How containers go from now on. */
   behave(how: (attempted: Attempted) => Behaviour): void;
-  startWorkers(options?: WorkerOptions & { settings?: Record<string, string> }): Promise<Workers>;
+  startWorkers(options?: StartOptions): Promise<Workers>;
   /** Commits tasks and nudges the fleet. */
   accept(tasks: readonly NewTask[], scatter?: string): Promise<number[]>;
   tasks(ids: readonly number[]): Promise<TaskState[]>;
-  /** Until all of them have come to an end; told when they do not. */
+  /** Waits until all of them have ended. */
   ended(ids: readonly number[]): Promise<TaskState[]>;
   until(what: string, holds: () => boolean | Promise<boolean>): Promise<void>;
   /** Requests that Batch or S3 were asked, by operation. */
   asked(operation: string): number;
   /** Rows of any query. */
   rows(sql: string, values?: unknown[]): Promise<RowDataPacket[]>;
+  /** For a test that loses messages on purpose; any other fails when the sweeper had to help. */
+  sweeperMayHelp(): void;
+  /** Throws when the sweeper helped although it was not allowed to. */
   close(): Promise<void>;
 }
 
-export const BUCKET = 'work-bucket';
+const BUCKET = 'work-bucket';
 
-/** Small times: a test waits for the fleet's clocks. */
+/**
+ * Short times: a test waits for the fleet's clocks. Only the stall time is long, so that a slow
+ * machine does not look like a lost message; a test that loses messages sets a short one.
+ */
 const SETTINGS = {
   BATCHWELL_BUCKET: BUCKET,
   BATCHWELL_POLL_MS: '50',
@@ -75,66 +87,48 @@ const SETTINGS = {
   BATCHWELL_SUBMIT_TIMEOUT_MS: '400',
   BATCHWELL_PACK_IDLE_MS: '60',
   BATCHWELL_PACK_LONGEST_MS: '1000',
-  BATCHWELL_STALL_MS: '2000',
+  BATCHWELL_STALL_MS: '20000',
   BATCHWELL_SWEEP_MS: '100',
   BATCHWELL_METRICS_PORT: '0',
   BATCHWELL_BATCH_PER_SECOND: '1000',
   BATCHWELL_DATABASE_CONNECTIONS: '6',
 };
 
+interface WorldServers {
+  dataFolder: string;
+  databaseUrl: string;
+  redis: FreshRedis;
+  s3: LocalS3;
+}
+
+/** What the containers of a world are played by, and what they leave. */
+interface Played {
+  behave: (attempted: Attempted) => Behaviour;
+  effects: Effect[];
+}
+
+const ALL_WELL: Played['behave'] = () => ({});
+
 /**
- * @param settings over the small times; as in the environment
+ * @param settings override the short times; as in the environment
  * @param servers the test's own; a fresh database and Redis otherwise
  */
 export async function startFleetWorld(
   settings: Record<string, string> = {},
   servers: { redis?: FreshRedis; database?: FreshDatabase } = {},
 ): Promise<FleetWorld> {
-  const dataFolder = await mkdtemp(join(tmpdir(), 'batchwell-flow-'));
-  const [freshDb, redis, s3] = await Promise.all([
-    servers.database ?? freshDatabase(),
-    servers.redis ?? freshRedis(),
-    startLocalS3({ dataFolder: join(dataFolder, 's3'), createBuckets: [BUCKET, 'data'] }),
-  ]);
-  await migrateDatabase(freshDb.url);
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL_S3: s3.url,
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
-    AWS_REGION: 'us-east-1',
-  });
-
-  const environment = { ...SETTINGS, DATABASE_URL: freshDb.url, REDIS_URL: redis.url, ...settings };
+  const opened = await openServers(servers);
+  const { redis, s3, databaseUrl } = opened;
+  const environment = { ...SETTINGS, DATABASE_URL: databaseUrl, REDIS_URL: redis.url, ...settings };
   const config = readConfig(environment);
-  const database = openDatabase({ url: freshDb.url, connections: 4 });
-  const objects = openObjectStore({ metrics: createMetrics(), pathStyle: true });
-  const queues = openQueues({
-    redisUrl: redis.url,
-    prefix: config.redisPrefix,
-    keepFinishedMs: 60_000,
-  });
-  const parts = {
-    behave: ALL_WELL,
-    effects: [] as Effect[],
-    objects: () => objects,
-    findTask: (key: string, index: number) => onceThere(() => findTask(database, key, index)),
-  };
-  const runner = createPlayedRunner({ ...parts, behave: (attempted) => parts.behave(attempted) });
-  const batch = await startLocalBatch({
-    dataFolder: join(dataFolder, 'batch'),
-    queues: [{ name: 'batchwell', slots: 1000 }],
-    throttle: 'off',
-    graceMs: 100,
-    runner,
-  });
-  process.env['AWS_ENDPOINT_URL_BATCH'] = batch.url;
-
-  const workers: Workers[] = [];
+  const clients = openClients(config);
+  const { database, queues, objects } = clients;
+  const played: Played = { behave: ALL_WELL, effects: [] };
+  const { batch, runner } = await startPlayedBatch(opened, clients, played);
   const lines: Record<string, unknown>[] = [];
-  const log = pino(
-    { level: 'debug' },
-    { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
-  );
+  const crew = createCrew(environment, lines);
+  let mayHelp = false;
+
   const world: FleetWorld = {
     batch,
     s3,
@@ -143,17 +137,10 @@ export async function startFleetWorld(
     queues,
     objects,
     environment,
-    effects: parts.effects,
+    effects: played.effects,
     lines,
-    behave: (how) => void (parts.behave = how),
-    async startWorkers({ settings: own = {}, ...options } = {}) {
-      const started = await startWorkers(readConfig({ ...environment, ...own }), {
-        log,
-        ...options,
-      });
-      workers.push(started);
-      return started;
-    },
+    behave: (how) => void (played.behave = how),
+    startWorkers: crew.start,
     accept: (tasks, scatter) => accept(world, config, { tasks, scatter }),
     tasks: (ids) => onceThere(() => readTasks(database, ids)),
     async ended(ids) {
@@ -170,40 +157,105 @@ export async function startFleetWorld(
       ),
     rows: (sql, values) =>
       onceThere(async () => (await database.pool.query<RowDataPacket[]>(sql, values))[0]),
+    sweeperMayHelp: () => void (mayHelp = true),
     async close() {
       await batch.close();
-      await Promise.all(workers.map((one) => one.close()));
-      await queues.close();
-      await database.close();
+      await crew.close();
+      await clients.close();
       runner.close();
-      objects.close();
-      await s3.close();
-      await redis.drop();
-      await rm(dataFolder, { recursive: true, force: true });
+      await closeServers(opened);
+      if (!mayHelp) refuseHelp(lines);
     },
   };
   return world;
 }
 
-const ALL_WELL: (attempted: Attempted) => Behaviour = () => ({});
+async function openServers(given: {
+  redis?: FreshRedis;
+  database?: FreshDatabase;
+}): Promise<WorldServers> {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'batchwell-flow-'));
+  const [{ url: databaseUrl }, redis, s3] = await Promise.all([
+    given.database ?? freshDatabase(),
+    given.redis ?? freshRedis(),
+    startLocalS3({ dataFolder: join(dataFolder, 's3'), createBuckets: [BUCKET, 'data'] }),
+  ]);
+  await migrateDatabase(databaseUrl);
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_S3: s3.url,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_REGION: 'us-east-1',
+  });
+  return { dataFolder, databaseUrl, redis, s3 };
+}
+
+async function closeServers({ s3, redis, dataFolder }: WorldServers): Promise<void> {
+  await s3.close();
+  await redis.drop();
+  await rm(dataFolder, { recursive: true, force: true });
+}
+
+/** The test's own connections. */
+function openClients({ databaseUrl, redisUrl, redisPrefix }: Config) {
+  const database = openDatabase({ url: databaseUrl, connections: 4 });
+  const objects = openObjectStore({ metrics: createMetrics(), pathStyle: true });
+  const queues = openQueues({ redisUrl, prefix: redisPrefix, keepFinishedMs: 60_000 });
+  return {
+    database,
+    objects,
+    queues,
+    async close() {
+      await queues.close();
+      await database.close();
+      objects.close();
+    },
+  };
+}
+
+async function startPlayedBatch(
+  { dataFolder }: WorldServers,
+  { objects, database }: ReturnType<typeof openClients>,
+  played: Played,
+): Promise<{ batch: LocalBatch; runner: PlayedRunner }> {
+  const runner = createPlayedRunner({
+    effects: played.effects,
+    objects: () => objects,
+    behave: (attempted) => played.behave(attempted),
+    findTask: (key, index) => onceThere(() => findTask(database, key, index)),
+  });
+  const batch = await startLocalBatch({
+    dataFolder: join(dataFolder, 'batch'),
+    queues: [{ name: 'batchwell', slots: 1000 }],
+    throttle: 'off',
+    graceMs: 100,
+    runner,
+  });
+  process.env['AWS_ENDPOINT_URL_BATCH'] = batch.url;
+  return { batch, runner };
+}
+
+/** Starts workers whose log goes into `lines`, and closes all of them. */
+function createCrew(environment: Record<string, string>, lines: Record<string, unknown>[]) {
+  const workers: Workers[] = [];
+  const log = pino(
+    { level: 'debug' },
+    { write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+  );
+  return {
+    async start({ settings = {}, ...options }: StartOptions = {}): Promise<Workers> {
+      const config = readConfig({ ...environment, ...settings });
+      const started = await startWorkers(config, { log, ...options });
+      workers.push(started);
+      return started;
+    },
+    async close(): Promise<void> {
+      await Promise.all(workers.map((one) => one.close()));
+    },
+  };
+}
 
 const ENDS = new Set(['done', 'failed', 'cancelled']);
-/** Only a test that fails waits so long; a machine that does much else at once is slow. */
-const PATIENCE_MS = 30_000;
-const LOOK_MS = 15;
-
-/** The test's own reads outlive a database that is killed and comes back. */
-async function onceThere<T>(read: () => Promise<T>): Promise<T> {
-  const startMs = Date.now();
-  for (;;) {
-    try {
-      return await read();
-    } catch (error) {
-      if (!isDatabaseAway(error) || Date.now() - startMs > PATIENCE_MS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    }
-  }
-}
 
 async function until(
   world: FleetWorld,
@@ -213,51 +265,11 @@ async function until(
   const startMs = Date.now();
   while (!(await onceThere(async () => holds()))) {
     if (Date.now() - startMs > PATIENCE_MS)
-      throw new Error(`Waited ${PATIENCE_MS} ms for ${what}. ${await describe(world)}`);
+      throw new Error(
+        `Waited ${PATIENCE_MS} ms for ${what}. ${await describeFleet(world.database, world.lines)}`,
+      );
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
-}
-
-/** What a failed test should show of the fleet. */
-async function describe(world: FleetWorld): Promise<string> {
-  const [tasks, submissions] = [
-    await world.rows(
-      'SELECT place, COUNT(*) AS count, MAX(failure) AS failure FROM tasks GROUP BY place',
-    ),
-    await world.rows('SELECT id, state, size, calls, job_id FROM submissions LIMIT 5'),
-  ];
-  const errors = world.lines.filter(({ level }) => Number(level) >= 40).slice(-5);
-  return JSON.stringify({ tasks, submissions, errors });
-}
-
-async function readTasks(database: Database, ids: readonly number[]): Promise<TaskState[]> {
-  const [rows] = await database.pool.query<RowDataPacket[]>(
-    `SELECT id, place, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, failure_code AS failureCode, failure, hit_entry_id AS hitEntryId, warnings
-     FROM tasks WHERE id IN (?) ORDER BY id`,
-    [ids],
-  );
-  return rows as unknown as TaskState[];
-}
-
-async function findTask(
-  database: Database,
-  key: string,
-  index: number,
-): Promise<{ taskId: number; spec: TaskSpec }> {
-  const [rows] = await database.pool.query<RowDataPacket[]>(
-    `SELECT tasks.id, tasks.slot_values, templates.body FROM submissions JOIN attempts ON attempts.submission_id = submissions.id JOIN tasks ON tasks.id = attempts.task_id
-     JOIN templates ON templates.id = tasks.template_id WHERE submissions.submission_key = ? AND attempts.array_index = ?`,
-    [key, index],
-  );
-  const [row] = rows;
-  if (!row) throw new Error(`No task sits at index ${index} of submission ${key}.`);
-  return {
-    taskId: row['id'] as number,
-    spec: fillTemplate(
-      JSON.parse(String(row['body'])) as Template,
-      JSON.parse(String(row['slot_values'])) as string[],
-    ),
-  };
 }
 
 async function accept(

@@ -1,4 +1,7 @@
-/** A log that is followed while its task really runs: the whole stack, and a command that the test lets go on step by step. */
+/**
+ * A log is followed while its task really runs: the whole stack, and a command that the test
+ * advances step by step.
+ */
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +13,7 @@ import { run } from '../unit/cli-world.ts';
 const SLOW_MS = 60_000;
 
 let stack: Stack;
-/** Seen by the tasks, too. */
+/** The tasks see it too. */
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'batchwell-steps-'));
@@ -29,7 +32,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 }, SLOW_MS);
 
-/** What comes until it is `wanted`; undefined: until the end. */
+/** The output up to the `wanted` text, or up to the end if undefined. */
 async function readUpTo(wanted: string | undefined, log: AsyncGenerator<LogLine>): Promise<string> {
   let seen = '';
   while (seen !== wanted) {
@@ -41,7 +44,7 @@ async function readUpTo(wanted: string | undefined, log: AsyncGenerator<LogLine>
 }
 
 test(
-  'what a running task prints is seen as it comes, whole at its end, and by those who only look',
+  'the output of a running task is shown as it comes, even to a reader that does not follow, and whole at its end',
   async () => {
     const client = openClient({ url: stack.apiUrl });
     const cli = (...words: string[]) =>
@@ -74,7 +77,7 @@ test(
 );
 
 test(
-  'of a task that is cancelled, what it printed on SIGTERM is seen',
+  'the output that a cancelled task prints on SIGTERM is shown',
   async () => {
     const client = openClient({ url: stack.apiUrl });
     const { id } = await client.submit({

@@ -1,4 +1,4 @@
-/** What TES clients count on, each by the client that breaks without it. */
+/** What TES clients rely on. Each test is named after the client that breaks without it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseId } from '../../core/ids.ts';
 import { finalLog } from '../../packages/client/client.ts';
@@ -30,7 +30,7 @@ const sql = (statement: string, values: unknown[] = []) =>
 const keyOf = (id: string) => parseId('task', id)?.key ?? 0;
 
 describe('nf-ga4gh (Nextflow)', () => {
-  test('sends no credentials at all: its token is in the path', async () => {
+  test('nf-ga4gh sends no credentials, so its token is in the path', async () => {
     const base = `/t/ann-token${TES}`;
     const made = await guarded.call('POST', `${base}/tasks`, simple);
     expect(made.status).toBe(200);
@@ -39,7 +39,7 @@ describe('nf-ga4gh (Nextflow)', () => {
     expect((await guarded.call('POST', `/t/wrong${TES}/tasks`, simple)).status).toBe(401);
   });
 
-  test('reads logs[0].logs[0].exit_code: the final attempt comes first', async () => {
+  test('nf-ga4gh reads logs[0].logs[0].exit_code, so the final attempt comes first', async () => {
     const id = await post({ ...simple, tags: { 'batchwell.profile': 'nextflow' } });
     const other = await post(simple);
     for (const [task, number, exitCode] of [
@@ -58,7 +58,8 @@ describe('nf-ga4gh (Nextflow)', () => {
       );
     }
     expect((await full(id)).logs.map(({ logs }) => logs[0]?.exit_code)).toEqual([4, 9]);
-    // Toil and Sprocket read the last one, as TES says; so does everybody who is not known to read the first.
+    // Toil and Sprocket read the last one, as TES defines. So does every client that is not known
+    // to read the first.
     expect((await full(other)).logs.map(({ logs }) => logs[0]?.exit_code)).toEqual([9, 4]);
     expect([finalLog(await full(id)), finalLog(await full(other))]).toMatchObject([
       { logs: [{ exit_code: 4 }] },
@@ -68,7 +69,7 @@ describe('nf-ga4gh (Nextflow)', () => {
 });
 
 describe('py-tes', () => {
-  test('finds the service under either prefix, and tries the next one on 404 only, also without a token', async () => {
+  test('py-tes finds the service under either prefix and tries the next one only on 404, even without a token', async () => {
     for (const path of [TES, '/v1'])
       expect(
         violations('tesServiceInfo', (await guarded.call('GET', `${path}/service-info`)).json),
@@ -77,7 +78,7 @@ describe('py-tes', () => {
       expect((await guarded.call('GET', path)).status).toBe(404);
   });
 
-  test('0.4 asks for service-info where TES 1.0 had it, and refuses what TES 1.0 did not say', async () => {
+  test('py-tes 0.4 asks for service-info at the path of TES 1.0, and refuses fields that TES 1.0 lacks', async () => {
     for (const path of [TES, '/v1'])
       expect((await world.call('GET', `${path}/tasks/service-info`)).json).toEqual({
         name: 'Batchwell',
@@ -86,7 +87,7 @@ describe('py-tes', () => {
       });
   });
 
-  test('cancels with an empty body that calls itself JSON, and finds out by 404 that a prefix is not served', async () => {
+  test('py-tes cancels with an empty body that claims to be JSON, and learns by 404 that a prefix is not served', async () => {
     const id = await post(simple);
     for (const [path, status] of [
       ['/ga4gh/tes/ga4gh/tes/v1', 404],
@@ -101,7 +102,7 @@ describe('py-tes', () => {
     }
   });
 
-  test('refuses replies with a field that it does not know', async () => {
+  test('py-tes refuses replies with an unknown field', async () => {
     const id = await post({
       ...simple,
       name: 'n',
@@ -121,7 +122,7 @@ describe('py-tes', () => {
 });
 
 describe('Snakemake, Pulsar and Cromwell', () => {
-  test('hang or crash at states that TES 1.1 added: those are shown on request only', async () => {
+  test('states that TES 1.1 added are shown on request only, because Snakemake, Pulsar and Cromwell hang or crash on them', async () => {
     const [lost, cancelled] = [await post(simple), await post(simple)];
     await sql(
       "UPDATE tasks SET place = 'failed', failure_code = 'host-lost', ended_ms = 5 WHERE id = ?",
@@ -147,14 +148,14 @@ describe('Snakemake, Pulsar and Cromwell', () => {
     expect(await states('states=1.1')).toEqual(['PREEMPTED', 'CANCELED']);
   });
 
-  test('Pulsar reads QUEUED as failed: named by a tag it sees INITIALIZING', async () => {
+  test('Pulsar, named by a tag, sees INITIALIZING instead of QUEUED', async () => {
     const id = await post({ ...simple, tags: { 'batchwell.profile': 'pulsar' } });
     expect((await full(id)).state).toBe('INITIALIZING');
   });
 });
 
 describe('Cromwell', () => {
-  test('sends null for what is not set, bare paths, and an output that is also an input', async () => {
+  test('Cromwell sends null for unset fields, bare paths, and an output that is also an input', async () => {
     const file = { url: '/mnt/x/script', path: '/mnt/x/script', type: 'FILE' };
     const id = await post({
       ...simple,
@@ -178,7 +179,7 @@ describe('Cromwell', () => {
     expect(shown.logs[0]?.system_logs ?? []).toEqual([]);
   });
 
-  test('reads application/json only, and times and sizes as it expects them', async () => {
+  test('Cromwell reads only application/json, and gets times and sizes in its form', async () => {
     const id = await post(simple);
     const answer = await world.call('GET', `${TES}/tasks/${id}?view=FULL`);
     expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
@@ -186,7 +187,7 @@ describe('Cromwell', () => {
     expect(Number.isInteger(answer.json.resources?.cpu_cores)).toBe(true);
   });
 
-  test('cancels what has ended, and again', async () => {
+  test('Cromwell cancels an ended task, and cancels it again', async () => {
     const id = await post(simple);
     await sql("UPDATE tasks SET place = 'done', ended_ms = 5 WHERE id = ?", [keyOf(id)]);
     for (let round = 0; round < 2; round += 1)
@@ -199,7 +200,7 @@ describe('Cromwell', () => {
 });
 
 describe('@elixir-cloud/tes', () => {
-  test('cancels by DELETE, from a page of another origin', async () => {
+  test('@elixir-cloud/tes cancels by DELETE, from a page of another origin', async () => {
     const auth = { authorization: 'Bearer ann-token', origin: 'https://elsewhere.example' };
     const made = await guarded.call('POST', `${TES}/tasks`, simple, auth);
     const asked = await guarded.call('OPTIONS', `${TES}/tasks/${made.json.id}:cancel`, undefined, {
@@ -225,7 +226,7 @@ describe('@elixir-cloud/tes', () => {
 });
 
 describe('the GA4GH suite', () => {
-  test('wants an executor log for each executor sure to be tried, right after POST', async () => {
+  test('the GA4GH suite wants a log for each executor that will surely run, just after POST', async () => {
     const executors = [
       { ...simple.executors[0], ignore_error: true },
       simple.executors[0],
@@ -237,7 +238,7 @@ describe('the GA4GH suite', () => {
     ]);
   });
 
-  test('wants strict backend parameters refused, and others told of in system_logs', async () => {
+  test('the GA4GH suite wants unknown backend parameters refused if strict, and otherwise reported in system_logs', async () => {
     const resources = { backend_parameters: { VmSize: 'big' } };
     expect(
       (
@@ -252,7 +253,7 @@ describe('the GA4GH suite', () => {
     ]);
   });
 
-  test('accepts inputs that do not exist', async () => {
+  test('the GA4GH suite sends inputs that do not exist, and they are accepted', async () => {
     expect(
       (
         await full(
@@ -263,7 +264,7 @@ describe('the GA4GH suite', () => {
   });
 });
 
-test('Toil sends byte-identical tasks on purpose: without outputs they are never one, nor cached', async () => {
+test('Toil sends identical tasks without outputs on purpose, and they are neither merged nor cached', async () => {
   const task = { ...simple, name: 'toil', tags: { 'batchwell.cache': 'readwrite' } };
   const ids = await Promise.all([post(task), post(task)]);
   expect(new Set(ids).size).toBe(2);
@@ -271,7 +272,7 @@ test('Toil sends byte-identical tasks on purpose: without outputs they are never
   expect(rows).toEqual([{ cache: 'off' }]);
 });
 
-test('Sprocket lists all tasks of a run by tag, 2,047 a page, every second: the tag’s index is walked', async () => {
+test('Sprocket lists the tasks of a run by tag every second, 2,047 a page, and the list uses the tag’s index', async () => {
   for (let number = 0; number < 3; number += 1)
     await post({ ...simple, tags: { run: 'sprocket-1' } });
   const listed = await world.call(

@@ -1,4 +1,7 @@
-/** The unmodified AWS CLI, whichever is on PATH, against the local S3. Debian's is 2.9, which does not read AWS_ENDPOINT_URL: it gets --endpoint-url. */
+/**
+ * The unmodified AWS CLI, whichever is on PATH, against the local S3. Debian's is 2.9, which does
+ * not read AWS_ENDPOINT_URL: it gets --endpoint-url.
+ */
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
@@ -55,20 +58,22 @@ describe.skipIf(cli === undefined)('the AWS CLI and the local S3', { timeout: 90
         AWS_PAGER: '',
         AWS_EC2_METADATA_DISABLED: 'true',
         AWS_ENDPOINT_URL_S3: s3.url,
-        // Newer CLIs send a checksum of their own choice; the test is about the one that S3 makes where none is sent.
+        // Newer CLIs send a checksum of their choice. This test is about the one that S3 computes
+        // if none is sent.
         AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required',
       },
     });
     return stdout;
   };
 
-  it('make buckets, copy, sync, list, move and remove', async () => {
+  it('the AWS CLI makes buckets, copies, syncs, lists, moves and removes objects', async () => {
     await aws('s3', 'mb', 's3://cli');
     await mkdir(join(folder, 'tree/deep er'), { recursive: true });
     const files = ['a.txt', 'deep er/b & c.txt', 'deep er/ä+%.txt'];
     for (const name of files) {
       await writeFile(join(folder, 'tree', name), `content of ${name}`);
-      // S3 tells whole seconds: a file written in the second of its upload looks newer than its object, and is sent again.
+      // S3 has whole seconds: a file written in the second of its upload looks newer than its
+      // object and is sent again.
       await utimes(join(folder, 'tree', name), MINUTE_AGO, MINUTE_AGO);
     }
     await aws('s3', 'sync', 'tree', 's3://cli/up', '--quiet');
@@ -87,7 +92,7 @@ describe.skipIf(cli === undefined)('the AWS CLI and the local S3', { timeout: 90
     expect(await aws('s3', 'ls')).toBe('');
   });
 
-  it('bring 20 MB up in parts, down again and across, with a checksum that holds', async () => {
+  it('the AWS CLI uploads 20 MB in parts, downloads and copies them, with a valid checksum', async () => {
     await aws('s3', 'mb', 's3://large');
     const body = randomBytes(20_000_000);
     await writeFile(join(folder, 'large.bin'), body);
@@ -109,7 +114,7 @@ describe.skipIf(cli === undefined)('the AWS CLI and the local S3', { timeout: 90
       ),
     ) as Record<string, unknown>;
     expect(head).toMatchObject({ ContentLength: body.length, ETag: expect.stringMatching(/-3"$/) });
-    // CLI 2.9 does not know this header's name, so it is asked of the server itself.
+    // CLI 2.9 does not know this header, so the test asks the server itself.
     const raw = await fetch(`${s3.url}/large/large.bin`, {
       method: 'HEAD',
       headers: { authorization: 'AWS4-HMAC-SHA256 Credential=x', 'x-amz-checksum-mode': 'ENABLED' },
@@ -129,7 +134,7 @@ describe.skipIf(cli === undefined)('the AWS CLI and the local S3', { timeout: 90
     expect(await readdir(folder)).not.toContain('down.bin.tmp');
   });
 
-  it('keep a SHA-256 given with a put, and presign', async () => {
+  it('the local S3 keeps a SHA-256 given with a put, and accepts presigned URLs', async () => {
     await aws('s3', 'mb', 's3://sums');
     await writeFile(join(folder, 'small'), '123456789');
     await aws(

@@ -1,4 +1,7 @@
-/** Packages that run in a browser, installed into .batchwell/interop at the test's time, and Debian's Chromium to run them. */
+/**
+ * Packages that run in a browser, installed into .batchwell/interop when the test runs, and
+ * Debian's Chromium to run them.
+ */
 import { build } from 'esbuild';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -14,7 +17,7 @@ const ownFolder = fileURLToPath(new URL('../../.batchwell/interop', import.meta.
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const PLAYWRIGHT = 'playwright-core@1.56.1';
 
-/** What the tests use of playwright-core's Page. */
+/** The part of playwright-core's Page that the tests use. */
 export interface Page {
   goto(url: string): Promise<unknown>;
   waitForFunction(
@@ -43,7 +46,10 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-/** Rejects never: without a browser or a registry it says why. @param packages as npm takes them, with their versions */
+/**
+ * Never rejects: without a browser or a registry it returns the reason.
+ * @param packages npm package names with versions
+ */
 export async function startBrowser(
   name: string,
   packages: readonly string[],

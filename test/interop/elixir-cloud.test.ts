@@ -1,4 +1,7 @@
-/** The web components of @elixir-cloud/tes in headless Chromium: a page of another origin that can send no header. */
+/**
+ * The web components of @elixir-cloud/tes in headless Chromium, on a page of another origin that
+ * cannot send headers.
+ */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startStack, type Stack } from '../../cli/stack.ts';
@@ -6,7 +9,7 @@ import type { TesTaskFull } from '../../api/schemas/tes.ts';
 import { servePage, startBrowser, type Browser, type Page, type Site } from './browser.ts';
 
 const SLOW_MS = 300_000;
-/** The list of runs shows a run by the element of details, which it leaves to the page to bring. */
+/** The list of runs shows a run by the details element, which the page must provide. */
 const SCRIPT = [
   'tes/dist/components/runs',
   'tes/dist/components/create-run',
@@ -56,12 +59,12 @@ const field = (page: Page, label: string, nth = 0) =>
   page.locator(`sl-input:has(label:text-is("${label}"))`).nth(nth).locator('input').first();
 
 test(
-  'a page makes a task by its form, shows how it ended, and cancels another',
+  'the page creates a task by its form, shows its result, and cancels another',
   async ({ skip }) => {
     if ('why' in browser) return skip(browser.why);
     const page = await browser.newPage();
     const complaints: string[] = [];
-    // But for an icon that it wants from elsewhere.
+    // Except for an icon that it loads from elsewhere.
     page.on(
       'console',
       (message) =>

@@ -1,4 +1,7 @@
-/** Clients written in Python against the whole of Batchwell, unmodified: py-tes, and Snakemake with its TES executor. */
+/**
+ * Clients written in Python against the whole of Batchwell, unmodified: py-tes, and Snakemake with
+ * its TES executor.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -66,11 +69,11 @@ print(json.dumps({
 }))
 `;
 
-/** 0.4.2 forgets to name a package that it needs. */
+/** 0.4.2 does not declare a package that it needs. */
 const pyTes = { '1.1.1': [], '0.4.2': ['six'] };
 
 test.for(Object.entries(pyTes))(
-  'py-tes %s makes, waits for, looks at, lists and cancels tasks',
+  'py-tes %s creates, waits for, shows, lists and cancels tasks',
   { timeout: SLOW_MS },
   async ([version, more], { skip }) => {
     const tools = await pythonTools(`py-tes-${version}`, [`py-tes==${version}`, ...more]);
@@ -102,7 +105,10 @@ test.for(Object.entries(pyTes))(
   },
 );
 
-/** `envvars` hands the driver's PATH to the jobs: there is no container engine here that would bring Snakemake's own image. */
+/**
+ * `envvars` passes the driver's PATH to the jobs, because there is no container engine here to run
+ * Snakemake's own image.
+ */
 const SNAKEFILE = `
 envvars: "PATH"
 samples = ["a", "b", "c"]

@@ -1,6 +1,7 @@
 /**
- * Python clients in a virtual environment of their own, kept in .batchwell/interop. The machine's own python3 is taken and not
- * one of a version manager: tasks run it, too, and see what the system has installed.
+ * Python clients in their own virtual environment, kept in .batchwell/interop. It uses the
+ * machine's own python3, not that of a version manager, because tasks run it too and see what the
+ * system has installed.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -11,16 +12,16 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const ownFolder = fileURLToPath(new URL('../../.batchwell/interop', import.meta.url));
-/** Without a container engine a task sees the system's folders, and nothing of this one. */
+/** Without a container engine a task sees the system's folders, but not the project's folder. */
 const systemFolder = '/opt/batchwell-interop';
 const PYTHON = '/usr/bin/python3';
 
-/** Where the programs of the packages are, or why they cannot be had here. */
+/** The folder of the packages' programs, or why they are not available. */
 export type PythonTools = { bin: string } | { why: string };
 
 /**
- * @param packages as pip takes them, with their versions
- * @param forTasks whether tasks run them, too
+ * @param packages pip package names with versions
+ * @param forTasks whether tasks run them too
  */
 export async function pythonTools(
   name: string,

@@ -9,7 +9,7 @@ import { startStack, type Stack } from '../../cli/stack.ts';
 
 const run = promisify(execFile);
 const SLOW_MS = 420_000;
-/** Compiling takes a quarter of an hour on two cores, so it is not done here. */
+/** Compiling it takes a quarter of an hour on two cores, so the test does not do it. */
 const HOW_TO =
   'sprocket is not installed; `cargo install sprocket --version 0.33.0 --locked --root /opt/batchwell-interop/sprocket` brings it';
 const PROGRAMS = ['sprocket', '/opt/batchwell-interop/sprocket/bin/sprocket'];
@@ -89,7 +89,7 @@ secret_access_key = "${credentials['AWS_SECRET_ACCESS_KEY']}"
 }
 
 test(
-  'Sprocket runs a scatter and a gather, with files of its own and of S3',
+  'Sprocket runs a scatter and a gather, with local files and files in S3',
   async ({ skip }) => {
     if (program === undefined) return skip(HOW_TO);
     await stack.objects.put(`s3://${stack.bucket}/reads/b.txt`, 'line\n'.repeat(5));

@@ -1,4 +1,7 @@
-/** Toil with its TES batch system, unmodified. Its job store is a folder that the hosts share with the tasks. */
+/**
+ * Toil with its TES batch system, unmodified. Its job store is a folder that the hosts share with
+ * the tasks.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,7 +35,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 }, SLOW_MS);
 
-/** Counts the lines of three files, each in a job of its own, and adds them up in a follow-on. One job fails the first time. */
+/**
+ * Counts the lines of three files, each in its own job, and adds them up in a follow-on. One job
+ * fails the first time.
+ */
 const WORKFLOW = `
 import json, os, sys
 from toil.common import Toil
@@ -82,7 +88,7 @@ async function runWorkflow(bin: string, signal: AbortSignal): Promise<void> {
       `${stack.apiUrl}/ga4gh/tes`,
       '--retryCount',
       '1',
-      // A link to a file that lies elsewhere leads nowhere in a task.
+      // In a task, a link to a file outside the folder is broken.
       '--symlinkImports',
       'False',
       '--caching',

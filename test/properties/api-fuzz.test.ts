@@ -1,4 +1,4 @@
-/** Bodies, queries and paths that nobody should send: refused with 4xx, never a 5xx, and nothing of them is stored. */
+/** Malformed bodies, queries and paths: they get a 4xx, never a 5xx, and nothing is stored. */
 import * as fc from 'fast-check';
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -46,7 +46,7 @@ async function send({ method, path, type, body }: Sent): Promise<{ status: numbe
   return promise;
 }
 
-/** All of them, some at once. Returns those that were not refused as they should. */
+/** Sends all requests, some concurrently. Returns those with an unexpected status. */
 async function sendAll(
   all: readonly Sent[],
   isFine: (status: number) => boolean,
@@ -74,7 +74,7 @@ const stored = async (): Promise<number> => {
   return Number((rows as { count: unknown }[])[0]?.count);
 };
 
-/** What no field takes, or few do. */
+/** Values that no field accepts, or few do. */
 const odd = fc.oneof(
   fc.constantFrom<unknown>(
     null,
@@ -132,7 +132,7 @@ function replaceAt(value: unknown, [head, ...tail]: Path, put: unknown): unknown
 
 const mutated = (base: object) =>
   fc.tuple(fc.constantFrom(...pathsOf(base)), odd).map(([path, put]) => replaceAt(base, path, put));
-/** A task that is surely refused: it has no executor. */
+/** A task that is always refused: it has no executor. */
 const withoutExecutor = fc
   .oneof(mutated({ ...good, executors: [] }), mutated({ ...good, executors: 'none' }))
   .map((task) =>
@@ -191,7 +191,7 @@ test('10,000 malformed bodies are refused, and nothing is stored', async () => {
   expect(await stored()).toBe(0);
 }, 120_000);
 
-test('whatever a task’s fields hold is either stored or refused', async () => {
+test('a task is either stored or refused, whatever its fields hold', async () => {
   const bodies = fc.sample(mutated(good), { ...SEED, numRuns: 2000 }).map((one): Sent => ({
     method: 'POST',
     path: '/ga4gh/tes/v1/tasks',
@@ -205,11 +205,11 @@ test('whatever a task’s fields hold is either stored or refused', async () => 
   ]);
   expect(
     answered.map(({ status }) => status),
-    'what was stored can be shown',
+    'stored tasks can be shown',
   ).toEqual([200, 200]);
 }, 120_000);
 
-test('odd paths and queries are answered with less than 500', async () => {
+test('unusual paths and queries never get a status of 500 or more', async () => {
   const parts = fc.array(
     fc.oneof(
       fc.constantFrom(

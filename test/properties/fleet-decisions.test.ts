@@ -7,7 +7,7 @@ import { decidePack } from '../../core/submission/packing.ts';
 import type { TaskSpec } from '../../core/task/task.ts';
 import { fillTemplate, hoistConstants, splitTask } from '../../core/task/template.ts';
 
-// Unpaired surrogates are no text: no UTF-8 holds them, so no caller can send one.
+// Unpaired surrogates are not text: UTF-8 cannot hold them, so no caller can send one.
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }),
   fc.string({ minLength: 1020, maxLength: 1030 }),
@@ -76,7 +76,7 @@ const taskSpec = fc.record({
 const throughJson = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
 
 describe('a template and values', () => {
-  test('are the task again, also after they were stored', () => {
+  test('a template filled with its values is the task again, also after both were stored', () => {
     fc.assert(
       fc.property(taskSpec, (spec) => {
         const { template, values } = throughJson(splitTask(spec));
@@ -85,7 +85,7 @@ describe('a template and values', () => {
     );
   });
 
-  test('are each row’s task again once what is equal in all rows has moved into the template', () => {
+  test('a template that took over what is equal in all rows still gives each row’s task', () => {
     const rows = fc.tuple(taskSpec, fc.integer({ min: 1, max: 5 })).chain(([spec, count]) =>
       fc.tuple(
         fc.constant(spec),
@@ -113,7 +113,7 @@ describe('a template and values', () => {
     );
   });
 
-  test('of which one is missing are an error that names the slot', () => {
+  test('a template with a missing value is an error that names the slot', () => {
     const { template, values } = splitTask({
       inputs: [],
       outputs: [],
@@ -137,7 +137,7 @@ const reversed = (env: Record<string, string> | undefined) =>
   env && Object.fromEntries(Object.entries(env).toReversed());
 
 describe('a fingerprint', () => {
-  test('ignores what only the caller chooses, and every order that means nothing', () => {
+  test('a fingerprint ignores what only the caller chooses, and every order without a meaning', () => {
     fc.assert(
       fc.property(taskSpec, text, (spec, other) => {
         const changed: TaskSpec = {
@@ -166,7 +166,7 @@ describe('a fingerprint', () => {
     );
   });
 
-  test('changes with any argument and any variable', () => {
+  test('a fingerprint changes with any argument and any variable', () => {
     fc.assert(
       fc.property(taskSpec, text, (spec, more) => {
         const [first, ...rest] = spec.executors;
@@ -200,7 +200,7 @@ test('an id names its row, its moment and its kind', () => {
   );
 });
 
-test('packing never waits for ever: nobody longer than the longest, and a full array not at all', () => {
+test('no attempt waits longer than the longest time to be packed, and a full array does not wait at all', () => {
   const policies = fc.record({
     arraySize: fc.integer({ min: 1, max: 10_000 }),
     idleMs: fc.integer({ min: 0, max: 60_000 }),
@@ -229,7 +229,7 @@ test('packing never waits for ever: nobody longer than the longest, and a full a
   );
 });
 
-test('statements hold every row once, in order, and are bounded', () => {
+test('statements hold every row once, in order, and have a bounded size', () => {
   fc.assert(
     fc.property(
       fc.array(

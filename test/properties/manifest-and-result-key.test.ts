@@ -23,7 +23,7 @@ const slice = (bytes: Buffer, range: { start: number; end: number }) =>
   bytes.subarray(range.start, range.end + 1);
 
 describe('a manifest', () => {
-  test('gives each index its own script and values, from the two ranges alone', () => {
+  test('a manifest gives each index its own script and values from two ranges alone', () => {
     fc.assert(
       fc.property(
         fc.array(
@@ -44,7 +44,7 @@ describe('a manifest', () => {
     );
   });
 
-  test('of 10,000 tasks gives each its own part', () => {
+  test('a manifest of 10,000 tasks gives each its own part', () => {
     const parts = Array.from({ length: 10_000 }, (_, index) => ({
       scriptSha256: 'ab'.repeat(32),
       values: `v0='${index}'\n`.padEnd(300, 'x'),
@@ -54,7 +54,7 @@ describe('a manifest', () => {
     expect(last.valuesBytes).toBe(300);
   });
 
-  test('notices an index it does not hold, another form, and an entry in another’s place', () => {
+  test('a manifest refuses an index it does not hold, another form, and an entry in the place of another', () => {
     const manifest = encodeManifest([
       { scriptSha256: 'cd'.repeat(32), values: 'v0=1\n'.repeat(50) },
     ]);
@@ -145,7 +145,7 @@ const index = fc.integer({ min: 0, max: 9_999 });
 const attempt = fc.integer({ min: 1, max: 10 });
 
 describe('a result key', () => {
-  test('gives the record back, or says that the body has it, within what S3 allows', () => {
+  test('a result key gives the record back, or says that the body has it, within S3’s limit', () => {
     let long = 0;
     let whole = 0;
     fc.assert(
@@ -260,7 +260,7 @@ describe('a result key', () => {
     );
   });
 
-  test('with a body that is not a record names the field', () => {
+  test('a body that is not a record is an error that names the field', () => {
     const good = { startedMs: 1, endedMs: 2, executors: [], outputs: [], missingOutputs: [] };
     expect(() => parseResultBody(null)).toThrow(/whole/);
     expect(() => parseResultBody({ ...good, endedMs: '2' })).toThrow(/endedMs/);

@@ -64,7 +64,7 @@ const nasty = fc.oneof(
 );
 const defaults = { cache: 'off' } as const;
 
-test('no JSON whatever makes the reader throw', () => {
+test('no JSON value makes the reader throw', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (body) => {
       expect(parseTesTask(body, defaults)).toBeTypeOf('object');
@@ -74,14 +74,14 @@ test('no JSON whatever makes the reader throw', () => {
   );
 });
 
-/** What was accepted survives being stored, and becomes a script. */
+/** An accepted task can be stored, read back and rendered as a script. */
 function runnable(spec: TaskSpec): void {
   const { template, values } = splitTask(spec);
   expect(fillTemplate(template, values)).toEqual(spec);
   expect(renderValues(template, values) + renderScript(template)).toContain('finish');
 }
 
-test('a task with one member replaced is either refused, naming that member or what holds it, or can be run', () => {
+test('a task with one member replaced is refused with the name of that member or its parent, or it can run', () => {
   fc.assert(
     fc.property(fc.constantFrom(...pathsOf(valid)), nasty, (path, value) => {
       const read = parseTesTask(replaceAt(valid, path, value), defaults);
@@ -98,7 +98,7 @@ test('a task with one member replaced is either refused, naming that member or w
   );
 });
 
-test('a value of a row arrives in the command as it was', () => {
+test('a value of a row arrives unchanged in the command', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0') && text.isWellFormed()),

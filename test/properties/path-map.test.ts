@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { findOverlap, mapPath, readPathMap, unmapUrl } from '../../core/files/path-map.ts';
 
-/** Few names, so that roots and their places meet and lie in one another. */
+/** Few names, so that roots and their places in S3 often overlap. */
 const name = fc.constantFrom('a', 'b', 'ab', 'c d', 'ü', '%2F');
 const names = (least: number) =>
   fc.array(name, { minLength: least, maxLength: 4 }).map((parts) => parts.join('/'));
@@ -10,7 +10,7 @@ const maps = fc
   .array(fc.tuple(names(1), names(0)), { minLength: 1, maxLength: 4 })
   .map((pairs) => readPathMap(pairs.map(([path, key]) => `/${path}=s3://bkt/${key}`)));
 
-test('a path below a root has an url that leads back to it, unless two roots lie in one another in S3', () => {
+test('a path below a root has a URL that maps back to it, unless two roots overlap in S3', () => {
   let brought = 0;
   fc.assert(
     fc.property(maps, names(1), (map, below) => {
@@ -26,7 +26,7 @@ test('a path below a root has an url that leads back to it, unless two roots lie
   expect(brought).toBeGreaterThan(50);
 });
 
-test('an url has a path only if that path has the url', () => {
+test('a URL has a path only if that path has the URL', () => {
   let found = 0;
   fc.assert(
     fc.property(maps, names(1), (map, key) => {
@@ -47,7 +47,7 @@ test.each([
   's3://bkt/xy',
   's3://other/x/y',
   'https://bkt/x/y',
-])('%s has no path', (url) => {
+])('the URL %s has no path', (url) => {
   expect(unmapUrl(url, readPathMap(['/root=s3://bkt/x']))).toBeUndefined();
 });
 
@@ -55,7 +55,7 @@ test.each([
   [['/a=s3://b0b/x', '/c=s3://b0b/x/y']],
   [['/a=s3://b0b', '/c=s3://b0b/y']],
   [['/a=s3://b0b/x', '/c=s3://b0b/x']],
-])('%j is told to overlap', (items) => {
+])('the map %j is reported as overlapping', (items) => {
   expect(findOverlap(readPathMap(items))).toBeDefined();
   expect(findOverlap(readPathMap(items.toReversed()))).toBeDefined();
 });

@@ -1,4 +1,7 @@
-/** Every text of a task comes through the real shells as it was given: run against a stand-in for the stager. */
+/**
+ * Every text of a task passes through the real shells unchanged. A stand-in for the stager runs the
+ * script.
+ */
 import * as fc from 'fast-check';
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -31,7 +34,10 @@ interface Ran {
   requests: string[][];
 }
 
-/** Runs the text as the stager would, answering ok to everything; folders are made as the stager makes them. */
+/**
+ * Runs the text as the stager would and answers ok to everything. Folders are created as the stager
+ * creates them.
+ */
 async function runText(
   shell: readonly string[],
   folder: string,
@@ -120,11 +126,11 @@ const anyText = fc
     fc.array(fc.constantFrom(...nasty), { maxLength: 4 }).map((parts) => parts.join('')),
   )
   .map((text) => text.replaceAll('\0', ''));
-/** A file's name: not empty, no '/', and within what a file system allows. */
+/** A file name: not empty, without '/', and within the limits of a file system. */
 const anyName = anyText
   .map((text) => `${text.replaceAll('/', '')}x`)
   .filter((name) => Buffer.byteLength(name) < 200);
-// Among them the names that the script itself uses.
+// Includes the names that the script itself uses.
 const anyVariable = fc.oneof(
   fc.constantFrom(
     'A',
@@ -240,7 +246,7 @@ async function expectExact(
   await rm(folder, { recursive: true });
 }
 
-/** What the command saw of itself is what the task said. */
+/** The command saw exactly what the task defines. */
 async function expectDumped(folder: string, executor: ExecutorOf<string>): Promise<void> {
   const dumped = (name: string) => readFile(join(folder, name), 'utf8');
   expect((await dumped('argv')).split('\0').slice(0, -1)).toEqual(executor.command);
@@ -254,7 +260,7 @@ async function expectDumped(folder: string, executor: ExecutorOf<string>): Promi
 }
 
 describe.each(shells.map((shell) => ({ name: shell.join(' '), shell })))('$name', ({ shell }) => {
-  test('passes every text on exactly, as a value', async () => {
+  test('the script passes on every text exactly, as a value', async () => {
     await expect(
       fc.assert(
         fc.asyncProperty(anyTask, (one) => expectExact(shell, one, splitTask)),
@@ -263,7 +269,7 @@ describe.each(shells.map((shell) => ({ name: shell.join(' '), shell })))('$name'
     ).resolves.toBeUndefined();
   });
 
-  test('passes every text on exactly, as a constant of the template', async () => {
+  test('the script passes on every text exactly, as a constant of the template', async () => {
     await expect(
       fc.assert(
         fc.asyncProperty(anyTask, (one) =>
@@ -274,7 +280,7 @@ describe.each(shells.map((shell) => ({ name: shell.join(' '), shell })))('$name'
     ).resolves.toBeUndefined();
   });
 
-  test('takes the program that the task’s own PATH means, never a builtin or an applet', async () => {
+  test('the script runs the program on the task’s own PATH, never a builtin or an applet', async () => {
     const folder = await mkdtemp(join(root, 'path-'));
     for (const name of ['echo', 'ls', 'ask', '-x', 'cd'])
       await writeFile(join(folder, name), '#!/bin/sh\nprintf "mine:%s" "$1"\n', { mode: 0o755 });
@@ -295,7 +301,7 @@ describe.each(shells.map((shell) => ({ name: shell.join(' '), shell })))('$name'
     }
   });
 
-  test('lets a task’s command see neither of the stager’s channels', async () => {
+  test('the task’s command has access to neither of the stager’s channels', async () => {
     const folder = await mkdtemp(join(root, 'channels-'));
     const probe =
       'for n in 3 4; do (eval ": >&$n") 2>/dev/null && echo "$n is open"; done; echo looked';
@@ -347,8 +353,8 @@ test.skipIf(!existsSync('/usr/bin/shellcheck'))(
       const { template, values } = splitTask(task);
       const file = join(folder, `${name}.sh`);
       await writeFile(file, renderValues(template, values) + renderScript(template));
-      // SC2016 only guesses that data in single quotes was meant to be expanded; SC2030 and SC2031 note that an executor's
-      // PATH ends with it, which is meant.
+      // SC2016 only guesses that data in single quotes should be expanded. SC2030 and SC2031 report
+      // that an executor's PATH ends with it, which is intended.
       expect(
         spawnSync('/usr/bin/shellcheck', ['-s', 'sh', '-e', 'SC2016,SC2030,SC2031', file], {
           encoding: 'utf8',
@@ -359,7 +365,7 @@ test.skipIf(!existsSync('/usr/bin/shellcheck'))(
   },
 );
 
-test('a text that no shell can hold, a name that no variable can have, and an input from nowhere are refused by name', () => {
+test('a text with NUL, an invalid variable name, and an input without source are refused by name', () => {
   const spec = sample();
   expect(() => renderScript({ ...spec, volumes: ['a\0b'] })).toThrow(/NUL/);
   expect(() => renderValues({ ...spec, volumes: [{ slot: 0 }] }, ['a\0b'])).toThrow(/NUL/);
@@ -368,13 +374,13 @@ test('a text that no shell can hold, a name that no variable can have, and an in
   );
   expect(() =>
     renderScript({ ...spec, executors: [{ image: 'i', command: ['x'], env: { 'a b': '1' } }] }),
-  ).toThrow(/"a b" is not a name/);
+  ).toThrow(/"a b" is not a valid name/);
   expect(() => renderScript({ ...spec, inputs: [{ path: '/p', type: 'FILE' }] })).toThrow(
     /neither url nor content/,
   );
 });
 
-test('only the slots that the script uses stand among the values', () => {
+test('only the slots that the script uses are among the values', () => {
   const { template, values } = splitTask({
     ...sample(),
     inputs: [

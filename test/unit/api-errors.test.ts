@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { answerErrors, refusal } from '../../api/http/errors.ts';
 
-test('a defect is 500 with nothing of its inside, and the log has the cause but not the statement', async () => {
+test('a defect is a 500 without details, and the log has the cause but not the statement', async () => {
   let logged = '';
   const log = pino(
     new Writable({
@@ -25,14 +25,14 @@ test('a defect is 500 with nothing of its inside, and the log has the cause but 
   const answer = await app.inject('/');
   expect([answer.statusCode, answer.json()]).toEqual([
     500,
-    { status_code: 500, message: 'A defect in Batchwell; its log has the cause.' },
+    { status_code: 500, message: 'A defect in Batchwell. The log of the API has the cause.' },
   ]);
   expect(logged).toContain('Unknown column');
   expect(logged).not.toContain('hush');
   await app.close();
 });
 
-test('a refusal lists a hundred problems, says how many more there are, and its message names the first', () => {
+test('a refusal lists a hundred problems, counts the rest, and names the first in its message', () => {
   const problems = Array.from({ length: 150 }, (_, row) => ({
     row,
     field: 'name',
@@ -53,7 +53,7 @@ test.each([
   'ER_LOCK_WAIT_TIMEOUT',
   'PROTOCOL_CONNECTION_LOST',
   'ECONNREFUSED',
-])('a database that says %s is 503, to be tried again', async (code) => {
+])('a database error %s is a 503 with Retry-After', async (code) => {
   const app = fastify();
   app.setErrorHandler(answerErrors(pino({ level: 'silent' })));
   app.post('/', () => {

@@ -29,14 +29,14 @@ test('a file that has not changed for a while is read once', async () => {
   expect(read).toBe(2);
 });
 
-test('one that was written just now is read again: where times are whole seconds it may have been written twice', async () => {
+test('a file that was written just now is read again, because a second write in the same second may not show', async () => {
   const sums = rememberSums(Date.now, count);
   await sums.of(file);
   await sums.of(file);
   expect(read).toBe(2);
 });
 
-test('the sum of a file that was just brought to S3 need not be read', async () => {
+test('the checksum of a file that was just uploaded is not computed again', async () => {
   const sums = rememberSums(() => Date.now() + 60_000, count);
   sums.learn(file, await stat(file, { bigint: true }), {
     sum: 'known',

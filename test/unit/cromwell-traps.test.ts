@@ -1,6 +1,6 @@
 /**
- * Calls of two runs that look alike and do different things. A wrong hit gives a scientist wrong data and nobody notices, so each
- * of these was found by trying to get one, and stays apart.
+ * Calls of two runs that look alike and do different things. A wrong hit silently gives a scientist
+ * wrong data. Each of these was found by trying to provoke one, and must stay another call.
  */
 import { describe, expect, test } from 'vitest';
 import { cromwellTask, type CromwellTask } from '../cromwell.ts';
@@ -19,7 +19,7 @@ const elsewhere = (task: CromwellTask = here): CromwellTask =>
 const inputPath = (task: CromwellTask, position: number): string =>
   task.inputs[position]?.path ?? '';
 
-/** Whether a call here and another one elsewhere are one call to the cache. */
+/** Whether the cache treats a call here and another one elsewhere as one call. */
 async function isSame(
   command: (task: CromwellTask) => string,
   other: {
@@ -37,7 +37,7 @@ async function isSame(
 const reads = (task: CromwellTask): string =>
   `cat ${inputPath(task, 1)} ${inputPath(task, 2)} >${folderOf(task)}/execution/s3.bam`;
 
-test('a call is the same in another run, as another shard, another attempt and with other ids of the calls that made its inputs', async () => {
+test('a call is the same in another run, as another shard or attempt, and with other ids of the calls that made its inputs', async () => {
   expect(await isSame(reads)).toBe(true);
   expect(
     await isSame(reads, {
@@ -51,8 +51,8 @@ test('a call is the same in another run, as another shard, another attempt and w
   ).toBe(true);
 });
 
-describe('is another call', () => {
-  test('with its inputs swapped', async () => {
+describe('calls that look equal but are not', () => {
+  test('a call with its inputs swapped is another call', async () => {
     expect(
       await isSame(reads, {
         command: (task) =>
@@ -61,7 +61,7 @@ describe('is another call', () => {
     ).toBe(false);
   });
 
-  test('with what its inputs hold swapped', async () => {
+  test('a call with the content of its inputs swapped is another call', async () => {
     const made = elsewhere().inputs.map(({ url }) =>
       url.replace('/mnt/cromwell-executions', 's3://lab/y'),
     );
@@ -72,7 +72,7 @@ describe('is another call', () => {
     ).toBe(false);
   });
 
-  test('where two files lie in two folders that lay in one: a tool finds an index beside its file', async () => {
+  test('a call with two files in two folders instead of one is another call, because tools look for an index beside its file', async () => {
     expect(
       await isSame(reads, {
         task: {
@@ -93,7 +93,7 @@ describe('is another call', () => {
       { 'call-trim/execution/s3_R1': 'call-trim/execution/sub/s3_R1' },
     ],
     ['where an output is expected', { 'execution/s3.bam': 'execution/s4.bam' }],
-  ])('by %s, which a command may use', async (_, texts) => {
+  ])('a call that differs in %s, which a command may use, is another call', async (_, texts) => {
     const dirname = (task: CromwellTask): string => `basename $(dirname ${inputPath(task, 0)})`;
     expect(await isSame(dirname, { task: exchange(here, texts) })).toBe(false);
   });
@@ -114,12 +114,15 @@ describe('is another call', () => {
       'a piece of the id of its workflow',
       (task) => `$out${String(task.tags['workflow_id']).slice(0, 8)}`,
     ],
-  ])('where the command names what is of another run: %s', async (_, named) => {
-    expect(await isSame((task) => `${reads(task)}\necho ${named(task)}`)).toBe(false);
-  });
+  ])(
+    'a call whose command names something of another run is another call: %s',
+    async (_, named) => {
+      expect(await isSame((task) => `${reads(task)}\necho ${named(task)}`)).toBe(false);
+    },
+  );
 
   test.each(['${PWD##*shard-}', '$(basename $(dirname $(dirname $PWD)))', '$(pwd | cut -d/ -f7)'])(
-    'where the command takes its number from its folder: %s',
+    'a call whose command reads its number from its folder is another call as another shard: %s',
     async (number) => {
       const numbered = (task: CromwellTask): string => `${reads(task)}\necho ${number}`;
       expect(await isSame(numbered)).toBe(true);
@@ -131,7 +134,7 @@ describe('is another call', () => {
     },
   );
 
-  test('by a byte that is no text', async () => {
+  test('a call that differs in a byte that is not text is another call', async () => {
     const bytes = (byte: number) => (script: string) =>
       Buffer.concat([Buffer.from(script), Buffer.from([0x23, byte])]);
     const [one, two] = [
@@ -144,13 +147,13 @@ describe('is another call', () => {
     );
   });
 
-  test('by what stands behind the first MiB of its script', async () => {
+  test('a call that differs after the first MiB of its script is another call', async () => {
     const long = (end: string) =>
       cromwellCall(here, `${reads(here)}\n# ${'x'.repeat(1024 ** 2)}${end}`);
     expect(await long('a')).not.toBe(await long('b'));
   });
 
-  test('by lines in its command that are the wrapper’s own, word by word', async () => {
+  test('a call is another call if its command differs in lines that look exactly like the wrapper’s', async () => {
     const quoted = (task: CromwellTask): string => {
       const piece = String(task.tags['workflow_id']).slice(0, 8);
       return `${reads(task)}\ncat <<X\nmkfifo "$out${piece}" "$err${piece}"\ntee 'x' < "$err${piece}" >&2 &\n)  > "$out${piece}" 2> "$err${piece}"\nX`;
@@ -159,7 +162,7 @@ describe('is another call', () => {
   });
 });
 
-test('a file whose name a command extends is known in another run, such as the index of a BAM file', async () => {
+test('a file whose name a command extends, such as a BAM index, is recognised in another run', async () => {
   expect(
     await isSame(
       (task) =>
@@ -168,7 +171,7 @@ test('a file whose name a command extends is known in another run, such as the i
   ).toBe(true);
 });
 
-test('a gather of five thousand shards is known in another run', async () => {
+test('a gather of five thousand shards is recognised in another run', async () => {
   const gather = (run: string): CromwellTask => {
     const shards = Array.from(
       { length: 5000 },

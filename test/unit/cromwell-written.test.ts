@@ -1,4 +1,7 @@
-/** Files that Cromwell wrote for write_lines and its like: what they say counts, not what they say of the run. */
+/**
+ * Files that Cromwell wrote for write_lines and similar: their content counts, except the names of
+ * the run.
+ */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { cromwellTask, type CromwellTask } from '../cromwell.ts';
@@ -9,7 +12,10 @@ const ELSEWHERE = '00000000-1111-4222-8333-444444444444';
 const MD5_IN_FIXTURE = '0b1f3c0f1b7a2a9e6c5d4e3f2a1b0c9d';
 type Text = (task: CromwellTask) => string | Buffer;
 
-/** A call with a file from another call of its workflow, and a written file that holds what `text` says. */
+/**
+ * A call with a file from another call of its workflow, and a written file with the result of
+ * `text`.
+ */
 function callWith(
   text: Text,
   { workflowId, more = [] }: { workflowId?: string; more?: Text[] } = {},
@@ -55,24 +61,24 @@ const paths: Text = (task) =>
     .map(({ path }) => `${path}\n`)
     .join('');
 
-describe('is the same call in another run', () => {
+describe('calls with written files in another run', () => {
   test.each<[string, Text]>([
     ['a list of its inputs', paths],
     [
-      'JSON that names them',
+      'JSON with its inputs',
       (task) => JSON.stringify({ reads: task.inputs.slice(0, 2).map(({ path }) => path) }),
     ],
     [
-      'a table with a file that it is to write',
+      'a table with a file that the call will write',
       (task) => `out\t${folderOf(task)}/execution/out.txt\n`,
     ],
-    ['what holds no path at all', () => 'a\nb\n'],
-  ])('%s', async (_, text) => {
+    ['no path at all', () => 'a\nb\n'],
+  ])('a call whose written file has %s is the same call in another run', async (_, text) => {
     const [here, there] = await same(text);
     expect(there).toBe(here);
   });
 
-  test('several of them', async () => {
+  test('a call with several written files is the same call in another run', async () => {
     const [here, there] = await same(paths, [
       () => 'a\n',
       (task) => `${folderOf(task)}/execution/x\n`,
@@ -81,7 +87,7 @@ describe('is the same call in another run', () => {
   });
 });
 
-describe('is another call', () => {
+describe('calls whose written files differ', () => {
   test.each<[string, Text, Text]>([
     ['with another text', () => 'a\n', () => 'b\n'],
     [
@@ -96,7 +102,7 @@ describe('is another call', () => {
     ],
     ['with another line end', () => 'a\n', () => 'a\r\n'],
     [
-      'with other bytes that are no text',
+      'with other bytes that are not text',
       () => Buffer.from([0x61, 0xfe]),
       () => Buffer.from([0x61, 0xff]),
     ],
@@ -105,29 +111,29 @@ describe('is another call', () => {
       () => `${'x'.repeat(1024 ** 2)}a`,
       () => `${'x'.repeat(1024 ** 2)}b`,
     ],
-    ['with what would stand for its folder', (task) => `${folderOf(task)}/x`, () => '⟨call⟩/x'],
-  ])('%s', async (_, one, other) => {
+    ['with the mark that replaces its folder', (task) => `${folderOf(task)}/x`, () => '⟨call⟩/x'],
+  ])('a call is another call if its written file comes %s', async (_, one, other) => {
     expect(await callWith(one)).not.toBe(await callWith(other, { workflowId: ELSEWHERE }));
   });
 
   test.each<[string, Text]>([
-    [
-      'a file that is no input, beside one that is',
-      (task) => `${task.inputs[0]?.path.replace('trimmed', 'beside')}\n`,
-    ],
+    ['a file beside an input', (task) => `${task.inputs[0]?.path.replace('trimmed', 'beside')}\n`],
     ['a file whose name begins with that of an input', (task) => `${task.inputs[0]?.path}.bai\n`],
     [
-      'a file in a bucket, behind whose name an input’s path stands',
+      'a file in a bucket, with the path of an input after the bucket’s name',
       (task) => `s3://lab${task.inputs[0]?.path}\n`,
     ],
     ['a call whose name begins with the call’s own', (task) => `${folderOf(task)}2/x\n`],
     ['the id of the workflow', (task) => `${task.tags['workflow_id']}\n`],
-  ])('in another run, where it names %s: nobody compared what is there', async (_, text) => {
-    const [here, there] = await same(text);
-    expect(there).not.toBe(here);
-  });
+  ])(
+    'a call whose written file names %s is another call in another run, because that content is not compared',
+    async (_, text) => {
+      const [here, there] = await same(text);
+      expect(there).not.toBe(here);
+    },
+  );
 
-  test('where two of them are swapped', async () => {
+  test('a call with two written files swapped is another call', async () => {
     const [first, second]: Text[] = [() => 'a\n', () => 'b\n'];
     expect(await callWith(first!, { more: [second!] })).not.toBe(
       await callWith(second!, { more: [first!], workflowId: ELSEWHERE }),
@@ -135,7 +141,7 @@ describe('is another call', () => {
   });
 });
 
-test('a call with more than 16 of them is compared as it is', async () => {
+test('a call with more than 16 written files is compared unchanged', async () => {
   const many = Array.from(
     { length: 16 },
     (_, n): Text =>

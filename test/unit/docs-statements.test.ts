@@ -105,7 +105,7 @@ const checks: readonly Check[] = [
     what: 'file',
     find: unknownFiles,
     wrong: 'See `core/submission/queue-looks.ts`.',
-    right: 'See `core/submission/queue-look.ts` and `core/`.',
+    right: 'See `core/submission/poll-pace.ts` and `core/`.',
   },
   {
     what: 'route',

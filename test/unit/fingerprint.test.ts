@@ -39,7 +39,7 @@ const withExecutor = (change: object): TaskSpec => ({
 });
 const withOutput = (change: object): TaskSpec => ({ ...base, outputs: [{ ...output, ...change }] });
 
-describe('the same call although differs', () => {
+describe('changes that keep the fingerprint', () => {
   test.each<[string, TaskSpec]>([
     [
       'the url an input is read from',
@@ -71,29 +71,29 @@ describe('the same call although differs', () => {
       'the registry and tag of an image that has its digest',
       withExecutor({ image: `mirror.example/tools:v2@${digest}` }),
     ],
-    ['an ignore_error that is said to be false', withExecutor({ ignore_error: false })],
-  ])('%s', (_, other) => {
+    ['an explicit ignore_error of false', withExecutor({ ignore_error: false })],
+  ])('the fingerprint stays the same if this changes: %s', (_, other) => {
     expect(fingerprint(other)).toBe(fingerprint(base));
   });
 
-  test('the order of inputs', () => {
+  test('the order of inputs does not change the fingerprint', () => {
     expect(fingerprint({ ...base, inputs: [ref, reads] }, identities.toReversed())).toBe(
       fingerprint(base),
     );
   });
 });
 
-test('two images are not one for what stands behind an @, unless it is a digest', () => {
+test('images with equal text after the @ are one image only if that text is a digest', () => {
   expect(fingerprint(withExecutor({ image: 'a@latest' }))).not.toBe(
     fingerprint(withExecutor({ image: 'b@latest' })),
   );
 });
 
-describe('another call where differs', () => {
+describe('changes that make another fingerprint', () => {
   test.each<[string, TaskSpec]>([
     ['the image', withExecutor({ image: 'tools:2' })],
     [
-      'whether an output that was not written is a failure',
+      'whether a missing output is a failure',
       {
         ...base,
         resources: { ...base.resources, backend_parameters: { missing_outputs: 'fail' } },
@@ -110,7 +110,7 @@ describe('another call where differs', () => {
     ['whether a failure is ignored', withExecutor({ ignore_error: true })],
     ['a further executor', { ...base, executors: [executor, executor] }],
     [
-      'where an input lies in the container',
+      'the path of an input in the container',
       { ...base, inputs: [{ ...reads, path: '/in/other' }, ref] },
     ],
     ['the path of an output', withOutput({ path: '/out/other' })],
@@ -118,11 +118,11 @@ describe('another call where differs', () => {
     ['the type of an output', withOutput({ type: 'DIRECTORY' })],
     ['a further output', { ...base, outputs: [output, { ...output, path: '/out/2' }] }],
     ['the volumes', { ...base, volumes: ['/scratch'] }],
-  ])('%s', (_, other) => {
+  ])('the fingerprint changes with this: %s', (_, other) => {
     expect(fingerprint(other)).not.toBe(fingerprint(base));
   });
 
-  test('what an input holds, and which input holds it', () => {
+  test('the content of an input changes the fingerprint, and so does which input has it', () => {
     expect(fingerprint(base, ['etag abd 5', 'directory def'])).not.toBe(fingerprint(base));
     const files = { ...base, inputs: [reads, { ...ref, type: 'FILE' as const }] };
     expect(fingerprint(files, ['etag 1 1', 'etag 2 2'])).not.toBe(
@@ -131,7 +131,7 @@ describe('another call where differs', () => {
   });
 });
 
-test('a difference is explained by the parts that differ, with both sides', () => {
+test('a difference is explained by the parts that differ, with both values', () => {
   const [a, b] = [
     fingerprintComponents(base, { identities }),
     fingerprintComponents(withExecutor({ image: 'tools:2' }), {

@@ -34,7 +34,7 @@ test.each([
   expect(stepExpression(pattern).test(name)).toBe(matches);
 });
 
-test('a pattern leads through folders, and where it leads nowhere it matches nothing', async () => {
+test('a pattern matches through folders, and matches nothing where a folder does not exist', async () => {
   const root = await mkdtemp(join(tmpdir(), 'glob-'));
   try {
     for (const path of ['a/one.txt', 'b/two.txt', 'b/.three.txt', 'c']) {

@@ -12,9 +12,9 @@ const cases: [
   submission: WantedBy | undefined,
   verdict: JanitorVerdict,
 ][] = [
-  ['the job that is watched', old, { state: 'running', jobId: 'job', endedMs: null }, 'wanted'],
+  ['the job that is polled', old, { state: 'running', jobId: 'job', endedMs: null }, 'wanted'],
   [
-    'a job beside the one that is watched',
+    'a job beside the one that is polled',
     old,
     { state: 'running', jobId: 'other', endedMs: null },
     'twin',
@@ -53,7 +53,7 @@ const cases: [
   ['a young job that no row knows', young, undefined, 'wanted'],
 ];
 
-test.each(cases)('%s', (_, job, submission, verdict) => {
+test.each(cases)('the janitor judges %s', (_, job, submission, verdict) => {
   expect(judgeJob(job, submission, { nowMs: NOW, graceMs: 1000 })).toBe(verdict);
 });
 

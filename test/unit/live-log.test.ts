@@ -25,7 +25,7 @@ describe('a stream is shipped', () => {
     shipped: true,
   });
 
-  test('when it holds something that S3 does not', () => {
+  test('a stream is shipped if it has content that S3 does not have', () => {
     expect(seeStream(undefined, { ino: 1, sizeBytes: 0 })).toEqual(shipped(0));
     expect(seeStream(shipped(0), { ino: 1, sizeBytes: 5 })).toEqual({
       ...shipped(5),
@@ -38,7 +38,7 @@ describe('a stream is shipped', () => {
     ).toEqual({ ...shipped(5), shipped: false });
   });
 
-  test('anew when its file was cut or replaced', () => {
+  test('a stream is shipped again after its file was truncated or replaced', () => {
     expect(seeStream(shipped(5), { ino: 1, sizeBytes: 3 })).toEqual({
       ino: 1,
       sizeBytes: 3,
@@ -62,7 +62,7 @@ describe('a stream is shipped', () => {
   });
 });
 
-test('a window’s metadata says what its bytes are, and other metadata is none', () => {
+test('the metadata of a window describes its bytes, and other metadata is not read as a window', () => {
   const sizeBytes = WINDOW_BYTES + 100;
   expect(windowOffset(5)).toBe(0);
   expect(
@@ -101,19 +101,19 @@ describe('what comes next for a reader', () => {
     ['nothing, when nothing was', at(9), window(2, 9), undefined],
     ['what is left, with what was missed', at(9), window(20, 30), { at: at(20), skippedBytes: 11 }],
     [
-      'what is left of a stream never seen',
+      'the available rest of a stream that was never seen',
       beginningOf(4),
       window(20, 30),
       { at: at(20), skippedBytes: 20 },
     ],
     [
-      'the file anew, once it was cut',
+      'the file from its start, once it was truncated',
       at(9),
       window(0, 3, 1, 1),
       { at: at(0, 1, 1), began: 'file', skippedBytes: 0 },
     ],
     [
-      'the job anew, once Batch started it again',
+      'the job from its start, once Batch has restarted it',
       at(9, 1, 5),
       window(4, 30, 2),
       { at: at(4, 2), began: 'batch-attempt', skippedBytes: 4 },
@@ -123,7 +123,7 @@ describe('what comes next for a reader', () => {
     ['the rest of the whole log', at(9, 1, 2), whole(12), { at: at(9, 1, 2), skippedBytes: 0 }],
     ['nothing, when all of it was read', at(12), whole(12), undefined],
     [
-      'a whole log that is shorter than what was read',
+      'a whole log from its start, if it is shorter than what was read',
       at(12, 1, 2),
       whole(5),
       { at: at(0, 1, 3), began: 'file', skippedBytes: 0 },
@@ -134,17 +134,17 @@ describe('what comes next for a reader', () => {
       whole(5, 2),
       { at: at(0, 2), began: 'batch-attempt', skippedBytes: 0 },
     ],
-  ])('%s', (_, position, held, next) => {
+  ])('the next part for a reader is %s', (_, position, held, next) => {
     expect(nextPart(position, held)).toEqual(next);
   });
 
-  test('is at most the end that was asked for, and then nothing was missed', () => {
+  test('the first part is at most the requested tail, and nothing before it counts as missed', () => {
     expect(nextPart(beginningOf(4), window(20, 30), 4)).toEqual({ at: at(26), skippedBytes: 0 });
     expect(nextPart(beginningOf(4), window(20, 30), 400)).toEqual({ at: at(20), skippedBytes: 0 });
     expect(nextPart(beginningOf(4), whole(30), 4)).toEqual({ at: at(26), skippedBytes: 0 });
   });
 
-  test('is every byte once, in order, and what was missed is counted, however windows fall', () => {
+  test('a reader gets every byte once and in order, and missed bytes are counted, wherever windows begin', () => {
     const look = fc.record({
       grownBytes: fc.nat(300),
       windowBytes: fc.integer({ min: 1, max: 100 }),
@@ -174,13 +174,13 @@ describe('what comes next for a reader', () => {
   });
 });
 
-test('a position survives as a text', () => {
+test('a position survives as a string', () => {
   const position = { attempt: 3, batchAttempt: 2, cuts: 1, bytes: 5_000_000_000 };
   expect(formatPosition(position)).toMatch(new RegExp(POSITION_PATTERN));
   expect(parsePosition(formatPosition(position))).toEqual(position);
 });
 
-test('a text that is cut in the middle of a character is told by how many bytes', () => {
+test('the bytes of an incomplete character at the end are counted', () => {
   const text = Buffer.from('aé€😀');
   expect(
     Array.from({ length: text.length + 1 }, (_, end) => unfinishedBytes(text.subarray(0, end))),

@@ -12,11 +12,11 @@ const start = (most = 2) => {
   };
 };
 const reply = () => ({ raw: new EventEmitter() }) as unknown as Pick<FastifyReply, 'raw'>;
-const good = { mayGoOn: () => Promise.resolve(true) };
+const good = { isStillAllowed: () => Promise.resolve(true) };
 const aborted = (signal: AbortSignal | undefined) =>
   new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()));
 
-test('there are so many at once, and room again when one is closed', async () => {
+test('long replies are limited in number, and a closed one makes room', async () => {
   const { replies, count } = start();
   const [first, second] = [reply(), reply()];
   const signal = replies.begin(good, first);
@@ -27,7 +27,7 @@ test('there are so many at once, and room again when one is closed', async () =>
   expect(replies.begin(good, reply())?.aborted).toBe(false);
 });
 
-test('one ends when its token is not good any more, and goes on while nobody can be asked', async () => {
+test('a long reply ends when its token is no longer valid, and continues while the token cannot be checked', async () => {
   const { replies } = start();
   let asked = 0;
   const answers = [
@@ -35,11 +35,11 @@ test('one ends when its token is not good any more, and goes on while nobody can
     () => Promise.resolve(true),
     () => Promise.resolve(false),
   ];
-  await aborted(replies.begin({ mayGoOn: () => answers[Math.min(asked++, 2)]!() }, reply()));
+  await aborted(replies.begin({ isStillAllowed: () => answers[Math.min(asked++, 2)]!() }, reply()));
   expect(asked).toBeGreaterThanOrEqual(3);
 });
 
-test('all end when the server stops', () => {
+test('all long replies end when the server closes', () => {
   const { replies } = start();
   const signals = [replies.begin(good, reply()), replies.begin(good, reply())];
   replies.close();

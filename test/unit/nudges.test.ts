@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { joinNudges } from '../../queues/messages.ts';
 
-test('nudges are joined into as few messages as there can be, and none is lost', () => {
+test('nudges are joined into as few messages as possible, and none is lost', () => {
   const joined = joinNudges(
     [
       { stage: 'finalize', message: { tasks: [1, 2] } },

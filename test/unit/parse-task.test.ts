@@ -22,8 +22,8 @@ function refused(task: object): Record<string, string> {
   return Object.fromEntries(read.problems.map(({ field, expected }) => [field, expected]));
 }
 
-describe('what clients send is accepted', () => {
-  test('the least task gets one vCPU, 2 GiB and no queue of its own', () => {
+describe('parseTesTask accepts what clients send', () => {
+  test('a minimal task gets one vCPU, 2 GiB and no queue of its own', () => {
     expect(accepted({}).task).toEqual({
       name: '',
       description: '',
@@ -40,7 +40,7 @@ describe('what clients send is accepted', () => {
     });
   });
 
-  test('null stands for what is not set, and unknown fields are nobody’s business', () => {
+  test('a null counts as absent, and unknown fields are ignored', () => {
     const task = {
       id: null,
       state: null,
@@ -65,7 +65,7 @@ describe('what clients send is accepted', () => {
   });
 
   test.each(readdirSync(new URL('../fixtures/cromwell', import.meta.url)))(
-    'Cromwell’s %s',
+    'a task as Cromwell sends it is accepted: %s',
     (file) => {
       const task = JSON.parse(
         readFileSync(new URL(`../fixtures/cromwell/${file}`, import.meta.url), 'utf8'),
@@ -74,7 +74,7 @@ describe('what clients send is accepted', () => {
     },
   );
 
-  test('resources may be the text of a number, as @elixir-cloud/tes sends them; other texts are none', () => {
+  test('resources may be numbers as strings, as @elixir-cloud/tes sends them, and other strings are refused', () => {
     expect(
       accepted({ resources: { cpu_cores: '3', ram_gb: '0.5', disk_gb: '0' } }).task.spec.resources,
     ).toMatchObject({ cpu_cores: 3, ram_gb: 0.5, disk_gb: 10 });
@@ -99,13 +99,13 @@ describe('what clients send is accepted', () => {
     [{ url: '/mnt/f', path: '/f' }, 'FILE', '/f'],
     [{ url: 'file:///mnt/f', path: '/f', type: '' }, 'FILE', '/f'],
     [{ url: 'https://example.org/a b', path: '/f' }, 'FILE', '/f'],
-  ])('input %j is a %s at %s', (input, type, path) => {
+  ])('the input %j is a %s at %s', (input, type, path) => {
     expect(accepted({ inputs: [input] }).task.spec.inputs).toEqual([
       { url: input.url, path, type },
     ]);
   });
 
-  test('content wins over url, but for an empty one', () => {
+  test('content takes precedence over a URL unless it is empty', () => {
     const inputs = [
       { url: 'nonsense', path: '/a', content: 'x' },
       { url: 's3://bucket/b', path: '/b', content: '' },
@@ -118,7 +118,7 @@ describe('what clients send is accepted', () => {
     ]);
   });
 
-  test('a path_prefix is kept for wildcards and dropped where there is none', () => {
+  test('a path_prefix is kept for a path with wildcards and dropped for any other', () => {
     const outputs = [
       { path: '/out/*.txt', path_prefix: '/out', url: 's3://bucket' },
       { path: '/a', path_prefix: '/', url: 's3://bucket/a' },
@@ -129,7 +129,7 @@ describe('what clients send is accepted', () => {
     ]);
   });
 
-  test('hostile keys are data', () => {
+  test('keys such as __proto__ are plain data', () => {
     const task = JSON.parse(
       '{"tags": {"__proto__": "x", "constructor": "y"}, "executors": [{"image": "a", "command": ["b"], "env": {"__proto__": "z"}}]}',
     ) as object;
@@ -148,7 +148,7 @@ const withParameters = (backend_parameters: object, more: object = {}) => ({
 });
 
 describe('backend parameters', () => {
-  test('known ones ignore case; unknown ones are told and not kept', () => {
+  test('known backend parameters ignore case, and unknown ones are dropped with a warning', () => {
     const { task, warnings } = accepted(
       withParameters({
         QUEUEARN: 'fast',
@@ -167,13 +167,13 @@ describe('backend parameters', () => {
     expect(warnings).toEqual([expect.stringContaining('"VmSize"')]);
   });
 
-  test('unknown ones are refused when strict', () => {
+  test('unknown backend parameters are refused if backend_parameters_strict is true', () => {
     expect(refused(withParameters({ VmSize: 'big' }, { backend_parameters_strict: true }))).toEqual(
       { 'resources.backend_parameters.VmSize': expect.stringContaining('queueArn') },
     );
   });
 
-  test('each wrong value is named', () => {
+  test('every wrong value of a backend parameter is reported', () => {
     const fields = refused(
       withParameters({
         queue: 'no such queue!',
@@ -203,8 +203,8 @@ describe('backend parameters', () => {
   });
 });
 
-describe('what is wrong is named, all of it at once', () => {
-  test('every field of a task that is wrong throughout', () => {
+describe('parseTesTask reports all problems at once', () => {
+  test('a task with many errors is refused with all of them at once', () => {
     const fields = refused({
       name: 5,
       tags: { '': 'x', long: 'x'.repeat(256), list: [] },
@@ -262,18 +262,18 @@ describe('what is wrong is named, all of it at once', () => {
     );
   });
 
-  test.each([[null], ['text'], [[]], [7]])('%j is no task', (body) => {
+  test.each([[null], ['text'], [[]], [7]])('the body %j is not a task', (body) => {
     expect(parseTesTask(body, { cache: 'off' })).toEqual({
       problems: [expect.objectContaining({ expected: 'an object' })],
     });
   });
 
-  test('a task without executors says so', () => {
+  test('a task without executors is refused', () => {
     for (const executors of [undefined, null, []])
       expect(refused({ executors })).toEqual({ executors: 'at least one executor' });
   });
 
-  test('NUL and half surrogates are refused wherever a text stands', () => {
+  test('a NUL or half a surrogate pair is refused in every text', () => {
     expect(
       Object.keys(
         refused({
@@ -284,12 +284,12 @@ describe('what is wrong is named, all of it at once', () => {
     ).toEqual(['name', 'executors[0].command[0]', 'executors[0].env.A']);
   });
 
-  test('the value of a variable is never shown', () => {
+  test('the value of a variable is never shown in a problem', () => {
     const read = parse({ executors: [{ ...executor, env: { SECRET: 'hush\0' } }] });
     expect(JSON.stringify(read)).not.toContain('hush');
   });
 
-  test('content may be 128 KiB and no more', () => {
+  test('content may have at most 128 KiB', () => {
     expect(
       accepted({ inputs: [{ path: '/a', content: 'é'.repeat(65_536) }] }).task.spec.inputs,
     ).toHaveLength(1);
@@ -298,7 +298,7 @@ describe('what is wrong is named, all of it at once', () => {
     });
   });
 
-  test('two inputs may share a path only when they are the same', () => {
+  test('two inputs may share a path only if they are the same', () => {
     const same = { path: '/a', url: 's3://bucket/a' };
     expect(accepted({ inputs: [same, same] }).task.spec.inputs).toHaveLength(2);
     expect(refused({ inputs: [same, { ...same, url: 's3://bucket/b' }] })).toHaveProperty(
@@ -307,7 +307,7 @@ describe('what is wrong is named, all of it at once', () => {
   });
 });
 
-test('executors of different images are refused by name, since a task runs in one container', () => {
+test('executors with different images are refused, because a task runs in one container', () => {
   const read = parse({ executors: [executor, { ...executor, image: 'other' }] });
   expect(read).toMatchObject({ problems: [{ field: 'executors[1].image' }] });
 });

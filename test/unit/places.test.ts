@@ -10,7 +10,7 @@ const all = Object.entries(moves).map(([name, { from, to, when }]) => ({
 const leaving = (stage: string) => all.filter(({ from }) => from.includes(stage));
 
 describe('the table of moves', () => {
-  test.each([...stages])('lets %s be left by success, by failure and by cancel', (stage) => {
+  test.each([...stages])('%s is left by success, by failure and by cancel', (stage) => {
     expect(leaving(stage).map(({ name }) => name)).toEqual(
       expect.arrayContaining(['fail', 'cancel']),
     );
@@ -19,11 +19,14 @@ describe('the table of moves', () => {
     );
   });
 
-  test.each(stages.filter((stage) => stage !== 'cache-check'))('lets %s be entered', (stage) => {
-    expect(all.filter(({ to }) => to === stage)).not.toEqual([]);
-  });
+  test.each(stages.filter((stage) => stage !== 'cache-check'))(
+    '%s is entered by a move',
+    (stage) => {
+      expect(all.filter(({ to }) => to === stage)).not.toEqual([]);
+    },
+  );
 
-  test('leads from every stage to done', () => {
+  test('every stage leads to done', () => {
     const reaches = new Set<string>(['done']);
     for (let size = 0; size !== reaches.size;) {
       size = reaches.size;
@@ -33,7 +36,7 @@ describe('the table of moves', () => {
     expect(stages.filter((stage) => !reaches.has(stage))).toEqual([]);
   });
 
-  test('has no way out of an end, no move to where it begins, and a reason for each', () => {
+  test('no move leaves an end or stays where it begins, and each has a reason', () => {
     expect(
       all.filter(({ from }) =>
         from.some((place) => (endPlaces as readonly string[]).includes(place)),

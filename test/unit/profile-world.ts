@@ -1,5 +1,7 @@
-/** Calls of clients as the cache sees them, without S3: what their files hold is said by the test. */
-import { describeCalls } from '../../aws/fingerprints.ts';
+/**
+ * Calls of clients as the cache sees them, without S3: the test gives the content of their files.
+ */
+import { resolveComponents } from '../../aws/fingerprints.ts';
 import { createEtagTrust } from '../../aws/etag-trust.ts';
 import { memoInMemory } from '../memo.ts';
 import type { ObjectStore } from '../../aws/s3.ts';
@@ -25,13 +27,10 @@ export function parse(task: object): NewTask {
   return parsed.task;
 }
 
-/** What files hold, by url; any other file holds its own file name. */
+/** Content of files, by URL; any other file contains its own name. */
 export type Contents = Record<string, string | Buffer>;
 
-export async function componentsOf(
-  { spec, profile }: NewTask,
-  contents: Contents,
-): Promise<Components> {
+async function componentsOf({ spec, profile }: NewTask, contents: Contents): Promise<Components> {
   const held = (url: string): Buffer =>
     Buffer.from(contents[url] ?? url.slice(url.lastIndexOf('/') + 1));
   const seen = (url: string) => ({
@@ -51,7 +50,7 @@ export async function componentsOf(
             .toSorted((a, b) => (a.url < b.url ? -1 : 1));
     },
   } as unknown as ObjectStore;
-  const [described] = await describeCalls(
+  const [described] = await resolveComponents(
     { objects, memo: memoInMemory(), etags: createEtagTrust({}) },
     [{ spec, profile }],
   );
@@ -65,7 +64,7 @@ export const fingerprintOfTask = async (task: NewTask, contents: Contents = {}):
 const scriptUrl = (task: NewTask): string =>
   task.spec.inputs.find(({ name }) => name === 'commandScript')?.url ?? '';
 
-/** @param wrap what becomes of the script that Cromwell would write */
+/** @param wrap changes the script that Cromwell would write */
 export function cromwellCall(
   task: CromwellTask,
   command = workOf(task),
@@ -86,7 +85,7 @@ export const folderOf = (task: CromwellTask): string =>
     '',
   );
 
-/** The task with texts of it exchanged wherever they stand. */
+/** The task with these texts replaced everywhere. */
 export function exchange<T extends object>(task: T, texts: Record<string, string>): T {
   let text = JSON.stringify(task);
   for (const [from, to] of Object.entries(texts)) text = text.replaceAll(from, to);

@@ -7,7 +7,7 @@ import { cromwellCall, fingerprintOfTask, folderOf, parse } from './profile-worl
 
 describe('Cromwell', () => {
   test.each(fixtures)(
-    'is known by the shape of %s, which is run without writing into what its script tees',
+    'Cromwell is recognised by the shape of %s, and the files that its script tees are not redirected again',
     (fixture) => {
       const task = parse(cromwellTask(fixture));
       expect(task.profile).toBe('cromwell');
@@ -17,7 +17,7 @@ describe('Cromwell', () => {
   );
 
   test.each(fixtures)(
-    '%s: equal calls of two workflows and of two servers are one call',
+    'equal calls of two workflows and of two Cromwell servers are one call: %s',
     async (fixture) => {
       const first = await cromwellCall(cromwellTask(fixture));
       const other = cromwellTask(fixture, { workflowId: '00000000-1111-4222-8333-444444444444' });
@@ -30,7 +30,7 @@ describe('Cromwell', () => {
     },
   );
 
-  describe('tells apart', () => {
+  describe('the canonical form of Cromwell calls', () => {
     const fixture = 's3-root';
     const base = () => cromwellTask(fixture);
     const cases: [string, () => Promise<string>][] = [
@@ -66,7 +66,7 @@ describe('Cromwell', () => {
       cromwellCall(base(), `${workOf(base())}\necho ${text(base())}`);
     test.each<[string, (task: CromwellTask) => string, (task: CromwellTask) => string]>([
       [
-        'what stands for the call’s folder, and the folder',
+        'the mark that replaces the call’s folder, and the folder',
         () => '⟨call⟩/x',
         (task) => `${folderOf(task)}/x`,
       ],
@@ -79,23 +79,23 @@ describe('Cromwell', () => {
       ['out, and the name of the wrapper’s fifo', () => 'out', (task) => `out${piece(task)}`],
       ['err, and the name of the wrapper’s fifo', () => 'err', (task) => `err${piece(task)}`],
       [
-        'an input, and what stands for it',
+        'an input, and the mark that replaces it',
         (task) => task.inputs[0]?.path ?? '',
         () => '⟨call⟩/inputs/lab-inputs/names/who.txt',
       ],
       [
-        'lines of the wrapper that the command itself has, with other digits',
+        'lines of the wrapper in the command itself, with other digits',
         () => ')  > "$out01234567" 2> "$err01234567"',
         () => ')  > "$out76543210" 2> "$err76543210"',
       ],
-      ['what a pattern’s replacement would expand', () => '$& $1 $`', () => '$$& $$1 $$`'],
+      ['characters that a replacement pattern would expand', () => '$& $1 $`', () => '$$& $$1 $$`'],
       ['line ends', () => 'a\r\nb', () => 'a\nb'],
       ['letters that look alike', () => '\u00e9', () => 'e\u0301'],
-    ])('%s', async (_, one, other) => {
+    ])('two commands that differ in this are different calls: %s', async (_, one, other) => {
       expect(await saying(one)).not.toBe(await saying(other));
     });
 
-    test('whatever matters', async () => {
+    test('every change that matters gives another fingerprint', async () => {
       const all = await Promise.all([cromwellCall(base()), ...cases.map(([, call]) => call())]);
       expect(new Set(all).size, cases.map(([what]) => what).join(', ')).toBe(cases.length + 1);
     });
@@ -161,10 +161,12 @@ describe('Cromwell', () => {
         [inRoot('rc', other), inRoot('sub/rc', zero)],
         false,
       ],
-    ])('%s', (what, fixture, files, may) => expect(mayCache(fixture, what, files)).toBe(may));
+    ])('a Cromwell run is cached only with rc 0: %s', (what, fixture, files, may) =>
+      expect(mayCache(fixture, what, files)).toBe(may),
+    );
   });
 
-  test('a task that only bears its name keeps its stdout, and may be sent twice', () => {
+  test('a task that only names the Cromwell profile keeps its stdout and may be sent twice', () => {
     const named = parse({
       tags: { 'batchwell.profile': 'cromwell', workflow_id: 'mine' },
       description: 'twice on purpose',
@@ -213,11 +215,11 @@ describe('Nextflow', () => {
     inputs: [...task(hash).inputs, ...inputs],
   });
 
-  test('is known, and a task of another run in another work folder is the same call', async () => {
+  test('a Nextflow task is recognised, and its task of another run in another work folder is the same call', async () => {
     expect(await call(two, 'align (7)')).toBe(await call(one, 'align (1)'));
   });
 
-  test('its number in the run does not count, also behind what the TES plugin sets', async () => {
+  test('the number of a Nextflow task in its run does not count, even after the setting of the TES plugin', async () => {
     const said = (hash: string, name: string) =>
       wrapper(hash, name).replace('#!/bin/bash\n', '#!/bin/bash\nNXF_CHDIR=/work\n');
     expect(await callOf(task(two), said(two, 'align (7)'))).toBe(
@@ -228,7 +230,7 @@ describe('Nextflow', () => {
     );
   });
 
-  test('inputs of one name from two work folders are not one, and may not be swapped', async () => {
+  test('inputs with one name from two work folders stay two inputs and cannot be swapped', async () => {
     const staged = (
       first: string,
       second: string,
@@ -257,7 +259,7 @@ describe('Nextflow', () => {
     expect(new Set(all).size).toBe(4);
   });
 
-  test('the pipeline’s own programs are known in a folder of another run', async () => {
+  test('the pipeline’s own programs are recognised in the folder of another run', async () => {
     const bin = (hash: string, tmp: string) =>
       callOf(
         withInputs(hash, [
@@ -273,18 +275,18 @@ describe('Nextflow', () => {
 
   test.each([
     [
-      'a data store that names its files as Nextflow its folders',
+      'a data store whose files are named like Nextflow’s folders',
       (hash: string) => `MODEL=s3://cache/files/md5/${hash}`,
     ],
     [
-      'a file beside an input, which nobody compared',
+      'a file beside an input, whose content is not compared',
       (hash: string) => `MORE=s3://bucket/work/${hash}/beside.txt`,
     ],
     [
-      'a bucket behind which the same folder stands',
+      'the same folder in another bucket',
       (hash: string) => `MORE=s3://copies/bucket/work/${hash}/n.txt`,
     ],
-  ])('tells apart what the environment names: %s', async (_, env) => {
+  ])('two environments that name different things are different calls: %s', async (_, env) => {
     const reading = (hash: string) =>
       callOf(
         withInputs(one, [{ url: `${work(hash)}/n.txt`, path: '/work/n.txt' }]),
@@ -293,7 +295,7 @@ describe('Nextflow', () => {
     expect(await reading(a)).not.toBe(await reading(b));
   });
 
-  test('the user’s own script counts to the letter, and so does how it is begun', async () => {
+  test('every character of the user’s own script counts, including its first line', async () => {
     const script = (text: string) =>
       callOf(task(one), wrapper(one, 'x'), { [`${work(one)}/.command.sh`]: text });
     const all = await Promise.all(
@@ -306,18 +308,18 @@ describe('Nextflow', () => {
     expect(new Set(all).size).toBe(3);
   });
 
-  test('what looks like a comment further down is part of what is done', async () => {
+  test('a line further down that looks like a comment counts', async () => {
     const say = (line: string): Promise<string> =>
       callOf(task(one), `${wrapper(one, 'x')}cat <<X\n# ${line}\nX\n`);
     expect(await say('a')).not.toBe(await say('b'));
   });
 
-  test('another environment in the wrapper is another call', async () => {
+  test('a call with another environment in the wrapper is another call', async () => {
     expect(await call(one, 'align (1)', 'A=2')).not.toBe(await call(one, 'align (1)'));
   });
 });
 
-test('a profile may be named by a tag, and a wrong name is told', () => {
+test('a profile can be named by a tag, and an unknown name is refused', () => {
   const task = { executors: [{ image: 'a', command: ['b'] }] };
   expect(parse({ ...task, tags: { 'batchwell.profile': 'pulsar' } }).profile).toBe('pulsar');
   expect(parse(task).profile).toBe('generic');
@@ -327,7 +329,7 @@ test('a profile may be named by a tag, and a wrong name is told', () => {
   ).toMatchObject({ problems: [{ field: 'tags["batchwell.profile"]' }] });
 });
 
-test('Pulsar, which reads QUEUED as failed, sees INITIALIZING', () => {
+test('Pulsar, which treats QUEUED as failed, sees INITIALIZING', () => {
   expect(profiles.pulsar.showState?.('QUEUED')).toBe('INITIALIZING');
   expect(profiles.pulsar.showState?.('COMPLETE')).toBe('COMPLETE');
 });
@@ -342,9 +344,10 @@ describe('paths of a client’s file system', () => {
     ['/mntx', 's3://all/mntx'],
     ['s3://o/k', 's3://o/k'],
     ['http://h/mnt/x', 'http://h/mnt/x'],
-  ])('%s lies at %s', (path, url) => expect(mapPath(path, map)).toBe(url));
+  ])('the path %s is mapped to %s', (path, url) => expect(mapPath(path, map)).toBe(url));
 
-  test.each([['mnt=s3://aaa'], ['/mnt=aaa'], ['/mnt'], ['/mnt=http://aaa']])('%s is told', (item) =>
-    expect(() => readPathMap([item])).toThrow(JSON.stringify(item)),
+  test.each([['mnt=s3://aaa'], ['/mnt=aaa'], ['/mnt'], ['/mnt=http://aaa']])(
+    'the mapping %s is refused',
+    (item) => expect(() => readPathMap([item])).toThrow(JSON.stringify(item)),
   );
 });

@@ -2,19 +2,19 @@ import { expect, test } from 'vitest';
 import type { Runtime } from '../../workers/runtime.ts';
 import { recallQueue } from '../../workers/stages/poll/queue-memory.ts';
 
-// Only its identity counts.
+// Only its object identity counts.
 const runtime = (): Runtime => ({}) as Runtime;
 
-test('a queue is remembered from look to look, and a submission that runs no more is forgotten', () => {
+test('a queue is remembered from look to look, and a submission that no longer runs is forgotten', () => {
   const mine = runtime();
   const first = recallQueue(mine, 'q', [1, 2]);
-  first.dealtWith.get(1)?.add(7);
+  first.applied.get(1)?.add(7);
   first.lastEndMs = 5;
   first.missingSinceMs.set(1, 20).set(2, 30);
   first.waitingReasons.set(1, 'CAPACITY:x').set(2, 'CAPACITY:y');
   expect(recallQueue(mine, 'q', [1, 3])).toEqual({
     lastEndMs: 5,
-    dealtWith: new Map([
+    applied: new Map([
       [1, new Set([7])],
       [3, new Set()],
     ]),
@@ -22,16 +22,16 @@ test('a queue is remembered from look to look, and a submission that runs no mor
     waitingReasons: new Map([[1, 'CAPACITY:x']]),
   });
   recallQueue(mine, 'q', []);
-  expect(recallQueue(mine, 'q', [1]).dealtWith).toEqual(new Map([[1, new Set()]]));
+  expect(recallQueue(mine, 'q', [1]).applied).toEqual(new Map([[1, new Set()]]));
 });
 
-test('queues and fleets have memories of their own', () => {
+test('each queue of each process has a memory of its own', () => {
   const mine = runtime();
-  recallQueue(mine, 'q', [1]).dealtWith.get(1)?.add(7);
+  recallQueue(mine, 'q', [1]).applied.get(1)?.add(7);
   for (const other of [recallQueue(mine, 'other', [1]), recallQueue(runtime(), 'q', [1])])
     expect(other).toEqual({
       lastEndMs: 0,
-      dealtWith: new Map([[1, new Set()]]),
+      applied: new Map([[1, new Set()]]),
       missingSinceMs: new Map(),
       waitingReasons: new Map(),
     });

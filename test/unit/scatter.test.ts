@@ -10,7 +10,7 @@ const template = {
 };
 const expand = (body: object) => expandScatter({ template, ...body }, { cache: 'off' });
 
-test('every row fills the template wherever a text stands', () => {
+test('every row fills the template in all its texts', () => {
   const read = expand({
     name: 'counts',
     tags: { run: '7', sample: 'none' },
@@ -39,7 +39,7 @@ test('every row fills the template wherever a text stands', () => {
   });
 });
 
-test('what a value holds is data: braces, dollars and quotes in it mean nothing', () => {
+test('a value is data: braces, dollars and quotes in it have no meaning', () => {
   const value = `{{lines}} $& $1 '"`;
   const read = expand({ rows: [{ sample: 'a', lines: value }] });
   expect(read).toMatchObject({
@@ -53,14 +53,14 @@ test('what a value holds is data: braces, dollars and quotes in it mean nothing'
   });
 });
 
-test('braces that are no placeholder stay as they are', () => {
+test('braces that are not a placeholder stay as they are', () => {
   const command = ['awk', '{{print $1}} {{ 1 }}', '{{'];
   expect(
     expand({ template: { executors: [{ image: 'a', command }] }, rows: [{ x: 1 }] }),
   ).toMatchObject({ tasks: [{ task: { spec: { executors: [{ command }] } } }] });
 });
 
-test('a task of a scatter without a name of its own has the scatter’s', () => {
+test('a task without a name of its own has the name of its scatter', () => {
   expect(
     expand({ name: 's', template: { executors: template.executors }, rows: [{ lines: 1 }] }),
   ).toMatchObject({ tasks: [{ task: { name: 's' } }] });
@@ -86,7 +86,7 @@ test('every bad row is listed with its number and the column', () => {
   ]);
 });
 
-test('a placeholder that no row knows is told once', () => {
+test('a placeholder that no row has is reported once', () => {
   const rows = Array.from({ length: 100 }, () => ({ sample: 'a' }));
   expect(expand({ rows })).toEqual({
     problems: [
@@ -95,7 +95,7 @@ test('a placeholder that no row knows is told once', () => {
   });
 });
 
-test('inherited names are no columns', () => {
+test('an inherited property name is not a column', () => {
   const named = { executors: [{ image: 'a', command: ['{{constructor}}'] }] };
   expect(expand({ template: named, rows: [{ x: 1 }] })).toEqual({
     problems: [expect.objectContaining({ field: 'template{{constructor}}' })],

@@ -15,23 +15,23 @@ async function triesUntilGivenUp(error: Error): Promise<number> {
   return tries;
 }
 
-describe('another try', () => {
+describe('retries of the stager', () => {
   test.each([
     [s3Error('SlowDown', 503), false],
     [s3Error('InternalError', 500), false],
     [s3Error('RequestTimeout', 408), false],
     [s3Error('TooManyRequests', 429), false],
     [systemError('ECONNRESET', 'read ECONNRESET'), false],
-    [new Error('3 bytes came instead of 4'), false],
+    [new Error('received 3 bytes instead of 4'), false],
     [s3Error('NoSuchKey', 404), true],
     [s3Error('AccessDenied', 403), true],
     [systemError('ENOSPC', 'ENOSPC: no space left on device, write'), true],
     [new FinalError('no'), true],
-  ])('after %s is useless: %s', (error, useless) => {
+  ])('a retry after %s is useless: %s', (error, useless) => {
     expect(isFinal(error)).toBe(useless);
   });
 
-  test('is made as often as is promised, and not at all where it is useless', async () => {
+  test('a retry is made up to the limit, and never if it is useless', async () => {
     expect(await triesUntilGivenUp(s3Error('SlowDown', 503))).toBe(TRIES);
     expect(await triesUntilGivenUp(s3Error('NoSuchKey', 404))).toBe(1);
   });
@@ -55,6 +55,6 @@ test.each([
   ],
   [new FinalError('two\nlines'), 'two lines'],
   [new FinalError('GET https://h/x?X-Amz-Signature=secret&y=1 failed'), 'GET https://h/x?… failed'],
-])('%s is shown with its reason and no secret', (error, reason) => {
+])('the error %s is shown with its reason and without secrets', (error, reason) => {
   expect(reasonOf(error)).toBe(reason);
 });

@@ -5,7 +5,7 @@ import { openLiveLogs, type LiveLogs } from '../../stager/live-logs.ts';
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
 afterEach(() => void vi.useRealTimers());
 
-/** Looks at nothing, and notes when, in seconds. */
+/** Records the times of the looks, in seconds, and looks at nothing. */
 function watchNothing(longestMs: number): { live: LiveLogs; looks: number[] } {
   const looks: number[] = [];
   const startMs = performance.now();
@@ -26,14 +26,14 @@ function watchNothing(longestMs: number): { live: LiveLogs; looks: number[] } {
   };
 }
 
-test('the first look comes 5 s after an executor’s start, then pauses double up to the longest', async () => {
+test('the first look is 5 s after an executor’s start, then pauses double up to the longest', async () => {
   const { live, looks } = watchNothing(30_000);
   live.executorStarted();
   await vi.advanceTimersByTimeAsync(130_000);
   expect(looks).toEqual([5, 15, 35, 65, 95, 125]);
 });
 
-test('the next executor is looked at as soon, and one that follows at once puts nothing off', async () => {
+test('the next executor is looked at just as soon, and one that starts at once postpones nothing', async () => {
   const { live, looks } = watchNothing(30_000);
   live.executorStarted();
   await vi.advanceTimersByTimeAsync(4000);
@@ -45,7 +45,7 @@ test('the next executor is looked at as soon, and one that follows at once puts 
   expect(looks.slice(5)).toEqual([75, 85]);
 });
 
-test('none is made after the end, nor where the longest pause is 0', async () => {
+test('a look is never made after the end, or if the longest pause is 0', async () => {
   const [stopped, never] = [watchNothing(30_000), watchNothing(0)];
   stopped.live.executorStarted();
   never.live.executorStarted();

@@ -91,7 +91,7 @@ test.each<[string, TaskTimes, string[]]>([
     [...before, 'packed 1 10-20', 'in-batch 1 20-33'],
   ],
   [
-    'a host whose clock is behind',
+    'done on a host whose clock is behind',
     { ...staged, endedMs: 70, attempts: [{ ...attempt, ran: { startedMs: 5, endedMs: 15 } }] },
     [
       ...before,
@@ -102,6 +102,6 @@ test.each<[string, TaskTimes, string[]]>([
       'finalized 60-70',
     ],
   ],
-])('%s', (_, times, spans) => {
+])('the timeline of a task that is %s names each span', (_, times, spans) => {
   expect(show(times)).toEqual(spans);
 });

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { isAllowedUrl, isOriginRule } from '../../core/access/origins.ts';
 import type { ScatterSummary } from '../../core/scatter/scatter-view.ts';
-import type { ToldTask } from '../../core/notify/task-event.ts';
+import type { ReportedTask } from '../../core/notify/task-event.ts';
 import {
   composeDeliveries,
   decideDelivery,
   type WebhookWants,
 } from '../../core/notify/webhooks.ts';
 
-describe('where requests may be sent', () => {
+describe('allowed origins', () => {
   const rules = [
     'https://hooks.example.org',
     'https://*.partner.net:8443',
@@ -22,7 +22,7 @@ describe('where requests may be sent', () => {
     'https://a.b.partner.net:8443',
     'https://hooks.example.org\\@evil.net',
     'http://127.0.0.1:9000/',
-  ])('%s is allowed', (url) => expect(isAllowedUrl(url, rules)).toBe(true));
+  ])('the URL %s is allowed', (url) => expect(isAllowedUrl(url, rules)).toBe(true));
 
   test.each([
     'http://hooks.example.org/',
@@ -41,14 +41,14 @@ describe('where requests may be sent', () => {
     'https://evil.net?.partner.net:8443',
     '',
     'hooks.example.org',
-  ])('%s is not', (url) => expect(isAllowedUrl(url, rules)).toBe(false));
+  ])('the URL %s is not allowed', (url) => expect(isAllowedUrl(url, rules)).toBe(false));
 
   test.each([
     'https://hooks.example.org',
     'https://*.example.org',
     'http://127.0.0.1:9000',
     'https://[::1]:80',
-  ])('%s is a rule', (rule) => expect(isOriginRule(rule)).toBe(true));
+  ])('%s is a valid origin rule', (rule) => expect(isOriginRule(rule)).toBe(true));
   test.each([
     'hooks.example.org',
     'https://hooks.example.org/',
@@ -58,18 +58,18 @@ describe('where requests may be sent', () => {
     'https://a.*.b',
     '*',
     'https://u:p@a.b',
-  ])('%s is none', (rule) => expect(isOriginRule(rule)).toBe(false));
+  ])('%s is not a valid origin rule', (rule) => expect(isOriginRule(rule)).toBe(false));
 });
 
-describe('an answer to a delivery', () => {
-  test.each([200, 204, 299])('%i delivers it', (status) =>
+describe('the answer to a delivery', () => {
+  test.each([200, 204, 299])('the answer %i completes a delivery', (status) =>
     expect(decideDelivery({ status }, 1, 0)).toEqual({
       do: 'delivered',
       outcome: `answered ${status}`,
     }),
   );
 
-  test('anything else is tried again, after pauses that grow to hours, ten times within a day or so', () => {
+  test('any other answer is retried, after pauses that grow to hours, ten times in about a day', () => {
     const decisions = Array.from({ length: 10 }, (_, made) =>
       decideDelivery({ status: 500 }, made + 1, 0.5),
     );
@@ -81,10 +81,10 @@ describe('an answer to a delivery', () => {
     expect(pauses.reduce((sum, ms) => sum + ms, 0) / 3_600_000).toBeCloseTo(25, 0);
   });
 
-  test('a redirection is not followed, silence says why, and Gone is for good', () => {
+  test('a redirect is not followed, a missing answer gives its cause, and 410 ends the deliveries', () => {
     expect(decideDelivery({ status: 302 }, 1, 0)).toMatchObject({
       do: 'again',
-      outcome: 'answered 302: redirections are not followed',
+      outcome: 'answered 302: redirects are not followed',
     });
     expect(decideDelivery({ trouble: 'ECONNREFUSED' }, 10, 0)).toEqual({
       do: 'dead',
@@ -94,8 +94,8 @@ describe('an answer to a delivery', () => {
   });
 });
 
-describe('what is noted of ends', () => {
-  const told = (id: number, owner: string, tags: Record<string, string> = {}): ToldTask => ({
+describe('the deliveries of ended tasks', () => {
+  const told = (id: number, owner: string, tags: Record<string, string> = {}): ReportedTask => ({
     id,
     owner,
     createdMs: 1,
@@ -132,7 +132,7 @@ describe('what is noted of ends', () => {
       ];
     });
 
-  test('each webhook hears of its owner’s only, with the tags and events that it wants', () => {
+  test('each webhook receives its owner’s tasks only, with the tags and events that it asked for', () => {
     expect(
       shown([
         hook(1, 'ann'),

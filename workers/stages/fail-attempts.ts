@@ -9,7 +9,7 @@ import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../runtime.ts';
 
-/** Batch would not take the job: its tasks fail with Batch's own words. */
+/** Batch rejected the job: its tasks fail with Batch's own words. */
 export async function failSubmission(
   runtime: Runtime,
   submission: SubmissionRow,
@@ -52,7 +52,7 @@ export async function failSubmission(
   );
 }
 
-/** All tasks of a submission were cancelled before Batch heard of it. */
+/** All tasks of a submission were cancelled before it reached Batch. */
 export async function dropCancelled(
   runtime: Runtime,
   submission: SubmissionRow,
@@ -69,7 +69,7 @@ export async function dropCancelled(
   });
 }
 
-/** What ended tasks owe to others: equal calls that waited for them go on. */
+/** Equal tasks that waited for ended ones go on. */
 export async function afterEnds(runtime: Runtime, taskIds: readonly number[]): Promise<Nudge[]> {
   return taskNudges(
     'cache-check',

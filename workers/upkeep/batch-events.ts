@@ -1,6 +1,7 @@
 /**
- * Looks at a Batch queue when Batch says that something has ended there, instead of when it is time for a look. An event
- * says only that: what has ended is read as ever, and the slow looks go on as a safety net for events that never come.
+ * Looks at a Batch queue when an event says that a job has ended there, instead of at intervals. An
+ * event says no more than that: what has ended is read in the usual way, and slow looks go on as a
+ * safety net for events that never come.
  */
 import { openJobEvents, type EventMessage } from '../../aws/job-events.ts';
 import { isQueue, parseJobEvent, saysEnded } from '../../core/submission/job-event.ts';
@@ -9,7 +10,7 @@ import type { Nudge } from '../../queues/messages.ts';
 import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
 
-/** After a failure; otherwise the queue itself makes us wait. */
+/** After a failure; otherwise the queue itself makes the loop wait. */
 const AGAIN_MS = 1000;
 
 /** Does nothing when no queue of events is configured. */
@@ -21,7 +22,7 @@ export function startEventFeed(runtime: Runtime): Loop {
   const loop = startLoop(runtime, { name: 'event-feed', pauseMs: AGAIN_MS }, async (signal) => {
     const messages = await events.receive(signal);
     await tellOf(runtime, messages, pace);
-    // Removed last: should we die before, they come again.
+    // Removed last: if the process dies before, they come again.
     await events.remove(messages);
     return 'again';
   });
@@ -33,7 +34,9 @@ export function startEventFeed(runtime: Runtime): Loop {
   };
 }
 
-/** @param lookedMs when each queue was last nudged: the children of a wide array end by the thousand */
+/**
+ * @param lookedMs when each queue was last nudged: the children of a wide array end by the thousand
+ */
 async function tellOf(
   runtime: Runtime,
   messages: readonly EventMessage[],

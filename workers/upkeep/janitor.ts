@@ -1,24 +1,24 @@
 /**
- * The janitor: jobs in Batch that carry our name and that nobody wants. A twin that was submitted by a lost answer and
- * waits in RUNNABLE for days would be fenced once it starts, but until then it holds a place in the queue.
+ * The janitor: ends Batch jobs with our name that are no longer needed. A twin that a lost answer
+ * left in RUNNABLE for days is fenced once it starts, but until then it holds a place in the queue.
  */
 import type { SeenJob } from '../../aws/batch.ts';
 import { judgeJob, type JanitorVerdict } from '../../core/submission/is-wanted.ts';
 import { submissionKeyOf } from '../../core/submission/packing.ts';
-import { activeStatuses } from '../../core/submission/queue-look.ts';
+import { activeStatuses } from '../../core/submission/job-status.ts';
 import {
   adoptJob,
-  readLatelyUsedQueues,
+  readRecentlyUsedQueues,
   readSubmissionsByKey,
   type SubmissionRow,
 } from '../../db/submissions.ts';
 import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
-import { claimOwner } from '../stages/submit/submission.ts';
+import { claimOwner } from '../stages/submit/owner.ts';
 
-/** Batch keeps finished jobs for a week; jobs that wait longer than that are somebody's on purpose. */
+/** Batch keeps finished jobs for a week; a job that waits longer than that does so on purpose. */
 const LATELY_MS = 7 * 24 * 3_600_000;
-/** Any number of workers may look; one a round does. */
+/** All workers run this loop; one of them looks in each round. */
 const LEASE_SHARE = 0.9;
 
 /** Never looks when `janitorMs` is 0. */
@@ -40,10 +40,12 @@ export function startJanitor(runtime: Runtime): Loop {
   });
 }
 
-/** One look at every queue that was used lately: five list calls each. Returns what was found of each kind. */
+/**
+ * One look at every recently used queue: five list calls each. Returns the count of each verdict.
+ */
 export async function tidy(runtime: Runtime): Promise<Record<JanitorVerdict, number>> {
   const found = { wanted: 0, twin: 0, unwanted: 0, stranger: 0 };
-  for (const queue of await readLatelyUsedQueues(
+  for (const queue of await readRecentlyUsedQueues(
     runtime.database.pool,
     runtime.nowMs() - LATELY_MS,
   )) {
@@ -88,7 +90,9 @@ async function tidyJobs(
   return found;
 }
 
-/** The object in S3 says who runs. A job that stands there is the one to watch, whatever the row says. */
+/**
+ * The owner object in S3 says which job runs. That job is the one to poll, whatever the row says.
+ */
 async function endUnlessOwner(
   runtime: Runtime,
   submission: SubmissionRow,
@@ -114,6 +118,6 @@ async function endUnlessOwner(
     job.jobId,
     verdict === 'twin'
       ? 'Batchwell: submitted twice; the other job runs.'
-      : 'Batchwell: nobody wants its results any more.',
+      : 'Batchwell: its results are no longer needed.',
   );
 }

@@ -1,14 +1,17 @@
-/** Work that a process does again and again beside its stages. */
+/** Work that a process repeats beside its stages. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { closeInTime } from '../../queues/closing.ts';
 import type { Runtime } from '../runtime.ts';
 
 export interface Loop {
-  /** Waits for the round under way. */
+  /** Waits for the present round. */
   close(): Promise<void>;
 }
 
-/** Rounds begin `pauseMs` after one another; one that says `again` is followed at once. A failed round is logged, and the next one comes. */
+/**
+ * A round follows the one before after `pauseMs`, or at once after one that returns `again`. A
+ * failed round is logged, and the next one follows.
+ */
 export function startLoop(
   runtime: Runtime,
   { name, pauseMs }: { name: string; pauseMs: number },

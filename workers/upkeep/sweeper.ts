@@ -1,6 +1,7 @@
 /**
- * The sweeper: for every row that stood still too long it sends a message again. Messages may be lost, all of Redis
- * may be; the rows are enough to go on. Any number of sweepers may run: taking rows postpones them.
+ * The sweeper: sends a message again for every row that has not moved for too long. Messages, or
+ * all of Redis, can be lost; the rows are enough to go on. Any number of sweepers can run: taking
+ * rows postpones them.
  */
 import { dueAfter } from '../../core/stall.ts';
 import { landFlights, readLostFlights } from '../../db/call-cache.ts';
@@ -8,17 +9,17 @@ import { pruneChanges } from '../../db/changes.ts';
 import { pruneDeliveries } from '../../db/webhooks.ts';
 import { pruneKeys } from '../../db/idempotency.ts';
 import {
-  takeStillSubmissions,
-  takeStillTasks,
-  type StillSubmission,
-  type StillTask,
+  takeDueSubmissions,
+  takeDueTasks,
+  type DueSubmission,
+  type DueTask,
 } from '../../db/sweep.ts';
 import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
 
 const ROWS_PER_SWEEP = 5000;
-/** Time enough to see why a webhook was not told, and to have it told again. */
+/** Long enough to see why a webhook was not notified, and to have it notified again. */
 const KEEP_DELIVERIES_MS = 7 * 24 * 3_600_000;
 
 export function startSweeper(runtime: Runtime): Loop {
@@ -32,14 +33,14 @@ export function startSweeper(runtime: Runtime): Loop {
 }
 
 /**
- * One sweep. Returns how many rows were nudged. Lost flights are looked for seldom: that reads all flights, of which
- * there is one for each task under way (25 ms for 10,000).
+ * One sweep. Returns how many rows were nudged. Lost flights are looked for rarely: that reads all
+ * flights, of which there is one for each running task (25 ms for 10,000).
  */
 export async function sweep(runtime: Runtime, { flights } = { flights: true }): Promise<number> {
   const nowMs = runtime.nowMs();
   const limits = { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs), most: ROWS_PER_SWEEP };
-  const tasks = await takeStillTasks(runtime.database, limits);
-  const submissions = await takeStillSubmissions(runtime.database, limits);
+  const tasks = await takeDueTasks(runtime.database, limits);
+  const submissions = await takeDueSubmissions(runtime.database, limits);
   if (flights) await forgetOld(runtime);
   const landed = flights
     ? await landFlights(
@@ -54,9 +55,19 @@ export async function sweep(runtime: Runtime, { flights } = { flights: true }): 
   ]);
   for (const { place } of tasks) runtime.metrics.swept.inc({ what: place });
   runtime.metrics.swept.inc({ what: 'submission' }, submissions.length);
-  if (tasks.length + submissions.length > 0)
-    runtime.log.info({ tasks: tasks.length, submissions: submissions.length }, 'swept');
-  return tasks.length + submissions.length + landed.length;
+  const count = tasks.length + submissions.length + landed.length;
+  if (count > 0)
+    runtime.log.info(
+      {
+        tasks: tasks.length,
+        submissions: submissions.length,
+        // Due as soon as the answer to SubmitJob can no longer come, without a stall time.
+        doubts: submissions.filter(({ state }) => state === 'calling').length,
+        flights: landed.length,
+      },
+      'swept',
+    );
+  return count;
 }
 
 async function forgetOld({ database: { pool }, config, nowMs }: Runtime): Promise<void> {
@@ -65,7 +76,7 @@ async function forgetOld({ database: { pool }, config, nowMs }: Runtime): Promis
   await pruneDeliveries(pool, { beforeMs: nowMs() - KEEP_DELIVERIES_MS, most: ROWS_PER_SWEEP });
 }
 
-function nudgesForTasks(tasks: readonly StillTask[], chunkSize: number): Nudge[] {
+function nudgesForTasks(tasks: readonly DueTask[], chunkSize: number): Nudge[] {
   const at = (stage: 'cache-check' | 'stage-script' | 'finalize') =>
     taskNudges(
       stage,
@@ -83,7 +94,7 @@ function nudgesForTasks(tasks: readonly StillTask[], chunkSize: number): Nudge[]
   ];
 }
 
-function nudgesForSubmissions(submissions: readonly StillSubmission[]): Nudge[] {
+function nudgesForSubmissions(submissions: readonly DueSubmission[]): Nudge[] {
   const queues = new Set(
     submissions.flatMap(({ state, queue }) => (state === 'running' ? [queue] : [])),
   );

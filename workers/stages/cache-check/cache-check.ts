@@ -1,6 +1,10 @@
-/** cache-check: what do the inputs hold, was this call made before, is it being made right now? */
+/** cache-check: identifies the inputs, and finds an equal task that has run or is running. */
 import { dueAfter } from '../../../core/stall.ts';
-import { describeCalls, type Call, type DescribedCall } from '../../../aws/fingerprints.ts';
+import {
+  resolveComponents,
+  type TaskToFingerprint,
+  type TaskComponents,
+} from '../../../aws/fingerprints.ts';
 import { strengthen } from '../../../aws/identities.ts';
 import { cacheSetting } from '../../../core/cache/setting.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
@@ -31,11 +35,11 @@ import type { Runtime, StageOutcome } from '../../runtime.ts';
 interface CheckedTask {
   row: TaskRow;
   hasOutputs: boolean;
-  /** Absent when an input is not there, or caching is off. */
+  /** Absent when an input does not exist, or caching is off. */
   fingerprint?: Buffer;
   /** What it is made of; present with the fingerprint. */
-  described?: DescribedCall;
-  call?: Call;
+  described?: TaskComponents;
+  call?: TaskToFingerprint;
 }
 
 export async function cacheCheck(
@@ -53,9 +57,9 @@ export async function cacheCheck(
 }
 
 /**
- * A task that waits is found by its leader's id when the leader ends, so it notes it and then looks once more: a leader
- * that ends from then on finds the task; one that ended before has left its flight, with its entry in place, and there
- * may be another leader by now.
+ * A leader that ends finds the tasks that wait for it by its id, so a task notes its leader and
+ * then looks once more. A leader that ends after the note finds the task. One that ended before it
+ * has left its flight, with its entry in place, and there may be another leader by now.
  */
 async function decideAll(
   runtime: Runtime,
@@ -79,8 +83,9 @@ async function decideAll(
 }
 
 /**
- * Entries first: a hit needs no flight. What has none asks for its flight, and then for entries once more, because a
- * leader writes its entry before it leaves its flight and both may have come to pass in between.
+ * Entries first: a hit needs no flight. A task without an entry asks for its flight, and then for
+ * entries once more: a leader writes its entry before it leaves its flight, and both may have
+ * happened in between.
  */
 async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
   const { pool } = runtime.database;
@@ -101,7 +106,7 @@ async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<C
     runtime.database.pool,
     rows.map(({ templateId }) => templateId),
   );
-  const calls = new Map<TaskRow, Call>();
+  const calls = new Map<TaskRow, TaskToFingerprint>();
   const unfingerprinted: CheckedTask[] = [];
   for (const row of rows) {
     const template = templates.get(row.templateId)?.template;
@@ -118,9 +123,9 @@ async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<C
 
 async function fingerprintCalls(
   runtime: Runtime,
-  calls: ReadonlyMap<TaskRow, Call>,
+  calls: ReadonlyMap<TaskRow, TaskToFingerprint>,
 ): Promise<CheckedTask[]> {
-  const described = await describeCalls(runtime.identities, [...calls.values()]);
+  const described = await resolveComponents(runtime.identities, [...calls.values()]);
   return [...calls].map(([row, call], position): CheckedTask => {
     const one = described[position];
     return one?.components

@@ -1,4 +1,7 @@
-/** finalize: outputs in place, cache written, task ended; its waiting twins go on. */
+/**
+ * finalize: puts outputs in place, writes the cache and ends the task; equal tasks that waited go
+ * on.
+ */
 import { dueAfter } from '../../../core/stall.ts';
 import { failureOf, type Failure } from '../../../core/retry/failures.ts';
 import { decideFinish } from '../../../core/result/decide-finish.ts';
@@ -101,7 +104,7 @@ interface Finalized {
   hits: readonly TaskRow[];
   finished: readonly TaskRow[];
   failed: JudgedRuns['failed'];
-  /** Hits whose entry could not be used after all. */
+  /** Hits whose entry cannot be used after all. */
   lost: readonly TaskRow[];
 }
 
@@ -166,7 +169,7 @@ async function endRuns(
   }));
 }
 
-/** A chunk may be worked on twice at once; each task counts once as a hit of its entry. */
+/** Two workers may have the same chunk; each task counts once as a hit of its entry. */
 function endHits(runtime: Runtime, hits: readonly TaskRow[], end: MoveDetails): Promise<number> {
   if (hits.length === 0) return Promise.resolve(0);
   return inTransaction(runtime.database, async (session) => {

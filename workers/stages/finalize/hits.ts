@@ -16,7 +16,7 @@ export interface FinalizedTask {
   spec: TaskSpec;
 }
 
-/** Some clients look for outputs at their own urls only. */
+/** Some clients look for outputs only at their own URLs. */
 export const hitModeOf = ({ config }: Runtime, { profile }: TaskRow): Config['cacheHit'] =>
   profiles[profile].needsCopies ? 'copy' : config.cacheHit;
 
@@ -63,7 +63,7 @@ export async function applyHits(
   return applied;
 }
 
-/** Why entries cannot be used, by id: a prior output is gone or no longer what it was. */
+/** Why entries cannot be used, by id: a prior output is gone or has changed. */
 async function findBadEntries(
   runtime: Runtime,
   entryIds: readonly number[],
@@ -104,8 +104,8 @@ async function whyNotUsable(
 }
 
 /**
- * Copies every output to where the new task wants it; where that does not go the task has to run. Only an output that
- * has just gone is the entry's fault: a url that may not be written to is the new task's own.
+ * Copies every output to the new task's URLs; if that fails, the task has to run. Only an output
+ * that has just gone invalidates the entry: a URL that cannot be written to is the new task's own.
  */
 async function copyOutputs(
   runtime: Runtime,

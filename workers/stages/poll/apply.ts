@@ -1,7 +1,8 @@
-/** Writes what polling decided: attempts end, tasks move, and whoever comes next is nudged. */
+/** Writes what poll decided: attempts end, tasks move, and the next stages are nudged. */
 import { dueAfter } from '../../../core/stall.ts';
 import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
 import { afterRetry, type RetryDecision } from '../../../core/retry/decide-retry.ts';
+import type { Failure } from '../../../core/retry/failures.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import {
   attemptKey,
@@ -10,12 +11,13 @@ import {
   type EndedAttempt,
   type OpenAttempt,
 } from '../../../db/attempts.ts';
-import { inTransaction } from '../../../db/client.ts';
+import { inTransaction, type Transaction } from '../../../db/client.ts';
 import {
   failedTask,
   moveTasks,
   moveTasksEach,
   readTasksAt,
+  type MoveDetails,
   type MovedTask,
 } from '../../../db/tasks.ts';
 import { taskNudges, type Nudge } from '../../../queues/messages.ts';
@@ -30,7 +32,7 @@ export interface PolledAttempt {
   result: SeenResult | undefined;
 }
 
-/** A transaction holds its row locks while it is written; 1,000 rows take some 20 ms. */
+/** A transaction holds its row locks while it is written; 1,000 rows take about 20 ms. */
 const ROWS_PER_TRANSACTION = 1000;
 
 export async function applyPolled(
@@ -45,57 +47,84 @@ export async function applyPolled(
 
 async function applyPart(runtime: Runtime, polled: readonly PolledAttempt[]): Promise<Nudge[]> {
   const nowMs = runtime.nowMs();
-  const details = { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs) };
   const decided = polled.filter(
     ({ decision }) => decision.do !== 'wait' && decision.do !== 'find-owner',
   );
   const retried = await againMoves(runtime, decided);
-
-  const { finalized, again, failures, moved } = await inTransaction(
-    runtime.database,
-    async (session) => {
-      // A move's guard knows places, not attempts: a late look at the last attempt must not move a task at its next one.
-      const open = await lockOpenAttempts(
-        session,
-        decided.map(({ attempt }) => attempt.taskId),
-      );
-      const ended = decided.filter(({ attempt }) => open.has(attemptKey(attempt)));
-      const endedIds = new Set(ended.map(({ attempt }) => attempt.taskId));
-      const finalized = ended.flatMap(({ attempt, decision }) =>
-        decision.do === 'finalize' ? [attempt.taskId] : [],
-      );
-      const again = retried.filter(({ id }) => endedIds.has(id));
-      const failures = ended.flatMap(({ attempt, decision }) =>
-        decision.do === 'fail' && attempt.place === 'poll'
-          ? [{ taskId: attempt.taskId, failure: decision.failure }]
-          : [],
-      );
-      await endAttempts(session, ended.map(endedAttempt), nowMs);
-      const moved = {
-        ended: await moveTasks(session, 'ended', finalized, details),
-        again: await moveTasksEach(session, 'again', again, details),
-        fail: await moveTasksEach(
-          session,
-          'fail',
-          failures.map(({ taskId, failure }) => failedTask(taskId, failure)),
-          { nowMs, dueMs: null },
-        ),
-      };
-      return { finalized, again, failures, moved };
-    },
-  );
+  const details = { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs) };
+  const { moves, moved } = await inTransaction(runtime.database, async (session) => {
+    const ended = await lockStillOpen(session, decided);
+    await endAttempts(session, ended.map(endedAttempt), nowMs);
+    const moves = movesOf(ended, retried);
+    return { moves, moved: await write(session, moves, details) };
+  });
   countMoves(runtime.metrics, 'poll', moved);
   countFailures(
     runtime,
-    failures.map(({ failure }) => failure),
+    moves.failures.map(({ failure }) => failure),
   );
+  return nudgeNext(runtime, moves);
+}
 
+/**
+ * A move's guard knows places, not attempts: a late look at the last attempt must not move a task
+ * that is at its next one.
+ */
+async function lockStillOpen(
+  session: Transaction,
+  decided: readonly PolledAttempt[],
+): Promise<PolledAttempt[]> {
+  const open = await lockOpenAttempts(
+    session,
+    decided.map(({ attempt }) => attempt.taskId),
+  );
+  return decided.filter(({ attempt }) => open.has(attemptKey(attempt)));
+}
+
+interface PollMoves {
+  finalized: number[];
+  again: MovedTask[];
+  failures: { taskId: number; failure: Failure }[];
+}
+
+function movesOf(ended: readonly PolledAttempt[], retried: readonly MovedTask[]): PollMoves {
+  const endedIds = new Set(ended.map(({ attempt }) => attempt.taskId));
+  return {
+    finalized: ended.flatMap(({ attempt, decision }) =>
+      decision.do === 'finalize' ? [attempt.taskId] : [],
+    ),
+    again: retried.filter(({ id }) => endedIds.has(id)),
+    failures: ended.flatMap(({ attempt, decision }) =>
+      decision.do === 'fail' && attempt.place === 'poll'
+        ? [{ taskId: attempt.taskId, failure: decision.failure }]
+        : [],
+    ),
+  };
+}
+
+const write = async (
+  session: Transaction,
+  { finalized, again, failures }: PollMoves,
+  details: MoveDetails,
+) => ({
+  ended: await moveTasks(session, 'ended', finalized, details),
+  again: await moveTasksEach(session, 'again', again, details),
+  fail: await moveTasksEach(
+    session,
+    'fail',
+    failures.map(({ taskId, failure }) => failedTask(taskId, failure)),
+    { nowMs: details.nowMs, dueMs: null },
+  ),
+});
+
+async function nudgeNext(
+  runtime: Runtime,
+  { finalized, again, failures }: PollMoves,
+): Promise<Nudge[]> {
+  const shapes = new Set(again.map(({ set }) => String(set.shape)));
   return [
     ...taskNudges('finalize', finalized, runtime.config.chunkSize),
-    ...[...new Set(again.map(({ set }) => String(set.shape)))].map((shape): Nudge => ({
-      stage: 'submit',
-      message: { shape },
-    })),
+    ...[...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })),
     ...(await afterEnds(
       runtime,
       failures.map(({ taskId }) => taskId),
@@ -118,7 +147,7 @@ function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttemp
   };
 }
 
-/** A host loss tries the same shape again; want of memory the shape with twice as much. */
+/** After a host loss the shape stays the same; after running out of memory it has twice as much. */
 async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Promise<MovedTask[]> {
   const again = ended.flatMap(({ attempt, decision }) =>
     decision.do === 'again' && attempt.place === 'poll'

@@ -1,15 +1,18 @@
 /** Ends the jobs of cancelled tasks. */
 import type { SeenJob } from '../../../aws/batch.ts';
 import { childJobId } from '../../../core/submission/packing.ts';
-import { hasEnded } from '../../../core/submission/queue-look.ts';
+import { hasEnded } from '../../../core/submission/job-status.ts';
 import type { OpenAttempt } from '../../../db/attempts.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
 import type { Runtime } from '../../runtime.ts';
 
-/** More would hold up the watch of the whole queue: each is a request of its own. */
+/** Each is a request of its own: more would delay the polling of the whole queue. */
 const CHILDREN_PER_LOOK = 50;
 
-/** Children that this process has asked Batch to end, by their array's job id; asking again after a restart does no harm. */
+/**
+ * Children that this process has asked Batch to end, by their array's job id. Asking again after a
+ * restart does no harm.
+ */
 const asked = new Map<string, Set<number>>();
 
 export interface CancelledWhere {
@@ -19,7 +22,9 @@ export interface CancelledWhere {
   attempts: readonly OpenAttempt[];
 }
 
-/** One call ends a whole array; only where some of it goes on are children ended singly, some at each look. */
+/**
+ * One call ends a whole array. If some of it goes on, children are ended singly, some at each look.
+ */
 export async function endCancelledJobs(
   runtime: Runtime,
   { submission, job, attempts }: CancelledWhere,

@@ -1,20 +1,26 @@
-/** What a process remembers of a Batch queue between two looks at it. Without it, as after a restart, a look only costs more. */
+/**
+ * What a process remembers of a Batch queue between two looks at it. Without it, as after a
+ * restart, a look only costs more.
+ */
 import type { Runtime } from '../../runtime.ts';
 
 export interface QueueMemory {
   /** When an attempt was last seen to end; 0 when none was. */
   lastEndMs: number;
-  /** Array indexes whose results were dealt with, by running submission. */
-  dealtWith: Map<number, Set<number>>;
-  /** What Batch said at the last look of why a running submission does not start. */
+  /** Array indexes whose results were applied, by running submission. */
+  applied: Map<number, Set<number>>;
+  /** Why a running submission does not start, as Batch said at the last look. */
   waitingReasons: Map<number, string>;
-  /** Since when Batch has not shown the job of a running submission; those that it shows are not in here. */
+  /**
+   * Since when Batch has not shown the job of a running submission; jobs that it shows are left
+   * out.
+   */
   missingSinceMs: Map<number, number>;
 }
 
 const memories = new WeakMap<Runtime, Map<string, QueueMemory>>();
 
-/** The memory of a queue; submissions that are not among `running` any more are forgotten. */
+/** The memory of a queue; submissions that are no longer among `running` are forgotten. */
 export function recallQueue(
   runtime: Runtime,
   queue: string,
@@ -22,12 +28,12 @@ export function recallQueue(
 ): QueueMemory {
   const queues = memories.get(runtime) ?? new Map<string, QueueMemory>();
   memories.set(runtime, queues);
-  const { lastEndMs = 0, dealtWith, missingSinceMs, waitingReasons } = queues.get(queue) ?? {};
+  const { lastEndMs = 0, applied, missingSinceMs, waitingReasons } = queues.get(queue) ?? {};
   const stillRunning = <T>(known: ReadonlyMap<number, T> = new Map()): Map<number, T> =>
     new Map([...known].filter(([id]) => running.includes(id)));
   const memory: QueueMemory = {
     lastEndMs,
-    dealtWith: new Map(running.map((id) => [id, dealtWith?.get(id) ?? new Set<number>()])),
+    applied: new Map(running.map((id) => [id, applied?.get(id) ?? new Set<number>()])),
     missingSinceMs: stillRunning(missingSinceMs),
     waitingReasons: stillRunning(waitingReasons),
   };

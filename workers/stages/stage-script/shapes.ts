@@ -1,4 +1,7 @@
-/** From a template to the shape its attempts are packed by: its job definition, queue, share and priority. */
+/**
+ * From a template to the shape its attempts are packed by: its job definition, queue, share and
+ * priority.
+ */
 import {
   definitionContent,
   definitionDigest,

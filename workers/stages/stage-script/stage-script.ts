@@ -1,4 +1,7 @@
-/** stage-script: the script that says everything a task does lies in S3, once per template, before anything is submitted. */
+/**
+ * stage-script: writes the script that says everything a task does to S3, once per template, before
+ * anything is submitted.
+ */
 import { dueAfter } from '../../../core/stall.ts';
 import { sha256 } from '../../../core/ids.ts';
 import { scriptKey } from '../../../core/files/s3-layout.ts';
@@ -45,7 +48,7 @@ export async function stageScript(
   };
 }
 
-/** The object's name is its content's digest, so writing it twice is the same write. */
+/** The object's name is the digest of its content, so writing it twice changes nothing. */
 async function stageTemplate(runtime: Runtime, row: TemplateRow): Promise<void> {
   if (row.scriptSha256 !== null) return;
   const script = renderScript(row.template);

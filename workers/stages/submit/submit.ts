@@ -7,10 +7,12 @@ import { packSubmission, readReady } from '../../../db/packing.ts';
 import { readSubmissions } from '../../../db/submissions.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
-import { carryOn } from './submission.ts';
+import { carryOn } from './call-submit-job.ts';
 
-/** Owners at their limit get room as their attempts end; nobody tells their shapes of it. */
+/** Owners at their limit get room as their attempts end, of which their shapes are not notified. */
 const ROOM_WAIT_MS = 1000;
+/** As long as the queue waits before it retries a message for the first time. */
+const CARRY_ON_AGAIN_MS = 500;
 
 export function submit(runtime: Runtime, message: Messages['submit']): Promise<StageOutcome> {
   return 'shape' in message
@@ -47,8 +49,21 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
     });
     if (id === undefined) return limitOf ? { do: 'wait', waitMs: ROOM_WAIT_MS } : { do: 'done' };
     runtime.passCrashPoint('submit.packed');
-    // At once: should a later array fail, the earlier ones are watched all the same.
-    await runtime.queues.nudge((await carryOnAll(runtime, [id])).next);
+    // At once: should a later array fail, the earlier ones are polled all the same.
+    await runtime.queues.nudge((await carryOnPacked(runtime, id)).next);
+  }
+}
+
+/**
+ * After an error, a message of its own: the next message of the shape no longer finds its attempts.
+ */
+async function carryOnPacked(runtime: Runtime, id: number): Promise<{ next: Nudge[] }> {
+  try {
+    return await carryOnAll(runtime, [id]);
+  } catch (error) {
+    const own: Nudge = { stage: 'submit', message: { submissions: [id] } };
+    await runtime.queues.nudge([own], CARRY_ON_AGAIN_MS);
+    throw error;
   }
 }
 

@@ -1,4 +1,7 @@
-/** Webhooks, in every worker: one at a time notes what they are to be told, and all of them send it. */
+/**
+ * Webhooks, in every worker: one worker at a time notes what is to be sent, and all of them send
+ * it.
+ */
 import { countPending, startReader } from '../../../db/webhooks.ts';
 import type { Runtime } from '../../runtime.ts';
 import { startLoop, type Loop } from '../loop.ts';
@@ -6,10 +9,10 @@ import { noteDeliveries } from './note.ts';
 import { sendDue } from './send.ts';
 
 const PAUSE_MS = 500;
-/** As often as Prometheus asks. */
+/** As often as Prometheus scrapes. */
 const COUNT_MS = 15_000;
 
-/** None where no webhook may be. */
+/** No loops where no webhook is allowed. */
 export function startWebhooks(runtime: Runtime): Loop[] {
   if (runtime.config.webhookOrigins.length === 0) return [];
   let started = false;

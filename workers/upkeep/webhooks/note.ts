@@ -1,12 +1,12 @@
-/** What webhooks are to be told, read off the log of changes. */
+/** Notes what webhooks are to be sent, from the log of changes. */
 import { isEnd } from '../../../core/places.ts';
 import { viewScatter, type ScatterSummary } from '../../../core/scatter/scatter-view.ts';
-import type { ToldTask } from '../../../core/notify/task-event.ts';
+import type { ReportedTask } from '../../../core/notify/task-event.ts';
 import { composeDeliveries } from '../../../core/notify/webhooks.ts';
 import { readChanges } from '../../../db/changes.ts';
 import { inTransaction, type Session } from '../../../db/client.ts';
 import { countScatter, readScatter } from '../../../db/scatter-views.ts';
-import { readToldTasks } from '../../../db/task-views.ts';
+import { readReportedTasks } from '../../../db/task-views.ts';
 import {
   insertDeliveries,
   lockReader,
@@ -20,8 +20,8 @@ import type { Runtime } from '../../runtime.ts';
 const CHANGES_AT_ONCE = 5;
 
 /**
- * Notes deliveries for the next part of the log, in the transaction that moves the reader on: nothing is lost, and nothing noted twice.
- * Returns whether there is more to read.
+ * Notes deliveries for the next part of the log, in the transaction that moves the reader on:
+ * nothing is lost, and nothing is noted twice. Returns whether there is more to read.
  */
 export function noteDeliveries(runtime: Runtime): Promise<boolean> {
   return inTransaction(runtime.database, async (session) => {
@@ -32,7 +32,7 @@ export function noteDeliveries(runtime: Runtime): Promise<boolean> {
     const webhooks = await readWebhooks(session);
     const endedIds = new Set(page.changes.flatMap(({ tasks, ended }) => (ended ? tasks : [])));
     if (webhooks.length > 0 && endedIds.size > 0) {
-      const tasks = (await readToldTasks(session, [...endedIds])).filter(({ place }) =>
+      const tasks = (await readReportedTasks(session, [...endedIds])).filter(({ place }) =>
         isEnd(place),
       );
       const scatters = await readEndedScatters(session, webhooks, tasks);
@@ -48,11 +48,11 @@ export function noteDeliveries(runtime: Runtime): Promise<boolean> {
   });
 }
 
-/** Of those that somebody wants to hear of, the scatters whose every task has ended. */
+/** The scatters whose every task has ended, of owners with a webhook for them. */
 async function readEndedScatters(
   session: Session,
   webhooks: readonly WebhookRow[],
-  tasks: readonly ToldTask[],
+  tasks: readonly ReportedTask[],
 ): Promise<{ owner: string; scatter: ScatterSummary }[]> {
   const owners = new Set(
     webhooks.flatMap(({ owner, wants }) => (wants.events.includes('scatter.ended') ? [owner] : [])),

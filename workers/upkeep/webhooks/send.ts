@@ -1,4 +1,4 @@
-/** Deliveries on their way to webhooks. */
+/** Sends deliveries to webhooks. */
 import { whyNoAnswer } from '../../../core/fetch-failure.ts';
 import { isAllowedUrl } from '../../../core/access/origins.ts';
 import {
@@ -17,10 +17,16 @@ import type { Runtime } from '../../runtime.ts';
 
 const DELIVERIES_AT_ONCE = 16;
 const TIMEOUT_MS = 10_000;
-/** What else a silent receiver is to be told waits no longer than this: it may be back before the try that has waited longest. */
+/**
+ * Other deliveries to a receiver that does not answer wait no longer than this: it may be back
+ * before the delivery that has waited longest is tried again.
+ */
 const LONGEST_REST_MS = 60_000;
 
-/** Sends what is due; should its process die, another does once no answer can come any more and a message would be given on, too. Returns how many deliveries were tried. */
+/**
+ * Sends what is due. If the process dies, another sends it once no answer can come any more and a
+ * message would be delivered again, too. Returns how many deliveries were tried.
+ */
 export async function sendDue(runtime: Runtime): Promise<number> {
   const nowMs = runtime.nowMs();
   const claimed = await claimDeliveries(runtime.database, {
@@ -58,7 +64,7 @@ async function deliver(runtime: Runtime, delivery: ClaimedDelivery): Promise<voi
       dueMs: null,
       endedMs: nowMs,
     });
-  // The url is the receiver's, and may hold a secret of its own.
+  // Without the URL: it is the receiver's, and may hold a secret.
   if (decision.do !== 'delivered')
     runtime.log.warn(
       {
@@ -72,13 +78,13 @@ async function deliver(runtime: Runtime, delivery: ClaimedDelivery): Promise<voi
     );
 }
 
-/** Signed anew at each try: receivers refuse old timestamps. */
+/** Signed at each try: receivers refuse old timestamps. */
 async function post(
   { config, nowMs }: Runtime,
   { id, body, webhook }: ClaimedDelivery,
 ): Promise<DeliveryAnswer> {
   if (!isAllowedUrl(webhook.url, config.webhookOrigins))
-    return { trouble: 'not sent: BATCHWELL_WEBHOOK_ORIGINS does not name its origin any more' };
+    return { trouble: 'not sent: BATCHWELL_WEBHOOK_ORIGINS no longer lists its origin' };
   const signed = { id: `delivery-${id}`, timestamp: Math.floor(nowMs() / 1000), body };
   const headers = {
     'content-type': 'application/json',
@@ -88,7 +94,7 @@ async function post(
     'webhook-signature': signDelivery(webhookSecret(config.webhookKey, webhook), signed),
   };
   try {
-    // A redirection could lead anywhere.
+    // A redirect could lead anywhere.
     const answer = await fetch(webhook.url, {
       method: 'POST',
       headers,

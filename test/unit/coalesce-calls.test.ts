@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { groupCalls, Overloaded } from '../../api/intake/group-calls.ts';
+import { coalesceCalls, Overloaded } from '../../api/coalesce-calls.ts';
 
 /** Runs that end when told. */
 function heldRuns() {
@@ -11,9 +11,9 @@ function heldRuns() {
   return { runs, run };
 }
 
-test('calls of one moment go together, and each gets its own answer', async () => {
+test('concurrent calls run as one group, and each gets its own answer', async () => {
   const { runs, run } = heldRuns();
-  const call = groupCalls(run, { groupsAtOnce: 1, most: 10 });
+  const call = coalesceCalls(run, { groupsAtOnce: 1, most: 10 });
   const answers = Promise.all([call(1), call(2), call(3)]);
   await expect.poll(() => runs.length).toBe(1);
   runs[0]?.end();
@@ -21,9 +21,9 @@ test('calls of one moment go together, and each gets its own answer', async () =
   expect(runs.map(({ given }) => given)).toEqual([[1, 2, 3]]);
 });
 
-test('a call waits only for a free run, and takes along all that came meanwhile, up to the most', async () => {
+test('a call waits only for a free run, which takes all calls made meanwhile up to the limit', async () => {
   const { runs, run } = heldRuns();
-  const call = groupCalls(run, { groupsAtOnce: 1, most: 2 });
+  const call = coalesceCalls(run, { groupsAtOnce: 1, most: 2 });
   const first = call(1);
   await expect.poll(() => runs.length).toBe(1);
   const others = Promise.all([call(2), call(3), call(4)]);
@@ -36,27 +36,27 @@ test('a call waits only for a free run, and takes along all that came meanwhile,
   expect(runs.map(({ given }) => given)).toEqual([[1], [2, 3], [4]]);
 });
 
-test('one bad call does not fail the others, when it may be tried alone', async () => {
+test('a bad call does not fail the others when calls may be retried alone', async () => {
   const tried: number[][] = [];
   const run = async (given: number[]) => {
     tried.push(given);
     if (given.includes(2)) throw new Error('2 is bad');
     return given;
   };
-  const call = groupCalls(run, { groupsAtOnce: 1, most: 10, tryAlone: () => true });
+  const call = coalesceCalls(run, { groupsAtOnce: 1, most: 10, retryAlone: () => true });
   const answers = await Promise.allSettled([call(1), call(2), call(3)]);
   expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   expect(tried).toEqual([[1, 2, 3], [1], [2], [3]]);
 });
 
-test('an error that is everybody’s fails all, and the next call is made again', async () => {
+test('an error that affects all calls fails them all, and the next call is tried again', async () => {
   let away = true;
-  const call = groupCalls(
+  const call = coalesceCalls(
     async (given: number[]) => {
       if (away) throw new Error('away');
       return given;
     },
-    { groupsAtOnce: 1, most: 10, tryAlone: () => false },
+    { groupsAtOnce: 1, most: 10, retryAlone: () => false },
   );
   expect((await Promise.allSettled([call(1), call(2)])).map(({ status }) => status)).toEqual([
     'rejected',
@@ -66,9 +66,9 @@ test('an error that is everybody’s fails all, and the next call is made again'
   expect(await call(3)).toBe(3);
 });
 
-test('a call beyond those that may wait is refused at once', async () => {
+test('a call beyond the limit of waiting calls is rejected at once', async () => {
   const { runs, run } = heldRuns();
-  const call = groupCalls(run, { groupsAtOnce: 1, most: 1, mostWaiting: 1 });
+  const call = coalesceCalls(run, { groupsAtOnce: 1, most: 1, mostWaiting: 1 });
   const first = call(1);
   await expect.poll(() => runs.length).toBe(1);
   const second = call(2);

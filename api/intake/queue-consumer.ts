@@ -1,17 +1,20 @@
-/** Tasks and scatters that came as messages of the queue `intake`: judged as strictly as those that came over HTTP. */
+/**
+ * Accepts tasks and scatters from messages of the queue `intake`, by the same rules as over HTTP.
+ */
 import { whyNotAllowed } from '../../core/access/access.ts';
 import { keyOfSender, readSendersKey } from '../../core/access/idempotency.ts';
 import { openIntake, type IntakeAnswer, type IntakeMessage } from '../../queues/intake.ts';
-import { anybody, type Callers } from '../access/callers.ts';
+import { messageOf } from '../error-message.ts';
+import { anonymous, type Callers } from '../access/callers.ts';
 import type { Caller, Refused } from '../access/caller.ts';
-import { failure, passingTrouble, type FailureBody } from '../http/errors.ts';
+import { failure, transientCause, type FailureBody } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
-import type { ApiServices } from '../services.ts';
+import type { ApiContext } from '../context.ts';
 import { submitScatter, submitTask, type KeyReader, type Refusal } from './submit.ts';
 
-/** Starts taking messages when the API listens, where it is set up. */
-export function takeMessages(app: Api, services: ApiServices): void {
-  const { config, log } = services;
+/** Consumes messages while the API listens, if BATCHWELL_INTAKE is yes. */
+export function consumeIntakeQueue(app: Api, context: ApiContext): void {
+  const { config, log } = context;
   if (config.intake === 'no') return;
   let intake: ReturnType<typeof openIntake> | undefined;
   const onTrouble = (error: Error): void =>
@@ -19,41 +22,38 @@ export function takeMessages(app: Api, services: ApiServices): void {
   app.addHook('onListen', async () => {
     intake = openIntake(
       { redisUrl: config.redisUrl, prefix: config.redisPrefix, lockMs: config.lockMs, onTrouble },
-      (message) => takeMessage(services, message),
+      (message) => handleMessage(context, message),
     );
   });
   app.addHook('preClose', async () => intake?.close());
 }
 
-export async function takeMessage(
-  services: ApiServices,
+export async function handleMessage(
+  context: ApiContext,
   message: IntakeMessage,
 ): Promise<IntakeAnswer> {
-  const { log } = services;
+  const { log } = context;
   try {
-    const answer = await submit(services, message);
+    const answer = await submit(context, message);
     if (!('refused' in answer)) return { value: answer };
     log.info({ event: 'intake-refused', status: answer.refused.status_code }, 'intake-refused');
     return { refused: sentence(answer.refused) };
   } catch (error) {
-    if (!passingTrouble(error)) throw error;
-    log.warn(
-      { event: 'intake-put-off', error: error instanceof Error ? error.message : String(error) },
-      'intake-put-off',
-    );
+    if (!transientCause(error)) throw error;
+    log.warn({ event: 'intake-put-off', error: messageOf(error) }, 'intake-put-off');
     return { later: true };
   }
 }
 
 async function submit(
-  services: ApiServices,
+  context: ApiContext,
   { name, data, deliveryId }: IntakeMessage,
 ): Promise<{ id: string; tasks?: number } | Refusal> {
   const { token, key, ...rest } = (typeof data === 'object' && data !== null ? data : {}) as Record<
     string,
     unknown
   >;
-  const caller = await findCaller(services.callers, token);
+  const caller = await findCaller(context.callers, token);
   if ('refused' in caller) return { refused: failure(401, caller.refused) };
   const { access } = caller;
   const forbidden = whyNotAllowed(access, 'submit');
@@ -62,25 +62,25 @@ async function submit(
     key === undefined
       ? keyOfSender(`message ${deliveryId}`, asked)
       : readSendersKey(key, 'key', asked);
-  if (name === 'task') return submitTask(services, access, rest['task'], readKey);
+  if (name === 'task') return submitTask(context, access, rest['task'], readKey);
   if (name !== 'scatter')
     return {
       refused: failure(
         400,
-        `A message is named task or scatter, and this one ${JSON.stringify(name.slice(0, 60))}.`,
+        `The message is named ${JSON.stringify(name.slice(0, 60))}. Name it task or scatter.`,
       ),
     };
-  const scatter = await submitScatter(services, access, { body: rest['scatter'] }, readKey);
+  const scatter = await submitScatter(context, access, { body: rest['scatter'] }, readKey);
   return 'refused' in scatter ? scatter : { id: scatter.id, tasks: scatter.taskIds.length };
 }
 
 async function findCaller(callers: Callers, token: unknown): Promise<Caller | Refused> {
-  if (!callers.asked) return anybody;
+  if (!callers.tokensRequired) return anonymous;
   return typeof token === 'string'
     ? callers.find(token)
-    : { refused: 'This needs a token, as data.token.' };
+    : { refused: 'The message has no token. Put the token in data.token.' };
 }
 
-/** With every problem, since a message that failed holds no more than a text. */
+/** Includes every problem: a failed message holds only one string. */
 const sentence = ({ status_code: status, message, problems = [] }: FailureBody): string =>
   `${status} ${message}${problems.length > 1 ? ` ${JSON.stringify(problems)}` : ''}`;

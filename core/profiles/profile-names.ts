@@ -1,3 +1,3 @@
-/** The names of the client profiles, apart from what they do: a task's own type needs the name only. */
+/** Names of the client profiles, as they are stored with tasks. */
 export const profileNames = ['cromwell', 'nextflow', 'snakemake', 'pulsar', 'generic'] as const;
 export type ProfileName = (typeof profileNames)[number];

@@ -1,56 +1,17 @@
-/** Looks at Batch and at the result records: facts only, no decisions. */
-import type { SeenJob } from '../../../aws/batch.ts';
+/** Reads the result records of a submission: facts only, no decisions. */
 import { parseResultBody } from '../../../core/result/result-body.ts';
 import { decodeResultKey } from '../../../core/result/result-key.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
-import {
-  activeStatuses,
-  looksByListing,
-  resultsFrom,
-} from '../../../core/submission/queue-look.ts';
+import { resultsFrom } from '../../../core/submission/poll-pace.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
 import type { Runtime } from '../../runtime.ts';
-
-/** The jobs of running submissions, by job id. One request for up to 100 of them. */
-export async function seeJobs(
-  runtime: Runtime,
-  queue: string,
-  running: readonly SubmissionRow[],
-): Promise<Map<string, SeenJob>> {
-  const jobIds = running.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
-  const seen = new Map<string, SeenJob>();
-  if (looksByListing(jobIds.length)) {
-    for (const status of activeStatuses) {
-      for (const job of await runtime.batch.list({ queue }, status)) seen.set(job.jobId, job);
-      runtime.metrics.pollRequests.inc({ service: 'batch' });
-    }
-  }
-  const rest = jobIds.filter((id) => !seen.has(id));
-  for (const job of await runtime.batch.describe(rest)) seen.set(job.jobId, job);
-  runtime.metrics.pollRequests.inc({ service: 'batch' }, Math.ceil(rest.length / 100));
-  return seen;
-}
-
-/** Children of an array that failed, by index; of a single job, itself. */
-export async function seeFailed(
-  runtime: Runtime,
-  submission: SubmissionRow,
-  job: SeenJob,
-): Promise<Map<number, SeenJob>> {
-  if (submission.size === 1) return new Map(job.status === 'FAILED' ? [[0, job]] : []);
-  const failed = await runtime.batch.list({ arrayJobId: job.jobId }, 'FAILED');
-  runtime.metrics.pollRequests.inc({ service: 'batch' });
-  return new Map(
-    failed.flatMap((child) => (child.index === undefined ? [] : [[child.index, child]])),
-  );
-}
 
 export interface ResultsWanted {
   /** Records from this array index on. */
   firstOpen: number;
-  /** Array indexes whose records have been dealt with: they are listed again, but not decoded. */
+  /** Array indexes whose records are applied already: they are listed again, but not decoded. */
   known?: ReadonlySet<number>;
   /** Called for each page that was listed. */
   onPage?: () => void;
@@ -59,10 +20,10 @@ export interface ResultsWanted {
 const NONE: ReadonlySet<number> = new Set();
 
 /**
- * The result records from `firstOpen` on by array index, a listing's page (1,000) at a time. Records too long for a key are
- * fetched.
+ * The result records from `firstOpen` on by array index, one page of the listing (1,000) at a time.
+ * Records too long for a key are fetched.
  */
-export async function* seeResults(
+export async function* readResultRecords(
   runtime: Runtime,
   submission: SubmissionRow,
   { firstOpen, known = NONE, onPage }: ResultsWanted,
@@ -94,7 +55,8 @@ async function fetchResult(runtime: Runtime, url: string, seen: SeenResult): Pro
   try {
     return { ...seen, record: parseResultBody(JSON.parse(body.toString('utf8'))) };
   } catch (error) {
-    // As if it were not there: then Batch's word decides about this one attempt, and the others of its queue go on.
+    // As if it were not there: then what Batch says decides about this one attempt, and the others
+    // of its queue go on.
     runtime.log.error({ url, err: error }, 'result-record-unreadable');
     return seen;
   }

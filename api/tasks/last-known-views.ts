@@ -1,13 +1,14 @@
 /**
- * What was last said of a task, for the time when the database cannot be reached: Cromwell fails a call for good when
- * a poll gets anything but 2xx. In memory, bounded, oldest use out first.
+ * The last replies about tasks, used while the database is unavailable: Cromwell fails a call
+ * permanently when a poll returns anything other than 2xx. In memory and bounded; the least
+ * recently used are dropped first.
  */
 import { forgetOldest } from '../../core/forget-oldest.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from '../schemas/tes.ts';
 
-export interface LastKnown {
+export interface LastKnownViews {
   remember(owner: string, view: View, body: TesTaskFull | TesTaskMinimal, nowMs: number): void;
-  /** As asked for, or the least that is known. */
+  /** The requested view, or else the state alone. */
   recall(
     owner: string,
     view: View,
@@ -17,23 +18,23 @@ export interface LastKnown {
 
 /** About 200 bytes each. */
 const MOST_STATES = 50_000;
-/** A body can be some 100 kB with its logs. */
+/** A body with its logs can have about 100 kB. */
 const MOST_BODIES = 200;
 
-interface Remembered {
+interface LastKnownView {
   owner: string;
   body: TesTaskFull | TesTaskMinimal;
   seenMs: number;
 }
 
-export function createLastKnown(): LastKnown {
-  const states = new Map<string, Remembered>();
-  const bodies = new Map<string, Remembered>();
+export function createLastKnownViews(): LastKnownViews {
+  const states = new Map<string, LastKnownView>();
+  const bodies = new Map<string, LastKnownView>();
   const keep = (
-    map: Map<string, Remembered>,
+    map: Map<string, LastKnownView>,
     most: number,
     key: string,
-    value: Remembered,
+    value: LastKnownView,
   ): void => {
     map.delete(key);
     map.set(key, value);

@@ -1,0 +1,36 @@
+/**
+ * `bench/` measures what a fleet costs and how fast it is, with every part in its own process. This
+ * file lists the benchmarks.
+ */
+import { events } from './events.ts';
+import { hits } from './hits.ts';
+import { memory } from './memory.ts';
+import type { BenchOptions } from './options.ts';
+import type { Rows } from './report.ts';
+import { scale } from './scale.ts';
+import { scatter } from './scatter.ts';
+import { singles } from './singles.ts';
+import { submit } from './submit.ts';
+import { watch } from './watch.ts';
+
+export interface Bench {
+  run(options: BenchOptions): Promise<Rows>;
+  /** Widths to run by default. */
+  tasks: number[];
+}
+
+export const benches = {
+  scatter: { run: scatter, tasks: [1000, 10_000] },
+  singles: { run: singles, tasks: [0] },
+  hits: { run: hits, tasks: [10_000] },
+  watch: { run: watch, tasks: [10_000] },
+  /** Shapes, not tasks. */
+  submit: { run: submit, tasks: [500] },
+  scale: { run: scale, tasks: [10_000] },
+  memory: { run: memory, tasks: [100_000] },
+  events: { run: events, tasks: [1000] },
+} satisfies Record<string, Bench>;
+
+export type BenchName = keyof typeof benches;
+
+export const isBenchName = (name: string): name is BenchName => Object.hasOwn(benches, name);

@@ -1,0 +1,35 @@
+/** How far a Batch job is, from its status and the counts of its children. */
+
+/** Statuses of a Batch job that has not ended. */
+export const activeStatuses = ['SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING'] as const;
+
+export interface CountedJob {
+  status: string;
+  /** Children per status, for an array. */
+  counts?: Partial<Record<string, number>>;
+}
+
+export const hasEnded = ({ status }: CountedJob): boolean =>
+  status === 'SUCCEEDED' || status === 'FAILED';
+
+/** How many of a job's attempts have ended in Batch. */
+export function endedCount(job: CountedJob): number {
+  if (job.counts) return (job.counts['SUCCEEDED'] ?? 0) + (job.counts['FAILED'] ?? 0);
+  return hasEnded(job) ? 1 : 0;
+}
+
+/** Whether any of its attempts runs or has run. */
+export function hasRun(job: CountedJob): boolean {
+  return job.status === 'RUNNING' || endedCount(job) > 0 || (job.counts?.['RUNNING'] ?? 0) > 0;
+}
+
+/**
+ * Whether there is anything to read or to end. A submission in which nothing has changed costs no
+ * more than its part of the one look at its queue.
+ * @param open how many of its attempts have not ended, as far as MySQL knows
+ */
+export const hasNews = (
+  { size, cancelMs }: { size: number; cancelMs: number | null },
+  job: CountedJob,
+  open: number,
+): boolean => cancelMs !== null || endedCount(job) > size - open;

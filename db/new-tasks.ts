@@ -1,0 +1,204 @@
+/** New tasks as rows: templates, scatters, tasks and tags. accept.ts says when they are written. */
+import { sha256 } from '../core/ids.ts';
+import type { NewTask } from '../core/task/task.ts';
+import { hoistConstants, splitTask, type Template } from '../core/task/template.ts';
+import { logChange } from './changes.ts';
+import type { Database, Session, Transaction } from './client.ts';
+import { selectFirst, write } from './rows.ts';
+import { inParts } from './statement-size.ts';
+
+/** A task, split into what it shares with others and its own values. */
+interface PreparedTask {
+  task: NewTask;
+  template: Template;
+  values: string[];
+}
+
+/** What the rows of one request have in common. */
+export interface Origin {
+  owner: string;
+  /** Whose call cache the tasks share. */
+  cacheDomain: string;
+  nowMs: number;
+  /** When the sweeper looks at them, should their first message be lost. */
+  dueMs: number;
+}
+
+export interface NewTasks {
+  prepared: readonly PreparedTask[];
+  templateIds: ReadonlyMap<Template, number>;
+}
+
+/**
+ * Splits the tasks. Tasks of equal structure share one template; in a scatter (`hoist`) their common
+ * texts go into it. Tasks that came one by one are not compared: other tasks that happen to arrive at
+ * the same moment must not decide their template.
+ */
+export function prepareTasks(
+  tasks: readonly NewTask[],
+  { hoist }: { hoist: boolean },
+): PreparedTask[] {
+  const prepared: PreparedTask[] = tasks.map((task) => ({ task, ...splitTask(task.spec) }));
+  const groups = Map.groupBy(prepared, ({ template }) => JSON.stringify(template));
+  for (const group of groups.values()) shareTemplate(group, hoist);
+  return prepared;
+}
+
+function shareTemplate(group: PreparedTask[], hoist: boolean): void {
+  const [first] = group;
+  if (!first) return;
+  const shared = hoist
+    ? hoistConstants(
+        first.template,
+        group.map(({ values }) => values),
+      )
+    : { template: first.template };
+  group.forEach((one, row) => {
+    one.template = shared.template;
+    if ('rows' in shared) one.values = shared.rows[row] ?? [];
+  });
+}
+
+/**
+ * Templates are committed before the tasks that name them. They are shared by content, so one that a
+ * failed request leaves behind does no harm, while inserting them in the transaction would make equal
+ * requests wait for each other.
+ */
+export async function saveTemplates(
+  { pool }: Database,
+  prepared: readonly PreparedTask[],
+  nowMs: number,
+): Promise<Map<Template, number>> {
+  const ids = new Map<Template, number>();
+  for (const template of new Set(prepared.map((one) => one.template)))
+    ids.set(template, await saveTemplate(pool, template, nowMs));
+  return ids;
+}
+
+async function saveTemplate(session: Session, template: Template, nowMs: number): Promise<number> {
+  const body = JSON.stringify(template);
+  const digest = sha256(body);
+  const known = await findTemplate(session, digest);
+  if (known !== undefined) return known;
+  await write(session, 'INSERT IGNORE INTO templates (digest, body, created_ms) VALUES (?, ?, ?)', [
+    digest,
+    body,
+    nowMs,
+  ]);
+  const id = await findTemplate(session, digest);
+  if (id === undefined)
+    throw new Error(
+      `Template ${digest.toString('hex')} is missing from the database right after it was written.`,
+    );
+  return id;
+}
+
+async function findTemplate(session: Session, digest: Buffer): Promise<number | undefined> {
+  const row = await selectFirst<{ id: number }>(
+    session,
+    'SELECT id FROM templates WHERE digest = ?',
+    [digest],
+  );
+  return row?.id;
+}
+
+interface ScatterColumns {
+  name: string;
+  tags: Record<string, string>;
+  size: number;
+}
+
+/** Returns its id. */
+export async function insertScatter(
+  session: Session,
+  { owner, nowMs }: Origin,
+  scatter: ScatterColumns,
+): Promise<number> {
+  const { insertId } = await write(
+    session,
+    'INSERT INTO scatters (owner, name, size, tags, created_ms) VALUES (?, ?, ?, ?, ?)',
+    [owner, scatter.name, scatter.size, JSON.stringify(scatter.tags), nowMs],
+  );
+  return insertId;
+}
+
+/** Writes tasks and their tags, and logs the change. Returns their ids in order. */
+export async function insertNewTasks(
+  session: Transaction,
+  origin: Origin,
+  tasks: NewTasks,
+  scatterId?: number,
+): Promise<number[]> {
+  const taskIds: number[] = [];
+  for (const part of inParts(taskRows(origin, tasks, scatterId))) {
+    const ids = await insertTasks(session, part);
+    const from = taskIds.length;
+    await insertTags(session, tasks.prepared.slice(from, from + part.length), ids);
+    taskIds.push(...ids);
+  }
+  await logChange(session, taskIds, { ended: false });
+  return taskIds;
+}
+
+const taskRows = (
+  origin: Origin,
+  { prepared, templateIds }: NewTasks,
+  scatterId: number | undefined,
+): unknown[][] =>
+  prepared.map(({ task, template, values }, position) => [
+    origin.owner,
+    origin.cacheDomain,
+    scatterId ?? null,
+    scatterId === undefined ? null : position,
+    task.name,
+    task.description,
+    JSON.stringify(task.tags),
+    templateIds.get(template),
+    JSON.stringify(values),
+    task.cache,
+    task.profile,
+    task.warnings && task.warnings.length > 0 ? JSON.stringify(task.warnings) : null,
+    'cache-check',
+    origin.nowMs,
+    origin.dueMs,
+    origin.nowMs,
+  ]);
+
+async function insertTasks(
+  session: Session,
+  rows: readonly (readonly unknown[])[],
+): Promise<number[]> {
+  const { insertId } = await write(
+    session,
+    `INSERT INTO tasks (owner, cache_domain, scatter_id, scatter_row, name, description, tags,
+      template_id, slot_values,
+       cache, profile, warnings, place, moved_ms, due_ms, created_ms) VALUES ?`,
+    [rows],
+  );
+  return consecutiveIds(session, insertId, rows.length);
+}
+
+/**
+ * The ids of one multi-row INSERT: InnoDB assigns them in order, one step apart (the step is 1,
+ * except in multi-primary clusters).
+ */
+async function consecutiveIds(session: Session, first: number, count: number): Promise<number[]> {
+  const read =
+    count > 1
+      ? await selectFirst<{ step: number }>(session, 'SELECT @@auto_increment_increment AS step')
+      : undefined;
+  const step = read?.step ?? 1;
+  return Array.from({ length: count }, (_, position) => first + position * step);
+}
+
+async function insertTags(
+  session: Session,
+  tasks: readonly PreparedTask[],
+  ids: readonly number[],
+): Promise<void> {
+  const rows = tasks.flatMap(({ task }, position) =>
+    Object.entries(task.tags).map(([tagKey, tagValue]) => [tagKey, tagValue, ids[position]]),
+  );
+  for (const part of inParts(rows))
+    await write(session, 'INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [part]);
+}

@@ -1,0 +1,103 @@
+/** Ready attempts become submissions. */
+import { describe, expect, test } from 'vitest';
+import { readAttemptTasks } from '../../db/attempts.ts';
+import { packSubmission, readReady } from '../../db/packing.ts';
+import { readSubmissions } from '../../db/submissions.ts';
+import { database, shape, rows, readyTasks, pack, packed } from './db-world.ts';
+
+describe('packing within limits of owners', () => {
+  const packLimited = (limits: Record<string, number>): Promise<number | undefined> =>
+    packSubmission(database, {
+      shape,
+      most: 100,
+      nowMs: 200,
+      dueMs: 300,
+      limitOf: (owner) => limits[owner] ?? Number.POSITIVE_INFINITY,
+    });
+  const packedOf = async (owner: string): Promise<number> =>
+    Number(
+      (
+        await rows(
+          'SELECT COUNT(*) AS count FROM tasks WHERE owner = ? AND submission_id IS NOT NULL',
+          [owner],
+        )
+      )[0]?.['count'],
+    );
+
+  test('a packer takes an owner’s tasks up to its limit, and all tasks of other owners', async () => {
+    await readyTasks(30, 'ann');
+    await readyTasks(20, 'bob');
+    expect(await packLimited({ ann: 5 })).toBeDefined();
+    expect([await packedOf('ann'), await packedOf('bob')]).toEqual([5, 20]);
+    expect(await packLimited({ ann: 5 })).toBeUndefined();
+  });
+
+  test('packing within a limit continues as attempts end', async () => {
+    await readyTasks(8, 'ann');
+    const first = await packLimited({ ann: 5 });
+    await rows(
+      "UPDATE attempts SET outcome = 'succeeded', ended_ms = 1 WHERE submission_id = ? ORDER BY array_index LIMIT 2",
+      [first],
+    );
+    expect(await packLimited({ ann: 5 })).toBeDefined();
+    expect(await packedOf('ann')).toBe(7);
+  });
+
+  test('8 packers at once stay within the limit of an owner', async () => {
+    await readyTasks(200, 'ann');
+    await Promise.all(Array.from({ length: 8 }, () => packLimited({ ann: 37 })));
+    expect(await packedOf('ann')).toBe(37);
+  });
+});
+
+test('8 packers at once put every task into exactly one submission', async () => {
+  const taskIds = await readyTasks(1000);
+  const made: number[] = [];
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      for (let id = await pack(90); id !== undefined; id = await pack(90)) made.push(id);
+    }),
+  );
+  for (let id = await pack(90); id !== undefined; id = await pack(90)) made.push(id); // what all of them passed over
+  const attempts = await rows(
+    'SELECT task_id, number, submission_id, array_index FROM attempts ORDER BY task_id',
+  );
+  expect(attempts.map(({ task_id }) => task_id as number)).toEqual(taskIds);
+  expect(new Set(attempts.map(({ submission_id }) => submission_id as number))).toEqual(
+    new Set(made),
+  );
+  for (const { id, size } of await readSubmissions(database.pool, made)) {
+    const mine = attempts.filter(({ submission_id }) => submission_id === id);
+    expect(mine.map(({ array_index }) => Number(array_index)).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: size }, (_, at) => at),
+    );
+  }
+  expect(await rows('SELECT DISTINCT attempt, due_ms FROM tasks')).toEqual([
+    { attempt: 1, due_ms: null },
+  ]);
+});
+
+test('a packer reads how many attempts are ready, up to what it can use, and since when', async () => {
+  const hex = shape.shape.toString('hex');
+  expect(await readReady(database.pool, hex, 10)).toEqual({ count: 0, oldestMs: 0, newestMs: 0 });
+  const [late] = await readyTasks(5);
+  await database.pool.query('UPDATE tasks SET moved_ms = 150 WHERE id = ?', [late]);
+  expect(await readReady(database.pool, hex, 10)).toEqual({
+    count: 5,
+    oldestMs: 100,
+    newestMs: 150,
+  });
+  expect((await readReady(database.pool, hex, 3)).count).toBe(3);
+  await pack();
+  expect((await readReady(database.pool, hex, 10)).count).toBe(0);
+  expect(await pack()).toBeUndefined();
+});
+
+test('a manifest keeps the order of its array', async () => {
+  const { id, taskIds } = await packed(20);
+  const tasks = await readAttemptTasks(database.pool, id);
+  expect(tasks.map(({ taskId }) => taskId)).toEqual(taskIds);
+  expect(tasks.map(({ values }) => values[1])).toEqual(
+    Array.from({ length: 20 }, (_, at) => `t${at}`),
+  );
+});

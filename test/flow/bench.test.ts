@@ -1,0 +1,163 @@
+/**
+ * Every benchmark at a tiny size, one after another in one world: each runs, and reports what it
+ * promises.
+ */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { benches, type BenchName } from '../../bench/benches.ts';
+import { parseOptions } from '../../bench/options.ts';
+import type { Row, Rows } from '../../bench/report.ts';
+import { startWorld, type World, type WorldOptions } from '../../bench/world.ts';
+
+const TASKS = 12;
+
+let shared: World;
+
+beforeAll(async () => {
+  shared = await startWorld({
+    workers: 1,
+    seed: 1,
+    aws: { requestMs: 0, latency: { scheduleMs: 20, startMs: 0 } },
+    env: { BATCHWELL_POLL_MS: '100', BATCHWELL_PACK_IDLE_MS: '20' },
+  });
+});
+
+afterAll(() => shared.close());
+
+/** The shared world as a benchmark asks for it, so that servers are started once. */
+async function openShared({ workers, aws }: WorldOptions): Promise<World> {
+  if (workers < shared.workers.length) await shared.restartWorkers(workers);
+  while (shared.workers.length < workers) await shared.startWorker();
+  await shared.aws.ask('setRunMs', aws?.runMs ?? [20, 60]);
+  return { ...shared, close: async () => undefined };
+}
+
+function run(name: BenchName, { runMs = '20,60' } = {}): Promise<Rows> {
+  const { options } = parseOptions([
+    name,
+    '--tasks',
+    String(TASKS),
+    '--rounds',
+    '1',
+    '--run-ms',
+    runMs,
+  ]);
+  return benches[name].run({ ...options, openWorld: openShared });
+}
+
+const USAGE = [
+  'api CPU ms/task',
+  'mariadb peak MB',
+  'SQL statements/task',
+  'Redis commands/task',
+  'redis used MB',
+];
+
+/** The columns that are there and whose number can be true. */
+function expectNumbers(row: Row | undefined, columns: readonly string[]): void {
+  for (const column of columns) expect(row?.[column], column).toBeGreaterThanOrEqual(0);
+}
+
+it('bench scatter reports one submission, the fleet’s requests and the machine’s limits', async () => {
+  const rows = await run('scatter');
+  expect(Object.keys(rows)).toEqual([`${TASKS} wide, round 1`]);
+  const row = rows[`${TASKS} wide, round 1`];
+  expect(row).toMatchObject({
+    submissions: 1,
+    'batch.RegisterJobDefinition': 1,
+    'batch.SubmitJob': 1,
+    '429': 0,
+    'finalize messages': expect.any(Number),
+  });
+  expect(row?.['accepted→submitted tasks/s']).toBeGreaterThan(0);
+  expect(row?.['limit: insert + 5 moves tasks/s']).toBeGreaterThan(0);
+  expect(row?.['limit: queue chain tasks/s']).toBeGreaterThan(0);
+  expect(row?.['s3.PutObject']).toBeLessThanOrEqual(3);
+  expectNumbers(row, [...USAGE, 'seen p50 ms', 'ended p99 ms', 'worker1 peak MB']);
+});
+
+it('bench watch reports how soon each end is seen, and the requests of watching', async () => {
+  // All must run before the watch begins, and the first end must come after it.
+  const row = (await run('watch', { runMs: '1500,2000' }))[`${TASKS} running`];
+  expect(row?.['Batch requests/s']).toBeGreaterThan(0);
+  expectNumbers(row, [...USAGE, 'watched s', 'S3 requests/s', 'seen p50 ms', 'ended p99 ms']);
+});
+
+it('bench submit reports one SubmitJob for each shape', async () => {
+  const row = (await run('submit'))[`${TASKS} shapes`];
+  expect(row).toMatchObject({
+    submissions: TASKS,
+    'batch.SubmitJob': TASKS,
+    'batch.RegisterJobDefinition': TASKS,
+  });
+  expectNumbers(row, [...USAGE, 'submissions/s', 'seconds']);
+});
+
+it('bench memory reports every task as done, and the memory of each process', async () => {
+  const rows = await run('memory');
+  expect(rows[`${TASKS} ended`]).toMatchObject({ done: TASKS });
+  expectNumbers(rows[`${TASKS} ended`], [...USAGE, 'single POST→SubmitJob p95 ms']);
+  for (const process of ['redis', 'mariadb', 'aws', 'api', 'worker1'])
+    expect(rows[`${TASKS} in flight`]?.[`${process} MB`], process).toBeGreaterThan(1);
+});
+
+it('bench hits reports no submission for a hit, and one CopyObject for each copy', async () => {
+  const rows = await run('hits');
+  expect(rows[`${TASKS} wide, first time`]).toMatchObject({ submissions: 1 });
+  const [reference, copy] = [rows[`${TASKS} wide, reference 1`], rows[`${TASKS} wide, copy 1`]];
+  for (const row of [reference, copy]) {
+    expect(row).not.toHaveProperty('batch.SubmitJob');
+    expect(row?.['hits/s']).toBeGreaterThan(0);
+    expectNumbers(row, USAGE);
+  }
+  expect(reference).not.toHaveProperty('s3.CopyObject');
+  expect(copy).toMatchObject({ 's3.CopyObject': TASKS });
+});
+
+it('bench scale reports the same scatter for one, two and four workers', async () => {
+  const rows = await run('scale');
+  expect(Object.keys(rows)).toEqual([1, 2, 4].map((workers) => `${workers} workers, ${TASKS}`));
+  for (const row of Object.values(rows)) expect(row).toMatchObject({ submissions: 1 });
+  expectNumbers(rows[`4 workers, ${TASKS}`], [...USAGE, 'worker4 CPU ms/task']);
+});
+
+it('bench singles reports accepted posts, reads, and how posts are packed', async () => {
+  const { options } = parseOptions(['singles', '--connections', '2']);
+  const rows = await benches.singles.run({ ...options, seconds: 0.2, openWorld: openShared });
+  for (const name of ['POST, no workers', 'GET MINIMAL', 'POST, workers draining']) {
+    expect(rows[name]?.['answers'], name).toBeGreaterThan(0);
+    expectNumbers(rows[name], [...USAGE, 'per second', 'answer p99 ms']);
+  }
+  const packed = rows['POST, workers draining'];
+  expect(packed?.['submissions']).toBeGreaterThan(0);
+  expect(packed?.['tasks/submission']).toBeGreaterThanOrEqual(1);
+});
+
+it('bench events reports every event that every listener hears', async () => {
+  const rows = await run('events');
+  const heard = Object.fromEntries(
+    Object.entries(rows).map(([name, row]) => [name, row['events heard']]),
+  );
+  expect(heard).toEqual({
+    [`1 listeners, ${TASKS} ends`]: TASKS,
+    [`100 listeners, ${TASKS} ends`]: TASKS * 100,
+    [`${TASKS} listeners to their own, ${TASKS} ends`]: TASKS,
+  });
+  for (const row of Object.values(rows))
+    expectNumbers(row, [...USAGE, 'committed→heard p99 ms', 'statements/s']);
+});
+
+it('a world that is closed leaves no process running', async () => {
+  const pids = Object.entries(shared.pids());
+  expect(pids.length).toBeGreaterThanOrEqual(4);
+  await shared.close();
+  const running = pids.filter(([, pid]) => isRunning(pid));
+  expect(running).toEqual([]);
+});
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

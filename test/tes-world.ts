@@ -1,0 +1,90 @@
+/** Tasks over TES, checked against the specification, whose rows a test moves as the workers would. */
+import { expect } from 'vitest';
+import { parseId } from '../core/ids.ts';
+import type { ResultRecord } from '../core/result/result.ts';
+import type { ApiWorld } from './api-world.ts';
+import { violations } from './tes-spec.ts';
+
+export const TES = '/ga4gh/tes/v1';
+
+export const simple = { executors: [{ image: 'alpine', command: ['true'] }] };
+
+export const keyOf = (id: string): number => parseId('task', id)?.key ?? 0;
+
+export const postIn =
+  (world: ApiWorld) =>
+  async (task: object): Promise<string> => {
+    const made = await world.call('POST', `${TES}/tasks`, task);
+    expect(violations('tesCreateTaskResponse', made.json)).toEqual([]);
+    return made.json.id;
+  };
+
+export const getIn = (world: ApiWorld) => async (id: string, view: string) => {
+  const { json, status } = await world.call('GET', `${TES}/tasks/${id}?view=${view}`);
+  expect([status, violations('tesTask', json, view)]).toEqual([200, []]);
+  return json;
+};
+
+export const sqlIn =
+  ({ database }: ApiWorld) =>
+  (statement: string, values: unknown[] = []) =>
+    database.pool.query(
+      statement,
+      values.map((value) => value ?? null),
+    );
+
+interface EndedAttempt {
+  outcome: string;
+  exitCode?: number;
+  reason?: string;
+  result?: ResultRecord;
+}
+
+export interface StartedAttempt {
+  number?: number;
+  runningMs?: number;
+  ended?: EndedAttempt;
+}
+
+let submissions = 0;
+/** Starts an attempt in its own submission, as the workers would. Returns the submission's key. */
+export const attemptIn = (world: ApiWorld) => {
+  const sql = sqlIn(world);
+  return async (
+    id: string,
+    { number = 1, runningMs, ended }: StartedAttempt = {},
+  ): Promise<string> => {
+    submissions += 1;
+    const key = `key${submissions}`;
+    const [made] = await sql(
+      "INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (?, ?, 'running', 2, 'fast', 1, 'job-1', ?, 1)",
+      [key, Buffer.alloc(16), runningMs],
+    );
+    const submissionId = (made as { insertId: number }).insertId;
+    await sql(
+      'INSERT INTO attempts (task_id, number, submission_id, array_index, created_ms) VALUES (?, ?, ?, 1, 1)',
+      [keyOf(id), number, submissionId],
+    );
+    await sql("UPDATE tasks SET place = 'poll', submission_id = ?, attempt = ? WHERE id = ?", [
+      submissionId,
+      number,
+      keyOf(id),
+    ]);
+    if (ended) {
+      const { outcome, exitCode, reason, result } = ended;
+      await sql(
+        'UPDATE attempts SET outcome = ?, exit_code = ?, reason = ?, result = ?, batch_attempt = 1, ended_ms = 9000 WHERE task_id = ? AND number = ?',
+        [outcome, exitCode, reason, result && JSON.stringify(result), keyOf(id), number],
+      );
+    }
+    return key;
+  };
+};
+
+export const endIn =
+  (world: ApiWorld) =>
+  (id: string, place: string, more = '') =>
+    sqlIn(world)(`UPDATE tasks SET place = ?, ended_ms = 10000 ${more} WHERE id = ?`, [
+      place,
+      keyOf(id),
+    ]);

@@ -1,0 +1,41 @@
+/** Reads jobs from Batch: facts only, no decisions. */
+import type { SeenJob } from '../../../aws/batch.ts';
+import { activeStatuses } from '../../../core/submission/job-status.ts';
+import { looksByListing } from '../../../core/submission/poll-pace.ts';
+import type { SubmissionRow } from '../../../db/submissions.ts';
+import type { Runtime } from '../../runtime.ts';
+
+/** The jobs of running submissions, by job id. One request for up to 100 of them. */
+export async function readJobs(
+  runtime: Runtime,
+  queue: string,
+  running: readonly SubmissionRow[],
+): Promise<Map<string, SeenJob>> {
+  const { batch, metrics } = runtime;
+  const jobIds = running.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
+  const seen = new Map<string, SeenJob>();
+  if (looksByListing(jobIds.length)) {
+    for (const status of activeStatuses) {
+      for (const job of await batch.list({ queue }, status)) seen.set(job.jobId, job);
+      metrics.pollRequests.inc({ service: 'batch' });
+    }
+  }
+  const rest = jobIds.filter((id) => !seen.has(id));
+  for (const job of await batch.describe(rest)) seen.set(job.jobId, job);
+  metrics.pollRequests.inc({ service: 'batch' }, Math.ceil(rest.length / 100));
+  return seen;
+}
+
+/** The failed children of an array, by index; for a single job, the job itself. */
+export async function readFailedChildren(
+  runtime: Runtime,
+  submission: SubmissionRow,
+  job: SeenJob,
+): Promise<Map<number, SeenJob>> {
+  if (submission.size === 1) return new Map(job.status === 'FAILED' ? [[0, job]] : []);
+  const failed = await runtime.batch.list({ arrayJobId: job.jobId }, 'FAILED');
+  runtime.metrics.pollRequests.inc({ service: 'batch' });
+  return new Map(
+    failed.flatMap((child) => (child.index === undefined ? [] : [[child.index, child]])),
+  );
+}

@@ -1,0 +1,164 @@
+/** Reads what has ended in one submission, decides about each attempt, and applies it. */
+import type { SeenJob } from '../../../aws/batch.ts';
+import type { SeenResult } from '../../../core/result/result.ts';
+import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
+import { decideRetry, failUnfenced } from '../../../core/retry/decide-retry.ts';
+import { endedCount, hasEnded } from '../../../core/submission/job-status.ts';
+import {
+  readOpenAttempts,
+  readOpenAttemptsAt,
+  type OpenAttempt,
+  type OpenCount,
+} from '../../../db/attempts.ts';
+import { adoptJob, type SubmissionRow } from '../../../db/submissions.ts';
+import type { Nudge } from '../../../queues/messages.ts';
+import type { Runtime } from '../../runtime.ts';
+import { claimOwner } from '../submit/owner.ts';
+import { applyPolled, type PolledAttempt } from './apply.ts';
+import { endCancelledJobs } from './end-cancelled.ts';
+import { readFailedChildren } from './read-jobs.ts';
+import { readResultRecords } from './read-results.ts';
+
+export interface SubmissionLook {
+  job: SeenJob;
+  count: OpenCount;
+  /** Array indexes whose results this process has applied: they are not read again at each look. */
+  known: Set<number>;
+  /** Called for each page of result records that was listed. */
+  onPage(): void;
+}
+
+export async function readSubmission(
+  runtime: Runtime,
+  submission: SubmissionRow,
+  look: SubmissionLook,
+): Promise<Nudge[]> {
+  const { job, count, known } = look;
+  if (submission.cancelMs !== null)
+    await endCancelledJobs(runtime, {
+      submission,
+      job,
+      attempts: await readOpenAttempts(runtime.database.pool, [submission.id]),
+    });
+  const recorded = await applyRecords(runtime, submission, look);
+  const ended = submission.size - count.open + recorded.ended;
+  if (endedCount(job) <= ended) return recorded.next;
+  const unrecorded = await judgeUnrecorded(runtime, submission, job);
+  return [...recorded.next, ...(await apply(runtime, unrecorded, known))];
+}
+
+/**
+ * All of 10,000 at once cost a worker 100 MB; a few new ones of a page are not worth a transaction.
+ */
+const RESULTS_PER_WRITE = 1000;
+
+/** Applies the attempts that have a record. Returns how many of them ended. */
+async function applyRecords(
+  runtime: Runtime,
+  submission: SubmissionRow,
+  { count: { firstOpen }, known, onPage }: SubmissionLook,
+): Promise<{ ended: number; next: Nudge[] }> {
+  const applied = { ended: 0, next: [] as Nudge[] };
+  const records = new Map<number, SeenResult>();
+  const applyRead = async (): Promise<void> => {
+    runtime.passCrashPoint('poll.results-read');
+    const polled = await judgeRecorded(runtime, submission, records);
+    records.clear();
+    applied.ended += polled.length;
+    applied.next.push(...(await apply(runtime, polled, known)));
+  };
+  for await (const page of readResultRecords(runtime, submission, { firstOpen, known, onPage })) {
+    for (const [index, result] of page) records.set(index, result);
+    if (records.size >= RESULTS_PER_WRITE) await applyRead();
+  }
+  await applyRead();
+  return applied;
+}
+
+async function judgeRecorded(
+  runtime: Runtime,
+  { id }: SubmissionRow,
+  records: ReadonlyMap<number, SeenResult>,
+): Promise<PolledAttempt[]> {
+  const attempts = await readOpenAttemptsAt(runtime.database.pool, id, [...records.keys()]);
+  return attempts.flatMap((attempt) =>
+    judge(runtime, attempt, { result: records.get(attempt.arrayIndex) }),
+  );
+}
+
+/**
+ * Attempts that ended in Batch and had no record when the records were read. A record written since
+ * then would be missed, so the records are read once more after Batch said that the attempt ended.
+ */
+async function judgeUnrecorded(
+  runtime: Runtime,
+  submission: SubmissionRow,
+  job: SeenJob,
+): Promise<PolledAttempt[]> {
+  const failed = await readFailedChildren(runtime, submission, job);
+  const attempts = await readOpenAttempts(runtime.database.pool, [submission.id]);
+  const ended = attempts.flatMap((attempt) => {
+    const child = failed.get(attempt.arrayIndex) ?? (hasEnded(job) ? job : undefined);
+    return child ? [{ attempt, child }] : [];
+  });
+  const firstOpen = ended[0]?.attempt.arrayIndex;
+  if (firstOpen === undefined) return [];
+  const records = new Map<number, SeenResult>();
+  for await (const page of readResultRecords(runtime, submission, { firstOpen }))
+    for (const [index, result] of page) records.set(index, result);
+  const polled = ended.flatMap(({ attempt, child }) =>
+    judge(runtime, attempt, { result: records.get(attempt.arrayIndex), job: endedJob(child) }),
+  );
+  const fenced = polled.some(({ decision }) => decision.do === 'find-owner');
+  return fenced && (await adoptOwner(runtime, submission)) ? polled : polled.map(unfenced);
+}
+
+/** The attempt with its decision; nothing while there is nothing to do yet. */
+function judge(
+  { config: { hostLossTries, memoryGrowthTries, transientTries } }: Runtime,
+  attempt: OpenAttempt,
+  { result, job }: { result: SeenResult | undefined; job?: EndedJob },
+): PolledAttempt[] {
+  const decision = decideRetry(
+    { ...(result?.record ? { result: result.record } : {}), ...(job ? { job } : {}) },
+    attempt,
+    { hostLossTries, memoryGrowthTries, transientTries },
+  );
+  return decision.do === 'wait' ? [] : [{ attempt, decision, result }];
+}
+
+const endedJob = ({ status, exitCode, reason, statusReason }: SeenJob): EndedJob => ({
+  status: status === 'SUCCEEDED' ? 'SUCCEEDED' : 'FAILED',
+  ...(exitCode === undefined ? {} : { exitCode }),
+  ...(reason === undefined ? {} : { reason }),
+  ...(statusReason === undefined ? {} : { statusReason }),
+});
+
+/** From the job that owns the submission, the exit code that means fenced is like any other. */
+const unfenced = (one: PolledAttempt): PolledAttempt =>
+  one.decision.do === 'find-owner' ? { ...one, decision: failUnfenced } : one;
+
+/** A twin came first: from now on its job is polled. False when the job itself is the owner. */
+async function adoptOwner(runtime: Runtime, submission: SubmissionRow): Promise<boolean> {
+  const { jobId } = submission;
+  if (jobId === null) return false;
+  const owner = await claimOwner(runtime, submission.submissionKey, jobId);
+  if (owner === jobId) return false;
+  runtime.log.warn({ submission: submission.submissionKey, was: jobId, owner }, 'twin-adopted');
+  await adoptJob(runtime.database.pool, { id: submission.id, jobId: owner, was: jobId });
+  return true;
+}
+
+async function apply(
+  runtime: Runtime,
+  polled: readonly PolledAttempt[],
+  known: Set<number>,
+): Promise<Nudge[]> {
+  if (polled.length === 0) return [];
+  runtime.metrics.pollChanges.inc(polled.length);
+  const next = await applyPolled(runtime, polled);
+  runtime.passCrashPoint('poll.written');
+  for (const { attempt, decision } of polled)
+    if (decision.do === 'finalize') known.add(attempt.arrayIndex);
+  return next;
+}

@@ -1,0 +1,227 @@
+/**
+ * Carries one submission from its committed intent to a job id, exactly once: the one caller of
+ * SubmitJob, which has no idempotency token. What makes the call safe is the intent in the row, a
+ * job name that says which submission it is, a look at Batch's listing whenever an answer leaves
+ * doubt, and the owner object that fences a twin which shows up late.
+ */
+import type { SubmitOutcome } from '../../../aws/batch.ts';
+import { LIVE_LOGS_VARIABLE } from '../../../core/container/container.ts';
+import { SUBMISSION_VARIABLE, submissionPrefix } from '../../../core/files/s3-layout.ts';
+import { dueAfter } from '../../../core/stall.ts';
+import {
+  decideAfterCall,
+  decideSubmit,
+  type SubmitPolicy,
+} from '../../../core/submission/decide-submit.ts';
+import { jobName } from '../../../core/submission/packing.ts';
+import { readOpenAttempts } from '../../../db/attempts.ts';
+import {
+  forgetRevision,
+  readJobDefinition,
+  readShape,
+  touchDefinition,
+  type JobDefinitionRow,
+} from '../../../db/job-definitions.ts';
+import {
+  markSubmitted,
+  readSubmissions,
+  startCall,
+  takeBackCall,
+  type SubmissionRow,
+} from '../../../db/submissions.ts';
+import type { Nudge } from '../../../queues/messages.ts';
+import { countMoves } from '../../../telemetry/metrics.ts';
+import type { Runtime } from '../../runtime.ts';
+import { dropCancelled, failSubmission } from '../fail-attempts.ts';
+import { claimOwner } from './owner.ts';
+import { registerDefinition } from './register-definition.ts';
+import { writeManifest } from './write-manifest.ts';
+
+export type CarryOutcome = { do: 'done'; next: Nudge[] } | { do: 'wait'; waitMs: number };
+
+const done = (...next: Nudge[]): CarryOutcome => ({ do: 'done', next });
+
+/** Another worker registers the definition: look again soon. */
+const REGISTRATION_WAIT_MS = 300;
+/** The owner of a submission that must not run: no job has this id. */
+const NO_JOB = 'cancelled';
+
+const policyOf = ({ config }: Runtime): SubmitPolicy => ({
+  callTimeoutMs: config.submitTimeoutMs,
+  settleMs: config.settleMs,
+});
+
+export async function carryOn(runtime: Runtime, submission: SubmissionRow): Promise<CarryOutcome> {
+  const decision = decideSubmit(submission, policyOf(runtime), runtime.nowMs());
+  if (decision.do === 'nothing') return done();
+  if (decision.do === 'wait') return decision;
+  return decision.do === 'find'
+    ? findAfterDoubt(runtime, submission)
+    : callWhenReady(runtime, submission);
+}
+
+interface JobRequest {
+  definition: JobDefinitionRow;
+  share: string;
+  priority: number;
+}
+
+async function readRequest(
+  { database: { pool } }: Runtime,
+  { id, jobDefinitionId, shape: shapeHex }: SubmissionRow,
+): Promise<JobRequest> {
+  const definition = await readJobDefinition(pool, jobDefinitionId);
+  if (!definition)
+    throw new Error(
+      `Submission ${id} names job definition ${jobDefinitionId}, which is not in the database.`,
+    );
+  const shape = await readShape(pool, shapeHex);
+  if (!shape)
+    throw new Error(`Submission ${id} names shape ${shapeHex}, which is not in the database.`);
+  return { definition, share: shape.share, priority: shape.priority };
+}
+
+/** Registers the definition and writes the manifest, then calls. */
+async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promise<CarryOutcome> {
+  const request = await readRequest(runtime, submission);
+  const registered = await registerDefinition(runtime, request.definition);
+  if (registered.is === 'refused')
+    return done(...(await failSubmission(runtime, submission, registered.message)));
+  if (registered.is === 'under-way') return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
+
+  await touchDefinition(runtime.database.pool, request.definition.id, runtime.nowMs());
+  runtime.passCrashPoint('submit.registered');
+  await writeManifest(runtime, submission);
+  runtime.passCrashPoint('submit.manifest-written');
+  // From startCall on, others expect an answer within the timeout: the wait for a turn comes
+  // before.
+  await runtime.batch.takeTurn();
+  if (await dropIfAllCancelled(runtime, submission)) return done();
+  return call(runtime, submission, { ...request, revision: registered.revision });
+}
+
+async function call(
+  runtime: Runtime,
+  submission: SubmissionRow,
+  { revision, share, priority }: JobRequest & { revision: string },
+): Promise<CarryOutcome> {
+  const { config, database } = runtime;
+  const calledMs = runtime.nowMs();
+  const dueMs = calledMs + config.submitTimeoutMs + config.settleMs;
+  if (!(await startCall(database.pool, { id: submission.id, nowMs: calledMs, dueMs })))
+    return done();
+
+  runtime.passCrashPoint('submit.call-started');
+  const outcome = await runtime.batch.submit({
+    jobName: jobName(submission.submissionKey),
+    queue: submission.queue,
+    share,
+    priority,
+    jobDefinition: revision,
+    size: submission.size,
+    environment: {
+      [SUBMISSION_VARIABLE]: runtime.workUrl(submissionPrefix(submission.submissionKey)),
+      [LIVE_LOGS_VARIABLE]: String(config.liveLogsMs),
+    },
+    tags: { 'batchwell:submission': submission.submissionKey },
+  });
+  runtime.passCrashPoint('submit.call-answered');
+  return afterCall(runtime, { ...submission, calledMs, calls: submission.calls + 1 }, outcome);
+}
+
+async function afterCall(
+  runtime: Runtime,
+  submission: SubmissionRow & { calledMs: number },
+  outcome: SubmitOutcome,
+): Promise<CarryOutcome> {
+  if (outcome.is === 'accepted') return accept(runtime, submission, [outcome.jobId]);
+  runtime.log.warn(
+    { submission: submission.submissionKey, outcome: outcome.is, message: outcome.message },
+    'submit-not-accepted',
+  );
+  const nowMs = runtime.nowMs();
+  const decision = decideAfterCall(outcome, nowMs - submission.createdMs, policyOf(runtime));
+  if (decision.do === 'wait') return decision;
+  if (decision.do === 'fail')
+    return done(...(await failSubmission(runtime, submission, decision.message)));
+  if (decision.forgetRevision) await forgetStaleRevision(runtime, submission);
+  await takeBackCall(runtime.database.pool, {
+    id: submission.id,
+    calledMs: submission.calledMs,
+    dueMs: dueAfter(nowMs, runtime.config.stallMs),
+  });
+  return { do: 'wait', waitMs: decision.waitMs };
+}
+
+async function forgetStaleRevision(
+  { database: { pool } }: Runtime,
+  { jobDefinitionId }: SubmissionRow,
+): Promise<void> {
+  const definition = await readJobDefinition(pool, jobDefinitionId);
+  if (definition?.revision) await forgetRevision(pool, definition.id, definition.revision);
+}
+
+/** The answer never came. Whether Batch has a job of this name tells whether it took the call. */
+async function findAfterDoubt(runtime: Runtime, submission: SubmissionRow): Promise<CarryOutcome> {
+  const found = await runtime.batch.findByName(submission.queue, jobName(submission.submissionKey));
+  if (found.length > 0)
+    return accept(
+      runtime,
+      submission,
+      found.map(({ jobId }) => jobId),
+    );
+  const taken = await takeBackCall(runtime.database.pool, {
+    id: submission.id,
+    calledMs: submission.calledMs ?? 0,
+    dueMs: dueAfter(runtime.nowMs(), runtime.config.stallMs),
+  });
+  return taken ? callWhenReady(runtime, { ...submission, state: 'packed' }) : done();
+}
+
+/**
+ * Where SubmitJob was called more than once, a twin may still show up, so the owner is written
+ * before anything else: the job that owns the submission runs, and the other changes nothing. No
+ * job is ended before the owner is known: a container of any of them may have claimed it first.
+ */
+async function accept(
+  runtime: Runtime,
+  submission: SubmissionRow,
+  jobIds: readonly string[],
+): Promise<CarryOutcome> {
+  const [first = ''] = jobIds;
+  const owner =
+    submission.calls > 1 || jobIds.length > 1
+      ? await claimOwner(runtime, submission.submissionKey, first)
+      : first;
+  for (const jobId of jobIds) {
+    if (jobId === owner) continue;
+    runtime.log.warn({ submission: submission.submissionKey, jobId, owner }, 'twin-ended');
+    await runtime.batch.terminate(jobId, 'Batchwell: submitted twice; the other job runs.');
+  }
+  const nowMs = runtime.nowMs();
+  const moved = await markSubmitted(runtime.database, {
+    id: submission.id,
+    jobId: owner,
+    nowMs,
+    dueMs: dueAfter(nowMs, runtime.config.stallMs),
+  });
+  runtime.passCrashPoint('submit.submitted');
+  countMoves(runtime.metrics, 'submit', { submitted: moved });
+  runtime.metrics.submissions.inc({ kind: submission.size > 1 ? 'array' : 'single' });
+  runtime.metrics.submissionTasks.observe(submission.size);
+  return done({ stage: 'poll', message: { queue: submission.queue } });
+}
+
+/**
+ * A submission whose tasks were all cancelled is not submitted. A call before may have reached
+ * Batch all the same: with an owner that no job has, its containers change nothing.
+ */
+async function dropIfAllCancelled(runtime: Runtime, submission: SubmissionRow): Promise<boolean> {
+  const [current] = await readSubmissions(runtime.database.pool, [submission.id]);
+  if (!current || current.cancelMs === null) return false;
+  const attempts = await readOpenAttempts(runtime.database.pool, [submission.id]);
+  if (attempts.some(({ place }) => place !== 'cancelled')) return false;
+  if (submission.calls > 0) await claimOwner(runtime, submission.submissionKey, NO_JOB);
+  await dropCancelled(runtime, submission, attempts);
+  return true;
+}

@@ -1,0 +1,47 @@
+/** Writes the manifest of a submission to S3. */
+import { renderValues } from '../../../core/container/script.ts';
+import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
+import { encodeManifest } from '../../../core/submission/manifest.ts';
+import { readAttemptTasks } from '../../../db/attempts.ts';
+import type { SubmissionRow } from '../../../db/submissions.ts';
+import type { Runtime } from '../../runtime.ts';
+
+/**
+ * One wide manifest at a time: of 10,000 tasks it takes a worker some 20 MB, and submit works on
+ * 16 messages at once.
+ */
+const lastManifest = new WeakMap<Runtime, Promise<void>>();
+const WIDE = 1000;
+
+export function writeManifest(runtime: Runtime, submission: SubmissionRow): Promise<void> {
+  if (submission.size < WIDE) return putManifest(runtime, submission);
+  const turn = (lastManifest.get(runtime) ?? Promise.resolve()).then(() =>
+    putManifest(runtime, submission),
+  );
+  lastManifest.set(
+    runtime,
+    turn.catch(() => undefined),
+  );
+  return turn;
+}
+
+/** The same attempts give the same bytes, so a second write after a crash changes nothing. */
+async function putManifest(runtime: Runtime, submission: SubmissionRow): Promise<void> {
+  const attempts = await readAttemptTasks(runtime.database.pool, submission.id);
+  const templates = await runtime.templates.read(
+    runtime.database.pool,
+    attempts.map(({ templateId }) => templateId),
+  );
+  const parts = attempts.map(({ templateId, values, taskId }) => {
+    const row = templates.get(templateId);
+    if (!row || row.scriptSha256 === null)
+      throw new Error(
+        `Task ${taskId} is packed, but the script of template ${templateId} is not staged.`,
+      );
+    return { scriptSha256: row.scriptSha256, values: renderValues(row.template, values) };
+  });
+  await runtime.objects.put(
+    runtime.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.manifest),
+    encodeManifest(parts),
+  );
+}
