@@ -69,6 +69,9 @@ export async function deleteOldObjectSums(
   return done.affectedRows;
 }
 
+/** The same as a text, for maps. */
+const nameOf = (one: ObjectKey): string => keyOf(one).toString('base64');
+
 const REMEMBERED = 20_000;
 
 export interface ObjectSums {
@@ -84,7 +87,6 @@ export function openObjectSums(session: Session, nowMs: () => number): ObjectSum
     known.set(key, sum);
     forgetOldest(known, REMEMBERED);
   };
-  const nameOf = (one: ObjectKey): string => keyOf(one).toString('base64');
   return {
     async recall(objects) {
       const names = objects.map(nameOf);

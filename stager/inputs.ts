@@ -11,6 +11,7 @@ import { directorySum, readDigest, sumsDigest } from '../core/cache/read-digest.
 import type { ReadInput, ReadObject } from '../core/cache/read-digest.ts';
 import type { InputsRead, StagerError } from '../core/result/result.ts';
 import { download } from './download.ts';
+import type { Source } from './download.ts';
 import { allSettled } from './limit.ts';
 import { FinalError, reasonOf, transience, withoutQuery } from './s3.ts';
 
@@ -25,7 +26,6 @@ export interface FetchedFile {
   url: string;
   path: string;
   sizeBytes: number;
-  modifiedMs: number;
   /** Of what was fetched from S3, without quotes. */
   etag?: string;
   /** base64; of what was fetched from S3. */
@@ -150,17 +150,20 @@ async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
     if (!place) throw new FinalError('a DIRECTORY can only be read from s3://');
     return fetchFolder(s3, place, input.path);
   }
-  const { crc64nvme, etag, sizeBytes } = await download(
-    s3,
-    place ?? { web: input.url },
-    input.path,
-  );
-  const { size, mtimeMs } = await stat(input.path);
+  return fetchFile(s3, place ?? { web: input.url }, input);
+}
+
+async function fetchFile(
+  s3: S3Client,
+  source: Source,
+  { url, path }: { url: string; path: string },
+): Promise<Fetched> {
+  const { crc64nvme, etag, sizeBytes } = await download(s3, source, path);
+  const { size } = await stat(path);
   const file = {
-    url: place ? formatS3Url(place) : input.url,
-    path: input.path,
+    url: 'web' in source ? url : formatS3Url(source),
+    path,
     sizeBytes: size,
-    modifiedMs: mtimeMs,
     ...(etag !== undefined && { etag }),
     ...(crc64nvme !== undefined && { crc64nvme }),
   };

@@ -34,7 +34,7 @@ beforeEach(async () => {
     'job_definitions',
     'cache_entries',
     'cache_outputs',
-    'cache_components',
+    'cache_fingerprints',
     'cache_flights',
   ])
     await database.pool.query(`DELETE FROM ${table}`);

@@ -183,7 +183,7 @@ describe('on one running stack', () => {
         },
       ]);
       expect(await explain(off)).toMatchObject({
-        verdict: expect.stringContaining('caching was off'),
+        verdict: expect.stringContaining('Caching is off'),
         entry: { task: one },
       });
     },

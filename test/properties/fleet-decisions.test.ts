@@ -122,7 +122,7 @@ describe('a template and values', () => {
       volumes: [],
     });
     expect(() => fillTemplate(template, values.slice(1))).toThrow(
-      'Template slot 1 has no value; the task holds 1 values.',
+      'Template slot 1 has no value; the task has 1 values.',
     );
   });
 });
