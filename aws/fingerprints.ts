@@ -25,7 +25,7 @@ export interface TaskToFingerprint {
   setting?: Readonly<Record<string, string>>;
 }
 
-export interface UnreadableInput {
+interface UnreadableInput {
   url: string;
   why: WhyNoIdentity;
 }
@@ -48,7 +48,7 @@ export interface TaskComponents {
   inputs: DescribedInput[];
 }
 
-export interface DescribedInput extends InputSeen {
+interface DescribedInput extends InputSeen {
   /** Its component, and whether that is made of a text's meaning and not of the object's bytes. */
   component: string;
   isFixed: boolean;

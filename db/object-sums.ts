@@ -9,7 +9,7 @@ import type { Session } from './client.ts';
 import { select, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
 
-export interface ObjectKey {
+interface ObjectKey {
   url: string;
   etag: string;
   sizeBytes: number;
@@ -20,7 +20,7 @@ const keyOf = ({ url, etag, sizeBytes }: ObjectKey): Buffer =>
   sha256(JSON.stringify([url, etag, sizeBytes])).subarray(0, 16);
 
 /** Sums in hex, by position; undefined for what is not known. */
-export async function readObjectSums(
+async function readObjectSums(
   session: Session,
   objects: readonly ObjectKey[],
 ): Promise<(string | undefined)[]> {
@@ -38,7 +38,7 @@ export async function readObjectSums(
 }
 
 /** Writes what is not there yet, in the key's order, so that two who write the same do not lock crosswise. */
-export async function saveObjectSums(
+async function saveObjectSums(
   session: Session,
   objects: readonly (ObjectKey & { sum: string })[],
   nowMs: number,
@@ -57,7 +57,7 @@ export async function saveObjectSums(
 }
 
 /** Rows older than this, at most `limit`. Returns how many were deleted. */
-export async function deleteOldObjectSums(
+async function deleteOldObjectSums(
   session: Session,
   beforeMs: number,
   limit: number,

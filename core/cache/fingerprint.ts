@@ -109,7 +109,7 @@ export const baseOf = (components: Components): Buffer =>
   sha256(JSON.stringify(sorted(components).filter(([name]) => !isInput(name))));
 
 /** What the inputs hold, by component. */
-export const inputsOf = (components: Components): Components =>
+const inputsOf = (components: Components): Components =>
   Object.fromEntries(sorted(components).filter(([name]) => isInput(name)));
 
 /** SHA-256, 32 bytes. */

@@ -240,7 +240,7 @@ describe('reading', () => {
     const { id } = await client.submit(task('inspected'));
     expect(await client.script(id)).toContain('inspected');
     expect((await client.timeline(id)).spans[0]).toMatchObject({ what: 'cache-check' });
-    expect((await client.explainCache(id)).verdict).toContain('caching was off');
+    expect((await client.explainCache(id)).verdict).toContain('Caching is off');
     await expect(
       client.logs(id, { stream: 'stderr', executor: 0, tailBytes: 10 }),
     ).rejects.toMatchObject({ status: 404 });

@@ -30,7 +30,7 @@ export interface Page {
   on(event: 'console', told: (message: { text(): string }) => void): void;
 }
 
-export interface Locator {
+interface Locator {
   first(): Locator;
   nth(index: number): Locator;
   locator(selector: string): Locator;
