@@ -57,7 +57,7 @@ async function saveObjectSums(
 }
 
 /** Rows older than this, at most `limit`. Returns how many were deleted. */
-async function deleteOldObjectSums(
+export async function deleteOldObjectSums(
   session: Session,
   beforeMs: number,
   limit: number,

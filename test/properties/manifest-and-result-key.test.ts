@@ -194,7 +194,7 @@ describe('a result key', () => {
         output,
         path: '',
         sizeBytes: 2 ** 37 + output,
-        crc64nvme: 'AAECAwQFBgc=',
+        crc64nvme: 'AAAAAAAAAAA=',
         etag: `${'ab'.repeat(16)}-1024`,
       })),
       missingOutputs: [],
