@@ -2,6 +2,7 @@
  * What a caller is allowed to do, and what its tasks are allowed to name. This folder: the rules of
  * access control.
  */
+import { hasWildcard } from '../container/container-path.ts';
 import { memberPath, problemAt, type Problem } from '../problems.ts';
 import { mapPath, type PathMap } from '../files/path-map.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
@@ -81,14 +82,20 @@ export function refuseForbidden(
   boundaries: Boundaries,
   problems: Problem[],
 ): void {
-  for (const [list, files] of Object.entries({ inputs, outputs })) {
-    files.forEach(({ url }, index) => {
-      const expected =
-        url === undefined
-          ? undefined
-          : expectedInstead(mapPath(url, boundaries.pathMap ?? new Map()), boundaries);
-      if (expected !== undefined) problems.push(problemAt(`${list}[${index}].url`, expected, url));
-    });
+  const files = [
+    ...inputs.map((one, index) => ({ field: `inputs[${index}].url`, one, isFolder: false })),
+    ...outputs.map((one, index) => ({
+      field: `outputs[${index}].url`,
+      one,
+      isFolder: hasWildcard(one.path),
+    })),
+  ];
+  for (const { field, one, isFolder } of files) {
+    if (one.url === undefined) continue;
+    const url = mapPath(one.url, boundaries.pathMap ?? new Map());
+    const use = { url, isFolder: isFolder || one.type === 'DIRECTORY' };
+    const expected = expectedInstead(use, boundaries);
+    if (expected !== undefined) problems.push(problemAt(field, expected, one.url));
   }
   refuseResources(resources, boundaries.limits ?? {}, problems);
 }
@@ -109,21 +116,33 @@ function refuseResources(
 /**
  * What was expected in place of a URL, once paths are mapped; undefined when the URL is allowed.
  */
-function expectedInstead(url: string, boundaries: Boundaries): string | undefined {
+function expectedInstead(use: UrlUse, boundaries: Boundaries): string | undefined {
+  const { url } = use;
   const path = url.startsWith('file://') ? url.slice('file://'.length) : url;
   return (
-    ownInstead(url, boundaries) ?? pathInstead(path, boundaries) ?? limitedInstead(path, boundaries)
+    ownInstead(use, boundaries) ?? pathInstead(path, boundaries) ?? limitedInstead(path, boundaries)
   );
+}
+
+interface UrlUse {
+  url: string;
+  /** The stager reads or writes what is below it, with a slash between. */
+  isFolder: boolean;
 }
 
 /**
  * Write access there could forge the results of other tasks, and read access could reveal their
- * values.
+ * values. A URL is judged as what the stager makes of it: `s3://bucket/submissions` is a file of
+ * that name, and as a directory it is all that is below `s3://bucket/submissions/`.
  */
-const ownInstead = (url: string, { ownUrls = [] }: Boundaries): string | undefined =>
-  ownUrls.some((own) => url.startsWith(own) || (own.startsWith(url) && url.endsWith('/')))
-    ? 'a URL outside Batchwell’s own scripts/ and submissions/'
-    : undefined;
+function ownInstead({ url, isFolder }: UrlUse, { ownUrls = [] }: Boundaries): string | undefined {
+  // Outputs are joined to the URL without the slashes at its end (joinUrl), inputs with them.
+  const uses = isFolder ? [url.endsWith('/') ? url : `${url}/`, url.replace(/\/*$/, '/')] : [url];
+  const isOwn = uses.some((used) =>
+    ownUrls.some((own) => used.startsWith(own) || (used.endsWith('/') && own.startsWith(used))),
+  );
+  return isOwn ? 'a URL outside Batchwell’s own scripts/ and submissions/' : undefined;
+}
 
 function pathInstead(path: string, { fileRoots = [] }: Boundaries): string | undefined {
   if (!path.startsWith('/')) return undefined;
