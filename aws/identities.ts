@@ -348,14 +348,50 @@ async function folderSum(
   members: readonly Member[],
   folder: KnownObject,
 ): Promise<string | undefined> {
-  const summed = members.flatMap(({ name, sizeBytes: bytes, sum }) =>
-    sum === undefined ? [] : [{ name, sizeBytes: bytes, crc64nvme: sum }],
-  );
-  if (summed.length === members.length) return directorySum(summed);
-  if (!etags.trusts(bucketOf(folder.url))) return undefined;
+  const told = sumOf(members);
+  if (told !== undefined || !etags.trusts(bucketOf(folder.url))) return told;
   const [recalled] = await memo.recall([folder]);
-  return recalled;
+  if (recalled !== undefined) return recalled;
+  // A directory that was copied, or written file by file: its members may be known one by one.
+  const sum = sumOf(await recallMembers(memo, folder.url, members));
+  if (sum !== undefined) await memo.learn([{ ...folder, sum }]);
+  return sum;
 }
+
+/** Undefined unless the sums of all members are known. */
+function sumOf(members: readonly Member[]): string | undefined {
+  const summed = members.flatMap(({ name, sizeBytes, sum }) =>
+    sum === undefined ? [] : [{ name, sizeBytes, crc64nvme: sum }],
+  );
+  return summed.length === members.length ? directorySum(summed) : undefined;
+}
+
+/** Of a statement's size each; ends at the first thousand of which one is not known. */
+const RECALLED_AT_ONCE = 1_000;
+
+async function recallMembers(
+  memo: IdentityMemo,
+  prefix: string,
+  members: readonly Member[],
+): Promise<Member[]> {
+  const known: Member[] = [];
+  for (let start = 0; start < members.length; start += RECALLED_AT_ONCE) {
+    const some = members.slice(start, start + RECALLED_AT_ONCE);
+    const sums = await memo.recall(
+      some.map(({ name, etag, sizeBytes }) => ({ url: prefix + name, etag, sizeBytes })),
+    );
+    for (const [position, member] of some.entries()) {
+      const sum = member.sum ?? sums[position] ?? markerSum(member);
+      known.push({ ...member, ...(sum !== undefined && { sum }) });
+    }
+    if (known.slice(start).some(({ sum }) => sum === undefined)) return known;
+  }
+  return known;
+}
+
+/** The marker of a folder inside of a directory holds nothing. */
+const markerSum = ({ name, sizeBytes }: Member): string | undefined =>
+  name.endsWith('/') && sizeBytes === 0 ? '0'.repeat(16) : undefined;
 
 /**
  * Asks S3 for the checksums of inputs that only a listing has told of, so that they have their strong identity from

@@ -177,6 +177,18 @@ describe('the identity of an input', () => {
     expect(again.get(inputKey(file(one)))?.identity).toMatch(/^etag /);
   });
 
+  test('a directory whose files were read or written one by one has its strong identity', async () => {
+    const memo = memoInMemory();
+    const urls = Array.from({ length: 4 }, (_, at) => `s3://data/copied/d/${at}`);
+    await Promise.all(urls.map((url) => edge.objects.put(url, url)));
+    const weak = await resolveInputs(sources(memo), [folder('s3://data/copied/d')]);
+    expect([...weak.values()][0]?.identity).toMatch(/^etag directory /);
+    for (const object of (await seeObjects(edge.objects, urls)).values())
+      await memo.learn([{ ...object, sum: '02'.repeat(8) }]);
+    const strong = await resolveInputs(sources(memo), [folder('s3://data/copied/d')]);
+    expect([...strong.values()][0]?.identity).toMatch(/^directory [0-9a-f]{32}$/);
+  });
+
   test('a HEAD gives the strong identity of what a listing tells by its ETag only', async () => {
     const memo = memoInMemory();
     const urls = Array.from({ length: 4 }, (_, at) => `s3://data/heads/${at}`);

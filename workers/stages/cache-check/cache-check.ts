@@ -8,8 +8,9 @@ import {
 import { strengthen } from '../../../aws/identities.ts';
 import { cacheSetting } from '../../../core/cache/setting.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
+import { isStrong } from '../../../core/cache/identity.ts';
 import { baseOf, fingerprintOf } from '../../../core/cache/fingerprint.ts';
-import { readsCache, writesCache } from '../../../core/task/task.ts';
+import { readsCache, writesCache, type InputOf } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
 import {
   boardFlights,
@@ -157,10 +158,7 @@ async function proveByHead(
     return lookup !== undefined && listed.has(lookupKey(lookup));
   });
   if (hopeful.length === 0) return [...checked];
-  await strengthen(
-    runtime.identities,
-    hopeful.flatMap(({ call }) => call?.spec.inputs ?? []),
-  );
+  await strengthen(runtime.identities, hopeful.flatMap(weakInputs));
   const again = await fingerprintCalls(
     runtime,
     new Map(hopeful.flatMap(({ row, call }) => (call ? [[row, call] as const] : []))),
@@ -168,6 +166,12 @@ async function proveByHead(
   const proven = new Map(again.map((one) => [one.row, one]));
   return checked.map((one) => proven.get(one.row) ?? one);
 }
+
+const weakInputs = ({ call, described }: CheckedTask): InputOf<string>[] =>
+  (call?.spec.inputs ?? []).filter((_, position) => {
+    const identity = described?.inputs[position]?.identity;
+    return identity !== undefined && !isStrong(identity);
+  });
 
 function decide(
   { row, hasOutputs, fingerprint }: CheckedTask,
