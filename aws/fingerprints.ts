@@ -9,13 +9,8 @@ import type { TaskSpec } from '../core/task/task.ts';
 import { readDigest, sumsDigest } from '../core/cache/read-digest.ts';
 import { inParallel } from './in-parallel.ts';
 import { ignorePermanent } from './see-objects.ts';
-import {
-  inputKey,
-  resolveInputs,
-  type IdentitySources,
-  type InputSeen,
-  type WhyNoIdentity,
-} from './identities.ts';
+import { inputKey, resolveInputs } from './identities.ts';
+import type { IdentitySources, InputSeen, WhyNoIdentity } from './identity-sources.ts';
 import type { ObjectStore } from './s3.ts';
 
 export interface TaskToFingerprint {

@@ -4,7 +4,7 @@ import { inTransaction, type Database, type Session } from './client.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
 
-interface CacheLookup {
+export interface CacheLookup {
   domain: string;
   fingerprint: Buffer;
 }

@@ -55,7 +55,7 @@ async function fetchMember(
   { name, etag }: { name: string; etag: string },
   path: string,
 ): Promise<FetchedMember> {
-  // Consoles mark an empty folder by a key that ends in '/'.
+  // S3 consoles mark an empty folder by a key that ends in '/'.
   if (name.endsWith('/')) {
     await mkdir(path, { recursive: true });
     return { name, etag, sizeBytes: 0, crc64nvme: EMPTY_CRC };
@@ -97,7 +97,7 @@ async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promis
       )),
     );
   }
-  if (seen === 0) throw new FinalError('NoSuchKey: no object lies under it');
+  if (seen === 0) throw new FinalError('NoSuchKey: no object has this prefix');
   return { read: members, sum: folderSum(members) };
 }
 
@@ -147,7 +147,7 @@ async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
       'its URL must be s3://bucket/key or http(s)://…, or the path where the task already sees it',
     );
   if (input.kind === 'folder') {
-    if (!place) throw new FinalError('a DIRECTORY can only be read from s3://');
+    if (!place) throw new FinalError('a DIRECTORY must have an s3:// URL');
     return fetchFolder(s3, place, input.path);
   }
   return fetchFile(s3, place ?? { web: input.url }, input);

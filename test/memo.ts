@@ -1,5 +1,5 @@
 /** A memo of what objects hold, in memory. */
-import type { IdentityMemo, KnownObject } from '../aws/identities.ts';
+import type { IdentityMemo, KnownObject } from '../aws/identity-sources.ts';
 
 const keyOf = ({ url, etag, sizeBytes }: KnownObject): string =>
   JSON.stringify([url, etag, sizeBytes]);

@@ -4,7 +4,7 @@
 import { openBatch, type Batch } from '../aws/batch.ts';
 import { createBudget } from '../aws/budget.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
-import type { IdentitySources } from '../aws/identities.ts';
+import type { IdentitySources } from '../aws/identity-sources.ts';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import type { Config } from '../config.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';

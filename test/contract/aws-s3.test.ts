@@ -8,7 +8,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createEtagTrust } from '../../aws/etag-trust.ts';
-import { inputKey, resolveInputs, strengthen, type IdentitySources } from '../../aws/identities.ts';
+import { inputKey, resolveInputs, strengthen } from '../../aws/identities.ts';
+import type { IdentitySources } from '../../aws/identity-sources.ts';
 import { seeObjects } from '../../aws/see-objects.ts';
 import { memoInMemory } from '../memo.ts';
 import { isPermanent } from '../../aws/s3-errors.ts';

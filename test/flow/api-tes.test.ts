@@ -238,11 +238,11 @@ describe('a finished task', () => {
   test('a cache hit looks as if it had run, with the outputs at its own URLs', async () => {
     const id = await post(whole);
     await sql(
-      "INSERT INTO cache_entries (id, domain, fingerprint, task_id, created_ms) VALUES (77, '', ?, 1, 1)",
-      [Buffer.alloc(32)],
+      "INSERT INTO cache_entries (id, domain, fingerprint, listed_fingerprint, task_id, created_ms) VALUES (77, '', ?, ?, 1, 1)",
+      [Buffer.alloc(32), Buffer.alloc(32)],
     );
     await sql(
-      "INSERT INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme) VALUES (77, 0, 0, '', 's3://old/a.bam', 12, 'x'), (77, 1, 1, 'x/y', 's3://old/parts/x/y', 3, 'x')",
+      "INSERT INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme, etag) VALUES (77, 0, 0, '', 's3://old/a.bam', 12, 'x', ''), (77, 1, 1, 'x/y', 's3://old/parts/x/y', 3, 'x', '')",
     );
     await end(id, 'done', ', hit_entry_id = 77');
     const full = await get(id, 'FULL');

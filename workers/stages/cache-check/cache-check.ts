@@ -20,6 +20,7 @@ import {
   lookupKey,
   saveFingerprints,
   type FingerprintRow,
+  type CacheLookup,
   type Flight,
 } from '../../../db/call-cache.ts';
 import {
@@ -96,10 +97,41 @@ async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promis
       : [],
   );
   const entries = await findEntries(pool, wanted);
+  for (const [key, entryId] of await findByEtags(runtime, checked, entries))
+    entries.set(key, entryId);
   const flights = wanted.filter((one) => !entries.has(lookupKey(one)));
   const leaders = await boardFlights(pool, flights, runtime.nowMs());
   for (const [key, entryId] of await findEntries(pool, flights)) entries.set(key, entryId);
   return checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
+}
+
+/**
+ * Entries that know their inputs by ETag only, because the run could not report what they hold: such an
+ * entry's fingerprint is that of a listing. Returns them under the tasks' own lookup keys.
+ */
+async function findByEtags(
+  { database: { pool } }: Runtime,
+  checked: readonly CheckedTask[],
+  found: ReadonlyMap<string, number>,
+): Promise<Map<string, number>> {
+  const asked = checked.flatMap(({ row, fingerprint, described }) => {
+    if (!fingerprint || !described?.listed || !readsCache(row.cache)) return [];
+    const [domain, listed] = [row.cacheDomain, fingerprintOf(described.listed)];
+    const own = lookupKey({ domain, fingerprint });
+    return found.has(own) || listed.equals(fingerprint)
+      ? []
+      : [{ own, lookup: { domain, fingerprint: listed } }];
+  });
+  const entries = await findEntries(
+    pool,
+    asked.map(({ lookup }) => lookup),
+  );
+  return new Map(
+    asked.flatMap(({ own, lookup }) => {
+      const entryId = entries.get(lookupKey(lookup));
+      return entryId === undefined ? [] : [[own, entryId] as const];
+    }),
+  );
 }
 
 async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<CheckedTask[]> {
@@ -144,9 +176,12 @@ async function proveByHead(
   runtime: Runtime,
   checked: readonly CheckedTask[],
 ): Promise<CheckedTask[]> {
-  const weak = checked.filter(
+  const asked = checked.filter(
     ({ row, described }) => described?.isWeak === true && readsCache(row.cache),
   );
+  // What an entry has under the very same fingerprint needs no proof by stronger identities.
+  const direct = await findEntries(runtime.database.pool, asked.flatMap(lookupOf));
+  const weak = asked.filter((one) => !lookupOf(one).some((key) => direct.has(lookupKey(key))));
   const lookups = weak.flatMap(({ row, described }) =>
     described?.listed
       ? [{ domain: row.cacheDomain, fingerprint: fingerprintOf(described.listed) }]
@@ -166,6 +201,9 @@ async function proveByHead(
   const proven = new Map(again.map((one) => [one.row, one]));
   return checked.map((one) => proven.get(one.row) ?? one);
 }
+
+const lookupOf = ({ row, fingerprint }: CheckedTask): CacheLookup[] =>
+  fingerprint ? [{ domain: row.cacheDomain, fingerprint }] : [];
 
 const weakInputs = ({ call, described }: CheckedTask): InputOf<string>[] =>
   (call?.spec.inputs ?? []).filter((_, position) => {

@@ -1,5 +1,6 @@
 /** Writes the call cache: an entry for each run that read what its fingerprint was made of. */
-import { knownFolderEtag, type KnownObject } from '../../../aws/identities.ts';
+import { knownFolderEtag } from '../../../aws/folder-identities.ts';
+import type { KnownObject } from '../../../aws/identity-sources.ts';
 import { fingerprintFrom } from '../../../core/cache/fingerprint.ts';
 import { readDigest } from '../../../core/cache/read-digest.ts';
 import { componentsOf, withSums, type StoredInput } from '../../../core/cache/stored-input.ts';
