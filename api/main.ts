@@ -5,14 +5,17 @@ import { createEtagTrust } from '../aws/etag-trust.ts';
 import { resolveComponents } from '../aws/fingerprints.ts';
 import { openObjectStore } from '../aws/s3.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
+import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
 import { openQueues } from '../queues/queues.ts';
+import { openImages } from '../registry/open.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
 import { messageOf } from './error-message.ts';
 import type { ApiDependencies } from './dependencies.ts';
+import { withImages } from './tasks/images.ts';
 
 export interface RunningApi {
   /** http://host:port */
@@ -40,7 +43,9 @@ export async function startApi(config: Config): Promise<RunningApi> {
     memo: openObjectSums(database.pool, () => Date.now()),
     etags: createEtagTrust({ distrusted: config.distrustedEtags }),
   };
+  const images = openImages({ settings: config, memo: openImageMemo(database.pool), metrics, log });
   const closeDependencies = async (): Promise<void> => {
+    await images?.close();
     await Promise.allSettled([queues.close(), database.close()]);
     objects.close();
   };
@@ -58,7 +63,8 @@ export async function startApi(config: Config): Promise<RunningApi> {
         open: (key, options) => objects.open(urlOf(key), options),
         describe: (key) => objects.describe(urlOf(key)),
       },
-      resolveComponents: (tasks) => resolveComponents(identities, tasks),
+      resolveComponents: async (tasks) =>
+        resolveComponents(identities, await withImages(images, config, tasks)),
       nowMs: () => Date.now(),
       ...(await readTls(config)),
     });

@@ -9,10 +9,13 @@ import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import type { Config } from '../config.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openDatabase, type Database } from '../db/client.ts';
+import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { createTemplateCache, type TemplateCache } from '../db/templates.ts';
 import type { Nudge } from '../queues/messages.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
+import type { ImageDigests } from '../registry/image-digests.ts';
+import { openImages } from '../registry/open.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CrashPoint } from './crash-points.ts';
@@ -24,6 +27,8 @@ export interface Runtime {
   objects: ObjectStore;
   /** What inputs hold, and what is remembered of it. */
   identities: IdentitySources;
+  /** What tags of images name; absent where their names count as they are. */
+  images?: ImageDigests;
   batch: Batch;
   templates: TemplateCache;
   metrics: Metrics;
@@ -87,6 +92,12 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     submitTimeoutMs: config.submitTimeoutMs,
   });
   const nowMs = options.nowMs ?? (() => Date.now());
+  const images = openImages({
+    settings: config,
+    memo: openImageMemo(database.pool),
+    metrics,
+    log,
+  });
   return {
     config,
     database,
@@ -100,6 +111,7 @@ export function openRuntime(options: RuntimeOptions): Runtime {
         onDistrust: (bucket, etag) => log.warn({ bucket, etag }, 'etags-not-trusted'),
       }),
     },
+    ...(images && { images }),
     batch,
     metrics,
     log,
@@ -108,6 +120,7 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     nowMs,
     passCrashPoint: options.onCrashPoint ?? (() => undefined),
     async close() {
+      await images?.close();
       await queues.close();
       await database.close();
       objects.close();

@@ -1,0 +1,48 @@
+/** Opens what a process asks registries with, from its settings. */
+import type { ImageProblem } from '../core/image/image-seen.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { openRegistryClient } from './client.ts';
+import { createCredentials } from './credentials.ts';
+import { openImageDigests, type ImageDigests, type ImageMemo } from './image-digests.ts';
+
+/** Settings of config.ts. */
+export interface RegistrySettings {
+  imageIdentity: 'digest' | 'tag';
+  imageDigestMs: number;
+  registries: readonly string[];
+  registryLogins: readonly string[];
+  dockerConfig: string;
+  plainHttpRegistries: readonly string[];
+}
+
+export interface ImageParts {
+  settings: RegistrySettings;
+  memo: ImageMemo;
+  metrics: Pick<Metrics, 'registryRequests'>;
+  log: Log;
+}
+
+/** Undefined where the names of images count as they are, so that no registry is asked. */
+export function openImages({ settings, memo, metrics, log }: ImageParts): ImageDigests | undefined {
+  if (settings.imageIdentity === 'tag') return undefined;
+  const credentialsOf = createCredentials({
+    logins: settings.registryLogins,
+    file: settings.dockerConfig,
+    onUnreadable: ({ message }) =>
+      log.warn({ file: settings.dockerConfig, message }, 'docker-config-unreadable'),
+  });
+  return openImageDigests({
+    client: openRegistryClient({
+      credentialsOf,
+      metrics,
+      plainHttp: settings.plainHttpRegistries,
+    }),
+    memo,
+    cacheMs: settings.imageDigestMs,
+    registries: settings.registries,
+    onProblem: (image: string, { code, sentence }: ImageProblem) =>
+      log.warn({ image, code, sentence }, 'image-not-resolved'),
+    onTrouble: (error) => log.error({ err: error }, 'image-digest-not-kept'),
+  });
+}
