@@ -47,7 +47,6 @@ export function createAuthorizer({
   nowMs = () => performance.now(),
 }: AuthorizerOptions): Authorizer {
   const headers = new Map<string, KnownHeader>();
-  const keyOf = ({ registry, repository }: ImageName): string => `${registry}/${repository}`;
   return {
     known(name) {
       const found = headers.get(keyOf(name));
@@ -71,6 +70,8 @@ export function createAuthorizer({
     },
   };
 }
+
+const keyOf = ({ registry, repository }: ImageName): string => `${registry}/${repository}`;
 
 const basic = ({ user, password }: RegistryCredentials): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;

@@ -84,52 +84,63 @@ async function resolveTag(open: Open, asked: Asked): Promise<TagAnswer> {
   const { name, before } = asked;
   const head = await request(open, { name, method: 'HEAD', reference: name.tag ?? 'latest' });
   if ('problem' in head) return head;
-  // Some registries only know GET.
-  const seen = head.status === 405 || head.status === 501 ? undefined : head;
-  const problem = seen && problemOf(name, seen);
+  if (ONLY_GETS.has(head.status)) return readManifest(open, asked, undefined);
+  const problem = problemOf(name, head);
   if (problem) return { problem };
-  const tagged = seen && sha256In(seen.headers.get('docker-content-digest') ?? '');
-  if (tagged !== undefined) {
-    if (before?.tagged === tagged) return before;
-    if (kindOfType(seen?.headers.get('content-type') ?? '') === 'image')
-      return { tagged, manifest: tagged };
-  }
+  const tagged = claimedDigest(head);
+  if (tagged !== undefined && tagged === before?.tagged) return before;
+  if (tagged !== undefined && kindOfType(typeOf(head)) === 'image')
+    return { tagged, manifest: tagged };
   return readManifest(open, asked, tagged);
 }
+
+/** Some registries do not answer HEAD. */
+const ONLY_GETS = new Set([405, 501]);
+
+const claimedDigest = ({ headers }: RegistryAnswer): string | undefined =>
+  sha256In(headers.get('docker-content-digest') ?? '');
+
+const typeOf = ({ headers }: RegistryAnswer): string => headers.get('content-type') ?? '';
 
 /** Reads the manifest, by its digest where that is known, so that it is of the same moment. */
 async function readManifest(
   open: Open,
-  { name, architecture }: Asked,
+  asked: Asked,
   tagged: string | undefined,
 ): Promise<TagAnswer> {
+  const { name } = asked;
   const reference = tagged === undefined ? (name.tag ?? 'latest') : `sha256:${tagged}`;
   const answer = await request(open, { name, method: 'GET', reference });
   if ('problem' in answer) return answer;
   const problem = problemOf(name, answer);
   if (problem) return { problem };
   const digest = createHash('sha256').update(answer.body).digest('hex');
-  const claimed = sha256In(answer.headers.get('docker-content-digest') ?? '');
-  if ((tagged ?? digest) !== digest || (claimed ?? digest) !== digest)
-    return wrong(name, 'is not what its digest says: its registry or a proxy changed it');
+  const expected = tagged ?? claimedDigest(answer) ?? digest;
+  return expected === digest
+    ? manifestFor(asked, digest, answer)
+    : wrong(name, 'is not what its digest says: the registry or a proxy changed it');
+}
+
+function manifestFor(
+  { name, architecture }: Asked,
+  tagged: string,
+  answer: RegistryAnswer,
+): TagAnswer {
   const manifest = parseJson(answer.body);
   const kind = kindOf(answer, manifest);
-  if (kind === 'image') return { tagged: digest, manifest: digest };
+  if (kind === 'image') return { tagged, manifest: tagged };
   const chosen = kind === 'index' ? chooseManifest(manifest, architecture) : undefined;
   if (chosen === undefined) return wrong(name, 'is not in a form that Batchwell reads');
   if ('platforms' in chosen) return noPlatform(name, architecture, chosen.platforms);
   const sha256 = sha256In(chosen.digest);
   return sha256 === undefined
     ? wrong(name, 'names its platforms by digests other than SHA-256')
-    : { tagged: digest, manifest: sha256 };
+    : { tagged, manifest: sha256 };
 }
 
-function kindOf({ headers }: RegistryAnswer, manifest: unknown): ManifestKind | undefined {
+function kindOf(answer: RegistryAnswer, manifest: unknown): ManifestKind | undefined {
   const said = typeof manifest === 'object' && manifest !== null && 'mediaType' in manifest;
-  return (
-    kindOfType(headers.get('content-type') ?? '') ??
-    (said ? kindOfType(String(manifest.mediaType)) : undefined)
-  );
+  return kindOfType(typeOf(answer)) ?? (said ? kindOfType(String(manifest.mediaType)) : undefined);
 }
 
 function parseJson(body: Buffer): unknown {

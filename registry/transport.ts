@@ -162,16 +162,22 @@ async function follow(open: Open, request: RegistryRequest, signal: AbortSignal)
       redirect: 'manual',
       signal,
     });
-    const location = answer.headers.get('location');
-    if (!REDIRECTS.has(answer.status) || location === null || redirects === MOST_REDIRECTS)
-      return readAnswer(request.registry, answer);
+    const next = redirects < MOST_REDIRECTS ? redirectOf(answer, url) : undefined;
+    if (!next) return readAnswer(request.registry, answer);
     await answer.body?.cancel();
-    const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
-    if (!next || (url.protocol === 'https:' && next.protocol !== 'https:'))
-      return refused(request.registry, next ?? url);
+    if (url.protocol === 'https:' && next.protocol !== 'https:')
+      return refused(request.registry, next);
     if (next.origin !== url.origin) headers = withoutCredentials(headers);
     url = next;
   }
+}
+
+/** Where an answer refers to; undefined where it is the answer itself. */
+function redirectOf({ status, headers }: Response, from: URL): URL | undefined {
+  const location = headers.get('location');
+  return REDIRECTS.has(status) && location !== null && URL.canParse(location, from.href)
+    ? new URL(location, from)
+    : undefined;
 }
 
 const isAllowed = ({ isPlain }: Open, { protocol, host, username, password }: URL): boolean =>

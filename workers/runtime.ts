@@ -28,7 +28,7 @@ export interface Runtime {
   /** What inputs hold, and what is remembered of it. */
   identities: IdentitySources;
   /** What tags of images name; absent where their names count as they are. */
-  images?: ImageDigests;
+  images: ImageDigests | undefined;
   batch: Batch;
   templates: TemplateCache;
   metrics: Metrics;
@@ -70,27 +70,7 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     keepFinishedMs: config.keepFinishedMs,
     onTrouble: (error) => log.debug({ err: error }, 'redis-trouble'),
   });
-  const budgetOf = (key: string, service: 'batch' | 's3', perSecond: number) =>
-    createBudget({
-      redis: queues.redis,
-      key: `${config.redisPrefix}:budget:${key}`,
-      service,
-      perSecond,
-      metrics,
-    });
-  const objects = openObjectStore({
-    metrics,
-    pathStyle: config.s3PathStyle === 'yes',
-    budget: budgetOf('s3', 's3', S3_PER_SECOND),
-  });
-  // AWS limits SubmitJob separately. With one budget for all calls, the registration of a shape
-  // would take a turn from its submission.
-  const batch = openBatch({
-    budget: budgetOf('batch', 'batch', config.batchPerSecond),
-    submitBudget: budgetOf('batch:SubmitJob', 'batch', config.batchPerSecond),
-    metrics,
-    submitTimeoutMs: config.submitTimeoutMs,
-  });
+  const { objects, batch } = openAws(options, queues);
   const nowMs = options.nowMs ?? (() => Date.now());
   const images = openImages({
     settings: config,
@@ -111,7 +91,7 @@ export function openRuntime(options: RuntimeOptions): Runtime {
         onDistrust: (bucket, etag) => log.warn({ bucket, etag }, 'etags-not-trusted'),
       }),
     },
-    ...(images && { images }),
+    images,
     batch,
     metrics,
     log,
@@ -127,4 +107,29 @@ export function openRuntime(options: RuntimeOptions): Runtime {
       batch.close();
     },
   };
+}
+
+function openAws({ config, metrics }: RuntimeOptions, { redis }: Queues) {
+  const budgetOf = (key: string, service: 'batch' | 's3', perSecond: number) =>
+    createBudget({
+      redis,
+      key: `${config.redisPrefix}:budget:${key}`,
+      service,
+      perSecond,
+      metrics,
+    });
+  const objects = openObjectStore({
+    metrics,
+    pathStyle: config.s3PathStyle === 'yes',
+    budget: budgetOf('s3', 's3', S3_PER_SECOND),
+  });
+  // AWS limits SubmitJob separately. With one budget for all calls, the registration of a shape
+  // would take a turn from its submission.
+  const batch = openBatch({
+    budget: budgetOf('batch', 'batch', config.batchPerSecond),
+    submitBudget: budgetOf('batch:SubmitJob', 'batch', config.batchPerSecond),
+    metrics,
+    submitTimeoutMs: config.submitTimeoutMs,
+  });
+  return { objects, batch };
 }

@@ -29,16 +29,15 @@ const HOST_IMAGE_ID = /^[0-9a-f]{64}$/;
 
 /** Undefined where Docker would not take the name. */
 export function parseImageName(text: string): ImageName | undefined {
-  const [withTag = '', digest, ...more] = text.split('@');
-  if (more.length > 0 || (digest !== undefined && !DIGEST.test(digest))) return undefined;
+  const at = text.indexOf('@');
+  const digest = at < 0 ? undefined : text.slice(at + 1);
   // The last colon begins the tag, unless a slash follows: then it is the port of the registry.
+  const withTag = at < 0 ? text : text.slice(0, at);
   const [, written = '', tag] = /^(.*?)(?::([^/:]*))?$/s.exec(withTag) ?? [];
-  if (tag !== undefined && !TAG.test(tag)) return undefined;
   const { registry, repository } = splitRegistry(written);
-  if (!HOST.test(registry) || !repository.split('/').every((part) => PATH_PART.test(part)))
-    return undefined;
-  if (`${registry}/${repository}`.length > LONGEST_NAME || HOST_IMAGE_ID.test(written))
-    return undefined;
+  const isName =
+    fits(DIGEST, digest) && fits(TAG, tag) && isRepository(registry, repository, written);
+  if (!isName) return undefined;
   const named = tag ?? (digest === undefined ? 'latest' : undefined);
   return {
     written,
@@ -48,6 +47,15 @@ export function parseImageName(text: string): ImageName | undefined {
     ...(digest !== undefined && { digest }),
   };
 }
+
+const fits = (pattern: RegExp, part: string | undefined): boolean =>
+  part === undefined || pattern.test(part);
+
+const isRepository = (registry: string, repository: string, written: string): boolean =>
+  HOST.test(registry) &&
+  repository.split('/').every((part) => PATH_PART.test(part)) &&
+  `${registry}/${repository}`.length <= LONGEST_NAME &&
+  !HOST_IMAGE_ID.test(written);
 
 /** What is before the first slash is a registry if it has a dot, a port or a capital, or is `localhost`. */
 function splitRegistry(written: string): { registry: string; repository: string } {

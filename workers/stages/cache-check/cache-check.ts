@@ -250,7 +250,7 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
   );
   const unresolved = misses.filter(({ described }) => described?.imageProblem !== undefined);
   const known = misses.flatMap((one) =>
-    one.call && !unresolved.includes(one) ? [{ id: one.row.id, set: madeOf(one) }] : [],
+    one.call && !one.described?.imageProblem ? [{ id: one.row.id, set: madeOf(one) }] : [],
   );
   const uncached = misses.flatMap(({ row, call }) => (call ? [] : [row.id]));
 
