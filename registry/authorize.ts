@@ -83,7 +83,7 @@ export function denied(
 ): { problem: ImageProblem } {
   const sentence = credentials
     ? `The registry ${registry} refuses access to ${repository} with the credentials of user ${credentials.user}, or the image does not exist.`
-    : `The registry ${registry} refuses access to ${repository} without credentials, or the image does not exist. Set BATCHWELL_REGISTRY_CREDENTIALS for a private image.`;
+    : `The registry ${registry} refuses access to ${repository} without credentials, or the image does not exist. Set BATCHWELL_REGISTRY_LOGINS for a private image.`;
   return { problem: { code: 'denied', sentence } };
 }
 

@@ -78,17 +78,21 @@ async function sendPatiently(open: Open, request: RegistryRequest): Promise<Sent
   const { registry, signal } = request;
   const { turns, pausesMs = PAUSES_MS } = open;
   for (let tried = 0; ; tried += 1) {
-    const resting = turns.resting(registry);
-    if (resting) return { problem: resting };
-    const tryOnce = await turns.take(registry, () => sendOnce(open, request));
-    if (!('again' in tryOnce)) return tryOnce;
-    const { problem, afterMs = pausesMs[tried], restMs } = tryOnce.again;
-    if (tried < pausesMs.length && afterMs !== undefined && afterMs <= LONGEST_WAIT_MS) {
-      const waited = await pause(afterMs, true, { signal }).catch(() => false);
-      if (waited) continue;
-    }
-    turns.rest(registry, restMs, problem);
-    return { problem };
+    const isLast = tried >= pausesMs.length;
+    const tryOnce = await turns.take(registry, async () => {
+      // Looked at when the turn comes: the registry may have failed while others had theirs.
+      const problem = turns.resting(registry);
+      if (problem) return { problem };
+      const sent = await sendOnce(open, request);
+      if (!('again' in sent)) return sent;
+      const afterMs = sent.again.afterMs ?? pausesMs[tried] ?? 0;
+      if (!isLast && afterMs <= LONGEST_WAIT_MS) return { afterMs, problem: sent.again.problem };
+      turns.rest(registry, sent.again.restMs, sent.again.problem);
+      return { problem: sent.again.problem };
+    });
+    if (!('afterMs' in tryOnce)) return tryOnce;
+    const waited = await pause(tryOnce.afterMs, true, { signal }).catch(() => false);
+    if (!waited) return { problem: tryOnce.problem };
   }
 }
 
