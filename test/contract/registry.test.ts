@@ -360,7 +360,6 @@ describe('redirects', () => {
     expect(codeOf(await resolve('lab/bwa:1'))).toBe('not-understood');
     expect(registry.asked).toHaveLength(6);
   });
-
 });
 
 describe('the scheme of a registry', () => {
