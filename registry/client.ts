@@ -12,7 +12,7 @@ import {
   kindOfType,
   sha256In,
   type ManifestKind,
-} from '../core/image/manifest.ts';
+} from '../core/image/image-manifest.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createAuthorizer, denied, type Authorizer } from './authorize.ts';
 import type { CredentialsOf } from './credentials.ts';

@@ -253,7 +253,7 @@ describe('authorization', () => {
     expect(await known('ghcr.io')).toEqual({ user: 'given', password: 'x' });
     await write({ 'docker.io': auth('me:renewed'), broken: null });
     expect(await known('docker.io')).toEqual({ user: 'me', password: 'renewed' });
-    await writeFile(file, '{"auths":{"docker.io":{"auth":"c2VjcmV0"');
+    await writeFile(file, '{"auths":{"docker.io":{"auth":"secret"');
     expect(await known('docker.io')).toEqual({ user: 'me', password: 'renewed' });
     expect(unreadable.at(-1)).toBe('The file is not valid JSON.');
     await rm(folder, { recursive: true });

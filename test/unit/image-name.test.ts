@@ -7,7 +7,7 @@ import {
   nameIdentity,
   parseImageName,
 } from '../../core/image/image-name.ts';
-import { chooseManifest } from '../../core/image/manifest.ts';
+import { chooseManifest } from '../../core/image/image-manifest.ts';
 
 const SHA256 = `sha256:${'ab'.repeat(32)}`;
 const SHA512 = `sha512:${'cd'.repeat(64)}`;
