@@ -1,6 +1,7 @@
 /** Starts the API process: opens its dependencies, listens, and closes everything again. */
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type Config } from '../config.ts';
+import { createEcrLogins } from '../aws/ecr-login.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
 import { resolveComponents } from '../aws/fingerprints.ts';
 import { openObjectStore } from '../aws/s3.ts';
@@ -43,7 +44,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
     memo: openObjectSums(database.pool, () => Date.now()),
     etags: createEtagTrust({ distrusted: config.distrustedEtags }),
   };
-  const images = openImages({ settings: config, memo: openImageMemo(database.pool), metrics, log });
+  const images = openImagesFor({ config, database, metrics, log });
   const closeDependencies = async (): Promise<void> => {
     await images?.close();
     await Promise.allSettled([queues.close(), database.close()]);
@@ -82,6 +83,24 @@ export async function startApi(config: Config): Promise<RunningApi> {
     throw error;
   }
 }
+
+/** To tell in a dry run what a task's image is. */
+const openImagesFor = ({
+  config,
+  database,
+  metrics,
+  log,
+}: Pick<ApiDependencies, 'config' | 'database' | 'metrics' | 'log'>) =>
+  openImages({
+    settings: config,
+    memo: openImageMemo(database.pool),
+    metrics,
+    log,
+    logins: createEcrLogins({
+      onRefused: (region, message) =>
+        log.warn({ event: 'ecr-login-refused', region, message }, 'ecr-login-refused'),
+    }),
+  });
 
 /** Rejects with a ConfigError when a file cannot be read, or only one is set. */
 async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiDependencies, 'tls'>> {

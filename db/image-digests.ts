@@ -31,7 +31,7 @@ interface ImageRow {
 }
 
 /** What is known, fresh or not; in no order. */
-export async function readImageDigests<K extends ImageKey>(
+async function readImageDigests<K extends ImageKey>(
   session: Session,
   keys: readonly K[],
 ): Promise<{ key: K; answer: ImageAnswer; isFresh: boolean }[]> {
@@ -59,7 +59,7 @@ function answerIn({ tagged, manifest, problem }: ImageRow): ImageAnswer | undefi
 }
 
 /** Gives one caller the right to ask the registry, for so long; false for the others, and while an answer is fresh. */
-export async function claimImage(session: Session, key: ImageKey, forMs: number): Promise<boolean> {
+async function claimImage(session: Session, key: ImageKey, forMs: number): Promise<boolean> {
   await write(
     session,
     'INSERT IGNORE INTO image_digests (image_key, image, architecture) VALUES (?, ?, ?)',
@@ -75,7 +75,7 @@ export async function claimImage(session: Session, key: ImageKey, forMs: number)
 }
 
 /** Keeps an answer, and ends the claim. @param freshMs for how long it counts */
-export async function saveImageDigest(
+async function saveImageDigest(
   session: Session,
   key: ImageKey,
   { answer, freshMs }: { answer: ImageAnswer; freshMs: number },

@@ -81,9 +81,12 @@ export function denied(
   { registry, repository }: ImageName,
   credentials: RegistryCredentials | undefined,
 ): { problem: ImageProblem } {
+  const advice = registry.includes('.dkr.ecr.')
+    ? 'Allow the role of the API and the workers the action ecr:GetAuthorizationToken.'
+    : 'Set BATCHWELL_REGISTRY_LOGINS for a private image.';
   const sentence = credentials
     ? `The registry ${registry} refuses access to ${repository} with the credentials of user ${credentials.user}, or the image does not exist.`
-    : `The registry ${registry} refuses access to ${repository} without credentials, or the image does not exist. Set BATCHWELL_REGISTRY_LOGINS for a private image.`;
+    : `The registry ${registry} refuses access to ${repository} without credentials, or the image does not exist. ${advice}`;
   return { problem: { code: 'denied', sentence } };
 }
 

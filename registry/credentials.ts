@@ -17,12 +17,15 @@ export interface CredentialSources {
   file: string;
   /** Called when the file cannot be read; nothing of its content is in the error. */
   onUnreadable?(error: Error): void;
+  /** Asked where neither has any. */
+  elsewhere?: CredentialsOf;
 }
 
 export function createCredentials({
   logins,
   file,
   onUnreadable,
+  elsewhere,
 }: CredentialSources): CredentialsOf {
   const given = new Map(
     logins.flatMap((entry): [string, RegistryCredentials][] => {
@@ -35,7 +38,7 @@ export function createCredentials({
   const inFile = file === '' ? undefined : watchedFile(file, onUnreadable);
   return async (registry) => {
     const key = registryKey(registry);
-    return given.get(key) ?? (await inFile?.())?.get(key);
+    return given.get(key) ?? (await inFile?.())?.get(key) ?? elsewhere?.(registry);
   };
 }
 

@@ -13,19 +13,19 @@ import {
   type TagAnswer,
 } from './client.ts';
 
-export interface WantedImage {
+interface WantedImage {
   /** As the task names it. */
   image: string;
   architecture: Architecture;
 }
 
-export interface MemoKey {
+interface MemoKey {
   /** `docker.io/library/ubuntu:latest` */
   image: string;
   architecture: Architecture;
 }
 
-export interface MemoAnswer {
+interface MemoAnswer {
   key: MemoKey;
   answer: TagAnswer;
   /** Whether it still counts. By the memo's own clock, not by this process's. */

@@ -8,7 +8,7 @@ import type { ImageProblem } from '../core/image/image-seen.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Turns } from './turns.ts';
 
-export interface RegistryRequest {
+interface RegistryRequest {
   /** As images name it; for sentences and for turns. */
   registry: string;
   method: 'GET' | 'HEAD';

@@ -52,8 +52,9 @@ export const cache = {
     registryLogins: list({
       variable: 'BATCHWELL_REGISTRY_LOGINS',
       effect:
-        'Credentials for registries, each as host=user:password. Put passwords that contain a ' +
-        'comma or expire, such as those of Amazon ECR, into BATCHWELL_DOCKER_CONFIG.',
+        'Credentials for registries, each as host=user:password. Put passwords that expire or ' +
+        'contain a comma into BATCHWELL_DOCKER_CONFIG. Amazon ECR needs neither: the role of the ' +
+        'API and the workers is used, which needs ecr:GetAuthorizationToken and ecr:BatchGetImage.',
       secret: true,
       check: checkLogins,
     }),

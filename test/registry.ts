@@ -12,7 +12,7 @@ interface Manifest {
   body: string;
 }
 
-export interface PlayedAnswer {
+interface PlayedAnswer {
   status: number;
   headers?: Record<string, string>;
   body?: string;

@@ -3,6 +3,7 @@
  */
 import { openBatch, type Batch } from '../aws/batch.ts';
 import { createBudget } from '../aws/budget.ts';
+import { createEcrLogins } from '../aws/ecr-login.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
 import type { IdentitySources } from '../aws/identities.ts';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
@@ -77,6 +78,9 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     memo: openImageMemo(database.pool),
     metrics,
     log,
+    logins: createEcrLogins({
+      onRefused: (region, message) => log.warn({ region, message }, 'ecr-login-refused'),
+    }),
   });
   return {
     config,

@@ -1,7 +1,7 @@
 /** What is known of an image before its task runs. */
 
 /** Why a registry did not tell the digest of an image. */
-export type ImageProblemCode =
+type ImageProblemCode =
   /** Docker would not take the name. */
   | 'bad-name'
   /** A setting limits which registries are asked. */
