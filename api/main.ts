@@ -1,18 +1,22 @@
 /** Starts the API process: opens its dependencies, listens, and closes everything again. */
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type Config } from '../config.ts';
+import { createEcrLogins } from '../aws/ecr-login.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
 import { resolveComponents } from '../aws/fingerprints.ts';
 import { openObjectStore } from '../aws/s3.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
+import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
 import { openQueues } from '../queues/queues.ts';
+import { openImages } from '../registry/open.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
 import { messageOf } from './error-message.ts';
 import type { ApiDependencies } from './dependencies.ts';
+import { withImages } from './tasks/images.ts';
 
 export interface RunningApi {
   /** http://host:port */
@@ -40,7 +44,9 @@ export async function startApi(config: Config): Promise<RunningApi> {
     memo: openObjectSums(database.pool, () => Date.now()),
     etags: createEtagTrust({ distrusted: config.distrustedEtags }),
   };
+  const images = openImagesFor({ config, database, metrics, log });
   const closeDependencies = async (): Promise<void> => {
+    await images?.close();
     await Promise.allSettled([queues.close(), database.close()]);
     objects.close();
   };
@@ -58,7 +64,8 @@ export async function startApi(config: Config): Promise<RunningApi> {
         open: (key, options) => objects.open(urlOf(key), options),
         describe: (key) => objects.describe(urlOf(key)),
       },
-      resolveComponents: (tasks) => resolveComponents(identities, tasks),
+      resolveComponents: async (tasks) =>
+        resolveComponents(identities, await withImages(images, config, tasks)),
       nowMs: () => Date.now(),
       ...(await readTls(config)),
     });
@@ -76,6 +83,24 @@ export async function startApi(config: Config): Promise<RunningApi> {
     throw error;
   }
 }
+
+/** To tell in a dry run what a task's image is. */
+const openImagesFor = ({
+  config,
+  database,
+  metrics,
+  log,
+}: Pick<ApiDependencies, 'config' | 'database' | 'metrics' | 'log'>) =>
+  openImages({
+    settings: config,
+    memo: openImageMemo(database.pool),
+    metrics,
+    log,
+    logins: createEcrLogins({
+      onRefused: (region, message) =>
+        log.warn({ event: 'ecr-login-refused', region, message }, 'ecr-login-refused'),
+    }),
+  });
 
 /** Rejects with a ConfigError when a file cannot be read, or only one is set. */
 async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiDependencies, 'tls'>> {

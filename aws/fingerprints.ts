@@ -1,6 +1,7 @@
 /** The components of the fingerprints of calls, from the present content of their inputs. */
 import { fingerprintComponents, inputNames, type Components } from '../core/cache/fingerprint.ts';
 import { isStrong } from '../core/cache/identity.ts';
+import type { ImageProblem, ImageSeen } from '../core/image/image-seen.ts';
 import type { CanonicalCall } from '../core/profiles/profile.ts';
 import type { ProfileName } from '../core/profiles/profile-names.ts';
 import { profiles } from '../core/profiles/profiles.ts';
@@ -18,6 +19,8 @@ export interface TaskToFingerprint {
   profile: ProfileName;
   /** What the installation adds that a task can notice: see `FingerprintFacts`. */
   setting?: Readonly<Record<string, string>>;
+  /** What its registry said of its image; absent where its name counts as it is. */
+  image?: ImageSeen;
 }
 
 interface UnreadableInput {
@@ -26,12 +29,14 @@ interface UnreadableInput {
 }
 
 export interface TaskComponents {
-  /** Absent when an input has no identity. */
+  /** Absent when its image or an input has no identity. */
   components?: Components;
   /** The same by what listings alone say. Absent with `components`. */
   listed?: Components;
   /** Whether an input is known by its ETag only. */
   isWeak: boolean;
+  /** Why the digest of its image is not known. Its inputs were not looked at then. */
+  imageProblem?: ImageProblem;
   /** Inputs without an identity. */
   unreadable: UnreadableInput[];
   /**
@@ -55,16 +60,17 @@ const LONGEST_TEXT_BYTES = 1024 ** 2;
 /** In the order given. */
 export async function resolveComponents(
   sources: IdentitySources,
-  calls: readonly TaskToFingerprint[],
+  tasks: readonly TaskToFingerprint[],
 ): Promise<TaskComponents[]> {
+  const known = tasks.filter(({ image }) => image === undefined || 'identity' in image);
   const [identities, texts] = await Promise.all([
     resolveInputs(
       sources,
-      calls.flatMap(({ spec }) => spec.inputs),
+      known.flatMap(({ spec }) => spec.inputs),
     ),
-    readTexts(sources.objects, calls),
+    readTexts(sources.objects, known),
   ]);
-  return calls.map((call) => describe(sources, call, identities, texts));
+  return tasks.map((task) => describe(sources, task, identities, texts));
 }
 
 /** Texts that profiles look into, by url. */
@@ -110,7 +116,9 @@ function describe(
   identities: ReadonlyMap<string, InputSeen>,
   texts: ReadonlyMap<string, string>,
 ): TaskComponents {
-  const { spec, profile, setting = {} } = task;
+  const { spec, profile, setting = {}, image } = task;
+  if (image && 'problem' in image)
+    return { imageProblem: image.problem, unreadable: [], inputs: [], isWeak: false };
   const seen = spec.inputs.map((input) => identities.get(inputKey(input)) ?? UNSEEN);
   const canonical = canonicalForm(task, texts);
   const names = inputNames((canonical?.spec ?? spec).inputs);
@@ -129,6 +137,7 @@ function describe(
       identities: seen.map(
         (one, position) => canonical?.identities.get(position) ?? held(one) ?? '',
       ),
+      ...(image && { image: image.identity }),
       setting: canonical
         ? { ...setting, client: `${profile} ${profiles[profile].version}` }
         : setting,

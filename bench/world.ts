@@ -198,6 +198,8 @@ async function startFleet(
     PORT: '0',
     BATCHWELL_LOG_LEVEL: 'warn',
     BATCHWELL_JOB_QUEUE: QUEUE,
+    // No registry is asked: its latency is not the fleet's.
+    BATCHWELL_IMAGE_IDENTITY: 'tag',
     NODE_OPTIONS: SERVICE_NODE_OPTIONS,
     ...options.env,
   };

@@ -20,6 +20,7 @@ import {
 import {
   endpointVariables,
   localEndpoint,
+  localDefaults,
   startServers,
   type LocalAws,
   type ServerChoice,
@@ -121,7 +122,12 @@ async function assemble(options: StackOptions, place: StackPlace): Promise<Omit<
   announce(options, 'Starting Redis, MariaDB and the local AWS');
   const servers = await startServers(options, place);
   const { redisUrl, databaseUrl, localAws } = servers;
-  const environment = { ...options.environment, ...options.settings, ...servers.environment };
+  const environment = {
+    ...(servers.localAws && localDefaults),
+    ...options.environment,
+    ...options.settings,
+    ...servers.environment,
+  };
   const { bucket } = readConfig(environment);
 
   announce(options, 'Creating the tables and the work bucket');

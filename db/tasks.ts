@@ -29,6 +29,7 @@ export interface TaskRow {
   profile: ProfileName;
   fingerprint: Buffer | null;
   inputsRead: Buffer | null;
+  imageDigest: Buffer | null;
   hitEntryId: number | null;
   submissionId: number | null;
   attempt: number;
@@ -39,7 +40,7 @@ export interface TaskRow {
   createdMs: number;
 }
 
-const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_read AS inputsRead, hit_entry_id AS hitEntryId,
+const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_read AS inputsRead, image_digest AS imageDigest, hit_entry_id AS hitEntryId,
   submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
 
 /** The tasks that are at `stage`. The others have moved on and are left out. */
@@ -86,6 +87,7 @@ const settable = {
   waitsFor: { column: 'waits_for', type: 'BIGINT', hex: false },
   fingerprint: { column: 'fingerprint', type: 'CHAR(64)', hex: true },
   inputsRead: { column: 'inputs_read', type: 'CHAR(32)', hex: true },
+  imageDigest: { column: 'image_digest', type: 'CHAR(64)', hex: true },
   hitEntryId: { column: 'hit_entry_id', type: 'BIGINT', hex: false },
   hitMode: { column: 'hit_mode', type: 'VARCHAR(16)', hex: false },
   shape: { column: 'shape', type: 'CHAR(32)', hex: true },
@@ -246,20 +248,20 @@ export async function noteWaiting(
   }
 }
 
-/** Adds warnings to tasks that are about to succeed. Adding a warning again changes nothing. */
+/** Adds warnings to tasks at a stage, before they move. Adding a warning again changes nothing. */
 export async function addWarnings(
   session: Session,
   tasks: readonly { id: number; warnings: readonly string[] }[],
+  stage: Stage = 'finalize',
 ): Promise<void> {
-  for (const { id, warnings } of tasks) {
-    for (const warning of warnings) {
-      const text = JSON.stringify(warning);
-      await write(
-        session,
-        `UPDATE tasks SET warnings = JSON_MERGE_PRESERVE(COALESCE(warnings, '[]'), ?)
-          WHERE id = ? AND place = 'finalize' AND NOT JSON_CONTAINS(COALESCE(warnings, '[]'), ?)`,
-        [text, id, text],
-      );
-    }
+  const warned = tasks.flatMap(({ id, warnings }) => warnings.map((warning) => ({ id, warning })));
+  for (const [warning, alike] of Map.groupBy(warned, (one) => one.warning)) {
+    const text = JSON.stringify(warning);
+    await write(
+      session,
+      `UPDATE tasks SET warnings = JSON_MERGE_PRESERVE(COALESCE(warnings, '[]'), ?)
+       WHERE id IN (?) AND place = ? AND NOT JSON_CONTAINS(COALESCE(warnings, '[]'), ?)`,
+      [text, alike.map(({ id }) => id), stage, text],
+    );
   }
 }

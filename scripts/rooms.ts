@@ -20,7 +20,7 @@ interface RoomException {
   reason: string;
 }
 
-const EDGES = ['db', 'queues', 'aws', 'telemetry'];
+const EDGES = ['db', 'queues', 'aws', 'registry', 'telemetry'];
 const NODE = 'node:*';
 const SDK = ['@aws-sdk/*', '@smithy/*'];
 
@@ -54,6 +54,13 @@ export const rooms: readonly Room[] = [
     rooms: ['core', 'telemetry'],
     packages: [NODE, ...SDK, 'ioredis'],
     reason: 'aws is a thin layer over the SDK that serves workers, the API and tests alike.',
+  },
+  {
+    folder: 'registry',
+    rooms: ['core', 'telemetry'],
+    packages: [NODE],
+    reason:
+      'registry asks image registries over HTTP. Its answers are kept by db, which it does not know.',
   },
   {
     folder: 'telemetry',

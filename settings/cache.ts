@@ -1,4 +1,6 @@
-import { list, oneOf, type Section } from './setting.ts';
+import { readQueueArchitectures } from '../core/image/architecture.ts';
+import { readRegistryLogin } from '../core/image/registry-login.ts';
+import { HOUR_MS, list, oneOf, SECOND_MS, text, whole, type Section } from './setting.ts';
 
 export const cache = {
   heading: 'Call cache',
@@ -22,5 +24,66 @@ export const cache = {
       effect:
         'Buckets whose ETags do not tell contents apart; * for all. What they hold is known by its checksums only.',
     }),
+    imageIdentity: oneOf({
+      variable: 'BATCHWELL_IMAGE_IDENTITY',
+      fallback: 'digest',
+      choices: ['digest', 'tag'],
+      effect:
+        'What an image with a tag counts as. With digest, the registry is asked which image the ' +
+        'tag names when a cached task is checked, and the task runs that image by its digest; a ' +
+        'task whose registry does not tell runs uncached. With tag, no registry is asked and the ' +
+        'name counts, so a hit may come from an image that the tag named earlier.',
+    }),
+    imageDigestMs: whole({
+      variable: 'BATCHWELL_IMAGE_DIGEST_MS',
+      fallback: 10 * SECOND_MS,
+      unit: 'ms',
+      range: [2 * SECOND_MS, HOUR_MS],
+      effect:
+        'How long the answer of a registry counts for the whole fleet. A task that is checked ' +
+        'within this time after an image was pushed may still run the earlier one.',
+    }),
+    registries: list({
+      variable: 'BATCHWELL_REGISTRIES',
+      effect:
+        'Registries that are asked for digests, as images name them, such as ' +
+        'docker.io,quay.io. All when empty.',
+    }),
+    registryLogins: list({
+      variable: 'BATCHWELL_REGISTRY_LOGINS',
+      effect:
+        'Credentials for registries, each as host=user:password. Put passwords that expire or ' +
+        'contain a comma into BATCHWELL_DOCKER_CONFIG. Amazon ECR needs neither: the role of the ' +
+        'API and the workers is used, which needs ecr:GetAuthorizationToken and ecr:BatchGetImage.',
+      secret: true,
+      check: checkLogins,
+    }),
+    dockerConfig: text({
+      variable: 'BATCHWELL_DOCKER_CONFIG',
+      fallback: '',
+      effect:
+        'Path of a config.json with registry credentials as `docker login` writes it. The file ' +
+        'is read again when it changes. None when empty.',
+    }),
+    plainHttpRegistries: list({
+      variable: 'BATCHWELL_PLAIN_HTTP_REGISTRIES',
+      effect:
+        'Registries that are asked over plain HTTP, each as host or host:port. All others are ' +
+        'asked over HTTPS, except on loopback.',
+    }),
+    queueArchitectures: list({
+      variable: 'BATCHWELL_QUEUE_ARCHITECTURES',
+      effect:
+        'CPU architecture of the hosts of Batch job queues, each as queue=arm64 or queue=x86-64, ' +
+        'where * is every queue that is not named. x86-64 when empty. It is part of what a hit ' +
+        'must agree on, and decides which variant of an image a task runs.',
+      check: readQueueArchitectures,
+    }),
   },
 } satisfies Section;
+
+/** Without the value: it is a secret. */
+function checkLogins(entries: readonly string[]): void {
+  if (entries.some((entry) => readRegistryLogin(entry) === undefined))
+    throw new Error('expected host=user:password in each entry');
+}

@@ -3,16 +3,20 @@
  */
 import { openBatch, type Batch } from '../aws/batch.ts';
 import { createBudget } from '../aws/budget.ts';
+import { createEcrLogins } from '../aws/ecr-login.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
 import type { IdentitySources } from '../aws/identity-sources.ts';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import type { Config } from '../config.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openDatabase, type Database } from '../db/client.ts';
+import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { createTemplateCache, type TemplateCache } from '../db/templates.ts';
 import type { Nudge } from '../queues/messages.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
+import type { ImageDigests } from '../registry/image-digests.ts';
+import { openImages } from '../registry/open.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CrashPoint } from './crash-points.ts';
@@ -24,6 +28,8 @@ export interface Runtime {
   objects: ObjectStore;
   /** What inputs hold, and what is remembered of it. */
   identities: IdentitySources;
+  /** What tags of images name; absent where their names count as they are. */
+  images: ImageDigests | undefined;
   batch: Batch;
   templates: TemplateCache;
   metrics: Metrics;
@@ -65,9 +71,52 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     keepFinishedMs: config.keepFinishedMs,
     onTrouble: (error) => log.debug({ err: error }, 'redis-trouble'),
   });
+  const { objects, batch } = openAws(options, queues);
+  const nowMs = options.nowMs ?? (() => Date.now());
+  const images = openImages({
+    settings: config,
+    memo: openImageMemo(database.pool),
+    metrics,
+    log,
+    logins: createEcrLogins({
+      onRefused: (region, message) => log.warn({ region, message }, 'ecr-login-refused'),
+    }),
+  });
+  return {
+    config,
+    database,
+    queues,
+    objects,
+    identities: {
+      objects,
+      memo: openObjectSums(database.pool, nowMs),
+      etags: createEtagTrust({
+        distrusted: config.distrustedEtags,
+        onDistrust: (bucket, etag) => log.warn({ bucket, etag }, 'etags-not-trusted'),
+      }),
+    },
+    images,
+    batch,
+    metrics,
+    log,
+    templates: createTemplateCache(),
+    workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),
+    nowMs,
+    passCrashPoint: options.onCrashPoint ?? (() => undefined),
+    async close() {
+      await images?.close();
+      await queues.close();
+      await database.close();
+      objects.close();
+      batch.close();
+    },
+  };
+}
+
+function openAws({ config, metrics }: RuntimeOptions, { redis }: Queues) {
   const budgetOf = (key: string, service: 'batch' | 's3', perSecond: number) =>
     createBudget({
-      redis: queues.redis,
+      redis,
       key: `${config.redisPrefix}:budget:${key}`,
       service,
       perSecond,
@@ -86,32 +135,5 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     metrics,
     submitTimeoutMs: config.submitTimeoutMs,
   });
-  const nowMs = options.nowMs ?? (() => Date.now());
-  return {
-    config,
-    database,
-    queues,
-    objects,
-    identities: {
-      objects,
-      memo: openObjectSums(database.pool, nowMs),
-      etags: createEtagTrust({
-        distrusted: config.distrustedEtags,
-        onDistrust: (bucket, etag) => log.warn({ bucket, etag }, 'etags-not-trusted'),
-      }),
-    },
-    batch,
-    metrics,
-    log,
-    templates: createTemplateCache(),
-    workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),
-    nowMs,
-    passCrashPoint: options.onCrashPoint ?? (() => undefined),
-    async close() {
-      await queues.close();
-      await database.close();
-      objects.close();
-      batch.close();
-    },
-  };
+  return { objects, batch };
 }

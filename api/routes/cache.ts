@@ -2,6 +2,7 @@
 import { Type } from 'typebox';
 import { explainDifference, fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
 import { cacheSetting } from '../../core/cache/setting.ts';
+import type { ImageProblem } from '../../core/image/image-seen.ts';
 import { componentsOf } from '../../core/cache/stored-input.ts';
 import { fillTemplate } from '../../core/task/template.ts';
 import { readEntryOf, readTaskFingerprint, type ExplainedEntry } from '../../db/call-cache.ts';
@@ -52,6 +53,7 @@ const Query = Type.Object({
 });
 
 interface Fingerprinted {
+  imageProblem?: ImageProblem;
   components?: Components;
   unreadable: string[];
   cached: boolean;
@@ -86,12 +88,21 @@ interface Question {
 }
 
 async function explain(context: ApiContext, { taskId, otherId }: Question) {
-  const { components, unreadable, cached, domain } = await fingerprintNow(context, taskId);
+  const { components, unreadable, cached, domain, imageProblem } = await fingerprintNow(
+    context,
+    taskId,
+  );
   const fingerprint = components && fingerprintOf(components);
   const entry = fingerprint && (await readEntryOf(context.database, { domain, fingerprint }));
   const there = otherId === undefined ? undefined : await knownComponents(context, otherId);
   return {
-    verdict: verdictOf({ cached, unreadable, entry, isOwn: entry?.taskId === taskId }),
+    verdict: verdictOf({
+      cached,
+      imageProblem,
+      unreadable,
+      entry,
+      isOwn: entry?.taskId === taskId,
+    }),
     unreadable_inputs: unreadable,
     ...(components && fingerprint && { components, fingerprint: fingerprint.toString('hex') }),
     ...(entry && { entry: await showEntry(context, entry) }),
@@ -126,22 +137,26 @@ async function fingerprintNow(
     cached,
     domain: filled.cacheDomain,
     ...(described?.components && { components: described.components }),
+    ...(described?.imageProblem && { imageProblem: described.imageProblem }),
   };
 }
 
 interface Verdict {
   cached: boolean;
+  imageProblem: ImageProblem | undefined;
   unreadable: readonly string[];
   entry: ExplainedEntry | undefined;
   isOwn: boolean;
 }
 
-function verdictOf({ cached, unreadable, entry, isOwn }: Verdict): string {
+function verdictOf({ cached, imageProblem, unreadable, entry, isOwn }: Verdict): string {
   if (!cached)
     return (
       'Caching is off for this task: it was not requested, or the task declares no outputs. ' +
       'The fingerprint shows what would count.'
     );
+  if (imageProblem)
+    return `This task cannot be cached: the digest of its image is not known. ${imageProblem.sentence}`;
   if (unreadable.length > 0)
     return 'This task cannot be cached: the content of some inputs cannot be identified. See unreadable_inputs.';
   if (!entry)

@@ -29,7 +29,10 @@ export const Validation = Type.Object({
   }),
   cache: Type.Object({
     mode: Type.Enum(cacheModes),
-    verdict: Type.Enum(['off', 'unreadable-input', 'miss', 'hit'] as const),
+    verdict: Type.Enum(['off', 'image-not-resolved', 'unreadable-input', 'miss', 'hit'] as const),
+    image_problem: Type.Optional(
+      Type.String({ description: 'Why the digest of the image is not known' }),
+    ),
     unreadable_inputs: Type.Array(Type.String()),
     entry_of: Type.Optional(
       Type.String({ description: 'Id of the task whose outputs would be reused' }),
@@ -79,6 +82,13 @@ async function cacheVerdict(
   const [described] = await resolveComponents([
     { spec, profile, setting: cacheSetting(spec, config) },
   ]);
+  if (described?.imageProblem)
+    return {
+      mode,
+      verdict: 'image-not-resolved' as const,
+      image_problem: described.imageProblem.sentence,
+      unreadable_inputs: [],
+    };
   if (!described?.components)
     return {
       mode,

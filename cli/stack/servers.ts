@@ -44,6 +44,13 @@ const localCredentials = {
   AWS_REGION: 'us-east-1',
 };
 
+/**
+ * Settings for the local AWS that the environment may override. The local Batch runs commands as
+ * processes of this machine, mostly without the image, and a laptop may be offline. So no registry
+ * is asked, and a tag counts by its name: a second run of the demo hits the cache.
+ */
+export const localDefaults = { BATCHWELL_IMAGE_IDENTITY: 'tag' };
+
 export async function startServers(choice: ServerChoice, place: StackPlace): Promise<Servers> {
   const [redisUrl, databaseUrl, aws] = await waitForAll([
     useRedis(choice, place),

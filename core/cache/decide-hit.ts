@@ -2,6 +2,7 @@
  * Decides whether a task's outputs come from an entry, must be computed, or are being computed by
  * an equal task.
  */
+import type { ImageProblem } from '../image/image-seen.ts';
 import { readsCache, type CacheMode } from '../task/task.ts';
 
 export interface CacheFacts {
@@ -11,6 +12,8 @@ export interface CacheFacts {
   hasOutputs: boolean;
   /** False when an input does not exist or its content has no identity. */
   hasFingerprint: boolean;
+  /** Why the digest of its image is not known; absent where it is, or is not asked for. */
+  imageProblem?: ImageProblem;
   /** The newest valid entry of its fingerprint. */
   entryId?: number;
   /** The task that is computing its fingerprint now; the task itself when it was the first. */
@@ -20,10 +23,13 @@ export interface CacheFacts {
 export type CacheDecision =
   | { do: 'hit'; entryId: number }
   | { do: 'miss'; because: 'off' | 'unreadable-input' | 'miss' }
+  | { do: 'miss'; because: 'image-not-resolved'; problem: ImageProblem }
   | { do: 'wait'; leaderId: number };
 
 export function decideCache(facts: CacheFacts): CacheDecision {
   if (facts.mode === 'off' || !facts.hasOutputs) return { do: 'miss', because: 'off' };
+  if (facts.imageProblem)
+    return { do: 'miss', because: 'image-not-resolved', problem: facts.imageProblem };
   if (!facts.hasFingerprint) return { do: 'miss', because: 'unreadable-input' };
   if (!readsCache(facts.mode)) return { do: 'miss', because: 'miss' };
   if (facts.entryId !== undefined) return { do: 'hit', entryId: facts.entryId };

@@ -6,6 +6,7 @@
 import { sha256 } from '../ids.ts';
 import { missingOutputsFail } from '../result/outputs.ts';
 import { containerPath, overlappingPaths } from '../container/container-path.ts';
+import { nameIdentity } from '../image/image-name.ts';
 import type { ExecutorOf, InputOf, TaskSpec } from '../task/task.ts';
 
 /**
@@ -18,10 +19,6 @@ export type Components = Record<string, string>;
 
 const digest = (value: unknown): string =>
   sha256(JSON.stringify(value)).toString('hex').slice(0, 32);
-
-/** A digest identifies the image, whatever its tag or registry mirror. */
-const imageIdentity = (image: string): string =>
-  /@(sha256:[0-9a-f]{64})$/.exec(image)?.[1] ?? image;
 
 const sortedEntries = (env: Record<string, string> | undefined): [string, string][] =>
   Object.entries(env ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -38,6 +35,8 @@ const executorIdentity = (one: ExecutorOf<string>) => [
 export interface FingerprintFacts {
   /** By position of the task's inputs: what each holds (core/cache/identity.ts). */
   identities: readonly string[];
+  /** The digest of its image, where its registry told it; else what its name says. */
+  image?: string;
   /** What the installation adds and a task can notice, by name: its job role, say. */
   setting?: Readonly<Record<string, string>>;
 }
@@ -45,11 +44,11 @@ export interface FingerprintFacts {
 /** One text per part. */
 export function fingerprintComponents(
   spec: TaskSpec,
-  { identities, setting = {} }: FingerprintFacts,
+  { identities, image, setting = {} }: FingerprintFacts,
 ): Components {
   const components: Components = { version: VERSION };
   for (const [position, one] of spec.executors.entries()) {
-    components[`executors[${position}].image`] = imageIdentity(one.image);
+    components[`executors[${position}].image`] = image ?? nameIdentity(one.image);
     components[`executors[${position}].command`] = digest(one.command);
     components[`executors[${position}].env`] = digest(sortedEntries(one.env));
     components[`executors[${position}].streams`] = digest(executorIdentity(one));

@@ -1,16 +1,30 @@
 /** What the installation adds to a task that its command can notice, and that a hit must therefore agree on. */
+import { readQueueArchitectures, type Architecture } from '../image/architecture.ts';
 import type { TaskSpec } from '../task/task.ts';
 
 export interface InstallationFacts {
   /** ARN of the role that tasks run as when they do not name one; '' for none. */
   jobRole: string;
+  /** The queue of tasks that do not name one. */
+  jobQueue: string;
+  /** `queue=architecture` each. */
+  queueArchitectures: readonly string[];
 }
 
-/** By name; part of the fingerprint. A role decides what a command can read. */
-export function cacheSetting(
-  { resources }: TaskSpec,
-  { jobRole }: InstallationFacts,
-): Record<string, string> {
-  const role = resources.backend_parameters?.['job_role'] ?? jobRole;
-  return role === '' ? {} : { job_role: role };
+/** Of the hosts that a task runs on. */
+export const architectureFor = (
+  { resources }: Pick<TaskSpec, 'resources'>,
+  { jobQueue, queueArchitectures }: InstallationFacts,
+): Architecture => readQueueArchitectures(queueArchitectures)(resources.queue ?? jobQueue);
+
+/**
+ * By name; part of the fingerprint. A role decides what a command can read. An architecture decides
+ * which program of an image runs, and how it computes.
+ */
+export function cacheSetting(spec: TaskSpec, facts: InstallationFacts): Record<string, string> {
+  const role = spec.resources.backend_parameters?.['job_role'] ?? facts.jobRole;
+  return {
+    architecture: architectureFor(spec, facts),
+    ...(role !== '' && { job_role: role }),
+  };
 }

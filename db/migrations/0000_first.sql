@@ -66,6 +66,19 @@ CREATE TABLE `cache_outputs` (
 	CONSTRAINT `cache_outputs_entry_id_position_pk` PRIMARY KEY(`entry_id`,`position`)
 );
 --> statement-breakpoint
+CREATE TABLE `image_digests` (
+	`image_key` binary(16) NOT NULL,
+	`image` text NOT NULL,
+	`architecture` enum('x86-64','arm64') NOT NULL,
+	`tagged` binary(32),
+	`manifest` binary(32),
+	`problem` mediumtext,
+	`resolved_ms` bigint unsigned NOT NULL DEFAULT 0,
+	`fresh_until_ms` bigint unsigned NOT NULL DEFAULT 0,
+	`claimed_until_ms` bigint unsigned NOT NULL DEFAULT 0,
+	CONSTRAINT `image_digests_image_key` PRIMARY KEY(`image_key`)
+);
+--> statement-breakpoint
 CREATE TABLE `object_sums` (
 	`object_key` binary(16) NOT NULL,
 	`sum` varbinary(16) NOT NULL,
@@ -219,6 +232,7 @@ CREATE TABLE `tasks` (
 	`waits_for` bigint unsigned,
 	`fingerprint` binary(32),
 	`inputs_read` binary(16),
+	`image_digest` binary(32),
 	`hit_entry_id` bigint unsigned,
 	`hit_mode` enum('copy','reference'),
 	`shape` binary(16),
@@ -252,6 +266,7 @@ CREATE INDEX `idempotency_keys_created` ON `idempotency_keys` (`created_ms`);-->
 CREATE INDEX `cache_entries_lookup` ON `cache_entries` (`usable`,`fingerprint`,`domain`);--> statement-breakpoint
 CREATE INDEX `cache_entries_listed` ON `cache_entries` (`listed_fingerprint`);--> statement-breakpoint
 CREATE INDEX `cache_flights_task` ON `cache_flights` (`task_id`);--> statement-breakpoint
+CREATE INDEX `image_digests_resolved` ON `image_digests` (`resolved_ms`);--> statement-breakpoint
 CREATE INDEX `object_sums_created` ON `object_sums` (`created_ms`);--> statement-breakpoint
 CREATE INDEX `task_changes_created` ON `task_changes` (`created_ms`);--> statement-breakpoint
 CREATE INDEX `webhook_deliveries_due` ON `webhook_deliveries` (`due_ms`);--> statement-breakpoint

@@ -4,6 +4,7 @@ import {
   index,
   int,
   mediumtext,
+  mysqlEnum,
   mysqlTable,
   primaryKey,
   text,
@@ -11,6 +12,8 @@ import {
   varbinary,
   varchar,
 } from 'drizzle-orm/mysql-core';
+import { architectures } from '../../core/image/architecture.ts';
+import type { ImageProblem } from '../../core/image/image-seen.ts';
 import type { StoredInput } from '../../core/cache/stored-input.ts';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
 
@@ -89,6 +92,30 @@ export const objectSums = mysqlTable(
     createdMs: ms().notNull(),
   },
   (table) => [index('object_sums_created').on(table.createdMs)],
+);
+
+/** What a tag of an image names, as its registry said when it was asked last. */
+export const imageDigests = mysqlTable(
+  'image_digests',
+  {
+    /** Digest of image and architecture. */
+    imageKey: bytes({ length: 16 }).primaryKey(),
+    /** `docker.io/library/ubuntu:latest` */
+    image: text().notNull(),
+    architecture: mysqlEnum(architectures).notNull(),
+    /** SHA-256 of what the tag names, a manifest or an index; null before the first answer and with a problem. */
+    tagged: bytes({ length: 32 }),
+    /** SHA-256 of the manifest for the architecture. */
+    manifest: bytes({ length: 32 }),
+    /** Why the registry did not tell. */
+    problem: jsonText<ImageProblem>(),
+    resolvedMs: ms().notNull().default(0),
+    /** Until when the answer counts. All times here are the database's own. */
+    freshUntilMs: ms().notNull().default(0),
+    /** Until when one process has the right to ask. */
+    claimedUntilMs: ms().notNull().default(0),
+  },
+  (table) => [index('image_digests_resolved').on(table.resolvedMs)],
 );
 
 /** Who runs a fingerprint right now; equal calls wait for it. */

@@ -269,7 +269,9 @@ export interface Validation {
   script: string;
   cache: {
     mode: CacheMode;
-    verdict: 'off' | 'unreadable-input' | 'miss' | 'hit';
+    verdict: 'off' | 'image-not-resolved' | 'unreadable-input' | 'miss' | 'hit';
+    /** Why the digest of the image is not known */
+    image_problem?: string;
     unreadable_inputs: string[];
     /** Id of the task whose outputs would be reused */
     entry_of?: string;

@@ -92,6 +92,8 @@ const SETTINGS = {
   BATCHWELL_METRICS_PORT: '0',
   BATCHWELL_BATCH_PER_SECOND: '1000',
   BATCHWELL_DATABASE_CONNECTIONS: '6',
+  // There is no registry to ask; test/flow/fleet-images.test.ts has one.
+  BATCHWELL_IMAGE_IDENTITY: 'tag',
 };
 
 interface WorldServers {

@@ -16,10 +16,12 @@ describe('the configuration', () => {
       PORT: '8.5',
       BATCHWELL_CACHE: 'yes',
       BATCHWELL_TOKENS: 'a:hunter2',
+      BATCHWELL_REGISTRY_LOGINS: 'ghcr.io=me:hunter2,ghcr.io:hunter2',
+      BATCHWELL_QUEUE_ARCHITECTURES: 'fast=amd64',
     };
     const read = () => readConfig(environment);
     expect(read).toThrow(ConfigError);
-    expect(read).toThrow('6 settings are not valid:');
+    expect(read).toThrow('8 settings are not valid:');
     expect(read).toThrow('DATABASE_URL=(not shown): expected a URL that begins with mysql://');
     expect(read).toThrow(
       'REDIS_URL=(not shown): expected a URL that begins with redis:// or rediss://',
@@ -34,6 +36,10 @@ describe('the configuration', () => {
     expect(read).toThrow(
       'BATCHWELL_CACHE="yes": expected one of off, read, write, readwrite, refresh',
     );
+    expect(read).toThrow(
+      'BATCHWELL_REGISTRY_LOGINS=(not shown): expected host=user:password in each entry',
+    );
+    expect(read).toThrow('expected queue=architecture with one of x86-64, arm64, got "fast=amd64"');
     expect(read).not.toThrow('hunter2');
   });
 

@@ -18,6 +18,7 @@ import {
 } from '../../core/submission/decide-submit.ts';
 
 describe('the cache', () => {
+  const imageProblem = { code: 'no-answer', sentence: 'It did not answer.' } as const;
   const facts: CacheFacts = {
     taskId: 5,
     mode: 'readwrite',
@@ -31,6 +32,16 @@ describe('the cache', () => {
       'whose input cannot be identified misses',
       { hasFingerprint: false },
       { do: 'miss', because: 'unreadable-input' },
+    ],
+    [
+      'whose image is not known misses for that reason',
+      { imageProblem, hasFingerprint: false, entryId: 1 },
+      { do: 'miss', because: 'image-not-resolved', problem: imageProblem },
+    ],
+    [
+      'whose caching is off misses, whatever its image is',
+      { imageProblem, mode: 'off' },
+      { do: 'miss', because: 'off' },
     ],
     [
       'that refreshes does not read the cache',

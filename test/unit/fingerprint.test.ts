@@ -139,7 +139,7 @@ test('a difference is explained by the parts that differ, with both values', () 
     }),
   ];
   expect(explainDifference(a, b)).toEqual([
-    { part: 'executors[0].image', here: digest, there: 'tools:2' },
+    { part: 'executors[0].image', here: digest, there: 'docker.io/library/tools:2' },
     { part: 'inputs[/in/reads]', here: 'FILE etag abc 5', there: 'FILE etag new 6' },
   ]);
   expect(explainDifference(a, a)).toEqual([]);

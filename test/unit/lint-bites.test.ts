@@ -64,6 +64,8 @@ const plants: readonly Plant[] = [
   importing('db', '../workers/fleet.ts'),
   importing('db', '../settings/cache.ts'),
   importing('db', 'bullmq'),
+  importing('registry', '../db/tasks.ts'),
+  importing('registry', '@aws-sdk/client-s3'),
   importing('queues', '../db/tasks.ts'),
   importing('queues', 'drizzle-orm'),
   importing('aws', '../api/app.ts'),

@@ -12,7 +12,7 @@ export const cache: Row = {
         'hit, `batchwell cache explain TASK OTHER` shows which part of the fingerprint differs.',
       queries: [
         {
-          expression: `sum(${rate('batchwell_cache_lookups_total', '{result="hit"}')}) / sum(${rate('batchwell_cache_lookups_total', '{result=~"hit|miss|unreadable-input"}')})`,
+          expression: `sum(${rate('batchwell_cache_lookups_total', '{result="hit"}')}) / sum(${rate('batchwell_cache_lookups_total', '{result=~"hit|miss|unreadable-input|image-not-resolved"}')})`,
           legend: 'hits',
         },
       ],
@@ -25,7 +25,8 @@ export const cache: Row = {
       description:
         'Decisions per second. `wait`: the same call is in flight. `unreadable-input`: an input ' +
         'does not exist or the workers have no access to it, so the task runs and reports the ' +
-        'error itself.',
+        'error itself. `image-not-resolved`: no registry told the digest of the image, so the ' +
+        'task runs uncached.',
       queries: [
         {
           expression: `sum by (result) (${rate('batchwell_cache_lookups_total')})`,
@@ -45,6 +46,21 @@ export const cache: Row = {
         {
           expression: `sum(${rate('batchwell_cache_invalidations_total')})`,
           legend: 'invalidated',
+        },
+      ],
+    },
+    {
+      title: 'Requests to image registries',
+      unit: 'reqps',
+      width: 8,
+      description:
+        'Requests per second for the digests of images, by HTTP status. 401 is normal before a ' +
+        'token. If tasks run uncached because of `image-not-resolved`, the log of the workers ' +
+        'names the image and the reason.',
+      queries: [
+        {
+          expression: `sum by (operation, code) (${rate('batchwell_registry_requests_total')})`,
+          legend: '{{operation}} {{code}}',
         },
       ],
     },

@@ -33,29 +33,34 @@ import {
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
+import { digestToRun, moveUnresolved, seeImages } from './images.ts';
 
 interface CheckedTask {
   row: TaskRow;
   hasOutputs: boolean;
-  /** Absent when an input does not exist, or caching is off. */
+  /** Absent when the image or an input has no identity, or caching is off. */
   fingerprint?: Buffer;
-  /** What it is made of; present with the fingerprint. */
+  /** What it is made of, or why there is no fingerprint. */
   described?: TaskComponents;
   call?: TaskToFingerprint;
 }
+
+/** Until tasks are looked at again whose registry had not answered. */
+const IMAGE_PENDING_MS = 500;
 
 export async function cacheCheck(
   runtime: Runtime,
   { tasks: ids }: Messages['cache-check'],
 ): Promise<StageOutcome> {
   const rows = await readTasksAt(runtime.database.pool, 'cache-check', ids);
-  const checked = await checkTasks(runtime, rows);
+  const { checked, isPending } = await checkTasks(runtime, rows);
   const decided = await decideAll(runtime, checked);
   for (const { decision } of decided)
     runtime.metrics.cacheLookups.inc({
       result: decision.do === 'miss' ? decision.because : decision.do,
     });
-  return { do: 'done', next: await moveDecided(runtime, decided) };
+  const next = await moveDecided(runtime, decided);
+  return isPending ? { do: 'wait', waitMs: IMAGE_PENDING_MS, next } : { do: 'done', next };
 }
 
 /**
@@ -134,7 +139,10 @@ async function findByEtags(
   );
 }
 
-async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<CheckedTask[]> {
+async function checkTasks(
+  runtime: Runtime,
+  rows: readonly TaskRow[],
+): Promise<{ checked: CheckedTask[]; isPending: boolean }> {
   const templates = await runtime.templates.read(
     runtime.database.pool,
     rows.map(({ templateId }) => templateId),
@@ -150,8 +158,10 @@ async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<C
       calls.set(row, { spec, profile: row.profile, setting });
     } else unfingerprinted.push({ row, hasOutputs });
   }
-  const fingerprinted = await fingerprintCalls(runtime, calls);
-  return [...unfingerprinted, ...(await proveByHead(runtime, fingerprinted))];
+  const { known, isPending } = await seeImages(runtime, calls);
+  const fingerprinted = await fingerprintCalls(runtime, known);
+  const checked = [...unfingerprinted, ...(await proveByHead(runtime, fingerprinted))];
+  return { checked, isPending };
 }
 
 async function fingerprintCalls(
@@ -163,7 +173,7 @@ async function fingerprintCalls(
     const one = described[position];
     return one?.components
       ? { row, hasOutputs: true, call, described: one, fingerprint: fingerprintOf(one.components) }
-      : { row, hasOutputs: true };
+      : { row, hasOutputs: true, call, ...(one && { described: one }) };
   });
 }
 
@@ -212,7 +222,7 @@ const weakInputs = ({ call, described }: CheckedTask): InputOf<string>[] =>
   });
 
 function decide(
-  { row, hasOutputs, fingerprint }: CheckedTask,
+  { row, hasOutputs, fingerprint, described }: CheckedTask,
   entries: Map<string, number>,
   leaders: Map<string, number>,
 ): CacheDecision {
@@ -224,6 +234,7 @@ function decide(
     mode: row.cache,
     hasOutputs,
     hasFingerprint: fingerprint !== undefined,
+    ...(described?.imageProblem && { imageProblem: described.imageProblem }),
     ...(entryId === undefined ? {} : { entryId }),
     ...(leaderId === undefined ? {} : { leaderId }),
   });
@@ -234,9 +245,10 @@ interface DecidedTask {
   decision: CacheDecision;
 }
 
-const madeOf = ({ fingerprint, described }: CheckedTask) => ({
+const madeOf = ({ fingerprint, described, call }: CheckedTask) => ({
   fingerprint: fingerprint?.toString('hex') ?? null,
   inputsRead: described?.read ?? null,
+  imageDigest: digestToRun(call),
   waitsFor: null,
 });
 
@@ -274,16 +286,18 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
     misses.flatMap((one) => fingerprintRow(one) ?? []),
     nowMs,
   );
+  const unresolved = misses.filter(({ described }) => described?.imageProblem !== undefined);
   const known = misses.flatMap((one) =>
-    one.fingerprint ? [{ id: one.row.id, set: madeOf(one) }] : [],
+    one.call && !one.described?.imageProblem ? [{ id: one.row.id, set: madeOf(one) }] : [],
   );
-  const unknown = misses.flatMap(({ row, fingerprint }) => (fingerprint ? [] : [row.id]));
+  const uncached = misses.flatMap(({ row, call }) => (call ? [] : [row.id]));
 
   const moved = {
     hit: await moveTasksEach(pool, 'hit', hits, details),
     miss:
       (await moveTasksEach(pool, 'miss', known, details)) +
-      (await moveTasks(pool, 'miss', unknown, details)),
+      (await moveTasks(pool, 'miss', uncached, details)) +
+      (await moveUnresolved(runtime, unresolved, details)),
   };
   countMoves(runtime.metrics, 'cache-check', moved);
 

@@ -180,6 +180,7 @@ async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Pr
       templateId: row.templateId,
       template,
       memoryGrowths: counts.memoryGrowths,
+      imageDigest: row.imageDigest,
     });
     moved.push({
       id: row.id,

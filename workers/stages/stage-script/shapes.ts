@@ -8,6 +8,7 @@ import {
   schedulingOf,
   shapeOf,
 } from '../../../core/container/job-definition.ts';
+import { imageToRun } from '../../../core/image/image-name.ts';
 import type { Template } from '../../../core/task/template.ts';
 import { saveJobDefinition, saveShape } from '../../../db/job-definitions.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -17,6 +18,8 @@ export interface ShapeWish {
   template: Template;
   memoryGrowths: number;
   owner: string;
+  /** Of the image, where its tag was resolved: every attempt runs the same one. */
+  imageDigest: Buffer | null;
 }
 
 /** A process sees few shapes; a wide scatter asks for the same one 40 times. */
@@ -29,7 +32,8 @@ export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<strin
   known.set(runtime, cache);
   // The owner counts only where each has a share of their own.
   const perOwner = runtime.config.share.includes('{owner}') ? wish.owner : '';
-  const wishKey = `${wish.templateId} ${wish.memoryGrowths} ${perOwner}`;
+  const imageDigest = wish.imageDigest?.toString('hex');
+  const wishKey = `${wish.templateId} ${wish.memoryGrowths} ${imageDigest ?? ''} ${perOwner}`;
   const found = cache.get(wishKey);
   if (found !== undefined) return found;
 
@@ -39,7 +43,8 @@ export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<strin
     share: runtime.config.share,
     owner: wish.owner,
   });
-  const content = definitionContent(executors[0]?.image ?? '', resources, {
+  const image = imageToRun(executors[0]?.image ?? '', imageDigest);
+  const content = definitionContent(image, resources, {
     jobRole: runtime.config.jobRole,
     hostFolder: runtime.config.hostFolder,
     sharedFolders: runtime.config.sharedFolders,

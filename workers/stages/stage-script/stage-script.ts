@@ -26,12 +26,20 @@ export async function stageScript(
   for (const template of templates.values()) await stageTemplate(runtime, template);
 
   const moved: MovedTask[] = [];
-  for (const { id, owner, templateId, memoryGrowths } of rows) {
+  for (const { id, owner, templateId, memoryGrowths, imageDigest } of rows) {
     const template = templates.get(templateId)?.template;
     if (template)
       moved.push({
         id,
-        set: { shape: await shapeFor(runtime, { owner, templateId, template, memoryGrowths }) },
+        set: {
+          shape: await shapeFor(runtime, {
+            owner,
+            templateId,
+            template,
+            memoryGrowths,
+            imageDigest,
+          }),
+        },
       });
   }
   const nowMs = runtime.nowMs();
