@@ -141,7 +141,9 @@ async function keptOfSource(
   const kept = { ...described, ContentType: head.ContentType, Metadata: head.Metadata };
   try {
     const { TagSet = [] } = await client.send(new GetObjectTaggingCommand(at), options);
-    const tags = new URLSearchParams(TagSet.map(({ Key = '', Value = '' }): [string, string] => [Key, Value]));
+    const tags = new URLSearchParams(
+      TagSet.map(({ Key = '', Value = '' }): [string, string] => [Key, Value]),
+    );
     return {
       kept: { ...kept, ...(tags.size > 0 && { Tagging: tags.toString() }) },
       warnings: [],

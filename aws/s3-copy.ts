@@ -46,8 +46,7 @@ async function isThere(
   { from, toUrl, uploads }: CopyRequest,
 ): Promise<Copied | undefined> {
   const seen = await describe(toUrl);
-  const isSame =
-    seen?.sizeBytes === from.sizeBytes && seen.checksums.crc64nvme === from.crc64nvme;
+  const isSame = seen?.sizeBytes === from.sizeBytes && seen.checksums.crc64nvme === from.crc64nvme;
   if (!isSame) return undefined;
   await uploads?.forget();
   return { did: 'copied', etag: seen.etag, warnings: [] };

@@ -2,7 +2,8 @@
 import { S3UrlError } from './s3-place.ts';
 
 export const statusOf = (error: unknown): number =>
-  (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode ?? 0;
+  (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode ??
+  0;
 
 /**
  * Whether a retry of an ObjectStore's call would fail in the same way: access is denied, or the

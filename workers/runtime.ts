@@ -5,6 +5,7 @@ import { openBatch, type Batch } from '../aws/batch.ts';
 import { createBudget } from '../aws/budget.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
 import type { IdentitySources } from '../aws/identities.ts';
+import { createSlots, type Slots } from '../aws/in-parallel.ts';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import type { Config } from '../config.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
@@ -24,6 +25,8 @@ export interface Runtime {
   objects: ObjectStore;
   /** What inputs hold, and what is remembered of it. */
   identities: IdentitySources;
+  /** Copies that run at once in this process. Large ones take minutes: they have their own. */
+  copies: { small: Slots; large: Slots };
   batch: Batch;
   templates: TemplateCache;
   metrics: Metrics;
@@ -50,8 +53,18 @@ export interface RuntimeOptions {
   nowMs?: () => number;
 }
 
+/** At 30 ms a request, 2,000 copies a second; half of the sockets stay for other requests. */
+const COPIES_AT_ONCE = 64;
+const LARGE_COPIES_AT_ONCE = 4;
+
 /** S3's write rate per prefix (source: Amazon S3 user guide); applies only while S3 throttles. */
 const S3_PER_SECOND = 3500;
+
+const openTrust = ({ config, log }: RuntimeOptions) =>
+  createEtagTrust({
+    distrusted: config.distrustedEtags,
+    onDistrust: (bucket, etag) => log.warn({ bucket, etag }, 'etags-not-trusted'),
+  });
 
 export function openRuntime(options: RuntimeOptions): Runtime {
   const { config, metrics, log } = options;
@@ -92,14 +105,8 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     database,
     queues,
     objects,
-    identities: {
-      objects,
-      memo: openObjectSums(database.pool, nowMs),
-      etags: createEtagTrust({
-        distrusted: config.distrustedEtags,
-        onDistrust: (bucket, etag) => log.warn({ bucket, etag }, 'etags-not-trusted'),
-      }),
-    },
+    identities: { objects, memo: openObjectSums(database.pool, nowMs), etags: openTrust(options) },
+    copies: { small: createSlots(COPIES_AT_ONCE), large: createSlots(LARGE_COPIES_AT_ONCE) },
     batch,
     metrics,
     log,

@@ -31,9 +31,7 @@ export function planCopies<C extends PlannedCopy>(copies: readonly C[]): CopyPla
     // Of equal bytes, those that are already in place need no copy.
     if (!other || copy.fromUrl === copy.toUrl) byDestination.set(copy.toUrl, copy);
   }
-  return inWaves(
-    [...byDestination.values()].filter(({ fromUrl, toUrl }) => fromUrl !== toUrl),
-  );
+  return inWaves([...byDestination.values()].filter(({ fromUrl, toUrl }) => fromUrl !== toUrl));
 }
 
 function inWaves<C extends PlannedCopy>(copies: readonly C[]): CopyPlan<C> {

@@ -96,6 +96,10 @@ export const tasks = mysqlTable(
     inputsRead: bytes({ length: 16 }),
     /** The entry that gave its outputs. */
     hitEntryId: key(),
+    /** An entry that it must not use; null when there is none. */
+    avoidEntryId: key(),
+    /** Why it must not: the entry itself stays valid. */
+    hitRefusal: ascii(24),
     /**
      * Whether the outputs of a hit were copied to its own URLs or are the prior ones. Null until a
      * hit has ended.

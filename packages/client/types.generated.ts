@@ -250,7 +250,7 @@ export interface TaskEvent {
   attempt: number;
   cache_hit: boolean;
   failure?: {
-    code: 'executor-failed' | 'input-unreadable' | 'output-unwritable' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'image-unavailable' | 'batch-refused' | 'result-missing' | 'internal';
+    code: 'executor-failed' | 'input-unreadable' | 'output-unwritable' | 'copy-refused' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'image-unavailable' | 'batch-refused' | 'result-missing' | 'internal';
     message: string;
   };
 }

@@ -169,9 +169,7 @@ test('a copy in parts without the permission to read tags says so', async () => 
   const from = await sourceOf(edge.objects, 's3://data/untagged');
   expect(await edge.objects.copy({ from, toUrl: 's3://other/untagged' })).toMatchObject({
     did: 'copied',
-    warnings: [
-      'The tags of s3://data/untagged may not be read, so the copy of it has no tags.',
-    ],
+    warnings: ['The tags of s3://data/untagged may not be read, so the copy of it has no tags.'],
   });
 });
 

@@ -92,7 +92,12 @@ export async function openS3Edge(
   Object.assign(process.env, credentials, { AWS_ENDPOINT_URL_S3: local.url });
   const metrics = createMetrics();
   const counts = { turns: 0, slowed: 0 };
-  const objects = openObjectStore({ metrics, pathStyle: true, budget: countingBudget(counts), ...(options.copyLimits && { copyLimits: options.copyLimits }) });
+  const objects = openObjectStore({
+    metrics,
+    pathStyle: true,
+    budget: countingBudget(counts),
+    ...(options.copyLimits && { copyLimits: options.copyLimits }),
+  });
   return {
     budget: counts,
     local,
