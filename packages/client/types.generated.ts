@@ -90,6 +90,8 @@ export interface TesOutputFileLog {
   path: string;
   /** Absent only for Cromwell, which reads 32 bits, if the size is larger */
   size_bytes?: string;
+  /** Only for a cache hit by reference: the version of the object that holds the output. Without it, a later task can have overwritten what is at the URL */
+  version_id?: string;
 }
 
 /** One attempt of a task. */

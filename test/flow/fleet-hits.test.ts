@@ -1,17 +1,26 @@
 /** How hits get their outputs: pinned copies, and what happens when S3 does not copy. */
-import { DeleteObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { beginUpload, noteUpload } from '../../db/cache-uploads.ts';
+import {
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  ListMultipartUploadsCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { OutputOf, NewTask } from '../../core/task/task.ts';
 import { cancelTasks } from '../../db/cancel.ts';
 import { readObjectSums } from '../../db/object-sums.ts';
 import type { FaultRule } from '../../packages/local-aws/faults.ts';
+import type { Runtime } from '../../workers/runtime.ts';
+import { endAbandonedUploads } from '../../workers/upkeep/abandoned-uploads.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 let world: FleetWorld;
 let s3: S3Client;
+let runtime: Runtime;
 beforeAll(async () => {
   world = await startFleetWorld({ BATCHWELL_CACHE_DENIED_WAIT_MS: '1500' });
-  await world.startWorkers();
+  ({ runtime } = await world.startWorkers());
   s3 = new S3Client({});
 });
 afterAll(async () => {
@@ -197,4 +206,43 @@ test('a hit that is cancelled stops its copies', async () => {
   });
   expect(world.asked('s3.CopyObject') - before).toBeLessThan(200);
   expect(await world.tasks(ids)).toMatchObject([{ place: 'cancelled' }]);
+});
+
+test('a hit by reference is of a version; without versions the outputs are copied', async () => {
+  const referring = await startFleetWorld({ BATCHWELL_CACHE_HIT: 'reference' });
+  try {
+    await referring.startWorkers();
+    const own = async (key: string) => {
+      const [task] = await referring.ended(
+        await referring.accept([call('reference', [file(key)])]),
+      );
+      const [row] = await referring.rows('SELECT hit_mode AS mode FROM tasks WHERE id = ?', [
+        task?.id,
+      ]);
+      return { mode: row?.['mode'] as unknown, warnings: task?.warnings };
+    };
+    await own('first');
+    expect(await own('second')).toEqual({ mode: 'copy', warnings: null });
+    await referring.database.pool.query("UPDATE cache_outputs SET version_id = 'v1'");
+    expect(await own('third')).toEqual({ mode: 'reference', warnings: null });
+    expect(await referring.objects.describe('s3://data/third')).toBeUndefined();
+  } finally {
+    await referring.close();
+  }
+});
+
+test('the upload of a copy whose worker was killed is ended when no task will resume it', async () => {
+  const [task] = await run(call('upload', [file('upload/1')]));
+  const at = { Bucket: 'data', Key: 'upload/2' };
+  const { UploadId = '' } = await s3.send(new CreateMultipartUploadCommand(at));
+  const source = { url: 's3://data/upload/1', etag: 'e', versionId: null };
+  const upload = { taskId: task?.id ?? 0, url: 's3://data/upload/2', source };
+  await beginUpload(world.database.pool, upload, 0);
+  expect(await noteUpload(world.database.pool, upload, UploadId)).toBe(UploadId);
+  expect(await noteUpload(world.database.pool, upload, 'a second one')).toBe(UploadId);
+  await endAbandonedUploads(runtime);
+  expect(
+    (await s3.send(new ListMultipartUploadsCommand({ Bucket: 'data' }))).Uploads ?? [],
+  ).toEqual([]);
+  expect(await world.rows('SELECT * FROM cache_uploads')).toEqual([]);
 });

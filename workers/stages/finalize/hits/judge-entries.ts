@@ -86,9 +86,13 @@ async function judgeOutput(
   const state = judgePrior(output, found, runtime.identities.etags.trusts(bucket));
   if (state === 'as-it-was') return { ...output, etag: found?.etag ?? '' };
   if (state === 'changed') return overwritten(output, found);
+  return judgeByHead(runtime, output);
+}
+
+/** What a listing did not show may be there: it shows nothing of what may not be read. */
+async function judgeByHead(runtime: Runtime, output: CacheOutput): Promise<JudgedOutput> {
   const described = await describe(runtime, output.url);
   if ('state' in described) return described;
-  // What a listing did not show may be there: it shows nothing of what may not be read.
   if (described.sizeBytes !== output.sizeBytes) return overwritten(output, described);
   if (described.checksums.crc64nvme === output.crc64nvme)
     return { ...output, etag: described.etag, versionId: described.versionId ?? null };
