@@ -241,7 +241,7 @@ CREATE TABLE `tasks` (
 	`inputs_read` binary(16),
 	`hit_entry_id` bigint unsigned,
 	`avoid_entry_id` bigint unsigned,
-	`hit_refusal` varchar(24),
+	`hit_refusal` enum('source-denied','source-archived','copies-failed','urls-exchanged','copy-unproven'),
 	`hit_mode` enum('copy','reference'),
 	`shape` binary(16),
 	`submission_id` bigint unsigned,

@@ -22,7 +22,7 @@ export type CopiedOutputs =
   | { did: 'urls-exchanged'; message: string }
   | { did: 'failed'; source: Source; outcome: FailedOutcome; learned: Learned[] };
 
-export type FailedOutcome = Exclude<CopyOutcome, { did: 'copied' }>;
+type FailedOutcome = Exclude<CopyOutcome, { did: 'copied' }>;
 
 /** What a copy holds, for the memo. */
 export type Learned = KnownObject & { sum: string };

@@ -1,4 +1,5 @@
 /** Sources that may not be read: hits wait, one at a time probes, and after a time the tasks run. */
+import { statusOf } from '../../../../aws/s3-errors.ts';
 import { decideDenied, probeEveryMs, type Denial } from '../../../../core/cache/copy-trouble.ts';
 import {
   claimProbe,
@@ -20,7 +21,7 @@ export interface Denials {
   clear(hit: Hit): Promise<void>;
 }
 
-export const folderOf = (url: string): string => url.slice(0, url.lastIndexOf('/') + 1);
+const folderOf = (url: string): string => url.slice(0, url.lastIndexOf('/') + 1);
 
 const nameOf = ({ owner, role, folder }: DenialPlace): string =>
   JSON.stringify([owner, role, folder]);
@@ -52,7 +53,7 @@ export async function openDenials(runtime: Runtime, hits: readonly Hit[]): Promi
         const mine = await claimProbe(pool, denial, nowMs);
         const probed = { ...denial, probedMs: nowMs };
         noted.set(nameOf(denial), probed);
-        if (!mine) return blocked(probed);
+        if (!mine || (await isStillDenied(runtime, hit, denial))) return blocked(probed);
       }
       return undefined;
     },
@@ -73,6 +74,21 @@ export async function openDenials(runtime: Runtime, hits: readonly Hit[]): Promi
       }
     },
   };
+}
+
+/** One request tells: an entry may have 10,000 outputs. What S3 does not tell now, the copy will. */
+async function isStillDenied(
+  { objects }: Runtime,
+  { outputs }: Hit,
+  { folder }: NotedDenial,
+): Promise<boolean> {
+  const url = outputs.find((output) => folderOf(output.url) === folder)?.url ?? folder;
+  try {
+    await objects.describe(url);
+    return false;
+  } catch (error) {
+    return statusOf((error as Error).cause) === 403;
+  }
 }
 
 function avoided({ folder, reason }: NotedDenial, waitMs: number): AppliedHit {
