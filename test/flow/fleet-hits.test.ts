@@ -9,7 +9,7 @@ import {
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { OutputOf, NewTask } from '../../core/task/task.ts';
 import { cancelTasks } from '../../db/cancel.ts';
-import { readObjectSums } from '../../db/object-sums.ts';
+import { openObjectSums } from '../../db/object-sums.ts';
 import type { FaultRule } from '../../packages/local-aws/faults.ts';
 import type { Runtime } from '../../workers/runtime.ts';
 import { endAbandonedUploads } from '../../workers/upkeep/abandoned-uploads.ts';
@@ -181,7 +181,7 @@ test('what a hit copied is known by its checksum to the next step', async () => 
   await run(call('memo', [file('memo/1')]));
   await run(call('memo', [file('memo/2')]));
   const copied = await world.objects.describe('s3://data/memo/2');
-  const known = await readObjectSums(world.database.pool, [
+  const known = await openObjectSums(world.database.pool, Date.now).recall([
     { url: 's3://data/memo/2', etag: copied?.etag ?? '', sizeBytes: copied?.sizeBytes ?? 0 },
   ]);
   expect(known).toEqual([Buffer.from(copied?.checksums.crc64nvme ?? '', 'base64').toString('hex')]);
