@@ -24,7 +24,7 @@ export type CopyTrouble =
   | 'denied';
 
 const TRANSIENT_CODES =
-  /RequestTimeout|SlowDown|Expired|RequestTimeTooSkewed|NoSuchUpload|OperationAborted|Conflict/;
+  /RequestTimeout|SlowDown|Expired|InvalidToken|TokenRefresh|RequestTimeTooSkewed|NoSuchUpload|OperationAborted|Conflict/;
 
 const BY_CODE: Readonly<Record<string, CopyTrouble>> = {
   NoSuchKey: 'source-gone',
@@ -34,6 +34,7 @@ const BY_CODE: Readonly<Record<string, CopyTrouble>> = {
   NoSuchBucket: 'destination-refused',
   InvalidObjectState: 'source-archived',
   BadDigest: 'source-changed',
+  NotImplemented: 'destination-refused',
 };
 
 export function judgeFailedCopy({ status, code, message, isBadName }: FailedCopy): CopyTrouble {

@@ -88,6 +88,21 @@ test('a hit whose copies fail for a while waits and is a hit', async () => {
   expect(await invalidReasons(first?.id)).toEqual([{ reason: null }]);
 });
 
+test('an error of S3 while an entry is judged does not invalidate the entry', async () => {
+  const [first] = await run(call('expired', [file('expired/1')]));
+  fault({
+    operation: 'HeadObject',
+    status: 400,
+    code: 'ExpiredToken',
+    match: 'expired/1',
+    times: 2,
+  });
+  const [second] = await run(call('expired', [file('expired/2')]));
+  expect(second).toMatchObject({ place: 'done' });
+  expect(second?.hitEntryId).not.toBeNull();
+  expect(await invalidReasons(first?.id)).toEqual([{ reason: null }]);
+});
+
 test('hits of a source that is denied wait for one probe at a time, and are hits when access is back', async () => {
   const [first] = await run(call('denied', [file('denied/1')]));
   const refused = deny('data/denied/1');

@@ -77,6 +77,8 @@ describe('what a failed copy means', () => {
     [429, 'TooManyRequests', '', 'transient'],
     [400, 'RequestTimeout', '', 'transient'],
     [400, 'ExpiredToken', '', 'transient'],
+    [400, 'InvalidToken', '', 'transient'],
+    [501, 'NotImplemented', '', 'destination-refused'],
     [403, 'RequestTimeTooSkewed', '', 'transient'],
     [409, 'OperationAborted', '', 'transient'],
     [404, 'NoSuchUpload', '', 'transient'],

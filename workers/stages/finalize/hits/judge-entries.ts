@@ -1,7 +1,7 @@
 /** Whether what entries hold is still what their runs wrote. */
 import type { CopySource } from '../../../../aws/copy-request.ts';
 import { inParallel } from '../../../../aws/in-parallel.ts';
-import { isPermanent, statusOf } from '../../../../aws/s3-errors.ts';
+import { statusOf } from '../../../../aws/s3-errors.ts';
 import { seeObjects } from '../../../../aws/see-objects.ts';
 import type { DescribedObject, SeenObject } from '../../../../aws/s3.ts';
 import { parseS3Url } from '../../../../core/files/s3-url.ts';
@@ -113,9 +113,9 @@ async function describe(
     return described ?? { state: 'lost', reason: `${url} no longer exists.` };
   } catch (error) {
     const { message, cause } = error as Error;
-    if (!isPermanent(error)) return { state: 'unknown', message };
+    // Nothing else says that the object is gone: a token that has expired, for example, does not.
     return statusOf(cause) === 403
       ? { state: 'denied', url, message }
-      : { state: 'lost', reason: message };
+      : { state: 'unknown', message };
   }
 }
