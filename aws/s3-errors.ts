@@ -2,7 +2,8 @@
 import { S3UrlError } from './s3-place.ts';
 
 export const statusOf = (error: unknown): number =>
-  (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0;
+  (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode ??
+  0;
 
 /**
  * Whether a retry of an ObjectStore's call would fail in the same way: access is denied, or the
@@ -12,7 +13,7 @@ export function isPermanent(error: unknown): boolean {
   if (error instanceof S3UrlError) return true;
   const { cause } = error as { cause?: unknown };
   const status = statusOf(cause);
-  if (status === 0) return NAME_ERRORS.test(String(cause));
+  if (status === 0) return isBadName(cause);
   return (
     status >= 300 &&
     status < 500 &&
@@ -23,6 +24,10 @@ export function isPermanent(error: unknown): boolean {
 
 /** What the SDK says about a bucket name before it sends a request. */
 const NAME_ERRORS = /[Bb]ucket name|Invalid (?:ARN|region)|hostname|valid host label/;
+
+/** Whether the SDK refuses the URL itself. */
+export const isBadName = (error: unknown): boolean =>
+  error instanceof S3UrlError || (statusOf(error) === 0 && NAME_ERRORS.test(String(error)));
 
 export function failedOn(what: string, which: string, cause: unknown): Error {
   if (cause instanceof S3UrlError) return cause;

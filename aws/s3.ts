@@ -14,7 +14,14 @@ import { listPage } from './listing.ts';
 import type { Budget } from './budget.ts';
 import { observeRequests } from './observe.ts';
 import { yieldToPressure } from './pressure.ts';
+import {
+  COPY_LIMITS,
+  type CopyLimits,
+  type CopyOutcome,
+  type CopyRequest,
+} from './copy-request.ts';
 import { copyObject } from './s3-copy.ts';
+import { abortEmptyUploads, abortUpload } from './s3-copy-parts.ts';
 import { failedOn, statusOf } from './s3-errors.ts';
 import { inS3, placeOf } from './s3-place.ts';
 
@@ -85,8 +92,13 @@ export interface ObjectStore {
   describe(url: string): Promise<DescribedObject | undefined>;
   /** Pages of up to 1,000 objects below a prefix, in the order of their keys. */
   list(prefixUrl: string, options?: ListOptions): AsyncGenerator<SeenObject[]>;
-  /** Copies within S3; above 5 GB part by part. Throws if the source does not exist. */
-  copy(fromUrl: string, toUrl: string, sizeBytes: number): Promise<void>;
+  /** Copies within S3; above 5 GB part by part. */
+  copy(request: CopyRequest): Promise<CopyOutcome>;
+  /**
+   * Ends an upload in parts; one that has ended is left as it is. Without an id: those of this URL
+   * that have no part.
+   */
+  abortUpload(url: string, uploadId: string | undefined): Promise<void>;
   /** Creates a bucket. Does nothing if this account already owns it. */
   ensureBucket(bucket: string): Promise<void>;
   close(): void;
@@ -113,6 +125,8 @@ export interface ObjectStoreOptions {
   pathStyle: boolean;
   /** The budget of the fleet, used while S3 throttles. */
   budget?: Budget;
+  /** S3's own when absent. */
+  copyLimits?: CopyLimits;
   /** For a process whose environment does not name S3. The SDK's own chain if absent. */
   endpoint?: S3Endpoint;
 }
@@ -129,6 +143,7 @@ export function openObjectStore({
   pathStyle,
   endpoint,
   budget,
+  copyLimits = COPY_LIMITS,
 }: ObjectStoreOptions): ObjectStore {
   const place = endpoint && {
     endpoint: endpoint.url,
@@ -146,6 +161,12 @@ export function openObjectStore({
   if (budget) yieldToPressure(client, budget);
   observeRequests(client, 's3', metrics);
 
+  const tools = {
+    client,
+    limits: copyLimits,
+    describe: (url: string) => describeObject(client, url),
+    getTail: (url: string, bytes: number) => read(client, url, `bytes=-${bytes}`),
+  };
   return {
     put: (url, body, options) => putObject(client, { url, body, ...options }),
     get: (url) => read(client, url),
@@ -153,7 +174,11 @@ export function openObjectStore({
     open: (url, options) => openObject(client, url, options),
     describe: (url) => describeObject(client, url),
     list: (prefixUrl, options) => listPages(client, prefixUrl, options),
-    copy: (fromUrl, toUrl, sizeBytes) => copyObject(client, { fromUrl, toUrl, sizeBytes }),
+    copy: (request) => copyObject(tools, request),
+    abortUpload: (url, uploadId) =>
+      uploadId === undefined
+        ? abortEmptyUploads(client, placeOf(url))
+        : abortUpload(client, placeOf(url), uploadId),
     ensureBucket: (bucket) => ensureBucket(client, bucket),
     close: () => client.destroy(),
   };

@@ -18,7 +18,11 @@ export async function hits(options: BenchOptions): Promise<Rows> {
         cache: 'readwrite',
       });
       for (const mode of ['reference', 'copy']) {
-        await world.restartWorkers(options.workers, { BATCHWELL_CACHE_HIT: mode });
+        await world.restartWorkers(options.workers, {
+          BATCHWELL_CACHE_HIT: mode,
+          // The local S3 keeps no versions.
+          BATCHWELL_CACHE_UNVERSIONED: mode,
+        });
         // The first round also warms up the new processes.
         for (let round = 1; round <= options.rounds; round += 1)
           rows[`${tasks} wide, ${mode} ${round}`] = await runHits(world, {

@@ -56,7 +56,7 @@ export const moves = {
   },
   'hit-lost': {
     from: ['finalize'],
-    to: 'stage-script',
+    to: 'cache-check',
     when: 'the outputs of the entry cannot be used',
   },
   finish: {

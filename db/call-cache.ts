@@ -60,6 +60,20 @@ export async function readEntryOutputs(
   return Map.groupBy(rows, ({ entryId }) => entryId);
 }
 
+/** What the runs that wrote these entries warned of, by entry; those without a warning are left out. */
+export async function readEntryWarnings(
+  { pool }: Database,
+  entryIds: readonly number[],
+): Promise<Map<number, string[]>> {
+  if (entryIds.length === 0) return new Map();
+  const rows = await select<{ id: number; warnings: string }>(
+    pool,
+    'SELECT id, warnings FROM cache_entries WHERE id IN (?) AND warnings IS NOT NULL',
+    [entryIds],
+  );
+  return new Map(rows.map(({ id, warnings }) => [id, fromJson<string[]>(warnings)]));
+}
+
 /** Of these fingerprints by listings alone, those that a usable entry has; by `lookupKey`. */
 export async function findListed(
   session: Session,
@@ -195,17 +209,18 @@ export async function readTaskFingerprint(
   );
 }
 
-/** Marks an entry as unusable, with the reason. It is never found again. */
+/** An entry that can no longer be used says why, and is never found again. False when it was already so. */
 export async function invalidateEntry(
-  database: Database,
+  { pool }: Database,
   id: number,
   reason: string,
-): Promise<void> {
-  await write(
-    database.pool,
+): Promise<boolean> {
+  const done = await write(
+    pool,
     'UPDATE cache_entries SET usable = FALSE, invalid_reason = ? WHERE id = ? AND usable = TRUE',
     [reason, id],
   );
+  return done.affectedRows === 1;
 }
 
 /**

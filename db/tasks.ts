@@ -31,6 +31,7 @@ export interface TaskRow {
   inputsRead: Buffer | null;
   imageDigest: Buffer | null;
   hitEntryId: number | null;
+  avoidEntryId: number | null;
   submissionId: number | null;
   attempt: number;
   hostLosses: number;
@@ -40,7 +41,7 @@ export interface TaskRow {
   createdMs: number;
 }
 
-const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_read AS inputsRead, image_digest AS imageDigest, hit_entry_id AS hitEntryId,
+const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_read AS inputsRead, image_digest AS imageDigest, hit_entry_id AS hitEntryId, avoid_entry_id AS avoidEntryId,
   submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
 
 /** The tasks that are at `stage`. The others have moved on and are left out. */
@@ -89,6 +90,8 @@ const settable = {
   inputsRead: { column: 'inputs_read', type: 'CHAR(32)', hex: true },
   imageDigest: { column: 'image_digest', type: 'CHAR(64)', hex: true },
   hitEntryId: { column: 'hit_entry_id', type: 'BIGINT', hex: false },
+  avoidEntryId: { column: 'avoid_entry_id', type: 'BIGINT', hex: false },
+  hitRefusal: { column: 'hit_refusal', type: 'VARCHAR(24)', hex: false },
   hitMode: { column: 'hit_mode', type: 'VARCHAR(16)', hex: false },
   shape: { column: 'shape', type: 'CHAR(32)', hex: true },
   submissionId: { column: 'submission_id', type: 'BIGINT', hex: false },
@@ -246,6 +249,36 @@ export async function noteWaiting(
       [leaderId, waiting.map(({ id }) => id)],
     );
   }
+}
+
+/** When the sweeper looks at tasks that wait at a stage on purpose. */
+export async function postponeTasks(
+  session: Session,
+  stage: Stage,
+  ids: readonly number[],
+  dueMs: number,
+): Promise<void> {
+  if (ids.length === 0) return;
+  await write(session, 'UPDATE tasks SET due_ms = ? WHERE id IN (?) AND place = ?', [
+    dueMs,
+    ids,
+    stage,
+  ]);
+}
+
+/** Those of the tasks that are at `stage`. */
+export async function readIdsAt(
+  session: Session,
+  stage: Stage,
+  ids: readonly number[],
+): Promise<Set<number>> {
+  if (ids.length === 0) return new Set();
+  const rows = await select<{ id: number }>(
+    session,
+    'SELECT id FROM tasks WHERE id IN (?) AND place = ?',
+    [ids, stage],
+  );
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** Adds warnings to tasks at a stage, before they move. Adding a warning again changes nothing. */

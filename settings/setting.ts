@@ -157,4 +157,5 @@ const split = (given: string): string[] =>
     .filter(Boolean);
 
 export const SECOND_MS = 1000;
+export const MINUTE_MS = 60 * SECOND_MS;
 export const HOUR_MS = 3_600_000;

@@ -6,6 +6,7 @@ import { createBudget } from '../aws/budget.ts';
 import { createEcrLogins } from '../aws/ecr-login.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
 import type { IdentitySources } from '../aws/identity-sources.ts';
+import { createSlots, type Slots } from '../aws/in-parallel.ts';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import type { Config } from '../config.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
@@ -30,6 +31,8 @@ export interface Runtime {
   identities: IdentitySources;
   /** What tags of images name; absent where their names count as they are. */
   images: ImageDigests | undefined;
+  /** Copies that run at once in this process. Large ones take minutes: they have their own. */
+  copies: { small: Slots; large: Slots };
   batch: Batch;
   templates: TemplateCache;
   metrics: Metrics;
@@ -56,8 +59,18 @@ export interface RuntimeOptions {
   nowMs?: () => number;
 }
 
+/** At 30 ms a request, 2,000 copies a second; half of the sockets stay for other requests. */
+const COPIES_AT_ONCE = 64;
+const LARGE_COPIES_AT_ONCE = 4;
+
 /** S3's write rate per prefix (source: Amazon S3 user guide); applies only while S3 throttles. */
 const S3_PER_SECOND = 3500;
+
+const openTrust = ({ config, log }: RuntimeOptions) =>
+  createEtagTrust({
+    distrusted: config.distrustedEtags,
+    onDistrust: (bucket, etag) => log.warn({ bucket, etag }, 'etags-not-trusted'),
+  });
 
 export function openRuntime(options: RuntimeOptions): Runtime {
   const { config, metrics, log } = options;
@@ -87,14 +100,8 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     database,
     queues,
     objects,
-    identities: {
-      objects,
-      memo: openObjectSums(database.pool, nowMs),
-      etags: createEtagTrust({
-        distrusted: config.distrustedEtags,
-        onDistrust: (bucket, etag) => log.warn({ bucket, etag }, 'etags-not-trusted'),
-      }),
-    },
+    identities: { objects, memo: openObjectSums(database.pool, nowMs), etags: openTrust(options) },
+    copies: { small: createSlots(COPIES_AT_ONCE), large: createSlots(LARGE_COPIES_AT_ONCE) },
     images,
     batch,
     metrics,

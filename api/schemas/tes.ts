@@ -77,6 +77,13 @@ export const TesOutputFileLog = Type.Object({
       description: 'Absent only for Cromwell, which reads 32 bits, if the size is larger',
     }),
   ),
+  version_id: Type.Optional(
+    Type.String({
+      description:
+        'Only for a cache hit by reference: the version of the object that holds the output. ' +
+        'Without it, a later task can have overwritten what is at the URL',
+    }),
+  ),
 });
 
 export const TesTaskLog = Type.Object({

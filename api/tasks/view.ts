@@ -43,6 +43,8 @@ export interface HitFile {
   /** URL of the entry's own copy. */
   url: string;
   sizeBytes: number;
+  /** Where the bucket keeps versions. */
+  versionId: string | null;
 }
 
 export interface ViewOptions {
@@ -221,13 +223,14 @@ function hitLog({ detail, spec, hitOutputs }: TaskFacts): TesTaskLog {
 /** Copied outputs are at the task's own URLs, referenced outputs at the URLs of the entry. */
 function hitFileLog(task: ShownTask, file: HitFile): TesOutputFileLog {
   const declared = task.spec.outputs[file.output];
-  return fileLog(task, {
-    ...file,
-    url:
-      task.detail.hitMode === 'reference' || !declared
-        ? file.url
-        : joinUrl(declared.url, file.path),
-  });
+  const isReferenced = task.detail.hitMode === 'reference' || !declared;
+  return {
+    ...fileLog(task, {
+      ...file,
+      url: isReferenced ? file.url : joinUrl(declared.url, file.path),
+    }),
+    ...(isReferenced && file.versionId !== null && { version_id: file.versionId }),
+  };
 }
 
 interface PlacedFile {

@@ -15,6 +15,11 @@ export const failureKinds = {
     tesState: 'SYSTEM_ERROR',
     advice: "Check that the job role can write to the output's URL.",
   },
+  'copy-refused': {
+    tesState: 'SYSTEM_ERROR',
+    advice:
+      "Check the output's URL and that the workers' role can write to it, then submit the task again.",
+  },
   'output-missing': {
     tesState: 'EXECUTOR_ERROR',
     advice: 'Check that the command writes every declared output.',

@@ -20,6 +20,17 @@ CREATE TABLE `tokens` (
 	CONSTRAINT `tokens_digest` UNIQUE(`digest`)
 );
 --> statement-breakpoint
+CREATE TABLE `cache_denials` (
+	`denial_key` binary(16) NOT NULL,
+	`owner` varchar(64) NOT NULL,
+	`role` text NOT NULL,
+	`folder` text NOT NULL,
+	`reason` text NOT NULL,
+	`since_ms` bigint unsigned NOT NULL,
+	`probed_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `cache_denials_denial_key` PRIMARY KEY(`denial_key`)
+);
+--> statement-breakpoint
 CREATE TABLE `cache_entries` (
 	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
 	`domain` varchar(64) NOT NULL,
@@ -64,6 +75,15 @@ CREATE TABLE `cache_outputs` (
 	`etag` varchar(80) NOT NULL,
 	`version_id` varchar(1024),
 	CONSTRAINT `cache_outputs_entry_id_position_pk` PRIMARY KEY(`entry_id`,`position`)
+);
+--> statement-breakpoint
+CREATE TABLE `cache_uploads` (
+	`upload_key` binary(16) NOT NULL,
+	`url` mediumtext NOT NULL,
+	`upload_id` varchar(1024) NOT NULL,
+	`task_id` bigint unsigned NOT NULL,
+	`created_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `cache_uploads_upload_key` PRIMARY KEY(`upload_key`)
 );
 --> statement-breakpoint
 CREATE TABLE `image_digests` (
@@ -234,6 +254,8 @@ CREATE TABLE `tasks` (
 	`inputs_read` binary(16),
 	`image_digest` binary(32),
 	`hit_entry_id` bigint unsigned,
+	`avoid_entry_id` bigint unsigned,
+	`hit_refusal` enum('source-denied','source-archived','copies-failed','urls-exchanged','copy-unproven'),
 	`hit_mode` enum('copy','reference'),
 	`shape` binary(16),
 	`submission_id` bigint unsigned,
@@ -263,6 +285,7 @@ CREATE TABLE `templates` (
 );
 --> statement-breakpoint
 CREATE INDEX `idempotency_keys_created` ON `idempotency_keys` (`created_ms`);--> statement-breakpoint
+CREATE INDEX `cache_denials_probed` ON `cache_denials` (`probed_ms`);--> statement-breakpoint
 CREATE INDEX `cache_entries_lookup` ON `cache_entries` (`usable`,`fingerprint`,`domain`);--> statement-breakpoint
 CREATE INDEX `cache_entries_listed` ON `cache_entries` (`listed_fingerprint`);--> statement-breakpoint
 CREATE INDEX `cache_flights_task` ON `cache_flights` (`task_id`);--> statement-breakpoint

@@ -118,6 +118,39 @@ export const imageDigests = mysqlTable(
   (table) => [index('image_digests_resolved').on(table.resolvedMs)],
 );
 
+/**
+ * Folders of earlier outputs that may not be read, per owner and role: hits of what is there wait,
+ * and one at a time probes. A row goes when a probe succeeds.
+ */
+export const cacheDenials = mysqlTable(
+  'cache_denials',
+  {
+    /** Digest of owner, role and folder. */
+    denialKey: bytes({ length: 16 }).primaryKey(),
+    owner: varchar({ length: 64 }).notNull(),
+    role: text().notNull(),
+    /** URL of bucket and prefix, with its slash. */
+    folder: text().notNull(),
+    /** What S3 answered. */
+    reason: text().notNull(),
+    sinceMs: ms().notNull(),
+    probedMs: ms().notNull(),
+  },
+  (table) => [index('cache_denials_probed').on(table.probedMs)],
+);
+
+/** Uploads of copies in parts that have not ended, so that a later try resumes or ends them. */
+export const cacheUploads = mysqlTable('cache_uploads', {
+  /** Digest of the destination and of the source as it was seen. */
+  uploadKey: bytes({ length: 16 }).primaryKey(),
+  /** Of the destination. */
+  url: mediumtext().notNull(),
+  /** '' until S3 has answered it. */
+  uploadId: ascii(1024).notNull(),
+  taskId: key().notNull(),
+  createdMs: ms().notNull(),
+});
+
 /** Who runs a fingerprint right now; equal calls wait for it. */
 export const cacheFlights = mysqlTable(
   'cache_flights',

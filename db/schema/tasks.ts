@@ -18,6 +18,7 @@ import {
   varbinary,
   varchar,
 } from 'drizzle-orm/mysql-core';
+import { hitRefusals } from '../../core/cache/copy-trouble.ts';
 import { places } from '../../core/places.ts';
 import { profileNames } from '../../core/profiles/profile-names.ts';
 import { cacheModes } from '../../core/task/task.ts';
@@ -98,6 +99,10 @@ export const tasks = mysqlTable(
     imageDigest: bytes({ length: 32 }),
     /** The entry that gave its outputs. */
     hitEntryId: key(),
+    /** An entry that it must not use; null when there is none. */
+    avoidEntryId: key(),
+    /** Why it must not: the entry itself stays valid. */
+    hitRefusal: mysqlEnum(hitRefusals),
     /**
      * Whether the outputs of a hit were copied to its own URLs or are the prior ones. Null until a
      * hit has ended.

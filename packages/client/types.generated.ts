@@ -90,6 +90,8 @@ export interface TesOutputFileLog {
   path: string;
   /** Absent only for Cromwell, which reads 32 bits, if the size is larger */
   size_bytes?: string;
+  /** Only for a cache hit by reference: the version of the object that holds the output. Without it, a later task can have overwritten what is at the URL */
+  version_id?: string;
 }
 
 /** One attempt of a task. */
@@ -250,7 +252,7 @@ export interface TaskEvent {
   attempt: number;
   cache_hit: boolean;
   failure?: {
-    code: 'executor-failed' | 'input-unreadable' | 'output-unwritable' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'image-unavailable' | 'batch-refused' | 'result-missing' | 'internal';
+    code: 'executor-failed' | 'input-unreadable' | 'output-unwritable' | 'copy-refused' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'image-unavailable' | 'batch-refused' | 'result-missing' | 'internal';
     message: string;
   };
 }

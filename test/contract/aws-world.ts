@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openBatch, type Batch } from '../../aws/batch.ts';
 import type { Budget } from '../../aws/budget.ts';
+import type { CopyLimits, CopySource } from '../../aws/copy-request.ts';
 import { openObjectStore, type ObjectStore } from '../../aws/s3.ts';
 import {
   createSimulatedRunner,
@@ -83,13 +84,20 @@ export interface S3Edge {
   close(): Promise<void>;
 }
 
-export async function openS3Edge(options: Partial<LocalS3Options> = {}): Promise<S3Edge> {
+export async function openS3Edge(
+  options: Partial<LocalS3Options> & { copyLimits?: CopyLimits } = {},
+): Promise<S3Edge> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'aws-s3-'));
   const local = await startLocalS3({ dataFolder, createBuckets: ['data', 'other'], ...options });
   Object.assign(process.env, credentials, { AWS_ENDPOINT_URL_S3: local.url });
   const metrics = createMetrics();
   const counts = { turns: 0, slowed: 0 };
-  const objects = openObjectStore({ metrics, pathStyle: true, budget: countingBudget(counts) });
+  const objects = openObjectStore({
+    metrics,
+    pathStyle: true,
+    budget: countingBudget(counts),
+    ...(options.copyLimits && { copyLimits: options.copyLimits }),
+  });
   return {
     budget: counts,
     local,
@@ -102,4 +110,12 @@ export async function openS3Edge(options: Partial<LocalS3Options> = {}): Promise
       await rm(dataFolder, { recursive: true, force: true });
     },
   };
+}
+
+/** An object as a copy is asked for it. */
+export async function sourceOf(objects: ObjectStore, url: string): Promise<CopySource> {
+  const seen = await objects.describe(url);
+  if (!seen) throw new Error(`${url} does not exist.`);
+  const { sizeBytes, etag, checksums } = seen;
+  return { url, sizeBytes, etag, versionId: null, crc64nvme: checksums.crc64nvme ?? '' };
 }

@@ -87,18 +87,22 @@ describe('an entry', () => {
     ]);
   });
 
-  test('an entry stays valid when a new task’s own URL cannot be written to', async () => {
+  test('an output URL that cannot be written to fails its own task by name, and the entry stays valid', async () => {
     const nowhere = sameCall('second');
     nowhere.spec.outputs = [{ url: 's3://no-such-bucket/second', path: '/out', type: 'FILE' }];
-    world.behave(() => ({ missing: [0] }));
-    expect(await world.ended(await world.accept([nowhere]))).toMatchObject([
-      { hitEntryId: null, attempt: 1 },
-    ]);
+    const [failed, third] = await world.ended(await world.accept([nowhere, sameCall('third')]));
+    expect(failed).toMatchObject({
+      place: 'failed',
+      attempt: 0,
+      hitEntryId: null,
+      failureCode: 'copy-refused',
+      failure:
+        "S3 could not copy s3://data/out/first to s3://no-such-bucket/second: NoSuchBucket: The specified bucket does not exist. Check the output's URL and that the workers' role can write to it, then submit the task again.",
+    });
+    expect(third).toMatchObject({ place: 'done', hitEntryId: 1 });
+    expect(world.effects).toHaveLength(1);
     expect(await world.rows('SELECT invalid_reason FROM cache_entries')).toEqual([
       { invalid_reason: null },
-    ]);
-    expect(await world.ended(await world.accept([sameCall('third')]))).toMatchObject([
-      { place: 'done', hitEntryId: 1 },
     ]);
   });
 

@@ -5,6 +5,7 @@
  */
 import { dueAfter } from '../../core/stall.ts';
 import { landFlights, readLostFlights } from '../../db/call-cache.ts';
+import { pruneDenials } from '../../db/cache-denials.ts';
 import { pruneChanges } from '../../db/changes.ts';
 import { pruneDeliveries } from '../../db/webhooks.ts';
 import { pruneKeys } from '../../db/idempotency.ts';
@@ -16,9 +17,12 @@ import {
 } from '../../db/sweep.ts';
 import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import type { Runtime } from '../runtime.ts';
+import { endAbandonedUploads } from './abandoned-uploads.ts';
 import { startLoop, type Loop } from './loop.ts';
 
 const ROWS_PER_SWEEP = 5000;
+/** A source that no hit has met for so long is not known to be denied any more. */
+const KEEP_DENIALS_MS = 24 * 3_600_000;
 /** Long enough to see why a webhook was not notified, and to have it notified again. */
 const KEEP_DELIVERIES_MS = 7 * 24 * 3_600_000;
 
@@ -70,7 +74,11 @@ export async function sweep(runtime: Runtime, { flights } = { flights: true }): 
   return count;
 }
 
-async function forgetOld({ database: { pool }, config, nowMs }: Runtime): Promise<void> {
+async function forgetOld(runtime: Runtime): Promise<void> {
+  const { database, config, nowMs } = runtime;
+  const { pool } = database;
+  await endAbandonedUploads(runtime);
+  await pruneDenials(pool, { beforeMs: nowMs() - KEEP_DENIALS_MS, most: ROWS_PER_SWEEP });
   await pruneKeys(pool, { beforeMs: nowMs() - config.idempotencyMs, most: ROWS_PER_SWEEP });
   await pruneChanges(pool, { keepMs: config.keepChangesMs, most: ROWS_PER_SWEEP });
   await pruneDeliveries(pool, { beforeMs: nowMs() - KEEP_DELIVERIES_MS, most: ROWS_PER_SWEEP });

@@ -104,7 +104,12 @@ async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promis
   const entries = await findEntries(pool, wanted);
   for (const [key, entryId] of await findByEtags(runtime, checked, entries))
     entries.set(key, entryId);
-  const flights = wanted.filter((one) => !entries.has(lookupKey(one)));
+  // A hit that came back must not meet the same entry again: it computes, or waits for who does.
+  const avoided = new Map(checked.map(({ row }) => [row.id, row.avoidEntryId]));
+  const flights = wanted.filter((one) => {
+    const entryId = entries.get(lookupKey(one));
+    return entryId === undefined || entryId === avoided.get(one.taskId);
+  });
   const leaders = await boardFlights(pool, flights, runtime.nowMs());
   for (const [key, entryId] of await findEntries(pool, flights)) entries.set(key, entryId);
   return checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
@@ -227,7 +232,8 @@ function decide(
   leaders: Map<string, number>,
 ): CacheDecision {
   const key = fingerprint && lookupKey({ domain: row.cacheDomain, fingerprint });
-  const entryId = key === undefined ? undefined : entries.get(key);
+  const found = key === undefined ? undefined : entries.get(key);
+  const entryId = found === row.avoidEntryId ? undefined : found;
   const leaderId = key === undefined ? undefined : leaders.get(key);
   return decideCache({
     taskId: row.id,

@@ -16,7 +16,7 @@ import {
   type NewEntry,
 } from '../../../db/call-cache.ts';
 import type { Runtime } from '../../runtime.ts';
-import type { FinalizedTask } from './hits.ts';
+import type { FinalizedTask } from './hits/hit.ts';
 
 export interface FinishedRun extends FinalizedTask {
   result: ResultRecord;
