@@ -7,8 +7,10 @@ import {
 } from '../../../aws/fingerprints.ts';
 import { strengthen } from '../../../aws/identities.ts';
 import { cacheSetting } from '../../../core/cache/setting.ts';
+import { decideAfterLeader, type AfterLeader } from '../../../core/cache/after-leader.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
 import { baseOf, fingerprintOf } from '../../../core/cache/fingerprint.ts';
+import type { Failure } from '../../../core/retry/failures.ts';
 import { readsCache, writesCache } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
 import {
@@ -21,7 +23,9 @@ import {
   type FingerprintRow,
   type Flight,
 } from '../../../db/call-cache.ts';
+import { inTransaction } from '../../../db/client.ts';
 import {
+  failedTask,
   moveTasks,
   moveTasksEach,
   noteWaiting,
@@ -31,6 +35,8 @@ import {
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
+import { countFailures } from '../fail-attempts.ts';
+import { endedLeaders } from './ended-leaders.ts';
 
 interface CheckedTask {
   row: TaskRow;
@@ -40,6 +46,8 @@ interface CheckedTask {
   /** What it is made of; present with the fingerprint. */
   described?: TaskComponents;
   call?: TaskToFingerprint;
+  /** Present when the task that it waited for has ended. */
+  after?: AfterLeader;
 }
 
 export async function cacheCheck(
@@ -47,7 +55,7 @@ export async function cacheCheck(
   { tasks: ids }: Messages['cache-check'],
 ): Promise<StageOutcome> {
   const rows = await readTasksAt(runtime.database.pool, 'cache-check', ids);
-  const checked = await checkTasks(runtime, rows);
+  const checked = await meetLeaders(runtime, await checkTasks(runtime, rows));
   const decided = await decideAll(runtime, checked);
   for (const { decision } of decided)
     runtime.metrics.cacheLookups.inc({
@@ -95,10 +103,35 @@ async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promis
       : [],
   );
   const entries = await findEntries(pool, wanted);
-  const flights = wanted.filter((one) => !entries.has(lookupKey(one)));
+  const boarding = new Set(checked.filter(boards).map(({ row }) => row.id));
+  const flights = wanted.filter((one) => boarding.has(one.taskId) && !entries.has(lookupKey(one)));
   const leaders = await boardFlights(pool, flights, runtime.nowMs());
   for (const [key, entryId] of await findEntries(pool, flights)) entries.set(key, entryId);
   return checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
+}
+
+/** Whether it waits for an equal task in flight, or has equal tasks wait for it. */
+const boards = ({ row, after }: CheckedTask): boolean =>
+  row.merge === 'on' && (after === undefined || after.do === 'check');
+
+async function meetLeaders(
+  runtime: Runtime,
+  checked: readonly CheckedTask[],
+): Promise<CheckedTask[]> {
+  const waiting = checked.flatMap(({ row }) => (row.waitsFor === null ? [] : [row]));
+  if (waiting.length === 0) return [...checked];
+  const leaders = await endedLeaders(runtime, waiting);
+  return checked.map((one) => {
+    const leader = leaders.get(one.row.waitsFor ?? 0);
+    const { row, fingerprint, call } = one;
+    if (!leader || !fingerprint || !call) return one;
+    const follower = {
+      owner: row.owner,
+      fingerprint: fingerprint.toString('hex'),
+      resources: call.spec.resources,
+    };
+    return { ...one, after: decideAfterLeader(follower, leader) };
+  });
 }
 
 async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<CheckedTask[]> {
@@ -113,7 +146,7 @@ async function checkTasks(runtime: Runtime, rows: readonly TaskRow[]): Promise<C
     const hasOutputs = (template?.outputs.length ?? 0) > 0;
     if (template && hasOutputs && row.cache !== 'off') {
       const spec = fillTemplate(template, row.values);
-      const setting = cacheSetting(spec, runtime.config);
+      const setting = cacheSetting(spec, runtime.config, row);
       calls.set(row, { spec, profile: row.profile, setting });
     } else unfingerprinted.push({ row, hasOutputs });
   }
@@ -170,13 +203,14 @@ async function proveByHead(
 }
 
 function decide(
-  { row, hasOutputs, fingerprint }: CheckedTask,
-  entries: Map<string, number>,
-  leaders: Map<string, number>,
+  one: CheckedTask,
+  entries: ReadonlyMap<string, number>,
+  leaders: ReadonlyMap<string, number>,
 ): CacheDecision {
+  const { row, hasOutputs, fingerprint, after } = one;
   const key = fingerprint && lookupKey({ domain: row.cacheDomain, fingerprint });
   const entryId = key === undefined ? undefined : entries.get(key);
-  const leaderId = key === undefined ? undefined : leaders.get(key);
+  const leaderId = key !== undefined && boards(one) ? leaders.get(key) : undefined;
   return decideCache({
     taskId: row.id,
     mode: row.cache,
@@ -184,6 +218,7 @@ function decide(
     hasFingerprint: fingerprint !== undefined,
     ...(entryId === undefined ? {} : { entryId }),
     ...(leaderId === undefined ? {} : { leaderId }),
+    ...(after && { after }),
   });
 }
 
@@ -227,6 +262,9 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
       : [],
   );
   const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));
+  const failed = decided.flatMap(({ one, decision }) =>
+    decision.do === 'fail' ? [{ id: one.row.id, failure: decision.failure }] : [],
+  );
   await saveFingerprints(
     pool,
     misses.flatMap((one) => fingerprintRow(one) ?? []),
@@ -242,12 +280,13 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
     miss:
       (await moveTasksEach(pool, 'miss', known, details)) +
       (await moveTasks(pool, 'miss', unknown, details)),
+    fail: await failWithLeaders(runtime, failed, nowMs),
   };
   countMoves(runtime.metrics, 'cache-check', moved);
 
   const landed = await landFlights(
     pool,
-    hits.map(({ id }) => id),
+    [...hits, ...failed].map(({ id }) => id),
   );
   return [
     ...taskNudges(
@@ -262,4 +301,25 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
     ),
     ...taskNudges('cache-check', landed, chunkSize),
   ];
+}
+
+async function failWithLeaders(
+  runtime: Runtime,
+  failed: readonly { id: number; failure: Failure }[],
+  nowMs: number,
+): Promise<number> {
+  if (failed.length === 0) return 0;
+  const moved = await inTransaction(runtime.database, (session) =>
+    moveTasksEach(
+      session,
+      'fail',
+      failed.map(({ id, failure }) => failedTask(id, failure)),
+      { nowMs, dueMs: null },
+    ),
+  );
+  countFailures(
+    runtime,
+    failed.map(({ failure }) => failure),
+  );
+  return moved;
 }
