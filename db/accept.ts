@@ -39,9 +39,16 @@ interface AcceptedTask {
   fresh: boolean;
 }
 
+interface AcceptedScatter {
+  id: number;
+  createdMs: number;
+  /** Rows that are equal to an earlier one of the scatter. */
+  equalRows: number;
+}
+
 export interface Accepted {
   /** `other-request`: its key belongs to another scatter. Nothing was stored. */
-  scatter?: { id: number; createdMs: number } | 'other-request';
+  scatter?: AcceptedScatter | 'other-request';
   /** In the order of the request. */
   tasks: (AcceptedTask | 'other-request')[];
 }
@@ -51,7 +58,7 @@ export async function acceptTasks(database: Database, request: AcceptRequest): P
   const { scatter } = request;
   const prepared = prepareTasks(
     request.tasks.map(({ task }) => task),
-    { hoist: scatter !== undefined },
+    { isScatter: scatter !== undefined },
   );
   const templateIds = await saveTemplates(database, prepared, request.nowMs);
   const tasks = { prepared, templateIds };
@@ -71,13 +78,13 @@ async function acceptScatter(
   const { owner, nowMs } = request;
   const [claim = 'mine'] = key ? await claimKeys(session, owner, [key], nowMs) : [];
   if (claim === 'other-request') return { scatter: claim, tasks: [] };
-  if (claim !== 'mine') return { scatter: claim, tasks: await readScatterTasks(session, claim.id) };
+  if (claim !== 'mine') return readAccepted(session, claim);
   const size = tasks.prepared.length;
   const scatterId = await insertScatter(session, request, { ...scatter, size });
   if (key) await answerKeys(session, owner, [{ key, scatterId }]);
   const ids = await insertNewTasks(session, request, tasks, scatterId);
   return {
-    scatter: { id: scatterId, createdMs: nowMs },
+    scatter: { id: scatterId, createdMs: nowMs, equalRows: countEqual(tasks.prepared) },
     tasks: ids.map((id) => ({ id, createdMs: nowMs, fresh: true })),
   };
 }
@@ -140,11 +147,21 @@ function answerOf(
   return { id: made[first] ?? 0, createdMs: nowMs, fresh: first === position };
 }
 
-async function readScatterTasks(session: Session, scatterId: number): Promise<AcceptedTask[]> {
-  const rows = await select<{ id: number; createdMs: number }>(
+const countEqual = (tasks: readonly { replicate: number }[]): number =>
+  tasks.filter(({ replicate }) => replicate > 0).length;
+
+async function readAccepted(
+  session: Session,
+  scatter: { id: number; createdMs: number },
+): Promise<Accepted> {
+  const rows = await select<{ id: number; createdMs: number; replicate: number }>(
     session,
-    'SELECT id, created_ms AS createdMs FROM tasks WHERE scatter_id = ? ORDER BY scatter_row',
-    [scatterId],
+    `SELECT id, created_ms AS createdMs, replicate FROM tasks WHERE scatter_id = ?
+      ORDER BY scatter_row`,
+    [scatter.id],
   );
-  return rows.map(({ id, createdMs }) => ({ id, createdMs, fresh: false }));
+  return {
+    scatter: { ...scatter, equalRows: countEqual(rows) },
+    tasks: rows.map(({ id, createdMs }) => ({ id, createdMs, fresh: false })),
+  };
 }

@@ -1,6 +1,8 @@
 /** The call cache: entries by fingerprint, their outputs, and who is computing a fingerprint right now. */
+import type { EndPlace } from '../core/places.ts';
 import type { StoredInput } from '../core/cache/stored-input.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
+import { replaceOlder } from './replaced-entries.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
 
@@ -27,6 +29,8 @@ export interface NewEntry extends CacheLookup {
   listedFingerprint: Buffer;
   taskId: number;
   warnings: readonly string[];
+  /** Why older entries of its call can no longer be used; they stay when absent. */
+  replaces?: string | undefined;
   outputs: readonly Omit<CacheOutput, 'entryId'>[];
 }
 
@@ -138,6 +142,7 @@ export async function saveEntries(
         'INSERT IGNORE INTO cache_outputs (entry_id, position, output, path, url, size_bytes, crc64nvme, etag, version_id) VALUES ?',
         [part],
       );
+    await replaceOlder(session, entries);
   });
 }
 
@@ -312,6 +317,36 @@ export async function landFlights(session: Session, taskIds: readonly number[]):
     [taskIds],
   );
   return waiting.map((row) => row.id);
+}
+
+export interface EndedLeaderRow {
+  id: number;
+  owner: string;
+  templateId: number;
+  place: EndPlace;
+  attempt: number;
+  failureCode: string | null;
+  fingerprint: Buffer | null;
+  createdMs: number;
+  /** Whether it wrote an entry, usable or not, or was a hit. */
+  hadEntry: 0 | 1;
+}
+
+/** Of these tasks, those that have ended. */
+export async function readEndedLeaders(
+  session: Session,
+  ids: readonly number[],
+): Promise<EndedLeaderRow[]> {
+  if (ids.length === 0) return [];
+  return select<EndedLeaderRow>(
+    session,
+    `SELECT tasks.id, owner, template_id AS templateId, place, attempt,
+       failure_code AS failureCode, tasks.fingerprint, tasks.created_ms AS createdMs,
+       hit_entry_id IS NOT NULL OR cache_entries.id IS NOT NULL AS hadEntry
+      FROM tasks LEFT JOIN cache_entries ON cache_entries.task_id = tasks.id
+     WHERE tasks.id IN (?) AND ended_ms IS NOT NULL`,
+    [ids],
+  );
 }
 
 /**

@@ -1,17 +1,18 @@
 /** New tasks as rows: templates, scatters, tasks and tags. accept.ts says when they are written. */
+import { countReplicates } from '../core/cache/replicates.ts';
 import { sha256 } from '../core/ids.ts';
 import type { NewTask } from '../core/task/task.ts';
-import { hoistConstants, splitTask, type Template } from '../core/task/template.ts';
+import { hoistConstants, splitTask, type SplitTask, type Template } from '../core/task/template.ts';
 import { logChange } from './changes.ts';
 import type { Database, Session, Transaction } from './client.ts';
 import { selectFirst, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
 
 /** A task, split into what it shares with others and its own values. */
-interface PreparedTask {
+interface PreparedTask extends SplitTask {
   task: NewTask;
-  template: Template;
-  values: string[];
+  /** See core/cache/replicates.ts. */
+  replicate: number;
 }
 
 /** What the rows of one request have in common. */
@@ -30,33 +31,50 @@ export interface NewTasks {
 }
 
 /**
- * Splits the tasks. Tasks of equal structure share one template; in a scatter (`hoist`) their common
- * texts go into it. Tasks that came one by one are not compared: other tasks that happen to arrive at
- * the same moment must not decide their template.
+ * Splits the tasks. Tasks of equal structure share one template. Those of a scatter are also
+ * compared: their common texts go into the template, and equal ones are numbered. Tasks that came
+ * one by one are not compared: other tasks that happen to arrive at the same moment must not decide
+ * their template.
  */
 export function prepareTasks(
   tasks: readonly NewTask[],
-  { hoist }: { hoist: boolean },
+  { isScatter }: { isScatter: boolean },
 ): PreparedTask[] {
-  const prepared: PreparedTask[] = tasks.map((task) => ({ task, ...splitTask(task.spec) }));
-  const groups = Map.groupBy(prepared, ({ template }) => JSON.stringify(template));
-  for (const group of groups.values()) shareTemplate(group, hoist);
+  const prepared: PreparedTask[] = tasks.map((task) => ({
+    task,
+    replicate: 0,
+    ...splitTask(task.spec),
+  }));
+  const groups = [...Map.groupBy(prepared, ({ template }) => JSON.stringify(template)).values()];
+  for (const group of groups) shareTemplate(group);
+  if (!isScatter) return prepared;
+  // Rows of one structure are compared by what differs between them: a third of the time. Others
+  // have different constants, so they are compared whole.
+  const isUniform = groups.length === 1;
+  if (!isUniform) numberReplicates(prepared);
+  for (const group of groups) shareConstants(group);
+  if (isUniform) numberReplicates(prepared);
   return prepared;
 }
 
-function shareTemplate(group: PreparedTask[], hoist: boolean): void {
+function numberReplicates(prepared: readonly PreparedTask[]): void {
+  const replicates = countReplicates(prepared);
+  for (const [position, one] of prepared.entries()) one.replicate = replicates[position] ?? 0;
+}
+
+function shareTemplate([first, ...others]: PreparedTask[]): void {
+  for (const one of others) if (first) one.template = first.template;
+}
+
+function shareConstants(group: PreparedTask[]): void {
   const [first] = group;
   if (!first) return;
-  const shared = hoist
-    ? hoistConstants(
-        first.template,
-        group.map(({ values }) => values),
-      )
-    : { template: first.template };
-  group.forEach((one, row) => {
-    one.template = shared.template;
-    if ('rows' in shared) one.values = shared.rows[row] ?? [];
-  });
+  const { template, rows } = hoistConstants(
+    first.template,
+    group.map(({ values }) => values),
+  );
+  for (const [row, one] of group.entries())
+    Object.assign(one, { template, values: rows[row] ?? [] });
 }
 
 /**
@@ -145,7 +163,7 @@ const taskRows = (
   { prepared, templateIds }: NewTasks,
   scatterId: number | undefined,
 ): unknown[][] =>
-  prepared.map(({ task, template, values }, position) => [
+  prepared.map(({ task, template, values, replicate }, position) => [
     origin.owner,
     origin.cacheDomain,
     scatterId ?? null,
@@ -156,6 +174,8 @@ const taskRows = (
     templateIds.get(template),
     JSON.stringify(values),
     task.cache,
+    task.merge ?? 'on',
+    replicate,
     task.profile,
     task.warnings && task.warnings.length > 0 ? JSON.stringify(task.warnings) : null,
     'cache-check',
@@ -172,7 +192,7 @@ async function insertTasks(
     session,
     `INSERT INTO tasks (owner, cache_domain, scatter_id, scatter_row, name, description, tags,
       template_id, slot_values,
-       cache, profile, warnings, place, moved_ms, due_ms, created_ms) VALUES ?`,
+       cache, merge, replicate, profile, warnings, place, moved_ms, due_ms, created_ms) VALUES ?`,
     [rows],
   );
   return consecutiveIds(session, insertId, rows.length);

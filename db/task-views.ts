@@ -154,6 +154,8 @@ export interface TaskDetail extends TaskStanding {
   tags: Record<string, string>;
   cache: CacheMode;
   cacheDomain: string;
+  /** See core/cache/replicates.ts. */
+  replicate: number;
   warnings: string[];
   templateId: number;
   values: string[];
@@ -172,6 +174,7 @@ interface DetailRow extends StandingRow {
   tags: string;
   cache: CacheMode;
   cacheDomain: string;
+  replicate: number;
   warnings: string | null;
   templateId: number;
   slotValues: string;
@@ -189,7 +192,7 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
   const rows = await select<DetailRow>(
     session,
     `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.cache_domain AS cacheDomain,
-       t.warnings, t.template_id AS templateId, t.slot_values AS slotValues, t.failure,
+       t.replicate, t.warnings, t.template_id AS templateId, t.slot_values AS slotValues, t.failure,
        t.hit_entry_id AS hitEntryId, t.hit_mode AS hitMode, t.checked_ms AS checkedMs,
        t.staged_ms AS stagedMs, t.ended_ms AS endedMs
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
@@ -202,6 +205,7 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
     tags: fromJson<Record<string, string>>(row.tags),
     cache: row.cache,
     cacheDomain: row.cacheDomain,
+    replicate: row.replicate,
     warnings: row.warnings === null ? [] : fromJson<string[]>(row.warnings),
     templateId: row.templateId,
     values: fromJson<string[]>(row.slotValues),

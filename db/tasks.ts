@@ -13,7 +13,7 @@ import {
   type ToldMove,
 } from '../core/places.ts';
 import type { ProfileName } from '../core/profiles/profile-names.ts';
-import type { CacheMode } from '../core/task/task.ts';
+import type { CacheMode, MergeMode } from '../core/task/task.ts';
 import { logChange } from './changes.ts';
 import type { Session, Transaction } from './client.ts';
 import { fromJson, select, write } from './rows.ts';
@@ -26,6 +26,11 @@ export interface TaskRow {
   templateId: number;
   values: string[];
   cache: CacheMode;
+  merge: MergeMode;
+  /** See core/cache/replicates.ts. */
+  replicate: number;
+  /** The leader that it noted at cache-check. */
+  waitsFor: number | null;
   profile: ProfileName;
   fingerprint: Buffer | null;
   inputsRead: Buffer | null;
@@ -41,7 +46,7 @@ export interface TaskRow {
   createdMs: number;
 }
 
-const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, profile, fingerprint, inputs_read AS inputsRead, image_digest AS imageDigest, hit_entry_id AS hitEntryId, avoid_entry_id AS avoidEntryId,
+const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, merge, replicate, waits_for AS waitsFor, profile, fingerprint, inputs_read AS inputsRead, image_digest AS imageDigest, hit_entry_id AS hitEntryId, avoid_entry_id AS avoidEntryId,
   submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
 
 /** The tasks that are at `stage`. The others have moved on and are left out. */

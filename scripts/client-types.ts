@@ -29,7 +29,7 @@ import {
   WebhookReply,
   WebhookRequest,
 } from '../api/schemas/webhooks.ts';
-import { cacheModes } from '../core/task/task.ts';
+import { cacheModes, mergeModes } from '../core/task/task.ts';
 
 /** The part of JSON Schema that the API uses. */
 interface Schema {
@@ -58,6 +58,10 @@ const named: Record<string, [schema: object, sentence: string]> = {
     Type.Enum(cacheModes),
     'How a task uses the call cache; refresh runs the task and writes its entry.',
   ],
+  MergeMode: [
+    Type.Enum(mergeModes),
+    'Whether a task waits for an equal one that is in flight, to take its outputs.',
+  ],
   TesInput: [tes.TesInput, 'A file or directory that exists when the task starts.'],
   TesOutput: [tes.TesOutput, 'A file or directory that is kept when the task has ended.'],
   TesExecutor: [tes.TesExecutor, 'One container; a task’s executors run one after the other.'],
@@ -75,7 +79,7 @@ const named: Record<string, [schema: object, sentence: string]> = {
   ScatterRequest: [ScatterRequest, 'Up to 10,000 tasks: all of them are stored, or none.'],
   ScatterAccepted: [
     ScatterAccepted,
-    'A committed scatter. `tasks` is the number of tasks; `task_ids` is in the order of the rows.',
+    'A committed scatter. `tasks` is the number of tasks, and `equal_rows` counts those that do the same as an earlier row; `task_ids` is in the order of the rows.',
   ],
   ScatterHead: [ScatterHead, 'A scatter in a list.'],
   ScatterList: [ScatterList, 'One page of scatters, newest first.'],

@@ -14,9 +14,11 @@ import type { NudgeSender } from './nudge-sender.ts';
 import { coalesceCalls } from '../coalesce-calls.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 
-interface AcceptedScatter {
+export interface AcceptedScatter {
   id: string;
   taskIds: string[];
+  /** Rows that are equal to an earlier one. */
+  equalRows: number;
 }
 
 /** The Idempotency-Key was used for a different request. */
@@ -99,7 +101,11 @@ export function createIntake(
       );
       if (accepted.scatter === undefined || accepted.scatter === 'other-request')
         return 'other-request';
-      return { id: publicId('scatter', accepted.scatter), taskIds: accepted.ids };
+      return {
+        id: publicId('scatter', accepted.scatter),
+        taskIds: accepted.ids,
+        equalRows: accepted.scatter.equalRows,
+      };
     },
   };
 }

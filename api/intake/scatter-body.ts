@@ -81,6 +81,7 @@ function tooLong(row: number): ScatterBody {
 export interface LineScatterQuery {
   name?: string | undefined;
   cache?: string | undefined;
+  merge?: string | undefined;
   /** Each in the form key:value. */
   tag?: readonly string[] | undefined;
 }

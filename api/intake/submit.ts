@@ -12,6 +12,7 @@ import { refusal, type FailureBody } from '../http/errors.ts';
 import { otherRequest } from '../http/idempotency.ts';
 import { readLineScatter, readTemplateScatter, type LineScatterQuery } from './scatter-body.ts';
 import type { ApiContext } from '../context.ts';
+import type { AcceptedScatter } from './intake.ts';
 
 /** Nothing was stored. */
 export interface Refusal {
@@ -49,7 +50,7 @@ export async function submitScatter(
   access: Access,
   { body, query = {} }: { body: unknown; query?: LineScatterQuery },
   readKey: KeyReader,
-): Promise<{ id: string; taskIds: string[] } | Refusal> {
+): Promise<AcceptedScatter | Refusal> {
   const defaults = taskDefaultsOf(access);
   const read =
     body instanceof Readable

@@ -130,7 +130,7 @@ async function fingerprintNow(
   const cached = filled.cache !== 'off';
   const spec = fillTemplate(filled.template, filled.values);
   const [described] = await resolveComponents([
-    { spec, profile: filled.profile, setting: cacheSetting(spec, config) },
+    { spec, profile: filled.profile, setting: cacheSetting(spec, config, filled) },
   ]);
   return {
     unreadable: described?.unreadable.map(({ url }) => url) ?? [],

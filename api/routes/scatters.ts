@@ -69,8 +69,13 @@ function createRoute(api: Api, context: ApiContext): void {
       (asked) => readRequestKey(request, asked),
     );
     if ('refused' in answer) return reply.code(answer.refused.status_code).send(answer.refused);
-    const { id, taskIds } = answer;
-    return reply.send({ id, tasks: taskIds.length, ...(ids && { task_ids: taskIds }) });
+    const { id, taskIds, equalRows } = answer;
+    return reply.send({
+      id,
+      tasks: taskIds.length,
+      equal_rows: equalRows,
+      ...(ids && { task_ids: taskIds }),
+    });
   });
 }
 

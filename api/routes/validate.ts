@@ -80,7 +80,7 @@ async function cacheVerdict(
 ) {
   if (mode === 'off') return { mode, verdict: 'off' as const, unreadable_inputs: [] };
   const [described] = await resolveComponents([
-    { spec, profile, setting: cacheSetting(spec, config) },
+    { spec, profile, setting: cacheSetting(spec, config, { replicate: 0 }) },
   ]);
   if (described?.imageProblem)
     return {

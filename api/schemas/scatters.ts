@@ -4,7 +4,7 @@
  */
 import { Type, type Static } from 'typebox';
 import { places } from '../../core/places.ts';
-import { cacheModes } from '../../core/task/task.ts';
+import { cacheModes, mergeModes } from '../../core/task/task.ts';
 import { shownStates } from '../../core/task/tes-state.ts';
 import { TesTaskRequest } from './tes.ts';
 
@@ -15,6 +15,7 @@ export const ScatterRequest = Type.Object(
     name: Type.Optional(Type.String({ maxLength: 255 })),
     tags: Type.Optional(texts),
     cache: Type.Optional(Type.Enum(cacheModes)),
+    merge: Type.Optional(Type.Enum(mergeModes)),
     template: Type.Object(TesTaskRequest.properties, {
       description: 'A TES task. {{column}} in any of its strings is replaced by the row’s value',
     }),
@@ -33,6 +34,11 @@ export const ScatterQuery = Type.Object({
   ids: Type.Optional(Type.Boolean({ description: 'Return the ids of all tasks' })),
   name: Type.Optional(Type.String({ description: 'Name of the scatter, for NDJSON' })),
   cache: Type.Optional(Type.String({ description: 'Cache mode of the tasks, for NDJSON' })),
+  merge: Type.Optional(
+    Type.String({
+      description: 'on or off: whether a task waits for an equal one in flight, for NDJSON',
+    }),
+  ),
   tag: Type.Optional(
     Type.Union([Type.Array(Type.String(), { maxItems: 100 }), Type.String()], {
       description: 'Tag of the scatter as key:value, for NDJSON; may be repeated',
@@ -43,6 +49,10 @@ export const ScatterQuery = Type.Object({
 export const ScatterAccepted = Type.Object({
   id: Type.String(),
   tasks: Type.Integer({ description: 'Number of tasks' }),
+  equal_rows: Type.Integer({
+    description:
+      'Number of rows that do the same as an earlier row of the scatter. Each is run on its own',
+  }),
   task_ids: Type.Optional(
     Type.Array(Type.String(), { description: 'Ids in the order of the rows, with ids=true' }),
   ),

@@ -29,6 +29,7 @@ interface FilledTask {
   cache: CacheMode;
   cacheDomain: string;
   profile: ProfileName;
+  replicate: number;
 }
 
 export interface TaskReader {
@@ -101,6 +102,7 @@ export function createTaskReader(dependencies: ApiDependencies): TaskReader {
           cache: detail.cache,
           cacheDomain: detail.cacheDomain,
           profile: detail.profile,
+          replicate: detail.replicate,
         }
       );
     },

@@ -114,14 +114,20 @@ async function scatter(
     );
   }
   const client = connect(options, terminal);
-  const { id, tasks } = isLines
+  const accepted = isLines
     ? await client.submitLines(Readable.toWeb(await openInput(file, terminal)), {
         name: options.name,
         cache: options.cache as CacheMode,
       })
     : await client.submitScatter((await readJsonFile(file, terminal)) as ScatterRequest);
+  const { id, tasks, equal_rows: equal } = accepted;
+  if (equal > 0)
+    printLine(
+      terminal.err,
+      `${equal} of ${tasks} rows do the same as an earlier row. Each of them runs on its own.`,
+    );
   if (options.wait === undefined) {
-    if (options.json) printJson(terminal, { id, tasks });
+    if (options.json) printJson(terminal, accepted);
     else printLine(terminal.out, id);
     return 0;
   }

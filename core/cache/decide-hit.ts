@@ -3,6 +3,8 @@
  * an equal task.
  */
 import type { ImageProblem } from '../image/image-seen.ts';
+import type { Failure } from '../retry/failures.ts';
+import type { AfterLeader } from './after-leader.ts';
 import { readsCache, type CacheMode } from '../task/task.ts';
 
 export interface CacheFacts {
@@ -18,13 +20,16 @@ export interface CacheFacts {
   entryId?: number;
   /** The task that is computing its fingerprint now; the task itself when it was the first. */
   leaderId?: number;
+  /** Once the task that it waited for has ended. */
+  after?: AfterLeader;
 }
 
 export type CacheDecision =
   | { do: 'hit'; entryId: number }
   | { do: 'miss'; because: 'off' | 'unreadable-input' | 'miss' }
   | { do: 'miss'; because: 'image-not-resolved'; problem: ImageProblem }
-  | { do: 'wait'; leaderId: number };
+  | { do: 'wait'; leaderId: number }
+  | { do: 'fail'; failure: Failure };
 
 export function decideCache(facts: CacheFacts): CacheDecision {
   if (facts.mode === 'off' || !facts.hasOutputs) return { do: 'miss', because: 'off' };
@@ -33,6 +38,8 @@ export function decideCache(facts: CacheFacts): CacheDecision {
   if (!facts.hasFingerprint) return { do: 'miss', because: 'unreadable-input' };
   if (!readsCache(facts.mode)) return { do: 'miss', because: 'miss' };
   if (facts.entryId !== undefined) return { do: 'hit', entryId: facts.entryId };
+  if (facts.after?.do === 'fail') return facts.after;
+  if (facts.after?.do === 'run') return { do: 'miss', because: 'miss' };
   return facts.leaderId === undefined || facts.leaderId === facts.taskId
     ? { do: 'miss', because: 'miss' }
     : { do: 'wait', leaderId: facts.leaderId };

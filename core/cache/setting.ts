@@ -11,20 +11,37 @@ export interface InstallationFacts {
   queueArchitectures: readonly string[];
 }
 
+/** What a task has besides its spec that decides about its results. */
+export interface TaskFacts {
+  /** See core/cache/replicates.ts. */
+  replicate: number;
+}
+
 /** Of the hosts that a task runs on. */
 export const architectureFor = (
   { resources }: Pick<TaskSpec, 'resources'>,
   { jobQueue, queueArchitectures }: InstallationFacts,
 ): Architecture => readQueueArchitectures(queueArchitectures)(resources.queue ?? jobQueue);
 
+/** ARN of the role that a task runs as; '' for none. */
+export const jobRoleOf = (
+  { resources }: Pick<TaskSpec, 'resources'>,
+  { jobRole }: Pick<InstallationFacts, 'jobRole'>,
+): string => resources.backend_parameters?.['job_role'] ?? jobRole;
+
 /**
  * By name; part of the fingerprint. A role decides what a command can read. An architecture decides
  * which program of an image runs, and how it computes.
  */
-export function cacheSetting(spec: TaskSpec, facts: InstallationFacts): Record<string, string> {
-  const role = spec.resources.backend_parameters?.['job_role'] ?? facts.jobRole;
+export function cacheSetting(
+  spec: TaskSpec,
+  facts: InstallationFacts,
+  { replicate }: TaskFacts,
+): Record<string, string> {
+  const role = jobRoleOf(spec, facts);
   return {
     architecture: architectureFor(spec, facts),
     ...(role !== '' && { job_role: role }),
+    ...(replicate > 0 && { replicate: String(replicate) }),
   };
 }

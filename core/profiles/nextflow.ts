@@ -96,5 +96,7 @@ export const nextflow: ClientProfile = {
       ]),
     };
   },
+  /** Which of its own files a wrapper writes depends on Nextflow's version and settings. */
+  mayMiss: ({ path }) => /\/\.(?:command\.\w+|exitcode)$/.test(path),
   needsCopies: true,
 };

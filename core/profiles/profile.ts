@@ -3,7 +3,7 @@
  * file per client; profiles.ts lists them.
  */
 import type { ResultRecord } from '../result/result.ts';
-import type { TaskSpec } from '../task/task.ts';
+import type { OutputOf, TaskSpec } from '../task/task.ts';
 import { mapTexts } from '../task/template.ts';
 import type { TesState } from '../task/tes-state.ts';
 
@@ -40,6 +40,8 @@ export interface ClientProfile {
   canonical?(spec: TaskSpec, texts: ReadonlyMap<number, string>): CanonicalCall | undefined;
   /** Whether the outputs of a successful run may be reused; always when absent. */
   mayCache?(spec: TaskSpec, result: ResultRecord): boolean;
+  /** Of a declared output: a successful run need not write it. */
+  mayMiss?(output: OutputOf<string>): boolean;
   /** Identifies a request that is repeated without an Idempotency-Key. */
   requestName?(task: SentTask): string | undefined;
   /** The state that this client is shown instead. */

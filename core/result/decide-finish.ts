@@ -32,16 +32,22 @@ function failureBefore({ result: { error } }: FinishFacts): Failure | undefined 
 }
 
 function failureOfExecutor({ result, ignoreErrors }: FinishFacts): Failure | undefined {
-  const failed = result.executors.findIndex(
+  const failure = executorFailure(result, ignoreErrors);
+  return failure && failureOf('executor-failed', failure.fact);
+}
+
+/** The first executor that failed and whose failure is not ignored. */
+export function executorFailure(
+  { executors }: ResultRecord,
+  ignoreErrors: readonly boolean[],
+): { exitCode: number; fact: string } | undefined {
+  const failed = executors.findIndex(
     ({ exitCode }, position) => exitCode !== 0 && !ignoreErrors[position],
   );
-  const exitCode = result.executors[failed]?.exitCode;
+  const exitCode = executors[failed]?.exitCode;
   if (exitCode === undefined) return undefined;
   const which = ignoreErrors.length > 1 ? `Executor ${failed}` : 'The command';
-  return failureOf(
-    'executor-failed',
-    `${which} exited with code ${exitCode}${signalOf(exitCode)}.`,
-  );
+  return { exitCode, fact: `${which} exited with code ${exitCode}${signalOf(exitCode)}.` };
 }
 
 function failureOfOutputs(facts: FinishFacts): Failure | undefined {

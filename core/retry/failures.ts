@@ -7,6 +7,10 @@ export const failureKinds = {
     tesState: 'EXECUTOR_ERROR',
     advice: "Read the task's stdout and stderr.",
   },
+  'same-call-failed': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: 'Read the stdout and stderr of that task.',
+  },
   'input-unreadable': {
     tesState: 'SYSTEM_ERROR',
     advice: 'Check that the object exists and that the job role can read it.',

@@ -2,11 +2,11 @@
  * A scatter as a template and rows: every `{{column}}` in the template's texts becomes the row's
  * value. A value is data: its content is not interpreted.
  */
-import { cacheTag, TAG_RULES } from '../task/parse-tags.ts';
+import { cacheTag, mergeTag, TAG_RULES } from '../task/parse-tags.ts';
 import { parseTesTask, type AcceptableTask, type TaskDefaults } from '../task/parse-task.ts';
 import { problemAt, shown, type Problem } from '../problems.ts';
 import { listOf, rawOf, readObject, textMapOf, textOf, type Source } from '../task/read-fields.ts';
-import { cacheModes } from '../task/task.ts';
+import { cacheModes, mergeModes } from '../task/task.ts';
 
 export const LARGEST_SCATTER = 10_000;
 /**
@@ -21,7 +21,7 @@ export const LISTED_PROBLEMS = 100;
 export interface ScatterHead {
   name: string;
   tags: Record<string, string>;
-  /** With the scatter's own cache mode. */
+  /** With the scatter's own modes. */
   taskDefaults: TaskDefaults;
 }
 
@@ -94,16 +94,26 @@ export function expandScatter(
 
 /** What applies to all tasks of a scatter, from a body or from a query. */
 export function readHead(from: Source, defaults: TaskDefaults): ScatterHead {
-  const cache = textOf(from, 'cache', { emptyIsAbsent: true });
-  const mode = cacheModes.find((one) => one === cache);
-  if (cache !== undefined && mode === undefined)
-    from.problems.push(problemAt('cache', `one of ${cacheModes.join(', ')}`, cache));
+  const mode = modeOf(from, 'cache', cacheModes);
+  const merge = modeOf(from, 'merge', mergeModes);
   const tags = textMapOf(from, 'tags', TAG_RULES);
   return {
     name: textOf(from, 'name', { longest: 255 }) ?? '',
     tags,
-    taskDefaults: { ...defaults, cache: mode ?? cacheTag(tags, from.problems) ?? defaults.cache },
+    taskDefaults: {
+      ...defaults,
+      cache: mode ?? cacheTag(tags, from.problems) ?? defaults.cache,
+      merge: merge ?? mergeTag(tags, from.problems) ?? defaults.merge,
+    },
   };
+}
+
+function modeOf<T extends string>(from: Source, name: string, modes: readonly T[]): T | undefined {
+  const text = textOf(from, name, { emptyIsAbsent: true });
+  const mode = modes.find((one) => one === text);
+  if (text !== undefined && mode === undefined)
+    from.problems.push(problemAt(name, `one of ${modes.join(', ')}`, text));
+  return mode;
 }
 
 function readRows(body: Source): unknown[] {
@@ -222,9 +232,16 @@ function checkValue(row: Source, column: string): void {
     row.problems.push(problemAt(column, 'a value; the template uses this column'));
   else if (!['string', 'number', 'boolean'].includes(typeof value))
     row.problems.push(problemAt(column, 'a text, a number, true or false', value));
+  else if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value))
+    row.problems.push(problemAt(column, EXACT_NUMBER));
 }
 
-/** A task of a scatter: the scatter's tags and cache mode apply unless the task sets its own. */
+/** A JSON reader rounds larger ones before the row can be checked. */
+const EXACT_NUMBER =
+  `an integer from -${Number.MAX_SAFE_INTEGER} to ${Number.MAX_SAFE_INTEGER}; ` +
+  'send a larger one as a string, because its last digits are lost in a JSON number';
+
+/** A task of a scatter: the scatter's tags and modes apply unless the task sets its own. */
 export function withHead(
   task: unknown,
   head: ScatterHead,

@@ -11,7 +11,7 @@ import {
   type Source,
 } from './read-fields.ts';
 import { memberPath, problemAt, type Problem } from '../problems.ts';
-import { cacheModes, type CacheMode, type Resources } from './task.ts';
+import { cacheModes, mergeModes, type CacheMode, type MergeMode, type Resources } from './task.ts';
 
 /** The keys of resources.backend_parameters that Batchwell knows; keys ignore case. */
 export const backendParameters = [
@@ -20,6 +20,7 @@ export const backendParameters = [
   'timeout',
   'jobTimeout',
   'cache',
+  'merge',
   'missing_outputs',
   'priority',
   'share_identifier',
@@ -34,8 +35,9 @@ type BackendParameter = (typeof backendParameters)[number];
 
 export interface ParsedResources {
   resources: Resources;
-  /** From the parameter `cache`. */
-  cache?: CacheMode;
+  /** From the parameters `cache` and `merge`. */
+  cache: CacheMode | undefined;
+  merge: MergeMode | undefined;
   warnings: string[];
 }
 
@@ -67,10 +69,11 @@ export function parseResources(task: Source, boundaries: Boundaries): ParsedReso
     preemptible: false,
     ...(queue !== undefined && { queue }),
   };
-  if (!reader) return { resources: defaults, warnings: [] };
+  if (!reader) return { resources: defaults, cache: undefined, merge: undefined, warnings: [] };
 
   const { known, warnings } = readParameters(reader);
-  const cache = cacheOf(reader, known);
+  const cache = choiceOf(reader, known, { name: 'cache', choices: cacheModes });
+  const merge = choiceOf(reader, known, { name: 'merge', choices: mergeModes });
   checkMissingOutputs(reader, known);
   return {
     resources: {
@@ -87,7 +90,8 @@ export function parseResources(task: Source, boundaries: Boundaries): ParsedReso
       ...(known.size > 0 && { backend_parameters: Object.fromEntries(known) }),
       ...zonesOf(reader),
     },
-    ...(cache !== undefined && { cache }),
+    cache,
+    merge,
     warnings,
   };
 }
@@ -216,15 +220,16 @@ function jobRoleOf(
   return { job_role: text };
 }
 
-function cacheOf(
+function choiceOf<T extends string>(
   resources: Source,
   known: ReadonlyMap<BackendParameter, string>,
-): CacheMode | undefined {
-  const text = known.get('cache');
+  { name, choices }: { name: BackendParameter; choices: readonly T[] },
+): T | undefined {
+  const text = known.get(name);
   if (text === undefined) return undefined;
   return (
-    cacheModes.find((mode) => mode === text) ??
-    refuseParameter(resources, 'cache', `one of ${cacheModes.join(', ')}`, text)
+    choices.find((choice) => choice === text) ??
+    refuseParameter(resources, name, `one of ${choices.join(', ')}`, text)
   );
 }
 

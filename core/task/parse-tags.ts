@@ -1,8 +1,8 @@
-/** Reads a task's tags: their form, and the two that Batchwell itself reads. */
+/** Reads a task's tags: their form, and those that Batchwell itself reads. */
 import { problemAt, type Problem } from '../problems.ts';
 import { profileNames, type ProfileName } from '../profiles/profile-names.ts';
 import { refuse, textMapOf, type MapRules, type Source } from './read-fields.ts';
-import { cacheModes, type CacheMode } from './task.ts';
+import { cacheModes, mergeModes, type CacheMode, type MergeMode } from './task.ts';
 
 const LONGEST_TAG_KEY = 128;
 const MOST_TAGS = 256;
@@ -10,6 +10,9 @@ const LONGEST_TAG_VALUE = 255;
 
 /** A tag that sets how a task uses the call cache. */
 const CACHE_TAG = 'batchwell.cache';
+
+/** A tag that sets whether a task waits for an equal one that is in flight. */
+const MERGE_TAG = 'batchwell.merge';
 
 /** A tag that names the client profile of a task whose shape does not show it. */
 const PROFILE_TAG = 'batchwell.profile';
@@ -29,26 +32,35 @@ export function readTags(task: Source): Record<string, string> {
   return tags;
 }
 
+type Tags = Readonly<Record<string, string>>;
+
 /** The cache mode in a tag, for clients that cannot set backend parameters. */
-export function cacheTag(tags: Record<string, string>, problems: Problem[]): CacheMode | undefined {
-  const text = Object.hasOwn(tags, CACHE_TAG) ? tags[CACHE_TAG] : undefined;
-  if (text === undefined || text === '') return undefined;
-  const mode = cacheModes.find((one) => one === text);
-  if (mode === undefined)
-    problems.push(problemAt(`tags["${CACHE_TAG}"]`, `one of ${cacheModes.join(', ')}`, text));
-  return mode;
-}
+export const cacheTag = (tags: Tags, problems: Problem[]): CacheMode | undefined =>
+  choiceIn(tags, { tag: CACHE_TAG, choices: cacheModes }, problems);
+
+/** For the same clients. */
+export const mergeTag = (tags: Tags, problems: Problem[]): MergeMode | undefined =>
+  choiceIn(tags, { tag: MERGE_TAG, choices: mergeModes }, problems);
 
 /** @param fallback the profile of tasks without the tag */
-export function profileTag(
-  tags: Record<string, string>,
+export const profileTag = (
+  tags: Tags,
   problems: Problem[],
   fallback: ProfileName | undefined,
-): ProfileName | undefined {
-  const text = Object.hasOwn(tags, PROFILE_TAG) ? tags[PROFILE_TAG] : undefined;
-  if (text === undefined || text === '') return fallback;
-  const profile = profileNames.find((one) => one === text);
-  if (profile === undefined)
-    problems.push(problemAt(`tags["${PROFILE_TAG}"]`, `one of ${profileNames.join(', ')}`, text));
-  return profile;
+): ProfileName | undefined =>
+  Object.hasOwn(tags, PROFILE_TAG) && tags[PROFILE_TAG] !== ''
+    ? choiceIn(tags, { tag: PROFILE_TAG, choices: profileNames }, problems)
+    : fallback;
+
+function choiceIn<T extends string>(
+  tags: Tags,
+  { tag, choices }: { tag: string; choices: readonly T[] },
+  problems: Problem[],
+): T | undefined {
+  const text = Object.hasOwn(tags, tag) ? tags[tag] : undefined;
+  if (text === undefined || text === '') return undefined;
+  const choice = choices.find((one) => one === text);
+  if (choice === undefined)
+    problems.push(problemAt(`tags["${tag}"]`, `one of ${choices.join(', ')}`, text));
+  return choice;
 }

@@ -12,9 +12,9 @@ import { profiles, recogniseClient } from '../profiles/profiles.ts';
 import { readExecutor, refuseOtherImages } from './parse-executor.ts';
 import { readInput, readOutput, readVolumes, refuseSharedPaths } from './parse-files.ts';
 import { parseResources } from './parse-resources.ts';
-import { cacheTag, profileTag, readTags } from './parse-tags.ts';
+import { cacheTag, mergeTag, profileTag, readTags } from './parse-tags.ts';
 import { listOf, pathOf, rawOf, readObject, refuse, textOf, type Source } from './read-fields.ts';
-import type { CacheMode, NewTask, TaskSpec } from './task.ts';
+import type { CacheMode, MergeMode, NewTask, TaskSpec } from './task.ts';
 
 export interface AcceptableTask {
   task: NewTask;
@@ -30,6 +30,8 @@ const LONGEST_NAME = 255;
 /** Values for what a task does not set, and the limits on what it may name. */
 export interface TaskDefaults extends Boundaries {
   cache: CacheMode;
+  /** `on` when absent. */
+  merge?: MergeMode | undefined;
   /** The client profile of its tasks; recognised from each task's shape when absent. */
   profile?: ProfileName | undefined;
 }
@@ -53,8 +55,8 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   refuseOtherImages(executors, problems);
   const volumes = readVolumes(reader);
   refuseSharedPaths(inputs, problems);
-  const { resources, cache, warnings } = parseResources(reader, defaults);
-  const mode = cache ?? cacheTag(tags, problems) ?? defaults.cache;
+  const { resources, warnings, ...asked } = parseResources(reader, defaults);
+  const modes = modesOf(asked, { tags, problems, defaults });
   const named = profileTag(tags, problems, defaults.profile);
   refuseForbidden({ inputs, outputs, resources }, defaults, problems);
   if (problems.length > 0) return { problems };
@@ -70,9 +72,22 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   );
   // A task without outputs has no results to reuse. Toil sends equal ones on purpose and relies on
   // each being run.
+  const cache = outputs.length === 0 ? 'off' : modes.cache;
+  return { task: { name, description, tags, ...modes, cache, profile, spec }, warnings };
+}
+
+type Modes = Pick<NewTask, 'cache' | 'merge'>;
+
+/** A backend parameter wins over a tag, and a tag over the defaults. */
+function modesOf(
+  asked: { cache: CacheMode | undefined; merge: MergeMode | undefined },
+  from: { tags: Record<string, string>; problems: Problem[]; defaults: TaskDefaults },
+): Modes {
+  const { tags, problems, defaults } = from;
+  const merge = asked.merge ?? mergeTag(tags, problems) ?? defaults.merge;
   return {
-    task: { name, description, tags, cache: outputs.length === 0 ? 'off' : mode, profile, spec },
-    warnings,
+    cache: asked.cache ?? cacheTag(tags, problems) ?? defaults.cache,
+    ...(merge === 'off' && { merge }),
   };
 }
 

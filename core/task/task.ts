@@ -92,12 +92,21 @@ export const readsCache = (mode: CacheMode): boolean => mode === 'read' || mode 
 export const writesCache = (mode: CacheMode): boolean =>
   mode === 'write' || mode === 'readwrite' || mode === 'refresh';
 
+/**
+ * Whether a task waits for an equal one that is in flight, to take its outputs. With `off` it runs,
+ * unless the cache already holds its outputs.
+ */
+export const mergeModes = ['on', 'off'] as const;
+export type MergeMode = (typeof mergeModes)[number];
+
 /** An accepted task: what it does, and what is only for people and filters. */
 export interface NewTask {
   name: string;
   description: string;
   tags: Record<string, string>;
   cache: CacheMode;
+  /** `on` when absent. */
+  merge?: MergeMode;
   /** Which client sent it; see core/profiles. */
   profile: ProfileName;
   spec: TaskSpec;

@@ -241,6 +241,8 @@ CREATE TABLE `tasks` (
 	`template_id` bigint unsigned NOT NULL,
 	`slot_values` mediumtext NOT NULL,
 	`cache` enum('off','read','write','readwrite','refresh') NOT NULL,
+	`merge` enum('on','off') NOT NULL DEFAULT 'on',
+	`replicate` int NOT NULL DEFAULT 0,
 	`profile` enum('cromwell','nextflow','snakemake','pulsar','generic') NOT NULL,
 	`warnings` mediumtext,
 	`place` enum('cache-check','stage-script','submit','poll','finalize','done','failed','cancelled') NOT NULL,

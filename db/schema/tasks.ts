@@ -21,7 +21,7 @@ import {
 import { hitRefusals } from '../../core/cache/copy-trouble.ts';
 import { places } from '../../core/places.ts';
 import { profileNames } from '../../core/profiles/profile-names.ts';
-import { cacheModes } from '../../core/task/task.ts';
+import { cacheModes, mergeModes } from '../../core/task/task.ts';
 import type { Template } from '../../core/task/template.ts';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
 
@@ -69,6 +69,9 @@ export const tasks = mysqlTable(
     templateId: key().notNull(),
     slotValues: jsonText<string[]>().notNull(),
     cache: mysqlEnum(cacheModes).notNull(),
+    merge: mysqlEnum(mergeModes).notNull().default('on'),
+    /** 0, or n for the n-th equal row of its scatter (core/cache/replicates.ts). */
+    replicate: int().notNull().default(0),
     profile: mysqlEnum(profileNames).notNull(),
     /** Warnings to the caller. Null when there are none. */
     warnings: jsonText<string[]>(),

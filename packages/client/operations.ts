@@ -6,6 +6,7 @@ import type {
   CancelTasksReply,
   DeliveryReply,
   LogLine,
+  MergeMode,
   ScatterAccepted,
   ScatterHead,
   ScatterReply,
@@ -51,6 +52,7 @@ export interface ScatterOptions extends SubmitOptions {
 export interface LineScatterOptions extends ScatterOptions {
   name?: string | undefined;
   cache?: CacheMode | undefined;
+  merge?: MergeMode | undefined;
   /** Keys must not contain a colon. */
   tags?: Record<string, string> | undefined;
 }

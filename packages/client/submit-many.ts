@@ -37,7 +37,7 @@ export async function* submitMany(
 export async function submitLines(
   transport: Transport,
   lines: Blob | ReadableStream<Uint8Array>,
-  { name, cache, tags = {}, ids, idempotencyKey, signal }: LineScatterOptions = {},
+  { name, cache, merge, tags = {}, ids, idempotencyKey, signal }: LineScatterOptions = {},
 ): Promise<ScatterAccepted> {
   const tag = Object.entries(tags).map(([key, value]) => {
     if (key.includes(':'))
@@ -49,7 +49,7 @@ export async function submitLines(
   return sendForJson(transport, {
     method: 'POST',
     path: '/v1/scatters',
-    query: { name, cache, tag, ids },
+    query: { name, cache, merge, tag, ids },
     lines,
     idempotencyKey: keyOf(idempotencyKey),
     signal,

@@ -9,6 +9,9 @@ export type View = 'MINIMAL' | 'BASIC' | 'FULL';
 /** How a task uses the call cache; refresh runs the task and writes its entry. */
 export type CacheMode = 'off' | 'read' | 'write' | 'readwrite' | 'refresh';
 
+/** Whether a task waits for an equal one that is in flight, to take its outputs. */
+export type MergeMode = 'on' | 'off';
+
 /** A file or directory that exists when the task starts. */
 export interface TesInput {
   name?: string;
@@ -152,17 +155,20 @@ export interface ScatterRequest {
   name?: string;
   tags?: Record<string, string>;
   cache?: CacheMode;
+  merge?: MergeMode;
   /** A TES task. {{column}} in any of its strings is replaced by the row’s value */
   template: TesTask;
   /** One object per task, with a value for each column; at most 10,000 */
   rows: Record<string, string | number | boolean>[];
 }
 
-/** A committed scatter. `tasks` is the number of tasks; `task_ids` is in the order of the rows. */
+/** A committed scatter. `tasks` is the number of tasks, and `equal_rows` counts those that do the same as an earlier row; `task_ids` is in the order of the rows. */
 export interface ScatterAccepted {
   id: string;
   /** Number of tasks */
   tasks: number;
+  /** Number of rows that do the same as an earlier row of the scatter. Each is run on its own */
+  equal_rows: number;
   /** Ids in the order of the rows, with ids=true */
   task_ids?: string[];
 }
@@ -252,7 +258,7 @@ export interface TaskEvent {
   attempt: number;
   cache_hit: boolean;
   failure?: {
-    code: 'executor-failed' | 'input-unreadable' | 'output-unwritable' | 'copy-refused' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'image-unavailable' | 'batch-refused' | 'result-missing' | 'internal';
+    code: 'executor-failed' | 'same-call-failed' | 'input-unreadable' | 'output-unwritable' | 'copy-refused' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'image-unavailable' | 'batch-refused' | 'result-missing' | 'internal';
     message: string;
   };
 }

@@ -1,15 +1,30 @@
 import type { Registry } from 'prom-client';
+import type { NotKept } from '../../core/cache/keep-run.ts';
 import { counter, withLabel } from '../series.ts';
 
 const cacheResults = [
   'hit',
   'miss',
   'wait',
+  'fail',
   'off',
   'unreadable-input',
   'image-not-resolved',
 ] as const;
 const registryOperations = ['manifest', 'token'] as const;
+
+/** See core/cache/keep-run.ts. */
+const runResults = [
+  'kept',
+  'off',
+  'no-fingerprint',
+  'no-outputs',
+  'executor-failed',
+  'output-missing',
+  'client-failed',
+  'input-changed',
+  'input-overwritten',
+] as const satisfies ('kept' | NotKept['because'])[];
 
 export const cacheMetrics = (registers: Registry[]) => ({
   cacheLookups: counter({
@@ -17,6 +32,13 @@ export const cacheMetrics = (registers: Registry[]) => ({
     help: 'Call-cache decisions, by result.',
     labels: ['result'],
     startsAt: withLabel('result', cacheResults),
+    registers,
+  }),
+  cacheRuns: counter({
+    name: 'batchwell_cache_runs_total',
+    help: 'Successful runs, by whether the call cache keeps their outputs, or why not.',
+    labels: ['result'],
+    startsAt: withLabel('result', runResults),
     registers,
   }),
   cacheInvalidations: counter({

@@ -55,6 +55,29 @@ describe('the call cache', () => {
   });
   const lookup = { domain: 'me', fingerprint };
 
+  test('an entry that replaces others makes the older ones of its call unusable, and no newer or other one', async () => {
+    const replacing = { ...entry(4), replaces: 'It ran again.' };
+    const lessKnown = entry(3, other);
+    const elsewhere = { ...entry(1), domain: 'you' };
+    const otherCall = { ...entry(5, other), listedFingerprint: Buffer.alloc(32, 10) };
+    await saveEntries(database, [elsewhere, entry(2), lessKnown, otherCall], 100);
+    await saveEntries(database, [replacing], 200);
+    await saveEntries(database, [entry(6)], 300);
+    await saveEntries(database, [replacing], 400);
+    const stored = await rows(
+      'SELECT task_id AS task, usable, invalid_reason AS why FROM cache_entries ORDER BY task_id',
+    );
+    expect(stored.map(({ task, usable }) => [task, usable])).toEqual([
+      [1, 1],
+      [2, 0],
+      [3, 0],
+      [4, 1],
+      [5, 1],
+      [6, 1],
+    ]);
+    expect(stored[1]?.['why']).toBe('It ran again.');
+  });
+
   test('the call cache finds the newest valid entry of a domain, with all of its outputs', async () => {
     await saveEntries(database, [entry(1), entry(2), entry(3, other)], 100);
     await saveEntries(database, [entry(2)], 200);

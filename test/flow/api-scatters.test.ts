@@ -227,3 +227,36 @@ test('a sender that disconnects leaves nothing stored, and is not taken for an u
   expect(world.lines.slice(lines).join('')).not.toContain('database-away');
   expect(await count('tasks')).toBe(before);
 });
+
+test('the reply to a scatter says how many rows do the same as an earlier one, also when it is repeated', async () => {
+  const outputOnly = {
+    outputs: [{ url: 's3://bucket/{{n}}', path: '/out' }],
+    executors: [{ image: 'alpine', command: ['simulate', '{{seed}}'] }],
+  };
+  const seeds = [1, 2, 1, 1, 2];
+  const body = { template: outputOnly, rows: seeds.map((seed, n) => ({ n, seed })) };
+  const headers = { 'idempotency-key': 'equal-rows' };
+  for (let time = 0; time < 2; time += 1)
+    expect(await world.call('POST', '/v1/scatters', body, headers)).toMatchObject({
+      status: 200,
+      json: { tasks: 5, equal_rows: 3 },
+    });
+  const lines = seeds.map((seed, n) =>
+    JSON.stringify({
+      outputs: [{ url: `s3://bucket/${n}`, path: '/out' }],
+      executors: [{ image: 'alpine', command: ['simulate', String(seed)] }],
+    }),
+  );
+  const made = await world.call(
+    'POST',
+    '/v1/scatters?merge=off&ids=true',
+    lines.join('\n'),
+    NDJSON,
+  );
+  expect(made).toMatchObject({ status: 200, json: { tasks: 5, equal_rows: 3 } });
+  const [rows] = await world.database.pool.query(
+    'SELECT merge, replicate FROM tasks WHERE id IN (?) ORDER BY id',
+    [made.json.task_ids.map((id) => Number.parseInt(id.split('-')[1] ?? '', 36))],
+  );
+  expect(rows).toEqual([0, 0, 2, 3, 2].map((replicate) => ({ merge: 'off', replicate })));
+});

@@ -35,18 +35,6 @@ describe('equal calls in flight', () => {
     expect(await world.rows('SELECT * FROM cache_flights')).toEqual([]);
   });
 
-  test('equal calls in flight go on with the next one when the first one fails', async () => {
-    await world.objects.put('s3://data/in', 'reads');
-    let started = 0;
-    world.behave(() => {
-      started += 1;
-      return { durationMs: 200, exitCode: started === 1 ? 1 : 0 };
-    });
-    const ended = await world.ended(await world.accept(manyTasks(3, (at) => sameCall(`t${at}`))));
-    expect(ended.map(({ place }) => place).toSorted()).toEqual(['done', 'done', 'failed']);
-    expect(startedTasks()).toBe(2);
-  });
-
   test('equal calls that only read the cache do not wait for each other, because none leaves an entry', async () => {
     await world.objects.put('s3://data/in', 'reads');
     const { promise: allRun, resolve: run } = Promise.withResolvers<void>();
@@ -124,6 +112,63 @@ describe('an entry', () => {
     await world.database.pool.query("UPDATE cache_entries SET domain = 'somebody else'");
     expect(await world.ended(await world.accept([sameCall('second')]))).toMatchObject([
       { hitEntryId: null },
+    ]);
+  });
+});
+
+test('a refresh replaces: older entries of its call are invalid from then on, with the reason', async () => {
+  await world.objects.put('s3://data/in', 'reads');
+  const [first] = await world.ended(await world.accept([sameCall('first')]));
+  const [fresh] = await world.ended(await world.accept([sameCall('fresh', { cache: 'refresh' })]));
+  expect(world.effects.map(({ taskId }) => taskId)).toEqual([first?.id, fresh?.id]);
+  expect(
+    await world.rows('SELECT task_id, usable, invalid_reason FROM cache_entries ORDER BY id'),
+  ).toEqual([
+    {
+      task_id: first?.id,
+      usable: 0,
+      invalid_reason: expect.stringMatching(
+        /^task-\S+ ran the call again with cache mode refresh\.$/,
+      ),
+    },
+    { task_id: fresh?.id, usable: 1, invalid_reason: null },
+  ]);
+});
+
+describe('a run that is a failure or a half', () => {
+  test('a run that lacks a declared output is done with a warning, and an equal task runs again', async () => {
+    const half = (name: string): NewTask => {
+      const task = newTask(name, { cache: 'readwrite' });
+      task.spec.executors = [{ image: 'debian:12', command: ['half'] }];
+      task.spec.outputs = [
+        ...task.spec.outputs,
+        { url: `s3://data/more/${name}`, path: '/more', type: 'FILE' },
+      ];
+      return task;
+    };
+    world.behave(() => ({ missing: [1] }));
+    for (const name of ['one', 'two'])
+      expect(await world.ended(await world.accept([half(name)]))).toMatchObject([
+        { place: 'done', hitEntryId: null },
+      ]);
+    expect(await world.rows('SELECT COUNT(*) AS entries FROM cache_entries')).toEqual([
+      { entries: 0 },
+    ]);
+  });
+
+  test('a run whose failure was ignored is done, and an equal task runs again', async () => {
+    const ignoring = (name: string): NewTask => {
+      const task = newTask(name, { cache: 'readwrite' });
+      task.spec.executors = [{ image: 'debian:12', command: ['down'], ignore_error: true }];
+      return task;
+    };
+    world.behave(() => ({ exitCode: 1, endsWith: { exitCode: 0 } }));
+    for (const name of ['one', 'two'])
+      expect(await world.ended(await world.accept([ignoring(name)]))).toMatchObject([
+        { place: 'done', hitEntryId: null },
+      ]);
+    expect(await world.rows('SELECT COUNT(*) AS entries FROM cache_entries')).toEqual([
+      { entries: 0 },
     ]);
   });
 });

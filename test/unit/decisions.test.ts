@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { decideCache, type CacheDecision, type CacheFacts } from '../../core/cache/decide-hit.ts';
 import { parseId, publicId } from '../../core/ids.ts';
 import { judgePrior, outputUrl, type PriorState } from '../../core/result/outputs.ts';
+import { failureOf } from '../../core/retry/failures.ts';
 import {
   childJobId,
   decidePack,
@@ -19,6 +20,7 @@ import {
 
 describe('the cache', () => {
   const imageProblem = { code: 'no-answer', sentence: 'It did not answer.' } as const;
+  const failure = failureOf('same-call-failed', 'It failed');
   const facts: CacheFacts = {
     taskId: 5,
     mode: 'readwrite',
@@ -63,6 +65,22 @@ describe('the cache', () => {
     ['waits while another task computes', { leaderId: 4 }, { do: 'wait', leaderId: 4 }],
     ['that computes itself misses', { leaderId: 5 }, { do: 'miss', because: 'miss' }],
     ['that no other task computes misses', {}, { do: 'miss', because: 'miss' }],
+    [
+      'with an entry is a hit, although its leader failed',
+      { entryId: 1, after: { do: 'fail', failure } },
+      { do: 'hit', entryId: 1 },
+    ],
+    ['fails with its leader', { after: { do: 'fail', failure } }, { do: 'fail', failure }],
+    [
+      'that runs after its leader does not wait again',
+      { leaderId: 4, after: { do: 'run' } },
+      { do: 'miss', because: 'miss' },
+    ],
+    [
+      'that is checked anew after its leader waits for the next',
+      { leaderId: 4, after: { do: 'check' } },
+      { do: 'wait', leaderId: 4 },
+    ],
   ])('a task %s', (_, change, expected) =>
     expect(decideCache({ ...facts, ...change })).toEqual(expected),
   );

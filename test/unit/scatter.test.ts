@@ -139,3 +139,34 @@ test('a short template cannot be blown up by a long value', () => {
     problems: [{ row: 1, field: '', expected: expect.stringContaining('this makes 1000') }],
   });
 });
+
+test('an integer that JSON cannot hold exactly is refused with its row and column', () => {
+  const rows = (lines: unknown) => ({
+    rows: [
+      { sample: 'a', lines: Number.MAX_SAFE_INTEGER },
+      { sample: 'b', lines },
+    ],
+  });
+  for (const text of ['9007199254740993', '-9007199254740993', '1e300', '12345678901234567890'])
+    expect(expand(rows(JSON.parse(text)))).toMatchObject({
+      problems: [{ row: 1, field: 'lines', expected: expect.stringContaining('as a string') }],
+    });
+  for (const exact of ['9007199254740993', 0.1, -5, 1e15, Number.MIN_SAFE_INTEGER])
+    expect(expand(rows(exact))).toHaveProperty('tasks');
+});
+
+test('the merge mode of a scatter, its tag or a row’s own applies to its tasks', () => {
+  const merges = (body: object) => {
+    const read = expand({ rows: [{ sample: 'a', lines: 1 }], ...body });
+    return 'problems' in read ? read.problems : read.tasks[0]?.task.merge;
+  };
+  expect(merges({})).toBeUndefined();
+  expect(merges({ merge: 'off' })).toBe('off');
+  expect(merges({ tags: { 'batchwell.merge': 'off' } })).toBe('off');
+  expect(merges({ merge: 'on', tags: { 'batchwell.merge': 'off' } })).toBeUndefined();
+  const resources = { backend_parameters: { merge: 'on' } };
+  expect(merges({ merge: 'off', template: { ...template, resources } })).toBeUndefined();
+  expect(merges({ merge: 'never' })).toMatchObject([
+    { field: 'merge', expected: 'one of on, off' },
+  ]);
+});

@@ -6,7 +6,7 @@ export const cache: Row = {
     {
       title: 'Hit ratio',
       unit: 'percentunit',
-      width: 8,
+      width: 6,
       description:
         'Share of hits among the decisions with the cache on. If it is low in a run that should ' +
         'hit, `batchwell cache explain TASK OTHER` shows which part of the fingerprint differs.',
@@ -20,10 +20,11 @@ export const cache: Row = {
     {
       title: 'Decisions',
       unit: 'ops',
-      width: 8,
+      width: 6,
       stacked: true,
       description:
-        'Decisions per second. `wait`: the same call is in flight. `unreadable-input`: an input ' +
+        'Decisions per second. `wait`: the same call is in flight. `fail`: it was, and its ' +
+        'command failed, so the task fails with it. `unreadable-input`: an input ' +
         'does not exist or the workers have no access to it, so the task runs and reports the ' +
         'error itself. `image-not-resolved`: no registry told the digest of the image, so the ' +
         'task runs uncached.',
@@ -35,9 +36,26 @@ export const cache: Row = {
       ],
     },
     {
+      title: 'Runs not kept',
+      unit: 'ops',
+      width: 6,
+      stacked: true,
+      description:
+        'Successful runs per second whose outputs the cache does not keep, although the cache is ' +
+        'on. `output-missing`: a declared output was not written. `executor-failed`: a failure ' +
+        'was ignored. `client-failed`: the client takes the run for a failed one. ' +
+        '`input-changed`: an input was overwritten before the run read it.',
+      queries: [
+        {
+          expression: `sum by (result) (${rate('batchwell_cache_runs_total', '{result!~"kept|off"}')})`,
+          legend: '{{result}}',
+        },
+      ],
+    },
+    {
       title: 'Entries invalidated',
       unit: 'ops',
-      width: 8,
+      width: 6,
       description:
         'Cache entries per second whose outputs were missing; their tasks run again. If there ' +
         'are many, a user or a lifecycle rule of the bucket deletes or overwrites outputs that ' +

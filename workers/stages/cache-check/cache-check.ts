@@ -7,9 +7,11 @@ import {
 } from '../../../aws/fingerprints.ts';
 import { strengthen } from '../../../aws/identities.ts';
 import { cacheSetting } from '../../../core/cache/setting.ts';
+import { decideAfterLeader, type AfterLeader } from '../../../core/cache/after-leader.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
 import { isStrong } from '../../../core/cache/identity.ts';
 import { baseOf, fingerprintOf } from '../../../core/cache/fingerprint.ts';
+import type { Failure } from '../../../core/retry/failures.ts';
 import { readsCache, writesCache, type InputOf } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
 import {
@@ -23,7 +25,9 @@ import {
   type CacheLookup,
   type Flight,
 } from '../../../db/call-cache.ts';
+import { inTransaction } from '../../../db/client.ts';
 import {
+  failedTask,
   moveTasks,
   moveTasksEach,
   noteWaiting,
@@ -33,6 +37,8 @@ import {
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
+import { countFailures } from '../fail-attempts.ts';
+import { endedLeaders } from './ended-leaders.ts';
 import { digestToRun, moveUnresolved, seeImages } from './images.ts';
 
 interface CheckedTask {
@@ -43,6 +49,8 @@ interface CheckedTask {
   /** What it is made of, or why there is no fingerprint. */
   described?: TaskComponents;
   call?: TaskToFingerprint;
+  /** Present when the task that it waited for has ended. */
+  after?: AfterLeader;
 }
 
 /** Until tasks are looked at again whose registry had not answered. */
@@ -53,7 +61,8 @@ export async function cacheCheck(
   { tasks: ids }: Messages['cache-check'],
 ): Promise<StageOutcome> {
   const rows = await readTasksAt(runtime.database.pool, 'cache-check', ids);
-  const { checked, isPending } = await checkTasks(runtime, rows);
+  const { checked: seen, isPending } = await checkTasks(runtime, rows);
+  const checked = await meetLeaders(runtime, seen);
   const decided = await decideAll(runtime, checked);
   for (const { decision } of decided)
     runtime.metrics.cacheLookups.inc({
@@ -106,7 +115,9 @@ async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promis
     entries.set(key, entryId);
   // A hit that came back must not meet the same entry again: it computes, or waits for who does.
   const avoided = new Map(checked.map(({ row }) => [row.id, row.avoidEntryId]));
+  const boarding = new Set(checked.filter(boards).map(({ row }) => row.id));
   const flights = wanted.filter((one) => {
+    if (!boarding.has(one.taskId)) return false;
     const entryId = entries.get(lookupKey(one));
     return entryId === undefined || entryId === avoided.get(one.taskId);
   });
@@ -144,6 +155,30 @@ async function findByEtags(
   );
 }
 
+/** Whether it waits for an equal task in flight, or has equal tasks wait for it. */
+const boards = ({ row, after }: CheckedTask): boolean =>
+  row.merge === 'on' && (after === undefined || after.do === 'check');
+
+async function meetLeaders(
+  runtime: Runtime,
+  checked: readonly CheckedTask[],
+): Promise<CheckedTask[]> {
+  const waiting = checked.flatMap(({ row }) => (row.waitsFor === null ? [] : [row]));
+  if (waiting.length === 0) return [...checked];
+  const leaders = await endedLeaders(runtime, waiting);
+  return checked.map((one) => {
+    const leader = leaders.get(one.row.waitsFor ?? 0);
+    const { row, fingerprint, call } = one;
+    if (!leader || !fingerprint || !call) return one;
+    const follower = {
+      owner: row.owner,
+      fingerprint: fingerprint.toString('hex'),
+      resources: call.spec.resources,
+    };
+    return { ...one, after: decideAfterLeader(follower, leader) };
+  });
+}
+
 async function checkTasks(
   runtime: Runtime,
   rows: readonly TaskRow[],
@@ -159,7 +194,7 @@ async function checkTasks(
     const hasOutputs = (template?.outputs.length ?? 0) > 0;
     if (template && hasOutputs && row.cache !== 'off') {
       const spec = fillTemplate(template, row.values);
-      const setting = cacheSetting(spec, runtime.config);
+      const setting = cacheSetting(spec, runtime.config, row);
       calls.set(row, { spec, profile: row.profile, setting });
     } else unfingerprinted.push({ row, hasOutputs });
   }
@@ -227,14 +262,15 @@ const weakInputs = ({ call, described }: CheckedTask): InputOf<string>[] =>
   });
 
 function decide(
-  { row, hasOutputs, fingerprint, described }: CheckedTask,
-  entries: Map<string, number>,
-  leaders: Map<string, number>,
+  one: CheckedTask,
+  entries: ReadonlyMap<string, number>,
+  leaders: ReadonlyMap<string, number>,
 ): CacheDecision {
+  const { row, hasOutputs, fingerprint, described, after } = one;
   const key = fingerprint && lookupKey({ domain: row.cacheDomain, fingerprint });
   const found = key === undefined ? undefined : entries.get(key);
   const entryId = found === row.avoidEntryId ? undefined : found;
-  const leaderId = key === undefined ? undefined : leaders.get(key);
+  const leaderId = key !== undefined && boards(one) ? leaders.get(key) : undefined;
   return decideCache({
     taskId: row.id,
     mode: row.cache,
@@ -243,6 +279,7 @@ function decide(
     ...(described?.imageProblem && { imageProblem: described.imageProblem }),
     ...(entryId === undefined ? {} : { entryId }),
     ...(leaderId === undefined ? {} : { leaderId }),
+    ...(after && { after }),
   });
 }
 
@@ -287,6 +324,9 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
       : [],
   );
   const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));
+  const failed = decided.flatMap(({ one, decision }) =>
+    decision.do === 'fail' ? [{ id: one.row.id, failure: decision.failure }] : [],
+  );
   await saveFingerprints(
     pool,
     misses.flatMap((one) => fingerprintRow(one) ?? []),
@@ -304,12 +344,13 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
       (await moveTasksEach(pool, 'miss', known, details)) +
       (await moveTasks(pool, 'miss', uncached, details)) +
       (await moveUnresolved(runtime, unresolved, details)),
+    fail: await failWithLeaders(runtime, failed, nowMs),
   };
   countMoves(runtime.metrics, 'cache-check', moved);
 
   const landed = await landFlights(
     pool,
-    hits.map(({ id }) => id),
+    [...hits, ...failed].map(({ id }) => id),
   );
   return [
     ...taskNudges(
@@ -324,4 +365,25 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
     ),
     ...taskNudges('cache-check', landed, chunkSize),
   ];
+}
+
+async function failWithLeaders(
+  runtime: Runtime,
+  failed: readonly { id: number; failure: Failure }[],
+  nowMs: number,
+): Promise<number> {
+  if (failed.length === 0) return 0;
+  const moved = await inTransaction(runtime.database, (session) =>
+    moveTasksEach(
+      session,
+      'fail',
+      failed.map(({ id, failure }) => failedTask(id, failure)),
+      { nowMs, dueMs: null },
+    ),
+  );
+  countFailures(
+    runtime,
+    failed.map(({ failure }) => failure),
+  );
+  return moved;
 }

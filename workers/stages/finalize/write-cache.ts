@@ -2,13 +2,12 @@
 import { knownFolderEtag } from '../../../aws/folder-identities.ts';
 import type { KnownObject } from '../../../aws/identity-sources.ts';
 import { fingerprintFrom } from '../../../core/cache/fingerprint.ts';
-import { readDigest } from '../../../core/cache/read-digest.ts';
+import { outputsToKeep, whyNotKept } from '../../../core/cache/keep-run.ts';
 import { componentsOf, withSums, type StoredInput } from '../../../core/cache/stored-input.ts';
+import { publicId } from '../../../core/ids.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
-import { profiles } from '../../../core/profiles/profiles.ts';
 import { outputUrl } from '../../../core/result/outputs.ts';
 import type { ResultRecord } from '../../../core/result/result.ts';
-import { writesCache } from '../../../core/task/task.ts';
 import {
   readFingerprints,
   saveEntries,
@@ -23,7 +22,7 @@ export interface FinishedRun extends FinalizedTask {
   warnings: readonly string[];
 }
 
-interface ProvenRun extends FinishedRun {
+interface KeptRun extends FinishedRun {
   fingerprint: FingerprintRow;
 }
 
@@ -31,41 +30,37 @@ export async function writeCache(
   runtime: Runtime,
   finished: readonly FinishedRun[],
 ): Promise<void> {
-  const candidates = finished.filter(isWorthKeeping);
+  const candidates = finished.filter((run) => isKept(runtime, run));
   const fingerprints = await readFingerprints(
     runtime.database.pool,
     candidates.flatMap(({ row }) => row.fingerprint ?? []),
   );
-  const proven = candidates.flatMap((run): ProvenRun[] => {
+  const kept = candidates.flatMap((run): KeptRun[] => {
     const fingerprint = fingerprints.get(run.row.fingerprint?.toString('hex') ?? '');
-    return fingerprint && readWhatWasChecked(run) ? [{ ...run, fingerprint }] : [];
+    return fingerprint ? [{ ...run, fingerprint }] : [];
   });
-  await runtime.identities.memo.learn(proven.flatMap((run) => learned(runtime, run)));
-  const entries = proven.flatMap((run) => entryOf(run) ?? []);
-  await saveEntries(runtime.database, entries, runtime.nowMs());
+  await runtime.identities.memo.learn(kept.flatMap((run) => learned(runtime, run)));
+  await saveEntries(runtime.database, kept.map(entryOf), runtime.nowMs());
 }
 
-const isWorthKeeping = ({ row, spec, result }: FinishedRun): boolean =>
-  writesCache(row.cache) &&
-  row.fingerprint !== null &&
-  result.outputs.length > 0 &&
-  (profiles[row.profile].mayCache?.(spec, result) ?? true);
-
-const READ_NOTHING = readDigest([]);
-
-/** By what S3 said of each object as it was read; no time has a part in it. */
-function readWhatWasChecked({ row, spec, result }: FinishedRun): boolean {
-  const expected = row.inputsRead?.toString('hex');
-  if (expected === undefined) return false;
-  if (spec.inputs.length === 0) return expected === READ_NOTHING;
-  return expected === result.inputs?.digest || expected === result.inputs?.sumsDigest;
+function isKept({ metrics }: Runtime, { row, spec, result }: FinishedRun): boolean {
+  const reason = whyNotKept({
+    cache: row.cache,
+    profile: row.profile,
+    spec,
+    result,
+    hasFingerprint: row.fingerprint !== null,
+    inputsRead: row.inputsRead?.toString('hex'),
+  });
+  metrics.cacheRuns.inc({ result: reason?.because ?? 'kept' });
+  return reason === undefined;
 }
 
-/** Under the strongest identities that are known now: what the run learned as it read its inputs counts. */
-function entryOf(run: ProvenRun): NewEntry | undefined {
-  const { row, result, fingerprint, warnings } = run;
-  const outputs = outputsToKeep(run);
-  if (outputs.length === 0) return undefined;
+/**
+ * Under the strongest identities that are known now: what the run learned as it read its inputs
+ * counts.
+ */
+function entryOf({ row, spec, result, fingerprint, warnings }: KeptRun): NewEntry {
   const inputs = withSums(fingerprint.inputs, result.inputs?.sums ?? []);
   return {
     domain: row.cacheDomain,
@@ -73,32 +68,21 @@ function entryOf(run: ProvenRun): NewEntry | undefined {
     listedFingerprint: fingerprint.listedFingerprint,
     taskId: row.id,
     warnings,
-    outputs,
+    replaces:
+      row.cache === 'refresh'
+        ? `${publicId('task', row)} ran the call again with cache mode refresh.`
+        : undefined,
+    outputs: outputsToKeep({ profile: row.profile, spec, result }).map((file) => ({
+      ...file,
+      versionId: file.versionId ?? null,
+    })),
   };
-}
-
-/**
- * What goes out under the URL that it came in by is the caller's own, and another run's is another. A client's script
- * stays as it is. Anything else may have been changed in place, which no copy repeats: of such a run nothing is kept.
- */
-function outputsToKeep({ row, spec, result }: FinishedRun): NewEntry['outputs'] {
-  const inputUrls = new Set(spec.inputs.map(({ url }) => url));
-  const texts = new Set(
-    (profiles[row.profile].textsWanted?.(spec) ?? []).map((position) => spec.inputs[position]?.url),
-  );
-  const files = result.outputs.map((file) => ({
-    ...file,
-    url: outputUrl(spec, file),
-    versionId: file.versionId ?? null,
-  }));
-  if (files.some(({ url }) => inputUrls.has(url) && !texts.has(url))) return [];
-  return files.filter(({ url }) => !inputUrls.has(url));
 }
 
 /** For the memo: what the run read and wrote, so that the next step knows it without asking S3. */
 function learned(
   { identities: { etags } }: Runtime,
-  { spec, result, fingerprint }: ProvenRun,
+  { spec, result, fingerprint }: KeptRun,
 ): (KnownObject & { sum: string })[] {
   const sums = result.inputs?.sums ?? [];
   const inputs = fingerprint.inputs.flatMap((input, position) => {

@@ -1,5 +1,5 @@
 /** A hit as it comes to finalize, and what becomes of it. */
-import { cacheSetting } from '../../../../core/cache/setting.ts';
+import { jobRoleOf } from '../../../../core/cache/setting.ts';
 import { decideCopyRetry, type HitRefusal } from '../../../../core/cache/copy-trouble.ts';
 import type { HitMode } from '../../../../core/cache/hit-mode.ts';
 import type { Failure } from '../../../../core/retry/failures.ts';
@@ -34,7 +34,7 @@ export type AppliedHit =
 
 /** What decides who may read a source. */
 export const roleOf = (runtime: Runtime, { spec }: FinalizedTask): string =>
-  cacheSetting(spec, runtime.config)['job_role'] ?? '';
+  jobRoleOf(spec, runtime.config);
 
 /** A retry can help. The hit stays where it is until its budget is used up. */
 export function waitOrRun(runtime: Runtime, { row }: FinalizedTask, message: string): AppliedHit {
