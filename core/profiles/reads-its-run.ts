@@ -1,0 +1,179 @@
+/**
+ * Whether a script may show what a canonical form leaves out: the ids and random names of one run. A hit gives such a
+ * script another run's names, so its call is compared as it is. The lists here err on that side: a word in a comment
+ * counts too, and costs a miss. What a program does inside an image cannot be seen here.
+ */
+
+/** How a text asks for its folder, the way to itself, links, its environment or its host, in the usual languages. */
+const LOOKS: readonly RegExp[] = [
+  // Its folder: $PWD, getcwd, os.getcwd, process.cwd(), Dir.pwd, R's getwd, Go's Getwd.
+  /[pc]wd|getwd|current_?dir|user\.dir/i,
+  /(?<!\w)~[+-]|(?<![\w./-])(?:dirs|pushd|popd)\b|\bDIRSTACK\b|\bcd\s+["']?-(?!\w)/,
+  // A folder above it.
+  /(?<![\w.])\.\.(?![\w.])/,
+  /\b(?:find|ls|du|tree|cd|chdir|walk|glob|listdir|scandir)\b[^\n]{0,300}?[\s("']\/["']?(?=[\s;|&)]|$)/m,
+  /(?<![\w./-])(?:df|mount|findmnt|lsblk)\b/,
+  // The way to a file, or to the script.
+  /realpath|readlink|abs_?path|absolute|canonical|rel2abs|normali[sz]e_?path|\bresolve\b/i,
+  /\bargv|commandArgs|BASH_(?:SOURCE|ARGV|COMMAND)|\bcaller\b|\$(?:0(?!\d)|\{0\b|_(?!\w)|\{_\W)/i,
+  /__(?:file|dirname|FILE|DIR)__|__dirname|__filename|FindBin|import\.meta|PROGRAM_NAME/,
+  // What links and processes show.
+  /\bls\b[^\n;|&]{0,300}\s-(?:-directory|-format|\w*[dl])|\/proc\b|(?<![\w./-])(?:ps|lsof)\s|pgrep|\s-(?:ls|printf)\b/,
+  // Its environment, which names the temporary folder.
+  /(?<![\w/.-])(?:env|printenv)\b(?!\s*=)|environ|getenv|process\.env|\bENV\b|\bcompgen\b|\$\{!|\beval\b/i,
+  /\b(?:declare|typeset|export|readonly)\s+-p|^\s*(?:declare|typeset|export|set)\s*(?:[|>;&)]|$)/m,
+  /TMPDIR|tmpDir|_JAVA_OPTIONS|java\.io\.tmpdir|mktemp|temp_?file|temp_?dir|temporary_?(?:dir|file)|tmpnam/i,
+  /\bNXF_|\.command\.|\.exitcode/,
+  /hostname|gethost|\buname\b/i,
+];
+
+/** Whole programs in quotes, in which $0 and $_ are a record and not the script. */
+const RECORD_PROGRAM = /(?<=^|[\s|;&(`])(?:[gmn]?awk|perl)\b[^'\n]{0,300}'[^']*'/g;
+
+function withoutRecords(text: string): string {
+  let quotes = 0;
+  let counted = 0;
+  return text.replace(RECORD_PROGRAM, (program, at: number) => {
+    for (; counted < at; counted += 1) if (text[counted] === "'") quotes += 1;
+    return quotes % 2 === 0 ? program.replace(/\$[0_](?!\w)/g, '$1') : program;
+  });
+}
+
+/** A text of the run that a canonical form replaced. */
+const RUN_NAME = /⟨(?:run|work) \d+⟩/;
+const PATH = String.raw`[\w./+@%:-]*(?:⟨(?:run|work) \d+⟩[\w./+@%:-]*)+`;
+const PATHS = new RegExp(PATH, 'g');
+
+/** So that words in names of files and calls are not taken for commands. */
+const withoutPaths = (text: string): string =>
+  text.replace(PATHS, (path) => (path.includes('..') ? path : '⟨run 0⟩'));
+
+/** Commands and functions that put the name of a file they are given into what they write. */
+const PRINTS: readonly RegExp[] = [
+  /(?<![\w./-])(?:echo|ls|find|dirname|wc|du|stat|file|md5sum|sha\d+sum|shasum|cksum|b2sum|sum|zip|cpio|diff|cmp)(?=\s)/,
+  /(?<![\w./-])(?:tar|bsdtar)\s+-{0,2}[a-z]*[cr]|(?<![\w./-])(?:cp|mv|ln|rm|mkdir|rsync|chmod)\s+(?:-\S+\s+)*-\w*v/,
+  /\bs?f?print\w*|\bputs\b|\bsay\b|console\.|write|\bcat\s*\(|\bmessage\b|\bdump|\bformat\b|\blogg/i,
+  /<<<|=~|(?<![\w./-])(?:expr|case)\s|FILENAME|--arg|\bsplit\b|\.parent|\.parts\b|IFS=|-d\s*["']?\/|-F\s*["']?\//,
+];
+/** These name the file when they are given two. */
+const PRINTS_OF_SEVERAL = /(?<![\w./-])(?:z?e?f?grep|head|tail)\s|\bgrep\s+(?:-\S+\s+)*-\w*[HrRlL]/;
+const CUTS_FOLDERS = /\$\{(\w+)(?:\[[^\]]*\])?(?:[%#/:]|[%#]{2})[^}]*[/:][^}]*\}/g;
+
+/** A list of paths that Cromwell wrote. Only a tool's argument leaves its lines out of what is written. */
+const LIST = /\/write_(?:lines|tsv|map|json|objects?)_[0-9a-f]{64}\.tmp/;
+const OPENS_LIST =
+  /<|=|(?<![\w./-])(?:cat|sort|uniq|cp|mv|ln|paste|tr|sed|g?awk|cut|head|tail|grep|tee|tac|rev|nl|split|mapfile|readarray|xargs|while|for|jq|column|join|comm|basename|open|read\w*|fread|scan|perl)\b/;
+
+const ASSIGNS = /(?:^|[\s;({])(?:for\s+)?(\w+)\s*(?:\+?=(?!=)|<-|\sin\s)\s*(.*)$/;
+/** What is assigned is the file's content, or a tool's result, and not its name. */
+const READS_CONTENT =
+  /^(?:\$\(|`)|\b(?:open|fread|scan|read\w*|load\w*|parse\w*|import\w*|from_\w+)\s*\(|\.(?:read|load|open)\w*\s*\(/;
+const POSITIONAL = /\$(?:[1-9@*]|\{[1-9@*])/;
+const PASSES_POSITIONAL = /\w\s*\(\)\s*\{?|\bfunction\s+\w|\bset\s+--|\bsh\s+-c\b/;
+
+const LITERAL = String.raw`["']?([^\s"'$\x60()]*⟨[^"'$\x60()]*?)["']?`;
+const DIRNAME = new RegExp(String.raw`\$\(\s*dirname\s+${LITERAL}\s*\)`);
+const BASENAME = new RegExp(
+  String.raw`\$\(\s*basename\s+(?:${LITERAL}|["']?\$\{?\w+\}?["']?)(?:\s+["']?[\w.-]+["']?)?\s*\)`,
+);
+
+/** `$(basename FILE)` and folders of it are worked out: a name that is part of the call is not one of the run. */
+function workedOut(line: string): string {
+  let text = line;
+  for (;;) {
+    const next = text
+      .replace(DIRNAME, (whole, path: string) =>
+        path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : whole,
+      )
+      .replace(BASENAME, (whole, path: string | undefined) => {
+        const last = path?.slice(path.lastIndexOf('/') + 1) ?? '';
+        return RUN_NAME.test(last) || LIST.test(`/${last}`) ? whole : 'basename';
+      });
+    if (next === text) return text;
+    text = next;
+  }
+}
+
+const REDIRECTS = new RegExp(String.raw`(?<!<)(?:<(?!<)|>{1,2})\s*["']?${PATH}["']?`, 'g');
+
+interface Line {
+  text: string;
+  /** Whether it is text that a command such as cat writes, and not a command or a program. */
+  isData: boolean;
+}
+
+const INTERPRETERS = /\b(?:python[\d.]*|Rscript|R|perl|ruby|node|julia|bash|sh|zsh|awk|sqlite3)\b/;
+
+/** Lines with their continuations, and what is in here-documents. */
+function linesOf(text: string): Line[] {
+  let end: string | undefined;
+  let isData = false;
+  return text
+    .replace(/\\\n/g, ' ')
+    .split('\n')
+    .map((line) => {
+      if (end !== undefined && line.trim() === end) end = undefined;
+      const made = { text: line, isData: end !== undefined && isData };
+      const opened = /(?<!<)<<-?\s*["'\\]?(\w+)["']?/.exec(line);
+      if (end === undefined && opened) {
+        end = opened[1];
+        isData = !INTERPRETERS.test(line);
+      }
+      return made;
+    });
+}
+
+const countOf = (text: string, what: RegExp): number =>
+  (text.match(new RegExp(what.source, 'g')) ?? []).length;
+
+/** Whether a path of the run gets from the command line into what the command writes. */
+function printsRunPath(text: string, lists: boolean): boolean {
+  const names = new Set<string>();
+  const passes = PASSES_POSITIONAL.test(text);
+  const holdsName = (line: string): boolean =>
+    [...line.matchAll(/\w+/g)].some(([word]) => names.has(word));
+  for (const { text: line, isData } of linesOf(text)) {
+    if (lists && LIST.test(line) && OPENS_LIST.test(withoutPaths(line))) return true;
+    const used = withoutPaths(workedOut(line).replace(REDIRECTS, ' '));
+    const isNamed = RUN_NAME.test(used) || holdsName(used);
+    if (isNamed && isData) return true;
+    if (!isNamed && !(passes && POSITIONAL.test(used))) continue;
+    if (PRINTS.some((one) => one.test(used))) return true;
+    const several = countOf(used, RUN_NAME) > 1 || !RUN_NAME.test(used) || /\s-\w*[Hr]/.test(used);
+    if (several && PRINTS_OF_SEVERAL.test(used)) return true;
+    if ([...used.matchAll(CUTS_FOLDERS)].some(([, name = '']) => names.has(name))) return true;
+    const [, name, value = ''] = ASSIGNS.exec(used) ?? [];
+    if (isNamed && name !== undefined && !READS_CONTENT.test(value)) names.add(name);
+  }
+  return false;
+}
+
+const TRACES = /\bset\s+(?:-\w+\s+)*(?:-\w*x|-o\s+xtrace)|\bsh\s+-\w*x|xtrace/;
+const KEEPS_ERRORS = /2>(?!\s*\/dev\/null)|&>|\|&|BASH_XTRACEFD/;
+
+/** Whether a folder above the run's own is named, alone or with a pattern after it. */
+function namesFolderAbove(text: string, folder: string): boolean {
+  const rest = text.replace(PATHS, ' ');
+  return [
+    ...rest.matchAll(/(?<![\w.~/)}-])\/[\w./-]*[\w-][\w./-]*|(?<![\w.~/)}-])\/(?=[*?[])/g),
+  ].some(([path]) => `${folder}/`.startsWith(path.endsWith('/') ? path : `${path}/`));
+}
+
+export interface RunFacts {
+  /** The folder above the run's ids, if it is in the container's paths. */
+  above?: string;
+  /** Whether a list that the client wrote for the call names paths of the run. */
+  lists?: boolean;
+}
+
+/** @param text a script in which marks replace the names of the run */
+export function readsItsRun(text: string, { above, lists = false }: RunFacts = {}): boolean {
+  const commands = withoutRecords(text);
+  const words = withoutPaths(commands);
+  return (
+    LOOKS.some((one) => one.test(words)) ||
+    (above !== undefined && namesFolderAbove(commands, above)) ||
+    (RUN_NAME.test(commands) && TRACES.test(commands) && KEEPS_ERRORS.test(commands)) ||
+    printsRunPath(commands, lists)
+  );
+}
