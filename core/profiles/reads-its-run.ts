@@ -23,7 +23,7 @@ const LOOKS: readonly RegExp[] = [
   /(?<![\w/.-])(?:env|printenv)\b(?!\s*=)|environ|getenv|process\.env|\bENV\b|\bcompgen\b|\$\{!|\beval\b/i,
   /\b(?:declare|typeset|export|readonly)\s+-p|^\s*(?:declare|typeset|export|set)\s*(?:[|>;&)]|$)/m,
   /TMPDIR|tmpDir|_JAVA_OPTIONS|java\.io\.tmpdir|mktemp|temp_?file|temp_?dir|temporary_?(?:dir|file)|tmpnam/i,
-  /\bNXF_|\.command\.|\.exitcode/,
+  /\bNXF_|\.command\.(?!sh\b)/,
   /hostname|gethost|\buname\b/i,
 ];
 
@@ -126,26 +126,49 @@ function linesOf(text: string): Line[] {
 const countOf = (text: string, what: RegExp): number =>
   (text.match(new RegExp(what.source, 'g')) ?? []).length;
 
+/** What is known of a text before a line of it is read. */
+interface Reading {
+  /** Names that may hold a path of the run. */
+  names: Set<string>;
+  /** Whether it passes paths on as $1, $2, … */
+  passes: boolean;
+  lists: boolean;
+}
+
+const opensList = (line: string, { lists }: Reading): boolean =>
+  lists && LIST.test(line) && OPENS_LIST.test(withoutPaths(line));
+
+const holdsPath = (line: string, { names }: Reading): boolean =>
+  RUN_NAME.test(line) || (line.match(/\w+/g) ?? []).some((word) => names.has(word));
+
+/** @param line holds a path of the run, or may */
+function printsPath(line: string, { names }: Reading): boolean {
+  const several = countOf(line, RUN_NAME) !== 1 || /\s-\w*[HrR]/.test(line);
+  return (
+    PRINTS.some((one) => one.test(line)) ||
+    (several && PRINTS_OF_SEVERAL.test(line)) ||
+    [...line.matchAll(CUTS_FOLDERS)].some(([, name = '']) => names.has(name))
+  );
+}
+
+function noteAssigned(line: string, { names }: Reading): void {
+  const [, name, value = ''] = ASSIGNS.exec(line) ?? [];
+  if (name !== undefined && !READS_CONTENT.test(value)) names.add(name);
+}
+
 /** Whether a path of the run gets from the command line into what the command writes. */
 function printsRunPath(text: string, lists: boolean): boolean {
-  const names = new Set<string>();
-  const passes = PASSES_POSITIONAL.test(text);
-  const holdsName = (line: string): boolean =>
-    [...line.matchAll(/\w+/g)].some(([word]) => names.has(word));
-  for (const { text: line, isData } of linesOf(text)) {
-    if (lists && LIST.test(line) && OPENS_LIST.test(withoutPaths(line))) return true;
+  const reading: Reading = { names: new Set(), passes: PASSES_POSITIONAL.test(text), lists };
+  return linesOf(text).some(({ text: line, isData }) => {
+    if (opensList(line, reading)) return true;
     const used = withoutPaths(workedOut(line).replace(REDIRECTS, ' '));
-    const isNamed = RUN_NAME.test(used) || holdsName(used);
-    if (isNamed && isData) return true;
-    if (!isNamed && !(passes && POSITIONAL.test(used))) continue;
-    if (PRINTS.some((one) => one.test(used))) return true;
-    const several = countOf(used, RUN_NAME) > 1 || !RUN_NAME.test(used) || /\s-\w*[Hr]/.test(used);
-    if (several && PRINTS_OF_SEVERAL.test(used)) return true;
-    if ([...used.matchAll(CUTS_FOLDERS)].some(([, name = '']) => names.has(name))) return true;
-    const [, name, value = ''] = ASSIGNS.exec(used) ?? [];
-    if (isNamed && name !== undefined && !READS_CONTENT.test(value)) names.add(name);
-  }
-  return false;
+    const holds = holdsPath(used, reading);
+    if (holds && isData) return true;
+    if ((holds || (reading.passes && POSITIONAL.test(used))) && printsPath(used, reading))
+      return true;
+    if (holds) noteAssigned(used, reading);
+    return false;
+  });
 }
 
 const TRACES = /\bset\s+(?:-\w+\s+)*(?:-\w*x|-o\s+xtrace)|\bsh\s+-\w*x|xtrace/;

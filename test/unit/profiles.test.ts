@@ -215,19 +215,34 @@ describe('Nextflow', () => {
   });
 
   test('a Nextflow task is recognised, and its task of another run in another work folder is the same call', async () => {
-    expect(await call(two, 'align (7)')).toBe(await call(one, 'align (1)'));
+    expect(await call(two, 'align (1)')).toBe(await call(one, 'align (1)'));
   });
 
-  test('the number of a Nextflow task in its run does not count, even after the setting of the TES plugin', async () => {
-    const said = (hash: string, name: string) =>
-      wrapper(hash, name).replace('#!/bin/bash\n', '#!/bin/bash\nNXF_CHDIR=/work\n');
-    expect(await callOf(task(two), said(two, 'align (7)'))).toBe(
-      await callOf(task(one), said(one, 'align (1)')),
-    );
-    expect(await callOf(task(one), said(one, 'x').replace('/work', '/elsewhere'))).not.toBe(
-      await callOf(task(one), said(one, 'x')),
-    );
+  test('replicates, which only their numbers tell apart, are two calls, also where the wrapper does not say the number', async () => {
+    expect(await call(two, 'sim (2)')).not.toBe(await call(one, 'sim (1)'));
+    const named = (hash: string, name: string) =>
+      callOf({ ...task(hash), name }, wrapper(hash, 'sim'));
+    expect(await named(two, 'sim (2)')).not.toBe(await named(one, 'sim (1)'));
+    expect(await named(two, 'sim (1)')).toBe(await named(one, 'sim (1)'));
   });
+
+  test.each(['#SBATCH --gres=gpu:1\n', 'NXF_CHDIR=/elsewhere\n', 'export B=1\n'])(
+    'every line at the top of the wrapper counts: %j',
+    async (line) => {
+      const led = (text: string) =>
+        callOf(task(one), wrapper(one, 'x').replace('### ---\n', `### ---\n${text}`));
+      expect(await led(line)).not.toBe(await led(''));
+    },
+  );
+
+  test.each(['readlink n.txt', 'ls -l', 'env', 'echo $NXF_TASK_WORKDIR', 'cat .command.run'])(
+    'a call whose own script may show its work folder is compared as it is: %s',
+    async (command) => {
+      const shown = (hash: string) =>
+        callOf(task(hash), wrapper(hash, 'x'), { [`${work(hash)}/.command.sh`]: command });
+      expect(await shown(two)).not.toBe(await shown(one));
+    },
+  );
 
   test('inputs with one name from two work folders stay two inputs and cannot be swapped', async () => {
     const staged = (
