@@ -121,12 +121,15 @@ function withoutRandomNames({ lines, isWrapper, piece }: SplitScript): string {
   return lines.map((line, at) => (isWrapper(at) ? stable(line) : line)).join('\n');
 }
 
+/** Fills empty folders, and lists what a glob of the workflow found. */
+const LISTS_OWN_FOLDERS =
+  /^(?:find \. -type d -exec sh -c '\[ -z "\$\(ls -A |ls -1 glob-[0-9a-f]{32}\/? > glob-[0-9a-f]{32}\.list$)/;
 const SETS_TEMPORARY_FOLDER =
   /^(?:chmod 777 "\$tmpDir"|export _JAVA_OPTIONS=-Djava\.io\.tmpdir="\$tmpDir"|export TMPDIR="\$tmpDir")$/;
 
 /** All but the wrapper's own lines: the command, and what the installation's configuration adds before or after it. */
 function withoutWrapper({ lines, isWrapper, piece }: SplitScript): string {
-  const own = [namesFifos(piece), TEMPORARY_FOLDER, SETS_TEMPORARY_FOLDER];
+  const own = [namesFifos(piece), TEMPORARY_FOLDER, SETS_TEMPORARY_FOLDER, LISTS_OWN_FOLDERS];
   return lines
     .filter((line, at) => !isWrapper(at) || !own.some((one) => one.test(line)))
     .join('\n');

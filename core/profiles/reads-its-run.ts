@@ -19,8 +19,12 @@ const LOOKS: readonly RegExp[] = [
   /__(?:file|dirname|FILE|DIR)__|__dirname|__filename|FindBin|import\.meta|PROGRAM_NAME/,
   // What links and processes show.
   /\bls\b[^\n;|&]{0,300}\s-(?:-directory|-format|\w*[dl])|\/proc\b|(?<![\w./-])(?:ps|lsof)\s|pgrep|\s-(?:ls|printf)\b/,
+  // The script beside it, by name or with all else that is there.
+  /^[^#\n]*[\s"'/]script(?=["'\s;|&)<>]|$)|\bgrep\s[^\n;|&]{0,300}-\w*[rR]|\bfind\b[^\n]{0,300}(?:-exec|xargs)/m,
+  /\b(?:cat|\w*sum|z?e?f?grep|head|tail|tar|zip|cp|rsync|wc|sort|in|awk|sed|strings)\s[^\n;|&]{0,300}?(?<=\s|\.\/)(?:\*|\.\/?)(?=[\s;|&)]|$)/m,
   // Its environment, which names the temporary folder.
-  /(?<![\w/.-])(?:env|printenv)\b(?!\s*=)|environ|getenv|process\.env|\bENV\b|\bcompgen\b|\$\{!|\beval\b/i,
+  /(?<![\w/.-])(?:env|printenv)\b(?!\s*=)|environ(?!ment)|get_?env|process\.env|\bcompgen\b|\$\{!|\beval\b/i,
+  /\bENV(?:IRON)?\b/,
   /\b(?:declare|typeset|export|readonly)\s+-p|^\s*(?:declare|typeset|export|set)\s*(?:[|>;&)]|$)/m,
   /TMPDIR|tmpDir|_JAVA_OPTIONS|java\.io\.tmpdir|mktemp|temp_?file|temp_?dir|temporary_?(?:dir|file)|tmpnam/i,
   /\bNXF_|\.command\.(?!sh\b)/,
@@ -28,16 +32,36 @@ const LOOKS: readonly RegExp[] = [
 ];
 
 /** Whole programs in quotes, in which $0 and $_ are a record and not the script. */
-const RECORD_PROGRAM = /(?<=^|[\s|;&(`])(?:[gmn]?awk|perl)\b[^'\n]{0,300}'[^']*'/g;
+const RECORD_PROGRAM =
+  /(?<=^|[\s|;&(`])((?:[gmn]?awk|perl)\b(?:-[Fv]\s*'[^'\n]*'|[^'\n]){0,300})('[^']*')(?=([^\n]{0,2000}))/g;
 
-function withoutRecords(text: string): string {
+/** @param change what becomes of a program, from what is before and after it on its line */
+function mapRecordPrograms(
+  text: string,
+  change: (program: string, around: { before: string; after: string }) => string,
+): string {
   let quotes = 0;
   let counted = 0;
-  return text.replace(RECORD_PROGRAM, (program, at: number) => {
-    for (; counted < at; counted += 1) if (text[counted] === "'") quotes += 1;
-    return quotes % 2 === 0 ? program.replace(/\$[0_](?!\w)/g, '$1') : program;
-  });
+  return text.replace(
+    RECORD_PROGRAM,
+    (whole, before: string, program: string, after: string, at) => {
+      for (; counted < at; counted += 1) if (text[counted] === "'") quotes += 1;
+      return quotes % 2 === 0 ? before + change(program, { before, after }) : whole;
+    },
+  );
 }
+
+const withoutRecords = (text: string): string =>
+  mapRecordPrograms(text, (program) => program.replace(/\$[0_](?!\w)/g, '$1'));
+
+const NAMES_ARGUMENT = /FILENAME|ARG|ENV|⟨/i;
+/** A program prints the name of its file only if it asks for that, or gets it as a value. */
+const withoutPrinters = (text: string): string =>
+  mapRecordPrograms(text, (program, { before, after }) =>
+    NAMES_ARGUMENT.test(program) || before.includes('⟨') || /\w=["']?[^\s"']*⟨/.test(after)
+      ? program
+      : "'program'",
+  );
 
 /** A text of the run that a canonical form replaced. */
 const RUN_NAME = /⟨(?:run|work) \d+⟩/;
@@ -63,6 +87,10 @@ const CUTS_FOLDERS = /\$\{(\w+)(?:\[[^\]]*\])?(?:[%#/:]|[%#]{2})[^}]*[/:][^}]*\}
 const LIST = /\/write_(?:lines|tsv|map|json|objects?)_[0-9a-f]{64}\.tmp/;
 const OPENS_LIST =
   /<|=|(?<![\w./-])(?:cat|sort|uniq|cp|mv|ln|paste|tr|sed|g?awk|cut|head|tail|grep|tee|tac|rev|nl|split|mapfile|readarray|xargs|while|for|jq|column|join|comm|basename|open|read\w*|fread|scan|perl)\b/;
+
+/** Its name has the MD5 of its lines, and so of the paths in them. */
+const LISTS_FOLDER =
+  /(?<![\w./-])(?:ls|find|du|tree)\s|glob|listdir|scandir|walk|list\.files|readdir|(?<![\w.*])\*(?=[\s;|&)"']|$)|\*\.t|write_(?!\w+_[0-9a-f]{64})/m;
 
 const ASSIGNS = /(?:^|[\s;({])(?:for\s+)?(\w+)\s*(?:\+?=(?!=)|<-|\sin\s)\s*(.*)$/;
 /** What is assigned is the file's content, or a tool's result, and not its name. */
@@ -156,22 +184,41 @@ function noteAssigned(line: string, { names }: Reading): void {
   if (name !== undefined && !READS_CONTENT.test(value)) names.add(name);
 }
 
+function showsPath(command: string, reading: Reading): boolean {
+  const holds = holdsPath(command, reading);
+  const mayHold = holds || (reading.passes && POSITIONAL.test(command));
+  if (mayHold && printsPath(command, reading)) return true;
+  if (holds) noteAssigned(command, reading);
+  return false;
+}
+
+/** Commands of one line, cut only where no quote is open. */
+function commandsOf(line: string): string[] {
+  const commands: string[] = [];
+  let [doubles, singles, start, end] = [0, 0, 0, 0];
+  for (const piece of line.split(/(?<=;|&&|\|\|)/)) {
+    end += piece.length;
+    doubles += countOf(piece, /"/);
+    singles += countOf(piece, /'/);
+    if (doubles % 2 > 0 || singles % 2 > 0) continue;
+    commands.push(line.slice(start, end));
+    start = end;
+  }
+  return start === end ? commands : [...commands, line.slice(start)];
+}
+
 /** Whether a path of the run gets from the command line into what the command writes. */
 function printsRunPath(text: string, lists: boolean): boolean {
   const reading: Reading = { names: new Set(), passes: PASSES_POSITIONAL.test(text), lists };
   return linesOf(text).some(({ text: line, isData }) => {
     if (opensList(line, reading)) return true;
     const used = withoutPaths(workedOut(line).replace(REDIRECTS, ' '));
-    const holds = holdsPath(used, reading);
-    if (holds && isData) return true;
-    if ((holds || (reading.passes && POSITIONAL.test(used))) && printsPath(used, reading))
-      return true;
-    if (holds) noteAssigned(used, reading);
-    return false;
+    if (isData && holdsPath(used, reading)) return true;
+    return commandsOf(used).some((command) => showsPath(command, reading));
   });
 }
 
-const TRACES = /\bset\s+(?:-\w+\s+)*(?:-\w*x|-o\s+xtrace)|\bsh\s+-\w*x|xtrace/;
+const TRACES = /\bset\s+(?:-\w+\s+)*(?:-\w*x|-o\s+xtrace)|\b(?:ba|da|k|z)?sh\s+-\w*x|xtrace/;
 const KEEPS_ERRORS = /2>(?!\s*\/dev\/null)|&>|\|&|BASH_XTRACEFD/;
 
 /** Whether a folder above the run's own is named, alone or with a pattern after it. */
@@ -196,7 +243,8 @@ export function readsItsRun(text: string, { above, lists = false }: RunFacts = {
   return (
     LOOKS.some((one) => one.test(words)) ||
     (above !== undefined && namesFolderAbove(commands, above)) ||
+    (lists && LISTS_FOLDER.test(words)) ||
     (RUN_NAME.test(commands) && TRACES.test(commands) && KEEPS_ERRORS.test(commands)) ||
-    printsRunPath(commands, lists)
+    printsRunPath(withoutPrinters(commands), lists)
   );
 }

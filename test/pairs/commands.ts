@@ -31,8 +31,11 @@ const readContent: Way[] = [
   way('sort and tee', ({ sample }) => `sort ${sample} | tee out.txt`),
   way(
     'relative files',
-    ({ made: [a] }) => `cp ${a} in.txt; wc -c in.txt > out.txt; ls -1 >> out.txt`,
+    ({ made: [a] }) => `cp ${a} in.txt
+wc -c in.txt > out.txt`,
   ),
+  way('files of the folder', () => 'ls -1 > out.txt'),
+  way('names by pattern', () => 'echo * > out.txt'),
   way('no input', () => 'seq 1 3 > out.txt'),
   way('list as argument', ({ list }) => `perl -pe 'chomp; open F, $_; $_ = <F>' ${list} > out.txt`),
 ];
@@ -95,13 +98,13 @@ const printPaths: Way[] = [
 const lookAround: Way[] = [
   way('pwd', () => 'pwd > out.txt'),
   way('$PWD', () => 'echo "${PWD##*/call-}" > out.txt'),
-  way('$OLDPWD', () => 'mkdir -p x; cd x; echo "$OLDPWD" > ../out.txt'),
-  way('cd -', () => 'mkdir -p x; cd x; cd - > out.txt'),
+  way('$OLDPWD', () => '(mkdir -p x; cd x; echo "$OLDPWD") > out.txt'),
+  way('cd -', () => '(mkdir -p x; cd x; cd -) > out.txt'),
   way('~+', () => 'echo ~+ > out.txt'),
   way('dirs', () => 'dirs -l > out.txt'),
   way('realpath', () => 'realpath . > out.txt'),
   way('readlink', () => 'readlink -f . > out.txt'),
-  way('ls -d', () => 'ls -d -1 "$(cd .. && echo "$OLDPWD")" > out.txt'),
+  way('ls -d', () => 'ls -d -1 "$PWD" > out.txt'),
   way('/proc', () => 'ls -l /proc/self/cwd | sed "s/.*-> //" > out.txt'),
   way('getcwd', () => `perl -MCwd -e 'print getcwd' > out.txt`),
   way('process.cwd()', () => `node -p 'process.cwd()' > out.txt`),
@@ -109,6 +112,13 @@ const lookAround: Way[] = [
   way('BASH_SOURCE', () => 'echo "${BASH_SOURCE[0]}" > out.txt'),
   way('$_', () => 'echo "$_" > out.txt'),
   way('own script', () => `sed -n 's/^cd //p' "$0" | head -n 1 > out.txt`),
+  way('own script by name', () => 'sed -n 2,4p script | grep ^cd > out.txt'),
+  way('all files', () => 'x=$(md5sum *); echo "$x" > out.txt'),
+  way(
+    'whole folder',
+    () => `x=$(tar cf - . | tr -d '\\0' | grep ^cd | head -n 1); echo "$x" > out.txt`,
+  ),
+  way('search in the folder', () => `x=$(grep -rh '^cd ' . | head -n 1); echo "$x" > out.txt`),
   way('TMPDIR', () => 'basename "$(dirname "$TMPDIR")" > out.txt'),
   way('mktemp', () => 'dirname "$(mktemp)" > out.txt'),
   way('tmpDir', () => 'echo "$tmpDir" > out.txt'),

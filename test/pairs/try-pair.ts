@@ -47,7 +47,8 @@ async function outputsOf({ task, files, execution }: Side): Promise<string> {
     const texts = await Promise.all(
       task.outputs.map(async ({ name, path }) => {
         const text = await readFile(folder + path, 'utf8').catch(() => '(missing)');
-        return `${name}: ${text.replaceAll(folder, '')}`;
+        // tar leaves the first slash out.
+        return `${name}: ${text.replaceAll(folder, '').replaceAll(folder.slice(1), '')}`;
       }),
     );
     return texts.join('\n');
