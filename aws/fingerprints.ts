@@ -127,9 +127,11 @@ function describe(
     component: names[position] ?? '',
     isFixed: canonical?.identities.has(position) ?? false,
   }));
-  const unreadable = inputs.flatMap(({ identity, why = 'missing' }, position) =>
+  const unreadable = inputs.flatMap(({ identity, why = 'missing' }, position): UnreadableInput[] =>
     identity === undefined ? [{ url: spec.inputs[position]?.url ?? '', why }] : [],
   );
+  if (profiles[profile].hidesFiles?.(spec) === true)
+    unreadable.push({ url: `files that ${profile} does not declare`, why: 'undeclared' });
   if (unreadable.length > 0) return { unreadable, inputs, isWeak: false };
 
   const componentsBy = (held: (one: InputSeen) => string | undefined): Components =>

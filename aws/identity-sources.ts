@@ -13,7 +13,9 @@ export type WhyNoIdentity =
   /** S3 keeps neither an ETag nor a checksum of the whole object that tells its bytes. */
   | 'no-identity'
   /** It is not in S3: http, or a folder that hosts share. */
-  | 'not-in-s3';
+  | 'not-in-s3'
+  /** The task reads or writes it without declaring it. */
+  | 'undeclared';
 
 export interface InputSeen {
   /** The strongest that is known; absent: see `why`. */

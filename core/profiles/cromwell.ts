@@ -3,11 +3,12 @@
  * StandardAsyncExecutionActor, as of Cromwell 92). The command is a bash script in an input named
  * commandScript. It writes rc, stdout and stderr itself, below the call's own folder
  * `…/<workflow>/<id>/call-<name>[/shard-N][/attempt-N]`. The path of this folder occurs throughout
- * the script and differs in every run, and so do the folders of the calls that made its inputs.
+ * the script and differs in every run by the workflow's id, and so do the paths of inputs that other calls made.
  */
 import { sha256 } from '../ids.ts';
 import { mapTexts } from '../task/template.ts';
 import type { TaskSpec } from '../task/task.ts';
+import { readsItsRun } from './reads-its-run.ts';
 import {
   holdsMark,
   mark,
@@ -47,29 +48,30 @@ const writtenOf = (spec: TaskSpec): number[] => {
   return written.length > MOST_WRITTEN ? [] : written;
 };
 
-/**
- * The folder of the call that made a file. Paths below it are the same in every run, and so are all
- * other folders.
- */
-const MAKER =
-  /^.*\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\/call-[^/]+(?:\/shard-\d+)?(?:\/attempt-\d+)?(?:\/cacheCopy)?(?=\/)/;
+/** The id of a workflow, in the path of one of its calls. */
+const RUN_ID = /(?<=\/)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\/call-)/g;
 
 /**
- * Folders of calls are numbered in order, so that files of one folder stay together. Only whole
- * paths of inputs are replaced: another path in such a folder is not an input, so its content was
- * not compared.
+ * Only the ids of workflows are left out of paths: without that, no call would hit in another run. A command can read
+ * everything else there (root, workflow, call, shard, attempt, folders), so it stays. Ids are numbered in order, so
+ * that two stay two. Only the call's own folder and whole paths of inputs are replaced: another path of a run is not an
+ * input, so its content was not compared.
  */
-function inputNames(spec: TaskSpec, folder: string): Map<string, string> {
-  const makers = new Map<string, string>();
-  const names = new Map<string, string>();
+function runNames(spec: TaskSpec, folder: string): RunNames {
+  const ids = new Map<string, string>();
+  const stable = (path: string): string =>
+    path.replace(RUN_ID, (id) => {
+      const known = ids.get(id) ?? mark(`run ${ids.size}`);
+      ids.set(id, known);
+      return known;
+    });
+  const folders = new Map([[folder, stable(folder)]]);
+  const files = new Map<string, string>();
   for (const { path } of spec.inputs) {
-    const maker = MAKER.exec(path)?.[0];
-    if (maker === undefined || maker === folder) continue;
-    const stable = makers.get(maker) ?? mark(`call ${makers.size}`);
-    makers.set(maker, stable);
-    names.set(path, stable + path.slice(maker.length));
+    const named = stable(path);
+    if (named !== path) files.set(path, named);
   }
-  return names;
+  return { folders, files };
 }
 
 const TEES_ERRORS = /^tee '[^']*' < "\$err([0-9a-f]{8})" >&2 &$/;
@@ -98,55 +100,68 @@ function splitScript(script: string): SplitScript {
   };
 }
 
+const namesFifos = (piece: string): RegExp => {
+  const [out, err] = [`out${piece}`, `err${piece}`];
+  return new RegExp(
+    String.raw`^(?:${out}="\$\{tmpDir\}/out\.\$\$" ${err}="\$\{tmpDir\}/err\.\$\$"|mkfifo "\$${out}" "\$${err}"|trap 'rm "\$${out}" "\$${err}"' EXIT|tee '[^']*' < "\$(?:${out}" &|${err}" >&2 &)|\).* > "\$${out}" 2> "\$${err}")$`,
+  );
+};
+
 /**
  * Replaces the wrapper's random names: the temporary folder, and the variables of the fifos, which
  * contain a part of the workflow's id. Only whole lines of the wrapper change; in the command the
  * same names are part of what it does.
  */
 function withoutRandomNames({ lines, isWrapper, piece }: SplitScript): string {
-  const [out, err] = [`out${piece}`, `err${piece}`];
-  const namesFifos = new RegExp(
-    String.raw`^(?:${out}="\$\{tmpDir\}/out\.\$\$" ${err}="\$\{tmpDir\}/err\.\$\$"|mkfifo "\$${out}" "\$${err}"|trap 'rm "\$${out}" "\$${err}"' EXIT|tee '[^']*' < "\$(?:${out}" &|${err}" >&2 &)|\).* > "\$${out}" 2> "\$${err}")$`,
-  );
+  const fifos = namesFifos(piece);
   const stable = (line: string): string =>
-    namesFifos.test(line)
-      ? line.replaceAll(out, mark('out')).replaceAll(err, mark('err'))
+    fifos.test(line)
+      ? line.replaceAll(`out${piece}`, mark('out')).replaceAll(`err${piece}`, mark('err'))
       : line.replace(TEMPORARY_FOLDER, `tmpDir=${mark('temporary')} $1`);
   return lines.map((line, at) => (isWrapper(at) ? stable(line) : line)).join('\n');
 }
 
-/**
- * Some commands read their shard's number from their folder. For them the number is part of what
- * they do.
- */
-const LOOKS_WHERE_IT_IS = /shard-|\bpwd\b/i;
+/** Fills empty folders, and lists what a glob of the workflow found. */
+const LISTS_OWN_FOLDERS =
+  /^(?:find \. -type d -exec sh -c '\[ -z "\$\(ls -A |ls -1 glob-[0-9a-f]{32}\/? > glob-[0-9a-f]{32}\.list$)/;
+const SETS_TEMPORARY_FOLDER =
+  /^(?:chmod 777 "\$tmpDir"|export _JAVA_OPTIONS=-Djava\.io\.tmpdir="\$tmpDir"|export TMPDIR="\$tmpDir")$/;
 
-/** @param script without the names of the run */
-function scriptIdentity(script: string, folder: string): string {
-  const split = splitScript(script);
-  const shard = /\/(shard-\d+)(?:\/attempt-\d+)?$/.exec(folder)?.[1];
-  const counts =
-    shard !== undefined &&
-    split.lines.some((line, at) => !split.isWrapper(at) && LOOKS_WHERE_IT_IS.test(line));
-  return `script ${sha256(withoutRandomNames(split)).toString('hex')}${counts ? ` ${shard}` : ''}`;
+/** All but the wrapper's own lines: the command, and what the installation's configuration adds before or after it. */
+function withoutWrapper({ lines, isWrapper, piece }: SplitScript): string {
+  const own = [namesFifos(piece), TEMPORARY_FOLDER, SETS_TEMPORARY_FOLDER, LISTS_OWN_FOLDERS];
+  return lines
+    .filter((line, at) => !isWrapper(at) || !own.some((one) => one.test(line)))
+    .join('\n');
 }
 
 /** Files that Cromwell wrote, named by a digest of their content without the names of this run. */
+interface WrittenFiles {
+  identities: [number, string][];
+  files: [string, string][];
+  /** Whether one of them names a path of this run. */
+  holdNames: boolean;
+}
+
 function writtenFiles(
   spec: TaskSpec,
   texts: ReadonlyMap<number, string>,
   rename: Renaming,
-): { identities: [number, string][]; files: [string, string][] } {
-  const identities: [number, string][] = [];
-  const files: [string, string][] = [];
+): WrittenFiles {
+  const written: WrittenFiles = { identities: [], files: [], holdNames: false };
   for (const position of writtenOf(spec)) {
     const [path, text] = [spec.inputs[position]?.path, texts.get(position)];
     if (path === undefined || text === undefined) continue;
-    const digest = sha256(rename(text, { grown: false })).toString('hex');
-    identities.push([position, `written ${digest}`]);
-    files.push([path, rename(path, { grown: false }).replace(WRITTEN, `/$1_${digest}.tmp`)]);
+    const stable = rename(text, { grown: false });
+    const digest = sha256(stable).toString('hex');
+    written.holdNames ||= stable !== text;
+    written.identities.push([position, `written ${digest}`]);
+    written.files.push([
+      path,
+      rename(path, { grown: false }).replace(WRITTEN, `/$1_${digest}.tmp`),
+    ]);
   }
-  return { identities, files };
+  return written;
 }
 
 function canonical(spec: TaskSpec, texts: ReadonlyMap<number, string>): CanonicalCall | undefined {
@@ -154,20 +169,24 @@ function canonical(spec: TaskSpec, texts: ReadonlyMap<number, string>): Canonica
   const script = texts.get(position);
   if (!folder || script === undefined || [...texts.values(), ...textsOf(spec)].some(holdsMark))
     return undefined;
-  const inputs: RunNames = {
-    folders: new Map([[folder, mark('call')]]),
-    files: inputNames(spec, folder),
-  };
-  const written = writtenFiles(spec, texts, renaming(inputs));
-  const rename = renaming({ ...inputs, files: new Map([...inputs.files, ...written.files]) });
+  const names = runNames(spec, folder);
+  const written = writtenFiles(spec, texts, renaming(names));
+  const rename = renaming({ ...names, files: new Map([...names.files, ...written.files]) });
+  const split = splitScript(rename(script, { grown: true }));
+  const seen = { above: folderAbove(folder), lists: written.holdNames };
+  if (readsItsRun(withoutWrapper(split), seen)) return undefined;
   return {
     spec: mapTexts<string, string>(spec, (text) => rename(text, { grown: false })),
     identities: new Map([
-      [position, scriptIdentity(rename(script, { grown: true }), folder)],
+      [position, `script ${sha256(withoutRandomNames(split)).toString('hex')}`],
       ...written.identities,
     ]),
   };
 }
+
+/** The folder of the workflow's runs. */
+const folderAbove = (folder: string): string =>
+  folder.slice(0, Math.max(folder.search(RUN_ID), 1) - 1);
 
 const isCall = ({ description, tags, spec }: SentTask): boolean =>
   tags['workflow_id'] !== undefined &&
@@ -175,7 +194,7 @@ const isCall = ({ description, tags, spec }: SentTask): boolean =>
   scriptOf(spec) !== -1;
 
 export const cromwell: ClientProfile = {
-  version: 3,
+  version: 4,
   readsFirstLog: true,
   recognises: isCall,
   // The script tees its output into these files. If Batchwell wrote them too, they would have every

@@ -1,8 +1,9 @@
 /**
  * Nextflow's TES plugin (nf-ga4gh; source: its TesTaskHandler and TesBashBuilder, and Nextflow's
  * command-run.txt). The name of the work folder is a hash that differs from run to run. It is in
- * URLs, in paths of the pipeline's bin/ and in the wrapper .command.run, which also contains the
- * task's number in the run. The user's own script, .command.sh, is compared unchanged.
+ * URLs, in paths of the pipeline's bin/ and in the wrapper .command.run. The task's name and number,
+ * `sim (2)`, stay part of the call: replicates are told apart by nothing else. The user's own script,
+ * .command.sh, is compared unchanged.
  */
 import { sha256 } from '../ids.ts';
 import { mapTexts } from '../task/template.ts';
@@ -15,12 +16,9 @@ import {
   type ClientProfile,
   type RunNames,
 } from './profile.ts';
+import { readsItsRun } from './reads-its-run.ts';
 
-const WRAPPER = '.command.run';
-const endsIn =
-  (name: string) =>
-  ({ path }: { path: string }): boolean =>
-    path.endsWith(`/${name}`);
+const [WRAPPER, SCRIPT] = ['.command.run', '.command.sh'];
 
 /**
  * `…/ab/0123456789abcdef0123456789abcd` with everything before it, as a URL or as the path that
@@ -57,43 +55,45 @@ function runNames({ inputs, outputs }: TaskSpec): RunNames {
   return { folders, files };
 }
 
-/**
- * Everything before the first command: comments with the task's name and number, and the plugin's
- * own setting, which stays.
- */
-const HEADER = /^(?:(?:#[^\n]*|NXF_CHDIR=[^\n]*|)\n)+/;
+const positionOf = (spec: TaskSpec, name: string): number =>
+  spec.inputs.findIndex(({ path }) => path.endsWith(`/${name}`));
 
-const withoutComments = (wrapper: string): string =>
-  wrapper.replace(HEADER, (header) =>
-    header
-      .split('\n')
-      .filter((line) => line.startsWith('NXF_CHDIR='))
-      .map((line) => `${line}\n`)
-      .join(''),
-  );
-
-const wrapperOf = (spec: TaskSpec): number => spec.inputs.findIndex(endsIn(WRAPPER));
+/** Its content, given with the task or read. */
+const textAt = (
+  spec: TaskSpec,
+  texts: ReadonlyMap<number, string>,
+  position: number,
+): string | undefined => spec.inputs[position]?.content ?? texts.get(position);
 
 export const nextflow: ClientProfile = {
-  version: 3,
+  version: 4,
   readsFirstLog: true,
-  recognises: ({ spec }) => wrapperOf(spec) !== -1 && spec.inputs.some(endsIn('.command.sh')),
+  recognises: ({ spec }) => positionOf(spec, WRAPPER) !== -1 && positionOf(spec, SCRIPT) !== -1,
+  // A fingerprint is made of what a task does, and for that the name is for people. Here it counts.
+  adapt: (spec, { name }) => ({
+    ...spec,
+    inputs: spec.inputs.map((input, position) =>
+      position === positionOf(spec, WRAPPER) ? { ...input, description: name } : input,
+    ),
+  }),
   textsWanted: (spec) =>
-    [wrapperOf(spec)].filter(
+    [positionOf(spec, WRAPPER), positionOf(spec, SCRIPT)].filter(
       (position) => position !== -1 && spec.inputs[position]?.content === undefined,
     ),
   canonical(spec, texts) {
-    const position = wrapperOf(spec);
-    const wrapper = spec.inputs[position]?.content ?? texts.get(position);
-    if (wrapper === undefined || [wrapper, ...textsOf(spec)].some(holdsMark)) return undefined;
+    const position = positionOf(spec, WRAPPER);
+    const wrapper = textAt(spec, texts, position);
+    const script = textAt(spec, texts, positionOf(spec, SCRIPT));
+    if (wrapper === undefined || script === undefined) return undefined;
+    if ([wrapper, script, ...textsOf(spec)].some(holdsMark)) return undefined;
     const rename = renaming(runNames(spec));
     const stable = (text: string): string => rename(text, { grown: false });
-    const canonical = mapTexts<string, string>(spec, stable);
+    // A work folder's name is also in links and variables that the wrapper makes.
+    if (readsItsRun(stable(script))) return undefined;
+    const said = JSON.stringify([spec.inputs[position]?.description, stable(wrapper)]);
     return {
-      spec: canonical,
-      identities: new Map([
-        [position, `wrapper ${sha256(stable(withoutComments(wrapper))).toString('hex')}`],
-      ]),
+      spec: mapTexts<string, string>(spec, stable),
+      identities: new Map([[position, `wrapper ${sha256(said).toString('hex')}`]]),
     };
   },
   /** Which of its own files a wrapper writes depends on Nextflow's version and settings. */

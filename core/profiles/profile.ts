@@ -30,7 +30,7 @@ export interface ClientProfile {
   version: number;
   recognises(task: SentTask): boolean;
   /** Changes the task where the client's habits conflict with Batchwell's. */
-  adapt?(spec: TaskSpec): TaskSpec;
+  adapt?(spec: TaskSpec, task: SentTask): TaskSpec;
   /**
    * Positions of inputs whose text `canonical` uses. Those that are not text, or too long, are not
    * given to it.
@@ -38,6 +38,11 @@ export interface ClientProfile {
   textsWanted?(spec: TaskSpec): number[];
   /** Undefined when the call does not have the known form. Then it is compared as it is. */
   canonical?(spec: TaskSpec, texts: ReadonlyMap<number, string>): CanonicalCall | undefined;
+  /**
+   * Whether the task may read or write files that it does not declare. Nothing can say what those hold, so it is not
+   * cached.
+   */
+  hidesFiles?(spec: TaskSpec): boolean;
   /** Whether the outputs of a successful run may be reused; always when absent. */
   mayCache?(spec: TaskSpec, result: ResultRecord): boolean;
   /** Of a declared output: a successful run need not write it. */

@@ -8,19 +8,12 @@ import {
   type TesState,
 } from '../task/tes-state.ts';
 import { nextflow } from './nextflow.ts';
+import { snakemake } from './snakemake.ts';
 import { profileNames, type ProfileName } from './profile-names.ts';
 import type { ClientProfile, SentTask } from './profile.ts';
 
 /** A client that follows the TES spec. */
 const generic: ClientProfile = { version: 1, recognises: () => true };
-
-/** Snakemake's TES plugin names its tasks after the job. Its paths are the same in every run. */
-const snakemake: ClientProfile = {
-  version: 1,
-  recognises: ({ name }) => /^snakejob[_.-]/.test(name),
-  needsCopies: true,
-  readsFirstLog: true,
-};
 
 /** Treats QUEUED as failed. Its tasks cannot be recognised, so the profile must be named. */
 const pulsar: ClientProfile = {

@@ -96,7 +96,7 @@ function asClientMeans(
   named: ProfileName | undefined,
 ): { profile: ProfileName; spec: TaskSpec } {
   const profile = named ?? recogniseClient(sent);
-  return { profile, spec: profiles[profile].adapt?.(sent.spec) ?? sent.spec };
+  return { profile, spec: profiles[profile].adapt?.(sent.spec, sent) ?? sent.spec };
 }
 
 function readEach<T>(task: Source, name: string, read: (item: Source) => T | undefined): T[] {

@@ -57,7 +57,7 @@ test('the fingerprint of a Nextflow task is the one that databases hold', async 
   const task = parse(NEXTFLOW);
   expect(task.profile).toBe('nextflow');
   expect(await fingerprintOfTask(task, { [`${WORK}/.command.run`]: WRAPPER })).toBe(
-    '6ad20d3f0e8c7f37c6bd6eb4af77f15cbf7daadbea4ab0818bc773ec29e96237',
+    '77111177ce6bbc0593265f4371efb9c11fc1edce6e2071369fc794554d1ef779',
   );
 });
 
@@ -70,10 +70,10 @@ test('the fingerprint of each Cromwell fixture is the one that databases hold', 
   );
   expect(Object.fromEntries(digests)).toEqual({
     'granular-glob-root-workflow':
-      '6f37f872379fc3233351c91e507fce0703e24d0cdf2b858e6ad3ac5976ca7d9b',
+      '4a0937a2ca80bc26a14defbf86a5c58f19e36a6620e42cebc99d889f1d775cc7',
     'granular-s3-shard3-attempt2-labels':
-      '6bc5216d8f8fe913f826f342f2c1a8d484bef36a6a28c6c0dcae3876884bf77d',
-    'output-mode-root-nulls': 'e4d6b646f909257bd6623dcecb594efa42f0b276a4b53fe63c279bee79151250',
-    's3-root': 'e013105177ee79e325a61d045911af29d6fd0dfd51c1a0a9f8aa55e13b618ff6',
+      'e17a0fbc4d0665f163f1302250f143950cc39bb4a8fdc2388acbda5e7587dc64',
+    'output-mode-root-nulls': '79e914e0473f84045c50e082e3e146ce2c6b87c9b20591c88c9e57b77cb62832',
+    's3-root': 'ff9875192bdcf42f9b8b96886f6203e8cd74f53edbf806d5c5fafecf2dc07b7f',
   });
 });

@@ -2,8 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { parseTesTask } from '../../core/task/parse-task.ts';
 import { mapPath, readPathMap } from '../../core/files/path-map.ts';
 import { profiles } from '../../core/profiles/profiles.ts';
-import { cromwellTask, fixtures, workOf, type CromwellTask } from '../cromwell.ts';
+import { cromwellTask, fixtures, onMount, workOf, type CromwellTask } from '../cromwell.ts';
 import { cromwellCall, fingerprintOfTask, folderOf, parse } from './profile-world.ts';
+
+/** It names no path of its run. */
+const WORK = 'tool --threads 4 > result.txt';
 
 describe('Cromwell', () => {
   test.each(fixtures)(
@@ -17,16 +20,12 @@ describe('Cromwell', () => {
   );
 
   test.each(fixtures)(
-    'equal calls of two workflows and of two Cromwell servers are one call: %s',
+    'equal calls of two workflows, also of two Cromwell servers that keep them in two places, are one call: %s',
     async (fixture) => {
-      const first = await cromwellCall(cromwellTask(fixture));
+      const first = await cromwellCall(cromwellTask(fixture), WORK);
       const other = cromwellTask(fixture, { workflowId: '00000000-1111-4222-8333-444444444444' });
-      expect(await cromwellCall(other)).toBe(first);
-      const elsewhere = cromwellTask(fixture, {
-        workflowId: '99999999-1111-4222-8333-444444444444',
-        root: '/other/place',
-      });
-      expect(await cromwellCall(elsewhere)).toBe(first);
+      expect(await cromwellCall(other, WORK)).toBe(first);
+      expect(await cromwellCall(onMount(other, '/data'), WORK)).toBe(first);
     },
   );
 
@@ -216,19 +215,34 @@ describe('Nextflow', () => {
   });
 
   test('a Nextflow task is recognised, and its task of another run in another work folder is the same call', async () => {
-    expect(await call(two, 'align (7)')).toBe(await call(one, 'align (1)'));
+    expect(await call(two, 'align (1)')).toBe(await call(one, 'align (1)'));
   });
 
-  test('the number of a Nextflow task in its run does not count, even after the setting of the TES plugin', async () => {
-    const said = (hash: string, name: string) =>
-      wrapper(hash, name).replace('#!/bin/bash\n', '#!/bin/bash\nNXF_CHDIR=/work\n');
-    expect(await callOf(task(two), said(two, 'align (7)'))).toBe(
-      await callOf(task(one), said(one, 'align (1)')),
-    );
-    expect(await callOf(task(one), said(one, 'x').replace('/work', '/elsewhere'))).not.toBe(
-      await callOf(task(one), said(one, 'x')),
-    );
+  test('replicates, which only their numbers tell apart, are two calls, also where the wrapper does not say the number', async () => {
+    expect(await call(two, 'sim (2)')).not.toBe(await call(one, 'sim (1)'));
+    const named = (hash: string, name: string) =>
+      callOf({ ...task(hash), name }, wrapper(hash, 'sim'));
+    expect(await named(two, 'sim (2)')).not.toBe(await named(one, 'sim (1)'));
+    expect(await named(two, 'sim (1)')).toBe(await named(one, 'sim (1)'));
   });
+
+  test.each(['#SBATCH --gres=gpu:1\n', 'NXF_CHDIR=/elsewhere\n', 'export B=1\n'])(
+    'every line at the top of the wrapper counts: %j',
+    async (line) => {
+      const led = (text: string) =>
+        callOf(task(one), wrapper(one, 'x').replace('### ---\n', `### ---\n${text}`));
+      expect(await led(line)).not.toBe(await led(''));
+    },
+  );
+
+  test.each(['readlink n.txt', 'ls -l', 'env', 'echo $NXF_TASK_WORKDIR', 'cat .command.run'])(
+    'a call whose own script may show its work folder is compared as it is: %s',
+    async (command) => {
+      const shown = (hash: string) =>
+        callOf(task(hash), wrapper(hash, 'x'), { [`${work(hash)}/.command.sh`]: command });
+      expect(await shown(two)).not.toBe(await shown(one));
+    },
+  );
 
   test('inputs with one name from two work folders stay two inputs and cannot be swapped', async () => {
     const staged = (
