@@ -37,7 +37,11 @@ export function decideCache(facts: CacheFacts): CacheDecision {
     return { do: 'miss', because: 'image-not-resolved', problem: facts.imageProblem };
   if (!facts.hasFingerprint) return { do: 'miss', because: 'unreadable-input' };
   if (!readsCache(facts.mode)) return { do: 'miss', because: 'miss' };
-  if (facts.entryId !== undefined) return { do: 'hit', entryId: facts.entryId };
+  return facts.entryId === undefined ? decideFlight(facts) : { do: 'hit', entryId: facts.entryId };
+}
+
+/** Without an entry: run, wait for the task that runs, or do as the one that it waited for. */
+function decideFlight(facts: CacheFacts): CacheDecision {
   if (facts.after?.do === 'fail') return facts.after;
   if (facts.after?.do === 'run') return { do: 'miss', because: 'miss' };
   return facts.leaderId === undefined || facts.leaderId === facts.taskId

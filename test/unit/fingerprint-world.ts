@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { createEtagTrust } from '../../aws/etag-trust.ts';
 import { resolveComponents } from '../../aws/fingerprints.ts';
-import { strengthen, type IdentitySources } from '../../aws/identities.ts';
+import { strengthen } from '../../aws/identities.ts';
+import type { IdentitySources } from '../../aws/identity-sources.ts';
 import type { ObjectStore } from '../../aws/s3.ts';
 import { fingerprintOf } from '../../core/cache/fingerprint.ts';
 import { cacheSetting } from '../../core/cache/setting.ts';
@@ -89,7 +90,11 @@ export async function fingerprintOfNew(
     etags: createEtagTrust({}),
   };
   if (byHead) await strengthen(sources, spec.inputs);
-  const setting = cacheSetting(spec, { jobRole: '' });
+  const setting = cacheSetting(
+    spec,
+    { jobRole: '', jobQueue: 'q', queueArchitectures: [] },
+    { replicate: 0 },
+  );
   const [described] = await resolveComponents(sources, [{ spec, profile, setting }]);
   return described?.components && fingerprintOf(described.components).toString('hex');
 }
