@@ -89,6 +89,24 @@ test('images with equal text after the @ are one image only if that text is a di
   );
 });
 
+test('names of one image give one fingerprint, as long as no registry was asked', () => {
+  const [first, ...others] = [
+    'ubuntu',
+    'docker.io/library/ubuntu:latest',
+    'index.docker.io/ubuntu',
+  ].map((image) => fingerprint(withExecutor({ image })));
+  expect(others).toEqual([first, first]);
+});
+
+test('what a registry said counts, whatever the image is called', () => {
+  const of = (name: string, image: string): string =>
+    fingerprintOf(
+      fingerprintComponents(withExecutor({ image: name }), { identities, image }),
+    ).toString('hex');
+  expect(of('tools:1', digest)).toBe(fingerprint(base));
+  expect(of('tools:1', digest)).not.toBe(of('tools:1', `sha256:${'b'.repeat(64)}`));
+});
+
 describe('changes that make another fingerprint', () => {
   test.each<[string, TaskSpec]>([
     ['the image', withExecutor({ image: 'tools:2' })],

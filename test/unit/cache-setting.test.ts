@@ -1,0 +1,26 @@
+/** What an installation adds to the fingerprint of a task. */
+import { describe, expect, it } from 'vitest';
+import { cacheSetting } from '../../core/cache/setting.ts';
+import type { Resources, TaskSpec } from '../../core/task/task.ts';
+
+const spec = (more: Partial<Resources> = {}): TaskSpec => ({
+  inputs: [],
+  outputs: [],
+  executors: [],
+  resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false, ...more },
+  volumes: [],
+});
+const facts = { jobRole: '', jobQueue: 'fast', queueArchitectures: ['arm=arm64', 'fast=x86-64'] };
+
+describe('the setting of a task', () => {
+  it('holds the architecture of its queue, not the name of the queue', () => {
+    expect(cacheSetting(spec(), facts)).toEqual({ architecture: 'x86-64' });
+    expect(cacheSetting(spec({ queue: 'spot' }), facts)).toEqual(cacheSetting(spec(), facts));
+    expect(cacheSetting(spec({ queue: 'arm' }), facts)).toEqual({ architecture: 'arm64' });
+    expect(cacheSetting(spec(), { ...facts, jobQueue: 'arm' })).toEqual({ architecture: 'arm64' });
+  });
+
+  it('holds the role that its container runs as', () => {
+    expect(cacheSetting(spec(), { ...facts, jobRole: 'r' })).toMatchObject({ job_role: 'r' });
+  });
+});
