@@ -4,21 +4,21 @@
  */
 import { BatchClient } from '@aws-sdk/client-batch';
 
-export interface EcrLogin {
+interface EcrLogin {
   user: string;
   password: string;
 }
 
 export interface EcrLogins {
-  /** Of a registry, as images name it; undefined where it is not ECR, or the role may not. */
+  /** The login for a registry, as images name it. Undefined if it is not ECR, or if the role has no permission. */
   loginOf(registry: string): Promise<EcrLogin | undefined>;
   close(): void;
 }
 
 export interface EcrOptions {
-  /** Told why a Region gave no password. */
+  /** Called with the reason when a Region gives no password. */
   onRefused(region: string, message: string): void;
-  /** In the place of `https://api.ecr.REGION.amazonaws.com`, for tests. */
+  /** Replaces `https://api.ecr.REGION.amazonaws.com` in tests. */
   endpointOf?(region: string): string;
   nowMs?(): number;
 }
@@ -26,7 +26,7 @@ export interface EcrOptions {
 const TIMEOUT_MS = 5000;
 /** A password that is about to expire is not used. */
 const MARGIN_MS = 600_000;
-/** Before a Region that refused is asked again: its permissions may have been mended. */
+/** Before a Region that refused is asked again: its permissions may have been corrected. */
 const REFUSED_REST_MS = 60_000;
 
 const REGISTRY = /^\d{12}\.dkr\.ecr\.([a-z]{2}(?:-[a-z]+)+-\d+)\.(amazonaws\.com(?:\.cn)?)$/;
@@ -36,7 +36,7 @@ interface Known {
   untilMs: number;
 }
 
-/** Only what ECR is asked with: any client signs for it. */
+/** Any client of the SDK can sign a request to ECR. */
 type Signer = Pick<BatchClient, 'config' | 'destroy'>;
 
 export function createEcrLogins({

@@ -19,7 +19,7 @@ export interface TaskToFingerprint {
   profile: ProfileName;
   /** What the installation adds that a task can notice: see `FingerprintFacts`. */
   setting?: Readonly<Record<string, string>>;
-  /** What its registry said of its image; absent where its name counts as it is. */
+  /** What is known of its image; absent where its name counts as it is. */
   image?: ImageSeen;
 }
 

@@ -221,8 +221,8 @@ function noPlatform(
     problem: {
       code: 'no-platform',
       sentence:
-        `The registry ${registry} has it for ${has}, but not for Linux on ${architecture}, which ` +
-        'BATCHWELL_QUEUE_ARCHITECTURES gives for the job queue of the task.',
+        `The registry ${registry} has it for ${has}, but not for Linux on ${architecture}. Check ` +
+        'BATCHWELL_QUEUE_ARCHITECTURES for the job queue of the task.',
     },
   };
 }

@@ -17,7 +17,7 @@ export interface CredentialSources {
   file: string;
   /** Called when the file cannot be read; nothing of its content is in the error. */
   onUnreadable?(error: Error): void;
-  /** Asked where neither has any. */
+  /** Asked if neither has credentials for a registry. */
   elsewhere?: CredentialsOf;
 }
 

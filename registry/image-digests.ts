@@ -58,13 +58,13 @@ export interface ImageDigestOptions {
   cacheMs: number;
   /** Registries that may be asked; all when empty. */
   registries: readonly string[];
-  /** Told of each question that failed. */
+  /** Called for each question that failed. */
   onProblem(image: string, problem: ImageProblem): void;
-  /** Told when the memo cannot be written. */
+  /** Called when the memo cannot be written. */
   onTrouble(error: unknown): void;
 }
 
-/** A registry is asked again after this: what it lacks may have been pushed, or it may be back. */
+/** Until a registry is asked again: a missing image may have been pushed, or the registry may be back. */
 const PROBLEM_COUNTS_MS = 60_000;
 /** Longer than any question: a process that died in the middle leaves its claim behind. */
 const CLAIM_MS = RESOLVE_WITHIN_MS + 5000;
@@ -115,7 +115,7 @@ function withoutAsking(
 ): ImageSeen | Question {
   const name = parseImageName(image);
   if (!name) {
-    const sentence = 'It is not the name of an image as Docker takes it.';
+    const sentence = 'It is not a name that Docker accepts.';
     return { problem: { code: 'bad-name', sentence } };
   }
   if (name.digest !== undefined) return { identity: name.digest };
@@ -184,7 +184,7 @@ async function ask(
       ...(isResolved(before) && { before }),
     });
     if ('problem' in answer && isClosing()) {
-      // The question was broken off: that says nothing of the registry.
+      // The question was aborted, which says nothing about the registry.
       await memo.save(key, answer, 0);
       return undefined;
     }

@@ -1,6 +1,6 @@
 /**
  * HTTP as registries need it: redirects only within https, credentials only for the host they belong
- * to, small bodies, short waits. Names of images come from callers, so no request trusts them.
+ * to, small bodies, short waits. Callers choose the names of images, so no request trusts them.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { whyNoAnswer } from '../core/fetch-failure.ts';
@@ -45,7 +45,7 @@ const LONGEST_WAIT_MS = 3000;
 const LONGEST_REST_MS = 600_000;
 /** After 429 without Retry-After. */
 const SOME_REST_MS = 30_000;
-/** So that the images of a registry that does not answer do not wait for it one after the other. */
+/** So that the images of a silent registry do not wait for it one after another. */
 const SILENT_REST_MS = 5000;
 const MOST_REDIRECTS = 5;
 /** Of a manifest (source: OCI distribution spec 1.1); answers of token services are smaller. */
@@ -149,7 +149,7 @@ function busy(registry: string, { status, headers }: RegistryAnswer): { again: A
   };
 }
 
-/** In seconds; a date is not worth a clock's trust. */
+/** In seconds. A date is ignored, because the clocks may differ. */
 function retryAfterMs(header: string | null): number | undefined {
   return header !== null && /^\d{1,9}$/.test(header.trim()) ? Number(header) * 1000 : undefined;
 }
@@ -196,8 +196,8 @@ const refused = (registry: string, { protocol, host }: URL): { problem: ImagePro
   problem: {
     code: 'not-understood',
     sentence:
-      `The registry ${registry} refers to ${protocol}//${host}, which is not asked: only https is, ` +
-      'and plain http on loopback or for hosts in BATCHWELL_PLAIN_HTTP_REGISTRIES.',
+      `The registry ${registry} refers to ${protocol}//${host}. Only https is followed, and plain ` +
+      'http on loopback and to hosts in BATCHWELL_PLAIN_HTTP_REGISTRIES.',
   },
 });
 

@@ -66,9 +66,9 @@ export const cache = {
       choices: ['digest', 'tag'],
       effect:
         'What an image with a tag counts as. With digest, the registry is asked which image the ' +
-        'tag names when a cached task is checked, and the task runs that image by its digest; a ' +
-        'task whose registry does not tell runs uncached. With tag, no registry is asked and the ' +
-        'name counts, so a hit may come from an image that the tag named earlier.',
+        'tag names when a cached task is checked, and the task runs that image by its digest. If ' +
+        'the registry does not answer, the task runs uncached. With tag, no registry is asked and ' +
+        'the name counts, so a hit may come from an image that the tag named earlier.',
     }),
     imageDigestMs: whole({
       variable: 'BATCHWELL_IMAGE_DIGEST_MS',

@@ -42,6 +42,8 @@ export interface PlayedRegistry {
   instead(request: { method: string; path: string }): PlayedAnswer | 'hang' | undefined;
   /** Sent as Docker-Content-Digest of each manifest; its own digest when absent, none when empty. */
   claims: string | undefined;
+  /** Ends connections, and with them requests that are not answered. */
+  hangUp(): void;
   close(): Promise<void>;
 }
 
@@ -88,6 +90,7 @@ export async function startRegistry(): Promise<PlayedRegistry> {
       const body = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: listed });
       return { index: keep(repository, { type: OCI_INDEX, body }, tag), of };
     },
+    hangUp: () => server.closeAllConnections(),
     async close() {
       server.closeAllConnections();
       server.close();

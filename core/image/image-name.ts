@@ -24,10 +24,10 @@ const HOST =
 const PATH_PART = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^\w[\w.-]{0,127}$/;
 const DIGEST = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
-/** Docker takes it for the id of an image on the host. */
+/** Docker reads it as the id of an image on the host. */
 const HOST_IMAGE_ID = /^[0-9a-f]{64}$/;
 
-/** Undefined where Docker would not take the name. */
+/** Undefined if Docker does not accept the name. */
 export function parseImageName(text: string): ImageName | undefined {
   const at = text.indexOf('@');
   const digest = at < 0 ? undefined : text.slice(at + 1);
@@ -73,8 +73,8 @@ export const canonicalImage = ({ registry, repository, tag, digest }: ImageName)
   `${registry}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`;
 
 /**
- * What an image is known as without asking its registry: its digest, whatever registry and tag it
- * came by, else its name. A name that Docker would not take stands for itself.
+ * What identifies an image without asking its registry: its digest, whatever its registry and tag,
+ * or else its name. A name that Docker does not accept counts as it is.
  */
 export function nameIdentity(image: string): string {
   const name = parseImageName(image);

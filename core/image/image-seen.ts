@@ -1,20 +1,20 @@
 /** What is known of an image before its task runs. */
 
-/** Why a registry did not tell the digest of an image. */
+/** Why the digest of an image is not known. */
 type ImageProblemCode =
-  /** Docker would not take the name. */
+  /** Docker does not accept the name. */
   | 'bad-name'
   /** A setting limits which registries are asked. */
   | 'not-allowed'
   | 'no-answer'
   /** It asked for fewer requests (429, or 503 with Retry-After). */
   | 'busy'
-  /** It needs other credentials. */
+  /** The credentials are missing or not sufficient. */
   | 'denied'
   | 'not-found'
   /** The image has no variant for the architecture. */
   | 'no-platform'
-  /** Its answer cannot be used. */
+  /** The answer cannot be used. */
   | 'not-understood';
 
 export interface ImageProblem {

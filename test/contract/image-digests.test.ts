@@ -34,7 +34,7 @@ describe('the memo of images', () => {
     expect(await memo.claim(key, 20_000)).toBe(true);
   });
 
-  it('keeps an answer for the time given, and lets nobody ask meanwhile', async () => {
+  it('keeps an answer for the time given, and no process asks meanwhile', async () => {
     await memo.claim(key, 20_000);
     await memo.save(key, answer, 10_000);
     expect(await memo.read([key])).toEqual([{ key, answer, isFresh: true }]);
@@ -135,7 +135,7 @@ describe('images that are asked for', () => {
     expect(asked).toEqual([]);
   });
 
-  it('whose answer cannot be kept are pending, and that is told', async () => {
+  it('whose answer cannot be stored are pending, and the error is reported', async () => {
     const { open } = play(() => answer);
     const told: unknown[] = [];
     const images = open({

@@ -165,7 +165,9 @@ describe('a task whose image cannot be resolved', () => {
     await world.ended(others);
     expect(await world.tasks([slowId])).toMatchObject([{ place: 'cache-check' }]);
     registry.instead = () => undefined;
-    await world.ended([slowId]);
+    registry.push('lab/slow', '1', 'x');
+    registry.hangUp();
+    expect(await world.ended([slowId])).toMatchObject([{ place: 'done', warnings: null }]);
   });
 });
 

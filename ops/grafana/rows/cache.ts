@@ -26,8 +26,8 @@ export const cache: Row = {
         'Decisions per second. `wait`: the same call is in flight. `fail`: it was, and its ' +
         'command failed, so the task fails with it. `unreadable-input`: an input ' +
         'does not exist or the workers have no access to it, so the task runs and reports the ' +
-        'error itself. `image-not-resolved`: no registry told the digest of the image, so the ' +
-        'task runs uncached.',
+        'error itself. `image-not-resolved`: the registry did not give the digest of the image, ' +
+        'so the task runs uncached.',
       queries: [
         {
           expression: `sum by (result) (${rate('batchwell_cache_lookups_total')})`,

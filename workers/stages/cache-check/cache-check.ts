@@ -53,7 +53,7 @@ interface CheckedTask {
   after?: AfterLeader;
 }
 
-/** Until tasks are looked at again whose registry had not answered. */
+/** Until tasks are checked again whose registry has not answered yet. */
 const IMAGE_PENDING_MS = 500;
 
 export async function cacheCheck(
