@@ -1,6 +1,6 @@
 /** What an installation adds to the fingerprint of a task. */
 import { describe, expect, it } from 'vitest';
-import { cacheSetting } from '../../core/cache/setting.ts';
+import { cacheSetting, type InstallationFacts } from '../../core/cache/setting.ts';
 import type { Resources, TaskSpec } from '../../core/task/task.ts';
 
 const spec = (more: Partial<Resources> = {}): TaskSpec => ({
@@ -12,15 +12,18 @@ const spec = (more: Partial<Resources> = {}): TaskSpec => ({
 });
 const facts = { jobRole: '', jobQueue: 'fast', queueArchitectures: ['arm=arm64', 'fast=x86-64'] };
 
+const settingOf = (task: TaskSpec, installation: InstallationFacts): Record<string, string> =>
+  cacheSetting(task, installation, { replicate: 0 });
+
 describe('the setting of a task', () => {
   it('holds the architecture of its queue, not the name of the queue', () => {
-    expect(cacheSetting(spec(), facts)).toEqual({ architecture: 'x86-64' });
-    expect(cacheSetting(spec({ queue: 'spot' }), facts)).toEqual(cacheSetting(spec(), facts));
-    expect(cacheSetting(spec({ queue: 'arm' }), facts)).toEqual({ architecture: 'arm64' });
-    expect(cacheSetting(spec(), { ...facts, jobQueue: 'arm' })).toEqual({ architecture: 'arm64' });
+    expect(settingOf(spec(), facts)).toEqual({ architecture: 'x86-64' });
+    expect(settingOf(spec({ queue: 'spot' }), facts)).toEqual(settingOf(spec(), facts));
+    expect(settingOf(spec({ queue: 'arm' }), facts)).toEqual({ architecture: 'arm64' });
+    expect(settingOf(spec(), { ...facts, jobQueue: 'arm' })).toEqual({ architecture: 'arm64' });
   });
 
   it('holds the role that its container runs as', () => {
-    expect(cacheSetting(spec(), { ...facts, jobRole: 'r' })).toMatchObject({ job_role: 'r' });
+    expect(settingOf(spec(), { ...facts, jobRole: 'r' })).toMatchObject({ job_role: 'r' });
   });
 });

@@ -60,6 +60,8 @@ export async function moveUnresolved(
   return inTransaction(database, async (session) => {
     await addWarnings(session, warnings, 'cache-check');
     const ids = tasks.map(({ row }) => row.id);
-    return moveTasks(session, 'miss', ids, details, { waitsFor: null });
+    // A task that came back may have what an earlier check found.
+    const set = { fingerprint: null, inputsRead: null, imageDigest: null, waitsFor: null };
+    return moveTasks(session, 'miss', ids, details, set);
   });
 }
