@@ -41,7 +41,8 @@ function callFormOf(template: Template): CallForm {
       .map(([name, text]) => [name, kept(text)]),
     one.ignore_error ?? false,
   ];
-  const { job_role: role, missing_outputs: missing } = template.resources.backend_parameters ?? {};
+  const { job_role: role, backend_parameters: parameters } = template.resources;
+  const missing = parameters?.['missing_outputs'];
   const form = [
     template.inputs.map(input),
     template.outputs.map(output),

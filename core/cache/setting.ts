@@ -27,7 +27,7 @@ export const architectureFor = (
 export const jobRoleOf = (
   { resources }: Pick<TaskSpec, 'resources'>,
   { jobRole }: Pick<InstallationFacts, 'jobRole'>,
-): string => resources.backend_parameters?.['job_role'] ?? jobRole;
+): string => resources.job_role ?? jobRole;
 
 /**
  * By name; part of the fingerprint. A role decides what a command can read. An architecture decides

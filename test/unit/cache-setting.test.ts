@@ -1,29 +1,28 @@
-/** What an installation adds to the fingerprint of a task. */
-import { describe, expect, it } from 'vitest';
-import { cacheSetting, type InstallationFacts } from '../../core/cache/setting.ts';
-import type { Resources, TaskSpec } from '../../core/task/task.ts';
+import { expect, test } from 'vitest';
+import { cacheSetting } from '../../core/cache/setting.ts';
+import { parseTesTask } from '../../core/task/parse-task.ts';
 
-const spec = (more: Partial<Resources> = {}): TaskSpec => ({
-  inputs: [],
-  outputs: [],
-  executors: [],
-  resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false, ...more },
-  volumes: [],
-});
-const facts = { jobRole: '', jobQueue: 'fast', queueArchitectures: ['arm=arm64', 'fast=x86-64'] };
+const INSTALLATION = {
+  jobRole: 'arn:aws:iam::1:role/default',
+  jobQueue: 'q',
+  queueArchitectures: [],
+};
+const ROLE = 'arn:aws:iam::123456789012:role/reads-patients';
 
-const settingOf = (task: TaskSpec, installation: InstallationFacts): Record<string, string> =>
-  cacheSetting(task, installation, { replicate: 0 });
+function settingOf(parameters: Record<string, string>): Record<string, string> {
+  const parsed = parseTesTask(
+    {
+      executors: [{ image: 'debian:12', command: ['true'] }],
+      resources: { backend_parameters: parameters },
+    },
+    { cache: 'readwrite', pathMap: new Map(), limits: { jobRoles: [ROLE] } },
+  );
+  if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+  return cacheSetting(parsed.task.spec, INSTALLATION, { replicate: 0 });
+}
 
-describe('the setting of a task', () => {
-  it('holds the architecture of its queue, not the name of the queue', () => {
-    expect(settingOf(spec(), facts)).toEqual({ architecture: 'x86-64' });
-    expect(settingOf(spec({ queue: 'spot' }), facts)).toEqual(settingOf(spec(), facts));
-    expect(settingOf(spec({ queue: 'arm' }), facts)).toEqual({ architecture: 'arm64' });
-    expect(settingOf(spec(), { ...facts, jobQueue: 'arm' })).toEqual({ architecture: 'arm64' });
-  });
-
-  it('holds the role that its container runs as', () => {
-    expect(settingOf(spec(), { ...facts, jobRole: 'r' })).toMatchObject({ job_role: 'r' });
-  });
+test('the role that a task runs as is part of its fingerprint, however its parameter is spelled', () => {
+  expect(settingOf({}).job_role).toBe(INSTALLATION.jobRole);
+  expect(settingOf({ job_role: ROLE }).job_role).toBe(ROLE);
+  expect(settingOf({ Job_Role: ROLE }).job_role).toBe(ROLE);
 });
