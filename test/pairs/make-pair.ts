@@ -2,6 +2,7 @@
  * Pairs of calls as two runs of a workflow may have them: of one command, and different in what Cromwell chooses.
  * All follows from the seed.
  */
+// cspell:ignore ACGT GGCC fastqs
 import { createHash } from 'node:crypto';
 import { createRandom } from '../../packages/local-aws/random.ts';
 import { cromwellScript, type CromwellTask } from '../cromwell.ts';

@@ -1,4 +1,5 @@
 /** Which scripts may show the names of their run, and so are compared as they are. */
+// cspell:ignore pathlib abspath Rscript gatk zcat
 import { describe, expect, test } from 'vitest';
 import { readsItsRun } from '../../core/profiles/reads-its-run.ts';
 
