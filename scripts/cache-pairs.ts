@@ -3,10 +3,8 @@
  * compares their outputs and fingerprints. Different outputs under one fingerprint are a wrong hit, and fail. Equal
  * outputs under two fingerprints are a lost hit, and are counted.
  */
-import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { makePair } from '../test/pairs/make-pair.ts';
-import { describePair, tryPair, type TriedPair, type Verdict } from '../test/pairs/try-pair.ts';
+import { describePair, tryPairs, type TriedPair, type Verdict } from '../test/pairs/try-pair.ts';
 
 const { values } = parseArgs({
   options: {
@@ -22,7 +20,6 @@ const [pairs, from] = [Number(values.pairs), Number(values.from)];
 
 const counts: Record<Verdict, number> = { hit: 0, miss: 0, 'wrong hit': 0, 'lost hit': 0 };
 const lost = new Map<string, number>();
-let next = from;
 
 function note(tried: TriedPair): void {
   counts[tried.verdict] += 1;
@@ -33,11 +30,7 @@ function note(tried: TriedPair): void {
   lost.set(why, (lost.get(why) ?? 0) + 1);
 }
 
-async function playLane(): Promise<void> {
-  for (let seed = next++; seed < from + pairs; seed = next++) note(await tryPair(makePair(seed)));
-}
-
-await Promise.all(Array.from({ length: availableParallelism() }, playLane));
+await tryPairs({ from, pairs }, note);
 for (const [why, count] of [...lost].toSorted(([, a], [, b]) => b - a))
   console.log(`${String(count).padStart(5)} lost hits: ${why}`);
 console.log(

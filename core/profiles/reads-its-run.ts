@@ -3,6 +3,7 @@
  * script another run's names, so its call is compared as it is. The lists here err on that side: a word in a comment
  * counts too, and costs a miss. What a program does inside an image cannot be seen here.
  */
+// cspell:ignore getwd listdir scandir normali ment tmpnam gethost cksum cpio bsdtar logg fread Rscript
 
 /** How a text asks for its folder, the way to itself, links, its environment or its host, in the usual languages. */
 const LOOKS: readonly RegExp[] = [
@@ -28,7 +29,7 @@ const LOOKS: readonly RegExp[] = [
   /\b(?:declare|typeset|export|readonly)\s+-p|^\s*(?:declare|typeset|export|set)\s*(?:[|>;&)]|$)/m,
   /TMPDIR|tmpDir|_JAVA_OPTIONS|java\.io\.tmpdir|mktemp|temp_?file|temp_?dir|temporary_?(?:dir|file)|tmpnam/i,
   /\bNXF_|\.command\.(?!sh\b)/,
-  /hostname|gethost|\buname\b/i,
+  /hostname|gethost|\buname\b|AWS_BATCH|BATCHWELL_|ECS_CONTAINER/i,
 ];
 
 /** Whole programs in quotes, in which $0 and $_ are a record and not the script. */
@@ -77,8 +78,19 @@ const PRINTS: readonly RegExp[] = [
   /(?<![\w./-])(?:echo|ls|find|dirname|wc|du|stat|file|md5sum|sha\d+sum|shasum|cksum|b2sum|sum|zip|cpio|diff|cmp)(?=\s)/,
   /(?<![\w./-])(?:tar|bsdtar)\s+-{0,2}[a-z]*[cr]|(?<![\w./-])(?:cp|mv|ln|rm|mkdir|rsync|chmod)\s+(?:-\S+\s+)*-\w*v/,
   /\bs?f?print\w*|\bputs\b|\bsay\b|console\.|write|\bcat\s*\(|\bmessage\b|\bdump|\bformat\b|\blogg/i,
+  /(?<![\w.-])time\s+(?:-\S+\s+)*-\w*[vo]|:::|\bparallel\b|\bunzip\s+(?!-\w*[qp])|\baws\s+s3|\bgsutil\b|\bR\s+CMD|\bpapermill\b/,
   /<<<|=~|(?<![\w./-])(?:expr|case)\s|FILENAME|--arg|\bsplit\b|\.parent|\.parts\b|IFS=|-d\s*["']?\/|-F\s*["']?\//,
 ];
+/** A path in a quoted program, and not alone in its quotes. */
+const EDITS = /(?<![\w./-])(?:sed|perl|[gmn]?awk|jq|ed|ex|vim?)\s/;
+const QUOTED = /"([^"]*)"|'([^']*)'/g;
+const namesPathInProgram = (line: string): boolean =>
+  EDITS.test(line) &&
+  [...line.matchAll(QUOTED)].some(([, double, single]) => {
+    const text = (double ?? single ?? '').trim();
+    return RUN_NAME.test(text) && text.replace(RUN_NAME, '') !== '';
+  });
+
 /** These name the file when they are given two. */
 const PRINTS_OF_SEVERAL = /(?<![\w./-])(?:z?e?f?grep|head|tail)\s|\bgrep\s+(?:-\S+\s+)*-\w*[HrRlL]/;
 const CUTS_FOLDERS = /\$\{(\w+)(?:\[[^\]]*\])?(?:[%#/:]|[%#]{2})[^}]*[/:][^}]*\}/g;
@@ -86,13 +98,14 @@ const CUTS_FOLDERS = /\$\{(\w+)(?:\[[^\]]*\])?(?:[%#/:]|[%#]{2})[^}]*[/:][^}]*\}
 /** A list of paths that Cromwell wrote. Only a tool's argument leaves its lines out of what is written. */
 const LIST = /\/write_(?:lines|tsv|map|json|objects?)_[0-9a-f]{64}\.tmp/;
 const OPENS_LIST =
-  /<|=|(?<![\w./-])(?:cat|sort|uniq|cp|mv|ln|paste|tr|sed|g?awk|cut|head|tail|grep|tee|tac|rev|nl|split|mapfile|readarray|xargs|while|for|jq|column|join|comm|basename|open|read\w*|fread|scan|perl)\b/;
+  /<|^\s*(?:export\s+|local\s+|declare\s+(?:-\w+\s+)*)?\w+=|(?<![\w./-])(?:cat|sort|uniq|cp|mv|ln|paste|tr|sed|g?awk|cut|head|tail|grep|tee|tac|rev|nl|split|mapfile|readarray|xargs|while|for|jq|column|join|comm|basename|open|read\w*|fread|scan|perl)\b/;
 
 /** Its name has the MD5 of its lines, and so of the paths in them. */
 const LISTS_FOLDER =
   /(?<![\w./-])(?:ls|find|du|tree)\s|glob|listdir|scandir|walk|list\.files|readdir|(?<![\w.*])\*(?=[\s;|&)"']|$)|\*\.t|write_(?!\w+_[0-9a-f]{64})/m;
 
-const ASSIGNS = /(?:^|[\s;({])(?:for\s+)?(\w+)\s*(?:\+?=(?!=)|<-|\sin\s)\s*(.*)$/;
+const ASSIGNS =
+  /(?<![\w-])((?:\w+\s*,\s*){0,20}\w+)(?:\[[^\]\n]{0,50}\])?(?:\s*\+?=(?!=)|\s*<-|\s+in(?=\s))\s*/g;
 /** What is assigned is the file's content, or a tool's result, and not its name. */
 const READS_CONTENT =
   /^(?:\$\(|`)|\b(?:open|fread|scan|read\w*|load\w*|parse\w*|import\w*|from_\w+)\s*\(|\.(?:read|load|open)\w*\s*\(/;
@@ -132,11 +145,26 @@ interface Line {
 
 const INTERPRETERS = /\b(?:python[\d.]*|Rscript|R|perl|ruby|node|julia|bash|sh|zsh|awk|sqlite3)\b/;
 
+/** Lines that end within brackets or a list go on in the next one. */
+const GOES_ON = /[([{,=|]\s*$/;
+
+function joined(lines: readonly Line[]): Line[] {
+  const whole: Line[] = [];
+  let pieces: string[] = [];
+  for (const [position, { text, isData }] of lines.entries()) {
+    pieces.push(text);
+    if (GOES_ON.test(text.slice(-200)) && lines[position + 1]?.isData === isData) continue;
+    whole.push({ text: pieces.join(' '), isData });
+    pieces = [];
+  }
+  return whole;
+}
+
 /** Lines with their continuations, and what is in here-documents. */
 function linesOf(text: string): Line[] {
   let end: string | undefined;
   let isData = false;
-  return text
+  const lines = text
     .replace(/\\\n/g, ' ')
     .split('\n')
     .map((line) => {
@@ -149,6 +177,7 @@ function linesOf(text: string): Line[] {
       }
       return made;
     });
+  return joined(lines);
 }
 
 const countOf = (text: string, what: RegExp): number =>
@@ -174,14 +203,18 @@ function printsPath(line: string, { names }: Reading): boolean {
   const several = countOf(line, RUN_NAME) !== 1 || /\s-\w*[HrR]/.test(line);
   return (
     PRINTS.some((one) => one.test(line)) ||
+    namesPathInProgram(line) ||
     (several && PRINTS_OF_SEVERAL.test(line)) ||
     [...line.matchAll(CUTS_FOLDERS)].some(([, name = '']) => names.has(name))
   );
 }
 
 function noteAssigned(line: string, { names }: Reading): void {
-  const [, name, value = ''] = ASSIGNS.exec(line) ?? [];
-  if (name !== undefined && !READS_CONTENT.test(value)) names.add(name);
+  for (const { 0: whole, 1: assigned = '', index } of line.matchAll(ASSIGNS)) {
+    const at = index + whole.length;
+    if (READS_CONTENT.test(line.slice(at, at + 200))) continue;
+    for (const name of assigned.split(/\s*,\s*/)) names.add(name);
+  }
 }
 
 function showsPath(command: string, reading: Reading): boolean {
@@ -229,6 +262,9 @@ function namesFolderAbove(text: string, folder: string): boolean {
   ].some(([path]) => `${folder}/`.startsWith(path.endsWith('/') ? path : `${path}/`));
 }
 
+/** Without the paths of its run. A longer one is not judged, which would take seconds, but compared as it is. */
+const LONGEST_JUDGED = 200_000;
+
 export interface RunFacts {
   /** The folder above the run's ids, if it is in the container's paths. */
   above?: string;
@@ -238,6 +274,7 @@ export interface RunFacts {
 
 /** @param text a script in which marks replace the names of the run */
 export function readsItsRun(text: string, { above, lists = false }: RunFacts = {}): boolean {
+  if (withoutPaths(text).length > LONGEST_JUDGED) return true;
   const commands = withoutRecords(text);
   const words = withoutPaths(commands);
   return (

@@ -86,6 +86,14 @@ const printPaths: Way[] = [
   way('function', ({ made: [a] }) => `say() { echo "$1"; }\nsay ${a} > out.txt`),
   way('continued line', ({ made: [a] }) => `echo \\\n  ${a} \\\n  > out.txt`),
   way('array', ({ made }) => `all=(${made.join(' ')})\necho "\${all[1]}" > out.txt`),
+  way('array on lines', ({ made }) => `all=(\n${made.join('\n')}\n)\necho "\${all[1]}" > out.txt`),
+  way('second variable', ({ made: [a] }) => `export A=1 B=${a}\necho "$B" > out.txt`),
+  way('sed program', ({ made: [a] }) => `seq 1 2 | sed "s|^|${a} |" > out.txt`),
+  way(
+    'program on lines',
+    ({ made }) =>
+      `node - > out.txt <<X\nconst all = [\n"${made.join('",\n"')}",\n];\nconsole.log(all.at(-1));\nX`,
+  ),
   way('xargs', ({ list }) => `xargs -n 1 dirname < ${list} > out.txt`),
   way('tar', ({ made: [a] }) => `tar cf - ${a} 2> /dev/null | tar tf - > out.txt`),
   way('link', ({ made: [a] }) => `ln -s ${a} x; ls -l x | sed 's/.*-> //' > out.txt`),

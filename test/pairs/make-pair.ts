@@ -2,6 +2,7 @@
  * Pairs of calls as two runs of a workflow may have them: of one command, and different in what Cromwell chooses.
  * All follows from the seed.
  */
+// cspell:ignore ACGT GGCC fastqs
 import { createHash } from 'node:crypto';
 import { createRandom } from '../../packages/local-aws/random.ts';
 import { cromwellScript, type CromwellTask } from '../cromwell.ts';
@@ -14,6 +15,8 @@ interface Place {
   root: string;
   workflow: string;
   id: string;
+  /** Of the sub-workflow that the call is in, if it is in one. */
+  subId: string | undefined;
   call: string;
   shard: number | undefined;
   attempt: number;
@@ -85,6 +88,7 @@ export function makePair(seed: number, from: readonly Way[] = ways): Pair {
     root: '/cromwell-executions',
     workflow: 'main_wf',
     id: idOf(random),
+    subId: random() < 0.3 ? idOf(random) : undefined,
     call: pick(random, ['align', 'sim']),
     shard: shardOf(random),
     attempt: random() < 0.8 ? 1 : 2,
@@ -93,7 +97,7 @@ export function makePair(seed: number, from: readonly Way[] = ways): Pair {
     file: 'a.fq',
     content: '@read\nACGT\n',
   };
-  let second = random() < 0.9 ? { ...first, id: idOf(random) } : first;
+  let second = random() < 0.9 ? inOtherRun(first, random) : first;
   const changed: string[] = [];
   for (let left = Math.floor(random() * 3); left > 0; left -= 1) {
     const [name, change] = pick(random, changes);
@@ -104,13 +108,20 @@ export function makePair(seed: number, from: readonly Way[] = ways): Pair {
   return { seed, way: way.name, changed, sides: [sideOf(first, way), sideOf(second, way)] };
 }
 
+const inOtherRun = (place: Place, random: Random): Place => ({
+  ...place,
+  id: idOf(random),
+  subId: place.subId === undefined ? undefined : idOf(random),
+});
+
 const folderOf = (call: string, shard: number | undefined, attempt: number): string =>
   `call-${call}${shard === undefined ? '' : `/shard-${shard}`}${attempt === 1 ? '' : `/attempt-${attempt}`}`;
 
 function sideOf(place: Place, way: Way): Side {
   const above = `${place.root}/${place.workflow}`;
   const run = `${above}/${place.id}`;
-  const folder = `${run}/${folderOf(place.call, place.shard, place.attempt)}`;
+  const sub = place.subId === undefined ? '' : `/call-sub/sub_wf/${place.subId}`;
+  const folder = `${run}${sub}/${folderOf(place.call, place.shard, place.attempt)}`;
   const execution = `${folder}/execution`;
   const { call, shard, attempt } = place.maker;
   const maker = `${run}/${folderOf(call, shard, attempt)}/execution`;
@@ -150,7 +161,7 @@ function taskOf(place: Place, paths: CallPaths, execution: string): CromwellTask
   });
   return {
     name: `${place.workflow}.${place.call}`,
-    description: `${place.id}:BackendJobDescriptorKey_CommandCallNode_${place.call}:${place.shard ?? -1}:${place.attempt}`,
+    description: `${place.subId ?? place.id}:BackendJobDescriptorKey_CommandCallNode_${place.call}:${place.shard ?? -1}:${place.attempt}`,
     inputs: [
       ...paths.made.map((path, at) => file(`fastqs.${at}`, path)),
       file('sample', paths.sample, `s3://lab-inputs/${place.sample}/x.txt`),
@@ -166,6 +177,6 @@ function taskOf(place: Place, paths: CallPaths, execution: string): CromwellTask
         stderr: `${execution}/stderr`,
       },
     ],
-    tags: { workflow_id: place.id },
+    tags: { workflow_id: place.subId ?? place.id },
   };
 }

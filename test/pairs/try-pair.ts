@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { cromwellCall } from '../unit/profile-world.ts';
-import type { Pair, Side } from './make-pair.ts';
+import { makePair, type Pair, type Side } from './make-pair.ts';
 
 export type Fingerprint = (side: Side) => Promise<string>;
 
@@ -29,6 +29,27 @@ export async function tryPair(
   const areEqual = (await fingerprint(one)) === (await fingerprint(other));
   if (outputs[0] === outputs[1]) return { pair, outputs, verdict: areEqual ? 'hit' : 'lost hit' };
   return { pair, outputs, verdict: areEqual ? 'wrong hit' : 'miss' };
+}
+
+/** Most of a pair's time is spent waiting for processes. */
+const LANES = 4;
+
+/** @param note is told of each pair as it was tried */
+export async function tryPairs(
+  { from, pairs }: { from: number; pairs: number },
+  note?: (tried: TriedPair) => void,
+): Promise<TriedPair[]> {
+  const all: TriedPair[] = [];
+  let next = from;
+  const playLane = async (): Promise<void> => {
+    for (let seed = next++; seed < from + pairs; seed = next++) {
+      const tried = await tryPair(makePair(seed));
+      note?.(tried);
+      all.push(tried);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, playLane));
+  return all;
 }
 
 /** Every declared output of the call, as its container would show it. */

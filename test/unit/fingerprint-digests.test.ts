@@ -73,7 +73,7 @@ test('the fingerprint of each Cromwell fixture is the one that databases hold', 
       '4a0937a2ca80bc26a14defbf86a5c58f19e36a6620e42cebc99d889f1d775cc7',
     'granular-s3-shard3-attempt2-labels':
       'e17a0fbc4d0665f163f1302250f143950cc39bb4a8fdc2388acbda5e7587dc64',
-    'output-mode-root-nulls': '79e914e0473f84045c50e082e3e146ce2c6b87c9b20591c88c9e57b77cb62832',
-    's3-root': 'ff9875192bdcf42f9b8b96886f6203e8cd74f53edbf806d5c5fafecf2dc07b7f',
+    'output-mode-root-nulls': '7948222db1f019552436eabd205ace19552a9e90711181373b7367ab00b4ce8f',
+    's3-root': '60fcefbacccf7fc7d17a035e7073bbb0db05c5787a38a241cd3c5475f75a164a',
   });
 });

@@ -2,6 +2,7 @@
  * Pairs of tasks and whether they are one call. A call that cannot be cached is never the same as another one.
  * Pairs of images, and of numbers beyond 2^53, are tested where those are read.
  */
+// cspell:ignore plumless Cmhg
 import { describe, expect, test } from 'vitest';
 import { expandScatter } from '../../core/scatter/scatter.ts';
 import {

@@ -11,7 +11,7 @@ import { parseTesTask } from '../../core/task/parse-task.ts';
 import type { NewTask } from '../../core/task/task.ts';
 import { memoInMemory } from '../memo.ts';
 
-export interface StoredObject {
+interface StoredObject {
   body: string;
   /** The MD5 of the body when absent. */
   etag?: string;
@@ -60,7 +60,7 @@ function storeOf(bucket: Bucket): ObjectStore {
   } as unknown as ObjectStore;
 }
 
-export function parseTask(task: object): NewTask {
+function parseTask(task: object): NewTask {
   const parsed = parseTesTask(task, {
     cache: 'readwrite',
     pathMap: new Map(),

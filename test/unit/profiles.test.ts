@@ -1,3 +1,4 @@
+// cspell:ignore SBATCH gres
 import { describe, expect, test } from 'vitest';
 import { parseTesTask } from '../../core/task/parse-task.ts';
 import { mapPath, readPathMap } from '../../core/files/path-map.ts';

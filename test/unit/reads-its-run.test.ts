@@ -1,4 +1,5 @@
 /** Which scripts may show the names of their run, and so are compared as they are. */
+// cspell:ignore pathlib abspath Rscript gatk zcat
 import { describe, expect, test } from 'vitest';
 import { readsItsRun } from '../../core/profiles/reads-its-run.ts';
 
@@ -73,6 +74,7 @@ test.each([
   'echo ${!x}',
   'ps aux',
   'hostname',
+  'echo $AWS_BATCH_JOB_ID',
   'uname -a',
   `ls ${ABOVE}`,
   `echo ${ABOVE}/*/call-*`,
@@ -113,6 +115,17 @@ test.each([
   `diff ${IN} ${IN2}`,
   `set -x\ntool ${IN} 2> log`,
   `x="a; ${IN}"; echo $x`,
+  `all=(\n  ${IN}\n  ${IN2}\n)\necho "\${all[@]}"`,
+  `python3 <<X\nfiles = [\n  "${IN}",\n  "${IN2}",\n]\nfor f in files:\n  print(f)\nX`,
+  `python3 <<X\nprint(\n  "${IN}"\n)\nX`,
+  `python3 <<X\na, b = "${IN}", 2\nprint(a)\nX`,
+  `export A=1 B=${IN}\necho $B`,
+  `sed "1i ${IN}" x`,
+  `sed 's|^|${IN}:|' x`,
+  `perl -pe 's|x|${IN}|' x`,
+  `/usr/bin/time -v -o time.txt tool ${IN}`,
+  `parallel gzip -l ::: ${IN}`,
+  `unzip ${IN}`,
   `echo "a; ${IN}"`,
   `for f in ${IN}; do echo $f; done`,
   `bash -x y ${IN} &> log`,
@@ -156,6 +169,11 @@ describe('scripts that hit in other runs', () => {
     `set -euxo pipefail\ntool ${IN}`,
     `python3 <<X\nimport csv\nrows = list(csv.reader(open("${IN}")))\nprint(len(rows))\nX`,
     `tool --list ${LIST}`,
+    `tool --list=${LIST}`,
+    `java -jar picard.jar MergeSamFiles I=${LIST} O=x.bam`,
+    `sed 's/a/b/' "${IN}" > x`,
+    `unzip -q ${IN}`,
+    `f(\n)\n{ true; }\ntool ${IN}`,
     '# The environment of this script is fine.\ntool',
     '#!/usr/bin/env bash\ntool',
     'cat <<X > config\nthreads: 4\nX',
@@ -167,23 +185,26 @@ describe('scripts that hit in other runs', () => {
   });
 });
 
-test('a script of a megabyte is judged within seconds', () => {
+test('a script of more than 200,000 characters beside its paths is compared as it is', () => {
+  expect(shows('true\n'.repeat(40_000))).toBe(false);
+  expect(shows('true\n'.repeat(50_000))).toBe(true);
+  expect(shows(`cat ${`${IN} `.repeat(8_000)}`)).toBe(false);
+});
+
+test('no script keeps a worker busy for long', () => {
   for (const text of [
-    'samtools view -b x.bam > y.bam\n'.repeat(30_000),
-    'ls -'.repeat(100_000),
-    'awk '.repeat(50_000),
-    '/a/b/c.x '.repeat(100_000),
+    'samtools view -b x.bam > y.bam\n'.repeat(6_000),
+    'ls -'.repeat(50_000),
+    'awk '.repeat(49_000),
+    '/a/b/c.x '.repeat(20_000),
     `${IN} `.repeat(8_000),
-    'x='.repeat(100_000),
-    '$(basename '.repeat(50_000),
-    '$(dirname "a⟨'.repeat(20_000),
-    'set -a '.repeat(50_000),
-    `"${'; '.repeat(200_000)}`,
-    'x'.repeat(500_000),
-    `${"'".repeat(200_001)};`,
-    `"${'; '.repeat(200_000)}`,
-    'x'.repeat(500_000),
-    `${"'".repeat(200_001)};`,
+    'x='.repeat(99_000),
+    '$(basename '.repeat(18_000),
+    '$(dirname "a⟨'.repeat(15_000),
+    'set -a '.repeat(28_000),
+    `"${'; '.repeat(99_000)}`,
+    'x'.repeat(199_000),
+    `${"'".repeat(199_001)};`,
   ]) {
     const startMs = performance.now();
     shows(text);
