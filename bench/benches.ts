@@ -3,6 +3,7 @@
  * file lists the benchmarks.
  */
 import { events } from './events.ts';
+import { flights } from './flights.ts';
 import { hits } from './hits.ts';
 import { memory } from './memory.ts';
 import type { BenchOptions } from './options.ts';
@@ -23,6 +24,7 @@ export const benches = {
   scatter: { run: scatter, tasks: [1000, 10_000] },
   singles: { run: singles, tasks: [0] },
   hits: { run: hits, tasks: [10_000] },
+  flights: { run: flights, tasks: [10_000] },
   watch: { run: watch, tasks: [10_000] },
   /** Shapes, not tasks. */
   submit: { run: submit, tasks: [500] },

@@ -113,6 +113,17 @@ it('bench hits reports no submission for a hit, and one CopyObject for each copy
   expect(copy).toMatchObject({ 's3.CopyObject': TASKS });
 });
 
+it('bench flights reports one run for equal tasks, and a run and then a hit for each equal row', async () => {
+  const rows = await run('flights');
+  const counted = Object.values(rows).map(({ runs, hits, done }) => ({ runs, hits, done }));
+  expect(counted).toEqual([
+    { runs: 1, hits: TASKS - 1, done: TASKS },
+    { runs: TASKS, hits: 0, done: TASKS },
+    { runs: 0, hits: TASKS, done: TASKS },
+  ]);
+  for (const row of Object.values(rows)) expectNumbers(row, [...USAGE, 'POST ms']);
+});
+
 it('bench scale reports the same scatter for one, two and four workers', async () => {
   const rows = await run('scale');
   expect(Object.keys(rows)).toEqual([1, 2, 4].map((workers) => `${workers} workers, ${TASKS}`));

@@ -7,11 +7,10 @@ import {
 } from '../../../aws/fingerprints.ts';
 import { strengthen } from '../../../aws/identities.ts';
 import { cacheSetting } from '../../../core/cache/setting.ts';
-import { decideAfterLeader, type AfterLeader } from '../../../core/cache/after-leader.ts';
+import type { AfterLeader } from '../../../core/cache/after-leader.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
 import { isStrong } from '../../../core/cache/identity.ts';
 import { baseOf, fingerprintOf } from '../../../core/cache/fingerprint.ts';
-import type { Failure } from '../../../core/retry/failures.ts';
 import { readsCache, writesCache, type InputOf } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
 import {
@@ -25,9 +24,7 @@ import {
   type CacheLookup,
   type Flight,
 } from '../../../db/call-cache.ts';
-import { inTransaction } from '../../../db/client.ts';
 import {
-  failedTask,
   moveTasks,
   moveTasksEach,
   noteWaiting,
@@ -37,9 +34,8 @@ import {
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
-import { countFailures } from '../fail-attempts.ts';
-import { endedLeaders } from './ended-leaders.ts';
 import { digestToRun, moveUnresolved, seeImages } from './images.ts';
+import { boards, failWithLeaders, meetLeaders } from './leaders.ts';
 
 interface CheckedTask {
   row: TaskRow;
@@ -153,30 +149,6 @@ async function findByEtags(
       return entryId === undefined ? [] : [[own, entryId] as const];
     }),
   );
-}
-
-/** Whether it waits for an equal task in flight, or has equal tasks wait for it. */
-const boards = ({ row, after }: CheckedTask): boolean =>
-  row.merge === 'on' && (after === undefined || after.do === 'check');
-
-async function meetLeaders(
-  runtime: Runtime,
-  checked: readonly CheckedTask[],
-): Promise<CheckedTask[]> {
-  const waiting = checked.flatMap(({ row }) => (row.waitsFor === null ? [] : [row]));
-  if (waiting.length === 0) return [...checked];
-  const leaders = await endedLeaders(runtime, waiting);
-  return checked.map((one) => {
-    const leader = leaders.get(one.row.waitsFor ?? 0);
-    const { row, fingerprint, call } = one;
-    if (!leader || !fingerprint || !call) return one;
-    const follower = {
-      owner: row.owner,
-      fingerprint: fingerprint.toString('hex'),
-      resources: call.spec.resources,
-    };
-    return { ...one, after: decideAfterLeader(follower, leader) };
-  });
 }
 
 async function checkTasks(
@@ -344,7 +316,7 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
       (await moveTasksEach(pool, 'miss', known, details)) +
       (await moveTasks(pool, 'miss', uncached, details)) +
       (await moveUnresolved(runtime, unresolved, details)),
-    fail: await failWithLeaders(runtime, failed, nowMs),
+    fail: await failWithLeaders(runtime, failed),
   };
   countMoves(runtime.metrics, 'cache-check', moved);
 
@@ -365,25 +337,4 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
     ),
     ...taskNudges('cache-check', landed, chunkSize),
   ];
-}
-
-async function failWithLeaders(
-  runtime: Runtime,
-  failed: readonly { id: number; failure: Failure }[],
-  nowMs: number,
-): Promise<number> {
-  if (failed.length === 0) return 0;
-  const moved = await inTransaction(runtime.database, (session) =>
-    moveTasksEach(
-      session,
-      'fail',
-      failed.map(({ id, failure }) => failedTask(id, failure)),
-      { nowMs, dueMs: null },
-    ),
-  );
-  countFailures(
-    runtime,
-    failed.map(({ failure }) => failure),
-  );
-  return moved;
 }
