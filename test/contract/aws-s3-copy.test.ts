@@ -4,6 +4,7 @@ import {
   GetObjectTaggingCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  PutBucketVersioningCommand,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
@@ -70,6 +71,26 @@ test('a copy names the version that is known, and goes on by the ETag when that 
     did: 'copied',
   });
   expect(edge.asked('CopyObject') - before, 'the local S3 knows no version v+1').toBe(2);
+});
+
+test('a copy reads the version that was seen, also when it was overwritten since', async () => {
+  await s3.send(
+    new PutBucketVersioningCommand({
+      Bucket: 'data',
+      VersioningConfiguration: { Status: 'Enabled' },
+    }),
+  );
+  await edge.objects.put('s3://data/kept', 'as it was');
+  const seen = await edge.objects.describe('s3://data/kept');
+  const from = {
+    ...(await sourceOf(edge.objects, 's3://data/kept')),
+    versionId: seen?.versionId ?? null,
+  };
+  await edge.objects.put('s3://data/kept', 'otherwise');
+  expect(await edge.objects.copy({ from, toUrl: 's3://other/kept' })).toMatchObject({
+    did: 'copied',
+  });
+  expect(await textAt('s3://other/kept')).toBe('as it was');
 });
 
 test('a missing source is gone, and a missing destination bucket refuses', async () => {

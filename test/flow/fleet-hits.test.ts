@@ -4,6 +4,7 @@ import {
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   ListMultipartUploadsCommand,
+  PutBucketVersioningCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -151,6 +152,33 @@ test('outputs that exchange their URLs are computed, and none holds the bytes of
   expect(second).toMatchObject({ place: 'done', hitEntryId: null });
   expect(second?.warnings).toMatch(/exchanges the URLs of earlier outputs/);
   expect([await textAt('swap/y'), await textAt('swap/x')]).toEqual(['A', 'B']);
+});
+
+test('outputs that exchange their URLs are copied where the bucket keeps versions', async () => {
+  const Bucket = 'versioned';
+  await world.objects.ensureBucket(Bucket);
+  const VersioningConfiguration = { Status: 'Enabled' as const };
+  await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
+  const at = (key: string, path: string): OutputOf<string> => ({
+    ...file('', path),
+    url: `s3://${Bucket}/${key}`,
+  });
+  const both = (a: string, b: string) => call('versions', [at(a, '/a'), at(b, '/b')]);
+  world.behave(() => ({ contents: ['A', 'B'] }));
+  await run(both('x', 'y'));
+  for (const key of ['x', 'y']) {
+    const url = `s3://${Bucket}/${key}`;
+    const seen = await world.objects.describe(url);
+    // As the stager reports it; the played container does not.
+    await world.database.pool.query('UPDATE cache_outputs SET version_id = ? WHERE url = ?', [
+      seen?.versionId,
+      url,
+    ]);
+  }
+  const [second] = await run(both('y', 'x'));
+  expect(second?.hitEntryId).not.toBeNull();
+  expect((await world.objects.get(`s3://${Bucket}/y`))?.toString()).toBe('A');
+  expect((await world.objects.get(`s3://${Bucket}/x`))?.toString()).toBe('B');
 });
 
 test('outputs that move to each other’s URLs one after the other are copied in that order', async () => {

@@ -3,7 +3,8 @@ import { readBody } from '../http-server.ts';
 import { findBucket, isoTime, type Answer, type Call } from './call.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { ownerElement } from './list-objects.ts';
-import { document, element, leaf } from './xml.ts';
+import { readXml } from './write-object.ts';
+import { document, element, leaf, textOf } from './xml.ts';
 
 /** True for a name that S3 allows. Source: "General purpose bucket naming rules", S3 user guide. */
 export function isBucketName(name: string): boolean {
@@ -33,7 +34,7 @@ export async function createBucket(call: Call): Promise<Answer | Refusal> {
 export async function deleteBucket(call: Call): Promise<Answer | Refusal> {
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
-  if (bucket.objects.size > 0)
+  if (bucket.objects.size > 0 || (bucket.versions?.size ?? 0) > 0)
     return refuse('BucketNotEmpty', undefined, { BucketName: bucket.name });
   const uploads = [...call.store.uploads.values()].filter(
     (upload) => upload.bucket === bucket.name,
@@ -81,8 +82,21 @@ export function getBucketLocation(call: Call): Answer | Refusal {
   return { status: 200, xml: document('LocationConstraint', region === 'us-east-1' ? '' : region) };
 }
 
-/** Versioning is never on: this is the answer for a bucket that never had it. */
+/** A bucket that never kept versions has no status. */
 export function getBucketVersioning(call: Call): Answer | Refusal {
   const bucket = findBucket(call);
-  return isRefusal(bucket) ? bucket : { status: 200, xml: document('VersioningConfiguration') };
+  if (isRefusal(bucket)) return bucket;
+  const status = leaf('Status', bucket.versions && 'Enabled');
+  return { status: 200, xml: document('VersioningConfiguration', status) };
+}
+
+export async function putBucketVersioning(call: Call): Promise<Answer | Refusal> {
+  const bucket = findBucket(call);
+  if (isRefusal(bucket)) return bucket;
+  const request = await readXml(call, 'VersioningConfiguration');
+  if (isRefusal(request)) return request;
+  if (textOf(request, 'Status') !== 'Enabled')
+    return refuse('NotImplemented', 'The local S3 does not suspend versioning.');
+  await call.store.keepVersions(bucket);
+  return { status: 200 };
 }

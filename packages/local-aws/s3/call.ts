@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Segment } from './blobs.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
-import type { Bucket, StoredObject } from './records.ts';
+import { versionName, type Bucket, type StoredObject } from './records.ts';
 import type { Store } from './store.ts';
 
 export interface S3Settings {
@@ -74,14 +74,24 @@ export function findObject(call: Call): { bucket: Bucket; object: StoredObject }
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
   const version = call.query.get('versionId');
+  const current = bucket.objects.get(call.key);
+  const isCurrent =
+    version === null || (current !== undefined && version === (current.versionId ?? 'null'));
+  const object = isCurrent ? current : bucket.versions?.get(versionName(call.key, version));
   // Without versioning, AWS knows one version, called null.
-  if (version !== null && version !== 'null')
+  if (object === undefined && version !== null && version !== 'null')
     return refuse('NoSuchVersion', undefined, { Key: call.key, VersionId: version });
-  const object = bucket.objects.get(call.key);
   return object === undefined
     ? refuse('NoSuchKey', undefined, { Key: call.key })
     : { bucket, object };
 }
+
+/** Only where the bucket keeps versions. */
+export const versionHeader = (
+  { versions }: Bucket,
+  { versionId }: StoredObject,
+  name = 'x-amz-version-id',
+): Record<string, string> => (versions ? { [name]: versionId ?? 'null' } : {});
 
 export const quoted = (etag: string) => `"${etag}"`;
 /** S3's form: the milliseconds are always 000. */

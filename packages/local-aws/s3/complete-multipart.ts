@@ -164,7 +164,10 @@ export async function completeMultipartUpload(call: Call): Promise<Answer | Refu
   await finished;
   return {
     status: 200,
-    headers: { 'x-amz-server-side-encryption': 'AES256' },
+    headers: {
+      'x-amz-server-side-encryption': 'AES256',
+      ...(object.versionId !== undefined && { 'x-amz-version-id': object.versionId }),
+    },
     xml: document(
       'CompleteMultipartUploadResult',
       leaf(

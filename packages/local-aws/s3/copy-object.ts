@@ -6,6 +6,7 @@ import {
   headerOf,
   isoTime,
   quoted,
+  versionHeader,
   type Answer,
   type Call,
 } from './call.ts';
@@ -19,11 +20,11 @@ import {
 import { checkRead, checkWrite } from './conditions.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { headerTags, keptHeaders } from './kept-headers.ts';
-import type { Body, KeptHeaders, StoredObject } from './records.ts';
+import type { Body, Bucket, KeptHeaders, StoredObject } from './records.ts';
 import { document, leaf } from './xml.ts';
 
 /** The source that x-amz-copy-source names, if the copy's conditions on it hold. */
-export function findSource(call: Call): StoredObject | Refusal {
+export function findSource(call: Call): { bucket: Bucket; object: StoredObject } | Refusal {
   const text = (headerOf(call, 'x-amz-copy-source') ?? '').replace(/^\//, '');
   const [path = '', version] = text.split('?versionId=');
   let decoded: string;
@@ -55,7 +56,7 @@ export function findSource(call: Call): StoredObject | Refusal {
     return refuse('PreconditionFailed', undefined, {
       Condition: 'x-amz-copy-source-If-None-Match',
     });
-  return verdict === 'read' ? found.object : verdict;
+  return verdict === 'read' ? found : verdict;
 }
 
 /** The bytes from..to of a body that the caller references. */
@@ -182,22 +183,30 @@ function refuseCopy(call: Call, source: StoredObject): Refusal | undefined {
   );
 }
 
+interface CopyPlan {
+  sourceBucket: Bucket;
+  source: StoredObject;
+  directives: Directives;
+}
+
 /** The source and how to copy it, if nothing prevents the copy. */
-function planCopy(call: Call): { source: StoredObject; directives: Directives } | Refusal {
+function planCopy(call: Call): CopyPlan | Refusal {
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
-  const source = findSource(call);
-  if (isRefusal(source)) return source;
+  const found = findSource(call);
+  if (isRefusal(found)) return found;
+  const { bucket: sourceBucket, object: source } = found;
   const refusal = refuseCopy(call, source);
   if (refusal !== undefined) return refusal;
   const directives = directivesOf(call, source);
-  return isRefusal(directives) ? directives : { source, directives };
+  return isRefusal(directives) ? directives : { sourceBucket, source, directives };
 }
 
 export async function copyObject(call: Call): Promise<Answer | Refusal> {
   const plan = planCopy(call);
   if (isRefusal(plan)) return plan;
   const {
+    sourceBucket,
     source,
     directives: { headers, tags, algorithm },
   } = plan;
@@ -231,7 +240,11 @@ export async function copyObject(call: Call): Promise<Answer | Refusal> {
   await call.store.putObject(bucket, copy);
   return {
     status: 200,
-    headers: { 'x-amz-server-side-encryption': 'AES256' },
+    headers: {
+      'x-amz-server-side-encryption': 'AES256',
+      ...versionHeader(bucket, copy),
+      ...versionHeader(sourceBucket, source, 'x-amz-copy-source-version-id'),
+    },
     xml: document(
       'CopyObjectResult',
       leaf('LastModified', isoTime(copy.modifiedAtMs)),

@@ -234,8 +234,9 @@ export async function uploadPartCopy(call: Call): Promise<Answer | Refusal> {
   if (typeof number !== 'number') return number;
   const upload = findUpload(call);
   if (isRefusal(upload)) return upload;
-  const source = findSource(call);
-  if (isRefusal(source)) return source;
+  const found = findSource(call);
+  if (isRefusal(found)) return found;
+  const { object: source } = found;
   const range = copyRange(call, source);
   if (isRefusal(range)) return range;
   const limitBytes = call.settings.copyLimitBytes;

@@ -1,12 +1,25 @@
 /**
  * GetObject, HeadObject, GetObjectAttributes, GetObjectTagging: everything that reads one object.
  */
-import { findObject, headerOf, httpTime, quoted, type Answer, type Call } from './call.ts';
+import {
+  findObject,
+  headerOf,
+  httpTime,
+  quoted,
+  versionHeader,
+  type Answer,
+  type Call,
+} from './call.ts';
 import { checksumElement, checksumHeader } from './checksums.ts';
 import { checkRead } from './conditions.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
-import type { StoredObject } from './records.ts';
+import type { Bucket, StoredObject } from './records.ts';
 import { document, element, leaf } from './xml.ts';
+
+interface Found {
+  bucket: Bucket;
+  object: StoredObject;
+}
 
 interface Extent {
   from: number;
@@ -81,9 +94,10 @@ const OVERRIDES = [
 ];
 
 /** The headers of the object itself, whichever of its bytes are sent. */
-function describe(call: Call, object: StoredObject): Record<string, string> {
+function describe(call: Call, { bucket, object }: Found): Record<string, string> {
   const headers: Record<string, string> = {
     ...object.headers,
+    ...versionHeader(bucket, object),
     etag: quoted(object.etag),
     'last-modified': httpTime(object.modifiedAtMs),
     'accept-ranges': 'bytes',
@@ -143,14 +157,15 @@ export function getObject(call: Call): Answer | Refusal {
   if (verdict !== 'read') return verdict;
   const extent = extentOf(call, object);
   if (extent !== undefined && isRefusal(extent)) return extent;
-  return answerWith(call, object, extent);
+  return answerWith(call, found, extent);
 }
 
-function answerWith(call: Call, object: StoredObject, extent: Extent | undefined): Answer {
+function answerWith(call: Call, found: Found, extent: Extent | undefined): Answer {
+  const { object } = found;
   const sent = extent ?? { from: 0, to: object.bytes - 1 };
   const sentBytes = sent.to - sent.from + 1;
   const headers = {
-    ...describe(call, object),
+    ...describe(call, found),
     'content-length': String(sentBytes),
     ...(sentBytes === object.bytes ? checksumHeaders(call, object) : {}),
     ...(extent !== undefined && object.bytes > 0

@@ -33,6 +33,8 @@ export interface ObjectRecord {
   bytes: number;
   /** Without quotes. */
   etag: string;
+  /** Absent for an object from before its bucket kept versions: AWS calls that version null. */
+  versionId?: string;
   modifiedAtMs: number;
   headers: KeptHeaders;
   tags?: [name: string, value: string][];
@@ -68,4 +70,9 @@ export interface Bucket {
   name: string;
   createdAtMs: number;
   objects: KeyIndex<StoredObject>;
+  /** What was replaced or deleted, by `versionName`, oldest first. Absent while versioning is off. */
+  versions?: Map<string, StoredObject>;
 }
+
+export const versionName = (key: string, versionId: string | undefined): string =>
+  `${versionId ?? 'null'} ${key}`;

@@ -104,6 +104,7 @@ const OPERATIONS: Record<string, string> = {
   'GET bucket list-type': 'ListObjectsV2',
   'GET bucket location': 'GetBucketLocation',
   'GET bucket versioning': 'GetBucketVersioning',
+  'PUT bucket versioning': 'PutBucketVersioning',
   'GET bucket uploads': 'ListMultipartUploads',
   'POST bucket delete': 'DeleteObjects',
   'PUT object': 'PutObject',

@@ -19,6 +19,7 @@ import {
   headBucket,
   isBucketName,
   listBuckets,
+  putBucketVersioning,
 } from './bucket.ts';
 import type { Answer, Operation, S3Settings } from './call.ts';
 import { completeMultipartUpload } from './complete-multipart.ts';
@@ -51,6 +52,7 @@ const OPERATIONS: Record<string, Operation> = {
   DeleteBucket: deleteBucket,
   GetBucketLocation: getBucketLocation,
   GetBucketVersioning: getBucketVersioning,
+  PutBucketVersioning: putBucketVersioning,
   ListObjects: listObjects,
   ListObjectsV2: listObjectsV2,
   PutObject: putObject,

@@ -5,20 +5,22 @@
 import type { Blobs, Segment } from './blobs.ts';
 import type { JournalRecord } from './journal.ts';
 import { createKeyIndex } from './key-index.ts';
-import type {
-  Body,
-  Bucket,
-  InlineBody,
-  ObjectRecord,
-  StoredObject,
-  StoredPart,
-  Upload,
-  UploadRecord,
+import {
+  versionName,
+  type Body,
+  type Bucket,
+  type InlineBody,
+  type ObjectRecord,
+  type StoredObject,
+  type StoredPart,
+  type Upload,
+  type UploadRecord,
 } from './records.ts';
 
 export type Change =
   | { type: 'bucket'; name: string; createdAtMs: number }
   | { type: 'bucket-gone'; name: string }
+  | { type: 'versioning'; name: string }
   | {
       type: 'object';
       bucket: string;
@@ -37,6 +39,7 @@ function recordOf({
   key,
   bytes,
   etag,
+  versionId,
   modifiedAtMs,
   headers,
   tags,
@@ -47,6 +50,7 @@ function recordOf({
     key,
     bytes,
     etag,
+    ...(versionId !== undefined && { versionId }),
     modifiedAtMs,
     headers,
     ...(tags && { tags }),
@@ -80,11 +84,16 @@ export function createState(blobs: Blobs) {
   const buckets = new Map<string, Bucket>();
   const uploads = new Map<string, Upload>();
 
+  /** Where versions are kept, an object outlives its being replaced or deleted. */
+  function leave({ versions }: Bucket, object: StoredObject): void {
+    if (versions) versions.set(versionName(object.key, object.versionId), object);
+    else blobs.release(segmentsOf(object.body));
+  }
   function dropObject(bucket: Bucket | undefined, key: string): void {
     const object = bucket?.objects.get(key);
-    if (object === undefined) return;
-    blobs.release(segmentsOf(object.body));
-    bucket?.objects.delete(key);
+    if (bucket === undefined || object === undefined) return;
+    leave(bucket, object);
+    bucket.objects.delete(key);
   }
   function endUpload(id: string): void {
     const upload = uploads.get(id);
@@ -96,7 +105,11 @@ export function createState(blobs: Blobs) {
     const bucket = buckets.get(bucketName);
     const before = bucket?.objects.get(object.key);
     bucket?.objects.set(object.key, object);
-    if (before !== undefined) blobs.release(segmentsOf(before.body));
+    if (bucket === undefined || before === undefined) return;
+    // New tags are not a new version.
+    if (bucket.versions && before.versionId === object.versionId)
+      blobs.release(segmentsOf(before.body));
+    else leave(bucket, before);
   }
   function setPart(uploadId: string, part: StoredPart): void {
     const upload = uploads.get(uploadId);
@@ -109,6 +122,10 @@ export function createState(blobs: Blobs) {
     uploads,
     createBucket: (name: string, createdAtMs: number) =>
       buckets.set(name, { name, createdAtMs, objects: createKeyIndex() }),
+    keepVersions(name: string): void {
+      const bucket = buckets.get(name);
+      if (bucket) bucket.versions ??= new Map();
+    },
     dropObject,
     endUpload,
     setObject,
@@ -135,6 +152,9 @@ export function applyChange(
       break;
     case 'bucket-gone':
       state.buckets.delete(change.name);
+      break;
+    case 'versioning':
+      state.keepVersions(change.name);
       break;
     case 'object': {
       const { segments } = change;
@@ -185,20 +205,27 @@ export function objectRecord(
   };
 }
 
+/** Those that only earlier versions have. */
+function deletedKeys({ objects, versions }: Bucket): Set<string> {
+  const keys = [...(versions?.values() ?? [])].map(({ key }) => key);
+  return new Set(keys.filter((key) => objects.get(key) === undefined));
+}
+
 /** The records of a compacted journal. */
 export function* liveRecords(
   state: State,
   readInline: (body: InlineBody) => Buffer,
 ): Iterable<JournalRecord> {
-  for (const { name, createdAtMs, objects } of state.buckets.values()) {
+  const recorded = (name: string, object: StoredObject): JournalRecord =>
+    objectRecord(name, object, object.body.at === 'blobs' ? undefined : readInline(object.body));
+  for (const bucket of state.buckets.values()) {
+    const { name, createdAtMs, objects, versions } = bucket;
     yield { meta: { type: 'bucket', name, createdAtMs } satisfies Change };
-    for (const object of objects.values()) {
-      yield objectRecord(
-        name,
-        object,
-        object.body.at === 'blobs' ? undefined : readInline(object.body),
-      );
-    }
+    if (versions) yield { meta: { type: 'versioning', name } satisfies Change };
+    for (const object of versions?.values() ?? []) yield recorded(name, object);
+    for (const key of deletedKeys(bucket))
+      yield { meta: { type: 'object-gone', bucket: name, key } satisfies Change };
+    for (const object of objects.values()) yield recorded(name, object);
   }
   for (const upload of state.uploads.values()) {
     yield { meta: { type: 'upload', upload: uploadRecordOf(upload) } satisfies Change };

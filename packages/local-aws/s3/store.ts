@@ -4,6 +4,7 @@
  * an await between the check of a condition and the change. That makes conditional writes reliable
  * under concurrency. A change is answered once it is on disk.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBlobs, type Blobs } from './blobs.ts';
@@ -32,9 +33,11 @@ export interface Store {
   readonly uploads: ReadonlyMap<string, Upload>;
   createBucket(name: string, createdAtMs: number): Promise<void>;
   deleteBucket(name: string): Promise<void>;
+  /** From now on; it cannot be turned off. */
+  keepVersions(bucket: Bucket): Promise<void>;
   /**
    * Puts the object, replacing what is there, and takes over the body's blobs. With `uploadId` the
-   * upload ends in the same record.
+   * upload ends in the same record. Where the bucket keeps versions, the object gets its version.
    */
   putObject(bucket: Bucket, object: StoredObject, uploadId?: string): Promise<void>;
   deleteObject(bucket: Bucket, key: string): Promise<void>;
@@ -87,7 +90,12 @@ function createChanges(
       state.buckets.delete(name);
       return writeChange({ type: 'bucket-gone', name });
     },
+    keepVersions({ name }) {
+      state.keepVersions(name);
+      return writeChange({ type: 'versioning', name });
+    },
     putObject(bucket, object, uploadId) {
+      if (bucket.versions) object.versionId ??= randomBytes(24).toString('base64url');
       state.setObject(bucket.name, object);
       const inline = object.body.at === 'blobs' ? undefined : readInline(object.body);
       const written = write(objectRecord(bucket.name, object, inline, uploadId));

@@ -1,6 +1,14 @@
 /** PutObject, DeleteObject, DeleteObjects, PutObjectTagging, DeleteObjectTagging. */
 import { readBody } from '../http-server.ts';
-import { findBucket, findObject, headerOf, quoted, type Answer, type Call } from './call.ts';
+import {
+  findBucket,
+  findObject,
+  headerOf,
+  quoted,
+  versionHeader,
+  type Answer,
+  type Call,
+} from './call.ts';
 import { checksumHeader } from './checksums.ts';
 import { checkWrite } from './conditions.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
@@ -50,6 +58,7 @@ export async function putObject(call: Call): Promise<Answer | Refusal> {
     status: 200,
     headers: {
       etag: quoted(object.etag),
+      ...versionHeader(now, object),
       [checksumHeader(algorithm)]: value,
       'x-amz-checksum-type': 'FULL_OBJECT',
       'x-amz-server-side-encryption': 'AES256',
@@ -60,6 +69,8 @@ export async function putObject(call: Call): Promise<Answer | Refusal> {
 export async function deleteObject(call: Call): Promise<Answer | Refusal> {
   const bucket = findBucket(call);
   if (isRefusal(bucket)) return bucket;
+  if (call.query.has('versionId'))
+    return refuse('NotImplemented', 'The local S3 does not delete single versions.');
   const object = bucket.objects.get(call.key);
   const refusal = headerOf(call, 'if-match') === undefined ? undefined : checkWrite(call, object);
   if (refusal !== undefined) return refusal;
@@ -126,6 +137,8 @@ async function setTags(
   const found = findObject(call);
   if (isRefusal(found)) return found;
   const { bucket, object } = found;
+  if (object !== bucket.objects.get(call.key))
+    return refuse('NotImplemented', 'The local S3 does not tag earlier versions.');
   if (object.body.at === 'blobs') call.store.blobs.retain(object.body.segments);
   await call.store.putObject(bucket, { ...object, tags });
   return { status };
