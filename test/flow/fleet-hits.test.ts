@@ -86,6 +86,9 @@ test('a hit whose copies fail for a while waits and is a hit', async () => {
   const ended = await run(...manyTasks(3, (at) => call('outage', [file(`outage/b${at}`)])));
   expect(ended.every(({ hitEntryId }) => hitEntryId !== null)).toBe(true);
   expect(await textAt('outage/b2')).toBe('[["outage"]]');
+  expect(ended[0]?.warnings).toBe(
+    '["S3 failed to copy the outputs of an equal task. The hit retries for up to 3600 s."]',
+  );
   expect(await invalidReasons(first?.id)).toEqual([{ reason: null }]);
 });
 
@@ -122,6 +125,9 @@ test('hits of a source that is denied wait for one probe at a time, and are hits
   world.s3.faults.clear();
   const ended = await world.ended(ids);
   expect(ended.every(({ hitEntryId }) => hitEntryId !== null)).toBe(true);
+  expect(ended[0]?.warnings).toBe(
+    '["Access to s3://data/denied/, where the outputs of an equal task are, is denied. The hit waits for up to 2 s."]',
+  );
   expect(await world.rows('SELECT * FROM cache_denials')).toEqual([]);
   expect(await invalidReasons(first?.id)).toEqual([{ reason: null }]);
 });

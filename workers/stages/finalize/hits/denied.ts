@@ -23,6 +23,8 @@ export interface Denials {
 
 const folderOf = (url: string): string => url.slice(0, url.lastIndexOf('/') + 1);
 
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
+
 const nameOf = ({ owner, role, folder }: DenialPlace): string =>
   JSON.stringify([owner, role, folder]);
 
@@ -42,7 +44,11 @@ export async function openDenials(runtime: Runtime, hits: readonly Hit[]): Promi
   const blocked = (denial: NotedDenial): AppliedHit => {
     const decision = decide(denial);
     if (decision.do === 'run') return avoided(denial, waitMs);
-    return decision.do === 'wait' ? decision : { do: 'wait', waitMs: probeEveryMs(waitMs) };
+    return {
+      do: 'wait',
+      waitMs: decision.do === 'wait' ? decision.waitMs : probeEveryMs(waitMs),
+      note: `Access to ${denial.folder}, where the outputs of an equal task are, is denied. The hit waits for up to ${seconds(waitMs)}.`,
+    };
   };
 
   return {
@@ -92,10 +98,9 @@ async function isStillDenied(
 }
 
 function avoided({ folder, reason }: NotedDenial, waitMs: number): AppliedHit {
-  const waited = `${Math.round(waitMs / 1000)} s`;
   return {
     do: 'avoid-entry',
     refusal: 'source-denied',
-    warning: `The outputs of an equal task were not used: access to ${folder} has been denied for more than ${waited}. ${reason}`,
+    warning: `The outputs of an equal task were not used: access to ${folder} has been denied for more than ${seconds(waitMs)}. ${reason}`,
   };
 }

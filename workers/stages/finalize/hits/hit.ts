@@ -28,7 +28,8 @@ export type AppliedHit =
   | { do: 'look-again' }
   /** The entry stays valid, but not for this task. */
   | { do: 'avoid-entry'; refusal: HitRefusal; warning: string }
-  | { do: 'wait'; waitMs: number }
+  /** The note is shown on the task; it is the same at each wait. */
+  | { do: 'wait'; waitMs: number; note: string }
   | { do: 'fail'; failure: Failure }
   | { do: 'cancelled' };
 
@@ -41,8 +42,11 @@ export function waitOrRun(runtime: Runtime, { row }: FinalizedTask, message: str
   const { cacheCopyWaitMs: budgetMs } = runtime.config;
   const decision = decideCopyRetry({ waitedMs: runtime.nowMs() - row.movedMs, budgetMs });
   runtime.log.warn({ taskId: row.id, message, ...decision }, 'cache-hit-not-copied');
-  if (decision.do === 'wait') return decision;
   const waited = `${Math.round(budgetMs / 1000)} s`;
+  if (decision.do === 'wait') {
+    const note = `S3 failed to copy the outputs of an equal task. The hit retries for up to ${waited}.`;
+    return { ...decision, note };
+  }
   return {
     do: 'avoid-entry',
     refusal: 'copies-failed',

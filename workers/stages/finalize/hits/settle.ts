@@ -44,6 +44,7 @@ export async function settleHits(runtime: Runtime, hits: readonly SettledHit[]):
   const [lost, avoided] = [those(hits, 'look-again'), those(hits, 'avoid-entry')];
   await addWarnings(runtime.database.pool, [
     ...finished.map(({ row: { id }, applied: { warnings } }) => ({ id, warnings })),
+    ...waiting.map(({ row: { id }, applied: { note } }) => ({ id, warnings: [note] })),
     ...avoided.map(({ row: { id }, applied: { warning } }) => ({ id, warnings: [warning] })),
   ]);
   const moved = {
