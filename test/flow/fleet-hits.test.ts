@@ -213,14 +213,19 @@ test('an output that is overwritten while it is copied is judged again, and its 
 
 test('a hit carries the warnings of the first run, and names what is at the URL of an output that it lacks', async () => {
   const two = (name: string) => call('half', [file(`${name}/a`, '/a'), file(`${name}/b`, '/b')]);
-  world.behave(() => ({ missing: [1] }));
   const [first] = await run(two('half/1'));
-  expect(JSON.parse(first?.warnings ?? '[]')).toHaveLength(1);
+  // An entry as it may be of a directory that was empty, or from before missing outputs left none.
+  const { pool } = world.database;
+  await pool.query("DELETE FROM cache_outputs WHERE url = 's3://data/half/1/b'");
+  await pool.query('UPDATE cache_entries SET warnings = ? WHERE task_id = ?', [
+    '["Noted by the first run."]',
+    first?.id,
+  ]);
   await world.objects.put('s3://data/half/2/b', 'from long ago');
   const [second] = await run(two('half/2'));
   expect(second?.hitEntryId).not.toBeNull();
   expect(JSON.parse(second?.warnings ?? '[]')).toEqual([
-    ...(JSON.parse(first?.warnings ?? '[]') as string[]),
+    'Noted by the first run.',
     'The earlier run did not write output /b. What is at s3://data/half/2/b is not an output of this task. It was not changed.',
   ]);
   expect(await textAt('half/2/b')).toBe('from long ago');
