@@ -45,7 +45,8 @@ async function isThere(
   { describe }: CopyTools,
   { from, toUrl, uploads }: CopyRequest,
 ): Promise<Copied | undefined> {
-  const seen = await describe(toUrl);
+  // Who may write there may not be allowed to read.
+  const seen = await describe(toUrl).catch(() => undefined);
   const isSame = seen?.sizeBytes === from.sizeBytes && seen.checksums.crc64nvme === from.crc64nvme;
   if (!isSame) return undefined;
   await uploads?.forget();
@@ -89,7 +90,10 @@ async function prove(
     message: `The copy of ${from.url} at ${toUrl} has another checksum than its source had.`,
   };
   if (crc64nvme !== undefined) return crc64nvme === from.crc64nvme ? copied : other;
-  const seen = await describe(toUrl);
+  const seen = await describe(toUrl).catch((error: unknown) => {
+    if (statusOf((error as Error).cause) === 403) return undefined;
+    throw error;
+  });
   if (seen?.checksums.crc64nvme !== undefined)
     return seen.checksums.crc64nvme === from.crc64nvme && seen.sizeBytes === from.sizeBytes
       ? { ...copied, etag: seen.etag }

@@ -238,6 +238,22 @@ test('an upload that began and whose id was not noted is ended by the next try',
   expect(await openUploads()).toEqual([]);
 });
 
+test('a copy in parts needs no permission to read its destination', async () => {
+  await edge.objects.put('s3://data/blind', LARGE);
+  const from = await sourceOf(edge.objects, 's3://data/blind');
+  edge.local.faults.add({
+    service: 's3',
+    operation: 'HeadObject',
+    match: 'other/blind',
+    kind: 'error',
+    status: 403,
+    code: 'AccessDenied',
+  });
+  expect(await edge.objects.copy({ from, toUrl: 's3://other/blind' })).toMatchObject({
+    did: 'copied',
+  });
+});
+
 test('a cancelled copy ends at once and leaves no upload open', async () => {
   await edge.objects.put('s3://data/cancelled', LARGE);
   const from = await sourceOf(edge.objects, 's3://data/cancelled');
