@@ -48,7 +48,7 @@ export async function handleMessage(
 async function submit(
   context: ApiContext,
   { name, data, deliveryId }: IntakeMessage,
-): Promise<{ id: string; tasks?: number } | Refusal> {
+): Promise<{ id: string; tasks?: number; equal_rows?: number } | Refusal> {
   const { token, key, ...rest } = (typeof data === 'object' && data !== null ? data : {}) as Record<
     string,
     unknown
@@ -71,7 +71,8 @@ async function submit(
       ),
     };
   const scatter = await submitScatter(context, access, { body: rest['scatter'] }, readKey);
-  return 'refused' in scatter ? scatter : { id: scatter.id, tasks: scatter.taskIds.length };
+  if ('refused' in scatter) return scatter;
+  return { id: scatter.id, tasks: scatter.taskIds.length, equal_rows: scatter.equalRows };
 }
 
 async function findCaller(callers: Callers, token: unknown): Promise<Caller | Refused> {

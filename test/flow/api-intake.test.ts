@@ -68,6 +68,7 @@ test('messages create a task and a scatter, and return their ids', async () => {
   expect(await outcome(await queue.add('scatter', { token: 'one', scatter }))).toEqual({
     id: expect.stringMatching(/^scatter-/),
     tasks: 3,
+    equal_rows: 0,
   });
 });
 

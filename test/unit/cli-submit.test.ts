@@ -94,6 +94,17 @@ it('scatter streams .ndjson unchanged, with the name in the query', async () => 
   expect(api.asked[0]!.headers['content-type']).toBe('application/x-ndjson');
 });
 
+it('scatter says on stderr how many rows do the same as an earlier one', async () => {
+  api = await startFakeApi({
+    'POST /v1/scatters': { body: { id: 'scatter-1-bbbbbb', tasks: 8, equal_rows: 7 } },
+  });
+  expect(await run(['scatter', '-'], { api, stdin: '{}' })).toEqual({
+    code: 0,
+    out: 'scatter-1-bbbbbb\n',
+    err: '7 of 8 rows do the same as an earlier row. Each of them runs on its own.\n',
+  });
+});
+
 it('scatter --wait prints the counts per place on stderr and exits with 1 when a task failed', async () => {
   api = await startFakeApi({
     'POST /v1/scatters': { body: { id: 'scatter-1-bbbbbb', tasks: [] } },
