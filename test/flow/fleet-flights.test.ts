@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { NewTask } from '../../core/task/task.ts';
 import { cancelTasks } from '../../db/cancel.ts';
 import { taskNudges } from '../../queues/messages.ts';
@@ -6,22 +6,29 @@ import type { Behaviour } from './containers.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 let world: FleetWorld;
-beforeEach(async () => {
+beforeAll(async () => {
   world = await startFleetWorld();
   await world.startWorkers();
 });
-afterEach(() => world.close());
+afterAll(() => world.close());
+
+/** Each test has a call, and attempts, of its own. */
+let call = 0;
+let started = 0;
+beforeEach(() => {
+  call += 1;
+  started = 0;
+});
 
 /** All of them are the same call. */
 const sameCall = (name: string, ramGb = 1): NewTask =>
   newTask(name, {
     cache: 'readwrite',
     spec: {
-      executors: [{ image: 'debian:12', command: ['same'] }],
+      executors: [{ image: 'debian:12', command: ['same', String(call)] }],
       resources: { cpu_cores: 1, ram_gb: ramGb, disk_gb: 1, preemptible: false },
     },
   });
-const startedTasks = (): number => world.batch.ledger.summary().startsTotal;
 
 /** The first attempt waits until the others wait for it, and then ends as given. */
 async function leadAndFollow(
@@ -30,7 +37,6 @@ async function leadAndFollow(
   follower: () => Behaviour,
 ): Promise<{ ids: number[]; endLeader: () => void }> {
   const { promise: ended, resolve: endLeader } = Promise.withResolvers<void>();
-  let started = 0;
   world.behave(() => {
     started += 1;
     return started === 1 ? { ...leader, until: ended } : follower();
@@ -40,7 +46,7 @@ async function leadAndFollow(
     const [row] = await world.rows(
       `SELECT COUNT(*) AS waiting FROM tasks WHERE waits_for IS NOT NULL AND place = 'cache-check'`,
     );
-    return row?.['waiting'] === tasks.length - 1 && startedTasks() === 1;
+    return row?.['waiting'] === tasks.length - 1 && started === 1;
   });
   return { ids, endLeader };
 }
@@ -48,10 +54,10 @@ async function leadAndFollow(
 /** Containers that end once as many run as are awaited: they would hang if they ran in turns. */
 function together(count: number): () => Behaviour {
   const { promise: allRun, resolve: run } = Promise.withResolvers<void>();
-  let started = 0;
+  let running = 0;
   return () => {
-    started += 1;
-    if (started === count) run();
+    running += 1;
+    if (running === count) run();
     return { until: allRun };
   };
 }
@@ -64,7 +70,7 @@ test('tasks that wait for an equal one fail with it when its command fails, and 
   );
   endLeader();
   const ended = await world.ended(ids);
-  expect(startedTasks()).toBe(1);
+  expect(started).toBe(1);
   expect(ended.map(({ place }) => place)).toEqual(ended.map(() => 'failed'));
   const [leader, ...others] = ended.toSorted((a, b) => b.attempt - a.attempt);
   expect(leader).toMatchObject({ failureCode: 'executor-failed' });
@@ -94,7 +100,7 @@ test('tasks of another owner or with other resources all run at once when their 
   endLeader();
   const ended = await world.ended(ids);
   expect(ended.map(({ place }) => place).toSorted()).toEqual(['done', 'done', 'done', 'failed']);
-  expect(startedTasks()).toBe(4);
+  expect(started).toBe(4);
 });
 
 test.each<[string, Behaviour]>([
@@ -111,7 +117,7 @@ test.each<[string, Behaviour]>([
   endLeader();
   const ended = await world.ended(ids);
   expect(ended.filter(({ place }) => place === 'done').length).toBeGreaterThanOrEqual(3);
-  expect(startedTasks()).toBe(4);
+  expect(started).toBe(4);
 });
 
 test('tasks that wait for an equal one run once more when it is cancelled', async () => {

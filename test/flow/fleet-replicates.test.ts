@@ -1,20 +1,27 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { NewTask } from '../../core/task/task.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 let world: FleetWorld;
-beforeEach(async () => {
+beforeAll(async () => {
   world = await startFleetWorld();
   await world.startWorkers();
 });
-afterEach(() => world.close());
+afterAll(() => world.close());
+
+/** Each test has a call of its own. */
+let call = 0;
+beforeEach(() => {
+  call += 1;
+  world.effects.length = 0;
+});
 
 /** All of them are the same call. */
 const sameCall = (name: string, more: Partial<Omit<NewTask, 'spec'>> = {}): NewTask =>
   newTask(name, {
     cache: 'readwrite',
     ...more,
-    spec: { executors: [{ image: 'debian:12', command: ['simulate'] }] },
+    spec: { executors: [{ image: 'debian:12', command: ['simulate', String(call)] }] },
   });
 const rowsOf = (count: number, prefix: string): NewTask[] =>
   manyTasks(count, (at) => sameCall(`${prefix}-${at}`));
