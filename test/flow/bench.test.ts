@@ -113,6 +113,16 @@ it('bench hits reports no submission for a hit, and one CopyObject for each copy
   expect(copy).toMatchObject({ 's3.CopyObject': TASKS });
 });
 
+it('bench cache reports lookups beside pruning, and the requests of a hit beside its copies', async () => {
+  const rows = await run('cache');
+  const row = rows[`${TASKS} entries`];
+  expect(row).toMatchObject({ entries: TASKS, 'old entries': 4, 'old entries left': 0 });
+  expectNumbers(row, ['lookup p99, pruning / quiet', 'longest lock wait ms', 'lookups/s']);
+  expect(rows[`${TASKS} hits, reference`]).toMatchObject({ 'copies/hit': 0 });
+  expect(rows[`${TASKS} hits, copy`]).toMatchObject({ 'copies/hit': 1 });
+  expectNumbers(rows[`${TASKS} hits, copy`], ['hits/s', 'S3 requests/hit beside copies']);
+});
+
 it('bench scale reports the same scatter for one, two and four workers', async () => {
   const rows = await run('scale');
   expect(Object.keys(rows)).toEqual([1, 2, 4].map((workers) => `${workers} workers, ${TASKS}`));
