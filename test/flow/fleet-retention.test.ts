@@ -52,13 +52,14 @@ describe('a fleet whose tasks have all ended', () => {
     const pruned = await pruneAll(runtime);
     expect(pruned).toMatchObject({ tasks: 3, submissions: 1, scatters: 1, shapes: 1 });
     for (const table of TABLES) expect(await countRows(table), table).toBe(0);
-    expect(await countRows('cache_fingerprints')).toBe(1);
+    expect(await countRows('cache_fingerprints')).toBe(3);
     expect(await countRows('object_sums')).toBe(0);
     expect(await pruneAll(runtime)).toEqual({});
 
     const [hit] = await world.ended(await world.accept([sameCall('again')]));
     expect(hit?.place).toBe('done');
-    expect(world.effects).toHaveLength(1);
+    expect(hit?.hitEntryId).not.toBeNull();
+    expect(world.effects).toHaveLength(3);
     expect((await world.objects.get('s3://data/out/again'))?.toString()).toBe('[["same"]]');
     const entryId = Number(hit?.hitEntryId);
     const source = (await readHitSources(runtime.database.pool, [entryId])).get(entryId);
