@@ -144,7 +144,6 @@ const LONGEST_PRUNING_MS = 240_000;
 /** Both kinds of rounds in one row: ratios hold on any machine. */
 export async function lookups(world: World, entries: number): Promise<Row> {
   const rounds = Math.min(QUIET_ROUNDS, Math.max(5, Math.ceil(entries / 1000)));
-  await world.restartWorkers(1, { BATCHWELL_PRUNE_MS: '0' });
   const startedMs = performance.now();
   await fill(world, entries);
   const fillMs = performance.now() - startedMs;

@@ -3,6 +3,7 @@
  * while old ones are pruned.
  */
 import { lookups } from './cache-lookups.ts';
+import { equalCalls } from './equal-calls.ts';
 import { runHits } from './hits.ts';
 import { inWorld } from './in-world.ts';
 import type { BenchOptions } from './options.ts';
@@ -25,7 +26,12 @@ export async function cache(options: BenchOptions): Promise<Rows> {
     const wanted = { workers: options.workers, aws: { runMs: [200, 2000] as [number, number] } };
     await inWorld(options, wanted, async (world) => {
       rows[`${tasks} entries`] = await lookups(world, tasks);
-      Object.assign(rows, await hitsBesideCopies(world, options, Math.min(tasks, WIDEST)));
+      const width = Math.min(tasks, WIDEST);
+      Object.assign(
+        rows,
+        await hitsBesideCopies(world, options, width),
+        await equalCalls(world, { tasks: width, connections: options.connections }),
+      );
     });
   }
   return rows;
@@ -38,10 +44,12 @@ async function hitsBesideCopies(
 ): Promise<Rows> {
   const rows: Rows = {};
   const label = `c${tasks}`;
-  await world.restartWorkers(workers);
-  await runScatter(world, { label, tasks, cache: 'readwrite' });
   for (const mode of ['reference', 'copy']) {
-    await world.restartWorkers(workers, { BATCHWELL_CACHE_HIT: mode });
+    await world.restartWorkers(workers, {
+      BATCHWELL_CACHE_HIT: mode,
+      BATCHWELL_CACHE_UNVERSIONED: mode,
+    });
+    if (mode === 'reference') await runScatter(world, { label, tasks, cache: 'readwrite' });
     // The first round warms up the new processes.
     for (let round = 1; round <= rounds; round += 1) {
       const again = `${label}-cache-${mode}-${round}`;
