@@ -2,6 +2,7 @@
  * `bench/` measures what a fleet costs and how fast it is, with every part in its own process. This
  * file lists the benchmarks.
  */
+import { cache } from './cache.ts';
 import { events } from './events.ts';
 import { flights } from './flights.ts';
 import { hits } from './hits.ts';
@@ -25,6 +26,8 @@ export const benches = {
   singles: { run: singles, tasks: [0] },
   hits: { run: hits, tasks: [10_000] },
   flights: { run: flights, tasks: [10_000] },
+  /** Entries; hits are measured at up to 10,000. */
+  cache: { run: cache, tasks: [1_000_000] },
   watch: { run: watch, tasks: [10_000] },
   /** Shapes, not tasks. */
   submit: { run: submit, tasks: [500] },

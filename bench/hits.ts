@@ -36,7 +36,7 @@ export async function hits(options: BenchOptions): Promise<Rows> {
   return rows;
 }
 
-async function runHits(
+export async function runHits(
   world: World,
   { label, tasks, again }: { label: string; tasks: number; again: string },
 ): Promise<Row> {

@@ -112,3 +112,17 @@ export const openImageMemo = (session: Session): ImageMemo => ({
   claim: (key, forMs) => claimImage(session, key, forMs),
   save: (key, answer, freshMs) => saveImageDigest(session, key, { answer, freshMs }),
 });
+
+/** Of images that nobody has asked for since a time, at most `most`. Returns how many were deleted. */
+export async function deleteOldImageDigests(
+  session: Session,
+  beforeMs: number,
+  most: number,
+): Promise<number> {
+  const done = await write(
+    session,
+    'DELETE FROM image_digests WHERE resolved_ms < ? AND claimed_until_ms < ? LIMIT ?',
+    [beforeMs, beforeMs, most],
+  );
+  return done.affectedRows;
+}

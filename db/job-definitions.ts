@@ -2,6 +2,7 @@
  * Job definitions by content: one row and one registration, however many workers need it at once.
  */
 import type { DefinitionContent, Scheduling } from '../core/container/job-definition.ts';
+import { NOTE_USE_MS } from '../core/retention.ts';
 import type { Session } from './client.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
 
@@ -19,12 +20,14 @@ export async function saveJobDefinition(
   definition: { digest: Buffer; content: DefinitionContent; nowMs: number },
 ): Promise<number> {
   const find = async (): Promise<number | undefined> => {
-    const row = await selectFirst<{ id: number }>(
+    const row = await selectFirst<{ id: number; lastUsedMs: number }>(
       session,
-      'SELECT id FROM job_definitions WHERE digest = ?',
+      'SELECT id, last_used_ms AS lastUsedMs FROM job_definitions WHERE digest = ?',
       [definition.digest],
     );
-    return row?.id;
+    if (!row || row.lastUsedMs >= definition.nowMs - NOTE_USE_MS) return row?.id;
+    // Definitions in use are not pruned; this one may have been, just now.
+    return (await touchDefinition(session, row.id, definition.nowMs)) ? row.id : undefined;
   };
   const known = await find();
   if (known !== undefined) return known;
@@ -115,9 +118,19 @@ export async function saveShape(
 ): Promise<void> {
   await write(
     session,
-    `INSERT IGNORE INTO shapes (shape, job_definition_id, queue, share, priority, created_ms)
-      VALUES (?, ?, ?, ?, ?, ?)`,
-    [row.shape, row.jobDefinitionId, row.queue, row.share, row.priority, row.nowMs],
+    `INSERT INTO shapes (shape, job_definition_id, queue, share, priority, used_ms)
+      VALUES (?, ?, ?, ?, ?, ?)
+      ON DUPLICATE KEY UPDATE job_definition_id = VALUES(job_definition_id),
+        used_ms = IF(used_ms < ?, VALUES(used_ms), used_ms)`,
+    [
+      row.shape,
+      row.jobDefinitionId,
+      row.queue,
+      row.share,
+      row.priority,
+      row.nowMs,
+      row.nowMs - NOTE_USE_MS,
+    ],
   );
 }
 
@@ -131,13 +144,18 @@ export async function readShape(session: Session, shape: string): Promise<ShapeR
   );
 }
 
-/** Records that a definition is used now. Used definitions are not pruned. */
-export async function touchDefinition(session: Session, id: number, nowMs: number): Promise<void> {
-  await write(
+/** Records that a definition is used now. Used definitions are not pruned. False when there is none. */
+export async function touchDefinition(
+  session: Session,
+  id: number,
+  nowMs: number,
+): Promise<boolean> {
+  const touched = await write(
     session,
     'UPDATE job_definitions SET last_used_ms = GREATEST(last_used_ms, ?) WHERE id = ?',
     [nowMs, id],
   );
+  return touched.affectedRows === 1;
 }
 
 interface UnusedDefinition {

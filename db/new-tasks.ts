@@ -1,6 +1,7 @@
 /** New tasks as rows: templates, scatters, tasks and tags. accept.ts says when they are written. */
 import { countReplicates } from '../core/cache/replicates.ts';
 import { sha256 } from '../core/ids.ts';
+import { NOTE_USE_MS } from '../core/retention.ts';
 import type { NewTask } from '../core/task/task.ts';
 import { hoistConstants, splitTask, type SplitTask, type Template } from '../core/task/template.ts';
 import { logChange } from './changes.ts';
@@ -97,13 +98,13 @@ async function saveTemplate(session: Session, template: Template, nowMs: number)
   const body = JSON.stringify(template);
   const digest = sha256(body);
   const known = await findTemplate(session, digest);
-  if (known !== undefined) return known;
-  await write(session, 'INSERT IGNORE INTO templates (digest, body, created_ms) VALUES (?, ?, ?)', [
-    digest,
-    body,
-    nowMs,
-  ]);
-  const id = await findTemplate(session, digest);
+  if (known && (await noteTemplateUse(session, known, nowMs))) return known.id;
+  await write(
+    session,
+    'INSERT IGNORE INTO templates (digest, body, created_ms, used_ms) VALUES (?, ?, ?, ?)',
+    [digest, body, nowMs, nowMs],
+  );
+  const id = (await findTemplate(session, digest))?.id;
   if (id === undefined)
     throw new Error(
       `Template ${digest.toString('hex')} is missing from the database right after it was written.`,
@@ -111,13 +112,31 @@ async function saveTemplate(session: Session, template: Template, nowMs: number)
   return id;
 }
 
-async function findTemplate(session: Session, digest: Buffer): Promise<number | undefined> {
-  const row = await selectFirst<{ id: number }>(
+interface KnownTemplate {
+  id: number;
+  usedMs: number;
+}
+
+const findTemplate = (session: Session, digest: Buffer): Promise<KnownTemplate | undefined> =>
+  selectFirst<KnownTemplate>(
     session,
-    'SELECT id FROM templates WHERE digest = ?',
+    'SELECT id, used_ms AS usedMs FROM templates WHERE digest = ?',
     [digest],
   );
-  return row?.id;
+
+/** Templates in use are not pruned. False when it was pruned just now. */
+async function noteTemplateUse(
+  session: Session,
+  { id, usedMs }: KnownTemplate,
+  nowMs: number,
+): Promise<boolean> {
+  if (usedMs >= nowMs - NOTE_USE_MS) return true;
+  const noted = await write(
+    session,
+    'UPDATE templates SET used_ms = GREATEST(used_ms, ?) WHERE id = ?',
+    [nowMs, id],
+  );
+  return noted.affectedRows === 1;
 }
 
 interface ScatterColumns {

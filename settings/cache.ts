@@ -1,6 +1,7 @@
 import { readQueueArchitectures } from '../core/image/architecture.ts';
 import { readRegistryLogin } from '../core/image/registry-login.ts';
 import {
+  each,
   HOUR_MS,
   list,
   MINUTE_MS,
@@ -54,6 +55,30 @@ export const cache = {
       effect:
         'How long cache hits wait while access to the earlier outputs is denied. One hit in a ' +
         'tenth of this time tries again. After this time the tasks run.',
+    }),
+    cacheReadOff: list({
+      variable: 'BATCHWELL_CACHE_READ_OFF',
+      effect: 'Owners whose tasks never get cache hits, whatever they ask for; * for all.',
+    }),
+    cacheWriteOff: list({
+      variable: 'BATCHWELL_CACHE_WRITE_OFF',
+      effect: 'Owners whose tasks leave no cache entries, whatever they ask for; * for all.',
+    }),
+    cacheMaxAgeMs: whole({
+      variable: 'BATCHWELL_CACHE_MAX_AGE_MS',
+      fallback: 0,
+      unit: 'ms',
+      range: [0, 100 * 365 * 24 * HOUR_MS],
+      effect:
+        'Cache entries older than this give no hits. A task can set a shorter limit with its ' +
+        'backend parameter cache_max_age. 0 for any age.',
+    }),
+    cacheHitPrefixes: list({
+      variable: 'BATCHWELL_CACHE_HIT_PREFIXES',
+      effect:
+        'Only cache entries whose outputs are all below one of these URL prefixes, such as ' +
+        's3://lab/prod/, give hits. Empty for all.',
+      check: each((entry) => /^s3:\/\/[^/]+\//.test(entry), 'a URL prefix such as s3://lab/prod/'),
     }),
     distrustedEtags: list({
       variable: 'BATCHWELL_DISTRUSTED_ETAGS',

@@ -10,6 +10,7 @@ import { batchMetrics } from './families/batch.ts';
 import { cacheMetrics } from './families/cache.ts';
 import { notificationMetrics } from './families/notifications.ts';
 import { processMetrics } from './families/processes.ts';
+import { pruningMetrics } from './families/pruning.ts';
 import { queueMetrics } from './families/queues.ts';
 import { taskMetrics } from './families/tasks.ts';
 
@@ -36,6 +37,7 @@ export function createMetrics() {
     ...awsMetrics(registers),
     ...batchMetrics(registers),
     ...notificationMetrics(registers),
+    ...pruningMetrics(registers),
     ...processMetrics(registers),
   };
 }

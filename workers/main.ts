@@ -9,6 +9,7 @@ import { serveMetrics } from './metrics-server.ts';
 import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
 import type { CrashPoint } from './crash-points.ts';
+import { startRetention } from './upkeep/retention/retention.ts';
 import { startSweeper } from './upkeep/sweeper.ts';
 import { startWebhooks } from './upkeep/webhooks/loops.ts';
 
@@ -58,6 +59,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     const loops = [
       startSweeper(runtime),
       startJanitor(runtime),
+      startRetention(runtime),
       ...startWebhooks(runtime),
       ...(polls ? [startEventFeed(runtime)] : []),
     ];

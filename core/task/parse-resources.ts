@@ -11,6 +11,7 @@ import {
   type Source,
 } from './read-fields.ts';
 import { memberPath, problemAt, type Problem } from '../problems.ts';
+import { MAX_AGE_FORM, parseMaxAge } from '../cache/policy.ts';
 import { cacheModes, mergeModes, type CacheMode, type MergeMode, type Resources } from './task.ts';
 
 /** The keys of resources.backend_parameters that Batchwell knows; keys ignore case. */
@@ -21,6 +22,7 @@ export const backendParameters = [
   'jobTimeout',
   'cache',
   'merge',
+  'cache_max_age',
   'missing_outputs',
   'priority',
   'share_identifier',
@@ -75,6 +77,7 @@ export function parseResources(task: Source, boundaries: Boundaries): ParsedReso
   const cache = choiceOf(reader, known, { name: 'cache', choices: cacheModes });
   const merge = choiceOf(reader, known, { name: 'merge', choices: mergeModes });
   checkMissingOutputs(reader, known);
+  checkMaxAge(reader, known);
   return {
     resources: {
       // TES 1.1 says integer; the 1.2 draft allows fractions, and Batch takes whole vCPUs on EC2.
@@ -231,6 +234,12 @@ function choiceOf<T extends string>(
     choices.find((choice) => choice === text) ??
     refuseParameter(resources, name, `one of ${choices.join(', ')}`, text)
   );
+}
+
+function checkMaxAge(resources: Source, known: ReadonlyMap<BackendParameter, string>): void {
+  const text = known.get('cache_max_age');
+  if (text !== undefined && parseMaxAge(text) === undefined)
+    refuseParameter(resources, 'cache_max_age', MAX_AGE_FORM, text);
 }
 
 /** With `missing_outputs=fail` a missing output fails the task; otherwise it is a warning. */

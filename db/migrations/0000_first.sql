@@ -39,6 +39,7 @@ CREATE TABLE `cache_entries` (
 	`task_id` bigint unsigned NOT NULL,
 	`usable` boolean NOT NULL DEFAULT true,
 	`invalid_reason` text,
+	`invalid_ms` bigint unsigned,
 	`warnings` mediumtext,
 	`hits` int NOT NULL DEFAULT 0,
 	`last_hit_ms` bigint unsigned,
@@ -52,7 +53,7 @@ CREATE TABLE `cache_fingerprints` (
 	`base` binary(32) NOT NULL,
 	`listed_fingerprint` binary(32) NOT NULL,
 	`inputs` mediumtext NOT NULL,
-	`created_ms` bigint unsigned NOT NULL,
+	`used_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `cache_fingerprints_fingerprint` PRIMARY KEY(`fingerprint`)
 );
 --> statement-breakpoint
@@ -185,7 +186,7 @@ CREATE TABLE `shapes` (
 	`queue` varchar(512) NOT NULL,
 	`share` varchar(255) NOT NULL,
 	`priority` int NOT NULL,
-	`created_ms` bigint unsigned NOT NULL,
+	`used_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `shapes_shape` PRIMARY KEY(`shape`)
 );
 --> statement-breakpoint
@@ -282,6 +283,7 @@ CREATE TABLE `templates` (
 	`body` mediumtext NOT NULL,
 	`script_sha256` binary(32),
 	`created_ms` bigint unsigned NOT NULL,
+	`used_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `templates_id` PRIMARY KEY(`id`),
 	CONSTRAINT `templates_digest` UNIQUE(`digest`)
 );
@@ -289,7 +291,8 @@ CREATE TABLE `templates` (
 CREATE INDEX `idempotency_keys_created` ON `idempotency_keys` (`created_ms`);--> statement-breakpoint
 CREATE INDEX `cache_denials_probed` ON `cache_denials` (`probed_ms`);--> statement-breakpoint
 CREATE INDEX `cache_entries_lookup` ON `cache_entries` (`usable`,`fingerprint`,`domain`);--> statement-breakpoint
-CREATE INDEX `cache_entries_listed` ON `cache_entries` (`listed_fingerprint`);--> statement-breakpoint
+CREATE INDEX `cache_entries_listed` ON `cache_entries` (`usable`,`listed_fingerprint`,`domain`);--> statement-breakpoint
+CREATE INDEX `cache_fingerprints_used` ON `cache_fingerprints` (`used_ms`);--> statement-breakpoint
 CREATE INDEX `cache_flights_task` ON `cache_flights` (`task_id`);--> statement-breakpoint
 CREATE INDEX `image_digests_resolved` ON `image_digests` (`resolved_ms`);--> statement-breakpoint
 CREATE INDEX `object_sums_created` ON `object_sums` (`created_ms`);--> statement-breakpoint
@@ -298,6 +301,7 @@ CREATE INDEX `webhook_deliveries_due` ON `webhook_deliveries` (`due_ms`);--> sta
 CREATE INDEX `webhook_deliveries_ended` ON `webhook_deliveries` (`ended_ms`);--> statement-breakpoint
 CREATE INDEX `webhooks_owner` ON `webhooks` (`owner`);--> statement-breakpoint
 CREATE INDEX `submissions_due` ON `submissions` (`due_ms`);--> statement-breakpoint
+CREATE INDEX `submissions_shape` ON `submissions` (`shape`);--> statement-breakpoint
 CREATE INDEX `submissions_watch` ON `submissions` (`state`,`queue`);--> statement-breakpoint
 CREATE INDEX `scatters_owner` ON `scatters` (`owner`);--> statement-breakpoint
 CREATE INDEX `tasks_due` ON `tasks` (`due_ms`);--> statement-breakpoint
@@ -306,4 +310,5 @@ CREATE INDEX `tasks_submission` ON `tasks` (`submission_id`,`shape`);--> stateme
 CREATE INDEX `tasks_owner` ON `tasks` (`owner`);--> statement-breakpoint
 CREATE INDEX `tasks_ended` ON `tasks` (`owner`,`ended_as`);--> statement-breakpoint
 CREATE INDEX `tasks_name` ON `tasks` (`owner`,`name`);--> statement-breakpoint
-CREATE INDEX `tasks_waits_for` ON `tasks` (`waits_for`);
+CREATE INDEX `tasks_waits_for` ON `tasks` (`waits_for`);--> statement-breakpoint
+CREATE INDEX `templates_used` ON `templates` (`used_ms`);

@@ -14,7 +14,6 @@ import {
 } from 'drizzle-orm/mysql-core';
 import { architectures } from '../../core/image/architecture.ts';
 import type { ImageProblem } from '../../core/image/image-seen.ts';
-import type { StoredInput } from '../../core/cache/stored-input.ts';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
 
 /** One row per task whose outputs may be reused. */
@@ -33,6 +32,8 @@ export const cacheEntries = mysqlTable(
     usable: boolean().notNull().default(true),
     /** Why it can no longer be used; null while it can. */
     invalidReason: text(),
+    /** Since when; noted by the pruning, some time later. */
+    invalidMs: ms(),
     /** What the run that wrote it warned of; null when nothing. A hit carries the same. */
     warnings: jsonText<string[]>(),
     hits: int().notNull().default(0),
@@ -42,7 +43,7 @@ export const cacheEntries = mysqlTable(
   (table) => [
     uniqueIndex('cache_entries_task').on(table.taskId),
     index('cache_entries_lookup').on(table.usable, table.fingerprint, table.domain),
-    index('cache_entries_listed').on(table.listedFingerprint),
+    index('cache_entries_listed').on(table.usable, table.listedFingerprint, table.domain),
   ],
 );
 
@@ -67,16 +68,21 @@ export const cacheOutputs = mysqlTable(
 );
 
 /** What a fingerprint is made of, so that it can be made again from stronger identities, and explained. */
-export const cacheFingerprints = mysqlTable('cache_fingerprints', {
-  fingerprint: bytes({ length: 32 }).primaryKey(),
-  /** Digest of all but what the inputs hold. */
-  base: bytes({ length: 32 }).notNull(),
-  /** The fingerprint by what listings alone say. */
-  listedFingerprint: bytes({ length: 32 }).notNull(),
-  /** By position of the declared inputs. */
-  inputs: jsonText<StoredInput[]>().notNull(),
-  createdMs: ms().notNull(),
-});
+export const cacheFingerprints = mysqlTable(
+  'cache_fingerprints',
+  {
+    fingerprint: bytes({ length: 32 }).primaryKey(),
+    /** Digest of all but what the inputs hold. */
+    base: bytes({ length: 32 }).notNull(),
+    /** The fingerprint by what listings alone say. */
+    listedFingerprint: bytes({ length: 32 }).notNull(),
+    /** By position of the declared inputs: see core/cache/packed-inputs.ts. */
+    inputs: mediumtext().notNull(),
+    /** When a task last missed the cache with it, within an hour. */
+    usedMs: ms().notNull(),
+  },
+  (table) => [index('cache_fingerprints_used').on(table.usedMs)],
+);
 
 /**
  * What objects hold that were read or written before: from an object as a listing shows it to the CRC64NVME of its

@@ -43,7 +43,8 @@ export const shapes = mysqlTable('shapes', {
   queue: ascii(512).notNull(),
   share: ascii(255).notNull(),
   priority: int().notNull(),
-  createdMs: ms().notNull(),
+  /** When a task was last staged with it, within an hour. */
+  usedMs: ms().notNull(),
 });
 
 /** Locked while attempts of an owner with a limit are packed. Empty when no owner has a limit. */
@@ -84,6 +85,7 @@ export const submissions = mysqlTable(
   (table) => [
     uniqueIndex('submissions_key').on(table.submissionKey),
     index('submissions_due').on(table.dueMs),
+    index('submissions_shape').on(table.shape),
     index('submissions_watch').on(table.state, table.queue),
     check(
       'submissions_running_has_job',

@@ -36,8 +36,13 @@ export const templates = mysqlTable(
     /** SHA-256 of the rendered script, once it is in S3. */
     scriptSha256: bytes({ length: 32 }),
     createdMs: ms().notNull(),
+    /** When a task was last accepted with it, within an hour. */
+    usedMs: ms().notNull(),
   },
-  (table) => [uniqueIndex('templates_digest').on(table.digest)],
+  (table) => [
+    uniqueIndex('templates_digest').on(table.digest),
+    index('templates_used').on(table.usedMs),
+  ],
 );
 
 export const scatters = mysqlTable(

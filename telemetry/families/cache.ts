@@ -8,8 +8,11 @@ const cacheResults = [
   'wait',
   'fail',
   'off',
+  'read-off',
   'unreadable-input',
   'image-not-resolved',
+  'entry-too-old',
+  'entry-elsewhere',
 ] as const;
 const registryOperations = ['manifest', 'token'] as const;
 

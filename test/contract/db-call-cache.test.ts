@@ -84,7 +84,7 @@ describe('the call cache', () => {
     const [first, second] = await rows('SELECT id FROM cache_entries ORDER BY id');
     const [firstId, secondId] = [Number(first?.['id']), Number(second?.['id'])];
     expect(await findEntries(database.pool, [lookup])).toEqual(
-      new Map([[lookupKey(lookup), secondId]]),
+      new Map([[lookupKey(lookup), { id: secondId, taskId: 2, createdMs: 100 }]]),
     );
     expect(
       (await findEntries(database.pool, [{ ...lookup, domain: 'you' }])).has(
@@ -93,7 +93,7 @@ describe('the call cache', () => {
     ).toBe(false);
     await invalidateEntry(database, secondId, 'gone');
     await invalidateEntry(database, secondId, 'another reason');
-    expect((await findEntries(database.pool, [lookup])).get(lookupKey(lookup))).toBe(firstId);
+    expect((await findEntries(database.pool, [lookup])).get(lookupKey(lookup))?.id).toBe(firstId);
     expect(await readEntryOf(database, lookup)).toMatchObject({
       id: secondId,
       invalidReason: 'gone',

@@ -124,6 +124,21 @@ it('bench flights reports one run for equal tasks, and a run and then a hit for 
   for (const row of Object.values(rows)) expectNumbers(row, [...USAGE, 'POST ms']);
 });
 
+it('bench cache reports lookups beside pruning, and the requests of a hit beside its copies', async () => {
+  const rows = await run('cache');
+  const row = rows[`${TASKS} entries`];
+  expect(row).toMatchObject({ entries: TASKS, 'old entries': 4, 'old entries left': 0 });
+  expectNumbers(row, ['lookup p99, pruning / quiet', 'longest lock wait ms', 'lookups/s']);
+  expect(rows[`${TASKS} hits, reference`]).toMatchObject({ 'copies/hit': 0 });
+  expect(rows[`${TASKS} hits, copy`]).toMatchObject({ 'copies/hit': 1 });
+  expectNumbers(rows[`${TASKS} hits, copy`], ['hits/s', 'S3 requests/hit beside copies']);
+  expect(rows).toMatchObject({
+    [`${TASKS} equal tasks one by one`]: { runs: 1, hits: TASKS - 1 },
+    [`${TASKS} equal rows, first time`]: { runs: TASKS, hits: 0 },
+    [`${TASKS} equal rows, second time`]: { runs: 0, hits: TASKS },
+  });
+});
+
 it('bench scale reports the same scatter for one, two and four workers', async () => {
   const rows = await run('scale');
   expect(Object.keys(rows)).toEqual([1, 2, 4].map((workers) => `${workers} workers, ${TASKS}`));

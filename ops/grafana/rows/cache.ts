@@ -82,5 +82,20 @@ export const cache: Row = {
         },
       ],
     },
+    {
+      title: 'Rows pruned',
+      unit: 'short',
+      width: 8,
+      stacked: true,
+      description:
+        'Rows deleted per hour because they were kept for longer than the retention settings say. ' +
+        '`entries-retired`: entries that give no more hits, and are deleted later.',
+      queries: [
+        {
+          expression: 'sum by (what) (increase(batchwell_pruned_rows_total[1h]))',
+          legend: '{{what}}',
+        },
+      ],
+    },
   ],
 };

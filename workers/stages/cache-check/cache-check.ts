@@ -8,10 +8,11 @@ import {
 import { strengthen } from '../../../aws/identities.ts';
 import { cacheSetting } from '../../../core/cache/setting.ts';
 import type { AfterLeader } from '../../../core/cache/after-leader.ts';
+import { allowedMode } from '../../../core/cache/policy.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
 import { isStrong } from '../../../core/cache/identity.ts';
 import { baseOf, fingerprintOf } from '../../../core/cache/fingerprint.ts';
-import { readsCache, writesCache, type InputOf } from '../../../core/task/task.ts';
+import { readsCache, type InputOf } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
 import {
   boardFlights,
@@ -22,7 +23,6 @@ import {
   saveFingerprints,
   type FingerprintRow,
   type CacheLookup,
-  type Flight,
 } from '../../../db/call-cache.ts';
 import {
   moveTasks,
@@ -34,11 +34,17 @@ import {
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
+import { findAllowed, wantedEntry, type AllowedEntry } from './allowed-entries.ts';
 import { digestToRun, moveUnresolved, seeImages } from './images.ts';
 import { boards, failWithLeaders, meetLeaders } from './leaders.ts';
 
+/** `cache` is what the switches leave of the mode that it asked for. */
+interface SwitchedRow extends TaskRow {
+  readOff: boolean;
+}
+
 interface CheckedTask {
-  row: TaskRow;
+  row: SwitchedRow;
   hasOutputs: boolean;
   /** Absent when the image or an input has no identity, or caching is off. */
   fingerprint?: Buffer;
@@ -56,7 +62,11 @@ export async function cacheCheck(
   runtime: Runtime,
   { tasks: ids }: Messages['cache-check'],
 ): Promise<StageOutcome> {
-  const rows = await readTasksAt(runtime.database.pool, 'cache-check', ids);
+  const asked = await readTasksAt(runtime.database.pool, 'cache-check', ids);
+  const rows = asked.map((row): SwitchedRow => {
+    const cache = allowedMode(row, runtime.config);
+    return { ...row, cache, readOff: readsCache(row.cache) && !readsCache(cache) };
+  });
   const { checked: seen, isPending } = await checkTasks(runtime, rows);
   const checked = await meetLeaders(runtime, seen);
   const decided = await decideAll(runtime, checked);
@@ -100,66 +110,30 @@ async function decideAll(
  * happened in between.
  */
 async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promise<DecidedTask[]> {
-  const { pool } = runtime.database;
-  const wanted = checked.flatMap(({ row, fingerprint }): Flight[] =>
-    fingerprint && readsCache(row.cache)
-      ? [{ taskId: row.id, domain: row.cacheDomain, fingerprint, writes: writesCache(row.cache) }]
-      : [],
-  );
-  const entries = await findEntries(pool, wanted);
-  for (const [key, entryId] of await findByEtags(runtime, checked, entries))
-    entries.set(key, entryId);
+  const wanted = checked.flatMap((one) => wantedEntry(one, runtime.config));
+  const entries = await findAllowed(runtime, wanted);
   // A hit that came back must not meet the same entry again: it computes, or waits for who does.
   const avoided = new Map(checked.map(({ row }) => [row.id, row.avoidEntryId]));
   const boarding = new Set(checked.filter(boards).map(({ row }) => row.id));
-  const flights = wanted.filter((one) => {
-    if (!boarding.has(one.taskId)) return false;
-    const entryId = entries.get(lookupKey(one));
-    return entryId === undefined || entryId === avoided.get(one.taskId);
+  const flights = wanted.filter(({ taskId }) => {
+    if (!boarding.has(taskId)) return false;
+    const entryId = entries.get(taskId)?.entry?.id;
+    return entryId === undefined || entryId === avoided.get(taskId);
   });
-  const leaders = await boardFlights(pool, flights, runtime.nowMs());
-  for (const [key, entryId] of await findEntries(pool, flights)) entries.set(key, entryId);
+  const leaders = await boardFlights(runtime.database.pool, flights, runtime.nowMs());
+  for (const [taskId, found] of await findAllowed(runtime, flights)) entries.set(taskId, found);
   return checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
-}
-
-/**
- * Entries that know their inputs by ETag only, because the run could not report what they hold: such an
- * entry's fingerprint is that of a listing. Returns them under the tasks' own lookup keys.
- */
-async function findByEtags(
-  { database: { pool } }: Runtime,
-  checked: readonly CheckedTask[],
-  found: ReadonlyMap<string, number>,
-): Promise<Map<string, number>> {
-  const asked = checked.flatMap(({ row, fingerprint, described }) => {
-    if (!fingerprint || !described?.listed || !readsCache(row.cache)) return [];
-    const [domain, listed] = [row.cacheDomain, fingerprintOf(described.listed)];
-    const own = lookupKey({ domain, fingerprint });
-    return found.has(own) || listed.equals(fingerprint)
-      ? []
-      : [{ own, lookup: { domain, fingerprint: listed } }];
-  });
-  const entries = await findEntries(
-    pool,
-    asked.map(({ lookup }) => lookup),
-  );
-  return new Map(
-    asked.flatMap(({ own, lookup }) => {
-      const entryId = entries.get(lookupKey(lookup));
-      return entryId === undefined ? [] : [[own, entryId] as const];
-    }),
-  );
 }
 
 async function checkTasks(
   runtime: Runtime,
-  rows: readonly TaskRow[],
+  rows: readonly SwitchedRow[],
 ): Promise<{ checked: CheckedTask[]; isPending: boolean }> {
   const templates = await runtime.templates.read(
     runtime.database.pool,
     rows.map(({ templateId }) => templateId),
   );
-  const calls = new Map<TaskRow, TaskToFingerprint>();
+  const calls = new Map<SwitchedRow, TaskToFingerprint>();
   const unfingerprinted: CheckedTask[] = [];
   for (const row of rows) {
     const template = templates.get(row.templateId)?.template;
@@ -178,7 +152,7 @@ async function checkTasks(
 
 async function fingerprintCalls(
   runtime: Runtime,
-  calls: ReadonlyMap<TaskRow, TaskToFingerprint>,
+  calls: ReadonlyMap<SwitchedRow, TaskToFingerprint>,
 ): Promise<CheckedTask[]> {
   const described = await resolveComponents(runtime.identities, [...calls.values()]);
   return [...calls].map(([row, call], position): CheckedTask => {
@@ -235,22 +209,24 @@ const weakInputs = ({ call, described }: CheckedTask): InputOf<string>[] =>
 
 function decide(
   one: CheckedTask,
-  entries: ReadonlyMap<string, number>,
+  entries: ReadonlyMap<number, AllowedEntry>,
   leaders: ReadonlyMap<string, number>,
 ): CacheDecision {
   const { row, hasOutputs, fingerprint, described, after } = one;
   const key = fingerprint && lookupKey({ domain: row.cacheDomain, fingerprint });
-  const found = key === undefined ? undefined : entries.get(key);
-  const entryId = found === row.avoidEntryId ? undefined : found;
+  const { entry, refusal } = entries.get(row.id) ?? {};
+  const entryId = entry?.id === row.avoidEntryId ? undefined : entry?.id;
   const leaderId = key !== undefined && boards(one) ? leaders.get(key) : undefined;
   return decideCache({
     taskId: row.id,
     mode: row.cache,
+    readOff: row.readOff,
+    refusal,
     hasOutputs,
     hasFingerprint: fingerprint !== undefined,
     ...(described?.imageProblem && { imageProblem: described.imageProblem }),
-    ...(entryId === undefined ? {} : { entryId }),
-    ...(leaderId === undefined ? {} : { leaderId }),
+    entryId,
+    leaderId,
     ...(after && { after }),
   });
 }

@@ -9,16 +9,16 @@ import type { Runtime } from '../../runtime.ts';
 /** A chunk waits this long for registries. Tasks whose image is not known by then are looked at again later, so that they do not hold up the others. */
 const PATIENCE_MS = 1000;
 
-export interface CallsWithImages {
-  known: Map<TaskRow, TaskToFingerprint>;
+export interface CallsWithImages<Row> {
+  known: Map<Row, TaskToFingerprint>;
   /** Whether some calls are left out, because a registry has not answered yet. */
   isPending: boolean;
 }
 
-export async function seeImages(
+export async function seeImages<Row extends TaskRow>(
   { images, config }: Runtime,
-  calls: ReadonlyMap<TaskRow, TaskToFingerprint>,
-): Promise<CallsWithImages> {
+  calls: ReadonlyMap<Row, TaskToFingerprint>,
+): Promise<CallsWithImages<Row>> {
   if (!images) return { known: new Map(calls), isPending: false };
   const seen = await images.see(
     [...calls.values()].map(({ spec }) => ({
@@ -27,7 +27,7 @@ export async function seeImages(
     })),
     PATIENCE_MS,
   );
-  const known = new Map<TaskRow, TaskToFingerprint>();
+  const known = new Map<Row, TaskToFingerprint>();
   for (const [position, [row, call]] of [...calls].entries()) {
     const image = seen[position];
     if (image !== undefined && image !== 'pending') known.set(row, { ...call, image });

@@ -1,6 +1,7 @@
 /** Writes the call cache: an entry for each run that read what its fingerprint was made of. */
 import { knownFolderEtag } from '../../../aws/folder-identities.ts';
 import type { KnownObject } from '../../../aws/identity-sources.ts';
+import { allowedMode } from '../../../core/cache/policy.ts';
 import { fingerprintFrom } from '../../../core/cache/fingerprint.ts';
 import { outputsToKeep, whyNotKept } from '../../../core/cache/keep-run.ts';
 import { componentsOf, withSums, type StoredInput } from '../../../core/cache/stored-input.ts';
@@ -43,9 +44,9 @@ export async function writeCache(
   await saveEntries(runtime.database, kept.map(entryOf), runtime.nowMs());
 }
 
-function isKept({ metrics }: Runtime, { row, spec, result }: FinishedRun): boolean {
+function isKept({ config, metrics }: Runtime, { row, spec, result }: FinishedRun): boolean {
   const reason = whyNotKept({
-    cache: row.cache,
+    cache: allowedMode(row, config),
     profile: row.profile,
     spec,
     result,

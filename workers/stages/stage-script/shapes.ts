@@ -9,6 +9,7 @@ import {
   shapeOf,
 } from '../../../core/container/job-definition.ts';
 import { imageToRun } from '../../../core/image/image-name.ts';
+import { NOTE_USE_MS } from '../../../core/retention.ts';
 import type { Template } from '../../../core/task/template.ts';
 import { saveJobDefinition, saveShape } from '../../../db/job-definitions.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -24,18 +25,24 @@ export interface ShapeWish {
 
 /** A process sees few shapes; a wide scatter asks for the same one 40 times. */
 const LARGEST_CACHE = 5000;
-const known = new WeakMap<Runtime, Map<string, string>>();
+const known = new WeakMap<Runtime, Map<string, KnownShape>>();
+
+interface KnownShape {
+  shape: string;
+  /** Then its use is noted again, so that it is not pruned. */
+  untilMs: number;
+}
 
 /** The shape (hex) of attempts of a template; its rows are made when it is new. */
 export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<string> {
-  const cache = known.get(runtime) ?? new Map<string, string>();
+  const cache = known.get(runtime) ?? new Map<string, KnownShape>();
   known.set(runtime, cache);
   // The owner counts only where each has a share of their own.
   const perOwner = runtime.config.share.includes('{owner}') ? wish.owner : '';
   const imageDigest = wish.imageDigest?.toString('hex');
   const wishKey = `${wish.templateId} ${wish.memoryGrowths} ${imageDigest ?? ''} ${perOwner}`;
   const found = cache.get(wishKey);
-  if (found !== undefined) return found;
+  if (found !== undefined && runtime.nowMs() < found.untilMs) return found.shape;
 
   const { resources, executors } = wish.template;
   const scheduling = schedulingOf(resources, {
@@ -61,6 +68,6 @@ export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<strin
   await saveShape(runtime.database.pool, { shape, jobDefinitionId, ...scheduling, nowMs });
 
   if (cache.size >= LARGEST_CACHE) cache.clear();
-  cache.set(wishKey, shape.toString('hex'));
+  cache.set(wishKey, { shape: shape.toString('hex'), untilMs: nowMs + NOTE_USE_MS });
   return shape.toString('hex');
 }
