@@ -51,20 +51,30 @@ const writtenOf = (spec: TaskSpec): number[] => {
 /** The id of a workflow, in the path of one of its calls. */
 const RUN_ID = /(?<=\/)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\/call-)/g;
 
+/** The folder of the workflow's runs, such as /cromwell-executions/main_wf. */
+const folderAbove = (folder: string): string =>
+  folder.slice(0, Math.max(folder.search(RUN_ID), 1) - 1);
+
 /**
- * Only the ids of workflows are left out of paths: without that, no call would hit in another run. A command can read
- * everything else there (root, workflow, call, shard, attempt, folders), so it stays. Ids are numbered in order, so
- * that two stay two. Only the call's own folder and whole paths of inputs are replaced: another path of a run is not an
- * input, so its content was not compared.
+ * Only the ids of workflows and the root of the server are left out of paths: without that, no call would hit in another
+ * run. A command can read everything else there (workflow, call, shard, attempt, folders), so it stays. Names are
+ * numbered in order, so that two stay two. Only the call's own folder and whole paths of inputs are replaced: another
+ * path of a run is not an input, so its content was not compared.
  */
 function runNames(spec: TaskSpec, folder: string): RunNames {
-  const ids = new Map<string, string>();
-  const stable = (path: string): string =>
-    path.replace(RUN_ID, (id) => {
-      const known = ids.get(id) ?? mark(`run ${ids.size}`);
-      ids.set(id, known);
-      return known;
+  const above = folderAbove(folder);
+  const root = above.slice(0, Math.max(above.lastIndexOf('/'), 0));
+  const known = new Map([[`${root}/`, mark('run 0')]]);
+  const stable = (path: string): string => {
+    const named = path.replace(RUN_ID, (id) => {
+      const stands = known.get(id) ?? mark(`run ${known.size}`);
+      known.set(id, stands);
+      return stands;
     });
+    return named !== path && path.startsWith(`${root}/`)
+      ? mark('run 0') + named.slice(root.length)
+      : named;
+  };
   const folders = new Map([[folder, stable(folder)]]);
   const files = new Map<string, string>();
   for (const { path } of spec.inputs) {
@@ -183,10 +193,6 @@ function canonical(spec: TaskSpec, texts: ReadonlyMap<number, string>): Canonica
     ]),
   };
 }
-
-/** The folder of the workflow's runs. */
-const folderAbove = (folder: string): string =>
-  folder.slice(0, Math.max(folder.search(RUN_ID), 1) - 1);
 
 const isCall = ({ description, tags, spec }: SentTask): boolean =>
   tags['workflow_id'] !== undefined &&

@@ -135,6 +135,9 @@ function workedOut(line: string): string {
   }
 }
 
+/** `basename` of a folder whose own name is one of the run. */
+const NAMES_RUN = /\bbasename\s+[^\n;|&]{0,300}?⟨(?:run|work) \d+⟩["']?(?=[\s;|&)]|$)/;
+
 const REDIRECTS = new RegExp(String.raw`(?<!<)(?:<(?!<)|>{1,2})\s*["']?${PATH}["']?`, 'g');
 
 interface Line {
@@ -245,7 +248,9 @@ function printsRunPath(text: string, lists: boolean): boolean {
   const reading: Reading = { names: new Set(), passes: PASSES_POSITIONAL.test(text), lists };
   return linesOf(text).some(({ text: line, isData }) => {
     if (opensList(line, reading)) return true;
-    const used = withoutPaths(workedOut(line).replace(REDIRECTS, ' '));
+    const worked = workedOut(line).replace(REDIRECTS, ' ');
+    if (NAMES_RUN.test(worked)) return true;
+    const used = withoutPaths(worked);
     if (isData && holdsPath(used, reading)) return true;
     return commandsOf(used).some((command) => showsPath(command, reading));
   });

@@ -46,6 +46,15 @@ const cutLabels: Way[] = [
   way('basename of a folder', ({ sample }) => `basename $(dirname ${sample}) > out.txt`),
   way('label of the sample', ({ sample }) => `echo "$(basename $(dirname "${sample}"))" > out.txt`),
   way(
+    'label of the run',
+    ({ made: [a] }) => `basename $(dirname $(dirname $(dirname ${a}))) > out.txt`,
+  ),
+  way(
+    'label of the workflow',
+    ({ made: [a] }) =>
+      `n=$(basename $(dirname $(dirname $(dirname $(dirname ${a})))))\necho $n > out.txt`,
+  ),
+  way(
     'label of the call',
     ({ made: [a] }) => `echo $(basename $(dirname $(dirname ${a}))) > out.txt`,
   ),

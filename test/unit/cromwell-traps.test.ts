@@ -41,12 +41,25 @@ test('a call is the same in another run', async () => {
   expect(await isSame(reads)).toBe(true);
 });
 
+test.each([
+  (task: CromwellTask) => `echo ${inputPath(task, 1)} | cut -d/ -f3`,
+  (task: CromwellTask) =>
+    `basename $(dirname $(dirname $(dirname $(dirname $(dirname ${inputPath(task, 1)})))))`,
+  () => 'pwd | cut -d/ -f3',
+])(
+  'a call that may show the root of its server is another call below another root (%#)',
+  async (command) => {
+    const moved = exchange(here, { '/mnt/cromwell-executions': '/mnt/other' });
+    expect(await isSame(reads, { task: moved })).toBe(true);
+    expect(await isSame(command, { task: moved })).toBe(false);
+  },
+);
+
 test.each<[string, Record<string, string>]>([
   ['shard', { 'shard-3/': 'shard-7/', ':3:2': ':7:2' }],
   ['attempt', { '/attempt-2': '', ':3:2': ':3:1' }],
   ['name, because its task was imported under another one', { 'call-align/': 'call-realign/' }],
   ['workflow', { main_wf: 'other_wf' }],
-  ['folder of workflows in the container', { '/mnt/cromwell-executions': '/mnt/other/place' }],
   ['shard of a call that made its inputs', { 'call-trim/': 'call-trim/shard-12/' }],
   ['attempt of a call that made its inputs', { 'call-trim/': 'call-trim/attempt-3/' }],
 ])('a call is another call if it has another %s, which a command can see', async (_, texts) => {

@@ -70,10 +70,10 @@ test('the fingerprint of each Cromwell fixture is the one that databases hold', 
   );
   expect(Object.fromEntries(digests)).toEqual({
     'granular-glob-root-workflow':
-      '4a0937a2ca80bc26a14defbf86a5c58f19e36a6620e42cebc99d889f1d775cc7',
+      '13f152e147747780571a1334fe472f26a8a4d8f0177db3f607dddbc155c5f79e',
     'granular-s3-shard3-attempt2-labels':
-      'e17a0fbc4d0665f163f1302250f143950cc39bb4a8fdc2388acbda5e7587dc64',
-    'output-mode-root-nulls': '7948222db1f019552436eabd205ace19552a9e90711181373b7367ab00b4ce8f',
-    's3-root': '60fcefbacccf7fc7d17a035e7073bbb0db05c5787a38a241cd3c5475f75a164a',
+      '67abf0e64f807133c2b26f780e2f82b74c8f870b02997416658f7d4b4a922570',
+    'output-mode-root-nulls': '599d759e11f6dd123337f2ce92be84a4a8202f4088a8f77da80b2b6e8a18a28e',
+    's3-root': '7d410f15e292ae77232a4f2d48af31c5d6dc90091c3a9c174c12ed92b056a237',
   });
 });

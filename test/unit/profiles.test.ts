@@ -3,11 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { parseTesTask } from '../../core/task/parse-task.ts';
 import { mapPath, readPathMap } from '../../core/files/path-map.ts';
 import { profiles } from '../../core/profiles/profiles.ts';
-import { cromwellTask, fixtures, onMount, workOf, type CromwellTask } from '../cromwell.ts';
+import { cromwellTask, fixtures, workOf, type CromwellTask } from '../cromwell.ts';
 import { cromwellCall, fingerprintOfTask, folderOf, parse } from './profile-world.ts';
-
-/** It names no path of its run. */
-const WORK = 'tool --threads 4 > result.txt';
 
 describe('Cromwell', () => {
   test.each(fixtures)(
@@ -21,12 +18,16 @@ describe('Cromwell', () => {
   );
 
   test.each(fixtures)(
-    'equal calls of two workflows, also of two Cromwell servers that keep them in two places, are one call: %s',
+    'equal calls of two workflows and of two Cromwell servers are one call: %s',
     async (fixture) => {
-      const first = await cromwellCall(cromwellTask(fixture), WORK);
+      const first = await cromwellCall(cromwellTask(fixture));
       const other = cromwellTask(fixture, { workflowId: '00000000-1111-4222-8333-444444444444' });
-      expect(await cromwellCall(other, WORK)).toBe(first);
-      expect(await cromwellCall(onMount(other, '/data'), WORK)).toBe(first);
+      expect(await cromwellCall(other)).toBe(first);
+      const elsewhere = cromwellTask(fixture, {
+        workflowId: '99999999-1111-4222-8333-444444444444',
+        root: '/other/place',
+      });
+      expect(await cromwellCall(elsewhere)).toBe(first);
     },
   );
 
