@@ -17,6 +17,7 @@ import {
   type ChecksumAlgorithm,
 } from './checksums.ts';
 import { checkRead, checkWrite } from './conditions.ts';
+import { encryptionHeader, writtenEtag } from './encryption.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { headerTags, keptHeaders } from './kept-headers.ts';
 import type { Body, KeptHeaders, StoredObject } from './records.ts';
@@ -222,7 +223,8 @@ export async function copyObject(call: Call): Promise<Answer | Refusal> {
   const copy: StoredObject = {
     key: call.key,
     bytes: source.bytes,
-    ...sums,
+    etag: writtenEtag(call, sums.etag),
+    checksum: sums.checksum,
     modifiedAtMs: Date.now(),
     headers,
     ...(tags && { tags }),
@@ -231,7 +233,7 @@ export async function copyObject(call: Call): Promise<Answer | Refusal> {
   await call.store.putObject(bucket, copy);
   return {
     status: 200,
-    headers: { 'x-amz-server-side-encryption': 'AES256' },
+    headers: encryptionHeader(call),
     xml: document(
       'CopyObjectResult',
       leaf('LastModified', isoTime(copy.modifiedAtMs)),
