@@ -168,29 +168,42 @@ interface Followed {
 }
 
 /** Waits for the task's end and compares what it left. */
-async function follow(play: Play, { id, spec, fromMs, isShared }: Followed): Promise<void> {
+async function follow(play: Play, followed: Followed): Promise<void> {
   const { played } = play;
-  const task = await play.ended(id);
-  const during = { fromMs, untilMs: Date.now() };
-  if (task.place !== 'done') return judgeFailure(play, task, { spec, during });
+  const task = await play.ended(followed.id);
+  const judged = { spec: followed.spec, during: { fromMs: followed.fromMs, untilMs: Date.now() } };
+  if (task.place !== 'done') return judgeFailure(play, task, judged);
   if (task.hitEntryId !== null) played.hits += 1;
-  if (isShared) return;
-  const found = await readOutputs(play, spec);
-  const expected =
-    task.hitEntryId === null
-      ? [play.computed.get(id) ?? []]
-      : everyCombination(spec.inputs.map((input) => inputsHeld(play, input, during))).map(
-          (inputs) => resultOf(spec, inputs),
-        );
+  if (followed.isShared) return;
   played.compared += 1;
-  if (!expected.some((one) => textOf(one) === textOf(found)))
+  const found = await readOutputs(play, followed.spec);
+  const expected = expectedOf(play, task, judged).map(textOf);
+  if (!expected.includes(textOf(found)))
     played.wrong.push(
-      `Task ${id} (${task.hitEntryId === null ? 'a run' : `a hit of entry ${task.hitEntryId}`}) left ` +
-        `${textOf(found)} at ${spec.outputs[0]?.url}, but it should be one of ${expected.map(textOf).join(' or ')}.`,
+      `${nameOf(task)} left ${textOf(found)} at ${followed.spec.outputs[0]?.url}. ` +
+        `Right is ${expected.join(' or ')}.`,
     );
+  noteWritten(play, followed.spec, found);
+}
+
+const nameOf = ({ id, hitEntryId }: TaskState): string =>
+  hitEntryId === null ? `Task ${id}, a run,` : `Task ${id}, a hit of entry ${hitEntryId},`;
+
+const expectedOf = (
+  play: Play,
+  { id, hitEntryId }: TaskState,
+  { spec, during }: Judged,
+): Files[][] =>
+  hitEntryId === null
+    ? [play.computed.get(id) ?? []]
+    : everyCombination(spec.inputs.map((input) => inputsHeld(play, input, during))).map((inputs) =>
+        resultOf(spec, inputs),
+      );
+
+function noteWritten({ written }: Play, { outputs }: TaskSpec, found: readonly Files[]): void {
   for (const [position, files] of found.entries())
     for (const [name, bytes] of files)
-      play.written.push({ url: fileUrl(spec.outputs[position]?.url ?? '', name), bytes });
+      written.push({ url: fileUrl(outputs[position]?.url ?? '', name), bytes });
 }
 
 const fileUrl = (url: string, name: string): string => (name === '' ? url : `${url}/${name}`);
