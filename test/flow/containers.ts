@@ -133,7 +133,7 @@ async function play(
   if (mayNotAct(parts, container, alive)) return {};
   if (behaviour.noRecord) return behaviour.noRecord;
   alive.acting = true;
-  const record = await (behaviour.work?.() ?? pretend(parts.objects(), behaviour, found.spec));
+  const record = await workOrPretend(parts.objects(), behaviour, found.spec);
   await parts
     .objects()
     .put(
@@ -164,6 +164,12 @@ async function readInputs(
   );
   return { digest: readDigest(inputs.map((one) => seen.get(inputKey(one))?.read ?? null)) };
 }
+
+const workOrPretend = (
+  objects: ObjectStore,
+  behaviour: Behaviour,
+  spec: TaskSpec,
+): Promise<ResultRecord> => behaviour.work?.() ?? pretend(objects, behaviour, spec);
 
 /** Equal commands write equal outputs. */
 async function pretend(
