@@ -7,7 +7,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FileType, TaskSpec } from '../../core/task/task.ts';
-import type { Spoil, Story, StoryCall, StoryStep } from './cache-story.ts';
+import type { Spoil, Story, StoryCall, StoryStep, Submit } from './cache-story.ts';
 import { compute, computes, resultOf, type Files } from './computing.ts';
 import type { Attempted, Behaviour } from './containers.ts';
 import type { TaskState } from './fleet-rows.ts';
@@ -64,6 +64,8 @@ interface Play extends StoryFleet {
   /** Outputs of tasks that have ended and were compared. */
   written: { url: string; bytes: Buffer }[];
   open: Promise<void>[];
+  /** The tasks that were submitted last. */
+  newest: number[];
 }
 
 export async function playStory(fleet: StoryFleet, story: Story): Promise<Played> {
@@ -76,6 +78,7 @@ export async function playStory(fleet: StoryFleet, story: Story): Promise<Played
     played: { seed, ...counts, wrong: [] },
     written: [],
     open: [],
+    newest: [],
   };
   for (const step of story.steps) await take(play, step);
   return play.played;
@@ -96,12 +99,20 @@ async function take(play: Play, step: StoryStep): Promise<void> {
       play.played.changes += 1;
       return play.shelf.remove(memberUrl(play, step.input, step.member));
     case 'spoil-output':
-      return spoil(play, play.written[step.choice % play.written.length], step.how);
+      return spoil(play, step);
+    case 'await-check':
+      return awaitCheck(play);
     case 'pause':
       return sleep(step.ms);
     case 'settle':
       await Promise.all(play.open.splice(0));
   }
+}
+
+async function awaitCheck({ world, newest }: Play): Promise<void> {
+  const looked = async (): Promise<boolean> =>
+    (await world.tasks(newest)).every(({ place }) => place !== 'cache-check');
+  while (!(await looked())) await sleep(5);
 }
 
 const inputUrl = ({ story }: Play, input: number): string => {
@@ -117,7 +128,7 @@ const memberUrl = (play: Play, input: number, member: number): string =>
 /** Of every directory; some of them are there at a moment. */
 const MEMBERS = ['a', 'b', 'c'];
 
-async function submit(play: Play, step: StoryStep & { do: 'submit' }): Promise<void> {
+async function submit(play: Play, step: Submit): Promise<void> {
   const fromMs = Date.now();
   const specs = Array.from({ length: step.copies }, (_, copy) => {
     const name = `${play.played.tasks + copy}`;
@@ -132,6 +143,7 @@ async function submit(play: Play, step: StoryStep & { do: 'submit' }): Promise<v
       newTask(`story-${play.story.seed}-${play.played.tasks}-${copy}`, { cache: step.cache, spec }),
     ),
   );
+  play.newest = ids;
   for (const [copy, id] of ids.entries()) {
     play.delaysMs.set(id, step.delaysMs);
     const spec = specs[copy];
@@ -145,9 +157,9 @@ function specOf(play: Play, call: StoryCall, out: string): TaskSpec {
   return {
     resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false },
     volumes: [],
-    inputs: call.inputs.map((input) => ({
+    inputs: call.inputs.map((input, position) => ({
       url: inputUrl(play, input),
-      path: `/in/${input}`,
+      path: `/in/${position}`,
       type: play.story.inputs[input]?.type ?? 'FILE',
     })),
     outputs: [
@@ -283,10 +295,10 @@ const textOf = (outputs: readonly Files[]): string =>
   );
 
 async function spoil(
-  { shelf, played }: Play,
-  output: { url: string; bytes: Buffer } | undefined,
-  how: Spoil,
+  { shelf, played, written }: Play,
+  { choice, how }: { choice: number | 'newest'; how: Spoil },
 ): Promise<void> {
+  const output = choice === 'newest' ? written.at(-1) : written[choice % written.length];
   if (!output) return;
   played.spoiled += 1;
   const { url, bytes } = output;

@@ -12,24 +12,36 @@ export interface StoryCall {
   hasFolder: boolean;
 }
 
+export interface Submit {
+  do: 'submit';
+  call: StoryCall;
+  /** Equal tasks at once. */
+  copies: number;
+  /** Several tasks write this URL; otherwise each has its own. */
+  sharedUrl: number | undefined;
+  /** Its outputs go to the bucket whose ETags are drawn. */
+  sealed: boolean;
+  cache: 'readwrite' | 'refresh' | 'write';
+  /** Per attempt: before it reads, and before it writes. */
+  delaysMs: [number, number];
+}
+
+interface WriteInput {
+  do: 'write-input';
+  input: InputName;
+  member: number;
+  content: string;
+  way: Way;
+}
+
 export type StoryStep =
-  | {
-      do: 'submit';
-      call: StoryCall;
-      /** Equal tasks at once. */
-      copies: number;
-      /** Several tasks write this URL; otherwise each has its own. */
-      sharedUrl?: number;
-      /** Its outputs go to the bucket whose ETags are drawn. */
-      sealed: boolean;
-      cache: 'readwrite' | 'refresh' | 'write';
-      /** Per attempt: before it reads, and before it writes. */
-      delaysMs: [number, number];
-    }
-  | { do: 'write-input'; input: InputName; member: number; content: string; way: Way }
+  | Submit
+  | WriteInput
   | { do: 'remove-input'; input: InputName; member: number }
-  /** An output of a task that has ended; the number chooses among those there are. */
-  | { do: 'spoil-output'; choice: number; how: Spoil }
+  /** An output of a task that has ended: the newest, or the number chooses among those there are. */
+  | { do: 'spoil-output'; choice: number | 'newest'; how: Spoil }
+  /** Until the fleet has looked at the inputs of the tasks that were submitted last. */
+  | { do: 'await-check' }
   | { do: 'pause'; ms: number }
   | { do: 'settle' };
 
@@ -78,13 +90,14 @@ export function makeStory(seed: number): Story {
       writeInput(draw, input, member),
     ),
   );
-  const waves = 3 + draw.upTo(1);
-  for (let wave = 0; wave < waves; wave += 1)
-    steps.push(...makeWave(draw, calls, inputs), { do: 'settle' });
+  for (let wave = 0; wave < 3; wave += 1) {
+    const make = draw.pick([makeWave, makeWave, changeUnder, spoilNewest, shareUrl]);
+    steps.push(...make({ draw, calls, inputs }), { do: 'settle' });
+  }
   return { seed, inputs, steps };
 }
 
-const writeInput = (draw: Draw, input: InputName, member: number): StoryStep => ({
+const writeInput = (draw: Draw, input: InputName, member: number): WriteInput => ({
   do: 'write-input',
   input,
   member,
@@ -92,10 +105,16 @@ const writeInput = (draw: Draw, input: InputName, member: number): StoryStep => 
   way: draw.pick(ways),
 });
 
-/** Tasks that run, wait and hit while what they read and what others wrote changes. */
-function makeWave(draw: Draw, calls: readonly StoryCall[], inputs: Story['inputs']): StoryStep[] {
+interface Cast {
+  draw: Draw;
+  calls: readonly StoryCall[];
+  inputs: Story['inputs'];
+}
+
+/** Tasks that run, wait and hit while what they read and what others wrote changes, at any moment. */
+function makeWave({ draw, calls, inputs }: Cast): StoryStep[] {
   const steps: StoryStep[] = [];
-  const count = 5 + draw.upTo(4);
+  const count = 4 + draw.upTo(3);
   for (let at = 0; at < count; at += 1) {
     const kind = draw.upTo(9);
     if (at === 0 || kind <= 3) steps.push(submit(draw, draw.pick(calls)));
@@ -105,25 +124,72 @@ function makeWave(draw: Draw, calls: readonly StoryCall[], inputs: Story['inputs
       steps.push(
         draw.chance(0.2) ? { do: 'remove-input', input, member } : writeInput(draw, input, member),
       );
-    } else
-      steps.push({
-        do: 'spoil-output',
-        choice: draw.upTo(1000),
-        how: draw.pick(['same-size', 'same-size', 'longer', 'removed', 'restored']),
-      });
+    } else steps.push({ do: 'spoil-output', choice: draw.upTo(1000), how: draw.pick(SPOILS) });
     if (draw.chance(0.6)) steps.push({ do: 'pause', ms: draw.upTo(120) });
   }
   return steps;
 }
 
-function submit(draw: Draw, call: StoryCall): StoryStep {
+const SPOILS: readonly Spoil[] = ['same-size', 'same-size', 'longer', 'removed', 'restored'];
+
+/** An input changes between the check and the run; later it is what it was, or another holds what it held. */
+function changeUnder({ draw, calls, inputs }: Cast): StoryStep[] {
+  const { words } = draw.pick(calls);
+  const [input, another] = draw.pick([
+    [0, 1],
+    [1, 0],
+    [2, 2],
+  ]);
+  const member = inputs[input]?.type === 'FILE' ? 0 : draw.upTo(1);
+  const before = writeInput(draw, input, member);
+  const other: StoryStep = draw.chance(0.2)
+    ? { do: 'remove-input', input, member }
+    : { ...writeInput(draw, input, member), content: 'mango' };
+  const putBack: StoryStep[] = draw.chance(0.3)
+    ? [{ do: 'pause', ms: 100 + draw.upTo(400) }, before]
+    : [];
+  const call = { words: `${words} watched`, inputs: [input], hasFolder: false };
+  const first: Submit = { ...submit(draw, call), copies: 1 };
+  return [
+    before,
+    first,
+    { do: 'await-check' },
+    other,
+    ...putBack,
+    { do: 'settle' },
+    { ...before, input: another },
+    { ...first, call: { ...call, inputs: [another] }, sharedUrl: undefined, cache: 'readwrite' },
+  ];
+}
+
+/** An output is spoiled before, or while, it is handed out. */
+function spoilNewest({ draw, calls }: Cast): StoryStep[] {
+  const again = { ...submit(draw, draw.pick(calls)), sharedUrl: undefined };
+  const spoil: StoryStep = { do: 'spoil-output', choice: 'newest', how: draw.pick(SPOILS) };
+  const pause: StoryStep = { do: 'pause', ms: draw.upTo(60) };
+  const race = draw.chance(0.5) ? [again, pause, spoil] : [spoil, again];
+  return [again, { do: 'settle' }, ...race];
+}
+
+/** Different tasks write one URL by mistake, which is mended. */
+function shareUrl({ draw, calls }: Cast): StoryStep[] {
+  const [one, two] = [draw.pick(calls), draw.pick(calls)].map((call, at) =>
+    submit(draw, { ...call, words: `${call.words} shared ${at}` }),
+  );
+  if (!one || !two) return [];
+  const shared = [one, two].map((step) => ({ ...step, sharedUrl: 0, sealed: false }));
+  const mended = [one, two].map((step) => ({ ...step, sharedUrl: undefined }));
+  return [...shared, { do: 'settle' }, ...mended];
+}
+
+function submit(draw: Draw, call: StoryCall): Submit {
   // An edit of the command; sooner or later it is taken back.
   const words = draw.chance(0.25) ? `${call.words} edited` : call.words;
   return {
     do: 'submit',
     call: { ...call, words },
     copies: draw.chance(0.3) ? 2 + draw.upTo(1) : 1,
-    ...(draw.chance(0.3) && { sharedUrl: draw.upTo(1) }),
+    sharedUrl: draw.chance(0.3) ? draw.upTo(1) : undefined,
     sealed: draw.chance(0.25),
     cache: draw.chance(0.85) ? 'readwrite' : draw.pick(['refresh', 'write'] as const),
     delaysMs: [draw.upTo(150), draw.chance(0.3) ? draw.upTo(80) : 0],
