@@ -26,8 +26,8 @@ export interface CacheStack {
   remove(key: string): Promise<void>;
   /** Delays each read of this key's bytes. Only the stager reads them: the fleet asks for their identity. */
   delayReads(key: string, delayMs: number): Promise<void>;
-  /** Delays each listing of this prefix, the fleet's and the stager's. */
-  delayListings(prefix: string, delayMs: number): Promise<void>;
+  /** Delays the start of the next container by so much. */
+  delayNextStart(delayMs: number): Promise<void>;
   /** Waits until the bytes of this key have been read. */
   wasRead(key: string): Promise<void>;
   stop(): Promise<void>;
@@ -80,8 +80,22 @@ export async function startCacheStack(): Promise<CacheStack> {
     checked: (id) => waitForCheck(stack, id),
     remove: async (key) =>
       void (await s3.send(new DeleteObjectCommand({ Bucket: stack.bucket, Key: key }))),
-    delayReads: (key, delayMs) => addDelay(stack, 'GetObject', key, delayMs),
-    delayListings: (prefix, delayMs) => addDelay(stack, 'ListObjectsV2', prefix, delayMs),
+    delayReads: (key, delayMs) =>
+      addFault(stack.localAws?.s3Url, {
+        service: 's3',
+        operation: 'GetObject',
+        match: url(key).slice('s3://'.length),
+        kind: 'delay',
+        delayMs,
+      }),
+    delayNextStart: (delayMs) =>
+      addFault(stack.localAws?.batchUrl, {
+        service: 'batch',
+        operation: 'StartAttempt',
+        kind: 'slow-start',
+        delayMs,
+        times: 1,
+      }),
     wasRead: (key) => waitForRead(stack, key),
     async stop() {
       s3.destroy();
@@ -141,14 +155,8 @@ async function waitForCheck(stack: Stack, id: string): Promise<void> {
   }
 }
 
-async function addDelay(
-  { localAws, bucket }: Stack,
-  operation: string,
-  key: string,
-  delayMs: number,
-): Promise<void> {
-  const rule = { service: 's3', operation, match: `${bucket}/${key}`, kind: 'delay', delayMs };
-  const reply = await fetch(`${localAws?.s3Url}/_local/faults`, {
+async function addFault(serviceUrl: string | undefined, rule: object): Promise<void> {
+  const reply = await fetch(`${serviceUrl}/_local/faults`, {
     method: 'POST',
     body: JSON.stringify(rule),
   });
