@@ -1,3 +1,4 @@
+import { sharings } from '../core/cache/sharing.ts';
 import { readQueueArchitectures } from '../core/image/architecture.ts';
 import { readRegistryLogin } from '../core/image/registry-login.ts';
 import {
@@ -54,6 +55,14 @@ export const cache = {
       effect:
         'How long cache hits wait while access to the earlier outputs is denied. One hit in a ' +
         'tenth of this time tries again. After this time the tasks run.',
+    }),
+    cacheSharing: oneOf({
+      variable: 'BATCHWELL_CACHE_SHARING',
+      fallback: 'any',
+      choices: sharings,
+      effect:
+        'Which results owners of one cache domain share: any, or only those of calls whose every ' +
+        'input is a file that is known by its SHA-256. With sha256, each input file costs a HEAD.',
     }),
     distrustedEtags: list({
       variable: 'BATCHWELL_DISTRUSTED_ETAGS',

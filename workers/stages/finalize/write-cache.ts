@@ -3,6 +3,7 @@ import { knownFolderEtag } from '../../../aws/folder-identities.ts';
 import type { KnownObject } from '../../../aws/identity-sources.ts';
 import { fingerprintFrom } from '../../../core/cache/fingerprint.ts';
 import { outputsToKeep, whyNotKept } from '../../../core/cache/keep-run.ts';
+import { sharingDomain } from '../../../core/cache/sharing.ts';
 import { componentsOf, withSums, type StoredInput } from '../../../core/cache/stored-input.ts';
 import { publicId } from '../../../core/ids.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
@@ -40,10 +41,14 @@ export async function writeCache(
     return fingerprint ? [{ ...run, fingerprint }] : [];
   });
   await runtime.identities.memo.learn(kept.flatMap((run) => learned(runtime, run)));
-  await saveEntries(runtime.database, kept.map(entryOf), runtime.nowMs());
+  await saveEntries(
+    runtime.database,
+    kept.map((run) => entryOf(runtime, run)),
+    runtime.nowMs(),
+  );
 }
 
-function isKept({ metrics }: Runtime, { row, spec, result }: FinishedRun): boolean {
+function isKept({ metrics, config }: Runtime, { row, spec, result }: FinishedRun): boolean {
   const reason = whyNotKept({
     cache: row.cache,
     profile: row.profile,
@@ -51,6 +56,7 @@ function isKept({ metrics }: Runtime, { row, spec, result }: FinishedRun): boole
     result,
     hasFingerprint: row.fingerprint !== null,
     inputsRead: row.inputsRead?.toString('hex'),
+    sharing: config.cacheSharing,
   });
   metrics.cacheRuns.inc({ result: reason?.because ?? 'kept' });
   return reason === undefined;
@@ -60,11 +66,15 @@ function isKept({ metrics }: Runtime, { row, spec, result }: FinishedRun): boole
  * Under the strongest identities that are known now: what the run learned as it read its inputs
  * counts.
  */
-function entryOf({ row, spec, result, fingerprint, warnings }: KeptRun): NewEntry {
-  const inputs = withSums(fingerprint.inputs, result.inputs?.sums ?? []);
+function entryOf(
+  { config: { cacheSharing } }: Runtime,
+  { row, spec, result, fingerprint, warnings }: KeptRun,
+): NewEntry {
+  const sums = result.inputs?.sums ?? [];
+  const inputs = componentsOf(withSums(fingerprint.inputs, sums, cacheSharing === 'sha256'));
   return {
-    domain: row.cacheDomain,
-    fingerprint: fingerprintFrom(fingerprint.base, componentsOf(inputs)),
+    domain: sharingDomain(row, inputs, cacheSharing),
+    fingerprint: fingerprintFrom(fingerprint.base, inputs),
     listedFingerprint: fingerprint.listedFingerprint,
     taskId: row.id,
     warnings,
