@@ -41,6 +41,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
   const identities = {
     objects,
+    prefersSha256: config.cacheSharing === 'sha256',
     memo: openObjectSums(database.pool, () => Date.now()),
     etags: createEtagTrust({ distrusted: config.distrustedEtags }),
   };

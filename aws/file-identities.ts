@@ -79,23 +79,24 @@ export async function identify(
   const trusted = sources.etags.trusts(bucketOf(object.url));
   const listed = trusted ? etagIdentity(object.etag, object.sizeBytes) : undefined;
   const plain = { object, ...(listed !== undefined && { listed }) };
-  if (recalled !== undefined)
+  const { prefersSha256 } = sources;
+  if (recalled !== undefined && !prefersSha256)
     return { ...plain, identity: crcIdentity(recalled, object.sizeBytes), sum: recalled };
   if ('checksums' in object) return withChecksums(sources, object as DescribedObject, plain);
-  if (listed !== undefined) return { ...plain, identity: listed };
+  if (listed !== undefined && !prefersSha256) return { ...plain, identity: listed };
   const described = await describeOrWhy(sources.objects, object.url);
   return typeof described === 'string'
     ? described
-    : withChecksums(sources, described, { object: described });
+    : withChecksums(sources, described, { ...plain, object: described });
 }
 
 export async function withChecksums(
-  { memo, etags }: IdentitySources,
+  { memo, etags, prefersSha256 }: IdentitySources,
   described: DescribedObject,
   plain: FileSeen,
 ): Promise<FileSeen> {
   const { url, etag, sizeBytes, checksums } = described;
-  const identity = strongIdentity(checksums, sizeBytes) ?? plain.listed;
+  const identity = strongIdentity(checksums, sizeBytes, prefersSha256) ?? plain.listed;
   if (checksums.crc64nvme === undefined) return { ...plain, ...(identity && { identity }) };
   const sum = Buffer.from(checksums.crc64nvme, 'base64').toString('hex');
   if (etags.trusts(bucketOf(url))) await memo.learn([{ url, etag, sizeBytes, sum }]);

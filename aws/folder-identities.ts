@@ -74,7 +74,8 @@ async function memberSeen(
   object: SeenObject,
   prefixLength: number,
 ): Promise<Member | WhyNoIdentity> {
-  const told = await identify(sources, object, undefined);
+  // Directories are known by the sums of their members, and not shared where that takes a SHA-256.
+  const told = await identify({ ...sources, prefersSha256: false }, object, undefined);
   if (typeof told === 'string') return told;
   const { identity, listed, sum } = told;
   if (identity === undefined) return 'no-identity';

@@ -46,7 +46,7 @@ export async function resolveInputs(
   for (const [key, input] of wanted) {
     const { url, type } = input;
     const content = contentOf(input);
-    if (content !== undefined) found.set(key, await contentSeen(content));
+    if (content !== undefined) found.set(key, await contentSeen(sources, content));
     else if (url === undefined || !parseS3Url(url)) found.set(key, nothing('not-in-s3'));
     else if (type === 'DIRECTORY') folders.push([key, url]);
     else files.set(key, url);
@@ -65,13 +65,18 @@ export async function resolveInputs(
 }
 
 /** The same bytes are the same input, whether they came by URL or in the task itself. */
-async function contentSeen(content: string): Promise<InputSeen> {
+async function contentSeen(
+  { prefersSha256 }: IdentitySources,
+  content: string,
+): Promise<InputSeen> {
   const bytes = Buffer.from(content);
   const crc = new Crc64Nvme();
   crc.update(bytes);
   const sum = Buffer.from(await crc.digest()).toString('hex');
   const listed = etagIdentity(createHash('md5').update(bytes).digest('hex'), bytes.length);
-  const identity = crcIdentity(sum, bytes.length);
+  const identity = prefersSha256
+    ? `sha256 ${sha256(bytes).toString('hex')} ${bytes.length}`
+    : crcIdentity(sum, bytes.length);
   return {
     identity,
     listed: listed ?? identity,

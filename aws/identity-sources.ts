@@ -52,6 +52,8 @@ export interface IdentitySources {
   objects: ObjectStore;
   memo: IdentityMemo;
   etags: EtagTrust;
+  /** Asks S3 for the SHA-256 of each file that is an input: what owners share needs it. */
+  prefersSha256?: boolean;
 }
 
 export const nothing = (why: WhyNoIdentity): InputSeen => ({

@@ -1,3 +1,4 @@
+import { sharings } from '../core/cache/sharing.ts';
 import { readQueueArchitectures } from '../core/image/architecture.ts';
 import { readRegistryLogin } from '../core/image/registry-login.ts';
 import {
@@ -79,6 +80,14 @@ export const cache = {
         'Only cache entries whose outputs are all below one of these URL prefixes, such as ' +
         's3://lab/prod/, give hits. Empty for all.',
       check: each((entry) => /^s3:\/\/[^/]+\//.test(entry), 'a URL prefix such as s3://lab/prod/'),
+    }),
+    cacheSharing: oneOf({
+      variable: 'BATCHWELL_CACHE_SHARING',
+      fallback: 'any',
+      choices: sharings,
+      effect:
+        'Which results owners of one cache domain share: any, or only those of calls whose every ' +
+        'input is a file that is known by its SHA-256. With sha256, each input file costs a HEAD.',
     }),
     distrustedEtags: list({
       variable: 'BATCHWELL_DISTRUSTED_ETAGS',

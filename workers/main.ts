@@ -4,6 +4,7 @@ import { stages, type Stage } from '../core/places.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { startEventFeed } from './upkeep/batch-events.ts';
+import { requireDistinctEtags } from './probe-etags.ts';
 import { openRuntime, type Runtime } from './runtime.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { startJanitor } from './upkeep/janitor.ts';
@@ -50,6 +51,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
   try {
     await requireNoEviction(runtime);
     await warnWithoutPersistence(runtime);
+    await requireDistinctEtags(runtime);
     // Before the stages: if the port is taken, the start fails while nothing runs yet.
     const server = await serveMetrics(runtime, config.metricsPort);
     const running = (options.stages ?? stages).map((stage) =>

@@ -66,11 +66,14 @@ const LARGE_COPIES_AT_ONCE = 4;
 /** S3's write rate per prefix (source: Amazon S3 user guide); applies only while S3 throttles. */
 const S3_PER_SECOND = 3500;
 
-const openTrust = ({ config, log }: RuntimeOptions) =>
-  createEtagTrust({
+/** Which identities count. */
+const openTrust = ({ config, log }: RuntimeOptions) => ({
+  prefersSha256: config.cacheSharing === 'sha256',
+  etags: createEtagTrust({
     distrusted: config.distrustedEtags,
     onDistrust: (bucket, etag) => log.warn({ bucket, etag }, 'etags-not-trusted'),
-  });
+  }),
+});
 
 export function openRuntime(options: RuntimeOptions): Runtime {
   const { config, metrics, log } = options;
@@ -100,7 +103,7 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     database,
     queues,
     objects,
-    identities: { objects, memo: openObjectSums(database.pool, nowMs), etags: openTrust(options) },
+    identities: { objects, memo: openObjectSums(database.pool, nowMs), ...openTrust(options) },
     copies: { small: createSlots(COPIES_AT_ONCE), large: createSlots(LARGE_COPIES_AT_ONCE) },
     images,
     batch,

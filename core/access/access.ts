@@ -141,7 +141,7 @@ function ownInstead({ url, isFolder }: UrlUse, { ownUrls = [] }: Boundaries): st
   const isOwn = uses.some((used) =>
     ownUrls.some((own) => used.startsWith(own) || (used.endsWith('/') && own.startsWith(used))),
   );
-  return isOwn ? 'a URL outside Batchwell’s own scripts/ and submissions/' : undefined;
+  return isOwn ? 'a URL outside Batchwell’s own scripts/, submissions/ and etag-probe/' : undefined;
 }
 
 function pathInstead(path: string, { fileRoots = [] }: Boundaries): string | undefined {

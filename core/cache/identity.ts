@@ -31,7 +31,9 @@ export const crcIdentity = (crc64nvmeHex: string, sizeBytes: number): FileIdenti
 export function strongIdentity(
   { crc64nvme, sha256 }: WholeChecksums,
   sizeBytes: number,
+  prefersSha256 = false,
 ): FileIdentity | undefined {
+  if (prefersSha256 && sha256 !== undefined) return `sha256 ${hexOf(sha256)} ${sizeBytes}`;
   if (crc64nvme !== undefined && CRC64_HEX.test(hexOf(crc64nvme)))
     return crcIdentity(hexOf(crc64nvme), sizeBytes);
   return sha256 === undefined ? undefined : `sha256 ${hexOf(sha256)} ${sizeBytes}`;

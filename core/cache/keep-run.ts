@@ -8,6 +8,7 @@ import { outputUrl } from '../result/outputs.ts';
 import type { ResultRecord, UploadedFile } from '../result/result.ts';
 import { writesCache, type CacheMode, type OutputOf, type TaskSpec } from '../task/task.ts';
 import { readDigest } from './read-digest.ts';
+import type { Sharing } from './sharing.ts';
 
 export interface EndedRun {
   cache: CacheMode;
@@ -18,6 +19,8 @@ export interface EndedRun {
   hasFingerprint: boolean;
   /** What the run must have read for that fingerprint, hex; see core/cache/read-digest.ts. */
   inputsRead: string | undefined;
+  /** Where a CRC64NVME is not enough to share, it is no proof of what was read either. */
+  sharing: Sharing;
 }
 
 export type NotKept =
@@ -76,10 +79,12 @@ const hasWildcard = ({ path, path_prefix: prefix }: OutputOf<string>): boolean =
 const READ_NOTHING = readDigest([]);
 
 /** By what S3 said of each object as it was read; no time has a part in it. */
-function readWhatWasChecked({ inputsRead, spec, result: { inputs } }: EndedRun): boolean {
+function readWhatWasChecked({ inputsRead, spec, result, sharing }: EndedRun): boolean {
+  const { inputs } = result;
   if (inputsRead === undefined) return false;
   if (spec.inputs.length === 0) return inputsRead === READ_NOTHING;
-  return inputsRead === inputs?.digest || inputsRead === inputs?.sumsDigest;
+  if (inputsRead === inputs?.digest) return true;
+  return sharing === 'any' && inputsRead === inputs?.sumsDigest;
 }
 
 type CalledRun = Pick<EndedRun, 'profile' | 'spec' | 'result'>;

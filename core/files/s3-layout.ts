@@ -7,9 +7,12 @@
 export const indexInKey = (index: number): string => String(index).padStart(5, '0');
 
 /** Folders that a task's own URLs may not name. */
-export const OWN_FOLDERS = ['scripts/', 'submissions/'] as const;
+export const OWN_FOLDERS = ['scripts/', 'submissions/', 'etag-probe/'] as const;
 
 export const scriptKey = (sha256: string): string => `scripts/${sha256}.sh`;
+
+/** Two small objects by which a starting worker asks whether ETags tell contents apart. */
+export const ETAG_PROBE = 'etag-probe/';
 
 /** Everything of one submission is under this prefix, which the container gets. */
 export const submissionPrefix = (key: string): string => `submissions/${key}/`;

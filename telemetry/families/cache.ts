@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { NotKept } from '../../core/cache/keep-run.ts';
-import { counter, withLabel } from '../series.ts';
+import { counter, gauge, withLabel } from '../series.ts';
 
 const cacheResults = [
   'hit',
@@ -54,6 +54,11 @@ export const cacheMetrics = (registers: Registry[]) => ({
     help: 'Requests to image registries. The code is the HTTP status, or timeout, error or refused.',
     labels: ['operation', 'code'],
     startsAt: registryOperations.map((operation) => ({ operation, code: '200' })),
+    registers,
+  }),
+  etagsDistrusted: gauge({
+    name: 'batchwell_etags_distrusted',
+    help: '1 where the ETags of S3 do not tell contents apart, as a worker found at its start.',
     registers,
   }),
 });

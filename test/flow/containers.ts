@@ -35,6 +35,8 @@ export interface Behaviour {
   noRecord?: Ended;
   /** Writes a good record, yet ends like this. */
   endsWith?: Ended;
+  /** Real work in place of the played one: reads, computes, writes. What it returns is the record. */
+  work?: () => Promise<ResultRecord>;
   /** Does not look at the fence at its start, as a stager that was just about to. */
   beforeFence?: Promise<unknown>;
 }
@@ -131,11 +133,13 @@ async function play(
   if (mayNotAct(parts, container, alive)) return {};
   if (behaviour.noRecord) return behaviour.noRecord;
   alive.acting = true;
-  const record = await writeResult(
-    parts.objects(),
-    { url: prefix, index, attempt: container.attempt },
-    { behaviour, spec: found.spec },
-  );
+  const record = await workOrPretend(parts.objects(), behaviour, found.spec);
+  await parts
+    .objects()
+    .put(
+      prefix + inSubmission.results + encodeResultKey(index, container.attempt, record),
+      JSON.stringify(record),
+    );
   parts.effects.push({ taskId: found.taskId, jobId: container.jobId, attempt: container.attempt });
   return behaviour.endsWith ?? endOf(record);
 }
@@ -161,11 +165,17 @@ async function readInputs(
   return { digest: readDigest(inputs.map((one) => seen.get(inputKey(one))?.read ?? null)) };
 }
 
-/** Equal commands write equal outputs. */
-async function writeResult(
+const workOrPretend = (
   objects: ObjectStore,
-  at: { url: string; index: number; attempt: number },
-  { behaviour, spec }: { behaviour: Behaviour; spec: TaskSpec },
+  behaviour: Behaviour,
+  spec: TaskSpec,
+): Promise<ResultRecord> => behaviour.work?.() ?? pretend(objects, behaviour, spec);
+
+/** Equal commands write equal outputs. */
+async function pretend(
+  objects: ObjectStore,
+  behaviour: Behaviour,
+  spec: TaskSpec,
 ): Promise<ResultRecord> {
   const commands = JSON.stringify(spec.executors.map(({ command }) => command));
   const missing = behaviour.missing ?? [];
@@ -185,7 +195,7 @@ async function writeResult(
   }
   const nowMs = Date.now();
   const inputs = await readInputs(objects, spec);
-  const record: ResultRecord = {
+  return {
     ...(inputs && { inputs }),
     startedMs: nowMs,
     endedMs: nowMs,
@@ -197,9 +207,4 @@ async function writeResult(
         : [{ exitCode: behaviour.exitCode ?? 0, startedMs: nowMs, endedMs: nowMs }],
     ...(behaviour.error ? { error: behaviour.error } : {}),
   };
-  await objects.put(
-    at.url + inSubmission.results + encodeResultKey(at.index, at.attempt, record),
-    JSON.stringify(record),
-  );
-  return record;
 }

@@ -75,6 +75,8 @@ export interface FleetWorld {
 }
 
 const BUCKET = 'work-bucket';
+/** As under SSE-KMS: its ETags say nothing of the bytes. */
+export const SEALED_BUCKET = 'sealed';
 
 /**
  * Short times: a test waits for the fleet's clocks. Only the stall time is long, so that a slow
@@ -180,7 +182,12 @@ async function openServers(given: {
   const [{ url: databaseUrl }, redis, s3] = await Promise.all([
     given.database ?? freshDatabase(),
     given.redis ?? freshRedis(),
-    startLocalS3({ dataFolder: join(dataFolder, 's3'), createBuckets: [BUCKET, 'data'] }),
+    startLocalS3({
+      dataFolder: join(dataFolder, 's3'),
+      createBuckets: [BUCKET, 'data', SEALED_BUCKET],
+      kmsBuckets: [SEALED_BUCKET],
+      partMinBytes: 1,
+    }),
   ]);
   await migrateDatabase(databaseUrl);
   Object.assign(process.env, {

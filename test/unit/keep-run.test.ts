@@ -44,7 +44,13 @@ const run = (
   result: { ...record, ...result },
   hasFingerprint: true,
   inputsRead: READ,
+  sharing: 'any',
   ...more,
+});
+
+test('a run whose reading is proven by CRC64NVMEs only is not kept where owners share by SHA-256', () => {
+  const proven = run({ inputs: { digest: 'ef'.repeat(16), sumsDigest: READ } });
+  expect(whyNotKept({ ...proven, sharing: 'sha256' })).toEqual({ because: 'input-changed' });
 });
 
 test('a run that succeeded whole, and read what was checked, is kept', () => {

@@ -13,6 +13,8 @@ export interface S3Settings {
   partMinBytes: number;
   /** Bodies up to this size are kept in the journal and not in a file of their own. */
   inlineBytes: number;
+  /** Buckets that are encrypted with SSE-KMS by default. */
+  kmsBuckets: readonly string[];
 }
 
 export interface Call {

@@ -9,6 +9,7 @@ import {
   type Checksum,
 } from './checksums.ts';
 import { checkWrite } from './conditions.ts';
+import { encryptionHeader, writtenEtag } from './encryption.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { findUpload } from './multipart.ts';
 import type { PartRecord, StoredObject, StoredPart, Upload } from './records.ts';
@@ -156,7 +157,8 @@ export async function completeMultipartUpload(call: Call): Promise<Answer | Refu
   const parts = namedParts(call, upload, request);
   if (isRefusal(parts)) return parts;
   const checksum = checksumOf(upload, parts);
-  const object = assemble(upload, parts, checksum);
+  const assembled = assemble(upload, parts, checksum);
+  const object = { ...assembled, etag: writtenEtag(call, assembled.etag) };
   // No await between the check of the upload and here: another writer of the key, or an abort,
   // comes before or after.
   const finished = checkWhole(call, upload, object.bytes, checksum) ?? finish(call, object, upload);
@@ -165,7 +167,7 @@ export async function completeMultipartUpload(call: Call): Promise<Answer | Refu
   return {
     status: 200,
     headers: {
-      'x-amz-server-side-encryption': 'AES256',
+      ...encryptionHeader(call),
       ...(object.versionId !== undefined && { 'x-amz-version-id': object.versionId }),
     },
     xml: document(

@@ -18,6 +18,7 @@ import {
   type ChecksumAlgorithm,
 } from './checksums.ts';
 import { checkRead, checkWrite } from './conditions.ts';
+import { encryptionHeader, writtenEtag } from './encryption.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { headerTags, keptHeaders } from './kept-headers.ts';
 import type { Body, Bucket, KeptHeaders, StoredObject } from './records.ts';
@@ -231,7 +232,8 @@ export async function copyObject(call: Call): Promise<Answer | Refusal> {
   const copy: StoredObject = {
     key: call.key,
     bytes: source.bytes,
-    ...sums,
+    etag: writtenEtag(call, sums.etag),
+    checksum: sums.checksum,
     modifiedAtMs: Date.now(),
     headers,
     ...(tags && { tags }),
@@ -241,7 +243,7 @@ export async function copyObject(call: Call): Promise<Answer | Refusal> {
   return {
     status: 200,
     headers: {
-      'x-amz-server-side-encryption': 'AES256',
+      ...encryptionHeader(call),
       ...versionHeader(bucket, copy),
       ...versionHeader(sourceBucket, source, 'x-amz-copy-source-version-id'),
     },

@@ -13,6 +13,7 @@ import {
   type ChecksumType,
 } from './checksums.ts';
 import { findSource, readBodyBytes } from './copy-object.ts';
+import { encryptionHeader } from './encryption.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { headerTags, keptHeaders } from './kept-headers.ts';
 import { compareKeys } from './key-index.ts';
@@ -89,7 +90,7 @@ export async function createMultipartUpload(call: Call): Promise<Answer | Refusa
   return {
     status: 200,
     headers: {
-      'x-amz-server-side-encryption': 'AES256',
+      ...encryptionHeader(call),
       ...(checksum && {
         'x-amz-checksum-algorithm': checksum.algorithm,
         'x-amz-checksum-type': checksum.type,
@@ -158,7 +159,7 @@ export async function uploadPart(call: Call): Promise<Answer | Refusal> {
     status: 200,
     headers: {
       etag: quoted(received.md5),
-      'x-amz-server-side-encryption': 'AES256',
+      ...encryptionHeader(call),
       [checksumHeader(algorithm)]: value,
     },
   };

@@ -12,6 +12,7 @@ import {
 } from './call.ts';
 import { checksumElement, checksumHeader } from './checksums.ts';
 import { checkRead } from './conditions.ts';
+import { encryptionHeader } from './encryption.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import type { Bucket, StoredObject } from './records.ts';
 import { document, element, leaf } from './xml.ts';
@@ -101,7 +102,7 @@ function describe(call: Call, { bucket, object }: Found): Record<string, string>
     etag: quoted(object.etag),
     'last-modified': httpTime(object.modifiedAtMs),
     'accept-ranges': 'bytes',
-    'x-amz-server-side-encryption': 'AES256',
+    ...encryptionHeader(call),
   };
   if (object.tags !== undefined && object.tags.length > 0)
     headers['x-amz-tagging-count'] = String(object.tags.length);

@@ -89,6 +89,8 @@ export interface LocalS3Options extends ListenOptions {
   copyLimitBytes?: number;
   /** Default: AWS's 5 MiB. Tests lower it. */
   partMinBytes?: number;
+  /** Buckets with SSE-KMS as their default: their ETags are drawn at each write. */
+  kmsBuckets?: readonly string[];
 }
 
 export interface LocalS3 {
@@ -291,6 +293,7 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
     region = DEFAULTS.region,
     copyLimitBytes = DEFAULTS.copyLimitBytes,
     partMinBytes = DEFAULTS.partMinBytes,
+    kmsBuckets = [],
   } = options;
   const wrong = createBuckets.find((name) => !isBucketName(name));
   if (wrong !== undefined)
@@ -305,6 +308,7 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
     region,
     copyLimitBytes,
     partMinBytes,
+    kmsBuckets,
     inlineBytes: DEFAULTS.inlineBytes,
   };
   const endpoint: Endpoint = {

@@ -11,6 +11,7 @@ import {
 } from './call.ts';
 import { checksumHeader } from './checksums.ts';
 import { checkWrite } from './conditions.ts';
+import { encryptionHeader, writtenEtag } from './encryption.ts';
 import { isRefusal, refuse, type Refusal } from './errors.ts';
 import { checkTags, headerTags, keptHeaders } from './kept-headers.ts';
 import { receiveBody, type ReceivedBody } from './receive-body.ts';
@@ -46,7 +47,7 @@ export async function putObject(call: Call): Promise<Answer | Refusal> {
   const object: StoredObject = {
     key: call.key,
     bytes: received.bytes,
-    etag: received.md5,
+    etag: writtenEtag(call, received.md5),
     modifiedAtMs: Date.now(),
     headers,
     ...(tags && { tags }),
@@ -61,7 +62,7 @@ export async function putObject(call: Call): Promise<Answer | Refusal> {
       ...versionHeader(now, object),
       [checksumHeader(algorithm)]: value,
       'x-amz-checksum-type': 'FULL_OBJECT',
-      'x-amz-server-side-encryption': 'AES256',
+      ...encryptionHeader(call),
     },
   };
 }

@@ -16,7 +16,9 @@ interface WantedEntry extends Flight {
 }
 
 interface Asking {
-  row: Pick<TaskRow, 'id' | 'cacheDomain' | 'cache'>;
+  row: Pick<TaskRow, 'id' | 'cache'>;
+  /** In which it is looked up; see core/cache/sharing.ts. */
+  domain: string;
   fingerprint?: Buffer;
   described?: TaskComponents;
   call?: { spec: TaskSpec };
@@ -24,7 +26,7 @@ interface Asking {
 
 /** Nothing of a task that cannot have one. */
 export function wantedEntry(
-  { row, fingerprint, described, call }: Asking,
+  { row, domain, fingerprint, described, call }: Asking,
   config: Config,
 ): WantedEntry[] {
   if (!fingerprint || !call || !readsCache(row.cache)) return [];
@@ -32,7 +34,7 @@ export function wantedEntry(
   return [
     {
       taskId: row.id,
-      domain: row.cacheDomain,
+      domain,
       fingerprint,
       writes: writesCache(row.cache),
       listed: listed?.equals(fingerprint) === true ? undefined : listed,

@@ -6,6 +6,7 @@ import {
   type TaskComponents,
 } from '../../../aws/fingerprints.ts';
 import { strengthen } from '../../../aws/identities.ts';
+import { sharingDomain } from '../../../core/cache/sharing.ts';
 import { cacheSetting } from '../../../core/cache/setting.ts';
 import type { AfterLeader } from '../../../core/cache/after-leader.ts';
 import { allowedMode } from '../../../core/cache/policy.ts';
@@ -45,6 +46,8 @@ interface SwitchedRow extends TaskRow {
 
 interface CheckedTask {
   row: SwitchedRow;
+  /** In which it is looked up; see core/cache/sharing.ts. */
+  domain: string;
   hasOutputs: boolean;
   /** Absent when the image or an input has no identity, or caching is off. */
   fingerprint?: Buffer;
@@ -142,7 +145,7 @@ async function checkTasks(
       const spec = fillTemplate(template, row.values);
       const setting = cacheSetting(spec, runtime.config, row);
       calls.set(row, { spec, profile: row.profile, setting });
-    } else unfingerprinted.push({ row, hasOutputs });
+    } else unfingerprinted.push({ row, domain: row.cacheDomain, hasOutputs });
   }
   const { known, isPending } = await seeImages(runtime, calls);
   const fingerprinted = await fingerprintCalls(runtime, known);
@@ -157,9 +160,10 @@ async function fingerprintCalls(
   const described = await resolveComponents(runtime.identities, [...calls.values()]);
   return [...calls].map(([row, call], position): CheckedTask => {
     const one = described[position];
-    return one?.components
-      ? { row, hasOutputs: true, call, described: one, fingerprint: fingerprintOf(one.components) }
-      : { row, hasOutputs: true, call, ...(one && { described: one }) };
+    const facts = { row, domain: row.cacheDomain, hasOutputs: true, call };
+    if (!one?.components) return { ...facts, ...(one && { described: one }) };
+    const domain = sharingDomain(row, one.components, runtime.config.cacheSharing);
+    return { ...facts, domain, described: one, fingerprint: fingerprintOf(one.components) };
   });
 }
 
@@ -178,10 +182,8 @@ async function proveByHead(
   // What an entry has under the very same fingerprint needs no proof by stronger identities.
   const direct = await findEntries(runtime.database.pool, asked.flatMap(lookupOf));
   const weak = asked.filter((one) => !lookupOf(one).some((key) => direct.has(lookupKey(key))));
-  const lookups = weak.flatMap(({ row, described }) =>
-    described?.listed
-      ? [{ domain: row.cacheDomain, fingerprint: fingerprintOf(described.listed) }]
-      : [],
+  const lookups = weak.flatMap(({ domain, described }) =>
+    described?.listed ? [{ domain, fingerprint: fingerprintOf(described.listed) }] : [],
   );
   const listed = await findListed(runtime.database.pool, lookups);
   const hopeful = weak.filter((_, position) => {
@@ -198,8 +200,8 @@ async function proveByHead(
   return checked.map((one) => proven.get(one.row) ?? one);
 }
 
-const lookupOf = ({ row, fingerprint }: CheckedTask): CacheLookup[] =>
-  fingerprint ? [{ domain: row.cacheDomain, fingerprint }] : [];
+const lookupOf = ({ domain, fingerprint }: CheckedTask): CacheLookup[] =>
+  fingerprint ? [{ domain, fingerprint }] : [];
 
 const weakInputs = ({ call, described }: CheckedTask): InputOf<string>[] =>
   (call?.spec.inputs ?? []).filter((_, position) => {
@@ -212,8 +214,8 @@ function decide(
   entries: ReadonlyMap<number, AllowedEntry>,
   leaders: ReadonlyMap<string, number>,
 ): CacheDecision {
-  const { row, hasOutputs, fingerprint, described, after } = one;
-  const key = fingerprint && lookupKey({ domain: row.cacheDomain, fingerprint });
+  const { row, domain, hasOutputs, fingerprint, described, after } = one;
+  const key = fingerprint && lookupKey({ domain, fingerprint });
   const { entry, refusal } = entries.get(row.id) ?? {};
   const entryId = entry?.id === row.avoidEntryId ? undefined : entry?.id;
   const leaderId = key !== undefined && boards(one) ? leaders.get(key) : undefined;

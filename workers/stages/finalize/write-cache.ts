@@ -4,6 +4,7 @@ import type { KnownObject } from '../../../aws/identity-sources.ts';
 import { allowedMode } from '../../../core/cache/policy.ts';
 import { fingerprintFrom } from '../../../core/cache/fingerprint.ts';
 import { outputsToKeep, whyNotKept } from '../../../core/cache/keep-run.ts';
+import { sharingDomain } from '../../../core/cache/sharing.ts';
 import { componentsOf, withSums, type StoredInput } from '../../../core/cache/stored-input.ts';
 import { publicId } from '../../../core/ids.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
@@ -41,7 +42,11 @@ export async function writeCache(
     return fingerprint ? [{ ...run, fingerprint }] : [];
   });
   await runtime.identities.memo.learn(kept.flatMap((run) => learned(runtime, run)));
-  await saveEntries(runtime.database, kept.map(entryOf), runtime.nowMs());
+  await saveEntries(
+    runtime.database,
+    kept.map((run) => entryOf(runtime, run)),
+    runtime.nowMs(),
+  );
 }
 
 function isKept({ config, metrics }: Runtime, { row, spec, result }: FinishedRun): boolean {
@@ -52,6 +57,7 @@ function isKept({ config, metrics }: Runtime, { row, spec, result }: FinishedRun
     result,
     hasFingerprint: row.fingerprint !== null,
     inputsRead: row.inputsRead?.toString('hex'),
+    sharing: config.cacheSharing,
   });
   metrics.cacheRuns.inc({ result: reason?.because ?? 'kept' });
   return reason === undefined;
@@ -61,11 +67,15 @@ function isKept({ config, metrics }: Runtime, { row, spec, result }: FinishedRun
  * Under the strongest identities that are known now: what the run learned as it read its inputs
  * counts.
  */
-function entryOf({ row, spec, result, fingerprint, warnings }: KeptRun): NewEntry {
-  const inputs = withSums(fingerprint.inputs, result.inputs?.sums ?? []);
+function entryOf(
+  { config: { cacheSharing } }: Runtime,
+  { row, spec, result, fingerprint, warnings }: KeptRun,
+): NewEntry {
+  const sums = result.inputs?.sums ?? [];
+  const inputs = componentsOf(withSums(fingerprint.inputs, sums, cacheSharing === 'sha256'));
   return {
-    domain: row.cacheDomain,
-    fingerprint: fingerprintFrom(fingerprint.base, componentsOf(inputs)),
+    domain: sharingDomain(row, inputs, cacheSharing),
+    fingerprint: fingerprintFrom(fingerprint.base, inputs),
     listedFingerprint: fingerprint.listedFingerprint,
     taskId: row.id,
     warnings,
