@@ -1,4 +1,4 @@
-import { sharings } from '../core/cache/sharing.ts';
+import { sharingModes } from '../core/cache/sharing.ts';
 import { readQueueArchitectures } from '../core/image/architecture.ts';
 import { readRegistryLogin } from '../core/image/registry-login.ts';
 import {
@@ -84,7 +84,7 @@ export const cache = {
     cacheSharing: oneOf({
       variable: 'BATCHWELL_CACHE_SHARING',
       fallback: 'any',
-      choices: sharings,
+      choices: sharingModes,
       effect:
         'Which results owners of one cache domain share: any, or only those of calls whose every ' +
         'input is a file that is known by its SHA-256. With sha256, each input file costs a HEAD.',

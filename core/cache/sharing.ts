@@ -6,8 +6,8 @@ import { sha256 } from '../ids.ts';
 import type { Components } from './fingerprint.ts';
 
 /** `sha256`: only of calls whose every input is known by its SHA-256. */
-export const sharings = ['any', 'sha256'] as const;
-export type Sharing = (typeof sharings)[number];
+export const sharingModes = ['any', 'sha256'] as const;
+export type Sharing = (typeof sharingModes)[number];
 
 export interface SharedBy {
   /** The cache domain of the task's token. */

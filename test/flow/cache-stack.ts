@@ -3,7 +3,7 @@ import { DeleteObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { startStack, type Stack } from '../../cli/stack.ts';
 
 /** Of a task, as far as these tests look. */
-export interface EndedTask {
+interface EndedTask {
   id: string;
   state: string;
   isHit: boolean;

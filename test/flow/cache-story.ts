@@ -3,7 +3,7 @@ import { createRandom } from '../../packages/local-aws/random.ts';
 import { ways, type Way } from './shelf.ts';
 
 /** An object or a directory that tasks read; by its number in the story. */
-export type InputName = number;
+type InputName = number;
 
 export interface StoryCall {
   /** The words of the command. */
