@@ -63,40 +63,50 @@ export async function resolveComponents(
   tasks: readonly TaskToFingerprint[],
 ): Promise<TaskComponents[]> {
   const known = tasks.filter(({ image }) => image === undefined || 'identity' in image);
-  const [identities, texts] = await Promise.all([
-    resolveInputs(
-      sources,
-      known.flatMap(({ spec }) => spec.inputs),
-    ),
-    readTexts(sources.objects, known),
-  ]);
+  const identities = await resolveInputs(
+    sources,
+    known.flatMap(({ spec }) => spec.inputs),
+  );
+  const texts = await readTexts(sources.objects, known, identities);
   return tasks.map((task) => describe(sources, task, identities, texts));
 }
 
-/** Texts that profiles look into, by url. */
+/**
+ * Texts that profiles look into, by url, as they were when their identities were seen: a run proves that it read those
+ * objects, and no others. A text that was replaced since then is left out.
+ */
 async function readTexts(
   objects: ObjectStore,
   tasks: readonly TaskToFingerprint[],
+  identities: ReadonlyMap<string, InputSeen>,
 ): Promise<Map<string, string>> {
-  const urls = new Set(
-    tasks
-      .flatMap(({ spec, profile }) =>
-        (profiles[profile].textsWanted?.(spec) ?? []).flatMap(
-          (position) => spec.inputs[position]?.url ?? [],
-        ),
-      )
-      .filter((url) => url.startsWith('s3://')),
-  );
   const texts = new Map<string, string>();
   await inParallel(
-    [...urls].map((url) => async () => {
+    [...textsWanted(tasks, identities)].map(([url, etag]) => async () => {
       // Its end, so that of a large object no more is read than shows that it is one.
-      const body = await ignorePermanent(objects.getTail(url, LONGEST_TEXT_BYTES + 1));
+      const asked = objects.getTail(url, LONGEST_TEXT_BYTES + 1, etag === '' ? undefined : etag);
+      const body = await ignorePermanent(asked);
       const text = body && body.length <= LONGEST_TEXT_BYTES ? asText(body) : undefined;
       if (text !== undefined) texts.set(url, text);
     }),
   );
   return texts;
+}
+
+/** ETags as they were seen, by url. */
+function textsWanted(
+  tasks: readonly TaskToFingerprint[],
+  identities: ReadonlyMap<string, InputSeen>,
+): Map<string, string> {
+  const etags = new Map<string, string>();
+  for (const { spec, profile } of tasks) {
+    for (const position of profiles[profile].textsWanted?.(spec) ?? []) {
+      const input = spec.inputs[position];
+      const etag = input && identities.get(inputKey(input))?.read?.[0]?.etag;
+      if (input?.url?.startsWith('s3://') && etag !== undefined) etags.set(input.url, etag);
+    }
+  }
+  return etags;
 }
 
 /** Undefined where it is no UTF-8: what stands for a wrong byte would make two texts equal that are not. */

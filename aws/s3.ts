@@ -86,7 +86,7 @@ export interface ObjectStore {
   /** The whole object, or undefined if it does not exist. */
   get(url: string): Promise<Buffer | undefined>;
   /** The last bytes of the object, or undefined if it does not exist. */
-  getTail(url: string, bytes: number): Promise<Buffer | undefined>;
+  getTail(url: string, bytes: number, ifEtag?: string): Promise<Buffer | undefined>;
   /** The object as a stream, for objects too large for memory; undefined if it does not exist. */
   open(url: string, options?: OpenOptions): Promise<OpenedObject | 'unchanged' | undefined>;
   describe(url: string): Promise<DescribedObject | undefined>;
@@ -170,7 +170,7 @@ export function openObjectStore({
   return {
     put: (url, body, options) => putObject(client, { url, body, ...options }),
     get: (url) => read(client, url),
-    getTail: (url, bytes) => read(client, url, `bytes=-${bytes}`),
+    getTail: (url, bytes, ifEtag) => read(client, url, `bytes=-${bytes}`, ifEtag),
     open: (url, options) => openObject(client, url, options),
     describe: (url) => describeObject(client, url),
     list: (prefixUrl, options) => listPages(client, prefixUrl, options),
@@ -228,12 +228,18 @@ async function ensureBucket(client: S3Client, bucket: string): Promise<void> {
   }
 }
 
-async function read(client: S3Client, url: string, range?: string): Promise<Buffer | undefined> {
+async function read(
+  client: S3Client,
+  url: string,
+  range?: string,
+  ifEtag?: string,
+): Promise<Buffer | undefined> {
   try {
     const reply = await client.send(
       new GetObjectCommand({
         ...inS3(placeOf(url)),
         ...(range === undefined ? {} : { Range: range }),
+        ...(ifEtag !== undefined && { IfMatch: `"${ifEtag}"` }),
       }),
     );
     return Buffer.from((await reply.Body?.transformToByteArray()) ?? []);

@@ -291,6 +291,11 @@ describe('objects', () => {
     expect((await edge.objects.getTail('s3://data/text', 2))?.toString()).toBe('ef');
     expect((await edge.objects.getTail('s3://data/text', 99))?.toString()).toBe('abcdef');
     expect((await edge.objects.getTail('s3://data/empty', 9))?.length).toBe(0);
+    const etag = (await edge.objects.describe('s3://data/text'))?.etag;
+    expect((await edge.objects.getTail('s3://data/text', 2, etag))?.toString()).toBe('ef');
+    await expect(edge.objects.getTail('s3://data/text', 2, 'another')).rejects.toThrow(
+      'S3 could not read s3://data/text: PreconditionFailed',
+    );
     expect(await edge.objects.get('s3://data/none')).toBeUndefined();
     expect(await edge.objects.describe('s3://data/none')).toBeUndefined();
     await expect(edge.objects.get('https://x/y')).rejects.toThrow(
