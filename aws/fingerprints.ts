@@ -98,13 +98,15 @@ function textsWanted(
   tasks: readonly TaskToFingerprint[],
   identities: ReadonlyMap<string, InputSeen>,
 ): Map<string, string> {
+  const wanted = tasks.flatMap(({ spec, profile }) =>
+    (profiles[profile].textsWanted?.(spec) ?? []).flatMap(
+      (position) => spec.inputs[position] ?? [],
+    ),
+  );
   const etags = new Map<string, string>();
-  for (const { spec, profile } of tasks) {
-    for (const position of profiles[profile].textsWanted?.(spec) ?? []) {
-      const input = spec.inputs[position];
-      const etag = input && identities.get(inputKey(input))?.read?.[0]?.etag;
-      if (input?.url?.startsWith('s3://') && etag !== undefined) etags.set(input.url, etag);
-    }
+  for (const input of wanted) {
+    const [seen] = identities.get(inputKey(input))?.read ?? [];
+    if (seen && input.url?.startsWith('s3://')) etags.set(input.url, seen.etag);
   }
   return etags;
 }
