@@ -3,7 +3,7 @@
  * script another run's names, so its call is compared as it is. The lists here err on that side: a word in a comment
  * counts too, and costs a miss. What a program does inside an image cannot be seen here.
  */
-// cspell:ignore getwd listdir scandir normali ment tmpnam gethost cksum cpio bsdtar logg fread Rscript
+// cspell:ignore getwd listdir scandir normali ment tmpnam gethost cksum cpio bsdtar logg fread Rscript gsutil papermill
 
 /** How a text asks for its folder, the way to itself, links, its environment or its host, in the usual languages. */
 const LOOKS: readonly RegExp[] = [
