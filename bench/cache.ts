@@ -1,9 +1,8 @@
 /**
- * The call cache: what a hit costs beside its copies, how many tasks run of equal ones, and lookups among many entries
+ * The call cache: what a hit costs beside its copies, and lookups among many entries
  * while old ones are pruned.
  */
 import { lookups } from './cache-lookups.ts';
-import { equalCalls } from './equal-calls.ts';
 import { runHits } from './hits.ts';
 import { inWorld } from './in-world.ts';
 import type { BenchOptions } from './options.ts';
@@ -26,12 +25,7 @@ export async function cache(options: BenchOptions): Promise<Rows> {
     const wanted = { workers: options.workers, aws: { runMs: [200, 2000] as [number, number] } };
     await inWorld(options, wanted, async (world) => {
       rows[`${tasks} entries`] = await lookups(world, tasks);
-      const width = Math.min(tasks, WIDEST);
-      Object.assign(
-        rows,
-        await hitsBesideCopies(world, options, width),
-        await equalCalls(world, { tasks: width, connections: options.connections }),
-      );
+      Object.assign(rows, await hitsBesideCopies(world, options, Math.min(tasks, WIDEST)));
     });
   }
   return rows;
