@@ -53,7 +53,7 @@ test('tasks of one owner with different job roles never share, and those with th
   await open();
   const as = (name: string, role: string): NewTask => {
     const task = call(name, []);
-    task.spec.resources.backend_parameters = { job_role: `arn:aws:iam::123456789012:role/${role}` };
+    task.spec.resources.job_role = `arn:aws:iam::123456789012:role/${role}`;
     return task;
   };
   expect(await isHit('ann', as('one', 'reads-patients'))).toBe(false);
