@@ -73,6 +73,15 @@ export async function resolveComponents(
   return tasks.map((task) => describe(sources, task, identities, texts));
 }
 
+/** The calls as they are compared: without the names that their clients made for one run. In the order given. */
+export async function canonicalSpecs(
+  { objects }: Pick<IdentitySources, 'objects'>,
+  calls: readonly TaskToFingerprint[],
+): Promise<TaskSpec[]> {
+  const texts = await readTexts(objects, calls);
+  return calls.map((call) => canonicalForm(call, texts)?.spec ?? call.spec);
+}
+
 /** Texts that profiles look into, by url. */
 async function readTexts(
   objects: ObjectStore,
