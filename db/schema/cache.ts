@@ -29,10 +29,10 @@ export const cacheEntries = mysqlTable(
     listedFingerprint: bytes({ length: 32 }).notNull(),
     taskId: key().notNull(),
     /** Whose task wrote it, and its name: for lists and for invalidation by name. */
-    owner: varchar({ length: 64 }).notNull(),
-    name: varchar({ length: 255 }).notNull(),
+    owner: varchar({ length: 64 }).notNull().default(''),
+    name: varchar({ length: 255 }).notNull().default(''),
     /** How long its run took: what a hit saves. */
-    runMs: key().notNull(),
+    runMs: key().notNull().default(0),
     /** False from the moment it has an `invalidReason`. */
     usable: boolean().notNull().default(true),
     /** Why it can no longer be used; null while it can. */
