@@ -13,6 +13,8 @@ import { allowOtherOrigins, logRequests } from './http/request-hooks.ts';
 import { bulkCancelRoutes } from './routes/bulk-cancel.ts';
 import { boardRoutes } from './routes/board.ts';
 import { cacheRoutes } from './routes/cache.ts';
+import { cacheEntryRoutes } from './routes/cache-entries.ts';
+import { cacheTransferRoutes } from './routes/cache-transfer.ts';
 import { limitPosts } from './http/rate-limit.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -151,6 +153,8 @@ async function mountRoutes(app: Api, context: ApiContext): Promise<void> {
       logRoutes(api, context);
       scriptRoutes(api, context);
       cacheRoutes(api, context);
+      cacheEntryRoutes(api, context);
+      cacheTransferRoutes(api, context);
       bulkCancelRoutes(api, context);
       timelineRoutes(api, context);
       eventRoutes(api, context);

@@ -7,6 +7,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TaskComponents, TaskToFingerprint } from '../aws/fingerprints.ts';
 import type { Config } from '../config.ts';
+import type { TaskSpec } from '../core/task/task.ts';
 import type { Database } from '../db/client.ts';
 import type { Queues } from '../queues/queues.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -25,6 +26,8 @@ export interface ApiDependencies {
    * given.
    */
   resolveComponents(tasks: readonly TaskToFingerprint[]): Promise<TaskComponents[]>;
+  /** The calls as they are compared: without the names that their clients made for one run. */
+  canonicalSpecs(tasks: readonly TaskToFingerprint[]): Promise<TaskSpec[]>;
   /** PEM texts. Absent: plain HTTP. */
   tls?: { key: string; cert: string };
   nowMs(): number;

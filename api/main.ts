@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { ConfigError, type Config } from '../config.ts';
 import { createEcrLogins } from '../aws/ecr-login.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
-import { resolveComponents } from '../aws/fingerprints.ts';
+import { canonicalSpecs, resolveComponents } from '../aws/fingerprints.ts';
 import { openObjectStore } from '../aws/s3.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openImageMemo } from '../db/image-digests.ts';
@@ -67,6 +67,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
       },
       resolveComponents: async (tasks) =>
         resolveComponents(identities, await withImages(images, config, tasks)),
+      canonicalSpecs: (tasks) => canonicalSpecs(identities, tasks),
       nowMs: () => Date.now(),
       ...(await readTls(config)),
     });

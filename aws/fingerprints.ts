@@ -71,6 +71,21 @@ export async function resolveComponents(
   return tasks.map((task) => describe(sources, task, identities, texts));
 }
 
+/** The calls as they are compared: without the names that their clients made for one run. In the order given. */
+export async function canonicalSpecs(
+  sources: IdentitySources,
+  calls: readonly TaskToFingerprint[],
+): Promise<TaskSpec[]> {
+  const identities = await resolveInputs(
+    sources,
+    calls.flatMap(({ spec, profile }) =>
+      (profiles[profile].textsWanted?.(spec) ?? []).flatMap((at) => spec.inputs[at] ?? []),
+    ),
+  );
+  const texts = await readTexts(sources.objects, calls, identities);
+  return calls.map((call) => canonicalForm(call, texts)?.spec ?? call.spec);
+}
+
 /**
  * Texts that profiles look into, by url, as they were when their identities were seen: a run proves that it read those
  * objects, and no others. A text that was replaced since then is left out.

@@ -88,6 +88,9 @@ const newEntry = (task: number) => ({
   fingerprint: fingerprintOf(task),
   listedFingerprint: fingerprintOf(-task),
   taskId: task,
+  owner: 'bench',
+  name: 'bench',
+  runMs: 1000,
   warnings: [],
   outputs: [
     {

@@ -8,7 +8,7 @@ import type { CommandContext } from './commands/context.ts';
 import { addEventCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
-import { addCacheCommands } from './commands/cache.ts';
+import { addCacheCommands } from './commands/cache/commands.ts';
 import { addCromwellCommands } from './commands/cromwell-proxy.ts';
 import { addSubmitCommands } from './commands/submit.ts';
 import { addTokenCommands } from './commands/tokens.ts';

@@ -30,6 +30,9 @@ export interface CacheOutput {
 export interface NewEntry extends CacheLookup {
   listedFingerprint: Buffer;
   taskId: number;
+  owner: string;
+  name: string;
+  runMs: number;
   warnings: readonly string[];
   /** Why older entries of its call can no longer be used; they stay when absent. */
   replaces?: string | undefined;
@@ -124,6 +127,27 @@ export async function readEntryWarnings(
   return new Map(rows.map(({ id, warnings }) => [id, fromJson<string[]>(warnings)]));
 }
 
+export interface EntryCost {
+  runMs: number;
+  outputBytes: number;
+}
+
+/** By entry. */
+export async function readEntryCosts(
+  session: Session,
+  entryIds: readonly number[],
+): Promise<Map<number, EntryCost>> {
+  if (entryIds.length === 0) return new Map();
+  const rows = await select<EntryCost & { id: number }>(
+    session,
+    `SELECT e.id, e.run_ms AS runMs, CAST(COALESCE(SUM(o.size_bytes), 0) AS DOUBLE) AS outputBytes
+      FROM cache_entries e LEFT JOIN cache_outputs o ON o.entry_id = e.id
+      WHERE e.id IN (?) GROUP BY e.id, e.run_ms`,
+    [[...new Set(entryIds)]],
+  );
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
 /** Of these fingerprints by listings alone, those that a usable entry has; by `lookupKey`. */
 export async function findListed(
   session: Session,
@@ -153,13 +177,16 @@ export async function saveEntries(
   await inTransaction(database, async (session) => {
     await write(
       session,
-      'INSERT IGNORE INTO cache_entries (domain, fingerprint, listed_fingerprint, task_id, warnings, created_ms) VALUES ?',
+      'INSERT IGNORE INTO cache_entries (domain, fingerprint, listed_fingerprint, task_id, owner, name, run_ms, warnings, created_ms) VALUES ?',
       [
         entries.map((entry) => [
           entry.domain,
           entry.fingerprint,
           entry.listedFingerprint,
           entry.taskId,
+          entry.owner,
+          entry.name,
+          entry.runMs,
           entry.warnings.length === 0 ? null : JSON.stringify(entry.warnings),
           nowMs,
         ]),
@@ -395,7 +422,7 @@ export async function readEndedLeaders(
   if (ids.length === 0) return [];
   return select<EndedLeaderRow>(
     session,
-    `SELECT tasks.id, owner, template_id AS templateId, place, attempt,
+    `SELECT tasks.id, tasks.owner, template_id AS templateId, place, attempt,
        failure_code AS failureCode, tasks.fingerprint, tasks.created_ms AS createdMs,
        hit_entry_id IS NOT NULL OR cache_entries.id IS NOT NULL AS hadEntry
       FROM tasks LEFT JOIN cache_entries ON cache_entries.task_id = tasks.id

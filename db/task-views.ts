@@ -163,6 +163,8 @@ export interface TaskDetail extends TaskStanding {
   hitEntryId?: number;
   /** Whether the outputs of a hit were copied to its own URLs, or are the prior ones. */
   hitMode?: 'copy' | 'reference';
+  /** The task of the same owner whose result it is. */
+  source?: { id: number; createdMs: number };
   checkedMs?: number;
   stagedMs?: number;
   endedMs?: number;
@@ -181,10 +183,20 @@ interface DetailRow extends StandingRow {
   failure: string | null;
   hitEntryId: number | null;
   hitMode: 'copy' | 'reference' | null;
+  sourceId: number | null;
+  sourceCreatedMs: number | null;
   checkedMs: number | null;
   stagedMs: number | null;
   endedMs: number | null;
 }
+
+const sourceOf = ({
+  sourceId,
+  sourceCreatedMs,
+}: DetailRow): NonNullable<TaskDetail['source']> | null =>
+  sourceId === null || sourceCreatedMs === null
+    ? null
+    : { id: sourceId, createdMs: sourceCreatedMs };
 
 /** In no order. Templates are read separately, since many tasks share one. */
 export async function readDetails(session: Session, ids: readonly number[]): Promise<TaskDetail[]> {
@@ -194,8 +206,12 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
     `SELECT ${STANDING}, t.name, t.description, t.tags, t.cache, t.cache_domain AS cacheDomain,
        t.replicate, t.warnings, t.template_id AS templateId, t.slot_values AS slotValues, t.failure,
        t.hit_entry_id AS hitEntryId, t.hit_mode AS hitMode, t.checked_ms AS checkedMs,
-       t.staged_ms AS stagedMs, t.ended_ms AS endedMs
-     FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id WHERE t.id IN (?)`,
+       t.staged_ms AS stagedMs, t.ended_ms AS endedMs,
+       src.id AS sourceId, src.created_ms AS sourceCreatedMs
+     FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id
+       LEFT JOIN tasks src
+         ON t.hit_entry_id IS NOT NULL AND src.id = t.cache_source AND src.owner = t.owner
+     WHERE t.id IN (?)`,
     [ids],
   );
   return rows.map((row) => ({
@@ -212,6 +228,7 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
     ...known('failure', row.failure),
     ...known('hitEntryId', row.hitEntryId),
     ...known('hitMode', row.hitMode),
+    ...known('source', sourceOf(row)),
     ...known('checkedMs', row.checkedMs),
     ...known('stagedMs', row.stagedMs),
     ...known('endedMs', row.endedMs),
@@ -299,4 +316,13 @@ function toAttempt(row: AttemptRow): AttemptView {
     ...known('result', row.result === null ? null : fromJson<ResultRecord>(row.result)),
     ...known('batchAttempt', row.batchAttempt),
   };
+}
+
+/** The task of the same owner whose result a hit took; undefined for every other task. */
+export async function readHitSource(
+  session: Session,
+  id: number,
+): Promise<{ id: number; createdMs: number } | undefined> {
+  const [detail] = await readDetails(session, [id]);
+  return detail?.place === 'done' ? detail.source : undefined;
 }

@@ -22,6 +22,7 @@ import { clip } from './statement-size.ts';
 export interface TaskRow {
   id: number;
   owner: string;
+  name: string;
   cacheDomain: string;
   templateId: number;
   values: string[];
@@ -37,6 +38,8 @@ export interface TaskRow {
   imageDigest: Buffer | null;
   hitEntryId: number | null;
   avoidEntryId: number | null;
+  cacheReason: string | null;
+  cacheSource: number | null;
   submissionId: number | null;
   attempt: number;
   hostLosses: number;
@@ -46,7 +49,8 @@ export interface TaskRow {
   createdMs: number;
 }
 
-const COLUMNS = `id, owner, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, merge, replicate, waits_for AS waitsFor, profile, fingerprint, inputs_read AS inputsRead, image_digest AS imageDigest, hit_entry_id AS hitEntryId, avoid_entry_id AS avoidEntryId,
+const COLUMNS = `id, owner, name, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, merge, replicate, waits_for AS waitsFor, profile, fingerprint, inputs_read AS inputsRead, image_digest AS imageDigest, hit_entry_id AS hitEntryId, avoid_entry_id AS avoidEntryId,
+  cache_reason AS cacheReason, cache_source AS cacheSource,
   submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
 
 /** The tasks that are at `stage`. The others have moved on and are left out. */
@@ -97,6 +101,11 @@ const settable = {
   hitEntryId: { column: 'hit_entry_id', type: 'BIGINT', hex: false },
   avoidEntryId: { column: 'avoid_entry_id', type: 'BIGINT', hex: false },
   hitRefusal: { column: 'hit_refusal', type: 'VARCHAR(24)', hex: false },
+  cacheVerdict: { column: 'cache_verdict', type: 'VARCHAR(8)', hex: false },
+  cacheReason: { column: 'cache_reason', type: 'VARCHAR(24)', hex: false },
+  cacheSource: { column: 'cache_source', type: 'BIGINT', hex: false },
+  cacheSubject: { column: 'cache_subject', type: 'TEXT', hex: false },
+  cacheUnkept: { column: 'cache_unkept', type: 'VARCHAR(24)', hex: false },
   hitMode: { column: 'hit_mode', type: 'VARCHAR(16)', hex: false },
   shape: { column: 'shape', type: 'CHAR(32)', hex: true },
   submissionId: { column: 'submission_id', type: 'BIGINT', hex: false },

@@ -5,7 +5,8 @@
 import { writeFile } from 'node:fs/promises';
 import { Type } from 'typebox';
 import { CancelTasksReply, CancelTasksRequest } from '../api/routes/bulk-cancel.ts';
-import { CacheExplanation } from '../api/routes/cache.ts';
+import { CacheExplanation, ScatterCacheExplanation } from '../api/routes/cache.ts';
+import * as cache from '../api/schemas/cache.ts';
 import { ServiceInfo } from '../api/routes/service-info.ts';
 import { Timeline } from '../api/routes/timeline.ts';
 import { Validation } from '../api/routes/validate.ts';
@@ -33,7 +34,7 @@ import { cacheModes, mergeModes } from '../core/task/task.ts';
 
 /** The part of JSON Schema that the API uses. */
 interface Schema {
-  type?: 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean';
+  type?: 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null';
   description?: string;
   default?: unknown;
   enum?: readonly string[];
@@ -91,6 +92,21 @@ const named: Record<string, [schema: object, sentence: string]> = {
   LogLine: [LogLine, 'A line of a followed log.'],
   Timeline: [Timeline, 'How long a task spent in each step.'],
   CacheExplanation: [CacheExplanation, 'Why a task hits the call cache, or misses it.'],
+  ScatterCacheExplanation: [
+    ScatterCacheExplanation,
+    'Why the tasks of a scatter hit the call cache or miss it, grouped.',
+  ],
+  CacheEntry: [cache.CacheEntry, 'An entry of the call cache in a list.'],
+  CacheEntryQuery: [cache.CacheEntryQuery, 'Which entries a list shows, newest first.'],
+  CacheEntryList: [cache.CacheEntryList, 'One page of entries, newest first.'],
+  CacheEntryDetail: [cache.CacheEntryDetail, 'An entry of the call cache with its outputs.'],
+  CacheStats: [cache.CacheStats, 'How many entries there are, and what their hits saved.'],
+  CacheInvalidateRequest: [cache.CacheInvalidateRequest, 'The entries to invalidate, and why.'],
+  CachePruneRequest: [cache.CachePruneRequest, 'The entries to delete.'],
+  CacheChanged: [cache.CacheChanged, 'How many entries were invalidated or deleted.'],
+  ExportedEntry: [cache.ExportedEntry, 'An entry of the call cache with all that is known of it.'],
+  CacheExport: [cache.CacheExport, 'One page of exported entries, newest first.'],
+  CromwellDiff: [cache.CromwellDiff, 'Two tasks in the form of Cromwell’s callcaching diff.'],
   ServiceInfo: [ServiceInfo, 'The GA4GH service-info document.'],
   TokenRequest: [TokenRequest, 'A new token: its owner, and what it allows.'],
   TokenReply: [TokenReply, 'A token as it is listed. The token itself is not stored.'],

@@ -89,6 +89,7 @@ export async function startApiWorld(
     logObjects: logs.objects,
     resolveComponents: async (calls) =>
       calls.map(() => ({ unreadable: [], isWeak: false, inputs: [] })),
+    canonicalSpecs: async (calls) => calls.map(({ spec }) => spec),
     nowMs,
   };
   const app = await createApp(dependencies);

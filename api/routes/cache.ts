@@ -1,22 +1,66 @@
 /** Explains why a task hits or misses the call cache. */
 import { Type } from 'typebox';
-import { explainDifference, fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
+import type { Access } from '../../core/access/access.ts';
+import { fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
 import { cacheSetting } from '../../core/cache/setting.ts';
 import type { ImageProblem } from '../../core/image/image-seen.ts';
-import { componentsOf } from '../../core/cache/stored-input.ts';
+import { cacheVerdicts } from '../../core/cache/reasons.ts';
 import { fillTemplate } from '../../core/task/template.ts';
-import { readEntryOf, readTaskFingerprint, type ExplainedEntry } from '../../db/call-cache.ts';
+import { readEntryOf, type ExplainedEntry } from '../../db/call-cache.ts';
 import { readTaskIds } from '../../db/task-views.ts';
+import { explainScatter } from '../cache/explain-scatter.ts';
+import { compareTasks, explainTask, showDecision } from '../cache/explain-task.ts';
+import { mayTellAll } from '../cache/compared-calls.ts';
 import { notFound } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import type { ApiContext } from '../context.ts';
+import { findScatter } from './scatters.ts';
 
 const FingerprintComponents = Type.Record(Type.String(), Type.String(), {
   description: 'The components of the fingerprint, by name',
 });
+const Differences = Type.Array(
+  Type.Object({
+    part: Type.String({ description: 'Name of the part, such as executors[0].env.THREADS' }),
+    brief: Type.String({ description: 'The difference in a few words' }),
+    says: Type.String({ description: 'The difference as a person would say it' }),
+    here: Type.Optional(Type.String({ description: 'Its value for this task, shortened' })),
+    there: Type.Optional(Type.String({ description: 'Its value for the other task, shortened' })),
+  }),
+  { description: 'Parts in which this task differs from the other one' },
+);
+const Decision = Type.Object(
+  {
+    verdict: Type.Enum(cacheVerdicts),
+    reason: Type.String({ description: 'A code of docs/api.md' }),
+    subject: Type.Optional(Type.String({ description: 'The path of an input, or an image' })),
+    source: Type.Optional(
+      Type.String({ description: 'Id of the task whose result it is, or for which it waited' }),
+    ),
+  },
+  { description: 'What the cache check decided. Absent before it' },
+);
+const Nearest = Type.Object(
+  {
+    task: Type.Optional(Type.String()),
+    name: Type.String(),
+    created: Type.String(),
+    differences: Differences,
+  },
+  { description: 'For a miss, the earlier task that is most like this one' },
+);
+
 export const CacheExplanation = Type.Object({
-  verdict: Type.String({ description: 'The result, in a sentence or two' }),
+  explanation: Type.Array(Type.String(), {
+    description: 'Why the task was a hit or a miss, line by line',
+  }),
+  decision: Type.Optional(Decision),
+  nearest: Type.Optional(Nearest),
+  not_kept: Type.Optional(
+    Type.String({ description: 'Why its own result was not kept: a code of docs/api.md' }),
+  ),
+  verdict: Type.String({ description: 'What would happen if the task were checked now' }),
   fingerprint: Type.Optional(
     Type.String({
       description:
@@ -36,16 +80,7 @@ export const CacheExplanation = Type.Object({
       invalid_reason: Type.Optional(Type.String({ description: 'Why it cannot be used' })),
     }),
   ),
-  differences: Type.Optional(
-    Type.Array(
-      Type.Object({
-        part: Type.String({ description: 'Name of the component' }),
-        here: Type.Optional(Type.String({ description: 'Its value for this task' })),
-        there: Type.Optional(Type.String({ description: 'Its value for the other task' })),
-      }),
-      { description: 'Components in which this task differs from the other one' },
-    ),
-  ),
+  differences: Type.Optional(Differences),
 });
 
 const Query = Type.Object({
@@ -57,6 +92,8 @@ interface Fingerprinted {
   components?: Components;
   unreadable: string[];
   cached: boolean;
+  /** Whether the caller's token does not allow one of its URLs. */
+  isHidden?: boolean;
   /** Domain of the cache that it reads. */
   domain: string;
 }
@@ -78,7 +115,35 @@ export function cacheRoutes(api: Api, context: ApiContext): void {
       otherId === undefined ? undefined : await reader.find(request.caller.access.owner, otherId);
     if (otherId !== undefined && !other) return reply.code(404).send(notFound('task', otherId));
 
-    return explain(context, { taskId: task.id, otherId: other?.id });
+    return explain(context, request.caller.access, { taskId: task.id, otherId: other?.id });
+  });
+  scatterExplanation(api, context);
+}
+
+export const ScatterCacheExplanation = Type.Object({
+  explanation: Type.Array(Type.String(), { description: 'One line per group' }),
+  groups: Type.Array(
+    Type.Object({
+      tasks: Type.Integer({ description: 'Number of tasks' }),
+      text: Type.String({ description: 'What they have in common' }),
+      example: Type.String({ description: 'Id of one of them' }),
+    }),
+  ),
+});
+
+function scatterExplanation(api: Api, context: ApiContext): void {
+  const schema = {
+    tags: ['Call cache'],
+    summary: 'Explain why the tasks of a scatter hit or miss the call cache, grouped by reason',
+    params: Type.Object({ id: Type.String() }),
+    response: { 200: ScatterCacheExplanation, ...failures },
+  };
+  api.get('/scatters/:id/cache-explanation', { schema }, async (request, reply) => {
+    const { access } = request.caller;
+    const scatter = await findScatter(context, access.owner, request.params.id);
+    if (!scatter) return reply.code(404).send(notFound('scatter', request.params.id));
+    const { lines, groups } = await explainScatter(context, access, scatter);
+    return { explanation: lines, groups };
   });
 }
 
@@ -87,48 +152,49 @@ interface Question {
   otherId: number | undefined;
 }
 
-async function explain(context: ApiContext, { taskId, otherId }: Question) {
-  const { components, unreadable, cached, domain, imageProblem } = await fingerprintNow(
+async function explain(context: ApiContext, access: Access, { taskId, otherId }: Question) {
+  const { components, unreadable, cached, isHidden, domain, imageProblem } = await fingerprintNow(
     context,
+    access,
     taskId,
   );
   const fingerprint = components && fingerprintOf(components);
   const entry = fingerprint && (await readEntryOf(context.database, { domain, fingerprint }));
-  const there = otherId === undefined ? undefined : await knownComponents(context, otherId);
+  const explained = await explainTask(context, access, taskId);
+  const differences =
+    otherId === undefined ? undefined : await compareTasks(context, access, [taskId, otherId]);
   return {
-    verdict: verdictOf({
-      cached,
-      imageProblem,
-      unreadable,
-      entry,
-      isOwn: entry?.taskId === taskId,
-    }),
+    ...(explained ? showDecision(explained) : { explanation: [] }),
+    verdict: isHidden
+      ? 'Not shown: this token does not allow all URLs of the task.'
+      : verdictOf({
+          cached,
+          imageProblem,
+          unreadable,
+          entry,
+          isOwn: entry?.taskId === taskId,
+        }),
     unreadable_inputs: unreadable,
     ...(components && fingerprint && { components, fingerprint: fingerprint.toString('hex') }),
     ...(entry && { entry: await showEntry(context, entry) }),
-    ...(components && there && { differences: explainDifference(components, there) }),
+    ...(differences && { differences }),
   };
-}
-
-/** With what its inputs held when it was checked; without that, what they hold now. */
-async function knownComponents(
-  context: ApiContext,
-  taskId: number,
-): Promise<Components | undefined> {
-  const { components } = await fingerprintNow(context, taskId);
-  const checked = await readTaskFingerprint(context.database.pool, taskId);
-  return components && { ...components, ...(checked && componentsOf(checked.inputs)) };
 }
 
 /** The fingerprint that the task would have if it were checked now. */
 async function fingerprintNow(
-  { config, reader, resolveComponents }: ApiContext,
+  context: ApiContext,
+  access: Access,
   taskId: number,
 ): Promise<Fingerprinted> {
+  const { config, reader, resolveComponents } = context;
   const filled = await reader.readFilled(taskId);
   if (!filled) return { unreadable: [], cached: false, domain: '' };
   const cached = filled.cache !== 'off';
   const spec = fillTemplate(filled.template, filled.values);
+  // S3 is asked with the fleet's own rights: nothing is told of what the caller may not name.
+  if (!mayTellAll(context, access, spec))
+    return { unreadable: [], cached, isHidden: true, domain: filled.cacheDomain };
   const [described] = await resolveComponents([
     { spec, profile: filled.profile, setting: cacheSetting(spec, config, filled) },
   ]);

@@ -3,6 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import { Type, type Static } from 'typebox';
 import { parsePosition } from '../../core/container/live-log.ts';
+import { publicId } from '../../core/ids.ts';
+import { readHitSource } from '../../db/task-views.ts';
 import type { ApiContext } from '../context.ts';
 import type { Api } from '../dependencies.ts';
 import { failure, notFound, refusal } from '../http/errors.ts';
@@ -10,6 +12,9 @@ import { LogLine, LogQuery } from '../schemas/logs.ts';
 import { failures, PLAIN_TEXT, TextId } from '../schemas/replies.ts';
 import { followLog, type FollowRequest } from '../tasks/follow-log.ts';
 import { asLines, asText } from '../tasks/log-reply.ts';
+
+/** Names the task that printed a log, where a cache hit shows that of another task. */
+const SOURCE_HEADER = 'x-batchwell-log-of';
 
 const NDJSON = 'application/x-ndjson';
 const RETRY_AFTER_S = 30;
@@ -35,14 +40,17 @@ export function logRoutes(api: Api, context: ApiContext): void {
   api.get('/tasks/:id/logs', { schema }, async (request, reply) => {
     const task = await context.reader.find(request.caller.access.owner, request.params.id);
     if (!task) return reply.code(404).send(notFound('task', request.params.id));
+    const source = await readHitSource(context.database.pool, task.id);
+    if (source) reply.header(SOURCE_HEADER, publicId('task', source));
+    const printedBy = source?.id ?? task.id;
     if (request.query.follow === true)
-      return sendFollowed(context, { request, reply }, task.id, followRequest(request.query));
+      return sendFollowed(context, { request, reply }, printedBy, followRequest(request.query));
     if (request.query.from !== undefined)
       return reply
         .code(400)
         .send(refusal([{ field: 'from', expected: 'follow=true in the same request' }]));
     const { stream = 'stdout', executor = 0, tail_bytes: mostBytes } = request.query;
-    const log = await context.reader.readLog(task.id, {
+    const log = await context.reader.readLog(printedBy, {
       stream,
       executor,
       mostBytes: mostBytes ?? DEFAULT_TAIL_BYTES,
@@ -58,7 +66,7 @@ export function logRoutes(api: Api, context: ApiContext): void {
 const noLogYet = (executor: string, stream: string): string =>
   `${executor} has no ${stream} yet. ` +
   'Output appears some seconds after it is printed, and is complete when the attempt has ended. ' +
-  'A cache hit has no output.';
+  'A cache hit shows the output of the task whose result it took, while that one has it.';
 
 const followRequest = (query: Static<typeof LogQuery>): FollowRequest => ({
   stream: query.stream ?? 'stdout',

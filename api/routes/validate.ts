@@ -1,14 +1,17 @@
 /** A dry run: checks a task and shows how it would run. Nothing is stored or submitted. */
 import { Type } from 'typebox';
+import type { TaskComponents } from '../../aws/fingerprints.ts';
+import type { Access } from '../../core/access/access.ts';
 import { cacheSetting } from '../../core/cache/setting.ts';
-import { fingerprintOf } from '../../core/cache/fingerprint.ts';
+import { fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
 import { definitionContent, schedulingOf } from '../../core/container/job-definition.ts';
 import { parseTesTask } from '../../core/task/parse-task.ts';
 import { profileNames } from '../../core/profiles/profile-names.ts';
-import { cacheModes, type NewTask } from '../../core/task/task.ts';
+import { cacheModes, readsCache, type CacheMode, type NewTask } from '../../core/task/task.ts';
 import { splitTask } from '../../core/task/template.ts';
 import { readEntryOf } from '../../db/call-cache.ts';
 import { readTaskIds } from '../../db/task-views.ts';
+import { explainNew } from '../cache/explain-new.ts';
 import { refusal } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
@@ -34,6 +37,9 @@ export const Validation = Type.Object({
       Type.String({ description: 'Why the digest of the image is not known' }),
     ),
     unreadable_inputs: Type.Array(Type.String()),
+    explanation: Type.Array(Type.String(), {
+      description: 'Why it would be a hit or a miss, line by line',
+    }),
     entry_of: Type.Optional(
       Type.String({ description: 'Id of the task whose outputs would be reused' }),
     ),
@@ -68,45 +74,47 @@ export function validateRoutes(api: Api, context: ApiContext): void {
         memoryGrowths: 0,
       }),
       script: scriptText(splitTask(read.task.spec)),
-      cache: await cacheVerdict(context, access.cacheDomain, read.task),
+      cache: await cacheVerdict(context, access, read.task),
     };
   });
 }
 
-async function cacheVerdict(
-  { config, database, resolveComponents }: ApiContext,
-  domain: string,
-  { cache: mode, spec, profile }: NewTask,
-) {
-  if (mode === 'off') return { mode, verdict: 'off' as const, unreadable_inputs: [] };
-  const [described] = await resolveComponents([
-    { spec, profile, setting: cacheSetting(spec, config, { replicate: 0 }) },
-  ]);
-  if (described?.imageProblem)
-    return {
-      mode,
-      verdict: 'image-not-resolved' as const,
-      image_problem: described.imageProblem.sentence,
-      unreadable_inputs: [],
-    };
-  if (!described?.components)
-    return {
-      mode,
-      verdict: 'unreadable-input' as const,
-      unreadable_inputs: described?.unreadable.map(({ url }) => url) ?? [],
-    };
-  const entry = await readEntryOf(database, {
-    domain,
-    fingerprint: fingerprintOf(described.components),
-  });
-  const isHit = entry?.invalidReason === null;
-  const taskId = isHit
-    ? (await readTaskIds(database.pool, [entry.taskId])).get(entry.taskId)
-    : undefined;
+async function cacheVerdict(context: ApiContext, access: Access, task: NewTask) {
+  const { config, resolveComponents } = context;
+  const { cache: mode, spec, profile } = task;
+  const setting = cacheSetting(spec, config, { replicate: 0 });
+  const [described] = mode === 'off' ? [] : await resolveComponents([{ spec, profile, setting }]);
+  const hit = await findHit(context, access, { mode, components: described?.components });
   return {
     mode,
-    verdict: isHit ? ('hit' as const) : ('miss' as const),
-    unreadable_inputs: [],
-    ...(taskId !== undefined && { entry_of: taskId }),
+    verdict: shortVerdict(mode, described, hit !== undefined),
+    unreadable_inputs: described?.unreadable.map(({ url }) => url) ?? [],
+    ...(described?.imageProblem && { image_problem: described.imageProblem.sentence }),
+    explanation: await explainNew(context, access, { task, described, hitTaskId: hit?.taskId }),
+    ...(hit?.id !== undefined && { entry_of: hit.id }),
   };
+}
+
+/** The task whose entry would be a hit, and its public id. */
+async function findHit(
+  { database }: ApiContext,
+  { cacheDomain: domain }: Access,
+  { mode, components }: { mode: CacheMode; components: Components | undefined },
+): Promise<{ taskId: number; id: string | undefined } | undefined> {
+  if (!components || !readsCache(mode)) return undefined;
+  const entry = await readEntryOf(database, { domain, fingerprint: fingerprintOf(components) });
+  if (entry?.invalidReason !== null) return undefined;
+  const ids = await readTaskIds(database.pool, [entry.taskId]);
+  return { taskId: entry.taskId, id: ids.get(entry.taskId) };
+}
+
+function shortVerdict(
+  mode: CacheMode,
+  described: TaskComponents | undefined,
+  isHit: boolean,
+): 'off' | 'image-not-resolved' | 'unreadable-input' | 'miss' | 'hit' {
+  if (mode === 'off') return 'off';
+  if (described?.imageProblem) return 'image-not-resolved';
+  if (!described?.components) return 'unreadable-input';
+  return isHit ? 'hit' : 'miss';
 }

@@ -215,7 +215,11 @@ function hitLog({ detail, spec, hitOutputs }: TaskFacts): TesTaskLog {
   return {
     logs: spec.executors.map(() => ({ exit_code: 0, ...times })),
     outputs: hitOutputs.map((file) => hitFileLog({ spec, detail }, file)),
-    metadata: { cache: 'hit', ...profiles[detail.profile].metadata },
+    metadata: {
+      cache: 'hit',
+      ...(detail.source && { cache_source: publicId('task', detail.source) }),
+      ...profiles[detail.profile].metadata,
+    },
     ...times,
   };
 }

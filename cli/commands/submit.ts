@@ -4,11 +4,17 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { CacheMode, ScatterRequest, TesTask } from '../../packages/client/client.ts';
+import type {
+  CacheMode,
+  ScatterRequest,
+  TesTask,
+  Validation,
+} from '../../packages/client/client.ts';
 import { cacheModes } from '../../core/task/task.ts';
 import { WrongUse } from '../errors.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import type { CommandContext } from './context.ts';
+import { formatFacts, printable } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { waitForScatter, waitForTask } from '../wait-for-end.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';
@@ -16,6 +22,7 @@ import { exitOfScatter, exitOfTask, showScatter, showTask } from './views.ts';
 
 interface SubmitOptions extends ConnectionOptions {
   wait?: true;
+  dryRun?: true;
 }
 
 interface ScatterOptions extends SubmitOptions {
@@ -35,6 +42,7 @@ function addSubmitCommand({ program, terminal, act }: CommandContext): void {
     .argument('<file>', 'a GA4GH TES 1.1 task as JSON; - reads stdin')
     .description('submit one task')
     .option('--wait', 'wait until the task has ended; exit with 1 if it failed')
+    .option('--dry-run', 'submit nothing; print how it would run, and whether it would be a hit')
     .addHelpText(
       'after',
       `
@@ -90,6 +98,7 @@ Either all rows are accepted or none. If any row is not valid, all such rows are
 async function submit(file: string, options: SubmitOptions, terminal: Terminal): Promise<ExitCode> {
   const task = await readJsonFile(file, terminal);
   const client = connect(options, terminal);
+  if (options.dryRun) return showDryRun(await client.validate(task as TesTask), options, terminal);
   const { id } = await client.submit(task as TesTask);
   if (options.wait === undefined) {
     if (options.json) printJson(terminal, { id });
@@ -100,6 +109,25 @@ async function submit(file: string, options: SubmitOptions, terminal: Terminal):
   if (options.json) printJson(terminal, ended);
   else showTask(ended, terminal);
   return exitOfTask(ended);
+}
+
+function showDryRun(
+  validation: Validation,
+  { json }: ConnectionOptions,
+  terminal: Terminal,
+): ExitCode {
+  if (json) printJson(terminal, validation);
+  else {
+    const { warnings, queue, client, cache } = validation;
+    const facts = [
+      ['queue', queue],
+      ['client', client],
+      ...warnings.map((warning) => ['warning', warning] as const),
+    ] as const;
+    printLine(terminal.out, formatFacts(facts));
+    for (const line of cache.explanation) printLine(terminal.out, printable(line));
+  }
+  return 0;
 }
 
 async function scatter(

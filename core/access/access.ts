@@ -100,6 +100,10 @@ export function refuseForbidden(
   refuseResources(resources, boundaries.limits ?? {}, problems);
 }
 
+/** Whether a caller may name the URL, and so may be told about what is there. */
+export const mayName = (url: string, boundaries: Boundaries): boolean =>
+  expectedInstead({ url, isFolder: url.endsWith('/') }, boundaries) === undefined;
+
 function refuseResources(
   { queue, job_role: role }: TaskSpec['resources'],
   { queues, jobRoles = [] }: Limits,

@@ -8,7 +8,7 @@ import type { SplitTask } from './template.ts';
 const SECRET_NAME =
   /SECRET|TOKEN|PASSW(OR)?D|PASSPHRASE|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY|API_?KEY|AUTHORIZATION/i;
 
-const isSecretName = (name: string): boolean => SECRET_NAME.test(name);
+export const isSecretName = (name: string): boolean => SECRET_NAME.test(name);
 
 const HIDDEN = '(hidden)';
 

@@ -37,6 +37,9 @@ CREATE TABLE `cache_entries` (
 	`fingerprint` binary(32) NOT NULL,
 	`listed_fingerprint` binary(32) NOT NULL,
 	`task_id` bigint unsigned NOT NULL,
+	`owner` varchar(64) NOT NULL DEFAULT '',
+	`name` varchar(255) NOT NULL DEFAULT '',
+	`run_ms` bigint unsigned NOT NULL DEFAULT 0,
 	`usable` boolean NOT NULL DEFAULT true,
 	`invalid_reason` text,
 	`invalid_ms` bigint unsigned,
@@ -76,6 +79,17 @@ CREATE TABLE `cache_outputs` (
 	`etag` varchar(80) NOT NULL,
 	`version_id` varchar(1024),
 	CONSTRAINT `cache_outputs_entry_id_position_pk` PRIMARY KEY(`entry_id`,`position`)
+);
+--> statement-breakpoint
+CREATE TABLE `cache_savings` (
+	`owner` varchar(64) NOT NULL,
+	`name` varchar(255) NOT NULL,
+	`hits` bigint unsigned NOT NULL,
+	`vcpu_ms` bigint unsigned NOT NULL,
+	`gib_ms` bigint unsigned NOT NULL,
+	`copied_bytes` bigint unsigned NOT NULL,
+	`last_hit_ms` bigint unsigned NOT NULL,
+	CONSTRAINT `cache_savings_owner_name_pk` PRIMARY KEY(`owner`,`name`)
 );
 --> statement-breakpoint
 CREATE TABLE `cache_uploads` (
@@ -259,6 +273,11 @@ CREATE TABLE `tasks` (
 	`hit_entry_id` bigint unsigned,
 	`avoid_entry_id` bigint unsigned,
 	`hit_refusal` enum('source-denied','source-archived','copies-failed','urls-exchanged','copy-unproven'),
+	`cache_verdict` varchar(8),
+	`cache_reason` varchar(24),
+	`cache_source` bigint unsigned,
+	`cache_subject` text,
+	`cache_unkept` varchar(24),
 	`hit_mode` enum('copy','reference'),
 	`shape` binary(16),
 	`submission_id` bigint unsigned,
@@ -292,6 +311,7 @@ CREATE INDEX `idempotency_keys_created` ON `idempotency_keys` (`created_ms`);-->
 CREATE INDEX `cache_denials_probed` ON `cache_denials` (`probed_ms`);--> statement-breakpoint
 CREATE INDEX `cache_entries_lookup` ON `cache_entries` (`usable`,`fingerprint`,`domain`);--> statement-breakpoint
 CREATE INDEX `cache_entries_listed` ON `cache_entries` (`usable`,`listed_fingerprint`,`domain`);--> statement-breakpoint
+CREATE INDEX `cache_entries_name` ON `cache_entries` (`owner`,`name`);--> statement-breakpoint
 CREATE INDEX `cache_fingerprints_used` ON `cache_fingerprints` (`used_ms`);--> statement-breakpoint
 CREATE INDEX `cache_flights_task` ON `cache_flights` (`task_id`);--> statement-breakpoint
 CREATE INDEX `image_digests_resolved` ON `image_digests` (`resolved_ms`);--> statement-breakpoint
@@ -310,5 +330,6 @@ CREATE INDEX `tasks_submission` ON `tasks` (`submission_id`,`shape`);--> stateme
 CREATE INDEX `tasks_owner` ON `tasks` (`owner`);--> statement-breakpoint
 CREATE INDEX `tasks_ended` ON `tasks` (`owner`,`ended_as`);--> statement-breakpoint
 CREATE INDEX `tasks_name` ON `tasks` (`owner`,`name`);--> statement-breakpoint
+CREATE INDEX `tasks_template` ON `tasks` (`owner`,`template_id`);--> statement-breakpoint
 CREATE INDEX `tasks_waits_for` ON `tasks` (`waits_for`);--> statement-breakpoint
 CREATE INDEX `templates_used` ON `templates` (`used_ms`);

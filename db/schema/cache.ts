@@ -28,6 +28,11 @@ export const cacheEntries = mysqlTable(
     /** By what listings alone say of the inputs: finds entries that a HEAD of the inputs may prove. */
     listedFingerprint: bytes({ length: 32 }).notNull(),
     taskId: key().notNull(),
+    /** Whose task wrote it, and its name: for lists and for invalidation by name. */
+    owner: varchar({ length: 64 }).notNull().default(''),
+    name: varchar({ length: 255 }).notNull().default(''),
+    /** How long its run took: what a hit saves. */
+    runMs: key().notNull().default(0),
     /** False from the moment it has an `invalidReason`. */
     usable: boolean().notNull().default(true),
     /** Why it can no longer be used; null while it can. */
@@ -44,6 +49,7 @@ export const cacheEntries = mysqlTable(
     uniqueIndex('cache_entries_task').on(table.taskId),
     index('cache_entries_lookup').on(table.usable, table.fingerprint, table.domain),
     index('cache_entries_listed').on(table.usable, table.listedFingerprint, table.domain),
+    index('cache_entries_name').on(table.owner, table.name),
   ],
 );
 
@@ -156,6 +162,25 @@ export const cacheUploads = mysqlTable('cache_uploads', {
   taskId: key().notNull(),
   createdMs: ms().notNull(),
 });
+
+/**
+ * What hits saved, by owner and name of the tasks. Digits of a name count as one `#`, so that numbered tasks share a
+ * row.
+ */
+export const cacheSavings = mysqlTable(
+  'cache_savings',
+  {
+    owner: varchar({ length: 64 }).notNull(),
+    name: varchar({ length: 255 }).notNull(),
+    hits: key().notNull(),
+    /** vCPU-milliseconds, and GiB-milliseconds of memory, that the hits would have taken. */
+    vcpuMs: key().notNull(),
+    gibMs: key().notNull(),
+    copiedBytes: key().notNull(),
+    lastHitMs: ms().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.owner, table.name] })],
+);
 
 /** Who runs a fingerprint right now; equal calls wait for it. */
 export const cacheFlights = mysqlTable(

@@ -111,6 +111,15 @@ export const tasks = mysqlTable(
     avoidEntryId: key(),
     /** Why it must not: the entry itself stays valid. */
     hitRefusal: mysqlEnum(hitRefusals),
+    /** What the cache check decided, and why: codes of core/cache/reasons.ts. Null before it. */
+    cacheVerdict: ascii(8),
+    cacheReason: ascii(24),
+    /** The task whose result it is, or for which it waited. */
+    cacheSource: key(),
+    /** What decided: the path of an input, or an image. */
+    cacheSubject: text(),
+    /** Why its run left no entry; null while it runs, and where there is one. */
+    cacheUnkept: ascii(24),
     /**
      * Whether the outputs of a hit were copied to its own URLs or are the prior ones. Null until a
      * hit has ended.
@@ -143,6 +152,8 @@ export const tasks = mysqlTable(
     index('tasks_owner').on(table.owner),
     index('tasks_ended').on(table.owner, table.endedAs),
     index('tasks_name').on(table.owner, table.name),
+    // Finds earlier tasks of the same form, to tell why a task missed the cache.
+    index('tasks_template').on(table.owner, table.templateId),
     index('tasks_waits_for').on(table.waitsFor),
     check(
       'tasks_poll_has_submission',

@@ -2,6 +2,7 @@
  * The client of Batchwell's HTTP API, for services that submit tasks. README.md begins with an
  * example; operations.ts documents every operation.
  */
+import { callCache } from './call-cache.ts';
 import { followEvents } from './follow-events.ts';
 import { followLog } from './follow-log.ts';
 import { allTasks, pages, readTasks } from './lists.ts';
@@ -46,6 +47,7 @@ export function openClient(options: ClientOptions): Client {
     ...waits(transport, mostWaiting(options)),
     events: (of, options) => followEvents(transport, eventQuery(of), options ?? {}),
     ...insights(transport),
+    ...callCache(transport),
     ...tokens(transport),
     ...webhooks(transport),
   };
@@ -154,7 +156,7 @@ function waits(
 
 function insights(
   transport: Transport,
-): Pick<Client, 'logs' | 'followLog' | 'script' | 'timeline' | 'explainCache' | 'serviceInfo'> {
+): Pick<Client, 'logs' | 'followLog' | 'script' | 'timeline' | 'serviceInfo'> {
   return {
     logs: async (id, { stream, executor, tailBytes, signal } = {}) =>
       (
@@ -169,12 +171,6 @@ function insights(
       (await send(transport, { path: `${ownPath(id)}/script`, signal })).text,
     timeline: (id, { signal } = {}) =>
       sendForJson(transport, { path: `${ownPath(id)}/timeline`, signal }),
-    explainCache: (id, { other, signal } = {}) =>
-      sendForJson(transport, {
-        path: `${ownPath(id)}/cache-explanation`,
-        query: { other },
-        signal,
-      }),
     serviceInfo: ({ signal } = {}) =>
       sendForJson(transport, { path: `${TES}/service-info`, signal }),
   };

@@ -1,13 +1,23 @@
 /** Every operation of the client: what it takes, what it returns, and how it fails. */
 import type { BatchwellEvent } from './follow-events.ts';
 import type {
+  CacheChanged,
+  CacheEntry,
+  CacheEntryDetail,
+  CacheEntryQuery,
   CacheExplanation,
+  CacheInvalidateRequest,
   CacheMode,
+  CachePruneRequest,
+  CacheStats,
   CancelTasksReply,
+  CromwellDiff,
   DeliveryReply,
+  ExportedEntry,
   LogLine,
   MergeMode,
   ScatterAccepted,
+  ScatterCacheExplanation,
   ScatterHead,
   ScatterReply,
   ScatterRequest,
@@ -218,6 +228,24 @@ export interface Client {
     id: string,
     options?: CallOptions & { other?: string | undefined },
   ): Promise<CacheExplanation>;
+  /** Explains a scatter: how many of its tasks hit or missed the cache for which reason. */
+  explainScatterCache(id: string, options?: CallOptions): Promise<ScatterCacheExplanation>;
+  /** Compares two tasks in the form of Cromwell's callcaching diff. */
+  cromwellDiff(a: string, b: string, options?: CallOptions): Promise<CromwellDiff>;
+  /** Yields your entries of the call cache, newest first; each page is read when it is needed. */
+  cacheEntries(
+    filter?: Omit<CacheEntryQuery, 'page_token'> & CallOptions,
+  ): AsyncGenerator<CacheEntry, void, undefined>;
+  /** Reads the entry that a task wrote. */
+  cacheEntry(task: string, options?: CallOptions): Promise<CacheEntryDetail>;
+  /** Counts entries, and what their hits saved. */
+  cacheStats(options?: CallOptions): Promise<CacheStats>;
+  /** Invalidates entries: they give no hits any more. Needs the scope cancel. */
+  invalidateCache(which: CacheInvalidateRequest, options?: CallOptions): Promise<CacheChanged>;
+  /** Deletes entries that are not used, or can no longer be used. Needs the scope cancel. */
+  pruneCache(which: CachePruneRequest, options?: CallOptions): Promise<CacheChanged>;
+  /** Yields all entries with what their inputs held and with their outputs, newest first. */
+  exportCache(options?: CallOptions): AsyncGenerator<ExportedEntry, void, undefined>;
   /** Dry run: returns how the task would run, and stores nothing. Status 400 as for `submit`. */
   validate(task: TesTask, options?: CallOptions): Promise<Validation>;
   /** Reads the TES service info. */

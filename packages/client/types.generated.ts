@@ -281,6 +281,8 @@ export interface Validation {
     /** Why the digest of the image is not known */
     image_problem?: string;
     unreadable_inputs: string[];
+    /** Why it would be a hit or a miss, line by line */
+    explanation: string[];
     /** Id of the task whose outputs would be reused */
     entry_of?: string;
   };
@@ -321,7 +323,40 @@ export interface Timeline {
 
 /** Why a task hits the call cache, or misses it. */
 export interface CacheExplanation {
-  /** The result, in a sentence or two */
+  /** Why the task was a hit or a miss, line by line */
+  explanation: string[];
+  /** What the cache check decided. Absent before it */
+  decision?: {
+    verdict: 'hit' | 'miss' | 'off' | 'uncached';
+    /** A code of docs/api.md */
+    reason: string;
+    /** The path of an input, or an image */
+    subject?: string;
+    /** Id of the task whose result it is, or for which it waited */
+    source?: string;
+  };
+  /** For a miss, the earlier task that is most like this one */
+  nearest?: {
+    task?: string;
+    name: string;
+    created: string;
+    /** Parts in which this task differs from the other one */
+    differences: {
+      /** Name of the part, such as executors[0].env.THREADS */
+      part: string;
+      /** The difference in a few words */
+      brief: string;
+      /** The difference as a person would say it */
+      says: string;
+      /** Its value for this task, shortened */
+      here?: string;
+      /** Its value for the other task, shortened */
+      there?: string;
+    }[];
+  };
+  /** Why its own result was not kept: a code of docs/api.md */
+  not_kept?: string;
+  /** What would happen if the task were checked now */
   verdict: string;
   /** SHA-256 in hex, from the current content of the inputs. Absent when an input is unreadable */
   fingerprint?: string;
@@ -336,14 +371,219 @@ export interface CacheExplanation {
     /** Why it cannot be used */
     invalid_reason?: string;
   };
-  /** Components in which this task differs from the other one */
+  /** Parts in which this task differs from the other one */
   differences?: {
-    /** Name of the component */
+    /** Name of the part, such as executors[0].env.THREADS */
     part: string;
-    /** Its value for this task */
+    /** The difference in a few words */
+    brief: string;
+    /** The difference as a person would say it */
+    says: string;
+    /** Its value for this task, shortened */
     here?: string;
-    /** Its value for the other task */
+    /** Its value for the other task, shortened */
     there?: string;
+  }[];
+}
+
+/** Why the tasks of a scatter hit the call cache or miss it, grouped. */
+export interface ScatterCacheExplanation {
+  /** One line per group */
+  explanation: string[];
+  groups: {
+    /** Number of tasks */
+    tasks: number;
+    /** What they have in common */
+    text: string;
+    /** Id of one of them */
+    example: string;
+  }[];
+}
+
+/** An entry of the call cache in a list. */
+export interface CacheEntry {
+  /** Id of the task that wrote the entry */
+  task: string;
+  /** Name of that task */
+  name: string;
+  created: string;
+  /** Whether later tasks can use it */
+  usable: boolean;
+  /** Why it cannot be used */
+  invalid_reason?: string;
+  /** How long its run took */
+  run_seconds: number;
+  hits: number;
+  last_hit?: string;
+}
+
+/** Which entries a list shows, newest first. */
+export interface CacheEntryQuery {
+  /** Name of the task */
+  name?: string;
+  usable?: boolean;
+  /** Default: 256 */
+  page_size?: number;
+  /** The next_page_token of the previous page */
+  page_token?: string;
+}
+
+/** One page of entries, newest first. */
+export interface CacheEntryList {
+  entries: CacheEntry[];
+  next_page_token?: string;
+}
+
+/** An entry of the call cache with its outputs. */
+export interface CacheEntryDetail {
+  /** Id of the task that wrote the entry */
+  task: string;
+  /** Name of that task */
+  name: string;
+  created: string;
+  /** Whether later tasks can use it */
+  usable: boolean;
+  /** Why it cannot be used */
+  invalid_reason?: string;
+  /** How long its run took */
+  run_seconds: number;
+  hits: number;
+  last_hit?: string;
+  /** Warnings of its run; a hit has the same */
+  warnings: string[];
+  outputs: {
+    url: string;
+    /** Below the URL of the output; empty for a file */
+    path: string;
+    size_bytes: number;
+  }[];
+  /** Number of outputs whose URLs this token does not allow */
+  hidden_outputs: number;
+}
+
+/** How many entries there are, and what their hits saved. */
+export interface CacheStats {
+  entries: number;
+  unusable_entries: number;
+  saved: {
+    hits: number;
+    /** vCPU-hours that the hits did not take */
+    vcpu_hours: number;
+    /** GiB-hours of memory that the hits did not take */
+    gib_hours: number;
+    /** Bytes copied within S3 for the hits */
+    copied_bytes: number;
+  };
+  /** The names that saved most, at most 100 */
+  by_name: {
+    /** Task name, with # in place of numbers */
+    name: string;
+    hits: number;
+    /** vCPU-hours that the hits did not take */
+    vcpu_hours: number;
+    /** GiB-hours of memory that the hits did not take */
+    gib_hours: number;
+    /** Bytes copied within S3 for the hits */
+    copied_bytes: number;
+    last_hit: string;
+  }[];
+}
+
+/** The entries to invalidate, and why. */
+export interface CacheInvalidateRequest {
+  /** Ids of up to 1,000 tasks that wrote entries */
+  tasks?: string[];
+  /** Name of the tasks that wrote entries */
+  name?: string;
+  /** What the URL of an output begins with */
+  output_prefix?: string;
+  /** Shown in explanations, up to 500 characters */
+  reason: string;
+  /** Change nothing, only count */
+  dry_run?: boolean;
+}
+
+/** The entries to delete. */
+export interface CachePruneRequest {
+  /** Delete entries that were neither written nor hit for this many days */
+  unused_days?: number;
+  /** Delete entries that can no longer be used */
+  unusable?: boolean;
+  /** Change nothing, only count */
+  dry_run?: boolean;
+}
+
+/** How many entries were invalidated or deleted. */
+export interface CacheChanged {
+  /** Number of entries */
+  entries: number;
+  /** Whether nothing was changed */
+  dry_run: boolean;
+  /** At most 20 of them */
+  examples: {
+    task: string;
+    name: string;
+  }[];
+}
+
+/** An entry of the call cache with all that is known of it. */
+export interface ExportedEntry {
+  /** Id of the task that wrote the entry */
+  task: string;
+  name: string;
+  created: string;
+  /** SHA-256 in hex */
+  fingerprint: string;
+  usable: boolean;
+  run_seconds: number;
+  hits: number;
+  warnings: string[];
+  /** What the inputs held, where it is known */
+  inputs: {
+    part: string;
+    holds: string;
+    size_bytes: number;
+  }[];
+  outputs: {
+    url: string;
+    path: string;
+    size_bytes: number;
+    /** base64 */
+    crc64nvme: string;
+    etag: string;
+    version_id?: string;
+  }[];
+}
+
+/** One page of exported entries, newest first. */
+export interface CacheExport {
+  /** Outputs whose URLs this token does not allow are left out */
+  entries: ExportedEntry[];
+  next_page_token?: string;
+}
+
+/** Two tasks in the form of Cromwell’s callcaching diff. */
+export interface CromwellDiff {
+  callA: {
+    executionStatus: string;
+    allowResultReuse: boolean;
+    callFqn: string;
+    jobIndex: number;
+    /** Id of the task */
+    workflowId: string;
+  };
+  callB: {
+    executionStatus: string;
+    allowResultReuse: boolean;
+    callFqn: string;
+    jobIndex: number;
+    /** Id of the task */
+    workflowId: string;
+  };
+  hashDifferential: {
+    hashKey: string;
+    callA: string | null;
+    callB: string | null;
   }[];
 }
 

@@ -61,4 +61,19 @@ export const cacheMetrics = (registers: Registry[]) => ({
     help: '1 where the ETags of S3 do not tell contents apart, as a worker found at its start.',
     registers,
   }),
+  cacheSavedVcpuSeconds: counter({
+    name: 'batchwell_cache_saved_vcpu_seconds_total',
+    help: 'vCPU time that cache hits saved: the time of the first run, with the vCPUs of the hit.',
+    registers,
+  }),
+  cacheSavedGibSeconds: counter({
+    name: 'batchwell_cache_saved_gib_seconds_total',
+    help: 'Memory time that cache hits saved, in GiB-seconds.',
+    registers,
+  }),
+  cacheCopiedBytes: counter({
+    name: 'batchwell_cache_copied_bytes_total',
+    help: 'Bytes of outputs that were copied for cache hits.',
+    registers,
+  }),
 });

@@ -31,6 +31,9 @@ describe('the call cache', () => {
     fingerprint: print,
     listedFingerprint: Buffer.alloc(32, 9),
     taskId,
+    owner: 'me',
+    name: 'align',
+    runMs: 60_000,
     warnings: [],
     outputs: [
       {

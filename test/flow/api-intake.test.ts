@@ -47,6 +47,7 @@ const ownServices = () =>
       describe: async () => undefined,
     },
     resolveComponents: async () => [],
+    canonicalSpecs: async () => [],
     nowMs: Date.now,
   });
 const outcome = (job: Job): Promise<unknown> =>

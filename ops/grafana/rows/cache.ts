@@ -53,6 +53,36 @@ export const cache: Row = {
       ],
     },
     {
+      title: 'vCPU-hours saved per hour',
+      unit: 'short',
+      width: 8,
+      description:
+        'What the runs would have taken that cache hits replaced. `batchwell cache stats` shows it ' +
+        'by task name.',
+      queries: [
+        {
+          expression: `sum(${rate('batchwell_cache_saved_vcpu_seconds_total')})`,
+          legend: 'vCPU',
+        },
+        {
+          expression: `sum(${rate('batchwell_cache_saved_gib_seconds_total')})`,
+          legend: 'GiB',
+        },
+      ],
+    },
+    {
+      title: 'Bytes copied for hits, per second',
+      unit: 'bytes',
+      width: 8,
+      description: 'Outputs that were copied within S3 to the URLs of cache hits.',
+      queries: [
+        {
+          expression: `sum(${rate('batchwell_cache_copied_bytes_total')})`,
+          legend: 'copied',
+        },
+      ],
+    },
+    {
       title: 'Entries invalidated',
       unit: 'ops',
       width: 6,

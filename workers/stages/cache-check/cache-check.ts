@@ -11,6 +11,7 @@ import { cacheSetting } from '../../../core/cache/setting.ts';
 import type { AfterLeader } from '../../../core/cache/after-leader.ts';
 import { allowedMode } from '../../../core/cache/policy.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
+import type { WhyRow } from '../../../core/cache/why.ts';
 import { isStrong } from '../../../core/cache/identity.ts';
 import { baseOf, fingerprintOf } from '../../../core/cache/fingerprint.ts';
 import { readsCache, type InputOf } from '../../../core/task/task.ts';
@@ -25,19 +26,14 @@ import {
   type FingerprintRow,
   type CacheLookup,
 } from '../../../db/call-cache.ts';
-import {
-  moveTasks,
-  moveTasksEach,
-  noteWaiting,
-  readTasksAt,
-  type TaskRow,
-} from '../../../db/tasks.ts';
+import { moveTasksEach, noteWaiting, readTasksAt, type TaskRow } from '../../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
 import { findAllowed, wantedEntry, type AllowedEntry } from './allowed-entries.ts';
 import { digestToRun, moveUnresolved, seeImages } from './images.ts';
 import { boards, failWithLeaders, meetLeaders } from './leaders.ts';
+import { whyRow } from './why-row.ts';
 
 /** `cache` is what the switches leave of the mode that it asked for. */
 interface SwitchedRow extends TaskRow {
@@ -125,7 +121,7 @@ async function lookUp(runtime: Runtime, checked: readonly CheckedTask[]): Promis
   });
   const leaders = await boardFlights(runtime.database.pool, flights, runtime.nowMs());
   for (const [taskId, found] of await findAllowed(runtime, flights)) entries.set(taskId, found);
-  return checked.map((one) => ({ one, decision: decide(one, entries, leaders) }));
+  return checked.map((one) => decideOne(one, entries, leaders));
 }
 
 async function checkTasks(
@@ -209,17 +205,17 @@ const weakInputs = ({ call, described }: CheckedTask): InputOf<string>[] =>
     return identity !== undefined && !isStrong(identity);
   });
 
-function decide(
+function decideOne(
   one: CheckedTask,
   entries: ReadonlyMap<number, AllowedEntry>,
   leaders: ReadonlyMap<string, number>,
-): CacheDecision {
+): DecidedTask {
   const { row, domain, hasOutputs, fingerprint, described, after } = one;
   const key = fingerprint && lookupKey({ domain, fingerprint });
   const { entry, refusal } = entries.get(row.id) ?? {};
   const entryId = entry?.id === row.avoidEntryId ? undefined : entry?.id;
   const leaderId = key !== undefined && boards(one) ? leaders.get(key) : undefined;
-  return decideCache({
+  const decision = decideCache({
     taskId: row.id,
     mode: row.cache,
     readOff: row.readOff,
@@ -231,11 +227,14 @@ function decide(
     leaderId,
     ...(after && { after }),
   });
+  return { one, decision, why: whyRow(one, decision, entry?.taskId) };
 }
 
 interface DecidedTask {
   one: CheckedTask;
   decision: CacheDecision;
+  /** What its row keeps of the reason. */
+  why: WhyRow | null;
 }
 
 const madeOf = ({ fingerprint, described, call }: CheckedTask) => ({
@@ -268,14 +267,16 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
   const nowMs = runtime.nowMs();
   const details = { nowMs, dueMs: dueAfter(nowMs, stallMs) };
 
-  const hits = decided.flatMap(({ one, decision }) =>
+  const hits = decided.flatMap(({ one, decision, why }) =>
     decision.do === 'hit'
-      ? [{ id: one.row.id, set: { hitEntryId: decision.entryId, ...madeOf(one) } }]
+      ? [{ id: one.row.id, set: { hitEntryId: decision.entryId, ...madeOf(one), ...why } }]
       : [],
   );
-  const misses = decided.flatMap(({ one, decision }) => (decision.do === 'miss' ? [one] : []));
-  const failed = decided.flatMap(({ one, decision }) =>
-    decision.do === 'fail' ? [{ id: one.row.id, failure: decision.failure }] : [],
+  const misses = decided.flatMap(({ one, decision, why }) =>
+    decision.do === 'miss' ? [{ ...one, why: { ...why } }] : [],
+  );
+  const failed = decided.flatMap(({ one, decision, why }) =>
+    decision.do === 'fail' ? [{ id: one.row.id, failure: decision.failure, why: { ...why } }] : [],
   );
   await saveFingerprints(
     pool,
@@ -284,15 +285,17 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
   );
   const unresolved = misses.filter(({ described }) => described?.imageProblem !== undefined);
   const known = misses.flatMap((one) =>
-    one.call && !one.described?.imageProblem ? [{ id: one.row.id, set: madeOf(one) }] : [],
+    one.call && !one.described?.imageProblem
+      ? [{ id: one.row.id, set: { ...madeOf(one), ...one.why } }]
+      : [],
   );
-  const uncached = misses.flatMap(({ row, call }) => (call ? [] : [row.id]));
+  const uncached = misses.flatMap(({ row, call, why }) => (call ? [] : [{ id: row.id, set: why }]));
 
   const moved = {
     hit: await moveTasksEach(pool, 'hit', hits, details),
     miss:
       (await moveTasksEach(pool, 'miss', known, details)) +
-      (await moveTasks(pool, 'miss', uncached, details)) +
+      (await moveTasksEach(pool, 'miss', uncached, details)) +
       (await moveUnresolved(runtime, unresolved, details)),
     fail: await failWithLeaders(runtime, failed),
   };

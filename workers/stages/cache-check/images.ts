@@ -1,9 +1,10 @@
 /** What the images of tasks are: a tag names another image tomorrow. */
 import type { TaskComponents, TaskToFingerprint } from '../../../aws/fingerprints.ts';
 import { architectureFor } from '../../../core/cache/setting.ts';
+import type { WhyRow } from '../../../core/cache/why.ts';
 import { notCachedSentence } from '../../../core/image/image-seen.ts';
 import { inTransaction } from '../../../db/client.ts';
-import { addWarnings, moveTasks, type MoveDetails, type TaskRow } from '../../../db/tasks.ts';
+import { addWarnings, moveTasksEach, type MoveDetails, type TaskRow } from '../../../db/tasks.ts';
 import type { Runtime } from '../../runtime.ts';
 
 /** A chunk waits this long for registries. Tasks whose image is not known by then are looked at again later, so that they do not hold up the others. */
@@ -43,6 +44,8 @@ interface UnresolvedTask {
   row: TaskRow;
   call?: TaskToFingerprint;
   described?: TaskComponents;
+  /** Columns that keep the reason. */
+  why: Partial<WhyRow>;
 }
 
 /** Tasks whose image is not known run uncached, and say why. Returns how many moved. */
@@ -59,9 +62,9 @@ export async function moveUnresolved(
   });
   return inTransaction(database, async (session) => {
     await addWarnings(session, warnings, 'cache-check');
-    const ids = tasks.map(({ row }) => row.id);
     // A task that came back may have what an earlier check found.
-    const set = { fingerprint: null, inputsRead: null, imageDigest: null, waitsFor: null };
-    return moveTasks(session, 'miss', ids, details, set);
+    const nothing = { fingerprint: null, inputsRead: null, imageDigest: null, waitsFor: null };
+    const moved = tasks.map(({ row, why }) => ({ id: row.id, set: { ...nothing, ...why } }));
+    return moveTasksEach(session, 'miss', moved, details);
   });
 }

@@ -5,6 +5,7 @@ import {
   type AfterLeader,
   type EndedLeader,
 } from '../../../core/cache/after-leader.ts';
+import type { WhyRow } from '../../../core/cache/why.ts';
 import { publicId } from '../../../core/ids.ts';
 import type { Failure } from '../../../core/retry/failures.ts';
 import type { TaskSpec } from '../../../core/task/task.ts';
@@ -86,14 +87,17 @@ async function endedLeaders(
 /** Returns how many were still at cache-check. */
 export async function failWithLeaders(
   runtime: Runtime,
-  failed: readonly { id: number; failure: Failure }[],
+  failed: readonly { id: number; failure: Failure; why: Partial<WhyRow> }[],
 ): Promise<number> {
   if (failed.length === 0) return 0;
   const moved = await inTransaction(runtime.database, (session) =>
     moveTasksEach(
       session,
       'fail',
-      failed.map(({ id, failure }) => failedTask(id, failure)),
+      failed.map(({ id, failure, why }) => ({
+        id,
+        set: { ...failedTask(id, failure).set, ...why },
+      })),
       { nowMs: runtime.nowMs(), dueMs: null },
     ),
   );

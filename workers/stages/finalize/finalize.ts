@@ -2,6 +2,7 @@
  * finalize: puts outputs in place, writes the cache and ends the task; equal tasks that waited go
  * on.
  */
+import type { UnkeptReason } from '../../../core/cache/reasons.ts';
 import { failureOf, type Failure } from '../../../core/retry/failures.ts';
 import { decideFinish } from '../../../core/result/decide-finish.ts';
 import { missingOutputsFail } from '../../../core/result/outputs.ts';
@@ -11,7 +12,6 @@ import { inTransaction } from '../../../db/client.ts';
 import {
   addWarnings,
   failedTask,
-  moveTasks,
   moveTasksEach,
   readTasksAt,
   type TaskRow,
@@ -44,13 +44,13 @@ export async function finalize(
     tasks.filter(({ row }) => row.hitEntryId === null),
   ];
   const judged = await judgeRuns(runtime, runs);
-  await writeCache(runtime, judged.finished);
+  const unkept = await writeCache(runtime, judged.finished);
   runtime.passCrashPoint('finalize.cache-written');
   await addWarnings(
     pool,
     judged.finished.map(({ row: { id }, warnings }) => ({ id, warnings })),
   );
-  const next = await endRuns(runtime, judged);
+  const next = await endRuns(runtime, judged, unkept);
   runtime.passCrashPoint('finalize.hits-applied');
   if (hits.length === 0) return { do: 'done', next };
 
@@ -98,15 +98,19 @@ async function judgeRuns(runtime: Runtime, runs: readonly FinalizedTask[]): Prom
   return judged;
 }
 
-async function endRuns(runtime: Runtime, { finished, failed }: JudgedRuns): Promise<Nudge[]> {
+async function endRuns(
+  runtime: Runtime,
+  { finished, failed }: JudgedRuns,
+  unkept: ReadonlyMap<number, UnkeptReason>,
+): Promise<Nudge[]> {
   if (finished.length + failed.length === 0) return [];
   const nowMs = runtime.nowMs();
   const end = { nowMs, dueMs: null };
   const moved = await inTransaction(runtime.database, async (session) => ({
-    finish: await moveTasks(
+    finish: await moveTasksEach(
       session,
       'finish',
-      finished.map(({ row }) => row.id),
+      finished.map(({ row }) => ({ id: row.id, set: { cacheUnkept: unkept.get(row.id) ?? null } })),
       end,
     ),
     fail: await moveTasksEach(

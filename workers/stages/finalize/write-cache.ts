@@ -4,6 +4,7 @@ import type { KnownObject } from '../../../aws/identity-sources.ts';
 import { allowedMode } from '../../../core/cache/policy.ts';
 import { fingerprintFrom } from '../../../core/cache/fingerprint.ts';
 import { outputsToKeep, whyNotKept } from '../../../core/cache/keep-run.ts';
+import type { UnkeptReason } from '../../../core/cache/reasons.ts';
 import { sharingDomain } from '../../../core/cache/sharing.ts';
 import { componentsOf, withSums, type StoredInput } from '../../../core/cache/stored-input.ts';
 import { publicId } from '../../../core/ids.ts';
@@ -28,11 +29,17 @@ interface KeptRun extends FinishedRun {
   fingerprint: FingerprintRow;
 }
 
+/** Returns why runs were not kept, by task; a task whose caching is off is not named. */
 export async function writeCache(
   runtime: Runtime,
   finished: readonly FinishedRun[],
-): Promise<void> {
-  const candidates = finished.filter((run) => isKept(runtime, run));
+): Promise<Map<number, UnkeptReason>> {
+  const unkept = new Map<number, UnkeptReason>();
+  const candidates = finished.filter((run) => {
+    const reason = whyUnkept(runtime, run);
+    if (reason !== undefined && run.row.cache !== 'off') unkept.set(run.row.id, reason);
+    return reason === undefined;
+  });
   const fingerprints = await readFingerprints(
     runtime.database.pool,
     candidates.flatMap(({ row }) => row.fingerprint ?? []),
@@ -47,9 +54,13 @@ export async function writeCache(
     kept.map((run) => entryOf(runtime, run)),
     runtime.nowMs(),
   );
+  return unkept;
 }
 
-function isKept({ config, metrics }: Runtime, { row, spec, result }: FinishedRun): boolean {
+function whyUnkept(
+  { config, metrics }: Runtime,
+  { row, spec, result }: FinishedRun,
+): UnkeptReason | undefined {
   const reason = whyNotKept({
     cache: allowedMode(row, config),
     profile: row.profile,
@@ -60,7 +71,7 @@ function isKept({ config, metrics }: Runtime, { row, spec, result }: FinishedRun
     sharing: config.cacheSharing,
   });
   metrics.cacheRuns.inc({ result: reason?.because ?? 'kept' });
-  return reason === undefined;
+  return reason?.because;
 }
 
 /**
@@ -78,6 +89,9 @@ function entryOf(
     fingerprint: fingerprintFrom(fingerprint.base, inputs),
     listedFingerprint: fingerprint.listedFingerprint,
     taskId: row.id,
+    owner: row.owner,
+    name: row.name,
+    runMs: Math.max(0, result.endedMs - result.startedMs),
     warnings,
     replaces:
       row.cache === 'refresh'

@@ -1,7 +1,11 @@
 /** Moves hits whose fate is known: to their end, back to cache-check, or not yet. */
+import type { CacheReason, Why } from '../../../../core/cache/reasons.ts';
+import { sumHits, type Saved } from '../../../../core/cache/savings.ts';
+import { rowOfWhy } from '../../../../core/cache/why.ts';
 import type { HitMode } from '../../../../core/cache/hit-mode.ts';
 import type { Failure } from '../../../../core/retry/failures.ts';
 import { dueAfter } from '../../../../core/stall.ts';
+import { addSavings } from '../../../../db/cache-savings.ts';
 import { addHits } from '../../../../db/call-cache.ts';
 import { inTransaction, type Transaction } from '../../../../db/client.ts';
 import {
@@ -12,11 +16,13 @@ import {
   moveTasksEach,
   postponeTasks,
   type MovedTask,
+  type TaskRow,
 } from '../../../../db/tasks.ts';
 import { taskNudges, type Nudge } from '../../../../queues/messages.ts';
 import { countMoves } from '../../../../telemetry/metrics.ts';
 import type { Runtime } from '../../../runtime.ts';
 import { afterEnds, countFailures } from '../../fail-attempts.ts';
+import { costsOfHits, countSavings } from '../savings.ts';
 import type { SettledHit } from './apply-hits.ts';
 import type { AppliedHit, FinalizedTask } from './hit.ts';
 
@@ -78,7 +84,13 @@ async function endHits(
   if (finished.length + failed.length === 0) return { finish: 0, fail: 0 };
   const nowMs = runtime.nowMs();
   const end = { nowMs, dueMs: null };
-  return inTransaction(runtime.database, async (session) => {
+  const costs = await costsOfHits(
+    runtime,
+    finished.map(({ row }) => row),
+    new Set(finished.flatMap(({ row, applied }) => (applied.mode === 'copy' ? [row.id] : []))),
+  );
+  let saved: Saved[] = [];
+  const moved = await inTransaction(runtime.database, async (session) => {
     const standing = await lockTasksAt(session, 'finalize', idsOf([...finished, ...failed]));
     const mine = finished.filter(({ row }) => standing.has(row.id));
     await addHits(
@@ -86,7 +98,7 @@ async function endHits(
       mine.flatMap(({ row }) => row.hitEntryId ?? []),
       nowMs,
     );
-    return {
+    const ended = {
       finish: await finishByMode(session, mine, nowMs),
       fail: await moveTasksEach(
         session,
@@ -95,7 +107,12 @@ async function endHits(
         end,
       ),
     };
+    saved = sumHits(mine.flatMap(({ row }) => costs.get(row.id) ?? []));
+    await addSavings(session, saved, nowMs);
+    return ended;
   });
+  countSavings(runtime, saved);
+  return moved;
 }
 
 /** It has no outputs: it is no hit. */
@@ -125,13 +142,28 @@ async function sendBack(runtime: Runtime, { lost, avoided }: SentBack): Promise<
   const { pool } = runtime.database;
   const nowMs = runtime.nowMs();
   const details = { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs) };
-  const back = await moveTasks(pool, 'hit-lost', idsOf(lost), details, { hitEntryId: null });
+  const gone = lost.map(({ row }) => ({
+    id: row.id,
+    set: { hitEntryId: null, ...rowOfWhy(lostWhy('outputs-gone', row)) },
+  }));
+  const back = await moveTasksEach(pool, 'hit-lost', gone, details);
   const set = avoided.map(({ row, applied }) => ({
     id: row.id,
-    set: { hitEntryId: null, avoidEntryId: row.hitEntryId, hitRefusal: applied.refusal },
+    set: {
+      hitEntryId: null,
+      avoidEntryId: row.hitEntryId,
+      hitRefusal: applied.refusal,
+      ...rowOfWhy(lostWhy(applied.refusal, row)),
+    },
   }));
   return back + (await moveTasksEach(pool, 'hit-lost', set, details));
 }
+
+/** The source stays that of the hit. */
+const lostWhy = (reason: CacheReason, { cacheSource }: TaskRow): Why => ({
+  reason,
+  ...(cacheSource !== null && { sourceId: cacheSource }),
+});
 
 /** The message comes again; the sweeper looks at them later than that. */
 async function putOff(runtime: Runtime, waiting: readonly As<'wait'>[]): Promise<number> {

@@ -1,0 +1,41 @@
+/** What the hits of a chunk saved. */
+import type { HitCost, Saved } from '../../../core/cache/savings.ts';
+import { readEntryCosts } from '../../../db/call-cache.ts';
+import type { TaskRow } from '../../../db/tasks.ts';
+import type { Runtime } from '../../runtime.ts';
+
+/** By task. @param copied tasks whose outputs are copied */
+export async function costsOfHits(
+  runtime: Runtime,
+  rows: readonly TaskRow[],
+  copied: ReadonlySet<number>,
+): Promise<Map<number, HitCost>> {
+  const { pool } = runtime.database;
+  const costs = await readEntryCosts(
+    pool,
+    rows.flatMap(({ hitEntryId }) => hitEntryId ?? []),
+  );
+  const templates = await runtime.templates.read(
+    pool,
+    rows.map(({ templateId }) => templateId),
+  );
+  return new Map(
+    rows.flatMap((row): [number, HitCost][] => {
+      const cost = costs.get(row.hitEntryId ?? 0);
+      const resources = templates.get(row.templateId)?.template.resources;
+      if (!cost || !resources) return [];
+      const copiedBytes = copied.has(row.id) ? cost.outputBytes : 0;
+      return [
+        [row.id, { owner: row.owner, name: row.name, resources, runMs: cost.runMs, copiedBytes }],
+      ];
+    }),
+  );
+}
+
+export function countSavings({ metrics }: Runtime, saved: readonly Saved[]): void {
+  for (const { vcpuMs, gibMs, copiedBytes } of saved) {
+    metrics.cacheSavedVcpuSeconds.inc(vcpuMs / 1000);
+    metrics.cacheSavedGibSeconds.inc(gibMs / 1000);
+    metrics.cacheCopiedBytes.inc(copiedBytes);
+  }
+}
