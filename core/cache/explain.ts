@@ -82,7 +82,7 @@ export interface ExplainedDecision {
   nearest?: NearestTask;
 }
 
-export const nameTask = ({ id, name, createdMs }: NamedTask): string => {
+const nameTask = ({ id, name, createdMs }: NamedTask): string => {
   const facts = [...(name === '' ? [] : [name]), spellTime(createdMs)].join(', ');
   return id === undefined
     ? `a task of another owner (${spellTime(createdMs)})`

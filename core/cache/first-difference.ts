@@ -9,7 +9,7 @@ export const shortenDigests = (text: string): string =>
   text.replaceAll(DIGEST, (digest) => `${digest.slice(0, SHOWN_DIGITS)}…`);
 
 /** One line, around the position where it differs. */
-export function clipAround(text: string, position: number): string {
+function clipAround(text: string, position: number): string {
   const oneLine = text.replaceAll(/\s+/g, ' ');
   if (oneLine.length <= LONGEST) return oneLine;
   const start = Math.max(0, Math.min(position - LONGEST / 3, oneLine.length - LONGEST));

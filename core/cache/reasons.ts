@@ -7,7 +7,7 @@ import type { NotKept } from './keep-run.ts';
 
 /** `off`: nobody asked for caching. `uncached`: it was asked for, and something prevents it. */
 export const cacheVerdicts = ['hit', 'miss', 'off', 'uncached'] as const;
-export type CacheVerdict = (typeof cacheVerdicts)[number];
+type CacheVerdict = (typeof cacheVerdicts)[number];
 
 interface Reason {
   verdict: CacheVerdict;

@@ -20,7 +20,7 @@ export interface Saved {
 }
 
 /** Numbered tasks share a name. */
-export const savingsName = (name: string): string => name.replaceAll(/\d+/g, '#');
+const savingsName = (name: string): string => name.replaceAll(/\d+/g, '#');
 
 /** One sum per owner and name. */
 export function sumHits(hits: readonly HitCost[]): Saved[] {
