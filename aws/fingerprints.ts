@@ -76,15 +76,13 @@ export async function canonicalSpecs(
   sources: IdentitySources,
   calls: readonly TaskToFingerprint[],
 ): Promise<TaskSpec[]> {
-  const identities = await resolveInputs(
-    sources,
-    calls.flatMap(({ spec, profile }) =>
-      (profiles[profile].textsWanted?.(spec) ?? []).flatMap((at) => spec.inputs[at] ?? []),
-    ),
-  );
+  const identities = await resolveInputs(sources, calls.flatMap(textInputs));
   const texts = await readTexts(sources.objects, calls, identities);
   return calls.map((call) => canonicalForm(call, texts)?.spec ?? call.spec);
 }
+
+const textInputs = ({ spec, profile }: TaskToFingerprint): TaskSpec['inputs'] =>
+  (profiles[profile].textsWanted?.(spec) ?? []).flatMap((position) => spec.inputs[position] ?? []);
 
 /**
  * Texts that profiles look into, by url, as they were when their identities were seen: a run proves that it read those
@@ -113,11 +111,7 @@ function textsWanted(
   tasks: readonly TaskToFingerprint[],
   identities: ReadonlyMap<string, InputSeen>,
 ): Map<string, string> {
-  const wanted = tasks.flatMap(({ spec, profile }) =>
-    (profiles[profile].textsWanted?.(spec) ?? []).flatMap(
-      (position) => spec.inputs[position] ?? [],
-    ),
-  );
+  const wanted = tasks.flatMap(textInputs);
   const etags = new Map<string, string>();
   for (const input of wanted) {
     const [seen] = identities.get(inputKey(input))?.read ?? [];
