@@ -1,6 +1,6 @@
 /** The move `cancel`, which the caller asks for. */
 import { moves } from '../core/places.ts';
-import { landFlights } from './call-cache.ts';
+import { landFlights } from './cache-flights.ts';
 import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
 import { select, write } from './rows.ts';
 import { moveTasks } from './tasks.ts';

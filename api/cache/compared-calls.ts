@@ -9,7 +9,7 @@ import { cacheSetting } from '../../core/cache/setting.ts';
 import { profiles } from '../../core/profiles/profiles.ts';
 import type { TaskSpec } from '../../core/task/task.ts';
 import { fillTemplate } from '../../core/task/template.ts';
-import { readFingerprints } from '../../db/call-cache.ts';
+import { readFingerprints } from '../../db/cache-fingerprints.ts';
 import type { CheckedTask } from '../../db/cache-explain.ts';
 import { createTemplateCache } from '../../db/templates.ts';
 import type { ApiContext } from '../context.ts';

@@ -3,21 +3,21 @@ import type { StoredInput } from '../../core/cache/stored-input.ts';
 import { describe, expect, test } from 'vitest';
 import { acceptAll } from '../accept.ts';
 import {
-  boardFlights,
   addHits,
   findEntries,
   findListed,
   invalidateEntry,
-  landFlights,
   lookupKey,
   readEntryOf,
   readEntryOutputs,
-  readLostFlights,
+  saveEntries,
+} from '../../db/call-cache.ts';
+import {
   readFingerprints,
   readTaskFingerprint,
   saveFingerprints,
-  saveEntries,
-} from '../../db/call-cache.ts';
+} from '../../db/cache-fingerprints.ts';
+import { boardFlights, landFlights, readLostFlights } from '../../db/cache-flights.ts';
 import { inTransaction } from '../../db/client.ts';
 import { moveTasks, noteWaiting } from '../../db/tasks.ts';
 import { manyTasks, newTask } from '../flow/harness.ts';

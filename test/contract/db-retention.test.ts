@@ -1,7 +1,7 @@
 /** Statements of the pruning: what each leaves alone, and what it costs. */
 import { beforeEach, expect, test } from 'vitest';
 import { NOTE_USE_MS } from '../../core/retention.ts';
-import { saveFingerprints } from '../../db/call-cache.ts';
+import { saveFingerprints } from '../../db/cache-fingerprints.ts';
 import { deleteFingerprints, readUnusedFingerprints } from '../../db/cache-retention.ts';
 import { inTransaction } from '../../db/client.ts';
 import { saveJobDefinition, saveShape } from '../../db/job-definitions.ts';

@@ -1,7 +1,7 @@
 /** Ends attempts and tasks that cannot go on. */
 import { failureOf, type Failure } from '../../core/retry/failures.ts';
 import { endAttempts, readOpenAttempts, type OpenAttempt } from '../../db/attempts.ts';
-import { landFlights } from '../../db/call-cache.ts';
+import { landFlights } from '../../db/cache-flights.ts';
 import { inTransaction } from '../../db/client.ts';
 import { endSubmissions, type SubmissionRow } from '../../db/submissions.ts';
 import { failedTask, moveTasksEach } from '../../db/tasks.ts';

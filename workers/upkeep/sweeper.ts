@@ -4,7 +4,7 @@
  * rows postpones them.
  */
 import { dueAfter } from '../../core/stall.ts';
-import { landFlights, readLostFlights } from '../../db/call-cache.ts';
+import { landFlights, readLostFlights } from '../../db/cache-flights.ts';
 import { pruneDenials } from '../../db/cache-denials.ts';
 import { pruneChanges } from '../../db/changes.ts';
 import { pruneDeliveries } from '../../db/webhooks.ts';

@@ -16,16 +16,9 @@ import { isStrong } from '../../../core/cache/identity.ts';
 import { baseOf, fingerprintOf } from '../../../core/cache/fingerprint.ts';
 import { readsCache, type InputOf } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
-import {
-  boardFlights,
-  findEntries,
-  findListed,
-  landFlights,
-  lookupKey,
-  saveFingerprints,
-  type FingerprintRow,
-  type CacheLookup,
-} from '../../../db/call-cache.ts';
+import { findEntries, findListed, lookupKey, type CacheLookup } from '../../../db/call-cache.ts';
+import { saveFingerprints, type FingerprintRow } from '../../../db/cache-fingerprints.ts';
+import { boardFlights, landFlights } from '../../../db/cache-flights.ts';
 import { moveTasksEach, noteWaiting, readTasksAt, type TaskRow } from '../../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';

@@ -10,7 +10,7 @@ import { publicId } from '../../../core/ids.ts';
 import type { Failure } from '../../../core/retry/failures.ts';
 import type { TaskSpec } from '../../../core/task/task.ts';
 import { readResults } from '../../../db/attempts.ts';
-import { readEndedLeaders } from '../../../db/call-cache.ts';
+import { readEndedLeaders } from '../../../db/cache-flights.ts';
 import { inTransaction } from '../../../db/client.ts';
 import { failedTask, moveTasksEach, type TaskRow } from '../../../db/tasks.ts';
 import type { Runtime } from '../../runtime.ts';

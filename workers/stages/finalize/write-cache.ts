@@ -11,12 +11,8 @@ import { publicId } from '../../../core/ids.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { outputUrl } from '../../../core/result/outputs.ts';
 import type { ResultRecord } from '../../../core/result/result.ts';
-import {
-  readFingerprints,
-  saveEntries,
-  type FingerprintRow,
-  type NewEntry,
-} from '../../../db/call-cache.ts';
+import { saveEntries, type NewEntry } from '../../../db/call-cache.ts';
+import { readFingerprints, type FingerprintRow } from '../../../db/cache-fingerprints.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { FinalizedTask } from './hits/hit.ts';
 
