@@ -23,7 +23,8 @@ const played: Played[] = [];
 const stopping = new AbortController();
 
 beforeAll(async () => {
-  const world = await startFleetWorld();
+  // Followers wait as long as their leader runs: longer than usual where stories share a busy machine.
+  const world = await startFleetWorld({ BATCHWELL_STALL_MS: '60000' });
   await world.startWorkers();
   fleet = {
     world,
