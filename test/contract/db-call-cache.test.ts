@@ -2,11 +2,10 @@
 import type { StoredInput } from '../../core/cache/stored-input.ts';
 import { describe, expect, test } from 'vitest';
 import { acceptAll } from '../accept.ts';
+import { findEntries, findListed } from '../../db/cache-lookups.ts';
 import {
   boardFlights,
   addHits,
-  findEntries,
-  findListed,
   invalidateEntry,
   landFlights,
   lookupKey,

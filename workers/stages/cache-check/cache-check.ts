@@ -16,10 +16,9 @@ import { isStrong } from '../../../core/cache/identity.ts';
 import { baseOf, fingerprintOf } from '../../../core/cache/fingerprint.ts';
 import { readsCache, type InputOf } from '../../../core/task/task.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
+import { findEntries, findListed } from '../../../db/cache-lookups.ts';
 import {
   boardFlights,
-  findEntries,
-  findListed,
   landFlights,
   lookupKey,
   saveFingerprints,
