@@ -1,7 +1,8 @@
 /** Lookups in a large call cache, with and without its pruning, and how long statements wait for locks. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sha256 } from '../core/ids.ts';
-import { addHits, findEntries, saveEntries } from '../db/call-cache.ts';
+import { findEntries } from '../db/cache-lookups.ts';
+import { addHits, saveEntries } from '../db/call-cache.ts';
 import { openDatabase, type Database } from '../db/client.ts';
 import { select, selectFirst } from '../db/rows.ts';
 import { spreadOf, type Spread } from './meters.ts';

@@ -131,34 +131,3 @@ export async function deleteFingerprints(
   );
   return gone.affectedRows;
 }
-
-export interface HitSource {
-  entryId: number;
-  taskId: number;
-  /** When the entry was written. */
-  ranMs: number;
-  /** Undefined when the task that wrote the entry was deleted. */
-  taskCreatedMs?: number;
-}
-
-/** Where the outputs of hits come from, by entry. */
-export async function readHitSources(
-  session: Session,
-  entryIds: readonly number[],
-): Promise<Map<number, HitSource>> {
-  if (entryIds.length === 0) return new Map();
-  const rows = await select<Omit<HitSource, 'taskCreatedMs'> & { taskCreatedMs: number | null }>(
-    session,
-    `SELECT cache_entries.id AS entryId, cache_entries.task_id AS taskId,
-       cache_entries.created_ms AS ranMs, tasks.created_ms AS taskCreatedMs
-     FROM cache_entries LEFT JOIN tasks ON tasks.id = cache_entries.task_id
-     WHERE cache_entries.id IN (?)`,
-    [entryIds],
-  );
-  return new Map(
-    rows.map(({ taskCreatedMs, ...row }) => [
-      row.entryId,
-      { ...row, ...(taskCreatedMs !== null && { taskCreatedMs }) },
-    ]),
-  );
-}

@@ -7,7 +7,7 @@ import type { CacheMode } from '../core/task/task.ts';
 import type { ReportedTask } from '../core/notify/task-event.ts';
 import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Session } from './client.ts';
-import { fromJson, select } from './rows.ts';
+import { fromJson, select, selectFirst } from './rows.ts';
 
 export interface TaskStanding {
   id: number;
@@ -318,11 +318,22 @@ function toAttempt(row: AttemptRow): AttemptView {
   };
 }
 
-/** The task of the same owner whose result a hit took; undefined for every other task. */
-export async function readHitSource(
-  session: Session,
-  id: number,
-): Promise<{ id: number; createdMs: number } | undefined> {
-  const [detail] = await readDetails(session, [id]);
-  return detail?.place === 'done' ? detail.source : undefined;
+export interface HitSource {
+  taskId: number;
+  /** When it ended, in epoch milliseconds. */
+  ranMs: number;
+  /** Null when the task was deleted since then. */
+  createdMs: number | null;
 }
+
+/** The task whose outputs a hit has; undefined for a task that is not a hit. */
+export const readHitSource = (session: Session, id: number): Promise<HitSource | undefined> =>
+  selectFirst<HitSource>(
+    session,
+    `SELECT e.task_id AS taskId, e.created_ms AS ranMs, source.created_ms AS createdMs
+     FROM tasks t
+       JOIN cache_entries e ON e.id = t.hit_entry_id
+       LEFT JOIN tasks source ON source.id = e.task_id
+     WHERE t.id = ? AND t.place = 'done'`,
+    [id],
+  );

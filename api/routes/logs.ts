@@ -4,7 +4,8 @@ import { Readable } from 'node:stream';
 import { Type, type Static } from 'typebox';
 import { parsePosition } from '../../core/container/live-log.ts';
 import { publicId } from '../../core/ids.ts';
-import { readHitSource } from '../../db/task-views.ts';
+import { sayLostSource } from '../../core/cache/hit-source.ts';
+import { readHitSource, type HitSource } from '../../db/task-views.ts';
 import type { ApiContext } from '../context.ts';
 import type { Api } from '../dependencies.ts';
 import { failure, notFound, refusal } from '../http/errors.ts';
@@ -41,8 +42,10 @@ export function logRoutes(api: Api, context: ApiContext): void {
     const task = await context.reader.find(request.caller.access.owner, request.params.id);
     if (!task) return reply.code(404).send(notFound('task', request.params.id));
     const source = await readHitSource(context.database.pool, task.id);
-    if (source) reply.header(SOURCE_HEADER, publicId('task', source));
-    const printedBy = source?.id ?? task.id;
+    if (source?.createdMs === null)
+      return reply.code(404).send(failure(404, sayLostSource(source)));
+    if (source) reply.header(SOURCE_HEADER, publicId('task', sourceId(source)));
+    const printedBy = source?.taskId ?? task.id;
     if (request.query.follow === true)
       return sendFollowed(context, { request, reply }, printedBy, followRequest(request.query));
     if (request.query.from !== undefined)
@@ -62,6 +65,8 @@ export function logRoutes(api: Api, context: ApiContext): void {
     return reply.type(PLAIN_TEXT).send(log.toString('utf8'));
   });
 }
+
+const sourceId = ({ taskId, createdMs }: HitSource) => ({ id: taskId, createdMs: createdMs ?? 0 });
 
 const noLogYet = (executor: string, stream: string): string =>
   `${executor} has no ${stream} yet. ` +

@@ -1,7 +1,8 @@
 /** What a lookup in the call cache costs: rows that the server reads, however many entries there are. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sha256 } from '../../core/ids.ts';
-import { findEntries, findListed, lookupKey, readEntryOf } from '../../db/call-cache.ts';
+import { findEntries, findListed } from '../../db/cache-lookups.ts';
+import { lookupKey, readEntryOf } from '../../db/call-cache.ts';
 import { migrateDatabase, openDatabase, type Database } from '../../db/client.ts';
 import { select } from '../../db/rows.ts';
 import { freshDatabase } from '../world.ts';

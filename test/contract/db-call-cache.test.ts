@@ -2,10 +2,9 @@
 import type { StoredInput } from '../../core/cache/stored-input.ts';
 import { describe, expect, test } from 'vitest';
 import { acceptAll } from '../accept.ts';
+import { findEntries, findListed } from '../../db/cache-lookups.ts';
 import {
   addHits,
-  findEntries,
-  findListed,
   invalidateEntry,
   lookupKey,
   readEntryOf,

@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sayLostSource } from '../../core/cache/hit-source.ts';
+import { NOTE_USE_MS } from '../../core/retention.ts';
 import type { NewTask } from '../../core/task/task.ts';
-import { readHitSources } from '../../db/cache-retention.ts';
+import { readHitSource } from '../../db/task-views.ts';
 import { prune } from '../../workers/upkeep/retention/retention.ts';
 import type { Runtime } from '../../workers/runtime.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
@@ -61,9 +62,8 @@ describe('a fleet whose tasks have all ended', () => {
     expect(hit?.hitEntryId).not.toBeNull();
     expect(world.effects).toHaveLength(3);
     expect((await world.objects.get('s3://data/out/again'))?.toString()).toBe('[["same"]]');
-    const entryId = Number(hit?.hitEntryId);
-    const source = (await readHitSources(runtime.database.pool, [entryId])).get(entryId);
-    expect(source).not.toHaveProperty('taskCreatedMs');
+    const source = await readHitSource(runtime.database.pool, hit?.id ?? 0);
+    expect(source).toMatchObject({ createdMs: null });
     expect(sayLostSource({ ranMs: source?.ranMs ?? 0 })).toMatch(
       /^The outputs come from a task that ran on \d{4}-\d\d-\d\d \(UTC\)\. .* deleted/,
     );
@@ -143,19 +143,24 @@ describe('a fleet that is pruned while it works', () => {
       let tasks = 0;
       while (working.now) {
         const now = Date.now();
-        const cutoffs = { tasksMs: now, sharedMs: now - 2000, entriesMs: 0, sumsMs: now };
+        const sharedMs = now - NOTE_USE_MS * 2;
+        const cutoffs = { tasksMs: now, sharedMs, entriesMs: 0, sumsMs: now };
         tasks += (await prune(runtime, { cutoffs })).tasks ?? 0;
       }
       return tasks;
     })();
     const WAVES = 6;
     const EACH = 8;
-    for (let wave = 0; wave < WAVES; wave += 1)
+    for (let wave = 0; wave < WAVES; wave += 1) {
+      // As after months in which nothing used them.
+      for (const table of ['templates', 'cache_fingerprints'])
+        await world.database.pool.query(`UPDATE ${table} SET used_ms = 1`);
       await world.ended(
         await world.accept(
           manyTasks(EACH, (at) => sameCall(`w${wave}-${at}`, `c${wave % 3}-${at % 4}`)),
         ),
       );
+    }
     working.now = false;
     expect(await pruning).toBeGreaterThan(EACH);
     for (let wave = 0; wave < WAVES; wave += 1)

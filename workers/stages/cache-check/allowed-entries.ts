@@ -4,8 +4,9 @@ import type { Config } from '../../../config.ts';
 import { fingerprintOf } from '../../../core/cache/fingerprint.ts';
 import { isTooOld, maxAgeOf, type Refusal } from '../../../core/cache/policy.ts';
 import { readsCache, writesCache, type TaskSpec } from '../../../core/task/task.ts';
-import { findEntries, lookupKey, type FoundEntry } from '../../../db/call-cache.ts';
-import { type Flight } from '../../../db/cache-flights.ts';
+import { findEntries, type FoundEntry } from '../../../db/cache-lookups.ts';
+import { lookupKey } from '../../../db/call-cache.ts';
+import type { Flight } from '../../../db/cache-flights.ts';
 import type { TaskRow } from '../../../db/tasks.ts';
 import type { Runtime } from '../../runtime.ts';
 
