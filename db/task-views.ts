@@ -318,22 +318,31 @@ function toAttempt(row: AttemptRow): AttemptView {
   };
 }
 
-export interface HitSource {
-  taskId: number;
-  /** When it ended, in epoch milliseconds. */
-  ranMs: number;
-  /** Null when the task was deleted since then. */
-  createdMs: number | null;
-}
+export type HitSource =
+  | { state: 'kept'; id: number; createdMs: number }
+  /** Deleted since then; `ranMs` is when it ended, where that is still known. */
+  | { state: 'deleted'; ranMs: number | null };
 
-/** The task whose outputs a hit has; undefined for a task that is not a hit. */
-export const readHitSource = (session: Session, id: number): Promise<HitSource | undefined> =>
-  selectFirst<HitSource>(
+/** The task of the same owner whose outputs a hit has; undefined for a task that is not a hit of one. */
+export async function readHitSource(session: Session, id: number): Promise<HitSource | undefined> {
+  const row = await selectFirst<{
+    sourceId: number;
+    createdMs: number | null;
+    isOwn: number | null;
+    ranMs: number | null;
+  }>(
     session,
-    `SELECT e.task_id AS taskId, e.created_ms AS ranMs, source.created_ms AS createdMs
+    `SELECT t.cache_source AS sourceId, src.created_ms AS createdMs, src.owner = t.owner AS isOwn,
+       e.created_ms AS ranMs
      FROM tasks t
-       JOIN cache_entries e ON e.id = t.hit_entry_id
-       LEFT JOIN tasks source ON source.id = e.task_id
-     WHERE t.id = ? AND t.place = 'done'`,
+       LEFT JOIN tasks src ON src.id = t.cache_source
+       LEFT JOIN cache_entries e ON e.id = t.hit_entry_id
+     WHERE t.id = ? AND t.place = 'done' AND t.hit_entry_id IS NOT NULL AND t.cache_source IS NOT NULL`,
     [id],
   );
+  if (!row) return undefined;
+  if (row.createdMs === null) return { state: 'deleted', ranMs: row.ranMs };
+  return row.isOwn === 1
+    ? { state: 'kept', id: row.sourceId, createdMs: row.createdMs }
+    : undefined;
+}

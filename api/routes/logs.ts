@@ -5,7 +5,7 @@ import { Type, type Static } from 'typebox';
 import { parsePosition } from '../../core/container/live-log.ts';
 import { publicId } from '../../core/ids.ts';
 import { sayLostSource } from '../../core/cache/hit-source.ts';
-import { readHitSource, type HitSource } from '../../db/task-views.ts';
+import { readHitSource } from '../../db/task-views.ts';
 import type { ApiContext } from '../context.ts';
 import type { Api } from '../dependencies.ts';
 import { failure, notFound, refusal } from '../http/errors.ts';
@@ -42,31 +42,41 @@ export function logRoutes(api: Api, context: ApiContext): void {
     const task = await context.reader.find(request.caller.access.owner, request.params.id);
     if (!task) return reply.code(404).send(notFound('task', request.params.id));
     const source = await readHitSource(context.database.pool, task.id);
-    if (source?.createdMs === null)
+    if (source?.state === 'deleted')
       return reply.code(404).send(failure(404, sayLostSource(source)));
-    if (source) reply.header(SOURCE_HEADER, publicId('task', sourceId(source)));
-    const printedBy = source?.taskId ?? task.id;
-    if (request.query.follow === true)
-      return sendFollowed(context, { request, reply }, printedBy, followRequest(request.query));
-    if (request.query.from !== undefined)
-      return reply
-        .code(400)
-        .send(refusal([{ field: 'from', expected: 'follow=true in the same request' }]));
-    const { stream = 'stdout', executor = 0, tail_bytes: mostBytes } = request.query;
-    const log = await context.reader.readLog(printedBy, {
-      stream,
-      executor,
-      mostBytes: mostBytes ?? DEFAULT_TAIL_BYTES,
-    });
-    if (!log)
-      return reply
-        .code(404)
-        .send(failure(404, noLogYet(`Executor ${executor} of ${request.params.id}`, stream)));
-    return reply.type(PLAIN_TEXT).send(log.toString('utf8'));
+    if (source) reply.header(SOURCE_HEADER, publicId('task', source));
+    return sendLog(context, { request, reply }, source?.id ?? task.id);
   });
 }
 
-const sourceId = ({ taskId, createdMs }: HitSource) => ({ id: taskId, createdMs: createdMs ?? 0 });
+type LogRequest = FastifyRequest<{
+  Params: Static<typeof TextId>;
+  Querystring: Static<typeof LogQuery>;
+}>;
+
+async function sendLog(
+  context: ApiContext,
+  { request, reply }: { request: LogRequest; reply: FastifyReply },
+  printedBy: number,
+): Promise<FastifyReply> {
+  if (request.query.follow === true)
+    return sendFollowed(context, { request, reply }, printedBy, followRequest(request.query));
+  if (request.query.from !== undefined)
+    return reply
+      .code(400)
+      .send(refusal([{ field: 'from', expected: 'follow=true in the same request' }]));
+  const { stream = 'stdout', executor = 0, tail_bytes: mostBytes } = request.query;
+  const log = await context.reader.readLog(printedBy, {
+    stream,
+    executor,
+    mostBytes: mostBytes ?? DEFAULT_TAIL_BYTES,
+  });
+  if (!log)
+    return reply
+      .code(404)
+      .send(failure(404, noLogYet(`Executor ${executor} of ${request.params.id}`, stream)));
+  return reply.type(PLAIN_TEXT).send(log.toString('utf8'));
+}
 
 const noLogYet = (executor: string, stream: string): string =>
   `${executor} has no ${stream} yet. ` +
