@@ -178,8 +178,8 @@ describe('on one running stack', () => {
       expect((await explain(one, other)).differences).toEqual([
         {
           part: 'inputs[/in/text]',
-          here: expect.stringContaining('crc64nvme'),
-          there: expect.stringContaining('crc64nvme'),
+          brief: 'input text changed',
+          says: expect.stringContaining('its content is in the task'),
         },
       ]);
       expect(await explain(off)).toMatchObject({
