@@ -68,20 +68,28 @@ export async function readTasksAt(
   return rows.map(({ slotValues, ...row }) => ({ ...row, values: fromJson<string[]>(slotValues) }));
 }
 
-/** The tasks that are at `stage`, locked until the transaction ends. */
-export async function lockTasksAt(
+/** Those of the tasks that are at `stage`. */
+export async function readIdsAt(
   session: Session,
   stage: Stage,
   ids: readonly number[],
+  lock: '' | 'FOR UPDATE' = '',
 ): Promise<Set<number>> {
   if (ids.length === 0) return new Set();
   const rows = await select<{ id: number }>(
     session,
-    'SELECT id FROM tasks WHERE id IN (?) AND place = ? ORDER BY id FOR UPDATE',
+    `SELECT id FROM tasks WHERE id IN (?) AND place = ? ORDER BY id ${lock}`,
     [ids, stage],
   );
-  return new Set(rows.map((row) => row.id));
+  return new Set(rows.map(({ id }) => id));
 }
+
+/** The same, locked until the transaction ends. */
+export const lockTasksAt = (
+  session: Session,
+  stage: Stage,
+  ids: readonly number[],
+): Promise<Set<number>> => readIdsAt(session, stage, ids, 'FOR UPDATE');
 
 export interface MoveDetails {
   nowMs: number;
@@ -278,21 +286,6 @@ export async function postponeTasks(
     ids,
     stage,
   ]);
-}
-
-/** Those of the tasks that are at `stage`. */
-export async function readIdsAt(
-  session: Session,
-  stage: Stage,
-  ids: readonly number[],
-): Promise<Set<number>> {
-  if (ids.length === 0) return new Set();
-  const rows = await select<{ id: number }>(
-    session,
-    'SELECT id FROM tasks WHERE id IN (?) AND place = ?',
-    [ids, stage],
-  );
-  return new Set(rows.map(({ id }) => id));
 }
 
 /** Adds warnings to tasks at a stage, before they move. Adding a warning again changes nothing. */

@@ -134,8 +134,8 @@ export function logMark({
   if (began === undefined) return undefined;
   return {
     attempt: `== attempt ${attempt} ==`,
-    'batch-attempt': `== attempt ${attempt}, started again by AWS Batch ==`,
-    file: '== the task began its file anew ==',
+    'batch-attempt': `== attempt ${attempt}, restarted by AWS Batch ==`,
+    file: '== the task truncated this file ==',
   }[began];
 }
 

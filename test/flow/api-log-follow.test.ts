@@ -58,7 +58,7 @@ describe('a followed log', () => {
     await following.until('other host');
     await finish(id, key, 'xx\nother host\nend\n', { batchAttempt: 2 });
     expect(await following.whole).toBe(
-      'begun\n== 100 bytes left out ==\nlater\n== the task began its file anew ==\ncut\n== attempt 1, started again by AWS Batch ==\n== 3 bytes left out ==\nother host\nend\n',
+      'begun\n== 100 bytes left out ==\nlater\n== the task truncated this file ==\ncut\n== attempt 1, restarted by AWS Batch ==\n== 3 bytes left out ==\nother host\nend\n',
     );
   });
 
