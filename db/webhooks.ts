@@ -172,16 +172,19 @@ export function claimDeliveries(
   });
 }
 
+interface DeliveryTry {
+  state: DeliveryState;
+  outcome: string;
+  /** When to try again; null at the end. */
+  dueMs: number | null;
+  endedMs: number | null;
+}
+
 /** Records the outcome of a try. Only the process that made the latest try can. */
 export async function settleDelivery(
   session: Session,
   { id, tries }: Pick<ClaimedDelivery, 'id' | 'tries'>,
-  {
-    state,
-    outcome,
-    dueMs,
-    endedMs,
-  }: { state: DeliveryState; outcome: string; dueMs: number | null; endedMs: number | null },
+  { state, outcome, dueMs, endedMs }: DeliveryTry,
 ): Promise<void> {
   await write(
     session,
@@ -217,20 +220,17 @@ export interface DeliveryRow {
   body: string;
 }
 
+interface DeliveryPage {
+  webhookId: number;
+  state?: DeliveryState | undefined;
+  beforeId?: number | undefined;
+  limit: number;
+}
+
 /** Newest first. */
 export async function listDeliveries(
   session: Session,
-  {
-    webhookId,
-    state,
-    beforeId,
-    limit,
-  }: {
-    webhookId: number;
-    state?: DeliveryState | undefined;
-    beforeId?: number | undefined;
-    limit: number;
-  },
+  { webhookId, state, beforeId, limit }: DeliveryPage,
 ): Promise<DeliveryRow[]> {
   return select<DeliveryRow>(
     session,
