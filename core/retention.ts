@@ -9,7 +9,7 @@ export interface Retention {
 }
 
 export interface Cutoffs {
-  /** Tasks that ended before this are deleted, and entries that nobody can use since then. */
+  /** Tasks that ended before this are deleted, and entries that cannot be used since then. */
   tasksMs: number;
   /** Templates, shapes and the like that were last used before this are deleted, unless something still names them. */
   sharedMs: number;

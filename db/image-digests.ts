@@ -58,7 +58,7 @@ function answerIn({ tagged, manifest, problem }: ImageRow): ImageAnswer | undefi
     : undefined;
 }
 
-/** Gives one caller the right to ask the registry, for so long; false for the others, and while an answer is fresh. */
+/** Gives one caller the right to ask the registry for a limited time; false for the others, and while an answer is fresh. */
 async function claimImage(session: Session, key: ImageKey, forMs: number): Promise<boolean> {
   await write(
     session,
@@ -113,7 +113,7 @@ export const openImageMemo = (session: Session): ImageMemo => ({
   save: (key, answer, freshMs) => saveImageDigest(session, key, { answer, freshMs }),
 });
 
-/** Of images that nobody has asked for since a time, at most `most`. Returns how many were deleted. */
+/** Of images that were not asked for since a time, at most `most`. Returns how many were deleted. */
 export async function deleteOldImageDigests(
   session: Session,
   beforeMs: number,

@@ -35,7 +35,7 @@ interface MemoAnswer {
 /** Answers of registries, shared by the fleet. */
 export interface ImageMemo {
   read(keys: readonly MemoKey[]): Promise<MemoAnswer[]>;
-  /** Gives one caller the right to ask, for so long; the others see false. */
+  /** Gives one caller the right to ask for a limited time; the others see false. */
   claim(key: MemoKey, forMs: number): Promise<boolean>;
   /** Also ends the claim. @param freshMs for how long it counts */
   save(key: MemoKey, answer: TagAnswer, freshMs: number): Promise<void>;

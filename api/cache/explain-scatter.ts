@@ -82,7 +82,7 @@ async function findEarlier(
 
 interface Page {
   tasks: readonly CheckedTask[];
-  /** Those that missed for want of an entry. */
+  /** Those that missed because there was no entry. */
   missed: readonly CheckedTask[];
   earlier: Earlier | undefined;
   range: { fromRow: number; toRow: number };

@@ -96,7 +96,7 @@ export function decisionOf({ task, why, sources, nearest }: DecisionFacts): Expl
   };
 }
 
-/** Nothing is told of a task of another owner but when it came. */
+/** Of a task of another owner only the time is shown. */
 export const nameFor = ({ owner }: CheckedTask, named: CheckedTask): NamedTask =>
   named.owner === owner
     ? { id: publicId('task', named), name: named.name, createdMs: named.createdMs }
@@ -104,7 +104,7 @@ export const nameFor = ({ owner }: CheckedTask, named: CheckedTask): NamedTask =
 
 /** Reading the scripts of these costs a request each. */
 const MOST_CANONICAL = 10;
-/** A task of another form and name is like it only with at most so many differences. */
+/** A task of another form and name is like it only with at most this many differences. */
 const MOST_OF_A_STRANGER = 3;
 
 /** The earlier task that is most like one, if there is one at all like it. */

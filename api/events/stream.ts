@@ -18,7 +18,7 @@ export interface Listener {
   subject: Subject;
   /** The place in the change log after which it reads. */
   from: number;
-  /** It was disconnected for so long that some changes it has not received are no longer kept. */
+  /** It was disconnected so long that some changes it has not received are no longer kept. */
   missed: boolean;
 }
 

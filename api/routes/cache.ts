@@ -192,7 +192,7 @@ async function fingerprintNow(
   if (!filled) return { unreadable: [], cached: false, domain: '' };
   const cached = filled.cache !== 'off';
   const spec = fillTemplate(filled.template, filled.values);
-  // S3 is asked with the fleet's own rights: nothing is told of what the caller may not name.
+  // S3 is asked with the fleet's own rights: nothing is shown about URLs that the caller may not use.
   if (!mayTellAll(context, access, spec))
     return { unreadable: [], cached, isHidden: true, domain: filled.cacheDomain };
   const [described] = await resolveComponents([

@@ -1,4 +1,4 @@
-/** A call as it is compared with another one for people, and a difference as it is told. */
+/** A call as it is compared with another one for people, and a difference as it is shown. */
 import type { TaskSpec } from '../task/task.ts';
 import type { StoredInput } from './stored-input.ts';
 
@@ -29,6 +29,6 @@ export interface ComparedCall {
 export interface KnownInput {
   /** What it held when its task was checked; absent where that is not known. */
   stored?: StoredInput;
-  /** Nothing is told about an object that the caller may not read. */
+  /** Nothing is shown about an object that the caller may not read. */
   isHidden?: boolean;
 }

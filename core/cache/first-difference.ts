@@ -50,7 +50,7 @@ const isPutIn = (longer: readonly string[], other: readonly string[], at: number
   longer.length > other.length && longer[at + 1] === other[at];
 
 /**
- * The first line that differs. A line that was put in or taken out is told as that, and not as a change of all that
+ * The first line that differs. An inserted or removed line is shown as such, and not as a change of all that
  * follow.
  */
 export function firstLineDifference(here: string, there: string): LineDifference | undefined {

@@ -5,7 +5,7 @@
  */
 import type { NotKept } from './keep-run.ts';
 
-/** `off`: nobody asked for caching. `uncached`: it was asked for, and something prevents it. */
+/** `off`: caching was not requested. `uncached`: it was requested, and something prevents it. */
 export const cacheVerdicts = ['hit', 'miss', 'off', 'uncached'] as const;
 type CacheVerdict = (typeof cacheVerdicts)[number];
 

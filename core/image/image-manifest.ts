@@ -45,7 +45,7 @@ export type Chosen =
   /** Platforms that it has: `linux/amd64`. */
   | { platforms: string[] };
 
-/** The first manifest for Linux on the architecture, as Docker chooses it; undefined for what is no index. */
+/** The first manifest for Linux on the architecture, as Docker chooses it; undefined if it is not an index. */
 export function chooseManifest(index: unknown, architecture: Architecture): Chosen | undefined {
   const entries = entriesOf(index);
   if (entries === undefined) return undefined;

@@ -2,7 +2,7 @@
  * Nextflow's TES plugin (nf-ga4gh; source: its TesTaskHandler and TesBashBuilder, and Nextflow's
  * command-run.txt). The name of the work folder is a hash that differs from run to run. It is in
  * URLs, in paths of the pipeline's bin/ and in the wrapper .command.run. The task's name and number,
- * `sim (2)`, stay part of the call: replicates are told apart by nothing else. The user's own script,
+ * `sim (2)`, stay part of the call: nothing else distinguishes replicates. The user's own script,
  * .command.sh, is compared unchanged.
  */
 import { sha256 } from '../ids.ts';

@@ -1,4 +1,4 @@
-/** What the fleet keeps of its cache decisions, and how they are told. */
+/** What the fleet keeps of its cache decisions, and how they are shown. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { explainScatter } from '../../api/cache/explain-scatter.ts';
 import { explainTask } from '../../api/cache/explain-task.ts';

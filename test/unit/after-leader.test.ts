@@ -34,7 +34,7 @@ test.each<[string, Partial<EndedLeader>, AfterLeader]>([
   ['with other resources runs', { resources: { ...resources, ram_gb: 1 } }, { do: 'run' }],
   ['that left no entry runs', { place: 'done' }, { do: 'run' }],
   [
-    'whose entry was lost since is checked anew',
+    'whose entry was lost since is checked again',
     { place: 'done', hadEntry: true },
     { do: 'check' },
   ],
