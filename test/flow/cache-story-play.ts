@@ -231,11 +231,18 @@ function judgeFailure(play: Play, task: TaskState, { spec, during }: Judged): vo
   const mayBeGone = spec.inputs.some(({ url = '', type }) =>
     type === 'FILE'
       ? play.shelf.held(url, during).includes(undefined)
-      : MEMBERS.every((name) => mayBeAbsent(play.shelf, url + name, during)),
+      : MEMBERS.every((name) => mayBeAbsent(play.shelf, url + name, during)) ||
+        MEMBERS.some((name) => mayVanish(play.shelf, url + name, during)),
   );
   if (!mayBeGone)
     play.played.wrong.push(`Task ${task.id} is ${task.place}: ${task.failure ?? 'no reason'}`);
 }
+
+/** A file of a directory that is deleted after the listing and before it is read. */
+const mayVanish = (shelf: Shelf, url: string, during: Span): boolean => {
+  const held = shelf.held(url, during);
+  return held.includes(undefined) && held.some((bytes) => bytes !== undefined);
+};
 
 const mayBeAbsent = (shelf: Shelf, url: string, during: Span): boolean => {
   const held = shelf.held(url, during);
