@@ -9,6 +9,8 @@ export interface InstallationFacts {
   jobQueue: string;
   /** `queue=architecture` each. */
   queueArchitectures: readonly string[];
+  /** Folders of the hosts that every task sees. */
+  sharedFolders: readonly string[];
 }
 
 /** What a task has besides its spec that decides about its results. */
@@ -30,7 +32,7 @@ export const jobRoleOf = (
 ): string => resources.job_role ?? jobRole;
 
 /**
- * By name; part of the fingerprint. A role decides what a command can read. An architecture decides
+ * By name; part of the fingerprint. A role decides what a command can read, and so do folders of the hosts. An architecture decides
  * which program of an image runs, and how it computes.
  */
 export function cacheSetting(
@@ -42,6 +44,9 @@ export function cacheSetting(
   return {
     architecture: architectureFor(spec, facts),
     ...(role !== '' && { job_role: role }),
+    ...(facts.sharedFolders.length > 0 && {
+      shared_folders: facts.sharedFolders.toSorted().join(),
+    }),
     ...(replicate > 0 && { replicate: String(replicate) }),
   };
 }

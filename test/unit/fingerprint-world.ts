@@ -92,7 +92,7 @@ export async function fingerprintOfNew(
   if (byHead) await strengthen(sources, spec.inputs);
   const setting = cacheSetting(
     spec,
-    { jobRole: '', jobQueue: 'q', queueArchitectures: [] },
+    { jobRole: '', jobQueue: 'q', queueArchitectures: [], sharedFolders: [] },
     { replicate: 0 },
   );
   const [described] = await resolveComponents(sources, [{ spec, profile, setting }]);
