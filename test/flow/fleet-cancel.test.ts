@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cancelTasks } from '../../db/cancel.ts';
-import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
+import {
+  hideJobAndLoseAnswer,
+  manyTasks,
+  newTask,
+  startFleetWorld,
+  type FleetWorld,
+} from './harness.ts';
 
 let world: FleetWorld;
 beforeEach(async () => {
@@ -97,19 +103,7 @@ describe('cancel', () => {
   });
 
   test('the cancel of a call whose answer was lost leaves no job that has an effect', async () => {
-    world.batch.faults.add({
-      service: 'batch',
-      operation: 'SubmitJob',
-      kind: 'drop-after',
-      times: 1,
-    });
-    world.batch.faults.add({
-      service: 'batch',
-      operation: 'SubmitJob',
-      kind: 'visibility-lag',
-      delayMs: 60_000,
-      times: 1,
-    });
+    hideJobAndLoseAnswer(world);
     const { promise: go, resolve: open } = gate();
     world.behave(() => ({ beforeFence: go }));
     await world.startWorkers();

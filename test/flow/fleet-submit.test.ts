@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
+import {
+  hideJobAndLoseAnswer,
+  manyTasks,
+  newTask,
+  startFleetWorld,
+  type FleetWorld,
+} from './harness.ts';
 
 let world: FleetWorld;
 beforeEach(async () => {
@@ -70,19 +76,7 @@ describe('SubmitJob whose answer was lost', () => {
   });
 
   test('a job that listings hide for longer than the settle time has one effect: its twin is fenced', async () => {
-    world.batch.faults.add({
-      service: 'batch',
-      operation: 'SubmitJob',
-      kind: 'visibility-lag',
-      delayMs: 60_000,
-      times: 1,
-    });
-    world.batch.faults.add({
-      service: 'batch',
-      operation: 'SubmitJob',
-      kind: 'drop-after',
-      times: 1,
-    });
+    hideJobAndLoseAnswer(world);
     // The first job is slow to come to its fence: by then the second one owns the submission.
     const { promise: laterOwns, resolve: own } = Promise.withResolvers<void>();
     let started = 0;
@@ -105,19 +99,7 @@ describe('SubmitJob whose answer was lost', () => {
   });
 
   test('a late twin that already owns the submission is adopted', async () => {
-    world.batch.faults.add({
-      service: 'batch',
-      operation: 'SubmitJob',
-      kind: 'visibility-lag',
-      delayMs: 60_000,
-      times: 1,
-    });
-    world.batch.faults.add({
-      service: 'batch',
-      operation: 'SubmitJob',
-      kind: 'drop-after',
-      times: 1,
-    });
+    hideJobAndLoseAnswer(world);
     world.behave(() => ({ durationMs: 1500 }));
     await world.startWorkers();
     expect(await places(await world.accept([newTask('one')]))).toEqual(['done']);

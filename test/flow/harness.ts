@@ -324,3 +324,10 @@ export function newTask(
 
 export const manyTasks = (count: number, make: (position: number) => NewTask): NewTask[] =>
   Array.from({ length: count }, (_, position) => make(position));
+
+/** The next job is not in listings for a minute, and the answer to its SubmitJob is lost. */
+export function hideJobAndLoseAnswer({ batch }: FleetWorld): void {
+  const next = { service: 'batch', operation: 'SubmitJob', times: 1 } as const;
+  batch.faults.add({ ...next, kind: 'visibility-lag', delayMs: 60_000 });
+  batch.faults.add({ ...next, kind: 'drop-after' });
+}
