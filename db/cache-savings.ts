@@ -1,21 +1,12 @@
 /** What cache hits saved. */
+import type { Saved } from '../core/cache/savings.ts';
 import type { Session } from './client.ts';
 import { select, write } from './rows.ts';
-
-export interface Saving {
-  owner: string;
-  /** With `#` in place of digits. */
-  name: string;
-  hits: number;
-  vcpuMs: number;
-  gibMs: number;
-  copiedBytes: number;
-}
 
 /** Adds to what is known. In the order of the key, so that two callers do not deadlock. */
 export async function addSavings(
   session: Session,
-  savings: readonly Saving[],
+  savings: readonly Saved[],
   nowMs: number,
 ): Promise<void> {
   if (savings.length === 0) return;
@@ -42,7 +33,9 @@ export async function addSavings(
 
 const compareTexts = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 
-export interface NamedSaving extends Omit<Saving, 'owner'> {
+export type SavedSum = Omit<Saved, 'owner' | 'name'>;
+
+export interface NamedSaving extends Omit<Saved, 'owner'> {
   lastHitMs: number;
 }
 
@@ -62,11 +55,8 @@ export async function readSavings(
 }
 
 /** Of all names of an owner together. */
-export async function sumSavings(
-  session: Session,
-  owner: string,
-): Promise<Omit<Saving, 'owner' | 'name'>> {
-  const [row] = await select<Omit<Saving, 'owner' | 'name'>>(
+export async function sumSavings(session: Session, owner: string): Promise<SavedSum> {
+  const [row] = await select<SavedSum>(
     session,
     `SELECT CAST(COALESCE(SUM(hits), 0) AS DOUBLE) AS hits, CAST(COALESCE(SUM(vcpu_ms), 0) AS DOUBLE) AS vcpuMs,
        CAST(COALESCE(SUM(gib_ms), 0) AS DOUBLE) AS gibMs, CAST(COALESCE(SUM(copied_bytes), 0) AS DOUBLE) AS copiedBytes

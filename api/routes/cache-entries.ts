@@ -9,7 +9,7 @@ import {
   type EntryChoice,
   type EntryView,
 } from '../../db/cache-entries.ts';
-import { readSavings, sumSavings, type Saving } from '../../db/cache-savings.ts';
+import { readSavings, sumSavings, type SavedSum } from '../../db/cache-savings.ts';
 import { readTaskIds } from '../../db/task-views.ts';
 import { changeEntries } from '../cache/change-entries.ts';
 import { allowedUrls } from '../cache/compared-calls.ts';
@@ -112,7 +112,7 @@ function showRoute(api: Api, context: ApiContext): void {
 
 const HOUR_MS = 3_600_000;
 
-const showSaving = ({ hits, vcpuMs, gibMs, copiedBytes }: Omit<Saving, 'owner' | 'name'>) => ({
+const showSaving = ({ hits, vcpuMs, gibMs, copiedBytes }: SavedSum) => ({
   hits,
   vcpu_hours: vcpuMs / HOUR_MS,
   gib_hours: gibMs / HOUR_MS,

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { ensureProgram, findProgram, thisMachine } from './install.ts';
-import { startOwnedServer } from './owned-server.ts';
+import { startOwnedServer, type PrivateServer } from './owned-server.ts';
 import { startOnPort } from './ports.ts';
 import { MARIADB_INSTALLER, MARIADB_SERVER } from './programs.ts';
 
@@ -32,34 +32,22 @@ export interface MariadbOptions {
   password?: string;
 }
 
-export interface PrivateMariadb {
-  /** `mysql://batchwell:password@127.0.0.1:port/batchwell`; the user may create databases. */
-  url: string;
-  port: number;
-  password: string;
-  pid: number;
-  dataFolder: string;
-  ended: Promise<string>;
-  /** The end of its log so far. */
-  logTail(): string;
-  stop(): Promise<void>;
-}
-
 /**
  * Uses the server at the URL, which is never stopped, or starts a private one.
  */
 export async function mariadbOrPrivate(
   url: string | undefined,
   options: MariadbOptions = {},
-): Promise<Pick<PrivateMariadb, 'url' | 'stop'>> {
+): Promise<Pick<PrivateServer, 'url' | 'stop'>> {
   return url ? { url, stop: async () => undefined } : startMariadb(options);
 }
 
 /**
+ * Its URL is `mysql://batchwell:password@127.0.0.1:port/batchwell`; the user may create databases.
  * Rejects with MissingProgram when there is no MariaDB and none can be installed, with
  * ServerNotReady when it does not start.
  */
-export async function startMariadb(options: MariadbOptions = {}): Promise<PrivateMariadb> {
+export async function startMariadb(options: MariadbOptions = {}): Promise<PrivateServer> {
   const program = await ensureProgram(MARIADB_SERVER);
   return startOnPort(options.port, (port) => startMariadbOn(program, port, options));
 }
@@ -148,7 +136,7 @@ async function startMariadbOn(
   program: string,
   port: number,
   options: MariadbOptions,
-): Promise<PrivateMariadb> {
+): Promise<PrivateServer> {
   const temporary = options.dataFolder === undefined;
   const folder =
     options.dataFolder === undefined
@@ -167,7 +155,7 @@ async function serveFrom(
   program: string,
   port: number,
   options: MariadbOptions,
-): Promise<PrivateMariadb> {
+): Promise<PrivateServer> {
   const password = options.password ?? randomBytes(18).toString('base64url');
   const initFile = join(home.folder, 'init.sql');
   await writeFile(initFile, initialSql(password, home.isMysql), { mode: 0o600 });

@@ -74,6 +74,15 @@ export interface OwnedServer {
   logTail(): string;
 }
 
+/** A database server of our own, on loopback. */
+export interface PrivateServer extends Omit<OwnedServer, 'readyText'> {
+  /** With its user, if it has one, and its password. */
+  url: string;
+  port: number;
+  password: string;
+  dataFolder: string;
+}
+
 /** The server ended or timed out before it was ready. The message holds the end of its log. */
 export class ServerNotReady extends Error {
   readonly portTaken: boolean;

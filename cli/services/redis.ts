@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ensureProgram } from './install.ts';
-import { startOwnedServer } from './owned-server.ts';
+import { startOwnedServer, type PrivateServer } from './owned-server.ts';
 import { startOnPort } from './ports.ts';
 import { REDIS_SERVER } from './programs.ts';
 
@@ -23,34 +23,22 @@ export interface RedisOptions {
   password?: string;
 }
 
-export interface PrivateRedis {
-  /** `redis://:password@127.0.0.1:port` */
-  url: string;
-  port: number;
-  password: string;
-  pid: number;
-  dataFolder: string;
-  ended: Promise<string>;
-  /** The end of its log so far. */
-  logTail(): string;
-  stop(): Promise<void>;
-}
-
 /**
  * Uses the Redis at the URL, which is never stopped, or starts a private one.
  */
 export async function redisOrPrivate(
   url: string | undefined,
   options: RedisOptions = {},
-): Promise<Pick<PrivateRedis, 'url' | 'stop'>> {
+): Promise<Pick<PrivateServer, 'url' | 'stop'>> {
   return url ? { url, stop: async () => undefined } : startRedis(options);
 }
 
 /**
+ * Its URL is `redis://:password@127.0.0.1:port`.
  * Rejects with MissingProgram when there is no Redis and none can be installed, with ServerNotReady
  * when it does not start.
  */
-export async function startRedis(options: RedisOptions = {}): Promise<PrivateRedis> {
+export async function startRedis(options: RedisOptions = {}): Promise<PrivateServer> {
   const program = await ensureProgram(REDIS_SERVER);
   return startOnPort(options.port, (port) => startRedisOn(program, port, options));
 }
@@ -59,7 +47,7 @@ async function startRedisOn(
   program: string,
   port: number,
   options: RedisOptions,
-): Promise<PrivateRedis> {
+): Promise<PrivateServer> {
   const temporary = options.dataFolder === undefined;
   const dataFolder =
     options.dataFolder === undefined

@@ -12,6 +12,7 @@ export interface HitCost {
 
 export interface Saved {
   owner: string;
+  /** With `#` in place of digits. */
   name: string;
   hits: number;
   vcpuMs: number;

@@ -32,8 +32,8 @@ export const jobRoleOf = (
 ): string => resources.job_role ?? jobRole;
 
 /**
- * By name; part of the fingerprint. A role decides what a command can read, and so do folders of the hosts. An architecture decides
- * which program of an image runs, and how it computes.
+ * By name; part of the fingerprint. A role decides what a command can read, and so do folders of the
+ * hosts. An architecture decides which program of an image runs, and how it computes.
  */
 export function cacheSetting(
   spec: TaskSpec,
