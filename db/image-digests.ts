@@ -58,7 +58,10 @@ function answerIn({ tagged, manifest, problem }: ImageRow): ImageAnswer | undefi
     : undefined;
 }
 
-/** Gives one caller the right to ask the registry for a limited time; false for the others, and while an answer is fresh. */
+/**
+ * Gives one caller the right to ask the registry for a limited time; false for the others, and
+ * while an answer is fresh.
+ */
 async function claimImage(session: Session, key: ImageKey, forMs: number): Promise<boolean> {
   await write(
     session,

@@ -1,4 +1,7 @@
-/** Tokens and passwords, as a registry's 401 asks for them (source: distribution.github.io/distribution/spec/auth/token). */
+/**
+ * Tokens and passwords, as a registry's 401 asks for them (source:
+ * distribution.github.io/distribution/spec/auth/token).
+ */
 import { forgetOldest } from '../core/forget-oldest.ts';
 import type { ImageName } from '../core/image/image-name.ts';
 import type { ImageProblem } from '../core/image/image-seen.ts';

@@ -1,6 +1,6 @@
 /**
- * `npm run test:cache -- --stories 1000` and `-- --pairs 1000`: the long tests of the call cache. The first option says which; the others
- * belong to it.
+ * `npm run test:cache -- --stories 1000` and `-- --pairs 1000`: the long tests of the call cache.
+ * The first option says which; the others belong to it.
  */
 import { tryCachePairs } from './cache-pairs.ts';
 import { playCacheStories } from './cache-stories.ts';

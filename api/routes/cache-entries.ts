@@ -1,4 +1,7 @@
-/** The entries of the call cache: listed, shown, counted, invalidated, and deleted. All of them are the caller's own. */
+/**
+ * The entries of the call cache: listed, shown, counted, invalidated, and deleted. All of them are
+ * the caller's own.
+ */
 import type { Static } from 'typebox';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import { readEntryOutputs } from '../../db/call-cache.ts';

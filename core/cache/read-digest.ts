@@ -14,7 +14,10 @@ export interface ReadObject {
   sizeBytes: number;
 }
 
-/** Per declared input: the objects that were read for it; null for what is not read from S3 (content, http, shared folders). */
+/**
+ * Per declared input: the objects that were read for it; null for what is not read from S3
+ * (content, http, shared folders).
+ */
 export type ReadInput = readonly ReadObject[] | null;
 
 const byName = (a: ReadObject, b: ReadObject): number =>

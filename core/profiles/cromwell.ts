@@ -56,10 +56,11 @@ const folderAbove = (folder: string): string =>
   folder.slice(0, Math.max(folder.search(RUN_ID), 1) - 1);
 
 /**
- * Only the ids of workflows and the root of the server are left out of paths: without that, no call would hit in another
- * run. A command can read everything else there (workflow, call, shard, attempt, folders), so it stays. Names are
- * numbered in order, so that two stay two. Only the call's own folder and whole paths of inputs are replaced: another
- * path of a run is not an input, so its content was not compared.
+ * Only the ids of workflows and the root of the server are left out of paths: without that, no call
+ * would hit in another run. A command can read everything else there (workflow, call, shard,
+ * attempt, folders), so it stays. Names are numbered in order, so that two stay two. Only the
+ * call's own folder and whole paths of inputs are replaced: another path of a run is not an input,
+ * so its content was not compared.
  */
 function runNames(spec: TaskSpec, folder: string): RunNames {
   const above = folderAbove(folder);

@@ -1,4 +1,7 @@
-/** The result record as a key: `<index>.<attempt>.<base64url of its bytes>`, relative to the submission's `results/`. */
+/**
+ * The result record as a key: `<index>.<attempt>.<base64url of its bytes>`, relative to the
+ * submission's `results/`.
+ */
 import { indexInKey } from '../files/s3-layout.ts';
 import { packRecord, unpackRecord } from './result-bytes.ts';
 import type { ResultRecord, SeenResult } from './result.ts';

@@ -103,7 +103,10 @@ export const tasks = mysqlTable(
     fingerprint: bytes({ length: 32 }),
     /** What a run must read for its outputs to be cached under that fingerprint (core/cache/read-digest.ts). */
     inputsRead: bytes({ length: 16 }),
-    /** SHA-256 of the manifest that the tag of its image named when it was checked; null where it runs the image as it is named. */
+    /**
+     * SHA-256 of the manifest that the tag of its image named when it was checked; null where it
+     * runs the image as it is named.
+     */
     imageDigest: bytes({ length: 32 }),
     /** The entry that gave its outputs. */
     hitEntryId: key(),

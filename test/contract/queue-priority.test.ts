@@ -1,4 +1,7 @@
-/** A few tasks are not stuck behind a huge scatter: seen on a real Redis, with one worker that takes one message at a time. */
+/**
+ * A few tasks are not stuck behind a huge scatter: seen on a real Redis, with one worker that takes
+ * one message at a time.
+ */
 import { Worker } from 'bullmq';
 import { afterEach, expect, test } from 'vitest';
 import { connectRedis, openQueues } from '../../queues/queues.ts';

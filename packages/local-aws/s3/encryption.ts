@@ -1,6 +1,7 @@
 /**
- * What encryption shows to clients: its header, and ETags. Nothing is encrypted. In a bucket with SSE-KMS, AWS draws the
- * ETag of an object at each write: it is no MD5, and the same bytes get another one.
+ * What encryption shows to clients: its header, and ETags. Nothing is encrypted. In a bucket with
+ * SSE-KMS, AWS draws the ETag of an object at each write: it is no MD5, and the same bytes get
+ * another one.
  */
 import { randomBytes } from 'node:crypto';
 import type { Call } from './call.ts';

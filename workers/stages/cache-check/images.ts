@@ -7,7 +7,10 @@ import { inTransaction } from '../../../db/client.ts';
 import { addWarnings, moveTasksEach, type MoveDetails, type TaskRow } from '../../../db/tasks.ts';
 import type { Runtime } from '../../runtime.ts';
 
-/** A chunk waits this long for registries. Tasks whose image is not known by then are looked at again later, so that they do not hold up the others. */
+/**
+ * A chunk waits this long for registries. Tasks whose image is not known by then are looked at
+ * again later, so that they do not hold up the others.
+ */
 const PATIENCE_MS = 1000;
 
 export interface CallsWithImages<Row> {
@@ -36,7 +39,10 @@ export async function seeImages<Row extends TaskRow>(
   return { known, isPending: known.size < calls.size };
 }
 
-/** So that what an entry holds was made by the image that its fingerprint names. Hex; null where the image runs as it is named. */
+/**
+ * So that what an entry holds was made by the image that its fingerprint names. Hex; null where the
+ * image runs as it is named.
+ */
 export const digestToRun = (call: TaskToFingerprint | undefined): string | null =>
   call?.image && 'resolved' in call.image ? (call.image.resolved ?? null) : null;
 
