@@ -4,7 +4,8 @@ import { ConfigError, type Config } from '../config.ts';
 import { createEcrLogins } from '../aws/ecr-login.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
 import { canonicalSpecs, resolveComponents } from '../aws/fingerprints.ts';
-import { openObjectStore } from '../aws/s3.ts';
+import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
+import type { LeaseLost } from '../core/installation/lease.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
@@ -16,13 +17,17 @@ import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
 import { messageOf } from './error-message.ts';
 import type { ApiDependencies } from './dependencies.ts';
+import type { LogObjects } from './tasks/logs.ts';
 import { withImages } from './tasks/images.ts';
+import { watchInstallation } from './watch-installation.ts';
 
 export interface RunningApi {
   /** http://host:port */
   url: string;
   /** Finishes the requests in progress, then closes every connection. */
   close(): Promise<void>;
+  /** Resolves when the fleet was stopped: another database acts for its installation. */
+  lost: Promise<LeaseLost>;
 }
 
 /** Rejects when the port is in use, or when a configuration item is invalid. */
@@ -52,19 +57,14 @@ export async function startApi(config: Config): Promise<RunningApi> {
     objects.close();
   };
   try {
-    const urlOf = (key: string): string =>
-      formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key });
+    const installation = await watchInstallation(database, config);
     const app = await createApp({
       config,
       database,
       queues,
       log,
       metrics,
-      logObjects: {
-        readTail: (key, mostBytes) => objects.getTail(urlOf(key), mostBytes),
-        open: (key, options) => objects.open(urlOf(key), options),
-        describe: (key) => objects.describe(urlOf(key)),
-      },
+      logObjects: openLogObjects(objects, config),
       resolveComponents: async (tasks) =>
         resolveComponents(identities, await withImages(images, config, tasks)),
       canonicalSpecs: (tasks) => canonicalSpecs(identities, tasks),
@@ -75,7 +75,9 @@ export async function startApi(config: Config): Promise<RunningApi> {
     log.info({ event: 'listening', url }, 'listening');
     return {
       url,
+      lost: installation.lost,
       async close() {
+        installation.close();
         await app.close();
         await closeDependencies();
       },
@@ -84,6 +86,15 @@ export async function startApi(config: Config): Promise<RunningApi> {
     await closeDependencies();
     throw error;
   }
+}
+
+function openLogObjects(objects: ObjectStore, { bucket, bucketPrefix }: Config): LogObjects {
+  const urlOf = (key: string): string => formatS3Url({ bucket, key: bucketPrefix + key });
+  return {
+    readTail: (key, mostBytes) => objects.getTail(urlOf(key), mostBytes),
+    open: (key, options) => objects.open(urlOf(key), options),
+    describe: (key) => objects.describe(urlOf(key)),
+  };
 }
 
 /** To tell in a dry run what a task's image is. */

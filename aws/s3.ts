@@ -77,14 +77,23 @@ interface ListOptions {
   firstPage?: number;
 }
 
+/** A write that does not meet its condition writes nothing and gives `exists`. */
+export interface PutCondition {
+  ifAbsent?: boolean;
+  /** Only if the object has this ETag. */
+  ifEtag?: string;
+}
+
 export interface ObjectStore {
   put(
     url: string,
     body: string | Uint8Array,
-    options?: { ifAbsent?: boolean },
+    options?: PutCondition,
   ): Promise<'written' | 'exists'>;
   /** The whole object, or undefined if it does not exist. */
   get(url: string): Promise<Buffer | undefined>;
+  /** The same, with the ETag that a conditional write needs. */
+  read(url: string): Promise<{ body: Buffer; etag: string } | undefined>;
   /** The last bytes of the object, or undefined if it does not exist. */
   getTail(url: string, bytes: number, ifEtag?: string): Promise<Buffer | undefined>;
   /** The object as a stream, for objects too large for memory; undefined if it does not exist. */
@@ -165,12 +174,15 @@ export function openObjectStore({
     client,
     limits: copyLimits,
     describe: (url: string) => describeObject(client, url),
-    getTail: (url: string, bytes: number) => read(client, url, `bytes=-${bytes}`),
+    getTail: async (url: string, bytes: number) =>
+      (await read(client, url, `bytes=-${bytes}`))?.body,
   };
   return {
     put: (url, body, options) => putObject(client, { url, body, ...options }),
-    get: (url) => read(client, url),
-    getTail: (url, bytes, ifEtag) => read(client, url, `bytes=-${bytes}`, ifEtag),
+    get: async (url) => (await read(client, url))?.body,
+    read: (url) => read(client, url),
+    getTail: async (url, bytes, ifEtag) =>
+      (await read(client, url, `bytes=-${bytes}`, ifEtag))?.body,
     open: (url, options) => openObject(client, url, options),
     describe: (url) => describeObject(client, url),
     list: (prefixUrl, options) => listPages(client, prefixUrl, options),
@@ -184,17 +196,22 @@ export function openObjectStore({
   };
 }
 
-interface Put {
+interface Put extends PutCondition {
   url: string;
   body: string | Uint8Array;
-  ifAbsent?: boolean;
 }
+
+/** 412: another object is there. 409: another write was under way. 404: the object is gone. */
+const UNMET: ReadonlySet<number | undefined> = new Set([404, 409, 412]);
 
 async function putObject(
   client: S3Client,
-  { url, body, ifAbsent = false }: Put,
+  { url, body, ifAbsent = false, ifEtag }: Put,
 ): Promise<'written' | 'exists'> {
-  const condition = ifAbsent ? { IfNoneMatch: '*' } : {};
+  const condition = {
+    ...(ifAbsent && { IfNoneMatch: '*' }),
+    ...(ifEtag !== undefined && { IfMatch: `"${ifEtag}"` }),
+  };
   try {
     // The call cache knows an object by its CRC64NVME, whoever wrote it. The SDK's default is a CRC32.
     const written = { ...inS3(placeOf(url)), Body: body, ChecksumAlgorithm: 'CRC64NVME' as const };
@@ -202,6 +219,7 @@ async function putObject(
     return 'written';
   } catch (error) {
     if (ifAbsent && statusOf(error) === 412) return 'exists';
+    if (ifEtag !== undefined && UNMET.has(statusOf(error))) return 'exists';
     throw failedOn('write', url, error);
   }
 }
@@ -233,7 +251,7 @@ async function read(
   url: string,
   range?: string,
   ifEtag?: string,
-): Promise<Buffer | undefined> {
+): Promise<{ body: Buffer; etag: string } | undefined> {
   try {
     const reply = await client.send(
       new GetObjectCommand({
@@ -242,12 +260,13 @@ async function read(
         ...(ifEtag !== undefined && { IfMatch: `"${ifEtag}"` }),
       }),
     );
-    return Buffer.from((await reply.Body?.transformToByteArray()) ?? []);
+    const body = Buffer.from((await reply.Body?.transformToByteArray()) ?? []);
+    return { body, etag: unquote(reply.ETag) };
   } catch (error) {
     const status = statusOf(error);
     if (status === 404) return undefined;
     // An empty object has no last bytes.
-    if (status === 416) return Buffer.alloc(0);
+    if (status === 416) return { body: Buffer.alloc(0), etag: '' };
     throw failedOn('read', url, error);
   }
 }

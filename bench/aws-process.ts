@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { SUBMISSION_VARIABLE } from '../core/files/s3-layout.ts';
+import { SECRET_VARIABLE } from '../core/submission/proof.ts';
 import type { LocalBatch, LatencyMs } from '../packages/local-aws/batch/server.ts';
 import { startLocalBatch } from '../packages/local-aws/batch/server.ts';
 import { createSimulatedRunner } from '../packages/local-aws/batch/runners/simulated.ts';
@@ -60,12 +61,19 @@ function planRun(container: Container) {
   const [least, most] = runMs;
   const durationMs = least + random() * (most - least);
   const submissionUrl = container.environment[SUBMISSION_VARIABLE] ?? '';
+  const secret = Buffer.from(container.environment[SECRET_VARIABLE] ?? '', 'base64url');
   const index = container.arrayIndex ?? 0;
   const startedMs = Date.now();
   return {
     durationMs,
     async effect() {
-      await effects?.leave({ submissionUrl, index, attempt: container.attempt, startedMs });
+      await effects?.leave({
+        submissionUrl,
+        secret,
+        index,
+        attempt: container.attempt,
+        startedMs,
+      });
       const key = submissionUrl.split('/').at(-2) ?? '';
       const known = ends.get(key) ?? [];
       ends.set(key, known);

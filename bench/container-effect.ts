@@ -9,8 +9,10 @@ import {
   parseManifestEntry,
   manifestCount,
   manifestIndexRange,
+  openValues,
   valuesRange,
 } from '../core/submission/manifest.ts';
+import { sealResultBody } from '../core/result/result-body.ts';
 import { encodeResultKey } from '../core/result/result-key.ts';
 import type { ResultRecord } from '../core/result/result.ts';
 import { parseS3Url } from '../core/files/s3-url.ts';
@@ -29,6 +31,7 @@ interface EffectCounts {
 interface ContainerRun {
   /** Value of BATCHWELL_SUBMISSION. */
   submissionUrl: string;
+  secret: Buffer;
   index: number;
   attempt: number;
   startedMs: number;
@@ -49,9 +52,9 @@ export function createEffects(s3Url: string): Effects {
   const counts: EffectCounts = { put: 0, get: 0 };
   const manifests = new Map<string, Promise<TaskUrls[]>>();
 
-  async function readUrls(submissionUrl: string): Promise<TaskUrls[]> {
+  async function readUrls(submissionUrl: string, secret: Buffer): Promise<TaskUrls[]> {
     counts.get += 1;
-    return urlsOf(await send({ method: 'GET', url: `${submissionUrl}manifest` }));
+    return urlsOf(secret, await send({ method: 'GET', url: `${submissionUrl}manifest` }));
   }
 
   const put = async (url: string, body: string | Buffer): Promise<void> => {
@@ -61,14 +64,15 @@ export function createEffects(s3Url: string): Effects {
   return {
     counts,
     put,
-    async leave({ submissionUrl, index, attempt, startedMs }) {
-      const reading = manifests.get(submissionUrl) ?? readUrls(submissionUrl);
+    async leave({ submissionUrl, secret, index, attempt, startedMs }) {
+      const reading = manifests.get(submissionUrl) ?? readUrls(submissionUrl, secret);
       manifests.set(submissionUrl, reading);
       const urls = (await reading)[index] ?? { inputs: [], outputs: [] };
       for (const url of urls.outputs) await put(url, OUTPUT_BODY);
       const record = recordOf(urls, startedMs);
-      const key = encodeResultKey(index, attempt, record);
-      await put(`${submissionUrl}results/${key}`, JSON.stringify(record));
+      const recorded = { secret, index, attempt };
+      const key = encodeResultKey(recorded, record);
+      await put(`${submissionUrl}results/${key}`, sealResultBody(recorded, record));
     },
     close: () => agent.destroy(),
   };
@@ -141,11 +145,13 @@ interface TaskUrls {
  * The URLs of each index. The tasks of the benchmarks put outputs under out/ and inputs under in/, and no other value
  * looks like that.
  */
-function urlsOf(manifest: Buffer): TaskUrls[] {
+function urlsOf(secret: Buffer, manifest: Buffer): TaskUrls[] {
   return Array.from({ length: manifestCount(manifest) ?? 0 }, (_, index) => {
     const { start, end } = manifestIndexRange(index);
-    const range = valuesRange(parseManifestEntry(manifest.subarray(start, end + 1), index));
-    const values = range ? manifest.toString('utf8', range.start, range.end + 1) : '';
+    const entry = parseManifestEntry(manifest.subarray(start, end + 1), index);
+    const range = valuesRange(entry);
+    const sealed = range && manifest.subarray(range.start, range.end + 1);
+    const values = (sealed && openValues(secret, entry, sealed)?.toString('utf8')) ?? '';
     return {
       inputs: values.match(/s3:\/\/[^/]+\/in\/[^']+/g) ?? [],
       outputs: values.match(/s3:\/\/[^/]+\/out\/[^']+/g) ?? [],

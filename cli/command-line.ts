@@ -8,6 +8,7 @@ import type { CommandContext } from './commands/context.ts';
 import { addEventCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
+import { addRestoreCommand } from './commands/restore.ts';
 import { addCacheCommands } from './commands/cache/commands.ts';
 import { addCromwellCommands } from './commands/cromwell-proxy.ts';
 import { addSubmitCommands } from './commands/submit.ts';
@@ -34,6 +35,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   addEventCommands(context);
   addCacheCommands(context);
   addDefinitionCommands(context);
+  addRestoreCommand(context);
   addTokenCommands(context);
   addWebhookCommands(context);
   addCromwellCommands(context);

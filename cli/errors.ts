@@ -23,7 +23,7 @@ export interface ErrorReport {
  * Failures whose message is complete, including the end of a log. Matched by name, so that their
  * modules need not be loaded.
  */
-const plainFailures = new Set(['MissingProgram', 'ServerNotReady']);
+const plainFailures = new Set(['MissingProgram', 'ServerNotReady', 'LeaseLost', 'RestoreRefused']);
 
 /**
  * What to print and how to exit. An unexpected error keeps its stack trace: it is a defect to be

@@ -60,7 +60,7 @@ export async function acceptTasks(database: Database, request: AcceptRequest): P
     request.tasks.map(({ task }) => task),
     { isScatter: scatter !== undefined },
   );
-  const templateIds = await saveTemplates(database, prepared, request.nowMs);
+  const templateIds = await saveTemplates(database, prepared, request);
   const tasks = { prepared, templateIds };
   return inTransaction(database, (session) =>
     scatter

@@ -78,6 +78,8 @@ export async function countOpenAttempts(
 
 interface AttemptTask {
   taskId: number;
+  /** Of the attempt, from 1. */
+  number: number;
   arrayIndex: number;
   templateId: number;
   values: string[];
@@ -90,7 +92,7 @@ export async function readAttemptTasks(
 ): Promise<AttemptTask[]> {
   const rows = await select<Omit<AttemptTask, 'values'> & { slotValues: string }>(
     session,
-    `SELECT attempts.task_id AS taskId, attempts.array_index AS arrayIndex,
+    `SELECT attempts.task_id AS taskId, attempts.number, attempts.array_index AS arrayIndex,
        tasks.template_id AS templateId, tasks.slot_values AS slotValues
      FROM attempts JOIN tasks ON tasks.id = attempts.task_id
      WHERE attempts.submission_id = ? ORDER BY attempts.array_index`,

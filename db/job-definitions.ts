@@ -110,6 +110,7 @@ export async function forgetRevision(
 export interface ShapeRow extends Scheduling {
   shape: Buffer;
   jobDefinitionId: number;
+  owner: string;
 }
 
 export async function saveShape(
@@ -118,8 +119,8 @@ export async function saveShape(
 ): Promise<void> {
   await write(
     session,
-    `INSERT INTO shapes (shape, job_definition_id, queue, share, priority, used_ms)
-      VALUES (?, ?, ?, ?, ?, ?)
+    `INSERT INTO shapes (shape, job_definition_id, queue, share, priority, owner, used_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?)
       ON DUPLICATE KEY UPDATE job_definition_id = VALUES(job_definition_id),
         used_ms = IF(used_ms < ?, VALUES(used_ms), used_ms)`,
     [
@@ -128,6 +129,7 @@ export async function saveShape(
       row.queue,
       row.share,
       row.priority,
+      row.owner,
       row.nowMs,
       row.nowMs - NOTE_USE_MS,
     ],
@@ -138,7 +140,7 @@ export async function saveShape(
 export async function readShape(session: Session, shape: string): Promise<ShapeRow | undefined> {
   return selectFirst<ShapeRow>(
     session,
-    `SELECT shape, job_definition_id AS jobDefinitionId, queue, share, priority FROM shapes
+    `SELECT shape, job_definition_id AS jobDefinitionId, queue, share, priority, owner FROM shapes
       WHERE shape = UNHEX(?)`,
     [shape],
   );

@@ -86,17 +86,22 @@ function shareConstants(group: PreparedTask[]): void {
 export async function saveTemplates(
   { pool }: Database,
   prepared: readonly PreparedTask[],
-  nowMs: number,
+  { owner, nowMs }: Pick<Origin, 'owner' | 'nowMs'>,
 ): Promise<Map<Template, number>> {
   const ids = new Map<Template, number>();
   for (const template of new Set(prepared.map((one) => one.template)))
-    ids.set(template, await saveTemplate(pool, template, nowMs));
+    ids.set(template, await saveTemplate(pool, template, { owner, nowMs }));
   return ids;
 }
 
-async function saveTemplate(session: Session, template: Template, nowMs: number): Promise<number> {
+/** One for each owner: its script is among the owner's objects. */
+async function saveTemplate(
+  session: Session,
+  template: Template,
+  { owner, nowMs }: Pick<Origin, 'owner' | 'nowMs'>,
+): Promise<number> {
   const body = JSON.stringify(template);
-  const digest = sha256(body);
+  const digest = sha256(`${JSON.stringify(owner)} ${body}`);
   const known = await findTemplate(session, digest);
   if (known && (await noteTemplateUse(session, known, nowMs))) return known.id;
   await write(

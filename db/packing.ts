@@ -2,7 +2,7 @@
  * Ready attempts become a submission in one transaction: the intent is committed before SubmitJob
  * is called.
  */
-import { submissionKey, type PackedAttempt, type Ready } from '../core/submission/packing.ts';
+import type { NamedSubmission, PackedAttempt, Ready } from '../core/submission/packing.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import type { ShapeRow } from './job-definitions.ts';
 import { select, selectFirst, write } from './rows.ts';
@@ -25,8 +25,14 @@ export async function readReady(session: Session, shape: string, limit: number):
   };
 }
 
+/** What a submission is known by, drawn by the caller: packing again draws again. */
+export interface DrawnSubmission extends NamedSubmission {
+  secret: Buffer;
+}
+
 interface PackRequest {
   shape: ShapeRow;
+  drawn: DrawnSubmission;
   /** Attempts to take at most. */
   most: number;
   /** How many attempts of an owner may be in Batch at once. Absent when no owner has a limit. */
@@ -44,11 +50,12 @@ export async function packSubmission(
   database: Database,
   request: PackRequest,
 ): Promise<number | undefined> {
-  const owners = request.limitOf ? await noteOwners(database.pool, request.shape) : [];
+  const limit = request.limitOf?.(request.shape.owner) ?? Number.POSITIVE_INFINITY;
+  const isLimited = Number.isFinite(limit);
+  if (isLimited) await noteOwner(database.pool, request.shape);
   return inTransaction(database, async (session) => {
-    const packed = request.limitOf
-      ? await takeWithinLimits(session, request, owners, request.limitOf)
-      : await takeReady(session, request.shape, { most: request.most });
+    const most = isLimited ? await roomWithin(session, request, limit) : request.most;
+    const packed = most > 0 ? await takeReady(session, request.shape, most) : [];
     if (packed.length === 0) return undefined;
     const id = await insertSubmission(session, request, packed);
     await insertAttempts(session, { id, nowMs: request.nowMs }, packed);
@@ -61,40 +68,23 @@ export async function packSubmission(
   });
 }
 
-/**
- * Owners with ready attempts of a shape. Not in the transaction: inserting and then locking makes
- * packers deadlock.
- */
-async function noteOwners(session: Session, { shape }: ShapeRow): Promise<string[]> {
-  const rows = await select<{ owner: string; known: number }>(
-    session,
-    `SELECT ready.owner, owners.owner IS NOT NULL AS known
-     FROM (SELECT DISTINCT owner FROM tasks
-       WHERE shape = ? AND submission_id IS NULL AND place = 'submit') AS ready
-     LEFT JOIN owners ON owners.owner = ready.owner ORDER BY ready.owner`,
-    [shape],
-  );
-  const fresh = rows.filter((row) => row.known === 0).map((row) => [row.owner]);
-  if (fresh.length > 0) await write(session, 'INSERT IGNORE INTO owners (owner) VALUES ?', [fresh]);
-  return rows.map((row) => row.owner);
-}
-
-interface Take {
-  most: number;
-  owner?: string;
+/** Not in the transaction: inserting and then locking makes packers deadlock. */
+async function noteOwner(session: Session, { owner }: ShapeRow): Promise<void> {
+  const known = await selectFirst(session, 'SELECT owner FROM owners WHERE owner = ?', [owner]);
+  if (!known) await write(session, 'INSERT IGNORE INTO owners (owner) VALUES (?)', [owner]);
 }
 
 async function takeReady(
   session: Session,
   { shape }: ShapeRow,
-  { most, owner }: Take,
+  most: number,
 ): Promise<PackedAttempt[]> {
   const rows = await select<{ id: number; attempt: number }>(
     session,
     `SELECT id, attempt FROM tasks
       WHERE shape = ? AND submission_id IS NULL AND place = 'submit'
-      ${owner === undefined ? '' : 'AND owner = ?'} ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`,
-    [shape, ...(owner === undefined ? [] : [owner]), most],
+      ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`,
+    [shape, most],
   );
   return rows.map((row): PackedAttempt => ({
     taskId: row.id,
@@ -103,42 +93,28 @@ async function takeReady(
 }
 
 /**
- * Takes attempts owner by owner, up to each limit. Locks the rows in `owners`, so that two packers
+ * How many attempts the owner's limit leaves room for. Locks the owner's row, so that two packers
  * do not fill the same room.
  */
-async function takeWithinLimits(
+async function roomWithin(
   session: Session,
-  { shape, most }: PackRequest,
-  owners: readonly string[],
-  limitOf: (owner: string) => number,
-): Promise<PackedAttempt[]> {
-  if (owners.length === 0) return [];
-  await select(session, 'SELECT owner FROM owners WHERE owner IN (?) ORDER BY owner FOR UPDATE', [
-    owners,
-  ]);
-  const inBatch = await countInBatch(session, owners);
-  const packed: PackedAttempt[] = [];
-  for (const owner of owners) {
-    const room = Math.min(limitOf(owner) - (inBatch.get(owner) ?? 0), most - packed.length);
-    if (room > 0) packed.push(...(await takeReady(session, shape, { most: room, owner })));
-  }
-  return packed;
+  { shape: { owner }, most }: PackRequest,
+  limit: number,
+): Promise<number> {
+  await select(session, 'SELECT owner FROM owners WHERE owner = ? FOR UPDATE', [owner]);
+  return Math.min(most, limit - (await countInBatch(session, owner)));
 }
 
-/** Open attempts by owner. Reads a row for each: the limits bound their number. */
-async function countInBatch(
-  session: Session,
-  owners: readonly string[],
-): Promise<Map<string, number>> {
-  const rows = await select<{ owner: string; open: number }>(
+/** Open attempts of an owner. Reads a row for each: the limit bounds their number. */
+async function countInBatch(session: Session, owner: string): Promise<number> {
+  const row = await selectFirst<{ open: number }>(
     session,
-    `SELECT tasks.owner, COUNT(*) AS open FROM submissions
+    `SELECT COUNT(*) AS open FROM submissions
      JOIN attempts ON attempts.submission_id = submissions.id AND attempts.outcome IS NULL
-     JOIN tasks ON tasks.id = attempts.task_id
-     WHERE submissions.state <> 'ended' AND tasks.owner IN (?) GROUP BY tasks.owner`,
-    [owners],
+     WHERE submissions.state <> 'ended' AND submissions.owner = ?`,
+    [owner],
   );
-  return new Map(rows.map((row) => [row.owner, row.open]));
+  return row?.open ?? 0;
 }
 
 async function insertSubmission(
@@ -148,10 +124,13 @@ async function insertSubmission(
 ): Promise<number> {
   const result = await write(
     session,
-    `INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, due_ms,
-      created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO submissions (submission_key, secret, installation, owner, shape, state, size, queue,
+      job_definition_id, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [
-      submissionKey(packed),
+      request.drawn.submissionKey,
+      request.drawn.secret,
+      request.drawn.installation,
+      request.shape.owner,
       request.shape.shape,
       'packed',
       packed.length,

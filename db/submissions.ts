@@ -8,6 +8,10 @@ import { clip, inParts } from './statement-size.ts';
 export interface SubmissionRow {
   id: number;
   submissionKey: string;
+  /** 32 bytes; see core/submission/proof.ts. */
+  secret: Buffer;
+  installation: string;
+  owner: string;
   state: SubmissionState;
   size: number;
   queue: string;
@@ -26,7 +30,8 @@ export interface SubmissionRow {
   createdMs: number;
 }
 
-const COLUMNS = `id, submission_key AS submissionKey, LOWER(HEX(shape)) AS shape, state, size, queue,
+const COLUMNS = `id, submission_key AS submissionKey, secret, installation, owner,
+  LOWER(HEX(shape)) AS shape, state, size, queue,
   job_definition_id AS jobDefinitionId, job_id AS jobId, calls, called_ms AS calledMs,
   submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs,
   waiting_reason AS waitingReason, ended_ms AS endedMs, created_ms AS createdMs`;

@@ -241,6 +241,9 @@ export interface AttemptView {
   number: number;
   arrayIndex: number;
   submissionKey: string;
+  /** Whose objects its logs are, with the installation. */
+  owner: string;
+  installation: string;
   /** Attempts in its submission. 1 is a single job. */
   submissionSize: number;
   jobId?: string;
@@ -269,6 +272,7 @@ export async function readAttempts(
     `SELECT a.task_id AS taskId, a.number, a.array_index AS arrayIndex, a.created_ms AS createdMs,
        a.ended_ms AS endedMs, a.outcome, a.exit_code AS exitCode, a.reason, a.result,
        a.batch_attempt AS batchAttempt, s.submission_key AS submissionKey,
+       s.owner, s.installation,
        s.size AS submissionSize, s.job_id AS jobId, s.submitted_ms AS submittedMs,
        s.running_ms AS runningMs, s.waiting_reason AS waitingReason
      FROM attempts a JOIN submissions s ON s.id = a.submission_id
@@ -283,6 +287,8 @@ interface AttemptRow {
   number: number;
   arrayIndex: number;
   submissionKey: string;
+  owner: string;
+  installation: string;
   submissionSize: number;
   jobId: string | null;
   createdMs: number;
@@ -303,6 +309,8 @@ function toAttempt(row: AttemptRow): AttemptView {
     number: row.number,
     arrayIndex: row.arrayIndex,
     submissionKey: row.submissionKey,
+    owner: row.owner,
+    installation: row.installation,
     submissionSize: row.submissionSize,
     createdMs: row.createdMs,
     ...known('jobId', row.jobId),

@@ -49,6 +49,16 @@ export const recovery = {
       range: [100, HOUR_MS],
       effect: 'Time between two searches for tasks and submissions without progress.',
     }),
+    leaseMs: whole({
+      variable: 'BATCHWELL_LEASE_MS',
+      fallback: 10 * SECOND_MS,
+      unit: 'ms',
+      range: [100, HOUR_MS],
+      effect:
+        'Time between two renewals of the lease in the work bucket, by which only one database ' +
+        'acts for an installation. A copy of the database notices within about this time that it ' +
+        'is one, and stops.',
+    }),
     janitorMs: whole({
       variable: 'BATCHWELL_JANITOR_MS',
       fallback: 600 * SECOND_MS,

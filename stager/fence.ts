@@ -3,14 +3,22 @@
  * submission. The first to write its id into the submission's `owner` may act; the other may run,
  * but it changes nothing.
  */
-import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { decodeResultKey } from '../core/result/result-key.ts';
 import { inSubmission, indexInKey } from '../core/files/s3-layout.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
-import { readBytes, statusOf } from './s3.ts';
+import { readOwner, writeOwner } from '../core/submission/owner-object.ts';
+import { persist, statusOf } from './s3.ts';
 
 /** For a child, the id of its array: all children of one job are the same owner. */
 const jobOf = (batchJobId: string): string => batchJobId.split(':', 1)[0] ?? batchJobId;
+
+/** A submission as its containers know it. */
+export interface OwnSubmission {
+  submission: S3Place;
+  secret: Buffer;
+}
 
 export interface Fence {
   /** Id of the job that owns the submission: ours or its twin's. */
@@ -23,71 +31,96 @@ const ownerPlace = (submission: S3Place): S3Place => ({
   key: submission.key + inSubmission.owner,
 });
 
-async function readOwner(s3: S3Client, submission: S3Place): Promise<string | undefined> {
+interface SeenOwner {
+  /** Undefined when the object carries no proof of this submission. */
+  owner: string | undefined;
+  etag: string;
+}
+
+async function findOwner(
+  s3: S3Client,
+  { submission, secret }: OwnSubmission,
+): Promise<SeenOwner | undefined> {
+  const { bucket, key } = ownerPlace(submission);
   try {
-    return (await readBytes(s3, ownerPlace(submission))).toString('utf8').trim();
+    return await persist(async () => {
+      const answer = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+      const content = (await answer.Body?.transformToString()) ?? '';
+      return { owner: readOwner(secret, content), etag: answer.ETag ?? '' };
+    });
   } catch (error) {
     if (statusOf(error) === 404) return undefined;
     throw error;
   }
 }
 
-/** True when this write made us the owner; when false, the owner must be read again. */
-async function tryToOwn(s3: S3Client, submission: S3Place, job: string): Promise<boolean> {
+/**
+ * True when this write made us the owner; when false, the owner must be read again.
+ * @param forged the object to replace, which another program wrote
+ */
+async function tryToOwn(
+  s3: S3Client,
+  { submission, secret }: OwnSubmission,
+  job: string,
+  forged: SeenOwner | undefined,
+): Promise<boolean> {
   const { bucket, key } = ownerPlace(submission);
   try {
     await s3.send(
       new PutObjectCommand({
         Bucket: bucket,
         Key: key,
-        Body: job,
+        Body: writeOwner(secret, job),
         ContentType: 'text/plain',
-        IfNoneMatch: '*',
+        ...(forged ? { IfMatch: forged.etag } : { IfNoneMatch: '*' }),
       }),
     );
     return true;
   } catch (error) {
     const status = statusOf(error);
     // 412: a sibling or a twin was first (or our own first try, whose answer was lost). 409: S3
-    // asks for a retry.
-    if (status !== 412 && status !== 409) throw error;
+    // asks for a retry. 404: the object to replace is gone.
+    if (status !== 412 && status !== 409 && !(forged && status === 404)) throw error;
     return false;
   }
 }
 
 /**
- * Returns the owner of the submission; becomes the owner when there is none.
+ * Returns the owner of the submission; becomes the owner when there is none, or only one without a
+ * proof.
  * @throws the SDK's error when `owner` can be neither read nor written
  */
 export async function takeOrReadFence(
   s3: S3Client,
-  submission: S3Place,
+  own: OwnSubmission,
   batchJobId: string,
 ): Promise<Fence> {
   const job = jobOf(batchJobId);
   for (let tried = 1; tried <= 10; tried += 1) {
-    const owner = await readOwner(s3, submission);
-    if (owner !== undefined) return { owner, mine: owner === job };
-    if (await tryToOwn(s3, submission, job)) return { owner: job, mine: true };
+    const seen = await findOwner(s3, own);
+    if (seen?.owner !== undefined) return { owner: seen.owner, mine: seen.owner === job };
+    if (await tryToOwn(s3, own, job, seen)) return { owner: job, mine: true };
   }
-  throw new Error(`The owner of ${submission.key} could not be read or written in 10 tries.`);
+  throw new Error(`The owner of ${own.submission.key} could not be read or written in 10 tries.`);
 }
 
 /**
  * Whether an earlier attempt of Batch has written its result record. When its host is lost right
- * after that, Batch retries an attempt that has finished; its effect must not happen twice.
+ * after that, Batch runs the task again although it is done.
  */
 export async function hasRecord(
   s3: S3Client,
-  submission: S3Place,
+  { submission, secret }: OwnSubmission,
   index: number,
 ): Promise<boolean> {
-  const { KeyCount = 0 } = await s3.send(
+  const folder = submission.key + inSubmission.results;
+  const { Contents = [] } = await s3.send(
     new ListObjectsV2Command({
       Bucket: submission.bucket,
-      Prefix: `${submission.key}${inSubmission.results}${indexInKey(index)}.`,
-      MaxKeys: 1,
+      Prefix: `${folder}${indexInKey(index)}.`,
     }),
   );
-  return KeyCount > 0;
+  return Contents.some(
+    ({ Key = '' }) => decodeResultKey(secret, Key.slice(folder.length)) !== undefined,
+  );
 }

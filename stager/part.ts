@@ -7,25 +7,29 @@ import { createHash } from 'node:crypto';
 import {
   firstReadRange,
   manifestIndexRange,
+  openValues,
   parseManifestEntry,
   valuesRange,
+  type ManifestEntry,
 } from '../core/submission/manifest.ts';
-import { inSubmission, scriptKey } from '../core/files/s3-layout.ts';
+import { inSubmission, scriptBeside } from '../core/files/s3-layout.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
-import { FinalError, readBytes } from './s3.ts';
+import type { OwnSubmission } from './fence.ts';
+import { FinalError, readBytes, reasonOf } from './s3.ts';
 
-/** `submissions/<key>/` may be under a prefix of the bucket; `scripts/` is under the same one. */
-const besideSubmissions = (submission: S3Place): string =>
-  submission.key.replace(/submissions\/[^/]+\/$/, '');
+/** An object is not what the fleet wrote. */
+export class ForgedError extends FinalError {
+  override name = 'ForgedError';
+}
 
 /**
  * The exact text that runs: values, then script.
- * @throws when one cannot be read or does not match its name
+ * @throws ForgedError when one is not what the fleet wrote; another error when it cannot be read
  */
 export async function readTaskText(
   s3: S3Client,
-  submission: S3Place,
+  { submission, secret }: OwnSubmission,
   index: number,
 ): Promise<string> {
   const manifest = { bucket: submission.bucket, key: submission.key + inSubmission.manifest };
@@ -33,17 +37,18 @@ export async function readTaskText(
   const head = await readBytes(s3, manifest, first);
 
   const within = manifestIndexRange(index);
-  const entry = parseManifestEntry(
+  const entry = readEntry(
     head.subarray(within.start - first.start, within.end - first.start + 1),
     index,
+    manifest,
   );
   const wanted = valuesRange(entry);
   const script = {
     bucket: submission.bucket,
-    key: besideSubmissions(submission) + scriptKey(entry.scriptSha256),
+    key: scriptBeside(submission.key, entry.scriptSha256),
   };
 
-  const [values, text] = await Promise.all([
+  const [sealed, text] = await Promise.all([
     wanted === undefined
       ? Buffer.alloc(0)
       : wanted.start >= first.start && wanted.end < first.start + head.length
@@ -51,14 +56,25 @@ export async function readTaskText(
         : readBytes(s3, manifest, wanted),
     readBytes(s3, script),
   ]);
-  if (values.length !== entry.valuesBytes)
-    throw new FinalError(
-      `${formatS3Url(manifest)} is incomplete: it ends within the values of index ${index}`,
+  const values = openValues(secret, entry, sealed);
+  if (values === undefined)
+    throw new ForgedError(
+      `${formatS3Url(manifest)} is not what Batchwell wrote: its entry for index ${index} carries no valid proof`,
     );
   const digest = createHash('sha256').update(text).digest('hex');
   if (digest !== entry.scriptSha256)
-    throw new FinalError(
+    throw new ForgedError(
       `the content of ${formatS3Url(script)} does not match its name: its SHA-256 is ${digest}`,
     );
   return values.toString('utf8') + text.toString('utf8');
+}
+
+function readEntry(bytes: Buffer, index: number, manifest: S3Place): ManifestEntry {
+  try {
+    return parseManifestEntry(bytes, index);
+  } catch (error) {
+    throw new ForgedError(
+      `${formatS3Url(manifest)} is not what Batchwell wrote: ${reasonOf(error)}`,
+    );
+  }
 }

@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path';
 import { LIVE_LOGS_VARIABLE, SCRATCH_VARIABLE, stagerExit } from '../core/container/container.ts';
 import { inSubmission, SUBMISSION_VARIABLE } from '../core/files/s3-layout.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
+import { SECRET_BYTES, SECRET_VARIABLE } from '../core/submission/proof.ts';
 import { hasRecord, takeOrReadFence } from './fence.ts';
 import type { Log } from './log.ts';
-import { readTaskText } from './part.ts';
+import { ForgedError, readTaskText } from './part.ts';
 import { openS3, reasonOf, transience } from './s3.ts';
 import { answer, layOut, openSession, writeLogs, writeResult } from './session.ts';
 import type { Identity, Session } from './session.ts';
@@ -25,8 +26,11 @@ function readIdentity(env: NodeJS.ProcessEnv): Identity {
   if (!place)
     throw new Error(
       `${SUBMISSION_VARIABLE} is ${JSON.stringify(env[SUBMISSION_VARIABLE])}; ` +
-        'expected s3://bucket/…/submissions/<key>/.',
+        'expected s3://bucket/…/submissions/<installation>/<owner>/<key>/.',
     );
+  const secret = Buffer.from(env[SECRET_VARIABLE] ?? '', 'base64url');
+  if (secret.length !== SECRET_BYTES)
+    throw new Error(`${SECRET_VARIABLE} is not set to ${SECRET_BYTES} bytes in base64url.`);
   const batchJobId = env['AWS_BATCH_JOB_ID'];
   if (!batchJobId)
     throw new Error(
@@ -37,6 +41,7 @@ function readIdentity(env: NodeJS.ProcessEnv): Identity {
       bucket: place.bucket,
       key: place.key.endsWith('/') ? place.key : `${place.key}/`,
     },
+    secret,
     batchJobId,
     index: readCount(env, 'AWS_BATCH_JOB_ARRAY_INDEX', 0, 0),
     attempt: readCount(env, 'AWS_BATCH_JOB_ATTEMPT', 1, 1),
@@ -143,10 +148,11 @@ async function runOwned(
         key: session.submission.key + inSubmission.manifest,
       });
       session.error = {
-        kind: 'script',
+        kind: error instanceof ForgedError ? 'forged' : 'script',
         subject,
         message: `The task's script could not be prepared from ${subject}: ${reasonOf(error)}`,
-        ...transience(error),
+        // The next attempt has a manifest of its own.
+        ...(error instanceof ForgedError ? { transient: true } : transience(error)),
       };
       await writeResult(session);
       return stagerExit.script;
@@ -172,15 +178,15 @@ export async function runTask(
     const identity = readIdentity(env);
     const liveLogsMs = readCount(env, LIVE_LOGS_VARIABLE, 0, 0);
     const s3 = openS3(env);
-    const text = readTaskText(s3, identity.submission, identity.index);
+    const text = readTaskText(s3, identity, identity.index);
     // Read at the same time as the fence. runOwned handles a failure.
     text.catch(() => undefined);
-    const fence = await takeOrReadFence(s3, identity.submission, identity.batchJobId);
+    const fence = await takeOrReadFence(s3, identity, identity.batchJobId);
     if (!fence.mine) {
       log('task_fenced', { owner: fence.owner });
       return stagerExit.fenced;
     }
-    if (identity.attempt > 1 && (await hasRecord(s3, identity.submission, identity.index))) {
+    if (identity.attempt > 1 && (await hasRecord(s3, identity, identity.index))) {
       log('task_recorded_before', { attempt: identity.attempt });
       return 0;
     }
@@ -194,7 +200,8 @@ export async function runTask(
       { s3, uploader: createUploader(s3), log, startedMs },
       liveLogsMs,
     );
-    const code = await runOwned(session, text, env, terminated);
+    const { [SECRET_VARIABLE]: _secret, ...taskEnv } = env;
+    const code = await runOwned(session, text, taskEnv, terminated);
     log('task_ended', {
       exitCode: code,
       durationMs: Date.now() - startedMs,

@@ -4,11 +4,12 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { sealResultBody } from '../core/result/result-body.ts';
 import { encodeResultKey } from '../core/result/result-key.ts';
 import type { ExecutorResult, ResultRecord, StagerError } from '../core/result/result.ts';
 import { inSubmission } from '../core/files/s3-layout.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
-import { takeOrReadFence } from './fence.ts';
+import { takeOrReadFence, type OwnSubmission } from './fence.ts';
 import type { DeclaredInput, FetchedFile } from './inputs.ts';
 import { fetchInputs } from './inputs.ts';
 import { openLiveLogs } from './live-logs.ts';
@@ -19,8 +20,7 @@ import { uploadOutputs } from './outputs.ts';
 import { persist, reasonOf, transience, writeBytes } from './s3.ts';
 import type { Uploader } from './upload.ts';
 
-export interface Identity {
-  submission: S3Place;
+export interface Identity extends OwnSubmission {
   batchJobId: string;
   /** Array index, from 0; 0 for a single job. */
   index: number;
@@ -192,7 +192,7 @@ async function uploadAll(session: Session): Promise<boolean> {
   try {
     // The task may have run for hours. Only the owner of the submission may still write its
     // outputs.
-    const fence = await takeOrReadFence(session.s3, session.submission, session.batchJobId);
+    const fence = await takeOrReadFence(session.s3, session, session.batchJobId);
     if (!fence.mine) {
       session.closed = 'fenced';
       session.log('task_fenced', { owner: fence.owner });
@@ -238,10 +238,9 @@ export async function writeResult(session: Session): Promise<void> {
     ...session.record,
     ...(session.error && { error: session.error }),
   };
-  const key = inSubmission.results + encodeResultKey(session.index, session.attempt, record);
-  await persist(() =>
-    writeBytes(session.s3, within(session, key), JSON.stringify(record), 'application/json'),
-  );
+  const key = inSubmission.results + encodeResultKey(session, record);
+  const body = sealResultBody(session, record);
+  await persist(() => writeBytes(session.s3, within(session, key), body, 'application/json'));
 }
 
 async function makeFolder(session: Session, path: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 /** Tasks whose logs a test writes itself: rows as the workers leave them, and objects in a simulated S3. */
+import { prefixOf } from './tes-world.ts';
 import type { LogLine } from '../api/schemas/logs.ts';
 import { windowMetadata } from '../core/container/live-log.ts';
 import { parseId } from '../core/ids.ts';
@@ -30,7 +31,7 @@ export const runIn = (world: ApiWorld) => {
     submissions += 1;
     const key = `sub${submissions}`;
     const [made] = await sql(
-      "INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (?, ?, 'running', 2, 'fast', 1, 'job-1', 5, 1)",
+      "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (REPEAT('s', 32), '00', '', ?, ?, 'running', 2, 'fast', 1, 'job-1', 5, 1)",
       [key, Buffer.alloc(16)],
     );
     const { insertId } = made as { insertId: number };
@@ -85,7 +86,7 @@ export const finishIn =
     text: string,
     { number = 1, batchAttempt = 1 } = {},
   ): Promise<void> => {
-    world.logs.texts.set(`submissions/${key}/logs/00007/${batchAttempt}/0.stdout`, text);
+    world.logs.texts.set(`${prefixOf(key)}logs/00007/${batchAttempt}/0.stdout`, text);
     await endAttemptIn(world)(id, { number, batchAttempt });
     await endTaskIn(world)(id);
   };
@@ -94,7 +95,7 @@ export const finishIn =
 export const shipIn =
   ({ logs }: ApiWorld) =>
   (key: string, text: string | Buffer, { offset = 0, batchAttempt = 1, cuts = 0 } = {}): void => {
-    logs.windows.set(`submissions/${key}/live/00007/0.stdout`, {
+    logs.windows.set(`${prefixOf(key)}live/00007/0.stdout`, {
       body: text,
       metadata: windowMetadata({ batchAttempt, cuts, offset }),
     });

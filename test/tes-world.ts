@@ -1,5 +1,6 @@
 /** Tasks over TES, checked against the specification, whose rows a test moves as the workers would. */
 import { expect } from 'vitest';
+import { submissionPrefix } from '../core/files/s3-layout.ts';
 import { parseId } from '../core/ids.ts';
 import type { ResultRecord } from '../core/result/result.ts';
 import type { ApiWorld } from './api-world.ts';
@@ -46,6 +47,10 @@ export interface StartedAttempt {
   ended?: EndedAttempt;
 }
 
+/** Where the objects of a submission of these worlds are. */
+export const prefixOf = (submissionKey: string): string =>
+  submissionPrefix({ installation: '00', owner: '', submissionKey });
+
 let submissions = 0;
 /** Starts an attempt in its own submission, as the workers would. Returns the submission's key. */
 export const attemptIn = (world: ApiWorld) => {
@@ -57,7 +62,7 @@ export const attemptIn = (world: ApiWorld) => {
     submissions += 1;
     const key = `key${submissions}`;
     const [made] = await sql(
-      "INSERT INTO submissions (submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (?, ?, 'running', 2, 'fast', 1, 'job-1', ?, 1)",
+      "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (REPEAT('s', 32), '00', '', ?, ?, 'running', 2, 'fast', 1, 'job-1', ?, 1)",
       [key, Buffer.alloc(16), runningMs],
     );
     const submissionId = (made as { insertId: number }).insertId;

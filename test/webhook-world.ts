@@ -48,7 +48,7 @@ export async function startWebhookWorld(): Promise<WebhookWorld> {
   };
   const api = await startApiWorld(settings, undefined, nowMs);
   const log = createLog({ level: 'silent', name: 'test' });
-  const runtime = openRuntime({ config: api.config, metrics: createMetrics(), log, nowMs });
+  const runtime = await openRuntime({ config: api.config, metrics: createMetrics(), log, nowMs });
   await startReader(runtime.database.pool);
   const call: WebhookWorld['call'] = (method, path, body, who = 'ann') =>
     api.call(method, path, body, { authorization: `Bearer ${who}-token` });

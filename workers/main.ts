@@ -3,6 +3,8 @@ import type { Config } from '../config.ts';
 import { stages, type Stage } from '../core/places.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import type { LeaseLost } from '../core/installation/lease.ts';
+import { createLeaseKeeper, holdLease, startLeaseLoop } from './lease.ts';
 import { startEventFeed } from './upkeep/batch-events.ts';
 import { requireDistinctEtags } from './probe-etags.ts';
 import { openRuntime, type Runtime } from './runtime.ts';
@@ -35,13 +37,15 @@ export interface Workers {
    * for the first.
    */
   close(): Promise<void>;
+  /** Resolves when the fleet must not act any more: another database holds its lease. */
+  readonly lost: Promise<LeaseLost>;
 }
 
 /** Starts the stages in this process. Throws when Redis or MySQL cannot serve. */
 export async function startWorkers(config: Config, options: WorkerOptions = {}): Promise<Workers> {
   const metrics = options.metrics ?? createMetrics();
   const log = options.log ?? createLog({ level: config.logLevel, name: 'batchwell-worker' });
-  const runtime = openRuntime({
+  const runtime = await openRuntime({
     config,
     metrics,
     log,
@@ -51,14 +55,18 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
   try {
     await requireNoEviction(runtime);
     await warnWithoutPersistence(runtime);
+    const keeper = createLeaseKeeper(runtime);
+    await holdLease(runtime, keeper);
     await requireDistinctEtags(runtime);
     // Before the stages: if the port is taken, the start fails while nothing runs yet.
     const server = await serveMetrics(runtime, config.metricsPort);
     const running = (options.stages ?? stages).map((stage) =>
       runStage(runtime, stage, options.concurrency),
     );
+    const { promise: lost, resolve: lose } = Promise.withResolvers<LeaseLost>();
     const polls = options.stages === undefined || options.stages.includes('poll');
     const loops = [
+      startLeaseLoop(runtime, keeper, lose),
       startSweeper(runtime),
       startJanitor(runtime),
       startRetention(runtime),
@@ -73,7 +81,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
       log.info({}, 'worker-stopped');
     };
     let stopped: Promise<void> | undefined;
-    return { runtime, metricsUrl: server.url, close: () => (stopped ??= stop()) };
+    return { runtime, metricsUrl: server.url, lost, close: () => (stopped ??= stop()) };
   } catch (error) {
     await runtime.close();
     throw error;

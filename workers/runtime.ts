@@ -12,6 +12,7 @@ import type { Config } from '../config.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openDatabase, type Database } from '../db/client.ts';
 import { openImageMemo } from '../db/image-digests.ts';
+import { readInstallation } from '../db/installation.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { createTemplateCache, type TemplateCache } from '../db/templates.ts';
 import type { Nudge } from '../queues/messages.ts';
@@ -24,6 +25,8 @@ import type { CrashPoint } from './crash-points.ts';
 
 export interface Runtime {
   config: Config;
+  /** Id of the installation: in the keys of the work bucket, and in the names of jobs. */
+  installation: string;
   database: Database;
   queues: Queues;
   objects: ObjectStore;
@@ -75,11 +78,16 @@ const openTrust = ({ config, log }: RuntimeOptions) => ({
   }),
 });
 
-export function openRuntime(options: RuntimeOptions): Runtime {
+/** @throws when MySQL does not answer, or was not migrated */
+export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { config, metrics, log } = options;
   const database = openDatabase({
     url: config.databaseUrl,
     connections: config.databaseConnections,
+  });
+  const { installation } = await readInstallation(database.pool).catch(async (error: unknown) => {
+    await database.close();
+    throw error;
   });
   const queues = openQueues({
     redisUrl: config.redisUrl,
@@ -100,6 +108,7 @@ export function openRuntime(options: RuntimeOptions): Runtime {
   });
   return {
     config,
+    installation,
     database,
     queues,
     objects,

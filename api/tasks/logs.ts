@@ -24,23 +24,20 @@ export interface LogObjects {
   ): Promise<{ sizeBytes: number; metadata: Record<string, string> } | undefined>;
 }
 
-type AttemptKey = Pick<AttemptView, 'submissionKey' | 'arrayIndex'>;
+type AttemptKey = Pick<AttemptView, 'submissionKey' | 'owner' | 'installation' | 'arrayIndex'>;
 
 /** The log that an ended attempt saved, under the number of Batch's own attempt. */
 export const wholeLogKey = (
-  { submissionKey, arrayIndex }: AttemptKey,
+  attempt: AttemptKey,
   batchAttempt: number,
   { executor, stream }: WantedLog,
 ): string =>
-  submissionPrefix(submissionKey) +
-  inSubmission.log(arrayIndex, batchAttempt, `${executor}.${stream}`);
+  submissionPrefix(attempt) +
+  inSubmission.log(attempt.arrayIndex, batchAttempt, `${executor}.${stream}`);
 
 /** The newest part of the log of an attempt that runs, or that ended without saving its logs. */
-export const windowKey = (
-  { submissionKey, arrayIndex }: AttemptKey,
-  { executor, stream }: WantedLog,
-): string =>
-  submissionPrefix(submissionKey) + inSubmission.live(arrayIndex, `${executor}.${stream}`);
+export const windowKey = (attempt: AttemptKey, { executor, stream }: WantedLog): string =>
+  submissionPrefix(attempt) + inSubmission.live(attempt.arrayIndex, `${executor}.${stream}`);
 
 export interface WholeLog {
   key: string;

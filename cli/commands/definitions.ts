@@ -47,7 +47,7 @@ async function prune(options: PruneOptions, terminal: Terminal): Promise<ExitCod
       import('../../telemetry/log.ts'),
     ]);
   const config = readConfig(terminal.environment);
-  const runtime = openRuntime({
+  const runtime = await openRuntime({
     config,
     metrics: createMetrics(),
     log: createLog({ level: config.logLevel, name: 'batchwell-prune' }),

@@ -118,7 +118,7 @@ function addWorkerCommand({ program, terminal, act }: CommandContext): void {
           ...(concurrency !== undefined && { concurrency }),
         });
         return serve(
-          { url: workers.metricsUrl, close: () => workers.close() },
+          { url: workers.metricsUrl, lost: workers.lost, close: () => workers.close() },
           'The worker',
           terminal,
         );

@@ -4,6 +4,7 @@
  */
 import { hasWildcard } from '../container/container-path.ts';
 import { memberPath, problemAt, type Problem } from '../problems.ts';
+import { OWN_FOLDERS } from '../files/s3-layout.ts';
 import { mapPath, type PathMap } from '../files/path-map.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
 import type { TaskSpec } from '../task/task.ts';
@@ -145,7 +146,7 @@ function ownInstead({ url, isFolder }: UrlUse, { ownUrls = [] }: Boundaries): st
   const isOwn = uses.some((used) =>
     ownUrls.some((own) => used.startsWith(own) || (used.endsWith('/') && own.startsWith(used))),
   );
-  return isOwn ? 'a URL outside Batchwell’s own scripts/, submissions/ and etag-probe/' : undefined;
+  return isOwn ? `a URL outside Batchwell’s own ${OWN_FOLDERS.join(', ')}` : undefined;
 }
 
 function pathInstead(path: string, { fileRoots = [] }: Boundaries): string | undefined {

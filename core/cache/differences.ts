@@ -3,7 +3,7 @@
  * is the fingerprint. All that a fingerprint is made of is looked at (core/cache/fingerprint.ts).
  */
 import { missingOutputsFail } from '../result/outputs.ts';
-import { isSecretName } from '../task/secrets.ts';
+import { isSecretName } from '../task/secret-names.ts';
 import type { ExecutorOf, TaskSpec } from '../task/task.ts';
 import { clipBoth, firstLineDifference, shortenDigests } from './first-difference.ts';
 import type { ComparedCall, Difference } from './compared-call.ts';

@@ -40,6 +40,8 @@ export const stagerExit = {
   fenced: 122,
   /** The manifest or the script could not be read, or the script could not be run. */
   script: 123,
+  /** What it was to run is not what the fleet wrote. */
+  forged: 123,
   /** SIGTERM: spot loss, cancel, timeout. No result record was written. */
   terminated: 143,
 } as const;

@@ -121,12 +121,17 @@ export interface Scheduling {
   priority: number;
 }
 
-/** Digest of what attempts must have in common to share an array job, 16 bytes. */
-export function shapeOf(definition: Buffer, { queue, share, priority }: Scheduling): Buffer {
-  return sha256(JSON.stringify([definition.toString('hex'), queue, share, priority])).subarray(
-    0,
-    16,
-  );
+/**
+ * Digest of what attempts must have in common to share an array job, 16 bytes. The owner is part of
+ * it: the containers of a submission share its secret and its place in the work bucket.
+ */
+export function shapeOf(
+  definition: Buffer,
+  { queue, share, priority }: Scheduling,
+  owner: string,
+): Buffer {
+  const parts = [definition.toString('hex'), queue, share, priority, owner];
+  return sha256(JSON.stringify(parts)).subarray(0, 16);
 }
 
 /**

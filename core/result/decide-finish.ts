@@ -27,7 +27,8 @@ export function decideFinish(facts: FinishFacts): FinishDecision {
 
 function failureBefore({ result: { error } }: FinishFacts): Failure | undefined {
   if (error?.kind === 'input') return failureOf('input-unreadable', error.message);
-  if (error?.kind === 'script') return failureOf('script-unreadable', error.message);
+  if (error?.kind === 'script' || error?.kind === 'forged')
+    return failureOf('script-unreadable', error.message);
   return undefined;
 }
 

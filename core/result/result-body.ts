@@ -1,17 +1,25 @@
-/** The result record in a result object's body: JSON that holds it whole. */
-import type {
-  ExecutorResult,
-  InputsRead,
-  ResultRecord,
-  StagerError,
-  UploadedFile,
-  Usage,
+/**
+ * The result record in a result object's body: JSON that holds it whole. Its last member is the
+ * proof of what precedes it.
+ */
+import { isProof, proofOf } from '../submission/proof.ts';
+import type { Recorded } from './result-key.ts';
+import {
+  stagerErrorKinds,
+  type ExecutorResult,
+  type InputsRead,
+  type ResultRecord,
+  type StagerError,
+  type UploadedFile,
+  type Usage,
 } from './result.ts';
 
 type Fields = Record<string, unknown>;
 
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+const isErrorKind = (value: unknown): value is StagerError['kind'] =>
+  stagerErrorKinds.some((kind) => kind === value);
 const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 
@@ -89,7 +97,7 @@ function parseError(error: unknown): { error?: StagerError } {
   if (error === undefined) return {};
   if (!isObject(error)) return wrong('error');
   const { kind } = error;
-  if (kind !== 'input' && kind !== 'output' && kind !== 'script') return wrong('error');
+  if (!isErrorKind(kind)) return wrong('error');
   return {
     error: {
       kind,
@@ -105,6 +113,29 @@ function parseTexts(texts: unknown): { warnings?: string[] } {
   if (!Array.isArray(texts) || !texts.every((one) => typeof one === 'string'))
     return wrong('warnings');
   return { warnings: texts };
+}
+
+const bodyProof = ({ secret, index, attempt }: Recorded, json: string): Buffer =>
+  proofOf(secret, 'result-body', [index, attempt], json);
+
+/** The body of a result object. */
+export function sealResultBody(recorded: Recorded, record: ResultRecord): string {
+  const json = JSON.stringify(record);
+  const proof = bodyProof(recorded, json).toString('base64url');
+  return `${json.slice(0, -1)},"proof":"${proof}"}`;
+}
+
+/**
+ * The record in the body of a result object; undefined when no stager of this submission wrote it.
+ * @throws TypeError naming the field that is not as the stager writes it
+ */
+export function openResultBody(recorded: Recorded, body: string): ResultRecord | undefined {
+  const sealed = /,"proof":"([A-Za-z0-9_-]+)"\}$/.exec(body);
+  if (!sealed) return undefined;
+  const json = `${body.slice(0, sealed.index)}}`;
+  return isProof(Buffer.from(sealed[1] ?? '', 'base64url'), bodyProof(recorded, json))
+    ? parseResultBody(JSON.parse(json))
+    : undefined;
 }
 
 /**

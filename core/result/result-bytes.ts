@@ -11,7 +11,7 @@
  * inputs: digest (16 bytes), digest of their sums (16 bytes, zero when one is not known);
  *         their sums: count; each: length in bytes (0, 8 or 16), sum
  * warnings: count, texts
- * error: kind (0 input, 1 output, 2 script; + 4 when transient), subject, message
+ * error: kind (0 input, 1 output, 2 script, 3 forged; + 4 when transient), subject, message
  * ```
  * An ETag is 0 (not known, or of a form that is in the object's body only), 1 and 16 bytes (32 hex digits), or
  * 1 + number of parts and 16 bytes (a multipart upload's).
@@ -23,12 +23,13 @@ import {
   type ByteReader,
   type ByteWriter,
 } from './bytes.ts';
-import type {
-  ExecutorResult,
-  InputsRead,
-  ResultRecord,
-  StagerError,
-  UploadedFile,
+import {
+  stagerErrorKinds,
+  type ExecutorResult,
+  type InputsRead,
+  type ResultRecord,
+  type StagerError,
+  type UploadedFile,
 } from './result.ts';
 
 const FORM = 2;
@@ -44,7 +45,6 @@ const DIGEST_BYTES = 16;
 const NOT_KNOWN = '00'.repeat(DIGEST_BYTES);
 const KIB = 1024;
 const TRANSIENT = 4;
-const errorKinds = ['input', 'output', 'script'] as const;
 
 /** What a record in a key says; the version ids of outputs are not in it. */
 export function packRecord(record: ResultRecord): Buffer {
@@ -114,7 +114,7 @@ function writeInputs(to: ByteWriter, { digest, sumsDigest, sums }: InputsRead): 
 }
 
 function writeError(to: ByteWriter, error: StagerError): void {
-  to.byte(errorKinds.indexOf(error.kind) + (error.transient ? TRANSIENT : 0));
+  to.byte(stagerErrorKinds.indexOf(error.kind) + (error.transient ? TRANSIENT : 0));
   to.text(error.subject);
   to.text(error.message);
 }
@@ -199,7 +199,7 @@ function readInputs(from: ByteReader, withSums: boolean): InputsRead {
 
 function readError(from: ByteReader): StagerError {
   const code = from.byte();
-  const kind = errorKinds[code % TRANSIENT];
+  const kind = stagerErrorKinds[code % TRANSIENT];
   if (kind === undefined || code >= 2 * TRANSIENT) throw new MalformedBytes('A kind is not known.');
   const subject = from.text();
   const message = from.text();

@@ -1,8 +1,10 @@
 /**
- * The result record as a key: `<index>.<attempt>.<base64url of its bytes>`, relative to the
- * submission's `results/`.
+ * The result record as a key: `<index>.<attempt>.<base64url of its bytes and their proof>`,
+ * relative to the submission's `results/`. A record that does not fit is `<index>.<attempt>.long.<proof>`,
+ * and the object's body holds it.
  */
 import { indexInKey } from '../files/s3-layout.ts';
+import { isProof, PROOF_BYTES, proofOf } from '../submission/proof.ts';
 import { packRecord, unpackRecord } from './result-bytes.ts';
 import type { ResultRecord, SeenResult } from './result.ts';
 
@@ -10,15 +12,27 @@ import type { ResultRecord, SeenResult } from './result.ts';
 const LONGEST_TAIL_BYTES = 1_024 - 300 - 'results/'.length;
 const LONG = 'long';
 
-/** @param attempt from 1 */
-export function encodeResultKey(index: number, attempt: number, record: ResultRecord): string {
-  const head = `${indexInKey(index)}.${attempt}.`;
+/** The attempt whose record it is. */
+export interface Recorded {
+  /** Of the submission. */
+  secret: Buffer;
+  index: number;
+  /** Batch's attempt, from 1. */
+  attempt: number;
+}
+
+const keyProof = ({ secret, index, attempt }: Recorded, bytes: Buffer | typeof LONG): Buffer =>
+  proofOf(secret, 'result-key', [index, attempt], bytes);
+
+export function encodeResultKey(recorded: Recorded, record: ResultRecord): string {
+  const head = `${indexInKey(recorded.index)}.${recorded.attempt}.`;
   // What only saves later requests gives way first: the sums of inputs, never what decides.
   for (const candidate of [record, withoutSums(record)]) {
-    const whole = head + packRecord(candidate).toString('base64url');
+    const bytes = packRecord(candidate);
+    const whole = head + Buffer.concat([bytes, keyProof(recorded, bytes)]).toString('base64url');
     if (whole.length <= LONGEST_TAIL_BYTES) return whole;
   }
-  return head + LONG;
+  return `${head}${LONG}.${keyProof(recorded, LONG).toString('base64url')}`;
 }
 
 function withoutSums(record: ResultRecord): ResultRecord {
@@ -28,18 +42,25 @@ function withoutSums(record: ResultRecord): ResultRecord {
 }
 
 /**
- * What a key under `results/` says. Undefined for a key that no stager writes; never throws.
- * The record is absent when it did not fit: read the object's body with `parseResultBody`.
+ * What a key under `results/` says. Undefined for a key that no stager of this submission wrote;
+ * never throws. The record is absent when it did not fit: read the object's body with
+ * `openResultBody`.
  */
-export function decodeResultKey(keyTail: string): SeenResult | undefined {
-  const match = /^(\d{5,})\.([1-9]\d*)\.([A-Za-z0-9_-]+)$/.exec(keyTail);
+export function decodeResultKey(secret: Buffer, keyTail: string): SeenResult | undefined {
+  const match = /^(\d{5,})\.([1-9]\d*)\.(long\.)?([A-Za-z0-9_-]+)$/.exec(keyTail);
   if (!match) return undefined;
-  const [, indexText, attemptText, body = ''] = match;
+  const [, indexText, attemptText, long, text = ''] = match;
   const index = Number(indexText);
   const attempt = Number(attemptText);
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(attempt)) return undefined;
   if (indexInKey(index) !== indexText) return undefined;
-  if (body === LONG) return { index, attempt };
-  const record = unpackRecord(Buffer.from(body, 'base64url'));
+  const recorded = { secret, index, attempt };
+  const bytes = Buffer.from(text, 'base64url');
+  if (long !== undefined)
+    return isProof(bytes, keyProof(recorded, LONG)) ? { index, attempt } : undefined;
+  if (bytes.length <= PROOF_BYTES) return undefined;
+  const packed = bytes.subarray(0, -PROOF_BYTES);
+  if (!isProof(bytes.subarray(-PROOF_BYTES), keyProof(recorded, packed))) return undefined;
+  const record = unpackRecord(packed);
   return record && { index, attempt, record };
 }

@@ -49,9 +49,12 @@ export interface InputsRead {
   sums?: (string | null)[];
 }
 
+/** `forged`: what the container was to run is not what the fleet wrote. */
+export const stagerErrorKinds = ['input', 'output', 'script', 'forged'] as const;
+
 /** Where the attempt went wrong, when it was not an executor's exit code. */
 export interface StagerError {
-  kind: 'input' | 'output' | 'script';
+  kind: (typeof stagerErrorKinds)[number];
   /** Which one: the input's or output's URL, or the script's. */
   subject: string;
   message: string;

@@ -9,10 +9,11 @@ export interface WantedBy {
 
 /**
  * `twin`: another job of the same submission is polled. `unwanted`: its submission has ended.
- * `stranger`: no row knows it. It may belong to a fleet with another database, or with one that was
- * lost, so it is never ended.
+ * `orphan`: its name says that it is of this installation, but no row knows it. Rows are
+ * committed before their jobs are submitted, so it was submitted after the backup that was restored,
+ * or by a copy of the database.
  */
-export const janitorVerdicts = ['wanted', 'twin', 'unwanted', 'stranger'] as const;
+export const janitorVerdicts = ['wanted', 'twin', 'unwanted', 'orphan'] as const;
 export type JanitorVerdict = (typeof janitorVerdicts)[number];
 
 /**
@@ -23,7 +24,7 @@ export function judgeJob(
   submission: WantedBy | undefined,
   { nowMs, graceMs }: { nowMs: number; graceMs: number },
 ): JanitorVerdict {
-  if (!submission) return nowMs - job.createdMs > graceMs ? 'stranger' : 'wanted';
+  if (!submission) return nowMs - job.createdMs > graceMs ? 'orphan' : 'wanted';
   if (submission.state === 'ended')
     return nowMs - (submission.endedMs ?? nowMs) > graceMs ? 'unwanted' : 'wanted';
   const isTwin = submission.state === 'running' && submission.jobId !== job.jobId;

@@ -3,22 +3,30 @@
  * object serves 10,000 children and each reads only its part, in at most two ranged GETs.
  *
  * ```
- * header  16 bytes   "BWM1", count (u32), 8 bytes of zero
- * index   56 bytes × count:
- *                    "BWP1", its own index (u32), length of the values (u32), zero (u32),
- *                    offset of the values from the start of the object (u64), SHA-256 of the script (32 bytes)
- * values  UTF-8 shell text, one after the other
+ * header  16 bytes   "BWM2", count (u32), 8 bytes of zero
+ * index   84 bytes × count:
+ *                    "BWP2", its own index (u32), length of the values (u32), zero (u32),
+ *                    offset of the values from the start of the object (u64), SHA-256 of the script (32 bytes),
+ *                    nonce (12 bytes) and tag (16 bytes) of the sealed values
+ * values  UTF-8 shell text, sealed, one after the other
  * ```
  * All numbers are big-endian. Each entry carries its own mark and number, so that a child that
- * reads only its entry still notices a manifest of another form, or an index that is not in it.
+ * reads only its entry still notices a manifest of another form, or an index that is not in it. The
+ * values are sealed with the submission's secret, because they may hold the task's own secrets; the
+ * tag proves the entry with them.
  */
+import { NONCE_BYTES, PROOF_BYTES, seal, unseal } from './proof.ts';
 
-const HEADER_MARK = 'BWM1';
-const ENTRY_MARK = 'BWP1';
+const HEADER_MARK = 'BWM2';
+const ENTRY_MARK = 'BWP2';
 const HEADER_BYTES = 16;
-const ENTRY_BYTES = 56;
+/** What the tag proves beside the values. */
+const HEAD_BYTES = 56;
+const NONCE_AT = HEAD_BYTES;
+const TAG_AT = NONCE_AT + NONCE_BYTES;
+const ENTRY_BYTES = TAG_AT + PROOF_BYTES;
 
-/** A first read of this many bytes holds header, index and values of about 180 ordinary tasks. */
+/** A first read of this many bytes holds header, index and values of about 160 ordinary tasks. */
 const FIRST_READ_BYTES = 65_536;
 
 export interface ManifestPart {
@@ -26,6 +34,8 @@ export interface ManifestPart {
   scriptSha256: string;
   /** As `renderValues` gives it. */
   values: string;
+  /** Names the attempt that runs it, such as `task.number`. */
+  attempt: string;
 }
 
 /** Both ends are counted, as in an HTTP Range. */
@@ -38,10 +48,15 @@ export interface ManifestEntry {
   scriptSha256: string;
   valuesOffset: number;
   valuesBytes: number;
+  /** For `openValues`. */
+  proof: { head: Buffer; nonce: Buffer; tag: Buffer };
 }
 
-/** @throws RangeError when a script's digest is not 64 hex digits. */
-export function encodeManifest(parts: readonly ManifestPart[]): Buffer {
+/**
+ * The same parts and secret give the same bytes.
+ * @throws RangeError when a script's digest is not 64 hex digits
+ */
+export function encodeManifest(secret: Buffer, parts: readonly ManifestPart[]): Buffer {
   const sizes = parts.map((part) => Buffer.byteLength(part.values));
   const valuesStart = HEADER_BYTES + ENTRY_BYTES * parts.length;
   const manifest = Buffer.alloc(sizes.reduce((sum, bytes) => sum + bytes, valuesStart));
@@ -50,22 +65,38 @@ export function encodeManifest(parts: readonly ManifestPart[]): Buffer {
   manifest.writeUInt32BE(parts.length, 4);
   let offset = valuesStart;
   for (const [index, part] of parts.entries()) {
-    const entry = HEADER_BYTES + ENTRY_BYTES * index;
+    const start = HEADER_BYTES + ENTRY_BYTES * index;
+    const entry = manifest.subarray(start, start + ENTRY_BYTES);
     const bytes = sizes[index] ?? 0;
-    manifest.write(ENTRY_MARK, entry, 'latin1');
-    manifest.writeUInt32BE(index, entry + 4);
-    manifest.writeUInt32BE(bytes, entry + 8);
-    manifest.writeBigUInt64BE(BigInt(offset), entry + 16);
-    if (!/^[0-9a-f]{64}$/.test(part.scriptSha256))
-      throw new RangeError(
-        `Part ${index} of the manifest names its script by ${JSON.stringify(part.scriptSha256)}. ` +
-          'A SHA-256 of 64 hex digits was expected.',
-      );
-    manifest.write(part.scriptSha256, entry + 24, 'hex');
-    manifest.write(part.values, offset, 'utf8');
+    writeHead(entry, { index, offset, bytes, scriptSha256: part.scriptSha256 });
+    const sealed = seal(
+      secret,
+      { attempt: part.attempt, index },
+      entry.subarray(0, HEAD_BYTES),
+      Buffer.from(part.values),
+    );
+    sealed.nonce.copy(entry, NONCE_AT);
+    sealed.tag.copy(entry, TAG_AT);
+    sealed.bytes.copy(manifest, offset);
     offset += bytes;
   }
   return manifest;
+}
+
+function writeHead(
+  entry: Buffer,
+  head: { index: number; offset: number; bytes: number; scriptSha256: string },
+): void {
+  if (!/^[0-9a-f]{64}$/.test(head.scriptSha256))
+    throw new RangeError(
+      `Part ${head.index} of the manifest names its script by ${JSON.stringify(head.scriptSha256)}. ` +
+        'A SHA-256 of 64 hex digits was expected.',
+    );
+  entry.write(ENTRY_MARK, 0, 'latin1');
+  entry.writeUInt32BE(head.index, 4);
+  entry.writeUInt32BE(head.bytes, 8);
+  entry.writeBigUInt64BE(BigInt(head.offset), 16);
+  entry.write(head.scriptSha256, 24, 'hex');
 }
 
 /** The range of the entry of this index. */
@@ -97,9 +128,24 @@ export function parseManifestEntry(bytes: Buffer, index: number): ManifestEntry 
   return {
     valuesBytes: bytes.readUInt32BE(8),
     valuesOffset: Number(bytes.readBigUInt64BE(16)),
-    scriptSha256: bytes.toString('hex', 24, 56),
+    scriptSha256: bytes.toString('hex', 24, HEAD_BYTES),
+    proof: {
+      head: bytes.subarray(0, HEAD_BYTES),
+      nonce: bytes.subarray(NONCE_AT, TAG_AT),
+      tag: bytes.subarray(TAG_AT),
+    },
   };
 }
+
+/**
+ * The values of an entry, from the bytes of its `valuesRange`. Undefined when the fleet did not
+ * write this entry with these values.
+ */
+export const openValues = (
+  secret: Buffer,
+  { proof: { head, nonce, tag } }: ManifestEntry,
+  bytes: Buffer,
+): Buffer | undefined => unseal(secret, head, { nonce, tag, bytes });
 
 export const valuesRange = (entry: ManifestEntry): ByteRange | undefined =>
   entry.valuesBytes === 0

@@ -1,5 +1,4 @@
 /** When ready attempts of one shape become a submission, and under which name. */
-import { sha256 } from '../ids.ts';
 
 export interface Ready {
   /** How many attempts are ready; at most `arraySize` are counted. */
@@ -35,23 +34,32 @@ export interface PackedAttempt {
   number: number;
 }
 
-/**
- * A digest of what is submitted: packing the same attempts twice gives the same key. 32 hex digits.
- */
-export const submissionKey = (attempts: readonly PackedAttempt[]): string =>
-  sha256(attempts.map(({ taskId, number }) => `${taskId}.${number}`).join(' '))
-    .toString('hex')
-    .slice(0, 32);
+export interface NamedSubmission {
+  /** Id of the installation. */
+  installation: string;
+  submissionKey: string;
+}
+
+/** What the names of all jobs of an installation begin with. */
+export const jobNamePrefix = (installation: string): string => `batchwell-${installation}-`;
 
 /**
  * A Batch job name has up to 128 letters, digits, '-' and '_'. Looking one up ignores case, so it
  * is lower case.
  */
-export const jobName = (key: string): string => `batchwell-${key}`;
+export const jobName = ({ installation, submissionKey }: NamedSubmission): string =>
+  jobNamePrefix(installation) + submissionKey;
 
-/** The key of the submission that a job is named after; undefined for a job that is not ours. */
-export const submissionKeyOf = (name: string): string | undefined =>
-  /^batchwell-([0-9a-f]{32})$/i.exec(name)?.[1]?.toLowerCase();
+/**
+ * The key of the submission that a job is named after; undefined for a job of another installation,
+ * or of another program.
+ */
+export function submissionKeyOf(installation: string, name: string): string | undefined {
+  const lower = name.toLowerCase();
+  const prefix = jobNamePrefix(installation);
+  const key = lower.startsWith(prefix) ? lower.slice(prefix.length) : '';
+  return /^[0-9a-f]{32}$/.test(key) ? key : undefined;
+}
 
 /** The job ID of one attempt: a child of an array, or the single job itself. */
 export const childJobId = (jobId: string, size: number, index: number): string =>

@@ -2,13 +2,9 @@
  * Variables whose names suggest a secret: only the container gets their values; they are never
  * shown.
  */
+import { isSecretName } from './secret-names.ts';
 import type { TaskOf } from './task.ts';
 import type { SplitTask } from './template.ts';
-
-const SECRET_NAME =
-  /SECRET|TOKEN|PASSW(OR)?D|PASSPHRASE|CREDENTIAL|PRIVATE_?KEY|ACCESS_?KEY|API_?KEY|AUTHORIZATION/i;
-
-export const isSecretName = (name: string): boolean => SECRET_NAME.test(name);
 
 const HIDDEN = '(hidden)';
 

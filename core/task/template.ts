@@ -3,6 +3,7 @@
  * template, and so one script object in S3 and one row in MySQL. A task is a template and its
  * values.
  */
+import { isSecretName } from './secret-names.ts';
 import type { ExecutorOf, InputOf, OutputOf, TaskOf, TaskSpec } from './task.ts';
 
 interface Slot {
@@ -18,36 +19,44 @@ export type Template = TaskOf<Text>;
  */
 const LONGEST_VALUE = 1024;
 
-/** Rebuilds a task with every text passed through `change`, in one fixed order. */
-export function mapTexts<A, B>(task: TaskOf<A>, change: (text: A) => B): TaskOf<B> {
+/**
+ * Rebuilds a task with every text passed through `change`, in one fixed order.
+ * @param change is told whether the text is the value of a secret variable
+ */
+export function mapTexts<A, B>(
+  task: TaskOf<A>,
+  change: (text: A, isSecret: boolean) => B,
+): TaskOf<B> {
   const optional = <K extends string>(key: K, text: A | undefined) =>
-    (text === undefined ? {} : { [key]: change(text) }) as { [P in K]?: B };
+    (text === undefined ? {} : { [key]: change(text, false) }) as { [P in K]?: B };
 
   const input = (one: InputOf<A>): InputOf<B> => ({
     ...optional('name', one.name),
     ...optional('description', one.description),
     ...optional('url', one.url),
-    path: change(one.path),
+    path: change(one.path, false),
     type: one.type,
     ...optional('content', one.content),
   });
   const output = (one: OutputOf<A>): OutputOf<B> => ({
     ...optional('name', one.name),
     ...optional('description', one.description),
-    url: change(one.url),
-    path: change(one.path),
+    url: change(one.url, false),
+    path: change(one.path, false),
     ...optional('path_prefix', one.path_prefix),
     type: one.type,
   });
   const executor = (one: ExecutorOf<A>): ExecutorOf<B> => ({
     image: one.image,
-    command: one.command.map(change),
+    command: one.command.map((text) => change(text, false)),
     ...optional('workdir', one.workdir),
     ...optional('stdin', one.stdin),
     ...optional('stdout', one.stdout),
     ...optional('stderr', one.stderr),
     ...(one.env && {
-      env: Object.fromEntries(Object.entries(one.env).map(([name, text]) => [name, change(text)])),
+      env: Object.fromEntries(
+        Object.entries(one.env).map(([name, text]) => [name, change(text, isSecretName(name))]),
+      ),
     }),
     ...(one.ignore_error === undefined ? {} : { ignore_error: one.ignore_error }),
   });
@@ -57,7 +66,7 @@ export function mapTexts<A, B>(task: TaskOf<A>, change: (text: A) => B): TaskOf<
     outputs: task.outputs.map(output),
     executors: task.executors.map(executor),
     resources: task.resources,
-    volumes: task.volumes.map(change),
+    volumes: task.volumes.map((volume) => change(volume, false)),
   };
 }
 
@@ -66,11 +75,14 @@ export interface SplitTask {
   values: string[];
 }
 
-/** Splits a task into what it may share with others and its own values. */
+/**
+ * Splits a task into what it may share with others and its own values. The values of secret
+ * variables always are its own: the script in S3 holds the template, and only values are sealed.
+ */
 export function splitTask(spec: TaskSpec): SplitTask {
   const values: string[] = [];
-  const template = mapTexts<string, Text>(spec, (text) => {
-    if (text.length > LONGEST_VALUE) return text;
+  const template = mapTexts<string, Text>(spec, (text, isSecret) => {
+    if (text.length > LONGEST_VALUE && !isSecret) return text;
     values.push(text);
     return { slot: values.length - 1 };
   });
@@ -92,7 +104,7 @@ export function fillTemplate(template: Template, values: readonly string[]): Tas
 
 /**
  * Moves texts that are equal in all rows into the template, so that a scatter of 10,000 stores its
- * common texts once. A single row stays as it is: its constants cannot be told from its values.
+ * common texts once; values of secret variables stay. A single row stays as it is: its constants cannot be told from its values.
  */
 export function hoistConstants(
   template: Template,
@@ -101,7 +113,13 @@ export function hoistConstants(
   const [first] = rows;
   if (!first || rows.length < 2) return { template, rows: rows.map((row) => [...row]) };
 
-  const varies = first.map((text, slot) => rows.some((row) => row[slot] !== text));
+  const secret = new Set<number>();
+  mapTexts<Text, void>(template, (text, isSecret) => {
+    if (isSecret && typeof text !== 'string') secret.add(text.slot);
+  });
+  const varies = first.map(
+    (text, slot) => secret.has(slot) || rows.some((row) => row[slot] !== text),
+  );
   const place = new Map<number, number>();
   varies.forEach((does, slot) => {
     if (does) place.set(slot, place.size);

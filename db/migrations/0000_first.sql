@@ -160,6 +160,18 @@ CREATE TABLE `webhooks` (
 	CONSTRAINT `webhooks_id` PRIMARY KEY(`id`)
 );
 --> statement-breakpoint
+CREATE TABLE `installation` (
+	`one` tinyint NOT NULL,
+	`id` varchar(16) NOT NULL,
+	`epoch` int NOT NULL,
+	`work_url` text,
+	`issued` mediumtext NOT NULL,
+	`renewals` int NOT NULL,
+	`renewed_ms` bigint unsigned NOT NULL,
+	`stop_reason` text,
+	CONSTRAINT `installation_one` PRIMARY KEY(`one`)
+);
+--> statement-breakpoint
 CREATE TABLE `attempts` (
 	`task_id` bigint unsigned NOT NULL,
 	`number` smallint NOT NULL,
@@ -200,6 +212,7 @@ CREATE TABLE `shapes` (
 	`queue` varchar(512) NOT NULL,
 	`share` varchar(255) NOT NULL,
 	`priority` int NOT NULL,
+	`owner` varchar(64) NOT NULL,
 	`used_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `shapes_shape` PRIMARY KEY(`shape`)
 );
@@ -207,6 +220,9 @@ CREATE TABLE `shapes` (
 CREATE TABLE `submissions` (
 	`id` bigint unsigned AUTO_INCREMENT NOT NULL,
 	`submission_key` varchar(40) NOT NULL,
+	`secret` binary(32) NOT NULL,
+	`installation` varchar(16) NOT NULL,
+	`owner` varchar(64) NOT NULL,
 	`shape` binary(16) NOT NULL,
 	`state` enum('packed','calling','running','ended') NOT NULL,
 	`size` int NOT NULL,

@@ -43,6 +43,8 @@ export const shapes = mysqlTable('shapes', {
   queue: ascii(512).notNull(),
   share: ascii(255).notNull(),
   priority: int().notNull(),
+  /** Attempts of different owners never share a submission. */
+  owner: varchar({ length: 64 }).notNull(),
   /** When a task was last staged with it, within an hour. */
   usedMs: ms().notNull(),
 });
@@ -55,8 +57,13 @@ export const submissions = mysqlTable(
   'submissions',
   {
     id: key().primaryKey().autoincrement(),
-    /** Digest of what is submitted. The job name is made of it. */
+    /** Drawn when its attempts are packed: 32 hex digits. The job name is made of it. */
     submissionKey: ascii(40).notNull(),
+    /** Only the fleet and its own containers have it: see core/submission/proof.ts. */
+    secret: bytes({ length: 32 }).notNull(),
+    /** Whose objects they are, with the owner. */
+    installation: ascii(16).notNull(),
+    owner: varchar({ length: 64 }).notNull(),
     shape: bytes({ length: 16 }).notNull(),
     state: mysqlEnum(submissionStates).notNull(),
     /** 1 is a single job, 2 to 10,000 an array. */

@@ -30,7 +30,7 @@ export const templates = mysqlTable(
   'templates',
   {
     id: key().primaryKey().autoincrement(),
-    /** SHA-256 of `body`. */
+    /** SHA-256 of its owner and `body`. */
     digest: bytes({ length: 32 }).notNull(),
     body: jsonText<Template>().notNull(),
     /** SHA-256 of the rendered script, once it is in S3. */

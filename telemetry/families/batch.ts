@@ -57,7 +57,7 @@ export const batchMetrics = (registers: Registry[]) => ({
     name: 'batchwell_janitor_jobs_total',
     help:
       'Unfinished Batch jobs with a name of this fleet that the janitor checked. It terminates ' +
-      'twin and unwanted jobs. A stranger belongs to no row.',
+      'twin, unwanted, and orphan jobs. An orphan belongs to no row.',
     labels: ['verdict'],
     startsAt: withLabel('verdict', janitorVerdicts),
     registers,

@@ -3,12 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { readAttemptTasks } from '../../db/attempts.ts';
 import { packSubmission, readReady } from '../../db/packing.ts';
 import { readSubmissions } from '../../db/submissions.ts';
-import { database, shape, rows, readyTasks, pack, packed } from './db-world.ts';
+import type { ShapeRow } from '../../db/job-definitions.ts';
+import { database, draw, makeShape, shape, rows, readyTasks, pack, packed } from './db-world.ts';
 
 describe('packing within limits of owners', () => {
-  const packLimited = (limits: Record<string, number>): Promise<number | undefined> =>
+  const packLimited = (limits: Record<string, number>, of: ShapeRow): Promise<number | undefined> =>
     packSubmission(database, {
-      shape,
+      shape: of,
+      drawn: draw(),
       most: 100,
       nowMs: 200,
       dueMs: 300,
@@ -25,27 +27,30 @@ describe('packing within limits of owners', () => {
     );
 
   test('a packer takes an owner’s tasks up to its limit, and all tasks of other owners', async () => {
-    await readyTasks(30, 'ann');
-    await readyTasks(20, 'bob');
-    expect(await packLimited({ ann: 5 })).toBeDefined();
+    const [anns, bobs] = [await makeShape('a', 'ann'), await makeShape('a', 'bob')];
+    await readyTasks(30, anns);
+    await readyTasks(20, bobs);
+    for (const of of [anns, bobs]) expect(await packLimited({ ann: 5 }, of)).toBeDefined();
     expect([await packedOf('ann'), await packedOf('bob')]).toEqual([5, 20]);
-    expect(await packLimited({ ann: 5 })).toBeUndefined();
+    expect(await packLimited({ ann: 5 }, anns)).toBeUndefined();
   });
 
   test('packing within a limit continues as attempts end', async () => {
-    await readyTasks(8, 'ann');
-    const first = await packLimited({ ann: 5 });
+    const anns = await makeShape('a', 'ann');
+    await readyTasks(8, anns);
+    const first = await packLimited({ ann: 5 }, anns);
     await rows(
       "UPDATE attempts SET outcome = 'succeeded', ended_ms = 1 WHERE submission_id = ? ORDER BY array_index LIMIT 2",
       [first],
     );
-    expect(await packLimited({ ann: 5 })).toBeDefined();
+    expect(await packLimited({ ann: 5 }, anns)).toBeDefined();
     expect(await packedOf('ann')).toBe(7);
   });
 
   test('8 packers at once stay within the limit of an owner', async () => {
-    await readyTasks(200, 'ann');
-    await Promise.all(Array.from({ length: 8 }, () => packLimited({ ann: 37 })));
+    const anns = await makeShape('a', 'ann');
+    await readyTasks(200, anns);
+    await Promise.all(Array.from({ length: 8 }, () => packLimited({ ann: 37 }, anns)));
     expect(await packedOf('ann')).toBe(37);
   });
 });

@@ -47,7 +47,7 @@ test('ended tasks go with their tags, and others stay with theirs', async () => 
 test('a template that is used again is noted, and made again when it was pruned just then', async () => {
   const prepared = prepareTasks([newTask('t')], { isScatter: false });
   const save = async (nowMs: number) => [
-    ...(await saveTemplates(database, prepared, nowMs)).values(),
+    ...(await saveTemplates(database, prepared, { owner: 'me', nowMs })).values(),
   ];
   const [id = 0] = await save(1);
   expect(await save(NOTE_USE_MS)).toEqual([id]);

@@ -1,4 +1,5 @@
 /** One database for a test file of submissions: emptied before each test, with one shape in it. */
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import {
   definitionContent,
@@ -45,7 +46,7 @@ beforeEach(async () => {
 export const rows = (sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> =>
   select(database.pool, sql, values);
 
-export async function makeShape(image: string): Promise<ShapeRow> {
+export async function makeShape(image: string, owner = 'me'): Promise<ShapeRow> {
   const content = definitionContent(
     image,
     { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false },
@@ -54,13 +55,15 @@ export async function makeShape(image: string): Promise<ShapeRow> {
   const digest = definitionDigest(content);
   const jobDefinitionId = await saveJobDefinition(database.pool, { digest, content, nowMs: 1 });
   const scheduling = { queue: 'q', share: '', priority: 0 };
-  const row = { shape: shapeOf(digest, scheduling), jobDefinitionId, ...scheduling };
+  const shape = shapeOf(digest, scheduling, owner);
+  const row = { shape, jobDefinitionId, ...scheduling, owner };
   await saveShape(database.pool, { ...row, nowMs: 1 });
   return row;
 }
 
 /** Tasks at submit, ready to be packed. */
-export async function readyTasks(count: number, owner = 'me'): Promise<number[]> {
+export async function readyTasks(count: number, of: ShapeRow = shape): Promise<number[]> {
+  const { owner } = of;
   const { taskIds } = await acceptAll(database, {
     owner,
     scatter: { name: 's', tags: {} },
@@ -72,14 +75,21 @@ export async function readyTasks(count: number, owner = 'me'): Promise<number[]>
   await moveTasksEach(
     database.pool,
     'staged',
-    taskIds.map((id) => ({ id, set: { shape: shape.shape.toString('hex') } })),
+    taskIds.map((id) => ({ id, set: { shape: of.shape.toString('hex') } })),
     { nowMs: 100, dueMs: 4 },
   );
   return taskIds;
 }
 
+/** What a packer draws. */
+export const draw = () => ({
+  installation: 'c0'.repeat(8),
+  submissionKey: randomBytes(16).toString('hex'),
+  secret: randomBytes(32),
+});
+
 export const pack = (most = 100): Promise<number | undefined> =>
-  packSubmission(database, { shape, most, nowMs: 200, dueMs: 300 });
+  packSubmission(database, { shape, drawn: draw(), most, nowMs: 200, dueMs: 300 });
 export async function packed(count: number): Promise<{ id: number; taskIds: number[] }> {
   const taskIds = await readyTasks(count);
   const id = await pack();

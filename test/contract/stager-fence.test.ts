@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { watch } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { command, emptyTask, makeWorld, useBuiltStager } from './stager-world.ts';
+import { readOwner, writeOwner } from '../../core/submission/owner-object.ts';
+import { command, emptyTask, makeWorld, PREFIX, SECRET, useBuiltStager } from './stager-world.ts';
 import type { Ended, World } from './stager-world.ts';
 
 const stager = useBuiltStager();
@@ -13,6 +14,8 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
+const ownerNow = async (): Promise<string | undefined> =>
+  readOwner(SECRET, (await world.s3.text(`${PREFIX}owner`)) ?? '');
 const run = (env?: Record<string, string>): Promise<Ended> => world.start(stager, env).ended;
 
 function gate(): { opened: Promise<void>; open: () => void } {
@@ -60,7 +63,7 @@ describe('the fence', () => {
       run({ AWS_BATCH_JOB_ID: 'twin-b' }),
     ]);
     expect(ended.map((one) => one.code).toSorted()).toEqual([0, 122]);
-    const owner = await world.s3.text('work/submissions/sub1/owner');
+    const owner = await ownerNow();
     const late = ended.find((one) => one.code === 122);
     expect(owner).toBe(ended[0].code === 0 ? 'twin-a' : 'twin-b');
     expect(late?.events.map((one) => one['event'])).toEqual(['task_fenced']);
@@ -80,7 +83,7 @@ describe('the fence', () => {
       ),
     );
     expect(codes).toEqual([0, 0]);
-    expect(await world.s3.text('work/submissions/sub1/owner')).toBe('job-9');
+    expect(await ownerNow()).toBe('job-9');
   });
 
   test('Batch’s second attempt runs if the first left no record, and does nothing if it left one', async () => {
@@ -105,7 +108,7 @@ describe('the fence', () => {
     world.s3.fault = (request, reply, name) => {
       if (!name.endsWith('/rc')) return false;
       world.s3.fault = undefined;
-      void world.s3.put('work/submissions/sub1/owner', 'somebody-else');
+      void world.s3.put(`${PREFIX}owner`, writeOwner(SECRET, 'somebody-else'));
       request.resume();
       reply.writeHead(200).end();
       return true;

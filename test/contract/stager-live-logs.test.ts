@@ -15,6 +15,7 @@ import {
   useBuiltStager,
   type Running,
   type World,
+  PREFIX,
 } from './stager-world.ts';
 
 const stager = useBuiltStager();
@@ -53,7 +54,7 @@ function watchUploads({ s3 }: World): Uploads {
       }),
   };
   s3.fault = (request, reply, path) => {
-    const name = /^work\/submissions\/sub1\/live\/(.*)$/.exec(path)?.[1];
+    const name = path.startsWith(live('')) ? path.slice(live('').length) : undefined;
     if (name === undefined || request.method !== 'PUT') return false;
     if (seen.meet?.(request, reply)) return true;
     underWay.set(name, (underWay.get(name) ?? 0) + 1);
@@ -69,7 +70,7 @@ function watchUploads({ s3 }: World): Uploads {
 }
 
 const STDOUT = '00000/0.stdout';
-const live = (name: string) => `work/submissions/sub1/live/${name}`;
+const live = (name: string) => `${PREFIX}live/${name}`;
 const start = (longestMs = 20, env: Record<string, string> = {}): Running =>
   world.start(stager, { BATCHWELL_LIVE_LOGS_MS: String(longestMs), ...env });
 /** A command whose `wait NAME` continues when the test allows it. */

@@ -9,6 +9,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import { scriptBeside, submissionPrefix } from '../../core/files/s3-layout.ts';
+import { SECRET_VARIABLE } from '../../core/submission/proof.ts';
 import { encodeManifest } from '../../core/submission/manifest.ts';
 import { parseResultBody } from '../../core/result/result-body.ts';
 import { decodeResultKey } from '../../core/result/result-key.ts';
@@ -21,8 +23,14 @@ import { startS3Between } from './s3-between.ts';
 import type { S3Between } from './s3-between.ts';
 
 const BUCKET = 'work';
-const SUBMISSION = 'submissions/sub1/';
-const PREFIX = `${BUCKET}/${SUBMISSION}`;
+/** Of the submission of every world. */
+export const SECRET = Buffer.alloc(32, 7);
+const SUBMISSION = submissionPrefix({
+  installation: 'c0'.repeat(8),
+  owner: 'ann',
+  submissionKey: 'ab'.repeat(16),
+});
+export const PREFIX = `${BUCKET}/${SUBMISSION}`;
 
 /**
  * The command of the bundled stager, which is built before the tests of the file and removed after
@@ -129,11 +137,11 @@ export async function makeWorld(): Promise<World> {
           const { template, values } = splitTask(task);
           const script = renderScript(template);
           const scriptSha256 = createHash('sha256').update(script).digest('hex');
-          await s3.put(`${BUCKET}/scripts/${scriptSha256}.sh`, script);
-          return { scriptSha256, values: renderValues(template, values) };
+          await s3.put(`${BUCKET}/${scriptBeside(SUBMISSION, scriptSha256)}`, script);
+          return { scriptSha256, values: renderValues(template, values), attempt: '1.1' };
         }),
       );
-      await s3.put(`${PREFIX}manifest`, encodeManifest(parts));
+      await s3.put(`${PREFIX}manifest`, encodeManifest(SECRET, parts));
     },
     start(command, env = {}) {
       const [program = '', ...args] = command;
@@ -146,6 +154,7 @@ export async function makeWorld(): Promise<World> {
           AWS_SECRET_ACCESS_KEY: 'local',
           AWS_REGION: 'us-east-1',
           BATCHWELL_SUBMISSION: `s3://${BUCKET}/${SUBMISSION}`,
+          [SECRET_VARIABLE]: SECRET.toString('base64url'),
           AWS_BATCH_JOB_ID: 'job-1',
           AWS_BATCH_JOB_ATTEMPT: '1',
           BATCHWELL_SCRATCH: folder,
@@ -158,7 +167,7 @@ export async function makeWorld(): Promise<World> {
     },
     async result(index = 0) {
       for (const name of await s3.names(`${PREFIX}results/`)) {
-        const seen = decodeResultKey(name.slice(`${PREFIX}results/`.length));
+        const seen = decodeResultKey(SECRET, name.slice(`${PREFIX}results/`.length));
         if (seen?.index === index)
           return {
             attempt: seen.attempt,

@@ -14,6 +14,7 @@ import {
   runIn,
   shipIn,
 } from '../log-world.ts';
+import { prefixOf } from '../tes-world.ts';
 
 const world = await startApiWorld(LOG_SETTINGS);
 afterAll(() => world.close());
@@ -140,7 +141,7 @@ describe('a followed log', () => {
     const key = await run(id);
     let given = 0;
     const chunk = Buffer.alloc(chunkBytes, 'x');
-    world.logs.streamed.set(`submissions/${key}/logs/00007/1/0.stdout`, {
+    world.logs.streamed.set(`${prefixOf(key)}logs/00007/1/0.stdout`, {
       sizeBytes,
       async *from() {
         for (; given < sizeBytes; given += chunkBytes) yield chunk;

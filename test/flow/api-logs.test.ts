@@ -14,6 +14,7 @@ import {
   shipIn,
   sqlIn,
 } from '../log-world.ts';
+import { prefixOf } from '../tes-world.ts';
 
 const world = await startApiWorld(LOG_SETTINGS);
 afterAll(() => world.close());
@@ -51,7 +52,7 @@ describe('a log without follow', () => {
     expect((await logs(id)).text).toBe('last seen');
     expect(await (await follow(id)).whole).toBe('last seen');
     world.logs.texts.set(
-      `submissions/${key}/logs/00007/3/0.stdout`,
+      `${prefixOf(key)}logs/00007/3/0.stdout`,
       'last seen, and saved after SIGTERM',
     );
     expect((await logs(id)).text).toBe('last seen, and saved after SIGTERM');

@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import type { ResultRecord } from '../../core/result/result.ts';
 import { startApiWorld } from '../api-world.ts';
-import { attemptIn, endIn, getIn, keyOf, postIn, simple, sqlIn } from '../tes-world.ts';
+import { attemptIn, endIn, getIn, keyOf, postIn, prefixOf, simple, sqlIn } from '../tes-world.ts';
 
 const world = await startApiWorld();
 afterAll(() => world.close());
@@ -186,8 +186,8 @@ describe('a finished task', () => {
       ended: { outcome: 'succeeded', exitCode: 0, result },
     });
     await end(id, 'done');
-    world.logs.texts.set(`submissions/${key}/logs/00001/1/0.stdout`, 'said');
-    world.logs.texts.set(`submissions/${key}/logs/00001/1/1.stderr`, 'sworn');
+    world.logs.texts.set(`${prefixOf(key)}logs/00001/1/0.stdout`, 'said');
+    world.logs.texts.set(`${prefixOf(key)}logs/00001/1/1.stderr`, 'sworn');
 
     const full = await get(id, 'FULL');
     expect(full.state).toBe('COMPLETE');

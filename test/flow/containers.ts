@@ -9,9 +9,11 @@ import { memoInMemory } from '../memo.ts';
 import { readDigest } from '../../core/cache/read-digest.ts';
 import { S3Client } from '@aws-sdk/client-s3';
 import { stagerExit } from '../../core/container/container.ts';
+import { sealResultBody } from '../../core/result/result-body.ts';
 import { encodeResultKey } from '../../core/result/result-key.ts';
 import type { InputsRead, ResultRecord, UploadedFile } from '../../core/result/result.ts';
 import { inSubmission, SUBMISSION_VARIABLE } from '../../core/files/s3-layout.ts';
+import { SECRET_VARIABLE } from '../../core/submission/proof.ts';
 import { parseS3Url } from '../../core/files/s3-url.ts';
 import type { TaskSpec } from '../../core/task/task.ts';
 import type { ObjectStore } from '../../aws/s3.ts';
@@ -105,23 +107,28 @@ export function createPlayedRunner(parts: ContainerParts): PlayedRunner {
 const after = (ms: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, ms).unref());
 
+function identityOf({ arrayIndex = 0, environment }: Container) {
+  return {
+    index: arrayIndex,
+    prefix: environment[SUBMISSION_VARIABLE] ?? '',
+    secret: Buffer.from(environment[SECRET_VARIABLE] ?? '', 'base64url'),
+  };
+}
+
 async function play(
   parts: ContainerParts,
   s3: () => S3Client,
   container: Container,
   alive: Alive,
 ): Promise<Ended> {
-  const {
-    arrayIndex: index = 0,
-    environment: { [SUBMISSION_VARIABLE]: prefix = '' },
-  } = container;
+  const { index, prefix, secret } = identityOf(container);
   const found = await parts.findTask(prefix.split('/').at(-2) ?? '', index);
   const behaviour = parts.behave({ ...found, container });
   if (behaviour.beforeFence) await Promise.race([behaviour.beforeFence, alive.gone]);
   if (alive.killed) return {};
   const fence = await takeOrReadFence(
     s3(),
-    parseS3Url(prefix) ?? { bucket: '', key: '' },
+    { submission: parseS3Url(prefix) ?? { bucket: '', key: '' }, secret },
     container.jobId,
   );
   if (!fence.mine) return { exitCode: stagerExit.fenced };
@@ -134,11 +141,12 @@ async function play(
   if (behaviour.noRecord) return behaviour.noRecord;
   alive.acting = true;
   const record = await workOrPretend(parts.objects(), behaviour, found.spec);
+  const recorded = { secret, index, attempt: container.attempt };
   await parts
     .objects()
     .put(
-      prefix + inSubmission.results + encodeResultKey(index, container.attempt, record),
-      JSON.stringify(record),
+      prefix + inSubmission.results + encodeResultKey(recorded, record),
+      sealResultBody(recorded, record),
     );
   parts.effects.push({ taskId: found.taskId, jobId: container.jobId, attempt: container.attempt });
   return behaviour.endsWith ?? endOf(record);

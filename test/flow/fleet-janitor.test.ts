@@ -1,6 +1,8 @@
 import { BatchClient, DescribeJobsCommand, SubmitJobCommand } from '@aws-sdk/client-batch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { jobName } from '../../core/submission/packing.ts';
+import { jobName, type NamedSubmission } from '../../core/submission/packing.ts';
+import { submissionPrefix } from '../../core/files/s3-layout.ts';
+import { SECRET_VARIABLE } from '../../core/submission/proof.ts';
 import { tidy } from '../../workers/upkeep/janitor.ts';
 import { newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
@@ -27,27 +29,35 @@ const statusOf = async (jobId: string): Promise<string | undefined> =>
 
 /** The submission that runs now, and one more job of its definition, under a name. */
 async function submitBeside(
-  name: (key: string) => string,
+  name: (of: NamedSubmission) => string,
 ): Promise<{ jobId: string; beside: string }> {
   await world.until(
     'a running submission',
     async () => (await world.rows("SELECT id FROM submissions WHERE state = 'running'")).length > 0,
   );
   const [row] = await world.rows(
-    `SELECT submission_key, job_id, job_definitions.revision FROM submissions
+    `SELECT submission_key, secret, installation, owner, job_id, job_definitions.revision
+     FROM submissions
      JOIN job_definitions ON job_definitions.id = job_definition_id WHERE state = 'running'`,
   );
+  const secret = row?.['secret'] as Buffer;
+  const place = {
+    submissionKey: String(row?.['submission_key']),
+    installation: String(row?.['installation']),
+    owner: String(row?.['owner']),
+  };
   const sent = await client.send(
     new SubmitJobCommand({
-      jobName: name(String(row?.['submission_key'])),
+      jobName: name(place),
       jobQueue: 'batchwell',
       jobDefinition: String(row?.['revision']),
       containerOverrides: {
         environment: [
           {
             name: 'BATCHWELL_SUBMISSION',
-            value: `s3://work-bucket/submissions/${String(row?.['submission_key'])}/`,
+            value: `s3://work-bucket/${submissionPrefix(place)}`,
           },
+          { name: SECRET_VARIABLE, value: secret.toString('base64url') },
         ],
       },
     }),
@@ -67,7 +77,7 @@ test('a twin that waits beside the job that is polled is ended, and the task goe
       config: { ...runtime.config, janitorMs: 0 },
       nowMs: () => Date.now() + 1000,
     }),
-  ).toEqual({ wanted: 1, twin: 1, unwanted: 0, stranger: 0 });
+  ).toEqual({ wanted: 1, twin: 1, unwanted: 0, orphan: 0 });
   await world.until('the end of the twin', async () => (await statusOf(beside)) === 'FAILED');
   expect(await statusOf(jobId)).not.toBe('FAILED');
   letEnd();
@@ -111,19 +121,26 @@ test('a twin that owns the submission is polled from now on, and not ended', asy
   expect(world.effects.map((effect) => effect.jobId)).toEqual([beside]);
 });
 
-test('a job that no row knows is logged and left alone', async () => {
+test('a job of this installation that no row knows is ended', async () => {
   const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
   world.behave(() => ({ until: mayEnd, beforeFence: mayEnd }));
   const { runtime } = await world.startWorkers({ settings: SETTINGS });
   const ids = await world.accept([newTask('one')]);
-  const { beside } = await submitBeside(() => jobName('ff'.repeat(16)));
+  const { beside } = await submitBeside(({ installation }) =>
+    jobName({ installation, submissionKey: 'ff'.repeat(16) }),
+  );
   await world.until('the janitor’s word', () =>
     world.lines.some(({ msg, jobId }) => msg === 'job-of-no-submission' && jobId === beside),
   );
-  expect(await statusOf(beside)).not.toBe('FAILED');
+  await world.until('the end of the job', async () => (await statusOf(beside)) === 'FAILED');
+  const { beside: others } = await submitBeside(() =>
+    jobName({ installation: 'f0'.repeat(8), submissionKey: 'ff'.repeat(16) }),
+  );
+  await tidy({ ...runtime, nowMs: () => Date.now() + 1000 });
+  expect(await statusOf(others)).not.toBe('FAILED');
   expect(
     (await runtime.metrics.janitorJobs.get()).values.find(
-      ({ labels }) => labels.verdict === 'stranger',
+      ({ labels }) => labels.verdict === 'orphan',
     )?.value,
   ).toBeGreaterThan(0);
   letEnd();

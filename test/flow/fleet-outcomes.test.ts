@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { submissionPrefix, type SubmissionPlace } from '../../core/files/s3-layout.ts';
 import type { Behaviour } from './containers.ts';
 import type { TaskState } from './fleet-rows.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
@@ -161,7 +162,7 @@ describe('an attempt’s own record', () => {
     });
   });
 
-  test('a record that cannot be read fails its own task and no other', async () => {
+  test('a record without a proof changes nothing, and is reported', async () => {
     const { promise: planted, resolve: plant } = Promise.withResolvers<void>();
     world.behave(({ spec }) =>
       spec.executors[0]?.image === 'bad:1'
@@ -175,11 +176,11 @@ describe('an attempt’s own record', () => {
     );
     await world.until('both to run', () => world.batch.ledger.summary().running === 2);
     const [row] = await world.rows(
-      'SELECT submission_key FROM submissions JOIN attempts ON attempts.submission_id = submissions.id WHERE task_id = ?',
+      'SELECT installation, submissions.owner, submission_key AS submissionKey FROM submissions JOIN attempts ON attempts.submission_id = submissions.id WHERE task_id = ?',
       [ids[0]],
     );
     await world.objects.put(
-      `s3://work-bucket/submissions/${String(row?.['submission_key'])}/results/00000.1.long`,
+      `s3://work-bucket/${submissionPrefix(row as SubmissionPlace)}results/00000.1.long`,
       '{"not":"a record"}',
     );
     plant();
@@ -187,7 +188,7 @@ describe('an attempt’s own record', () => {
       { place: 'failed', failureCode: 'result-missing' },
       { place: 'done' },
     ]);
-    expect(world.lines.some(({ msg }) => msg === 'result-record-unreadable')).toBe(true);
+    expect(world.lines.some(({ msg }) => msg === 'unproven-object')).toBe(true);
   });
 
   test('a record that cannot be fetched delays no other task', async () => {

@@ -45,20 +45,14 @@ export async function readTasks(database: Database, ids: readonly number[]): Pro
   return rows;
 }
 
-/** The task at an index of a submission. */
+/** The task at an index of a submission, in whichever database has it. */
 export async function findTask(
-  database: Database,
+  databases: readonly Database[],
   key: string,
   index: number,
 ): Promise<{ taskId: number; spec: TaskSpec }> {
-  const [[row]] = await database.pool.query<RowDataPacket[]>(
-    `SELECT tasks.id, tasks.slot_values, templates.body
-     FROM submissions JOIN attempts ON attempts.submission_id = submissions.id
-     JOIN tasks ON tasks.id = attempts.task_id
-     JOIN templates ON templates.id = tasks.template_id
-     WHERE submissions.submission_key = ? AND attempts.array_index = ?`,
-    [key, index],
-  );
+  const rows = await Promise.all(databases.map((database) => findTaskIn(database, key, index)));
+  const row = rows.find((one) => one !== undefined);
   if (!row) throw new Error(`No task is at index ${index} of submission ${key}.`);
   return {
     taskId: row['id'] as number,
@@ -67,6 +61,22 @@ export async function findTask(
       JSON.parse(String(row['slot_values'])) as string[],
     ),
   };
+}
+
+async function findTaskIn(
+  database: Database,
+  key: string,
+  index: number,
+): Promise<RowDataPacket | undefined> {
+  const [[row]] = await database.pool.query<RowDataPacket[]>(
+    `SELECT tasks.id, tasks.slot_values, templates.body
+     FROM submissions JOIN attempts ON attempts.submission_id = submissions.id
+     JOIN tasks ON tasks.id = attempts.task_id
+     JOIN templates ON templates.id = tasks.template_id
+     WHERE submissions.submission_key = ? AND attempts.array_index = ?`,
+    [key, index],
+  );
+  return row;
 }
 
 /** What a failed test should show of the fleet. */

@@ -57,6 +57,8 @@ export interface FleetWorld {
   lines: Record<string, unknown>[];
   /** How containers go from now on. */
   behave(how: (attempted: Attempted) => Behaviour): void;
+  /** Plays the containers of a fleet with another database, too. */
+  playAlso(database: Database): void;
   startWorkers(options?: StartOptions): Promise<Workers>;
   /** Commits tasks and nudges the fleet. */
   accept(tasks: readonly NewTask[], scatter?: string): Promise<number[]>;
@@ -107,6 +109,8 @@ interface WorldServers {
 
 /** What the containers of a world are played by, and what they leave. */
 interface Played {
+  /** Of every fleet whose containers are played. */
+  databases: Database[];
   behave: (attempted: Attempted) => Behaviour;
   effects: Effect[];
 }
@@ -127,7 +131,7 @@ export async function startFleetWorld(
   const config = readConfig(environment);
   const clients = openClients(config);
   const { database, queues, objects } = clients;
-  const played: Played = { behave: ALL_WELL, effects: [] };
+  const played: Played = { databases: [database], behave: ALL_WELL, effects: [] };
   const { batch, runner } = await startPlayedBatch(opened, clients, played);
   const lines: Record<string, unknown>[] = [];
   const crew = createCrew(environment, lines);
@@ -144,6 +148,7 @@ export async function startFleetWorld(
     effects: played.effects,
     lines,
     behave: (how) => void (played.behave = how),
+    playAlso: (another) => void played.databases.push(another),
     startWorkers: crew.start,
     accept: (tasks, scatter) => accept(world, config, { tasks, scatter }),
     tasks: (ids) => onceThere(() => readTasks(database, ids)),
@@ -224,14 +229,14 @@ function openClients({ databaseUrl, redisUrl, redisPrefix }: Config) {
 
 async function startPlayedBatch(
   { dataFolder }: WorldServers,
-  { objects, database }: ReturnType<typeof openClients>,
+  { objects }: ReturnType<typeof openClients>,
   played: Played,
 ): Promise<{ batch: LocalBatch; runner: PlayedRunner }> {
   const runner = createPlayedRunner({
     effects: played.effects,
     objects: () => objects,
     behave: (attempted) => played.behave(attempted),
-    findTask: (key, index) => onceThere(() => findTask(database, key, index)),
+    findTask: (key, index) => onceThere(() => findTask(played.databases, key, index)),
   });
   const batch = await startLocalBatch({
     dataFolder: join(dataFolder, 'batch'),

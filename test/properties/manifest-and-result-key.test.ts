@@ -7,15 +7,19 @@ import {
   firstReadRange,
   manifestCount,
   manifestIndexRange,
+  openValues,
   parseManifestEntry,
   valuesRange,
 } from '../../core/submission/manifest.ts';
-import { parseResultBody } from '../../core/result/result-body.ts';
+import { openResultBody, parseResultBody, sealResultBody } from '../../core/result/result-body.ts';
 import { packRecord } from '../../core/result/result-bytes.ts';
 import { decodeResultKey, encodeResultKey } from '../../core/result/result-key.ts';
+import { proofOf } from '../../core/submission/proof.ts';
 import type { ResultRecord } from '../../core/result/result.ts';
 import { startDigest } from '../../stager/digest.ts';
 
+const SECRET = Buffer.alloc(32, 7);
+const OTHERS = Buffer.alloc(32, 8);
 const sha256 = fc.stringMatching(/^[0-9a-f]{64}$/);
 const packed = (value: unknown) =>
   `00001.1.${Buffer.from(JSON.stringify(value)).toString('base64url')}`;
@@ -27,17 +31,24 @@ describe('a manifest', () => {
     fc.assert(
       fc.property(
         fc.array(
-          fc.record({ scriptSha256: sha256, values: fc.string({ unit: 'binary', maxLength: 50 }) }),
+          fc.record({
+            scriptSha256: sha256,
+            values: fc.string({ unit: 'binary', maxLength: 50 }),
+            attempt: fc.constant('1.1'),
+          }),
           { minLength: 1, maxLength: 40 },
         ),
         (parts) => {
-          const manifest = encodeManifest(parts);
+          const manifest = encodeManifest(SECRET, parts);
+          expect(encodeManifest(SECRET, parts)).toEqual(manifest);
           expect(manifestCount(manifest.subarray(0, 16))).toBe(parts.length);
           for (const [index, part] of parts.entries()) {
             const entry = parseManifestEntry(slice(manifest, manifestIndexRange(index)), index);
             const range = valuesRange(entry);
             expect(entry.scriptSha256).toBe(part.scriptSha256);
-            expect(range ? slice(manifest, range).toString('utf8') : '').toBe(part.values);
+            const sealed = range ? slice(manifest, range) : Buffer.alloc(0);
+            expect(openValues(SECRET, entry, sealed)?.toString('utf8')).toBe(part.values);
+            expect(openValues(OTHERS, entry, sealed)).toBeUndefined();
           }
         },
       ),
@@ -48,15 +59,16 @@ describe('a manifest', () => {
     const parts = Array.from({ length: 10_000 }, (_, index) => ({
       scriptSha256: 'ab'.repeat(32),
       values: `v0='${index}'\n`.padEnd(300, 'x'),
+      attempt: `${index}.1`,
     }));
-    const manifest = encodeManifest(parts);
+    const manifest = encodeManifest(SECRET, parts);
     const last = parseManifestEntry(slice(manifest, firstReadRange(9_999)), 9_999);
     expect(last.valuesBytes).toBe(300);
   });
 
   test('a manifest refuses an index it does not hold, another form, and an entry in the place of another', () => {
-    const manifest = encodeManifest([
-      { scriptSha256: 'cd'.repeat(32), values: 'v0=1\n'.repeat(50) },
+    const manifest = encodeManifest(SECRET, [
+      { scriptSha256: 'cd'.repeat(32), values: 'v0=1\n'.repeat(50), attempt: '1.1' },
     ]);
     expect(() => parseManifestEntry(slice(manifest, manifestIndexRange(1)), 1)).toThrow(/no entry/);
     expect(() => parseManifestEntry(slice(manifest, manifestIndexRange(9)), 9)).toThrow(
@@ -65,8 +77,47 @@ describe('a manifest', () => {
     expect(() => parseManifestEntry(slice(manifest, manifestIndexRange(0)), 4)).toThrow(
       /says it is for 0/,
     );
-    expect(() => encodeManifest([{ scriptSha256: 'AB', values: '' }])).toThrow(/Part 0/);
+    expect(() =>
+      encodeManifest(SECRET, [{ scriptSha256: 'AB', values: '', attempt: '1.1' }]),
+    ).toThrow(/Part 0/);
     expect(manifestCount(Buffer.from('<Error>something</Error>'))).toBeUndefined();
+  });
+
+  test('a changed bit of an entry or of its values takes the proof', () => {
+    const parts = [
+      { scriptSha256: 'cd'.repeat(32), values: "v0='a secret'\n", attempt: '1.1' },
+      { scriptSha256: 'ef'.repeat(32), values: "v0='another'\n", attempt: '2.1' },
+    ];
+    const manifest = encodeManifest(SECRET, parts);
+    expect(manifest.includes('secret')).toBe(false);
+    const open = (bytes: Buffer): Buffer | undefined => {
+      const entry = parseManifestEntry(slice(bytes, manifestIndexRange(1)), 1);
+      return openValues(SECRET, entry, slice(bytes, valuesRange(entry) ?? { start: 0, end: 0 }));
+    };
+    expect(open(manifest)?.toString()).toBe(parts[1]?.values);
+    const { start, end } = manifestIndexRange(1);
+    const script = start + 24;
+    for (const at of [script, end - 20, end, manifest.length - 1]) {
+      const changed = Buffer.from(manifest);
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      expect(open(changed)).toBeUndefined();
+    }
+  });
+
+  test('equal values of two indexes or two attempts are sealed differently', () => {
+    const sealed = (attempts: string[]): string[] => {
+      const parts = attempts.map((attempt) => ({
+        scriptSha256: 'cd'.repeat(32),
+        values: "v0='a secret'\n",
+        attempt,
+      }));
+      const manifest = encodeManifest(SECRET, parts);
+      return parts.map((_, at) => {
+        const entry = parseManifestEntry(slice(manifest, manifestIndexRange(at)), at);
+        return slice(manifest, valuesRange(entry) ?? { start: 0, end: 0 }).toString('hex');
+      });
+    };
+    expect(new Set([...sealed(['1.1', '1.1']), ...sealed(['1.2'])]).size).toBe(3);
   });
 });
 
@@ -150,16 +201,17 @@ describe('a result key', () => {
     let whole = 0;
     fc.assert(
       fc.property(index, attempt, record, (index, attempt, record) => {
-        const tail = encodeResultKey(index, attempt, record);
+        const tail = encodeResultKey({ secret: SECRET, index, attempt }, record);
         expect(Buffer.byteLength(`${'p'.repeat(300)}results/${tail}`)).toBeLessThanOrEqual(1_024);
-        const seen = decodeResultKey(tail);
+        const seen = decodeResultKey(SECRET, tail);
+        expect(decodeResultKey(OTHERS, tail)).toBeUndefined();
         if (seen?.record) whole += 1;
         else long += 1;
         // Sums of inputs only save requests: they give way before the record does.
         const { sums, ...inputs } = record.inputs ?? {};
         const kept = seen?.record?.inputs && 'sums' in seen.record.inputs;
         expect(seen).toEqual(
-          tail.endsWith('.long')
+          tail.includes('.long.')
             ? { index, attempt }
             : {
                 index,
@@ -170,7 +222,16 @@ describe('a result key', () => {
                 },
               },
         );
-        expect(parseResultBody(JSON.parse(JSON.stringify(record)))).toEqual(record);
+        const recorded = { secret: SECRET, index, attempt };
+        const body = sealResultBody(recorded, record);
+        expect(openResultBody(recorded, body)).toEqual(record);
+        expect(parseResultBody(JSON.parse(body))).toEqual(record);
+        for (const other of [
+          { ...recorded, secret: OTHERS },
+          { ...recorded, index: index + 1 },
+          { ...recorded, attempt: attempt + 1 },
+        ])
+          expect(openResultBody(other, body)).toBeUndefined();
       }),
       { numRuns: 300 },
     );
@@ -204,12 +265,17 @@ describe('a result key', () => {
         sums: Array.from({ length: 6 }, () => '01'.repeat(8)),
       },
     };
-    expect(decodeResultKey(encodeResultKey(9_999, 1, record))?.record).toEqual(record);
+    expect(
+      decodeResultKey(SECRET, encodeResultKey({ secret: SECRET, index: 9_999, attempt: 1 }, record))
+        ?.record,
+    ).toEqual(record);
   });
 
   test('sorts by index, and names index and attempt in the open', () => {
     const empty = { startedMs: 1, endedMs: 2, executors: [], outputs: [], missingOutputs: [] };
-    expect(encodeResultKey(42, 1, empty)).toMatch(/^00042\.1\.[\w-]+$/);
+    expect(encodeResultKey({ secret: SECRET, index: 42, attempt: 1 }, empty)).toMatch(
+      /^00042\.1\.[\w-]+$/,
+    );
   });
 
   test('of a foreign kind is nothing, and never throws', () => {
@@ -220,14 +286,26 @@ describe('a result key', () => {
       outputs: [],
       missingOutputs: [],
     });
-    const inKey = (bytes: Uint8Array) => `00001.1.${Buffer.from(bytes).toString('base64url')}`;
-    expect(decodeResultKey(inKey(good))?.record).toBeDefined();
+    // With a valid proof: what is refused is refused by its form.
+    const inKey = (bytes: Uint8Array, head = '00001.1.', secret = SECRET) => {
+      const proof = proofOf(secret, 'result-key', [1, 1], Buffer.from(bytes));
+      return head + Buffer.concat([bytes, proof]).toString('base64url');
+    };
+    const decode = (tail: string) => decodeResultKey(SECRET, tail);
+    expect(decode(inKey(good))?.record).toBeDefined();
     const foreign = [
       '',
       'x',
       '00001',
       '00001.1',
       '1.1.long',
+      // Without a proof, with one of another submission, and with that of another index or attempt.
+      `00001.1.${good.toString('base64url')}`,
+      inKey(good, '00001.1.', OTHERS),
+      inKey(good, '00002.1.'),
+      inKey(good, '00001.2.'),
+      '00001.1.long',
+      `00001.1.long.${Buffer.alloc(16).toString('base64url')}`,
       '00001.0.long',
       '00001.1.',
       '00001.1.!!',
@@ -243,7 +321,7 @@ describe('a result key', () => {
       inKey(Buffer.from([2, 0, 1, 2, 255, 255, 255, 255, 15])),
       inKey(Buffer.from([2, 0, 1, 2, 0, 1, 0, 2, 0xff, 0xfe, 0, 0])),
     ];
-    expect(foreign.map(decodeResultKey)).toEqual(foreign.map(() => undefined));
+    expect(foreign.map(decode)).toEqual(foreign.map(() => undefined));
     fc.assert(
       fc.property(
         fc.oneof(
@@ -254,7 +332,7 @@ describe('a result key', () => {
             .map((raw) => `00001.1.${Buffer.from([2, ...raw]).toString('base64url')}`),
         ),
         (key) => {
-          expect(() => decodeResultKey(key)).not.toThrow();
+          expect(() => decode(key)).not.toThrow();
         },
       ),
     );

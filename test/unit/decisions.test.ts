@@ -3,13 +3,7 @@ import { decideCache, type CacheDecision, type CacheFacts } from '../../core/cac
 import { parseId, publicId } from '../../core/ids.ts';
 import { judgePrior, outputUrl, type PriorState } from '../../core/result/outputs.ts';
 import { failureOf } from '../../core/retry/failures.ts';
-import {
-  childJobId,
-  decidePack,
-  jobName,
-  submissionKey,
-  type PackDecision,
-} from '../../core/submission/packing.ts';
+import { childJobId, decidePack, type PackDecision } from '../../core/submission/packing.ts';
 import {
   decideAfterCall,
   decideSubmit,
@@ -211,28 +205,6 @@ describe('submit', () => {
 });
 
 describe('names', () => {
-  test('a submission’s key names its attempts, and a second attempt has another key', () => {
-    const packed = [
-      { taskId: 1, number: 1 },
-      { taskId: 2, number: 1 },
-    ];
-    expect(submissionKey(packed)).toBe(submissionKey([...packed]));
-    const others = [
-      [{ taskId: 1, number: 1 }],
-      [
-        { taskId: 1, number: 2 },
-        { taskId: 2, number: 1 },
-      ],
-      [
-        { taskId: 11, number: 1 },
-        { taskId: 2, number: 1 },
-      ],
-      packed.toReversed(),
-    ];
-    expect(new Set([packed, ...others].map(submissionKey)).size).toBe(5);
-    expect(jobName(submissionKey(packed))).toMatch(/^[a-z0-9_-]{1,128}$/);
-  });
-
   test('an attempt’s job is the array’s child, or the single job itself', () => {
     expect([childJobId('j', 3, 2), childJobId('j', 1, 0)]).toEqual(['j:2', 'j']);
   });

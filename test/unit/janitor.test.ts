@@ -49,7 +49,7 @@ const cases: [
     { state: 'ended', jobId: 'job', endedMs: NOW - 10 },
     'wanted',
   ],
-  ['a job that no row knows', old, undefined, 'stranger'],
+  ['a job that no row knows', old, undefined, 'orphan'],
   ['a young job that no row knows', young, undefined, 'wanted'],
 ];
 
@@ -58,8 +58,12 @@ test.each(cases)('the janitor judges %s', (_, job, submission, verdict) => {
 });
 
 test('a job is ours by its name, in whatever case Batch shows it', () => {
-  const key = 'ab'.repeat(16);
-  expect(submissionKeyOf(jobName(key).toUpperCase())).toBe(key);
-  expect(submissionKeyOf(`${jobName(key)}-2`)).toBeUndefined();
-  expect(submissionKeyOf('nightly')).toBeUndefined();
+  const submissionKey = 'ab'.repeat(16);
+  const ours = jobName({ installation: 'c0'.repeat(8), submissionKey });
+  const keyOf = (name: string) => submissionKeyOf('c0'.repeat(8), name);
+  expect(ours).toMatch(/^[a-z0-9_-]{1,128}$/);
+  expect(keyOf(ours.toUpperCase())).toBe(submissionKey);
+  expect(keyOf(`${ours}-2`)).toBeUndefined();
+  expect(keyOf('nightly')).toBeUndefined();
+  expect(keyOf(jobName({ installation: 'c1'.repeat(8), submissionKey }))).toBeUndefined();
 });

@@ -80,17 +80,18 @@ describe('a job definition', () => {
     ]).toEqual(['1536', '3072', '6144', '128', '1025']);
   });
 
-  test('a shape differs by its definition, queue, share and priority', () => {
+  test('a shape differs by its definition, queue, share, priority and owner', () => {
     const definition = Buffer.alloc(32, 1);
     const base = { queue: 'a', share: 's', priority: 0 };
     const shapes = [
-      shapeOf(definition, base),
-      shapeOf(definition, { ...base, queue: 'b' }),
-      shapeOf(definition, { ...base, priority: 1 }),
-      shapeOf(definition, { ...base, share: 't' }),
-      shapeOf(Buffer.alloc(32, 2), base),
+      shapeOf(definition, base, 'ann'),
+      shapeOf(definition, { ...base, queue: 'b' }, 'ann'),
+      shapeOf(definition, { ...base, priority: 1 }, 'ann'),
+      shapeOf(definition, { ...base, share: 't' }, 'ann'),
+      shapeOf(Buffer.alloc(32, 2), base, 'ann'),
+      shapeOf(definition, base, 'bob'),
     ];
-    expect(new Set(shapes.map((shape) => shape.toString('hex'))).size).toBe(5);
+    expect(new Set(shapes.map((shape) => shape.toString('hex'))).size).toBe(6);
     expect(shapes[0]).toHaveLength(16);
   });
 });

@@ -44,7 +44,7 @@ export function startJanitor(runtime: Runtime): Loop {
  * One look at every recently used queue: five list calls each. Returns the count of each verdict.
  */
 export async function tidy(runtime: Runtime): Promise<Record<JanitorVerdict, number>> {
-  const found = { wanted: 0, twin: 0, unwanted: 0, stranger: 0 };
+  const found = { wanted: 0, twin: 0, unwanted: 0, orphan: 0 };
   for (const queue of await readRecentlyUsedQueues(
     runtime.database.pool,
     runtime.nowMs() - LATELY_MS,
@@ -52,7 +52,7 @@ export async function tidy(runtime: Runtime): Promise<Record<JanitorVerdict, num
     const jobs: SeenJob[] = [];
     for (const status of activeStatuses)
       jobs.push(...(await runtime.batch.list({ queue }, status)));
-    for (const [verdict, count] of Object.entries(await tidyJobs(runtime, queue, jobs)))
+    for (const [verdict, count] of Object.entries(await tidyJobs(runtime, jobs)))
       found[verdict as JanitorVerdict] += count;
   }
   for (const [verdict, count] of Object.entries(found))
@@ -62,11 +62,10 @@ export async function tidy(runtime: Runtime): Promise<Record<JanitorVerdict, num
 
 async function tidyJobs(
   runtime: Runtime,
-  queue: string,
   jobs: readonly SeenJob[],
 ): Promise<Record<JanitorVerdict, number>> {
   const named = jobs.flatMap((job) => {
-    const key = submissionKeyOf(job.name ?? '');
+    const key = submissionKeyOf(runtime.installation, job.name ?? '');
     return key === undefined ? [] : [{ job, key }];
   });
   // Read after the listing: a submission that began since then is not in it.
@@ -74,7 +73,7 @@ async function tidyJobs(
     runtime.database.pool,
     named.map(({ key }) => key),
   );
-  const found = { wanted: 0, twin: 0, unwanted: 0, stranger: 0 };
+  const found = { wanted: 0, twin: 0, unwanted: 0, orphan: 0 };
   for (const { job, key } of named) {
     const submission = submissions.get(key);
     const verdict = judgeJob(job, submission, {
@@ -82,12 +81,16 @@ async function tidyJobs(
       graceMs: runtime.config.janitorMs,
     });
     found[verdict] += 1;
-    if (verdict === 'stranger')
-      runtime.log.warn({ queue, jobId: job.jobId, jobName: job.name }, 'job-of-no-submission');
+    if (verdict === 'orphan') await endOrphan(runtime, job);
     else if (submission && verdict !== 'wanted')
       await endUnlessOwner(runtime, submission, { job, verdict });
   }
   return found;
+}
+
+export async function endOrphan(runtime: Runtime, { jobId, name }: SeenJob): Promise<void> {
+  runtime.log.warn({ jobId, jobName: name }, 'job-of-no-submission');
+  await runtime.batch.terminate(jobId, 'Batchwell: no submission knows it.');
 }
 
 /**
@@ -101,7 +104,7 @@ async function endUnlessOwner(
   if (
     verdict === 'twin' &&
     submission.jobId !== null &&
-    (await claimOwner(runtime, submission.submissionKey, submission.jobId)) === job.jobId
+    (await claimOwner(runtime, submission, submission.jobId)) === job.jobId
   ) {
     await adoptJob(runtime.database.pool, {
       id: submission.id,

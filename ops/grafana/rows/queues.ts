@@ -95,7 +95,8 @@ export const queues: Row = {
       width: 8,
       description:
         'Batch jobs with a name of this fleet in the last hour that the janitor terminated ' +
-        '(`twin`, `unwanted`) or that no row knows (`stranger`). See BatchwellUnknownJobs in ' +
+        'because they were not needed (`twin`, `unwanted`) or because no row knows them ' +
+        '(`orphan`). See BatchwellUnknownJobs in ' +
         'the runbook.',
       queries: [
         {

@@ -1,7 +1,7 @@
 /** Reads the result records of a submission: facts only, no decisions. */
-import { parseResultBody } from '../../../core/result/result-body.ts';
+import { openResultBody } from '../../../core/result/result-body.ts';
 import { decodeResultKey } from '../../../core/result/result-key.ts';
-import type { SeenResult } from '../../../core/result/result.ts';
+import type { ResultRecord, SeenResult } from '../../../core/result/result.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import { resultsFrom } from '../../../core/submission/poll-pace.ts';
@@ -21,25 +21,33 @@ const NONE: ReadonlySet<number> = new Set();
 
 /**
  * The result records from `firstOpen` on by array index, one page of the listing (1,000) at a time.
- * Records too long for a key are fetched.
+ * Records too long for a key are fetched. What carries no proof of the submission is reported, and
+ * otherwise as if it were not there.
  */
 export async function* readResultRecords(
   runtime: Runtime,
   submission: SubmissionRow,
   { firstOpen, known = NONE, onPage }: ResultsWanted,
 ): AsyncGenerator<Map<number, SeenResult>> {
-  const folder = runtime.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.results);
+  const folder = runtime.workUrl(submissionPrefix(submission) + inSubmission.results);
   for await (const page of runtime.objects.list(folder, startingAt(folder, firstOpen))) {
     runtime.metrics.pollRequests.inc({ service: 's3' });
     onPage?.();
     const latest = new Map<number, SeenResult>();
+    const unproven: string[] = [];
     for (const { url } of page) {
       const tail = url.slice(folder.length);
       if (known.has(Number.parseInt(tail, 10))) continue;
-      const result = decodeResultKey(tail);
-      if (!result || (latest.get(result.index)?.attempt ?? 0) > result.attempt) continue;
-      latest.set(result.index, result.record ? result : await fetchResult(runtime, url, result));
+      const result = decodeResultKey(submission.secret, tail);
+      if (!result) {
+        unproven.push(url);
+        continue;
+      }
+      if ((latest.get(result.index)?.attempt ?? 0) > result.attempt) continue;
+      const record = result.record ?? (await fetchRecord(runtime, submission, { url, ...result }));
+      latest.set(result.index, { ...result, ...(record && { record }) });
     }
+    reportUnproven(runtime, submission, unproven);
     yield latest;
   }
 }
@@ -49,15 +57,36 @@ function startingAt(folder: string, firstOpen: number): { startAfterKey?: string
   return after === undefined ? {} : { startAfterKey: (parseS3Url(folder)?.key ?? '') + after };
 }
 
-async function fetchResult(runtime: Runtime, url: string, seen: SeenResult): Promise<SeenResult> {
+/**
+ * The record in the body of a result object. Undefined when it cannot be read, or carries no proof:
+ * then what Batch says decides about this one attempt, and the others of its queue go on.
+ */
+async function fetchRecord(
+  runtime: Runtime,
+  submission: SubmissionRow,
+  { url, index, attempt }: { url: string; index: number; attempt: number },
+): Promise<ResultRecord | undefined> {
   const body = await runtime.objects.get(url);
   if (!body) throw new Error(`The result record ${url} was listed but cannot be read.`);
   try {
-    return { ...seen, record: parseResultBody(JSON.parse(body.toString('utf8'))) };
+    const recorded = { secret: submission.secret, index, attempt };
+    const record = openResultBody(recorded, body.toString('utf8'));
+    if (!record) reportUnproven(runtime, submission, [url]);
+    return record;
   } catch (error) {
-    // As if it were not there: then what Batch says decides about this one attempt, and the others
-    // of its queue go on.
     runtime.log.error({ url, err: error }, 'result-record-unreadable');
-    return seen;
+    return undefined;
   }
+}
+
+/** One line for all of them: whoever writes there may write much. */
+function reportUnproven(
+  { log, metrics }: Runtime,
+  { submissionKey }: SubmissionRow,
+  urls: readonly string[],
+): void {
+  const [url] = urls;
+  if (url === undefined) return;
+  metrics.unprovenObjects.inc({ kind: 'result' }, urls.length);
+  log.error({ submission: submissionKey, url, count: urls.length }, 'unproven-object');
 }

@@ -142,7 +142,7 @@ const unfenced = (one: PolledAttempt): PolledAttempt =>
 async function adoptOwner(runtime: Runtime, submission: SubmissionRow): Promise<boolean> {
   const { jobId } = submission;
   if (jobId === null) return false;
-  const owner = await claimOwner(runtime, submission.submissionKey, jobId);
+  const owner = await claimOwner(runtime, submission, jobId);
   if (owner === jobId) return false;
   runtime.log.warn({ submission: submission.submissionKey, was: jobId, owner }, 'twin-adopted');
   await adoptJob(runtime.database.pool, { id: submission.id, jobId: owner, was: jobId });
@@ -155,10 +155,21 @@ async function apply(
   known: Set<number>,
 ): Promise<Nudge[]> {
   if (polled.length === 0) return [];
+  reportForged(runtime, polled);
   runtime.metrics.pollChanges.inc(polled.length);
   const next = await applyPolled(runtime, polled);
   runtime.passCrashPoint('poll.written');
   for (const { attempt, decision } of polled)
     if (decision.do === 'finalize') known.add(attempt.arrayIndex);
   return next;
+}
+
+/** Attempts whose stager found something else than the fleet had written for it. */
+function reportForged({ log, metrics }: Runtime, polled: readonly PolledAttempt[]): void {
+  const errors = polled.flatMap(({ result }) => result?.record?.error ?? []);
+  const forged = errors.filter(({ kind }) => kind === 'forged');
+  const [first] = forged;
+  if (!first) return;
+  metrics.unprovenObjects.inc({ kind: 'manifest' }, forged.length);
+  log.error({ url: first.subject, count: forged.length }, 'unproven-object');
 }

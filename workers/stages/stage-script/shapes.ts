@@ -37,10 +37,8 @@ interface KnownShape {
 export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<string> {
   const cache = known.get(runtime) ?? new Map<string, KnownShape>();
   known.set(runtime, cache);
-  // The owner counts only where each has a share of their own.
-  const perOwner = runtime.config.share.includes('{owner}') ? wish.owner : '';
   const imageDigest = wish.imageDigest?.toString('hex');
-  const wishKey = `${wish.templateId} ${wish.memoryGrowths} ${imageDigest ?? ''} ${perOwner}`;
+  const wishKey = `${wish.templateId} ${wish.memoryGrowths} ${imageDigest ?? ''} ${wish.owner}`;
   const found = cache.get(wishKey);
   if (found !== undefined && runtime.nowMs() < found.untilMs) return found.shape;
 
@@ -64,8 +62,14 @@ export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<strin
     content,
     nowMs,
   });
-  const shape = shapeOf(digest, scheduling);
-  await saveShape(runtime.database.pool, { shape, jobDefinitionId, ...scheduling, nowMs });
+  const shape = shapeOf(digest, scheduling, wish.owner);
+  await saveShape(runtime.database.pool, {
+    shape,
+    jobDefinitionId,
+    ...scheduling,
+    owner: wish.owner,
+    nowMs,
+  });
 
   if (cache.size >= LARGEST_CACHE) cache.clear();
   cache.set(wishKey, { shape: shape.toString('hex'), untilMs: nowMs + NOTE_USE_MS });

@@ -23,7 +23,9 @@ export async function stageScript(
     pool,
     rows.map(({ templateId }) => templateId),
   );
-  for (const template of templates.values()) await stageTemplate(runtime, template);
+  const owners = new Map(rows.map(({ templateId, owner }) => [templateId, owner]));
+  for (const template of templates.values())
+    await stageTemplate(runtime, template, owners.get(template.id) ?? '');
 
   const moved: MovedTask[] = [];
   for (const { id, owner, templateId, memoryGrowths, imageDigest } of rows) {
@@ -57,11 +59,12 @@ export async function stageScript(
 }
 
 /** The object's name is the digest of its content, so writing it twice changes nothing. */
-async function stageTemplate(runtime: Runtime, row: TemplateRow): Promise<void> {
+async function stageTemplate(runtime: Runtime, row: TemplateRow, owner: string): Promise<void> {
   if (row.scriptSha256 !== null) return;
   const script = renderScript(row.template);
   const digest = sha256(script).toString('hex');
-  await runtime.objects.put(runtime.workUrl(scriptKey(digest)), script);
+  const key = scriptKey({ installation: runtime.installation, owner }, digest);
+  await runtime.objects.put(runtime.workUrl(key), script);
   await markTemplateStaged(runtime.database.pool, row.id, digest);
   row.scriptSha256 = digest;
 }

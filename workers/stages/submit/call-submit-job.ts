@@ -14,6 +14,7 @@ import {
   type SubmitPolicy,
 } from '../../../core/submission/decide-submit.ts';
 import { jobName } from '../../../core/submission/packing.ts';
+import { SECRET_VARIABLE } from '../../../core/submission/proof.ts';
 import { readOpenAttempts } from '../../../db/attempts.ts';
 import {
   forgetRevision,
@@ -113,14 +114,15 @@ async function call(
 
   runtime.passCrashPoint('submit.call-started');
   const outcome = await runtime.batch.submit({
-    jobName: jobName(submission.submissionKey),
+    jobName: jobName(submission),
     queue: submission.queue,
     share,
     priority,
     jobDefinition: revision,
     size: submission.size,
     environment: {
-      [SUBMISSION_VARIABLE]: runtime.workUrl(submissionPrefix(submission.submissionKey)),
+      [SUBMISSION_VARIABLE]: runtime.workUrl(submissionPrefix(submission)),
+      [SECRET_VARIABLE]: submission.secret.toString('base64url'),
       [LIVE_LOGS_VARIABLE]: String(config.liveLogsMs),
     },
     tags: { 'batchwell:submission': submission.submissionKey },
@@ -163,7 +165,7 @@ async function forgetStaleRevision(
 
 /** The answer never came. Whether Batch has a job of this name tells whether it took the call. */
 async function findAfterDoubt(runtime: Runtime, submission: SubmissionRow): Promise<CarryOutcome> {
-  const found = await runtime.batch.findByName(submission.queue, jobName(submission.submissionKey));
+  const found = await runtime.batch.findByName(submission.queue, jobName(submission));
   if (found.length > 0)
     return accept(
       runtime,
@@ -191,7 +193,7 @@ async function accept(
   const [first = ''] = jobIds;
   const owner =
     submission.calls > 1 || jobIds.length > 1
-      ? await claimOwner(runtime, submission.submissionKey, first)
+      ? await claimOwner(runtime, submission, first)
       : first;
   for (const jobId of jobIds) {
     if (jobId === owner) continue;
@@ -221,7 +223,7 @@ async function dropIfAllCancelled(runtime: Runtime, submission: SubmissionRow): 
   if (!current || current.cancelMs === null) return false;
   const attempts = await readOpenAttempts(runtime.database.pool, [submission.id]);
   if (attempts.some(({ place }) => place !== 'cancelled')) return false;
-  if (submission.calls > 0) await claimOwner(runtime, submission.submissionKey, NO_JOB);
+  if (submission.calls > 0) await claimOwner(runtime, submission, NO_JOB);
   await dropCancelled(runtime, submission, attempts);
   return true;
 }

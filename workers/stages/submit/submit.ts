@@ -1,9 +1,11 @@
 /** submit: ready attempts become submissions, and each submission becomes exactly one job. */
+import { randomBytes } from 'node:crypto';
 import { dueAfter } from '../../../core/stall.ts';
 import { ownerLimits } from '../../../core/access/owner-limits.ts';
 import { decidePack } from '../../../core/submission/packing.ts';
 import { readShape } from '../../../db/job-definitions.ts';
-import { packSubmission, readReady } from '../../../db/packing.ts';
+import { SECRET_BYTES } from '../../../core/submission/proof.ts';
+import { packSubmission, readReady, type DrawnSubmission } from '../../../db/packing.ts';
 import { readSubmissions } from '../../../db/submissions.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
@@ -42,6 +44,7 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
     if (decision.do === 'nothing') return { do: 'done' };
     const id = await packSubmission(runtime.database, {
       shape,
+      drawn: drawSubmission(runtime),
       most: arraySize,
       limitOf,
       nowMs,
@@ -53,6 +56,13 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
     await runtime.queues.nudge((await carryOnPacked(runtime, id)).next);
   }
 }
+
+/** At random, so that no other database, and no task, can know or repeat them. */
+const drawSubmission = ({ installation }: Runtime): DrawnSubmission => ({
+  installation,
+  submissionKey: randomBytes(16).toString('hex'),
+  secret: randomBytes(SECRET_BYTES),
+});
 
 /**
  * After an error, a message of its own: the next message of the shape no longer finds its attempts.

@@ -2,7 +2,7 @@
 import { renderValues } from '../../../core/container/script.ts';
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import { encodeManifest } from '../../../core/submission/manifest.ts';
-import { readAttemptTasks } from '../../../db/attempts.ts';
+import { attemptKey, readAttemptTasks } from '../../../db/attempts.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
 import type { Runtime } from '../../runtime.ts';
 
@@ -32,16 +32,20 @@ async function putManifest(runtime: Runtime, submission: SubmissionRow): Promise
     runtime.database.pool,
     attempts.map(({ templateId }) => templateId),
   );
-  const parts = attempts.map(({ templateId, values, taskId }) => {
+  const parts = attempts.map(({ templateId, values, ...attempt }) => {
     const row = templates.get(templateId);
     if (!row || row.scriptSha256 === null)
       throw new Error(
-        `Task ${taskId} is packed, but the script of template ${templateId} is not staged.`,
+        `Task ${attempt.taskId} is packed, but the script of template ${templateId} is not staged.`,
       );
-    return { scriptSha256: row.scriptSha256, values: renderValues(row.template, values) };
+    return {
+      scriptSha256: row.scriptSha256,
+      values: renderValues(row.template, values),
+      attempt: attemptKey(attempt),
+    };
   });
   await runtime.objects.put(
-    runtime.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.manifest),
-    encodeManifest(parts),
+    runtime.workUrl(submissionPrefix(submission) + inSubmission.manifest),
+    encodeManifest(submission.secret, parts),
   );
 }

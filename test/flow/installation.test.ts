@@ -1,0 +1,185 @@
+/** A fleet believes only its own: new, copied and restored databases on an old bucket. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readConfig } from '../../config.ts';
+import { readInstallation } from '../../db/installation.ts';
+import { createLog } from '../../telemetry/log.ts';
+import { createMetrics } from '../../telemetry/metrics.ts';
+import { restore, separate } from '../../workers/restore.ts';
+import { openRuntime, type Runtime } from '../../workers/runtime.ts';
+import { newTask, startFleetWorld, type FleetWorld } from './harness.ts';
+import { startSecondFleet, type SecondFleet } from './second-fleet.ts';
+
+let world: FleetWorld;
+const second: SecondFleet[] = [];
+beforeEach(async () => {
+  world = await startFleetWorld({ BATCHWELL_LEASE_MS: '200', BATCHWELL_JANITOR_MS: '0' });
+});
+afterEach(async () => {
+  // A fleet that lost its lease leaves its messages to the other's sweeper.
+  world.sweeperMayHelp();
+  for (const fleet of second.splice(0)) await fleet.close();
+  await world.close();
+});
+
+async function startSecond(
+  ...options: Parameters<typeof startSecondFleet> extends [FleetWorld, ...infer Rest] ? Rest : never
+): Promise<SecondFleet> {
+  const fleet = await startSecondFleet(world, ...options);
+  second.push(fleet);
+  return fleet;
+}
+
+/** For a command on the database of a second fleet. */
+async function withRuntime<T>(
+  fleet: SecondFleet,
+  run: (runtime: Runtime) => Promise<T>,
+): Promise<T> {
+  const runtime = await openRuntime({
+    config: readConfig({ ...world.environment, ...fleet.settings }),
+    metrics: createMetrics(),
+    log: createLog({ level: 'fatal', name: 'test' }),
+  });
+  try {
+    return await run(runtime);
+  } finally {
+    await runtime.close();
+  }
+}
+
+const restoreOn = (fleet: SecondFleet) =>
+  withRuntime(fleet, (runtime) => restore(runtime, () => undefined));
+
+test('a new database on an old bucket runs its own tasks, and takes no result of the old one', async () => {
+  await world.startWorkers();
+  const [done] = await world.ended(await world.accept([newTask('first')]));
+  expect(done).toMatchObject({ id: 1, place: 'done' });
+
+  const fresh = await startSecond();
+  await fresh.startWorkers();
+  world.behave(({ spec }) =>
+    spec.executors[0]?.command.includes('must-fail') ? { exitCode: 7 } : {},
+  );
+  const [failed] = await fresh.ended(await fresh.accept([newTask('must-fail')]));
+  expect(failed).toMatchObject({ id: 1, place: 'failed', failureCode: 'executor-failed' });
+  expect(failed?.failure).toContain('code 7');
+});
+
+test('two fleets on one bucket and one queue both run, and end none of the other’s jobs', async () => {
+  const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
+  world.behave(() => ({ until: mayEnd }));
+  const fresh = await startSecond();
+  await Promise.all([
+    world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '1' } }),
+    fresh.startWorkers(),
+  ]);
+  const [ids, others] = [await world.accept([newTask('a')]), await fresh.accept([newTask('b')])];
+  await world.until('both to run', () => world.batch.ledger.summary().running === 2);
+  // The janitor of the first looks at all jobs a few times.
+  const looks = world.asked('batch.ListJobs');
+  await world.until('the janitor', () => world.asked('batch.ListJobs') > looks + 10);
+  letEnd();
+  expect((await world.ended(ids)).map(({ place }) => place)).toEqual(['done']);
+  expect((await fresh.ended(others)).map(({ place }) => place)).toEqual(['done']);
+});
+
+test('a copy of the database stops with a sentence, and the original goes on', async () => {
+  const { lost } = await world.startWorkers();
+  await world.ended(await world.accept([newTask('before')]));
+  const copy = await startSecond({ copyOf: world.database });
+  await expect(copy.startWorkers()).rejects.toThrow(
+    /Another database acts for installation .*batchwell restore --copy/s,
+  );
+  expect((await readInstallation(copy.database.pool)).stopReason).toMatch(/Another database/);
+  await expect(copy.startWorkers()).rejects.toThrow(/Another database/);
+  expect(await world.ended(await world.accept([newTask('after')]))).toMatchObject([
+    { place: 'done' },
+  ]);
+  expect(await Promise.race([lost, Promise.resolve('goes on')])).toBe('goes on');
+});
+
+test('a restored database acts after batchwell restore, and the fleet of the old one stops', async () => {
+  const running = await world.startWorkers();
+  await world.ended(await world.accept([newTask('before')]));
+  const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
+  world.behave(() => ({ until: mayEnd }));
+  const open = await world.accept([newTask('open')]);
+  await world.until('it to run', () => world.batch.ledger.summary().running === 1);
+  const backup = await startSecond({ copyOf: world.database });
+  const later = await world.accept([newTask('later')]);
+  await world.until('both to run', () => world.batch.ledger.summary().running === 2);
+
+  await expect(restoreOn(backup)).rejects.toThrow(/A fleet acts for installation .* right now/);
+  await running.close();
+  await expect(backup.startWorkers()).rejects.toThrow(/restored from a backup/);
+  expect(await restoreOn(backup)).toMatchObject({ epoch: 2, jobsEnded: 1 });
+  letEnd();
+  await backup.startWorkers();
+  expect(await backup.ended(open)).toMatchObject([{ place: 'done', attempt: 1 }]);
+  expect(
+    (await backup.database.pool.query('SELECT id FROM tasks WHERE id IN (?)', [later]))[0],
+  ).toEqual([]);
+  await expect(world.startWorkers()).rejects.toThrow(/epoch 2/);
+});
+
+test('after a restore every open submission is looked up by name before SubmitJob is called', async () => {
+  let crash = true;
+  const dying = await world.startWorkers({
+    stages: ['cache-check', 'stage-script', 'submit'],
+    onCrashPoint(point) {
+      if (point === 'submit.manifest-written' && crash) throw new Error('The worker dies here.');
+    },
+  });
+  const ids = await world.accept([newTask('one')]);
+  await world.until(
+    'the intent',
+    async () =>
+      (await world.rows("SELECT id FROM submissions WHERE state = 'packed'")).length === 1,
+  );
+  const backup = await startSecond({ copyOf: world.database });
+  // After the backup, the job was submitted all the same.
+  crash = false;
+  await world.until('the job', () => world.asked('batch.SubmitJob') === 1);
+  await dying.close();
+
+  expect(await restoreOn(backup)).toMatchObject({ submissionsInDoubt: 1, jobsEnded: 0 });
+  await backup.startWorkers();
+  await backup.queues.nudge([{ stage: 'submit', message: { submissions: [1] } }]);
+  expect(await backup.ended(ids)).toMatchObject([{ place: 'done', attempt: 1 }]);
+  expect(world.asked('batch.SubmitJob')).toBe(1);
+  expect(world.effects).toHaveLength(1);
+});
+
+test('a copy becomes an installation of its own, and touches nothing of the original', async () => {
+  const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
+  world.behave(({ spec }) =>
+    spec.executors[0]?.command.includes('open') ? { until: mayEnd } : {},
+  );
+  await world.startWorkers();
+  const open = await world.accept([newTask('open')]);
+  await world.until('it to run', () => world.batch.ledger.summary().running === 1);
+  const copy = await startSecond({ copyOf: world.database });
+  const original = await readInstallation(world.database.pool);
+  const { installation, tasksCancelled } = await withRuntime(copy, separate);
+  expect(installation).not.toBe(original.installation);
+  expect(tasksCancelled).toBe(1);
+  await copy.startWorkers();
+  const mine = await copy.accept([newTask('mine')]);
+  expect(await copy.ended([...open, ...mine])).toMatchObject([
+    { place: 'cancelled' },
+    { place: 'done' },
+  ]);
+  expect(world.batch.ledger.summary().running).toBe(1);
+  letEnd();
+  expect(await world.ended(open)).toMatchObject([{ place: 'done' }]);
+});
+
+test('a fleet whose bucket is another than that of its lease stops, and does not stop the others', async () => {
+  const { lost } = await world.startWorkers();
+  await expect(world.startWorkers({ settings: { BATCHWELL_BUCKET: 'data' } })).rejects.toThrow(
+    /BATCHWELL_BUCKET names s3:\/\/data/,
+  );
+  expect(await world.ended(await world.accept([newTask('goes-on')]))).toMatchObject([
+    { place: 'done' },
+  ]);
+  expect(await Promise.race([lost, Promise.resolve('goes on')])).toBe('goes on');
+});

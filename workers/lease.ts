@@ -1,0 +1,172 @@
+/** Renews the lease of the installation, and stops the process once another database holds it. */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { leaseKey } from '../core/files/s3-layout.ts';
+import {
+  decideLease,
+  formatLease,
+  KEPT_NONCES,
+  LeaseLost,
+  parseLease,
+  type Lease,
+  type LeaseDecision,
+} from '../core/installation/lease.ts';
+import {
+  issueNonce,
+  readHolder,
+  readInstallation,
+  stopInstallation,
+  type InstallationRow,
+} from '../db/installation.ts';
+import type { Runtime } from './runtime.ts';
+import { startLoop, type Loop } from './upkeep/loop.ts';
+
+/** What a look at the lease needs and finds; each process has its own. */
+interface Watched {
+  /** The nonce of a lease that another server renewed, and since when it has not changed. */
+  nonce: string;
+  sinceMs: number;
+}
+
+export interface LeaseKeeper {
+  /** One look: renews the lease when that is due. @throws LeaseLost */
+  round(options: { atStart: boolean }): Promise<'held' | 'waiting'>;
+}
+
+/** Renewals without an answer from another holder until its lease is taken over. */
+const PATIENCE_ROUNDS = 3;
+
+export function createLeaseKeeper(runtime: Runtime): LeaseKeeper {
+  let watched: Watched | undefined;
+
+  const isAbandoned = ({ nonce }: Lease): boolean => {
+    // The process's own clock, which nothing sets.
+    const nowMs = performance.now();
+    if (watched?.nonce !== nonce) watched = { nonce, sinceMs: nowMs };
+    return nowMs - watched.sinceMs >= PATIENCE_ROUNDS * runtime.config.leaseMs;
+  };
+
+  return {
+    async round({ atStart }) {
+      const row = await readInstallation(runtime.database.pool);
+      if (row.stopReason !== null) throw new LeaseLost(row.stopReason);
+      if (row.installation !== runtime.installation)
+        throw new LeaseLost('This database became another installation. Start the fleet again.');
+      const ageMs = runtime.nowMs() - row.renewedMs;
+      if (!atStart && ageMs >= 0 && ageMs < runtime.config.leaseMs) return 'held';
+      const seen = await readLease(runtime);
+      const holder = await readHolder(runtime.database.pool);
+      const decision = decideLease(row, seen?.lease, { workUrl: workUrlOf(runtime), holder });
+      if (decision.do === 'stop') return stop(runtime, row, decision);
+      if (decision.do === 'watch' && seen && !isAbandoned(seen.lease))
+        return atStart ? 'waiting' : 'held';
+      await renew(runtime, row, { seen, holder });
+      return 'held';
+    },
+  };
+}
+
+export const workUrlOf = ({ config }: Runtime): string =>
+  `s3://${config.bucket}/${config.bucketPrefix}`;
+
+export interface SeenLease {
+  lease: Lease;
+  etag: string;
+}
+
+const leaseUrl = (runtime: Runtime): string => runtime.workUrl(leaseKey(runtime.installation));
+
+/** Undefined when there is none. */
+export async function readLease(runtime: Runtime): Promise<SeenLease | undefined> {
+  const found = await runtime.objects.read(leaseUrl(runtime));
+  return found && { lease: parseLease(found.body.toString('utf8')), etag: found.etag };
+}
+
+/** Another process may have renewed it since the row was read: then nothing is decided. */
+async function stop(
+  runtime: Runtime,
+  row: InstallationRow,
+  { who, reason }: Extract<LeaseDecision, { do: 'stop' }>,
+): Promise<'waiting'> {
+  if (who === 'process' || (await stopInstallation(runtime.database.pool, row, reason)))
+    throw new LeaseLost(reason);
+  return 'waiting';
+}
+
+async function renew(
+  runtime: Runtime,
+  row: InstallationRow,
+  { seen, holder }: { seen: SeenLease | undefined; holder: string },
+): Promise<void> {
+  const nonce = randomBytes(16).toString('hex');
+  const issued = await issueNonce(runtime.database.pool, row, {
+    nonces: [...row.issued, nonce].slice(-KEPT_NONCES),
+    workUrl: workUrlOf(runtime),
+    nowMs: runtime.nowMs(),
+  });
+  // Otherwise another process renews it.
+  if (!issued) return;
+  await writeLease(runtime, { epoch: row.epoch, nonce, holder }, seen);
+}
+
+/** False when another object is there by now. */
+export async function writeLease(
+  runtime: Runtime,
+  lease: Omit<Lease, 'installation'>,
+  seen: SeenLease | undefined,
+): Promise<boolean> {
+  const url = leaseUrl(runtime);
+  const content = formatLease({ installation: runtime.installation, ...lease });
+  const condition = seen ? { ifEtag: seen.etag } : { ifAbsent: true };
+  if ((await runtime.objects.put(url, content, condition)) === 'written') return true;
+  const now = await readLease(runtime);
+  if (now?.lease.nonce === lease.nonce) return true;
+  if (!seen || now?.lease.nonce !== seen.lease.nonce) return false;
+  // The same lease as before: this S3 shows ETags that it does not compare.
+  await runtime.objects.put(url, content);
+  return true;
+}
+
+const START_PAUSE_MS = 500;
+const START_PATIENCE_MS = 60_000;
+
+/**
+ * Waits until this process may act.
+ * @throws LeaseLost when another database holds the lease; S3's error when S3 does not answer
+ */
+export async function holdLease(runtime: Runtime, keeper: LeaseKeeper): Promise<void> {
+  const endMs = performance.now() + START_PATIENCE_MS + PATIENCE_ROUNDS * runtime.config.leaseMs;
+  let isWaiting = false;
+  for (;;) {
+    try {
+      if ((await keeper.round({ atStart: true })) === 'held') return;
+      if (!isWaiting) runtime.log.warn({}, 'lease-awaited');
+      isWaiting = true;
+    } catch (error) {
+      if (error instanceof LeaseLost || performance.now() > endMs) throw error;
+      runtime.log.warn({ err: error }, 'lease-not-read');
+    }
+    await sleep(START_PAUSE_MS);
+  }
+}
+
+/** @param onLost called once, with the reason */
+export function startLeaseLoop(
+  runtime: Runtime,
+  keeper: LeaseKeeper,
+  onLost: (reason: LeaseLost) => void,
+): Loop {
+  let lost = false;
+  return startLoop(runtime, { name: 'lease', pauseMs: runtime.config.leaseMs }, async () => {
+    if (lost) return 'pause';
+    try {
+      await keeper.round({ atStart: false });
+    } catch (error) {
+      if (!(error instanceof LeaseLost)) throw error;
+      lost = true;
+      runtime.log.fatal({ reason: error.message }, 'lease-lost');
+      onLost(error);
+    }
+    return 'pause';
+  });
+}
