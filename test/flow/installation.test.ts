@@ -114,6 +114,7 @@ test('a restored database acts after batchwell restore, and the fleet of the old
   expect(await restoreOn(backup)).toMatchObject({ epoch: 2, jobsEnded: 1 });
   letEnd();
   await backup.startWorkers();
+  await backup.queues.nudge([{ stage: 'poll', message: { queue: 'batchwell' } }]);
   expect(await backup.ended(open)).toMatchObject([{ place: 'done', attempt: 1 }]);
   expect(
     (await backup.database.pool.query('SELECT id FROM tasks WHERE id IN (?)', [later]))[0],
