@@ -53,7 +53,8 @@ export async function compareCalls(
             const stored = made?.inputs[position];
             return {
               ...(stored && { stored }),
-              ...(url !== undefined && !allowed(url) && { isHidden: true }),
+              ...(url !== undefined &&
+                !(allowed(url) && hasFleetsRole(context, spec)) && { isHidden: true }),
             };
           }),
           setting: cacheSetting(spec, context.config, task),
@@ -84,12 +85,22 @@ export function allowedUrls(context: CacheContext, access: Access): (url: string
   return (url) => mayName(url, boundaries);
 }
 
+/**
+ * S3 is asked with Batchwell's own rights. What a task may read that names a role of its own is not
+ * known, so nothing is told about its objects.
+ */
+const hasFleetsRole = (
+  { config }: Pick<CacheContext, 'config'>,
+  { resources: { job_role: role } }: Pick<TaskSpec, 'resources'>,
+): boolean => role === undefined || role === config.jobRole;
+
 /** Whether the caller may be told about every object that the task names. */
 export function mayTellAll(
   context: CacheContext,
   access: Access,
-  { inputs, outputs }: Pick<TaskSpec, 'inputs' | 'outputs'>,
+  { inputs, outputs, resources }: Pick<TaskSpec, 'inputs' | 'outputs' | 'resources'>,
 ): boolean {
+  if (!hasFleetsRole(context, { resources })) return false;
   const allowed = allowedUrls(context, access);
   return [...inputs, ...outputs].every(({ url }) => url === undefined || allowed(url));
 }

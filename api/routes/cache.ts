@@ -7,7 +7,8 @@ import type { ImageProblem } from '../../core/image/image-seen.ts';
 import { cacheVerdicts } from '../../core/cache/reasons.ts';
 import { fillTemplate } from '../../core/task/template.ts';
 import { readEntryOf, type ExplainedEntry } from '../../db/call-cache.ts';
-import { readTaskIds } from '../../db/task-views.ts';
+import { readCheckedTasks } from '../../db/cache-explain.ts';
+import { publicId } from '../../core/ids.ts';
 import { explainScatter } from '../cache/explain-scatter.ts';
 import { compareTasks, explainTask, showDecision } from '../cache/explain-task.ts';
 import { mayTellAll } from '../cache/compared-calls.ts';
@@ -166,7 +167,7 @@ async function explain(context: ApiContext, access: Access, { taskId, otherId }:
   return {
     ...(explained ? showDecision(explained) : { explanation: [] }),
     verdict: isHidden
-      ? 'Not shown: this token does not allow all URLs of the task.'
+      ? 'Not shown: this token does not allow all URLs of the task, or the task names a job role of its own.'
       : verdictOf({
           cached,
           imageProblem,
@@ -176,7 +177,7 @@ async function explain(context: ApiContext, access: Access, { taskId, otherId }:
         }),
     unreadable_inputs: unreadable,
     ...(components && fingerprint && { components, fingerprint: fingerprint.toString('hex') }),
-    ...(entry && { entry: await showEntry(context, entry) }),
+    ...(entry && { entry: await showEntry(context, access, entry) }),
     ...(differences && { differences }),
   };
 }
@@ -234,10 +235,10 @@ function verdictOf({ cached, imageProblem, unreadable, entry, isOwn }: Verdict):
     : 'A hit: the entry of another task has this fingerprint.';
 }
 
-async function showEntry({ database }: ApiContext, entry: ExplainedEntry) {
-  const ids = await readTaskIds(database.pool, [entry.taskId]);
+async function showEntry({ database }: ApiContext, { owner }: Access, entry: ExplainedEntry) {
+  const [source] = await readCheckedTasks(database.pool, [entry.taskId]);
   return {
-    task: ids.get(entry.taskId) ?? `row ${entry.taskId}`,
+    task: source?.owner === owner ? publicId('task', source) : 'a task of another owner',
     valid: entry.invalidReason === null,
     ...(entry.invalidReason === null ? {} : { invalid_reason: entry.invalidReason }),
   };

@@ -5,12 +5,14 @@ import type { Access } from '../../core/access/access.ts';
 import { cacheSetting } from '../../core/cache/setting.ts';
 import { fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
 import { definitionContent, schedulingOf } from '../../core/container/job-definition.ts';
+import { publicId } from '../../core/ids.ts';
 import { parseTesTask } from '../../core/task/parse-task.ts';
 import { profileNames } from '../../core/profiles/profile-names.ts';
 import { cacheModes, readsCache, type CacheMode, type NewTask } from '../../core/task/task.ts';
 import { splitTask } from '../../core/task/template.ts';
 import { readEntryOf } from '../../db/call-cache.ts';
-import { readTaskIds } from '../../db/task-views.ts';
+import { readCheckedTasks } from '../../db/cache-explain.ts';
+import { mayTellAll } from '../cache/compared-calls.ts';
 import { explainNew } from '../cache/explain-new.ts';
 import { refusal } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
@@ -32,7 +34,13 @@ export const Validation = Type.Object({
   }),
   cache: Type.Object({
     mode: Type.Enum(cacheModes),
-    verdict: Type.Enum(['off', 'image-not-resolved', 'unreadable-input', 'miss', 'hit'] as const),
+    verdict: Type.Enum(
+      ['off', 'image-not-resolved', 'unreadable-input', 'miss', 'hit', 'not-told'] as const,
+      {
+        description:
+          '`not-told`: the task names a job role of its own, and Batchwell tells nothing about objects that only that role may read',
+      },
+    ),
     image_problem: Type.Optional(
       Type.String({ description: 'Why the digest of the image is not known' }),
     ),
@@ -41,7 +49,9 @@ export const Validation = Type.Object({
       description: 'Why it would be a hit or a miss, line by line',
     }),
     entry_of: Type.Optional(
-      Type.String({ description: 'Id of the task whose outputs would be reused' }),
+      Type.String({
+        description: 'Id of the task of the same owner whose outputs would be reused',
+      }),
     ),
   }),
 });
@@ -82,6 +92,13 @@ export function validateRoutes(api: Api, context: ApiContext): void {
 async function cacheVerdict(context: ApiContext, access: Access, task: NewTask) {
   const { config, resolveComponents } = context;
   const { cache: mode, spec, profile } = task;
+  if (!mayTellAll(context, access, spec))
+    return {
+      mode,
+      verdict: 'not-told' as const,
+      unreadable_inputs: [],
+      explanation: ['The task names a job role of its own: nothing is told about its objects.'],
+    };
   const setting = cacheSetting(spec, config, { replicate: 0 });
   const [described] = mode === 'off' ? [] : await resolveComponents([{ spec, profile, setting }]);
   const hit = await findHit(context, access, { mode, components: described?.components });
@@ -95,17 +112,18 @@ async function cacheVerdict(context: ApiContext, access: Access, task: NewTask) 
   };
 }
 
-/** The task whose entry would be a hit, and its public id. */
+/** The task whose entry would be a hit, and its public id where it is one of the caller's. */
 async function findHit(
   { database }: ApiContext,
-  { cacheDomain: domain }: Access,
+  { cacheDomain: domain, owner }: Access,
   { mode, components }: { mode: CacheMode; components: Components | undefined },
 ): Promise<{ taskId: number; id: string | undefined } | undefined> {
   if (!components || !readsCache(mode)) return undefined;
   const entry = await readEntryOf(database, { domain, fingerprint: fingerprintOf(components) });
   if (entry?.invalidReason !== null) return undefined;
-  const ids = await readTaskIds(database.pool, [entry.taskId]);
-  return { taskId: entry.taskId, id: ids.get(entry.taskId) };
+  const [source] = await readCheckedTasks(database.pool, [entry.taskId]);
+  const isOwn = source?.owner === owner;
+  return { taskId: entry.taskId, id: isOwn ? publicId('task', source) : undefined };
 }
 
 function shortVerdict(

@@ -277,13 +277,14 @@ export interface Validation {
   script: string;
   cache: {
     mode: CacheMode;
-    verdict: 'off' | 'image-not-resolved' | 'unreadable-input' | 'miss' | 'hit';
+    /** `not-told`: the task names a job role of its own, and Batchwell tells nothing about objects that only that role may read */
+    verdict: 'off' | 'image-not-resolved' | 'unreadable-input' | 'miss' | 'hit' | 'not-told';
     /** Why the digest of the image is not known */
     image_problem?: string;
     unreadable_inputs: string[];
     /** Why it would be a hit or a miss, line by line */
     explanation: string[];
-    /** Id of the task whose outputs would be reused */
+    /** Id of the task of the same owner whose outputs would be reused */
     entry_of?: string;
   };
 }

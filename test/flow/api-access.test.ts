@@ -179,6 +179,8 @@ describe('tokens in the database', () => {
     expect(good.json).toMatchObject({
       queue: 'fast',
       job_definition: { containerProperties: { jobRoleArn: ROLE } },
+      // What only that role may read is told to nobody.
+      cache: { verdict: 'not-told', unreadable_inputs: [] },
     });
     expect(
       (
