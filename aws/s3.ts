@@ -78,7 +78,7 @@ interface ListOptions {
 }
 
 /** A write that does not meet its condition writes nothing and gives `exists`. */
-export interface PutCondition {
+interface PutCondition {
   ifAbsent?: boolean;
   /** Only if the object has this ETag. */
   ifEtag?: string;

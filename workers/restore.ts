@@ -23,7 +23,7 @@ export interface Restored {
 }
 
 /** The work of another fleet goes on, or the lease changed just now. */
-export class RestoreRefused extends Error {
+class RestoreRefused extends Error {
   override name = 'RestoreRefused';
 }
 

@@ -41,7 +41,7 @@ export interface NamedSubmission {
 }
 
 /** What the names of all jobs of an installation begin with. */
-export const jobNamePrefix = (installation: string): string => `batchwell-${installation}-`;
+const jobNamePrefix = (installation: string): string => `batchwell-${installation}-`;
 
 /**
  * A Batch job name has up to 128 letters, digits, '-' and '_'. Looking one up ignores case, so it

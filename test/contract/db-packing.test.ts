@@ -27,30 +27,30 @@ describe('packing within limits of owners', () => {
     );
 
   test('a packer takes an owner’s tasks up to its limit, and all tasks of other owners', async () => {
-    const [anns, bobs] = [await makeShape('a', 'ann'), await makeShape('a', 'bob')];
-    await readyTasks(30, anns);
-    await readyTasks(20, bobs);
-    for (const of of [anns, bobs]) expect(await packLimited({ ann: 5 }, of)).toBeDefined();
+    const [byAnn, byBob] = [await makeShape('a', 'ann'), await makeShape('a', 'bob')];
+    await readyTasks(30, byAnn);
+    await readyTasks(20, byBob);
+    for (const of of [byAnn, byBob]) expect(await packLimited({ ann: 5 }, of)).toBeDefined();
     expect([await packedOf('ann'), await packedOf('bob')]).toEqual([5, 20]);
-    expect(await packLimited({ ann: 5 }, anns)).toBeUndefined();
+    expect(await packLimited({ ann: 5 }, byAnn)).toBeUndefined();
   });
 
   test('packing within a limit continues as attempts end', async () => {
-    const anns = await makeShape('a', 'ann');
-    await readyTasks(8, anns);
-    const first = await packLimited({ ann: 5 }, anns);
+    const byAnn = await makeShape('a', 'ann');
+    await readyTasks(8, byAnn);
+    const first = await packLimited({ ann: 5 }, byAnn);
     await rows(
       "UPDATE attempts SET outcome = 'succeeded', ended_ms = 1 WHERE submission_id = ? ORDER BY array_index LIMIT 2",
       [first],
     );
-    expect(await packLimited({ ann: 5 }, anns)).toBeDefined();
+    expect(await packLimited({ ann: 5 }, byAnn)).toBeDefined();
     expect(await packedOf('ann')).toBe(7);
   });
 
   test('8 packers at once stay within the limit of an owner', async () => {
-    const anns = await makeShape('a', 'ann');
-    await readyTasks(200, anns);
-    await Promise.all(Array.from({ length: 8 }, () => packLimited({ ann: 37 }, anns)));
+    const byAnn = await makeShape('a', 'ann');
+    await readyTasks(200, byAnn);
+    await Promise.all(Array.from({ length: 8 }, () => packLimited({ ann: 37 }, byAnn)));
     expect(await packedOf('ann')).toBe(37);
   });
 });
