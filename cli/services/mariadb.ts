@@ -30,6 +30,8 @@ export interface MariadbOptions {
    * With port and dataFolder, a killed server comes back at the same URL. Generated when absent.
    */
   password?: string;
+  /** The server's program. Without it: the one on this machine, installed if there is none. */
+  program?: string;
 }
 
 /**
@@ -48,7 +50,7 @@ export async function mariadbOrPrivate(
  * ServerNotReady when it does not start.
  */
 export async function startMariadb(options: MariadbOptions = {}): Promise<PrivateServer> {
-  const program = await ensureProgram(MARIADB_SERVER);
+  const program = options.program ?? (await ensureProgram(MARIADB_SERVER));
   return startOnPort(options.port, (port) => startMariadbOn(program, port, options));
 }
 
@@ -228,7 +230,9 @@ function serverArguments(
     // A temporary folder is never recovered: no doublewrite, and no flush at the stop.
     ...(durable ? [] : ['--innodb-doublewrite=0', '--innodb-fast-shutdown=2']),
     `--innodb-buffer-pool-size=${options.small === true ? '32M' : '256M'}`,
-    `--innodb-log-file-size=${options.small === true ? '16M' : '128M'}`,
+    // MySQL 9 has only the second, MariaDB only the first.
+    `--loose-innodb-log-file-size=${options.small === true ? '16M' : '128M'}`,
+    `--loose-innodb-redo-log-capacity=${options.small === true ? '32M' : '256M'}`,
     ...(options.small === true
       ? [
           '--key-buffer-size=1M',
