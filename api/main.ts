@@ -10,6 +10,7 @@ import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
 import { openQueues } from '../queues/queues.ts';
+import { requireUsableRedis } from '../queues/shard.ts';
 import { openImages } from '../registry/open.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -52,6 +53,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
     objects.close();
   };
   try {
+    await requireUsableRedis(queues.redis);
     const urlOf = (key: string): string =>
       formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key });
     const app = await createApp({

@@ -26,8 +26,10 @@ export const databaseAndRedis = {
     }),
     redisPrefix: text({
       variable: 'BATCHWELL_REDIS_PREFIX',
-      fallback: 'batchwell',
-      effect: 'Prefix of every key in Redis. Fleets that share one Redis need different prefixes.',
+      fallback: '{batchwell}',
+      effect:
+        'Prefix of every key in Redis. Fleets that share one Redis need different prefixes. The ' +
+        'part in braces keeps all keys on one shard, which a Redis in cluster mode requires.',
     }),
   },
 } satisfies Section;

@@ -1,6 +1,7 @@
 /** A worker process: the stages it is asked to run, a sweeper, a janitor, webhooks and metrics. */
 import type { Config } from '../config.ts';
 import { stages, type Stage } from '../core/places.ts';
+import { requireUsableRedis } from '../queues/shard.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { startEventFeed } from './upkeep/batch-events.ts';
@@ -49,6 +50,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     ...(options.nowMs ? { nowMs: options.nowMs } : {}),
   });
   try {
+    await requireUsableRedis(runtime.queues.redis);
     await requireNoEviction(runtime);
     await warnWithoutPersistence(runtime);
     await requireDistinctEtags(runtime);
