@@ -7,7 +7,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { debianMysql, NoMysql } from './debian-mysql.ts';
 
-const WITH_DATABASE = ['test/contract/db-', 'test/contract/queue', 'test/flow/'];
+const WITH_DATABASE = [
+  'test/contract/db-',
+  'test/contract/queue',
+  'test/contract/connections',
+  'test/flow/',
+];
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 

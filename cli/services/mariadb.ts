@@ -30,6 +30,8 @@ export interface MariadbOptions {
    * With port and dataFolder, a killed server comes back at the same URL. Generated when absent.
    */
   password?: string;
+  /** More arguments, which win over the others. */
+  moreArguments?: readonly string[];
   /** The server's program. Without it: the one on this machine, installed if there is none. */
   program?: string;
 }
@@ -240,5 +242,6 @@ function serverArguments(
           '--innodb-log-buffer-size=4M',
         ]
       : []),
+    ...(options.moreArguments ?? []),
   ];
 }
