@@ -14,6 +14,7 @@ import { polling } from './settings/polling.ts';
 import { processes } from './settings/processes.ts';
 import { recovery } from './settings/recovery.ts';
 import { retention } from './settings/retention.ts';
+import { scaling } from './settings/scaling.ts';
 import type { Section, Setting } from './settings/setting.ts';
 import { submitting } from './settings/submitting.ts';
 import { webhooks } from './settings/webhooks.ts';
@@ -31,6 +32,7 @@ const sections = [
   polling,
   recovery,
   retention,
+  scaling,
   cli,
 ] as const;
 

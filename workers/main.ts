@@ -11,6 +11,7 @@ import { serveMetrics } from './metrics-server.ts';
 import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
 import type { CrashPoint } from './crash-points.ts';
+import { startScalingSignal } from './upkeep/scaling-signal.ts';
 import { startRetention } from './upkeep/retention/retention.ts';
 import { startSweeper } from './upkeep/sweeper.ts';
 import { startWebhooks } from './upkeep/webhooks/loops.ts';
@@ -22,6 +23,8 @@ export interface WorkerOptions {
   concurrency?: number;
   log?: Log;
   metrics?: Metrics;
+  /** Takes the lines of the scaling signal; standard output when absent. */
+  writeSignal?: (text: string) => void;
   /** For crash tests: called at each crash point. `nowMs` is a clock that can be wrong. */
   onCrashPoint?: (point: CrashPoint) => void;
   nowMs?: () => number;
@@ -64,6 +67,10 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
       startSweeper(runtime),
       startJanitor(runtime),
       startRetention(runtime),
+      startScalingSignal(
+        runtime,
+        options.writeSignal ?? ((text) => void process.stdout.write(text)),
+      ),
       ...startWebhooks(runtime),
       ...(polls ? [startEventFeed(runtime)] : []),
     ];
