@@ -4,7 +4,7 @@
  */
 import type { Stage } from './places.ts';
 
-export interface StageLoad {
+interface StageLoad {
   /** Messages that a worker could take now. */
   waiting: number;
   /** Messages that workers have. */

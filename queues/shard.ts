@@ -9,7 +9,7 @@ import { connect as connectTls } from 'node:tls';
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
 
 /** This Redis cannot be used with these settings. The message says what to change. */
-export class UnusableRedis extends Error {
+class UnusableRedis extends Error {
   override readonly name = 'UnusableRedis';
 }
 
