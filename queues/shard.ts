@@ -19,6 +19,7 @@ interface Address {
 }
 
 const ASK_TIMEOUT_MS = 2000;
+const FIRST_ATTEMPT_MS = 5000;
 
 /** Redis hashes what is between the first `{` and the next `}`, if there is anything. */
 const hasHashTag = (prefix: string): boolean => /^[^{]*\{[^}]+\}/.test(prefix);
@@ -44,16 +45,18 @@ export function followShard(prefix: string): Pick<RedisOptions, 'Connector' | 'r
 const RECONNECT_AND_RESEND = 2;
 
 /**
- * Rejects with UnusableRedis. Resolves after the first attempt to connect, successful or not. Call
- * it when the connection is new.
+ * Rejects with UnusableRedis. Resolves after the first attempt to connect, successful or not, and
+ * after 5 s when Redis hangs. Call it when the connection is new.
  */
 export const requireUsableRedis = (redis: Redis): Promise<void> =>
   new Promise((resolve, reject) => {
     const settle = (error?: Error): void => {
+      clearTimeout(timer);
       redis.off('ready', settle).off('error', settle);
       if (error instanceof UnusableRedis) reject(error);
       else resolve();
     };
+    const timer = setTimeout(settle, FIRST_ATTEMPT_MS);
     redis.on('ready', settle).on('error', settle);
     if (redis.status === 'ready') settle();
   });
@@ -153,16 +156,17 @@ async function findOwner(
     enableOfflineQueue: true,
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
-    connectTimeout: ASK_TIMEOUT_MS,
-    commandTimeout: ASK_TIMEOUT_MS,
   });
   client.on('error', () => undefined);
+  // The timeouts of the client do not cover its handshake.
+  const timer = setTimeout(() => client.disconnect(), ASK_TIMEOUT_MS);
   try {
     await client.connect();
     return readSlots(await askForSlots(client, prefix), node);
   } catch {
     return undefined;
   } finally {
+    clearTimeout(timer);
     client.disconnect();
   }
 }

@@ -20,12 +20,15 @@ export interface RedisCluster {
   drop(): Promise<void>;
 }
 
-async function startNode(): Promise<PrivateServer & { busPort: number }> {
+/** More lines of each node's configuration, such as those of TLS. */
+type ConfigLines = (port: number) => readonly string[];
+
+async function startNode(more: ConfigLines): Promise<PrivateServer & { busPort: number }> {
   // The default bus port is 10,000 above the port, which can be too high.
   const busPort = await freePort();
   const server = await startRedis({
     password: PASSWORD,
-    configLines: () => [
+    configLines: (port) => [
       'cluster-enabled yes',
       `cluster-port ${busPort}`,
       'cluster-node-timeout 1000',
@@ -33,15 +36,24 @@ async function startNode(): Promise<PrivateServer & { busPort: number }> {
       'cluster-require-full-coverage no',
       'cluster-allow-replica-migration no',
       `masterauth ${PASSWORD}`,
+      ...more(port),
     ],
   });
   return { ...server, busPort };
 }
 
 /** @param replicas how many primaries have one, from the first on */
-export async function startRedisCluster(primaries: number, replicas = 0): Promise<RedisCluster> {
-  const nodes = await Promise.all(Array.from({ length: primaries + replicas }, startNode));
-  const clients = nodes.map(({ url }) => new Redis(url, { maxRetriesPerRequest: 1 }));
+export async function startRedisCluster(
+  primaries: number,
+  replicas = 0,
+  more?: ConfigLines,
+): Promise<RedisCluster> {
+  const nodes = await Promise.all(
+    Array.from({ length: primaries + replicas }, () => startNode(more ?? (() => []))),
+  );
+  const tls = more === undefined ? {} : { tls: { rejectUnauthorized: false } };
+  const connect = (url: string): Redis => new Redis(url, { maxRetriesPerRequest: 1, ...tls });
+  const clients = nodes.map(({ url }) => connect(url));
   for (const client of clients) client.on('error', () => undefined);
   const first = clients[0] as Redis;
   try {
@@ -67,7 +79,7 @@ export async function startRedisCluster(primaries: number, replicas = 0): Promis
     for (const client of clients) client.disconnect();
   }
   const primaryOf = async (key: string): Promise<number> => {
-    const client = new Redis(nodes[0]?.url ?? '');
+    const client = connect(nodes[0]?.url ?? '');
     const slot = Number(await client.call('CLUSTER', 'KEYSLOT', key));
     client.disconnect();
     return Math.floor(slot / Math.ceil(SLOTS / primaries));

@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { createConnection } from 'mysql2/promise';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startMariadb } from '../../cli/services/mariadb.ts';
 import type { PrivateServer } from '../../cli/services/owned-server.ts';
 import { startRedis } from '../../cli/services/redis.ts';
+import { startRedisCluster } from '../redis-cluster.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const PASSWORD = 'p@ss:w/o#r%d%41?&=+\'é"漢`';
@@ -22,6 +23,14 @@ let mariadb: PrivateServer;
 let redis: PrivateServer;
 /** A certificate for 127.0.0.1 that is its own CA. */
 const certificate = () => join(folder, 'cert.pem');
+const tlsLines = (port: number) => [
+  'port 0',
+  `tls-port ${port}`,
+  `tls-cert-file ${certificate()}`,
+  `tls-key-file ${join(folder, 'key.pem')}`,
+  `tls-ca-cert-file ${certificate()}`,
+  'tls-auth-clients no',
+];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'batchwell-tls-'));
   await chmod(folder, 0o755);
@@ -39,12 +48,7 @@ beforeAll(async () => {
     }),
     startRedis({
       configLines: (port) => [
-        'port 0',
-        `tls-port ${port}`,
-        `tls-cert-file ${cert}`,
-        `tls-key-file ${key}`,
-        `tls-ca-cert-file ${cert}`,
-        'tls-auth-clients no',
+        ...tlsLines(port),
         `user fleet on ~* &* +@all ${JSON.stringify(`>${PASSWORD}`)}`,
       ],
     }),
@@ -150,6 +154,19 @@ describe('a Redis that requires TLS', () => {
 
   test('messages go through it, and the password may have any characters', async () => {
     expect(await run(ASK_REDIS, environment())).toMatchObject({ code: 0, out: '1\n' });
+  });
+
+  test('messages go through a cluster that requires it, by the URL of the wrong shard', async () => {
+    const lines = (port: number) => [...tlsLines(port), 'tls-cluster yes'];
+    const cluster = await startRedisCluster(3, 0, lines);
+    onTestFinished(() => cluster.drop());
+    const { port, password } = await cluster.otherThan('{batchwell}');
+    const said = await run(ASK_REDIS, {
+      REDIS_URL: `rediss://localhost:${port}`,
+      REDIS_PASSWORD: password,
+      NODE_EXTRA_CA_CERTS: certificate(),
+    });
+    expect(said).toMatchObject({ code: 0, out: '1\n' });
   });
 
   test('a CA that is not trusted ends the attempt before the password is sent', async () => {

@@ -160,3 +160,15 @@ test('a Redis that is not in cluster mode takes any prefix and any database', as
   await queues.nudge(MESSAGES);
   expect((await queues.depth('finalize')).waiting).toBe(1);
 });
+
+test('a Redis that hangs at the start is waited for a few seconds, and used once it answers', async () => {
+  const redis = await freshRedis();
+  closing.push(() => redis.drop());
+  process.kill(redis.pid, 'SIGSTOP');
+  const { queues } = open(redis.url);
+  await requireUsableRedis(queues.redis);
+  expect(queues.redis.status).not.toBe('ready');
+  process.kill(redis.pid, 'SIGCONT');
+  await queues.nudge(MESSAGES);
+  expect((await queues.depth('finalize')).waiting).toBe(1);
+});
