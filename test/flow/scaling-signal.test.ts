@@ -124,6 +124,7 @@ test('a fleet without the setting writes nothing to its standard output', async 
 
 test('a lease has one holder, who keeps it by renewing it', async () => {
   const { redis } = world.queues;
+  await world.until('the connection', () => redis.status === 'ready');
   const [one, other] = [createLease(redis, 'lease', 60_000), createLease(redis, 'lease', 60_000)];
   expect([await one.hold(), await other.hold(), await one.hold()]).toEqual([true, false, true]);
   await other.release();
