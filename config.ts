@@ -6,6 +6,7 @@
 import { access } from './settings/access.ts';
 import { cache } from './settings/cache.ts';
 import { cli } from './settings/cli.ts';
+import { fillUrl } from './settings/credentials.ts';
 import { databaseAndRedis } from './settings/database-and-redis.ts';
 import { files } from './settings/files.ts';
 import { jobs } from './settings/jobs.ts';
@@ -13,6 +14,7 @@ import { polling } from './settings/polling.ts';
 import { processes } from './settings/processes.ts';
 import { recovery } from './settings/recovery.ts';
 import { retention } from './settings/retention.ts';
+import { scaling } from './settings/scaling.ts';
 import type { Section, Setting } from './settings/setting.ts';
 import { submitting } from './settings/submitting.ts';
 import { webhooks } from './settings/webhooks.ts';
@@ -30,6 +32,7 @@ const sections = [
   polling,
   recovery,
   retention,
+  scaling,
   cli,
 ] as const;
 
@@ -69,12 +72,14 @@ export function readConfig(environment: Environment = process.env): Config {
       return [name, setting.fallback];
     }
   });
-  wrong.push(...missingWebhookKey(environment));
+  const config = Object.fromEntries(values) as Config;
+  const urls = fillUrls(config, environment);
+  wrong.push(...urls.wrong, ...missingWebhookKey(environment));
   if (wrong.length > 0) {
     const count = wrong.length === 1 ? 'One setting is' : `${wrong.length} settings are`;
     throw new ConfigError(`${count} not valid:\n  ${wrong.join('\n  ')}`);
   }
-  return Object.fromEntries(values) as Config;
+  return { ...config, ...urls.filled };
 }
 
 const shown = (setting: Setting<unknown>, given: string): string =>
@@ -82,6 +87,26 @@ const shown = (setting: Setting<unknown>, given: string): string =>
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
+
+/** The URLs of the database and of Redis, complete. */
+function fillUrls(config: Pick<Config, 'databaseUrl' | 'redisUrl'>, environment: Environment) {
+  const { databaseUrl, databaseUser, databasePassword, redisUrl, redisUser, redisPassword } =
+    databaseAndRedis.settings;
+  const database = fillUrl(
+    { url: databaseUrl, user: databaseUser, password: databasePassword },
+    environment,
+    config.databaseUrl,
+  );
+  const redis = fillUrl(
+    { url: redisUrl, user: redisUser, password: redisPassword },
+    environment,
+    config.redisUrl,
+  );
+  return {
+    filled: { databaseUrl: database.url, redisUrl: redis.url },
+    wrong: [...database.wrong, ...redis.wrong],
+  };
+}
 
 function missingWebhookKey(environment: Environment): string[] {
   const { webhookOrigins, webhookKey } = webhooks.settings;

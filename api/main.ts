@@ -11,6 +11,7 @@ import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
 import { openQueues } from '../queues/queues.ts';
+import { requireUsableRedis } from '../queues/shard.ts';
 import { openImages } from '../registry/open.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -58,6 +59,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
   };
   try {
     const installation = await watchInstallation(database, config);
+    await requireUsableRedis(queues.redis);
     const app = await createApp({
       config,
       database,

@@ -42,8 +42,8 @@ const KEPT = { removeOnComplete: { age: 3600, count: 200 } };
 const PREFIX = 'bench-chain';
 
 async function measureChain(redisUrl: string, tasks: number): Promise<number> {
-  const connection = connectRedis(redisUrl);
-  const ofWorkers = ids(0, HOPS).map(() => connectRedis(redisUrl));
+  const connection = connectRedis(redisUrl, PREFIX);
+  const ofWorkers = ids(0, HOPS).map(() => connectRedis(redisUrl, PREFIX));
   const queues = ids(0, HOPS).map((hop) => new Queue(`hop${hop}`, { connection, prefix: PREFIX }));
   const { promise: allDone, resolve } = Promise.withResolvers<undefined>();
   let left = tasks;

@@ -40,7 +40,7 @@ export function openIntake(
   options: IntakeOptions,
   take: (message: IntakeMessage) => Promise<IntakeAnswer>,
 ): { close(): Promise<void> } {
-  const connection = connectRedis(options.redisUrl);
+  const connection = connectRedis(options.redisUrl, options.prefix);
   const work = async (job: Job, token: string | undefined): Promise<unknown> => {
     const answer = await take({
       name: job.name,

@@ -7,6 +7,7 @@ import { Redis } from 'ioredis';
 import { stages, type Stage } from '../core/places.ts';
 import { closeInTime } from './closing.ts';
 import { deduplicationId, priorityOf, type Nudge } from './messages.ts';
+import { followShard } from './shard.ts';
 
 type QueueByStage = Readonly<Record<Stage, Queue>>;
 
@@ -31,17 +32,21 @@ interface QueueDepth {
   oldestMs: number;
 }
 
-/** BullMQ's blocking commands need a connection that never stops retrying. */
-export const connectRedis = (url: string): Redis =>
-  new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true });
+/**
+ * BullMQ's blocking commands need a connection that never stops retrying.
+ * @param prefix of all keys that are used on it
+ */
+export const connectRedis = (url: string, prefix: string): Redis =>
+  new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true, ...followShard(prefix) });
 
 /**
  * For commands that must fail at once while Redis is down; on the connection of the queues they
  * would wait. Resolves after the first attempt to connect, successful or not. Errors reject the
  * commands only.
  */
-export async function connectImpatientRedis(url: string): Promise<Redis> {
+export async function connectImpatientRedis(url: string, prefix: string): Promise<Redis> {
   const redis = new Redis(url, {
+    ...followShard(prefix),
     maxRetriesPerRequest: 1,
     enableOfflineQueue: false,
     commandTimeout: 1000,
@@ -80,7 +85,7 @@ export interface QueueOptions {
 }
 
 export function openQueues(options: QueueOptions): Queues {
-  const redis = connectRedis(options.redisUrl);
+  const redis = connectRedis(options.redisUrl, options.prefix);
   const open = (stage: Stage): Queue =>
     new Queue(stage, { connection: redis, prefix: options.prefix });
   const byStage = Object.fromEntries(stages.map((stage) => [stage, open(stage)])) as QueueByStage;

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { envExample } from '../config.ts';
 import { writeClientTypes } from './client-types.ts';
+import { writeCompose } from './compose.ts';
 import { writeDashboard } from './dashboard.ts';
 import { writeDiagram } from './diagram.ts';
 import { writeLintConfig } from './lint-config.ts';
@@ -10,4 +11,5 @@ await writeLintConfig();
 await writeDiagram();
 await writeDashboard();
 await writeClientTypes();
+await writeCompose();
 await writeFile(new URL('../.env.example', import.meta.url), envExample());

@@ -31,7 +31,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-test-'));
   let database: ReturnType<typeof mariadbOrPrivate> | undefined;
   const answerWithDatabase = async (): Promise<DatabaseAnswer> => {
-    database ??= mariadbOrPrivate(process.env['BATCHWELL_TEST_DATABASE_URL'], { small: true });
+    const { BATCHWELL_TEST_DATABASE_URL: url, BATCHWELL_TEST_MYSQLD: program } = process.env;
+    database ??= mariadbOrPrivate(url, { small: true, ...(program ? { program } : {}) });
     return database.then(
       ({ url }) => ({ url }),
       (cause: Error) => ({ error: cause.message }),

@@ -1,6 +1,7 @@
 /** A worker process: the stages it is asked to run, a sweeper, a janitor, webhooks and metrics. */
 import type { Config } from '../config.ts';
 import { stages, type Stage } from '../core/places.ts';
+import { requireUsableRedis } from '../queues/shard.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import type { LeaseLost } from '../core/installation/lease.ts';
@@ -12,6 +13,7 @@ import { serveMetrics } from './metrics-server.ts';
 import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
 import type { CrashPoint } from './crash-points.ts';
+import { startScalingSignal } from './upkeep/scaling-signal.ts';
 import { startRetention } from './upkeep/retention/retention.ts';
 import { startSweeper } from './upkeep/sweeper.ts';
 import { startWebhooks } from './upkeep/webhooks/loops.ts';
@@ -23,6 +25,8 @@ export interface WorkerOptions {
   concurrency?: number;
   log?: Log;
   metrics?: Metrics;
+  /** Takes the lines of the scaling signal; standard output when absent. */
+  writeSignal?: (text: string) => void;
   /** For crash tests: called at each crash point. `nowMs` is a clock that can be wrong. */
   onCrashPoint?: (point: CrashPoint) => void;
   nowMs?: () => number;
@@ -53,6 +57,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     ...(options.nowMs ? { nowMs: options.nowMs } : {}),
   });
   try {
+    await requireUsableRedis(runtime.queues.redis);
     await requireNoEviction(runtime);
     await warnWithoutPersistence(runtime);
     const keeper = createLeaseKeeper(runtime);
@@ -70,6 +75,10 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
       startSweeper(runtime),
       startJanitor(runtime),
       startRetention(runtime),
+      startScalingSignal(
+        runtime,
+        options.writeSignal ?? ((text) => void process.stdout.write(text)),
+      ),
       ...startWebhooks(runtime),
       ...(polls ? [startEventFeed(runtime)] : []),
     ];

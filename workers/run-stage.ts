@@ -24,7 +24,7 @@ export function runStage<S extends Stage>(
   stage: S,
   concurrency = pipeline[stage].concurrency,
 ): RunningStage {
-  const connection = connectRedis(runtime.config.redisUrl);
+  const connection = connectRedis(runtime.config.redisUrl, runtime.config.redisPrefix);
   const log = runtime.log.child({ stage });
   const worker = new Worker<Messages[S]>(stage, (job, token) => work(runtime, stage, job, token), {
     connection,

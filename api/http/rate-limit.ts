@@ -27,7 +27,7 @@ export async function limitPosts(
   { config }: Pick<ApiDependencies, 'config'>,
 ): Promise<void> {
   if (config.postsPerMinute === 0) return;
-  const redis = await connectImpatientRedis(config.redisUrl);
+  const redis = await connectImpatientRedis(config.redisUrl, config.redisPrefix);
   app.addHook('onRoute', (route) => {
     if (route.config?.countsAsPost) route.config.rateLimit = {};
   });

@@ -30,6 +30,10 @@ export interface MariadbOptions {
    * With port and dataFolder, a killed server comes back at the same URL. Generated when absent.
    */
   password?: string;
+  /** More arguments, which win over the others. */
+  moreArguments?: readonly string[];
+  /** The server's program. Without it: the one on this machine, installed if there is none. */
+  program?: string;
 }
 
 /**
@@ -48,7 +52,7 @@ export async function mariadbOrPrivate(
  * ServerNotReady when it does not start.
  */
 export async function startMariadb(options: MariadbOptions = {}): Promise<PrivateServer> {
-  const program = await ensureProgram(MARIADB_SERVER);
+  const program = options.program ?? (await ensureProgram(MARIADB_SERVER));
   return startOnPort(options.port, (port) => startMariadbOn(program, port, options));
 }
 
@@ -228,7 +232,9 @@ function serverArguments(
     // A temporary folder is never recovered: no doublewrite, and no flush at the stop.
     ...(durable ? [] : ['--innodb-doublewrite=0', '--innodb-fast-shutdown=2']),
     `--innodb-buffer-pool-size=${options.small === true ? '32M' : '256M'}`,
-    `--innodb-log-file-size=${options.small === true ? '16M' : '128M'}`,
+    // MySQL 9 has only the second, MariaDB only the first.
+    `--loose-innodb-log-file-size=${options.small === true ? '16M' : '128M'}`,
+    `--loose-innodb-redo-log-capacity=${options.small === true ? '32M' : '256M'}`,
     ...(options.small === true
       ? [
           '--key-buffer-size=1M',
@@ -236,5 +242,6 @@ function serverArguments(
           '--innodb-log-buffer-size=4M',
         ]
       : []),
+    ...(options.moreArguments ?? []),
   ];
 }

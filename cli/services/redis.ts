@@ -21,6 +21,8 @@ export interface RedisOptions {
    * With port and dataFolder, a killed server comes back at the same URL. Generated when absent.
    */
   password?: string;
+  /** More lines of its configuration, which win over the others. */
+  configLines?(port: number): readonly string[];
 }
 
 /**
@@ -57,11 +59,9 @@ async function startRedisOn(
   const password = options.password ?? randomBytes(18).toString('base64url');
   const configFile = join(dataFolder, 'redis.conf');
   // A file and not arguments: every user of the machine can read the arguments of a process.
-  await writeFile(
-    configFile,
-    redisConfig({ port, dataFolder, password, durable: options.durable ?? !temporary }),
-    { mode: 0o600 },
-  );
+  const facts = { port, dataFolder, password, durable: options.durable ?? !temporary };
+  const lines = [...redisConfig(facts), ...(options.configLines?.(port) ?? [])];
+  await writeFile(configFile, `${lines.join('\n')}\n`, { mode: 0o600 });
   const server = await startOwnedServer({
     title: 'Redis',
     program,
@@ -81,8 +81,8 @@ interface RedisSetting {
   durable: boolean;
 }
 
-function redisConfig(facts: RedisSetting): string {
-  const lines = [
+function redisConfig(facts: RedisSetting): string[] {
+  return [
     'bind 127.0.0.1',
     `port ${facts.port}`,
     `requirepass ${facts.password}`,
@@ -95,5 +95,4 @@ function redisConfig(facts: RedisSetting): string {
     'appendfsync everysec',
     'databases 16',
   ];
-  return `${lines.join('\n')}\n`;
 }

@@ -3,6 +3,7 @@
  * private one.
  */
 import { join } from 'node:path';
+import { readConfig } from '../../config.ts';
 import { assembleHostFolder } from '../../stager/host-folder.ts';
 import { MissingProgram } from '../services/install.ts';
 import { startMariadb } from '../services/mariadb.ts';
@@ -57,7 +58,14 @@ export async function startServers(choice: ServerChoice, place: StackPlace): Pro
     useDatabase(choice, place),
     useAws(choice, place),
   ]);
-  const environment = { ...aws.environment, REDIS_URL: redisUrl, DATABASE_URL: databaseUrl };
+  // The URLs are complete. A private server has a user and a password of its own.
+  const inUrls = { DATABASE_USER: '', DATABASE_PASSWORD: '', REDIS_USER: '', REDIS_PASSWORD: '' };
+  const environment = {
+    ...aws.environment,
+    ...inUrls,
+    REDIS_URL: redisUrl,
+    DATABASE_URL: databaseUrl,
+  };
   return { ...aws, redisUrl, databaseUrl, environment };
 }
 
@@ -73,7 +81,7 @@ async function useRedis(
   { environment }: ServerChoice,
   { processes, folder, temporary }: StackPlace,
 ): Promise<string> {
-  if (environment['REDIS_URL']) return environment['REDIS_URL'];
+  if (environment['REDIS_URL']) return readConfig(environment).redisUrl;
   const redis = await startRedis(temporary ? {} : { dataFolder: join(folder, 'redis') });
   processes.add({ title: 'Redis', ...redis });
   return redis.url;
@@ -83,7 +91,7 @@ async function useDatabase(
   { environment }: ServerChoice,
   { processes, folder, temporary }: StackPlace,
 ): Promise<string> {
-  if (environment['DATABASE_URL']) return environment['DATABASE_URL'];
+  if (environment['DATABASE_URL']) return readConfig(environment).databaseUrl;
   const mariadb = await startMariadb(temporary ? {} : { dataFolder: join(folder, 'mariadb') });
   processes.add({ title: 'MariaDB', ...mariadb });
   return mariadb.url;

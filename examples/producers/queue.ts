@@ -6,7 +6,7 @@
 import { Queue, QueueEvents } from 'bullmq';
 
 const connection = { url: process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379' };
-const prefix = process.env['BATCHWELL_REDIS_PREFIX'] ?? 'batchwell';
+const prefix = process.env['BATCHWELL_REDIS_PREFIX'] ?? '{batchwell}';
 const token = process.env['BATCHWELL_TOKEN'];
 const WAIT_MS = 30_000;
 

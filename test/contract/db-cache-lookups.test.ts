@@ -21,15 +21,19 @@ beforeAll(async () => {
   await migrateDatabase(url);
   // One connection, so that its counters are those of the lookup.
   database = openDatabase({ url, connections: 1 });
-  const insert = (values: string) =>
+  const insert = (values: string, count: number) =>
     database.pool.query(
-      `INSERT INTO cache_entries (domain, fingerprint, listed_fingerprint, task_id, created_ms, usable) ${values}`,
+      `INSERT INTO cache_entries (domain, fingerprint, listed_fingerprint, task_id, created_ms, usable)
+        SELECT '${DOMAIN}', ${values} FROM JSON_TABLE(?, '$[*]' COLUMNS (seq INT PATH '$')) numbers`,
+      [JSON.stringify(Array.from({ length: count }, (_, at) => at + 1))],
     );
   await insert(
-    `SELECT '${DOMAIN}', UNHEX(SHA2(CONCAT('x', seq), 256)), UNHEX(SHA2(CONCAT('l', seq), 256)), seq, seq, TRUE FROM seq_1_to_${FEW}`,
+    "UNHEX(SHA2(CONCAT('x', seq), 256)), UNHEX(SHA2(CONCAT('l', seq), 256)), seq, seq, TRUE",
+    FEW,
   );
   await insert(
-    `SELECT '${DOMAIN}', UNHEX(SHA2('x1', 256)), UNHEX(SHA2('l1', 256)), 1000 + seq, 1000 + seq, seq <= ${EQUAL} FROM seq_1_to_${EQUAL * 2}`,
+    `UNHEX(SHA2('x1', 256)), UNHEX(SHA2('l1', 256)), 1000 + seq, 1000 + seq, seq <= ${EQUAL}`,
+    EQUAL * 2,
   );
   await database.pool.query('ANALYZE TABLE cache_entries');
 });

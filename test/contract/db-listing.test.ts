@@ -10,6 +10,7 @@ import { freshDatabase } from '../world.ts';
 
 const TASKS = 4000;
 const PAGE = 10;
+const RUN_1 = { key: 'run', value: '1' };
 let database: Database;
 let ids: number[];
 beforeAll(async () => {
@@ -19,7 +20,9 @@ beforeAll(async () => {
   database = openDatabase({ url, connections: 1 });
   const { taskIds } = await acceptAll(database, {
     owner: 'me',
-    tasks: manyTasks(TASKS, (at) => newTask(`t${at}`, { tags: { run: String(at % 4) } })),
+    tasks: manyTasks(TASKS, (at) =>
+      newTask(`t${at}`, { tags: { run: String(at % 4), lab: 'north' } }),
+    ),
     nowMs: 1,
     dueMs: 2,
   });
@@ -97,7 +100,9 @@ test.each<[string, number, Partial<TaskFilter>]>([
   ['the first page', TASKS, {}],
   ['a page in the middle', TASKS / 2, {}],
   ['the last page', PAGE, {}],
-  ['a page of a tag', TASKS / 2, { tags: [{ key: 'run', value: '1' }] }],
+  ['the first page of a tag', TASKS, { tags: [RUN_1] }],
+  ['a page of a tag', TASKS / 2, { tags: [RUN_1] }],
+  ['a page of two tags', TASKS / 2, { tags: [RUN_1, { key: 'lab', value: 'north' }] }],
 ])('%s reads little more than it shows', async (_, before, filter) => {
   const wanted = ids
     .slice(0, before)
@@ -106,5 +111,5 @@ test.each<[string, number, Partial<TaskFilter>]>([
     .slice(0, PAGE);
   const cost = await costOf({ beforeId: (ids[before - 1] ?? 0) + 1, ...filter });
   expect(cost.ids).toEqual(wanted);
-  expect(cost.read).toBeLessThan(PAGE * 5);
+  expect(cost.read).toBeLessThan(PAGE * 6);
 });

@@ -25,7 +25,7 @@ test('a small message is taken before earlier wide ones, and these keep their or
 
   const taken: number[] = [];
   const all = Promise.withResolvers<void>();
-  const connection = connectRedis(redis.url);
+  const connection = connectRedis(redis.url, 'test');
   const worker = new Worker<{ tasks: number[] }>(
     'cache-check',
     async ({ data }) => {

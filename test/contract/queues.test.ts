@@ -24,7 +24,7 @@ function work(
   on: (job: Job, token: string | undefined) => Promise<void>,
   more: { stalledInterval?: number; lockDuration?: number } = {},
 ): Worker {
-  const connection = connectRedis(redis.url);
+  const connection = connectRedis(redis.url, 'test');
   const worker = new Worker(stage, on, {
     connection,
     prefix: 'test',

@@ -137,7 +137,9 @@ test('a listener to a scatter receives its counts and each of its tasks until al
   const ended = ear.heard
     .filter(({ data }) => data.state === 'COMPLETE')
     .map(({ data }) => [data.scatter, data.row, data.tags]);
-  expect(ended.toSorted(([, a], [, b]) => Number(a) - Number(b))).toEqual(
+  // An end can be reported twice, when its task was not yet reported as new.
+  const once = [...new Map(ended.map((one) => [one[1], one])).values()];
+  expect(once.toSorted(([, a], [, b]) => Number(a) - Number(b))).toEqual(
     Array.from({ length: 40 }, (_, row) => [id, row, { row: String(row) }]),
   );
   expect(ear.heard.findLast(({ name }) => name === 'scatter')?.data).toMatchObject({

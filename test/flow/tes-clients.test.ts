@@ -285,7 +285,7 @@ test('Sprocket lists the tasks of a run by tag every second, 2,047 a page, and t
     violations('tesListTasksResponse', listed.json),
   ]).toEqual([200, 3, []]);
   const [plan] = await sql(
-    "EXPLAIN SELECT t.id FROM task_tags g0 STRAIGHT_JOIN tasks t WHERE g0.tag_key = 'run' AND g0.task_id = t.id AND g0.tag_value = 'sprocket-1' ORDER BY g0.task_id DESC LIMIT 2048",
+    "EXPLAIN FORMAT=TRADITIONAL SELECT t.id FROM task_tags g0 FORCE INDEX (PRIMARY) STRAIGHT_JOIN tasks t WHERE g0.tag_key = 'run' AND g0.task_id = t.id AND g0.tag_value = 'sprocket-1' ORDER BY g0.task_id DESC LIMIT 2048",
   );
   expect(
     (plan as { table: string; key: string; Extra: string }[]).map(({ table, key }) => [table, key]),

@@ -70,3 +70,75 @@ describe('the configuration', () => {
     },
   );
 });
+
+describe('the credentials of the database and of Redis', () => {
+  const NASTY = `p@ss:w/o#r%d%41?&=+ "'\\é漢`;
+  const decoded = (url: string) => {
+    const { username, password, hostname } = new URL(url);
+    return [decodeURIComponent(username), decodeURIComponent(password), hostname];
+  };
+
+  test('variables of their own fill the URLs, with any characters', () => {
+    const { databaseUrl, redisUrl } = readConfig({
+      DATABASE_URL: 'mysql://db.example/batchwell?ssl=Amazon%20RDS',
+      DATABASE_USER: 'fleet@lab',
+      DATABASE_PASSWORD: NASTY,
+      REDIS_URL: 'rediss://cache.example:6380',
+      REDIS_PASSWORD: NASTY,
+    });
+    expect(decoded(databaseUrl)).toEqual(['fleet@lab', NASTY, 'db.example']);
+    expect(new URL(databaseUrl).searchParams.get('ssl')).toBe('Amazon RDS');
+    expect(decoded(redisUrl)).toEqual(['', NASTY, 'cache.example']);
+  });
+
+  test('variables of their own replace those of the default URLs', () => {
+    const { databaseUrl, redisUrl } = readConfig({ DATABASE_PASSWORD: 'x', REDIS_USER: 'u' });
+    expect(decoded(databaseUrl)).toEqual(['batchwell', 'x', '127.0.0.1']);
+    expect(decoded(redisUrl)).toEqual(['u', '', '127.0.0.1']);
+  });
+
+  test('a variable that says the same as its URL changes nothing', () => {
+    const DATABASE_URL = 'mysql://me:a%2Fb@db/x';
+    expect(readConfig({ DATABASE_URL, DATABASE_USER: 'me', DATABASE_PASSWORD: 'a/b' })).toEqual({
+      ...readConfig({ DATABASE_URL }),
+      databaseUser: 'me',
+      databasePassword: 'a/b',
+    });
+  });
+
+  test('a variable that says something else than its URL is an error that names both and shows neither', () => {
+    const read = () =>
+      readConfig({
+        DATABASE_URL: 'mysql://me:hunter2@db/x',
+        DATABASE_USER: 'you',
+        DATABASE_PASSWORD: 'hunter3',
+        REDIS_URL: 'redis://:hunter2@cache',
+        REDIS_PASSWORD: 'hunter3',
+      });
+    expect(read).toThrow('3 settings are not valid:');
+    expect(read).toThrow('DATABASE_URL and DATABASE_USER have different users');
+    expect(read).toThrow('DATABASE_URL and DATABASE_PASSWORD have different passwords');
+    expect(read).toThrow('REDIS_URL and REDIS_PASSWORD have different passwords');
+    expect(read).not.toThrow(/hunter/);
+  });
+
+  test.each([
+    'mysql://me:hunter2%zz@db/x',
+    'mysql://me:hunter2#5@db/x',
+    'mysql://me:hunter2/5@db/x',
+    'mysql://me:hunter2?5@db/x',
+  ])('%s, whose password is not encoded, is refused with the way out', (DATABASE_URL) => {
+    const read = () => readConfig({ DATABASE_URL });
+    expect(read).toThrow('Percent-encode its user and password, or set DATABASE_PASSWORD.');
+    expect(read).not.toThrow('hunter2');
+  });
+
+  test.each(['true', 'yes', 'Amazon', '[1]', ''])(
+    'ssl=%s in DATABASE_URL is refused when the settings are read',
+    (ssl) => {
+      expect(() => readConfig({ DATABASE_URL: `mysql://db/x?ssl=${ssl}` })).toThrow(
+        'expected ssl=Amazon%20RDS, or ssl= and a JSON object',
+      );
+    },
+  );
+});

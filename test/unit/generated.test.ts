@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { envExample, settings } from '../../config.ts';
 import { moves, places } from '../../core/places.ts';
 import { clientTypes } from '../../scripts/client-types.ts';
+import { withSettings } from '../../scripts/compose.ts';
 import { diagram, withDiagram } from '../../scripts/diagram.ts';
 import { lintConfig } from '../../scripts/lint-config.ts';
 
@@ -19,6 +20,13 @@ describe('files written by `npm run generate`', () => {
     const text = await read('.env.example');
     expect(text).toBe(envExample());
     for (const { variable } of Object.values(settings)) expect(text).toContain(`# ${variable}=`);
+  });
+
+  it('docker-compose.yml passes every setting to the containers of the fleet', async () => {
+    const page = await read('docker-compose.yml');
+    expect(page).toBe(withSettings(page));
+    for (const { variable } of Object.values(settings))
+      expect(page).toMatch(new RegExp(`^    ${variable}:`, 'm'));
   });
 
   it('packages/client/types.generated.ts has the types of the API description', async () => {

@@ -17,6 +17,7 @@ import {
   readRunning,
   type SubmissionRow,
 } from '../../../db/submissions.ts';
+import { storeJobCounts } from '../../../queues/job-counts.ts';
 import { joinNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { batchStatuses } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
@@ -154,7 +155,8 @@ function planNextLook(
   };
 }
 
-function countJobs({ metrics, nowMs }: Runtime, queue: string, jobs: Iterable<SeenJob>): void {
+function countJobs(runtime: Runtime, queue: string, jobs: Iterable<SeenJob>): void {
+  const { metrics, nowMs } = runtime;
   const totals = new Map<string, number>(batchStatuses.map((status) => [status, 0]));
   for (const job of jobs) {
     for (const [status, count] of Object.entries(job.counts ?? { [job.status]: 1 }))
@@ -162,4 +164,19 @@ function countJobs({ metrics, nowMs }: Runtime, queue: string, jobs: Iterable<Se
   }
   for (const [status, count] of totals) metrics.batchJobs.set({ queue, status }, count);
   metrics.batchJobsSeen.set({ queue }, nowMs() / 1000);
+  tellJobCounts(runtime, queue, totals);
+}
+
+/** For the worker that writes the scaling signal, which may be another one. */
+function tellJobCounts(
+  { config, queues, log }: Runtime,
+  queue: string,
+  totals: ReadonlyMap<string, number>,
+): void {
+  if (config.scalingSignalSeconds === 0) return;
+  const of = (status: string): number => totals.get(status) ?? 0;
+  const counts = { runnable: of('RUNNABLE'), running: of('RUNNING') };
+  storeJobCounts(queues.redis, config.redisPrefix, [queue, counts]).catch((error: unknown) =>
+    log.debug({ err: error, queue }, 'job-counts-not-stored'),
+  );
 }
