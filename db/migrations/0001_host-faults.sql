@@ -1,0 +1,1 @@
+ALTER TABLE `tasks` ADD `host_faults` smallint DEFAULT 0 NOT NULL;
