@@ -12,6 +12,15 @@ export const recovery = {
         'How many times a task is retried after its host is lost, for example by a spot ' +
         'interruption. These retries do not count as failures.',
     }),
+    hostFaultTries: whole({
+      variable: 'BATCHWELL_HOST_FAULT_TRIES',
+      fallback: 8,
+      unit: 'retries',
+      range: [0, 100],
+      effect:
+        'How many times a task is retried after a host fails to run it, for example because its ' +
+        'disk is full or its log driver is throttled. These retries do not count as failures.',
+    }),
     memoryGrowthTries: whole({
       variable: 'BATCHWELL_MEMORY_GROWTH_TRIES',
       fallback: 2,

@@ -197,6 +197,7 @@ test('a task that has moved is not read at its former stage', async () => {
     cache: 'off',
     attempt: 0,
     hostLosses: 0,
+    hostFaults: 0,
     memoryGrowths: 0,
     submissionId: null,
     movedMs: 5000,
