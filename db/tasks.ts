@@ -120,6 +120,7 @@ const settable = {
   submissionId: { column: 'submission_id', type: 'BIGINT', hex: false },
   hostLosses: { column: 'host_losses', type: 'INT', hex: false },
   hostFaults: { column: 'host_faults', type: 'INT', hex: false },
+  retryMs: { column: 'retry_ms', type: 'BIGINT', hex: false },
   memoryGrowths: { column: 'memory_growths', type: 'INT', hex: false },
   transientFailures: { column: 'transient_failures', type: 'INT', hex: false },
   failureCode: { column: 'failure_code', type: 'VARCHAR(40)', hex: false },

@@ -149,6 +149,16 @@ export const failUnfenced: RetryDecision = {
   ),
 };
 
+const LONGEST_PAUSE_MS = 60_000;
+
+/**
+ * A host that fails at once takes all the tasks that Batch has, and a service that throttles needs
+ * time: each fault makes the task wait twice as long.
+ * @param hostFaults how many there were, with the latest
+ */
+export const pauseAfterFault = (hostFaults: number, firstMs: number): number =>
+  Math.min(LONGEST_PAUSE_MS, firstMs * 2 ** Math.max(0, hostFaults - 1));
+
 /** The counts once a task is retried for this reason. */
 export const afterRetry = (
   { hostLosses, hostFaults, memoryGrowths, transientFailures }: RetryState,

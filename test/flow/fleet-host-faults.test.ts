@@ -6,6 +6,7 @@ let world: FleetWorld;
 beforeEach(async () => {
   world = await startFleetWorld({
     BATCHWELL_HOST_FAULT_TRIES: '3',
+    BATCHWELL_HOST_FAULT_PAUSE_MS: '10',
     BATCHWELL_HOST_LOSS_TRIES: '0',
     BATCHWELL_MEMORY_GROWTH_TRIES: '0',
     BATCHWELL_TRANSIENT_TRIES: '0',

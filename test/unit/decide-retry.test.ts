@@ -4,6 +4,7 @@ import type { EndedJob } from '../../core/retry/batch-reasons.ts';
 import {
   afterRetry,
   decideRetry,
+  pauseAfterFault,
   type RetryDecision,
   type RetryReason,
 } from '../../core/retry/decide-retry.ts';
@@ -284,6 +285,13 @@ test.each<[RetryReason, object]>([
 ])('a retry because of %s counts once, and only for that reason', (because, counted) => {
   const before = { hostLosses: 2, hostFaults: 5, memoryGrowths: 4, transientFailures: 6 };
   expect(afterRetry(before, because)).toEqual(counted);
+});
+
+test('each fault of a host makes the task wait twice as long, up to a minute', () => {
+  expect([1, 2, 3, 6, 40].map((faults) => pauseAfterFault(faults, 2000))).toEqual([
+    2000, 4000, 8000, 60_000, 60_000,
+  ]);
+  expect(pauseAfterFault(3, 0)).toBe(0);
 });
 
 const again = (because: RetryReason): RetryDecision => ({ do: 'again', because, reason: 'x' });
