@@ -60,6 +60,8 @@ const MIB = 1_048_576;
 /** Kept free for logs and for what others write between two looks; less on a small disk. */
 const RESERVE_BYTES = 64 * MIB;
 const RESERVE_PART = 50;
+/** A look costs about 30 µs; what is remembered must not cost memory without limit. */
+const MOST_FOLDERS = 1000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 
@@ -91,6 +93,8 @@ interface Need {
 interface State extends Required<RoomOptions> {
   needs: Map<number, Need>;
   announced: Set<string>;
+  /** The disks of folders; how much is free is looked up each time. */
+  disks: Map<string, Disk>;
   /** A download waited in vain: no other waits any longer. */
   gaveUp: boolean;
   /** The inputs do not fit together: every download ends with this. */
@@ -104,6 +108,7 @@ export function openRoom(options: RoomOptions): Room {
     ...options,
     needs: new Map(),
     announced: new Set(),
+    disks: new Map(),
     gaveUp: false,
   };
   return {
@@ -128,7 +133,8 @@ const needOf = (state: State, { device }: Disk): Need => {
 };
 
 async function announce(state: State, folder: string, bytes: number): Promise<void> {
-  const disk = await state.look(folder);
+  const disk = state.disks.get(folder) ?? (await state.look(folder));
+  if (state.disks.size < MOST_FOLDERS) state.disks.set(folder, disk);
   const need = needOf(state, disk);
   need.announcedBytes += bytes;
   if (need.announcedBytes > disk.totalBytes)

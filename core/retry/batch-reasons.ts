@@ -54,6 +54,7 @@ export function classifyJob(job: EndedJob): JobVerdict {
   if (says(/Container Overrides length/i)) return { kind: 'batch-refused' };
   return (
     notStarted(job) ??
+    endedBySomeone(job) ??
     ofContainer(judgeContainer(job.reason ?? '') ?? judgeContainer(job.statusReason ?? '')) ??
     ofEnd(job)
   );
@@ -92,6 +93,13 @@ function notStarted({ statusReason = '', exitCode }: EndedJob): JobVerdict | und
     : { kind: 'not-started' };
 }
 
+/** Words of someone who called TerminateJob or CancelJob, this fleet among them. */
+function endedBySomeone({ statusReason = '' }: EndedJob): JobVerdict | undefined {
+  return /^Batchwell: |^((job|task) )?(cancell?ed|terminated)\b/i.test(statusReason)
+    ? { kind: 'job-terminated' }
+    : undefined;
+}
+
 function ofContainer(fault: ContainerFault | undefined): JobVerdict | undefined {
   if (!fault) return undefined;
   const { of, advice } = fault;
@@ -120,8 +128,6 @@ const PULL_FACT = 'The image could not be pulled';
 function ofEnd({ exitCode, statusReason = '' }: EndedJob): JobVerdict {
   if (exitCode === stagerExit.script) return { kind: 'script-unreadable' };
   const isOfBatch = /^\W*$|^Essential container|^Array Child Job failed/i.test(statusReason);
-  if (!isOfBatch && /cancell?ed|terminated|^Batchwell: /i.test(statusReason))
-    return { kind: 'job-terminated' };
   // The stager passes SIGTERM on and leaves no record; nothing in its container can kill it. With a
   // reason that is not Batch's own, someone called TerminateJob. Without one, it was the host.
   if (exitCode === stagerExit.terminated || exitCode === KILLED)
