@@ -111,9 +111,13 @@ function ofContainer(fault: ContainerFault | undefined): JobVerdict | undefined 
     case 'configuration':
       return { kind: 'misconfigured' };
     case 'registry':
-      return { kind: 'image-unavailable', fact: PULL_FACT, transient: true };
     case 'pull':
-      return { kind: 'image-unavailable', fact: PULL_FACT, ...(advice && { advice }) };
+      return {
+        kind: 'image-unavailable',
+        fact: PULL_FACT,
+        ...(advice !== undefined && { advice }),
+        ...(of === 'registry' && { transient: true }),
+      };
     case 'start':
       return {
         kind: 'image-unavailable',

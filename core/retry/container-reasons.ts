@@ -106,7 +106,10 @@ const PULL_WORDS = anyOf(
 const START_WORDS = anyOf(
   'oci runtime',
   'error response from daemon',
-  'starting container process',
+  'container process',
+  'exec format error',
+  'exec: "',
+  'create (shim|task)',
 );
 
 interface Rule {
@@ -202,13 +205,38 @@ const withoutNames = (words: string): string =>
     .filter((word) => /^\W*i\/o\b/i.test(word) || !/[^/]\/[^/]|:\/\//.test(word))
     .join(' ');
 
+const REGISTRY_LIMIT = anyOf('too ?many ?requests', 'rate limit', 'token has expired');
+
+/** The registry, or the way to it. */
+const NO_ANSWER = anyOf(
+  'time(d )?-?out',
+  'deadline exceeded',
+  String.raw`\bEOF\b`,
+  'connection',
+  'connect:',
+  'name resolution',
+  'no such host',
+  'misbehaving',
+  'unavailable',
+  'internal server error',
+  'bad gateway',
+  String.raw`(?<![\w:.@])50[0234]\b`,
+  'certificate',
+  'temporar',
+);
+
+const CHECK_REGISTRY =
+  'Ask the operator to check that the hosts can reach the registry of the image and that it does ' +
+  'not limit them.';
+
 /** A cause that is cut off or not known counts as transient: it ends after a few retries. */
 function judgePull(words: string): ContainerFault {
   const said = withoutNames(words);
-  // A limit of the registry comes with the advice to log in.
-  if (/too ?many ?requests|rate limit/i.test(said)) return { of: 'registry' };
+  // Before the refusals: a limit of the registry comes with the advice to log in.
+  if (REGISTRY_LIMIT.test(said)) return { of: 'registry', advice: CHECK_REGISTRY };
+  if (THROTTLED.test(said)) return { of: 'host' };
   const found = REFUSALS.find(([pattern]) => pattern.test(said));
-  if (!found) return { of: 'registry' };
+  if (!found) return { of: 'registry', ...(NO_ANSWER.test(said) && { advice: CHECK_REGISTRY }) };
   return { of: 'pull', ...(found[1] !== undefined && { advice: found[1] }) };
 }
 
