@@ -51,7 +51,7 @@ export const moves = {
   again: {
     from: ['poll'],
     to: 'submit',
-    when: 'host loss, out of memory or a transient error, within its budget',
+    when: 'host loss or fault, out of memory or a transient error, within its budget',
     told: true,
   },
   'hit-lost': {

@@ -14,13 +14,15 @@ export interface OpenAttempt {
   /** The place of its task. A cancelled task keeps an open attempt until its job has ended. */
   place: Place;
   hostLosses: number;
+  hostFaults: number;
   memoryGrowths: number;
   transientFailures: number;
 }
 
 const OPEN_ATTEMPTS = `SELECT attempts.task_id AS taskId, attempts.number,
     attempts.submission_id AS submissionId, attempts.array_index AS arrayIndex, tasks.place,
-    tasks.host_losses AS hostLosses, tasks.memory_growths AS memoryGrowths,
+    tasks.host_losses AS hostLosses, tasks.host_faults AS hostFaults,
+    tasks.memory_growths AS memoryGrowths,
     tasks.transient_failures AS transientFailures
   FROM attempts JOIN tasks ON tasks.id = attempts.task_id`;
 

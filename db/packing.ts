@@ -7,22 +7,42 @@ import { inTransaction, type Database, type Session } from './client.ts';
 import type { ShapeRow } from './job-definitions.ts';
 import { select, selectFirst, write } from './rows.ts';
 
+/** Attempts of a shape that wait to be packed, and pause no longer. */
+const READY = "submission_id IS NULL AND place = 'submit' AND (retry_ms IS NULL OR retry_ms <= ?)";
+
 /** Ready attempts of a shape (hex). The count is exact up to `limit`. */
-export async function readReady(session: Session, shape: string, limit: number): Promise<Ready> {
+export async function readReady(
+  session: Session,
+  shape: string,
+  limit: number,
+  nowMs: number,
+): Promise<Ready> {
   // MySQL may give COALESCE of an unsigned column and 0 as DECIMAL, which arrives as text.
   const row = await selectFirst<Record<keyof Ready, number | string>>(
     session,
     `SELECT COUNT(*) AS count, COALESCE(MIN(moved_ms), 0) AS oldestMs,
        COALESCE(MAX(moved_ms), 0) AS newestMs
-     FROM (SELECT moved_ms FROM tasks
-       WHERE shape = UNHEX(?) AND submission_id IS NULL AND place = 'submit' LIMIT ?) AS ready`,
-    [shape, limit],
+     FROM (SELECT moved_ms FROM tasks WHERE shape = UNHEX(?) AND ${READY} LIMIT ?) AS ready`,
+    [shape, nowMs, limit],
   );
+  const count = Number(row?.count ?? 0);
+  const laterMs = count > 0 ? undefined : await readFirstPaused(session, shape);
   return {
-    count: Number(row?.count ?? 0),
+    count,
     oldestMs: Number(row?.oldestMs ?? 0),
     newestMs: Number(row?.newestMs ?? 0),
+    ...(laterMs !== undefined && { laterMs }),
   };
+}
+
+async function readFirstPaused(session: Session, shape: string): Promise<number | undefined> {
+  const row = await selectFirst<{ laterMs: number | null }>(
+    session,
+    `SELECT MIN(retry_ms) AS laterMs FROM tasks
+      WHERE shape = UNHEX(?) AND submission_id IS NULL AND place = 'submit'`,
+    [shape],
+  );
+  return row?.laterMs ?? undefined;
 }
 
 /** What a submission is known by, drawn by the caller: packing again draws again. */
@@ -55,7 +75,7 @@ export async function packSubmission(
   if (isLimited) await noteOwner(database.pool, request.shape);
   return inTransaction(database, async (session) => {
     const most = isLimited ? await roomWithin(session, request, limit) : request.most;
-    const packed = most > 0 ? await takeReady(session, request.shape, most) : [];
+    const packed = most > 0 ? await takeReady(session, request, most) : [];
     if (packed.length === 0) return undefined;
     const id = await insertSubmission(session, request, packed);
     await insertAttempts(session, { id, nowMs: request.nowMs }, packed);
@@ -76,15 +96,15 @@ async function noteOwner(session: Session, { owner }: ShapeRow): Promise<void> {
 
 async function takeReady(
   session: Session,
-  { shape }: ShapeRow,
+  { shape: { shape }, nowMs }: PackRequest,
   most: number,
 ): Promise<PackedAttempt[]> {
   const rows = await select<{ id: number; attempt: number }>(
     session,
     `SELECT id, attempt FROM tasks
-      WHERE shape = ? AND submission_id IS NULL AND place = 'submit'
+      WHERE shape = ? AND ${READY}
       ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`,
-    [shape, most],
+    [shape, nowMs, most],
   );
   return rows.map((row): PackedAttempt => ({
     taskId: row.id,

@@ -43,6 +43,7 @@ export interface TaskRow {
   submissionId: number | null;
   attempt: number;
   hostLosses: number;
+  hostFaults: number;
   memoryGrowths: number;
   transientFailures: number;
   movedMs: number;
@@ -51,7 +52,7 @@ export interface TaskRow {
 
 const COLUMNS = `id, owner, name, cache_domain AS cacheDomain, template_id AS templateId, slot_values AS slotValues, cache, merge, replicate, waits_for AS waitsFor, profile, fingerprint, inputs_read AS inputsRead, image_digest AS imageDigest, hit_entry_id AS hitEntryId, avoid_entry_id AS avoidEntryId,
   cache_reason AS cacheReason, cache_source AS cacheSource,
-  submission_id AS submissionId, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
+  submission_id AS submissionId, attempt, host_losses AS hostLosses, host_faults AS hostFaults, memory_growths AS memoryGrowths, transient_failures AS transientFailures, moved_ms AS movedMs, created_ms AS createdMs`;
 
 /** The tasks that are at `stage`. The others have moved on and are left out. */
 export async function readTasksAt(
@@ -118,6 +119,8 @@ const settable = {
   shape: { column: 'shape', type: 'CHAR(32)', hex: true },
   submissionId: { column: 'submission_id', type: 'BIGINT', hex: false },
   hostLosses: { column: 'host_losses', type: 'INT', hex: false },
+  hostFaults: { column: 'host_faults', type: 'INT', hex: false },
+  retryMs: { column: 'retry_ms', type: 'BIGINT', hex: false },
   memoryGrowths: { column: 'memory_growths', type: 'INT', hex: false },
   transientFailures: { column: 'transient_failures', type: 'INT', hex: false },
   failureCode: { column: 'failure_code', type: 'VARCHAR(40)', hex: false },

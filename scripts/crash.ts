@@ -11,6 +11,7 @@ interface StoryReport {
   kills: number;
   bites: number;
   spotLosses: number;
+  hostFaults: number;
   submitJobs: number;
   tasks: number;
   emptied: boolean;
@@ -48,6 +49,7 @@ tasks                 ${sum(({ tasks }) => tasks)}
 workers killed        ${sum(({ kills }) => kills)}
 faults that bit       ${sum(({ bites }) => bites)}
 hosts lost            ${sum(({ spotLosses }) => spotLosses)}
+hosts that failed     ${sum(({ hostFaults }) => hostFaults)}
 Redis emptied         ${sum(({ emptied }) => Number(emptied))} times
 connections cut       ${sum(({ cut }) => Number(cut))} times
 Redis or MariaDB      killed and restarted ${sum(({ restarts }) => restarts)} times

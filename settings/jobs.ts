@@ -1,4 +1,4 @@
-import { LIVE_LOGS_VARIABLE } from '../core/container/container.ts';
+import { DISK_WAIT_VARIABLE, LIVE_LOGS_VARIABLE } from '../core/container/container.ts';
 import { HOUR_MS, list, SECOND_MS, text, whole, type Section } from './setting.ts';
 
 export const jobs = {
@@ -34,6 +34,16 @@ export const jobs = {
       effect:
         'Folder of the stager on the hosts. It is mounted read-only into every task at ' +
         '/opt/batchwell.',
+    }),
+    diskWaitMs: whole({
+      variable: DISK_WAIT_VARIABLE,
+      fallback: 600 * SECOND_MS,
+      unit: 'ms',
+      range: [0, 24 * HOUR_MS],
+      effect:
+        'Longest time an input waits for room on the disk of its host, which other tasks fill. ' +
+        'Then the attempt ends, and the task is retried as after any transient error. The wait ' +
+        'counts for the time limit of the task.',
     }),
     liveLogsMs: whole({
       variable: LIVE_LOGS_VARIABLE,

@@ -12,6 +12,24 @@ export const recovery = {
         'How many times a task is retried after its host is lost, for example by a spot ' +
         'interruption. These retries do not count as failures.',
     }),
+    hostFaultTries: whole({
+      variable: 'BATCHWELL_HOST_FAULT_TRIES',
+      fallback: 8,
+      unit: 'retries',
+      range: [0, 100],
+      effect:
+        'How many times a task is retried after a host fails to run it, for example because its ' +
+        'disk is full or its log driver is throttled. These retries do not count as failures.',
+    }),
+    hostFaultPauseMs: whole({
+      variable: 'BATCHWELL_HOST_FAULT_PAUSE_MS',
+      fallback: 2 * SECOND_MS,
+      unit: 'ms',
+      range: [0, 60 * SECOND_MS],
+      effect:
+        'How long a task waits after the first host that failed to run it. The wait doubles with ' +
+        'each further one, up to a minute.',
+    }),
     memoryGrowthTries: whole({
       variable: 'BATCHWELL_MEMORY_GROWTH_TRIES',
       fallback: 2,

@@ -15,21 +15,19 @@ import type { ByteRange } from '../core/submission/manifest.ts';
 import { algorithms, digestFile, inBase64, isCrc, startDigest } from './digest.ts';
 import type { Algorithm, Digest } from './digest.ts';
 import { allSettled, limitTo } from './limit.ts';
-import { persist, rangeHeader, FinalError } from './s3.ts';
+import { body, pour, requireSize } from './body.ts';
+import type { Downloaded, Target } from './body.ts';
+import type { Claim } from './room.ts';
+import { persist, rangeHeader } from './s3.ts';
+import { fetchWeb } from './web.ts';
 
 /** Larger files are fetched in parts of 16 MiB, several at once. */
 const WHOLE_UP_TO_BYTES = 64 * 1_048_576;
 const PART_BYTES = 16 * 1_048_576;
 
-/**
- * Bodies read at once. Each holds one chunk (64 KiB) and its socket's buffer, so this limits memory
- * as well as connections, whatever the number and size of the files. The stager runs within the
- * task's own memory limit.
- */
-const body = limitTo(16);
-
 /** Files open at once: a folder of 100,000 must not open them all. */
-const files = limitTo(16);
+export const FILES_AT_ONCE = 16;
+const files = limitTo(FILES_AT_ONCE);
 
 /** The checksum of the whole object according to S3. */
 interface Expected {
@@ -65,31 +63,9 @@ function expectedChecksum(answer: GetObjectCommandOutput): Expected | undefined 
     : undefined;
 }
 
-/** @returns bytes written, from `position` on */
-async function pour(
-  from: AsyncIterable<Uint8Array>,
-  file: FileHandle,
-  position: number,
-  digest: Pick<Digest, 'update'> | undefined,
-): Promise<number> {
-  let written = 0;
-  for await (const chunk of from) {
-    digest?.update(chunk);
-    for (let done = 0; done < chunk.length;)
-      done += (await file.write(chunk, done, chunk.length - done, position + written + done))
-        .bytesWritten;
-    written += chunk.length;
-  }
-  return written;
-}
-
 function streamOf(answer: GetObjectCommandOutput): Readable {
   if (!(answer.Body instanceof Readable)) throw new Error('S3 returned no body');
   return answer.Body;
-}
-
-function requireSize(read: number, expected: number): void {
-  if (read !== expected) throw new Error(`received ${read} bytes instead of ${expected}`);
 }
 
 function requireSum(sum: Uint8Array, expected: Expected): void {
@@ -134,13 +110,13 @@ interface Fetch {
   place: S3Place;
   file: FileHandle;
   path: string;
+  target: Target;
 }
 
 async function fetchPart(
   { s3, place, file }: Fetch,
   range: ByteRange,
-  etag: string | undefined,
-  crcs: readonly CrcName[],
+  { etag, crcs, claim }: { etag: string | undefined; crcs: readonly CrcName[]; claim: Claim },
 ): Promise<Sums> {
   return body(() =>
     persist(async () => {
@@ -155,7 +131,7 @@ async function fetchPart(
       );
       const digests = startDigests(crcs);
       requireSize(
-        await pour(streamOf(answer), file, range.start, digests),
+        await pour(streamOf(answer), file, range.start, digests, claim),
         range.end - range.start + 1,
       );
       return digests.sums();
@@ -166,8 +142,7 @@ async function fetchPart(
 /** @returns the CRC64NVME of the whole */
 async function fetchInParts(
   fetch: Fetch,
-  sizeBytes: number,
-  answer: GetObjectCommandOutput,
+  { answer, sizeBytes, claim }: Opened,
 ): Promise<Uint8Array | undefined> {
   const expected = expectedChecksum(answer);
   const ranges = Array.from({ length: Math.ceil(sizeBytes / PART_BYTES) }, (_, part) => ({
@@ -175,7 +150,9 @@ async function fetchInParts(
     end: Math.min(sizeBytes, (part + 1) * PART_BYTES) - 1,
   }));
   const crcs = crcsFor(expected);
-  const sums = await allSettled(ranges.map((range) => fetchPart(fetch, range, answer.ETag, crcs)));
+  const sums = await allSettled(
+    ranges.map((range) => fetchPart(fetch, range, { etag: answer.ETag, crcs, claim })),
+  );
   const whole = new Map(crcs.map((crc) => [crc, combined(crc, sums, ranges)]));
   if (expected) {
     const sum = isCrc(expected.algorithm)
@@ -218,67 +195,87 @@ async function getWithChecksums(s3: S3Client, place: S3Place): Promise<GetObject
   return s3.send(command);
 }
 
-async function fetchS3(fetch: Fetch): Promise<Downloaded> {
-  const { s3, place, file } = fetch;
-  const first = await body(async () => {
-    const answer = await getWithChecksums(s3, place);
-    const expected = expectedChecksum(answer);
-    const sizeBytes = answer.ContentLength ?? 0;
-    if (sizeBytes > WHOLE_UP_TO_BYTES) {
-      // Only the headers are needed. Small files, which are the most, cost no extra request this
-      // way.
-      streamOf(answer).destroy();
-      return { answer, sizeBytes };
-    }
-    const digests = startDigests([
-      ...crcsFor(expected),
-      ...(expected && !isCrc(expected.algorithm) ? [expected.algorithm] : []),
-    ]);
-    requireSize(await pour(streamOf(answer), file, 0, digests), sizeBytes);
-    const sums = await digests.sums();
-    const sum = expected && sums.get(expected.algorithm);
-    if (expected && sum) requireSum(sum, expected);
-    return { answer, sizeBytes, crc: sums.get('CRC64NVME') };
-  });
-  const { answer, sizeBytes } = first;
-  const crc =
-    sizeBytes > WHOLE_UP_TO_BYTES ? await fetchInParts(fetch, sizeBytes, answer) : first.crc;
-  return {
-    sizeBytes,
-    etag: (answer.ETag ?? '').replaceAll('"', ''),
-    ...(crc && { crc64nvme: inBase64(crc) }),
-  };
-}
-
-async function fetchWeb(url: string, file: FileHandle): Promise<Downloaded> {
-  return body(async () => {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(24 * 3_600_000) });
-    if (!answer.ok) {
-      await answer.body?.cancel();
-      const refused =
-        answer.status >= 400 &&
-        answer.status < 500 &&
-        answer.status !== 408 &&
-        answer.status !== 429;
-      throw refused
-        ? new FinalError(`HTTP ${answer.status} ${answer.statusText}`)
-        : new Error(`HTTP ${answer.status} ${answer.statusText}`);
-    }
-    const read = answer.body ? await pour(answer.body, file, 0, undefined) : 0;
-    const length = answer.headers.get('content-length');
-    // The length of a compressed answer counts the compressed bytes.
-    if (length !== null && answer.headers.get('content-encoding') === null)
-      requireSize(read, Number(length));
-    return { sizeBytes: read };
-  });
-}
-
-export interface Downloaded {
+/** The first answer of S3, and room for what it announces. */
+interface Opened {
+  answer: GetObjectCommandOutput;
   sizeBytes: number;
-  /** As S3 answered, without quotes; absent for what comes from the web. */
-  etag?: string;
-  /** base64; of what came from S3. */
-  crc64nvme?: string;
+  claim: Claim;
+  /** Where the whole file was read from this answer. */
+  crc?: Uint8Array | undefined;
+}
+
+/** @returns the CRC64NVME */
+async function readWhole(
+  answer: GetObjectCommandOutput,
+  file: FileHandle,
+  claim: Claim,
+): Promise<Uint8Array | undefined> {
+  const expected = expectedChecksum(answer);
+  const digests = startDigests([
+    ...crcsFor(expected),
+    ...(expected && !isCrc(expected.algorithm) ? [expected.algorithm] : []),
+  ]);
+  const read = await pour(streamOf(answer), file, 0, digests, claim);
+  requireSize(read, answer.ContentLength ?? 0);
+  const sums = await digests.sums();
+  const sum = expected && sums.get(expected.algorithm);
+  if (expected && sum) requireSum(sum, expected);
+  return sums.get('CRC64NVME');
+}
+
+/**
+ * Reads a small file whole; of a large one only the headers are needed. Small files, which are the
+ * most, cost no extra request this way.
+ * @param claimed room for it, where it had to wait
+ * @returns how much room it needs where there is too little
+ */
+async function openWhole(
+  { s3, place, file, path, target }: Fetch,
+  claimed: Claim | undefined,
+): Promise<Opened | number> {
+  let claim = claimed;
+  let answer: GetObjectCommandOutput | undefined;
+  try {
+    answer = await getWithChecksums(s3, place);
+    const sizeBytes = answer.ContentLength ?? 0;
+    if (!target.isAnnounced) await target.room.announce(path, sizeBytes);
+    claim ??= await target.room.tryClaim(path, sizeBytes);
+    if (claim && sizeBytes <= WHOLE_UP_TO_BYTES)
+      return { answer, sizeBytes, claim, crc: await readWhole(answer, file, claim) };
+    streamOf(answer).destroy();
+    return claim ? { answer, sizeBytes, claim } : sizeBytes;
+  } catch (error) {
+    if (answer) streamOf(answer).destroy();
+    claim?.release();
+    throw error;
+  }
+}
+
+/** While a file waits for room, it keeps no connection and no place among the bodies. */
+async function openWithRoom(fetch: Fetch): Promise<Opened> {
+  let claim: Claim | undefined;
+  for (;;) {
+    const opened = await body(() => openWhole(fetch, claim));
+    if (typeof opened !== 'number') return opened;
+    claim = await fetch.target.room.claim(fetch.path, opened);
+  }
+}
+
+async function fetchS3(fetch: Fetch): Promise<Downloaded> {
+  const opened = await openWithRoom(fetch);
+  const { answer, sizeBytes, claim } = opened;
+  try {
+    const isLarge = sizeBytes > WHOLE_UP_TO_BYTES;
+    if (isLarge) await fetch.target.onLarge?.();
+    const crc = isLarge ? await fetchInParts(fetch, opened) : opened.crc;
+    return {
+      sizeBytes,
+      etag: (answer.ETag ?? '').replaceAll('"', ''),
+      ...(crc && { crc64nvme: inBase64(crc) }),
+    };
+  } finally {
+    claim.release();
+  }
 }
 
 export type Source = S3Place | { web: string };
@@ -290,10 +287,19 @@ export const PART_SUFFIX = '.batchwell-part';
  * Fetches one file in up to five tries, and puts it at `path` by a rename.
  * @throws the last failure
  */
-export const download = (s3: S3Client, source: Source, path: string): Promise<Downloaded> =>
-  files(() => downloadNow(s3, source, path));
+export const download = (
+  s3: S3Client,
+  source: Source,
+  path: string,
+  target: Target,
+): Promise<Downloaded> => files(() => downloadNow(s3, source, path, target));
 
-async function downloadNow(s3: S3Client, source: Source, path: string): Promise<Downloaded> {
+async function downloadNow(
+  s3: S3Client,
+  source: Source,
+  path: string,
+  target: Target,
+): Promise<Downloaded> {
   await mkdir(dirname(path), { recursive: true });
   const unfinished = `${path}${PART_SUFFIX}`;
   try {
@@ -301,8 +307,8 @@ async function downloadNow(s3: S3Client, source: Source, path: string): Promise<
       const file = await open(unfinished, 'w');
       try {
         return 'web' in source
-          ? await fetchWeb(source.web, file)
-          : await fetchS3({ s3, place: source, file, path: unfinished });
+          ? await fetchWeb(source.web, { file, path: unfinished, target })
+          : await fetchS3({ s3, place: source, file, path: unfinished, target });
       } finally {
         await file.close();
       }

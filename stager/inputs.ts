@@ -1,5 +1,5 @@
 /** The inputs of a task: its script declares them one by one, then all are fetched at once. */
-import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -10,9 +10,12 @@ import type { S3Place } from '../core/files/s3-url.ts';
 import { directorySum, readDigest, sumsDigest } from '../core/cache/read-digest.ts';
 import type { ReadInput, ReadObject } from '../core/cache/read-digest.ts';
 import type { InputsRead, StagerError } from '../core/result/result.ts';
-import { download } from './download.ts';
+import type { Target } from './body.ts';
+import { download, FILES_AT_ONCE, PART_SUFFIX } from './download.ts';
 import type { Source } from './download.ts';
-import { allSettled } from './limit.ts';
+import { allSettled, limitTo } from './limit.ts';
+import { anyRoom } from './room.ts';
+import type { Room } from './room.ts';
 import { FinalError, reasonOf, transience, withoutQuery } from './s3.ts';
 
 export type DeclaredInput =
@@ -46,11 +49,17 @@ const EMPTY_CRC = '00'.repeat(8);
 
 const hexOf = (base64: string): string => Buffer.from(base64, 'base64').toString('hex');
 
+/** What fetching an input needs besides the input. */
+interface Means {
+  s3: S3Client;
+  target: Target;
+}
+
 /** An object of a directory, as it was read. */
 type FetchedMember = ReadObject & { crc64nvme?: string };
 
 async function fetchMember(
-  s3: S3Client,
+  { s3, target }: Means,
   place: S3Place,
   { name, etag }: { name: string; etag: string },
   path: string,
@@ -60,7 +69,7 @@ async function fetchMember(
     await mkdir(path, { recursive: true });
     return { name, etag, sizeBytes: 0, crc64nvme: EMPTY_CRC };
   }
-  const file = await download(s3, place, path);
+  const file = await download(s3, place, path, { ...target, isAnnounced: true });
   return {
     name,
     etag: file.etag ?? '',
@@ -69,29 +78,34 @@ async function fetchMember(
   };
 }
 
-async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promise<Fetched> {
+async function fetchFolder(means: Means, place: S3Place, folder: string): Promise<Fetched> {
+  const { s3, target } = means;
   const members: FetchedMember[] = [];
   const prefix = place.key === '' || place.key.endsWith('/') ? place.key : `${place.key}/`;
-  await mkdir(target, { recursive: true });
+  await mkdir(folder, { recursive: true });
   let seen = 0;
   for await (const page of paginateListObjectsV2(
     { client: s3 },
     { Bucket: place.bucket, Prefix: prefix },
   )) {
-    const objects = (page.Contents ?? []).flatMap(({ Key: key, ETag: etag = '' }) =>
-      key === undefined ? [] : [{ key, etag: etag.replaceAll('"', '') }],
+    const objects = (page.Contents ?? []).flatMap(({ Key: key, ETag: etag = '', Size: size = 0 }) =>
+      key === undefined ? [] : [{ key, etag: etag.replaceAll('"', ''), size }],
     );
     seen += objects.length;
+    await target.room.announceFolder(
+      folder,
+      objects.reduce((sum, { size }) => sum + size, 0),
+    );
     members.push(
       ...(await allSettled(
         objects
           .filter(({ key }) => key !== prefix)
           .map(({ key, etag }) =>
             fetchMember(
-              s3,
+              means,
               { bucket: place.bucket, key },
               { name: key.slice(prefix.length), etag },
-              join(target, pathWithin(key, prefix)),
+              join(folder, pathWithin(key, prefix)),
             ),
           ),
       )),
@@ -133,7 +147,7 @@ async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
   return NOT_FROM_S3;
 }
 
-async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
+async function fetchOne(means: Means, input: DeclaredInput): Promise<Fetched> {
   if (input.kind === 'content') {
     await mkdir(dirname(input.path), { recursive: true });
     await writeFile(input.path, input.content);
@@ -148,17 +162,17 @@ async function fetchOne(s3: S3Client, input: DeclaredInput): Promise<Fetched> {
     );
   if (input.kind === 'folder') {
     if (!place) throw new FinalError('a DIRECTORY must have an s3:// URL');
-    return fetchFolder(s3, place, input.path);
+    return fetchFolder(means, place, input.path);
   }
-  return fetchFile(s3, place ?? { web: input.url }, input);
+  return fetchFile(means, place ?? { web: input.url }, input);
 }
 
 async function fetchFile(
-  s3: S3Client,
+  { s3, target }: Means,
   source: Source,
   { url, path }: { url: string; path: string },
 ): Promise<Fetched> {
-  const { crc64nvme, etag, sizeBytes } = await download(s3, source, path);
+  const { crc64nvme, etag, sizeBytes } = await download(s3, source, path, target);
   const { size } = await stat(path);
   const file = {
     url: 'web' in source ? url : formatS3Url(source),
@@ -180,7 +194,7 @@ const subjectOf = (input: DeclaredInput): string =>
  * the later one is what the task finds.
  */
 async function fetchInOrder(
-  s3: S3Client,
+  means: Means,
   inputs: readonly DeclaredInput[],
 ): Promise<PromiseSettledResult<Fetched>[]> {
   const overlapping = overlappingPaths(
@@ -192,12 +206,42 @@ async function fetchInOrder(
   let before: Promise<unknown> = Promise.resolve();
   return Promise.allSettled(
     inputs.map((input, position) => {
-      if (!overlapping.has(position)) return fetchOne(s3, input);
-      const fetched = before.then(() => fetchOne(s3, input));
+      if (!overlapping.has(position)) return fetchOne(means, input);
+      const fetched = before.then(() => fetchOne(means, input));
       before = fetched.catch(() => undefined);
       return fetched;
     }),
   );
+}
+
+/** Sizes asked for at once. */
+const sizes = limitTo(16);
+
+/**
+ * Asks for the sizes of the files that wait for their turn, so that inputs that cannot fit on the
+ * disk together fail before hours of downloads. The first large file pays for it: tasks with small
+ * files only, and those whose files are all fetched at once, make no request more.
+ */
+function sizesOnce(
+  s3: S3Client,
+  inputs: readonly DeclaredInput[],
+  room: Room,
+): () => Promise<void> {
+  const files = inputs.flatMap((input) => {
+    const place = input.kind === 'file' ? parseS3Url(input.url) : undefined;
+    return place ? [{ place, path: `${input.path}${PART_SUFFIX}` }] : [];
+  });
+  let asked: Promise<void> | undefined;
+  const ask = async ({ place, path }: { place: S3Place; path: string }): Promise<void> => {
+    const head = new HeadObjectCommand({ Bucket: place.bucket, Key: place.key });
+    // What cannot be asked is found out by the download itself.
+    const answer = await s3.send(head).catch(() => undefined);
+    if (answer?.ContentLength !== undefined) await room.announce(path, answer.ContentLength);
+  };
+  return () =>
+    (asked ??= allSettled(files.slice(FILES_AT_ONCE).map((file) => sizes(() => ask(file)))).then(
+      () => undefined,
+    ));
 }
 
 export interface FetchedInputs {
@@ -212,8 +256,10 @@ export interface FetchedInputs {
 export async function fetchInputs(
   s3: S3Client,
   inputs: readonly DeclaredInput[],
+  room: Room = anyRoom,
 ): Promise<FetchedInputs | { error: StagerError }> {
-  const ended = await fetchInOrder(s3, inputs);
+  const target = { room, onLarge: sizesOnce(s3, inputs, room) };
+  const ended = await fetchInOrder({ s3, target }, inputs);
   for (const [position, one] of ended.entries()) {
     const input = inputs[position];
     if (one.status === 'fulfilled' || !input) continue;

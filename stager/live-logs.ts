@@ -36,8 +36,8 @@ export interface LiveLogsOptions {
 }
 
 export interface LiveLogs {
-  /** Looks soon, and at first often. */
-  executorStarted(): void;
+  /** There is, or soon will be, something new: looks soon, and at first often. */
+  lookSoon(): void;
   /** Ends all looks and aborts an upload in progress. */
   stop(): void;
 }
@@ -64,7 +64,7 @@ export function openLiveLogs(options: LiveLogsOptions): LiveLogs {
     looking: false,
   };
   return {
-    executorStarted() {
+    lookSoon() {
       if (options.longestMs === 0) return;
       watch.pauseMs = Math.min(FIRST_LOOK_MS, options.longestMs);
       schedule(watch);

@@ -15,6 +15,7 @@ type StagerEvent =
   | 'task_terminated'
   | 'log_not_written'
   | 'live_log_not_written'
+  | 'waits_for_room'
   | 'stager_failed';
 
 export const logToStdout: Log = (event, fields = {}) =>

@@ -2,7 +2,12 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { LIVE_LOGS_VARIABLE, SCRATCH_VARIABLE, stagerExit } from '../core/container/container.ts';
+import {
+  DISK_WAIT_VARIABLE,
+  LIVE_LOGS_VARIABLE,
+  SCRATCH_VARIABLE,
+  stagerExit,
+} from '../core/container/container.ts';
 import { inSubmission, SUBMISSION_VARIABLE } from '../core/files/s3-layout.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
 import { SECRET_BYTES, SECRET_VARIABLE } from '../core/submission/proof.ts';
@@ -177,6 +182,7 @@ export async function runTask(
   try {
     const identity = readIdentity(env);
     const liveLogsMs = readCount(env, LIVE_LOGS_VARIABLE, 0, 0);
+    const diskWaitMs = readCount(env, DISK_WAIT_VARIABLE, 0, 0);
     const s3 = openS3(env);
     const text = readTaskText(s3, identity, identity.index);
     // Read at the same time as the fence. runOwned handles a failure.
@@ -198,7 +204,7 @@ export async function runTask(
     const session = openSession(
       identity,
       { s3, uploader: createUploader(s3), log, startedMs },
-      liveLogsMs,
+      { liveLogsMs, diskWaitMs },
     );
     const { [SECRET_VARIABLE]: _secret, ...taskEnv } = env;
     const code = await runOwned(session, text, taskEnv, terminated);

@@ -50,10 +50,8 @@ export function statusOf(error: unknown): number | undefined {
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
 }
 
-/** Errors of the disk: full, read-only, no permission, or a file of another kind than expected. */
+/** Errors of the disk: read-only, no permission, or a file of another kind than expected. */
 const finalCodes = new Set<unknown>([
-  'ENOSPC',
-  'EDQUOT',
   'EROFS',
   'EACCES',
   'EPERM',
@@ -70,6 +68,13 @@ export function isFinal(error: unknown): boolean {
   return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
+/** The disk of this host is full: another host, or this one later, may have room. */
+const fullCodes = new Set<unknown>(['ENOSPC', 'EDQUOT']);
+
+/** For a result record, where errors of the disk are final: a full one is not. */
+export const transienceOfDisk = (error: unknown): { transient?: true } =>
+  fullCodes.has(named(error).code) ? { transient: true } : {};
+
 /** For a result record: whether another attempt of the task may succeed. */
 export const transience = (error: unknown): { transient?: true } =>
   isFinal(error) ? {} : { transient: true };
@@ -77,6 +82,12 @@ export const transience = (error: unknown): { transient?: true } =>
 /** An error that no retry changes. */
 export class FinalError extends Error {
   override name = 'FinalError';
+}
+
+/** No room came free for as long as the task may wait: trying again here would only wait again. */
+export class NoRoomError extends Error {
+  override name = 'NoRoomError';
+  readonly code = 'ENOSPC';
 }
 
 /** Query strings of presigned URLs are credentials. */
@@ -102,7 +113,7 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * Runs `work` until it succeeds, up to five times. An error that no retry changes is thrown at
+ * Runs `work` until it succeeds, up to five times. An error that no retry here changes is thrown at
  * once.
  */
 export async function persist<T>(work: () => Promise<T>, pauseMs = 250): Promise<T> {
@@ -110,7 +121,7 @@ export async function persist<T>(work: () => Promise<T>, pauseMs = 250): Promise
     try {
       return await work();
     } catch (error) {
-      if (isFinal(error) || tried >= TRIES) throw error;
+      if (isFinal(error) || error instanceof NoRoomError || tried >= TRIES) throw error;
       // With jitter, because thousands of siblings got the same 503.
       await new Promise((resolve) =>
         setTimeout(resolve, pauseMs * 2 ** (tried - 1) * (0.5 + Math.random())),

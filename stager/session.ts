@@ -2,13 +2,15 @@
  * One attempt at a task: what its script requested, the results so far, and what is written to S3.
  */
 import type { S3Client } from '@aws-sdk/client-s3';
-import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises';
+import { access, appendFile, constants, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sealResultBody } from '../core/result/result-body.ts';
+import { spellBytes } from '../core/cache/spell.ts';
 import { encodeResultKey } from '../core/result/result-key.ts';
 import type { ExecutorResult, ResultRecord, StagerError } from '../core/result/result.ts';
 import { inSubmission } from '../core/files/s3-layout.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
+import { PART_SUFFIX } from './download.ts';
 import { takeOrReadFence, type OwnSubmission } from './fence.ts';
 import type { DeclaredInput, FetchedFile } from './inputs.ts';
 import { fetchInputs } from './inputs.ts';
@@ -17,7 +19,8 @@ import type { LiveLogs, LiveStream } from './live-logs.ts';
 import type { Log } from './log.ts';
 import type { DeclaredOutput } from './outputs.ts';
 import { uploadOutputs } from './outputs.ts';
-import { persist, reasonOf, transience, writeBytes } from './s3.ts';
+import { openRoom } from './room.ts';
+import { persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
 import type { Uploader } from './upload.ts';
 
 export interface Identity extends OwnSubmission {
@@ -37,6 +40,7 @@ export interface Session extends Identity {
    */
   logs: string;
   startedMs: number;
+  diskWaitMs: number;
   inputs: DeclaredInput[];
   outputs: DeclaredOutput[];
   fetched: FetchedFile[];
@@ -49,14 +53,17 @@ export interface Session extends Identity {
   closed?: 'fenced' | 'terminated' | 'recorded';
 }
 
-/**
- * @param liveLogsMs the longest pause between two looks at what executors print; 0 turns live logs
- * off
- */
+interface SessionTimes {
+  /** The longest pause between two looks at what executors print; 0 turns live logs off. */
+  liveLogsMs: number;
+  /** The longest time an input waits for room on the disk. */
+  diskWaitMs: number;
+}
+
 export function openSession(
   identity: Identity,
   parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs'>,
-  liveLogsMs: number,
+  { liveLogsMs, diskWaitMs }: SessionTimes,
 ): Session {
   const executors: Session['executors'] = [];
   const live = openLiveLogs({
@@ -65,11 +72,12 @@ export function openSession(
     attempt: identity.attempt,
     longestMs: liveLogsMs,
     place: (name) => within(identity, inSubmission.live(identity.index, name)),
-    streams: () => streamsOf(executors),
+    streams: () => (executors.length > 0 ? streamsOf(executors) : noticesOf(session)),
   });
-  return {
+  const session: Session = {
     ...identity,
     ...parts,
+    diskWaitMs,
     logs: '',
     inputs: [],
     outputs: [],
@@ -78,6 +86,7 @@ export function openSession(
     record: { outputs: [], missingOutputs: [] },
     live,
   };
+  return session;
 }
 
 const within = ({ submission }: Identity, name: string): S3Place => ({
@@ -90,6 +99,27 @@ const streamsOf = (executors: Session['executors']): LiveStream[] =>
     { name: `${position}.stdout`, path: stdout },
     { name: `${position}.stderr`, path: stderr },
   ]);
+
+/** What is told before an executor prints anything; the stderr of the first one replaces it. */
+const noticesOf = ({ logs }: Session): LiveStream[] =>
+  logs === '' ? [] : [{ name: '0.stderr', path: join(logs, 'notices') }];
+
+/** Tells those who follow the log of a task why nothing happens. */
+function tellWait(
+  session: Session,
+  { path, neededBytes, freeBytes }: { path: string; neededBytes: number; freeBytes: number },
+): void {
+  session.log('waits_for_room', { path, neededBytes, freeBytes });
+  const notice =
+    `Batchwell: ${path.replace(PART_SUFFIX, '')} waits for room on the disk of its host: it needs ` +
+    `${spellBytes(neededBytes)}, and ${spellBytes(freeBytes)} are free.\n`;
+  const told = noticesOf(session).map((stream) => appendFile(stream.path, notice));
+  // The disk is full: then only the stager's own log has it.
+  void Promise.all(told).then(
+    () => session.live.lookSoon(),
+    () => undefined,
+  );
+}
 
 /**
  * Makes the folders for the executor's streams and workdir, so that the reason is never a terse
@@ -111,6 +141,7 @@ async function prepareExecutor(
       kind: 'script',
       subject: `executor ${position}`,
       message: `Executor ${position} could not be started: ${reasonOf(error)}`,
+      ...transienceOfDisk(error),
     };
     return false;
   }
@@ -120,7 +151,7 @@ async function prepareExecutor(
     stdout: stdout || own('stdout'),
     stderr: stderr || own('stderr'),
   };
-  session.live.executorStarted();
+  session.live.lookSoon();
   return true;
 }
 
@@ -173,7 +204,11 @@ export async function writeLogs(session: Session): Promise<void> {
 
 async function fetchAll(session: Session): Promise<boolean> {
   const startedMs = Date.now();
-  const outcome = await fetchInputs(session.s3, session.inputs);
+  const room = openRoom({
+    waitMs: session.diskWaitMs,
+    onWait: (wait) => tellWait(session, wait),
+  });
+  const outcome = await fetchInputs(session.s3, session.inputs, room);
   if ('error' in outcome) {
     session.error = outcome.error;
     return false;
@@ -252,6 +287,7 @@ async function makeFolder(session: Session, path: string): Promise<boolean> {
       kind: 'script',
       subject: path,
       message: `The folder ${path} could not be created: ${reasonOf(error)}`,
+      ...transienceOfDisk(error),
     };
     return false;
   }
@@ -307,6 +343,7 @@ export async function answer(session: Session, [verb = '', ...words]: string[]):
       kind: 'script',
       subject: verb,
       message: `The script's request ${JSON.stringify(verb)} failed: ${reasonOf(error)}`,
+      ...transienceOfDisk(error),
     };
     return false;
   }

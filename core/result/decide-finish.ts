@@ -1,5 +1,5 @@
 /** Whether an attempt that ran to its end succeeded: what finalize does with its task. */
-import { failureOf, type Failure } from '../retry/failures.ts';
+import { failureOf, type Failure, type FailureKind } from '../retry/failures.ts';
 import type { ResultRecord } from './result.ts';
 
 export type FinishDecision =
@@ -25,10 +25,16 @@ export function decideFinish(facts: FinishFacts): FinishDecision {
   };
 }
 
+/** The system's own names for a disk that is full, where the stager tells the reason. */
+const DISK_FULL = /: (ENOSPC|EDQUOT): /;
+
+const ofStager = (kind: FailureKind, message: string): Failure =>
+  failureOf(DISK_FULL.test(message) ? 'disk-full' : kind, message);
+
 function failureBefore({ result: { error } }: FinishFacts): Failure | undefined {
-  if (error?.kind === 'input') return failureOf('input-unreadable', error.message);
+  if (error?.kind === 'input') return ofStager('input-unreadable', error.message);
   if (error?.kind === 'script' || error?.kind === 'forged')
-    return failureOf('script-unreadable', error.message);
+    return ofStager('script-unreadable', error.message);
   return undefined;
 }
 
@@ -53,7 +59,7 @@ export function executorFailure(
 
 function failureOfOutputs(facts: FinishFacts): Failure | undefined {
   const { error } = facts.result;
-  if (error) return failureOf('output-unwritable', error.message);
+  if (error) return ofStager('output-unwritable', error.message);
   const missing = missingPaths(facts);
   if (missing.length === 0 || facts.missingOutputs === 'warn') return undefined;
   return failureOf(

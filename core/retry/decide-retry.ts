@@ -7,9 +7,10 @@ import type { ResultRecord } from '../result/result.ts';
 import {
   classifyJob,
   describeJob,
-  isTransientReason,
+  KILLED,
   type EndedJob,
   type JobFailureKind,
+  type JobVerdict,
 } from './batch-reasons.ts';
 import { failureOf, type Failure } from './failures.ts';
 
@@ -22,6 +23,8 @@ export interface SeenAttempt {
 /** How many times a task was retried, for each reason. */
 export interface RetryState {
   hostLosses: number;
+  /** A host could not start the container, or killed it. */
+  hostFaults: number;
   memoryGrowths: number;
   /** Transient errors: a registry or S3 did not answer. */
   transientFailures: number;
@@ -29,11 +32,12 @@ export interface RetryState {
 
 export interface RetryPolicy {
   hostLossTries: number;
+  hostFaultTries: number;
   memoryGrowthTries: number;
   transientTries: number;
 }
 
-export const retryReasons = ['host-lost', 'out-of-memory', 'transient'] as const;
+export const retryReasons = ['host-lost', 'host-fault', 'out-of-memory', 'transient'] as const;
 export type RetryReason = (typeof retryReasons)[number];
 
 export type RetryDecision =
@@ -43,9 +47,6 @@ export type RetryDecision =
   /** The job belongs to a twin that came first: look for the owner. */
   | { do: 'find-owner' }
   | { do: 'wait' };
-
-/** 128 + SIGKILL: how a command ends when the kernel kills it because memory ran out. */
-const KILLED = 137;
 
 /**
  * A result record is the truth about an attempt whatever Batch says: it is the container's last
@@ -59,7 +60,7 @@ export function decideRetry(
 ): RetryDecision {
   if (result) {
     const killed = result.executors.some(({ exitCode }) => exitCode === KILLED);
-    if (!killed || (job && classifyJob(job) !== 'out-of-memory'))
+    if (!killed || (job && classifyJob(job).kind !== 'out-of-memory'))
       return decideWithRecord(result, state, policy);
   }
   return job ? decideWithoutRecord(job, state, policy) : { do: 'wait' };
@@ -73,39 +74,68 @@ function decideWithRecord(
 ): RetryDecision {
   const transient =
     result.error?.transient === true && result.executors.every(({ exitCode }) => exitCode === 0);
-  if (transient && result.error && state.transientFailures < policy.transientTries)
+  if (transient && result.error && leftOf('transient', state, policy) > 0)
     return { do: 'again', because: 'transient', reason: result.error.message };
   return { do: 'finalize', result };
 }
 
 function decideWithoutRecord(job: EndedJob, state: RetryState, policy: RetryPolicy): RetryDecision {
   if (job.exitCode === stagerExit.fenced) return { do: 'find-owner' };
-  const kind = classifyJob(job);
-  const reason = describeJob(job);
-  if (kind === 'host-lost' && state.hostLosses < policy.hostLossTries)
-    return { do: 'again', because: kind, reason };
-  if (kind === 'out-of-memory' && state.memoryGrowths < policy.memoryGrowthTries)
-    return { do: 'again', because: kind, reason };
-  if (
-    kind === 'image-unavailable' &&
-    isTransientReason(reason) &&
-    state.transientFailures < policy.transientTries
-  )
-    return { do: 'again', because: 'transient', reason };
+  const verdict = classifyJob(job);
+  const words = describeJob(job);
+  const because = retryReasonOf(verdict);
+  if (because && leftOf(because, state, policy) > 0)
+    return {
+      do: 'again',
+      because,
+      reason: because === 'host-fault' ? `${HOST_FAILED}: ${words}. ${RETRIED}` : words,
+    };
+  const { kind, fact = factOf(kind, state), advice } = verdict;
   return {
     do: 'fail',
-    failure: failureOf(kind, `${FACTS[kind]}: ${reason}.`),
+    failure: failureOf(kind, `${fact}: ${words}.`, advice),
     ...(job.exitCode === undefined ? {} : { exitCode: job.exitCode }),
   };
 }
 
+/** Undefined for what a retry cannot fix. */
+function retryReasonOf({ kind, transient }: JobVerdict): RetryReason | undefined {
+  if (transient) return 'transient';
+  return kind === 'host-lost' || kind === 'host-fault' || kind === 'out-of-memory'
+    ? kind
+    : undefined;
+}
+
+function leftOf(because: RetryReason, state: RetryState, policy: RetryPolicy): number {
+  const left: Record<RetryReason, number> = {
+    'host-lost': policy.hostLossTries - state.hostLosses,
+    'host-fault': policy.hostFaultTries - state.hostFaults,
+    'out-of-memory': policy.memoryGrowthTries - state.memoryGrowths,
+    transient: policy.transientTries - state.transientFailures,
+  };
+  return left[because];
+}
+
+const HOST_FAILED = 'A host failed to run the task';
+const RETRIED = 'Batchwell retries it; nothing is wrong with the task.';
+
+const factOf = (kind: JobFailureKind, { hostFaults }: RetryState): string =>
+  kind === 'host-fault' && hostFaults > 0
+    ? `Hosts failed to run the task ${hostFaults + 1} times`
+    : FACTS[kind];
+
 const FACTS: Record<JobFailureKind, string> = {
   'host-lost': 'The host was lost too many times',
+  'host-fault': HOST_FAILED,
   'out-of-memory': 'The task ran out of memory',
   'timed-out': 'The task exceeded its time limit',
   'image-unavailable': 'The image could not be started',
   'script-unreadable': "The task's script could not be read",
   'result-missing': 'The container left no result record',
+  misconfigured: 'The hosts are not set up to run the task',
+  'not-started':
+    'AWS Batch ended the job because it did not start within the time limit of its queue',
+  'job-terminated': 'The job was ended in AWS Batch by someone else',
   'batch-refused': 'AWS Batch rejected the job',
 };
 
@@ -119,12 +149,23 @@ export const failUnfenced: RetryDecision = {
   ),
 };
 
+const LONGEST_PAUSE_MS = 60_000;
+
+/**
+ * A host that fails at once takes all the tasks that Batch has, and a service that throttles needs
+ * time: each fault makes the task wait twice as long.
+ * @param hostFaults how many there were, with the latest
+ */
+export const pauseAfterFault = (hostFaults: number, firstMs: number): number =>
+  Math.min(LONGEST_PAUSE_MS, firstMs * 2 ** Math.max(0, hostFaults - 1));
+
 /** The counts once a task is retried for this reason. */
 export const afterRetry = (
-  { hostLosses, memoryGrowths, transientFailures }: RetryState,
+  { hostLosses, hostFaults, memoryGrowths, transientFailures }: RetryState,
   because: RetryReason,
 ): RetryState => ({
   hostLosses: hostLosses + Number(because === 'host-lost'),
+  hostFaults: hostFaults + Number(because === 'host-fault'),
   memoryGrowths: memoryGrowths + Number(because === 'out-of-memory'),
   transientFailures: transientFailures + Number(because === 'transient'),
 });

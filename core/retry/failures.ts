@@ -38,6 +38,27 @@ export const failureKinds = {
     advice: 'Raise the time limit, or give the task less work.',
   },
   'host-lost': { tesState: 'SYSTEM_ERROR', advice: 'Use on-demand capacity.' },
+  'host-fault': {
+    tesState: 'SYSTEM_ERROR',
+    advice:
+      'Nothing is wrong with the task. Ask the operator to look at the hosts, then submit the task again.',
+  },
+  misconfigured: {
+    tesState: 'SYSTEM_ERROR',
+    advice: 'Ask the operator to correct what AWS reports, then submit the task again.',
+  },
+  'not-started': {
+    tesState: 'SYSTEM_ERROR',
+    advice: "Ask the operator to look at the job queue's compute environments.",
+  },
+  'job-terminated': {
+    tesState: 'SYSTEM_ERROR',
+    advice: 'Find out who ended the job and why, then submit the task again.',
+  },
+  'disk-full': {
+    tesState: 'SYSTEM_ERROR',
+    advice: 'Use a queue whose hosts have larger disks, or fewer tasks on each.',
+  },
   'image-unavailable': {
     tesState: 'SYSTEM_ERROR',
     advice: "Check the image's name and that the hosts can pull it.",
@@ -67,8 +88,15 @@ export interface Failure {
   sentence: string;
 }
 
-/** @param fact what happened, as a whole sentence; its full stop may be missing */
-export const failureOf = (kind: FailureKind, fact: string): Failure => ({
+/**
+ * @param fact what happened, as a whole sentence; its full stop may be missing
+ * @param advice where the one of the kind does not fit what happened
+ */
+export const failureOf = (
+  kind: FailureKind,
+  fact: string,
+  advice: string = failureKinds[kind].advice,
+): Failure => ({
   kind,
-  sentence: `${fact.replace(/\.$/, '')}. ${failureKinds[kind].advice}`,
+  sentence: `${fact.replace(/\.$/, '')}. ${advice}`,
 });

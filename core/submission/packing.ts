@@ -6,6 +6,8 @@ export interface Ready {
   /** When the first and the last of them became ready, epoch ms. */
   oldestMs: number;
   newestMs: number;
+  /** When the first of those that pause becomes ready; absent where none pauses. */
+  laterMs?: number;
 }
 
 export interface PackPolicy {
@@ -16,12 +18,18 @@ export interface PackPolicy {
 
 export type PackDecision = { do: 'pack' } | { do: 'wait'; waitMs: number } | { do: 'nothing' };
 
+/** A message that waits for a pause to end looks again this soon: others may have come meanwhile. */
+const PAUSE_LOOK_MS = 1000;
+
 /**
  * Packs a full array at once, and the rest when no attempt has come for a while. The wait lets
  * single POSTs share one SubmitJob; `longestMs` limits the delay of the first of them.
  */
 export function decidePack(ready: Ready, policy: PackPolicy, nowMs: number): PackDecision {
-  if (ready.count === 0) return { do: 'nothing' };
+  if (ready.count === 0)
+    return ready.laterMs === undefined
+      ? { do: 'nothing' }
+      : { do: 'wait', waitMs: Math.min(PAUSE_LOOK_MS, Math.max(1, ready.laterMs - nowMs)) };
   if (ready.count >= policy.arraySize) return { do: 'pack' };
   const idleLeftMs = ready.newestMs + policy.idleMs - nowMs;
   const longestLeftMs = ready.oldestMs + policy.longestMs - nowMs;

@@ -6,6 +6,7 @@ import { addNextToWire } from '../../aws/request-middleware.ts';
 import { openObjectStore, type DescribedObject, type ObjectStore } from '../../aws/s3.ts';
 import { parseS3Url, type S3Place } from '../../core/files/s3-url.ts';
 import { download } from '../../stager/download.ts';
+import { anyRoom } from '../../stager/room.ts';
 import { FinalError, isFinal, openS3, reasonOf, statusOf } from '../../stager/s3.ts';
 import { createUploader } from '../../stager/upload.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
@@ -69,7 +70,7 @@ export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Co
     },
     async download(url, path) {
       try {
-        await download(s3, placeOf(url), path);
+        await download(s3, placeOf(url), path, { room: anyRoom });
         return 'there';
       } catch (error) {
         if (statusOf(error) === 404 && (error as Error).name === 'NoSuchKey') return 'gone';

@@ -299,6 +299,8 @@ CREATE TABLE `tasks` (
 	`submission_id` bigint unsigned,
 	`attempt` smallint NOT NULL DEFAULT 0,
 	`host_losses` smallint NOT NULL DEFAULT 0,
+	`host_faults` smallint NOT NULL DEFAULT 0,
+	`retry_ms` bigint unsigned,
 	`memory_growths` smallint NOT NULL DEFAULT 0,
 	`transient_failures` smallint NOT NULL DEFAULT 0,
 	`failure_code` varchar(40),

@@ -135,6 +135,10 @@ export const tasks = mysqlTable(
     /** Number of its latest attempt, from 1. 0 before the first. */
     attempt: smallint().notNull().default(0),
     hostLosses: smallint().notNull().default(0),
+    /** How many times a host failed to run it: a full disk, a missing folder, a throttled log driver. */
+    hostFaults: smallint().notNull().default(0),
+    /** It is not packed before this time. Null where it need not wait. */
+    retryMs: ms(),
     /** How many times its memory was increased after it ran out of memory. */
     memoryGrowths: smallint().notNull().default(0),
     transientFailures: smallint().notNull().default(0),

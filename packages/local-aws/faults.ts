@@ -22,6 +22,7 @@ export const BEHAVIOUR_FAULT_KINDS = [
   'out-of-memory',
   'slow-start',
   'image-pull',
+  'host-fault',
 ] as const;
 
 export type RequestFaultKind = (typeof REQUEST_FAULT_KINDS)[number];
@@ -49,6 +50,13 @@ export interface FaultRule {
   status?: number;
   code?: string;
   message?: string;
+  /**
+   * How a `host-fault` ends the attempt: the job's statusReason, and the container's reason and exit
+   * code. Without an exit code the container never starts.
+   */
+  statusReason?: string;
+  reason?: string;
+  exitCode?: number;
   /** Wait before anything else happens. Can be combined with every kind. */
   delayMs?: number;
   /** How many times it applies. Default: without limit. */
@@ -159,6 +167,12 @@ const FIELDS: Record<string, { holds: (value: unknown) => boolean; expected: str
   },
   code: { holds: isText, expected: "an AWS error's code" },
   message: { holds: (value) => typeof value === 'string', expected: 'a text' },
+  statusReason: { holds: isText, expected: 'a text' },
+  reason: { holds: isText, expected: 'a text' },
+  exitCode: {
+    holds: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 255,
+    expected: 'an exit code',
+  },
   delayMs: { holds: isCount, expected: 'whole milliseconds' },
   times: { holds: isCount, expected: 'a whole number' },
   probability: {

@@ -84,18 +84,37 @@ test('8 packers at once put every task into exactly one submission', async () =>
 
 test('a packer reads how many attempts are ready, up to what it can use, and since when', async () => {
   const hex = shape.shape.toString('hex');
-  expect(await readReady(database.pool, hex, 10)).toEqual({ count: 0, oldestMs: 0, newestMs: 0 });
+  expect(await readReady(database.pool, hex, 10, 200)).toEqual({
+    count: 0,
+    oldestMs: 0,
+    newestMs: 0,
+  });
   const [late] = await readyTasks(5);
   await database.pool.query('UPDATE tasks SET moved_ms = 150 WHERE id = ?', [late]);
-  expect(await readReady(database.pool, hex, 10)).toEqual({
+  expect(await readReady(database.pool, hex, 10, 200)).toEqual({
     count: 5,
     oldestMs: 100,
     newestMs: 150,
   });
-  expect((await readReady(database.pool, hex, 3)).count).toBe(3);
+  expect((await readReady(database.pool, hex, 3, 200)).count).toBe(3);
   await pack();
-  expect((await readReady(database.pool, hex, 10)).count).toBe(0);
+  expect((await readReady(database.pool, hex, 10, 200)).count).toBe(0);
   expect(await pack()).toBeUndefined();
+});
+
+test('an attempt that pauses is packed after its pause, and holds no other up', async () => {
+  const hex = shape.shape.toString('hex');
+  const [paused] = await readyTasks(2);
+  await database.pool.query('UPDATE tasks SET retry_ms = 250 WHERE id = ?', [paused]);
+  expect((await readReady(database.pool, hex, 1, 200)).count).toBe(1);
+  const takeAt = (nowMs: number) =>
+    packSubmission(database, { shape, drawn: draw(), most: 100, nowMs, dueMs: 300 });
+  expect(await takeAt(200)).toBeDefined();
+  expect(await rows('SELECT id FROM tasks WHERE submission_id IS NULL')).toEqual([{ id: paused }]);
+  expect(await readReady(database.pool, hex, 10, 200)).toMatchObject({ count: 0, laterMs: 250 });
+  expect(await takeAt(249)).toBeUndefined();
+  expect(await readReady(database.pool, hex, 10, 250)).toMatchObject({ count: 1 });
+  expect(await takeAt(250)).toBeDefined();
 });
 
 test('a manifest keeps the order of its array', async () => {

@@ -11,6 +11,7 @@ const PROGRAM = fileURLToPath(new URL('worker.ts', import.meta.url));
 export const CRASH_SETTINGS = {
   BATCHWELL_LOCK_MS: '1000',
   BATCHWELL_STALL_MS: '1500',
+  BATCHWELL_HOST_FAULT_PAUSE_MS: '100',
   BATCHWELL_LOG_LEVEL: 'silent',
 };
 

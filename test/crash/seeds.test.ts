@@ -30,6 +30,9 @@ test.each(Array.from({ length: count }, (_, at) => from + at))(
     expect(disturbed.spotLosses, `hosts that were lost; ${JSON.stringify(plan)}`).toBe(
       plan.spotLosses,
     );
+    expect(disturbed.hostFaults, `hosts that failed; ${JSON.stringify(plan)}`).toBe(
+      plan.hostFaults[0]?.times ?? 0,
+    );
     expect(
       disturbed.restarts,
       `servers that were killed and came back; ${JSON.stringify(plan)}`,

@@ -29,12 +29,15 @@ export interface Plan {
   killRedis: boolean;
   killDatabase: boolean;
   absentMs: number;
+  /** First attempts whose host fails, before or after their container starts. */
+  hostFaults: FaultRule[];
 }
 
 export interface Disturbed {
   kills: number;
   bites: number;
   spotLosses: number;
+  hostFaults: number;
   submitJobs: number;
   /** How many times Redis or MariaDB was killed and came back. */
   restarts: number;
@@ -56,6 +59,12 @@ const S3_NUISANCES: FaultRule[] = [
   { service: 's3', operation: '*', kind: 'throttle', times: 4, probability: 0.2 },
   { service: 's3', operation: '*', kind: 'drop-before', times: 3, probability: 0.1 },
   { service: 's3', operation: 'PutObject', kind: 'error-after', times: 2, probability: 0.2 },
+];
+
+const FAILED_HOST = { service: 'batch', operation: 'StartAttempt', kind: 'host-fault' } as const;
+const HOST_FAULTS: FaultRule[] = [
+  { ...FAILED_HOST, match: '#1 ', reason: 'CannotPullContainerError: no space left on device' },
+  { ...FAILED_HOST, match: '#1 ', exitCode: 143, delayMs: 60 },
 ];
 
 export function makePlan(seed: number): Plan {
@@ -83,6 +92,7 @@ export function makePlan(seed: number): Plan {
     killRedis: random() < 0.25,
     killDatabase: random() < 0.25,
     absentMs: upTo(800),
+    hostFaults: random() < 0.5 ? [{ ...pick(HOST_FAULTS), times: 1 + upTo(5) }] : [],
   };
 }
 
@@ -100,6 +110,7 @@ export async function playPlan(crashWorld: CrashWorld, plan: Plan): Promise<Dist
       delayMs: plan.spotLossAfterMs,
       times: plan.spotLosses,
     });
+  for (const rule of plan.hostFaults) world.batch.faults.add({ ...rule });
   world.behave(({ taskId }) => ({ durationMs: (taskId % 7) * 40 }));
   const ids = await world.accept(
     manyTasks(plan.tasks, (at) =>
@@ -131,13 +142,15 @@ export async function playPlan(crashWorld: CrashWorld, plan: Plan): Promise<Dist
     (sum, { bitten }) => sum + bitten,
     0,
   );
-  const spotLosses = world.batch.faults
-    .list()
-    .reduce((sum, { kind, bitten }) => sum + (kind === 'spot-loss' ? bitten : 0), 0);
+  const bittenOf = (which: FaultRule['kind']): number =>
+    world.batch.faults
+      .list()
+      .reduce((sum, { kind, bitten }) => sum + (kind === which ? bitten : 0), 0);
   return {
     kills: killed,
     bites,
-    spotLosses,
+    spotLosses: bittenOf('spot-loss'),
+    hostFaults: bittenOf('host-fault'),
     submitJobs: world.asked('batch.SubmitJob'),
     restarts: await restarts,
   };

@@ -122,6 +122,7 @@ describe('a late look', () => {
       arrayIndex: 0,
       place: 'poll',
       hostLosses: 0,
+      hostFaults: 0,
       memoryGrowths: 0,
       transientFailures: 0,
     };

@@ -11,6 +11,7 @@ export interface TaskState {
   place: string;
   attempt: number;
   hostLosses: number;
+  hostFaults: number;
   memoryGrowths: number;
   failureCode: string | null;
   failure: string | null;
@@ -37,7 +38,8 @@ export async function onceThere<T>(read: () => Promise<T>): Promise<T> {
 
 export async function readTasks(database: Database, ids: readonly number[]): Promise<TaskState[]> {
   const [rows] = await database.pool.query<(TaskState & RowDataPacket)[]>(
-    `SELECT id, place, attempt, host_losses AS hostLosses, memory_growths AS memoryGrowths,
+    `SELECT id, place, attempt, host_losses AS hostLosses, host_faults AS hostFaults,
+     memory_growths AS memoryGrowths,
        failure_code AS failureCode, failure, hit_entry_id AS hitEntryId, warnings
      FROM tasks WHERE id IN (?) ORDER BY id`,
     [ids],

@@ -84,6 +84,20 @@ describe('decideFinish', () => {
       /^The script says nonsense\. /,
     ],
     [
+      'a full disk, while an input was read,',
+      record({
+        executors: [],
+        error: {
+          kind: 'input',
+          subject: 's3://in/x',
+          message: 'Input 1 of 1 s3://in/x could not be read: ENOSPC: no space left on device',
+          transient: true,
+        },
+      }),
+      'disk-full',
+      /ENOSPC.*\. Use a queue whose hosts have larger disks/,
+    ],
+    [
       'an output',
       record({
         executors: exits(0, 0),

@@ -4,6 +4,7 @@ import type { EndedJob } from '../../core/retry/batch-reasons.ts';
 import {
   afterRetry,
   decideRetry,
+  pauseAfterFault,
   type RetryDecision,
   type RetryReason,
 } from '../../core/retry/decide-retry.ts';
@@ -19,8 +20,8 @@ const record = (change: Partial<ResultRecord> = {}): ResultRecord => ({
   ...change,
 });
 const killed = record({ executors: [{ exitCode: 137, startedMs: 1, endedMs: 2 }] });
-const fresh = { hostLosses: 0, memoryGrowths: 0, transientFailures: 0 };
-const policy = { hostLossTries: 2, memoryGrowthTries: 1, transientTries: 1 };
+const fresh = { hostLosses: 0, hostFaults: 0, memoryGrowths: 0, transientFailures: 0 };
+const policy = { hostLossTries: 2, hostFaultTries: 2, memoryGrowthTries: 1, transientTries: 1 };
 const spot: EndedJob = { status: 'FAILED', statusReason: 'Host EC2 (instance i-0abc) terminated.' };
 const memory: EndedJob = {
   status: 'FAILED',
@@ -119,7 +120,7 @@ describe('decideRetry', () => {
         reason: 'CannotPullContainerError: pull access denied for nothing',
       },
       'image-unavailable',
-      /^The image could not be started: Task failed to start; CannotPullContainerError: pull access denied for nothing\. /,
+      /^The image could not be pulled: Task failed to start; CannotPullContainerError: pull access denied for nothing\. /,
     ],
     [
       'a command that does not exist',
@@ -158,11 +159,16 @@ describe('decideRetry', () => {
     ],
   ])('%s fails the task with a sentence that says so', (_, job, kind, sentence) => {
     const decided = failure(
-      decideRetry({ job }, { hostLosses: 2, memoryGrowths: 1, transientFailures: 1 }, policy),
+      decideRetry(
+        { job },
+        { hostLosses: 2, hostFaults: 2, memoryGrowths: 1, transientFailures: 1 },
+        policy,
+      ),
     );
     expect(decided?.kind).toBe(kind);
     expect(decided?.sentence).toMatch(sentence);
-    expect(decided?.sentence.endsWith(failureKinds[kind].advice)).toBe(true);
+    const advice = kind === 'image-unavailable' ? /Check .* image/ : failureKinds[kind].advice;
+    expect(decided?.sentence).toMatch(advice);
   });
 
   const slowS3 = record({
@@ -263,6 +269,7 @@ describe('decideRetry', () => {
     expect(
       decideRetry({ job: spot }, fresh, {
         hostLossTries: 0,
+        hostFaultTries: 9,
         memoryGrowthTries: 9,
         transientTries: 9,
       }).do,
@@ -271,18 +278,27 @@ describe('decideRetry', () => {
 });
 
 test.each<[RetryReason, object]>([
-  ['host-lost', { hostLosses: 3, memoryGrowths: 4, transientFailures: 6 }],
-  ['out-of-memory', { hostLosses: 2, memoryGrowths: 5, transientFailures: 6 }],
-  ['transient', { hostLosses: 2, memoryGrowths: 4, transientFailures: 7 }],
+  ['host-lost', { hostLosses: 3, hostFaults: 5, memoryGrowths: 4, transientFailures: 6 }],
+  ['host-fault', { hostLosses: 2, hostFaults: 6, memoryGrowths: 4, transientFailures: 6 }],
+  ['out-of-memory', { hostLosses: 2, hostFaults: 5, memoryGrowths: 5, transientFailures: 6 }],
+  ['transient', { hostLosses: 2, hostFaults: 5, memoryGrowths: 4, transientFailures: 7 }],
 ])('a retry because of %s counts once, and only for that reason', (because, counted) => {
-  const before = { hostLosses: 2, memoryGrowths: 4, transientFailures: 6 };
+  const before = { hostLosses: 2, hostFaults: 5, memoryGrowths: 4, transientFailures: 6 };
   expect(afterRetry(before, because)).toEqual(counted);
+});
+
+test('each fault of a host makes the task wait twice as long, up to a minute', () => {
+  expect([1, 2, 3, 6, 40].map((faults) => pauseAfterFault(faults, 2000))).toEqual([
+    2000, 4000, 8000, 60_000, 60_000,
+  ]);
+  expect(pauseAfterFault(3, 0)).toBe(0);
 });
 
 const again = (because: RetryReason): RetryDecision => ({ do: 'again', because, reason: 'x' });
 
 test.each<[what: string, RetryDecision, AttemptOutcome]>([
   ['that is retried after a host loss', again('host-lost'), 'lost'],
+  ['that is retried after a fault of the host', again('host-fault'), 'lost'],
   ['that is retried after a transient error', again('transient'), 'lost'],
   ['that ran out of memory', again('out-of-memory'), 'failed'],
   ['whose record says all is well', { do: 'finalize', result: record() }, 'succeeded'],

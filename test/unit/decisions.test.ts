@@ -3,7 +3,12 @@ import { decideCache, type CacheDecision, type CacheFacts } from '../../core/cac
 import { parseId, publicId } from '../../core/ids.ts';
 import { judgePrior, outputUrl, type PriorState } from '../../core/result/outputs.ts';
 import { failureOf } from '../../core/retry/failures.ts';
-import { childJobId, decidePack, type PackDecision } from '../../core/submission/packing.ts';
+import {
+  childJobId,
+  decidePack,
+  type PackDecision,
+  type Ready,
+} from '../../core/submission/packing.ts';
 import {
   decideAfterCall,
   decideSubmit,
@@ -82,11 +87,21 @@ describe('the cache', () => {
 
 describe('packing', () => {
   const policy = { arraySize: 100, idleMs: 200, longestMs: 1000 };
-  test.each<[string, { count: number; oldestMs: number; newestMs: number }, PackDecision]>([
+  test.each<[string, Ready, PackDecision]>([
     [
       'nothing is ready: nothing is packed',
       { count: 0, oldestMs: 0, newestMs: 0 },
       { do: 'nothing' },
+    ],
+    [
+      'all of them pause: the first is looked at when its pause ends',
+      { count: 0, oldestMs: 0, newestMs: 0, laterMs: 10_400 },
+      { do: 'wait', waitMs: 400 },
+    ],
+    [
+      'all of them pause for long: others may come meanwhile',
+      { count: 0, oldestMs: 0, newestMs: 0, laterMs: 50_000 },
+      { do: 'wait', waitMs: 1000 },
     ],
     [
       'an array is full: it is packed at once',

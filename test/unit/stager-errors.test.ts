@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FinalError, isFinal, persist, reasonOf, TRIES } from '../../stager/s3.ts';
+import { FinalError, isFinal, NoRoomError, persist, reasonOf, TRIES } from '../../stager/s3.ts';
 
 const s3Error = (name: string, status: number, message = '') =>
   Object.assign(new Error(message), { name, $metadata: { httpStatusCode: status } });
@@ -25,7 +25,10 @@ describe('retries of the stager', () => {
     [new Error('received 3 bytes instead of 4'), false],
     [s3Error('NoSuchKey', 404), true],
     [s3Error('AccessDenied', 403), true],
-    [systemError('ENOSPC', 'ENOSPC: no space left on device, write'), true],
+    [systemError('ENOSPC', 'ENOSPC: no space left on device, write'), false],
+    [systemError('EDQUOT', 'EDQUOT: disk quota exceeded, write'), false],
+    [systemError('EROFS', 'EROFS: read-only file system, open'), true],
+    [new NoRoomError('no space left on device'), false],
     [new FinalError('no'), true],
   ])('a retry after %s is useless: %s', (error, useless) => {
     expect(isFinal(error)).toBe(useless);
@@ -34,6 +37,8 @@ describe('retries of the stager', () => {
   test('a retry is made up to the limit, and never if it is useless', async () => {
     expect(await triesUntilGivenUp(s3Error('SlowDown', 503))).toBe(TRIES);
     expect(await triesUntilGivenUp(s3Error('NoSuchKey', 404))).toBe(1);
+    // It has waited already.
+    expect(await triesUntilGivenUp(new NoRoomError('no space left on device'))).toBe(1);
   });
 });
 

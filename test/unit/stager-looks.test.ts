@@ -28,29 +28,29 @@ function watchNothing(longestMs: number): { live: LiveLogs; looks: number[] } {
 
 test('the first look is 5 s after an executor’s start, then pauses double up to the longest', async () => {
   const { live, looks } = watchNothing(30_000);
-  live.executorStarted();
+  live.lookSoon();
   await vi.advanceTimersByTimeAsync(130_000);
   expect(looks).toEqual([5, 15, 35, 65, 95, 125]);
 });
 
 test('the next executor is looked at just as soon, and one that starts at once postpones nothing', async () => {
   const { live, looks } = watchNothing(30_000);
-  live.executorStarted();
+  live.lookSoon();
   await vi.advanceTimersByTimeAsync(4000);
-  live.executorStarted();
+  live.lookSoon();
   await vi.advanceTimersByTimeAsync(66_000);
   expect(looks).toEqual([5, 10, 20, 40, 70]);
-  live.executorStarted();
+  live.lookSoon();
   await vi.advanceTimersByTimeAsync(20_000);
   expect(looks.slice(5)).toEqual([75, 85]);
 });
 
 test('a look is never made after the end, or if the longest pause is 0', async () => {
   const [stopped, never] = [watchNothing(30_000), watchNothing(0)];
-  stopped.live.executorStarted();
-  never.live.executorStarted();
+  stopped.live.lookSoon();
+  never.live.lookSoon();
   stopped.live.stop();
-  stopped.live.executorStarted();
+  stopped.live.lookSoon();
   await vi.advanceTimersByTimeAsync(130_000);
   expect([stopped.looks, never.looks]).toEqual([[], []]);
 });

@@ -9,8 +9,9 @@ export const failures: Row = {
       width: 12,
       description:
         'Failed tasks per second. executor-failed, output-missing, out-of-memory and timed-out ' +
-        'are errors of the caller. host-lost, batch-refused, result-missing and ' +
-        'script-unreadable are errors of the fleet. internal is a defect in Batchwell. ' +
+        'are errors of the caller. host-lost, host-fault, disk-full, misconfigured, not-started, ' +
+        'batch-refused, result-missing and script-unreadable are errors of the fleet. internal is ' +
+        'a defect in Batchwell. ' +
         '`batchwell status TASK` shows the sentence.',
       queries: [
         {
@@ -26,7 +27,7 @@ export const failures: Row = {
       description:
         'Attempts per second. host-lost at a few percent of the throughput is normal for spot. ' +
         'If there is much more, use other instance types or on-demand capacity. out-of-memory: ' +
-        'callers request too little ram_gb.',
+        'callers request too little ram_gb. host-fault: look at the hosts, as in the runbook.',
       queries: [
         {
           expression: `sum by (reason) (${rate('batchwell_retries_total')})`,

@@ -47,11 +47,22 @@ const START_FAULTS: readonly FaultKind[] = [
   'image-pull',
   'spot-loss',
   'out-of-memory',
+  'host-fault',
 ];
 
 export function hostLost(): AttemptOutcome {
   return {
     statusReason: `Host EC2 (instance i-${randomBytes(9).toString('hex').slice(0, 17)}) terminated.`,
+    retriable: true,
+  };
+}
+
+/** In the words that the rule gives: AWS has hundreds of them. */
+function hostFault({ statusReason, reason, exitCode }: FaultState): AttemptOutcome {
+  return {
+    statusReason: statusReason ?? (exitCode === undefined ? FAILED_TO_START : ESSENTIAL_EXITED),
+    ...(reason === undefined ? {} : { reason }),
+    ...(exitCode === undefined ? {} : { exitCode }),
     retriable: true,
   };
 }
@@ -167,6 +178,7 @@ class AttemptRun implements LiveAttempt {
 
   #prepare(): void {
     const pull = this.#faults.get('image-pull');
+    const fault = this.#faults.get('host-fault');
     const delayMs = this.#setting.startMs + (this.#faults.get('slow-start')?.delayMs ?? 0);
     if (pull !== undefined) {
       const { image } = this.#job.submission.container;
@@ -175,6 +187,11 @@ class AttemptRun implements LiveAttempt {
         'CannotPullContainerError: Error response from daemon: pull access denied for ' +
           `${image}, repository does not exist or may require 'docker login'`;
       this.#after(pull.delayMs ?? 0, () => this.#end({ neverStarted: true, reason }));
+    } else if (fault !== undefined && fault.exitCode === undefined) {
+      this.#after(fault.delayMs ?? 0, () => {
+        this.#forced = hostFault(fault);
+        this.#end({});
+      });
     } else if (delayMs > 0) this.#after(delayMs, () => this.#begin());
     else setImmediate(() => this.#begin());
   }
@@ -210,6 +227,9 @@ class AttemptRun implements LiveAttempt {
     }
     const loss = this.#faults.get('spot-loss');
     if (loss !== undefined) this.#after(loss.delayMs ?? 0, () => this.stop(hostLost(), 'at-once'));
+    const fault = this.#faults.get('host-fault');
+    if (fault !== undefined)
+      this.#after(fault.delayMs ?? 0, () => this.stop(hostFault(fault), 'at-once'));
     const memory = this.#faults.get('out-of-memory');
     if (memory !== undefined) {
       this.#after(memory.delayMs ?? 0, () =>

@@ -111,6 +111,34 @@ describe('faults of the local Batch', () => {
     );
   });
 
+  it('end an attempt in any words of a host, before its container starts or after', async () => {
+    const world = await createWorld({ runner: never() });
+    const start = { service: 'batch', operation: 'StartAttempt', kind: 'host-fault' } as const;
+    world.batch.faults.add({
+      ...start,
+      match: 'full',
+      reason: 'CannotPullContainerError: no space left on device',
+    });
+    world.batch.faults.add({ ...start, match: 'killed', exitCode: 143 });
+    world.batch.faults.add({ ...start, match: 'ended', statusReason: 'CAPACITY:NONE - none' });
+    const full = await world.ended(await world.submit({ jobName: 'full' }));
+    expect(full).toMatchObject({
+      status: 'FAILED',
+      statusReason: 'Task failed to start',
+      container: { reason: 'CannotPullContainerError: no space left on device' },
+    });
+    expect(full.container?.exitCode).toBeUndefined();
+    expect(full.startedAt).toBeUndefined();
+    expect(await world.ended(await world.submit({ jobName: 'killed' }))).toMatchObject({
+      statusReason: 'Essential container in task exited',
+      startedAt: expect.any(Number),
+      container: { exitCode: 143 },
+    });
+    expect((await world.ended(await world.submit({ jobName: 'ended' }))).statusReason).toBe(
+      'CAPACITY:NONE - none',
+    );
+  });
+
   it('make a running job lose its host on request', async () => {
     const world = await createWorld({ runner: never() });
     const jobId = await world.submit();

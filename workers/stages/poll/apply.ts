@@ -1,7 +1,13 @@
 /** Writes what poll decided: attempts end, tasks move, and the next stages are nudged. */
 import { dueAfter } from '../../../core/stall.ts';
 import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
-import { afterRetry, type RetryDecision } from '../../../core/retry/decide-retry.ts';
+import {
+  afterRetry,
+  pauseAfterFault,
+  type RetryDecision,
+  type RetryReason,
+  type RetryState,
+} from '../../../core/retry/decide-retry.ts';
 import type { Failure } from '../../../core/retry/failures.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import {
@@ -108,7 +114,7 @@ const write = async (
   details: MoveDetails,
 ) => ({
   ended: await moveTasks(session, 'ended', finalized, details),
-  again: await moveTasksEach(session, 'again', again, details),
+  again: await moveAgain(session, again, details),
   fail: await moveTasksEach(
     session,
     'fail',
@@ -116,6 +122,23 @@ const write = async (
     { nowMs: details.nowMs, dueMs: null },
   ),
 });
+
+/** The sweeper must not look at tasks that still pause. */
+async function moveAgain(
+  session: Transaction,
+  again: readonly MovedTask[],
+  details: MoveDetails,
+): Promise<number> {
+  const { paused = [], ready = [] } = Object.groupBy(again, ({ set }) =>
+    set.retryMs === null ? 'ready' : 'paused',
+  );
+  const latestMs = Math.max(0, ...paused.map(({ set }) => Number(set.retryMs) - details.nowMs));
+  const dueMs = details.dueMs === null ? null : details.dueMs + latestMs;
+  return (
+    (await moveTasksEach(session, 'again', ready, details)) +
+    (await moveTasksEach(session, 'again', paused, { ...details, dueMs }))
+  );
+}
 
 async function nudgeNext(
   runtime: Runtime,
@@ -145,6 +168,16 @@ function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttemp
     ...(decision.do === 'finalize' ? { result: decision.result } : {}),
     ...(result ? { batchAttempt: result.attempt } : {}),
   };
+}
+
+/** Null for what is retried at once. */
+function retryAt(
+  { nowMs, config }: Runtime,
+  because: RetryReason,
+  { hostFaults }: RetryState,
+): number | null {
+  if (because !== 'host-fault') return null;
+  return nowMs() + pauseAfterFault(hostFaults, config.hostFaultPauseMs);
 }
 
 /** After a host loss the shape stays the same; after running out of memory it has twice as much. */
@@ -184,7 +217,7 @@ async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Pr
     });
     moved.push({
       id: row.id,
-      set: { submissionId: null, ...counts, shape },
+      set: { submissionId: null, ...counts, shape, retryMs: retryAt(runtime, because, counts) },
     });
     runtime.metrics.retries.inc({ reason: because });
   }

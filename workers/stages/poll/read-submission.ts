@@ -115,14 +115,14 @@ async function judgeUnrecorded(
 
 /** The attempt with its decision; nothing while there is nothing to do yet. */
 function judge(
-  { config: { hostLossTries, memoryGrowthTries, transientTries } }: Runtime,
+  { config: { hostLossTries, hostFaultTries, memoryGrowthTries, transientTries } }: Runtime,
   attempt: OpenAttempt,
   { result, job }: { result: SeenResult | undefined; job?: EndedJob },
 ): PolledAttempt[] {
   const decision = decideRetry(
     { ...(result?.record ? { result: result.record } : {}), ...(job ? { job } : {}) },
     attempt,
-    { hostLossTries, memoryGrowthTries, transientTries },
+    { hostLossTries, hostFaultTries, memoryGrowthTries, transientTries },
   );
   return decision.do === 'wait' ? [] : [{ attempt, decision, result }];
 }

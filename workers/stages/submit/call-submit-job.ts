@@ -5,7 +5,7 @@
  * doubt, and the owner object that fences a twin which shows up late.
  */
 import type { SubmitOutcome } from '../../../aws/batch.ts';
-import { LIVE_LOGS_VARIABLE } from '../../../core/container/container.ts';
+import { DISK_WAIT_VARIABLE, LIVE_LOGS_VARIABLE } from '../../../core/container/container.ts';
 import { SUBMISSION_VARIABLE, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import {
@@ -124,6 +124,7 @@ async function call(
       [SUBMISSION_VARIABLE]: runtime.workUrl(submissionPrefix(submission)),
       [SECRET_VARIABLE]: submission.secret.toString('base64url'),
       [LIVE_LOGS_VARIABLE]: String(config.liveLogsMs),
+      [DISK_WAIT_VARIABLE]: String(config.diskWaitMs),
     },
     tags: { 'batchwell:submission': submission.submissionKey },
   });

@@ -34,7 +34,7 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
 
   for (;;) {
     const nowMs = runtime.nowMs();
-    const ready = await readReady(pool, shapeHex, arraySize);
+    const ready = await readReady(pool, shapeHex, arraySize, nowMs);
     const decision = decidePack(
       ready,
       { arraySize, idleMs: packIdleMs, longestMs: packLongestMs },
