@@ -4,19 +4,22 @@ import { ConfigError, type Config } from '../config.ts';
 import { createEcrLogins } from '../aws/ecr-login.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
 import { canonicalSpecs, resolveComponents } from '../aws/fingerprints.ts';
-import { openObjectStore } from '../aws/s3.ts';
+import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
+import { openFleetClock } from '../db/fleet-clock.ts';
 import { openQueues } from '../queues/queues.ts';
 import { openImages } from '../registry/open.ts';
+import { watchClock } from '../telemetry/clock.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
 import { messageOf } from './error-message.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { withImages } from './tasks/images.ts';
+import type { LogObjects } from './tasks/logs.ts';
 
 export interface RunningApi {
   /** http://host:port */
@@ -24,6 +27,8 @@ export interface RunningApi {
   /** Finishes the requests in progress, then closes every connection. */
   close(): Promise<void>;
 }
+
+const CLOCK_WITHIN_MS = 5000;
 
 /** Rejects when the port is in use, or when a configuration item is invalid. */
 export async function startApi(config: Config): Promise<RunningApi> {
@@ -33,42 +38,42 @@ export async function startApi(config: Config): Promise<RunningApi> {
     url: config.databaseUrl,
     connections: config.databaseConnections,
   });
+  const clock = openFleetClock({ session: database.pool, ...watchClock(metrics, log) });
+  const { nowMs } = clock;
   const queues = openQueues({
     redisUrl: config.redisUrl,
     prefix: config.redisPrefix,
     keepFinishedMs: config.keepFinishedMs,
+    nowMs,
   });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
   const identities = {
     objects,
     prefersSha256: config.cacheSharing === 'sha256',
-    memo: openObjectSums(database.pool, () => Date.now()),
+    memo: openObjectSums(database.pool, nowMs),
     etags: createEtagTrust({ distrusted: config.distrustedEtags }),
   };
   const images = openImagesFor({ config, database, metrics, log });
   const closeDependencies = async (): Promise<void> => {
+    clock.close();
     await images?.close();
     await Promise.allSettled([queues.close(), database.close()]);
     objects.close();
   };
   try {
-    const urlOf = (key: string): string =>
-      formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key });
+    // Without MySQL the API still answers reads, and no time is stored.
+    await clock.learned(CLOCK_WITHIN_MS).catch(() => undefined);
     const app = await createApp({
       config,
       database,
       queues,
       log,
       metrics,
-      logObjects: {
-        readTail: (key, mostBytes) => objects.getTail(urlOf(key), mostBytes),
-        open: (key, options) => objects.open(urlOf(key), options),
-        describe: (key) => objects.describe(urlOf(key)),
-      },
+      logObjects: openLogObjects(objects, config),
       resolveComponents: async (tasks) =>
         resolveComponents(identities, await withImages(images, config, tasks)),
       canonicalSpecs: (tasks) => canonicalSpecs(identities, tasks),
-      nowMs: () => Date.now(),
+      nowMs,
       ...(await readTls(config)),
     });
     const url = await app.listen({ host: config.host, port: config.port });
@@ -84,6 +89,16 @@ export async function startApi(config: Config): Promise<RunningApi> {
     await closeDependencies();
     throw error;
   }
+}
+
+function openLogObjects(objects: ObjectStore, config: Config): LogObjects {
+  const urlOf = (key: string): string =>
+    formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key });
+  return {
+    readTail: (key, mostBytes) => objects.getTail(urlOf(key), mostBytes),
+    open: (key, options) => objects.open(urlOf(key), options),
+    describe: (key) => objects.describe(urlOf(key)),
+  };
 }
 
 /** To tell in a dry run what a task's image is. */
