@@ -154,7 +154,7 @@ function decideUnknownDefinition(
 ): AfterCallDecision {
   const { registeredForMs, registrations, unknownForMs, isCurrent } = definition;
   const wasKnown = registrations === 0;
-  const waitMs = growing(unknownForMs ?? (wasKnown ? 0 : registeredForMs / 2), [500, 10_000]);
+  const waitMs = growing(unknownForMs ?? (wasKnown ? 0 : registeredForMs / 4), [500, 10_000]);
   const again = (news: DefinitionNews): AfterCallDecision => ({
     do: 'call-again',
     waitMs,

@@ -1,17 +1,16 @@
 /**
  * A worker process that a crash test kills: by itself at a crash point (`CRASH_POINT`, at its
- * `CRASH_COUNT`th passing), or from outside. Its clock may be wrong by `CLOCK_SKEW_MS`. It ends
- * when its parent does.
+ * `CRASH_COUNT`th passing), or from outside. Its wall clock may be wrong. It ends when its parent
+ * does.
  */
+import './skewed-clock.ts';
 import { readConfig } from '../../config.ts';
 import { startWorkers } from '../../workers/main.ts';
 
-const { CRASH_POINT = '', CRASH_COUNT = '1', CLOCK_SKEW_MS = '0' } = process.env;
-const skewMs = Number(CLOCK_SKEW_MS);
+const { CRASH_POINT = '', CRASH_COUNT = '1' } = process.env;
 let passed = 0;
 
 const workers = await startWorkers(readConfig(), {
-  nowMs: () => Date.now() + skewMs,
   onCrashPoint(point) {
     if (point !== CRASH_POINT) return;
     passed += 1;

@@ -55,6 +55,8 @@ export interface FleetWorld {
   effects: Effect[];
   /** Log lines of all workers. */
   lines: Record<string, unknown>[];
+  /** From now on, the clock of AWS Batch is wrong by this much. */
+  skewAws(byMs: number): void;
   /** How containers go from now on. */
   behave(how: (attempted: Attempted) => Behaviour): void;
   startWorkers(options?: StartOptions): Promise<Workers>;
@@ -107,6 +109,7 @@ interface WorldServers {
 
 /** What the containers of a world are played by, and what they leave. */
 interface Played {
+  awsSkewMs: number;
   behave: (attempted: Attempted) => Behaviour;
   effects: Effect[];
 }
@@ -127,7 +130,7 @@ export async function startFleetWorld(
   const config = readConfig(environment);
   const clients = openClients(config);
   const { database, queues, objects } = clients;
-  const played: Played = { behave: ALL_WELL, effects: [] };
+  const played: Played = { awsSkewMs: 0, behave: ALL_WELL, effects: [] };
   const { batch, runner } = await startPlayedBatch(opened, clients, played);
   const lines: Record<string, unknown>[] = [];
   const crew = createCrew(environment, lines);
@@ -143,6 +146,7 @@ export async function startFleetWorld(
     environment,
     effects: played.effects,
     lines,
+    skewAws: (byMs) => void (played.awsSkewMs = byMs),
     behave: (how) => void (played.behave = how),
     startWorkers: crew.start,
     accept: (tasks, scatter) => accept(world, config, { tasks, scatter }),
@@ -237,6 +241,7 @@ async function startPlayedBatch(
     dataFolder: join(dataFolder, 'batch'),
     queues: [{ name: 'batchwell', slots: 1000 }],
     throttle: 'off',
+    nowMs: () => Date.now() + played.awsSkewMs,
     graceMs: 100,
     runner,
   });

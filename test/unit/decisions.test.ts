@@ -182,7 +182,7 @@ describe('submit', () => {
     [
       'that does not know a new definition waits for it',
       { because: 'definition-unknown', definition: fresh },
-      { ...callAgain, waitMs: 2500 },
+      { ...callAgain, waitMs: 1250 },
     ],
     [
       'that does not know a definition as old as the limit waits, but not longer and longer',
@@ -235,7 +235,7 @@ describe('submit', () => {
     [
       'that names a revision which was replaced since keeps the new one',
       { because: 'definition-unknown', definition: { ...fresh, isCurrent: false } },
-      { ...callAgain, waitMs: 2500 },
+      { ...callAgain, waitMs: 1250 },
     ],
     [
       'that says the definition was deregistered registers it again at once',
