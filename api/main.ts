@@ -53,7 +53,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
     memo: openObjectSums(database.pool, nowMs),
     etags: createEtagTrust({ distrusted: config.distrustedEtags }),
   };
-  const images = openImagesFor({ config, database, metrics, log });
+  const images = openImagesFor({ config, database, metrics, log, nowMs });
   const closeDependencies = async (): Promise<void> => {
     clock.close();
     await images?.close();
@@ -107,13 +107,15 @@ const openImagesFor = ({
   database,
   metrics,
   log,
-}: Pick<ApiDependencies, 'config' | 'database' | 'metrics' | 'log'>) =>
+  nowMs,
+}: Pick<ApiDependencies, 'config' | 'database' | 'metrics' | 'log' | 'nowMs'>) =>
   openImages({
     settings: config,
     memo: openImageMemo(database.pool),
     metrics,
     log,
     logins: createEcrLogins({
+      nowMs,
       onRefused: (region, message) =>
         log.warn({ event: 'ecr-login-refused', region, message }, 'ecr-login-refused'),
     }),

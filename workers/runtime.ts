@@ -107,6 +107,7 @@ export function openRuntime(options: RuntimeOptions): Runtime {
     metrics,
     log,
     logins: createEcrLogins({
+      nowMs,
       onRefused: (region, message) => log.warn({ region, message }, 'ecr-login-refused'),
     }),
   });

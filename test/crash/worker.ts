@@ -1,13 +1,14 @@
 /**
  * A worker process that a crash test kills: by itself at a crash point (`CRASH_POINT`, at its
- * `CRASH_COUNT`th passing), or from outside. Its wall clock may be wrong. It ends when its parent
- * does.
+ * `CRASH_COUNT`th passing), or from outside. Its wall clock may be wrong by `CLOCK_SKEW_MS`. It ends
+ * when its parent does.
  */
-import './skewed-clock.ts';
 import { readConfig } from '../../config.ts';
 import { startWorkers } from '../../workers/main.ts';
+import { skewClock } from './skewed-clock.ts';
 
 const { CRASH_POINT = '', CRASH_COUNT = '1' } = process.env;
+skewClock(Number(process.env['CLOCK_SKEW_MS'] ?? 0));
 let passed = 0;
 
 const workers = await startWorkers(readConfig(), {

@@ -118,11 +118,12 @@ const ALL_WELL: Played['behave'] = () => ({});
 
 /**
  * @param settings override the short times; as in the environment
- * @param servers the test's own; a fresh database and Redis otherwise
+ * @param servers the test's own; a fresh database and Redis otherwise. `patienceMs`: how long `until`
+ *   waits
  */
 export async function startFleetWorld(
   settings: Record<string, string> = {},
-  servers: { redis?: FreshRedis; database?: FreshDatabase } = {},
+  servers: { redis?: FreshRedis; database?: FreshDatabase; patienceMs?: number } = {},
 ): Promise<FleetWorld> {
   const opened = await openServers(servers);
   const { redis, s3, databaseUrl } = opened;
@@ -157,7 +158,8 @@ export async function startFleetWorld(
       );
       return world.tasks(ids);
     },
-    until: (what, holds) => until(world, what, holds),
+    until: (what, holds) =>
+      until(world, { what, patienceMs: servers.patienceMs ?? PATIENCE_MS }, holds),
     asked: (operation) =>
       [batch, s3].reduce(
         (sum, { ledger }) => sum + (ledger.summary().requests[operation]?.count ?? 0),
@@ -273,14 +275,14 @@ const ENDS = new Set(['done', 'failed', 'cancelled']);
 
 async function until(
   world: FleetWorld,
-  what: string,
+  { what, patienceMs }: { what: string; patienceMs: number },
   holds: () => boolean | Promise<boolean>,
 ): Promise<void> {
   const startMs = Date.now();
   while (!(await onceThere(async () => holds()))) {
-    if (Date.now() - startMs > PATIENCE_MS)
+    if (Date.now() - startMs > patienceMs)
       throw new Error(
-        `Waited ${PATIENCE_MS} ms for ${what}. ${await describeFleet(world.database, world.lines)}`,
+        `Waited ${patienceMs} ms for ${what}. ${await describeFleet(world.database, world.lines)}`,
       );
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }

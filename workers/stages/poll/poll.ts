@@ -5,7 +5,7 @@
 import { denialOf } from '../../../aws/answers.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
 import { dueAfter } from '../../../core/stall.ts';
-import { forgottenJob, missingSince } from '../../../core/submission/forgotten-job.ts';
+import { forgottenJob, missingJobs } from '../../../core/submission/forgotten-job.ts';
 import { hasNews, hasRun } from '../../../core/submission/job-status.ts';
 import { lastChangeMs, nextLookMs } from '../../../core/submission/poll-pace.ts';
 import {
@@ -80,7 +80,7 @@ async function seeQueue(
   );
   countJobs(runtime, queue, jobs.values());
   const nowMs = runtime.nowMs();
-  memory.missingSinceMs = missingSince(memory.missingSinceMs, running, { seen: jobs, nowMs });
+  memory.missing = missingJobs(memory.missing, running, { seen: jobs, nowMs });
   return { queue, nowMs, running, memory, jobs, open };
 }
 
@@ -135,8 +135,7 @@ async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
   const applied: AppliedLook = { ...look, next: [], pages: 0 };
   for (const submission of running) {
     const { id, jobId } = submission;
-    const job =
-      jobs.get(jobId ?? '') ?? forgottenJob(submission, memory.missingSinceMs.get(id), nowMs);
+    const job = jobs.get(jobId ?? '') ?? forgottenJob(submission, memory.missing.get(id), nowMs);
     const count = open.get(id);
     if (!job || !count) continue;
     if (!hasNews(submission, job, count.open)) {
