@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { cancelTasks } from '../../db/cancel.ts';
 import { readAttempts, readDetails } from '../../db/task-views.ts';
 import type { FaultRule } from '../../packages/local-aws/faults.ts';
 import { newTask, startFleetWorld, type FleetWorld } from './harness.ts';
@@ -110,6 +111,25 @@ describe('a request that AWS denies', () => {
     expect((await world.ended([id]))[0]?.place).toBe('done');
     expect(world.asked('batch.SubmitJob')).toBe(1);
   });
+
+  test.each(['SubmitJob', 'RegisterJobDefinition'])(
+    'a task that is cancelled while %s is denied leaves no submission open',
+    async (operation) => {
+      world.batch.faults.add(batchFault(operation));
+      await world.startWorkers();
+      const ids = await world.accept([newTask('one')]);
+      await world.until('the reason', async () =>
+        (await shown(ids[0] ?? 0)).includes(`batch:${operation}`),
+      );
+      await cancelTasks(world.database, ids, Date.now());
+      await world.until(
+        'the end of the submission',
+        async () =>
+          (await world.rows("SELECT id FROM submissions WHERE state <> 'ended'")).length === 0,
+      );
+      expect((await world.tasks(ids)).map(({ place }) => place)).toEqual(['cancelled']);
+    },
+  );
 
   test('a queue that an operator disabled makes a task wait until it is enabled', async () => {
     world.batch.faults.add(

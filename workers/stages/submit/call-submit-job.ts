@@ -80,6 +80,9 @@ async function readRequest(
 
 /** Registers the definition and writes the manifest, then calls. */
 async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promise<CarryOutcome> {
+  // Otherwise it would ask AWS for ever for what nobody needs.
+  if (submission.blockedMs !== null && (await dropIfAllCancelled(runtime, submission)))
+    return done();
   const request = await readRequest(runtime, submission);
   const registered = await registerDefinition(runtime, request.definition);
   if (registered.is === 'refused')
