@@ -10,9 +10,11 @@ import { formatS3Url } from '../core/files/s3-url.ts';
 import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
+import { openFleetClock } from '../db/fleet-clock.ts';
 import { openQueues } from '../queues/queues.ts';
 import { requireUsableRedis } from '../queues/shard.ts';
 import { openImages } from '../registry/open.ts';
+import { watchClock } from '../telemetry/clock.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
@@ -31,6 +33,8 @@ export interface RunningApi {
   lost: Promise<LeaseLost>;
 }
 
+const CLOCK_WITHIN_MS = 5000;
+
 /** Rejects when the port is in use, or when a configuration item is invalid. */
 export async function startApi(config: Config): Promise<RunningApi> {
   const log = createLog({ level: config.logLevel, name: 'api' });
@@ -39,20 +43,24 @@ export async function startApi(config: Config): Promise<RunningApi> {
     url: config.databaseUrl,
     connections: config.databaseConnections,
   });
+  const clock = openFleetClock({ session: database.pool, ...watchClock(metrics, log) });
+  const { nowMs } = clock;
   const queues = openQueues({
     redisUrl: config.redisUrl,
     prefix: config.redisPrefix,
     keepFinishedMs: config.keepFinishedMs,
+    nowMs,
   });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
   const identities = {
     objects,
     prefersSha256: config.cacheSharing === 'sha256',
-    memo: openObjectSums(database.pool, () => Date.now()),
+    memo: openObjectSums(database.pool, nowMs),
     etags: createEtagTrust({ distrusted: config.distrustedEtags }),
   };
-  const images = openImagesFor({ config, database, metrics, log });
+  const images = openImagesFor({ config, database, metrics, log, nowMs });
   const closeDependencies = async (): Promise<void> => {
+    clock.close();
     await images?.close();
     await Promise.allSettled([queues.close(), database.close()]);
     objects.close();
@@ -60,6 +68,8 @@ export async function startApi(config: Config): Promise<RunningApi> {
   try {
     const installation = await watchInstallation(database, config);
     await requireUsableRedis(queues.redis);
+    // Without MySQL the API still answers reads, and no time is stored.
+    await clock.learned(CLOCK_WITHIN_MS).catch(() => undefined);
     const app = await createApp({
       config,
       database,
@@ -70,7 +80,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
       resolveComponents: async (tasks) =>
         resolveComponents(identities, await withImages(images, config, tasks)),
       canonicalSpecs: (tasks) => canonicalSpecs(identities, tasks),
-      nowMs: () => Date.now(),
+      nowMs,
       ...(await readTls(config)),
     });
     const url = await app.listen({ host: config.host, port: config.port });
@@ -105,13 +115,15 @@ const openImagesFor = ({
   database,
   metrics,
   log,
-}: Pick<ApiDependencies, 'config' | 'database' | 'metrics' | 'log'>) =>
+  nowMs,
+}: Pick<ApiDependencies, 'config' | 'database' | 'metrics' | 'log' | 'nowMs'>) =>
   openImages({
     settings: config,
     memo: openImageMemo(database.pool),
     metrics,
     log,
     logins: createEcrLogins({
+      nowMs,
       onRefused: (region, message) =>
         log.warn({ event: 'ecr-login-refused', region, message }, 'ecr-login-refused'),
     }),

@@ -19,9 +19,11 @@ import {
   type RegisterJobDefinitionCommandInput,
   type SubmitJobCommandInput,
 } from '@aws-sdk/client-batch';
+import type { Unaccepted } from '../core/submission/decide-submit.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { readError } from './answers.ts';
 import type { Budget } from './budget.ts';
-import { observeRequests } from './observe.ts';
+import { observeDenials, observeRequests } from './observe.ts';
 
 export interface SubmitRequest {
   jobName: string;
@@ -42,21 +44,13 @@ export interface SubmitRequest {
  * `ambiguous`: Batch may or may not have accepted the job; only listing its name tells. The others
  * are certain.
  */
-export type SubmitOutcome =
-  | { is: 'accepted'; jobId: string }
-  | { is: 'refused'; message: string }
-  | { is: 'try-later'; because: TryLater; message: string }
-  | { is: 'ambiguous'; message: string };
-
-/**
- * `not-known`: a job definition or queue that Batch, which is eventually consistent, may still
- * learn of.
- */
-type TryLater = 'throttled' | 'not-sent' | 'not-known';
+type SubmitOutcome = { is: 'accepted'; jobId: string } | Unaccepted;
 
 export type RegisterOutcome =
   | { is: 'registered'; revision: string }
-  | { is: 'refused'; message: string };
+  | { is: 'refused'; message: string }
+  /** A permission or valid credentials are missing. */
+  | { is: 'denied'; message: string };
 
 export interface SeenJob {
   jobId: string;
@@ -98,16 +92,6 @@ export interface Batch {
 const REQUEST_TIMEOUT_MS = 15_000;
 const DESCRIBE_LIMIT = 100;
 const LIST_LIMIT = 1000;
-const THROTTLED = new Set([
-  'TooManyRequestsException',
-  'ThrottlingException',
-  'Throttling',
-  'RequestLimitExceeded',
-  'SlowDown',
-]);
-/** Client-side errors that happen before anything is sent. */
-const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'CredentialsProviderError', 'EAI_AGAIN']);
-
 /** Without throwOnRequestTimeout the SDK only logs a warning and keeps waiting. */
 const within = (requestTimeout: number) => ({
   requestTimeout,
@@ -130,7 +114,7 @@ async function slowedByThrottling<T>(request: () => Promise<T>, budget: Budget):
   try {
     return await request();
   } catch (error) {
-    if (THROTTLED.has(nameOf(error))) await budget.slowDown();
+    if (judgeError(error).because === 'throttled') await budget.slowDown();
     throw error;
   }
 }
@@ -149,6 +133,8 @@ export function openBatch({
   const submitClient = new BatchClient({ maxAttempts: 1, requestHandler: within(submitTimeoutMs) });
   observeRequests(client, 'batch', metrics);
   observeRequests(submitClient, 'batch', metrics);
+  observeDenials(client, metrics);
+  observeDenials(submitClient, metrics);
 
   const call: Call = (request) => budget.take().then(() => slowedByThrottling(request, budget));
 
@@ -190,8 +176,9 @@ async function register(
     const reply = await call(() => client.send(new RegisterJobDefinitionCommand(definition)));
     return { is: 'registered', revision: `${reply.jobDefinitionName}:${reply.revision}` };
   } catch (error) {
-    const judged = judgeSubmitError(error);
-    if (judged.is === 'refused') return judged;
+    const { is, because, message } = judgeError(error);
+    if (because === 'denied') return { is: because, message };
+    if (is === 'refused') return { is: 'refused', message };
     throw error;
   }
 }
@@ -214,10 +201,10 @@ async function submit(
       client.send(new SubmitJobCommand(input), { abortSignal: AbortSignal.timeout(timeoutMs) });
     const { jobId } = await slowedByThrottling(send, budget);
     return jobId === undefined
-      ? { is: 'ambiguous', message: 'Batch answered without a job id' }
+      ? { is: 'ambiguous', because: 'ambiguous', message: 'Batch answered without a job id' }
       : { is: 'accepted', jobId };
   } catch (error) {
-    return judgeSubmitError(error);
+    return judgeError(error);
   }
 }
 
@@ -280,31 +267,11 @@ function submitInput(request: SubmitRequest, region: string): SubmitJobCommandIn
   };
 }
 
-function nameOf(error: unknown): string {
-  const { name, code } = error as { name?: string; code?: string };
-  return code !== undefined && NOT_SENT.has(code) ? code : (name ?? 'Error');
-}
-
-/**
- * A 4xx was not accepted. A job definition or queue that Batch does not know *yet* (it is
- * eventually consistent) is worth a retry. Everything else (timeout, reset, 5xx) is ambiguous.
- */
-function judgeSubmitError(error: unknown): SubmitOutcome {
-  const name = nameOf(error);
-  const { message = String(error), $metadata } = error as {
-    message?: string;
-    $metadata?: { httpStatusCode?: number };
-  };
-  const status = $metadata?.httpStatusCode ?? 0;
-  const words = `${name}: ${message}`;
-  if (THROTTLED.has(name) || status === 429)
-    return { is: 'try-later', because: 'throttled', message: words };
-  // Expired credentials or a missing policy: the operator corrects these, and the tasks continue.
-  if (NOT_SENT.has(name) || status === 401 || status === 403)
-    return { is: 'try-later', because: 'not-sent', message: words };
-  if (status === 404) return { is: 'try-later', because: 'not-known', message: words };
-  if (status >= 400 && status < 500) return { is: 'refused', message: words };
-  return { is: 'ambiguous', message: words };
+/** A 4xx was not carried out. Everything else (timeout, reset, 5xx) is ambiguous. */
+function judgeError(error: unknown): Unaccepted {
+  const { name, message, answer } = readError(error);
+  const isFinal = answer === 'refused' || answer === 'ambiguous';
+  return { is: isFinal ? answer : 'try-later', because: answer, message: `${name}: ${message}` };
 }
 
 type Known<T> = { [K in keyof T]?: T[K] | undefined };

@@ -20,12 +20,15 @@ export interface EcrOptions {
   onRefused(region: string, message: string): void;
   /** Replaces `https://api.ecr.REGION.amazonaws.com` in tests. */
   endpointOf?(region: string): string;
+  /** The fleet's clock. */
   nowMs?(): number;
 }
 
 const TIMEOUT_MS = 5000;
 /** A password that is about to expire is not used. */
 const MARGIN_MS = 600_000;
+/** Half an hour less than ECR's 12 hours. */
+const LONGEST_MS = 11.5 * 3_600_000;
 /** Before a Region that refused is asked again: its permissions may have been corrected. */
 const REFUSED_REST_MS = 60_000;
 
@@ -65,7 +68,10 @@ export function createEcrLogins({
       };
       known.set(region, fresh);
       const one = await answer;
-      fresh.untilMs = one ? one.expiresMs - MARGIN_MS : nowMs() + REFUSED_REST_MS;
+      // Whatever the clocks of AWS and of the fleet say, it is not kept for longer than it can live.
+      fresh.untilMs = one
+        ? Math.min(one.expiresMs - MARGIN_MS, nowMs() + LONGEST_MS)
+        : nowMs() + REFUSED_REST_MS;
       return one?.login;
     },
     close: () => signer?.destroy(),

@@ -1,6 +1,7 @@
 /** Counts every AWS request, including the retries of the SDK. */
 import type { Metrics } from '../telemetry/metrics.ts';
-import { addNextToWire, codeOfAnswer, codeOfError } from './request-middleware.ts';
+import { denialOf } from './answers.ts';
+import { addAroundCall, addNextToWire, codeOfAnswer, codeOfError } from './request-middleware.ts';
 
 export function observeRequests(
   client: { middlewareStack: unknown },
@@ -19,6 +20,19 @@ export function observeRequests(
       throw error;
     } finally {
       stop();
+    }
+  });
+}
+
+/** Counts the calls to Batch that a missing permission or bad credentials denied. */
+export function observeDenials(client: { middlewareStack: unknown }, metrics: Metrics): void {
+  addAroundCall(client, 'batchwellDenials', (next, context) => async (args) => {
+    try {
+      return await next(args);
+    } catch (error) {
+      const operation = (context.commandName ?? 'Unknown').replace(/Command$/, '');
+      if (denialOf(error) !== undefined) metrics.awsDenied.inc({ service: 'batch', operation });
+      throw error;
     }
   });
 }

@@ -14,7 +14,7 @@ const TOO_MUCH = new Set(['503', '429']);
 export function yieldToPressure(
   client: { middlewareStack: unknown },
   budget: Budget,
-  nowMs: () => number = Date.now,
+  nowMs: () => number = () => performance.now(),
 ): void {
   let cautiousUntilMs = 0;
   addNextToWire(client, 'batchwellPressure', (next) => async (args) => {

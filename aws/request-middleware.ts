@@ -6,7 +6,7 @@ type Middleware = (next: Send, context: { commandName?: string }) => Send;
 interface Stack {
   add(
     middleware: Middleware,
-    options: { step: 'deserialize'; priority: 'low'; name: string },
+    options: { step: 'deserialize' | 'initialize'; priority: 'low'; name: string },
   ): void;
 }
 
@@ -37,4 +37,13 @@ export function codeOfError(error: unknown): string {
   };
   const status = $metadata?.httpStatusCode ?? $response?.statusCode;
   return status === undefined ? (code ?? name ?? 'Error') : String(status);
+}
+
+/** Sees each call once, with the error that the SDK throws in the end. */
+export function addAroundCall(
+  client: { middlewareStack: unknown },
+  name: string,
+  middleware: Middleware,
+): void {
+  (client.middlewareStack as Stack).add(middleware, { step: 'initialize', priority: 'low', name });
 }

@@ -12,6 +12,12 @@ export interface JobDefinitionRow {
   content: DefinitionContent;
   /** name:revision, once registered. */
   revision: string | null;
+  /** When this revision was registered. Null while there is none. */
+  registeredMs: number | null;
+  /** How many times it was registered since Batch last took a job with it. */
+  registrations: number;
+  /** Since when Batch does not know a revision that it knew before. */
+  unknownMs: number | null;
 }
 
 /** Returns the id of the row with this content, which is inserted when it is new. */
@@ -51,7 +57,8 @@ export async function readJobDefinition(
 ): Promise<JobDefinitionRow | undefined> {
   const row = await selectFirst<Omit<JobDefinitionRow, 'content'> & { content: string }>(
     session,
-    'SELECT id, digest, content, revision FROM job_definitions WHERE id = ?',
+    `SELECT id, digest, content, revision, registered_ms AS registeredMs, registrations,
+       unknown_ms AS unknownMs FROM job_definitions WHERE id = ?`,
     [id],
   );
   return row && { ...row, content: fromJson<DefinitionContent>(row.content) };
@@ -86,11 +93,38 @@ export async function releaseRegistration(
   );
 }
 
-export async function saveRevision(session: Session, id: number, revision: string): Promise<void> {
+export async function saveRevision(
+  session: Session,
+  { id, revision, nowMs }: { id: number; revision: string; nowMs: number },
+): Promise<void> {
   await write(
     session,
-    'UPDATE job_definitions SET revision = ? WHERE id = ? AND revision IS NULL',
-    [revision, id],
+    `UPDATE job_definitions SET revision = ?, registered_ms = ?, registrations = registrations + 1,
+       unknown_ms = NULL WHERE id = ? AND revision IS NULL`,
+    [revision, nowMs, id],
+  );
+}
+
+/** Batch took a job with this revision. */
+export async function trustRevision(session: Session, id: number, revision: string): Promise<void> {
+  await write(
+    session,
+    `UPDATE job_definitions SET registrations = 0, unknown_ms = NULL
+      WHERE id = ? AND revision = ? AND (registrations <> 0 OR unknown_ms IS NOT NULL)`,
+    [id, revision],
+  );
+}
+
+/** Batch does not know a revision that it knew before. */
+export async function doubtRevision(
+  session: Session,
+  { id, revision, nowMs }: { id: number; revision: string; nowMs: number },
+): Promise<void> {
+  await write(
+    session,
+    `UPDATE job_definitions SET unknown_ms = ?
+      WHERE id = ? AND revision = ? AND unknown_ms IS NULL`,
+    [nowMs, id, revision],
   );
 }
 
@@ -102,7 +136,8 @@ export async function forgetRevision(
 ): Promise<void> {
   await write(
     session,
-    `UPDATE job_definitions SET revision = NULL, claimed_until_ms = 0 WHERE id = ? AND revision = ?`,
+    `UPDATE job_definitions SET revision = NULL, registered_ms = NULL, unknown_ms = NULL,
+       claimed_until_ms = 0 WHERE id = ? AND revision = ?`,
     [id, revision],
   );
 }

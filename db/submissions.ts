@@ -24,8 +24,10 @@ export interface SubmissionRow {
   submittedMs: number | null;
   runningMs: number | null;
   cancelMs: number | null;
-  /** Why Batch does not start it, once Batch has said so more than once. */
+  /** Why Batch does not start it, once Batch has said so more than once, or why it is blocked. */
   waitingReason: string | null;
+  /** Since when AWS denies what it needs; null otherwise. */
+  blockedMs: number | null;
   endedMs: number | null;
   createdMs: number;
 }
@@ -34,7 +36,7 @@ const COLUMNS = `id, submission_key AS submissionKey, secret, installation, owne
   LOWER(HEX(shape)) AS shape, state, size, queue,
   job_definition_id AS jobDefinitionId, job_id AS jobId, calls, called_ms AS calledMs,
   submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs,
-  waiting_reason AS waitingReason, ended_ms AS endedMs, created_ms AS createdMs`;
+  waiting_reason AS waitingReason, blocked_ms AS blockedMs, ended_ms AS endedMs, created_ms AS createdMs`;
 
 export async function readSubmissions(
   session: Session,
@@ -98,7 +100,8 @@ export async function startCall(
 ): Promise<boolean> {
   const result = await write(
     session,
-    `UPDATE submissions SET state = 'calling', called_ms = ?, due_ms = ?, calls = calls + 1
+    `UPDATE submissions SET state = 'calling', called_ms = ?, due_ms = ?,
+       calls = LEAST(calls + 1, 30000)
       WHERE id = ? AND state = 'packed'`,
     [call.nowMs, call.dueMs, call.id],
   );
@@ -129,7 +132,8 @@ export function markSubmitted(
   return inTransaction(database, async (session) => {
     const result = await write(
       session,
-      `UPDATE submissions SET state = 'running', job_id = ?, submitted_ms = ?, due_ms = ?
+      `UPDATE submissions SET state = 'running', job_id = ?, submitted_ms = ?, due_ms = ?,
+         waiting_reason = NULL, blocked_ms = NULL
         WHERE id = ? AND state = 'calling'`,
       [submitted.jobId, submitted.nowMs, submitted.dueMs, submitted.id],
     );
@@ -192,6 +196,41 @@ export async function noteWaitingReason(
     reason === null ? null : clip(reason),
     id,
   ]);
+}
+
+/** AWS denies what a submission needs: why, since when, and when the sweeper looks at it again. */
+export async function blockSubmission(
+  session: Session,
+  blocked: { id: number; reason: string; nowMs: number; dueMs: number },
+): Promise<void> {
+  await write(
+    session,
+    `UPDATE submissions SET waiting_reason = ?, blocked_ms = COALESCE(blocked_ms, ?), due_ms = ?
+      WHERE id = ? AND state IN ('packed', 'calling')`,
+    [clip(blocked.reason), blocked.nowMs, blocked.dueMs, blocked.id],
+  );
+}
+
+export async function unblockSubmission(session: Session, id: number): Promise<void> {
+  await write(
+    session,
+    `UPDATE submissions SET waiting_reason = NULL, blocked_ms = NULL
+      WHERE id = ? AND state IN ('packed', 'calling')`,
+    [id],
+  );
+}
+
+/** AWS does not let the jobs of a queue be looked at. */
+export async function noteBlindQueue(
+  session: Session,
+  queue: string,
+  reason: string,
+): Promise<void> {
+  await write(
+    session,
+    `UPDATE submissions SET waiting_reason = ? WHERE queue = ? AND state = 'running'`,
+    [clip(reason), queue],
+  );
 }
 
 /** They were just looked at: the sweeper leaves them until `dueMs`. */

@@ -160,6 +160,8 @@ export interface TaskDetail extends TaskStanding {
   templateId: number;
   values: string[];
   failure?: string;
+  /** Why its script cannot be written. */
+  blocked?: string;
   hitEntryId?: number;
   /** Whether the outputs of a hit were copied to its own URLs, or are the prior ones. */
   hitMode?: 'copy' | 'reference';
@@ -181,6 +183,7 @@ interface DetailRow extends StandingRow {
   templateId: number;
   slotValues: string;
   failure: string | null;
+  blocked: string | null;
   hitEntryId: number | null;
   hitMode: 'copy' | 'reference' | null;
   sourceId: number | null;
@@ -207,6 +210,8 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
        t.replicate, t.warnings, t.template_id AS templateId, t.slot_values AS slotValues, t.failure,
        t.hit_entry_id AS hitEntryId, t.hit_mode AS hitMode, t.checked_ms AS checkedMs,
        t.staged_ms AS stagedMs, t.ended_ms AS endedMs,
+       IF(t.place = 'stage-script', (SELECT blocked FROM templates WHERE id = t.template_id), NULL)
+         AS blocked,
        src.id AS sourceId, src.created_ms AS sourceCreatedMs
      FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id
        LEFT JOIN tasks src
@@ -226,6 +231,7 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
     templateId: row.templateId,
     values: fromJson<string[]>(row.slotValues),
     ...known('failure', row.failure),
+    ...known('blocked', row.blocked),
     ...known('hitEntryId', row.hitEntryId),
     ...known('hitMode', row.hitMode),
     ...known('source', sourceOf(row)),

@@ -2,6 +2,7 @@
 import type { Template } from '../core/task/template.ts';
 import type { Session } from './client.ts';
 import { fromJson, select, write } from './rows.ts';
+import { clip } from './statement-size.ts';
 
 export interface TemplateRow {
   id: number;
@@ -57,6 +58,11 @@ async function readTemplates(session: Session, ids: readonly number[]): Promise<
   }));
 }
 
+/** S3 denies that its script is written. */
+export async function blockTemplate(session: Session, id: number, reason: string): Promise<void> {
+  await write(session, 'UPDATE templates SET blocked = ? WHERE id = ?', [clip(reason), id]);
+}
+
 /** Records that the script of a template is in S3 under its digest (hex). */
 export async function markTemplateStaged(
   session: Session,
@@ -65,7 +71,8 @@ export async function markTemplateStaged(
 ): Promise<void> {
   await write(
     session,
-    'UPDATE templates SET script_sha256 = UNHEX(?) WHERE id = ? AND script_sha256 IS NULL',
+    `UPDATE templates SET script_sha256 = UNHEX(?), blocked = NULL
+      WHERE id = ? AND script_sha256 IS NULL`,
     [scriptSha256, id],
   );
 }

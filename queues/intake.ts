@@ -4,6 +4,7 @@
  */
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import { closeInTime } from './closing.ts';
+import { fleetTimeBackend } from './fleet-time.ts';
 import { connectRedis } from './queues.ts';
 
 const INTAKE_QUEUE = 'intake';
@@ -25,6 +26,8 @@ export interface IntakeOptions {
   redisUrl: string;
   prefix: string;
   lockMs: number;
+  /** The fleet's clock. */
+  nowMs(): number;
   onTrouble(error: Error): void;
 }
 
@@ -52,14 +55,15 @@ export function openIntake(
     await job.moveToDelayed(Date.now() + LATER_MS, token);
     throw new DelayedError();
   };
-  const worker = new Worker(INTAKE_QUEUE, work, {
+  const settings = {
     connection,
     prefix: options.prefix,
     concurrency: MESSAGES_AT_ONCE,
     maxStalledCount: MOST_STALLS,
     lockDuration: options.lockMs,
     stalledInterval: options.lockMs,
-  });
+  };
+  const worker = new Worker(INTAKE_QUEUE, work, settings, fleetTimeBackend(options.nowMs));
   worker.on('error', options.onTrouble);
   return {
     async close() {

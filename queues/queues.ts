@@ -6,6 +6,7 @@ import { Queue, type Job, type JobsOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 import { stages, type Stage } from '../core/places.ts';
 import { closeInTime } from './closing.ts';
+import { fleetTimeBackend } from './fleet-time.ts';
 import { deduplicationId, priorityOf, type Nudge } from './messages.ts';
 import { followShard } from './shard.ts';
 
@@ -70,13 +71,15 @@ export async function pingRedis(redis: Redis): Promise<void> {
 const TRIES = 5;
 
 /** Since it was sent or last taken. A requested delay does not count. */
-const waitedMs = (job: Job): number =>
-  Date.now() - (job.processedOn ?? job.timestamp + (job.opts.delay ?? 0));
+const waitedMs = (job: Job, nowMs: number): number =>
+  nowMs - (job.processedOn ?? job.timestamp + (job.opts.delay ?? 0));
 
 export interface QueueOptions {
   redisUrl: string;
   prefix: string;
   keepFinishedMs: number;
+  /** The fleet's clock; the host's when absent. */
+  nowMs?: () => number;
   /**
    * Called for every failed connection. By default they are ignored, because /readyz and the gauge
    * show the outage.
@@ -86,8 +89,10 @@ export interface QueueOptions {
 
 export function openQueues(options: QueueOptions): Queues {
   const redis = connectRedis(options.redisUrl, options.prefix);
+  const nowMs = options.nowMs ?? Date.now;
+  const backend = fleetTimeBackend(nowMs);
   const open = (stage: Stage): Queue =>
-    new Queue(stage, { connection: redis, prefix: options.prefix });
+    new Queue(stage, { connection: redis, prefix: options.prefix }, backend);
   const byStage = Object.fromEntries(stages.map((stage) => [stage, open(stage)])) as QueueByStage;
 
   // Without a listener BullMQ prints every failed reconnect, and ioredis ends the process.
@@ -98,8 +103,12 @@ export function openQueues(options: QueueOptions): Queues {
     byStage,
     redis,
     nudge: (nudges, delayMs = 0) =>
-      addMessages(byStage, nudges, { delayMs, keepFinishedMs: options.keepFinishedMs }),
-    depth: (stage) => depthOf(byStage[stage]),
+      addMessages(byStage, nudges, {
+        delayMs,
+        keepFinishedMs: options.keepFinishedMs,
+        nowMs: nowMs(),
+      }),
+    depth: (stage) => depthOf(byStage[stage], nowMs()),
     async close() {
       await closeInTime(Promise.all(Object.values(byStage).map((queue) => queue.close())), redis);
       redis.disconnect();
@@ -110,6 +119,7 @@ export function openQueues(options: QueueOptions): Queues {
 interface MessageTimes {
   delayMs: number;
   keepFinishedMs: number;
+  nowMs: number;
 }
 
 async function addMessages(
@@ -127,9 +137,10 @@ async function addMessages(
   await Promise.all([...groups].map(([stage, group]) => byStage[stage].addBulk(jobsOf(group))));
 }
 
-function jobOptions(nudge: Nudge, { delayMs, keepFinishedMs }: MessageTimes): JobsOptions {
+function jobOptions(nudge: Nudge, { delayMs, keepFinishedMs, nowMs }: MessageTimes): JobsOptions {
   const id = deduplicationId(nudge);
   return {
+    timestamp: nowMs,
     attempts: TRIES,
     backoff: { type: 'exponential', delay: 500, jitter: 0.5 },
     // Retained messages once filled a Redis and blocked its service. Finished ones are removed
@@ -149,7 +160,7 @@ function jobOptions(nudge: Nudge, { delayMs, keepFinishedMs }: MessageTimes): Jo
   };
 }
 
-async function depthOf(queue: Queue): Promise<QueueDepth> {
+async function depthOf(queue: Queue, nowMs: number): Promise<QueueDepth> {
   const counts = await queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active', 'failed');
   const first = [...(await queue.getWaiting(0, 0)), ...(await queue.getPrioritized(0, 0))];
   return {
@@ -157,6 +168,6 @@ async function depthOf(queue: Queue): Promise<QueueDepth> {
     delayed: counts['delayed'] ?? 0,
     active: counts['active'] ?? 0,
     failed: counts['failed'] ?? 0,
-    oldestMs: first.map(waitedMs).reduce((a, b) => Math.max(a, b), 0),
+    oldestMs: first.map((job) => waitedMs(job, nowMs)).reduce((a, b) => Math.max(a, b), 0),
   };
 }

@@ -1,4 +1,4 @@
-import { each, list, SECOND_MS, whole, type Section } from './setting.ts';
+import { each, HOUR_MS, list, MINUTE_MS, SECOND_MS, whole, type Section } from './setting.ts';
 
 export const submitting = {
   heading: 'Packing and submitting',
@@ -62,6 +62,24 @@ export const submitting = {
       effect:
         'Timeout of SubmitJob. After a timeout the fleet lists the job name to find out whether ' +
         'Batch accepted the job.',
+    }),
+    definitionLagMs: whole({
+      variable: 'BATCHWELL_DEFINITION_LAG_MS',
+      fallback: 10 * MINUTE_MS,
+      unit: 'ms',
+      range: [0, 24 * HOUR_MS],
+      effect:
+        'How long Batch may take to know a job definition that was just registered. After that ' +
+        'it is registered again, up to 3 times; then its tasks fail.',
+    }),
+    deniedWaitMs: whole({
+      variable: 'BATCHWELL_DENIED_WAIT_MS',
+      fallback: 72 * HOUR_MS,
+      unit: 'ms',
+      range: [0, 30 * 24 * HOUR_MS],
+      effect:
+        'How long a task waits while AWS denies what is needed to submit it, such as a ' +
+        'permission, or while its job queue is disabled. Then it fails. 0 for without end.',
     }),
     settleMs: whole({
       variable: 'BATCHWELL_SETTLE_MS',

@@ -27,9 +27,12 @@ export interface WorkerOptions {
   metrics?: Metrics;
   /** Takes the lines of the scaling signal; standard output when absent. */
   writeSignal?: (text: string) => void;
-  /** For crash tests: called at each crash point. `nowMs` is a clock that can be wrong. */
+  /** For crash tests: called at each crash point. */
   onCrashPoint?: (point: CrashPoint) => void;
+  /** The host's wall clock, which can be wrong. */
   nowMs?: () => number;
+  /** Replaces the fleet's clock, for tests that go through days. */
+  fleetMs?: () => number;
 }
 
 export interface Workers {
@@ -54,7 +57,8 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     metrics,
     log,
     ...(options.onCrashPoint ? { onCrashPoint: options.onCrashPoint } : {}),
-    ...(options.nowMs ? { nowMs: options.nowMs } : {}),
+    ...(options.nowMs ? { wallMs: options.nowMs } : {}),
+    ...(options.fleetMs ? { nowMs: options.fleetMs } : {}),
   });
   try {
     await requireUsableRedis(runtime.queues.redis);
@@ -65,6 +69,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     await requireDistinctEtags(runtime);
     // Before the stages: if the port is taken, the start fails while nothing runs yet.
     const server = await serveMetrics(runtime, config.metricsPort);
+    await runtime.clockLearned();
     const running = (options.stages ?? stages).map((stage) =>
       runStage(runtime, stage, options.concurrency),
     );

@@ -6,6 +6,7 @@ import { DelayedError, Worker, type Job } from 'bullmq';
 import type { Stage } from '../core/places.ts';
 import type { Messages } from '../queues/messages.ts';
 import { closeInTime } from '../queues/closing.ts';
+import { fleetTimeBackend } from '../queues/fleet-time.ts';
 import { connectRedis } from '../queues/queues.ts';
 import type { Runtime } from './runtime.ts';
 import { pipeline } from './pipeline.ts';
@@ -26,15 +27,20 @@ export function runStage<S extends Stage>(
 ): RunningStage {
   const connection = connectRedis(runtime.config.redisUrl, runtime.config.redisPrefix);
   const log = runtime.log.child({ stage });
-  const worker = new Worker<Messages[S]>(stage, (job, token) => work(runtime, stage, job, token), {
-    connection,
-    prefix: runtime.config.redisPrefix,
-    concurrency,
-    maxStalledCount: MOST_STALLS,
-    // The lock is renewed while a message is worked on; a worker that died loses it.
-    lockDuration: runtime.config.lockMs,
-    stalledInterval: runtime.config.lockMs,
-  });
+  const worker = new Worker<Messages[S]>(
+    stage,
+    (job, token) => work(runtime, stage, job, token),
+    {
+      connection,
+      prefix: runtime.config.redisPrefix,
+      concurrency,
+      maxStalledCount: MOST_STALLS,
+      // The lock is renewed while a message is worked on; a worker that died loses it.
+      lockDuration: runtime.config.lockMs,
+      stalledInterval: runtime.config.lockMs,
+    },
+    fleetTimeBackend(runtime.nowMs),
+  );
   worker.on('failed', (job, error) =>
     log.error({ messageId: job?.id, tries: job?.attemptsMade, err: error }, 'message-failed'),
   );
@@ -71,6 +77,7 @@ async function work<S extends Stage>(
   metrics.messages.inc({ stage, outcome: outcome.do });
   if (outcome.next && outcome.next.length > 0) await runtime.queues.nudge(outcome.next);
   if (outcome.do === 'done') return;
+  // By the host's clock, as BullMQ takes it; queues/fleet-time.ts makes fleet time of it.
   await job.moveToDelayed(Date.now() + outcome.waitMs, token);
   throw new DelayedError();
 }

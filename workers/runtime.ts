@@ -11,6 +11,7 @@ import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import type { Config } from '../config.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openDatabase, type Database } from '../db/client.ts';
+import { openFleetClock, type FleetClock } from '../db/fleet-clock.ts';
 import { openImageMemo } from '../db/image-digests.ts';
 import { readInstallation } from '../db/installation.ts';
 import { openObjectSums } from '../db/object-sums.ts';
@@ -19,6 +20,7 @@ import type { Nudge } from '../queues/messages.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
 import type { ImageDigests } from '../registry/image-digests.ts';
 import { openImages } from '../registry/open.ts';
+import { watchClock } from '../telemetry/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CrashPoint } from './crash-points.ts';
@@ -42,7 +44,10 @@ export interface Runtime {
   log: Log;
   /** URL of one of Batchwell's own objects. */
   workUrl(key: string): string;
+  /** The fleet's clock: the database's time, whatever the host's clock says. */
   nowMs(): number;
+  /** Resolves once `nowMs` is the database's time; rejects when MySQL does not answer. */
+  clockLearned(): Promise<void>;
   /** Called at each named moment; see crash-points.ts. */
   passCrashPoint(point: CrashPoint): void;
   close(): Promise<void>;
@@ -58,13 +63,18 @@ export interface RuntimeOptions {
   metrics: Metrics;
   log: Log;
   onCrashPoint?: (point: CrashPoint) => void;
-  /** The clock of stored times; the machine's when absent. */
+  /** The host's wall clock, which can be wrong; the machine's when absent. */
+  wallMs?: () => number;
+  /** Replaces the fleet's clock, for tests that go through days. */
   nowMs?: () => number;
 }
 
 /** At 30 ms a request, 2,000 copies a second; half of the sockets stay for other requests. */
 const COPIES_AT_ONCE = 64;
 const LARGE_COPIES_AT_ONCE = 4;
+
+/** Without MySQL a worker can do nothing. */
+const CLOCK_WITHIN_MS = 60_000;
 
 /** S3's write rate per prefix (source: Amazon S3 user guide); applies only while S3 throttles. */
 const S3_PER_SECOND = 3500;
@@ -89,20 +99,23 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     await database.close();
     throw error;
   });
+  const clock = openClock(options, database);
+  const { nowMs } = clock;
   const queues = openQueues({
     redisUrl: config.redisUrl,
     prefix: config.redisPrefix,
     keepFinishedMs: config.keepFinishedMs,
+    nowMs,
     onTrouble: (error) => log.debug({ err: error }, 'redis-trouble'),
   });
   const { objects, batch } = openAws(options, queues);
-  const nowMs = options.nowMs ?? (() => Date.now());
   const images = openImages({
     settings: config,
     memo: openImageMemo(database.pool),
     metrics,
     log,
     logins: createEcrLogins({
+      nowMs,
       onRefused: (region, message) => log.warn({ region, message }, 'ecr-login-refused'),
     }),
   });
@@ -121,8 +134,10 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     templates: createTemplateCache(),
     workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),
     nowMs,
+    clockLearned: () => clock.learned(CLOCK_WITHIN_MS),
     passCrashPoint: options.onCrashPoint ?? (() => undefined),
     async close() {
+      clock.close();
       await images?.close();
       await queues.close();
       await database.close();
@@ -130,6 +145,18 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       batch.close();
     },
   };
+}
+
+function openClock(
+  { nowMs, wallMs, metrics, log }: RuntimeOptions,
+  { pool }: Database,
+): FleetClock {
+  if (nowMs) return { nowMs, learned: () => Promise.resolve(), close: () => undefined };
+  return openFleetClock({
+    session: pool,
+    ...(wallMs && { wallMs }),
+    ...watchClock(metrics, log),
+  });
 }
 
 function openAws({ config, metrics }: RuntimeOptions, { redis }: Queues) {

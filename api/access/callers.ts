@@ -26,7 +26,7 @@ export function createCallers(
 ): Callers {
   const configured = readTokens(dependencies.config.tokens);
   const stored = createStoredTokens(dependencies);
-  const oidc = openOidc(dependencies.config);
+  const oidc = openOidc(dependencies.config, dependencies.nowMs);
   return {
     tokensRequired: configured.length > 0 || oidc !== undefined,
     async find(token) {

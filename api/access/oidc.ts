@@ -45,7 +45,7 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
  * Undefined where no issuer is configured. Throws a ConfigError for settings that do not fit
  * together.
  */
-export function openOidc(config: OidcConfig) {
+export function openOidc(config: OidcConfig, nowMs: () => number = Date.now) {
   if (config.oidcIssuer === '') return undefined;
   if (config.oidcAudience === '')
     throw new ConfigError(
@@ -63,7 +63,7 @@ export function openOidc(config: OidcConfig) {
   return {
     recognizes: (token: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token),
     async find(token: string): Promise<Caller | Refused> {
-      const verified = await verify(token, keys, config);
+      const verified = await verify(token, keys, { ...config, nowMs });
       const access = 'refused' in verified ? verified : accessOf(verified.payload, config);
       return 'refused' in access ? access : { access, countedAs: `oidc:${access.owner}` };
     },
@@ -108,7 +108,7 @@ function createKeys(issuer: string): JWTVerifyGetKey {
 async function verify(
   token: string,
   keys: JWTVerifyGetKey,
-  config: OidcConfig,
+  config: OidcConfig & { nowMs(): number },
 ): Promise<{ payload: JWTPayload } | Refused> {
   try {
     return await jwtVerify(token, keys, {
@@ -116,6 +116,7 @@ async function verify(
       audience: config.oidcAudience,
       algorithms: ALGORITHMS,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(config.nowMs()),
       requiredClaims: ['exp', config.oidcOwnerClaim],
     });
   } catch (error) {

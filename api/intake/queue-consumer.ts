@@ -14,14 +14,20 @@ import { submitScatter, submitTask, type KeyReader, type Refusal } from './submi
 
 /** Consumes messages while the API listens, if BATCHWELL_INTAKE is yes. */
 export function consumeIntakeQueue(app: Api, context: ApiContext): void {
-  const { config, log } = context;
+  const { config, log, nowMs } = context;
   if (config.intake === 'no') return;
   let intake: ReturnType<typeof openIntake> | undefined;
   const onTrouble = (error: Error): void =>
     log.error({ event: 'intake-trouble', error: error.message }, 'intake-trouble');
   app.addHook('onListen', async () => {
     intake = openIntake(
-      { redisUrl: config.redisUrl, prefix: config.redisPrefix, lockMs: config.lockMs, onTrouble },
+      {
+        redisUrl: config.redisUrl,
+        prefix: config.redisPrefix,
+        lockMs: config.lockMs,
+        nowMs,
+        onTrouble,
+      },
       (message) => handleMessage(context, message),
     );
   });

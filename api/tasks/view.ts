@@ -1,5 +1,6 @@
 /** A task as TES shows it. Pure functions of the facts. */
 import { profiles, shownStateOf } from '../../core/profiles/profiles.ts';
+import { waitingSentence } from '../../core/submission/waiting-reason.ts';
 import { hideSecrets } from '../../core/task/secrets.ts';
 import { joinUrl } from '../../core/files/s3-url.ts';
 import type { ExecutorResult } from '../../core/result/result.ts';
@@ -128,7 +129,7 @@ const isHit = (detail: TaskDetail): boolean =>
 function attemptMessages(attempt: AttemptView | undefined): string[] {
   const waits =
     attempt?.waitingReason !== undefined && attempt.outcome === undefined
-      ? [`AWS Batch has not started the job: ${attempt.waitingReason}`]
+      ? [waitingSentence(attempt.waitingReason)]
       : [];
   return [...waits, ...(attempt?.reason ? [attempt.reason] : [])];
 }
@@ -136,6 +137,7 @@ function attemptMessages(attempt: AttemptView | undefined): string[] {
 function systemLogs(detail: TaskDetail, latest: AttemptView | undefined): string[] {
   const messages = [
     ...detail.warnings,
+    ...(detail.blocked === undefined ? [] : [detail.blocked]),
     ...(detail.failure === undefined ? [] : [detail.failure]),
     ...attemptMessages(latest),
   ];

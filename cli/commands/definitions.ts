@@ -55,6 +55,7 @@ async function prune(options: PruneOptions, terminal: Terminal): Promise<ExitCod
   const progress = startProgress(terminal);
   let count = 0;
   try {
+    await runtime.clockLearned();
     const pruned = await pruneDefinitions(
       runtime,
       { unusedSinceMs: runtime.nowMs() - unusedDays * DAY_MS, dryRun },

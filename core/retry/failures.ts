@@ -67,6 +67,10 @@ export const failureKinds = {
     tesState: 'SYSTEM_ERROR',
     advice: 'Correct what AWS Batch reports, then submit the task again.',
   },
+  'permission-missing': {
+    tesState: 'SYSTEM_ERROR',
+    advice: 'Ask an operator to correct it, then submit the task again.',
+  },
   'result-missing': {
     tesState: 'SYSTEM_ERROR',
     advice: "Read the container's log in AWS Batch.",

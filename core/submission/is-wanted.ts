@@ -4,6 +4,7 @@ import type { SubmissionState } from './states.ts';
 export interface WantedBy {
   state: SubmissionState;
   jobId: string | null;
+  submittedMs: number | null;
   endedMs: number | null;
 }
 
@@ -17,7 +18,9 @@ export const janitorVerdicts = ['wanted', 'twin', 'unwanted', 'orphan'] as const
 export type JanitorVerdict = (typeof janitorVerdicts)[number];
 
 /**
- * @param graceMs a job younger than this, or whose submission ended more recently, is left alone
+ * Acts by the times of the rows: AWS's clock, which `createdMs` is of, only says when a stranger is
+ * reported.
+ * @param graceMs a job is left alone for this long after its submission got a job or ended
  */
 export function judgeJob(
   job: { jobId: string; createdMs: number },
@@ -28,5 +31,5 @@ export function judgeJob(
   if (submission.state === 'ended')
     return nowMs - (submission.endedMs ?? nowMs) > graceMs ? 'unwanted' : 'wanted';
   const isTwin = submission.state === 'running' && submission.jobId !== job.jobId;
-  return isTwin && nowMs - job.createdMs > graceMs ? 'twin' : 'wanted';
+  return isTwin && nowMs - (submission.submittedMs ?? nowMs) > graceMs ? 'twin' : 'wanted';
 }

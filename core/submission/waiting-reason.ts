@@ -1,5 +1,8 @@
 /** Why Batch does not start a job, and when a caller is shown it. */
 
+/** Batch begins its reasons with a word and a colon; a `blockedSentence` does not. */
+const isOfBatch = (reason: string): boolean => /^[A-Z_]+:/.test(reason);
+
 /**
  * Batch's reason why a job that should start does not: `MISCONFIGURATION:…`, `CAPACITY:…` and the
  * like. Reasons come minutes late and sometimes only for a moment, so none is ever acted on.
@@ -13,7 +16,7 @@ export const waitingReasonOf = ({
 }): string | undefined =>
   (status === 'RUNNABLE' || status === 'PENDING') &&
   statusReason !== undefined &&
-  /^[A-Z_]+:/.test(statusReason)
+  isOfBatch(statusReason)
     ? statusReason
     : undefined;
 
@@ -25,6 +28,17 @@ export interface WaitingReasons {
   /** What the caller is shown so far. */
   shown: string | null;
 }
+
+/** What an operator has to correct before the task can go on, as its caller is shown it. */
+export const blockedSentence = (words: string): string =>
+  `Batchwell cannot submit or watch the task: ${words.replace(/\.$/, '')}. ` +
+  'It tries again until an operator has corrected this; you do not have to do anything.';
+
+export const isBlockedSentence = (reason: string | null): reason is string =>
+  reason !== null && !isOfBatch(reason);
+
+export const waitingSentence = (reason: string): string =>
+  isOfBatch(reason) ? `AWS Batch has not started the job: ${reason}` : reason;
 
 /** What the caller is shown from now on: a reason that Batch gives twice in a row. */
 export function reasonToShow({ said, saidBefore, shown }: WaitingReasons): string | null {

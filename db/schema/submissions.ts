@@ -27,6 +27,12 @@ export const jobDefinitions = mysqlTable(
     content: jsonText<Record<string, unknown>>().notNull(),
     /** name:revision, once registered. */
     revision: ascii(200),
+    /** When this revision was registered. Null while there is none. */
+    registeredMs: ms(),
+    /** How many times it was registered since Batch last took a job with it. */
+    registrations: smallint().notNull().default(0),
+    /** Since when Batch does not know a revision that it knew before; null while it does. */
+    unknownMs: ms(),
     /** One worker has the right to register it until this time. */
     claimedUntilMs: ms().notNull().default(0),
     createdMs: ms().notNull(),
@@ -85,6 +91,8 @@ export const submissions = mysqlTable(
     cancelMs: ms(),
     /** Why Batch does not start it, once Batch has said so more than once. */
     waitingReason: text(),
+    /** Since when AWS denies what it needs, so that it cannot be submitted; null otherwise. */
+    blockedMs: ms(),
     endedMs: ms(),
     dueMs: ms(),
     createdMs: ms().notNull(),

@@ -35,6 +35,8 @@ export const templates = mysqlTable(
     body: jsonText<Template>().notNull(),
     /** SHA-256 of the rendered script, once it is in S3. */
     scriptSha256: bytes({ length: 32 }),
+    /** Why its script cannot be written; null otherwise. */
+    blocked: text(),
     createdMs: ms().notNull(),
     /** When a task was last accepted with it, within an hour. */
     usedMs: ms().notNull(),

@@ -4,6 +4,15 @@ import { counter, DURATION_BUCKETS_S, withLabel, histogram } from '../series.ts'
 export const awsServices = ['s3', 'batch'] as const;
 
 const unprovenKinds = ['result', 'owner', 'manifest'] as const;
+/** Calls without which tasks stand still. */
+const deniable = [
+  ...['SubmitJob', 'RegisterJobDefinition', 'ListJobs', 'DescribeJobs', 'TerminateJob'].map(
+    (operation) => ({ service: 'batch', operation }),
+  ),
+  { service: 's3', operation: 'PutObject' },
+];
+
+const blockReasons = ['denied', 'queue-off', 'not-sent'] as const;
 
 export const awsMetrics = (registers: Registry[]) => ({
   unprovenObjects: counter({
@@ -17,6 +26,24 @@ export const awsMetrics = (registers: Registry[]) => ({
     name: 'batchwell_aws_requests_total',
     help: 'Requests to AWS. The code is the HTTP status, or the error of the connection.',
     labels: ['service', 'operation', 'code'],
+    registers,
+  }),
+  awsDenied: counter({
+    name: 'batchwell_aws_denied_total',
+    help:
+      'Calls to AWS that a missing permission or bad credentials denied: those to Batch, and the ' +
+      'writes of scripts and manifests to S3.',
+    labels: ['service', 'operation'],
+    startsAt: deniable,
+    registers,
+  }),
+  submissionsBlocked: counter({
+    name: 'batchwell_submissions_blocked_total',
+    help:
+      'How many times a submission was put off because AWS denied a request, an operator disabled ' +
+      'its queue, or AWS could not be reached.',
+    labels: ['because'],
+    startsAt: withLabel('because', blockReasons),
     registers,
   }),
   awsRequestSeconds: histogram({

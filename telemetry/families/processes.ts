@@ -8,6 +8,11 @@ export const processMetrics = (registers: Registry[]) => ({
     labels: ['dependency'],
     registers,
   }),
+  clockSkewSeconds: gauge({
+    name: 'batchwell_clock_skew_seconds',
+    help: "The wall clock of this process's host minus the database's clock, which the fleet goes by.",
+    registers,
+  }),
   logFollows: gauge({
     name: 'batchwell_log_follows',
     help: 'Open requests that follow a log on this process.',

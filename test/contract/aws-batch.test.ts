@@ -66,7 +66,7 @@ describe('SubmitJob', () => {
       },
       {
         is: 'try-later',
-        because: 'not-known',
+        because: 'definition-unknown',
         message: 'ClientException: JobDefinition x not found.',
       },
       0,
@@ -80,7 +80,7 @@ describe('SubmitJob', () => {
     [
       'a SubmitJob without permission is tried later',
       { kind: 'error', status: 403, code: 'AccessDeniedException', message: 'No.' },
-      { is: 'try-later', because: 'not-sent', message: 'AccessDeniedException: No.' },
+      { is: 'try-later', because: 'denied', message: 'AccessDeniedException: No.' },
       0,
     ],
     [

@@ -222,10 +222,12 @@ test('a job definition has one row per content, and is registered once, by one w
   expect(await claimRegistration(database.pool, { id, nowMs: 250, untilMs: 400 })).toBe(false);
   await releaseRegistration(database.pool, { id, untilMs: 300 });
   expect(await claimRegistration(database.pool, { id, nowMs: 250, untilMs: 400 })).toBe(true);
-  await saveRevision(database.pool, id, 'name:1');
-  await saveRevision(database.pool, id, 'name:2');
+  await saveRevision(database.pool, { id, revision: 'name:1', nowMs: 260 });
+  await saveRevision(database.pool, { id, revision: 'name:2', nowMs: 270 });
   expect(await readJobDefinition(database.pool, id)).toMatchObject({
     revision: 'name:1',
+    registeredMs: 260,
+    registrations: 1,
     content: { containerProperties: { image: 'same' } },
   });
   expect(await claimRegistration(database.pool, { id, nowMs: 900, untilMs: 1000 })).toBe(false);

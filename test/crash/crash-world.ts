@@ -16,6 +16,9 @@ export interface Killable {
   database?: Restartable;
 }
 
+/** Definitions are shown up to 20 s late, and a submission looks for them at growing intervals. */
+const PATIENCE_MS = 100_000;
+
 export interface CrashWorld {
   fleet: FleetWorld;
   killable: Killable;
@@ -52,7 +55,7 @@ export function useCrashWorlds(): (wish?: {
         BATCHWELL_WEBHOOK_ORIGINS: receiver.origin,
         BATCHWELL_WEBHOOK_KEY: 'k'.repeat(32),
       },
-      killable,
+      { ...killable, patienceMs: PATIENCE_MS },
     );
     cleanUps.push(() => fleet.close());
     // What a killed worker had in hand is re-sent.

@@ -16,6 +16,10 @@ export interface Plan {
   workers: number;
   /** Milliseconds by which each worker's clock is wrong, one worker after the other. */
   skewsMs: number[];
+  /** Milliseconds by which the clock of AWS is wrong. */
+  awsSkewMs: number;
+  /** How late Batch shows a job definition. */
+  definitionLagMs: number;
   /** Each ends one worker; a new one takes its place. */
   kills: ({ crashPoint: CrashPoint; count: number } | { afterMs: number })[];
   batchFaults: FaultRule[];
@@ -66,6 +70,9 @@ const HOST_FAULTS: FaultRule[] = [
   { ...FAILED_HOST, match: '#1 ', reason: 'CannotPullContainerError: no space left on device' },
   { ...FAILED_HOST, match: '#1 ', exitCode: 143, delayMs: 60 },
 ];
+const MOST_WRONG_MS = 600_000;
+const MOST_LAG_MS = 20_000;
+const wrongBy = (upTo: (most: number) => number): number => upTo(2 * MOST_WRONG_MS) - MOST_WRONG_MS;
 
 export function makePlan(seed: number): Plan {
   const random = createRandom(seed);
@@ -82,7 +89,9 @@ export function makePlan(seed: number): Plan {
     workers,
     kills,
     equal: upTo(Math.floor(tasks / 4)),
-    skewsMs: Array.from({ length: workers + kills.length }, () => upTo(1200) - 600),
+    skewsMs: Array.from({ length: workers + kills.length }, () => wrongBy(upTo)),
+    awsSkewMs: wrongBy(upTo),
+    definitionLagMs: random() < 0.5 ? upTo(MOST_LAG_MS) : 0,
     batchFaults: [pick(DOUBTS), ...(random() < 0.5 ? [pick(NUISANCES)] : [])],
     s3Faults: random() < 0.5 ? [pick(S3_NUISANCES)] : [],
     emptyRedis: random() < 0.4,
@@ -101,6 +110,14 @@ export async function playPlan(crashWorld: CrashWorld, plan: Plan): Promise<Dist
   const { fleet: world, killable, workers } = crashWorld;
   for (const rule of plan.batchFaults) world.batch.faults.add({ ...rule });
   for (const rule of plan.s3Faults) world.s3.faults.add({ ...rule });
+  world.skewAws(plan.awsSkewMs);
+  if (plan.definitionLagMs > 0)
+    world.batch.faults.add({
+      service: 'batch',
+      operation: 'RegisterJobDefinition',
+      kind: 'visibility-lag',
+      delayMs: plan.definitionLagMs,
+    });
   if (plan.spotLosses > 0)
     world.batch.faults.add({
       service: 'batch',

@@ -1,17 +1,17 @@
 /**
  * A worker process that a crash test kills: by itself at a crash point (`CRASH_POINT`, at its
- * `CRASH_COUNT`th passing), or from outside. Its clock may be wrong by `CLOCK_SKEW_MS`. It ends
+ * `CRASH_COUNT`th passing), or from outside. Its wall clock may be wrong by `CLOCK_SKEW_MS`. It ends
  * when its parent does.
  */
 import { readConfig } from '../../config.ts';
 import { startWorkers } from '../../workers/main.ts';
+import { skewClock } from './skewed-clock.ts';
 
-const { CRASH_POINT = '', CRASH_COUNT = '1', CLOCK_SKEW_MS = '0' } = process.env;
-const skewMs = Number(CLOCK_SKEW_MS);
+const { CRASH_POINT = '', CRASH_COUNT = '1' } = process.env;
+skewClock(Number(process.env['CLOCK_SKEW_MS'] ?? 0));
 let passed = 0;
 
 const workers = await startWorkers(readConfig(), {
-  nowMs: () => Date.now() + skewMs,
   onCrashPoint(point) {
     if (point !== CRASH_POINT) return;
     passed += 1;

@@ -101,7 +101,7 @@ describe('a fleet whose tasks have all ended', () => {
     const later = Array.from({ length: 2 }, () =>
       world.startWorkers({
         settings: { BATCHWELL_REDIS_PREFIX: 'later' },
-        nowMs: () => Date.now() + 92 * DAY_MS,
+        fleetMs: () => Date.now() + 92 * DAY_MS,
       }),
     );
     await Promise.all(later);

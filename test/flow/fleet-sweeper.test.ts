@@ -20,7 +20,7 @@ test('a job that Batch has forgotten fails its task, but only after it was missi
   const { promise: go, resolve: open } = gate();
   world.behave(() => ({ until: go }));
   let skewMs = 0;
-  await world.startWorkers({ nowMs: () => Date.now() + skewMs });
+  await world.startWorkers({ fleetMs: () => Date.now() + skewMs });
   const ids = await world.accept([newTask('one')]);
   await running(1);
   await world.rows("UPDATE submissions SET job_id = 'f0f0f0f0-0000-4000-8000-000000000000'");

@@ -55,6 +55,8 @@ export interface FleetWorld {
   effects: Effect[];
   /** Log lines of all workers. */
   lines: Record<string, unknown>[];
+  /** From now on, the clock of AWS Batch is wrong by this much. */
+  skewAws(byMs: number): void;
   /** How containers go from now on. */
   behave(how: (attempted: Attempted) => Behaviour): void;
   /** Plays the containers of a fleet with another database, too. */
@@ -111,6 +113,7 @@ interface WorldServers {
 interface Played {
   /** Of every fleet whose containers are played. */
   databases: Database[];
+  awsSkewMs: number;
   behave: (attempted: Attempted) => Behaviour;
   effects: Effect[];
 }
@@ -119,11 +122,12 @@ const ALL_WELL: Played['behave'] = () => ({});
 
 /**
  * @param settings override the short times; as in the environment
- * @param servers the test's own; a fresh database and Redis otherwise
+ * @param servers the test's own; a fresh database and Redis otherwise. `patienceMs`: how long `until`
+ *   waits
  */
 export async function startFleetWorld(
   settings: Record<string, string> = {},
-  servers: { redis?: FreshRedis; database?: FreshDatabase } = {},
+  servers: { redis?: FreshRedis; database?: FreshDatabase; patienceMs?: number } = {},
 ): Promise<FleetWorld> {
   const opened = await openServers(servers);
   const { redis, s3, databaseUrl } = opened;
@@ -131,7 +135,12 @@ export async function startFleetWorld(
   const config = readConfig(environment);
   const clients = openClients(config);
   const { database, queues, objects } = clients;
-  const played: Played = { databases: [database], behave: ALL_WELL, effects: [] };
+  const played: Played = {
+    databases: [database],
+    awsSkewMs: 0,
+    behave: ALL_WELL,
+    effects: [],
+  };
   const { batch, runner } = await startPlayedBatch(opened, clients, played);
   const lines: Record<string, unknown>[] = [];
   const crew = createCrew(environment, lines);
@@ -147,6 +156,7 @@ export async function startFleetWorld(
     environment,
     effects: played.effects,
     lines,
+    skewAws: (byMs) => void (played.awsSkewMs = byMs),
     behave: (how) => void (played.behave = how),
     playAlso: (another) => void played.databases.push(another),
     startWorkers: crew.start,
@@ -158,7 +168,8 @@ export async function startFleetWorld(
       );
       return world.tasks(ids);
     },
-    until: (what, holds) => until(world, what, holds),
+    until: (what, holds) =>
+      until(world, { what, patienceMs: servers.patienceMs ?? PATIENCE_MS }, holds),
     asked: (operation) =>
       [batch, s3].reduce(
         (sum, { ledger }) => sum + (ledger.summary().requests[operation]?.count ?? 0),
@@ -242,6 +253,7 @@ async function startPlayedBatch(
     dataFolder: join(dataFolder, 'batch'),
     queues: [{ name: 'batchwell', slots: 1000 }],
     throttle: 'off',
+    nowMs: () => Date.now() + played.awsSkewMs,
     graceMs: 100,
     runner,
   });
@@ -273,14 +285,14 @@ const ENDS = new Set(['done', 'failed', 'cancelled']);
 
 async function until(
   world: FleetWorld,
-  what: string,
+  { what, patienceMs }: { what: string; patienceMs: number },
   holds: () => boolean | Promise<boolean>,
 ): Promise<void> {
   const startMs = Date.now();
   while (!(await onceThere(async () => holds()))) {
-    if (Date.now() - startMs > PATIENCE_MS)
+    if (Date.now() - startMs > patienceMs)
       throw new Error(
-        `Waited ${PATIENCE_MS} ms for ${what}. ${await describeFleet(world.database, world.lines)}`,
+        `Waited ${patienceMs} ms for ${what}. ${await describeFleet(world.database, world.lines)}`,
       );
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }

@@ -13,9 +13,11 @@ import {
   decideAfterCall,
   decideSubmit,
   type AfterCallDecision,
+  type AnswerFacts,
   type SubmitDecision,
   type Unaccepted,
 } from '../../core/submission/decide-submit.ts';
+import type { AwsAnswer } from '../../core/submission/batch-answer.ts';
 
 describe('the cache', () => {
   const imageProblem = { code: 'no-answer', sentence: 'It did not answer.' } as const;
@@ -158,64 +160,141 @@ describe('submit', () => {
     expect(decideSubmit(facts, policy, 100)).toEqual(expected),
   );
 
-  const unknownQueue = 'ClientException: JobQueue q not found';
-  const unknownDefinition = 'ClientException: JobDefinition d:1 is not ACTIVE';
-  const callAgain = { do: 'call-again', waitMs: 1000, forgetRevision: false } as const;
-  const laterBecause = (because: 'throttled' | 'not-sent' | 'not-known', message = 'x') =>
-    ({ is: 'try-later', because, message }) as const;
+  const known = { revision: 'd:1', isCurrent: true, registeredForMs: 5000, registrations: 0 };
+  const fresh = { ...known, registrations: 1 };
+  const answers = { ...policy, definitionLagMs: 600_000, deniedWaitMs: 86_400_000 };
+  const callAgain = { do: 'call-again', waitMs: 500, definition: 'keep' } as const;
+  type Definition = Partial<AnswerFacts['definition']>;
+  interface Answered {
+    because: AwsAnswer;
+    calls?: number;
+    blockedForMs?: number;
+    definition?: Definition;
+  }
 
-  test.each<[string, Unaccepted, ageMs: number, AfterCallDecision]>([
+  test.each<[string, Answered, AfterCallDecision]>([
     [
       'that is ambiguous waits until its job can be looked for',
-      { is: 'ambiguous', message: 'x' },
-      1,
+      { because: 'ambiguous' },
       { do: 'wait', waitMs: 20 },
     ],
     [
       'that is a refusal fails the submission',
-      { is: 'refused', message: 'No.' },
-      1,
+      { because: 'refused' },
       { do: 'fail', message: 'No.' },
     ],
-    ['that throttles is followed by a call again', laterBecause('throttled'), 1, callAgain],
     [
-      'that throttles is followed by a call again, however old the submission is',
-      laterBecause('throttled'),
-      999_999,
-      callAgain,
+      'that throttles is followed by a call again',
+      { because: 'throttled' },
+      { ...callAgain, waitMs: 1000 },
     ],
     [
-      'that does not know a new definition keeps its revision',
-      laterBecause('not-known', unknownDefinition),
-      5,
-      callAgain,
+      'that does not know a new definition waits for it',
+      { because: 'definition-unknown', definition: fresh },
+      { ...callAgain, waitMs: 1250 },
     ],
     [
-      'that does not know a settled definition forgets its revision',
-      laterBecause('not-known', unknownDefinition),
-      6,
-      { ...callAgain, forgetRevision: true },
+      'that does not know a definition as old as the limit waits, but not longer and longer',
+      {
+        because: 'definition-unknown',
+        definition: { ...fresh, registeredForMs: 600_000 },
+      },
+      { ...callAgain, waitMs: 10_000 },
     ],
     [
-      'that does not know a queue keeps the revision',
-      laterBecause('not-known', unknownQueue),
-      6,
-      callAgain,
+      'that does not know a definition older than the limit registers it again',
+      { because: 'definition-unknown', definition: { ...fresh, registeredForMs: 600_001 } },
+      { ...callAgain, waitMs: 10_000, definition: 'forget' },
     ],
     [
-      'that does not know a queue after two minutes is called again',
-      laterBecause('not-known', unknownQueue),
-      120_000,
-      callAgain,
+      'that does not know a definition after three registrations fails the submission',
+      {
+        because: 'definition-unknown',
+        definition: { ...fresh, registeredForMs: 600_001, registrations: 3 },
+      },
+      {
+        do: 'fail',
+        message:
+          'No. Its job definition was registered 3 times, last as d:1, and Batch took no job with any of them',
+      },
     ],
     [
-      'that does not know a queue after more than two minutes fails the submission',
-      laterBecause('not-known', unknownQueue),
-      120_001,
-      { do: 'fail', message: unknownQueue },
+      'that no longer knows a definition doubts it',
+      { because: 'definition-unknown' },
+      { ...callAgain, definition: 'doubt' },
     ],
-  ])('an answer to SubmitJob %s', (_, answer, ageMs, expected) => {
-    expect(decideAfterCall(answer, ageMs, policy)).toEqual(expected);
+    [
+      'that still does not know a new definition that it knew before keeps it for half a minute',
+      { because: 'definition-unknown', definition: { unknownForMs: 30_000 } },
+      { ...callAgain, waitMs: 10_000 },
+    ],
+    [
+      'that still does not know a new definition after half a minute registers it again',
+      { because: 'definition-unknown', definition: { unknownForMs: 30_001 } },
+      { ...callAgain, waitMs: 10_000, definition: 'forget' },
+    ],
+    [
+      'that still does not know an old definition registers it again after the settle time',
+      {
+        because: 'definition-unknown',
+        definition: { registeredForMs: 900_000, unknownForMs: 6 },
+      },
+      { ...callAgain, definition: 'forget' },
+    ],
+    [
+      'that names a revision which was replaced since keeps the new one',
+      { because: 'definition-unknown', definition: { ...fresh, isCurrent: false } },
+      { ...callAgain, waitMs: 1250 },
+    ],
+    [
+      'that says the definition was deregistered registers it again at once',
+      { because: 'definition-inactive' },
+      { ...callAgain, waitMs: 1000, definition: 'forget' },
+    ],
+    [
+      'that does not know a queue is followed by a later call',
+      { because: 'queue-unknown', calls: 3 },
+      { ...callAgain, waitMs: 4000 },
+    ],
+    [
+      'that does not know a queue at the fourth call fails the submission',
+      { because: 'queue-unknown', calls: 4 },
+      { do: 'fail', message: 'No.' },
+    ],
+    [
+      'that denies it blocks it',
+      { because: 'denied' },
+      { do: 'block', because: 'denied', waitMs: 1000 },
+    ],
+    [
+      'that denies it for longer is tried less often, at least once a minute',
+      { because: 'denied', blockedForMs: 3_600_000 },
+      { do: 'block', because: 'denied', waitMs: 60_000 },
+    ],
+    [
+      'that denies it for longer than the limit gives it up',
+      { because: 'denied', blockedForMs: 86_400_001 },
+      { do: 'give-up', message: 'No.' },
+    ],
+    [
+      'that names a disabled queue blocks it',
+      { because: 'queue-off', blockedForMs: 5000 },
+      { do: 'block', because: 'queue-off', waitMs: 5000 },
+    ],
+    [
+      'that was never asked for blocks it without end',
+      { because: 'not-sent', blockedForMs: 86_400_001 },
+      { do: 'block', because: 'not-sent', waitMs: 60_000 },
+    ],
+  ])('an answer to SubmitJob %s', (_, { because, definition, ...facts }, expected) => {
+    const answer: Unaccepted = { is: 'try-later', because, message: 'No.' };
+    const all: AnswerFacts = {
+      calls: 1,
+      blockedForMs: null,
+      ...facts,
+      definition: { unknownForMs: null, ...known, ...definition },
+    };
+    expect(decideAfterCall(answer, all, answers)).toEqual(expected);
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { forgottenJob, isForgotten, missingSince } from '../../core/submission/forgotten-job.ts';
+import { forgottenJob, isForgotten, missingJobs } from '../../core/submission/forgotten-job.ts';
 import { hasNews, type CountedJob } from '../../core/submission/job-status.ts';
 import { lastChangeMs, nextLookMs } from '../../core/submission/poll-pace.ts';
 import { reasonToShow, waitingReasonOf } from '../../core/submission/waiting-reason.ts';
@@ -31,12 +31,22 @@ test('the last change of a queue is an end, a submission or a cancel, whichever 
 const now = 10 * HOUR;
 
 test.each([
-  ['old and missing for long', now - 2 * HOUR, now - 11 * 60_000, true],
-  ['old and missing for a moment', now - 2 * HOUR, now - 60_000, false],
-  ['young and missing for long', now - 60_000, now - 11 * 60_000, false],
-])('a job that is %s is forgotten: %s, %s -> %s', (_, submittedMs, missingSinceMs, forgotten) => {
-  expect(isForgotten({ submittedMs, missingSinceMs }, now)).toBe(forgotten);
-});
+  ['old and missing for long', now - 2 * HOUR, now - 11 * 60_000, 5, true],
+  ['old and missing for a moment', now - 2 * HOUR, now - 60_000, 5, false],
+  ['young and missing for long', now - 60_000, now - 11 * 60_000, 5, false],
+  [
+    'old and missing for long, at two looks between which the host slept,',
+    now - 2 * HOUR,
+    1,
+    2,
+    false,
+  ],
+])(
+  'a job that is %s is forgotten: %s, %s, %s -> %s',
+  (_, submittedMs, sinceMs, looks, forgotten) => {
+    expect(isForgotten({ submittedMs, missing: { sinceMs, looks } }, now)).toBe(forgotten);
+  },
+);
 
 test('a job is missing since the first look that lacked it, and no longer once it is seen', () => {
   const running = [
@@ -45,30 +55,34 @@ test('a job is missing since the first look that lacked it, and no longer once i
     { id: 3, jobId: 'c' },
   ];
   const before = new Map([
-    [1, 5],
-    [2, 6],
-    [9, 7],
+    [1, { sinceMs: 5, looks: 4 }],
+    [2, { sinceMs: 6, looks: 1 }],
+    [9, { sinceMs: 7, looks: 1 }],
   ]);
-  expect(missingSince(before, running, { seen: new Map([['b', {}]]), nowMs: 8 })).toEqual(
+  expect(missingJobs(before, running, { seen: new Map([['b', {}]]), nowMs: 8 })).toEqual(
     new Map([
-      [1, 5],
-      [3, 8],
+      [1, { sinceMs: 5, looks: 5 }],
+      [3, { sinceMs: 8, looks: 1 }],
     ]),
   );
 });
 
 test('a forgotten array counts as one whose every child failed', () => {
   const array = { jobId: 'a', size: 3, submittedMs: now - 2 * HOUR, createdMs: 1 };
-  expect(forgottenJob(array, now - 11 * 60_000, now)).toEqual({
+  const missing = { sinceMs: now - 11 * 60_000, looks: 9 };
+  expect(forgottenJob(array, missing, now)).toEqual({
     jobId: 'a',
     status: 'FAILED',
     createdMs: 1,
     statusReason: 'AWS Batch no longer knows the job',
     counts: { FAILED: 3 },
   });
-  expect(forgottenJob({ ...array, size: 1 }, now - 11 * 60_000, now)).not.toHaveProperty('counts');
+  expect(forgottenJob({ ...array, size: 1 }, missing, now)).not.toHaveProperty('counts');
   expect(forgottenJob(array, undefined, now), 'missing for the first time').toBeUndefined();
-  expect(forgottenJob({ ...array, submittedMs: null }, 1, now), 'just submitted').toBeUndefined();
+  expect(
+    forgottenJob({ ...array, submittedMs: null }, missing, now),
+    'just submitted',
+  ).toBeUndefined();
 });
 
 test.each<[string, number | null, CountedJob, boolean]>([

@@ -10,7 +10,8 @@ test('a queue is remembered from look to look, and a submission that no longer r
   const first = recallQueue(mine, 'q', [1, 2]);
   first.applied.get(1)?.add(7);
   first.lastEndMs = 5;
-  first.missingSinceMs.set(1, 20).set(2, 30);
+  const missing = { sinceMs: 20, looks: 2 };
+  first.missing.set(1, missing).set(2, missing);
   first.waitingReasons.set(1, 'CAPACITY:x').set(2, 'CAPACITY:y');
   expect(recallQueue(mine, 'q', [1, 3])).toEqual({
     lastEndMs: 5,
@@ -18,7 +19,7 @@ test('a queue is remembered from look to look, and a submission that no longer r
       [1, new Set([7])],
       [3, new Set()],
     ]),
-    missingSinceMs: new Map([[1, 20]]),
+    missing: new Map([[1, missing]]),
     waitingReasons: new Map([[1, 'CAPACITY:x']]),
   });
   recallQueue(mine, 'q', []);
@@ -32,7 +33,7 @@ test('each queue of each process has a memory of its own', () => {
     expect(other).toEqual({
       lastEndMs: 0,
       applied: new Map([[1, new Set()]]),
-      missingSinceMs: new Map(),
+      missing: new Map(),
       waitingReasons: new Map(),
     });
 });

@@ -9,15 +9,17 @@ import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../runtime.ts';
 
-/** Batch rejected the job: its tasks fail with Batch's own words. */
+/** Batch rejected the job, or AWS denied it for long: its tasks fail with AWS's own words. */
 export async function failSubmission(
   runtime: Runtime,
   submission: SubmissionRow,
   words: string,
+  kind: 'batch-refused' | 'permission-missing' = 'batch-refused',
 ): Promise<Nudge[]> {
+  const rejected = kind === 'batch-refused' ? 'AWS Batch rejected' : 'AWS has long denied';
   const failure = failureOf(
-    'batch-refused',
-    `AWS Batch rejected submission ${submission.submissionKey} to queue ${submission.queue}: ${words}`,
+    kind,
+    `${rejected} submission ${submission.submissionKey} to queue ${submission.queue}: ${words}`,
   );
   const nowMs = runtime.nowMs();
   const attempts = await readOpenAttempts(runtime.database.pool, [submission.id]);

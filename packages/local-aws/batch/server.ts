@@ -62,6 +62,8 @@ export interface LocalBatchOptions extends ListenOptions {
   /** Finished jobs are kept 7 days, and the newest 100,000 submissions. */
   keep?: { finishedMs?: number; finishedJobs?: number };
   keepScratch?: boolean;
+  /** The clock of this AWS, which need not be that of its callers. Default: the machine's. */
+  nowMs?: () => number;
   region?: string;
   accountId?: string;
 }
@@ -146,7 +148,7 @@ interface Instruments {
 
 function createContext(options: LocalBatchOptions, instruments: Instruments): BatchContext {
   const { journal, faults, logFolder } = instruments;
-  const nowMs = Date.now;
+  const nowMs = options.nowMs ?? Date.now;
   const store = createJobStore(
     { finishedMs: 7 * DAY_MS, finishedJobs: 100_000, ...options.keep },
     (job) => void removeLogs(job, logFolder),

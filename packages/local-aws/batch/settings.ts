@@ -7,7 +7,7 @@ import type { RunnerKind } from './runners/choose.ts';
 
 export interface LocalBatchSettings extends Omit<
   LocalBatchOptions,
-  'ledger' | 'faults' | 'runner'
+  'ledger' | 'faults' | 'nowMs' | 'runner'
 > {
   /** Default `auto`. */
   runner?: RunnerKind | 'simulated' | 'auto';

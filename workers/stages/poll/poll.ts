@@ -2,16 +2,23 @@
  * poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a retry
  * or a failure.
  */
+import { denialOf } from '../../../aws/answers.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
 import { dueAfter } from '../../../core/stall.ts';
-import { forgottenJob, missingSince } from '../../../core/submission/forgotten-job.ts';
+import { forgottenJob, missingJobs } from '../../../core/submission/forgotten-job.ts';
 import { hasNews, hasRun } from '../../../core/submission/job-status.ts';
 import { lastChangeMs, nextLookMs } from '../../../core/submission/poll-pace.ts';
-import { reasonToShow, waitingReasonOf } from '../../../core/submission/waiting-reason.ts';
+import {
+  blockedSentence,
+  isBlockedSentence,
+  reasonToShow,
+  waitingReasonOf,
+} from '../../../core/submission/waiting-reason.ts';
 import { countOpenAttempts, type OpenCount } from '../../../db/attempts.ts';
 import {
   endSubmissions,
   markSeenRunning,
+  noteBlindQueue,
   noteWaitingReason,
   postponeSubmissions,
   readRunning,
@@ -51,7 +58,10 @@ export async function poll(runtime: Runtime, { queue }: Messages['poll']): Promi
     countJobs(runtime, queue, []);
     return { do: 'done' };
   }
-  const look = await seeQueue(runtime, { queue, running, memory });
+  const look = await seeQueue(runtime, { queue, running, memory }).catch((error: unknown) =>
+    noteDenial(runtime, queue, error),
+  );
+  if (look === 'denied') return lookAgainLater(runtime, ids);
   await noteStarts(runtime, look);
   await noteWaitingReasons(runtime, look);
   const applied = await applyNews(runtime, look);
@@ -71,8 +81,26 @@ async function seeQueue(
   );
   countJobs(runtime, queue, jobs.values());
   const nowMs = runtime.nowMs();
-  memory.missingSinceMs = missingSince(memory.missingSinceMs, running, { seen: jobs, nowMs });
+  memory.missing = missingJobs(memory.missing, running, { seen: jobs, nowMs });
   return { queue, nowMs, running, memory, jobs, open };
+}
+
+/** How soon a queue is looked at again after AWS denied it. */
+const DENIED_WAIT_MS = 10_000;
+
+/** Throws any error but a denial. */
+async function noteDenial(runtime: Runtime, queue: string, error: unknown): Promise<'denied'> {
+  const denial = denialOf(error);
+  if (denial === undefined) throw error;
+  runtime.log.warn({ queue, message: denial.words }, 'queue-not-watched');
+  await noteBlindQueue(runtime.database.pool, queue, blockedSentence(denial.words));
+  return 'denied';
+}
+
+async function lookAgainLater(runtime: Runtime, ids: readonly number[]): Promise<StageOutcome> {
+  const dueMs = dueAfter(runtime.nowMs() + DENIED_WAIT_MS, runtime.config.stallMs);
+  await postponeSubmissions(runtime.database.pool, ids, dueMs);
+  return { do: 'wait', waitMs: DENIED_WAIT_MS };
 }
 
 const UNSEEN = { status: '' };
@@ -94,6 +122,8 @@ async function noteWaitingReasons(
 ): Promise<void> {
   for (const { id, jobId, waitingReason: shown } of running) {
     const said = waitingReasonOf(jobs.get(jobId ?? '') ?? UNSEEN);
+    // Cleared once what was denied has been read.
+    if (isBlockedSentence(shown)) continue;
     const toShow = reasonToShow({ said, saidBefore: waitingReasons.get(id), shown });
     if (said === undefined) waitingReasons.delete(id);
     else waitingReasons.set(id, said);
@@ -106,10 +136,13 @@ async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
   const applied: AppliedLook = { ...look, next: [], pages: 0 };
   for (const submission of running) {
     const { id, jobId } = submission;
-    const job =
-      jobs.get(jobId ?? '') ?? forgottenJob(submission, memory.missingSinceMs.get(id), nowMs);
+    const job = jobs.get(jobId ?? '') ?? forgottenJob(submission, memory.missing.get(id), nowMs);
     const count = open.get(id);
-    if (!job || !count || !hasNews(submission, job, count.open)) continue;
+    if (!job || !count) continue;
+    if (!hasNews(submission, job, count.open)) {
+      await unblock(runtime, submission);
+      continue;
+    }
     try {
       const nudges = await readSubmission(runtime, submission, {
         job,
@@ -118,8 +151,12 @@ async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
         onPage: () => void (applied.pages += 1),
       });
       applied.next.push(...nudges);
+      await unblock(runtime, submission);
     } catch (error) {
       // The next look reads it again; the others of the queue do not wait for it.
+      const words = denialOf(error)?.words;
+      if (words !== undefined)
+        await noteWaitingReason(runtime.database.pool, id, blockedSentence(words));
       runtime.log.error(
         { submission: submission.submissionKey, err: error },
         'submission-not-read',
@@ -127,6 +164,11 @@ async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
     }
   }
   return applied;
+}
+
+/** What was denied before has been read. */
+async function unblock(runtime: Runtime, { id, waitingReason }: SubmissionRow): Promise<void> {
+  if (isBlockedSentence(waitingReason)) await noteWaitingReason(runtime.database.pool, id, null);
 }
 
 async function postponeAndEnd(

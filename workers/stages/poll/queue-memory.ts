@@ -2,6 +2,7 @@
  * What a process remembers of a Batch queue between two looks at it. Without it, as after a
  * restart, a look only costs more.
  */
+import type { Missing } from '../../../core/submission/forgotten-job.ts';
 import type { Runtime } from '../../runtime.ts';
 
 export interface QueueMemory {
@@ -12,10 +13,9 @@ export interface QueueMemory {
   /** Why a running submission does not start, as Batch said at the last look. */
   waitingReasons: Map<number, string>;
   /**
-   * Since when Batch has not shown the job of a running submission; jobs that it shows are left
-   * out.
+   * How long Batch has not shown the job of a running submission; jobs that it shows are left out.
    */
-  missingSinceMs: Map<number, number>;
+  missing: Map<number, Missing>;
 }
 
 const memories = new WeakMap<Runtime, Map<string, QueueMemory>>();
@@ -28,13 +28,13 @@ export function recallQueue(
 ): QueueMemory {
   const queues = memories.get(runtime) ?? new Map<string, QueueMemory>();
   memories.set(runtime, queues);
-  const { lastEndMs = 0, applied, missingSinceMs, waitingReasons } = queues.get(queue) ?? {};
+  const { lastEndMs = 0, applied, missing, waitingReasons } = queues.get(queue) ?? {};
   const stillRunning = <T>(known: ReadonlyMap<number, T> = new Map()): Map<number, T> =>
     new Map([...known].filter(([id]) => running.includes(id)));
   const memory: QueueMemory = {
     lastEndMs,
     applied: new Map(running.map((id) => [id, applied?.get(id) ?? new Set<number>()])),
-    missingSinceMs: stillRunning(missingSinceMs),
+    missing: stillRunning(missing),
     waitingReasons: stillRunning(waitingReasons),
   };
   queues.set(queue, memory);

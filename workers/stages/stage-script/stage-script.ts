@@ -2,6 +2,7 @@
  * stage-script: writes the script that says everything a task does to S3, once per template, before
  * anything is submitted.
  */
+import { denialOf } from '../../../aws/answers.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { sha256 } from '../../../core/ids.ts';
 import { scriptKey } from '../../../core/files/s3-layout.ts';
@@ -11,6 +12,7 @@ import { markTemplateStaged, type TemplateRow } from '../../../db/templates.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
+import { blockTasks, type DeniedTemplate } from './blocked.ts';
 import { shapeFor } from './shapes.ts';
 
 export async function stageScript(
@@ -24,13 +26,18 @@ export async function stageScript(
     rows.map(({ templateId }) => templateId),
   );
   const owners = new Map(rows.map(({ templateId, owner }) => [templateId, owner]));
-  for (const template of templates.values())
-    await stageTemplate(runtime, template, owners.get(template.id) ?? '');
+  const denied: DeniedTemplate[] = [];
+  for (const template of templates.values()) {
+    const one = await stageTemplate(runtime, template, owners.get(template.id) ?? '');
+    if (one) denied.push(one);
+  }
+  const blocked = await blockTasks(runtime, denied, rows);
 
   const moved: MovedTask[] = [];
   for (const { id, owner, templateId, memoryGrowths, imageDigest } of rows) {
-    const template = templates.get(templateId)?.template;
-    if (template)
+    const row = templates.get(templateId);
+    const template = row?.template;
+    if (template && row.scriptSha256 !== null)
       moved.push({
         id,
         set: {
@@ -52,19 +59,33 @@ export async function stageScript(
   countMoves(runtime.metrics, 'stage-script', { staged: count });
 
   const shapes = new Set(moved.map(({ set }) => String(set.shape)));
-  return {
-    do: 'done',
-    next: [...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })),
-  };
+  const next = [
+    ...[...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })),
+    ...blocked.next,
+  ];
+  return blocked.waitMs === undefined
+    ? { do: 'done', next }
+    : { do: 'wait', waitMs: blocked.waitMs, next };
 }
 
 /** The object's name is the digest of its content, so writing it twice changes nothing. */
-async function stageTemplate(runtime: Runtime, row: TemplateRow, owner: string): Promise<void> {
-  if (row.scriptSha256 !== null) return;
+async function stageTemplate(
+  runtime: Runtime,
+  row: TemplateRow,
+  owner: string,
+): Promise<DeniedTemplate | undefined> {
+  if (row.scriptSha256 !== null) return undefined;
   const script = renderScript(row.template);
   const digest = sha256(script).toString('hex');
   const key = scriptKey({ installation: runtime.installation, owner }, digest);
-  await runtime.objects.put(runtime.workUrl(key), script);
+  try {
+    await runtime.objects.put(runtime.workUrl(key), script);
+  } catch (error) {
+    const denial = denialOf(error);
+    if (denial === undefined) throw error;
+    return { row, denial };
+  }
   await markTemplateStaged(runtime.database.pool, row.id, digest);
   row.scriptSha256 = digest;
+  return undefined;
 }

@@ -4,23 +4,18 @@
  * job name that says which submission it is, a look at Batch's listing whenever an answer leaves
  * doubt, and the owner object that fences a twin which shows up late.
  */
-import type { SubmitOutcome } from '../../../aws/batch.ts';
 import { DISK_WAIT_VARIABLE, LIVE_LOGS_VARIABLE } from '../../../core/container/container.ts';
 import { SUBMISSION_VARIABLE, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import { dueAfter } from '../../../core/stall.ts';
-import {
-  decideAfterCall,
-  decideSubmit,
-  type SubmitPolicy,
-} from '../../../core/submission/decide-submit.ts';
+import { decideSubmit, type SubmitPolicy } from '../../../core/submission/decide-submit.ts';
 import { jobName } from '../../../core/submission/packing.ts';
 import { SECRET_VARIABLE } from '../../../core/submission/proof.ts';
 import { readOpenAttempts } from '../../../db/attempts.ts';
 import {
-  forgetRevision,
   readJobDefinition,
   readShape,
   touchDefinition,
+  trustRevision,
   type JobDefinitionRow,
 } from '../../../db/job-definitions.ts';
 import {
@@ -34,11 +29,11 @@ import type { Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime } from '../../runtime.ts';
 import { dropCancelled, failSubmission } from '../fail-attempts.ts';
+import { afterAnswer } from './after-answer.ts';
+import { blockDenied, blockIfDenied, type CarryOutcome } from './blocked.ts';
 import { claimOwner } from './owner.ts';
 import { registerDefinition } from './register-definition.ts';
 import { writeManifest } from './write-manifest.ts';
-
-export type CarryOutcome = { do: 'done'; next: Nudge[] } | { do: 'wait'; waitMs: number };
 
 const done = (...next: Nudge[]): CarryOutcome => ({ do: 'done', next });
 
@@ -56,9 +51,11 @@ export async function carryOn(runtime: Runtime, submission: SubmissionRow): Prom
   const decision = decideSubmit(submission, policyOf(runtime), runtime.nowMs());
   if (decision.do === 'nothing') return done();
   if (decision.do === 'wait') return decision;
-  return decision.do === 'find'
-    ? findAfterDoubt(runtime, submission)
-    : callWhenReady(runtime, submission);
+  return blockIfDenied(runtime, submission, () =>
+    decision.do === 'find'
+      ? findAfterDoubt(runtime, submission)
+      : callWhenReady(runtime, submission),
+  );
 }
 
 interface JobRequest {
@@ -84,10 +81,14 @@ async function readRequest(
 
 /** Registers the definition and writes the manifest, then calls. */
 async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promise<CarryOutcome> {
+  // Otherwise it would ask AWS for ever for what nobody needs.
+  if (submission.blockedMs !== null && (await dropIfAllCancelled(runtime, submission)))
+    return done();
   const request = await readRequest(runtime, submission);
   const registered = await registerDefinition(runtime, request.definition);
   if (registered.is === 'refused')
     return done(...(await failSubmission(runtime, submission, registered.message)));
+  if (registered.is === 'denied') return blockDenied(runtime, submission, registered.message);
   if (registered.is === 'under-way') return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
 
   await touchDefinition(runtime.database.pool, request.definition.id, runtime.nowMs());
@@ -129,39 +130,11 @@ async function call(
     tags: { 'batchwell:submission': submission.submissionKey },
   });
   runtime.passCrashPoint('submit.call-answered');
-  return afterCall(runtime, { ...submission, calledMs, calls: submission.calls + 1 }, outcome);
-}
-
-async function afterCall(
-  runtime: Runtime,
-  submission: SubmissionRow & { calledMs: number },
-  outcome: SubmitOutcome,
-): Promise<CarryOutcome> {
-  if (outcome.is === 'accepted') return accept(runtime, submission, [outcome.jobId]);
-  runtime.log.warn(
-    { submission: submission.submissionKey, outcome: outcome.is, message: outcome.message },
-    'submit-not-accepted',
-  );
-  const nowMs = runtime.nowMs();
-  const decision = decideAfterCall(outcome, nowMs - submission.createdMs, policyOf(runtime));
-  if (decision.do === 'wait') return decision;
-  if (decision.do === 'fail')
-    return done(...(await failSubmission(runtime, submission, decision.message)));
-  if (decision.forgetRevision) await forgetStaleRevision(runtime, submission);
-  await takeBackCall(runtime.database.pool, {
-    id: submission.id,
-    calledMs: submission.calledMs,
-    dueMs: dueAfter(nowMs, runtime.config.stallMs),
-  });
-  return { do: 'wait', waitMs: decision.waitMs };
-}
-
-async function forgetStaleRevision(
-  { database: { pool } }: Runtime,
-  { jobDefinitionId }: SubmissionRow,
-): Promise<void> {
-  const definition = await readJobDefinition(pool, jobDefinitionId);
-  if (definition?.revision) await forgetRevision(pool, definition.id, definition.revision);
+  const called = { ...submission, calledMs, calls: submission.calls + 1 };
+  if (outcome.is !== 'accepted')
+    return afterAnswer(runtime, { submission: called, revision }, outcome);
+  await trustRevision(database.pool, submission.jobDefinitionId, revision);
+  return accept(runtime, called, [outcome.jobId]);
 }
 
 /** The answer never came. Whether Batch has a job of this name tells whether it took the call. */

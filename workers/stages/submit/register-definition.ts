@@ -34,7 +34,12 @@ export async function registerDefinition(
       propagateTags: true,
       tags: { 'batchwell:content': definition.digest.toString('hex') },
     });
-    if (outcome.is === 'registered') await saveRevision(pool, definition.id, outcome.revision);
+    if (outcome.is === 'registered')
+      await saveRevision(pool, {
+        id: definition.id,
+        revision: outcome.revision,
+        nowMs: runtime.nowMs(),
+      });
     return outcome;
   } finally {
     // Also after a failure, so that the next try need not wait for the claim to lapse.

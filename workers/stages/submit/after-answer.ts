@@ -1,0 +1,98 @@
+/** What follows when Batch did not take a job: the row goes back, and its definition is judged. */
+import { dueAfter } from '../../../core/stall.ts';
+import {
+  decideAfterCall,
+  type AfterCallDecision,
+  type AnswerFacts,
+  type Unaccepted,
+} from '../../../core/submission/decide-submit.ts';
+import { doubtRevision, forgetRevision, readJobDefinition } from '../../../db/job-definitions.ts';
+import { takeBackCall, unblockSubmission, type SubmissionRow } from '../../../db/submissions.ts';
+import type { Runtime } from '../../runtime.ts';
+import { failSubmission } from '../fail-attempts.ts';
+import { block, blockedFor, failDenied, type CarryOutcome } from './blocked.ts';
+
+export interface AnsweredCall {
+  submission: SubmissionRow & { calledMs: number };
+  /** The revision that the call named. */
+  revision: string;
+}
+
+export async function afterAnswer(
+  runtime: Runtime,
+  called: AnsweredCall,
+  answer: Unaccepted,
+): Promise<CarryOutcome> {
+  const { submission } = called;
+  runtime.log.warn(
+    {
+      submission: submission.submissionKey,
+      outcome: answer.is,
+      because: answer.because,
+      message: answer.message,
+    },
+    'submit-not-accepted',
+  );
+  const facts = await gatherFacts(runtime, called);
+  const { config } = runtime;
+  const decision = decideAfterCall(answer, facts, {
+    callTimeoutMs: config.submitTimeoutMs,
+    settleMs: config.settleMs,
+    definitionLagMs: config.definitionLagMs,
+    deniedWaitMs: config.deniedWaitMs,
+  });
+  if (decision.do === 'wait') return decision;
+  if (decision.do === 'fail')
+    return { do: 'done', next: await failSubmission(runtime, submission, decision.message) };
+  if (decision.do === 'give-up')
+    return { do: 'done', next: await failDenied(runtime, submission, decision.message) };
+  return callAgain(runtime, called, { decision, words: answer.message });
+}
+
+async function gatherFacts(
+  runtime: Runtime,
+  { submission, revision }: AnsweredCall,
+): Promise<AnswerFacts> {
+  const row = await readJobDefinition(runtime.database.pool, submission.jobDefinitionId);
+  const nowMs = runtime.nowMs();
+  const unknownMs = row?.unknownMs ?? null;
+  return {
+    calls: submission.calls,
+    blockedForMs: blockedFor(runtime, submission),
+    definition: {
+      revision,
+      isCurrent: row?.revision === revision,
+      // One that was registered before this was stored is long known.
+      registeredForMs: nowMs - (row?.registeredMs ?? 0),
+      registrations: row?.registrations ?? 0,
+      unknownForMs: unknownMs === null ? null : nowMs - unknownMs,
+    },
+  };
+}
+
+interface CallAgain {
+  decision: Extract<AfterCallDecision, { do: 'block' | 'call-again' }>;
+  words: string;
+}
+
+/** Batch has certainly not taken the job, so the row goes back to `packed`. */
+async function callAgain(
+  runtime: Runtime,
+  { submission, revision }: AnsweredCall,
+  { decision, words }: CallAgain,
+): Promise<CarryOutcome> {
+  const { pool } = runtime.database;
+  const { id, calledMs, jobDefinitionId, blockedMs } = submission;
+  const { waitMs } = decision;
+  if (decision.do === 'call-again') {
+    const { definition } = decision;
+    const nowMs = runtime.nowMs();
+    if (definition === 'forget') await forgetRevision(pool, jobDefinitionId, revision);
+    if (definition === 'doubt') await doubtRevision(pool, { id: jobDefinitionId, revision, nowMs });
+  }
+  const dueMs = dueAfter(runtime.nowMs() + waitMs, runtime.config.stallMs);
+  await takeBackCall(pool, { id, calledMs, dueMs });
+  if (decision.do === 'block') return block(runtime, submission, { ...decision, words });
+  if (blockedMs !== null) await unblockSubmission(pool, id);
+  return { do: 'wait', waitMs };
+}
