@@ -81,6 +81,9 @@ export interface SeenResult {
   index: number;
   /** Batch's attempt, from 1. */
   attempt: number;
-  /** Absent when it did not fit into the key: read the object's body. */
+  /**
+   * Absent when it did not fit into the key: read the object's body. Where that was read, its
+   * content carries no proof.
+   */
   record?: ResultRecord;
 }

@@ -17,6 +17,8 @@ import { failureOf, type Failure } from './failures.ts';
 /** What is known of one attempt: its own record, what Batch says, or both. */
 export interface SeenAttempt {
   result?: ResultRecord;
+  /** Its container left a record, and somebody else overwrote the object. */
+  isRecordLost?: boolean;
   job?: EndedJob;
 }
 
@@ -54,7 +56,7 @@ export type RetryDecision =
  * killed command does Batch know more: whether it ran out of memory.
  */
 export function decideRetry(
-  { result, job }: SeenAttempt,
+  { result, isRecordLost = false, job }: SeenAttempt,
   state: RetryState,
   policy: RetryPolicy,
 ): RetryDecision {
@@ -63,7 +65,10 @@ export function decideRetry(
     if (!killed || (job && classifyJob(job).kind !== 'out-of-memory'))
       return decideWithRecord(result, state, policy);
   }
-  return job ? decideWithoutRecord(job, state, policy) : { do: 'wait' };
+  if (!job) return { do: 'wait' };
+  if (isRecordLost && leftOf('transient', state, policy) > 0)
+    return { do: 'again', because: 'transient', reason: RECORD_LOST };
+  return decideWithoutRecord(job, state, policy);
 }
 
 /** Files that could not be moved for a transient reason are retried; a failed command is not. */
@@ -116,6 +121,8 @@ function leftOf(because: RetryReason, state: RetryState, policy: RetryPolicy): n
   return left[because];
 }
 
+const RECORD_LOST =
+  'The result record of the attempt is not what its container wrote: it was overwritten';
 const HOST_FAILED = 'A host failed to run the task';
 const RETRIED = 'Batchwell retries it; nothing is wrong with the task.';
 

@@ -261,6 +261,14 @@ describe('decideRetry', () => {
     });
   });
 
+  test('an attempt whose record was overwritten runs again within the budget of transient errors', () => {
+    const seen = { isRecordLost: true, job: { status: 'SUCCEEDED' as const, exitCode: 0 } };
+    expect(decideRetry(seen, fresh, policy)).toMatchObject({ do: 'again', because: 'transient' });
+    const spent = { ...fresh, transientFailures: policy.transientTries };
+    expect(failure(decideRetry(seen, spent, policy))?.code).toBe('result-missing');
+    expect(decideRetry({ isRecordLost: true }, fresh, policy)).toEqual({ do: 'wait' });
+  });
+
   test('each reason for a retry has a budget of its own', () => {
     expect(
       decideRetry({ job: spot }, { ...fresh, hostLosses: 1, memoryGrowths: 9 }, policy).do,

@@ -120,7 +120,11 @@ function judge(
   { result, job }: { result: SeenResult | undefined; job?: EndedJob },
 ): PolledAttempt[] {
   const decision = decideRetry(
-    { ...(result?.record ? { result: result.record } : {}), ...(job ? { job } : {}) },
+    {
+      ...(result && !result.record && { isRecordLost: true }),
+      ...(result?.record && { result: result.record }),
+      ...(job && { job }),
+    },
     attempt,
     { hostLossTries, hostFaultTries, memoryGrowthTries, transientTries },
   );
