@@ -265,7 +265,7 @@ describe('decideRetry', () => {
     const seen = { isRecordLost: true, job: { status: 'SUCCEEDED' as const, exitCode: 0 } };
     expect(decideRetry(seen, fresh, policy)).toMatchObject({ do: 'again', because: 'transient' });
     const spent = { ...fresh, transientFailures: policy.transientTries };
-    expect(failure(decideRetry(seen, spent, policy))?.code).toBe('result-missing');
+    expect(failure(decideRetry(seen, spent, policy))?.kind).toBe('result-missing');
     expect(decideRetry({ isRecordLost: true }, fresh, policy)).toEqual({ do: 'wait' });
   });
 
