@@ -9,8 +9,10 @@ import { formatS3Url } from '../core/files/s3-url.ts';
 import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
+import { asDependency } from '../db/watch.ts';
 import { openQueues } from '../queues/queues.ts';
 import { openImages } from '../registry/open.ts';
+import { reportMysql, reportRedis } from '../telemetry/dependencies.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
@@ -32,11 +34,16 @@ export async function startApi(config: Config): Promise<RunningApi> {
   const database = openDatabase({
     url: config.databaseUrl,
     connections: config.databaseConnections,
+    statementMs: config.apiStatementMs,
+    onTimeout: (what) => metrics.databaseTimeouts.inc({ what }),
+    onChange: (standing) => reportMysql({ metrics, log }, asDependency(standing)),
   });
   const queues = openQueues({
     redisUrl: config.redisUrl,
     prefix: config.redisPrefix,
     keepFinishedMs: config.keepFinishedMs,
+    onChange: ({ up, isReplica, reason }) =>
+      reportRedis({ metrics, log }, { up, isReadOnly: isReplica, reason }),
   });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
   const identities = {

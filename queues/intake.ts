@@ -4,7 +4,7 @@
  */
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import { closeInTime } from './closing.ts';
-import { connectRedis } from './queues.ts';
+import { connectRedis } from './connect.ts';
 
 const INTAKE_QUEUE = 'intake';
 
@@ -26,6 +26,8 @@ export interface IntakeOptions {
   prefix: string;
   lockMs: number;
   onTrouble(error: Error): void;
+  /** False while no message can be accepted, so that a close does not wait for those in progress. */
+  canProceed(): boolean;
 }
 
 const MESSAGES_AT_ONCE = 50;
@@ -63,7 +65,10 @@ export function openIntake(
   worker.on('error', options.onTrouble);
   return {
     async close() {
-      await closeInTime(worker.close(), connection);
+      await closeInTime(
+        worker.close(),
+        () => connection.status === 'ready' && options.canProceed(),
+      );
       connection.disconnect();
     },
   };

@@ -1,4 +1,4 @@
-import { text, url, whole, type Section } from './setting.ts';
+import { MINUTE_MS, SECOND_MS, text, url, whole, type Section } from './setting.ts';
 
 export const databaseAndRedis = {
   heading: 'Database and Redis',
@@ -16,6 +16,24 @@ export const databaseAndRedis = {
       unit: 'connections',
       range: [1, 200],
       effect: 'Size of the connection pool of each process.',
+    }),
+    apiStatementMs: whole({
+      variable: 'BATCHWELL_API_STATEMENT_MS',
+      fallback: 3 * SECOND_MS,
+      unit: 'ms',
+      range: [100, 10 * MINUTE_MS],
+      effect:
+        'Longest time that the API waits for a statement, and for a connection of its pool. After ' +
+        'that it answers 503 and looks whether the database answers at all.',
+    }),
+    workerStatementMs: whole({
+      variable: 'BATCHWELL_WORKER_STATEMENT_MS',
+      fallback: MINUTE_MS,
+      unit: 'ms',
+      range: [1000, 60 * MINUTE_MS],
+      effect:
+        'Longest time that a worker waits for a statement, and for a connection of its pool. After ' +
+        'that the message is processed again.',
     }),
     redisUrl: url({
       variable: 'REDIS_URL',

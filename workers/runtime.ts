@@ -11,6 +11,7 @@ import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import type { Config } from '../config.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openDatabase, type Database } from '../db/client.ts';
+import { asDependency } from '../db/watch.ts';
 import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { createTemplateCache, type TemplateCache } from '../db/templates.ts';
@@ -18,6 +19,7 @@ import type { Nudge } from '../queues/messages.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
 import type { ImageDigests } from '../registry/image-digests.ts';
 import { openImages } from '../registry/open.ts';
+import { reportMysql, reportRedis } from '../telemetry/dependencies.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CrashPoint } from './crash-points.ts';
@@ -75,17 +77,25 @@ const openTrust = ({ config, log }: RuntimeOptions) => ({
   }),
 });
 
+/** Whether a message can be finished now. */
+export const canProceed = ({ queues, database }: Pick<Runtime, 'queues' | 'database'>): boolean =>
+  queues.redis.status === 'ready' && database.standing().up;
+
 export function openRuntime(options: RuntimeOptions): Runtime {
   const { config, metrics, log } = options;
   const database = openDatabase({
     url: config.databaseUrl,
     connections: config.databaseConnections,
+    statementMs: config.workerStatementMs,
+    onTimeout: (what) => metrics.databaseTimeouts.inc({ what }),
+    onChange: (standing) => reportMysql(options, asDependency(standing)),
   });
   const queues = openQueues({
     redisUrl: config.redisUrl,
     prefix: config.redisPrefix,
     keepFinishedMs: config.keepFinishedMs,
-    onTrouble: (error) => log.debug({ err: error }, 'redis-trouble'),
+    onChange: ({ up, isReplica, reason }) =>
+      reportRedis(options, { up, isReadOnly: isReplica, reason }),
   });
   const { objects, batch } = openAws(options, queues);
   const nowMs = options.nowMs ?? (() => Date.now());

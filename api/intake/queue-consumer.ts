@@ -21,7 +21,13 @@ export function consumeIntakeQueue(app: Api, context: ApiContext): void {
     log.error({ event: 'intake-trouble', error: error.message }, 'intake-trouble');
   app.addHook('onListen', async () => {
     intake = openIntake(
-      { redisUrl: config.redisUrl, prefix: config.redisPrefix, lockMs: config.lockMs, onTrouble },
+      {
+        redisUrl: config.redisUrl,
+        prefix: config.redisPrefix,
+        lockMs: config.lockMs,
+        onTrouble,
+        canProceed: () => context.database.standing().up,
+      },
       (message) => handleMessage(context, message),
     );
   });

@@ -30,6 +30,8 @@ export interface MariadbOptions {
    * With port and dataFolder, a killed server comes back at the same URL. Generated when absent.
    */
   password?: string;
+  /** Come last, and so win: for tests of replication. */
+  extraArguments?: readonly string[];
 }
 
 /**
@@ -236,5 +238,6 @@ function serverArguments(
           '--innodb-log-buffer-size=4M',
         ]
       : []),
+    ...(options.extraArguments ?? []),
   ];
 }

@@ -1,11 +1,30 @@
 import type { Registry } from 'prom-client';
-import { gauge } from '../series.ts';
+import { counter, gauge, withLabel } from '../series.ts';
+
+export const dependencies = ['mysql', 'redis'] as const;
+
+/** What MySQL did not answer in time. */
+const unanswered = ['connection', 'statement', 'commit'] as const;
 
 export const processMetrics = (registers: Registry[]) => ({
   dependencyUp: gauge({
     name: 'batchwell_dependency_up',
     help: '1 if the dependency answered this process at the last check, else 0.',
     labels: ['dependency'],
+    registers,
+  }),
+  dependencyReadOnly: gauge({
+    name: 'batchwell_dependency_read_only',
+    help: '1 while the name of the dependency leads this process to a server that is not a primary.',
+    labels: ['dependency'],
+    startsAt: withLabel('dependency', dependencies),
+    registers,
+  }),
+  databaseTimeouts: counter({
+    name: 'batchwell_database_timeouts_total',
+    help: 'Waits for a connection, statements and commits that MySQL did not answer in time.',
+    labels: ['what'],
+    startsAt: withLabel('what', unanswered),
     registers,
   }),
   logFollows: gauge({

@@ -1,0 +1,181 @@
+/**
+ * Connections to Redis that recover from a failover. A connection stays open when its server becomes
+ * a replica, and would get READONLY for ever; or it is never answered again.
+ */
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
+
+/**
+ * Errors of a server that is not, or no longer, the primary: a command that writes to a replica (in
+ * a script, the name is inside the message), one that waited while its server became a replica, a
+ * replica without its primary, and one that loads the data of its new primary.
+ */
+const NOT_PRIMARY = /(^|[\s-])(READONLY|UNBLOCKED|MASTERDOWN|LOADING) /;
+
+export const isNotPrimary = ({ message }: Error): boolean => NOT_PRIMARY.test(message);
+
+/** Errors of messages that were not sent because the connection changed servers. */
+export const mayBeSentAgain = (error: Error): boolean =>
+  isNotPrimary(error) || /^EXECABORT |Command aborted due to connection close/.test(error.message);
+
+/** Reconnects that found a replica, by the options of their connection. */
+const atReplica = new WeakSet<object>();
+
+/**
+ * Opens the socket, resolving the name each time. A connection to a replica is never ready: it is
+ * closed, and the next attempt asks the name again. Until then commands wait, or fail at once on an
+ * impatient connection.
+ */
+class PrimaryConnector extends AbstractConnector {
+  readonly #options: RedisOptions;
+
+  constructor(options: unknown) {
+    super((options as RedisOptions).disconnectTimeout ?? 0);
+    this.#options = options as RedisOptions;
+  }
+
+  /** @param info the fields of INFO; none where an ACL forbids it */
+  override check(info: { role?: string } | undefined): boolean {
+    const isReplica = info?.role === 'slave';
+    if (isReplica) atReplica.add(this.#options);
+    else atReplica.delete(this.#options);
+    return !isReplica;
+  }
+
+  override async connect(): Promise<Socket> {
+    this.connecting = true;
+    const stream = openSocket(this.#options);
+    this.stream = stream;
+    stream.once('error', (error) => {
+      this.firstError = error;
+    });
+    return stream;
+  }
+}
+
+function openSocket({ path, host, port, family, tls }: RedisOptions): Socket {
+  const to = {
+    ...(path ? { path } : { host, port: port ?? 6379 }),
+    ...(family !== undefined && { family }),
+    ...tls,
+  };
+  return tls ? connectTls(to as ConnectionOptions) : connectTcp(to as NetConnectOpts);
+}
+
+const LONGEST_RETRY_MS = 1000;
+
+/** BullMQ copies these to the connections that it makes for blocking commands. */
+const OPTIONS = {
+  Connector: PrimaryConnector,
+  connectTimeout: 3000,
+  keepAlive: 10_000,
+  retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 10), LONGEST_RETRY_MS),
+  // 2: the command was not executed, and is sent again on the next connection.
+  reconnectOnError: (error: Error) => (isNotPrimary(error) ? 2 : false),
+  // BullMQ's blocking commands wait 10 s at most, so a server that says nothing for longer is gone.
+  socketTimeout: 15_000,
+  disconnectTimeout: 500,
+  maxLoadingRetryTime: 1000,
+} satisfies RedisOptions;
+
+/** BullMQ's blocking commands need a connection that never stops retrying. */
+export function connectRedis(url: string): Redis {
+  const redis = new Redis(url, { ...OPTIONS, maxRetriesPerRequest: null, enableReadyCheck: true });
+  watchRole(redis);
+  return redis;
+}
+
+const IMPATIENCE_MS = 1000;
+
+/**
+ * For commands that must fail at once while Redis is down; on the connection of the queues they
+ * would wait. Resolves after the first attempt to connect, successful or not, and in time. Errors
+ * reject the commands only.
+ */
+export async function connectImpatientRedis(url: string): Promise<Redis> {
+  const redis = new Redis(url, {
+    ...OPTIONS,
+    maxRetriesPerRequest: 1,
+    enableOfflineQueue: false,
+    commandTimeout: IMPATIENCE_MS,
+    lazyConnect: true,
+  });
+  redis.on('error', () => undefined);
+  const connecting = redis.connect().catch(() => undefined);
+  await Promise.race([connecting, sleep(2 * IMPATIENCE_MS, undefined, { ref: false })]);
+  watchRole(redis);
+  return redis;
+}
+
+/** The role of the server, or why it is not known. Asks on a connection that is ready only. */
+async function askRole(redis: Redis): Promise<string | undefined> {
+  try {
+    return /^role:(\w+)/m.exec(await redis.info('replication'))?.[1];
+  } catch (error) {
+    // An ACL can forbid INFO. Then only the errors of commands tell.
+    if (error instanceof Error && error.message.startsWith('NOPERM')) return undefined;
+    throw error;
+  }
+}
+
+/** Rejects at once if the connection is down; a ping would wait until it is up. */
+export async function pingRedis(redis: Redis): Promise<void> {
+  if (redis.status !== 'ready')
+    throw new Error(
+      atReplica.has(redis.options)
+        ? 'the server is a replica, not a primary'
+        : `the connection is ${redis.status}`,
+    );
+  if ((await askRole(redis)) !== 'slave') return;
+  leaveReplica(redis);
+  throw new Error('the server is a replica, not a primary');
+}
+
+/** Asks the name again. */
+function leaveReplica(redis: Redis): void {
+  if (redis.status !== 'ready') return;
+  atReplica.add(redis.options);
+  redis.disconnect(true);
+}
+
+/** Whether the last attempt to connect found a replica. */
+export const foundReplica = (redis: Redis): boolean => atReplica.has(redis.options);
+
+const WATCH_MS = 2000;
+const ANSWER_MS = 2000;
+
+/**
+ * Asks every 2 s what the server is. A connection that writes nothing gets no error from a demoted
+ * server, and one whose server hangs or vanished gets nothing at all.
+ */
+function watchRole(redis: Redis): void {
+  let asking = false;
+  let handshakes = 0;
+  const reconnect = (): void => {
+    handshakes = 0;
+    redis.disconnect(true);
+  };
+  const look = async (): Promise<void> => {
+    const role = await Promise.race([
+      askRole(redis).catch(() => undefined),
+      // An answer that arrived while the event loop was busy is read in this turn.
+      sleep(ANSWER_MS, 'silent', { ref: false }).then((silent) => nextTurn(silent)),
+    ]);
+    if (role === 'slave') leaveReplica(redis);
+    else if (role === 'silent' && redis.status === 'ready') reconnect();
+  };
+  const timer = setInterval(() => {
+    // A server that accepts the connection and does not greet it.
+    handshakes = redis.status === 'connect' ? handshakes + 1 : 0;
+    if (handshakes > 1) reconnect();
+    if (redis.status !== 'ready' || asking) return;
+    asking = true;
+    void look().finally(() => {
+      asking = false;
+    });
+  }, WATCH_MS);
+  timer.unref();
+  redis.once('end', () => clearInterval(timer));
+}
