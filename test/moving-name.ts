@@ -14,8 +14,8 @@ export interface MovingName {
   drop(): void;
   /** The present connections are never answered again and never closed, as when a host vanishes. */
   silence(): void;
-  /** The next request that has this text is forwarded, and never answered. */
-  loseAnswerTo(text: string): void;
+  /** The next request that matches is forwarded, and never answered. */
+  loseAnswerTo(request: RegExp): void;
   /** Open connections by the port of their target. */
   connections(): Map<number, number>;
   close(): Promise<void>;
@@ -25,12 +25,12 @@ export async function startMovingName(targetUrl: string): Promise<MovingName> {
   const url = new URL(targetUrl);
   let target = Number(url.port);
   const pairs = new Map<Socket, { far: Socket; port: number }>();
-  let lost: string | undefined;
+  let lost: RegExp | undefined;
   const server = createServer((near) => {
     const far = connect(target, '127.0.0.1');
     pairs.set(near, { far, port: target });
     near.on('data', (data) => {
-      if (lost === undefined || !data.includes(lost)) return;
+      if (lost?.test(data.toString('latin1')) !== true) return;
       lost = undefined;
       far.unpipe(near).resume();
     });
@@ -62,7 +62,7 @@ export async function startMovingName(targetUrl: string): Promise<MovingName> {
         far.removeAllListeners('close').destroy();
       }
     },
-    loseAnswerTo: (text) => void (lost = text),
+    loseAnswerTo: (request) => void (lost = request),
     connections() {
       const counts = new Map<number, number>();
       for (const { port } of pairs.values()) counts.set(port, (counts.get(port) ?? 0) + 1);
