@@ -31,20 +31,7 @@ export interface RunningApi {
 export async function startApi(config: Config): Promise<RunningApi> {
   const log = createLog({ level: config.logLevel, name: 'api' });
   const metrics = createMetrics();
-  const database = openDatabase({
-    url: config.databaseUrl,
-    connections: config.databaseConnections,
-    statementMs: config.apiStatementMs,
-    onTimeout: (what) => metrics.databaseTimeouts.inc({ what }),
-    onChange: (standing) => reportMysql({ metrics, log }, asDependency(standing)),
-  });
-  const queues = openQueues({
-    redisUrl: config.redisUrl,
-    prefix: config.redisPrefix,
-    keepFinishedMs: config.keepFinishedMs,
-    onChange: ({ up, isReplica, reason }) =>
-      reportRedis({ metrics, log }, { up, isReadOnly: isReplica, reason }),
-  });
+  const { database, queues } = openStores(config, { metrics, log });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
   const identities = {
     objects,
@@ -92,6 +79,23 @@ export async function startApi(config: Config): Promise<RunningApi> {
     throw error;
   }
 }
+
+const openStores = (config: Config, telemetry: Pick<ApiDependencies, 'metrics' | 'log'>) => ({
+  database: openDatabase({
+    url: config.databaseUrl,
+    connections: config.databaseConnections,
+    statementMs: config.apiStatementMs,
+    onTimeout: (what) => telemetry.metrics.databaseTimeouts.inc({ what }),
+    onChange: (standing) => reportMysql(telemetry, asDependency(standing)),
+  }),
+  queues: openQueues({
+    redisUrl: config.redisUrl,
+    prefix: config.redisPrefix,
+    keepFinishedMs: config.keepFinishedMs,
+    onChange: ({ up, isReplica, reason }) =>
+      reportRedis(telemetry, { up, isReadOnly: isReplica, reason }),
+  }),
+});
 
 /** To tell in a dry run what a task's image is. */
 const openImagesFor = ({

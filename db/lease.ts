@@ -15,8 +15,7 @@ export interface Session {
 }
 
 /** What had no answer in time: a wait for a connection, a statement, or a commit. */
-export const timeouts = ['connection', 'statement', 'commit'] as const;
-export type Timeout = (typeof timeouts)[number];
+export type Timeout = 'connection' | 'statement' | 'commit';
 
 export interface LeaseHooks {
   onTimeout(what: Timeout): void;

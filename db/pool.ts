@@ -2,7 +2,8 @@
  * A pool whose waits end, and which leaves a server that is no longer the primary: mysql2's pool
  * hands out a connection again whatever its server has become.
  */
-import { createPool, type PoolConnection } from 'mysql2/promise';
+import type { PoolConnection as CoreConnection } from 'mysql2';
+import { createPool, type Pool, type PoolConnection } from 'mysql2/promise';
 import { within } from './bounded.ts';
 import { openLease, type Lease, type LeaseHooks } from './lease.ts';
 import { requirePrimary } from './primary.ts';
@@ -49,6 +50,7 @@ export const connectionOptions = (url: string, connectMs: number) => ({
 /** A connection of the pool. */
 interface Member {
   generation: number;
+  /** Rejects when its server is not a primary. */
   prepared: Promise<unknown>;
   lease: Lease | undefined;
   destroy(): void;
@@ -66,63 +68,17 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
     maxPreparedStatements: 200,
   });
   const members = new Map<object, Member>();
-  const waiting = new Set<(error: DatabaseUnavailable) => void>();
+  const line = openLine(pool, { statementMs, ...hooks });
   let generation = 0;
-
   pool.pool.on('connection', (core) => {
-    for (const statement of SESSION_SETTINGS) core.query(statement, () => undefined);
-    // mysql2 never settles what a destroyed connection was asked.
-    const { promise: destroyed, reject } = Promise.withResolvers<never>();
-    const prepared = Promise.race([requirePrimary((sql) => core.promise().query(sql)), destroyed]);
-    prepared.catch(() => undefined);
-    const destroy = (): void => {
-      members.delete(core);
-      core.destroy();
-      destroySocket(core);
-      reject(new DatabaseUnavailable('unreachable', 'the connection was given up'));
-    };
-    members.set(core, { generation, prepared, lease: undefined, destroy });
-    core.once('end', () => members.delete(core));
-    core.once('error', () => members.delete(core));
+    members.set(
+      core,
+      openMember(core, generation, () => members.delete(core)),
+    );
   });
 
-  /** The next connection of the pool, whatever its server is. */
-  const take = async (): Promise<PoolConnection> => {
-    const { promise: refused, reject } = Promise.withResolvers<never>();
-    waiting.add(reject);
-    const coming = pool.getConnection();
-    try {
-      return await within(Promise.race([coming, refused]), statementMs, () => {
-        hooks.onTimeout('connection');
-        return new DatabaseUnavailable('no-answer', `no connection within ${statementMs} ms`);
-      });
-    } catch (error) {
-      coming.then(
-        (late) => late.release(),
-        () => undefined,
-      );
-      throw asUnavailable(error);
-    } finally {
-      waiting.delete(reject);
-    }
-  };
-
-  const check = async (member: Member): Promise<void> => {
-    try {
-      await within(member.prepared, statementMs, () => {
-        hooks.onTimeout('connection');
-        return new DatabaseUnavailable('no-answer', `no answer within ${statementMs} ms`);
-      });
-    } catch (error) {
-      member.destroy();
-      const unavailable = asUnavailable(error);
-      if (unavailable.outage === 'read-only') hooks.onReadOnly();
-      throw unavailable;
-    }
-  };
-
-  const leaseOf = (connection: PoolConnection, member: Member): Lease => {
-    const lease = openLease({
+  const leaseOf = (connection: PoolConnection, member: Member): Lease =>
+    (member.lease = openLease({
       ...hooks,
       connection,
       statementMs,
@@ -132,18 +88,15 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
         if (member.generation === generation) connection.release();
         else member.destroy();
       },
-    });
-    member.lease = lease;
-    return lease;
-  };
+    }));
 
   return {
     async lease() {
       for (;;) {
-        const connection = await take();
+        const connection = await line.take();
         const member = members.get(connection.connection);
         if (member?.generation === generation) {
-          await check(member);
+          await requirePrepared(member, { statementMs, ...hooks });
           return leaseOf(connection, member);
         }
         if (member) member.destroy();
@@ -152,11 +105,9 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
     },
     retire() {
       generation += 1;
-      for (const member of [...members.values()]) if (!member.lease) member.destroy();
+      for (const member of members.values()) if (!member.lease) member.destroy();
     },
-    refuse(error) {
-      for (const reject of [...waiting]) reject(error);
-    },
+    refuse: (error) => line.refuse(error),
     hurry(limitMs) {
       for (const { lease } of members.values()) lease?.hurry(limitMs);
     },
@@ -164,10 +115,74 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
       const ended = pool.end();
       ended.catch(() => undefined);
       await within(ended, END_MS, () => new Error('late')).catch(() => undefined);
-      for (const member of [...members.values()]) {
+      for (const member of members.values()) {
         member.lease?.abandon();
         member.destroy();
       }
+    },
+  };
+}
+
+function openMember(core: CoreConnection, generation: number, forget: () => void): Member {
+  // A failure here shows when it is used. Without a callback it would end the process.
+  for (const statement of SESSION_SETTINGS) core.query(statement, () => undefined);
+  // mysql2 never settles what a destroyed connection was asked.
+  const { promise: destroyed, reject } = Promise.withResolvers<never>();
+  const prepared = Promise.race([requirePrimary((sql) => core.promise().query(sql)), destroyed]);
+  prepared.catch(() => undefined);
+  core.once('end', forget);
+  core.once('error', forget);
+  const destroy = (): void => {
+    forget();
+    core.destroy();
+    destroySocket(core);
+    reject(new DatabaseUnavailable('unreachable', 'the connection was given up'));
+  };
+  return { generation, prepared, lease: undefined, destroy };
+}
+
+type Limit = LeaseHooks & Pick<PoolOptions, 'statementMs'>;
+
+async function requirePrepared(member: Member, { statementMs, ...hooks }: Limit): Promise<void> {
+  try {
+    await within(member.prepared, statementMs, () => {
+      hooks.onTimeout('connection');
+      return new DatabaseUnavailable('no-answer', `no answer within ${statementMs} ms`);
+    });
+  } catch (error) {
+    member.destroy();
+    const unavailable = asUnavailable(error);
+    if (unavailable.outage === 'read-only') hooks.onReadOnly();
+    throw unavailable;
+  }
+}
+
+/** Those who wait for a connection: in time, and until they are refused. */
+function openLine(pool: Pool, { statementMs, onTimeout }: Limit) {
+  const waiting = new Set<(error: DatabaseUnavailable) => void>();
+  return {
+    /** The next connection of the pool, whatever its server is. */
+    async take(): Promise<PoolConnection> {
+      const { promise: refused, reject } = Promise.withResolvers<never>();
+      waiting.add(reject);
+      const coming = pool.getConnection();
+      try {
+        return await within(Promise.race([coming, refused]), statementMs, () => {
+          onTimeout('connection');
+          return new DatabaseUnavailable('no-answer', `no connection within ${statementMs} ms`);
+        });
+      } catch (error) {
+        coming.then(
+          (late) => late.release(),
+          () => undefined,
+        );
+        throw asUnavailable(error);
+      } finally {
+        waiting.delete(reject);
+      }
+    },
+    refuse(error: DatabaseUnavailable): void {
+      for (const reject of waiting) reject(error);
     },
   };
 }

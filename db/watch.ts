@@ -22,7 +22,7 @@ export const asDependency = (
 
 export interface WatchHooks {
   onChange(standing: Standing): void;
-  /** The server of the old connections is not the primary, or did not answer. */
+  /** The server of the old connections is not a primary, or did not answer. */
   onLost(): void;
   /** A new connection has an answer where the old one had none. */
   onAnswerElsewhere(): void;
@@ -49,105 +49,29 @@ const isLate = (): Error =>
   new DatabaseUnavailable('no-answer', `no answer within ${ANSWER_MS} ms`);
 
 export function openWatch(url: string, hooks: WatchHooks): Watch {
-  let connection: Connection | undefined;
+  const probe = openProbe(url, hooks);
   let standing: Standing = { up: true };
   let looking: Promise<Standing> | undefined;
   let suspicion: Promise<unknown> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  let lostInSilence = false;
   let closed = false;
 
-  const drop = (): void => {
-    if (!connection) return;
-    connection.destroy();
-    destroySocket((connection as Connection & { connection: object }).connection);
-    connection = undefined;
-  };
-
-  /** Whether the connection that is open leads to a primary. A restart of the server closes it. */
-  const askOld = async (old: Connection): Promise<boolean> => {
-    try {
-      await within(
-        requirePrimary((sql) => old.query(sql)),
-        ANSWER_MS,
-        isLate,
-      );
-      return true;
-    } catch (error) {
-      drop();
-      lostInSilence = asUnavailable(error).outage === 'no-answer';
-      hooks.onLost();
-      return false;
-    }
-  };
-
-  const askNew = async (): Promise<void> => {
-    const coming = createConnection(connectionOptions(url, ANSWER_MS));
-    const asked = coming.then(async (fresh) => {
-      fresh.on('error', () => undefined);
-      await requirePrimary((sql) => fresh.query(sql)).catch((error: unknown) => {
-        fresh.destroy();
-        throw error;
-      });
-      return fresh;
-    });
-    try {
-      connection = await within(asked, ANSWER_MS, isLate);
-      if (lostInSilence) hooks.onAnswerElsewhere();
-      lostInSilence = false;
-    } catch (error) {
-      asked.catch(() => undefined);
-      coming.then(
-        (late) => {
-          late.destroy();
-          destroySocket((late as Connection & { connection: object }).connection);
-        },
-        () => undefined,
-      );
-      throw error;
-    }
-  };
-
-  const ask = async (): Promise<void> => {
-    if (connection && (await askOld(connection))) return;
-    try {
-      await askNew();
-    } catch (error) {
-      const unavailable = asUnavailable(error);
-      if (unavailable.outage === 'refused')
-        // Too many connections, or new credentials: those of the pool may serve for long.
-        return within(hooks.askPool(), ANSWER_MS, () => unavailable);
-      throw unavailable;
-    }
-  };
-
   const lookOnce = async (): Promise<Standing> => {
-    const seen = await ask().then(
-      (): Standing => ({ up: true }),
-      (error: unknown): Standing => {
-        const { outage, message } = asUnavailable(error);
-        return { up: false, outage, message };
-      },
-    );
-    if (closed) drop();
-    const changed =
-      seen.up !== standing.up || (!seen.up && !standing.up && seen.outage !== standing.outage);
+    const seen = await probe.ask();
+    if (closed) probe.drop();
+    const changed = describe(seen) !== describe(standing);
     standing = seen;
     if (changed && !closed) hooks.onChange(seen);
     return seen;
   };
-
   const look = (): Promise<Standing> =>
     (looking ??= lookOnce().finally(() => {
       looking = undefined;
     }));
-
   const lookAgain = (): void => {
     if (closed) return;
-    timer = setTimeout(
-      () => void look().finally(lookAgain),
-      standing.up ? PAUSE_MS : PAUSE_WHILE_DOWN_MS,
-    );
+    const pauseMs = standing.up ? PAUSE_MS : PAUSE_WHILE_DOWN_MS;
+    timer = setTimeout(() => void look().finally(lookAgain), pauseMs);
     timer.unref();
   };
   void look().finally(lookAgain);
@@ -155,7 +79,7 @@ export function openWatch(url: string, hooks: WatchHooks): Watch {
   return {
     look,
     suspect() {
-      drop();
+      probe.drop();
       suspicion ??= look().finally(() => {
         suspicion = undefined;
       });
@@ -168,7 +92,86 @@ export function openWatch(url: string, hooks: WatchHooks): Watch {
     close() {
       closed = true;
       clearTimeout(timer);
-      drop();
+      probe.drop();
     },
   };
+}
+
+const describe = (standing: Standing): string => (standing.up ? 'up' : standing.outage);
+
+/** Asks on the connection that is open, and then on a new one. */
+function openProbe(url: string, hooks: WatchHooks) {
+  let connection: Connection | undefined;
+  let lostInSilence = false;
+
+  const drop = (): void => {
+    if (connection) destroy(connection);
+    connection = undefined;
+  };
+
+  /** Whether the connection leads to a primary. A restart of the server closes it. */
+  const askOld = async (old: Connection): Promise<boolean> => {
+    try {
+      await within(
+        requirePrimary((sql) => old.query(sql)),
+        ANSWER_MS,
+        isLate,
+      );
+      return true;
+    } catch (error) {
+      drop();
+      const { outage } = asUnavailable(error);
+      lostInSilence = outage === 'no-answer';
+      if (lostInSilence || outage === 'read-only') hooks.onLost();
+      return false;
+    }
+  };
+
+  const askBoth = async (): Promise<void> => {
+    if (connection && (await askOld(connection))) return;
+    try {
+      connection = await openConnection(url);
+      if (lostInSilence) hooks.onAnswerElsewhere();
+      lostInSilence = false;
+    } catch (error) {
+      const unavailable = asUnavailable(error);
+      if (unavailable.outage !== 'refused') throw unavailable;
+      // Too many connections, or new credentials: those of the pool may serve for long.
+      await within(hooks.askPool(), ANSWER_MS, () => unavailable);
+    }
+  };
+
+  return {
+    drop,
+    ask: (): Promise<Standing> =>
+      askBoth().then(
+        (): Standing => ({ up: true }),
+        (error: unknown): Standing => {
+          const { outage, message } = asUnavailable(error);
+          return { up: false, outage, message };
+        },
+      ),
+  };
+}
+
+/** To a primary, and in time. */
+async function openConnection(url: string): Promise<Connection> {
+  const coming = createConnection(connectionOptions(url, ANSWER_MS));
+  const asked = coming.then(async (fresh) => {
+    fresh.on('error', () => undefined);
+    await requirePrimary((sql) => fresh.query(sql));
+    return fresh;
+  });
+  try {
+    return await within(asked, ANSWER_MS, isLate);
+  } catch (error) {
+    asked.catch(() => undefined);
+    coming.then(destroy, () => undefined);
+    throw error;
+  }
+}
+
+function destroy(connection: Connection): void {
+  connection.destroy();
+  destroySocket((connection as Connection & { connection: object }).connection);
 }

@@ -14,7 +14,7 @@ import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
  */
 const NOT_PRIMARY = /(^|[\s-])(READONLY|UNBLOCKED|MASTERDOWN|LOADING) /;
 
-export const isNotPrimary = ({ message }: Error): boolean => NOT_PRIMARY.test(message);
+const isNotPrimary = ({ message }: Error): boolean => NOT_PRIMARY.test(message);
 
 /** Errors of messages that were not sent because the connection changed servers. */
 export const mayBeSentAgain = (error: Error): boolean =>

@@ -1,7 +1,7 @@
 /** Bounds how often a process logs one event: an outage must not fill the disk that logs are on. */
 
 /** Lines of one event per minute. The next ones are counted. */
-export const LINES_PER_MINUTE = 30;
+const LINES_PER_MINUTE = 30;
 const MINUTE_MS = 60_000;
 
 export interface LineLimit {

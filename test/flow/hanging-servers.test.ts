@@ -112,6 +112,7 @@ describe('MySQL that hangs', () => {
     await fleet.until('the worker to notice', () => !workers.runtime.database.standing().up);
     await Promise.all([api.queues.close(), api.database.close(), workers.close()]);
     await unanswered;
+    expect(workers.runtime.database.standing().up).toBe(false);
     database.goOn();
     await api.close();
   });
