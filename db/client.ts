@@ -17,7 +17,7 @@ export interface Database {
   pool: Session;
   /** For statements that belong together. @throws DatabaseUnavailable */
   lease(): Promise<Lease>;
-  /** Whether a primary answers now. Settles within 3 s. */
+  /** Whether a primary answers now. */
   look(): Promise<Standing>;
   /** As it was when last looked at: every 2 s, and after a statement without an answer. */
   standing(): Standing;

@@ -37,7 +37,7 @@ const SESSION_SETTINGS = [
 const END_MS = 2000;
 const LONGEST_CONNECT_MS = 10_000;
 
-/** What every connection is opened with. A peer that vanished is noticed within a minute. */
+/** What every connection is opened with. Keep-alive keeps idle ones known to firewalls. */
 export const connectionOptions = (url: string, connectMs: number) => ({
   uri: url,
   charset: 'utf8mb4',

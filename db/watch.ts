@@ -31,7 +31,7 @@ export interface WatchHooks {
 }
 
 export interface Watch {
-  /** Looks now. Settles within 3 s. */
+  /** Looks now. Settles in 9 s at most; within milliseconds if the server answers. */
   look(): Promise<Standing>;
   /** A statement had no answer: nobody gets a connection until this was looked into. */
   suspect(): void;
@@ -42,11 +42,16 @@ export interface Watch {
 
 const PAUSE_MS = 2000;
 const PAUSE_WHILE_DOWN_MS = 500;
-/** For an answer of a connection, and for a new connection with its answer. */
-const ANSWER_MS = 1000;
+/**
+ * For an answer of a connection, and for a new connection with its answer. A busy machine takes more
+ * than a second for one. After a statement without an answer a request waits for this, and there is
+ * less reason to be patient.
+ */
+const ANSWER_MS = 3000;
+const ANSWER_OF_SUSPECT_MS = 1000;
 
-const isLate = (): Error =>
-  new DatabaseUnavailable('no-answer', `no answer within ${ANSWER_MS} ms`);
+const isLate = (limitMs: number) => (): Error =>
+  new DatabaseUnavailable('no-answer', `no answer within ${limitMs} ms`);
 
 export function openWatch(url: string, hooks: WatchHooks): Watch {
   const probe = openProbe(url, hooks);
@@ -56,8 +61,8 @@ export function openWatch(url: string, hooks: WatchHooks): Watch {
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
 
-  const lookOnce = async (): Promise<Standing> => {
-    const seen = await probe.ask();
+  const lookOnce = async (limitMs: number): Promise<Standing> => {
+    const seen = await probe.ask(limitMs);
     if (closed) probe.drop();
     const changed = describe(seen) !== describe(standing);
     standing = seen;
@@ -65,7 +70,7 @@ export function openWatch(url: string, hooks: WatchHooks): Watch {
     return seen;
   };
   const look = (): Promise<Standing> =>
-    (looking ??= lookOnce().finally(() => {
+    (looking ??= lookOnce(ANSWER_MS).finally(() => {
       looking = undefined;
     }));
   const lookAgain = (): void => {
@@ -80,7 +85,7 @@ export function openWatch(url: string, hooks: WatchHooks): Watch {
     look,
     suspect() {
       probe.drop();
-      suspicion ??= look().finally(() => {
+      suspicion ??= lookOnce(ANSWER_OF_SUSPECT_MS).finally(() => {
         suspicion = undefined;
       });
     },
@@ -110,15 +115,17 @@ function openProbe(url: string, hooks: WatchHooks) {
   };
 
   /** Whether the connection leads to a primary. A restart of the server closes it. */
-  const askOld = async (old: Connection): Promise<boolean> => {
+  const askOld = async (old: Connection, limitMs: number): Promise<boolean> => {
     try {
       await within(
         requirePrimary((sql) => old.query(sql)),
-        ANSWER_MS,
-        isLate,
+        limitMs,
+        isLate(limitMs),
       );
       return true;
     } catch (error) {
+      // Somebody else gave it up meanwhile, and mysql2 settles nothing then.
+      if (connection !== old) return false;
       drop();
       const { outage } = asUnavailable(error);
       lostInSilence = outage === 'no-answer';
@@ -127,24 +134,26 @@ function openProbe(url: string, hooks: WatchHooks) {
     }
   };
 
-  const askBoth = async (): Promise<void> => {
-    if (connection && (await askOld(connection))) return;
+  const askBoth = async (limitMs: number): Promise<void> => {
+    if (connection && (await askOld(connection, limitMs))) return;
     try {
-      connection = await openConnection(url);
+      const fresh = await openConnection(url, limitMs);
+      drop();
+      connection = fresh;
       if (lostInSilence) hooks.onAnswerElsewhere();
       lostInSilence = false;
     } catch (error) {
       const unavailable = asUnavailable(error);
       if (unavailable.outage !== 'refused') throw unavailable;
       // Too many connections, or new credentials: those of the pool may serve for long.
-      await within(hooks.askPool(), ANSWER_MS, () => unavailable);
+      await within(hooks.askPool(), limitMs, () => unavailable);
     }
   };
 
   return {
     drop,
-    ask: (): Promise<Standing> =>
-      askBoth().then(
+    ask: (limitMs: number): Promise<Standing> =>
+      askBoth(limitMs).then(
         (): Standing => ({ up: true }),
         (error: unknown): Standing => {
           const { outage, message } = asUnavailable(error);
@@ -155,15 +164,15 @@ function openProbe(url: string, hooks: WatchHooks) {
 }
 
 /** To a primary, and in time. */
-async function openConnection(url: string): Promise<Connection> {
-  const coming = createConnection(connectionOptions(url, ANSWER_MS));
+async function openConnection(url: string, limitMs: number): Promise<Connection> {
+  const coming = createConnection(connectionOptions(url, limitMs));
   const asked = coming.then(async (fresh) => {
     fresh.on('error', () => undefined);
     await requirePrimary((sql) => fresh.query(sql));
     return fresh;
   });
   try {
-    return await within(asked, ANSWER_MS, isLate);
+    return await within(asked, limitMs, isLate(limitMs));
   } catch (error) {
     asked.catch(() => undefined);
     coming.then(destroy, () => undefined);

@@ -140,6 +140,14 @@ function leaveReplica(redis: Redis): void {
   redis.disconnect(true);
 }
 
+/** Rejects if Redis does not answer in time: without that, a hanging one would be waited for. */
+export async function requireRedis(redis: Redis): Promise<void> {
+  const late = sleep(ANSWER_MS, undefined, { ref: false }).then(() => {
+    throw new Error(`no answer within ${ANSWER_MS} ms`);
+  });
+  await Promise.race([pingRedis(redis), late]);
+}
+
 /** Whether the last attempt to connect found a replica. */
 export const foundReplica = (redis: Redis): boolean => atReplica.has(redis.options);
 

@@ -118,10 +118,25 @@ describe('MySQL that hangs', () => {
   });
 });
 
+test('credentials that were changed are a 503 with Retry-After, and the log says why', async () => {
+  const world = await startApiWorld({}, async (url) => {
+    const changed = new URL(url);
+    changed.password = 'of-yesterday';
+    return changed.href;
+  });
+  cleanUps.push(() => world.close());
+  const answer = await world.call('POST', TES, task);
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
+  expect((await world.call('GET', '/readyz')).status).toBe(503);
+  expect(eventsOf(world).filter((event) => event === 'mysql-away')).toHaveLength(1);
+  expect(world.lines.join('')).toMatch(/Access denied.*"outage":"refused"/);
+  expect(world.lines.join('')).not.toContain('of-yesterday');
+});
+
 describe('a commit without an answer', () => {
   test('the reply says that the outcome is unknown and what to do, and a repeated key finds the task', async () => {
     const database = await startHangable();
-    const world = await openApi(database, { apiStatementMs: 500 });
+    const world = await openApi(database, { apiStatementMs: 1500 });
     const count = async (): Promise<number> => (await world.call('GET', TES)).json.tasks.length;
     const post = (headers: Record<string, string> = {}) => world.call('POST', TES, task, headers);
 
@@ -152,7 +167,7 @@ describe('a commit without an answer', () => {
 
   test('a statement before the commit that had no answer leaves no doubt', async () => {
     const database = await startHangable();
-    const world = await openApi(database, { apiStatementMs: 500 });
+    const world = await openApi(database, { apiStatementMs: 1500 });
     await world.call('POST', TES, task);
     database.name.loseAnswerTo(/INSERT INTO tasks/);
     const answer = await world.call('POST', TES, task, { 'idempotency-key': 'k' });
@@ -185,6 +200,7 @@ describe('Redis that hangs', () => {
     );
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     expect((await world.call('GET', '/readyz')).status).toBe(503);
+    expect((await inTime(world.call('GET', '/board/api/queues'))).status).toBe(503);
     process.kill(pid, 'SIGCONT');
     await fleet.until('the tasks to move', async () => {
       const [waiting] = await fleet.rows(
