@@ -39,7 +39,7 @@ declare const open: unique symbol;
 export type Transaction = Session & { readonly [open]: true };
 
 /** Time left to a statement when its server fell silent and another one answers. */
-const LAST_MS = 5000;
+const LAST_MS = 2000;
 
 /** Opens a pool, and watches whether its server is a primary that answers. */
 export function openDatabase(options: DatabaseOptions): Database {

@@ -84,8 +84,22 @@ const OPTIONS = {
 export function connectRedis(url: string): Redis {
   const redis = new Redis(url, { ...OPTIONS, maxRetriesPerRequest: null, enableReadyCheck: true });
   watchRole(redis);
+  // A BullMQ worker makes two copies. The one with a name blocks, and BullMQ itself watches over it: a
+  // question would wait behind the command that blocks.
+  const duplicate = redis.duplicate.bind(redis);
+  redis.duplicate = (override) => {
+    const copy = duplicate(override);
+    if (!override?.connectionName) watchRole(copy);
+    return copy;
+  };
   return redis;
 }
+
+/**
+ * Seconds that a worker's blocking command waits for a message. BullMQ opens its connection anew a
+ * second later, so this is how long a server that vanished without a word goes unnoticed.
+ */
+export const BLOCK_SECONDS = 3;
 
 const IMPATIENCE_MS = 1000;
 

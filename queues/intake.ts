@@ -4,7 +4,7 @@
  */
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import { closeInTime } from './closing.ts';
-import { connectRedis } from './connect.ts';
+import { BLOCK_SECONDS, connectRedis } from './connect.ts';
 
 const INTAKE_QUEUE = 'intake';
 
@@ -60,6 +60,7 @@ export function openIntake(
     concurrency: MESSAGES_AT_ONCE,
     maxStalledCount: MOST_STALLS,
     lockDuration: options.lockMs,
+    drainDelay: BLOCK_SECONDS,
     stalledInterval: options.lockMs,
   });
   worker.on('error', options.onTrouble);
