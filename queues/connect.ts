@@ -101,6 +101,9 @@ export function connectRedis(url: string): Redis {
  */
 export const BLOCK_SECONDS = 3;
 
+/** How long a worker rests when it could not take a message; BullMQ's own 15 s outlast a failover. */
+export const RETRY_MS = 1000;
+
 const IMPATIENCE_MS = 1000;
 
 /**

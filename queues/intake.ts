@@ -4,7 +4,7 @@
  */
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import { closeInTime } from './closing.ts';
-import { BLOCK_SECONDS, connectRedis } from './connect.ts';
+import { BLOCK_SECONDS, connectRedis, RETRY_MS } from './connect.ts';
 
 const INTAKE_QUEUE = 'intake';
 
@@ -61,6 +61,7 @@ export function openIntake(
     maxStalledCount: MOST_STALLS,
     lockDuration: options.lockMs,
     drainDelay: BLOCK_SECONDS,
+    runRetryDelay: RETRY_MS,
     stalledInterval: options.lockMs,
   });
   worker.on('error', options.onTrouble);

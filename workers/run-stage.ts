@@ -7,7 +7,7 @@ import type { Stage } from '../core/places.ts';
 import { isDatabaseAway, messageOf } from '../db/unavailable.ts';
 import type { Messages } from '../queues/messages.ts';
 import { closeInTime } from '../queues/closing.ts';
-import { BLOCK_SECONDS, connectRedis } from '../queues/connect.ts';
+import { BLOCK_SECONDS, connectRedis, RETRY_MS } from '../queues/connect.ts';
 import { canProceed, type Runtime } from './runtime.ts';
 import { pipeline } from './pipeline.ts';
 
@@ -38,6 +38,7 @@ export function runStage<S extends Stage>(
     // The lock is renewed while a message is worked on; a worker that died loses it.
     lockDuration: runtime.config.lockMs,
     drainDelay: BLOCK_SECONDS,
+    runRetryDelay: RETRY_MS,
     stalledInterval: runtime.config.lockMs,
   });
   worker.on('failed', (job, error) =>
