@@ -11,10 +11,12 @@ import { openImageMemo } from '../db/image-digests.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
 import { openFleetClock } from '../db/fleet-clock.ts';
+import { asDependency } from '../db/watch.ts';
 import { openQueues } from '../queues/queues.ts';
 import { requireUsableRedis } from '../queues/shard.ts';
 import { openImages } from '../registry/open.ts';
 import { watchClock } from '../telemetry/clock.ts';
+import { reportMysql, reportRedis } from '../telemetry/dependencies.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
@@ -39,18 +41,8 @@ const CLOCK_WITHIN_MS = 5000;
 export async function startApi(config: Config): Promise<RunningApi> {
   const log = createLog({ level: config.logLevel, name: 'api' });
   const metrics = createMetrics();
-  const database = openDatabase({
-    url: config.databaseUrl,
-    connections: config.databaseConnections,
-  });
-  const clock = openFleetClock({ session: database.pool, ...watchClock(metrics, log) });
+  const { database, queues, clock } = openStores(config, { metrics, log });
   const { nowMs } = clock;
-  const queues = openQueues({
-    redisUrl: config.redisUrl,
-    prefix: config.redisPrefix,
-    keepFinishedMs: config.keepFinishedMs,
-    nowMs,
-  });
   const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
   const identities = {
     objects,
@@ -107,6 +99,27 @@ function openLogObjects(objects: ObjectStore, { bucket, bucketPrefix }: Config):
     open: (key, options) => objects.open(urlOf(key), options),
     describe: (key) => objects.describe(urlOf(key)),
   };
+}
+
+function openStores(config: Config, telemetry: Pick<ApiDependencies, 'metrics' | 'log'>) {
+  const { metrics, log } = telemetry;
+  const database = openDatabase({
+    url: config.databaseUrl,
+    connections: config.databaseConnections,
+    statementMs: config.apiStatementMs,
+    onTimeout: (what) => metrics.databaseTimeouts.inc({ what }),
+    onChange: (standing) => reportMysql(telemetry, asDependency(standing)),
+  });
+  const clock = openFleetClock({ session: database.pool, ...watchClock(metrics, log) });
+  const queues = openQueues({
+    redisUrl: config.redisUrl,
+    prefix: config.redisPrefix,
+    keepFinishedMs: config.keepFinishedMs,
+    nowMs: clock.nowMs,
+    onChange: ({ up, isReplica, reason }) =>
+      reportRedis(telemetry, { up, isReadOnly: isReplica, reason }),
+  });
+  return { database, queues, clock };
 }
 
 /** To tell in a dry run what a task's image is. */

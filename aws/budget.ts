@@ -3,6 +3,7 @@
  * throttled answer halves the rate for all processes. Each second without one restores a twentieth
  * of the limit.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -49,20 +50,29 @@ redis.call('HSET', KEYS[1], 'rate', tostring(math.max(1, rate / 2)))
 return 0
 `;
 
+/** On the connection of the queues a command waits until Redis is back. */
+const LONGEST_ASK_MS = 1000;
+const AWAY: ReadonlySet<string> = new Set(['close', 'reconnecting', 'end']);
+
 /**
- * A budget that all processes share. If Redis is down, requests are sent without it: the limit of
- * AWS still holds.
+ * A budget that all processes share. If Redis is down, or does not answer within a second, requests
+ * are sent without it: the limit of AWS still holds.
  */
 export function createBudget({ redis, key, service, perSecond, metrics }: BudgetOptions): Budget {
+  const ask = async (script: string): Promise<unknown> => {
+    if (AWAY.has(redis.status)) return 0;
+    const asked = redis.eval(script, 1, key, perSecond).catch(() => 0);
+    return Promise.race([asked, sleep(LONGEST_ASK_MS, 0, { ref: false })]);
+  };
   return {
     async take() {
-      const waitMs = Number(await redis.eval(TAKE, 1, key, perSecond).catch(() => 0));
+      const waitMs = Number(await ask(TAKE));
       if (waitMs <= 0) return;
       metrics.awsBudgetWaitSeconds.inc({ service }, waitMs / 1000);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     },
     async slowDown() {
-      await redis.eval(SLOW_DOWN, 1, key, perSecond).catch(() => 0);
+      await ask(SLOW_DOWN);
     },
   };
 }

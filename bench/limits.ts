@@ -6,7 +6,7 @@
 import { Queue, Worker } from 'bullmq';
 import { createPool, type Pool } from 'mysql2/promise';
 import { selectFirst, write } from '../db/rows.ts';
-import { connectRedis } from '../queues/queues.ts';
+import { connectRedis } from '../queues/connect.ts';
 import type { World } from './world.ts';
 
 export interface Limits {

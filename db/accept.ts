@@ -12,6 +12,7 @@ import {
   type Origin,
 } from './new-tasks.ts';
 import { select } from './rows.ts';
+import { knowOutcome } from './unavailable.ts';
 
 /** A task, with the key of its request when the sender gave one. */
 export interface TaskRequest {
@@ -60,7 +61,7 @@ export async function acceptTasks(database: Database, request: AcceptRequest): P
     request.tasks.map(({ task }) => task),
     { isScatter: scatter !== undefined },
   );
-  const templateIds = await saveTemplates(database, prepared, request);
+  const templateIds = await saveTemplates(database, prepared, request).catch(knowOutcome);
   const tasks = { prepared, templateIds };
   return inTransaction(database, (session) =>
     scatter

@@ -2,68 +2,129 @@
  * `db/` holds everything that speaks SQL: one named query per function. This file opens connections and
  * transactions, and runs the migrations that drizzle makes from `schema/`.
  */
-import { createPool, type Pool, type PoolConnection } from 'mysql2/promise';
+import { createPool, type Pool } from 'mysql2/promise';
 import { fileURLToPath } from 'node:url';
+import type { Lease, Session, Timeout } from './lease.ts';
+import { connectionOptions, openPool } from './pool.ts';
 import { selectFirst } from './rows.ts';
+import { DatabaseUnavailable, errorCode, hadNoAnswer, OutcomeUnknown } from './unavailable.ts';
+import { openWatch, type Standing } from './watch.ts';
+
+export type { Session };
 
 export interface Database {
-  pool: Pool;
+  /** Runs single statements, each on a connection of its own. */
+  pool: Session;
+  /** For statements that belong together. @throws DatabaseUnavailable */
+  lease(): Promise<Lease>;
+  /** Whether a primary answers now. */
+  look(): Promise<Standing>;
+  /** As it was when last looked at: every 2 s, and after a statement without an answer. */
+  standing(): Standing;
   close(): Promise<void>;
 }
 
-/** A query runs on the pool, or on the connection of an open transaction. */
-export type Session = Pick<PoolConnection, 'query' | 'execute'>;
+export interface DatabaseOptions {
+  url: string;
+  connections: number;
+  /** Longest time for a statement, and for a wait for a connection. Absent: no limit. */
+  statementMs?: number;
+  onTimeout?: (what: Timeout) => void;
+  /** Called when the database becomes available or unavailable. */
+  onChange?: (standing: Standing) => void;
+}
 
 declare const open: unique symbol;
 /** The connection of an open transaction, for statements that must be committed together. */
 export type Transaction = Session & { readonly [open]: true };
 
-const SESSION_SETTINGS = [
-  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
-  "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00'",
-];
+/** Time left to a statement when its server fell silent and another one answers. */
+const LAST_MS = 2000;
 
-/**
- * Opens a pool. Connections run at READ COMMITTED: packing claims rows with SKIP LOCKED, and the gap
- * locks of REPEATABLE READ would make inserts of new tasks wait for it.
- */
-export function openDatabase(options: { url: string; connections: number }): Database {
-  const pool = createPool({
-    uri: options.url,
-    connectionLimit: options.connections,
-    charset: 'utf8mb4',
-    supportBigNumbers: true,
-    enableKeepAlive: true,
-    maxPreparedStatements: 200,
+/** Opens a pool, and watches whether its server is a primary that answers. */
+export function openDatabase(options: DatabaseOptions): Database {
+  let standing: Standing = { up: true };
+  const pool = openPool(options, {
+    onTimeout(what) {
+      options.onTimeout?.(what);
+      pool.retire();
+      watch.suspect();
+    },
+    onReadOnly() {
+      pool.retire();
+      watch.suspect();
+    },
   });
-  pool.pool.on('connection', (connection) => {
-    // A failure here shows at the next query of the connection. Without a callback it would end the
-    // process.
-    for (const statement of SESSION_SETTINGS) connection.query(statement, () => undefined);
+  const watch = openWatch(options.url, {
+    onChange(changed) {
+      standing = changed;
+      if (!changed.up) pool.refuse(new DatabaseUnavailable(changed.outage, changed.message));
+      options.onChange?.(changed);
+    },
+    onLost: () => pool.retire(),
+    onAnswerElsewhere: () => pool.hurry(LAST_MS),
+    async askPool() {
+      (await pool.lease()).release();
+    },
   });
-  return { pool, close: () => pool.end() };
+  const lease = async (): Promise<Lease> => {
+    await watch.requireUp();
+    return pool.lease();
+  };
+  return {
+    pool: singleStatements(lease),
+    lease,
+    look: () => watch.look(),
+    standing: () => standing,
+    async close() {
+      watch.close();
+      await pool.end();
+    },
+  };
 }
+
+/** @throws where no primary answers now */
+export async function requirePrimaryNow(database: Pick<Database, 'look'>): Promise<void> {
+  const standing = await database.look();
+  if (!standing.up) throw new DatabaseUnavailable(standing.outage, standing.message);
+}
+
+const READS = /^[\s(]*(SELECT|SHOW|SET|EXPLAIN|WITH)\b/i;
+
+const singleStatements = (lease: Database['lease']): Session => ({
+  async query(sql, values) {
+    const connection = await lease();
+    try {
+      return await connection.query(sql, values);
+    } catch (error) {
+      // It commits by itself.
+      throw hadNoAnswer(error) && !READS.test(sql) ? new OutcomeUnknown(error) : error;
+    } finally {
+      connection.release();
+    }
+  },
+});
 
 const RETRIED = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT']);
 const TRANSACTION_TRIES = 5;
 
 /**
  * Runs `work` in a transaction. After a deadlock or a lock timeout it rolls back and runs it again,
- * up to 5 times.
+ * up to 5 times. @throws OutcomeUnknown when the commit had no answer
  */
 export async function inTransaction<T>(
-  database: Database,
+  database: Pick<Database, 'lease'>,
   work: (session: Transaction) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
-    const connection = await database.pool.getConnection();
+    const connection = await database.lease();
     try {
-      await connection.beginTransaction();
+      await connection.begin();
       const value = await work(connection as Session as Transaction);
       await connection.commit();
       return value;
     } catch (error) {
-      await connection.rollback().catch(() => connection.destroy());
+      await connection.rollback();
       if (attempt >= TRANSACTION_TRIES || !RETRIED.has(errorCode(error))) throw error;
     } finally {
       connection.release();
@@ -71,31 +132,29 @@ export async function inTransaction<T>(
   }
 }
 
-export function errorCode(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-}
-
 const COLLATION = 'utf8mb4_bin';
 const MIGRATION_LOCK = 'batchwell-migrate';
 const MIGRATION_WAIT_SECONDS = 120;
+const CONNECT_MS = 10_000;
 
 /**
  * Updates the schema. Processes that start at the same time wait for each other on a named lock.
+ * Its statements have no time limit: an ALTER of a large table takes as long as it takes.
  */
 export async function migrateDatabase(url: string): Promise<void> {
-  const database = openDatabase({ url, connections: 2 });
+  const pool = createPool({ ...connectionOptions(url, CONNECT_MS), connectionLimit: 2 });
   try {
-    const connection = await database.pool.getConnection();
+    const connection = await pool.getConnection();
     try {
       await lockMigration(connection);
       await setCollation(connection);
-      await runMigrations(database);
+      await runMigrations(pool);
       await connection.query('SELECT RELEASE_LOCK(?)', [MIGRATION_LOCK]);
     } finally {
       connection.release();
     }
   } finally {
-    await database.close();
+    await pool.end();
   }
 }
 
@@ -129,7 +188,7 @@ async function setCollation(connection: Session): Promise<void> {
  * Drizzle is loaded here alone: its modules cost a process 180 MB and 0.7 s (measured), and its rows
  * 3 to 4 times mysql2's CPU.
  */
-async function runMigrations({ pool }: Database): Promise<void> {
+async function runMigrations(pool: Pool): Promise<void> {
   const [{ drizzle }, { migrate }] = await Promise.all([
     import('drizzle-orm/mysql2'),
     import('drizzle-orm/mysql2/migrator'),

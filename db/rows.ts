@@ -1,7 +1,6 @@
 /** Every statement of `db/` passes through here: the one place where rows get their types. */
-import type { PoolConnection, ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-
-type Queried = Pick<PoolConnection, 'query'>;
+import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
+import type { Session } from './lease.ts';
 
 /**
  * The rows of a SELECT. `T` names the columns of the statement beside it and is trusted, not checked:
@@ -9,7 +8,7 @@ type Queried = Pick<PoolConnection, 'query'>;
  * column gives a number up to 2^53, BINARY a Buffer, and text that holds JSON stays text (`fromJson`).
  */
 export async function select<T extends object>(
-  session: Queried,
+  session: Session,
   sql: string,
   values: unknown[] = [],
 ): Promise<T[]> {
@@ -19,7 +18,7 @@ export async function select<T extends object>(
 
 /** The first row of a SELECT. */
 export async function selectFirst<T extends object>(
-  session: Queried,
+  session: Session,
   sql: string,
   values: unknown[] = [],
 ): Promise<T | undefined> {
@@ -29,7 +28,7 @@ export async function selectFirst<T extends object>(
 
 /** What an INSERT, UPDATE or DELETE did: `affectedRows`, and the first `insertId`. */
 export async function write(
-  session: Queried,
+  session: Session,
   sql: string,
   values: unknown[] = [],
 ): Promise<ResultSetHeader> {

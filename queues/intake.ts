@@ -4,8 +4,8 @@
  */
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import { closeInTime } from './closing.ts';
+import { BLOCK_SECONDS, connectRedis, RETRY_MS } from './connect.ts';
 import { fleetTimeBackend } from './fleet-time.ts';
-import { connectRedis } from './queues.ts';
 
 const INTAKE_QUEUE = 'intake';
 
@@ -29,6 +29,8 @@ export interface IntakeOptions {
   /** The fleet's clock. */
   nowMs(): number;
   onTrouble(error: Error): void;
+  /** False while no message can be accepted, so that a close does not wait for those in progress. */
+  canProceed(): boolean;
 }
 
 const MESSAGES_AT_ONCE = 50;
@@ -61,13 +63,18 @@ export function openIntake(
     concurrency: MESSAGES_AT_ONCE,
     maxStalledCount: MOST_STALLS,
     lockDuration: options.lockMs,
+    drainDelay: BLOCK_SECONDS,
+    runRetryDelay: RETRY_MS,
     stalledInterval: options.lockMs,
   };
   const worker = new Worker(INTAKE_QUEUE, work, settings, fleetTimeBackend(options.nowMs));
   worker.on('error', options.onTrouble);
   return {
     async close() {
-      await closeInTime(worker.close(), connection);
+      await closeInTime(
+        worker.close(),
+        () => connection.status === 'ready' && options.canProceed(),
+      );
       connection.disconnect();
     },
   };

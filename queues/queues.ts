@@ -3,12 +3,14 @@
  * whoever sends messages.
  */
 import { Queue, type Job, type JobsOptions } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { stages, type Stage } from '../core/places.ts';
 import { closeInTime } from './closing.ts';
+import { connectRedis } from './connect.ts';
 import { fleetTimeBackend } from './fleet-time.ts';
 import { deduplicationId, priorityOf, type Nudge } from './messages.ts';
-import { followShard } from './shard.ts';
+import { mayBeSentAgain } from './primary.ts';
+import { watchStanding, type RedisStanding } from './standing.ts';
 
 type QueueByStage = Readonly<Record<Stage, Queue>>;
 
@@ -34,37 +36,6 @@ interface QueueDepth {
 }
 
 /**
- * BullMQ's blocking commands need a connection that never stops retrying.
- * @param prefix of all keys that are used on it
- */
-export const connectRedis = (url: string, prefix: string): Redis =>
-  new Redis(url, { maxRetriesPerRequest: null, enableReadyCheck: true, ...followShard(prefix) });
-
-/**
- * For commands that must fail at once while Redis is down; on the connection of the queues they
- * would wait. Resolves after the first attempt to connect, successful or not. Errors reject the
- * commands only.
- */
-export async function connectImpatientRedis(url: string, prefix: string): Promise<Redis> {
-  const redis = new Redis(url, {
-    ...followShard(prefix),
-    maxRetriesPerRequest: 1,
-    enableOfflineQueue: false,
-    commandTimeout: 1000,
-    lazyConnect: true,
-  });
-  redis.on('error', () => undefined);
-  await redis.connect().catch(() => undefined);
-  return redis;
-}
-
-/** Rejects at once if the connection is down; a ping would wait until it is up. */
-export async function pingRedis(redis: Redis): Promise<void> {
-  if (redis.status !== 'ready') throw new Error(`the connection is ${redis.status}`);
-  await redis.ping();
-}
-
-/**
  * A message that failed this many times stays in the queue as failed, for operators to see. The
  * sweeper finds its rows either way.
  */
@@ -80,11 +51,8 @@ export interface QueueOptions {
   keepFinishedMs: number;
   /** The fleet's clock; the host's when absent. */
   nowMs?: () => number;
-  /**
-   * Called for every failed connection. By default they are ignored, because /readyz and the gauge
-   * show the outage.
-   */
-  onTrouble?: (error: Error) => void;
+  /** Called when Redis is lost, when the loss gets another cause, and when it is back. */
+  onChange?: (standing: RedisStanding) => void;
 }
 
 export function openQueues(options: QueueOptions): Queues {
@@ -95,9 +63,7 @@ export function openQueues(options: QueueOptions): Queues {
     new Queue(stage, { connection: redis, prefix: options.prefix }, backend);
   const byStage = Object.fromEntries(stages.map((stage) => [stage, open(stage)])) as QueueByStage;
 
-  // Without a listener BullMQ prints every failed reconnect, and ioredis ends the process.
-  for (const source of [redis, ...Object.values(byStage)])
-    source.on('error', options.onTrouble ?? (() => undefined));
+  watchStanding(redis, Object.values(byStage), options.onChange ?? (() => undefined));
 
   return {
     byStage,
@@ -110,7 +76,10 @@ export function openQueues(options: QueueOptions): Queues {
       }),
     depth: (stage) => depthOf(byStage[stage], nowMs()),
     async close() {
-      await closeInTime(Promise.all(Object.values(byStage).map((queue) => queue.close())), redis);
+      await closeInTime(
+        Promise.all(Object.values(byStage).map((queue) => queue.close())),
+        () => redis.status === 'ready',
+      );
       redis.disconnect();
     },
   };
@@ -134,7 +103,25 @@ async function addMessages(
       data: nudge.message,
       opts: jobOptions(nudge, times),
     }));
-  await Promise.all([...groups].map(([stage, group]) => byStage[stage].addBulk(jobsOf(group))));
+  await Promise.all(
+    [...groups].map(([stage, group]) => sendAgain(() => byStage[stage].addBulk(jobsOf(group)))),
+  );
+}
+
+const SENDS = 3;
+
+/**
+ * In a failover a transaction of messages fails as a whole; its next sending waits for the new
+ * primary. A message that arrives twice changes nothing.
+ */
+async function sendAgain(send: () => Promise<unknown>): Promise<void> {
+  for (let left = SENDS; ; left -= 1) {
+    try {
+      return void (await send());
+    } catch (error) {
+      if (left <= 1 || !(error instanceof Error && mayBeSentAgain(error))) throw error;
+    }
+  }
 }
 
 function jobOptions(nudge: Nudge, { delayMs, keepFinishedMs, nowMs }: MessageTimes): JobsOptions {

@@ -7,6 +7,7 @@
 import { createConnection, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
+import { isNotPrimary, noteRole } from './primary.ts';
 
 /** This Redis cannot be used with these settings. The message says what to change. */
 class UnusableRedis extends Error {
@@ -34,6 +35,7 @@ export function followShard(prefix: string): Pick<RedisOptions, 'Connector' | 'r
       }
     },
     reconnectOnError(error) {
+      if (isNotPrimary(error)) return RECONNECT_AND_RESEND;
       if (!error.message.startsWith('MOVED ')) return false;
       shard.isCluster = true;
       shard.movedTo = readAddress(error.message.split(' ')[2] ?? '');
@@ -42,6 +44,7 @@ export function followShard(prefix: string): Pick<RedisOptions, 'Connector' | 'r
   };
 }
 
+/** ioredis's 2: the command was not executed, and is sent again on the next connection. */
 const RECONNECT_AND_RESEND = 2;
 
 /**
@@ -81,8 +84,16 @@ class ShardConnector extends AbstractConnector {
     this.#shard = shard;
   }
 
+  /**
+   * A connection to a replica is never ready: it is closed, and the next attempt asks the name
+   * again. Until then commands wait, or fail at once on an impatient connection.
+   */
+  override check(info: { role?: string } | undefined): boolean {
+    return noteRole(this.#options, info);
+  }
+
   /** A rejection ends the client for good, so only UnusableRedis and a wanted end reject. */
-  async connect(): Promise<Socket> {
+  override async connect(): Promise<Socket> {
     this.connecting = true;
     const address = await this.#find();
     if (!this.connecting) throw new Error('Connection is closed.');

@@ -1,5 +1,5 @@
 import { withCredentials } from './credentials.ts';
-import { text, url, whole, type Section, type Setting } from './setting.ts';
+import { MINUTE_MS, SECOND_MS, text, url, whole, type Section, type Setting } from './setting.ts';
 
 /** mysql2 reads the value of `ssl` as the name of a profile or as JSON. */
 const withTls = (setting: Setting<string>): Setting<string> => ({
@@ -60,6 +60,24 @@ export const databaseAndRedis = {
       unit: 'connections',
       range: [1, 200],
       effect: 'Size of the connection pool of each process.',
+    }),
+    apiStatementMs: whole({
+      variable: 'BATCHWELL_API_STATEMENT_MS',
+      fallback: 3 * SECOND_MS,
+      unit: 'ms',
+      range: [100, 10 * MINUTE_MS],
+      effect:
+        'Longest time that the API waits for a statement, and for a connection of its pool. After ' +
+        'that it answers 503 and looks whether the database answers at all.',
+    }),
+    workerStatementMs: whole({
+      variable: 'BATCHWELL_WORKER_STATEMENT_MS',
+      fallback: MINUTE_MS,
+      unit: 'ms',
+      range: [1000, 60 * MINUTE_MS],
+      effect:
+        'Longest time that a worker waits for a statement, and for a connection of its pool. After ' +
+        'that the message is processed again.',
     }),
     redisUrl: withCredentials(
       url({

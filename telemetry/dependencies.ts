@@ -1,10 +1,48 @@
 /** Whether MySQL and Redis answer a process: for /readyz, and as a metric for alerts. */
+import { dependencies } from './families/processes.ts';
+import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
-const dependencies = ['mysql', 'redis'] as const;
 type Dependency = (typeof dependencies)[number];
 
-const CHECK_TIMEOUT_MS = 2000;
+/** A look at MySQL asks on its old connection and on a new one. */
+const CHECK_TIMEOUT_MS = 4000;
+
+export interface DependencyStanding {
+  up: boolean;
+  isReadOnly: boolean;
+  /** Why it is not up. */
+  reason: string;
+}
+
+/** One line for each change, and the metrics. */
+export function reportMysql(
+  { metrics, log }: { metrics: Metrics; log: Log },
+  standing: DependencyStanding,
+): void {
+  setStanding(metrics, 'mysql', standing);
+  if (standing.up) log.info({ event: 'mysql-back' }, 'mysql-back');
+  else log.warn({ event: 'mysql-away', error: standing.reason }, 'mysql-away');
+}
+
+/** One line for each change, and the metrics. */
+export function reportRedis(
+  { metrics, log }: { metrics: Metrics; log: Log },
+  standing: DependencyStanding,
+): void {
+  setStanding(metrics, 'redis', standing);
+  if (standing.up) log.info({ event: 'redis-back' }, 'redis-back');
+  else log.warn({ event: 'redis-away', error: standing.reason }, 'redis-away');
+}
+
+function setStanding(
+  metrics: Metrics,
+  dependency: Dependency,
+  { up, isReadOnly }: DependencyStanding,
+): void {
+  metrics.dependencyUp.set({ dependency }, up ? 1 : 0);
+  metrics.dependencyReadOnly.set({ dependency }, isReadOnly ? 1 : 0);
+}
 
 /** For each dependency '' if it answers, else the error. Sets the metric. */
 export async function checkDependencies(

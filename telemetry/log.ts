@@ -1,5 +1,6 @@
 /** Log lines are a constant event plus fields, and never contain secrets. */
-import { pino, stdSerializers, type Logger } from 'pino';
+import { pino, stdSerializers, type DestinationStream, type Logger } from 'pino';
+import { createLineLimit } from './line-limit.ts';
 
 export type Log = Logger;
 
@@ -36,15 +37,33 @@ function withoutStatements(value: unknown): unknown {
   );
 }
 
-/** Logs to standard error, one JSON object per line. */
-export function createLog(options: { level: string; name: string }): Log {
-  return pino(
+const WARN = 40;
+
+/**
+ * Logs to standard error, one JSON object per line. Of each event from `warn` up, 30 lines a minute
+ * are written, and then how many were left out.
+ */
+export function createLog(
+  options: { level: string; name: string },
+  destination: DestinationStream = pino.destination({ dest: 2, sync: false }),
+): Log {
+  const limit = createLineLimit((of, lines) =>
+    log.warn({ event: 'lines-left-out', of, lines }, 'lines-left-out'),
+  );
+  const log = pino(
     {
       level: options.level,
       name: options.name,
       redact: { paths: REDACTED, censor: '[redacted]' },
       serializers: { err: describeError },
+      hooks: {
+        logMethod(args, method, level) {
+          const event = args.findLast((arg) => typeof arg === 'string') ?? '';
+          if (level < WARN || limit.admits(event)) method.apply(this, args);
+        },
+      },
     },
-    pino.destination({ dest: 2, sync: false }),
+    destination,
   );
+  return log;
 }

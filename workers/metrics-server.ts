@@ -2,7 +2,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { stages } from '../core/places.ts';
-import { pingRedis } from '../queues/queues.ts';
+import { requirePrimaryNow } from '../db/client.ts';
+import { pingRedis } from '../queues/connect.ts';
 import { checkDependencies } from '../telemetry/dependencies.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -80,6 +81,6 @@ function forgetDepths({ metrics }: Runtime): void {
 
 const look = ({ database, queues, metrics }: Runtime) =>
   checkDependencies(
-    { mysql: () => database.pool.query('SELECT 1'), redis: () => pingRedis(queues.redis) },
+    { mysql: () => requirePrimaryNow(database), redis: () => pingRedis(queues.redis) },
     metrics,
   );

@@ -4,11 +4,12 @@
  */
 import { DelayedError, Worker, type Job } from 'bullmq';
 import type { Stage } from '../core/places.ts';
+import { isDatabaseAway, messageOf } from '../db/unavailable.ts';
 import type { Messages } from '../queues/messages.ts';
 import { closeInTime } from '../queues/closing.ts';
+import { BLOCK_SECONDS, connectRedis, RETRY_MS } from '../queues/connect.ts';
 import { fleetTimeBackend } from '../queues/fleet-time.ts';
-import { connectRedis } from '../queues/queues.ts';
-import type { Runtime } from './runtime.ts';
+import { canProceed, type Runtime } from './runtime.ts';
 import { pipeline } from './pipeline.ts';
 
 export interface RunningStage {
@@ -16,6 +17,9 @@ export interface RunningStage {
   /** Takes no new messages and waits for the present ones. */
   close(): Promise<void>;
 }
+
+/** While MySQL is away, messages wait and use none of their tries. */
+const AWAY_MS = 1000;
 
 /** A message whose worker died is delivered again. Rows are guarded, so many times does no harm. */
 const MOST_STALLS = 20;
@@ -37,6 +41,8 @@ export function runStage<S extends Stage>(
       maxStalledCount: MOST_STALLS,
       // The lock is renewed while a message is worked on; a worker that died loses it.
       lockDuration: runtime.config.lockMs,
+      drainDelay: BLOCK_SECONDS,
+      runRetryDelay: RETRY_MS,
       stalledInterval: runtime.config.lockMs,
     },
     fleetTimeBackend(runtime.nowMs),
@@ -48,7 +54,7 @@ export function runStage<S extends Stage>(
   return {
     stage,
     async close() {
-      await closeInTime(worker.close(), connection);
+      await closeInTime(worker.close(), () => connection.status === 'ready' && canProceed(runtime));
       connection.disconnect();
     },
   };
@@ -71,13 +77,19 @@ async function work<S extends Stage>(
   const stop = metrics.messageSeconds.startTimer({ stage });
   const outcome = await pipeline[stage].run(runtime, message).catch((error: unknown) => {
     metrics.messages.inc({ stage, outcome: 'error' });
-    throw error;
+    if (!isDatabaseAway(error)) throw error;
+    runtime.log.warn({ stage, messageId: job.id, error: messageOf(error) }, 'message-put-off');
   });
+  if (!outcome) return putOff(job, token, AWAY_MS);
   stop();
   metrics.messages.inc({ stage, outcome: outcome.do });
   if (outcome.next && outcome.next.length > 0) await runtime.queues.nudge(outcome.next);
   if (outcome.do === 'done') return;
+  return putOff(job, token, outcome.waitMs);
+}
+
+async function putOff(job: Job, token: string | undefined, waitMs: number): Promise<never> {
   // By the host's clock, as BullMQ takes it; queues/fleet-time.ts makes fleet time of it.
-  await job.moveToDelayed(Date.now() + outcome.waitMs, token);
+  await job.moveToDelayed(Date.now() + waitMs, token);
   throw new DelayedError();
 }

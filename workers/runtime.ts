@@ -1,6 +1,7 @@
 /**
  * What a worker process works with: configuration, connections, clock. Opened once, closed once.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openBatch, type Batch } from '../aws/batch.ts';
 import { createBudget } from '../aws/budget.ts';
 import { createEcrLogins } from '../aws/ecr-login.ts';
@@ -12,8 +13,10 @@ import type { Config } from '../config.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import { openDatabase, type Database } from '../db/client.ts';
 import { openFleetClock, type FleetClock } from '../db/fleet-clock.ts';
+import { asDependency } from '../db/watch.ts';
 import { openImageMemo } from '../db/image-digests.ts';
-import { readInstallation } from '../db/installation.ts';
+import { readInstallation, type InstallationRow } from '../db/installation.ts';
+import { isDatabaseAway } from '../db/unavailable.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { createTemplateCache, type TemplateCache } from '../db/templates.ts';
 import type { Nudge } from '../queues/messages.ts';
@@ -21,6 +24,7 @@ import { openQueues, type Queues } from '../queues/queues.ts';
 import type { ImageDigests } from '../registry/image-digests.ts';
 import { openImages } from '../registry/open.ts';
 import { watchClock } from '../telemetry/clock.ts';
+import { reportMysql, reportRedis } from '../telemetry/dependencies.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CrashPoint } from './crash-points.ts';
@@ -74,7 +78,8 @@ const COPIES_AT_ONCE = 64;
 const LARGE_COPIES_AT_ONCE = 4;
 
 /** Without MySQL a worker can do nothing. */
-const CLOCK_WITHIN_MS = 60_000;
+const MYSQL_WITHIN_MS = 60_000;
+const MYSQL_PAUSE_MS = 500;
 
 /** S3's write rate per prefix (source: Amazon S3 user guide); applies only while S3 throttles. */
 const S3_PER_SECOND = 3500;
@@ -88,26 +93,15 @@ const openTrust = ({ config, log }: RuntimeOptions) => ({
   }),
 });
 
+/** Whether a message can be finished now. */
+export const canProceed = ({ queues, database }: Pick<Runtime, 'queues' | 'database'>): boolean =>
+  queues.redis.status === 'ready' && database.standing().up;
+
 /** @throws when MySQL does not answer, or was not migrated */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { config, metrics, log } = options;
-  const database = openDatabase({
-    url: config.databaseUrl,
-    connections: config.databaseConnections,
-  });
-  const { installation } = await readInstallation(database.pool).catch(async (error: unknown) => {
-    await database.close();
-    throw error;
-  });
-  const clock = openClock(options, database);
+  const { database, installation, clock, queues } = await openStores(options);
   const { nowMs } = clock;
-  const queues = openQueues({
-    redisUrl: config.redisUrl,
-    prefix: config.redisPrefix,
-    keepFinishedMs: config.keepFinishedMs,
-    nowMs,
-    onTrouble: (error) => log.debug({ err: error }, 'redis-trouble'),
-  });
   const { objects, batch } = openAws(options, queues);
   const images = openImages({
     settings: config,
@@ -134,7 +128,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     templates: createTemplateCache(),
     workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),
     nowMs,
-    clockLearned: () => clock.learned(CLOCK_WITHIN_MS),
+    clockLearned: () => clock.learned(MYSQL_WITHIN_MS),
     passCrashPoint: options.onCrashPoint ?? (() => undefined),
     async close() {
       clock.close();
@@ -145,6 +139,45 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       batch.close();
     },
   };
+}
+
+/** Opens MySQL, and what needs it: who this fleet is, its clock, and its queues. */
+async function openStores(options: RuntimeOptions) {
+  const { config, metrics } = options;
+  const database = openDatabase({
+    url: config.databaseUrl,
+    connections: config.databaseConnections,
+    statementMs: config.workerStatementMs,
+    onTimeout: (what) => metrics.databaseTimeouts.inc({ what }),
+    onChange: (standing) => reportMysql(options, asDependency(standing)),
+  });
+  const { installation } = await awaitInstallation(database).catch(async (error: unknown) => {
+    await database.close();
+    throw error;
+  });
+  const clock = openClock(options, database);
+  const queues = openQueues({
+    redisUrl: config.redisUrl,
+    prefix: config.redisPrefix,
+    keepFinishedMs: config.keepFinishedMs,
+    nowMs: clock.nowMs,
+    onChange: ({ up, isReplica, reason }) =>
+      reportRedis(options, { up, isReadOnly: isReplica, reason }),
+  });
+  return { database, installation, clock, queues };
+}
+
+/** A worker that starts while MySQL is away waits for it. */
+async function awaitInstallation({ pool }: Database): Promise<InstallationRow> {
+  const endMs = performance.now() + MYSQL_WITHIN_MS;
+  for (;;) {
+    try {
+      return await readInstallation(pool);
+    } catch (error) {
+      if (!isDatabaseAway(error) || performance.now() > endMs) throw error;
+      await sleep(MYSQL_PAUSE_MS);
+    }
+  }
 }
 
 function openClock(

@@ -5,7 +5,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { LISTED_PROBLEMS, type RowProblem } from '../../core/scatter/scatter.ts';
 import { problemSentence } from '../../core/problems.ts';
-import { isDatabaseAway } from '../../db/unavailable.ts';
+import { DatabaseUnavailable, isDatabaseAway, OutcomeUnknown } from '../../db/unavailable.ts';
 import { ProviderUnavailable } from '../access/oidc.ts';
 import { Overloaded } from '../coalesce-calls.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -95,9 +95,23 @@ export function transientCause(error: unknown): { event: string; what: string } 
       event: 'oidc-provider-away',
       what: 'The OpenID provider that issued this token is unavailable',
     };
+  if (error instanceof OutcomeUnknown)
+    return {
+      event: 'outcome-unknown',
+      what: 'The database did not answer the commit, so it is not known whether the request took effect',
+    };
   return isDatabaseAway(error)
     ? { event: 'database-away', what: 'The database is unavailable' }
     : undefined;
+}
+
+/** What to do when a request may have taken effect. Only those that create tasks can have a key. */
+function nextOfUnknown({ headers, routeOptions }: FastifyRequest): string {
+  if (routeOptions.config.countsAsPost !== true)
+    return 'Check with a GET whether it did before you send it again.';
+  return headers['idempotency-key'] === undefined
+    ? 'It had no Idempotency-Key: check by listing your tasks or scatters before you send it again.'
+    : `Send it again with the same Idempotency-Key in ${RETRY_AFTER_SECONDS} s: nothing is created twice.`;
 }
 
 /**
@@ -121,10 +135,19 @@ export function answerErrors(log: Log) {
     const cause = transientCause(error);
     if (cause) {
       log.warn(
-        { event: cause.event, route: request.routeOptions.url, error: error.message },
+        {
+          event: cause.event,
+          route: request.routeOptions.url,
+          error: error.message,
+          ...(error instanceof DatabaseUnavailable && { outage: error.outage }),
+        },
         cause.event,
       );
-      const body = failure(503, `${cause.what}. Try again in ${RETRY_AFTER_SECONDS} s.`);
+      const next =
+        error instanceof OutcomeUnknown
+          ? nextOfUnknown(request)
+          : `Try again in ${RETRY_AFTER_SECONDS} s.`;
+      const body = failure(503, `${cause.what}. ${next}`);
       return void (await reply.code(503).header('retry-after', RETRY_AFTER_SECONDS).send(body));
     }
     // Not the error itself: those of MySQL hold the whole statement, and with it the variables of

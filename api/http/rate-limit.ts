@@ -3,7 +3,7 @@
  * one poll is refused.
  */
 import rateLimit from '@fastify/rate-limit';
-import { connectImpatientRedis } from '../../queues/queues.ts';
+import { connectImpatientRedis } from '../../queues/connect.ts';
 import { failure } from './errors.ts';
 import type { Api, ApiDependencies } from '../dependencies.ts';
 

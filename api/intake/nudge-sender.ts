@@ -13,26 +13,7 @@ export interface NudgeSender {
   settle(longestMs: number): Promise<void>;
 }
 
-/**
- * Logs one line when Redis fails and one when it is back; its clients retry every second or two and
- * fail each time.
- */
-function logOutages({ redis, byStage }: Queues, log: Log): void {
-  let isUnavailable = false;
-  const onError = (error: Error): void => {
-    if (!isUnavailable) log.warn({ event: 'redis-away', error: error.message }, 'redis-away');
-    isUnavailable = true;
-  };
-  // BullMQ prints an error without a listener to the console, and Node ends the process for it.
-  for (const source of [redis, ...Object.values(byStage)]) source.on('error', onError);
-  redis.on('ready', () => {
-    if (isUnavailable) log.info({ event: 'redis-back' }, 'redis-back');
-    isUnavailable = false;
-  });
-}
-
 export function createNudgeSender(queues: Queues, log: Log): NudgeSender {
-  logOutages(queues, log);
   const inFlight = new Set<Promise<void>>();
   return {
     send(nudges) {

@@ -27,6 +27,7 @@ export function consumeIntakeQueue(app: Api, context: ApiContext): void {
         lockMs: config.lockMs,
         nowMs,
         onTrouble,
+        canProceed: () => context.database.standing().up,
       },
       (message) => handleMessage(context, message),
     );

@@ -1,5 +1,6 @@
 /** Health and metrics, for load balancers, orchestrators and Prometheus. They need no token. */
-import { pingRedis } from '../../queues/queues.ts';
+import { requirePrimaryNow } from '../../db/client.ts';
+import { pingRedis } from '../../queues/connect.ts';
 import { checkDependencies } from '../../telemetry/dependencies.ts';
 import type { Api } from '../dependencies.ts';
 import type { ApiContext } from '../context.ts';
@@ -9,7 +10,7 @@ const tags = ['Operations'];
 export function healthRoutes(api: Api, { database, queues, metrics }: ApiContext): void {
   const check = () =>
     checkDependencies(
-      { mysql: () => database.pool.query('SELECT 1'), redis: () => pingRedis(queues.redis) },
+      { mysql: () => requirePrimaryNow(database), redis: () => pingRedis(queues.redis) },
       metrics,
     );
 
@@ -23,7 +24,7 @@ export function healthRoutes(api: Api, { database, queues, metrics }: ApiContext
 
   api.get(
     '/readyz',
-    { schema: { tags, summary: 'Check that MySQL and Redis answer' } },
+    { schema: { tags, summary: 'Check that MySQL and Redis answer and are primaries' } },
     async (_request, reply) => {
       const { mysql, redis } = await check();
       const ready = mysql === '' && redis === '';

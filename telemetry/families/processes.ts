@@ -1,5 +1,10 @@
 import type { Registry } from 'prom-client';
-import { gauge } from '../series.ts';
+import { counter, gauge, withLabel } from '../series.ts';
+
+export const dependencies = ['mysql', 'redis'] as const;
+
+/** What MySQL did not answer in time. */
+const unanswered = ['connection', 'statement', 'commit'] as const;
 
 export const processMetrics = (registers: Registry[]) => ({
   dependencyUp: gauge({
@@ -11,6 +16,20 @@ export const processMetrics = (registers: Registry[]) => ({
   clockSkewSeconds: gauge({
     name: 'batchwell_clock_skew_seconds',
     help: "The wall clock of this process's host minus the database's clock, which the fleet goes by.",
+    registers,
+  }),
+  dependencyReadOnly: gauge({
+    name: 'batchwell_dependency_read_only',
+    help: '1 while the name of the dependency leads this process to a server that is not a primary.',
+    labels: ['dependency'],
+    startsAt: withLabel('dependency', dependencies),
+    registers,
+  }),
+  databaseTimeouts: counter({
+    name: 'batchwell_database_timeouts_total',
+    help: 'Waits for a connection, statements and commits that MySQL did not answer in time.',
+    labels: ['what'],
+    startsAt: withLabel('what', unanswered),
     registers,
   }),
   logFollows: gauge({

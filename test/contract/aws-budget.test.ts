@@ -59,6 +59,23 @@ test('the wait is counted in the metrics', async () => {
   ).toBeGreaterThan(0.1);
 });
 
+test('a request is sent without the budget when Redis hangs', async () => {
+  const hanging = await freshRedis();
+  const redis = new Redis(hanging.url, { maxRetriesPerRequest: null });
+  clients.push(redis);
+  await redis.ping();
+  process.kill(hanging.pid, 'SIGSTOP');
+  try {
+    const own = createBudget({ redis, key: 'budget', service: 'batch', perSecond: 1, metrics });
+    await own.take();
+    await own.slowDown();
+    expect(redis.status).toBe('ready');
+  } finally {
+    process.kill(hanging.pid, 'SIGCONT');
+    await hanging.drop();
+  }
+});
+
 test('a request is sent without the budget when Redis is down', async () => {
   const redis = new Redis(server.url, { maxRetriesPerRequest: 0, retryStrategy: () => null });
   redis.on('error', () => undefined);

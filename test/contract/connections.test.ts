@@ -77,7 +77,8 @@ async function run(body: string, environment: Record<string, string>): Promise<S
   const program = `
     import { readConfig } from '${root}config.ts';
     import { openDatabase, migrateDatabase } from '${root}db/client.ts';
-    import { openQueues, connectImpatientRedis } from '${root}queues/queues.ts';
+    import { connectImpatientRedis } from '${root}queues/connect.ts';
+    import { openQueues } from '${root}queues/queues.ts';
     import { createLog } from '${root}telemetry/log.ts';
     const log = createLog({ level: 'trace', name: 'test' });
     const config = readConfig();

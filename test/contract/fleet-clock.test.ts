@@ -4,7 +4,8 @@ import { afterEach, expect, test } from 'vitest';
 import { openDatabase } from '../../db/client.ts';
 import { openFleetClock, type FleetClock } from '../../db/fleet-clock.ts';
 import { fleetTimeBackend } from '../../queues/fleet-time.ts';
-import { connectRedis, openQueues } from '../../queues/queues.ts';
+import { connectRedis } from '../../queues/connect.ts';
+import { openQueues } from '../../queues/queues.ts';
 import { freshDatabase, freshRedis } from '../world.ts';
 
 const cleanUps: (() => unknown)[] = [];

@@ -4,7 +4,8 @@
  */
 import { Worker } from 'bullmq';
 import { afterEach, expect, test } from 'vitest';
-import { connectRedis, openQueues } from '../../queues/queues.ts';
+import { connectRedis } from '../../queues/connect.ts';
+import { openQueues } from '../../queues/queues.ts';
 import { taskNudges } from '../../queues/messages.ts';
 import { freshRedis } from '../world.ts';
 

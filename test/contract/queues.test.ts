@@ -1,7 +1,8 @@
 import { DelayedError, Worker, type Job } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { taskNudges, type Nudge } from '../../queues/messages.ts';
-import { connectRedis, openQueues, type Queues } from '../../queues/queues.ts';
+import { connectRedis } from '../../queues/connect.ts';
+import { openQueues, type Queues } from '../../queues/queues.ts';
 import { freshRedis, type FreshRedis } from '../world.ts';
 
 let redis: FreshRedis;

@@ -6,7 +6,8 @@ import { readConfig } from '../../config.ts';
 import { stages } from '../../core/places.ts';
 import type { Nudge } from '../../queues/messages.ts';
 import { closeInTime } from '../../queues/closing.ts';
-import { connectImpatientRedis, connectRedis, openQueues } from '../../queues/queues.ts';
+import { connectImpatientRedis, connectRedis } from '../../queues/connect.ts';
+import { openQueues } from '../../queues/queues.ts';
 import { requireUsableRedis } from '../../queues/shard.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { startRedisCluster, type RedisCluster } from '../redis-cluster.ts';
@@ -27,8 +28,8 @@ afterEach(async () => {
 
 function open(redisUrl: string, prefix = PREFIX) {
   const troubles: string[] = [];
-  const onTrouble = (error: Error): void => void troubles.push(error.message);
-  const queues = openQueues({ redisUrl, prefix, keepFinishedMs: 60_000, onTrouble });
+  const queues = openQueues({ redisUrl, prefix, keepFinishedMs: 60_000 });
+  queues.redis.on('error', (error: Error) => void troubles.push(error.message));
   closing.push(() => queues.close());
   return { queues, troubles };
 }
@@ -47,7 +48,7 @@ function takeMessages(redisUrl: string, stage: Nudge['stage'], count: number, pr
   );
   worker.on('error', () => undefined);
   closing.push(async () => {
-    await closeInTime(worker.close(), connection);
+    await closeInTime(worker.close(), () => connection.status === 'ready');
     connection.disconnect();
   });
   return all.promise;

@@ -42,7 +42,7 @@ it('the SQL of the runbook runs in its order on one connection', async () => {
     ([, block]) => (block ?? '').split(';').filter((part) => part.trim() !== ''),
   );
   expect(statements.length).toBeGreaterThan(5);
-  const connection = await workers.runtime.database.pool.getConnection();
+  const connection = await workers.runtime.database.lease();
   try {
     for (const statement of statements) await connection.query(statement);
   } finally {

@@ -28,11 +28,15 @@ export interface CrashWorld {
   notified(): Set<number>;
 }
 
-/** Opens a new world for each test that asks; it is removed when the test ends. */
-export function useCrashWorlds(): (wish?: {
+interface WorldWish {
   killsRedis?: boolean;
   killsDatabase?: boolean;
-}) => Promise<CrashWorld> {
+  /** The test's own servers, which it closes. */
+  servers?: Parameters<typeof startFleetWorld>[1];
+}
+
+/** Opens a new world for each test that asks; it is removed when the test ends. */
+export function useCrashWorlds(): (wish?: WorldWish) => Promise<CrashWorld> {
   const cleanUps: (() => Promise<void>)[] = [];
   afterEach(async () => {
     for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
@@ -42,7 +46,7 @@ export function useCrashWorlds(): (wish?: {
     cleanUps.push(() => server.drop());
     return server;
   };
-  return async ({ killsRedis = false, killsDatabase = false } = {}) => {
+  return async ({ killsRedis = false, killsDatabase = false, servers = {} } = {}) => {
     const killable = {
       ...(killsRedis && { redis: await own(restartableRedis) }),
       ...(killsDatabase && { database: await own(restartableMariadb) }),
@@ -55,7 +59,7 @@ export function useCrashWorlds(): (wish?: {
         BATCHWELL_WEBHOOK_ORIGINS: receiver.origin,
         BATCHWELL_WEBHOOK_KEY: 'k'.repeat(32),
       },
-      { ...killable, patienceMs: PATIENCE_MS },
+      { ...killable, ...servers, patienceMs: PATIENCE_MS },
     );
     cleanUps.push(() => fleet.close());
     // What a killed worker had in hand is re-sent.

@@ -244,7 +244,7 @@ test('a thousand listeners at the same place in the change log share one read', 
       return typeof value === 'function' ? value.bind(pool) : value;
     },
   });
-  const feed = createChangeFeed({ pool: counting, close: () => Promise.resolve() });
+  const feed = createChangeFeed({ ...world.database, pool: counting });
   const { newest } = await readChangesKept(world.database.pool);
   const all = Promise.all(Array.from({ length: 1000 }, () => feed.next(newest, 60_000)));
   const id = await post();

@@ -114,9 +114,8 @@ describe('a scatter with an Idempotency-Key', () => {
 
 test('a key is forgotten after its retention time', async () => {
   const first = await post('old', task('old'));
-  const nothing = { pool: world.database.pool };
   const runtime = {
-    database: nothing,
+    database: world.database,
     config: world.config,
     queues: { nudge: async () => undefined },
     metrics: createMetrics(),

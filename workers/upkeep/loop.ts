@@ -1,7 +1,8 @@
 /** Work that a process repeats beside its stages. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDatabaseAway } from '../../db/unavailable.ts';
 import { closeInTime } from '../../queues/closing.ts';
-import type { Runtime } from '../runtime.ts';
+import { canProceed, type Runtime } from '../runtime.ts';
 
 export interface Loop {
   /** Waits for the present round. */
@@ -10,7 +11,7 @@ export interface Loop {
 
 /**
  * A round follows the one before after `pauseMs`, or at once after one that returns `again`. A
- * failed round is logged, and the next one follows.
+ * failed round is logged, and the next one follows. While MySQL is away, `mysql-away` has said why.
  */
 export function startLoop(
   runtime: Runtime,
@@ -21,9 +22,9 @@ export function startLoop(
   const log = runtime.log.child({ stage: name });
   const running = (async () => {
     while (!stopping.signal.aborted) {
-      const next = await round(stopping.signal).catch(
-        (error: unknown) => void log.error({ err: error }, `${name}-failed`),
-      );
+      const next = await round(stopping.signal).catch((error: unknown) => {
+        log[isDatabaseAway(error) ? 'debug' : 'error']({ err: error }, `${name}-failed`);
+      });
       if (next !== 'again')
         await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
@@ -31,7 +32,7 @@ export function startLoop(
   return {
     async close() {
       stopping.abort();
-      await closeInTime(running, runtime.queues.redis);
+      await closeInTime(running, () => canProceed(runtime));
     },
   };
 }

@@ -8,10 +8,20 @@ export const processes: Row = {
       unit: 'short',
       width: 6,
       description:
-        '1 if the dependency answered the process at its last scrape, else 0. See ' +
-        'BatchwellMysqlAway and BatchwellRedisAway in the runbook.',
+        '1 if the dependency answered the process as a primary at its last scrape, else 0. Read only: ' +
+        '1 while its name leads to a replica. Unanswered: statements, commits and waits for a ' +
+        'connection that MySQL left without an answer, per second. See BatchwellMysqlAway, ' +
+        'BatchwellRedisAway, BatchwellNoPrimary and BatchwellMysqlTimeouts in the runbook.',
       queries: [
         { expression: 'batchwell_dependency_up', legend: '{{job}} {{instance}} {{dependency}}' },
+        {
+          expression: 'batchwell_dependency_read_only == 1',
+          legend: '{{job}} {{instance}} {{dependency}} read only',
+        },
+        {
+          expression: `sum by (what) (${rate('batchwell_database_timeouts_total')})`,
+          legend: 'unanswered {{what}}',
+        },
       ],
     },
     {
