@@ -116,9 +116,7 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
         if (member.generation < generation) member.lease?.hurry(limitMs);
     },
     async end() {
-      const ended = pool.end();
-      ended.catch(() => undefined);
-      await within(ended, END_MS, () => new Error('late')).catch(() => undefined);
+      await within(pool.end(), END_MS, () => new Error('late')).catch(() => undefined);
       for (const member of members.values()) {
         member.lease?.abandon();
         member.destroy();
