@@ -38,7 +38,7 @@ declare const open: unique symbol;
 /** The connection of an open transaction, for statements that must be committed together. */
 export type Transaction = Session & { readonly [open]: true };
 
-/** Time left to a statement when its server fell silent and another one answers. */
+/** Time left to statements at a server that was lost. */
 const LAST_MS = 2000;
 
 /** Opens a pool, and watches whether its server is a primary that answers. */
@@ -52,6 +52,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     onReadOnly() {
       pool.retire();
+      // In a failover, some of the old connections may never be answered.
+      pool.hurry(LAST_MS);
       watch.suspect();
     },
   });

@@ -23,7 +23,10 @@ export interface BoundedPool {
   retire(): void;
   /** Whoever waits for a connection is refused at once. */
   refuse(error: DatabaseUnavailable): void;
-  /** Statements that run now have `limitMs` left: their server may be gone without a word. */
+  /**
+   * Statements that run now on a retired connection have `limitMs` left: their server may be gone
+   * without a word.
+   */
   hurry(limitMs: number): void;
   end(): Promise<void>;
 }
@@ -109,12 +112,11 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
     },
     refuse: (error) => line.refuse(error),
     hurry(limitMs) {
-      for (const { lease } of members.values()) lease?.hurry(limitMs);
+      for (const member of members.values())
+        if (member.generation < generation) member.lease?.hurry(limitMs);
     },
     async end() {
-      const ended = pool.end();
-      ended.catch(() => undefined);
-      await within(ended, END_MS, () => new Error('late')).catch(() => undefined);
+      await within(pool.end(), END_MS, () => new Error('late')).catch(() => undefined);
       for (const member of members.values()) {
         member.lease?.abandon();
         member.destroy();

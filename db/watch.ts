@@ -24,7 +24,7 @@ export interface WatchHooks {
   onChange(standing: Standing): void;
   /** The server of the old connections is not a primary, or did not answer. */
   onLost(): void;
-  /** A new connection has an answer where the old one had none. */
+  /** A new connection leads to a primary, and the old one did not. */
   onAnswerElsewhere(): void;
   /** Asks on a connection of the pool, where the server refuses another one. */
   askPool(): Promise<void>;
@@ -107,7 +107,7 @@ const describe = (standing: Standing): string => (standing.up ? 'up' : standing.
 /** Asks on the connection that is open, and then on a new one. */
 function openProbe(url: string, hooks: WatchHooks) {
   let connection: Connection | undefined;
-  let lostInSilence = false;
+  let wasLost = false;
 
   const drop = (): void => {
     if (connection) destroy(connection);
@@ -128,8 +128,8 @@ function openProbe(url: string, hooks: WatchHooks) {
       if (connection !== old) return false;
       drop();
       const { outage } = asUnavailable(error);
-      lostInSilence = outage === 'no-answer';
-      if (lostInSilence || outage === 'read-only') hooks.onLost();
+      wasLost = outage === 'no-answer' || outage === 'read-only';
+      if (wasLost) hooks.onLost();
       return false;
     }
   };
@@ -140,8 +140,8 @@ function openProbe(url: string, hooks: WatchHooks) {
       const fresh = await openConnection(url, limitMs);
       drop();
       connection = fresh;
-      if (lostInSilence) hooks.onAnswerElsewhere();
-      lostInSilence = false;
+      if (wasLost) hooks.onAnswerElsewhere();
+      wasLost = false;
     } catch (error) {
       const unavailable = asUnavailable(error);
       if (unavailable.outage !== 'refused') throw unavailable;
