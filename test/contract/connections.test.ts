@@ -105,7 +105,8 @@ const ASK_MYSQL = `
 const ASK_REDIS = `
   const { redisUrl, redisPrefix: prefix } = config;
   const trouble = (error) => { log.error({ err: error }, 'trouble'); process.exit(1); };
-  const queues = openQueues({ redisUrl, prefix, keepFinishedMs: 1000, onTrouble: trouble });
+  const queues = openQueues({ redisUrl, prefix, keepFinishedMs: 1000 });
+  queues.redis.on('error', trouble);
   await queues.nudge([{ stage: 'finalize', message: { tasks: [1] } }]);
   console.log((await queues.depth('finalize')).waiting);
   await queues.close();`;
