@@ -3,6 +3,7 @@
  * settings are reported together. `npm run generate` writes .env.example from them.
  */
 
+import { append } from './core/append.ts';
 import { access } from './settings/access.ts';
 import { cache } from './settings/cache.ts';
 import { cli } from './settings/cli.ts';
@@ -69,7 +70,7 @@ export function readConfig(environment: Environment = process.env): Config {
       return [name, setting.fallback];
     }
   });
-  wrong.push(...missingWebhookKey(environment));
+  append(wrong, missingWebhookKey(environment));
   if (wrong.length > 0) {
     const count = wrong.length === 1 ? 'One setting is' : `${wrong.length} settings are`;
     throw new ConfigError(`${count} not valid:\n  ${wrong.join('\n  ')}`);

@@ -1,4 +1,5 @@
 /** New tasks as rows: templates, scatters, tasks and tags. accept.ts says when they are written. */
+import { append } from '../core/append.ts';
 import { countReplicates } from '../core/cache/replicates.ts';
 import { sha256 } from '../core/ids.ts';
 import { NOTE_USE_MS } from '../core/retention.ts';
@@ -171,7 +172,7 @@ export async function insertNewTasks(
     const ids = await insertTasks(session, part);
     const from = taskIds.length;
     await insertTags(session, tasks.prepared.slice(from, from + part.length), ids);
-    taskIds.push(...ids);
+    append(taskIds, ids);
   }
   await logChange(session, taskIds, { ended: false });
   return taskIds;

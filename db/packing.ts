@@ -2,6 +2,7 @@
  * Ready attempts become a submission in one transaction: the intent is committed before SubmitJob
  * is called.
  */
+import { append } from '../core/append.ts';
 import { submissionKey, type PackedAttempt, type Ready } from '../core/submission/packing.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import type { ShapeRow } from './job-definitions.ts';
@@ -120,7 +121,7 @@ async function takeWithinLimits(
   const packed: PackedAttempt[] = [];
   for (const owner of owners) {
     const room = Math.min(limitOf(owner) - (inBatch.get(owner) ?? 0), most - packed.length);
-    if (room > 0) packed.push(...(await takeReady(session, shape, { most: room, owner })));
+    if (room > 0) append(packed, await takeReady(session, shape, { most: room, owner }));
   }
   return packed;
 }

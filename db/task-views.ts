@@ -1,4 +1,5 @@
 /** What callers see of tasks. Each read is one statement. */
+import { append } from '../core/append.ts';
 import { publicId } from '../core/ids.ts';
 import type { Place } from '../core/places.ts';
 import type { ProfileName } from '../core/profiles/profile-names.ts';
@@ -78,7 +79,7 @@ export async function readReportedTasks(
 ): Promise<ReportedTask[]> {
   const told: ReportedTask[] = [];
   for (let start = 0; start < ids.length; start += TOLD_TASKS_PER_READ)
-    told.push(...(await readSomeToldTasks(session, ids.slice(start, start + TOLD_TASKS_PER_READ))));
+    append(told, await readSomeToldTasks(session, ids.slice(start, start + TOLD_TASKS_PER_READ)));
   return told;
 }
 

@@ -1,4 +1,5 @@
 /** The inputs of a task: its script declares them one by one, then all are fetched at once. */
+import { append } from '../core/append.ts';
 import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
@@ -82,8 +83,9 @@ async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promis
       key === undefined ? [] : [{ key, etag: etag.replaceAll('"', '') }],
     );
     seen += objects.length;
-    members.push(
-      ...(await allSettled(
+    append(
+      members,
+      await allSettled(
         objects
           .filter(({ key }) => key !== prefix)
           .map(({ key, etag }) =>
@@ -94,7 +96,7 @@ async function fetchFolder(s3: S3Client, place: S3Place, target: string): Promis
               join(target, pathWithin(key, prefix)),
             ),
           ),
-      )),
+      ),
     );
   }
   if (seen === 0) throw new FinalError('NoSuchKey: no object has this prefix');

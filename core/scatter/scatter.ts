@@ -2,6 +2,7 @@
  * A scatter as a template and rows: every `{{column}}` in the template's texts becomes the row's
  * value. A value is data: its content is not interpreted.
  */
+import { append } from '../append.ts';
 import { cacheTag, mergeTag, TAG_RULES } from '../task/parse-tags.ts';
 import { parseTesTask, type AcceptableTask, type TaskDefaults } from '../task/parse-task.ts';
 import { problemAt, shown, type Problem } from '../problems.ts';
@@ -86,7 +87,10 @@ export function expandScatter(
   prepared.rows.forEach((row, number) => {
     const task = prepared.expand(row);
     if ('problems' in task)
-      problems.push(...task.problems.map((problem) => ({ row: number, ...problem })));
+      append(
+        problems,
+        task.problems.map((problem) => ({ row: number, ...problem })),
+      );
     else tasks.push(task);
   });
   return problems.length > 0 ? { problems } : { head: prepared.head, tasks };

@@ -1,4 +1,5 @@
 /** Writes what poll decided: attempts end, tasks move, and the next stages are nudged. */
+import { append } from '../../../core/append.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
 import { afterRetry, type RetryDecision } from '../../../core/retry/decide-retry.ts';
@@ -41,7 +42,7 @@ export async function applyPolled(
 ): Promise<Nudge[]> {
   const next: Nudge[] = [];
   for (let start = 0; start < polled.length; start += ROWS_PER_TRANSACTION)
-    next.push(...(await applyPart(runtime, polled.slice(start, start + ROWS_PER_TRANSACTION))));
+    append(next, await applyPart(runtime, polled.slice(start, start + ROWS_PER_TRANSACTION)));
   return next;
 }
 

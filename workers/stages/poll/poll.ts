@@ -2,6 +2,7 @@
  * poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a retry
  * or a failure.
  */
+import { append } from '../../../core/append.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { forgottenJob, missingSince } from '../../../core/submission/forgotten-job.ts';
@@ -116,7 +117,7 @@ async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
         known: memory.applied.get(id) ?? new Set(),
         onPage: () => void (applied.pages += 1),
       });
-      applied.next.push(...nudges);
+      append(applied.next, nudges);
     } catch (error) {
       // The next look reads it again; the others of the queue do not wait for it.
       runtime.log.error(

@@ -1,4 +1,5 @@
 /** Reads what has ended in one submission, decides about each attempt, and applies it. */
+import { append } from '../../../core/append.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
@@ -65,7 +66,7 @@ async function applyRecords(
     const polled = await judgeRecorded(runtime, submission, records);
     records.clear();
     applied.ended += polled.length;
-    applied.next.push(...(await apply(runtime, polled, known)));
+    append(applied.next, await apply(runtime, polled, known));
   };
   for await (const page of readResultRecords(runtime, submission, { firstOpen, known, onPage })) {
     for (const [index, result] of page) records.set(index, result);

@@ -39,7 +39,7 @@ import { writeManifest } from './write-manifest.ts';
 
 export type CarryOutcome = { do: 'done'; next: Nudge[] } | { do: 'wait'; waitMs: number };
 
-const done = (...next: Nudge[]): CarryOutcome => ({ do: 'done', next });
+const done = (next: Nudge[] = []): CarryOutcome => ({ do: 'done', next });
 
 /** Another worker registers the definition: look again soon. */
 const REGISTRATION_WAIT_MS = 300;
@@ -86,7 +86,7 @@ async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promi
   const request = await readRequest(runtime, submission);
   const registered = await registerDefinition(runtime, request.definition);
   if (registered.is === 'refused')
-    return done(...(await failSubmission(runtime, submission, registered.message)));
+    return done(await failSubmission(runtime, submission, registered.message));
   if (registered.is === 'under-way') return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
 
   await touchDefinition(runtime.database.pool, request.definition.id, runtime.nowMs());
@@ -143,7 +143,7 @@ async function afterCall(
   const decision = decideAfterCall(outcome, nowMs - submission.createdMs, policyOf(runtime));
   if (decision.do === 'wait') return decision;
   if (decision.do === 'fail')
-    return done(...(await failSubmission(runtime, submission, decision.message)));
+    return done(await failSubmission(runtime, submission, decision.message));
   if (decision.forgetRevision) await forgetStaleRevision(runtime, submission);
   await takeBackCall(runtime.database.pool, {
     id: submission.id,
@@ -209,7 +209,7 @@ async function accept(
   countMoves(runtime.metrics, 'submit', { submitted: moved });
   runtime.metrics.submissions.inc({ kind: submission.size > 1 ? 'array' : 'single' });
   runtime.metrics.submissionTasks.observe(submission.size);
-  return done({ stage: 'poll', message: { queue: submission.queue } });
+  return done([{ stage: 'poll', message: { queue: submission.queue } }]);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** submit: ready attempts become submissions, and each submission becomes exactly one job. */
+import { append } from '../../../core/append.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { ownerLimits } from '../../../core/access/owner-limits.ts';
 import { decidePack } from '../../../core/submission/packing.ts';
@@ -77,7 +78,7 @@ async function carryOnAll(
   for (const submission of await readSubmissions(runtime.database.pool, ids)) {
     const outcome = await carryOn(runtime, submission);
     if (outcome.do === 'wait') waiting.set(submission.id, outcome.waitMs);
-    else next.push(...outcome.next);
+    else append(next, outcome.next);
   }
   for (const [id, waitMs] of waiting)
     await runtime.queues.nudge([{ stage: 'submit', message: { submissions: [id] } }], waitMs);

@@ -167,7 +167,10 @@ const lostWhy = (reason: CacheReason, { cacheSource }: TaskRow): Why => ({
 
 /** The message comes again; the sweeper looks at them later than that. */
 async function putOff(runtime: Runtime, waiting: readonly As<'wait'>[]): Promise<number> {
-  const waitMs = Math.min(...waiting.map(({ applied }) => applied.waitMs));
+  const waitMs = waiting.reduce(
+    (least, { applied }) => Math.min(least, applied.waitMs),
+    Number.POSITIVE_INFINITY,
+  );
   if (waiting.length > 0)
     await postponeTasks(
       runtime.database.pool,
