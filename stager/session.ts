@@ -6,6 +6,7 @@ import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { encodeResultKey } from '../core/result/result-key.ts';
 import type { ExecutorResult, ResultRecord, StagerError } from '../core/result/result.ts';
+import { boundRecord } from '../core/result/stored-record.ts';
 import { inSubmission } from '../core/files/s3-layout.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 import { takeOrReadFence } from './fence.ts';
@@ -231,13 +232,13 @@ export async function writeResult(session: Session): Promise<void> {
   session.live.stop();
   if (session.closed) return;
   session.closed = 'recorded';
-  const record: ResultRecord = {
+  const record = boundRecord({
     startedMs: session.startedMs,
     endedMs: Date.now(),
     executors: ended(session),
     ...session.record,
     ...(session.error && { error: session.error }),
-  };
+  });
   const key = inSubmission.results + encodeResultKey(session.index, session.attempt, record);
   await persist(() =>
     writeBytes(session.s3, within(session, key), JSON.stringify(record), 'application/json'),

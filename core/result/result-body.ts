@@ -1,4 +1,5 @@
 /** The result record in a result object's body: JSON that holds it whole. */
+import { implausibleField } from './plausible.ts';
 import type {
   ExecutorResult,
   InputsRead,
@@ -115,7 +116,7 @@ export function parseResultBody(body: unknown): ResultRecord {
   if (!isObject(body)) return wrong('whole');
   const missing = body['missingOutputs'];
   if (!Array.isArray(missing) || !missing.every(isCount)) return wrong('missingOutputs');
-  return {
+  const record: ResultRecord = {
     startedMs: count(body, 'startedMs'),
     endedMs: count(body, 'endedMs'),
     executors: list(body, 'executors', parseExecutor),
@@ -125,4 +126,6 @@ export function parseResultBody(body: unknown): ResultRecord {
     ...parseTexts(body['warnings']),
     ...parseError(body['error']),
   };
+  const implausible = implausibleField(record);
+  return implausible === undefined ? record : wrong(implausible);
 }

@@ -3,12 +3,17 @@
  * submission's `results/`.
  */
 import { indexInKey } from '../files/s3-layout.ts';
+import { implausibleField } from './plausible.ts';
 import { packRecord, unpackRecord } from './result-bytes.ts';
 import type { ResultRecord, SeenResult } from './result.ts';
 
 /** S3 allows 1,024 bytes; 300 are left to what precedes `results/`. */
 const LONGEST_TAIL_BYTES = 1_024 - 300 - 'results/'.length;
 const LONG = 'long';
+
+/** Limits of AWS Batch. */
+const LARGEST_ARRAY = 10_000;
+const MOST_BATCH_ATTEMPTS = 1000;
 
 /** @param attempt from 1 */
 export function encodeResultKey(index: number, attempt: number, record: ResultRecord): string {
@@ -37,9 +42,9 @@ export function decodeResultKey(keyTail: string): SeenResult | undefined {
   const [, indexText, attemptText, body = ''] = match;
   const index = Number(indexText);
   const attempt = Number(attemptText);
-  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(attempt)) return undefined;
+  if (index >= LARGEST_ARRAY || attempt > MOST_BATCH_ATTEMPTS) return undefined;
   if (indexInKey(index) !== indexText) return undefined;
   if (body === LONG) return { index, attempt };
   const record = unpackRecord(Buffer.from(body, 'base64url'));
-  return record && { index, attempt, record };
+  return record && implausibleField(record) === undefined ? { index, attempt, record } : undefined;
 }

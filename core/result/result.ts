@@ -74,10 +74,28 @@ export interface ResultRecord {
   error?: StagerError;
 }
 
+/** The whole record, where a row holds only the beginning of its lists. */
+export interface WholeRecord {
+  /** In the work bucket, relative to its prefix. */
+  key: string;
+  bytes: number;
+  /** Of the object's body, hex: another body is not this record. */
+  sha256: string;
+  /** How many the whole record has. */
+  outputs: number;
+  missingOutputs: number;
+  warnings: number;
+}
+
+export interface StoredRecord extends ResultRecord {
+  /** Absent when the row holds the whole record. */
+  whole?: WholeRecord;
+}
+
 export interface SeenResult {
   index: number;
   /** Batch's attempt, from 1. */
   attempt: number;
   /** Absent when it did not fit into the key: read the object's body. */
-  record?: ResultRecord;
+  record?: StoredRecord;
 }

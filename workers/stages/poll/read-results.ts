@@ -1,7 +1,10 @@
 /** Reads the result records of a submission: facts only, no decisions. */
+import { createHash } from 'node:crypto';
+import type { SeenObject } from '../../../aws/s3.ts';
 import { parseResultBody } from '../../../core/result/result-body.ts';
 import { decodeResultKey } from '../../../core/result/result-key.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
+import { LARGEST_RECORD_BYTES, toStore } from '../../../core/result/stored-record.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import { resultsFrom } from '../../../core/submission/poll-pace.ts';
@@ -28,17 +31,23 @@ export async function* readResultRecords(
   submission: SubmissionRow,
   { firstOpen, known = NONE, onPage }: ResultsWanted,
 ): AsyncGenerator<Map<number, SeenResult>> {
-  const folder = runtime.workUrl(submissionPrefix(submission.submissionKey) + inSubmission.results);
+  const folderKey = submissionPrefix(submission.submissionKey) + inSubmission.results;
+  const folder = runtime.workUrl(folderKey);
   for await (const page of runtime.objects.list(folder, startingAt(folder, firstOpen))) {
     runtime.metrics.pollRequests.inc({ service: 's3' });
     onPage?.();
     const latest = new Map<number, SeenResult>();
-    for (const { url } of page) {
-      const tail = url.slice(folder.length);
+    for (const object of page) {
+      const tail = object.url.slice(folder.length);
       if (known.has(Number.parseInt(tail, 10))) continue;
       const result = decodeResultKey(tail);
       if (!result || (latest.get(result.index)?.attempt ?? 0) > result.attempt) continue;
-      latest.set(result.index, result.record ? result : await fetchResult(runtime, url, result));
+      latest.set(
+        result.index,
+        result.record
+          ? result
+          : await fetchResult(runtime, { object, key: folderKey + tail, seen: result }),
+      );
     }
     yield latest;
   }
@@ -49,15 +58,37 @@ function startingAt(folder: string, firstOpen: number): { startAfterKey?: string
   return after === undefined ? {} : { startAfterKey: (parseS3Url(folder)?.key ?? '') + after };
 }
 
-async function fetchResult(runtime: Runtime, url: string, seen: SeenResult): Promise<SeenResult> {
-  const body = await runtime.objects.get(url);
-  if (!body) throw new Error(`The result record ${url} was listed but cannot be read.`);
-  try {
-    return { ...seen, record: parseResultBody(JSON.parse(body.toString('utf8'))) };
-  } catch (error) {
-    // As if it were not there: then what Batch says decides about this one attempt, and the others
-    // of its queue go on.
+interface LongRecord {
+  object: SeenObject;
+  /** Relative to the prefix of the work bucket. */
+  key: string;
+  seen: SeenResult;
+}
+
+/**
+ * Keeps of the record what its row keeps: 1,000 whole ones are not held at once.
+ *
+ * One that cannot be read is as if it were not there: then what Batch says decides about this one attempt, and the
+ * others of its queue go on.
+ */
+async function fetchResult(
+  runtime: Runtime,
+  { object: { url, sizeBytes }, key, seen }: LongRecord,
+): Promise<SeenResult> {
+  const unreadable = (error: unknown): SeenResult => {
     runtime.log.error({ url, err: error }, 'result-record-unreadable');
     return seen;
+  };
+  // A stager writes none this long; the JSON has a little more around it.
+  if (sizeBytes > 2 * LARGEST_RECORD_BYTES)
+    return unreadable(new Error(`It has ${sizeBytes} bytes.`));
+  const body = await runtime.objects.get(url);
+  if (!body) return unreadable(new Error('It was listed, but it does not exist.'));
+  try {
+    const record = parseResultBody(JSON.parse(body.toString('utf8')));
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    return { ...seen, record: toStore(record, { key, bytes: body.length, sha256 }) };
+  } catch (error) {
+    return unreadable(error);
   }
 }
