@@ -76,11 +76,12 @@ export async function countOpenAttempts(
   return new Map(rows.map((row) => [row.submissionId, row]));
 }
 
-interface AttemptTask {
+export interface AttemptTask {
   taskId: number;
   arrayIndex: number;
   templateId: number;
-  values: string[];
+  /** JSON of its values. */
+  slotValues: string;
 }
 
 /** What the manifest of a submission needs, in the order of the array. */
@@ -88,7 +89,7 @@ export async function readAttemptTasks(
   session: Session,
   submissionId: number,
 ): Promise<AttemptTask[]> {
-  const rows = await select<Omit<AttemptTask, 'values'> & { slotValues: string }>(
+  return select<AttemptTask>(
     session,
     `SELECT attempts.task_id AS taskId, attempts.array_index AS arrayIndex,
        tasks.template_id AS templateId, tasks.slot_values AS slotValues
@@ -96,7 +97,6 @@ export async function readAttemptTasks(
      WHERE attempts.submission_id = ? ORDER BY attempts.array_index`,
     [submissionId],
   );
-  return rows.map(({ slotValues, ...row }) => ({ ...row, values: fromJson<string[]>(slotValues) }));
 }
 
 /**

@@ -62,7 +62,7 @@ export async function pingRedis(redis: Redis): Promise<void> {
  * A message that failed this many times stays in the queue as failed, for operators to see. The
  * sweeper finds its rows either way.
  */
-const TRIES = 5;
+export const TRIES = 5;
 
 /** Since it was sent or last taken. A requested delay does not count. */
 const waitedMs = (job: Job): number =>

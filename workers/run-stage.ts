@@ -6,9 +6,10 @@ import { DelayedError, Worker, type Job } from 'bullmq';
 import type { Stage } from '../core/places.ts';
 import type { Messages } from '../queues/messages.ts';
 import { closeInTime } from '../queues/closing.ts';
-import { connectRedis } from '../queues/queues.ts';
+import { connectRedis, TRIES } from '../queues/queues.ts';
 import type { Runtime } from './runtime.ts';
 import { pipeline } from './pipeline.ts';
+import { runMessage } from './isolation/run-message.ts';
 
 export interface RunningStage {
   stage: Stage;
@@ -63,7 +64,8 @@ async function work<S extends Stage>(
       Math.max(0, (job.processedOn ?? 0) - job.timestamp - (job.opts.delay ?? 0)) / 1000,
     );
   const stop = metrics.messageSeconds.startTimer({ stage });
-  const outcome = await pipeline[stage].run(runtime, message).catch((error: unknown) => {
+  const delivery = { tries: job.attemptsMade + 1, mostTries: TRIES };
+  const outcome = await runMessage(runtime, stage, message, delivery).catch((error: unknown) => {
     metrics.messages.inc({ stage, outcome: 'error' });
     throw error;
   });

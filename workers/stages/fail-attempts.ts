@@ -9,16 +9,22 @@ import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../runtime.ts';
 
-/** Batch rejected the job: its tasks fail with Batch's own words. */
+/** Batch rejected the job, in its own words. */
+export const refusedByBatch = (
+  { submissionKey, queue }: Pick<SubmissionRow, 'submissionKey' | 'queue'>,
+  words: string,
+): Failure =>
+  failureOf(
+    'batch-refused',
+    `AWS Batch rejected submission ${submissionKey} to queue ${queue}: ${words}`,
+  );
+
+/** All of its tasks fail. */
 export async function failSubmission(
   runtime: Runtime,
   submission: SubmissionRow,
-  words: string,
+  failure: Failure,
 ): Promise<Nudge[]> {
-  const failure = failureOf(
-    'batch-refused',
-    `AWS Batch rejected submission ${submission.submissionKey} to queue ${submission.queue}: ${words}`,
-  );
   const nowMs = runtime.nowMs();
   const attempts = await readOpenAttempts(runtime.database.pool, [submission.id]);
   const failed = await inTransaction(runtime.database, async (session) => {
@@ -28,7 +34,7 @@ export async function failSubmission(
         taskId,
         number,
         outcome: place === 'cancelled' ? 'cancelled' : 'failed',
-        reason: words,
+        reason: failure.sentence,
       })),
       nowMs,
     );

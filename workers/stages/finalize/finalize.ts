@@ -19,6 +19,7 @@ import {
   readTasksAt,
   type TaskRow,
 } from '../../../db/tasks.ts';
+import { templateMissing } from '../../../db/templates.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../fail-attempts.ts';
@@ -39,17 +40,19 @@ export async function finalize(
     pool,
     rows.map(({ templateId }) => templateId),
   );
-  const tasks = rows.flatMap((row): FinalizedTask[] => {
+  const tasks = rows.map((row): FinalizedTask => {
     const template = templates.get(row.templateId)?.template;
-    return template ? [{ row, spec: fillTemplate(template, row.values) }] : [];
+    if (!template) throw templateMissing(row.id, row.templateId);
+    return { row, spec: fillTemplate(template, row.values) };
   });
+  const handled = tasks.length;
   const [hits, runs] = [
     tasks.filter(({ row }) => row.hitEntryId !== null),
     tasks.filter(({ row }) => row.hitEntryId === null),
   ];
   const next = await finishRuns(runtime, runs);
   runtime.passCrashPoint('finalize.hits-applied');
-  if (hits.length === 0) return { do: 'done', next };
+  if (hits.length === 0) return { do: 'done', next, handled };
 
   // The copies of one hit may take long: what comes next does not wait for them.
   await runtime.queues.nudge(next);
@@ -59,7 +62,7 @@ export async function finalize(
     await runtime.queues.nudge(nudges);
     waitMs = Math.min(waitMs, ownMs);
   });
-  return Number.isFinite(waitMs) ? { do: 'wait', waitMs } : { do: 'done' };
+  return Number.isFinite(waitMs) ? { do: 'wait', waitMs, handled } : { do: 'done', handled };
 }
 
 /** A run whose record is not whole in its row is finished by itself: a record of 100,000 files takes 100 MB. */

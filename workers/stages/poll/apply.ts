@@ -34,7 +34,7 @@ export interface PolledAttempt {
 }
 
 /** A transaction holds its row locks while it is written; 1,000 rows take about 20 ms. */
-const ROWS_PER_TRANSACTION = 1000;
+export const ROWS_PER_TRANSACTION = 1000;
 
 export async function applyPolled(
   runtime: Runtime,

@@ -7,7 +7,7 @@ import { sha256 } from '../../../core/ids.ts';
 import { scriptKey } from '../../../core/files/s3-layout.ts';
 import { renderScript } from '../../../core/container/script.ts';
 import { moveTasksEach, readTasksAt, type MovedTask } from '../../../db/tasks.ts';
-import { markTemplateStaged, type TemplateRow } from '../../../db/templates.ts';
+import { markTemplateStaged, templateMissing, type TemplateRow } from '../../../db/templates.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
@@ -28,19 +28,9 @@ export async function stageScript(
   const moved: MovedTask[] = [];
   for (const { id, owner, templateId, memoryGrowths, imageDigest } of rows) {
     const template = templates.get(templateId)?.template;
-    if (template)
-      moved.push({
-        id,
-        set: {
-          shape: await shapeFor(runtime, {
-            owner,
-            templateId,
-            template,
-            memoryGrowths,
-            imageDigest,
-          }),
-        },
-      });
+    if (!template) throw templateMissing(id, templateId);
+    const wish = { owner, templateId, template, memoryGrowths, imageDigest };
+    moved.push({ id, set: { shape: await shapeFor(runtime, wish) } });
   }
   const nowMs = runtime.nowMs();
   const count = await moveTasksEach(pool, 'staged', moved, {
@@ -52,6 +42,7 @@ export async function stageScript(
   const shapes = new Set(moved.map(({ set }) => String(set.shape)));
   return {
     do: 'done',
+    handled: rows.length,
     next: [...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })),
   };
 }

@@ -32,8 +32,8 @@ import {
 import type { Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime } from '../../runtime.ts';
-import { dropCancelled, failSubmission } from '../fail-attempts.ts';
-import { claimOwner } from './owner.ts';
+import { dropCancelled, failSubmission, refusedByBatch } from '../fail-attempts.ts';
+import { claimOwner, NO_JOB } from './owner.ts';
 import { registerDefinition } from './register-definition.ts';
 import { writeManifest } from './write-manifest.ts';
 
@@ -43,8 +43,6 @@ const done = (next: Nudge[] = []): CarryOutcome => ({ do: 'done', next });
 
 /** Another worker registers the definition: look again soon. */
 const REGISTRATION_WAIT_MS = 300;
-/** The owner of a submission that must not run: no job has this id. */
-const NO_JOB = 'cancelled';
 
 const policyOf = ({ config }: Runtime): SubmitPolicy => ({
   callTimeoutMs: config.submitTimeoutMs,
@@ -86,7 +84,9 @@ async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promi
   const request = await readRequest(runtime, submission);
   const registered = await registerDefinition(runtime, request.definition);
   if (registered.is === 'refused')
-    return done(await failSubmission(runtime, submission, registered.message));
+    return done(
+      await failSubmission(runtime, submission, refusedByBatch(submission, registered.message)),
+    );
   if (registered.is === 'under-way') return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
 
   await touchDefinition(runtime.database.pool, request.definition.id, runtime.nowMs());
@@ -143,7 +143,9 @@ async function afterCall(
   const decision = decideAfterCall(outcome, nowMs - submission.createdMs, policyOf(runtime));
   if (decision.do === 'wait') return decision;
   if (decision.do === 'fail')
-    return done(await failSubmission(runtime, submission, decision.message));
+    return done(
+      await failSubmission(runtime, submission, refusedByBatch(submission, decision.message)),
+    );
   if (decision.forgetRevision) await forgetStaleRevision(runtime, submission);
   await takeBackCall(runtime.database.pool, {
     id: submission.id,

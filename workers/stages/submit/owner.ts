@@ -4,6 +4,9 @@
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import type { Runtime } from '../../runtime.ts';
 
+/** The owner of a submission that must not run: no job has this id. */
+export const NO_JOB = 'cancelled';
+
 /** Writes the job id as the owner unless there is one already. Returns the owner. */
 export async function claimOwner(runtime: Runtime, key: string, jobId: string): Promise<string> {
   const url = runtime.workUrl(submissionPrefix(key) + inSubmission.owner);

@@ -3,6 +3,7 @@ import { append } from '../../../core/append.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { ownerLimits } from '../../../core/access/owner-limits.ts';
 import { decidePack } from '../../../core/submission/packing.ts';
+import { concernsAll, describeError } from '../../../core/isolation/whose-fault.ts';
 import { readShape } from '../../../db/job-definitions.ts';
 import { packSubmission, readReady } from '../../../db/packing.ts';
 import { readSubmissions } from '../../../db/submissions.ts';
@@ -31,6 +32,7 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
       `Shape ${shapeHex} is not in the database; it is written before any message names it.`,
     );
 
+  let handled = 0;
   for (;;) {
     const nowMs = runtime.nowMs();
     const ready = await readReady(pool, shapeHex, arraySize);
@@ -39,8 +41,8 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
       { arraySize, idleMs: packIdleMs, longestMs: packLongestMs },
       nowMs,
     );
-    if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs };
-    if (decision.do === 'nothing') return { do: 'done' };
+    if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs, handled };
+    if (decision.do === 'nothing') return { do: 'done', handled };
     const id = await packSubmission(runtime.database, {
       shape,
       most: arraySize,
@@ -51,36 +53,46 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
     if (id === undefined) return limitOf ? { do: 'wait', waitMs: ROOM_WAIT_MS } : { do: 'done' };
     runtime.passCrashPoint('submit.packed');
     // At once: should a later array fail, the earlier ones are polled all the same.
-    await runtime.queues.nudge((await carryOnPacked(runtime, id)).next);
+    const carried = await carryOnPacked(runtime, id);
+    handled += carried.handled;
+    await runtime.queues.nudge(carried.next);
   }
+}
+
+interface Carried {
+  do: 'done';
+  next: Nudge[];
+  /** Submissions that did not throw. */
+  handled: number;
 }
 
 /**
  * After an error, a message of its own: the next message of the shape no longer finds its attempts.
  */
-async function carryOnPacked(runtime: Runtime, id: number): Promise<{ next: Nudge[] }> {
+async function carryOnPacked(runtime: Runtime, id: number): Promise<Carried> {
   try {
     return await carryOnAll(runtime, [id]);
   } catch (error) {
     const own: Nudge = { stage: 'submit', message: { submissions: [id] } };
     await runtime.queues.nudge([own], CARRY_ON_AGAIN_MS);
-    throw error;
+    if (concernsAll(error)) throw error;
+    // Of this submission alone: the other arrays of the shape do not wait for it.
+    runtime.log.warn({ submissionId: id, error: describeError(error) }, 'submission-put-off');
+    return { do: 'done', next: [], handled: 0 };
   }
 }
 
 /** Submissions that have to wait get a message of their own, so that none holds up the others. */
-async function carryOnAll(
-  runtime: Runtime,
-  ids: readonly number[],
-): Promise<{ do: 'done'; next: Nudge[] } & StageOutcome> {
+async function carryOnAll(runtime: Runtime, ids: readonly number[]): Promise<Carried> {
+  const submissions = await readSubmissions(runtime.database.pool, ids);
   const next: Nudge[] = [];
   const waiting = new Map<number, number>();
-  for (const submission of await readSubmissions(runtime.database.pool, ids)) {
+  for (const submission of submissions) {
     const outcome = await carryOn(runtime, submission);
     if (outcome.do === 'wait') waiting.set(submission.id, outcome.waitMs);
     else append(next, outcome.next);
   }
   for (const [id, waitMs] of waiting)
     await runtime.queues.nudge([{ stage: 'submit', message: { submissions: [id] } }], waitMs);
-  return { do: 'done', next };
+  return { do: 'done', next, handled: submissions.length };
 }
