@@ -1,5 +1,6 @@
 /** New tasks as rows: templates, scatters, tasks and tags. accept.ts says when they are written. */
 import { append } from '../core/append.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { countReplicates } from '../core/cache/replicates.ts';
 import { sha256 } from '../core/ids.ts';
 import { NOTE_USE_MS } from '../core/retention.ts';
@@ -39,24 +40,35 @@ export interface NewTasks {
   templateIds: ReadonlyMap<Template, number>;
 }
 
+/** Rows that are split before other work of the process runs. */
+const ROWS_PER_TURN = 200;
+
 /**
  * Splits the tasks. Tasks of equal structure share one template. Those of a scatter are also
  * compared: their common texts go into the template, and equal ones are numbered. Tasks that came
  * one by one are not compared: other tasks that happen to arrive at the same moment must not decide
  * their template.
  */
-export function prepareTasks(
+export async function prepareTasks(
   tasks: readonly NewTask[],
   { isScatter }: { isScatter: boolean },
-): PreparedTask[] {
-  const prepared: PreparedTask[] = tasks.map((task) => ({
-    task,
-    replicate: 0,
-    ...splitTask(task.spec),
-  }));
+): Promise<PreparedTask[]> {
+  const prepared: PreparedTask[] = [];
+  const byStructure = new Map<string, PreparedTask[]>();
   const structureOf = createStructures();
-  const groups = [...Map.groupBy(prepared, ({ template }) => structureOf(template)).values()];
-  for (const group of groups) shareTemplate(group);
+  for (const task of tasks) {
+    const one: PreparedTask = { task, replicate: 0, ...splitTask(task.spec) };
+    const structure = structureOf(one.template);
+    const group = byStructure.get(structure);
+    const [first] = group ?? [];
+    // At once: the templates of 10,000 rows are as large as their body.
+    if (first) one.template = first.template;
+    if (group) group.push(one);
+    else byStructure.set(structure, [one]);
+    prepared.push(one);
+    if (prepared.length % ROWS_PER_TURN === 0) await nextTurn();
+  }
+  const groups = [...byStructure.values()];
   if (!isScatter) return prepared;
   // Rows of one structure are compared by what differs between them: a third of the time. Others
   // have different constants, so they are compared whole.
@@ -89,10 +101,6 @@ function createStructures(): (template: Template) => string {
 function numberReplicates(prepared: readonly PreparedTask[]): void {
   const replicates = countReplicates(prepared);
   for (const [position, one] of prepared.entries()) one.replicate = replicates[position] ?? 0;
-}
-
-function shareTemplate([first, ...others]: PreparedTask[]): void {
-  for (const one of others) if (first) one.template = first.template;
 }
 
 function shareConstants(group: PreparedTask[]): void {

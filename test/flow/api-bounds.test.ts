@@ -119,6 +119,18 @@ describe('bodies under way', () => {
   });
 });
 
+test('a scatter with a key and 600 MB of filled in text is accepted, and recognised when it comes again', async () => {
+  const rows = Array.from({ length: 1000 }, (_, a) => ({ a }));
+  const long = Array.from({ length: 6 }, () => 'x'.repeat(100_000));
+  const template = { executors: [{ image: 'a', command: ['echo', ...long, '{{a}}'] }] };
+  const post = (name: string) =>
+    world.call('POST', '/v1/scatters', { name, template, rows }, { 'idempotency-key': 'wide' });
+  const first = await post('one');
+  expect(first.status).toBe(200);
+  expect((await post('one')).json.id).toBe(first.json.id);
+  expect((await post('two')).status).toBe(409);
+}, 60_000);
+
 describe('tags of a scatter', () => {
   const tags = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, 'v']));
