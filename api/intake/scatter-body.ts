@@ -10,7 +10,9 @@ import {
   LARGEST_SCATTER,
   LISTED_PROBLEMS,
   LONGEST_FILLED_SCATTER,
+  countTexts,
   MOST_SCATTER_TAGS,
+  MOST_SCATTER_TEXTS,
   prepareScatter,
   readHead,
   withHead,
@@ -38,6 +40,7 @@ function collector() {
   const problems: ListedProblem[] = [];
   let count = 0;
   let tags = 0;
+  let texts = 0;
   return {
     add(
       read: AcceptableTask | { problems: Problem[] },
@@ -45,10 +48,14 @@ function collector() {
     ): void {
       if (!('problems' in read)) {
         tags += Object.keys(read.task.tags).length;
+        texts += countTexts(read.task.spec);
         if (tags > MOST_SCATTER_TAGS) {
           // Said once.
           tags = Number.NEGATIVE_INFINITY;
-          this.add({ problems: [tooManyTags()] }, place);
+          this.add({ problems: [tooMany('tags', MOST_SCATTER_TAGS, 'tags')] }, place);
+        } else if (texts > MOST_SCATTER_TEXTS) {
+          texts = Number.NEGATIVE_INFINITY;
+          this.add({ problems: [tooMany('', MOST_SCATTER_TEXTS, 'texts')] }, place);
         } else if (count === 0) tasks.push({ ...read.task, warnings: read.warnings });
         return;
       }
@@ -121,10 +128,10 @@ export async function readLineScatter(
   return collected.result(head);
 }
 
-const tooManyTags = (): Problem =>
+const tooMany = (field: string, most: number, what: string): Problem =>
   problemAt(
-    'tags',
-    `at most ${MOST_SCATTER_TAGS} tags of all tasks together; send the tasks from here as another scatter`,
+    field,
+    `at most ${most} ${what} of all tasks together; send the tasks from here as another scatter`,
   );
 
 function splitTag(tag: string): [key: string, value: string] {

@@ -7,7 +7,7 @@ import { cacheTag, mergeTag, MOST_TAGS, readTags } from '../task/parse-tags.ts';
 import { parseTesTask, type AcceptableTask, type TaskDefaults } from '../task/parse-task.ts';
 import { problemAt, shown, type Problem } from '../problems.ts';
 import { listOf, rawOf, readObject, textOf, type Source } from '../task/read-fields.ts';
-import { cacheModes, mergeModes } from '../task/task.ts';
+import { cacheModes, mergeModes, type TaskSpec } from '../task/task.ts';
 
 export const LARGEST_SCATTER = 10_000;
 /**
@@ -18,6 +18,19 @@ const LONGEST_FILLED_TASK = 2 * 1024 ** 2;
 export const LONGEST_FILLED_SCATTER = 128 * 1024 ** 2;
 /** Tags of all tasks together: each is a row, and all are one transaction. */
 export const MOST_SCATTER_TAGS = 500_000;
+/** Texts of all tasks together: 256 MiB of arguments of one letter would take gigabytes once they are read. */
+export const MOST_SCATTER_TEXTS = 10_000_000;
+
+/** The texts of a task, counted roughly. */
+export const countTexts = ({ inputs, outputs, executors, volumes }: TaskSpec): number =>
+  2 * inputs.length +
+  2 * outputs.length +
+  volumes.length +
+  executors.reduce(
+    (sum, { command, env }) => sum + command.length + Object.keys(env ?? {}).length,
+    0,
+  );
+
 /** How many problems one answer lists; the others are only counted. */
 export const LISTED_PROBLEMS = 100;
 

@@ -169,6 +169,21 @@ describe('tags of a scatter', () => {
   });
 });
 
+test('a scatter of more than ten million arguments is refused with one sentence', async () => {
+  const line = `{"executors":[{"image":"a","command":[${Array.from({ length: 100_000 }, () => '"a"').join()}]}]}\n`;
+  const { status, json } = await world.call('POST', '/v1/scatters', line.repeat(18), NDJSON);
+  expect(status).toBe(200);
+  expect(json.tasks).toBe(18);
+  const template = {
+    executors: [{ image: 'a', command: Array.from({ length: 100_000 }, () => 'a') }],
+  };
+  const rows = Array.from({ length: 101 }, (_, a) => ({ a }));
+  const refused = await world.call('POST', '/v1/scatters', { template, rows });
+  expect(refused.status).toBe(400);
+  expect(refused.json.message).toContain('10000000 texts of all tasks together');
+  expect(refused.json.problems).toHaveLength(1);
+}, 60_000);
+
 describe('JSON that is nested too deep', () => {
   const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
   test.each([
