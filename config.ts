@@ -3,6 +3,7 @@
  * settings are reported together. `npm run generate` writes .env.example from them.
  */
 
+import { append } from './core/append.ts';
 import { access } from './settings/access.ts';
 import { cache } from './settings/cache.ts';
 import { cli } from './settings/cli.ts';
@@ -74,7 +75,7 @@ export function readConfig(environment: Environment = process.env): Config {
   });
   const config = Object.fromEntries(values) as Config;
   const urls = fillUrls(config, environment);
-  wrong.push(...urls.wrong, ...missingWebhookKey(environment));
+  append(wrong, [...urls.wrong, ...missingWebhookKey(environment)]);
   if (wrong.length > 0) {
     const count = wrong.length === 1 ? 'One setting is' : `${wrong.length} settings are`;
     throw new ConfigError(`${count} not valid:\n  ${wrong.join('\n  ')}`);

@@ -2,11 +2,13 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify from 'fastify';
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import packageJson from '../package.json' with { type: 'json' };
 import { anonymous } from './access/callers.ts';
 import { guardRoutes } from './access/require-token.ts';
-import { answerErrors, failure } from './http/errors.ts';
+import { limitBodies } from './http/body-budget.ts';
+import { refuseDeepJson } from './http/deep-json.ts';
+import { answerClientError, answerErrors, answerFrameworkError, failure } from './http/errors.ts';
 import { consumeIntakeQueue } from './intake/queue-consumer.ts';
 import type { Api, ApiDependencies } from './dependencies.ts';
 import { allowOtherOrigins, logRequests } from './http/request-hooks.ts';
@@ -52,6 +54,8 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
     routerOptions: { maxParamLength: 500 },
     forceCloseConnections: 'idle',
     requestTimeout: 300_000,
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerClientError,
     // Null means plain HTTP.
     https: dependencies.tls ?? null,
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -63,16 +67,7 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
   );
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   app.setErrorHandler(answerErrors(dependencies.log));
-  app.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .send(
-        failure(
-          404,
-          `There is no route ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}. See /docs for all routes.`,
-        ),
-      ),
-  );
+  app.setNotFoundHandler(answerNoRoute);
   app.decorateRequest('caller');
   app.decorateRequest('isStillAllowed', () => Promise.resolve(true));
   logRequests(app, dependencies.log, dependencies.nowMs);
@@ -81,9 +76,17 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
   // after a 404.
   app.addHook('onRequest', async (request, reply) => {
     request.caller = anonymous;
-    if (request.is404) reply.callNotFound();
+    // Not callNotFound(): within a route that was not found, it answers in plain text.
+    if (request.is404) return answerNoRoute(request, reply);
+    return undefined;
   });
 
+  limitBodies(app, {
+    mostBytes: dependencies.config.bodyBytes,
+    idleMs: dependencies.config.bodyIdleMs,
+    metrics: dependencies.metrics,
+  });
+  refuseDeepJson(app);
   await limitPosts(app, dependencies);
   await describe(app);
   await mountRoutes(app, context);
@@ -98,6 +101,16 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
   app.addHook('onClose', () => context.nudgeSender.settle(LAST_NUDGES_MS));
   return app;
 }
+
+const answerNoRoute = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  reply
+    .code(404)
+    .send(
+      failure(
+        404,
+        `There is no route ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}. See /docs for all routes.`,
+      ),
+    );
 
 /**
  * Node does not count a connection that never sent a request as idle, and would wait until its

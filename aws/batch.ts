@@ -2,6 +2,7 @@
  * This folder is the thin edge around the AWS SDK; no other folder of the fleet imports it. Here is
  * AWS Batch: replies become values, and an ambiguous answer is one of them.
  */
+import { append } from '../core/append.ts';
 import {
   BatchClient,
   DeregisterJobDefinitionCommand,
@@ -224,7 +225,7 @@ async function describeAll(
 ): Promise<SeenJob[]> {
   const seen: SeenJob[] = [];
   for (let start = 0; start < jobIds.length; start += DESCRIBE_LIMIT)
-    seen.push(...((await ask(jobIds.slice(start, start + DESCRIBE_LIMIT))).jobs ?? []).map(toSeen));
+    append(seen, ((await ask(jobIds.slice(start, start + DESCRIBE_LIMIT))).jobs ?? []).map(toSeen));
   return seen;
 }
 
@@ -240,7 +241,7 @@ async function listAll(
     first = false
   ) {
     const reply = await ask({ ...scope, ...(nextToken === undefined ? {} : { nextToken }) });
-    seen.push(...(reply.jobSummaryList ?? []).map(toSeen));
+    append(seen, (reply.jobSummaryList ?? []).map(toSeen));
     nextToken = reply.nextToken;
   }
   return seen;

@@ -57,7 +57,7 @@ export interface Accepted {
 /** Commits all of the tasks or none, except those that were accepted before under the same key. */
 export async function acceptTasks(database: Database, request: AcceptRequest): Promise<Accepted> {
   const { scatter } = request;
-  const prepared = prepareTasks(
+  const prepared = await prepareTasks(
     request.tasks.map(({ task }) => task),
     { isScatter: scatter !== undefined },
   );

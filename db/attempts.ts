@@ -1,7 +1,7 @@
 /** Attempts: which task is at which index of a submission, and how it ended. */
 import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Place } from '../core/places.ts';
-import type { ResultRecord } from '../core/result/result.ts';
+import type { StoredRecord } from '../core/result/result.ts';
 import type { Session } from './client.ts';
 import { fromJson, select, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
@@ -78,13 +78,14 @@ export async function countOpenAttempts(
   return new Map(rows.map((row) => [row.submissionId, row]));
 }
 
-interface AttemptTask {
+export interface AttemptTask {
   taskId: number;
   /** Of the attempt, from 1. */
   number: number;
   arrayIndex: number;
   templateId: number;
-  values: string[];
+  /** JSON of its values. */
+  slotValues: string;
 }
 
 /** What the manifest of a submission needs, in the order of the array. */
@@ -92,7 +93,7 @@ export async function readAttemptTasks(
   session: Session,
   submissionId: number,
 ): Promise<AttemptTask[]> {
-  const rows = await select<Omit<AttemptTask, 'values'> & { slotValues: string }>(
+  return select<AttemptTask>(
     session,
     `SELECT attempts.task_id AS taskId, attempts.number, attempts.array_index AS arrayIndex,
        tasks.template_id AS templateId, tasks.slot_values AS slotValues
@@ -100,7 +101,6 @@ export async function readAttemptTasks(
      WHERE attempts.submission_id = ? ORDER BY attempts.array_index`,
     [submissionId],
   );
-  return rows.map(({ slotValues, ...row }) => ({ ...row, values: fromJson<string[]>(slotValues) }));
 }
 
 /**
@@ -131,7 +131,7 @@ export interface EndedAttempt {
   outcome: AttemptOutcome;
   exitCode?: number;
   reason?: string;
-  result?: ResultRecord;
+  result?: StoredRecord;
   batchAttempt?: number;
 }
 
@@ -171,7 +171,7 @@ export async function endAttempts(
 export async function readResults(
   session: Session,
   attempts: readonly { taskId: number; number: number }[],
-): Promise<Map<number, ResultRecord>> {
+): Promise<Map<number, StoredRecord>> {
   if (attempts.length === 0) return new Map();
   const rows = await select<{ taskId: number; result: string }>(
     session,
@@ -179,5 +179,19 @@ export async function readResults(
       WHERE (task_id, number) IN (?) AND result IS NOT NULL`,
     [attempts.map(({ taskId, number }) => [taskId, number])],
   );
-  return new Map(rows.map((row) => [row.taskId, fromJson<ResultRecord>(row.result)]));
+  return new Map(
+    rows.flatMap(({ taskId, result }) => {
+      const stored = storedResult(result);
+      return stored ? [[taskId, stored] as const] : [];
+    }),
+  );
+}
+
+/** Undefined for one that an earlier version cut in the middle: the column holds 16 MiB. */
+export function storedResult(text: string): StoredRecord | undefined {
+  try {
+    return fromJson<StoredRecord>(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -2,7 +2,7 @@
 import { inTransaction, type Database, type Session } from './client.ts';
 import { replaceOlder } from './replaced-entries.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
-import { inParts } from './statement-size.ts';
+import { clip, inParts } from './statement-size.ts';
 
 export interface CacheLookup {
   domain: string;
@@ -38,15 +38,18 @@ export interface NewEntry extends CacheLookup {
 export const lookupKey = ({ domain, fingerprint }: CacheLookup): string =>
   `${domain}\n${fingerprint.toString('hex')}`;
 
+/** @param most how many of each entry, the first ones; all when absent */
 export async function readEntryOutputs(
   { pool }: Database,
   entryIds: readonly number[],
+  most?: number,
 ): Promise<Map<number, CacheOutput[]>> {
   if (entryIds.length === 0) return new Map();
   const rows = await select<CacheOutput>(
     pool,
-    'SELECT entry_id AS entryId, output, path, url, size_bytes AS sizeBytes, crc64nvme, etag, version_id AS versionId FROM cache_outputs WHERE entry_id IN (?) ORDER BY entry_id, position',
-    [entryIds],
+    `SELECT entry_id AS entryId, output, path, url, size_bytes AS sizeBytes, crc64nvme, etag, version_id AS versionId FROM cache_outputs
+      WHERE entry_id IN (?) ${most === undefined ? '' : 'AND position < ?'} ORDER BY entry_id, position`,
+    most === undefined ? [entryIds] : [entryIds, most],
   );
   return Map.groupBy(rows, ({ entryId }) => entryId);
 }
@@ -97,23 +100,23 @@ export async function saveEntries(
 ): Promise<void> {
   if (entries.length === 0) return;
   await inTransaction(database, async (session) => {
-    await write(
-      session,
-      'INSERT IGNORE INTO cache_entries (domain, fingerprint, listed_fingerprint, task_id, owner, name, run_ms, warnings, created_ms) VALUES ?',
-      [
-        entries.map((entry) => [
-          entry.domain,
-          entry.fingerprint,
-          entry.listedFingerprint,
-          entry.taskId,
-          entry.owner,
-          entry.name,
-          entry.runMs,
-          entry.warnings.length === 0 ? null : JSON.stringify(entry.warnings),
-          nowMs,
-        ]),
-      ],
-    );
+    const fresh = entries.map((entry) => [
+      entry.domain,
+      entry.fingerprint,
+      entry.listedFingerprint,
+      entry.taskId,
+      entry.owner,
+      entry.name,
+      entry.runMs,
+      entry.warnings.length === 0 ? null : JSON.stringify(entry.warnings),
+      nowMs,
+    ]);
+    for (const part of inParts(fresh))
+      await write(
+        session,
+        'INSERT IGNORE INTO cache_entries (domain, fingerprint, listed_fingerprint, task_id, owner, name, run_ms, warnings, created_ms) VALUES ?',
+        [part],
+      );
     const rows = await select<{ id: number; taskId: number }>(
       session,
       'SELECT id, task_id AS taskId FROM cache_entries WHERE task_id IN (?)',
@@ -152,7 +155,7 @@ export async function invalidateEntry(
   const done = await write(
     pool,
     'UPDATE cache_entries SET usable = FALSE, invalid_reason = ? WHERE id = ? AND usable = TRUE',
-    [reason, id],
+    [clip(reason), id],
   );
   return done.affectedRows === 1;
 }

@@ -1,9 +1,18 @@
 /** New tasks as rows: templates, scatters, tasks and tags. accept.ts says when they are written. */
+import { append } from '../core/append.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { countReplicates } from '../core/cache/replicates.ts';
 import { sha256 } from '../core/ids.ts';
 import { NOTE_USE_MS } from '../core/retention.ts';
 import type { NewTask } from '../core/task/task.ts';
-import { hoistConstants, splitTask, type SplitTask, type Template } from '../core/task/template.ts';
+import {
+  hoistConstants,
+  mapTexts,
+  splitTask,
+  type SplitTask,
+  type Template,
+  type Text,
+} from '../core/task/template.ts';
 import { logChange } from './changes.ts';
 import type { Database, Session, Transaction } from './client.ts';
 import { selectFirst, write } from './rows.ts';
@@ -31,23 +40,35 @@ export interface NewTasks {
   templateIds: ReadonlyMap<Template, number>;
 }
 
+/** Rows that are split before other work of the process runs. */
+const ROWS_PER_TURN = 200;
+
 /**
  * Splits the tasks. Tasks of equal structure share one template. Those of a scatter are also
  * compared: their common texts go into the template, and equal ones are numbered. Tasks that came
  * one by one are not compared: other tasks that happen to arrive at the same moment must not decide
  * their template.
  */
-export function prepareTasks(
+export async function prepareTasks(
   tasks: readonly NewTask[],
   { isScatter }: { isScatter: boolean },
-): PreparedTask[] {
-  const prepared: PreparedTask[] = tasks.map((task) => ({
-    task,
-    replicate: 0,
-    ...splitTask(task.spec),
-  }));
-  const groups = [...Map.groupBy(prepared, ({ template }) => JSON.stringify(template)).values()];
-  for (const group of groups) shareTemplate(group);
+): Promise<PreparedTask[]> {
+  const prepared: PreparedTask[] = [];
+  const byStructure = new Map<string, PreparedTask[]>();
+  const structureOf = createStructures();
+  for (const task of tasks) {
+    const one: PreparedTask = { task, replicate: 0, ...splitTask(task.spec) };
+    const structure = structureOf(one.template);
+    const group = byStructure.get(structure);
+    const [first] = group ?? [];
+    // At once: the templates of 10,000 rows are as large as their body.
+    if (first) one.template = first.template;
+    if (group) group.push(one);
+    else byStructure.set(structure, [one]);
+    prepared.push(one);
+    if (prepared.length % ROWS_PER_TURN === 0) await nextTurn();
+  }
+  const groups = [...byStructure.values()];
   if (!isScatter) return prepared;
   // Rows of one structure are compared by what differs between them: a third of the time. Others
   // have different constants, so they are compared whole.
@@ -58,13 +79,28 @@ export function prepareTasks(
   return prepared;
 }
 
+/**
+ * Names the structure of a template; equal ones have equal names. A long text counts by a number: 10,000 rows with a
+ * program of 1 MB would otherwise be 10 GB of JSON.
+ */
+function createStructures(): (template: Template) => string {
+  const numbers = new Map<string, number>();
+  const numberOf = (text: string): number => {
+    const number = numbers.get(text) ?? numbers.size;
+    numbers.set(text, number);
+    return number;
+  };
+  return (template) =>
+    JSON.stringify(
+      mapTexts<Text, Text | number>(template, (text) =>
+        typeof text === 'string' ? numberOf(text) : text,
+      ),
+    );
+}
+
 function numberReplicates(prepared: readonly PreparedTask[]): void {
   const replicates = countReplicates(prepared);
   for (const [position, one] of prepared.entries()) one.replicate = replicates[position] ?? 0;
-}
-
-function shareTemplate([first, ...others]: PreparedTask[]): void {
-  for (const one of others) if (first) one.template = first.template;
 }
 
 function shareConstants(group: PreparedTask[]): void {
@@ -176,7 +212,7 @@ export async function insertNewTasks(
     const ids = await insertTasks(session, part);
     const from = taskIds.length;
     await insertTags(session, tasks.prepared.slice(from, from + part.length), ids);
-    taskIds.push(...ids);
+    append(taskIds, ids);
   }
   await logChange(session, taskIds, { ended: false });
   return taskIds;

@@ -3,12 +3,50 @@
  * is called.
  */
 import type { NamedSubmission, PackedAttempt, Ready } from '../core/submission/packing.ts';
-import { inTransaction, type Database, type Session } from './client.ts';
+import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
 import type { ShapeRow } from './job-definitions.ts';
 import { select, selectFirst, write } from './rows.ts';
 
 /** Attempts of a shape that wait to be packed, and pause no longer. */
 const READY = "submission_id IS NULL AND place = 'submit' AND (retry_ms IS NULL OR retry_ms <= ?)";
+
+/** The tasks that wait to be packed under a shape (hex). */
+export async function readReadyIds(
+  session: Session,
+  shape: string,
+  limit: number,
+): Promise<number[]> {
+  const rows = await select<{ id: number }>(
+    session,
+    `SELECT id FROM tasks
+      WHERE shape = UNHEX(?) AND submission_id IS NULL AND place = 'submit' ORDER BY id LIMIT ?`,
+    [shape, limit],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Locks a submission for which SubmitJob was never called; false when it was. */
+export async function lockUncalled(session: Transaction, id: number): Promise<boolean> {
+  const row = await selectFirst(
+    session,
+    `SELECT id FROM submissions WHERE id = ? AND state = 'packed' AND calls = 0 FOR UPDATE`,
+    [id],
+  );
+  return row !== undefined;
+}
+
+/** The tasks of a submission that ends before it was called are ready again. */
+export async function unpackTasks(
+  session: Transaction,
+  submissionId: number,
+  dueMs: number,
+): Promise<void> {
+  await write(
+    session,
+    `UPDATE tasks SET submission_id = NULL, due_ms = ? WHERE submission_id = ? AND place = 'submit'`,
+    [dueMs, submissionId],
+  );
+}
 
 /** Ready attempts of a shape (hex). The count is exact up to `limit`. */
 export async function readReady(

@@ -47,9 +47,9 @@ const LONGEST_TEXT = 8000;
 
 /**
  * A sentence for a TEXT column, which holds 64 KiB and is strict. Longer ones are cut after 8,000
- * characters.
+ * characters. Half of a surrogate pair, which no server stores, is replaced.
  */
 export const clip = (sentence: string): string =>
   sentence.length <= LONGEST_TEXT
-    ? sentence
-    : `${sentence.slice(0, LONGEST_TEXT)} … (${sentence.length} characters)`;
+    ? sentence.toWellFormed()
+    : `${sentence.slice(0, LONGEST_TEXT)} … (${sentence.length} characters)`.toWellFormed();

@@ -1,4 +1,5 @@
 /** Lists of tasks, by the filters of TES. */
+import { append } from '../core/append.ts';
 import { isEnd, type EndPlace } from '../core/places.ts';
 import type { StandingFilter } from '../core/task/tes-state.ts';
 import type { Session } from './client.ts';
@@ -68,10 +69,10 @@ interface Where {
 const requireThat = (
   { conditions, values }: Where,
   condition: string,
-  ...given: unknown[]
+  given: readonly unknown[] = [],
 ): void => {
   conditions.push(condition);
-  values.push(...given);
+  append(values, given);
 };
 
 /** @param named the tasks that match the name; when undefined, the name is compared row by row */
@@ -82,10 +83,10 @@ function whereOf(
   const where: Where = { conditions: ['t.owner = ?'], values: [filter.owner] };
   const tagTables = requireTags(where, filter.tags);
   const order = tagTables.length > 0 ? 'g0.task_id' : 't.id';
-  if (filter.beforeId !== undefined) requireThat(where, `${order} < ?`, filter.beforeId);
-  if (filter.scatterId !== undefined) requireThat(where, 't.scatter_id = ?', filter.scatterId);
-  if (named) requireThat(where, 't.id IN (?)', named);
-  else if (filter.namePrefix) requireThat(where, 't.name LIKE ?', likePrefix(filter.namePrefix));
+  if (filter.beforeId !== undefined) requireThat(where, `${order} < ?`, [filter.beforeId]);
+  if (filter.scatterId !== undefined) requireThat(where, 't.scatter_id = ?', [filter.scatterId]);
+  if (named) requireThat(where, 't.id IN (?)', [named]);
+  else if (filter.namePrefix) requireThat(where, 't.name LIKE ?', [likePrefix(filter.namePrefix)]);
   const index =
     filter.standing === undefined ? 'tasks_owner' : requireStanding(where, filter.standing);
   const walks = tagTables.length === 0 && filter.scatterId === undefined && named === undefined;
@@ -107,9 +108,9 @@ function requireTags(where: Where, tags: TaskFilter['tags']): string[] {
     requireThat(
       where,
       `g${index}.tag_key = ? AND g${index}.task_id = ${index === 0 ? 't.id' : 'g0.task_id'}`,
-      key,
+      [key],
     );
-    if (value !== '') requireThat(where, `g${index}.tag_value = ?`, value);
+    if (value !== '') requireThat(where, `g${index}.tag_value = ?`, [value]);
     // MySQL would read the whole tag, join it to the submissions by a hash and sort it.
     return `task_tags g${index} FORCE INDEX (PRIMARY)`;
   });
@@ -143,11 +144,11 @@ function requireStanding(where: Where, standing: StandingFilter): 'tasks_owner' 
     );
     values.push(standing.failures.codes);
   }
-  requireThat(where, either.length > 0 ? `(${either.join(' OR ')})` : 'FALSE', ...values);
+  requireThat(where, either.length > 0 ? `(${either.join(' OR ')})` : 'FALSE', values);
   const endedAs = endsOf(standing);
   if (endedAs === undefined) return 'tasks_owner';
   // MariaDB does not find `<=> NULL` in the index.
   if (endedAs === null) requireThat(where, 't.ended_as IS NULL');
-  else requireThat(where, 't.ended_as = ?', endedAs);
+  else requireThat(where, 't.ended_as = ?', [endedAs]);
   return 'tasks_ended';
 }

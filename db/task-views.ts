@@ -1,11 +1,13 @@
 /** What callers see of tasks. Each read is one statement. */
+import { append } from '../core/append.ts';
 import { publicId } from '../core/ids.ts';
 import type { Place } from '../core/places.ts';
 import type { ProfileName } from '../core/profiles/profile-names.ts';
-import type { ResultRecord } from '../core/result/result.ts';
+import type { StoredRecord } from '../core/result/result.ts';
 import type { CacheMode } from '../core/task/task.ts';
 import type { ReportedTask } from '../core/notify/task-event.ts';
 import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
+import { storedResult } from './attempts.ts';
 import type { Session } from './client.ts';
 import { fromJson, select, selectFirst } from './rows.ts';
 
@@ -78,7 +80,7 @@ export async function readReportedTasks(
 ): Promise<ReportedTask[]> {
   const told: ReportedTask[] = [];
   for (let start = 0; start < ids.length; start += TOLD_TASKS_PER_READ)
-    told.push(...(await readSomeToldTasks(session, ids.slice(start, start + TOLD_TASKS_PER_READ))));
+    append(told, await readSomeToldTasks(session, ids.slice(start, start + TOLD_TASKS_PER_READ)));
   return told;
 }
 
@@ -262,7 +264,7 @@ export interface AttemptView {
   outcome?: AttemptOutcome;
   exitCode?: number;
   reason?: string;
-  result?: ResultRecord;
+  result?: StoredRecord;
   /** Batch's own attempt number, from 1. */
   batchAttempt?: number;
 }
@@ -327,7 +329,7 @@ function toAttempt(row: AttemptRow): AttemptView {
     ...known('outcome', row.outcome),
     ...known('exitCode', row.exitCode),
     ...known('reason', row.reason),
-    ...known('result', row.result === null ? null : fromJson<ResultRecord>(row.result)),
+    ...known('result', (row.result === null ? undefined : storedResult(row.result)) ?? null),
     ...known('batchAttempt', row.batchAttempt),
   };
 }

@@ -17,7 +17,7 @@ import type { CacheMode, MergeMode } from '../core/task/task.ts';
 import { logChange } from './changes.ts';
 import type { Session, Transaction } from './client.ts';
 import { fromJson, select, write } from './rows.ts';
-import { clip } from './statement-size.ts';
+import { clip, inParts } from './statement-size.ts';
 
 export interface TaskRow {
   id: number;
@@ -236,21 +236,22 @@ async function moveFromJson<M extends MoveName>(
   const paths = fields.map(
     (field, position) => `${field} ${settable[field].type} PATH '$[${position + 1}]'`,
   );
-  const result = await write(
-    session,
-    `UPDATE tasks JOIN JSON_TABLE(?, '$[*]'
-      COLUMNS (id BIGINT PATH '$[0]', ${paths.join(', ')})) AS moved ON moved.id = tasks.id
-     SET ${[columns, ...sets].join(', ')} WHERE tasks.place IN (?)`,
-    [
-      JSON.stringify(
-        tasks.map(({ id, set }) => [id, ...fields.map((field) => set[field] ?? null)]),
-      ),
-      ...values,
-      guard(move),
-    ],
-  );
-  await logMove(session, move, { ids: tasks.map(({ id }) => id), moved: result.affectedRows });
-  return result.affectedRows;
+  let moved = 0;
+  // 1,000 failures of 8,000 characters are more than a statement may have.
+  for (const part of inParts(
+    tasks.map(({ id, set }) => [id, ...fields.map((field) => set[field] ?? null)]),
+  )) {
+    const result = await write(
+      session,
+      `UPDATE tasks JOIN JSON_TABLE(?, '$[*]'
+        COLUMNS (id BIGINT PATH '$[0]', ${paths.join(', ')})) AS moved ON moved.id = tasks.id
+       SET ${[columns, ...sets].join(', ')} WHERE tasks.place IN (?)`,
+      [JSON.stringify(part), ...values, guard(move)],
+    );
+    moved += result.affectedRows;
+  }
+  await logMove(session, move, { ids: tasks.map(({ id }) => id), moved });
+  return moved;
 }
 
 /** The rows of a `fail` move. */

@@ -63,6 +63,10 @@ export async function blockTemplate(session: Session, id: number, reason: string
   await write(session, 'UPDATE templates SET blocked = ? WHERE id = ?', [clip(reason), id]);
 }
 
+/** No task can go on without its template, and templates in use are never pruned. */
+export const templateMissing = (taskId: number, templateId: number): Error =>
+  new Error(`Task ${taskId} names template ${templateId}, which is not in the database.`);
+
 /** Records that the script of a template is in S3 under its digest (hex). */
 export async function markTemplateStaged(
   session: Session,

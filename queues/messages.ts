@@ -2,6 +2,7 @@
  * The content of messages: ids, never specs. A message is a nudge to look at rows. Delivered twice,
  * late or never, it changes only when something happens.
  */
+import { append } from '../core/append.ts';
 import type { Stage } from '../core/places.ts';
 
 export interface Messages {
@@ -34,8 +35,9 @@ export function taskNudges(
 export function joinNudges(nudges: readonly Nudge[], chunkSize: number): Nudge[] {
   const joined: Nudge[] = [];
   for (const stage of ['cache-check', 'stage-script', 'finalize'] as const) {
-    joined.push(
-      ...taskNudges(
+    append(
+      joined,
+      taskNudges(
         stage,
         nudges.flatMap((nudge) => (nudge.stage === stage ? nudge.message.tasks : [])),
         chunkSize,

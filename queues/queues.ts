@@ -39,7 +39,7 @@ interface QueueDepth {
  * A message that failed this many times stays in the queue as failed, for operators to see. The
  * sweeper finds its rows either way.
  */
-const TRIES = 5;
+export const TRIES = 5;
 
 /** Since it was sent or last taken. A requested delay does not count. */
 const waitedMs = (job: Job, nowMs: number): number =>

@@ -58,5 +58,22 @@ export const processes = {
         'How many tasks, scatters and dry runs each token can POST per minute. A scatter counts ' +
         'once. Requests above the limit get 429. 0 for no limit.',
     }),
+    bodyBytes: whole({
+      variable: 'BATCHWELL_BODY_BYTES',
+      fallback: 268_435_456,
+      unit: 'bytes',
+      range: [1_048_576, 17_179_869_184],
+      effect:
+        'How many bytes of large request bodies an API process holds at once, from the first ' +
+        'byte to the reply. Others get 503 with Retry-After. Bodies up to 1 MiB have a quarter ' +
+        'as much for themselves. The process needs about five times as much memory.',
+    }),
+    bodyIdleMs: whole({
+      variable: 'BATCHWELL_BODY_IDLE_MS',
+      fallback: 30_000,
+      unit: 'ms',
+      range: [100, 300_000],
+      effect: 'Longest time in which nothing of a request body arrives. Then it gets 408.',
+    }),
   },
 } satisfies Section;

@@ -1,4 +1,5 @@
 /** The inputs of a task: its script declares them one by one, then all are fetched at once. */
+import { append } from '../core/append.ts';
 import { HeadObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
@@ -96,8 +97,9 @@ async function fetchFolder(means: Means, place: S3Place, folder: string): Promis
       folder,
       objects.reduce((sum, { size }) => sum + size, 0),
     );
-    members.push(
-      ...(await allSettled(
+    append(
+      members,
+      await allSettled(
         objects
           .filter(({ key }) => key !== prefix)
           .map(({ key, etag }) =>
@@ -108,7 +110,7 @@ async function fetchFolder(means: Means, place: S3Place, folder: string): Promis
               join(folder, pathWithin(key, prefix)),
             ),
           ),
-      )),
+      ),
     );
   }
   if (seen === 0) throw new FinalError('NoSuchKey: no object has this prefix');

@@ -1,4 +1,5 @@
 /** The outputs of a task: found on disk, written to S3, recorded with size and checksum. */
+import { append } from '../core/append.ts';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
@@ -81,8 +82,9 @@ async function findMatches(
     const path = local.slice(pathPrefix.length).replace(/^\/+/, '');
     if (output.type === 'FILE') found.push({ local, path });
     else
-      found.push(
-        ...(await filesUnder(local)).map((file) => ({
+      append(
+        found,
+        (await filesUnder(local)).map((file) => ({
           local: file.local,
           path: path === '' ? file.path : `${path}/${file.path}`,
         })),
@@ -162,9 +164,10 @@ async function uploadOutput(
       files.map((file) => uploadOne(uploader, file, joinUrl(output.url, file.path), fetched)),
     );
   const ended = [...(await upload(others)), ...(await upload(rc))];
+  const sent = [...others, ...rc];
   const files: UploadedFile[] = [];
   for (const [at, one] of ended.entries()) {
-    const path = [...others, ...rc][at]?.path ?? '';
+    const path = sent[at]?.path ?? '';
     if (one.status === 'rejected')
       return { failure: one.reason, subject: joinUrl(output.url, path) };
     files.push({ output: position, path, ...one.value });
@@ -187,7 +190,7 @@ export async function uploadOutputs(
   const done: OutputsDone = { outputs: [], missingOutputs: [] };
   for (const [position, outcome] of outcomes.entries()) {
     if (outcome === 'missing') done.missingOutputs.push(position);
-    else if ('files' in outcome) done.outputs.push(...outcome.files);
+    else if ('files' in outcome) append(done.outputs, outcome.files);
     else if (!done.error) {
       const { failure, subject } = outcome;
       done.error = {

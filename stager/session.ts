@@ -8,6 +8,7 @@ import { sealResultBody } from '../core/result/result-body.ts';
 import { spellBytes } from '../core/cache/spell.ts';
 import { encodeResultKey } from '../core/result/result-key.ts';
 import type { ExecutorResult, ResultRecord, StagerError } from '../core/result/result.ts';
+import { boundRecord } from '../core/result/stored-record.ts';
 import { inSubmission } from '../core/files/s3-layout.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 import { PART_SUFFIX } from './download.ts';
@@ -266,13 +267,13 @@ export async function writeResult(session: Session): Promise<void> {
   session.live.stop();
   if (session.closed) return;
   session.closed = 'recorded';
-  const record: ResultRecord = {
+  const record = boundRecord({
     startedMs: session.startedMs,
     endedMs: Date.now(),
     executors: ended(session),
     ...session.record,
     ...(session.error && { error: session.error }),
-  };
+  });
   const key = inSubmission.results + encodeResultKey(session, record);
   const body = sealResultBody(session, record);
   await persist(() => writeBytes(session.s3, within(session, key), body, 'application/json'));

@@ -16,6 +16,9 @@ const REDACTED = [
   '*.token',
   'env',
   '*.env',
+  // Of MySQL's errors: the whole statement, and with it the variables of tasks.
+  'err.sql',
+  'err.parameters',
 ];
 
 /**

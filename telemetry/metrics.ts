@@ -8,6 +8,7 @@ import { isEnd, moves, type MoveName, type Stage } from '../core/places.ts';
 import { awsMetrics } from './families/aws.ts';
 import { batchMetrics } from './families/batch.ts';
 import { cacheMetrics } from './families/cache.ts';
+import { isolationMetrics } from './families/isolation.ts';
 import { notificationMetrics } from './families/notifications.ts';
 import { processMetrics } from './families/processes.ts';
 import { pruningMetrics } from './families/pruning.ts';
@@ -33,6 +34,7 @@ export function createMetrics() {
     registry,
     ...taskMetrics(registers),
     ...queueMetrics(registers),
+    ...isolationMetrics(registers),
     ...cacheMetrics(registers),
     ...awsMetrics(registers),
     ...batchMetrics(registers),

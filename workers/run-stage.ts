@@ -9,8 +9,10 @@ import type { Messages } from '../queues/messages.ts';
 import { closeInTime } from '../queues/closing.ts';
 import { BLOCK_SECONDS, connectRedis, RETRY_MS } from '../queues/connect.ts';
 import { fleetTimeBackend } from '../queues/fleet-time.ts';
+import { TRIES } from '../queues/queues.ts';
 import { canProceed, type Runtime } from './runtime.ts';
 import { pipeline } from './pipeline.ts';
+import { runMessage } from './isolation/run-message.ts';
 
 export interface RunningStage {
   stage: Stage;
@@ -75,7 +77,8 @@ async function work<S extends Stage>(
       Math.max(0, (job.processedOn ?? 0) - job.timestamp - (job.opts.delay ?? 0)) / 1000,
     );
   const stop = metrics.messageSeconds.startTimer({ stage });
-  const outcome = await pipeline[stage].run(runtime, message).catch((error: unknown) => {
+  const delivery = { tries: job.attemptsMade + 1, mostTries: TRIES };
+  const outcome = await runMessage(runtime, stage, message, delivery).catch((error: unknown) => {
     metrics.messages.inc({ stage, outcome: 'error' });
     if (!isDatabaseAway(error)) throw error;
     runtime.log.warn({ stage, messageId: job.id, error: messageOf(error) }, 'message-put-off');

@@ -58,9 +58,11 @@ export interface Runtime {
 }
 
 /** What a stage did with a message: finished it, with what comes next, or takes it again later. */
-export type StageOutcome =
-  | { do: 'done'; next?: readonly Nudge[] }
-  | { do: 'wait'; waitMs: number; next?: readonly Nudge[] };
+export type StageOutcome = ({ do: 'done' } | { do: 'wait'; waitMs: number }) & {
+  next?: readonly Nudge[];
+  /** How many rows it worked on: a message whose rows have moved on proves nothing of the stage. */
+  handled?: number;
+};
 
 export interface RuntimeOptions {
   config: Config;

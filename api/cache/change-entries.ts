@@ -1,4 +1,5 @@
 /** Invalidates or deletes entries of an owner in small steps, so that no lookup waits for it. */
+import { append } from '../../core/append.ts';
 import {
   chooseEntries,
   deleteEntries,
@@ -33,7 +34,7 @@ export async function changeEntries(
       const entries = await chooseEntries(database.pool, owner, choice, page);
       const fresh = entries.filter(({ id }) => !seen.has(id));
       for (const { id } of fresh) seen.add(id);
-      examples.push(...fresh.slice(0, EXAMPLES - examples.length));
+      append(examples, fresh.slice(0, EXAMPLES - examples.length));
       const ids = fresh.map(({ id }) => id);
       if (!isDryRun)
         await (change.do === 'delete'

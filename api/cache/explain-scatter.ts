@@ -1,4 +1,5 @@
 /** Why the tasks of a scatter were hits or misses, grouped: `9,812 of 10,000: input ref.fa changed`. */
+import { append } from '../../core/append.ts';
 import { setImmediate } from 'node:timers/promises';
 import type { Access } from '../../core/access/access.ts';
 import type { ComparedCall } from '../../core/cache/compared-call.ts';
@@ -48,7 +49,7 @@ export async function explainScatter(
     const missed = tasks.filter((task) => whyInRow(task)?.reason === 'no-entry');
     const [first] = missed;
     if (first) earlier ??= await findEarlier(context, access, first);
-    rows.push(...(await explainPage(context, access, { tasks, missed, earlier, range })));
+    append(rows, await explainPage(context, access, { tasks, missed, earlier, range }));
     await setImmediate();
   }
   const groups = groupRows(rows);
@@ -72,7 +73,7 @@ async function findEarlier(
   const scatterIds = near.flatMap(({ scatterId }) => scatterId ?? []);
   const single = near.filter(({ scatterId }) => scatterId === null);
   return {
-    scatterId: scatterIds.length === 0 ? undefined : Math.max(...scatterIds),
+    scatterId: scatterIds.length === 0 ? undefined : scatterIds.reduce((a, b) => Math.max(a, b)),
     others: await readPriors(context, access, {
       task,
       ids: single.slice(0, MOST_OTHERS).map(({ id }) => id),

@@ -2,11 +2,13 @@
  * Error replies: always JSON, with what failed, why, and what to do next. This folder: what all
  * routes need of HTTP.
  */
+import type { Writable } from 'node:stream';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { LISTED_PROBLEMS, type RowProblem } from '../../core/scatter/scatter.ts';
 import { problemSentence } from '../../core/problems.ts';
 import { DatabaseUnavailable, isDatabaseAway, OutcomeUnknown } from '../../db/unavailable.ts';
 import { ProviderUnavailable } from '../access/oidc.ts';
+import { bodyNotTaken } from './body-budget.ts';
 import { Overloaded } from '../coalesce-calls.ts';
 import type { Log } from '../../telemetry/log.ts';
 
@@ -71,6 +73,8 @@ const ownMessages: Record<string, string> = {
   FST_ERR_CTP_BODY_TOO_LARGE:
     'The body is too large. Move large contents to S3, and send a large scatter as application/x-ndjson.',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty. Send JSON.',
+  FST_ERR_BAD_URL: 'The path of the URL is not valid percent-encoding. Correct the URL.',
+  FST_ERR_MAX_PARAM_LENGTH: 'A part of the path is too long for an id. Correct the URL.',
 };
 
 interface SchemaComplaint {
@@ -125,6 +129,13 @@ export function answerErrors(log: Log) {
     reply: FastifyReply,
   ): Promise<void> => {
     if (error.validation) return void (await reply.code(400).send(refusal(schemaProblems(error))));
+    const refused = bodyNotTaken(error);
+    if (refused) {
+      const { status, message, retryAfterSeconds } = refused;
+      if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+      reply.code(status).header('connection', 'close');
+      return void (await reply.send(failure(status, message)));
+    }
     const status = error.statusCode ?? 500;
     // The rest of a body that is too large is never read, so the connection cannot be used again.
     if (status === 413) reply.header('connection', 'close');
@@ -167,4 +178,47 @@ export function answerErrors(log: Log) {
       .code(500)
       .send(failure(500, 'A defect in Batchwell. The log of the API has the cause.')));
   };
+}
+
+/** What Fastify refuses before it knows the route. */
+export function answerFrameworkError(
+  error: FastifyError,
+  _request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  const status = error.statusCode === undefined || error.statusCode >= 500 ? 500 : 400;
+  void reply
+    .code(status)
+    .type('application/json; charset=utf-8')
+    .send(JSON.stringify(failure(status, ownMessages[error.code] ?? error.message)));
+}
+
+/** What Node refuses before there is a request: by the code of its error. */
+const clientErrors: Record<string, { status: string; message: string }> = {
+  HPE_HEADER_OVERFLOW: {
+    status: '431 Request Header Fields Too Large',
+    message: 'The URL and the headers have more than 16 KiB together. Make them shorter.',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: '408 Request Timeout',
+    message: 'The request did not arrive in time. Send it again.',
+  },
+};
+
+const MALFORMED = {
+  status: '400 Bad Request',
+  message: 'This is not an HTTP/1.1 request that can be read.',
+};
+
+export function answerClientError(error: { code?: string }, socket: Writable): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, message } = clientErrors[error.code ?? ''] ?? MALFORMED;
+  const body = JSON.stringify(failure(Number.parseInt(status, 10), message));
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }

@@ -83,6 +83,8 @@ async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
   try {
     yield* chunks;
   } catch (error) {
+    // Refused for a reason of its own, such as no room.
+    if (error instanceof Error && 'statusCode' in error) throw error;
     throw new BodyRefused(
       400,
       `The body is incomplete: ${messageOf(error)}. Send the request again.`,

@@ -10,6 +10,11 @@ import type { Api, ApiDependencies } from '../dependencies.ts';
 /** The configuration of a route that creates tasks, or costs as much. */
 export const SUBMITS = { scope: 'submit', countsAsPost: true } as const;
 
+/**
+ * A task may hold file contents and long commands. A program larger than this belongs in an object.
+ */
+export const LARGEST_TASK_BYTES = 4 * 1024 ** 2;
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     countsAsPost?: boolean;

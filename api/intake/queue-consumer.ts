@@ -3,11 +3,13 @@
  */
 import { whyNotAllowed } from '../../core/access/access.ts';
 import { keyOfSender, readSendersKey } from '../../core/access/idempotency.ts';
+import { isTooDeep } from '../../core/task/depth.ts';
 import { openIntake, type IntakeAnswer, type IntakeMessage } from '../../queues/intake.ts';
 import { messageOf } from '../error-message.ts';
 import { anonymous, type Callers } from '../access/callers.ts';
 import type { Caller, Refused } from '../access/caller.ts';
-import { failure, transientCause, type FailureBody } from '../http/errors.ts';
+import { tooDeep } from '../http/deep-json.ts';
+import { failure, refusal, transientCause, type FailureBody } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import type { ApiContext } from '../context.ts';
 import { submitScatter, submitTask, type KeyReader, type Refusal } from './submit.ts';
@@ -56,6 +58,7 @@ async function submit(
   context: ApiContext,
   { name, data, deliveryId }: IntakeMessage,
 ): Promise<{ id: string; tasks?: number; equal_rows?: number } | Refusal> {
+  if (isTooDeep(data)) return { refused: refusal([tooDeep()]) };
   const { token, key, ...rest } = (typeof data === 'object' && data !== null ? data : {}) as Record<
     string,
     unknown

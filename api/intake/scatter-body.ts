@@ -10,13 +10,18 @@ import {
   LARGEST_SCATTER,
   LISTED_PROBLEMS,
   LONGEST_FILLED_SCATTER,
+  countTexts,
+  MOST_SCATTER_TAGS,
+  MOST_SCATTER_TEXTS,
   prepareScatter,
   readHead,
   withHead,
   type ScatterHead,
 } from '../../core/scatter/scatter.ts';
+import { isTooDeep } from '../../core/task/depth.ts';
 import type { TaskDefaults } from '../../core/task/parse-task.ts';
 import type { NewTask } from '../../core/task/task.ts';
+import { tooDeep } from '../http/deep-json.ts';
 import type { ListedProblem } from '../http/errors.ts';
 import { readLines } from '../http/ndjson.ts';
 
@@ -34,13 +39,24 @@ function collector() {
   let tasks: NewTask[] = [];
   const problems: ListedProblem[] = [];
   let count = 0;
+  let tags = 0;
+  let texts = 0;
   return {
     add(
       read: AcceptableTask | { problems: Problem[] },
       place: Pick<ListedProblem, 'row' | 'line'>,
     ): void {
       if (!('problems' in read)) {
-        if (count === 0) tasks.push({ ...read.task, warnings: read.warnings });
+        tags += Object.keys(read.task.tags).length;
+        texts += countTexts(read.task.spec);
+        if (tags > MOST_SCATTER_TAGS) {
+          // Said once.
+          tags = Number.NEGATIVE_INFINITY;
+          this.add({ problems: [tooMany('tags', MOST_SCATTER_TAGS, 'tags')] }, place);
+        } else if (texts > MOST_SCATTER_TEXTS) {
+          texts = Number.NEGATIVE_INFINITY;
+          this.add({ problems: [tooMany('', MOST_SCATTER_TEXTS, 'texts')] }, place);
+        } else if (count === 0) tasks.push({ ...read.task, warnings: read.warnings });
         return;
       }
       tasks = [];
@@ -112,6 +128,12 @@ export async function readLineScatter(
   return collected.result(head);
 }
 
+const tooMany = (field: string, most: number, what: string): Problem =>
+  problemAt(
+    field,
+    `at most ${most} ${what} of all tasks together; send the tasks from here as another scatter`,
+  );
+
 function splitTag(tag: string): [key: string, value: string] {
   const colon = tag.indexOf(':');
   return colon === -1 ? [tag, ''] : [tag.slice(0, colon), tag.slice(colon + 1)];
@@ -126,5 +148,5 @@ function readLine(text: string, head: ScatterHead): AcceptableTask | { problems:
       problems: [problemAt('', `one JSON object on the line (${(error as Error).message})`)],
     };
   }
-  return withHead(value, head);
+  return isTooDeep(value) ? { problems: [tooDeep()] } : withHead(value, head);
 }

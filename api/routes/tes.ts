@@ -8,7 +8,7 @@ import type { ApiContext } from '../context.ts';
 import type { Api } from '../dependencies.ts';
 import { notFound, refusal } from '../http/errors.ts';
 import { readRequestKey } from '../http/idempotency.ts';
-import { SUBMITS } from '../http/rate-limit.ts';
+import { LARGEST_TASK_BYTES, SUBMITS } from '../http/rate-limit.ts';
 import { submitTask } from '../intake/submit.ts';
 import { failures, TextId } from '../schemas/replies.ts';
 import {
@@ -26,11 +26,6 @@ import {
 } from '../schemas/tes.ts';
 import { cancelAndNudge } from '../tasks/cancel.ts';
 import { ListQuery, listTasks } from '../tasks/list.ts';
-
-/**
- * A task may hold file contents and long commands. A program larger than this belongs in an object.
- */
-const LARGEST_TASK_BYTES = 4 * 1024 ** 2;
 
 const tags = ['TES'];
 

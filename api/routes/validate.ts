@@ -18,7 +18,7 @@ import { refusal } from '../http/errors.ts';
 import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import { TesTaskRequest } from '../schemas/tes.ts';
-import { SUBMITS } from '../http/rate-limit.ts';
+import { LARGEST_TASK_BYTES, SUBMITS } from '../http/rate-limit.ts';
 import type { ApiContext } from '../context.ts';
 import { scriptText } from './script.ts';
 
@@ -64,7 +64,8 @@ export function validateRoutes(api: Api, context: ApiContext): void {
     body: TesTaskRequest,
     response: { 200: Validation, ...failures },
   };
-  api.post('/tasks::validate', { config: SUBMITS, schema }, async (request, reply) => {
+  const options = { config: SUBMITS, bodyLimit: LARGEST_TASK_BYTES, schema };
+  api.post('/tasks::validate', options, async (request, reply) => {
     const { access } = request.caller;
     const read = parseTesTask(request.body, taskDefaultsOf(access));
     if ('problems' in read) return reply.code(400).send(refusal(read.problems));

@@ -21,6 +21,7 @@ import { coalesceCalls } from '../coalesce-calls.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import type { TesTaskFull, TesTaskMinimal, View } from '../schemas/tes.ts';
 import { readLogEnd, wholeLogKey, type Stream, type WantedLog } from './logs.ts';
+import { withWholeResult } from './whole-result.ts';
 import { viewMinimal, viewTask, type HitFile, type LogTails, type TaskFacts } from './view.ts';
 
 interface FilledTask {
@@ -57,6 +58,8 @@ const TAILS_AT_ONCE = 16;
  * A list in FULL view shows the logs of this many tasks; the logs of others need a request each.
  */
 const TASKS_WITH_TAILS = 256;
+/** Output files that a list shows of a cache hit. */
+const OUTPUTS_IN_LISTS = 1000;
 
 export function createTaskReader(dependencies: ApiDependencies): TaskReader {
   const { database } = dependencies;
@@ -83,6 +86,8 @@ export function createTaskReader(dependencies: ApiDependencies): TaskReader {
         templates,
         standings.map(({ id }) => id),
       );
+      const [only] = facts;
+      if (only && facts.length === 1) await addWholeResult(dependencies, only);
       if (view === 'FULL') await addTails(dependencies, facts.slice(0, TASKS_WITH_TAILS));
       const shown = new Map(facts.map((one) => [one.detail.id, viewTask(one, { view, states })]));
       return standings.map((standing) => shown.get(standing.id) ?? viewMinimal(standing, states));
@@ -125,7 +130,7 @@ async function gatherFacts(
       details.map(({ templateId }) => templateId),
     ),
     readAttempts(database.pool, ids),
-    readEntryOutputs(database, entryIds),
+    readEntryOutputs(database, entryIds, ids.length > 1 ? OUTPUTS_IN_LISTS : undefined),
   ]);
   const byTask = Map.groupBy(attempts, ({ taskId }) => taskId);
   return details.flatMap((detail) => {
@@ -143,6 +148,12 @@ async function gatherFacts(
 
 const hitFiles = (detail: TaskDetail, outputs: ReadonlyMap<number, HitFile[]>): HitFile[] =>
   detail.hitEntryId === undefined ? [] : (outputs.get(detail.hitEntryId) ?? []);
+
+/** A list would read a record of 20 MB for each of its tasks. */
+async function addWholeResult(dependencies: ApiDependencies, facts: TaskFacts): Promise<void> {
+  const [latest, ...earlier] = facts.attempts;
+  if (latest) facts.attempts = [await withWholeResult(dependencies, latest), ...earlier];
+}
 
 async function addTails(dependencies: ApiDependencies, facts: TaskFacts[]): Promise<void> {
   const pending = facts.values();

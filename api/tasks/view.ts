@@ -131,7 +131,18 @@ function attemptMessages(attempt: AttemptView | undefined): string[] {
     attempt?.waitingReason !== undefined && attempt.outcome === undefined
       ? [waitingSentence(attempt.waitingReason)]
       : [];
-  return [...waits, ...(attempt?.reason ? [attempt.reason] : [])];
+  return [...waits, ...(attempt?.reason ? [attempt.reason] : []), ...filesLeftOut(attempt)];
+}
+
+/** Lists do not read result records from S3. */
+function filesLeftOut(attempt: AttemptView | undefined): string[] {
+  const { whole, outputs = [] } = attempt?.result ?? {};
+  return whole && outputs.length < whole.outputs
+    ? [
+        `Only the first ${outputs.length} of ${whole.outputs} output files are shown here. ` +
+          'Get the task by itself, while S3 answers, for all of them.',
+      ]
+    : [];
 }
 
 function systemLogs(detail: TaskDetail, latest: AttemptView | undefined): string[] {

@@ -10,13 +10,19 @@ export const printable = (value: string | number | undefined): string =>
   // oxlint-disable-next-line no-control-regex -- a name from another user must not control this terminal
   String(value ?? '').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 
+const longest = (least: number, texts: readonly string[]): number =>
+  texts.reduce((most, { length }) => Math.max(most, length), least);
+
 /**
  * Columns are as wide as their widest cell and two spaces apart; numbers are aligned to the right.
  */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = rows.map((row) => columns.map((column) => column.value(row)));
   const widths = columns.map((column, at) =>
-    Math.max(column.heading.length, ...cells.map((row) => printable(row[at]).length)),
+    longest(
+      column.heading.length,
+      cells.map((row) => printable(row[at])),
+    ),
   );
   const isNumeric = columns.map(
     (_, at) =>
@@ -41,7 +47,10 @@ export function formatFacts(
   facts: readonly (readonly [string, string | number | undefined])[],
 ): string {
   const known = facts.filter(([, value]) => value !== undefined && value !== '');
-  const width = Math.max(0, ...known.map(([name]) => name.length));
+  const width = longest(
+    0,
+    known.map(([name]) => name),
+  );
   return known.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n');
 }
 

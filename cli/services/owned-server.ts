@@ -194,7 +194,7 @@ function collectOutput(
         log?.write(text);
         const parts = (rest + text).split('\n');
         rest = parts.pop() ?? '';
-        lines.push(...parts);
+        for (const part of parts) lines.push(part);
         lines.splice(0, lines.length - LOG_TAIL_LINES);
         const line = parts.find((part) => readyLine.test(part));
         if (line !== undefined) resolve({ line });

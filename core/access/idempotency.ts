@@ -1,4 +1,5 @@
 /** Identifies a request by a key, so that its sender can retry it. */
+import { createHash } from 'node:crypto';
 import { sha256 } from '../ids.ts';
 import { problemAt, type Problem } from '../problems.ts';
 
@@ -17,6 +18,27 @@ export interface RequestKey {
   chosen: boolean;
 }
 
+const LONG_TEXT = 1024;
+
+/**
+ * Of a scatter, task by task: all as one text can be longer than a string may be. A long text counts by its digest, made
+ * once: the 10,000 rows of a template share it.
+ */
+function digestOf(asked: unknown): Buffer {
+  const { tasks, ...head } = (asked ?? {}) as { tasks?: unknown };
+  if (!Array.isArray(tasks)) return sha256(JSON.stringify(asked));
+  const digests = new Map<string, string>();
+  const shorten = (_: string, value: unknown): unknown => {
+    if (typeof value !== 'string' || value.length <= LONG_TEXT) return value;
+    const digest = digests.get(value) ?? sha256(value).toString('hex');
+    digests.set(value, digest);
+    return { digest };
+  };
+  const hash = createHash('sha256').update(JSON.stringify(head));
+  for (const task of tasks) hash.update(`\n${JSON.stringify(task, shorten)}`);
+  return hash.digest();
+}
+
 const LONGEST_KEY = 255;
 
 /**
@@ -31,7 +53,7 @@ export const keyOfName = (name: string, asked: unknown): RequestKey => ({
 
 export const keyOfSender = (key: string, asked: unknown): RequestKey => ({
   digest: sha256(`header ${key}`),
-  request: sha256(JSON.stringify(asked)),
+  request: digestOf(asked),
   chosen: true,
 });
 

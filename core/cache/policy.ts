@@ -45,7 +45,7 @@ export function maxAgeOf(
     ...(own === undefined ? [] : [own]),
     ...(cacheMaxAgeMs > 0 ? [cacheMaxAgeMs] : []),
   ];
-  return limits.length === 0 ? undefined : Math.min(...limits);
+  return limits.length === 0 ? undefined : limits.reduce((a, b) => Math.min(a, b));
 }
 
 /** Why an entry of the same call is not used. */

@@ -1,4 +1,5 @@
 /** The reason of a decision: from what was seen of the inputs, and to and from the columns of a task's row. */
+import { shorten } from '../result/stored-record.ts';
 import type { CacheMode, TaskSpec } from '../task/task.ts';
 import type { CacheDecision } from './decide-hit.ts';
 import { cacheReasons, isCacheReason, type CacheReason, type Why } from './reasons.ts';
@@ -114,7 +115,7 @@ export const rowOfWhy = ({ reason, sourceId, subject }: Why): WhyRow => ({
   cacheVerdict: cacheReasons[reason].verdict,
   cacheReason: reason,
   cacheSource: sourceId ?? null,
-  cacheSubject: subject ?? null,
+  cacheSubject: subject === undefined ? null : shorten(subject),
 });
 
 /** Undefined before the first decision, and for a code that this version does not know. */

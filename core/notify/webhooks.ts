@@ -116,40 +116,54 @@ export interface Ends {
 
 /** A hundred tasks have about 40 kB. */
 const TASKS_PER_DELIVERY = 100;
+/** One task can have 400 kB of tags and sentences. */
+const BYTES_PER_DELIVERY = 1_000_000;
 
 /** The deliveries that report the ends to each webhook. */
 export function composeDeliveries(
   webhooks: readonly { id: number; owner: string; wants: WebhookWants }[],
   { tasks, scatters, place, nowMs }: Ends,
 ): NewDelivery[] {
-  const bodyOf = (type: WebhookEvent, data: unknown): string =>
-    JSON.stringify({ type, timestamp: new Date(nowMs).toISOString(), data });
+  const timestamp = new Date(nowMs).toISOString();
+  /** @param data JSON */
+  const bodyOf = (type: WebhookEvent, data: string): string =>
+    `${JSON.stringify({ type, timestamp }).slice(0, -1)},"data":${data}}`;
   return webhooks.flatMap(({ id, owner, wants }) => {
     const wanted = Object.entries(wants.tags);
     const reported = wants.events.includes('tasks.ended')
       ? tasks
           .filter((task) => task.owner === owner && hasTags(task.tags, wanted))
-          .map(viewTaskEvent)
+          .map((task) => JSON.stringify(viewTaskEvent(task)))
       : [];
     const ended = wants.events.includes('scatter.ended')
       ? scatters.filter((one) => one.owner === owner && hasTags(one.scatter.tags, wanted))
       : [];
     return [
-      ...inGroups(reported, TASKS_PER_DELIVERY).map((group, part) => ({
+      ...inGroups(reported).map((group, part) => ({
         webhookId: id,
         subject: `changes-${place}-${part}`,
-        body: bodyOf('tasks.ended', { tasks: group }),
+        body: bodyOf('tasks.ended', `{"tasks":[${group.join(',')}]}`),
       })),
       ...ended.map(({ scatter }) => ({
         webhookId: id,
         subject: scatter.id,
-        body: bodyOf('scatter.ended', scatter),
+        body: bodyOf('scatter.ended', JSON.stringify(scatter)),
       })),
     ];
   });
 }
 
-const inGroups = <T>(items: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(items.length / size) }, (_, at) =>
-    items.slice(at * size, (at + 1) * size),
-  );
+function inGroups(texts: readonly string[]): string[][] {
+  const groups: string[][] = [];
+  let room = 0;
+  for (const text of texts) {
+    room -= Buffer.byteLength(text) + 1;
+    const last = groups.at(-1);
+    if (last && room >= 0 && last.length < TASKS_PER_DELIVERY) last.push(text);
+    else {
+      groups.push([text]);
+      room = BYTES_PER_DELIVERY - Buffer.byteLength(text);
+    }
+  }
+  return groups;
+}

@@ -2,6 +2,7 @@
  * The result record in a result object's body: JSON that holds it whole. Its last member is the
  * proof of what precedes it.
  */
+import { implausibleField } from './plausible.ts';
 import { isProof, proofOf } from '../submission/proof.ts';
 import type { Recorded } from './result-key.ts';
 import {
@@ -146,7 +147,7 @@ export function parseResultBody(body: unknown): ResultRecord {
   if (!isObject(body)) return wrong('whole');
   const missing = body['missingOutputs'];
   if (!Array.isArray(missing) || !missing.every(isCount)) return wrong('missingOutputs');
-  return {
+  const record: ResultRecord = {
     startedMs: count(body, 'startedMs'),
     endedMs: count(body, 'endedMs'),
     executors: list(body, 'executors', parseExecutor),
@@ -156,4 +157,6 @@ export function parseResultBody(body: unknown): ResultRecord {
     ...parseTexts(body['warnings']),
     ...parseError(body['error']),
   };
+  const implausible = implausibleField(record);
+  return implausible === undefined ? record : wrong(implausible);
 }

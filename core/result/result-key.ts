@@ -5,12 +5,17 @@
  */
 import { indexInKey } from '../files/s3-layout.ts';
 import { isProof, PROOF_BYTES, proofOf } from '../submission/proof.ts';
+import { implausibleField } from './plausible.ts';
 import { packRecord, unpackRecord } from './result-bytes.ts';
 import type { ResultRecord, SeenResult } from './result.ts';
 
 /** S3 allows 1,024 bytes; 300 are left to what precedes `results/`. */
 const LONGEST_TAIL_BYTES = 1_024 - 300 - 'results/'.length;
 const LONG = 'long';
+
+/** Limits of AWS Batch. */
+const LARGEST_ARRAY = 10_000;
+const MOST_BATCH_ATTEMPTS = 1000;
 
 /** The attempt whose record it is. */
 export interface Recorded {
@@ -52,7 +57,7 @@ export function decodeResultKey(secret: Buffer, keyTail: string): SeenResult | u
   const [, indexText, attemptText, long, text = ''] = match;
   const index = Number(indexText);
   const attempt = Number(attemptText);
-  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(attempt)) return undefined;
+  if (index >= LARGEST_ARRAY || attempt > MOST_BATCH_ATTEMPTS) return undefined;
   if (indexInKey(index) !== indexText) return undefined;
   const recorded = { secret, index, attempt };
   const bytes = Buffer.from(text, 'base64url');
@@ -62,5 +67,5 @@ export function decodeResultKey(secret: Buffer, keyTail: string): SeenResult | u
   const packed = bytes.subarray(0, -PROOF_BYTES);
   if (!isProof(bytes.subarray(-PROOF_BYTES), keyProof(recorded, packed))) return undefined;
   const record = unpackRecord(packed);
-  return record && { index, attempt, record };
+  return record && implausibleField(record) === undefined ? { index, attempt, record } : undefined;
 }

@@ -77,6 +77,24 @@ export interface ResultRecord {
   error?: StagerError;
 }
 
+/** The whole record, where a row holds only the beginning of its lists. */
+export interface WholeRecord {
+  /** In the work bucket, relative to its prefix. */
+  key: string;
+  bytes: number;
+  /** Of the object's body, hex: another body is not this record. */
+  sha256: string;
+  /** How many the whole record has. */
+  outputs: number;
+  missingOutputs: number;
+  warnings: number;
+}
+
+export interface StoredRecord extends ResultRecord {
+  /** Absent when the row holds the whole record. */
+  whole?: WholeRecord;
+}
+
 export interface SeenResult {
   index: number;
   /** Batch's attempt, from 1. */
@@ -85,5 +103,5 @@ export interface SeenResult {
    * Absent when it did not fit into the key: read the object's body. Where that was read, its
    * content carries no proof.
    */
-  record?: ResultRecord;
+  record?: StoredRecord;
 }

@@ -3,7 +3,7 @@
  * finalize, runs again within its budgets, or fails.
  */
 import { stagerExit } from '../container/container.ts';
-import type { ResultRecord } from '../result/result.ts';
+import type { StoredRecord } from '../result/result.ts';
 import {
   classifyJob,
   describeJob,
@@ -16,7 +16,7 @@ import { failureOf, type Failure } from './failures.ts';
 
 /** What is known of one attempt: its own record, what Batch says, or both. */
 export interface SeenAttempt {
-  result?: ResultRecord;
+  result?: StoredRecord;
   /** Its container left a record, and somebody else overwrote the object. */
   isRecordLost?: boolean;
   job?: EndedJob;
@@ -43,7 +43,7 @@ export const retryReasons = ['host-lost', 'host-fault', 'out-of-memory', 'transi
 export type RetryReason = (typeof retryReasons)[number];
 
 export type RetryDecision =
-  | { do: 'finalize'; result: ResultRecord }
+  | { do: 'finalize'; result: StoredRecord }
   | { do: 'again'; because: RetryReason; reason: string }
   | { do: 'fail'; failure: Failure; exitCode?: number }
   /** The job belongs to a twin that came first: look for the owner. */
@@ -73,7 +73,7 @@ export function decideRetry(
 
 /** Files that could not be moved for a transient reason are retried; a failed command is not. */
 function decideWithRecord(
-  result: ResultRecord,
+  result: StoredRecord,
   state: RetryState,
   policy: RetryPolicy,
 ): RetryDecision {

@@ -2,11 +2,12 @@
  * A scatter as a template and rows: every `{{column}}` in the template's texts becomes the row's
  * value. A value is data: its content is not interpreted.
  */
-import { cacheTag, mergeTag, TAG_RULES } from '../task/parse-tags.ts';
+import { append } from '../append.ts';
+import { cacheTag, mergeTag, MOST_TAGS, readTags } from '../task/parse-tags.ts';
 import { parseTesTask, type AcceptableTask, type TaskDefaults } from '../task/parse-task.ts';
 import { problemAt, shown, type Problem } from '../problems.ts';
-import { listOf, rawOf, readObject, textMapOf, textOf, type Source } from '../task/read-fields.ts';
-import { cacheModes, mergeModes } from '../task/task.ts';
+import { listOf, rawOf, readObject, textOf, type Source } from '../task/read-fields.ts';
+import { cacheModes, mergeModes, type TaskSpec } from '../task/task.ts';
 
 export const LARGEST_SCATTER = 10_000;
 /**
@@ -15,6 +16,21 @@ export const LARGEST_SCATTER = 10_000;
 const LONGEST_FILLED_TASK = 2 * 1024 ** 2;
 /** The same for all rows together, counting only what is filled in; they share the rest. */
 export const LONGEST_FILLED_SCATTER = 128 * 1024 ** 2;
+/** Tags of all tasks together: each is a row, and all are one transaction. */
+export const MOST_SCATTER_TAGS = 500_000;
+/** Texts of all tasks together: 256 MiB of arguments of one letter would take gigabytes once they are read. */
+export const MOST_SCATTER_TEXTS = 10_000_000;
+
+/** The texts of a task, counted roughly. */
+export const countTexts = ({ inputs, outputs, executors, volumes }: TaskSpec): number =>
+  2 * inputs.length +
+  2 * outputs.length +
+  volumes.length +
+  executors.reduce(
+    (sum, { command, env }) => sum + command.length + Object.keys(env ?? {}).length,
+    0,
+  );
+
 /** How many problems one answer lists; the others are only counted. */
 export const LISTED_PROBLEMS = 100;
 
@@ -86,7 +102,10 @@ export function expandScatter(
   prepared.rows.forEach((row, number) => {
     const task = prepared.expand(row);
     if ('problems' in task)
-      problems.push(...task.problems.map((problem) => ({ row: number, ...problem })));
+      append(
+        problems,
+        task.problems.map((problem) => ({ row: number, ...problem })),
+      );
     else tasks.push(task);
   });
   return problems.length > 0 ? { problems } : { head: prepared.head, tasks };
@@ -96,7 +115,7 @@ export function expandScatter(
 export function readHead(from: Source, defaults: TaskDefaults): ScatterHead {
   const mode = modeOf(from, 'cache', cacheModes);
   const merge = modeOf(from, 'merge', mergeModes);
-  const tags = textMapOf(from, 'tags', TAG_RULES);
+  const tags = readTags(from);
   return {
     name: textOf(from, 'name', { longest: 255 }) ?? '',
     tags,
@@ -248,12 +267,20 @@ export function withHead(
 ): AcceptableTask | { problems: Problem[] } {
   const parsed = parseTesTask(task, head.taskDefaults);
   if ('problems' in parsed) return parsed;
+  const tags = { ...head.tags, ...parsed.task.tags };
+  const count = Object.keys(tags).length;
+  if (count > MOST_TAGS)
+    return {
+      problems: [
+        problemAt('tags', `at most ${MOST_TAGS} tags together with those of the scatter`, count),
+      ],
+    };
   return {
     ...parsed,
     task: {
       ...parsed.task,
       name: parsed.task.name || head.name,
-      tags: { ...head.tags, ...parsed.task.tags },
+      tags,
     },
   };
 }

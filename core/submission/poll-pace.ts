@@ -17,9 +17,9 @@ export const lastChangeMs = (
   running: readonly { submittedMs: number | null; cancelMs: number | null }[],
   lastEndMs: number,
 ): number =>
-  Math.max(
+  running.reduce(
+    (latest, { submittedMs, cancelMs }) => Math.max(latest, submittedMs ?? 0, cancelMs ?? 0),
     lastEndMs,
-    ...running.map(({ submittedMs, cancelMs }) => Math.max(submittedMs ?? 0, cancelMs ?? 0)),
   );
 
 export interface Pace {

@@ -5,7 +5,7 @@ import { refuse, textMapOf, type MapRules, type Source } from './read-fields.ts'
 import { cacheModes, mergeModes, type CacheMode, type MergeMode } from './task.ts';
 
 const LONGEST_TAG_KEY = 128;
-const MOST_TAGS = 256;
+export const MOST_TAGS = 256;
 const LONGEST_TAG_VALUE = 255;
 
 /** A tag that sets how a task uses the call cache. */

@@ -2,6 +2,7 @@
  * Copies inputs from the mount to S3, each one once: a file whose bytes S3 already has is left
  * alone.
  */
+import { append } from '../../core/append.ts';
 import type { MountedInput } from '../../core/files/cromwell-proxy.ts';
 import { problemAt, type Problem } from '../../core/problems.ts';
 import { allSettled, limitTo } from '../../stager/limit.ts';
@@ -117,8 +118,9 @@ async function findStrangers(
   const own = new Set(files.map(({ url }) => url));
   const strangers: string[] = [];
   for await (const page of copies.objects.list(folderUrl)) {
-    strangers.push(
-      ...page.map(({ url }) => url).filter((url) => url !== folderUrl && !own.has(url)),
+    append(
+      strangers,
+      page.map(({ url }) => url).filter((url) => url !== folderUrl && !own.has(url)),
     );
     if (strangers.length > SHOWN_STRANGERS) break;
   }

@@ -12,7 +12,7 @@ import {
   uniqueIndex,
   varchar,
 } from 'drizzle-orm/mysql-core';
-import type { ResultRecord } from '../../core/result/result.ts';
+import type { StoredRecord } from '../../core/result/result.ts';
 import { attemptOutcomes } from '../../core/retry/attempt-outcomes.ts';
 import { submissionStates } from '../../core/submission/states.ts';
 import { ascii, bytes, jsonText, key, ms } from './columns.ts';
@@ -121,7 +121,8 @@ export const attempts = mysqlTable(
     exitCode: int(),
     /** How it ended, in the words of Batch or the stager. */
     reason: text(),
-    result: jsonText<ResultRecord>(),
+    /** Its beginning, where the whole record is larger than core/result/stored-record.ts allows. */
+    result: jsonText<StoredRecord>(),
     /** Batch's own attempt that ended it, from 1. Part of the key of its logs. */
     batchAttempt: smallint(),
     createdMs: ms().notNull(),

@@ -41,7 +41,7 @@ function parseRules(text: string): { rules: FaultRule[] } | { problems: string[]
   for (const [index, item] of (Array.isArray(value) ? value : [value]).entries()) {
     const parsed = parseFaultRule(item);
     if ('rule' in parsed) rules.push(parsed.rule);
-    else problems.push(...parsed.problems.map((problem) => `rule ${index}: ${problem}`));
+    else for (const problem of parsed.problems) problems.push(`rule ${index}: ${problem}`);
   }
   return problems.length > 0 ? { problems } : { rules };
 }

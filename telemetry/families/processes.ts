@@ -32,6 +32,17 @@ export const processMetrics = (registers: Registry[]) => ({
     startsAt: withLabel('what', unanswered),
     registers,
   }),
+  bodyBytes: gauge({
+    name: 'batchwell_body_bytes',
+    help: 'Bytes of request bodies that this API process holds.',
+    registers,
+  }),
+  bodiesRefused: counter({
+    name: 'batchwell_bodies_refused_total',
+    help: 'Requests that got 503 because there was no room for their bodies.',
+    startsAt: [{}],
+    registers,
+  }),
   logFollows: gauge({
     name: 'batchwell_log_follows',
     help: 'Open requests that follow a log on this process.',

@@ -121,7 +121,7 @@ test('a manifest keeps the order of its array', async () => {
   const { id, taskIds } = await packed(20);
   const tasks = await readAttemptTasks(database.pool, id);
   expect(tasks.map(({ taskId }) => taskId)).toEqual(taskIds);
-  expect(tasks.map(({ values }) => values[1])).toEqual(
+  expect(tasks.map(({ slotValues }) => (JSON.parse(slotValues) as string[])[1])).toEqual(
     Array.from({ length: 20 }, (_, at) => `t${at}`),
   );
 });

@@ -45,7 +45,7 @@ test('ended tasks go with their tags, and others stay with theirs', async () => 
 });
 
 test('a template that is used again is noted, and made again when it was pruned just then', async () => {
-  const prepared = prepareTasks([newTask('t')], { isScatter: false });
+  const prepared = await prepareTasks([newTask('t')], { isScatter: false });
   const save = async (nowMs: number) => [
     ...(await saveTemplates(database, prepared, { owner: 'me', nowMs })).values(),
   ];

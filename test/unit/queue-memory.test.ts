@@ -13,6 +13,8 @@ test('a queue is remembered from look to look, and a submission that no longer r
   const missing = { sinceMs: 20, looks: 2 };
   first.missing.set(1, missing).set(2, missing);
   first.waitingReasons.set(1, 'CAPACITY:x').set(2, 'CAPACITY:y');
+  first.troubles.set(1, 2).set(2, 1);
+  first.unwritten.get(1)?.set(7, 3);
   expect(recallQueue(mine, 'q', [1, 3])).toEqual({
     lastEndMs: 5,
     applied: new Map([
@@ -21,6 +23,11 @@ test('a queue is remembered from look to look, and a submission that no longer r
     ]),
     missing: new Map([[1, missing]]),
     waitingReasons: new Map([[1, 'CAPACITY:x']]),
+    troubles: new Map([[1, 2]]),
+    unwritten: new Map([
+      [1, new Map([[7, 3]])],
+      [3, new Map()],
+    ]),
   });
   recallQueue(mine, 'q', []);
   expect(recallQueue(mine, 'q', [1]).applied).toEqual(new Map([[1, new Set()]]));
@@ -35,5 +42,7 @@ test('each queue of each process has a memory of its own', () => {
       applied: new Map([[1, new Set()]]),
       missing: new Map(),
       waitingReasons: new Map(),
+      troubles: new Map(),
+      unwritten: new Map([[1, new Map()]]),
     });
 });

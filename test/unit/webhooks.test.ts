@@ -162,4 +162,21 @@ describe('the deliveries of ended tasks', () => {
       ['changes-7-2', 50],
     ]);
   });
+
+  test('a delivery of tasks with the longest tags stays far below what a row holds', () => {
+    const tags = Object.fromEntries(
+      Array.from({ length: 256 }, (_, at) => [`${'標'.repeat(120)}${at}`, '籤'.repeat(255)]),
+    );
+    const many = composeDeliveries([hook(1, 'ann')], {
+      ...ends,
+      tasks: Array.from({ length: 100 }, (_, id) => told(id, 'ann', tags)),
+      scatters: [],
+    });
+    expect(Math.max(...many.map(({ body }) => Buffer.byteLength(body)))).toBeLessThan(2_000_000);
+    const names = many.flatMap(({ body }) =>
+      (JSON.parse(body).data.tasks as { name: string }[]).map(({ name }) => name),
+    );
+    expect(names).toEqual(Array.from({ length: 100 }, (_, id) => `t${id}`));
+    expect(new Set(many.map(({ subject }) => subject)).size).toBe(many.length);
+  });
 });

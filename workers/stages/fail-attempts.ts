@@ -9,18 +9,22 @@ import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../runtime.ts';
 
-/** Batch rejected the job, or AWS denied it for long: its tasks fail with AWS's own words. */
+/** Batch rejected the job, or AWS denied it for long, in AWS's own words. */
+export function refusedByBatch(
+  { submissionKey, queue }: Pick<SubmissionRow, 'submissionKey' | 'queue'>,
+  words: string,
+  kind: 'batch-refused' | 'permission-missing' = 'batch-refused',
+): Failure {
+  const rejected = kind === 'batch-refused' ? 'AWS Batch rejected' : 'AWS has long denied';
+  return failureOf(kind, `${rejected} submission ${submissionKey} to queue ${queue}: ${words}`);
+}
+
+/** All of its tasks fail. */
 export async function failSubmission(
   runtime: Runtime,
   submission: SubmissionRow,
-  words: string,
-  kind: 'batch-refused' | 'permission-missing' = 'batch-refused',
+  failure: Failure,
 ): Promise<Nudge[]> {
-  const rejected = kind === 'batch-refused' ? 'AWS Batch rejected' : 'AWS has long denied';
-  const failure = failureOf(
-    kind,
-    `${rejected} submission ${submission.submissionKey} to queue ${submission.queue}: ${words}`,
-  );
   const nowMs = runtime.nowMs();
   const attempts = await readOpenAttempts(runtime.database.pool, [submission.id]);
   const failed = await inTransaction(runtime.database, async (session) => {
@@ -30,7 +34,7 @@ export async function failSubmission(
         taskId,
         number,
         outcome: place === 'cancelled' ? 'cancelled' : 'failed',
-        reason: words,
+        reason: failure.sentence,
       })),
       nowMs,
     );

@@ -2,6 +2,7 @@
  * The janitor: ends Batch jobs with our name that are no longer needed. A twin that a lost answer
  * left in RUNNABLE for days is fenced once it starts, but until then it holds a place in the queue.
  */
+import { append } from '../../core/append.ts';
 import type { SeenJob } from '../../aws/batch.ts';
 import { judgeJob, type JanitorVerdict } from '../../core/submission/is-wanted.ts';
 import { submissionKeyOf } from '../../core/submission/packing.ts';
@@ -50,8 +51,7 @@ export async function tidy(runtime: Runtime): Promise<Record<JanitorVerdict, num
     runtime.nowMs() - LATELY_MS,
   )) {
     const jobs: SeenJob[] = [];
-    for (const status of activeStatuses)
-      jobs.push(...(await runtime.batch.list({ queue }, status)));
+    for (const status of activeStatuses) append(jobs, await runtime.batch.list({ queue }, status));
     for (const [verdict, count] of Object.entries(await tidyJobs(runtime, jobs)))
       found[verdict as JanitorVerdict] += count;
   }

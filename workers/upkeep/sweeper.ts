@@ -45,7 +45,6 @@ export async function sweep(runtime: Runtime, { flights } = { flights: true }): 
   const limits = { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs), most: ROWS_PER_SWEEP };
   const tasks = await takeDueTasks(runtime.database, limits);
   const submissions = await takeDueSubmissions(runtime.database, limits);
-  if (flights) await forgetOld(runtime);
   const landed = flights
     ? await landFlights(
         runtime.database.pool,
@@ -57,6 +56,8 @@ export async function sweep(runtime: Runtime, { flights } = { flights: true }): 
     ...nudgesForSubmissions(submissions),
     ...taskNudges('cache-check', landed, runtime.config.chunkSize),
   ]);
+  // Later than the messages: what cannot be pruned does not delay them.
+  if (flights) await forgetOld(runtime);
   for (const { place } of tasks) runtime.metrics.swept.inc({ what: place });
   runtime.metrics.swept.inc({ what: 'submission' }, submissions.length);
   const count = tasks.length + submissions.length + landed.length;
@@ -77,11 +78,16 @@ export async function sweep(runtime: Runtime, { flights } = { flights: true }): 
 async function forgetOld(runtime: Runtime): Promise<void> {
   const { database, config, nowMs } = runtime;
   const { pool } = database;
-  await endAbandonedUploads(runtime);
-  await pruneDenials(pool, { beforeMs: nowMs() - KEEP_DENIALS_MS, most: ROWS_PER_SWEEP });
-  await pruneKeys(pool, { beforeMs: nowMs() - config.idempotencyMs, most: ROWS_PER_SWEEP });
-  await pruneChanges(pool, { keepMs: config.keepChangesMs, most: ROWS_PER_SWEEP });
-  await pruneDeliveries(pool, { beforeMs: nowMs() - KEEP_DELIVERIES_MS, most: ROWS_PER_SWEEP });
+  const most = ROWS_PER_SWEEP;
+  const steps: Record<string, () => Promise<unknown>> = {
+    uploads: () => endAbandonedUploads(runtime),
+    denials: () => pruneDenials(pool, { beforeMs: nowMs() - KEEP_DENIALS_MS, most }),
+    keys: () => pruneKeys(pool, { beforeMs: nowMs() - config.idempotencyMs, most }),
+    changes: () => pruneChanges(pool, { keepMs: config.keepChangesMs, most }),
+    deliveries: () => pruneDeliveries(pool, { beforeMs: nowMs() - KEEP_DELIVERIES_MS, most }),
+  };
+  for (const [what, step] of Object.entries(steps))
+    await step().catch((error: unknown) => runtime.log.error({ what, err: error }, 'not-pruned'));
 }
 
 function nudgesForTasks(tasks: readonly DueTask[], chunkSize: number): Nudge[] {

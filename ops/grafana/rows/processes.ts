@@ -25,6 +25,18 @@ export const processes: Row = {
       ],
     },
     {
+      title: 'Request bodies held',
+      unit: 'bytes',
+      width: 6,
+      description:
+        'Bytes of request bodies from their first byte to the reply. Near BATCHWELL_BODY_BYTES, ' +
+        'large requests get 503 (per second, right). Send scatters one after another.',
+      queries: [
+        { expression: 'batchwell_body_bytes', legend: '{{instance}}' },
+        { expression: rate('batchwell_bodies_refused_total'), legend: '{{instance}} refused/s' },
+      ],
+    },
+    {
       title: 'Event-loop lag, p99',
       unit: 's',
       width: 6,

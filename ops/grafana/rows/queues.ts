@@ -78,6 +78,24 @@ export const queues: Row = {
       ],
     },
     {
+      title: 'Tasks isolated',
+      unit: 'ops',
+      width: 8,
+      description:
+        'Messages per second that were split because a stage threw for some of their tasks, and ' +
+        'tasks that failed alone or are held. See BatchwellTasksHeld in the runbook.',
+      queries: [
+        {
+          expression: `sum by (stage) (${rate('batchwell_chunks_split_total')})`,
+          legend: '{{stage}} split',
+        },
+        {
+          expression: `sum by (stage, outcome) (${rate('batchwell_isolated_tasks_total')})`,
+          legend: '{{stage}} {{outcome}}',
+        },
+      ],
+    },
+    {
       title: 'Job events',
       unit: 'ops',
       width: 8,

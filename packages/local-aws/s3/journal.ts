@@ -118,7 +118,7 @@ async function writeRecords(fd: number, records: readonly JournalRecord[], posit
     const encoded = encode(record);
     end += lengthOf(encoded);
     offsets.push(end - (record.body?.length ?? 0));
-    buffers.push(...encoded);
+    for (const part of encoded) buffers.push(part);
   }
   const { bytesWritten } = await writeAll(fd, buffers, position);
   if (bytesWritten < end - position)

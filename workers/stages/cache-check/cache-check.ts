@@ -68,7 +68,10 @@ export async function cacheCheck(
       result: decision.do === 'miss' ? decision.because : decision.do,
     });
   const next = await moveDecided(runtime, decided);
-  return isPending ? { do: 'wait', waitMs: IMAGE_PENDING_MS, next } : { do: 'done', next };
+  const handled = rows.length;
+  return isPending
+    ? { do: 'wait', waitMs: IMAGE_PENDING_MS, next, handled }
+    : { do: 'done', next, handled };
 }
 
 /**

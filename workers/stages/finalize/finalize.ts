@@ -2,9 +2,12 @@
  * finalize: puts outputs in place, writes the cache and ends the task; equal tasks that waited go
  * on.
  */
+import { append } from '../../../core/append.ts';
 import type { UnkeptReason } from '../../../core/cache/reasons.ts';
 import { failureOf, type Failure } from '../../../core/retry/failures.ts';
 import { decideFinish } from '../../../core/result/decide-finish.ts';
+import type { ResultRecord } from '../../../core/result/result.ts';
+import { boundWarnings } from '../../../core/result/stored-record.ts';
 import { missingOutputsFail } from '../../../core/result/outputs.ts';
 import { fillTemplate } from '../../../core/task/template.ts';
 import { readResults } from '../../../db/attempts.ts';
@@ -16,6 +19,7 @@ import {
   readTasksAt,
   type TaskRow,
 } from '../../../db/tasks.ts';
+import { templateMissing } from '../../../db/templates.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../fail-attempts.ts';
@@ -24,6 +28,7 @@ import { writeCache, type FinishedRun } from './write-cache.ts';
 import { applyHits } from './hits/apply-hits.ts';
 import type { FinalizedTask } from './hits/hit.ts';
 import { settleHits } from './hits/settle.ts';
+import { readWholeRecord } from './whole-record.ts';
 
 export async function finalize(
   runtime: Runtime,
@@ -35,24 +40,19 @@ export async function finalize(
     pool,
     rows.map(({ templateId }) => templateId),
   );
-  const tasks = rows.flatMap((row): FinalizedTask[] => {
+  const tasks = rows.map((row): FinalizedTask => {
     const template = templates.get(row.templateId)?.template;
-    return template ? [{ row, spec: fillTemplate(template, row.values) }] : [];
+    if (!template) throw templateMissing(row.id, row.templateId);
+    return { row, spec: fillTemplate(template, row.values) };
   });
+  const handled = tasks.length;
   const [hits, runs] = [
     tasks.filter(({ row }) => row.hitEntryId !== null),
     tasks.filter(({ row }) => row.hitEntryId === null),
   ];
-  const judged = await judgeRuns(runtime, runs);
-  const unkept = await writeCache(runtime, judged.finished);
-  runtime.passCrashPoint('finalize.cache-written');
-  await addWarnings(
-    pool,
-    judged.finished.map(({ row: { id }, warnings }) => ({ id, warnings })),
-  );
-  const next = await endRuns(runtime, judged, unkept);
+  const next = await finishRuns(runtime, runs);
   runtime.passCrashPoint('finalize.hits-applied');
-  if (hits.length === 0) return { do: 'done', next };
+  if (hits.length === 0) return { do: 'done', next, handled };
 
   // The copies of one hit may take long: what comes next does not wait for them.
   await runtime.queues.nudge(next);
@@ -62,27 +62,58 @@ export async function finalize(
     await runtime.queues.nudge(nudges);
     waitMs = Math.min(waitMs, ownMs);
   });
-  return Number.isFinite(waitMs) ? { do: 'wait', waitMs } : { do: 'done' };
+  return Number.isFinite(waitMs) ? { do: 'wait', waitMs, handled } : { do: 'done', handled };
 }
+
+/** A run whose record is not whole in its row is finished by itself: a record of 100,000 files takes 100 MB. */
+async function finishRuns(runtime: Runtime, runs: readonly FinalizedTask[]): Promise<Nudge[]> {
+  const results = await readResults(
+    runtime.database.pool,
+    runs.map(({ row }) => ({ taskId: row.id, number: row.attempt })),
+  );
+  const [short, long]: [FinalizedTask[], FinalizedTask[]] = [[], []];
+  for (const run of runs) (results.get(run.row.id)?.whole ? long : short).push(run);
+  const next = await finishSome(runtime, short, results);
+  for (const run of long) {
+    const stored = results.get(run.row.id);
+    const whole = stored && (await readWholeRecord(runtime, stored));
+    append(next, await finishSome(runtime, [run], new Map(whole && [[run.row.id, whole]])));
+  }
+  return next;
+}
+
+async function finishSome(
+  runtime: Runtime,
+  runs: readonly FinalizedTask[],
+  results: Results,
+): Promise<Nudge[]> {
+  const judged = judgeRuns(runs, results);
+  const unkept = await writeCache(runtime, judged.finished);
+  runtime.passCrashPoint('finalize.cache-written');
+  await addWarnings(
+    runtime.database.pool,
+    judged.finished.map(({ row: { id }, warnings }) => ({ id, warnings: boundWarnings(warnings) })),
+  );
+  return endRuns(runtime, judged, unkept);
+}
+
+/** By task; a failure where the record is gone. */
+type Results = ReadonlyMap<number, ResultRecord | { failure: Failure }>;
 
 interface JudgedRuns {
   finished: FinishedRun[];
   failed: { row: TaskRow; failure: Failure }[];
 }
 
-async function judgeRuns(runtime: Runtime, runs: readonly FinalizedTask[]): Promise<JudgedRuns> {
-  const results = await readResults(
-    runtime.database.pool,
-    runs.map(({ row }) => ({ taskId: row.id, number: row.attempt })),
-  );
+function judgeRuns(runs: readonly FinalizedTask[], results: Results): JudgedRuns {
   const judged: JudgedRuns = { finished: [], failed: [] };
   for (const { row, spec } of runs) {
     const result = results.get(row.id);
-    if (!result) {
-      judged.failed.push({
-        row,
-        failure: failureOf('internal', `Attempt ${row.attempt} is at finalize without a result.`),
-      });
+    if (!result || 'failure' in result) {
+      const failure =
+        result?.failure ??
+        failureOf('internal', `Attempt ${row.attempt} is at finalize without a result.`);
+      judged.failed.push({ row, failure });
       continue;
     }
     const decision = decideFinish({

@@ -11,6 +11,7 @@ import { publicId } from '../../../core/ids.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { outputUrl } from '../../../core/result/outputs.ts';
 import type { ResultRecord } from '../../../core/result/result.ts';
+import { boundWarnings } from '../../../core/result/stored-record.ts';
 import { saveEntries, type NewEntry } from '../../../db/call-cache.ts';
 import { readFingerprints, type FingerprintRow } from '../../../db/cache-fingerprints.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -88,7 +89,7 @@ function entryOf(
     owner: row.owner,
     name: row.name,
     runMs: Math.max(0, result.endedMs - result.startedMs),
-    warnings,
+    warnings: boundWarnings(warnings),
     replaces:
       row.cache === 'refresh'
         ? `${publicId('task', row)} ran the call again with cache mode refresh.`

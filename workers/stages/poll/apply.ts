@@ -1,4 +1,5 @@
 /** Writes what poll decided: attempts end, tasks move, and the next stages are nudged. */
+import { append } from '../../../core/append.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
 import {
@@ -39,7 +40,7 @@ export interface PolledAttempt {
 }
 
 /** A transaction holds its row locks while it is written; 1,000 rows take about 20 ms. */
-const ROWS_PER_TRANSACTION = 1000;
+export const ROWS_PER_TRANSACTION = 1000;
 
 export async function applyPolled(
   runtime: Runtime,
@@ -47,7 +48,7 @@ export async function applyPolled(
 ): Promise<Nudge[]> {
   const next: Nudge[] = [];
   for (let start = 0; start < polled.length; start += ROWS_PER_TRANSACTION)
-    next.push(...(await applyPart(runtime, polled.slice(start, start + ROWS_PER_TRANSACTION))));
+    append(next, await applyPart(runtime, polled.slice(start, start + ROWS_PER_TRANSACTION)));
   return next;
 }
 
@@ -132,7 +133,10 @@ async function moveAgain(
   const { paused = [], ready = [] } = Object.groupBy(again, ({ set }) =>
     set.retryMs === null ? 'ready' : 'paused',
   );
-  const latestMs = Math.max(0, ...paused.map(({ set }) => Number(set.retryMs) - details.nowMs));
+  const latestMs = paused.reduce(
+    (latest, { set }) => Math.max(latest, Number(set.retryMs) - details.nowMs),
+    0,
+  );
   const dueMs = details.dueMs === null ? null : details.dueMs + latestMs;
   return (
     (await moveTasksEach(session, 'again', ready, details)) +

@@ -2,11 +2,12 @@
  * poll: one look at a Batch queue tells which attempts have ended; each becomes a result, a retry
  * or a failure.
  */
+import { append } from '../../../core/append.ts';
 import { denialOf } from '../../../aws/answers.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { forgottenJob, missingJobs } from '../../../core/submission/forgotten-job.ts';
-import { hasNews, hasRun } from '../../../core/submission/job-status.ts';
+import { hasEnded, hasNews, hasRun } from '../../../core/submission/job-status.ts';
 import { lastChangeMs, nextLookMs } from '../../../core/submission/poll-pace.ts';
 import {
   blockedSentence,
@@ -26,6 +27,10 @@ import {
 } from '../../../db/submissions.ts';
 import { storeJobCounts } from '../../../queues/job-counts.ts';
 import { joinNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
+import { concernsAll } from '../../../core/isolation/whose-fault.ts';
+import { isTaskAtFault } from '../../isolation/may-fail.ts';
+import { failUnreadable } from './fail-unreadable.ts';
+import { LOOKS_IN_TROUBLE } from './write-attempts.ts';
 import { batchStatuses } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
 import { recallQueue, type QueueMemory } from './queue-memory.ts';
@@ -127,7 +132,11 @@ async function noteWaitingReasons(
     const toShow = reasonToShow({ said, saidBefore: waitingReasons.get(id), shown });
     if (said === undefined) waitingReasons.delete(id);
     else waitingReasons.set(id, said);
-    if (toShow !== shown) await noteWaitingReason(runtime.database.pool, id, toShow);
+    if (toShow === shown) continue;
+    await noteWaitingReason(runtime.database.pool, id, toShow).catch((error: unknown) => {
+      if (concernsAll(error)) throw error;
+      runtime.log.error({ submissionId: id, err: error }, 'waiting-reason-not-noted');
+    });
   }
 }
 
@@ -144,13 +153,16 @@ async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
       continue;
     }
     try {
+      const unwritten = memory.unwritten.get(id) ?? new Map<number, number>();
       const nudges = await readSubmission(runtime, submission, {
         job,
         count,
         known: memory.applied.get(id) ?? new Set(),
+        unwritten,
         onPage: () => void (applied.pages += 1),
       });
-      applied.next.push(...nudges);
+      append(applied.next, nudges);
+      memory.troubles.delete(id);
       await unblock(runtime, submission);
     } catch (error) {
       // The next look reads it again; the others of the queue do not wait for it.
@@ -161,6 +173,7 @@ async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
         { submission: submission.submissionKey, err: error },
         'submission-not-read',
       );
+      append(applied.next, await noteTrouble(runtime, look, { submission, job, error }));
     }
   }
   return applied;
@@ -169,6 +182,20 @@ async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
 /** What was denied before has been read. */
 async function unblock(runtime: Runtime, { id, waitingReason }: SubmissionRow): Promise<void> {
   if (isBlockedSentence(waitingReason)) await noteWaitingReason(runtime.database.pool, id, null);
+}
+
+/** Once its job has ended and every look throws for a reason of its own, its tasks fail. */
+async function noteTrouble(
+  runtime: Runtime,
+  { memory: { troubles } }: Look,
+  { submission, job, error }: { submission: SubmissionRow; job: SeenJob; error: unknown },
+): Promise<Nudge[]> {
+  if (concernsAll(error)) return [];
+  const looks = (troubles.get(submission.id) ?? 0) + 1;
+  troubles.set(submission.id, looks);
+  if (looks < LOOKS_IN_TROUBLE || !hasEnded(job)) return [];
+  if (!(await isTaskAtFault(runtime, 'poll'))) return [];
+  return failUnreadable(runtime, submission, error);
 }
 
 async function postponeAndEnd(

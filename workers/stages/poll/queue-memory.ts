@@ -16,6 +16,10 @@ export interface QueueMemory {
    * How long Batch has not shown the job of a running submission; jobs that it shows are left out.
    */
   missing: Map<number, Missing>;
+  /** How many looks in a row threw for a submission, by its id. */
+  troubles: Map<number, number>;
+  /** The same for an attempt whose end could not be written, by submission, then by array index. */
+  unwritten: Map<number, Map<number, number>>;
 }
 
 const memories = new WeakMap<Runtime, Map<string, QueueMemory>>();
@@ -28,7 +32,14 @@ export function recallQueue(
 ): QueueMemory {
   const queues = memories.get(runtime) ?? new Map<string, QueueMemory>();
   memories.set(runtime, queues);
-  const { lastEndMs = 0, applied, missing, waitingReasons } = queues.get(queue) ?? {};
+  const {
+    lastEndMs = 0,
+    applied,
+    missing,
+    waitingReasons,
+    troubles,
+    unwritten,
+  } = queues.get(queue) ?? {};
   const stillRunning = <T>(known: ReadonlyMap<number, T> = new Map()): Map<number, T> =>
     new Map([...known].filter(([id]) => running.includes(id)));
   const memory: QueueMemory = {
@@ -36,6 +47,8 @@ export function recallQueue(
     applied: new Map(running.map((id) => [id, applied?.get(id) ?? new Set<number>()])),
     missing: stillRunning(missing),
     waitingReasons: stillRunning(waitingReasons),
+    troubles: stillRunning(troubles),
+    unwritten: new Map(running.map((id) => [id, unwritten?.get(id) ?? new Map<number, number>()])),
   };
   queues.set(queue, memory);
   return memory;

@@ -1,7 +1,10 @@
 /** Reads the result records of a submission: facts only, no decisions. */
+import { createHash } from 'node:crypto';
+import type { SeenObject } from '../../../aws/s3.ts';
 import { openResultBody } from '../../../core/result/result-body.ts';
 import { decodeResultKey } from '../../../core/result/result-key.ts';
-import type { ResultRecord, SeenResult } from '../../../core/result/result.ts';
+import type { SeenResult, StoredRecord } from '../../../core/result/result.ts';
+import { LARGEST_RECORD_BYTES, toStore } from '../../../core/result/stored-record.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import { resultsFrom } from '../../../core/submission/poll-pace.ts';
@@ -29,22 +32,24 @@ export async function* readResultRecords(
   submission: SubmissionRow,
   { firstOpen, known = NONE, onPage }: ResultsWanted,
 ): AsyncGenerator<Map<number, SeenResult>> {
-  const folder = runtime.workUrl(submissionPrefix(submission) + inSubmission.results);
+  const folderKey = submissionPrefix(submission) + inSubmission.results;
+  const folder = runtime.workUrl(folderKey);
   for await (const page of runtime.objects.list(folder, startingAt(folder, firstOpen))) {
     runtime.metrics.pollRequests.inc({ service: 's3' });
     onPage?.();
     const latest = new Map<number, SeenResult>();
     const unproven: string[] = [];
-    for (const { url } of page) {
-      const tail = url.slice(folder.length);
+    for (const object of page) {
+      const tail = object.url.slice(folder.length);
       if (known.has(Number.parseInt(tail, 10))) continue;
       const result = decodeResultKey(submission.secret, tail);
       if (!result) {
-        unproven.push(url);
+        unproven.push(object.url);
         continue;
       }
       if ((latest.get(result.index)?.attempt ?? 0) > result.attempt) continue;
-      const record = result.record ?? (await fetchRecord(runtime, submission, { url, ...result }));
+      const long = { object, key: folderKey + tail, seen: result };
+      const record = result.record ?? (await fetchRecord(runtime, submission, long));
       latest.set(result.index, { ...result, ...(record && { record }) });
     }
     reportUnproven(runtime, submission, unproven);
@@ -57,25 +62,42 @@ function startingAt(folder: string, firstOpen: number): { startAfterKey?: string
   return after === undefined ? {} : { startAfterKey: (parseS3Url(folder)?.key ?? '') + after };
 }
 
+interface LongRecord {
+  object: SeenObject;
+  /** Relative to the prefix of the work bucket. */
+  key: string;
+  seen: SeenResult;
+}
+
 /**
- * The record in the body of a result object. Undefined when it cannot be read, or carries no proof:
- * then what Batch says decides about this one attempt, and the others of its queue go on.
+ * Keeps of the record what its row keeps: 1,000 whole ones are not held at once.
+ *
+ * Undefined for one that cannot be read, or carries no proof: then what Batch says decides about
+ * this one attempt, and the others of its queue go on.
  */
 async function fetchRecord(
   runtime: Runtime,
   submission: SubmissionRow,
-  { url, index, attempt }: { url: string; index: number; attempt: number },
-): Promise<ResultRecord | undefined> {
+  { object: { url, sizeBytes }, key, seen: { index, attempt } }: LongRecord,
+): Promise<StoredRecord | undefined> {
+  const unreadable = (error: unknown): undefined =>
+    void runtime.log.error({ url, err: error }, 'result-record-unreadable');
+  // A stager writes none this long; the JSON has a little more around it.
+  if (sizeBytes > 2 * LARGEST_RECORD_BYTES)
+    return unreadable(new Error(`It has ${sizeBytes} bytes.`));
   const body = await runtime.objects.get(url);
-  if (!body) throw new Error(`The result record ${url} was listed but cannot be read.`);
+  if (!body) return unreadable(new Error('It was listed, but it does not exist.'));
   try {
     const recorded = { secret: submission.secret, index, attempt };
     const record = openResultBody(recorded, body.toString('utf8'));
-    if (!record) reportUnproven(runtime, submission, [url]);
-    return record;
+    if (!record) {
+      reportUnproven(runtime, submission, [url]);
+      return undefined;
+    }
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    return toStore(record, { key, bytes: body.length, sha256 });
   } catch (error) {
-    runtime.log.error({ url, err: error }, 'result-record-unreadable');
-    return undefined;
+    return unreadable(error);
   }
 }
 

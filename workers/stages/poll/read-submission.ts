@@ -1,4 +1,5 @@
 /** Reads what has ended in one submission, decides about each attempt, and applies it. */
+import { append } from '../../../core/append.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
@@ -14,7 +15,8 @@ import { adoptJob, type SubmissionRow } from '../../../db/submissions.ts';
 import type { Nudge } from '../../../queues/messages.ts';
 import type { Runtime } from '../../runtime.ts';
 import { claimOwner } from '../submit/owner.ts';
-import { applyPolled, type PolledAttempt } from './apply.ts';
+import type { PolledAttempt } from './apply.ts';
+import { writeAttempts } from './write-attempts.ts';
 import { endCancelledJobs } from './end-cancelled.ts';
 import { readFailedChildren } from './read-jobs.ts';
 import { readResultRecords } from './read-results.ts';
@@ -24,6 +26,8 @@ export interface SubmissionLook {
   count: OpenCount;
   /** Array indexes whose results this process has applied: they are not read again at each look. */
   known: Set<number>;
+  /** How many looks failed to write the end of an attempt, by array index. */
+  unwritten: Map<number, number>;
   /** Called for each page of result records that was listed. */
   onPage(): void;
 }
@@ -33,7 +37,7 @@ export async function readSubmission(
   submission: SubmissionRow,
   look: SubmissionLook,
 ): Promise<Nudge[]> {
-  const { job, count, known } = look;
+  const { job, count } = look;
   if (submission.cancelMs !== null)
     await endCancelledJobs(runtime, {
       submission,
@@ -44,7 +48,7 @@ export async function readSubmission(
   const ended = submission.size - count.open + recorded.ended;
   if (endedCount(job) <= ended) return recorded.next;
   const unrecorded = await judgeUnrecorded(runtime, submission, job);
-  return [...recorded.next, ...(await apply(runtime, unrecorded, known))];
+  return [...recorded.next, ...(await apply(runtime, unrecorded, look))];
 }
 
 /**
@@ -56,8 +60,10 @@ const RESULTS_PER_WRITE = 1000;
 async function applyRecords(
   runtime: Runtime,
   submission: SubmissionRow,
-  { count: { firstOpen }, known, onPage }: SubmissionLook,
+  look: SubmissionLook,
 ): Promise<{ ended: number; next: Nudge[] }> {
+  const { count, known, onPage } = look;
+  const { firstOpen } = count;
   const applied = { ended: 0, next: [] as Nudge[] };
   const records = new Map<number, SeenResult>();
   const applyRead = async (): Promise<void> => {
@@ -65,7 +71,7 @@ async function applyRecords(
     const polled = await judgeRecorded(runtime, submission, records);
     records.clear();
     applied.ended += polled.length;
-    applied.next.push(...(await apply(runtime, polled, known)));
+    append(applied.next, await apply(runtime, polled, look));
   };
   for await (const page of readResultRecords(runtime, submission, { firstOpen, known, onPage })) {
     for (const [index, result] of page) records.set(index, result);
@@ -156,14 +162,14 @@ async function adoptOwner(runtime: Runtime, submission: SubmissionRow): Promise<
 async function apply(
   runtime: Runtime,
   polled: readonly PolledAttempt[],
-  known: Set<number>,
+  { known, unwritten }: Pick<SubmissionLook, 'known' | 'unwritten'>,
 ): Promise<Nudge[]> {
   if (polled.length === 0) return [];
   reportForged(runtime, polled);
   runtime.metrics.pollChanges.inc(polled.length);
-  const next = await applyPolled(runtime, polled);
+  const { next, written } = await writeAttempts(runtime, polled, unwritten);
   runtime.passCrashPoint('poll.written');
-  for (const { attempt, decision } of polled)
+  for (const { attempt, decision } of written)
     if (decision.do === 'finalize') known.add(attempt.arrayIndex);
   return next;
 }

@@ -2,6 +2,7 @@
  * Tasks whose script S3 does not let the workers write: no task is at fault, so they wait until an
  * operator has corrected it, and fail only after `deniedWaitMs`.
  */
+import { append } from '../../../core/append.ts';
 import type { Denial } from '../../../aws/answers.ts';
 import { failureOf } from '../../../core/retry/failures.ts';
 import { dueAfter } from '../../../core/stall.ts';
@@ -59,7 +60,7 @@ export async function blockTasks(
       }
     }
     if (ids.failed.length > 0)
-      blocked.next.push(...(await failTasks(runtime, ids.failed, denial.words)));
+      append(blocked.next, await failTasks(runtime, ids.failed, denial.words));
     if (ids.waiting.length === 0) continue;
     await showBlocked(runtime, { row, denial }, { ids: ids.waiting, waitMs: leastMs });
     blocked.waitMs = Math.min(blocked.waitMs ?? leastMs, leastMs);

@@ -8,7 +8,7 @@ import { sha256 } from '../../../core/ids.ts';
 import { scriptKey } from '../../../core/files/s3-layout.ts';
 import { renderScript } from '../../../core/container/script.ts';
 import { moveTasksEach, readTasksAt, type MovedTask } from '../../../db/tasks.ts';
-import { markTemplateStaged, type TemplateRow } from '../../../db/templates.ts';
+import { markTemplateStaged, templateMissing, type TemplateRow } from '../../../db/templates.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
@@ -36,20 +36,12 @@ export async function stageScript(
   const moved: MovedTask[] = [];
   for (const { id, owner, templateId, memoryGrowths, imageDigest } of rows) {
     const row = templates.get(templateId);
-    const template = row?.template;
-    if (template && row.scriptSha256 !== null)
-      moved.push({
-        id,
-        set: {
-          shape: await shapeFor(runtime, {
-            owner,
-            templateId,
-            template,
-            memoryGrowths,
-            imageDigest,
-          }),
-        },
-      });
+    if (!row) throw templateMissing(id, templateId);
+    // Not yet, where S3 denies its script.
+    if (row.scriptSha256 === null) continue;
+    const { template } = row;
+    const wish = { owner, templateId, template, memoryGrowths, imageDigest };
+    moved.push({ id, set: { shape: await shapeFor(runtime, wish) } });
   }
   const nowMs = runtime.nowMs();
   const count = await moveTasksEach(pool, 'staged', moved, {
@@ -64,8 +56,8 @@ export async function stageScript(
     ...blocked.next,
   ];
   return blocked.waitMs === undefined
-    ? { do: 'done', next }
-    : { do: 'wait', waitMs: blocked.waitMs, next };
+    ? { do: 'done', handled: rows.length, next }
+    : { do: 'wait', waitMs: blocked.waitMs, handled: rows.length, next };
 }
 
 /** The object's name is the digest of its content, so writing it twice changes nothing. */

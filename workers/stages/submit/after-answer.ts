@@ -9,7 +9,7 @@ import {
 import { doubtRevision, forgetRevision, readJobDefinition } from '../../../db/job-definitions.ts';
 import { takeBackCall, unblockSubmission, type SubmissionRow } from '../../../db/submissions.ts';
 import type { Runtime } from '../../runtime.ts';
-import { failSubmission } from '../fail-attempts.ts';
+import { failSubmission, refusedByBatch } from '../fail-attempts.ts';
 import { block, blockedFor, failDenied, type CarryOutcome } from './blocked.ts';
 
 export interface AnsweredCall {
@@ -43,7 +43,10 @@ export async function afterAnswer(
   });
   if (decision.do === 'wait') return decision;
   if (decision.do === 'fail')
-    return { do: 'done', next: await failSubmission(runtime, submission, decision.message) };
+    return {
+      do: 'done',
+      next: await failSubmission(runtime, submission, refusedByBatch(submission, decision.message)),
+    };
   if (decision.do === 'give-up')
     return { do: 'done', next: await failDenied(runtime, submission, decision.message) };
   return callAgain(runtime, called, { decision, words: answer.message });

@@ -28,19 +28,17 @@ import {
 import type { Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime } from '../../runtime.ts';
-import { dropCancelled, failSubmission } from '../fail-attempts.ts';
+import { dropCancelled, failSubmission, refusedByBatch } from '../fail-attempts.ts';
 import { afterAnswer } from './after-answer.ts';
 import { blockDenied, blockIfDenied, type CarryOutcome } from './blocked.ts';
-import { claimOwner } from './owner.ts';
+import { claimOwner, NO_JOB } from './owner.ts';
 import { registerDefinition } from './register-definition.ts';
 import { writeManifest } from './write-manifest.ts';
 
-const done = (...next: Nudge[]): CarryOutcome => ({ do: 'done', next });
+const done = (next: Nudge[] = []): CarryOutcome => ({ do: 'done', next });
 
 /** Another worker registers the definition: look again soon. */
 const REGISTRATION_WAIT_MS = 300;
-/** The owner of a submission that must not run: no job has this id. */
-const NO_JOB = 'cancelled';
 
 const policyOf = ({ config }: Runtime): SubmitPolicy => ({
   callTimeoutMs: config.submitTimeoutMs,
@@ -87,7 +85,9 @@ async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promi
   const request = await readRequest(runtime, submission);
   const registered = await registerDefinition(runtime, request.definition);
   if (registered.is === 'refused')
-    return done(...(await failSubmission(runtime, submission, registered.message)));
+    return done(
+      await failSubmission(runtime, submission, refusedByBatch(submission, registered.message)),
+    );
   if (registered.is === 'denied') return blockDenied(runtime, submission, registered.message);
   if (registered.is === 'under-way') return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
 
@@ -185,7 +185,7 @@ async function accept(
   countMoves(runtime.metrics, 'submit', { submitted: moved });
   runtime.metrics.submissions.inc({ kind: submission.size > 1 ? 'array' : 'single' });
   runtime.metrics.submissionTasks.observe(submission.size);
-  return done({ stage: 'poll', message: { queue: submission.queue } });
+  return done([{ stage: 'poll', message: { queue: submission.queue } }]);
 }
 
 /**

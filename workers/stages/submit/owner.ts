@@ -6,6 +6,9 @@ import { readOwner, writeOwner } from '../../../core/submission/owner-object.ts'
 import type { SubmissionRow } from '../../../db/submissions.ts';
 import type { Runtime } from '../../runtime.ts';
 
+/** The owner of a submission that must not run: no job has this id. */
+export const NO_JOB = 'cancelled';
+
 /** As often as somebody else may write it in between. */
 const TRIES = 10;
 

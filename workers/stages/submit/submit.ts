@@ -1,8 +1,10 @@
 /** submit: ready attempts become submissions, and each submission becomes exactly one job. */
 import { randomBytes } from 'node:crypto';
+import { append } from '../../../core/append.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { ownerLimits } from '../../../core/access/owner-limits.ts';
 import { decidePack } from '../../../core/submission/packing.ts';
+import { concernsAll, describeError } from '../../../core/isolation/whose-fault.ts';
 import { readShape } from '../../../db/job-definitions.ts';
 import { SECRET_BYTES } from '../../../core/submission/proof.ts';
 import { packSubmission, readReady, type DrawnSubmission } from '../../../db/packing.ts';
@@ -32,6 +34,7 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
       `Shape ${shapeHex} is not in the database; it is written before any message names it.`,
     );
 
+  let handled = 0;
   for (;;) {
     const nowMs = runtime.nowMs();
     const ready = await readReady(pool, shapeHex, arraySize, nowMs);
@@ -40,8 +43,8 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
       { arraySize, idleMs: packIdleMs, longestMs: packLongestMs },
       nowMs,
     );
-    if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs };
-    if (decision.do === 'nothing') return { do: 'done' };
+    if (decision.do === 'wait') return { do: 'wait', waitMs: decision.waitMs, handled };
+    if (decision.do === 'nothing') return { do: 'done', handled };
     const id = await packSubmission(runtime.database, {
       shape,
       drawn: drawSubmission(runtime),
@@ -53,7 +56,9 @@ async function packAndSubmit(runtime: Runtime, shapeHex: string): Promise<StageO
     if (id === undefined) return limitOf ? { do: 'wait', waitMs: ROOM_WAIT_MS } : { do: 'done' };
     runtime.passCrashPoint('submit.packed');
     // At once: should a later array fail, the earlier ones are polled all the same.
-    await runtime.queues.nudge((await carryOnPacked(runtime, id)).next);
+    const carried = await carryOnPacked(runtime, id);
+    handled += carried.handled;
+    await runtime.queues.nudge(carried.next);
   }
 }
 
@@ -63,33 +68,40 @@ const drawSubmission = ({ installation }: Runtime): DrawnSubmission => ({
   submissionKey: randomBytes(16).toString('hex'),
   secret: randomBytes(SECRET_BYTES),
 });
+interface Carried {
+  do: 'done';
+  next: Nudge[];
+  /** Submissions that did not throw. */
+  handled: number;
+}
 
 /**
  * After an error, a message of its own: the next message of the shape no longer finds its attempts.
  */
-async function carryOnPacked(runtime: Runtime, id: number): Promise<{ next: Nudge[] }> {
+async function carryOnPacked(runtime: Runtime, id: number): Promise<Carried> {
   try {
     return await carryOnAll(runtime, [id]);
   } catch (error) {
     const own: Nudge = { stage: 'submit', message: { submissions: [id] } };
     await runtime.queues.nudge([own], CARRY_ON_AGAIN_MS);
-    throw error;
+    if (concernsAll(error)) throw error;
+    // Of this submission alone: the other arrays of the shape do not wait for it.
+    runtime.log.warn({ submissionId: id, error: describeError(error) }, 'submission-put-off');
+    return { do: 'done', next: [], handled: 0 };
   }
 }
 
 /** Submissions that have to wait get a message of their own, so that none holds up the others. */
-async function carryOnAll(
-  runtime: Runtime,
-  ids: readonly number[],
-): Promise<{ do: 'done'; next: Nudge[] } & StageOutcome> {
+async function carryOnAll(runtime: Runtime, ids: readonly number[]): Promise<Carried> {
+  const submissions = await readSubmissions(runtime.database.pool, ids);
   const next: Nudge[] = [];
   const waiting = new Map<number, number>();
-  for (const submission of await readSubmissions(runtime.database.pool, ids)) {
+  for (const submission of submissions) {
     const outcome = await carryOn(runtime, submission);
     if (outcome.do === 'wait') waiting.set(submission.id, outcome.waitMs);
-    else next.push(...outcome.next);
+    else append(next, outcome.next);
   }
   for (const [id, waitMs] of waiting)
     await runtime.queues.nudge([{ stage: 'submit', message: { submissions: [id] } }], waitMs);
-  return { do: 'done', next };
+  return { do: 'done', next, handled: submissions.length };
 }

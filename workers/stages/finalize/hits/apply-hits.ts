@@ -2,6 +2,7 @@
  * Gives cache hits their outputs, by copy within S3 or by reference. An entry whose outputs are not
  * what its run wrote is invalidated. Trouble with a copy is not a miss.
  */
+import { append } from '../../../../core/append.ts';
 import { decideHitMode } from '../../../../core/cache/hit-mode.ts';
 import { profiles } from '../../../../core/profiles/profiles.ts';
 import { failureOf } from '../../../../core/retry/failures.ts';
@@ -145,7 +146,7 @@ async function applyHit(chunk: Chunk, hit: Hit): Promise<AppliedHit> {
     const mode = modeOf(chunk.runtime, hit);
     if (mode.mode === 'reference') return finish(chunk, hit, referenced(mode));
     const copied = await copyOutputs(chunk.runtime, hit, judged.sources);
-    if (copied.did !== 'urls-exchanged') chunk.learned.push(...copied.learned);
+    if (copied.did !== 'urls-exchanged') append(chunk.learned, copied.learned);
     if (copied.did === 'copied')
       return finish(chunk, hit, { mode: 'copy', warnings: copied.warnings });
     if (!isSourceAnother(copied)) return notCopied(chunk, hit, copied);

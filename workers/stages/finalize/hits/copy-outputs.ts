@@ -1,4 +1,5 @@
 /** Copies the outputs of one hit to the URLs of its task. */
+import { append } from '../../../../core/append.ts';
 import type { CopyOutcome, UploadMemory } from '../../../../aws/copy-request.ts';
 import { COPY_LIMITS } from '../../../../aws/copy-request.ts';
 import type { KnownObject } from '../../../../aws/identity-sources.ts';
@@ -76,7 +77,7 @@ async function copyWave(
       failed ??= { source: copy, outcome };
       return;
     }
-    done.warnings.push(...outcome.warnings);
+    append(done.warnings, outcome.warnings);
     const known = { url: copy.toUrl, etag: outcome.etag, sizeBytes: copy.sizeBytes };
     if (isKnowable(runtime, known)) done.learned.push({ ...known, sum: sumOf(copy) });
   };

@@ -2,6 +2,7 @@
 import type { CacheReason, Why } from '../../../../core/cache/reasons.ts';
 import { sumHits, type Saved } from '../../../../core/cache/savings.ts';
 import { rowOfWhy } from '../../../../core/cache/why.ts';
+import { boundWarnings } from '../../../../core/result/stored-record.ts';
 import type { HitMode } from '../../../../core/cache/hit-mode.ts';
 import type { Failure } from '../../../../core/retry/failures.ts';
 import { dueAfter } from '../../../../core/stall.ts';
@@ -49,7 +50,10 @@ export async function settleHits(runtime: Runtime, hits: readonly SettledHit[]):
   ];
   const [lost, avoided] = [those(hits, 'look-again'), those(hits, 'avoid-entry')];
   await addWarnings(runtime.database.pool, [
-    ...finished.map(({ row: { id }, applied: { warnings } }) => ({ id, warnings })),
+    ...finished.map(({ row: { id }, applied: { warnings } }) => ({
+      id,
+      warnings: boundWarnings(warnings),
+    })),
     ...waiting.map(({ row: { id }, applied: { note } }) => ({ id, warnings: [note] })),
     ...avoided.map(({ row: { id }, applied: { warning } }) => ({ id, warnings: [warning] })),
   ]);
@@ -167,7 +171,10 @@ const lostWhy = (reason: CacheReason, { cacheSource }: TaskRow): Why => ({
 
 /** The message comes again; the sweeper looks at them later than that. */
 async function putOff(runtime: Runtime, waiting: readonly As<'wait'>[]): Promise<number> {
-  const waitMs = Math.min(...waiting.map(({ applied }) => applied.waitMs));
+  const waitMs = waiting.reduce(
+    (least, { applied }) => Math.min(least, applied.waitMs),
+    Number.POSITIVE_INFINITY,
+  );
   if (waiting.length > 0)
     await postponeTasks(
       runtime.database.pool,
