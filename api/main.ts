@@ -58,8 +58,8 @@ export async function startApi(config: Config): Promise<RunningApi> {
     objects.close();
   };
   try {
-    const installation = await watchInstallation(database, config);
     await requireUsableRedis(queues.redis);
+    const installation = await watchInstallation(database, config);
     // Without MySQL the API still answers reads, and no time is stored.
     await clock.learned(CLOCK_WITHIN_MS).catch(() => undefined);
     const app = await createApp({
@@ -115,6 +115,7 @@ function openStores(config: Config, telemetry: Pick<ApiDependencies, 'metrics' |
     redisUrl: config.redisUrl,
     prefix: config.redisPrefix,
     keepFinishedMs: config.keepFinishedMs,
+    retryMs: config.messageRetryMs,
     nowMs: clock.nowMs,
     onChange: ({ up, isReplica, reason }) =>
       reportRedis(telemetry, { up, isReadOnly: isReplica, reason }),

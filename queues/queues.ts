@@ -40,6 +40,7 @@ interface QueueDepth {
  * sweeper finds its rows either way.
  */
 export const TRIES = 5;
+const RETRY_MS = 500;
 
 /** Since it was sent or last taken. A requested delay does not count. */
 const waitedMs = (job: Job, nowMs: number): number =>
@@ -51,6 +52,8 @@ export interface QueueOptions {
   keepFinishedMs: number;
   /** The fleet's clock; the host's when absent. */
   nowMs?: () => number;
+  /** First pause before a message that failed is tried again; later ones double. */
+  retryMs?: number;
   /** Called when Redis is lost, when the loss gets another cause, and when it is back. */
   onChange?: (standing: RedisStanding) => void;
 }
@@ -72,6 +75,7 @@ export function openQueues(options: QueueOptions): Queues {
       addMessages(byStage, nudges, {
         delayMs,
         keepFinishedMs: options.keepFinishedMs,
+        retryMs: options.retryMs ?? RETRY_MS,
         nowMs: nowMs(),
       }),
     depth: (stage) => depthOf(byStage[stage], nowMs()),
@@ -88,6 +92,7 @@ export function openQueues(options: QueueOptions): Queues {
 interface MessageTimes {
   delayMs: number;
   keepFinishedMs: number;
+  retryMs: number;
   nowMs: number;
 }
 
@@ -124,12 +129,15 @@ async function sendAgain(send: () => Promise<unknown>): Promise<void> {
   }
 }
 
-function jobOptions(nudge: Nudge, { delayMs, keepFinishedMs, nowMs }: MessageTimes): JobsOptions {
+function jobOptions(
+  nudge: Nudge,
+  { delayMs, keepFinishedMs, retryMs, nowMs }: MessageTimes,
+): JobsOptions {
   const id = deduplicationId(nudge);
   return {
     timestamp: nowMs,
     attempts: TRIES,
-    backoff: { type: 'exponential', delay: 500, jitter: 0.5 },
+    backoff: { type: 'exponential', delay: retryMs, jitter: 0.5 },
     // Retained messages once filled a Redis and blocked its service. Finished ones are removed
     // soon, failed ones are few.
     removeOnComplete: { age: Math.ceil(keepFinishedMs / 1000), count: 200 },

@@ -53,6 +53,15 @@ export const recovery = {
       range: [500, HOUR_MS],
       effect: 'After this time a queue message of a worker that died goes to another worker.',
     }),
+    messageRetryMs: whole({
+      variable: 'BATCHWELL_MESSAGE_RETRY_MS',
+      fallback: 500,
+      unit: 'ms',
+      range: [10, HOUR_MS],
+      effect:
+        'Pause before a queue message whose stage threw an error is processed again. It doubles at ' +
+        'each of the four retries.',
+    }),
     stallMs: whole({
       variable: 'BATCHWELL_STALL_MS',
       fallback: 60 * SECOND_MS,

@@ -162,6 +162,7 @@ async function openStores(options: RuntimeOptions) {
     redisUrl: config.redisUrl,
     prefix: config.redisPrefix,
     keepFinishedMs: config.keepFinishedMs,
+    retryMs: config.messageRetryMs,
     nowMs: clock.nowMs,
     onChange: ({ up, isReplica, reason }) =>
       reportRedis(options, { up, isReadOnly: isReplica, reason }),

@@ -10,10 +10,12 @@ import { startOwnedServer, type OwnedServer } from '../../cli/services/owned-ser
 import { startOnPort } from '../../cli/services/ports.ts';
 import { createLog } from '../../telemetry/log.ts';
 import { startWorkers, type Workers } from '../../workers/main.ts';
+import { startLocalS3, type LocalS3 } from '../../packages/local-aws/s3/server.ts';
 import { alertNames, dashboardExpressions, opsPath, readOps } from '../ops-files.ts';
 import { freshDatabase, freshRedis, type FreshRedis } from '../world.ts';
 
 let redis: FreshRedis;
+let s3: LocalS3;
 let workers: Workers;
 
 beforeAll(async () => {
@@ -26,6 +28,16 @@ beforeAll(async () => {
     redisUrl: redis.url,
     metricsPort: 0,
   };
+  s3 = await startLocalS3({
+    dataFolder: await mkdtemp(join(tmpdir(), 'batchwell-metrics-s3-')),
+    createBuckets: [config.bucket],
+  });
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_S3: s3.url,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_REGION: 'us-east-1',
+  });
   workers = await startWorkers(config, {
     stages: ['stage-script'],
     log: createLog({ level: 'silent', name: 'test' }),
@@ -34,6 +46,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await workers?.close();
+  await s3?.close();
   await redis?.drop();
 });
 

@@ -68,20 +68,23 @@ test('a record above 16 MiB ends its task with every file in the cache, and dela
 });
 
 test('a long record that is gone or changed before finalize fails its own task with a sentence', async () => {
+  // The mate ends later, so that the first write of poll is the one of the long record.
+  const { promise: written, resolve: write } = Promise.withResolvers<void>();
   world.behave(({ spec }) =>
-    spec.outputs[0]?.type === 'DIRECTORY' ? { work: async () => longRecord() } : {},
+    spec.outputs[0]?.type === 'DIRECTORY' ? { work: async () => longRecord() } : { until: written },
   );
   const gone = { service: 's3', operation: 'GetObject', match: '.long', kind: 'error' } as const;
   atPoint = (point) => {
-    if (point === 'poll.written')
-      world.s3.faults.add({ id: 'gone', ...gone, status: 404, code: 'NoSuchKey' });
+    if (point !== 'poll.written') return;
+    write();
+    world.s3.faults.add({ id: 'gone', ...gone, status: 404, code: 'NoSuchKey' });
   };
   const ids = await world.accept([longTask('long'), newTask('mate')]);
   const [long, mate] = await world.ended(ids);
   expect(mate).toMatchObject({ place: 'done' });
   expect(long).toMatchObject({ place: 'failed', failureCode: 'result-missing' });
   expect(long?.failure).toMatch(
-    /^The result record s3:\/\/work-bucket\/.*\.long no longer exists\. /,
+    /^The result record s3:\/\/work-bucket\/.*\.long\.[\w-]+ no longer exists\. /,
   );
 });
 

@@ -95,6 +95,7 @@ const SETTINGS = {
   BATCHWELL_PACK_LONGEST_MS: '1000',
   BATCHWELL_STALL_MS: '20000',
   BATCHWELL_SWEEP_MS: '100',
+  BATCHWELL_MESSAGE_RETRY_MS: '50',
   BATCHWELL_METRICS_PORT: '0',
   BATCHWELL_BATCH_PER_SECOND: '1000',
   BATCHWELL_DATABASE_CONNECTIONS: '6',
@@ -222,10 +223,15 @@ async function closeServers({ s3, redis, dataFolder }: WorldServers): Promise<vo
 }
 
 /** The test's own connections. */
-function openClients({ databaseUrl, redisUrl, redisPrefix }: Config) {
+function openClients({ databaseUrl, redisUrl, redisPrefix, messageRetryMs }: Config) {
   const database = openDatabase({ url: databaseUrl, connections: 4 });
   const objects = openObjectStore({ metrics: createMetrics(), pathStyle: true });
-  const queues = openQueues({ redisUrl, prefix: redisPrefix, keepFinishedMs: 60_000 });
+  const queues = openQueues({
+    redisUrl,
+    prefix: redisPrefix,
+    keepFinishedMs: 60_000,
+    retryMs: messageRetryMs,
+  });
   return {
     database,
     objects,
