@@ -17,7 +17,7 @@ export default defineConfig({
     globalSetup: ['test/global-setup.ts'],
     pool: 'forks',
     // The smallest supported machine has 2 cores. Each file starts servers of its own, and waits much.
-    maxWorkers: 3,
+    maxWorkers: 4,
     // What takes 1 s on a quiet machine took 20 s with three suites at once.
     testTimeout: 60_000,
     // A hook may start a database. On a busy machine the first start takes several seconds.

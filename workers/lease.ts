@@ -93,14 +93,23 @@ async function stop(
   return 'waiting';
 }
 
+/**
+ * One that was committed and has not reached the bucket is written first: while S3 refuses writes,
+ * no number of renewals makes the database forget the nonce that is there.
+ */
+function nextNonce({ issued }: InstallationRow, seen: SeenLease | undefined): string {
+  const last = issued.at(-1);
+  return last !== undefined && last !== seen?.lease.nonce ? last : randomBytes(16).toString('hex');
+}
+
 async function renew(
   runtime: Runtime,
   row: InstallationRow,
   { seen, holder }: { seen: SeenLease | undefined; holder: string },
 ): Promise<void> {
-  const nonce = randomBytes(16).toString('hex');
+  const nonce = nextNonce(row, seen);
   const issued = await issueNonce(runtime.database.pool, row, {
-    nonces: [...row.issued, nonce].slice(-KEPT_NONCES),
+    nonces: [...row.issued.filter((one) => one !== nonce), nonce].slice(-KEPT_NONCES),
     workUrl: workUrlOf(runtime),
     nowMs: runtime.nowMs(),
   });
@@ -134,7 +143,11 @@ const START_PATIENCE_MS = 60_000;
  * Waits until this process may act.
  * @throws LeaseLost when another database holds the lease; S3's error when S3 does not answer
  */
-export async function holdLease(runtime: Runtime, keeper: LeaseKeeper): Promise<void> {
+export async function holdLease(
+  runtime: Runtime,
+  keeper: LeaseKeeper,
+  stopping?: AbortSignal,
+): Promise<void> {
   const endMs = performance.now() + START_PATIENCE_MS + PATIENCE_ROUNDS * runtime.config.leaseMs;
   let isWaiting = false;
   for (;;) {
@@ -146,7 +159,7 @@ export async function holdLease(runtime: Runtime, keeper: LeaseKeeper): Promise<
       if (error instanceof LeaseLost || performance.now() > endMs) throw error;
       runtime.log.warn({ err: error }, 'lease-not-read');
     }
-    await sleep(START_PAUSE_MS);
+    await sleep(START_PAUSE_MS, undefined, { ...(stopping && { signal: stopping }) });
   }
 }
 

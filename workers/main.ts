@@ -5,10 +5,10 @@ import { requireUsableRedis } from '../queues/shard.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import type { LeaseLost } from '../core/installation/lease.ts';
-import { createLeaseKeeper, holdLease, startLeaseLoop } from './lease.ts';
+import { createLeaseKeeper, holdLease, startLeaseLoop, type LeaseKeeper } from './lease.ts';
 import { startEventFeed } from './upkeep/batch-events.ts';
 import { requireDistinctEtags } from './probe-etags.ts';
-import { openRuntime, type Runtime } from './runtime.ts';
+import { openRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
@@ -27,12 +27,19 @@ export interface WorkerOptions {
   metrics?: Metrics;
   /** Takes the lines of the scaling signal; standard output when absent. */
   writeSignal?: (text: string) => void;
+  /** Ends a start that waits for MySQL or for the lease. */
+  stopping?: AbortSignal;
   /** For crash tests: called at each crash point. */
   onCrashPoint?: (point: CrashPoint) => void;
   /** The host's wall clock, which can be wrong. */
   nowMs?: () => number;
   /** Replaces the fleet's clock, for tests that go through days. */
   fleetMs?: () => number;
+}
+
+interface Telemetry {
+  metrics: Metrics;
+  log: Log;
 }
 
 export interface Workers {
@@ -52,24 +59,11 @@ export interface Workers {
 export async function startWorkers(config: Config, options: WorkerOptions = {}): Promise<Workers> {
   const metrics = options.metrics ?? createMetrics();
   const log = options.log ?? createLog({ level: config.logLevel, name: 'batchwell-worker' });
-  const runtime = await openRuntime({
-    config,
-    metrics,
-    log,
-    ...(options.onCrashPoint ? { onCrashPoint: options.onCrashPoint } : {}),
-    ...(options.nowMs ? { wallMs: options.nowMs } : {}),
-    ...(options.fleetMs ? { nowMs: options.fleetMs } : {}),
-  });
+  const runtime = await openRuntime(runtimeOptions(config, { ...options, metrics, log }));
   try {
-    await requireUsableRedis(runtime.queues.redis);
-    await requireNoEviction(runtime);
-    await warnWithoutPersistence(runtime);
-    const keeper = createLeaseKeeper(runtime);
-    await holdLease(runtime, keeper);
-    await requireDistinctEtags(runtime);
+    const keeper = await joinFleet(runtime, options.stopping);
     // Before the stages: if the port is taken, the start fails while nothing runs yet.
     const server = await serveMetrics(runtime, config.metricsPort);
-    await runtime.clockLearned();
     const running = (options.stages ?? stages).map((stage) =>
       runStage(runtime, stage, options.concurrency),
     );
@@ -100,6 +94,34 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
     await runtime.close();
     throw error;
   }
+}
+
+const runtimeOptions = (
+  config: Config,
+  { metrics, log, stopping, onCrashPoint, nowMs, fleetMs }: WorkerOptions & Telemetry,
+): RuntimeOptions => ({
+  config,
+  metrics,
+  log,
+  ...(stopping && { stopping }),
+  ...(onCrashPoint && { onCrashPoint }),
+  ...(nowMs && { wallMs: nowMs }),
+  ...(fleetMs && { nowMs: fleetMs }),
+});
+
+/** Everything that must hold before this process acts for the fleet. */
+async function joinFleet(
+  runtime: Runtime,
+  stopping: AbortSignal | undefined,
+): Promise<LeaseKeeper> {
+  await runtime.clockLearned();
+  await requireUsableRedis(runtime.queues.redis);
+  await requireNoEviction(runtime);
+  await warnWithoutPersistence(runtime);
+  const keeper = createLeaseKeeper(runtime);
+  await holdLease(runtime, keeper, stopping);
+  await requireDistinctEtags(runtime);
+  return keeper;
 }
 
 /**

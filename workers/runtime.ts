@@ -68,6 +68,8 @@ export interface RuntimeOptions {
   config: Config;
   metrics: Metrics;
   log: Log;
+  /** Ends the wait for MySQL. */
+  stopping?: AbortSignal;
   onCrashPoint?: (point: CrashPoint) => void;
   /** The host's wall clock, which can be wrong; the machine's when absent. */
   wallMs?: () => number;
@@ -153,10 +155,12 @@ async function openStores(options: RuntimeOptions) {
     onTimeout: (what) => metrics.databaseTimeouts.inc({ what }),
     onChange: (standing) => reportMysql(options, asDependency(standing)),
   });
-  const { installation } = await awaitInstallation(database).catch(async (error: unknown) => {
-    await database.close();
-    throw error;
-  });
+  const { installation } = await awaitInstallation(database, options.stopping).catch(
+    async (error: unknown) => {
+      await database.close();
+      throw error;
+    },
+  );
   const clock = openClock(options, database);
   const queues = openQueues({
     redisUrl: config.redisUrl,
@@ -171,14 +175,17 @@ async function openStores(options: RuntimeOptions) {
 }
 
 /** A worker that starts while MySQL is away waits for it. */
-async function awaitInstallation({ pool }: Database): Promise<InstallationRow> {
+async function awaitInstallation(
+  { pool }: Database,
+  stopping: AbortSignal | undefined,
+): Promise<InstallationRow> {
   const endMs = performance.now() + MYSQL_WITHIN_MS;
   for (;;) {
     try {
       return await readInstallation(pool);
     } catch (error) {
       if (!isDatabaseAway(error) || performance.now() > endMs) throw error;
-      await sleep(MYSQL_PAUSE_MS);
+      await sleep(MYSQL_PAUSE_MS, undefined, { ...(stopping && { signal: stopping }) });
     }
   }
 }

@@ -114,6 +114,7 @@ function addWorkerCommand({ program, terminal, act }: CommandContext): void {
         const { startWorkers } = await import('../../workers/main.ts');
         const config: Config = readConfig(terminal.environment);
         const workers = await startWorkers(config, {
+          stopping: terminal.interrupted,
           ...(chosen && { stages: chosen }),
           ...(concurrency !== undefined && { concurrency }),
         });

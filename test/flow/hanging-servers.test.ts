@@ -60,7 +60,7 @@ describe('MySQL that hangs', () => {
     const database = await startHangable();
     const world = await openApi(database, {
       tokens: ['ann:secret-of-ann'],
-      apiStatementMs: 3000,
+      apiStatementMs: 1000,
     });
     const ann = { authorization: 'Bearer secret-of-ann' };
     const post = () => world.call('POST', TES, task, ann);
@@ -136,7 +136,7 @@ test('credentials that were changed are a 503 with Retry-After, and the log says
 describe('a commit without an answer', () => {
   test('the reply says that the outcome is unknown and what to do, and a repeated key finds the task', async () => {
     const database = await startHangable();
-    const world = await openApi(database, { apiStatementMs: 1500 });
+    const world = await openApi(database, { apiStatementMs: 800 });
     const count = async (): Promise<number> => (await world.call('GET', TES)).json.tasks.length;
     const post = (headers: Record<string, string> = {}) => world.call('POST', TES, task, headers);
 
@@ -167,7 +167,7 @@ describe('a commit without an answer', () => {
 
   test('a statement before the commit that had no answer leaves no doubt', async () => {
     const database = await startHangable();
-    const world = await openApi(database, { apiStatementMs: 1500 });
+    const world = await openApi(database, { apiStatementMs: 800 });
     await world.call('POST', TES, task);
     database.name.loseAnswerTo(/INSERT INTO tasks/);
     const answer = await world.call('POST', TES, task, { 'idempotency-key': 'k' });

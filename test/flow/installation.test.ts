@@ -184,3 +184,30 @@ test('a fleet whose bucket is another than that of its lease stops, and does not
   ]);
   expect(await Promise.race([lost, Promise.resolve('goes on')])).toBe('goes on');
 });
+
+test('a fleet whose lease cannot be written for long keeps its lease', async () => {
+  const { lost } = await world.startWorkers({ settings: { BATCHWELL_LEASE_MS: '100' } });
+  const refused = {
+    service: 's3',
+    operation: 'PutObject',
+    match: 'installations/',
+    kind: 'error',
+    status: 403,
+    code: 'AccessDenied',
+  } as const;
+  world.s3.faults.add({ id: 'refused', ...refused });
+  const failures = (): number =>
+    world.lines.filter(({ msg, stage }) => stage === 'lease' && msg === 'lease-failed').length;
+  // More renewals than nonces are kept.
+  await world.until('many refused renewals', () => failures() > 40);
+  world.s3.faults.remove('refused');
+  const { issued } = await readInstallation(world.database.pool);
+  await world.until('a renewal', async () => {
+    const now = await readInstallation(world.database.pool);
+    return now.issued.at(-1) !== issued.at(-1);
+  });
+  expect(await Promise.race([lost, Promise.resolve('goes on')])).toBe('goes on');
+  expect(await world.ended(await world.accept([newTask('after')]))).toMatchObject([
+    { place: 'done' },
+  ]);
+});
