@@ -3,7 +3,14 @@
  * of its submission, which only the fleet and the submission's own containers have. What another
  * task writes there is without one, and changes nothing.
  */
-import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  timingSafeEqual,
+  type KeyObject,
+} from 'node:crypto';
 
 /** The variable that hands the secret to the stager, which takes it out of the task's environment. */
 export const SECRET_VARIABLE = 'BATCHWELL_SUBMISSION_SECRET';
@@ -56,6 +63,15 @@ export interface Sealed {
 
 const CIPHER = 'aes-256-gcm';
 
+const sealKeys = new WeakMap<Buffer, KeyObject>();
+
+/** A wide manifest seals 10,000 times with one secret. */
+function sealKey(secret: Buffer): KeyObject {
+  const key = sealKeys.get(secret) ?? createSecretKey(mac(secret, 'seal', [], ''));
+  sealKeys.set(secret, key);
+  return key;
+}
+
 /**
  * Encrypts bytes and proves them together with `head` (AES-256-GCM). The nonce is made from the
  * attempt, the index, and the content: the same attempts give the same bytes, and no nonce is used
@@ -71,7 +87,7 @@ export function seal(
     0,
     NONCE_BYTES,
   );
-  const cipher = createCipheriv(CIPHER, mac(secret, 'seal', [], ''), nonce);
+  const cipher = createCipheriv(CIPHER, sealKey(secret), nonce);
   cipher.setAAD(head);
   const sealed = Buffer.concat([cipher.update(bytes), cipher.final()]);
   return { nonce, bytes: sealed, tag: cipher.getAuthTag() };
@@ -83,7 +99,7 @@ export function unseal(
   head: Buffer,
   { nonce, bytes, tag }: Sealed,
 ): Buffer | undefined {
-  const decipher = createDecipheriv(CIPHER, mac(secret, 'seal', [], ''), nonce, {
+  const decipher = createDecipheriv(CIPHER, sealKey(secret), nonce, {
     authTagLength: PROOF_BYTES,
   });
   decipher.setAAD(head);
