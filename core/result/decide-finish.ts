@@ -21,7 +21,10 @@ export function decideFinish(facts: FinishFacts): FinishDecision {
   if (failure) return { do: 'fail', failure };
   return {
     do: 'finish',
-    warnings: missingPaths(facts).map((path) => `The declared output ${path} was not written.`),
+    warnings: [
+      ...(facts.result.warnings ?? []),
+      ...missingPaths(facts).map((path) => `The declared output ${path} was not written.`),
+    ],
   };
 }
 

@@ -26,6 +26,14 @@ describe('decideFinish', () => {
     expect(decideFinish(facts(record()))).toEqual({ do: 'finish', warnings: [] });
   });
 
+  test('what the stager left out is a warning of the task, before the missing outputs', () => {
+    const one = record({ warnings: ['a link was skipped'], missingOutputs: [1] });
+    expect(decideFinish(facts(one))).toEqual({
+      do: 'finish',
+      warnings: ['a link was skipped', 'The declared output /out/b was not written.'],
+    });
+  });
+
   test('a missing output is a warning, or a failure if the task says so', () => {
     const one = record({ missingOutputs: [1] });
     expect(decideFinish(facts(one))).toEqual({
