@@ -5,6 +5,7 @@ import {
   HeadObjectCommand,
   PutObjectCommand,
   S3Client,
+  type GetObjectCommandOutput,
   type HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
@@ -84,6 +85,11 @@ interface PutCondition {
   ifEtag?: string;
 }
 
+interface ReadObject {
+  body: Buffer;
+  etag: string;
+}
+
 export interface ObjectStore {
   put(
     url: string,
@@ -92,8 +98,11 @@ export interface ObjectStore {
   ): Promise<'written' | 'exists'>;
   /** The whole object, or undefined if it does not exist. */
   get(url: string): Promise<Buffer | undefined>;
-  /** The same, with the ETag that a conditional write needs. */
-  read(url: string): Promise<{ body: Buffer; etag: string } | undefined>;
+  /**
+   * The same, with the ETag that a conditional write needs. Of an object that is longer than
+   * `mostBytes` the body is empty: anybody who may write there may write much.
+   */
+  read(url: string, limit: { mostBytes: number }): Promise<ReadObject | undefined>;
   /** The last bytes of the object, or undefined if it does not exist. */
   getTail(url: string, bytes: number, ifEtag?: string): Promise<Buffer | undefined>;
   /** The object as a stream, for objects too large for memory; undefined if it does not exist. */
@@ -175,14 +184,14 @@ export function openObjectStore({
     limits: copyLimits,
     describe: (url: string) => describeObject(client, url),
     getTail: async (url: string, bytes: number) =>
-      (await read(client, url, `bytes=-${bytes}`))?.body,
+      (await read(client, url, { range: `bytes=-${bytes}` }))?.body,
   };
   return {
     put: (url, body, options) => putObject(client, { url, body, ...options }),
     get: async (url) => (await read(client, url))?.body,
-    read: (url) => read(client, url),
+    read: (url, { mostBytes }) => read(client, url, { mostBytes }),
     getTail: async (url, bytes, ifEtag) =>
-      (await read(client, url, `bytes=-${bytes}`, ifEtag))?.body,
+      (await read(client, url, { range: `bytes=-${bytes}`, ifEtag }))?.body,
     open: (url, options) => openObject(client, url, options),
     describe: (url) => describeObject(client, url),
     list: (prefixUrl, options) => listPages(client, prefixUrl, options),
@@ -246,12 +255,17 @@ async function ensureBucket(client: S3Client, bucket: string): Promise<void> {
   }
 }
 
+interface ReadOptions {
+  range?: string;
+  ifEtag?: string | undefined;
+  mostBytes?: number;
+}
+
 async function read(
   client: S3Client,
   url: string,
-  range?: string,
-  ifEtag?: string,
-): Promise<{ body: Buffer; etag: string } | undefined> {
+  { range, ifEtag, mostBytes = Number.POSITIVE_INFINITY }: ReadOptions = {},
+): Promise<ReadObject | undefined> {
   try {
     const reply = await client.send(
       new GetObjectCommand({
@@ -260,8 +274,7 @@ async function read(
         ...(ifEtag !== undefined && { IfMatch: `"${ifEtag}"` }),
       }),
     );
-    const body = Buffer.from((await reply.Body?.transformToByteArray()) ?? []);
-    return { body, etag: unquote(reply.ETag) };
+    return { body: await readBody(reply, mostBytes), etag: unquote(reply.ETag) };
   } catch (error) {
     const status = statusOf(error);
     if (status === 404) return undefined;
@@ -269,6 +282,15 @@ async function read(
     if (status === 416) return { body: Buffer.alloc(0), etag: '' };
     throw failedOn('read', url, error);
   }
+}
+
+async function readBody(
+  { Body: body, ContentLength: bytes = 0 }: GetObjectCommandOutput,
+  mostBytes: number,
+): Promise<Buffer> {
+  if (bytes <= mostBytes) return Buffer.from((await body?.transformToByteArray()) ?? []);
+  (body as Readable | undefined)?.destroy();
+  return Buffer.alloc(0);
 }
 
 async function openObject(

@@ -1,11 +1,12 @@
 /** The installation that this database is, and the lease by which it acts. */
 import { randomBytes } from 'node:crypto';
+import { SECRET_BYTES } from '../core/submission/proof.ts';
 import type { LeaseFacts } from '../core/installation/lease.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import { fromJson, selectFirst, write } from './rows.ts';
 
 export interface InstallationRow extends LeaseFacts {
-  renewals: number;
+  secret: Buffer;
   renewedMs: number;
   /** Why the fleet stopped; null while it may act. */
   stopReason: string | null;
@@ -17,19 +18,21 @@ export async function readInstallation(session: Session): Promise<InstallationRo
   if (found) return found;
   await write(
     session,
-    `INSERT IGNORE INTO installation (one, id, epoch, issued, renewals, renewed_ms)
-      VALUES (1, ?, 1, '[]', 0, 0)`,
-    [randomBytes(8).toString('hex')],
+    `INSERT IGNORE INTO installation (one, id, secret, epoch, issued, renewals, renewed_ms)
+      VALUES (1, ?, ?, 1, '[]', 0, 0)`,
+    [drawInstallation(), randomBytes(SECRET_BYTES)],
   );
   const drawn = await findInstallation(session);
   if (!drawn) throw new Error('The row of the installation is missing right after it was written.');
   return drawn;
 }
 
+export const drawInstallation = (): string => randomBytes(8).toString('hex');
+
 async function findInstallation(session: Session): Promise<InstallationRow | undefined> {
   const row = await selectFirst<Omit<InstallationRow, 'issued'> & { issued: string }>(
     session,
-    `SELECT id AS installation, epoch, work_url AS workUrl, issued, renewals,
+    `SELECT id AS installation, secret, epoch, work_url AS workUrl, issued, renewals,
        renewed_ms AS renewedMs, stop_reason AS stopReason
      FROM installation WHERE one = 1`,
   );
@@ -55,15 +58,20 @@ export async function readHolder(session: Session): Promise<string> {
 export async function issueNonce(
   session: Session,
   { renewals }: Pick<InstallationRow, 'renewals'>,
-  issued: { nonces: readonly string[]; workUrl: string; nowMs: number },
+  issued: { nonces: readonly string[]; workUrl: string },
 ): Promise<boolean> {
   const result = await write(
     session,
-    `UPDATE installation SET issued = ?, work_url = ?, renewals = renewals + 1, renewed_ms = ?
+    `UPDATE installation SET issued = ?, work_url = ?, renewals = renewals + 1
       WHERE one = 1 AND renewals = ? AND stop_reason IS NULL`,
-    [JSON.stringify(issued.nonces), issued.workUrl, issued.nowMs, renewals],
+    [JSON.stringify(issued.nonces), issued.workUrl, renewals],
   );
   return result.affectedRows === 1;
+}
+
+/** The lease reached the bucket: until the next renewal is due, no process writes it. */
+export async function noteRenewed(session: Session, nowMs: number): Promise<void> {
+  await write(session, 'UPDATE installation SET renewed_ms = ? WHERE one = 1', [nowMs]);
 }
 
 /** Every process of the fleet stops. False when the row has changed since it was read. */
@@ -109,6 +117,13 @@ export function raiseEpoch(database: Database, restored: Restored): Promise<numb
   });
 }
 
+/** A process that started before the lease had its new epoch may have stopped the fleet again. */
+export async function resumeInstallation(session: Session, nowMs: number): Promise<void> {
+  await write(session, 'UPDATE installation SET stop_reason = NULL, renewed_ms = ? WHERE one = 1', [
+    nowMs,
+  ]);
+}
+
 /**
  * Makes a copy an installation of its own. What is unfinished belongs to the original, which runs
  * it: here it is cancelled. It has no webhooks: those that listen to the original would be told twice.
@@ -122,9 +137,9 @@ export function becomeCopy(
     const { nowMs } = copy;
     await write(
       session,
-      `UPDATE installation SET id = ?, epoch = 1, issued = '[]', work_url = NULL,
+      `UPDATE installation SET id = ?, secret = ?, epoch = 1, issued = '[]', work_url = NULL,
         renewals = renewals + 1, renewed_ms = 0, stop_reason = NULL WHERE one = 1`,
-      [copy.installation],
+      [copy.installation, randomBytes(SECRET_BYTES)],
     );
     await write(
       session,
@@ -139,8 +154,12 @@ export function becomeCopy(
     await write(session, 'DELETE FROM cache_flights');
     await write(session, 'DELETE FROM webhook_deliveries WHERE ended_ms IS NULL');
     await write(session, 'DELETE FROM webhooks');
-    await write(session, 'UPDATE templates SET script_sha256 = NULL');
-    await write(session, 'UPDATE job_definitions SET revision = NULL');
+    await write(session, 'UPDATE templates SET script_sha256 = NULL, blocked = NULL');
+    await write(
+      session,
+      `UPDATE job_definitions SET revision = NULL, claimed_until_ms = 0, registered_ms = NULL,
+        registrations = 0, unknown_ms = NULL`,
+    );
     const cancelled = await write(
       session,
       `UPDATE tasks SET place = 'cancelled', moved_ms = ?, ended_ms = ?, due_ms = NULL,

@@ -171,6 +171,12 @@ export async function saveShape(
   );
 }
 
+/** Job queues that tasks were staged for. */
+export async function readQueuesOfShapes(session: Session): Promise<string[]> {
+  const rows = await select<{ queue: string }>(session, 'SELECT DISTINCT queue FROM shapes');
+  return rows.map((row) => row.queue);
+}
+
 /** `shape` in hex. */
 export async function readShape(session: Session, shape: string): Promise<ShapeRow | undefined> {
   return selectFirst<ShapeRow>(

@@ -14,13 +14,12 @@ const READY = "submission_id IS NULL AND place = 'submit' AND (retry_ms IS NULL 
 export async function readReadyIds(
   session: Session,
   shape: string,
-  limit: number,
+  { limit, nowMs }: { limit: number; nowMs: number },
 ): Promise<number[]> {
   const rows = await select<{ id: number }>(
     session,
-    `SELECT id FROM tasks
-      WHERE shape = UNHEX(?) AND submission_id IS NULL AND place = 'submit' ORDER BY id LIMIT ?`,
-    [shape, limit],
+    `SELECT id FROM tasks WHERE shape = UNHEX(?) AND ${READY} ORDER BY id LIMIT ?`,
+    [shape, nowMs, limit],
   );
   return rows.map(({ id }) => id);
 }

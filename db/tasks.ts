@@ -92,6 +92,18 @@ export const lockTasksAt = (
   ids: readonly number[],
 ): Promise<Set<number>> => readIdsAt(session, stage, ids, 'FOR UPDATE');
 
+/** Those that wait to be packed, locked: a task that is packed meanwhile may have a job. */
+export async function lockUnpacked(session: Session, ids: readonly number[]): Promise<Set<number>> {
+  if (ids.length === 0) return new Set();
+  const rows = await select<{ id: number }>(
+    session,
+    `SELECT id FROM tasks WHERE id IN (?) AND place = 'submit' AND submission_id IS NULL
+      ORDER BY id FOR UPDATE`,
+    [ids],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
 export interface MoveDetails {
   nowMs: number;
   /** When the sweeper looks at it. Null for an end, or while its submission is watched instead. */

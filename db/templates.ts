@@ -67,6 +67,20 @@ export async function blockTemplate(session: Session, id: number, reason: string
 export const templateMissing = (taskId: number, templateId: number): Error =>
   new Error(`Task ${taskId} names template ${templateId}, which is not in the database.`);
 
+/** Each once, with its owner. */
+export async function readTemplatesOf(
+  session: Session,
+  taskIds: readonly number[],
+): Promise<{ owner: string; template: Template }[]> {
+  const rows = await select<{ owner: string; body: string }>(
+    session,
+    `SELECT DISTINCT tasks.owner, templates.body FROM tasks
+     JOIN templates ON templates.id = tasks.template_id WHERE tasks.id IN (?)`,
+    [taskIds],
+  );
+  return rows.map(({ owner, body }) => ({ owner, template: fromJson<Template>(body) }));
+}
+
 /** Records that the script of a template is in S3 under its digest (hex). */
 export async function markTemplateStaged(
   session: Session,

@@ -3,12 +3,17 @@
  * submission. The first to write its id into the submission's `owner` may act; the other may run,
  * but it changes nothing.
  */
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  ListObjectsV2Command,
+  paginateListObjectsV2,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { decodeResultKey } from '../core/result/result-key.ts';
 import { inSubmission, indexInKey } from '../core/files/s3-layout.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
-import { readOwner, writeOwner } from '../core/submission/owner-object.ts';
+import { LONGEST_OWNER_BYTES, readOwner, writeOwner } from '../core/submission/owner-object.ts';
 import { persist, statusOf } from './s3.ts';
 
 /** For a child, the id of its array: all children of one job are the same owner. */
@@ -45,13 +50,33 @@ async function findOwner(
   try {
     return await persist(async () => {
       const answer = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+      const etag = answer.ETag ?? '';
+      if ((answer.ContentLength ?? 0) > LONGEST_OWNER_BYTES) {
+        await answer.Body?.transformToWebStream().cancel();
+        return { owner: undefined, etag };
+      }
       const content = (await answer.Body?.transformToString()) ?? '';
-      return { owner: readOwner(secret, content), etag: answer.ETag ?? '' };
+      return { owner: readOwner(secret, content), etag };
     });
   } catch (error) {
     if (statusOf(error) === 404) return undefined;
+    if (isUnreadable(error)) return listOwner(s3, { bucket, key });
     throw error;
   }
+}
+
+/** Somebody left an object that nobody can read: with a key of their own, or archived. */
+const isUnreadable = (error: unknown): boolean =>
+  statusOf(error) === 400 ||
+  (error instanceof Error && /^(InvalidObjectState|KMS\.?\w*)/.test(error.name));
+
+/** A listing tells the ETag of an object that cannot be read. */
+async function listOwner(s3: S3Client, { bucket, key }: S3Place): Promise<SeenOwner | undefined> {
+  const { Contents = [] } = await s3.send(
+    new ListObjectsV2Command({ Bucket: bucket, Prefix: key, MaxKeys: 1 }),
+  );
+  const found = Contents.find((one) => one.Key === key);
+  return found && { owner: undefined, etag: found.ETag ?? '' };
 }
 
 /**
@@ -114,13 +139,12 @@ export async function hasRecord(
   index: number,
 ): Promise<boolean> {
   const folder = submission.key + inSubmission.results;
-  const { Contents = [] } = await s3.send(
-    new ListObjectsV2Command({
-      Bucket: submission.bucket,
-      Prefix: `${folder}${indexInKey(index)}.`,
-    }),
-  );
-  return Contents.some(
-    ({ Key = '' }) => decodeResultKey(secret, Key.slice(folder.length)) !== undefined,
-  );
+  // Page by page: somebody may have written many keys that say nothing.
+  for await (const { Contents = [] } of paginateListObjectsV2(
+    { client: s3 },
+    { Bucket: submission.bucket, Prefix: `${folder}${indexInKey(index)}.` },
+  ))
+    for (const { Key = '' } of Contents)
+      if (decodeResultKey(secret, Key.slice(folder.length))) return true;
+  return false;
 }

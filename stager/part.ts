@@ -62,7 +62,10 @@ export async function readTaskText(
     throw new ForgedError(
       `${formatS3Url(manifest)} is not what Batchwell wrote: its entry for index ${index} carries no valid proof`,
     );
-  const text = await reading;
+  const text = await reading.catch((error: unknown) => {
+    if (statusOf(error) !== 404) throw error;
+    throw new ForgedError(`${formatS3Url(script)} is gone`);
+  });
   const digest = createHash('sha256').update(text).digest('hex');
   if (digest !== entry.scriptSha256)
     throw new ForgedError(

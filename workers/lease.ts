@@ -7,12 +7,14 @@ import {
   formatLease,
   KEPT_NONCES,
   LeaseLost,
+  LONGEST_LEASE_BYTES,
   parseLease,
   type Lease,
   type LeaseDecision,
 } from '../core/installation/lease.ts';
 import {
   issueNonce,
+  noteRenewed,
   readHolder,
   readInstallation,
   stopInstallation,
@@ -39,47 +41,70 @@ const PATIENCE_ROUNDS = 3;
 export function createLeaseKeeper(runtime: Runtime): LeaseKeeper {
   let watched: Watched | undefined;
 
-  const isAbandoned = ({ nonce }: Lease): boolean => {
+  const isAbandoned = (lease: Lease | undefined): boolean => {
     // The process's own clock, which nothing sets.
     const nowMs = performance.now();
-    if (watched?.nonce !== nonce) watched = { nonce, sinceMs: nowMs };
+    if (!watched || watched.nonce !== lease?.nonce)
+      watched = { nonce: lease?.nonce ?? '', sinceMs: nowMs };
     return nowMs - watched.sinceMs >= PATIENCE_ROUNDS * runtime.config.leaseMs;
   };
 
   return {
     async round({ atStart }) {
-      const row = await readInstallation(runtime.database.pool);
-      if (row.stopReason !== null) throw new LeaseLost(row.stopReason);
-      if (row.installation !== runtime.installation)
-        throw new LeaseLost('This database became another installation. Start the fleet again.');
-      const ageMs = runtime.nowMs() - row.renewedMs;
-      if (!atStart && ageMs >= 0 && ageMs < runtime.config.leaseMs) return 'held';
-      const seen = await readLease(runtime);
+      const row = await readActing(runtime);
+      const isDue = isRenewalDue(runtime, row);
+      if (!atStart && !isDue) return 'held';
+      const seen = await readLease(runtime, row);
       const holder = await readHolder(runtime.database.pool);
       const decision = decideLease(row, seen?.lease, { workUrl: workUrlOf(runtime), holder });
       if (decision.do === 'stop') return stop(runtime, row, decision);
-      if (decision.do === 'watch' && seen && !isAbandoned(seen.lease))
-        return atStart ? 'waiting' : 'held';
-      await renew(runtime, row, { seen, holder });
+      if (decision.do === 'watch' && !isAbandoned(seen?.lease)) return atStart ? 'waiting' : 'held';
+      if (isDue || !seen?.lease) await renew(runtime, row, { seen, holder });
       return 'held';
     },
   };
+}
+
+/** A time in the future is as good as none. */
+function isRenewalDue({ config, nowMs }: Runtime, { renewedMs }: InstallationRow): boolean {
+  const ageMs = nowMs() - renewedMs;
+  return ageMs < 0 || ageMs >= config.leaseMs;
+}
+
+/** @throws LeaseLost when the fleet was stopped */
+async function readActing({ database, installation }: Runtime): Promise<InstallationRow> {
+  const row = await readInstallation(database.pool);
+  if (row.stopReason !== null) throw new LeaseLost(row.stopReason);
+  if (row.installation !== installation)
+    throw new LeaseLost('This database became another installation. Start the fleet again.');
+  return row;
 }
 
 export const workUrlOf = ({ config }: Runtime): string =>
   `s3://${config.bucket}/${config.bucketPrefix}`;
 
 export interface SeenLease {
-  lease: Lease;
+  /** Undefined when the object carries no proof: it is to be replaced. */
+  lease: Lease | undefined;
   etag: string;
 }
 
 const leaseUrl = (runtime: Runtime): string => runtime.workUrl(leaseKey(runtime.installation));
 
 /** Undefined when there is none. */
-export async function readLease(runtime: Runtime): Promise<SeenLease | undefined> {
-  const found = await runtime.objects.read(leaseUrl(runtime));
-  return found && { lease: parseLease(found.body.toString('utf8')), etag: found.etag };
+export async function readLease(
+  runtime: Runtime,
+  { secret }: Pick<InstallationRow, 'secret'>,
+): Promise<SeenLease | undefined> {
+  const url = leaseUrl(runtime);
+  const found = await runtime.objects.read(url, { mostBytes: LONGEST_LEASE_BYTES });
+  if (!found) return undefined;
+  const lease = parseLease(secret, found.body.toString('utf8'));
+  if (!lease) {
+    runtime.metrics.unprovenObjects.inc({ kind: 'lease' });
+    runtime.log.error({ url }, 'unproven-object');
+  }
+  return { lease, etag: found.etag };
 }
 
 /** Another process may have renewed it since the row was read: then nothing is decided. */
@@ -99,7 +124,7 @@ async function stop(
  */
 function nextNonce({ issued }: InstallationRow, seen: SeenLease | undefined): string {
   const last = issued.at(-1);
-  return last !== undefined && last !== seen?.lease.nonce ? last : randomBytes(16).toString('hex');
+  return last !== undefined && last !== seen?.lease?.nonce ? last : randomBytes(16).toString('hex');
 }
 
 async function renew(
@@ -111,26 +136,27 @@ async function renew(
   const issued = await issueNonce(runtime.database.pool, row, {
     nonces: [...row.issued.filter((one) => one !== nonce), nonce].slice(-KEPT_NONCES),
     workUrl: workUrlOf(runtime),
-    nowMs: runtime.nowMs(),
   });
   // Otherwise another process renews it.
   if (!issued) return;
-  await writeLease(runtime, { epoch: row.epoch, nonce, holder }, seen);
+  const lease = { epoch: row.epoch, renewals: row.renewals + 1, nonce, holder };
+  if (await writeLease(runtime, row, { lease, seen }))
+    await noteRenewed(runtime.database.pool, runtime.nowMs());
 }
 
 /** False when another object is there by now. */
 export async function writeLease(
   runtime: Runtime,
-  lease: Omit<Lease, 'installation'>,
-  seen: SeenLease | undefined,
+  { secret }: Pick<InstallationRow, 'secret'>,
+  { lease, seen }: { lease: Omit<Lease, 'installation'>; seen: SeenLease | undefined },
 ): Promise<boolean> {
   const url = leaseUrl(runtime);
-  const content = formatLease({ installation: runtime.installation, ...lease });
+  const content = formatLease(secret, { installation: runtime.installation, ...lease });
   const condition = seen ? { ifEtag: seen.etag } : { ifAbsent: true };
   if ((await runtime.objects.put(url, content, condition)) === 'written') return true;
-  const now = await readLease(runtime);
-  if (now?.lease.nonce === lease.nonce) return true;
-  if (!seen || now?.lease.nonce !== seen.lease.nonce) return false;
+  const now = await readLease(runtime, { secret });
+  if (now?.lease?.nonce === lease.nonce) return true;
+  if (!seen?.lease || now?.lease?.nonce !== seen.lease.nonce) return false;
   // The same lease as before: this S3 shows ETags that it does not compare.
   await runtime.objects.put(url, content);
   return true;

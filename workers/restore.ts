@@ -7,7 +7,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SeenJob } from '../aws/batch.ts';
 import { activeStatuses } from '../core/submission/job-status.ts';
 import { submissionKeyOf } from '../core/submission/packing.ts';
-import { becomeCopy, raiseEpoch, readHolder, readInstallation } from '../db/installation.ts';
+import {
+  becomeCopy,
+  drawInstallation,
+  raiseEpoch,
+  readHolder,
+  readInstallation,
+  resumeInstallation,
+} from '../db/installation.ts';
+import { readQueuesOfShapes } from '../db/job-definitions.ts';
 import { readRecentlyUsedQueues, readSubmissionsByKey } from '../db/submissions.ts';
 import { readLease, workUrlOf, writeLease } from './lease.ts';
 import type { Runtime } from './runtime.ts';
@@ -35,12 +43,13 @@ class RestoreRefused extends Error {
 export async function restore(runtime: Runtime, say: (step: string) => void): Promise<Restored> {
   const { database, installation } = runtime;
   say('looking for a fleet that still runs…');
-  await requireSilence(runtime);
+  const { secret } = await readInstallation(database.pool);
+  await requireSilence(runtime, secret);
   say('ending jobs that this database does not know…');
   const jobsEnded = await endOrphans(runtime, say);
-  const seen = await readLease(runtime);
+  const seen = await readLease(runtime, { secret });
   const row = await readInstallation(database.pool);
-  const epoch = Math.max(row.epoch, seen?.lease.epoch ?? 0) + 1;
+  const epoch = Math.max(row.epoch, seen?.lease?.epoch ?? 0) + 1;
   const nonce = randomBytes(16).toString('hex');
   const submissionsInDoubt = await raiseEpoch(database, {
     epoch,
@@ -49,23 +58,25 @@ export async function restore(runtime: Runtime, say: (step: string) => void): Pr
     nowMs: runtime.nowMs(),
   });
   const holder = await readHolder(database.pool);
-  if (!(await writeLease(runtime, { epoch, nonce, holder }, seen)))
+  const lease = { epoch, renewals: row.renewals + 1, nonce, holder };
+  if (!(await writeLease(runtime, row, { lease, seen })))
     throw new RestoreRefused(
       'Another fleet renewed the lease in the same moment. Stop it, then run batchwell restore again.',
     );
+  await resumeInstallation(database.pool, runtime.nowMs());
   return { installation, epoch, submissionsInDoubt, jobsEnded };
 }
 
 /** A fleet renews its lease all the time: a lease that does not change has none. */
-async function requireSilence(runtime: Runtime): Promise<void> {
-  const before = await readLease(runtime);
-  if (!before) return;
+async function requireSilence(runtime: Runtime, secret: Buffer): Promise<void> {
+  const before = await readLease(runtime, { secret });
+  if (!before?.lease) return;
   await sleep(2 * runtime.config.leaseMs);
-  const after = await readLease(runtime);
-  if (after?.lease.nonce !== before.lease.nonce)
+  const after = await readLease(runtime, { secret });
+  if (after?.lease && after.lease.nonce !== before.lease.nonce)
     throw new RestoreRefused(
       `A fleet acts for installation ${runtime.installation} right now, with the database ` +
-        `${after?.lease.holder ?? ''}. Stop all of its workers, then run batchwell restore again. ` +
+        `${after.lease.holder}. Stop all of its workers, then run batchwell restore again. ` +
         'If this database is a copy for another purpose, run: batchwell restore --copy.',
     );
 }
@@ -82,7 +93,12 @@ async function endOrphans(runtime: Runtime, say: (step: string) => void): Promis
       if (!ended.has(job.jobId)) await endOrphan(runtime, job);
       ended.add(job.jobId);
     }
-    if (orphans.length === 0 || round === GONE_PATIENCE_ROUNDS) return ended.size;
+    if (orphans.length === 0) return ended.size;
+    if (round === GONE_PATIENCE_ROUNDS)
+      throw new RestoreRefused(
+        `${orphans.length} jobs of this installation have not ended, such as ` +
+          `${orphans[0]?.jobId ?? ''}. Their containers may still write. Run batchwell restore again.`,
+      );
     say(`waiting for ${orphans.length} jobs to end…`);
     await sleep(GONE_PAUSE_MS);
   }
@@ -94,6 +110,7 @@ async function findOrphans(runtime: Runtime): Promise<SeenJob[]> {
     config.jobQueue,
     // Of any age: a backup may be old.
     ...(await readRecentlyUsedQueues(database.pool, 0)),
+    ...(await readQueuesOfShapes(database.pool)),
   ]);
   const jobs: SeenJob[] = [];
   for (const queue of queues)
@@ -117,8 +134,26 @@ export interface Copied {
 }
 
 /** Makes a copy of a database an installation of its own, which touches nothing of the original. */
-export async function separate({ database, nowMs }: Runtime): Promise<Copied> {
-  const installation = randomBytes(8).toString('hex');
+export async function separate(runtime: Runtime): Promise<Copied> {
+  const { database, nowMs } = runtime;
+  await refuseOriginal(runtime);
+  const installation = drawInstallation();
   const tasksCancelled = await becomeCopy(database, { installation, nowMs: nowMs() });
   return { installation, tasksCancelled };
+}
+
+/** The database that last renewed the lease is no copy. */
+async function refuseOriginal(runtime: Runtime): Promise<void> {
+  const { pool } = runtime.database;
+  const row = await readInstallation(pool);
+  const seen = await readLease(runtime, row);
+  if (
+    seen?.lease &&
+    row.issued.includes(seen.lease.nonce) &&
+    seen.lease.holder === (await readHolder(pool))
+  )
+    throw new RestoreRefused(
+      `DATABASE_URL names the database that holds the lease of installation ${row.installation}: ` +
+        'it is the original, not a copy. Nothing was changed.',
+    );
 }

@@ -4,10 +4,14 @@
  * of the database soon knows none of the lease's numbers, and stops.
  */
 
+import { isProof, proofOf } from '../submission/proof.ts';
+
 /** The lease object. */
 export interface Lease {
   installation: string;
   epoch: number;
+  /** The count of renewals by its database. */
+  renewals: number;
   /** Drawn for this renewal: 32 hex digits. */
   nonce: string;
   /** The database that renewed it: see `readHolder` in db/installation.ts. */
@@ -23,6 +27,7 @@ export interface LeaseFacts {
   workUrl: string | null;
   /** The nonces of the latest renewals: one of them is in the object. */
   issued: readonly string[];
+  renewals: number;
 }
 
 export type LeaseDecision =
@@ -47,6 +52,7 @@ const REMEDY =
   'If this database is the one to go on with, stop the other fleet and run: batchwell restore. ' +
   'If it is a copy, make it an installation of its own: batchwell restore --copy.';
 
+/** @param lease undefined where there is none, and where it carries no proof */
 export function decideLease(
   known: LeaseFacts,
   lease: Lease | undefined,
@@ -58,8 +64,8 @@ export function decideLease(
       `This database belongs to the fleet whose work bucket is ${known.workUrl}, ` +
         `but BATCHWELL_BUCKET names ${workUrl}. ${REMEDY}`,
     );
-  if (!lease) return { do: 'renew' };
-  if (lease.epoch !== known.epoch)
+  if (!lease || isOld(known, lease)) return { do: 'renew' };
+  if (lease.epoch > known.epoch)
     return stop(
       'fleet',
       `The work bucket ${workUrl} is in epoch ${lease.epoch} of installation ` +
@@ -75,32 +81,34 @@ export function decideLease(
   return lease.holder === holder ? { do: 'renew' } : { do: 'watch' };
 }
 
+/** Somebody wrote an earlier lease again, or a restored database has not written its own yet. */
+const isOld = ({ epoch, issued, renewals }: LeaseFacts, lease: Lease): boolean =>
+  lease.epoch < epoch ||
+  (lease.epoch === epoch &&
+    lease.renewals <= renewals - KEPT_NONCES &&
+    !issued.includes(lease.nonce));
+
 const stop = (who: 'process' | 'fleet', reason: string): LeaseDecision => ({
   do: 'stop',
   who,
   reason,
 });
 
-export const formatLease = (lease: Lease): string => `${JSON.stringify(lease)}\n`;
+const proofFor = (secret: Buffer, json: string): Buffer => proofOf(secret, 'lease', [], json);
 
-/** @throws Error when the object is not a lease */
-export function parseLease(content: string): Lease {
-  const { installation, epoch, nonce, holder } = fieldsOf(content);
-  if (
-    typeof installation !== 'string' ||
-    typeof epoch !== 'number' ||
-    typeof nonce !== 'string' ||
-    typeof holder !== 'string'
-  )
-    throw new Error('The lease object of the work bucket is not one that Batchwell wrote.');
-  return { installation, epoch, nonce, holder };
+/** Two lines: the lease, and its proof. @param secret of the installation */
+export function formatLease(secret: Buffer, lease: Lease): string {
+  const json = JSON.stringify(lease);
+  return `${json}\n${proofFor(secret, json).toString('base64url')}\n`;
 }
 
-function fieldsOf(content: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(content);
-    return typeof value === 'object' && value !== null ? { ...value } : {};
-  } catch {
-    return {};
-  }
+/** Longer objects are no leases. */
+export const LONGEST_LEASE_BYTES = 8192;
+
+/** Undefined when the fleet did not write it. */
+export function parseLease(secret: Buffer, content: string): Lease | undefined {
+  const [json = '', proof = ''] = content.split('\n');
+  if (!isProof(Buffer.from(proof, 'base64url'), proofFor(secret, json))) return undefined;
+  // Proven: it has the form that formatLease gave it.
+  return JSON.parse(json) as Lease;
 }

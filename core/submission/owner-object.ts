@@ -4,6 +4,9 @@
  */
 import { isProof, proofOf } from './proof.ts';
 
+/** Longer objects are none of ours. */
+export const LONGEST_OWNER_BYTES = 1024;
+
 /** The object's content. @param jobId of the job; for an array, of its parent */
 export const writeOwner = (secret: Buffer, jobId: string): string =>
   `${jobId} ${proofOf(secret, 'owner', [], jobId).toString('base64url')}`;

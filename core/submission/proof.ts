@@ -1,6 +1,7 @@
 /**
  * Proofs. Everything in the work bucket that decides something carries a proof made with the secret
- * of its submission, which only the fleet and the submission's own containers have. What another
+ * of its submission, which only the fleet and the submission's own containers have; the lease, with
+ * the secret of the installation. What another
  * task writes there is without one, and changes nothing.
  */
 import {
@@ -22,7 +23,7 @@ export const PROOF_BYTES = 16;
 export const NONCE_BYTES = 12;
 
 /** What is proven. A proof for one use counts for no other. */
-type ProofUse = 'result-key' | 'result-body' | 'owner' | 'seal' | 'nonce';
+type ProofUse = 'result-key' | 'result-body' | 'owner' | 'lease' | 'seal' | 'nonce';
 
 function mac(
   secret: Buffer,

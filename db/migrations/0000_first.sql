@@ -163,6 +163,7 @@ CREATE TABLE `webhooks` (
 CREATE TABLE `installation` (
 	`one` tinyint NOT NULL,
 	`id` varchar(16) NOT NULL,
+	`secret` binary(32) NOT NULL,
 	`epoch` int NOT NULL,
 	`work_url` text,
 	`issued` mediumtext NOT NULL,

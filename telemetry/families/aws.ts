@@ -3,7 +3,7 @@ import { counter, DURATION_BUCKETS_S, withLabel, histogram } from '../series.ts'
 
 export const awsServices = ['s3', 'batch'] as const;
 
-const unprovenKinds = ['result', 'owner', 'manifest'] as const;
+const unprovenKinds = ['result', 'owner', 'manifest', 'lease'] as const;
 /** Calls without which tasks stand still. */
 const deniable = [
   ...['SubmitJob', 'RegisterJobDefinition', 'ListJobs', 'DescribeJobs', 'TerminateJob'].map(

@@ -32,6 +32,7 @@ test.each([
   ['with a proof of another submission', writeOwner(OTHERS, 'another-job')],
   ['of which the id was changed', writeOwner(SECRET, 'job-2').replace('job-2', 'job-3')],
   ['that is empty', ''],
+  ['that is long', 'x'.repeat(100_000)],
 ])('the stager replaces an owner object %s, and acts', async (_, content) => {
   await world.submit(emptyTask({ executors: [command('echo ran', world.folder)] }));
   await world.s3.put(`${PREFIX}owner`, content);
@@ -84,6 +85,30 @@ test('a record without a proof does not keep Batch’s second attempt from runni
   await world.s3.put(`${PREFIX}results/00000.1.long`, '{}');
   expect((await run({ AWS_BATCH_JOB_ATTEMPT: '2' })).code).toBe(0);
   expect(await world.log('0.stdout', 0, 2)).toBe('ran\n');
+});
+
+test('a proven record is found behind thousands of keys that say nothing', async () => {
+  await world.submit(emptyTask({ executors: [command('echo ran', world.folder)] }));
+  expect((await run()).code).toBe(0);
+  for (let part = 0; part < 11; part += 1)
+    await Promise.all(
+      Array.from({ length: 100 }, (_, at) =>
+        world.s3.put(`${PREFIX}results/00000.0.${part * 100 + at}`, ''),
+      ),
+    );
+  const again = await run({ AWS_BATCH_JOB_ATTEMPT: '2' });
+  expect(again.events.map((one) => one['event'])).toEqual(['task_recorded_before']);
+});
+
+test('a script that is gone is reported as one that may be tried again', async () => {
+  await world.submit(emptyTask({ executors: [command('echo ran', world.folder)] }));
+  world.s3.fault = (request, reply, name) => {
+    if (request.method !== 'GET' || !name.includes('/scripts/')) return false;
+    reply.writeHead(404).end();
+    return true;
+  };
+  expect((await run()).code).toBe(123);
+  expect((await world.result())?.record.error).toMatchObject({ kind: 'forged', transient: true });
 });
 
 test('a command does not see the secret of its submission in its environment', async () => {

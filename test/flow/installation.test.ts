@@ -4,6 +4,7 @@ import { readConfig } from '../../config.ts';
 import { readInstallation } from '../../db/installation.ts';
 import { createLog } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
+import { createLeaseKeeper } from '../../workers/lease.ts';
 import { restore, separate } from '../../workers/restore.ts';
 import { openRuntime, type Runtime } from '../../workers/runtime.ts';
 import { newTask, startFleetWorld, type FleetWorld } from './harness.ts';
@@ -210,4 +211,40 @@ test('a fleet whose lease cannot be written for long keeps its lease', async () 
   expect(await world.ended(await world.accept([newTask('after')]))).toMatchObject([
     { place: 'done' },
   ]);
+});
+
+test.each([
+  ['that carries no proof', () => JSON.stringify({ epoch: 9, nonce: 'f'.repeat(32), holder: 'x' })],
+  ['that is longer than any lease', () => 'x'.repeat(100_000)],
+  ['that is an old lease, written again', (first: string) => first],
+])('a lease %s is replaced, and the fleet goes on', async (_, forge) => {
+  const { lost, runtime } = await world.startWorkers({ settings: { BATCHWELL_LEASE_MS: '100' } });
+  const url = `s3://work-bucket/installations/${runtime.installation}`;
+  const read = async (): Promise<string> => (await world.objects.get(url))?.toString() ?? '';
+  const first = await read();
+  const renewals = async () => (await readInstallation(world.database.pool)).renewals;
+  await world.until('more renewals than are remembered', async () => (await renewals()) > 40);
+  const forged = forge(first);
+  await world.objects.put(url, forged);
+  await world.until('the lease', async () => !['', forged].includes(await read()));
+  const before = await renewals();
+  await world.until('more renewals', async () => (await renewals()) > before + 3);
+  expect(await Promise.race([lost, Promise.resolve('goes on')])).toBe('goes on');
+});
+
+test('a worker that cannot write the lease keeps no other from renewing it', async () => {
+  await world.startWorkers();
+  const { runtime } = await world.startWorkers();
+  const { renewals } = await readInstallation(world.database.pool);
+  await createLeaseKeeper(runtime).round({ atStart: true });
+  expect((await readInstallation(world.database.pool)).renewals).toBe(renewals);
+});
+
+test('the database that holds the lease does not become a copy', async () => {
+  await world.startWorkers();
+  const config = readConfig(world.environment);
+  const log = createLog({ level: 'fatal', name: 'test' });
+  const runtime = await openRuntime({ config, metrics: createMetrics(), log });
+  await expect(separate(runtime)).rejects.toThrow(/it is the original, not a copy/);
+  await runtime.close();
 });

@@ -164,6 +164,52 @@ describe('a forged owner object', () => {
   });
 });
 
+test('a record that nobody can read runs its own attempt again, and delays no mate', async () => {
+  const { promise: planted, resolve: plant } = Promise.withResolvers<void>();
+  world.behave(({ spec, container }) =>
+    spec.executors[0]?.command.includes('long')
+      ? { work: async () => long }
+      : { until: container.attempt === 1 ? planted : Promise.resolve() },
+  );
+  world.s3.faults.add({
+    service: 's3',
+    operation: 'GetObject',
+    match: '.long',
+    kind: 'error',
+    status: 403,
+    code: 'InvalidObjectState',
+    // Batch's end is a reason for a second look.
+    times: 2,
+  });
+  const ids = await acceptAs('ann', [newTask('long'), newTask('mate')]);
+  plant();
+  expect(await world.ended(ids)).toMatchObject([{ place: 'done', attempt: 2 }, { place: 'done' }]);
+  expect(world.lines.some(({ msg }) => msg === 'object-unreadable')).toBe(true);
+});
+
+test('a script that was overwritten is written again, and the task runs', async () => {
+  let spoiled = '';
+  world.behave(({ container }) =>
+    spoiled === ''
+      ? { work: () => spoil(container.environment['BATCHWELL_SUBMISSION'] ?? '') }
+      : {},
+  );
+  async function spoil(submission: string): Promise<ResultRecord> {
+    for await (const page of world.objects.list(`${BUCKET}scripts/`))
+      for (const { url } of page) {
+        spoiled = url;
+        await world.objects.put(url, 'echo spoiled');
+      }
+    const subject = `${submission}manifest`;
+    const error = { kind: 'forged', subject, message: 'Its script is another.' } as const;
+    return { ...good, executors: [], error: { ...error, transient: true } };
+  }
+  const ids = await acceptAs('ann', [newTask('victim')]);
+  expect(await world.ended(ids)).toMatchObject([{ place: 'done', attempt: 2 }]);
+  expect((await world.objects.get(spoiled))?.toString()).toContain('# A Batchwell task');
+  expect(await unproven('manifest')).toBe(1);
+});
+
 test('tasks of two owners never share a submission, and each has its own place and secret', async () => {
   const ids = [
     ...(await acceptAs('ann', [newTask('a1'), newTask('a2')])),

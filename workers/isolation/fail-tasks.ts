@@ -3,7 +3,7 @@ import type { Stage } from '../../core/places.ts';
 import { failureOf, type Failure } from '../../core/retry/failures.ts';
 import { describeError } from '../../core/isolation/whose-fault.ts';
 import { inTransaction } from '../../db/client.ts';
-import { failedTask, lockTasksAt, moveTasksEach } from '../../db/tasks.ts';
+import { failedTask, lockTasksAt, lockUnpacked, moveTasksEach } from '../../db/tasks.ts';
 import type { Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../runtime.ts';
@@ -36,7 +36,11 @@ export async function failTasksAt(
 ): Promise<Nudge[]> {
   const failure = failureAt(stage, error);
   const failed = await inTransaction(runtime.database, async (session) => {
-    const standing = [...(await lockTasksAt(session, stage, taskIds))];
+    const standing = [
+      ...(stage === 'submit'
+        ? await lockUnpacked(session, taskIds)
+        : await lockTasksAt(session, stage, taskIds)),
+    ];
     await moveTasksEach(
       session,
       'fail',

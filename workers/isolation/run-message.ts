@@ -101,10 +101,9 @@ async function failAlone<S extends Stage>(
   if ('queue' in message || !(await isTaskAtFault(runtime, stage))) return undefined;
   if ('tasks' in message) return failTasksAt(runtime, stage, { taskIds: message.tasks, error });
   if ('submissions' in message) return failStuck(runtime, message.submissions, error);
-  const taskIds = await readReadyIds(
-    runtime.database.pool,
-    message.shape,
-    runtime.config.chunkSize,
-  );
+  const taskIds = await readReadyIds(runtime.database.pool, message.shape, {
+    limit: runtime.config.chunkSize,
+    nowMs: runtime.nowMs(),
+  });
   return failTasksAt(runtime, 'submit', { taskIds, error });
 }

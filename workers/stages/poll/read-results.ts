@@ -9,6 +9,7 @@ import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import { resultsFrom } from '../../../core/submission/poll-pace.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
+import { isObjectAtFault } from '../../object-fault.ts';
 import type { Runtime } from '../../runtime.ts';
 
 export interface ResultsWanted {
@@ -85,8 +86,11 @@ async function fetchRecord(
   // A stager writes none this long; the JSON has a little more around it.
   if (sizeBytes > 2 * LARGEST_RECORD_BYTES)
     return unreadable(new Error(`It has ${sizeBytes} bytes.`));
-  const body = await runtime.objects.get(url);
-  if (!body) return unreadable(new Error('It was listed, but it does not exist.'));
+  const body = await runtime.objects.get(url).catch(async (error: unknown) => {
+    if (!(await isObjectAtFault(runtime, url, error))) throw error;
+    return undefined;
+  });
+  if (!body) return unreadable(new Error('It was listed, but it cannot be read.'));
   try {
     const recorded = { secret: submission.secret, index, attempt };
     const record = openResultBody(recorded, body.toString('utf8'));

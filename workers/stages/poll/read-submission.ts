@@ -18,6 +18,7 @@ import { claimOwner } from '../submit/owner.ts';
 import type { PolledAttempt } from './apply.ts';
 import { writeAttempts } from './write-attempts.ts';
 import { endCancelledJobs } from './end-cancelled.ts';
+import { rewriteScripts } from '../stage-script/rewrite-scripts.ts';
 import { readFailedChildren } from './read-jobs.ts';
 import { readResultRecords } from './read-results.ts';
 
@@ -165,7 +166,7 @@ async function apply(
   { known, unwritten }: Pick<SubmissionLook, 'known' | 'unwritten'>,
 ): Promise<Nudge[]> {
   if (polled.length === 0) return [];
-  reportForged(runtime, polled);
+  await mendForged(runtime, polled);
   runtime.metrics.pollChanges.inc(polled.length);
   const { next, written } = await writeAttempts(runtime, polled, unwritten);
   runtime.passCrashPoint('poll.written');
@@ -174,12 +175,19 @@ async function apply(
   return next;
 }
 
-/** Attempts whose stager found something else than the fleet had written for it. */
-function reportForged({ log, metrics }: Runtime, polled: readonly PolledAttempt[]): void {
-  const errors = polled.flatMap(({ result }) => result?.record?.error ?? []);
-  const forged = errors.filter(({ kind }) => kind === 'forged');
+/**
+ * Attempts whose stager found something else than the fleet had written for it. The next attempt has
+ * a manifest of its own, and a script that may have been overwritten is written again.
+ */
+async function mendForged(runtime: Runtime, polled: readonly PolledAttempt[]): Promise<void> {
+  const forged = polled.filter(({ result }) => result?.record?.error?.kind === 'forged');
   const [first] = forged;
   if (!first) return;
-  metrics.unprovenObjects.inc({ kind: 'manifest' }, forged.length);
-  log.error({ url: first.subject, count: forged.length }, 'unproven-object');
+  runtime.metrics.unprovenObjects.inc({ kind: 'manifest' }, forged.length);
+  const url = first.result?.record?.error?.subject;
+  runtime.log.error({ url, count: forged.length }, 'unproven-object');
+  await rewriteScripts(
+    runtime,
+    forged.map(({ attempt }) => attempt.taskId),
+  );
 }

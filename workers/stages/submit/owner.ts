@@ -2,7 +2,11 @@
  * The owner object of a submission, in S3: it names the one job whose containers have an effect.
  */
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
-import { readOwner, writeOwner } from '../../../core/submission/owner-object.ts';
+import {
+  LONGEST_OWNER_BYTES,
+  readOwner,
+  writeOwner,
+} from '../../../core/submission/owner-object.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
 import type { Runtime } from '../../runtime.ts';
 
@@ -26,7 +30,7 @@ export async function claimOwner(
   const content = writeOwner(submission.secret, jobId);
   if ((await objects.put(url, content, { ifAbsent: true })) === 'written') return jobId;
   for (let tried = 1; tried <= TRIES; tried += 1) {
-    const found = await objects.read(url);
+    const found = await objects.read(url, { mostBytes: LONGEST_OWNER_BYTES });
     const owner = found && readOwner(submission.secret, found.body.toString('utf8'));
     if (owner !== undefined) return owner;
     if (found) {
