@@ -12,6 +12,12 @@ export interface Missing {
   looks: number;
 }
 
+const NO_LONGER_KNOWN = 'AWS Batch no longer knows the job';
+
+/** Whether a job is what `forgottenJob` made. */
+export const isOfForgotten = ({ statusReason }: { statusReason?: string }): boolean =>
+  statusReason === NO_LONGER_KNOWN;
+
 /** Whether Batch has forgotten a job: submitted long ago, and missing at every look for long. */
 export const isForgotten = (
   { submittedMs, missing }: { submittedMs: number; missing: Missing },
@@ -57,7 +63,7 @@ export function forgottenJob(
     jobId: jobId ?? '',
     status: 'FAILED' as const,
     createdMs,
-    statusReason: 'AWS Batch no longer knows the job',
+    statusReason: NO_LONGER_KNOWN,
     ...(size > 1 ? { counts: { FAILED: size } } : {}),
   };
 }

@@ -65,3 +65,14 @@ test('a task that its queue did not start in time fails at once with a sentence 
     /^AWS Batch ended the job because it did not start within the time limit of its queue: .*CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY\. Submit the task again later/,
   );
 });
+
+test('a child that no listing shows is judged by itself, and not by the end of its array', async () => {
+  const next = { service: 'batch', operation: 'SubmitJob', times: 1 } as const;
+  world.batch.faults.add({ ...next, kind: 'visibility-lag', delayMs: 60_000 });
+  play({ reason: FULL, match: '[0]', times: 1 });
+  const ids = await world.accept([newTask('one'), newTask('two')], 'array');
+  expect(await world.ended(ids)).toMatchObject([
+    { place: 'done', attempt: 2, hostFaults: 1 },
+    { place: 'done', attempt: 1 },
+  ]);
+});

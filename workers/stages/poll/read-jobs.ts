@@ -1,6 +1,7 @@
 /** Reads jobs from Batch: facts only, no decisions. */
 import type { SeenJob } from '../../../aws/batch.ts';
-import { activeStatuses } from '../../../core/submission/job-status.ts';
+import { activeStatuses, hasEnded } from '../../../core/submission/job-status.ts';
+import { childJobId } from '../../../core/submission/packing.ts';
 import { looksByListing } from '../../../core/submission/poll-pace.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -24,6 +25,28 @@ export async function readJobs(
   for (const job of await batch.describe(rest)) seen.set(job.jobId, job);
   metrics.pollRequests.inc({ service: 'batch' }, Math.ceil(rest.length / 100));
   return seen;
+}
+
+/**
+ * The children of an array that have ended, of those with these indexes. A listing of failed
+ * children can lag behind the state of their array, so what decides about an attempt that left no
+ * record is read of the child itself.
+ */
+export async function readEndedChildren(
+  runtime: Runtime,
+  { size }: SubmissionRow,
+  { jobId, indexes }: { jobId: string; indexes: readonly number[] },
+): Promise<Map<number, SeenJob>> {
+  if (indexes.length === 0) return new Map();
+  const ids = new Map(indexes.map((index) => [childJobId(jobId, size, index), index]));
+  const jobs = await runtime.batch.describe([...ids.keys()]);
+  runtime.metrics.pollRequests.inc({ service: 'batch' }, Math.ceil(ids.size / 100));
+  return new Map(
+    jobs.flatMap((job) => {
+      const index = ids.get(job.jobId);
+      return index !== undefined && hasEnded(job) ? [[index, job]] : [];
+    }),
+  );
 }
 
 /** The failed children of an array, by index; for a single job, the job itself. */

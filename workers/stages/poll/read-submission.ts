@@ -4,6 +4,7 @@ import type { SeenJob } from '../../../aws/batch.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
 import { decideRetry, failUnfenced } from '../../../core/retry/decide-retry.ts';
+import { isOfForgotten } from '../../../core/submission/forgotten-job.ts';
 import { endedCount, hasEnded } from '../../../core/submission/job-status.ts';
 import {
   readOpenAttempts,
@@ -19,7 +20,7 @@ import type { PolledAttempt } from './apply.ts';
 import { writeAttempts } from './write-attempts.ts';
 import { endCancelledJobs } from './end-cancelled.ts';
 import { rewriteScripts } from '../stage-script/rewrite-scripts.ts';
-import { readFailedChildren } from './read-jobs.ts';
+import { readEndedChildren, readFailedChildren } from './read-jobs.ts';
 import { readResultRecords } from './read-results.ts';
 
 export interface SubmissionLook {
@@ -102,10 +103,10 @@ async function judgeUnrecorded(
   submission: SubmissionRow,
   job: SeenJob,
 ): Promise<PolledAttempt[]> {
-  const failed = await readFailedChildren(runtime, submission, job);
   const attempts = await readOpenAttempts(runtime.database.pool, [submission.id]);
+  const children = await readEnds(runtime, submission, { job, attempts });
   const ended = attempts.flatMap((attempt) => {
-    const child = failed.get(attempt.arrayIndex) ?? (hasEnded(job) ? job : undefined);
+    const child = children.get(attempt.arrayIndex);
     return child ? [{ attempt, child }] : [];
   });
   const firstOpen = ended[0]?.attempt.arrayIndex;
@@ -118,6 +119,24 @@ async function judgeUnrecorded(
   );
   const fenced = polled.some(({ decision }) => decision.do === 'find-owner');
   return fenced && (await adoptOwner(runtime, submission)) ? polled : polled.map(unfenced);
+}
+
+/** What Batch says of each attempt that ended, by array index. */
+async function readEnds(
+  runtime: Runtime,
+  submission: SubmissionRow,
+  { job, attempts }: { job: SeenJob; attempts: readonly OpenAttempt[] },
+): Promise<Map<number, SeenJob>> {
+  const failed = await readFailedChildren(runtime, submission, job);
+  if (!hasEnded(job)) return failed;
+  const others = attempts.map(({ arrayIndex }) => arrayIndex).filter((index) => !failed.has(index));
+  if (submission.size === 1 || isOfForgotten(job))
+    return new Map([...failed, ...others.map((index): [number, SeenJob] => [index, job])]);
+  const ended = await readEndedChildren(runtime, submission, {
+    jobId: job.jobId,
+    indexes: others,
+  });
+  return new Map([...failed, ...ended]);
 }
 
 /** The attempt with its decision; nothing while there is nothing to do yet. */
