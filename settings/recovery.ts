@@ -80,7 +80,7 @@ export const recovery = {
       variable: 'BATCHWELL_LEASE_MS',
       fallback: 10 * SECOND_MS,
       unit: 'ms',
-      range: [100, HOUR_MS],
+      range: [10, HOUR_MS],
       effect:
         'Time between two renewals of the lease in the work bucket, by which only one database ' +
         'acts for an installation. A copy of the database notices within about this time that it ' +

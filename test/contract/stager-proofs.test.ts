@@ -90,10 +90,10 @@ test('a record without a proof does not keep Batch’s second attempt from runni
 test('a proven record is found behind thousands of keys that say nothing', async () => {
   await world.submit(emptyTask({ executors: [command('echo ran', world.folder)] }));
   expect((await run()).code).toBe(0);
-  for (let part = 0; part < 11; part += 1)
+  for (let part = 0; part < 22; part += 1)
     await Promise.all(
-      Array.from({ length: 100 }, (_, at) =>
-        world.s3.put(`${PREFIX}results/00000.0.${part * 100 + at}`, ''),
+      Array.from({ length: 50 }, (_, at) =>
+        world.s3.put(`${PREFIX}results/00000.0.${part * 50 + at}`, ''),
       ),
     );
   const again = await run({ AWS_BATCH_JOB_ATTEMPT: '2' });

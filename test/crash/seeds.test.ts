@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 import { useCrashWorlds } from './crash-world.ts';
 import { makePlan, playPlan } from './story.ts';
 
-const count = Number(process.env['BATCHWELL_CRASH_SEEDS'] ?? 3);
+const count = Number(process.env['BATCHWELL_CRASH_SEEDS'] ?? 2);
 const from = Number(process.env['BATCHWELL_CRASH_FROM'] ?? 15);
 const report = process.env['BATCHWELL_CRASH_REPORT'];
 

@@ -23,6 +23,11 @@ test('a job that Batch has forgotten fails its task, but only after it was missi
   await world.startWorkers({ fleetMs: () => Date.now() + skewMs });
   const ids = await world.accept([newTask('one')]);
   await running(1);
+  // The container may run before the fleet has noted its job.
+  await world.until(
+    'the job in its row',
+    async () => (await world.rows("SELECT id FROM submissions WHERE state = 'running'")).length > 0,
+  );
   await world.rows("UPDATE submissions SET job_id = 'f0f0f0f0-0000-4000-8000-000000000000'");
   const looks = (): number => world.asked('batch.DescribeJobs');
   const looksAgain = async (): Promise<void> => {

@@ -187,7 +187,7 @@ test('a fleet whose bucket is another than that of its lease stops, and does not
 });
 
 test('a fleet whose lease cannot be written for long keeps its lease', async () => {
-  const { lost } = await world.startWorkers({ settings: { BATCHWELL_LEASE_MS: '100' } });
+  const { lost } = await world.startWorkers({ settings: { BATCHWELL_LEASE_MS: '20' } });
   const refused = {
     service: 's3',
     operation: 'PutObject',
@@ -218,7 +218,7 @@ test.each([
   ['that is longer than any lease', () => 'x'.repeat(100_000)],
   ['that is an old lease, written again', (first: string) => first],
 ])('a lease %s is replaced, and the fleet goes on', async (_, forge) => {
-  const { lost, runtime } = await world.startWorkers({ settings: { BATCHWELL_LEASE_MS: '100' } });
+  const { lost, runtime } = await world.startWorkers({ settings: { BATCHWELL_LEASE_MS: '20' } });
   const url = `s3://work-bucket/installations/${runtime.installation}`;
   const read = async (): Promise<string> => (await world.objects.get(url))?.toString() ?? '';
   const first = await read();
@@ -233,8 +233,9 @@ test.each([
 });
 
 test('a worker that cannot write the lease keeps no other from renewing it', async () => {
-  await world.startWorkers();
-  const { runtime } = await world.startWorkers();
+  const settings = { BATCHWELL_LEASE_MS: '60000' };
+  await world.startWorkers({ settings });
+  const { runtime } = await world.startWorkers({ settings });
   const { renewals } = await readInstallation(world.database.pool);
   await createLeaseKeeper(runtime).round({ atStart: true });
   expect((await readInstallation(world.database.pool)).renewals).toBe(renewals);
