@@ -3,6 +3,7 @@
  *
  *   npm test                          every test except the interop tests
  *   npm test -- test/unit -t packing  passes arguments to vitest
+ *   npm run test:long                 the same, and the long cases (test/long.ts)
  *   npm run test:interop              test/interop only
  */
 import { spawn } from 'node:child_process';
@@ -15,8 +16,8 @@ import type { Tally } from '../test/tally-reporter.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-const interop = process.argv.includes('--interop');
-const forwarded = process.argv.slice(2).filter((argument) => argument !== '--interop');
+const which = ['interop', 'long'].find((name) => process.argv.includes(`--${name}`));
+const forwarded = process.argv.slice(2).filter((argument) => argument !== `--${which}`);
 
 // Every temporary file of the run goes here, so that an interrupted run leaves none behind.
 const folder = mkdtempSync(join(tmpdir(), 'batchwell-run-'));
@@ -29,7 +30,7 @@ const child = spawn(process.execPath, [vitest, 'run', ...forwarded], {
     ...process.env,
     TMPDIR: folder,
     BATCHWELL_TALLY_FILE: tallyFile,
-    ...(interop ? { BATCHWELL_TESTS: 'interop' } : {}),
+    ...(which === undefined ? {} : { BATCHWELL_TESTS: which }),
   },
 });
 

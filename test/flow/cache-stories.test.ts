@@ -11,7 +11,7 @@ import { computeOn, playStory, type Played, type StoryFleet } from './cache-stor
 import { readTasks, type TaskState } from './fleet-rows.ts';
 import { startFleetWorld, type FleetWorld } from './harness.ts';
 
-const count = Number(process.env['BATCHWELL_STORY_SEEDS'] ?? 12);
+const count = Number(process.env['BATCHWELL_STORY_SEEDS'] ?? 8);
 const from = Number(process.env['BATCHWELL_STORY_FROM'] ?? 1);
 const report = process.env['BATCHWELL_STORY_REPORT'];
 

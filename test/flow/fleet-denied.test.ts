@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cancelTasks } from '../../db/cancel.ts';
 import { readAttempts, readDetails } from '../../db/task-views.ts';
 import type { FaultRule } from '../../packages/local-aws/faults.ts';
+import { everySecond } from '../long.ts';
 import { newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 
 let world: FleetWorld;
@@ -41,7 +42,7 @@ async function shown(id: number): Promise<string> {
 }
 
 describe('a request that AWS denies', () => {
-  test.each<[string, FaultRule, words: string, metric: string]>([
+  const denials: [string, FaultRule, words: string, metric: string][] = [
     [
       'SubmitJob',
       batchFault('SubmitJob'),
@@ -73,7 +74,8 @@ describe('a request that AWS denies', () => {
     ['DescribeJobs', batchFault('DescribeJobs'), 'batch:DescribeJobs', 'DescribeJobs'],
     ['PutObject of a script', s3Fault('/scripts/'), 'AccessDenied: Access Denied', 'PutObject'],
     ['PutObject of a manifest', s3Fault('/manifest'), 'AccessDenied: Access Denied', 'PutObject'],
-  ])(
+  ];
+  test.each(everySecond(denials))(
     '%s makes a task wait with the reason, and it goes on when it is granted',
     async (_, fault, words, operation) => {
       const { faults } = fault.service === 's3' ? world.s3 : world.batch;

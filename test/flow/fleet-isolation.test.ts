@@ -1,4 +1,5 @@
 /** One task for which a stage throws: it fails with a sentence, and the others of its chunk do not notice. */
+import { isLong } from '../long.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 import type { TaskState } from './fleet-rows.ts';
@@ -119,21 +120,24 @@ describe('alone or all together', () => {
     expect(tries.length).toBe(4);
   });
 
-  test('a statement that no server of this version takes fails no task, however often', async () => {
-    world.sweeperMayHelp();
-    const tasks = manyTasks(6, (at) => newTask(`t${at}`));
-    const ids = await world.accept(tasks);
-    await refuse('tasks', `NEW.id = ${ids[2]} AND NEW.place = 'stage-script'`, '42S22');
-    await world.startWorkers({ settings: { BATCHWELL_STALL_MS: '500' } });
-    await world.until(
-      'more tries than a message has',
-      () => world.lines.filter(({ msg }) => msg === 'message-failed').length > 6,
-    );
-    expect((await world.tasks(ids)).map(({ place }) => place)).not.toContain('failed');
-    expect(world.lines.some(({ msg }) => msg === 'chunk-split')).toBe(false);
-    await world.rows('DROP TRIGGER refuse_tasks');
-    expect((await world.ended(ids)).map(({ place }) => place)).toEqual(ids.map(() => 'done'));
-  });
+  test.runIf(isLong)(
+    'a statement that no server of this version takes fails no task, however often',
+    async () => {
+      world.sweeperMayHelp();
+      const tasks = manyTasks(6, (at) => newTask(`t${at}`));
+      const ids = await world.accept(tasks);
+      await refuse('tasks', `NEW.id = ${ids[2]} AND NEW.place = 'stage-script'`, '42S22');
+      await world.startWorkers({ settings: { BATCHWELL_STALL_MS: '500' } });
+      await world.until(
+        'more tries than a message has',
+        () => world.lines.filter(({ msg }) => msg === 'message-failed').length > 6,
+      );
+      expect((await world.tasks(ids)).map(({ place }) => place)).not.toContain('failed');
+      expect(world.lines.some(({ msg }) => msg === 'chunk-split')).toBe(false);
+      await world.rows('DROP TRIGGER refuse_tasks');
+      expect((await world.ended(ids)).map(({ place }) => place)).toEqual(ids.map(() => 'done'));
+    },
+  );
 
   test('an S3 that denies every request fails no task', async () => {
     const ids = await world.accept(manyTasks(6, (at) => newTask(`t${at}`)));

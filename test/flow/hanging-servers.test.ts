@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { startMariadb } from '../../cli/services/mariadb.ts';
 import { migrateDatabase } from '../../db/client.ts';
 import { jsonAs, startApiWorld, type Answer, type ApiWorld } from '../api-world.ts';
+import { isLong } from '../long.ts';
 import { startMovingName, type MovingName } from '../moving-name.ts';
 import { newTask, startFleetWorld } from './harness.ts';
 
@@ -93,7 +94,7 @@ describe('MySQL that hangs', () => {
     expect((await world.call('GET', '/readyz')).status).toBe(200);
   });
 
-  test('an API and a worker end in time although MySQL hangs', async () => {
+  test.runIf(isLong)('an API and a worker end in time although MySQL hangs', async () => {
     const database = await startHangable();
     const api = await startApiWorld({}, async () => database.url);
     const fleet = await startFleetWorld(

@@ -223,7 +223,9 @@ test.each([
   const read = async (): Promise<string> => (await world.objects.get(url))?.toString() ?? '';
   const first = await read();
   const renewals = async () => (await readInstallation(world.database.pool)).renewals;
-  await world.until('more renewals than are remembered', async () => (await renewals()) > 40);
+  // Only an old lease needs more renewals than are remembered.
+  if (forge(first) === first)
+    await world.until('many renewals', async () => (await renewals()) > 40);
   const forged = forge(first);
   await world.objects.put(url, forged);
   await world.until('the lease', async () => !['', forged].includes(await read()));
