@@ -4,7 +4,7 @@
  */
 import { createPool, type Pool } from 'mysql2/promise';
 import { fileURLToPath } from 'node:url';
-import type { Lease, Session, Timeout } from './lease.ts';
+import type { Lease, Session, Timeout } from './borrowed-connection.ts';
 import { connectionOptions, openPool } from './pool.ts';
 import { selectFirst } from './rows.ts';
 import { DatabaseUnavailable, errorCode, hadNoAnswer, OutcomeUnknown } from './unavailable.ts';

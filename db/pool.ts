@@ -5,7 +5,7 @@
 import type { PoolConnection as CoreConnection } from 'mysql2';
 import { createPool, type Pool, type PoolConnection } from 'mysql2/promise';
 import { within } from './bounded.ts';
-import { openLease, type Lease, type LeaseHooks } from './lease.ts';
+import { openLease, type Lease, type LeaseHooks } from './borrowed-connection.ts';
 import { requirePrimary } from './primary.ts';
 import { DatabaseUnavailable, errorCode, messageOf } from './unavailable.ts';
 

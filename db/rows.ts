@@ -1,6 +1,6 @@
 /** Every statement of `db/` passes through here: the one place where rows get their types. */
 import type { ResultSetHeader, RowDataPacket } from 'mysql2/promise';
-import type { Session } from './lease.ts';
+import type { Session } from './borrowed-connection.ts';
 
 /**
  * The rows of a SELECT. `T` names the columns of the statement beside it and is trusted, not checked:

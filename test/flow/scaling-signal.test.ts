@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { countTasksPerStage } from '../../db/scaling.ts';
-import { createLease } from '../../queues/lease.ts';
+import { createLease } from '../../queues/single-holder.ts';
 import { readJobCounts, storeJobCounts } from '../../queues/job-counts.ts';
 import { readEmf, type EmfMetric } from '../emf.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';

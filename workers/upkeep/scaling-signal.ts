@@ -6,7 +6,7 @@ import { stages } from '../../core/places.ts';
 import { scalingLines, type FleetLoad } from '../../core/scaling-signal.ts';
 import { countTasksPerStage } from '../../db/scaling.ts';
 import { readClockMs, readJobCounts } from '../../queues/job-counts.ts';
-import { createLease } from '../../queues/lease.ts';
+import { createLease } from '../../queues/single-holder.ts';
 import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
 
