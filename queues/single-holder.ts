@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 
-export interface Lease {
+export interface SingleHolder {
   /** Whether this process has the right for the next `lastsMs`. */
   hold(): Promise<boolean>;
   /** Lets another process have it at once. */
@@ -22,7 +22,7 @@ return 0
 `;
 
 /** Nobody holds it while Redis does not answer. */
-export function createLease(redis: Redis, key: string, lastsMs: number): Lease {
+export function createSingleHolder(redis: Redis, key: string, lastsMs: number): SingleHolder {
   const holder = randomBytes(9).toString('base64url');
   return {
     hold: async () =>

@@ -3,7 +3,6 @@
  * object of the work bucket. Each renewal writes a number drawn at random into both, so that a copy
  * of the database soon knows none of the lease's numbers, and stops.
  */
-
 import { isProof, proofOf } from '../submission/proof.ts';
 
 /** The lease object. */
@@ -33,8 +32,8 @@ export interface LeaseFacts {
 export type LeaseDecision =
   | { do: 'renew' }
   /**
-   * Another server holds the same database: a failover, or a copy. Whoever of them does not know the
-   * lease's next nonce is the copy.
+   * Another server holds the same database: after a failover, or as a copy. The database that does
+   * not know the lease's next nonce is the copy.
    */
   | { do: 'watch' }
   /** `process`: only this one, whose settings differ. */

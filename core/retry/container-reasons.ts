@@ -119,7 +119,7 @@ interface Rule {
   judge(words: string): ContainerFault;
 }
 
-/** Whether whoever set up the hosts must act, or another host may do. */
+/** Whether an operator must correct the hosts, or a retry on another host may succeed. */
 const judgeNeeds = (words: string): ContainerFault => ({
   of: PERMANENT.test(words) ? 'configuration' : 'host',
 });

@@ -18,8 +18,8 @@ export const janitorVerdicts = ['wanted', 'twin', 'unwanted', 'orphan'] as const
 export type JanitorVerdict = (typeof janitorVerdicts)[number];
 
 /**
- * Acts by the times of the rows: AWS's clock, which `createdMs` is of, only says when a stranger is
- * reported.
+ * Acts by the times of the rows. AWS's clock, which `createdMs` is of, only says how soon an orphan is
+ * ended: no row can come for it later.
  * @param graceMs a job is left alone for this long after its submission got a job or ended
  */
 export function judgeJob(

@@ -1,8 +1,7 @@
 /**
  * Proofs. Everything in the work bucket that decides something carries a proof made with the secret
  * of its submission, which only the fleet and the submission's own containers have; the lease, with
- * the secret of the installation. What another
- * task writes there is without one, and changes nothing.
+ * the secret of the installation. What another task writes there has none, and changes nothing.
  */
 import {
   createCipheriv,
@@ -32,9 +31,7 @@ function mac(
   bytes: Buffer | string,
 ): Buffer {
   if (secret.length !== SECRET_BYTES)
-    throw new RangeError(
-      `A submission's secret has ${SECRET_BYTES} bytes; this has ${secret.length}.`,
-    );
+    throw new RangeError(`A secret has ${SECRET_BYTES} bytes; this has ${secret.length}.`);
   // JSON ends what precedes the bytes unambiguously.
   return createHmac('sha256', secret)
     .update(`${JSON.stringify([use, ...about])}\n`)

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { countTasksPerStage } from '../../db/scaling.ts';
-import { createLease } from '../../queues/single-holder.ts';
+import { createSingleHolder } from '../../queues/single-holder.ts';
 import { readJobCounts, storeJobCounts } from '../../queues/job-counts.ts';
 import { readEmf, type EmfMetric } from '../emf.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
@@ -125,7 +125,10 @@ test('a fleet without the setting writes nothing to its standard output', async 
 test('a lease has one holder, who keeps it by renewing it', async () => {
   const { redis } = world.queues;
   await world.until('the connection', () => redis.status === 'ready');
-  const [one, other] = [createLease(redis, 'lease', 60_000), createLease(redis, 'lease', 60_000)];
+  const [one, other] = [
+    createSingleHolder(redis, 'lease', 60_000),
+    createSingleHolder(redis, 'lease', 60_000),
+  ];
   expect([await one.hold(), await other.hold(), await one.hold()]).toEqual([true, false, true]);
   await other.release();
   expect(await other.hold()).toBe(false);

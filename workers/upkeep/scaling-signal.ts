@@ -6,7 +6,7 @@ import { stages } from '../../core/places.ts';
 import { scalingLines, type FleetLoad } from '../../core/scaling-signal.ts';
 import { countTasksPerStage } from '../../db/scaling.ts';
 import { readClockMs, readJobCounts } from '../../queues/job-counts.ts';
-import { createLease } from '../../queues/single-holder.ts';
+import { createSingleHolder } from '../../queues/single-holder.ts';
 import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
 
@@ -23,7 +23,7 @@ export function startScalingSignal(runtime: Runtime, write: (text: string) => vo
   const { scalingSignalSeconds, scalingNamespace: namespace, redisPrefix } = runtime.config;
   if (scalingSignalSeconds === 0) return { close: () => Promise.resolve() };
   const periodMs = scalingSignalSeconds * 1000;
-  const lease = createLease(
+  const lease = createSingleHolder(
     runtime.queues.redis,
     `${redisPrefix}:scaling-signal`,
     Math.ceil(periodMs * LEASE_PERIODS),
