@@ -39,6 +39,8 @@ export interface Behaviour {
   endsWith?: Ended;
   /** Real work in place of the played one: reads, computes, writes. What it returns is the record. */
   work?: () => Promise<ResultRecord>;
+  /** How far the clock of its host is off. */
+  skewMs?: number;
   /** Does not look at the fence at its start, as a stager that was just about to. */
   beforeFence?: Promise<unknown>;
 }
@@ -201,7 +203,7 @@ async function pretend(
       etag,
     });
   }
-  const nowMs = Date.now();
+  const nowMs = Date.now() + (behaviour.skewMs ?? 0);
   const inputs = await readInputs(objects, spec);
   return {
     ...(inputs && { inputs }),
