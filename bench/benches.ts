@@ -24,7 +24,7 @@ export interface Bench {
 
 export const benches = {
   scatter: { run: scatter, tasks: [1000, 10_000] },
-  counts: { run: counts, tasks: [2000] },
+  counts: { run: counts, tasks: [1000] },
   singles: { run: singles, tasks: [0] },
   hits: { run: hits, tasks: [10_000] },
   flights: { run: flights, tasks: [10_000] },

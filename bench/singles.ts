@@ -93,7 +93,7 @@ async function get(
   return loadRow(result, before, await world.snapshot());
 }
 
-export async function untilSubmitted(world: World): Promise<void> {
+async function untilSubmitted(world: World): Promise<void> {
   for (;;) {
     const waiting = await selectFirst<{ id: number }>(
       world.pool,

@@ -181,6 +181,8 @@ const workOrPretend = (
   spec: TaskSpec,
 ): Promise<ResultRecord> => behaviour.work?.() ?? pretend(objects, behaviour, spec);
 
+const hostTime = ({ skewMs = 0 }: Behaviour): number => Date.now() + skewMs;
+
 /** Equal commands write equal outputs. */
 async function pretend(
   objects: ObjectStore,
@@ -203,7 +205,7 @@ async function pretend(
       etag,
     });
   }
-  const nowMs = Date.now() + (behaviour.skewMs ?? 0);
+  const nowMs = hostTime(behaviour);
   const inputs = await readInputs(objects, spec);
   return {
     ...(inputs && { inputs }),
