@@ -1,6 +1,7 @@
 /** The stager's S3 client, and how its failures are classified and described. */
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { ByteRange } from '../core/submission/manifest.ts';
+import { hideUrlSecrets } from '../core/files/url-secrets.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 
@@ -36,7 +37,6 @@ interface Named {
   name?: unknown;
   message?: unknown;
   code?: unknown;
-  cause?: unknown;
   $metadata?: unknown;
 }
 
@@ -90,18 +90,14 @@ export class NoRoomError extends Error {
   readonly code = 'ENOSPC';
 }
 
-/** Query strings of presigned URLs are credentials. */
-export const withoutQuery = (text: string): string =>
-  text.replace(/(https?:\/\/[^\s?'"]*)\?[^\s'"]*/g, '$1?…');
-
 /**
  * `NoSuchKey: The specified key does not exist.`: on one line, at most 500 characters, without
  * credentials.
  */
 export function reasonOf(error: unknown): string {
-  const { name, message, code, cause } = named(error);
-  // The message of fetch is "fetch failed"; the real error is its cause.
-  if (cause instanceof Error && message === 'fetch failed') return reasonOf(cause);
+  // A server with several addresses: each was tried, and the first says why.
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  const { name, message, code } = named(error);
   const kind = typeof code === 'string' ? code : typeof name === 'string' ? name : 'Error';
   const text =
     typeof message === 'string' && message !== '' && message !== kind
@@ -109,7 +105,7 @@ export function reasonOf(error: unknown): string {
       : `HTTP ${statusOf(error) ?? 'without an answer'}`;
   const whole =
     error instanceof FinalError || text.startsWith(`${kind}:`) ? text : `${kind}: ${text}`;
-  return withoutQuery(whole).replace(/\s+/g, ' ').slice(0, 500);
+  return hideUrlSecrets(whole).replace(/\s+/g, ' ').slice(0, 500);
 }
 
 /**
