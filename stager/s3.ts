@@ -2,6 +2,12 @@
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { ByteRange } from '../core/submission/manifest.ts';
 import { hideUrlSecrets } from '../core/files/url-secrets.ts';
+import {
+  PAYER_HEADER,
+  paysFor,
+  readPayingBuckets,
+  REQUESTER_PAYS_VARIABLE,
+} from '../core/files/requester-pays.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 
@@ -16,7 +22,7 @@ export const TRIES = 5;
  * a redirect, which the client follows.
  */
 export function openS3(env: NodeJS.ProcessEnv): S3Client {
-  return new S3Client({
+  const client = new S3Client({
     region: env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? 'us-east-1',
     followRegionRedirects: true,
     forcePathStyle: (env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL']) !== undefined,
@@ -31,6 +37,25 @@ export function openS3(env: NodeJS.ProcessEnv): S3Client {
       httpsAgent: { maxSockets: 64 },
     },
   });
+  const buckets = readPayingBuckets(env[REQUESTER_PAYS_VARIABLE]);
+  if (buckets.length > 0) agreeToPay(client, buckets);
+  return client;
+}
+
+/** Adds headers to a request that is not signed yet. */
+export function addHeaders(request: unknown, headers: Record<string, string>): void {
+  if (typeof request === 'object' && request !== null && 'headers' in request)
+    Object.assign(request.headers as object, headers);
+}
+
+function agreeToPay(client: S3Client, buckets: readonly string[]): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      if (paysFor(buckets, args.input)) addHeaders(args.request, PAYER_HEADER);
+      return next(args);
+    },
+    { step: 'build', name: 'requesterPays' },
+  );
 }
 
 interface Named {

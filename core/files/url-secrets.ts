@@ -1,3 +1,4 @@
+// cspell:ignore awsaccesskeyid
 /**
  * Secrets in URLs: user and password before the host, and the query of presigned URLs. Texts that
  * people or logs see have neither.

@@ -40,7 +40,7 @@ async function fetchFrom(handler: Handler, path: string, script = 'cat input') {
   }
 }
 
-const READS = Buffer.from('@r1\nACGT\n+\nIIII\n'.repeat(1000));
+const READS = Buffer.from('@r1\nGAT\n+\nIII\n'.repeat(1000));
 const ENCODINGS: readonly [string, Buffer][] = [
   ['gzip', gzipSync(READS)],
   ['x-gzip', gzipSync(READS)],

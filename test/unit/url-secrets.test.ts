@@ -61,12 +61,12 @@ describe('a task whose URL names a user or a password', () => {
     's3://bucket/a:b@c',
     'https://host/a:b@c',
     'https://host:8080/x@y?z=a:b@c',
-    '/mnt/a:b@c',
+    '/srv/a:b@c',
   ])('is none where the @ is in its path: %s', (url) => {
     expect(namesUser(url)).toBe(false);
     expect(hideUser(url)).toBe(url);
-    expect(problemsOf({ inputs: [{ url, path: '/in/x' }] })).toEqual(
-      url.startsWith('/mnt') ? [expect.stringContaining('inputs[0].url')] : [],
+    expect(problemsOf({ inputs: [{ url, path: url.startsWith('/') ? url : '/in/x' }] })).toEqual(
+      [],
     );
   });
 });
