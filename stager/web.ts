@@ -47,6 +47,12 @@ function placeOnWeb(location: string, from?: URL): URL {
   throw new FinalError(`the server redirects to ${location}, which is not an http or https URL`);
 }
 
+/** Answers that another try may change. */
+const TRANSIENT = new Set([408, 425, 429]);
+
+const refusal = (status: number, words: string): Error =>
+  status < 500 && !TRANSIENT.has(status) ? new FinalError(words) : new Error(words);
+
 /** @throws FinalError for a refusal that no retry changes */
 async function ask(address: string): Promise<IncomingMessage> {
   const signal = AbortSignal.timeout(LONGEST_MS);
@@ -58,11 +64,8 @@ async function ask(address: string): Promise<IncomingMessage> {
     if (status >= 200 && status < 300 && status !== 206) return answer;
     answer.destroy();
     const { location } = answer.headers;
-    if (!REDIRECTS.has(status) || location === undefined) {
-      const words = `HTTP ${status} ${statusMessage}`.trimEnd();
-      const isRefused = status < 500 && status !== 408 && status !== 425 && status !== 429;
-      throw isRefused ? new FinalError(words) : new Error(words);
-    }
+    if (!REDIRECTS.has(status) || location === undefined)
+      throw refusal(status, `HTTP ${status} ${statusMessage}`.trimEnd());
     if (redirects === MOST_REDIRECTS)
       throw new FinalError(`the server redirects more than ${MOST_REDIRECTS} times`);
     url = placeOnWeb(location, url);
