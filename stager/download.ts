@@ -18,7 +18,7 @@ import { allSettled, limitTo } from './limit.ts';
 import { body, pour, requireSize } from './body.ts';
 import type { Downloaded, Target } from './body.ts';
 import type { Claim } from './room.ts';
-import { persist, rangeHeader } from './s3.ts';
+import { addHeaders, persist, rangeHeader } from './s3.ts';
 import { fetchWeb } from './web.ts';
 
 /** Larger files are fetched in parts of 16 MiB, several at once. */
@@ -185,9 +185,7 @@ async function getWithChecksums(s3: S3Client, place: S3Place): Promise<GetObject
   const command = new GetObjectCommand({ Bucket: place.bucket, Key: place.key });
   command.middlewareStack.add(
     (next) => (args) => {
-      const { request } = args;
-      if (typeof request === 'object' && request !== null && 'headers' in request)
-        Object.assign(request.headers as object, { 'x-amz-checksum-mode': 'ENABLED' });
+      addHeaders(args.request, { 'x-amz-checksum-mode': 'ENABLED' });
       return next(args);
     },
     { step: 'build', name: 'askForChecksums' },

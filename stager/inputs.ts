@@ -6,6 +6,7 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { containerPath, overlappingPaths } from '../core/container/container-path.ts';
 import { pathOfUrl } from '../core/files/file-url.ts';
+import { hideUrlSecrets } from '../core/files/url-secrets.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 import { directorySum, readDigest, sumsDigest } from '../core/cache/read-digest.ts';
@@ -17,7 +18,7 @@ import type { Source } from './download.ts';
 import { allSettled, limitTo } from './limit.ts';
 import { anyRoom } from './room.ts';
 import type { Room } from './room.ts';
-import { FinalError, reasonOf, transience, withoutQuery } from './s3.ts';
+import { FinalError, reasonOf, transience } from './s3.ts';
 
 export type DeclaredInput =
   | { kind: 'content'; content: string; path: string; name: string }
@@ -189,7 +190,7 @@ async function fetchFile(
 }
 
 const subjectOf = (input: DeclaredInput): string =>
-  input.kind === 'content' ? `the content for ${input.path}` : withoutQuery(input.url);
+  input.kind === 'content' ? `the content for ${input.path}` : hideUrlSecrets(input.url);
 
 /**
  * All at once, but for inputs whose paths overlap: those are laid one after the other, as they were declared, so that

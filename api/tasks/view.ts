@@ -61,7 +61,8 @@ export function viewMinimal(standing: TaskStanding, states: StateVersion): TesTa
 }
 
 export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
-  const { detail, spec } = facts;
+  const { detail } = facts;
+  const spec = hideSecrets(facts.spec);
   const full = options.view === 'FULL';
   return {
     ...viewMinimal(detail, options.states),
@@ -70,7 +71,7 @@ export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
     inputs: spec.inputs.map((input) => viewInput(input, full)),
     outputs: spec.outputs,
     resources: viewResources(spec),
-    executors: hideSecrets(spec).executors,
+    executors: spec.executors,
     ...(spec.volumes.length > 0 && { volumes: spec.volumes }),
     tags: detail.tags,
     logs: viewLogs(facts, options),

@@ -1,5 +1,6 @@
 /** In which inputs two calls differ. */
 import { overlappingPaths } from '../container/container-path.ts';
+import { hideUrlSecrets } from '../files/url-secrets.ts';
 import type { InputOf, TaskSpec } from '../task/task.ts';
 import type { ComparedCall, Difference, KnownInput } from './compared-call.ts';
 import { clipBoth } from './first-difference.ts';
@@ -77,8 +78,8 @@ const oneSided = (
 ): Difference => ({
   part,
   brief,
-  says: url === undefined ? brief : `${brief} (${url})`,
-  ...(url !== undefined && { [side]: url }),
+  says: url === undefined ? brief : `${brief} (${hideUrlSecrets(url)})`,
+  ...(url !== undefined && { [side]: hideUrlSecrets(url) }),
 });
 
 function tellBoth(part: string, what: string, here: Side, there: Side): Difference[] | undefined {
@@ -122,8 +123,8 @@ const compareTexts = ({ input: here }: Side, { input: there }: Side): 'same' | '
 
 function urlsOf({ input: here }: Side, { input: there }: Side): string | undefined {
   if (here.url === undefined || there.url === undefined) return 'its content is in the task';
-  if (here.url === there.url) return here.url;
-  const clipped = clipBoth(here.url, there.url);
+  if (here.url === there.url) return hideUrlSecrets(here.url);
+  const clipped = clipBoth(hideUrlSecrets(here.url), hideUrlSecrets(there.url));
   return `${clipped.there} -> ${clipped.here}`;
 }
 

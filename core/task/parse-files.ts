@@ -1,6 +1,7 @@
 /** Reads a task's inputs, outputs and volumes: URLs, types and paths in the container. */
 import { CONTAINER_PATH, containerPath, hasWildcard } from '../container/container-path.ts';
 import { inputUrlProblem, outputUrlProblem, type UrlRule } from '../files/file-url.ts';
+import { namesUser } from '../files/url-secrets.ts';
 import { problemAt, type Problem } from '../problems.ts';
 import { listOf, optional, rawOf, readText, refuse, textOf, type Source } from './read-fields.ts';
 import type { FileType, InputOf, OutputOf } from './task.ts';
@@ -85,7 +86,7 @@ const endsInSlash = (text: string | undefined): boolean => text?.endsWith('/') =
 
 function checkUrl(file: Source, url: string, rule: UrlRule, directory: boolean): void {
   const wrong = rule(url, directory);
-  if (wrong !== undefined) refuse(file, 'url', wrong, url);
+  if (wrong !== undefined) refuse(file, 'url', wrong, namesUser(url) ? undefined : url);
 }
 
 export function checkPath(

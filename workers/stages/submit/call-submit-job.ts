@@ -4,6 +4,7 @@
  * job name that says which submission it is, a look at Batch's listing whenever an answer leaves
  * doubt, and the owner object that fences a twin which shows up late.
  */
+import { REQUESTER_PAYS_VARIABLE } from '../../../core/files/requester-pays.ts';
 import { DISK_WAIT_VARIABLE, LIVE_LOGS_VARIABLE } from '../../../core/container/container.ts';
 import { SUBMISSION_VARIABLE, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import { dueAfter } from '../../../core/stall.ts';
@@ -126,6 +127,9 @@ async function call(
       [SECRET_VARIABLE]: submission.secret.toString('base64url'),
       [LIVE_LOGS_VARIABLE]: String(config.liveLogsMs),
       [DISK_WAIT_VARIABLE]: String(config.diskWaitMs),
+      ...(config.requesterPays.length > 0 && {
+        [REQUESTER_PAYS_VARIABLE]: config.requesterPays.join(','),
+      }),
     },
     tags: { 'batchwell:submission': submission.submissionKey },
   });
