@@ -2,7 +2,8 @@
  * One attempt at a task: what its script requested, the results so far, and what is written to S3.
  */
 import type { S3Client } from '@aws-sdk/client-s3';
-import { access, appendFile, constants, mkdir, stat, writeFile } from 'node:fs/promises';
+import { access, appendFile, constants, mkdir, open, stat, writeFile } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sealResultBody } from '../core/result/result-body.ts';
 import { spellBytes } from '../core/cache/spell.ts';
@@ -11,6 +12,7 @@ import type { ExecutorResult, ResultRecord, StagerError } from '../core/result/r
 import { boundRecord } from '../core/result/stored-record.ts';
 import { inSubmission } from '../core/files/s3-layout.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
+import type { Descendants } from './descendants.ts';
 import { PART_SUFFIX } from './download.ts';
 import { takeOrReadFence, type OwnSubmission } from './fence.ts';
 import type { DeclaredInput, FetchedFile } from './inputs.ts';
@@ -32,6 +34,16 @@ export interface Identity extends OwnSubmission {
   attempt: number;
 }
 
+interface StartedExecutor {
+  startedMs: number;
+  stdout: Stream;
+  stderr: Stream;
+  ended?: ExecutorResult;
+}
+
+/** Where an executor prints to. */
+type Stream = Pick<LiveStream, 'path' | 'file'>;
+
 export interface Session extends Identity {
   s3: S3Client;
   uploader: Uploader;
@@ -46,8 +58,11 @@ export interface Session extends Identity {
   outputs: DeclaredOutput[];
   fetched: FetchedFile[];
   /** Those that were started, in order. */
-  executors: { startedMs: number; stdout: string; stderr: string; ended?: ExecutorResult }[];
-  record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputs'>;
+  executors: StartedExecutor[];
+  descendants: Descendants;
+  /** What the record says beside what its outputs say. */
+  warnings: string[];
+  record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputs' | 'warnings'>;
   error?: StagerError;
   live: LiveLogs;
   /** Once it is set, nothing more is written. */
@@ -63,7 +78,7 @@ interface SessionTimes {
 
 export function openSession(
   identity: Identity,
-  parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs'>,
+  parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs' | 'descendants' | 'warnings'>,
   { liveLogsMs, diskWaitMs }: SessionTimes,
 ): Session {
   const executors: Session['executors'] = [];
@@ -97,8 +112,8 @@ const within = ({ submission }: Identity, name: string): S3Place => ({
 
 const streamsOf = (executors: Session['executors']): LiveStream[] =>
   executors.flatMap(({ stdout, stderr }, position) => [
-    { name: `${position}.stdout`, path: stdout },
-    { name: `${position}.stderr`, path: stderr },
+    { name: `${position}.stdout`, ...stdout },
+    { name: `${position}.stderr`, ...stderr },
   ]);
 
 /** What is told before an executor prints anything; the stderr of the first one replaces it. */
@@ -146,17 +161,35 @@ async function prepareExecutor(
     };
     return false;
   }
-  const own = (name: string) => join(session.logs, `${position}.${name}`);
+  const stream = (named: string, name: string) =>
+    openStream(named, join(session.logs, `${position}.${name}`));
   session.executors[Number(position)] = {
     startedMs: Date.now(),
-    stdout: stdout || own('stdout'),
-    stderr: stderr || own('stderr'),
+    stdout: await stream(stdout, 'stdout'),
+    stderr: await stream(stderr, 'stderr'),
   };
   session.live.lookSoon();
   return true;
 }
 
-function endExecutor(session: Session, position: number, exitCode: number): void {
+/**
+ * Opens the file that the shell will append to, so that what is printed can be read whatever the task
+ * does to the file's name. What is not a regular file is left to others.
+ */
+async function openStream(named: string, own: string): Promise<Stream> {
+  const path = named || own;
+  const flags = constants.O_RDONLY | constants.O_CREAT | constants.O_NONBLOCK;
+  // An earlier executor may have deleted the folder.
+  if (named === '') await mkdir(dirname(own), { recursive: true, mode: 0o700 });
+  const facts = await stat(path).catch(() => undefined);
+  if (facts !== undefined && !facts.isFile()) return { path };
+  const file: FileHandle | undefined = await open(path, flags, named === '' ? 0o600 : 0o666).catch(
+    () => undefined,
+  );
+  return { path, file };
+}
+
+async function endExecutor(session: Session, position: number, exitCode: number): Promise<void> {
   const executor = session.executors[position];
   if (!executor) return;
   executor.ended = { exitCode, startedMs: executor.startedMs, endedMs: Date.now() };
@@ -165,16 +198,44 @@ function endExecutor(session: Session, position: number, exitCode: number): void
     exitCode,
     durationMs: Date.now() - executor.startedMs,
   });
+  // SIGTERM ends them too.
+  if (!session.closed) await endDescendants(session, position);
+}
+
+/** Nothing that the executor left behind may write to the outputs, or be seen by the next one. */
+async function endDescendants(session: Session, position: number): Promise<void> {
+  const { names, left } = await session.descendants.end();
+  if (names.length === 0) return;
+  session.log('processes_ended', { executor: position, processes: spellNames(names) });
+  session.warnings.push(
+    `Executor ${position} ended while processes that it had started were running: ${spellNames(names)}. ` +
+      (left.length === 0
+        ? 'They were ended.'
+        : `These could not be ended: ${spellNames(left)}. What they write is not waited for.`),
+  );
+}
+
+const MOST_NAMES = 10;
+
+/** `sleep (2), tee` */
+function spellNames(names: readonly string[]): string {
+  const counts = [...Map.groupBy(names, (name) => name)].map(([name, { length }]) =>
+    length === 1 ? name : `${name} (${length})`,
+  );
+  const more = counts.length - MOST_NAMES;
+  return [...counts.slice(0, MOST_NAMES), ...(more > 0 ? [`${more} more`] : [])].join(', ');
 }
 
 const ended = (session: Session): ExecutorResult[] =>
   session.executors.flatMap((executor) => executor.ended ?? []);
 
 /** An executor may name /dev/null or a pipe. Only a regular file is uploaded. */
-async function hasText(path: string): Promise<boolean> {
-  const facts = await stat(path).catch(() => undefined);
+async function hasText({ path, file }: Stream): Promise<boolean> {
+  const facts = await (file ? file.stat() : stat(path)).catch(() => undefined);
   return facts !== undefined && facts.isFile() && facts.size > 0;
 }
+
+const TEXT = 'text/plain; charset=utf-8';
 
 /**
  * Writes rc, stdout and stderr of all executors so far. A log that cannot be written is reported
@@ -186,9 +247,10 @@ export async function writeLogs(session: Session): Promise<void> {
   const place = (name: string) =>
     within(session, inSubmission.log(session.index, session.attempt, name));
   const put = async (name: string, work: Promise<unknown>) => {
-    await work.catch((error: unknown) =>
-      session.log('log_not_written', { name, reason: reasonOf(error) }),
-    );
+    await work.catch((error: unknown) => {
+      session.log('log_not_written', { name, reason: reasonOf(error) });
+      session.warnings.push(`The log ${name} could not be written to S3: ${reasonOf(error)}`);
+    });
   };
   const codes = JSON.stringify(ended(session).map((one) => one.exitCode));
   await Promise.all([
@@ -196,9 +258,9 @@ export async function writeLogs(session: Session): Promise<void> {
       'rc',
       persist(() => writeBytes(session.s3, place('rc'), codes, 'application/json')),
     ),
-    ...streamsOf(session.executors).map(async ({ name, path }) => {
-      if (await hasText(path))
-        await put(name, session.uploader.upload(path, place(name), 'text/plain; charset=utf-8'));
+    ...streamsOf(session.executors).map(async ({ name, path, file }) => {
+      if (await hasText({ path, file }))
+        await put(name, session.uploader.upload(file ? { path, file } : path, place(name), TEXT));
     }),
   ]);
 }
@@ -267,11 +329,13 @@ export async function writeResult(session: Session): Promise<void> {
   session.live.stop();
   if (session.closed) return;
   session.closed = 'recorded';
+  const warnings = [...session.warnings, ...(session.record.warnings ?? [])];
   const record = boundRecord({
     startedMs: session.startedMs,
     endedMs: Date.now(),
     executors: ended(session),
     ...session.record,
+    ...(warnings.length > 0 && { warnings }),
     ...(session.error && { error: session.error }),
   });
   const key = inSubmission.results + encodeResultKey(session, record);
@@ -312,10 +376,8 @@ const requests: Record<string, Request> = {
     session.inputs.push({ kind: 'content', content, path, name }) > 0,
   fetch: fetchAll,
   executor: prepareExecutor,
-  ended: (session, [position, exitCode]) => {
-    endExecutor(session, Number(position), Number(exitCode));
-    return true;
-  },
+  ended: (session, [position, exitCode]) =>
+    endExecutor(session, Number(position), Number(exitCode)).then(() => true),
   logs: (session) => writeLogs(session).then(() => true),
   output: (session, [type, url = '', path = '', pathPrefix]) =>
     session.outputs.push({
