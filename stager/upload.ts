@@ -65,7 +65,7 @@ export interface Uploader {
 }
 
 /** A file that may have lost its name. It stays open. */
-export interface OpenFile {
+interface OpenFile {
   file: FileHandle;
   /** For people. */
   path: string;
