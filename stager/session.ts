@@ -2,8 +2,7 @@
  * One attempt at a task: what its script requested, the results so far, and what is written to S3.
  */
 import type { S3Client } from '@aws-sdk/client-s3';
-import { access, appendFile, constants, mkdir, open, stat, writeFile } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
+import { access, appendFile, constants, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sealResultBody } from '../core/result/result-body.ts';
 import { spellBytes } from '../core/cache/spell.ts';
@@ -17,6 +16,7 @@ import { PART_SUFFIX } from './download.ts';
 import { takeOrReadFence, type OwnSubmission } from './fence.ts';
 import type { DeclaredInput, FetchedFile } from './inputs.ts';
 import { fetchInputs } from './inputs.ts';
+import { endDescendants } from './left-behind.ts';
 import { openLiveLogs } from './live-logs.ts';
 import type { LiveLogs, LiveStream } from './live-logs.ts';
 import type { Log } from './log.ts';
@@ -24,6 +24,8 @@ import type { DeclaredOutput } from './outputs.ts';
 import { uploadOutputs } from './outputs.ts';
 import { openRoom } from './room.ts';
 import { persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
+import { hasText, openStream } from './streams.ts';
+import type { Stream } from './streams.ts';
 import type { Uploader } from './upload.ts';
 
 export interface Identity extends OwnSubmission {
@@ -40,9 +42,6 @@ interface StartedExecutor {
   stderr: Stream;
   ended?: ExecutorResult;
 }
-
-/** Where an executor prints to. */
-type Stream = Pick<LiveStream, 'path' | 'file'>;
 
 export interface Session extends Identity {
   s3: S3Client;
@@ -172,23 +171,6 @@ async function prepareExecutor(
   return true;
 }
 
-/**
- * Opens the file that the shell will append to, so that what is printed can be read whatever the task
- * does to the file's name. What is not a regular file is left to others.
- */
-async function openStream(named: string, own: string): Promise<Stream> {
-  const path = named || own;
-  const flags = constants.O_RDONLY | constants.O_CREAT | constants.O_NONBLOCK;
-  // An earlier executor may have deleted the folder.
-  if (named === '') await mkdir(dirname(own), { recursive: true, mode: 0o700 });
-  const facts = await stat(path).catch(() => undefined);
-  if (facts !== undefined && !facts.isFile()) return { path };
-  const file: FileHandle | undefined = await open(path, flags, named === '' ? 0o600 : 0o666).catch(
-    () => undefined,
-  );
-  return { path, file };
-}
-
 async function endExecutor(session: Session, position: number, exitCode: number): Promise<void> {
   const executor = session.executors[position];
   if (!executor) return;
@@ -202,38 +184,8 @@ async function endExecutor(session: Session, position: number, exitCode: number)
   if (!session.closed) await endDescendants(session, position);
 }
 
-/** Nothing that the executor left behind may write to the outputs, or be seen by the next one. */
-async function endDescendants(session: Session, position: number): Promise<void> {
-  const { names, left } = await session.descendants.end();
-  if (names.length === 0) return;
-  session.log('processes_ended', { executor: position, processes: spellNames(names) });
-  session.warnings.push(
-    `Executor ${position} ended while processes that it had started were running: ${spellNames(names)}. ` +
-      (left.length === 0
-        ? 'They were ended.'
-        : `These could not be ended: ${spellNames(left)}. What they write is not waited for.`),
-  );
-}
-
-const MOST_NAMES = 10;
-
-/** `sleep (2), tee` */
-function spellNames(names: readonly string[]): string {
-  const counts = [...Map.groupBy(names, (name) => name)].map(([name, { length }]) =>
-    length === 1 ? name : `${name} (${length})`,
-  );
-  const more = counts.length - MOST_NAMES;
-  return [...counts.slice(0, MOST_NAMES), ...(more > 0 ? [`${more} more`] : [])].join(', ');
-}
-
 const ended = (session: Session): ExecutorResult[] =>
   session.executors.flatMap((executor) => executor.ended ?? []);
-
-/** An executor may name /dev/null or a pipe. Only a regular file is uploaded. */
-async function hasText({ path, file }: Stream): Promise<boolean> {
-  const facts = await (file ? file.stat() : stat(path)).catch(() => undefined);
-  return facts !== undefined && facts.isFile() && facts.size > 0;
-}
 
 const TEXT = 'text/plain; charset=utf-8';
 

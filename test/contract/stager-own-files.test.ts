@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { appendFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openS3 } from '../../stager/s3.ts';
 import { createUploader } from '../../stager/upload.ts';
 import {
@@ -13,6 +13,9 @@ import {
   useBuiltStager,
   type World,
 } from './stager-world.ts';
+
+// A graceful end takes seconds, and a busy machine more.
+vi.setConfig({ testTimeout: 30_000 });
 
 const stager = useBuiltStager();
 let world: World;

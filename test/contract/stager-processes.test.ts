@@ -6,8 +6,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { command, emptyTask, makeWorld, useBuiltStager, type World } from './stager-world.ts';
+
+// A graceful end takes seconds, and a busy machine more.
+vi.setConfig({ testTimeout: 30_000 });
 
 const stager = useBuiltStager();
 let world: World;
@@ -150,6 +153,12 @@ test('processes of others are left alone, also those that were started meanwhile
     spawn('sleep', ['601'], { detached: true, stdio: 'ignore' }),
     spawn('sleep', ['601'], { stdio: 'ignore', env: { AWS_BATCH_JOB_ID: 'job-1' } }),
   ];
+  onTestFinished(async () => {
+    for (const stranger of strangers) {
+      const gone = once(stranger, 'exit');
+      if (stranger.kill('SIGKILL')) await gone;
+    }
+  });
   await world.submit(
     emptyTask({
       executors: [command(': >ready; until [ -e go ]; do :; done; sleep 602 &', world.folder)],
@@ -171,11 +180,6 @@ test('processes of others are left alone, also those that were started meanwhile
   expect(strangers.map(({ exitCode, signalCode }) => [exitCode, signalCode])).toEqual(
     strangers.map(() => [null, null]),
   );
-  for (const stranger of strangers) {
-    const gone = once(stranger, 'exit');
-    stranger.kill('SIGKILL');
-    await gone;
-  }
 });
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
