@@ -69,11 +69,15 @@ const JOB = 'AWS_BATCH_JOB_ID';
 /** Set for the commands where nothing better tells whose a process is: names this stager. */
 const MARK = 'BATCHWELL_STAGER';
 
-/** Whether its parents lead to the first process of this namespace. Others came in from outside. */
+/**
+ * Whether it was started in this namespace. What came in from outside has no parent here. A parent that
+ * is not to be seen has just ended, and its child gets the first process as its parent.
+ */
 function isBelowInit(seen: Seen, all: ReadonlyMap<number, Seen>): boolean {
+  if (seen.pid === 1) return true;
   for (let one: Seen | undefined = seen; one !== undefined; one = all.get(one.parent))
-    if (one.pid === 1 || one.parent === 1) return true;
-  return false;
+    if (one.parent === 0) return one.pid === 1;
+  return true;
 }
 
 const byPid = (all: readonly Seen[]): Map<number, Seen> =>
@@ -145,11 +149,23 @@ function isMarked(seen: Seen, { shell, known, mark }: State, pids: Map<number, S
   return carries(seen.pid, `${MARK}=${mark}`);
 }
 
+/**
+ * The same. A look misses a process that forks all the time, so an empty one is made sure of while
+ * everything is stopped.
+ */
+function look(state: State): Seen[] {
+  const running = find(state);
+  if (running.length > 0 || state.scope !== 'namespace') return running;
+  const frozen = freeze(state);
+  for (const one of frozen) signalSeen(one, 'SIGCONT');
+  return frozen;
+}
+
 /** Returns what still runs after this long. */
 async function waitFor(state: State, ms: number, act?: (running: Seen[]) => void): Promise<Seen[]> {
   const endMs = performance.now() + ms;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
-    const running = find(state);
+    const running = look(state);
     act?.(running);
     if (running.length === 0 || performance.now() >= endMs) return running;
     await sleep(pauseMs);
@@ -185,10 +201,7 @@ async function end(state: State, how: 'politely' | 'at once'): Promise<Ended> {
   );
 }
 
-/**
- * The command's processes, stopped at one moment where the namespace is the task's own: a process
- * that forks all the time would otherwise be missed by every look.
- */
+/** The command's processes, stopped at one moment where the namespace is the task's own. */
 function freeze(state: State): Seen[] {
   if (state.scope !== 'namespace') return find(state);
   try {

@@ -148,6 +148,24 @@ describe.each(hosts)('$where', ({ around }) => {
   });
 });
 
+test.skipIf(!hasNamespaces)(
+  'a child that forks faster than anybody looks is ended where the namespace is the task’s',
+  async () => {
+    await world.submit(
+      emptyTask({
+        executors: [
+          command(
+            `setsid sh -c 'trap "" TERM; hop() { date +%N >hops; ( hop & ) ; exit; }; hop' & until [ -s hops ]; do :; done`,
+            world.folder,
+          ),
+          command('cat hops >first; sleep 0.1; cat hops >second; cmp first second', world.folder),
+        ],
+      }),
+    );
+    expect((await world.start([...BUBBLEWRAP, ...stager]).ended).code).toBe(0);
+  },
+);
+
 test('processes of others are left alone, also those that were started meanwhile or for the same job', async () => {
   const strangers = [
     spawn('sleep', ['601'], { detached: true, stdio: 'ignore' }),
