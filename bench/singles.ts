@@ -110,8 +110,9 @@ async function packing(world: World, label: string): Promise<Row> {
   await untilSubmitted(world);
   const rows = await select<{ id: number; size: number; waitedMs: number }>(
     world.pool,
-    `SELECT submissions.id, submissions.size, CAST(submissions.submitted_ms AS SIGNED) - CAST(tasks.created_ms AS SIGNED) AS
-      waitedMs FROM tasks JOIN submissions ON submissions.id = tasks.submission_id
+    `SELECT submissions.id, submissions.size,
+       CAST(submissions.submitted_ms AS SIGNED) - CAST(tasks.created_ms AS SIGNED) AS waitedMs
+     FROM tasks JOIN submissions ON submissions.id = tasks.submission_id
      WHERE tasks.name LIKE ?`,
     [`${label}-%`],
   );

@@ -61,7 +61,7 @@ export function carries(pid: number, variable: string): boolean {
   }
 }
 
-/** The control groups of a process, as text; undefined when it has ended or nobody may know. */
+/** The control groups of a process, as text; undefined when it has ended or they may not be read. */
 export function groupsOf(pid: number): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/cgroup`, 'utf8');

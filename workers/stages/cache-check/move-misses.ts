@@ -3,7 +3,7 @@ import type { WhyRow } from '../../../core/cache/why.ts';
 import { moveTasksEach, type MoveDetails, type MovedTask } from '../../../db/tasks.ts';
 import { taskNudges, type Nudge } from '../../../queues/messages.ts';
 import type { Runtime } from '../../runtime.ts';
-import { shapeFor } from '../stage-script/shapes.ts';
+import { shapesOfStaged } from '../stage-script/shapes.ts';
 import type { CheckedTask } from './checked-task.ts';
 import { digestToRun, moveUnresolved } from './images.ts';
 
@@ -71,26 +71,23 @@ const columnsOf = (one: MissedTask): MovedTask => ({
 const bytesOf = (hex: string | null): Buffer | null =>
   hex === null ? null : Buffer.from(hex, 'hex');
 
-/** The shapes (hex) of the tasks whose script is in S3, by task. */
+/** The shapes (hex) of those whose script is in S3, by task. */
 async function shapesOf(
   runtime: Runtime,
-  tasks: readonly MissedTask[],
+  misses: readonly MissedTask[],
 ): Promise<Map<number, string>> {
   const templates = await runtime.templates.read(
     runtime.database.pool,
-    tasks.map(({ row }) => row.templateId),
+    misses.map(({ row }) => row.templateId),
   );
-  const shapes = new Map<number, string>();
-  for (const { row, call } of tasks) {
-    const { id, owner, templateId, memoryGrowths } = row;
-    const known = templates.get(templateId);
-    if (!known || known.scriptSha256 === null) continue;
-    const imageDigest = call ? bytesOf(digestToRun(call)) : row.imageDigest;
-    const { template } = known;
-    shapes.set(
+  const tasks = misses.map(
+    ({ row: { id, owner, templateId, memoryGrowths, imageDigest }, call }) => ({
       id,
-      await shapeFor(runtime, { owner, templateId, template, memoryGrowths, imageDigest }),
-    );
-  }
-  return shapes;
+      owner,
+      templateId,
+      memoryGrowths,
+      imageDigest: call ? bytesOf(digestToRun(call)) : imageDigest,
+    }),
+  );
+  return shapesOfStaged(runtime, templates, tasks);
 }
