@@ -2,7 +2,6 @@
  * What a caller is allowed to do, and what its tasks are allowed to name. This folder: the rules of
  * access control.
  */
-import { hasWildcard } from '../container/container-path.ts';
 import { memberPath, problemAt, type Problem } from '../problems.ts';
 import { OWN_FOLDERS } from '../files/s3-layout.ts';
 import { mapPath, type PathMap } from '../files/path-map.ts';
@@ -88,7 +87,7 @@ export function refuseForbidden(
     ...outputs.map((one, index) => ({
       field: `outputs[${index}].url`,
       one,
-      isFolder: hasWildcard(one.path),
+      isFolder: one.path_prefix !== undefined,
     })),
   ];
   for (const { field, one, isFolder } of files) {

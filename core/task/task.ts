@@ -27,7 +27,7 @@ export interface OutputOf<S> {
   /** Destination: an object, or a "directory" for DIRECTORY and for wildcards. */
   url: S;
   /**
-   * Absolute path in the container. May contain `*`, `?` and `[…]`; then `path_prefix` is given.
+   * Absolute path in the container: the name of a file, and with `path_prefix` a pattern (core/files/path-pattern.ts).
    */
   path: S;
   path_prefix?: S;
