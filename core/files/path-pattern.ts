@@ -5,20 +5,20 @@
  * path is the name of a file.
  */
 
-const classes: Record<string, string> = {
-  alnum: '\\p{L}\\p{N}',
-  alpha: '\\p{L}',
-  blank: ' \\t',
-  cntrl: '\\p{Cc}',
-  digit: '0-9',
-  graph: '!-~',
-  lower: '\\p{Ll}',
-  print: ' -~',
-  punct: '!-\\/:-@\\[-`{-~',
-  space: '\\s',
-  upper: '\\p{Lu}',
-  xdigit: '0-9A-Fa-f',
-};
+const classes: ReadonlyMap<string, string> = new Map([
+  ['alnum', '\\p{L}\\p{N}'],
+  ['alpha', '\\p{L}'],
+  ['blank', ' \\t'],
+  ['cntrl', '\\p{Cc}'],
+  ['digit', '0-9'],
+  ['graph', '!-~'],
+  ['lower', '\\p{Ll}'],
+  ['print', ' -~'],
+  ['punct', '!-\\/:-@\\[-`{-~'],
+  ['space', '\\s'],
+  ['upper', '\\p{Lu}'],
+  ['xdigit', '0-9A-Fa-f'],
+]);
 
 const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 const literalInSet = (text: string): string => text.replace(/[\\^\][-]/g, '\\$&');
@@ -44,7 +44,7 @@ function setPiece(rest: string): Piece | undefined {
   );
   const set = [...members].map(({ groups = {} }) => {
     const { name, from, to, one = '' } = groups;
-    if (name !== undefined) return classes[name] ?? '';
+    if (name !== undefined) return classes.get(name) ?? '';
     return from === undefined || to === undefined ? member(one) : `${member(from)}-${member(to)}`;
   });
   return { expression: `[${negated === '' ? '' : '^'}${set.join('')}]`, length: whole.length };

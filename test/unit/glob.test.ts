@@ -24,6 +24,8 @@ test.each([
   ['[[:digit:]]*', '7z', true],
   ['[[:alpha:]_]', '_', true],
   ['[[:upper:]]', 'a', false],
+  ['[[:constructor:]x]', 'f', false],
+  ['[[:constructor:]x]', 'x', true],
   ['a[b', 'a[b', true],
   ['\\*a', '*a', true],
   ['\\*a', 'xa', false],
