@@ -34,13 +34,13 @@ export async function stageScript(
   const blocked = await blockTasks(runtime, denied, rows);
 
   const moved: MovedTask[] = [];
-  for (const { id, owner, templateId, memoryGrowths, imageDigest } of rows) {
+  for (const { id, owner, templateId, memoryGrowths, hostLosses, imageDigest } of rows) {
     const row = templates.get(templateId);
     if (!row) throw templateMissing(id, templateId);
     // Not yet, where S3 denies its script.
     if (row.scriptSha256 === null) continue;
     const { template } = row;
-    const wish = { owner, templateId, template, memoryGrowths, imageDigest };
+    const wish = { owner, templateId, template, memoryGrowths, hostLosses, imageDigest };
     moved.push({ id, set: { shape: await shapeFor(runtime, wish) } });
   }
   const nowMs = runtime.nowMs();

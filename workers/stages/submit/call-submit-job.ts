@@ -60,6 +60,7 @@ interface JobRequest {
   definition: JobDefinitionRow;
   share: string;
   priority: number;
+  tags: Readonly<Record<string, string>>;
 }
 
 async function readRequest(
@@ -74,7 +75,7 @@ async function readRequest(
   const shape = await readShape(pool, shapeHex);
   if (!shape)
     throw new Error(`Submission ${id} names shape ${shapeHex}, which is not in the database.`);
-  return { definition, share: shape.share, priority: shape.priority };
+  return { definition, share: shape.share, priority: shape.priority, tags: shape.tags };
 }
 
 /** Registers the definition and writes the manifest, then calls. */
@@ -105,7 +106,7 @@ async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promi
 async function call(
   runtime: Runtime,
   submission: SubmissionRow,
-  { revision, share, priority }: JobRequest & { revision: string },
+  { revision, share, priority, tags }: JobRequest & { revision: string },
 ): Promise<CarryOutcome> {
   const { config, database } = runtime;
   const calledMs = runtime.nowMs();
@@ -127,7 +128,7 @@ async function call(
       [LIVE_LOGS_VARIABLE]: String(config.liveLogsMs),
       [DISK_WAIT_VARIABLE]: String(config.diskWaitMs),
     },
-    tags: { 'batchwell:submission': submission.submissionKey },
+    tags: { ...tags, 'batchwell:submission': submission.submissionKey },
   });
   runtime.passCrashPoint('submit.call-answered');
   const called = { ...submission, calledMs, calls: submission.calls + 1 };
