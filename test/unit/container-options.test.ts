@@ -214,7 +214,7 @@ describe('a parameter that is not what it must be', () => {
     ['log_prefix', 'a:b'],
     ['job_tags', 'aws:owner=me'],
     ['job_tags', 'batchwell:submission=x'],
-    ['job_tags', 'novalue'],
+    ['job_tags', 'no-value'],
     ['job_tags', Array.from({ length: 46 }, (_, at) => `k${at}=v`).join()],
   ])('%s=%s is refused by its name', (name, text) => {
     expect(Object.keys(refused({ [name]: text }))).toEqual([field(name)]);
@@ -276,11 +276,11 @@ describe('what only an operator may grant', () => {
 describe('tags of jobs', () => {
   test('a job has those of the settings with its owner, and the task’s own in front of them', () => {
     const config = readConfig({ BATCHWELL_JOB_TAGS: 'project=genomes,owner={owner}' });
-    const { tags } = schedulingOf(read({ job_tags: 'project=exomes, run=7' }), {
+    const { tags } = schedulingOf(read({ job_tags: 'project=genes, run=7' }), {
       ...config,
       owner: 'ann#1',
     });
-    expect(tags).toEqual({ project: 'exomes', owner: 'ann_1', run: '7' });
+    expect(tags).toEqual({ project: 'genes', owner: 'ann_1', run: '7' });
   });
 
   test('a name like __proto__ is a name', () => {
