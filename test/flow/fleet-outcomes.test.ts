@@ -149,7 +149,7 @@ describe('an attempt’s own record', () => {
     const ended = await runOne({ noRecord: { exitCode: 3, reason: 'A stroke of lightning' } });
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'result-missing' });
     expect(ended.failure).toBe(
-      "The container left no result record: Essential container in task exited; A stroke of lightning; exit code 3. Read the container's log in AWS Batch.",
+      'The container left no result record: Essential container in task exited; A stroke of lightning; exit code 3. If the image has an ENTRYPOINT, that program ran in place of the task, because AWS Batch cannot override it: use an image without one, or one whose ENTRYPOINT runs its arguments (exec "$@"). Else read the container\'s log in AWS Batch.',
     );
   });
 
