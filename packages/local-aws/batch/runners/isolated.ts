@@ -10,6 +10,7 @@ import {
   type Invocation,
   type Scratch,
 } from './process-container.ts';
+import { dressCommand, memoryFolders } from './dress.ts';
 import { sweepScratch } from './scratch.ts';
 import { planRootFolder, type Placement } from './root-folder.ts';
 
@@ -64,16 +65,26 @@ function invoke(program: string, container: Container, { root, volumes }: Scratc
     '/proc',
     '--dev',
     '/dev',
+    ...memoryFolders(container.extras ?? {}),
     ...(container.readonlyRoot ? ['--remount-ro', '/'] : []),
     '--chdir',
     '/',
   ];
   return {
-    argv: [program, '--json-status-fd', '3', '--args', '4', '--', ...container.command],
+    argv: [
+      program,
+      '--json-status-fd',
+      '3',
+      '--args',
+      '4',
+      '--',
+      ...dressCommand(container.command, container.extras ?? {}),
+    ],
     privateArguments,
     environment: { PATH: '/usr/bin:/bin' },
     reportsInit: true,
-    notFound: /^bwrap: execvp [^\n]*: (?:No such file or directory|Permission denied)\n$/m,
+    notFound:
+      /^(?:bwrap: execvp|setpriv: failed to execute) [^\n]*: (?:No such file or directory|Permission denied)\n$/m,
   };
 }
 
