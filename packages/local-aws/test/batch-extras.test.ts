@@ -53,7 +53,7 @@ describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
     const lines = log.split('\n').map((line) => line.replaceAll(/ +/g, ' '));
     expect(lines.slice(0, 4)).toEqual(['1000', '1001', '100', '200']);
     expect(lines).toEqual(
-      expect.arrayContaining(['/dev/shm 10240K', '/fast 1024K', 'wrote', 'refused']),
+      expect.arrayContaining(['/dev/shm 10240', '/fast 1024', 'wrote', 'refused']),
     );
   });
 
