@@ -221,6 +221,7 @@ function attemptMetadata(attempt: AttemptView): Record<string, string> {
   return {
     attempt: String(attempt.number),
     submission: attempt.submissionKey,
+    queue: attempt.queue,
     ...(attempt.jobId !== undefined && { batch_job_id: String(job) }),
   };
 }

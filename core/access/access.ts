@@ -5,6 +5,7 @@
 import { memberPath, problemAt, type Problem } from '../problems.ts';
 import { OWN_FOLDERS } from '../files/s3-layout.ts';
 import { mapPath, type PathMap } from '../files/path-map.ts';
+import type { Offers } from './offers.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
 import type { TaskSpec } from '../task/task.ts';
 
@@ -74,6 +75,8 @@ export interface Boundaries {
   ownUrls?: readonly string[] | undefined;
   /** Where the paths of a client's file system are in S3. */
   pathMap?: PathMap | undefined;
+  /** What the installation offers besides; nothing when absent. */
+  offers?: Offers | undefined;
 }
 
 /** Reports every URL, queue and role that the task is not allowed to name. */
