@@ -1,62 +1,31 @@
 /** Inputs and outputs as their callers meet them: the field cases 01, 02, 04, 04b, 09 and 11, and their kin. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startStack, type Stack } from '../../cli/stack.ts';
+import type { Stack } from '../../cli/stack.ts';
+import {
+  lastLog,
+  postTask,
+  runTask,
+  startTaskStack,
+  systemLogs,
+  type TaskView,
+} from './stack-tasks.ts';
 
 let stack: Stack;
 let client: { url(key: string): string };
 beforeAll(async () => {
-  stack = await startStack({
-    environment: {
-      PATH: process.env['PATH'],
-      TMPDIR: process.env['TMPDIR'],
-      BATCHWELL_RUN: process.env['BATCHWELL_RUN'],
-    },
-    settings: {
-      BATCHWELL_CACHE: 'readwrite',
-      BATCHWELL_POLL_MS: '200',
-      BATCHWELL_PACK_IDLE_MS: '50',
-    },
-  });
+  stack = await startTaskStack({ BATCHWELL_CACHE: 'readwrite' });
   client = { url: (key) => `s3://${stack.bucket}/fr/${key}` };
 });
 afterAll(() => stack.stop());
 
-interface TaskView {
-  state: string;
-  outputs: { path: string }[];
-  logs: {
-    outputs: { url: string; path: string; size_bytes: string }[];
-    system_logs?: string[];
-    metadata: Record<string, string>;
-  }[];
-}
-
 const shell = (script: string) => [{ image: 'debian:stable-slim', command: ['sh', '-c', script] }];
 const FAIL = { backend_parameters: { missing_outputs: 'fail' } };
 
-async function post(task: object): Promise<{ status: number; body: Record<string, unknown> }> {
-  const reply = await fetch(`${stack.apiUrl}/ga4gh/tes/v1/tasks`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(task),
-  });
-  return { status: reply.status, body: (await reply.json()) as Record<string, unknown> };
-}
+const post = (task: object) => postTask(stack, task);
+const run = (task: object) => runTask(stack, task);
 
-async function run(task: object): Promise<TaskView> {
-  const { status, body } = await post(task);
-  expect([status, body]).toEqual([200, { id: expect.any(String) as string }]);
-  for (;;) {
-    const url = `${stack.apiUrl}/ga4gh/tes/v1/tasks/${String(body['id'])}?view=FULL&wait=20s`;
-    const view = (await (await fetch(url)).json()) as TaskView;
-    if (/COMPLETE|ERROR|CANCELED/.test(view.state)) return view;
-  }
-}
-
-const logOf = (view: TaskView) => view.logs.at(-1);
 const writtenBy = (view: TaskView) =>
-  logOf(view)?.outputs.map(({ url, path, size_bytes: size }) => [url, path, size]);
-const systemLogs = (view: TaskView): string => (logOf(view)?.system_logs ?? []).join('\n');
+  lastLog(view)?.outputs.map(({ url, path, size_bytes: size }) => [url, path, size]);
 const get = async (key: string): Promise<string | undefined> =>
   (await stack.objects.get(client.url(key)))?.toString();
 
@@ -85,7 +54,7 @@ test('a file is laid over the folder that it is in, and the order of the inputs 
       outputs: [{ url: client.url(out), path: '/out/o' }],
       executors: shell('cat /in/ref/x.fa /in/ref/y.fa >/out/o'),
     });
-    return [view.state, await get(out), logOf(view)?.metadata['cache']];
+    return [view.state, await get(out), lastLog(view)?.metadata['cache']];
   };
   expect(await read(inputs, 'laid/1')).toEqual([
     'COMPLETE',
@@ -134,7 +103,7 @@ describe('links in an output folder (02)', () => {
     expect(warned.state).toBe('COMPLETE');
     for (const name of names) expect(systemLogs(warned)).toContain(name);
     const hit = await run(linked('links-hit', more, {}));
-    expect(logOf(hit)?.metadata['cache']).toBe('hit');
+    expect(lastLog(hit)?.metadata['cache']).toBe('hit');
     for (const name of names) expect(systemLogs(hit)).toContain(name);
     const failed = await run(linked('links-failed', more, FAIL));
     expect(failed.state).toBe('EXECUTOR_ERROR');
@@ -159,7 +128,7 @@ test('empty output folders are objects, are copied on hits, and are folders agai
   const first = await run(emptied('one'));
   expect([first.state, writtenBy(first)]).toEqual(['COMPLETE', written('one')]);
   const second = await run(emptied('two'));
-  expect([second.state, logOf(second)?.metadata['cache'], writtenBy(second)]).toEqual([
+  expect([second.state, lastLog(second)?.metadata['cache'], writtenBy(second)]).toEqual([
     'COMPLETE',
     'hit',
     written('two'),
@@ -180,7 +149,7 @@ test('empty output folders are objects, are copied on hits, and are folders agai
     '.\n./e\n./t\n./t/logs\n./t/x\n',
   ]);
   const same = await run(listed('one', 'list.1'));
-  expect(logOf(same)?.metadata['cache']).toBe('hit');
+  expect(lastLog(same)?.metadata['cache']).toBe('hit');
 
   // Without its marker the folder is no longer what the entry says.
   await stack.objects.put(client.url('one/tree/logs/'), 'bytes');
