@@ -1,0 +1,60 @@
+/** Findings of cdk-nag that stay: the start of the finding, and the reason. */
+
+const ACCESS_LOGS =
+  'Access logs would double the requests to be paid. Who needs them turns on data events of CloudTrail, for all buckets.';
+const KEYS =
+  'The keys below this prefix are drawn at run time; the bucket and the prefix are named.';
+const NO_RESOURCE_TYPES = 'These actions have no resource types: IAM accepts only *.';
+const NAMED_BY_BATCH = 'AWS Batch draws the names of its clusters, their instances and its jobs.';
+const IMAGES = 'Tasks name their images; the account is named.';
+
+const wildcard = (owner: string, resource: string, reason: string) => ({
+  finding: `core/${owner} AwsSolutions-IAM5[Resource::${resource}`,
+  reason,
+});
+
+const EVERY_OBJECT = '["arn:${AWS::Partition}:s3:::${Bucket}/*"';
+const batch = (name: string) => `arn:<AWS::Partition>:batch:<AWS::Region>:<AWS::AccountId>:${name}`;
+const REPOSITORIES = 'arn:<AWS::Partition>:ecr:*:<AWS::AccountId>:repository/*]';
+
+export const acknowledged: readonly { finding: string; reason: string }[] = [
+  { finding: 'core/WorkBucket AwsSolutions-S1', reason: ACCESS_LOGS },
+  { finding: 'core/ReleaseBucket AwsSolutions-S1', reason: ACCESS_LOGS },
+  {
+    finding: 'core/EventsQueue AwsSolutions-SQS3',
+    reason: 'An old event carries no information: the fleet looks at Batch all the same.',
+  },
+  wildcard('TaskRole', '["arn:${AWS::Partition}:s3:::${Bucket}/scripts/*"', KEYS),
+  wildcard('TaskRole', '["arn:${AWS::Partition}:s3:::${Bucket}/submissions/*"', KEYS),
+  wildcard('HostRole', '["arn:${AWS::Partition}:s3:::${Bucket}/releases/*"', KEYS),
+  wildcard('HostRole', '*]', NO_RESOURCE_TYPES),
+  wildcard(
+    'HostRole',
+    'arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:cluster/*',
+    NAMED_BY_BATCH,
+  ),
+  wildcard(
+    'HostRole',
+    'arn:<AWS::Partition>:ecs:<AWS::Region>:<AWS::AccountId>:container-instance/*',
+    NAMED_BY_BATCH,
+  ),
+  wildcard(
+    'HostRole',
+    'arn:<AWS::Partition>:ec2:<AWS::Region>:<AWS::AccountId>:instance/*',
+    NAMED_BY_BATCH,
+  ),
+  wildcard('HostRole', REPOSITORIES, IMAGES),
+  wildcard('WorkerPolicy', '*]', NO_RESOURCE_TYPES),
+  wildcard('WorkerPolicy', REPOSITORIES, IMAGES),
+  wildcard(
+    'WorkerPolicy',
+    batch('job-definition/batchwell-*'),
+    'Names are made from the content; ours begin so.',
+  ),
+  wildcard('WorkerPolicy', batch('job-queue/<AWS::StackName>*'), 'The two queues of this stack.'),
+  wildcard('WorkerPolicy', batch('job/*'), NAMED_BY_BATCH),
+  wildcard('WorkerPolicy', EVERY_OBJECT, 'The whole work bucket is the fleet’s.'),
+  wildcard('ApiPolicy', '*]', NO_RESOURCE_TYPES),
+  wildcard('ApiPolicy', REPOSITORIES, IMAGES),
+  wildcard('ApiPolicy', EVERY_OBJECT, 'Logs are below keys that are drawn at run time.'),
+];
