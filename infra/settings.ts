@@ -215,3 +215,146 @@ export const coreParameters = {
   },
   ...logRetention,
 } as const satisfies Parameters;
+
+export const networkParameters = {
+  Cidr: {
+    fallback: '10.40.0.0/16',
+    pattern: '^\\d+\\.\\d+\\.\\d+\\.\\d+/(16|17|18|19|20)$',
+    reason: 'Addresses of the VPC, between /16 and /20. Hosts take one address each.',
+  },
+  SubnetBits: {
+    fallback: '12',
+    allowed: ['8', '9', '10', '11', '12', '13'],
+    unit: 'bits',
+    reason:
+      'Size of each of the six subnets: 12 bits are 4,096 addresses. Six must fit in Cidr, so a /20 ' +
+      'takes at most 9.',
+  },
+  Zones: {
+    fallback: '3',
+    allowed: ['2', '3'],
+    reason: 'Availability zones. Three have more Spot capacity than two.',
+  },
+  Nat: {
+    fallback: 'one',
+    allowed: ['none', 'one', 'each'],
+    reason:
+      'NAT gateways: none (interface endpoints for AWS instead; only images in Amazon ECR), one for ' +
+      'all zones, or one for each zone. S3 never goes through NAT: it has a gateway endpoint.',
+  },
+} as const satisfies Parameters;
+
+export const serviceParameters = {
+  CoreStack: { fallback: 'batchwell', reason: 'Name of the stack of the template core.' },
+  ...vpcAndSubnets,
+  LoadBalancerSubnetIds: {
+    type: LIST,
+    fallback: '',
+    reason: 'Public subnets for Public=yes. When empty, the load balancer is in SubnetIds.',
+  },
+  Public: {
+    fallback: 'no',
+    allowed: ['no', 'yes'],
+    reason:
+      'Whether the load balancer can be reached from the internet. It then needs a certificate.',
+  },
+  CertificateArn: {
+    fallback: '',
+    pattern: ARN_OR_NONE,
+    reason: 'Certificate for HTTPS. Without one the API is plain HTTP and internal.',
+  },
+  CallerCidr: {
+    fallback: '10.0.0.0/8',
+    pattern: '^\\d+\\.\\d+\\.\\d+\\.\\d+/\\d+$',
+    reason: 'Addresses that may call the API. It cannot be all of the internet.',
+  },
+  ImageUri: {
+    pattern: '^.+@sha256:[0-9a-f]{64}$',
+    reason: 'Image of the service, by digest. It must be for arm64.',
+  },
+  Size: {
+    fallback: 'production',
+    allowed: ['production', 'small'],
+    reason: 'production: two database instances and two API tasks. small: one of each.',
+  },
+  Database: {
+    fallback: 'create',
+    allowed: ['create', 'given'],
+    reason:
+      'Whether an Aurora cluster is created, or DatabaseUrl and DatabaseSecretArn name yours.',
+  },
+  DatabaseUrl: {
+    fallback: '',
+    reason:
+      'mysql://HOST:3306/batchwell?ssl=Amazon%20RDS, without credentials. Only with Database=given.',
+  },
+  DatabaseSecretArn: {
+    fallback: '',
+    pattern: ARN_OR_NONE,
+    reason: 'Secret with the keys username and password. Only with Database=given.',
+  },
+  DatabaseVersion: {
+    fallback: '8.0.mysql_aurora.3.08.2',
+    reason: 'Version of Aurora MySQL 3. Keep it in step with the minor upgrades that RDS makes.',
+  },
+  DatabaseMinAcu: {
+    type: 'Number',
+    fallback: 0.5,
+    unit: 'ACU',
+    range: [0.5, 256],
+    reason: 'Least capacity. 0 would pause: the poll worker never lets it, so it would only cost.',
+  },
+  DatabaseMaxAcu: {
+    type: 'Number',
+    fallback: 16,
+    unit: 'ACU',
+    range: [1, 256],
+    reason: 'Most capacity. 100,000 tasks in flight need about 4.',
+  },
+  Redis: {
+    fallback: 'create',
+    allowed: ['create', 'given'],
+    reason: 'Whether a Valkey group is created, or RedisUrl and RedisSecretArn name yours.',
+  },
+  RedisUrl: {
+    fallback: '',
+    reason:
+      'rediss://HOST:6379, without credentials. It must run with noeviction. Only with Redis=given.',
+  },
+  RedisSecretArn: {
+    fallback: '',
+    pattern: ARN_OR_NONE,
+    reason: 'Secret that is the password as plain text. Only with Redis=given.',
+  },
+  RedisNodeType: {
+    fallback: 'cache.t4g.small',
+    reason: 'Node type. Messages are ids: 100,000 tasks in flight take less than 50 MB.',
+  },
+  KmsKeyArn: {
+    fallback: '',
+    pattern: ARN_OR_NONE,
+    reason: 'Your KMS key for database, cache, secrets. When empty, those of AWS.',
+  },
+  WorkerMax: {
+    type: 'Number',
+    fallback: 10,
+    unit: 'tasks',
+    range: [1, 100],
+    reason: 'Most worker tasks. There is always one; more come with the age of the oldest message.',
+  },
+  WorkerTargetAge: {
+    type: 'Number',
+    fallback: 10,
+    unit: 'seconds',
+    range: [1, 3600],
+    reason: 'Age of the oldest message that scaling aims at.',
+  },
+  WorkerTargetBacklog: {
+    type: 'Number',
+    fallback: 50,
+    unit: 'messages',
+    range: [1, 100000],
+    reason: 'Messages per worker that scaling aims at. A message holds up to 500 tasks.',
+  },
+  ...logRetention,
+} as const satisfies Parameters;

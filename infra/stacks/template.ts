@@ -4,6 +4,7 @@ import {
   BootstraplessSynthesizer,
   CfnCondition,
   CfnDeletionPolicy,
+  CfnOutput,
   CfnParameter,
   type CfnResource,
   CfnRule,
@@ -34,11 +35,26 @@ export function createStack(app: App, name: string, description: string): Stack 
     synthesizer: new BootstraplessSynthesizer(),
     analyticsReporting: false,
   });
-  Validations.of(stack).acknowledge({
-    id: 'CloudFormation-Validate::W1001',
-    reason:
-      'Conditional resources are only named in Fn::If of the same condition: a test holds it.',
-  });
+  Validations.of(stack).acknowledge(
+    {
+      id: 'CloudFormation-Validate::W1001',
+      reason:
+        'Conditional resources are only named in Fn::If of the same condition: a test holds it.',
+    },
+    {
+      id: 'CloudFormation-Validate::W1030',
+      reason:
+        'It looks at empty defaults whose use depends on a condition, and at arguments of Cidr.',
+    },
+    {
+      id: 'CloudFormation-Validate::E1154',
+      reason: 'The same, for an empty list of subnets.',
+    },
+    {
+      id: 'CloudFormation-Validate::W2509',
+      reason: 'The ARN of a secret is not secret.',
+    },
+  );
   return stack;
 }
 
@@ -86,6 +102,12 @@ export const is = (parameter: CfnParameter, value: string): ICfnRuleConditionExp
 export const not = (expression: ICfnConditionExpression): ICfnRuleConditionExpression =>
   Fn.conditionNot(expression) as ICfnRuleConditionExpression;
 
+/** The resource exists only where the condition holds. */
+export function only<R extends CfnResource>(when: CfnCondition, resource: R): R {
+  resource.cfnOptions.condition = when;
+  return resource;
+}
+
 /** The resource and its data stay when the stack is deleted. */
 export function keep(resource: CfnResource): void {
   resource.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN;
@@ -112,7 +134,8 @@ export function refuse(
  */
 export function choose<T>(when: CfnCondition, yes: T, no?: T): T {
   const otherwise = no === undefined ? { Ref: 'AWS::NoValue' } : capitalize(no);
-  return { 'Fn::If': [when.logicalId, capitalize(yes), otherwise] } as T;
+  const chosen = { 'Fn::If': [when.logicalId, capitalize(yes), otherwise] };
+  return (typeof yes === 'string' ? Token.asString(chosen) : chosen) as T;
 }
 
 function capitalize(value: unknown): unknown {
@@ -124,4 +147,24 @@ function capitalize(value: unknown): unknown {
       capitalize(inner),
     ]),
   );
+}
+
+/** What another stack of ours exports. */
+export const imported = (stackParameter: string, output: string): string =>
+  Fn.importValue(Fn.sub(`\${${stackParameter}}-${output}`));
+
+/** An output; with `shared`, other stacks import it. */
+export function output(
+  stack: Stack,
+  name: string,
+  description: string,
+  value: unknown,
+  { shared = true, when }: { shared?: boolean; when?: CfnCondition } = {},
+): void {
+  new CfnOutput(stack, name, {
+    description,
+    value: value as string,
+    ...(shared && { exportName: Fn.sub(`\${AWS::StackName}-${name}`) }),
+    ...(when && { condition: when }),
+  });
 }

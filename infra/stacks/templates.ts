@@ -5,11 +5,17 @@ import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import { printTemplate } from '../print.ts';
 import { createCore } from './core.ts';
+import { createNetwork } from './network.ts';
+import { createService } from './service.ts';
 import { createApp } from './template.ts';
 import type { App, Stack } from 'aws-cdk-lib';
 
 /** In the order in which a person deploys them. */
-export const stacks: Readonly<Record<string, (app: App) => Stack>> = { core: createCore };
+export const stacks: Readonly<Record<string, (app: App) => Stack>> = {
+  network: createNetwork,
+  core: createCore,
+  service: createService,
+};
 
 export type TemplateJson = Record<string, Record<string, unknown>>;
 

@@ -57,4 +57,43 @@ export const acknowledged: readonly { finding: string; reason: string }[] = [
   wildcard('ApiPolicy', '*]', NO_RESOURCE_TYPES),
   wildcard('ApiPolicy', REPOSITORIES, IMAGES),
   wildcard('ApiPolicy', EVERY_OBJECT, 'Logs are below keys that are drawn at run time.'),
+  {
+    finding: 'network/Vpc AwsSolutions-VPC7',
+    reason:
+      'Flow logs are charged per GB, and tasks move terabytes. Turn them on where policy asks.',
+  },
+  {
+    finding: 'network/EndpointSecurityGroup AwsSolutions-EC23',
+    reason: 'The rule cannot read a parameter: the source is the block of the VPC.',
+  },
+  {
+    finding: 'service/LoadBalancerGroup AwsSolutions-EC23',
+    reason: 'The rule cannot read a parameter: CallerCidr, which refuses 0.0.0.0/0.',
+  },
+  { finding: 'service/ExecutionRole AwsSolutions-IAM5[Resource::*]', reason: NO_RESOURCE_TYPES },
+  {
+    finding: 'service/Cluster AwsSolutions-ECS4',
+    reason: 'Container Insights are charged per metric; the fleet tells what scaling needs.',
+  },
+  ...['TokenSecret', 'WebhookSecret', 'RedisSecret', 'TokensSecret'].map((id) => ({
+    finding: `service/${id} AwsSolutions-SMG4`,
+    reason: 'A rotation restarts processes and signs out callers: docs/aws.md says how to do it.',
+  })),
+  {
+    finding: 'service/DatabaseCluster AwsSolutions-RDS6',
+    reason: 'Passwords are in Secrets Manager and rotated by RDS; connections are pooled.',
+  },
+  {
+    finding: 'service/DatabaseCluster AwsSolutions-RDS11',
+    reason: 'The port is no secret: the security group admits the service only.',
+  },
+  {
+    finding: 'service/DatabaseCluster AwsSolutions-RDS14',
+    reason: 'Backtrack is not offered with Serverless v2 in every Region; backups are kept a week.',
+  },
+  { finding: 'service/LoadBalancer AwsSolutions-ELB2', reason: ACCESS_LOGS },
+  ...['ApiTask', 'WorkerTask'].map((id) => ({
+    finding: `service/${id} AwsSolutions-ECS2`,
+    reason: 'The variables are names and URLs; every credential comes from Secrets Manager.',
+  })),
 ];

@@ -158,6 +158,10 @@ const functions: Record<string, (world: World, value: unknown) => unknown> = {
   'Fn::Not': (world, value) => list(world, value)[0] !== true,
   'Fn::And': (world, value) => list(world, value).every((item) => item === true),
   'Fn::Or': (world, value) => list(world, value).some((item) => item === true),
+  'Fn::Contains': (world, value) => {
+    const [items, item] = list(world, value) as [unknown[], unknown];
+    return items.includes(item);
+  },
   'Fn::Join': (world, value) => {
     const [by, items] = value as [unknown, unknown];
     if (typeof by !== 'string') throw new Error('Fn::Join takes a text as its delimiter.');
@@ -178,6 +182,7 @@ const functions: Record<string, (world: World, value: unknown) => unknown> = {
     const [block, count] = list(world, value) as [string, number];
     return Array.from({ length: Number(count) }, (_, at) => `${block}#${at}`);
   },
+  'Fn::ImportValue': (world, value) => `<import ${String(resolve(world, value))}>`,
   'Fn::Base64': (world, value) => resolve(world, value),
   'Fn::Sub': (world, value) => {
     const [text, own = {}] = (Array.isArray(value) ? value : [value]) as [string, object?];

@@ -3,6 +3,24 @@ import type { ParameterValues } from './evaluate.ts';
 
 const KEY = 'arn:aws:kms:eu-west-1:111122223333:key/1';
 
+const SECRET = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:lab';
+
+export const PUBLIC = {
+  Public: 'yes',
+  CertificateArn: 'arn:aws:acm:eu-west-1:111122223333:certificate/1',
+  LoadBalancerSubnetIds: 'subnet-c,subnet-d',
+  CallerCidr: '203.0.113.0/24',
+};
+
+export const GIVEN = {
+  Database: 'given',
+  DatabaseUrl: 'mysql://lab:3306/batchwell?ssl=Amazon%20RDS',
+  DatabaseSecretArn: SECRET,
+  Redis: 'given',
+  RedisUrl: 'rediss://lab:6379',
+  RedisSecretArn: SECRET,
+};
+
 export const matrix: Record<string, Record<string, ParameterValues>> = {
   core: {
     'nothing but the network': {},
@@ -30,5 +48,20 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
       KmsKeyArn: KEY,
     },
     'the disk mode fixed': { DiskMode: 'fixed', DiskGiB: '2000' },
+  },
+  network: {
+    'three zones and one NAT': {},
+    'two zones': { Zones: '2' },
+    'two zones with a NAT each': { Zones: '2', Nat: 'each' },
+    'three zones with a NAT each': { Nat: 'each' },
+    'two zones without NAT': { Zones: '2', Nat: 'none' },
+    'three zones without NAT': { Nat: 'none' },
+  },
+  service: {
+    'everything created': {},
+    'the small form': { Size: 'small' },
+    'a certificate, open to the internet': PUBLIC,
+    'database and Redis of the customer': GIVEN,
+    'a KMS key': { KmsKeyArn: KEY },
   },
 };

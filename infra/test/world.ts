@@ -17,6 +17,12 @@ export const LEAST: Record<string, ParameterValues> = {
     SubnetIds: 'subnet-a,subnet-b',
     HostRelease: 'ab'.repeat(32),
   },
+  network: {},
+  service: {
+    VpcId: 'vpc-1',
+    SubnetIds: 'subnet-a,subnet-b',
+    ImageUri: `111122223333.dkr.ecr.eu-west-1.amazonaws.com/batchwell@sha256:${'cd'.repeat(32)}`,
+  },
 };
 
 export const deploy = (name: string, parameters: ParameterValues = {}): Evaluated =>

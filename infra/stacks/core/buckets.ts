@@ -1,6 +1,7 @@
-/** The work bucket and the bucket of host releases. Both stay when the stack is deleted. */
+/** The work bucket, the bucket of host releases and the repository of the image. All stay when the stack is deleted. */
 import { Fn, type CfnCondition, type Stack } from 'aws-cdk-lib';
 import { CfnBucket, CfnBucketPolicy, type CfnBucketProps } from 'aws-cdk-lib/aws-s3';
+import { CfnRepository } from 'aws-cdk-lib/aws-ecr';
 import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import { getAtt, sub } from '../../access/statement.ts';
 import { choose, keep } from '../template.ts';
@@ -54,6 +55,12 @@ export function addBuckets(core: Core): void {
   });
   addBucketPolicy(stack, 'WorkBucket', conditions.createsWorkBucket, []);
   addBucketPolicy(stack, 'ReleaseBucket', conditions.createsReleaseBucket, [NEVER_OVERWRITE]);
+  keep(
+    new CfnRepository(stack, 'ImageRepository', {
+      imageTagMutability: 'IMMUTABLE',
+      imageScanningConfiguration: { scanOnPush: true },
+    }),
+  );
   addLogGroup(stack, 'TaskLogGroup', 'tasks', parameters.LogRetentionDays.valueAsNumber);
   addLogGroup(stack, 'HostLogGroup', 'hosts', parameters.LogRetentionDays.valueAsNumber);
 }
