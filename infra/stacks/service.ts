@@ -133,7 +133,6 @@ function addRoles(stack: Stack): void {
 }
 
 function addOutputs(stack: Stack, hasCertificate: CfnCondition): void {
-  const attribute = (resource: string, name: string) => Fn.getAtt(resource, name);
   output(
     stack,
     'ApiUrl',
@@ -146,24 +145,24 @@ function addOutputs(stack: Stack, hasCertificate: CfnCondition): void {
   );
   output(stack, 'TokenSecretArn', 'Secret with the first token', Fn.ref('TokenSecret'));
   output(stack, 'ClusterName', 'ECS cluster', Fn.ref('Cluster'));
-  output(stack, 'ApiServiceName', 'ECS service of the API', attribute('ApiService', 'Name'));
+  output(stack, 'ApiServiceName', 'ECS service of the API', Fn.getAtt('ApiService', 'Name'));
   output(
     stack,
     'WorkerServiceName',
     'ECS service of the workers',
-    attribute('WorkerService', 'Name'),
+    Fn.getAtt('WorkerService', 'Name'),
   );
   output(
     stack,
     'LoadBalancerName',
     'As CloudWatch names it',
-    attribute('LoadBalancer', 'LoadBalancerFullName'),
+    Fn.getAtt('LoadBalancer', 'LoadBalancerFullName'),
   );
   output(
     stack,
     'TargetGroupName',
     'As CloudWatch names it',
-    attribute('TargetGroup', 'TargetGroupFullName'),
+    Fn.getAtt('TargetGroup', 'TargetGroupFullName'),
   );
   output(
     stack,
