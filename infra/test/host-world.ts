@@ -65,7 +65,7 @@ export async function createHost(
   parameters: Record<string, string> = {},
   archive: Buffer = smallRelease(),
 ): Promise<Host> {
-  const root = mkdtempSync(join(tmpdir(), 'batchwell-hostroot-'));
+  const root = mkdtempSync(join(tmpdir(), 'batchwell-root-'));
   const sums = Buffer.from(`${sha256(archive)}  ${ARCHIVE}\n`);
   const release = sha256(sums);
   const objects = new Map([
@@ -191,7 +191,7 @@ function metadataOf(request: IncomingMessage, url: string): string | undefined {
       return 'HostRole';
     case '/latest/meta-data/iam/security-credentials/HostRole':
       return JSON.stringify(
-        { Code: 'Success', AccessKeyId: 'AKID', SecretAccessKey: SECRET, Token: TOKEN },
+        { Code: 'Success', AccessKeyId: 'KEY-ID', SecretAccessKey: SECRET, Token: TOKEN },
         null,
         2,
       );

@@ -19,11 +19,12 @@ const booted = async (parameters = {}, archive?: Buffer): Promise<Host> => {
 
 const NOTHING_LEFT = ['opt/batchwell', 'opt/.batchwell.new', 'run/batchwell/host'];
 
-async function expectGivesUp(saying: RegExp): Promise<void> {
+/** It must leave nothing behind. */
+async function reasonForGivingUp(): Promise<string> {
   const { code } = await host.run('batchwell-host');
   expect(code).toBe(1);
-  expect(host.read('run/batchwell/reason')).toMatch(saying);
   for (const name of NOTHING_LEFT) expect(host.has(name), name).toBe(false);
+  return host.read('run/batchwell/reason');
 }
 
 describe('the boothook', () => {
@@ -128,20 +129,20 @@ describe('the host release', () => {
   it('After five tries it gives up and says what S3 said.', async () => {
     await booted();
     host.faults.push(...Array.from({ length: 10 }, () => 403));
-    await expectGivesUp(/in 5 tries: .*SHA256SUMS: S3 says 403 Played/);
+    expect(await reasonForGivingUp()).toMatch(/in 5 tries: .*SHA256SUMS: S3 says 403 Played/);
     expect(host.seen).toHaveLength(5);
   });
 
   it('A release that is missing gives up.', async () => {
     await booted();
     host.objects.clear();
-    await expectGivesUp(/S3 says 404 NoSuchKey/);
+    expect(await reasonForGivingUp()).toMatch(/S3 says 404 NoSuchKey/);
   });
 
   it('An archive with another SHA-256 is never unpacked.', async () => {
     await booted();
     host.objects.set(`releases/${host.release}/${ARCHIVE}`, smallRelease('#!/bin/sh\nexit 0\n'));
-    await expectGivesUp(/another SHA-256 than the release says/);
+    expect(await reasonForGivingUp()).toMatch(/another SHA-256 than the release says/);
   });
 
   it('A list with another SHA-256 than the launch template says is refused.', async () => {
@@ -150,24 +151,24 @@ describe('the host release', () => {
       `releases/${host.release}/SHA256SUMS`,
       Buffer.from(`${'0'.repeat(64)}  ${ARCHIVE}\n`),
     );
-    await expectGivesUp(/SHA256SUMS has another SHA-256/);
+    expect(await reasonForGivingUp()).toMatch(/SHA256SUMS has another SHA-256/);
   });
 
   it('A release whose stager does not run never becomes the folder of the host.', async () => {
     await booted({}, smallRelease('#!/bin/sh\necho no such library\nexit 127\n'));
-    await expectGivesUp(/does not run \(exit code 127\): no such library/);
+    expect(await reasonForGivingUp()).toMatch(/does not run \(exit code 127\): no such library/);
   });
 
   it('A release for the other architecture only gives up and names the archive.', async () => {
     await booted();
     host.objects.delete(`releases/${host.release}/${ARCHIVE}`);
-    await expectGivesUp(new RegExp(ARCHIVE));
+    expect(await reasonForGivingUp()).toMatch(new RegExp(ARCHIVE));
   });
 
   it('A disk that fills while unpacking leaves nothing, and the next try may succeed.', async () => {
     await booted();
     host.stub('tar', 'echo "tar: No space left on device" >&2; exit 2');
-    await expectGivesUp(/No space left on device/);
+    expect(await reasonForGivingUp()).toMatch(/No space left on device/);
     rmSync(host.path('test-bin/tar'));
     expect((await host.run('batchwell-host')).code).toBe(0);
   });
@@ -313,7 +314,7 @@ describe('the runtime wrapper', () => {
   it.each([
     ['without ENTRYPOINT', STAGER, ['/opt/batchwell']],
     ['that only names our folder', ['echo', '/opt/batchwell/stager.mjs'], ['/opt/batchwell']],
-    ['that does not mount our folder', ['tini', ...STAGER], ['/data']],
+    ['that does not mount our folder', ['entry', ...STAGER], ['/data']],
     ['of something else', ['nginx'], []],
   ])('A container %s is left as it is.', async (_, args, mounts) => {
     await ready();
@@ -323,8 +324,8 @@ describe('the runtime wrapper', () => {
   it('Without a release, containers start all the same.', async () => {
     await ready();
     rmSync(host.path('opt/batchwell'), { recursive: true });
-    expect(await create(['tini', ...STAGER])).toMatchObject({
-      process: { args: ['tini', ...STAGER] },
+    expect(await create(['entry', ...STAGER])).toMatchObject({
+      process: { args: ['entry', ...STAGER] },
     });
   });
 });
@@ -350,8 +351,8 @@ describe('npm run build:host', () => {
       expect(listRelease(folder)).toBe(release);
       expect(readdirSync(folder).toSorted()).toEqual([
         expect.stringMatching(/^CONTENTS-/),
-        ARCHIVE,
         'SHA256SUMS',
+        ARCHIVE,
       ]);
       await booted({ HostRelease: release }, archive);
       expect(host.release).toBe(release);
