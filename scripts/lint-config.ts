@@ -22,7 +22,7 @@ const ENVIRONMENT_READERS: readonly { files: string[]; reason: string }[] = [
   },
   { files: ['examples/**'], reason: 'Stand-alone programs.' },
   {
-    files: ['scripts/**', 'bench/**', 'test/**', '*.config.ts'],
+    files: ['scripts/**', 'bench/**', 'test/**', 'infra/**', '*.config.ts'],
     reason: 'Tools: they start processes and choose what to run.',
   },
 ];
@@ -158,7 +158,7 @@ export const lintConfig = {
     },
     {
       // A suite is one long function; a test fails by itself where a value is missing.
-      files: ['test/**/*.ts', 'packages/*/test/**/*.ts', 'bench/**/*.ts'],
+      files: ['test/**/*.ts', 'packages/*/test/**/*.ts', 'bench/**/*.ts', 'infra/test/**/*.ts'],
       rules: {
         'max-lines-per-function': 'off',
         'typescript/no-non-null-assertion': 'off',
@@ -167,8 +167,13 @@ export const lintConfig = {
     },
     {
       // Programs that a person starts; services write their log through telemetry/log.ts.
-      files: ['scripts/**', 'cli/**', 'bench/**', 'examples/**', 'stager/bundle.ts'],
+      files: ['scripts/**', 'cli/**', 'bench/**', 'examples/**', 'infra/**', 'stager/bundle.ts'],
       rules: { 'no-console': 'off' },
+    },
+    {
+      // A construct of the CDK registers itself with its stack.
+      files: ['infra/stacks/**/*.ts'],
+      rules: { 'no-new': 'off' },
     },
   ] satisfies Override[],
 };

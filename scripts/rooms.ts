@@ -162,6 +162,21 @@ export const rooms: readonly Room[] = [
     packages: [],
     reason: 'The dashboard is made of the metrics catalogue and the names of places.',
   },
+  {
+    folder: 'infra',
+    rooms: ['stager', 'packages/local-aws'],
+    packages: [
+      NODE,
+      ...SDK,
+      'aws-cdk-lib',
+      'cdk-nag',
+      '@cloud-copilot/iam-simulate',
+      'vitest',
+      'yaml',
+    ],
+    reason:
+      'infra is a package of its own: the templates must not need the fleet, nor the fleet the CDK.',
+  },
 ];
 
 /** They serve the whole repository, so they may import all of it; no room may import them. */

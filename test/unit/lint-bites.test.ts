@@ -52,6 +52,7 @@ const plants: readonly Plant[] = [
   importing('core/task', '../../test/world.ts', 'core'),
   importing('core', 'node:fs/promises'),
   importing('core', '@aws-sdk/client-s3'),
+  importing('infra', '../core/ids.ts'),
   inCore(`export const page = fetch('http://localhost');`, 'no-restricted-globals'),
   inCore(`export const page = globalThis.fetch('http://localhost');`, 'no-restricted-globals'),
   inCore(`export const pid = process.pid;`, 'no-restricted-globals'),

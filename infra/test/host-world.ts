@@ -1,0 +1,201 @@
+/**
+ * A host: a folder as its root, the user data of the template core written to it, and programs of the
+ * system that only take notes. S3, the metadata and CloudWatch Logs are one server on loopback.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { tarOf } from '../host/tar.ts';
+import { signedHeaders } from './signature.ts';
+import { deploy, propertiesOf } from './world.ts';
+
+export const SECRET = 'secret/of+the=role';
+export const TOKEN = 'session//token==';
+
+export interface Ran {
+  code: number | null;
+  out: string;
+}
+
+export interface Host {
+  root: string;
+  /** Objects of the release bucket, by key. */
+  objects: Map<string, Buffer>;
+  /** Answers before the objects, for faults: a status, or `hang`. */
+  faults: (number | 'hang')[];
+  /** Requests to S3 and CloudWatch Logs. */
+  seen: { path: string; target?: string; body: string; signed: string[] }[];
+  release: string;
+  path(name: string): string;
+  read(name: string): string;
+  has(name: string): boolean;
+  /** Runs the user data as cloud-init does. */
+  boot(): Promise<Ran>;
+  run(program: string, ...args: string[]): Promise<Ran>;
+  start(program: string, ...args: string[]): ReturnType<typeof spawn>;
+  /** A program of the system that notes its arguments and then runs this shell text. */
+  stub(name: string, text: string): void;
+  notes(): string[];
+  stop(): Promise<void>;
+}
+
+const UNAME = process.arch === 'arm64' ? 'arm64' : 'x86_64';
+export const ARCHIVE = `batchwell-host-${UNAME}.tar.gz`;
+const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
+
+/** A release whose loader ends as the stager does without its variables. */
+export function smallRelease(loader = '#!/bin/sh\nexit 123\n'): Buffer {
+  const folder = mkdtempSync(join(tmpdir(), 'batchwell-small-'));
+  for (const name of ['lib/ld.so', 'bin/node', 'stager.mjs']) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), loader, { mode: 0o755 });
+  }
+  const archive = gzipSync(tarOf(folder));
+  rmSync(folder, { recursive: true });
+  return archive;
+}
+
+export async function createHost(
+  parameters: Record<string, string> = {},
+  archive: Buffer = smallRelease(),
+): Promise<Host> {
+  const root = mkdtempSync(join(tmpdir(), 'batchwell-root-'));
+  const sums = Buffer.from(`${sha256(archive)}  ${ARCHIVE}\n`);
+  const release = sha256(sums);
+  const objects = new Map([
+    [`releases/${release}/SHA256SUMS`, sums],
+    [`releases/${release}/${ARCHIVE}`, archive],
+  ]);
+  const faults: Host['faults'] = [];
+  const seen: Host['seen'] = [];
+  const server = createServer((request, response) => {
+    void answer({ objects, faults, seen }, request, response);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const url = typeof address === 'object' ? `http://127.0.0.1:${address?.port}` : '';
+  const bin = join(root, 'test-bin');
+  mkdirSync(bin);
+
+  const path = (name: string): string => join(root, name);
+  const start = (program: string, ...args: string[]) =>
+    spawn(program, args, {
+      // A group of its own: a test that kills it kills its children.
+      detached: true,
+      env: {
+        PATH: `${bin}:/usr/sbin:/usr/bin:/sbin:/bin`,
+        BATCHWELL_ROOT: root,
+        BATCHWELL_PAUSE: '0',
+        BATCHWELL_LAST_LOOK: '0',
+        CONSOLE: path('console'),
+        NOTES: path('notes'),
+        IMDS_URL: url,
+        S3_URL: url,
+        LOGS_URL: url,
+      },
+    });
+  const run = async (program: string, ...args: string[]): Promise<Ran> => {
+    const child = start(program, ...args);
+    let out = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number | null];
+    return { code, out };
+  };
+  const host: Host = {
+    root,
+    objects,
+    faults,
+    seen,
+    release,
+    path,
+    start,
+    read: (name) => (existsSync(path(name)) ? readFileSync(path(name), 'utf8') : ''),
+    has: (name) => existsSync(path(name)),
+    run: (program, ...args) =>
+      run(program.startsWith('/') ? program : path(`usr/local/lib/batchwell/${program}`), ...args),
+    boot: () => run('/bin/sh', path('boothook')),
+    stub: (name, text) => {
+      writeFileSync(join(bin, name), `#!/bin/sh\necho "${name} $*" >>"$NOTES"\n${text}\n`);
+      chmodSync(join(bin, name), 0o755);
+    },
+    notes: () => host.read('notes').trimEnd().split('\n').filter(Boolean),
+    stop: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+  writeFileSync(path('boothook'), boothookOf({ HostRelease: release, ...parameters }));
+  host.stub('systemctl', 'case $1 in cat) echo ExecStart=/bin/true ;; esac');
+  host.stub('iptables', 'case $1 in -C) exit 1 ;; esac');
+  host.stub('modprobe', '');
+  appendFileSync(path('notes'), '');
+  return host;
+}
+
+/** The part of the user data that cloud-init runs. */
+function boothookOf(parameters: Record<string, string>): string {
+  const { UserData: text } = propertiesOf(deploy('core', parameters), 'LaunchTemplate')[
+    'LaunchTemplateData'
+  ] as { UserData: string };
+  const [, part = ''] = /text\/cloud-boothook[^\n]*\n\n([\s\S]*)--batchwell--\n$/.exec(text) ?? [];
+  return part;
+}
+
+async function answer(
+  { objects, faults, seen }: Pick<Host, 'objects' | 'faults' | 'seen'>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const body = Buffer.concat(chunks);
+  const url = request.url ?? '';
+  const metadata = metadataOf(request, url);
+  if (metadata !== undefined) return void response.end(metadata);
+  if (url.startsWith('/latest')) return void response.writeHead(401).end();
+  let signed: string[];
+  try {
+    signed = signedHeaders(request, body, SECRET);
+  } catch (error) {
+    return void response.writeHead(403).end(`<Code>${String(error)}</Code>`);
+  }
+  const target = request.headers['x-amz-target'];
+  seen.push({ path: url, body: String(body), signed, ...(target && { target: String(target) }) });
+  const fault = url === '/' ? undefined : faults.shift();
+  if (fault === 'hang') return;
+  const object = objects.get(url.replace(/^\/[^/]*\//, ''));
+  if (fault !== undefined) response.writeHead(fault).end('<Error><Code>Played</Code></Error>');
+  else if (url === '/') response.end('{}');
+  else if (object === undefined)
+    response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>');
+  else response.end(object);
+}
+
+/** IMDSv2: nothing without the token. */
+function metadataOf(request: IncomingMessage, url: string): string | undefined {
+  if (url === '/latest/api/token') return request.method === 'PUT' ? 'metadata-token' : undefined;
+  if (request.headers['x-aws-ec2-metadata-token'] !== 'metadata-token') return undefined;
+  switch (url) {
+    case '/latest/meta-data/instance-id':
+      return 'i-1';
+    case '/latest/meta-data/iam/security-credentials/':
+      return 'HostRole';
+    case '/latest/meta-data/iam/security-credentials/HostRole':
+      return JSON.stringify(
+        { Code: 'Success', AccessKeyId: 'KEY-ID', SecretAccessKey: SECRET, Token: TOKEN },
+        null,
+        2,
+      );
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    // cdk-nag takes 13 s on a quiet machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
