@@ -19,7 +19,7 @@ export interface BenchOptions {
   untilSubmitted: boolean;
   /** `startWorld`; a test that runs many benchmarks opens one world for all of them. */
   openWorld: (options: WorldOptions) => Promise<World>;
-  world: Pick<WorldOptions, 'aws' | 'env' | 'profileFolder' | 'sqlLog'>;
+  world: Pick<WorldOptions, 'aws' | 'env' | 'profileFolder' | 'sqlLog' | 'wireMs'>;
   /** Where the JSON is written. By default, a new file in bench/results. */
   out: string | undefined;
 }
@@ -43,6 +43,7 @@ const FLAGS = {
   seconds: { type: 'string', default: '10' },
   'request-ms': { type: 'string' },
   'run-ms': { type: 'string' },
+  'wire-ms': { type: 'string' },
   env: { type: 'string', multiple: true, default: [] as string[] },
   'no-limits': { type: 'boolean', default: false },
   profile: { type: 'string' },
@@ -91,6 +92,7 @@ const worldOf = (flags: Flags): BenchOptions['world'] => ({
   aws: awsOf(flags),
   sqlLog: flags['sql-log'],
   env: Object.fromEntries(flags.env.map(splitPair)),
+  ...(flags['wire-ms'] !== undefined && { wireMs: whole('wire-ms', flags['wire-ms']) }),
   ...(flags.profile === undefined ? {} : { profileFolder: flags.profile }),
 });
 
