@@ -22,7 +22,9 @@ const WARM_UP = 200;
 export async function sequential(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};
   for (const requests of options.tasks) {
-    const { world: { wireMs = 0, ...world } } = options;
+    const {
+      world: { wireMs = 0, ...world },
+    } = options;
     const counted = { ...options, world: { ...world, wireMs } };
     const counts = await inWorld(counted, { workers: 0 }, countTrips);
     const times = await inWorld({ ...options, world }, { workers: 0 }, (direct) =>

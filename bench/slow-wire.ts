@@ -25,7 +25,7 @@ function createCounter(onCommand: () => void): (chunk: Buffer) => void {
   let header: number[] = [];
   let left = 0;
   return (chunk) => {
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) {
       if (left > 0) {
         const taken = Math.min(left, chunk.length - at);
         left -= taken;
@@ -44,7 +44,12 @@ function createCounter(onCommand: () => void): (chunk: Buffer) => void {
 }
 
 /** Passes bytes on in their order, each chunk after the delay that holds when it comes. */
-function pass(from: Socket, to: Socket, delayMs: () => number, see?: (chunk: Buffer) => void): void {
+function pass(
+  from: Socket,
+  to: Socket,
+  delayMs: () => number,
+  see?: (chunk: Buffer) => void,
+): void {
   from.on('data', (chunk: Buffer) => {
     see?.(chunk);
     const ms = delayMs();

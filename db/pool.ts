@@ -14,6 +14,8 @@ export interface PoolOptions {
   connections: number;
   /** Longest time for a statement, and for a connection. Undefined: no limit. */
   statementMs?: number | undefined;
+  /** Its connections take several statements at once (trips.ts). Absent: one. */
+  takesMany?: boolean;
 }
 
 export interface BoundedPool {
@@ -68,6 +70,7 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
   const pool = createPool({
     ...connectionOptions(options.url, Math.min(statementMs ?? Infinity, LONGEST_CONNECT_MS)),
     connectionLimit: options.connections,
+    multipleStatements: options.takesMany === true,
     maxPreparedStatements: 200,
   });
   const members = new Map<object, Member>();
