@@ -1,5 +1,11 @@
 /** A connection while somebody uses it: every statement ends in time, and no spoiled one comes back. */
-import type { FieldPacket, PoolConnection, QueryResult, QueryValues } from 'mysql2/promise';
+import type {
+  ExecuteValues,
+  FieldPacket,
+  PoolConnection,
+  QueryResult,
+  QueryValues,
+} from 'mysql2/promise';
 import { within } from './bounded.ts';
 import {
   DatabaseUnavailable,
@@ -12,6 +18,8 @@ import {
 /** A query runs on the pool, or on the connection of an open transaction. */
 export interface Session {
   query<T extends QueryResult>(sql: string, values?: QueryValues): Promise<[T, FieldPacket[]]>;
+  /** The same with a statement that the server prepares once per connection. No lists in the values. */
+  execute<T extends QueryResult>(sql: string, values?: ExecuteValues): Promise<[T, FieldPacket[]]>;
 }
 
 /** What had no answer in time: a wait for a connection, a statement, or a commit. */
@@ -91,6 +99,8 @@ export function openLease(leased: Leased): Lease {
   return {
     query: <T extends QueryResult>(sql: string, values?: QueryValues) =>
       run('statement', () => connection.query<T>(sql, values)),
+    execute: <T extends QueryResult>(sql: string, values?: ExecuteValues) =>
+      run('statement', () => connection.execute<T>(sql, values)),
     begin: () => run('statement', () => connection.beginTransaction()),
     commit: () => runCommit(() => connection.commit()),
     commitWith: <T extends QueryResult>(sql: string, values?: QueryValues) =>

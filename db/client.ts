@@ -110,19 +110,23 @@ export async function requirePrimaryNow(database: Pick<Database, 'look'>): Promi
 
 const READS = /^[\s(]*(SELECT|SHOW|SET|EXPLAIN|WITH)\b/i;
 
-const singleStatements = (lease: Database['lease']): Session => ({
-  async query(sql, values) {
+const singleStatements = (lease: Database['lease']): Session => {
+  const single = async <T>(sql: string, run: (connection: Lease) => Promise<T>): Promise<T> => {
     const connection = await lease();
     try {
-      return await connection.query(sql, values);
+      return await run(connection);
     } catch (error) {
       // It commits by itself.
       throw hadNoAnswer(error) && !READS.test(sql) ? new OutcomeUnknown(error) : error;
     } finally {
       connection.release();
     }
-  },
-});
+  };
+  return {
+    query: (sql, values) => single(sql, (connection) => connection.query(sql, values)),
+    execute: (sql, values) => single(sql, (connection) => connection.execute(sql, values)),
+  };
+};
 
 const RETRIED = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT']);
 const TRANSACTION_TRIES = 5;

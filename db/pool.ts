@@ -57,6 +57,7 @@ interface Member {
   generation: number;
   /** Rejects when its server is not a primary. */
   prepared: Promise<unknown>;
+  isPrepared: boolean;
   lease: Lease | undefined;
   destroy(): void;
 }
@@ -102,7 +103,7 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
         const connection = await line.take();
         const member = members.get(connection.connection);
         if (member?.generation === generation) {
-          await requirePrepared(member, { statementMs, ...hooks });
+          if (!member.isPrepared) await requirePrepared(member, { statementMs, ...hooks });
           return leaseOf(connection, member);
         }
         if (member) member.destroy();
@@ -143,7 +144,7 @@ function openMember(core: CoreConnection, generation: number, forget: () => void
     destroySocket(core);
     reject(new DatabaseUnavailable('unreachable', 'the connection was given up'));
   };
-  return { generation, prepared, lease: undefined, destroy };
+  return { generation, prepared, isPrepared: false, lease: undefined, destroy };
 }
 
 type Limit = LeaseHooks & Pick<PoolOptions, 'statementMs'>;
@@ -154,6 +155,7 @@ async function requirePrepared(member: Member, { statementMs, ...hooks }: Limit)
       hooks.onTimeout('connection');
       return new DatabaseUnavailable('no-answer', `no answer within ${statementMs} ms`);
     });
+    member.isPrepared = true;
   } catch (error) {
     member.destroy();
     const unavailable = asUnavailable(error);
