@@ -14,6 +14,7 @@ import { sequential } from './sequential.ts';
 import { scale } from './scale.ts';
 import { scatter } from './scatter.ts';
 import { singles } from './singles.ts';
+import { soak } from './soak.ts';
 import { submit } from './submit.ts';
 import { watch } from './watch.ts';
 
@@ -39,6 +40,7 @@ export const benches = {
   scale: { run: scale, tasks: [10_000] },
   memory: { run: memory, tasks: [100_000] },
   events: { run: events, tasks: [1000] },
+  soak: { run: soak, tasks: [200_000] },
 } satisfies Record<string, Bench>;
 
 export type BenchName = keyof typeof benches;

@@ -18,7 +18,7 @@ import type { World } from './world.ts';
  */
 const COMPARED: Readonly<Record<string, number>> = {
   'SQL rows written/task': 1.04,
-  'SQL rows read/task': 1.15,
+  'SQL rows read/task': 1.25,
   'SQL statements/task': 1.4,
   'Redis commands/task': 1.4,
   's3 requests/task': 1.4,

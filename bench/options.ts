@@ -14,6 +14,8 @@ export interface BenchOptions {
   /** Keep-alive connections. */
   connections: number;
   seconds: number;
+  /** Of a soak. */
+  minutes: number;
   limits: boolean;
   /** Stops watching a scatter once all of it is submitted. */
   untilSubmitted: boolean;
@@ -33,6 +35,13 @@ function whole(name: string, text: string): number {
   return value;
 }
 
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0))
+    throw new Error(`--${name} expects a number above 0, got ${JSON.stringify(text)}.`);
+  return value;
+}
+
 const FLAGS = {
   tasks: { type: 'string' },
   workers: { type: 'string', default: '1' },
@@ -41,6 +50,7 @@ const FLAGS = {
   seed: { type: 'string', default: '1' },
   connections: { type: 'string', default: '64' },
   seconds: { type: 'string', default: '10' },
+  minutes: { type: 'string', default: '60' },
   'request-ms': { type: 'string' },
   'run-ms': { type: 'string' },
   'wire-ms': { type: 'string' },
@@ -71,6 +81,7 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
       seed: whole('seed', values.seed),
       connections: whole('connections', values.connections),
       seconds: whole('seconds', values.seconds),
+      minutes: positive('minutes', values.minutes),
       untilSubmitted: values['until-submitted'],
       limits: !values['no-limits'],
       out: values.out,
