@@ -10,9 +10,11 @@ import { hits } from './hits.ts';
 import { memory } from './memory.ts';
 import type { BenchOptions } from './options.ts';
 import type { Rows } from './report.ts';
+import { sequential } from './sequential.ts';
 import { scale } from './scale.ts';
 import { scatter } from './scatter.ts';
 import { singles } from './singles.ts';
+import { soak } from './soak.ts';
 import { submit } from './submit.ts';
 import { watch } from './watch.ts';
 
@@ -26,6 +28,8 @@ export const benches = {
   scatter: { run: scatter, tasks: [1000, 10_000] },
   counts: { run: counts, tasks: [1000] },
   singles: { run: singles, tasks: [0] },
+  /** Requests of each kind. */
+  sequential: { run: sequential, tasks: [1000] },
   hits: { run: hits, tasks: [10_000] },
   flights: { run: flights, tasks: [10_000] },
   /** Entries; hits are measured at up to 10,000. */
@@ -36,6 +40,7 @@ export const benches = {
   scale: { run: scale, tasks: [10_000] },
   memory: { run: memory, tasks: [100_000] },
   events: { run: events, tasks: [1000] },
+  soak: { run: soak, tasks: [200_000] },
 } satisfies Record<string, Bench>;
 
 export type BenchName = keyof typeof benches;

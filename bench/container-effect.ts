@@ -18,6 +18,11 @@ import type { ResultRecord } from '../core/result/result.ts';
 import { parseS3Url } from '../core/files/s3-url.ts';
 import { createCrc } from '../packages/local-aws/s3/crc.ts';
 
+/** Tasks with an output in this folder fail with exit code 3. */
+export const FAILS = 'fails';
+/** Tasks with an output in this folder lose their first attempt to a transient error. */
+export const LOSES_FIRST = 'loses-first';
+
 const OUTPUT_BODY = 'the output of one task\n';
 
 /** The local S3 requires a signature but does not verify it. */
@@ -51,6 +56,7 @@ export function createEffects(s3Url: string): Effects {
   const send = createSender(s3Url, agent);
   const counts: EffectCounts = { put: 0, get: 0 };
   const manifests = new Map<string, Promise<TaskUrls[]>>();
+  const lost = new Set<string>();
 
   async function readUrls(submissionUrl: string, secret: Buffer): Promise<TaskUrls[]> {
     counts.get += 1;
@@ -68,8 +74,8 @@ export function createEffects(s3Url: string): Effects {
       const reading = manifests.get(submissionUrl) ?? readUrls(submissionUrl, secret);
       manifests.set(submissionUrl, reading);
       const urls = (await reading)[index] ?? { inputs: [], outputs: [] };
-      for (const url of urls.outputs) await put(url, OUTPUT_BODY);
-      const record = recordOf(urls, startedMs);
+      const record = recordOf(urls, { startedMs, lost });
+      if (record.outputs.length > 0) for (const url of urls.outputs) await put(url, OUTPUT_BODY);
       const recorded = { secret, index, attempt };
       const key = encodeResultKey(recorded, record);
       await put(`${submissionUrl}results/${key}`, sealResultBody(recorded, record));
@@ -84,12 +90,25 @@ const OUTPUT_CRC = (() => {
   return crc.digest().toString('base64');
 })();
 
-function recordOf({ inputs, outputs }: TaskUrls, startedMs: number): ResultRecord {
+interface Run {
+  startedMs: number;
+  /** Outputs of attempts that were lost. */
+  lost: Set<string>;
+}
+
+function recordOf({ inputs, outputs }: TaskUrls, { startedMs, lost }: Run): ResultRecord {
   const endedMs = Date.now();
+  const base = { startedMs, endedMs, missingOutputs: [] };
+  const [first = ''] = outputs;
+  if (first.includes(`/${LOSES_FIRST}/`) && !lost.has(first)) {
+    lost.add(first);
+    const error = { kind: 'input', subject: first, message: 'S3 did not answer' } as const;
+    return { ...base, executors: [], outputs: [], error: { ...error, transient: true } };
+  }
+  if (first.includes(`/${FAILS}/`))
+    return { ...base, executors: [{ exitCode: 3, startedMs, endedMs }], outputs: [] };
   return {
-    startedMs,
-    endedMs,
-    missingOutputs: [],
+    ...base,
     executors: [{ exitCode: 0, startedMs, endedMs }],
     ...(inputs.length > 0 && { inputs: { digest: readDigest(inputs.map(asRead)) } }),
     outputs: outputs.map((_, output) => ({

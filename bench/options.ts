@@ -14,12 +14,14 @@ export interface BenchOptions {
   /** Keep-alive connections. */
   connections: number;
   seconds: number;
+  /** Of a soak. */
+  minutes: number;
   limits: boolean;
   /** Stops watching a scatter once all of it is submitted. */
   untilSubmitted: boolean;
   /** `startWorld`; a test that runs many benchmarks opens one world for all of them. */
   openWorld: (options: WorldOptions) => Promise<World>;
-  world: Pick<WorldOptions, 'aws' | 'env' | 'profileFolder' | 'sqlLog'>;
+  world: Pick<WorldOptions, 'aws' | 'env' | 'profileFolder' | 'sqlLog' | 'wireMs'>;
   /** Where the JSON is written. By default, a new file in bench/results. */
   out: string | undefined;
 }
@@ -33,6 +35,13 @@ function whole(name: string, text: string): number {
   return value;
 }
 
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0))
+    throw new Error(`--${name} expects a number above 0, got ${JSON.stringify(text)}.`);
+  return value;
+}
+
 const FLAGS = {
   tasks: { type: 'string' },
   workers: { type: 'string', default: '1' },
@@ -41,8 +50,10 @@ const FLAGS = {
   seed: { type: 'string', default: '1' },
   connections: { type: 'string', default: '64' },
   seconds: { type: 'string', default: '10' },
+  minutes: { type: 'string', default: '60' },
   'request-ms': { type: 'string' },
   'run-ms': { type: 'string' },
+  'wire-ms': { type: 'string' },
   env: { type: 'string', multiple: true, default: [] as string[] },
   'no-limits': { type: 'boolean', default: false },
   profile: { type: 'string' },
@@ -70,6 +81,7 @@ export function parseOptions(args: readonly string[]): { name: string; options: 
       seed: whole('seed', values.seed),
       connections: whole('connections', values.connections),
       seconds: whole('seconds', values.seconds),
+      minutes: positive('minutes', values.minutes),
       untilSubmitted: values['until-submitted'],
       limits: !values['no-limits'],
       out: values.out,
@@ -91,6 +103,7 @@ const worldOf = (flags: Flags): BenchOptions['world'] => ({
   aws: awsOf(flags),
   sqlLog: flags['sql-log'],
   env: Object.fromEntries(flags.env.map(splitPair)),
+  ...(flags['wire-ms'] !== undefined && { wireMs: whole('wire-ms', flags['wire-ms']) }),
   ...(flags.profile === undefined ? {} : { profileFolder: flags.profile }),
 });
 

@@ -13,6 +13,7 @@ import { startMariadb } from '../cli/services/mariadb.ts';
 import { startRedis } from '../cli/services/redis.ts';
 import type { AwsCounts, AwsSettings, AwsUrls, AttemptEnds } from './aws-process.ts';
 import { startChild, type Child } from './child.ts';
+import { openSlowWire, type SlowWire } from './slow-wire.ts';
 import { printSqlLog, startSqlLog } from './sql-log.ts';
 import { readServers, readUsage, type ServerCounts, type Usage } from './meters.ts';
 import type { WorkerMeters } from './worker-process.ts';
@@ -29,6 +30,8 @@ export interface WorldOptions {
   profileFolder?: string;
   /** Prints the statements that took most of MariaDB's time. Logging them costs some of it. */
   sqlLog?: boolean;
+  /** The fleet reaches the database over a wire that takes this long for a round trip, and that counts them. */
+  wireMs?: number;
   seed: number;
 }
 
@@ -43,6 +46,8 @@ export interface World {
   redis: Redis;
   redisUrl: string;
   databaseUrl: string;
+  /** Between fleet and database, where `wireMs` asked for one. */
+  wire: SlowWire | undefined;
   aws: Child;
   apiUrl: string;
   workers: readonly Child[];
@@ -109,7 +114,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 async function open(options: WorldOptions, closing: Closing): Promise<Omit<World, 'close'>> {
   const servers = await startServers(closing);
   const { aws, urls } = await startAws(options, servers.folder, closing);
-  const fleet = await startFleet(options, { ...servers.env, ...awsEnv(urls) }, closing);
+  const wire = await openWire(options, servers, closing);
+  const env = { ...servers.env, ...(wire && { DATABASE_URL: wire.url }), ...awsEnv(urls) };
+  const fleet = await startFleet(options, env, closing);
   const { pool, redis } = connectServers(servers, closing);
   if (options.sqlLog === true) {
     await startSqlLog(pool);
@@ -128,6 +135,7 @@ async function open(options: WorldOptions, closing: Closing): Promise<Omit<World
     redis,
     redisUrl: servers.redis.url,
     databaseUrl: servers.mariadb.url,
+    wire,
     aws,
     pids,
     async reset() {
@@ -138,6 +146,17 @@ async function open(options: WorldOptions, closing: Closing): Promise<Omit<World
     meters: () => Promise.all(fleet.workers.map((one) => one.ask<WorkerMeters>('meters'))),
     snapshot: () => takeSnapshot(pids(), pool, redis),
   };
+}
+
+async function openWire(
+  { wireMs }: WorldOptions,
+  { mariadb }: Servers,
+  closing: Closing,
+): Promise<SlowWire | undefined> {
+  if (wireMs === undefined) return undefined;
+  const wire = await openSlowWire(mariadb.url, wireMs);
+  closing.push(() => wire.close());
+  return wire;
 }
 
 interface Servers {

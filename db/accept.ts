@@ -1,17 +1,21 @@
 /** Accepts new tasks: once this has committed, Batchwell owes an answer. */
 import type { RequestKey } from '../core/access/idempotency.ts';
 import type { NewTask } from '../core/task/task.ts';
+import { storeSingles, type SeenTemplates } from './accept-together.ts';
+import { TASKS_PER_CHANGE } from './changes.ts';
 import { inTransaction, type Database, type Session, type Transaction } from './client.ts';
-import { answerKeys, claimKeys, type KeyClaim } from './idempotency.ts';
+import { answerKey, claimKeys, type KeyClaim } from './idempotency.ts';
 import {
   insertNewTasks,
   insertScatter,
   prepareTasks,
   saveTemplates,
+  taskRows,
   type NewTasks,
   type Origin,
 } from './new-tasks.ts';
 import { select } from './rows.ts';
+import { isShort } from './statement-size.ts';
 import { knowOutcome } from './unavailable.ts';
 
 /** A task, with the key of its request when the sender gave one. */
@@ -55,12 +59,18 @@ export interface Accepted {
 }
 
 /** Commits all of the tasks or none, except those that were accepted before under the same key. */
-export async function acceptTasks(database: Database, request: AcceptRequest): Promise<Accepted> {
+export async function acceptTasks(
+  database: Database,
+  request: AcceptRequest,
+  seen: SeenTemplates = new Map(),
+): Promise<Accepted> {
   const { scatter } = request;
   const prepared = await prepareTasks(
     request.tasks.map(({ task }) => task),
     { isScatter: scatter !== undefined },
   );
+  if (!scatter && fitsTogether(request, prepared))
+    return acceptTogether(database, { ...request, prepared }, seen);
   const templateIds = await saveTemplates(database, prepared, request).catch(knowOutcome);
   const tasks = { prepared, templateIds };
   return inTransaction(database, (session) =>
@@ -68,6 +78,35 @@ export async function acceptTasks(database: Database, request: AcceptRequest): P
       ? acceptScatter(session, request, scatter, tasks)
       : acceptSingles(session, request, tasks),
   );
+}
+
+/** One statement for each table, and all of them in one packet. */
+const fitsTogether = (origin: Origin, prepared: NewTasks['prepared']): boolean =>
+  prepared.length <= TASKS_PER_CHANGE &&
+  isShort(taskRows(origin, { prepared, templateIds: new Map() }));
+
+async function acceptTogether(
+  database: Database,
+  request: AcceptRequest & Pick<NewTasks, 'prepared'>,
+  seen: SeenTemplates,
+): Promise<Accepted> {
+  const { tasks, prepared, nowMs } = request;
+  let claims: TaskClaim[] = [];
+  const ids = await storeSingles(
+    database,
+    {
+      ...request,
+      keys: tasks.flatMap(({ key }) => key ?? []),
+      choose(claimed) {
+        claims = judgeTasks(tasks, claimed);
+        return prepared.flatMap((task, position) =>
+          claims[position] === 'mine' ? { task, key: tasks[position]?.key } : [],
+        );
+      },
+    },
+    seen,
+  );
+  return { tasks: answersTo(claims, ids, nowMs) };
 }
 
 async function acceptScatter(
@@ -82,7 +121,7 @@ async function acceptScatter(
   if (claim !== 'mine') return readAccepted(session, claim);
   const size = tasks.prepared.length;
   const scatterId = await insertScatter(session, request, { ...scatter, size });
-  if (key) await answerKeys(session, owner, [{ key, scatterId }]);
+  if (key) await answerKey(session, owner, { key, scatterId });
   const ids = await insertNewTasks(session, request, tasks, scatterId);
   return {
     scatter: { id: scatterId, createdMs: nowMs, equalRows: countEqual(tasks.prepared) },
@@ -90,33 +129,35 @@ async function acceptScatter(
   };
 }
 
+/** Tasks that are too long for one statement. */
 async function acceptSingles(
   session: Transaction,
   request: AcceptRequest,
   { prepared, templateIds }: NewTasks,
 ): Promise<Accepted> {
-  const claims = await claimTasks(session, request);
+  const { owner, tasks, nowMs } = request;
+  const keys = tasks.flatMap(({ key }) => key ?? []);
+  const claims = judgeTasks(tasks, await claimKeys(session, owner, keys, nowMs));
   const fresh = prepared.filter((_, position) => claims[position] === 'mine');
   const ids = await insertNewTasks(session, request, { prepared: fresh, templateIds });
-  const made = claims.map((claim) => (claim === 'mine' ? ids.shift() : undefined));
-  await answerKeys(session, request.owner, answersOf(request.tasks, made));
-  return {
-    tasks: claims.map((claim, position) => answerOf(claim, { position, made }, request.nowMs)),
-  };
+  const answers = answersTo(claims, ids, nowMs);
+  for (const [position, { key }] of tasks.entries()) {
+    const answer = answers[position];
+    if (key && claims[position] === 'mine' && answer && answer !== 'other-request')
+      await answerKey(session, owner, { key, taskId: answer.id });
+  }
+  return { tasks: answers };
 }
 
 /** `sameAs`: the position of an earlier task of this group that is the same request. */
 type TaskClaim = KeyClaim | { sameAs: number };
 
-async function claimTasks(
-  session: Session,
-  { owner, tasks, nowMs }: AcceptRequest,
-): Promise<TaskClaim[]> {
-  const keys = tasks.flatMap(({ key }) => key ?? []);
-  const claims = await claimKeys(session, owner, keys, nowMs);
+/** @param claimed a claim for each task that has a key */
+function judgeTasks(tasks: readonly TaskRequest[], claimed: readonly KeyClaim[]): TaskClaim[] {
+  const claims = claimed.values();
   const first = new Map<string, number>();
   return tasks.map(({ key }, position) => {
-    const claim = key === undefined ? 'mine' : (claims.shift() ?? 'mine');
+    const claim = key === undefined ? 'mine' : (claims.next().value ?? 'mine');
     if (key === undefined || claim !== 'mine') return claim;
     const hex = key.digest.toString('hex');
     const sameAs = first.get(hex) ?? position;
@@ -127,15 +168,16 @@ async function claimTasks(
   });
 }
 
-/** What is remembered under the keys of the tasks that were made. */
-const answersOf = (
-  tasks: readonly TaskRequest[],
-  made: readonly (number | undefined)[],
-): { key: RequestKey; taskId: number }[] =>
-  tasks.flatMap(({ key }, position) => {
-    const taskId = made[position];
-    return key && taskId !== undefined ? [{ key, taskId }] : [];
-  });
+/** @param ids of the tasks whose claim is `mine` */
+function answersTo(
+  claims: readonly TaskClaim[],
+  ids: readonly number[],
+  nowMs: number,
+): (AcceptedTask | 'other-request')[] {
+  const next = ids.values();
+  const made = claims.map((claim) => (claim === 'mine' ? next.next().value : undefined));
+  return claims.map((claim, position) => answerOf(claim, { position, made }, nowMs));
+}
 
 function answerOf(
   claim: TaskClaim,

@@ -1,5 +1,11 @@
 /** A connection while somebody uses it: every statement ends in time, and no spoiled one comes back. */
-import type { FieldPacket, PoolConnection, QueryResult, QueryValues } from 'mysql2/promise';
+import type {
+  ExecuteValues,
+  FieldPacket,
+  PoolConnection,
+  QueryResult,
+  QueryValues,
+} from 'mysql2/promise';
 import { within } from './bounded.ts';
 import {
   DatabaseUnavailable,
@@ -12,6 +18,8 @@ import {
 /** A query runs on the pool, or on the connection of an open transaction. */
 export interface Session {
   query<T extends QueryResult>(sql: string, values?: QueryValues): Promise<[T, FieldPacket[]]>;
+  /** The same with a statement that the server prepares once per connection. No lists in the values. */
+  execute<T extends QueryResult>(sql: string, values?: ExecuteValues): Promise<[T, FieldPacket[]]>;
 }
 
 /** What had no answer in time: a wait for a connection, a statement, or a commit. */
@@ -27,6 +35,8 @@ export interface Lease extends Session {
   begin(): Promise<void>;
   /** @throws OutcomeUnknown when no answer came */
   commit(): Promise<void>;
+  /** The same, with statements that end with the commit. */
+  commitWith: Session['query'];
   /** Never rejects: a connection that cannot roll back is not used again. */
   rollback(): Promise<void>;
   /** Ends the statement that runs now, if it still runs after `limitMs`. */
@@ -81,14 +91,20 @@ export function openLease(leased: Leased): Lease {
     }
   };
 
+  const runCommit = <T>(start: () => Promise<T>): Promise<T> =>
+    run('commit', start).catch((error: unknown) => {
+      throw hadNoAnswer(error) ? new OutcomeUnknown(error) : error;
+    });
+
   return {
     query: <T extends QueryResult>(sql: string, values?: QueryValues) =>
       run('statement', () => connection.query<T>(sql, values)),
+    execute: <T extends QueryResult>(sql: string, values?: ExecuteValues) =>
+      run('statement', () => connection.execute<T>(sql, values)),
     begin: () => run('statement', () => connection.beginTransaction()),
-    commit: () =>
-      run('commit', () => connection.commit()).catch((error: unknown) => {
-        throw hadNoAnswer(error) ? new OutcomeUnknown(error) : error;
-      }),
+    commit: () => runCommit(() => connection.commit()),
+    commitWith: <T extends QueryResult>(sql: string, values?: QueryValues) =>
+      runCommit(() => connection.query<T>(sql, values)),
     async rollback() {
       if (spoiled) return;
       const limitMs = Math.min(ROLLBACK_MS, statementMs ?? ROLLBACK_MS);

@@ -2,8 +2,9 @@
 import { settledPart, type ReadChange } from '../core/notify/changes.ts';
 import type { Session, Transaction } from './client.ts';
 import { fromJson, select, selectFirst, write } from './rows.ts';
+import type { Statement, Verbatim } from './trips.ts';
 
-const TASKS_PER_CHANGE = 1000;
+export const TASKS_PER_CHANGE = 1000;
 /**
  * One round trip separates a row's id from its commit. A transaction that takes longer than this
  * has failed.
@@ -18,13 +19,20 @@ export async function logChange(
   { ended }: { ended: boolean },
 ): Promise<void> {
   for (let start = 0; start < taskIds.length; start += TASKS_PER_CHANGE) {
-    await write(
-      transaction,
-      `INSERT INTO task_changes (tasks, ended, created_ms) VALUES (?, ?, ${NOW_MS})`,
-      [JSON.stringify(taskIds.slice(start, start + TASKS_PER_CHANGE)), ended],
-    );
+    const part = JSON.stringify(taskIds.slice(start, start + TASKS_PER_CHANGE));
+    const { sql, values } = changeStatement(part, { ended });
+    await write(transaction, sql, [...values]);
   }
 }
+
+/** @param tasks up to `TASKS_PER_CHANGE` ids as JSON */
+export const changeStatement = (
+  tasks: string | Verbatim,
+  { ended }: { ended: boolean },
+): Statement => ({
+  sql: `INSERT INTO task_changes (tasks, ended, created_ms) VALUES (?, ?, ${NOW_MS})`,
+  values: [tasks, ended],
+});
 
 interface ChangesPage {
   changes: ReadChange[];

@@ -5,8 +5,9 @@
 import { createPool, type Pool } from 'mysql2/promise';
 import { fileURLToPath } from 'node:url';
 import type { Lease, Session, Timeout } from './borrowed-connection.ts';
-import { connectionOptions, openPool } from './pool.ts';
+import { connectionOptions, openPool, type BoundedPool } from './pool.ts';
 import { selectFirst } from './rows.ts';
+import { openTrips, type Trips } from './trips.ts';
 import { DatabaseUnavailable, errorCode, hadNoAnswer, OutcomeUnknown } from './unavailable.ts';
 import { openWatch, type Standing } from './watch.ts';
 
@@ -17,6 +18,8 @@ export interface Database {
   pool: Session;
   /** For statements that belong together. @throws DatabaseUnavailable */
   lease(): Promise<Lease>;
+  /** For a transaction whose statements travel together (trips.ts). @throws DatabaseUnavailable */
+  leaseForTrips(): Promise<Lease>;
   /** Whether a primary answers now. */
   look(): Promise<Standing>;
   /** As it was when last looked at: every 2 s, and after a statement without an answer. */
@@ -41,46 +44,60 @@ export type Transaction = Session & { readonly [open]: true };
 /** Time left to statements at a server that was lost. */
 const LAST_MS = 2000;
 
-/** Opens a pool, and watches whether its server is a primary that answers. */
+/** Opened when they are first needed. */
+const CONNECTIONS_FOR_TRIPS = 4;
+
+/** Opens pools, and watches whether their server is a primary that answers. */
 export function openDatabase(options: DatabaseOptions): Database {
   let standing: Standing = { up: true };
-  const pool = openPool(options, {
-    onTimeout(what) {
+  const hooks = {
+    onTimeout(what: Timeout) {
       options.onTimeout?.(what);
-      pool.retire();
+      retire();
       watch.suspect();
     },
     onReadOnly() {
-      pool.retire();
+      retire();
       // In a failover, some of the old connections may never be answered.
-      pool.hurry(LAST_MS);
+      hurry();
       watch.suspect();
     },
-  });
+  };
+  const pool = openPool(options, hooks);
+  const tripsPool = openPool(
+    { ...options, connections: CONNECTIONS_FOR_TRIPS, takesMany: true },
+    hooks,
+  );
+  const pools = [pool, tripsPool];
+  const retire = (): void => pools.forEach((one) => one.retire());
+  const hurry = (): void => pools.forEach((one) => one.hurry(LAST_MS));
   const watch = openWatch(options.url, {
     onChange(changed) {
       standing = changed;
-      if (!changed.up) pool.refuse(new DatabaseUnavailable(changed.outage, changed.message));
+      if (!changed.up)
+        for (const one of pools)
+          one.refuse(new DatabaseUnavailable(changed.outage, changed.message));
       options.onChange?.(changed);
     },
-    onLost: () => pool.retire(),
-    onAnswerElsewhere: () => pool.hurry(LAST_MS),
+    onLost: retire,
+    onAnswerElsewhere: hurry,
     async askPool() {
       (await pool.lease()).release();
     },
   });
-  const lease = async (): Promise<Lease> => {
+  const leaseOf = async (one: BoundedPool): Promise<Lease> => {
     await watch.requireUp();
-    return pool.lease();
+    return one.lease();
   };
   return {
-    pool: singleStatements(lease),
-    lease,
+    pool: singleStatements(() => leaseOf(pool)),
+    lease: () => leaseOf(pool),
+    leaseForTrips: () => leaseOf(tripsPool),
     look: () => watch.look(),
     standing: () => standing,
     async close() {
       watch.close();
-      await pool.end();
+      await Promise.all(pools.map((one) => one.end()));
     },
   };
 }
@@ -93,19 +110,23 @@ export async function requirePrimaryNow(database: Pick<Database, 'look'>): Promi
 
 const READS = /^[\s(]*(SELECT|SHOW|SET|EXPLAIN|WITH)\b/i;
 
-const singleStatements = (lease: Database['lease']): Session => ({
-  async query(sql, values) {
+const singleStatements = (lease: Database['lease']): Session => {
+  const single = async <T>(sql: string, run: (connection: Lease) => Promise<T>): Promise<T> => {
     const connection = await lease();
     try {
-      return await connection.query(sql, values);
+      return await run(connection);
     } catch (error) {
       // It commits by itself.
       throw hadNoAnswer(error) && !READS.test(sql) ? new OutcomeUnknown(error) : error;
     } finally {
       connection.release();
     }
-  },
-});
+  };
+  return {
+    query: (sql, values) => single(sql, (connection) => connection.query(sql, values)),
+    execute: (sql, values) => single(sql, (connection) => connection.execute(sql, values)),
+  };
+};
 
 const RETRIED = new Set(['ER_LOCK_DEADLOCK', 'ER_LOCK_WAIT_TIMEOUT']);
 const TRANSACTION_TRIES = 5;
@@ -114,17 +135,31 @@ const TRANSACTION_TRIES = 5;
  * Runs `work` in a transaction. After a deadlock or a lock timeout it rolls back and runs it again,
  * up to 5 times. @throws OutcomeUnknown when the commit had no answer
  */
-export async function inTransaction<T>(
+export const inTransaction = <T>(
   database: Pick<Database, 'lease'>,
   work: (session: Transaction) => Promise<T>,
+): Promise<T> =>
+  retried(database.lease, async (connection) => {
+    await connection.begin();
+    const value = await work(connection as Session as Transaction);
+    await connection.commit();
+    return value;
+  });
+
+/** The same; `work` ends with `commit`. */
+export const inTrips = <T>(
+  database: Pick<Database, 'leaseForTrips'>,
+  work: (trips: Trips) => Promise<T>,
+): Promise<T> => retried(database.leaseForTrips, (connection) => work(openTrips(connection)));
+
+async function retried<T>(
+  lease: () => Promise<Lease>,
+  work: (connection: Lease) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
-    const connection = await database.lease();
+    const connection = await lease();
     try {
-      await connection.begin();
-      const value = await work(connection as Session as Transaction);
-      await connection.commit();
-      return value;
+      return await work(connection);
     } catch (error) {
       await connection.rollback();
       if (attempt >= TRANSACTION_TRIES || !RETRIED.has(errorCode(error))) throw error;

@@ -2,6 +2,7 @@
 import type { RequestKey } from '../core/access/idempotency.ts';
 import type { Session } from './client.ts';
 import { select, write } from './rows.ts';
+import type { Statement, Verbatim } from './trips.ts';
 
 interface AnsweredBefore {
   id: number;
@@ -11,7 +12,7 @@ interface AnsweredBefore {
 /** `mine`: not answered yet, and no other transaction can answer it until this one ends. */
 export type KeyClaim = 'mine' | 'other-request' | AnsweredBefore;
 
-interface KeyRow {
+export interface KeyRow {
   digest: Buffer;
   request: Buffer;
   rowId: number | null;
@@ -39,20 +40,35 @@ export async function claimKeys(
   nowMs: number,
 ): Promise<KeyClaim[]> {
   if (keys.length === 0) return [];
+  const [claim, read] = claimStatements(owner, keys, nowMs);
+  await write(session, claim.sql, [...claim.values]);
+  return judgeKeys(keys, await select<KeyRow>(session, read.sql, [...read.values]));
+}
+
+/** Two statements: the result of the second goes to `judgeKeys`. */
+export function claimStatements(
+  owner: string,
+  keys: readonly RequestKey[],
+  nowMs: number,
+): [claim: Statement, read: Statement] {
   // In one order, so that two that claim the same keys do not deadlock.
   const wanted = [
     ...new Map(keys.map((key) => [key.digest.toString('hex'), key])).entries(),
   ].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  await write(
-    session,
-    'INSERT IGNORE INTO idempotency_keys (owner, digest, request, created_ms) VALUES ?',
-    [wanted.map(([, { digest, request }]) => [owner, digest, request, nowMs])],
-  );
-  const rows = await select<KeyRow>(
-    session,
-    `${ROWS} WHERE keys_.owner = ? AND keys_.digest IN (?)`,
-    [owner, wanted.map(([, { digest }]) => digest)],
-  );
+  return [
+    {
+      sql: 'INSERT IGNORE INTO idempotency_keys (owner, digest, request, created_ms) VALUES ?',
+      values: [wanted.map(([, { digest, request }]) => [owner, digest, request, nowMs])],
+    },
+    {
+      sql: `${ROWS} WHERE keys_.owner = ? AND keys_.digest IN (?)`,
+      values: [owner, wanted.map(([, { digest }]) => digest)],
+    },
+  ];
+}
+
+/** In the order of the keys. */
+export function judgeKeys(keys: readonly RequestKey[], rows: readonly KeyRow[]): KeyClaim[] {
   const found = new Map(rows.map((row) => [row.digest.toString('hex'), row]));
   return keys.map((key) => judgeKey(key, found.get(key.digest.toString('hex'))));
 }
@@ -64,21 +80,26 @@ function judgeKey(key: RequestKey, row: KeyRow | undefined): KeyClaim {
   return same ? { id: row.rowId, createdMs: row.rowCreatedMs } : 'other-request';
 }
 
-/** Stores the answers to claimed keys. Call it in the transaction that claimed them. */
-export async function answerKeys(
-  session: Session,
-  owner: string,
-  answers: readonly { key: RequestKey; taskId?: number; scatterId?: number }[],
-): Promise<void> {
-  for (const { key, taskId, scatterId } of answers) {
-    await write(
-      session,
-      `UPDATE idempotency_keys SET task_id = ?, scatter_id = ?, request = ?
-        WHERE owner = ? AND digest = ?`,
-      [taskId ?? null, scatterId ?? null, key.request, owner, key.digest],
-    );
-  }
+/** Stores the answer to a claimed key. Call it in the transaction that claimed it. */
+export async function answerKey(session: Session, owner: string, answer: KeyAnswer): Promise<void> {
+  const { sql, values } = answerStatement(owner, answer);
+  await write(session, sql, [...values]);
 }
+
+interface KeyAnswer {
+  key: RequestKey;
+  taskId?: number | Verbatim;
+  scatterId?: number;
+}
+
+export const answerStatement = (
+  owner: string,
+  { key, taskId, scatterId }: KeyAnswer,
+): Statement => ({
+  sql: `UPDATE idempotency_keys SET task_id = ?, scatter_id = ?, request = ?
+        WHERE owner = ? AND digest = ?`,
+  values: [taskId ?? null, scatterId ?? null, key.request, owner, key.digest],
+});
 
 /** Deletes up to `most` keys that were made before a time. Returns how many. */
 export async function pruneKeys(

@@ -17,9 +17,10 @@ import { logChange } from './changes.ts';
 import type { Database, Session, Transaction } from './client.ts';
 import { selectFirst, write } from './rows.ts';
 import { inParts } from './statement-size.ts';
+import type { Statement, Verbatim } from './trips.ts';
 
 /** A task, split into what it shares with others and its own values. */
-interface PreparedTask extends SplitTask {
+export interface PreparedTask extends SplitTask {
   task: NewTask;
   /** See core/cache/replicates.ts. */
   replicate: number;
@@ -37,7 +38,7 @@ export interface Origin {
 
 export interface NewTasks {
   prepared: readonly PreparedTask[];
-  templateIds: ReadonlyMap<Template, number>;
+  templateIds: ReadonlyMap<Template, number | Verbatim>;
 }
 
 /** Rows that are split before other work of the process runs. */
@@ -131,19 +132,21 @@ export async function saveTemplates(
 }
 
 /** One for each owner: its script is among the owner's objects. */
+export const templateDigest = (template: Template, owner: string): Buffer =>
+  sha256(`${JSON.stringify(owner)} ${JSON.stringify(template)}`);
+
 async function saveTemplate(
   session: Session,
   template: Template,
   { owner, nowMs }: Pick<Origin, 'owner' | 'nowMs'>,
 ): Promise<number> {
-  const body = JSON.stringify(template);
-  const digest = sha256(`${JSON.stringify(owner)} ${body}`);
+  const digest = templateDigest(template, owner);
   const known = await findTemplate(session, digest);
   if (known && (await noteTemplateUse(session, known, nowMs))) return known.id;
   await write(
     session,
     'INSERT IGNORE INTO templates (digest, body, created_ms, used_ms) VALUES (?, ?, ?, ?)',
-    [digest, body, nowMs, nowMs],
+    [digest, JSON.stringify(template), nowMs, nowMs],
   );
   const id = (await findTemplate(session, digest))?.id;
   if (id === undefined)
@@ -218,11 +221,12 @@ export async function insertNewTasks(
   return taskIds;
 }
 
-const taskRows = (
+/** A row of `tasks`, in the order of `INSERT_TASKS`. */
+export const taskRows = (
   origin: Origin,
   { prepared, templateIds }: NewTasks,
-  scatterId: number | undefined,
-): unknown[][] =>
+  scatterId?: number,
+): TaskColumns[] =>
   prepared.map(({ task, template, values, replicate }, position) => [
     origin.owner,
     origin.cacheDomain,
@@ -231,7 +235,7 @@ const taskRows = (
     task.name,
     task.description,
     JSON.stringify(task.tags),
-    templateIds.get(template),
+    templateIds.get(template) ?? null,
     JSON.stringify(values),
     task.cache,
     task.merge ?? 'on',
@@ -244,17 +248,18 @@ const taskRows = (
     origin.nowMs,
   ]);
 
-async function insertTasks(
-  session: Session,
-  rows: readonly (readonly unknown[])[],
-): Promise<number[]> {
-  const { insertId } = await write(
-    session,
-    `INSERT INTO tasks (owner, cache_domain, scatter_id, scatter_row, name, description, tags,
+type TaskColumns = readonly (string | number | null | Verbatim)[];
+
+export const tasksStatement = (rows: readonly TaskColumns[]): Statement => ({
+  sql: `INSERT INTO tasks (owner, cache_domain, scatter_id, scatter_row, name, description, tags,
       template_id, slot_values,
        cache, merge, replicate, profile, warnings, place, moved_ms, due_ms, created_ms) VALUES ?`,
-    [rows],
-  );
+  values: [rows],
+});
+
+async function insertTasks(session: Session, rows: readonly TaskColumns[]): Promise<number[]> {
+  const { sql, values } = tasksStatement(rows);
+  const { insertId } = await write(session, sql, [...values]);
   return consecutiveIds(session, insertId, rows.length);
 }
 
@@ -267,18 +272,30 @@ async function consecutiveIds(session: Session, first: number, count: number): P
     count > 1
       ? await selectFirst<{ step: number }>(session, 'SELECT @@auto_increment_increment AS step')
       : undefined;
-  const step = read?.step ?? 1;
-  return Array.from({ length: count }, (_, position) => first + position * step);
+  return idsFrom(first, read?.step ?? 1, count);
 }
+
+export const idsFrom = (first: number, step: number, count: number): number[] =>
+  Array.from({ length: count }, (_, position) => first + position * step);
 
 async function insertTags(
   session: Session,
   tasks: readonly PreparedTask[],
   ids: readonly number[],
 ): Promise<void> {
+  for (const { sql, values } of tagStatements(tasks, (position) => ids[position] ?? 0))
+    await write(session, sql, [...values]);
+}
+
+export function tagStatements(
+  tasks: readonly PreparedTask[],
+  idOf: (position: number) => number | Verbatim,
+): Statement[] {
   const rows = tasks.flatMap(({ task }, position) =>
-    Object.entries(task.tags).map(([tagKey, tagValue]) => [tagKey, tagValue, ids[position]]),
+    Object.entries(task.tags).map(([tagKey, tagValue]) => [tagKey, tagValue, idOf(position)]),
   );
-  for (const part of inParts(rows))
-    await write(session, 'INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?', [part]);
+  return inParts(rows).map((part) => ({
+    sql: 'INSERT INTO task_tags (tag_key, tag_value, task_id) VALUES ?',
+    values: [part],
+  }));
 }

@@ -14,6 +14,8 @@ export interface PoolOptions {
   connections: number;
   /** Longest time for a statement, and for a connection. Undefined: no limit. */
   statementMs?: number | undefined;
+  /** Its connections take several statements at once (trips.ts). Absent: one. */
+  takesMany?: boolean;
 }
 
 export interface BoundedPool {
@@ -55,6 +57,7 @@ interface Member {
   generation: number;
   /** Rejects when its server is not a primary. */
   prepared: Promise<unknown>;
+  isPrepared: boolean;
   lease: Lease | undefined;
   destroy(): void;
 }
@@ -68,6 +71,7 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
   const pool = createPool({
     ...connectionOptions(options.url, Math.min(statementMs ?? Infinity, LONGEST_CONNECT_MS)),
     connectionLimit: options.connections,
+    multipleStatements: options.takesMany === true,
     maxPreparedStatements: 200,
   });
   const members = new Map<object, Member>();
@@ -99,7 +103,7 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
         const connection = await line.take();
         const member = members.get(connection.connection);
         if (member?.generation === generation) {
-          await requirePrepared(member, { statementMs, ...hooks });
+          if (!member.isPrepared) await requirePrepared(member, { statementMs, ...hooks });
           return leaseOf(connection, member);
         }
         if (member) member.destroy();
@@ -140,7 +144,7 @@ function openMember(core: CoreConnection, generation: number, forget: () => void
     destroySocket(core);
     reject(new DatabaseUnavailable('unreachable', 'the connection was given up'));
   };
-  return { generation, prepared, lease: undefined, destroy };
+  return { generation, prepared, isPrepared: false, lease: undefined, destroy };
 }
 
 type Limit = LeaseHooks & Pick<PoolOptions, 'statementMs'>;
@@ -151,6 +155,7 @@ async function requirePrepared(member: Member, { statementMs, ...hooks }: Limit)
       hooks.onTimeout('connection');
       return new DatabaseUnavailable('no-answer', `no answer within ${statementMs} ms`);
     });
+    member.isPrepared = true;
   } catch (error) {
     member.destroy();
     const unavailable = asUnavailable(error);

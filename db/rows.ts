@@ -26,6 +26,19 @@ export async function selectFirst<T extends object>(
   return row;
 }
 
+/**
+ * The same for a statement that runs for most requests: the server parses it once per connection.
+ * `sql` is one of few texts, since a connection keeps only some.
+ */
+export async function selectPrepared<T extends object>(
+  session: Session,
+  sql: string,
+  values: (string | number | bigint | Buffer | null)[],
+): Promise<T | undefined> {
+  const [[row]] = await session.execute<(T & RowDataPacket)[]>(sql, values);
+  return row;
+}
+
 /** What an INSERT, UPDATE or DELETE did: `affectedRows`, and the first `insertId`. */
 export async function write(
   session: Session,

@@ -29,6 +29,10 @@ export function inParts<T>(rows: readonly Row<T>[]): Row<T>[][] {
   return parts.map((part) => part.rows);
 }
 
+/** Whether rows leave room for other statements beside them. */
+export const isShort = (rows: readonly Row<unknown>[]): boolean =>
+  rows.reduce((sum, row) => sum + charactersOf(row), 0) <= CHARACTERS_PER_STATEMENT / 2;
+
 const charactersOf = (row: Row<unknown>): number =>
   row.reduce<number>(
     (sum, value) => sum + (typeof value === 'string' ? value.length : CHARACTERS_OF_A_NUMBER),

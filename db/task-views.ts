@@ -9,7 +9,7 @@ import type { ReportedTask } from '../core/notify/task-event.ts';
 import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import { storedResult } from './attempts.ts';
 import type { Session } from './client.ts';
-import { fromJson, select, selectFirst } from './rows.ts';
+import { fromJson, select, selectFirst, selectPrepared } from './rows.ts';
 
 export interface TaskStanding {
   id: number;
@@ -56,18 +56,23 @@ export const toStanding = (row: StandingRow): TaskStanding => ({
   ...known('failureCode', row.failureCode),
 });
 
+const FROM_STANDING = `SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id`;
+
 /** In no order. Missing ones are left out. */
 export async function readStandings(
   session: Session,
   ids: readonly number[],
 ): Promise<TaskStanding[]> {
-  if (ids.length === 0) return [];
-  const rows = await select<StandingRow>(
-    session,
-    `SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id
-      WHERE t.id IN (?)`,
-    [ids],
-  );
+  const [only] = ids;
+  if (only === undefined) return [];
+  if (ids.length === 1) {
+    // As a whole number: mysql2 sends numbers as DOUBLE.
+    const row = await selectPrepared<StandingRow>(session, `${FROM_STANDING} WHERE t.id = ?`, [
+      BigInt(only),
+    ]);
+    return row ? [toStanding(row)] : [];
+  }
+  const rows = await select<StandingRow>(session, `${FROM_STANDING} WHERE t.id IN (?)`, [ids]);
   return rows.map(toStanding);
 }
 

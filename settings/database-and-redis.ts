@@ -59,7 +59,8 @@ export const databaseAndRedis = {
       fallback: 8,
       unit: 'connections',
       range: [1, 200],
-      effect: 'Size of the connection pool of each process.',
+      effect:
+        'Size of the connection pool of each process. An API opens up to 4 more to accept tasks.',
     }),
     apiStatementMs: whole({
       variable: 'BATCHWELL_API_STATEMENT_MS',

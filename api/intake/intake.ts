@@ -8,6 +8,7 @@ import type { RequestKey } from '../../core/access/idempotency.ts';
 import { publicId } from '../../core/ids.ts';
 import type { NewTask } from '../../core/task/task.ts';
 import { acceptTasks, type NewScatter, type TaskRequest } from '../../db/accept.ts';
+import type { SeenTemplates } from '../../db/accept-together.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
 import { taskNudges } from '../../queues/messages.ts';
 import type { NudgeSender } from './nudge-sender.ts';
@@ -49,6 +50,7 @@ export function createIntake(
   nudgeSender: NudgeSender,
 ): Intake {
   const { config, database, metrics } = dependencies;
+  const seenTemplates: SeenTemplates = new Map();
 
   const accept = async (
     { owner, cacheDomain }: Sender,
@@ -56,14 +58,18 @@ export function createIntake(
     scatter?: NewScatter & { key?: RequestKey | undefined },
   ) => {
     const nowMs = dependencies.nowMs();
-    const accepted = await acceptTasks(database, {
-      owner,
-      cacheDomain,
-      tasks,
-      nowMs,
-      dueMs: dueAfter(nowMs, config.stallMs),
-      ...(scatter && { scatter }),
-    });
+    const accepted = await acceptTasks(
+      database,
+      {
+        owner,
+        cacheDomain,
+        tasks,
+        nowMs,
+        dueMs: dueAfter(nowMs, config.stallMs),
+        ...(scatter && { scatter }),
+      },
+      seenTemplates,
+    );
     const fresh = accepted.tasks.flatMap((one) =>
       one !== 'other-request' && one.fresh ? [one.id] : [],
     );
@@ -94,18 +100,10 @@ export function createIntake(
   return {
     acceptTask: (sender, request) => groupOf(sender)(request),
     async acceptScatter(sender, scatter, tasks) {
-      const accepted = await accept(
-        sender,
-        tasks.map((task) => ({ task })),
-        scatter,
-      );
-      if (accepted.scatter === undefined || accepted.scatter === 'other-request')
-        return 'other-request';
-      return {
-        id: publicId('scatter', accepted.scatter),
-        taskIds: accepted.ids,
-        equalRows: accepted.scatter.equalRows,
-      };
+      const requests = tasks.map((task) => ({ task }));
+      const { scatter: made, ids } = await accept(sender, requests, scatter);
+      if (made === undefined || made === 'other-request') return 'other-request';
+      return { id: publicId('scatter', made), taskIds: ids, equalRows: made.equalRows };
     },
   };
 }

@@ -169,6 +169,30 @@ it('bench events reports every event that every listener hears', async () => {
     expectNumbers(row, [...USAGE, 'committed→heard p99 ms', 'statements/s']);
 });
 
+it('bench sequential reports one commit for a POST, none for a GET, and times beside those of the database', async () => {
+  const rows = await run('sequential');
+  expect(rows['POST']?.['SQL commits/request']).toBeCloseTo(1, 1);
+  expect(rows['GET MINIMAL']?.['SQL commits/request']).toBeCloseTo(0, 1);
+  for (const name of ['POST', 'GET MINIMAL'])
+    expect(rows[name]?.['of a bare INSERT and COMMIT'], name).toBeGreaterThan(0);
+  expectNumbers(rows['the database'], ['SELECT 1 p50 ms', 'INSERT and COMMIT p50 ms']);
+});
+
+it('bench soak runs tasks of every kind to their ends, and says of each metric whether it was flat', async () => {
+  const { options } = parseOptions(['soak', '--minutes', '0.05', '--tasks', '60']);
+  const runMs: [number, number] = [20, 60];
+  const world = {
+    aws: { requestMs: 0, latency: { scheduleMs: 20, startMs: 0 }, runMs },
+    env: { BATCHWELL_POLL_MS: '100', BATCHWELL_PACK_IDLE_MS: '20' },
+  };
+  const rows = await benches.soak.run({ ...options, world });
+  expect(rows['soak']).toMatchObject({ tasks: 60, 'not ended': 0 });
+  for (const kind of ['done', 'failed', 'cancelled', 'retried', 'webhook calls', 'events heard'])
+    expect(rows['soak']?.[kind], kind).toBeGreaterThan(0);
+  expectNumbers(rows['last third'], ['api MB', 'worker1 descriptors', 'Redis keys']);
+  expect(rows['flat']?.['rows/task: tasks']).toBe(1);
+});
+
 it('a task costs no more requests, statements and rows than bench/reference/counts.json says', async () => {
   const reference = JSON.parse(
     await readFile(new URL('../../bench/reference/counts.json', import.meta.url), 'utf8'),
