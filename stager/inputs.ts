@@ -1,6 +1,6 @@
 /** The inputs of a task: its script declares them one by one, then all are fetched at once. */
 import { append } from '../core/append.ts';
-import { HeadObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, ListObjectsV2Command, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -114,9 +114,35 @@ async function fetchFolder(means: Means, place: S3Place, folder: string): Promis
       ),
     );
   }
-  if (seen === 0) throw new FinalError('NoSuchKey: no object has this prefix');
+  if (seen === 0) throw await whyNoFolder(s3, place);
   return { read: members, sum: folderSum(members) };
 }
+
+/** Nothing is below the key of a DIRECTORY: a file may be at the key itself. */
+async function whyNoFolder(s3: S3Client, { bucket, key }: S3Place): Promise<FinalError> {
+  const file = key.replace(/\/+$/, '');
+  const head = file !== '' && new HeadObjectCommand({ Bucket: bucket, Key: file });
+  const isFile = head && (await s3.send(head).then(isThere, isNotTold));
+  return new FinalError(
+    isFile
+      ? 'it is a file (an object) but is declared as DIRECTORY'
+      : 'NoSuchKey: no object has this prefix',
+  );
+}
+
+/** There is no object at the key of a FILE: there may be objects below it. */
+async function whyNoFile(s3: S3Client, { bucket, key }: S3Place, error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && error.name === 'NoSuchKey')) return error;
+  const below = new ListObjectsV2Command({ Bucket: bucket, Prefix: `${key}/`, MaxKeys: 1 });
+  const isFolder = await s3.send(below).then(({ KeyCount: count = 0 }) => count > 0, isNotTold);
+  return isFolder
+    ? new FinalError('it is a directory (a prefix of objects) but is declared as FILE')
+    : error;
+}
+
+const isThere = (): boolean => true;
+/** A role may be allowed to read the object and not to look at others. */
+const isNotTold = (): boolean => false;
 
 function folderSum(members: readonly FetchedMember[]): string | null {
   const summed = members.flatMap(({ name, sizeBytes, crc64nvme }) =>
@@ -175,7 +201,11 @@ async function fetchFile(
   source: Source,
   { url, path }: { url: string; path: string },
 ): Promise<Fetched> {
-  const { crc64nvme, etag, sizeBytes } = await download(s3, source, path, target);
+  const { crc64nvme, etag, sizeBytes } = await download(s3, source, path, target).catch(
+    async (error: unknown) => {
+      throw 'web' in source ? error : await whyNoFile(s3, source, error);
+    },
+  );
   const { size } = await stat(path);
   const file = {
     url: 'web' in source ? url : formatS3Url(source),
@@ -272,7 +302,7 @@ export async function fetchInputs(
       error: {
         kind: 'input',
         subject,
-        message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason)}`,
+        message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason).replaceAll(PART_SUFFIX, '')}`,
         ...transience(one.reason),
       },
     };

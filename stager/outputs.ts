@@ -93,6 +93,12 @@ async function findMatches(
   return matched ? found : undefined;
 }
 
+/** A client may have declared a FILE, and the slash alone made it a DIRECTORY. */
+const whyNoDirectory = ({ path, url }: DeclaredOutput): string =>
+  url.endsWith('/')
+    ? `${path} is a file, but its URL ends in '/', which declares a DIRECTORY`
+    : `${path} is declared as DIRECTORY but is not one`;
+
 /** Undefined when the output does not exist. */
 async function findFiles(output: DeclaredOutput): Promise<FoundFile[] | undefined> {
   if (output.pathPrefix !== undefined && hasWildcard(output.path))
@@ -100,8 +106,7 @@ async function findFiles(output: DeclaredOutput): Promise<FoundFile[] | undefine
   const facts = await statOf(output.path);
   if (!facts) return undefined;
   if (output.type === 'DIRECTORY') {
-    if (!facts.isDirectory())
-      throw new FinalError(`${output.path} is declared as DIRECTORY but is not one`);
+    if (!facts.isDirectory()) throw new FinalError(whyNoDirectory(output));
     return filesUnder(output.path);
   }
   if (!facts.isFile())

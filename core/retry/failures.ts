@@ -11,6 +11,22 @@ export const failureKinds = {
     tesState: 'EXECUTOR_ERROR',
     advice: 'Read the stdout and stderr of that task.',
   },
+  'input-missing': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: "Check the input's URL, then submit the task again.",
+  },
+  'input-unusable': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: 'Correct the input, then submit the task again.',
+  },
+  'output-unusable': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: 'Correct the output, then submit the task again.',
+  },
+  'path-unusable': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: 'Use another path, then submit the task again.',
+  },
   'input-unreadable': {
     tesState: 'SYSTEM_ERROR',
     advice: 'Check that the object exists and that the job role can read it.',

@@ -3,6 +3,7 @@ import { CONTAINER_PATH, containerPath, hasWildcard } from '../container/contain
 import { inputUrlProblem, outputUrlProblem, type UrlRule } from '../files/file-url.ts';
 import { namesUser } from '../files/url-secrets.ts';
 import { problemAt, type Problem } from '../problems.ts';
+import { nameProblem } from './parse-paths.ts';
 import { listOf, optional, rawOf, readText, refuse, textOf, type Source } from './read-fields.ts';
 import type { FileType, InputOf, OutputOf } from './task.ts';
 
@@ -96,9 +97,11 @@ export function checkPath(
 ): string | undefined {
   if (given === undefined) return undefined;
   const path = containerPath(given);
-  return path === undefined || (path === '/' && name !== 'workdir')
-    ? refuse(reader, name, CONTAINER_PATH, given)
-    : path;
+  if (path === undefined || (path === '/' && name !== 'workdir'))
+    return refuse(reader, name, CONTAINER_PATH, given);
+  // The names in a pattern are no names of files.
+  const wrong = hasWildcard(path) ? undefined : nameProblem(path);
+  return wrong === undefined ? path : refuse(reader, name, wrong, given);
 }
 
 export function readVolumes(task: Source): string[] {
@@ -111,7 +114,8 @@ function readPathItem(item: unknown, at: string, problems: Problem[]): string | 
   const given = readText(item, at, { longestBytes: LONGEST_PATH_BYTES }, problems);
   if (given === undefined) return undefined;
   const path = containerPath(given);
-  if (path === undefined || path === '/') problems.push(problemAt(at, CONTAINER_PATH, item));
+  const wrong = path === undefined || path === '/' ? CONTAINER_PATH : nameProblem(path);
+  if (wrong !== undefined) problems.push(problemAt(at, wrong, item));
   return path;
 }
 

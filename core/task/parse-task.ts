@@ -11,6 +11,7 @@ import type { ProfileName } from '../profiles/profile-names.ts';
 import { profiles, recogniseClient } from '../profiles/profiles.ts';
 import { readExecutor, refuseOtherImages } from './parse-executor.ts';
 import { readInput, readOutput, readVolumes, refuseSharedPaths } from './parse-files.ts';
+import { refusePaths } from './parse-paths.ts';
 import { parseResources } from './parse-resources.ts';
 import { cacheTag, mergeTag, profileTag, readTags } from './parse-tags.ts';
 import { listOf, pathOf, rawOf, readObject, refuse, textOf, type Source } from './read-fields.ts';
@@ -55,6 +56,8 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   refuseOtherImages(executors, problems);
   const volumes = readVolumes(reader);
   refuseSharedPaths(inputs, problems);
+  // Positions are known only while nothing was left out.
+  if (problems.length === 0) refusePaths({ inputs, outputs, executors, volumes }, problems);
   const { resources, warnings, ...asked } = parseResources(reader, defaults);
   const modes = modesOf(asked, { tags, problems, defaults });
   const named = profileTag(tags, problems, defaults.profile);

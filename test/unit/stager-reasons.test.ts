@@ -1,0 +1,240 @@
+// cspell:ignore ENOTDIR EISDIR EEXIST ENAMETOOLONG EROFS EACCES ENOTFOUND
+/** Whose fault it is when files cannot be moved, and what the task says to do about it. */
+import { describe, expect, test } from 'vitest';
+import type { StagerError } from '../../core/result/result.ts';
+import { failureKinds, type FailureKind } from '../../core/retry/failures.ts';
+import { meaningOfExit } from '../../core/retry/command-exit.ts';
+import { judgeRefusedCopy, judgeStager } from '../../core/retry/stager-reasons.ts';
+
+type Row = [reason: string, kind: FailureKind, advice: RegExp];
+
+const SUBJECT = 's3://lab/could not be read: NoSuchKey: x';
+const error = (kind: StagerError['kind'], verb: string, reason: string): StagerError => ({
+  kind,
+  subject: SUBJECT,
+  message: `${kind === 'input' ? 'Input' : 'Output'} 2 of 3 (NoSuchBucket: n) ${SUBJECT} could not be ${verb}: ${reason}`,
+});
+
+function judged(of: StagerError, kind: FailureKind, advice: RegExp): void {
+  const failure = judgeStager(of);
+  expect([of.message, failure.kind]).toEqual([of.message, kind]);
+  expect(failure.sentence.startsWith(`${of.message.replace(/\.$/, '')}. `)).toBe(true);
+  expect(failure.sentence.slice(of.message.length)).toMatch(advice);
+}
+
+const inputs: Row[] = [
+  ['NoSuchKey: The specified key does not exist.', 'input-missing', /Check the input's URL/],
+  ['NoSuchKey: no object has this prefix', 'input-missing', /Check the input's URL/],
+  ['NotFound: HTTP 404', 'input-missing', /Check the input's URL/],
+  ['HTTP 404 Not Found', 'input-missing', /Check the input's URL/],
+  ['HTTP 410 Gone', 'input-missing', /Check the input's URL/],
+  ['NoSuchBucket: The specified bucket does not exist', 'input-missing', /name of the bucket/],
+  ["ENOENT: no such file or directory, stat '/mnt/x'", 'input-missing', /shared folder/],
+  ["ENOTDIR: not a directory, stat '/mnt/x/y'", 'input-missing', /shared folder/],
+  ["EACCES: permission denied, stat '/mnt/x'", 'input-unreadable', /permission to read/],
+  ['it is a file (an object) but is declared as DIRECTORY', 'input-unusable', /type of the input/],
+  ['it is a directory (a prefix of objects) but is declared as FILE', 'input-unusable', /type/],
+  ['it is a directory but is declared as FILE', 'input-unusable', /type of the input/],
+  ['InvalidObjectState: The operation is not valid', 'input-unusable', /archive/],
+  ['HTTP 401 Unauthorized', 'input-unusable', /login/],
+  ['HTTP 403 Forbidden', 'input-unusable', /expired/],
+  ['HTTP 400 Bad Request', 'input-unusable', /curl/],
+  ['HTTP 304 Not Modified', 'input-unusable', /curl/],
+  ['the server redirects more than 20 times', 'input-unusable', /curl/],
+  ['AccessDenied: Access Denied', 'input-unreadable', /job role can read it.*S3 says the same/],
+  ['ExpiredToken: The provided token has expired', 'input-unreadable', /credentials/],
+  ['PermanentRedirect: The bucket is in this region', 'input-unreadable', /region/],
+  ['AuthorizationHeaderMalformed: the region is wrong', 'input-unreadable', /region/],
+  ['KMS.DisabledException: key is disabled', 'input-unreadable', /KMS/],
+  ['InvalidBucketName: The specified bucket is not valid.', 'input-unusable', /Correct the input/],
+  ['the key "a/../b" cannot be the path of a file in a folder', 'input-unusable', /one by one/],
+  ['its URL must be s3://bucket/key or http(s)://…', 'input-unusable', /Correct the input's URL/],
+  ['a DIRECTORY must have an s3:// URL', 'input-unusable', /Correct the input's URL/],
+  ['ENOTFOUND: getaddrinfo ENOTFOUND host', 'input-unreadable', /resolve its name/],
+  ['CERT_HAS_EXPIRED: certificate has expired', 'input-unreadable', /certificate/],
+  ['ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1', 'input-unreadable', /did not answer/],
+  ['SlowDown: HTTP 503', 'input-unreadable', /later/],
+  ['HTTP 500 Internal Server Error', 'input-unreadable', /later/],
+  ["EEXIST: file already exists, mkdir '/in/a'", 'input-unusable', /A file is where/],
+  ["ENOTDIR: not a directory, open '/in/a/b'", 'input-unusable', /A file is where/],
+  ["EISDIR: illegal operation on a directory, rename '/in/a'", 'input-unusable', /A folder is/],
+  ["ENAMETOOLONG: name too long, open '/in/aa'", 'input-unusable', /255 bytes/],
+  ["EROFS: read-only file system, mkdir '/sys/x'", 'input-unusable', /Use another path/],
+  ["EACCES: permission denied, mkdir '/root/x'", 'input-unusable', /Use another path/],
+  ["ENOENT: no such file or directory, mkdir '/proc/x'", 'input-unusable', /Use another path/],
+  ['ENOSPC: no space left on device, write', 'disk-full', /larger disks/],
+  ['EDQUOT: disk quota exceeded, write', 'disk-full', /larger disks/],
+  ['something new', 'input-unreadable', /Check that the object exists/],
+];
+
+const outputs: Row[] = [
+  [
+    "/out/a is a file, but its URL ends in '/', which declares a DIRECTORY",
+    'output-unusable',
+    /Remove the '\/'/,
+  ],
+  ['/out/a is declared as DIRECTORY but is not one', 'output-unusable', /type of the output/],
+  ['/out/a is declared as FILE but is a directory', 'output-unusable', /type of the output/],
+  ['/out/a is declared as FILE but is not a regular file', 'output-unusable', /type of the output/],
+  [
+    '/a/b matches the pattern but does not begin with path_prefix /c',
+    'output-unusable',
+    /path_prefix/,
+  ],
+  ['NoSuchBucket: The specified bucket does not exist', 'output-unusable', /name of the bucket/],
+  ['KeyTooLongError: Your key is too long', 'output-unusable', /1,024 bytes/],
+  ['an output URL must be s3://bucket/key', 'output-unusable', /Correct the output's URL/],
+  ['EntityTooLarge: Your proposed upload exceeds', 'output-unusable', /5 TB/],
+  ["EACCES: permission denied, open '/out/a'", 'output-unusable', /permissions/],
+  ["ENOENT: no such file or directory, open '/out/a'", 'output-unusable', /background/],
+  ['AccessDenied: Access Denied', 'output-unwritable', /job role can write/],
+  ['InvalidAccessKeyId: not known', 'output-unwritable', /credentials/],
+  ['PermanentRedirect: other region', 'output-unwritable', /region/],
+  ['KMS.NotFoundException: no key', 'output-unwritable', /KMS/],
+  ['SlowDown: HTTP 503', 'output-unwritable', /later/],
+  ['something new', 'output-unwritable', /job role can write/],
+];
+
+test.each(inputs)(
+  'an input that could not be read by reason of %j is %s',
+  (reason, kind, advice) => {
+    judged(error('input', 'read', reason), kind, advice);
+  },
+);
+
+test.each(outputs)(
+  'an output that could not be written by reason of %j is %s',
+  (reason, kind, advice) => {
+    judged(error('output', 'written', reason), kind, advice);
+  },
+);
+
+test.each<[message: string, kind: FailureKind, advice: RegExp]>([
+  [
+    "Executor 0 could not be started: ENOENT: no such file or directory, access '/in/x'",
+    'path-unusable',
+    /stdin does not exist/,
+  ],
+  [
+    "Executor 1 could not be started: EACCES: permission denied, access '/in/x'",
+    'path-unusable',
+    /stdin cannot be read/,
+  ],
+  [
+    "Executor 1 could not be started: EACCES: permission denied, mkdir '/root'",
+    'path-unusable',
+    /another path/,
+  ],
+  [
+    "The folder /in/a/b could not be created: ENOTDIR: not a directory, mkdir '/in/a/b'",
+    'path-unusable',
+    /A file is where/,
+  ],
+  [
+    "The folder /sys/a could not be created: EROFS: read-only file system, mkdir '/sys/a'",
+    'path-unusable',
+    /another path/,
+  ],
+  [
+    "The folder /a could not be created: ENOSPC: no space left on device, mkdir '/a'",
+    'disk-full',
+    /larger disks/,
+  ],
+  [
+    "The task's shell ended with exit code 2 before the script was finished.",
+    'script-unreadable',
+    /container's log/,
+  ],
+  [
+    "The task's shell /opt/batchwell/bin/sh could not be started: ENOENT: spawn",
+    'script-unreadable',
+    /stager's folder on the hosts/,
+  ],
+  [
+    "The task's script could not be prepared from s3://w/m: EROFS: read-only file system, mkdtemp '/tmp/x'",
+    'script-unreadable',
+    /no folder that the stager can write/,
+  ],
+  [
+    "The task's script could not be prepared from s3://w/m: AccessDenied: no",
+    'script-unreadable',
+    /work bucket/,
+  ],
+  [
+    'The script\'s request "x" failed: ENOSPC: no space left on device, write',
+    'disk-full',
+    /larger disks/,
+  ],
+  ['The script says nonsense.', 'script-unreadable', /work bucket/],
+])('of a script, %j is %s', (message, kind, advice) => {
+  judged({ kind: 'script', subject: 'executor 0', message }, kind, advice);
+});
+
+test('what cannot be told of the owner object is the fleet’s fault, not that of an output', () => {
+  judged(
+    {
+      kind: 'output',
+      subject: 'owner',
+      message:
+        'No output was written, because the owner of the submission could not be read: NoSuchBucket: gone',
+    },
+    'output-unwritable',
+    /work bucket/,
+  );
+  judged(
+    { kind: 'forged', subject: 's', message: 'NoSuchKey: x' },
+    'script-unreadable',
+    /work bucket/,
+  );
+});
+
+test('a copy to a bucket that does not exist is the caller’s fault, and one that is denied is not', () => {
+  expect(judgeRefusedCopy('S3 could not copy a to b: NoSuchBucket: gone').kind).toBe(
+    'output-unusable',
+  );
+  expect(judgeRefusedCopy('S3 could not copy a to b: AccessDenied: no').kind).toBe('copy-refused');
+});
+
+test('every kind of failure says whose fault it is and what to do, and these are the caller’s', () => {
+  const kinds = Object.entries(failureKinds);
+  for (const [, { advice }] of kinds) expect(advice).toMatch(/^[A-Z].{15,}\.$/);
+  const callers = kinds.filter(([, { tesState }]) => tesState === 'EXECUTOR_ERROR');
+  expect(callers.map(([kind]) => kind)).toEqual([
+    'executor-failed',
+    'same-call-failed',
+    'input-missing',
+    'input-unusable',
+    'output-unusable',
+    'path-unusable',
+    'output-missing',
+    'out-of-memory',
+    'timed-out',
+  ]);
+});
+
+describe('the exit code of a command', () => {
+  test.each([
+    [126, 'not executable', /architecture/],
+    [127, 'command not found', /PATH/],
+    [129, 'SIGHUP', /stdout and stderr/],
+    [132, 'SIGILL', /processors/],
+    [134, 'SIGABRT', /stdout and stderr/],
+    [135, 'SIGBUS', /shared memory/],
+    [136, 'SIGFPE', /stdout and stderr/],
+    [137, 'SIGKILL', /ram_gb/],
+    [139, 'SIGSEGV', /stdout and stderr/],
+    [141, 'SIGPIPE', /stdout and stderr/],
+    [143, 'SIGTERM', /stdout and stderr/],
+    [152, 'SIGXCPU', /stdout and stderr/],
+    [153, 'SIGXFSZ', /larger/],
+    [159, 'SIGSYS', /stdout and stderr/],
+    [1, undefined, /stdout and stderr/],
+    [128, undefined, /stdout and stderr/],
+    [160, undefined, /stdout and stderr/],
+    [255, undefined, /stdout and stderr/],
+  ])('%s means %s', (exitCode, brief, advice) => {
+    const meaning = meaningOfExit(exitCode);
+    expect(meaning.brief).toBe(brief);
+    expect(meaning.advice).toMatch(advice);
+  });
+});
