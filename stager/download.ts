@@ -4,9 +4,10 @@
  */
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from './make-folder.ts';
 import { Readable } from 'node:stream';
 import { combineCrc } from '../core/cache/crc-combine.ts';
 import type { CrcName } from '../core/cache/crc-combine.ts';
@@ -298,7 +299,7 @@ async function downloadNow(
   path: string,
   target: Target,
 ): Promise<Downloaded> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const unfinished = `${path}${PART_SUFFIX}`;
   try {
     const downloaded = await persist(async () => {

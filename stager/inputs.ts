@@ -2,8 +2,9 @@
 import { append } from '../core/append.ts';
 import { HeadObjectCommand, ListObjectsV2Command, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from './make-folder.ts';
 import { containerPath, overlappingPaths } from '../core/container/container-path.ts';
 import { pathOfUrl } from '../core/files/file-url.ts';
 import { hideUrlSecrets } from '../core/files/url-secrets.ts';
@@ -68,7 +69,7 @@ async function fetchMember(
 ): Promise<FetchedMember> {
   // S3 consoles mark an empty folder by a key that ends in '/'.
   if (name.endsWith('/')) {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     return { name, etag, sizeBytes: 0, crc64nvme: EMPTY_CRC };
   }
   const file = await download(s3, place, path, { ...target, isAnnounced: true });
@@ -84,7 +85,7 @@ async function fetchFolder(means: Means, place: S3Place, folder: string): Promis
   const { s3, target } = means;
   const members: FetchedMember[] = [];
   const prefix = place.key === '' || place.key.endsWith('/') ? place.key : `${place.key}/`;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   let seen = 0;
   for await (const page of paginateListObjectsV2(
     { client: s3 },
@@ -178,7 +179,7 @@ async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
 
 async function fetchOne(means: Means, input: DeclaredInput): Promise<Fetched> {
   if (input.kind === 'content') {
-    await mkdir(dirname(input.path), { recursive: true });
+    await makeFolder(dirname(input.path));
     await writeFile(input.path, input.content);
     return NOT_FROM_S3;
   }

@@ -1,7 +1,8 @@
 /** One whole attempt, from the environment that Batch sets to the container's exit code. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from './make-folder.ts';
 import {
   DISK_WAIT_VARIABLE,
   LIVE_LOGS_VARIABLE,
@@ -65,7 +66,7 @@ function readCount(env: NodeJS.ProcessEnv, name: string, otherwise: number, leas
 /** An image may have no /tmp. */
 async function makeScratch(env: NodeJS.ProcessEnv): Promise<string> {
   const parent = env[SCRATCH_VARIABLE] ?? '/tmp';
-  await mkdir(parent, { recursive: true });
+  await makeFolder(parent);
   return mkdtemp(join(parent, 'batchwell-'));
 }
 

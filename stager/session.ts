@@ -4,6 +4,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { access, appendFile, constants, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from './make-folder.ts';
 import { sealResultBody } from '../core/result/result-body.ts';
 import { spellBytes } from '../core/cache/spell.ts';
 import { encodeResultKey } from '../core/result/result-key.ts';
@@ -135,7 +136,7 @@ async function prepareExecutor(
     (folder) => folder !== '',
   );
   try {
-    for (const folder of folders) await mkdir(folder, { recursive: true });
+    for (const folder of folders) await makeFolder(folder);
     if (stdin !== '') await access(stdin, constants.R_OK);
   } catch (error) {
     session.error = {
@@ -279,9 +280,9 @@ export async function writeResult(session: Session): Promise<void> {
   await persist(() => writeBytes(session.s3, within(session, key), body, 'application/json'));
 }
 
-async function makeFolder(session: Session, path: string): Promise<boolean> {
+async function requestFolder(session: Session, path: string): Promise<boolean> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     return true;
   } catch (error) {
     session.error = {
@@ -304,8 +305,8 @@ type Request = (session: Session, words: string[]) => boolean | Promise<boolean>
 
 /** The requests of a script, as described in docs/task-script.md. */
 const requests: Record<string, Request> = {
-  folder: (session, [path = '']) => makeFolder(session, path),
-  place: (session, [path = '']) => makeFolder(session, folderAbove(path)),
+  folder: (session, [path = '']) => requestFolder(session, path),
+  place: (session, [path = '']) => requestFolder(session, folderAbove(path)),
   input: (session, [type, url = '', path = '', name = '']) =>
     session.inputs.push({ kind: type === 'DIRECTORY' ? 'folder' : 'file', url, path, name }) > 0,
   content: (session, [content = '', path = '', name = '']) =>

@@ -7,7 +7,8 @@ const LONGEST_NAME_BYTES = 255;
 
 /** What was expected of a path; undefined when a file system can have it. */
 export function nameProblem(path: string): string | undefined {
-  if (path.length <= LONGEST_NAME_BYTES) return undefined;
+  // A UTF-16 unit has up to three bytes in UTF-8.
+  if (path.length * 3 <= LONGEST_NAME_BYTES) return undefined;
   const encoder = new TextEncoder();
   return path.split('/').some((name) => encoder.encode(name).length > LONGEST_NAME_BYTES)
     ? `a path whose names have at most ${LONGEST_NAME_BYTES} bytes each`
