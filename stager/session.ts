@@ -2,7 +2,7 @@
  * One attempt at a task: what its script requested, the results so far, and what is written to S3.
  */
 import type { S3Client } from '@aws-sdk/client-s3';
-import { access, appendFile, constants, mkdir, stat, writeFile } from 'node:fs/promises';
+import { access, appendFile, constants, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeFolder } from './make-folder.ts';
 import { sealResultBody } from '../core/result/result-body.ts';
@@ -12,10 +12,12 @@ import type { ExecutorResult, ResultRecord, StagerError } from '../core/result/r
 import { boundRecord } from '../core/result/stored-record.ts';
 import { inSubmission } from '../core/files/s3-layout.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
+import type { Descendants } from './descendants.ts';
 import { PART_SUFFIX } from './download.ts';
 import { takeOrReadFence, type OwnSubmission } from './fence.ts';
 import type { DeclaredInput, FetchedFile } from './inputs.ts';
 import { fetchInputs } from './inputs.ts';
+import { endDescendants } from './left-behind.ts';
 import { openLiveLogs } from './live-logs.ts';
 import type { LiveLogs, LiveStream } from './live-logs.ts';
 import type { Log } from './log.ts';
@@ -23,6 +25,8 @@ import type { DeclaredOutput } from './outputs.ts';
 import { uploadOutputs } from './outputs.ts';
 import { openRoom } from './room.ts';
 import { persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
+import { hasText, openStream } from './streams.ts';
+import type { Stream } from './streams.ts';
 import type { Uploader } from './upload.ts';
 
 export interface Identity extends OwnSubmission {
@@ -31,6 +35,13 @@ export interface Identity extends OwnSubmission {
   index: number;
   /** From 1. */
   attempt: number;
+}
+
+interface StartedExecutor {
+  startedMs: number;
+  stdout: Stream;
+  stderr: Stream;
+  ended?: ExecutorResult;
 }
 
 export interface Session extends Identity {
@@ -47,8 +58,11 @@ export interface Session extends Identity {
   outputs: DeclaredOutput[];
   fetched: FetchedFile[];
   /** Those that were started, in order. */
-  executors: { startedMs: number; stdout: string; stderr: string; ended?: ExecutorResult }[];
-  record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputs'>;
+  executors: StartedExecutor[];
+  descendants: Descendants;
+  /** What the record says beside what its outputs say. */
+  warnings: string[];
+  record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputs' | 'warnings'>;
   error?: StagerError;
   live: LiveLogs;
   /** Once it is set, nothing more is written. */
@@ -64,7 +78,7 @@ interface SessionTimes {
 
 export function openSession(
   identity: Identity,
-  parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs'>,
+  parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs' | 'descendants' | 'warnings'>,
   { liveLogsMs, diskWaitMs }: SessionTimes,
 ): Session {
   const executors: Session['executors'] = [];
@@ -98,8 +112,8 @@ const within = ({ submission }: Identity, name: string): S3Place => ({
 
 const streamsOf = (executors: Session['executors']): LiveStream[] =>
   executors.flatMap(({ stdout, stderr }, position) => [
-    { name: `${position}.stdout`, path: stdout },
-    { name: `${position}.stderr`, path: stderr },
+    { name: `${position}.stdout`, ...stdout },
+    { name: `${position}.stderr`, ...stderr },
   ]);
 
 /** What is told before an executor prints anything; the stderr of the first one replaces it. */
@@ -147,17 +161,18 @@ async function prepareExecutor(
     };
     return false;
   }
-  const own = (name: string) => join(session.logs, `${position}.${name}`);
+  const stream = (named: string, name: string) =>
+    openStream(named, join(session.logs, `${position}.${name}`));
   session.executors[Number(position)] = {
     startedMs: Date.now(),
-    stdout: stdout || own('stdout'),
-    stderr: stderr || own('stderr'),
+    stdout: await stream(stdout, 'stdout'),
+    stderr: await stream(stderr, 'stderr'),
   };
   session.live.lookSoon();
   return true;
 }
 
-function endExecutor(session: Session, position: number, exitCode: number): void {
+async function endExecutor(session: Session, position: number, exitCode: number): Promise<void> {
   const executor = session.executors[position];
   if (!executor) return;
   executor.ended = { exitCode, startedMs: executor.startedMs, endedMs: Date.now() };
@@ -166,16 +181,14 @@ function endExecutor(session: Session, position: number, exitCode: number): void
     exitCode,
     durationMs: Date.now() - executor.startedMs,
   });
+  // SIGTERM ends them too.
+  if (!session.closed) await endDescendants(session, position);
 }
 
 const ended = (session: Session): ExecutorResult[] =>
   session.executors.flatMap((executor) => executor.ended ?? []);
 
-/** An executor may name /dev/null or a pipe. Only a regular file is uploaded. */
-async function hasText(path: string): Promise<boolean> {
-  const facts = await stat(path).catch(() => undefined);
-  return facts !== undefined && facts.isFile() && facts.size > 0;
-}
+const TEXT = 'text/plain; charset=utf-8';
 
 /**
  * Writes rc, stdout and stderr of all executors so far. A log that cannot be written is reported
@@ -187,9 +200,10 @@ export async function writeLogs(session: Session): Promise<void> {
   const place = (name: string) =>
     within(session, inSubmission.log(session.index, session.attempt, name));
   const put = async (name: string, work: Promise<unknown>) => {
-    await work.catch((error: unknown) =>
-      session.log('log_not_written', { name, reason: reasonOf(error) }),
-    );
+    await work.catch((error: unknown) => {
+      session.log('log_not_written', { name, reason: reasonOf(error) });
+      session.warnings.push(`The log ${name} could not be written to S3: ${reasonOf(error)}`);
+    });
   };
   const codes = JSON.stringify(ended(session).map((one) => one.exitCode));
   await Promise.all([
@@ -197,9 +211,9 @@ export async function writeLogs(session: Session): Promise<void> {
       'rc',
       persist(() => writeBytes(session.s3, place('rc'), codes, 'application/json')),
     ),
-    ...streamsOf(session.executors).map(async ({ name, path }) => {
-      if (await hasText(path))
-        await put(name, session.uploader.upload(path, place(name), 'text/plain; charset=utf-8'));
+    ...streamsOf(session.executors).map(async ({ name, path, file }) => {
+      if (await hasText({ path, file }))
+        await put(name, session.uploader.upload(file ? { path, file } : path, place(name), TEXT));
     }),
   ]);
 }
@@ -268,11 +282,13 @@ export async function writeResult(session: Session): Promise<void> {
   session.live.stop();
   if (session.closed) return;
   session.closed = 'recorded';
+  const warnings = [...session.warnings, ...(session.record.warnings ?? [])];
   const record = boundRecord({
     startedMs: session.startedMs,
     endedMs: Date.now(),
     executors: ended(session),
     ...session.record,
+    ...(warnings.length > 0 && { warnings }),
     ...(session.error && { error: session.error }),
   });
   const key = inSubmission.results + encodeResultKey(session, record);
@@ -313,10 +329,8 @@ const requests: Record<string, Request> = {
     session.inputs.push({ kind: 'content', content, path, name }) > 0,
   fetch: fetchAll,
   executor: prepareExecutor,
-  ended: (session, [position, exitCode]) => {
-    endExecutor(session, Number(position), Number(exitCode));
-    return true;
-  },
+  ended: (session, [position, exitCode]) =>
+    endExecutor(session, Number(position), Number(exitCode)).then(() => true),
   logs: (session) => writeLogs(session).then(() => true),
   output: (session, [type, url = '', path = '', pathPrefix]) =>
     session.outputs.push({

@@ -99,6 +99,8 @@ export interface SeenResult {
   index: number;
   /** Batch's attempt, from 1. */
   attempt: number;
+  /** When it ended, by the clock of its host. */
+  endedMs: number;
   /**
    * Absent when it did not fit into the key: read the object's body. Where that was read, its
    * content carries no proof.

@@ -1,4 +1,4 @@
-// cspell:ignore ENOTDIR EISDIR EEXIST ENAMETOOLONG EROFS EACCES ENXIO ENODEV ELOOP EINVAL ENOTFOUND
+// cspell:ignore scandir ECONN ENOTDIR EISDIR EEXIST ENAMETOOLONG EROFS EACCES ENXIO ENODEV ELOOP EINVAL ENOTFOUND
 /**
  * What the stager says of a file that it could not move or of a folder that it could not make, and
  * whose fault that is. Sources: S3's error codes (API reference, "Error responses"), Node's names of

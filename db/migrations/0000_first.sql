@@ -230,6 +230,7 @@ CREATE TABLE `submissions` (
 	`shape` binary(16) NOT NULL,
 	`state` enum('packed','calling','running','ended') NOT NULL,
 	`size` int NOT NULL,
+	`open` int NOT NULL,
 	`queue` varchar(512) NOT NULL,
 	`job_definition_id` bigint unsigned NOT NULL,
 	`job_id` varchar(80),

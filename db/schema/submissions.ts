@@ -74,6 +74,8 @@ export const submissions = mysqlTable(
     state: mysqlEnum(submissionStates).notNull(),
     /** 1 is a single job, 2 to 10,000 an array. */
     size: int().notNull(),
+    /** How many of its attempts have not ended. Changed in the transaction that ends them. */
+    open: int().notNull(),
     queue: ascii(512).notNull(),
     jobDefinitionId: key().notNull(),
     jobId: ascii(80),

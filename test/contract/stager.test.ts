@@ -177,7 +177,7 @@ test('a record of many outputs is too long for a key and is whole in its object'
   );
   expect((await run()).code).toBe(0);
   expect(await world.s3.names(`${PREFIX}results/`)).toEqual([
-    expect.stringMatching(/\/results\/00000\.1\.long\.[\w-]{22}$/),
+    expect.stringMatching(/\/results\/\d{13}\.00000\.1\.long\.[\w-]{22}$/),
   ]);
   expect((await world.result())?.record.outputs).toHaveLength(45);
 });

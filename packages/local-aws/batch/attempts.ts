@@ -211,7 +211,11 @@ class AttemptRun implements LiveAttempt {
       containerOf(this.#setting, job, this, this.#environment),
     );
     this.#events.running(this, this.startedAtMs);
-    void this.#running.ended.then((ended) => this.#end(ended));
+    this.#running.ended.then(
+      (ended) => this.#end(ended),
+      // A runner must not reject. If one does, this job ends and the server goes on.
+      (cause: unknown) => this.#end({ reason: String(cause) }),
+    );
     this.#armTimers();
   }
 

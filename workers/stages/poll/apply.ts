@@ -61,9 +61,11 @@ async function applyPart(runtime: Runtime, polled: readonly PolledAttempt[]): Pr
   const details = { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs) };
   const { moves, moved } = await inTransaction(runtime.database, async (session) => {
     const ended = await lockStillOpen(session, decided);
-    await endAttempts(session, ended.map(endedAttempt), nowMs);
     const moves = movesOf(ended, retried);
-    return { moves, moved: await write(session, moves, details) };
+    const moved = await write(session, moves, details);
+    // Submissions are locked after tasks, as a cancel does.
+    await endAttempts(session, ended.map(endedAttempt), nowMs);
+    return { moves, moved };
   });
   countMoves(runtime.metrics, 'poll', moved);
   countFailures(
@@ -165,6 +167,7 @@ function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttemp
   return {
     taskId: attempt.taskId,
     number: attempt.number,
+    submissionId: attempt.submissionId,
     outcome: outcomeOf(attempt.place, decision),
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(decision.do === 'again' ? { reason: decision.reason } : {}),

@@ -12,6 +12,7 @@ import { imageToRun } from '../../../core/image/image-name.ts';
 import { NOTE_USE_MS } from '../../../core/retention.ts';
 import type { Template } from '../../../core/task/template.ts';
 import { saveJobDefinition, saveShape } from '../../../db/job-definitions.ts';
+import type { TemplateRow } from '../../../db/templates.ts';
 import type { Runtime } from '../../runtime.ts';
 
 export interface ShapeWish {
@@ -74,4 +75,22 @@ export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<strin
   if (cache.size >= LARGEST_CACHE) cache.clear();
   cache.set(wishKey, { shape: shape.toString('hex'), untilMs: nowMs + NOTE_USE_MS });
   return shape.toString('hex');
+}
+
+/** A task, as far as it decides its shape. */
+export type TaskToShape = Omit<ShapeWish, 'template'> & { id: number };
+
+/** The shapes (hex) of the tasks whose script is in S3, by task. */
+export async function shapesOfStaged(
+  runtime: Runtime,
+  templates: ReadonlyMap<number, TemplateRow>,
+  tasks: readonly TaskToShape[],
+): Promise<Map<number, string>> {
+  const shapes = new Map<number, string>();
+  for (const { id, ...task } of tasks) {
+    const known = templates.get(task.templateId);
+    if (!known || known.scriptSha256 === null) continue;
+    shapes.set(id, await shapeFor(runtime, { ...task, template: known.template }));
+  }
+  return shapes;
 }

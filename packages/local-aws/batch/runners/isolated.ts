@@ -41,6 +41,9 @@ function argumentsOf(placement: Placement): string[] {
   return [placement.kind === 'writable' ? '--bind' : '--ro-bind', placement.from, placement.to];
 }
 
+const batchVariables = ({ environment }: Container): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('AWS_BATCH_')));
+
 function invoke(program: string, container: Container, { root, volumes }: Scratch): Invocation {
   const capabilities = IS_ROOT
     ? ['--cap-drop', 'ALL', ...KEPT_CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`])]
@@ -71,7 +74,8 @@ function invoke(program: string, container: Container, { root, volumes }: Scratc
   return {
     argv: [program, '--json-status-fd', '3', '--args', '4', '--', ...container.command],
     privateArguments,
-    environment: { PATH: '/usr/bin:/bin' },
+    // The first process of the task's PID namespace shows whose it is, as in a container of Docker.
+    environment: { PATH: '/usr/bin:/bin', ...batchVariables(container) },
     reportsInit: true,
     notFound: /^bwrap: execvp [^\n]*: (?:No such file or directory|Permission denied)\n$/m,
   };
