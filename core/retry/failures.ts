@@ -40,6 +40,19 @@ export const failureKinds = {
     advice:
       "Check the output's URL and that the workers' role can write to it, then submit the task again.",
   },
+  'queue-unknown': {
+    tesState: 'EXECUTOR_ERROR',
+    advice:
+      'Name another queue in backend_parameters (queue or queueArn), then submit the task again.',
+  },
+  'request-unusable': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: "Correct the task's resources, then submit the task again.",
+  },
+  'image-unusable': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: "Check the image's name and tag, then submit the task again.",
+  },
   'output-missing': {
     tesState: 'EXECUTOR_ERROR',
     advice: 'Check that the command writes every declared output.',
