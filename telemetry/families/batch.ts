@@ -53,6 +53,9 @@ export const batchMetrics = (registers: Registry[]) => ({
     startsAt: withLabel('kind', jobEventKinds),
     registers,
   }),
+});
+
+export const janitorMetrics = (registers: Registry[]) => ({
   janitorJobs: counter({
     name: 'batchwell_janitor_jobs_total',
     help:
