@@ -6,7 +6,8 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
 import { makeFolder } from './make-folder.ts';
 import { Readable } from 'node:stream';
 import { combineCrc } from '../core/cache/crc-combine.ts';
@@ -19,7 +20,7 @@ import { allSettled, limitTo } from './limit.ts';
 import { body, pour, requireSize } from './body.ts';
 import type { Downloaded, Target } from './body.ts';
 import type { Claim } from './room.ts';
-import { addHeaders, persist, rangeHeader } from './s3.ts';
+import { addHeaders, DeclaredError, persist, rangeHeader } from './s3.ts';
 import { fetchWeb } from './web.ts';
 
 /** Larger files are fetched in parts of 16 MiB, several at once. */
@@ -110,6 +111,9 @@ interface Fetch {
   s3: S3Client;
   place: S3Place;
   file: FileHandle;
+  /** Where the bytes are until they are whole. */
+  unfinished: string;
+  /** Where they will be. */
   path: string;
   target: Target;
 }
@@ -158,7 +162,7 @@ async function fetchInParts(
   if (expected) {
     const sum = isCrc(expected.algorithm)
       ? whole.get(expected.algorithm)
-      : await digestFile(fetch.path, expected.algorithm);
+      : await digestFile(fetch.unfinished, expected.algorithm);
     if (sum) requireSum(sum, expected);
   }
   return whole.get('CRC64NVME');
@@ -282,6 +286,13 @@ export type Source = S3Place | { web: string };
 /** Suffix of an incomplete file, in the folder where the whole file will be. */
 export const PART_SUFFIX = '.batchwell-part';
 
+/** The names of incomplete files, which say nothing to the author of a task. */
+export const UNFINISHED = /\.[\w-]{12}\.batchwell-part/g;
+
+/** Drawn: it fits beside a name of 255 bytes, and is the name of no file of the task. */
+const unfinishedBeside = (path: string): string =>
+  join(dirname(path), `.${randomBytes(9).toString('base64url')}${PART_SUFFIX}`);
+
 /**
  * Fetches one file in up to five tries, and puts it at `path` by a rename.
  * @throws the last failure
@@ -300,22 +311,29 @@ async function downloadNow(
   target: Target,
 ): Promise<Downloaded> {
   await makeFolder(dirname(path));
-  const unfinished = `${path}${PART_SUFFIX}`;
+  const unfinished = unfinishedBeside(path);
   try {
     const downloaded = await persist(async () => {
       const file = await open(unfinished, 'w');
       try {
         return 'web' in source
-          ? await fetchWeb(source.web, { file, path: unfinished, target })
-          : await fetchS3({ s3, place: source, file, path: unfinished, target });
+          ? await fetchWeb(source.web, { file, path, target })
+          : await fetchS3({ s3, place: source, file, unfinished, path, target });
       } finally {
         await file.close();
       }
     });
-    await rename(unfinished, path);
+    await rename(unfinished, path).catch((error: unknown) => {
+      throw isCode(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')
+        ? new DeclaredError(`a folder is already at its path ${path}`)
+        : error;
+    });
     return downloaded;
   } catch (error) {
     await rm(unfinished, { force: true });
     throw error;
   }
 }
+
+const isCode = (error: unknown, ...codes: string[]): boolean =>
+  error instanceof Error && 'code' in error && codes.includes(String(error.code));

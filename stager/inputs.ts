@@ -4,8 +4,8 @@ import { HeadObjectCommand, ListObjectsV2Command, paginateListObjectsV2 } from '
 import type { S3Client } from '@aws-sdk/client-s3';
 import { stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { containerPath, laidAfter } from '../core/container/container-path.ts';
 import { makeFolder } from './make-folder.ts';
-import { containerPath, overlappingPaths } from '../core/container/container-path.ts';
 import { pathOfUrl } from '../core/files/file-url.ts';
 import { hideUrlSecrets } from '../core/files/url-secrets.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
@@ -14,12 +14,12 @@ import { directorySum, readDigest, sumsDigest } from '../core/cache/read-digest.
 import type { ReadInput, ReadObject } from '../core/cache/read-digest.ts';
 import type { InputsRead, StagerError } from '../core/result/result.ts';
 import type { Target } from './body.ts';
-import { download, FILES_AT_ONCE, PART_SUFFIX } from './download.ts';
+import { download, FILES_AT_ONCE, UNFINISHED } from './download.ts';
 import type { Source } from './download.ts';
 import { allSettled, limitTo } from './limit.ts';
 import { anyRoom } from './room.ts';
 import type { Room } from './room.ts';
-import { FinalError, reasonOf, transience } from './s3.ts';
+import { blame, DeclaredError, FinalError, reasonOf, transience } from './s3.ts';
 
 export type DeclaredInput =
   | { kind: 'content'; content: string; path: string; name: string }
@@ -67,7 +67,7 @@ async function fetchMember(
   { name, etag }: { name: string; etag: string },
   path: string,
 ): Promise<FetchedMember> {
-  // S3 consoles mark an empty folder by a key that ends in '/'.
+  // An empty folder is an object without bytes whose key ends in '/'.
   if (name.endsWith('/')) {
     await makeFolder(path);
     return { name, etag, sizeBytes: 0, crc64nvme: EMPTY_CRC };
@@ -81,23 +81,67 @@ async function fetchMember(
   };
 }
 
+interface Listed {
+  key: string;
+  etag: string;
+  sizeBytes: number;
+}
+
+/** @throws DeclaredError for keys that no file system can hold together */
+function requireTree(listed: readonly Listed[], prefix: string, seen: Tree): void {
+  for (const { key, sizeBytes } of listed) {
+    if (key.endsWith('/') && sizeBytes > 0)
+      throw new DeclaredError(
+        `the key ${JSON.stringify(key)} ends in '/', which makes it a folder, but it holds ${sizeBytes} bytes. ` +
+          'Copy the object to a key that does not end in a slash',
+      );
+    if (key === prefix) continue;
+    const steps = pathWithin(key, prefix).replace(/\/$/, '').split('/');
+    const depth = key.endsWith('/') ? steps.length : steps.length - 1;
+    for (let count = 1, folder = ''; count <= depth; count += 1) {
+      folder = `${folder}${steps[count - 1]}/`;
+      seen.folders.add(folder);
+      if (seen.files.has(folder)) throw bothKinds(prefix + folder);
+    }
+    if (key.endsWith('/')) continue;
+    const asFolder = `${steps.join('/')}/`;
+    seen.files.add(asFolder);
+    if (seen.folders.has(asFolder)) throw bothKinds(prefix + asFolder);
+  }
+}
+
+/** What a listing has shown so far, with a slash at the end of each name. */
+interface Tree {
+  files: Set<string>;
+  folders: Set<string>;
+}
+
+const bothKinds = (folder: string): DeclaredError =>
+  new DeclaredError(
+    `${JSON.stringify(folder.slice(0, -1))} is the key of an object and also a folder that other keys are in. ` +
+      'A file system cannot hold both: move one of them',
+  );
+
 async function fetchFolder(means: Means, place: S3Place, folder: string): Promise<Fetched> {
   const { s3, target } = means;
   const members: FetchedMember[] = [];
   const prefix = place.key === '' || place.key.endsWith('/') ? place.key : `${place.key}/`;
   await makeFolder(folder);
+  const tree: Tree = { files: new Set(), folders: new Set() };
   let seen = 0;
   for await (const page of paginateListObjectsV2(
     { client: s3 },
     { Bucket: place.bucket, Prefix: prefix },
   )) {
-    const objects = (page.Contents ?? []).flatMap(({ Key: key, ETag: etag = '', Size: size = 0 }) =>
-      key === undefined ? [] : [{ key, etag: etag.replaceAll('"', ''), size }],
+    const objects = (page.Contents ?? []).flatMap(
+      ({ Key: key, ETag: etag = '', Size: sizeBytes = 0 }) =>
+        key === undefined ? [] : [{ key, etag: etag.replaceAll('"', ''), sizeBytes }],
     );
     seen += objects.length;
+    requireTree(objects, prefix, tree);
     await target.room.announceFolder(
       folder,
-      objects.reduce((sum, { size }) => sum + size, 0),
+      objects.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     );
     append(
       members,
@@ -115,19 +159,23 @@ async function fetchFolder(means: Means, place: S3Place, folder: string): Promis
       ),
     );
   }
-  if (seen === 0) throw await whyNoFolder(s3, place);
+  if (seen === 0) throw await whyNoFolder(s3, place, prefix);
   return { read: members, sum: folderSum(members) };
 }
 
 /** Nothing is below the key of a DIRECTORY: a file may be at the key itself. */
-async function whyNoFolder(s3: S3Client, { bucket, key }: S3Place): Promise<FinalError> {
+async function whyNoFolder(
+  s3: S3Client,
+  { bucket, key }: S3Place,
+  prefix: string,
+): Promise<FinalError> {
   const file = key.replace(/\/+$/, '');
   const head = file !== '' && new HeadObjectCommand({ Bucket: bucket, Key: file });
   const isFile = head && (await s3.send(head).then(isThere, isNotTold));
+  if (isFile) return new DeclaredError('it is a file (an object) but is declared as DIRECTORY');
   return new FinalError(
-    isFile
-      ? 'it is a file (an object) but is declared as DIRECTORY'
-      : 'NoSuchKey: no object has this prefix',
+    `NoSuchKey: no object has this prefix: no key begins with ${JSON.stringify(prefix)}. An empty folder is an ` +
+      'object with this key and no bytes',
   );
 }
 
@@ -137,7 +185,7 @@ async function whyNoFile(s3: S3Client, { bucket, key }: S3Place, error: unknown)
   const below = new ListObjectsV2Command({ Bucket: bucket, Prefix: `${key}/`, MaxKeys: 1 });
   const isFolder = await s3.send(below).then(({ KeyCount: count = 0 }) => count > 0, isNotTold);
   return isFolder
-    ? new FinalError('it is a directory (a prefix of objects) but is declared as FILE')
+    ? new DeclaredError('it is a directory (a prefix of objects) but is declared as FILE')
     : error;
 }
 
@@ -169,7 +217,7 @@ const NOT_FROM_S3: Fetched = { read: null, sum: null };
 async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
   const isFolder = (await stat(path)).isDirectory();
   if (isFolder !== (kind === 'folder'))
-    throw new FinalError(
+    throw new DeclaredError(
       isFolder
         ? 'it is a directory but is declared as FILE'
         : 'it is declared as DIRECTORY but is not one',
@@ -223,29 +271,52 @@ async function fetchFile(
 const subjectOf = (input: DeclaredInput): string =>
   input.kind === 'content' ? `the content for ${input.path}` : hideUrlSecrets(input.url);
 
+/** What two inputs must have in common to be one: a slash at the end of a folder's URL makes no difference. */
+const sourceOf = (input: DeclaredInput): string =>
+  input.kind === 'content'
+    ? JSON.stringify([input.path, input.kind, input.content])
+    : JSON.stringify([
+        containerPath(input.path) ?? input.path,
+        input.kind,
+        input.kind === 'folder' ? input.url.replace(/\/$/, '') : input.url,
+      ]);
+
 /**
- * All at once, but for inputs whose paths overlap: those are laid one after the other, as they were declared, so that
- * the later one is what the task finds.
+ * All at once, but what is inside of a folder input is laid over it, once that is there. What is declared twice is
+ * fetched once.
  */
 async function fetchInOrder(
   means: Means,
   inputs: readonly DeclaredInput[],
 ): Promise<PromiseSettledResult<Fetched>[]> {
-  const overlapping = overlappingPaths(
+  const after = laidAfter(
     inputs.map(({ kind, path }) => ({
       path: containerPath(path) ?? path,
       isFolder: kind === 'folder',
     })),
   );
-  let before: Promise<unknown> = Promise.resolve();
-  return Promise.allSettled(
-    inputs.map((input, position) => {
-      if (!overlapping.has(position)) return fetchOne(means, input);
-      const fetched = before.then(() => fetchOne(means, input));
-      before = fetched.catch(() => undefined);
-      return fetched;
-    }),
-  );
+  const first = new Map<string, number>();
+  for (const [position, input] of inputs.entries()) {
+    const source = sourceOf(input);
+    if (!first.has(source)) first.set(source, position);
+  }
+  const begun: (Promise<Fetched> | undefined)[] = [];
+  const fetchAt = (position: number): Promise<Fetched> => {
+    const known = begun[position];
+    const input = inputs[position];
+    if (known) return known;
+    if (!input) throw new RangeError(`There is no input ${position}.`);
+    const same = first.get(sourceOf(input)) ?? position;
+    const fetched =
+      same === position
+        ? Promise.allSettled((after[position] ?? []).map(fetchAt)).then(() =>
+            fetchOne(means, input),
+          )
+        : fetchAt(same);
+    begun[position] = fetched;
+    return fetched;
+  };
+  return Promise.allSettled(inputs.map((_, position) => fetchAt(position)));
 }
 
 /** Sizes asked for at once. */
@@ -263,7 +334,7 @@ function sizesOnce(
 ): () => Promise<void> {
   const files = inputs.flatMap((input) => {
     const place = input.kind === 'file' ? parseS3Url(input.url) : undefined;
-    return place ? [{ place, path: `${input.path}${PART_SUFFIX}` }] : [];
+    return place ? [{ place, path: input.path }] : [];
   });
   let asked: Promise<void> | undefined;
   const ask = async ({ place, path }: { place: S3Place; path: string }): Promise<void> => {
@@ -303,8 +374,9 @@ export async function fetchInputs(
       error: {
         kind: 'input',
         subject,
-        message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason).replaceAll(PART_SUFFIX, '')}`,
+        message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason).replaceAll(UNFINISHED, '…')}`,
         ...transience(one.reason),
+        ...blame(one.reason),
       },
     };
   }

@@ -1,8 +1,7 @@
 /** One whole attempt, from the environment that Batch sets to the container's exit code. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder } from './make-folder.ts';
 import {
   DISK_WAIT_VARIABLE,
   LIVE_LOGS_VARIABLE,
@@ -76,7 +75,7 @@ async function makeScratch(env: NodeJS.ProcessEnv): Promise<string> {
   const parents = own === undefined ? SCRATCH_PARENTS : [own];
   for (const [position, parent] of parents.entries())
     try {
-      await makeFolder(parent);
+      await mkdir(parent, { recursive: true });
       return await mkdtemp(join(parent, '.batchwell-'));
     } catch (error) {
       if (position === parents.length - 1) throw error;

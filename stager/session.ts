@@ -11,9 +11,9 @@ import { encodeResultKey } from '../core/result/result-key.ts';
 import type { ExecutorResult, ResultRecord, StagerError } from '../core/result/result.ts';
 import { boundRecord } from '../core/result/stored-record.ts';
 import { inSubmission } from '../core/files/s3-layout.ts';
+import { literalStart } from '../core/files/path-pattern.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 import type { Descendants } from './descendants.ts';
-import { PART_SUFFIX } from './download.ts';
 import { takeOrReadFence, type OwnSubmission } from './fence.ts';
 import type { DeclaredInput, FetchedFile } from './inputs.ts';
 import { fetchInputs } from './inputs.ts';
@@ -23,8 +23,10 @@ import type { LiveLogs, LiveStream } from './live-logs.ts';
 import type { Log } from './log.ts';
 import type { DeclaredOutput } from './outputs.ts';
 import { uploadOutputs } from './outputs.ts';
+import { lookBefore, openReach } from './reach.ts';
+import type { Before } from './reach.ts';
 import { openRoom } from './room.ts';
-import { persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
+import { blame, persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
 import { hasText, openStream } from './streams.ts';
 import type { Stream } from './streams.ts';
 import type { Uploader } from './upload.ts';
@@ -57,6 +59,9 @@ export interface Session extends Identity {
   inputs: DeclaredInput[];
   outputs: DeclaredOutput[];
   fetched: FetchedFile[];
+  /** Volumes, working directories, and folders that the stager made: links to them are followed. */
+  given: string[];
+  before?: Before;
   /** Those that were started, in order. */
   executors: StartedExecutor[];
   descendants: Descendants;
@@ -98,6 +103,7 @@ export function openSession(
     inputs: [],
     outputs: [],
     fetched: [],
+    given: [],
     executors,
     record: { outputs: [], missingOutputs: [] },
     live,
@@ -127,7 +133,7 @@ function tellWait(
 ): void {
   session.log('waits_for_room', { path, neededBytes, freeBytes });
   const notice =
-    `Batchwell: ${path.replace(PART_SUFFIX, '')} waits for room on the disk of its host: it needs ` +
+    `Batchwell: ${path} waits for room on the disk of its host: it needs ` +
     `${spellBytes(neededBytes)}, and ${spellBytes(freeBytes)} are free.\n`;
   const told = noticesOf(session).map((stream) => appendFile(stream.path, notice));
   // The disk is full: then only the stager's own log has it.
@@ -146,6 +152,7 @@ async function prepareExecutor(
   [position = '', ...paths]: string[],
 ): Promise<boolean> {
   const [workdir = '', stdin = '', stdout = '', stderr = ''] = paths;
+  if (workdir !== '') session.given.push(workdir);
   const folders = [workdir, ...[stdout, stderr].filter((path) => path !== '').map(dirname)].filter(
     (folder) => folder !== '',
   );
@@ -258,11 +265,16 @@ async function uploadAll(session: Session): Promise<boolean> {
     };
     return false;
   }
-  const { error, ...record } = await uploadOutputs(
-    session.uploader,
-    session.outputs,
-    session.fetched,
-  );
+  const { inputs, given, fetched, before } = session;
+  const reach = await openReach({
+    given: [...given, ...inputs.map(({ path }) => path)],
+    own: dirname(session.logs),
+    before,
+  });
+  const { error, ...record } = await uploadOutputs(session.uploader, session.outputs, {
+    fetched,
+    reach,
+  });
   session.record = { ...session.record, ...record };
   if (error) session.error = error;
   else
@@ -298,31 +310,41 @@ export async function writeResult(session: Session): Promise<void> {
 
 async function requestFolder(session: Session, path: string): Promise<boolean> {
   try {
-    await makeFolder(path);
+    const made = await makeFolder(path);
+    if (made !== undefined) session.given.push(made);
     return true;
   } catch (error) {
     session.error = {
       kind: 'script',
       subject: path,
       message: `The folder ${path} could not be created: ${reasonOf(error)}`,
+      ...blame(error),
       ...transienceOfDisk(error),
     };
     return false;
   }
 }
 
-/** The folder of an output; for a wildcard, the folder above its first pattern. */
-function folderAbove(path: string): string {
-  const literal = /^[^*?[]*/.exec(path)?.[0] ?? '';
-  return literal === path ? dirname(path) : literal.slice(0, literal.lastIndexOf('/')) || '/';
+/** Makes the folder of an output; for a pattern, the folder above its first wildcard. */
+async function makePlace(
+  session: Session,
+  [path = '', type, pathPrefix]: string[],
+): Promise<boolean> {
+  // Only a folder can hold links.
+  if (type === 'DIRECTORY') session.before ??= await lookBefore();
+  const start = pathPrefix === undefined ? path : literalStart(path);
+  return requestFolder(session, dirname(start.endsWith('/') ? `${start}x` : start));
 }
 
 type Request = (session: Session, words: string[]) => boolean | Promise<boolean>;
 
 /** The requests of a script, as described in docs/task-script.md. */
 const requests: Record<string, Request> = {
-  folder: (session, [path = '']) => requestFolder(session, path),
-  place: (session, [path = '']) => requestFolder(session, folderAbove(path)),
+  folder: (session, [path = '']) => {
+    session.given.push(path);
+    return requestFolder(session, path);
+  },
+  place: makePlace,
   input: (session, [type, url = '', path = '', name = '']) =>
     session.inputs.push({ kind: type === 'DIRECTORY' ? 'folder' : 'file', url, path, name }) > 0,
   content: (session, [content = '', path = '', name = '']) =>

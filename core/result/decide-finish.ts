@@ -2,7 +2,9 @@
 import { meaningOfExit } from '../retry/command-exit.ts';
 import { failureOf, type Failure } from '../retry/failures.ts';
 import { judgeStager } from '../retry/stager-reasons.ts';
+import { listNames } from './list-names.ts';
 import type { ResultRecord } from './result.ts';
+import { shorten } from './stored-record.ts';
 
 export type FinishDecision =
   | { do: 'finish'; warnings: string[] }
@@ -25,6 +27,7 @@ export function decideFinish(facts: FinishFacts): FinishDecision {
     do: 'finish',
     warnings: [
       ...(facts.result.warnings ?? []),
+      ...(facts.result.leftOut ?? []),
       ...missingPaths(facts).map((path) => `The declared output ${path} was not written.`),
     ],
   };
@@ -56,15 +59,19 @@ export function executorFailure(
 }
 
 function failureOfOutputs(facts: FinishFacts): Failure | undefined {
-  const { error } = facts.result;
+  const { error, leftOut = [] } = facts.result;
   if (error) return judgeStager(error);
+  if (facts.missingOutputs === 'warn') return undefined;
   const missing = missingPaths(facts);
-  if (missing.length === 0 || facts.missingOutputs === 'warn') return undefined;
-  return failureOf(
-    'output-missing',
-    `The command succeeded but did not write these declared outputs: ${missing.join(', ')}.`,
-  );
+  const left = shorten(leftOut.join(' '));
+  if (missing.length === 0)
+    return left === '' ? undefined : failureOf('output-missing', left, WRITE_FILES);
+  const fact = `The command succeeded but did not write these declared outputs: ${listNames(missing)}.`;
+  return failureOf('output-missing', left === '' ? fact : `${fact} ${left}`);
 }
+
+const WRITE_FILES =
+  'Let the command write files, folders, and links to files of the task, with names in UTF-8, or use missing_outputs=warn.';
 
 const missingPaths = ({ result, outputPaths }: FinishFacts): string[] =>
   result.missingOutputs.map((position) => outputPaths[position] ?? `output ${position}`);

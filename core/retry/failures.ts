@@ -15,15 +15,11 @@ export const failureKinds = {
     tesState: 'EXECUTOR_ERROR',
     advice: "Check the input's URL, then submit the task again.",
   },
-  'input-unusable': {
+  'input-refused': {
     tesState: 'EXECUTOR_ERROR',
     advice: 'Correct the input, then submit the task again.',
   },
-  'output-unusable': {
-    tesState: 'EXECUTOR_ERROR',
-    advice: 'Correct the output, then submit the task again.',
-  },
-  'path-unusable': {
+  'path-refused': {
     tesState: 'EXECUTOR_ERROR',
     advice: 'Use another path, then submit the task again.',
   },
@@ -35,6 +31,10 @@ export const failureKinds = {
     tesState: 'SYSTEM_ERROR',
     advice: "Check that the job role can write to the output's URL.",
   },
+  'output-refused': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: 'Correct the outputs of the task or the names of its files, then submit it again.',
+  },
   'copy-refused': {
     tesState: 'SYSTEM_ERROR',
     advice:
@@ -45,11 +45,11 @@ export const failureKinds = {
     advice:
       'Name another queue in backend_parameters (queue or queueArn), then submit the task again.',
   },
-  'request-unusable': {
+  'request-refused': {
     tesState: 'EXECUTOR_ERROR',
     advice: "Correct the task's resources, then submit the task again.",
   },
-  'image-unusable': {
+  'image-refused': {
     tesState: 'EXECUTOR_ERROR',
     advice: "Check the image's name and tag, then submit the task again.",
   },

@@ -36,12 +36,12 @@ const LOOKED = /, (stat|lstat|access|scandir|readlink|realpath|statfs)\b/;
 
 const onDisk = (kind: FailureKind): Rule[] => [
   {
-    words: /^(ENOTDIR|EEXIST):/,
+    words: /^(ENOTDIR|EEXIST):|cannot be a folder, because a file is there/,
     kind,
     advice: 'A file is where the path needs a folder. Change one of the two paths in the task.',
   },
   {
-    words: /^EISDIR:/,
+    words: /^EISDIR:|^a folder is already at its path/,
     kind,
     advice: 'A folder is where the path needs a file. Change one of the two paths in the task.',
   },
@@ -63,7 +63,7 @@ const INPUT: readonly Rule[] = [
   DISK_FULL,
   {
     words: /declared as (FILE|DIRECTORY)/,
-    kind: 'input-unusable',
+    kind: 'input-refused',
     advice: 'Correct the type of the input, then submit the task again.',
   },
   {
@@ -74,19 +74,19 @@ const INPUT: readonly Rule[] = [
   { words: /^(NoSuchKey|NoSuchVersion|NotFound|HTTP (404|410))\b/, kind: 'input-missing' },
   {
     words: /^InvalidObjectState/,
-    kind: 'input-unusable',
+    kind: 'input-refused',
     advice: 'The object is in an archive. Restore it, then submit the task again.',
   },
   {
     words: /^HTTP (401|403|407)\b/,
-    kind: 'input-unusable',
+    kind: 'input-refused',
     advice:
       'The web server asks for a login or for a URL that has not expired. Use a new presigned URL, ' +
       'or copy the file to S3.',
   },
   {
     words: /^HTTP [34]\d\d\b|^the server redirects/,
-    kind: 'input-unusable',
+    kind: 'input-refused',
     advice: "Check the input's URL in a browser or with curl, then submit the task again.",
   },
   {
@@ -101,17 +101,17 @@ const INPUT: readonly Rule[] = [
   { words: KEY, kind: 'input-unreadable', advice: ASK_FOR_KEY },
   {
     words: NAME,
-    kind: 'input-unusable',
+    kind: 'input-refused',
     advice: "Correct the input's URL, then submit the task again.",
   },
   {
     words: /cannot be the path of a file in a folder/,
-    kind: 'input-unusable',
+    kind: 'input-refused',
     advice: 'Declare the files of the folder one by one, or remove this object.',
   },
   {
     words: /^(its URL must be|a DIRECTORY must have)/,
-    kind: 'input-unusable',
+    kind: 'input-refused',
     advice: "Correct the input's URL, then submit the task again.",
   },
   {
@@ -155,44 +155,44 @@ const OUTPUT: readonly Rule[] = [
   DISK_FULL,
   {
     words: /its URL ends in '\/'/,
-    kind: 'output-unusable',
+    kind: 'output-refused',
     advice:
       "Remove the '/' at the end of the output's URL: it declares a DIRECTORY, whatever the type.",
   },
   {
     words: /declared as (FILE|DIRECTORY)/,
-    kind: 'output-unusable',
+    kind: 'output-refused',
     advice: 'Correct the type of the output, or what the command writes.',
   },
   {
     words: /does not begin with path_prefix/,
-    kind: 'output-unusable',
+    kind: 'output-refused',
     advice: "Correct the output's path_prefix.",
   },
   {
     words: /^NoSuchBucket/,
-    kind: 'output-unusable',
+    kind: 'output-refused',
     advice: "Check the name of the bucket in the output's URL.",
   },
   {
     words: NAME,
-    kind: 'output-unusable',
+    kind: 'output-refused',
     advice: "Use a shorter or another URL for the output: S3's keys have at most 1,024 bytes.",
   },
-  { words: /^an output URL must be/, kind: 'output-unusable', advice: "Correct the output's URL." },
+  { words: /^an output URL must be/, kind: 'output-refused', advice: "Correct the output's URL." },
   {
     words: /^(EntityTooLarge|InvalidPart)/,
-    kind: 'output-unusable',
+    kind: 'output-refused',
     advice: 'Split the output: an object in S3 has at most 5 TB.',
   },
   {
     words: /^(EACCES|EPERM):/,
-    kind: 'output-unusable',
+    kind: 'output-refused',
     advice: 'Let the command give its files permissions with which their own user can read them.',
   },
   {
     words: /^(ENOENT|ENOTDIR):/,
-    kind: 'output-unusable',
+    kind: 'output-refused',
     advice: 'Let the command end its background processes: the file vanished as it was read.',
   },
   { words: CREDENTIALS, kind: 'output-unwritable', advice: ASK_FOR_CREDENTIALS },
@@ -214,16 +214,16 @@ const SCRIPT: readonly Rule[] = [
   DISK_FULL,
   {
     words: /^ENOENT:.*, access /,
-    kind: 'path-unusable',
+    kind: 'path-refused',
     advice:
       "The executor's stdin does not exist. Declare it as an input, or let an earlier executor write it.",
   },
   {
     words: /^(EACCES|EPERM):.*, access /,
-    kind: 'path-unusable',
+    kind: 'path-refused',
     advice: "The executor's stdin cannot be read by the task's user.",
   },
-  ...onDisk('path-unusable'),
+  ...onDisk('path-refused'),
 ];
 
 const PREPARED = / could not be (?:read|written|started|created): (.*)$/s;
@@ -235,7 +235,16 @@ function reasonIn({ message, subject }: StagerError): string | undefined {
   return PREPARED.exec(` ${rest.trimStart()}`)?.[1];
 }
 
-const kindOf = { input: 'input-unreadable', output: 'output-unwritable' } as const;
+const KINDS = {
+  input: { declared: 'input-refused', usual: 'input-unreadable' },
+  output: { declared: 'output-refused', usual: 'output-unwritable' },
+  script: { declared: 'path-refused', usual: 'script-unreadable' },
+} as const;
+
+const usualKind = ({ kind, declared }: StagerError): FailureKind => {
+  if (kind === 'forged') return 'script-unreadable';
+  return declared ? KINDS[kind].declared : KINDS[kind].usual;
+};
 
 /** From the stager's error to a failure: the first rule that applies to its reason wins. */
 export function judgeStager(error: StagerError): Failure {
@@ -244,8 +253,7 @@ export function judgeStager(error: StagerError): Failure {
   if (message.startsWith('No output was written'))
     return failureOf('output-unwritable', message, ASK_FOR_WORK_BUCKET);
   const rule = ruleFor(error);
-  const usual = kind === 'script' ? 'script-unreadable' : kindOf[kind];
-  return failureOf(rule?.kind ?? usual, message, rule?.advice);
+  return failureOf(rule?.kind ?? usualKind(error), message, rule?.advice);
 }
 
 function ruleFor(error: StagerError): Rule | undefined {
@@ -253,7 +261,7 @@ function ruleFor(error: StagerError): Rule | undefined {
   const reason = reasonIn(error);
   if (kind === 'script' && !/^(Executor|The folder) /.test(message)) return ofPreparation(message);
   const rules: Record<Exclude<StagerError['kind'], 'forged'>, readonly Rule[]> = {
-    input: [...INPUT_IN_PLACE, ...INPUT, ...onDisk('input-unusable')],
+    input: [...INPUT_IN_PLACE, ...INPUT, ...onDisk('input-refused')],
     output: OUTPUT,
     script: SCRIPT,
   };
@@ -284,5 +292,5 @@ function ofPreparation(message: string): Rule | undefined {
 /** S3's refusal of a copy to an output's URL. */
 export const judgeRefusedCopy = (message: string): Failure =>
   /\b(NoSuchBucket|InvalidBucketName|KeyTooLong\w*)\b/.test(message)
-    ? failureOf('output-unusable', message, "Check the output's URL, then submit the task again.")
+    ? failureOf('output-refused', message, "Check the output's URL, then submit the task again.")
     : failureOf('copy-refused', message);

@@ -29,7 +29,7 @@ export function judgeBatchRefusal(
   const fact = `AWS Batch rejected submission ${submissionKey} to queue ${queue}: ${message}`;
   return !sharesAll && SHARE.test(message)
     ? failureOf(
-        'request-unusable',
+        'request-refused',
         fact,
         'Give share_identifier in backend_parameters only for a queue that has a fair-share ' +
           'scheduling policy, and always for such a queue.',

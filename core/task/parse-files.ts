@@ -1,6 +1,7 @@
 /** Reads a task's inputs, outputs and volumes: URLs, types and paths in the container. */
-import { CONTAINER_PATH, containerPath, hasWildcard } from '../container/container-path.ts';
+import { CONTAINER_PATH, containerPath } from '../container/container-path.ts';
 import { inputUrlProblem, outputUrlProblem, type UrlRule } from '../files/file-url.ts';
+import { isPattern, literalStart, unescapePath } from '../files/path-pattern.ts';
 import { namesUser } from '../files/url-secrets.ts';
 import { problemAt, type Problem } from '../problems.ts';
 import { nameProblem } from './parse-paths.ts';
@@ -37,16 +38,22 @@ function readSource(input: Source): { url?: string; content?: string } {
 export function readOutput(output: Source): OutputOf<string> | undefined {
   const given = textOf(output, 'path', { required: true, longestBytes: LONGEST_PATH_BYTES });
   const url = textOf(output, 'url', { required: true, longest: LONGEST_URL, emptyIsAbsent: true });
-  const path = checkPath(output, 'path', given);
+  const path = checkPath(output, 'path', given, 'has-escapes');
   if (path === undefined || url === undefined) return undefined;
-  const wildcard = hasWildcard(path);
+  const wildcard = isPattern(path);
   const type = readType(output, { ...(!wildcard && { url }), path: given });
   checkUrl(output, url, outputUrlProblem, wildcard || type === 'DIRECTORY');
-  const prefix = wildcard ? readPrefix(output, path) : undefined;
+  if (!wildcard) {
+    const literal = unescapePath(path);
+    const wrong = nameProblem(literal);
+    if (wrong !== undefined) refuse(output, 'path', wrong, given);
+    return { ...namesOf(output), url, path: literal, type };
+  }
+  const prefix = readPrefix(output, path);
   return { ...namesOf(output), url, path, ...optional('path_prefix', prefix), type };
 }
 
-/** The prefix that is removed from the path of every match. */
+/** The prefix that is removed from the path of every match, as files are named. It may be given with escapes. */
 function readPrefix(output: Source, path: string): string | undefined {
   const given = textOf(output, 'path_prefix', {
     longestBytes: LONGEST_PATH_BYTES,
@@ -56,12 +63,15 @@ function readPrefix(output: Source, path: string): string | undefined {
     return refuse(
       output,
       'path_prefix',
-      `the part of ${path} to remove from the path of each match, because the path contains wildcards`,
+      `the part of ${path} to remove from the path of each match, because the path contains wildcards ` +
+        '(a name that contains *, ?, or [ ] is written with a backslash before each of them)',
     );
+  const start = literalStart(path);
   const prefix = given.replaceAll(/\/{2,}/g, '/');
-  if (hasWildcard(prefix) || !path.startsWith(prefix))
-    return refuse(output, 'path_prefix', `a prefix of ${path} without wildcards`, given);
-  return prefix;
+  return (
+    [unescapePath(prefix), prefix].find((one) => start.startsWith(one)) ??
+    refuse(output, 'path_prefix', `a prefix of ${path} without wildcards`, given)
+  );
 }
 
 const namesOf = (file: Source) => ({
@@ -94,13 +104,14 @@ export function checkPath(
   reader: Source,
   name: string,
   given: string | undefined,
+  escapes?: 'has-escapes',
 ): string | undefined {
   if (given === undefined) return undefined;
   const path = containerPath(given);
   if (path === undefined || (path === '/' && name !== 'workdir'))
     return refuse(reader, name, CONTAINER_PATH, given);
-  // The names in a pattern are no names of files.
-  const wrong = hasWildcard(path) ? undefined : nameProblem(path);
+  // Of a pattern, and of escapes, the output itself knows what its names are.
+  const wrong = escapes === 'has-escapes' ? undefined : nameProblem(path);
   return wrong === undefined ? path : refuse(reader, name, wrong, given);
 }
 
@@ -117,22 +128,4 @@ function readPathItem(item: unknown, at: string, problems: Problem[]): string | 
   const wrong = path === undefined || path === '/' ? CONTAINER_PATH : nameProblem(path);
   if (wrong !== undefined) problems.push(problemAt(at, wrong, item));
   return path;
-}
-
-/** Two inputs at one path would overwrite each other, in no particular order. */
-export function refuseSharedPaths(inputs: readonly InputOf<string>[], problems: Problem[]): void {
-  const first = new Map<string, number>();
-  inputs.forEach((input, index) => {
-    const earlier = first.get(input.path);
-    if (earlier === undefined) first.set(input.path, index);
-    else if (inputs[earlier]?.url !== input.url || inputs[earlier]?.content !== input.content) {
-      problems.push(
-        problemAt(
-          `inputs[${index}].path`,
-          `a path that no other input has; inputs[${earlier}] has the same path`,
-          input.path,
-        ),
-      );
-    }
-  });
 }

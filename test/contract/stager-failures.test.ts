@@ -106,12 +106,12 @@ describe('the stager with a failing task', () => {
       return error && judgeStager(error);
     };
     expect(await failure(0)).toEqual({
-      kind: 'input-unusable',
+      kind: 'input-refused',
       sentence:
         'Input 1 of 1 s3://data/fr/ref could not be read: it is a file (an object) but is declared as DIRECTORY. Correct the type of the input, then submit the task again.',
     });
     expect(await failure(1)).toEqual({
-      kind: 'input-unusable',
+      kind: 'input-refused',
       sentence:
         'Input 1 of 1 s3://data/fr/tree could not be read: it is a directory (a prefix of objects) but is declared as FILE. Correct the type of the input, then submit the task again.',
     });
@@ -141,11 +141,11 @@ describe('the stager with a failing task', () => {
       kinds.push([record?.error && judgeStager(record.error).kind, record?.executors]);
     }
     expect(kinds).toEqual([
-      ['input-unusable', []],
-      ['input-unusable', []],
-      ['path-unusable', []],
-      ['path-unusable', []],
-      ['path-unusable', []],
+      ['input-refused', []],
+      ['input-refused', []],
+      ['path-refused', []],
+      ['path-refused', []],
+      ['path-refused', []],
     ]);
   });
 
@@ -159,7 +159,7 @@ describe('the stager with a failing task', () => {
     expect((await run()).code).toBe(121);
     const error = (await world.result())?.record.error;
     expect(error && judgeStager(error)).toMatchObject({
-      kind: 'output-unusable',
+      kind: 'output-refused',
       sentence: expect.stringContaining("Remove the '/' at the end of the output's URL"),
     });
   });

@@ -83,7 +83,7 @@ describe('an entry', () => {
       place: 'failed',
       attempt: 0,
       hitEntryId: null,
-      failureCode: 'output-unusable',
+      failureCode: 'output-refused',
       failure:
         "S3 could not copy s3://data/out/first to s3://no-such-bucket/second: NoSuchBucket: The specified bucket does not exist. Check the output's URL, then submit the task again.",
     });
