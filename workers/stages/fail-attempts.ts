@@ -1,5 +1,6 @@
 /** Ends attempts and tasks that cannot go on. */
 import type { Failure } from '../../core/retry/failures.ts';
+import { configuredQueues } from '../../core/submission/on-demand.ts';
 import { judgeBatchRefusal } from '../../core/submission/batch-refusal.ts';
 import type { Unaccepted } from '../../core/submission/decide-submit.ts';
 import { endAttempts, readOpenAttempts, type OpenAttempt } from '../../db/attempts.ts';
@@ -21,7 +22,7 @@ export const refusedByBatch = (
     {
       submissionKey,
       queue,
-      isFleetsQueue: queue === config.jobQueue,
+      isFleetsQueue: configuredQueues(config).includes(queue),
       sharesAll: config.share !== '',
     },
     refusal,
