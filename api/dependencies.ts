@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TaskComponents, TaskToFingerprint } from '../aws/fingerprints.ts';
+import type { JobQueues } from '../aws/job-queues.ts';
 import type { Config } from '../config.ts';
 import type { TaskSpec } from '../core/task/task.ts';
 import type { Database } from '../db/client.ts';
@@ -28,6 +29,8 @@ export interface ApiDependencies {
   resolveComponents(tasks: readonly TaskToFingerprint[]): Promise<TaskComponents[]>;
   /** The calls as they are compared: without the names that their clients made for one run. */
   canonicalSpecs(tasks: readonly TaskToFingerprint[]): Promise<TaskSpec[]>;
+  /** Which job queues there are, for tasks that name one. */
+  jobQueues: Pick<JobQueues, 'unknownOf'>;
   /** PEM texts. Absent: plain HTTP. */
   tls?: { key: string; cert: string };
   nowMs(): number;

@@ -4,6 +4,8 @@ import { ConfigError, type Config } from '../config.ts';
 import { createEcrLogins } from '../aws/ecr-login.ts';
 import { createEtagTrust } from '../aws/etag-trust.ts';
 import { canonicalSpecs, resolveComponents } from '../aws/fingerprints.ts';
+import { createBudget } from '../aws/budget.ts';
+import { openJobQueues } from '../aws/job-queues.ts';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import type { LeaseLost } from '../core/installation/lease.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
@@ -54,12 +56,14 @@ export async function startApi(config: Config): Promise<RunningApi> {
     memo: openObjectSums(database.pool, nowMs),
     etags: createEtagTrust({ distrusted: config.distrustedEtags }),
   };
+  const jobQueues = openQueueCheck({ config, queues, metrics, log });
   const images = openImagesFor({ config, database, metrics, log, nowMs });
   const closeDependencies = async (): Promise<void> => {
     clock.close();
     await images?.close();
     await Promise.allSettled([queues.close(), database.close()]);
     objects.close();
+    jobQueues.close();
   };
   try {
     await requireUsableRedis(queues.redis);
@@ -75,6 +79,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
       logObjects: openLogObjects(objects, config),
       resolveComponents: async (tasks) =>
         resolveComponents(identities, await withImages(images, config, tasks)),
+      jobQueues,
       canonicalSpecs: (tasks) => canonicalSpecs(identities, tasks),
       nowMs,
       ...(await readTls(config)),
@@ -126,6 +131,26 @@ function openStores(config: Config, telemetry: Pick<ApiDependencies, 'metrics' |
   });
   return { database, queues, clock };
 }
+
+const openQueueCheck = ({
+  config,
+  queues,
+  metrics,
+  log,
+}: Pick<ApiDependencies, 'config' | 'queues' | 'metrics' | 'log'>) =>
+  openJobQueues({
+    // The budget of the workers for everything but SubmitJob.
+    budget: createBudget({
+      redis: queues.redis,
+      key: `${config.redisPrefix}:budget:batch`,
+      service: 'batch',
+      perSecond: config.batchPerSecond,
+      metrics,
+    }),
+    metrics,
+    onFailed: (error) =>
+      log.warn({ event: 'queues-not-listed', error: messageOf(error) }, 'queues-not-listed'),
+  });
 
 /** To tell in a dry run what a task's image is. */
 const openImagesFor = ({

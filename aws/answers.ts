@@ -23,6 +23,10 @@ export interface Denial {
   words: string;
 }
 
+/** Batch knows no job queue of the name or ARN in the request. */
+export const isQueueUnknown = (error: unknown): boolean =>
+  readError(error).answer === 'queue-unknown';
+
 /**
  * What AWS denied, if an operator has to correct a permission, credentials or the name of the
  * bucket; undefined for any other error. Errors of the object store have AWS's as their cause.

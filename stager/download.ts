@@ -4,10 +4,11 @@
  */
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import { makeFolder } from './make-folder.ts';
 import { Readable } from 'node:stream';
 import { combineCrc } from '../core/cache/crc-combine.ts';
 import type { CrcName } from '../core/cache/crc-combine.ts';
@@ -285,6 +286,9 @@ export type Source = S3Place | { web: string };
 /** Suffix of an incomplete file, in the folder where the whole file will be. */
 export const PART_SUFFIX = '.batchwell-part';
 
+/** The names of incomplete files, which say nothing to the author of a task. */
+export const UNFINISHED = /\.[\w-]{12}\.batchwell-part/g;
+
 /** Drawn: it fits beside a name of 255 bytes, and is the name of no file of the task. */
 const unfinishedBeside = (path: string): string =>
   join(dirname(path), `.${randomBytes(9).toString('base64url')}${PART_SUFFIX}`);
@@ -333,14 +337,3 @@ async function downloadNow(
 
 const isCode = (error: unknown, ...codes: string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code));
-
-/** @throws DeclaredError when a file of the task is where a folder is needed */
-export async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw isCode(error, 'ENOTDIR', 'EEXIST')
-      ? new DeclaredError(`${path} cannot be a folder, because a file is there or above it`)
-      : error;
-  }
-}

@@ -1,10 +1,11 @@
 /** The inputs of a task: its script declares them one by one, then all are fetched at once. */
 import { append } from '../core/append.ts';
-import { HeadObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, ListObjectsV2Command, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { containerPath, laidAfter } from '../core/container/container-path.ts';
+import { makeFolder } from './make-folder.ts';
 import { pathOfUrl } from '../core/files/file-url.ts';
 import { hideUrlSecrets } from '../core/files/url-secrets.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
@@ -13,7 +14,7 @@ import { directorySum, readDigest, sumsDigest } from '../core/cache/read-digest.
 import type { ReadInput, ReadObject } from '../core/cache/read-digest.ts';
 import type { InputsRead, StagerError } from '../core/result/result.ts';
 import type { Target } from './body.ts';
-import { download, FILES_AT_ONCE, makeFolder } from './download.ts';
+import { download, FILES_AT_ONCE, UNFINISHED } from './download.ts';
 import type { Source } from './download.ts';
 import { allSettled, limitTo } from './limit.ts';
 import { anyRoom } from './room.ts';
@@ -158,13 +159,39 @@ async function fetchFolder(means: Means, place: S3Place, folder: string): Promis
       ),
     );
   }
-  if (seen === 0)
-    throw new FinalError(
-      `NoSuchKey: no object has this prefix: no key begins with ${JSON.stringify(prefix)}. An empty folder is an ` +
-        'object with this key and no bytes',
-    );
+  if (seen === 0) throw await whyNoFolder(s3, place, prefix);
   return { read: members, sum: folderSum(members) };
 }
+
+/** Nothing is below the key of a DIRECTORY: a file may be at the key itself. */
+async function whyNoFolder(
+  s3: S3Client,
+  { bucket, key }: S3Place,
+  prefix: string,
+): Promise<FinalError> {
+  const file = key.replace(/\/+$/, '');
+  const head = file !== '' && new HeadObjectCommand({ Bucket: bucket, Key: file });
+  const isFile = head && (await s3.send(head).then(isThere, isNotTold));
+  if (isFile) return new DeclaredError('it is a file (an object) but is declared as DIRECTORY');
+  return new FinalError(
+    `NoSuchKey: no object has this prefix: no key begins with ${JSON.stringify(prefix)}. An empty folder is an ` +
+      'object with this key and no bytes',
+  );
+}
+
+/** There is no object at the key of a FILE: there may be objects below it. */
+async function whyNoFile(s3: S3Client, { bucket, key }: S3Place, error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && error.name === 'NoSuchKey')) return error;
+  const below = new ListObjectsV2Command({ Bucket: bucket, Prefix: `${key}/`, MaxKeys: 1 });
+  const isFolder = await s3.send(below).then(({ KeyCount: count = 0 }) => count > 0, isNotTold);
+  return isFolder
+    ? new DeclaredError('it is a directory (a prefix of objects) but is declared as FILE')
+    : error;
+}
+
+const isThere = (): boolean => true;
+/** A role may be allowed to read the object and not to look at others. */
+const isNotTold = (): boolean => false;
 
 function folderSum(members: readonly FetchedMember[]): string | null {
   const summed = members.flatMap(({ name, sizeBytes, crc64nvme }) =>
@@ -190,7 +217,7 @@ const NOT_FROM_S3: Fetched = { read: null, sum: null };
 async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
   const isFolder = (await stat(path)).isDirectory();
   if (isFolder !== (kind === 'folder'))
-    throw new FinalError(
+    throw new DeclaredError(
       isFolder
         ? 'it is a directory but is declared as FILE'
         : 'it is declared as DIRECTORY but is not one',
@@ -223,7 +250,11 @@ async function fetchFile(
   source: Source,
   { url, path }: { url: string; path: string },
 ): Promise<Fetched> {
-  const { crc64nvme, etag, sizeBytes } = await download(s3, source, path, target);
+  const { crc64nvme, etag, sizeBytes } = await download(s3, source, path, target).catch(
+    async (error: unknown) => {
+      throw 'web' in source ? error : await whyNoFile(s3, source, error);
+    },
+  );
   const { size } = await stat(path);
   const file = {
     url: 'web' in source ? url : formatS3Url(source),
@@ -343,7 +374,7 @@ export async function fetchInputs(
       error: {
         kind: 'input',
         subject,
-        message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason)}`,
+        message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason).replaceAll(UNFINISHED, '…')}`,
         ...transience(one.reason),
         ...blame(one.reason),
       },

@@ -12,7 +12,7 @@ import type { FetchedFile } from './inputs.ts';
 import { planWrites } from './plan-writes.ts';
 import type { PlannedFile, Written } from './plan-writes.ts';
 import type { Reach } from './reach.ts';
-import { blame, FinalError, reasonOf, transience } from './s3.ts';
+import { blame, DeclaredError, FinalError, reasonOf, transience } from './s3.ts';
 import type { Uploaded, Uploader } from './upload.ts';
 import { kindOf, leaveOut, nothingFound, walkFolder } from './walk.ts';
 import type { Found, FoundFile } from './walk.ts';
@@ -92,6 +92,12 @@ function whyNoMatch(facts: Stats | undefined): string | undefined {
   return facts.isDirectory() || facts.isFile() ? undefined : kindOf(facts);
 }
 
+/** A client may have declared a FILE, and the slash alone made it a DIRECTORY. */
+const whyNoDirectory = ({ path, url }: DeclaredOutput): string =>
+  url.endsWith('/')
+    ? `${path} is a file, but its URL ends in '/', which declares a DIRECTORY`
+    : `${path} is declared as DIRECTORY but is not one`;
+
 /** Undefined when the output does not exist. */
 async function findFiles(output: DeclaredOutput, reach: Reach): Promise<Found | undefined> {
   if (output.pathPrefix !== undefined) return findMatches(output, output.pathPrefix, reach);
@@ -99,13 +105,12 @@ async function findFiles(output: DeclaredOutput, reach: Reach): Promise<Found | 
   if (!facts) return undefined;
   const found = nothingFound();
   if (output.type === 'DIRECTORY') {
-    if (!facts.isDirectory())
-      throw new FinalError(`${output.path} is declared as DIRECTORY but is not one`);
+    if (!facts.isDirectory()) throw new DeclaredError(whyNoDirectory(output));
     await walkFolder(output.path, reach, found);
     return found;
   }
   if (!facts.isFile())
-    throw new FinalError(
+    throw new DeclaredError(
       `${output.path} is declared as FILE but is ` +
         (facts.isDirectory() ? 'a directory' : 'not a regular file'),
     );

@@ -4,6 +4,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { access, appendFile, constants, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from './make-folder.ts';
 import { sealResultBody } from '../core/result/result-body.ts';
 import { spellBytes } from '../core/cache/spell.ts';
 import { encodeResultKey } from '../core/result/result-key.ts';
@@ -25,7 +26,7 @@ import { uploadOutputs } from './outputs.ts';
 import { lookBefore, openReach } from './reach.ts';
 import type { Before } from './reach.ts';
 import { openRoom } from './room.ts';
-import { persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
+import { blame, persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
 import { hasText, openStream } from './streams.ts';
 import type { Stream } from './streams.ts';
 import type { Uploader } from './upload.ts';
@@ -156,7 +157,7 @@ async function prepareExecutor(
     (folder) => folder !== '',
   );
   try {
-    for (const folder of folders) await mkdir(folder, { recursive: true });
+    for (const folder of folders) await makeFolder(folder);
     if (stdin !== '') await access(stdin, constants.R_OK);
   } catch (error) {
     session.error = {
@@ -307,9 +308,9 @@ export async function writeResult(session: Session): Promise<void> {
   await persist(() => writeBytes(session.s3, within(session, key), body, 'application/json'));
 }
 
-async function makeFolder(session: Session, path: string): Promise<boolean> {
+async function requestFolder(session: Session, path: string): Promise<boolean> {
   try {
-    const made = await mkdir(path, { recursive: true });
+    const made = await makeFolder(path);
     if (made !== undefined) session.given.push(made);
     return true;
   } catch (error) {
@@ -317,6 +318,7 @@ async function makeFolder(session: Session, path: string): Promise<boolean> {
       kind: 'script',
       subject: path,
       message: `The folder ${path} could not be created: ${reasonOf(error)}`,
+      ...blame(error),
       ...transienceOfDisk(error),
     };
     return false;
@@ -331,7 +333,7 @@ async function makePlace(
   // Only a folder can hold links.
   if (type === 'DIRECTORY') session.before ??= await lookBefore();
   const start = pathPrefix === undefined ? path : literalStart(path);
-  return makeFolder(session, dirname(start.endsWith('/') ? `${start}x` : start));
+  return requestFolder(session, dirname(start.endsWith('/') ? `${start}x` : start));
 }
 
 type Request = (session: Session, words: string[]) => boolean | Promise<boolean>;
@@ -340,7 +342,7 @@ type Request = (session: Session, words: string[]) => boolean | Promise<boolean>
 const requests: Record<string, Request> = {
   folder: (session, [path = '']) => {
     session.given.push(path);
-    return makeFolder(session, path);
+    return requestFolder(session, path);
   },
   place: makePlace,
   input: (session, [type, url = '', path = '', name = '']) =>

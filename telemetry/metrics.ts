@@ -6,7 +6,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { isEnd, moves, type MoveName, type Stage } from '../core/places.ts';
 import { awsMetrics } from './families/aws.ts';
-import { batchMetrics } from './families/batch.ts';
+import { batchMetrics, janitorMetrics } from './families/batch.ts';
 import { cacheMetrics } from './families/cache.ts';
 import { isolationMetrics } from './families/isolation.ts';
 import { notificationMetrics } from './families/notifications.ts';
@@ -37,6 +37,7 @@ export function createMetrics() {
     ...isolationMetrics(registers),
     ...cacheMetrics(registers),
     ...awsMetrics(registers),
+    ...janitorMetrics(registers),
     ...batchMetrics(registers),
     ...notificationMetrics(registers),
     ...pruningMetrics(registers),

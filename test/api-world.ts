@@ -107,6 +107,9 @@ export async function startApiWorld(
     resolveComponents: async (calls) =>
       calls.map(() => ({ unreadable: [], isWeak: false, inputs: [] })),
     canonicalSpecs: async (calls) => calls.map(({ spec }) => spec),
+    jobQueues: {
+      unknownOf: async (queues) => [...queues].filter((queue) => queue.startsWith('no-such-')),
+    },
     nowMs,
   };
   const app = await createApp(dependencies);

@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { append } from '../core/append.ts';
 import type { SeenJob } from '../aws/batch.ts';
-import { activeStatuses } from '../core/submission/job-status.ts';
 import { submissionKeyOf } from '../core/submission/packing.ts';
 import {
   becomeCopy,
@@ -18,6 +18,7 @@ import {
 import { readQueuesOfShapes } from '../db/job-definitions.ts';
 import { configuredQueues } from '../core/submission/on-demand.ts';
 import { readRecentlyUsedQueues, readSubmissionsByKey } from '../db/submissions.ts';
+import { listActiveJobs } from './active-jobs.ts';
 import { readLease, workUrlOf, writeLease } from './lease.ts';
 import type { Runtime } from './runtime.ts';
 import { endOrphan } from './upkeep/janitor.ts';
@@ -114,9 +115,10 @@ async function findOrphans(runtime: Runtime): Promise<SeenJob[]> {
     ...(await readQueuesOfShapes(database.pool)),
   ]);
   const jobs: SeenJob[] = [];
-  for (const queue of queues)
-    for (const status of activeStatuses)
-      for (const job of await batch.list({ queue }, status)) jobs.push(job);
+  for (const queue of queues) {
+    const listed = await listActiveJobs(batch, queue);
+    if (listed !== 'queue-unknown') append(jobs, listed);
+  }
   const named = jobs.flatMap((job) => {
     const key = submissionKeyOf(installation, job.name ?? '');
     return key === undefined ? [] : [{ job, key }];

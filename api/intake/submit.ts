@@ -11,6 +11,7 @@ import { profiles } from '../../core/profiles/profiles.ts';
 import { refusal, type FailureBody } from '../http/errors.ts';
 import { otherRequest } from '../http/idempotency.ts';
 import { readLineScatter, readTemplateScatter, type LineScatterQuery } from './scatter-body.ts';
+import { unknownQueues } from './check-queues.ts';
 import type { ApiContext } from '../context.ts';
 import type { AcceptedScatter } from './intake.ts';
 
@@ -23,13 +24,15 @@ export interface Refusal {
 export type KeyReader = (asked: unknown) => RequestKey | { problems: Problem[] } | undefined;
 
 export async function submitTask(
-  { intake, taskDefaultsOf }: ApiContext,
+  { intake, jobQueues, taskDefaultsOf }: ApiContext,
   access: Access,
   body: unknown,
   readKey: KeyReader,
 ): Promise<{ id: string } | Refusal> {
   const read = parseTesTask(body, taskDefaultsOf(access));
   if ('problems' in read) return { refused: refusal(read.problems) };
+  const problems = await unknownQueues(jobQueues, [read.task]);
+  if (problems.length > 0) return { refused: refusal(problems) };
   const task = { ...read.task, warnings: read.warnings };
   const key = readKey(task);
   if (key && 'problems' in key) return { refused: refusal(key.problems) };
@@ -46,7 +49,7 @@ export async function submitTask(
  * name, cache mode and tags
  */
 export async function submitScatter(
-  { intake, taskDefaultsOf }: ApiContext,
+  { intake, jobQueues, taskDefaultsOf }: ApiContext,
   access: Access,
   { body, query = {} }: { body: unknown; query?: LineScatterQuery },
   readKey: KeyReader,
@@ -57,6 +60,8 @@ export async function submitScatter(
       ? await readLineScatter(body, query, defaults)
       : await readTemplateScatter(body, defaults);
   if ('problems' in read) return { refused: refusal(read.problems, read.count) };
+  const problems = await unknownQueues(jobQueues, read.tasks, (row) => ({ row }));
+  if (problems.length > 0) return { refused: refusal(problems) };
   const { name, tags } = read.head;
   const key = readKey({ name, tags, tasks: read.tasks });
   if (key && 'problems' in key) return { refused: refusal(key.problems) };

@@ -19,6 +19,7 @@ import { readCheckedTasks } from '../../db/cache-explain.ts';
 import { mayTellAll } from '../cache/compared-calls.ts';
 import { explainNew } from '../cache/explain-new.ts';
 import { refusal } from '../http/errors.ts';
+import { unknownQueues } from '../intake/check-queues.ts';
 import type { Api } from '../dependencies.ts';
 import { failures } from '../schemas/replies.ts';
 import { TesTaskRequest } from '../schemas/tes.ts';
@@ -73,6 +74,8 @@ export function validateRoutes(api: Api, context: ApiContext): void {
     const { access } = request.caller;
     const read = parseTesTask(request.body, taskDefaultsOf(access));
     if ('problems' in read) return reply.code(400).send(refusal(read.problems));
+    const unknown = await unknownQueues(context.jobQueues, [read.task]);
+    if (unknown.length > 0) return reply.code(400).send(refusal(unknown));
     const { resources, executors } = read.task.spec;
     const scheduling = schedulingOf(resources, { ...config, owner: access.owner });
     return {

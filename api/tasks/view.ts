@@ -1,4 +1,6 @@
 /** A task as TES shows it. Pure functions of the facts. */
+import { stagerExit } from '../../core/container/container.ts';
+import { isEnd } from '../../core/places.ts';
 import { profiles, shownStateOf } from '../../core/profiles/profiles.ts';
 import { waitingSentence } from '../../core/submission/waiting-reason.ts';
 import { hideSecrets } from '../../core/task/secrets.ts';
@@ -164,7 +166,7 @@ function systemLogs(detail: TaskDetail, latest: AttemptView | undefined): string
 
 /**
  * Executors that start in any case: the first, and each one after an executor whose error is
- * ignored.
+ * ignored. TES requires an exit code, so one that did not run has no log once its attempt has ended.
  */
 function certainExecutors(executors: readonly ExecutorOf<string>[]): TesExecutorLog[] {
   const stop = executors.findIndex((executor) => executor.ignore_error !== true);
@@ -174,7 +176,7 @@ function certainExecutors(executors: readonly ExecutorOf<string>[]): TesExecutor
 }
 
 const notStartedLog = ({ spec, detail }: TaskFacts): TesTaskLog => ({
-  logs: certainExecutors(spec.executors),
+  logs: isEnded(detail) ? [] : certainExecutors(spec.executors),
   outputs: [],
   ...timeOr('end_time', detail.endedMs),
 });
@@ -193,7 +195,7 @@ function attemptLog(
   const { result } = attempt;
   const done = latest && detail.place === 'done';
   return {
-    logs: executorLogs(spec, attempt),
+    logs: executorLogs({ spec, detail }, attempt, latest),
     outputs:
       result && done
         ? result.outputs.map((file) =>
@@ -209,12 +211,21 @@ function attemptLog(
   };
 }
 
-function executorLogs(spec: TaskSpec, { result, exitCode }: AttemptView): TesExecutorLog[] {
-  if (result && result.executors.length > 0) return result.executors.map(executorLog);
+const isEnded = ({ place }: TaskDetail): boolean => isEnd(place);
+
+/** Exit codes by which the stager says that an executor did not run, or not to its end. */
+const NO_EXECUTOR: readonly number[] = [stagerExit.input, stagerExit.fenced, stagerExit.script];
+
+function executorLogs(
+  { spec, detail }: ShownTask,
+  { result, exitCode, outcome }: AttemptView,
+  latest: boolean,
+): TesExecutorLog[] {
+  if (result) return result.executors.map(executorLog);
+  const isOpen = latest && outcome === undefined && !isEnded(detail);
+  if (isOpen) return certainExecutors(spec.executors);
   // Of an attempt that ended without a record only the exit code of the container is known.
-  return certainExecutors(spec.executors).map((log, index) =>
-    index === 0 && exitCode !== undefined ? { exit_code: exitCode } : log,
-  );
+  return exitCode === undefined || NO_EXECUTOR.includes(exitCode) ? [] : [{ exit_code: exitCode }];
 }
 
 function attemptMetadata(attempt: AttemptView): Record<string, string> {

@@ -1,5 +1,7 @@
 /** Whether an attempt that ran to its end succeeded: what finalize does with its task. */
-import { failureOf, type Failure, type FailureKind } from '../retry/failures.ts';
+import { meaningOfExit } from '../retry/command-exit.ts';
+import { failureOf, type Failure } from '../retry/failures.ts';
+import { judgeStager } from '../retry/stager-reasons.ts';
 import { listNames } from './list-names.ts';
 import type { ResultRecord } from './result.ts';
 import { shorten } from './stored-record.ts';
@@ -31,42 +33,34 @@ export function decideFinish(facts: FinishFacts): FinishDecision {
   };
 }
 
-/** The system's own names for a disk that is full, where the stager tells the reason. */
-const DISK_FULL = /: (ENOSPC|EDQUOT): /;
-
-const ofStager = (kind: FailureKind, message: string): Failure =>
-  failureOf(DISK_FULL.test(message) ? 'disk-full' : kind, message);
-
 function failureBefore({ result: { error } }: FinishFacts): Failure | undefined {
-  if (error?.kind === 'input') return ofStager('input-unreadable', error.message);
-  if (error?.kind === 'script' || error?.kind === 'forged')
-    return ofStager('script-unreadable', error.message);
-  return undefined;
+  return error && error.kind !== 'output' ? judgeStager(error) : undefined;
 }
 
 function failureOfExecutor({ result, ignoreErrors }: FinishFacts): Failure | undefined {
   const failure = executorFailure(result, ignoreErrors);
-  return failure && failureOf('executor-failed', failure.fact);
+  return failure && failureOf('executor-failed', failure.fact, failure.advice);
 }
 
 /** The first executor that failed and whose failure is not ignored. */
 export function executorFailure(
   { executors }: ResultRecord,
   ignoreErrors: readonly boolean[],
-): { exitCode: number; fact: string } | undefined {
+): { exitCode: number; fact: string; advice: string } | undefined {
   const failed = executors.findIndex(
     ({ exitCode }, position) => exitCode !== 0 && !ignoreErrors[position],
   );
   const exitCode = executors[failed]?.exitCode;
   if (exitCode === undefined) return undefined;
   const which = ignoreErrors.length > 1 ? `Executor ${failed}` : 'The command';
-  return { exitCode, fact: `${which} exited with code ${exitCode}${signalOf(exitCode)}.` };
+  const { brief, advice } = meaningOfExit(exitCode);
+  const meant = brief === undefined ? '' : ` (${brief})`;
+  return { exitCode, fact: `${which} exited with code ${exitCode}${meant}.`, advice };
 }
 
 function failureOfOutputs(facts: FinishFacts): Failure | undefined {
   const { error, leftOut = [] } = facts.result;
-  if (error?.declared) return failureOf('output-refused', error.message);
-  if (error) return ofStager('output-unwritable', error.message);
+  if (error) return judgeStager(error);
   if (facts.missingOutputs === 'warn') return undefined;
   const missing = missingPaths(facts);
   const left = shorten(leftOut.join(' '));
@@ -81,18 +75,3 @@ const WRITE_FILES =
 
 const missingPaths = ({ result, outputPaths }: FinishFacts): string[] =>
   result.missingOutputs.map((position) => outputPaths[position] ?? `output ${position}`);
-
-const FIRST_SIGNAL_CODE = 128;
-const SIGNALS: Record<number, string> = {
-  1: 'SIGHUP',
-  2: 'SIGINT',
-  6: 'SIGABRT',
-  9: 'SIGKILL',
-  11: 'SIGSEGV',
-  15: 'SIGTERM',
-};
-
-function signalOf(exitCode: number): string {
-  const name = SIGNALS[exitCode - FIRST_SIGNAL_CODE];
-  return name === undefined ? '' : ` (${name})`;
-}

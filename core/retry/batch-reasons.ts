@@ -20,6 +20,8 @@ export type JobFailureKind = Extract<
   | 'out-of-memory'
   | 'timed-out'
   | 'image-unavailable'
+  | 'image-refused'
+  | 'request-refused'
   | 'misconfigured'
   | 'not-started'
   | 'job-terminated'
@@ -87,7 +89,7 @@ function notStarted({ statusReason = '', exitCode }: EndedJob): JobVerdict | und
     };
   return /MAX_RESOURCE|RESOURCE_REQUIREMENT/i.test(statusReason)
     ? {
-        kind: 'not-started',
+        kind: 'request-refused',
         advice: 'Request fewer cpu_cores or less ram_gb, or use a queue with larger hosts.',
       }
     : { kind: 'not-started' };
@@ -102,7 +104,7 @@ function endedBySomeone({ statusReason = '' }: EndedJob): JobVerdict | undefined
 
 function ofContainer(fault: ContainerFault | undefined): JobVerdict | undefined {
   if (!fault) return undefined;
-  const { of, advice } = fault;
+  const { of, advice, isPull } = fault;
   switch (of) {
     case 'host':
       return { kind: 'host-fault' };
@@ -118,10 +120,11 @@ function ofContainer(fault: ContainerFault | undefined): JobVerdict | undefined 
         ...(advice !== undefined && { advice }),
         ...(of === 'registry' && { transient: true }),
       };
-    case 'start':
+    case 'image':
       return {
-        kind: 'image-unavailable',
-        advice: advice ?? 'Check the entrypoint, the user and the architecture of the image.',
+        kind: 'image-refused',
+        ...(isPull && { fact: PULL_FACT }),
+        ...(advice !== undefined && { advice }),
       };
   }
 }

@@ -9,12 +9,15 @@ import { HOST_FOLDER } from '../container/container.ts';
 
 /**
  * `host`: the host, its disk, its daemons, or a service that they need. `registry`: the registry
- * does not answer. `pull`: the registry refuses the image. `start`: the image cannot be started.
+ * does not answer. `pull`: the registry does not give the hosts the image. `image`: there is no such
+ * image, or it cannot be started, whatever the hosts may do.
  * `configuration`: a role, a log group or a secret is missing or wrong. `memory`: the container ran
  * out of memory.
  */
 export interface ContainerFault {
-  of: 'host' | 'registry' | 'pull' | 'start' | 'configuration' | 'memory';
+  of: 'host' | 'registry' | 'pull' | 'image' | 'configuration' | 'memory';
+  /** Whether the image was to be pulled. */
+  isPull?: true;
   /** Where the usual advice does not fit. */
   advice?: string;
 }
@@ -152,16 +155,21 @@ function judgeDenied(words: string): ContainerFault {
   return { of: DENIED.test(words) ? 'configuration' : 'host' };
 }
 
+const MAY_PULL = "Check the image's name, and that the hosts have permission to pull it.";
+
 /** What a registry says of an image that it does not have or does not give. */
-const REFUSALS: readonly [RegExp, string | undefined][] = [
+const REFUSALS: readonly [RegExp, 'pull' | 'image', string?][] = [
   [
     anyOf(
       'no match(ing manifest)? for',
       'does not match the .*platform',
       'operating system .* cannot be used',
     ),
+    'image',
     'Use an image that exists for the architecture of the hosts.',
   ],
+  // Docker Hub's words for a name that it does not know.
+  [/repository does not exist or may require/i, 'image', MAY_PULL],
   [
     anyOf(
       DENIED.source,
@@ -174,7 +182,8 @@ const REFUSALS: readonly [RegExp, string | undefined][] = [
       'execution role',
       String.raw`(?<![\w:.@])(401|403)\b`,
     ),
-    "Check the image's name, and that the hosts have permission to pull it.",
+    'pull',
+    MAY_PULL,
   ],
   [
     anyOf(
@@ -191,7 +200,7 @@ const REFUSALS: readonly [RegExp, string | undefined][] = [
       'media ?type',
       'HTTP response to HTTPS',
     ),
-    undefined,
+    'image',
   ],
 ];
 
@@ -237,7 +246,8 @@ function judgePull(words: string): ContainerFault {
   if (THROTTLED.test(said)) return { of: 'host' };
   const found = REFUSALS.find(([pattern]) => pattern.test(said));
   if (!found) return { of: 'registry', ...(NO_ANSWER.test(said) && { advice: CHECK_REGISTRY }) };
-  return { of: 'pull', ...(found[1] !== undefined && { advice: found[1] }) };
+  const [, of, advice] = found;
+  return { of, ...(advice !== undefined && { advice }), isPull: true };
 }
 
 /** What only the image can cause, or what it is told to run. */
@@ -252,6 +262,8 @@ const UNFIT: readonly [RegExp, string][] = [
     'Check that the entrypoint of the image exists and that it can be executed.',
   ],
 ];
+
+const CHECK_START = 'Check the entrypoint, the user and the architecture of the image.';
 
 /** Beside these, a file that is missing or cannot be run is not the image's. */
 const HOST_WORDS = anyOf(
@@ -278,7 +290,8 @@ function judgeStart(words: string): ContainerFault {
   if (words.includes(HOST_FOLDER)) return { of: 'host' };
   const found = UNFIT.find(([pattern]) => pattern.test(words));
   if (found && !/cannot allocate|temporarily unavailable|input\/output error/i.test(words))
-    return { of: 'start', advice: found[1] };
-  if (/no such file/i.test(words) && !HOST_WORDS.test(words)) return { of: 'start' };
+    return { of: 'image', advice: found[1] };
+  if (/no such file/i.test(words) && !HOST_WORDS.test(words))
+    return { of: 'image', advice: CHECK_START };
   return judgeDenied(words);
 }

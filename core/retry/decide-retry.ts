@@ -137,6 +137,9 @@ const FACTS: Record<JobFailureKind, string> = {
   'out-of-memory': 'The task ran out of memory',
   'timed-out': 'The task exceeded its time limit',
   'image-unavailable': 'The image could not be started',
+  'image-refused': 'The image could not be started',
+  'request-refused':
+    'AWS Batch ended the job because it did not start within the time limit of its queue',
   'script-unreadable': "The task's script could not be read",
   'result-missing': 'The container left no result record',
   misconfigured: 'The hosts are not set up to run the task',

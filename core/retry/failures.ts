@@ -11,6 +11,18 @@ export const failureKinds = {
     tesState: 'EXECUTOR_ERROR',
     advice: 'Read the stdout and stderr of that task.',
   },
+  'input-missing': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: "Check the input's URL, then submit the task again.",
+  },
+  'input-refused': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: 'Correct the input, then submit the task again.',
+  },
+  'path-refused': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: 'Use another path, then submit the task again.',
+  },
   'input-unreadable': {
     tesState: 'SYSTEM_ERROR',
     advice: 'Check that the object exists and that the job role can read it.',
@@ -27,6 +39,19 @@ export const failureKinds = {
     tesState: 'SYSTEM_ERROR',
     advice:
       "Check the output's URL and that the workers' role can write to it, then submit the task again.",
+  },
+  'queue-unknown': {
+    tesState: 'EXECUTOR_ERROR',
+    advice:
+      'Name another queue in backend_parameters (queue or queueArn), then submit the task again.',
+  },
+  'request-refused': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: "Correct the task's resources, then submit the task again.",
+  },
+  'image-refused': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: "Check the image's name and tag, then submit the task again.",
   },
   'output-missing': {
     tesState: 'EXECUTOR_ERROR',

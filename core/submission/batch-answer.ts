@@ -69,11 +69,12 @@ const DENIED_NAMES = new RegExp(
 /** Batch reports a missing iam:PassRole as a ClientException. */
 const DENIED_WORDS =
   /is not authorized to perform|explicit deny|security token .*(expired|invalid)|cannot be assumed|unable to assume/i;
-const UNKNOWN = /not found|does ?n['o]t exist|do(es)? not exist|no such|not known|unknown/i;
+const UNKNOWN = /not (be )?found|does ?n['o]t exist|do(es)? not exist|no such|not known|unknown/i;
 const INACTIVE = /not (in )?(an? )?active|inactive|deregistered/i;
 const OFF = /not (in )?(an? )?enabled|disabled|not (in )?(an? )?valid state/i;
-const DEFINITION = /job ?definition/i;
-const QUEUE = /job ?queue/i;
+const DEFINITION = /job[ -]?definition/i;
+/** Also as part of an ARN. */
+const QUEUE = /job[ -]?queue/i;
 
 export function readAwsError({ name, message, status }: AwsError): AwsAnswer {
   if (THROTTLED.test(name) || status === 429) return 'throttled';

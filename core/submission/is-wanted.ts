@@ -17,6 +17,10 @@ export interface WantedBy {
 export const janitorVerdicts = ['wanted', 'twin', 'unwanted', 'orphan'] as const;
 export type JanitorVerdict = (typeof janitorVerdicts)[number];
 
+/** Of a look at a queue. `unknown`: AWS Batch has no such queue; a task named it, or it was deleted. */
+export const janitorOutcomes = ['tidied', 'unknown', 'failed'] as const;
+export type JanitorOutcome = (typeof janitorOutcomes)[number];
+
 /**
  * Acts by the times of the rows. AWS's clock, which `createdMs` is of, only says how soon an orphan is
  * ended: no row can come for it later.

@@ -4,6 +4,7 @@ import { inputUrlProblem, outputUrlProblem, type UrlRule } from '../files/file-u
 import { isPattern, literalStart, unescapePath } from '../files/path-pattern.ts';
 import { namesUser } from '../files/url-secrets.ts';
 import { problemAt, type Problem } from '../problems.ts';
+import { nameProblem } from './parse-paths.ts';
 import { listOf, optional, rawOf, readText, refuse, textOf, type Source } from './read-fields.ts';
 import type { FileType, InputOf, OutputOf } from './task.ts';
 
@@ -37,12 +38,17 @@ function readSource(input: Source): { url?: string; content?: string } {
 export function readOutput(output: Source): OutputOf<string> | undefined {
   const given = textOf(output, 'path', { required: true, longestBytes: LONGEST_PATH_BYTES });
   const url = textOf(output, 'url', { required: true, longest: LONGEST_URL, emptyIsAbsent: true });
-  const path = checkPath(output, 'path', given);
+  const path = checkPath(output, 'path', given, 'has-escapes');
   if (path === undefined || url === undefined) return undefined;
   const wildcard = isPattern(path);
   const type = readType(output, { ...(!wildcard && { url }), path: given });
   checkUrl(output, url, outputUrlProblem, wildcard || type === 'DIRECTORY');
-  if (!wildcard) return { ...namesOf(output), url, path: unescapePath(path), type };
+  if (!wildcard) {
+    const literal = unescapePath(path);
+    const wrong = nameProblem(literal);
+    if (wrong !== undefined) refuse(output, 'path', wrong, given);
+    return { ...namesOf(output), url, path: literal, type };
+  }
   const prefix = readPrefix(output, path);
   return { ...namesOf(output), url, path, ...optional('path_prefix', prefix), type };
 }
@@ -98,12 +104,15 @@ export function checkPath(
   reader: Source,
   name: string,
   given: string | undefined,
+  escapes?: 'has-escapes',
 ): string | undefined {
   if (given === undefined) return undefined;
   const path = containerPath(given);
-  return path === undefined || (path === '/' && name !== 'workdir')
-    ? refuse(reader, name, CONTAINER_PATH, given)
-    : path;
+  if (path === undefined || (path === '/' && name !== 'workdir'))
+    return refuse(reader, name, CONTAINER_PATH, given);
+  // Of a pattern, and of escapes, the output itself knows what its names are.
+  const wrong = escapes === 'has-escapes' ? undefined : nameProblem(path);
+  return wrong === undefined ? path : refuse(reader, name, wrong, given);
 }
 
 export function readVolumes(task: Source): string[] {
@@ -116,6 +125,7 @@ function readPathItem(item: unknown, at: string, problems: Problem[]): string | 
   const given = readText(item, at, { longestBytes: LONGEST_PATH_BYTES }, problems);
   if (given === undefined) return undefined;
   const path = containerPath(given);
-  if (path === undefined || path === '/') problems.push(problemAt(at, CONTAINER_PATH, item));
+  const wrong = path === undefined || path === '/' ? CONTAINER_PATH : nameProblem(path);
+  if (wrong !== undefined) problems.push(problemAt(at, wrong, item));
   return path;
 }

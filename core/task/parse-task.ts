@@ -12,6 +12,7 @@ import { profiles, recogniseClient } from '../profiles/profiles.ts';
 import { readExecutor, refuseOtherImages } from './parse-executor.ts';
 import { refuseSharedPaths, refuseSharedUrls } from './check-places.ts';
 import { readInput, readOutput, readVolumes } from './parse-files.ts';
+import { refusePaths } from './parse-paths.ts';
 import { parseResources } from './parse-resources.ts';
 import { cacheTag, mergeTag, profileTag, readTags } from './parse-tags.ts';
 import { listOf, pathOf, rawOf, readObject, refuse, textOf, type Source } from './read-fields.ts';
@@ -57,6 +58,8 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   const volumes = readVolumes(reader);
   refuseSharedPaths(inputs, problems);
   refuseSharedUrls(outputs, defaults.pathMap, problems);
+  // Positions are known only while nothing was left out.
+  if (problems.length === 0) refusePaths({ inputs, outputs, executors, volumes }, problems);
   const { resources, warnings, ...asked } = parseResources(reader, defaults);
   const modes = modesOf(asked, { tags, problems, defaults });
   const named = profileTag(tags, problems, defaults.profile);

@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import { janitorVerdicts } from '../../core/submission/is-wanted.ts';
+import { janitorOutcomes, janitorVerdicts } from '../../core/submission/is-wanted.ts';
 import { counter, withLabel, gauge, histogram } from '../series.ts';
 import { awsServices } from './aws.ts';
 
@@ -53,6 +53,9 @@ export const batchMetrics = (registers: Registry[]) => ({
     startsAt: withLabel('kind', jobEventKinds),
     registers,
   }),
+});
+
+export const janitorMetrics = (registers: Registry[]) => ({
   janitorJobs: counter({
     name: 'batchwell_janitor_jobs_total',
     help:
@@ -60,6 +63,15 @@ export const batchMetrics = (registers: Registry[]) => ({
       'twin, unwanted, and orphan jobs. An orphan belongs to no row.',
     labels: ['verdict'],
     startsAt: withLabel('verdict', janitorVerdicts),
+    registers,
+  }),
+  janitorQueues: counter({
+    name: 'batchwell_janitor_queues_total',
+    help:
+      'Looks of the janitor at a recently used job queue. `unknown`: AWS Batch has no such queue. ' +
+      '`failed`: the queue could not be looked at.',
+    labels: ['outcome'],
+    startsAt: withLabel('outcome', janitorOutcomes),
     registers,
   }),
 });

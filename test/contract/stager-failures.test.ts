@@ -1,4 +1,5 @@
 /** The stager when a task fails, or cannot be prepared. */
+import { judgeStager } from '../../core/retry/stager-reasons.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { denied } from './s3-between.ts';
 import { command, emptyTask, makeWorld, useBuiltStager } from './stager-world.ts';
@@ -85,6 +86,82 @@ describe('the stager with a failing task', () => {
     const presigned = await reason(2);
     expect(presigned).toMatch(/HTTP 4\d\d/);
     expect(presigned).not.toContain('topsecret');
+  });
+
+  test('a file that is declared as a directory, and the reverse, are told apart from what is missing', async () => {
+    await world.s3.put('data/fr/ref', 'a file');
+    await world.s3.put('data/fr/ref-v2/x', 'of others');
+    await world.s3.put('data/fr/tree/x', 'a file in a folder');
+    const task = (url: string, type: 'FILE' | 'DIRECTORY') =>
+      emptyTask({ inputs: [{ url, path: `${world.folder}/a`, type }] });
+    await world.submit(
+      task('s3://data/fr/ref', 'DIRECTORY'),
+      task('s3://data/fr/tree', 'FILE'),
+      task('s3://data/fr/re', 'DIRECTORY'),
+      task('s3://data/fr/re', 'FILE'),
+    );
+    const failure = async (index: number) => {
+      expect((await run({ AWS_BATCH_JOB_ARRAY_INDEX: String(index) })).code).toBe(120);
+      const error = (await world.result(index))?.record.error;
+      return error && judgeStager(error);
+    };
+    expect(await failure(0)).toEqual({
+      kind: 'input-refused',
+      sentence:
+        'Input 1 of 1 s3://data/fr/ref could not be read: it is a file (an object) but is declared as DIRECTORY. Correct the type of the input, then submit the task again.',
+    });
+    expect(await failure(1)).toEqual({
+      kind: 'input-refused',
+      sentence:
+        'Input 1 of 1 s3://data/fr/tree could not be read: it is a directory (a prefix of objects) but is declared as FILE. Correct the type of the input, then submit the task again.',
+    });
+    for (const index of [2, 3])
+      expect(await failure(index)).toMatchObject({ kind: 'input-missing' });
+  });
+
+  test('a path that cannot be made is the task’s own fault', async () => {
+    await world.s3.put('data/tree/a', 'a file');
+    const at = (path: string) => emptyTask({ inputs: [{ content: 'x', path, type: 'FILE' }] });
+    await world.submit(
+      emptyTask({
+        inputs: [
+          { url: 's3://data/tree', path: `${world.folder}/t`, type: 'DIRECTORY' },
+          { content: 'x', path: `${world.folder}/t/a/b`, type: 'FILE' },
+        ],
+      }),
+      at('/proc/no/x'),
+      emptyTask({ volumes: ['/proc/no'] }),
+      emptyTask({ executors: [command('true', '/proc/no')] }),
+      emptyTask({ executors: [command('true', world.folder, { stdin: '/no/such' })] }),
+    );
+    const kinds: unknown[] = [];
+    for (const index of [0, 1, 2, 3, 4]) {
+      await run({ AWS_BATCH_JOB_ARRAY_INDEX: String(index) });
+      const record = (await world.result(index))?.record;
+      kinds.push([record?.error && judgeStager(record.error).kind, record?.executors]);
+    }
+    expect(kinds).toEqual([
+      ['input-refused', []],
+      ['input-refused', []],
+      ['path-refused', []],
+      ['path-refused', []],
+      ['path-refused', []],
+    ]);
+  });
+
+  test('a file whose URL ends in a slash is told that the slash is wrong', async () => {
+    await world.submit(
+      emptyTask({
+        outputs: [{ url: 's3://out/h/', path: `${world.folder}/a.txt`, type: 'DIRECTORY' }],
+        executors: [command('echo x > a.txt', world.folder)],
+      }),
+    );
+    expect((await run()).code).toBe(121);
+    const error = (await world.result())?.record.error;
+    expect(error && judgeStager(error)).toMatchObject({
+      kind: 'output-refused',
+      sentence: expect.stringContaining("Remove the '/' at the end of the output's URL"),
+    });
   });
 
   test('an output that cannot be written is reported after rc and logs are in S3', async () => {

@@ -48,6 +48,7 @@ const ownServices = () =>
     },
     resolveComponents: async () => [],
     canonicalSpecs: async () => [],
+    jobQueues: { unknownOf: async () => [] },
     nowMs: Date.now,
   });
 const outcome = (job: Job): Promise<unknown> =>

@@ -260,3 +260,50 @@ test('the reply to a scatter says how many rows do the same as an earlier one, a
   );
   expect(rows).toEqual([0, 0, 2, 3, 2].map((replicate) => ({ merge: 'off', replicate })));
 });
+
+test('a queue that AWS Batch does not have is refused with 400 and named, of tasks, rows and lines', async () => {
+  const tasks = await count('tasks');
+  const inQueue = (name: string, queue: string) => ({
+    ...template,
+    executors: [{ image: 'alpine', command: ['true'] }],
+    outputs: [],
+    resources: { backend_parameters: { [name]: queue } },
+  });
+  const expected = 'the name or ARN of a job queue that AWS Batch has';
+  const problem = (name: string, queue: string) => ({
+    field: `resources.backend_parameters.${name}`,
+    expected,
+    got: JSON.stringify(queue),
+  });
+  for (const [path, name] of [
+    ['/ga4gh/tes/v1/tasks', 'queue'],
+    ['/ga4gh/tes/v1/tasks', 'queueArn'],
+    ['/v1/tasks:validate', 'queue'],
+  ] as const)
+    expect(await world.call('POST', path, inQueue(name, 'no-such-queue'))).toMatchObject({
+      status: 400,
+      json: { problems: [problem(name, 'no-such-queue')] },
+    });
+
+  const rows = ['fast', 'no-such-a', 'no-such-b', 'no-such-a'].map((queue) => ({ queue }));
+  expect(
+    await world.call('POST', '/v1/scatters', { template: inQueue('queue', '{{queue}}'), rows }),
+  ).toMatchObject({
+    status: 400,
+    json: {
+      problems: [
+        { row: 1, ...problem('queue', 'no-such-a') },
+        { row: 2, ...problem('queue', 'no-such-b') },
+      ],
+    },
+  });
+  const lines = ['fast', 'no-such-a'].map((queue) => JSON.stringify(inQueue('queue', queue)));
+  expect(await world.call('POST', '/v1/scatters', lines.join('\n'), NDJSON)).toMatchObject({
+    status: 400,
+    json: { problems: [{ row: 1, ...problem('queue', 'no-such-a') }] },
+  });
+  expect(await count('tasks')).toBe(tasks);
+  expect(await world.call('POST', '/ga4gh/tes/v1/tasks', inQueue('queue', 'fast'))).toMatchObject({
+    status: 200,
+  });
+});

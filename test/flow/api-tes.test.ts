@@ -167,6 +167,47 @@ describe('the state of a task', () => {
   });
 });
 
+describe('an executor that did not run', () => {
+  const FAILED = ", failure_code = 'internal', failure = 'It failed.'";
+  const logsOf = async (id: string) => {
+    const [basic, full] = [await get(id, 'BASIC'), await get(id, 'FULL')];
+    expect(basic.logs.map(({ logs }) => logs)).toEqual(full.logs.map(({ logs }) => logs));
+    return full.logs.map(({ logs }) => logs);
+  };
+  const noneRan = { startedMs: 1, endedMs: 2, executors: [], outputs: [], missingOutputs: [] };
+
+  test.each(['failed', 'cancelled'] as const)(
+    'a task that is %s before its first attempt has no executor log',
+    async (place) => {
+      const id = await post(whole);
+      expect(await logsOf(id)).toEqual([[{ exit_code: -1 }, { exit_code: -1 }]]);
+      await end(id, place, place === 'failed' ? FAILED : '');
+      expect(await logsOf(id)).toEqual([[]]);
+    },
+  );
+
+  test.each([
+    [{ outcome: 'failed' as const, exitCode: 120, result: noneRan }, []],
+    [{ outcome: 'failed' as const, exitCode: 123 }, []],
+    [{ outcome: 'lost' as const, reason: 'Host EC2 terminated' }, []],
+    [{ outcome: 'cancelled' as const }, []],
+    [{ outcome: 'failed' as const, exitCode: 137 }, [{ exit_code: 137 }]],
+  ])('an attempt that ended as %j shows the executors %j', async (ended, logs) => {
+    const id = await post(whole);
+    await startAttempt(id, { ended });
+    const place = ended.outcome === 'cancelled' ? 'cancelled' : 'failed';
+    await end(id, place, place === 'failed' ? FAILED : '');
+    expect(await logsOf(id)).toEqual([logs]);
+  });
+
+  test('a lost attempt shows none while the next one shows those that will run', async () => {
+    const id = await post(simple);
+    await startAttempt(id, { number: 1, ended: { outcome: 'lost', reason: 'Host EC2' } });
+    await startAttempt(id, { number: 2 });
+    expect(await logsOf(id)).toEqual([[], [{ exit_code: -1 }]]);
+  });
+});
+
 describe('a finished task', () => {
   const result: ResultRecord = {
     startedMs: 6000,

@@ -83,9 +83,9 @@ describe('an entry', () => {
       place: 'failed',
       attempt: 0,
       hitEntryId: null,
-      failureCode: 'copy-refused',
+      failureCode: 'output-refused',
       failure:
-        "S3 could not copy s3://data/out/first to s3://no-such-bucket/second: NoSuchBucket: The specified bucket does not exist. Check the output's URL and that the workers' role can write to it, then submit the task again.",
+        "S3 could not copy s3://data/out/first to s3://no-such-bucket/second: NoSuchBucket: The specified bucket does not exist. Check the output's URL, then submit the task again.",
     });
     expect(third).toMatchObject({ place: 'done', hitEntryId: 1 });
     expect(world.effects).toHaveLength(1);

@@ -1,4 +1,5 @@
 import { BatchClient, DescribeJobsCommand, SubmitJobCommand } from '@aws-sdk/client-batch';
+import type { NewTask } from '../../core/task/task.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { jobName, type NamedSubmission } from '../../core/submission/packing.ts';
 import { submissionPrefix } from '../../core/files/s3-layout.ts';
@@ -168,4 +169,49 @@ test('a job whose submission ended without it is ended by the janitor', async ()
     }),
   ).toMatchObject({ unwanted: 1, twin: 0 });
   await world.until('its end', async () => (await statusOf(beside)) === 'FAILED');
+});
+
+const inQueue = (name: string, queue: string): NewTask =>
+  newTask(name, {
+    spec: { resources: { cpu_cores: 1, ram_gb: 1, disk_gb: 1, preemptible: false, queue } },
+  });
+
+test('a queue that does not exist is reported, and the janitor looks at all others', async () => {
+  const { promise: mayEnd, resolve: letEnd } = Promise.withResolvers<void>();
+  world.behave(() => ({ until: mayEnd, beforeFence: mayEnd }));
+  const { runtime } = await world.startWorkers({ settings: { BATCHWELL_JANITOR_MS: '0' } });
+  const nowhere = await world.accept([
+    inQueue('one', 'a-no-such-queue'),
+    inQueue('two', 'z-no-such-queue'),
+  ]);
+  expect(await world.ended(nowhere)).toMatchObject(
+    ['a-no-such-queue', 'z-no-such-queue'].map((queue) => ({
+      place: 'failed',
+      failureCode: 'queue-unknown',
+      failure: expect.stringContaining(
+        `AWS Batch has no job queue ${queue}. Name another queue in backend_parameters`,
+      ),
+    })),
+  );
+  const ids = await world.accept([newTask('three')]);
+  const { beside } = await submitBeside(jobName);
+  expect(
+    await tidy({
+      ...runtime,
+      config: { ...runtime.config, janitorMs: 0 },
+      nowMs: () => Date.now() + 1000,
+    }),
+  ).toEqual({ wanted: 1, twin: 1, unwanted: 0, orphan: 0 });
+  await world.until('the end of the twin', async () => (await statusOf(beside)) === 'FAILED');
+  expect(world.lines.flatMap(({ msg, queue }) => (msg === 'queue-unknown' ? [queue] : []))).toEqual(
+    ['a-no-such-queue', 'z-no-such-queue'],
+  );
+  const { values } = await runtime.metrics.janitorQueues.get();
+  expect(values.map(({ labels, value }) => [labels.outcome, value])).toEqual([
+    ['tidied', 1],
+    ['unknown', 2],
+    ['failed', 0],
+  ]);
+  letEnd();
+  expect((await world.ended(ids)).map(({ place }) => place)).toEqual(['done']);
 });

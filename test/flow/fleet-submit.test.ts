@@ -162,10 +162,10 @@ describe('SubmitJob that Batch refuses', () => {
     expect([first?.place, second?.place, first?.failureCode]).toEqual([
       'failed',
       'failed',
-      'batch-refused',
+      'queue-unknown',
     ]);
-    expect(first?.failure).toMatch(
-      /^AWS Batch rejected submission \w+ to queue no-such-queue: ClientException: JobQueue no-such-queue not found\. /,
+    expect(first?.failure).toBe(
+      'AWS Batch has no job queue no-such-queue. Name another queue in backend_parameters (queue or queueArn), then submit the task again.',
     );
     expect(await world.rows('SELECT DISTINCT outcome FROM attempts')).toEqual([
       { outcome: 'failed' },

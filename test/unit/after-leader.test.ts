@@ -56,7 +56,9 @@ test('only a non-zero exit code of the command itself is a failure that equal ta
   const of = (code: string | null, result?: ResultRecord, ignored = [false]) =>
     commandFailure(code, result, ignored);
   expect(of('executor-failed', resultOf(1))).toBe('The command exited with code 1.');
-  expect(of('executor-failed', resultOf(127))).toBe('The command exited with code 127.');
+  expect(of('executor-failed', resultOf(127))).toBe(
+    'The command exited with code 127 (command not found).',
+  );
   expect(of('executor-failed', resultOf(5, 3), [true, false])).toBe(
     'Executor 1 exited with code 3.',
   );

@@ -67,6 +67,8 @@ test.each<[status: number, name: string, message: string, AwsAnswer]>([
   [400, 'ClientException', 'JobQueue q not found.', 'queue-unknown'],
   [404, 'ClientException', 'JobQueue q', 'queue-unknown'],
   [400, 'ClientException', 'Job queue q does not exist', 'queue-unknown'],
+  [400, 'ClientException', 'Job queue q can not be found.', 'queue-unknown'],
+  [400, 'ClientException', 'arn:aws:batch:r:1:job-queue/q does not exist', 'queue-unknown'],
   [404, 'ClientException', 'JobDefinition d:1 not found.', 'definition-unknown'],
   [400, 'ClientException', 'JobDefinition d:1 does not exist', 'definition-unknown'],
   [400, 'ClientException', 'JobDefinition d:1 is not ACTIVE.', 'definition-inactive'],

@@ -130,7 +130,7 @@ describe('decideRetry', () => {
         reason: 'CannotStartContainerError: no such file',
         exitCode: 127,
       },
-      'image-unavailable',
+      'image-refused',
       /exit code 127\. /,
     ],
     [
@@ -167,7 +167,10 @@ describe('decideRetry', () => {
     );
     expect(decided?.kind).toBe(kind);
     expect(decided?.sentence).toMatch(sentence);
-    const advice = kind === 'image-unavailable' ? /Check .* image/ : failureKinds[kind].advice;
+    const advice =
+      kind === 'image-unavailable' || kind === 'image-refused'
+        ? /Check .* image/
+        : failureKinds[kind].advice;
     expect(decided?.sentence).toMatch(advice);
   });
 

@@ -1,5 +1,8 @@
 /** Ends attempts and tasks that cannot go on. */
-import { failureOf, type Failure } from '../../core/retry/failures.ts';
+import type { Failure } from '../../core/retry/failures.ts';
+import { configuredQueues } from '../../core/submission/on-demand.ts';
+import { judgeBatchRefusal } from '../../core/submission/batch-refusal.ts';
+import type { Unaccepted } from '../../core/submission/decide-submit.ts';
 import { endAttempts, readOpenAttempts, type OpenAttempt } from '../../db/attempts.ts';
 import { landFlights } from '../../db/cache-flights.ts';
 import { inTransaction } from '../../db/client.ts';
@@ -9,15 +12,21 @@ import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../runtime.ts';
 
-/** Batch rejected the job, or AWS denied it for long, in AWS's own words. */
-export function refusedByBatch(
+/** Batch rejected the job, in AWS's own words. */
+export const refusedByBatch = (
+  { config }: Runtime,
   { submissionKey, queue }: Pick<SubmissionRow, 'submissionKey' | 'queue'>,
-  words: string,
-  kind: 'batch-refused' | 'permission-missing' = 'batch-refused',
-): Failure {
-  const rejected = kind === 'batch-refused' ? 'AWS Batch rejected' : 'AWS has long denied';
-  return failureOf(kind, `${rejected} submission ${submissionKey} to queue ${queue}: ${words}`);
-}
+  refusal: Pick<Unaccepted, 'because' | 'message'>,
+): Failure =>
+  judgeBatchRefusal(
+    {
+      submissionKey,
+      queue,
+      isFleetsQueue: configuredQueues(config).includes(queue),
+      sharesAll: config.share !== '',
+    },
+    refusal,
+  );
 
 /** All of its tasks fail. */
 export async function failSubmission(

@@ -2,17 +2,21 @@
  * The janitor: ends Batch jobs with our name that are no longer needed. A twin that a lost answer
  * left in RUNNABLE for days is fenced once it starts, but until then it holds a place in the queue.
  */
-import { append } from '../../core/append.ts';
 import type { SeenJob } from '../../aws/batch.ts';
-import { judgeJob, type JanitorVerdict } from '../../core/submission/is-wanted.ts';
+import {
+  judgeJob,
+  type JanitorOutcome,
+  type JanitorVerdict,
+} from '../../core/submission/is-wanted.ts';
 import { submissionKeyOf } from '../../core/submission/packing.ts';
-import { activeStatuses } from '../../core/submission/job-status.ts';
 import {
   adoptJob,
   readRecentlyUsedQueues,
   readSubmissionsByKey,
   type SubmissionRow,
 } from '../../db/submissions.ts';
+import { listActiveJobs } from '../active-jobs.ts';
+import { isDatabaseAway } from '../../db/unavailable.ts';
 import type { Runtime } from '../runtime.ts';
 import { startLoop, type Loop } from './loop.ts';
 import { claimOwner } from '../stages/submit/owner.ts';
@@ -42,22 +46,42 @@ export function startJanitor(runtime: Runtime): Loop {
 }
 
 /**
- * One look at every recently used queue: five list calls each. Returns the count of each verdict.
+ * One look at every recently used queue: five list calls each. Each is looked at by itself: a queue
+ * that cannot be listed blinds the janitor for that queue alone. Returns the count of each verdict.
  */
 export async function tidy(runtime: Runtime): Promise<Record<JanitorVerdict, number>> {
   const found = { wanted: 0, twin: 0, unwanted: 0, orphan: 0 };
   for (const queue of await readRecentlyUsedQueues(
     runtime.database.pool,
     runtime.nowMs() - LATELY_MS,
-  )) {
-    const jobs: SeenJob[] = [];
-    for (const status of activeStatuses) append(jobs, await runtime.batch.list({ queue }, status));
-    for (const [verdict, count] of Object.entries(await tidyJobs(runtime, jobs)))
-      found[verdict as JanitorVerdict] += count;
-  }
-  for (const [verdict, count] of Object.entries(found))
-    runtime.metrics.janitorJobs.inc({ verdict }, count);
+  ))
+    try {
+      const outcome = await tidyQueue(runtime, queue, found);
+      runtime.metrics.janitorQueues.inc({ outcome });
+    } catch (error) {
+      if (isDatabaseAway(error)) throw error;
+      runtime.metrics.janitorQueues.inc({ outcome: 'failed' });
+      runtime.log.error({ queue, err: error }, 'queue-not-tidied');
+    }
   return found;
+}
+
+/** Adds to what was found. */
+async function tidyQueue(
+  runtime: Runtime,
+  queue: string,
+  found: Record<JanitorVerdict, number>,
+): Promise<JanitorOutcome> {
+  const jobs = await listActiveJobs(runtime.batch, queue);
+  if (jobs === 'queue-unknown') {
+    runtime.log.warn({ queue }, 'queue-unknown');
+    return 'unknown';
+  }
+  for (const [verdict, count] of Object.entries(await tidyJobs(runtime, jobs))) {
+    found[verdict as JanitorVerdict] += count;
+    runtime.metrics.janitorJobs.inc({ verdict }, count);
+  }
+  return 'tidied';
 }
 
 async function tidyJobs(

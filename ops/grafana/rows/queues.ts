@@ -115,12 +115,17 @@ export const queues: Row = {
         'Batch jobs with a name of this fleet in the last hour that the janitor terminated ' +
         'because they were not needed (`twin`, `unwanted`) or because no row knows them ' +
         '(`orphan`). See BatchwellUnknownJobs in ' +
-        'the runbook.',
+        'the runbook. Also the looks at a queue that failed, or that AWS Batch does not have.',
       queries: [
         {
           expression:
             'sum by (verdict) (increase(batchwell_janitor_jobs_total{verdict!="wanted"}[1h]))',
           legend: '{{verdict}}',
+        },
+        {
+          expression:
+            'sum by (outcome) (increase(batchwell_janitor_queues_total{outcome!="tidied"}[1h]))',
+          legend: 'queue {{outcome}}',
         },
       ],
     },

@@ -4,6 +4,7 @@ import { activeStatuses, hasEnded } from '../../../core/submission/job-status.ts
 import { childJobId } from '../../../core/submission/packing.ts';
 import { looksByListing } from '../../../core/submission/poll-pace.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
+import { listActiveJobs } from '../../active-jobs.ts';
 import type { Runtime } from '../../runtime.ts';
 
 /** The jobs of running submissions, by job id. One request for up to 100 of them. */
@@ -16,10 +17,10 @@ export async function readJobs(
   const jobIds = running.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
   const seen = new Map<string, SeenJob>();
   if (looksByListing(jobIds.length)) {
-    for (const status of activeStatuses) {
-      for (const job of await batch.list({ queue }, status)) seen.set(job.jobId, job);
-      metrics.pollRequests.inc({ service: 'batch' });
-    }
+    const listed = await listActiveJobs(batch, queue);
+    metrics.pollRequests.inc({ service: 'batch' }, activeStatuses.length);
+    // Jobs of a deleted queue are still described one by one.
+    if (listed !== 'queue-unknown') for (const job of listed) seen.set(job.jobId, job);
   }
   const rest = jobIds.filter((id) => !seen.has(id));
   for (const job of await batch.describe(rest)) seen.set(job.jobId, job);

@@ -45,7 +45,11 @@ export async function afterAnswer(
   if (decision.do === 'fail')
     return {
       do: 'done',
-      next: await failSubmission(runtime, submission, refusedByBatch(submission, decision.message)),
+      next: await failSubmission(
+        runtime,
+        submission,
+        refusedByBatch(runtime, submission, { ...answer, message: decision.message }),
+      ),
     };
   if (decision.do === 'give-up')
     return { do: 'done', next: await failDenied(runtime, submission, decision.message) };

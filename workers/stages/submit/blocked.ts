@@ -4,12 +4,13 @@
  */
 import { denialOf, type Denial } from '../../../aws/answers.ts';
 import { dueAfter } from '../../../core/stall.ts';
+import { deniedByBatch } from '../../../core/submission/batch-refusal.ts';
 import { decideBlocked, type BlockReason } from '../../../core/submission/decide-submit.ts';
 import { blockedSentence } from '../../../core/submission/waiting-reason.ts';
 import { blockSubmission, type SubmissionRow } from '../../../db/submissions.ts';
 import type { Nudge } from '../../../queues/messages.ts';
 import type { Runtime } from '../../runtime.ts';
-import { failSubmission, refusedByBatch } from '../fail-attempts.ts';
+import { failSubmission } from '../fail-attempts.ts';
 
 export type CarryOutcome = { do: 'done'; next: Nudge[] } | { do: 'wait'; waitMs: number };
 
@@ -58,8 +59,7 @@ export const failDenied = (
   runtime: Runtime,
   submission: SubmissionRow,
   words: string,
-): Promise<Nudge[]> =>
-  failSubmission(runtime, submission, refusedByBatch(submission, words, 'permission-missing'));
+): Promise<Nudge[]> => failSubmission(runtime, submission, deniedByBatch(submission, words));
 
 /** Those of Batch are counted where they are called. */
 export function countS3Denial({ metrics }: Runtime, { service }: Denial): void {

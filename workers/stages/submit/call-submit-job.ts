@@ -4,6 +4,8 @@
  * job name that says which submission it is, a look at Batch's listing whenever an answer leaves
  * doubt, and the owner object that fences a twin which shows up late.
  */
+import { isQueueUnknown } from '../../../aws/answers.ts';
+import type { SeenJob } from '../../../aws/batch.ts';
 import { REQUESTER_PAYS_VARIABLE } from '../../../core/files/requester-pays.ts';
 import { DISK_WAIT_VARIABLE, LIVE_LOGS_VARIABLE } from '../../../core/container/container.ts';
 import { SUBMISSION_VARIABLE, submissionPrefix } from '../../../core/files/s3-layout.ts';
@@ -88,7 +90,11 @@ async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promi
   const registered = await registerDefinition(runtime, request.definition);
   if (registered.is === 'refused')
     return done(
-      await failSubmission(runtime, submission, refusedByBatch(submission, registered.message)),
+      await failSubmission(
+        runtime,
+        submission,
+        refusedByBatch(runtime, submission, { because: 'refused', message: registered.message }),
+      ),
     );
   if (registered.is === 'denied') return blockDenied(runtime, submission, registered.message);
   if (registered.is === 'under-way') return { do: 'wait', waitMs: REGISTRATION_WAIT_MS };
@@ -144,7 +150,7 @@ async function call(
 
 /** The answer never came. Whether Batch has a job of this name tells whether it took the call. */
 async function findAfterDoubt(runtime: Runtime, submission: SubmissionRow): Promise<CarryOutcome> {
-  const found = await runtime.batch.findByName(submission.queue, jobName(submission));
+  const found = await findJobs(runtime, submission);
   if (found.length > 0)
     return accept(
       runtime,
@@ -157,6 +163,16 @@ async function findAfterDoubt(runtime: Runtime, submission: SubmissionRow): Prom
     dueMs: dueAfter(runtime.nowMs(), runtime.config.stallMs),
   });
   return taken ? callWhenReady(runtime, { ...submission, state: 'packed' }) : done();
+}
+
+/** A queue that Batch no longer knows has no jobs: AWS ends them as it deletes it. */
+async function findJobs({ batch }: Runtime, submission: SubmissionRow): Promise<SeenJob[]> {
+  try {
+    return await batch.findByName(submission.queue, jobName(submission));
+  } catch (error) {
+    if (isQueueUnknown(error)) return [];
+    throw error;
+  }
 }
 
 /**

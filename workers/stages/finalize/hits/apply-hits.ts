@@ -5,7 +5,7 @@
 import { append } from '../../../../core/append.ts';
 import { decideHitMode } from '../../../../core/cache/hit-mode.ts';
 import { profiles } from '../../../../core/profiles/profiles.ts';
-import { failureOf } from '../../../../core/retry/failures.ts';
+import { judgeRefusedCopy } from '../../../../core/retry/stager-reasons.ts';
 import { dueAfter } from '../../../../core/stall.ts';
 import {
   invalidateEntry,
@@ -246,7 +246,7 @@ async function notCopied(
     case 'source-denied':
       return denials.note(hit, { url: source.url, message: outcome.message });
     case 'destination-refused':
-      return { do: 'fail', failure: failureOf('copy-refused', outcome.message) };
+      return { do: 'fail', failure: judgeRefusedCopy(outcome.message) };
     case 'source-archived':
     case 'unproven':
       return {
