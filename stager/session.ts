@@ -294,9 +294,12 @@ async function makeFolder(session: Session, path: string): Promise<boolean> {
   }
 }
 
-/** The folder of an output; for a wildcard, the folder above its first pattern. */
-function folderAbove(path: string): string {
-  const literal = /^[^*?[]*/.exec(path)?.[0] ?? '';
+/**
+ * The folder of an output; for a wildcard, the folder above its first pattern. Only an output with a
+ * prefix has patterns: without one, `odd [1].txt` is the name of a file.
+ */
+function folderAbove(path: string, pathPrefix: string | undefined): string {
+  const literal = pathPrefix === undefined ? path : (/^[^*?[]*/.exec(path)?.[0] ?? '');
   return literal === path ? dirname(path) : literal.slice(0, literal.lastIndexOf('/')) || '/';
 }
 
@@ -305,7 +308,7 @@ type Request = (session: Session, words: string[]) => boolean | Promise<boolean>
 /** The requests of a script, as described in docs/task-script.md. */
 const requests: Record<string, Request> = {
   folder: (session, [path = '']) => makeFolder(session, path),
-  place: (session, [path = '']) => makeFolder(session, folderAbove(path)),
+  place: (session, [path = '', pathPrefix]) => makeFolder(session, folderAbove(path, pathPrefix)),
   input: (session, [type, url = '', path = '', name = '']) =>
     session.inputs.push({ kind: type === 'DIRECTORY' ? 'folder' : 'file', url, path, name }) > 0,
   content: (session, [content = '', path = '', name = '']) =>

@@ -152,7 +152,10 @@ function render(template: Template, word: Word): string {
     ),
     ...section(
       '# The folder of each output: commands expect it to exist.',
-      outputs.map(({ path }) => `ask place ${word(path)} || finish ${stagerExit.script}`),
+      outputs.map(
+        ({ path, path_prefix: prefix }) =>
+          `ask place ${word(path)}${prefix === undefined ? '' : ` ${word(prefix)}`} || finish ${stagerExit.script}`,
+      ),
     ),
     ...section(
       '# Inputs: each is declared, then all are fetched at once and checked for size and checksum.',

@@ -26,7 +26,12 @@ const IN_CALL = '/execution/script';
 /** CRC64NVME of "0\n", base64. */
 const RC_ZERO = { sizeBytes: 2, crc64nvme: 'wUU2gGmYNtE=' };
 
-const scriptOf = (spec: TaskSpec): number =>
+/** The inputs of a task, as far as they show where it comes from. */
+interface NamedInputs {
+  inputs: readonly { name?: string; path: string }[];
+}
+
+const scriptOf = (spec: NamedInputs): number =>
   spec.inputs.findIndex(({ name, path }) => name === SCRIPT && path.endsWith(IN_CALL));
 
 /** The call's folder in the container. */
@@ -195,7 +200,12 @@ function canonical(spec: TaskSpec, texts: ReadonlyMap<number, string>): Canonica
   };
 }
 
-const isCall = ({ description, tags, spec }: SentTask): boolean =>
+/** Nothing but Cromwell's TES backend sends all three. */
+export const isCall = ({
+  description,
+  tags,
+  spec,
+}: Pick<SentTask, 'description' | 'tags'> & { spec: NamedInputs }): boolean =>
   tags['workflow_id'] !== undefined &&
   description.includes(':BackendJobDescriptorKey_') &&
   scriptOf(spec) !== -1;

@@ -6,6 +6,7 @@
 import { refuseForbidden, type Boundaries } from '../access/access.ts';
 import { mapPaths } from '../files/path-map.ts';
 import type { Problem } from '../problems.ts';
+import { isCall } from '../profiles/cromwell.ts';
 import type { SentTask } from '../profiles/profile.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
 import { profiles, recogniseClient } from '../profiles/profiles.ts';
@@ -46,8 +47,9 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   const description =
     textOf(reader, 'description', { longestBytes: LONGEST_DESCRIPTION_BYTES }) ?? '';
   const tags = readTags(reader);
-  const inputs = readEach(reader, 'inputs', readInput);
-  const outputs = readEach(reader, 'outputs', readOutput);
+  const sender = { isCromwell: isFromCromwell(reader, { description, tags }, defaults.profile) };
+  const inputs = readEach(reader, 'inputs', (input) => readInput(input, sender));
+  const outputs = readEach(reader, 'outputs', (output) => readOutput(output, sender));
   const executors = readEach(reader, 'executors', readExecutor);
   const given = rawOf(reader, 'executors');
   if (given === undefined || (Array.isArray(given) && given.length === 0))
@@ -97,6 +99,22 @@ function asClientMeans(
 ): { profile: ProfileName; spec: TaskSpec } {
   const profile = named ?? recogniseClient(sent);
   return { profile, spec: profiles[profile].adapt?.(sent.spec, sent) ?? sent.spec };
+}
+
+/** Known before its files are read, because it decides how they are. */
+function isFromCromwell(
+  task: Source,
+  facts: Pick<SentTask, 'description' | 'tags'>,
+  profile: ProfileName | undefined,
+): boolean {
+  const given = rawOf(task, 'inputs');
+  const inputs = (Array.isArray(given) ? given : []).flatMap((item: unknown) => {
+    const input = readObject(item, '', []);
+    const [name, path] = input ? [rawOf(input, 'name'), rawOf(input, 'path')] : [];
+    return typeof path === 'string' ? { path, ...(typeof name === 'string' && { name }) } : [];
+  });
+  const named = profileTag(facts.tags, [], profile) ?? 'cromwell';
+  return named === 'cromwell' && isCall({ ...facts, spec: { inputs } });
 }
 
 function readEach<T>(task: Source, name: string, read: (item: Source) => T | undefined): T[] {
