@@ -1,9 +1,10 @@
-/** The outputs of a task: found on disk, written to S3, recorded with size and checksum. */
+/** The outputs of a task: found on disk, written to their URLs, recorded with size and checksum. */
 import { append } from '../core/append.ts';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { StagerError, UploadedFile } from '../core/result/result.ts';
+import { pathOfUrl } from '../core/files/file-url.ts';
 import { joinUrl, parseS3Url } from '../core/files/s3-url.ts';
 import type { FileType } from '../core/task/task.ts';
 import { digestFile, inBase64 } from './digest.ts';
@@ -127,8 +128,13 @@ async function uploadOne(
     if (size === source.sizeBytes && crc64nvme === source.crc64nvme)
       return { sizeBytes: size, crc64nvme, etag: source.etag ?? '' };
   }
+  const sharedPath = pathOfUrl(url);
+  if (sharedPath !== undefined) return uploader.copyOut(file.local, sharedPath);
   const place = parseS3Url(url);
-  if (!place || place.key === '') throw new FinalError('an output URL must be s3://bucket/key');
+  if (!place || place.key === '')
+    throw new FinalError(
+      'an output URL must be s3://bucket/key, or a path in a folder that hosts share with tasks',
+    );
   return uploader.upload(file.local, place, 'application/octet-stream');
 }
 

@@ -17,6 +17,7 @@ import { ForgedError, readTaskText } from './part.ts';
 import { openS3, reasonOf, transience } from './s3.ts';
 import { answer, layOut, openSession, writeLogs, writeResult } from './session.ts';
 import type { Identity, Session } from './session.ts';
+import { openSharedFolders } from './shared-folders.ts';
 import { runShell } from './shell.ts';
 import type { RunningShell } from './shell.ts';
 import { createUploader } from './upload.ts';
@@ -201,9 +202,10 @@ export async function runTask(
       index: identity.index,
       attempt: identity.attempt,
     });
+    const shared = openSharedFolders(env);
     const session = openSession(
       identity,
-      { s3, uploader: createUploader(s3), log, startedMs },
+      { s3, uploader: createUploader(s3, shared), shared, log, startedMs },
       { liveLogsMs, diskWaitMs },
     );
     const { [SECRET_VARIABLE]: _secret, ...taskEnv } = env;

@@ -22,6 +22,7 @@ import type { DeclaredOutput } from './outputs.ts';
 import { uploadOutputs } from './outputs.ts';
 import { openRoom } from './room.ts';
 import { persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
+import type { SharedFolders } from './shared-folders.ts';
 import type { Uploader } from './upload.ts';
 
 export interface Identity extends OwnSubmission {
@@ -35,6 +36,7 @@ export interface Identity extends OwnSubmission {
 export interface Session extends Identity {
   s3: S3Client;
   uploader: Uploader;
+  shared: SharedFolders;
   log: Log;
   /**
    * Folder of the logs of executors that name no path of their own; '' until the script is written.
@@ -63,7 +65,7 @@ interface SessionTimes {
 
 export function openSession(
   identity: Identity,
-  parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs'>,
+  parts: Pick<Session, 's3' | 'uploader' | 'shared' | 'log' | 'startedMs'>,
   { liveLogsMs, diskWaitMs }: SessionTimes,
 ): Session {
   const executors: Session['executors'] = [];
@@ -209,7 +211,7 @@ async function fetchAll(session: Session): Promise<boolean> {
     waitMs: session.diskWaitMs,
     onWait: (wait) => tellWait(session, wait),
   });
-  const outcome = await fetchInputs(session.s3, session.inputs, room);
+  const outcome = await fetchInputs(session.s3, session.inputs, room, session.shared);
   if ('error' in outcome) {
     session.error = outcome.error;
     return false;

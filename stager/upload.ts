@@ -18,6 +18,8 @@ import type { S3Place } from '../core/files/s3-url.ts';
 import { digestFile, inBase64, startDigest } from './digest.ts';
 import { allSettled, limitTo } from './limit.ts';
 import { persist, statusOf } from './s3.ts';
+import { openSharedFolders } from './shared-folders.ts';
+import type { SharedFolders } from './shared-folders.ts';
 
 const MIB = 1_048_576;
 /** Read once, into memory, for both checksum and body. */
@@ -52,9 +54,11 @@ export interface Uploader {
    * @throws the last failure
    */
   upload(path: string, to: S3Place, contentType: string): Promise<Uploaded>;
+  /** The same to a path in a folder that hosts share with tasks. */
+  copyOut(path: string, to: string): Promise<Uploaded>;
   /**
    * Aborts the multipart uploads in progress, because S3 bills unfinished ones until they are
-   * aborted.
+   * aborted, and removes copies that are not complete.
    */
   abandon(): Promise<void>;
 }
@@ -180,7 +184,10 @@ interface Uploads {
   parts: ReturnType<typeof limitTo>;
 }
 
-export function createUploader(s3: S3Client): Uploader {
+export function createUploader(
+  s3: S3Client,
+  shared: SharedFolders = openSharedFolders({}),
+): Uploader {
   const uploads: Uploads = { s3, open: new Set(), files: limitTo(6), parts: limitTo(6) };
   return {
     upload: (path, to, contentType) =>
@@ -190,8 +197,12 @@ export function createUploader(s3: S3Client): Uploader {
           ? putWhole(s3, path, size, to, contentType)
           : putInParts(uploads, path, size, to, contentType);
       }),
+    copyOut: (path, to) => shared.copyOut(path, to),
     abandon: async () =>
-      void (await Promise.allSettled([...uploads.open].map((one) => abort(uploads, one)))),
+      void (await Promise.allSettled([
+        shared.abandon(),
+        ...[...uploads.open].map((one) => abort(uploads, one)),
+      ])),
   };
 }
 

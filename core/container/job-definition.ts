@@ -3,7 +3,7 @@
  * the same. The stager finds the script and its data, so all tasks of one image and size share one
  * definition.
  */
-import { HOST_FOLDER, STAGER_COMMAND } from './container.ts';
+import { HOST_FOLDER, SHARED_VARIABLE, STAGER_COMMAND } from './container.ts';
 import { sha256 } from '../ids.ts';
 import type { Resources } from '../task/task.ts';
 
@@ -17,6 +17,7 @@ export interface DefinitionContent {
     resourceRequirements: { type: 'VCPU' | 'MEMORY'; value: string }[];
     volumes: { name: string; host: { sourcePath: string } }[];
     mountPoints: { sourceVolume: string; containerPath: string; readOnly: boolean }[];
+    environment?: { name: string; value: string }[];
     jobRoleArn?: string;
   };
   retryStrategy: {
@@ -78,6 +79,9 @@ export function definitionContent(
           readOnly: false,
         })),
       ],
+      ...(settings.sharedFolders.length > 0 && {
+        environment: [{ name: SHARED_VARIABLE, value: JSON.stringify(settings.sharedFolders) }],
+      }),
       ...(jobRole === '' ? {} : { jobRoleArn: jobRole }),
     },
     retryStrategy: {

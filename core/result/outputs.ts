@@ -1,4 +1,5 @@
 /** The URLs of a task's outputs, from what was uploaded or what a cache entry holds. */
+import { pathOfUrl } from '../files/file-url.ts';
 import { joinUrl } from '../files/s3-url.ts';
 import type { TaskSpec } from '../task/task.ts';
 
@@ -22,6 +23,12 @@ export function outputUrl(spec: TaskSpec, file: { output: number; path: string }
     );
   return joinUrl(declared.url, file.path);
 }
+
+/**
+ * Whether it goes to a folder that hosts share with tasks. Only containers see these, so the fleet
+ * cannot copy an earlier result there.
+ */
+export const isShared = ({ url }: { url: string }): boolean => pathOfUrl(url) !== undefined;
 
 /** Whether a declared output that was not written fails the task. */
 export const missingOutputsFail = ({ resources }: TaskSpec): boolean =>

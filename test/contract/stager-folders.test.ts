@@ -60,7 +60,7 @@ test('a path that the task already sees is an input in place, and an unseen path
   expect(await reason(4)).toEqual([120, expect.stringContaining('ENOENT')]);
   expect(await reason(5)).toEqual([
     120,
-    expect.stringContaining('the path where the task already sees it'),
+    expect.stringContaining('is not in a folder that hosts share with tasks (there are none)'),
   ]);
 });
 
