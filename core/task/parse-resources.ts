@@ -44,7 +44,13 @@ export interface ParsedResources {
 }
 
 /** For tasks that do not set them. */
-const FALLBACK = { cpuCores: 1, ramGb: 2, diskGb: 10 };
+export type DefaultAmounts = Pick<Resources, 'cpu_cores' | 'ram_gb' | 'disk_gb'>;
+const FALLBACK: DefaultAmounts = { cpu_cores: 1, ram_gb: 2, disk_gb: 10 };
+
+/** What a task gets that names no queue, CPU, memory or disk. */
+export interface ResourceDefaults extends Boundaries {
+  amounts?: DefaultAmounts | undefined;
+}
 
 /** AWS's largest hosts have 896 vCPUs and 32 TiB of memory; an EBS volume has at most 64 TiB. */
 const LIMITS = {
@@ -59,15 +65,16 @@ const LONGEST_QUEUE = 512;
 /** Of Batch's schedulingPriorityOverride (AWS Batch API, SubmitJob). */
 const MOST_PRIORITY = 9999;
 
-/** @param boundaries the first of its queues is used for tasks that do not name one */
-export function parseResources(task: Source, boundaries: Boundaries): ParsedResources {
-  const [queue] = boundaries.limits?.queues ?? [];
+/** The first of the limits' queues is used for tasks that do not name one. */
+export function parseResources(
+  task: Source,
+  { limits, amounts }: ResourceDefaults,
+): ParsedResources {
+  const [queue] = limits?.queues ?? [];
   const given = rawOf(task, 'resources');
   const reader = readObject(given ?? {}, pathOf(task, 'resources'), task.problems);
   const defaults: Resources = {
-    cpu_cores: FALLBACK.cpuCores,
-    ram_gb: FALLBACK.ramGb,
-    disk_gb: FALLBACK.diskGb,
+    ...(amounts ?? FALLBACK),
     preemptible: false,
     ...(queue !== undefined && { queue }),
   };

@@ -3,7 +3,7 @@
  * send it: null for what is not set, unknown fields, empty resources, bare paths and file:// URLs.
  * Nothing is looked up: an input that does not exist is accepted here and reported later.
  */
-import { refuseForbidden, type Boundaries } from '../access/access.ts';
+import { refuseForbidden } from '../access/access.ts';
 import { mapPaths } from '../files/path-map.ts';
 import type { Problem } from '../problems.ts';
 import { isCall } from '../profiles/cromwell.ts';
@@ -12,7 +12,7 @@ import type { ProfileName } from '../profiles/profile-names.ts';
 import { profiles, recogniseClient } from '../profiles/profiles.ts';
 import { readExecutor, refuseOtherImages } from './parse-executor.ts';
 import { readInput, readOutput, readVolumes, refuseSharedPaths } from './parse-files.ts';
-import { parseResources } from './parse-resources.ts';
+import { parseResources, type ResourceDefaults } from './parse-resources.ts';
 import { cacheTag, mergeTag, profileTag, readTags } from './parse-tags.ts';
 import { listOf, pathOf, rawOf, readObject, refuse, textOf, type Source } from './read-fields.ts';
 import type { CacheMode, MergeMode, NewTask, TaskSpec } from './task.ts';
@@ -29,7 +29,7 @@ const LONGEST_DESCRIPTION_BYTES = 65_535;
 const LONGEST_NAME = 255;
 
 /** Values for what a task does not set, and the limits on what it may name. */
-export interface TaskDefaults extends Boundaries {
+export interface TaskDefaults extends ResourceDefaults {
   cache: CacheMode;
   /** `on` when absent. */
   merge?: MergeMode | undefined;
