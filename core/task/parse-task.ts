@@ -6,7 +6,7 @@
 import { refuseForbidden } from '../access/access.ts';
 import { mapPaths } from '../files/path-map.ts';
 import type { Problem } from '../problems.ts';
-import { isCall } from '../profiles/cromwell.ts';
+import { hasScript, isCall } from '../profiles/cromwell.ts';
 import type { SentTask } from '../profiles/profile.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
 import { profiles, recogniseClient } from '../profiles/profiles.ts';
@@ -113,8 +113,10 @@ function isFromCromwell(
     const [name, path] = input ? [rawOf(input, 'name'), rawOf(input, 'path')] : [];
     return typeof path === 'string' ? { path, ...(typeof name === 'string' && { name }) } : [];
   });
-  const named = profileTag(facts.tags, [], profile) ?? 'cromwell';
-  return named === 'cromwell' && isCall({ ...facts, spec: { inputs } });
+  const named = profileTag(facts.tags, [], profile);
+  return named === undefined
+    ? isCall({ ...facts, spec: { inputs } })
+    : named === 'cromwell' && hasScript({ inputs });
 }
 
 function readEach<T>(task: Source, name: string, read: (item: Source) => T | undefined): T[] {
