@@ -54,6 +54,10 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
     routerOptions: { maxParamLength: 500 },
     forceCloseConnections: 'idle',
     requestTimeout: 300_000,
+    // A member named __proto__ or constructor is data: bodies are read by their own members only, and
+    // JSON.parse sets no prototype.
+    onProtoPoisoning: 'ignore',
+    onConstructorPoisoning: 'ignore',
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerClientError,
     // Null means plain HTTP.

@@ -43,7 +43,11 @@ export async function startApi(config: Config): Promise<RunningApi> {
   const metrics = createMetrics();
   const { database, queues, clock } = openStores(config, { metrics, log });
   const { nowMs } = clock;
-  const objects = openObjectStore({ metrics, pathStyle: config.s3PathStyle === 'yes' });
+  const objects = openObjectStore({
+    metrics,
+    pathStyle: config.s3PathStyle === 'yes',
+    requesterPays: config.requesterPays,
+  });
   const identities = {
     objects,
     prefersSha256: config.cacheSharing === 'sha256',

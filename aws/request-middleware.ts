@@ -6,7 +6,7 @@ type Middleware = (next: Send, context: { commandName?: string }) => Send;
 interface Stack {
   add(
     middleware: Middleware,
-    options: { step: 'deserialize' | 'initialize'; priority: 'low'; name: string },
+    options: { step: 'deserialize' | 'initialize' | 'build'; priority: 'low'; name: string },
   ): void;
 }
 
@@ -46,4 +46,18 @@ export function addAroundCall(
   middleware: Middleware,
 ): void {
   (client.middlewareStack as Stack).add(middleware, { step: 'initialize', priority: 'low', name });
+}
+
+/** Adds headers to the requests whose input is accepted, before they are signed. */
+export function addHeadersTo(
+  client: { middlewareStack: unknown },
+  name: string,
+  headersFor: (input: unknown) => Readonly<Record<string, string>> | undefined,
+): void {
+  const middleware: Middleware = (next) => (args) => {
+    const { input, request } = args as { input: unknown; request: { headers: object } };
+    Object.assign(request.headers, headersFor(input));
+    return next(args);
+  };
+  (client.middlewareStack as Stack).add(middleware, { step: 'build', priority: 'low', name });
 }

@@ -9,10 +9,12 @@ import {
   type HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
+import { PAYER_HEADER, paysFor } from '../core/files/requester-pays.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { listPage } from './listing.ts';
 import type { Budget } from './budget.ts';
+import { addHeadersTo } from './request-middleware.ts';
 import { observeRequests } from './observe.ts';
 import { yieldToPressure } from './pressure.ts';
 import {
@@ -145,6 +147,8 @@ export interface ObjectStoreOptions {
   budget?: Budget;
   /** S3's own when absent. */
   copyLimits?: CopyLimits;
+  /** See core/files/requester-pays.ts; none when absent. */
+  requesterPays?: readonly string[];
   /** For a process whose environment does not name S3. The SDK's own chain if absent. */
   endpoint?: S3Endpoint;
 }
@@ -162,6 +166,7 @@ export function openObjectStore({
   endpoint,
   budget,
   copyLimits = COPY_LIMITS,
+  requesterPays = [],
 }: ObjectStoreOptions): ObjectStore {
   const place = endpoint && {
     endpoint: endpoint.url,
@@ -175,6 +180,10 @@ export function openObjectStore({
     requestHandler: REQUESTS,
     ...place,
   });
+  if (requesterPays.length > 0)
+    addHeadersTo(client, 'requesterPays', (input) =>
+      paysFor(requesterPays, input) ? PAYER_HEADER : undefined,
+    );
   // Outside of the count: a request that waits for the budget is not sent yet.
   if (budget) yieldToPressure(client, budget);
   observeRequests(client, 's3', metrics);

@@ -3,6 +3,7 @@
  * file lists the benchmarks.
  */
 import { cache } from './cache.ts';
+import { counts } from './counts.ts';
 import { events } from './events.ts';
 import { flights } from './flights.ts';
 import { hits } from './hits.ts';
@@ -23,6 +24,7 @@ export interface Bench {
 
 export const benches = {
   scatter: { run: scatter, tasks: [1000, 10_000] },
+  counts: { run: counts, tasks: [1000] },
   singles: { run: singles, tasks: [0] },
   hits: { run: hits, tasks: [10_000] },
   flights: { run: flights, tasks: [10_000] },

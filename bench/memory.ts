@@ -77,7 +77,7 @@ async function postSingles(world: World, stop: AbortSignal): Promise<void> {
 async function waits(world: World): Promise<Row> {
   const rows = await select<{ waitedMs: number }>(
     world.pool,
-    `SELECT submissions.submitted_ms - tasks.created_ms AS waitedMs FROM tasks
+    `SELECT CAST(submissions.submitted_ms AS SIGNED) - CAST(tasks.created_ms AS SIGNED) AS waitedMs FROM tasks
       JOIN submissions ON submissions.id = tasks.submission_id
       WHERE tasks.name LIKE 'between-%' AND submissions.submitted_ms IS NOT NULL`,
   );

@@ -32,6 +32,10 @@ export async function readUsage(pid: number): Promise<Usage> {
 export interface ServerCounts {
   sqlStatements: number;
   sqlCommits: number;
+  /** As the server counts them: also those of indexes and of temporary tables. */
+  rowsRead: number;
+  /** Inserted, updated and deleted. */
+  rowsWritten: number;
   redisCommands: number;
   redisMb: number;
   redisPeakMb: number;
@@ -40,15 +44,20 @@ export interface ServerCounts {
 export async function readServers(pool: Pool, redis: Redis): Promise<ServerCounts> {
   const rows = await select<{ Variable_name: string; Value: string }>(
     pool,
-    `SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_commit')`,
+    `SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_commit')
+      OR Variable_name LIKE 'Handler\\_%'`,
   );
   const status = new Map(rows.map((row) => [row.Variable_name, Number(row.Value)]));
+  const sum = (...names: string[]): number =>
+    names.reduce((total, name) => total + (status.get(`Handler_${name}`) ?? 0), 0);
   const info = await redis.info();
   const fact = (name: string): number =>
     Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
   return {
     sqlStatements: status.get('Questions') ?? 0,
     sqlCommits: status.get('Com_commit') ?? 0,
+    rowsRead: sum('read_first', 'read_key', 'read_last', 'read_next', 'read_prev', 'read_rnd'),
+    rowsWritten: sum('write', 'update', 'delete'),
     redisCommands: fact('total_commands_processed'),
     redisMb: fact('used_memory') / 2 ** 20,
     redisPeakMb: fact('used_memory_peak') / 2 ** 20,

@@ -123,6 +123,8 @@ export function usageRows(before: Snapshot, after: Snapshot, tasks: number): Row
   row['redis used MB'] = after.servers.redisMb;
   row['SQL statements/task'] = (after.servers.sqlStatements - before.servers.sqlStatements) / tasks;
   row['SQL commits/task'] = (after.servers.sqlCommits - before.servers.sqlCommits) / tasks;
+  row['SQL rows read/task'] = (after.servers.rowsRead - before.servers.rowsRead) / tasks;
+  row['SQL rows written/task'] = (after.servers.rowsWritten - before.servers.rowsWritten) / tasks;
   row['Redis commands/task'] = (after.servers.redisCommands - before.servers.redisCommands) / tasks;
   return row;
 }

@@ -1,5 +1,6 @@
 /** Scatters as a caller posts them, and their times as the rows have them. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Place } from '../core/places.ts';
 import { select, selectFirst } from '../db/rows.ts';
 import { spreadOf, type Spread } from './meters.ts';
 import { BUCKET, type World } from './world.ts';
@@ -99,47 +100,56 @@ interface PlaceCount {
   count: number;
 }
 
+/** Waits until no task of the scatters is at one of `places`. It reads each task about once. */
 async function untilNone(
   world: World,
-  where: string,
-  names: readonly string[],
-  longestMs: number,
+  places: readonly Place[],
+  { names, longestMs }: { names: readonly string[]; longestMs: number },
 ): Promise<void> {
   const deadlineMs = Date.now() + longestMs;
-  for (;;) {
-    // Through the index on scatter_id: about 20 ms for 10,000 rows.
-    const rows = await select<PlaceCount>(
-      world.pool,
-      `SELECT place, COUNT(*) AS count FROM tasks WHERE ${OF_SCATTERS} AND ${where} GROUP BY place`,
-      [names],
-    );
-    if (rows.length === 0) return;
-    if (Date.now() > deadlineMs) {
-      const left = rows.map(({ place, count }) => `${place} (${count})`).join(', ');
-      throw new Error(`After ${longestMs / 1000} s there are still tasks at ${left}.`);
+  const scatters = await select<{ id: number }>(
+    world.pool,
+    'SELECT id FROM scatters WHERE name IN (?) ORDER BY id',
+    [names],
+  );
+  for (const { id } of scatters) {
+    // Tasks before this one are through: they are not read again.
+    for (let first = 0; ; await sleep(LOOK_MS)) {
+      const left = await selectFirst<{ id: number }>(
+        world.pool,
+        `SELECT id FROM tasks WHERE scatter_id = ? AND id >= ? AND place IN (?) ORDER BY id LIMIT 1`,
+        [id, first, places],
+      );
+      if (!left) break;
+      first = left.id;
+      if (Date.now() > deadlineMs)
+        throw new Error(
+          `After ${longestMs / 1000} s there are still tasks at ${JSON.stringify(await countPlaces(world, names))}.`,
+        );
     }
-    await sleep(LOOK_MS);
   }
 }
+
+const countPlaces = (world: World, names: readonly string[]): Promise<PlaceCount[]> =>
+  select<PlaceCount>(
+    world.pool,
+    `SELECT place, COUNT(*) AS count FROM tasks WHERE ${OF_SCATTERS} GROUP BY place`,
+    [names],
+  );
+
+const BEFORE_BATCH = ['cache-check', 'stage-script', 'submit'] as const;
 
 export const untilSubmitted = (
   world: World,
   names: readonly string[],
   longestMs = 300_000,
-): Promise<void> =>
-  untilNone(world, `place IN ('cache-check', 'stage-script', 'submit')`, names, longestMs);
+): Promise<void> => untilNone(world, BEFORE_BATCH, { names, longestMs });
 
 export const untilEnded = (
   world: World,
   names: readonly string[],
   longestMs = 900_000,
-): Promise<void> =>
-  untilNone(
-    world,
-    `place IN ('cache-check', 'stage-script', 'submit', 'poll', 'finalize')`,
-    names,
-    longestMs,
-  );
+): Promise<void> => untilNone(world, [...BEFORE_BATCH, 'poll', 'finalize'], { names, longestMs });
 
 interface ScatterTimes {
   places: Record<string, number>;
@@ -153,11 +163,7 @@ interface ScatterTimes {
 export async function readTimes(world: World, names: readonly string[]): Promise<ScatterTimes> {
   const [times, places, failures] = await Promise.all([
     selectFirst<TimesRow>(world.pool, TIMES, [names]),
-    select<PlaceCount>(
-      world.pool,
-      `SELECT place, COUNT(*) AS count FROM tasks WHERE ${OF_SCATTERS} GROUP BY place`,
-      [names],
-    ),
+    countPlaces(world, names),
     select<{ failure: string; count: number }>(
       world.pool,
       `SELECT failure, COUNT(*) AS count FROM tasks WHERE failure IS NOT NULL AND ${OF_SCATTERS}

@@ -8,7 +8,7 @@ import type { BenchOptions } from './options.ts';
 import { requestRows, spreadRow, usageRows, type Row, type Rows } from './report.ts';
 import { BUCKET, type Snapshot, type World } from './world.ts';
 
-const TASKS = '/ga4gh/tes/v1/tasks';
+export const TASKS_PATH = '/ga4gh/tes/v1/tasks';
 
 export async function singles(options: BenchOptions): Promise<Rows> {
   return inWorld(options, { workers: 0 }, async (world) => {
@@ -27,7 +27,7 @@ export async function singles(options: BenchOptions): Promise<Rows> {
   });
 }
 
-const singleTask = (label: string, position: number): string =>
+export const singleTask = (label: string, position: number): string =>
   JSON.stringify({
     name: `${label}-${position}`,
     tags: { run: label },
@@ -60,7 +60,7 @@ async function post(
     connections,
     next: () =>
       performance.now() < untilMs
-        ? { method: 'POST', path: TASKS, body: singleTask(label, sent++) }
+        ? { method: 'POST', path: TASKS_PATH, body: singleTask(label, sent++) }
         : undefined,
     onAnswer: (body) => void ids.push((JSON.parse(body) as { id: string }).id),
   });
@@ -87,7 +87,7 @@ async function get(
     connections,
     next: () =>
       performance.now() < untilMs
-        ? { method: 'GET', path: `${TASKS}/${ids[sent++ % ids.length]}?view=MINIMAL` }
+        ? { method: 'GET', path: `${TASKS_PATH}/${ids[sent++ % ids.length]}?view=MINIMAL` }
         : undefined,
   });
   return loadRow(result, before, await world.snapshot());
@@ -110,8 +110,9 @@ async function packing(world: World, label: string): Promise<Row> {
   await untilSubmitted(world);
   const rows = await select<{ id: number; size: number; waitedMs: number }>(
     world.pool,
-    `SELECT submissions.id, submissions.size, submissions.submitted_ms - tasks.created_ms AS
-      waitedMs FROM tasks JOIN submissions ON submissions.id = tasks.submission_id
+    `SELECT submissions.id, submissions.size,
+       CAST(submissions.submitted_ms AS SIGNED) - CAST(tasks.created_ms AS SIGNED) AS waitedMs
+     FROM tasks JOIN submissions ON submissions.id = tasks.submission_id
      WHERE tasks.name LIKE ?`,
     [`${label}-%`],
   );

@@ -28,8 +28,9 @@ export async function printSqlLog(pool: Pool): Promise<void> {
   // Grouped by text without values. Sessions opened before long_query_time was set are missing.
   const rows = await select<Statement>(
     pool,
-    `SELECT REGEXP_REPLACE(REGEXP_REPLACE(LEFT(CONVERT(sql_text USING utf8mb4), 400),
-      '[[:space:]]+', ' '), '([(]\\\\[?[(]?[0-9x''"\\\\[{]).*$', '\\\\1…') AS statement,
+    `SELECT REGEXP_REPLACE(REGEXP_REPLACE(REGEXP_REPLACE(LEFT(CONVERT(sql_text USING utf8mb4), 900),
+      '[[:space:]]+', ' '), '([(]\\[?[(]?[0-9x''"\\[{]).*?($|[)](?=[[:space:]]))', '\\1…)'),
+      '= [0-9]+', '= N') AS statement,
        COUNT(*) AS count, SUM(TIME_TO_SEC(query_time)) AS seconds,
        MAX(TIME_TO_SEC(query_time)) AS most, SUM(rows_examined) AS examined
      FROM mysql.slow_log GROUP BY 1 ORDER BY seconds DESC LIMIT ?`,
@@ -42,7 +43,7 @@ export async function printSqlLog(pool: Pool): Promise<void> {
         `×${count}`,
         `most ${Number(most).toFixed(3)} s`,
         `examined ${examined}`,
-        statement.slice(0, 160),
+        statement.slice(0, 220),
       ].join('  '),
     );
 }

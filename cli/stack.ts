@@ -3,12 +3,14 @@
  * folder with the stager, the API and the workers. `batchwell up`, the demo and the flow tests
  * start it here.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openObjectStore, type ObjectStore } from '../aws/s3.ts';
 import { ConfigError, readConfig } from '../config.ts';
 import { migrateDatabase } from '../db/client.ts';
+import { removeTree } from '../packages/local-aws/remove-tree.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createProcessGroup, type UnexpectedExit } from './stack/processes.ts';
 import {
@@ -115,7 +117,15 @@ async function makePlace({ keepDataFolder }: StackOptions): Promise<StackPlace> 
 }
 
 async function leavePlace({ folder, temporary }: StackPlace): Promise<void> {
-  if (temporary) await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  if (!temporary) return;
+  for (let tried = 1; ; tried += 1)
+    try {
+      return await removeTree(folder);
+    } catch (error) {
+      // A process that was killed may still write for a moment.
+      if (tried < 5) await sleep(100);
+      else return process.emitWarning(`${folder} could not be deleted: ${String(error)}`);
+    }
 }
 
 async function assemble(options: StackOptions, place: StackPlace): Promise<Omit<Stack, 'stop'>> {

@@ -21,8 +21,8 @@ export interface Move {
   to: Place;
   /** Why a task makes this move; shown in the picture. */
   when: string;
-  /** The column that keeps the time of the move, for the timeline. */
-  kept?: 'checked_ms' | 'staged_ms';
+  /** The columns that keep the time of the move, for the timeline. */
+  kept?: readonly ('checked_ms' | 'staged_ms')[];
   /** Callers are notified: their view of the task changes, and not only until the next move. */
   told?: true;
 }
@@ -32,19 +32,25 @@ export const moves = {
     from: ['cache-check'],
     to: 'finalize',
     when: 'a cache entry holds its outputs',
-    kept: 'checked_ms',
+    kept: ['checked_ms'],
   },
   miss: {
     from: ['cache-check'],
     to: 'stage-script',
     when: 'no entry, or caching is off',
-    kept: 'checked_ms',
+    kept: ['checked_ms'],
+  },
+  'miss-staged': {
+    from: ['cache-check'],
+    to: 'submit',
+    when: 'the same, and its script is in S3 already',
+    kept: ['checked_ms', 'staged_ms'],
   },
   staged: {
     from: ['stage-script'],
     to: 'submit',
     when: 'its script is in S3',
-    kept: 'staged_ms',
+    kept: ['staged_ms'],
   },
   submitted: { from: ['submit'], to: 'poll', when: 'Batch returned a job ID' },
   ended: { from: ['poll'], to: 'finalize', when: 'its result record was read' },
@@ -75,6 +81,7 @@ export type ToldMove = {
 }[MoveName];
 
 /** See `Move.kept`. */
-export const keptBy = (move: MoveName): Move['kept'] => (moves[move] as Move).kept;
+export const keptBy = (move: MoveName): NonNullable<Move['kept']> =>
+  (moves[move] as Move).kept ?? [];
 
 export const isTold = (move: MoveName): move is ToldMove => 'told' in moves[move];

@@ -1,3 +1,5 @@
+import { hideUrlSecrets } from './files/url-secrets.ts';
+
 /** What is wrong with a request. All problems of one request are reported together. */
 export interface Problem {
   /** Where, as a path: `executors[0].image`. */
@@ -11,13 +13,19 @@ export interface Problem {
 }
 
 const LONGEST_SHOWN = 60;
+/** Limits the time for a hostile text. */
+const LONGEST_LOOKED_AT = 4_096;
 
-/** A value as it may be shown in a sentence. */
+/** A value as it may be shown in a sentence: shortened, without the secrets of its URLs. */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length <= LONGEST_SHOWN
-    ? text
-    : `${text.slice(0, LONGEST_SHOWN)}… (${text.length} characters)`;
+  const whole = JSON.stringify(value) ?? String(value);
+  const text = hideUrlSecrets(whole.slice(0, LONGEST_LOOKED_AT));
+  const isCut = whole.length > LONGEST_LOOKED_AT;
+  if (!isCut && text.length <= LONGEST_SHOWN) return text;
+  const start = text.slice(0, LONGEST_SHOWN);
+  // The '@' that would tell a password may be in what was not looked at.
+  const safe = isCut ? start.replace(/:\/\/.*/s, '://') : start;
+  return `${safe}… (${whole.length} characters)`;
 }
 
 export function problemAt(field: string, expected: string, value?: unknown): Problem {

@@ -2,7 +2,7 @@
 import type { AttemptOutcome } from '../core/retry/attempt-outcomes.ts';
 import type { Place } from '../core/places.ts';
 import type { StoredRecord } from '../core/result/result.ts';
-import type { Session } from './client.ts';
+import type { Session, Transaction } from './client.ts';
 import { fromJson, select, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
 
@@ -55,29 +55,6 @@ export async function readOpenAttemptsAt(
   );
 }
 
-export interface OpenCount {
-  submissionId: number;
-  open: number;
-  /** The lowest array index that has not ended. */
-  firstOpen: number;
-}
-
-/** The progress of submissions as MySQL knows it. Those with no open attempt are left out. */
-export async function countOpenAttempts(
-  session: Session,
-  submissionIds: readonly number[],
-): Promise<Map<number, OpenCount>> {
-  if (submissionIds.length === 0) return new Map();
-  const rows = await select<OpenCount>(
-    session,
-    `SELECT submission_id AS submissionId, COUNT(*) AS open, MIN(array_index) AS firstOpen
-      FROM attempts
-     WHERE submission_id IN (?) AND outcome IS NULL GROUP BY submission_id`,
-    [submissionIds],
-  );
-  return new Map(rows.map((row) => [row.submissionId, row]));
-}
-
 export interface AttemptTask {
   taskId: number;
   /** Of the attempt, from 1. */
@@ -128,6 +105,7 @@ export const attemptKey = ({ taskId, number }: { taskId: number; number: number 
 export interface EndedAttempt {
   taskId: number;
   number: number;
+  submissionId: number;
   outcome: AttemptOutcome;
   exitCode?: number;
   reason?: string;
@@ -135,36 +113,59 @@ export interface EndedAttempt {
   batchAttempt?: number;
 }
 
-/** Writes how attempts ended. An attempt that has already ended stays as it is. */
+/**
+ * Writes how attempts ended, and how many of their submissions are still open. An attempt that has
+ * already ended stays as it is.
+ */
 export async function endAttempts(
-  session: Session,
+  session: Transaction,
   ended: readonly EndedAttempt[],
   nowMs: number,
 ): Promise<void> {
-  const all = ended.map((one) => [
-    one.taskId,
-    one.number,
-    one.outcome,
-    one.exitCode ?? null,
-    one.reason === undefined ? null : clip(one.reason),
-    one.result ? JSON.stringify(one.result) : null,
-    one.batchAttempt ?? null,
-  ]);
-  for (const rows of inParts(all)) {
-    await write(
-      session,
-      `UPDATE attempts JOIN JSON_TABLE(?, '$[*]' COLUMNS (
-           taskId BIGINT PATH '$[0]', number INT PATH '$[1]', outcome VARCHAR(16) PATH '$[2]',
-           exitCode INT PATH '$[3]', reason TEXT PATH '$[4]', result MEDIUMTEXT PATH '$[5]',
-           batchAttempt INT PATH '$[6]')) AS ended
-         ON ended.taskId = attempts.task_id AND ended.number = attempts.number
-       SET attempts.outcome = ended.outcome, attempts.ended_ms = ?,
-         attempts.exit_code = ended.exitCode, attempts.reason = ended.reason,
-         attempts.result = ended.result, attempts.batch_attempt = ended.batchAttempt
-       WHERE attempts.outcome IS NULL`,
-      [JSON.stringify(rows), nowMs],
-    );
+  const bySubmission = Map.groupBy(ended, ({ submissionId }) => submissionId);
+  // In one order, so that two transactions do not wait for each other.
+  for (const [submissionId, attempts] of [...bySubmission].toSorted(([a], [b]) => a - b)) {
+    let count = 0;
+    for (const rows of inParts(attempts.map(endedRow)))
+      count += await endPart(session, submissionId, { rows, nowMs });
+    if (count > 0)
+      await write(session, 'UPDATE submissions SET open = open - ? WHERE id = ?', [
+        count,
+        submissionId,
+      ]);
   }
+}
+
+const endedRow = (one: EndedAttempt) => [
+  one.taskId,
+  one.number,
+  one.outcome,
+  one.exitCode ?? null,
+  one.reason === undefined ? null : clip(one.reason),
+  one.result ? JSON.stringify(one.result) : null,
+  one.batchAttempt ?? null,
+];
+
+/** Returns how many of the rows ended by this. */
+async function endPart(
+  session: Transaction,
+  submissionId: number,
+  { rows, nowMs }: { rows: readonly (readonly unknown[])[]; nowMs: number },
+): Promise<number> {
+  const result = await write(
+    session,
+    `UPDATE attempts JOIN JSON_TABLE(?, '$[*]' COLUMNS (
+         taskId BIGINT PATH '$[0]', number INT PATH '$[1]', outcome VARCHAR(16) PATH '$[2]',
+         exitCode INT PATH '$[3]', reason TEXT PATH '$[4]', result MEDIUMTEXT PATH '$[5]',
+         batchAttempt INT PATH '$[6]')) AS ended
+       ON ended.taskId = attempts.task_id AND ended.number = attempts.number
+     SET attempts.outcome = ended.outcome, attempts.ended_ms = ?,
+       attempts.exit_code = ended.exitCode, attempts.reason = ended.reason,
+       attempts.result = ended.result, attempts.batch_attempt = ended.batchAttempt
+     WHERE attempts.outcome IS NULL AND attempts.submission_id = ?`,
+    [JSON.stringify(rows), nowMs, submissionId],
+  );
+  return result.affectedRows;
 }
 
 /** Results of the latest attempts of tasks. */

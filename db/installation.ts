@@ -148,7 +148,7 @@ export function becomeCopy(
     );
     await write(
       session,
-      `UPDATE submissions SET state = 'ended', ended_ms = ?, due_ms = NULL WHERE state <> 'ended'`,
+      `UPDATE submissions SET state = 'ended', open = 0, ended_ms = ?, due_ms = NULL WHERE state <> 'ended'`,
       [nowMs],
     );
     await write(session, 'DELETE FROM cache_flights');

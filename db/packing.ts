@@ -162,13 +162,12 @@ async function roomWithin(
   return Math.min(most, limit - (await countInBatch(session, owner)));
 }
 
-/** Open attempts of an owner. Reads a row for each: the limit bounds their number. */
+/** Open attempts of an owner. */
 async function countInBatch(session: Session, owner: string): Promise<number> {
   const row = await selectFirst<{ open: number }>(
     session,
-    `SELECT COUNT(*) AS open FROM submissions
-     JOIN attempts ON attempts.submission_id = submissions.id AND attempts.outcome IS NULL
-     WHERE submissions.state <> 'ended' AND submissions.owner = ?`,
+    `SELECT CAST(COALESCE(SUM(open), 0) AS SIGNED) AS open FROM submissions
+     WHERE state <> 'ended' AND owner = ?`,
     [owner],
   );
   return row?.open ?? 0;
@@ -181,8 +180,8 @@ async function insertSubmission(
 ): Promise<number> {
   const result = await write(
     session,
-    `INSERT INTO submissions (submission_key, secret, installation, owner, shape, state, size, queue,
-      job_definition_id, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO submissions (submission_key, secret, installation, owner, shape, state, size, open, queue,
+      job_definition_id, due_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [
       request.drawn.submissionKey,
       request.drawn.secret,
@@ -190,6 +189,7 @@ async function insertSubmission(
       request.shape.owner,
       request.shape.shape,
       'packed',
+      packed.length,
       packed.length,
       request.shape.queue,
       request.shape.jobDefinitionId,

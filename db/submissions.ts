@@ -14,6 +14,8 @@ export interface SubmissionRow {
   owner: string;
   state: SubmissionState;
   size: number;
+  /** How many of its attempts have not ended. */
+  open: number;
   queue: string;
   /** Hex. */
   shape: string;
@@ -33,7 +35,7 @@ export interface SubmissionRow {
 }
 
 const COLUMNS = `id, submission_key AS submissionKey, secret, installation, owner,
-  LOWER(HEX(shape)) AS shape, state, size, queue,
+  LOWER(HEX(shape)) AS shape, state, size, open, queue,
   job_definition_id AS jobDefinitionId, job_id AS jobId, calls, called_ms AS calledMs,
   submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs,
   waiting_reason AS waitingReason, blocked_ms AS blockedMs, ended_ms AS endedMs, created_ms AS createdMs`;
@@ -256,9 +258,7 @@ export async function endSubmissions(
   await write(
     session,
     `UPDATE submissions SET state = 'ended', ended_ms = ?, due_ms = NULL
-      WHERE id IN (?) AND state <> 'ended'
-       AND NOT EXISTS (SELECT 1 FROM attempts
-       WHERE attempts.submission_id = submissions.id AND attempts.outcome IS NULL)`,
+      WHERE id IN (?) AND state <> 'ended' AND open = 0`,
     [nowMs, ids],
   );
 }

@@ -155,12 +155,13 @@ const guard = (move: MoveName) => moves[move].from as readonly string[];
 
 function placeColumns(move: MoveName, details: MoveDetails): [sql: string, values: unknown[]] {
   const { to } = moves[move];
-  const stamp = isEnd(to) ? 'ended_ms' : keptBy(move);
-  const values: unknown[] = [to, details.nowMs, details.dueMs];
-  if (stamp === undefined) return ['tasks.place = ?, tasks.moved_ms = ?, tasks.due_ms = ?', values];
+  const stamps = isEnd(to) ? ['ended_ms'] : keptBy(move);
   return [
-    `tasks.place = ?, tasks.moved_ms = ?, tasks.due_ms = ?, tasks.${stamp} = ?`,
-    [...values, details.nowMs],
+    [
+      'tasks.place = ?, tasks.moved_ms = ?, tasks.due_ms = ?',
+      ...stamps.map((stamp) => `tasks.${stamp} = ?`),
+    ].join(', '),
+    [to, details.nowMs, details.dueMs, ...stamps.map(() => details.nowMs)],
   ];
 }
 

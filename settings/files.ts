@@ -1,4 +1,5 @@
 import { containerPath } from '../core/container/container-path.ts';
+import { REQUESTER_PAYS_VARIABLE } from '../core/files/requester-pays.ts';
 import { readPathMap } from '../core/files/path-map.ts';
 import { each, list, oneOf, text, type Section } from './setting.ts';
 
@@ -22,6 +23,20 @@ export const files = {
       effect:
         'Whether S3 requests name the bucket in the path. Set it to yes for endpoints that have ' +
         'no host name per bucket.',
+    }),
+    requesterPays: list({
+      variable: REQUESTER_PAYS_VARIABLE,
+      effect:
+        'Buckets for whose requests your account pays, because their owner does not. S3 denies ' +
+        'requests to them otherwise. Set it to * for all buckets. Up to 50 names.',
+      check: (buckets) => {
+        each(
+          (bucket) => bucket === '*' || /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket),
+          'names of buckets, or *',
+        )(buckets);
+        // Each job gets them among its variables, for which AWS Batch has a limit.
+        if (buckets.length > 50) throw new Error(`expected up to 50, got ${buckets.length}`);
+      },
     }),
     pathMap: list({
       variable: 'BATCHWELL_PATH_MAP',

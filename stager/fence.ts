@@ -10,8 +10,8 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { decodeResultKey } from '../core/result/result-key.ts';
-import { inSubmission, indexInKey } from '../core/files/s3-layout.ts';
+import { decodeResultKey, indexOfKey } from '../core/result/result-key.ts';
+import { inSubmission } from '../core/files/s3-layout.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 import { LONGEST_OWNER_BYTES, readOwner, writeOwner } from '../core/submission/owner-object.ts';
 import { persist, statusOf } from './s3.ts';
@@ -142,9 +142,11 @@ export async function hasRecord(
   // Page by page: somebody may have written many keys that say nothing.
   for await (const { Contents = [] } of paginateListObjectsV2(
     { client: s3 },
-    { Bucket: submission.bucket, Prefix: `${folder}${indexInKey(index)}.` },
+    { Bucket: submission.bucket, Prefix: folder },
   ))
-    for (const { Key = '' } of Contents)
-      if (decodeResultKey(secret, Key.slice(folder.length))) return true;
+    for (const { Key = '' } of Contents) {
+      const tail = Key.slice(folder.length);
+      if (indexOfKey(tail) === index && decodeResultKey(secret, tail)) return true;
+    }
   return false;
 }

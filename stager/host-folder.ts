@@ -3,7 +3,6 @@
  * libraries, and a shell.
  */
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import {
   chmod,
@@ -23,6 +22,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { bundleStager } from './bundle.ts';
+import { digestFile } from './digest.ts';
 
 const run = promisify(execFile);
 
@@ -144,18 +144,15 @@ async function lay(source: string, target: string): Promise<void> {
   await chmod(target, 0o755);
 }
 
-/** Describes what the folder was built from: equal stamps mean equal folders. */
+/** Describes what the folder was built from: equal stamps mean equal bytes. Node takes 0.3 s. */
 async function stampOf(stager: string, files: readonly string[]): Promise<string> {
-  const facts = await Promise.all(
-    files.map(async (file) => {
-      const { size, mtimeMs } = await stat(file);
-      return `${file} ${size} ${mtimeMs}`;
+  const lines = await Promise.all(
+    [stager, ...files].map(async (file, position) => {
+      const sum = await digestFile(file, 'SHA256');
+      return `${position === 0 ? 'stager' : file} ${Buffer.from(sum).toString('hex')}`;
     }),
   );
-  const bundle = createHash('sha256')
-    .update(await readFile(stager))
-    .digest('hex');
-  return `${[`stager ${bundle}`, ...facts].join('\n')}\n`;
+  return `${lines.join('\n')}\n`;
 }
 
 /** When two build at once, the second finds the folder of the first and deletes its own. */

@@ -21,6 +21,8 @@ export interface LiveStream {
   /** `0.stdout` */
   name: string;
   path: string;
+  /** What the executor prints to, also after the task has deleted or replaced it at its path. */
+  file?: FileHandle | undefined;
 }
 
 export interface LiveLogsOptions {
@@ -109,28 +111,33 @@ async function shipOrReport(watch: Watch, stream: LiveStream): Promise<void> {
   }
 }
 
-async function ship(watch: Watch, { name, path }: LiveStream): Promise<void> {
-  const { options, seen, failing, stopped } = watch;
-  const file = await openFile(path);
-  if (file === undefined) return;
+async function ship(watch: Watch, { name, path, file }: LiveStream): Promise<void> {
+  if (file !== undefined) return shipFrom(watch, name, file);
+  const opened = await openFile(path);
+  if (opened === undefined) return;
   try {
-    const { ino, size: sizeBytes } = await file.stat();
-    const now = seeStream(seen.get(name), { ino, sizeBytes });
-    seen.set(name, now);
-    if (now.shipped) return;
-    const offset = windowOffset(sizeBytes);
-    const body = await readPart(file, offset, sizeBytes - offset);
-    await upload(options, {
-      name,
-      body,
-      metadata: windowMetadata({ batchAttempt: options.attempt, cuts: now.cuts, offset }),
-      signal: stopped.signal,
-    });
-    seen.set(name, { ...now, shipped: true });
-    failing.delete(name);
+    await shipFrom(watch, name, opened);
   } finally {
-    await file.close();
+    await opened.close();
   }
+}
+
+async function shipFrom(watch: Watch, name: string, file: FileHandle): Promise<void> {
+  const { options, seen, failing, stopped } = watch;
+  const { ino, size: sizeBytes } = await file.stat();
+  const now = seeStream(seen.get(name), { ino, sizeBytes });
+  seen.set(name, now);
+  if (now.shipped) return;
+  const offset = windowOffset(sizeBytes);
+  const body = await readPart(file, offset, sizeBytes - offset);
+  await upload(options, {
+    name,
+    body,
+    metadata: windowMetadata({ batchAttempt: options.attempt, cuts: now.cuts, offset }),
+    signal: stopped.signal,
+  });
+  seen.set(name, { ...now, shipped: true });
+  failing.delete(name);
 }
 
 /**

@@ -8,6 +8,7 @@ type StagerEvent =
   | 'task_started'
   | 'inputs_fetched'
   | 'executor_ended'
+  | 'processes_ended'
   | 'outputs_written'
   | 'task_ended'
   | 'task_fenced'

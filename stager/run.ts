@@ -11,6 +11,7 @@ import {
 import { inSubmission, SUBMISSION_VARIABLE } from '../core/files/s3-layout.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
 import { SECRET_BYTES, SECRET_VARIABLE } from '../core/submission/proof.ts';
+import { openDescendants } from './descendants.ts';
 import { hasRecord, takeOrReadFence } from './fence.ts';
 import type { Log } from './log.ts';
 import { ForgedError, readTaskText } from './part.ts';
@@ -63,11 +64,24 @@ function readCount(env: NodeJS.ProcessEnv, name: string, otherwise: number, leas
   return value;
 }
 
-/** An image may have no /tmp. */
+/**
+ * Folders that no task is told of. Tasks empty /tmp, so it comes last: a user other than root may be
+ * able to write nowhere else.
+ */
+const SCRATCH_PARENTS = ['/', '/var', '/run', '/var/tmp', '/tmp'];
+
+/** The folder of the script and of logs, whose name no task is told. An image may have no /tmp. */
 async function makeScratch(env: NodeJS.ProcessEnv): Promise<string> {
-  const parent = env[SCRATCH_VARIABLE] ?? '/tmp';
-  await mkdir(parent, { recursive: true });
-  return mkdtemp(join(parent, 'batchwell-'));
+  const own = env[SCRATCH_VARIABLE];
+  const parents = own === undefined ? SCRATCH_PARENTS : [own];
+  for (const [position, parent] of parents.entries())
+    try {
+      await mkdir(parent, { recursive: true });
+      return await mkdtemp(join(parent, '.batchwell-'));
+    } catch (error) {
+      if (position === parents.length - 1) throw error;
+    }
+  throw new Error('no folder for the script and the logs');
 }
 
 function findShell(): string {
@@ -84,13 +98,16 @@ async function stop(session: Session, shell: RunningShell): Promise<number> {
   if (session.closed !== 'recorded') session.closed = 'terminated';
   session.live.stop();
   // Only a running command has something to save. A shell that waits for files would go on waiting.
-  shell.signal(session.executors.some((executor) => !executor.ended) ? 'SIGTERM' : 'SIGKILL');
+  const name = session.executors.some((executor) => !executor.ended) ? 'SIGTERM' : 'SIGKILL';
+  session.descendants.signal(name);
+  shell.signal(name);
   const ended = shell.ended.catch(() => 0);
   const code = await Promise.race([ended, pause(GRACE_MS)]);
   if (code === undefined) {
     shell.signal('SIGKILL');
     await ended;
   }
+  await session.descendants.end('at once');
   for (const executor of session.executors)
     executor.ended ??= {
       exitCode: code === undefined ? 137 : stagerExit.terminated,
@@ -112,7 +129,15 @@ async function runScript(
   env: NodeJS.ProcessEnv,
   terminated: Promise<void>,
 ): Promise<number> {
-  const shell = runShell(findShell(), script, session.logs, env, (words) => answer(session, words));
+  let opened = false;
+  const shellEnv = { ...env, ...session.descendants.environment };
+  const shell = runShell(findShell(), script, session.logs, shellEnv, async (words) => {
+    // A shell that asks has opened its script, which the task need not find.
+    if (!opened) await rm(script, { force: true }).catch(() => undefined);
+    opened = true;
+    return answer(session, words);
+  });
+  session.descendants.spare(shell.pid);
   const outcome = await Promise.race([
     shell.ended,
     terminated.then(() => 'terminated' as const),
@@ -121,6 +146,8 @@ async function runScript(
   // Without a container that ends with the stager, the task's background processes would outlive
   // it.
   shell.signal('SIGKILL');
+  await session.descendants.end('at once');
+  session.descendants.close();
   if (session.closed === 'fenced') return stagerExit.fenced;
   if (session.closed === 'recorded' && typeof outcome === 'number') return outcome;
   session.error ??= {
@@ -163,7 +190,8 @@ async function runOwned(
       await writeResult(session);
       return stagerExit.script;
     }
-    return await runScript(session, script, env, terminated);
+    const { [SECRET_VARIABLE]: _secret, [SCRATCH_VARIABLE]: _scratch, ...taskEnv } = env;
+    return await runScript(session, script, taskEnv, terminated);
   } finally {
     if (scratch !== undefined)
       await rm(scratch, { recursive: true, force: true }).catch(() => undefined);
@@ -203,13 +231,14 @@ export async function runTask(
       attempt: identity.attempt,
     });
     const shared = openSharedFolders(env);
+    const warnings: string[] = [];
+    const uploader = createUploader(s3, { shared, warn: (text) => void warnings.push(text) });
     const session = openSession(
       identity,
-      { s3, uploader: createUploader(s3, shared), shared, log, startedMs },
+      { s3, uploader, log, startedMs, warnings, descendants: openDescendants(env) },
       { liveLogsMs, diskWaitMs },
     );
-    const { [SECRET_VARIABLE]: _secret, ...taskEnv } = env;
-    const code = await runOwned(session, text, taskEnv, terminated);
+    const code = await runOwned(session, text, env, terminated);
     log('task_ended', {
       exitCode: code,
       durationMs: Date.now() - startedMs,

@@ -1,6 +1,13 @@
 /** The stager's S3 client, and how its failures are classified and described. */
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { ByteRange } from '../core/submission/manifest.ts';
+import { hideUrlSecrets } from '../core/files/url-secrets.ts';
+import {
+  PAYER_HEADER,
+  paysFor,
+  readPayingBuckets,
+  REQUESTER_PAYS_VARIABLE,
+} from '../core/files/requester-pays.ts';
 import { formatS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 
@@ -15,7 +22,7 @@ export const TRIES = 5;
  * a redirect, which the client follows.
  */
 export function openS3(env: NodeJS.ProcessEnv): S3Client {
-  return new S3Client({
+  const client = new S3Client({
     region: env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? 'us-east-1',
     followRegionRedirects: true,
     forcePathStyle: (env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL']) !== undefined,
@@ -30,13 +37,31 @@ export function openS3(env: NodeJS.ProcessEnv): S3Client {
       httpsAgent: { maxSockets: 64 },
     },
   });
+  const buckets = readPayingBuckets(env[REQUESTER_PAYS_VARIABLE]);
+  if (buckets.length > 0) agreeToPay(client, buckets);
+  return client;
+}
+
+/** Adds headers to a request that is not signed yet. */
+export function addHeaders(request: unknown, headers: Record<string, string>): void {
+  if (typeof request === 'object' && request !== null && 'headers' in request)
+    Object.assign(request.headers as object, headers);
+}
+
+function agreeToPay(client: S3Client, buckets: readonly string[]): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      if (paysFor(buckets, args.input)) addHeaders(args.request, PAYER_HEADER);
+      return next(args);
+    },
+    { step: 'build', name: 'requesterPays' },
+  );
 }
 
 interface Named {
   name?: unknown;
   message?: unknown;
   code?: unknown;
-  cause?: unknown;
   $metadata?: unknown;
 }
 
@@ -84,24 +109,27 @@ export class FinalError extends Error {
   override name = 'FinalError';
 }
 
+/** What the task declares cannot be done: the words are for its author. */
+export class DeclaredError extends FinalError {}
+
+/** For a result record: whether the task itself is at fault. */
+export const blame = (error: unknown): { declared?: true } =>
+  error instanceof DeclaredError ? { declared: true } : {};
+
 /** No room came free for as long as the task may wait: trying again here would only wait again. */
 export class NoRoomError extends Error {
   override name = 'NoRoomError';
   readonly code = 'ENOSPC';
 }
 
-/** Query strings of presigned URLs are credentials. */
-export const withoutQuery = (text: string): string =>
-  text.replace(/(https?:\/\/[^\s?'"]*)\?[^\s'"]*/g, '$1?…');
-
 /**
  * `NoSuchKey: The specified key does not exist.`: on one line, at most 500 characters, without
  * credentials.
  */
 export function reasonOf(error: unknown): string {
-  const { name, message, code, cause } = named(error);
-  // The message of fetch is "fetch failed"; the real error is its cause.
-  if (cause instanceof Error && message === 'fetch failed') return reasonOf(cause);
+  // A server with several addresses: each was tried, and the first says why.
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  const { name, message, code } = named(error);
   const kind = typeof code === 'string' ? code : typeof name === 'string' ? name : 'Error';
   const text =
     typeof message === 'string' && message !== '' && message !== kind
@@ -109,7 +137,7 @@ export function reasonOf(error: unknown): string {
       : `HTTP ${statusOf(error) ?? 'without an answer'}`;
   const whole =
     error instanceof FinalError || text.startsWith(`${kind}:`) ? text : `${kind}: ${text}`;
-  return withoutQuery(whole).replace(/\s+/g, ' ').slice(0, 500);
+  return hideUrlSecrets(whole).replace(/\s+/g, ' ').slice(0, 500);
 }
 
 /**

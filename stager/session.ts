@@ -2,7 +2,7 @@
  * One attempt at a task: what its script requested, the results so far, and what is written to S3.
  */
 import type { S3Client } from '@aws-sdk/client-s3';
-import { access, appendFile, constants, mkdir, stat, writeFile } from 'node:fs/promises';
+import { access, appendFile, constants, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { sealResultBody } from '../core/result/result-body.ts';
 import { spellBytes } from '../core/cache/spell.ts';
@@ -10,19 +10,24 @@ import { encodeResultKey } from '../core/result/result-key.ts';
 import type { ExecutorResult, ResultRecord, StagerError } from '../core/result/result.ts';
 import { boundRecord } from '../core/result/stored-record.ts';
 import { inSubmission } from '../core/files/s3-layout.ts';
+import { literalStart } from '../core/files/path-pattern.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
-import { PART_SUFFIX } from './download.ts';
+import type { Descendants } from './descendants.ts';
 import { takeOrReadFence, type OwnSubmission } from './fence.ts';
 import type { DeclaredInput, FetchedFile } from './inputs.ts';
 import { fetchInputs } from './inputs.ts';
+import { endDescendants } from './left-behind.ts';
 import { openLiveLogs } from './live-logs.ts';
 import type { LiveLogs, LiveStream } from './live-logs.ts';
 import type { Log } from './log.ts';
 import type { DeclaredOutput } from './outputs.ts';
 import { uploadOutputs } from './outputs.ts';
+import { lookBefore, openReach } from './reach.ts';
+import type { Before } from './reach.ts';
 import { openRoom } from './room.ts';
 import { persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
-import type { SharedFolders } from './shared-folders.ts';
+import { hasText, openStream } from './streams.ts';
+import type { Stream } from './streams.ts';
 import type { Uploader } from './upload.ts';
 
 export interface Identity extends OwnSubmission {
@@ -33,23 +38,38 @@ export interface Identity extends OwnSubmission {
   attempt: number;
 }
 
-export interface Session extends Identity {
+interface StartedExecutor {
+  startedMs: number;
+  stdout: Stream;
+  stderr: Stream;
+  ended?: ExecutorResult;
+}
+
+interface SessionMeans {
   s3: S3Client;
   uploader: Uploader;
-  shared: SharedFolders;
   log: Log;
+  startedMs: number;
+  descendants: Descendants;
+  /** What the record says beside what its outputs say. */
+  warnings: string[];
+}
+
+export interface Session extends Identity, SessionMeans {
   /**
    * Folder of the logs of executors that name no path of their own; '' until the script is written.
    */
   logs: string;
-  startedMs: number;
   diskWaitMs: number;
   inputs: DeclaredInput[];
   outputs: DeclaredOutput[];
   fetched: FetchedFile[];
+  /** Volumes, working directories, and folders that the stager made: links to them are followed. */
+  given: string[];
+  before?: Before;
   /** Those that were started, in order. */
-  executors: { startedMs: number; stdout: string; stderr: string; ended?: ExecutorResult }[];
-  record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputs'>;
+  executors: StartedExecutor[];
+  record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputs' | 'warnings'>;
   error?: StagerError;
   live: LiveLogs;
   /** Once it is set, nothing more is written. */
@@ -65,7 +85,7 @@ interface SessionTimes {
 
 export function openSession(
   identity: Identity,
-  parts: Pick<Session, 's3' | 'uploader' | 'shared' | 'log' | 'startedMs'>,
+  parts: SessionMeans,
   { liveLogsMs, diskWaitMs }: SessionTimes,
 ): Session {
   const executors: Session['executors'] = [];
@@ -85,6 +105,7 @@ export function openSession(
     inputs: [],
     outputs: [],
     fetched: [],
+    given: [],
     executors,
     record: { outputs: [], missingOutputs: [] },
     live,
@@ -99,8 +120,8 @@ const within = ({ submission }: Identity, name: string): S3Place => ({
 
 const streamsOf = (executors: Session['executors']): LiveStream[] =>
   executors.flatMap(({ stdout, stderr }, position) => [
-    { name: `${position}.stdout`, path: stdout },
-    { name: `${position}.stderr`, path: stderr },
+    { name: `${position}.stdout`, ...stdout },
+    { name: `${position}.stderr`, ...stderr },
   ]);
 
 /** What is told before an executor prints anything; the stderr of the first one replaces it. */
@@ -114,7 +135,7 @@ function tellWait(
 ): void {
   session.log('waits_for_room', { path, neededBytes, freeBytes });
   const notice =
-    `Batchwell: ${path.replace(PART_SUFFIX, '')} waits for room on the disk of its host: it needs ` +
+    `Batchwell: ${path} waits for room on the disk of its host: it needs ` +
     `${spellBytes(neededBytes)}, and ${spellBytes(freeBytes)} are free.\n`;
   const told = noticesOf(session).map((stream) => appendFile(stream.path, notice));
   // The disk is full: then only the stager's own log has it.
@@ -133,6 +154,7 @@ async function prepareExecutor(
   [position = '', ...paths]: string[],
 ): Promise<boolean> {
   const [workdir = '', stdin = '', stdout = '', stderr = ''] = paths;
+  if (workdir !== '') session.given.push(workdir);
   const folders = [workdir, ...[stdout, stderr].filter((path) => path !== '').map(dirname)].filter(
     (folder) => folder !== '',
   );
@@ -148,17 +170,18 @@ async function prepareExecutor(
     };
     return false;
   }
-  const own = (name: string) => join(session.logs, `${position}.${name}`);
+  const stream = (named: string, name: string) =>
+    openStream(named, join(session.logs, `${position}.${name}`));
   session.executors[Number(position)] = {
     startedMs: Date.now(),
-    stdout: stdout || own('stdout'),
-    stderr: stderr || own('stderr'),
+    stdout: await stream(stdout, 'stdout'),
+    stderr: await stream(stderr, 'stderr'),
   };
   session.live.lookSoon();
   return true;
 }
 
-function endExecutor(session: Session, position: number, exitCode: number): void {
+async function endExecutor(session: Session, position: number, exitCode: number): Promise<void> {
   const executor = session.executors[position];
   if (!executor) return;
   executor.ended = { exitCode, startedMs: executor.startedMs, endedMs: Date.now() };
@@ -167,16 +190,14 @@ function endExecutor(session: Session, position: number, exitCode: number): void
     exitCode,
     durationMs: Date.now() - executor.startedMs,
   });
+  // SIGTERM ends them too.
+  if (!session.closed) await endDescendants(session, position);
 }
 
 const ended = (session: Session): ExecutorResult[] =>
   session.executors.flatMap((executor) => executor.ended ?? []);
 
-/** An executor may name /dev/null or a pipe. Only a regular file is uploaded. */
-async function hasText(path: string): Promise<boolean> {
-  const facts = await stat(path).catch(() => undefined);
-  return facts !== undefined && facts.isFile() && facts.size > 0;
-}
+const TEXT = 'text/plain; charset=utf-8';
 
 /**
  * Writes rc, stdout and stderr of all executors so far. A log that cannot be written is reported
@@ -188,9 +209,10 @@ export async function writeLogs(session: Session): Promise<void> {
   const place = (name: string) =>
     within(session, inSubmission.log(session.index, session.attempt, name));
   const put = async (name: string, work: Promise<unknown>) => {
-    await work.catch((error: unknown) =>
-      session.log('log_not_written', { name, reason: reasonOf(error) }),
-    );
+    await work.catch((error: unknown) => {
+      session.log('log_not_written', { name, reason: reasonOf(error) });
+      session.warnings.push(`The log ${name} could not be written to S3: ${reasonOf(error)}`);
+    });
   };
   const codes = JSON.stringify(ended(session).map((one) => one.exitCode));
   await Promise.all([
@@ -198,9 +220,9 @@ export async function writeLogs(session: Session): Promise<void> {
       'rc',
       persist(() => writeBytes(session.s3, place('rc'), codes, 'application/json')),
     ),
-    ...streamsOf(session.executors).map(async ({ name, path }) => {
-      if (await hasText(path))
-        await put(name, session.uploader.upload(path, place(name), 'text/plain; charset=utf-8'));
+    ...streamsOf(session.executors).map(async ({ name, path, file }) => {
+      if (await hasText({ path, file }))
+        await put(name, session.uploader.upload(file ? { path, file } : path, place(name), TEXT));
     }),
   ]);
 }
@@ -211,7 +233,7 @@ async function fetchAll(session: Session): Promise<boolean> {
     waitMs: session.diskWaitMs,
     onWait: (wait) => tellWait(session, wait),
   });
-  const outcome = await fetchInputs(session.s3, session.inputs, room, session.shared);
+  const outcome = await fetchInputs(session.s3, session.inputs, room, session.uploader.shared);
   if ('error' in outcome) {
     session.error = outcome.error;
     return false;
@@ -245,11 +267,14 @@ async function uploadAll(session: Session): Promise<boolean> {
     };
     return false;
   }
-  const { error, ...record } = await uploadOutputs(
-    session.uploader,
-    session.outputs,
-    session.fetched,
-  );
+  const { inputs, given, fetched, before } = session;
+  const reach = await openReach({
+    given: [...given, ...inputs.map(({ path }) => path), ...session.uploader.shared.roots],
+    own: dirname(session.logs),
+    before,
+  });
+  const search = { fetched, reach };
+  const { error, ...record } = await uploadOutputs(session.uploader, session.outputs, search);
   session.record = { ...session.record, ...record };
   if (error) session.error = error;
   else
@@ -269,11 +294,13 @@ export async function writeResult(session: Session): Promise<void> {
   session.live.stop();
   if (session.closed) return;
   session.closed = 'recorded';
+  const warnings = [...session.warnings, ...(session.record.warnings ?? [])];
   const record = boundRecord({
     startedMs: session.startedMs,
     endedMs: Date.now(),
     executors: ended(session),
     ...session.record,
+    ...(warnings.length > 0 && { warnings }),
     ...(session.error && { error: session.error }),
   });
   const key = inSubmission.results + encodeResultKey(session, record);
@@ -283,7 +310,8 @@ export async function writeResult(session: Session): Promise<void> {
 
 async function makeFolder(session: Session, path: string): Promise<boolean> {
   try {
-    await mkdir(path, { recursive: true });
+    const made = await mkdir(path, { recursive: true });
+    if (made !== undefined) session.given.push(made);
     return true;
   } catch (error) {
     session.error = {
@@ -296,31 +324,34 @@ async function makeFolder(session: Session, path: string): Promise<boolean> {
   }
 }
 
-/**
- * The folder of an output; for a wildcard, the folder above its first pattern. Only an output with a
- * prefix has patterns: without one, `odd [1].txt` is the name of a file.
- */
-function folderAbove(path: string, pathPrefix: string | undefined): string {
-  const literal = pathPrefix === undefined ? path : (/^[^*?[]*/.exec(path)?.[0] ?? '');
-  return literal === path ? dirname(path) : literal.slice(0, literal.lastIndexOf('/')) || '/';
+/** Makes the folder of an output; for a pattern, the folder above its first wildcard. */
+async function makePlace(
+  session: Session,
+  [path = '', type, pathPrefix]: string[],
+): Promise<boolean> {
+  // Only a folder can hold links.
+  if (type === 'DIRECTORY') session.before ??= await lookBefore();
+  const start = pathPrefix === undefined ? path : literalStart(path);
+  return makeFolder(session, dirname(start.endsWith('/') ? `${start}x` : start));
 }
 
 type Request = (session: Session, words: string[]) => boolean | Promise<boolean>;
 
 /** The requests of a script, as described in docs/task-script.md. */
 const requests: Record<string, Request> = {
-  folder: (session, [path = '']) => makeFolder(session, path),
-  place: (session, [path = '', pathPrefix]) => makeFolder(session, folderAbove(path, pathPrefix)),
+  folder: (session, [path = '']) => {
+    session.given.push(path);
+    return makeFolder(session, path);
+  },
+  place: makePlace,
   input: (session, [type, url = '', path = '', name = '']) =>
     session.inputs.push({ kind: type === 'DIRECTORY' ? 'folder' : 'file', url, path, name }) > 0,
   content: (session, [content = '', path = '', name = '']) =>
     session.inputs.push({ kind: 'content', content, path, name }) > 0,
   fetch: fetchAll,
   executor: prepareExecutor,
-  ended: (session, [position, exitCode]) => {
-    endExecutor(session, Number(position), Number(exitCode));
-    return true;
-  },
+  ended: (session, [position, exitCode]) =>
+    endExecutor(session, Number(position), Number(exitCode)).then(() => true),
   logs: (session) => writeLogs(session).then(() => true),
   output: (session, [type, url = '', path = '', pathPrefix]) =>
     session.outputs.push({

@@ -3,19 +3,18 @@
  * outputs to them, under the rules of S3: a file is in place whole or not at all, and what is
  * recorded of it is the checksum of the bytes that were copied.
  */
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { SHARED_VARIABLE } from '../core/container/container.ts';
 import { body, pour, requireSize } from './body.ts';
 import type { Downloaded, Target } from './body.ts';
 import { inBase64, startDigest } from './digest.ts';
-import { PART_SUFFIX } from './download.ts';
+import { isUnfinished, makeFolder as makeInputFolder, unfinishedBeside } from './download.ts';
 import { allSettled, limitTo } from './limit.ts';
 import type { Claim } from './room.ts';
-import { FinalError, persist } from './s3.ts';
+import { DeclaredError, FinalError, persist } from './s3.ts';
 
 /** As of a file that was uploaded to S3; there is no ETag. */
 interface CopiedOut {
@@ -31,10 +30,13 @@ export interface SharedFolders {
   copyFileIn(from: string, to: string, target: Target): Promise<Downloaded>;
   /** Follows links within the shared folders. Fails where it cannot copy all of the folder. */
   copyFolderIn(from: string, to: string, target: Target): Promise<void>;
-  /**
-   * Writes a file beside its place and then renames it. A path that ends in a slash is an empty
-   * folder.
-   */
+  /** Absolute paths, without links above their last step: two of one file are equal. Makes nothing. */
+  placeOf(path: string): Promise<string>;
+  /** The folders, where they are known. */
+  roots: readonly string[];
+  /** Makes a folder, with those above it. */
+  makeFolder(path: string): Promise<CopiedOut>;
+  /** Writes a file beside its place, and then renames it. */
   copyOut(from: string, to: string): Promise<CopiedOut>;
   /** Removes what is not complete. Nothing is written any more. */
   abandon(): Promise<void>;
@@ -44,8 +46,6 @@ interface State {
   /** Absent where the job definition does not tell them. */
   roots: readonly string[] | undefined;
   unfinished: Set<string>;
-  /** What was written where, so that of two outputs at one place none is lost without a word. */
-  written: Map<string, Promise<CopiedOut>>;
   closed: boolean;
   files: ReturnType<typeof limitTo>;
 }
@@ -54,7 +54,6 @@ export function openSharedFolders(env: NodeJS.ProcessEnv): SharedFolders {
   const state: State = {
     roots: readRoots(env[SHARED_VARIABLE]),
     unfinished: new Set(),
-    written: new Map(),
     closed: false,
     files: limitTo(6),
   };
@@ -64,7 +63,13 @@ export function openSharedFolders(env: NodeJS.ProcessEnv): SharedFolders {
     },
     copyFileIn: (from, to, target) => copyFileIn(state, from, to, target),
     copyFolderIn: (from, to, target) => copyFolderIn(state, from, to, target),
-    copyOut: (from, to) => copyOut(state, from, to),
+    roots: state.roots ?? [],
+    placeOf: (path) => placeOf(state, path),
+    makeFolder: async (path) => {
+      await persist(() => makeFolder(state, path));
+      return { sizeBytes: 0, crc64nvme: inBase64(await startDigest('CRC64NVME').sum()), etag: '' };
+    },
+    copyOut: (from, to) => state.files(() => persist(() => copyOut(state, from, to))),
     async abandon() {
       state.closed = true;
       await Promise.allSettled([...state.unfinished].map((path) => rm(path, { force: true })));
@@ -106,23 +111,19 @@ async function insidePath({ roots = [] }: State, path: string): Promise<string> 
   );
   if (isInside) return real;
   const shared = roots.length === 0 ? 'there are none' : roots.join(', ');
-  throw new FinalError(
-    real === path
-      ? `${path} is not in a folder that hosts share with tasks (${shared})`
-      : `${path} leads to ${real}, which is not in a folder that hosts share with tasks (${shared})`,
+  if (real === path)
+    throw new FinalError(`${path} is not in a folder that hosts share with tasks (${shared})`);
+  throw new DeclaredError(
+    `${path} leads to ${real}, which is not in a folder that hosts share with tasks (${shared})`,
   );
 }
-
-/** A name of its own, because a name that has 255 bytes leaves no room for a suffix. */
-const besides = (path: string): string =>
-  join(dirname(path), `.${randomBytes(12).toString('hex')}${PART_SUFFIX}`);
 
 const modeOf = (mode: number): number => 0o666 | (mode & 0o111);
 
 async function openFile(path: string): Promise<FileHandle> {
   const facts = await stat(path);
   if (!facts.isFile())
-    throw new FinalError(
+    throw new DeclaredError(
       facts.isDirectory() ? `${path} is a directory, not a file` : `${path} is not a regular file`,
     );
   // A file that was replaced by a pipe since then must not block.
@@ -167,7 +168,7 @@ async function putInPlace<T>(
   write: (file: FileHandle) => Promise<T>,
 ): Promise<T> {
   if (state.closed) throw new FinalError('the attempt has ended');
-  const unfinished = besides(path);
+  const unfinished = unfinishedBeside(path);
   state.unfinished.add(unfinished);
   try {
     const file = await open(unfinished, 'wx', mode);
@@ -193,7 +194,7 @@ async function copyFileIn(
   to: string,
   { room, isAnnounced }: Target,
 ): Promise<Downloaded> {
-  await mkdir(dirname(to), { recursive: true });
+  await makeInputFolder(dirname(to));
   return persist(async () => {
     const file = await openFile(await insidePath(state, from));
     try {
@@ -223,10 +224,10 @@ async function copyFileIn(
 async function copyFolderIn(state: State, from: string, to: string, target: Target): Promise<void> {
   const real = await insidePath(state, from);
   if (!(await stat(real)).isDirectory())
-    throw new FinalError('it is declared as DIRECTORY but is not one');
-  await mkdir(to, { recursive: true });
+    throw new DeclaredError('it is declared as DIRECTORY but is not one');
+  await makeInputFolder(to);
   if (isBelow(await realpath(to), real))
-    throw new FinalError(`${from} cannot be copied into itself, to ${to}`);
+    throw new DeclaredError(`${from} cannot be copied into itself, to ${to}`);
   await copyMembers(state, { from, to, above: [real] }, target);
 }
 
@@ -247,9 +248,9 @@ async function copyMembers(state: State, { from, to, above }: Walk, target: Targ
     const member = { from: path, to: join(to, name) };
     if (facts.isFile()) files.push({ ...member, sizeBytes: facts.size });
     else if (!facts.isDirectory())
-      throw new FinalError(`${path} is not a file or a folder, so it cannot be copied`);
+      throw new DeclaredError(`${path} is not a file or a folder, so it cannot be copied`);
     else if (above.includes(real))
-      throw new FinalError(`${path} leads to a folder above it, so the copy would never end`);
+      throw new DeclaredError(`${path} leads to a folder above it, so the copy would never end`);
     else folders.push({ ...member, above: [...above, real] });
   }
   await target.room.announceFolder(
@@ -260,7 +261,7 @@ async function copyMembers(state: State, { from, to, above }: Walk, target: Targ
     files.map((file) => copyFileIn(state, file.from, file.to, { ...target, isAnnounced: true })),
   );
   for (const folder of folders) {
-    await mkdir(folder.to, { recursive: true });
+    await makeInputFolder(folder.to);
     await copyMembers(state, folder, target);
   }
 }
@@ -271,56 +272,48 @@ async function namesIn(folder: string): Promise<string[]> {
   for (const bytes of await readdir(folder, { encoding: 'buffer' })) {
     const name = bytes.toString('utf8');
     if (!Buffer.from(name).equals(bytes))
-      throw new FinalError(
+      throw new DeclaredError(
         `the name of the file ${JSON.stringify(name)} in ${folder} is not UTF-8`,
       );
-    if (!name.endsWith(PART_SUFFIX)) names.push(name);
+    if (!isUnfinished(name)) names.push(name);
   }
   return names.toSorted();
 }
 
-async function copyOut(state: State, from: string, to: string): Promise<CopiedOut> {
-  return state.files(() => persist(() => copyOutNow(state, from, to)));
+/** The deepest folder that exists, and the path without links above it. */
+async function placeOf(state: State, path: string): Promise<string> {
+  let rest = basename(path);
+  for (let there = dirname(path); ; there = dirname(there)) {
+    const facts = await stat(there).catch((error: unknown) => {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    });
+    if (facts?.isDirectory()) return join(await insidePath(state, there), rest);
+    if (facts)
+      throw new DeclaredError(`${there} is a file, so it cannot be the folder of an output`);
+    rest = join(basename(there), rest);
+  }
 }
 
-async function copyOutNow(state: State, from: string, to: string): Promise<CopiedOut> {
-  if (to.endsWith('/')) {
-    await makeFolder(state, to.replace(/\/+$/, ''));
-    return { sizeBytes: 0, crc64nvme: inBase64(await startDigest('CRC64NVME').sum()), etag: '' };
-  }
-  const folder = await makeFolder(state, dirname(to));
-  const place = join(folder, to.slice(dirname(to).length));
-  const before = state.written.get(place);
-  const writing = before
-    ? before.then(
-        (written) => requireSame(from, place, written),
-        () => writeFile(state, from, place),
-      )
-    : writeFile(state, from, place);
-  state.written.set(place, writing);
-  return writing;
-}
+const isAbsent = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 
 /** @returns the folder without links */
 async function makeFolder(state: State, path: string): Promise<string> {
   // Before anything is made, so that nothing is made outside.
-  for (let there = path; ; there = dirname(there)) {
-    const isThere = await stat(there).then(
-      (facts) => {
-        if (facts.isDirectory()) return true;
-        throw new FinalError(`${there} is a file, so it cannot be the folder of an output`);
-      },
-      (error: unknown) => {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
-        throw error;
-      },
-    );
-    if (!isThere) continue;
-    await insidePath(state, there);
-    break;
-  }
-  await mkdir(path, { recursive: true });
-  return insidePath(state, path);
+  const place = await placeOf(state, path);
+  const facts = await stat(place).catch(() => undefined);
+  if (facts && !facts.isDirectory())
+    throw new DeclaredError(`${path} is a file, so it cannot be the folder of an output`);
+  if (!facts) await mkdir(place, { recursive: true });
+  return insidePath(state, place);
+}
+
+async function copyOut(state: State, from: string, to: string): Promise<CopiedOut> {
+  const folder = await makeFolder(state, dirname(to));
+  return writeFile(state, from, join(folder, basename(to)));
 }
 
 async function sumOf(path: string): Promise<CopiedOut> {
@@ -333,16 +326,10 @@ async function sumOf(path: string): Promise<CopiedOut> {
   }
 }
 
-async function requireSame(from: string, place: string, written: CopiedOut): Promise<CopiedOut> {
-  const { sizeBytes, crc64nvme } = await sumOf(from);
-  if (sizeBytes === written.sizeBytes && crc64nvme === written.crc64nvme) return written;
-  throw new FinalError(`two outputs of different content have the place ${place}`);
-}
-
 async function writeFile(state: State, from: string, place: string): Promise<CopiedOut> {
   const facts = await stat(place).catch(() => undefined);
   if (facts?.isDirectory())
-    throw new FinalError(`${place} is a folder, so no file can be written there`);
+    throw new DeclaredError(`${place} is a folder, so no file can be written there`);
   // A link to the task's own scratch is not in place: its file is gone with the task.
   if (facts && (await realpath(from)) === (await insidePath(state, place).catch(() => '')))
     return sumOf(from);

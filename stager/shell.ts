@@ -7,6 +7,8 @@ import type { Readable, Writable } from 'node:stream';
 export type Answer = (words: string[]) => Promise<boolean>;
 
 export interface RunningShell {
+  /** Undefined when it could not be started. */
+  pid: number | undefined;
   /** The exit code; 128 + n when killed by signal n. Rejects when the shell cannot be started. */
   ended: Promise<number>;
   /** Sends it to the whole process group: the shell and everything the task started. */
@@ -116,5 +118,5 @@ export function runShell(
       resolve(code ?? 128 + (name === null ? 0 : (signalNumbers[name] ?? 0))),
     );
   });
-  return { ended, signal };
+  return { pid: child.pid, ended, signal };
 }

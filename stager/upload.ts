@@ -11,13 +11,17 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import type { CompletedPart, S3Client } from '@aws-sdk/client-s3';
-import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { combineCrc } from '../core/cache/crc-combine.ts';
+import { formatS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
-import { digestFile, inBase64, startDigest } from './digest.ts';
+import { inBase64, startDigest } from './digest.ts';
 import { allSettled, limitTo } from './limit.ts';
-import { persist, statusOf } from './s3.ts';
+import { ChangedError, readRange } from './open-file.ts';
+import type { ByteSpan } from './open-file.ts';
+import { FinalError, persist, statusOf, TRIES } from './s3.ts';
 import { openSharedFolders } from './shared-folders.ts';
 import type { SharedFolders } from './shared-folders.ts';
 
@@ -50,17 +54,33 @@ const writtenAs = (answer: {
 
 export interface Uploader {
   /**
-   * Writes the file in up to five tries. A failed multipart upload is aborted.
+   * Writes the file in up to five tries. A failed multipart upload is aborted. Of a file that grows
+   * meanwhile, the bytes that it had at first are written.
    * @throws the last failure
    */
-  upload(path: string, to: S3Place, contentType: string): Promise<Uploaded>;
-  /** The same to a path in a folder that hosts share with tasks. */
-  copyOut(path: string, to: string): Promise<Uploaded>;
+  upload(from: string | OpenFile, to: S3Place, contentType: string): Promise<Uploaded>;
+  /** Writes the object without bytes that stands for an empty folder: its key ends in '/'. */
+  markFolder(to: S3Place): Promise<Uploaded>;
+  /** To places in the folders that hosts share with tasks. */
+  shared: SharedFolders;
   /**
    * Aborts the multipart uploads in progress, because S3 bills unfinished ones until they are
    * aborted, and removes copies that are not complete.
    */
   abandon(): Promise<void>;
+}
+
+/** A file that may have lost its name. It stays open. */
+interface OpenFile {
+  file: FileHandle;
+  /** For people. */
+  path: string;
+}
+
+/** What is uploaded of an open file: this many bytes, whatever is written to it meanwhile. */
+interface Source {
+  file: FileHandle;
+  sizeBytes: number;
 }
 
 interface OpenUpload {
@@ -83,60 +103,118 @@ function partsOf(sizeBytes: number): Part[] {
   }));
 }
 
+const everyByteOf = ({ sizeBytes }: Source): ByteSpan => ({ start: 0, end: sizeBytes - 1 });
+
+async function digestOf(file: FileHandle, span: ByteSpan): Promise<Uint8Array> {
+  const digest = startDigest('CRC64NVME');
+  for await (const chunk of readRange(file, span)) digest.update(chunk);
+  return digest.sum();
+}
+
+/**
+ * Calls `send` with these bytes as a stream. The SDK does not hear of a stream that fails, and would
+ * wait for its other half.
+ */
+async function sendStream<T>(
+  file: FileHandle,
+  span: ByteSpan,
+  send: (body: Readable, abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const body = Readable.from(readRange(file, span), { objectMode: false });
+  const aborted = new AbortController();
+  let failure: Error | undefined;
+  body.once('error', (error) => {
+    failure = error;
+    aborted.abort();
+  });
+  try {
+    return await send(body, aborted.signal);
+  } catch (error) {
+    throw failure ?? error;
+  } finally {
+    body.destroy();
+  }
+}
+
 async function putWhole(
   s3: S3Client,
-  path: string,
-  sizeBytes: number,
+  source: Source,
   to: S3Place,
   contentType: string,
 ): Promise<Uploaded> {
+  const { file, sizeBytes } = source;
+  const span = everyByteOf(source);
   return persist(async () => {
     const target = { Bucket: to.bucket, Key: to.key, ContentType: contentType };
     if (sizeBytes <= IN_MEMORY_UP_TO_BYTES) {
-      const bytes = await readFile(path);
+      const chunks: Buffer[] = [];
+      for await (const chunk of readRange(file, span)) chunks.push(chunk);
+      const bytes = Buffer.concat(chunks);
       const digest = startDigest('CRC64NVME');
       digest.update(bytes);
       const crc64nvme = inBase64(await digest.sum());
       const answer = await s3.send(
         new PutObjectCommand({ ...target, Body: bytes, ChecksumCRC64NVME: crc64nvme }),
       );
-      return { sizeBytes: bytes.length, crc64nvme, ...writtenAs(answer) };
+      return { sizeBytes, crc64nvme, ...writtenAs(answer) };
     }
     // Read twice, the second time from the page cache: memory stays at one chunk, and S3 verifies
     // the body.
-    const crc64nvme = inBase64(await digestFile(path, 'CRC64NVME'));
-    const Body = createReadStream(path, { end: sizeBytes - 1 });
-    const answer = await s3.send(
-      new PutObjectCommand({
-        ...target,
-        Body,
-        ContentLength: sizeBytes,
-        ChecksumCRC64NVME: crc64nvme,
-      }),
+    const crc64nvme = inBase64(await digestOf(file, span));
+    const answer = await sendStream(file, span, (Body, abortSignal) =>
+      s3.send(
+        new PutObjectCommand({
+          ...target,
+          Body,
+          ContentLength: sizeBytes,
+          ChecksumCRC64NVME: crc64nvme,
+        }),
+        { abortSignal },
+      ),
     );
     return { sizeBytes, crc64nvme, ...writtenAs(answer) };
   });
 }
 
+/** CRC64NVME of no bytes. */
+const NOTHING_CRC = 'AAAAAAAAAAA=';
+
+const putMarker = (s3: S3Client, to: S3Place): Promise<Uploaded> =>
+  persist(async () => {
+    const answer = await s3.send(
+      new PutObjectCommand({
+        Bucket: to.bucket,
+        Key: to.key,
+        Body: new Uint8Array(),
+        ContentType: 'application/x-directory',
+        ChecksumCRC64NVME: NOTHING_CRC,
+      }),
+    );
+    return { sizeBytes: 0, crc64nvme: NOTHING_CRC, ...writtenAs(answer) };
+  });
+
 async function putPart(
   s3: S3Client,
-  path: string,
+  file: FileHandle,
   { to, id }: OpenUpload,
   part: Part,
 ): Promise<{ done: CompletedPart; sum: Uint8Array }> {
   return persist(async () => {
-    const sum = await digestFile(path, 'CRC64NVME', part);
+    const sum = await digestOf(file, part);
     const crc = inBase64(sum);
-    const answer = await s3.send(
-      new UploadPartCommand({
-        Bucket: to.bucket,
-        Key: to.key,
-        UploadId: id,
-        PartNumber: part.number,
-        Body: createReadStream(path, { start: part.start, end: part.end }),
-        ContentLength: part.end - part.start + 1,
-        ChecksumCRC64NVME: crc,
-      }),
+    const answer = await sendStream(file, part, (Body, abortSignal) =>
+      s3.send(
+        new UploadPartCommand({
+          Bucket: to.bucket,
+          Key: to.key,
+          UploadId: id,
+          PartNumber: part.number,
+          Body,
+          ContentLength: part.end - part.start + 1,
+          ChecksumCRC64NVME: crc,
+        }),
+        { abortSignal },
+      ),
     );
     return { done: { PartNumber: part.number, ETag: answer.ETag, ChecksumCRC64NVME: crc }, sum };
   });
@@ -182,22 +260,33 @@ interface Uploads {
    */
   files: ReturnType<typeof limitTo>;
   parts: ReturnType<typeof limitTo>;
+  warn: (text: string) => void;
+}
+
+interface Helpers {
+  shared?: SharedFolders;
+  /** Told what happened to a file while it was uploaded. */
+  warn?: (text: string) => void;
 }
 
 export function createUploader(
   s3: S3Client,
-  shared: SharedFolders = openSharedFolders({}),
+  { shared = openSharedFolders({}), warn = () => undefined }: Helpers = {},
 ): Uploader {
-  const uploads: Uploads = { s3, open: new Set(), files: limitTo(6), parts: limitTo(6) };
+  const uploads: Uploads = { s3, open: new Set(), files: limitTo(6), parts: limitTo(6), warn };
   return {
-    upload: (path, to, contentType) =>
+    upload: (from, to, contentType) =>
       uploads.files(async () => {
-        const { size } = await stat(path);
-        return size <= ONE_PUT_UP_TO_BYTES
-          ? putWhole(s3, path, size, to, contentType)
-          : putInParts(uploads, path, size, to, contentType);
+        if (typeof from !== 'string') return putSteadily(uploads, from, to, contentType);
+        const file = await open(from, 'r');
+        try {
+          return await putSteadily(uploads, { file, path: from }, to, contentType);
+        } finally {
+          await file.close();
+        }
       }),
-    copyOut: (path, to) => shared.copyOut(path, to),
+    shared,
+    markFolder: (to) => uploads.files(() => putMarker(s3, to)),
     abandon: async () =>
       void (await Promise.allSettled([
         shared.abandon(),
@@ -206,18 +295,52 @@ export function createUploader(
   };
 }
 
+/** S3 received other bytes than were summed: somebody writes to the file, or the network failed. */
+const isOtherBytes = (error: unknown): boolean =>
+  error instanceof ChangedError || (error instanceof Error && error.name === 'BadDigest');
+
+/** Takes a size once and writes that many bytes; again where they changed meanwhile. */
+async function putSteadily(
+  uploads: Uploads,
+  { file, path }: OpenFile,
+  to: S3Place,
+  contentType: string,
+): Promise<Uploaded> {
+  const { size: firstBytes } = await file.stat();
+  for (let tried = 1, sizeBytes = firstBytes; ; tried += 1) {
+    try {
+      const source = { file, sizeBytes };
+      const written =
+        sizeBytes <= ONE_PUT_UP_TO_BYTES
+          ? await putWhole(uploads.s3, source, to, contentType)
+          : await putInParts(uploads, source, to, contentType);
+      const { size: lastBytes } = await file.stat();
+      if (lastBytes !== sizeBytes || sizeBytes !== firstBytes)
+        uploads.warn(
+          `${path} went from ${firstBytes} to ${lastBytes} bytes while it was written to ` +
+            `${formatS3Url(to)}, which has its first ${sizeBytes} bytes.`,
+        );
+      return written;
+    } catch (error) {
+      if (!isOtherBytes(error)) throw error;
+      if (tried >= TRIES)
+        throw new FinalError(`${path} was changed each time it was read, ${tried} times`);
+      ({ size: sizeBytes } = await file.stat());
+    }
+  }
+}
+
 async function putInParts(
   uploads: Uploads,
-  path: string,
-  sizeBytes: number,
+  source: Source,
   to: S3Place,
   contentType: string,
 ): Promise<Uploaded> {
   const upload = await openUpload(uploads, to, contentType);
   try {
-    const written = await putParts(uploads, path, sizeBytes, upload);
+    const written = await putParts(uploads, source, upload);
     uploads.open.delete(upload);
-    return { sizeBytes, ...written };
+    return { sizeBytes: source.sizeBytes, ...written };
   } catch (error) {
     // The error that matters is the file's. If the abort fails too, the bucket's lifecycle rule
     // cleans up.
@@ -248,12 +371,11 @@ async function openUpload(
 
 async function putParts(
   { s3, parts }: Uploads,
-  path: string,
-  sizeBytes: number,
+  { file, sizeBytes }: Source,
   upload: OpenUpload,
 ): Promise<Omit<Uploaded, 'sizeBytes'>> {
   const cuts = partsOf(sizeBytes);
-  const ended = await allSettled(cuts.map((part) => parts(() => putPart(s3, path, upload, part))));
+  const ended = await allSettled(cuts.map((part) => parts(() => putPart(s3, file, upload, part))));
   const [first, ...rest] = ended;
   if (!first) throw new Error('The multipart upload has no parts');
   const sum = rest.reduce((whole, next, behind) => {

@@ -31,7 +31,7 @@ export const runIn = (world: ApiWorld) => {
     submissions += 1;
     const key = `sub${submissions}`;
     const [made] = await sql(
-      "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (REPEAT('s', 32), '00', '', ?, ?, 'running', 2, 'fast', 1, 'job-1', 5, 1)",
+      "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, open, queue, job_definition_id, job_id, running_ms, created_ms) VALUES (REPEAT('s', 32), '00', '', ?, ?, 'running', 2, 2, 'fast', 1, 'job-1', 5, 1)",
       [key, Buffer.alloc(16)],
     );
     const { insertId } = made as { insertId: number };

@@ -215,6 +215,7 @@ function openAws({ config, metrics }: RuntimeOptions, { redis }: Queues) {
     metrics,
     pathStyle: config.s3PathStyle === 'yes',
     budget: budgetOf('s3', 's3', S3_PER_SECOND),
+    requesterPays: config.requesterPays,
   });
   // AWS limits SubmitJob separately. With one budget for all calls, the registration of a shape
   // would take a turn from its submission.

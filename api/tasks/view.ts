@@ -2,6 +2,7 @@
 import { profiles, shownStateOf } from '../../core/profiles/profiles.ts';
 import { waitingSentence } from '../../core/submission/waiting-reason.ts';
 import { hideSecrets } from '../../core/task/secrets.ts';
+import { escapePath } from '../../core/files/path-pattern.ts';
 import { joinUrl } from '../../core/files/s3-url.ts';
 import type { ExecutorResult } from '../../core/result/result.ts';
 import { publicId } from '../../core/ids.ts';
@@ -60,17 +61,22 @@ export function viewMinimal(standing: TaskStanding, states: StateVersion): TesTa
   return { id: publicId('task', standing), state: shownStateOf(standing, states) };
 }
 
+/** As a caller would send it: special characters in the name of a file are escaped. */
+const viewOutput = (output: OutputOf<string>): OutputOf<string> =>
+  output.path_prefix === undefined ? { ...output, path: escapePath(output.path) } : output;
+
 export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
-  const { detail, spec } = facts;
+  const { detail } = facts;
+  const spec = hideSecrets(facts.spec);
   const full = options.view === 'FULL';
   return {
     ...viewMinimal(detail, options.states),
     ...(detail.name !== '' && { name: detail.name }),
     ...(detail.description !== '' && { description: detail.description }),
     inputs: spec.inputs.map((input) => viewInput(input, full)),
-    outputs: spec.outputs,
+    outputs: spec.outputs.map(viewOutput),
     resources: viewResources(spec),
-    executors: hideSecrets(spec).executors,
+    executors: spec.executors,
     ...(spec.volumes.length > 0 && { volumes: spec.volumes }),
     tags: detail.tags,
     logs: viewLogs(facts, options),
@@ -215,6 +221,7 @@ function attemptMetadata(attempt: AttemptView): Record<string, string> {
   return {
     attempt: String(attempt.number),
     submission: attempt.submissionKey,
+    queue: attempt.queue,
     ...(attempt.jobId !== undefined && { batch_job_id: String(job) }),
   };
 }

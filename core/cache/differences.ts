@@ -125,14 +125,21 @@ function changed(
   };
 }
 
-function environmentDifferences({ env = {} }: Executor, other: Executor): Difference[] {
-  const theirs = other.env ?? {};
+/** A variable may be named as what every object inherits. */
+const ownOf = (env: Readonly<Record<string, string>>, name: string): string | undefined =>
+  Object.hasOwn(env, name) ? env[name] : undefined;
+
+function environmentDifferences(
+  { env = {} }: Executor,
+  { env: theirs = {} }: Executor,
+): Difference[] {
   const names = [...new Set([...Object.keys(env), ...Object.keys(theirs)])].toSorted();
   return names
-    .filter((name) => env[name] !== theirs[name])
-    .map((name) => {
+    .map((name) => ({ name, mine: ownOf(env, name), other: ownOf(theirs, name) }))
+    .filter(({ mine, other }) => mine !== other)
+    .map(({ name, mine, other }) => {
       const [part, what] = [`env.${name}`, `environment ${name}`];
-      if (!isSecretName(name)) return changed(part, what, env[name], theirs[name]);
+      if (!isSecretName(name)) return changed(part, what, mine, other);
       return { part, brief: `${what} changed`, says: `${what} changed (its values are hidden)` };
     });
 }

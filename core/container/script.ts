@@ -6,6 +6,7 @@
  * Only shell builtins are used, because an image may have no other program.
  */
 import { stagerExit } from './container.ts';
+import { isVariableName, mustBeUnset } from './shell-names.ts';
 import type { ExecutorOf, InputOf, OutputOf } from '../task/task.ts';
 import type { Template, Text } from '../task/template.ts';
 
@@ -80,18 +81,31 @@ function renderOutput(output: OutputOf<Text>, word: Word): string {
   return `ask output ${output.type} ${word(output.url)} ${word(output.path)}${prefix}`;
 }
 
+/** A plain file needs no more than its folder. */
+function renderPlace({ path, path_prefix, type }: OutputOf<Text>, word: Word): string {
+  const prefix = path_prefix === undefined ? '' : ` ${word(path_prefix)}`;
+  return `ask place ${word(path)}${type === 'FILE' && prefix === '' ? '' : ` ${type}${prefix}`}`;
+}
+
 function renderExports(env: Record<string, Text> | undefined, word: Word): string[] {
+  const names = Object.keys(env ?? {});
   const pairs = Object.entries(env ?? {}).map(([name, text]) => {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+    if (!isVariableName(name))
       throw new RangeError(
         `${cite(name)} is not a valid name of an environment variable. ` +
           'Use letters, digits and _, and do not begin with a digit.',
       );
     return `${name}=${word(text)}`;
   });
+  const special = names.filter(mustBeUnset);
   // One command for all: its words are expanded before any variable is set, so a variable v0 cannot
-  // change another's value.
-  return pairs.length === 0 ? [] : [`  export ${pairs.join(' ')} || exit ${stagerExit.script}`];
+  // change another's value. Shells would warn of a locale that the image lacks.
+  return [
+    ...(special.length === 0 ? [] : [`  unset ${special.join(' ')} 2>/dev/null`]),
+    ...(pairs.length === 0
+      ? []
+      : [`  export ${pairs.join(' ')} 2>/dev/null || exit ${stagerExit.script}`]),
+  ];
 }
 
 /** Docker's default, for images that set no PATH. */
@@ -152,10 +166,7 @@ function render(template: Template, word: Word): string {
     ),
     ...section(
       '# The folder of each output: commands expect it to exist.',
-      outputs.map(
-        ({ path, path_prefix: prefix }) =>
-          `ask place ${word(path)}${prefix === undefined ? '' : ` ${word(prefix)}`} || finish ${stagerExit.script}`,
-      ),
+      outputs.map((output) => `${renderPlace(output, word)} || finish ${stagerExit.script}`),
     ),
     ...section(
       '# Inputs: each is declared, then all are fetched at once and checked for size and checksum.',

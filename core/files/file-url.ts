@@ -2,11 +2,11 @@
  * Which URLs a task's files may have. Only the form is checked here; whether a file exists is known
  * where the task runs.
  */
-import { parseS3Url } from './s3-url.ts';
+import { LONGEST_KEY_BYTES, parseS3Url } from './s3-url.ts';
+import { namesUser } from './url-secrets.ts';
 
 /** Bucket names as S3 has allowed them since 2018. */
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
-const LONGEST_KEY_BYTES = 1024;
 
 /** What was expected of the URL; undefined when it is valid. */
 export type UrlRule = (url: string, directory: boolean) => string | undefined;
@@ -33,7 +33,16 @@ export const pathOfUrl = (url: string): string | undefined => {
  */
 const isPath = (url: string): boolean => pathOfUrl(url) !== undefined;
 
+/**
+ * A task is stored and shown with its URLs: to its owner, in its script, and to whoever may read
+ * the work bucket.
+ */
+const NO_USER =
+  'a URL without user and password, because tasks are stored and shown with their URLs; ' +
+  'use a presigned URL, or copy the file to S3';
+
 export const inputUrlProblem: UrlRule = (url, directory) => {
+  if (namesUser(url)) return NO_USER;
   if (url.startsWith('s3://')) return s3Problem(url, directory);
   if (/^https?:\/\//.test(url))
     return URL.canParse(url) ? undefined : 'a valid http:// or https:// URL';
@@ -41,6 +50,7 @@ export const inputUrlProblem: UrlRule = (url, directory) => {
 };
 
 export const outputUrlProblem: UrlRule = (url, directory) => {
+  if (namesUser(url)) return NO_USER;
   if (url.startsWith('s3://')) return s3Problem(url, directory);
   return isPath(url) ? undefined : 's3://bucket/key';
 };

@@ -1,7 +1,10 @@
 /**
- * The result record as a key: `<index>.<attempt>.<base64url of its bytes and their proof>`,
- * relative to the submission's `results/`. A record that does not fit is `<index>.<attempt>.long.<proof>`,
- * and the object's body holds it.
+ * The result record as a key: `<time>.<index>.<attempt>.<base64url of its bytes and their proof>`,
+ * relative to the submission's `results/`. A record that does not fit is
+ * `<time>.<index>.<attempt>.long.<proof>`, and the object's body holds it.
+ *
+ * The time is when the attempt ended, by the clock of its host. It only orders the listing, so that new records
+ * come last: see core/submission/list-from.ts.
  */
 import { indexInKey } from '../files/s3-layout.ts';
 import { isProof, PROOF_BYTES, proofOf } from '../submission/proof.ts';
@@ -26,18 +29,28 @@ export interface Recorded {
   attempt: number;
 }
 
-const keyProof = ({ secret, index, attempt }: Recorded, bytes: Buffer | typeof LONG): Buffer =>
-  proofOf(secret, 'result-key', [index, attempt], bytes);
+/** Epoch milliseconds, as long until the year 2286. */
+const timeInKey = (endedMs: number): string => String(endedMs).padStart(13, '0');
+
+const keyProof = (
+  { secret, index, attempt, endedMs }: Recorded & { endedMs: number },
+  bytes: Buffer | typeof LONG,
+): Buffer => proofOf(secret, 'result-key', [endedMs, index, attempt], bytes);
+
+/** A key that is not before any record that ended at `endedMs` or later. */
+export const firstKeyAt = (endedMs: number): string => timeInKey(Math.max(0, endedMs));
 
 export function encodeResultKey(recorded: Recorded, record: ResultRecord): string {
-  const head = `${indexInKey(recorded.index)}.${recorded.attempt}.`;
+  const { endedMs } = record;
+  const stamped = { ...recorded, endedMs };
+  const head = `${timeInKey(endedMs)}.${indexInKey(recorded.index)}.${recorded.attempt}.`;
   // What only saves later requests gives way first: the sums of inputs, never what decides.
   for (const candidate of [record, withoutSums(record)]) {
     const bytes = packRecord(candidate);
-    const whole = head + Buffer.concat([bytes, keyProof(recorded, bytes)]).toString('base64url');
+    const whole = head + Buffer.concat([bytes, keyProof(stamped, bytes)]).toString('base64url');
     if (whole.length <= LONGEST_TAIL_BYTES) return whole;
   }
-  return `${head}${LONG}.${keyProof(recorded, LONG).toString('base64url')}`;
+  return `${head}${LONG}.${keyProof(stamped, LONG).toString('base64url')}`;
 }
 
 function withoutSums(record: ResultRecord): ResultRecord {
@@ -46,26 +59,33 @@ function withoutSums(record: ResultRecord): ResultRecord {
   return { ...record, inputs };
 }
 
+/** The array index that a key under `results/` names, whoever wrote it; NaN where it names none. */
+export const indexOfKey = (keyTail: string): number =>
+  Number.parseInt(keyTail.slice(keyTail.indexOf('.') + 1), 10);
+
 /**
  * What a key under `results/` says. Undefined for a key that no stager of this submission wrote;
  * never throws. The record is absent when it did not fit: read the object's body with
  * `openResultBody`.
  */
 export function decodeResultKey(secret: Buffer, keyTail: string): SeenResult | undefined {
-  const match = /^(\d{5,})\.([1-9]\d*)\.(long\.)?([A-Za-z0-9_-]+)$/.exec(keyTail);
+  const match = /^(\d{13})\.(\d{5,})\.([1-9]\d*)\.(long\.)?([A-Za-z0-9_-]+)$/.exec(keyTail);
   if (!match) return undefined;
-  const [, indexText, attemptText, long, text = ''] = match;
+  const [, timeText, indexText, attemptText, long, text = ''] = match;
+  const endedMs = Number(timeText);
   const index = Number(indexText);
   const attempt = Number(attemptText);
   if (index >= LARGEST_ARRAY || attempt > MOST_BATCH_ATTEMPTS) return undefined;
   if (indexInKey(index) !== indexText) return undefined;
-  const recorded = { secret, index, attempt };
+  const recorded = { secret, index, attempt, endedMs };
   const bytes = Buffer.from(text, 'base64url');
   if (long !== undefined)
-    return isProof(bytes, keyProof(recorded, LONG)) ? { index, attempt } : undefined;
+    return isProof(bytes, keyProof(recorded, LONG)) ? { index, attempt, endedMs } : undefined;
   if (bytes.length <= PROOF_BYTES) return undefined;
   const packed = bytes.subarray(0, -PROOF_BYTES);
   if (!isProof(bytes.subarray(-PROOF_BYTES), keyProof(recorded, packed))) return undefined;
   const record = unpackRecord(packed);
-  return record && implausibleField(record) === undefined ? { index, attempt, record } : undefined;
+  return record && implausibleField(record) === undefined
+    ? { index, attempt, endedMs, record }
+    : undefined;
 }

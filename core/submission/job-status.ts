@@ -9,6 +9,13 @@ export interface CountedJob {
   counts?: Partial<Record<string, number>>;
 }
 
+interface SubmissionProgress {
+  size: number;
+  /** How many of its attempts have not ended, as far as MySQL knows. */
+  open: number;
+  cancelMs: number | null;
+}
+
 export const hasEnded = ({ status }: CountedJob): boolean =>
   status === 'SUCCEEDED' || status === 'FAILED';
 
@@ -26,10 +33,6 @@ export function hasRun(job: CountedJob): boolean {
 /**
  * Whether there is anything to read or to end. A submission in which nothing has changed costs no
  * more than its part of the one look at its queue.
- * @param open how many of its attempts have not ended, as far as MySQL knows
  */
-export const hasNews = (
-  { size, cancelMs }: { size: number; cancelMs: number | null },
-  job: CountedJob,
-  open: number,
-): boolean => cancelMs !== null || endedCount(job) > size - open;
+export const hasNews = ({ size, open, cancelMs }: SubmissionProgress, job: CountedJob): boolean =>
+  cancelMs !== null || endedCount(job) > size - open;

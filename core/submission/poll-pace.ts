@@ -1,5 +1,4 @@
 /** How the jobs of a queue are looked at, and when the next look is due. */
-import { indexInKey } from '../files/s3-layout.ts';
 
 /**
  * Up to this many jobs, one DescribeJobs tells all. Above, listing by status gives 1,000 a request,
@@ -7,10 +6,6 @@ import { indexInKey } from '../files/s3-layout.ts';
  */
 const DESCRIBE_UP_TO = 100;
 export const looksByListing = (jobs: number): boolean => jobs > DESCRIBE_UP_TO;
-
-/** A key after which a listing of results shows every attempt from `firstOpen` on. */
-export const resultsFrom = (firstOpen: number): string | undefined =>
-  firstOpen === 0 ? undefined : `${indexInKey(firstOpen - 1)}~`;
 
 /** When anything last happened in a queue. */
 export const lastChangeMs = (

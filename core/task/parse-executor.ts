@@ -1,9 +1,12 @@
 /** Reads a task's executors. */
-import { problemAt, type Problem } from '../problems.ts';
+import { wrongVariableName, wrongVariableValue } from '../container/shell-names.ts';
+import { memberPath, problemAt, type Problem } from '../problems.ts';
 import { checkPath, LONGEST_PATH_BYTES } from './parse-files.ts';
 import {
+  byteLength,
   flagOf,
   optional,
+  pathOf,
   rawOf,
   refuse,
   textMapOf,
@@ -14,8 +17,18 @@ import {
 } from './read-fields.ts';
 import type { ExecutorOf } from './task.ts';
 
-/** Linux's MAX_ARG_STRLEN: a program cannot be given a longer argument or variable. */
+/**
+ * Linux's MAX_ARG_STRLEN, without the NUL at the end: a program cannot be given a longer argument, or a
+ * variable that is longer with its name and `=`.
+ */
 const LONGEST_ARGUMENT_BYTES = 131_071;
+/**
+ * Of all arguments and variables together Linux takes a quarter of the stack's limit, which is 8 MiB
+ * unless a host changes it. The rest is for what the image and Batch set, and for the program's path.
+ */
+const MOST_ARGUMENT_BYTES = 2 * 1_048_576 - 65_536;
+/** Each has a NUL and a pointer. */
+const BYTES_PER_ARGUMENT = 9;
 
 const STREAM: TextRule = { emptyIsAbsent: true, longestBytes: LONGEST_PATH_BYTES };
 
@@ -29,12 +42,11 @@ export function readExecutor(executor: Source): ExecutorOf<string> | undefined {
     checkPath(executor, name, textOf(executor, name, STREAM)),
   ]);
   const env = textMapOf(executor, 'env', {
-    key: (key) =>
-      /^[A-Za-z_][A-Za-z0-9_]*$/.test(key)
-        ? undefined
-        : 'a variable name of letters, digits and _ that does not begin with a digit',
+    key: wrongVariableName,
     value: { longestBytes: LONGEST_ARGUMENT_BYTES, secret: true },
   });
+  checkVariables(executor, env);
+  checkTotal(executor, command, env);
   const ignoreError = flagOf(executor, 'ignore_error');
   if (image === undefined) return undefined;
   return {
@@ -53,6 +65,32 @@ function readCommand(executor: Source): string[] {
     given === undefined || (Array.isArray(given) && (given.length === 0 || given[0] === ''));
   if (empty) refuse(executor, 'command', 'a list of strings that begins with a program', given);
   return command;
+}
+
+function checkVariables(executor: Source, env: Record<string, string>): void {
+  for (const [name, value] of Object.entries(env)) {
+    const longest = LONGEST_ARGUMENT_BYTES - byteLength(`${name}=`);
+    const bytes = byteLength(value);
+    const expected =
+      wrongVariableValue(name, value) ??
+      (bytes > longest
+        ? `at most ${longest} bytes, ${LONGEST_ARGUMENT_BYTES} with its name and "="; this has ${bytes}`
+        : undefined);
+    if (expected !== undefined)
+      executor.problems.push({ field: memberPath(pathOf(executor, 'env'), name), expected });
+  }
+}
+
+function checkTotal(executor: Source, command: string[], env: Record<string, string>): void {
+  const texts = [...command, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
+  const bytes = texts.reduce((sum, text) => sum + byteLength(text) + BYTES_PER_ARGUMENT, 0);
+  if (bytes > MOST_ARGUMENT_BYTES)
+    refuse(
+      executor,
+      Object.keys(env).length === 0 ? 'command' : 'env',
+      `at most ${MOST_ARGUMENT_BYTES} bytes in the arguments and variables of an executor together, ` +
+        `with ${BYTES_PER_ARGUMENT} for each; these have ${bytes}. Put long texts into an input`,
+    );
 }
 
 /** A task runs in one container (docs/adr/0007-one-image-per-task.md). */

@@ -44,7 +44,7 @@ function refusal(text: string, rule: TextRule): string | undefined {
   return undefined;
 }
 
-const byteLength = (text: string): number => new TextEncoder().encode(text).length;
+export const byteLength = (text: string): number => new TextEncoder().encode(text).length;
 
 /** An object of a caller's JSON, its path, and the list that its problems are added to. */
 export interface Source {

@@ -1,7 +1,8 @@
 /**
- * Variables whose names suggest a secret: only the container gets their values; they are never
- * shown.
+ * What only the container gets and is never shown: variables whose names suggest a secret. Tasks of
+ * earlier versions may have URLs with a password, which are refused today.
  */
+import { hideUser } from '../files/url-secrets.ts';
 import { isSecretName } from './secret-names.ts';
 import type { TaskOf } from './task.ts';
 import type { SplitTask } from './template.ts';
@@ -27,20 +28,40 @@ function changeSecrets<S>(task: TaskOf<S>, change: (value: S) => S): TaskOf<S> {
   };
 }
 
+const withUrls = <S>(task: TaskOf<S>, change: (url: S) => S): TaskOf<S> => ({
+  ...task,
+  inputs: task.inputs.map((input) =>
+    input.url === undefined ? input : { ...input, url: change(input.url) },
+  ),
+  outputs: task.outputs.map((output) => ({ ...output, url: change(output.url) })),
+});
+
 /** The task with its secrets hidden. */
 export const hideSecrets = (spec: TaskOf<string>): TaskOf<string> =>
-  changeSecrets(spec, () => HIDDEN);
+  withUrls(
+    changeSecrets(spec, () => HIDDEN),
+    hideUser,
+  );
 
 /** A template and its values with the secrets hidden; everything else stays in place. */
 export function hideSecretValues({ template, values }: SplitTask): SplitTask {
   const hidden = new Set<number>();
-  const shown = changeSecrets(template, (text) => {
-    if (typeof text === 'string') return HIDDEN;
-    hidden.add(text.slot);
-    return text;
-  });
-  return {
-    template: shown,
-    values: values.map((value, slot) => (hidden.has(slot) ? HIDDEN : value)),
+  const urls = new Set<number>();
+  const shown = withUrls(
+    changeSecrets(template, (text) => {
+      if (typeof text === 'string') return HIDDEN;
+      hidden.add(text.slot);
+      return text;
+    }),
+    (url) => {
+      if (typeof url === 'string') return hideUser(url);
+      urls.add(url.slot);
+      return url;
+    },
+  );
+  const show = (value: string, slot: number): string => {
+    if (hidden.has(slot)) return HIDDEN;
+    return urls.has(slot) ? hideUser(value) : value;
   };
+  return { template: shown, values: values.map(show) };
 }

@@ -2,6 +2,7 @@
  * Files on the mount and their objects in S3: whether two are the same, and how one is copied to
  * the other.
  */
+import { readPayingBuckets, REQUESTER_PAYS_VARIABLE } from '../../core/files/requester-pays.ts';
 import { addNextToWire } from '../../aws/request-middleware.ts';
 import { openObjectStore, type DescribedObject, type ObjectStore } from '../../aws/s3.ts';
 import { parseS3Url, type S3Place } from '../../core/files/s3-url.ts';
@@ -35,7 +36,11 @@ export interface CopiesOptions {
 }
 
 export function openCopies({ environment, pathStyle, nowMs }: CopiesOptions): Copies {
-  const objects = openObjectStore({ metrics: createMetrics(), pathStyle });
+  const objects = openObjectStore({
+    metrics: createMetrics(),
+    pathStyle,
+    requesterPays: readPayingBuckets(environment[REQUESTER_PAYS_VARIABLE]),
+  });
   const s3 = openS3(environment);
   const uploader = createUploader(s3);
   const sums = rememberSums(nowMs);

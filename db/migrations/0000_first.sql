@@ -216,6 +216,7 @@ CREATE TABLE `shapes` (
 	`queue` varchar(512) NOT NULL,
 	`share` varchar(255) NOT NULL,
 	`priority` int NOT NULL,
+	`tags` mediumtext,
 	`owner` varchar(64) NOT NULL,
 	`used_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `shapes_shape` PRIMARY KEY(`shape`)
@@ -230,6 +231,7 @@ CREATE TABLE `submissions` (
 	`shape` binary(16) NOT NULL,
 	`state` enum('packed','calling','running','ended') NOT NULL,
 	`size` int NOT NULL,
+	`open` int NOT NULL,
 	`queue` varchar(512) NOT NULL,
 	`job_definition_id` bigint unsigned NOT NULL,
 	`job_id` varchar(80),

@@ -49,6 +49,8 @@ export const shapes = mysqlTable('shapes', {
   queue: ascii(512).notNull(),
   share: ascii(255).notNull(),
   priority: int().notNull(),
+  /** Of its jobs; null where there are none. */
+  tags: jsonText<Record<string, string>>(),
   /** Attempts of different owners never share a submission. */
   owner: varchar({ length: 64 }).notNull(),
   /** When a task was last staged with it, within an hour. */
@@ -74,6 +76,8 @@ export const submissions = mysqlTable(
     state: mysqlEnum(submissionStates).notNull(),
     /** 1 is a single job, 2 to 10,000 an array. */
     size: int().notNull(),
+    /** How many of its attempts have not ended. Changed in the transaction that ends them. */
+    open: int().notNull(),
     queue: ascii(512).notNull(),
     jobDefinitionId: key().notNull(),
     jobId: ascii(80),

@@ -1,6 +1,7 @@
 /** Ready attempts become submissions. */
 import { describe, expect, test } from 'vitest';
-import { readAttemptTasks } from '../../db/attempts.ts';
+import { endAttempts, readAttemptTasks, readOpenAttempts } from '../../db/attempts.ts';
+import { inTransaction } from '../../db/client.ts';
 import { packSubmission, readReady } from '../../db/packing.ts';
 import { readSubmissions } from '../../db/submissions.ts';
 import type { ShapeRow } from '../../db/job-definitions.ts';
@@ -39,9 +40,19 @@ describe('packing within limits of owners', () => {
     const byAnn = await makeShape('a', 'ann');
     await readyTasks(8, byAnn);
     const first = await packLimited({ ann: 5 }, byAnn);
-    await rows(
-      "UPDATE attempts SET outcome = 'succeeded', ended_ms = 1 WHERE submission_id = ? ORDER BY array_index LIMIT 2",
-      [first],
+    const id = first ?? 0;
+    const open = await readOpenAttempts(database.pool, [id]);
+    await inTransaction(database, (session) =>
+      endAttempts(
+        session,
+        open.slice(0, 2).map(({ taskId, number }) => ({
+          taskId,
+          number,
+          submissionId: id,
+          outcome: 'succeeded',
+        })),
+        1,
+      ),
     );
     expect(await packLimited({ ann: 5 }, byAnn)).toBeDefined();
     expect(await packedOf('ann')).toBe(7);

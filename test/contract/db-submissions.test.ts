@@ -4,8 +4,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ResultRecord } from '../../core/result/result.ts';
 import {
-  countOpenAttempts,
   endAttempts,
+  type EndedAttempt,
   lockOpenAttempts,
   readOpenAttempts,
   readResults,
@@ -57,6 +57,9 @@ test('a call is started by one worker, and taken back by one', async () => {
   expect(back.filter(isWon)).toHaveLength(1);
 });
 
+const end = (ended: readonly EndedAttempt[], nowMs: number): Promise<void> =>
+  inTransaction(database, (session) => endAttempts(session, ended, nowMs));
+
 test('a call that Batch accepted moves its tasks once, and only those that are still at submit', async () => {
   const { id, taskIds } = await packed(3);
   await startCall(database.pool, { id, nowMs: 1000, dueMs: 2000 });
@@ -99,31 +102,24 @@ test('a running submission is watched, adopts a twin, is postponed, and ends wit
   );
   expect(taken.flat()).toEqual([{ id, state: 'running', queue: 'q' }]);
 
-  expect((await countOpenAttempts(database.pool, [id])).get(id)).toEqual({
-    submissionId: id,
-    open: 2,
-    firstOpen: 0,
-  });
-  await endAttempts(
-    database.pool,
-    [{ taskId: taskIds[0] ?? 0, number: 1, outcome: 'lost', reason: 'x'.repeat(100_000) }],
+  expect(await readSubmissions(database.pool, [id])).toMatchObject([{ open: 2 }]);
+  await end(
+    [
+      {
+        taskId: taskIds[0] ?? 0,
+        number: 1,
+        submissionId: id,
+        outcome: 'lost',
+        reason: 'x'.repeat(100_000),
+      },
+    ],
     1400,
   );
   await endSubmissions(database.pool, [id], 1500);
-  expect((await countOpenAttempts(database.pool, [id])).get(id)).toEqual({
-    submissionId: id,
-    open: 1,
-    firstOpen: 1,
-  });
-  expect(await readSubmissions(database.pool, [id])).toMatchObject([{ state: 'running' }]);
-  await endAttempts(
-    database.pool,
-    [{ taskId: taskIds[1] ?? 0, number: 1, outcome: 'succeeded' }],
-    1600,
-  );
+  expect(await readSubmissions(database.pool, [id])).toMatchObject([{ state: 'running', open: 1 }]);
+  await end([{ taskId: taskIds[1] ?? 0, number: 1, submissionId: id, outcome: 'succeeded' }], 1600);
   await endSubmissions(database.pool, [id], 1700);
-  expect(await readSubmissions(database.pool, [id])).toMatchObject([{ state: 'ended' }]);
-  expect(await countOpenAttempts(database.pool, [id])).toEqual(new Map());
+  expect(await readSubmissions(database.pool, [id])).toMatchObject([{ state: 'ended', open: 0 }]);
   expect(await rows('SELECT due_ms FROM submissions')).toEqual([{ due_ms: null }]);
 });
 
@@ -141,16 +137,24 @@ describe('attempts', () => {
       id,
       taskIds: [a = 0, b = 0],
     } = await packed(2);
-    await endAttempts(
-      database.pool,
-      [{ taskId: a, number: 1, outcome: 'succeeded', exitCode: 0, result, batchAttempt: 2 }],
+    await end(
+      [
+        {
+          taskId: a,
+          number: 1,
+          submissionId: id,
+          outcome: 'succeeded',
+          exitCode: 0,
+          result,
+          batchAttempt: 2,
+        },
+      ],
       10,
     );
-    await endAttempts(
-      database.pool,
+    await end(
       [
-        { taskId: a, number: 1, outcome: 'failed', reason: 'late' },
-        { taskId: b, number: 2, outcome: 'failed' },
+        { taskId: a, number: 1, submissionId: id, outcome: 'failed', reason: 'late' },
+        { taskId: b, number: 2, submissionId: id, outcome: 'failed' },
       ],
       11,
     );
@@ -168,6 +172,7 @@ describe('attempts', () => {
         { taskId: b, number: 1 },
       ]),
     ).toEqual(new Map([[a, result]]));
+    expect(await readSubmissions(database.pool, [id])).toMatchObject([{ open: 1 }]);
     expect(await readOpenAttempts(database.pool, [id])).toMatchObject([
       { taskId: b, number: 1, arrayIndex: 1, place: 'submit' },
     ]);
@@ -180,7 +185,7 @@ describe('attempts', () => {
   });
 
   test('attempts with more in their results than a server takes in one statement are all written', async () => {
-    const { taskIds } = await packed(45);
+    const { id, taskIds } = await packed(45);
     const long = {
       ...result,
       outputs: Array.from({ length: 5000 }, (_, at) => ({
@@ -191,9 +196,14 @@ describe('attempts', () => {
         etag: 'ab'.repeat(16),
       })),
     };
-    await endAttempts(
-      database.pool,
-      taskIds.map((taskId) => ({ taskId, number: 1, outcome: 'succeeded' as const, result: long })),
+    await end(
+      taskIds.map((taskId) => ({
+        taskId,
+        number: 1,
+        submissionId: id,
+        outcome: 'succeeded' as const,
+        result: long,
+      })),
       10,
     );
     expect(

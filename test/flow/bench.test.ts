@@ -2,10 +2,12 @@
  * Every benchmark at a tiny size, one after another in one world: each runs, and reports what it
  * promises.
  */
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { findIncreases } from '../../bench/counts.ts';
 import { benches, type BenchName } from '../../bench/benches.ts';
 import { parseOptions } from '../../bench/options.ts';
-import type { Row, Rows } from '../../bench/report.ts';
+import type { BenchRun, Row, Rows } from '../../bench/report.ts';
 import { startWorld, type World, type WorldOptions } from '../../bench/world.ts';
 
 const TASKS = 12;
@@ -165,6 +167,19 @@ it('bench events reports every event that every listener hears', async () => {
   });
   for (const row of Object.values(rows))
     expectNumbers(row, [...USAGE, 'committed→heard p99 ms', 'statements/s']);
+});
+
+it('a task costs no more requests, statements and rows than bench/reference/counts.json says', async () => {
+  const reference = JSON.parse(
+    await readFile(new URL('../../bench/reference/counts.json', import.meta.url), 'utf8'),
+  ) as BenchRun;
+  const { options } = parseOptions(['counts', '--tasks', '1000']);
+  const rows = await benches.counts.run({ ...options, openWorld: openShared });
+  expect(findIncreases(reference.rows, rows)).toEqual([]);
+  const more = { '1000 wide': { ...rows['1000 wide'], 'SQL rows written/task': 99 } };
+  expect(findIncreases(reference.rows, { ...rows, ...more })).toEqual([
+    expect.stringContaining('1000 wide: SQL rows written/task'),
+  ]);
 });
 
 it('a world that is closed leaves no process running', async () => {

@@ -39,6 +39,8 @@ export interface Behaviour {
   endsWith?: Ended;
   /** Real work in place of the played one: reads, computes, writes. What it returns is the record. */
   work?: () => Promise<ResultRecord>;
+  /** How far the clock of its host is off. */
+  skewMs?: number;
   /** Does not look at the fence at its start, as a stager that was just about to. */
   beforeFence?: Promise<unknown>;
 }
@@ -179,6 +181,8 @@ const workOrPretend = (
   spec: TaskSpec,
 ): Promise<ResultRecord> => behaviour.work?.() ?? pretend(objects, behaviour, spec);
 
+const hostTime = ({ skewMs = 0 }: Behaviour): number => Date.now() + skewMs;
+
 /** Equal commands write equal outputs. */
 async function pretend(
   objects: ObjectStore,
@@ -201,7 +205,7 @@ async function pretend(
       etag,
     });
   }
-  const nowMs = Date.now();
+  const nowMs = hostTime(behaviour);
   const inputs = await readInputs(objects, spec);
   return {
     ...(inputs && { inputs }),

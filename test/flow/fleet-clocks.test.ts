@@ -145,3 +145,25 @@ test('a claim to register that a host far ahead left behind ends with its lock t
   expect(Number(row?.['ahead'])).toBeLessThan(2 * MINUTE_MS);
   expect(await outcomes(ids)).toEqual(['done']);
 });
+
+test('tasks of one array end one after another on hosts whose clocks are hours apart, and each is seen', async () => {
+  const gates = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
+  const skews = [0, 120, -120, 0, -60];
+  world.behave(({ container: { arrayIndex = 0 } }) => ({
+    until: gates[arrayIndex]?.promise ?? Promise.resolve(),
+    skewMs: (skews[arrayIndex] ?? 0) * MINUTE_MS,
+  }));
+  await world.startWorkers();
+  const ids = await world.accept(
+    manyTasks(5, (at) => newTask(`t${at}`)),
+    's',
+  );
+  for (const [at, gate] of gates.entries()) {
+    gate.resolve();
+    await world.until(
+      `${at + 1} to be done`,
+      async () => (await world.rows(`SELECT 1 FROM tasks WHERE place = 'done'`)).length === at + 1,
+    );
+  }
+  expect(await outcomes(ids)).toEqual(['done']);
+});

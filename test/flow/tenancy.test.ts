@@ -119,7 +119,7 @@ describe('a forged result', () => {
     const page = (await world.objects.list(`${BUCKET}submissions/`).next()).value ?? [];
     const copied = page.find((one: { url: string }) => one.url.includes('/results/'));
     const name = (copied?.url ?? '').split('/results/')[1] ?? '';
-    expect(name).toMatch(/^00000\.1\./);
+    expect(name).toMatch(/^\d{13}\.00000\.1\./);
     const { ids, url, letEnd } = await startVictim();
     await world.objects.put(
       `${url}results/${name}`,

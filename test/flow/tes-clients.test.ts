@@ -49,7 +49,7 @@ describe('nf-ga4gh (Nextflow)', () => {
       [other, 2, 4],
     ] as const) {
       const [made] = await sql(
-        "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, queue, job_definition_id, job_id, ended_ms, created_ms) VALUES (REPEAT('s', 32), '00', '', ?, ?, 'ended', 1, 'q', 1, 'job', 5, 1)",
+        "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, open, queue, job_definition_id, job_id, ended_ms, created_ms) VALUES (REPEAT('s', 32), '00', '', ?, ?, 'ended', 1, 0, 'q', 1, 'job', 5, 1)",
         [`${task}.${number}`.slice(0, 40), Buffer.alloc(16)],
       );
       await sql(
@@ -129,7 +129,7 @@ describe('Snakemake, Pulsar and Cromwell', () => {
       [keyOf(lost)],
     );
     const [made] = await sql(
-      "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, queue, job_definition_id, job_id, created_ms) VALUES (REPEAT('s', 32), '00', '', 'cl', ?, 'running', 1, 'q', 1, 'job', 1)",
+      "INSERT INTO submissions (secret, installation, owner, submission_key, shape, state, size, open, queue, job_definition_id, job_id, created_ms) VALUES (REPEAT('s', 32), '00', '', 'cl', ?, 'running', 1, 1, 'q', 1, 'job', 1)",
       [Buffer.alloc(16)],
     );
     await sql(

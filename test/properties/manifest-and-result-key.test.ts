@@ -180,12 +180,14 @@ const record: fc.Arbitrary<ResultRecord> = fc.record(
       { requiredKeys: ['digest'], noNullPrototype: true },
     ),
     warnings: fc.array(fc.string(), { minLength: 1, maxLength: 2 }),
+    leftOut: fc.array(fc.string(), { minLength: 1, maxLength: 2 }),
     error: fc.record(
       {
         kind: fc.constantFrom('input' as const, 'output' as const, 'script' as const),
         subject: fc.string(),
         message: fc.string({ maxLength: 600 }),
         transient: fc.constant(true as const),
+        declared: fc.constant(true as const),
       },
       { requiredKeys: ['kind', 'subject', 'message'], noNullPrototype: true },
     ),
@@ -212,10 +214,11 @@ describe('a result key', () => {
         const kept = seen?.record?.inputs && 'sums' in seen.record.inputs;
         expect(seen).toEqual(
           tail.includes('.long.')
-            ? { index, attempt }
+            ? { index, attempt, endedMs: record.endedMs }
             : {
                 index,
                 attempt,
+                endedMs: record.endedMs,
                 record: {
                   ...record,
                   ...(record.inputs && { inputs: { ...inputs, ...(kept && { sums }) } }),
@@ -271,10 +274,10 @@ describe('a result key', () => {
     ).toEqual(record);
   });
 
-  test('sorts by index, and names index and attempt in the open', () => {
+  test('sorts by the time of its end, and names index and attempt in the open', () => {
     const empty = { startedMs: 1, endedMs: 2, executors: [], outputs: [], missingOutputs: [] };
     expect(encodeResultKey({ secret: SECRET, index: 42, attempt: 1 }, empty)).toMatch(
-      /^00042\.1\.[\w-]+$/,
+      /^0000000000002\.00042\.1\.[\w-]+$/,
     );
   });
 
@@ -287,8 +290,8 @@ describe('a result key', () => {
       missingOutputs: [],
     });
     // With a valid proof: what is refused is refused by its form.
-    const inKey = (bytes: Uint8Array, head = '00001.1.', secret = SECRET) => {
-      const proof = proofOf(secret, 'result-key', [1, 1], Buffer.from(bytes));
+    const inKey = (bytes: Uint8Array, head = '0000000000002.00001.1.', secret = SECRET) => {
+      const proof = proofOf(secret, 'result-key', [2, 1, 1], Buffer.from(bytes));
       return head + Buffer.concat([bytes, proof]).toString('base64url');
     };
     const decode = (tail: string) => decodeResultKey(SECRET, tail);
@@ -296,22 +299,24 @@ describe('a result key', () => {
     const foreign = [
       '',
       'x',
-      '00001',
-      '00001.1',
-      '1.1.long',
-      // Without a proof, with one of another submission, and with that of another index or attempt.
-      `00001.1.${good.toString('base64url')}`,
-      inKey(good, '00001.1.', OTHERS),
-      inKey(good, '00002.1.'),
-      inKey(good, '00001.2.'),
-      '00001.1.long',
-      `00001.1.long.${Buffer.alloc(16).toString('base64url')}`,
-      '00001.0.long',
-      '00001.1.',
-      '00001.1.!!',
-      '00001.1.AAAA',
-      '00001.1.long.tmp',
-      '000001.1.long',
+      '0000000000002.00001',
+      '0000000000002.00001.1',
+      '2.00001.1.long',
+      '0000000000002.1.1.long',
+      // Without a proof, with one of another submission, and with that of another time, index or attempt.
+      `0000000000002.00001.1.${good.toString('base64url')}`,
+      inKey(good, '0000000000002.00001.1.', OTHERS),
+      inKey(good, '0000000000003.00001.1.'),
+      inKey(good, '0000000000002.00002.1.'),
+      inKey(good, '0000000000002.00001.2.'),
+      '0000000000002.00001.1.long',
+      `0000000000002.00001.1.long.${Buffer.alloc(16).toString('base64url')}`,
+      '0000000000002.00001.0.long',
+      '0000000000002.00001.1.',
+      '0000000000002.00001.1.!!',
+      '0000000000002.00001.1.AAAA',
+      '0000000000002.00001.1.long.tmp',
+      '00000000000002.00001.1.long',
       packed({}),
       packed([1, 1, 2, [], [], []]),
       inKey(good.subarray(0, -1)),
@@ -326,10 +331,14 @@ describe('a result key', () => {
       fc.property(
         fc.oneof(
           fc.string({ unit: 'binary' }),
-          fc.json().map((json) => `00001.1.${Buffer.from(json).toString('base64url')}`),
+          fc
+            .json()
+            .map((json) => `0000000000002.00001.1.${Buffer.from(json).toString('base64url')}`),
           fc
             .uint8Array({ maxLength: 60 })
-            .map((raw) => `00001.1.${Buffer.from([2, ...raw]).toString('base64url')}`),
+            .map(
+              (raw) => `0000000000002.00001.1.${Buffer.from([2, ...raw]).toString('base64url')}`,
+            ),
         ),
         (key) => {
           expect(() => decode(key)).not.toThrow();

@@ -3,69 +3,23 @@
  * script.
  */
 import * as fc from 'fast-check';
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { renderScript, renderValues } from '../../core/container/script.ts';
 import type { ExecutorOf, TaskSpec } from '../../core/task/task.ts';
 import { splitTask } from '../../core/task/template.ts';
 import type { Template } from '../../core/task/template.ts';
-import { readRequests } from '../../stager/shell.ts';
-
-const shells = [
-  ['/bin/dash'],
-  ['/bin/bash', '--posix'],
-  ['/bin/bash'],
-  ['/bin/busybox', 'sh'],
-].filter(([path = '']) => existsSync(path));
+import { runText, shells } from '../task-shells.ts';
 
 let root: string;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'task-script-'));
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
-
-interface Ran {
-  code: number | null;
-  requests: string[][];
-}
-
-/**
- * Runs the text as the stager would and answers ok to everything. Folders are created as the stager
- * creates them.
- */
-async function runText(
-  shell: readonly string[],
-  folder: string,
-  text: string,
-  env: NodeJS.ProcessEnv = { PATH: '/usr/bin:/bin' },
-): Promise<Ran> {
-  const script = join(folder, 'script.sh');
-  await writeFile(script, text);
-  const [program = '', ...args] = shell;
-  const child = spawn(program, [...args, script, folder], {
-    stdio: ['ignore', 'ignore', 'inherit', 'pipe', 'pipe'],
-    env,
-  });
-  const requests: string[][] = [];
-  const answers = child.stdio[4] as Writable;
-  answers.on('error', () => undefined);
-  const read = readRequests((words) => {
-    requests.push(words);
-    if (words[0] === 'executor' && words[2]) mkdirSync(words[2], { recursive: true });
-    answers.write('ok\n');
-  });
-  (child.stdio[3] as Readable).on('data', read);
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  return { code, requests };
-}
 
 const nasty = [
   '',
@@ -227,8 +181,8 @@ async function expectExact(
     one.content === '' ? ['content', '', one.path] : ['content', one.content, one.path];
   expect(requests).toEqual([
     ['folder', one.volume],
-    ['place', one.path],
-    ['place', one.path],
+    ['place', one.path, 'FILE', one.prefix],
+    ['place', one.path, 'DIRECTORY'],
     ['input', 'FILE', one.url, one.path, one.name],
     ['input', 'DIRECTORY', one.url, one.path, one.name],
     content,

@@ -91,7 +91,7 @@ test.each<[string, number | null, CountedJob, boolean]>([
   ['with one more end', null, { status: 'RUNNING', counts: { FAILED: 2, SUCCEEDED: 1 } }, true],
   ['that was cancelled', 5, { status: 'RUNNING' }, true],
 ])('a submission %s has news: %s, %s -> %s', (_, cancelMs, job, news) => {
-  expect(hasNews({ size: 5, cancelMs }, job, 3)).toBe(news);
+  expect(hasNews({ size: 5, open: 3, cancelMs }, job)).toBe(news);
 });
 
 test.each([

@@ -53,9 +53,10 @@ test.each([
     'ENOSPC: no space left on device, write',
   ],
   [
-    Object.assign(new TypeError('fetch failed'), {
-      cause: systemError('ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:1'),
-    }),
+    new AggregateError([
+      systemError('ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:1'),
+      systemError('ENETUNREACH', 'connect ENETUNREACH ::1'),
+    ]),
     'ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1',
   ],
   [new FinalError('two\nlines'), 'two lines'],

@@ -135,6 +135,6 @@ describe('numbers that cannot be shown or stored', () => {
       decodeResultKey(secret, encodeResultKey({ secret, index, attempt }, empty));
     expect(decode(0, 99_999)).toBeUndefined();
     expect(decode(99_999, 1)).toBeUndefined();
-    expect(decode(9999, 10)).toEqual({ index: 9999, attempt: 10 });
+    expect(decode(9999, 10)).toMatchObject({ index: 9999, attempt: 10 });
   });
 });

@@ -30,9 +30,10 @@ export async function failSubmission(
   const failed = await inTransaction(runtime.database, async (session) => {
     await endAttempts(
       session,
-      attempts.map(({ taskId, number, place }) => ({
+      attempts.map(({ taskId, number, submissionId, place }) => ({
         taskId,
         number,
+        submissionId,
         outcome: place === 'cancelled' ? 'cancelled' : 'failed',
         reason: failure.sentence,
       })),
@@ -68,7 +69,12 @@ export async function dropCancelled(
   await inTransaction(runtime.database, async (session) => {
     await endAttempts(
       session,
-      attempts.map(({ taskId, number }) => ({ taskId, number, outcome: 'cancelled' })),
+      attempts.map(({ taskId, number, submissionId }) => ({
+        taskId,
+        number,
+        submissionId,
+        outcome: 'cancelled',
+      })),
       nowMs,
     );
     await endSubmissions(session, [submission.id], nowMs);

@@ -144,6 +144,7 @@ interface Instruments {
   faults: Faults;
   journal: Journal;
   logFolder: string;
+  dataFolder: string;
 }
 
 function createContext(options: LocalBatchOptions, instruments: Instruments): BatchContext {
@@ -151,7 +152,10 @@ function createContext(options: LocalBatchOptions, instruments: Instruments): Ba
   const nowMs = options.nowMs ?? Date.now;
   const store = createJobStore(
     { finishedMs: 7 * DAY_MS, finishedJobs: 100_000, ...options.keep },
-    (job) => void removeLogs(job, logFolder),
+    (job) =>
+      void removeLogs(job, logFolder).catch((cause: unknown) =>
+        process.emitWarning(`A log could not be removed: ${String(cause)}`),
+      ),
   );
   const setting = {
     ...instruments,
@@ -201,7 +205,7 @@ async function assemble(
   const logFolder = join(dataFolder, 'logs');
   await mkdir(logFolder, { recursive: true });
   const journal = createLateJournal();
-  const context = createContext(options, { ...parts, journal, logFolder });
+  const context = createContext(options, { ...parts, journal, logFolder, dataFolder });
   const queues = options.queues ?? [{ name: DEFAULT_QUEUE, slots: availableParallelism() }];
   await resume(join(dataFolder, 'journal.jsonl'), context, journal, queues);
   return { context, logFolder };
@@ -224,7 +228,11 @@ export async function startLocalBatch(options: LocalBatchOptions): Promise<Local
   const { ledger = createLedger(), faults = createFaults() } = options;
   const dataFolder = resolve(options.dataFolder);
   const runner = options.runner ?? (await chooseRunnerFor(options, dataFolder));
-  await runner.sweep?.();
+  await runner
+    .sweep?.()
+    .catch((cause: unknown) =>
+      process.emitWarning(`What earlier servers left could not be removed: ${String(cause)}`),
+    );
   const { context, logFolder } = await assemble(options, dataFolder, { runner, ledger, faults });
   const throttle = createThrottle(options.throttle ?? AWS_THROTTLE, context.nowMs());
   const parts = { context, ledger, throttle, requestMs: options.latency?.requestMs ?? 0 };

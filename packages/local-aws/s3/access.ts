@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { refuse, type Refusal } from './errors.ts';
+import type { Target } from './route.ts';
 
 /** The time of a presigned URL, `20260102T030405Z`, in epoch milliseconds. */
 function parseAmzDate(text: string): number {
@@ -35,5 +36,22 @@ export function checkAccess(
     );
   return signedAtMs + expiresSeconds * 1000 < nowMs
     ? refuse('AccessDenied', 'Request has expired', { 'X-Amz-Expires': expiresSeconds })
+    : undefined;
+}
+
+/**
+ * Each request to a bucket whose owner makes the requester pay must agree to it, and each copy from
+ * there. Source: S3 user guide, "Using Requester Pays buckets".
+ */
+export function checkPayer(
+  { headers }: IncomingMessage,
+  { bucketName, query }: Target,
+  buckets: readonly string[],
+): Refusal | undefined {
+  if (buckets.length === 0 || headers['x-amz-request-payer'] === 'requester') return undefined;
+  if (query.get('x-amz-request-payer') === 'requester') return undefined;
+  const source = /^\/?([^/]+)\//.exec(String(headers['x-amz-copy-source'] ?? ''))?.[1];
+  return buckets.some((bucket) => bucket === bucketName || bucket === source)
+    ? refuse('AccessDenied')
     : undefined;
 }

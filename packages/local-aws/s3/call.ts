@@ -15,6 +15,8 @@ export interface S3Settings {
   inlineBytes: number;
   /** Buckets that are encrypted with SSE-KMS by default. */
   kmsBuckets: readonly string[];
+  /** Buckets whose requests must agree to pay. */
+  requesterPays: readonly string[];
 }
 
 export interface Call {

@@ -9,7 +9,7 @@ import { serveControl } from '../control.ts';
 import { createFaults, type FaultRule, type Faults } from '../faults.ts';
 import { stackOf, startHttpServer, type ListenOptions } from '../http-server.ts';
 import { createLedger, type Ledger } from '../ledger.ts';
-import { checkAccess } from './access.ts';
+import { checkAccess, checkPayer } from './access.ts';
 import { refusalAnswer, release, send, sendHalf } from './answer.ts';
 import {
   createBucket,
@@ -91,6 +91,8 @@ export interface LocalS3Options extends ListenOptions {
   partMinBytes?: number;
   /** Buckets with SSE-KMS as their default: their ETags are drawn at each write. */
   kmsBuckets?: readonly string[];
+  /** Buckets of another owner, who makes the requester pay. */
+  requesterPays?: readonly string[];
 }
 
 export interface LocalS3 {
@@ -146,7 +148,9 @@ async function perform(
 ): Promise<Answer | Refusal> {
   if (isRefusal(target)) return target;
   const nowMs = Date.now();
-  const denied = checkAccess(request, target.query, nowMs);
+  const denied =
+    checkAccess(request, target.query, nowMs) ??
+    checkPayer(request, target, endpoint.settings.requesterPays);
   if (denied !== undefined) return denied;
   const run = operation === undefined ? undefined : OPERATIONS[operation];
   if (operation === undefined || run === undefined) {
@@ -277,6 +281,21 @@ const DEFAULTS = {
   inlineBytes: 16 << 10,
 };
 
+const settingsOf = ({
+  region = DEFAULTS.region,
+  copyLimitBytes = DEFAULTS.copyLimitBytes,
+  partMinBytes = DEFAULTS.partMinBytes,
+  kmsBuckets = [],
+  requesterPays = [],
+}: LocalS3Options): S3Settings => ({
+  region,
+  copyLimitBytes,
+  partMinBytes,
+  kmsBuckets,
+  requesterPays,
+  inlineBytes: DEFAULTS.inlineBytes,
+});
+
 /**
  * Serves S3 from the data folder until `close()`, by default on loopback.
  * @throws when the port is taken, when another process has the data folder, or when a bucket's name
@@ -289,12 +308,6 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
     latencyMs = 0,
     createBuckets = [],
   } = options;
-  const {
-    region = DEFAULTS.region,
-    copyLimitBytes = DEFAULTS.copyLimitBytes,
-    partMinBytes = DEFAULTS.partMinBytes,
-    kmsBuckets = [],
-  } = options;
   const wrong = createBuckets.find((name) => !isBucketName(name));
   if (wrong !== undefined)
     throw new Error(
@@ -304,16 +317,9 @@ export async function startLocalS3(options: LocalS3Options): Promise<LocalS3> {
   const store = await openStore(options.dataFolder);
   for (const name of createBuckets)
     if (!store.buckets.has(name)) await store.createBucket(name, Date.now());
-  const settings: S3Settings = {
-    region,
-    copyLimitBytes,
-    partMinBytes,
-    kmsBuckets,
-    inlineBytes: DEFAULTS.inlineBytes,
-  };
   const endpoint: Endpoint = {
     store,
-    settings,
+    settings: settingsOf(options),
     ledger,
     faults,
     latencyMs,

@@ -1,14 +1,9 @@
 /** cache-check: identifies the inputs, and finds an equal task that has run or is running. */
 import { dueAfter } from '../../../core/stall.ts';
-import {
-  resolveComponents,
-  type TaskToFingerprint,
-  type TaskComponents,
-} from '../../../aws/fingerprints.ts';
+import { resolveComponents, type TaskToFingerprint } from '../../../aws/fingerprints.ts';
 import { strengthen } from '../../../aws/identities.ts';
 import { sharingDomain } from '../../../core/cache/sharing.ts';
 import { cacheSetting } from '../../../core/cache/setting.ts';
-import type { AfterLeader } from '../../../core/cache/after-leader.ts';
 import { allowedMode } from '../../../core/cache/policy.ts';
 import { decideCache, type CacheDecision } from '../../../core/cache/decide-hit.ts';
 import type { WhyRow } from '../../../core/cache/why.ts';
@@ -20,33 +15,16 @@ import { saveFingerprints, type FingerprintRow } from '../../../db/cache-fingerp
 import { boardFlights, landFlights } from '../../../db/cache-flights.ts';
 import { findEntries, findListed } from '../../../db/cache-lookups.ts';
 import { lookupKey, type CacheLookup } from '../../../db/call-cache.ts';
-import { moveTasksEach, noteWaiting, readTasksAt, type TaskRow } from '../../../db/tasks.ts';
+import { moveTasksEach, noteWaiting, readTasksAt } from '../../../db/tasks.ts';
 import { taskNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
+import type { CheckedTask, SwitchedRow } from './checked-task.ts';
 import { findAllowed, wantedEntry, type AllowedEntry } from './allowed-entries.ts';
-import { digestToRun, moveUnresolved, seeImages } from './images.ts';
+import { seeImages } from './images.ts';
 import { boards, failWithLeaders, meetLeaders } from './leaders.ts';
+import { madeOf, moveMisses } from './move-misses.ts';
 import { whyRow } from './why-row.ts';
-
-/** `cache` is what the switches leave of the mode that it asked for. */
-interface SwitchedRow extends TaskRow {
-  readOff: boolean;
-}
-
-interface CheckedTask {
-  row: SwitchedRow;
-  /** In which it is looked up; see core/cache/sharing.ts. */
-  domain: string;
-  hasOutputs: boolean;
-  /** Absent when the image or an input has no identity, or caching is off. */
-  fingerprint?: Buffer;
-  /** What it is made of, or why there is no fingerprint. */
-  described?: TaskComponents;
-  call?: TaskToFingerprint;
-  /** Present when the task that it waited for has ended. */
-  after?: AfterLeader;
-}
 
 /** Until tasks are checked again whose registry has not answered yet. */
 const IMAGE_PENDING_MS = 500;
@@ -234,13 +212,6 @@ interface DecidedTask {
   why: WhyRow | null;
 }
 
-const madeOf = ({ fingerprint, described, call }: CheckedTask) => ({
-  fingerprint: fingerprint?.toString('hex') ?? null,
-  inputsRead: described?.read ?? null,
-  imageDigest: digestToRun(call),
-  waitsFor: null,
-});
-
 function fingerprintRow({ fingerprint, described }: CheckedTask): FingerprintRow | undefined {
   const { components, listed, inputs = [] } = described ?? {};
   if (!fingerprint || !components || !listed) return undefined;
@@ -280,20 +251,10 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
     misses.flatMap((one) => fingerprintRow(one) ?? []),
     nowMs,
   );
-  const unresolved = misses.filter(({ described }) => described?.imageProblem !== undefined);
-  const known = misses.flatMap((one) =>
-    one.call && !one.described?.imageProblem
-      ? [{ id: one.row.id, set: { ...madeOf(one), ...one.why } }]
-      : [],
-  );
-  const uncached = misses.flatMap(({ row, call, why }) => (call ? [] : [{ id: row.id, set: why }]));
-
+  const missed = await moveMisses(runtime, misses, details);
   const moved = {
     hit: await moveTasksEach(pool, 'hit', hits, details),
-    miss:
-      (await moveTasksEach(pool, 'miss', known, details)) +
-      (await moveTasksEach(pool, 'miss', uncached, details)) +
-      (await moveUnresolved(runtime, unresolved, details)),
+    ...missed.moved,
     fail: await failWithLeaders(runtime, failed),
   };
   countMoves(runtime.metrics, 'cache-check', moved);
@@ -308,11 +269,7 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
       hits.map(({ id }) => id),
       chunkSize,
     ),
-    ...taskNudges(
-      'stage-script',
-      misses.map(({ row }) => row.id),
-      chunkSize,
-    ),
+    ...missed.next,
     ...taskNudges('cache-check', landed, chunkSize),
   ];
 }

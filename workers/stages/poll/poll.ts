@@ -15,7 +15,6 @@ import {
   reasonToShow,
   waitingReasonOf,
 } from '../../../core/submission/waiting-reason.ts';
-import { countOpenAttempts, type OpenCount } from '../../../db/attempts.ts';
 import {
   endSubmissions,
   markSeenRunning,
@@ -33,7 +32,7 @@ import { failUnreadable } from './fail-unreadable.ts';
 import { LOOKS_IN_TROUBLE } from './write-attempts.ts';
 import { batchStatuses } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
-import { recallQueue, type QueueMemory } from './queue-memory.ts';
+import { newProgress, recallQueue, type QueueMemory } from './queue-memory.ts';
 import { readJobs } from './read-jobs.ts';
 import { readSubmission } from './read-submission.ts';
 
@@ -45,8 +44,6 @@ interface Look {
   memory: QueueMemory;
   /** By job id. */
   jobs: ReadonlyMap<string, SeenJob>;
-  /** How far each submission is, as far as MySQL knows. */
-  open: ReadonlyMap<number, OpenCount>;
 }
 
 interface AppliedLook extends Look {
@@ -80,14 +77,10 @@ async function seeQueue(
 ): Promise<Look> {
   const jobs = await readJobs(runtime, queue, running);
   runtime.passCrashPoint('poll.jobs-seen');
-  const open = await countOpenAttempts(
-    runtime.database.pool,
-    running.map(({ id }) => id),
-  );
   countJobs(runtime, queue, jobs.values());
   const nowMs = runtime.nowMs();
   memory.missing = missingJobs(memory.missing, running, { seen: jobs, nowMs });
-  return { queue, nowMs, running, memory, jobs, open };
+  return { queue, nowMs, running, memory, jobs };
 }
 
 /** How soon a queue is looked at again after AWS denied it. */
@@ -141,24 +134,20 @@ async function noteWaitingReasons(
 }
 
 async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
-  const { running, jobs, open, memory, nowMs } = look;
+  const { running, jobs, memory, nowMs } = look;
   const applied: AppliedLook = { ...look, next: [], pages: 0 };
   for (const submission of running) {
     const { id, jobId } = submission;
     const job = jobs.get(jobId ?? '') ?? forgottenJob(submission, memory.missing.get(id), nowMs);
-    const count = open.get(id);
-    if (!job || !count) continue;
-    if (!hasNews(submission, job, count.open)) {
+    if (!job || submission.open === 0) continue;
+    if (!hasNews(submission, job)) {
       await unblock(runtime, submission);
       continue;
     }
     try {
-      const unwritten = memory.unwritten.get(id) ?? new Map<number, number>();
       const nudges = await readSubmission(runtime, submission, {
         job,
-        count,
-        known: memory.applied.get(id) ?? new Set(),
-        unwritten,
+        progress: memory.progress.get(id) ?? newProgress(),
         onPage: () => void (applied.pages += 1),
       });
       append(applied.next, nudges);

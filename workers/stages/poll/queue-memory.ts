@@ -5,11 +5,21 @@
 import type { Missing } from '../../../core/submission/forgotten-job.ts';
 import type { Runtime } from '../../runtime.ts';
 
+/** Of one running submission. */
+export interface Progress {
+  /** Array indexes whose results were applied: they are not read again at each look. */
+  readonly known: Set<number>;
+  /** How many looks failed to write the end of an attempt, by array index. */
+  readonly unwritten: Map<number, number>;
+  /** Records that ended before this time are known; see core/submission/list-from.ts. 0 at first. */
+  listFromMs: number;
+}
+
 export interface QueueMemory {
   /** When an attempt was last seen to end; 0 when none was. */
   lastEndMs: number;
-  /** Array indexes whose results were applied, by running submission. */
-  applied: Map<number, Set<number>>;
+  /** By running submission. */
+  progress: Map<number, Progress>;
   /** Why a running submission does not start, as Batch said at the last look. */
   waitingReasons: Map<number, string>;
   /**
@@ -18,11 +28,15 @@ export interface QueueMemory {
   missing: Map<number, Missing>;
   /** How many looks in a row threw for a submission, by its id. */
   troubles: Map<number, number>;
-  /** The same for an attempt whose end could not be written, by submission, then by array index. */
-  unwritten: Map<number, Map<number, number>>;
 }
 
 const memories = new WeakMap<Runtime, Map<string, QueueMemory>>();
+
+export const newProgress = (): Progress => ({
+  known: new Set(),
+  unwritten: new Map(),
+  listFromMs: 0,
+});
 
 /** The memory of a queue; submissions that are no longer among `running` are forgotten. */
 export function recallQueue(
@@ -32,23 +46,16 @@ export function recallQueue(
 ): QueueMemory {
   const queues = memories.get(runtime) ?? new Map<string, QueueMemory>();
   memories.set(runtime, queues);
-  const {
-    lastEndMs = 0,
-    applied,
-    missing,
-    waitingReasons,
-    troubles,
-    unwritten,
-  } = queues.get(queue) ?? {};
+  const { lastEndMs = 0, progress, missing, waitingReasons, troubles } = queues.get(queue) ?? {};
+  const wanted = new Set(running);
   const stillRunning = <T>(known: ReadonlyMap<number, T> = new Map()): Map<number, T> =>
-    new Map([...known].filter(([id]) => running.includes(id)));
+    new Map([...known].filter(([id]) => wanted.has(id)));
   const memory: QueueMemory = {
     lastEndMs,
-    applied: new Map(running.map((id) => [id, applied?.get(id) ?? new Set<number>()])),
+    progress: new Map(running.map((id) => [id, progress?.get(id) ?? newProgress()])),
     missing: stillRunning(missing),
     waitingReasons: stillRunning(waitingReasons),
     troubles: stillRunning(troubles),
-    unwritten: new Map(running.map((id) => [id, unwritten?.get(id) ?? new Map<number, number>()])),
   };
   queues.set(queue, memory);
   return memory;

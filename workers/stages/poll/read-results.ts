@@ -2,19 +2,18 @@
 import { createHash } from 'node:crypto';
 import type { SeenObject } from '../../../aws/s3.ts';
 import { openResultBody } from '../../../core/result/result-body.ts';
-import { decodeResultKey } from '../../../core/result/result-key.ts';
+import { decodeResultKey, firstKeyAt, indexOfKey } from '../../../core/result/result-key.ts';
 import type { SeenResult, StoredRecord } from '../../../core/result/result.ts';
 import { LARGEST_RECORD_BYTES, toStore } from '../../../core/result/stored-record.ts';
 import { parseS3Url } from '../../../core/files/s3-url.ts';
 import { inSubmission, submissionPrefix } from '../../../core/files/s3-layout.ts';
-import { resultsFrom } from '../../../core/submission/poll-pace.ts';
 import type { SubmissionRow } from '../../../db/submissions.ts';
 import { isObjectAtFault } from '../../object-fault.ts';
 import type { Runtime } from '../../runtime.ts';
 
 export interface ResultsWanted {
-  /** Records from this array index on. */
-  firstOpen: number;
+  /** Records that ended at this time or later, by the clocks of their hosts; 0 for all. */
+  fromMs: number;
   /** Array indexes whose records are applied already: they are listed again, but not decoded. */
   known?: ReadonlySet<number>;
   /** Called for each page that was listed. */
@@ -24,25 +23,25 @@ export interface ResultsWanted {
 const NONE: ReadonlySet<number> = new Set();
 
 /**
- * The result records from `firstOpen` on by array index, one page of the listing (1,000) at a time.
+ * The result records from `fromMs` on by array index, one page of the listing (1,000) at a time.
  * Records too long for a key are fetched. What carries no proof of the submission is reported, and
  * otherwise as if it were not there.
  */
 export async function* readResultRecords(
   runtime: Runtime,
   submission: SubmissionRow,
-  { firstOpen, known = NONE, onPage }: ResultsWanted,
+  { fromMs, known = NONE, onPage }: ResultsWanted,
 ): AsyncGenerator<Map<number, SeenResult>> {
   const folderKey = submissionPrefix(submission) + inSubmission.results;
   const folder = runtime.workUrl(folderKey);
-  for await (const page of runtime.objects.list(folder, startingAt(folder, firstOpen))) {
+  for await (const page of runtime.objects.list(folder, startingAt(folder, fromMs))) {
     runtime.metrics.pollRequests.inc({ service: 's3' });
     onPage?.();
     const latest = new Map<number, SeenResult>();
     const unproven: string[] = [];
     for (const object of page) {
       const tail = object.url.slice(folder.length);
-      if (known.has(Number.parseInt(tail, 10))) continue;
+      if (known.has(indexOfKey(tail))) continue;
       const result = decodeResultKey(submission.secret, tail);
       if (!result) {
         unproven.push(object.url);
@@ -58,10 +57,8 @@ export async function* readResultRecords(
   }
 }
 
-function startingAt(folder: string, firstOpen: number): { startAfterKey?: string } {
-  const after = resultsFrom(firstOpen);
-  return after === undefined ? {} : { startAfterKey: (parseS3Url(folder)?.key ?? '') + after };
-}
+const startingAt = (folder: string, fromMs: number): { startAfterKey?: string } =>
+  fromMs === 0 ? {} : { startAfterKey: (parseS3Url(folder)?.key ?? '') + firstKeyAt(fromMs) };
 
 interface LongRecord {
   object: SeenObject;

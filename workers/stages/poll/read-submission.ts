@@ -6,12 +6,8 @@ import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
 import { decideRetry, failUnfenced } from '../../../core/retry/decide-retry.ts';
 import { isOfForgotten } from '../../../core/submission/forgotten-job.ts';
 import { endedCount, hasEnded } from '../../../core/submission/job-status.ts';
-import {
-  readOpenAttempts,
-  readOpenAttemptsAt,
-  type OpenAttempt,
-  type OpenCount,
-} from '../../../db/attempts.ts';
+import { nextListFrom } from '../../../core/submission/list-from.ts';
+import { readOpenAttempts, readOpenAttemptsAt, type OpenAttempt } from '../../../db/attempts.ts';
 import { adoptJob, type SubmissionRow } from '../../../db/submissions.ts';
 import type { Nudge } from '../../../queues/messages.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -20,16 +16,13 @@ import type { PolledAttempt } from './apply.ts';
 import { writeAttempts } from './write-attempts.ts';
 import { endCancelledJobs } from './end-cancelled.ts';
 import { rewriteScripts } from '../stage-script/rewrite-scripts.ts';
+import type { Progress } from './queue-memory.ts';
 import { readEndedChildren, readFailedChildren } from './read-jobs.ts';
 import { readResultRecords } from './read-results.ts';
 
 export interface SubmissionLook {
   job: SeenJob;
-  count: OpenCount;
-  /** Array indexes whose results this process has applied: they are not read again at each look. */
-  known: Set<number>;
-  /** How many looks failed to write the end of an attempt, by array index. */
-  unwritten: Map<number, number>;
+  progress: Progress;
   /** Called for each page of result records that was listed. */
   onPage(): void;
 }
@@ -39,16 +32,24 @@ export async function readSubmission(
   submission: SubmissionRow,
   look: SubmissionLook,
 ): Promise<Nudge[]> {
-  const { job, count } = look;
+  const { job, progress } = look;
   if (submission.cancelMs !== null)
     await endCancelledJobs(runtime, {
       submission,
       job,
       attempts: await readOpenAttempts(runtime.database.pool, [submission.id]),
     });
+  const lacking = endedCount(job) - (submission.size - submission.open);
+  const isPart = progress.listFromMs > 0;
   const recorded = await applyRecords(runtime, submission, look);
-  const ended = submission.size - count.open + recorded.ended;
-  if (endedCount(job) <= ended) return recorded.next;
+  if (recorded.ended < lacking && isPart) {
+    // A host's clock was behind, or its record came late.
+    progress.listFromMs = 0;
+    const others = await applyRecords(runtime, submission, look);
+    recorded.ended += others.ended;
+    append(recorded.next, others.next);
+  }
+  if (recorded.ended >= lacking) return recorded.next;
   const unrecorded = await judgeUnrecorded(runtime, submission, job);
   return [...recorded.next, ...(await apply(runtime, unrecorded, look))];
 }
@@ -58,16 +59,20 @@ export async function readSubmission(
  */
 const RESULTS_PER_WRITE = 1000;
 
-/** Applies the attempts that have a record. Returns how many of them ended. */
+/**
+ * Applies the attempts that have a record, from `progress.listFromMs` on, and moves that on. Returns how many of
+ * them ended.
+ */
 async function applyRecords(
   runtime: Runtime,
   submission: SubmissionRow,
   look: SubmissionLook,
 ): Promise<{ ended: number; next: Nudge[] }> {
-  const { count, known, onPage } = look;
-  const { firstOpen } = count;
+  const { progress, onPage } = look;
+  const { known, listFromMs: fromMs } = progress;
   const applied = { ended: 0, next: [] as Nudge[] };
   const records = new Map<number, SeenResult>();
+  const endedMs: number[] = [];
   const applyRead = async (): Promise<void> => {
     runtime.passCrashPoint('poll.results-read');
     const polled = await judgeRecorded(runtime, submission, records);
@@ -75,11 +80,15 @@ async function applyRecords(
     applied.ended += polled.length;
     append(applied.next, await apply(runtime, polled, look));
   };
-  for await (const page of readResultRecords(runtime, submission, { firstOpen, known, onPage })) {
-    for (const [index, result] of page) records.set(index, result);
+  for await (const page of readResultRecords(runtime, submission, { fromMs, known, onPage })) {
+    for (const [index, result] of page) {
+      records.set(index, result);
+      endedMs.push(result.endedMs);
+    }
     if (records.size >= RESULTS_PER_WRITE) await applyRead();
   }
   await applyRead();
+  progress.listFromMs = nextListFrom(endedMs, fromMs);
   return applied;
 }
 
@@ -109,10 +118,9 @@ async function judgeUnrecorded(
     const child = children.get(attempt.arrayIndex);
     return child ? [{ attempt, child }] : [];
   });
-  const firstOpen = ended[0]?.attempt.arrayIndex;
-  if (firstOpen === undefined) return [];
+  if (ended.length === 0) return [];
   const records = new Map<number, SeenResult>();
-  for await (const page of readResultRecords(runtime, submission, { firstOpen }))
+  for await (const page of readResultRecords(runtime, submission, { fromMs: 0 }))
     for (const [index, result] of page) records.set(index, result);
   const polled = ended.flatMap(({ attempt, child }) =>
     judge(runtime, attempt, { result: records.get(attempt.arrayIndex), job: endedJob(child) }),
@@ -182,7 +190,7 @@ async function adoptOwner(runtime: Runtime, submission: SubmissionRow): Promise<
 async function apply(
   runtime: Runtime,
   polled: readonly PolledAttempt[],
-  { known, unwritten }: Pick<SubmissionLook, 'known' | 'unwritten'>,
+  { progress: { known, unwritten } }: SubmissionLook,
 ): Promise<Nudge[]> {
   if (polled.length === 0) return [];
   await mendForged(runtime, polled);

@@ -5,19 +5,24 @@
 import {
   definitionContent,
   definitionDigest,
+  lossesInBatch,
   schedulingOf,
   shapeOf,
 } from '../../../core/container/job-definition.ts';
+import { leavesSpot } from '../../../core/retry/decide-retry.ts';
 import { imageToRun } from '../../../core/image/image-name.ts';
 import { NOTE_USE_MS } from '../../../core/retention.ts';
 import type { Template } from '../../../core/task/template.ts';
 import { saveJobDefinition, saveShape } from '../../../db/job-definitions.ts';
+import type { TemplateRow } from '../../../db/templates.ts';
 import type { Runtime } from '../../runtime.ts';
 
 export interface ShapeWish {
   templateId: number;
   template: Template;
   memoryGrowths: number;
+  /** How many times the task was retried after its hosts were lost. */
+  hostLosses: number;
   owner: string;
   /** Of the image, where its tag was resolved: every attempt runs the same one. */
   imageDigest: Buffer | null;
@@ -38,22 +43,19 @@ export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<strin
   const cache = known.get(runtime) ?? new Map<string, KnownShape>();
   known.set(runtime, cache);
   const imageDigest = wish.imageDigest?.toString('hex');
-  const wishKey = `${wish.templateId} ${wish.memoryGrowths} ${imageDigest ?? ''} ${wish.owner}`;
+  const wishKey = `${wish.templateId} ${wish.memoryGrowths} ${leavesSpot(wish)} ${imageDigest ?? ''} ${wish.owner}`;
   const found = cache.get(wishKey);
   if (found !== undefined && runtime.nowMs() < found.untilMs) return found.shape;
 
   const { resources, executors } = wish.template;
-  const scheduling = schedulingOf(resources, {
-    jobQueue: runtime.config.jobQueue,
-    share: runtime.config.share,
-    owner: wish.owner,
-  });
+  const { config } = runtime;
+  const scheduling = schedulingOf(resources, { ...config, owner: wish.owner }, wish.hostLosses);
   const image = imageToRun(executors[0]?.image ?? '', imageDigest);
   const content = definitionContent(image, resources, {
-    jobRole: runtime.config.jobRole,
-    hostFolder: runtime.config.hostFolder,
-    sharedFolders: runtime.config.sharedFolders,
+    ...config,
     memoryGrowths: wish.memoryGrowths,
+    owner: wish.owner,
+    lossesInBatch: lossesInBatch(scheduling.queue, resources, config),
   });
   const digest = definitionDigest(content);
   const nowMs = runtime.nowMs();
@@ -74,4 +76,22 @@ export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<strin
   if (cache.size >= LARGEST_CACHE) cache.clear();
   cache.set(wishKey, { shape: shape.toString('hex'), untilMs: nowMs + NOTE_USE_MS });
   return shape.toString('hex');
+}
+
+/** A task, as far as it decides its shape. */
+export type TaskToShape = Omit<ShapeWish, 'template'> & { id: number };
+
+/** The shapes (hex) of the tasks whose script is in S3, by task. */
+export async function shapesOfStaged(
+  runtime: Runtime,
+  templates: ReadonlyMap<number, TemplateRow>,
+  tasks: readonly TaskToShape[],
+): Promise<Map<number, string>> {
+  const shapes = new Map<number, string>();
+  for (const { id, ...task } of tasks) {
+    const known = templates.get(task.templateId);
+    if (!known || known.scriptSha256 === null) continue;
+    shapes.set(id, await shapeFor(runtime, { ...task, template: known.template }));
+  }
+  return shapes;
 }

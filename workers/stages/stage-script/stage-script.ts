@@ -13,7 +13,7 @@ import type { Messages, Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
 import { blockTasks, type DeniedTemplate } from './blocked.ts';
-import { shapeFor } from './shapes.ts';
+import { shapesOfStaged } from './shapes.ts';
 
 export async function stageScript(
   runtime: Runtime,
@@ -33,16 +33,22 @@ export async function stageScript(
   }
   const blocked = await blockTasks(runtime, denied, rows);
 
-  const moved: MovedTask[] = [];
-  for (const { id, owner, templateId, memoryGrowths, imageDigest } of rows) {
-    const row = templates.get(templateId);
-    if (!row) throw templateMissing(id, templateId);
-    // Not yet, where S3 denies its script.
-    if (row.scriptSha256 === null) continue;
-    const { template } = row;
-    const wish = { owner, templateId, template, memoryGrowths, imageDigest };
-    moved.push({ id, set: { shape: await shapeFor(runtime, wish) } });
-  }
+  const lost = rows.find(({ templateId }) => !templates.has(templateId));
+  if (lost) throw templateMissing(lost.id, lost.templateId);
+  // Without those whose script S3 denies.
+  const shapes = await shapesOfStaged(
+    runtime,
+    templates,
+    rows.map(({ id, owner, templateId, memoryGrowths, hostLosses, imageDigest }) => ({
+      id,
+      owner,
+      templateId,
+      memoryGrowths,
+      hostLosses,
+      imageDigest,
+    })),
+  );
+  const moved = [...shapes].map(([id, shape]): MovedTask => ({ id, set: { shape } }));
   const nowMs = runtime.nowMs();
   const count = await moveTasksEach(pool, 'staged', moved, {
     nowMs,
@@ -50,9 +56,11 @@ export async function stageScript(
   });
   countMoves(runtime.metrics, 'stage-script', { staged: count });
 
-  const shapes = new Set(moved.map(({ set }) => String(set.shape)));
   const next = [
-    ...[...shapes].map((shape): Nudge => ({ stage: 'submit', message: { shape } })),
+    ...[...new Set(shapes.values())].map((shape): Nudge => ({
+      stage: 'submit',
+      message: { shape },
+    })),
     ...blocked.next,
   ];
   return blocked.waitMs === undefined

@@ -4,6 +4,7 @@
  * job name that says which submission it is, a look at Batch's listing whenever an answer leaves
  * doubt, and the owner object that fences a twin which shows up late.
  */
+import { REQUESTER_PAYS_VARIABLE } from '../../../core/files/requester-pays.ts';
 import { DISK_WAIT_VARIABLE, LIVE_LOGS_VARIABLE } from '../../../core/container/container.ts';
 import { SUBMISSION_VARIABLE, submissionPrefix } from '../../../core/files/s3-layout.ts';
 import { dueAfter } from '../../../core/stall.ts';
@@ -60,6 +61,7 @@ interface JobRequest {
   definition: JobDefinitionRow;
   share: string;
   priority: number;
+  tags: Readonly<Record<string, string>>;
 }
 
 async function readRequest(
@@ -74,7 +76,7 @@ async function readRequest(
   const shape = await readShape(pool, shapeHex);
   if (!shape)
     throw new Error(`Submission ${id} names shape ${shapeHex}, which is not in the database.`);
-  return { definition, share: shape.share, priority: shape.priority };
+  return { definition, share: shape.share, priority: shape.priority, tags: shape.tags };
 }
 
 /** Registers the definition and writes the manifest, then calls. */
@@ -105,7 +107,7 @@ async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promi
 async function call(
   runtime: Runtime,
   submission: SubmissionRow,
-  { revision, share, priority }: JobRequest & { revision: string },
+  { revision, share, priority, tags }: JobRequest & { revision: string },
 ): Promise<CarryOutcome> {
   const { config, database } = runtime;
   const calledMs = runtime.nowMs();
@@ -126,8 +128,11 @@ async function call(
       [SECRET_VARIABLE]: submission.secret.toString('base64url'),
       [LIVE_LOGS_VARIABLE]: String(config.liveLogsMs),
       [DISK_WAIT_VARIABLE]: String(config.diskWaitMs),
+      ...(config.requesterPays.length > 0 && {
+        [REQUESTER_PAYS_VARIABLE]: config.requesterPays.join(','),
+      }),
     },
-    tags: { 'batchwell:submission': submission.submissionKey },
+    tags: { ...tags, 'batchwell:submission': submission.submissionKey },
   });
   runtime.passCrashPoint('submit.call-answered');
   const called = { ...submission, calledMs, calls: submission.calls + 1 };

@@ -66,9 +66,10 @@ async function dissolve(
     const attempts = await readOpenAttempts(session, [submission.id]);
     await endAttempts(
       session,
-      attempts.map(({ taskId, number, place }) => ({
+      attempts.map(({ taskId, number, submissionId, place }) => ({
         taskId,
         number,
+        submissionId,
         outcome: place === 'cancelled' ? 'cancelled' : failures.has(taskId) ? 'failed' : 'lost',
         reason:
           failures.get(taskId)?.sentence ??

@@ -1,6 +1,6 @@
 /** Finds the best way to run containers on this machine by trying each. */
 import { accessSync, constants } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { tmpdir } from 'node:os';
 import type { Container, Ended, Runner, RunningContainer } from '../runner.ts';
@@ -13,6 +13,7 @@ import {
 } from './engine-container.ts';
 import { createIsolatedRunner } from './isolated.ts';
 import { createProotRunner } from './proot.ts';
+import { removeScratch } from './scratch.ts';
 
 export type RunnerKind = 'isolated' | 'proot' | 'container';
 
@@ -78,7 +79,7 @@ async function works(make: (dataFolder: string) => Runner): Promise<boolean> {
     }).ended;
     return exitCode === 0;
   } finally {
-    await rm(dataFolder, { recursive: true, force: true });
+    await removeScratch(dataFolder);
   }
 }
 

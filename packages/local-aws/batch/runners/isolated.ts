@@ -10,6 +10,7 @@ import {
   type Invocation,
   type Scratch,
 } from './process-container.ts';
+import { dressCommand, memoryFolders } from './dress.ts';
 import { sweepScratch } from './scratch.ts';
 import { planRootFolder, type Placement } from './root-folder.ts';
 
@@ -41,6 +42,9 @@ function argumentsOf(placement: Placement): string[] {
   return [placement.kind === 'writable' ? '--bind' : '--ro-bind', placement.from, placement.to];
 }
 
+const batchVariables = ({ environment }: Container): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('AWS_BATCH_')));
+
 function invoke(program: string, container: Container, { root, volumes }: Scratch): Invocation {
   const capabilities = IS_ROOT
     ? ['--cap-drop', 'ALL', ...KEPT_CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`])]
@@ -64,16 +68,27 @@ function invoke(program: string, container: Container, { root, volumes }: Scratc
     '/proc',
     '--dev',
     '/dev',
+    ...memoryFolders(container.extras ?? {}),
     ...(container.readonlyRoot ? ['--remount-ro', '/'] : []),
     '--chdir',
     '/',
   ];
   return {
-    argv: [program, '--json-status-fd', '3', '--args', '4', '--', ...container.command],
+    argv: [
+      program,
+      '--json-status-fd',
+      '3',
+      '--args',
+      '4',
+      '--',
+      ...dressCommand(container.command, container.extras ?? {}),
+    ],
     privateArguments,
-    environment: { PATH: '/usr/bin:/bin' },
+    // The first process of the task's PID namespace shows whose it is, as in a container of Docker.
+    environment: { PATH: '/usr/bin:/bin', ...batchVariables(container) },
     reportsInit: true,
-    notFound: /^bwrap: execvp [^\n]*: (?:No such file or directory|Permission denied)\n$/m,
+    notFound:
+      /^(?:bwrap: execvp|setpriv: failed to execute) [^\n]*: (?:No such file or directory|Permission denied)\n$/m,
   };
 }
 

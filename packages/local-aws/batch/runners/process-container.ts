@@ -13,7 +13,6 @@ import {
   fstatSync,
   writeSync,
 } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -26,6 +25,7 @@ import {
   type RunningContainer,
 } from '../runner.ts';
 import type { Cgroup, Cgroups } from './cgroups.ts';
+import { removeScratch } from './scratch.ts';
 
 /** Where one task's files are on this machine. */
 export interface Scratch {
@@ -246,8 +246,7 @@ async function cleanUp(
   closeSync(log);
   await untilGone(started?.initPid());
   await started?.cgroup?.remove();
-  if (!keepScratch)
-    await rm(join(scratchFolder, taskId), { recursive: true, force: true, maxRetries: 3 });
+  if (!keepScratch) await removeScratch(join(scratchFolder, taskId));
 }
 
 function endOf(started: Started, container: Container): Promise<Ended> {
@@ -296,7 +295,9 @@ export function startProcessContainer(
   let killer: NodeJS.Timeout | undefined;
   const ended = endOf(started, container).then(async (result) => {
     clearTimeout(killer);
-    await cleanUp(setting, container, log, started);
+    await cleanUp(setting, container, log, started).catch((cause: unknown) =>
+      process.emitWarning(`Job ${container.jobId} has ended but left something: ${String(cause)}`),
+    );
     return result;
   });
   return {

@@ -1,0 +1,44 @@
+/** What a process container gets of a definition's user, limits and memory folders. */
+import type { ContainerExtras } from '../jobs.ts';
+
+const MIB = 1024 * 1024;
+
+/** Arguments of bubblewrap that come after its mounts. */
+export const memoryFolders = ({ sharedMemoryMiB, tmpfs = [] }: ContainerExtras): string[] =>
+  [
+    ...(sharedMemoryMiB === undefined ? [] : [{ path: '/dev/shm', sizeMiB: sharedMemoryMiB }]),
+    ...tmpfs,
+  ].flatMap(({ path, sizeMiB }) => [
+    '--perms',
+    '1777',
+    '--size',
+    String(sizeMiB * MIB),
+    '--tmpfs',
+    path,
+  ]);
+
+// A machine that may not raise a limit says so in the log, and the job goes on.
+const LIMIT_AND_RUN =
+  'while [ "$1" != -- ]; do prlimit --pid $$ "$1" 2>/dev/null || ' +
+  'echo "local Batch: the limit $1 cannot be set on this machine." >&2; shift; done; ' +
+  'shift; exec "$@"';
+
+const inWords = (limit: number): string => (limit === -1 ? 'unlimited' : String(limit));
+
+const isRoot = (user: string): boolean => /^(?:0+|root)(?::(?:0+|root))?$/.test(user);
+
+/** The command as the container's user runs it, under its limits. */
+export function dressCommand(
+  command: readonly string[],
+  { user = '0', ulimits = [] }: ContainerExtras,
+): string[] {
+  const [id = '0', group = id] = user.split(':');
+  const switched = isRoot(user)
+    ? command
+    : ['setpriv', '--reuid', id, '--regid', group, '--clear-groups', '--', ...command];
+  if (ulimits.length === 0) return [...switched];
+  const limits = ulimits.map(
+    ({ name, soft, hard }) => `--${name}=${inWords(soft)}:${inWords(hard)}`,
+  );
+  return ['sh', '-c', LIMIT_AND_RUN, 'sh', ...limits, '--', ...switched];
+}
