@@ -303,12 +303,9 @@ const isAbsent = (error: unknown): boolean =>
 /** @returns the folder without links */
 async function makeFolder(state: State, path: string): Promise<string> {
   // Before anything is made, so that nothing is made outside.
-  const place = await placeOf(state, path);
-  const facts = await stat(place).catch(() => undefined);
-  if (facts && !facts.isDirectory())
-    throw new DeclaredError(`${path} is a file, so it cannot be the folder of an output`);
-  if (!facts) await mkdir(place, { recursive: true });
-  return insidePath(state, place);
+  const folder = dirname(await placeOf(state, join(path, 'file')));
+  await mkdir(folder, { recursive: true });
+  return insidePath(state, folder);
 }
 
 async function copyOut(state: State, from: string, to: string): Promise<CopiedOut> {

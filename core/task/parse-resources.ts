@@ -49,7 +49,7 @@ export interface ParsedResources {
 }
 
 /** For tasks that do not set them. */
-export type DefaultAmounts = Pick<Resources, 'cpu_cores' | 'ram_gb' | 'disk_gb'>;
+type DefaultAmounts = Pick<Resources, 'cpu_cores' | 'ram_gb' | 'disk_gb'>;
 const FALLBACK: DefaultAmounts = { cpu_cores: 1, ram_gb: 2, disk_gb: 10 };
 
 /** What a task gets that names no queue, CPU, memory or disk. */

@@ -6,6 +6,7 @@ import {
   mkdir,
   readdir,
   readFile,
+  rm,
   stat,
   symlink,
   truncate,
@@ -91,7 +92,7 @@ describe('an input in a shared folder', () => {
     await mkdir(`${shared}/dir/a/empty`, { recursive: true });
     await writeFile(`${shared}/dir/a/x y`, 'x');
     await writeFile(`${shared}/dir/.hidden`, 'h');
-    await writeFile(`${shared}/dir/unfinished.batchwell-part`, 'of another task');
+    await writeFile(`${shared}/dir/.AAAAAAAAAAAA.batchwell-part`, 'of another task');
     await writeFile(`${second}/far`, 'far\n');
     await symlink(`${second}/far`, `${shared}/dir/link`);
     await symlink('a', `${shared}/dir/again`);
@@ -263,17 +264,24 @@ describe('an output to a shared folder', () => {
     expect(await readFile(`${shared}/other`, 'utf8')).toBe('diff');
   });
 
-  test('two outputs at one place succeed when they are equal, and fail by name when they are not', async () => {
-    const outputs = [
-      { url: `${shared}/o`, path: `${work}/1`, type: 'FILE' as const },
-      { url: `file://${shared}/./o`, path: `${work}/2`, type: 'FILE' as const },
-    ];
-    const write = (text: string) => shell(`printf one > ${work}/1; printf ${text} > ${work}/2`);
-    expect(await run({ outputs, executors: [write('one')] })).toEqual({ code: 0 });
-    const failed = await run({ outputs, executors: [write('two')] });
-    expect(failed.code).toBe(121);
-    expect(failed.error).toContain('two outputs of different content have the place');
-    expect(failed.error).toContain(`${shared}/o`);
+  test('one file for one place is written once; two files of one place, or a file in the place of a folder, fail', async () => {
+    await mkdir(`${shared}/real`);
+    await symlink(`${shared}/real`, `${shared}/alias`);
+    const two = (one: string, other: string) =>
+      [one, other].map((url, at) => ({ url, path: `${work}/${at}`, type: 'FILE' as const }));
+    const linked = [shell(`printf one > ${work}/0; ln -s 0 ${work}/1`)];
+    const equal = [shell(`printf one > ${work}/0; printf one > ${work}/1`)];
+    const same = two(`${shared}/real/o`, `file://${shared}/alias/./o`);
+    expect(await run({ outputs: same, executors: linked })).toEqual({ code: 0 });
+    expect(await readFile(`${shared}/real/o`, 'utf8')).toBe('one');
+    await rm(`${work}/1`);
+    const both = await run({ outputs: same, executors: equal });
+    expect(both.code).toBe(121);
+    expect(both.error).toContain(`two files would be written to ${shared}/real/o`);
+    expect((await record())?.error?.declared).toBe(true);
+    const below = await run({ outputs: two(`${shared}/p`, `${shared}/p/q`), executors: equal });
+    expect(below.error).toContain(`two files would be written to ${shared}/p`);
+    expect(await readdir(shared)).toEqual(['alias', 'real']);
   });
 
   test('a place outside of the shared folders, or that cannot be written, fails after the logs are safe', async () => {
