@@ -1,4 +1,5 @@
 /** Calls of the config backend: which numbers of input folders make no difference. */
+// cspell:ignore listdir
 import { expect, test } from 'vitest';
 import { EXECUTION_FOLDER } from '../../core/profiles/cromwell-shims.ts';
 import { cromwell } from '../../core/profiles/cromwell.ts';
@@ -70,7 +71,13 @@ test.each<[string, (folders: Folders) => string]>([
   ],
   ['asks for the folder of a file', ({ one, two }) => `cat $(dirname ${one})/*/f ${two}/f > out`],
   ['prints a path', ({ one, two }) => `echo ${one}/f ${two}/f > out`],
+  [
+    'has its folders listed by Python',
+    ({ call: folder }) => `python -c "print(os.listdir('${folder}/inputs'))" > out`,
+  ],
 ])('a call that %s has no form in common with one of other numbers', (_name, command) => {
-  const forms = [formOf(HERE, [-7, 8], command), formOf(THERE, [92, 11], command)];
+  const named = (folders: Folders) =>
+    `paste ${folders.one}/f ${folders.two}/f > named\n${command(folders)}`;
+  const forms = [formOf(HERE, [-7, 8], named), formOf(THERE, [92, 11], named)];
   expect(forms[0] === undefined || forms[0] !== forms[1]).toBe(true);
 });
