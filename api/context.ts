@@ -53,6 +53,11 @@ function taskDefaults(config: ApiDependencies['config']): (access: Access) => Ta
     cache: config.cacheDefault,
     pathMap: readPathMap(config.pathMap),
     fileRoots: config.sharedFolders,
+    amounts: {
+      cpu_cores: config.defaultCpu,
+      ram_gb: config.defaultRamGb,
+      disk_gb: config.defaultDiskGb,
+    },
     ownUrls: OWN_FOLDERS.map((folder) => `s3://${config.bucket}/${config.bucketPrefix}${folder}`),
   };
   return ({ limits, profile, owner }) => ({

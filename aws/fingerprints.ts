@@ -6,6 +6,7 @@ import type { CanonicalCall } from '../core/profiles/profile.ts';
 import type { ProfileName } from '../core/profiles/profile-names.ts';
 import { profiles } from '../core/profiles/profiles.ts';
 import { parseS3Url } from '../core/files/s3-url.ts';
+import { isShared } from '../core/result/outputs.ts';
 import type { TaskSpec } from '../core/task/task.ts';
 import { readDigest, sumsDigest } from '../core/cache/read-digest.ts';
 import { inParallel } from './in-parallel.ts';
@@ -29,7 +30,7 @@ interface UnreadableInput {
 }
 
 export interface TaskComponents {
-  /** Absent when its image or an input has no identity. */
+  /** Absent when its image or an input has no identity, or an output is in a shared folder. */
   components?: Components;
   /** The same by what listings alone say. Absent with `components`. */
   listed?: Components;
@@ -153,7 +154,8 @@ function describe(
   );
   if (profiles[profile].hidesFiles?.(spec) === true)
     unreadable.push({ url: `files that ${profile} does not declare`, why: 'undeclared' });
-  if (unreadable.length > 0) return { unreadable, inputs, isWeak: false };
+  if (unreadable.length > 0 || spec.outputs.some(isShared))
+    return { unreadable, inputs, isWeak: false };
 
   const componentsBy = (held: (one: InputSeen) => string | undefined): Components =>
     fingerprintComponents(canonical?.spec ?? spec, {

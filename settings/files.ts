@@ -50,7 +50,7 @@ export const files = {
       effect:
         'Folders of the hosts, such as a mounted EFS or FSx, that every task of every owner ' +
         'sees under the same path and can write to. Paths and file:// URLs below them are ' +
-        'accepted as inputs. All other file paths are refused, except those that ' +
+        'accepted for inputs and outputs, and copied. All other file paths are refused, except those that ' +
         'BATCHWELL_PATH_MAP maps.',
       check: each(
         (folder) => folder !== '/' && containerPath(folder) === folder,

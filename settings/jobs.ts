@@ -24,6 +24,27 @@ export const jobs = {
       fallback: 'batchwell',
       effect: 'Name or ARN of the Batch job queue for tasks that do not name one.',
     }),
+    defaultCpu: whole({
+      variable: 'BATCHWELL_DEFAULT_CPU',
+      fallback: 1,
+      unit: 'vCPUs',
+      range: [1, 1024],
+      effect: 'vCPUs of tasks that do not ask for any.',
+    }),
+    defaultRamGb: whole({
+      variable: 'BATCHWELL_DEFAULT_RAM_GB',
+      fallback: 2,
+      unit: 'GiB',
+      range: [1, 32_768],
+      effect: 'Memory of tasks that do not ask for any.',
+    }),
+    defaultDiskGb: whole({
+      variable: 'BATCHWELL_DEFAULT_DISK_GB',
+      fallback: 10,
+      unit: 'GiB',
+      range: [1, 65_536],
+      effect: 'Disk of tasks that do not ask for any.',
+    }),
     spotQueue: queue({
       variable: 'BATCHWELL_SPOT_QUEUE',
       fallback: '',

@@ -283,15 +283,15 @@ async function fetchS3(fetch: Fetch): Promise<Downloaded> {
 
 export type Source = S3Place | { web: string };
 
-/** Suffix of an incomplete file, in the folder where the whole file will be. */
-export const PART_SUFFIX = '.batchwell-part';
-
 /** The names of incomplete files, which say nothing to the author of a task. */
 export const UNFINISHED = /\.[\w-]{12}\.batchwell-part/g;
 
 /** Drawn: it fits beside a name of 255 bytes, and is the name of no file of the task. */
-const unfinishedBeside = (path: string): string =>
-  join(dirname(path), `.${randomBytes(9).toString('base64url')}${PART_SUFFIX}`);
+export const unfinishedBeside = (path: string): string =>
+  join(dirname(path), `.${randomBytes(9).toString('base64url')}.batchwell-part`);
+
+/** Whether it is the name of an incomplete file, in the folder where the whole file will be. */
+export const isUnfinished = (name: string): boolean => /^\.[\w-]{12}\.batchwell-part$/.test(name);
 
 /**
  * Fetches one file in up to five tries, and puts it at `path` by a rename.

@@ -20,6 +20,8 @@ import { allSettled, limitTo } from './limit.ts';
 import { anyRoom } from './room.ts';
 import type { Room } from './room.ts';
 import { blame, DeclaredError, FinalError, reasonOf, transience } from './s3.ts';
+import { openSharedFolders } from './shared-folders.ts';
+import type { SharedFolders } from './shared-folders.ts';
 
 export type DeclaredInput =
   | { kind: 'content'; content: string; path: string; name: string }
@@ -55,6 +57,7 @@ const hexOf = (base64: string): string => Buffer.from(base64, 'base64').toString
 /** What fetching an input needs besides the input. */
 interface Means {
   s3: S3Client;
+  shared: SharedFolders;
   target: Target;
 }
 
@@ -214,7 +217,8 @@ const NOT_FROM_S3: Fetched = { read: null, sum: null };
  * A file that the task already sees at its path, such as one in a shared folder: there is nothing
  * to fetch.
  */
-async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
+async function findInPlace({ shared }: Means, { kind, path }: DeclaredInput): Promise<Fetched> {
+  await shared.requireInside(path);
   const isFolder = (await stat(path)).isDirectory();
   if (isFolder !== (kind === 'folder'))
     throw new DeclaredError(
@@ -231,18 +235,34 @@ async function fetchOne(means: Means, input: DeclaredInput): Promise<Fetched> {
     await writeFile(input.path, input.content);
     return NOT_FROM_S3;
   }
-  if (containerPath(pathOfUrl(input.url) ?? '') === input.path) return findInPlace(input);
+  const sharedPath = containerPath(pathOfUrl(input.url) ?? '');
+  if (sharedPath === input.path) return findInPlace(means, input);
+  if (sharedPath !== undefined) return fetchShared(means, sharedPath, input);
   const place = parseS3Url(input.url);
   const isWeb = /^https?:\/\//i.test(input.url);
   if (!place && !isWeb)
     throw new FinalError(
-      'its URL must be s3://bucket/key or http(s)://…, or the path where the task already sees it',
+      'its URL must be s3://bucket/key, http(s)://…, or a path in a folder that hosts share with tasks',
     );
   if (input.kind === 'folder') {
     if (!place) throw new FinalError('a DIRECTORY must have an s3:// URL');
     return fetchFolder(means, place, input.path);
   }
   return fetchFile(means, place ?? { web: input.url }, input);
+}
+
+/** Nothing tells what it holds before it is read, so it has no part in what the cache compares. */
+async function fetchShared(
+  { shared, target }: Means,
+  from: string,
+  { kind, path }: { kind: 'file' | 'folder'; path: string },
+): Promise<Fetched> {
+  if (kind === 'folder') {
+    await shared.copyFolderIn(from, path, target);
+    return NOT_FROM_S3;
+  }
+  const copied = await shared.copyFileIn(from, path, target);
+  return { ...NOT_FROM_S3, file: { url: await shared.placeOf(from), path, ...copied } };
 }
 
 async function fetchFile(
@@ -362,9 +382,10 @@ export async function fetchInputs(
   s3: S3Client,
   inputs: readonly DeclaredInput[],
   room: Room = anyRoom,
+  shared: SharedFolders = openSharedFolders({}),
 ): Promise<FetchedInputs | { error: StagerError }> {
   const target = { room, onLarge: sizesOnce(s3, inputs, room) };
-  const ended = await fetchInOrder({ s3, target }, inputs);
+  const ended = await fetchInOrder({ s3, shared, target }, inputs);
   for (const [position, one] of ended.entries()) {
     const input = inputs[position];
     if (one.status === 'fulfilled' || !input) continue;

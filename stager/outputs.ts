@@ -1,9 +1,8 @@
-/** The outputs of a task: found on disk, written to S3, recorded with size and checksum. */
+/** The outputs of a task: found on disk, written to their URLs, recorded with size and checksum. */
 import { append } from '../core/append.ts';
 import { stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import type { StagerError, UploadedFile } from '../core/result/result.ts';
-import { formatS3Url } from '../core/files/s3-url.ts';
 import type { FileType } from '../core/task/task.ts';
 import { digestFile, inBase64 } from './digest.ts';
 import { sayLeftOut } from '../core/result/left-out.ts';
@@ -120,11 +119,13 @@ async function findFiles(output: DeclaredOutput, reach: Reach): Promise<Found | 
 
 async function uploadOne(
   uploader: Uploader,
-  { local, place, isFolder }: PlannedFile,
+  { local, place, url, isFolder }: PlannedFile,
   fetched: readonly FetchedFile[],
 ): Promise<Uploaded> {
-  if (isFolder) return uploader.markFolder(place);
-  const url = formatS3Url(place);
+  if (isFolder)
+    return 'sharedPath' in place
+      ? uploader.shared.makeFolder(place.sharedPath)
+      : uploader.markFolder(place);
   const source = fetched.find((one) => one.url === url && one.path === local);
   if (source) {
     // Cromwell declares its script as an input and as an output of one URL. Only bytes tell that it
@@ -134,7 +135,9 @@ async function uploadOne(
     if (size === source.sizeBytes && crc64nvme === source.crc64nvme)
       return { sizeBytes: size, crc64nvme, etag: source.etag ?? '' };
   }
-  return uploader.upload(local, place, 'application/octet-stream');
+  return 'sharedPath' in place
+    ? uploader.shared.copyOut(local, place.sharedPath)
+    : uploader.upload(local, place, 'application/octet-stream');
 }
 
 export interface OutputsDone {
@@ -157,9 +160,8 @@ type WriteOnce = (file: PlannedFile) => Promise<Uploaded>;
 function writeOnce(uploader: Uploader, fetched: readonly FetchedFile[]): WriteOnce {
   const written = new Map<string, Promise<Uploaded>>();
   return (file) => {
-    const url = formatS3Url(file.place);
-    const uploaded = written.get(url) ?? uploadOne(uploader, file, fetched);
-    written.set(url, uploaded);
+    const uploaded = written.get(file.url) ?? uploadOne(uploader, file, fetched);
+    written.set(file.url, uploaded);
     return uploaded;
   };
 }
@@ -182,7 +184,7 @@ async function uploadOutput(
   for (const [at, one] of ended.entries()) {
     const file = sent[at];
     if (!file) continue;
-    if (one.status === 'rejected') return { failure: one.reason, subject: formatS3Url(file.place) };
+    if (one.status === 'rejected') return { failure: one.reason, subject: file.url };
     uploaded.push({ output: position, path: file.path, ...one.value });
   }
   return { files: uploaded };
@@ -212,6 +214,7 @@ export async function uploadOutputs(
   const planned = await planWrites(
     outputs,
     found.map((one) => (one && 'files' in one ? one.files : [])),
+    uploader.shared,
   );
   const outcomes = await Promise.all(
     planned.map((plan: Written, position): OutputOutcome | Promise<OutputOutcome> => {

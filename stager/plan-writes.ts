@@ -1,13 +1,19 @@
-/** Which object each found file becomes: decided for all outputs before the first one is written. */
+/** Which object, or file of a shared folder, each found file becomes: decided for all outputs before the first one is written. */
 import { realpath } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { formatS3Url, joinUrl, LONGEST_KEY_BYTES, parseS3Url } from '../core/files/s3-url.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
+import { containerPath } from '../core/container/container-path.ts';
+import { pathOfUrl } from '../core/files/file-url.ts';
 import { DeclaredError, FinalError } from './s3.ts';
+import type { SharedFolders } from './shared-folders.ts';
 import type { FoundFile } from './walk.ts';
 
 export interface PlannedFile extends FoundFile {
-  place: S3Place;
-  /** It is an empty folder: an object without bytes. */
+  place: S3Place | { sharedPath: string };
+  /** What no two files can have in common. Of a folder of S3, it ends in a slash. */
+  url: string;
+  /** It is an empty folder; in S3, an object without bytes. */
   isFolder: boolean;
 }
 
@@ -18,10 +24,39 @@ interface Target {
   url: string;
 }
 
-/** The place of one file. @throws Error when no object can be there */
-function placeOf(target: Target, file: FoundFile): PlannedFile | undefined {
-  const place = parseS3Url(joinUrl(target.url, file.path));
-  if (!place) throw new FinalError('an output URL must be s3://bucket/key');
+type SharedPlaces = Pick<SharedFolders, 'placeOf'>;
+
+/** The place of one file. @throws Error when nothing can be there */
+async function placeOf(
+  target: Target,
+  file: FoundFile,
+  shared: SharedPlaces,
+): Promise<PlannedFile | undefined> {
+  const url = joinUrl(target.url, file.path);
+  const path = pathOfUrl(url);
+  return path === undefined ? keyOf(url, file) : sharedPlaceOf(path, file, shared);
+}
+
+async function sharedPlaceOf(
+  path: string,
+  file: FoundFile,
+  shared: SharedPlaces,
+): Promise<PlannedFile> {
+  const isFolder = file.path.endsWith('/');
+  if (!isFolder && path.endsWith('/'))
+    throw new DeclaredError(`${path} ends in '/', so it cannot be the path of a file`);
+  const plain = containerPath(path);
+  if (plain === undefined) throw new DeclaredError(`${path} is not an absolute path without '..'`);
+  const sharedPath = await shared.placeOf(plain);
+  return { ...file, place: { sharedPath }, url: sharedPath, isFolder };
+}
+
+function keyOf(url: string, file: FoundFile): PlannedFile | undefined {
+  const place = parseS3Url(url);
+  if (!place)
+    throw new FinalError(
+      'an output URL must be s3://bucket/key, or a path in a folder that hosts share with tasks',
+    );
   const isFolder = file.path.endsWith('/');
   // A whole bucket needs no object that says that it exists.
   if (isFolder && place.key === '') return undefined;
@@ -34,12 +69,13 @@ function placeOf(target: Target, file: FoundFile): PlannedFile | undefined {
     throw new DeclaredError(
       `its key would have ${bytes} bytes, and S3 allows at most ${LONGEST_KEY_BYTES}. Shorten the path ${file.local}`,
     );
-  return { ...file, place, isFolder };
+  return { ...file, place, url: formatS3Url(place), isFolder };
 }
 
 /** Whether both are one file, or empty folders: then either gives the same object. */
 async function isSame(one: PlannedFile, other: PlannedFile): Promise<boolean> {
-  if (one.local === other.local || (one.isFolder && other.isFolder)) return true;
+  if (one.isFolder !== other.isFolder) return false;
+  if (one.local === other.local || one.isFolder) return true;
   const [a, b] = await Promise.all([one, other].map(({ local }) => realpath(local)));
   return a === b;
 }
@@ -49,6 +85,19 @@ interface Claimed {
   position: number;
 }
 
+/** A file of a file system cannot also be the folder of others, as a key of S3 can. */
+function fileAbove(
+  { place, url }: PlannedFile,
+  claimed: ReadonlyMap<string, Claimed>,
+): Claimed | undefined {
+  if (!('sharedPath' in place)) return undefined;
+  for (let above = dirname(url); above !== '/'; above = dirname(above)) {
+    const there = claimed.get(above);
+    if (there && !there.file.isFolder) return there;
+  }
+  return undefined;
+}
+
 /**
  * Two files of one URL fail both of their outputs: the last writer would win, and nobody would know.
  * @param found by output
@@ -56,11 +105,17 @@ interface Claimed {
 export async function planWrites(
   targets: readonly Target[],
   found: readonly (readonly FoundFile[])[],
+  shared: SharedPlaces,
 ): Promise<Written[]> {
   const claimed = new Map<string, Claimed>();
   const failures = new Map<number, { failure: Error; subject: string }>();
   const fail = (position: number, failure: Error, subject: string): void => {
     if (!failures.has(position)) failures.set(position, { failure, subject });
+  };
+  const collide = (url: string, one: Claimed, other: Claimed): void => {
+    const conflict = bothAt(url, one, other);
+    fail(one.position, conflict, url);
+    fail(other.position, conflict, url);
   };
   const planned: PlannedFile[][] = [];
   for (const [position, target] of targets.entries()) {
@@ -69,21 +124,20 @@ export async function planWrites(
     for (const one of found[position] ?? []) {
       let file: PlannedFile | undefined;
       try {
-        file = placeOf(target, one);
+        file = await placeOf(target, one, shared);
       } catch (error) {
         fail(position, error as Error, joinUrl(target.url, one.path));
       }
       if (!file) continue;
       files.push(file);
-      const url = formatS3Url(file.place);
-      const other = claimed.get(url);
-      if (!other) claimed.set(url, { file, position });
-      else if (!(await isSame(other.file, file))) {
-        const conflict = bothAt(url, other, { file, position });
-        fail(other.position, conflict, url);
-        fail(position, conflict, url);
-      }
+      const other = claimed.get(file.url);
+      if (!other) claimed.set(file.url, { file, position });
+      else if (!(await isSame(other.file, file))) collide(file.url, other, { file, position });
     }
+  }
+  for (const one of claimed.values()) {
+    const above = fileAbove(one.file, claimed);
+    if (above) collide(above.file.url, above, one);
   }
   return planned.map((files, position) => failures.get(position) ?? { files });
 }

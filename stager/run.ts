@@ -18,6 +18,7 @@ import { ForgedError, readTaskText } from './part.ts';
 import { openS3, reasonOf, transience } from './s3.ts';
 import { answer, layOut, openSession, writeLogs, writeResult } from './session.ts';
 import type { Identity, Session } from './session.ts';
+import { openSharedFolders } from './shared-folders.ts';
 import { runShell } from './shell.ts';
 import type { RunningShell } from './shell.ts';
 import { createUploader } from './upload.ts';
@@ -229,8 +230,9 @@ export async function runTask(
       index: identity.index,
       attempt: identity.attempt,
     });
+    const shared = openSharedFolders(env);
     const warnings: string[] = [];
-    const uploader = createUploader(s3, (text) => void warnings.push(text));
+    const uploader = createUploader(s3, { shared, warn: (text) => void warnings.push(text) });
     const session = openSession(
       identity,
       { s3, uploader, log, startedMs, warnings, descendants: openDescendants(env) },

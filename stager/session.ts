@@ -46,15 +46,21 @@ interface StartedExecutor {
   ended?: ExecutorResult;
 }
 
-export interface Session extends Identity {
+interface SessionMeans {
   s3: S3Client;
   uploader: Uploader;
   log: Log;
+  startedMs: number;
+  descendants: Descendants;
+  /** What the record says beside what its outputs say. */
+  warnings: string[];
+}
+
+export interface Session extends Identity, SessionMeans {
   /**
    * Folder of the logs of executors that name no path of their own; '' until the script is written.
    */
   logs: string;
-  startedMs: number;
   diskWaitMs: number;
   inputs: DeclaredInput[];
   outputs: DeclaredOutput[];
@@ -64,9 +70,6 @@ export interface Session extends Identity {
   before?: Before;
   /** Those that were started, in order. */
   executors: StartedExecutor[];
-  descendants: Descendants;
-  /** What the record says beside what its outputs say. */
-  warnings: string[];
   record: Pick<ResultRecord, 'outputs' | 'missingOutputs' | 'inputs' | 'warnings'>;
   error?: StagerError;
   live: LiveLogs;
@@ -83,7 +86,7 @@ interface SessionTimes {
 
 export function openSession(
   identity: Identity,
-  parts: Pick<Session, 's3' | 'uploader' | 'log' | 'startedMs' | 'descendants' | 'warnings'>,
+  parts: SessionMeans,
   { liveLogsMs, diskWaitMs }: SessionTimes,
 ): Session {
   const executors: Session['executors'] = [];
@@ -231,7 +234,7 @@ async function fetchAll(session: Session): Promise<boolean> {
     waitMs: session.diskWaitMs,
     onWait: (wait) => tellWait(session, wait),
   });
-  const outcome = await fetchInputs(session.s3, session.inputs, room);
+  const outcome = await fetchInputs(session.s3, session.inputs, room, session.uploader.shared);
   if ('error' in outcome) {
     session.error = outcome.error;
     return false;
@@ -267,14 +270,12 @@ async function uploadAll(session: Session): Promise<boolean> {
   }
   const { inputs, given, fetched, before } = session;
   const reach = await openReach({
-    given: [...given, ...inputs.map(({ path }) => path)],
+    given: [...given, ...inputs.map(({ path }) => path), ...session.uploader.shared.roots],
     own: dirname(session.logs),
     before,
   });
-  const { error, ...record } = await uploadOutputs(session.uploader, session.outputs, {
-    fetched,
-    reach,
-  });
+  const search = { fetched, reach };
+  const { error, ...record } = await uploadOutputs(session.uploader, session.outputs, search);
   session.record = { ...session.record, ...record };
   if (error) session.error = error;
   else

@@ -22,6 +22,8 @@ import { allSettled, limitTo } from './limit.ts';
 import { ChangedError, readRange } from './open-file.ts';
 import type { ByteSpan } from './open-file.ts';
 import { FinalError, persist, statusOf, TRIES } from './s3.ts';
+import { openSharedFolders } from './shared-folders.ts';
+import type { SharedFolders } from './shared-folders.ts';
 
 const MIB = 1_048_576;
 /** Read once, into memory, for both checksum and body. */
@@ -59,9 +61,11 @@ export interface Uploader {
   upload(from: string | OpenFile, to: S3Place, contentType: string): Promise<Uploaded>;
   /** Writes the object without bytes that stands for an empty folder: its key ends in '/'. */
   markFolder(to: S3Place): Promise<Uploaded>;
+  /** To places in the folders that hosts share with tasks. */
+  shared: SharedFolders;
   /**
    * Aborts the multipart uploads in progress, because S3 bills unfinished ones until they are
-   * aborted.
+   * aborted, and removes copies that are not complete.
    */
   abandon(): Promise<void>;
 }
@@ -259,10 +263,15 @@ interface Uploads {
   warn: (text: string) => void;
 }
 
-/** @param warn told what happened to a file while it was uploaded */
+interface Helpers {
+  shared?: SharedFolders;
+  /** Told what happened to a file while it was uploaded. */
+  warn?: (text: string) => void;
+}
+
 export function createUploader(
   s3: S3Client,
-  warn: (text: string) => void = () => undefined,
+  { shared = openSharedFolders({}), warn = () => undefined }: Helpers = {},
 ): Uploader {
   const uploads: Uploads = { s3, open: new Set(), files: limitTo(6), parts: limitTo(6), warn };
   return {
@@ -276,9 +285,13 @@ export function createUploader(
           await file.close();
         }
       }),
+    shared,
     markFolder: (to) => uploads.files(() => putMarker(s3, to)),
     abandon: async () =>
-      void (await Promise.allSettled([...uploads.open].map((one) => abort(uploads, one)))),
+      void (await Promise.allSettled([
+        shared.abandon(),
+        ...[...uploads.open].map((one) => abort(uploads, one)),
+      ])),
   };
 }
 

@@ -2,12 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { uploadOutputs } from '../stager/outputs.ts';
 import { openReach } from '../stager/reach.ts';
+import { openSharedFolders } from '../stager/shared-folders.ts';
 
 const [, , root = '', count = '0'] = process.argv;
 for (let at = 0; at < Number(count); at += 1) writeFileSync(`${root}/${at}.txt`, '');
 const uploader = {
   upload: async () => ({ sizeBytes: 0, crc64nvme: 'AAAAAAAAAAA=', etag: '' }),
   markFolder: async () => ({ sizeBytes: 0, crc64nvme: 'AAAAAAAAAAA=', etag: '' }),
+  shared: openSharedFolders({}),
   abandon: async () => undefined,
 };
 const { outputs, error } = await uploadOutputs(

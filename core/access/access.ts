@@ -151,16 +151,22 @@ function ownInstead({ url, isFolder }: UrlUse, { ownUrls = [] }: Boundaries): st
   return isOwn ? `a URL outside Batchwell’s own ${OWN_FOLDERS.join(', ')}` : undefined;
 }
 
-function pathInstead(path: string, { fileRoots = [] }: Boundaries): string | undefined {
+function pathInstead(
+  path: string,
+  { fileRoots = [], pathMap = new Map() }: Boundaries,
+): string | undefined {
   if (!path.startsWith('/')) return undefined;
-  if (fileRoots.length === 0)
+  if (isPlain(path) && fileRoots.some((root) => isBelow(path, root))) return undefined;
+  if (fileRoots.length === 0 && pathMap.size === 0)
     return (
       'a URL that tasks can reach; paths and file:// URLs are not enabled ' +
       '(BATCHWELL_PATH_MAP, BATCHWELL_SHARED_FOLDERS)'
     );
-  return isPlain(path) && fileRoots.some((root) => isBelow(path, root))
-    ? undefined
-    : `a path below ${fileRoots.join(' or ')}`;
+  const known = [
+    ...[...pathMap.keys()].map((root) => `${root} (BATCHWELL_PATH_MAP)`),
+    ...fileRoots.map((root) => `${root} (BATCHWELL_SHARED_FOLDERS)`),
+  ];
+  return `a URL that tasks can reach, or a path without ".." below ${known.join(' or ')}`;
 }
 
 function limitedInstead(url: string, { limits: { urls } = {} }: Boundaries): string | undefined {

@@ -4,6 +4,8 @@ import { isPinned } from './hit-mode.ts';
 export interface PlannedCopy {
   fromUrl: string;
   toUrl: string;
+  /** Below the output's URL. */
+  path?: string;
   sizeBytes: number;
   crc64nvme: string;
   /** Where the bucket keeps versions: such a source outlives its being overwritten. */
@@ -31,7 +33,26 @@ export function planCopies<C extends PlannedCopy>(copies: readonly C[]): CopyPla
     // Of equal bytes, those that are already in place need no copy.
     if (!other || copy.fromUrl === copy.toUrl) byDestination.set(copy.toUrl, copy);
   }
-  return inWaves([...byDestination.values()].filter(({ fromUrl, toUrl }) => fromUrl !== toUrl));
+  return rcLast(
+    inWaves([...byDestination.values()].filter(({ fromUrl, toUrl }) => fromUrl !== toUrl)),
+  );
+}
+
+/**
+ * To whoever watches a folder, its rc means that the call has ended (Cromwell's config backend): it
+ * comes last, as the stager writes it. It needs its own source until then.
+ */
+function rcLast<C extends PlannedCopy>(plan: CopyPlan<C>): CopyPlan<C> {
+  if (plan.do === 'run') return plan;
+  const copies = plan.waves.flat();
+  const isRc = ({ path }: C): boolean => path === 'rc';
+  const last = copies.filter(isRc);
+  if (last.length === 0) return plan;
+  const written = new Set(copies.filter((copy) => !isRc(copy)).map(({ toUrl }) => toUrl));
+  if (last.some(({ fromUrl, versionId }) => !isPinned(versionId) && written.has(fromUrl)))
+    return { do: 'run', because: 'The task overwrites the rc of an earlier one before it ends.' };
+  const before = plan.waves.map((wave) => wave.filter((copy) => !isRc(copy)));
+  return { do: 'copy', waves: [...before, last].filter((wave) => wave.length > 0) };
 }
 
 function inWaves<C extends PlannedCopy>(copies: readonly C[]): CopyPlan<C> {

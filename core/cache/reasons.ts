@@ -65,6 +65,10 @@ export const cacheReasons = {
     verdict: 'uncached',
     says: 'input {subject} is not in S3, so that its content cannot be identified',
   },
+  'output-not-in-s3': {
+    verdict: 'uncached',
+    says: 'output {subject} goes to a folder that hosts share, where a hit cannot copy it',
+  },
   'files-undeclared': {
     verdict: 'uncached',
     says: 'its client reads or writes files that the task does not declare',
@@ -82,7 +86,7 @@ export const isCacheReason = (code: string): code is CacheReason =>
 /** Why the outputs of a run that ended well were not kept for later tasks (core/cache/keep-run.ts). */
 export const unkeptReasons = {
   off: 'the task does not write the cache',
-  'no-fingerprint': 'it was not known what its inputs or its image hold',
+  'no-fingerprint': 'it was not known what its inputs or its image hold, or an output is not in S3',
   'no-outputs': 'the run wrote none of the declared outputs',
   'output-missing': 'the run did not write every declared output',
   'executor-failed': 'an executor failed, and its error was ignored',

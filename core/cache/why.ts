@@ -1,5 +1,6 @@
 /** The reason of a decision: from what was seen of the inputs, and to and from the columns of a task's row. */
 import { shorten } from '../result/stored-record.ts';
+import { isShared } from '../result/outputs.ts';
 import type { CacheMode, TaskSpec } from '../task/task.ts';
 import type { CacheDecision } from './decide-hit.ts';
 import { cacheReasons, isCacheReason, type CacheReason, type Why } from './reasons.ts';
@@ -17,13 +18,21 @@ interface SeenInput {
   why?: keyof typeof inputReasons;
 }
 
-/** Names the first input without an identity. @param seen by position of the declared inputs */
+/**
+ * Names the first input without an identity, or an output that no hit can copy.
+ * @param seen by position of the declared inputs
+ */
 export function whyUnidentified(
-  { inputs }: Pick<TaskSpec, 'inputs'>,
+  { inputs, outputs }: Pick<TaskSpec, 'inputs' | 'outputs'>,
   seen: readonly SeenInput[],
 ): Why {
   const position = seen.findIndex(({ identity }) => identity === undefined);
-  if (position === -1) return { reason: 'files-undeclared' };
+  if (position === -1) {
+    const shared = outputs.find(isShared);
+    return shared
+      ? { reason: 'output-not-in-s3', subject: shared.path }
+      : { reason: 'files-undeclared' };
+  }
   const subject = inputs[position]?.path;
   return {
     reason: inputReasons[seen[position]?.why ?? 'missing'],
@@ -32,7 +41,7 @@ export function whyUnidentified(
 }
 
 export interface WhyFacts {
-  spec?: Pick<TaskSpec, 'inputs' | 'executors'> | undefined;
+  spec?: Pick<TaskSpec, 'inputs' | 'outputs' | 'executors'> | undefined;
   mode: CacheMode;
   hasOutputs: boolean;
   /** By position of the declared inputs. */
@@ -69,13 +78,15 @@ function whyHit({ entryTaskId, waitedFor }: WhyFacts): Why {
   return { reason: waitedFor === entryTaskId ? 'waited' : 'same-call', sourceId: entryTaskId };
 }
 
+const NO_FILES = { inputs: [], outputs: [] };
+
 function whyMiss(because: string, facts: WhyFacts): Why {
   const { spec, hasOutputs, seen } = facts;
   switch (because) {
     case 'off':
       return { reason: hasOutputs ? 'off' : 'no-outputs' };
     case 'unreadable-input':
-      return whyUnidentified({ inputs: spec?.inputs ?? [] }, seen);
+      return whyUnidentified(spec ?? NO_FILES, seen);
     case 'image-not-resolved':
       return whyNoImage(spec?.executors[0]?.image);
     case 'miss':

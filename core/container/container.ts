@@ -33,6 +33,9 @@ export const LIVE_LOGS_VARIABLE = 'BATCHWELL_LIVE_LOGS_MS';
 /** How long an input waits for room on the disk, in ms; with 0 it fails at once. */
 export const DISK_WAIT_VARIABLE = 'BATCHWELL_DISK_WAIT_MS';
 
+/** The folders of the hosts that are mounted into the container, a list in JSON. */
+export const SHARED_VARIABLE = 'BATCHWELL_MOUNTED';
+
 /** Exit codes of the stager itself; any other is the exit code of the executor that decided. */
 export const stagerExit = {
   /** An input could not be read. */

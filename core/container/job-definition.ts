@@ -3,7 +3,7 @@
  * the same. The stager finds the script and its data, so all tasks of one image and size share one
  * definition.
  */
-import { HOST_FOLDER, STAGER_COMMAND } from './container.ts';
+import { HOST_FOLDER, SHARED_VARIABLE, STAGER_COMMAND } from './container.ts';
 import {
   effectiveOptions,
   mountedVolumes,
@@ -27,6 +27,7 @@ export interface DefinitionContent {
     resourceRequirements: { type: 'VCPU' | 'MEMORY' | 'GPU'; value: string }[];
     volumes: VolumeContent[];
     mountPoints: { sourceVolume: string; containerPath: string; readOnly: boolean }[];
+    environment?: { name: string; value: string }[];
     jobRoleArn?: string;
   };
   retryStrategy: {
@@ -108,6 +109,9 @@ export function definitionContent(
         })),
         ...mounted.map(({ mount }) => mount),
       ],
+      ...(settings.sharedFolders.length > 0 && {
+        environment: [{ name: SHARED_VARIABLE, value: JSON.stringify(settings.sharedFolders) }],
+      }),
       ...(jobRole === '' ? {} : { jobRoleArn: jobRole }),
       ...optionContent(options),
     },

@@ -70,7 +70,8 @@ function mapItem({ item, field, map, problems }: Item, found: MountedInput[]): u
     problems.push(
       problemAt(
         field,
-        `an s3:// URL, or a path below ${[...map.keys()].join(' or ')} without ".."`,
+        `a path without ".." below ${[...map.keys()].join(' or ')} (--map of batchwell cromwell-proxy), ` +
+          `or ${field.startsWith('inputs') ? 'an s3:// or http(s)://' : 'an s3://'} URL`,
         sent,
       ),
     );

@@ -8,6 +8,7 @@
 import { sha256 } from '../ids.ts';
 import { mapTexts } from '../task/template.ts';
 import type { TaskSpec } from '../task/task.ts';
+import { EXECUTION_FOLDER, numberedFolder, numberedFolders } from './cromwell-shims.ts';
 import { readsItsRun } from './reads-its-run.ts';
 import {
   holdsMark,
@@ -23,11 +24,21 @@ import {
 
 const SCRIPT = 'commandScript';
 const IN_CALL = '/execution/script';
+/** Outputs with the whole of the execution folder: with `output-mode = root`, and of batchwell-submit. */
+const OUTPUT_FOLDERS = new Set<string | undefined>(['execution.dir.output', EXECUTION_FOLDER]);
 /** CRC64NVME of "0\n", base64. */
 const RC_ZERO = { sizeBytes: 2, crc64nvme: 'wUU2gGmYNtE=' };
 
-const scriptOf = (spec: TaskSpec): number =>
+/** The inputs of a task, as far as they show where it comes from. */
+interface NamedInputs {
+  inputs: readonly { name?: string; path: string }[];
+}
+
+const scriptOf = (spec: NamedInputs): number =>
   spec.inputs.findIndex(({ name, path }) => name === SCRIPT && path.endsWith(IN_CALL));
+
+/** Whether it runs a script of Cromwell, from whichever of its backends. */
+export const hasScript = (spec: NamedInputs): boolean => scriptOf(spec) !== -1;
 
 /** The call's folder in the container. */
 const callFolder = (spec: TaskSpec): string | undefined =>
@@ -62,7 +73,7 @@ const folderAbove = (folder: string): string =>
  * call's own folder and whole paths of inputs are replaced: another path of a run is not an input,
  * so its content was not compared.
  */
-function runNames(spec: TaskSpec, folder: string): RunNames {
+function runNames(spec: TaskSpec, folder: string, numbered: readonly string[]): RunNames {
   const above = folderAbove(folder);
   const root = above.slice(0, Math.max(above.lastIndexOf('/'), 0));
   const known = new Map([[`${root}/`, mark('run 0')]]);
@@ -78,8 +89,15 @@ function runNames(spec: TaskSpec, folder: string): RunNames {
   };
   const folders = new Map([[folder, stable(folder)]]);
   const files = new Map<string, string>();
+  for (const one of numbered) {
+    const stands = mark(`run ${known.size}`);
+    known.set(one, stands);
+    folders.set(one, `${stable(folder)}/inputs/${stands}`);
+  }
   for (const { path } of spec.inputs) {
-    const named = stable(path);
+    const within = numberedFolder(path, folder) ?? '';
+    const stands = folders.get(within);
+    const named = stands === undefined ? stable(path) : stands + path.slice(within.length);
     if (named !== path) files.set(path, named);
   }
   return { folders, files };
@@ -180,7 +198,9 @@ function canonical(spec: TaskSpec, texts: ReadonlyMap<number, string>): Canonica
   const script = texts.get(position);
   if (!folder || script === undefined || [...texts.values(), ...textsOf(spec)].some(holdsMark))
     return undefined;
-  const names = runNames(spec, folder);
+  const lists = writtenOf(spec).map((at) => texts.get(at) ?? '');
+  const command = withoutWrapper(splitScript(script));
+  const names = runNames(spec, folder, numberedFolders(spec, folder, { command, lists }));
   const written = writtenFiles(spec, texts, renaming(names));
   const rename = renaming({ ...names, files: new Map([...names.files, ...written.files]) });
   const split = splitScript(rename(script, { grown: true }));
@@ -195,7 +215,12 @@ function canonical(spec: TaskSpec, texts: ReadonlyMap<number, string>): Canonica
   };
 }
 
-const isCall = ({ description, tags, spec }: SentTask): boolean =>
+/** Nothing but Cromwell's TES backend sends all three. */
+export const isCall = ({
+  description,
+  tags,
+  spec,
+}: Pick<SentTask, 'description' | 'tags'> & { spec: NamedInputs }): boolean =>
   tags['workflow_id'] !== undefined &&
   description.includes(':BackendJobDescriptorKey_') &&
   scriptOf(spec) !== -1;
@@ -222,7 +247,7 @@ export const cromwell: ClientProfile = {
       const declared = spec.outputs[output];
       return path === ''
         ? declared?.name === 'rc'
-        : path === 'rc' && declared?.name === 'execution.dir.output';
+        : path === 'rc' && OUTPUT_FOLDERS.has(declared?.name);
     });
     return (
       files.length === 1 &&

@@ -69,9 +69,16 @@ const RUN_NAME = /⟨(?:run|work) \d+⟩/;
 const PATH = String.raw`[\w./+@%:-]*(?:⟨(?:run|work) \d+⟩[\w./+@%:-]*)+`;
 const PATHS = new RegExp(PATH, 'g');
 
+/** One path alone in its quotes: it may hold spaces, and so words that are names of commands. */
+const QUOTED_PATH = /(?<=^|[\s=(,])(["'])([\w./+@%:-]*⟨(?:run|work) \d+⟩[^"'\n;|&$`<>()\\]*)\1/gm;
+
 /** So that words in names of files and calls are not taken for commands. */
 const withoutPaths = (text: string): string =>
-  text.replace(PATHS, (path) => (path.includes('..') ? path : '⟨run 0⟩'));
+  text
+    .replace(QUOTED_PATH, (whole, quote: string, path: string) =>
+      path.includes('..') ? whole : `${quote}⟨run 0⟩${quote}`,
+    )
+    .replace(PATHS, (path) => (path.includes('..') ? path : '⟨run 0⟩'));
 
 /** Commands and functions that put the name of a file they are given into what they write. */
 const PRINTS: readonly RegExp[] = [

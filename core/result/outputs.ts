@@ -1,5 +1,6 @@
 /** The URLs of a task's outputs, from what was uploaded or what a cache entry holds. */
 import { literalStart } from '../files/path-pattern.ts';
+import { pathOfUrl } from '../files/file-url.ts';
 import { joinUrl } from '../files/s3-url.ts';
 import type { TaskSpec } from '../task/task.ts';
 
@@ -38,6 +39,11 @@ export function pathInContainer(
     prefix.endsWith('/') || literalStart(declared.path).startsWith('/', prefix.length);
   return cutAtSlash ? joinUrl(prefix, path) : prefix + path;
 }
+/**
+ * Whether it goes to a folder that hosts share with tasks. Only containers see these, so the fleet
+ * cannot copy an earlier result there.
+ */
+export const isShared = ({ url }: { url: string }): boolean => pathOfUrl(url) !== undefined;
 
 /** Whether a declared output that was not written fails the task. */
 export const missingOutputsFail = ({ resources }: TaskSpec): boolean =>

@@ -14,9 +14,18 @@ const LONGEST_CONTENT_BYTES = 131_072;
 export const LONGEST_PATH_BYTES = 4096;
 const LONGEST_URL = 8192;
 
-export function readInput(input: Source): InputOf<string> | undefined {
+/** Who sent the task, as far as it decides how its files are read. */
+export interface Sender {
+  isCromwell: boolean;
+}
+
+const CROMWELL_URLS =
+  ' Cromwell sends a URL as a path where it has no file system for the URL. For s3:// URLs, set aws.auths, ' +
+  'engine.filesystems.s3.auth, and filesystems.s3.auth of the provider in its configuration (docs/cromwell.md)';
+
+export function readInput(input: Source, { isCromwell }: Sender): InputOf<string> | undefined {
   const given = textOf(input, 'path', { required: true, longestBytes: LONGEST_PATH_BYTES });
-  const path = checkPath(input, 'path', given);
+  const path = checkPath(input, 'path', given, { ifUrl: isCromwell ? CROMWELL_URLS : '' });
   const source = readSource(input);
   const type = readType(input, { ...source, path: given });
   if (source.url !== undefined) checkUrl(input, source.url, inputUrlProblem, type === 'DIRECTORY');
@@ -35,16 +44,21 @@ function readSource(input: Source): { url?: string; content?: string } {
   return { content: '' };
 }
 
-export function readOutput(output: Source): OutputOf<string> | undefined {
+export function readOutput(output: Source, { isCromwell }: Sender): OutputOf<string> | undefined {
   const given = textOf(output, 'path', { required: true, longestBytes: LONGEST_PATH_BYTES });
   const url = textOf(output, 'url', { required: true, longest: LONGEST_URL, emptyIsAbsent: true });
-  const path = checkPath(output, 'path', given, 'has-escapes');
+  const path = checkPath(output, 'path', given, {
+    ifUrl: isCromwell ? CROMWELL_URLS : '',
+    hasEscapes: true,
+  });
   if (path === undefined || url === undefined) return undefined;
-  const wildcard = isPattern(path);
+  // Cromwell names each of its files, and never a pattern: `odd [1].txt` is the name of a file.
+  const isName = isCromwell && rawOf(output, 'path_prefix') === undefined;
+  const wildcard = !isName && isPattern(path);
   const type = readType(output, { ...(!wildcard && { url }), path: given });
   checkUrl(output, url, outputUrlProblem, wildcard || type === 'DIRECTORY');
   if (!wildcard) {
-    const literal = unescapePath(path);
+    const literal = isName ? path : unescapePath(path);
     const wrong = nameProblem(literal);
     if (wrong !== undefined) refuse(output, 'path', wrong, given);
     return { ...namesOf(output), url, path: literal, type };
@@ -104,16 +118,21 @@ export function checkPath(
   reader: Source,
   name: string,
   given: string | undefined,
-  escapes?: 'has-escapes',
+  { ifUrl = '', hasEscapes = false }: { ifUrl?: string; hasEscapes?: boolean } = {},
 ): string | undefined {
   if (given === undefined) return undefined;
   const path = containerPath(given);
   if (path === undefined || (path === '/' && name !== 'workdir'))
-    return refuse(reader, name, CONTAINER_PATH, given);
+    return refuse(reader, name, pathExpected(given, ifUrl), given);
   // Of a pattern, and of escapes, the output itself knows what its names are.
-  const wrong = escapes === 'has-escapes' ? undefined : nameProblem(path);
+  const wrong = hasEscapes ? undefined : nameProblem(path);
   return wrong === undefined ? path : refuse(reader, name, wrong, given);
 }
+
+const pathExpected = (given: string, ifUrl: string): string =>
+  /^[a-z][a-z0-9+.-]*:\//i.test(given)
+    ? `${CONTAINER_PATH}; this is a URL.${ifUrl}`.replace(/\.$/, '')
+    : CONTAINER_PATH;
 
 export function readVolumes(task: Source): string[] {
   return listOf(task, 'volumes').flatMap(

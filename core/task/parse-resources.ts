@@ -49,7 +49,13 @@ export interface ParsedResources {
 }
 
 /** For tasks that do not set them. */
-const FALLBACK = { cpuCores: 1, ramGb: 2, diskGb: 10 };
+type DefaultAmounts = Pick<Resources, 'cpu_cores' | 'ram_gb' | 'disk_gb'>;
+const FALLBACK: DefaultAmounts = { cpu_cores: 1, ram_gb: 2, disk_gb: 10 };
+
+/** What a task gets that names no queue, CPU, memory or disk. */
+export interface ResourceDefaults extends Boundaries {
+  amounts?: DefaultAmounts | undefined;
+}
 
 /** AWS's largest hosts have 896 vCPUs and 32 TiB of memory; an EBS volume has at most 64 TiB. */
 const LIMITS = {
@@ -63,16 +69,14 @@ const MOST_TIMEOUT_SECONDS = 365 * 24 * 3600;
 /** Of Batch's schedulingPriorityOverride (AWS Batch API, SubmitJob). */
 const MOST_PRIORITY = 9999;
 
-/** @param boundaries the first of its queues is used for tasks that do not name one */
-export function parseResources(task: Source, boundaries: Boundaries): ParsedResources {
-  const { offers, limits: { queues } = {} } = boundaries;
+/** The first of the limits' queues is used for tasks that do not name one. */
+export function parseResources(task: Source, defaultsOf: ResourceDefaults): ParsedResources {
+  const { offers, amounts, limits: { queues } = {} } = defaultsOf;
   const queue = queues?.[0];
   const given = rawOf(task, 'resources');
   const reader = readObject(given ?? {}, pathOf(task, 'resources'), task.problems);
   const defaults: Resources = {
-    cpu_cores: FALLBACK.cpuCores,
-    ram_gb: FALLBACK.ramGb,
-    disk_gb: FALLBACK.diskGb,
+    ...(amounts ?? FALLBACK),
     preemptible: false,
     ...(queue !== undefined && { queue }),
   };

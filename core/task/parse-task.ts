@@ -3,9 +3,10 @@
  * send it: null for what is not set, unknown fields, empty resources, bare paths and file:// URLs.
  * Nothing is looked up: an input that does not exist is accepted here and reported later.
  */
-import { refuseForbidden, type Boundaries } from '../access/access.ts';
+import { refuseForbidden } from '../access/access.ts';
 import { mapPaths } from '../files/path-map.ts';
 import type { Problem } from '../problems.ts';
+import { hasScript, isCall } from '../profiles/cromwell.ts';
 import type { SentTask } from '../profiles/profile.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
 import { profiles, recogniseClient } from '../profiles/profiles.ts';
@@ -13,7 +14,7 @@ import { readExecutor, refuseOtherImages } from './parse-executor.ts';
 import { refuseSharedPaths, refuseSharedUrls } from './check-places.ts';
 import { readInput, readOutput, readVolumes } from './parse-files.ts';
 import { refusePaths } from './parse-paths.ts';
-import { parseResources } from './parse-resources.ts';
+import { parseResources, type ResourceDefaults } from './parse-resources.ts';
 import { cacheTag, mergeTag, profileTag, readTags } from './parse-tags.ts';
 import { listOf, pathOf, rawOf, readObject, refuse, textOf, type Source } from './read-fields.ts';
 import type { CacheMode, MergeMode, NewTask, TaskSpec } from './task.ts';
@@ -30,7 +31,7 @@ const LONGEST_DESCRIPTION_BYTES = 65_535;
 const LONGEST_NAME = 255;
 
 /** Values for what a task does not set, and the limits on what it may name. */
-export interface TaskDefaults extends Boundaries {
+export interface TaskDefaults extends ResourceDefaults {
   cache: CacheMode;
   /** `on` when absent. */
   merge?: MergeMode | undefined;
@@ -48,8 +49,9 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   const description =
     textOf(reader, 'description', { longestBytes: LONGEST_DESCRIPTION_BYTES }) ?? '';
   const tags = readTags(reader);
-  const inputs = readEach(reader, 'inputs', readInput);
-  const outputs = readEach(reader, 'outputs', readOutput);
+  const sender = { isCromwell: isFromCromwell(reader, { description, tags }, defaults.profile) };
+  const inputs = readEach(reader, 'inputs', (input) => readInput(input, sender));
+  const outputs = readEach(reader, 'outputs', (output) => readOutput(output, sender));
   const executors = readEach(reader, 'executors', readExecutor);
   const given = rawOf(reader, 'executors');
   if (given === undefined || (Array.isArray(given) && given.length === 0))
@@ -102,6 +104,24 @@ function asClientMeans(
 ): { profile: ProfileName; spec: TaskSpec } {
   const profile = named ?? recogniseClient(sent);
   return { profile, spec: profiles[profile].adapt?.(sent.spec, sent) ?? sent.spec };
+}
+
+/** Known before its files are read, because it decides how they are. */
+function isFromCromwell(
+  task: Source,
+  facts: Pick<SentTask, 'description' | 'tags'>,
+  profile: ProfileName | undefined,
+): boolean {
+  const given = rawOf(task, 'inputs');
+  const inputs = (Array.isArray(given) ? given : []).flatMap((item: unknown) => {
+    const input = readObject(item, '', []);
+    const [name, path] = input ? [rawOf(input, 'name'), rawOf(input, 'path')] : [];
+    return typeof path === 'string' ? { path, ...(typeof name === 'string' && { name }) } : [];
+  });
+  const named = profileTag(facts.tags, [], profile);
+  return named === undefined
+    ? isCall({ ...facts, spec: { inputs } })
+    : named === 'cromwell' && hasScript({ inputs });
 }
 
 function readEach<T>(task: Source, name: string, read: (item: Source) => T | undefined): T[] {

@@ -4,7 +4,7 @@ import type { BigIntStats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { joinUrl } from '../../core/files/s3-url.ts';
 import type { MountedInput } from '../../core/files/cromwell-proxy.ts';
-import { PART_SUFFIX } from '../../stager/download.ts';
+import { isUnfinished, unfinishedBeside } from '../../stager/download.ts';
 
 export interface MountedFile {
   /** Without links. */
@@ -97,7 +97,7 @@ async function walk(
   files: MountedFile[],
 ): Promise<string | undefined> {
   for (const name of (await readdir(folder)).toSorted()) {
-    if (name.endsWith(PART_SUFFIX)) continue;
+    if (isUnfinished(name)) continue;
     const path = join(folder, name);
     const real = await realPathOf(path);
     if (real === undefined || above.includes(real)) continue;
@@ -149,7 +149,7 @@ export const statOf = (path: string): Promise<BigIntStats | undefined> =>
 
 /** Writes the whole file or none of it. */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  const unfinished = `${path}${PART_SUFFIX}`;
+  const unfinished = unfinishedBeside(path);
   try {
     const file = await open(unfinished, 'w');
     await file.writeFile(text).finally(() => file.close());

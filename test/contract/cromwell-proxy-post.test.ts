@@ -102,7 +102,7 @@ describe('POST /tasks at the Cromwell proxy', () => {
       return body.message ?? '';
     };
     expect(await refused('/etc/passwd')).toBe(
-      `inputs[1].url: expected an s3:// URL, or a path below ${world.root} without "..", got "/etc/passwd"`,
+      `inputs[1].url: expected a path without ".." below ${world.root} (--map of batchwell cromwell-proxy), or an s3:// or http(s):// URL, got "/etc/passwd"`,
     );
     expect(await refused(`${world.root}/../secret`)).toContain('without ".."');
     expect(await refused(`${world.root}evil/x`)).toContain('below');

@@ -60,6 +60,28 @@ test('a path that the task already sees is an input in place, and an unseen path
   expect(await reason(4)).toEqual([120, expect.stringContaining('ENOENT')]);
   expect(await reason(5)).toEqual([
     120,
-    expect.stringContaining('the path where the task already sees it'),
+    expect.stringContaining('is not in a folder that hosts share with tasks (there are none)'),
   ]);
+});
+
+test('an output without a prefix is the file of its name, whatever characters of a pattern the name has', async () => {
+  const names = ['odd [1] {2}~.txt', 'all*', '[ab]/what?', String.raw`a\b[1]`];
+  const folder = `${world.folder}/literal`;
+  await world.submit(
+    emptyTask({
+      outputs: names.map((name) => ({
+        url: `s3://out/literal/${name}`,
+        path: `${folder}/${name}`,
+        type: 'FILE',
+      })),
+      executors: [
+        shell(names.map((name) => `printf '%s\\n' '${name}' > '${folder}/${name}'`).join('\n')),
+        shell(`echo no > '${folder}/odd 1 {2}~.txt'; echo no > '${folder}/all of them'`),
+      ],
+    }),
+  );
+  expect((await world.start(stager).ended).code).toBe(0);
+  expect((await world.result())?.record).toMatchObject({ missingOutputs: [] });
+  for (const name of names)
+    expect(await world.s3.text(`out/literal/${name}`), name).toBe(`${name}\n`);
 });

@@ -203,7 +203,7 @@ describe.each([
         AWS_ACCESS_KEY_ID: 'local',
         AWS_SECRET_ACCESS_KEY: 'local',
       });
-      const written = await createUploader(s3, (text) => void warnings.push(text)).upload(
+      const written = await createUploader(s3, { warn: (text) => void warnings.push(text) }).upload(
         path,
         { bucket: 'out', key: 'file' },
         'text/plain',

@@ -70,15 +70,20 @@ const read = async (path: string): Promise<string | undefined> =>
 async function call(
   name: string,
   command: (inside: string) => string,
+  {
+    workflow = 'dddddddd-0000-4000-8000-000000000001',
+    inputs = { '1/read me.txt': 'a\nb\n' },
+  }: { workflow?: string; inputs?: Record<string, string> } = {},
 ): Promise<{ cwd: string; words: string[] }> {
-  const cwd = join(root, 'wf', 'dddddddd-0000-4000-8000-000000000001', `call-${name}`);
-  const inside = `/cromwell-executions/wf/call-${name}`;
+  const cwd = join(root, 'wf', workflow, `call-${name}`);
+  const inside = `/cromwell-executions/wf/${workflow}/call-${name}`;
   const task = {
     inputs: [{ name: 'commandScript', path: `${inside}/execution/script` }],
     executors: [{ stdout: `${inside}/execution/stdout` }],
-    tags: { workflow_id: 'dddddddd' },
+    tags: { workflow_id: workflow },
   } as unknown as CromwellTask;
-  await write(join(cwd, 'inputs/1/read me.txt'), 'a\nb\n');
+  for (const [path, content] of Object.entries(inputs))
+    await write(join(cwd, 'inputs', path), content);
   await write(join(cwd, 'execution/script'), cromwellScript(task, command(inside)));
   return {
     cwd,
@@ -127,6 +132,68 @@ test(
     expect(await read(join(cwd, 'execution/rc'))).toBe('0\n');
     expect(await read(join(cwd, 'execution/count.txt'))).toBe('2\n');
     expect(await read(join(cwd, 'execution/stdout'))).toBe('said\n');
+  },
+  SLOW_MS,
+);
+
+const [FIRST, SECOND, THIRD] = [1, 2, 3].map((n) => `eeeeeeee-0000-4000-8000-00000000000${n}`) as [
+  string,
+  string,
+  string,
+];
+
+/** A call with two inputs that other calls made: Cromwell puts each in a folder that is named by a number. */
+async function gather(
+  workflow: string,
+  { numbers: [left, right], x = 'x\n' }: { numbers: [number, number]; x?: string },
+): Promise<{ cwd: string; id: string; script: string | undefined }> {
+  const list = 'write_lines_00112233445566778899aabbccddeeff.tmp';
+  const { cwd, words } = await call(
+    'gather',
+    (inside) =>
+      `paste -d, ${inside}/inputs/${left}/x.txt ${inside}/inputs/${right}/y.txt > pasted.txt\n` +
+      `test -s ${inside}/execution/${list}\ntrue > listed`,
+    { workflow, inputs: { [`${left}/x.txt`]: x, [`${right}/y.txt`]: 'y\n' } },
+  );
+  const inside = words[words.indexOf('--docker-cwd') + 1];
+  await write(
+    join(cwd, 'execution', list),
+    `${inside}/inputs/${left}/x.txt\n${inside}/inputs/${right}/y.txt\n`,
+  );
+  const script = await read(join(cwd, 'execution/script'));
+  const submitted = await run('submit', [...words, '--cache', 'readwrite']);
+  expect(submitted).toMatchObject({ code: 0, err: '' });
+  const id = submitted.out.trim();
+  await ended(id);
+  expect(await read(join(cwd, 'execution/rc'))).toBe('0\n');
+  return { cwd, id, script };
+}
+
+const outcomeOf = async (id: string): Promise<string | undefined> => {
+  const answer = await fetch(`${stack.apiUrl}/ga4gh/tes/v1/tasks/${id}?view=FULL`);
+  const task = (await answer.json()) as { logs: { metadata?: { cache?: string } }[] };
+  return task.logs[0]?.metadata?.cache;
+};
+
+test(
+  'an equal call of another workflow is a hit, whatever the numbers of its input folders, and keeps its own script',
+  async () => {
+    const made = await gather(FIRST, { numbers: [-11, 22] });
+    const hit = await gather(SECOND, { numbers: [44, -33] });
+    const other = await gather(THIRD, { numbers: [5, 6], x: 'other\n' });
+    expect(await Promise.all([made, hit, other].map(({ id }) => outcomeOf(id)))).toEqual([
+      undefined,
+      'hit',
+      undefined,
+    ]);
+    const pasted = ({ cwd }: { cwd: string }) => read(join(cwd, 'execution/pasted.txt'));
+    expect([await pasted(made), await pasted(hit), await pasted(other)]).toEqual([
+      'x,y\n',
+      'x,y\n',
+      'other,y\n',
+    ]);
+    expect(await read(join(hit.cwd, 'execution/listed'))).toBe('');
+    expect(await read(join(hit.cwd, 'execution/script'))).toBe(hit.script);
   },
   SLOW_MS,
 );

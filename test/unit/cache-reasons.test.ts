@@ -235,13 +235,30 @@ describe('a miss', () => {
     ],
     [
       'an input that does not exist',
-      () => decided(whyUnidentified({ inputs: [REF] }, [{ why: 'missing' }])),
+      () => decided(whyUnidentified({ inputs: [REF], outputs: [] }, [{ why: 'missing' }])),
       'Not cached: input /in/ref.fa does not exist',
     ],
     [
       'an input over HTTP',
-      () => decided(whyUnidentified({ inputs: [REF] }, [{ why: 'not-in-s3' }])),
+      () => decided(whyUnidentified({ inputs: [REF], outputs: [] }, [{ why: 'not-in-s3' }])),
       'Not cached: input /in/ref.fa is not in S3, so that its content cannot be identified',
+    ],
+    [
+      'an output in a shared folder',
+      () =>
+        decided(
+          whyUnidentified(
+            {
+              inputs: [REF],
+              outputs: [
+                { url: 's3://lab/a', path: '/out/a', type: 'FILE' },
+                { url: 'file:///efs/b', path: '/out/b', type: 'FILE' },
+              ],
+            },
+            [{ identity: 'etag x 1' }],
+          ),
+        ),
+      'Not cached: output /out/b goes to a folder that hosts share, where a hit cannot copy it',
     ],
     [
       'a task without outputs',

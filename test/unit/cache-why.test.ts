@@ -6,6 +6,7 @@ import { rowOfWhy, whyInRow, whyOf, type WhyFacts } from '../../core/cache/why.t
 const HIT: CacheDecision = { do: 'hit', entryId: 1 };
 const SPEC: NonNullable<WhyFacts['spec']> = {
   inputs: [{ url: 's3://lab/ref.fa', path: '/in/ref.fa', type: 'FILE' }],
+  outputs: [],
   executors: [{ image: 'debian:12', command: ['cat', '/in/ref.fa'] }],
 };
 

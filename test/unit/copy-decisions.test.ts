@@ -51,6 +51,20 @@ describe('the order of copies', () => {
     expect(planOf([copy('a', 'b', { versionId: 'null' }), copy('b', 'a')])).toMatch(/exchanges/);
   });
 
+  test('the rc of a folder comes last, and the task runs where another copy would overwrite its source', () => {
+    const rc = copy('a/rc', 'x/rc', { path: 'rc' });
+    expect(planOf([rc, copy('a/1', 'x/1'), copy('a/2', 'a/1')])).toEqual([
+      'a/1>x/1',
+      'a/2>a/1',
+      'a/rc>x/rc',
+    ]);
+    expect(planOf([rc])).toEqual(['a/rc>x/rc']);
+    expect(planOf([rc, copy('b', 'a/rc')])).toContain('overwrites the rc');
+    expect(
+      planOf([copy('a/rc', 'x/rc', { path: 'rc', versionId: 'v' }), copy('b', 'a/rc')]),
+    ).toEqual(['b>a/rc', 'a/rc>x/rc']);
+  });
+
   test('an output that is in place is not copied', () => {
     expect(planOf([copy('a', 'a'), copy('b', 'c')])).toEqual(['b>c']);
     expect(planOf([copy('a', 'a')])).toEqual([]);

@@ -58,11 +58,18 @@ describe('a job definition', () => {
   });
 
   test('a job definition mounts the host’s shared folders under the same paths, writable', () => {
-    const { volumes, mountPoints } = definitionContent('a', resources, {
+    const { volumes, mountPoints, environment } = definitionContent('a', resources, {
       ...settings,
       sharedFolders: ['/mnt/efs'],
     }).containerProperties;
     expect(volumes).toContainEqual({ name: 'shared-0', host: { sourcePath: '/mnt/efs' } });
+    expect(environment, 'so that the stager knows where links may lead').toEqual([
+      { name: 'BATCHWELL_MOUNTED', value: '["/mnt/efs"]' },
+    ]);
+    expect(
+      definitionContent('a', resources, settings).containerProperties,
+      'without such folders, definitions stay as they are',
+    ).not.toHaveProperty('environment');
     expect(mountPoints).toContainEqual({
       sourceVolume: 'shared-0',
       containerPath: '/mnt/efs',

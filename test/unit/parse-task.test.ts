@@ -41,6 +41,21 @@ describe('parseTesTask accepts what clients send', () => {
     });
   });
 
+  test('the amounts of the installation are for what a task does not set, and zero is not set', () => {
+    const amounts = { cpu_cores: 4, ram_gb: 8, disk_gb: 50 };
+    const resourcesOf = (resources?: object) => {
+      const parsed = parseTesTask({ executors: [executor], resources }, { cache: 'off', amounts });
+      return 'task' in parsed ? parsed.task.spec.resources : parsed.problems;
+    };
+    expect(resourcesOf()).toMatchObject(amounts);
+    expect(resourcesOf({ cpu_cores: 0, disk_gb: null })).toMatchObject(amounts);
+    expect(resourcesOf({ cpu_cores: 2, ram_gb: 0.5 })).toMatchObject({
+      cpu_cores: 2,
+      ram_gb: 0.5,
+      disk_gb: 50,
+    });
+  });
+
   test('a null counts as absent, and unknown fields are ignored', () => {
     const task = {
       id: null,

@@ -188,6 +188,24 @@ describe('scripts that hit in other runs', () => {
   });
 });
 
+describe('a name with spaces', () => {
+  const spaced = IN.replace('a.fq', 'file to sort.txt');
+
+  test.each([
+    `cat "${spaced}"`,
+    `cat '${spaced}'; basename "${spaced}"`,
+    `f="${spaced}"; cat "$f"`,
+  ])('words in it are no commands: %s', (text) => expect(shows(text)).toBe(false));
+
+  test.each([
+    `echo "${spaced}"`,
+    `bash -c "${IN}; file ${IN}"`,
+    `file "${spaced}"`,
+    `cat "${spaced}" > x; md5sum "${spaced}"`,
+    `cat "${IN}/../file x"`,
+  ])('a command beside it still counts: %s', (text) => expect(shows(text)).toBe(true));
+});
+
 test('a script of more than 200,000 characters beside its paths is compared as it is', () => {
   expect(shows('true\n'.repeat(40_000))).toBe(false);
   expect(shows('true\n'.repeat(50_000))).toBe(true);
