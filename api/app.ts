@@ -94,7 +94,7 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
   });
   refuseDeepJson(app);
   await limitPosts(app, dependencies);
-  await describe(app);
+  await describe(app, context.callers.tokensRequired);
   await mountRoutes(app, context);
   consumeIntakeQueue(app, context);
   app.addHook('preClose', async () => {
@@ -143,7 +143,7 @@ function endConnectionsInTime(app: Api): void {
   app.server.once('close', () => clearTimeout(late));
 }
 
-async function describe(app: Api): Promise<void> {
+async function describe(app: Api, tokensRequired: boolean): Promise<void> {
   await app.register(swagger, {
     openapi: {
       info: {
@@ -151,8 +151,10 @@ async function describe(app: Api): Promise<void> {
         version: packageJson.version,
         description: 'Runs scientific tasks on AWS Batch: GA4GH TES 1.1 and scatters.',
       },
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-      security: [{ bearer: [] }],
+      ...(tokensRequired && {
+        components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+        security: [{ bearer: [] }],
+      }),
     },
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });
