@@ -6,6 +6,7 @@ import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import packageJson from '../package.json' with { type: 'json' };
 import { anonymous } from './access/callers.ts';
 import { guardRoutes } from './access/require-token.ts';
+import { learnMethods } from './http/allowed-methods.ts';
 import { limitBodies } from './http/body-budget.ts';
 import { refuseDeepJson } from './http/deep-json.ts';
 import { answerClientError, answerErrors, answerFrameworkError, failure } from './http/errors.ts';
@@ -71,6 +72,7 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
   );
   app.setSerializerCompiler(() => (value: unknown) => JSON.stringify(value));
   app.setErrorHandler(answerErrors(dependencies.log));
+  const answerNoRoute = noRouteAnswer(learnMethods(app));
   app.setNotFoundHandler(answerNoRoute);
   app.decorateRequest('caller');
   app.decorateRequest('isStillAllowed', () => Promise.resolve(true));
@@ -92,7 +94,7 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
   });
   refuseDeepJson(app);
   await limitPosts(app, dependencies);
-  await describe(app);
+  await describe(app, context.callers.tokensRequired);
   await mountRoutes(app, context);
   consumeIntakeQueue(app, context);
   app.addHook('preClose', async () => {
@@ -106,15 +108,31 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
   return app;
 }
 
-const answerNoRoute = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
-  reply
-    .code(404)
-    .send(
-      failure(
-        404,
-        `There is no route ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}. See /docs for all routes.`,
-      ),
-    );
+const LONGEST_SHOWN_PATH = 200;
+
+const noRouteAnswer =
+  (methodsOf: (path: string) => string[]) =>
+  (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const [path = ''] = request.url.split('?');
+    const shown = path.slice(0, LONGEST_SHOWN_PATH);
+    const allowed = request.method === 'OPTIONS' ? [] : methodsOf(path);
+    if (allowed.length === 0)
+      return reply
+        .code(404)
+        .send(
+          failure(404, `There is no route ${request.method} ${shown}. See /docs for all routes.`),
+        );
+    const list = allowed.join(', ');
+    return reply
+      .code(405)
+      .header('allow', list)
+      .send(
+        failure(
+          405,
+          `${shown} does not take ${request.method}. Use ${list}. See /docs for all routes.`,
+        ),
+      );
+  };
 
 /**
  * Node does not count a connection that never sent a request as idle, and would wait until its
@@ -125,7 +143,7 @@ function endConnectionsInTime(app: Api): void {
   app.server.once('close', () => clearTimeout(late));
 }
 
-async function describe(app: Api): Promise<void> {
+async function describe(app: Api, tokensRequired: boolean): Promise<void> {
   await app.register(swagger, {
     openapi: {
       info: {
@@ -133,8 +151,10 @@ async function describe(app: Api): Promise<void> {
         version: packageJson.version,
         description: 'Runs scientific tasks on AWS Batch: GA4GH TES 1.1 and scatters.',
       },
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-      security: [{ bearer: [] }],
+      ...(tokensRequired && {
+        components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+        security: [{ bearer: [] }],
+      }),
     },
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });

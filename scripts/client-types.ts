@@ -124,12 +124,15 @@ const named: Record<string, [schema: object, sentence: string]> = {
 };
 
 /** Two schemas of the same form are one type, whatever their descriptions. */
+/** Limits that TypeScript cannot express. */
+const LIMITS = new Set(['minItems', 'maxItems', 'oneOf']);
+
 const formOf = (schema: object): string =>
-  JSON.stringify(schema, (key, value: unknown) =>
-    ['description', 'title', 'default'].includes(key) && typeof value !== 'object'
-      ? undefined
-      : value,
-  );
+  JSON.stringify(schema, (key, value: unknown) => {
+    const isRequired = key === 'anyOf' && JSON.stringify(value).startsWith('[{"required"');
+    const isText = ['description', 'title', 'default'].includes(key) && typeof value !== 'object';
+    return LIMITS.has(key) || isRequired || isText ? undefined : value;
+  });
 
 /** The text of packages/client/types.generated.ts. Throws for a schema that it cannot express in TypeScript. */
 export function clientTypes(): string {
@@ -146,7 +149,8 @@ function typeText(schema: Schema, names: ReadonlyMap<string, string>, indent: st
   const name = names.get(formOf(schema));
   if (name !== undefined) return name;
   if (schema.enum) return schema.enum.map((value) => `'${value}'`).join(' | ');
-  if (schema.anyOf) return schema.anyOf.map((one) => typeText(one, names, indent)).join(' | ');
+  if (schema.anyOf && schema.type !== 'object')
+    return schema.anyOf.map((one) => typeText(one, names, indent)).join(' | ');
   if (schema.type === 'array')
     return arrayText(typeText(schema.items ?? {}, names, indent), schema.items);
   if (schema.type === 'object') return objectText(schema, names, indent);

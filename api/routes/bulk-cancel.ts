@@ -21,7 +21,10 @@ export const CancelTasksRequest = Type.Object(
     ),
     scatter: Type.Optional(Type.String({ description: 'Id of a scatter' })),
   },
-  { description: 'Exactly one of ids, tags and scatter' },
+  {
+    description: 'Exactly one of ids, tags and scatter',
+    oneOf: ['ids', 'tags', 'scatter'].map((one) => ({ required: [one] })),
+  },
 );
 
 export const CancelTasksReply = Type.Object({

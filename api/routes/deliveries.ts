@@ -64,7 +64,7 @@ function redeliverRoute(api: Api, { database, nowMs }: ApiContext): void {
     params: DeliveryId,
     response: { 200: Type.Object({}), ...failures },
   };
-  const path = '/webhooks/:id/deliveries/:delivery(^\\d+)::redeliver';
+  const path = '/webhooks/:id/deliveries/:delivery(^[^:/]+)::redeliver';
   api.post(path, { config: { scope: 'submit' }, schema }, async (request, reply) => {
     const { id, delivery } = request.params;
     const webhook = await readWebhook(database.pool, { owner: request.caller.access.owner, id });

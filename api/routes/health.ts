@@ -16,7 +16,7 @@ export function healthRoutes(api: Api, { database, queues, metrics }: ApiContext
 
   api.get(
     '/healthz',
-    { schema: { tags, summary: 'Check that the process is alive' } },
+    { schema: { tags, security: [], summary: 'Check that the process is alive' } },
     async () => ({
       status: 'alive',
     }),
@@ -24,7 +24,13 @@ export function healthRoutes(api: Api, { database, queues, metrics }: ApiContext
 
   api.get(
     '/readyz',
-    { schema: { tags, summary: 'Check that MySQL and Redis answer and are primaries' } },
+    {
+      schema: {
+        tags,
+        security: [],
+        summary: 'Check that MySQL and Redis answer and are primaries',
+      },
+    },
     async (_request, reply) => {
       const { mysql, redis } = await check();
       const ready = mysql === '' && redis === '';
@@ -38,7 +44,7 @@ export function healthRoutes(api: Api, { database, queues, metrics }: ApiContext
 
   api.get(
     '/metrics',
-    { schema: { tags, summary: 'Get metrics in the format of Prometheus' } },
+    { schema: { tags, security: [], summary: 'Get metrics in the format of Prometheus' } },
     async (_request, reply) => {
       await check();
       return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());

@@ -27,6 +27,8 @@ export function serviceInfoRoutes(api: Api, { config }: ApiContext): void {
   const { sharedFolders } = config;
   const schema = {
     tags: ['TES'],
+    // Needs no token.
+    security: [],
     summary: 'Get information about this service',
     response: { 200: ServiceInfo },
   };
@@ -41,6 +43,8 @@ export function serviceInfoRoutes(api: Api, { config }: ApiContext): void {
   // field.
   const tes10 = {
     tags: ['TES'],
+    // Needs no token.
+    security: [],
     summary: 'Get information about this service in the form of TES 1.0',
   };
   api.get('/tasks/service-info', { schema: tes10 }, (_request, reply) =>

@@ -135,7 +135,7 @@ function pingRoute(api: Api, { database, nowMs }: ApiContext): void {
     params: NumberId,
     response: { 200: Type.Object({}), ...failures },
   };
-  api.post('/webhooks/:id(^\\d+)::ping', { config: SUBMIT, schema }, async (request, reply) => {
+  api.post('/webhooks/:id(^[^:/]+)::ping', { config: SUBMIT, schema }, async (request, reply) => {
     const { owner } = request.caller.access;
     const webhook = await readWebhook(database.pool, { owner, id: request.params.id });
     if (!webhook) return reply.code(404).send(notFound('webhook', String(request.params.id)));

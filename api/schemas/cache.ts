@@ -72,7 +72,10 @@ export const CacheInvalidateRequest = Type.Object(
     reason: Type.String({ description: 'Shown in explanations, up to 500 characters' }),
     dry_run: Type.Optional(Type.Boolean({ description: 'Change nothing, only count' })),
   },
-  { description: 'Exactly one of tasks, name and output_prefix' },
+  {
+    description: 'Exactly one of tasks, name and output_prefix',
+    oneOf: ['tasks', 'name', 'output_prefix'].map((one) => ({ required: [one] })),
+  },
 );
 
 export const CachePruneRequest = Type.Object({

@@ -3,6 +3,7 @@
  * core/task/parse-task.ts.
  */
 import { Type, type Static } from 'typebox';
+import { LARGEST_SCATTER } from '../../core/scatter/scatter.ts';
 import { places } from '../../core/places.ts';
 import { cacheModes, mergeModes } from '../../core/task/task.ts';
 import { shownStates } from '../../core/task/tes-state.ts';
@@ -21,7 +22,11 @@ export const ScatterRequest = Type.Object(
     }),
     rows: Type.Array(
       Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()])),
-      { description: 'One object per task, with a value for each column; at most 10,000' },
+      {
+        minItems: 1,
+        maxItems: LARGEST_SCATTER,
+        description: 'One object per task, with a value for each column',
+      },
     ),
   },
   {

@@ -42,7 +42,7 @@ export const TesOutput = Type.Object({
 
 export const TesExecutor = Type.Object({
   image: Type.String(),
-  command: Type.Array(Type.String()),
+  command: Type.Array(Type.String(), { minItems: 1, description: 'Begins with a program' }),
   workdir: Type.Optional(Type.String()),
   stdin: Type.Optional(Type.String()),
   stdout: Type.Optional(Type.String()),
@@ -106,7 +106,19 @@ const request = {
   tags: Type.Optional(texts),
 };
 
-export const TesTaskRequest = Type.Object(request, { title: 'tesTask' });
+const TesInputRequest = Type.Object(TesInput.properties, {
+  description: 'Has a url, or content instead',
+  anyOf: [{ required: ['url'] }, { required: ['content'] }],
+});
+
+export const TesTaskRequest = Type.Object(
+  {
+    ...request,
+    inputs: Type.Optional(Type.Array(TesInputRequest)),
+    executors: Type.Array(TesExecutor, { minItems: 1 }),
+  },
+  { title: 'tesTask' },
+);
 export const TesTaskFull = Type.Object({
   id: Type.String(),
   state: TesState,

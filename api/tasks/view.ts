@@ -135,7 +135,11 @@ function viewLatestFirst(facts: TaskFacts, { view }: ViewOptions): TesTaskLog[] 
 const isHit = (detail: TaskDetail): boolean =>
   detail.hitEntryId !== undefined && detail.place === 'done';
 
+const CANCELLED = 'Cancelled by its caller.';
+
 function attemptMessages(attempt: AttemptView | undefined): string[] {
+  // What Batch and the container say of its end is only that Batchwell ended it.
+  if (attempt?.outcome === 'cancelled') return [CANCELLED, ...filesLeftOut(attempt)];
   const waits =
     attempt?.waitingReason !== undefined && attempt.outcome === undefined
       ? [waitingSentence(attempt.waitingReason)]
@@ -157,7 +161,8 @@ function filesLeftOut(attempt: AttemptView | undefined): string[] {
 function systemLogs(detail: TaskDetail, latest: AttemptView | undefined): string[] {
   const messages = [
     ...detail.warnings,
-    ...(detail.blocked === undefined ? [] : [detail.blocked]),
+    ...(detail.place === 'cancelled' ? [CANCELLED] : []),
+    ...(detail.blocked === undefined || isEnd(detail.place) ? [] : [detail.blocked]),
     ...(detail.failure === undefined ? [] : [detail.failure]),
     ...attemptMessages(latest),
   ];

@@ -63,7 +63,7 @@ const MEANINGS: Readonly<Record<number, ExitMeaning>> = {
     advice: `Most often shared memory or a disk was full. ${READ_LOGS}`,
   },
   [FIRST_SIGNAL_CODE + 9]: {
-    advice: `Most often the command ran out of memory: request more ram_gb. ${READ_LOGS}`,
+    advice: `Something killed it. If it ran out of memory, request more ram_gb. ${READ_LOGS}`,
   },
   [FIRST_SIGNAL_CODE + 25]: {
     advice: `The command wrote a file that is larger than its limit allows. ${READ_LOGS}`,

@@ -40,6 +40,7 @@ export interface TesOutput {
 /** One container; a task’s executors run one after the other. */
 export interface TesExecutor {
   image: string;
+  /** Begins with a program */
   command: string[];
   workdir?: string;
   stdin?: string;
@@ -67,7 +68,7 @@ export interface TesResources {
 export interface TesTask {
   name?: string;
   description?: string;
-  inputs?: TesInput[];
+  inputs?: (TesInput)[];
   outputs?: TesOutput[];
   resources?: TesResources;
   executors: TesExecutor[];
@@ -158,7 +159,7 @@ export interface ScatterRequest {
   merge?: MergeMode;
   /** A TES task. {{column}} in any of its strings is replaced by the row’s value */
   template: TesTask;
-  /** One object per task, with a value for each column; at most 10,000 */
+  /** One object per task, with a value for each column */
   rows: Record<string, string | number | boolean>[];
 }
 

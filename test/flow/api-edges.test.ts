@@ -1,3 +1,4 @@
+// cspell:ignore PROPFIND
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -39,6 +40,38 @@ describe('an API with tokens', () => {
   test('an unknown path is 404 before anything else, so that clients try their next prefix', async () => {
     for (const path of ['/tasks', '/v2/tasks', '/ga4gh/tes/v1/nope', '/'])
       expect((await world.call('GET', path)).status).toBe(404);
+  });
+
+  test.each([
+    ['PUT', '/v1/tasks', 'GET, HEAD, POST'],
+    ['PROPFIND', `${TES}/tasks`, 'GET, HEAD, POST'],
+    ['DELETE', `${TES}/tasks/x`, 'GET, HEAD'],
+    ['PATCH', '/v1/tasks/x:cancel', 'DELETE, POST'],
+    ['PUT', '/v1/tasks:validate', 'POST'],
+    ['PUT', '/v1/webhooks/abc', 'DELETE'],
+    ['PUT', '/v1/webhooks/abc:ping', 'POST'],
+    ['POST', '/healthz', 'GET, HEAD'],
+  ])('%s %s is 405 as JSON, and Allow names %s', async (method, path, allow) => {
+    const answer = await world.call(method, `${path}?a=1`, {});
+    expect([answer.status, answer.json.status_code, answer.headers.get('allow')]).toEqual([
+      405,
+      405,
+      allow,
+    ]);
+    expect(answer.json.message).toBe(
+      `${path} does not take ${method}. Use ${allow}. See /docs for all routes.`,
+    );
+  });
+
+  test.each([
+    '/v1/nope',
+    '/v1/webhooks/1:pong',
+    '/v1/scatters/x:y:cancel',
+    '/board/nope',
+    '/docs/x',
+  ])('POST %s is 404 as JSON', async (path) => {
+    const answer = await world.call('POST', path, {});
+    expect([answer.status, answer.json.status_code]).toEqual([404, 404]);
   });
 
   test('tasks and scatters of another owner are 404 everywhere', async () => {

@@ -131,7 +131,8 @@ describe('running out of memory', () => {
     expect(await runOne({ exitCode: 137 })).toMatchObject({
       place: 'failed',
       failureCode: 'executor-failed',
-      failure: "The command exited with code 137 (SIGKILL). Read the task's stdout and stderr.",
+      failure:
+        "The command exited with code 137 (SIGKILL). Something killed it. If it ran out of memory, request more ram_gb. Read the task's stdout and stderr.",
     });
   });
 });

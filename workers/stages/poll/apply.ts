@@ -194,14 +194,18 @@ function endedAttempt(
 ): EndedAttempt {
   const exitCode =
     decision.do === 'fail' ? decision.exitCode : result?.record?.executors.at(-1)?.exitCode;
+  const outcome = outcomeOf(attempt.place, decision);
   return {
     taskId: attempt.taskId,
     number: attempt.number,
     submissionId: attempt.submissionId,
-    outcome: outcomeOf(attempt.place, decision),
+    outcome,
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(decision.do === 'again' ? { reason: withChange(decision.reason, change) } : {}),
-    ...(decision.do === 'fail' ? { reason: decision.failure.sentence } : {}),
+    // A job that Batchwell ended for its caller did not fail.
+    ...(decision.do === 'fail' && outcome !== 'cancelled'
+      ? { reason: decision.failure.sentence }
+      : {}),
     ...(decision.do === 'finalize' ? { result: decision.result } : {}),
     ...(result ? { batchAttempt: result.attempt } : {}),
   };
