@@ -4,6 +4,7 @@ import { waitingSentence } from '../../core/submission/waiting-reason.ts';
 import { hideSecrets } from '../../core/task/secrets.ts';
 import { escapePath } from '../../core/files/path-pattern.ts';
 import { joinUrl } from '../../core/files/s3-url.ts';
+import { pathInContainer } from '../../core/result/outputs.ts';
 import type { ExecutorResult } from '../../core/result/result.ts';
 import { publicId } from '../../core/ids.ts';
 import type { StateVersion } from '../../core/task/tes-state.ts';
@@ -275,16 +276,7 @@ function fileLog(
     sizeBytes <= (profiles[detail.profile].largestSizeBytes ?? Number.POSITIVE_INFINITY);
   return {
     url,
-    path: pathInContainer(spec.outputs[output], path),
+    path: pathInContainer(spec, { output, path }),
     ...(readable && { size_bytes: String(sizeBytes) }),
   };
-}
-
-/** The path of an uploaded file in the container: the inverse of how the stager cuts the path. */
-function pathInContainer(declared: OutputOf<string> | undefined, path: string): string {
-  if (!declared) return path;
-  const prefix = declared.path_prefix;
-  if (prefix === undefined) return joinUrl(declared.path, path);
-  const cutAtSlash = prefix.endsWith('/') || declared.path.startsWith('/', prefix.length);
-  return cutAtSlash ? joinUrl(prefix, path) : prefix + path;
 }

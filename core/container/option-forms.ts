@@ -116,11 +116,18 @@ export const IMAGE_USER = 'image';
 
 const USER_PART = '(?:\\d{1,10}|[a-z_][a-z0-9_-]{0,31})';
 const USER = new RegExp(`^${USER_PART}(?::${USER_PART})?$`);
-export const isUser = (text: string): boolean => USER.test(text);
+/** Docker takes no larger one; other programs cut it, down to 0, which is root. */
+const LARGEST_ID = 2_147_483_647;
+export const isUser = (text: string): boolean =>
+  USER.test(text) &&
+  text.split(':').every((part) => !/^\d/.test(part) || Number(part) <= LARGEST_ID);
 
-/** Whether a container of this user may be root's. */
-export const mayBeRoot = (user: string): boolean =>
+/** Whether the user is root, or the image decides. */
+export const isRootOrImage = (user: string): boolean =>
   user === IMAGE_USER || /^(?:0+|root)(?::|$)/.test(user);
+
+/** Whether a container of this user can be root's: the image decides what a name means. */
+export const mayBeRoot = (user: string): boolean => !/^0*[1-9]/.test(user);
 
 /** Of a log stream: CloudWatch allows no colon and no asterisk. */
 export const LOG_PREFIX_FORM = "1 to 128 letters, digits, '.', '_', '-' and '/'";

@@ -4,6 +4,7 @@ import {
   CREDENTIAL_FORM,
   isCredentialArn,
   isLogPrefix,
+  isRootOrImage,
   isUser,
   IMAGE_USER,
   LOG_PREFIX_FORM,
@@ -116,8 +117,17 @@ function userOf({ valueOf, refuse, offers }: Asked): ContainerOptions {
   const user = valueOf(['user'])?.text;
   if (user === undefined) return {};
   if (user !== IMAGE_USER && !isUser(user)) refuse('user', USER_FORM, user);
-  else if (offers && mayBeRoot(user) && !mayBeRoot(offers.containerUser))
-    refuse('user', `a user other than root, which BATCHWELL_CONTAINER_USER rules out`, user);
+  else if (
+    offers &&
+    !isRootOrImage(offers.containerUser) &&
+    user !== offers.containerUser &&
+    mayBeRoot(user)
+  )
+    refuse(
+      'user',
+      `the ID of a user other than root, which BATCHWELL_CONTAINER_USER rules out`,
+      user,
+    );
   else return { user };
   return {};
 }

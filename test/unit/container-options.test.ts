@@ -202,6 +202,8 @@ describe('a parameter that is not what it must be', () => {
     ['tmpfs', '/a=1,/a=2'],
     ['user', 'a b'],
     ['user', '$(id)'],
+    ['user', '4294967296'],
+    ['user', '1000:2147483648'],
     ['secrets', 'NAME'],
     ['secrets', `AWS_SECRET_ACCESS_KEY=${secret('lab/ann/a')}`],
     ['secrets', `LD_PRELOAD=${secret('lab/ann/a')}`],
@@ -263,7 +265,8 @@ describe('what only an operator may grant', () => {
 
   test('a task cannot be root where the operator named another user', () => {
     const own = { BATCHWELL_CONTAINER_USER: '1000' };
-    for (const user of ['0', '00', 'root', '0:0', 'root:x', 'image'])
+    // A name can be anybody in the image.
+    for (const user of ['0', '00', 'root', '0:0', 'root:x', 'toor', 'image'])
       expect(
         Object.keys(refusedResources({ backend_parameters: { user } }, { settings: own })),
       ).toEqual([field('user')]);

@@ -57,6 +57,32 @@ describe.skipIf(NO_ISOLATION !== undefined)('an isolated job', () => {
     );
   });
 
+  it.each([
+    ['nobody', 'nobody'],
+    ['54321', '54321 with group 0'],
+  ])('runs as the user %s with the group that Docker gives it', async (user, who) => {
+    const world = await isolatedWorld();
+    const { log } = await run(
+      world,
+      'if id -un >/dev/null 2>&1; then id -un; test "$(id -g)" = "$(id -g nobody)" || id -g; else echo "$(id -u) with group $(id -g)"; fi',
+      { user },
+    );
+    expect(log).toBe(`${who}\n`);
+  });
+
+  it('sees its mounts also as another user than root', async () => {
+    const world = await isolatedWorld();
+    const hostFolder = await temporaryFolder();
+    await chmod(hostFolder, 0o755);
+    await writeFile(join(hostFolder, 'marker'), 'here\n');
+    const { log } = await run(world, 'cat /opt/one/two/marker', {
+      user: '1000:1001',
+      volumes: [{ name: 'v', host: { sourcePath: hostFolder } }],
+      mountPoints: [{ sourceVolume: 'v', containerPath: '/opt/one/two', readOnly: true }],
+    });
+    expect(log).toBe('here\n');
+  });
+
   it('shares a file system with other jobs, each in its own folder of it', async () => {
     const world = await isolatedWorld();
     const volume = (rootDirectory: string): Partial<ContainerProperties> => ({

@@ -23,6 +23,11 @@ const LIMIT_AND_RUN =
   'echo "local Batch: the limit $1 cannot be set on this machine." >&2; shift; done; ' +
   'shift; exec "$@"';
 
+// Without a group, Docker takes the user's own, and 0 for an ID that no user has.
+const SWITCH_AND_RUN =
+  'id=$1; group=${2:-$(id -g -- "$1" 2>/dev/null || echo 0)}; shift 2; ' +
+  'exec setpriv --reuid "$id" --regid "$group" --clear-groups -- "$@"';
+
 const inWords = (limit: number): string => (limit === -1 ? 'unlimited' : String(limit));
 
 const isRoot = (user: string): boolean => /^(?:0+|root)(?::(?:0+|root))?$/.test(user);
@@ -32,10 +37,10 @@ export function dressCommand(
   command: readonly string[],
   { user = '0', ulimits = [] }: ContainerExtras,
 ): string[] {
-  const [id = '0', group = id] = user.split(':');
+  const [id = '0', group = ''] = user.split(':');
   const switched = isRoot(user)
     ? command
-    : ['setpriv', '--reuid', id, '--regid', group, '--clear-groups', '--', ...command];
+    : ['sh', '-c', SWITCH_AND_RUN, 'sh', id, group, ...command];
   if (ulimits.length === 0) return [...switched];
   const limits = ulimits.map(
     ({ name, soft, hard }) => `--${name}=${inWords(soft)}:${inWords(hard)}`,
