@@ -22,6 +22,7 @@ export interface Known {
 /** Names that are not ours, each list with whose they are. */
 const FOREIGN_NAMES = new Set([
   'maxRetries', // WDL
+  'failOnStderr', // Cromwell
   'memory-retry-error-keys', // Cromwell's configuration
   'PassRole', // IAM
 ]);

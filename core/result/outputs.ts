@@ -1,6 +1,6 @@
 /** The URLs of a task's outputs, from what was uploaded or what a cache entry holds. */
-import { literalStart } from '../files/path-pattern.ts';
 import { pathOfUrl } from '../files/file-url.ts';
+import { literalStart } from '../files/path-pattern.ts';
 import { joinUrl } from '../files/s3-url.ts';
 import type { TaskSpec } from '../task/task.ts';
 
@@ -25,6 +25,12 @@ export function outputUrl(spec: TaskSpec, file: { output: number; path: string }
   return joinUrl(declared.url, file.path);
 }
 
+/**
+ * Whether it goes to a folder that hosts share with tasks. Only containers see these, so the fleet
+ * cannot copy an earlier result there.
+ */
+export const isShared = ({ url }: { url: string }): boolean => pathOfUrl(url) !== undefined;
+
 /** The path of a file in the container: the inverse of how the stager cuts the path of a match. */
 export function pathInContainer(
   { outputs }: TaskSpec,
@@ -39,11 +45,6 @@ export function pathInContainer(
     prefix.endsWith('/') || literalStart(declared.path).startsWith('/', prefix.length);
   return cutAtSlash ? joinUrl(prefix, path) : prefix + path;
 }
-/**
- * Whether it goes to a folder that hosts share with tasks. Only containers see these, so the fleet
- * cannot copy an earlier result there.
- */
-export const isShared = ({ url }: { url: string }): boolean => pathOfUrl(url) !== undefined;
 
 /** Whether a declared output that was not written fails the task. */
 export const missingOutputsFail = ({ resources }: TaskSpec): boolean =>

@@ -66,7 +66,7 @@ describe('POST /tasks at the Cromwell proxy', () => {
     await world.open({});
     await world.write('dir/a', 'A');
     await world.write('dir/b/c', 'C');
-    await world.write('dir/half.batchwell-part', 'not whole');
+    await world.write('dir/.AAAAAAAAAAAA.batchwell-part', 'not whole');
     await symlink(join(world.root, 'dir'), join(world.root, 'dir/b/up'));
     await mkdir(join(world.root, 'empty'));
     expect(

@@ -34,7 +34,7 @@ describe('the caller’s own mistake is an EXECUTOR_ERROR with advice that fits:
   test('a file whose URL says that it is a folder', async () => {
     const view = await runTask(stack, await readCase('13-file-declared-as-folder'));
     expect([view.state, lastLog(view)?.logs[0]?.exit_code]).toEqual(['EXECUTOR_ERROR', 0]);
-    expect(systemLogs(view)).toMatch(/declared as (a )?DIRECTORY.*type of the output/);
+    expect(systemLogs(view)).toMatch(/is a file, but its URL ends in .*Remove the/);
     expect(systemLogs(view)).not.toContain('job role');
   });
 

@@ -106,6 +106,72 @@ test(
   SLOW_MS,
 );
 
+/** A process as nf-ga4gh posts it; its work folder is in the shared folder. */
+async function nextflowTask(
+  hash: string,
+  command: string,
+  { inputs = [], outputs }: { inputs?: { from: string; type?: 'DIRECTORY' }[]; outputs: string[] },
+): Promise<object> {
+  const [at, work] = [join(shared, 'work', hash), join(folder, 'nf-work')];
+  await mkdir(at, { recursive: true });
+  await writeFile(join(at, '.command.sh'), `#!/bin/bash\n${command}\n`);
+  await writeFile(
+    join(at, '.command.run'),
+    `#!/bin/bash\ncd ${work}\nbash .command.sh > .command.out 2> .command.err\necho -n $? > .exitcode\n`,
+  );
+  return {
+    name: 'align (1)',
+    inputs: [
+      ...['.command.run', '.command.sh'].map((name) => ({
+        url: join(at, name),
+        path: `${work}/${name}`,
+      })),
+      ...inputs.map(({ from, type = 'FILE' }) => ({
+        url: join(shared, 'work', from),
+        path: `${work}/${from.slice(from.lastIndexOf('/') + 1)}`,
+        type,
+      })),
+    ],
+    outputs: ['.command.out', '.command.err', '.exitcode', '.command.trace', ...outputs].map(
+      (name) => ({ url: join(at, name), path: `${work}/${name}` }),
+    ),
+    executors: [
+      { image: 'debian:stable-slim', command: ['/bin/bash', '.command.run'], workdir: work },
+    ],
+  };
+}
+
+test(
+  'a Nextflow with its default work folder gets the files of one process into the next one',
+  async () => {
+    const [one, two] = ['ab/0123456789abcdef0123456789abcd', 'cd/fedcba9876543210fedcba98765432'];
+    await mkdir(join(shared, 'work/tools'), { recursive: true });
+    await writeFile(join(shared, 'work/tools/t'), 'tool\n');
+    const first = await ran(
+      await nextflowTask(one, 'echo said; echo 1 > n.txt', { outputs: ['n.txt'] }),
+    );
+    expect(first.state).toBe('COMPLETE');
+    const read = (path: string) => readFile(join(shared, 'work', path), 'utf8');
+    expect([await read(`${one}/.command.out`), await read(`${one}/.exitcode`)]).toEqual([
+      'said\n',
+      '0',
+    ]);
+    const second = await ran(
+      await nextflowTask(two, 'mkdir -p out/empty; cat n.txt tools/t > out/m.txt', {
+        inputs: [{ from: `${one}/n.txt` }, { from: `tools`, type: 'DIRECTORY' }],
+        outputs: ['out/'],
+      }),
+    );
+    expect(second.state).toBe('COMPLETE');
+    expect(await read(`${two}/out/m.txt`)).toBe('1\ntool\n');
+    expect((await readdir(join(shared, 'work', two, 'out'))).toSorted()).toEqual([
+      'empty',
+      'm.txt',
+    ]);
+  },
+  SLOW_MS,
+);
+
 test('a path outside of the shared folders is refused when the task is sent', async () => {
   const { message } = await post({
     inputs: [{ url: `${shared}/../secret`, path: '/in' }],
