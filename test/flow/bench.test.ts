@@ -136,11 +136,16 @@ it('bench cache reports lookups beside pruning, and the requests of a hit beside
   expectNumbers(rows[`${TASKS} hits, copy`], ['hits/s', 'S3 requests/hit beside copies']);
 });
 
-it('bench scale reports the same scatter for one, two and four workers', async () => {
+it('bench scale reports the same scatter for one to four workers, and their waits for locks', async () => {
   const rows = await run('scale');
-  expect(Object.keys(rows)).toEqual([1, 2, 4].map((workers) => `${workers} workers, ${TASKS}`));
+  expect(Object.keys(rows)).toEqual([1, 2, 3, 4].map((workers) => `${workers} workers, ${TASKS}`));
   for (const row of Object.values(rows)) expect(row).toMatchObject({ submissions: 1 });
-  expectNumbers(rows[`4 workers, ${TASKS}`], [...USAGE, 'worker4 CPU ms/task']);
+  expectNumbers(rows[`4 workers, ${TASKS}`], [
+    ...USAGE,
+    'worker4 CPU ms/task',
+    'row lock waits',
+    'row lock wait ms',
+  ]);
 });
 
 it('bench singles reports accepted posts, reads, and how posts are packed', async () => {
