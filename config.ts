@@ -8,7 +8,9 @@ import { access } from './settings/access.ts';
 import { cache } from './settings/cache.ts';
 import { cli } from './settings/cli.ts';
 import { fillUrl } from './settings/credentials.ts';
+import { containerContradictions, queueContradictions } from './settings/contradictions.ts';
 import { databaseAndRedis } from './settings/database-and-redis.ts';
+import { containers } from './settings/containers.ts';
 import { files } from './settings/files.ts';
 import { jobs } from './settings/jobs.ts';
 import { polling } from './settings/polling.ts';
@@ -25,6 +27,7 @@ const sections = [
   databaseAndRedis,
   files,
   jobs,
+  containers,
   processes,
   access,
   webhooks,
@@ -75,7 +78,11 @@ export function readConfig(environment: Environment = process.env): Config {
   });
   const config = Object.fromEntries(values) as Config;
   const urls = fillUrls(config, environment);
-  append(wrong, [...urls.wrong, ...missingWebhookKey(environment)]);
+  append(wrong, [
+    ...urls.wrong,
+    ...missingWebhookKey(environment),
+    ...(wrong.length === 0 ? contradictions(config) : []),
+  ]);
   if (wrong.length > 0) {
     const count = wrong.length === 1 ? 'One setting is' : `${wrong.length} settings are`;
     throw new ConfigError(`${count} not valid:\n  ${wrong.join('\n  ')}`);
@@ -116,6 +123,12 @@ function missingWebhookKey(environment: Environment): string[] {
     `${webhookKey.variable}: required with ${webhookOrigins.variable}, because webhooks are signed with it`,
   ];
 }
+
+/** Settings of which each is right by itself. */
+const contradictions = (config: Config): string[] => [
+  ...containerContradictions(config),
+  ...queueContradictions(config),
+];
 
 const ENV_EXAMPLE_HEAD = `# Every setting of Batchwell, with its default.
 # Generated from settings/ by \`npm run generate\`.

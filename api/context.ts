@@ -55,9 +55,10 @@ function taskDefaults(config: ApiDependencies['config']): (access: Access) => Ta
     fileRoots: config.sharedFolders,
     ownUrls: OWN_FOLDERS.map((folder) => `s3://${config.bucket}/${config.bucketPrefix}${folder}`),
   };
-  return ({ limits, profile }) => ({
+  return ({ limits, profile, owner }) => ({
     ...shared,
     limits: { ...limits, jobRoles: limits.jobRoles ?? config.jobRoles },
     profile,
+    offers: { ...config, owner },
   });
 }

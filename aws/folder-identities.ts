@@ -53,6 +53,8 @@ async function listMembers(
   const all: Listed = { members: [], exists: false, sizeBytes: 0, modifiedMs: 0 };
   for await (const page of sources.objects.list(prefix)) {
     all.exists ||= page.length > 0;
+    // The stager reads no such directory, so nothing is known of what a task would see.
+    if (page.some(({ url, sizeBytes }) => url.endsWith('/') && sizeBytes > 0)) return 'no-identity';
     for (const one of page) noteEtag(sources.etags, one);
     // The console marks a folder by an object of its own name, which is no file in it.
     const inside = page.filter(({ url }) => url !== prefix);

@@ -20,7 +20,10 @@ export async function seeObjects(
   urls: readonly string[],
 ): Promise<Map<string, SeenObject>> {
   const seen = new Map<string, SeenObject>();
-  const folders = Map.groupBy(new Set(urls), (url) => url.slice(0, url.lastIndexOf('/') + 1));
+  // The object of an empty folder, `…/logs/`, is listed with what is beside the folder.
+  const folders = Map.groupBy(new Set(urls), (url) =>
+    url.slice(0, url.lastIndexOf('/', url.length - 2) + 1),
+  );
   const work: (() => Promise<void>)[] = [];
   for (const [folder, members] of folders) {
     if (members.length >= LISTING_PAYS_FROM)

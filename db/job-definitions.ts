@@ -154,8 +154,8 @@ export async function saveShape(
 ): Promise<void> {
   await write(
     session,
-    `INSERT INTO shapes (shape, job_definition_id, queue, share, priority, owner, used_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO shapes (shape, job_definition_id, queue, share, priority, tags, owner, used_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
       ON DUPLICATE KEY UPDATE job_definition_id = VALUES(job_definition_id),
         used_ms = IF(used_ms < ?, VALUES(used_ms), used_ms)`,
     [
@@ -164,6 +164,7 @@ export async function saveShape(
       row.queue,
       row.share,
       row.priority,
+      Object.keys(row.tags).length > 0 ? JSON.stringify(row.tags) : null,
       row.owner,
       row.nowMs,
       row.nowMs - NOTE_USE_MS,
@@ -179,12 +180,13 @@ export async function readQueuesOfShapes(session: Session): Promise<string[]> {
 
 /** `shape` in hex. */
 export async function readShape(session: Session, shape: string): Promise<ShapeRow | undefined> {
-  return selectFirst<ShapeRow>(
+  const row = await selectFirst<Omit<ShapeRow, 'tags'> & { tags: string | null }>(
     session,
-    `SELECT shape, job_definition_id AS jobDefinitionId, queue, share, priority, owner FROM shapes
-      WHERE shape = UNHEX(?)`,
+    `SELECT shape, job_definition_id AS jobDefinitionId, queue, share, priority, tags, owner
+      FROM shapes WHERE shape = UNHEX(?)`,
     [shape],
   );
+  return row && { ...row, tags: row.tags === null ? {} : fromJson<ShapeRow['tags']>(row.tags) };
 }
 
 /** Records that a definition is used now. Used definitions are not pruned. False when there is none. */

@@ -259,6 +259,8 @@ export interface AttemptView {
   installation: string;
   /** Attempts in its submission. 1 is a single job. */
   submissionSize: number;
+  /** Batch job queue, by name or ARN. */
+  queue: string;
   jobId?: string;
   createdMs: number;
   submittedMs?: number;
@@ -286,7 +288,7 @@ export async function readAttempts(
        a.ended_ms AS endedMs, a.outcome, a.exit_code AS exitCode, a.reason, a.result,
        a.batch_attempt AS batchAttempt, s.submission_key AS submissionKey,
        s.owner, s.installation,
-       s.size AS submissionSize, s.job_id AS jobId, s.submitted_ms AS submittedMs,
+       s.size AS submissionSize, s.queue, s.job_id AS jobId, s.submitted_ms AS submittedMs,
        s.running_ms AS runningMs, s.waiting_reason AS waitingReason
      FROM attempts a JOIN submissions s ON s.id = a.submission_id
      WHERE a.task_id IN (?) ORDER BY a.task_id, a.number DESC`,
@@ -303,6 +305,7 @@ interface AttemptRow {
   owner: string;
   installation: string;
   submissionSize: number;
+  queue: string;
   jobId: string | null;
   createdMs: number;
   submittedMs: number | null;
@@ -325,6 +328,7 @@ function toAttempt(row: AttemptRow): AttemptView {
     owner: row.owner,
     installation: row.installation,
     submissionSize: row.submissionSize,
+    queue: row.queue,
     createdMs: row.createdMs,
     ...known('jobId', row.jobId),
     ...known('submittedMs', row.submittedMs),

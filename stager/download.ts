@@ -6,7 +6,8 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { combineCrc } from '../core/cache/crc-combine.ts';
 import type { CrcName } from '../core/cache/crc-combine.ts';
@@ -18,7 +19,7 @@ import { allSettled, limitTo } from './limit.ts';
 import { body, pour, requireSize } from './body.ts';
 import type { Downloaded, Target } from './body.ts';
 import type { Claim } from './room.ts';
-import { addHeaders, persist, rangeHeader } from './s3.ts';
+import { addHeaders, DeclaredError, persist, rangeHeader } from './s3.ts';
 import { fetchWeb } from './web.ts';
 
 /** Larger files are fetched in parts of 16 MiB, several at once. */
@@ -109,6 +110,9 @@ interface Fetch {
   s3: S3Client;
   place: S3Place;
   file: FileHandle;
+  /** Where the bytes are until they are whole. */
+  unfinished: string;
+  /** Where they will be. */
   path: string;
   target: Target;
 }
@@ -157,7 +161,7 @@ async function fetchInParts(
   if (expected) {
     const sum = isCrc(expected.algorithm)
       ? whole.get(expected.algorithm)
-      : await digestFile(fetch.path, expected.algorithm);
+      : await digestFile(fetch.unfinished, expected.algorithm);
     if (sum) requireSum(sum, expected);
   }
   return whole.get('CRC64NVME');
@@ -281,6 +285,10 @@ export type Source = S3Place | { web: string };
 /** Suffix of an incomplete file, in the folder where the whole file will be. */
 export const PART_SUFFIX = '.batchwell-part';
 
+/** Drawn: it fits beside a name of 255 bytes, and is the name of no file of the task. */
+const unfinishedBeside = (path: string): string =>
+  join(dirname(path), `.${randomBytes(9).toString('base64url')}${PART_SUFFIX}`);
+
 /**
  * Fetches one file in up to five tries, and puts it at `path` by a rename.
  * @throws the last failure
@@ -298,23 +306,41 @@ async function downloadNow(
   path: string,
   target: Target,
 ): Promise<Downloaded> {
-  await mkdir(dirname(path), { recursive: true });
-  const unfinished = `${path}${PART_SUFFIX}`;
+  await makeFolder(dirname(path));
+  const unfinished = unfinishedBeside(path);
   try {
     const downloaded = await persist(async () => {
       const file = await open(unfinished, 'w');
       try {
         return 'web' in source
-          ? await fetchWeb(source.web, { file, path: unfinished, target })
-          : await fetchS3({ s3, place: source, file, path: unfinished, target });
+          ? await fetchWeb(source.web, { file, path, target })
+          : await fetchS3({ s3, place: source, file, unfinished, path, target });
       } finally {
         await file.close();
       }
     });
-    await rename(unfinished, path);
+    await rename(unfinished, path).catch((error: unknown) => {
+      throw isCode(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')
+        ? new DeclaredError(`a folder is already at its path ${path}`)
+        : error;
+    });
     return downloaded;
   } catch (error) {
     await rm(unfinished, { force: true });
     throw error;
+  }
+}
+
+const isCode = (error: unknown, ...codes: string[]): boolean =>
+  error instanceof Error && 'code' in error && codes.includes(String(error.code));
+
+/** @throws DeclaredError when a file of the task is where a folder is needed */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw isCode(error, 'ENOTDIR', 'EEXIST')
+      ? new DeclaredError(`${path} cannot be a folder, because a file is there or above it`)
+      : error;
   }
 }

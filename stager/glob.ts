@@ -1,114 +1,62 @@
-/**
- * Shell patterns over a file tree (POSIX 2.13, as in TES). `*`, `?` and `[…]` match neither '/' nor
- * a leading '.'.
- */
-import { readdir, stat } from 'node:fs/promises';
+/** Finds what a pattern of an output matches (core/files/path-pattern.ts) in a file tree. */
+import { lstat, readdir } from 'node:fs/promises';
+import { literalStep, stepExpression } from '../core/files/path-pattern.ts';
+import { isUtf8Name, spellName } from '../core/result/left-out.ts';
+import type { LeftOut } from '../core/result/left-out.ts';
 
-const classes: Record<string, string> = {
-  alnum: '\\p{L}\\p{N}',
-  alpha: '\\p{L}',
-  blank: ' \\t',
-  cntrl: '\\p{Cc}',
-  digit: '0-9',
-  graph: '!-~',
-  lower: '\\p{Ll}',
-  print: ' -~',
-  punct: '!-\\/:-@\\[-`{-~',
-  space: '\\s',
-  upper: '\\p{Lu}',
-  xdigit: '0-9A-Fa-f',
-};
+const isCode = (error: unknown, ...codes: string[]): boolean =>
+  error instanceof Error && 'code' in error && codes.includes(String(error.code));
 
-export const hasWildcard = (path: string): boolean => /[*?[]/.test(path);
-
-const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-const literalInSet = (text: string): string => text.replace(/[\\^\][-]/g, '\\$&');
-
-/** The first element of a pattern, as an expression, and its length in the pattern. */
-interface Piece {
-  expression: string;
-  length: number;
-}
-
-const member = (text: string): string =>
-  literalInSet(text.length > 1 && text.startsWith('\\') ? text.slice(1) : text);
-
-/** `[…]`; undefined when it is not closed and so is an ordinary '['. */
-function setPiece(rest: string): Piece | undefined {
-  const match = /^\[([!^]?)(\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*)\]/su.exec(rest);
-  if (!match) return undefined;
-  const [whole, negated = '', inside = ''] = match;
-  const members = inside.matchAll(
-    /\[:(?<name>[a-z]+):\]|(?<from>\\.|[^\\])-(?<to>\\.|[^\\])|(?<one>\\.|.)/gsu,
-  );
-  const set = [...members].map(({ groups = {} }) => {
-    const { name, from, to, one = '' } = groups;
-    if (name !== undefined) return classes[name] ?? '';
-    return from === undefined || to === undefined ? member(one) : `${member(from)}-${member(to)}`;
-  });
-  return { expression: `[${negated === '' ? '' : '^'}${set.join('')}]`, length: whole.length };
-}
-
-function firstPiece(rest: string): Piece {
-  const character = String.fromCodePoint(rest.codePointAt(0) ?? 0);
-  const plain = { expression: literal(character), length: character.length };
-  if (character === '[') return setPiece(rest) ?? plain;
-  if (character === '*') return { expression: '.*', length: 1 };
-  if (character === '?') return { expression: '.', length: 1 };
-  return character === '\\' && rest.length > 1
-    ? { expression: literal(rest.charAt(1)), length: 2 }
-    : plain;
-}
-
-/** One step of a path, as an expression for file names. */
-export function stepExpression(step: string): RegExp {
-  let source = step.startsWith('.') ? '' : '(?!\\.)';
-  for (let at = 0; at < step.length;) {
-    const piece = firstPiece(step.slice(at));
-    source += piece.expression;
-    at += piece.length;
-  }
-  return new RegExp(`^${source}$`, 'su');
-}
-
-async function namesIn(folder: string): Promise<string[]> {
+async function namesIn(folder: string): Promise<Buffer[]> {
   try {
-    return (await readdir(folder)).toSorted();
+    return await readdir(folder, { encoding: 'buffer' });
   } catch (error) {
     // A step that does not exist or is not a folder matches nothing.
-    if (
-      error instanceof Error &&
-      'code' in error &&
-      (error.code === 'ENOENT' || error.code === 'ENOTDIR')
-    )
-      return [];
+    if (isCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return [];
     throw error;
   }
 }
 
+/** A link counts, also one that leads nowhere: what becomes of it is told to the caller. */
 const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
+  lstat(path).then(
     () => true,
     () => false,
   );
 
-/** The existing paths that the absolute pattern matches, sorted. */
-export async function matchPaths(pattern: string): Promise<string[]> {
-  const steps = pattern.split('/').filter((step) => step !== '');
+export interface Matches {
+  /** Existing paths, sorted. */
+  paths: string[];
+  /** What would match, but has a name that cannot be a part of a key. */
+  leftOut: LeftOut[];
+}
+
+const NOT_UTF8 = 'its name is not UTF-8';
+
+/** What the absolute pattern matches. */
+export async function matchPaths(pattern: string): Promise<Matches> {
+  const leftOut: LeftOut[] = [];
+  const match = async (folder: string, expression: RegExp): Promise<string[]> => {
+    const names: string[] = [];
+    for (const name of await namesIn(folder === '' ? '/' : folder)) {
+      const text = name.toString('utf8');
+      if (!expression.test(text)) continue;
+      if (isUtf8Name(name)) names.push(text);
+      else leftOut.push({ path: `${folder}/${spellName(name)}`, why: NOT_UTF8 });
+    }
+    return names.toSorted().map((name) => `${folder}/${name}`);
+  };
   let found = [''];
-  for (const step of steps) {
-    const isPattern = hasWildcard(step);
+  for (const step of pattern.split('/').filter((one) => one !== '')) {
+    const name = literalStep(step);
     const expression = stepExpression(step);
     const next = await Promise.all(
-      found.map(async (folder) => {
-        if (!isPattern) return [`${folder}/${step.replace(/\\(.)/gsu, '$1')}`];
-        return (await namesIn(folder === '' ? '/' : folder))
-          .filter((name) => expression.test(name))
-          .map((name) => `${folder}/${name}`);
-      }),
+      found.map(async (folder) =>
+        name === undefined ? match(folder, expression) : [`${folder}/${name}`],
+      ),
     );
     found = next.flat();
   }
   const there = await Promise.all(found.map(exists));
-  return found.filter((_, position) => there[position]);
+  return { paths: found.filter((_, position) => there[position]), leftOut };
 }

@@ -2,9 +2,9 @@
 import { append } from '../core/append.ts';
 import { HeadObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { containerPath, overlappingPaths } from '../core/container/container-path.ts';
+import { containerPath, laidAfter } from '../core/container/container-path.ts';
 import { pathOfUrl } from '../core/files/file-url.ts';
 import { hideUrlSecrets } from '../core/files/url-secrets.ts';
 import { formatS3Url, parseS3Url } from '../core/files/s3-url.ts';
@@ -13,12 +13,12 @@ import { directorySum, readDigest, sumsDigest } from '../core/cache/read-digest.
 import type { ReadInput, ReadObject } from '../core/cache/read-digest.ts';
 import type { InputsRead, StagerError } from '../core/result/result.ts';
 import type { Target } from './body.ts';
-import { download, FILES_AT_ONCE, PART_SUFFIX } from './download.ts';
+import { download, FILES_AT_ONCE, makeFolder } from './download.ts';
 import type { Source } from './download.ts';
 import { allSettled, limitTo } from './limit.ts';
 import { anyRoom } from './room.ts';
 import type { Room } from './room.ts';
-import { FinalError, reasonOf, transience } from './s3.ts';
+import { blame, DeclaredError, FinalError, reasonOf, transience } from './s3.ts';
 
 export type DeclaredInput =
   | { kind: 'content'; content: string; path: string; name: string }
@@ -66,9 +66,9 @@ async function fetchMember(
   { name, etag }: { name: string; etag: string },
   path: string,
 ): Promise<FetchedMember> {
-  // S3 consoles mark an empty folder by a key that ends in '/'.
+  // An empty folder is an object without bytes whose key ends in '/'.
   if (name.endsWith('/')) {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     return { name, etag, sizeBytes: 0, crc64nvme: EMPTY_CRC };
   }
   const file = await download(s3, place, path, { ...target, isAnnounced: true });
@@ -80,23 +80,67 @@ async function fetchMember(
   };
 }
 
+interface Listed {
+  key: string;
+  etag: string;
+  sizeBytes: number;
+}
+
+/** @throws DeclaredError for keys that no file system can hold together */
+function requireTree(listed: readonly Listed[], prefix: string, seen: Tree): void {
+  for (const { key, sizeBytes } of listed) {
+    if (key.endsWith('/') && sizeBytes > 0)
+      throw new DeclaredError(
+        `the key ${JSON.stringify(key)} ends in '/', which makes it a folder, but it holds ${sizeBytes} bytes. ` +
+          'Copy the object to a key that does not end in a slash',
+      );
+    if (key === prefix) continue;
+    const steps = pathWithin(key, prefix).replace(/\/$/, '').split('/');
+    const depth = key.endsWith('/') ? steps.length : steps.length - 1;
+    for (let count = 1, folder = ''; count <= depth; count += 1) {
+      folder = `${folder}${steps[count - 1]}/`;
+      seen.folders.add(folder);
+      if (seen.files.has(folder)) throw bothKinds(prefix + folder);
+    }
+    if (key.endsWith('/')) continue;
+    const asFolder = `${steps.join('/')}/`;
+    seen.files.add(asFolder);
+    if (seen.folders.has(asFolder)) throw bothKinds(prefix + asFolder);
+  }
+}
+
+/** What a listing has shown so far, with a slash at the end of each name. */
+interface Tree {
+  files: Set<string>;
+  folders: Set<string>;
+}
+
+const bothKinds = (folder: string): DeclaredError =>
+  new DeclaredError(
+    `${JSON.stringify(folder.slice(0, -1))} is the key of an object and also a folder that other keys are in. ` +
+      'A file system cannot hold both: move one of them',
+  );
+
 async function fetchFolder(means: Means, place: S3Place, folder: string): Promise<Fetched> {
   const { s3, target } = means;
   const members: FetchedMember[] = [];
   const prefix = place.key === '' || place.key.endsWith('/') ? place.key : `${place.key}/`;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
+  const tree: Tree = { files: new Set(), folders: new Set() };
   let seen = 0;
   for await (const page of paginateListObjectsV2(
     { client: s3 },
     { Bucket: place.bucket, Prefix: prefix },
   )) {
-    const objects = (page.Contents ?? []).flatMap(({ Key: key, ETag: etag = '', Size: size = 0 }) =>
-      key === undefined ? [] : [{ key, etag: etag.replaceAll('"', ''), size }],
+    const objects = (page.Contents ?? []).flatMap(
+      ({ Key: key, ETag: etag = '', Size: sizeBytes = 0 }) =>
+        key === undefined ? [] : [{ key, etag: etag.replaceAll('"', ''), sizeBytes }],
     );
     seen += objects.length;
+    requireTree(objects, prefix, tree);
     await target.room.announceFolder(
       folder,
-      objects.reduce((sum, { size }) => sum + size, 0),
+      objects.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     );
     append(
       members,
@@ -114,7 +158,11 @@ async function fetchFolder(means: Means, place: S3Place, folder: string): Promis
       ),
     );
   }
-  if (seen === 0) throw new FinalError('NoSuchKey: no object has this prefix');
+  if (seen === 0)
+    throw new FinalError(
+      `NoSuchKey: no object has this prefix: no key begins with ${JSON.stringify(prefix)}. An empty folder is an ` +
+        'object with this key and no bytes',
+    );
   return { read: members, sum: folderSum(members) };
 }
 
@@ -152,7 +200,7 @@ async function findInPlace({ kind, path }: DeclaredInput): Promise<Fetched> {
 
 async function fetchOne(means: Means, input: DeclaredInput): Promise<Fetched> {
   if (input.kind === 'content') {
-    await mkdir(dirname(input.path), { recursive: true });
+    await makeFolder(dirname(input.path));
     await writeFile(input.path, input.content);
     return NOT_FROM_S3;
   }
@@ -192,29 +240,52 @@ async function fetchFile(
 const subjectOf = (input: DeclaredInput): string =>
   input.kind === 'content' ? `the content for ${input.path}` : hideUrlSecrets(input.url);
 
+/** What two inputs must have in common to be one: a slash at the end of a folder's URL makes no difference. */
+const sourceOf = (input: DeclaredInput): string =>
+  input.kind === 'content'
+    ? JSON.stringify([input.path, input.kind, input.content])
+    : JSON.stringify([
+        containerPath(input.path) ?? input.path,
+        input.kind,
+        input.kind === 'folder' ? input.url.replace(/\/$/, '') : input.url,
+      ]);
+
 /**
- * All at once, but for inputs whose paths overlap: those are laid one after the other, as they were declared, so that
- * the later one is what the task finds.
+ * All at once, but what is inside of a folder input is laid over it, once that is there. What is declared twice is
+ * fetched once.
  */
 async function fetchInOrder(
   means: Means,
   inputs: readonly DeclaredInput[],
 ): Promise<PromiseSettledResult<Fetched>[]> {
-  const overlapping = overlappingPaths(
+  const after = laidAfter(
     inputs.map(({ kind, path }) => ({
       path: containerPath(path) ?? path,
       isFolder: kind === 'folder',
     })),
   );
-  let before: Promise<unknown> = Promise.resolve();
-  return Promise.allSettled(
-    inputs.map((input, position) => {
-      if (!overlapping.has(position)) return fetchOne(means, input);
-      const fetched = before.then(() => fetchOne(means, input));
-      before = fetched.catch(() => undefined);
-      return fetched;
-    }),
-  );
+  const first = new Map<string, number>();
+  for (const [position, input] of inputs.entries()) {
+    const source = sourceOf(input);
+    if (!first.has(source)) first.set(source, position);
+  }
+  const begun: (Promise<Fetched> | undefined)[] = [];
+  const fetchAt = (position: number): Promise<Fetched> => {
+    const known = begun[position];
+    const input = inputs[position];
+    if (known) return known;
+    if (!input) throw new RangeError(`There is no input ${position}.`);
+    const same = first.get(sourceOf(input)) ?? position;
+    const fetched =
+      same === position
+        ? Promise.allSettled((after[position] ?? []).map(fetchAt)).then(() =>
+            fetchOne(means, input),
+          )
+        : fetchAt(same);
+    begun[position] = fetched;
+    return fetched;
+  };
+  return Promise.allSettled(inputs.map((_, position) => fetchAt(position)));
 }
 
 /** Sizes asked for at once. */
@@ -232,7 +303,7 @@ function sizesOnce(
 ): () => Promise<void> {
   const files = inputs.flatMap((input) => {
     const place = input.kind === 'file' ? parseS3Url(input.url) : undefined;
-    return place ? [{ place, path: `${input.path}${PART_SUFFIX}` }] : [];
+    return place ? [{ place, path: input.path }] : [];
   });
   let asked: Promise<void> | undefined;
   const ask = async ({ place, path }: { place: S3Place; path: string }): Promise<void> => {
@@ -274,6 +345,7 @@ export async function fetchInputs(
         subject,
         message: `Input ${position + 1} of ${inputs.length}${name} ${subject} could not be read: ${reasonOf(one.reason)}`,
         ...transience(one.reason),
+        ...blame(one.reason),
       },
     };
   }

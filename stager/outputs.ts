@@ -1,29 +1,28 @@
 /** The outputs of a task: found on disk, written to S3, recorded with size and checksum. */
 import { append } from '../core/append.ts';
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
-import { join } from 'node:path';
 import type { StagerError, UploadedFile } from '../core/result/result.ts';
-import { joinUrl, parseS3Url } from '../core/files/s3-url.ts';
+import { formatS3Url } from '../core/files/s3-url.ts';
 import type { FileType } from '../core/task/task.ts';
 import { digestFile, inBase64 } from './digest.ts';
-import { hasWildcard, matchPaths } from './glob.ts';
+import { sayLeftOut } from '../core/result/left-out.ts';
+import { matchPaths } from './glob.ts';
 import type { FetchedFile } from './inputs.ts';
-import { FinalError, reasonOf, transience } from './s3.ts';
+import { planWrites } from './plan-writes.ts';
+import type { PlannedFile, Written } from './plan-writes.ts';
+import type { Reach } from './reach.ts';
+import { blame, FinalError, reasonOf, transience } from './s3.ts';
 import type { Uploaded, Uploader } from './upload.ts';
+import { kindOf, leaveOut, nothingFound, walkFolder } from './walk.ts';
+import type { Found, FoundFile } from './walk.ts';
 
 export interface DeclaredOutput {
   type: FileType;
   url: string;
   path: string;
-  /** Given for wildcards: the prefix to remove from the matches' paths. */
+  /** Given when `path` is a pattern: the prefix to remove from the matches' paths. */
   pathPrefix?: string;
-}
-
-interface FoundFile {
-  local: string;
-  /** As `UploadedFile.path`. */
-  path: string;
 }
 
 async function statOf(path: string): Promise<Stats | undefined> {
@@ -40,166 +39,201 @@ async function statOf(path: string): Promise<Stats | undefined> {
   }
 }
 
-/**
- * The regular files under a folder. Links are followed while they stay in the tree: one that leads
- * out could expose what is not an output (the host's mounts, /proc), and one that leads upwards
- * would never end.
- */
-async function filesUnder(root: string): Promise<FoundFile[]> {
-  const realRoot = await realpath(root);
-  const files: FoundFile[] = [];
-  const walk = async (folder: string, path: string, above: readonly string[]): Promise<void> => {
-    for (const name of (await readdir(folder)).toSorted()) {
-      const local = join(folder, name);
-      const facts = await statOf(local);
-      if (!facts) continue;
-      const real = await realpath(local);
-      if (!real.startsWith(`${realRoot === '/' ? '' : realRoot}/`) || above.includes(real))
-        continue;
-      const below = path === '' ? name : `${path}/${name}`;
-      if (facts.isDirectory()) await walk(local, below, [...above, real]);
-      else if (facts.isFile()) files.push({ local, path: below });
-    }
-  };
-  await walk(root, '', [realRoot]);
-  return files;
+/** What a task's outputs are looked for in. */
+export interface Search {
+  fetched: readonly FetchedFile[];
+  reach: Reach;
 }
 
+/** Of one output; undefined when it does not exist. */
 async function findMatches(
   output: DeclaredOutput,
   pathPrefix: string,
-): Promise<FoundFile[] | undefined> {
-  const found: FoundFile[] = [];
+  reach: Reach,
+): Promise<Found | undefined> {
+  const found = nothingFound();
   let matched = false;
-  for (const local of await matchPaths(output.path)) {
-    const facts = await stat(local);
-    if (output.type === 'DIRECTORY' ? !facts.isDirectory() : !facts.isFile()) continue;
+  const { paths, leftOut } = await matchPaths(output.path);
+  for (const one of leftOut) leaveOut(found, one);
+  for (const local of paths) {
+    const facts = await statOf(local);
+    const why = whyNoMatch(facts);
+    if (why !== undefined) leaveOut(found, { path: local, why });
+    if (output.type === 'DIRECTORY' ? !facts?.isDirectory() : !facts?.isFile()) continue;
     matched = true;
     if (!local.startsWith(pathPrefix))
       throw new FinalError(
         `${local} matches the pattern but does not begin with path_prefix ${pathPrefix}`,
       );
     const path = local.slice(pathPrefix.length).replace(/^\/+/, '');
-    if (output.type === 'FILE') found.push({ local, path });
-    else
+    if (output.type === 'FILE') found.files.push({ local, path });
+    else {
+      const below = { ...found, files: [] as FoundFile[] };
+      await walkFolder(local, reach, below);
+      found.leftOutCount = below.leftOutCount;
       append(
-        found,
-        (await filesUnder(local)).map((file) => ({
-          local: file.local,
-          path: path === '' ? file.path : `${path}/${file.path}`,
+        found.files,
+        below.files.map((file) => ({
+          ...file,
+          path: path === '' ? file.path : within(path, file),
         })),
       );
+    }
   }
-  return matched ? found : undefined;
+  return matched || found.leftOutCount > 0 ? found : undefined;
+}
+
+const within = (folder: string, { path }: FoundFile): string =>
+  path === '/' ? `${folder}/` : `${folder}/${path}`;
+
+/** Files and folders are chosen by the type of the output; everything else can never be one. */
+function whyNoMatch(facts: Stats | undefined): string | undefined {
+  if (!facts) return 'a link that leads to no file';
+  return facts.isDirectory() || facts.isFile() ? undefined : kindOf(facts);
 }
 
 /** Undefined when the output does not exist. */
-async function findFiles(output: DeclaredOutput): Promise<FoundFile[] | undefined> {
-  if (output.pathPrefix !== undefined && hasWildcard(output.path))
-    return findMatches(output, output.pathPrefix);
+async function findFiles(output: DeclaredOutput, reach: Reach): Promise<Found | undefined> {
+  if (output.pathPrefix !== undefined) return findMatches(output, output.pathPrefix, reach);
   const facts = await statOf(output.path);
   if (!facts) return undefined;
+  const found = nothingFound();
   if (output.type === 'DIRECTORY') {
     if (!facts.isDirectory())
       throw new FinalError(`${output.path} is declared as DIRECTORY but is not one`);
-    return filesUnder(output.path);
+    await walkFolder(output.path, reach, found);
+    return found;
   }
   if (!facts.isFile())
     throw new FinalError(
       `${output.path} is declared as FILE but is ` +
         (facts.isDirectory() ? 'a directory' : 'not a regular file'),
     );
-  return [{ local: output.path, path: '' }];
+  found.files.push({ local: output.path, path: '' });
+  return found;
 }
 
 async function uploadOne(
   uploader: Uploader,
-  file: FoundFile,
-  url: string,
+  { local, place, isFolder }: PlannedFile,
   fetched: readonly FetchedFile[],
 ): Promise<Uploaded> {
-  const source = fetched.find((one) => one.url === url && one.path === file.local);
+  if (isFolder) return uploader.markFolder(place);
+  const url = formatS3Url(place);
+  const source = fetched.find((one) => one.url === url && one.path === local);
   if (source) {
     // Cromwell declares its script as an input and as an output of one URL. Only bytes tell that it
     // is still what was fetched: a command can keep a file's time and size.
-    const { size } = await stat(file.local);
-    const crc64nvme = inBase64(await digestFile(file.local, 'CRC64NVME'));
+    const { size } = await stat(local);
+    const crc64nvme = inBase64(await digestFile(local, 'CRC64NVME'));
     if (size === source.sizeBytes && crc64nvme === source.crc64nvme)
       return { sizeBytes: size, crc64nvme, etag: source.etag ?? '' };
   }
-  const place = parseS3Url(url);
-  if (!place || place.key === '') throw new FinalError('an output URL must be s3://bucket/key');
-  return uploader.upload(file.local, place, 'application/octet-stream');
+  return uploader.upload(local, place, 'application/octet-stream');
 }
 
 export interface OutputsDone {
   outputs: UploadedFile[];
   missingOutputs: number[];
+  leftOut?: string[];
   error?: StagerError;
 }
 
-type OutputOutcome = { files: UploadedFile[] } | 'missing' | { failure: unknown; subject: string };
+interface Failed {
+  failure: unknown;
+  subject: string;
+}
+
+type OutputOutcome = { files: UploadedFile[] } | Failed;
+
+/** Each object is written once, also when two outputs name one file for one URL. */
+type WriteOnce = (file: PlannedFile) => Promise<Uploaded>;
+
+function writeOnce(uploader: Uploader, fetched: readonly FetchedFile[]): WriteOnce {
+  const written = new Map<string, Promise<Uploaded>>();
+  return (file) => {
+    const url = formatS3Url(file.place);
+    const uploaded = written.get(url) ?? uploadOne(uploader, file, fetched);
+    written.set(url, uploaded);
+    return uploaded;
+  };
+}
 
 async function uploadOutput(
-  uploader: Uploader,
-  output: DeclaredOutput,
+  write: WriteOnce,
+  files: readonly PlannedFile[],
   position: number,
-  fetched: readonly FetchedFile[],
 ): Promise<OutputOutcome> {
-  let found: FoundFile[] | undefined;
-  try {
-    found = await findFiles(output);
-  } catch (failure) {
-    return { failure, subject: output.url };
-  }
-  if (!found) return 'missing';
   // rc comes last: to whoever watches the folder (Cromwell's config backend), it means that the
   // call has ended.
   const [others, rc] = [
-    found.filter(({ path }) => path !== 'rc'),
-    found.filter(({ path }) => path === 'rc'),
+    files.filter(({ path }) => path !== 'rc'),
+    files.filter(({ path }) => path === 'rc'),
   ];
-  const upload = (files: readonly FoundFile[]) =>
-    Promise.allSettled(
-      files.map((file) => uploadOne(uploader, file, joinUrl(output.url, file.path), fetched)),
-    );
+  const upload = (some: readonly PlannedFile[]) => Promise.allSettled(some.map(write));
   const ended = [...(await upload(others)), ...(await upload(rc))];
   const sent = [...others, ...rc];
-  const files: UploadedFile[] = [];
+  const uploaded: UploadedFile[] = [];
   for (const [at, one] of ended.entries()) {
-    const path = sent[at]?.path ?? '';
-    if (one.status === 'rejected')
-      return { failure: one.reason, subject: joinUrl(output.url, path) };
-    files.push({ output: position, path, ...one.value });
+    const file = sent[at];
+    if (!file) continue;
+    if (one.status === 'rejected') return { failure: one.reason, subject: formatS3Url(file.place) };
+    uploaded.push({ output: position, path: file.path, ...one.value });
   }
-  return { files };
+  return { files: uploaded };
 }
 
+const findAll = (
+  outputs: readonly DeclaredOutput[],
+  reach: Reach,
+): Promise<(Found | undefined | Failed)[]> =>
+  Promise.all(
+    outputs.map((output) =>
+      findFiles(output, reach).catch((failure: unknown) => ({ failure, subject: output.url })),
+    ),
+  );
+
 /**
- * Writes all outputs. A missing output is reported, but is not an error. The first failure is
- * reported once all have ended.
+ * Writes all outputs. A missing output, and what cannot be an object, is reported, but is not an error. The first
+ * failure is reported once all have ended.
  */
 export async function uploadOutputs(
   uploader: Uploader,
   outputs: readonly DeclaredOutput[],
-  fetched: readonly FetchedFile[],
+  { fetched, reach }: Search,
 ): Promise<OutputsDone> {
+  const found = await findAll(outputs, reach);
+  const write = writeOnce(uploader, fetched);
+  const planned = await planWrites(
+    outputs,
+    found.map((one) => (one && 'files' in one ? one.files : [])),
+  );
   const outcomes = await Promise.all(
-    outputs.map((output, position) => uploadOutput(uploader, output, position, fetched)),
+    planned.map((plan: Written, position): OutputOutcome | Promise<OutputOutcome> => {
+      const one = found[position];
+      if (one && 'failure' in one) return one;
+      return 'failure' in plan ? plan : uploadOutput(write, plan.files, position);
+    }),
   );
   const done: OutputsDone = { outputs: [], missingOutputs: [] };
   for (const [position, outcome] of outcomes.entries()) {
-    if (outcome === 'missing') done.missingOutputs.push(position);
-    else if ('files' in outcome) append(done.outputs, outcome.files);
-    else if (!done.error) {
-      const { failure, subject } = outcome;
-      done.error = {
-        kind: 'output',
-        subject,
-        message: `Output ${position + 1} of ${outputs.length} ${subject} could not be written: ${reasonOf(failure)}`,
-        ...transience(failure),
-      };
-    }
+    if (!found[position]) done.missingOutputs.push(position);
+    if ('files' in outcome) append(done.outputs, outcome.files);
+    else done.error ??= failureOf(outcome, position, outputs.length);
   }
-  return done;
+  const leftOut = outputs.flatMap(({ path }, position) => sayOf(path, found[position]));
+  return leftOut.length === 0 ? done : { ...done, leftOut };
 }
+
+const sayOf = (path: string, found: Found | Failed | undefined): string[] =>
+  found && 'files' in found && found.leftOutCount > 0
+    ? [sayLeftOut(path, found.leftOut, found.leftOutCount)]
+    : [];
+
+const failureOf = ({ failure, subject }: Failed, position: number, count: number): StagerError => ({
+  kind: 'output',
+  subject,
+  message: `Output ${position + 1} of ${count} ${subject} could not be written: ${reasonOf(failure)}`,
+  ...transience(failure),
+  ...blame(failure),
+});

@@ -109,6 +109,13 @@ export class FinalError extends Error {
   override name = 'FinalError';
 }
 
+/** What the task declares cannot be done: the words are for its author. */
+export class DeclaredError extends FinalError {}
+
+/** For a result record: whether the task itself is at fault. */
+export const blame = (error: unknown): { declared?: true } =>
+  error instanceof DeclaredError ? { declared: true } : {};
+
 /** No room came free for as long as the task may wait: trying again here would only wait again. */
 export class NoRoomError extends Error {
   override name = 'NoRoomError';

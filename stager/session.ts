@@ -10,9 +10,9 @@ import { encodeResultKey } from '../core/result/result-key.ts';
 import type { ExecutorResult, ResultRecord, StagerError } from '../core/result/result.ts';
 import { boundRecord } from '../core/result/stored-record.ts';
 import { inSubmission } from '../core/files/s3-layout.ts';
+import { literalStart } from '../core/files/path-pattern.ts';
 import type { S3Place } from '../core/files/s3-url.ts';
 import type { Descendants } from './descendants.ts';
-import { PART_SUFFIX } from './download.ts';
 import { takeOrReadFence, type OwnSubmission } from './fence.ts';
 import type { DeclaredInput, FetchedFile } from './inputs.ts';
 import { fetchInputs } from './inputs.ts';
@@ -22,6 +22,8 @@ import type { LiveLogs, LiveStream } from './live-logs.ts';
 import type { Log } from './log.ts';
 import type { DeclaredOutput } from './outputs.ts';
 import { uploadOutputs } from './outputs.ts';
+import { lookBefore, openReach } from './reach.ts';
+import type { Before } from './reach.ts';
 import { openRoom } from './room.ts';
 import { persist, reasonOf, transience, transienceOfDisk, writeBytes } from './s3.ts';
 import { hasText, openStream } from './streams.ts';
@@ -56,6 +58,9 @@ export interface Session extends Identity {
   inputs: DeclaredInput[];
   outputs: DeclaredOutput[];
   fetched: FetchedFile[];
+  /** Volumes, working directories, and folders that the stager made: links to them are followed. */
+  given: string[];
+  before?: Before;
   /** Those that were started, in order. */
   executors: StartedExecutor[];
   descendants: Descendants;
@@ -97,6 +102,7 @@ export function openSession(
     inputs: [],
     outputs: [],
     fetched: [],
+    given: [],
     executors,
     record: { outputs: [], missingOutputs: [] },
     live,
@@ -126,7 +132,7 @@ function tellWait(
 ): void {
   session.log('waits_for_room', { path, neededBytes, freeBytes });
   const notice =
-    `Batchwell: ${path.replace(PART_SUFFIX, '')} waits for room on the disk of its host: it needs ` +
+    `Batchwell: ${path} waits for room on the disk of its host: it needs ` +
     `${spellBytes(neededBytes)}, and ${spellBytes(freeBytes)} are free.\n`;
   const told = noticesOf(session).map((stream) => appendFile(stream.path, notice));
   // The disk is full: then only the stager's own log has it.
@@ -145,6 +151,7 @@ async function prepareExecutor(
   [position = '', ...paths]: string[],
 ): Promise<boolean> {
   const [workdir = '', stdin = '', stdout = '', stderr = ''] = paths;
+  if (workdir !== '') session.given.push(workdir);
   const folders = [workdir, ...[stdout, stderr].filter((path) => path !== '').map(dirname)].filter(
     (folder) => folder !== '',
   );
@@ -257,11 +264,16 @@ async function uploadAll(session: Session): Promise<boolean> {
     };
     return false;
   }
-  const { error, ...record } = await uploadOutputs(
-    session.uploader,
-    session.outputs,
-    session.fetched,
-  );
+  const { inputs, given, fetched, before } = session;
+  const reach = await openReach({
+    given: [...given, ...inputs.map(({ path }) => path)],
+    own: dirname(session.logs),
+    before,
+  });
+  const { error, ...record } = await uploadOutputs(session.uploader, session.outputs, {
+    fetched,
+    reach,
+  });
   session.record = { ...session.record, ...record };
   if (error) session.error = error;
   else
@@ -297,7 +309,8 @@ export async function writeResult(session: Session): Promise<void> {
 
 async function makeFolder(session: Session, path: string): Promise<boolean> {
   try {
-    await mkdir(path, { recursive: true });
+    const made = await mkdir(path, { recursive: true });
+    if (made !== undefined) session.given.push(made);
     return true;
   } catch (error) {
     session.error = {
@@ -310,18 +323,26 @@ async function makeFolder(session: Session, path: string): Promise<boolean> {
   }
 }
 
-/** The folder of an output; for a wildcard, the folder above its first pattern. */
-function folderAbove(path: string): string {
-  const literal = /^[^*?[]*/.exec(path)?.[0] ?? '';
-  return literal === path ? dirname(path) : literal.slice(0, literal.lastIndexOf('/')) || '/';
+/** Makes the folder of an output; for a pattern, the folder above its first wildcard. */
+async function makePlace(
+  session: Session,
+  [path = '', type, pathPrefix]: string[],
+): Promise<boolean> {
+  // Only a folder can hold links.
+  if (type === 'DIRECTORY') session.before ??= await lookBefore();
+  const start = pathPrefix === undefined ? path : literalStart(path);
+  return makeFolder(session, dirname(start.endsWith('/') ? `${start}x` : start));
 }
 
 type Request = (session: Session, words: string[]) => boolean | Promise<boolean>;
 
 /** The requests of a script, as described in docs/task-script.md. */
 const requests: Record<string, Request> = {
-  folder: (session, [path = '']) => makeFolder(session, path),
-  place: (session, [path = '']) => makeFolder(session, folderAbove(path)),
+  folder: (session, [path = '']) => {
+    session.given.push(path);
+    return makeFolder(session, path);
+  },
+  place: makePlace,
   input: (session, [type, url = '', path = '', name = '']) =>
     session.inputs.push({ kind: type === 'DIRECTORY' ? 'folder' : 'file', url, path, name }) > 0,
   content: (session, [content = '', path = '', name = '']) =>

@@ -57,6 +57,8 @@ export interface Uploader {
    * @throws the last failure
    */
   upload(from: string | OpenFile, to: S3Place, contentType: string): Promise<Uploaded>;
+  /** Writes the object without bytes that stands for an empty folder: its key ends in '/'. */
+  markFolder(to: S3Place): Promise<Uploaded>;
   /**
    * Aborts the multipart uploads in progress, because S3 bills unfinished ones until they are
    * aborted.
@@ -170,6 +172,23 @@ async function putWhole(
   });
 }
 
+/** CRC64NVME of no bytes. */
+const NOTHING_CRC = 'AAAAAAAAAAA=';
+
+const putMarker = (s3: S3Client, to: S3Place): Promise<Uploaded> =>
+  persist(async () => {
+    const answer = await s3.send(
+      new PutObjectCommand({
+        Bucket: to.bucket,
+        Key: to.key,
+        Body: new Uint8Array(),
+        ContentType: 'application/x-directory',
+        ChecksumCRC64NVME: NOTHING_CRC,
+      }),
+    );
+    return { sizeBytes: 0, crc64nvme: NOTHING_CRC, ...writtenAs(answer) };
+  });
+
 async function putPart(
   s3: S3Client,
   file: FileHandle,
@@ -257,6 +276,7 @@ export function createUploader(
           await file.close();
         }
       }),
+    markFolder: (to) => uploads.files(() => putMarker(s3, to)),
     abandon: async () =>
       void (await Promise.allSettled([...uploads.open].map((one) => abort(uploads, one)))),
   };

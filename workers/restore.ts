@@ -16,6 +16,7 @@ import {
   resumeInstallation,
 } from '../db/installation.ts';
 import { readQueuesOfShapes } from '../db/job-definitions.ts';
+import { configuredQueues } from '../core/submission/on-demand.ts';
 import { readRecentlyUsedQueues, readSubmissionsByKey } from '../db/submissions.ts';
 import { readLease, workUrlOf, writeLease } from './lease.ts';
 import type { Runtime } from './runtime.ts';
@@ -107,7 +108,7 @@ async function endOrphans(runtime: Runtime, say: (step: string) => void): Promis
 async function findOrphans(runtime: Runtime): Promise<SeenJob[]> {
   const { database, config, batch, installation } = runtime;
   const queues = new Set([
-    config.jobQueue,
+    ...configuredQueues(config),
     // Of any age: a backup may be old.
     ...(await readRecentlyUsedQueues(database.pool, 0)),
     ...(await readQueuesOfShapes(database.pool)),

@@ -36,7 +36,7 @@ export async function explainNew(
   if (!described?.components) return linesOf(whyUnidentified(task.spec, described?.inputs ?? []));
   if (task.cache === 'refresh') return linesOf({ reason: 'refresh' });
   if (task.cache === 'write') return linesOf({ reason: 'write-only' });
-  const call = callOf(context, task, described);
+  const call = callOf(context, access, { task, described });
   return linesOf(
     { reason: 'no-entry' },
     { nearest: await chooseFor(context, access, { task: asked, call }) },
@@ -84,12 +84,15 @@ const askedTask = (task: NewTask, { owner, cacheDomain }: Access): CheckedTask =
 
 function callOf(
   { config }: CacheContext,
-  { spec }: NewTask,
-  { components = {}, inputs }: TaskComponents,
+  { owner }: Access,
+  {
+    task: { spec },
+    described: { components = {}, inputs },
+  }: Pick<NewCall, 'task'> & { described: TaskComponents },
 ): ComparedCall {
   return {
     spec,
-    setting: cacheSetting(spec, config, { replicate: 0 }),
+    setting: cacheSetting(spec, config, { replicate: 0, owner }),
     base: baseOf(components).toString('hex'),
     inputs: inputs.map(({ component, sizeBytes, modifiedMs, isFixed }) => ({
       stored: [component, components[component] ?? '', sizeBytes, modifiedMs, isFixed ? 1 : 0],

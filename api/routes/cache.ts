@@ -197,7 +197,11 @@ async function fingerprintNow(
   if (!mayTellAll(context, access, spec))
     return { unreadable: [], cached, isHidden: true, domain: filled.cacheDomain };
   const [described] = await resolveComponents([
-    { spec, profile: filled.profile, setting: cacheSetting(spec, config, filled) },
+    {
+      spec,
+      profile: filled.profile,
+      setting: cacheSetting(spec, config, { ...filled, owner: access.owner }),
+    },
   ]);
   return {
     unreadable: described?.unreadable.map(({ url }) => url) ?? [],

@@ -4,7 +4,11 @@ import type { TaskComponents } from '../../aws/fingerprints.ts';
 import type { Access } from '../../core/access/access.ts';
 import { cacheSetting } from '../../core/cache/setting.ts';
 import { fingerprintOf, type Components } from '../../core/cache/fingerprint.ts';
-import { definitionContent, schedulingOf } from '../../core/container/job-definition.ts';
+import {
+  definitionContent,
+  lossesInBatch,
+  schedulingOf,
+} from '../../core/container/job-definition.ts';
 import { publicId } from '../../core/ids.ts';
 import { parseTesTask } from '../../core/task/parse-task.ts';
 import { profileNames } from '../../core/profiles/profile-names.ts';
@@ -70,19 +74,16 @@ export function validateRoutes(api: Api, context: ApiContext): void {
     const read = parseTesTask(request.body, taskDefaultsOf(access));
     if ('problems' in read) return reply.code(400).send(refusal(read.problems));
     const { resources, executors } = read.task.spec;
+    const scheduling = schedulingOf(resources, { ...config, owner: access.owner });
     return {
       warnings: read.warnings,
       client: read.task.profile,
-      queue: schedulingOf(resources, {
-        jobQueue: config.jobQueue,
-        share: config.share,
-        owner: access.owner,
-      }).queue,
+      queue: scheduling.queue,
       job_definition: definitionContent(executors[0]?.image ?? '', resources, {
-        jobRole: config.jobRole,
-        hostFolder: config.hostFolder,
-        sharedFolders: config.sharedFolders,
+        ...config,
         memoryGrowths: 0,
+        owner: access.owner,
+        lossesInBatch: lossesInBatch(scheduling.queue, resources, config),
       }),
       script: scriptText(splitTask(read.task.spec)),
       cache: await cacheVerdict(context, access, read.task),
@@ -100,7 +101,7 @@ async function cacheVerdict(context: ApiContext, access: Access, task: NewTask) 
       unreadable_inputs: [],
       explanation: ['The task names a job role of its own: nothing is told about its objects.'],
     };
-  const setting = cacheSetting(spec, config, { replicate: 0 });
+  const setting = cacheSetting(spec, config, { replicate: 0, owner: access.owner });
   const [described] = mode === 'off' ? [] : await resolveComponents([{ spec, profile, setting }]);
   const hit = await findHit(context, access, { mode, components: described?.components });
   return {

@@ -2,7 +2,9 @@
 import { profiles, shownStateOf } from '../../core/profiles/profiles.ts';
 import { waitingSentence } from '../../core/submission/waiting-reason.ts';
 import { hideSecrets } from '../../core/task/secrets.ts';
+import { escapePath } from '../../core/files/path-pattern.ts';
 import { joinUrl } from '../../core/files/s3-url.ts';
+import { pathInContainer } from '../../core/result/outputs.ts';
 import type { ExecutorResult } from '../../core/result/result.ts';
 import { publicId } from '../../core/ids.ts';
 import type { StateVersion } from '../../core/task/tes-state.ts';
@@ -60,6 +62,10 @@ export function viewMinimal(standing: TaskStanding, states: StateVersion): TesTa
   return { id: publicId('task', standing), state: shownStateOf(standing, states) };
 }
 
+/** As a caller would send it: special characters in the name of a file are escaped. */
+const viewOutput = (output: OutputOf<string>): OutputOf<string> =>
+  output.path_prefix === undefined ? { ...output, path: escapePath(output.path) } : output;
+
 export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
   const { detail } = facts;
   const spec = hideSecrets(facts.spec);
@@ -69,7 +75,7 @@ export function viewTask(facts: TaskFacts, options: ViewOptions): TesTaskFull {
     ...(detail.name !== '' && { name: detail.name }),
     ...(detail.description !== '' && { description: detail.description }),
     inputs: spec.inputs.map((input) => viewInput(input, full)),
-    outputs: spec.outputs,
+    outputs: spec.outputs.map(viewOutput),
     resources: viewResources(spec),
     executors: spec.executors,
     ...(spec.volumes.length > 0 && { volumes: spec.volumes }),
@@ -216,6 +222,7 @@ function attemptMetadata(attempt: AttemptView): Record<string, string> {
   return {
     attempt: String(attempt.number),
     submission: attempt.submissionKey,
+    queue: attempt.queue,
     ...(attempt.jobId !== undefined && { batch_job_id: String(job) }),
   };
 }
@@ -269,16 +276,7 @@ function fileLog(
     sizeBytes <= (profiles[detail.profile].largestSizeBytes ?? Number.POSITIVE_INFINITY);
   return {
     url,
-    path: pathInContainer(spec.outputs[output], path),
+    path: pathInContainer(spec, { output, path }),
     ...(readable && { size_bytes: String(sizeBytes) }),
   };
-}
-
-/** The path of an uploaded file in the container: the inverse of how the stager cuts the path. */
-function pathInContainer(declared: OutputOf<string> | undefined, path: string): string {
-  if (!declared) return path;
-  const prefix = declared.path_prefix;
-  if (prefix === undefined) return joinUrl(declared.path, path);
-  const cutAtSlash = prefix.endsWith('/') || declared.path.startsWith('/', prefix.length);
-  return cutAtSlash ? joinUrl(prefix, path) : prefix + path;
 }

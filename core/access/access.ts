@@ -2,10 +2,10 @@
  * What a caller is allowed to do, and what its tasks are allowed to name. This folder: the rules of
  * access control.
  */
-import { hasWildcard } from '../container/container-path.ts';
 import { memberPath, problemAt, type Problem } from '../problems.ts';
 import { OWN_FOLDERS } from '../files/s3-layout.ts';
 import { mapPath, type PathMap } from '../files/path-map.ts';
+import type { Offers } from './offers.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
 import type { TaskSpec } from '../task/task.ts';
 
@@ -75,6 +75,8 @@ export interface Boundaries {
   ownUrls?: readonly string[] | undefined;
   /** Where the paths of a client's file system are in S3. */
   pathMap?: PathMap | undefined;
+  /** What the installation offers besides; nothing when absent. */
+  offers?: Offers | undefined;
 }
 
 /** Reports every URL, queue and role that the task is not allowed to name. */
@@ -88,7 +90,7 @@ export function refuseForbidden(
     ...outputs.map((one, index) => ({
       field: `outputs[${index}].url`,
       one,
-      isFolder: hasWildcard(one.path),
+      isFolder: one.path_prefix !== undefined,
     })),
   ];
   for (const { field, one, isFolder } of files) {

@@ -5,14 +5,15 @@
  */
 import { sha256 } from '../ids.ts';
 import { missingOutputsFail } from '../result/outputs.ts';
-import { containerPath, overlappingPaths } from '../container/container-path.ts';
+import { containerPath } from '../container/container-path.ts';
 import { nameIdentity } from '../image/image-name.ts';
 import type { ExecutorOf, InputOf, TaskSpec } from '../task/task.ts';
 
 /**
  * Must change whenever the meaning of a component changes. Entries of another version never match.
+ * Since 3 a container runs as root unless told otherwise; before, as the USER of its image.
  */
-const VERSION = '2';
+const VERSION = '3';
 
 /** Parts of a fingerprint by name, kept with an entry so that a miss can be explained. */
 export type Components = Record<string, string>;
@@ -56,7 +57,7 @@ export function fingerprintComponents(
   const names = inputNames(spec.inputs);
   for (const [position, input] of spec.inputs.entries())
     components[names[position] ?? ''] = `${input.type} ${identities[position]}`;
-  if (orderMatters(names, spec.inputs)) components['input_order'] = digest(names);
+  if (orderMatters(names)) components['input_order'] = digest(names);
   components['outputs'] = digest(
     spec.outputs.map(({ path, path_prefix, type }) => [path, path_prefix ?? null, type]),
   );
@@ -87,16 +88,12 @@ export function inputNames(inputs: readonly InputOf<string>[]): string[] {
   });
 }
 
-/** Whether the order in which inputs are laid decides what the task finds. */
-function orderMatters(names: readonly string[], inputs: readonly InputOf<string>[]): boolean {
-  const laid = new Map(
-    names.map((name, position) => [name, inputs[position]] as const).filter(([, one]) => one),
-  );
-  const paths = [...laid.values()].flatMap((one) =>
-    one ? [{ path: pathOf(one), isFolder: one.type === 'DIRECTORY' }] : [],
-  );
-  return overlappingPaths(paths).size > 0;
-}
+/**
+ * Whether the order in which inputs are laid decides what the task finds: only where two have one path. What is
+ * declared inside of a folder is laid over it in any order.
+ */
+export const orderMatters = (names: readonly string[]): boolean =>
+  names.some((name) => /\]#\d+$/.test(name));
 
 const isInput = (name: string): boolean => name.startsWith('inputs[');
 

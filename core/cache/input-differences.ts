@@ -1,8 +1,8 @@
 /** In which inputs two calls differ. */
-import { overlappingPaths } from '../container/container-path.ts';
 import { hideUrlSecrets } from '../files/url-secrets.ts';
 import type { InputOf, TaskSpec } from '../task/task.ts';
 import type { ComparedCall, Difference, KnownInput } from './compared-call.ts';
+import { inputNames, orderMatters } from './fingerprint.ts';
 import { clipBoth } from './first-difference.ts';
 import { spellBytes, spellTimes } from './spell.ts';
 import type { StoredInput } from './stored-input.ts';
@@ -24,7 +24,7 @@ export function inputDifferences(here: ComparedCall, there: ComparedCall): Diffe
   });
   if (told.length > 0) return told;
   return isReordered(here.spec, there.spec)
-    ? [{ part: 'input_order', brief: ORDER, says: `${ORDER}, and some of them overlap` }]
+    ? [{ part: 'input_order', brief: ORDER, says: `${ORDER}, and some of them have one path` }]
     : [];
 }
 
@@ -136,8 +136,10 @@ function factsOf(
   return [spellTimes(theirs[3], mine[3]), `${spellBytes(theirs[2])} -> ${spellBytes(mine[2])}`];
 }
 
+/** The order counts only where two inputs of one path differ: see `orderMatters`. */
 function isReordered(here: TaskSpec, there: TaskSpec): boolean {
-  const [mine, theirs] = [here, there].map(({ inputs }) => inputs.map(({ path }) => path));
-  const paths = here.inputs.map(({ path, type }) => ({ path, isFolder: type === 'DIRECTORY' }));
-  return JSON.stringify(mine) !== JSON.stringify(theirs) && overlappingPaths(paths).size > 0;
+  const [mine, theirs] = [inputNames(here.inputs), inputNames(there.inputs)];
+  return (
+    JSON.stringify(mine) !== JSON.stringify(theirs) && (orderMatters(mine) || orderMatters(theirs))
+  );
 }

@@ -6,7 +6,7 @@ import type { ProfileName } from '../profiles/profile-names.ts';
 import { profiles } from '../profiles/profiles.ts';
 import { outputUrl } from '../result/outputs.ts';
 import type { ResultRecord, UploadedFile } from '../result/result.ts';
-import { writesCache, type CacheMode, type OutputOf, type TaskSpec } from '../task/task.ts';
+import { writesCache, type CacheMode, type TaskSpec } from '../task/task.ts';
 import { readDigest } from './read-digest.ts';
 import type { Sharing } from './sharing.ts';
 
@@ -67,14 +67,13 @@ function failedExecutor({
 function missingOutputs({ profile, spec, result }: EndedRun): string[] {
   return result.missingOutputs.flatMap((position) => {
     const output = spec.outputs[position];
-    return output && !hasWildcard(output) && profiles[profile].mayMiss?.(output) !== true
+    return output &&
+      output.path_prefix === undefined &&
+      profiles[profile].mayMiss?.(output) !== true
       ? [output.path]
       : [];
   });
 }
-
-const hasWildcard = ({ path, path_prefix: prefix }: OutputOf<string>): boolean =>
-  prefix !== undefined && /[*?[]/.test(path);
 
 const READ_NOTHING = readDigest([]);
 

@@ -1,8 +1,9 @@
 /** What the installation adds to a task that its command can notice, and that a hit must therefore agree on. */
 import { readQueueArchitectures, type Architecture } from '../image/architecture.ts';
+import { effectiveOptions, optionFacts, type OptionSettings } from '../container/options.ts';
 import type { TaskSpec } from '../task/task.ts';
 
-export interface InstallationFacts {
+export interface InstallationFacts extends Partial<OptionSettings> {
   /** ARN of the role that tasks run as when they do not name one; '' for none. */
   jobRole: string;
   /** The queue of tasks that do not name one. */
@@ -17,6 +18,8 @@ export interface InstallationFacts {
 export interface TaskFacts {
   /** See core/cache/replicates.ts. */
   replicate: number;
+  /** Volumes can have a folder per owner. */
+  owner: string;
 }
 
 /** Of the hosts that a task runs on. */
@@ -38,15 +41,18 @@ export const jobRoleOf = (
 export function cacheSetting(
   spec: TaskSpec,
   facts: InstallationFacts,
-  { replicate }: TaskFacts,
+  { replicate, owner }: TaskFacts,
 ): Record<string, string> {
   const role = jobRoleOf(spec, facts);
+  const image = spec.executors[0]?.image ?? '';
+  const options = effectiveOptions(spec.resources.container ?? {}, facts, { image, owner });
   return {
     architecture: architectureFor(spec, facts),
     ...(role !== '' && { job_role: role }),
     ...(facts.sharedFolders.length > 0 && {
       shared_folders: facts.sharedFolders.toSorted().join(),
     }),
+    ...optionFacts(options),
     ...(replicate > 0 && { replicate: String(replicate) }),
   };
 }

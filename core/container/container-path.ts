@@ -1,7 +1,4 @@
-/** Paths in a task's container: patterns, and one spelling for each path. */
-
-/** POSIX patterns (IEEE Std 1003.1, 2.13), as TES allows them in an output's path. */
-export const hasWildcard = (path: string): boolean => /[*?]|\[[^\]]+\]/.test(path);
+/** Paths in a task's container: one spelling for each path, and which of them overlap. */
 
 export const CONTAINER_PATH = 'an absolute path in the container, without ".."';
 
@@ -22,24 +19,22 @@ export interface LaidPath {
 }
 
 /**
- * Positions of what is laid at the path of another one, or inside of a folder that another one lays: for
- * these the order decides what is found there in the end.
+ * By position, after which others it is laid: after every folder that it is in, so that what is declared closer to a
+ * file wins, in whatever order the inputs are declared. Of two at one path, the later one is laid last.
  */
-export function overlappingPaths(laid: readonly LaidPath[]): Set<number> {
+export function laidAfter(laid: readonly LaidPath[]): number[][] {
   const at = Map.groupBy(laid.keys(), (position) => laid[position]?.path ?? '');
-  const overlapping = new Set<number>();
-  for (const [position, { path }] of laid.entries()) {
-    const folders = foldersAbove(path).flatMap((folder) =>
+  return laid.map(({ path }, position) => [
+    ...foldersAbove(path).flatMap((folder) =>
       (at.get(folder) ?? []).filter((other) => laid[other]?.isFolder),
-    );
-    const others = [...folders, ...(at.get(path) ?? [])].filter((other) => other !== position);
-    if (others.length > 0) for (const one of [position, ...others]) overlapping.add(one);
-  }
-  return overlapping;
+    ),
+    ...(at.get(path) ?? []).filter((other) => other < position).slice(-1),
+  ]);
 }
 
-/** `/a/b/c` lies in `/a/b`, `/a`, and `/`. */
+/** `/a/b/c` lies in `/a/b`, `/a`, and `/`; `/` lies in none. */
 function foldersAbove(path: string): string[] {
   const steps = path.split('/').slice(1, -1);
-  return ['/', ...steps.map((_, count) => `/${steps.slice(0, count + 1).join('/')}`)];
+  const above = ['/', ...steps.map((_, count) => `/${steps.slice(0, count + 1).join('/')}`)];
+  return above.filter((folder) => folder !== path);
 }

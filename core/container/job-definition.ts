@@ -4,6 +4,16 @@
  * definition.
  */
 import { HOST_FOLDER, STAGER_COMMAND } from './container.ts';
+import {
+  effectiveOptions,
+  mountedVolumes,
+  optionContent,
+  type OptionContent,
+  type OptionSettings,
+} from './options.ts';
+import type { VolumeContent } from './volumes.ts';
+import { leavesSpot } from '../retry/decide-retry.ts';
+import { onDemandFor, type OnDemandSettings } from '../submission/on-demand.ts';
 import { sha256 } from '../ids.ts';
 import type { Resources } from '../task/task.ts';
 
@@ -11,11 +21,11 @@ import type { Resources } from '../task/task.ts';
 export interface DefinitionContent {
   type: 'container';
   platformCapabilities: ['EC2'];
-  containerProperties: {
+  containerProperties: OptionContent & {
     image: string;
     command: string[];
-    resourceRequirements: { type: 'VCPU' | 'MEMORY'; value: string }[];
-    volumes: { name: string; host: { sourcePath: string } }[];
+    resourceRequirements: { type: 'VCPU' | 'MEMORY' | 'GPU'; value: string }[];
+    volumes: VolumeContent[];
     mountPoints: { sourceVolume: string; containerPath: string; readOnly: boolean }[];
     jobRoleArn?: string;
   };
@@ -26,13 +36,17 @@ export interface DefinitionContent {
   timeout?: { attemptDurationSeconds: number };
 }
 
-export interface DefinitionSettings {
+export interface DefinitionSettings extends Partial<OptionSettings> {
   jobRole: string;
   hostFolder: string;
   /** Folders of the host, mounted into the task under the same paths. */
   sharedFolders: readonly string[];
   /** How many times the memory was doubled. */
   memoryGrowths: number;
+  /** Of the task: volumes can have a folder per owner. */
+  owner?: string;
+  /** How many hosts Batch itself may lose to a job before the fleet is told. */
+  lossesInBatch?: number;
 }
 
 const MIB_PER_GIB = 1024;
@@ -42,7 +56,15 @@ const MIB_PER_GIB = 1024;
  */
 const LEAST_MEMORY_MIB = 128;
 /** Batch itself retries after a spot or host loss: such a retry costs the fleet no request. */
-const BATCH_ATTEMPTS = 3;
+const LOSSES_IN_BATCH = 3;
+
+/** In a queue that tasks leave, as many as they can lose there. */
+export const lossesInBatch = (
+  queue: string,
+  resources: Resources,
+  settings: OnDemandSettings & { spotLosses: number },
+): number =>
+  onDemandFor(queue, resources, settings) === undefined ? LOSSES_IN_BATCH : settings.spotLosses;
 
 export function definitionContent(
   image: string,
@@ -50,6 +72,11 @@ export function definitionContent(
   settings: DefinitionSettings,
 ): DefinitionContent {
   const jobRole = resources.job_role ?? settings.jobRole;
+  const options = effectiveOptions(resources.container ?? {}, settings, {
+    image,
+    owner: settings.owner ?? '',
+  });
+  const mounted = mountedVolumes(options);
   const memoryMib =
     Math.max(LEAST_MEMORY_MIB, Math.ceil(resources.ram_gb * MIB_PER_GIB)) *
     2 ** settings.memoryGrowths;
@@ -62,6 +89,7 @@ export function definitionContent(
       resourceRequirements: [
         { type: 'VCPU', value: String(resources.cpu_cores) },
         { type: 'MEMORY', value: String(memoryMib) },
+        ...(options.gpus > 0 ? [{ type: 'GPU' as const, value: String(options.gpus) }] : []),
       ],
       volumes: [
         { name: 'batchwell', host: { sourcePath: settings.hostFolder } },
@@ -69,6 +97,7 @@ export function definitionContent(
           name: `shared-${position}`,
           host: { sourcePath: folder },
         })),
+        ...mounted.map(({ content }) => content),
       ],
       mountPoints: [
         { sourceVolume: 'batchwell', containerPath: HOST_FOLDER, readOnly: true },
@@ -77,11 +106,13 @@ export function definitionContent(
           containerPath: folder,
           readOnly: false,
         })),
+        ...mounted.map(({ mount }) => mount),
       ],
       ...(jobRole === '' ? {} : { jobRoleArn: jobRole }),
+      ...optionContent(options),
     },
     retryStrategy: {
-      attempts: BATCH_ATTEMPTS,
+      attempts: settings.lossesInBatch ?? LOSSES_IN_BATCH,
       evaluateOnExit: [
         { action: 'RETRY', onStatusReason: 'Host EC2*' },
         { action: 'EXIT', onReason: '*' },
@@ -119,6 +150,8 @@ export interface Scheduling {
   share: string;
   /** Only used with a share. */
   priority: number;
+  /** Of the job and its ECS tasks, for the costs of AWS. */
+  tags: Readonly<Record<string, string>>;
 }
 
 /**
@@ -127,20 +160,38 @@ export interface Scheduling {
  */
 export function shapeOf(
   definition: Buffer,
-  { queue, share, priority }: Scheduling,
+  { queue, share, priority, tags }: Scheduling,
   owner: string,
 ): Buffer {
-  const parts = [definition.toString('hex'), queue, share, priority, owner];
+  const sortedTags = Object.entries(tags).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const parts = [
+    definition.toString('hex'),
+    queue,
+    share,
+    priority,
+    owner,
+    ...(sortedTags.length > 0 ? [sortedTags] : []),
+  ];
   return sha256(JSON.stringify(parts)).subarray(0, 16);
 }
 
+interface SchedulingSettings extends OnDemandSettings {
+  jobQueue: string;
+  share: string;
+  owner: string;
+  /** `key=value` each. */
+  jobTags?: readonly string[];
+}
+
 /**
- * `{owner}` in the configured share becomes the task's owner. Share identifiers may have letters
- * and digits only.
+ * `{owner}` in the configured share and in the configured tags becomes the task's owner. Share
+ * identifiers may have letters and digits only.
+ * @param hostLosses how many times the task was retried after its hosts were lost
  */
 export function schedulingOf(
   resources: Resources,
-  settings: { jobQueue: string; share: string; owner: string },
+  settings: SchedulingSettings,
+  hostLosses = 0,
 ): Scheduling {
   const share =
     resources.share ??
@@ -148,9 +199,37 @@ export function schedulingOf(
       .replaceAll('{owner}', settings.owner)
       .replaceAll(/[^A-Za-z0-9]/g, '')
       .slice(0, 255);
+  const queue = resources.queue ?? settings.jobQueue;
   return {
-    queue: resources.queue ?? settings.jobQueue,
+    queue: leavesSpot({ hostLosses }) ? (onDemandFor(queue, resources, settings) ?? queue) : queue,
     share,
     priority: share === '' ? 0 : (resources.priority ?? 0),
+    tags: tagsOf(resources, settings),
   };
 }
+
+/** The queues that a task leaves and goes to; undefined where it stays. */
+export function queueChange(
+  resources: Resources,
+  settings: SchedulingSettings,
+  { before, after }: { before: number; after: number },
+): { from: string; to: string } | undefined {
+  const [from, to] = [before, after].map((losses) => schedulingOf(resources, settings, losses));
+  return from && to && from.queue !== to.queue ? { from: from.queue, to: to.queue } : undefined;
+}
+
+/** A task's own tag replaces the configured one of its name. */
+function tagsOf(
+  { job_tags: own }: Resources,
+  { jobTags = [], owner }: SchedulingSettings,
+): Record<string, string> {
+  const configured = jobTags.map((text): [string, string] => {
+    const at = text.indexOf('=');
+    return [text.slice(0, at).trim(), ownerTag(text.slice(at + 1).trim(), owner)];
+  });
+  return { ...Object.fromEntries(configured), ...own };
+}
+
+/** AWS allows few characters in the value of a tag. */
+const ownerTag = (value: string, owner: string): string =>
+  value.replaceAll('{owner}', owner.replaceAll(/[^\p{L}\p{N} +\-=._:/@]/gu, '_')).slice(0, 256);

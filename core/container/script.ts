@@ -81,6 +81,12 @@ function renderOutput(output: OutputOf<Text>, word: Word): string {
   return `ask output ${output.type} ${word(output.url)} ${word(output.path)}${prefix}`;
 }
 
+/** A plain file needs no more than its folder. */
+function renderPlace({ path, path_prefix, type }: OutputOf<Text>, word: Word): string {
+  const prefix = path_prefix === undefined ? '' : ` ${word(path_prefix)}`;
+  return `ask place ${word(path)}${type === 'FILE' && prefix === '' ? '' : ` ${type}${prefix}`}`;
+}
+
 function renderExports(env: Record<string, Text> | undefined, word: Word): string[] {
   const names = Object.keys(env ?? {});
   const pairs = Object.entries(env ?? {}).map(([name, text]) => {
@@ -160,7 +166,7 @@ function render(template: Template, word: Word): string {
     ),
     ...section(
       '# The folder of each output: commands expect it to exist.',
-      outputs.map(({ path }) => `ask place ${word(path)} || finish ${stagerExit.script}`),
+      outputs.map((output) => `${renderPlace(output, word)} || finish ${stagerExit.script}`),
     ),
     ...section(
       '# Inputs: each is declared, then all are fetched at once and checked for size and checksum.',

@@ -2,12 +2,11 @@
  * Which URLs a task's files may have. Only the form is checked here; whether a file exists is known
  * where the task runs.
  */
-import { parseS3Url } from './s3-url.ts';
+import { LONGEST_KEY_BYTES, parseS3Url } from './s3-url.ts';
 import { namesUser } from './url-secrets.ts';
 
 /** Bucket names as S3 has allowed them since 2018. */
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
-const LONGEST_KEY_BYTES = 1024;
 
 /** What was expected of the URL; undefined when it is valid. */
 export type UrlRule = (url: string, directory: boolean) => string | undefined;

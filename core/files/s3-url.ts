@@ -18,7 +18,10 @@ export const formatS3Url = (place: S3Place): string => `s3://${place.bucket}/${p
 
 /**
  * The URL of one uploaded file: the output's URL and the path in its record, joined by exactly one
- * '/'.
+ * '/'. The path of a folder ends in '/', and '/' alone is the output's own folder.
  */
 export const joinUrl = (url: string, path: string): string =>
-  path === '' ? url : `${url.replace(/\/+$/, '')}/${path}`;
+  path === '' ? url : `${url.replace(/\/+$/, '')}/${path.replace(/^\/+/, '')}`;
+
+/** A text is longer in bytes than in characters. */
+export const LONGEST_KEY_BYTES = 1024;

@@ -1,6 +1,8 @@
 /** Whether an attempt that ran to its end succeeded: what finalize does with its task. */
 import { failureOf, type Failure, type FailureKind } from '../retry/failures.ts';
+import { listNames } from './list-names.ts';
 import type { ResultRecord } from './result.ts';
+import { shorten } from './stored-record.ts';
 
 export type FinishDecision =
   | { do: 'finish'; warnings: string[] }
@@ -23,6 +25,7 @@ export function decideFinish(facts: FinishFacts): FinishDecision {
     do: 'finish',
     warnings: [
       ...(facts.result.warnings ?? []),
+      ...(facts.result.leftOut ?? []),
       ...missingPaths(facts).map((path) => `The declared output ${path} was not written.`),
     ],
   };
@@ -61,15 +64,20 @@ export function executorFailure(
 }
 
 function failureOfOutputs(facts: FinishFacts): Failure | undefined {
-  const { error } = facts.result;
+  const { error, leftOut = [] } = facts.result;
+  if (error?.declared) return failureOf('output-refused', error.message);
   if (error) return ofStager('output-unwritable', error.message);
+  if (facts.missingOutputs === 'warn') return undefined;
   const missing = missingPaths(facts);
-  if (missing.length === 0 || facts.missingOutputs === 'warn') return undefined;
-  return failureOf(
-    'output-missing',
-    `The command succeeded but did not write these declared outputs: ${missing.join(', ')}.`,
-  );
+  const left = shorten(leftOut.join(' '));
+  if (missing.length === 0)
+    return left === '' ? undefined : failureOf('output-missing', left, WRITE_FILES);
+  const fact = `The command succeeded but did not write these declared outputs: ${listNames(missing)}.`;
+  return failureOf('output-missing', left === '' ? fact : `${fact} ${left}`);
 }
+
+const WRITE_FILES =
+  'Let the command write files, folders, and links to files of the task, with names in UTF-8, or use missing_outputs=warn.';
 
 const missingPaths = ({ result, outputPaths }: FinishFacts): string[] =>
   result.missingOutputs.map((position) => outputPaths[position] ?? `output ${position}`);

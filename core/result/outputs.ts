@@ -1,4 +1,5 @@
 /** The URLs of a task's outputs, from what was uploaded or what a cache entry holds. */
+import { literalStart } from '../files/path-pattern.ts';
 import { joinUrl } from '../files/s3-url.ts';
 import type { TaskSpec } from '../task/task.ts';
 
@@ -21,6 +22,21 @@ export function outputUrl(spec: TaskSpec, file: { output: number; path: string }
       `The task declares ${spec.outputs.length} outputs; there is no output ${file.output}.`,
     );
   return joinUrl(declared.url, file.path);
+}
+
+/** The path of a file in the container: the inverse of how the stager cuts the path of a match. */
+export function pathInContainer(
+  { outputs }: TaskSpec,
+  { output, path }: { output: number; path: string },
+): string {
+  const declared = outputs[output];
+  if (!declared) return path;
+  const { path_prefix: prefix } = declared;
+  if (prefix === undefined) return joinUrl(declared.path, path);
+  // The pattern may be written with escapes; its prefix is stored without them.
+  const cutAtSlash =
+    prefix.endsWith('/') || literalStart(declared.path).startsWith('/', prefix.length);
+  return cutAtSlash ? joinUrl(prefix, path) : prefix + path;
 }
 
 /** Whether a declared output that was not written fails the task. */

@@ -105,15 +105,19 @@ function parseError(error: unknown): { error?: StagerError } {
       subject: text(error, 'subject', 'error'),
       message: text(error, 'message', 'error'),
       ...(error['transient'] === true && { transient: true }),
+      ...(error['declared'] === true && { declared: true }),
     },
   };
 }
 
-function parseTexts(texts: unknown): { warnings?: string[] } {
+function parseTexts<N extends 'warnings' | 'leftOut'>(
+  body: Fields,
+  name: N,
+): Partial<Record<N, string[]>> {
+  const texts = body[name];
   if (texts === undefined) return {};
-  if (!Array.isArray(texts) || !texts.every((one) => typeof one === 'string'))
-    return wrong('warnings');
-  return { warnings: texts };
+  if (!Array.isArray(texts) || !texts.every((one) => typeof one === 'string')) return wrong(name);
+  return { [name]: texts } as Record<N, string[]>;
 }
 
 const bodyProof = ({ secret, index, attempt }: Recorded, json: string): Buffer =>
@@ -154,7 +158,8 @@ export function parseResultBody(body: unknown): ResultRecord {
     outputs: list(body, 'outputs', parseOutput),
     missingOutputs: missing,
     ...parseInputs(body['inputs']),
-    ...parseTexts(body['warnings']),
+    ...parseTexts(body, 'warnings'),
+    ...parseTexts(body, 'leftOut'),
     ...parseError(body['error']),
   };
   const implausible = implausibleField(record);

@@ -3,7 +3,7 @@
  * with size, ETag and CRC64NVME must fit.
  *
  * ```
- * form (2), flags (1 inputs, 2 error, 4 warnings, 8 sums of inputs)
+ * form (2), flags (1 inputs, 2 error, 4 warnings, 8 sums of inputs, 16 left out)
  * started (varint, ms), duration
  * executors: count; each: exit code, start after the record's, duration, usage (0, or 1 + peak memory in KiB, CPU ms)
  * outputs: count; each: output, path, size, CRC64NVME (8 bytes), ETag
@@ -11,7 +11,8 @@
  * inputs: digest (16 bytes), digest of their sums (16 bytes, zero when one is not known);
  *         their sums: count; each: length in bytes (0, 8 or 16), sum
  * warnings: count, texts
- * error: kind (0 input, 1 output, 2 script, 3 forged; + 4 when transient), subject, message
+ * left out: count, texts
+ * error: kind (0 input, 1 output, 2 script, 3 forged; + 4 when transient, + 8 when declared so), subject, message
  * ```
  * An ETag is 0 (not known, or of a form that is in the object's body only), 1 and 16 bytes (32 hex digits), or
  * 1 + number of parts and 16 bytes (a multipart upload's).
@@ -37,7 +38,8 @@ const HAS_INPUTS = 1;
 const HAS_ERROR = 2;
 const HAS_WARNINGS = 4;
 const HAS_SUMS = 8;
-const KNOWN_FLAGS = HAS_INPUTS | HAS_ERROR | HAS_WARNINGS | HAS_SUMS;
+const HAS_LEFT_OUT = 16;
+const KNOWN_FLAGS = HAS_INPUTS | HAS_ERROR | HAS_WARNINGS | HAS_SUMS | HAS_LEFT_OUT;
 
 const CRC_BYTES = 8;
 const DIGEST_BYTES = 16;
@@ -45,6 +47,8 @@ const DIGEST_BYTES = 16;
 const NOT_KNOWN = '00'.repeat(DIGEST_BYTES);
 const KIB = 1024;
 const TRANSIENT = 4;
+const DECLARED = 8;
+const KNOWN_CODES = stagerErrorKinds.length + TRANSIENT + DECLARED;
 
 /** What a record in a key says; the version ids of outputs are not in it. */
 export function packRecord(record: ResultRecord): Buffer {
@@ -58,16 +62,18 @@ export function packRecord(record: ResultRecord): Buffer {
   writeList(to, record.missingOutputs, (position) => to.varint(position));
   if (record.inputs) writeInputs(to, record.inputs);
   if (record.warnings?.length) writeList(to, record.warnings, (text) => to.text(text));
+  if (record.leftOut?.length) writeList(to, record.leftOut, (text) => to.text(text));
   if (record.error) writeError(to, record.error);
   return to.finish();
 }
 
-function flagsOf({ inputs, error, warnings }: ResultRecord): number {
+function flagsOf({ inputs, error, warnings, leftOut }: ResultRecord): number {
   return (
     (inputs ? HAS_INPUTS : 0) +
     (error ? HAS_ERROR : 0) +
     (warnings?.length ? HAS_WARNINGS : 0) +
-    (inputs?.sums ? HAS_SUMS : 0)
+    (inputs?.sums ? HAS_SUMS : 0) +
+    (leftOut?.length ? HAS_LEFT_OUT : 0)
   );
 }
 
@@ -114,7 +120,11 @@ function writeInputs(to: ByteWriter, { digest, sumsDigest, sums }: InputsRead): 
 }
 
 function writeError(to: ByteWriter, error: StagerError): void {
-  to.byte(stagerErrorKinds.indexOf(error.kind) + (error.transient ? TRANSIENT : 0));
+  to.byte(
+    stagerErrorKinds.indexOf(error.kind) +
+      (error.transient ? TRANSIENT : 0) +
+      (error.declared ? DECLARED : 0),
+  );
   to.text(error.subject);
   to.text(error.message);
 }
@@ -149,6 +159,7 @@ function readRecord(from: ByteReader): ResultRecord {
     missingOutputs,
     ...(flags & HAS_INPUTS && { inputs: readInputs(from, (flags & HAS_SUMS) !== 0) }),
     ...(flags & HAS_WARNINGS && { warnings: readList(from, () => from.text()) }),
+    ...(flags & HAS_LEFT_OUT && { leftOut: readList(from, () => from.text()) }),
     ...(flags & HAS_ERROR && { error: readError(from) }),
   };
 }
@@ -200,8 +211,14 @@ function readInputs(from: ByteReader, withSums: boolean): InputsRead {
 function readError(from: ByteReader): StagerError {
   const code = from.byte();
   const kind = stagerErrorKinds[code % TRANSIENT];
-  if (kind === undefined || code >= 2 * TRANSIENT) throw new MalformedBytes('A kind is not known.');
+  if (kind === undefined || code >= KNOWN_CODES) throw new MalformedBytes('A kind is not known.');
   const subject = from.text();
   const message = from.text();
-  return { kind, subject, message, ...(code >= TRANSIENT && { transient: true as const }) };
+  return {
+    kind,
+    subject,
+    message,
+    ...(code & TRANSIENT && { transient: true as const }),
+    ...(code & DECLARED && { declared: true as const }),
+  };
 }

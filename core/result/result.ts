@@ -24,7 +24,10 @@ export interface ExecutorResult {
 export interface UploadedFile {
   /** Position in the task's outputs, from 0. */
   output: number;
-  /** What follows the output's URL: '' for a FILE, the relative path within a DIRECTORY or a wildcard's match. */
+  /**
+   * What follows the output's URL: '' for a FILE, the relative path within a DIRECTORY or a wildcard's match. An empty
+   * folder ends in '/'; '/' alone is the folder of the output itself.
+   */
   path: string;
   sizeBytes: number;
   /** CRC64NVME of the whole object, base64 as S3 writes it. */
@@ -60,6 +63,8 @@ export interface StagerError {
   message: string;
   /** Another attempt may succeed: S3 did not answer, or answered 5xx. */
   transient?: true;
+  /** What the task declares cannot be done: no store, host or permission is at fault. */
+  declared?: true;
 }
 
 export interface ResultRecord {
@@ -74,6 +79,8 @@ export interface ResultRecord {
   inputs?: InputsRead;
   /** What was left out, replaced, or skipped. */
   warnings?: string[];
+  /** Sentences that name what was in an output and was not written: see core/result/left-out.ts. */
+  leftOut?: string[];
   error?: StagerError;
 }
 

@@ -50,13 +50,19 @@ function firstExecutors({ executors }: ResultRecord): ResultRecord['executors'] 
   return failed === undefined || first.includes(failed) ? first : [...first, failed];
 }
 
+const firstTexts = (texts: readonly string[]): string[] =>
+  firstOf(
+    texts.map((text) => shorten(text)),
+    WARNINGS_BYTES,
+  );
+
 /** @param whole where the record is, and the digest of its body */
 export function toStore(
   record: ResultRecord,
   whole: Pick<WholeRecord, 'key' | 'bytes' | 'sha256'>,
 ): StoredRecord {
   if (bytesOf(record) <= STORED_BYTES) return record;
-  const { inputs, warnings = [], error } = record;
+  const { inputs, warnings = [], leftOut = [], error } = record;
   return {
     startedMs: record.startedMs,
     endedMs: record.endedMs,
@@ -69,12 +75,8 @@ export function toStore(
         ...(inputs.sumsDigest !== undefined && { sumsDigest: inputs.sumsDigest }),
       },
     }),
-    ...(warnings.length > 0 && {
-      warnings: firstOf(
-        warnings.map((text) => shorten(text)),
-        WARNINGS_BYTES,
-      ),
-    }),
+    ...(warnings.length > 0 && { warnings: firstTexts(warnings) }),
+    ...(leftOut.length > 0 && { leftOut: firstTexts(leftOut) }),
     ...(error && { error: shortError(error) }),
     whole: {
       ...whole,

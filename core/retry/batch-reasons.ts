@@ -136,8 +136,22 @@ function ofEnd({ exitCode, statusReason = '' }: EndedJob): JobVerdict {
   // reason that is not Batch's own, someone called TerminateJob. Without one, it was the host.
   if (exitCode === stagerExit.terminated || exitCode === KILLED)
     return { kind: isOfBatch ? 'host-fault' : 'job-terminated' };
-  return { kind: 'result-missing' };
+  return exitCode !== undefined && isOfOtherProgram(exitCode)
+    ? { kind: 'result-missing', advice: CHECK_ENTRYPOINT }
+    : { kind: 'result-missing' };
 }
+
+const FIRST_SIGNAL = 128;
+const STAGER_CODES: readonly number[] = Object.values(stagerExit);
+
+/** A container whose first process is the stager ends with these only after it left a record. */
+const isOfOtherProgram = (exitCode: number): boolean =>
+  exitCode < FIRST_SIGNAL && !STAGER_CODES.includes(exitCode);
+
+const CHECK_ENTRYPOINT =
+  'If the image has an ENTRYPOINT, that program ran in place of the task, because AWS Batch ' +
+  'cannot override it: use an image without one, or one whose ENTRYPOINT runs its arguments ' +
+  '(exec "$@"). Else read the container\'s log in AWS Batch.';
 
 /** Batch's own words, without a full stop at the end. */
 export function describeJob(job: EndedJob): string {

@@ -166,6 +166,14 @@ const LONGEST_PAUSE_MS = 60_000;
 export const pauseAfterFault = (hostFaults: number, firstMs: number): number =>
   Math.min(LONGEST_PAUSE_MS, firstMs * 2 ** Math.max(0, hostFaults - 1));
 
+/**
+ * Batch retries a job in its queue after a host loss, so what the fleet sees as one loss is all that
+ * the job was allowed there (BATCHWELL_SPOT_LOSSES): the next attempt is for an On-Demand queue,
+ * where there is one.
+ */
+export const leavesSpot = ({ hostLosses }: Pick<RetryState, 'hostLosses'>): boolean =>
+  hostLosses > 0;
+
 /** The counts once a task is retried for this reason. */
 export const afterRetry = (
   { hostLosses, hostFaults, memoryGrowths, transientFailures }: RetryState,

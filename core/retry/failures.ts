@@ -19,6 +19,10 @@ export const failureKinds = {
     tesState: 'SYSTEM_ERROR',
     advice: "Check that the job role can write to the output's URL.",
   },
+  'output-refused': {
+    tesState: 'EXECUTOR_ERROR',
+    advice: 'Correct the outputs of the task or the names of its files, then submit it again.',
+  },
   'copy-refused': {
     tesState: 'SYSTEM_ERROR',
     advice:

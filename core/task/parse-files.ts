@@ -1,6 +1,7 @@
 /** Reads a task's inputs, outputs and volumes: URLs, types and paths in the container. */
-import { CONTAINER_PATH, containerPath, hasWildcard } from '../container/container-path.ts';
+import { CONTAINER_PATH, containerPath } from '../container/container-path.ts';
 import { inputUrlProblem, outputUrlProblem, type UrlRule } from '../files/file-url.ts';
+import { isPattern, literalStart, unescapePath } from '../files/path-pattern.ts';
 import { namesUser } from '../files/url-secrets.ts';
 import { problemAt, type Problem } from '../problems.ts';
 import { listOf, optional, rawOf, readText, refuse, textOf, type Source } from './read-fields.ts';
@@ -38,14 +39,15 @@ export function readOutput(output: Source): OutputOf<string> | undefined {
   const url = textOf(output, 'url', { required: true, longest: LONGEST_URL, emptyIsAbsent: true });
   const path = checkPath(output, 'path', given);
   if (path === undefined || url === undefined) return undefined;
-  const wildcard = hasWildcard(path);
+  const wildcard = isPattern(path);
   const type = readType(output, { ...(!wildcard && { url }), path: given });
   checkUrl(output, url, outputUrlProblem, wildcard || type === 'DIRECTORY');
-  const prefix = wildcard ? readPrefix(output, path) : undefined;
+  if (!wildcard) return { ...namesOf(output), url, path: unescapePath(path), type };
+  const prefix = readPrefix(output, path);
   return { ...namesOf(output), url, path, ...optional('path_prefix', prefix), type };
 }
 
-/** The prefix that is removed from the path of every match. */
+/** The prefix that is removed from the path of every match, as files are named. It may be given with escapes. */
 function readPrefix(output: Source, path: string): string | undefined {
   const given = textOf(output, 'path_prefix', {
     longestBytes: LONGEST_PATH_BYTES,
@@ -55,12 +57,15 @@ function readPrefix(output: Source, path: string): string | undefined {
     return refuse(
       output,
       'path_prefix',
-      `the part of ${path} to remove from the path of each match, because the path contains wildcards`,
+      `the part of ${path} to remove from the path of each match, because the path contains wildcards ` +
+        '(a name that contains *, ?, or [ ] is written with a backslash before each of them)',
     );
+  const start = literalStart(path);
   const prefix = given.replaceAll(/\/{2,}/g, '/');
-  if (hasWildcard(prefix) || !path.startsWith(prefix))
-    return refuse(output, 'path_prefix', `a prefix of ${path} without wildcards`, given);
-  return prefix;
+  return (
+    [unescapePath(prefix), prefix].find((one) => start.startsWith(one)) ??
+    refuse(output, 'path_prefix', `a prefix of ${path} without wildcards`, given)
+  );
 }
 
 const namesOf = (file: Source) => ({
@@ -113,22 +118,4 @@ function readPathItem(item: unknown, at: string, problems: Problem[]): string | 
   const path = containerPath(given);
   if (path === undefined || path === '/') problems.push(problemAt(at, CONTAINER_PATH, item));
   return path;
-}
-
-/** Two inputs at one path would overwrite each other, in no particular order. */
-export function refuseSharedPaths(inputs: readonly InputOf<string>[], problems: Problem[]): void {
-  const first = new Map<string, number>();
-  inputs.forEach((input, index) => {
-    const earlier = first.get(input.path);
-    if (earlier === undefined) first.set(input.path, index);
-    else if (inputs[earlier]?.url !== input.url || inputs[earlier]?.content !== input.content) {
-      problems.push(
-        problemAt(
-          `inputs[${index}].path`,
-          `a path that no other input has; inputs[${earlier}] has the same path`,
-          input.path,
-        ),
-      );
-    }
-  });
 }

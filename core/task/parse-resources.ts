@@ -1,5 +1,6 @@
 /** Reads a task's `resources`, in TES's words, as a client sent them. */
 import type { Boundaries } from '../access/access.ts';
+import type { Offers } from '../access/offers.ts';
 import {
   flagOf,
   numberOf,
@@ -12,6 +13,9 @@ import {
 } from './read-fields.ts';
 import { memberPath, problemAt, type Problem } from '../problems.ts';
 import { MAX_AGE_FORM, parseMaxAge } from '../cache/policy.ts';
+import { isQueueName } from '../submission/on-demand.ts';
+import { optionParameters, parseOptions } from './parse-options.ts';
+import { placeTask } from './parse-placement.ts';
 import { cacheModes, mergeModes, type CacheMode, type MergeMode, type Resources } from './task.ts';
 
 /** The keys of resources.backend_parameters that Batchwell knows; keys ignore case. */
@@ -27,6 +31,7 @@ export const backendParameters = [
   'priority',
   'share_identifier',
   'job_role',
+  ...optionParameters,
 ] as const;
 /**
  * Cromwell sends it with every task, and Batchwell does not need it. A warning each time would only
@@ -55,13 +60,13 @@ const LIMITS = {
 
 const LEAST_TIMEOUT_SECONDS = 60;
 const MOST_TIMEOUT_SECONDS = 365 * 24 * 3600;
-const LONGEST_QUEUE = 512;
 /** Of Batch's schedulingPriorityOverride (AWS Batch API, SubmitJob). */
 const MOST_PRIORITY = 9999;
 
 /** @param boundaries the first of its queues is used for tasks that do not name one */
 export function parseResources(task: Source, boundaries: Boundaries): ParsedResources {
-  const [queue] = boundaries.limits?.queues ?? [];
+  const { offers, limits: { queues } = {} } = boundaries;
+  const queue = queues?.[0];
   const given = rawOf(task, 'resources');
   const reader = readObject(given ?? {}, pathOf(task, 'resources'), task.problems);
   const defaults: Resources = {
@@ -78,23 +83,52 @@ export function parseResources(task: Source, boundaries: Boundaries): ParsedReso
   const merge = choiceOf(reader, known, { name: 'merge', choices: mergeModes });
   checkMissingOutputs(reader, known);
   checkMaxAge(reader, known);
+  const place = placeOf(reader, known, { offers, queues });
   return {
     resources: {
       // TES 1.1 says integer; the 1.2 draft allows fractions, and Batch takes whole vCPUs on EC2.
       cpu_cores: Math.ceil(numberOf(reader, 'cpu_cores', LIMITS.cpu) ?? defaults.cpu_cores),
       ram_gb: numberOf(reader, 'ram_gb', LIMITS.ram) ?? defaults.ram_gb,
-      disk_gb: numberOf(reader, 'disk_gb', LIMITS.disk) ?? defaults.disk_gb,
-      preemptible: flagOf(reader, 'preemptible') ?? false,
-      ...queueOf(reader, known, queue),
+      disk_gb: defaults.disk_gb,
+      ...place.resources,
       ...timeoutOf(reader, known),
       ...priorityOf(reader, known),
       ...shareOf(reader, known),
       ...jobRoleOf(reader, known),
       ...(known.size > 0 && { backend_parameters: Object.fromEntries(known) }),
-      ...zonesOf(reader),
+      ...parseOptions({
+        valueOf: (names) => valueOf(known, names),
+        refuse: (name, expected, got) => refuseParameter(reader, name, expected, got),
+        offers,
+      }),
     },
     cache,
     merge,
+    warnings: [...warnings, ...place.warnings],
+  };
+}
+
+/** What says on which hosts it runs. */
+function placeOf(
+  resources: Source,
+  known: ReadonlyMap<BackendParameter, string>,
+  limits: { offers: Offers | undefined; queues: readonly string[] | undefined },
+): { resources: Partial<Resources> & Pick<Resources, 'preemptible'>; warnings: string[] } {
+  const diskGb = numberOf(resources, 'disk_gb', LIMITS.disk);
+  const preemptible = flagOf(resources, 'preemptible') ?? false;
+  const { zones } = zonesOf(resources);
+  const { placed, warnings } = placeTask(
+    resources,
+    { queue: queueOf(resources, known), preemptible, zones: zones ?? [], diskGb },
+    limits,
+  );
+  return {
+    resources: {
+      ...(diskGb !== undefined && { disk_gb: diskGb }),
+      preemptible,
+      ...placed,
+      ...(zones && { zones }),
+    },
     warnings,
   };
 }
@@ -152,18 +186,26 @@ function refuseParameter(
   return undefined;
 }
 
+/** The first of some names that has a value; an empty one counts as absent. */
+function valueOf<N extends BackendParameter>(
+  known: ReadonlyMap<BackendParameter, string>,
+  names: readonly N[],
+): { name: N; text: string } | undefined {
+  for (const name of names) {
+    const text = known.get(name);
+    if (text !== undefined && text !== '') return { name, text };
+  }
+  return undefined;
+}
+
 function queueOf(
   resources: Source,
   known: ReadonlyMap<BackendParameter, string>,
-  fallback: string | undefined,
-): Pick<Resources, 'queue'> {
-  const name = known.has('queue') ? 'queue' : 'queueArn';
-  const queue = known.get(name);
-  if (queue === undefined || queue === '') return fallback === undefined ? {} : { queue: fallback };
-  const fits =
-    queue.length <= LONGEST_QUEUE && /^(arn:[\w:/.-]+|[A-Za-z0-9][\w-]{0,127})$/.test(queue);
-  if (!fits) refuseParameter(resources, name, 'the name or ARN of a Batch job queue', queue);
-  return { queue };
+): string | undefined {
+  const { name = 'queue', text } = valueOf(known, ['queue', 'queueArn']) ?? {};
+  if (text !== undefined && !isQueueName(text))
+    refuseParameter(resources, name, 'the name or ARN of a Batch job queue', text);
+  return text;
 }
 
 function timeoutOf(

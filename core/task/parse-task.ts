@@ -10,7 +10,8 @@ import type { SentTask } from '../profiles/profile.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
 import { profiles, recogniseClient } from '../profiles/profiles.ts';
 import { readExecutor, refuseOtherImages } from './parse-executor.ts';
-import { readInput, readOutput, readVolumes, refuseSharedPaths } from './parse-files.ts';
+import { refuseSharedPaths, refuseSharedUrls } from './check-places.ts';
+import { readInput, readOutput, readVolumes } from './parse-files.ts';
 import { parseResources } from './parse-resources.ts';
 import { cacheTag, mergeTag, profileTag, readTags } from './parse-tags.ts';
 import { listOf, pathOf, rawOf, readObject, refuse, textOf, type Source } from './read-fields.ts';
@@ -55,6 +56,7 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   refuseOtherImages(executors, problems);
   const volumes = readVolumes(reader);
   refuseSharedPaths(inputs, problems);
+  refuseSharedUrls(outputs, defaults.pathMap, problems);
   const { resources, warnings, ...asked } = parseResources(reader, defaults);
   const modes = modesOf(asked, { tags, problems, defaults });
   const named = profileTag(tags, problems, defaults.profile);

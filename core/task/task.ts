@@ -5,6 +5,7 @@
  * `S` is the type of texts: a string in a task, a string or a slot in a template.
  */
 
+import type { ContainerOptions } from '../container/options.ts';
 import type { ProfileName } from '../profiles/profile-names.ts';
 
 export type FileType = 'FILE' | 'DIRECTORY';
@@ -27,7 +28,7 @@ export interface OutputOf<S> {
   /** Destination: an object, or a "directory" for DIRECTORY and for wildcards. */
   url: S;
   /**
-   * Absolute path in the container. May contain `*`, `?` and `[…]`; then `path_prefix` is given.
+   * Absolute path in the container: the name of a file, and with `path_prefix` a pattern (core/files/path-pattern.ts).
    */
   path: S;
   path_prefix?: S;
@@ -67,6 +68,12 @@ export interface Resources {
   /** The caller's resources.backend_parameters that Batchwell knows. */
   backend_parameters?: Record<string, string>;
   zones?: string[];
+  /** It stays in its queue whatever becomes of its hosts: its token allows no other. */
+  stays?: true;
+  /** What its container asks for besides its size. */
+  container?: ContainerOptions;
+  /** Tags of its Batch jobs. */
+  job_tags?: Record<string, string>;
 }
 
 export interface TaskOf<S> {

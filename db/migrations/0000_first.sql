@@ -216,6 +216,7 @@ CREATE TABLE `shapes` (
 	`queue` varchar(512) NOT NULL,
 	`share` varchar(255) NOT NULL,
 	`priority` int NOT NULL,
+	`tags` mediumtext,
 	`owner` varchar(64) NOT NULL,
 	`used_ms` bigint unsigned NOT NULL,
 	CONSTRAINT `shapes_shape` PRIMARY KEY(`shape`)

@@ -49,6 +49,8 @@ export const shapes = mysqlTable('shapes', {
   queue: ascii(512).notNull(),
   share: ascii(255).notNull(),
   priority: int().notNull(),
+  /** Of its jobs; null where there are none. */
+  tags: jsonText<Record<string, string>>(),
   /** Attempts of different owners never share a submission. */
   owner: varchar({ length: 64 }).notNull(),
   /** When a task was last staged with it, within an hour. */

@@ -258,7 +258,7 @@ export interface TaskEvent {
   attempt: number;
   cache_hit: boolean;
   failure?: {
-    code: 'executor-failed' | 'same-call-failed' | 'input-unreadable' | 'output-unwritable' | 'copy-refused' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'host-fault' | 'misconfigured' | 'not-started' | 'job-terminated' | 'disk-full' | 'image-unavailable' | 'batch-refused' | 'permission-missing' | 'result-missing' | 'internal';
+    code: 'executor-failed' | 'same-call-failed' | 'input-unreadable' | 'output-unwritable' | 'output-refused' | 'copy-refused' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'host-fault' | 'misconfigured' | 'not-started' | 'job-terminated' | 'disk-full' | 'image-unavailable' | 'batch-refused' | 'permission-missing' | 'result-missing' | 'internal';
     message: string;
   };
 }

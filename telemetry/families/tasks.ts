@@ -60,4 +60,9 @@ export const taskMetrics = (registers: Registry[]) => ({
     startsAt: withLabel('reason', retryReasons),
     registers,
   }),
+  onDemandMoves: counter({
+    name: 'batchwell_on_demand_moves_total',
+    help: 'Tasks that lost their Spot hosts and went on in a job queue with On-Demand hosts.',
+    registers,
+  }),
 });

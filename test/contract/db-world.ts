@@ -54,7 +54,7 @@ export async function makeShape(image: string, owner = 'me'): Promise<ShapeRow> 
   );
   const digest = definitionDigest(content);
   const jobDefinitionId = await saveJobDefinition(database.pool, { digest, content, nowMs: 1 });
-  const scheduling = { queue: 'q', share: '', priority: 0 };
+  const scheduling = { queue: 'q', share: '', priority: 0, tags: {} };
   const shape = shapeOf(digest, scheduling, owner);
   const row = { shape, jobDefinitionId, ...scheduling, owner };
   await saveShape(database.pool, { ...row, nowMs: 1 });

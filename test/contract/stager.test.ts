@@ -182,26 +182,6 @@ test('a record of many outputs is too long for a key and is whole in its object'
   expect((await world.result())?.record.outputs).toHaveLength(45);
 });
 
-test('links are followed within an output’s folder, but not out of it', async () => {
-  await world.submit(
-    emptyTask({
-      outputs: [{ url: 's3://out/tree', path: `${world.folder}/tree`, type: 'DIRECTORY' }],
-      executors: [
-        command(
-          'echo secret > outside; mkdir -p tree/a; echo x > tree/a/x; ln -s a/x tree/inside; ln -s ../outside tree/outside; ln -s . tree/loop; ln -s gone tree/dangling; ln -s a tree/b',
-          world.folder,
-        ),
-      ],
-    }),
-  );
-  expect((await run()).code).toBe(0);
-  expect((await world.result())?.record.outputs.map((file) => file.path)).toEqual([
-    'a/x',
-    'b/x',
-    'inside',
-  ]);
-});
-
 test('a child of a wide array reads only its own part of the manifest', async () => {
   const tasks = Array.from({ length: 2_000 }, (_, index) =>
     emptyTask({

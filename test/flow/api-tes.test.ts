@@ -48,6 +48,14 @@ const whole = {
   tags: { run: '7' },
 };
 
+/** Whatever has no effect is named. */
+const WARNINGS = [
+  expect.stringContaining('"VmSize"'),
+  expect.stringMatching(/^disk_gb was not checked/),
+  expect.stringMatching(/^zones has no effect/),
+  expect.stringMatching(/^preemptible has no effect/),
+];
+
 describe('a new task', () => {
   test('a new task is QUEUED, and its three views follow the specification', async () => {
     const id = await post(whole);
@@ -77,7 +85,7 @@ describe('a new task', () => {
     expect(basic.logs).toEqual([{ logs: [{ exit_code: -1 }, { exit_code: -1 }], outputs: [] }]);
     const full = await get(id, 'FULL');
     expect(full.inputs![1]!.content).toBe('echo hi');
-    expect(full.logs[0]!.system_logs).toEqual([expect.stringContaining('"VmSize"')]);
+    expect(full.logs[0]!.system_logs).toEqual(WARNINGS);
   });
 
   test('a new task is sent to the workers, and left to the sweeper at its due time', async () => {
@@ -195,7 +203,7 @@ describe('a finished task', () => {
     expect(full.logs[1]).toEqual({
       start_time: '1970-01-01T00:00:06.000Z',
       end_time: '1970-01-01T00:00:08.000Z',
-      metadata: { attempt: '2', submission: key, batch_job_id: 'job-1:1' },
+      metadata: { attempt: '2', submission: key, queue: 'fast', batch_job_id: 'job-1:1' },
       logs: [
         {
           exit_code: 3,
@@ -215,7 +223,7 @@ describe('a finished task', () => {
         { url: 's3://out/parts/x/y', path: '/parts/x/y', size_bytes: '5000000000' },
         { url: 's3://out/logs/l.txt', path: '/logs/l.txt', size_bytes: '0' },
       ],
-      system_logs: [expect.stringContaining('"VmSize"')],
+      system_logs: WARNINGS,
     });
     expect(full.logs[0]).toMatchObject({
       metadata: { attempt: '1' },

@@ -209,6 +209,13 @@ it('a task costs no more requests, statements and rows than bench/reference/coun
   expect(findIncreases(reference.rows, { ...rows, ...more })).toEqual([
     expect.stringContaining('1000 wide: SQL rows written/task'),
   ]);
+  const statements = { ...reference.rows['1000 wide'], 'SQL statements/task': 0.3 };
+  expect(findIncreases(reference.rows, { ...reference.rows, '1000 wide': statements })).toEqual([
+    expect.stringContaining('1000 wide: SQL statements/task'),
+  ]);
+  // A busy machine takes longer, and the fleet looks more often meanwhile.
+  const slow = { ...statements, seconds: 20 };
+  expect(findIncreases(reference.rows, { ...reference.rows, '1000 wide': slow })).toEqual([]);
 });
 
 it('a world that is closed leaves no process running', async () => {

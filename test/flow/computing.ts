@@ -11,6 +11,7 @@ import type { ResultRecord, StagerError } from '../../core/result/result.ts';
 import type { TaskSpec } from '../../core/task/task.ts';
 import { fetchInputs } from '../../stager/inputs.ts';
 import { uploadOutputs } from '../../stager/outputs.ts';
+import { openReach } from '../../stager/reach.ts';
 import { createUploader } from '../../stager/upload.ts';
 
 /** Bytes by path: '' for a FILE, below its own path for a DIRECTORY. */
@@ -108,7 +109,7 @@ async function computeIn(root: string, { s3, spec, between }: Attempt): Promise<
   const uploaded = await uploadOutputs(
     createUploader(s3),
     spec.outputs.map(({ type, url, path }) => ({ type, url, path: within(path) })),
-    fetched.fetched,
+    { fetched: fetched.fetched, reach: await openReach({ given: [root] }) },
   );
   const endedMs = Date.now();
   return {

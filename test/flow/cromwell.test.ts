@@ -264,7 +264,15 @@ describe('the loss of a host', () => {
       await keep();
       expect(await cromwell.full(id)).toMatchObject({
         state: 'SYSTEM_ERROR',
-        logs: [{ system_logs: [expect.stringContaining('The host was lost too many times')] }, {}],
+        logs: [
+          {
+            system_logs: [
+              expect.stringMatching(/^disk_gb was not checked/),
+              expect.stringContaining('The host was lost too many times'),
+            ],
+          },
+          {},
+        ],
       });
       expect(await text(`${executionOf(task)}/rc`)).toBeUndefined();
 

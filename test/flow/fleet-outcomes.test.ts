@@ -145,11 +145,29 @@ describe('an attempt’s own record', () => {
     ).toMatchObject({ place: 'done' });
   });
 
+  test('an image whose ENTRYPOINT runs in place of the task fails it with a sentence that names the ENTRYPOINT, and runs as root', async () => {
+    const users: unknown[] = [];
+    world.behave(({ container }) => {
+      users.push(container.extras?.user);
+      // `echo "tool 1.2" /opt/batchwell/lib/ld.so …` succeeds.
+      return { noRecord: { exitCode: 0 } };
+    });
+    const image = 'localhost/entry-tool:1';
+    const command = ['sh', '-c', 'echo hello'];
+    const ids = await world.accept([newTask('20', { spec: { executors: [{ image, command }] } })]);
+    const [ended] = await world.ended(ids);
+    expect(ended).toMatchObject({ place: 'failed', failureCode: 'result-missing', attempt: 1 });
+    expect(ended?.failure).toMatch(
+      /^The container left no result record: .*exit code 0\. If the image has an ENTRYPOINT, that program ran in place of the task, because AWS Batch cannot override it: use an image without one/,
+    );
+    expect(users).toEqual(['0']);
+  });
+
   test('an attempt without a record fails its task with what Batch knows', async () => {
     const ended = await runOne({ noRecord: { exitCode: 3, reason: 'A stroke of lightning' } });
     expect(ended).toMatchObject({ place: 'failed', failureCode: 'result-missing' });
     expect(ended.failure).toBe(
-      "The container left no result record: Essential container in task exited; A stroke of lightning; exit code 3. Read the container's log in AWS Batch.",
+      'The container left no result record: Essential container in task exited; A stroke of lightning; exit code 3. If the image has an ENTRYPOINT, that program ran in place of the task, because AWS Batch cannot override it: use an image without one, or one whose ENTRYPOINT runs its arguments (exec "$@"). Else read the container\'s log in AWS Batch.',
     );
   });
 

@@ -180,12 +180,14 @@ const record: fc.Arbitrary<ResultRecord> = fc.record(
       { requiredKeys: ['digest'], noNullPrototype: true },
     ),
     warnings: fc.array(fc.string(), { minLength: 1, maxLength: 2 }),
+    leftOut: fc.array(fc.string(), { minLength: 1, maxLength: 2 }),
     error: fc.record(
       {
         kind: fc.constantFrom('input' as const, 'output' as const, 'script' as const),
         subject: fc.string(),
         message: fc.string({ maxLength: 600 }),
         transient: fc.constant(true as const),
+        declared: fc.constant(true as const),
       },
       { requiredKeys: ['kind', 'subject', 'message'], noNullPrototype: true },
     ),

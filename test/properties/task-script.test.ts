@@ -181,8 +181,8 @@ async function expectExact(
     one.content === '' ? ['content', '', one.path] : ['content', one.content, one.path];
   expect(requests).toEqual([
     ['folder', one.volume],
-    ['place', one.path],
-    ['place', one.path],
+    ['place', one.path, 'FILE', one.prefix],
+    ['place', one.path, 'DIRECTORY'],
     ['input', 'FILE', one.url, one.path, one.name],
     ['input', 'DIRECTORY', one.url, one.path, one.name],
     content,

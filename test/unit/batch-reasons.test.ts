@@ -106,3 +106,30 @@ describe('a fault of the host', () => {
     expect(decideRetry(seen, fresh, policy)).toEqual({ do: 'finalize', result: record });
   });
 });
+
+describe('a container that ended without a record', () => {
+  const sentenceOf = (job: EndedJob): string => {
+    const decided = decideRetry({ job }, fresh, policy);
+    return decided.do === 'fail' ? decided.failure.sentence : decided.do;
+  };
+
+  test.each([0, 1, 2, 64, 127])(
+    'with exit code %i names the ENTRYPOINT of the image, which Batch cannot override',
+    (exitCode) => {
+      const status = exitCode === 0 ? 'SUCCEEDED' : 'FAILED';
+      const statusReason = 'Essential container in task exited';
+      expect(sentenceOf({ status, statusReason, exitCode })).toMatch(
+        /^The container left no result record: Essential container in task exited; exit code \d+\. If the image has an ENTRYPOINT, .* cannot override it: use an image without one/,
+      );
+    },
+  );
+
+  test.each([120, 121, 139])(
+    'with exit code %i, which no ENTRYPOINT explains, names the log only',
+    (exitCode) => {
+      expect(sentenceOf({ status: 'FAILED', exitCode })).toBe(
+        `The container left no result record: exit code ${exitCode}. Read the container's log in AWS Batch.`,
+      );
+    },
+  );
+});

@@ -22,7 +22,7 @@ function settingOf(
     { cache: 'readwrite', pathMap: new Map(), limits: { jobRoles: [ROLE] } },
   );
   if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
-  return cacheSetting(parsed.task.spec, installation, { replicate: 0 });
+  return cacheSetting(parsed.task.spec, installation, { replicate: 0, owner: 'me' });
 }
 
 test('the role that a task runs as is part of its fingerprint, however its parameter is spelled', () => {

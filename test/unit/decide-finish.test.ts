@@ -50,6 +50,23 @@ describe('decideFinish', () => {
     });
   });
 
+  test('what could not be written of an output is a warning, or a failure if the task says so', () => {
+    const said = 'Of the output /out/a, 1 entry was not written: "/out/a/p" (a named pipe).';
+    const one = record({ leftOut: [said] });
+    expect(decideFinish(facts(one))).toEqual({ do: 'finish', warnings: [said] });
+    expect(decideFinish(facts(one, { missingOutputs: 'fail' }))).toMatchObject({
+      failure: { kind: 'output-missing', sentence: expect.stringContaining(said) as string },
+    });
+  });
+
+  test('many missing outputs make a sentence that stays short', () => {
+    const outputPaths = Array.from({ length: 1300 }, (_, at) => `/out/${at}`);
+    const one = record({ missingOutputs: [...outputPaths.keys()] });
+    expect(decideFinish(facts(one, { outputPaths, missingOutputs: 'fail' }))).toMatchObject({
+      failure: { sentence: expect.stringMatching(/\/out\/19, and 1,280 more\. /) as string },
+    });
+  });
+
   test('an executor whose failure is ignored does not fail the task', () => {
     expect(
       decideFinish(facts(record({ executors: exits(3, 0) }), { ignoreErrors: [true, false] })).do,

@@ -147,9 +147,9 @@ describe('decideRetry', () => {
     ],
     [
       'a container that left no record',
-      { status: 'SUCCEEDED', exitCode: 0 },
+      { status: 'FAILED', exitCode: 139 },
       'result-missing',
-      /^The container left no result record: exit code 0\. /,
+      /^The container left no result record: exit code 139\. /,
     ],
     [
       'a job that ended without a reason',

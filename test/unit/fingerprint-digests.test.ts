@@ -49,7 +49,7 @@ test('the fingerprint of a plain task is the one that databases hold', async () 
   const task = parse(PLAIN);
   expect(task.profile).toBe('generic');
   expect(await fingerprintOfTask(task)).toBe(
-    'ffdd38103499d993e23c9acf967fc3cca82cdcc5354bfc1fec712a3b6f20f296',
+    'a4a2b44bcbd27bbea81ad6a05dc909d0f20a4ae9a1c240a730866324be2ea142',
   );
 });
 
@@ -57,7 +57,7 @@ test('the fingerprint of a Nextflow task is the one that databases hold', async 
   const task = parse(NEXTFLOW);
   expect(task.profile).toBe('nextflow');
   expect(await fingerprintOfTask(task, { [`${WORK}/.command.run`]: WRAPPER })).toBe(
-    '77111177ce6bbc0593265f4371efb9c11fc1edce6e2071369fc794554d1ef779',
+    '13a37a915a527c91e1fdf7637f555b963ceb6e2d210c4af5b59b4c860c8a0d6b',
   );
 });
 
@@ -70,10 +70,10 @@ test('the fingerprint of each Cromwell fixture is the one that databases hold', 
   );
   expect(Object.fromEntries(digests)).toEqual({
     'granular-glob-root-workflow':
-      '13f152e147747780571a1334fe472f26a8a4d8f0177db3f607dddbc155c5f79e',
+      'fcc49ea39481f2ad4210be9e13eb720450918b5076321b9db039e49e6a4d8734',
     'granular-s3-shard3-attempt2-labels':
-      '67abf0e64f807133c2b26f780e2f82b74c8f870b02997416658f7d4b4a922570',
-    'output-mode-root-nulls': '599d759e11f6dd123337f2ce92be84a4a8202f4088a8f77da80b2b6e8a18a28e',
-    's3-root': '7d410f15e292ae77232a4f2d48af31c5d6dc90091c3a9c174c12ed92b056a237',
+      'fff095a8ac986bbe3b2206fd961cc5abd614720b5bfb530a3bcf87ce130b51db',
+    'output-mode-root-nulls': '6b0eff5972fc046c348a27391703561606ddbb8cc5549209587ca5aa1b4b050f',
+    's3-root': '0d48df96e9e4ce4f2bfe18d1e31b4c70458fd0c98ffd59ec618b46b66607828a',
   });
 });

@@ -166,9 +166,14 @@ describe('tasks that are not one call', () => {
       changed({ outputs: [{ url: 's3://bkt/o', path: '/out/?', path_prefix: '/out' }] }),
     ],
     [
-      'which of two overlapping inputs comes last',
+      'what an input holds that is laid over a directory input',
       reading(inFolder, overlapping),
-      reading(inFolder.toReversed(), overlapping),
+      reading(inFolder, { ...overlapping, [A]: { body: 'other' } }),
+    ],
+    [
+      'an empty folder in a directory input',
+      folder({ 's3://bkt/d/1': { body: '1' } }),
+      folder({ 's3://bkt/d/1': { body: '1' }, 's3://bkt/d/logs/': { body: '' } }),
     ],
   ])('two tasks are two calls if they differ in this: %s', async (_, one, other) => {
     expect(await areOne([one, other])).toBe(false);
@@ -199,6 +204,11 @@ describe('tasks that are one call', () => {
         { url: A, path: '/2' },
         { url: A, path: '/1' },
       ]),
+    ],
+    [
+      'the order of a directory input and of a file that is laid over it',
+      reading(inFolder, overlapping),
+      reading(inFolder.toReversed(), overlapping),
     ],
     ['an input that is declared twice', reading([file('a'), file('a')]), base],
     [

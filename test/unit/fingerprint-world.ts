@@ -93,7 +93,7 @@ export async function fingerprintOfNew(
   const setting = cacheSetting(
     spec,
     { jobRole: '', jobQueue: 'q', queueArchitectures: [], sharedFolders: [] },
-    { replicate: 0 },
+    { replicate: 0, owner: 'me' },
   );
   const [described] = await resolveComponents(sources, [{ spec, profile, setting }]);
   return described?.components && fingerprintOf(described.components).toString('hex');

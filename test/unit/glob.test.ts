@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { matchPaths, stepExpression } from '../../stager/glob.ts';
+import { stepExpression } from '../../core/files/path-pattern.ts';
+import { matchPaths } from '../../stager/glob.ts';
 
 test.each([
   ['*.txt', 'a.txt', true],
@@ -23,6 +24,8 @@ test.each([
   ['[[:digit:]]*', '7z', true],
   ['[[:alpha:]_]', '_', true],
   ['[[:upper:]]', 'a', false],
+  ['[[:constructor:]x]', 'f', false],
+  ['[[:constructor:]x]', 'x', true],
   ['a[b', 'a[b', true],
   ['\\*a', '*a', true],
   ['\\*a', 'xa', false],
@@ -41,10 +44,13 @@ test('a pattern matches through folders, and matches nothing where a folder does
       await mkdir(dirname(join(root, path)), { recursive: true });
       await writeFile(join(root, path), '');
     }
-    expect(await matchPaths(`${root}/*/*.txt`)).toEqual([`${root}/a/one.txt`, `${root}/b/two.txt`]);
-    expect(await matchPaths(`${root}/[ab]`)).toEqual([`${root}/a`, `${root}/b`]);
-    expect(await matchPaths(`${root}/nowhere/*`)).toEqual([]);
-    expect(await matchPaths(`${root}/*/gone`)).toEqual([]);
+    expect((await matchPaths(`${root}/*/*.txt`)).paths).toEqual([
+      `${root}/a/one.txt`,
+      `${root}/b/two.txt`,
+    ]);
+    expect((await matchPaths(`${root}/[ab]`)).paths).toEqual([`${root}/a`, `${root}/b`]);
+    expect((await matchPaths(`${root}/nowhere/*`)).paths).toEqual([]);
+    expect((await matchPaths(`${root}/*/gone`)).paths).toEqual([]);
   } finally {
     await rm(root, { recursive: true });
   }

@@ -82,7 +82,7 @@ describe('a job definition', () => {
 
   test('a shape differs by its definition, queue, share, priority and owner', () => {
     const definition = Buffer.alloc(32, 1);
-    const base = { queue: 'a', share: 's', priority: 0 };
+    const base = { queue: 'a', share: 's', priority: 0, tags: {} };
     const shapes = [
       shapeOf(definition, base, 'ann'),
       shapeOf(definition, { ...base, queue: 'b' }, 'ann'),
@@ -100,7 +100,7 @@ describe('scheduling', () => {
   test('a task that names nothing gets the configured queue, without share and priority', () => {
     expect(
       schedulingOf({ ...resources, priority: 7 }, { jobQueue: 'q', share: '', owner: 'ann' }),
-    ).toEqual({ queue: 'q', share: '', priority: 0 });
+    ).toEqual({ queue: 'q', share: '', priority: 0, tags: {} });
   });
 
   test('a share of each owner holds only letters and digits', () => {
@@ -109,7 +109,7 @@ describe('scheduling', () => {
         { ...resources, priority: 7 },
         { jobQueue: 'q', share: 'x{owner}', owner: 'ann.b@c' },
       ),
-    ).toEqual({ queue: 'q', share: 'xannbc', priority: 7 });
+    ).toEqual({ queue: 'q', share: 'xannbc', priority: 7, tags: {} });
   });
 
   test('a queue and a share that the task names come first', () => {
@@ -118,7 +118,7 @@ describe('scheduling', () => {
         { ...resources, queue: 'own', share: 'mine' },
         { jobQueue: 'q', share: 'all', owner: 'ann' },
       ),
-    ).toEqual({ queue: 'own', share: 'mine', priority: 0 });
+    ).toEqual({ queue: 'own', share: 'mine', priority: 0, tags: {} });
   });
 });
 

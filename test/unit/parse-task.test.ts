@@ -1,3 +1,4 @@
+import { escapePath, unescapePath } from '../../core/files/path-pattern.ts';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseTesTask, type AcceptableTask } from '../../core/task/parse-task.ts';
@@ -301,10 +302,54 @@ describe('parseTesTask reports all problems at once', () => {
   test('two inputs may share a path only if they are the same', () => {
     const same = { path: '/a', url: 's3://bucket/a' };
     expect(accepted({ inputs: [same, same] }).task.spec.inputs).toHaveLength(2);
-    expect(refused({ inputs: [same, { ...same, url: 's3://bucket/b' }] })).toHaveProperty(
-      'inputs[1].path',
-    );
+    const folder = { path: '/d', url: 's3://bucket/d', type: 'DIRECTORY' };
+    accepted({ inputs: [folder, { ...folder, url: 's3://bucket/d/' }] });
+    for (const other of [
+      { ...same, url: 's3://bucket/b' },
+      { path: '/a', content: 'x' },
+    ])
+      expect(refused({ inputs: [same, other] })).toEqual({
+        'inputs[1].path': expect.stringContaining('inputs[0].path') as string,
+      });
+    expect(refused({ inputs: [same, { ...same, type: 'DIRECTORY' }] })).toEqual({
+      'inputs[1].path': expect.stringContaining(
+        'one is a FILE and the other a DIRECTORY',
+      ) as string,
+    });
   });
+
+  test('two outputs may share a URL only if they are the same file, or patterns', () => {
+    const one = { path: '/1', url: 's3://bucket/o' };
+    accepted({ outputs: [one, one] });
+    accepted({
+      outputs: ['a', 'b'].map((path) => ({ ...one, path: `/${path}*`, path_prefix: '/' })),
+    });
+    expect(refused({ outputs: [one, { ...one, path: '/2' }] })).toEqual({
+      'outputs[1].url': expect.stringContaining('outputs[0].url') as string,
+    });
+  });
+
+  test.each([
+    ['/out/s\\[1\\].txt', '/out/s[1].txt'],
+    ['/out/\\*\\?\\\\', '/out/*?\\'],
+    ['/out/a\\b', '/out/a\\b'],
+    ['/out/a[b', '/out/a[b'],
+    ['/out/[a/b]', '/out/[a/b]'],
+  ])('the output path %s has no wildcards and names %s', (path, name) => {
+    const { outputs } = accepted({ outputs: [{ path, url: 's3://bucket/o' }] }).task.spec;
+    expect(outputs).toEqual([{ path: name, url: 's3://bucket/o', type: 'FILE' }]);
+    expect(unescapePath(escapePath(name))).toBe(name);
+  });
+
+  test.each(['/out/s\\[1\\]/', '/out/s[1]/', '/out/'])(
+    'the path_prefix %s of a pattern with escapes may be given with or without them',
+    (prefix) => {
+      const output = { path: '/out/s\\[1\\]/*.t', path_prefix: prefix, url: 's3://bucket/o' };
+      expect(accepted({ outputs: [output] }).task.spec.outputs[0]?.path_prefix).toBe(
+        prefix.replaceAll('\\', ''),
+      );
+    },
+  );
 });
 
 test('executors with different images are refused, because a task runs in one container', () => {

@@ -25,13 +25,18 @@ export const failures: Row = {
       unit: 'ops',
       width: 12,
       description:
-        'Attempts per second. host-lost at a few percent of the throughput is normal for spot. ' +
+        'Attempts per second. host-lost at a few percent of the throughput is normal for spot; ' +
+        'to on-demand: those of them that went on in a queue with On-Demand hosts. ' +
         'If there is much more, use other instance types or on-demand capacity. out-of-memory: ' +
         'callers request too little ram_gb. host-fault: look at the hosts, as in the runbook.',
       queries: [
         {
           expression: `sum by (reason) (${rate('batchwell_retries_total')})`,
           legend: '{{reason}}',
+        },
+        {
+          expression: `sum(${rate('batchwell_on_demand_moves_total')})`,
+          legend: 'to on-demand',
         },
       ],
     },

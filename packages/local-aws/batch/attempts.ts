@@ -18,12 +18,15 @@ import {
   type Runner,
   type RunningContainer,
 } from './runner.ts';
+import { findSecrets } from './secrets.ts';
 
 export interface AttemptSetting {
   runner: Runner;
   ledger: Ledger;
   faults: Faults;
   logFolder: string;
+  /** In it are the secrets (secrets.ts), and what is played of EFS and S3 Files. */
+  dataFolder: string;
   /** What a job role would give. The job's own environment has priority. */
   jobEnvironment: Record<string, string>;
   /** From STARTING to RUNNING. */
@@ -96,7 +99,7 @@ function containerOf(
   setting: AttemptSetting,
   job: Job,
   live: LiveAttempt,
-  environment: string,
+  { environment, secrets }: { environment: string; secrets: Record<string, string> },
 ): Container {
   const { container, jobName } = job.submission;
   return {
@@ -110,11 +113,17 @@ function containerOf(
     environment: {
       ...setting.jobEnvironment,
       ...container.environment,
+      ...secrets,
       ...awsVariables(job, live.number, environment),
     },
     vcpus: container.vcpus,
     memoryMiB: container.memoryMiB,
-    mounts: container.mounts,
+    mounts: container.mounts.map(({ fileSystem, ...mount }) =>
+      fileSystem === undefined
+        ? mount
+        : { ...mount, hostPath: join(setting.dataFolder, 'file-systems', fileSystem) },
+    ),
+    ...(container.extras && { extras: container.extras }),
     readonlyRoot: container.readonlyRoot,
     logFile: join(setting.logFolder, `${live.taskId}.log`),
   };
@@ -199,6 +208,14 @@ class AttemptRun implements LiveAttempt {
   #begin(): void {
     if (this.#isOver || this.#forced !== undefined) return;
     const job = this.#job;
+    const found = findSecrets(
+      join(this.#setting.dataFolder, 'secrets.json'),
+      job.submission.container.extras ?? {},
+    );
+    if ('reason' in found) {
+      this.#end({ neverStarted: true, reason: found.reason });
+      return;
+    }
     this.startedAtMs = this.#setting.nowMs();
     const detail = job.parent === undefined ? {} : { detail: { index: job.ordinal } };
     this.#setting.ledger.start({
@@ -208,7 +225,10 @@ class AttemptRun implements LiveAttempt {
       ...detail,
     });
     this.#running = this.#setting.runner.start(
-      containerOf(this.#setting, job, this, this.#environment),
+      containerOf(this.#setting, job, this, {
+        environment: this.#environment,
+        secrets: found.values,
+      }),
     );
     this.#events.running(this, this.startedAtMs);
     this.#running.ended.then(

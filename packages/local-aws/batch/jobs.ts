@@ -31,9 +31,24 @@ export interface Dependency {
   type?: 'N_TO_N' | 'SEQUENTIAL';
 }
 
+/** What a container gets besides image, command and size; most have none of it. */
+export interface ContainerExtras {
+  /** Name or ID, with a group after a colon; the image's own when absent. */
+  user?: string;
+  /** -1 for no limit. */
+  ulimits?: { name: string; soft: number; hard: number }[];
+  sharedMemoryMiB?: number;
+  tmpfs?: { path: string; sizeMiB: number }[];
+  secrets?: { name: string; arn: string }[];
+  /** ARN of the secret with the login of the image's registry. */
+  login?: string;
+}
+
 export interface Mount {
   /** Absent for a volume without a host path, which is private to the job and removed with it. */
   hostPath?: string;
+  /** Its folder below those of all file systems; absent for a volume that is not of one. */
+  fileSystem?: string;
   volume: string;
   containerPath: string;
   readOnly: boolean;
@@ -41,6 +56,7 @@ export interface Mount {
 
 /** The container that definition and overrides result in. */
 export interface ContainerPlan {
+  extras?: ContainerExtras;
   image: string;
   command: string[];
   environment: Record<string, string>;

@@ -1,5 +1,5 @@
 /** How the local Batch runs a container: one interface, four ways (runners/). */
-import type { Mount } from './jobs.ts';
+import type { ContainerExtras, Mount } from './jobs.ts';
 
 export interface Container {
   jobId: string;
@@ -17,6 +17,8 @@ export interface Container {
   memoryMiB: number;
   mounts: Mount[];
   readonlyRoot: boolean;
+  /** Its secrets are in the environment. */
+  extras?: ContainerExtras;
   /** stdout and stderr together. */
   logFile: string;
 }

@@ -144,6 +144,7 @@ interface Instruments {
   faults: Faults;
   journal: Journal;
   logFolder: string;
+  dataFolder: string;
 }
 
 function createContext(options: LocalBatchOptions, instruments: Instruments): BatchContext {
@@ -204,7 +205,7 @@ async function assemble(
   const logFolder = join(dataFolder, 'logs');
   await mkdir(logFolder, { recursive: true });
   const journal = createLateJournal();
-  const context = createContext(options, { ...parts, journal, logFolder });
+  const context = createContext(options, { ...parts, journal, logFolder, dataFolder });
   const queues = options.queues ?? [{ name: DEFAULT_QUEUE, slots: availableParallelism() }];
   await resume(join(dataFolder, 'journal.jsonl'), context, journal, queues);
   return { context, logFolder };

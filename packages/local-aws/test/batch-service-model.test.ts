@@ -24,6 +24,7 @@ function contextWithOneQueue(): BatchContext {
     runner: instant(),
     ledger: createLedger(),
     logFolder: '',
+    dataFolder: '',
     jobEnvironment: {},
     startMs: 0,
     scheduleMs: 0,

@@ -81,11 +81,12 @@ async function shapesOf(
     misses.map(({ row }) => row.templateId),
   );
   const tasks = misses.map(
-    ({ row: { id, owner, templateId, memoryGrowths, imageDigest }, call }) => ({
+    ({ row: { id, owner, templateId, memoryGrowths, hostLosses, imageDigest }, call }) => ({
       id,
       owner,
       templateId,
       memoryGrowths,
+      hostLosses,
       imageDigest: call ? bytesOf(digestToRun(call)) : imageDigest,
     }),
   );

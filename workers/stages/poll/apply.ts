@@ -1,6 +1,7 @@
 /** Writes what poll decided: attempts end, tasks move, and the next stages are nudged. */
 import { append } from '../../../core/append.ts';
 import { dueAfter } from '../../../core/stall.ts';
+import { queueChange } from '../../../core/container/job-definition.ts';
 import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
 import {
   afterRetry,
@@ -57,16 +58,24 @@ async function applyPart(runtime: Runtime, polled: readonly PolledAttempt[]): Pr
   const decided = polled.filter(
     ({ decision }) => decision.do !== 'wait' && decision.do !== 'find-owner',
   );
-  const retried = await againMoves(runtime, decided);
+  const { moved: retried, changes } = await againMoves(runtime, decided);
   const details = { nowMs, dueMs: dueAfter(nowMs, runtime.config.stallMs) };
   const { moves, moved } = await inTransaction(runtime.database, async (session) => {
     const ended = await lockStillOpen(session, decided);
     const moves = movesOf(ended, retried);
     const moved = await write(session, moves, details);
     // Submissions are locked after tasks, as a cancel does.
-    await endAttempts(session, ended.map(endedAttempt), nowMs);
+    await endAttempts(
+      session,
+      ended.map((one) => endedAttempt(one, changes.get(one.attempt.taskId))),
+      nowMs,
+    );
     return { moves, moved };
   });
+  tellChanges(
+    runtime,
+    moves.again.flatMap(({ id }) => changes.get(id) ?? []),
+  );
   countMoves(runtime.metrics, 'poll', moved);
   countFailures(
     runtime,
@@ -161,7 +170,28 @@ async function nudgeNext(
   ];
 }
 
-function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttempt {
+interface QueueChange {
+  from: string;
+  to: string;
+}
+
+/** Once for each pair of queues: a lost host may have run hundreds of tasks. */
+function tellChanges({ log, metrics }: Runtime, changes: readonly QueueChange[]): void {
+  if (changes.length === 0) return;
+  metrics.onDemandMoves.inc(changes.length);
+  for (const alike of Map.groupBy(changes, ({ from, to }) => `${from} ${to}`).values())
+    log.info({ ...alike[0], count: alike.length }, 'moved-to-on-demand');
+}
+
+const withChange = (reason: string, change: QueueChange | undefined): string =>
+  change === undefined
+    ? reason
+    : `${reason}. The task goes on in the job queue ${change.to}, which has On-Demand hosts.`;
+
+function endedAttempt(
+  { attempt, decision, result }: PolledAttempt,
+  change: QueueChange | undefined,
+): EndedAttempt {
   const exitCode =
     decision.do === 'fail' ? decision.exitCode : result?.record?.executors.at(-1)?.exitCode;
   return {
@@ -170,7 +200,7 @@ function endedAttempt({ attempt, decision, result }: PolledAttempt): EndedAttemp
     submissionId: attempt.submissionId,
     outcome: outcomeOf(attempt.place, decision),
     ...(exitCode === undefined ? {} : { exitCode }),
-    ...(decision.do === 'again' ? { reason: decision.reason } : {}),
+    ...(decision.do === 'again' ? { reason: withChange(decision.reason, change) } : {}),
     ...(decision.do === 'fail' ? { reason: decision.failure.sentence } : {}),
     ...(decision.do === 'finalize' ? { result: decision.result } : {}),
     ...(result ? { batchAttempt: result.attempt } : {}),
@@ -187,14 +217,24 @@ function retryAt(
   return nowMs() + pauseAfterFault(hostFaults, config.hostFaultPauseMs);
 }
 
-/** After a host loss the shape stays the same; after running out of memory it has twice as much. */
-async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Promise<MovedTask[]> {
+interface AgainMoves {
+  moved: MovedTask[];
+  /** By task. */
+  changes: Map<number, QueueChange>;
+}
+
+/**
+ * After a host loss the shape stays the same, but for a queue that the task leaves; after running
+ * out of memory it has twice as much.
+ */
+async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Promise<AgainMoves> {
   const again = ended.flatMap(({ attempt, decision }) =>
     decision.do === 'again' && attempt.place === 'poll'
       ? [{ attempt, because: decision.because }]
       : [],
   );
-  if (again.length === 0) return [];
+  const changes = new Map<number, QueueChange>();
+  if (again.length === 0) return { moved: [], changes };
   const { pool } = runtime.database;
   const rows = new Map(
     (
@@ -215,11 +255,21 @@ async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Pr
     const template = row && templates.get(row.templateId)?.template;
     if (!row || !template) continue;
     const counts = afterRetry(row, because);
+    const change =
+      because === 'host-lost'
+        ? queueChange(
+            template.resources,
+            { ...runtime.config, owner: row.owner },
+            { before: row.hostLosses, after: counts.hostLosses },
+          )
+        : undefined;
+    if (change) changes.set(row.id, change);
     const shape = await shapeFor(runtime, {
       owner: row.owner,
       templateId: row.templateId,
       template,
       memoryGrowths: counts.memoryGrowths,
+      hostLosses: counts.hostLosses,
       imageDigest: row.imageDigest,
     });
     moved.push({
@@ -228,5 +278,5 @@ async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Pr
     });
     runtime.metrics.retries.inc({ reason: because });
   }
-  return moved;
+  return { moved, changes };
 }

@@ -5,9 +5,11 @@
 import {
   definitionContent,
   definitionDigest,
+  lossesInBatch,
   schedulingOf,
   shapeOf,
 } from '../../../core/container/job-definition.ts';
+import { leavesSpot } from '../../../core/retry/decide-retry.ts';
 import { imageToRun } from '../../../core/image/image-name.ts';
 import { NOTE_USE_MS } from '../../../core/retention.ts';
 import type { Template } from '../../../core/task/template.ts';
@@ -19,6 +21,8 @@ export interface ShapeWish {
   templateId: number;
   template: Template;
   memoryGrowths: number;
+  /** How many times the task was retried after its hosts were lost. */
+  hostLosses: number;
   owner: string;
   /** Of the image, where its tag was resolved: every attempt runs the same one. */
   imageDigest: Buffer | null;
@@ -39,22 +43,19 @@ export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<strin
   const cache = known.get(runtime) ?? new Map<string, KnownShape>();
   known.set(runtime, cache);
   const imageDigest = wish.imageDigest?.toString('hex');
-  const wishKey = `${wish.templateId} ${wish.memoryGrowths} ${imageDigest ?? ''} ${wish.owner}`;
+  const wishKey = `${wish.templateId} ${wish.memoryGrowths} ${leavesSpot(wish)} ${imageDigest ?? ''} ${wish.owner}`;
   const found = cache.get(wishKey);
   if (found !== undefined && runtime.nowMs() < found.untilMs) return found.shape;
 
   const { resources, executors } = wish.template;
-  const scheduling = schedulingOf(resources, {
-    jobQueue: runtime.config.jobQueue,
-    share: runtime.config.share,
-    owner: wish.owner,
-  });
+  const { config } = runtime;
+  const scheduling = schedulingOf(resources, { ...config, owner: wish.owner }, wish.hostLosses);
   const image = imageToRun(executors[0]?.image ?? '', imageDigest);
   const content = definitionContent(image, resources, {
-    jobRole: runtime.config.jobRole,
-    hostFolder: runtime.config.hostFolder,
-    sharedFolders: runtime.config.sharedFolders,
+    ...config,
     memoryGrowths: wish.memoryGrowths,
+    owner: wish.owner,
+    lossesInBatch: lossesInBatch(scheduling.queue, resources, config),
   });
   const digest = definitionDigest(content);
   const nowMs = runtime.nowMs();

@@ -39,11 +39,12 @@ export async function stageScript(
   const shapes = await shapesOfStaged(
     runtime,
     templates,
-    rows.map(({ id, owner, templateId, memoryGrowths, imageDigest }) => ({
+    rows.map(({ id, owner, templateId, memoryGrowths, hostLosses, imageDigest }) => ({
       id,
       owner,
       templateId,
       memoryGrowths,
+      hostLosses,
       imageDigest,
     })),
   );

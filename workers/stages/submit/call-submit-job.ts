@@ -61,6 +61,7 @@ interface JobRequest {
   definition: JobDefinitionRow;
   share: string;
   priority: number;
+  tags: Readonly<Record<string, string>>;
 }
 
 async function readRequest(
@@ -75,7 +76,7 @@ async function readRequest(
   const shape = await readShape(pool, shapeHex);
   if (!shape)
     throw new Error(`Submission ${id} names shape ${shapeHex}, which is not in the database.`);
-  return { definition, share: shape.share, priority: shape.priority };
+  return { definition, share: shape.share, priority: shape.priority, tags: shape.tags };
 }
 
 /** Registers the definition and writes the manifest, then calls. */
@@ -106,7 +107,7 @@ async function callWhenReady(runtime: Runtime, submission: SubmissionRow): Promi
 async function call(
   runtime: Runtime,
   submission: SubmissionRow,
-  { revision, share, priority }: JobRequest & { revision: string },
+  { revision, share, priority, tags }: JobRequest & { revision: string },
 ): Promise<CarryOutcome> {
   const { config, database } = runtime;
   const calledMs = runtime.nowMs();
@@ -131,7 +132,7 @@ async function call(
         [REQUESTER_PAYS_VARIABLE]: config.requesterPays.join(','),
       }),
     },
-    tags: { 'batchwell:submission': submission.submissionKey },
+    tags: { ...tags, 'batchwell:submission': submission.submissionKey },
   });
   runtime.passCrashPoint('submit.call-answered');
   const called = { ...submission, calledMs, calls: submission.calls + 1 };

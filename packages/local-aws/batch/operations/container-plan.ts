@@ -1,5 +1,13 @@
 /** Definition and overrides, merged into the container that will run. */
 import type { ContainerPlan, Mount } from '../jobs.ts';
+import {
+  extrasOf,
+  fileSystemOf,
+  secretProblem,
+  volumeProblem,
+  type ExtraProperties,
+  type VolumeRequest,
+} from './container-extras.ts';
 
 interface Pair {
   name?: string;
@@ -11,14 +19,14 @@ interface Requirement {
   value: string;
 }
 
-export interface ContainerProperties {
+export interface ContainerProperties extends ExtraProperties {
   image?: string;
   vcpus?: number;
   memory?: number;
   command?: string[];
   environment?: Pair[];
   resourceRequirements?: Requirement[];
-  volumes?: { name?: string; host?: { sourcePath?: string } }[];
+  volumes?: VolumeRequest[];
   mountPoints?: { containerPath?: string; readOnly?: boolean; sourceVolume?: string }[];
   readonlyRootFilesystem?: boolean;
 }
@@ -61,12 +69,14 @@ function mergeRequirements(
 
 function mountsOf({ volumes = [], mountPoints = [] }: ContainerProperties): Mount[] {
   return mountPoints.map(({ containerPath = '', readOnly = false, sourceVolume = '' }) => {
-    const hostPath = volumes.find(({ name }) => name === sourceVolume)?.host?.sourcePath;
+    const volume = volumes.find(({ name }) => name === sourceVolume);
+    const [hostPath, fileSystem] = [volume?.host?.sourcePath, fileSystemOf(volume)];
     return {
       volume: sourceVolume,
       containerPath,
       readOnly,
       ...(hostPath === undefined ? {} : { hostPath }),
+      ...(fileSystem === undefined ? {} : { fileSystem }),
     };
   });
 }
@@ -77,6 +87,7 @@ export function planContainer(
   parameters: Record<string, string>,
 ): ContainerPlan {
   const resourceRequirements = mergeRequirements(properties, overrides);
+  const extras = extrasOf(properties);
   const amount = (type: string, absent: number) =>
     Number(resourceRequirements.find((item) => item.type === type)?.value ?? absent);
   return {
@@ -86,6 +97,7 @@ export function planContainer(
     vcpus: amount('VCPU', 1),
     memoryMiB: amount('MEMORY', 0),
     mounts: mountsOf(properties),
+    ...(Object.keys(extras).length > 0 && { extras }),
     readonlyRoot: properties.readonlyRootFilesystem ?? false,
     properties: { ...properties },
     resourceRequirements,
@@ -121,5 +133,10 @@ export function containerProblem(properties: ContainerProperties | undefined): s
   if (properties === undefined) return 'Container properties should not be empty';
   if ((properties.image ?? '') === '')
     return 'Container properties image should not be null or empty';
-  return requirementProblem(properties) ?? mountProblem(properties);
+  return (
+    requirementProblem(properties) ??
+    mountProblem(properties) ??
+    volumeProblem(properties.volumes ?? []) ??
+    secretProblem(properties)
+  );
 }

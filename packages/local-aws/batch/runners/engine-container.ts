@@ -6,6 +6,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import type { ContainerExtras } from '../jobs.ts';
 import {
   cannotStartReason,
   OUT_OF_MEMORY_REASON,
@@ -63,6 +64,7 @@ function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Cont
     ...(memoryMiB > 0 ? [`--memory=${memoryMiB}m`] : []),
     `--cpu-shares=${Math.max(2, Math.round(vcpus * SHARES_PER_CPU))}`,
     ...(readonlyRoot ? ['--read-only'] : []),
+    ...extraFlags(container.extras ?? {}),
     ...flags,
     ...volumes,
     ...variables,
@@ -70,6 +72,20 @@ function runArguments({ dataFolder, flags = [] }: EngineOptions, container: Cont
     ...command,
   ];
 }
+
+const extraFlags = ({
+  user,
+  ulimits = [],
+  sharedMemoryMiB,
+  tmpfs = [],
+}: ContainerExtras): string[] => [
+  ...(user === undefined ? [] : [`--user=${user}`]),
+  ...ulimits.map(({ name, soft, hard }) => `--ulimit=${name}=${soft}:${hard}`),
+  ...(sharedMemoryMiB === undefined ? [] : [`--shm-size=${sharedMemoryMiB}m`]),
+  ...tmpfs.map(
+    ({ path, sizeMiB }) => `--tmpfs=${path}:rw,nosuid,nodev,exec,mode=1777,size=${sizeMiB}m`,
+  ),
+];
 
 /** Variables that change how the engine's own program behaves. */
 const isEnginesOwn = (name: string) =>

@@ -1,7 +1,7 @@
 /**
  * Containers by bubblewrap: own root folder, own processes, the host's network. 8 to 12 ms each.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Container, Runner } from '../runner.ts';
 import type { Cgroups } from './cgroups.ts';
 import {
@@ -10,6 +10,7 @@ import {
   type Invocation,
   type Scratch,
 } from './process-container.ts';
+import { dressCommand, memoryFolders } from './dress.ts';
 import { sweepScratch } from './scratch.ts';
 import { planRootFolder, type Placement } from './root-folder.ts';
 
@@ -36,6 +37,18 @@ const KEPT_CAPABILITIES = [
 ];
 const IS_ROOT = process.getuid?.() === 0;
 
+/** bubblewrap makes a missing folder above a mount for its owner alone; Docker makes it for everybody. */
+const openParents = (placements: readonly Placement[]): string[] =>
+  [...new Set(placements.flatMap(({ to }) => foldersAbove(to)))]
+    .filter((folder) => !placements.some(({ to }) => folder === to || folder.startsWith(`${to}/`)))
+    .toSorted((one, other) => one.length - other.length)
+    .flatMap((folder) => ['--perms', '0755', '--dir', folder]);
+
+const foldersAbove = (path: string): string[] => {
+  const parent = dirname(path);
+  return parent === path || parent === '/' ? [] : [parent, ...foldersAbove(parent)];
+};
+
 function argumentsOf(placement: Placement): string[] {
   if (placement.kind === 'symlink') return ['--symlink', placement.target, placement.to];
   return [placement.kind === 'writable' ? '--bind' : '--ro-bind', placement.from, placement.to];
@@ -48,6 +61,7 @@ function invoke(program: string, container: Container, { root, volumes }: Scratc
   const capabilities = IS_ROOT
     ? ['--cap-drop', 'ALL', ...KEPT_CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`])]
     : [];
+  const placements = planRootFolder(container.mounts, volumes);
   const privateArguments = [
     '--unshare-pid',
     '--unshare-ipc',
@@ -62,22 +76,33 @@ function invoke(program: string, container: Container, { root, volumes }: Scratc
     '--bind',
     root,
     '/',
-    ...planRootFolder(container.mounts, volumes).flatMap(argumentsOf),
+    ...openParents(placements),
+    ...placements.flatMap(argumentsOf),
     '--proc',
     '/proc',
     '--dev',
     '/dev',
+    ...memoryFolders(container.extras ?? {}),
     ...(container.readonlyRoot ? ['--remount-ro', '/'] : []),
     '--chdir',
     '/',
   ];
   return {
-    argv: [program, '--json-status-fd', '3', '--args', '4', '--', ...container.command],
+    argv: [
+      program,
+      '--json-status-fd',
+      '3',
+      '--args',
+      '4',
+      '--',
+      ...dressCommand(container.command, container.extras ?? {}),
+    ],
     privateArguments,
     // The first process of the task's PID namespace shows whose it is, as in a container of Docker.
     environment: { PATH: '/usr/bin:/bin', ...batchVariables(container) },
     reportsInit: true,
-    notFound: /^bwrap: execvp [^\n]*: (?:No such file or directory|Permission denied)\n$/m,
+    notFound:
+      /^(?:bwrap: execvp|setpriv: failed to execute) [^\n]*: (?:No such file or directory|Permission denied)\n$/m,
   };
 }
 

@@ -12,6 +12,7 @@ import {
   type Invocation,
   type Scratch,
 } from './process-container.ts';
+import { dressCommand } from './dress.ts';
 import { planRootFolder, type Placement } from './root-folder.ts';
 import { sweepScratch } from './scratch.ts';
 
@@ -57,7 +58,7 @@ function invoke(
       '--pdeathsig',
       'KILL',
       '--',
-      ...container.command,
+      ...dressCommand(container.command, container.extras ?? {}),
     ],
     environment: containerEnvironment(container),
     reportsInit: false,

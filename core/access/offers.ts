@@ -1,0 +1,63 @@
+/** What an installation offers to tasks, and to whose: by its settings, under their names in Config. */
+import { isFolderName, readVolumes, isPerOwner } from '../container/volumes.ts';
+import { isSameQueue } from '../submission/on-demand.ts';
+
+interface OfferSettings {
+  jobQueue: string;
+  /** '' where there is none. */
+  spotQueue: string;
+  onDemandQueues: readonly string[];
+  /** `zone=queue` each. */
+  zoneQueues: readonly string[];
+  /** GiB; 0 where it is not known. */
+  largestDiskGb: number;
+  containerUser: string;
+  /** ARNs of secrets that tasks may name; `*` is any text, `{owner}` the owner of the task. */
+  allowedSecrets: readonly string[];
+  /** The same for logins to registries. */
+  allowedCredentials: readonly string[];
+  volumes: readonly string[];
+  taskVolumes: readonly string[];
+  logGroup: string;
+  /** Log groups that tasks may name. */
+  logGroups: readonly string[];
+}
+
+export interface Offers extends OfferSettings {
+  /** Of the caller's tasks. */
+  owner: string;
+}
+
+/** Before the values of a secret's JSON, its stages and its versions. */
+const SECRET_FIELDS = 7;
+
+/** Whether an owner's task may name a secret. A part of an allowed secret is allowed too. */
+export const mayUseSecret = (arn: string, patterns: readonly string[], owner: string): boolean =>
+  patterns.some((pattern) => {
+    const matcher = patternOf(pattern, owner);
+    const whole = arn.split(':').slice(0, SECRET_FIELDS).join(':');
+    return matcher !== undefined && (matcher.test(arn) || matcher.test(whole));
+  });
+
+const OWNER = '{owner}';
+const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+
+/**
+ * Undefined for an owner whose name could reach what is another's: with a slash in it, `ann` would
+ * be above `ann/bob`.
+ */
+function patternOf(pattern: string, owner: string): RegExp | undefined {
+  if (pattern.includes(OWNER) && !isFolderName(owner)) return undefined;
+  const named = pattern.split(OWNER).map((part) => part.split('*').map(escaped).join('.*'));
+  return new RegExp(`^${named.join(escaped(owner))}$`, 's');
+}
+
+/** Names of the volumes that an owner's tasks may name. */
+export const volumesFor = ({ volumes, owner }: Pick<Offers, 'volumes' | 'owner'>): string[] =>
+  [...readVolumes(volumes).values()]
+    .filter((volume) => !isPerOwner(volume) || isFolderName(owner))
+    .map(({ name }) => name);
+
+/** Whether a token's list of queues has one; any, where there is no list. */
+export const allowsQueue = (queue: string, queues: readonly string[] | undefined): boolean =>
+  queues === undefined || queues.some((one) => isSameQueue(one, queue));

@@ -1,0 +1,271 @@
+/**
+ * What a task's container gets besides its image and its size: a GPU, memory that processes share,
+ * secrets, volumes, a place for its log. Settings give the defaults of all tasks; a task replaces
+ * them by backend parameters.
+ */
+import { parseImageName } from '../image/image-name.ts';
+import {
+  IMAGE_USER,
+  readSecret,
+  readTmpfs,
+  readUlimit,
+  type SecretVariable,
+  type Tmpfs,
+  type Ulimit,
+} from './option-forms.ts';
+import {
+  readVolumes,
+  volumeContent,
+  volumeOf,
+  type OfferedVolume,
+  type VolumeContent,
+} from './volumes.ts';
+
+/** What a task asks for itself; what is absent is as the settings say. */
+export interface ContainerOptions {
+  gpus?: number;
+  sharedMemoryMib?: number;
+  /** In place of those of the same name. */
+  ulimits?: Ulimit[];
+  /** In place of those at the same path. */
+  tmpfs?: Tmpfs[];
+  /** `image` for the USER of the image. */
+  user?: string;
+  /** Beside those of all tasks. */
+  secrets?: SecretVariable[];
+  /** ARN of the secret with the login of the image's registry. */
+  registryCredentials?: string;
+  /** Names of offered volumes, beside those of all tasks. */
+  volumes?: string[];
+  logGroup?: string;
+  logPrefix?: string;
+}
+
+/** The settings, by their names in Config. */
+export interface OptionSettings {
+  containerUser: string;
+  executionRole: string;
+  sharedMemoryMib: number;
+  /** Items as core/container/option-forms.ts reads them. */
+  ulimits: readonly string[];
+  tmpfs: readonly string[];
+  taskSecrets: readonly string[];
+  /** `registry or repository=ARN` each. */
+  registryCredentials: readonly string[];
+  /** Items as core/container/volumes.ts reads them. */
+  volumes: readonly string[];
+  /** Names of those that every task gets. */
+  taskVolumes: readonly string[];
+  logGroup: string;
+  logPrefix: string;
+  logBuffer: string;
+}
+
+/** What is empty is left to AWS. */
+const NOTHING: OptionSettings = {
+  containerUser: '0',
+  executionRole: '',
+  sharedMemoryMib: 0,
+  ulimits: [],
+  tmpfs: [],
+  taskSecrets: [],
+  registryCredentials: [],
+  volumes: [],
+  taskVolumes: [],
+  logGroup: '',
+  logPrefix: '',
+  logBuffer: '25m',
+};
+
+interface OptionContext {
+  /** As the task names it. */
+  image: string;
+  owner: string;
+}
+
+/** All options of one task's container, with the defaults. */
+export interface EffectiveOptions {
+  gpus: number;
+  sharedMemoryMib: number;
+  ulimits: Ulimit[];
+  tmpfs: Tmpfs[];
+  user: string;
+  secrets: SecretVariable[];
+  registryCredentials: string | undefined;
+  volumes: OfferedVolume[];
+  log: { group: string; prefix: string; buffer: string };
+  executionRole: string;
+}
+
+const present = <T>(item: T | undefined): item is T => item !== undefined;
+
+/** The later of two with the same key wins. */
+const byKey = <T>(items: readonly T[], keyOf: (item: T) => string): T[] => [
+  ...new Map(items.map((item) => [keyOf(item), item])).values(),
+];
+
+export function effectiveOptions(
+  own: ContainerOptions,
+  given: Partial<OptionSettings>,
+  { image, owner }: OptionContext,
+): EffectiveOptions {
+  const settings = { ...NOTHING, ...given };
+  const offered = readVolumes(settings.volumes);
+  const names = new Set([...settings.taskVolumes, ...(own.volumes ?? [])]);
+  return {
+    gpus: own.gpus ?? 0,
+    sharedMemoryMib: own.sharedMemoryMib ?? settings.sharedMemoryMib,
+    ulimits: byKey(
+      [...settings.ulimits.map(readUlimit).filter(present), ...(own.ulimits ?? [])],
+      ({ name }) => name,
+    ),
+    tmpfs: byKey(
+      [...settings.tmpfs.map(readTmpfs).filter(present), ...(own.tmpfs ?? [])],
+      ({ path }) => path,
+    ),
+    user: own.user ?? settings.containerUser,
+    secrets: byKey(
+      [...settings.taskSecrets.map(readSecret).filter(present), ...(own.secrets ?? [])],
+      ({ name }) => name,
+    ),
+    registryCredentials:
+      own.registryCredentials ?? credentialsFor(image, settings.registryCredentials),
+    // A volume that is no longer offered is left out.
+    volumes: [...names]
+      .flatMap((name) => offered.get(name) ?? [])
+      .map((one) => volumeOf(one, owner)),
+    log: {
+      group: own.logGroup ?? settings.logGroup,
+      prefix: own.logPrefix ?? settings.logPrefix,
+      buffer: settings.logBuffer,
+    },
+    executionRole: settings.executionRole,
+  };
+}
+
+/** Of the longest registry or repository that the image is below: `ghcr.io/lab`. */
+function credentialsFor(image: string, entries: readonly string[]): string | undefined {
+  const name = parseImageName(image);
+  const place = name ? `${name.registry}/${name.repository}` : image;
+  const found = entries
+    .map((entry): [below: string, arn: string] => {
+      const at = entry.indexOf('=');
+      return [entry.slice(0, at), entry.slice(at + 1)];
+    })
+    .filter(([below]) => place === below || place.startsWith(`${below}/`))
+    .toSorted(([a], [b]) => b.length - a.length);
+  return found[0]?.[1];
+}
+
+/** What RegisterJobDefinition is told of it, in its containerProperties. */
+export interface OptionContent {
+  user?: string;
+  executionRoleArn?: string;
+  ulimits?: { name: string; softLimit: number; hardLimit: number }[];
+  linuxParameters?: {
+    sharedMemorySize?: number;
+    tmpfs?: { containerPath: string; size: number; mountOptions: string[] }[];
+  };
+  secrets?: { name: string; valueFrom: string }[];
+  repositoryCredentials?: { credentialsParameter: string };
+  logConfiguration?: { logDriver: 'awslogs'; options: Record<string, string> };
+}
+
+export interface MountedVolume {
+  content: VolumeContent;
+  mount: { sourceVolume: string; containerPath: string; readOnly: boolean };
+}
+
+export const mountedVolumes = ({ volumes }: EffectiveOptions): MountedVolume[] =>
+  volumes.map((volume) => ({
+    content: volumeContent(`volume-${volume.name}`, volume),
+    mount: {
+      sourceVolume: `volume-${volume.name}`,
+      containerPath: volume.containerPath,
+      readOnly: volume.readOnly,
+    },
+  }));
+
+export function optionContent(options: EffectiveOptions): OptionContent {
+  const { ulimits, secrets, registryCredentials, user, executionRole } = options;
+  const linux = linuxParameters(options);
+  return {
+    ...(user !== IMAGE_USER && { user }),
+    ...(executionRole !== '' && { executionRoleArn: executionRole }),
+    ...(ulimits.length > 0 && {
+      ulimits: ulimits.map(({ name, soft, hard }) => ({ name, softLimit: soft, hardLimit: hard })),
+    }),
+    ...(Object.keys(linux).length > 0 && { linuxParameters: linux }),
+    ...(secrets.length > 0 && {
+      secrets: secrets.map(({ name, arn }) => ({ name, valueFrom: arn })),
+    }),
+    ...(registryCredentials !== undefined && {
+      repositoryCredentials: { credentialsParameter: registryCredentials },
+    }),
+    ...logConfiguration(options),
+  };
+}
+
+/** What Docker itself mounts a tmpfs with, but programs may be run from it. */
+const TMPFS_OPTIONS = ['rw', 'nosuid', 'nodev', 'exec', 'mode=1777'];
+
+const linuxParameters = ({
+  sharedMemoryMib,
+  tmpfs,
+}: EffectiveOptions): NonNullable<OptionContent['linuxParameters']> => ({
+  ...(sharedMemoryMib > 0 && { sharedMemorySize: sharedMemoryMib }),
+  ...(tmpfs.length > 0 && {
+    tmpfs: tmpfs.map(({ path, sizeMib }) => ({
+      containerPath: path,
+      size: sizeMib,
+      mountOptions: TMPFS_OPTIONS,
+    })),
+  }),
+});
+
+/**
+ * Non-blocking: with the default of the log driver, a task stands still while CloudWatch throttles
+ * or does not answer. The task's own stdout and stderr are in S3.
+ */
+function logConfiguration({
+  log: { group, prefix, buffer },
+}: EffectiveOptions): Pick<OptionContent, 'logConfiguration'> {
+  if (group === '' && prefix === '') return {};
+  return {
+    logConfiguration: {
+      logDriver: 'awslogs',
+      options: {
+        ...(group !== '' && { 'awslogs-group': group }),
+        ...(prefix !== '' && { 'awslogs-stream-prefix': prefix }),
+        mode: 'non-blocking',
+        'max-buffer-size': buffer,
+      },
+    },
+  };
+}
+
+/**
+ * What of it a command can notice in its results, by name: part of the fingerprint of a call. Sizes
+ * are not, as ram_gb is not; nor are logs, credentials and tags.
+ */
+export function optionFacts(options: EffectiveOptions): Record<string, string> {
+  const { gpus, user, secrets, volumes, tmpfs } = options;
+  return {
+    ...(gpus > 0 && { gpus: String(gpus) }),
+    ...(user !== '0' && { user }),
+    ...(secrets.length > 0 && {
+      secrets: sortedLines(secrets.map(({ name, arn }) => `${name}=${arn}`)),
+    }),
+    ...(volumes.length > 0 && {
+      mounted_volumes: sortedLines(
+        volumes.map(({ source, folder, accessPoint, containerPath }) =>
+          [containerPath, source, folder, accessPoint].filter(Boolean).join(' '),
+        ),
+      ),
+    }),
+    // It hides what the image has there.
+    ...(tmpfs.length > 0 && { tmpfs: sortedLines(tmpfs.map(({ path }) => path)) }),
+  };
+}
+
+const sortedLines = (lines: readonly string[]): string => lines.toSorted().join(', ');
