@@ -183,6 +183,14 @@ it('bench sequential reports one commit for a POST, none for a GET, and times be
   expectNumbers(rows['the database'], ['SELECT 1 p50 ms', 'INSERT and COMMIT p50 ms']);
 });
 
+it('bench indexes reports what a task costs with all indexes of its table, without each, and with none', async () => {
+  const rows = await run('indexes');
+  expect(Object.keys(rows)).toContain('without tasks_due');
+  const [all, none] = [rows['all indexes'], rows['none']];
+  expect(all?.['redo bytes/task']).toBeGreaterThan(none?.['redo bytes/task'] ?? Infinity);
+  expectNumbers(all, ['CPU µs/task, insert', 'CPU µs/task, five moves']);
+});
+
 it('bench soak runs tasks of every kind to their ends, and says of each metric whether it was flat', async () => {
   const { options } = parseOptions(['soak', '--minutes', '0.05', '--tasks', '60']);
   const runMs: [number, number] = [20, 60];
