@@ -8,6 +8,7 @@ import { events } from './events.ts';
 import { flights } from './flights.ts';
 import { hits } from './hits.ts';
 import { memory } from './memory.ts';
+import { indexes } from './indexes.ts';
 import type { BenchOptions } from './options.ts';
 import type { Rows } from './report.ts';
 import { sequential } from './sequential.ts';
@@ -40,6 +41,7 @@ export const benches = {
   scale: { run: scale, tasks: [10_000] },
   memory: { run: memory, tasks: [100_000] },
   events: { run: events, tasks: [1000] },
+  indexes: { run: indexes, tasks: [10_000] },
   soak: { run: soak, tasks: [200_000] },
 } satisfies Record<string, Bench>;
 

@@ -18,7 +18,7 @@ import type { World } from './world.ts';
  */
 const COMPARED: Readonly<Record<string, { times: number; perSecond: number }>> = {
   'SQL rows written/task': { times: 1.04, perSecond: 0 },
-  'SQL rows read/task': { times: 1.25, perSecond: 200 },
+  'SQL rows read/task': { times: 1.15, perSecond: 200 },
   'SQL statements/task': { times: 1.4, perSecond: 20 },
   'Redis commands/task': { times: 1.4, perSecond: 100 },
   's3 requests/task': { times: 1.4, perSecond: 2 },

@@ -113,7 +113,7 @@ async function measureRows(
 /**
  * A row like those of `tasks`: each column that has no default, and those that every task fills.
  */
-const sampleRow = (nowMs: number): Record<string, unknown> => ({
+export const sampleRow = (nowMs: number): Record<string, unknown> => ({
   owner: '',
   cache_domain: '',
   scatter_id: 1,

@@ -36,6 +36,9 @@ export interface ServerCounts {
   rowsRead: number;
   /** Inserted, updated and deleted. */
   rowsWritten: number;
+  /** Statements that waited for a lock of a row, and for how long together. */
+  lockWaits: number;
+  lockWaitMs: number;
   redisCommands: number;
   redisMb: number;
   redisPeakMb: number;
@@ -44,7 +47,7 @@ export interface ServerCounts {
 export async function readServers(pool: Pool, redis: Redis): Promise<ServerCounts> {
   const rows = await select<{ Variable_name: string; Value: string }>(
     pool,
-    `SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_commit')
+    `SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_commit', 'Innodb_row_lock_waits', 'Innodb_row_lock_time')
       OR Variable_name LIKE 'Handler\\_%'`,
   );
   const status = new Map(rows.map((row) => [row.Variable_name, Number(row.Value)]));
@@ -58,6 +61,8 @@ export async function readServers(pool: Pool, redis: Redis): Promise<ServerCount
     sqlCommits: status.get('Com_commit') ?? 0,
     rowsRead: sum('read_first', 'read_key', 'read_last', 'read_next', 'read_prev', 'read_rnd'),
     rowsWritten: sum('write', 'update', 'delete'),
+    lockWaits: status.get('Innodb_row_lock_waits') ?? 0,
+    lockWaitMs: status.get('Innodb_row_lock_time') ?? 0,
     redisCommands: fact('total_commands_processed'),
     redisMb: fact('used_memory') / 2 ** 20,
     redisPeakMb: fact('used_memory_peak') / 2 ** 20,

@@ -125,6 +125,8 @@ export function usageRows(before: Snapshot, after: Snapshot, tasks: number): Row
   row['SQL commits/task'] = (after.servers.sqlCommits - before.servers.sqlCommits) / tasks;
   row['SQL rows read/task'] = (after.servers.rowsRead - before.servers.rowsRead) / tasks;
   row['SQL rows written/task'] = (after.servers.rowsWritten - before.servers.rowsWritten) / tasks;
+  row['row lock waits'] = after.servers.lockWaits - before.servers.lockWaits;
+  row['row lock wait ms'] = after.servers.lockWaitMs - before.servers.lockWaitMs;
   row['Redis commands/task'] = (after.servers.redisCommands - before.servers.redisCommands) / tasks;
   return row;
 }

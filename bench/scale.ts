@@ -1,10 +1,13 @@
-/** The same scatter with one, two and four worker processes. */
+/**
+ * The same scatter with one to four worker processes. Waits for locks say whether they hinder each other, also where
+ * there are fewer cores than processes; `--wire-ms` puts the database behind a network.
+ */
 import { inWorld } from './in-world.ts';
 import type { BenchOptions } from './options.ts';
 import type { Rows } from './report.ts';
 import { runScatter } from './scatter.ts';
 
-const PROCESSES = [1, 2, 4];
+const PROCESSES = [1, 2, 3, 4];
 
 export async function scale(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};

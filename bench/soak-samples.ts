@@ -9,9 +9,12 @@ export interface Sample {
   atMs: number;
   /** Tasks accepted so far. */
   accepted: number;
-  /** By metric. Those of tables are rows per task accepted. */
+  /** By metric. */
   values: Row;
 }
+
+/** Tables whose rows are written when a task ends: per task that ended, since many of a short soak have not. */
+const WRITTEN_AT_THE_END = new Set(['cache_entries', 'cache_outputs', 'object_sums']);
 
 /** Their memory is that of the machine's servers and of the local AWS, which keeps every job. */
 const NOT_OF_THE_FLEET = new Set(['aws']);
@@ -29,8 +32,11 @@ export async function takeSample(world: World): Promise<Sample> {
   const info = await world.redis.info();
   values['Redis connections'] = Number(/^connected_clients:(\d+)/m.exec(info)?.[1] ?? 0);
   values['Redis keys'] = await world.redis.dbsize();
+  const ended = await countAll(world, 'tasks WHERE ended_ms IS NOT NULL');
   for (const table of await tableNames(world))
-    values[`rows/task: ${table}`] = (await countAll(world, table)) / Math.max(1, accepted);
+    values[`rows/task: ${table}`] =
+      (await countAll(world, table)) /
+      Math.max(1, WRITTEN_AT_THE_END.has(table) ? ended : accepted);
   return { atMs: Date.now(), accepted, values };
 }
 
@@ -43,6 +49,7 @@ async function tableNames({ pool }: World): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
+/** @param table and a condition */
 async function countAll({ pool }: World, table: string): Promise<number> {
   const row = await selectFirst<{ count: number }>(pool, `SELECT COUNT(*) AS count FROM ${table}`);
   return row?.count ?? 0;

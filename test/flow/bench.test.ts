@@ -136,11 +136,16 @@ it('bench cache reports lookups beside pruning, and the requests of a hit beside
   expectNumbers(rows[`${TASKS} hits, copy`], ['hits/s', 'S3 requests/hit beside copies']);
 });
 
-it('bench scale reports the same scatter for one, two and four workers', async () => {
+it('bench scale reports the same scatter for one to four workers, and their waits for locks', async () => {
   const rows = await run('scale');
-  expect(Object.keys(rows)).toEqual([1, 2, 4].map((workers) => `${workers} workers, ${TASKS}`));
+  expect(Object.keys(rows)).toEqual([1, 2, 3, 4].map((workers) => `${workers} workers, ${TASKS}`));
   for (const row of Object.values(rows)) expect(row).toMatchObject({ submissions: 1 });
-  expectNumbers(rows[`4 workers, ${TASKS}`], [...USAGE, 'worker4 CPU ms/task']);
+  expectNumbers(rows[`4 workers, ${TASKS}`], [
+    ...USAGE,
+    'worker4 CPU ms/task',
+    'row lock waits',
+    'row lock wait ms',
+  ]);
 });
 
 it('bench singles reports accepted posts, reads, and how posts are packed', async () => {
@@ -176,6 +181,14 @@ it('bench sequential reports one commit for a POST, none for a GET, and times be
   for (const name of ['POST', 'GET MINIMAL'])
     expect(rows[name]?.['of a bare INSERT and COMMIT'], name).toBeGreaterThan(0);
   expectNumbers(rows['the database'], ['SELECT 1 p50 ms', 'INSERT and COMMIT p50 ms']);
+});
+
+it('bench indexes reports what a task costs with all indexes of its table, without each, and with none', async () => {
+  const rows = await run('indexes');
+  expect(Object.keys(rows)).toContain('without tasks_due');
+  const [all, none] = [rows['all indexes'], rows['none']];
+  expect(all?.['redo bytes/task']).toBeGreaterThan(none?.['redo bytes/task'] ?? Infinity);
+  expectNumbers(all, ['CPU µs/task, insert', 'CPU µs/task, five moves']);
 });
 
 it('bench soak runs tasks of every kind to their ends, and says of each metric whether it was flat', async () => {
