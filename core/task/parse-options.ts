@@ -168,9 +168,17 @@ function credentialsOf({ valueOf, refuse, offers }: Asked): ContainerOptions {
 
 function volumesOf({ valueOf, refuse, offers }: Asked): ContainerOptions {
   const text = valueOf(['volumes'])?.text;
+  const offered = offers ? volumesFor(offers) : [];
+  const lacking = offers?.taskVolumes.find((name) => !offered.includes(name));
+  if (lacking !== undefined)
+    refuse(
+      'volumes',
+      `a task of an owner whose name can be that of a folder, because every task gets the volume ${lacking}, which ` +
+        "has a folder for each owner: letters, digits and '. _ - + @', at most 64",
+      offers?.owner ?? '',
+    );
   if (text === undefined) return {};
   const volumes = splitList(text);
-  const offered = offers ? volumesFor(offers) : [];
   if (volumes.length > 0 && volumes.every((name) => offered.includes(name))) return { volumes };
   refuse('volumes', `names of offered volumes: ${offered.join(', ') || 'there are none'}`, text);
   return {};

@@ -263,6 +263,22 @@ describe('what only an operator may grant', () => {
     expect(Object.keys(refused({ volumes: 'home' }, '..'))).toEqual([field('volumes')]);
   });
 
+  test('nor is such a volume of all tasks: their tasks are refused, and mount nothing of others', () => {
+    const own = { ...settings, BATCHWELL_TASK_VOLUMES: 'home' };
+    for (const owner of ['', '.', '..', '../bob', 'ann/x', 'a b', 'a'.repeat(65)]) {
+      expect(Object.keys(refusedResources({}, { settings: own, owner })), owner).toEqual([
+        field('volumes'),
+      ]);
+      const { containerProperties } = definitionContent('alpine', read({}), {
+        ...readConfig(own),
+        memoryGrowths: 0,
+        owner,
+      });
+      expect(JSON.stringify(containerProperties), owner).not.toContain('fs-0123abcd');
+    }
+    expect(JSON.stringify(content({}, { own }))).toContain('/home/ann"');
+  });
+
   test('a task cannot be root where the operator named another user', () => {
     const own = { BATCHWELL_CONTAINER_USER: '1000' };
     // A name can be anybody in the image.
