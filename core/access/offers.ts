@@ -18,6 +18,10 @@ interface OfferSettings {
   allowedCredentials: readonly string[];
   volumes: readonly string[];
   taskVolumes: readonly string[];
+  /** Folders of the hosts that every task sees at their own paths. */
+  sharedFolders: readonly string[];
+  /** `key=value` each, of all jobs. */
+  jobTags: readonly string[];
   logGroup: string;
   /** Log groups that tasks may name. */
   logGroups: readonly string[];
