@@ -178,8 +178,8 @@ export const containers = {
       variable: 'BATCHWELL_JOB_TAGS',
       effect:
         'Tags of all Batch jobs and their ECS tasks, by which AWS divides costs. Each as ' +
-        'key=value; {owner} in a value is replaced by the owner of the task. A task adds its own ' +
-        'with the parameter job_tags.',
+        'key=value; {owner} in a value is replaced by the owner of the task. A task adds its own, or ' +
+        'replaces those without {owner}, with the parameter job_tags.',
       check: checkTags,
     }),
   },

@@ -323,11 +323,7 @@ async function downloadNow(
         await file.close();
       }
     });
-    await rename(unfinished, path).catch((error: unknown) => {
-      throw isCode(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')
-        ? new DeclaredError(`a folder is already at its path ${path}`)
-        : error;
-    });
+    await rename(unfinished, path).catch(sayFolder(path));
     return downloaded;
   } catch (error) {
     await rm(unfinished, { force: true });
@@ -337,3 +333,12 @@ async function downloadNow(
 
 const isCode = (error: unknown, ...codes: string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code));
+
+/** For a file that could not be put at its path. */
+export const sayFolder =
+  (path: string) =>
+  (error: unknown): never => {
+    throw isCode(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')
+      ? new DeclaredError(`a folder is already at its path ${path}`)
+      : error;
+  };

@@ -14,7 +14,7 @@ import { directorySum, readDigest, sumsDigest } from '../core/cache/read-digest.
 import type { ReadInput, ReadObject } from '../core/cache/read-digest.ts';
 import type { InputsRead, StagerError } from '../core/result/result.ts';
 import type { Target } from './body.ts';
-import { download, FILES_AT_ONCE, UNFINISHED } from './download.ts';
+import { download, FILES_AT_ONCE, sayFolder, UNFINISHED } from './download.ts';
 import type { Source } from './download.ts';
 import { allSettled, limitTo } from './limit.ts';
 import { anyRoom } from './room.ts';
@@ -232,7 +232,7 @@ async function findInPlace({ shared }: Means, { kind, path }: DeclaredInput): Pr
 async function fetchOne(means: Means, input: DeclaredInput): Promise<Fetched> {
   if (input.kind === 'content') {
     await makeFolder(dirname(input.path));
-    await writeFile(input.path, input.content);
+    await writeFile(input.path, input.content).catch(sayFolder(input.path));
     return NOT_FROM_S3;
   }
   const sharedPath = containerPath(pathOfUrl(input.url) ?? '');
@@ -302,6 +302,22 @@ const sourceOf = (input: DeclaredInput): string =>
       ]);
 
 /**
+ * By position, the first input that it repeats, or itself. What another one was laid over is laid again: the last one
+ * at a path wins.
+ */
+function firstOfSame(inputs: readonly DeclaredInput[]): number[] {
+  const lastAt = new Map<string, { source: string; position: number }>();
+  return inputs.map((input, position) => {
+    const path = containerPath(input.path) ?? input.path;
+    const source = sourceOf(input);
+    const last = lastAt.get(path);
+    if (last?.source === source) return last.position;
+    lastAt.set(path, { source, position });
+    return position;
+  });
+}
+
+/**
  * All at once, but what is inside of a folder input is laid over it, once that is there. What is declared twice is
  * fetched once.
  */
@@ -315,18 +331,14 @@ async function fetchInOrder(
       isFolder: kind === 'folder',
     })),
   );
-  const first = new Map<string, number>();
-  for (const [position, input] of inputs.entries()) {
-    const source = sourceOf(input);
-    if (!first.has(source)) first.set(source, position);
-  }
+  const first = firstOfSame(inputs);
   const begun: (Promise<Fetched> | undefined)[] = [];
   const fetchAt = (position: number): Promise<Fetched> => {
     const known = begun[position];
     const input = inputs[position];
     if (known) return known;
     if (!input) throw new RangeError(`There is no input ${position}.`);
-    const same = first.get(sourceOf(input)) ?? position;
+    const same = first[position] ?? position;
     const fetched =
       same === position
         ? Promise.allSettled((after[position] ?? []).map(fetchAt)).then(() =>

@@ -33,8 +33,9 @@ async function makeFrom(path: string): Promise<string | undefined> {
     return await makeOne(path);
   } catch (error) {
     const above = dirname(path);
-    if (codeOf(error) !== 'ENOENT' || above === path || (await isFolder(above))) throw error;
-    const first = await makeFrom(above);
+    if (codeOf(error) !== 'ENOENT' || above === path) throw error;
+    // Another input may have made it in the meantime.
+    const first = (await isFolder(above)) ? undefined : await makeFrom(above);
     const last = await makeOne(path);
     return first ?? last;
   }

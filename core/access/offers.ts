@@ -1,5 +1,5 @@
 /** What an installation offers to tasks, and to whose: by its settings, under their names in Config. */
-import { isFolderName, readVolumes, isPerOwner } from '../container/volumes.ts';
+import { isFolderName, isForOwner, readVolumes } from '../container/volumes.ts';
 import { isSameQueue } from '../submission/on-demand.ts';
 
 interface OfferSettings {
@@ -18,6 +18,10 @@ interface OfferSettings {
   allowedCredentials: readonly string[];
   volumes: readonly string[];
   taskVolumes: readonly string[];
+  /** Folders of the hosts that every task sees at their own paths. */
+  sharedFolders: readonly string[];
+  /** `key=value` each, of all jobs. */
+  jobTags: readonly string[];
   logGroup: string;
   /** Log groups that tasks may name. */
   logGroups: readonly string[];
@@ -55,7 +59,7 @@ function patternOf(pattern: string, owner: string): RegExp | undefined {
 /** Names of the volumes that an owner's tasks may name. */
 export const volumesFor = ({ volumes, owner }: Pick<Offers, 'volumes' | 'owner'>): string[] =>
   [...readVolumes(volumes).values()]
-    .filter((volume) => !isPerOwner(volume) || isFolderName(owner))
+    .filter((volume) => isForOwner(volume, owner))
     .map(({ name }) => name);
 
 /** Whether a token's list of queues has one; any, where there is no list. */

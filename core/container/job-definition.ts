@@ -222,17 +222,25 @@ export function queueChange(
   return from && to && from.queue !== to.queue ? { from: from.queue, to: to.queue } : undefined;
 }
 
+/** By key; `{owner}` in a value is still to be replaced. */
+export const readJobTags = (entries: readonly string[]): Map<string, string> =>
+  new Map(
+    entries.map((text): [string, string] => {
+      const at = text.indexOf('=');
+      return [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+    }),
+  );
+
 /** A task's own tag replaces the configured one of its name. */
-function tagsOf(
+const tagsOf = (
   { job_tags: own }: Resources,
   { jobTags = [], owner }: SchedulingSettings,
-): Record<string, string> {
-  const configured = jobTags.map((text): [string, string] => {
-    const at = text.indexOf('=');
-    return [text.slice(0, at).trim(), ownerTag(text.slice(at + 1).trim(), owner)];
-  });
-  return { ...Object.fromEntries(configured), ...own };
-}
+): Record<string, string> => ({
+  ...Object.fromEntries(
+    [...readJobTags(jobTags)].map(([key, value]) => [key, ownerTag(value, owner)]),
+  ),
+  ...own,
+});
 
 /** AWS allows few characters in the value of a tag. */
 const ownerTag = (value: string, owner: string): string =>

@@ -14,6 +14,7 @@ import {
   type Ulimit,
 } from './option-forms.ts';
 import {
+  isForOwner,
   readVolumes,
   volumeContent,
   volumeOf,
@@ -130,9 +131,10 @@ export function effectiveOptions(
     ),
     registryCredentials:
       own.registryCredentials ?? credentialsFor(image, settings.registryCredentials),
-    // A volume that is no longer offered is left out.
+    // A volume that is no longer offered is left out, and so is a folder that would be another owner's.
     volumes: [...names]
       .flatMap((name) => offered.get(name) ?? [])
+      .filter((volume) => isForOwner(volume, owner))
       .map((one) => volumeOf(one, owner)),
     log: {
       group: own.logGroup ?? settings.logGroup,

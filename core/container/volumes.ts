@@ -71,8 +71,12 @@ export const isFolderName = (owner: string): boolean => /^(?!\.\.?$)[\w.@+-]{1,6
 const OWNER = '{owner}';
 
 /** Whether the folder of a volume is its owner's own. */
-export const isPerOwner = ({ source, folder }: OfferedVolume): boolean =>
+const isPerOwner = ({ source, folder }: OfferedVolume): boolean =>
   source.includes(OWNER) || folder.includes(OWNER);
+
+/** Whether an owner's tasks can have it: a name such as `..` has no folder of its own. */
+export const isForOwner = (volume: OfferedVolume, owner: string): boolean =>
+  !isPerOwner(volume) || isFolderName(owner);
 
 /** As a task of an owner sees it. */
 export const volumeOf = (volume: OfferedVolume, owner: string): OfferedVolume => ({

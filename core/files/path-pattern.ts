@@ -31,24 +31,49 @@ interface Piece {
   text?: string;
 }
 
-const member = (text: string): string =>
-  literalInSet(text.length > 1 && text.startsWith('\\') ? text.slice(1) : text);
+/** `[.x.]` and `[=x=]`, which are x where no locale says more. */
+const COLLATED = String.raw`\[\..\.\]|\[=.=\]`;
+const ONE = String.raw`${COLLATED}|\\.|[^\\]`;
+const IN_SET = String.raw`\[:[a-z]+:\]|${COLLATED}|\\.|[^\]\\]`;
+/** A ']' that comes first is one of the set. */
+const SET = new RegExp(String.raw`^\[(?:([!^])|(?![!^]))((?:\]|${IN_SET})(?:${IN_SET})*)\]`, 'su');
+const MEMBER = new RegExp(
+  String.raw`\[:(?<name>[a-z]+):\]|(?<from>${ONE})-(?!\[:)(?<to>${ONE})|(?<one>${COLLATED}|\\.|.)`,
+  'gsu',
+);
+const WRITTEN = new RegExp(String.raw`^(?:\[[.=](.)[.=]\]|\\(.))$`, 'su');
+
+/** The character that a member of a set is. */
+function characterOf(member: string): string {
+  const [, collated, escaped] = WRITTEN.exec(member) ?? [];
+  return collated ?? escaped ?? member;
+}
+
+/** A range whose end is before its beginning holds nothing. */
+function rangeOf(from: string, to: string): string {
+  const [first, last] = [characterOf(from), characterOf(to)];
+  return (first.codePointAt(0) ?? 0) > (last.codePointAt(0) ?? 0)
+    ? ''
+    : `${literalInSet(first)}-${literalInSet(last)}`;
+}
 
 /** `[…]`; undefined when it is not closed and so is an ordinary '['. */
 function setPiece(rest: string): Piece | undefined {
-  const match = /^\[([!^]?)(\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*)\]/su.exec(rest);
+  const match = SET.exec(rest);
   if (!match) return undefined;
   const [whole, negated = '', inside = ''] = match;
-  const members = inside.matchAll(
-    /\[:(?<name>[a-z]+):\]|(?<from>\\.|[^\\])-(?<to>\\.|[^\\])|(?<one>\\.|.)/gsu,
-  );
-  const set = [...members].map(({ groups = {} }) => {
+  const set = [...inside.matchAll(MEMBER)].map(({ groups = {} }) => {
     const { name, from, to, one = '' } = groups;
     if (name !== undefined) return classes.get(name) ?? '';
-    return from === undefined || to === undefined ? member(one) : `${member(from)}-${member(to)}`;
+    return from === undefined || to === undefined
+      ? literalInSet(characterOf(one))
+      : rangeOf(from, to);
   });
   return { expression: `[${negated === '' ? '' : '^'}${set.join('')}]`, length: whole.length };
 }
+
+/** Of a `*`. */
+const ANY = '.*';
 
 const firstCharacter = (text: string): string => String.fromCodePoint(text.codePointAt(0) ?? 0);
 
@@ -56,7 +81,7 @@ function firstPiece(rest: string): Piece {
   const character = firstCharacter(rest);
   const plain = { expression: literal(character), length: character.length, text: character };
   if (character === '[') return setPiece(rest) ?? plain;
-  if (character === '*') return { expression: '.*', length: 1 };
+  if (character === '*') return { expression: ANY, length: 1 };
   if (character === '?') return { expression: '.', length: 1 };
   if (character !== '\\' || rest.length === 1) return plain;
   const escaped = firstCharacter(rest.slice(1));
@@ -99,14 +124,28 @@ export function literalStart(pattern: string): string {
   return steps.join('/');
 }
 
-/** One step of a path, as an expression for file names. */
-export const stepExpression = (step: string): RegExp =>
-  new RegExp(
-    `^${step.startsWith('.') ? '' : '(?!\\.)'}${piecesOf(step)
-      .map(({ expression }) => expression)
-      .join('')}$`,
+/**
+ * One step of a path, as an expression for file names. What follows a `*` is taken where it comes first and never
+ * looked for again: tried in all ways, five stars on a name of 120 letters took 39 s.
+ */
+export function stepExpression(step: string): RegExp {
+  const pieces = piecesOf(step);
+  const between: string[] = [''];
+  for (const piece of pieces) {
+    if (piece.expression === ANY) between.push('');
+    else between[between.length - 1] += piece.expression;
+  }
+  const [start = '', ...stars] = between;
+  const end = stars.pop();
+  const middle = stars
+    .filter((one) => one !== '')
+    .map((one, at) => `(?=(?<star${at}>.*?${one}))\\k<star${at}>`);
+  const hidden = pieces[0]?.text === '.' ? '' : '(?!\\.)';
+  return new RegExp(
+    `^${hidden}${start}${middle.join('')}${end === undefined ? '' : `.*${end}`}$`,
     'su',
   );
+}
 
 /** The name that a step without wildcards matches; undefined for one with wildcards. */
 export function literalStep(step: string): string | undefined {

@@ -12,7 +12,11 @@ export interface OnDemandSettings {
 /** Of an ARN the queue's name: a task may name a queue by either. */
 const nameOf = (queue: string): string => queue.replace(/^arn:.*:job-queue\//, '');
 
-export const isSameQueue = (one: string, other: string): boolean => nameOf(one) === nameOf(other);
+const isArn = (queue: string): boolean => queue.startsWith('arn:');
+
+/** Two ARNs of one name can be queues of two Regions or accounts. */
+export const isSameQueue = (one: string, other: string): boolean =>
+  isArn(one) && isArn(other) ? one === other : nameOf(one) === nameOf(other);
 
 /** From `queue=other` entries. @throws Error that says what was expected */
 export function readQueuePairs(entries: readonly string[], form: string): Map<string, string> {

@@ -22,6 +22,7 @@ import {
   ULIMIT_FORM,
   USER_FORM,
 } from '../container/option-forms.ts';
+import { readJobTags } from '../container/job-definition.ts';
 import type { ContainerOptions } from '../container/options.ts';
 import { readVolumes } from '../container/volumes.ts';
 import type { Resources } from './task.ts';
@@ -168,9 +169,17 @@ function credentialsOf({ valueOf, refuse, offers }: Asked): ContainerOptions {
 
 function volumesOf({ valueOf, refuse, offers }: Asked): ContainerOptions {
   const text = valueOf(['volumes'])?.text;
+  const offered = offers ? volumesFor(offers) : [];
+  const lacking = offers?.taskVolumes.find((name) => !offered.includes(name));
+  if (lacking !== undefined)
+    refuse(
+      'volumes',
+      `a task of an owner whose name can be that of a folder, because every task gets the volume ${lacking}, which ` +
+        "has a folder for each owner: letters, digits and '. _ - + @', at most 64",
+      offers?.owner ?? '',
+    );
   if (text === undefined) return {};
   const volumes = splitList(text);
-  const offered = offers ? volumesFor(offers) : [];
   if (volumes.length > 0 && volumes.every((name) => offered.includes(name))) return { volumes };
   refuse('volumes', `names of offered volumes: ${offered.join(', ') || 'there are none'}`, text);
   return {};
@@ -204,19 +213,30 @@ function refuseSharedMounts({ refuse, offers }: Asked, options: ContainerOptions
   const twiceMounted = mounted.find((path, at) => mounted.indexOf(path) < at);
   if (twiceMounted !== undefined)
     refuse('volumes', `volumes at paths of their own, not two at ${twiceMounted}`, volumes.join());
-  const paths = [...mounted, ...tmpfs.map(({ path }) => path)];
+  const taken = [...(offers?.sharedFolders ?? []), ...mounted];
+  const paths = [...new Set(taken), ...tmpfs.map(({ path }) => path)];
   const twice = paths.find((path, at) => paths.indexOf(path) < at);
   if (twice !== undefined && twice !== twiceMounted)
     refuse('tmpfs', `paths at which nothing else is mounted, unlike ${twice}`, twice);
 }
 
-function tagsOf({ valueOf, refuse }: Asked): Record<string, string> | undefined {
+/** Tags of the settings that name the owner say who pays: a task cannot replace those. */
+function tagsOf({ valueOf, refuse, offers }: Asked): Record<string, string> | undefined {
   const text = valueOf(['job_tags'])?.text;
   if (text === undefined) return undefined;
+  const configured = readJobTags(offers?.jobTags ?? []);
   const tags = splitList(text).map(readTag);
-  const known = tags.filter((tag) => tag !== undefined);
-  if (known.length > 0 && known.length === tags.length && known.length <= MOST_TAGS)
-    return Object.fromEntries(known);
-  refuse('job_tags', `up to ${MOST_TAGS} items separated by commas, each as ${TAG_FORM}`, text);
+  const own = new Map(tags.filter((tag) => tag !== undefined));
+  const room = MOST_TAGS - [...configured.keys()].filter((key) => !own.has(key)).length;
+  const taken = [...own.keys()].find((key) => configured.get(key)?.includes('{owner}'));
+  if (taken !== undefined)
+    refuse(
+      'job_tags',
+      `no tag ${taken}, in which BATCHWELL_JOB_TAGS has the owner of the task`,
+      text,
+    );
+  else if (own.size > 0 && !tags.includes(undefined) && own.size <= room)
+    return Object.fromEntries(own);
+  else refuse('job_tags', `up to ${room} items separated by commas, each as ${TAG_FORM}`, text);
   return undefined;
 }

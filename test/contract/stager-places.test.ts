@@ -55,6 +55,40 @@ describe('inputs', () => {
     ]);
   });
 
+  test('the last of several inputs at one path wins, also when it was declared before', async () => {
+    await world.s3.put('data/a', 'a');
+    await world.s3.put('data/b', 'b');
+    for (const name of ['d', 'e']) await world.s3.put(`data/${name}/x`, name);
+    await world.submit(
+      emptyTask({
+        inputs: [
+          ...['a', 'b', 'a', 'a'].map((key) => input(key, 'in/file')),
+          ...['d', 'e', 'd/'].map((key) => input(key, 'in/folder', 'DIRECTORY')),
+        ],
+        executors: [command('cat in/file in/folder/x', world.folder)],
+      }),
+    );
+    expect(await run()).toBe(0);
+    expect(await world.log('0.stdout')).toBe('ad');
+  });
+
+  test('content where a folder is fails the task with a sentence that says so', async () => {
+    await world.s3.put('data/d/x/y', 'y');
+    await world.submit(
+      emptyTask({
+        inputs: [
+          input('d', 'in', 'DIRECTORY'),
+          { content: 'text', path: `${world.folder}/in/x`, type: 'FILE' },
+        ],
+        executors: [command('true', world.folder)],
+      }),
+    );
+    await run();
+    const error = (await world.result())?.record.error;
+    expect(error?.message).toContain('a folder is already at its path');
+    expect(error?.transient).not.toBe(true);
+  });
+
   test('files and folders are laid over the folder that they are in, in any order', async () => {
     for (const key of ['ref/x', 'ref/sub/y', 'ref/sub/z'])
       await world.s3.put(`data/${key}`, 'ref ');

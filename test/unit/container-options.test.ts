@@ -246,6 +246,17 @@ describe('what only an operator may grant', () => {
     expect(Object.keys(refused({ secrets: `A=${secret('not/lab/ann/x')}` }))).toHaveLength(1);
   });
 
+  test('a folder in memory cannot be where the hosts’ folders are', () => {
+    const own = { BATCHWELL_SHARED_FOLDERS: '/data,/refs' };
+    const keysOf = (tmpfs: string): string[] =>
+      Object.keys(refusedResources({ backend_parameters: { tmpfs } }, { settings: own }));
+    expect(keysOf('/refs=10')).toEqual([field('tmpfs')]);
+    expect(
+      readResources({ backend_parameters: { tmpfs: '/fast=10' } }, { settings: own }).resources
+        .container,
+    ).toBeDefined();
+  });
+
   test('nothing is granted where the settings grant nothing', () => {
     for (const parameters of [
       { secrets: `TOKEN=${secret('a')}` },
@@ -261,6 +272,22 @@ describe('what only an operator may grant', () => {
   test('a volume with a folder per owner is not for an owner whose name leads out of it', () => {
     expect(Object.keys(refused({ volumes: 'home' }, '../bob'))).toEqual([field('volumes')]);
     expect(Object.keys(refused({ volumes: 'home' }, '..'))).toEqual([field('volumes')]);
+  });
+
+  test('nor is such a volume of all tasks: their tasks are refused, and mount nothing of others', () => {
+    const own = { ...settings, BATCHWELL_TASK_VOLUMES: 'home' };
+    for (const owner of ['', '.', '..', '../bob', 'ann/x', 'a b', 'a'.repeat(65)]) {
+      expect(Object.keys(refusedResources({}, { settings: own, owner })), owner).toEqual([
+        field('volumes'),
+      ]);
+      const { containerProperties } = definitionContent('alpine', read({}), {
+        ...readConfig(own),
+        memoryGrowths: 0,
+        owner,
+      });
+      expect(JSON.stringify(containerProperties), owner).not.toContain('fs-0123abcd');
+    }
+    expect(JSON.stringify(content({}, { own }))).toContain('/home/ann"');
   });
 
   test('a task cannot be root where the operator named another user', () => {
@@ -284,6 +311,24 @@ describe('tags of jobs', () => {
       owner: 'ann#1',
     });
     expect(tags).toEqual({ project: 'genes', owner: 'ann_1', run: '7' });
+  });
+
+  test('a task cannot replace a tag that says who pays, nor have more than Batch takes with those of all jobs', () => {
+    const many = (count: number, name: string): string =>
+      Array.from({ length: count }, (_, at) => `${name}${at}=v`).join();
+    const own = { BATCHWELL_JOB_TAGS: `owner=lab/{owner},${many(20, 'all')}` };
+    const keysOf = (job_tags: string): string[] =>
+      Object.keys(refusedResources({ backend_parameters: { job_tags } }, { settings: own }));
+    expect(keysOf('run=1, owner=lab/bob')).toEqual([field('job_tags')]);
+    expect(keysOf(many(25, 'own'))).toEqual([field('job_tags')]);
+    const asked = `${many(24, 'own')},all3=mine`;
+    const { resources } = readResources(
+      { backend_parameters: { job_tags: asked } },
+      { settings: own },
+    );
+    const { tags } = schedulingOf(resources, { ...readConfig(own), owner: 'ann' });
+    expect(tags).toMatchObject({ owner: 'lab/ann', all3: 'mine', own23: 'v' });
+    expect(Object.keys(tags)).toHaveLength(45);
   });
 
   test('a name like __proto__ is a name', () => {

@@ -4,6 +4,7 @@ import { schedulingOf } from '../../core/container/job-definition.ts';
 import { architectureFor } from '../../core/cache/setting.ts';
 import type { Resources } from '../../core/task/task.ts';
 import { readResources, refusedResources } from './offers-world.ts';
+import { isSameQueue } from '../../core/submission/on-demand.ts';
 
 const spot = { BATCHWELL_SPOT_QUEUE: 'spot' };
 
@@ -130,4 +131,13 @@ test.each([
   ['BATCHWELL_LARGEST_DISK_GB', '-1'],
 ])('%s=%s is refused at the start', (variable, value) => {
   expect(() => readConfig({ [variable]: value })).toThrow(`${variable}=`);
+});
+
+test('two ARNs are one queue only where they are equal; a name is that of any', () => {
+  const arn = (region: string): string => `arn:aws:batch:${region}:123456789012:job-queue/gpu`;
+  expect(isSameQueue(arn('us-east-1'), arn('us-east-1'))).toBe(true);
+  expect(isSameQueue(arn('us-east-1'), arn('eu-west-1'))).toBe(false);
+  expect(isSameQueue(arn('us-east-1'), 'gpu')).toBe(true);
+  expect(isSameQueue('gpu', arn('eu-west-1'))).toBe(true);
+  expect(isSameQueue('gpu', 'cpu')).toBe(false);
 });
