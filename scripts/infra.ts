@@ -14,8 +14,8 @@ import { fileURLToPath } from 'node:url';
 const infra = fileURLToPath(new URL('../infra', import.meta.url));
 const stamp = join(infra, 'node_modules/.batchwell-setup');
 
-function run(program: string, ...args: string[]): void {
-  const { status, error } = spawnSync(program, args, { cwd: infra, stdio: 'inherit' });
+function run(program: string, args: readonly string[]): void {
+  const { status, error } = spawnSync(program, [...args], { cwd: infra, stdio: 'inherit' });
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);
 }
@@ -26,7 +26,7 @@ function install(): void {
     .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   console.error('Installing the packages of infra/ (290 MB)…');
-  run('npm', 'ci', '--prefix', infra, '--no-audit', '--no-fund');
+  run('npm', ['ci', '--prefix', infra, '--no-audit', '--no-fund']);
   writeFileSync(stamp, lock);
 }
 
@@ -38,14 +38,14 @@ function checkShell(): void {
     console.error(
       'shellcheck is not installed, so the scripts of the hosts are not checked by it.',
     );
-  else run('shellcheck', ...scripts);
+  else run('shellcheck', scripts);
 }
 
 const [what, ...rest] = process.argv.slice(2);
 install();
-if (what === 'synth') run(process.execPath, 'synth.ts');
+if (what === 'synth') run(process.execPath, ['synth.ts']);
 else {
-  run(process.execPath, inPackage('typescript/bin/tsc'), '--project', 'tsconfig.json');
+  run(process.execPath, [inPackage('typescript/bin/tsc'), '--project', 'tsconfig.json']);
   checkShell();
-  run(process.execPath, inPackage('vitest/vitest.mjs'), 'run', ...rest);
+  run(process.execPath, [inPackage('vitest/vitest.mjs'), 'run', ...rest]);
 }
