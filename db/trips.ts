@@ -1,5 +1,5 @@
 /**
- * Transactions whose statements travel together: a round trip for many of them. docs/adr/0032-one-round-trip.md has
+ * Transactions whose statements travel together: a round trip for many of them. docs/adr/0032-few-round-trips.md has
  * the reasons, and what such a connection must not be used for.
  */
 import type { QueryResult, ResultSetHeader } from 'mysql2/promise';

@@ -164,7 +164,7 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'infra',
-    rooms: ['stager', 'packages/local-aws'],
+    rooms: ['stager', 'packages/local-aws', 'cli', 'aws', 'telemetry'],
     packages: [
       NODE,
       ...SDK,
@@ -175,7 +175,7 @@ export const rooms: readonly Room[] = [
       'yaml',
     ],
     reason:
-      'infra is a package of its own: the templates must not need the fleet, nor the fleet the CDK.',
+      'infra is a package of its own: the fleet never needs the CDK, nor do the templates its decisions.',
   },
 ];
 

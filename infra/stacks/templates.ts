@@ -7,6 +7,7 @@ import { printTemplate } from '../print.ts';
 import { createCore } from './core.ts';
 import { createNetwork } from './network.ts';
 import { createService } from './service.ts';
+import { createWatch } from './watch.ts';
 import { createApp } from './template.ts';
 import type { App, Stack } from 'aws-cdk-lib';
 
@@ -15,6 +16,7 @@ export const stacks: Readonly<Record<string, (app: App) => Stack>> = {
   network: createNetwork,
   core: createCore,
   service: createService,
+  watch: createWatch,
 };
 
 export type TemplateJson = Record<string, Record<string, unknown>>;

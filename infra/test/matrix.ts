@@ -64,4 +64,12 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
     'database and Redis of the customer': GIVEN,
     'a KMS key': { KmsKeyArn: KEY },
   },
+  watch: {
+    'core only': {},
+    'the service, an address and a budget': {
+      ServiceStack: 'batchwell-service',
+      Email: 'ops@example.org',
+      MonthlyBudgetUsd: '500',
+    },
+  },
 };

@@ -18,6 +18,7 @@ export const LEAST: Record<string, ParameterValues> = {
     HostRelease: 'ab'.repeat(32),
   },
   network: {},
+  watch: {},
   service: {
     VpcId: 'vpc-1',
     SubnetIds: 'subnet-a,subnet-b',

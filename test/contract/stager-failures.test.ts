@@ -82,7 +82,7 @@ describe('the stager with a failing task', () => {
       return (await world.result(index))?.record.error?.message ?? '';
     };
     expect(await reason(0)).toContain('no object has this prefix');
-    expect(await reason(1)).toContain('its URL must be s3://bucket/key or http(s)://…');
+    expect(await reason(1)).toContain('its URL must be s3://bucket/key, http(s)://…, or a path');
     const presigned = await reason(2);
     expect(presigned).toMatch(/HTTP 4\d\d/);
     expect(presigned).not.toContain('topsecret');
