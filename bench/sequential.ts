@@ -15,9 +15,8 @@ import type { World } from './world.ts';
 
 /** Requests of one kind in a row, before the next kind has its turn. */
 const IN_A_ROW = 25;
-/** Round trips are counted over so many requests. */
+/** At most: round trips are counted over so many requests, after as many that are not counted. */
 const COUNTED = 200;
-const WARM_UP = 200;
 
 export async function sequential(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};
@@ -26,7 +25,9 @@ export async function sequential(options: BenchOptions): Promise<Rows> {
       world: { wireMs = 0, ...world },
     } = options;
     const counted = { ...options, world: { ...world, wireMs } };
-    const counts = await inWorld(counted, { workers: 0 }, countTrips);
+    const counts = await inWorld(counted, { workers: 0 }, (world) =>
+      countTrips(world, Math.min(COUNTED, requests)),
+    );
     const times = await inWorld({ ...options, world }, { workers: 0 }, (direct) =>
       compareTimes(direct, requests),
     );
@@ -75,26 +76,26 @@ function createClient(world: World, label: string) {
   };
 }
 
-async function countTrips(world: World): Promise<Rows> {
+async function countTrips(world: World, requests: number): Promise<Rows> {
   const client = createClient(world, 'counted');
-  await client.post(WARM_UP);
-  await client.get(WARM_UP);
+  await client.post(requests);
+  await client.get(requests);
   return {
-    POST: await tripsOf(world, () => client.post(COUNTED)),
-    'GET MINIMAL': await tripsOf(world, () => client.get(COUNTED)),
+    POST: await tripsOf(world, requests, () => client.post(requests)),
+    'GET MINIMAL': await tripsOf(world, requests, () => client.get(requests)),
   };
 }
 
-async function tripsOf(world: World, work: () => Promise<unknown>): Promise<Row> {
+async function tripsOf(world: World, requests: number, work: () => Promise<unknown>): Promise<Row> {
   const before = await world.snapshot();
   const sent = world.wire?.commands() ?? 0;
   await work();
   const trips = (world.wire?.commands() ?? 0) - sent;
   const { servers } = await world.snapshot();
   return {
-    'round trips/request': trips / COUNTED,
-    'SQL commits/request': (servers.sqlCommits - before.servers.sqlCommits) / COUNTED,
-    'Redis commands/request': (servers.redisCommands - before.servers.redisCommands) / COUNTED,
+    'round trips/request': trips / requests,
+    'SQL commits/request': (servers.sqlCommits - before.servers.sqlCommits) / requests,
+    'Redis commands/request': (servers.redisCommands - before.servers.redisCommands) / requests,
   };
 }
 
@@ -103,7 +104,8 @@ async function compareTimes(world: World, requests: number): Promise<Rows> {
   try {
     const bare = await openBare(connection);
     const client = createClient(world, 'timed');
-    for (const work of [bare.select, bare.insert, client.post, client.get]) await work(WARM_UP);
+    for (const work of [bare.select, bare.insert, client.post, client.get])
+      await work(Math.min(COUNTED, requests));
     const turns: Record<'select' | 'insert' | 'post' | 'get', number>[] = [];
     for (let sent = 0; sent < requests; sent += IN_A_ROW)
       turns.push({

@@ -1,4 +1,4 @@
-/** Accepts single tasks in one round trip, or in two when their senders gave keys. */
+/** Accepts single tasks in two round trips, or in three when their senders gave keys. */
 import type { QueryResult, RowDataPacket } from 'mysql2/promise';
 import { forgetOldest } from '../core/forget-oldest.ts';
 import { NOTE_USE_MS } from '../core/retention.ts';

@@ -35,8 +35,6 @@ export interface Lease extends Session {
   begin(): Promise<void>;
   /** @throws OutcomeUnknown when no answer came */
   commit(): Promise<void>;
-  /** The same, with statements that end with the commit. */
-  commitWith: Session['query'];
   /** Never rejects: a connection that cannot roll back is not used again. */
   rollback(): Promise<void>;
   /** Ends the statement that runs now, if it still runs after `limitMs`. */
@@ -91,20 +89,16 @@ export function openLease(leased: Leased): Lease {
     }
   };
 
-  const runCommit = <T>(start: () => Promise<T>): Promise<T> =>
-    run('commit', start).catch((error: unknown) => {
-      throw hadNoAnswer(error) ? new OutcomeUnknown(error) : error;
-    });
-
   return {
     query: <T extends QueryResult>(sql: string, values?: QueryValues) =>
       run('statement', () => connection.query<T>(sql, values)),
     execute: <T extends QueryResult>(sql: string, values?: ExecuteValues) =>
       run('statement', () => connection.execute<T>(sql, values)),
     begin: () => run('statement', () => connection.beginTransaction()),
-    commit: () => runCommit(() => connection.commit()),
-    commitWith: <T extends QueryResult>(sql: string, values?: QueryValues) =>
-      runCommit(() => connection.query<T>(sql, values)),
+    commit: () =>
+      run('commit', () => connection.commit()).catch((error: unknown) => {
+        throw hadNoAnswer(error) ? new OutcomeUnknown(error) : error;
+      }),
     async rollback() {
       if (spoiled) return;
       const limitMs = Math.min(ROLLBACK_MS, statementMs ?? ROLLBACK_MS);

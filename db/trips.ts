@@ -1,5 +1,5 @@
 /**
- * Transactions whose statements travel together: a round trip for many of them. docs/adr/0032-few-round-trips.md has
+ * Transactions whose statements travel together: one round trip for many of them, and one for the commit. docs/adr/0032-two-round-trips.md has
  * the reasons, and what such a connection must not be used for.
  */
 import type { QueryResult, ResultSetHeader } from 'mysql2/promise';
@@ -23,37 +23,34 @@ export interface Statement {
 export interface Trips {
   /** One round trip. A result per statement. */
   send(statements: readonly Statement[]): Promise<QueryResult[]>;
-  /** One round trip, which ends with the commit. @throws OutcomeUnknown when no answer came */
+  /** The same, and then the commit. @throws OutcomeUnknown when the commit had no answer */
   commit(statements: readonly Statement[]): Promise<QueryResult[]>;
 }
 
 const BEGIN: Statement = { sql: 'START TRANSACTION', values: [] };
-const COMMIT: Statement = { sql: 'COMMIT', values: [] };
 
 /** @param connection one that takes several statements at once */
 export function openTrips(connection: Lease): Trips {
   let hasBegun = false;
-  const start = (): Statement[] => (hasBegun ? [] : [BEGIN]);
+  const send: Trips['send'] = async (statements) => {
+    const opening = hasBegun ? [] : [BEGIN];
+    const results = await run(connection, [...opening, ...statements]);
+    hasBegun = true;
+    return results.slice(opening.length);
+  };
   return {
-    async send(statements) {
-      const opening = start();
-      const results = await run([...opening, ...statements], connection.query);
-      hasBegun = true;
-      return results.slice(opening.length);
-    },
+    send,
+    // By itself: only a commit that had no answer leaves it unknown whether anything was stored.
     async commit(statements) {
-      const opening = start();
-      const results = await run([...opening, ...statements, COMMIT], connection.commitWith);
-      return results.slice(opening.length, -1);
+      const results = statements.length === 0 ? [] : await send(statements);
+      await connection.commit();
+      return results;
     },
   };
 }
 
-async function run(
-  statements: readonly Statement[],
-  query: Lease['commitWith'],
-): Promise<QueryResult[]> {
-  const [results] = await query<ResultSetHeader[]>(
+async function run(connection: Lease, statements: readonly Statement[]): Promise<QueryResult[]> {
+  const [results] = await connection.query<ResultSetHeader[]>(
     statements.map(({ sql }) => sql).join('; '),
     statements.flatMap(({ values }) => values),
   );
