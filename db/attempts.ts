@@ -188,6 +188,21 @@ export async function readResults(
   );
 }
 
+/** The tasks that were tried before these attempts, by the fleet or by Batch itself. */
+export async function readRetried(
+  session: Session,
+  attempts: readonly { taskId: number; number: number }[],
+): Promise<Set<number>> {
+  if (attempts.length === 0) return new Set();
+  const rows = await select<{ taskId: number }>(
+    session,
+    `SELECT task_id AS taskId FROM attempts
+      WHERE (task_id, number) IN (?) AND (number > 1 OR batch_attempt > 1)`,
+    [attempts.map(({ taskId, number }) => [taskId, number])],
+  );
+  return new Set(rows.map(({ taskId }) => taskId));
+}
+
 /** Undefined for one that an earlier version cut in the middle: the column holds 16 MiB. */
 export function storedResult(text: string): StoredRecord | undefined {
   try {

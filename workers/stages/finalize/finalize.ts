@@ -28,6 +28,7 @@ import { writeCache, type FinishedRun } from './write-cache.ts';
 import { applyHits } from './hits/apply-hits.ts';
 import type { FinalizedTask } from './hits/hit.ts';
 import { settleHits } from './hits/settle.ts';
+import { nameLostFiles } from './lost-files.ts';
 import { readWholeRecord } from './whole-record.ts';
 
 export async function finalize(
@@ -90,9 +91,10 @@ async function finishSome(
   const judged = judgeRuns(runs, results);
   const unkept = await writeCache(runtime, judged.finished);
   runtime.passCrashPoint('finalize.cache-written');
+  const named = await nameLostFiles(runtime, judged.finished);
   await addWarnings(
     runtime.database.pool,
-    judged.finished.map(({ row: { id }, warnings }) => ({ id, warnings: boundWarnings(warnings) })),
+    named.map(({ row: { id }, warnings }) => ({ id, warnings: boundWarnings(warnings) })),
   );
   return endRuns(runtime, judged, unkept);
 }
