@@ -16,7 +16,7 @@ import type { ProfileName } from '../core/profiles/profile-names.ts';
 import type { CacheMode, MergeMode } from '../core/task/task.ts';
 import { logChange } from './changes.ts';
 import type { Session, Transaction } from './client.ts';
-import { fromJson, select, write } from './rows.ts';
+import { fromJson, select, selectFirst, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
 
 export interface TaskRow {
@@ -265,6 +265,16 @@ async function moveFromJson<M extends MoveName>(
   }
   await logMove(session, move, { ids: tasks.map(({ id }) => id), moved });
   return moved;
+}
+
+/** The shape (hex) that its attempts are packed by. */
+export async function readShapeOfTask(session: Session, id: number): Promise<string | undefined> {
+  const row = await selectFirst<{ shape: Buffer | null }>(
+    session,
+    'SELECT shape FROM tasks WHERE id = ?',
+    [id],
+  );
+  return row?.shape?.toString('hex');
 }
 
 /** The rows of a `fail` move. */

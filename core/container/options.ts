@@ -131,7 +131,8 @@ export function effectiveOptions(
     ),
     registryCredentials:
       own.registryCredentials ?? credentialsFor(image, settings.registryCredentials),
-    // A volume that is no longer offered is left out, and so is a folder that would be another owner's.
+    // A folder that would be another owner's is left out. So is a volume that is not offered, but no task with one
+    // of its own gets that far: see `volumesNotOffered`.
     volumes: [...names]
       .flatMap((name) => offered.get(name) ?? [])
       .filter((volume) => isForOwner(volume, owner))
@@ -143,6 +144,23 @@ export function effectiveOptions(
     },
     executionRole: settings.executionRole,
   };
+}
+
+/**
+ * Names of the volumes that a task asks for and that are no longer offered to it. Without them it would write into its
+ * container, and lose what it wrote.
+ */
+export function volumesNotOffered(
+  { volumes: own = [] }: ContainerOptions,
+  { volumes = [] }: Partial<OptionSettings>,
+  owner: string,
+): string[] {
+  if (own.length === 0) return [];
+  const offered = readVolumes(volumes);
+  return own.filter((name) => {
+    const volume = offered.get(name);
+    return volume === undefined || !isForOwner(volume, owner);
+  });
 }
 
 /** Of the longest registry or repository that the image is below: `ghcr.io/lab`. */

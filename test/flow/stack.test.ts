@@ -211,7 +211,7 @@ describe('on one running stack', () => {
   );
 
   it(
-    'an input that does not exist is a SYSTEM_ERROR that names the object',
+    'an input that does not exist is an EXECUTOR_ERROR that names the object',
     async () => {
       const url = `s3://${stack.bucket}/flow/never-written`;
       const ran = await cli(
@@ -219,7 +219,7 @@ describe('on one running stack', () => {
         task('true', { inputs: [{ url, path: '/in/text' }] }),
       );
       expect(ran.code).toBe(1);
-      expect(ran.out).toMatch(/state +SYSTEM_ERROR/);
+      expect(ran.out).toMatch(/state +EXECUTOR_ERROR/);
       expect(ran.out).toContain(url);
     },
     SLOW_MS,

@@ -24,6 +24,7 @@ import {
   failedTask,
   moveTasks,
   moveTasksEach,
+  readShapeOfTask,
   readTasksAt,
   type MoveDetails,
   type MovedTask,
@@ -32,7 +33,7 @@ import { taskNudges, type Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import { afterEnds, countFailures } from '../fail-attempts.ts';
 import type { Runtime } from '../../runtime.ts';
-import { shapeFor } from '../stage-script/shapes.ts';
+import { shapeFor, volumeFailure } from '../stage-script/shapes.ts';
 
 export interface PolledAttempt {
   attempt: OpenAttempt;
@@ -268,14 +269,20 @@ async function againMoves(runtime: Runtime, ended: readonly PolledAttempt[]): Pr
           )
         : undefined;
     if (change) changes.set(row.id, change);
-    const shape = await shapeFor(runtime, {
-      owner: row.owner,
-      templateId: row.templateId,
-      template,
-      memoryGrowths: counts.memoryGrowths,
-      hostLosses: counts.hostLosses,
-      imageDigest: row.imageDigest,
-    });
+    // Without a volume that is no longer offered it would lose what it writes there: it keeps its shape, which has it.
+    const kept = volumeFailure(runtime, { template, owner: row.owner })
+      ? await readShapeOfTask(pool, row.id)
+      : undefined;
+    const shape =
+      kept ??
+      (await shapeFor(runtime, {
+        owner: row.owner,
+        templateId: row.templateId,
+        template,
+        memoryGrowths: counts.memoryGrowths,
+        hostLosses: counts.hostLosses,
+        imageDigest: row.imageDigest,
+      }));
     moved.push({
       id: row.id,
       set: { submissionId: null, ...counts, shape, retryMs: retryAt(runtime, because, counts) },

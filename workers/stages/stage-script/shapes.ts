@@ -9,7 +9,10 @@ import {
   schedulingOf,
   shapeOf,
 } from '../../../core/container/job-definition.ts';
+import { volumesNotOffered } from '../../../core/container/options.ts';
+import { listNames } from '../../../core/result/list-names.ts';
 import { leavesSpot } from '../../../core/retry/decide-retry.ts';
+import { failureOf, type Failure } from '../../../core/retry/failures.ts';
 import { imageToRun } from '../../../core/image/image-name.ts';
 import { NOTE_USE_MS } from '../../../core/retention.ts';
 import type { Template } from '../../../core/task/template.ts';
@@ -81,7 +84,22 @@ export async function shapeFor(runtime: Runtime, wish: ShapeWish): Promise<strin
 /** A task, as far as it decides its shape. */
 export type TaskToShape = Omit<ShapeWish, 'template'> & { id: number };
 
-/** The shapes (hex) of the tasks whose script is in S3, by task. */
+/** Undefined where the task may run; otherwise why it cannot any more. */
+export function volumeFailure(
+  { config }: Runtime,
+  { template, owner }: Pick<ShapeWish, 'template' | 'owner'>,
+): Failure | undefined {
+  const gone = volumesNotOffered(template.resources.container ?? {}, config, owner);
+  return gone.length === 0
+    ? undefined
+    : failureOf(
+        'misconfigured',
+        `The task asks for these volumes, which are no longer offered (BATCHWELL_VOLUMES): ${listNames(gone)}.`,
+        'Ask the operator to offer them again, or submit the task without them.',
+      );
+}
+
+/** The shapes (hex) of the tasks whose script is in S3 and that may run, by task. */
 export async function shapesOfStaged(
   runtime: Runtime,
   templates: ReadonlyMap<number, TemplateRow>,
@@ -91,6 +109,7 @@ export async function shapesOfStaged(
   for (const { id, ...task } of tasks) {
     const known = templates.get(task.templateId);
     if (!known || known.scriptSha256 === null) continue;
+    if (volumeFailure(runtime, { ...task, template: known.template })) continue;
     shapes.set(id, await shapeFor(runtime, { ...task, template: known.template }));
   }
   return shapes;

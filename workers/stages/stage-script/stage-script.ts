@@ -7,13 +7,21 @@ import { dueAfter } from '../../../core/stall.ts';
 import { sha256 } from '../../../core/ids.ts';
 import { scriptKey } from '../../../core/files/s3-layout.ts';
 import { renderScript } from '../../../core/container/script.ts';
-import { moveTasksEach, readTasksAt, type MovedTask } from '../../../db/tasks.ts';
+import {
+  failedTask,
+  moveTasksEach,
+  readTasksAt,
+  type MovedTask,
+  type TaskRow,
+} from '../../../db/tasks.ts';
+import { inTransaction } from '../../../db/client.ts';
 import { markTemplateStaged, templateMissing, type TemplateRow } from '../../../db/templates.ts';
 import type { Messages, Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
+import { afterEnds, countFailures } from '../fail-attempts.ts';
 import { blockTasks, type DeniedTemplate } from './blocked.ts';
-import { shapesOfStaged } from './shapes.ts';
+import { shapesOfStaged, volumeFailure } from './shapes.ts';
 
 export async function stageScript(
   runtime: Runtime,
@@ -54,9 +62,11 @@ export async function stageScript(
     nowMs,
     dueMs: dueAfter(nowMs, runtime.config.stallMs),
   });
-  countMoves(runtime.metrics, 'stage-script', { staged: count });
+  const failed = await failWithoutVolumes(runtime, templates, rows);
+  countMoves(runtime.metrics, 'stage-script', { staged: count, fail: failed.count });
 
   const next = [
+    ...failed.next,
     ...[...new Set(shapes.values())].map((shape): Nudge => ({
       stage: 'submit',
       message: { shape },
@@ -66,6 +76,34 @@ export async function stageScript(
   return blocked.waitMs === undefined
     ? { do: 'done', handled: rows.length, next }
     : { do: 'wait', waitMs: blocked.waitMs, handled: rows.length, next };
+}
+
+/** Settings may have changed since the tasks were accepted. */
+async function failWithoutVolumes(
+  runtime: Runtime,
+  templates: ReadonlyMap<number, TemplateRow>,
+  rows: readonly TaskRow[],
+): Promise<{ count: number; next: Nudge[] }> {
+  const failed = rows.flatMap(({ id, owner, templateId }) => {
+    const template = templates.get(templateId)?.template;
+    const failure = template && volumeFailure(runtime, { template, owner });
+    return failure ? [{ id, failure }] : [];
+  });
+  if (failed.length === 0) return { count: 0, next: [] };
+  const count = await inTransaction(runtime.database, (session) =>
+    moveTasksEach(
+      session,
+      'fail',
+      failed.map(({ id, failure }) => failedTask(id, failure)),
+      { nowMs: runtime.nowMs(), dueMs: null },
+    ),
+  );
+  countFailures(
+    runtime,
+    failed.map(({ failure }) => failure),
+  );
+  const ids = failed.map(({ id }) => id);
+  return { count, next: await afterEnds(runtime, ids) };
 }
 
 /** The object's name is the digest of its content, so writing it twice changes nothing. */
