@@ -2,7 +2,7 @@
  * Where links out of an output folder are followed: to what the task was given or made, and not to the files of its
  * image or of its host (ADR 0025).
  */
-import { opendir, realpath, stat } from 'node:fs/promises';
+import { opendir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Never files of a task, whatever is declared. */
@@ -76,6 +76,42 @@ function isNew(path: string, before: Before): boolean {
   return false;
 }
 
+/** The system's own; in some container runtimes with the secrets of the host. */
+const RUN_FOLDER = '/run';
+
+/**
+ * Folders that are mounted for writing: EFS, folders in memory, and folders that hosts share. A definition mounts
+ * them, so the script does not name them.
+ * @param mountinfo of proc(5)
+ */
+export function writableMounts(mountinfo: string): string[] {
+  const mounts = mountinfo.split('\n').flatMap((line) => {
+    const [, , , , point = '', options = ''] = line.split(' ');
+    const path = point.replace(/\\(\d{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
+    return options.split(',').includes('rw') ? [path] : [];
+  });
+  const kept = [...SYSTEM_FOLDERS, ...PROGRAM_FOLDERS, RUN_FOLDER];
+  return mounts.filter(
+    (path) => path !== '/' && path !== '' && !kept.some((folder) => isBelow(path, folder)),
+  );
+}
+
+/** Not the single files that a container runtime mounts. */
+async function mountedFolders(): Promise<string[]> {
+  const mounts = writableMounts(await readFile('/proc/self/mountinfo', 'utf8').catch(() => ''));
+  const folders = await Promise.all(
+    mounts.map((path) =>
+      stat(path).then(
+        (facts) => facts.isDirectory(),
+        () => false,
+      ),
+    ),
+  );
+  return mounts.filter((_, position) => folders[position]);
+}
+
 export interface Reach {
   /** @param real a path without links */
   holds(real: string): boolean;
@@ -87,12 +123,21 @@ export interface ReachFacts {
   /** The stager's own folder. */
   own?: string;
   before?: Before | undefined;
+  /** Folders that are mounted for writing; those of this container where absent. */
+  mounts?: readonly string[];
 }
 
 const realOf = (path: string): Promise<string> => realpath(path).catch(() => path);
 
-export async function openReach({ given, own, before = new Map() }: ReachFacts): Promise<Reach> {
-  const folders = [...new Set([...TEMPORARY_FOLDERS, ...given])].filter((path) => path !== '/');
+export async function openReach({
+  given,
+  own,
+  before = new Map(),
+  mounts,
+}: ReachFacts): Promise<Reach> {
+  const folders = [
+    ...new Set([...TEMPORARY_FOLDERS, ...(mounts ?? (await mountedFolders())), ...given]),
+  ].filter((path) => path !== '/');
   const held = await Promise.all(folders.map(realOf));
   const kept = own === undefined ? undefined : await realOf(own);
   return {

@@ -1,4 +1,4 @@
-/** The role of the API: it reads logs and input facts, and never touches AWS Batch. */
+/** The role of the API: it reads logs and input facts, and asks AWS Batch only which queues there are. */
 import { imageDigests, readFiles } from './fleet.ts';
 import { allow, names, objectsIn, onlyIf, policy, ref, workBucket } from './statement.ts';
 
@@ -11,4 +11,6 @@ export const apiPolicy = policy([
   ),
   onlyIf(names.kms, allow('UseKey', ['kms:Decrypt'], ref('KmsKeyArn'))),
   ...imageDigests,
+  // It has no resource types.
+  allow('LookAtQueues', ['batch:DescribeJobQueues'], '*'),
 ]);

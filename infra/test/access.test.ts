@@ -121,6 +121,8 @@ beforeAll(async () => {
   const count = ['wc', '-l', '/in/sample.txt'];
   const id = await runTask(taskOf('first.txt', count));
   await runTask(taskOf('second.txt', count));
+  const resources = { backend_parameters: { queue: 'batchwell' } };
+  await post('/v1/tasks:validate', { ...taskOf('queued.txt', count), resources });
   await get(`/ga4gh/tes/v1/tasks/${id}?view=FULL`);
   await fetch(`${fleet.apiUrl}/v1/tasks/${id}/logs/stdout`);
   await post('/v1/tasks:validate', taskOf('third.txt', count));

@@ -123,6 +123,7 @@ export const iamRequests: Readonly<Record<string, (asked: Asked) => IamRequest[]
   ],
   'batch.SubmitJob': submitted,
   'batch.ListJobs': () => [need('batch:ListJobs', '*')],
+  'batch.DescribeJobQueues': () => [need('batch:DescribeJobQueues', '*')],
   'batch.DescribeJobs': () => [need('batch:DescribeJobs', '*')],
   'batch.TerminateJob': ({ body }) => [need('batch:TerminateJob', batchArn('job', body['jobId']))],
 };
