@@ -3,9 +3,10 @@
  * and event streams. What must not grow is sampled all the while (soak-samples.ts).
  */
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { selectFirst } from '../db/rows.ts';
@@ -83,6 +84,7 @@ async function soakWorld(
   samples.push(await takeSample(world));
   closeStream();
   const curves = fileURLToPath(new URL('results/soak.svg', import.meta.url));
+  await mkdir(dirname(curves), { recursive: true });
   await writeFile(curves, drawCurves(samples));
   console.log(curves);
   const judged = judge(samples);

@@ -8,7 +8,8 @@ import { shorten } from './stored-record.ts';
 
 export type FinishDecision =
   | { do: 'finish'; warnings: string[] }
-  | { do: 'fail'; failure: Failure };
+  /** The warnings are those of the stager: what it ended, and what changed while it was read. */
+  | { do: 'fail'; failure: Failure; warnings: string[] };
 
 export interface FinishFacts {
   result: ResultRecord;
@@ -22,7 +23,7 @@ export interface FinishFacts {
 /** The executor's own failure comes before every failure of its outputs. */
 export function decideFinish(facts: FinishFacts): FinishDecision {
   const failure = failureBefore(facts) ?? failureOfExecutor(facts) ?? failureOfOutputs(facts);
-  if (failure) return { do: 'fail', failure };
+  if (failure) return { do: 'fail', failure, warnings: facts.result.warnings ?? [] };
   return {
     do: 'finish',
     warnings: [

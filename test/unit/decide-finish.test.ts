@@ -34,6 +34,11 @@ describe('decideFinish', () => {
     });
   });
 
+  test('the warnings of the stager are also those of a task that failed', () => {
+    const one = record({ warnings: ['sh was ended'], executors: exits(3) });
+    expect(decideFinish(facts(one))).toMatchObject({ do: 'fail', warnings: ['sh was ended'] });
+  });
+
   test('a missing output is a warning, or a failure if the task says so', () => {
     const one = record({ missingOutputs: [1] });
     expect(decideFinish(facts(one))).toEqual({

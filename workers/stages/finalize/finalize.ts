@@ -94,7 +94,10 @@ async function finishSome(
   const named = await nameLostFiles(runtime, judged.finished);
   await addWarnings(
     runtime.database.pool,
-    named.map(({ row: { id }, warnings }) => ({ id, warnings: boundWarnings(warnings) })),
+    [...named, ...judged.failed].map(({ row: { id }, warnings }) => ({
+      id,
+      warnings: boundWarnings(warnings),
+    })),
   );
   return endRuns(runtime, judged, unkept);
 }
@@ -104,7 +107,7 @@ type Results = ReadonlyMap<number, ResultRecord | { failure: Failure }>;
 
 interface JudgedRuns {
   finished: FinishedRun[];
-  failed: { row: TaskRow; failure: Failure }[];
+  failed: { row: TaskRow; failure: Failure; warnings: string[] }[];
 }
 
 function judgeRuns(runs: readonly FinalizedTask[], results: Results): JudgedRuns {
@@ -115,7 +118,7 @@ function judgeRuns(runs: readonly FinalizedTask[], results: Results): JudgedRuns
       const failure =
         result?.failure ??
         failureOf('internal', `Attempt ${row.attempt} is at finalize without a result.`);
-      judged.failed.push({ row, failure });
+      judged.failed.push({ row, failure, warnings: [] });
       continue;
     }
     const decision = decideFinish({
@@ -126,7 +129,7 @@ function judgeRuns(runs: readonly FinalizedTask[], results: Results): JudgedRuns
     });
     if (decision.do === 'finish')
       judged.finished.push({ row, spec, result, warnings: decision.warnings });
-    else judged.failed.push({ row, failure: decision.failure });
+    else judged.failed.push({ row, failure: decision.failure, warnings: decision.warnings });
   }
   return judged;
 }
