@@ -172,7 +172,8 @@ it('the age of a delayed message begins when it was last taken, and a requested 
   await redisOf().hset(
     `${queue.toKey(String(job.id))}`,
     'processedOn',
-    Date.now() - 2000,
+    // A second more than is asked for: the fleet's clock is not this one.
+    Date.now() - 3000,
     'timestamp',
     1,
   );

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findIncreases } from '../../bench/counts.ts';
+import { isLong } from '../long.ts';
 import { benches, type BenchName } from '../../bench/benches.ts';
 import { parseOptions } from '../../bench/options.ts';
 import type { BenchRun, Row, Rows } from '../../bench/report.ts';
@@ -191,21 +192,24 @@ it('bench indexes reports what a task costs with all indexes of its table, witho
   expectNumbers(all, ['CPU µs/task, insert', 'CPU µs/task, five moves']);
 });
 
-it('bench soak runs tasks of every kind to their ends, and says of each metric whether it was flat', async () => {
-  const { options } = parseOptions(['soak', '--minutes', '0.05', '--tasks', '60']);
-  const runMs: [number, number] = [20, 60];
-  const world = {
-    aws: { requestMs: 0, latency: { scheduleMs: 20, startMs: 0 }, runMs },
-    env: { BATCHWELL_POLL_MS: '100', BATCHWELL_PACK_IDLE_MS: '20' },
-  };
-  const rows = await benches.soak.run({ ...options, world });
-  expect(rows['soak']).toMatchObject({ tasks: 60, 'not ended': 0 });
-  for (const kind of ['done', 'failed', 'cancelled', 'retried', 'webhook calls', 'events heard'])
-    expect(rows['soak']?.[kind], kind).toBeGreaterThan(0);
-  expectNumbers(rows['last third'], ['api MB', 'worker1 descriptors', 'Redis keys']);
-  // Whether 3 seconds are flat depends on the machine; test/unit/soak-judge.test.ts has the rule.
-  expect([0, 1]).toContain(rows['flat']?.['rows/task: tasks']);
-});
+it.runIf(isLong)(
+  'bench soak runs tasks of every kind to their ends, and says of each metric whether it was flat',
+  async () => {
+    const { options } = parseOptions(['soak', '--minutes', '0.05', '--tasks', '60']);
+    const runMs: [number, number] = [20, 60];
+    const world = {
+      aws: { requestMs: 0, latency: { scheduleMs: 20, startMs: 0 }, runMs },
+      env: { BATCHWELL_POLL_MS: '100', BATCHWELL_PACK_IDLE_MS: '20' },
+    };
+    const rows = await benches.soak.run({ ...options, world });
+    expect(rows['soak']).toMatchObject({ tasks: 60, 'not ended': 0 });
+    for (const kind of ['done', 'failed', 'cancelled', 'retried', 'webhook calls', 'events heard'])
+      expect(rows['soak']?.[kind], kind).toBeGreaterThan(0);
+    expectNumbers(rows['last third'], ['api MB', 'worker1 descriptors', 'Redis keys']);
+    // Whether 3 seconds are flat depends on the machine; test/unit/soak-judge.test.ts has the rule.
+    expect([0, 1]).toContain(rows['flat']?.['rows/task: tasks']);
+  },
+);
 
 it('a task costs no more requests, statements and rows than bench/reference/counts.json says', async () => {
   const reference = JSON.parse(

@@ -14,6 +14,7 @@ import {
   type CromwellClient,
   type CromwellTask,
 } from '../cromwell.ts';
+import { everySecond } from '../long.ts';
 
 const missing = missingPrograms(['bash', 'mkfifo', 'tee', 'awk']);
 const SLOW_MS = 90_000;
@@ -186,7 +187,7 @@ async function runs(task: CromwellTask, story: Story): Promise<boolean> {
   return (await cromwell.full(id)).logs[0]?.metadata?.['cache'] === 'hit';
 }
 
-test.each(Object.keys(stories))(
+test.each(everySecond(Object.keys(stories)))(
   'a live payload runs to the end, and its equal in another workflow is a hit with its own files, or runs for a reason: %s',
   async (name) => {
     const story = stories[name];
