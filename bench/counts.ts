@@ -15,10 +15,11 @@ import type { World } from './world.ts';
 /**
  * The counts that are compared, each with how much more than its reference it may be, and how much of it each
  * second may add: the fleet looks at Batch, at S3 and for lost messages while tasks run, and a busy machine takes longer.
+ * Rows read differed by a third between runs of one commit: the database chooses another plan as a table grows.
  */
 const COMPARED: Readonly<Record<string, { times: number; perSecond: number }>> = {
   'SQL rows written/task': { times: 1.04, perSecond: 0 },
-  'SQL rows read/task': { times: 1.15, perSecond: 200 },
+  'SQL rows read/task': { times: 1.6, perSecond: 200 },
   'SQL statements/task': { times: 1.4, perSecond: 20 },
   'Redis commands/task': { times: 1.4, perSecond: 100 },
   's3 requests/task': { times: 1.4, perSecond: 2 },
