@@ -22,6 +22,7 @@ import type { Downloaded, Target } from './body.ts';
 import type { Claim } from './room.ts';
 import { addHeaders, DeclaredError, persist, rangeHeader } from './s3.ts';
 import { fetchWeb } from './web.ts';
+import { isCode } from './error-code.ts';
 
 /** Larger files are fetched in parts of 16 MiB, several at once. */
 const WHOLE_UP_TO_BYTES = 64 * 1_048_576;
@@ -330,9 +331,6 @@ async function downloadNow(
     throw error;
   }
 }
-
-const isCode = (error: unknown, ...codes: string[]): boolean =>
-  error instanceof Error && 'code' in error && codes.includes(String(error.code));
 
 /** For a file that could not be put at its path. */
 export const sayFolder =

@@ -3,9 +3,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { literalStep, stepExpression } from '../core/files/path-pattern.ts';
 import { isUtf8Name, spellName } from '../core/result/left-out.ts';
 import type { LeftOut } from '../core/result/left-out.ts';
-
-const isCode = (error: unknown, ...codes: string[]): boolean =>
-  error instanceof Error && 'code' in error && codes.includes(String(error.code));
+import { isCode } from './error-code.ts';
 
 async function namesIn(folder: string): Promise<Buffer[]> {
   try {
