@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createPool, type Pool } from 'mysql2/promise';
 import { SERVICE_NODE_OPTIONS } from '../cli/stack/service-memory.ts';
+import type { Stage } from '../core/places.ts';
 import { migrateDatabase } from '../db/client.ts';
 import { startMariadb } from '../cli/services/mariadb.ts';
 import { startRedis } from '../cli/services/redis.ts';
@@ -41,6 +42,13 @@ export interface Snapshot {
   servers: ServerCounts;
 }
 
+interface OtherWorkers {
+  /** Further settings. */
+  env?: Record<string, string>;
+  /** Default: all. */
+  stages?: readonly Stage[];
+}
+
 export interface World {
   pool: Pool;
   redis: Redis;
@@ -51,9 +59,8 @@ export interface World {
   aws: Child;
   apiUrl: string;
   workers: readonly Child[];
-  startWorker(): Promise<void>;
-  /** Stops the workers and starts `count` others, with further settings. */
-  restartWorkers(count: number, env?: Record<string, string>): Promise<void>;
+  /** Stops the workers and starts `count` others. */
+  restartWorkers(count: number, others?: OtherWorkers): Promise<void>;
   /** Of every process of this world, by name. */
   pids(): Record<string, number>;
   /** Resets all counts. */
@@ -202,7 +209,7 @@ const awsEnv = ({ s3Url, batchUrl }: AwsUrls): Record<string, string> => ({
   AWS_SECRET_ACCESS_KEY: 'local',
 });
 
-interface Fleet extends Pick<World, 'apiUrl' | 'workers' | 'startWorker' | 'restartWorkers'> {
+interface Fleet extends Pick<World, 'apiUrl' | 'workers' | 'restartWorkers'> {
   api: Child;
 }
 
@@ -232,20 +239,19 @@ async function startFleet(
 
   const workers: Child[] = [];
   closing.push(() => Promise.all(workers.map((one) => one.stop())));
-  const startWorker = async (more: Record<string, string> = {}): Promise<void> => {
+  const startWorker = async ({ env: more, stages }: OtherWorkers = {}): Promise<void> => {
     const worker = startChild('worker-process.ts', { env: { ...env, ...more }, nodeFlags });
     workers.push(worker);
-    await worker.ask('start', {});
+    await worker.ask('start', { ...(stages && { stages }) });
   };
   for (let count = 0; count < options.workers; count += 1) await startWorker();
   return {
     api,
     apiUrl,
     workers,
-    startWorker,
-    async restartWorkers(count, more) {
+    async restartWorkers(count, others) {
       await Promise.all(workers.splice(0).map((one) => one.stop()));
-      for (let started = 0; started < count; started += 1) await startWorker(more);
+      for (let started = 0; started < count; started += 1) await startWorker(others);
     },
   };
 }

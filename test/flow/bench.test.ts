@@ -103,6 +103,14 @@ it('bench memory reports every task as done, and the memory of each process', as
     expect(rows[`${TASKS} in flight`]?.[`${process} MB`], process).toBeGreaterThan(1);
 });
 
+it('bench drain reports the end of scatters whose containers have all ended before', async () => {
+  const row = (await run('drain'))[`${TASKS} ended`];
+  expect(row).toMatchObject({ done: TASKS });
+  expect(row).not.toHaveProperty('batch.SubmitJob');
+  expect(row?.['ended→done tasks/s']).toBeGreaterThan(0);
+  expectNumbers(row, [...USAGE, 'finalize messages']);
+});
+
 it('bench hits reports no submission for a hit, and one CopyObject for each copy', async () => {
   const rows = await run('hits');
   expect(rows[`${TASKS} wide, first time`]).toMatchObject({ submissions: 1 });
