@@ -28,8 +28,7 @@ afterAll(() => shared.close());
 
 /** The shared world as a benchmark asks for it, so that servers are started once. */
 async function openShared({ workers, aws }: WorldOptions): Promise<World> {
-  if (workers < shared.workers.length) await shared.restartWorkers(workers);
-  while (shared.workers.length < workers) await shared.startWorker();
+  if (workers !== shared.workers.length) await shared.restartWorkers(workers);
   await shared.aws.ask('setRunMs', aws?.runMs ?? [20, 60]);
   return { ...shared, close: async () => undefined };
 }

@@ -12,7 +12,7 @@ const ROLE = 'arn:aws:iam::123456789012:role/execution';
 const settings = {
   BATCHWELL_EXECUTION_ROLE: ROLE,
   BATCHWELL_ALLOWED_SECRETS: `${secret('lab/{owner}/*')},${secret('shared-AbCdEf')}`,
-  BATCHWELL_ALLOWED_REGISTRY_CREDENTIALS: secret('registry/*'),
+  BATCHWELL_ALLOWED_REGISTRY_CREDENTIALS: `docker.io=${secret('registry/*')}`,
   BATCHWELL_VOLUMES: [
     'ref=efs:fs-0123abcd/references:/ref:ro',
     'home=efs:fs-0123abcd/home/{owner}:/home/me',
@@ -246,6 +246,47 @@ describe('what only an operator may grant', () => {
     expect(Object.keys(refused({ secrets: `A=${secret('not/lab/ann/x')}` }))).toHaveLength(1);
   });
 
+  test('a login is used for the registry that its setting names, and another registry is not told it', () => {
+    const own = {
+      BATCHWELL_EXECUTION_ROLE: ROLE,
+      BATCHWELL_ALLOWED_REGISTRY_CREDENTIALS: `ghcr.io/lab=${secret('logins/{owner}/*')}`,
+    };
+    const keysOf = (image: string, arn: string): string[] => {
+      const task = {
+        executors: [{ image, command: ['true'] }],
+        resources: { backend_parameters: { registry_credentials: arn } },
+      };
+      const parsed = parseTesTask(task, {
+        cache: 'off',
+        offers: { ...readConfig(own), owner: 'ann' },
+      });
+      return 'problems' in parsed ? parsed.problems.map(({ field: named }) => named) : [];
+    };
+    const login = secret('logins/ann/x-AbCdEf');
+    expect(keysOf('ghcr.io/lab/tool:1', login)).toEqual([]);
+    for (const image of [
+      'alpine',
+      'ghcr.io/labour/tool',
+      'ghcr.io/other/lab/tool',
+      'ghcr.io.evil.example/lab/tool',
+      'evil.example/ghcr.io/lab/tool',
+      'ghcr.io:5000/lab/tool',
+    ])
+      expect(keysOf(image, login), image).toEqual([field('registry_credentials')]);
+    expect(keysOf('ghcr.io/lab/tool:1', secret('logins/bob/x-AbCdEf'))).toHaveLength(1);
+  });
+
+  test('a name before the owner’s is one part, so that no owner has a folder among another’s secrets', () => {
+    const own = { ...settings, BATCHWELL_ALLOWED_SECRETS: secret('lab-*/{owner}/*') };
+    expect(read({ secrets: `A=${secret('lab-1/ann/x')}` }, 'ann', own).container).toBeDefined();
+    expect(
+      refusedResources(
+        { backend_parameters: { secrets: `A=${secret('lab-1/bob/ann/x')}` } },
+        { settings: own, owner: 'ann' },
+      ),
+    ).toHaveProperty([field('secrets')]);
+  });
+
   test('a folder in memory cannot be where the hosts’ folders are', () => {
     const own = { BATCHWELL_SHARED_FOLDERS: '/data,/refs' };
     const keysOf = (tmpfs: string): string[] =>
@@ -390,6 +431,11 @@ test.each([
   ['BATCHWELL_TMPFS', 'fast=1'],
   ['BATCHWELL_TASK_SECRETS', 'A=b'],
   ['BATCHWELL_ALLOWED_SECRETS', '*'],
+  ['BATCHWELL_ALLOWED_SECRETS', secret('{owner}-*')],
+  ['BATCHWELL_ALLOWED_SECRETS', secret('lab/x{owner}/y')],
+  ['BATCHWELL_ALLOWED_SECRETS', secret('lab/*{owner}')],
+  ['BATCHWELL_ALLOWED_REGISTRY_CREDENTIALS', secret('registry/*')],
+  ['BATCHWELL_ALLOWED_REGISTRY_CREDENTIALS', `ghcr.io=${secret('{owner}-*')}`],
   ['BATCHWELL_REGISTRY_CREDENTIALS', 'ghcr.io'],
   ['BATCHWELL_VOLUMES', 'ref=efs:fs-0123abcd:/opt/batchwell'],
   ['BATCHWELL_VOLUMES', 'ref=efs:fs-0123abcd/../x:/ref'],
