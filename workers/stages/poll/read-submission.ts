@@ -4,6 +4,7 @@ import type { SeenJob } from '../../../aws/batch.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
 import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
 import { decideRetry, failUnfenced } from '../../../core/retry/decide-retry.ts';
+import { installationArns } from '../../../core/retry/named-by-task.ts';
 import { isOfForgotten } from '../../../core/submission/forgotten-job.ts';
 import { endedCount, hasEnded } from '../../../core/submission/job-status.ts';
 import { nextListFrom } from '../../../core/submission/list-from.ts';
@@ -149,7 +150,7 @@ async function readEnds(
 
 /** The attempt with its decision; nothing while there is nothing to do yet. */
 function judge(
-  { config: { hostLossTries, hostFaultTries, memoryGrowthTries, transientTries } }: Runtime,
+  { config }: Runtime,
   attempt: OpenAttempt,
   { result, job }: { result: SeenResult | undefined; job?: EndedJob },
 ): PolledAttempt[] {
@@ -160,7 +161,7 @@ function judge(
       ...(job && { job }),
     },
     attempt,
-    { hostLossTries, hostFaultTries, memoryGrowthTries, transientTries },
+    { ...config, installationArns: installationArns(config) },
   );
   return decision.do === 'wait' ? [] : [{ attempt, decision, result }];
 }
