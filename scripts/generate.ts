@@ -1,6 +1,7 @@
 /** Writes every generated file from its source, so that it is never edited by hand. */
 import { writeFile } from 'node:fs/promises';
 import { envExample } from '../config.ts';
+import { writeAlertTests } from './alert-tests.ts';
 import { writeClientTypes } from './client-types.ts';
 import { writeCompose } from './compose.ts';
 import { writeDashboard } from './dashboard.ts';
@@ -11,5 +12,6 @@ await writeLintConfig();
 await writeDiagram();
 await writeDashboard();
 await writeClientTypes();
+writeAlertTests();
 await writeCompose();
 await writeFile(new URL('../.env.example', import.meta.url), envExample());
