@@ -33,6 +33,9 @@ export interface Wanted {
   replaceData: boolean;
 }
 
+/** A change set is made within seconds. */
+const CHANGE_SET_MS = 1_000;
+
 interface ChangeSet {
   id: string;
   stackId: string;
@@ -131,7 +134,7 @@ async function readChanges(
       throw new Refusal(`CloudFormation refused the change of ${stack}: ${reason}`);
     }
     if (seen.Status !== 'CREATE_COMPLETE') {
-      await pause(deployment);
+      await pause(deployment, Math.min(deployment.pollMs, CHANGE_SET_MS));
       continue;
     }
     changes.push(...(seen.Changes ?? []).flatMap(({ ResourceChange: change }) => change ?? []));

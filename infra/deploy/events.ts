@@ -50,13 +50,14 @@ export interface Progress {
   working: Set<string>;
   /** Resources that failed, with the reason. */
   failures: string[];
-  finished: number;
+  /** Resources that stay although their stack does not need them any more. */
+  kept: string[];
 }
 
 export const createProgress = (): Progress => ({
   working: new Set(),
   failures: [],
-  finished: 0,
+  kept: [],
 });
 
 /** Notes an event. Returns the line to print, if it is worth one. */
@@ -76,6 +77,6 @@ export function noteEvent(progress: Progress, event: StackEvent): string | undef
     progress.failures.push(failure);
     return `failed   ${failure}`;
   }
-  progress.finished += 1;
+  if (status === 'DELETE_SKIPPED') progress.kept.push(`${event.PhysicalResourceId ?? id} (${id})`);
   return `${(WORDS[status] ?? status).padEnd(8)} ${id} (${type ?? 'unknown type'})`;
 }

@@ -43,18 +43,17 @@ export async function findNetwork(deployment: Deployment, wish: NetworkWish): Pr
     deployment.say(
       'No VPC was given and no stack has one: one is created. Give --vpc to use yours.',
     );
-  const { outputs } = await deployStack(deployment, {
+  const { outputs, parameters } = await deployStack(deployment, {
     stack: names.network,
     template: 'network',
     parameters: wish.parameters,
     replaceData: wish.replaceData,
   });
-  const vpcId = outputs['VpcId'] ?? '';
   return {
-    vpcId,
+    vpcId: outputs['VpcId'] ?? '',
     subnetIds: wordsOf(outputs['SubnetIds']),
     publicSubnetIds: wordsOf(outputs['PublicSubnetIds']),
-    cidr: await readCidr(deployment, vpcId),
+    cidr: parameters['Cidr'] ?? '',
   };
 }
 

@@ -126,9 +126,11 @@ export function explainFailure(
   stack: string,
   status: string,
   reason: string | undefined,
-  { failures }: Progress,
+  { failures, kept }: Progress,
 ): string {
   const reasons = failures.length > 0 ? failures : [reason ?? 'CloudFormation gave no reason.'];
   const lines = reasons.map((one) => `  ${one}`).join('\n');
-  return `The stack ${stack} is ${status}:\n${lines}\nMend the cause, then run the same command again: it goes on from there.`;
+  const stays =
+    kept.length > 0 ? `These stay, and the next run does not use them: ${kept.join(', ')}.\n` : '';
+  return `The stack ${stack} is ${status}:\n${lines}\n${stays}Mend the cause, then run the same command again: it goes on from there.`;
 }

@@ -33,7 +33,8 @@ export async function deployStack(deployment: Deployment, wanted: Wanted): Promi
       await follow(deployment, seen.id);
       continue;
     }
-    if (tried.has(step.do)) throw new Refusal(await explainStuck(deployment, seen));
+    if (step.do === 'refuse' || tried.has(step.do))
+      throw new Refusal(await explainStuck(deployment, seen));
     tried.add(step.do);
     const act = step.do === 'delete' ? 'Deleting what is left of it' : 'Continuing the rollback';
     deployment.say(`${wanted.stack} is ${seen.status}, because ${step.why}. ${act}.`);

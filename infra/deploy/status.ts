@@ -6,7 +6,8 @@ export type Step =
   | { do: 'update' }
   | { do: 'follow' }
   | { do: 'delete'; why: string }
-  | { do: 'continue-rollback'; why: string };
+  | { do: 'continue-rollback'; why: string }
+  | { do: 'refuse' };
 
 const UPDATABLE = new Set([
   'CREATE_COMPLETE',
@@ -18,6 +19,14 @@ const UPDATABLE = new Set([
   'UPDATE_FAILED',
 ]);
 
+/** No task ever ran on these, and no other status may end in a deletion. */
+const DELETABLE: Readonly<Record<string, string>> = {
+  CREATE_FAILED: 'it was never created completely',
+  ROLLBACK_COMPLETE: 'it was never created completely',
+  ROLLBACK_FAILED: 'it was never created completely',
+  DELETE_FAILED: 'an earlier deletion did not finish',
+};
+
 /** `undefined`: there is no such stack. */
 export function decideStep(status: string | undefined): Step {
   if (status === undefined || status === 'REVIEW_IN_PROGRESS' || status === 'DELETE_COMPLETE')
@@ -26,13 +35,8 @@ export function decideStep(status: string | undefined): Step {
   if (isInProgress(status)) return { do: 'follow' };
   if (status === 'UPDATE_ROLLBACK_FAILED')
     return { do: 'continue-rollback', why: 'an earlier update could not be rolled back' };
-  return {
-    do: 'delete',
-    why:
-      status === 'DELETE_FAILED'
-        ? 'an earlier deletion did not finish'
-        : 'it was never created completely',
-  };
+  const why = DELETABLE[status];
+  return why === undefined ? { do: 'refuse' } : { do: 'delete', why };
 }
 
 /** A change set that was not executed leaves REVIEW_IN_PROGRESS, in which nothing progresses. */
