@@ -62,21 +62,27 @@ export const createProgress = (): Progress => ({
 
 /** Notes an event. Returns the line to print, if it is worth one. */
 export function noteEvent(progress: Progress, event: StackEvent): string | undefined {
-  const { LogicalResourceId: id = '', ResourceStatus: status = '', ResourceType: type } = event;
+  const { LogicalResourceId: id = '', ResourceStatus: status = '' } = event;
   if (event.PhysicalResourceId === event.StackId) return undefined;
   if (status.endsWith('_IN_PROGRESS')) {
     progress.working.add(id);
     return undefined;
   }
   progress.working.delete(id);
-  const reason = event.ResourceStatusReason;
-  if (status.endsWith('_FAILED')) {
-    // Whatever was at work when another resource failed is cancelled; that is no reason.
-    if (/^Resource \w+ cancelled/i.test(reason ?? '')) return undefined;
-    const failure = `${id} (${type ?? 'unknown type'}): ${reason ?? status}`;
-    progress.failures.push(failure);
-    return `failed   ${failure}`;
-  }
+  const title = `${id} (${event.ResourceType ?? 'unknown type'})`;
+  if (status.endsWith('_FAILED')) return noteFailure(progress, title, event);
   if (status === 'DELETE_SKIPPED') progress.kept.push(`${event.PhysicalResourceId ?? id} (${id})`);
-  return `${(WORDS[status] ?? status).padEnd(8)} ${id} (${type ?? 'unknown type'})`;
+  return `${(WORDS[status] ?? status).padEnd(8)} ${title}`;
+}
+
+function noteFailure(
+  progress: Progress,
+  title: string,
+  { ResourceStatus: status, ResourceStatusReason: reason }: StackEvent,
+): string | undefined {
+  // Whatever was at work when another resource failed is cancelled; that is no reason.
+  if (/^Resource \w+ cancelled/i.test(reason ?? '')) return undefined;
+  const failure = `${title}: ${reason ?? status ?? ''}`;
+  progress.failures.push(failure);
+  return `failed   ${failure}`;
 }

@@ -85,6 +85,9 @@ export async function lastEvent(
   return (await newEvents(deployment, stack, undefined)).at(-1)?.EventId;
 }
 
+/** After this, an operation without an event had nothing to do. */
+const BEGINS_WITHIN_MS = 120_000;
+
 /** How often a line says that CloudFormation is still at work. */
 const SIGN_OF_LIFE_MS = 60_000;
 
@@ -94,9 +97,10 @@ export async function follow(
   id: string,
   lastSeen?: string,
 ): Promise<Ended> {
+  const { nowMs, say } = deployment;
   const progress = createProgress();
   let last = lastSeen;
-  let saidMs = deployment.nowMs();
+  let saidMs = nowMs();
   const startedMs = saidMs;
   for (;;) {
     // The status first: events that come after the last look are then seen by the next line.
@@ -105,21 +109,24 @@ export async function follow(
       last = event.EventId;
       const line = noteEvent(progress, event);
       if (line === undefined) continue;
-      deployment.say(`  ${line}`);
-      saidMs = deployment.nowMs();
+      say(`  ${line}`);
+      saidMs = nowMs();
     }
     // After a request was accepted, the former status may be seen for a moment.
-    const hasBegun = last !== lastSeen || lastSeen === undefined;
-    if (!isInProgress(status) && hasBegun) return { status, progress };
-    if (deployment.nowMs() - saidMs >= SIGN_OF_LIFE_MS) {
-      saidMs = deployment.nowMs();
-      const minutes = Math.round((saidMs - startedMs) / 60_000);
-      const on = [...progress.working].slice(0, 4).join(', ') || 'the stack';
-      deployment.say(`  … ${minutes} min, working on ${on}`);
+    const hasBegun =
+      last !== lastSeen || lastSeen === undefined || nowMs() - startedMs > BEGINS_WITHIN_MS;
+    if (status === 'DELETE_COMPLETE' || (!isInProgress(status) && hasBegun))
+      return { status, progress };
+    if (nowMs() - saidMs >= SIGN_OF_LIFE_MS) {
+      saidMs = nowMs();
+      say(signOfLife(progress, saidMs - startedMs));
     }
     await pause(deployment);
   }
 }
+
+const signOfLife = ({ working }: Progress, ms: number): string =>
+  `  … ${Math.round(ms / 60_000)} min, working on ${[...working].slice(0, 4).join(', ') || 'the stack'}`;
 
 /** The sentence of a failure: which stack, why, and what to do. */
 export function explainFailure(

@@ -107,7 +107,7 @@ const MOST_ATTEMPTS = 2;
 async function removeStack(deployment: Deployment, stack: StackState): Promise<void> {
   if (isInProgress(stack.status)) {
     deployment.say(`${stack.name} is ${stack.status}: waiting until that has ended.`);
-    await follow(deployment, stack.id);
+    if ((await follow(deployment, stack.id)).status === 'DELETE_COMPLETE') return;
   }
   for (let attempt = 1; ; attempt += 1) {
     deployment.say(`Deleting ${stack.name}…`);

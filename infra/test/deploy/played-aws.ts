@@ -100,24 +100,24 @@ async function answer(
         JSON.stringify(jsonAnswer(aws, name, JSON.parse(body) as Json)),
       );
   } catch (error) {
-    const { code, message } =
+    const refused =
       error instanceof Refused ? error : new Refused('InternalFailure', String(error));
-    const status = code === 'InternalFailure' ? 500 : 400;
-    if (target !== undefined)
-      send(status, 'application/x-amz-json-1.1', JSON.stringify({ __type: code, message }));
-    else if (isEc2(name))
-      send(
-        status,
-        'text/xml',
-        `<Response><Errors><Error>${xml({ Code: code, Message: message })}</Error></Errors><RequestID>1</RequestID></Response>`,
-      );
-    else
-      send(
-        status,
-        'text/xml',
-        `<ErrorResponse>${xml({ Error: { Type: 'Sender', Code: code, Message: message }, RequestId: '1' })}</ErrorResponse>`,
-      );
+    const type = target === undefined ? 'text/xml' : 'application/x-amz-json-1.1';
+    send(
+      refused.code === 'InternalFailure' ? 500 : 400,
+      type,
+      errorBody(refused, name, target !== undefined),
+    );
   }
+}
+
+/** Each of the three protocols has its own form of an error. */
+function errorBody({ code, message }: Refused, action: string, isJson: boolean): string {
+  if (isJson) return JSON.stringify({ __type: code, message });
+  const error = { Code: code, Message: message };
+  if (isEc2(action))
+    return `<Response><Errors><Error>${xml(error)}</Error></Errors><RequestID>1</RequestID></Response>`;
+  return `<ErrorResponse>${xml({ Error: { Type: 'Sender', ...error }, RequestId: '1' })}</ErrorResponse>`;
 }
 
 const isEc2 = (action: string): boolean => /^Describe(Vpcs|Subnets|RouteTables)$/.test(action);

@@ -26,7 +26,7 @@ describe('options', () => {
     [['--core', 'VpcId=vpc-1'], /--core VpcId: give it by --vpc instead/],
     [['--name', 'my_fleet'], /--name my_fleet/],
     [['--hello-minutes', 'soon'], /--hello-minutes soon/],
-    [['--profil', 'lab'], /--profil/],
+    [['--profiles', 'lab'], /--profiles/],
   ])('%j is refused by its name, and nothing is created.', async (options, sentence) => {
     const { code, err } = await run(aws, 'deploy', '--image', IMAGE, ...options);
     expect(code).toBe(1);

@@ -13,12 +13,10 @@ afterEach(async () => {
   await aws.stop();
 });
 
-const deploy = async (...more: string[]): Promise<Ran> =>
-  await run(
-    aws,
-    ...['deploy', '--no-hello', '--image', IMAGE, '--host-release', makeRelease(aws).folder],
-    ...more,
-  );
+async function deploy(...more: string[]): Promise<Ran> {
+  const least = ['--no-hello', '--image', IMAGE, '--host-release', makeRelease(aws).folder];
+  return await run(aws, 'deploy', ...least, ...more);
+}
 const tearDown = async (...more: string[]): Promise<Ran> => await run(aws, 'teardown', ...more);
 const left = (): string[] =>
   aws.stacks.all.filter(({ status }) => status !== 'DELETE_COMPLETE').map(({ name }) => name);
