@@ -122,7 +122,7 @@ async function readChanges(
   { id, stackId }: ChangeSet,
   stack: string,
 ): Promise<ResourceChange[] | undefined> {
-  const changes: ResourceChange[] = [];
+  let changes: ResourceChange[] = [];
   let next: string | undefined;
   for (;;) {
     const seen: DescribeChangeSetCommandOutput = await deployment.clients.cloudformation.send(
@@ -137,7 +137,8 @@ async function readChanges(
       await pause(deployment, Math.min(deployment.pollMs, CHANGE_SET_MS));
       continue;
     }
-    changes.push(...(seen.Changes ?? []).flatMap(({ ResourceChange: change }) => change ?? []));
+    const page = (seen.Changes ?? []).flatMap(({ ResourceChange: change }) => change ?? []);
+    changes = changes.concat(page);
     next = seen.NextToken;
     if (next === undefined) return changes;
   }

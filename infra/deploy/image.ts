@@ -4,16 +4,10 @@ import {
   GetAuthorizationTokenCommand,
   type ECRClient,
 } from '@aws-sdk/client-ecr';
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { findEngine, runEngine, type Engine } from './container-engine.ts';
 import { type Deployment } from './deployment.ts';
 import { messageOf, nameOf, Refusal } from './errors.ts';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import { imageTag, root } from './image-tag.ts';
 
 const BY_DIGEST = /^[^\s@]+@sha256:[0-9a-f]{64}$/;
 /** Registry, Region, repository, tag. */
@@ -44,7 +38,7 @@ export async function planImage(deployment: Deployment, wish: ImageWish): Promis
     return { uri: current };
   }
   // The tag says what is in the image, so that the same sources are built once.
-  const tag = `${digestOfSources()}-${architecture}`;
+  const tag = imageTag(architecture);
   const there = repository && (await digestOf(deployment.clients.ecr, repository, tag));
   if (there) {
     deployment.say(`The image of these sources is in the repository: ${tag}.`);
@@ -133,28 +127,3 @@ const advise = (architecture: string) => (said: string) =>
   /exec format error/i.test(said)
     ? `This machine cannot run programs for ${architecture}. Install qemu-user-static, or give --service CpuArchitecture=${architecture === 'arm64' ? 'X86_64' : 'ARM64'}.`
     : undefined;
-
-/** Of every file that Git knows or would take; .dockerignore leaves out more of them. */
-function digestOfSources(): string {
-  const list = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  if (list.status !== 0)
-    throw new Refusal(
-      'The sources are not a Git repository, so their state has no name. Give --image URI@sha256:….',
-    );
-  const hash = createHash('sha256');
-  for (const file of list.stdout.split('\0').filter(isInImage).toSorted()) {
-    const path = join(root, file);
-    if (!existsSync(path) && !lstatSync(path, { throwIfNoEntry: false })) continue;
-    const content = lstatSync(path).isSymbolicLink() ? readlinkSync(path) : readFileSync(path);
-    hash.update(`${file}\0${content.length}\0`).update(content);
-  }
-  return hash.digest('hex').slice(0, 16);
-}
-
-/** Folders of .dockerignore that change often and are not in the image. */
-const isInImage = (file: string): boolean =>
-  file !== '' && !/^(test|bench|docs|examples|infra|ops)\/|^[^/]+\.(md|log)$/.test(file);

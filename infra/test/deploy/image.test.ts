@@ -13,8 +13,6 @@ let folder: string;
 beforeEach(async () => {
   aws = await playAws();
   ({ folder } = makeRelease(aws));
-  // The sources are named by what Git lists.
-  stub(aws, 'git', 'exec /usr/bin/git "$@"');
 });
 
 afterEach(async () => {
