@@ -270,7 +270,12 @@ export const serviceParameters = {
   },
   ImageUri: {
     pattern: '^.+@sha256:[0-9a-f]{64}$',
-    reason: 'Image of the service, by digest. It must be for arm64.',
+    reason: 'Image of the service, by digest. It must be for CpuArchitecture.',
+  },
+  CpuArchitecture: {
+    fallback: 'ARM64',
+    allowed: ['ARM64', 'X86_64'],
+    reason: 'Architecture of the API and the workers. ARM64 costs a fifth less on Fargate.',
   },
   Size: {
     fallback: 'production',

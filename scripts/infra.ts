@@ -2,10 +2,12 @@
  * infra/ is a package of its own: aws-cdk-lib alone is 220 MB, which neither the tests nor the demo need.
  * This installs it where it is missing or old, and runs its programs.
  *
- *   npm run infra:synth   writes infra/templates
- *   npm run test:infra    types, tests, and shellcheck where it is installed; arguments go to vitest
+ *   npm run infra:synth    writes infra/templates
+ *   npm run test:infra     types, tests, and shellcheck where it is installed; arguments go to vitest
+ *   npm run aws:deploy     brings Batchwell into an AWS account; needs the clients of the SDK only
+ *   npm run aws:teardown   removes it
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,14 +22,34 @@ function run(program: string, args: readonly string[]): void {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-function install(): void {
+/** The templates are committed, so to deploy them needs neither the CDK nor what tests them. */
+function install(forDeployment: boolean): void {
   const lock = createHash('sha256')
     .update(readFileSync(join(infra, 'package-lock.json')))
     .digest('hex');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
-  console.error('Installing the packages of infra/ (290 MB)…');
-  run('npm', ['ci', '--prefix', infra, '--no-audit', '--no-fund']);
-  writeFileSync(stamp, lock);
+  const there = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
+  const part = `${lock} deployment`;
+  if (there === lock || (forDeployment && there === part)) return;
+  const size = forDeployment ? '40 MB' : '350 MB';
+  console.error(`Installing the packages of infra/ (${size})…`);
+  const omit = forDeployment ? ['--omit=dev'] : [];
+  run('npm', ['ci', '--prefix', infra, '--no-audit', '--no-fund', '--loglevel=error', ...omit]);
+  writeFileSync(stamp, forDeployment ? part : lock);
+}
+
+/** In the same process group, so that Ctrl-C reaches it; this process waits until it has ended. */
+function runDeployment(args: readonly string[]): void {
+  const child = spawn(process.execPath, [join(infra, 'deploy/main.ts'), ...args], {
+    stdio: 'inherit',
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      // A terminal sends Ctrl-C to both; whoever sends a signal to this one means both.
+      if (signal === 'SIGTERM') child.kill(signal);
+    });
+  child.once('exit', (code, signal) => {
+    process.exitCode = code ?? (signal === null ? 1 : 130);
+  });
 }
 
 const inPackage = (path: string): string => join(infra, 'node_modules', path);
@@ -42,8 +64,10 @@ function checkShell(): void {
 }
 
 const [what, ...rest] = process.argv.slice(2);
-install();
-if (what === 'synth') run(process.execPath, ['synth.ts']);
+const isDeployment = what === 'deploy' || what === 'teardown';
+install(isDeployment);
+if (isDeployment) runDeployment([what, ...rest]);
+else if (what === 'synth') run(process.execPath, ['synth.ts']);
 else {
   run(process.execPath, [inPackage('typescript/bin/tsc'), '--project', 'tsconfig.json']);
   checkShell();

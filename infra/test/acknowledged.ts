@@ -92,7 +92,7 @@ export const acknowledged: readonly { finding: string; reason: string }[] = [
     reason: 'Backtrack is not offered with Serverless v2 in every Region; backups are kept a week.',
   },
   { finding: 'service/LoadBalancer AwsSolutions-ELB2', reason: ACCESS_LOGS },
-  ...['ApiTask', 'WorkerTask'].map((id) => ({
+  ...['ApiTask', 'HelloTask', 'WorkerTask'].map((id) => ({
     finding: `service/${id} AwsSolutions-ECS2`,
     reason: 'The variables are names and URLs; every credential comes from Secrets Manager.',
   })),
