@@ -2,6 +2,7 @@
 import type { Place } from '../core/places.ts';
 import type { ScatterView, StandingCount } from '../core/scatter/scatter-view.ts';
 import type { Session } from './client.ts';
+import { ATTEMPT_JOIN } from './task-views.ts';
 import { fromJson, select, selectFirst } from './rows.ts';
 
 const COLUMNS = 'id, owner, name, size, tags, created_ms AS createdMs';
@@ -46,9 +47,9 @@ interface CountedRow {
 export async function countScatter(session: Session, scatterId: number): Promise<StandingCount[]> {
   const rows = await select<CountedRow>(
     session,
-    `SELECT t.place, t.failure_code AS failureCode, s.running_ms IS NOT NULL AS running,
+    `SELECT t.place, t.failure_code AS failureCode, a.started_ms IS NOT NULL AS running,
       t.hit_entry_id IS NOT NULL AS hit, COUNT(*) AS tasks
-     FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id
+     FROM tasks t ${ATTEMPT_JOIN}
      WHERE t.scatter_id = ? GROUP BY t.place, t.failure_code, running, hit`,
     [scatterId],
   );

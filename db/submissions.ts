@@ -1,6 +1,5 @@
 /** Submissions, from the committed intent (packing.ts) to their end. */
 import type { SubmissionState } from '../core/submission/states.ts';
-import { logChange } from './changes.ts';
 import { inTransaction, type Database, type Session } from './client.ts';
 import { select, write } from './rows.ts';
 import { clip, inParts } from './statement-size.ts';
@@ -25,6 +24,8 @@ export interface SubmissionRow {
   calledMs: number | null;
   submittedMs: number | null;
   runningMs: number | null;
+  /** How many of its attempts Batch had not started at the latest look; null before the first. */
+  unstarted: number | null;
   cancelMs: number | null;
   /** Why Batch does not start it, once Batch has said so more than once, or why it is blocked. */
   waitingReason: string | null;
@@ -37,7 +38,7 @@ export interface SubmissionRow {
 const COLUMNS = `id, submission_key AS submissionKey, secret, installation, owner,
   LOWER(HEX(shape)) AS shape, state, size, open, queue,
   job_definition_id AS jobDefinitionId, job_id AS jobId, calls, called_ms AS calledMs,
-  submitted_ms AS submittedMs, running_ms AS runningMs, cancel_ms AS cancelMs,
+  submitted_ms AS submittedMs, running_ms AS runningMs, unstarted, cancel_ms AS cancelMs,
   waiting_reason AS waitingReason, blocked_ms AS blockedMs, ended_ms AS endedMs, created_ms AS createdMs`;
 
 export async function readSubmissions(
@@ -160,32 +161,6 @@ export async function adoptJob(
     `UPDATE submissions SET job_id = ? WHERE id = ? AND job_id = ? AND state = 'running'`,
     [adopted.jobId, adopted.id, adopted.was],
   );
-}
-
-/** From now on, their tasks are RUNNING. */
-export async function markSeenRunning(
-  database: Database,
-  ids: readonly number[],
-  nowMs: number,
-): Promise<void> {
-  if (ids.length === 0) return;
-  await inTransaction(database, async (session) => {
-    await write(
-      session,
-      'UPDATE submissions SET running_ms = ? WHERE id IN (?) AND running_ms IS NULL',
-      [nowMs, ids],
-    );
-    const rows = await select<{ id: number }>(
-      session,
-      `SELECT id FROM tasks WHERE submission_id IN (?) AND place = 'poll'`,
-      [ids],
-    );
-    await logChange(
-      session,
-      rows.map((row) => row.id),
-      { ended: false },
-    );
-  });
 }
 
 /** Why Batch does not start a job, in its own words. Null once it no longer says so. */

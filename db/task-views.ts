@@ -17,17 +17,23 @@ export interface TaskStanding {
   createdMs: number;
   place: Place;
   profile: ProfileName;
-  /** Whether a job of its submission was seen RUNNING. */
+  /** Whether its own container was seen running. */
   running: boolean;
   /** Whether its submission has not ended. */
   jobOpen: boolean;
   failureCode?: string;
 }
 
-/** Columns of tasks `t` and submissions `s` that make a `StandingRow`. */
+/** Columns of tasks `t` and what `STANDING_JOINS` adds that make a `StandingRow`. */
 export const STANDING = `t.id, t.owner, t.created_ms AS createdMs, t.profile, t.place,
-  t.failure_code AS failureCode, s.running_ms IS NOT NULL AS running,
+  t.failure_code AS failureCode, a.started_ms IS NOT NULL AS running,
   s.id IS NOT NULL AND s.ended_ms IS NULL AS jobOpen`;
+
+/** Only a task at poll has an attempt that may run. */
+export const ATTEMPT_JOIN = `LEFT JOIN attempts a
+  ON t.place = 'poll' AND a.task_id = t.id AND a.number = t.attempt`;
+
+export const STANDING_JOINS = `LEFT JOIN submissions s ON s.id = t.submission_id ${ATTEMPT_JOIN}`;
 
 export interface StandingRow {
   id: number;
@@ -56,7 +62,7 @@ export const toStanding = (row: StandingRow): TaskStanding => ({
   ...known('failureCode', row.failureCode),
 });
 
-const FROM_STANDING = `SELECT ${STANDING} FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id`;
+const FROM_STANDING = `SELECT ${STANDING} FROM tasks t ${STANDING_JOINS}`;
 
 /** In no order. Missing ones are left out. */
 export async function readStandings(
@@ -97,7 +103,7 @@ interface ToldRow extends StandingRow {
   scatterCreatedMs: number | null;
   attempt: number;
   movedMs: number;
-  runningMs: number | null;
+  startedMs: number | null;
   hit: number;
   failure: string | null;
 }
@@ -120,9 +126,8 @@ async function readSomeToldTasks(
     session,
     `SELECT ${STANDING}, t.name, t.tags, t.scatter_id AS scatterId, t.scatter_row AS scatterRow,
        c.created_ms AS scatterCreatedMs, t.attempt, t.moved_ms AS movedMs,
-       s.running_ms AS runningMs, t.hit_entry_id IS NOT NULL AS hit, t.failure
-     FROM tasks t
-       LEFT JOIN submissions s ON s.id = t.submission_id
+       a.started_ms AS startedMs, t.hit_entry_id IS NOT NULL AS hit, t.failure
+     FROM tasks t ${STANDING_JOINS}
        LEFT JOIN scatters c ON c.id = t.scatter_id
      WHERE t.id IN (?)`,
     [ids],
@@ -132,7 +137,7 @@ async function readSomeToldTasks(
     name: row.name,
     tags: fromJson<Record<string, string>>(row.tags),
     attempt: row.attempt,
-    sinceMs: row.place === 'poll' ? (row.runningMs ?? row.movedMs) : row.movedMs,
+    sinceMs: row.place === 'poll' ? (row.startedMs ?? row.movedMs) : row.movedMs,
     hit: row.hit === 1,
     ...scatterOf(row),
     ...known('failure', row.failure),
@@ -220,7 +225,7 @@ export async function readDetails(session: Session, ids: readonly number[]): Pro
        IF(t.place = 'stage-script', (SELECT blocked FROM templates WHERE id = t.template_id), NULL)
          AS blocked,
        src.id AS sourceId, src.created_ms AS sourceCreatedMs
-     FROM tasks t LEFT JOIN submissions s ON s.id = t.submission_id
+     FROM tasks t ${STANDING_JOINS}
        LEFT JOIN tasks src
          ON t.hit_entry_id IS NOT NULL AND src.id = t.cache_source AND src.owner = t.owner
      WHERE t.id IN (?)`,
@@ -264,7 +269,8 @@ export interface AttemptView {
   jobId?: string;
   createdMs: number;
   submittedMs?: number;
-  runningMs?: number;
+  /** When its container started, as far as that was seen. */
+  startedMs?: number;
   endedMs?: number;
   /** Why Batch does not start it. */
   waitingReason?: string;
@@ -289,7 +295,7 @@ export async function readAttempts(
        a.batch_attempt AS batchAttempt, s.submission_key AS submissionKey,
        s.owner, s.installation,
        s.size AS submissionSize, s.queue, s.job_id AS jobId, s.submitted_ms AS submittedMs,
-       s.running_ms AS runningMs, s.waiting_reason AS waitingReason
+       a.started_ms AS startedMs, s.waiting_reason AS waitingReason
      FROM attempts a JOIN submissions s ON s.id = a.submission_id
      WHERE a.task_id IN (?) ORDER BY a.task_id, a.number DESC`,
     [taskIds],
@@ -309,7 +315,7 @@ interface AttemptRow {
   jobId: string | null;
   createdMs: number;
   submittedMs: number | null;
-  runningMs: number | null;
+  startedMs: number | null;
   endedMs: number | null;
   waitingReason: string | null;
   outcome: AttemptOutcome | null;
@@ -332,7 +338,7 @@ function toAttempt(row: AttemptRow): AttemptView {
     createdMs: row.createdMs,
     ...known('jobId', row.jobId),
     ...known('submittedMs', row.submittedMs),
-    ...known('runningMs', row.runningMs),
+    ...known('startedMs', row.startedMs),
     ...known('endedMs', row.endedMs),
     ...known('waitingReason', row.waitingReason),
     ...known('outcome', row.outcome),

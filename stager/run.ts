@@ -21,6 +21,7 @@ import type { Identity, Session } from './session.ts';
 import { openSharedFolders } from './shared-folders.ts';
 import { runShell } from './shell.ts';
 import type { RunningShell } from './shell.ts';
+import { tellStart } from './start.ts';
 import { createUploader } from './upload.ts';
 
 /** How long a task may take to end after SIGTERM; the container is killed 30 s after the signal. */
@@ -225,6 +226,7 @@ export async function runTask(
       log('task_recorded_before', { attempt: identity.attempt });
       return 0;
     }
+    tellStart(s3, identity, log, startedMs);
     log('task_started', {
       submission: formatS3Url(identity.submission),
       index: identity.index,

@@ -211,7 +211,7 @@ function attemptLog(
           )
         : [],
     metadata: { ...attemptMetadata(attempt), ...profiles[detail.profile].metadata },
-    ...timeOr('start_time', result?.startedMs ?? attempt.runningMs),
+    ...timeOr('start_time', result?.startedMs ?? attempt.startedMs),
     ...timeOr('end_time', result?.endedMs ?? attempt.endedMs),
   };
 }

@@ -14,6 +14,7 @@ import {
 import { openResultBody, parseResultBody, sealResultBody } from '../../core/result/result-body.ts';
 import { packRecord } from '../../core/result/result-bytes.ts';
 import { decodeResultKey, encodeResultKey } from '../../core/result/result-key.ts';
+import { decodeStartKey, encodeStartKey, isStartKey } from '../../core/result/start-key.ts';
 import { proofOf } from '../../core/submission/proof.ts';
 import type { ResultRecord } from '../../core/result/result.ts';
 import { startDigest } from '../../stager/digest.ts';
@@ -279,6 +280,30 @@ describe('a result key', () => {
     expect(encodeResultKey({ secret: SECRET, index: 42, attempt: 1 }, empty)).toMatch(
       /^0000000000002\.00042\.1\.[\w-]+$/,
     );
+  });
+
+  test('of a start names when, which and which try, is no record, and counts with its own proof only', () => {
+    fc.assert(
+      fc.property(
+        index,
+        attempt,
+        fc.integer({ min: 0, max: 4e12 }),
+        (index, attempt, startedMs) => {
+          const tail = encodeStartKey({ secret: SECRET, index, attempt }, startedMs);
+          expect(isStartKey(tail)).toBe(true);
+          expect(decodeStartKey(SECRET, tail)).toEqual({ index, attempt, startedMs });
+          expect(decodeResultKey(SECRET, tail)).toBeUndefined();
+          expect(decodeStartKey(OTHERS, tail)).toBeUndefined();
+          const moved = encodeStartKey({ secret: SECRET, index, attempt }, startedMs + 1);
+          const [proof = ''] = tail.split('.').slice(-1);
+          expect(
+            decodeStartKey(SECRET, moved.slice(0, moved.lastIndexOf('.') + 1) + proof),
+          ).toBeUndefined();
+        },
+      ),
+    );
+    for (const junk of ['', '.start.', '0000000000002.00001.1.start.', 'x.00001.1.start.abc'])
+      expect(decodeStartKey(SECRET, junk)).toBeUndefined();
   });
 
   test('of a foreign kind is nothing, and never throws', () => {

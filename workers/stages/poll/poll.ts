@@ -7,7 +7,7 @@ import { denialOf } from '../../../aws/answers.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
 import { dueAfter } from '../../../core/stall.ts';
 import { forgottenJob, missingJobs } from '../../../core/submission/forgotten-job.ts';
-import { hasEnded, hasNews, hasRun } from '../../../core/submission/job-status.ts';
+import { hasEnded, hasNews } from '../../../core/submission/job-status.ts';
 import { lastChangeMs, nextLookMs } from '../../../core/submission/poll-pace.ts';
 import {
   blockedSentence,
@@ -17,7 +17,6 @@ import {
 } from '../../../core/submission/waiting-reason.ts';
 import {
   endSubmissions,
-  markSeenRunning,
   noteBlindQueue,
   noteWaitingReason,
   postponeSubmissions,
@@ -32,9 +31,10 @@ import { failUnreadable } from './fail-unreadable.ts';
 import { LOOKS_IN_TROUBLE } from './write-attempts.ts';
 import { batchStatuses } from '../../../telemetry/metrics.ts';
 import type { Runtime, StageOutcome } from '../../runtime.ts';
-import { newProgress, recallQueue, type QueueMemory } from './queue-memory.ts';
+import { newProgress, recallQueue, type Progress, type QueueMemory } from './queue-memory.ts';
 import { readJobs } from './read-jobs.ts';
 import { readSubmission } from './read-submission.ts';
+import { askForChildren, noteQueue, planStartLook, writeStarts } from './see-starts.ts';
 
 /** One look at a queue; each verb takes it and gives it on with what it found. */
 interface Look {
@@ -64,7 +64,7 @@ export async function poll(runtime: Runtime, { queue }: Messages['poll']): Promi
     noteDenial(runtime, queue, error),
   );
   if (look === 'denied') return lookAgainLater(runtime, ids);
-  await noteStarts(runtime, look);
+  await noteQueue(runtime, seenOf(look), look.nowMs);
   await noteWaitingReasons(runtime, look);
   const applied = await applyNews(runtime, look);
   await postponeAndEnd(runtime, applied);
@@ -103,16 +103,24 @@ async function lookAgainLater(runtime: Runtime, ids: readonly number[]): Promise
 
 const UNSEEN = { status: '' };
 
-async function noteStarts(runtime: Runtime, { running, jobs, nowMs }: Look): Promise<void> {
-  const started = running.filter(
-    ({ runningMs, jobId }) => runningMs === null && hasRun(jobs.get(jobId ?? '') ?? UNSEEN),
-  );
-  await markSeenRunning(
-    runtime.database,
-    started.map(({ id }) => id),
-    nowMs,
-  );
+interface SeenSubmission {
+  submission: SubmissionRow;
+  job: SeenJob;
+  progress: Progress;
 }
+
+/** The submissions whose jobs Batch shows. */
+const seenOf = ({ running, jobs, memory }: Look): SeenSubmission[] =>
+  running.flatMap((submission) => {
+    const job = jobs.get(submission.jobId ?? '');
+    return job ? [{ submission, job, progress: progressOf(memory, submission) }] : [];
+  });
+
+const progressOf = ({ progress }: QueueMemory, { id }: SubmissionRow): Progress => {
+  const known = progress.get(id) ?? newProgress();
+  progress.set(id, known);
+  return known;
+};
 
 async function noteWaitingReasons(
   runtime: Runtime,
@@ -140,32 +148,57 @@ async function applyNews(runtime: Runtime, look: Look): Promise<AppliedLook> {
     const { id, jobId } = submission;
     const job = jobs.get(jobId ?? '') ?? forgottenJob(submission, memory.missing.get(id), nowMs);
     if (!job || submission.open === 0) continue;
-    if (!hasNews(submission, job)) {
-      await unblock(runtime, submission);
-      continue;
-    }
-    try {
-      const nudges = await readSubmission(runtime, submission, {
-        job,
-        progress: memory.progress.get(id) ?? newProgress(),
-        onPage: () => void (applied.pages += 1),
-      });
-      append(applied.next, nudges);
-      memory.troubles.delete(id);
-      await unblock(runtime, submission);
-    } catch (error) {
-      // The next look reads it again; the others of the queue do not wait for it.
-      const words = denialOf(error)?.words;
-      if (words !== undefined)
-        await noteWaitingReason(runtime.database.pool, id, blockedSentence(words));
-      runtime.log.error(
-        { submission: submission.submissionKey, err: error },
-        'submission-not-read',
-      );
-      append(applied.next, await noteTrouble(runtime, look, { submission, job, error }));
-    }
+    const seen = { submission, job, progress: progressOf(memory, submission) };
+    const listed = hasNews(submission, job);
+    if (listed) await readNews(runtime, applied, seen);
+    else await unblock(runtime, submission);
+    await seeStarts(runtime, applied, { ...seen, listed });
   }
   return applied;
+}
+
+async function readNews(
+  runtime: Runtime,
+  applied: AppliedLook,
+  { submission, job, progress }: SeenSubmission,
+): Promise<void> {
+  const { memory, next } = applied;
+  const { id } = submission;
+  try {
+    const nudges = await readSubmission(runtime, submission, {
+      job,
+      progress,
+      onPage: () => void (applied.pages += 1),
+    });
+    append(next, nudges);
+    memory.troubles.delete(id);
+    await unblock(runtime, submission);
+  } catch (error) {
+    // The next look reads it again; the others of the queue do not wait for it.
+    const words = denialOf(error)?.words;
+    if (words !== undefined)
+      await noteWaitingReason(runtime.database.pool, id, blockedSentence(words));
+    runtime.log.error({ submission: submission.submissionKey, err: error }, 'submission-not-read');
+    append(next, await noteTrouble(runtime, applied, { submission, job, error }));
+  }
+}
+
+/** Where nothing has ended, a look may list all the same, to learn what has started. */
+async function seeStarts(
+  runtime: Runtime,
+  applied: AppliedLook,
+  { listed, ...seen }: SeenSubmission & { listed: boolean },
+): Promise<void> {
+  const { nowMs } = applied;
+  const { progress } = seen;
+  const plan = planStartLook(seen, { listed, found: progress.starts.size > 0 }, nowMs);
+  if (plan === 'list') {
+    await readNews(runtime, applied, seen);
+    if (progress.starts.size > 0)
+      progress.startLooks = { ...progress.startLooks, differsMs: nowMs };
+  }
+  if (plan === 'children') await askForChildren(runtime, seen, nowMs);
+  await writeStarts(runtime, seen, nowMs);
 }
 
 /** What was denied before has been read. */
