@@ -24,6 +24,8 @@ export interface Database {
   look(): Promise<Standing>;
   /** As it was when last looked at: every 2 s, and after a statement without an answer. */
   standing(): Standing;
+  /** Since when no primary answers, by this host's clock; undefined while one does. */
+  awaySinceMs(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ const CONNECTIONS_FOR_TRIPS = 4;
 /** Opens pools, and watches whether their server is a primary that answers. */
 export function openDatabase(options: DatabaseOptions): Database {
   let standing: Standing = { up: true };
+  let awayMs: number | undefined;
   const hooks = {
     onTimeout(what: Timeout) {
       options.onTimeout?.(what);
@@ -74,6 +77,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const watch = openWatch(options.url, {
     onChange(changed) {
       standing = changed;
+      awayMs = changed.up ? undefined : (awayMs ?? Date.now());
       if (!changed.up)
         for (const one of pools)
           one.refuse(new DatabaseUnavailable(changed.outage, changed.message));
@@ -95,6 +99,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     leaseForTrips: () => leaseOf(tripsPool),
     look: () => watch.look(),
     standing: () => standing,
+    awaySinceMs: () => awayMs,
     async close() {
       watch.close();
       await Promise.all(pools.map((one) => one.end()));

@@ -100,3 +100,19 @@ export async function takeBackStarts(
     );
   });
 }
+
+/** The tasks of a submission that wait, do so for another reason than before. */
+export async function logSubmission(database: Database, submissionId: number): Promise<void> {
+  await inTransaction(database, async (session) => {
+    const rows = await select<{ id: number }>(
+      session,
+      `SELECT id FROM tasks WHERE submission_id = ? AND place IN ('submit', 'poll')`,
+      [submissionId],
+    );
+    await logChange(
+      session,
+      rows.map(({ id }) => id),
+      { ended: false },
+    );
+  });
+}

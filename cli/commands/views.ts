@@ -89,6 +89,14 @@ function showOutputs(task: TesTaskFull, terminal: Terminal): void {
   );
 }
 
+/** `owner-limit` as a person says it. */
+const waitsFor = (kind: string): string => kind.replaceAll('-', ' ');
+
+function waitOf(task: TesTaskFull): string | undefined {
+  const kind = finalLog(task)?.metadata?.['waiting_for'];
+  return kind === undefined ? undefined : waitsFor(kind);
+}
+
 export function showTasks(tasks: readonly TesTaskFull[], terminal: Terminal): void {
   printLine(
     terminal.out,
@@ -97,6 +105,9 @@ export function showTasks(tasks: readonly TesTaskFull[], terminal: Terminal): vo
         { heading: 'TASK', value: (task) => task.id },
         { heading: 'STATE', value: (task) => task.state },
         { heading: 'CREATED', value: (task) => task.creation_time },
+        ...(tasks.some((task) => waitOf(task))
+          ? [{ heading: 'WAITS FOR', value: (task: TesTaskFull) => waitOf(task) }]
+          : []),
         { heading: 'NAME', value: (task) => shorten(task.name ?? '', 60) },
       ],
       tasks,
@@ -112,6 +123,9 @@ export function showScatter(scatter: ScatterReply, terminal: Terminal): void {
       ['name', scatter.name],
       ['tasks', scatter.size],
       ['cache hits', scatter.cache_hits],
+      ...Object.entries(scatter.waiting ?? {}).map(
+        ([kind, count]) => ['waiting', `${count} for ${waitsFor(kind)}`] as const,
+      ),
       ['ended', scatter.ended ? 'yes' : 'no'],
     ]),
   );

@@ -101,6 +101,7 @@ export interface TesOutputFileLog {
 /** One attempt of a task. */
 export interface TesTaskLog {
   logs: TesExecutorLog[];
+  /** attempt, submission, queue, and batch_job_id of the attempt. Of a task that does not run: waiting (why, and since when, in a sentence), waiting_for (one of worker, redis, database, company, owner-limit, equal-call, retry-pause, submission, permission, queue-disabled, network, throttling, settling, misconfiguration, capacity), waiting_since (RFC 3339), waiting_ahead (how many tasks of this fleet are ahead of it in its job queue), and waiting_task (the equal task of the same owner that it waits for) */
   metadata?: Record<string, string>;
   /** RFC 3339 */
   start_time?: string;
@@ -218,6 +219,24 @@ export interface ScatterReply {
     SYSTEM_ERROR: number;
     CANCELED: number;
   };
+  /** How many tasks that do not run wait for what; kinds without a task are left out */
+  waiting: {
+    worker?: number;
+    redis?: number;
+    database?: number;
+    company?: number;
+    'owner-limit'?: number;
+    'equal-call'?: number;
+    'retry-pause'?: number;
+    submission?: number;
+    permission?: number;
+    'queue-disabled'?: number;
+    network?: number;
+    throttling?: number;
+    settling?: number;
+    misconfiguration?: number;
+    capacity?: number;
+  };
   /** Number of tasks that were cache hits */
   cache_hits: number;
   /** Whether all tasks have ended */
@@ -258,6 +277,16 @@ export interface TaskEvent {
   /** Number of its latest attempt, from 1; 0 before the first */
   attempt: number;
   cache_hit: boolean;
+  /** Why it does not run; absent while it runs, and once it has ended */
+  waiting?: {
+    for: 'worker' | 'redis' | 'database' | 'company' | 'owner-limit' | 'equal-call' | 'retry-pause' | 'submission' | 'permission' | 'queue-disabled' | 'network' | 'throttling' | 'settling' | 'misconfiguration' | 'capacity';
+    /** RFC 3339 */
+    since: string;
+    /** For people */
+    message: string;
+    /** The equal task of the same owner */
+    task?: string;
+  };
   failure?: {
     code: 'executor-failed' | 'same-call-failed' | 'input-missing' | 'input-refused' | 'path-refused' | 'input-unreadable' | 'output-unwritable' | 'output-refused' | 'copy-refused' | 'queue-unknown' | 'request-refused' | 'image-refused' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'host-fault' | 'misconfigured' | 'not-started' | 'job-terminated' | 'disk-full' | 'image-unavailable' | 'batch-refused' | 'permission-missing' | 'result-missing' | 'internal';
     message: string;

@@ -1,7 +1,7 @@
 /** RUNNING means that a task's own container runs. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { submissionPrefix, type SubmissionPlace } from '../../core/files/s3-layout.ts';
-import { readReportedTasks } from '../../db/task-views.ts';
+import { readReportedTasks } from '../../db/reported-tasks.ts';
 import { isLong } from '../long.ts';
 import { manyTasks, newTask, startFleetWorld, type FleetWorld } from './harness.ts';
 

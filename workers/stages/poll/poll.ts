@@ -12,18 +12,20 @@ import { lastChangeMs, nextLookMs } from '../../../core/submission/poll-pace.ts'
 import {
   blockedSentence,
   isBlockedSentence,
+  kindOfReason,
   reasonToShow,
   waitingReasonOf,
 } from '../../../core/submission/waiting-reason.ts';
 import {
   endSubmissions,
   noteBlindQueue,
-  noteWaitingReason,
+  noteWaiting,
   postponeSubmissions,
   readRunning,
   type SubmissionRow,
 } from '../../../db/submissions.ts';
 import { storeJobCounts } from '../../../queues/job-counts.ts';
+import { tellWaiting } from '../tell-waiting.ts';
 import { joinNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { concernsAll } from '../../../core/isolation/whose-fault.ts';
 import { isTaskAtFault } from '../../isolation/may-fail.ts';
@@ -61,7 +63,7 @@ export async function poll(runtime: Runtime, { queue }: Messages['poll']): Promi
     return { do: 'done' };
   }
   const look = await seeQueue(runtime, { queue, running, memory }).catch((error: unknown) =>
-    noteDenial(runtime, queue, error),
+    noteDenial(runtime, { queue, running }, error),
   );
   if (look === 'denied') return lookAgainLater(runtime, ids);
   await noteQueue(runtime, seenOf(look), look.nowMs);
@@ -87,11 +89,19 @@ async function seeQueue(
 const DENIED_WAIT_MS = 10_000;
 
 /** Throws any error but a denial. */
-async function noteDenial(runtime: Runtime, queue: string, error: unknown): Promise<'denied'> {
+async function noteDenial(
+  runtime: Runtime,
+  { queue, running }: Pick<Look, 'queue' | 'running'>,
+  error: unknown,
+): Promise<'denied'> {
   const denial = denialOf(error);
   if (denial === undefined) throw error;
   runtime.log.warn({ queue, message: denial.words }, 'queue-not-watched');
-  await noteBlindQueue(runtime.database.pool, queue, blockedSentence(denial.words));
+  await noteBlindQueue(runtime.database.pool, queue, {
+    words: blockedSentence(denial.words),
+    nowMs: runtime.nowMs(),
+  });
+  for (const submission of running) await tellWaiting(runtime, submission, 'permission');
   return 'denied';
 }
 
@@ -124,9 +134,10 @@ const progressOf = ({ progress }: QueueMemory, { id }: SubmissionRow): Progress 
 
 async function noteWaitingReasons(
   runtime: Runtime,
-  { running, jobs, memory: { waitingReasons } }: Look,
+  { running, jobs, nowMs, memory: { waitingReasons } }: Look,
 ): Promise<void> {
-  for (const { id, jobId, waitingReason: shown } of running) {
+  for (const submission of running) {
+    const { id, jobId, waitingReason: shown } = submission;
     const said = waitingReasonOf(jobs.get(jobId ?? '') ?? UNSEEN);
     // Cleared once what was denied has been read.
     if (isBlockedSentence(shown)) continue;
@@ -134,10 +145,14 @@ async function noteWaitingReasons(
     if (said === undefined) waitingReasons.delete(id);
     else waitingReasons.set(id, said);
     if (toShow === shown) continue;
-    await noteWaitingReason(runtime.database.pool, id, toShow).catch((error: unknown) => {
+    const waiting = toShow === null ? null : { for: kindOfReason(toShow), words: toShow };
+    try {
+      await noteWaiting(runtime.database.pool, id, waiting, nowMs);
+      if (waiting) await tellWaiting(runtime, submission, waiting.for);
+    } catch (error) {
       if (concernsAll(error)) throw error;
       runtime.log.error({ submissionId: id, err: error }, 'waiting-reason-not-noted');
-    });
+    }
   }
 }
 
@@ -176,8 +191,11 @@ async function readNews(
   } catch (error) {
     // The next look reads it again; the others of the queue do not wait for it.
     const words = denialOf(error)?.words;
-    if (words !== undefined)
-      await noteWaitingReason(runtime.database.pool, id, blockedSentence(words));
+    if (words !== undefined) {
+      const waiting = { for: 'permission', words: blockedSentence(words) } as const;
+      await noteWaiting(runtime.database.pool, id, waiting, runtime.nowMs());
+      await tellWaiting(runtime, submission, 'permission');
+    }
     runtime.log.error({ submission: submission.submissionKey, err: error }, 'submission-not-read');
     append(next, await noteTrouble(runtime, applied, { submission, job, error }));
   }
@@ -203,7 +221,8 @@ async function seeStarts(
 
 /** What was denied before has been read. */
 async function unblock(runtime: Runtime, { id, waitingReason }: SubmissionRow): Promise<void> {
-  if (isBlockedSentence(waitingReason)) await noteWaitingReason(runtime.database.pool, id, null);
+  if (isBlockedSentence(waitingReason))
+    await noteWaiting(runtime.database.pool, id, null, runtime.nowMs());
 }
 
 /** Once its job has ended and every look throws for a reason of its own, its tasks fail. */
