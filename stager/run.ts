@@ -22,6 +22,7 @@ import { openSharedFolders } from './shared-folders.ts';
 import { runShell } from './shell.ts';
 import type { RunningShell } from './shell.ts';
 import { tellStart } from './start.ts';
+import { openUsage } from './usage.ts';
 import { createUploader } from './upload.ts';
 
 /** How long a task may take to end after SIGTERM; the container is killed 30 s after the signal. */
@@ -149,6 +150,7 @@ async function runScript(
   shell.signal('SIGKILL');
   await session.descendants.end('at once');
   session.descendants.close();
+  session.usage.close();
   if (session.closed === 'fenced') return stagerExit.fenced;
   if (session.closed === 'recorded' && typeof outcome === 'number') return outcome;
   session.error ??= {
@@ -235,9 +237,11 @@ export async function runTask(
     const shared = openSharedFolders(env);
     const warnings: string[] = [];
     const uploader = createUploader(s3, { shared, warn: (text) => void warnings.push(text) });
+    const descendants = openDescendants(env);
+    const usage = openUsage({ env, ...descendants });
     const session = openSession(
       identity,
-      { s3, uploader, log, startedMs, warnings, descendants: openDescendants(env) },
+      { s3, uploader, log, startedMs, warnings, descendants, usage },
       { liveLogsMs, diskWaitMs },
     );
     const code = await runOwned(session, text, env, terminated);

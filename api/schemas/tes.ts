@@ -92,7 +92,8 @@ export const TesTaskLog = Type.Object({
   metadata: Type.Optional(
     Type.Record(Type.String(), Type.String(), {
       description:
-        'attempt, submission, queue, and batch_job_id of the attempt. Of a task that does not run: ' +
+        'attempt, submission, queue, and batch_job_id of the attempt, and what its executors used: ' +
+        'wall_seconds, cpu_seconds, peak_memory_bytes, read_bytes, written_bytes. Of a task that does not run: ' +
         'waiting (why, and since when, in a sentence), waiting_for (one of ' +
         `${waitingKinds.join(', ')}), waiting_since (RFC 3339), waiting_ahead (how many tasks of ` +
         'this fleet are ahead of it in its job queue), and waiting_task (the equal task of the ' +

@@ -3,6 +3,8 @@ import { stagerExit } from '../../core/container/container.ts';
 import { isEnd } from '../../core/places.ts';
 import { profiles, shownStateOf } from '../../core/profiles/profiles.ts';
 import { waitingSentence } from '../../core/submission/waiting-reason.ts';
+import { usedByAll } from '../../core/result/usage.ts';
+import { viewUsed } from './used.ts';
 import type { Waiting } from '../../core/waiting/waiting.ts';
 import { hideSecrets } from '../../core/task/secrets.ts';
 import { escapePath } from '../../core/files/path-pattern.ts';
@@ -252,6 +254,13 @@ function executorLogs(
   return exitCode === undefined || NO_EXECUTOR.includes(exitCode) ? [] : [{ exit_code: exitCode }];
 }
 
+/** Of all executors of the attempt; GET /v1/tasks/{id}/usage has each. */
+function usedMetadata(executors: readonly ExecutorResult[] = []): Record<string, string> {
+  const used = usedByAll(executors);
+  const shown = Object.entries(used ? viewUsed(used) : {});
+  return Object.fromEntries(shown.map(([name, value]) => [name, String(value)]));
+}
+
 function attemptMetadata(attempt: AttemptView): Record<string, string> {
   const job = attempt.submissionSize > 1 ? `${attempt.jobId}:${attempt.arrayIndex}` : attempt.jobId;
   return {
@@ -259,6 +268,7 @@ function attemptMetadata(attempt: AttemptView): Record<string, string> {
     submission: attempt.submissionKey,
     queue: attempt.queue,
     ...(attempt.jobId !== undefined && { batch_job_id: String(job) }),
+    ...usedMetadata(attempt.result?.executors),
   };
 }
 

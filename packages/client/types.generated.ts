@@ -101,7 +101,7 @@ export interface TesOutputFileLog {
 /** One attempt of a task. */
 export interface TesTaskLog {
   logs: TesExecutorLog[];
-  /** attempt, submission, queue, and batch_job_id of the attempt. Of a task that does not run: waiting (why, and since when, in a sentence), waiting_for (one of worker, redis, database, company, owner-limit, equal-call, retry-pause, submission, permission, queue-disabled, network, throttling, settling, misconfiguration, capacity), waiting_since (RFC 3339), waiting_ahead (how many tasks of this fleet are ahead of it in its job queue), and waiting_task (the equal task of the same owner that it waits for) */
+  /** attempt, submission, queue, and batch_job_id of the attempt, and what its executors used: wall_seconds, cpu_seconds, peak_memory_bytes, read_bytes, written_bytes. Of a task that does not run: waiting (why, and since when, in a sentence), waiting_for (one of worker, redis, database, company, owner-limit, equal-call, retry-pause, submission, permission, queue-disabled, network, throttling, settling, misconfiguration, capacity), waiting_since (RFC 3339), waiting_ahead (how many tasks of this fleet are ahead of it in its job queue), and waiting_task (the equal task of the same owner that it waits for) */
   metadata?: Record<string, string>;
   /** RFC 3339 */
   start_time?: string;
@@ -333,6 +333,33 @@ export interface LogLine {
   skipped_bytes?: number;
   /** The last line: the task has ended. A reply without this line is incomplete */
   ended?: boolean;
+}
+
+/** What a task asked for, and what its executors used. */
+export interface TaskUsage {
+  asked: {
+    cpu_cores: number;
+    ram_gb: number;
+    disk_gb: number;
+  };
+  /** Those that left a result record, first attempt first */
+  attempts: {
+    /** Number of the attempt, from 1 */
+    attempt: number;
+    /** Those that ended, in order */
+    executors: {
+      /** From start to end, in seconds */
+      wall_seconds: number;
+      /** User and system time of the executor and its children, in seconds */
+      cpu_seconds?: number;
+      /** Largest resident memory that was seen */
+      peak_memory_bytes?: number;
+      /** Read by system calls, also of pipes */
+      read_bytes?: number;
+      /** Written by system calls, also to pipes */
+      written_bytes?: number;
+    }[];
+  }[];
 }
 
 /** How long a task spent in each step. */
