@@ -27,6 +27,7 @@ import { serviceInfoRoutes } from './routes/service-info.ts';
 import { logRoutes } from './routes/logs.ts';
 import { scriptRoutes } from './routes/script.ts';
 import { timelineRoutes } from './routes/timeline.ts';
+import { usageRoutes } from './routes/usage.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { validateRoutes } from './routes/validate.ts';
 import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
@@ -196,6 +197,7 @@ async function mountRoutes(app: Api, context: ApiContext): Promise<void> {
       cacheTransferRoutes(api, context);
       bulkCancelRoutes(api, context);
       timelineRoutes(api, context);
+      usageRoutes(api, context);
       eventRoutes(api, context);
       validateRoutes(api, context);
       tokenRoutes(api, context);

@@ -2,6 +2,7 @@
 import { append } from '../../../core/append.ts';
 import type { SeenJob } from '../../../aws/batch.ts';
 import type { SeenResult } from '../../../core/result/result.ts';
+import type { SeenStart } from '../../../core/result/start-key.ts';
 import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
 import { decideRetry, failUnfenced } from '../../../core/retry/decide-retry.ts';
 import { installationArns } from '../../../core/retry/named-by-task.ts';
@@ -44,6 +45,8 @@ export async function readSubmission(
   const lacking = endedCount(job) - (submission.size - submission.open);
   const isPart = progress.listFromMs > 0;
   const recorded = await applyRecords(runtime, submission, look);
+  // Nothing has ended: the listing was for starts.
+  if (lacking <= 0) return recorded.next;
   if (recorded.ended < lacking && isPart) {
     // A host's clock was behind, or its record came late.
     progress.listFromMs = 0;
@@ -71,10 +74,14 @@ async function applyRecords(
   look: SubmissionLook,
 ): Promise<{ ended: number; next: Nudge[] }> {
   const { progress, onPage } = look;
-  const { known, listFromMs: fromMs } = progress;
+  const { known, listFromMs: fromMs, over, running, starts } = progress;
   const applied = { ended: 0, next: [] as Nudge[] };
   const records = new Map<number, SeenResult>();
-  const endedMs: number[] = [];
+  const seenMs: number[] = [];
+  const onStart = ({ index, startedMs }: SeenStart): void => {
+    seenMs.push(startedMs);
+    if (!over.has(index) && !running.has(index)) starts.set(index, startedMs);
+  };
   const applyRead = async (): Promise<void> => {
     runtime.passCrashPoint('poll.results-read');
     const polled = await judgeRecorded(runtime, submission, records);
@@ -82,16 +89,28 @@ async function applyRecords(
     applied.ended += polled.length;
     append(applied.next, await apply(runtime, submission, { polled, look }));
   };
-  for await (const page of readResultRecords(runtime, submission, { fromMs, known, onPage })) {
+  for await (const page of readResultRecords(runtime, submission, {
+    fromMs,
+    known,
+    onPage,
+    onStart,
+  })) {
     for (const [index, result] of page) {
       records.set(index, result);
-      endedMs.push(result.endedMs);
+      seenMs.push(result.endedMs);
+      noteOver(progress, index);
     }
     if (records.size >= RESULTS_PER_WRITE) await applyRead();
   }
   await applyRead();
-  progress.listFromMs = nextListFrom(endedMs, fromMs);
+  progress.listFromMs = nextListFrom(seenMs, fromMs);
   return applied;
+}
+
+function noteOver({ over, running, starts }: Progress, index: number): void {
+  over.add(index);
+  running.delete(index);
+  starts.delete(index);
 }
 
 async function judgeRecorded(
@@ -195,13 +214,16 @@ async function apply(
   { polled, look }: { polled: readonly PolledAttempt[]; look: SubmissionLook },
 ): Promise<Nudge[]> {
   if (polled.length === 0) return [];
-  const { known, unwritten } = look.progress;
+  const { progress } = look;
+  const { known, unwritten } = progress;
   await mendForged(runtime, polled);
   runtime.metrics.pollChanges.inc(polled.length);
   const { next, written } = await writeAttempts(runtime, polled, unwritten);
   runtime.passCrashPoint('poll.written');
-  for (const { attempt, decision } of written)
+  for (const { attempt, decision } of written) {
     if (decision.do === 'finalize') known.add(attempt.arrayIndex);
+    if (decision.do !== 'find-owner') noteOver(progress, attempt.arrayIndex);
+  }
   await countEnds(runtime, submission, written);
   return next;
 }
