@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isLong } from '../long.ts';
 import {
   hideJobAndLoseAnswer,
   manyTasks,
