@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { isLong } from '../long.ts';
 import {
   hideJobAndLoseAnswer,
   manyTasks,
@@ -174,6 +175,36 @@ describe('SubmitJob that Batch refuses', () => {
       { state: 'ended' },
     ]);
   });
+
+  // An ambiguous answer is looked for until a late job must have shown up.
+  test.runIf(isLong)(
+    'a queue that is gone when an ambiguous SubmitJob is looked for fails its tasks, and loses none',
+    async () => {
+      const gone = {
+        kind: 'error',
+        status: 400,
+        code: 'ClientException',
+        message: 'JobQueue work-queue does not exist.',
+      } as const;
+      world.batch.faults.add({
+        service: 'batch',
+        operation: 'SubmitJob',
+        kind: 'drop-before',
+        times: 1,
+      });
+      world.batch.faults.add({ service: 'batch', operation: 'SubmitJob', ...gone });
+      world.batch.faults.add({ service: 'batch', operation: 'ListJobs', ...gone });
+      await world.startWorkers();
+      expect(await world.ended(await world.accept([newTask('one'), newTask('two')]))).toMatchObject(
+        Array.from({ length: 2 }, () => ({
+          place: 'failed',
+          failureCode: 'misconfigured',
+          failure: expect.stringContaining('AWS Batch has no job queue'),
+        })),
+      );
+      expect(world.asked('batch.ListJobs')).toBeGreaterThan(0);
+    },
+  );
 
   test('a SubmitJob that is throttled is tried again', async () => {
     world.batch.faults.add({
