@@ -1,0 +1,228 @@
+/**
+ * Looks, decides, and acts, in a loop that never waits for EC2 or for LVM: while one of them is slow,
+ * the brake still works. It holds what a look cannot see, and nothing that a crash may not lose.
+ */
+import type { Action, BlockAction, Ec2Action, QuickAction } from './core/action.ts';
+import { decideDisk } from './core/decide.ts';
+import { eventOfEc2, eventOfFailure, eventOfQuick } from './core/events.ts';
+import type { BlockDevice, Facts, SeenVolume, Warning } from './core/facts.ts';
+import { fastestRate, withSample, type Sample } from './core/fill-rate.ts';
+import type { Journal } from './core/journal.ts';
+import type { Policy } from './core/policy.ts';
+import {
+  recordBlock,
+  recordEc2,
+  recordQuick,
+  recordSent,
+  resume,
+  type Draw,
+} from './core/record.ts';
+import type { Glance, Inspection, Machine, Slow, BlockResult } from './machine.ts';
+import type { Ec2Outcome } from './core/action.ts';
+
+/** A decision that does not change what the next one is made of would repeat for ever. */
+const MOST_ACTIONS = 50;
+/** A command that failed is not repeated at once. */
+const AFTER_FAILURE_MS = 2_000;
+
+export class Daemon {
+  readonly machine: Machine;
+  readonly policy: Policy;
+  journal: Journal;
+  facts: Facts | undefined;
+  #samples: Sample[] = [];
+  #devices: readonly Omit<BlockDevice, 'content'>[] = [];
+  #inspection: Inspection | undefined;
+  #own: readonly SeenVolume[] | null = null;
+  #unused: readonly SeenVolume[] | null = null;
+  #ec2: { action: Ec2Action; slow: Slow<Ec2Outcome> } | undefined;
+  #block: { action: BlockAction; slow: Slow<BlockResult> } | undefined;
+  #ec2AfterMs = 0;
+  #blockAfterMs = 0;
+  readonly #warned = new Set<Warning>();
+  readonly #sweepAtMs: number;
+
+  /** `sweepWithinMs`: hosts that start together do not ask together. */
+  constructor(
+    machine: Machine,
+    policy: Policy,
+    journal: Journal,
+    { nowMs, sweepWithinMs }: { nowMs: number; sweepWithinMs: number },
+  ) {
+    this.machine = machine;
+    this.policy = policy;
+    this.journal = resume(journal, nowMs);
+    this.#sweepAtMs = nowMs + machine.chance() * sweepWithinMs;
+  }
+
+  /** One look, with all that can be done at once. Returns after how long the next one is due. */
+  look(nowMs: number): number {
+    this.#settle(nowMs);
+    for (let done = 0; done < MOST_ACTIONS; done += 1) {
+      const facts = this.#observe(nowMs);
+      const action = decideDisk(facts, this.journal, this.policy, nowMs);
+      if (action.do === 'wait') return action.waitMs;
+      this.#act(action, facts, nowMs);
+      if (action.do === 'end-host') return AFTER_FAILURE_MS;
+    }
+    throw new Error(
+      `The daemon did ${MOST_ACTIONS} things in one look: a decision repeats itself.`,
+    );
+  }
+
+  #draw(nowMs: number): Draw {
+    return { nowMs, chance: this.machine.chance(), token: this.machine.token() };
+  }
+
+  #observe(nowMs: number): Facts {
+    const { growth, discards } = this.journal;
+    const isWatching = this.#inspection === undefined || growth !== null || discards.length > 0;
+    const glance = this.machine.glance(isWatching);
+    this.#devices = glance.devices ?? this.#devices;
+    const { sizeBytes, freeBytes } = glance.fileSystem;
+    const last = this.#samples.at(-1);
+    if (last?.atMs !== nowMs)
+      this.#samples = withSample(this.#samples, { atMs: nowMs, usedBytes: sizeBytes - freeBytes });
+    this.facts = { ...this.#known(glance, nowMs), ...this.#inspected() };
+    return this.facts;
+  }
+
+  #known(
+    glance: Glance,
+    nowMs: number,
+  ): Omit<Facts, 'devices' | 'isFileSystemWhole' | 'isInspected'> {
+    const { instanceId, zone } = this.machine;
+    const { devices: _, ...seen } = glance;
+    return {
+      ...seen,
+      instanceId,
+      zone,
+      bytesPerSecond: fastestRate(this.#samples),
+      own: this.#own,
+      unused: this.#unused,
+      sweepAtMs: this.#sweepAtMs,
+      busy: {
+        ec2: this.#ec2 !== undefined || nowMs < this.#ec2AfterMs,
+        block: this.#block !== undefined || nowMs < this.#blockAfterMs,
+      },
+      warned: this.#warned,
+    };
+  }
+
+  #inspected(): Pick<Facts, 'devices' | 'isFileSystemWhole' | 'isInspected'> {
+    const inspection = this.#inspection;
+    const contents = this.#devices.map(
+      (device) => [device, inspection?.contents.get(keyOf(device))] as const,
+    );
+    return {
+      devices: contents.flatMap(([device, content]) => ({
+        ...device,
+        // Nothing is done by it before an inspection: `isInspected`.
+        content: content ?? { is: 'foreign', signature: 'not inspected yet' },
+      })),
+      isFileSystemWhole: inspection?.isFileSystemWhole ?? false,
+      isInspected:
+        inspection !== undefined && contents.every(([, content]) => content !== undefined),
+    };
+  }
+
+  #settle(nowMs: number): void {
+    const answered = this.#ec2?.slow.settled();
+    if (this.#ec2 && answered) {
+      const { action } = this.#ec2;
+      this.#ec2 = undefined;
+      this.#take(action, answered, nowMs);
+    }
+    const ended = this.#block?.slow.settled();
+    if (this.#block && ended) {
+      const { action } = this.#block;
+      this.#block = undefined;
+      const { outcome, inspection } = ended;
+      this.#inspection = action.do === 'inspect' ? (inspection ?? this.#inspection) : undefined;
+      if (outcome.is === 'failed') {
+        this.#blockAfterMs = nowMs + AFTER_FAILURE_MS;
+        this.machine.report(eventOfFailure(action.do, outcome));
+      }
+      this.#keep(recordBlock(this.journal, action, outcome, this.#draw(nowMs)));
+    }
+  }
+
+  #take(action: Ec2Action, outcome: Ec2Outcome, nowMs: number): void {
+    this.machine.report(eventOfEc2(action, outcome, this.journal.growth));
+    if (action.do === 'describe') this.#takeDescribed(action, outcome, nowMs);
+    this.#keep(recordEc2(this.journal, action, outcome, this.#draw(nowMs)));
+  }
+
+  #takeDescribed(
+    { which }: Extract<Ec2Action, { do: 'describe' }>,
+    outcome: Ec2Outcome,
+    nowMs: number,
+  ): void {
+    if (outcome.is === 'refused' && outcome.kind === 'transient') {
+      // Nothing waits for it: it is only asked again.
+      this.#ec2AfterMs = nowMs + 30_000 * this.machine.chance();
+      return;
+    }
+    const volumes = outcome.is === 'described' ? outcome.volumes : [];
+    if (which === 'own') this.#own = volumes;
+    else this.#unused = volumes;
+  }
+
+  #act(action: Exclude<Action, { do: 'wait' }>, facts: Facts, nowMs: number): void {
+    switch (action.do) {
+      case 'create':
+      case 'attach':
+      case 'protect':
+      case 'detach':
+      case 'delete':
+      case 'describe':
+        // Written first: after a crash the request counts as one that may have had its effect.
+        this.#keep(recordSent(this.journal, action));
+        this.#ec2 = { action, slow: this.machine.ask(action, this.journal.growth) };
+        return;
+      case 'inspect':
+      case 'add':
+      case 'grow':
+        this.#block = { action, slow: this.machine.run(action, this.journal.growth) };
+        return;
+      default:
+        this.#actAtOnce(action, facts, nowMs);
+    }
+  }
+
+  #actAtOnce(action: QuickAction, facts: Facts, nowMs: number): void {
+    const event = eventOfQuick(action, this.journal, facts, nowMs);
+    // Tasks run again before the journal says so: a crash in between releases them once more.
+    if (action.do === 'release') this.machine.setFrozen(false);
+    this.#keep(recordQuick(this.journal, action, this.#draw(nowMs)));
+    if (event) this.machine.report(event);
+    switch (action.do) {
+      case 'brake':
+        return this.machine.setFrozen(true);
+      case 'warn':
+        return void this.#warned.add(action.of);
+      case 'recovered':
+        return void this.#warned.delete(action.of);
+      case 'discard':
+        this.#own = this.#own?.filter((one) => one !== action.volume) ?? null;
+        this.#unused = this.#unused?.filter((one) => one !== action.volume) ?? null;
+        return;
+      case 'release-ballast':
+        return this.machine.releaseBallast();
+      case 'end-host':
+        this.#warned.add('io-error');
+        return this.machine.endHost(action.reason);
+      default:
+    }
+  }
+
+  #keep(journal: Journal): void {
+    if (journal === this.journal) return;
+    this.machine.save(journal);
+    this.journal = journal;
+  }
+}
+
+/** A name of a device can go to another one, so the serial belongs to it. */
+export const keyOf = ({ path, serial }: Pick<BlockDevice, 'path' | 'serial'>): string =>
+  `${path} ${serial}`;
