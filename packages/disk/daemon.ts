@@ -203,6 +203,7 @@ export class Daemon {
         return void this.#warned.add(action.of);
       case 'recovered':
         return void this.#warned.delete(action.of);
+      case 'adopt':
       case 'discard':
         this.#own = this.#own?.filter((one) => one !== action.volume) ?? null;
         this.#unused = this.#unused?.filter((one) => one !== action.volume) ?? null;

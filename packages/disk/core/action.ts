@@ -37,6 +37,7 @@ export type Action = Ec2Action | BlockAction | QuickAction | { do: 'wait'; waitM
 /** What EC2 answered. */
 export type Ec2Outcome =
   | { is: 'created'; volumeId: string }
+  | { is: 'attached'; deviceName: string }
   | { is: 'done' }
   | { is: 'described'; volumes: SeenVolume[] }
   | Ec2Refusal;

@@ -238,7 +238,10 @@ function advanced(growth: Growth, outcome: Ec2Outcome, draw: Draw): Growth {
     return outcome.is === 'created'
       ? moved({ ...growth, at: 'created', volumeId: outcome.volumeId }, draw, CREATING_MS)
       : growth;
-  if (growth.at === 'created') return moved({ ...growth, at: 'attached' }, draw);
+  if (growth.at === 'created')
+    return outcome.is === 'attached'
+      ? moved({ ...growth, at: 'attached', deviceName: outcome.deviceName }, draw)
+      : growth;
   return growth.at === 'attached' ? moved({ ...growth, at: 'protected' }, draw) : growth;
 }
 
