@@ -22,6 +22,8 @@ import type { Ec2Outcome } from './core/action.ts';
 
 /** A decision that does not change what the next one is made of would repeat for ever. */
 const MOST_ACTIONS = 50;
+/** A request of a daemon before this one has had its effect by then. */
+const SWEEP_AFTER_MS = 30_000;
 /** A command that failed is not repeated at once. */
 const AFTER_FAILURE_MS = 2_000;
 
@@ -52,7 +54,7 @@ export class Daemon {
     this.machine = machine;
     this.policy = policy;
     this.journal = resume(journal, nowMs);
-    this.#sweepAtMs = nowMs + machine.chance() * sweepWithinMs;
+    this.#sweepAtMs = nowMs + SWEEP_AFTER_MS + machine.chance() * sweepWithinMs;
   }
 
   /** One look, with all that can be done at once. Returns after how long the next one is due. */

@@ -62,7 +62,7 @@ export async function performEc2(
   } catch (error) {
     const refusal = refusalOf(asEc2Error(error), IAM_ACTIONS[action.do]);
     return action.do === 'attach' && growth?.at === 'created'
-      ? afterAttach(client, refusal, growth.volumeId, owner)
+      ? afterAttach(client, refusal, growth, owner)
       : refusal;
   }
 }
@@ -138,13 +138,13 @@ const queryOf = (which: 'own' | 'unused', { policy, instanceId, zone }: Owner): 
 async function afterAttach(
   client: Ec2Client,
   refusal: Ec2Refusal,
-  volumeId: string,
+  { volumeId, isDoubtful }: Growth & { volumeId: string },
   { instanceId }: Owner,
 ): Promise<Ec2Outcome> {
   const isInUse = refusal.sentence.includes(': VolumeInUse:');
   // A new volume is not known everywhere at once.
   if (refusal.kind === 'gone') return { ...refusal, kind: 'not-yet' };
-  if (!isInUse && refusal.kind !== 'name-taken') return refusal;
+  if (!isInUse && !(refusal.kind === 'name-taken' && isDoubtful)) return refusal;
   try {
     const volumes = await client.describeVolumes({ ids: [volumeId] });
     const attachment = volumes.find((one) => one.volumeId === volumeId)?.attachment;

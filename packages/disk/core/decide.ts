@@ -1,7 +1,7 @@
 /** Every decision about a disk, as a pure function from facts, journal, and policy to one action. */
 import type { Action } from './action.ts';
 import { decideDiscards, decideGrowth } from './decide-growth.ts';
-import { GROUP, serialOf, type Facts, type SeenVolume } from './facts.ts';
+import { serialOf, type Facts, type SeenVolume } from './facts.ts';
 import { freeName, knownVolumes, type Journal } from './journal.ts';
 import { brakeBelowBytes, nextSize, whyGrow } from './need.ts';
 import { isElastic, type Policy } from './policy.ts';
@@ -138,28 +138,33 @@ function decidePlan(
 function decideOwn(facts: Facts, journal: Journal): Action | undefined {
   if (facts.own === null)
     return facts.busy.ec2 || journal.refused ? undefined : { do: 'describe', which: 'own' };
+  const unknown = unknownOf(facts.own, facts, journal);
+  const attached = unknown.find((volume) => volume.attachment?.instanceId === facts.instanceId);
+  if (attached !== undefined && journal.growth === null) return { do: 'adopt', volume: attached };
+  const idle = unknown.find((volume) => isIdle(volume, facts));
+  return idle && { do: 'discard', volume: idle };
+}
+
+const unknownOf = (
+  volumes: readonly SeenVolume[],
+  { instanceId }: Facts,
+  journal: Journal,
+): SeenVolume[] => {
   const known = knownVolumes(journal);
-  const unknown = facts.own.filter(
+  return volumes.filter(
     (volume) =>
-      volume.tags[HOST_TAG] === facts.instanceId &&
+      volume.tags[HOST_TAG] === instanceId &&
       !known.has(volume.volumeId) &&
       // CreateVolume with the same token returns it.
       (journal.growth === null || volume.tags[TOKEN_TAG] !== journal.growth.token),
   );
-  const attached = unknown.find((volume) => volume.attachment?.instanceId === facts.instanceId);
-  if (attached !== undefined && journal.growth === null) return { do: 'adopt', volume: attached };
-  const idle = unknown.find(
-    (volume) =>
-      volume.state === 'available' && volume.attachment === null && !isInGroup(volume, facts),
-  );
-  return idle && { do: 'discard', volume: idle };
-}
+};
 
-const isInGroup = ({ volumeId }: SeenVolume, facts: Facts): boolean =>
-  facts.devices.some(
-    ({ serial, content }) =>
-      serial === serialOf(volumeId) && content.is === 'physical-volume' && content.group === GROUP,
-  );
+/** A description may be older than the attachment, so the devices of the host are asked as well. */
+const isIdle = ({ state, attachment, volumeId }: SeenVolume, { devices }: Facts): boolean =>
+  state === 'available' &&
+  attachment === null &&
+  !devices.some(({ serial }) => serial === serialOf(volumeId));
 
 /** EC2's own filters are not believed: a volume of somebody else is not deleted, whatever it answers. */
 function decideUnused(
@@ -172,12 +177,14 @@ function decideUnused(
   if (facts.unused === null)
     return nowMs < facts.sweepAtMs ? undefined : { do: 'describe', which: 'unused' };
   const known = knownVolumes(journal);
+  // One that this host was just making when it lost its journal.
+  const own = unknownOf(facts.unused, facts, journal);
   const volume = facts.unused.find(
     (one) =>
-      isUnused(one, policy.stack, nowMs) &&
+      (own.includes(one) || isUnused(one, policy.stack, nowMs)) &&
       one.zone === facts.zone &&
       !known.has(one.volumeId) &&
-      !facts.devices.some(({ serial }) => serial === serialOf(one.volumeId)),
+      isIdle(one, facts),
   );
   return volume && { do: 'discard', volume };
 }

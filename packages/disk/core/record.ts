@@ -21,6 +21,9 @@ const LIMIT_PAUSE_MS = 300_000;
 const DISCARD_AGAIN_MS = 600_000;
 const BLOCK_AGAIN_MS = 2_000;
 
+/** Beyond these, another name would leave too few calls to take the volume back. */
+const RENAME_CALLS = 2;
+
 /** What the effects draw: pure functions have no clock and no dice. */
 export interface Draw {
   nowMs: number;
@@ -264,7 +267,9 @@ function recordRefusal(journal: Journal, growth: Growth, refusal: Ec2Refusal, dr
     case 'not-attached':
       return retry(NOT_YET_MS * (1 + 2 * draw.chance));
     case 'name-taken':
-      return renamed(retry(0), growth.deviceName);
+      return growth.calls <= RENAME_CALLS
+        ? renamed(retry(0), growth.deviceName)
+        : abandoned(journal, { keep: false }, draw);
     case 'denied':
       return {
         ...end(journal, growth, draw),

@@ -301,10 +301,10 @@ class Play {
         this.violations.push(`${calls} calls for the growth ${token}`);
   }
 
+  /** After an answer that was lost, the request is repeated, and perhaps its effect looked up. */
   #excuses(token: string): number {
-    return (
-      this.crashed + this.ec2.asked.filter((one) => one.token === token && one.isExcused).length
-    );
+    const excused = this.ec2.asked.filter((one) => one.token === token && one.isExcused);
+    return 2 * (this.crashed + excused.length);
   }
 
   #checkRoom(): void {
