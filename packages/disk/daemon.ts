@@ -151,6 +151,7 @@ export class Daemon {
 
   #take(action: Ec2Action, outcome: Ec2Outcome, nowMs: number): void {
     this.machine.report(eventOfEc2(action, outcome, this.journal.growth));
+    if (action.do === 'delete') this.#forget(action.volumeId);
     if (action.do === 'describe') this.#takeDescribed(action, outcome, nowMs);
     this.#keep(recordEc2(this.journal, action, outcome, this.#draw(nowMs)));
   }
@@ -207,9 +208,7 @@ export class Daemon {
         return void this.#warned.delete(action.of);
       case 'adopt':
       case 'discard':
-        this.#own = this.#own?.filter((one) => one !== action.volume) ?? null;
-        this.#unused = this.#unused?.filter((one) => one !== action.volume) ?? null;
-        return;
+        return this.#forget(action.volume.volumeId);
       case 'release-ballast':
         return this.machine.releaseBallast();
       case 'end-host':
@@ -217,6 +216,13 @@ export class Daemon {
         return this.machine.endHost(action.reason);
       default:
     }
+  }
+
+  /** What EC2 said of it is history. */
+  #forget(volumeId: string): void {
+    const isOther = (one: SeenVolume): boolean => one.volumeId !== volumeId;
+    this.#own = this.#own?.filter(isOther) ?? null;
+    this.#unused = this.#unused?.filter(isOther) ?? null;
   }
 
   #keep(journal: Journal): void {

@@ -42,6 +42,8 @@ export class PlayedHost {
   fileSystemBytes: number;
   usedBytes = 0;
   isFrozen = false;
+  /** No task runs while the host starts; the daemon is there before Docker. */
+  isDown = false;
   /** Bytes that a task could not write. */
   fullAtMs: number | null = null;
   frozenMs = 0;
@@ -68,6 +70,7 @@ export class PlayedHost {
     for (const command of this.#commands.filter(({ endsAtMs }) => endsAtMs <= toMs))
       command.effect();
     this.#commands = this.#commands.filter(({ endsAtMs }) => endsAtMs > toMs);
+    if (this.isDown) return;
     if (this.isFrozen) {
       this.frozenMs += toMs - fromMs;
       return;

@@ -161,8 +161,11 @@ class Play {
     this.generation += 1;
     this.#daemon = undefined;
     if (crash?.losesJournal) this.host.savedJournal = null;
-    if (crash?.by === 'power') this.host.boot();
-    await this.#pass(this.nowMs + (crash?.by === 'power' ? 20_000 : 1_500));
+    if (crash?.by !== 'power') return this.#pass(this.nowMs + 1_500);
+    this.host.boot();
+    this.host.isDown = true;
+    await this.#pass(this.nowMs + 20_000);
+    this.host.isDown = false;
   }
 
   async #run(untilMs: number): Promise<void> {
