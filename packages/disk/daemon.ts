@@ -33,6 +33,8 @@ export class Daemon {
   journal: Journal;
   facts: Facts | undefined;
   #samples: Sample[] = [];
+  #runningMs = 0;
+  #lookedMs: number | undefined;
   #devices: readonly Omit<BlockDevice, 'content'>[] = [];
   #inspection: Inspection | undefined;
   #own: readonly SeenVolume[] | null = null;
@@ -82,11 +84,17 @@ export class Daemon {
     const glance = this.machine.glance(isWatching);
     this.#devices = glance.devices ?? this.#devices;
     const { sizeBytes, freeBytes } = glance.fileSystem;
-    const last = this.#samples.at(-1);
-    if (last?.atMs !== nowMs)
-      this.#samples = withSample(this.#samples, { atMs: nowMs, usedBytes: sizeBytes - freeBytes });
+    this.#sample(sizeBytes - freeBytes, glance.tasks === 'frozen', nowMs);
     this.facts = { ...this.#known(glance, nowMs), ...this.#inspected() };
     return this.facts;
+  }
+
+  /** Frozen tasks write nothing, which says nothing of their rate: that time does not count. */
+  #sample(usedBytes: number, isFrozen: boolean, nowMs: number): void {
+    if (!isFrozen) this.#runningMs += nowMs - (this.#lookedMs ?? nowMs);
+    this.#lookedMs = nowMs;
+    if (!isFrozen && this.#samples.at(-1)?.atMs !== this.#runningMs)
+      this.#samples = withSample(this.#samples, { atMs: this.#runningMs, usedBytes });
   }
 
   #known(
@@ -180,7 +188,7 @@ export class Daemon {
       case 'delete':
       case 'describe':
         // Written first: after a crash the request counts as one that may have had its effect.
-        this.#keep(recordSent(this.journal, action));
+        this.#keep(recordSent(this.journal));
         this.#ec2 = { action, slow: this.machine.ask(action, this.journal.growth) };
         return;
       case 'inspect':

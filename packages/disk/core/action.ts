@@ -25,7 +25,8 @@ export type QuickAction =
   | { do: 'pause'; reason: string }
   | { do: 'drop'; volumeId: string }
   | { do: 'discard'; volume: SeenVolume }
-  | { do: 'brake' }
+  /** Until this much is free. */
+  | { do: 'brake'; belowBytes: number }
   | { do: 'release'; reason: 'grown' | 'spent' | 'not ours' }
   | { do: 'warn'; of: Warning; sentence: string }
   | { do: 'recovered'; of: Warning }

@@ -69,12 +69,13 @@ function decideBrake(
   nowMs: number,
 ): Action | undefined {
   const { brake, brakeSpentMs } = journal;
-  const isShort = facts.fileSystem.freeBytes < brakeBelowBytes(facts, policy);
+  const belowBytes = brake?.belowBytes ?? brakeBelowBytes(facts, policy);
+  const isShort = facts.fileSystem.freeBytes < belowBytes;
   if (brake === null) {
     if (facts.tasks === 'frozen') return { do: 'release', reason: 'not ours' };
     if (!isShort || !waitsForRoom(facts, journal, policy)) return undefined;
     if (brakeSpentMs !== null && nowMs - brakeSpentMs < BRAKE_AGAIN_MS) return undefined;
-    if (facts.tasks === 'running') return { do: 'brake' };
+    if (facts.tasks === 'running') return { do: 'brake', belowBytes };
     return facts.warned.has('no-brake')
       ? undefined
       : {
@@ -87,7 +88,7 @@ function decideBrake(
   if (!isShort) return { do: 'release', reason: 'grown' };
   if (nowMs - brake.sinceMs >= BRAKE_MS) return { do: 'release', reason: 'spent' };
   // A crash between the journal and the cgroup.
-  return facts.tasks === 'running' ? { do: 'brake' } : undefined;
+  return facts.tasks === 'running' ? { do: 'brake', belowBytes } : undefined;
 }
 
 /** A growth is under way, or would be, if a limit or a pause did not keep it. */

@@ -12,7 +12,7 @@ interface Step {
   /** Of the request of this state. */
   tries: number;
   nextTryMs: number;
-  /** Requests to EC2 that were sent for this growth. */
+  /** Requests of this growth that EC2 decided. */
   calls: number;
   /** A request may have had its effect although no answer came. */
   isDoubtful: boolean;
@@ -51,7 +51,7 @@ export interface Journal {
   pauseUntilMs: number;
   /** EC2 refused this action: the disk stays as it is until the daemon starts again. */
   refused: { action: string; sentence: string } | null;
-  brake: { sinceMs: number } | null;
+  brake: { sinceMs: number; belowBytes: number } | null;
   /** The brake was held for as long as it may be; it is not used again until a growth ends, or for a while. */
   brakeSpentMs: number | null;
   counts: { growths: number; calls: number; brakeMs: number; giveUps: number };

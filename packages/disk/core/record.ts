@@ -93,7 +93,11 @@ export function recordQuick(journal: Journal, action: QuickAction, draw: Draw): 
 }
 
 function recordBrake(journal: Journal, action: QuickAction, { nowMs }: Draw): Journal {
-  if (action.do === 'brake') return { ...journal, brake: journal.brake ?? { sinceMs: nowMs } };
+  if (action.do === 'brake')
+    return {
+      ...journal,
+      brake: journal.brake ?? { sinceMs: nowMs, belowBytes: action.belowBytes },
+    };
   if (action.do !== 'release') return journal;
   const heldMs = journal.brake === null ? 0 : nowMs - journal.brake.sinceMs;
   return {
@@ -204,16 +208,17 @@ function paused(journal: Journal, { nowMs }: Draw): Journal {
   return { ...failed(journal), growth: { ...growth, sinceMs: nextTryMs, tries: 0, nextTryMs } };
 }
 
-/** Before the request is sent: what is counted is what EC2 may have seen. */
-export function recordSent(journal: Journal, action: Ec2Action): Journal {
-  const { growth, counts } = journal;
-  const isOfGrowth = ['create', 'attach', 'protect'].includes(action.do);
-  return {
-    ...journal,
-    growth: growth && isOfGrowth ? { ...growth, calls: growth.calls + 1 } : growth,
-    counts: { ...counts, calls: counts.calls + 1 },
-  };
-}
+/** Before the request is sent. */
+export const recordSent = (journal: Journal): Journal => ({
+  ...journal,
+  counts: { ...journal.counts, calls: journal.counts.calls + 1 },
+});
+
+/** What counts for the growth is what EC2 decided: a throttled request costs time, and no call. */
+const counted = (growth: Growth, outcome: Ec2Outcome): Growth =>
+  outcome.is === 'refused' && (outcome.kind === 'transient' || outcome.kind === 'not-yet')
+    ? growth
+    : { ...growth, calls: growth.calls + 1 };
 
 export function recordEc2(
   journal: Journal,
@@ -228,12 +233,16 @@ export function recordEc2(
     case 'delete':
       return recordDiscard(journal, action, outcome, draw);
     default:
-      return journal.growth === null
-        ? journal
-        : outcome.is === 'refused'
-          ? recordRefusal(journal, journal.growth, outcome, draw)
-          : { ...journal, growth: advanced(journal.growth, outcome, draw) };
+      return recordStep(journal, outcome, draw);
   }
+}
+
+function recordStep(journal: Journal, outcome: Ec2Outcome, draw: Draw): Journal {
+  if (journal.growth === null) return journal;
+  const growth = counted(journal.growth, outcome);
+  return outcome.is === 'refused'
+    ? recordRefusal({ ...journal, growth }, growth, outcome, draw)
+    : { ...journal, growth: advanced(growth, outcome, draw) };
 }
 
 function advanced(growth: Growth, outcome: Ec2Outcome, draw: Draw): Growth {
@@ -269,7 +278,7 @@ function recordRefusal(journal: Journal, growth: Growth, refusal: Ec2Refusal, dr
     case 'name-taken':
       return growth.calls <= RENAME_CALLS
         ? renamed(retry(0), growth.deviceName)
-        : abandoned(journal, { keep: false }, draw);
+        : abandoned(renamed(journal, growth.deviceName), { keep: false }, draw);
     case 'denied':
       return {
         ...end(journal, growth, draw),

@@ -246,7 +246,8 @@ class Play {
         }),
       chance: () => this.dice.roll(),
       token: () => `token-${Math.floor(this.dice.roll() * 1e15)}`,
-      report: (event) => this.events.push(event),
+      report: (event) =>
+        this.events.push({ ...event, fields: { ...event.fields, atMs: Math.round(this.nowMs) } }),
     };
   }
 
