@@ -44,7 +44,8 @@ const pauseMs = (failures: number): number =>
 export function resume(journal: Journal, nowMs: number): Journal {
   const growth = journal.growth && {
     ...journal.growth,
-    sinceMs: nowMs,
+    // A device that does not appear is waited for once, whatever becomes of daemons.
+    sinceMs: journal.growth.at === 'protected' ? journal.growth.sinceMs : nowMs,
     tries: 0,
     nextTryMs: nowMs,
     isDoubtful: true,

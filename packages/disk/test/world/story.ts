@@ -73,6 +73,8 @@ class Play {
   crashed = 0;
   generation = 0;
   mayCrash = true;
+  /** The brake was held for as long as it may be. */
+  wasSpent = false;
   #daemon: Daemon | undefined;
   #timers: { atMs: number; run(): void }[] = [];
 
@@ -229,6 +231,7 @@ class Play {
       save: (journal) =>
         this.#deed(generation, () => {
           host.savedJournal = structuredCloneOf(journal);
+          this.wasSpent ||= journal.brakeSpentMs !== null;
         }),
       setFrozen: (isFrozen) => this.#deed(generation, () => host.setFrozen(isFrozen)),
       releaseBallast: () => undefined,
@@ -315,12 +318,13 @@ class Play {
     const { fullAtMs, fileSystemBytes } = this.host;
     if (fullAtMs === null || fileSystemBytes >= (this.story.maxGiB - 1) * GIB) return;
     const told = ['disk-limit-reached', 'disk-ec2-denied', 'disk-brake-missing'];
-    const isExcused = this.events.some(
-      ({ event, fields }) =>
-        told.includes(event) ||
-        (event === 'disk-brake-off' && fields['reason'] === 'spent') ||
-        (event === 'disk-ec2-refused' && ['limit', 'capacity'].includes(String(fields['kind']))),
-    );
+    const isExcused =
+      this.wasSpent ||
+      this.events.some(
+        ({ event, fields }) =>
+          told.includes(event) ||
+          (event === 'disk-ec2-refused' && ['limit', 'capacity'].includes(String(fields['kind']))),
+      );
     if (!isExcused)
       this.violations.push(`No space left at ${fullAtMs} ms, below the limit, and nobody was told`);
   }
