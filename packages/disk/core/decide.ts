@@ -35,7 +35,9 @@ const isMoving = (facts: Facts, { growth, brake }: Journal): boolean =>
 
 /** Data of running tasks may be lost: they must end as a loss of the host, which the fleet retries. */
 function decideHost({ ioError, warned }: Facts): Action | undefined {
-  return ioError === null || warned.has('io-error')
+  // It is ending: its tasks stay frozen, so that none reports a success with damaged data.
+  if (warned.has('io-error')) return { do: 'wait', waitMs: LOOK_MS };
+  return ioError === null
     ? undefined
     : { do: 'end-host', reason: `The disk of the tasks has an I/O error: ${ioError}` };
 }

@@ -88,6 +88,8 @@ export function recordQuick(journal: Journal, action: QuickAction, draw: Draw): 
           { volumeId: action.volume.volumeId, at: 'detached', tries: 0, nextTryMs: draw.nowMs },
         ],
       };
+    case 'warn':
+      return action.of === 'limit' ? { ...journal, counts: failed(journal).counts } : journal;
     default:
       return recordBrake(journal, action, draw);
   }
