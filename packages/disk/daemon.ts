@@ -24,6 +24,9 @@ import type { Ec2Outcome } from './core/action.ts';
 const MOST_ACTIONS = 50;
 /** A request of a daemon before this one has had its effect by then. */
 const SWEEP_AFTER_MS = 30_000;
+/** It may also be a volume of the customer, about which EC2 has nothing to say. */
+const OWN_MOST = 6;
+const OWN_AGAIN_MS = 300_000;
 /** A command that failed is not repeated at once. */
 const AFTER_FAILURE_MS = 2_000;
 
@@ -41,6 +44,8 @@ export class Daemon {
   #unused: readonly SeenVolume[] | null = null;
   #ec2: { action: Ec2Action; slow: Slow<Ec2Outcome> } | undefined;
   #block: { action: BlockAction; slow: Slow<BlockResult> } | undefined;
+  #ownAsked = 0;
+  #ownAgainMs = 0;
   #ec2AfterMs = 0;
   #blockAfterMs = 0;
   readonly #warned = new Set<Warning>();
@@ -110,6 +115,7 @@ export class Daemon {
       bytesPerSecond: fastestRate(this.#samples),
       own: this.#own,
       unused: this.#unused,
+      ownAgainMs: this.#ownAgainMs,
       sweepAtMs: this.#sweepAtMs,
       busy: {
         ec2: this.#ec2 !== undefined || nowMs < this.#ec2AfterMs,
@@ -175,8 +181,11 @@ export class Daemon {
       return;
     }
     const volumes = outcome.is === 'described' ? outcome.volumes : [];
-    if (which === 'own') this.#own = volumes;
-    else this.#unused = volumes;
+    if (which === 'own') {
+      this.#own = volumes;
+      this.#ownAsked += 1;
+      this.#ownAgainMs = this.#ownAsked < OWN_MOST ? nowMs + OWN_AGAIN_MS : Infinity;
+    } else this.#unused = volumes;
   }
 
   #act(action: Exclude<Action, { do: 'wait' }>, facts: Facts, nowMs: number): void {

@@ -1,7 +1,7 @@
 /** Every decision about a disk, as a pure function from facts, journal, and policy to one action. */
 import type { Action } from './action.ts';
 import { decideDiscards, decideGrowth } from './decide-growth.ts';
-import { serialOf, type Facts, type SeenVolume } from './facts.ts';
+import { isBlankVolume, serialOf, type Facts, type SeenVolume } from './facts.ts';
 import { freeName, knownVolumes, type Journal } from './journal.ts';
 import { brakeBelowBytes, nextSize, whyGrow } from './need.ts';
 import { isElastic, type Policy } from './policy.ts';
@@ -111,6 +111,7 @@ function decideElastic(
     decidePlan(facts, journal, policy, nowMs) ??
     decideDiscards(journal, facts, nowMs) ??
     decideOwn(facts, journal) ??
+    decideUnnamed(facts, journal, nowMs) ??
     decideUnused(facts, journal, policy, nowMs)
   );
 }
@@ -146,6 +147,17 @@ function decideOwn(facts: Facts, journal: Journal): Action | undefined {
   if (attached !== undefined && journal.growth === null) return { do: 'adopt', volume: attached };
   const idle = unknown.find((volume) => isIdle(volume, facts));
   return idle && { do: 'discard', volume: idle };
+}
+
+/** An empty volume is attached, and neither the journal nor EC2 named it: a description may be stale. */
+function decideUnnamed(facts: Facts, journal: Journal, nowMs: number): Action | undefined {
+  if (facts.own === null || facts.busy.ec2 || journal.refused || nowMs < facts.ownAgainMs)
+    return undefined;
+  const known = new Set([...knownVolumes(journal)].map(serialOf));
+  const isUnnamed = facts.devices.some(
+    (device) => isBlankVolume(device) && !known.has(device.serial),
+  );
+  return isUnnamed ? { do: 'describe', which: 'own' } : undefined;
 }
 
 const unknownOf = (

@@ -58,6 +58,8 @@ export interface Facts {
   /** What EC2 said last about volumes of this host, and about volumes that nobody uses. */
   own: readonly SeenVolume[] | null;
   unused: readonly SeenVolume[] | null;
+  /** When EC2 may be asked again about an empty volume that it did not name. */
+  ownAgainMs: number;
   /** When this daemon looks for volumes that nobody uses; drawn at the start. */
   sweepAtMs: number;
   /** A request to EC2, or a command of the block layer, that has not ended. */
@@ -72,6 +74,10 @@ export const serialOf = (volumeId: string): string => volumeId.replace('-', '');
 
 export const deviceOf = (facts: Facts, volumeId: string): BlockDevice | undefined =>
   facts.devices.find(({ serial }) => serial === serialOf(volumeId));
+
+/** An EBS volume that holds nothing. */
+export const isBlankVolume = ({ serial, content }: BlockDevice): boolean =>
+  content.is === 'blank' && serial.startsWith('vol');
 
 export const isOurs = (content: Content): boolean =>
   content.is === 'blank' ||

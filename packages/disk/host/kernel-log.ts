@@ -11,7 +11,10 @@ export interface KernelLog {
   close(): void;
 }
 
-/** From now on. Null answers where the log cannot be read. */
+/**
+ * From the boot on: an error while no daemon ran counts as well. Answers null where the log cannot be
+ * read.
+ */
 export function kernelLog(path = '/dev/kmsg'): KernelLog {
   let file: number | undefined;
   try {
@@ -31,8 +34,6 @@ export function kernelLog(path = '/dev/kmsg'): KernelLog {
         if ((error as NodeJS.ErrnoException).code !== 'EPIPE') return undefined;
       }
   };
-  // Errors of before are not of this daemon's disk: it has just been mounted, so it was readable.
-  for (let read = 0; read < MOST_RECORDS * 50 && next() !== undefined; read += 1);
   return {
     errorAbout: (names) => {
       let found: string | null = null;
