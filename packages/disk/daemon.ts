@@ -67,10 +67,14 @@ export class Daemon {
   /** One look, with all that can be done at once. Returns after how long the next one is due. */
   look(nowMs: number): number {
     this.#settle(nowMs);
+    let hasBraked = false;
     for (let done = 0; done < MOST_ACTIONS; done += 1) {
       const facts = this.#observe(nowMs);
       const action = decideDisk(facts, this.journal, this.policy, nowMs);
       if (action.do === 'wait') return action.waitMs;
+      // The cgroup did not take it: that is tried again, and keeps nothing else from being done.
+      if ((action.do === 'brake' || action.do === 'release') && hasBraked) return AFTER_FAILURE_MS;
+      hasBraked ||= action.do === 'brake' || action.do === 'release';
       this.#act(action, facts, nowMs);
       if (action.do === 'end-host') return AFTER_FAILURE_MS;
     }

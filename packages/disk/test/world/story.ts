@@ -73,8 +73,8 @@ class Play {
   crashed = 0;
   generation = 0;
   mayCrash = true;
-  /** The brake was held for as long as it may be. */
-  wasSpent = false;
+  /** When the brake had been held for as long as it may be. */
+  spentAtMs: number | undefined;
   #daemon: Daemon | undefined;
   #timers: { atMs: number; run(): void }[] = [];
 
@@ -231,7 +231,7 @@ class Play {
       save: (journal) =>
         this.#deed(generation, () => {
           host.savedJournal = structuredCloneOf(journal);
-          this.wasSpent ||= journal.brakeSpentMs !== null;
+          if (journal.brakeSpentMs !== null) this.spentAtMs ??= this.nowMs;
         }),
       setFrozen: (isFrozen) => this.#deed(generation, () => host.setFrozen(isFrozen)),
       releaseBallast: () => undefined,
@@ -319,11 +319,13 @@ class Play {
     if (fullAtMs === null || fileSystemBytes >= (this.story.maxGiB - 1) * GIB) return;
     const told = ['disk-limit-reached', 'disk-ec2-denied', 'disk-brake-missing'];
     const isExcused =
-      this.wasSpent ||
+      (this.spentAtMs !== undefined && this.spentAtMs <= fullAtMs) ||
       this.events.some(
         ({ event, fields }) =>
-          told.includes(event) ||
-          (event === 'disk-ec2-refused' && ['limit', 'capacity'].includes(String(fields['kind']))),
+          Number(fields['atMs']) <= fullAtMs &&
+          (told.includes(event) ||
+            (event === 'disk-ec2-refused' &&
+              ['limit', 'capacity'].includes(String(fields['kind'])))),
       );
     if (!isExcused)
       this.violations.push(`No space left at ${fullAtMs} ms, below the limit, and nobody was told`);
