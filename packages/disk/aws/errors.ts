@@ -30,6 +30,10 @@ const KINDS: readonly (readonly [RegExp, Ec2Refusal['kind']])[] = [
   ],
 ];
 
+/** EC2 throttles with 503, so the status alone does not say it. */
+const WITHOUT_EFFECT =
+  /^(Credentials|TokenProvider|RequestLimitExceeded|Throttl|RequestThrottled|TooManyRequests|SlowDown)/;
+
 /** `action`: that of IAM, so that a missing permission can be corrected by the sentence alone. */
 export function refusalOf(error: Ec2Error, action: string): Ec2Refusal {
   const { name, message, status } = error;
@@ -39,7 +43,7 @@ export function refusalOf(error: Ec2Error, action: string): Ec2Refusal {
     kind,
     // A throttled request had no effect. One without an answer may have had it, and one with a 5xx too.
     isDoubtful:
-      kind === 'transient' && (status === 0 || status >= 500) && !/^Credentials/.test(name),
+      kind === 'transient' && !WITHOUT_EFFECT.test(name) && (status === 0 || status >= 500),
     action,
     sentence: `${action}: ${name}: ${message}`.slice(0, 500),
   };
