@@ -2,13 +2,13 @@
  * Looks, decides, and acts, in a loop that never waits for EC2 or for LVM: while one of them is slow,
  * the brake still works. It holds what a look cannot see, and nothing that a crash may not lose.
  */
-import type { Action, BlockAction, Ec2Action, QuickAction } from './core/action.ts';
-import { decideDisk } from './core/decide.ts';
-import { eventOfEc2, eventOfFailure, eventOfQuick } from './core/events.ts';
-import type { BlockDevice, Facts, SeenVolume, Warning } from './core/facts.ts';
-import { fastestRate, withSample, type Sample } from './core/fill-rate.ts';
-import type { Journal } from './core/journal.ts';
-import type { Policy } from './core/policy.ts';
+import type { Action, BlockAction, Ec2Action, QuickAction } from './rules/action.ts';
+import { decideDisk } from './rules/decide.ts';
+import { eventOfEc2, eventOfFailure, eventOfQuick } from './rules/events.ts';
+import type { BlockDevice, Facts, SeenVolume, Warning } from './rules/facts.ts';
+import { fastestRate, withSample, type Sample } from './rules/fill-rate.ts';
+import type { Journal } from './rules/journal.ts';
+import type { Policy } from './rules/policy.ts';
 import {
   recordBlock,
   recordEc2,
@@ -16,9 +16,9 @@ import {
   recordSent,
   resume,
   type Draw,
-} from './core/record.ts';
+} from './rules/record.ts';
 import type { Glance, Inspection, Machine, Slow, BlockResult } from './machine.ts';
-import type { Ec2Outcome } from './core/action.ts';
+import type { Ec2Outcome } from './rules/action.ts';
 
 /** A decision that does not change what the next one is made of would repeat for ever. */
 const MOST_ACTIONS = 50;

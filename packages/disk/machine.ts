@@ -1,8 +1,8 @@
-/** What the daemon needs of a host and of EC2. host/ and aws/ do it for real, the tests play it. */
-import type { BlockAction, BlockOutcome, Ec2Action, Ec2Outcome } from './core/action.ts';
-import type { BlockDevice, Content, Facts, FileSystem } from './core/facts.ts';
-import type { Growth, Journal } from './core/journal.ts';
-import type { DiskEvent } from './core/events.ts';
+/** What the daemon needs of a host and of EC2. host/ and ec2/ do it for real, the tests play it. */
+import type { BlockAction, BlockOutcome, Ec2Action, Ec2Outcome } from './rules/action.ts';
+import type { BlockDevice, Content, Facts, FileSystem } from './rules/facts.ts';
+import type { Growth, Journal } from './rules/journal.ts';
+import type { DiskEvent } from './rules/events.ts';
 
 export interface Glance {
   fileSystem: FileSystem;

@@ -2,8 +2,8 @@
 /** `batchwell-disk set-up | run | status | sweep`. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs, parseEnv } from 'node:util';
-import { ec2Client } from './aws/client.ts';
-import { readPolicy, type Policy } from './core/policy.ts';
+import { ec2Client } from './ec2/client.ts';
+import { readPolicy, type Policy } from './rules/policy.ts';
 import { paths } from './host/paths.ts';
 import { setUp } from './host/set-up.ts';
 import { runDaemon } from './run.ts';

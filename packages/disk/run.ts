@@ -2,10 +2,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ec2Client } from './aws/client.ts';
-import { metadata, type Identity } from './aws/metadata.ts';
-import type { Policy } from './core/policy.ts';
-import { tagsOf } from './core/tags.ts';
+import { ec2Client } from './ec2/client.ts';
+import { metadata, type Identity } from './ec2/metadata.ts';
+import type { Policy } from './rules/policy.ts';
+import { tagsOf } from './rules/tags.ts';
 import { Daemon } from './daemon.ts';
 import { readJournal } from './host/journal-file.ts';
 import { kernelLog } from './host/kernel-log.ts';
@@ -17,7 +17,7 @@ import { reporter, type Reporter } from './host/report.ts';
 
 const SWEEP_WITHIN_MS = 300_000;
 /** As EX_TEMPFAIL of sysexits.h. */
-export const ANOTHER_RUNS = 75;
+const ANOTHER_RUNS = 75;
 
 export async function runDaemon(policy: Policy): Promise<number> {
   const lockFd = takeLock(paths.lock);

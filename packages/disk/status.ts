@@ -1,7 +1,7 @@
 /** `batchwell-disk status`: what the daemon knows, for people and as JSON. */
 import { closeSync, readFileSync } from 'node:fs';
-import type { Journal } from './core/journal.ts';
-import { GIB, type Policy } from './core/policy.ts';
+import type { Journal } from './rules/journal.ts';
+import { GIB, type Policy } from './rules/policy.ts';
 import { takeLock } from './host/lock.ts';
 import { paths } from './host/paths.ts';
 import { fileSystemAt, tasksAt } from './host/real-machine.ts';

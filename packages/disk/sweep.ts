@@ -1,8 +1,8 @@
 /** `batchwell-disk sweep`: deletes the volumes of a stack that no host uses. For people, and tear-down. */
-import { refusalOf } from './aws/errors.ts';
-import { asEc2Error, type Ec2Client } from './aws/requests.ts';
-import { isUnused } from './core/decide.ts';
-import { STACK_TAG } from './core/tags.ts';
+import { refusalOf } from './ec2/errors.ts';
+import { asEc2Error, type Ec2Client } from './ec2/requests.ts';
+import { isUnused } from './rules/decide.ts';
+import { STACK_TAG } from './rules/tags.ts';
 
 export interface Sweep {
   stack: string;

@@ -9,7 +9,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { emptyJournal, parseJournal, type Journal } from '../core/journal.ts';
+import { emptyJournal, parseJournal, type Journal } from '../rules/journal.ts';
 
 export interface ReadJournal {
   journal: Journal;

@@ -1,6 +1,6 @@
 /** LVM and XFS, by their own programs. Each change is safe to repeat. */
-import { GROUP, type Content } from '../core/facts.ts';
-import { nvmeDevices, type Device } from './devices.ts';
+import { GROUP, type Content } from '../rules/facts.ts';
+import type { Device } from './devices.ts';
 import { run, type Ran, type RunOptions } from './programs.ts';
 
 export const VOLUME = 'data';
@@ -85,7 +85,7 @@ export async function growFileSystem(mountPoint: string, options?: RunOptions): 
   await mustRun(run('xfs_growfs', [mountPoint], options));
 }
 
-export async function freeExtents(options?: RunOptions): Promise<number> {
+async function freeExtents(options?: RunOptions): Promise<number> {
   const out = await mustRun(lvm('vgs', ['--noheadings', '-o', 'vg_free_count', GROUP], options));
   return Number(out.trim());
 }
@@ -108,11 +108,3 @@ export async function isWhole(mountPoint: string, options?: RunOptions): Promise
 
 export const groupExists = async (): Promise<boolean> =>
   (await lvm('vgs', ['--noheadings', '-o', 'vg_name', GROUP])).code === 0;
-
-/** The devices that the group is made of. */
-export async function membersOf(sys?: string): Promise<Device[]> {
-  const known = await physicalVolumes();
-  return nvmeDevices(sys).filter(({ path }) =>
-    known.some((one) => one.path === path && one.group === GROUP),
-  );
-}

@@ -1,6 +1,6 @@
 /** Metrics as lines in the embedded metric format of CloudWatch: no permission beyond that for logs. */
-import type { FileSystem } from '../core/facts.ts';
-import type { Journal } from '../core/journal.ts';
+import type { FileSystem } from '../rules/facts.ts';
+import type { Journal } from '../rules/journal.ts';
 
 type Counts = Journal['counts'];
 

@@ -10,9 +10,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename } from 'node:path';
-import { performEc2, type Ec2Client, type Owner } from '../aws/requests.ts';
-import type { BlockAction } from '../core/action.ts';
-import type { Facts, FileSystem } from '../core/facts.ts';
+import { performEc2, type Ec2Client, type Owner } from '../ec2/requests.ts';
+import type { BlockAction } from '../rules/action.ts';
+import type { Facts, FileSystem } from '../rules/facts.ts';
 import { keyOf } from '../daemon.ts';
 import type { BlockResult, Inspection, Machine, Slow } from '../machine.ts';
 import { nvmeDevices } from './devices.ts';
@@ -61,9 +61,10 @@ export function realMachine({ client, owner, log, reporter, lockFd }: Parts): Ma
 
 function slow<T>(promise: Promise<T>): Slow<T> {
   let result: { value: T } | undefined;
-  void promise.then((value) => {
-    result = { value };
-  });
+  const wait = async (): Promise<void> => {
+    result = { value: await promise };
+  };
+  void wait();
   return { settled: () => result?.value };
 }
 

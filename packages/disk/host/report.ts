@@ -1,5 +1,5 @@
 /** Lines for the journal of systemd; what people must hear of goes to CloudWatch as well. */
-import type { DiskEvent } from '../core/events.ts';
+import type { DiskEvent } from '../rules/events.ts';
 import { paths } from './paths.ts';
 import { run } from './programs.ts';
 

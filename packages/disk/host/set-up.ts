@@ -11,9 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { chooseFirstDisk } from '../core/first-disk.ts';
-import { GROUP } from '../core/facts.ts';
-import type { Policy } from '../core/policy.ts';
+import { chooseFirstDisk } from '../rules/first-disk.ts';
+import { GROUP } from '../rules/facts.ts';
+import type { Policy } from '../rules/policy.ts';
 import { INSTANCE_STORE, nvmeDevices } from './devices.ts';
 import { contentsOf, groupExists, lvm, LV_PATH, mustRun, VOLUME } from './lvm.ts';
 import { BALLAST_BYTES, paths } from './paths.ts';
@@ -28,7 +28,7 @@ const INSTALLERS = [
   ['apt-get', ['-y', '-q', 'install']],
 ] as const;
 
-export class CannotSetUp extends Error {}
+class CannotSetUp extends Error {}
 
 export async function setUp(policy: Policy): Promise<void> {
   if (!isMounted(paths.mount)) {
@@ -49,11 +49,15 @@ const isMounted = (target: string): boolean =>
     .split('\n')
     .some((line) => line.split(' ')[1] === target);
 
+const missingPackages = (): string[] => [
+  ...new Set(
+    Object.entries(PROGRAMS).flatMap(([program, name]) => (isOnPath(program) ? [] : [name])),
+  ),
+];
+
 /** The image of Amazon for ECS has no LVM; its packages come from S3 like everything else. */
 async function requirePrograms(): Promise<void> {
-  const missing = (): string[] =>
-    Object.entries(PROGRAMS).flatMap(([program, name]) => (isOnPath(program) ? [] : [name]));
-  const packages = [...new Set(missing())];
+  const packages = missingPackages();
   if (packages.length === 0) return;
   const installer = INSTALLERS.find(([program]) => isOnPath(program));
   if (installer === undefined)
@@ -62,7 +66,7 @@ async function requirePrograms(): Promise<void> {
     );
   const [program, args] = installer;
   const { code, said } = await run(program, [...args, ...packages], { deadlineMs: INSTALL_MS });
-  if (code !== 0 || missing().length > 0)
+  if (code !== 0 || missingPackages().length > 0)
     throw new CannotSetUp(
       `The AMI has no ${packages.join(', no ')}, and installing failed: ${said}`,
     );

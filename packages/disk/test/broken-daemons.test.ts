@@ -1,8 +1,8 @@
 /** Each invariant is seen to fail on a daemon that is broken in the way that it guards against. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Ec2Action } from '../core/action.ts';
-import type { Growth } from '../core/journal.ts';
+import type { Ec2Action } from '../rules/action.ts';
+import type { Growth } from '../rules/journal.ts';
 import type { Machine } from '../machine.ts';
 import { play, type Broken } from './world/story.ts';
 import { stories } from './world/stories.ts';

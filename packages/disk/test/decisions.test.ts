@@ -1,14 +1,14 @@
 /** Single decisions, with facts written by hand. */
 import { describe, expect, it } from 'vitest';
-import { decideDisk } from '../core/decide.ts';
-import type { Facts } from '../core/facts.ts';
-import { fastestRate, withSample, type Sample } from '../core/fill-rate.ts';
-import { chooseFirstDisk, type Candidate } from '../core/first-disk.ts';
-import { emptyJournal, parseJournal, type Journal } from '../core/journal.ts';
-import { nextSize } from '../core/need.ts';
-import { GIB, readPolicy, type Policy } from '../core/policy.ts';
-import { recordQuick } from '../core/record.ts';
-import { tagsOf } from '../core/tags.ts';
+import { decideDisk } from '../rules/decide.ts';
+import type { Facts } from '../rules/facts.ts';
+import { fastestRate, withSample, type Sample } from '../rules/fill-rate.ts';
+import { chooseFirstDisk, type Candidate } from '../rules/first-disk.ts';
+import { emptyJournal, parseJournal, type Journal } from '../rules/journal.ts';
+import { nextSize } from '../rules/need.ts';
+import { GIB, readPolicy, type Policy } from '../rules/policy.ts';
+import { recordQuick } from '../rules/record.ts';
+import { tagsOf } from '../rules/tags.ts';
 import { errorIn } from '../host/kernel-log.ts';
 import { diskMetrics } from '../host/metrics.ts';
 

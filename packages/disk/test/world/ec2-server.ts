@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { Ec2Client, NewVolume } from '../../aws/requests.ts';
-import type { SeenVolume } from '../../core/facts.ts';
+import type { Ec2Client, NewVolume } from '../../ec2/requests.ts';
+import type { SeenVolume } from '../../rules/facts.ts';
 import { PlayedError } from './played-ec2.ts';
 
 export interface ServedInstance {

@@ -2,8 +2,8 @@
  * The part of EC2 that knows volumes, with the faults that it has had (docs/disks.md names the reports).
  * It keeps time by `nowMs`, so that it can be played in virtual time and, behind HTTP, in real time.
  */
-import type { SeenVolume } from '../../core/facts.ts';
-import type { Ec2Client, NewVolume, VolumeQuery } from '../../aws/requests.ts';
+import type { SeenVolume } from '../../rules/facts.ts';
+import type { Ec2Client, NewVolume, VolumeQuery } from '../../ec2/requests.ts';
 import type { Dice } from './dice.ts';
 
 export interface Ec2Faults {

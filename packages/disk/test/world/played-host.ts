@@ -1,8 +1,8 @@
 /** A host: devices, a volume group with a file system on it, and tasks that write. In virtual time. */
-import type { BlockAction } from '../../core/action.ts';
-import { GROUP, serialOf, type BlockDevice, type Content, type Facts } from '../../core/facts.ts';
-import type { Journal } from '../../core/journal.ts';
-import { GIB } from '../../core/policy.ts';
+import type { BlockAction } from '../../rules/action.ts';
+import { GROUP, serialOf, type BlockDevice, type Content, type Facts } from '../../rules/facts.ts';
+import type { Journal } from '../../rules/journal.ts';
+import { GIB } from '../../rules/policy.ts';
 import { keyOf } from '../../daemon.ts';
 import type { BlockResult, Glance } from '../../machine.ts';
 import type { Dice } from './dice.ts';

@@ -2,13 +2,13 @@
  * One story: a host whose tasks write, an EC2 with faults, and daemons that crash before and after what
  * they do. It says which invariants were broken.
  */
-import { performEc2 } from '../../aws/requests.ts';
-import type { Ec2Action, Ec2Outcome } from '../../core/action.ts';
-import { emptyJournal, type Growth, type Journal } from '../../core/journal.ts';
-import { GIB, type Policy } from '../../core/policy.ts';
-import { STACK_TAG, tagsOf } from '../../core/tags.ts';
+import { performEc2 } from '../../ec2/requests.ts';
+import type { Ec2Action, Ec2Outcome } from '../../rules/action.ts';
+import { emptyJournal, type Growth, type Journal } from '../../rules/journal.ts';
+import { GIB, type Policy } from '../../rules/policy.ts';
+import { STACK_TAG, tagsOf } from '../../rules/tags.ts';
 import { Daemon } from '../../daemon.ts';
-import type { DiskEvent } from '../../core/events.ts';
+import type { DiskEvent } from '../../rules/events.ts';
 import type { BlockResult, Machine, Slow } from '../../machine.ts';
 import { dice, type Dice } from './dice.ts';
 import { noFaults, PlayedEc2, type Ec2Faults } from './played-ec2.ts';

@@ -1,25 +1,28 @@
 /** EC2 through the SDK. It is loaded at the first request: an idle daemon does without its memory. */
-import type {
-  DescribeVolumesCommandInput,
-  EC2Client as SdkClient,
-  Volume,
-} from '@aws-sdk/client-ec2';
-import type { SeenVolume } from '../core/facts.ts';
+import type * as Sdk from '@aws-sdk/client-ec2';
+import type { SeenVolume } from '../rules/facts.ts';
 import type { Ec2Client, NewVolume, VolumeQuery } from './requests.ts';
-
-type Sdk = typeof import('@aws-sdk/client-ec2');
 
 /** Who waits longer than this asks again: EC2 answers within a second or two. */
 const ANSWER_MS = 10_000;
 const MOST_PAGES = 20;
 
+interface Opened {
+  sdk: typeof Sdk;
+  client: Sdk.EC2Client;
+}
+
+const patience = (): { abortSignal: AbortSignal } => ({
+  abortSignal: AbortSignal.timeout(ANSWER_MS),
+});
+
 /** Pages of a describe count as one request in the journal, but not for EC2. */
 export function ec2Client(region: string): Ec2Client {
-  let opened: { sdk: Sdk; client: SdkClient } | undefined;
-  const open = async (): Promise<{ sdk: Sdk; client: SdkClient }> => {
+  let opened: Opened | undefined;
+  const open = async (): Promise<Opened> => {
     if (opened) return opened;
     const sdk = await import('@aws-sdk/client-ec2');
-    // Retries are decided in core/, where deadlines and the brake are known.
+    // Retries are decided in rules/, where deadlines and the brake are known.
     const client = new sdk.EC2Client({
       region,
       maxAttempts: 1,
@@ -28,9 +31,6 @@ export function ec2Client(region: string): Ec2Client {
     opened = { sdk, client };
     return opened;
   };
-  const patience = (): { abortSignal: AbortSignal } => ({
-    abortSignal: AbortSignal.timeout(ANSWER_MS),
-  });
   return {
     createVolume: async (volume) => {
       const { sdk, client } = await open();
@@ -85,7 +85,7 @@ const inputOf = ({ token, sizeGiB, zone, iops, throughput, kmsKeyArn, tags }: Ne
   TagSpecifications: [{ ResourceType: 'volume' as const, Tags: [...tags] }],
 });
 
-function describeInput({ ids, tags, state, zone }: VolumeQuery): DescribeVolumesCommandInput {
+function describeInput({ ids, tags, state, zone }: VolumeQuery): Sdk.DescribeVolumesCommandInput {
   // A page of volumes and ids cannot be asked for together.
   if (ids !== undefined) return { VolumeIds: [...ids] };
   const filters = [
@@ -99,26 +99,30 @@ function describeInput({ ids, tags, state, zone }: VolumeQuery): DescribeVolumes
   };
 }
 
-function seenOf(volume: Volume): SeenVolume[] {
-  const { VolumeId, Size, State, AvailabilityZone, CreateTime, Tags, Attachments } = volume;
+function seenOf(volume: Sdk.Volume): SeenVolume[] {
+  const { VolumeId, Size = 0, State = '', AvailabilityZone = '', CreateTime } = volume;
   if (VolumeId === undefined) return [];
-  const [attachment] = Attachments ?? [];
+  const { Tags = [], Attachments: [attachment] = [] } = volume;
   return [
     {
       volumeId: VolumeId,
-      sizeGiB: Size ?? 0,
-      state: State ?? '',
-      zone: AvailabilityZone ?? '',
+      sizeGiB: Size,
+      state: State,
+      zone: AvailabilityZone,
       // One without a time counts as new: it is not deleted.
       createdMs: CreateTime?.getTime() ?? Number.MAX_SAFE_INTEGER,
-      tags: Object.fromEntries((Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? ''])),
-      attachment: attachment
-        ? {
-            instanceId: attachment.InstanceId ?? '',
-            deviceName: attachment.Device ?? '',
-            protected: attachment.DeleteOnTermination ?? false,
-          }
-        : null,
+      tags: Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [Key, Value])),
+      attachment: attachment ? attachmentOf(attachment) : null,
     },
   ];
 }
+
+const attachmentOf = ({
+  InstanceId = '',
+  Device = '',
+  DeleteOnTermination = false,
+}: Sdk.VolumeAttachment) => ({
+  instanceId: InstanceId,
+  deviceName: Device,
+  protected: DeleteOnTermination,
+});

@@ -65,13 +65,8 @@ export function recordQuick(journal: Journal, action: QuickAction, draw: Draw): 
     case 'adopt':
       return { ...journal, growth: adopted(action, draw) };
     case 'see':
-      return growth === null || growth.at === 'planned'
-        ? journal
-        : { ...journal, growth: moved({ ...growth, at: 'seen', device: action.device }, draw) };
     case 'added':
-      return growth?.at === 'seen'
-        ? { ...journal, growth: moved({ ...growth, at: 'added' }, draw) }
-        : journal;
+      return growth === null ? journal : { ...journal, growth: usable(growth, action, draw) };
     case 'grown':
       return grown(journal, draw);
     case 'abandon':
@@ -88,11 +83,17 @@ export function recordQuick(journal: Journal, action: QuickAction, draw: Draw): 
           { volumeId: action.volume.volumeId, at: 'detached', tries: 0, nextTryMs: draw.nowMs },
         ],
       };
-    case 'warn':
-      return action.of === 'limit' ? { ...journal, counts: failed(journal).counts } : journal;
     default:
       return recordBrake(journal, action, draw);
   }
+}
+
+function usable(growth: Growth, action: QuickOf<'see' | 'added'>, draw: Draw): Growth {
+  if (action.do === 'added')
+    return growth.at === 'seen' ? moved({ ...growth, at: 'added' }, draw) : growth;
+  return growth.at === 'planned'
+    ? growth
+    : moved({ ...growth, at: 'seen', device: action.device }, draw);
 }
 
 function recordBrake(journal: Journal, action: QuickAction, { nowMs }: Draw): Journal {
@@ -101,6 +102,8 @@ function recordBrake(journal: Journal, action: QuickAction, { nowMs }: Draw): Jo
       ...journal,
       brake: journal.brake ?? { sinceMs: nowMs, belowBytes: action.belowBytes },
     };
+  if (action.do === 'warn' && action.of === 'limit')
+    return { ...journal, counts: failed(journal).counts };
   if (action.do !== 'release') return journal;
   const heldMs = journal.brake === null ? 0 : nowMs - journal.brake.sinceMs;
   return {

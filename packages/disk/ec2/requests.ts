@@ -1,9 +1,9 @@
 /** From an action of decideDisk to requests of EC2, and from their answers to an outcome. */
-import type { Ec2Action, Ec2Outcome, Ec2Refusal } from '../core/action.ts';
-import type { SeenVolume } from '../core/facts.ts';
-import type { Growth } from '../core/journal.ts';
-import type { Policy } from '../core/policy.ts';
-import { HOST_TAG, STACK_TAG, type VolumeTag } from '../core/tags.ts';
+import type { Ec2Action, Ec2Outcome, Ec2Refusal } from '../rules/action.ts';
+import type { SeenVolume } from '../rules/facts.ts';
+import type { Growth } from '../rules/journal.ts';
+import type { Policy } from '../rules/policy.ts';
+import { HOST_TAG, STACK_TAG, type VolumeTag } from '../rules/tags.ts';
 import { refusalOf, type Ec2Error } from './errors.ts';
 
 export interface NewVolume {
@@ -42,7 +42,7 @@ export interface Owner {
   tagsFor(token: string): readonly VolumeTag[];
 }
 
-export const IAM_ACTIONS = {
+const IAM_ACTIONS = {
   create: 'ec2:CreateVolume',
   attach: 'ec2:AttachVolume',
   protect: 'ec2:ModifyInstanceAttribute',

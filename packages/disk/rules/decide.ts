@@ -76,21 +76,26 @@ function decideBrake(
   if (brake === null) {
     if (facts.tasks === 'frozen') return { do: 'release', reason: 'not ours' };
     if (!isShort || !waitsForRoom(facts, journal, policy)) return undefined;
-    if (brakeSpentMs !== null && nowMs - brakeSpentMs < BRAKE_AGAIN_MS) return undefined;
-    if (facts.tasks === 'running') return { do: 'brake', belowBytes };
-    return facts.warned.has('no-brake')
+    return brakeSpentMs !== null && nowMs - brakeSpentMs < BRAKE_AGAIN_MS
       ? undefined
-      : {
-          do: 'warn',
-          of: 'no-brake',
-          sentence:
-            'The cgroup ecstasks.slice is missing, so tasks cannot be held while the disk grows.',
-        };
+      : pullBrake(facts, belowBytes);
   }
   if (!isShort) return { do: 'release', reason: 'grown' };
   if (nowMs - brake.sinceMs >= BRAKE_MS) return { do: 'release', reason: 'spent' };
   // A crash between the journal and the cgroup.
   return facts.tasks === 'running' ? { do: 'brake', belowBytes } : undefined;
+}
+
+function pullBrake({ tasks, warned }: Facts, belowBytes: number): Action | undefined {
+  if (tasks === 'running') return { do: 'brake', belowBytes };
+  return warned.has('no-brake')
+    ? undefined
+    : {
+        do: 'warn',
+        of: 'no-brake',
+        sentence:
+          'The cgroup ecstasks.slice is missing, so tasks cannot be held while the disk grows.',
+      };
 }
 
 /** A growth is under way, or would be, if a limit or a pause did not keep it. */

@@ -1,6 +1,6 @@
 /** The next step of the growth that is under way, and of volumes that are no longer wanted. */
 import type { Action } from './action.ts';
-import { deviceOf, GROUP, isOurs, type Facts } from './facts.ts';
+import { deviceOf, GROUP, isOurs, type BlockDevice, type Facts } from './facts.ts';
 import type { Discard, Growth, Journal } from './journal.ts';
 
 export const MOST_TRIES = 8;
@@ -59,43 +59,44 @@ function decideAppearance(
         };
   if (!facts.isInspected) return undefined;
   if (isOurs(device.content)) return { do: 'see', device: device.path };
-  return { do: 'abandon', reason: foreign(growth.volumeId, facts), keep: true };
+  return { do: 'abandon', reason: foreign(growth.volumeId, device), keep: true };
 }
 
-function foreign(volumeId: string, facts: Facts): string {
-  const device = deviceOf(facts, volumeId);
-  const what =
-    device?.content.is === 'foreign'
-      ? device.content.signature
-      : `the volume group ${device?.content.is === 'physical-volume' ? device.content.group : ''}`;
-  return `${volumeId} (${device?.path ?? ''}) holds ${what}, which is not ours: it is left as it is`;
+function foreign(volumeId: string, { path, content }: BlockDevice): string {
+  const group = content.is === 'physical-volume' ? content.group : '';
+  const what = content.is === 'foreign' ? content.signature : `the volume group ${group}`;
+  return `${volumeId} (${path}) holds ${what}, which is not ours: it is left as it is`;
 }
 
 function decideUse(growth: At<'seen' | 'added'>, facts: Facts, nowMs: number): Action | undefined {
   if (facts.busy.block || !facts.isInspected || nowMs < growth.nextTryMs) return undefined;
   const device = deviceOf(facts, growth.volumeId);
-  const isAdded = device?.content.is === 'physical-volume' && device.content.group === GROUP;
+  const { content } = device ?? {};
+  const isAdded = content?.is === 'physical-volume' && content.group === GROUP;
   const spent = isSpent(growth, nowMs);
-  if (growth.at === 'seen' && !isAdded) {
-    if (device !== undefined && !isOurs(device.content))
-      return { do: 'abandon', reason: foreign(growth.volumeId, facts), keep: true };
-    if (device === undefined || spent)
-      return {
-        do: 'abandon',
-        reason: `${growth.volumeId} could not be added to the volume group`,
-        keep: false,
-      };
-    // Its path can be another one after a boot.
-    return device.path === growth.device
-      ? { do: 'add', device: device.path }
-      : { do: 'see', device: device.path };
-  }
-  if (growth.at === 'seen') return { do: 'added' };
+  if (growth.at === 'seen') return isAdded ? { do: 'added' } : decideAdd(growth, device, spent);
   if (facts.isFileSystemWhole) return { do: 'grown' };
   // It is part of the group now, so it cannot be given back: it is tried again, later.
   return spent
     ? { do: 'pause', reason: `The file system could not be grown onto ${growth.volumeId}` }
     : { do: 'grow' };
+}
+
+function decideAdd(
+  { volumeId, device: path }: At<'seen' | 'added'> & { device: string },
+  device: BlockDevice | undefined,
+  spent: boolean,
+): Action {
+  if (device === undefined || spent)
+    return {
+      do: 'abandon',
+      reason: `${volumeId} could not be added to the volume group`,
+      keep: false,
+    };
+  if (!isOurs(device.content))
+    return { do: 'abandon', reason: foreign(volumeId, device), keep: true };
+  // Its path can be another one after a boot.
+  return device.path === path ? { do: 'add', device: path } : { do: 'see', device: device.path };
 }
 
 /** One step for the first volume whose time has come. */

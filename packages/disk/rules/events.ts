@@ -42,27 +42,6 @@ export function eventOfQuick(
         reason: action.reason,
         freeBytes: facts.fileSystem.freeBytes,
       });
-    case 'adopt':
-      return of('disk-volume-adopted', { volumeId: action.volume.volumeId });
-    case 'see':
-      return of('disk-volume-seen', { ...about(growth), device: action.device });
-    case 'added':
-      return of('disk-volume-added', about(growth));
-    case 'grown':
-      return of('disk-grown', {
-        ...about(growth),
-        tookMs: growth === null ? 0 : nowMs - growth.startedMs,
-        calls: growth?.calls ?? 0,
-        sizeBytes: facts.fileSystem.sizeBytes,
-      });
-    case 'abandon':
-      return of('disk-growth-abandoned', { ...about(growth), reason: action.reason }, 'error');
-    case 'pause':
-      return of('disk-growth-paused', { ...about(growth), reason: action.reason }, 'error');
-    case 'discard':
-      return of('disk-volume-unused', { volumeId: action.volume.volumeId });
-    case 'drop':
-      return of('disk-volume-kept', { volumeId: action.volumeId });
     case 'brake':
       return brake === null
         ? of('disk-brake-on', { freeBytes: facts.fileSystem.freeBytes }, 'warn')
@@ -84,6 +63,39 @@ export function eventOfQuick(
       return of('disk-ballast-released', { rootFreeBytes: facts.rootFreeBytes }, 'warn');
     case 'end-host':
       return of('disk-io-error', { sentence: action.reason }, 'error');
+    default:
+      return eventOfVolume(action, growth, facts, nowMs);
+  }
+}
+
+function eventOfVolume(
+  action: Action,
+  growth: Growth | null,
+  facts: Facts,
+  nowMs: number,
+): DiskEvent | undefined {
+  switch (action.do) {
+    case 'adopt':
+      return of('disk-volume-adopted', { volumeId: action.volume.volumeId });
+    case 'see':
+      return of('disk-volume-seen', { ...about(growth), device: action.device });
+    case 'added':
+      return of('disk-volume-added', about(growth));
+    case 'grown':
+      return of('disk-grown', {
+        ...about(growth),
+        tookMs: growth === null ? 0 : nowMs - growth.startedMs,
+        calls: growth?.calls ?? 0,
+        sizeBytes: facts.fileSystem.sizeBytes,
+      });
+    case 'abandon':
+      return of('disk-growth-abandoned', { ...about(growth), reason: action.reason }, 'error');
+    case 'pause':
+      return of('disk-growth-paused', { ...about(growth), reason: action.reason }, 'error');
+    case 'discard':
+      return of('disk-volume-unused', { volumeId: action.volume.volumeId });
+    case 'drop':
+      return of('disk-volume-kept', { volumeId: action.volumeId });
     default:
       return undefined;
   }

@@ -5,7 +5,7 @@ export const GIB = 1_073_741_824;
 const MOST_GIB = 65_536;
 const MODES = ['fixed', 'instance-store', 'elastic'] as const;
 
-export type DiskMode = (typeof MODES)[number];
+type DiskMode = (typeof MODES)[number];
 
 export interface Policy {
   mode: DiskMode;

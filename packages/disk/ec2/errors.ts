@@ -1,5 +1,5 @@
 /** What an error of EC2 means for the one who asked (source: EC2's error codes, and the reports in docs/disks.md). */
-import type { Ec2Refusal } from '../core/action.ts';
+import type { Ec2Refusal } from '../rules/action.ts';
 
 /** As the SDK throws it, and as the tests play it. */
 export interface Ec2Error {
@@ -53,7 +53,7 @@ function kindOf({ name, message, status }: Ec2Error): Ec2Refusal['kind'] {
   const known = KINDS.find(([pattern]) => pattern.test(name))?.[1];
   if (known !== undefined) return known;
   if (status === 0 || status >= 500) return 'transient';
-  if (/^InvalidParameterValue/.test(name) && /already in use|is in use/i.test(message))
+  if (name === 'InvalidParameterValue' && /already in use|is in use/i.test(message))
     return 'name-taken';
   // ModifyInstanceAttribute, before the attachment is known everywhere.
   if (
