@@ -151,6 +151,25 @@ export const rooms: readonly Room[] = [
       'The local AWS is tested with the AWS SDK alone, so that it can be published by itself.',
   },
   {
+    folder: 'packages/disk',
+    rooms: [],
+    packages: [NODE, '@aws-sdk/client-ec2'],
+    reason: 'The disk daemon runs on hosts without the fleet: EC2 is all that it knows of AWS.',
+    exceptions: [
+      {
+        file: 'packages/disk/bundle.ts',
+        packages: ['esbuild'],
+        reason: 'bundle.ts makes the bundle and is not part of it.',
+      },
+    ],
+  },
+  {
+    folder: 'packages/disk/test',
+    rooms: ['packages/disk'],
+    packages: [NODE, 'vitest', 'fast-check'],
+    reason: 'These tests play EC2 and a host themselves, so that they can be told apart from ours.',
+  },
+  {
     folder: 'examples',
     rooms: ['packages/client'],
     packages: [NODE, '@batchwell/client', 'bullmq'],
@@ -164,7 +183,7 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'infra',
-    rooms: ['stager', 'packages/local-aws', 'cli', 'aws', 'telemetry'],
+    rooms: ['stager', 'packages/local-aws', 'packages/disk', 'cli', 'aws', 'telemetry'],
     packages: [
       NODE,
       ...SDK,
