@@ -13,6 +13,7 @@ import { answerClientError, answerErrors, answerFrameworkError, failure } from '
 import { consumeIntakeQueue } from './intake/queue-consumer.ts';
 import type { Api, ApiDependencies } from './dependencies.ts';
 import { allowOtherOrigins, logRequests } from './http/request-hooks.ts';
+import { countRequests } from './http/request-metrics.ts';
 import { bulkCancelRoutes } from './routes/bulk-cancel.ts';
 import { boardRoutes } from './routes/board.ts';
 import { cacheRoutes } from './routes/cache.ts';
@@ -76,6 +77,7 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
   app.setNotFoundHandler(answerNoRoute);
   app.decorateRequest('caller');
   app.decorateRequest('isStillAllowed', () => Promise.resolve(true));
+  countRequests(app, dependencies.metrics);
   logRequests(app, dependencies.log, dependencies.nowMs);
   if (context.callers.tokensRequired) allowOtherOrigins(app);
   // Before the body is read: py-tes sends empty bodies as JSON, and tries its next prefix only

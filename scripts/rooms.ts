@@ -64,7 +64,7 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'telemetry',
-    rooms: ['core'],
+    rooms: ['core', 'package.json'],
     packages: [NODE, 'pino', 'prom-client'],
     reason: 'Every part of the fleet counts through telemetry, so it depends on none of them.',
   },

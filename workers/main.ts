@@ -10,6 +10,7 @@ import { startEventFeed } from './upkeep/batch-events.ts';
 import { requireDistinctEtags } from './probe-etags.ts';
 import { openRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 import { serveMetrics } from './metrics-server.ts';
+import { startFleetCount } from './upkeep/fleet-count/fleet-count.ts';
 import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
 import type { CrashPoint } from './crash-points.ts';
@@ -74,6 +75,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
       startSweeper(runtime),
       startJanitor(runtime),
       startRetention(runtime),
+      startFleetCount(runtime),
       startScalingSignal(
         runtime,
         options.writeSignal ?? ((text) => void process.stdout.write(text)),

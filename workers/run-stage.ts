@@ -31,6 +31,8 @@ export function runStage<S extends Stage>(
   stage: S,
   concurrency = pipeline[stage].concurrency,
 ): RunningStage {
+  runtime.metrics.stageConcurrency.set({ stage }, concurrency);
+  runtime.metrics.stageWorkers.set({ stage }, 1);
   const connection = connectRedis(runtime.config.redisUrl, runtime.config.redisPrefix);
   const log = runtime.log.child({ stage });
   const worker = new Worker<Messages[S]>(
@@ -56,6 +58,7 @@ export function runStage<S extends Stage>(
   return {
     stage,
     async close() {
+      runtime.metrics.stageWorkers.set({ stage }, 0);
       await closeInTime(worker.close(), () => connection.status === 'ready' && canProceed(runtime));
       connection.disconnect();
     },
@@ -76,13 +79,16 @@ async function work<S extends Stage>(
       { stage },
       Math.max(0, (job.processedOn ?? 0) - job.timestamp - (job.opts.delay ?? 0)) / 1000,
     );
+  metrics.stageActive.inc({ stage });
   const stop = metrics.messageSeconds.startTimer({ stage });
   const delivery = { tries: job.attemptsMade + 1, mostTries: TRIES };
-  const outcome = await runMessage(runtime, stage, message, delivery).catch((error: unknown) => {
-    metrics.messages.inc({ stage, outcome: 'error' });
-    if (!isDatabaseAway(error)) throw error;
-    runtime.log.warn({ stage, messageId: job.id, error: messageOf(error) }, 'message-put-off');
-  });
+  const outcome = await runMessage(runtime, stage, message, delivery)
+    .finally(() => metrics.stageActive.dec({ stage }))
+    .catch((error: unknown) => {
+      metrics.messages.inc({ stage, outcome: 'error' });
+      if (!isDatabaseAway(error)) throw error;
+      runtime.log.warn({ stage, messageId: job.id, error: messageOf(error) }, 'message-put-off');
+    });
   if (!outcome) return putOff(job, token, AWAY_MS);
   stop();
   metrics.messages.inc({ stage, outcome: outcome.do });
