@@ -5,6 +5,7 @@ import { writeClientTypes } from './client-types.ts';
 import { writeCompose } from './compose.ts';
 import { writeDashboard } from './dashboard.ts';
 import { writeDiagram } from './diagram.ts';
+import { writePage } from './page.ts';
 import { writeLintConfig } from './lint-config.ts';
 
 await writeLintConfig();
@@ -12,4 +13,5 @@ await writeDiagram();
 await writeDashboard();
 await writeClientTypes();
 await writeCompose();
+await writePage();
 await writeFile(new URL('../.env.example', import.meta.url), envExample());

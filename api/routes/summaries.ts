@@ -27,6 +27,7 @@ import {
   ScatterSteps,
   SummaryList,
   SummaryQuery,
+  TaskSummary,
 } from '../schemas/summaries.ts';
 import { tagsOf } from '../tasks/list.ts';
 import { summarize } from '../tasks/summaries.ts';
@@ -43,6 +44,7 @@ export function summaryRoutes(api: Api, context: ApiContext): void {
   oldestRoute(api, context);
   failureRoute(api, context);
   stepsRoute(api, context);
+  oneRoute(api, context);
 }
 
 /** Undefined without a scatter in the query, null for one that is not the caller's. */
@@ -182,5 +184,21 @@ function stepsRoute(api: Api, context: ApiContext): void {
         longest_ms: longestMs,
       })),
     });
+  });
+}
+
+function oneRoute(api: Api, context: ApiContext): void {
+  const schema = {
+    tags,
+    summary: 'Get a task as a row of a table',
+    params: TextId,
+    response: { 200: TaskSummary, ...failures },
+  };
+  api.get('/tasks/:id/summary', { schema }, async (request, reply) => {
+    const standing = await context.reader.find(request.caller.access.owner, request.params.id);
+    const [summary] = standing ? await summarize(context, [standing]) : [];
+    return summary
+      ? reply.send(summary)
+      : reply.code(404).send(notFound('task', request.params.id));
   });
 }
