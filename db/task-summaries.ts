@@ -93,22 +93,26 @@ export function readRecentFailures(
 
 const LATEST_CHANGES = 1000;
 
-/** How many tasks of the fleet ended lately: in the window, or in the latest changes if they are many. */
+const LEAST_SPAN_MS = 30_000;
+
+/**
+ * How many tasks of the fleet ended lately, and in which time: since the first end within the window,
+ * or within the latest changes if they are many.
+ */
 export async function readRecentEnds(
   session: Session,
   windowMs: number,
 ): Promise<{ tasks: number; windowMs: number }> {
-  const [row] = await select<{ tasks: number; changes: number; spanMs: number | null }>(
+  const [row] = await select<{ tasks: number; spanMs: number | null }>(
     session,
-    `SELECT CAST(COALESCE(SUM(IF(ended = 1 AND ageMs < ?, tasks, 0)), 0) AS DOUBLE) AS tasks,
-       COUNT(*) AS changes, MAX(ageMs) AS spanMs
+    `SELECT CAST(COALESCE(SUM(tasks), 0) AS DOUBLE) AS tasks, CAST(MAX(ageMs) AS DOUBLE) AS spanMs
      FROM (SELECT JSON_LENGTH(tasks) AS tasks, ended,
          ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) - created_ms AS ageMs
-       FROM task_changes ORDER BY id DESC LIMIT ?) AS latest`,
-    [windowMs, LATEST_CHANGES],
+       FROM task_changes ORDER BY id DESC LIMIT ?) AS latest
+     WHERE ended = 1 AND ageMs < ?`,
+    [LATEST_CHANGES, windowMs],
   );
-  const span = row && row.changes === LATEST_CHANGES ? (row.spanMs ?? windowMs) : windowMs;
-  return { tasks: row?.tasks ?? 0, windowMs: Math.max(1000, Math.min(windowMs, span)) };
+  return { tasks: row?.tasks ?? 0, windowMs: Math.max(LEAST_SPAN_MS, row?.spanMs ?? windowMs) };
 }
 
 /** The steps of a task, and the two moments between which each is. */

@@ -25,20 +25,13 @@ export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?');
   const [view = '', id = ''] = path.split('/').map(decode);
   const values = new URLSearchParams(query);
-  switch (view) {
-    case '':
-      return { view: 'overview' };
-    case 'scatters':
-      return id === '' ? { view: 'scatters' } : { view: 'scatter', id, filter: filterOf(values) };
-    case 'tasks':
-      return id === '' ? { view: 'tasks', filter: filterOf(values) } : taskRoute(id, values);
-    case 'failures':
-    case 'fleet':
-    case 'admin':
-      return { view };
-    default:
-      return { view: 'unknown' };
-  }
+  if (view === 'scatters')
+    return id === '' ? { view } : { view: 'scatter', id, filter: filterOf(values) };
+  if (view === 'tasks')
+    return id === '' ? { view, filter: filterOf(values) } : taskRoute(id, values);
+  const plain = (['failures', 'fleet', 'admin'] as const).find((one) => one === view);
+  if (plain) return { view: plain };
+  return { view: view === '' ? 'overview' : 'unknown' };
 }
 
 function taskRoute(id: string, values: URLSearchParams): Route {

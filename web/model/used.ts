@@ -1,7 +1,7 @@
 /** What a task asked for against what it used. Pure. */
 import { finalLog } from '../../packages/client/final-log.ts';
 import type { TesTaskFull } from '../../packages/client/client.ts';
-import { bytes, duration } from './format.ts';
+import { bytes, seconds } from './format.ts';
 
 export interface ResourceRow {
   what: string;
@@ -23,39 +23,55 @@ export function resourceRows({
   resources = {},
   logs,
 }: Pick<TesTaskFull, 'resources' | 'logs'>): ResourceRow[] {
-  const latest = finalLog({ logs })?.metadata ?? {};
-  const wall = number(latest['wall_seconds']);
-  const cpu = number(latest['cpu_seconds']);
-  const memory = number(latest['peak_memory_bytes']);
-  const [read, written] = [number(latest['read_bytes']), number(latest['written_bytes'])];
-  const { cpu_cores: cores, ram_gb: ram, disk_gb: disk } = resources;
-  const busy = cpu !== undefined && wall ? cpu / wall : undefined;
+  const used = finalLog({ logs })?.metadata ?? {};
+  const wall = number(used['wall_seconds']);
+  const disk = resources.disk_gb;
   return [
-    {
-      what: 'CPU',
-      asked: cores === undefined ? '–' : `${cores} vCPU`,
-      used:
-        busy === undefined ? '–' : `${busy.toFixed(2)} on average (${duration((cpu ?? 0) * 1000)})`,
-      ...(busy !== undefined && cores && { share: busy / cores }),
-    },
-    {
-      what: 'Memory',
-      asked: ram === undefined ? '–' : `${ram} GiB`,
-      used: memory === undefined ? '–' : `${bytes(memory)} at its peak`,
-      ...(memory !== undefined && ram && { share: memory / (ram * GIB) }),
-    },
-    { what: 'Disk', asked: disk === undefined ? '–' : `${disk} GiB`, used: '–' },
-    {
-      what: 'Read and written',
-      asked: '–',
-      used:
-        read === undefined && written === undefined
-          ? '–'
-          : `${bytes(read ?? 0)} read, ${bytes(written ?? 0)} written`,
-    },
-    { what: 'Time', asked: '–', used: wall === undefined ? '–' : duration(wall * 1000) },
+    cpuRow(resources.cpu_cores, number(used['cpu_seconds']), wall),
+    memoryRow(resources.ram_gb, number(used['peak_memory_bytes'])),
+    { what: 'Disk', asked: disk === undefined ? NONE : `${disk} GiB`, used: NONE },
+    bytesRow(number(used['read_bytes']), number(used['written_bytes'])),
+    { what: 'Time', asked: NONE, used: wall === undefined ? NONE : seconds(wall) },
   ];
 }
+
+const NONE = '–';
+
+function cpuRow(
+  cores: number | undefined,
+  cpu: number | undefined,
+  wall: number | undefined,
+): ResourceRow {
+  const asked = cores === undefined ? NONE : `${cores} vCPU`;
+  if (cpu === undefined || !wall) return { what: 'CPU', asked, used: NONE };
+  const busy = cpu / wall;
+  return {
+    what: 'CPU',
+    asked,
+    used: `${busy.toFixed(2)} on average (${seconds(cpu)} of CPU time)`,
+    ...(cores !== undefined && { share: busy / cores }),
+  };
+}
+
+function memoryRow(ram: number | undefined, peak: number | undefined): ResourceRow {
+  const asked = ram === undefined ? NONE : `${ram} GiB`;
+  if (peak === undefined) return { what: 'Memory', asked, used: NONE };
+  return {
+    what: 'Memory',
+    asked,
+    used: `${bytes(peak)} at its peak`,
+    ...(ram !== undefined && { share: peak / (ram * GIB) }),
+  };
+}
+
+const bytesRow = (read: number | undefined, written: number | undefined): ResourceRow => ({
+  what: 'Read and written',
+  asked: NONE,
+  used:
+    read === undefined && written === undefined
+      ? NONE
+      : `${bytes(read ?? 0)} read, ${bytes(written ?? 0)} written`,
+});
 
 export interface Waiting {
   message: string;

@@ -13,7 +13,6 @@ interface FailureGroupsProps {
 }
 
 export function FailureGroups({ failures, scatter }: FailureGroupsProps) {
-  const now = useNow();
   if (failures.groups.length === 0) return <Empty>No task has failed.</Empty>;
   return (
     <>
@@ -34,37 +33,7 @@ export function FailureGroups({ failures, scatter }: FailureGroupsProps) {
           </thead>
           <tbody>
             {failures.groups.map((group) => (
-              <tr key={group.key}>
-                <td class="number">
-                  <strong>{format.count(group.tasks)}</strong>
-                </td>
-                <td>
-                  <a
-                    class="mono"
-                    href={
-                      scatter === undefined
-                        ? hrefOf('tasks', { failure: group.code })
-                        : scatterHref(scatter, { failure: group.code })
-                    }
-                  >
-                    {group.code}
-                  </a>
-                  <div class="why">{group.message}</div>
-                </td>
-                <td class="mono">
-                  {group.examples.slice(0, 3).map((id) => (
-                    <div key={id}>
-                      <a href={taskHref(id)}>{id}</a>
-                    </div>
-                  ))}
-                </td>
-                <td class="number">{format.ago(group.last, now)}</td>
-                {scatter !== undefined && (
-                  <td>
-                    <RetryButton scatter={scatter} group={group} />
-                  </td>
-                )}
-              </tr>
+              <GroupRow key={group.key} group={group} scatter={scatter} />
             ))}
           </tbody>
         </table>
@@ -74,10 +43,52 @@ export function FailureGroups({ failures, scatter }: FailureGroupsProps) {
   );
 }
 
+type Group = FailureList['groups'][number];
+
+function GroupRow({ group, scatter }: { group: Group; scatter: string | undefined }) {
+  const now = useNow();
+  const { code, message, tasks, examples, last } = group;
+  return (
+    <tr>
+      <td class="number">
+        <strong>{format.count(tasks)}</strong>
+      </td>
+      <td>
+        <a
+          class="mono"
+          href={
+            scatter === undefined
+              ? hrefOf('tasks', { failure: code })
+              : scatterHref(scatter, { failure: code })
+          }
+        >
+          {code}
+        </a>
+        <div class="why">{message}</div>
+      </td>
+      <td class="mono">
+        {examples.slice(0, SHOWN_EXAMPLES).map((id) => (
+          <div key={id}>
+            <a href={taskHref(id)}>{id}</a>
+          </div>
+        ))}
+      </td>
+      <td class="number">{format.ago(last, now)}</td>
+      {scatter !== undefined && (
+        <td>
+          <RetryButton scatter={scatter} group={group} />
+        </td>
+      )}
+    </tr>
+  );
+}
+
+const SHOWN_EXAMPLES = 3;
+
 interface RetryButtonProps {
   scatter: string;
   /** All failed tasks without it. */
-  group?: FailureList['groups'][number];
+  group?: Group;
   tasks?: number;
 }
 

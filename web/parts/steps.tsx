@@ -21,8 +21,8 @@ export function Steps({ steps }: { steps: ScatterSteps['steps'] }) {
     <>
       {slowest && (
         <p class="answer">
-          Most of it: {(names[slowest.step] ?? slowest.step).toLowerCase()},{' '}
-          {format.duration(slowest.mean_ms)} on average.
+          {names[slowest.step] ?? slowest.step}: {format.duration(slowest.mean_ms)} on average, the
+          longest step.
         </p>
       )}
       <ul class="bars" aria-label="Mean and longest time of each step">

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { SummaryList, TaskSummary } from '../../packages/client/client.ts';
 import { useNow, useRead, useShared } from '../hooks.ts';
 import { scatterHref, taskHref, type Filter } from '../model/route.ts';
+import { Pages } from './pages.tsx';
 import { durationOf, Empty, Loading, State, TableBox, Trouble } from './basics.tsx';
 
 interface TaskTableProps {
@@ -13,7 +14,7 @@ interface TaskTableProps {
   onFilter(filter: Filter): void;
 }
 
-const PAGE_SIZE = 100;
+const PAGE_SIZE = 50;
 const REFRESH_MS = 5000;
 const STATES: [value: string, label: string][] = [
   ['', 'all states'],
@@ -40,15 +41,31 @@ function queryOf({ scatter, filter }: Pick<TaskTableProps, 'scatter' | 'filter'>
 }
 
 export function TaskTable(props: TaskTableProps) {
-  const { service } = useShared();
   const query = queryOf(props);
+  const { list, error, ...pages } = usePages(query, props.version ?? 0);
+  return (
+    <>
+      <Filters filter={props.filter} onFilter={props.onFilter} />
+      <Trouble error={error} />
+      {!list && !error && <Loading />}
+      {list?.tasks.length === 0 && <Empty>No task matches.</Empty>}
+      {list && list.tasks.length > 0 && (
+        <Rows tasks={list.tasks} inScatter={props.scatter !== undefined} />
+      )}
+      {list && <Pages {...pages} next={list.next_page_token} of="tasks" />}
+    </>
+  );
+}
+
+function usePages(query: string, version: number) {
+  const { service } = useShared();
   // The tokens of the pages before, to go back to them.
   const [tokens, setTokens] = useState<string[]>([]);
   useEffect(() => setTokens([]), [query]);
   const token = tokens.at(-1);
   const path = `/v1/summaries?${query}${token === undefined ? '' : `&page_token=${token}`}`;
   const { data, error } = useRead<SummaryList>(
-    `${path} ${props.version ?? 0}`,
+    `${path} ${version}`,
     (signal) => service.get(path, signal),
     REFRESH_MS,
   );
@@ -58,37 +75,7 @@ export function TaskTable(props: TaskTableProps) {
     if (data) setShown({ of: query, list: data });
   }, [data, query]);
   const list = data ?? (shown?.of === query ? shown.list : undefined);
-  const page = tokens.length + 1;
-  return (
-    <>
-      <Filters filter={props.filter} onFilter={props.onFilter} />
-      <Trouble error={error} />
-      {!list && !error && <Loading />}
-      {list && list.tasks.length === 0 && <Empty>No task matches.</Empty>}
-      {list && list.tasks.length > 0 && (
-        <Rows tasks={list.tasks} inScatter={props.scatter !== undefined} />
-      )}
-      {list && (page > 1 || list.next_page_token !== undefined) && (
-        <nav class="pages" aria-label="Pages of tasks">
-          <button
-            type="button"
-            disabled={page === 1}
-            onClick={() => setTokens((before) => before.slice(0, -1))}
-          >
-            Newer
-          </button>
-          <span aria-live="polite">Page {page}</span>
-          <button
-            type="button"
-            disabled={list.next_page_token === undefined}
-            onClick={() => setTokens((before) => [...before, list.next_page_token ?? ''])}
-          >
-            Older
-          </button>
-        </nav>
-      )}
-    </>
-  );
+  return { list, error, tokens, setTokens };
 }
 
 function Filters({ filter, onFilter }: Pick<TaskTableProps, 'filter' | 'onFilter'>) {
@@ -208,7 +195,8 @@ const placeWords: Record<string, string> = {
   finalize: 'its outputs are being checked',
 };
 
-function whyOf({ failure, waiting, place, state }: TaskSummary): string {
+/** Why a task is as it is, in a line. */
+export function whyOf({ failure, waiting, place, state }: TaskSummary): string {
   if (failure) return `${failure.code}: ${failure.message}`;
   if (waiting !== undefined) return waiting;
   if (place === 'poll' && state === 'RUNNING') return '';

@@ -31,7 +31,7 @@ export function TaskTimeline({
       <Trouble error={error} />
       {longest && (
         <p class="answer">
-          Longest: {longest.label.toLowerCase()}, {format.duration(longest.ms)}.
+          {longest.label}: {format.duration(longest.ms)}, the longest step.
         </p>
       )}
       <ol class="bars timeline" aria-label="Steps of the task, in order">

@@ -32,7 +32,6 @@ export function Admin() {
 
 function Messages() {
   const { service } = useShared();
-  const now = useNow();
   const { data, error, again } = useRead<{ messages: LaidAsideMessage[] }>(
     'messages',
     (signal) => service.get('/v1/messages', signal),
@@ -78,28 +77,40 @@ function Messages() {
             </thead>
             <tbody>
               {data.messages.map((message) => (
-                <tr key={`${message.stage} ${message.id}`}>
-                  <th scope="row">{message.stage}</th>
-                  <td class="mono">
-                    <Subject message={message} />
-                  </td>
-                  <td class="why">{message.error}</td>
-                  <td class="number">{format.ago(message.failed, now)}</td>
-                  <td>
-                    <Confirm
-                      label="Retry"
-                      of={`message ${message.id} of ${message.stage}`}
-                      question={`Retry message ${message.id} of ${message.stage}?`}
-                      act={() => retry(message.stage, [message.id])}
-                    />
-                  </td>
-                </tr>
+                <MessageRow
+                  key={`${message.stage} ${message.id}`}
+                  message={message}
+                  retry={() => retry(message.stage, [message.id])}
+                />
               ))}
             </tbody>
           </table>
         </TableBox>
       )}
     </Card>
+  );
+}
+
+function MessageRow({ message, retry }: { message: LaidAsideMessage; retry(): Promise<string> }) {
+  const now = useNow();
+  const { stage, id } = message;
+  return (
+    <tr>
+      <th scope="row">{stage}</th>
+      <td class="mono">
+        <Subject message={message} />
+      </td>
+      <td class="why">{message.error}</td>
+      <td class="number">{format.ago(message.failed, now)}</td>
+      <td>
+        <Confirm
+          label="Retry"
+          of={`message ${id} of ${stage}`}
+          question={`Retry message ${id} of ${stage}?`}
+          act={retry}
+        />
+      </td>
+    </tr>
   );
 }
 

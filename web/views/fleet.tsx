@@ -71,34 +71,42 @@ function Stages({ stages, isAdmin, again }: StagesProps) {
           </thead>
           <tbody>
             {stages.map((one) => (
-              <tr key={one.stage}>
-                <th scope="row">{one.stage}</th>
-                <td>
-                  <StageState stage={one} />
-                </td>
-                <td class="number">{format.count(one.tasks)}</td>
-                <td class="number">
-                  {one.oldest_seconds > 0 ? format.seconds(one.oldest_seconds) : '–'}
-                </td>
-                <td class="number">{format.count(one.messages)}</td>
-                <td class="number">
-                  {one.active} of {one.concurrency}
-                </td>
-                <td class="number">{one.workers}</td>
-                <td class="number">
-                  {one.laid_aside > 0 ? <a href="#/admin">{one.laid_aside}</a> : 0}
-                </td>
-                {isAdmin && (
-                  <td>
-                    <PauseButton stage={one} again={again} />
-                  </td>
-                )}
-              </tr>
+              <StageRow key={one.stage} stage={one} isAdmin={isAdmin} again={again} />
             ))}
           </tbody>
         </table>
       </TableBox>
     </Card>
+  );
+}
+
+interface StageRowProps extends Omit<StagesProps, 'stages'> {
+  stage: StageStatus;
+}
+
+function StageRow({ stage, isAdmin, again }: StageRowProps) {
+  return (
+    <tr>
+      <th scope="row">{stage.stage}</th>
+      <td>
+        <StageState stage={stage} />
+      </td>
+      <td class="number">{format.count(stage.tasks)}</td>
+      <td class="number">
+        {stage.oldest_seconds > 0 ? format.seconds(stage.oldest_seconds) : '–'}
+      </td>
+      <td class="number">{format.count(stage.messages)}</td>
+      <td class="number">
+        {stage.active} of {stage.concurrency}
+      </td>
+      <td class="number">{stage.workers}</td>
+      <td class="number">{stage.laid_aside > 0 ? <a href="#/admin">{stage.laid_aside}</a> : 0}</td>
+      {isAdmin && (
+        <td>
+          <PauseButton stage={stage} again={again} />
+        </td>
+      )}
+    </tr>
   );
 }
 

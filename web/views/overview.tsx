@@ -1,7 +1,8 @@
 /** The first view: each card answers one question of an operator. */
-import type { Overview as State, SummaryList } from '../../packages/client/client.ts';
+import type { FailureList, Overview as State, SummaryList } from '../../packages/client/client.ts';
 import { useRead, useShared } from '../hooks.ts';
 import * as format from '../model/format.ts';
+import { hrefOf } from '../model/route.ts';
 import { Card, Empty, Heading, Loading, Trouble } from '../parts/basics.tsx';
 import { Rows } from '../parts/task-table.tsx';
 import { ScatterRows } from '../parts/scatter-rows.tsx';
@@ -31,6 +32,7 @@ export function Overview() {
             <Cache state={data} />
             <Cost state={data} />
             <Owners state={data} />
+            <Failed />
           </div>
         </>
       )}
@@ -239,6 +241,36 @@ function Owners({ state }: { state: State }) {
             )}
           </tbody>
         </table>
+      )}
+    </Card>
+  );
+}
+
+const FAILED_MS = 15_000;
+
+function Failed() {
+  const { service } = useShared();
+  const { data, error } = useRead<FailureList>(
+    'failures',
+    (signal) => service.get('/v1/failures', signal),
+    FAILED_MS,
+  );
+  return (
+    <Card title="What failed today?" actions={<a href="#/failures">Failures</a>}>
+      <Trouble error={error} />
+      {data?.failed === 0 && <p class="answer">No task of yours.</p>}
+      {data && data.failed > 0 && (
+        <>
+          <p class="answer">{format.tasks(data.failed)} of yours, most often:</p>
+          <ul class="lines">
+            {data.groups.slice(0, 3).map((group) => (
+              <li key={group.key}>
+                <strong>{format.count(group.tasks)}</strong>{' '}
+                <a href={hrefOf('tasks', { failure: group.code })}>{group.code}</a>
+              </li>
+            ))}
+          </ul>
+        </>
       )}
     </Card>
   );

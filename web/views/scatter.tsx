@@ -10,7 +10,7 @@ import type {
 } from '../../packages/client/client.ts';
 import { useNow, useRead, useShared, useStream } from '../hooks.ts';
 import * as format from '../model/format.ts';
-import { addSample, endedOf, paceOf, type Sample } from '../model/progress.ts';
+import { addSample, endedOf, paceOf, type Pace, type Sample } from '../model/progress.ts';
 import { scatterHref, type Filter } from '../model/route.ts';
 import { Card, Fact, Heading, Legend, Loading, Progress, Trouble } from '../parts/basics.tsx';
 import { Confirm } from '../parts/confirm.tsx';
@@ -145,7 +145,7 @@ function Head({ scatter, samples }: { scatter: ScatterReply; samples: readonly S
         </Fact>
         {!scatter.ended && (
           <>
-            <Fact name="Rate">{pace ? format.rate(pace.perMinute) : 'measuring…'}</Fact>
+            <Fact name="Rate">{rateWords(pace)}</Fact>
             <Fact name="Time left">
               {pace?.leftMs === undefined ? '–' : format.duration(pace.leftMs)}
             </Fact>
@@ -164,6 +164,11 @@ function Head({ scatter, samples }: { scatter: ScatterReply; samples: readonly S
       </dl>
     </Card>
   );
+}
+
+function rateWords(pace: Pace | undefined): string {
+  if (!pace) return 'measuring…';
+  return pace.perMinute === 0 ? 'none ended lately' : format.rate(pace.perMinute);
 }
 
 /** `1,204 capacity, 3 equal-call`, where the service counts what tasks wait for. */

@@ -1,6 +1,6 @@
 /** One task: its state and why, its timeline, and tabs for all else. */
 import { finalLog } from '../../packages/client/final-log.ts';
-import type { BatchwellEvent, SummaryList, TesTaskFull } from '../../packages/client/client.ts';
+import type { BatchwellEvent, TaskSummary, TesTaskFull } from '../../packages/client/client.ts';
 import { useEffect, useRef } from 'preact/hooks';
 import { useNow, useRead, useShared, useStream } from '../hooks.ts';
 import * as format from '../model/format.ts';
@@ -16,6 +16,7 @@ import {
   TaskResources,
   TaskScript,
 } from '../parts/task-tabs.tsx';
+import { whyOf } from '../parts/task-table.tsx';
 import { TaskTimeline } from '../parts/task-timeline.tsx';
 
 const OPEN_MS = 3000;
@@ -113,68 +114,75 @@ function Actions({
 
 /** The reason of an end, or of a wait, first; then what else is to be known. */
 function Why({ task, hasEnded }: { task: TesTaskFull; hasEnded: boolean }) {
-  const now = useNow();
-  const log = finalLog(task);
-  const messages = log?.system_logs ?? [];
-  const waiting = hasEnded ? undefined : waitingOf(task.logs);
+  const { service } = useShared();
+  // TES has no scatters and no places.
+  const path = `/v1/tasks/${encodeURIComponent(task.id)}/summary`;
+  const { data: summary } = useRead<TaskSummary>(`${path} ${task.state}`, () => service.get(path));
   const isBad = hasEnded && task.state !== 'COMPLETE';
   return (
     <section class={`why-box ${isBad ? 'bad' : ''}`} aria-label="Why">
-      {waiting && (
-        <p class="answer">
-          {waiting.message}
-          {waiting.ahead !== undefined && ` ${format.tasks(waiting.ahead)} are ahead of it.`}
-          {waiting.task !== undefined && (
-            <>
-              {' '}
-              <a href={taskHref(waiting.task)}>{waiting.task}</a>
-            </>
-          )}
-        </p>
-      )}
-      {messages.map((message) => (
+      {!hasEnded && <Waits task={task} summary={summary} />}
+      {(finalLog(task)?.system_logs ?? []).map((message) => (
         <p key={message} class={isBad ? 'answer' : ''}>
           {message}
         </p>
       ))}
-      <dl class="facts">
-        <Fact name="Submitted">
-          <time dateTime={task.creation_time}>{format.clock(task.creation_time)}</time>,{' '}
-          {format.ago(task.creation_time, now)}
-        </Fact>
-        {log?.logs.at(-1)?.exit_code !== undefined && log.logs.at(-1)?.exit_code !== -1 && (
-          <Fact name="Exit code">{log.logs.at(-1)?.exit_code}</Fact>
-        )}
-        {log?.metadata?.['queue'] !== undefined && (
-          <Fact name="Job queue">{log.metadata['queue']}</Fact>
-        )}
-        {log?.metadata?.['batch_job_id'] !== undefined && (
-          <Fact name="Batch job">
-            <span class="mono">{log.metadata['batch_job_id']}</span>
-          </Fact>
-        )}
-        {Object.entries(task.tags ?? {}).map(([key, value]) => (
-          <Fact key={key} name={key}>
-            {value}
-          </Fact>
-        ))}
-        <ScatterFact task={task} />
-      </dl>
+      <Facts task={task} summary={summary} />
     </section>
   );
 }
 
-/** TES has no scatters: the summary of the task says to which it belongs. */
-function ScatterFact({ task }: { task: TesTaskFull }) {
-  const { service } = useShared();
-  const path = `/v1/tasks/${encodeURIComponent(task.id)}/summary`;
-  const { data } = useRead<SummaryList['tasks'][number]>(path, (signal) =>
-    service.get(path, signal),
+interface SummaryProps {
+  task: TesTaskFull;
+  summary: TaskSummary | undefined;
+}
+
+function Waits({ task, summary }: SummaryProps) {
+  const waiting = waitingOf(task.logs);
+  if (!waiting) {
+    const place = summary ? whyOf(summary) : '';
+    return place === '' ? null : (
+      <p class="answer">{`${place.slice(0, 1).toUpperCase()}${place.slice(1)}.`}</p>
+    );
+  }
+  return (
+    <p class="answer">
+      {waiting.message}
+      {waiting.ahead !== undefined && ` ${format.tasks(waiting.ahead)} are ahead of it.`}{' '}
+      {waiting.task !== undefined && <a href={taskHref(waiting.task)}>{waiting.task}</a>}
+    </p>
   );
-  return data?.scatter === undefined ? null : (
-    <Fact name="Scatter">
-      <a href={scatterHref(data.scatter)}>{data.scatter}</a>, row {data.row}
-    </Fact>
+}
+
+function Facts({ task, summary }: SummaryProps) {
+  const now = useNow();
+  const log = finalLog(task);
+  const exitCode = log?.logs.at(-1)?.exit_code;
+  const { queue, batch_job_id: job } = log?.metadata ?? {};
+  return (
+    <dl class="facts">
+      <Fact name="Submitted">
+        <time dateTime={task.creation_time}>{format.clock(task.creation_time)}</time>,{' '}
+        {format.ago(task.creation_time, now)}
+      </Fact>
+      {exitCode !== undefined && exitCode !== -1 && <Fact name="Exit code">{exitCode}</Fact>}
+      {queue !== undefined && <Fact name="Job queue">{queue}</Fact>}
+      {job !== undefined && (
+        <Fact name="Batch job">
+          <span class="mono">{job}</span>
+        </Fact>
+      )}
+      {Object.entries(task.tags ?? {}).map(([key, value]) => (
+        <Fact key={key} name={key}>
+          {value}
+        </Fact>
+      ))}
+      {summary?.scatter !== undefined && (
+        <Fact name="Scatter">
+          <a href={scatterHref(summary.scatter)}>{summary.scatter}</a>, row {summary.row}
+        </Fact>
+      )}
+    </dl>
   );
 }
 
