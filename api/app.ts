@@ -29,6 +29,11 @@ import { scriptRoutes } from './routes/script.ts';
 import { timelineRoutes } from './routes/timeline.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { tokenRoutes } from './routes/tokens.ts';
+import { fleetRoutes } from './routes/fleet.ts';
+import { overviewRoutes } from './routes/overview.ts';
+import { pageRoutes } from './routes/page.ts';
+import { retryRoutes } from './routes/retry.ts';
+import { summaryRoutes } from './routes/summaries.ts';
 import { validateRoutes } from './routes/validate.ts';
 import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
@@ -168,6 +173,7 @@ async function describe(app: Api, tokensRequired: boolean): Promise<void> {
 
 async function mountRoutes(app: Api, context: ApiContext): Promise<void> {
   healthRoutes(app, context);
+  await pageRoutes(app);
   for (const prefix of [
     TES_PATH,
     OWN_PATH,
@@ -203,6 +209,10 @@ async function mountRoutes(app: Api, context: ApiContext): Promise<void> {
       tokenRoutes(api, context);
       webhookRoutes(api, context);
       deliveryRoutes(api, context);
+      overviewRoutes(api, context);
+      summaryRoutes(api, context);
+      retryRoutes(api, context);
+      await api.register(async (fleet: Api) => fleetRoutes(fleet, context));
       await api.register(async (cancels: Api) => {
         takeAnyBody(cancels);
         scatterCancelRoutes(cancels, context);

@@ -27,6 +27,7 @@ import { messageOf } from './error-message.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import type { LogObjects } from './tasks/logs.ts';
 import { withImages } from './tasks/images.ts';
+import { openPrices } from './prices.ts';
 import { watchInstallation } from './watch-installation.ts';
 
 export interface RunningApi {
@@ -81,6 +82,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
       resolveComponents: async (tasks) =>
         resolveComponents(identities, await withImages(images, config, tasks)),
       jobQueues,
+      prices: await openPrices(config),
       canonicalSpecs: (tasks) => canonicalSpecs(identities, tasks),
       nowMs,
       ...(await readTls(config, metrics)),

@@ -6,6 +6,7 @@ import { writeClientTypes } from './client-types.ts';
 import { writeCompose } from './compose.ts';
 import { writeDashboard } from './dashboard.ts';
 import { writeDiagram } from './diagram.ts';
+import { writePage } from './page.ts';
 import { writeLintConfig } from './lint-config.ts';
 
 await writeLintConfig();
@@ -14,4 +15,5 @@ await writeDashboard();
 await writeClientTypes();
 writeAlertTests();
 await writeCompose();
+await writePage();
 await writeFile(new URL('../.env.example', import.meta.url), envExample());

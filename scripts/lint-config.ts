@@ -114,7 +114,7 @@ export const lintConfig = {
   $schema: './node_modules/oxlint/configuration_schema.json',
   plugins: ['typescript', 'unicorn', 'oxc', 'import', 'promise', 'vitest'],
   categories: { correctness: 'error', suspicious: 'error' },
-  ignorePatterns: ['dist', 'node_modules', 'coverage', 'db/migrations'],
+  ignorePatterns: ['dist', 'node_modules', 'coverage', 'db/migrations', 'web/built'],
   rules: {
     'typescript/no-explicit-any': 'error',
     'typescript/no-non-null-assertion': 'error',

@@ -70,7 +70,7 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'workers',
-    rooms: ['core', ...EDGES, 'config.ts'],
+    rooms: ['core', ...EDGES, 'config.ts', 'package.json'],
     packages: [NODE],
     reason: 'Workers and the API scale separately. The SDK stops at aws/, the ORM at db/.',
     exceptions: [
@@ -174,6 +174,12 @@ export const rooms: readonly Room[] = [
     rooms: ['packages/client'],
     packages: [NODE, '@batchwell/client', 'bullmq'],
     reason: 'An example is a file that a reader copies into a project of their own.',
+  },
+  {
+    folder: 'web',
+    rooms: ['packages/client'],
+    packages: ['preact', 'preact/*'],
+    reason: 'The page runs in browsers. It knows the API as any other client does.',
   },
   {
     folder: 'ops',

@@ -16,6 +16,7 @@ import { runStage } from './run-stage.ts';
 import type { CrashPoint } from './crash-points.ts';
 import { startScalingSignal } from './upkeep/scaling-signal.ts';
 import { startRetention } from './upkeep/retention/retention.ts';
+import { startPresence } from './upkeep/presence.ts';
 import { startSweeper } from './upkeep/sweeper.ts';
 import { startWebhooks } from './upkeep/webhooks/loops.ts';
 
@@ -76,6 +77,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
       startJanitor(runtime),
       startRetention(runtime),
       startFleetCount(runtime),
+      startPresence(runtime, running),
       startScalingSignal(
         runtime,
         options.writeSignal ?? ((text) => void process.stdout.write(text)),

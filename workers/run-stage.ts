@@ -16,7 +16,12 @@ import { runMessage } from './isolation/run-message.ts';
 
 export interface RunningStage {
   stage: Stage;
+  /** Messages that it works on at once, at most. */
+  concurrency: number;
   /** Takes no new messages and waits for the present ones. */
+  pause(): Promise<void>;
+  resume(): void;
+  /** Pauses for good. */
   close(): Promise<void>;
 }
 
@@ -57,6 +62,9 @@ export function runStage<S extends Stage>(
   worker.on('error', (error) => log.error({ err: error }, 'worker-error'));
   return {
     stage,
+    concurrency,
+    pause: () => worker.pause(),
+    resume: () => worker.resume(),
     async close() {
       runtime.metrics.stageWorkers.set({ stage }, 0);
       await closeInTime(worker.close(), () => connection.status === 'ready' && canProceed(runtime));
