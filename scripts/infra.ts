@@ -4,6 +4,7 @@
  *
  *   npm run infra:synth   writes infra/templates
  *   npm run test:infra    types, tests, and shellcheck where it is installed; arguments go to vitest
+ *   npm run test:host     hosts that boot in QEMU; arguments go to vitest
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -44,6 +45,7 @@ function checkShell(): void {
 const [what, ...rest] = process.argv.slice(2);
 install();
 if (what === 'synth') run(process.execPath, ['synth.ts']);
+else if (what === 'boot') run(process.execPath, ['test/boot/main.ts', ...rest]);
 else {
   run(process.execPath, [inPackage('typescript/bin/tsc'), '--project', 'tsconfig.json']);
   checkShell();

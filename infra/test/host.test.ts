@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { buildHost, listRelease } from '../host/build.ts';
-import { ARCHIVE, createHost, smallRelease, type Host } from './host-world.ts';
+import { createHost, smallRelease, type Host } from './host-world.ts';
+import { ARCHIVE } from './played-aws.ts';
 
 let host: Host;
 afterEach(() => host.stop());
