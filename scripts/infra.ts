@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { testHosts } from '../infra/test/boot/test-hosts.ts';
 
 const infra = fileURLToPath(new URL('../infra', import.meta.url));
 const stamp = join(infra, 'node_modules/.batchwell-setup');
@@ -49,7 +50,7 @@ function checkShell(): void {
 const [what, ...rest] = process.argv.slice(2);
 install();
 if (what === 'synth') run(process.execPath, ['synth.ts']);
-else if (what === 'boot') run(process.execPath, ['test/boot/main.ts', ...rest]);
+else if (what === 'boot') process.exitCode = testHosts(rest);
 else {
   run(process.execPath, [inPackage('typescript/bin/tsc'), '--project', 'tsconfig.json']);
   checkShell();

@@ -119,7 +119,7 @@ export async function createHost(
   };
   writeFileSync(path('boothook'), boothookOf({ HostRelease: release, ...parameters }));
   host.stub('systemctl', 'case $1 in cat) echo ExecStart=/bin/true ;; esac');
-  host.stub('iptables', 'case $1 in -C) exit 1 ;; esac');
+  host.stub('iptables', 'case "$*" in *" -C "*) exit 1 ;; esac');
   host.stub('modprobe', '');
   appendFileSync(path('notes'), '');
   return host;

@@ -75,11 +75,12 @@ function answerMetadata(
   else response.end(found);
 }
 
-function namesBelow(metadata: PlayedAws['metadata'], folder: string): string | undefined {
-  if (!folder.endsWith('/')) return undefined;
+/** With a slash at its end or without, as on EC2. */
+function namesBelow(metadata: PlayedAws['metadata'], path: string): string | undefined {
+  const folder = path.replace(/\/?$/, '/');
   const names = [...metadata.keys()]
-    .filter((path) => path.startsWith(folder))
-    .map((path) => path.slice(folder.length).replace(/\/.*/, '/'));
+    .filter((key) => key.startsWith(folder))
+    .map((key) => key.slice(folder.length).replace(/\/.*/, '/'));
   return names.length === 0 ? undefined : [...new Set(names)].join('\n');
 }
 

@@ -7,7 +7,7 @@ import { userDataOf } from '../world.ts';
 import { startMachine, type Machine } from './machine.ts';
 import { startServers, type PlayedServers } from './played-servers.ts';
 
-/** Made by `main.ts`: kernel, initrd, disk, played.crt, played.key. */
+/** Made by `test-hosts.ts`: kernel, initrd, disk, played.crt, played.key. */
 const folder = process.env['BATCHWELL_BOOT_FOLDER'] ?? '';
 /** As large as the disk. */
 const DISK_GIB = '50';
@@ -84,6 +84,7 @@ function describeInstance({ aws }: PlayedServers, parameters: Record<string, str
   ].join('\n');
   const facts = {
     'user-data': userDataOf(parameters).replace(/--batchwell--\n$/, ofBatch),
+    'dynamic/instance-identity/document': '{}',
     'meta-data/ami-id': 'ami-1',
     'meta-data/instance-id': 'i-0123456789abcdef0',
     'meta-data/instance-type': 'm6id.large',

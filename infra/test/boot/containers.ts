@@ -11,7 +11,7 @@ export const makeImages = (machine: Machine): Promise<string> =>
   machine.read(`set -e
     mkdir -p /tmp/i/bin /tmp/i/tmp /tmp/i/etc
     cp /bin/busybox /tmp/i/bin/busybox
-    for name in sh cat echo wget sleep; do ln -sf busybox /tmp/i/bin/$name; done
+    for name in sh cat echo chroot; do ln -sf busybox /tmp/i/bin/$name; done
     tar -C /tmp/i -c . >/tmp/i.tar
     docker import --change 'ENV PATH=/bin' /tmp/i.tar ${PLAIN}
     docker import --change 'ENV PATH=/bin' --change 'ENTRYPOINT ["/bin/echo","tool 1.2"]' /tmp/i.tar ${WITH_ENTRYPOINT}`);
@@ -30,6 +30,16 @@ export const runAsTask = (
       .map(quoted)
       .join(' '),
   );
+
+/** What a task gets from an address, by the curl of the machine, because the images have none. */
+export async function fetchAsTask(
+  machine: Machine,
+  { task, network, url }: { task: string; network: 'host' | 'bridge'; url: string },
+): Promise<string> {
+  const curl = ['chroot', '/host', 'curl', '-sS', '-m', '5', url];
+  const options = ['--network', network, '-v', '/:/host:ro'];
+  return (await runAsTask(machine, task, PLAIN, curl, options)).out;
+}
 
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 

@@ -20,6 +20,10 @@ chroot "$root" apt-get install -y -qq --no-install-recommends \
   cloud-init cloud-guest-utils fdisk docker.io iptables curl openssl busybox-static \
   initramfs-tools linux-image-cloud-amd64
 rm "$root/usr/sbin/policy-rc.d"
+# Small, because each boot unpacks it.
+echo MODULES=list >"$root/etc/initramfs-tools/conf.d/small"
+printf 'nvme\next4\n' >"$root/etc/initramfs-tools/modules"
+chroot "$root" update-initramfs -u -k all
 
 # S3, CloudWatch Logs and ECS are played behind this certificate.
 names=DNS:s3.eu-west-1.amazonaws.com,DNS:logs.eu-west-1.amazonaws.com,DNS:ecs.eu-west-1.amazonaws.com

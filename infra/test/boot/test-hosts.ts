@@ -121,16 +121,20 @@ function lock(): void {
   if (status !== 0) throw new Error('Another test:host runs on this machine. Wait for its end.');
 }
 
-checkNeeds();
-mkdirSync(CACHE, { recursive: true, mode: 0o700 });
-lock();
-const folder = makeFolder();
-try {
-  const vitest = join(infra, 'node_modules/vitest/vitest.mjs');
-  const config = ['--config', 'vitest.boot.config.ts', ...process.argv.slice(2)];
-  process.exitCode = runAlone(['--net'], [process.execPath, vitest, 'run', ...config], {
-    BATCHWELL_BOOT_FOLDER: folder,
-  });
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+/** @returns the exit code */
+export function testHosts(args: readonly string[]): number {
+  checkNeeds();
+  mkdirSync(CACHE, { recursive: true, mode: 0o700 });
+  lock();
+  const folder = makeFolder();
+  try {
+    const vitest = join(infra, 'node_modules/vitest/vitest.mjs');
+    return runAlone(
+      ['--net'],
+      [process.execPath, vitest, 'run', '--config', 'vitest.boot.config.ts', ...args],
+      { BATCHWELL_BOOT_FOLDER: folder },
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
