@@ -4,6 +4,7 @@
  *
  *   npm run infra:synth    writes infra/templates
  *   npm run test:infra     types, tests, and shellcheck where it is installed; arguments go to vitest
+ *   npm run test:host      hosts that boot in QEMU; arguments go to vitest
  *   npm run aws:deploy     brings Batchwell into an AWS account; needs the clients of the SDK only
  *   npm run aws:teardown   removes it
  */
@@ -12,6 +13,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { testHosts } from '../infra/test/boot/test-hosts.ts';
 
 const infra = fileURLToPath(new URL('../infra', import.meta.url));
 const stamp = join(infra, 'node_modules/.batchwell-setup');
@@ -55,7 +57,11 @@ function runDeployment(args: readonly string[]): void {
 const inPackage = (path: string): string => join(infra, 'node_modules', path);
 
 function checkShell(): void {
-  const scripts = readdirSync(join(infra, 'host/bin')).map((name) => join('host/bin', name));
+  const scripts = ['host/bin', 'test/boot'].flatMap((folder) =>
+    readdirSync(join(infra, folder))
+      .filter((name) => /^[^.]+(\.sh)?$/.test(name) && name !== 'guest')
+      .map((name) => join(folder, name)),
+  );
   if (spawnSync('shellcheck', ['--version']).error)
     console.error(
       'shellcheck is not installed, so the scripts of the hosts are not checked by it.',
@@ -68,6 +74,7 @@ const isDeployment = what === 'deploy' || what === 'teardown';
 install(isDeployment);
 if (isDeployment) runDeployment([what, ...rest]);
 else if (what === 'synth') run(process.execPath, ['synth.ts']);
+else if (what === 'boot') process.exitCode = testHosts(rest);
 else {
   run(process.execPath, [inPackage('typescript/bin/tsc'), '--project', 'tsconfig.json']);
   checkShell();

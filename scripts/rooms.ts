@@ -202,6 +202,20 @@ export const rooms: readonly Room[] = [
     reason:
       'infra is a package of its own: the fleet never needs the CDK, nor do the templates its decisions.',
   },
+  {
+    folder: 'infra/test',
+    rooms: ['core', 'stager', 'packages/local-aws', 'cli', 'aws', 'telemetry', 'infra'],
+    packages: [
+      NODE,
+      ...SDK,
+      '@cloud-copilot/iam-simulate',
+      'aws-cdk-lib',
+      'cdk-nag',
+      'vitest',
+      'yaml',
+    ],
+    reason: 'The tests run fleets against the templates, and jobs on hosts that boot.',
+  },
 ];
 
 /** They serve the whole repository, so they may import all of it; no room may import them. */

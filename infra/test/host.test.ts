@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { buildHost, listRelease } from '../host/build.ts';
-import { ARCHIVE, createHost, smallRelease, type Host } from './host-world.ts';
+import { createHost, smallRelease, type Host } from './host-world.ts';
+import { ARCHIVE } from './played-aws.ts';
 
 let host: Host;
 afterEach(() => host.stop());
@@ -241,8 +242,8 @@ describe('a host that is not whole', () => {
     await booted();
     expect((await host.run('firewall')).code).toBe(0);
     expect(host.notes().filter((note) => note.includes('-I'))).toEqual([
-      'iptables -I OUTPUT 1 -d 169.254.169.254/32 -m cgroup --path ecstasks.slice -j REJECT',
-      'iptables -I FORWARD 1 -d 169.254.169.254/32 -j REJECT',
+      'iptables -t filter -I OUTPUT 1 -d 169.254.169.254/32 -m cgroup --path ecstasks.slice -j REJECT',
+      'iptables -t raw -I PREROUTING 1 -d 169.254.169.254/32 -j DROP',
     ]);
     expect(host.read('etc/systemd/system/batchwell-tasks.service')).toContain(
       'Slice=ecstasks.slice',

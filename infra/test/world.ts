@@ -62,3 +62,9 @@ export function policiesOf(evaluated: Evaluated): { id: string; statements: Poli
 
 export const wordsOf = (value: string | readonly string[]): readonly string[] =>
   typeof value === 'string' ? [value] : value;
+
+/** Of the launch template in core. */
+export function userDataOf(parameters: ParameterValues): string {
+  const { LaunchTemplateData: data } = propertiesOf(deploy('core', parameters), 'LaunchTemplate');
+  return (data as { UserData: string }).UserData;
+}
