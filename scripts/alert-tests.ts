@@ -5,7 +5,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const folder = new URL('../ops/prometheus/', import.meta.url);
-export const alertTestTopics = ['aws', 'failures', 'messages', 'processes', 'fleet', 'api'] as const;
+export const alertTestTopics = [
+  'aws',
+  'failures',
+  'messages',
+  'processes',
+  'fleet',
+  'api',
+  'days',
+] as const;
 
 const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
 
@@ -60,7 +68,12 @@ export function withAnnotations(test: string, alerts: string): string {
     const annotations = (known.get(alert) ?? []).map(
       ([name, text]) => `              ${name}: '${filled(text, values)}'\n`,
     );
-    lines.push(labels, '            exp_annotations:\n', ...annotations, block.slice(labels.length));
+    lines.push(
+      labels,
+      '            exp_annotations:\n',
+      annotations.join(''),
+      block.slice(labels.length),
+    );
   }
   return lines.join('');
 }

@@ -4,14 +4,16 @@ import { envExample } from '../config.ts';
 import { writeAlertTests } from './alert-tests.ts';
 import { writeClientTypes } from './client-types.ts';
 import { writeCompose } from './compose.ts';
-import { writeDashboard } from './dashboard.ts';
+import { writeDashboards } from './dashboard.ts';
 import { writeDiagram } from './diagram.ts';
 import { writeLintConfig } from './lint-config.ts';
+import { writeRunbookPage } from './runbook.ts';
 
 await writeLintConfig();
 await writeDiagram();
-await writeDashboard();
+writeDashboards();
 await writeClientTypes();
 writeAlertTests();
+writeRunbookPage();
 await writeCompose();
 await writeFile(new URL('../.env.example', import.meta.url), envExample());
