@@ -12,6 +12,7 @@ export const alertTestTopics = [
   'processes',
   'fleet',
   'api',
+  'days',
 ] as const;
 
 const read = (name: string): string => readFileSync(new URL(name, folder), 'utf8');
@@ -70,7 +71,7 @@ export function withAnnotations(test: string, alerts: string): string {
     lines.push(
       labels,
       '            exp_annotations:\n',
-      ...annotations,
+      annotations.join(''),
       block.slice(labels.length),
     );
   }
