@@ -1,0 +1,1 @@
+ALTER TABLE `scatters` ADD `ended_ms` bigint unsigned;
