@@ -39,14 +39,17 @@ export const toAwsWait = ({
     ? null
     : { for: waitingFor, sinceMs: waitingMs, words: waitingReason };
 
+export interface LinePlace {
+  id: number;
+  size: number;
+  unstarted: number;
+}
+
 /** Running submissions of a job queue, oldest first, and how many of each Batch has not started. */
-export async function readLine(
-  session: Session,
-  queue: string,
-): Promise<{ id: number; unstarted: number }[]> {
+export async function readLine(session: Session, queue: string): Promise<LinePlace[]> {
   return select(
     session,
-    `SELECT id, COALESCE(unstarted, open) AS unstarted FROM submissions
+    `SELECT id, size, COALESCE(unstarted, open) AS unstarted FROM submissions
       WHERE state = 'running' AND queue = ? ORDER BY id`,
     [queue],
   );

@@ -12,7 +12,7 @@ import {
 import type { AttemptView } from '../../db/attempt-views.ts';
 import { countInBatch } from '../../db/packing.ts';
 import type { TaskDetail } from '../../db/task-views.ts';
-import { readLine } from '../../db/waits.ts';
+import { readLine, type LinePlace } from '../../db/waits.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 
 export interface WaitingReader {
@@ -79,10 +79,12 @@ function openFleetFacts({ config, database: { pool }, nowMs }: WaitingDependenci
   const lineOf = keepBriefly(nowMs, async (queue) => inLine(await readLine(pool, queue)));
   const inBatchOf = keepBriefly(nowMs, (owner) => countInBatch(pool, owner));
   return {
-    async ahead({ queue, submissionId }) {
-      const { aheadOf, all } = await lineOf(queue);
+    async ahead({ queue, submissionId, arrayIndex }) {
+      const { places, all } = await lineOf(queue);
       // One that came since the line was read is behind all of it.
-      return aheadOf.get(submissionId) ?? all;
+      const { before, started } = places.get(submissionId) ?? { before: all, started: 0 };
+      // Batch starts the children of an array in about their order.
+      return before + Math.max(0, arrayIndex - started);
     },
     async ownerOf(owner) {
       const limit = limitOf?.(owner) ?? Number.POSITIVE_INFINITY;
@@ -91,14 +93,14 @@ function openFleetFacts({ config, database: { pool }, nowMs }: WaitingDependenci
   };
 }
 
-function inLine(line: readonly { id: number; unstarted: number }[]) {
-  const aheadOf = new Map<number, number>();
+function inLine(line: readonly LinePlace[]) {
+  const places = new Map<number, { before: number; started: number }>();
   let all = 0;
-  for (const { id, unstarted } of line) {
-    aheadOf.set(id, all);
+  for (const { id, size, unstarted } of line) {
+    places.set(id, { before: all, started: Math.max(0, size - unstarted) });
     all += unstarted;
   }
-  return { aheadOf, all };
+  return { places, all };
 }
 
 async function gatherFacts(

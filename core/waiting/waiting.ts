@@ -195,7 +195,7 @@ function inBatch({ submission, movedMs }: WaitingFacts, nowMs: number): Waiting 
     ahead === undefined
       ? ''
       : ahead === 0
-        ? ' No earlier task of this fleet waits there.'
+        ? ' No task of this fleet is ahead of it.'
         : ` ${ahead} ${ahead === 1 ? 'task' : 'tasks'} of this fleet ${ahead === 1 ? 'is' : 'are'} ahead of it.`;
   return {
     for: 'capacity',

@@ -261,6 +261,7 @@ CREATE TABLE `scatters` (
 	`size` int NOT NULL,
 	`tags` mediumtext NOT NULL,
 	`created_ms` bigint unsigned NOT NULL,
+	`ended_ms` bigint unsigned,
 	CONSTRAINT `scatters_id` PRIMARY KEY(`id`)
 );
 --> statement-breakpoint

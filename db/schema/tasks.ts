@@ -58,6 +58,8 @@ export const scatters = mysqlTable(
     size: int().notNull(),
     tags: jsonText<Record<string, string>>().notNull(),
     createdMs: ms().notNull(),
+    /** When its last task was seen to have ended. */
+    endedMs: ms(),
   },
   (table) => [index('scatters_owner').on(table.owner)],
 );

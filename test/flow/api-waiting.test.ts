@@ -38,7 +38,8 @@ test('a task says what it waits for and since when, and no longer when it runs',
   expect(await metadata(id)).toMatchObject({
     submission: key,
     waiting_for: 'capacity',
-    waiting_ahead: '0',
+    // It is the second of its array.
+    waiting_ahead: '1',
   });
   await sql(
     `UPDATE submissions SET waiting_for = 'permission', waiting_ms = 120000,
@@ -64,7 +65,7 @@ test('a task counts those that are ahead of it in its job queue, and none behind
     ]);
   }
   const ahead = await Promise.all(ids.map(async (id) => (await metadata(id))['waiting_ahead']));
-  expect(ahead).toEqual(['0', '5', '11']);
+  expect(ahead).toEqual(['1', '6', '12']);
 });
 
 test('an owner at its limit is told so', async () => {

@@ -116,7 +116,7 @@ describe('a task that waits', () => {
       'for capacity as the next',
       at('poll', { submission: { ...packed, submittedMs: MOVED, ahead: 0 } }),
       'capacity',
-      'since 19:15 UTC. No earlier task of this fleet waits there.',
+      'since 19:15 UTC. No task of this fleet is ahead of it.',
     ],
     [
       'for capacity, and Batch says so',
