@@ -34,7 +34,7 @@ export function usedByAll(executors: readonly ExecutorResult[]): UsedByExecutor 
   const [cpuMs, readBytes, writtenBytes] = [sum('cpuMs'), sum('readBytes'), sum('writtenBytes')];
   return {
     wallMs: used.reduce((total, { wallMs }) => total + wallMs, 0),
-    ...(peaks.length > 0 && { peakMemoryBytes: Math.max(...peaks) }),
+    ...(peaks.length > 0 && { peakMemoryBytes: peaks.reduce((most, one) => Math.max(most, one)) }),
     ...(cpuMs !== undefined && { cpuMs }),
     ...(readBytes !== undefined && { readBytes }),
     ...(writtenBytes !== undefined && { writtenBytes }),

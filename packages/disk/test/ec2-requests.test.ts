@@ -14,7 +14,7 @@ import { serveEc2, type Ec2Server } from './world/ec2-server.ts';
 import { noFaults, PlayedEc2 } from './world/played-ec2.ts';
 
 const INSTANCE = { instanceId: 'i-0a', zone: 'eu-west-1a', region: 'eu-west-1' };
-const TAGS = { Project: 'a, "b"', Größe: 'ü & <c>', Empty: '' };
+const TAGS = { Project: 'a, "b"', Zwölf: 'ü & <c>', Empty: '' };
 const policy: Policy = {
   mode: 'elastic',
   firstGiB: 100,
