@@ -220,35 +220,38 @@ describe('SubmitJob that Batch refuses', () => {
 });
 
 describe('a job definition', () => {
-  test('a job definition that two workers need at the same moment is registered once', async () => {
-    world.batch.faults.add({
-      service: 'batch',
-      operation: 'RegisterJobDefinition',
-      kind: 'delay',
-      delayMs: 100,
-    });
-    await Promise.all([world.startWorkers(), world.startWorkers()]);
-    // Packed one by one, so that many submissions need the definition.
-    const one = await Promise.all(
-      Array.from({ length: 6 }, (_, at) =>
-        world.accept([
-          newTask(`t${at}`, {
-            spec: {
-              resources: {
-                cpu_cores: 1,
-                ram_gb: 1,
-                disk_gb: 1,
-                preemptible: false,
-                queue: at % 2 === 0 ? 'batchwell' : 'other',
+  test.runIf(isLong)(
+    'a job definition that two workers need at the same moment is registered once',
+    async () => {
+      world.batch.faults.add({
+        service: 'batch',
+        operation: 'RegisterJobDefinition',
+        kind: 'delay',
+        delayMs: 100,
+      });
+      await Promise.all([world.startWorkers(), world.startWorkers()]);
+      // Packed one by one, so that many submissions need the definition.
+      const one = await Promise.all(
+        Array.from({ length: 6 }, (_, at) =>
+          world.accept([
+            newTask(`t${at}`, {
+              spec: {
+                resources: {
+                  cpu_cores: 1,
+                  ram_gb: 1,
+                  disk_gb: 1,
+                  preemptible: false,
+                  queue: at % 2 === 0 ? 'batchwell' : 'other',
+                },
               },
-            },
-          }),
-        ]),
-      ),
-    );
-    await world.ended(one.flat());
-    expect(world.asked('batch.RegisterJobDefinition')).toBe(1);
-  });
+            }),
+          ]),
+        ),
+      );
+      await world.ended(one.flat());
+      expect(world.asked('batch.RegisterJobDefinition')).toBe(1);
+    },
+  );
 
   test('a job definition that Batch refuses fails its tasks with Batch’s words', async () => {
     world.batch.faults.add({
