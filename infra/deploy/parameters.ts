@@ -2,6 +2,7 @@
 import {
   coreParameters,
   networkParameters,
+  pipelineParameters,
   serviceParameters,
   watchParameters,
   type Parameter,
@@ -16,6 +17,7 @@ const ALL: Readonly<Record<string, Parameters>> = {
   core: coreParameters,
   service: serviceParameters,
   watch: watchParameters,
+  pipeline: pipelineParameters,
 };
 
 export const parametersOf = (template: string): Parameters => ALL[template] ?? {};

@@ -6,6 +6,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { printTemplate } from '../print.ts';
 import { createCore } from './core.ts';
 import { createNetwork } from './network.ts';
+import { createPipeline } from './pipeline.ts';
 import { createService } from './service.ts';
 import { createWatch } from './watch.ts';
 import { createApp } from './template.ts';
@@ -17,6 +18,7 @@ export const stacks: Readonly<Record<string, (app: App) => Stack>> = {
   core: createCore,
   service: createService,
   watch: createWatch,
+  pipeline: createPipeline,
 };
 
 export type TemplateJson = Record<string, Record<string, unknown>>;
