@@ -1,6 +1,6 @@
 /**
  * Every parameter of the templates: name, type, default, unit and reason. The descriptions in
- * CloudFormation's console are made from it.
+ * CloudFormation's console are made from it. Those of pipeline and cromwell are in settings/.
  */
 
 export interface Parameter {
@@ -22,10 +22,10 @@ export type Parameters = Readonly<Record<string, Parameter>>;
 
 const SUBNETS = 'List<AWS::EC2::Subnet::Id>';
 const LIST = 'CommaDelimitedList';
-const ARN_OR_NONE = '^$|^arn:aws[a-z-]*:.+$';
-const SWITCH = ['on', 'off'] as const;
+export const ARN_OR_NONE = '^$|^arn:aws[a-z-]*:.+$';
+export const SWITCH = ['on', 'off'] as const;
 
-const vpcAndSubnets = {
+export const vpcAndSubnets = {
   VpcId: { type: 'AWS::EC2::VPC::Id', reason: 'The VPC. The template network creates one.' },
   SubnetIds: {
     type: SUBNETS,
@@ -48,7 +48,7 @@ const encryption = {
   },
 } satisfies Parameters;
 
-const logRetention = {
+export const logRetention = {
   LogRetentionDays: {
     type: 'Number',
     fallback: 30,
@@ -392,73 +392,4 @@ export const watchParameters = {
       'Monthly budget of what has the tag Application=batchwell, which must be activated as a cost ' +
       'allocation tag. 0 for none.',
   },
-} as const satisfies Parameters;
-
-export const pipelineParameters = {
-  CoreStack: { fallback: 'batchwell', reason: 'Name of the stack of the template core.' },
-  Source: {
-    fallback: 'S3',
-    allowed: ['S3', 'CodeConnections', 'CodeCommit'],
-    reason:
-      'Where the sources are. S3 is a zip of them, which also works without the internet; ' +
-      'CodeConnections is GitHub, GitLab, or Bitbucket.',
-  },
-  SourceBucketName: {
-    fallback: '',
-    pattern: '^$|^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$',
-    reason:
-      'An existing bucket with versions and EventBridge notifications, for Source=S3. When empty, ' +
-      'one is created.',
-  },
-  SourceKey: { fallback: 'batchwell.zip', reason: 'Key of the zip. Only with Source=S3.' },
-  ConnectionArn: {
-    fallback: '',
-    pattern: ARN_OR_NONE,
-    reason: 'The connection to your repository. Only with Source=CodeConnections.',
-  },
-  RepositoryName: {
-    fallback: '',
-    reason:
-      'OWNER/NAME with Source=CodeConnections, and the name of the repository with CodeCommit.',
-  },
-  Branch: {
-    fallback: 'main',
-    reason: 'Branch of the repository. A push to it starts the pipeline.',
-  },
-  Tests: {
-    fallback: 'infra',
-    allowed: ['infra', 'all'],
-    reason:
-      'infra runs lint, types, and the tests of templates and hosts. all runs those of the fleet too.',
-  },
-  Approval: {
-    fallback: 'on',
-    allowed: SWITCH,
-    reason: 'Whether a person approves the change set before it is executed.',
-  },
-  ApprovalEmail: {
-    fallback: '',
-    pattern: '^$|^[^@ ]+@[^@ ]+$',
-    reason: 'Address that is asked for approval, after it has confirmed.',
-  },
-  Image: {
-    fallback: 'arm64',
-    allowed: ['arm64', 'amd64', 'off'],
-    reason: 'Architecture for which the image of the service is built and pushed.',
-  },
-  BuildImage: {
-    fallback: 'public.ecr.aws/docker/library/node:24-bookworm',
-    reason: 'Image of the builders: Debian with Node 24, for both architectures.',
-  },
-  NpmRegistry: {
-    fallback: '',
-    pattern: '^$|^https://.+$',
-    reason: 'URL of your npm registry. When empty, the public one.',
-  },
-  KmsKeyArn: {
-    fallback: '',
-    pattern: ARN_OR_NONE,
-    reason: 'Your KMS key for artifacts, and that of the release bucket. When empty, SSE-S3.',
-  },
-  ...logRetention,
 } as const satisfies Parameters;

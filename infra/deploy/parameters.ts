@@ -2,12 +2,12 @@
 import {
   coreParameters,
   networkParameters,
-  pipelineParameters,
   serviceParameters,
   watchParameters,
   type Parameter,
   type Parameters,
 } from '../settings.ts';
+import { pipelineParameters } from '../settings/pipeline.ts';
 import { Refusal } from './errors.ts';
 
 export type ParameterValues = Readonly<Record<string, string>>;

@@ -3,7 +3,6 @@
  * release under its SHA-256, and deploys it by a change set on core, after approval.
  */
 import { Fn, Tags, type App, type Stack } from 'aws-cdk-lib';
-import { CfnPipeline } from 'aws-cdk-lib/aws-codepipeline';
 import { CfnRule } from 'aws-cdk-lib/aws-events';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
@@ -14,12 +13,12 @@ import {
   startPolicy,
   startTrust,
 } from '../access/pipeline.ts';
-import { pipelineParameters } from '../settings.ts';
+import { pipelineParameters } from '../settings/pipeline.ts';
 import { addBuckets } from './pipeline/buckets.ts';
 import type { PipelineParts } from './pipeline/parts.ts';
 import { addProjects } from './pipeline/projects.ts';
+import { addStages } from './pipeline/stages.ts';
 import {
-  choose,
   condition,
   createStack,
   declare,
@@ -138,140 +137,6 @@ function addTopic({ stack, parameters: p, conditions }: PipelineParts): void {
       endpoint: p.ApprovalEmail.valueAsString,
     }),
   );
-}
-
-type Action = CfnPipeline.ActionDeclarationProperty;
-
-const SOURCE = [{ name: 'Source' }];
-
-function sourceAction({ parameters: p, conditions }: PipelineParts): Action {
-  const action = (provider: string, configuration: object): Action => ({
-    name: 'Source',
-    actionTypeId: { category: 'Source', owner: 'AWS', provider, version: '1' },
-    configuration,
-    outputArtifacts: SOURCE,
-  });
-  const branch = { BranchName: p.Branch.valueAsString };
-  return choose(
-    conditions.hasS3Source,
-    action('S3', {
-      S3Bucket: sourceBucketName,
-      S3ObjectKey: p.SourceKey.valueAsString,
-      PollForSourceChanges: 'false',
-    }),
-    choose(
-      conditions.hasConnection,
-      action('CodeStarSourceConnection', {
-        ConnectionArn: p.ConnectionArn.valueAsString,
-        FullRepositoryId: p.RepositoryName.valueAsString,
-        DetectChanges: 'true',
-        ...branch,
-      }),
-      action('CodeCommit', {
-        RepositoryName: p.RepositoryName.valueAsString,
-        PollForSourceChanges: 'false',
-        ...branch,
-      }),
-    ),
-  );
-}
-
-interface Build {
-  name: string;
-  project: string;
-  inputs?: readonly { name: string }[];
-  outputs?: readonly { name: string }[];
-  namespace?: string;
-  configuration?: object;
-}
-
-const build = ({ name, project, inputs = SOURCE, outputs = [], ...rest }: Build): Action => ({
-  name,
-  actionTypeId: { category: 'Build', owner: 'AWS', provider: 'CodeBuild', version: '1' },
-  configuration: { ProjectName: Fn.ref(project), ...rest.configuration },
-  inputArtifacts: [...inputs],
-  ...(outputs.length > 0 && { outputArtifacts: [...outputs] }),
-  ...(rest.namespace !== undefined && { namespace: rest.namespace }),
-});
-
-function addStages(pipeline: PipelineParts): void {
-  const { stack, parameters, conditions } = pipeline;
-  const approval = {
-    name: 'Approve',
-    actions: [
-      {
-        name: 'Approve',
-        actionTypeId: { category: 'Approval', owner: 'AWS', provider: 'Manual', version: '1' },
-        configuration: {
-          NotificationArn: Fn.ref('ApprovalTopic'),
-          CustomData: 'Host release #{Publish.RELEASE}, change set #{Publish.CHANGE_SET}',
-        },
-      },
-    ],
-  };
-  const both = [{ name: 'X86' }, { name: 'Arm' }];
-  new CfnPipeline(stack, 'Pipeline', {
-    pipelineType: 'V2',
-    // Two releases at once would each make a change set of the same stack.
-    executionMode: 'QUEUED',
-    roleArn: Fn.getAtt('PipelineRole', 'Arn').toString(),
-    artifactStore: {
-      type: 'S3',
-      location: Fn.ref('ArtifactBucket'),
-      encryptionKey: choose(conditions.hasKey, {
-        id: parameters.KmsKeyArn.valueAsString,
-        type: 'KMS',
-      }),
-    },
-    stages: [
-      { name: 'Source', actions: [sourceAction(pipeline)] },
-      {
-        name: 'Check',
-        actions: [
-          build({ name: 'X86', project: 'CheckX86' }),
-          build({ name: 'Arm', project: 'CheckArm' }),
-        ],
-      },
-      {
-        name: 'Build',
-        actions: [
-          build({ name: 'X86', project: 'HostX86', outputs: both.slice(0, 1) }),
-          build({ name: 'Arm', project: 'HostArm', outputs: both.slice(1) }),
-          choose(
-            conditions.buildsImage,
-            build({ name: 'Image', project: 'BuildImageProject', namespace: 'Image' }),
-          ),
-        ],
-      },
-      {
-        name: 'Publish',
-        actions: [
-          build({
-            name: 'Publish',
-            project: 'Publish',
-            inputs: [...both, ...SOURCE],
-            namespace: 'Publish',
-            configuration: { PrimarySource: 'X86' },
-          }),
-        ],
-      },
-      choose(conditions.hasApproval, approval),
-      {
-        name: 'Deploy',
-        actions: [
-          build({
-            name: 'Deploy',
-            project: 'Deploy',
-            configuration: {
-              EnvironmentVariables: JSON.stringify([
-                { name: 'CHANGE_SET', value: '#{Publish.CHANGE_SET}' },
-              ]),
-            },
-          }),
-        ],
-      },
-    ],
-  });
 }
 
 /** CodeConnections starts the pipeline itself. */

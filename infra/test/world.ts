@@ -20,6 +20,7 @@ export const LEAST: Record<string, ParameterValues> = {
   },
   network: {},
   watch: {},
+  pipeline: {},
   service: {
     VpcId: 'vpc-1',
     SubnetIds: 'subnet-a,subnet-b',

@@ -51,57 +51,63 @@ const inline = (file: string): string =>
 const fromSources = (file: string): string => `infra/pipeline/${file}`;
 
 export function addProjects(pipeline: PipelineParts): void {
-  const { parameters: p, conditions } = pipeline;
   addRoles(pipeline);
-  const builder = (isArm: boolean): CfnProject.EnvironmentProperty => ({
-    type: isArm ? 'ARM_CONTAINER' : 'LINUX_CONTAINER',
-    computeType: 'BUILD_GENERAL1_MEDIUM',
-    image: p.BuildImage.valueAsString,
-    environmentVariables: [
-      variable('TESTS', p.Tests.valueAsString),
-      choose(conditions.hasRegistry, variable('NPM_CONFIG_REGISTRY', p.NpmRegistry.valueAsString)),
-    ],
+  const projects = [...builds(pipeline), imageBuild(pipeline), ...deployments(pipeline)];
+  for (const project of projects) addProject(pipeline, project);
+}
+
+/** Checks and host releases, on both architectures. */
+const builds = ({ parameters: p, conditions }: PipelineParts): Project[] =>
+  [false, true].flatMap((isArm) => {
+    const [suffix, name] = isArm ? ['Arm', 'arm'] : ['X86', 'x86'];
+    const environment: CfnProject.EnvironmentProperty = {
+      type: isArm ? 'ARM_CONTAINER' : 'LINUX_CONTAINER',
+      computeType: 'BUILD_GENERAL1_MEDIUM',
+      image: p.BuildImage.valueAsString,
+      environmentVariables: [
+        variable('TESTS', p.Tests.valueAsString),
+        choose(
+          conditions.hasRegistry,
+          variable('NPM_CONFIG_REGISTRY', p.NpmRegistry.valueAsString),
+        ),
+      ],
+    };
+    const rest = { role: 'build', environment, minutes: 60 } as const;
+    return [
+      { id: `Check${suffix}`, name: `check-${name}`, buildSpec: fromSources('check.yml'), ...rest },
+      {
+        id: `Host${suffix}`,
+        name: `host-${name}`,
+        buildSpec: fromSources('build-host.yml'),
+        ...rest,
+      },
+    ];
   });
+
+const imageBuild = (pipeline: PipelineParts): Project => ({
+  id: 'BuildImageProject',
+  name: 'image',
+  role: 'image',
+  buildSpec: fromSources('build-image.yml'),
+  environment: imageEnvironment(pipeline),
+  minutes: 60,
+  when: pipeline.conditions.buildsImage,
+});
+
+function deployments({ parameters: p }: PipelineParts): Project[] {
   const aws = (variables: CfnProject.EnvironmentVariableProperty[]) => ({
     type: 'LINUX_CONTAINER',
     computeType: 'BUILD_GENERAL1_SMALL',
     image: AWS_IMAGE,
     environmentVariables: [variable('CORE_STACK', p.CoreStack.valueAsString), ...variables],
   });
-  const projects: Project[] = [
-    ...[false, true].flatMap((isArm) => {
-      const [suffix, name] = isArm ? ['Arm', 'arm'] : ['X86', 'x86'];
-      const rest = { role: 'build', environment: builder(isArm), minutes: 60 } as const;
-      return [
-        {
-          id: `Check${suffix}`,
-          name: `check-${name}`,
-          buildSpec: fromSources('check.yml'),
-          ...rest,
-        },
-        {
-          id: `Host${suffix}`,
-          name: `host-${name}`,
-          buildSpec: fromSources('build-host.yml'),
-          ...rest,
-        },
-      ];
-    }),
-    {
-      id: 'BuildImageProject',
-      name: 'image',
-      role: 'image',
-      buildSpec: fromSources('build-image.yml'),
-      environment: imageEnvironment(pipeline),
-      minutes: 60,
-      when: conditions.buildsImage,
-    },
+  return [
     {
       id: 'Publish',
       name: 'publish',
       role: 'publish',
       buildSpec: inline('publish.yml'),
-      environment: aws([variable('RELEASES', imported('Releases'))]),
+      environment: aws([variable('RELEASE_BUCKET', imported('Releases'))]),
       minutes: 30,
     },
     {
@@ -117,7 +123,6 @@ export function addProjects(pipeline: PipelineParts): void {
       minutes: LONGEST_DEPLOYMENT_MINUTES,
     },
   ];
-  for (const project of projects) addProject(pipeline, project);
 }
 
 const imageEnvironment = ({
