@@ -1,6 +1,6 @@
 /**
  * Every parameter of the templates: name, type, default, unit and reason. The descriptions in
- * CloudFormation's console are made from it. Those of pipeline and cromwell are in settings/.
+ * CloudFormation's console are made from it. Those of pipeline and cromwell are in parameters/.
  */
 
 export interface Parameter {

@@ -7,7 +7,7 @@ import {
   type Parameter,
   type Parameters,
 } from '../settings.ts';
-import { pipelineParameters } from '../settings/pipeline.ts';
+import { pipelineParameters } from '../parameters/pipeline.ts';
 import { Refusal } from './errors.ts';
 
 export type ParameterValues = Readonly<Record<string, string>>;

@@ -13,7 +13,7 @@ import {
   startPolicy,
   startTrust,
 } from '../access/pipeline.ts';
-import { pipelineParameters } from '../settings/pipeline.ts';
+import { pipelineParameters } from '../parameters/pipeline.ts';
 import { addBuckets } from './pipeline/buckets.ts';
 import type { PipelineParts } from './pipeline/parts.ts';
 import { addProjects } from './pipeline/projects.ts';

@@ -1,6 +1,6 @@
 /** What the files of the template pipeline share. */
 import type { CfnCondition, Stack } from 'aws-cdk-lib';
-import type { pipelineParameters } from '../../settings/pipeline.ts';
+import type { pipelineParameters } from '../../parameters/pipeline.ts';
 import type { Declared } from '../template.ts';
 
 export interface PipelineParts {
