@@ -55,10 +55,12 @@ function runDeployment(args: readonly string[]): void {
 const inPackage = (path: string): string => join(infra, 'node_modules', path);
 
 function checkShell(): void {
-  const scripts = readdirSync(join(infra, 'host/bin')).map((name) => join('host/bin', name));
+  const scripts = readdirSync(join(infra, 'host/bin'))
+    .map((name) => join('host/bin', name))
+    .concat('cromwell/boot');
   if (spawnSync('shellcheck', ['--version']).error)
     console.error(
-      'shellcheck is not installed, so the scripts of the hosts are not checked by it.',
+      'shellcheck is not installed, so the scripts of hosts and servers are not checked by it.',
     );
   else run('shellcheck', scripts);
 }

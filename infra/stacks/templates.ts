@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import { printTemplate } from '../print.ts';
 import { createCore } from './core.ts';
+import { createCromwell } from './cromwell.ts';
 import { createNetwork } from './network.ts';
 import { createPipeline } from './pipeline.ts';
 import { createService } from './service.ts';
@@ -19,6 +20,7 @@ export const stacks: Readonly<Record<string, (app: App) => Stack>> = {
   service: createService,
   watch: createWatch,
   pipeline: createPipeline,
+  cromwell: createCromwell,
 };
 
 export type TemplateJson = Record<string, Record<string, unknown>>;

@@ -143,4 +143,13 @@ export const acknowledged: readonly { finding: string; reason: string }[] = [
     reason:
       'The rule cannot read a parameter or a condition. The builders run a public image of Node by default, the image builder one of CodeBuild.',
   })),
+  wildcard('ServerRole', 'arn:<AWS::Partition>:s3:::<Bucket>/<Prefix>/*', KEYS, 'cromwell'),
+  wildcard('ServerRole', '*]', NO_RESOURCE_TYPES, 'cromwell'),
+  wildcard('ServerRole', REPOSITORIES, 'ImageUri names the repository.', 'cromwell'),
+  wildcard(
+    'ServerRole',
+    `arn:<AWS::Partition>:ec2:${HERE}:instance/*`,
+    'The group draws the names; a condition asks for the tag.',
+    'cromwell',
+  ),
 ];

@@ -94,4 +94,15 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
       Tests: 'all',
     },
   },
+  cromwell: {
+    'the service of this account': {},
+    'a name, a token, a key, and callers of the customer': {
+      ApiUrl: 'https://batchwell.lab.example',
+      TokenSecretArn: SECRET,
+      KmsKeyArn: KEY,
+      CallerCidr: '10.1.0.0/16',
+      JarUrl: 's3://lab-programs/cromwell-91.jar',
+      JarSha256: 'ab'.repeat(32),
+    },
+  },
 };
