@@ -152,4 +152,12 @@ export const acknowledged: readonly { finding: string; reason: string }[] = [
     'The group draws the names; a condition asks for the tag.',
     'cromwell',
   ),
+  {
+    finding: 'cromwell/ServerGroup AwsSolutions-EC23',
+    reason: 'The rule cannot read a parameter: CallerCidr, without which there is no rule.',
+  },
+  {
+    finding: 'cromwell/Server AwsSolutions-AS3',
+    reason: 'Notifications of a group of one: its console log says what it does, and it restarts.',
+  },
 ];
