@@ -1,6 +1,6 @@
 /**
  * Every parameter of the templates: name, type, default, unit and reason. The descriptions in
- * CloudFormation's console are made from it.
+ * CloudFormation's console are made from it. Those of pipeline and cromwell are in parameters/.
  */
 
 export interface Parameter {
@@ -22,10 +22,10 @@ export type Parameters = Readonly<Record<string, Parameter>>;
 
 const SUBNETS = 'List<AWS::EC2::Subnet::Id>';
 const LIST = 'CommaDelimitedList';
-const ARN_OR_NONE = '^$|^arn:aws[a-z-]*:.+$';
-const SWITCH = ['on', 'off'] as const;
+export const ARN_OR_NONE = '^$|^arn:aws[a-z-]*:.+$';
+export const SWITCH = ['on', 'off'] as const;
 
-const vpcAndSubnets = {
+export const vpcAndSubnets = {
   VpcId: { type: 'AWS::EC2::VPC::Id', reason: 'The VPC. The template network creates one.' },
   SubnetIds: {
     type: SUBNETS,
@@ -48,7 +48,7 @@ const encryption = {
   },
 } satisfies Parameters;
 
-const logRetention = {
+export const logRetention = {
   LogRetentionDays: {
     type: 'Number',
     fallback: 30,

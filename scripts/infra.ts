@@ -10,7 +10,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { testHosts } from '../infra/test/boot/test-hosts.ts';
@@ -18,8 +18,8 @@ import { testHosts } from '../infra/test/boot/test-hosts.ts';
 const infra = fileURLToPath(new URL('../infra', import.meta.url));
 const stamp = join(infra, 'node_modules/.batchwell-setup');
 
-function run(program: string, args: readonly string[]): void {
-  const { status, error } = spawnSync(program, args, { cwd: infra, stdio: 'inherit' });
+function run(program: string, args: readonly string[], env = process.env): void {
+  const { status, error } = spawnSync(program, args, { cwd: infra, stdio: 'inherit', env });
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);
 }
@@ -57,16 +57,41 @@ function runDeployment(args: readonly string[]): void {
 const inPackage = (path: string): string => join(infra, 'node_modules', path);
 
 function checkShell(): void {
-  const scripts = ['host/bin', 'test/boot'].flatMap((folder) =>
-    readdirSync(join(infra, folder))
-      .filter((name) => /^[^.]+(\.sh)?$/.test(name) && name !== 'guest')
-      .map((name) => join(folder, name)),
-  );
+  const scripts = ['host/bin', 'test/boot']
+    .flatMap((folder) =>
+      readdirSync(join(infra, folder))
+        .filter((name) => /^[^.]+(\.sh)?$/.test(name) && name !== 'guest')
+        .map((name) => join(folder, name)),
+    )
+    .concat('cromwell/boot');
   if (spawnSync('shellcheck', ['--version']).error)
     console.error(
-      'shellcheck is not installed, so the scripts of the hosts are not checked by it.',
+      'shellcheck is not installed, so the scripts of hosts and servers are not checked by it.',
     );
   else run('shellcheck', scripts);
+}
+
+/** Earlier ones do not know EcsSettings. */
+const CFN_LINT = 'cfn-lint>=1.58,<2';
+
+/** Where Python and its packages are at hand, cfn-lint is installed once; the test says if it is not. */
+function findCfnLint(): string | undefined {
+  const { CFN_LINT: given } = process.env;
+  if (given !== undefined) return given;
+  const folder = inPackage('.cfn-lint');
+  const program = join(folder, 'bin/cfn-lint');
+  if (existsSync(program)) return program;
+  console.error('Installing cfn-lint…');
+  const made =
+    spawnSync('python3', ['-m', 'venv', folder], { stdio: 'ignore' }).status === 0 &&
+    spawnSync(join(folder, 'bin/pip'), ['install', '--quiet', CFN_LINT], {
+      stdio: 'ignore',
+      timeout: 120_000,
+    }).status === 0;
+  if (made) return program;
+  console.error('cfn-lint cannot be installed (no Python, or no package index): it is skipped.');
+  rmSync(folder, { recursive: true, force: true });
+  return undefined;
 }
 
 const [what, ...rest] = process.argv.slice(2);
@@ -78,5 +103,9 @@ else if (what === 'boot') process.exitCode = testHosts(rest);
 else {
   run(process.execPath, [inPackage('typescript/bin/tsc'), '--project', 'tsconfig.json']);
   checkShell();
-  run(process.execPath, [inPackage('vitest/vitest.mjs'), 'run', ...rest]);
+  const cfnLint = findCfnLint();
+  run(process.execPath, [inPackage('vitest/vitest.mjs'), 'run', ...rest], {
+    ...process.env,
+    ...(cfnLint !== undefined && { CFN_LINT: cfnLint }),
+  });
 }

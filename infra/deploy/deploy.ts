@@ -34,9 +34,8 @@ export async function deployAll(
   const service = options.coreOnly
     ? undefined
     : await planService({ deployment, account, options }, old, oldService);
-  const architecture =
-    options.parameters.core['Architecture'] ?? old?.parameters['Architecture'] ?? 'x86_64';
-  const release = await prepareRelease(deployment, options.hostRelease, architecture);
+  const pipeline = await readStack(deployment, names.pipeline);
+  const release = await chooseRelease(deployment, options, old, pipeline !== undefined);
   const network = await findNetwork(deployment, {
     vpc: options.vpc,
     subnets: options.subnets,
@@ -52,8 +51,26 @@ export async function deployAll(
       ...(deployed && { ServiceStack: names.service }),
       Email: options.email,
     });
+  if (pipeline !== undefined || Object.keys(options.parameters.pipeline).length > 0)
+    await deployOne(run, 'pipeline', { CoreStack: names.core });
   if (deployed && options.hello) await runHello(run, deployed, core);
   report(deployment, account, core, deployed);
+}
+
+/** Where there is a pipeline, the release is its affair: this machine would build another one. */
+async function chooseRelease(
+  deployment: Deployment,
+  { hostRelease, parameters }: DeployOptions,
+  old: StackState | undefined,
+  hasPipeline: boolean,
+): Promise<Release> {
+  const current = old?.parameters['HostRelease'];
+  const architecture =
+    parameters.core['Architecture'] ?? old?.parameters['Architecture'] ?? 'x86_64';
+  if (hostRelease !== undefined || !hasPipeline || current === undefined)
+    return await prepareRelease(deployment, hostRelease, architecture);
+  deployment.say(`The host release stays that of the pipeline: ${current}.`);
+  return { name: current };
 }
 
 const deployOne = async (

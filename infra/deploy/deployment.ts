@@ -35,4 +35,5 @@ export const stackNames = (name: string) => ({
   core: name,
   service: `${name}-service`,
   watch: `${name}-watch`,
+  pipeline: `${name}-pipeline`,
 });

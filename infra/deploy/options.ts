@@ -7,7 +7,7 @@ export interface CommonOptions extends Where {
   name: string;
 }
 
-export type Template = 'network' | 'core' | 'service' | 'watch';
+export type Template = 'network' | 'core' | 'service' | 'watch' | 'pipeline';
 
 export interface DeployOptions extends CommonOptions {
   vpc: string | undefined;
@@ -51,6 +51,7 @@ const DEPLOY = {
   core: { type: 'string', multiple: true, default: [] as string[] },
   service: { type: 'string', multiple: true, default: [] as string[] },
   watch: { type: 'string', multiple: true, default: [] as string[] },
+  pipeline: { type: 'string', multiple: true, default: [] as string[] },
 } as const;
 
 const TEARDOWN = { ...COMMON, yes: { type: 'boolean', default: false } } as const;
@@ -76,6 +77,7 @@ ${WHERE_HELP}
   --hello-image IMAGE    image of that task (public.ecr.aws/docker/library/busybox:stable)
   --hello-minutes N      how long to wait for it (20)
   --replace-data         lets a change replace or remove buckets and databases
+  --pipeline NAME=VALUE  deploys the pipeline of the host release and the image, such as Source=S3
   --network NAME=VALUE   a parameter of a template; also --core, --service, --watch. Repeat it for
                          more. infra/settings.ts lists them. A value stays until you give another`;
 
@@ -108,6 +110,7 @@ export function readDeployOptions(words: readonly string[]): DeployOptions | und
       core: pairs('core', values.core),
       service: pairs('service', values.service),
       watch: pairs('watch', values.watch),
+      pipeline: pairs('pipeline', values.pipeline),
     },
   };
   refuseOwnParameters(options);
@@ -174,6 +177,7 @@ const OWN: Readonly<Record<Template, Readonly<Record<string, string>>>> = {
     CoreStack: '--name',
   },
   watch: { CoreStack: '--name', ServiceStack: '--name', Email: '--email' },
+  pipeline: { CoreStack: '--name' },
 };
 
 function refuseOwnParameters({ parameters }: DeployOptions): void {

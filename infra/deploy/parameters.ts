@@ -7,6 +7,7 @@ import {
   type Parameter,
   type Parameters,
 } from '../settings.ts';
+import { pipelineParameters } from '../parameters/pipeline.ts';
 import { Refusal } from './errors.ts';
 
 export type ParameterValues = Readonly<Record<string, string>>;
@@ -16,6 +17,7 @@ const ALL: Readonly<Record<string, Parameters>> = {
   core: coreParameters,
   service: serviceParameters,
   watch: watchParameters,
+  pipeline: pipelineParameters,
 };
 
 export const parametersOf = (template: string): Parameters => ALL[template] ?? {};

@@ -32,7 +32,7 @@ export async function tearDown(deployment: Deployment, yes: boolean): Promise<vo
   const { say } = deployment;
   const names = stackNames(deployment.name);
   const found: StackState[] = [];
-  for (const stack of [names.watch, names.service, names.core, names.network]) {
+  for (const stack of [names.pipeline, names.watch, names.service, names.core, names.network]) {
     const seen = await readStack(deployment, stack);
     if (seen !== undefined) found.push(seen);
   }

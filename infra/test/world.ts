@@ -20,6 +20,14 @@ export const LEAST: Record<string, ParameterValues> = {
   },
   network: {},
   watch: {},
+  pipeline: {},
+  cromwell: {
+    VpcId: 'vpc-1',
+    SubnetId: 'subnet-a',
+    AvailabilityZone: 'eu-west-1a',
+    ImageUri: `111122223333.dkr.ecr.eu-west-1.amazonaws.com/batchwell@sha256:${'cd'.repeat(32)}`,
+    Bucket: 'lab-cromwell',
+  },
   service: {
     VpcId: 'vpc-1',
     SubnetIds: 'subnet-a,subnet-b',

@@ -43,6 +43,10 @@ export function addHosts({ stack, parameters: p, conditions }: Core): void {
     },
   };
   new CfnLaunchTemplate(stack, 'LaunchTemplate', {
+    // The pipeline may change what has this tag.
+    tagSpecifications: [
+      { resourceType: 'launch-template', tags: [{ key: 'Application', value: 'batchwell' }] },
+    ],
     launchTemplateData: {
       blockDeviceMappings: [
         {

@@ -149,6 +149,22 @@ describe('run again', () => {
     expect(err).toContain(`--host-release ${'ab'.repeat(32)}`);
   });
 
+  it('Where there is a pipeline, the host release is its affair.', async () => {
+    expect((await deploy('--core-only', '--pipeline', 'Source=S3')).code).toBe(0);
+    expect(stack('batchwell-pipeline')?.parameters).toMatchObject({ CoreStack: 'batchwell' });
+    const next = makeRelease(aws, '#!/bin/sh\n# of the pipeline\nexit 123\n');
+    await run(aws, 'deploy', '--core-only', '--host-release', next.folder);
+    const { code, out } = await run(aws, 'deploy', '--core-only', '--core', 'SpotMaxVcpus=8');
+    expect(code).toBe(0);
+    expect(out).toContain('stays that of the pipeline');
+    expect(stack('batchwell')?.parameters).toMatchObject({
+      HostRelease: next.name,
+      SpotMaxVcpus: '8',
+    });
+    expect((await run(aws, 'teardown', '--yes')).code).toBe(0);
+    expect(stack('batchwell-pipeline')).toBeUndefined();
+  });
+
   it('A bucket or a database is not replaced by accident, and is on demand.', async () => {
     await deploy('--core-only');
     const kms = ['--core', 'Encryption=KMS', '--core', 'KmsKeyArn=arn:aws:kms:eu-west-1:1:key/1'];
