@@ -35,6 +35,8 @@ export interface MachineFiles {
   disk: string;
 }
 
+/** Amazon Linux has no AppArmor. The rest is time that no test needs. */
+const FASTER = 'apparmor=0 mitigations=off audit=0 systemd.show_status=0';
 /** cloud-init takes a machine for EC2 only if both are the same and begin with ec2. */
 const EC2_UUID = `ec2${randomUUID().slice(3)}`;
 
@@ -44,7 +46,7 @@ const argumentsOf = ({ folder, disk }: MachineFiles): string[] => [
   ...words(`-smbios type=1,uuid=${EC2_UUID},serial=${EC2_UUID}`),
   ...words(`-kernel ${join(folder, 'kernel')} -initrd ${join(folder, 'initrd')}`),
   '-append',
-  'root=/dev/nvme0n1p1 ro console=ttyS0 apparmor=0 systemd.journald.forward_to_console=1',
+  `root=/dev/nvme0n1p1 ro console=ttyS0 ${FASTER} systemd.journald.forward_to_console=1`,
   // EBS volumes are NVMe disks whose serial is their id.
   ...words(`-drive file=${disk},if=none,id=root,format=raw,cache=unsafe,discard=unmap`),
   ...words('-device nvme,drive=root,serial=vol0123456789abcdef0'),
