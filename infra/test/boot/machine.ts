@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -60,13 +60,15 @@ const argumentsOf = ({ folder, disk }: MachineFiles): string[] => [
 /** The folder of the disk has no space in its path. */
 const words = (text: string): string[] => text.split(' ');
 
+/** QEMU makes the socket some time after it has started, and listens on it later still. */
 async function connected(path: string, process: ChildProcess): Promise<Socket> {
   while (process.exitCode === null) {
-    if (existsSync(path)) {
-      const socket = connect(path);
-      await once(socket, 'connect');
-      return socket;
-    }
+    const socket = connect(path);
+    const isOpen = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    if (isOpen) return socket;
     await sleep(50);
   }
   throw new Error(`QEMU ended with exit code ${process.exitCode}.`);
