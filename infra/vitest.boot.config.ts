@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['test/boot/*.boot.ts'],
     pool: 'forks',
     maxWorkers: 1,
-    testTimeout: 600_000,
-    hookTimeout: 900_000,
+    testTimeout: 1_800_000,
+    hookTimeout: 1_800_000,
     reporters: ['verbose'],
   },
 });

@@ -41,6 +41,15 @@ describe('the boothook', () => {
       );
   });
 
+  // A booted host showed that containerd does not wait for cloud-init, which grows the file system. At a
+  // second boot after a loss of power, its gate would have refused a disk that was about to grow.
+  it.each(['docker', 'containerd'])('The gate of %s is after cloud-init.', async (unit) => {
+    await booted();
+    expect(host.read(`etc/systemd/system/${unit}.service.d/batchwell.conf`)).toMatch(
+      /^\[Unit\]\nAfter=cloud-init\.service cloud-init-network\.service$/m,
+    );
+  });
+
   it('A second boot changes nothing, and the settings of the agent are there once.', async () => {
     await booted();
     appendTo('etc/ecs/ecs.config', 'ECS_CLUSTER=of-batch\n');

@@ -154,6 +154,8 @@ describe('A host with all that it needs', () => {
     expect(await leadOverAgent(host)).toBeGreaterThan(0);
     expect(aws.seen).toHaveLength(fetched);
     expect(host.joined).toHaveLength(2);
+    // At the first boot its gate was not there yet.
+    expect(await startOf(host, 'containerd')).toBeGreaterThan(await endOf(host, 'cloud-init'));
     expect(await reached(host, 'e')).toEqual(SHUT_OUT);
   });
 });

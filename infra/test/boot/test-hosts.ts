@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const SKIPPED = 77;
-const MOST_MINUTES = 30;
+const MOST_MINUTES = 60;
 /** The Debian root, 600 MB, is made once. */
 const CACHE = '/var/tmp/batchwell-boot';
 const QEMU = process.arch === 'arm64' ? 'qemu-system-aarch64' : 'qemu-system-x86_64';
