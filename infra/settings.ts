@@ -142,8 +142,7 @@ export const coreParameters = {
   RootDeviceName: {
     fallback: '/dev/xvda',
     pattern: '^/dev/[a-z0-9]+$',
-    reason:
-      'Root device of the AMI. With another name, the root volume is not encrypted.',
+    reason: 'Root device of the AMI. With another name, the root volume is not encrypted.',
   },
   DiskMode: {
     fallback: 'elastic',

@@ -33,7 +33,11 @@ function install(): void {
 const inPackage = (path: string): string => join(infra, 'node_modules', path);
 
 function checkShell(): void {
-  const scripts = readdirSync(join(infra, 'host/bin')).map((name) => join('host/bin', name));
+  const scripts = ['host/bin', 'host/release'].flatMap((folder) =>
+    readdirSync(join(infra, folder))
+      .filter((name) => !name.endsWith('.service'))
+      .map((name) => join(folder, name)),
+  );
   if (spawnSync('shellcheck', ['--version']).error)
     console.error(
       'shellcheck is not installed, so the scripts of the hosts are not checked by it.',

@@ -21,7 +21,10 @@ const namesIn = (folder: string): string[] =>
 
 /** Comments and indentation are for readers of the repository; the host has 16 KiB. */
 const withoutComments = (script: string): string =>
-  script.replaceAll(/^ *#(?!!).*\n/gm, '').replaceAll(/\n{2,}/g, '\n').replaceAll(/^ +/gm, '');
+  script
+    .replaceAll(/^ *#(?!!).*\n/gm, '')
+    .replaceAll(/\n{2,}/g, '\n')
+    .replaceAll(/^ +/gm, '');
 
 /** The settings of the agent; AWS Batch appends ECS_CLUSTER. */
 const ECS_CONFIG = [

@@ -44,6 +44,14 @@ export const acknowledged: readonly { finding: string; reason: string }[] = [
     NAMED_BY_BATCH,
   ),
   wildcard('HostRole', REPOSITORIES, IMAGES),
+  wildcard('DiskPolicy', '*]', NO_RESOURCE_TYPES),
+  ...['volume/*', 'instance/*'].map((name) =>
+    wildcard(
+      'DiskPolicy',
+      `arn:<AWS::Partition>:ec2:<AWS::Region>:<AWS::AccountId>:${name}`,
+      'EC2 draws the names; a tag of the stack is required.',
+    ),
+  ),
   wildcard('WorkerPolicy', '*]', NO_RESOURCE_TYPES),
   wildcard('WorkerPolicy', REPOSITORIES, IMAGES),
   wildcard(
