@@ -100,6 +100,14 @@ export const acknowledged: readonly { finding: string; reason: string }[] = [
     reason: 'Backtrack is not offered with Serverless v2 in every Region; backups are kept a week.',
   },
   { finding: 'service/LoadBalancer AwsSolutions-ELB2', reason: ACCESS_LOGS },
+  {
+    finding: 'watch/VolumesRole AwsSolutions-IAM5[Resource::*]',
+    reason: NO_RESOURCE_TYPES,
+  },
+  ...['SF1', 'SF2'].map((rule) => ({
+    finding: `watch/Volumes AwsSolutions-${rule}`,
+    reason: 'Two requests an hour: a failure shows as missing counts, and in its history.',
+  })),
   ...['ApiTask', 'WorkerTask'].map((id) => ({
     finding: `service/${id} AwsSolutions-ECS2`,
     reason: 'The variables are names and URLs; every credential comes from Secrets Manager.',
