@@ -57,7 +57,7 @@ function runDeployment(args: readonly string[]): void {
 const inPackage = (path: string): string => join(infra, 'node_modules', path);
 
 function checkShell(): void {
-  const scripts = ['host/bin', 'test/boot']
+  const scripts = ['host/bin', 'host/release', 'test/boot']
     .flatMap((folder) =>
       readdirSync(join(infra, folder))
         .filter((name) => /^[^.]+(\.sh)?$/.test(name) && name !== 'guest')

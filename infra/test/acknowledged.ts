@@ -47,6 +47,14 @@ export const acknowledged: readonly { finding: string; reason: string }[] = [
     NAMED_BY_BATCH,
   ),
   wildcard('HostRole', REPOSITORIES, IMAGES),
+  wildcard('DiskPolicy', '*]', NO_RESOURCE_TYPES),
+  ...['volume/*', 'instance/*'].map((name) =>
+    wildcard(
+      'DiskPolicy',
+      `arn:<AWS::Partition>:ec2:<AWS::Region>:<AWS::AccountId>:${name}`,
+      'EC2 draws the names; a tag of the stack is required.',
+    ),
+  ),
   wildcard('WorkerPolicy', '*]', NO_RESOURCE_TYPES),
   wildcard('WorkerPolicy', REPOSITORIES, IMAGES),
   wildcard(
@@ -95,6 +103,14 @@ export const acknowledged: readonly { finding: string; reason: string }[] = [
     reason: 'Backtrack is not offered with Serverless v2 in every Region; backups are kept a week.',
   },
   { finding: 'service/LoadBalancer AwsSolutions-ELB2', reason: ACCESS_LOGS },
+  {
+    finding: 'watch/VolumesRole AwsSolutions-IAM5[Resource::*]',
+    reason: NO_RESOURCE_TYPES,
+  },
+  ...['SF1', 'SF2'].map((rule) => ({
+    finding: `watch/Volumes AwsSolutions-${rule}`,
+    reason: 'Two requests an hour: a failure shows as missing counts, and in its history.',
+  })),
   ...['ApiTask', 'HelloTask', 'WorkerTask'].map((id) => ({
     finding: `service/${id} AwsSolutions-ECS2`,
     reason: 'The variables are names and URLs; every credential comes from Secrets Manager.',

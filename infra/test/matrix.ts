@@ -48,6 +48,14 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
       KmsKeyArn: KEY,
     },
     'the disk mode fixed': { DiskMode: 'fixed', DiskGiB: '2000' },
+    'the disk mode instance-store': { DiskMode: 'instance-store' },
+    'the disk mode elastic with types of the customer and a KMS key': {
+      DiskMode: 'elastic',
+      DiskMaxGiB: '4000',
+      InstanceTypes: 'm7i',
+      Encryption: 'KMS',
+      KmsKeyArn: KEY,
+    },
   },
   network: {
     'three zones and one NAT': {},
