@@ -14,15 +14,7 @@ export interface Thresholds {
   below?: true;
 }
 
-type Unit =
-  | 'short'
-  | 'reqps'
-  | 's'
-  | 'percentunit'
-  | 'bytes'
-  | 'decbytes'
-  | 'percent'
-  | 'dateTimeFromNow';
+type Unit = 'short' | 'reqps' | 's' | 'percentunit' | 'bytes';
 
 export interface Panel {
   title: string;

@@ -174,18 +174,11 @@ function run(...args: string[]): { status: number | null; output: string } {
 describe.skipIf(!promtool)(
   `promtool${promtool ? '' : ' (not installed: on Debian, apt-get install prometheus)'}`,
   () => {
-    it('promtool accepts the configuration and its rules', () => {
+    it('promtool accepts the configuration and its rules, whose tests `npm run test:observability` runs', () => {
       expect(run('check', 'config', opsPath('ops/prometheus/prometheus.yml'))).toMatchObject({
         status: 0,
       });
     });
-
-    it('promtool runs the tests of every alert', () => {
-      expect(run('test', 'rules', ...alertTestFiles.map(opsPath))).toMatchObject({
-        status: 0,
-        output: expect.stringContaining('SUCCESS'),
-      });
-    }, 60_000);
   },
 );
 
