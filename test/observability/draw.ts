@@ -55,6 +55,7 @@ export async function draw(dashboards: readonly DashboardFile[], span: Span): Pr
   const pictures = process.env['BATCHWELL_PICTURES'] ?? folder;
   await mkdir(pictures, { recursive: true });
   await mkdir(opsPath('docs/images'), { recursive: true });
+  await writeFile(join(pictures, 'data.json'), JSON.stringify({ dashboards, span }));
   const { chromium } = createRequire(PACKAGE)('playwright-core') as Playwright;
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
   try {

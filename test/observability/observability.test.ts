@@ -16,7 +16,10 @@ import { addFault, hasEnded, postScatter, startWatchedStack, type Owner } from '
 /** Panels of what this fleet does not have. Each says so itself: "No line: …". */
 const EMPTY_HERE = new Set(['Credentials end in', 'Certificate ends in']);
 /** Alerts are made to fire here by what the world does. */
-const FIRING = ['BatchwellHostFaults'];
+const FIRING = ['BatchwellAwsDenied'];
+
+/** Each task is a process of this machine. */
+const WIDE = 100;
 
 let stack: Stack;
 let prometheus: PrometheusServer;
@@ -42,14 +45,14 @@ beforeAll(async () => {
   await post('ann', {
     owner: 'ann',
     name: 'wide',
-    width: 300,
+    width: WIDE,
     command: 'sleep 0.3; echo {{n}} > /out/result.txt',
     cache: 'readwrite',
   });
   await post('bob', {
     owner: 'bob',
     name: 'wrong',
-    width: 40,
+    width: 16,
     command: 'echo {{n}} > /out/result.txt; exit $(( {{n}} % 2 ))',
   });
   await fetch(new URL('/v1/nothing', stack.apiUrl));
@@ -58,23 +61,23 @@ beforeAll(async () => {
   await post('ann', {
     owner: 'ann',
     name: 'wide',
-    width: 300,
+    width: WIDE,
     command: 'sleep 0.3; echo {{n}} > /out/result.txt',
     cache: 'readwrite',
   });
   await post('bob', {
     owner: 'bob',
     name: 'long',
-    width: 12,
-    command: 'sleep 25; echo {{n}} > /out/result.txt',
+    width: 6,
+    command: 'sleep 15; echo {{n}} > /out/result.txt',
   });
-  await sleep(25_000);
+  await sleep(20_000);
   const endSeconds = Date.now() / 1000;
   dashboards = dashboardFiles().map(readDashboard);
   for (const dashboard of dashboards)
     await fillDashboard(prometheus, dashboard, { startSeconds, endSeconds });
   drawnSpan = { startSeconds, endSeconds };
-}, 600_000);
+}, 900_000);
 
 let drawnSpan: { startSeconds: number; endSeconds: number };
 
@@ -89,14 +92,23 @@ async function breakThings({ localAws }: Stack): Promise<void> {
   const { batchUrl, s3Url } = localAws;
   const batch = { service: 'batch' } as const;
   await addFault(batchUrl, { ...batch, operation: 'ListJobs', kind: 'throttle', probability: 0.1 });
-  await addFault(batchUrl, { ...batch, operation: 'StartAttempt', kind: 'spot-loss', times: 5 });
+  await addFault(batchUrl, { ...batch, operation: 'StartAttempt', kind: 'spot-loss', times: 3 });
   await addFault(batchUrl, {
     ...batch,
     operation: 'StartAttempt',
     kind: 'host-fault',
     statusReason: 'Task failed to start',
     reason: 'CannotStartContainerError: no space left on device',
-    times: 25,
+    times: 5,
+  });
+  await addFault(batchUrl, {
+    ...batch,
+    operation: 'RegisterJobDefinition',
+    kind: 'error',
+    status: 403,
+    code: 'AccessDeniedException',
+    message: 'not authorized to perform: batch:RegisterJobDefinition',
+    times: 1,
   });
   await addFault(s3Url, {
     service: 's3',
@@ -113,7 +125,7 @@ const untilEnded = async (wanted: readonly [Owner, string][]): Promise<void> =>
       const ended = await Promise.all(wanted.map(([owner, id]) => hasEnded(stack, owner, id)));
       expect(ended).not.toContain(false);
     },
-    { timeout: 300_000, interval: 500 },
+    { timeout: 600_000, interval: 500 },
   );
 
 describe('queries', () => {
@@ -181,6 +193,8 @@ const MAY_FIRE = new Set([
   ...FIRING,
   'BatchwellMonitoringFails', // no Alertmanager runs here
   'BatchwellAwsThrottled',
+  'BatchwellHostFaults',
+  'BatchwellProcessOverloaded',
   'BatchwellFailuresJump',
 ]);
 const NOT_HERE = new Set(['BatchwellServiceGone']);
