@@ -24,6 +24,8 @@ import {
   DashboardLinkBuilder,
   DashboardLinkType,
   DatasourceVariableBuilder,
+  FieldColorBuilder,
+  FieldColorModeId,
   QueryVariableBuilder,
   RowBuilder,
   TextBoxVariableBuilder,
@@ -35,6 +37,7 @@ import {
   type GridPos,
   type Threshold,
   type ValueMapping,
+  type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import {
   MetricEditorMode,
@@ -75,7 +78,19 @@ export function buildDashboard(plan: Plan): Dashboard {
     .links(links());
   for (const variable of variables(plan)) builder.withVariable(variable);
   placeRows(builder, plan.rows);
-  return builder.build();
+  const { templating, ...dashboard } = builder.build();
+  return { ...dashboard, templating: { list: templating.list?.map(withoutInterval) ?? [] } };
+}
+
+/** The SDK gives every variable the fields of an interval, which the schema of Grafana refuses. */
+function withoutInterval(variable: VariableModel): VariableModel {
+  const {
+    auto: _,
+    auto_min: __,
+    auto_count: ___,
+    ...rest
+  } = variable as VariableModel & Record<string, unknown>;
+  return rest;
 }
 
 const links = (): DashboardLinkBuilder[] => [
@@ -185,6 +200,7 @@ function statOf(panel: Panel, place: GridPos, id: number): StatBuilder {
     .colorMode(panel.thresholds ? BigValueColorMode.Background : BigValueColorMode.None)
     .textMode(BigValueTextMode.Value)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false))
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
     .mappings(mappingsOf(panel))
     .thresholds(thresholdsOf(panel.thresholds));
   if (panel.decimals !== undefined) builder.decimals(panel.decimals);
@@ -202,6 +218,7 @@ function timeSeriesOf(panel: Panel, place: GridPos, id: number): TimeSeriesBuild
     .description(panel.description)
     .datasource(sourceOf(panel))
     .unit(panel.unit)
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassic))
     .drawStyle(isBars ? GraphDrawStyle.Bars : GraphDrawStyle.Line)
     .barAlignment(BarAlignment.Before)
     .lineWidth(1)

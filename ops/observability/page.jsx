@@ -1,4 +1,5 @@
 /** A dashboard, drawn with Grafana's own panel components from the data in window.dashboardData. */
+import 'uplot/dist/uPlot.min.css';
 import React from 'react';
 import { createRoot } from 'react-dom/client';
 import { BigValue, PanelChrome, TimeSeries } from '@grafana/ui';
@@ -27,6 +28,12 @@ Object.assign(document.body.style, {
   fontSize: '12px',
 });
 
+// Of Grafana's own global styles, which its application sets.
+const style = document.createElement('style');
+style.textContent =
+  '*{box-sizing:border-box}button{color:inherit;font:inherit;background:none;border:0;padding:0}h2{margin:0;font-size:14px;font-weight:500}ul{list-style:none;margin:0;padding:0}';
+document.head.append(style);
+
 const legendOf = (format, labels) =>
   format === ''
     ? ''
@@ -38,7 +45,7 @@ const numberOf = (text) => (Number.isFinite(Number(text)) ? Number(text) : null)
 function framesOf(panel) {
   const { defaults } = panel.fieldConfig;
   return panel.targets.flatMap((target) =>
-    target.result.map(({ metric, values }, index) => {
+    target.result.map(({ metric, values }) => {
       const frame = toDataFrame({
         refId: target.refId,
         fields: [
@@ -55,7 +62,6 @@ function framesOf(panel) {
       time.config = {};
       time.display = getDisplayProcessor({ field: time, theme, timeZone: 'utc' });
       value.config = { ...defaults, displayNameFromDS: legendOf(target.legendFormat, metric) };
-      value.state = { seriesIndex: index };
       value.display = getDisplayProcessor({ field: value, theme, timeZone: 'utc' });
       return frame;
     }),
@@ -65,7 +71,9 @@ function framesOf(panel) {
 /** A panel shows the colours of its series in one order, whatever query they are from. */
 function numbered(frames) {
   frames.forEach(({ fields: [, value] }, seriesIndex) => {
-    value.state = { seriesIndex };
+    const known = value.values.filter((one) => one !== null);
+    const [min, max] = [Math.min(...known), Math.max(...known)];
+    value.state = { seriesIndex, range: { min, max, delta: max - min } };
   });
   return frames;
 }
