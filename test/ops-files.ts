@@ -10,13 +10,6 @@ export const readOps = (path: string): string => readFileSync(opsPath(path), 'ut
 /** Every panel of every dashboard. */
 export const dashboardPanels = plans.flatMap(({ rows }) => rows.flatMap(({ panels }) => panels));
 
-/** Every PromQL expression of the dashboards, with Grafana's own variables filled in. */
-export const dashboardExpressions: readonly string[] = dashboardPanels
-  .flatMap(({ queries }) => queries.map(({ expression }) => expression))
-  .map((expression) =>
-    expression.replaceAll(/\$__(rate_)?interval/g, '1m').replaceAll(/\$(stage|queue|owner)/g, '.*'),
-  );
-
 export const alertNames: readonly string[] = [
   ...readOps('ops/prometheus/alerts.yml').matchAll(/- alert: (\w+)/g),
 ].map(([, name]) => name ?? '');

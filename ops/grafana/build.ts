@@ -24,6 +24,8 @@ import {
   DashboardLinkBuilder,
   DashboardLinkType,
   DatasourceVariableBuilder,
+  FieldColorBuilder,
+  FieldColorModeId,
   QueryVariableBuilder,
   RowBuilder,
   TextBoxVariableBuilder,
@@ -35,13 +37,22 @@ import {
   type GridPos,
   type Threshold,
   type ValueMapping,
+  type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard';
+import {
+  MetricEditorMode,
+  MetricQueryType,
+  MetricsQueryBuilder,
+  QueryMode,
+} from '@grafana/grafana-foundation-sdk/cloudwatch';
 import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TimeSeriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
-import type { Panel, Plan, Query, Row, Thresholds, VariableName } from './panel.ts';
+import type { Panel, Plan, Row, Thresholds, VariableName } from './panel.ts';
 
-const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
+const PROMETHEUS = { type: 'prometheus', uid: '${datasource}' };
+const CLOUDWATCH = { type: 'cloudwatch', uid: '${datasource}' };
+const sourceOf = ({ cloudwatch }: Panel) => (cloudwatch ? CLOUDWATCH : PROMETHEUS);
 const COLUMNS = 24;
 const PANEL_HEIGHT = 8;
 const ROW_HEIGHT = 1;
@@ -67,7 +78,19 @@ export function buildDashboard(plan: Plan): Dashboard {
     .links(links());
   for (const variable of variables(plan)) builder.withVariable(variable);
   placeRows(builder, plan.rows);
-  return builder.build();
+  const { templating, ...dashboard } = builder.build();
+  return { ...dashboard, templating: { list: templating.list?.map(withoutInterval) ?? [] } };
+}
+
+/** The SDK gives every variable the fields of an interval, which the schema of Grafana refuses. */
+function withoutInterval(variable: VariableModel): VariableModel {
+  const {
+    auto: _,
+    auto_min: __,
+    auto_count: ___,
+    ...rest
+  } = variable as VariableModel & Record<string, unknown>;
+  return rest;
 }
 
 const links = (): DashboardLinkBuilder[] => [
@@ -91,14 +114,11 @@ const links = (): DashboardLinkBuilder[] => [
 
 function variables(plan: Plan) {
   return [
-    new DatasourceVariableBuilder('datasource')
-      .label('data source')
-      .type('prometheus')
-      .current({ text: 'Prometheus', value: 'prometheus' }),
+    sourceVariable(plan),
     ...plan.variables.map((name) =>
       new QueryVariableBuilder(name)
         .label(name)
-        .datasource(DATASOURCE)
+        .datasource(PROMETHEUS)
         .query({
           qryType: 1,
           query: `label_values(${METRIC_OF[name]}, ${name})`,
@@ -120,8 +140,24 @@ function variables(plan: Plan) {
       .label('runbook')
       .defaultValue('http://127.0.0.1:9090/user/runbook.html'),
     new TextBoxVariableBuilder('task').label('task').defaultValue(''),
+    ...(asksCloudwatch(plan)
+      ? [new TextBoxVariableBuilder('stack').label('stack of the hosts').defaultValue('batchwell')]
+      : []),
   ];
 }
+
+const asksCloudwatch = ({ rows }: Plan): boolean =>
+  rows.some(({ panels }) => panels.some(({ cloudwatch }) => cloudwatch !== undefined));
+
+const sourceVariable = (plan: Plan): DatasourceVariableBuilder => {
+  const [type, text] = asksCloudwatch(plan)
+    ? ['cloudwatch', 'CloudWatch']
+    : ['prometheus', 'Prometheus'];
+  return new DatasourceVariableBuilder('datasource')
+    .label('data source')
+    .type(type)
+    .current({ text, value: type });
+};
 
 /** Each panel gets its place here and its number from its position. */
 function placeRows(builder: DashboardBuilder, rows: readonly Row[]): void {
@@ -157,17 +193,18 @@ function statOf(panel: Panel, place: GridPos, id: number): StatBuilder {
     .gridPos(place)
     .title(panel.title)
     .description(panel.description)
-    .datasource(DATASOURCE)
+    .datasource(sourceOf(panel))
     .unit(panel.unit)
     .noValue(panel.noValue ?? 'none')
     .graphMode(panel.words ? BigValueGraphMode.None : BigValueGraphMode.Area)
     .colorMode(panel.thresholds ? BigValueColorMode.Background : BigValueColorMode.None)
     .textMode(BigValueTextMode.Value)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false))
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
     .mappings(mappingsOf(panel))
     .thresholds(thresholdsOf(panel.thresholds));
   if (panel.decimals !== undefined) builder.decimals(panel.decimals);
-  for (const target of targetsOf(panel.queries)) builder.withTarget(target);
+  for (const target of targetsOf(panel)) builder.withTarget(target);
   return builder;
 }
 
@@ -179,8 +216,9 @@ function timeSeriesOf(panel: Panel, place: GridPos, id: number): TimeSeriesBuild
     .gridPos(place)
     .title(panel.title)
     .description(panel.description)
-    .datasource(DATASOURCE)
+    .datasource(sourceOf(panel))
     .unit(panel.unit)
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassic))
     .drawStyle(isBars ? GraphDrawStyle.Bars : GraphDrawStyle.Line)
     .barAlignment(BarAlignment.Before)
     .lineWidth(1)
@@ -211,17 +249,34 @@ function timeSeriesOf(panel: Panel, place: GridPos, id: number): TimeSeriesBuild
       .thresholdsStyle(
         new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed),
       );
-  for (const target of targetsOf(panel.queries)) builder.withTarget(target);
+  for (const target of targetsOf(panel)) builder.withTarget(target);
   return builder;
 }
 
 const FIRST_LETTER = 'A'.charCodeAt(0);
 
-const targetsOf = (queries: readonly Query[]): DataqueryBuilder[] =>
+const refIdOf = (position: number): string => String.fromCharCode(FIRST_LETTER + position);
+
+const targetsOf = ({ queries, cloudwatch }: Panel): (DataqueryBuilder | MetricsQueryBuilder)[] =>
+  cloudwatch?.map(({ metric, statistic, legend }, position) =>
+    new MetricsQueryBuilder()
+      .refId(refIdOf(position))
+      .datasource(CLOUDWATCH)
+      .queryMode(QueryMode.Metrics)
+      .metricQueryType(MetricQueryType.Search)
+      .metricEditorMode(MetricEditorMode.Builder)
+      .region('default')
+      .namespace('Batchwell/${stack}')
+      .metricName(metric)
+      .statistic(statistic)
+      .dimensions({})
+      .matchExact(true)
+      .label(legend),
+  ) ??
   queries.map(({ expression, legend }, position) =>
     new DataqueryBuilder()
-      .refId(String.fromCharCode(FIRST_LETTER + position))
-      .datasource(DATASOURCE)
+      .refId(refIdOf(position))
+      .datasource(PROMETHEUS)
       .expr(expression)
       .legendFormat(legend)
       .range(),

@@ -7,6 +7,14 @@ export interface Query {
   legend: string;
 }
 
+/** Of the metrics that hosts write to CloudWatch. */
+export interface CloudwatchQuery {
+  metric: string;
+  /** As CloudWatch names it: Sum, Maximum, Average. */
+  statistic: string;
+  legend: string;
+}
+
 /** From which value on it is yellow or red. `below`: up to which. */
 export interface Thresholds {
   yellow?: number;
@@ -14,15 +22,7 @@ export interface Thresholds {
   below?: true;
 }
 
-type Unit =
-  | 'short'
-  | 'reqps'
-  | 's'
-  | 'percentunit'
-  | 'bytes'
-  | 'decbytes'
-  | 'percent'
-  | 'dateTimeFromNow';
+type Unit = 'short' | 'reqps' | 's' | 'percentunit' | 'bytes';
 
 export interface Panel {
   title: string;
@@ -31,6 +31,8 @@ export interface Panel {
   /** Grafana's name of the unit. */
   unit: Unit;
   queries: readonly Query[];
+  /** In place of `queries`, where CloudWatch has the values. */
+  cloudwatch?: readonly CloudwatchQuery[];
   /** Columns of 24. */
   width: number;
   /** Lines where absent. Bars are for counts of bursts, and a stat is one number. */

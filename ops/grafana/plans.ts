@@ -7,6 +7,7 @@ import type { Plan } from './panel.ts';
 import { batchAndCapacity } from './plans/batch.ts';
 import { callCache } from './plans/cache.ts';
 import { heavyScatter } from './plans/heavy-scatter.ts';
+import { hosts } from './plans/hosts.ts';
 import { overview } from './plans/overview.ts';
 import { services } from './plans/services.ts';
 
@@ -16,4 +17,5 @@ export const plans: readonly Plan[] = [
   batchAndCapacity,
   callCache,
   services,
+  hosts,
 ];
