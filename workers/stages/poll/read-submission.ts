@@ -5,7 +5,9 @@ import type { SeenResult } from '../../../core/result/result.ts';
 import type { SeenStart } from '../../../core/result/start-key.ts';
 import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
 import { decideRetry, failUnfenced } from '../../../core/retry/decide-retry.ts';
+import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
 import { isOfForgotten } from '../../../core/submission/forgotten-job.ts';
+import { countEnd } from '../../../core/submission/submission-stats.ts';
 import { endedCount, hasEnded } from '../../../core/submission/job-status.ts';
 import { nextListFrom } from '../../../core/submission/list-from.ts';
 import { readOpenAttempts, readOpenAttemptsAt, type OpenAttempt } from '../../../db/attempts.ts';
@@ -54,7 +56,7 @@ export async function readSubmission(
   }
   if (recorded.ended >= lacking) return recorded.next;
   const unrecorded = await judgeUnrecorded(runtime, submission, job);
-  return [...recorded.next, ...(await apply(runtime, unrecorded, look))];
+  return [...recorded.next, ...(await apply(runtime, submission, { polled: unrecorded, look }))];
 }
 
 /**
@@ -85,7 +87,7 @@ async function applyRecords(
     const polled = await judgeRecorded(runtime, submission, records);
     records.clear();
     applied.ended += polled.length;
-    append(applied.next, await apply(runtime, polled, look));
+    append(applied.next, await apply(runtime, submission, { polled, look }));
   };
   for await (const page of readResultRecords(runtime, submission, {
     fromMs,
@@ -208,8 +210,8 @@ async function adoptOwner(runtime: Runtime, submission: SubmissionRow): Promise<
 
 async function apply(
   runtime: Runtime,
-  polled: readonly PolledAttempt[],
-  { progress }: SubmissionLook,
+  submission: SubmissionRow,
+  { polled, look: { progress } }: { polled: readonly PolledAttempt[]; look: SubmissionLook },
 ): Promise<Nudge[]> {
   const { known, unwritten } = progress;
   if (polled.length === 0) return [];
@@ -217,9 +219,15 @@ async function apply(
   runtime.metrics.pollChanges.inc(polled.length);
   const { next, written } = await writeAttempts(runtime, polled, unwritten);
   runtime.passCrashPoint('poll.written');
-  for (const { attempt, decision } of written) {
+  for (const { attempt, decision, result } of written) {
     if (decision.do === 'finalize') known.add(attempt.arrayIndex);
-    if (decision.do !== 'find-owner') noteOver(progress, attempt.arrayIndex);
+    if (decision.do === 'find-owner') continue;
+    noteOver(progress, attempt.arrayIndex);
+    progress.endedNow += 1;
+    countEnd(progress.stats, outcomeOf(attempt.place, decision), {
+      submittedMs: submission.submittedMs,
+      ran: result?.record,
+    });
   }
   return next;
 }
