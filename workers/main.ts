@@ -10,6 +10,7 @@ import { startEventFeed } from './upkeep/batch-events.ts';
 import { requireDistinctEtags } from './probe-etags.ts';
 import { openRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 import { serveMetrics } from './metrics-server.ts';
+import { followLogLevel } from './upkeep/log-level.ts';
 import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
 import type { CrashPoint } from './crash-points.ts';
@@ -73,6 +74,7 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
       startLeaseLoop(runtime, keeper, lose),
       startSweeper(runtime),
       startJanitor(runtime),
+      followLogLevel(runtime),
       startRetention(runtime),
       startScalingSignal(
         runtime,
