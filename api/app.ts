@@ -12,7 +12,7 @@ import { refuseDeepJson } from './http/deep-json.ts';
 import { answerClientError, answerErrors, answerFrameworkError, failure } from './http/errors.ts';
 import { consumeIntakeQueue } from './intake/queue-consumer.ts';
 import type { Api, ApiDependencies } from './dependencies.ts';
-import { allowOtherOrigins, logRequests } from './http/request-hooks.ts';
+import { allowOtherOrigins, logRequests, nameRequest } from './http/request-hooks.ts';
 import { countRequests } from './http/request-metrics.ts';
 import { bulkCancelRoutes } from './routes/bulk-cancel.ts';
 import { boardRoutes } from './routes/board.ts';
@@ -24,6 +24,7 @@ import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { scatterCancelRoutes, scatterRoutes } from './routes/scatters.ts';
 import { serviceInfoRoutes } from './routes/service-info.ts';
+import { logLevelRoutes } from './routes/log-level.ts';
 import { logRoutes } from './routes/logs.ts';
 import { scriptRoutes } from './routes/script.ts';
 import { timelineRoutes } from './routes/timeline.ts';
@@ -66,6 +67,7 @@ export async function createApp(dependencies: ApiDependencies): Promise<Api> {
     // JSON.parse sets no prototype.
     onProtoPoisoning: 'ignore',
     onConstructorPoisoning: 'ignore',
+    genReqId: nameRequest,
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: answerClientError,
     // Null means plain HTTP.
@@ -207,6 +209,7 @@ async function mountRoutes(app: Api, context: ApiContext): Promise<void> {
       eventRoutes(api, context);
       validateRoutes(api, context);
       tokenRoutes(api, context);
+      logLevelRoutes(api, context);
       webhookRoutes(api, context);
       deliveryRoutes(api, context);
       overviewRoutes(api, context);

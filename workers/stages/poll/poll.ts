@@ -25,6 +25,7 @@ import {
   type SubmissionRow,
 } from '../../../db/submissions.ts';
 import { storeJobCounts } from '../../../queues/job-counts.ts';
+import { logSubmissionEnd } from '../submission-lines.ts';
 import { tellWaiting } from '../tell-waiting.ts';
 import { joinNudges, type Messages, type Nudge } from '../../../queues/messages.ts';
 import { concernsAll } from '../../../core/isolation/whose-fault.ts';
@@ -247,6 +248,13 @@ async function postponeAndEnd(
   const ids = running.map(({ id }) => id);
   await postponeSubmissions(pool, ids, dueAfter(nowMs, runtime.config.stallMs));
   await endSubmissions(pool, ids, nowMs);
+  for (const submission of running) {
+    const progress = memory.progress.get(submission.id);
+    if (!progress || progress.endedNow === 0) continue;
+    if (submission.open <= progress.endedNow)
+      await logSubmissionEnd(runtime, submission, progress.stats);
+    progress.endedNow = 0;
+  }
   if (next.length > 0) memory.lastEndMs = nowMs;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Missing } from '../../../core/submission/forgotten-job.ts';
 import { noStartLooks, type StartLooks } from '../../../core/submission/start-looks.ts';
+import { newStats, type SubmissionStats } from '../../../core/submission/submission-stats.ts';
 import type { Runtime } from '../../runtime.ts';
 
 /** Of one running submission. */
@@ -21,6 +22,12 @@ export interface Progress {
   /** Starts that were listed and not written yet: when, by array index. */
   readonly starts: Map<number, number>;
   startLooks: StartLooks;
+  /** Whether its job was RUNNING at the look before. */
+  wasRunning: boolean;
+  /** How its attempts went that this process saw end. */
+  readonly stats: SubmissionStats;
+  /** How many of them ended at the present look. */
+  endedNow: number;
 }
 
 export interface QueueMemory {
@@ -48,6 +55,9 @@ export const newProgress = (): Progress => ({
   over: new Set(),
   starts: new Map(),
   startLooks: noStartLooks,
+  wasRunning: false,
+  stats: newStats(),
+  endedNow: 0,
 });
 
 /** The memory of a queue; submissions that are no longer among `running` are forgotten. */

@@ -6,7 +6,9 @@ import type { SeenStart } from '../../../core/result/start-key.ts';
 import type { EndedJob } from '../../../core/retry/batch-reasons.ts';
 import { decideRetry, failUnfenced } from '../../../core/retry/decide-retry.ts';
 import { installationArns } from '../../../core/retry/named-by-task.ts';
+import { outcomeOf } from '../../../core/retry/attempt-outcomes.ts';
 import { isOfForgotten } from '../../../core/submission/forgotten-job.ts';
+import { countEnd } from '../../../core/submission/submission-stats.ts';
 import { endedCount, hasEnded } from '../../../core/submission/job-status.ts';
 import { nextListFrom } from '../../../core/submission/list-from.ts';
 import { readOpenAttempts, readOpenAttemptsAt, type OpenAttempt } from '../../../db/attempts.ts';
@@ -220,9 +222,15 @@ async function apply(
   runtime.metrics.pollChanges.inc(polled.length);
   const { next, written } = await writeAttempts(runtime, polled, unwritten);
   runtime.passCrashPoint('poll.written');
-  for (const { attempt, decision } of written) {
+  for (const { attempt, decision, result } of written) {
     if (decision.do === 'finalize') known.add(attempt.arrayIndex);
-    if (decision.do !== 'find-owner') noteOver(progress, attempt.arrayIndex);
+    if (decision.do === 'find-owner') continue;
+    noteOver(progress, attempt.arrayIndex);
+    progress.endedNow += 1;
+    countEnd(progress.stats, outcomeOf(attempt.place, decision), {
+      submittedMs: submission.submittedMs,
+      ran: result?.record,
+    });
   }
   await countEnds(runtime, submission, written);
   return next;

@@ -33,19 +33,25 @@ async function tolerate(runtime: Runtime, work: () => Promise<void>): Promise<vo
 /** From the one look at the queue: how far each submission is, and which single jobs run. */
 export const noteQueue = (runtime: Runtime, seen: readonly Seen[], nowMs: number): Promise<void> =>
   tolerate(runtime, async () => {
-    const changed = seen.flatMap(({ submission: { id, size, unstarted, runningMs }, job }) => {
+    const lasting = seen.filter(lasts);
+    const changed = lasting.flatMap(({ submission: { id, size, unstarted, runningMs }, job }) => {
       const now = { id, unstarted: unstartedOf(size, job), hasRun: hasRun(job) };
       const isNew = now.unstarted !== unstarted || (now.hasRun && runningMs === null);
-      return isNew && !hasEnded(job) ? [now] : [];
+      return isNew ? [now] : [];
     });
     if (changed.length > 0) await noteProgress(runtime.database, changed, nowMs);
-    await noteSingles(runtime, seen, nowMs);
+    await noteSingles(runtime, lasting, nowMs);
+    for (const { job, progress } of seen) progress.wasRunning = job.status === 'RUNNING';
   });
+
+/** A single job that runs for a moment is not worth two rows. */
+const lasts = ({ submission: { size }, job, progress }: Seen): boolean =>
+  !hasEnded(job) && (size > 1 || job.status !== 'RUNNING' || progress.wasRunning);
 
 async function noteSingles(runtime: Runtime, seen: readonly Seen[], nowMs: number): Promise<void> {
   const started: StartedAttempt[] = [];
   for (const { submission, job, progress } of seen) {
-    if (submission.size > 1 || hasEnded(job)) continue;
+    if (submission.size > 1) continue;
     if (job.status === 'RUNNING' && !progress.running.has(0)) {
       progress.running.add(0);
       started.push({ submissionId: submission.id, arrayIndex: 0, startedMs: nowMs });
