@@ -34,7 +34,7 @@ export const commonForm = (sentence: string): string =>
     .replaceAll(/(?<=^|\s|\()\/[^\s,;:)]+/g, '…')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '…')
     // Exit codes and executors stay: they are reasons of their own.
-    .replaceAll(/(?<!exit code |executor |status )\b\d[\d,.]*\b/gi, '…');
+    .replaceAll(/(?<!code |executor |status )\b\d[\d,.]*\b/gi, '…');
 
 export const failureKey = ({ code, sentence }: Pick<FailedTask, 'code' | 'sentence'>): string =>
   sha256(`${code} ${commonForm(sentence)}`)
