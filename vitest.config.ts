@@ -1,14 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
-const interopOnly = process.env['BATCHWELL_TESTS'] === 'interop';
+// Suites that need other programs: `npm run test:interop`, `npm run test:page`.
+const suite = ['interop', 'page'].find((name) => process.env['BATCHWELL_TESTS'] === name);
 const tallyFile = process.env['BATCHWELL_TALLY_FILE'];
 
 export default defineConfig({
   test: {
-    // Interop tests need other programs: they belong to `npm run test:interop`. Those for Debian's
-    // awscli run everywhere and skip where it is missing.
-    include: interopOnly
-      ? ['test/interop/**/*.test.ts']
+    // The interop tests for Debian's awscli run everywhere and skip where it is missing.
+    include: suite
+      ? [`test/${suite}/**/*.test.ts`]
       : [
           'test/{unit,properties,contract,flow,crash}/**/*.test.ts',
           'packages/*/test/**/*.test.ts',

@@ -140,7 +140,7 @@ function failureRoute(api: Api, context: ApiContext): void {
   });
 }
 
-export const failedTasks = (rows: readonly FailedRow[]) =>
+const failedTasks = (rows: readonly FailedRow[]) =>
   rows.map((row) => ({
     id: publicId('task', row),
     code: row.failureCode,
