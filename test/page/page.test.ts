@@ -1,10 +1,12 @@
 /** The page in Chromium, used as a person would use it, on a whole fleet. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Browser } from 'playwright-core';
 import { openClient, type Client } from '../../packages/client/client.ts';
 import type { Stack } from '../../cli/stack.ts';
 import { startTaskStack } from '../flow/stack-tasks.ts';
 import { expectAccessible, logIn, openPage, picture, startBrowser, type Visit } from './browser.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const TOKEN = 'ada-long-secret-token';
 
@@ -93,7 +95,7 @@ describe('a person', () => {
     await page.getByRole('link', { name: 'call-variants', exact: true }).click();
     // It ends without a reload.
     await page.getByText('12 of 12 (100 %)').waitFor({ timeout: 60_000 });
-    const failures = page.getByRole('region', { name: 'Failures by reason' });
+    const failures = page.getByRole('group', { name: 'Failures by reason' });
     await failures.getByText('executor-failed').waitFor();
     await failures.getByText('The command exited with code 3.').waitFor();
     await expectAccessible(opened, 'scatter');
@@ -188,7 +190,7 @@ describe('a person', () => {
   test('drains the worker and lets it work again', async () => {
     const { page } = await visit();
     await page.goto(`${stack.apiUrl}/#/fleet`);
-    const workers = page.getByRole('region', { name: 'Workers', exact: true }).last();
+    const workers = page.getByRole('group', { name: 'Workers' });
     await workers.getByRole('button', { name: /^Drain/ }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Drain' }).click();
     await workers.getByText('drained', { exact: true }).waitFor();
@@ -207,7 +209,7 @@ describe('a person', () => {
     const { page } = opened;
     await page.getByRole('link', { name: 'Admin', exact: true }).click();
     await page.getByLabel('Owner').fill('grace');
-    await page.getByLabel('Name').fill('laptop');
+    await page.getByLabel('Name', { exact: true }).fill('laptop');
     await page.getByRole('button', { name: 'Create token' }).click();
     const token = await page.locator('.made code').innerText();
     expect(token).toMatch(/^bw_[\w-]{43}$/);
@@ -247,7 +249,7 @@ test('the keyboard alone leads from the login to the log of a failed task', asyn
   await tabTo('by-keyboard');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'by-keyboard', level: 1 }).waitFor();
-  await page.getByRole('region', { name: 'Tasks' }).getByRole('link', { name: '#0' }).waitFor();
+  await page.getByRole('group', { name: 'Tasks' }).getByRole('link', { name: '#0' }).waitFor();
   await tabTo('#0');
   await page.keyboard.press('Enter');
   await page.getByRole('tab', { name: 'Timeline' }).waitFor();
@@ -268,7 +270,7 @@ test('a scatter of 10,000 tasks stays quick, page by page', async () => {
   await paused('pause');
   const made = await scatter('wide', 10_000, 'echo {{n}}');
   await page.goto(`${stack.apiUrl}/#/scatters/${made.id}`);
-  await page.getByText('0 of 10,000').waitFor();
+  await page.getByText('0 of 10,000 (0 %)').waitFor();
   await page.getByRole('link', { name: '#9999' }).waitFor();
   await page.getByRole('button', { name: 'Older' }).click();
   await page.getByRole('link', { name: '#9949' }).waitFor();
@@ -324,7 +326,7 @@ describe('the questions of an operator', () => {
     await expectAccessible(opened, 'overview');
     await page.goto(`${stack.apiUrl}/#/tasks?state=QUEUED`);
     await page
-      .getByRole('region', { name: 'Tasks' })
+      .getByRole('group', { name: 'Tasks' })
       .getByRole('link', { name: /^task-/ })
       .first()
       .click();
