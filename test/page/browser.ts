@@ -1,8 +1,8 @@
 /** Debian's Chromium, and a page of it in which a test does what a person does. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import axe from 'axe-core';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 
@@ -25,6 +25,17 @@ export interface Visit {
   requests: string[];
 }
 
+/** Nothing went wrong in the browser, nothing came from elsewhere, and the token is in no URL. */
+export async function endVisit(
+  { page, complaints, requests }: Visit,
+  { origin, token }: { origin: string; token: string },
+): Promise<void> {
+  await page.context().close();
+  expect(complaints, 'errors in the browser').toEqual([]);
+  const isOwn = (url: string): boolean => url.startsWith(origin) || url.startsWith('data:');
+  expect(requests.filter((url) => !isOwn(url) || url.includes(token))).toEqual([]);
+}
+
 /** Longest time that a person would wait for anything. */
 const PATIENCE_MS = 30_000;
 
@@ -36,8 +47,6 @@ export async function openPage(
     viewport: { width: 1280, height: 860 },
     colorScheme: theme,
     reducedMotion: 'reduce',
-    // The checks of axe-core are run in the page; Trusted Types would refuse its script.
-    bypassCSP: false,
   });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
@@ -59,17 +68,14 @@ export async function logIn({ page }: Visit, url: string, token: string): Promis
   await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
 }
 
-const axeFile = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-
 interface AxeResults {
   violations: { id: string; help: string; nodes: { html: string }[] }[];
 }
 
 /** Nothing that WCAG 2.2 A and AA, as far as a program can check them, refuses. */
 export async function expectAccessible({ page }: Visit, view: string): Promise<void> {
-  const source = await readFile(axeFile, 'utf8');
   // An expression of the debugger is not bound by the policy of the page.
-  await page.evaluate(source);
+  await page.evaluate(axe.source);
   const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
   const results = await page.evaluate<AxeResults>(
     `axe.run(document, { runOnly: ${JSON.stringify(tags)} })`,
