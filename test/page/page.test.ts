@@ -25,7 +25,7 @@ const visits: Visit[] = [];
 
 beforeAll(async () => {
   [stack, browser] = await Promise.all([
-    startTaskStack({ BATCHWELL_TOKENS: `ada:${TOKEN}`, BATCHWELL_CACHE_DEFAULT: 'readwrite' }),
+    startTaskStack({ BATCHWELL_TOKENS: `ada:${TOKEN}`, BATCHWELL_CACHE: 'readwrite' }),
     startBrowser(),
   ]);
   client = openClient({ url: stack.apiUrl, token: TOKEN });
