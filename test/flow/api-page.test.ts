@@ -261,6 +261,20 @@ describe('the fleet', () => {
     expect((await post('/v1/messages:retry', { stage: 'nowhere' })).status).toBe(400);
   });
 
+  test('the queue board names the tasks of a message by their ids', async () => {
+    const { tasks } = await makeScatter(2);
+    const { finalize } = world.queues.byStage;
+    const job = await finalize.add('finalize', { tasks: tasks.map(keyOf) }, { delay: 60_000 });
+    const basic = { authorization: `Basic ${Buffer.from('ada:ada-token').toString('base64')}` };
+    const list = await get('/board/api/queues?activeQueue=finalize&status=delayed&page=1', basic);
+    const [shown] = jsonAs<{ queues: { name: string; jobs: { id: string }[] }[] }>(list)
+      .queues.flatMap(({ jobs }) => jobs)
+      .filter(({ id }) => id === job.id);
+    expect(shown).toMatchObject({ name: `finalize: ${tasks[0]} and 1 more`, data: { tasks } });
+    const one = await get(`/board/api/queues/finalize/${job.id}`, basic);
+    expect(jsonAs<object>(one)).toMatchObject({ job: { data: { tasks } } });
+  });
+
   test('only administrators pause, drain, and see workers and messages', async () => {
     const made = await post('/v1/tokens', { owner: 'ada', scopes: ['read', 'submit', 'cancel'] });
     const plain = { authorization: `Bearer ${jsonAs<{ token: string }>(made).token}` };
@@ -272,6 +286,24 @@ describe('the fleet', () => {
       get('/v1/messages', plain),
     ]);
     expect(answers.map(({ status }) => status)).toEqual([403, 403, 403, 403, 403]);
+  });
+});
+
+describe('the page', () => {
+  test('the page needs no token, comes from here alone, and holds nothing inline', async () => {
+    const page = await world.call('GET', '/');
+    expect([page.status, page.headers.get('content-type')]).toEqual([
+      200,
+      'text/html; charset=utf-8',
+    ]);
+    expect(page.headers.get('content-security-policy')).toContain("script-src 'self'");
+    expect(page.text).not.toMatch(/<script(?![^>]*src=)|<style|style=|https?:/);
+    for (const [, url = ''] of page.text.matchAll(/(?:src|href)="(\/page[^"]*)"/g)) {
+      const file = await world.call('GET', url);
+      expect([file.status, file.text.length > 1000]).toEqual([200, true]);
+      const etag = { 'if-none-match': file.headers.get('etag') ?? '' };
+      expect((await world.call('GET', url, undefined, etag)).status).toBe(304);
+    }
   });
 });
 

@@ -246,6 +246,7 @@ function Panel({ task, tab, hasEnded }: { task: TesTaskFull; tab: TaskTab; hasEn
     default:
       return (
         <>
+          <EndOfErrors task={task} hasEnded={hasEnded} />
           <Card title="Timeline">
             <TaskTimeline id={task.id} everyMs={hasEnded ? 0 : OPEN_MS} state={task.state} />
           </Card>
@@ -255,4 +256,23 @@ function Panel({ task, tab, hasEnded }: { task: TesTaskFull; tab: TaskTab; hasEn
         </>
       );
   }
+}
+
+const SHOWN_LINES = 20;
+
+/** Of a failed task, what it said last: mostly the reason. */
+function EndOfErrors({ task, hasEnded }: { task: TesTaskFull; hasEnded: boolean }) {
+  const stderr = finalLog(task)?.logs.findLast((one) => (one.stderr ?? '') !== '')?.stderr ?? '';
+  if (!hasEnded || task.state === 'COMPLETE' || stderr === '') return null;
+  const lines = stderr.trimEnd().split('\n').slice(-SHOWN_LINES);
+  return (
+    <Card
+      title="The end of stderr"
+      actions={<a href={taskHref(task.id, 'logs')}>All of the logs</a>}
+    >
+      <pre class="code" tabIndex={0} aria-label="The end of stderr">
+        {lines.join('\n')}
+      </pre>
+    </Card>
+  );
 }
