@@ -1,4 +1,5 @@
 /** Starts the API process: opens its dependencies, listens, and closes everything again. */
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type Config } from '../config.ts';
 import { createEcrLogins } from '../aws/ecr-login.ts';
@@ -20,12 +21,13 @@ import { openImages } from '../registry/open.ts';
 import { watchClock } from '../telemetry/clock.ts';
 import { reportMysql, reportRedis } from '../telemetry/dependencies.ts';
 import { createLog } from '../telemetry/log.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
 import { messageOf } from './error-message.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import type { LogObjects } from './tasks/logs.ts';
 import { withImages } from './tasks/images.ts';
+import { openPrices } from './prices.ts';
 import { watchInstallation } from './watch-installation.ts';
 
 export interface RunningApi {
@@ -80,9 +82,10 @@ export async function startApi(config: Config): Promise<RunningApi> {
       resolveComponents: async (tasks) =>
         resolveComponents(identities, await withImages(images, config, tasks)),
       jobQueues,
+      prices: await openPrices(config),
       canonicalSpecs: (tasks) => canonicalSpecs(identities, tasks),
       nowMs,
-      ...(await readTls(config)),
+      ...(await readTls(config, metrics)),
     });
     const url = await app.listen({ host: config.host, port: config.port });
     log.info({ event: 'listening', url }, 'listening');
@@ -173,18 +176,33 @@ const openImagesFor = ({
   });
 
 /** Rejects with a ConfigError when a file cannot be read, or only one is set. */
-async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiDependencies, 'tls'>> {
+async function readTls(
+  { tlsKey, tlsCert }: Config,
+  metrics: Metrics,
+): Promise<Pick<ApiDependencies, 'tls'>> {
   if (tlsKey === '' && tlsCert === '') return {};
   if (tlsKey === '' || tlsCert === '')
     throw new ConfigError(
       'BATCHWELL_TLS_KEY and BATCHWELL_TLS_CERT must be set together. Set the other one, or neither.',
     );
+  const cert = await readPem('BATCHWELL_TLS_CERT', tlsCert);
+  metrics.certificateEnd.set(endOfCertificate(cert) / 1000);
   return {
     tls: {
       key: await readPem('BATCHWELL_TLS_KEY', tlsKey),
-      cert: await readPem('BATCHWELL_TLS_CERT', tlsCert),
+      cert,
     },
   };
+}
+
+function endOfCertificate(pem: string): number {
+  try {
+    return new X509Certificate(pem).validToDate.getTime();
+  } catch (error) {
+    throw new ConfigError(
+      `BATCHWELL_TLS_CERT does not begin with a PEM certificate: ${messageOf(error)}. Check the file.`,
+    );
+  }
 }
 
 const readPem = (variable: string, path: string): Promise<string> =>

@@ -5,7 +5,7 @@
 import { createPool, type Pool } from 'mysql2/promise';
 import { fileURLToPath } from 'node:url';
 import type { Lease, Session, Timeout } from './borrowed-connection.ts';
-import { connectionOptions, openPool, type BoundedPool } from './pool.ts';
+import { connectionOptions, openPool, type BoundedPool, type PoolCounts } from './pool.ts';
 import { selectFirst } from './rows.ts';
 import { openTrips, type Trips } from './trips.ts';
 import { DatabaseUnavailable, errorCode, hadNoAnswer, OutcomeUnknown } from './unavailable.ts';
@@ -24,6 +24,8 @@ export interface Database {
   look(): Promise<Standing>;
   /** As it was when last looked at: every 2 s, and after a statement without an answer. */
   standing(): Standing;
+  /** Of the pool for single statements and transactions. */
+  connections(): PoolCounts;
   close(): Promise<void>;
 }
 
@@ -95,6 +97,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     leaseForTrips: () => leaseOf(tripsPool),
     look: () => watch.look(),
     standing: () => standing,
+    connections: () => pool.counts(),
     async close() {
       watch.close();
       await Promise.all(pools.map((one) => one.end()));

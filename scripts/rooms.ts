@@ -64,13 +64,13 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'telemetry',
-    rooms: ['core'],
+    rooms: ['core', 'package.json'],
     packages: [NODE, 'pino', 'prom-client'],
     reason: 'Every part of the fleet counts through telemetry, so it depends on none of them.',
   },
   {
     folder: 'workers',
-    rooms: ['core', ...EDGES, 'config.ts'],
+    rooms: ['core', ...EDGES, 'config.ts', 'package.json'],
     packages: [NODE],
     reason: 'Workers and the API scale separately. The SDK stops at aws/, the ORM at db/.',
     exceptions: [
@@ -155,6 +155,12 @@ export const rooms: readonly Room[] = [
     rooms: ['packages/client'],
     packages: [NODE, '@batchwell/client', 'bullmq'],
     reason: 'An example is a file that a reader copies into a project of their own.',
+  },
+  {
+    folder: 'web',
+    rooms: ['packages/client'],
+    packages: ['preact', 'preact/*'],
+    reason: 'The page runs in browsers. It knows the API as any other client does.',
   },
   {
     folder: 'ops',

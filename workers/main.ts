@@ -10,11 +10,13 @@ import { startEventFeed } from './upkeep/batch-events.ts';
 import { requireDistinctEtags } from './probe-etags.ts';
 import { openRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 import { serveMetrics } from './metrics-server.ts';
+import { startFleetCount } from './upkeep/fleet-count/fleet-count.ts';
 import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
 import type { CrashPoint } from './crash-points.ts';
 import { startScalingSignal } from './upkeep/scaling-signal.ts';
 import { startRetention } from './upkeep/retention/retention.ts';
+import { startPresence } from './upkeep/presence.ts';
 import { startSweeper } from './upkeep/sweeper.ts';
 import { startWebhooks } from './upkeep/webhooks/loops.ts';
 
@@ -74,6 +76,8 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
       startSweeper(runtime),
       startJanitor(runtime),
       startRetention(runtime),
+      startFleetCount(runtime),
+      startPresence(runtime, running),
       startScalingSignal(
         runtime,
         options.writeSignal ?? ((text) => void process.stdout.write(text)),

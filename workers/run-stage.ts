@@ -16,7 +16,12 @@ import { runMessage } from './isolation/run-message.ts';
 
 export interface RunningStage {
   stage: Stage;
+  /** Messages that it works on at once, at most. */
+  concurrency: number;
   /** Takes no new messages and waits for the present ones. */
+  pause(): Promise<void>;
+  resume(): void;
+  /** Pauses for good. */
   close(): Promise<void>;
 }
 
@@ -31,6 +36,8 @@ export function runStage<S extends Stage>(
   stage: S,
   concurrency = pipeline[stage].concurrency,
 ): RunningStage {
+  runtime.metrics.stageConcurrency.set({ stage }, concurrency);
+  runtime.metrics.stageWorkers.set({ stage }, 1);
   const connection = connectRedis(runtime.config.redisUrl, runtime.config.redisPrefix);
   const log = runtime.log.child({ stage });
   const worker = new Worker<Messages[S]>(
@@ -55,7 +62,11 @@ export function runStage<S extends Stage>(
   worker.on('error', (error) => log.error({ err: error }, 'worker-error'));
   return {
     stage,
+    concurrency,
+    pause: () => worker.pause(),
+    resume: () => worker.resume(),
     async close() {
+      runtime.metrics.stageWorkers.set({ stage }, 0);
       await closeInTime(worker.close(), () => connection.status === 'ready' && canProceed(runtime));
       connection.disconnect();
     },
@@ -76,13 +87,16 @@ async function work<S extends Stage>(
       { stage },
       Math.max(0, (job.processedOn ?? 0) - job.timestamp - (job.opts.delay ?? 0)) / 1000,
     );
+  metrics.stageActive.inc({ stage });
   const stop = metrics.messageSeconds.startTimer({ stage });
   const delivery = { tries: job.attemptsMade + 1, mostTries: TRIES };
-  const outcome = await runMessage(runtime, stage, message, delivery).catch((error: unknown) => {
-    metrics.messages.inc({ stage, outcome: 'error' });
-    if (!isDatabaseAway(error)) throw error;
-    runtime.log.warn({ stage, messageId: job.id, error: messageOf(error) }, 'message-put-off');
-  });
+  const outcome = await runMessage(runtime, stage, message, delivery)
+    .finally(() => metrics.stageActive.dec({ stage }))
+    .catch((error: unknown) => {
+      metrics.messages.inc({ stage, outcome: 'error' });
+      if (!isDatabaseAway(error)) throw error;
+      runtime.log.warn({ stage, messageId: job.id, error: messageOf(error) }, 'message-put-off');
+    });
   if (!outcome) return putOff(job, token, AWAY_MS);
   stop();
   metrics.messages.inc({ stage, outcome: outcome.do });

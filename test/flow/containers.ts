@@ -183,6 +183,8 @@ const workOrPretend = (
 
 const hostTime = ({ skewMs = 0 }: Behaviour): number => Date.now() + skewMs;
 
+const ranMs = ({ durationMs = 0 }: Behaviour): number => durationMs;
+
 /** Equal commands write equal outputs. */
 async function pretend(
   objects: ObjectStore,
@@ -209,7 +211,7 @@ async function pretend(
   const inputs = await readInputs(objects, spec);
   return {
     ...(inputs && { inputs }),
-    startedMs: nowMs,
+    startedMs: nowMs - ranMs(behaviour),
     endedMs: nowMs,
     outputs: uploaded,
     missingOutputs: missing,

@@ -60,7 +60,7 @@ export async function failSubmission(
   countMoves(runtime.metrics, 'submit', { fail: failed });
   countFailures(
     runtime,
-    attempts.map(() => failure),
+    attempts.map(() => ({ owner: submission.owner, failure })),
   );
   return afterEnds(
     runtime,
@@ -99,7 +99,15 @@ export async function afterEnds(runtime: Runtime, taskIds: readonly number[]): P
   );
 }
 
-export function countFailures(runtime: Runtime, failures: readonly Failure[]): void {
-  for (const { kind } of failures) runtime.metrics.failures.inc({ reason: kind });
+interface OwnedFailure {
+  owner: string;
+  failure: Failure;
+}
+
+export function countFailures(runtime: Runtime, failures: readonly OwnedFailure[]): void {
+  for (const { owner, failure } of failures) {
+    runtime.metrics.failures.inc({ reason: failure.kind });
+    runtime.usage.add(`failed:${failure.kind}`, owner, 1);
+  }
   runtime.metrics.tasksEnded.inc({ place: 'failed' }, failures.length);
 }

@@ -225,13 +225,12 @@ function countJobs(runtime: Runtime, queue: string, jobs: Iterable<SeenJob>): vo
   tellJobCounts(runtime, queue, totals);
 }
 
-/** For the worker that writes the scaling signal, which may be another one. */
+/** For the workers that count the fleet and write the scaling signal, which may be other ones. */
 function tellJobCounts(
   { config, queues, log }: Runtime,
   queue: string,
   totals: ReadonlyMap<string, number>,
 ): void {
-  if (config.scalingSignalSeconds === 0) return;
   const of = (status: string): number => totals.get(status) ?? 0;
   const counts = { runnable: of('RUNNABLE'), running: of('RUNNING') };
   storeJobCounts(queues.redis, config.redisPrefix, [queue, counts]).catch((error: unknown) =>

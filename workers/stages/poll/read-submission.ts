@@ -14,6 +14,7 @@ import type { Runtime } from '../../runtime.ts';
 import { claimOwner } from '../submit/owner.ts';
 import type { PolledAttempt } from './apply.ts';
 import { writeAttempts } from './write-attempts.ts';
+import { countEnds } from './count-ends.ts';
 import { endCancelledJobs } from './end-cancelled.ts';
 import { rewriteScripts } from '../stage-script/rewrite-scripts.ts';
 import type { Progress } from './queue-memory.ts';
@@ -51,7 +52,7 @@ export async function readSubmission(
   }
   if (recorded.ended >= lacking) return recorded.next;
   const unrecorded = await judgeUnrecorded(runtime, submission, job);
-  return [...recorded.next, ...(await apply(runtime, unrecorded, look))];
+  return [...recorded.next, ...(await apply(runtime, submission, { polled: unrecorded, look }))];
 }
 
 /**
@@ -78,7 +79,7 @@ async function applyRecords(
     const polled = await judgeRecorded(runtime, submission, records);
     records.clear();
     applied.ended += polled.length;
-    append(applied.next, await apply(runtime, polled, look));
+    append(applied.next, await apply(runtime, submission, { polled, look }));
   };
   for await (const page of readResultRecords(runtime, submission, { fromMs, known, onPage })) {
     for (const [index, result] of page) {
@@ -189,16 +190,18 @@ async function adoptOwner(runtime: Runtime, submission: SubmissionRow): Promise<
 
 async function apply(
   runtime: Runtime,
-  polled: readonly PolledAttempt[],
-  { progress: { known, unwritten } }: SubmissionLook,
+  submission: SubmissionRow,
+  { polled, look }: { polled: readonly PolledAttempt[]; look: SubmissionLook },
 ): Promise<Nudge[]> {
   if (polled.length === 0) return [];
+  const { known, unwritten } = look.progress;
   await mendForged(runtime, polled);
   runtime.metrics.pollChanges.inc(polled.length);
   const { next, written } = await writeAttempts(runtime, polled, unwritten);
   runtime.passCrashPoint('poll.written');
   for (const { attempt, decision } of written)
     if (decision.do === 'finalize') known.add(attempt.arrayIndex);
+  await countEnds(runtime, submission, written);
   return next;
 }
 

@@ -9,7 +9,7 @@ import { dueAfter } from '../../../core/stall.ts';
 import { decideBlocked } from '../../../core/submission/decide-submit.ts';
 import { blockedSentence } from '../../../core/submission/waiting-reason.ts';
 import { inTransaction } from '../../../db/client.ts';
-import { failedTask, moveTasksEach, postponeTasks } from '../../../db/tasks.ts';
+import { failedTask, moveTasksEach, postponeTasks, readOwners } from '../../../db/tasks.ts';
 import { blockTemplate, type TemplateRow } from '../../../db/templates.ts';
 import type { Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
@@ -88,9 +88,10 @@ async function failTasks(runtime: Runtime, ids: number[], words: string): Promis
     moveTasksEach(session, 'fail', failures, details),
   );
   countMoves(runtime.metrics, 'stage-script', { fail: failed });
+  const owners = await readOwners(runtime.database.pool, ids);
   countFailures(
     runtime,
-    ids.map(() => failure),
+    ids.map((id) => ({ owner: owners.get(id) ?? '', failure })),
   );
   return afterEnds(runtime, ids);
 }
