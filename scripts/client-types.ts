@@ -8,6 +8,8 @@ import { CancelTasksReply, CancelTasksRequest } from '../api/routes/bulk-cancel.
 import { CacheExplanation, ScatterCacheExplanation } from '../api/routes/cache.ts';
 import * as cache from '../api/schemas/cache.ts';
 import { ServiceInfo } from '../api/routes/service-info.ts';
+import * as fleet from '../api/schemas/fleet.ts';
+import * as summaries from '../api/schemas/summaries.ts';
 import { Timeline } from '../api/routes/timeline.ts';
 import { Validation } from '../api/routes/validate.ts';
 import { LogLine } from '../api/schemas/logs.ts';
@@ -119,6 +121,16 @@ const named: Record<string, [schema: object, sentence: string]> = {
   WebhookMade: [WebhookMade, 'A created webhook with its secret, which is shown only once.'],
   DeliveryReply: [DeliveryReply, 'A delivery of a webhook: completed, pending or abandoned.'],
   DeliveryList: [DeliveryList, 'One page of deliveries, newest first.'],
+  Session: [fleet.Session, 'Who is calling, and what the token allows.'],
+  StageStatus: [fleet.StageStatus, 'What is at one stage, and who works on it.'],
+  Overview: [fleet.Overview, 'How the fleet is.'],
+  WorkerStatus: [fleet.WorkerStatus, 'A worker process of the fleet.'],
+  LaidAsideMessage: [fleet.LaidAsideMessage, 'A message that failed too many times.'],
+  TaskSummary: [summaries.TaskSummary, 'A task as a row of a table.'],
+  SummaryList: [summaries.SummaryList, 'One page of tasks, newest first.'],
+  FailureList: [summaries.FailureList, 'Failed tasks, grouped by reason.'],
+  RetryScatterReply: [summaries.RetryScatterReply, 'The scatter that retries another one.'],
+  ScatterSteps: [summaries.ScatterSteps, 'How long the tasks of a scatter spent in each step.'],
   Problem: [Problem, 'A problem with one field.'],
   Failure: [Failure, 'The body of every reply that is not 2xx.'],
 };

@@ -18,7 +18,9 @@ import { formatFacts, printable } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { waitForScatter, waitForTask } from '../wait-for-end.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';
-import { exitOfScatter, exitOfTask, showScatter, showTask } from './views.ts';
+import { showFailures } from './lists.ts';
+import { printResult, readFailures } from './printed.ts';
+import { exitOfScatter, exitOfTask, showScatter } from './views.ts';
 
 interface SubmitOptions extends ConnectionOptions {
   wait?: true;
@@ -41,7 +43,10 @@ function addSubmitCommand({ program, terminal, act }: CommandContext): void {
     .command('submit')
     .argument('<file>', 'a GA4GH TES 1.1 task as JSON; - reads stdin')
     .description('submit one task')
-    .option('--wait', 'wait until the task has ended; exit with 1 if it failed')
+    .option(
+      '--wait',
+      'wait until the task has ended, and print what it printed; exit with 1 if it failed',
+    )
     .option('--dry-run', 'submit nothing; print how it would run, and whether it would be a hit')
     .addHelpText(
       'after',
@@ -107,7 +112,7 @@ async function submit(file: string, options: SubmitOptions, terminal: Terminal):
   }
   const ended = await waitForTask(client, id, terminal);
   if (options.json) printJson(terminal, ended);
-  else showTask(ended, terminal);
+  else await printResult(client, ended, terminal);
   return exitOfTask(ended);
 }
 
@@ -124,7 +129,7 @@ function showDryRun(
       ['client', client],
       ...warnings.map((warning) => ['warning', warning] as const),
     ] as const;
-    printLine(terminal.out, formatFacts(facts));
+    printLine(terminal.out, formatFacts(facts, terminal));
     for (const line of cache.explanation) printLine(terminal.out, printable(line));
   }
   return 0;
@@ -161,7 +166,12 @@ async function scatter(
   }
   const ended = await waitForScatter(client, id, terminal);
   if (options.json) printJson(terminal, ended);
-  else showScatter(ended, terminal);
+  else {
+    showScatter(ended, terminal);
+    const failed =
+      ended.places.failed > 0 ? await readFailures(client, { scatter: id }) : undefined;
+    if (failed) showFailures(failed, terminal);
+  }
   return exitOfScatter(ended);
 }
 
