@@ -89,7 +89,7 @@ interface PutCondition {
 }
 
 /** A body that need not fit into memory: up to 5 GiB. It is sent once, without a retry. */
-export interface StreamedBody {
+interface StreamedBody {
   stream: Readable;
   sizeBytes: number;
 }
@@ -160,7 +160,7 @@ export interface ObjectStoreOptions {
   endpoint?: S3Endpoint;
 }
 
-interface S3Endpoint {
+export interface S3Endpoint {
   url: string;
   region: string;
   accessKeyId: string;

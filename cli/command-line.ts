@@ -8,6 +8,7 @@ import { addEventCommands } from './commands/events.ts';
 import { addFileCommands } from './commands/files.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
+import { addReportCommand } from './commands/report.ts';
 import { addRestoreCommand } from './commands/restore.ts';
 import { addCacheCommands } from './commands/cache/commands.ts';
 import { addCromwellCommands } from './commands/cromwell-proxy.ts';
@@ -39,6 +40,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   addTaskCommands(context);
   addEventCommands(context);
   addFileCommands(context);
+  addReportCommand(context);
   addCacheCommands(context);
   addDefinitionCommands(context);
   addRestoreCommand(context);

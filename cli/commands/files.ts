@@ -5,12 +5,12 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import type { ObjectStore } from '../../aws/s3.ts';
+import type { ObjectStore, S3Endpoint } from '../../aws/s3.ts';
 import { readConfig } from '../../config.ts';
 import { parseS3Url } from '../../core/files/s3-url.ts';
 import { WrongUse } from '../errors.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
-import { findStack } from '../local-stacks.ts';
+import { findStack, type FoundStack } from '../local-stacks.ts';
 import { formatLocalTime } from '../output/when.ts';
 import { printJsonLine, printLine, type Terminal } from '../output/terminal.ts';
 import type { CommandContext } from './context.ts';
@@ -92,24 +92,16 @@ async function withFiles(
   const config = readConfig(environment);
   const isNamed = NAMES_S3.some((name) => environment[name]);
   const stack = isNamed ? undefined : await findStack(url ?? config.clientUrl);
+  const endpoint = stack && endpointOf(stack);
   const [{ openObjectStore }, { createMetrics }] = await Promise.all([
     import('../../aws/s3.ts'),
     import('../../telemetry/metrics.ts'),
   ]);
-  const local = stack?.environment;
-  const endpoint = local?.['AWS_ENDPOINT_URL_S3'];
   const files = openObjectStore({
     metrics: createMetrics(),
     pathStyle: config.s3PathStyle === 'yes' || endpoint !== undefined,
     requesterPays: config.requesterPays,
-    ...(endpoint !== undefined && {
-      endpoint: {
-        url: endpoint,
-        region: local?.['AWS_REGION'] ?? 'us-east-1',
-        accessKeyId: local?.['AWS_ACCESS_KEY_ID'] ?? 'local',
-        secretAccessKey: local?.['AWS_SECRET_ACCESS_KEY'] ?? 'local',
-      },
-    }),
+    ...(endpoint && { endpoint }),
   });
   try {
     return await run(files);
@@ -118,6 +110,20 @@ async function withFiles(
   } finally {
     files.close();
   }
+}
+
+/** Undefined for a stack that uses another S3. */
+function endpointOf({ environment }: FoundStack): S3Endpoint | undefined {
+  const url = environment['AWS_ENDPOINT_URL_S3'];
+  const of = (name: string): string => environment[name] ?? '';
+  return url === undefined
+    ? undefined
+    : {
+        url,
+        region: of('AWS_REGION'),
+        accessKeyId: of('AWS_ACCESS_KEY_ID'),
+        secretAccessKey: of('AWS_SECRET_ACCESS_KEY'),
+      };
 }
 
 /** The SDK's own words assume that its reader wrote the program. */

@@ -30,21 +30,28 @@ export async function printResult(
   task: TesTaskFull,
   terminal: Terminal,
 ): Promise<void> {
-  const executors = task.executors ?? [];
-  let last = '';
-  for (const executor of executors.keys()) {
-    const text = await ifAny(client.logs(task.id, { stream: 'stdout', executor }));
-    if (text === undefined || text === '') continue;
-    terminal.out.write(text);
-    last = text;
-  }
-  if (last !== '' && !last.endsWith('\n') && terminal.outIsLive) printLine(terminal.out);
+  await printStdout(client, task, terminal);
   if (exitOfTask(task) === exitCodes.ok) {
     for (const { url } of finalLog(task)?.outputs ?? []) printLine(terminal.err, `wrote ${url}`);
     return;
   }
   for (const line of finalLog(task)?.system_logs ?? []) printLine(terminal.err, line);
   await printEndOfStderr(client, task, terminal);
+}
+
+async function printStdout(
+  client: Client,
+  { id, executors = [] }: TesTaskFull,
+  { out, outIsLive }: Terminal,
+): Promise<void> {
+  let last = '';
+  for (const executor of executors.keys()) {
+    const text = await ifAny(client.logs(id, { stream: 'stdout', executor }));
+    if (text === undefined || text === '') continue;
+    out.write(text);
+    last = text;
+  }
+  if (last !== '' && !last.endsWith('\n') && outIsLive) printLine(out);
 }
 
 /** Of the last executor that ran: it is the one that failed. */

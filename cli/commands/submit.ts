@@ -6,6 +6,9 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type {
   CacheMode,
+  Client,
+  ScatterAccepted,
+  ScatterReply,
   ScatterRequest,
   TesTask,
   Validation,
@@ -148,10 +151,7 @@ async function scatter(
   }
   const client = connect(options, terminal);
   const accepted = isLines
-    ? await client.submitLines(Readable.toWeb(await openInput(file, terminal)), {
-        name: options.name,
-        cache: options.cache as CacheMode,
-      })
+    ? await submitLines(client, file, options, terminal)
     : await client.submitScatter((await readJsonFile(file, terminal)) as ScatterRequest);
   const { id, tasks, equal_rows: equal } = accepted;
   if (equal > 0)
@@ -166,13 +166,26 @@ async function scatter(
   }
   const ended = await waitForScatter(client, id, terminal);
   if (options.json) printJson(terminal, ended);
-  else {
-    showScatter(ended, terminal);
-    const failed =
-      ended.places.failed > 0 ? await readFailures(client, { scatter: id }) : undefined;
-    if (failed) showFailures(failed, terminal);
-  }
+  else await showEnded(client, ended, terminal);
   return exitOfScatter(ended);
+}
+
+const submitLines = async (
+  client: Client,
+  file: string,
+  { name, cache }: ScatterOptions,
+  terminal: Terminal,
+): Promise<ScatterAccepted> =>
+  client.submitLines(Readable.toWeb(await openInput(file, terminal)), {
+    name,
+    cache: cache as CacheMode,
+  });
+
+async function showEnded(client: Client, ended: ScatterReply, terminal: Terminal): Promise<void> {
+  showScatter(ended, terminal);
+  if (ended.places.failed === 0) return;
+  const failed = await readFailures(client, { scatter: ended.id });
+  if (failed) showFailures(failed, terminal);
 }
 
 async function openInput(file: string, terminal: Terminal): Promise<Readable> {

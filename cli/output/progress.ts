@@ -72,7 +72,7 @@ const WIDEST_BAR = 60;
 const PERCENT_CELLS = 6;
 
 /** `━━━━━━━━────────  50 %` */
-export function formatBar(share: number, columns: number, colour: boolean): string {
+function formatBar(share: number, columns: number, colour: boolean): string {
   const cells = Math.max(10, Math.min(WIDEST_BAR, columns - PERCENT_CELLS - 1));
   const full = Math.floor(Math.max(0, Math.min(1, share)) * cells);
   const percent = `${Math.floor(share * 100)} %`.padStart(PERCENT_CELLS);

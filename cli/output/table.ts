@@ -36,10 +36,7 @@ const longestWord = (texts: readonly string[]): number =>
  * Takes what is too much from the widest column again and again: first down to its longest word, so
  * that lines break between words, then, where that is not enough, further.
  */
-export function fitWidths(
-  wanted: readonly { natural: number; word: number }[],
-  room: number,
-): number[] {
+function fitWidths(wanted: readonly { natural: number; word: number }[], room: number): number[] {
   const widths = wanted.map(({ natural }) => natural);
   const shrink = (least: readonly number[]): void => {
     for (;;) {
