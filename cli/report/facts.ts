@@ -29,7 +29,7 @@ export interface TaskBar {
 }
 
 /** What tasks used of what they asked for, where their hosts measured it. */
-export interface Used {
+interface Used {
   tasks: number;
   /** Middle share of the memory asked for. */
   memoryShare?: number;
@@ -114,6 +114,7 @@ function ranMs({ start_time: start, end_time: end }: TesTaskLog, nowMs: number):
 function barOf(task: TesTaskFull, input: ReportInput): TaskBar {
   const latest = finalLog(task);
   const isHit = latest?.metadata?.['cache'] === 'hit';
+  // The log of a hit begins when the task was accepted; nothing ran.
   const startedMs = isHit ? undefined : timeOf(latest?.start_time);
   const endedMs = hasEnded(task.state) ? (timeOf(latest?.end_time) ?? startedMs) : undefined;
   return {
@@ -121,13 +122,17 @@ function barOf(task: TesTaskFull, input: ReportInput): TaskBar {
     name: task.name ?? '',
     state: task.state,
     isHit,
-    attempts: isHit ? 0 : task.logs.filter(({ start_time: start }) => start !== undefined).length,
     createdMs: Date.parse(task.creation_time),
     ...(startedMs !== undefined && { startedMs }),
     ...(endedMs !== undefined && { endedMs }),
-    cost: isHit ? 0 : costOf(task, input),
+    ...(isHit ? { attempts: 0, cost: 0 } : spentBy(task, input)),
   };
 }
+
+const spentBy = (task: TesTaskFull, input: ReportInput): Pick<TaskBar, 'attempts' | 'cost'> => ({
+  attempts: task.logs.filter(({ start_time: start }) => start !== undefined).length,
+  cost: costOf(task, input),
+});
 
 /** Every attempt costs, also one that is lost. */
 function costOf(
