@@ -60,7 +60,8 @@ export async function startLocalS3Program(
     title: 'the local S3',
     name: 's3',
     script: 'packages/local-aws/s3/main.ts',
-    args: ['--data', dataFolder],
+    // A newcomer has no bucket, and nothing here costs anything.
+    args: ['--data', dataFolder, '--buckets-on-demand'],
     environment,
   });
 }
