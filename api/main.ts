@@ -1,4 +1,5 @@
 /** Starts the API process: opens its dependencies, listens, and closes everything again. */
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ConfigError, type Config } from '../config.ts';
 import { createEcrLogins } from '../aws/ecr-login.ts';
@@ -14,18 +15,20 @@ import { openObjectSums } from '../db/object-sums.ts';
 import { openDatabase } from '../db/client.ts';
 import { openFleetClock } from '../db/fleet-clock.ts';
 import { asDependency } from '../db/watch.ts';
-import { openQueues } from '../queues/queues.ts';
+import { readLogLevel } from '../queues/log-level.ts';
+import { openQueues, type Queues } from '../queues/queues.ts';
 import { requireUsableRedis } from '../queues/shard.ts';
 import { openImages } from '../registry/open.ts';
 import { watchClock } from '../telemetry/clock.ts';
 import { reportMysql, reportRedis } from '../telemetry/dependencies.ts';
-import { createLog } from '../telemetry/log.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
+import { createLog, logLevels, setLogLevel } from '../telemetry/log.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { createApp } from './app.ts';
 import { messageOf } from './error-message.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import type { LogObjects } from './tasks/logs.ts';
 import { withImages } from './tasks/images.ts';
+import { openPrices } from './prices.ts';
 import { watchInstallation } from './watch-installation.ts';
 
 export interface RunningApi {
@@ -52,13 +55,14 @@ export async function startApi(config: Config): Promise<RunningApi> {
   });
   const identities = {
     objects,
-    prefersSha256: config.cacheSharing === 'sha256',
     memo: openObjectSums(database.pool, nowMs),
-    etags: createEtagTrust({ distrusted: config.distrustedEtags }),
+    ...identityRules(config),
   };
   const jobQueues = openQueueCheck({ config, queues, metrics, log });
   const images = openImagesFor({ config, database, metrics, log, nowMs });
+  const level = followLogLevel(queues, config);
   const closeDependencies = async (): Promise<void> => {
+    level.close();
     clock.close();
     await images?.close();
     await Promise.allSettled([queues.close(), database.close()]);
@@ -80,9 +84,10 @@ export async function startApi(config: Config): Promise<RunningApi> {
       resolveComponents: async (tasks) =>
         resolveComponents(identities, await withImages(images, config, tasks)),
       jobQueues,
+      prices: await openPrices(config),
       canonicalSpecs: (tasks) => canonicalSpecs(identities, tasks),
       nowMs,
-      ...(await readTls(config)),
+      ...(await readTls(config, metrics)),
     });
     const url = await app.listen({ host: config.host, port: config.port });
     log.info({ event: 'listening', url }, 'listening');
@@ -99,6 +104,25 @@ export async function startApi(config: Config): Promise<RunningApi> {
     await closeDependencies();
     throw error;
   }
+}
+
+const identityRules = ({ cacheSharing, distrustedEtags }: Config) => ({
+  prefersSha256: cacheSharing === 'sha256',
+  etags: createEtagTrust({ distrusted: distrustedEtags }),
+});
+
+const LEVEL_LOOK_MS = 5000;
+
+/** Another process of the API may have been asked. */
+function followLogLevel({ redis }: Queues, { redisPrefix }: Config): { close(): void } {
+  let was: string | undefined;
+  const look = async (): Promise<void> => {
+    const wanted = await readLogLevel(redis, redisPrefix);
+    if (wanted !== was) setLogLevel(logLevels.find((level) => level === wanted));
+    was = wanted;
+  };
+  const timer = setInterval(() => void look().catch(() => undefined), LEVEL_LOOK_MS).unref();
+  return { close: () => clearInterval(timer) };
 }
 
 function openLogObjects(objects: ObjectStore, { bucket, bucketPrefix }: Config): LogObjects {
@@ -173,18 +197,33 @@ const openImagesFor = ({
   });
 
 /** Rejects with a ConfigError when a file cannot be read, or only one is set. */
-async function readTls({ tlsKey, tlsCert }: Config): Promise<Pick<ApiDependencies, 'tls'>> {
+async function readTls(
+  { tlsKey, tlsCert }: Config,
+  metrics: Metrics,
+): Promise<Pick<ApiDependencies, 'tls'>> {
   if (tlsKey === '' && tlsCert === '') return {};
   if (tlsKey === '' || tlsCert === '')
     throw new ConfigError(
       'BATCHWELL_TLS_KEY and BATCHWELL_TLS_CERT must be set together. Set the other one, or neither.',
     );
+  const cert = await readPem('BATCHWELL_TLS_CERT', tlsCert);
+  metrics.certificateEnd.set(endOfCertificate(cert) / 1000);
   return {
     tls: {
       key: await readPem('BATCHWELL_TLS_KEY', tlsKey),
-      cert: await readPem('BATCHWELL_TLS_CERT', tlsCert),
+      cert,
     },
   };
+}
+
+function endOfCertificate(pem: string): number {
+  try {
+    return new X509Certificate(pem).validToDate.getTime();
+  } catch (error) {
+    throw new ConfigError(
+      `BATCHWELL_TLS_CERT does not begin with a PEM certificate: ${messageOf(error)}. Check the file.`,
+    );
+  }
 }
 
 const readPem = (variable: string, path: string): Promise<string> =>

@@ -15,6 +15,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { listPage } from './listing.ts';
 import type { Budget } from './budget.ts';
 import { addHeadersTo } from './request-middleware.ts';
+import { watchCredentials } from './credentials.ts';
 import { observeRequests } from './observe.ts';
 import { yieldToPressure } from './pressure.ts';
 import {
@@ -187,6 +188,7 @@ export function openObjectStore({
   // Outside of the count: a request that waits for the budget is not sent yet.
   if (budget) yieldToPressure(client, budget);
   observeRequests(client, 's3', metrics);
+  const unwatch = watchCredentials(client, metrics);
 
   const tools = {
     client,
@@ -210,7 +212,10 @@ export function openObjectStore({
         ? abortEmptyUploads(client, placeOf(url))
         : abortUpload(client, placeOf(url), uploadId),
     ensureBucket: (bucket) => ensureBucket(client, bucket),
-    close: () => client.destroy(),
+    close() {
+      unwatch();
+      client.destroy();
+    },
   };
 }
 

@@ -8,6 +8,7 @@ import type { CommandContext } from './commands/context.ts';
 import { addEventCommands } from './commands/events.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addRestoreCommand } from './commands/restore.ts';
 import { addCacheCommands } from './commands/cache/commands.ts';
 import { addCromwellCommands } from './commands/cromwell-proxy.ts';
@@ -32,6 +33,7 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   addFleetCommands(context);
   addSubmitCommands(context);
   addTaskCommands(context);
+  addDoctorCommand(context);
   addEventCommands(context);
   addCacheCommands(context);
   addDefinitionCommands(context);

@@ -11,6 +11,9 @@ export interface OpenAttempt {
   number: number;
   submissionId: number;
   arrayIndex: number;
+  /** Of its task, and when that was accepted. */
+  owner: string;
+  createdMs: number;
   /** The place of its task. A cancelled task keeps an open attempt until its job has ended. */
   place: Place;
   hostLosses: number;
@@ -21,6 +24,7 @@ export interface OpenAttempt {
 
 const OPEN_ATTEMPTS = `SELECT attempts.task_id AS taskId, attempts.number,
     attempts.submission_id AS submissionId, attempts.array_index AS arrayIndex, tasks.place,
+    tasks.owner, tasks.created_ms AS createdMs,
     tasks.host_losses AS hostLosses, tasks.host_faults AS hostFaults,
     tasks.memory_growths AS memoryGrowths,
     tasks.transient_failures AS transientFailures

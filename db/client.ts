@@ -5,7 +5,7 @@
 import { createPool, type Pool } from 'mysql2/promise';
 import { fileURLToPath } from 'node:url';
 import type { Lease, Session, Timeout } from './borrowed-connection.ts';
-import { connectionOptions, openPool, type BoundedPool } from './pool.ts';
+import { connectionOptions, openPool, type BoundedPool, type PoolCounts } from './pool.ts';
 import { selectFirst } from './rows.ts';
 import { openTrips, type Trips } from './trips.ts';
 import { DatabaseUnavailable, errorCode, hadNoAnswer, OutcomeUnknown } from './unavailable.ts';
@@ -24,6 +24,10 @@ export interface Database {
   look(): Promise<Standing>;
   /** As it was when last looked at: every 2 s, and after a statement without an answer. */
   standing(): Standing;
+  /** Of the pool for single statements and transactions. */
+  connections(): PoolCounts;
+  /** Since when no primary answers, by this host's clock; undefined while one does. */
+  awaySinceMs(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -50,6 +54,7 @@ const CONNECTIONS_FOR_TRIPS = 4;
 /** Opens pools, and watches whether their server is a primary that answers. */
 export function openDatabase(options: DatabaseOptions): Database {
   let standing: Standing = { up: true };
+  let awayMs: number | undefined;
   const hooks = {
     onTimeout(what: Timeout) {
       options.onTimeout?.(what);
@@ -74,6 +79,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const watch = openWatch(options.url, {
     onChange(changed) {
       standing = changed;
+      awayMs = changed.up ? undefined : (awayMs ?? Date.now());
       if (!changed.up)
         for (const one of pools)
           one.refuse(new DatabaseUnavailable(changed.outage, changed.message));
@@ -95,6 +101,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     leaseForTrips: () => leaseOf(tripsPool),
     look: () => watch.look(),
     standing: () => standing,
+    connections: () => pool.counts(),
+    awaySinceMs: () => awayMs,
     async close() {
       watch.close();
       await Promise.all(pools.map((one) => one.end()));

@@ -18,7 +18,16 @@ export interface PoolOptions {
   takesMany?: boolean;
 }
 
+export interface PoolCounts {
+  /** Connections that statements use now. */
+  used: number;
+  /** Statements that wait for a connection. */
+  waitedFor: number;
+  limit: number;
+}
+
 export interface BoundedPool {
+  counts(): PoolCounts;
   /** A connection to a primary. @throws DatabaseUnavailable */
   lease(): Promise<Lease>;
   /** No connection that was opened before is used again. */
@@ -78,10 +87,8 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
   const line = openLine(pool, { statementMs, ...hooks });
   let generation = 0;
   pool.pool.on('connection', (core) => {
-    members.set(
-      core,
-      openMember(core, generation, () => members.delete(core)),
-    );
+    const forget = (): boolean => members.delete(core);
+    members.set(core, openMember(core, generation, forget));
   });
 
   const leaseOf = (connection: PoolConnection, member: Member): Lease =>
@@ -98,6 +105,7 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
     }));
 
   return {
+    counts: () => countsOf(options, members, line.length()),
     async lease() {
       for (;;) {
         const connection = await line.take();
@@ -128,6 +136,16 @@ export function openPool(options: PoolOptions, hooks: LeaseHooks): BoundedPool {
     },
   };
 }
+
+const countsOf = (
+  { connections: limit }: PoolOptions,
+  members: ReadonlyMap<object, Member>,
+  waitedFor: number,
+): PoolCounts => ({
+  used: [...members.values()].filter(({ lease }) => lease !== undefined).length,
+  waitedFor,
+  limit,
+});
 
 function openMember(core: CoreConnection, generation: number, forget: () => void): Member {
   // A failure here shows when it is used. Without a callback it would end the process.
@@ -188,6 +206,7 @@ function openLine(pool: Pool, { statementMs, onTimeout }: Limit) {
         waiting.delete(reject);
       }
     },
+    length: () => waiting.size,
     refuse(error: DatabaseUnavailable): void {
       for (const reject of waiting) reject(error);
     },

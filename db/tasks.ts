@@ -104,6 +104,20 @@ export async function lockUnpacked(session: Session, ids: readonly number[]): Pr
   return new Set(rows.map(({ id }) => id));
 }
 
+/** Of these tasks, by id. */
+export async function readOwners(
+  session: Session,
+  ids: readonly number[],
+): Promise<Map<number, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await select<{ id: number; owner: string }>(
+    session,
+    'SELECT id, owner FROM tasks WHERE id IN (?)',
+    [ids],
+  );
+  return new Map(rows.map(({ id, owner }) => [id, owner]));
+}
+
 export interface MoveDetails {
   nowMs: number;
   /** When the sweeper looks at it. Null for an end, or while its submission is watched instead. */

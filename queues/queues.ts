@@ -20,12 +20,16 @@ export interface Queues {
   depth(stage: Stage): Promise<QueueDepth>;
   readonly byStage: QueueByStage;
   readonly redis: Redis;
+  /** Since when Redis does not serve, by the clock of `nowMs`; undefined while it does. */
+  awaySinceMs(): number | undefined;
   close(): Promise<void>;
 }
 
 interface QueueDepth {
   waiting: number;
   delayed: number;
+  /** Of the delayed ones, those that a worker of the stage should have taken some time ago. */
+  overdue: number;
   active: number;
   failed: number;
   /**
@@ -66,11 +70,16 @@ export function openQueues(options: QueueOptions): Queues {
     new Queue(stage, { connection: redis, prefix: options.prefix }, backend);
   const byStage = Object.fromEntries(stages.map((stage) => [stage, open(stage)])) as QueueByStage;
 
-  watchStanding(redis, Object.values(byStage), options.onChange ?? (() => undefined));
+  let awayMs: number | undefined;
+  watchStanding(redis, Object.values(byStage), (standing) => {
+    awayMs = standing.up ? undefined : (awayMs ?? nowMs());
+    options.onChange?.(standing);
+  });
 
   return {
     byStage,
     redis,
+    awaySinceMs: () => awayMs,
     nudge: (nudges, delayMs = 0) =>
       addMessages(byStage, nudges, {
         delayMs,
@@ -78,7 +87,7 @@ export function openQueues(options: QueueOptions): Queues {
         retryMs: options.retryMs ?? RETRY_MS,
         nowMs: nowMs(),
       }),
-    depth: (stage) => depthOf(byStage[stage], nowMs()),
+    depth: (stage) => depthOf(redis, byStage[stage], nowMs()),
     async close() {
       await closeInTime(
         Promise.all(Object.values(byStage).map((queue) => queue.close())),
@@ -155,12 +164,21 @@ function jobOptions(
   };
 }
 
-async function depthOf(queue: Queue, nowMs: number): Promise<QueueDepth> {
+/** BullMQ takes delayed messages within seconds of their time. */
+const OVERDUE_MS = 15_000;
+/** BullMQ keeps delayed messages by their time in ms, with 12 bits for their order. */
+const SCORE_PER_MS = 0x1000;
+
+const countOverdue = (redis: Redis, queue: Queue, beforeMs: number): Promise<number> =>
+  redis.zcount(queue.toKey('delayed'), 0, beforeMs * SCORE_PER_MS);
+
+async function depthOf(redis: Redis, queue: Queue, nowMs: number): Promise<QueueDepth> {
   const counts = await queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active', 'failed');
   const first = [...(await queue.getWaiting(0, 0)), ...(await queue.getPrioritized(0, 0))];
   return {
     waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0),
     delayed: counts['delayed'] ?? 0,
+    overdue: await countOverdue(redis, queue, nowMs - OVERDUE_MS),
     active: counts['active'] ?? 0,
     failed: counts['failed'] ?? 0,
     oldestMs: first.map((job) => waitedMs(job, nowMs)).reduce((a, b) => Math.max(a, b), 0),

@@ -64,13 +64,13 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'telemetry',
-    rooms: ['core'],
+    rooms: ['core', 'package.json'],
     packages: [NODE, 'pino', 'prom-client'],
     reason: 'Every part of the fleet counts through telemetry, so it depends on none of them.',
   },
   {
     folder: 'workers',
-    rooms: ['core', ...EDGES, 'config.ts'],
+    rooms: ['core', ...EDGES, 'config.ts', 'package.json'],
     packages: [NODE],
     reason: 'Workers and the API scale separately. The SDK stops at aws/, the ORM at db/.',
     exceptions: [
@@ -151,20 +151,45 @@ export const rooms: readonly Room[] = [
       'The local AWS is tested with the AWS SDK alone, so that it can be published by itself.',
   },
   {
+    folder: 'packages/disk',
+    rooms: [],
+    packages: [NODE, '@aws-sdk/client-ec2'],
+    reason: 'The disk daemon runs on hosts without the fleet: EC2 is all that it knows of AWS.',
+    exceptions: [
+      {
+        file: 'packages/disk/bundle.ts',
+        packages: ['esbuild'],
+        reason: 'bundle.ts makes the bundle and is not part of it.',
+      },
+    ],
+  },
+  {
+    folder: 'packages/disk/test',
+    rooms: ['packages/disk'],
+    packages: [NODE, 'vitest', 'fast-check'],
+    reason: 'These tests play EC2 and a host themselves, so that they can be told apart from ours.',
+  },
+  {
     folder: 'examples',
     rooms: ['packages/client'],
     packages: [NODE, '@batchwell/client', 'bullmq'],
     reason: 'An example is a file that a reader copies into a project of their own.',
   },
   {
+    folder: 'web',
+    rooms: ['packages/client'],
+    packages: ['preact', 'preact/*'],
+    reason: 'The page runs in browsers. It knows the API as any other client does.',
+  },
+  {
     folder: 'ops',
     rooms: ['core', 'telemetry'],
-    packages: [],
+    packages: ['@grafana/grafana-foundation-sdk'],
     reason: 'The dashboard is made of the metrics catalogue and the names of places.',
   },
   {
     folder: 'infra',
-    rooms: ['stager', 'packages/local-aws', 'cli', 'aws', 'telemetry'],
+    rooms: ['stager', 'packages/local-aws', 'packages/disk', 'cli', 'aws', 'telemetry'],
     packages: [
       NODE,
       ...SDK,

@@ -49,6 +49,13 @@ export const processes = {
       choices: ['yes', 'no'],
       effect: 'Whether the API also accepts tasks from the BullMQ queue intake.',
     }),
+    priceFile: text({
+      variable: 'BATCHWELL_PRICE_FILE',
+      fallback: '',
+      effect:
+        'JSON file with your prices of a vCPU and of a GiB of memory per hour, for the cost that ' +
+        'the metrics show: docs/metrics.md has its form. List prices of us-east-1 when empty.',
+    }),
     postsPerMinute: whole({
       variable: 'BATCHWELL_POSTS_PER_MINUTE',
       fallback: 0,

@@ -1,8 +1,17 @@
-import { text, whole, type Section } from './setting.ts';
+import { HOUR_MS, SECOND_MS, text, whole, type Section } from './setting.ts';
 
 export const scaling = {
-  heading: 'Scaling signal',
+  heading: 'Counts of the fleet and scaling signal',
   settings: {
+    fleetCountMs: whole({
+      variable: 'BATCHWELL_FLEET_COUNT_MS',
+      fallback: 15 * SECOND_MS,
+      unit: 'ms',
+      range: [500, HOUR_MS],
+      effect:
+        'How often one worker of the fleet counts tasks by place and owner for the metrics. A count ' +
+        'that takes long is made less often, so that it costs MySQL at most a fiftieth of its time.',
+    }),
     scalingSignalSeconds: whole({
       variable: 'BATCHWELL_SCALING_SIGNAL_SECONDS',
       fallback: 0,

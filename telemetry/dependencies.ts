@@ -56,6 +56,16 @@ export async function checkDependencies(
   return errors;
 }
 
+/** Of the pool of this process, now. */
+export function reportConnections(
+  metrics: Metrics,
+  { used, waitedFor, limit }: { used: number; waitedFor: number; limit: number },
+): void {
+  metrics.databaseConnections.set({ state: 'used' }, used);
+  metrics.databaseConnections.set({ state: 'waited-for' }, waitedFor);
+  metrics.databaseConnectionsLimit.set(limit);
+}
+
 /** A connection that hangs counts as one that fails. */
 async function check(ask: () => Promise<unknown>): Promise<string> {
   let timer: NodeJS.Timeout | undefined;

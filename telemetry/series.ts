@@ -14,7 +14,7 @@ interface DeclaredFromZero<L extends string> extends Declared<L> {
   startsAt?: readonly LabelValues<NoInfer<L>>[];
 }
 
-interface DeclaredHistogram<L extends string> extends Declared<L> {
+interface DeclaredHistogram<L extends string> extends DeclaredFromZero<L> {
   buckets: readonly number[];
 }
 
@@ -38,12 +38,16 @@ export function gauge<const L extends string = never>({
   return metric;
 }
 
-export const histogram = <const L extends string = never>({
+export function histogram<const L extends string = never>({
   labels = [],
+  startsAt = [],
   buckets,
   ...declared
-}: DeclaredHistogram<L>): Histogram<L> =>
-  new Histogram<L>({ ...declared, labelNames: labels, buckets: [...buckets] });
+}: DeclaredHistogram<L>): Histogram<L> {
+  const metric = new Histogram<L>({ ...declared, labelNames: labels, buckets: [...buckets] });
+  for (const values of startsAt) metric.zero(values);
+  return metric;
+}
 
 /** Every value of one label. */
 export const withLabel = <const L extends string>(
@@ -59,5 +63,9 @@ export const pairs = <const A extends string, const B extends string>(
 
 export const DURATION_BUCKETS_S = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+];
+/** Up to seven days. */
+export const SPAN_BUCKETS_S = [
+  0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 7200, 14_400, 43_200, 86_400, 172_800, 604_800,
 ];
 export const WAIT_BUCKETS_S = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600];

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { stages } from '../core/places.ts';
 import { requirePrimaryNow } from '../db/client.ts';
 import { pingRedis } from '../queues/connect.ts';
-import { checkDependencies } from '../telemetry/dependencies.ts';
+import { checkDependencies, reportConnections } from '../telemetry/dependencies.ts';
 import type { Runtime } from './runtime.ts';
 
 export interface MetricsServer {
@@ -44,6 +44,7 @@ async function answer(
     const { redis } = await look(runtime);
     if (redis === '') await readDepths(runtime);
     else forgetDepths(runtime);
+    reportConnections(runtime.metrics, runtime.database.connections());
     reply
       .writeHead(200, { 'content-type': runtime.metrics.registry.contentType })
       .end(await runtime.metrics.registry.metrics());

@@ -16,7 +16,12 @@ import { runMessage } from './isolation/run-message.ts';
 
 export interface RunningStage {
   stage: Stage;
+  /** Messages that it works on at once, at most. */
+  concurrency: number;
   /** Takes no new messages and waits for the present ones. */
+  pause(): Promise<void>;
+  resume(): void;
+  /** Pauses for good. */
   close(): Promise<void>;
 }
 
@@ -31,6 +36,8 @@ export function runStage<S extends Stage>(
   stage: S,
   concurrency = pipeline[stage].concurrency,
 ): RunningStage {
+  runtime.metrics.stageConcurrency.set({ stage }, concurrency);
+  runtime.metrics.stageWorkers.set({ stage }, 1);
   const connection = connectRedis(runtime.config.redisUrl, runtime.config.redisPrefix);
   const log = runtime.log.child({ stage });
   const worker = new Worker<Messages[S]>(
@@ -50,15 +57,35 @@ export function runStage<S extends Stage>(
     fleetTimeBackend(runtime.nowMs),
   );
   worker.on('failed', (job, error) =>
-    log.error({ messageId: job?.id, tries: job?.attemptsMade, err: error }, 'message-failed'),
+    log.error(
+      { messageId: job?.id, tries: job?.attemptsMade, ...namesIn(job?.data), err: error },
+      'message-failed',
+    ),
   );
   worker.on('error', (error) => log.error({ err: error }, 'worker-error'));
   return {
     stage,
+    concurrency,
+    pause: () => worker.pause(),
+    resume: () => worker.resume(),
     async close() {
+      runtime.metrics.stageWorkers.set({ stage }, 0);
       await closeInTime(worker.close(), () => connection.status === 'ready' && canProceed(runtime));
       connection.disconnect();
     },
+  };
+}
+
+const MOST_NAMED = 20;
+
+/** What the message is about: tasks by the keys of their rows, a shape, submissions, or a job queue. */
+function namesIn(message: Messages[Stage] | undefined): Record<string, unknown> {
+  if (!message) return {};
+  if (!('tasks' in message)) return { ...message };
+  const { tasks } = message;
+  return {
+    tasks: tasks.slice(0, MOST_NAMED),
+    ...(tasks.length > MOST_NAMED && { moreTasks: tasks.length - MOST_NAMED }),
   };
 }
 
@@ -76,13 +103,16 @@ async function work<S extends Stage>(
       { stage },
       Math.max(0, (job.processedOn ?? 0) - job.timestamp - (job.opts.delay ?? 0)) / 1000,
     );
+  metrics.stageActive.inc({ stage });
   const stop = metrics.messageSeconds.startTimer({ stage });
   const delivery = { tries: job.attemptsMade + 1, mostTries: TRIES };
-  const outcome = await runMessage(runtime, stage, message, delivery).catch((error: unknown) => {
-    metrics.messages.inc({ stage, outcome: 'error' });
-    if (!isDatabaseAway(error)) throw error;
-    runtime.log.warn({ stage, messageId: job.id, error: messageOf(error) }, 'message-put-off');
-  });
+  const outcome = await runMessage(runtime, stage, message, delivery)
+    .finally(() => metrics.stageActive.dec({ stage }))
+    .catch((error: unknown) => {
+      metrics.messages.inc({ stage, outcome: 'error' });
+      if (!isDatabaseAway(error)) throw error;
+      runtime.log.warn({ stage, messageId: job.id, error: messageOf(error) }, 'message-put-off');
+    });
   if (!outcome) return putOff(job, token, AWAY_MS);
   stop();
   metrics.messages.inc({ stage, outcome: outcome.do });

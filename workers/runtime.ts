@@ -20,6 +20,7 @@ import { isDatabaseAway } from '../db/unavailable.ts';
 import { openObjectSums } from '../db/object-sums.ts';
 import { createTemplateCache, type TemplateCache } from '../db/templates.ts';
 import type { Nudge } from '../queues/messages.ts';
+import type { Prices } from '../core/cost/prices.ts';
 import { openQueues, type Queues } from '../queues/queues.ts';
 import type { ImageDigests } from '../registry/image-digests.ts';
 import { openImages } from '../registry/open.ts';
@@ -27,7 +28,9 @@ import { watchClock } from '../telemetry/clock.ts';
 import { reportMysql, reportRedis } from '../telemetry/dependencies.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { createUsage, type Usage } from '../telemetry/usage.ts';
 import type { CrashPoint } from './crash-points.ts';
+import { openPrices } from './prices.ts';
 
 export interface Runtime {
   config: Config;
@@ -45,6 +48,9 @@ export interface Runtime {
   batch: Batch;
   templates: TemplateCache;
   metrics: Metrics;
+  prices: Prices;
+  /** What this process adds up by owner. */
+  usage: Usage;
   log: Log;
   /** URL of one of Batchwell's own objects. */
   workUrl(key: string): string;
@@ -104,6 +110,7 @@ export const canProceed = ({ queues, database }: Pick<Runtime, 'queues' | 'datab
 /** @throws when MySQL does not answer, or was not migrated */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { config, metrics, log } = options;
+  const prices = await openPrices(config);
   const { database, installation, clock, queues } = await openStores(options);
   const { nowMs } = clock;
   const { objects, batch } = openAws(options, queues);
@@ -128,6 +135,8 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     images,
     batch,
     metrics,
+    prices,
+    usage: createUsage(),
     log,
     templates: createTemplateCache(),
     workUrl: (key) => formatS3Url({ bucket: config.bucket, key: config.bucketPrefix + key }),

@@ -4,6 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Gauge } from 'prom-client';
+import { noteThatItLasts } from './request-metrics.ts';
 
 export interface LongReplies {
   /** Largest number of replies of this kind that one process keeps open. */
@@ -38,6 +39,7 @@ export function createLongReplies({
       if (open.size >= most) return undefined;
       const reply = new AbortController();
       open.add(reply);
+      noteThatItLasts(raw);
       gauge.set(open.size);
       const check = setInterval(() => {
         // If the token cannot be checked now, the next check decides.

@@ -1,7 +1,7 @@
 /** Health and metrics, for load balancers, orchestrators and Prometheus. They need no token. */
 import { requirePrimaryNow } from '../../db/client.ts';
 import { pingRedis } from '../../queues/connect.ts';
-import { checkDependencies } from '../../telemetry/dependencies.ts';
+import { checkDependencies, reportConnections } from '../../telemetry/dependencies.ts';
 import type { Api } from '../dependencies.ts';
 import type { ApiContext } from '../context.ts';
 
@@ -47,6 +47,7 @@ export function healthRoutes(api: Api, { database, queues, metrics }: ApiContext
     { schema: { tags, security: [], summary: 'Get metrics in the format of Prometheus' } },
     async (_request, reply) => {
       await check();
+      reportConnections(metrics, database.connections());
       return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
     },
   );

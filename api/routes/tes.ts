@@ -1,10 +1,11 @@
 /** GA4GH TES 1.1: create, view, list and cancel tasks. */
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { isEnd } from '../../core/places.ts';
 import type { StateVersion } from '../../core/task/tes-state.ts';
 import { isDatabaseAway } from '../../db/unavailable.ts';
 import type { ApiContext } from '../context.ts';
+import { noteThatItLasts } from '../http/request-metrics.ts';
 import type { Api } from '../dependencies.ts';
 import { notFound, refusal } from '../http/errors.ts';
 import { readRequestKey } from '../http/idempotency.ts';
@@ -24,6 +25,7 @@ import {
   type TesTaskMinimal,
   type View,
 } from '../schemas/tes.ts';
+import { withDatabaseAway } from '../tasks/last-known-views.ts';
 import { cancelAndNudge } from '../tasks/cancel.ts';
 import { ListQuery, listTasks } from '../tasks/list.ts';
 
@@ -77,7 +79,7 @@ function viewRoute(api: Api, context: ApiContext): void {
     response: { 200: TesTaskReply, ...failures },
   };
   api.get('/tasks/:id', { schema }, async (request, reply) => {
-    await waitForChange(context, request);
+    await waitForChange(context, request, reply);
     const shown = await showTask(context, {
       owner: request.caller.access.owner,
       id: request.params.id,
@@ -98,6 +100,7 @@ function viewRoute(api: Api, context: ApiContext): void {
 async function waitForChange(
   { reader, taskWaiter }: ApiContext,
   request: FastifyRequest<{ Params: { id: string }; Querystring: { wait?: string } }>,
+  { raw }: Pick<FastifyReply, 'raw'>,
 ): Promise<void> {
   const seconds = Number.parseInt(request.query.wait ?? '0', 10);
   if (seconds === 0) return;
@@ -105,6 +108,7 @@ async function waitForChange(
     .find(request.caller.access.owner, request.params.id)
     .catch(() => undefined);
   if (!standing || isEnd(standing.place)) return;
+  noteThatItLasts(raw);
   const disconnected = new AbortController();
   request.raw.socket.once('close', () => disconnected.abort());
   await taskWaiter.untilChanged(standing, seconds * 1000, disconnected.signal);
@@ -124,7 +128,7 @@ interface ViewRequest {
 }
 
 async function showTask(
-  { reader, lastKnownViews, nowMs }: ApiContext,
+  { reader, lastKnownViews, nowMs, database }: ApiContext,
   { owner, id, view, states }: ViewRequest,
 ): Promise<ShownTask | undefined> {
   try {
@@ -134,7 +138,11 @@ async function showTask(
     return body && { body };
   } catch (error) {
     if (!isDatabaseAway(error)) throw error;
-    return lastKnownViews.recall(owner, view, id) ?? { body: unknownFor(id, view), seenMs: 0 };
+    const known = lastKnownViews.recall(owner, view, id);
+    const awayMs = database.awaySinceMs() ?? nowMs();
+    return known
+      ? { ...known, body: withDatabaseAway(known.body, awayMs, nowMs()) }
+      : { body: withDatabaseAway(unknownFor(id, view), awayMs, nowMs()), seenMs: 0 };
   }
 }
 

@@ -30,6 +30,7 @@ export const executionPolicy = policy([
         sub('${DatabaseSecretArn}'),
       ),
       when('CreatesRedis', { Ref: 'RedisSecret' }, sub('${RedisSecretArn}')),
+      { Ref: 'TokenSecret' },
       { Ref: 'TokensSecret' },
       { Ref: 'WebhookSecret' },
     ],

@@ -152,6 +152,14 @@ function addOutputs(stack: Stack, hasCertificate: CfnCondition): void {
     'ECS service of the workers',
     Fn.getAtt('WorkerService', 'Name'),
   );
+  output(stack, 'HelloTaskName', 'Submits one task: aws:deploy runs it', Fn.ref('HelloTask'));
+  output(
+    stack,
+    'ServiceGroupId',
+    'Security group of API and workers',
+    Fn.getAtt('ServiceGroup', 'GroupId'),
+  );
+  output(stack, 'ServiceLogs', 'Logs of API and workers', Fn.ref('ServiceLogGroup'));
   output(
     stack,
     'LoadBalancerName',

@@ -6,6 +6,7 @@ import { CfnRule } from 'aws-cdk-lib/aws-events';
 import { CfnMetricFilter } from 'aws-cdk-lib/aws-logs';
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
 import { watchParameters } from '../settings.ts';
+import { addUnusedVolumes } from './watch/unused-volumes.ts';
 import {
   condition,
   createStack,
@@ -18,7 +19,7 @@ import {
   type Declared,
 } from './template.ts';
 
-interface Watch {
+export interface Watch {
   stack: Stack;
   parameters: Declared<typeof watchParameters>;
   hasService: CfnCondition;
@@ -47,6 +48,7 @@ export function createWatch(app: App): Stack {
   };
   addTopic(watch);
   addHostAlarm(watch);
+  addDiskAlarms(watch);
   addMessageAlarm(watch);
   addServiceAlarms(watch);
   addDashboard(watch);
@@ -109,7 +111,7 @@ function addTopic({ stack, parameters: p }: Watch): void {
 type Alarm = Pick<CfnAlarmProps, 'threshold' | 'alarmDescription'> &
   Omit<Partial<CfnAlarmProps>, 'alarmActions'>;
 
-const alarm = ({ stack }: Watch, id: string, properties: Alarm): CfnAlarm =>
+export const alarm = ({ stack }: Watch, id: string, properties: Alarm): CfnAlarm =>
   new CfnAlarm(stack, id, {
     comparisonOperator: 'GreaterThanThreshold',
     evaluationPeriods: 5,
@@ -121,7 +123,8 @@ const alarm = ({ stack }: Watch, id: string, properties: Alarm): CfnAlarm =>
     ...properties,
   });
 
-const runbook = (id: string, what: string): string => `${what} Runbook: docs/runbook.md, ${id}.`;
+export const runbook = (id: string, what: string): string =>
+  `${what} Runbook: docs/runbook.md, ${id}.`;
 
 function addHostAlarm(watch: Watch): void {
   const namespace = Fn.sub('Batchwell/${AWS::StackName}');
@@ -152,6 +155,29 @@ function addHostAlarm(watch: Watch): void {
     dimensions: [{ name: 'QueueName', value: imported('CoreStack', 'EventsName') }],
     threshold: 300,
   });
+}
+
+/** packages/disk/host/metrics.ts writes them, with the name of the core stack. */
+function addDiskAlarms(watch: Watch): void {
+  const ofHosts = {
+    namespace: Fn.sub('Batchwell/${CoreStack}'),
+    statistic: 'Sum',
+    evaluationPeriods: 1,
+    threshold: 0,
+  };
+  alarm(watch, 'DiskGaveUp', {
+    ...ofHosts,
+    alarmDescription: runbook('DiskGaveUp', 'The disk of a host could not grow.'),
+    metricName: 'DiskGiveUps',
+  });
+  alarm(watch, 'TasksHeld', {
+    ...ofHosts,
+    alarmDescription: runbook('TasksHeld', 'Tasks were held until their disk had grown.'),
+    metricName: 'DiskBrakeSeconds',
+    period: 300,
+    threshold: 60,
+  });
+  addUnusedVolumes(watch);
 }
 
 function addMessageAlarm(watch: Watch): void {

@@ -9,6 +9,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { tarOf } from '../host/tar.ts';
 import { answer, createAws, putRelease, type PlayedAws } from './played-aws.ts';
@@ -48,6 +49,13 @@ export function smallRelease(loader = '#!/bin/sh\nexit 123\n'): Buffer {
   const archive = gzipSync(tarOf(folder));
   rmSync(folder, { recursive: true });
   return archive;
+}
+
+/** Programs that come with the host release run from the repository. */
+function inRelease(program: string): string | undefined {
+  if (program.startsWith('/')) return program;
+  const file = fileURLToPath(new URL(`../host/release/${program}`, import.meta.url));
+  return existsSync(file) ? file : undefined;
 }
 
 export async function createHost(
@@ -103,7 +111,7 @@ export async function createHost(
     read: (name) => (existsSync(path(name)) ? readFileSync(path(name), 'utf8') : ''),
     has: (name) => existsSync(path(name)),
     run: (program, ...args) =>
-      run(program.startsWith('/') ? program : path(`usr/local/lib/batchwell/${program}`), ...args),
+      run(inRelease(program) ?? path(`usr/local/lib/batchwell/${program}`), ...args),
     boot: () => run('/bin/sh', path('boothook')),
     stub: (name, text) => {
       writeFileSync(join(bin, name), `#!/bin/sh\necho "${name} $*" >>"$NOTES"\n${text}\n`);

@@ -48,6 +48,14 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
       KmsKeyArn: KEY,
     },
     'the disk mode fixed': { DiskMode: 'fixed', DiskGiB: '2000' },
+    'the disk mode instance-store': { DiskMode: 'instance-store' },
+    'the disk mode elastic with types of the customer and a KMS key': {
+      DiskMode: 'elastic',
+      DiskMaxGiB: '4000',
+      InstanceTypes: 'm7i',
+      Encryption: 'KMS',
+      KmsKeyArn: KEY,
+    },
   },
   network: {
     'three zones and one NAT': {},
@@ -70,6 +78,39 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
       ServiceStack: 'batchwell-service',
       Email: 'ops@example.org',
       MonthlyBudgetUsd: '500',
+    },
+  },
+  pipeline: {
+    'a zip in a bucket of its own': {},
+    'a zip in a bucket of the customer, a KMS key, and an npm registry': {
+      SourceBucketName: 'lab-sources',
+      KmsKeyArn: KEY,
+      NpmRegistry: 'https://npm.lab.example/',
+    },
+    'a connection, and a person to ask': {
+      Source: 'CodeConnections',
+      ConnectionArn: 'arn:aws:codeconnections:eu-west-1:111122223333:connection/1',
+      RepositoryName: 'lab/batchwell',
+      ApprovalEmail: 'ops@example.org',
+      Image: 'amd64',
+    },
+    'CodeCommit without approval and image': {
+      Source: 'CodeCommit',
+      RepositoryName: 'batchwell',
+      Approval: 'off',
+      Image: 'off',
+      Tests: 'all',
+    },
+  },
+  cromwell: {
+    'the service of this account': {},
+    'a name, a token, a key, and callers of the customer': {
+      ApiUrl: 'https://batchwell.lab.example',
+      TokenSecretArn: SECRET,
+      KmsKeyArn: KEY,
+      CallerCidr: '10.1.0.0/16',
+      JarUrl: 's3://lab-programs/cromwell-91.jar',
+      JarSha256: 'ab'.repeat(32),
     },
   },
 };

@@ -11,7 +11,8 @@ import {
 } from '../series.ts';
 
 const messageOutcomes = ['done', 'wait', 'error'] as const;
-const messageStates = ['waiting', 'delayed', 'active', 'failed'] as const;
+/** `overdue`: delayed, although its time has come. A worker of the stage would have taken it. */
+const messageStates = ['waiting', 'delayed', 'overdue', 'active', 'failed'] as const;
 
 /** What the sweeper finds: tasks by the stage in which they made no progress, and submissions. */
 const sweptKinds = [...stages, 'submission'] as const;

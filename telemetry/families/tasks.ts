@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client';
 import { endPlaces, moves, stages } from '../../core/places.ts';
 import { failureKinds } from '../../core/retry/failures.ts';
 import { retryReasons } from '../../core/retry/decide-retry.ts';
-import { counter, withLabel, histogram, WAIT_BUCKETS_S } from '../series.ts';
+import { counter, withLabel } from '../series.ts';
 
 const acceptedKinds = ['single', 'scatter'] as const;
 
@@ -37,13 +37,6 @@ export const taskMetrics = (registers: Registry[]) => ({
     help: 'Tasks that ended, by the place where they ended.',
     labels: ['place'],
     startsAt: withLabel('place', endPlaces),
-    registers,
-  }),
-  taskSeconds: histogram({
-    name: 'batchwell_task_seconds',
-    help: 'Time from the acceptance of a task to its end.',
-    labels: ['place'],
-    buckets: WAIT_BUCKETS_S,
     registers,
   }),
   failures: counter({

@@ -304,6 +304,8 @@ describe('an API whose store is unavailable', () => {
         status: 503,
         json: { redis: 'ok', mysql: expect.not.stringMatching(/^ok$/) },
       });
+      // The load balancer asks this, so that a failover replaces no task.
+      expect((await world.call('GET', '/healthz')).status).toBe(200);
       await wire?.mend();
       await expect
         .poll(async () => (await world.call('POST', `${TES}/tasks`, task)).status)

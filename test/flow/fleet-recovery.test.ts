@@ -121,6 +121,8 @@ describe('a late look', () => {
       submissionId: 1,
       arrayIndex: 0,
       place: 'poll',
+      owner: 'ann',
+      createdMs: 0,
       hostLosses: 0,
       hostFaults: 0,
       memoryGrowths: 0,

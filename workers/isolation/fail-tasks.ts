@@ -3,7 +3,13 @@ import type { Stage } from '../../core/places.ts';
 import { failureOf, type Failure } from '../../core/retry/failures.ts';
 import { describeError } from '../../core/isolation/whose-fault.ts';
 import { inTransaction } from '../../db/client.ts';
-import { failedTask, lockTasksAt, lockUnpacked, moveTasksEach } from '../../db/tasks.ts';
+import {
+  failedTask,
+  lockTasksAt,
+  lockUnpacked,
+  moveTasksEach,
+  readOwners,
+} from '../../db/tasks.ts';
 import type { Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
 import type { Runtime } from '../runtime.ts';
@@ -56,9 +62,10 @@ export async function failTasksAt(
   if (failed.length === 0) return [];
   tellFailed(runtime, stage, { taskIds: failed, error });
   countMoves(runtime.metrics, stage, { fail: failed.length });
+  const owners = await readOwners(runtime.database.pool, failed);
   countFailures(
     runtime,
-    failed.map(() => failure),
+    failed.map((id) => ({ owner: owners.get(id) ?? '', failure })),
   );
   return afterEnds(runtime, failed);
 }

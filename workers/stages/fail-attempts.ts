@@ -10,6 +10,7 @@ import { endSubmissions, type SubmissionRow } from '../../db/submissions.ts';
 import { failedTask, moveTasksEach } from '../../db/tasks.ts';
 import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import { countMoves } from '../../telemetry/metrics.ts';
+import { logScatterEnds } from './submission-lines.ts';
 import type { Runtime } from '../runtime.ts';
 
 /** Batch rejected the job, in AWS's own words. */
@@ -60,7 +61,7 @@ export async function failSubmission(
   countMoves(runtime.metrics, 'submit', { fail: failed });
   countFailures(
     runtime,
-    attempts.map(() => failure),
+    attempts.map(() => ({ owner: submission.owner, failure })),
   );
   return afterEnds(
     runtime,
@@ -92,6 +93,7 @@ export async function dropCancelled(
 
 /** Equal tasks that waited for ended ones go on. */
 export async function afterEnds(runtime: Runtime, taskIds: readonly number[]): Promise<Nudge[]> {
+  await logScatterEnds(runtime, taskIds);
   return taskNudges(
     'cache-check',
     await landFlights(runtime.database.pool, taskIds),
@@ -99,7 +101,15 @@ export async function afterEnds(runtime: Runtime, taskIds: readonly number[]): P
   );
 }
 
-export function countFailures(runtime: Runtime, failures: readonly Failure[]): void {
-  for (const { kind } of failures) runtime.metrics.failures.inc({ reason: kind });
+interface OwnedFailure {
+  owner: string;
+  failure: Failure;
+}
+
+export function countFailures(runtime: Runtime, failures: readonly OwnedFailure[]): void {
+  for (const { owner, failure } of failures) {
+    runtime.metrics.failures.inc({ reason: failure.kind });
+    runtime.usage.add(`failed:${failure.kind}`, owner, 1);
+  }
   runtime.metrics.tasksEnded.inc({ place: 'failed' }, failures.length);
 }

@@ -29,6 +29,17 @@ export function addConditions(stack: Stack, p: CoreParameters) {
       'HasSpot',
       Fn.conditionNot(Fn.conditionEquals(p.SpotMaxVcpus.valueAsString, '0')),
     ),
+    isElastic: condition(stack, 'IsElastic', is(p.DiskMode, 'elastic')),
+    isFixed: condition(stack, 'IsFixed', is(p.DiskMode, 'fixed')),
+    // The default types have NVMe disks.
+    hasDataVolume: condition(
+      stack,
+      'HasDataVolume',
+      Fn.conditionOr(
+        is(p.DiskMode, 'fixed'),
+        Fn.conditionAnd(is(p.DiskMode, 'elastic'), isSet(p.InstanceTypes)),
+      ),
+    ),
     hasInsights: condition(stack, 'HasInsights', not(is(p.ContainerInsights, 'disabled'))),
   };
 }

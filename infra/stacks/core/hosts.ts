@@ -1,10 +1,16 @@
 /** The launch template: disk, metadata, security group, and the user data that makes a host whole. */
 import { CfnLaunchTemplate, CfnSecurityGroup } from 'aws-cdk-lib/aws-ec2';
-import { Fn } from 'aws-cdk-lib';
+import { Fn, Token } from 'aws-cdk-lib';
 import { releaseBucketName } from '../../access/statement.ts';
 import { userDataTemplate } from '../../host/user-data.ts';
+import { DISK_TAG } from '../../access/statement.ts';
 import { choose } from '../template.ts';
 import type { Core } from './conditions.ts';
+
+/** Of the system, the agent, and the logs. */
+const ROOT_GIB = 30;
+/** In the mode elastic. */
+const FIRST_GIB = 100;
 
 export function addHosts({ stack, parameters: p, conditions }: Core): void {
   const group = new CfnSecurityGroup(stack, 'HostSecurityGroup', {
@@ -20,37 +26,58 @@ export function addHosts({ stack, parameters: p, conditions }: Core): void {
     { key: 'Name', value: Fn.sub('${AWS::StackName}-host') },
     { key: 'Application', value: 'batchwell' },
   ];
+  const volume = {
+    volumeType: 'gp3',
+    encrypted: true,
+    kmsKeyId: choose(conditions.usesKms, p.KmsKeyArn.valueAsString),
+    deleteOnTermination: true,
+  };
+  const firstGiB = choose(conditions.isFixed, p.DiskGiB.valueAsNumber, FIRST_GIB);
+  const dataVolume = {
+    deviceName: '/dev/xvdcz',
+    ebs: {
+      ...volume,
+      volumeSize: firstGiB,
+      iops: p.DiskIops.valueAsNumber,
+      throughput: p.DiskThroughput.valueAsNumber,
+    },
+  };
   new CfnLaunchTemplate(stack, 'LaunchTemplate', {
+    // The pipeline may change what has this tag.
+    tagSpecifications: [
+      { resourceType: 'launch-template', tags: [{ key: 'Application', value: 'batchwell' }] },
+    ],
     launchTemplateData: {
       blockDeviceMappings: [
         {
           deviceName: p.RootDeviceName.valueAsString,
-          ebs: {
-            volumeType: 'gp3',
-            volumeSize: p.DiskGiB.valueAsNumber,
-            iops: p.DiskIops.valueAsNumber,
-            throughput: p.DiskThroughput.valueAsNumber,
-            encrypted: true,
-            kmsKeyId: choose(conditions.usesKms, p.KmsKeyArn.valueAsString),
-            deleteOnTermination: true,
-          },
+          ebs: { ...volume, volumeSize: ROOT_GIB },
         },
-      ],
+        choose(conditions.hasDataVolume, dataVolume),
+      ] as CfnLaunchTemplate.BlockDeviceMappingProperty[],
       // Tasks are kept away from the metadata by a firewall: they run in host network mode.
       metadataOptions: {
         httpEndpoint: 'enabled',
         httpTokens: 'required',
         httpPutResponseHopLimit: 1,
         httpProtocolIpv6: 'disabled',
-        instanceMetadataTags: 'disabled',
+        // For the tags of volumes that the host adds.
+        instanceMetadataTags: choose(conditions.isElastic, 'enabled', 'disabled'),
       },
       instanceInitiatedShutdownBehavior: 'terminate',
       tagSpecifications: [
-        { resourceType: 'instance', tags },
+        // What the permissions on volumes and instances are bound to.
+        {
+          resourceType: 'instance',
+          tags: [...tags, { key: DISK_TAG, value: Fn.ref('AWS::StackName') }],
+        },
         { resourceType: 'volume', tags },
       ],
       userData: Fn.base64(
-        Fn.sub(userDataTemplate(), { ReleaseBucketOfHosts: releaseBucketName as string }),
+        Fn.sub(userDataTemplate(), {
+          ReleaseBucketOfHosts: releaseBucketName as string,
+          FirstGiB: Token.asString(choose(conditions.hasDataVolume, firstGiB, 0)),
+        }),
       ),
     },
   });

@@ -1,19 +1,21 @@
-import { ofQueue, rate, type Row } from '../panel.ts';
+import { counts, rate, type Row } from '../panel.ts';
 
 export const batch: Row = {
   title: 'Submissions, jobs and polling',
   panels: [
     {
       title: 'Submissions',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       description:
-        'SubmitJob requests per second that Batch accepted. Many single jobs during a wide ' +
+        'SubmitJob requests that Batch accepted. Many single jobs during a wide ' +
         'scatter mean that its tasks differ in shape, or arrive too slowly to be packed ' +
-        '(BATCHWELL_PACK_IDLE_MS).',
+        '(BATCHWELL_PACK_IDLE_MS).' +
+        ' If so, raise it, or submit the tasks as one scatter.',
       queries: [
         {
-          expression: `sum by (kind) (${rate('batchwell_submissions_total')})`,
+          expression: `sum by (kind) (${counts('batchwell_submissions_total')})`,
           legend: '{{kind}}',
         },
       ],
@@ -30,22 +32,6 @@ export const batch: Row = {
             'sum(increase(batchwell_submission_tasks_sum[10m])) / ' +
             'sum(increase(batchwell_submission_tasks_count[10m]))',
           legend: 'mean',
-        },
-      ],
-    },
-    {
-      title: 'Batch jobs by status',
-      unit: 'short',
-      width: 8,
-      stacked: true,
-      description:
-        'Jobs of running submissions as last seen in Batch. Each child of an array counts. ' +
-        'There is no line if no worker polls. If jobs stay RUNNABLE for minutes and none is ' +
-        'RUNNING, see BatchwellNothingStarts in the runbook.',
-      queries: [
-        {
-          expression: `sum by (status) (batchwell:batch_jobs:last_seen${ofQueue})`,
-          legend: '{{status}}',
         },
       ],
     },

@@ -30,7 +30,8 @@ export const processes: Row = {
       width: 6,
       description:
         'Bytes of request bodies from their first byte to the reply. Near BATCHWELL_BODY_BYTES, ' +
-        'large requests get 503 (per second, right). Send scatters one after another.',
+        'large requests get 503 (per second, right). Send scatters one after another.' +
+        ' If clients cannot, raise BATCHWELL_BODY_BYTES.',
       queries: [
         { expression: 'batchwell_body_bytes', legend: '{{instance}}' },
         { expression: rate('batchwell_bodies_refused_total'), legend: '{{instance}} refused/s' },
@@ -75,7 +76,8 @@ export const processes: Row = {
       width: 6,
       description:
         'Cores used. JavaScript runs on one core: a process near 1 is at its limit, and another ' +
-        'process helps.',
+        'process helps.' +
+        ' If one stays near 1, start another one.',
       queries: [
         { expression: rate('batchwell_process_cpu_seconds_total'), legend: '{{job}} {{instance}}' },
       ],

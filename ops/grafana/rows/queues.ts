@@ -1,4 +1,4 @@
-import { ofStage, percentiles, rate, type Row } from '../panel.ts';
+import { ofStage, percentiles, counts, type Row } from '../panel.ts';
 
 export const queues: Row = {
   title: 'Queues',
@@ -53,79 +53,51 @@ export const queues: Row = {
     },
     {
       title: 'Messages by outcome',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       description:
-        'Messages per second. `wait` is normal for poll and submit, which look again later. ' +
+        'Messages. `wait` is normal for poll and submit, which look again later. ' +
         '`error` is not: see BatchwellMessagesFailing in the runbook.',
       queries: [
         {
-          expression: `sum by (stage, outcome) (${rate('batchwell_messages_total', ofStage)})`,
+          expression: `sum by (stage, outcome) (${counts('batchwell_messages_total', ofStage)})`,
           legend: '{{stage}} {{outcome}}',
         },
       ],
     },
     {
       title: 'Rows nudged by the sweeper',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       description:
-        'Rows per second that made no progress for BATCHWELL_STALL_MS. This is normal at ' +
+        'Rows that made no progress for BATCHWELL_STALL_MS. This is normal at ' +
         'cache-check, where equal calls wait for each other. At other stages messages were ' +
         'lost, or a stage is far behind: see BatchwellSweeperNudgesMuch in the runbook.',
       queries: [
-        { expression: `sum by (what) (${rate('batchwell_swept_rows_total')})`, legend: '{{what}}' },
+        {
+          expression: `sum by (what) (${counts('batchwell_swept_rows_total')})`,
+          legend: '{{what}}',
+        },
       ],
     },
     {
       title: 'Tasks isolated',
-      unit: 'ops',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       description:
-        'Messages per second that were split because a stage threw for some of their tasks, and ' +
+        'Messages that were split because a stage threw for some of their tasks, and ' +
         'tasks that failed alone or are held. See BatchwellTasksHeld in the runbook.',
       queries: [
         {
-          expression: `sum by (stage) (${rate('batchwell_chunks_split_total')})`,
+          expression: `sum by (stage) (${counts('batchwell_chunks_split_total')})`,
           legend: '{{stage}} split',
         },
         {
-          expression: `sum by (stage, outcome) (${rate('batchwell_isolated_tasks_total')})`,
+          expression: `sum by (stage, outcome) (${counts('batchwell_isolated_tasks_total')})`,
           legend: '{{stage}} {{outcome}}',
-        },
-      ],
-    },
-    {
-      title: 'Job events',
-      unit: 'ops',
-      width: 8,
-      description:
-        'Batch job events per second through SQS, if BATCHWELL_JOB_EVENTS_URL is set. If there ' +
-        'are none while jobs end, check the EventBridge rule and the queue policy. Until then, ' +
-        'results are seen only every BATCHWELL_POLL_SLOWEST_MS.',
-      queries: [
-        { expression: `sum by (kind) (${rate('batchwell_job_events_total')})`, legend: '{{kind}}' },
-      ],
-    },
-    {
-      title: 'Unneeded Batch jobs',
-      unit: 'short',
-      width: 8,
-      description:
-        'Batch jobs with a name of this fleet in the last hour that the janitor terminated ' +
-        'because they were not needed (`twin`, `unwanted`) or because no row knows them ' +
-        '(`orphan`). See BatchwellUnknownJobs in ' +
-        'the runbook. Also the looks at a queue that failed, or that AWS Batch does not have.',
-      queries: [
-        {
-          expression:
-            'sum by (verdict) (increase(batchwell_janitor_jobs_total{verdict!="wanted"}[1h]))',
-          legend: '{{verdict}}',
-        },
-        {
-          expression:
-            'sum by (outcome) (increase(batchwell_janitor_queues_total{outcome!="tidied"}[1h]))',
-          legend: 'queue {{outcome}}',
         },
       ],
     },

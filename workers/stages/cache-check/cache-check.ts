@@ -244,7 +244,16 @@ async function moveDecided(runtime: Runtime, decided: readonly DecidedTask[]): P
     decision.do === 'miss' ? [{ ...one, why: { ...why } }] : [],
   );
   const failed = decided.flatMap(({ one, decision, why }) =>
-    decision.do === 'fail' ? [{ id: one.row.id, failure: decision.failure, why: { ...why } }] : [],
+    decision.do === 'fail'
+      ? [
+          {
+            id: one.row.id,
+            owner: one.row.owner,
+            failure: decision.failure,
+            why: { ...why },
+          },
+        ]
+      : [],
   );
   await saveFingerprints(
     pool,

@@ -87,7 +87,7 @@ async function endedLeaders(
 /** Returns how many were still at cache-check. */
 export async function failWithLeaders(
   runtime: Runtime,
-  failed: readonly { id: number; failure: Failure; why: Partial<WhyRow> }[],
+  failed: readonly { id: number; owner: string; failure: Failure; why: Partial<WhyRow> }[],
 ): Promise<number> {
   if (failed.length === 0) return 0;
   const moved = await inTransaction(runtime.database, (session) =>
@@ -101,9 +101,6 @@ export async function failWithLeaders(
       { nowMs: runtime.nowMs(), dueMs: null },
     ),
   );
-  countFailures(
-    runtime,
-    failed.map(({ failure }) => failure),
-  );
+  countFailures(runtime, failed);
   return moved;
 }

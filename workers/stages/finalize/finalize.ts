@@ -159,11 +159,13 @@ async function endRuns(
   countMoves(runtime.metrics, 'finalize', moved);
   runtime.passCrashPoint('finalize.ended');
   runtime.metrics.tasksEnded.inc({ place: 'done' }, moved.finish);
-  for (const { row } of finished)
+  for (const { row } of finished) {
+    runtime.metrics.taskSpanSeconds.observe({ span: 'seen-done' }, (nowMs - row.movedMs) / 1000);
     runtime.metrics.taskSeconds.observe({ place: 'done' }, (nowMs - row.createdMs) / 1000);
+  }
   countFailures(
     runtime,
-    failed.map(({ failure }) => failure),
+    failed.map(({ row: { owner }, failure }) => ({ owner, failure })),
   );
   return afterEnds(
     runtime,

@@ -78,10 +78,7 @@ async function applyPart(runtime: Runtime, polled: readonly PolledAttempt[]): Pr
     moves.again.flatMap(({ id }) => changes.get(id) ?? []),
   );
   countMoves(runtime.metrics, 'poll', moved);
-  countFailures(
-    runtime,
-    moves.failures.map(({ failure }) => failure),
-  );
+  countFailures(runtime, moves.failures);
   return nudgeNext(runtime, moves);
 }
 
@@ -103,7 +100,7 @@ async function lockStillOpen(
 interface PollMoves {
   finalized: number[];
   again: MovedTask[];
-  failures: { taskId: number; failure: Failure }[];
+  failures: { taskId: number; owner: string; failure: Failure }[];
 }
 
 function movesOf(ended: readonly PolledAttempt[], retried: readonly MovedTask[]): PollMoves {
@@ -115,7 +112,7 @@ function movesOf(ended: readonly PolledAttempt[], retried: readonly MovedTask[])
     again: retried.filter(({ id }) => endedIds.has(id)),
     failures: ended.flatMap(({ attempt, decision }) =>
       decision.do === 'fail' && attempt.place === 'poll'
-        ? [{ taskId: attempt.taskId, failure: decision.failure }]
+        ? [{ taskId: attempt.taskId, owner: attempt.owner, failure: decision.failure }]
         : [],
     ),
   };

@@ -9,11 +9,12 @@ import { dueAfter } from '../../../core/stall.ts';
 import { decideBlocked } from '../../../core/submission/decide-submit.ts';
 import { blockedSentence } from '../../../core/submission/waiting-reason.ts';
 import { inTransaction } from '../../../db/client.ts';
-import { failedTask, moveTasksEach, postponeTasks } from '../../../db/tasks.ts';
+import { failedTask, moveTasksEach, postponeTasks, readOwners } from '../../../db/tasks.ts';
 import { blockTemplate, type TemplateRow } from '../../../db/templates.ts';
 import type { Nudge } from '../../../queues/messages.ts';
 import { countMoves } from '../../../telemetry/metrics.ts';
 import type { Runtime } from '../../runtime.ts';
+import { tellBlockedTemplate } from '../tell-waiting.ts';
 import { afterEnds, countFailures } from '../fail-attempts.ts';
 import { countS3Denial } from '../submit/blocked.ts';
 
@@ -75,9 +76,11 @@ async function showBlocked(
 ): Promise<void> {
   const { pool } = runtime.database;
   runtime.log.warn({ tasks: ids.length, message: words, waitMs }, 'script-not-written');
-  await blockTemplate(pool, row.id, blockedSentence(words));
-  const dueMs = dueAfter(runtime.nowMs() + waitMs, runtime.config.stallMs);
+  const nowMs = runtime.nowMs();
+  await blockTemplate(pool, row.id, { reason: blockedSentence(words), nowMs });
+  const dueMs = dueAfter(nowMs + waitMs, runtime.config.stallMs);
   await postponeTasks(pool, 'stage-script', ids, dueMs);
+  await tellBlockedTemplate(runtime, row.id, ids);
 }
 
 async function failTasks(runtime: Runtime, ids: number[], words: string): Promise<Nudge[]> {
@@ -88,9 +91,10 @@ async function failTasks(runtime: Runtime, ids: number[], words: string): Promis
     moveTasksEach(session, 'fail', failures, details),
   );
   countMoves(runtime.metrics, 'stage-script', { fail: failed });
+  const owners = await readOwners(runtime.database.pool, ids);
   countFailures(
     runtime,
-    ids.map(() => failure),
+    ids.map((id) => ({ owner: owners.get(id) ?? '', failure })),
   );
   return afterEnds(runtime, ids);
 }

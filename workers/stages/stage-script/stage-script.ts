@@ -87,7 +87,7 @@ async function failWithoutVolumes(
   const failed = rows.flatMap(({ id, owner, templateId }) => {
     const template = templates.get(templateId)?.template;
     const failure = template && volumeFailure(runtime, { template, owner });
-    return failure ? [{ id, failure }] : [];
+    return failure ? [{ id, owner, failure }] : [];
   });
   if (failed.length === 0) return { count: 0, next: [] };
   const count = await inTransaction(runtime.database, (session) =>
@@ -98,10 +98,7 @@ async function failWithoutVolumes(
       { nowMs: runtime.nowMs(), dueMs: null },
     ),
   );
-  countFailures(
-    runtime,
-    failed.map(({ failure }) => failure),
-  );
+  countFailures(runtime, failed);
   const ids = failed.map(({ id }) => id);
   return { count, next: await afterEnds(runtime, ids) };
 }

@@ -90,7 +90,10 @@ async function dissolve(
   if (failed === undefined) return [];
   for (const [taskId, error] of bad) tellFailed(runtime, 'submit', { taskIds: [taskId], error });
   countMoves(runtime.metrics, 'submit', { fail: failed });
-  countFailures(runtime, [...failures.values()]);
+  countFailures(
+    runtime,
+    [...failures.values()].map((failure) => ({ owner: submission.owner, failure })),
+  );
   return [
     { stage: 'submit', message: { shape: submission.shape } },
     ...(await afterEnds(runtime, [...bad.keys()])),

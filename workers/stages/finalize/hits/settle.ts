@@ -192,6 +192,6 @@ function countEnds(runtime: Runtime, { finished, failed }: Ended, moved: number)
     runtime.metrics.taskSeconds.observe({ place: 'done' }, (nowMs - row.createdMs) / 1000);
   countFailures(
     runtime,
-    failed.map(({ applied }) => applied.failure),
+    failed.map(({ row: { owner }, applied }) => ({ owner, failure: applied.failure })),
   );
 }
