@@ -53,7 +53,7 @@ function checkNeeds(): void {
   const missing = Object.entries(NEEDED).filter(
     ([program]) => !path.split(':').some((folder) => existsSync(join(folder, program))),
   );
-  const packages = missing.map(([, name]) => name).join(' ');
+  const packages = [...new Set(missing.map(([, name]) => name))].join(' ');
   if (missing.length > 0)
     skip(
       `${missing.map(([program]) => program).join(', ')} cannot be found. Install it with ` +
