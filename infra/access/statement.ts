@@ -76,6 +76,7 @@ export const names = {
   ownReleaseBucket: 'CreatesReleaseBucket',
   ownTaskRole: 'CreatesTaskRole',
   moreTaskRoles: 'HasMoreTaskRoles',
+  moreLogGroups: 'HasMoreLogGroups',
 } as const;
 
 const bucketName = (own: string, resource: string, parameter: string): Value =>
