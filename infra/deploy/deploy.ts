@@ -4,12 +4,13 @@ import type { Deployment } from './deployment.ts';
 import { stackNames } from './deployment.ts';
 import { findNetwork, type Network } from './find-network.ts';
 import { readStack, type StackState } from './follow.ts';
+import { readFleetSettings, type FleetSettings } from './fleet-settings.ts';
 import { sayHello } from './hello.ts';
 import { planImage, provideImage, type Architecture, type ImagePlan } from './image.ts';
 import { createLinkedRoles } from './linked-roles.ts';
 import type { DeployOptions, Template } from './options.ts';
 import { checkParameters } from './parameters.ts';
-import { prepareRelease, uploadRelease, type Release } from './release.ts';
+import { prepareRelease, putOnce, uploadRelease, type Release } from './release.ts';
 import { report } from './report.ts';
 import { deployStack } from './stack.ts';
 
@@ -110,6 +111,7 @@ interface ServicePlan {
   architecture: Architecture;
   isNew: boolean;
   isPublic: boolean;
+  settings: FleetSettings | undefined;
 }
 
 async function planService(
@@ -129,7 +131,8 @@ async function planService(
     architecture,
   });
   const isPublic = chosen['Public'] === 'yes';
-  return { image, registry, architecture, isNew: old === undefined, isPublic };
+  const settings = options.settings === undefined ? undefined : readFleetSettings(options.settings);
+  return { image, registry, architecture, isNew: old === undefined, isPublic, settings };
 }
 
 async function deployService(run: Run, plan: ServicePlan, core: StackState): Promise<StackState> {
@@ -137,6 +140,9 @@ async function deployService(run: Run, plan: ServicePlan, core: StackState): Pro
   const { registry, architecture } = plan;
   const repository = core.outputs['Repository'] ?? '';
   const image = await provideImage(deployment, plan.image, { registry, repository, architecture });
+  const bucket = core.outputs['Releases'] ?? '';
+  const { settings } = plan;
+  if (settings) await putOnce(deployment, bucket, settings.key, settings.content);
   const publicSubnets = plan.isPublic ? network.publicSubnetIds.join(',') : '';
   return await deployOne(run, 'service', {
     CoreStack: core.name,
@@ -145,6 +151,9 @@ async function deployService(run: Run, plan: ServicePlan, core: StackState): Pro
     ImageUri: image,
     // Those in the VPC may call the API, until a person says who may.
     ...(plan.isNew && { CallerCidr: network.cidr }),
+    ...(settings && {
+      SettingsFileArn: `arn:${run.account.partition}:s3:::${bucket}/${settings.key}`,
+    }),
     ...(publicSubnets !== '' && { LoadBalancerSubnetIds: publicSubnets }),
   });
 }

@@ -290,3 +290,22 @@ describe('parameters that contradict each other are refused before anything is c
     expect(deploy('core', parameters).refusals).toEqual([sentence]);
   });
 });
+
+it('Further log groups are those of the parameter, for workers and hosts, and none without it.', () => {
+  const groupsOf = (parameters: Record<string, string>) => {
+    const policies = policiesOf(deploy('core', parameters));
+    const statement = (id: string, sid: string) =>
+      policies.find((one) => one.id === id)?.statements.find(({ Sid }) => Sid === sid);
+    return {
+      register: statement('WorkerPolicy', 'RegisterJobDefinition')?.Condition?.['StringLike']?.[
+        'batch:AWSLogsGroup'
+      ],
+      write: statement('HostRole', 'WriteLogs')?.Resource.slice(2),
+    };
+  };
+  expect(groupsOf({})).toEqual({ register: ['/batchwell/batchwell/tasks'], write: [] });
+  expect(groupsOf({ MoreLogGroups: '/lab/*' })).toEqual({
+    register: ['/batchwell/batchwell/tasks', '/lab/*'],
+    write: ['arn:aws:logs:eu-west-1:111122223333:log-group:/lab/*:*'],
+  });
+});

@@ -1,4 +1,6 @@
 /** aws:deploy against a played AWS: from an empty account to a task that ran, and again after each failure. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   IMAGE,
@@ -104,6 +106,38 @@ describe('an empty account', () => {
     await deploy('--core-only', '--name', 'lab-2');
     expect(stack('lab-2-network')?.status).toBe('CREATE_COMPLETE');
     expect(stack('batchwell')?.events.length).toBe(before);
+  });
+});
+
+describe('settings of the fleet', () => {
+  const file = (text: string): string => {
+    const path = join(aws.folder, 'fleet.env');
+    writeFileSync(path, text);
+    return path;
+  };
+  const arn = () => stack('batchwell-service')?.parameters['SettingsFileArn'];
+
+  it('They are in the release bucket by content, and other ones start other tasks.', async () => {
+    const path = file('# of the lab\nBATCHWELL_CACHE=readwrite\n');
+    expect((await deploy('--settings', path)).code).toBe(0);
+    const first = arn();
+    expect(first).toMatch(/^arn:aws:s3:::release-bucket\/settings\/[0-9a-f]{64}\.env$/);
+    expect(await releasedKeys(aws)).toContain(first?.replace('arn:aws:s3:::release-bucket/', ''));
+    await deploy();
+    expect(arn()).toBe(first);
+    await deploy('--settings', file('BATCHWELL_CACHE=off\n'));
+    expect(arn()).not.toBe(first);
+  });
+
+  it('Secrets, settings of the template, and lines that are none are named together, without values.', async () => {
+    const path = file('BATCHWELL_CACHE=off\nDATABASE_URL=x\nSOME_PASSWORD=hush\nnonsense hush\n');
+    const { code, err } = await deploy('--settings', path);
+    expect(code).toBe(1);
+    expect(err).toMatch(/line 2: DATABASE_URL is set by the template/);
+    expect(err).toMatch(/line 3: SOME_PASSWORD is a secret/);
+    expect(err).toMatch(/line 4: it must be NAME=value/);
+    expect(err).not.toContain('hush');
+    expect(aws.stacks.all).toEqual([]);
   });
 });
 
