@@ -40,6 +40,8 @@ interface Playwright {
 }
 
 const PACKAGE = opsPath('ops/observability/package.json');
+/** Grafana's application has it among its global styles. */
+const UPLOT_STYLE = opsPath('ops/observability/node_modules/uplot/dist/uPlot.min.css');
 const CHROMIUM = '/usr/bin/chromium';
 const WIDTH = 1600;
 /** uPlot draws in the frame after the size is known. */
@@ -108,7 +110,7 @@ async function drawOne(
   const json = JSON.stringify({ ...data, width: WIDTH }).replaceAll('<', '\\u003c');
   await writeFile(
     html,
-    `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="page.css"><div id="dashboard"></div>` +
+    `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="file://${UPLOT_STYLE}"><div id="dashboard"></div>` +
       `<script>window.dashboardData=${json}</script><script src="page.js"></script>`,
   );
   const page = await browser.newPage({ viewport: { width: WIDTH, height: 900 } });

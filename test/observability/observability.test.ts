@@ -37,6 +37,8 @@ beforeAll(async () => {
     interval: '1s',
   });
   const startSeconds = Date.now() / 1000;
+  // A counter has to be seen before it rises.
+  await sleep(4000);
   await breakThings(stack);
   const wanted: [Owner, string][] = [];
   const post = async (owner: Owner, wish: Parameters<typeof postScatter>[1]): Promise<void> => {

@@ -12,7 +12,7 @@ const now: Row = {
     {
       title: 'Healthy',
       draw: 'stat',
-      unit: 'short',
+      unit: 'suffix: firing',
       width: STAT_WIDTH,
       words: { 0: 'yes' },
       thresholds: { yellow: 1 },
@@ -245,6 +245,7 @@ const owners: Row = {
     },
     {
       title: 'Cost per hour by owner',
+      softMax: 0.01,
       unit: 'short',
       decimals: 2,
       width: 6,
@@ -273,6 +274,7 @@ const owners: Row = {
     },
     {
       title: 'vCPU-hours per hour, by owner',
+      softMax: 0.01,
       unit: 'short',
       decimals: 1,
       width: 8,
@@ -289,6 +291,7 @@ const owners: Row = {
     },
     {
       title: 'Cost of ended attempts, last 24 hours',
+      softMax: 0.01,
       unit: 'short',
       decimals: 2,
       width: 8,
@@ -327,6 +330,7 @@ const builds: Row = {
     },
     {
       title: 'Prices in use',
+      softMax: 0.01,
       unit: 'short',
       decimals: 4,
       width: 12,

@@ -6,14 +6,15 @@ export const queues: Row = {
     {
       title: 'Queue depth',
       unit: 'short',
-      width: 8,
+      width: 6,
       description:
-        'Messages by stage and state. One message carries up to BATCHWELL_CHUNK_SIZE tasks. If ' +
+        'Messages that wait, are overdue, or failed, by stage. One message carries up to BATCHWELL_CHUNK_SIZE tasks. If ' +
         '`waiting` only grows, see BatchwellStageStandsStill in the runbook. If `failed` is ' +
         'above 0, the queue board shows the error: see BatchwellMessagesLaidAside.',
       queries: [
         {
-          expression: `max by (stage, state) (batchwell_queue_messages${ofStage})`,
+          expression:
+            'max by (stage, state) (batchwell_queue_messages{stage=~"$stage", state=~"waiting|overdue|failed"})',
           legend: '{{stage}} {{state}}',
         },
       ],
@@ -21,7 +22,7 @@ export const queues: Row = {
     {
       title: 'Oldest waiting message',
       unit: 's',
-      width: 8,
+      width: 6,
       description:
         'Seconds that the first message of each queue has waited. If it is minutes, see ' +
         'BatchwellOldestMessageTooOld in the runbook.',
@@ -35,7 +36,7 @@ export const queues: Row = {
     {
       title: 'Wait in the queue',
       unit: 's',
-      width: 8,
+      width: 6,
       description:
         'Seconds until a worker first took a message. If it is high with idle CPUs, raise ' +
         '--concurrency. If it is high with busy CPUs, add workers for that stage.',
@@ -44,7 +45,7 @@ export const queues: Row = {
     {
       title: 'Time to process a message',
       unit: 's',
-      width: 8,
+      width: 6,
       description:
         'Seconds that a stage took to process one message. A rise in every stage points to ' +
         'MySQL, in stage-script and cache-check to S3, in submit and poll to Batch. Compare it ' +
