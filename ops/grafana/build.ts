@@ -209,7 +209,7 @@ function statOf(panel: Panel, place: GridPos, id: number): StatBuilder {
 }
 
 /** Without one, an axis of nothing but zeros goes up to 100. */
-const softMaxOf = ({ unit, softMax = 1 }: Panel): number | undefined =>
+const softMaxOf = ({ unit, softMax = unit === 's' ? 0.1 : 1 }: Panel): number | undefined =>
   unit === 'bytes' ? undefined : softMax;
 
 function timeSeriesOf(panel: Panel, place: GridPos, id: number): TimeSeriesBuilder {

@@ -267,7 +267,7 @@ const owners: Row = {
         'Several owners with one reason: the installation. See BatchwellFailuresJump in the runbook.',
       queries: [
         {
-          expression: `sum by (owner, reason) (${counts('batchwell_owner_failures_total', ofOwner)}) > 0`,
+          expression: `sum by (owner, reason) (${counts('batchwell_owner_failures_total', ofOwner)})`,
           legend: '{{owner}} {{reason}}',
         },
       ],
