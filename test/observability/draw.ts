@@ -46,7 +46,10 @@ const CHROMIUM = '/usr/bin/chromium';
 const WIDTH = 1600;
 /** uPlot draws in the frame after the size is known. */
 const SETTLE_MS = 1500;
-/** In the documentation, with the rows closed that Grafana shows closed. */
+/**
+ * In the documentation, with the rows closed that Grafana shows closed. Written with
+ * `npm run test:observability -- --pictures`.
+ */
 const IN_DOCS = new Map([
   ['batchwell-overview', 'docs/images/overview.png'],
   ['batchwell-heavy-scatter', 'docs/images/heavy-scatter.png'],
@@ -56,7 +59,6 @@ export async function draw(dashboards: readonly DashboardFile[], span: Span): Pr
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-dashboards-'));
   const pictures = process.env['BATCHWELL_PICTURES'] ?? folder;
   await mkdir(pictures, { recursive: true });
-  await mkdir(opsPath('docs/images'), { recursive: true });
   await writeFile(join(pictures, 'data.json'), JSON.stringify({ dashboards, span }));
   const { chromium } = createRequire(PACKAGE)('playwright-core') as Playwright;
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
@@ -67,7 +69,7 @@ export async function draw(dashboards: readonly DashboardFile[], span: Span): Pr
       const whole = { dashboard, ...span, open: true };
       drawn.push(await drawOne(browser, folder, whole, join(pictures, `${dashboard.uid}.png`)));
       const path = IN_DOCS.get(dashboard.uid);
-      if (path !== undefined)
+      if (path !== undefined && process.env['BATCHWELL_DOC_PICTURES'] === 'yes')
         await drawOne(browser, folder, { ...whole, open: false }, opsPath(path));
     }
     return drawn;
