@@ -1,5 +1,5 @@
 /** The API, MySQL and Redis, and the processes themselves. */
-import { counts, percentiles, rate, type Plan, type Row } from '../panel.ts';
+import { counts, countsFromFirst, percentiles, rate, type Plan, type Row } from '../panel.ts';
 import { notifications } from '../rows/notifications.ts';
 import { processes } from '../rows/processes.ts';
 
@@ -32,7 +32,7 @@ const api: Row = {
         'has the error. If all routes have 503, MySQL is away.',
       queries: [
         {
-          expression: `sum by (route, method, code) (${counts('batchwell_http_requests_total', '{code=~"[45].*"}')}) > 0`,
+          expression: `sum by (route, method, code) (${countsFromFirst('batchwell_http_requests_total', '{code=~"[45].*"}')}) > 0`,
           legend: '{{method}} {{route}} {{code}}',
         },
       ],
@@ -41,6 +41,7 @@ const api: Row = {
       title: 'Share of the error budget',
       unit: 'percentunit',
       decimals: 3,
+      softMax: 0.02,
       width: 8,
       thresholds: { yellow: 0.006, red: 0.0144 },
       description:
@@ -53,6 +54,7 @@ const api: Row = {
     },
     {
       title: 'Latency by route',
+      softMax: 0.1,
       unit: 's',
       width: 12,
       description:
@@ -172,7 +174,7 @@ const replies: Row = {
       unit: 's',
       width: 24,
       description:
-        'p50, p95 and p99. If only POST is slow, MySQL commits slowly; if GET is, reads are. See ' +
+        'p50 and p95. If only POST is slow, MySQL commits slowly; if GET is, reads are. See ' +
         'BatchwellApiSlow in the runbook.',
       queries: percentiles('batchwell_http_request_seconds', 'method'),
     },
