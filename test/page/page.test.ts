@@ -335,7 +335,7 @@ describe('the questions of an operator', () => {
       executors: [{ image: 'alpine:3', command: ['never-seen-before'] }],
     });
     await page.goto(`${stack.apiUrl}/#/tasks/${id}`);
-    await page.getByRole('region', { name: 'Why' }).locator('.answer').first().waitFor();
+    await page.getByText('An administrator paused the stage stage-script.').waitFor();
     await picture(opened, 'waiting-task');
     await client.cancel(id);
     await setPaused('stage-script', false);
