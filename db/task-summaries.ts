@@ -98,7 +98,8 @@ const LEAST_SPAN_MS = 30_000;
 
 /**
  * How many tasks of the fleet ended lately, and in which time: since the first end within the window,
- * or within the latest changes if they are many.
+ * or within the latest changes if they are many. Cancelled tasks say nothing of the rate; those of one
+ * change have made one move.
  */
 export async function readRecentEnds(
   session: Session,
@@ -106,11 +107,13 @@ export async function readRecentEnds(
 ): Promise<{ tasks: number; windowMs: number }> {
   const [row] = await select<{ tasks: number; spanMs: number | null }>(
     session,
-    `SELECT CAST(COALESCE(SUM(tasks), 0) AS DOUBLE) AS tasks, CAST(MAX(ageMs) AS DOUBLE) AS spanMs
-     FROM (SELECT JSON_LENGTH(tasks) AS tasks, ended,
-         ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) - created_ms AS ageMs
+    `SELECT CAST(COALESCE(SUM(latest.tasks), 0) AS DOUBLE) AS tasks,
+       CAST(MAX(latest.ageMs) AS DOUBLE) AS spanMs
+     FROM (SELECT JSON_LENGTH(tasks) AS tasks, CAST(JSON_EXTRACT(tasks, '$[0]') AS UNSIGNED) AS first,
+         ended, ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000) - created_ms AS ageMs
        FROM task_changes ORDER BY id DESC LIMIT ?) AS latest
-     WHERE ended = 1 AND ageMs < ?`,
+       STRAIGHT_JOIN tasks t ON t.id = latest.first AND t.place <> 'cancelled'
+     WHERE latest.ended = 1 AND latest.ageMs < ?`,
     [LATEST_CHANGES, windowMs],
   );
   return { tasks: row?.tasks ?? 0, windowMs: Math.max(LEAST_SPAN_MS, row?.spanMs ?? windowMs) };

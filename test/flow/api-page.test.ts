@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FailureList, TaskSummary } from '../../api/schemas/summaries.ts';
 import type { Overview, WorkerStatus } from '../../api/schemas/fleet.ts';
+import { readRecentEnds } from '../../db/task-summaries.ts';
 import { announceWorker } from '../../queues/fleet-workers.ts';
+import { endTasks } from '../accept.ts';
 import { jsonAs, startApiWorld, type ApiWorld } from '../api-world.ts';
 import { endIn, keyOf, sqlIn } from '../tes-world.ts';
 
@@ -215,6 +217,17 @@ describe('the fleet', () => {
     const seen = jsonAs<Overview>(await get('/v1/overview', eve));
     expect(seen.owners).toMatchObject([{ owner: 'eve', tasks: 0 }]);
     expect(seen.other_tasks).toBe(seen.drain.backlog);
+  });
+
+  test('the rate of ends counts tasks that ended by themselves, and not cancelled ones', async () => {
+    const { pool } = world.database;
+    const { tasks } = await makeScatter(5);
+    const before = await readRecentEnds(pool, 300_000);
+    await endTasks(world.database, tasks.slice(0, 2));
+    await endTasks(world.database, tasks.slice(2), { place: 'cancelled' });
+    const after = await readRecentEnds(pool, 300_000);
+    expect(after.tasks - before.tasks).toBe(2);
+    expect(after.windowMs).toBeGreaterThanOrEqual(30_000);
   });
 
   test('an administrator drains a worker, which learns it, and lets it work again', async () => {

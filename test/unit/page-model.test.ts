@@ -33,7 +33,8 @@ describe('numbers', () => {
       '90 tasks/min',
       '100 tasks/s',
     ]);
-    expect(format.money(0.0782, 'USD')).toBe('$0.0782');
+    expect(format.money(0.0782, 'USD')).toBe('$0.08');
+    expect(format.money(0.002, 'USD')).toBe('less than $0.01');
     expect(format.money(12, 'EUR')).toBe('€12.00');
   });
 });
