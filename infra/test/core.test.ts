@@ -175,7 +175,10 @@ describe('hosts', () => {
       'ECS_RESERVED_MEMORY=256',
     ])
       expect(text.split('\n')).toContain(line);
-    for (const { path } of hostFiles()) expect(text).toContain(` ${path} <<`);
+    const whole = text
+      .replaceAll('$L/', '/usr/local/lib/batchwell/')
+      .replaceAll('$U/', '/etc/systemd/system/');
+    for (const { path } of hostFiles()) expect(whole).toContain(` ${path} <`);
     expect(text).not.toMatch(/@\{/);
   });
 });
