@@ -46,11 +46,12 @@ export async function deployAll(
   const run = { deployment, account, options, network };
   const core = await deployCore(run, release, old?.outputs['Releases']);
   const deployed = service && (await deployService(run, service, core));
-  if (options.email !== undefined)
+  const watch = await readStack(deployment, names.watch);
+  if (options.email !== undefined || watch !== undefined)
     await deployOne(run, 'watch', {
       CoreStack: names.core,
       ...(deployed && { ServiceStack: names.service }),
-      Email: options.email,
+      ...(options.email !== undefined && { Email: options.email }),
     });
   if (pipeline !== undefined || Object.keys(options.parameters.pipeline).length > 0)
     await deployOne(run, 'pipeline', { CoreStack: names.core });

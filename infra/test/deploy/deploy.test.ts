@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   IMAGE,
   makeRelease,
+  putReleased,
   releasedKeys,
   run,
   runUntil,
@@ -96,6 +97,12 @@ describe('an empty account', () => {
     await deploy('--email', 'ops@example.org');
     expect(stack('batchwell-watch')?.parameters).toMatchObject({
       ServiceStack: 'batchwell-service',
+      Email: 'ops@example.org',
+    });
+    // Later runs keep them up to date, with the address of the first.
+    await deploy('--watch', 'OldestMessageSeconds=900');
+    expect(stack('batchwell-watch')?.parameters).toMatchObject({
+      OldestMessageSeconds: '900',
       Email: 'ops@example.org',
     });
   });
@@ -197,6 +204,16 @@ describe('run again', () => {
     });
     expect((await run(aws, 'teardown', '--yes')).code).toBe(0);
     expect(stack('batchwell-pipeline')).toBeUndefined();
+  });
+
+  it('A release with other content is never overwritten, and core does not change.', async () => {
+    await deploy('--core-only');
+    const next = makeRelease(aws, '#!/bin/sh\n# other\nexit 123\n');
+    await putReleased(aws, `releases/${next.name}/batchwell-host-x86_64.tar.gz`, 'something else');
+    const { code, err } = await run(aws, 'deploy', '--core-only', '--host-release', next.folder);
+    expect(code).toBe(1);
+    expect(err).toMatch(/batchwell-host-x86_64\.tar\.gz exists with other content/);
+    expect(stack('batchwell')?.parameters['HostRelease']).toBe(release);
   });
 
   it('A bucket or a database is not replaced by accident, and is on demand.', async () => {
