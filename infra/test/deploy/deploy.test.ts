@@ -238,11 +238,20 @@ describe('failures of CloudFormation', () => {
       'SpotEnvironment (AWS::Batch::ComputeEnvironment): The instance profile is not valid',
     );
     expect(first.err).not.toContain('cancelled');
-    expect(first.err).toMatch(/These stay, .*batchwell-workbucket \(WorkBucket\)/);
+    // The empty buckets of a creation that failed go with it.
+    expect(first.err).not.toContain('These stay');
     const second = await deploy('--core-only');
     expect(second.code).toBe(0);
     expect(second.out).toContain('Deleting what is left of it');
     expect(stack('batchwell')?.status).toBe('CREATE_COMPLETE');
+  });
+
+  it('What a failed creation leaves behind all the same is named.', async () => {
+    aws.stacks.failures.set('WorkerService', 'The circuit breaker was triggered');
+    const { code, err } = await deploy();
+    expect(code).toBe(1);
+    expect(err).toContain('The circuit breaker was triggered');
+    expect(err).toMatch(/These stay, .*batchwell-service-databasecluster \(DatabaseCluster\)/);
   });
 
   it('A failed update rolls back, and the next run goes on from there.', async () => {
