@@ -47,6 +47,7 @@ export const acknowledged: readonly { finding: string; reason: string }[] = [
     NAMED_BY_BATCH,
   ),
   wildcard('HostRole', REPOSITORIES, IMAGES),
+  wildcard('HostRole', '{"Fn::If":["HasMoreLogGroups"', 'The streams of groups that are named.'),
   wildcard('WorkerPolicy', '*]', NO_RESOURCE_TYPES),
   wildcard('WorkerPolicy', REPOSITORIES, IMAGES),
   wildcard(
