@@ -46,16 +46,28 @@ export async function deployAll(
   const run = { deployment, account, options, network };
   const core = await deployCore(run, release, old?.outputs['Releases']);
   const deployed = service && (await deployService(run, service, core));
-  if (options.email !== undefined)
-    await deployOne(run, 'watch', {
-      CoreStack: names.core,
-      ...(deployed && { ServiceStack: names.service }),
-      Email: options.email,
-    });
-  if (pipeline !== undefined || Object.keys(options.parameters.pipeline).length > 0)
-    await deployOne(run, 'pipeline', { CoreStack: names.core });
+  await deployExtras(run, deployed, pipeline !== undefined);
   if (deployed && options.hello) await runHello(run, deployed, core);
   report(deployment, account, core, deployed);
+}
+
+/** Alarms and pipeline: where they are asked for, and kept up to date from then on. */
+async function deployExtras(
+  run: Run,
+  service: StackState | undefined,
+  hasPipeline: boolean,
+): Promise<void> {
+  const { deployment, options } = run;
+  const names = stackNames(options.name);
+  const watch = await readStack(deployment, names.watch);
+  if (options.email !== undefined || watch !== undefined)
+    await deployOne(run, 'watch', {
+      CoreStack: names.core,
+      ...(service && { ServiceStack: names.service }),
+      ...(options.email !== undefined && { Email: options.email }),
+    });
+  if (hasPipeline || Object.keys(options.parameters.pipeline).length > 0)
+    await deployOne(run, 'pipeline', { CoreStack: names.core });
 }
 
 /** Where there is a pipeline, the release is its affair: this machine would build another one. */

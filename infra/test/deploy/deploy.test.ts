@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   IMAGE,
   makeRelease,
+  putReleased,
   releasedKeys,
   run,
   runUntil,
@@ -96,6 +97,12 @@ describe('an empty account', () => {
     await deploy('--email', 'ops@example.org');
     expect(stack('batchwell-watch')?.parameters).toMatchObject({
       ServiceStack: 'batchwell-service',
+      Email: 'ops@example.org',
+    });
+    // Later runs keep them up to date, with the address of the first.
+    await deploy('--watch', 'OldestMessageSeconds=900');
+    expect(stack('batchwell-watch')?.parameters).toMatchObject({
+      OldestMessageSeconds: '900',
       Email: 'ops@example.org',
     });
   });
@@ -199,6 +206,16 @@ describe('run again', () => {
     expect(stack('batchwell-pipeline')).toBeUndefined();
   });
 
+  it('A release with other content is never overwritten, and core does not change.', async () => {
+    await deploy('--core-only');
+    const next = makeRelease(aws, '#!/bin/sh\n# other\nexit 123\n');
+    await putReleased(aws, `releases/${next.name}/batchwell-host-x86_64.tar.gz`, 'something else');
+    const { code, err } = await run(aws, 'deploy', '--core-only', '--host-release', next.folder);
+    expect(code).toBe(1);
+    expect(err).toMatch(/batchwell-host-x86_64\.tar\.gz exists with other content/);
+    expect(stack('batchwell')?.parameters['HostRelease']).toBe(release);
+  });
+
   it('A bucket or a database is not replaced by accident, and is on demand.', async () => {
     await deploy('--core-only');
     const kms = ['--core', 'Encryption=KMS', '--core', 'KmsKeyArn=arn:aws:kms:eu-west-1:1:key/1'];
@@ -221,11 +238,20 @@ describe('failures of CloudFormation', () => {
       'SpotEnvironment (AWS::Batch::ComputeEnvironment): The instance profile is not valid',
     );
     expect(first.err).not.toContain('cancelled');
-    expect(first.err).toMatch(/These stay, .*batchwell-workbucket \(WorkBucket\)/);
+    // The empty buckets of a creation that failed go with it.
+    expect(first.err).not.toContain('These stay');
     const second = await deploy('--core-only');
     expect(second.code).toBe(0);
     expect(second.out).toContain('Deleting what is left of it');
     expect(stack('batchwell')?.status).toBe('CREATE_COMPLETE');
+  });
+
+  it('What a failed creation leaves behind all the same is named.', async () => {
+    aws.stacks.failures.set('WorkerService', 'The circuit breaker was triggered');
+    const { code, err } = await deploy();
+    expect(code).toBe(1);
+    expect(err).toContain('The circuit breaker was triggered');
+    expect(err).toMatch(/These stay, .*batchwell-service-databasecluster \(DatabaseCluster\)/);
   });
 
   it('A failed update rolls back, and the next run goes on from there.', async () => {
