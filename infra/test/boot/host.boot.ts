@@ -64,12 +64,13 @@ const CREDENTIALS = 'http://169.254.170.2/v2/credentials/1';
 
 /** What tasks and the host get from the metadata and from the agent. */
 async function reached({ machine }: BootedHost, task: string): Promise<Record<string, string>> {
-  const get = (url: string, network: 'host' | 'bridge'): Promise<string> =>
-    fetchAsTask(machine, { task, network, url });
+  const get = (network: 'host' | 'bridge', ...urls: string[]): Promise<string> =>
+    fetchAsTask(machine, { task, network, urls });
+  const said = await get('host', METADATA, CREDENTIALS);
   return {
-    metadata: await get(METADATA, 'host'),
-    metadataByBridge: await get(METADATA, 'bridge'),
-    credentials: await get(CREDENTIALS, 'host'),
+    metadata: said,
+    credentials: said,
+    metadataByBridge: await get('bridge', METADATA),
     metadataOfHost: await machine.read(`curl -s -o /dev/null -w '%{http_code}' ${METADATA}`),
   };
 }
