@@ -9,8 +9,8 @@ import { startServers, type PlayedServers } from './played-servers.ts';
 
 /** Made by `test-hosts.ts`: kernel, initrd, disk, played.crt, played.key. */
 const folder = process.env['BATCHWELL_BOOT_FOLDER'] ?? '';
-/** As large as the disk. */
-const DISK_GIB = '50';
+/** Of the volume that the launch template adds. */
+export const VOLUME_GIB = 50;
 export const CLUSTER = 'batch-cluster';
 
 export interface BootedHost extends PlayedServers {
@@ -37,11 +37,18 @@ export async function bootHost(name: string, options: HostOptions): Promise<Boot
   run('cp', '--sparse=always', join(folder, 'disk'), disk);
   if (options.without !== undefined)
     run('debugfs', '-w', '-R', `rm ${options.without}`, `${disk}?offset=1048576`);
+  const volume = join(place, 'volume');
+  run('truncate', '-s', `${VOLUME_GIB}G`, volume);
   const servers = await startServers(folder);
   const release = putRelease(servers.aws, options.archive);
-  describeInstance(servers, { DiskGiB: DISK_GIB, HostRelease: release, ...options.parameters });
+  describeInstance(servers, {
+    DiskMode: 'fixed',
+    DiskGiB: String(VOLUME_GIB),
+    HostRelease: release,
+    ...options.parameters,
+  });
   options.prepare?.(servers, release);
-  const machine = await startMachine({ folder, disk });
+  const machine = await startMachine({ folder, disk, volume });
   return {
     ...servers,
     machine,

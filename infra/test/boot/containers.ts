@@ -31,12 +31,12 @@ export const runAsTask = (
       .join(' '),
   );
 
-/** What a task gets from an address, by the curl of the machine, because the images have none. */
+/** What a task gets from addresses, by the curl of the machine, because the images have none. */
 export async function fetchAsTask(
   machine: Machine,
-  { task, network, url }: { task: string; network: 'host' | 'bridge'; url: string },
+  { task, network, urls }: { task: string; network: 'host' | 'bridge'; urls: string[] },
 ): Promise<string> {
-  const curl = ['chroot', '/host', 'curl', '-sS', '-m', '5', url];
+  const curl = ['chroot', '/host', 'curl', '-sS', '-m', '5', ...urls];
   const options = ['--network', network, '-v', '/:/host:ro'];
   return (await runAsTask(machine, task, PLAIN, curl, options)).out;
 }

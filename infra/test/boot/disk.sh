@@ -31,4 +31,4 @@ mke2fs -q -F -t ext4 -E offset=1048576 -d "$work/root" "$disk" 2500M
 printf '\200\000\000\000\203\000\000\000\000\010\000\000\000\040\116\000' |
   dd of="$disk" bs=1 seek=446 conv=notrunc status=none
 printf '\125\252' | dd of="$disk" bs=1 seek=510 conv=notrunc status=none
-truncate -s 50G "$disk"
+truncate -s 30G "$disk"

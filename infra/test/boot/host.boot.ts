@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildHost } from '../../host/build.ts';
 import { ARCHIVE } from '../played-aws.ts';
-import { bootHost, CLUSTER, type BootedHost } from './boot-world.ts';
+import { bootHost, CLUSTER, VOLUME_GIB, type BootedHost } from './boot-world.ts';
 import {
   fetchAsTask,
   makeImages,
@@ -16,6 +16,7 @@ import {
   WITH_ENTRYPOINT,
 } from './containers.ts';
 import { playJob } from './job.ts';
+import type { Machine } from './machine.ts';
 import { addAddresses } from './played-servers.ts';
 
 let archive: Buffer;
@@ -48,17 +49,28 @@ async function leadOverAgent(host: BootedHost): Promise<number> {
   return (await startOf(host, 'ecs')) - Math.max(...ends);
 }
 
+/** At the first boot, containerd is quicker than cloud-init and must be started again. */
+async function startsAfterStorage(host: BootedHost): Promise<boolean[]> {
+  const made = await endOf(host, 'batchwell-storage');
+  const starts = [await startOf(host, 'containerd'), await startOf(host, 'docker')];
+  return starts.map((start) => start > made);
+}
+
+const gibOf = async (machine: Machine, folder: string): Promise<number> =>
+  Number(await machine.read(`df -BG --output=size ${folder} | tail -n 1 | tr -dc 0-9`));
+
 const METADATA = 'http://169.254.169.254/latest/meta-data/';
 const CREDENTIALS = 'http://169.254.170.2/v2/credentials/1';
 
 /** What tasks and the host get from the metadata and from the agent. */
 async function reached({ machine }: BootedHost, task: string): Promise<Record<string, string>> {
-  const get = (url: string, network: 'host' | 'bridge'): Promise<string> =>
-    fetchAsTask(machine, { task, network, url });
+  const get = (network: 'host' | 'bridge', ...urls: string[]): Promise<string> =>
+    fetchAsTask(machine, { task, network, urls });
+  const said = await get('host', METADATA, CREDENTIALS);
   return {
-    metadata: await get(METADATA, 'host'),
-    metadataByBridge: await get(METADATA, 'bridge'),
-    credentials: await get(CREDENTIALS, 'host'),
+    metadata: said,
+    credentials: said,
+    metadataByBridge: await get('bridge', METADATA),
     metadataOfHost: await machine.read(`curl -s -o /dev/null -w '%{http_code}' ${METADATA}`),
   };
 }
@@ -81,15 +93,17 @@ describe('A host with all that it needs', () => {
   });
   afterAll(() => host.stop());
 
-  it('The root file system has grown before Docker starts.', async () => {
-    const grown = await host.machine.read(
+  it('The root file system has grown and the disk of the tasks is there before Docker starts.', async () => {
+    const { machine } = host;
+    const grown = await machine.read(
       `journalctl -b -k -o json -g 'resized filesystem' | sed 's/.*"__MONOTONIC_TIMESTAMP":"\\([0-9]*\\)".*/\\1/' | tail -n 1`,
     );
     expect(Number(grown)).toBeGreaterThan(0);
-    expect(Number(grown) / 1000).toBeLessThan(await startOf(host, 'docker'));
-    expect(
-      Number(await host.machine.read('df -BG --output=size / | tail -n 1 | tr -dc 0-9')),
-    ).toBeGreaterThan(45);
+    expect(Number(grown) / 1000).toBeLessThan(await endOf(host, 'batchwell-storage'));
+    expect(await startsAfterStorage(host)).toEqual([true, true]);
+    expect(await gibOf(machine, '/')).toBeGreaterThan(27);
+    for (const folder of ['/var/lib/docker', '/var/lib/containerd'])
+      expect(await gibOf(machine, folder), folder).toBe(VOLUME_GIB);
   });
 
   it('The agent starts after the release and the firewall, with the settings of Batch and ours.', async () => {
@@ -154,8 +168,7 @@ describe('A host with all that it needs', () => {
     expect(await leadOverAgent(host)).toBeGreaterThan(0);
     expect(aws.seen).toHaveLength(fetched);
     expect(host.joined).toHaveLength(2);
-    // At the first boot its gate was not there yet.
-    expect(await startOf(host, 'containerd')).toBeGreaterThan(await endOf(host, 'cloud-init'));
+    expect(await startsAfterStorage(host)).toEqual([true, true]);
     expect(await reached(host, 'e')).toEqual(SHUT_OUT);
   });
 });
@@ -219,9 +232,12 @@ describe('A host that is not whole says why, shuts down, and never joins', () =>
     expect(await lastWords(host)).toMatch(/The AMI has no ecs\.service/);
   });
 
-  it('A root volume that is smaller than asked for.', async () => {
+  it('A volume for the tasks that is not the one of the launch template.', async () => {
     await host.stop();
-    host = await bootHost('small', { archive, parameters: { DiskGiB: '500' } });
-    expect(await lastWords(host)).toMatch(/instead of 500/);
+    const parameters = { DiskGiB: String(VOLUME_GIB + 10) };
+    host = await bootHost('other-volume', { archive, parameters });
+    expect(await lastWords(host)).toMatch(
+      /There is no empty volume of 60 GiB.* Seen: .*50 GiB, blank/,
+    );
   });
 });

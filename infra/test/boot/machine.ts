@@ -33,6 +33,8 @@ export interface MachineFiles {
   /** `FOLDER/kernel` and `FOLDER/initrd`. */
   folder: string;
   disk: string;
+  /** An empty one: the volume that the launch template adds. */
+  volume: string;
 }
 
 /** Amazon Linux has no AppArmor. The rest is time that no test needs. */
@@ -40,7 +42,7 @@ const FASTER = 'apparmor=0 mitigations=off audit=0 systemd.show_status=0';
 /** cloud-init takes a machine for EC2 only if both are the same and begin with ec2. */
 const EC2_UUID = `ec2${randomUUID().slice(3)}`;
 
-const argumentsOf = ({ folder, disk }: MachineFiles): string[] => [
+const argumentsOf = ({ folder, disk, volume }: MachineFiles): string[] => [
   ...accelerator(join(folder, 'kernel')),
   ...words('-machine q35 -smp 2 -m 2048 -nodefaults -display none'),
   ...words(`-smbios type=1,uuid=${EC2_UUID},serial=${EC2_UUID}`),
@@ -50,6 +52,8 @@ const argumentsOf = ({ folder, disk }: MachineFiles): string[] => [
   // EBS volumes are NVMe disks whose serial is their id.
   ...words(`-drive file=${disk},if=none,id=root,format=raw,cache=unsafe,discard=unmap`),
   ...words('-device nvme,drive=root,serial=vol0123456789abcdef0'),
+  ...words(`-drive file=${volume},if=none,id=volume,format=raw,cache=unsafe,discard=unmap`),
+  ...words('-device nvme,drive=volume,serial=vol0123456789abcdef1'),
   ...words('-netdev user,id=net -device virtio-net-pci,netdev=net'),
   ...words(`-serial file:${disk}.console`),
   ...words(`-chardev socket,id=probe,path=${disk}.probe,server=on,wait=off`),

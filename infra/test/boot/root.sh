@@ -17,7 +17,7 @@ printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 chroot "$root" apt-get update -qq
 chroot "$root" apt-get install -y -qq --no-install-recommends \
-  cloud-init cloud-guest-utils fdisk docker.io iptables curl openssl busybox-static \
+  cloud-init cloud-guest-utils fdisk docker.io iptables curl openssl busybox-static lvm2 xfsprogs \
   initramfs-tools linux-image-cloud-amd64
 rm "$root/usr/sbin/policy-rc.d"
 # Small, because each boot unpacks it.
