@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { serialOf } from '../../rules/facts.ts';
 import type { Bench, CaseOptions, Logged } from './bench.ts';
 
-export interface Told {
+interface Told {
   /** From the device's appearance to the file system with it. */
   seenToGrownMs?: number;
   note?: string;
