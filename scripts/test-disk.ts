@@ -49,7 +49,9 @@ try {
         console.log(`${seconds()} s: ${name}, seed ${seed}: passed`);
       } catch (error) {
         failed += 1;
-        console.log(`${seconds()} s: ${name}, seed ${seed}: FAILED\n${String(error)}`);
+        console.log(
+          `${seconds()} s: ${name}, seed ${seed}: FAILED\n${String(error)}\n${await bench.log()}`,
+        );
         await qemu.stop();
         qemu = await startQemu(await buildMachine(folder), folder);
         boots += 1;

@@ -64,7 +64,7 @@ export class Bench {
       `grep -qx first /sys/block/nvme*/device/serial || grep -q first /sys/block/nvme*/device/serial`,
     );
     await this.qemu.must(`${this.#settings()} ${DISK} set-up`);
-    await this.qemu.must('cd /var/lib/docker && fallocate -l 780M filler');
+    await this.qemu.must('cd /var/lib/docker && fallocate -l 820M filler');
     this.#timer = setInterval(() => void this.#follow(), 200);
   }
 
@@ -164,6 +164,11 @@ setsid sh /tmp/writer >/dev/null 2>&1 </dev/null &`);
         throw new Error(`No ${name} in ${withinMs / 1000} s:\n${await this.log()}`);
       await sleep(500);
     }
+  }
+
+  async written(): Promise<number> {
+    const { out } = await this.qemu.ask('cat /root-volume/state/written 2>/dev/null | wc -l');
+    return Number(out);
   }
 
   async until(what: string, script: string, withinMs = 120_000): Promise<void> {

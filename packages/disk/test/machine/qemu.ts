@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineFiles } from './build.ts';
 
-export interface Ran {
+interface Ran {
   code: number;
   out: string;
 }
