@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TaskComponents, TaskToFingerprint } from '../aws/fingerprints.ts';
 import type { JobQueues } from '../aws/job-queues.ts';
 import type { Config } from '../config.ts';
+import type { Prices } from '../core/cost/prices.ts';
 import type { TaskSpec } from '../core/task/task.ts';
 import type { Database } from '../db/client.ts';
 import type { Queues } from '../queues/queues.ts';
@@ -31,6 +32,8 @@ export interface ApiDependencies {
   canonicalSpecs(tasks: readonly TaskToFingerprint[]): Promise<TaskSpec[]>;
   /** Which job queues there are, for tasks that name one. */
   jobQueues: Pick<JobQueues, 'unknownOf'>;
+  /** What an hour of a vCPU and of memory costs; built-in prices when absent. */
+  prices?: Prices;
   /** PEM texts. Absent: plain HTTP. */
   tls?: { key: string; cert: string };
   nowMs(): number;

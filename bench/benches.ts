@@ -4,6 +4,7 @@
  */
 import { cache } from './cache.ts';
 import { counts } from './counts.ts';
+import { drain } from './drain.ts';
 import { events } from './events.ts';
 import { flights } from './flights.ts';
 import { hits } from './hits.ts';
@@ -40,6 +41,7 @@ export const benches = {
   submit: { run: submit, tasks: [500] },
   scale: { run: scale, tasks: [10_000] },
   memory: { run: memory, tasks: [100_000] },
+  drain: { run: drain, tasks: [10_000, 100_000] },
   events: { run: events, tasks: [1000] },
   indexes: { run: indexes, tasks: [10_000] },
   soak: { run: soak, tasks: [200_000] },

@@ -157,7 +157,7 @@ export async function lookups(world: World, entries: number): Promise<Row> {
     const quiet = await measure(database, entries, (round) => round < rounds);
     const locksBefore = await readLockWaits(world);
     const old = await countOld(world);
-    await world.restartWorkers(1, PRUNING);
+    await world.restartWorkers(1, { env: PRUNING });
     const pruneMs = performance.now();
     const under = await whilePruning(world, database, entries);
     const locks = await readLockWaits(world);

@@ -40,8 +40,7 @@ async function hitsBesideCopies(
   const label = `c${tasks}`;
   for (const mode of ['reference', 'copy']) {
     await world.restartWorkers(workers, {
-      BATCHWELL_CACHE_HIT: mode,
-      BATCHWELL_CACHE_UNVERSIONED: mode,
+      env: { BATCHWELL_CACHE_HIT: mode, BATCHWELL_CACHE_UNVERSIONED: mode },
     });
     if (mode === 'reference') await runScatter(world, { label, tasks, cache: 'readwrite' });
     // The first round warms up the new processes.

@@ -38,7 +38,7 @@ export async function counts(options: BenchOptions): Promise<Rows> {
   for (const tasks of options.tasks) {
     await inWorld(options, options, async (world) => {
       // The same pace in every world: what looks cost is part of the counts.
-      await world.restartWorkers(options.workers, PACE);
+      await world.restartWorkers(options.workers, { env: PACE });
       // The first tasks of a fleet read what later ones share.
       await runScatter(world, { label: 'warm', tasks: 20, cache: options.cache });
       const first = { label: `counts${tasks}`, tasks, cache: options.cache };

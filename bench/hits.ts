@@ -19,9 +19,8 @@ export async function hits(options: BenchOptions): Promise<Rows> {
       });
       for (const mode of ['reference', 'copy']) {
         await world.restartWorkers(options.workers, {
-          BATCHWELL_CACHE_HIT: mode,
           // The local S3 keeps no versions.
-          BATCHWELL_CACHE_UNVERSIONED: mode,
+          env: { BATCHWELL_CACHE_HIT: mode, BATCHWELL_CACHE_UNVERSIONED: mode },
         });
         // The first round also warms up the new processes.
         for (let round = 1; round <= options.rounds; round += 1)

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createPool, type Pool } from 'mysql2/promise';
 import { SERVICE_NODE_OPTIONS } from '../cli/stack/service-memory.ts';
+import type { Stage } from '../core/places.ts';
 import { migrateDatabase } from '../db/client.ts';
 import { startMariadb } from '../cli/services/mariadb.ts';
 import { startRedis } from '../cli/services/redis.ts';
@@ -32,6 +33,8 @@ export interface WorldOptions {
   sqlLog?: boolean;
   /** The fleet reaches the database over a wire that takes this long for a round trip, and that counts them. */
   wireMs?: number;
+  /** Buffer pool and redo log of the database, MiB each. Default: those of a laptop, 256 and 128. */
+  databaseMib?: number;
   seed: number;
 }
 
@@ -39,6 +42,13 @@ export interface Snapshot {
   atMs: number;
   usage: Record<string, Usage>;
   servers: ServerCounts;
+}
+
+interface OtherWorkers {
+  /** Further settings. */
+  env?: Record<string, string>;
+  /** Default: all. */
+  stages?: readonly Stage[];
 }
 
 export interface World {
@@ -51,9 +61,8 @@ export interface World {
   aws: Child;
   apiUrl: string;
   workers: readonly Child[];
-  startWorker(): Promise<void>;
-  /** Stops the workers and starts `count` others, with further settings. */
-  restartWorkers(count: number, env?: Record<string, string>): Promise<void>;
+  /** Stops the workers and starts `count` others. */
+  restartWorkers(count: number, others?: OtherWorkers): Promise<void>;
   /** Of every process of this world, by name. */
   pids(): Record<string, number>;
   /** Resets all counts. */
@@ -112,7 +121,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 }
 
 async function open(options: WorldOptions, closing: Closing): Promise<Omit<World, 'close'>> {
-  const servers = await startServers(closing);
+  const servers = await startServers(options, closing);
   const { aws, urls } = await startAws(options, servers.folder, closing);
   const wire = await openWire(options, servers, closing);
   const env = { ...servers.env, ...(wire && { DATABASE_URL: wire.url }), ...awsEnv(urls) };
@@ -166,10 +175,14 @@ interface Servers {
   env: Record<string, string>;
 }
 
-async function startServers(closing: Closing): Promise<Servers> {
+async function startServers({ databaseMib }: WorldOptions, closing: Closing): Promise<Servers> {
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-bench-'));
   closing.push(() => rm(folder, { recursive: true, force: true }));
-  const [mariadb, redis] = await Promise.all([startMariadb(DURABLE), startRedis(DURABLE)]);
+  const moreArguments = databaseMib === undefined ? [] : buffersOf(databaseMib);
+  const [mariadb, redis] = await Promise.all([
+    startMariadb({ ...DURABLE, moreArguments }),
+    startRedis(DURABLE),
+  ]);
   closing.push(
     () => mariadb.stop(),
     () => redis.stop(),
@@ -177,6 +190,13 @@ async function startServers(closing: Closing): Promise<Servers> {
   await migrateDatabase(mariadb.url);
   return { folder, mariadb, redis, env: { DATABASE_URL: mariadb.url, REDIS_URL: redis.url } };
 }
+
+const buffersOf = (mib: number): string[] => [
+  `--innodb-buffer-pool-size=${mib}M`,
+  // MySQL 9 has only the second, MariaDB only the first.
+  `--loose-innodb-log-file-size=${mib}M`,
+  `--loose-innodb-redo-log-capacity=${mib}M`,
+];
 
 async function startAws(
   options: WorldOptions,
@@ -202,7 +222,7 @@ const awsEnv = ({ s3Url, batchUrl }: AwsUrls): Record<string, string> => ({
   AWS_SECRET_ACCESS_KEY: 'local',
 });
 
-interface Fleet extends Pick<World, 'apiUrl' | 'workers' | 'startWorker' | 'restartWorkers'> {
+interface Fleet extends Pick<World, 'apiUrl' | 'workers' | 'restartWorkers'> {
   api: Child;
 }
 
@@ -232,20 +252,19 @@ async function startFleet(
 
   const workers: Child[] = [];
   closing.push(() => Promise.all(workers.map((one) => one.stop())));
-  const startWorker = async (more: Record<string, string> = {}): Promise<void> => {
+  const startWorker = async ({ env: more, stages }: OtherWorkers = {}): Promise<void> => {
     const worker = startChild('worker-process.ts', { env: { ...env, ...more }, nodeFlags });
     workers.push(worker);
-    await worker.ask('start', {});
+    await worker.ask('start', { ...(stages && { stages }) });
   };
   for (let count = 0; count < options.workers; count += 1) await startWorker();
   return {
     api,
     apiUrl,
     workers,
-    startWorker,
-    async restartWorkers(count, more) {
+    async restartWorkers(count, others) {
       await Promise.all(workers.splice(0).map((one) => one.stop()));
-      for (let started = 0; started < count; started += 1) await startWorker(more);
+      for (let started = 0; started < count; started += 1) await startWorker(others);
     },
   };
 }

@@ -8,7 +8,10 @@ import { CancelTasksReply, CancelTasksRequest } from '../api/routes/bulk-cancel.
 import { CacheExplanation, ScatterCacheExplanation } from '../api/routes/cache.ts';
 import * as cache from '../api/schemas/cache.ts';
 import { ServiceInfo } from '../api/routes/service-info.ts';
+import * as fleet from '../api/schemas/fleet.ts';
+import * as summaries from '../api/schemas/summaries.ts';
 import { Timeline } from '../api/routes/timeline.ts';
+import { TaskUsage } from '../api/routes/usage.ts';
 import { Validation } from '../api/routes/validate.ts';
 import { LogLine } from '../api/schemas/logs.ts';
 import { Failure, Problem } from '../api/schemas/replies.ts';
@@ -90,6 +93,7 @@ const named: Record<string, [schema: object, sentence: string]> = {
   TaskEvent: [TaskEvent, 'The state of a task, as events and webhooks report it.'],
   Validation: [Validation, 'How a task would run.'],
   LogLine: [LogLine, 'A line of a followed log.'],
+  TaskUsage: [TaskUsage, 'What a task asked for, and what its executors used.'],
   Timeline: [Timeline, 'How long a task spent in each step.'],
   CacheExplanation: [CacheExplanation, 'Why a task hits the call cache, or misses it.'],
   ScatterCacheExplanation: [
@@ -119,6 +123,16 @@ const named: Record<string, [schema: object, sentence: string]> = {
   WebhookMade: [WebhookMade, 'A created webhook with its secret, which is shown only once.'],
   DeliveryReply: [DeliveryReply, 'A delivery of a webhook: completed, pending or abandoned.'],
   DeliveryList: [DeliveryList, 'One page of deliveries, newest first.'],
+  Session: [fleet.Session, 'Who is calling, and what the token allows.'],
+  StageStatus: [fleet.StageStatus, 'What is at one stage, and who works on it.'],
+  Overview: [fleet.Overview, 'How the fleet is.'],
+  WorkerStatus: [fleet.WorkerStatus, 'A worker process of the fleet.'],
+  LaidAsideMessage: [fleet.LaidAsideMessage, 'A message that failed too many times.'],
+  TaskSummary: [summaries.TaskSummary, 'A task as a row of a table.'],
+  SummaryList: [summaries.SummaryList, 'One page of tasks, newest first.'],
+  FailureList: [summaries.FailureList, 'Failed tasks, grouped by reason.'],
+  RetryScatterReply: [summaries.RetryScatterReply, 'The scatter that retries another one.'],
+  ScatterSteps: [summaries.ScatterSteps, 'How long the tasks of a scatter spent in each step.'],
   Problem: [Problem, 'A problem with one field.'],
   Failure: [Failure, 'The body of every reply that is not 2xx.'],
 };

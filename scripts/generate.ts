@@ -6,6 +6,7 @@ import { writeClientTypes } from './client-types.ts';
 import { writeCompose } from './compose.ts';
 import { writeDashboards } from './dashboard.ts';
 import { writeDiagram } from './diagram.ts';
+import { writePage } from './page.ts';
 import { writeLintConfig } from './lint-config.ts';
 import { writeRunbookPage } from './runbook.ts';
 
@@ -16,4 +17,5 @@ await writeClientTypes();
 writeAlertTests();
 writeRunbookPage();
 await writeCompose();
+await writePage();
 await writeFile(new URL('../.env.example', import.meta.url), envExample());

@@ -70,7 +70,7 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'workers',
-    rooms: ['core', ...EDGES, 'config.ts'],
+    rooms: ['core', ...EDGES, 'config.ts', 'package.json'],
     packages: [NODE],
     reason: 'Workers and the API scale separately. The SDK stops at aws/, the ORM at db/.',
     exceptions: [
@@ -101,7 +101,7 @@ export const rooms: readonly Room[] = [
       'packages/client',
       'packages/local-aws',
     ],
-    packages: [NODE, 'commander'],
+    packages: [NODE, 'cliui', 'commander', 'log-update', 'string-width'],
     reason:
       'The CLI talks to the API or starts a process. It needs no SDK, ORM or queue of its own.',
   },
@@ -151,10 +151,35 @@ export const rooms: readonly Room[] = [
       'The local AWS is tested with the AWS SDK alone, so that it can be published by itself.',
   },
   {
+    folder: 'packages/disk',
+    rooms: [],
+    packages: [NODE, '@aws-sdk/client-ec2'],
+    reason: 'The disk daemon runs on hosts without the fleet: EC2 is all that it knows of AWS.',
+    exceptions: [
+      {
+        file: 'packages/disk/bundle.ts',
+        packages: ['esbuild'],
+        reason: 'bundle.ts makes the bundle and is not part of it.',
+      },
+    ],
+  },
+  {
+    folder: 'packages/disk/test',
+    rooms: ['packages/disk'],
+    packages: [NODE, 'vitest', 'fast-check'],
+    reason: 'These tests play EC2 and a host themselves, so that they can be told apart from ours.',
+  },
+  {
     folder: 'examples',
     rooms: ['packages/client'],
     packages: [NODE, '@batchwell/client', 'bullmq'],
     reason: 'An example is a file that a reader copies into a project of their own.',
+  },
+  {
+    folder: 'web',
+    rooms: ['packages/client'],
+    packages: ['preact', 'preact/*'],
+    reason: 'The page runs in browsers. It knows the API as any other client does.',
   },
   {
     folder: 'ops',
@@ -164,7 +189,7 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'infra',
-    rooms: ['stager', 'packages/local-aws', 'cli', 'aws', 'telemetry'],
+    rooms: ['stager', 'packages/local-aws', 'packages/disk', 'cli', 'aws', 'telemetry'],
     packages: [
       NODE,
       ...SDK,
@@ -176,6 +201,20 @@ export const rooms: readonly Room[] = [
     ],
     reason:
       'infra is a package of its own: the fleet never needs the CDK, nor do the templates its decisions.',
+  },
+  {
+    folder: 'infra/test',
+    rooms: ['core', 'stager', 'packages/local-aws', 'packages/disk', 'cli', 'aws', 'telemetry', 'infra'],
+    packages: [
+      NODE,
+      ...SDK,
+      '@cloud-copilot/iam-simulate',
+      'aws-cdk-lib',
+      'cdk-nag',
+      'vitest',
+      'yaml',
+    ],
+    reason: 'The tests run fleets against the templates, and jobs on hosts that boot.',
   },
 ];
 

@@ -11,11 +11,13 @@ import { requireDistinctEtags } from './probe-etags.ts';
 import { openRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { startFleetCount } from './upkeep/fleet-count/fleet-count.ts';
+import { followLogLevel } from './upkeep/log-level.ts';
 import { startJanitor } from './upkeep/janitor.ts';
 import { runStage } from './run-stage.ts';
 import type { CrashPoint } from './crash-points.ts';
 import { startScalingSignal } from './upkeep/scaling-signal.ts';
 import { startRetention } from './upkeep/retention/retention.ts';
+import { startPresence } from './upkeep/presence.ts';
 import { startSweeper } from './upkeep/sweeper.ts';
 import { startWebhooks } from './upkeep/webhooks/loops.ts';
 
@@ -74,8 +76,10 @@ export async function startWorkers(config: Config, options: WorkerOptions = {}):
       startLeaseLoop(runtime, keeper, lose),
       startSweeper(runtime),
       startJanitor(runtime),
+      followLogLevel(runtime),
       startRetention(runtime),
       startFleetCount(runtime),
+      startPresence(runtime, running),
       startScalingSignal(
         runtime,
         options.writeSignal ?? ((text) => void process.stdout.write(text)),

@@ -16,7 +16,12 @@ import { runMessage } from './isolation/run-message.ts';
 
 export interface RunningStage {
   stage: Stage;
+  /** Messages that it works on at once, at most. */
+  concurrency: number;
   /** Takes no new messages and waits for the present ones. */
+  pause(): Promise<void>;
+  resume(): void;
+  /** Pauses for good. */
   close(): Promise<void>;
 }
 
@@ -52,16 +57,35 @@ export function runStage<S extends Stage>(
     fleetTimeBackend(runtime.nowMs),
   );
   worker.on('failed', (job, error) =>
-    log.error({ messageId: job?.id, tries: job?.attemptsMade, err: error }, 'message-failed'),
+    log.error(
+      { messageId: job?.id, tries: job?.attemptsMade, ...namesIn(job?.data), err: error },
+      'message-failed',
+    ),
   );
   worker.on('error', (error) => log.error({ err: error }, 'worker-error'));
   return {
     stage,
+    concurrency,
+    pause: () => worker.pause(),
+    resume: () => worker.resume(),
     async close() {
       runtime.metrics.stageWorkers.set({ stage }, 0);
       await closeInTime(worker.close(), () => connection.status === 'ready' && canProceed(runtime));
       connection.disconnect();
     },
+  };
+}
+
+const MOST_NAMED = 20;
+
+/** What the message is about: tasks by the keys of their rows, a shape, submissions, or a job queue. */
+function namesIn(message: Messages[Stage] | undefined): Record<string, unknown> {
+  if (!message) return {};
+  if (!('tasks' in message)) return { ...message };
+  const { tasks } = message;
+  return {
+    tasks: tasks.slice(0, MOST_NAMED),
+    ...(tasks.length > MOST_NAMED && { moreTasks: tasks.length - MOST_NAMED }),
   };
 }
 

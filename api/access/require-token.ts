@@ -17,8 +17,11 @@ declare module 'fastify' {
     isStillAllowed(): Promise<boolean>;
   }
   interface FastifyContextConfig {
-    /** The scope that a token needs. Absent: `read`, which only GET may omit. */
-    scope?: Scope;
+    /**
+     * The scope that a token needs. Absent: `read`, which only GET may omit. `any` is for what a
+     * token says of itself.
+     */
+    scope?: Scope | 'any';
   }
 }
 
@@ -53,7 +56,10 @@ export function guardRoutes(
       throw new Error(`${String(method)} ${url} does not say which scope it needs.`);
   });
   api.addHook('onRequest', async (request, reply) => {
-    if (!callers.tokensRequired) return;
+    if (!callers.tokensRequired) {
+      if (isFromOtherSite(request)) await reply.code(403).send(OTHER_SITE);
+      return;
+    }
     const find = (): Promise<Caller | Refused> =>
       findCaller(callers, request, options.allowBasic === true);
     const caller = await find();
@@ -65,13 +71,31 @@ export function guardRoutes(
     }
     request.caller = caller;
     const scope = options.scope ?? request.routeOptions.config.scope ?? 'read';
+    const whyNot = ({ access }: Caller): string | undefined =>
+      scope === 'any' ? undefined : whyNotAllowed(access, scope);
     request.isStillAllowed = async () => {
       const found = await find();
-      return !('refused' in found) && whyNotAllowed(found.access, scope) === undefined;
+      return !('refused' in found) && whyNot(found) === undefined;
     };
-    const forbidden = whyNotAllowed(caller.access, scope);
+    const forbidden = whyNot(caller);
     if (forbidden !== undefined) await reply.code(403).send(failure(403, forbidden));
   });
+}
+
+const OTHER_SITE = failure(
+  403,
+  'A page of another site sent this request, and this API requires no tokens. ' +
+    'Set BATCHWELL_TOKENS to use it from other sites.',
+);
+
+/**
+ * Where no token is needed, a page of any site that a user of this machine opens could send requests
+ * that change something. Browsers say where a request is from; other programs do not.
+ */
+function isFromOtherSite({ method, headers }: FastifyRequest): boolean {
+  const from = headers['sec-fetch-site'];
+  const reads = method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
+  return !reads && (from === 'cross-site' || from === 'same-site');
 }
 
 async function findCaller(

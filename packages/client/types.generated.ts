@@ -101,6 +101,7 @@ export interface TesOutputFileLog {
 /** One attempt of a task. */
 export interface TesTaskLog {
   logs: TesExecutorLog[];
+  /** attempt, submission, queue, and batch_job_id of the attempt, and what its executors used: wall_seconds, cpu_seconds, peak_memory_bytes, read_bytes, written_bytes. Of a task that does not run: waiting (why, and since when, in a sentence), waiting_for (one of worker, redis, database, company, owner-limit, equal-call, retry-pause, submission, permission, queue-disabled, network, throttling, settling, misconfiguration, capacity), waiting_since (RFC 3339), waiting_ahead (how many tasks of this fleet are ahead of it in its job queue), and waiting_task (the equal task of the same owner that it waits for) */
   metadata?: Record<string, string>;
   /** RFC 3339 */
   start_time?: string;
@@ -218,6 +219,24 @@ export interface ScatterReply {
     SYSTEM_ERROR: number;
     CANCELED: number;
   };
+  /** How many tasks that do not run wait for what; kinds without a task are left out */
+  waiting: {
+    worker?: number;
+    redis?: number;
+    database?: number;
+    company?: number;
+    'owner-limit'?: number;
+    'equal-call'?: number;
+    'retry-pause'?: number;
+    submission?: number;
+    permission?: number;
+    'queue-disabled'?: number;
+    network?: number;
+    throttling?: number;
+    settling?: number;
+    misconfiguration?: number;
+    capacity?: number;
+  };
   /** Number of tasks that were cache hits */
   cache_hits: number;
   /** Whether all tasks have ended */
@@ -258,6 +277,16 @@ export interface TaskEvent {
   /** Number of its latest attempt, from 1; 0 before the first */
   attempt: number;
   cache_hit: boolean;
+  /** Why it does not run; absent while it runs, and once it has ended */
+  waiting?: {
+    for: 'worker' | 'redis' | 'database' | 'company' | 'owner-limit' | 'equal-call' | 'retry-pause' | 'submission' | 'permission' | 'queue-disabled' | 'network' | 'throttling' | 'settling' | 'misconfiguration' | 'capacity';
+    /** RFC 3339 */
+    since: string;
+    /** For people */
+    message: string;
+    /** The equal task of the same owner */
+    task?: string;
+  };
   failure?: {
     code: 'executor-failed' | 'same-call-failed' | 'input-missing' | 'input-refused' | 'path-refused' | 'input-unreadable' | 'output-unwritable' | 'output-refused' | 'copy-refused' | 'queue-unknown' | 'request-refused' | 'image-refused' | 'output-missing' | 'script-unreadable' | 'out-of-memory' | 'timed-out' | 'host-lost' | 'host-fault' | 'misconfigured' | 'not-started' | 'job-terminated' | 'disk-full' | 'image-unavailable' | 'batch-refused' | 'permission-missing' | 'result-missing' | 'internal';
     message: string;
@@ -304,6 +333,33 @@ export interface LogLine {
   skipped_bytes?: number;
   /** The last line: the task has ended. A reply without this line is incomplete */
   ended?: boolean;
+}
+
+/** What a task asked for, and what its executors used. */
+export interface TaskUsage {
+  asked: {
+    cpu_cores: number;
+    ram_gb: number;
+    disk_gb: number;
+  };
+  /** Those that left a result record, first attempt first */
+  attempts: {
+    /** Number of the attempt, from 1 */
+    attempt: number;
+    /** Those that ended, in order */
+    executors: {
+      /** From start to end, in seconds */
+      wall_seconds: number;
+      /** User and system time of the executor and its children, in seconds */
+      cpu_seconds?: number;
+      /** Largest resident memory that was seen */
+      peak_memory_bytes?: number;
+      /** Read by system calls, also of pipes */
+      read_bytes?: number;
+      /** Written by system calls, also to pipes */
+      written_bytes?: number;
+    }[];
+  }[];
 }
 
 /** How long a task spent in each step. */
@@ -740,6 +796,227 @@ export interface DeliveryReply {
 export interface DeliveryList {
   deliveries: DeliveryReply[];
   next_page_token?: string;
+}
+
+/** Who is calling, and what the token allows. */
+export interface Session {
+  /** Whose tasks this caller can see */
+  owner: string;
+  scopes: ('submit' | 'read' | 'cancel' | 'admin')[];
+  tokens_required: boolean;
+  /** Version of Batchwell */
+  version: string;
+}
+
+/** What is at one stage, and who works on it. */
+export interface StageStatus {
+  stage: 'cache-check' | 'stage-script' | 'submit' | 'poll' | 'finalize';
+  /** Unfinished tasks here; at poll, those that do not run yet */
+  tasks: number;
+  /** How long the oldest task has been here */
+  oldest_seconds: number;
+  /** Messages that no worker has taken yet */
+  messages: number;
+  /** How long the first of them has waited */
+  message_seconds: number;
+  /** Messages that failed too many times */
+  laid_aside: number;
+  paused: boolean;
+  /** Workers that take messages of this stage */
+  workers: number;
+  /** Messages that they work on */
+  active: number;
+  /** Messages that they work on at once, at most */
+  concurrency: number;
+}
+
+/** How the fleet is. */
+export interface Overview {
+  /** RFC 3339 */
+  at: string;
+  /** When the tasks were counted, RFC 3339 */
+  counted: string;
+  health: 'ok' | 'warning' | 'failing';
+  problems: {
+    severity: 'failing' | 'warning';
+    message: string;
+    advice: string;
+  }[];
+  /** Tasks of the fleet that run, at the last look at Batch */
+  running: number;
+  stages: StageStatus[];
+  hold_up: {
+    stage?: 'cache-check' | 'stage-script' | 'submit' | 'poll' | 'finalize';
+    message: string;
+  };
+  waiting: {
+    /** Who has most of the tasks that wait */
+    who: 'nobody' | 'batch' | 'batchwell';
+    batch: number;
+    batchwell: number;
+    message: string;
+  };
+  drain: {
+    /** Tasks that have not ended */
+    backlog: number;
+    /** Tasks that end in a minute, lately */
+    per_minute: number;
+    /** Until the backlog is gone at that rate; absent if none ends */
+    seconds?: number;
+  };
+  queues: {
+    /** Batch job queue */
+    queue: string;
+    /** Unfinished tasks in it */
+    tasks: number;
+    /** Jobs that wait for a host */
+    runnable?: number;
+    running?: number;
+    /** How long a submission has waited for a start */
+    oldest_seconds: number;
+    /** Tasks for which AWS says why they do not start */
+    held_up: number;
+  }[];
+  /** The owners with most tasks, for callers with the scope admin; only the caller otherwise */
+  owners: {
+    owner: string;
+    /** Unfinished tasks */
+    tasks: number;
+    running: number;
+    /** That its running tasks asked for */
+    vcpus: number;
+    cost_per_hour: number;
+  }[];
+  /** Unfinished tasks of owners that are not listed */
+  other_tasks: number;
+  /** An estimate from the vCPUs and the memory that tasks asked for */
+  cost: {
+    /** Of what runs now, in the whole fleet */
+    per_hour: number;
+    currency: string;
+    /** Where the prices are from, and from when */
+    prices: string;
+  };
+  /** What cache hits of this owner saved so far */
+  cache: {
+    hits: number;
+    vcpu_hours: number;
+    gib_hours: number;
+    /** What the runs would have cost */
+    cost: number;
+  };
+}
+
+/** A worker process of the fleet. */
+export interface WorkerStatus {
+  id: string;
+  host: string;
+  pid: number;
+  version: string;
+  /** RFC 3339 */
+  started: string;
+  /** draining: it takes no messages and finishes those that it has. drained: it has none. silent: it has not been heard of for 20 s */
+  state: 'working' | 'draining' | 'drained' | 'silent';
+  /** How long ago it was last heard of */
+  silent_seconds: number;
+  stages: {
+    stage: 'cache-check' | 'stage-script' | 'submit' | 'poll' | 'finalize';
+    active: number;
+    concurrency: number;
+  }[];
+}
+
+/** A message that failed too many times. */
+export interface LaidAsideMessage {
+  stage: 'cache-check' | 'stage-script' | 'submit' | 'poll' | 'finalize';
+  id: string;
+  tries: number;
+  /** Of the last try */
+  error: string;
+  /** RFC 3339 */
+  failed: string;
+  /** How many tasks it names */
+  tasks: number;
+  /** The first of them, up to 20 */
+  task_ids: string[];
+  /** What it names in place of tasks */
+  subject?: string;
+}
+
+/** A task as a row of a table. */
+export interface TaskSummary {
+  id: string;
+  name: string;
+  state: TesState;
+  place: 'cache-check' | 'stage-script' | 'submit' | 'poll' | 'finalize' | 'done' | 'failed' | 'cancelled';
+  /** When it came to its place, RFC 3339 */
+  since: string;
+  /** RFC 3339 */
+  created: string;
+  /** RFC 3339 */
+  ended?: string;
+  /** Id of its scatter */
+  scatter?: string;
+  /** Its row in the scatter, from 0 */
+  row?: number;
+  /** Number of its latest attempt, from 1; 0 before it */
+  attempt: number;
+  cache_hit: boolean;
+  failure?: {
+    code: string;
+    message: string;
+  };
+  /** What AWS says about why it does not start */
+  waiting?: string;
+}
+
+/** One page of tasks, newest first. */
+export interface SummaryList {
+  tasks: TaskSummary[];
+  next_page_token?: string;
+}
+
+/** Failed tasks, grouped by reason. */
+export interface FailureList {
+  /** Number of failed tasks that were read */
+  failed: number;
+  /** Whether there are older ones that were not read */
+  more: boolean;
+  /** The largest first */
+  groups: {
+    /** Names the group in a retry */
+    key: string;
+    code: string;
+    /** Of the latest task; the others differ in names only */
+    message: string;
+    tasks: number;
+    /** RFC 3339 */
+    first: string;
+    /** RFC 3339 */
+    last: string;
+    /** Ids of up to 5 tasks, latest first */
+    examples: string[];
+  }[];
+}
+
+/** The scatter that retries another one. */
+export interface RetryScatterReply {
+  /** Id of the new scatter */
+  id: string;
+  /** Number of its tasks */
+  tasks: number;
+}
+
+/** How long the tasks of a scatter spent in each step. */
+export interface ScatterSteps {
+  /** In the order in which a task passes them; of the latest attempts */
+  steps: {
+    step: string;
+    /** How many tasks have passed it */
+    tasks: number;
+    mean_ms: number;
+    longest_ms: number;
+  }[];
 }
 
 /** A problem with one field. */

@@ -166,20 +166,23 @@ describe('a forged owner object', () => {
 
 test('a record that nobody can read runs its own attempt again, and delays no mate', async () => {
   const { promise: planted, resolve: plant } = Promise.withResolvers<void>();
-  world.behave(({ spec, container }) =>
-    spec.executors[0]?.command.includes('long')
-      ? { work: async () => long }
-      : { until: container.attempt === 1 ? planted : Promise.resolve() },
-  );
+  let runsOfLong = 0;
+  world.behave(({ spec, container }) => {
+    if (!spec.executors[0]?.command.includes('long'))
+      return { until: container.attempt === 1 ? planted : Promise.resolve() };
+    runsOfLong += 1;
+    // How often the first record is looked at depends on when Batch says that the job has ended.
+    if (runsOfLong === 2) world.s3.faults.remove('archived');
+    return { work: async () => long };
+  });
   world.s3.faults.add({
+    id: 'archived',
     service: 's3',
     operation: 'GetObject',
     match: '.long',
     kind: 'error',
     status: 403,
     code: 'InvalidObjectState',
-    // Batch's end is a reason for a second look.
-    times: 2,
   });
   const ids = await acceptAs('ann', [newTask('long'), newTask('mate')]);
   plant();

@@ -90,6 +90,11 @@ const plants: readonly Plant[] = [
   importing('packages/local-aws/batch', '../../../cli/services/ports.ts', 'packages/local-aws'),
   importing('packages/local-aws/batch', '@aws-sdk/client-batch', 'packages/local-aws'),
   importing('packages/local-aws/test', '../../../test/world.ts'),
+  importing('packages/disk/rules', '../../../aws/s3.ts', 'packages/disk'),
+  importing('packages/disk/ec2', '@aws-sdk/client-s3', 'packages/disk'),
+  importing('packages/disk/test', '../../../test/world.ts'),
+  importing('web/model', '../../core/ids.ts', 'web'),
+  importing('infra/test', '../../db/tasks.ts'),
   importing('examples/producers', '../../core/ids.ts', 'examples'),
   importing('ops/grafana', '../../workers/fleet.ts', 'ops'),
   plant(

@@ -3,6 +3,7 @@
  * all of Redis, can be lost; the rows are enough to go on. Any number of sweepers can run: taking
  * rows postpones them.
  */
+import type { Stage } from '../../core/places.ts';
 import { dueAfter } from '../../core/stall.ts';
 import { landFlights, readLostFlights } from '../../db/cache-flights.ts';
 import { pruneDenials } from '../../db/cache-denials.ts';
@@ -15,6 +16,7 @@ import {
   type DueSubmission,
   type DueTask,
 } from '../../db/sweep.ts';
+import { pausedStages } from '../../queues/operate.ts';
 import { taskNudges, type Nudge } from '../../queues/messages.ts';
 import type { Runtime } from '../runtime.ts';
 import { endAbandonedUploads } from './abandoned-uploads.ts';
@@ -51,11 +53,14 @@ export async function sweep(runtime: Runtime, { flights } = { flights: true }): 
         await readLostFlights(runtime.database.pool, ROWS_PER_SWEEP),
       )
     : [];
-  await runtime.queues.nudge([
+  const nudges = [
     ...nudgesForTasks(tasks, runtime.config.chunkSize),
     ...nudgesForSubmissions(submissions),
     ...taskNudges('cache-check', landed, runtime.config.chunkSize),
-  ]);
+  ];
+  // The messages of a paused stage are still in its queue, and would only become more.
+  const paused = nudges.length > 0 ? await pausedStages(runtime.queues) : new Set<Stage>();
+  await runtime.queues.nudge(nudges.filter(({ stage }) => !paused.has(stage)));
   // Later than the messages: what cannot be pruned does not delay them.
   if (flights) await forgetOld(runtime);
   for (const { place } of tasks) runtime.metrics.swept.inc({ what: place });
