@@ -142,7 +142,11 @@ describe('an API with tokens', () => {
       asked.status,
       asked.headers.get('access-control-allow-origin'),
       asked.headers.get('access-control-allow-headers'),
-    ]).toEqual([204, '*', 'authorization, content-type, idempotency-key, last-event-id']);
+    ]).toEqual([
+      204,
+      '*',
+      'authorization, content-type, idempotency-key, last-event-id, x-request-id',
+    ]);
     const answered = await world.call('GET', `${TES}/tasks`, undefined, {
       origin: 'https://page.example',
       ...as('secret-of-ann'),
