@@ -165,7 +165,7 @@ export const rooms: readonly Room[] = [
   {
     folder: 'ops',
     rooms: ['core', 'telemetry'],
-    packages: [],
+    packages: ['@grafana/grafana-foundation-sdk'],
     reason: 'The dashboard is made of the metrics catalogue and the names of places.',
   },
   {

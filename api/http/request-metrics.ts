@@ -16,7 +16,14 @@ const open = new WeakMap<ServerResponse, OpenRequest>();
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const FIRST_SERVER_ERROR = 500;
 
+/** The first of these answers must count too, so their series begin at 0. */
+const SERVER_ERRORS = ['500', '503'];
+
 export function countRequests(app: Api, metrics: Metrics): void {
+  app.addHook('onRoute', ({ url: route, method: methods }) => {
+    for (const method of [methods].flat())
+      for (const code of SERVER_ERRORS) metrics.httpRequests.inc({ route, method, code }, 0);
+  });
   app.addHook('onRequest', (request, { raw }, done) => {
     const one = { startedMs: performance.now(), metrics, lasts: false };
     open.set(raw, one);
