@@ -91,6 +91,8 @@ const plants: readonly Plant[] = [
   importing('packages/local-aws/batch', '@aws-sdk/client-batch', 'packages/local-aws'),
   importing('packages/local-aws/test', '../../../test/world.ts'),
   importing('examples/producers', '../../core/ids.ts', 'examples'),
+  importing('web/model', '../../core/ids.ts', 'web'),
+  importing('web', 'react'),
   importing('ops/grafana', '../../workers/fleet.ts', 'ops'),
   plant(
     'workers',
