@@ -53,6 +53,8 @@ if (newest && (refresh || !existsSync(file)) && !process.argv.includes('--digest
   console.log(`Filled a database of ${newest.tag} and wrote its rows.`);
 }
 
+const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
+
 /** The rows of a stack that has done a bit of everything. */
 async function fill(): Promise<string> {
   const stack = await startStack({
@@ -67,11 +69,10 @@ async function fill(): Promise<string> {
   try {
     const client = openClient({ url: stack.apiUrl, token: 'token-of-a-filled-database' });
     await client.createWebhook({ url: 'http://127.0.0.1:9/filled', tags: { run: 'filled' } });
-    const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
     const task = {
       name: 'filled',
       tags: { run: 'filled', 'batchwell.cache': 'readwrite' },
-      executors: [executor('echo', 'héllo')],
+      executors: [executor('echo', 'ünïcode')],
     };
     for (const one of [task, task, { ...task, executors: [executor('false')] }])
       await client.waitFor((await client.submit(one, { idempotencyKey: undefined })).id);

@@ -11,7 +11,7 @@ import { newTask, startFleetWorld } from './harness.ts';
 const SLOW_MS = 60_000;
 
 test.runIf(isLong)(
-  'a work bucket that lost all of its objects: tasks that run end with a reason or run again, and new ones run',
+  'a work bucket that lost all of its objects: a task that runs ends, and new ones run, also with scripts that were lost',
   async () => {
     const world = await startFleetWorld({ BATCHWELL_LEASE_MS: '200', BATCHWELL_JANITOR_MS: '0' });
     const s3 = new S3Client({ forcePathStyle: true });
@@ -41,9 +41,8 @@ test.runIf(isLong)(
         { place: 'done' },
         { place: 'done' },
       ]);
-      const [ended] = await world.ended(held);
-      expect(['done', 'failed']).toContain(ended?.place);
-      if (ended?.place === 'failed') expect(ended.failure).toMatch(/\.$/);
+      // Its result was written after the loss, so it counts.
+      expect(await world.ended(held)).toMatchObject([{ place: 'done' }]);
     } finally {
       s3.destroy();
       await world.close();
