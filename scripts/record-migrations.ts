@@ -20,6 +20,7 @@ import {
   type Recorded,
 } from '../test/migration-record.ts';
 
+const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
 const FILLED = fileURLToPath(new URL('../test/fixtures/migrations/', import.meta.url));
 
 const refresh = process.argv.includes('--refresh');
@@ -52,8 +53,6 @@ if (newest && (refresh || !existsSync(file)) && !process.argv.includes('--digest
   await writeFile(file, await fill());
   console.log(`Filled a database of ${newest.tag} and wrote its rows.`);
 }
-
-const executor = (...command: string[]) => ({ image: 'debian:stable-slim', command });
 
 /** The rows of a stack that has done a bit of everything. */
 async function fill(): Promise<string> {
