@@ -8,6 +8,7 @@ const tallyFile = process.env['BATCHWELL_TALLY_FILE'];
 const alone: Readonly<Record<string, string[]>> = {
   interop: ['test/interop/**/*.test.ts'],
   observability: ['test/observability/**/*.test.ts'],
+  page: ['test/page/**/*.test.ts'],
 };
 
 export default defineConfig({

@@ -39,6 +39,7 @@ import { validateRoutes } from './routes/validate.ts';
 import { tesCancelRoutes, tesRoutes } from './routes/tes.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
+import { nameOperations } from './openapi/name-operations.ts';
 import { createContext, type ApiContext } from './context.ts';
 
 const TES_PATH = '/ga4gh/tes/v1';
@@ -165,6 +166,12 @@ async function describe(app: Api, tokensRequired: boolean): Promise<void> {
         components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
         security: [{ bearer: [] }],
       }),
+    },
+    transformObject(document) {
+      if (!('openapiObject' in document)) return document.swaggerObject;
+      const { openapiObject } = document;
+      nameOperations((openapiObject.paths ?? {}) as Parameters<typeof nameOperations>[0]);
+      return openapiObject;
     },
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });

@@ -48,11 +48,7 @@ export async function startApi(config: Config): Promise<RunningApi> {
   const metrics = createMetrics();
   const { database, queues, clock } = openStores(config, { metrics, log });
   const { nowMs } = clock;
-  const objects = openObjectStore({
-    metrics,
-    pathStyle: config.s3PathStyle === 'yes',
-    requesterPays: config.requesterPays,
-  });
+  const objects = openObjects(config, metrics);
   const identities = {
     objects,
     memo: openObjectSums(database.pool, nowMs),
@@ -105,6 +101,13 @@ export async function startApi(config: Config): Promise<RunningApi> {
     throw error;
   }
 }
+
+const openObjects = (config: Config, metrics: Metrics): ObjectStore =>
+  openObjectStore({
+    metrics,
+    pathStyle: config.s3PathStyle === 'yes',
+    requesterPays: config.requesterPays,
+  });
 
 const identityRules = ({ cacheSharing, distrustedEtags }: Config) => ({
   prefersSha256: cacheSharing === 'sha256',

@@ -112,7 +112,13 @@ export const coreParameters = {
     fallback: '',
     reason:
       'ARNs of further roles that tasks may request (BATCHWELL_JOB_ROLES), for example one per ' +
-      'owner. Only these can be passed to containers.',
+      'owner, and of BATCHWELL_EXECUTION_ROLE. Only these can be passed to containers.',
+  },
+  MoreLogGroups: {
+    fallback: '',
+    pattern: '^$|^[A-Za-z0-9/_.#-]+[*]?$',
+    reason:
+      'Further log groups that tasks may use (BATCHWELL_LOG_GROUPS): a name, or its start and *.',
   },
   HostRelease: {
     pattern: '^[0-9a-f]{64}$',
@@ -279,6 +285,13 @@ export const serviceParameters = {
   ImageUri: {
     pattern: '^.+@sha256:[0-9a-f]{64}$',
     reason: 'Image of the service, by digest. It must be for CpuArchitecture.',
+  },
+  SettingsFileArn: {
+    fallback: '',
+    pattern: '^$|^arn:aws[a-z-]*:s3:::.+/.+[.]env$',
+    reason:
+      'ARN of an object with settings of the fleet (.env.example has them all), one NAME=value a ' +
+      'line. What the template sets itself comes first. aws:deploy --settings makes it.',
   },
   CpuArchitecture: {
     fallback: 'ARM64',

@@ -1,7 +1,8 @@
 /**
  * `npm run test:observability`: a real scatter with faults under a real Prometheus, and the dashboards
  * drawn with Grafana's own panels. It needs Debian's prometheus and chromium, and the packages of
- * ops/observability, which neither `npm test` nor the demo needs.
+ * ops/observability, which neither `npm test` nor the demo needs. With `--pictures` it writes those of
+ * docs/images.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -37,4 +38,9 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   writeFileSync(stamp, lock);
 }
 run('sh', ['-c', 'promtool test rules ops/prometheus/*.test.yml']);
-run(process.execPath, ['scripts/test.ts', '--observability', ...process.argv.slice(2)]);
+const [pictures, forwarded] = [
+  process.argv.includes('--pictures'),
+  process.argv.slice(2).filter((argument) => argument !== '--pictures'),
+];
+if (pictures) process.env['BATCHWELL_DOC_PICTURES'] = 'yes';
+run(process.execPath, ['scripts/test.ts', '--observability', ...forwarded]);

@@ -101,7 +101,7 @@ export const rooms: readonly Room[] = [
       'packages/client',
       'packages/local-aws',
     ],
-    packages: [NODE, 'commander'],
+    packages: [NODE, 'cliui', 'commander', 'log-update', 'string-width'],
     reason:
       'The CLI talks to the API or starts a process. It needs no SDK, ORM or queue of its own.',
   },

@@ -6,6 +6,7 @@
  *   npm run test:long                 the same, and the long cases (test/long.ts)
  *   npm run test:interop              test/interop only
  *   npm run test:observability        test/observability only, after scripts/observability.ts
+ *   npm run test:page                 test/page only: the page in Chromium
  */
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -17,7 +18,7 @@ import type { Tally } from '../test/tally-reporter.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-const which = ['interop', 'long', 'observability'].find((name) =>
+const which = ['interop', 'long', 'observability', 'page'].find((name) =>
   process.argv.includes(`--${name}`),
 );
 const forwarded = process.argv.slice(2).filter((argument) => argument !== `--${which}`);

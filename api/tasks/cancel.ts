@@ -19,7 +19,7 @@ export async function cancelAndNudge(
     ids,
     dependencies.nowMs(),
   );
-  await logEndedScatters(dependencies, tasks);
+  await logEndedScatters(dependencies, tasks).catch(() => undefined);
   dependencies.metrics.tasksEnded.inc({ place: 'cancelled' }, tasks.length);
   nudgeSender.send([
     // Their jobs may still run: the worker that polls the queue ends them.

@@ -10,6 +10,7 @@ import type { CommandContext } from './context.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
 import { asService, logEverything, serve } from './serve.ts';
+import { requireDatabase } from './servers.ts';
 
 // A service's modules are imported when it is started: `batchwell status` must not wait for the AWS
 // SDK to load.
@@ -144,8 +145,10 @@ function addMigrateCommand({ program, terminal, act }: CommandContext): void {
     .description('migrate the database at DATABASE_URL; several may run at the same time');
   migrate.action(
     act(async () => {
+      const { databaseUrl } = readConfig(terminal.environment);
+      await requireDatabase({ databaseUrl }, 'migrate');
       const { migrateDatabase } = await import('../../db/client.ts');
-      await migrateDatabase(readConfig(terminal.environment).databaseUrl);
+      await migrateDatabase(databaseUrl);
       printLine(terminal.err, 'The database is up to date.');
       return exitCodes.ok;
     }),

@@ -4,6 +4,8 @@ import { places } from '../../core/places.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { formatDuration, formatFacts, formatGib, formatTable, GIB } from '../output/table.ts';
 import { printLine, type Terminal } from '../output/terminal.ts';
+import { formatLocalTime } from '../output/when.ts';
+import { shorten } from './lists.ts';
 
 /** A task that is still running is not a failure. */
 export const exitOfTask = (task: Pick<TesTaskFull, 'state'>): ExitCode =>
@@ -20,18 +22,21 @@ export function showTask(task: TesTaskFull, terminal: Terminal): void {
   const latest = finalLog(task);
   printLine(
     terminal.out,
-    formatFacts([
-      ['task', task.id],
-      ['name', task.name],
-      ['state', task.state],
-      ...placeOf(task),
-      ['created', task.creation_time],
-      ['started', latest?.start_time],
-      ['ended', latest?.end_time],
-      ...Object.entries(task.tags ?? {}).map(
-        ([name, value]) => ['tag', `${name}=${value}`] as const,
-      ),
-    ]),
+    formatFacts(
+      [
+        ['task', task.id],
+        ['name', task.name],
+        ['state', task.state],
+        ...placeOf(task),
+        ['created', formatLocalTime(task.creation_time)],
+        ['started', formatLocalTime(latest?.start_time)],
+        ['ended', formatLocalTime(latest?.end_time)],
+        ...Object.entries(task.tags ?? {}).map(
+          ([name, value]) => ['tag', `${name}=${value}`] as const,
+        ),
+      ],
+      terminal,
+    ),
   );
   showExecutors(task, terminal);
   showOutputs(task, terminal);
@@ -103,6 +108,7 @@ function showExecutors(task: TesTaskFull, terminal: Terminal): void {
         { heading: 'COMMAND', value: ({ executor }) => shorten(executor.command.join(' '), 60) },
       ],
       executors,
+      terminal,
     ),
   );
 }
@@ -123,6 +129,7 @@ function showOutputs(task: TesTaskFull, terminal: Terminal): void {
         { heading: 'OUTPUT', value: (output) => output.url },
       ],
       outputs,
+      terminal,
     ),
   );
 }
@@ -130,42 +137,22 @@ function showOutputs(task: TesTaskFull, terminal: Terminal): void {
 /** `owner-limit` as a person says it. */
 const waitsFor = (kind: string): string => kind.replaceAll('-', ' ');
 
-function waitOf(task: TesTaskFull): string | undefined {
-  const kind = finalLog(task)?.metadata?.['waiting_for'];
-  return kind === undefined ? undefined : waitsFor(kind);
-}
-
-export function showTasks(tasks: readonly TesTaskFull[], terminal: Terminal): void {
-  printLine(
-    terminal.out,
-    formatTable(
-      [
-        { heading: 'TASK', value: (task) => task.id },
-        { heading: 'STATE', value: (task) => task.state },
-        { heading: 'CREATED', value: (task) => task.creation_time },
-        ...(tasks.some((task) => waitOf(task))
-          ? [{ heading: 'WAITS FOR', value: (task: TesTaskFull) => waitOf(task) }]
-          : []),
-        { heading: 'NAME', value: (task) => shorten(task.name ?? '', 60) },
-      ],
-      tasks,
-    ),
-  );
-}
-
 export function showScatter(scatter: ScatterReply, terminal: Terminal): void {
   printLine(
     terminal.out,
-    formatFacts([
-      ['scatter', scatter.id],
-      ['name', scatter.name],
-      ['tasks', scatter.size],
-      ['cache hits', scatter.cache_hits],
-      ...Object.entries(scatter.waiting ?? {}).map(
-        ([kind, count]) => ['waiting', `${count} for ${waitsFor(kind)}`] as const,
-      ),
-      ['ended', scatter.ended ? 'yes' : 'no'],
-    ]),
+    formatFacts(
+      [
+        ['scatter', scatter.id],
+        ['name', scatter.name],
+        ['tasks', scatter.size],
+        ['cache hits', scatter.cache_hits],
+        ...Object.entries(scatter.waiting ?? {}).map(
+          ([kind, count]) => ['waiting', `${count} for ${waitsFor(kind)}`] as const,
+        ),
+        ['ended', scatter.ended ? 'yes' : 'no'],
+      ],
+      terminal,
+    ),
   );
   const held = places.flatMap((place) =>
     scatter.places[place] ? [{ place, count: scatter.places[place] }] : [],
@@ -180,9 +167,7 @@ export function showScatter(scatter: ScatterReply, terminal: Terminal): void {
         { heading: 'TASKS', value: ({ count }) => count },
       ],
       held,
+      terminal,
     ),
   );
 }
-
-const shorten = (text: string, longest: number): string =>
-  text.length > longest ? `${text.slice(0, longest - 1)}…` : text;

@@ -35,5 +35,12 @@ export const executionPolicy = policy([
       { Ref: 'WebhookSecret' },
     ],
   ),
+  onlyIf('HasSettings', allow('ReadSettings', ['s3:GetObject'], sub('${SettingsFileArn}'))),
+  onlyIf(
+    'HasSettings',
+    allow('FindSettings', ['s3:GetBucketLocation'], {
+      'Fn::Select': [0, { 'Fn::Split': ['/', sub('${SettingsFileArn}')] }],
+    }),
+  ),
   onlyIf('HasKey', allow('UseKey', ['kms:Decrypt'], sub('${KmsKeyArn}'))),
 ]);

@@ -14,6 +14,7 @@ import {
   releaseBucket,
   sub,
   trust,
+  when,
   type Statement,
 } from './statement.ts';
 
@@ -85,7 +86,11 @@ export const hostPolicy = policy([
   allow(
     'WriteLogs',
     ['logs:CreateLogStream', 'logs:PutLogEvents'],
-    [getAtt('TaskLogGroup'), getAtt('HostLogGroup')],
+    [
+      getAtt('TaskLogGroup'),
+      getAtt('HostLogGroup'),
+      when(names.moreLogGroups, here('logs', 'log-group:${MoreLogGroups}:*'), ref('AWS::NoValue')),
+    ],
   ),
   allow('FetchRelease', ['s3:GetObject'], releaseBucket('/releases/*')),
   onlyIf(names.kms, allow('ReadRelease', ['kms:Decrypt'], ref('KmsKeyArn'))),

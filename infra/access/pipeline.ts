@@ -44,7 +44,12 @@ export const pipelinePolicy = policy([
   ),
   onlyIf(
     pipelineNames.connection,
-    allow('UseConnection', ['codeconnections:UseConnection'], ref('ConnectionArn')),
+    // The prefix must match that of the ARN, and older connections have the older one.
+    allow(
+      'UseConnection',
+      ['codeconnections:UseConnection', 'codestar-connections:UseConnection'],
+      ref('ConnectionArn'),
+    ),
   ),
   onlyIf(
     pipelineNames.codeCommit,

@@ -76,6 +76,7 @@ export const names = {
   ownReleaseBucket: 'CreatesReleaseBucket',
   ownTaskRole: 'CreatesTaskRole',
   moreTaskRoles: 'HasMoreTaskRoles',
+  moreLogGroups: 'HasMoreLogGroups',
 } as const;
 
 /** On instances of hosts and on volumes that they add; its value is the stack. */

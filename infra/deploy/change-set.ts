@@ -65,7 +65,12 @@ export async function changeStack(
   say(`${wanted.stack}: ${describe(changes, changeSet.isNew)}`);
   const lastSeen = await lastEvent(deployment, changeSet.stackId);
   await clients.cloudformation.send(
-    new ExecuteChangeSetCommand({ ChangeSetName: changeSet.id, StackName: changeSet.stackId }),
+    new ExecuteChangeSetCommand({
+      ChangeSetName: changeSet.id,
+      StackName: changeSet.stackId,
+      // What a failed creation made is empty; kept, it would only cost.
+      RetainExceptOnCreate: true,
+    }),
   );
   const { status, progress } = await follow(deployment, changeSet.stackId, lastSeen);
   if (isGood(status)) return;

@@ -4,12 +4,13 @@ import type { Deployment } from './deployment.ts';
 import { stackNames } from './deployment.ts';
 import { findNetwork, type Network } from './find-network.ts';
 import { readStack, type StackState } from './follow.ts';
+import { readFleetSettings, type FleetSettings } from './fleet-settings.ts';
 import { sayHello } from './hello.ts';
 import { planImage, provideImage, type Architecture, type ImagePlan } from './image.ts';
 import { createLinkedRoles } from './linked-roles.ts';
 import type { DeployOptions, Template } from './options.ts';
 import { checkParameters } from './parameters.ts';
-import { prepareRelease, uploadRelease, type Release } from './release.ts';
+import { prepareRelease, putOnce, uploadRelease, type Release } from './release.ts';
 import { report } from './report.ts';
 import { deployStack } from './stack.ts';
 
@@ -45,16 +46,28 @@ export async function deployAll(
   const run = { deployment, account, options, network };
   const core = await deployCore(run, release, old?.outputs['Releases']);
   const deployed = service && (await deployService(run, service, core));
-  if (options.email !== undefined)
-    await deployOne(run, 'watch', {
-      CoreStack: names.core,
-      ...(deployed && { ServiceStack: names.service }),
-      Email: options.email,
-    });
-  if (pipeline !== undefined || Object.keys(options.parameters.pipeline).length > 0)
-    await deployOne(run, 'pipeline', { CoreStack: names.core });
+  await deployExtras(run, deployed, pipeline !== undefined);
   if (deployed && options.hello) await runHello(run, deployed, core);
   report(deployment, account, core, deployed);
+}
+
+/** Alarms and pipeline: where they are asked for, and kept up to date from then on. */
+async function deployExtras(
+  run: Run,
+  service: StackState | undefined,
+  hasPipeline: boolean,
+): Promise<void> {
+  const { deployment, options } = run;
+  const names = stackNames(options.name);
+  const watch = await readStack(deployment, names.watch);
+  if (options.email !== undefined || watch !== undefined)
+    await deployOne(run, 'watch', {
+      CoreStack: names.core,
+      ...(service && { ServiceStack: names.service }),
+      ...(options.email !== undefined && { Email: options.email }),
+    });
+  if (hasPipeline || Object.keys(options.parameters.pipeline).length > 0)
+    await deployOne(run, 'pipeline', { CoreStack: names.core });
 }
 
 /** Where there is a pipeline, the release is its affair: this machine would build another one. */
@@ -110,6 +123,7 @@ interface ServicePlan {
   architecture: Architecture;
   isNew: boolean;
   isPublic: boolean;
+  settings: FleetSettings | undefined;
 }
 
 async function planService(
@@ -129,7 +143,8 @@ async function planService(
     architecture,
   });
   const isPublic = chosen['Public'] === 'yes';
-  return { image, registry, architecture, isNew: old === undefined, isPublic };
+  const settings = options.settings === undefined ? undefined : readFleetSettings(options.settings);
+  return { image, registry, architecture, isNew: old === undefined, isPublic, settings };
 }
 
 async function deployService(run: Run, plan: ServicePlan, core: StackState): Promise<StackState> {
@@ -137,6 +152,9 @@ async function deployService(run: Run, plan: ServicePlan, core: StackState): Pro
   const { registry, architecture } = plan;
   const repository = core.outputs['Repository'] ?? '';
   const image = await provideImage(deployment, plan.image, { registry, repository, architecture });
+  const bucket = core.outputs['Releases'] ?? '';
+  const { settings } = plan;
+  if (settings) await putOnce(deployment, bucket, settings.key, settings.content);
   const publicSubnets = plan.isPublic ? network.publicSubnetIds.join(',') : '';
   return await deployOne(run, 'service', {
     CoreStack: core.name,
@@ -145,6 +163,9 @@ async function deployService(run: Run, plan: ServicePlan, core: StackState): Pro
     ImageUri: image,
     // Those in the VPC may call the API, until a person says who may.
     ...(plan.isNew && { CallerCidr: network.cidr }),
+    ...(settings && {
+      SettingsFileArn: `arn:${run.account.partition}:s3:::${bucket}/${settings.key}`,
+    }),
     ...(publicSubnets !== '' && { LoadBalancerSubnetIds: publicSubnets }),
   });
 }

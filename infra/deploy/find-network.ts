@@ -37,8 +37,9 @@ export async function findNetwork(deployment: Deployment, wish: NetworkWish): Pr
   const own = await readStack(deployment, names.network);
   const core = await readStack(deployment, names.core);
   const used = core?.parameters;
-  if (own === undefined && used?.['VpcId'])
-    return await inVpc(deployment, used['VpcId'], (used['SubnetIds'] ?? '').split(','));
+  // Also where there is a network of ours: a fleet is not moved because an option is missing.
+  if (used?.['VpcId'] && used['VpcId'] !== own?.outputs['VpcId'])
+    return await inVpc(deployment, used['VpcId'], wordsOf(used['SubnetIds']));
   if (own === undefined)
     deployment.say(
       'No VPC was given and no stack has one: one is created. Give --vpc to use yours.',

@@ -15,6 +15,8 @@ export interface DeployOptions extends CommonOptions {
   image: string | undefined;
   hostRelease: string | undefined;
   email: string | undefined;
+  /** A file with settings of the fleet. */
+  settings: string | undefined;
   coreOnly: boolean;
   hello: boolean;
   helloImage: string;
@@ -42,6 +44,7 @@ const DEPLOY = {
   image: { type: 'string' },
   'host-release': { type: 'string' },
   email: { type: 'string' },
+  settings: { type: 'string' },
   'core-only': { type: 'boolean', default: false },
   'no-hello': { type: 'boolean', default: false },
   'hello-image': { type: 'string', default: 'public.ecr.aws/docker/library/busybox:stable' },
@@ -71,6 +74,7 @@ ${WHERE_HELP}
   --subnets A,B          your private subnets
   --image URI@sha256:…   image of the service; else built with docker, podman, or buildah
   --host-release X       folder of \`npm run build:host\`, or SHA-256 of a release in the bucket; else built
+  --settings FILE        settings of the fleet, as in .env.example; they stay until you give others
   --email ADDRESS        deploys the alarms too, and sends them there
   --core-only            no service: enough for \`batchwell up --aws\`
   --no-hello             runs no task at the end
@@ -100,6 +104,7 @@ export function readDeployOptions(words: readonly string[]): DeployOptions | und
     image: values.image,
     hostRelease: values['host-release'],
     email: values.email,
+    settings: values.settings,
     coreOnly: values['core-only'],
     hello: !values['no-hello'],
     helloImage: values['hello-image'],
@@ -175,6 +180,7 @@ const OWN: Readonly<Record<Template, Readonly<Record<string, string>>>> = {
     SubnetIds: '--subnets',
     ImageUri: '--image',
     CoreStack: '--name',
+    SettingsFileArn: '--settings',
   },
   watch: { CoreStack: '--name', ServiceStack: '--name', Email: '--email' },
   pipeline: { CoreStack: '--name' },

@@ -98,7 +98,7 @@ async function mustHave({ clients }: Deployment, bucket: string, name: string): 
 /** Attempts while S3 says that another writer is at work on the key. */
 const MOST_CONFLICTS = 5;
 
-async function putOnce(
+export async function putOnce(
   deployment: Deployment,
   bucket: string,
   key: string,
@@ -122,7 +122,7 @@ async function putOnce(
     } catch (error) {
       if (nameOf(error) === 'PreconditionFailed') break;
       if (nameOf(error) !== 'ConditionalRequestConflict' || attempt === MOST_CONFLICTS)
-        throw new Refusal(`The release cannot be uploaded to ${bucket}: ${messageOf(error)}`);
+        throw new Refusal(`${key} cannot be uploaded to ${bucket}: ${messageOf(error)}`);
       await pause(deployment);
     }
   const there = await clients.s3.send(
@@ -134,6 +134,6 @@ async function putOnce(
       : there.ChecksumSHA256 === sum;
   if (!isSame)
     throw new Refusal(
-      `s3://${bucket}/${key} exists with other content. A release is never overwritten: find out who wrote it.`,
+      `s3://${bucket}/${key} exists with other content. It is never overwritten: find out who wrote it.`,
     );
 }

@@ -91,8 +91,19 @@ export function hostFiles(): HostFile[] {
 
 const END = 'EOF';
 
-const writeFile = ({ path, mode, text }: HostFile): string =>
-  `put ${mode} ${path} <<'${END}'\n${text}${END}\n`;
+const short = (path: string): string => path.replace(LIBRARY, '$L').replace(UNITS, '$U');
+
+/** A file with the text of an earlier one is a copy of it. */
+const writeFile = (
+  { path, mode, text }: HostFile,
+  at: number,
+  files: readonly HostFile[],
+): string => {
+  const same = files.slice(0, at).find((earlier) => earlier.text === text);
+  return same
+    ? `put ${mode} ${short(path)} <"$BATCHWELL_ROOT${short(same.path)}"\n`
+    : `put ${mode} ${short(path)} <<'${END}'\n${text}${END}\n`;
+};
 
 /** With `@{Name}` for what the template fills in. */
 export function userData(): string {
@@ -105,6 +116,7 @@ export function userData(): string {
     '',
     '#!/bin/sh',
     'put() { mkdir -p "$BATCHWELL_ROOT${2%/*}"; cat >"$BATCHWELL_ROOT$2"; chmod "$1" "$BATCHWELL_ROOT$2"; }',
+    `L=${LIBRARY} U=${UNITS}`,
     ': "${BATCHWELL_ROOT=}"',
   ].join('\n');
   const files = hostFiles().map(writeFile).join('');

@@ -67,6 +67,7 @@ function addConditions(stack: Stack, p: ServiceParameters): ServiceParts['condit
     createsRedis: condition(stack, 'CreatesRedis', is(p.Redis, 'create')),
     isProduction: condition(stack, 'IsProduction', is(p.Size, 'production')),
     hasKey: condition(stack, 'HasKey', isSet(p.KmsKeyArn)),
+    hasSettings: condition(stack, 'HasSettings', isSet(p.SettingsFileArn)),
   };
 }
 

@@ -1,11 +1,12 @@
 /** watch: alarms, a dashboard, a budget, and the topic that people subscribe to. */
-import { Fn, Tags, type App, type CfnCondition, type Stack } from 'aws-cdk-lib';
+import { Fn, Tags, type App, type Stack } from 'aws-cdk-lib';
 import { CfnBudget } from 'aws-cdk-lib/aws-budgets';
-import { CfnAlarm, CfnDashboard, type CfnAlarmProps } from 'aws-cdk-lib/aws-cloudwatch';
+import { CfnDashboard } from 'aws-cdk-lib/aws-cloudwatch';
 import { CfnRule } from 'aws-cdk-lib/aws-events';
 import { CfnMetricFilter } from 'aws-cdk-lib/aws-logs';
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
 import { watchParameters } from '../settings.ts';
+import { alarm, MINUTE, runbook, type Alarm, type Watch } from './watch/alarm.ts';
 import { addUnusedVolumes } from './watch/unused-volumes.ts';
 import {
   condition,
@@ -16,16 +17,8 @@ import {
   only,
   output,
   refuse,
-  type Declared,
 } from './template.ts';
 
-export interface Watch {
-  stack: Stack;
-  parameters: Declared<typeof watchParameters>;
-  hasService: CfnCondition;
-}
-
-const MINUTE = 60;
 /** As host/bin/give-up writes it. */
 const GAVE_UP = 'batchwell-host-gave-up';
 const service = (name: string): string => imported('ServiceStack', name);
@@ -107,24 +100,6 @@ function addTopic({ stack, parameters: p }: Watch): void {
     targets: [{ id: 'topic', arn: Fn.ref('Topic') }],
   });
 }
-
-type Alarm = Pick<CfnAlarmProps, 'threshold' | 'alarmDescription'> &
-  Omit<Partial<CfnAlarmProps>, 'alarmActions'>;
-
-export const alarm = ({ stack }: Watch, id: string, properties: Alarm): CfnAlarm =>
-  new CfnAlarm(stack, id, {
-    comparisonOperator: 'GreaterThanThreshold',
-    evaluationPeriods: 5,
-    period: properties.metrics ? undefined : MINUTE,
-    statistic: properties.metrics ? undefined : 'Maximum',
-    treatMissingData: 'notBreaching',
-    alarmActions: [Fn.ref('Topic')],
-    okActions: [Fn.ref('Topic')],
-    ...properties,
-  });
-
-export const runbook = (id: string, what: string): string =>
-  `${what} Runbook: docs/runbook.md, ${id}.`;
 
 function addHostAlarm(watch: Watch): void {
   const namespace = Fn.sub('Batchwell/${AWS::StackName}');

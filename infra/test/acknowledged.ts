@@ -55,6 +55,7 @@ export const acknowledged: readonly { finding: string; reason: string }[] = [
       'EC2 draws the names; a tag of the stack is required.',
     ),
   ),
+  wildcard('HostRole', '{"Fn::If":["HasMoreLogGroups"', 'The streams of groups that are named.'),
   wildcard('WorkerPolicy', '*]', NO_RESOURCE_TYPES),
   wildcard('WorkerPolicy', REPOSITORIES, IMAGES),
   wildcard(

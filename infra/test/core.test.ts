@@ -175,7 +175,10 @@ describe('hosts', () => {
       'ECS_RESERVED_MEMORY=256',
     ])
       expect(text.split('\n')).toContain(line);
-    for (const { path } of hostFiles()) expect(text).toContain(` ${path} <<`);
+    const whole = text
+      .replaceAll('$L/', '/usr/local/lib/batchwell/')
+      .replaceAll('$U/', '/etc/systemd/system/');
+    for (const { path } of hostFiles()) expect(whole).toContain(` ${path} <`);
     expect(text).not.toMatch(/@\{/);
   });
 });
@@ -288,5 +291,24 @@ describe('parameters that contradict each other are refused before anything is c
     ],
   ])('%s', (sentence, parameters) => {
     expect(deploy('core', parameters).refusals).toEqual([sentence]);
+  });
+});
+
+it('Further log groups are those of the parameter, for workers and hosts, and none without it.', () => {
+  const groupsOf = (parameters: Record<string, string>) => {
+    const policies = policiesOf(deploy('core', parameters));
+    const statement = (id: string, sid: string) =>
+      policies.find((one) => one.id === id)?.statements.find(({ Sid }) => Sid === sid);
+    return {
+      register: statement('WorkerPolicy', 'RegisterJobDefinition')?.Condition?.['StringLike']?.[
+        'batch:AWSLogsGroup'
+      ],
+      write: statement('HostRole', 'WriteLogs')?.Resource.slice(2),
+    };
+  };
+  expect(groupsOf({})).toEqual({ register: ['/batchwell/batchwell/tasks'], write: [] });
+  expect(groupsOf({ MoreLogGroups: '/lab/*' })).toEqual({
+    register: ['/batchwell/batchwell/tasks', '/lab/*'],
+    write: ['arn:aws:logs:eu-west-1:111122223333:log-group:/lab/*:*'],
   });
 });

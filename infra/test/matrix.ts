@@ -44,6 +44,7 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
       InputBucketArns: 'arn:aws:s3:::reads,arn:aws:s3:::references',
       OutputBucketArns: 'arn:aws:s3:::results',
       MoreTaskRoleArns: 'arn:aws:iam::111122223333:role/a,arn:aws:iam::111122223333:role/b',
+      MoreLogGroups: '/lab/*',
       Encryption: 'KMS',
       KmsKeyArn: KEY,
     },
@@ -67,7 +68,10 @@ export const matrix: Record<string, Record<string, ParameterValues>> = {
   },
   service: {
     'everything created': {},
-    'the small form': { Size: 'small' },
+    'the small form, with settings': {
+      Size: 'small',
+      SettingsFileArn: 'arn:aws:s3:::lab-releases/settings/1.env',
+    },
     'a certificate, open to the internet': PUBLIC,
     'database and Redis of the customer': GIVEN,
     'a KMS key': { KmsKeyArn: KEY },

@@ -78,6 +78,21 @@ describe.each(['Api', 'Worker'] as const)('the tasks of %s', (id) => {
   });
 });
 
+it('Settings of a file reach every process, and those of the template come before them.', () => {
+  const arn = 'arn:aws:s3:::lab-releases/settings/1.env';
+  const deployed = deploy('service', { SettingsFileArn: arn });
+  for (const id of ['ApiTask', 'WorkerTask', 'HelloTask'])
+    for (const container of propertiesOf(deployed, id)['ContainerDefinitions'] as object[])
+      expect(container).toMatchObject({ EnvironmentFiles: [{ Type: 's3', Value: arn }] });
+  const [{ statements } = { statements: [] }] = policiesOf(deployed).filter(
+    ({ id }) => id === 'ExecutionRole',
+  );
+  const of = (sid: string) => statements.find(({ Sid }) => Sid === sid)?.Resource;
+  expect(of('ReadSettings')).toBe(arn);
+  expect(of('FindSettings')).toBe('arn:aws:s3:::lab-releases');
+  expect(JSON.stringify(deploy('service').resources)).not.toContain('EnvironmentFiles');
+});
+
 describe('hello', () => {
   const hello = (parameters = {}): Container[] =>
     propertiesOf(deploy('service', parameters), 'HelloTask')['ContainerDefinitions'] as Container[];

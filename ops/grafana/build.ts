@@ -208,6 +208,10 @@ function statOf(panel: Panel, place: GridPos, id: number): StatBuilder {
   return builder;
 }
 
+/** Without one, an axis of nothing but zeros goes up to 100. */
+const softMaxOf = ({ unit, softMax = unit === 's' ? 0.1 : 1 }: Panel): number | undefined =>
+  unit === 'bytes' ? undefined : softMax;
+
 function timeSeriesOf(panel: Panel, place: GridPos, id: number): TimeSeriesBuilder {
   const isBars = panel.draw === 'bars';
   const stacked = panel.stacked === true;
@@ -241,6 +245,8 @@ function timeSeriesOf(panel: Panel, place: GridPos, id: number): TimeSeriesBuild
       // oxlint-disable-next-line unicorn/no-array-sort -- a builder of Grafana, no array
       new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending),
     );
+  const softMax = softMaxOf(panel);
+  if (softMax !== undefined) builder.axisSoftMax(softMax);
   if (isBars) builder.interval(BAR_INTERVAL);
   if (panel.signed !== true) builder.min(0);
   if (panel.thresholds)

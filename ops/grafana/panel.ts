@@ -22,7 +22,7 @@ export interface Thresholds {
   below?: true;
 }
 
-type Unit = 'short' | 'reqps' | 's' | 'percentunit' | 'bytes';
+type Unit = 'short' | 'reqps' | 's' | 'percentunit' | 'bytes' | 'suffix: firing';
 
 export interface Panel {
   title: string;
@@ -42,6 +42,8 @@ export interface Panel {
   signed?: boolean;
   thresholds?: Thresholds;
   decimals?: number;
+  /** The axis goes at least to this value; 1 where absent, but not for bytes. */
+  softMax?: number;
   /** Words in place of values, for a stat. */
   words?: Readonly<Record<string, string>>;
   /** Shown where there is no value. */
@@ -73,13 +75,16 @@ export const rate = (metric: string, selector = ''): string =>
 /** How many in the time that a bar stands for. */
 export const counts = (metric: string, selector = ''): string =>
   `increase(${metric}${selector}[$__interval])`;
+/** The same for series that begin with their first event: `increase` does not see that one. */
+export const countsFromFirst = (metric: string, selector = ''): string =>
+  `((${metric}${selector} unless ${metric}${selector} offset $__interval) or ${counts(metric, selector)})`;
 export const ofStage = '{stage=~"$stage"}';
 export const ofQueue = '{queue=~"$queue"}';
 export const ofOwner = '{owner=~"$owner"}';
 
 /** One line per percentile and label. */
 export const percentiles = (metric: string, labels: string, selector = ''): Query[] =>
-  [0.5, 0.95, 0.99].map((share) => ({
+  [0.5, 0.95].map((share) => ({
     expression: `histogram_quantile(${share}, sum by (le, ${labels}) (${rate(`${metric}_bucket`, selector)}))`,
     legend: `p${share * 100} ${labels
       .split(', ')

@@ -1,5 +1,4 @@
 /** A dashboard, drawn with Grafana's own panel components from the data in window.dashboardData. */
-import 'uplot/dist/uPlot.min.css';
 import React from 'react';
 import { createRoot } from 'react-dom/client';
 import { BigValue, PanelChrome, TimeSeries } from '@grafana/ui';

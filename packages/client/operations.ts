@@ -14,6 +14,7 @@ import type {
   CromwellDiff,
   DeliveryReply,
   ExportedEntry,
+  FailureList,
   LogLine,
   MergeMode,
   ScatterAccepted,
@@ -191,6 +192,11 @@ export interface Client {
     id: string,
     filter?: TaskFilter<V>,
   ): AsyncGenerator<TaskOf<V>, void, undefined>;
+  /** Groups failed tasks by reason: those of a scatter, or of the last hours (24 by default). */
+  failures(
+    of?: { scatter: string } | { hours: number },
+    options?: CallOptions,
+  ): Promise<FailureList>;
   /** Yields all scatters, newest first. */
   listScatters(options?: CallOptions): AsyncGenerator<ScatterHead, void, undefined>;
   /**

@@ -40,11 +40,16 @@ interface Playwright {
 }
 
 const PACKAGE = opsPath('ops/observability/package.json');
+/** Grafana's application has it among its global styles. */
+const UPLOT_STYLE = opsPath('ops/observability/node_modules/uplot/dist/uPlot.min.css');
 const CHROMIUM = '/usr/bin/chromium';
 const WIDTH = 1600;
 /** uPlot draws in the frame after the size is known. */
 const SETTLE_MS = 1500;
-/** In the documentation, with the rows closed that Grafana shows closed. */
+/**
+ * In the documentation, with the rows closed that Grafana shows closed. Written with
+ * `npm run test:observability -- --pictures`.
+ */
 const IN_DOCS = new Map([
   ['batchwell-overview', 'docs/images/overview.png'],
   ['batchwell-heavy-scatter', 'docs/images/heavy-scatter.png'],
@@ -54,7 +59,6 @@ export async function draw(dashboards: readonly DashboardFile[], span: Span): Pr
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-dashboards-'));
   const pictures = process.env['BATCHWELL_PICTURES'] ?? folder;
   await mkdir(pictures, { recursive: true });
-  await mkdir(opsPath('docs/images'), { recursive: true });
   await writeFile(join(pictures, 'data.json'), JSON.stringify({ dashboards, span }));
   const { chromium } = createRequire(PACKAGE)('playwright-core') as Playwright;
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
@@ -65,7 +69,7 @@ export async function draw(dashboards: readonly DashboardFile[], span: Span): Pr
       const whole = { dashboard, ...span, open: true };
       drawn.push(await drawOne(browser, folder, whole, join(pictures, `${dashboard.uid}.png`)));
       const path = IN_DOCS.get(dashboard.uid);
-      if (path !== undefined)
+      if (path !== undefined && process.env['BATCHWELL_DOC_PICTURES'] === 'yes')
         await drawOne(browser, folder, { ...whole, open: false }, opsPath(path));
     }
     return drawn;
@@ -108,7 +112,7 @@ async function drawOne(
   const json = JSON.stringify({ ...data, width: WIDTH }).replaceAll('<', '\\u003c');
   await writeFile(
     html,
-    `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="page.css"><div id="dashboard"></div>` +
+    `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="file://${UPLOT_STYLE}"><div id="dashboard"></div>` +
       `<script>window.dashboardData=${json}</script><script src="page.js"></script>`,
   );
   const page = await browser.newPage({ viewport: { width: WIDTH, height: 900 } });

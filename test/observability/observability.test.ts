@@ -37,6 +37,12 @@ beforeAll(async () => {
     interval: '1s',
   });
   const startSeconds = Date.now() / 1000;
+  // A counter has to be seen before it rises. Prometheus takes 5 s to find its targets.
+  await vi.waitUntil(
+    async () => (await prometheus.query('up{job=~"batchwell-.+"} == 1')).data.result.length === 3,
+    { timeout: 60_000, interval: 500 },
+  );
+  await sleep(4000);
   await breakThings(stack);
   const wanted: [Owner, string][] = [];
   const post = async (owner: Owner, wish: Parameters<typeof postScatter>[1]): Promise<void> => {

@@ -96,6 +96,8 @@ const plants: readonly Plant[] = [
   importing('web/model', '../../core/ids.ts', 'web'),
   importing('infra/test', '../../db/tasks.ts'),
   importing('examples/producers', '../../core/ids.ts', 'examples'),
+  importing('web/model', '../../core/ids.ts', 'web'),
+  importing('web', 'react'),
   importing('ops/grafana', '../../workers/fleet.ts', 'ops'),
   plant(
     'workers',

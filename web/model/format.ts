@@ -52,14 +52,12 @@ export function rate(perMinute: number): string {
   return `${perMinute >= 10 ? count(perMinute) : perMinute.toFixed(1)} tasks/min`;
 }
 
+const SMALLEST_MONEY = 0.01;
+
 export function money(value: number, currency: string): string {
-  const digits = value !== 0 && value < 0.1 ? 4 : 2;
-  return new Intl.NumberFormat('en-US', {
-    style: 'currency',
-    currency,
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  }).format(value);
+  const shown = (amount: number): string =>
+    new Intl.NumberFormat('en-US', { style: 'currency', currency }).format(amount);
+  return value > 0 && value < SMALLEST_MONEY ? `less than ${shown(SMALLEST_MONEY)}` : shown(value);
 }
 
 export function clock(time: string | number): string {

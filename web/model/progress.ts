@@ -1,7 +1,7 @@
 /** The progress of a scatter, as segments of a bar, with its rate and the time left. Pure. */
 import type { ScatterReply } from '../../packages/client/client.ts';
 
-export type Tone = 'done' | 'hit' | 'failed' | 'cancelled' | 'running' | 'waiting' | 'preparing';
+type Tone = 'done' | 'hit' | 'failed' | 'cancelled' | 'running' | 'waiting' | 'preparing';
 
 export interface Segment {
   tone: Tone;

@@ -33,7 +33,10 @@ export function barsOf(spans: readonly Span[]): Bar[] {
   const [first] = spans;
   if (!first) return [];
   const startMs = Date.parse(first.from);
-  const endMs = Math.max(...spans.map((span) => Date.parse(span.from) + span.ms));
+  const endMs = spans.reduce(
+    (latest, span) => Math.max(latest, Date.parse(span.from) + span.ms),
+    startMs,
+  );
   const wholeMs = Math.max(1, endMs - startMs);
   const several = new Set(spans.map(({ attempt }) => attempt ?? 0)).size > 2;
   return spans.map((span) => {

@@ -137,7 +137,7 @@ export function Fact({ name, children }: { name: string; children: ComponentChil
 /** Wide tables scroll by themselves; the keyboard can reach them. */
 export function TableBox({ label, children }: { label: string; children: ComponentChildren }) {
   return (
-    <div class="table-box" role="region" aria-label={label} tabIndex={0}>
+    <div class="table-box" role="group" aria-label={label} tabIndex={0}>
       {children}
     </div>
   );

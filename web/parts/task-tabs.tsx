@@ -9,7 +9,7 @@ import { Card, Empty, Loading, TableBox, Trouble } from './basics.tsx';
 
 export function TaskResources({ task }: { task: TesTaskFull }) {
   return (
-    <table class="small">
+    <table class="small resources">
       <thead>
         <tr>
           <th scope="col">Resource</th>

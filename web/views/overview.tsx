@@ -87,9 +87,12 @@ function Numbers({ state }: { state: State }) {
   );
 }
 
+const MINUTE_S = 60;
+
 function goneIn({ drain }: State): string {
   if (drain.backlog === 0) return 'no backlog';
-  return drain.seconds === undefined ? 'unknown' : `in ${format.seconds(drain.seconds)}`;
+  if (drain.seconds === undefined) return 'unknown';
+  return drain.seconds < MINUTE_S ? 'within a minute' : `in ${format.seconds(drain.seconds)}`;
 }
 
 function Big({ name, value }: { name: string; value: string }) {

@@ -1,6 +1,11 @@
 /** One task: its state and why, its timeline, and tabs for all else. */
 import { finalLog } from '../../packages/client/final-log.ts';
-import type { BatchwellEvent, TaskSummary, TesTaskFull } from '../../packages/client/client.ts';
+import type {
+  BatchwellEvent,
+  Overview,
+  TaskSummary,
+  TesTaskFull,
+} from '../../packages/client/client.ts';
 import { useEffect, useRef } from 'preact/hooks';
 import { useNow, useRead, useShared, useStream } from '../hooks.ts';
 import * as format from '../model/format.ts';
@@ -138,20 +143,45 @@ interface SummaryProps {
 }
 
 function Waits({ task, summary }: SummaryProps) {
-  const waiting = waitingOf(task.logs);
-  if (!waiting) {
-    const place = summary ? whyOf(summary) : '';
-    return place === '' ? null : (
-      <p class="answer">{`${place.slice(0, 1).toUpperCase()}${place.slice(1)}.`}</p>
-    );
-  }
-  return (
-    <p class="answer">
-      {waiting.message}
-      {waiting.ahead !== undefined && ` ${format.tasks(waiting.ahead)} are ahead of it.`}{' '}
-      {waiting.task !== undefined && <a href={taskHref(waiting.task)}>{waiting.task}</a>}
-    </p>
+  const { service } = useShared();
+  const { data: fleet } = useRead<Overview>(
+    'stages',
+    (signal) => service.get('/v1/overview', signal),
+    STAGES_MS,
   );
+  const blocked = blockedStage(fleet, summary);
+  const waiting = waitingOf(task.logs);
+  return (
+    <>
+      {blocked !== '' && <p class="answer">{blocked}</p>}
+      {waiting ? (
+        <p class={blocked === '' ? 'answer' : ''}>
+          {waiting.message}
+          {waiting.ahead !== undefined && ` ${format.tasks(waiting.ahead)} are ahead of it.`}{' '}
+          {waiting.task !== undefined && <a href={taskHref(waiting.task)}>{waiting.task}</a>}
+        </p>
+      ) : (
+        blocked === '' && <PlaceLine summary={summary} />
+      )}
+    </>
+  );
+}
+
+const STAGES_MS = 5000;
+
+function PlaceLine({ summary }: Pick<SummaryProps, 'summary'>) {
+  const place = summary ? whyOf(summary) : '';
+  return place === '' ? null : (
+    <p class="answer">{`${place.slice(0, 1).toUpperCase()}${place.slice(1)}.`}</p>
+  );
+}
+
+/** What an operator, or the want of one, does to the stage of a task. */
+function blockedStage(fleet: Overview | undefined, summary: TaskSummary | undefined): string {
+  const stage = fleet?.stages.find((one) => one.stage === summary?.place);
+  if (stage?.paused)
+    return `An administrator paused the stage ${stage.stage}. The task waits there until it is resumed.`;
+  return stage?.workers === 0 ? `No worker runs ${stage.stage}, the stage of this task.` : '';
 }
 
 function Facts({ task, summary }: SummaryProps) {
@@ -246,6 +276,7 @@ function Panel({ task, tab, hasEnded }: { task: TesTaskFull; tab: TaskTab; hasEn
     default:
       return (
         <>
+          <EndOfErrors task={task} hasEnded={hasEnded} />
           <Card title="Timeline">
             <TaskTimeline id={task.id} everyMs={hasEnded ? 0 : OPEN_MS} state={task.state} />
           </Card>
@@ -255,4 +286,23 @@ function Panel({ task, tab, hasEnded }: { task: TesTaskFull; tab: TaskTab; hasEn
         </>
       );
   }
+}
+
+const SHOWN_LINES = 20;
+
+/** Of a failed task, what it said last: mostly the reason. */
+function EndOfErrors({ task, hasEnded }: { task: TesTaskFull; hasEnded: boolean }) {
+  const stderr = finalLog(task)?.logs.findLast((one) => (one.stderr ?? '') !== '')?.stderr ?? '';
+  if (!hasEnded || task.state === 'COMPLETE' || stderr === '') return null;
+  const lines = stderr.trimEnd().split('\n').slice(-SHOWN_LINES);
+  return (
+    <Card
+      title="The end of stderr"
+      actions={<a href={taskHref(task.id, 'logs')}>All of the logs</a>}
+    >
+      <pre class="code" tabIndex={0} aria-label="The end of stderr">
+        {lines.join('\n')}
+      </pre>
+    </Card>
+  );
 }

@@ -93,12 +93,13 @@ export async function dropCancelled(
 
 /** Equal tasks that waited for ended ones go on. */
 export async function afterEnds(runtime: Runtime, taskIds: readonly number[]): Promise<Nudge[]> {
-  await logScatterEnds(runtime, taskIds);
-  return taskNudges(
+  const next = taskNudges(
     'cache-check',
     await landFlights(runtime.database.pool, taskIds),
     runtime.config.chunkSize,
   );
+  await logScatterEnds(runtime, taskIds);
+  return next;
 }
 
 interface OwnedFailure {

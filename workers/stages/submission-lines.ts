@@ -1,5 +1,6 @@
 /** The lines about submissions and scatters in the log, at info. */
 import { publicId } from '../../core/ids.ts';
+import { describeError } from '../../core/isolation/whose-fault.ts';
 import { viewScatter } from '../../core/scatter/scatter-view.ts';
 import { spellStats, type SubmissionStats } from '../../core/submission/submission-stats.ts';
 import { findEndedScatters, readScatterOf } from '../../db/scatter-ends.ts';
@@ -13,7 +14,8 @@ export async function scatterField(
   { database }: Runtime,
   submissionId: number,
 ): Promise<{ scatter?: string }> {
-  const scatter = await readScatterOf(database.pool, submissionId);
+  // Only a line of the log has it.
+  const scatter = await readScatterOf(database.pool, submissionId).catch(() => undefined);
   return scatter ? { scatter: publicId('scatter', scatter) } : {};
 }
 
@@ -38,15 +40,25 @@ export async function logSubmissionEnd(
   );
 }
 
-/** A line for each scatter whose last task is among these, which have ended. */
+/**
+ * A line for each scatter whose last task is among these, which have ended. Never throws, and does
+ * not wait for the count of a wide one: what the ends set off comes first.
+ */
 export async function logScatterEnds(runtime: Runtime, taskIds: readonly number[]): Promise<void> {
-  const { pool } = runtime.database;
   const nowMs = runtime.nowMs();
-  for (const id of await findEndedScatters(pool, taskIds, nowMs)) {
-    const scatter = await readScatter(pool, id);
-    if (!scatter) continue;
-    const summary = viewScatter(scatter, await countScatter(pool, id));
-    const tookMs = nowMs - scatter.createdMs;
-    logScatterEnd(runtime.log, { owner: scatter.owner, summary, tookMs });
+  const untold = (error: unknown): void =>
+    runtime.log.debug({ error: describeError(error) }, 'scatter-end-not-told');
+  try {
+    const ended = await findEndedScatters(runtime.database.pool, taskIds, nowMs);
+    for (const id of ended) void logScatter(runtime, id, nowMs).catch(untold);
+  } catch (error) {
+    untold(error);
   }
+}
+
+async function logScatter({ database, log }: Runtime, id: number, nowMs: number): Promise<void> {
+  const scatter = await readScatter(database.pool, id);
+  if (!scatter) return;
+  const summary = viewScatter(scatter, await countScatter(database.pool, id));
+  logScatterEnd(log, { owner: scatter.owner, summary, tookMs: nowMs - scatter.createdMs });
 }

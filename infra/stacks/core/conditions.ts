@@ -21,6 +21,7 @@ export function addConditions(stack: Stack, p: CoreParameters) {
     hasInputBuckets: condition(stack, 'HasInputBuckets', isSet(p.InputBucketArns)),
     hasOutputBuckets: condition(stack, 'HasOutputBuckets', isSet(p.OutputBucketArns)),
     hasMoreTaskRoles: condition(stack, 'HasMoreTaskRoles', isSet(p.MoreTaskRoleArns)),
+    hasMoreLogGroups: condition(stack, 'HasMoreLogGroups', isSet(p.MoreLogGroups)),
     choosesTypes: condition(stack, 'ChoosesTypes', isEmpty(p.InstanceTypes)),
     isArm: condition(stack, 'IsArm', is(p.Architecture, 'arm64')),
     hasImage: condition(stack, 'HasImage', isSet(p.ImageId)),

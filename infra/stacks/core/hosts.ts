@@ -26,35 +26,13 @@ export function addHosts({ stack, parameters: p, conditions }: Core): void {
     { key: 'Name', value: Fn.sub('${AWS::StackName}-host') },
     { key: 'Application', value: 'batchwell' },
   ];
-  const volume = {
-    volumeType: 'gp3',
-    encrypted: true,
-    kmsKeyId: choose(conditions.usesKms, p.KmsKeyArn.valueAsString),
-    deleteOnTermination: true,
-  };
-  const firstGiB = choose(conditions.isFixed, p.DiskGiB.valueAsNumber, FIRST_GIB);
-  const dataVolume = {
-    deviceName: '/dev/xvdcz',
-    ebs: {
-      ...volume,
-      volumeSize: firstGiB,
-      iops: p.DiskIops.valueAsNumber,
-      throughput: p.DiskThroughput.valueAsNumber,
-    },
-  };
   new CfnLaunchTemplate(stack, 'LaunchTemplate', {
     // The pipeline may change what has this tag.
     tagSpecifications: [
       { resourceType: 'launch-template', tags: [{ key: 'Application', value: 'batchwell' }] },
     ],
     launchTemplateData: {
-      blockDeviceMappings: [
-        {
-          deviceName: p.RootDeviceName.valueAsString,
-          ebs: { ...volume, volumeSize: ROOT_GIB },
-        },
-        choose(conditions.hasDataVolume, dataVolume),
-      ] as CfnLaunchTemplate.BlockDeviceMappingProperty[],
+      blockDeviceMappings: volumesOf(p, conditions),
       // Tasks are kept away from the metadata by a firewall: they run in host network mode.
       metadataOptions: {
         httpEndpoint: 'enabled',
@@ -76,9 +54,35 @@ export function addHosts({ stack, parameters: p, conditions }: Core): void {
       userData: Fn.base64(
         Fn.sub(userDataTemplate(), {
           ReleaseBucketOfHosts: releaseBucketName as string,
-          FirstGiB: Token.asString(choose(conditions.hasDataVolume, firstGiB, 0)),
+          FirstGiB: Token.asString(choose(conditions.hasDataVolume, firstGiB(p, conditions), 0)),
         }),
       ),
     },
   });
+}
+
+const firstGiB = (p: Core['parameters'], { isFixed }: Core['conditions']): number =>
+  choose(isFixed, p.DiskGiB.valueAsNumber, FIRST_GIB);
+
+/** The root volume, and one for tasks where the types may have no NVMe disks. */
+function volumesOf(p: Core['parameters'], conditions: Core['conditions']) {
+  const volume = {
+    volumeType: 'gp3',
+    encrypted: true,
+    kmsKeyId: choose(conditions.usesKms, p.KmsKeyArn.valueAsString),
+    deleteOnTermination: true,
+  };
+  const ofTasks = {
+    deviceName: '/dev/xvdcz',
+    ebs: {
+      ...volume,
+      volumeSize: firstGiB(p, conditions),
+      iops: p.DiskIops.valueAsNumber,
+      throughput: p.DiskThroughput.valueAsNumber,
+    },
+  };
+  return [
+    { deviceName: p.RootDeviceName.valueAsString, ebs: { ...volume, volumeSize: ROOT_GIB } },
+    choose<CfnLaunchTemplate.BlockDeviceMappingProperty>(conditions.hasDataVolume, ofTasks),
+  ];
 }

@@ -108,6 +108,9 @@ const containerOf =
       initProcessEnabled: true,
       tmpfs: [{ containerPath: '/tmp', size: 64 }],
     },
+    environmentFiles: choose(conditions.hasSettings, [
+      { type: 's3', value: p.SettingsFileArn.valueAsString },
+    ]),
     environment: Object.entries(environmentOf(conditions, p)).map(([key, value]) => ({
       name: key,
       value,

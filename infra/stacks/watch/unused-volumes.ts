@@ -7,7 +7,7 @@ import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { CfnSchedule } from 'aws-cdk-lib/aws-scheduler';
 import { CfnStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { DISK_TAG } from '../../access/statement.ts';
-import { alarm, runbook, type Watch } from '../watch.ts';
+import { alarm, runbook, type Watch } from './alarm.ts';
 
 const METRIC = 'UnusedVolumes';
 

@@ -1,5 +1,5 @@
 /** Runs aws:deploy and aws:teardown as a person does, against the played AWS. */
-import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -95,19 +95,34 @@ export function makeRelease(aws: PlayedAws, loader?: string): { folder: string; 
   return { folder, name };
 }
 
-export async function releasedKeys({ s3 }: PlayedAws): Promise<string[]> {
+async function withS3<T>({ s3 }: PlayedAws, work: (client: S3Client) => Promise<T>): Promise<T> {
   const client = new S3Client({
     endpoint: s3.url,
     forcePathStyle: true,
     region: 'eu-west-1',
     credentials: { accessKeyId: 'lab', secretAccessKey: 'secret' },
   });
-  const { Contents: objects = [] } = await client.send(
-    new ListObjectsV2Command({ Bucket: 'release-bucket' }),
-  );
-  client.destroy();
-  return objects.map(({ Key: key = '' }) => key).toSorted();
+  try {
+    return await work(client);
+  } finally {
+    client.destroy();
+  }
 }
+
+const Bucket = 'release-bucket';
+
+export const releasedKeys = async (aws: PlayedAws): Promise<string[]> =>
+  await withS3(aws, async (client) => {
+    const { Contents: objects = [] } = await client.send(new ListObjectsV2Command({ Bucket }));
+    return objects.map(({ Key: key = '' }) => key).toSorted();
+  });
+
+export const putReleased = async (aws: PlayedAws, Key: string, Body: string): Promise<void> => {
+  await withS3(
+    aws,
+    async (client) => await client.send(new PutObjectCommand({ Bucket, Key, Body })),
+  );
+};
 
 /** A program on PATH. */
 export function stub(aws: PlayedAws, name: string, text: string): void {

@@ -1,8 +1,11 @@
 /** aws:deploy against a played AWS: from an empty account to a task that ran, and again after each failure. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   IMAGE,
   makeRelease,
+  putReleased,
   releasedKeys,
   run,
   runUntil,
@@ -96,6 +99,12 @@ describe('an empty account', () => {
       ServiceStack: 'batchwell-service',
       Email: 'ops@example.org',
     });
+    // Later runs keep them up to date, with the address of the first.
+    await deploy('--watch', 'OldestMessageSeconds=900');
+    expect(stack('batchwell-watch')?.parameters).toMatchObject({
+      OldestMessageSeconds: '900',
+      Email: 'ops@example.org',
+    });
   });
 
   it('Two fleets of different names do not touch each other.', async () => {
@@ -104,6 +113,38 @@ describe('an empty account', () => {
     await deploy('--core-only', '--name', 'lab-2');
     expect(stack('lab-2-network')?.status).toBe('CREATE_COMPLETE');
     expect(stack('batchwell')?.events.length).toBe(before);
+  });
+});
+
+describe('settings of the fleet', () => {
+  const file = (text: string): string => {
+    const path = join(aws.folder, 'fleet.env');
+    writeFileSync(path, text);
+    return path;
+  };
+  const arn = () => stack('batchwell-service')?.parameters['SettingsFileArn'];
+
+  it('They are in the release bucket by content, and other ones start other tasks.', async () => {
+    const path = file('# of the lab\nBATCHWELL_CACHE=readwrite\n');
+    expect((await deploy('--settings', path)).code).toBe(0);
+    const first = arn();
+    expect(first).toMatch(/^arn:aws:s3:::release-bucket\/settings\/[0-9a-f]{64}\.env$/);
+    expect(await releasedKeys(aws)).toContain(first?.replace('arn:aws:s3:::release-bucket/', ''));
+    await deploy();
+    expect(arn()).toBe(first);
+    await deploy('--settings', file('BATCHWELL_CACHE=off\n'));
+    expect(arn()).not.toBe(first);
+  });
+
+  it('Secrets, settings of the template, and lines that are none are named together, without values.', async () => {
+    const path = file('BATCHWELL_CACHE=off\nDATABASE_URL=x\nSOME_PASSWORD=hush\nnonsense hush\n');
+    const { code, err } = await deploy('--settings', path);
+    expect(code).toBe(1);
+    expect(err).toMatch(/line 2: DATABASE_URL is set by the template/);
+    expect(err).toMatch(/line 3: SOME_PASSWORD is a secret/);
+    expect(err).toMatch(/line 4: it must be NAME=value/);
+    expect(err).not.toContain('hush');
+    expect(aws.stacks.all).toEqual([]);
   });
 });
 
@@ -165,6 +206,16 @@ describe('run again', () => {
     expect(stack('batchwell-pipeline')).toBeUndefined();
   });
 
+  it('A release with other content is never overwritten, and core does not change.', async () => {
+    await deploy('--core-only');
+    const next = makeRelease(aws, '#!/bin/sh\n# other\nexit 123\n');
+    await putReleased(aws, `releases/${next.name}/batchwell-host-x86_64.tar.gz`, 'something else');
+    const { code, err } = await run(aws, 'deploy', '--core-only', '--host-release', next.folder);
+    expect(code).toBe(1);
+    expect(err).toMatch(/batchwell-host-x86_64\.tar\.gz exists with other content/);
+    expect(stack('batchwell')?.parameters['HostRelease']).toBe(release);
+  });
+
   it('A bucket or a database is not replaced by accident, and is on demand.', async () => {
     await deploy('--core-only');
     const kms = ['--core', 'Encryption=KMS', '--core', 'KmsKeyArn=arn:aws:kms:eu-west-1:1:key/1'];
@@ -187,11 +238,20 @@ describe('failures of CloudFormation', () => {
       'SpotEnvironment (AWS::Batch::ComputeEnvironment): The instance profile is not valid',
     );
     expect(first.err).not.toContain('cancelled');
-    expect(first.err).toMatch(/These stay, .*batchwell-workbucket \(WorkBucket\)/);
+    // The empty buckets of a creation that failed go with it.
+    expect(first.err).not.toContain('These stay');
     const second = await deploy('--core-only');
     expect(second.code).toBe(0);
     expect(second.out).toContain('Deleting what is left of it');
     expect(stack('batchwell')?.status).toBe('CREATE_COMPLETE');
+  });
+
+  it('What a failed creation leaves behind all the same is named.', async () => {
+    aws.stacks.failures.set('WorkerService', 'The circuit breaker was triggered');
+    const { code, err } = await deploy();
+    expect(code).toBe(1);
+    expect(err).toContain('The circuit breaker was triggered');
+    expect(err).toMatch(/These stay, .*batchwell-service-databasecluster \(DatabaseCluster\)/);
   });
 
   it('A failed update rolls back, and the next run goes on from there.', async () => {

@@ -52,6 +52,14 @@ it('The VPC of the last time stays, without being named.', async () => {
   expect(aws.stacks.find('batchwell-network')).toBeUndefined();
 });
 
+it('A fleet stays in its VPC, also where a network of ours was created before.', async () => {
+  await deploy();
+  await deploy('--vpc', 'vpc-1');
+  const { code } = await deploy('--core', 'SpotMaxVcpus=8');
+  expect(code).toBe(0);
+  expect(aws.stacks.find('batchwell')?.parameters['VpcId']).toBe('vpc-1');
+});
+
 it.each([
   [
     'a subnet without a route to S3',

@@ -190,7 +190,8 @@ export function createStacks() {
       }
       stack.steps.push(() => note(stack, id, `${word}_COMPLETE`));
     }
-    if (failing) rollBack(stack, before, verb);
+    const keeps = form.get('RetainExceptOnCreate') !== 'true';
+    if (failing) rollBack(stack, before, verb, keeps);
     else
       stack.steps.push(() => {
         Object.assign(stack, {
@@ -204,7 +205,12 @@ export function createStacks() {
     return {};
   }
 
-  const rollBack = (stack: PlayedStack, before: PlayedStack, verb: string): void => {
+  const rollBack = (
+    stack: PlayedStack,
+    before: PlayedStack,
+    verb: string,
+    keeps: boolean,
+  ): void => {
     const start = verb === 'CREATE' ? 'ROLLBACK' : 'UPDATE_ROLLBACK';
     const other = Object.keys(stack.resources).at(-1) ?? '';
     stack.steps.push(
@@ -217,10 +223,12 @@ export function createStacks() {
         ),
       () => note(stack, stack.name, `${start}_IN_PROGRESS`, 'The following resource(s) failed'),
       () => {
-        // Also a creation that is rolled back keeps what its policy retains.
-        for (const [id, { deletionPolicy }] of Object.entries(stack.resources))
+        // Also a creation that is rolled back keeps what its policy retains, and never a database
+        // that is protected.
+        for (const [id, { deletionPolicy, properties }] of Object.entries(stack.resources))
           if (deletionPolicy === 'Retain' && !(id in before.resources))
-            note(stack, id, 'DELETE_SKIPPED');
+            if (keeps || properties['DeletionProtection'] === true)
+              note(stack, id, 'DELETE_SKIPPED');
         stack.resources = before.resources;
         note(stack, stack.name, failures.has('rollback') ? `${start}_FAILED` : `${start}_COMPLETE`);
         failures.delete('rollback');

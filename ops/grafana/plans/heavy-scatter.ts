@@ -38,12 +38,13 @@ const progress: Row = {
       width: 6,
       stacked: true,
       description:
-        'Children of arrays by status, as last seen. Many RUNNABLE with few RUNNING: Batch is the ' +
+        'Children of arrays that have not ended, by status, as last seen. Many RUNNABLE with few RUNNING: Batch is the ' +
         'limit. Few of both while tasks are at submit: Batchwell is.' +
         ' If nothing is RUNNING, see BatchwellNothingStarts in the runbook.',
       queries: [
         {
-          expression: 'sum by (status) (batchwell:batch_jobs:last_seen)',
+          expression:
+            'sum by (status) (batchwell:batch_jobs:last_seen{status!~"SUCCEEDED|FAILED"})',
           legend: '{{status}}',
         },
       ],

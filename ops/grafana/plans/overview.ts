@@ -12,7 +12,7 @@ const now: Row = {
     {
       title: 'Healthy',
       draw: 'stat',
-      unit: 'short',
+      unit: 'suffix: firing',
       width: STAT_WIDTH,
       words: { 0: 'yes' },
       thresholds: { yellow: 1 },
@@ -245,6 +245,7 @@ const owners: Row = {
     },
     {
       title: 'Cost per hour by owner',
+      softMax: 0.01,
       unit: 'short',
       decimals: 2,
       width: 6,
@@ -266,13 +267,14 @@ const owners: Row = {
         'Several owners with one reason: the installation. See BatchwellFailuresJump in the runbook.',
       queries: [
         {
-          expression: `sum by (owner, reason) (${counts('batchwell_owner_failures_total', ofOwner)}) > 0`,
+          expression: `sum by (owner, reason) (${counts('batchwell_owner_failures_total', ofOwner)})`,
           legend: '{{owner}} {{reason}}',
         },
       ],
     },
     {
       title: 'vCPU-hours per hour, by owner',
+      softMax: 0.01,
       unit: 'short',
       decimals: 1,
       width: 8,
@@ -289,6 +291,7 @@ const owners: Row = {
     },
     {
       title: 'Cost of ended attempts, last 24 hours',
+      softMax: 0.01,
       unit: 'short',
       decimals: 2,
       width: 8,
@@ -327,6 +330,7 @@ const builds: Row = {
     },
     {
       title: 'Prices in use',
+      softMax: 0.01,
       unit: 'short',
       decimals: 4,
       width: 12,

@@ -1,7 +1,9 @@
 /** The API, MySQL and Redis, and the processes themselves. */
-import { counts, percentiles, rate, type Plan, type Row } from '../panel.ts';
+import { counts, countsFromFirst, percentiles, rate, type Plan, type Row } from '../panel.ts';
 import { notifications } from '../rows/notifications.ts';
 import { processes } from '../rows/processes.ts';
+
+const NO_PROBES = '{route!~"/metrics|/healthz|/readyz"}';
 
 const api: Row = {
   title: 'API',
@@ -32,7 +34,7 @@ const api: Row = {
         'has the error. If all routes have 503, MySQL is away.',
       queries: [
         {
-          expression: `sum by (route, method, code) (${counts('batchwell_http_requests_total', '{code=~"[45].*"}')}) > 0`,
+          expression: `sum by (route, method, code) (${countsFromFirst('batchwell_http_requests_total', '{code=~"[45].*"}')}) > 0`,
           legend: '{{method}} {{route}} {{code}}',
         },
       ],
@@ -41,6 +43,7 @@ const api: Row = {
       title: 'Share of the error budget',
       unit: 'percentunit',
       decimals: 3,
+      softMax: 0.02,
       width: 8,
       thresholds: { yellow: 0.006, red: 0.0144 },
       description:
@@ -53,6 +56,7 @@ const api: Row = {
     },
     {
       title: 'Latency by route',
+      softMax: 0.1,
       unit: 's',
       width: 12,
       description:
@@ -60,7 +64,7 @@ const api: Row = {
         'process is: see BatchwellApiSlow in the runbook.',
       queries: [
         {
-          expression: `topk(5, histogram_quantile(0.95, sum by (le, route, method) (${rate('batchwell_http_request_seconds_bucket')})))`,
+          expression: `topk(5, histogram_quantile(0.95, sum by (le, route, method) (${rate('batchwell_http_request_seconds_bucket', NO_PROBES)})))`,
           legend: '{{method}} {{route}}',
         },
       ],
@@ -172,7 +176,7 @@ const replies: Row = {
       unit: 's',
       width: 24,
       description:
-        'p50, p95 and p99. If only POST is slow, MySQL commits slowly; if GET is, reads are. See ' +
+        'p50 and p95. If only POST is slow, MySQL commits slowly; if GET is, reads are. See ' +
         'BatchwellApiSlow in the runbook.',
       queries: percentiles('batchwell_http_request_seconds', 'method'),
     },

@@ -1,4 +1,4 @@
-import { percentiles, rate, type Row } from '../panel.ts';
+import { countsFromFirst, percentiles, rate, type Row } from '../panel.ts';
 
 export const aws: Row = {
   title: 'AWS',
@@ -20,16 +20,17 @@ export const aws: Row = {
     },
     {
       title: 'Answers other than 2xx',
-      unit: 'reqps',
+      unit: 'short',
+      draw: 'bars',
       width: 8,
       description:
-        'Answers per second by code. A code that is not a number is an error of the connection. 429 and 503 are ' +
+        'Answers per bar, by code. A code that is not a number is an error of the connection. 429 and 503 are ' +
         'throttling, 403 is a missing permission. 412 and 304 are normal for conditional requests, 404 for ' +
         'objects that may not exist.' +
         ' If others last, see BatchwellAwsErrors and BatchwellAwsDenied in the runbook.',
       queries: [
         {
-          expression: `sum by (service, operation, code) (${rate('batchwell_aws_requests_total', '{code!~"2.."}')}) > 0`,
+          expression: `sum by (service, operation, code) (${countsFromFirst('batchwell_aws_requests_total', '{code!~"2.."}')}) > 0`,
           legend: '{{service}} {{operation}} {{code}}',
         },
       ],

@@ -7,7 +7,7 @@ export const batch: Row = {
       title: 'Submissions',
       unit: 'short',
       draw: 'bars',
-      width: 8,
+      width: 6,
       description:
         'SubmitJob requests that Batch accepted. Many single jobs during a wide ' +
         'scatter mean that its tasks differ in shape, or arrive too slowly to be packed ' +
@@ -23,7 +23,7 @@ export const batch: Row = {
     {
       title: 'Tasks per submission',
       unit: 'short',
-      width: 8,
+      width: 6,
       description:
         'Mean over 10 minutes. If it is near 1 during a wide scatter, see "Submissions".',
       queries: [
@@ -38,7 +38,7 @@ export const batch: Row = {
     {
       title: 'Polling requests',
       unit: 'reqps',
-      width: 8,
+      width: 6,
       description:
         'Requests per second to poll jobs and result records. They depend on the number of ' +
         'queues and of submissions that change, not on the number of tasks. Raise ' +
@@ -53,7 +53,7 @@ export const batch: Row = {
     {
       title: 'Ends found per polling request',
       unit: 'short',
-      width: 8,
+      width: 6,
       description:
         'The efficiency of polling, over 10 minutes. If it is near 0 while many jobs run, the ' +
         'tasks are long, and a higher BATCHWELL_POLL_MS costs little.',

@@ -8,7 +8,7 @@ export const eventsAndJanitor: Row = {
       title: 'Job events',
       unit: 'short',
       draw: 'bars',
-      width: 8,
+      width: 12,
       description:
         'Batch job events through SQS, if BATCHWELL_JOB_EVENTS_URL is set. If there ' +
         'are none while jobs end, check the EventBridge rule and the queue policy. Until then, ' +
@@ -23,7 +23,7 @@ export const eventsAndJanitor: Row = {
     {
       title: 'Unneeded Batch jobs',
       unit: 'short',
-      width: 8,
+      width: 12,
       description:
         'Batch jobs with a name of this fleet in the last hour that the janitor terminated ' +
         'because they were not needed (`twin`, `unwanted`) or because no row knows them ' +

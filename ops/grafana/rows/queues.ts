@@ -6,22 +6,27 @@ export const queues: Row = {
     {
       title: 'Queue depth',
       unit: 'short',
-      width: 8,
+      width: 6,
       description:
-        'Messages by stage and state. One message carries up to BATCHWELL_CHUNK_SIZE tasks. If ' +
+        'Messages that wait, are overdue, or failed, by stage. One message carries up to BATCHWELL_CHUNK_SIZE tasks. If ' +
         '`waiting` only grows, see BatchwellStageStandsStill in the runbook. If `failed` is ' +
         'above 0, the queue board shows the error: see BatchwellMessagesLaidAside.',
       queries: [
         {
-          expression: `max by (stage, state) (batchwell_queue_messages${ofStage})`,
-          legend: '{{stage}} {{state}}',
+          expression:
+            'sum by (stage) (max by (stage, state) (batchwell_queue_messages{stage=~"$stage", state=~"waiting|overdue"}))',
+          legend: '{{stage}}',
+        },
+        {
+          expression: 'sum(max by (stage) (batchwell_queue_messages{state="failed"}))',
+          legend: 'failed, all stages',
         },
       ],
     },
     {
       title: 'Oldest waiting message',
       unit: 's',
-      width: 8,
+      width: 6,
       description:
         'Seconds that the first message of each queue has waited. If it is minutes, see ' +
         'BatchwellOldestMessageTooOld in the runbook.',
@@ -35,7 +40,7 @@ export const queues: Row = {
     {
       title: 'Wait in the queue',
       unit: 's',
-      width: 8,
+      width: 12,
       description:
         'Seconds until a worker first took a message. If it is high with idle CPUs, raise ' +
         '--concurrency. If it is high with busy CPUs, add workers for that stage.',
@@ -44,7 +49,7 @@ export const queues: Row = {
     {
       title: 'Time to process a message',
       unit: 's',
-      width: 8,
+      width: 12,
       description:
         'Seconds that a stage took to process one message. A rise in every stage points to ' +
         'MySQL, in stage-script and cache-check to S3, in submit and poll to Batch. Compare it ' +
@@ -55,7 +60,7 @@ export const queues: Row = {
       title: 'Messages by outcome',
       unit: 'short',
       draw: 'bars',
-      width: 8,
+      width: 12,
       description:
         'Messages. `wait` is normal for poll and submit, which look again later. ' +
         '`error` is not: see BatchwellMessagesFailing in the runbook.',
@@ -70,7 +75,7 @@ export const queues: Row = {
       title: 'Rows nudged by the sweeper',
       unit: 'short',
       draw: 'bars',
-      width: 8,
+      width: 12,
       description:
         'Rows that made no progress for BATCHWELL_STALL_MS. This is normal at ' +
         'cache-check, where equal calls wait for each other. At other stages messages were ' +
@@ -86,7 +91,7 @@ export const queues: Row = {
       title: 'Tasks isolated',
       unit: 'short',
       draw: 'bars',
-      width: 8,
+      width: 12,
       description:
         'Messages that were split because a stage threw for some of their tasks, and ' +
         'tasks that failed alone or are held. See BatchwellTasksHeld in the runbook.',

@@ -49,13 +49,15 @@ export function kernelLog(path = '/dev/kmsg'): KernelLog {
 }
 
 /** Sentences of Linux 6.1 (block/blk-core.c, fs/buffer.c, fs/xfs). */
-const ERROR =
-  /(?:I\/O error,? (?:dev|on dev) (\S+?),|^XFS \((\S+?)\):.*(?:I\/O error|Shutting down))/i;
+const ERRORS = [
+  /I\/O error,? (?:dev|on dev) (\S+?),/,
+  /^XFS \((\S+?)\):.*(?:I\/O error|Shutting down|shut down)/,
+  /^(\S+): writeback error on inode/,
+];
 
 export function errorIn(record: string, names: readonly string[]): string | null {
   // `6,1234,5678,-;message`, then lines of key and value.
   const message = record.replace(/^[^;]*;/, '').split('\n')[0] ?? '';
-  const [, device, fileSystem] = ERROR.exec(message) ?? [];
-  const name = device ?? fileSystem;
-  return name !== undefined && names.includes(name) ? message : null;
+  const isAbout = ERRORS.some((pattern) => names.includes(pattern.exec(message)?.[1] ?? ''));
+  return isAbout ? message : null;
 }

@@ -13,6 +13,7 @@ import { basename } from 'node:path';
 import { performEc2, type Ec2Client, type Owner } from '../ec2/requests.ts';
 import type { BlockAction } from '../rules/action.ts';
 import type { Facts, FileSystem } from '../rules/facts.ts';
+import type { Journal } from '../rules/journal.ts';
 import { keyOf } from '../daemon.ts';
 import type { BlockResult, Inspection, Machine, Slow } from '../machine.ts';
 import { nvmeDevices } from './devices.ts';
@@ -47,7 +48,10 @@ export function realMachine({ client, owner, log, reporter, lockFd }: Parts): Ma
       ioError: log.errorAbout(partsOfDisk()),
       ...(withDevices && { devices: nvmeDevices() }),
     }),
-    save: (journal) => writeJournal(paths.journal, journal),
+    save: (journal) => {
+      writeJournal(paths.journal, journal);
+      crashPoint(journal);
+    },
     setFrozen: (isFrozen) => freeze(isFrozen),
     releaseBallast: () => rmSync(paths.ballast, { force: true }),
     endHost: (reason) => void endHost(reason),
@@ -57,6 +61,12 @@ export function realMachine({ client, owner, log, reporter, lockFd }: Parts): Ma
     token: () => randomUUID(),
     report: (event) => reporter.event(event),
   };
+}
+
+/** Tests stop a daemon when its journal says so: `created:SIGKILL`. */
+function crashPoint({ growth }: Journal): void {
+  const [at, signal] = (process.env['BATCHWELL_DISK_CRASH'] ?? '').split(':');
+  if (growth !== null && growth.at === at) process.kill(process.pid, signal);
 }
 
 function slow<T>(promise: Promise<T>): Slow<T> {

@@ -300,6 +300,7 @@ describe('What is read', () => {
       'nvme2n1',
     ],
     ['3,9,1,-;Buffer I/O error on dev dm-0, logical block 1, lost async page write', 'dm-0'],
+    ['4,9,1,-;dm-0: writeback error on inode 131, offset 0, sector 2097152', 'dm-0'],
     ['1,9,1,-;XFS (dm-0): metadata I/O error in "xfs_buf_ioend" at daddr 0x2', 'dm-0'],
     ['1,9,1,-;XFS (dm-0): Filesystem has been shut down. Shutting down filesystem', 'dm-0'],
   ])('The kernel says an I/O error: %s', (record, name) => {

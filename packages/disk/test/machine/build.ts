@@ -141,17 +141,18 @@ function copyModules(from: string, to: string): void {
   for (const name of MODULES) take(name);
   const relative = (name: string): string =>
     (byName.get(name.replaceAll('-', '_')) ?? '').slice(from.length + 1);
-  const closure = (needs: string[]): string[] =>
+  // Deepest first; modprobe loads them from the end of the line.
+  const loadOrder = (needs: string[]): string[] =>
     needs.flatMap((need) => {
       const path = byName.get(need.replaceAll('-', '_'));
-      return path === undefined ? [] : [relative(need), ...closure(lines.get(path) ?? [])];
+      return path === undefined ? [] : [...loadOrder(lines.get(path) ?? []), relative(need)];
     });
   writeFileSync(
     join(to, 'modules.dep'),
     [...lines]
       .map(
         ([path, needs]) =>
-          `${path.slice(from.length + 1)}: ${[...new Set(closure(needs))].join(' ')}\n`,
+          `${path.slice(from.length + 1)}: ${[...new Set(loadOrder(needs))].toReversed().join(' ')}\n`,
       )
       .join(''),
   );

@@ -8,16 +8,23 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MachineFiles } from './build.ts';
 
-export interface Ran {
+interface Ran {
   code: number;
   out: string;
+}
+
+interface PlugOptions {
+  fill?: (file: string) => void;
+  slowly?: boolean;
 }
 
 export interface Qemu {
   ask(script: string): Promise<Ran>;
   /** @throws Error where it fails */
   must(script: string): Promise<string>;
-  plug(serial: string, bytes: number): Promise<void>;
+  /** `fill` writes to its image before the machine sees it; `slowly`: 4 MiB/s. */
+  plug(serial: string, bytes: number, more?: PlugOptions): Promise<void>;
+  imageOf(serial: string): string;
   unplug(serial: string): Promise<void>;
   /** The power goes and comes back. */
   reset(): Promise<void>;
@@ -48,6 +55,7 @@ function argumentsOf({ kernel, initramfs, rootVolume }: MachineFiles, folder: st
     ...words('-netdev user,id=net -device virtio-net-pci,netdev=net'),
     ...words(`-serial file:${join(folder, 'console')}`),
     ...words(`-serial unix:${join(folder, 'port')},server=on,wait=off`),
+    ...words('-object throttle-group,id=fast -object throttle-group,id=slow,x-bps-total=4194304'),
     ...words(`-qmp unix:${join(folder, 'qmp')},server=on,wait=off`),
     ...ports,
   ];
@@ -80,18 +88,21 @@ export async function startQemu(files: MachineFiles, folder: string): Promise<Qe
       if (code !== 0) throw new Error(`Exit code ${code} of ${script}:\n${out}`);
       return out.trim();
     },
-    plug: async (serial, bytes) => {
+    imageOf: (serial) => join(folder, `${serial}.img`),
+    plug: async (serial, bytes, { fill, slowly = false } = {}) => {
       const file = join(folder, `${serial}.img`);
       closeSync(openSync(file, 'w'));
       truncateSync(file, bytes);
+      fill?.(file);
       const taken = new Set(slots.values());
       const slot = Array.from({ length: PORTS }, (_, at) => at).find((at) => !taken.has(at));
       if (slot === undefined) throw new Error('The machine has no free slot.');
       slots.set(serial, slot);
       await monitor('blockdev-add', {
         'node-name': serial,
-        driver: 'raw',
-        file: { driver: 'file', filename: file },
+        driver: 'throttle',
+        'throttle-group': slowly ? 'slow' : 'fast',
+        file: { driver: 'raw', file: { driver: 'file', filename: file } },
       });
       await monitor('device_add', {
         driver: 'nvme',
