@@ -204,7 +204,16 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: 'infra/test',
-    rooms: ['core', 'stager', 'packages/local-aws', 'packages/disk', 'cli', 'aws', 'telemetry', 'infra'],
+    rooms: [
+      'core',
+      'stager',
+      'packages/local-aws',
+      'packages/disk',
+      'cli',
+      'aws',
+      'telemetry',
+      'infra',
+    ],
     packages: [
       NODE,
       ...SDK,
