@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/longest-first.ts';
 
 const which = process.env['BATCHWELL_TESTS'];
 const tallyFile = process.env['BATCHWELL_TALLY_FILE'];
@@ -23,6 +24,7 @@ export default defineConfig({
     pool: 'forks',
     // The smallest supported machine has 2 cores. Each file starts servers of its own, and waits much.
     maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     // What takes 1 s on a quiet machine took 20 s with three suites at once.
     testTimeout: 60_000,
     // A hook may start a database. On a busy machine the first start takes several seconds.

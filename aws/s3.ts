@@ -88,6 +88,12 @@ interface PutCondition {
   ifEtag?: string;
 }
 
+/** A body that need not fit into memory: up to 5 GiB. It is sent once, without a retry. */
+interface StreamedBody {
+  stream: Readable;
+  sizeBytes: number;
+}
+
 interface ReadObject {
   body: Buffer;
   etag: string;
@@ -96,7 +102,7 @@ interface ReadObject {
 export interface ObjectStore {
   put(
     url: string,
-    body: string | Uint8Array,
+    body: string | Uint8Array | StreamedBody,
     options?: PutCondition,
   ): Promise<'written' | 'exists'>;
   /** The whole object, or undefined if it does not exist. */
@@ -154,7 +160,7 @@ export interface ObjectStoreOptions {
   endpoint?: S3Endpoint;
 }
 
-interface S3Endpoint {
+export interface S3Endpoint {
   url: string;
   region: string;
   accessKeyId: string;
@@ -221,7 +227,7 @@ export function openObjectStore({
 
 interface Put extends PutCondition {
   url: string;
-  body: string | Uint8Array;
+  body: string | Uint8Array | StreamedBody;
 }
 
 /** 412: another object is there. 409: another write was under way. 404: the object is gone. */
@@ -237,7 +243,13 @@ async function putObject(
   };
   try {
     // The call cache knows an object by its CRC64NVME, whoever wrote it. The SDK's default is a CRC32.
-    const written = { ...inS3(placeOf(url)), Body: body, ChecksumAlgorithm: 'CRC64NVME' as const };
+    const written = {
+      ...inS3(placeOf(url)),
+      ...(typeof body === 'object' && 'stream' in body
+        ? { Body: body.stream, ContentLength: body.sizeBytes }
+        : { Body: body }),
+      ChecksumAlgorithm: 'CRC64NVME' as const,
+    };
     await client.send(new PutObjectCommand({ ...written, ...condition }));
     return 'written';
   } catch (error) {

@@ -13,7 +13,11 @@ import type { World } from './world.ts';
 export async function drain(options: BenchOptions): Promise<Rows> {
   const rows: Rows = {};
   for (const tasks of options.tasks) {
-    const wanted = { workers: 0, aws: { runMs: [500, 1500] as [number, number] } };
+    const wanted = {
+      workers: 0,
+      databaseMib: 1024,
+      aws: { runMs: [500, 1500] as [number, number] },
+    };
     await inWorld(options, wanted, async (world) => {
       await world.restartWorkers(1, { stages: ['cache-check', 'stage-script', 'submit'] });
       const names = await postAll(world, options, tasks);

@@ -7,14 +7,21 @@ import type { World } from './world.ts';
 interface Wanted {
   workers: number;
   aws?: Partial<AwsSettings>;
+  databaseMib?: number;
 }
 
 export async function inWorld<T>(
   { openWorld, seed, world }: BenchOptions,
-  { workers, aws }: Wanted,
+  { workers, aws, databaseMib }: Wanted,
   work: (world: World) => Promise<T>,
 ): Promise<T> {
-  const opened = await openWorld({ ...world, workers, seed, aws: { ...aws, ...world.aws } });
+  const opened = await openWorld({
+    ...world,
+    workers,
+    seed,
+    ...(databaseMib !== undefined && { databaseMib }),
+    aws: { ...aws, ...world.aws },
+  });
   try {
     return await work(opened);
   } finally {

@@ -33,6 +33,8 @@ export interface WorldOptions {
   sqlLog?: boolean;
   /** The fleet reaches the database over a wire that takes this long for a round trip, and that counts them. */
   wireMs?: number;
+  /** Buffer pool and redo log of the database, MiB each. Default: those of a laptop, 256 and 128. */
+  databaseMib?: number;
   seed: number;
 }
 
@@ -119,7 +121,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
 }
 
 async function open(options: WorldOptions, closing: Closing): Promise<Omit<World, 'close'>> {
-  const servers = await startServers(closing);
+  const servers = await startServers(options, closing);
   const { aws, urls } = await startAws(options, servers.folder, closing);
   const wire = await openWire(options, servers, closing);
   const env = { ...servers.env, ...(wire && { DATABASE_URL: wire.url }), ...awsEnv(urls) };
@@ -173,10 +175,14 @@ interface Servers {
   env: Record<string, string>;
 }
 
-async function startServers(closing: Closing): Promise<Servers> {
+async function startServers({ databaseMib }: WorldOptions, closing: Closing): Promise<Servers> {
   const folder = await mkdtemp(join(tmpdir(), 'batchwell-bench-'));
   closing.push(() => rm(folder, { recursive: true, force: true }));
-  const [mariadb, redis] = await Promise.all([startMariadb(DURABLE), startRedis(DURABLE)]);
+  const moreArguments = databaseMib === undefined ? [] : buffersOf(databaseMib);
+  const [mariadb, redis] = await Promise.all([
+    startMariadb({ ...DURABLE, moreArguments }),
+    startRedis(DURABLE),
+  ]);
   closing.push(
     () => mariadb.stop(),
     () => redis.stop(),
@@ -184,6 +190,13 @@ async function startServers(closing: Closing): Promise<Servers> {
   await migrateDatabase(mariadb.url);
   return { folder, mariadb, redis, env: { DATABASE_URL: mariadb.url, REDIS_URL: redis.url } };
 }
+
+const buffersOf = (mib: number): string[] => [
+  `--innodb-buffer-pool-size=${mib}M`,
+  // MySQL 9 has only the second, MariaDB only the first.
+  `--loose-innodb-log-file-size=${mib}M`,
+  `--loose-innodb-redo-log-capacity=${mib}M`,
+];
 
 async function startAws(
   options: WorldOptions,

@@ -3,21 +3,26 @@
  * outcome into an exit code; commands/ holds one file per group of commands.
  */
 import { Command, CommanderError } from 'commander';
-import { readFileSync } from 'node:fs';
 import type { CommandContext } from './commands/context.ts';
 import { addEventCommands } from './commands/events.ts';
+import { addFileCommands } from './commands/files.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addDefinitionCommands } from './commands/definitions.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import { addReportCommand } from './commands/report.ts';
 import { addRestoreCommand } from './commands/restore.ts';
 import { addCacheCommands } from './commands/cache/commands.ts';
 import { addCromwellCommands } from './commands/cromwell-proxy.ts';
 import { addSubmitCommands } from './commands/submit.ts';
 import { addTokenCommands } from './commands/tokens.ts';
+import { addVersionCommand } from './commands/version.ts';
 import { addWebhookCommands } from './commands/webhooks.ts';
+import { addStatusCommand } from './commands/status.ts';
 import { addTaskCommands } from './commands/tasks.ts';
 import { reportError } from './errors.ts';
 import { exitCodes, exitHelp, type ExitCode } from './exit-codes.ts';
 import { printLine, type Terminal } from './output/terminal.ts';
+import { ownVersion } from './own-version.ts';
 
 /** Runs one command. Never rejects: failures are on `terminal.err` and in the exit code. */
 export async function runCli(words: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -26,19 +31,25 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   const act: CommandContext['act'] =
     (run) =>
     async (...given) => {
+      takeFromProgram(given, program);
       code = await run(...given);
     };
   const context: CommandContext = { program, terminal, act };
   addFleetCommands(context);
   addSubmitCommands(context);
+  addStatusCommand(context);
   addTaskCommands(context);
+  addDoctorCommand(context);
   addEventCommands(context);
+  addFileCommands(context);
+  addReportCommand(context);
   addCacheCommands(context);
   addDefinitionCommands(context);
   addRestoreCommand(context);
   addTokenCommands(context);
   addWebhookCommands(context);
   addCromwellCommands(context);
+  addVersionCommand(context);
   inheritSettings(program, terminal);
   try {
     await program.parseAsync([...words], { from: 'user' });
@@ -57,13 +68,22 @@ export async function runCli(words: readonly string[], terminal: Terminal): Prom
   }
 }
 
+/**
+ * --url and --token may stand before the command, too. Commander calls an action with the arguments,
+ * the options, and the command.
+ */
+function takeFromProgram(given: readonly unknown[], program: Command): void {
+  const options = given.at(-2);
+  if (typeof options !== 'object' || options === null) return;
+  Object.assign(options, { ...program.opts<object>(), ...options });
+}
+
 function describeProgram(terminal: Terminal): Command {
-  const { version } = JSON.parse(
-    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-  ) as { version: string };
   return settings(new Command('batchwell'), terminal)
     .description('run scientific tasks on AWS Batch: scatters as array jobs, with a call cache')
-    .version(version, '-V, --version', 'print the version')
+    .version(ownVersion, '-V, --version', 'print the version')
+    .option('--url <url>', 'URL of the API, for every command that calls it')
+    .option('--token <token>', 'bearer token, for every command that calls the API')
     .helpCommand('help [command]', 'print the help of a command')
     .addHelpText(
       'after',

@@ -14,6 +14,11 @@ export class WrongUse extends Error {
   }
 }
 
+/** A command needs a server that does not answer. The message says which, and what to do. */
+export class ServersMissing extends Error {
+  override readonly name = 'ServersMissing';
+}
+
 export interface ErrorReport {
   code: ExitCode;
   lines: string[];
@@ -35,6 +40,8 @@ export function reportError(error: unknown): ErrorReport {
       code: exitCodes.refused,
       lines: [error.message, ...error.problems.map((line) => `  ${line}`)],
     };
+  if (error instanceof ServersMissing)
+    return { code: exitCodes.unreachable, lines: [error.message] };
   if (error instanceof ConfigError) return { code: exitCodes.refused, lines: [error.message] };
   if (error instanceof BatchwellError)
     return isRefusal(error)

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 import type { UnexpectedExit } from './stack/processes.ts';
+import { noteStack } from './local-stacks.ts';
 import { startProgress } from './output/progress.ts';
 import { startStack, type Stack, type StackOptions } from './stack.ts';
 import { formatFacts } from './output/table.ts';
@@ -28,6 +29,7 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<ExitCo
     ...portOf(options, terminal),
   };
   const stack = await startStack(stackOptions).finally(() => progress.end());
+  const forget = await noteStack(stack.apiUrl, stack.environment);
   try {
     printLine(terminal.out, describeStack(stack));
     printLine(terminal.out, howToReachS3(stack));
@@ -35,6 +37,7 @@ export async function up(options: UpOptions, terminal: Terminal): Promise<ExitCo
     printLine(terminal.out, `Press Ctrl-C to stop all services${deletes}.`);
     return await untilInterrupted(stack, terminal);
   } finally {
+    await forget();
     await stack.stop();
   }
 }

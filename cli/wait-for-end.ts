@@ -7,7 +7,8 @@ import {
   type TesTaskFull,
 } from '../packages/client/client.ts';
 import { startProgress, type ProgressOptions } from './output/progress.ts';
-import { describeCounts } from './output/scatter-counts.ts';
+import { createPace, formatRate } from './output/pace.ts';
+import { describeCounts, endedCount } from './output/scatter-counts.ts';
 import { formatDuration } from './output/table.ts';
 import type { Terminal } from './output/terminal.ts';
 
@@ -35,11 +36,18 @@ export async function waitForScatter(
   terminal: Terminal,
   options: WaitOptions = {},
 ): Promise<ScatterReply> {
+  const pace = createPace();
   return waitUntil<ScatterReply>(
     {
       read: () => client.scatter(id),
       hasEnded: (scatter) => scatter.ended,
-      describe: describeCounts,
+      describe(scatter, ms) {
+        const ended = endedCount(scatter);
+        const { perSecond, leftMs } = pace({ ms, ended, size: scatter.size });
+        const left = leftMs && !scatter.ended ? ` · ${formatDuration(leftMs)} left` : '';
+        const rate = perSecond === undefined ? '' : ` · ${formatRate(perSecond)}${left}`;
+        return { text: `${describeCounts(scatter)}${rate}`, share: ended / scatter.size };
+      },
     },
     terminal,
     { title: id, ...options },
@@ -57,7 +65,7 @@ export async function waitForTask(
     {
       read: () => client.get(id, { view: 'FULL' }),
       hasEnded: (task) => hasEnded(task.state),
-      describe: (task) => task.state,
+      describe: (task) => ({ text: task.state }),
     },
     terminal,
     { title: id, ...options },
@@ -68,7 +76,8 @@ export async function waitForTask(
 interface Subject<View> {
   read(): Promise<View>;
   hasEnded(view: View): boolean;
-  describe(view: View): string;
+  /** @param waitedMs how long it has been waited for */
+  describe(view: View, waitedMs: number): { text: string; share?: number };
 }
 
 async function waitUntil<View>(
@@ -82,12 +91,13 @@ async function waitUntil<View>(
     for (;;) {
       const view = await subject.read();
       const waitedMs = performance.now() - startedMs;
-      const line = `${options.title} · ${formatDuration(waitedMs)} · ${subject.describe(view)}`;
+      const { text, share } = subject.describe(view, waitedMs);
+      const line = `${options.title} · ${formatDuration(waitedMs)} · ${text}`;
       if (subject.hasEnded(view)) {
         progress.end(line);
         return view;
       }
-      progress.show(line);
+      progress.show(line, share);
       await pause(pauseAfter(waitedMs), undefined, { signal: terminal.interrupted });
     }
   } catch (error) {

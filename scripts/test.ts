@@ -5,8 +5,8 @@
  *   npm test -- test/unit -t packing  passes arguments to vitest
  *   npm run test:long                 the same, and the long cases (test/long.ts)
  *   npm run test:interop              test/interop only
- *   npm run test:page                 test/page only: the page in Chromium
  *   npm run test:observability        test/observability only, after scripts/observability.ts
+ *   npm run test:page                 test/page only: the page in Chromium
  */
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

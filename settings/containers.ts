@@ -20,6 +20,8 @@ import {
   USER_FORM,
 } from '../core/container/option-forms.ts';
 import { readVolumes } from '../core/container/volumes.ts';
+import { hasWholeOwner } from '../core/access/offers.ts';
+import { readLogin } from '../core/image/logins.ts';
 import { each, list, text, whole, type Section, type Setting } from './setting.ts';
 
 /** A text of a form of its own. */
@@ -39,13 +41,22 @@ const isUserOrImage = (given: string): boolean => given === IMAGE_USER || isUser
 const isRole = (given: string): boolean =>
   /^arn:[\w-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/.test(given);
 
+const isRegistry = (text: string): boolean => /^[\w.:/-]+$/.test(text);
+
 const isCredentialEntry = (entry: string): boolean => {
-  const at = entry.indexOf('=');
-  return /^[\w.:/-]+$/.test(entry.slice(0, at)) && isCredentialArn(entry.slice(at + 1));
+  const { below, arn } = readLogin(entry);
+  return isRegistry(below) && isCredentialArn(arn);
 };
 
-const isArnPattern = (entry: string): boolean => /^arn:aws[\w-]*:[\w:/+=.@*{}-]+$/.test(entry);
-const ARN_PATTERN = 'ARNs, in which * is any text and {owner} the owner of the task';
+const isArnPattern = (entry: string): boolean =>
+  /^arn:aws[\w-]*:[\w:/+=.@*{}-]+$/.test(entry) && hasWholeOwner(entry);
+const ARN_PATTERN =
+  'ARNs, in which * is any text and {owner}, as a whole part between / or :, the owner of the task';
+
+const isLoginPattern = (entry: string): boolean => {
+  const { below, arn } = readLogin(entry);
+  return isRegistry(below) && isArnPattern(arn);
+};
 
 function checkTags(entries: readonly string[]): void {
   each((entry) => readTag(entry.replaceAll('{owner}', 'owner')) !== undefined, TAG_FORM)(entries);
@@ -119,9 +130,10 @@ export const containers = {
     allowedCredentials: list({
       variable: 'BATCHWELL_ALLOWED_REGISTRY_CREDENTIALS',
       effect:
-        'Logins to registries that tasks can request with the parameter registry_credentials: ' +
-        `${ARN_PATTERN}. None when empty.`,
-      check: each(isArnPattern, ARN_PATTERN),
+        'Logins to registries that tasks can request with the parameter registry_credentials, and for ' +
+        `images of which registries. Each as registry=ARN or registry/repository=ARN: ${ARN_PATTERN}. ` +
+        'None when empty.',
+      check: each(isLoginPattern, 'registry=ARN or registry/repository=ARN, with ARNs as above'),
     }),
     volumes: list({
       variable: 'BATCHWELL_VOLUMES',

@@ -5,6 +5,7 @@
 import { globSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { Command } from 'commander';
+import { blocksOf } from './docs-examples.ts';
 import { readRepositoryFile, repositoryFiles, repositoryRoot } from './repository.ts';
 
 export interface Doc {
@@ -157,9 +158,14 @@ export function unknownFunctions({ text }: Doc): string[] {
 const FILE = /^[\w.@*-]+(?:\/[\w.@*-]+)*(?:\.(?:ts|mjs|md|yml|json|awk|env|conf)|\/)$/;
 
 export function unknownFiles({ path, text }: Doc): string[] {
+  // What the reader is asked to save, or a command of the document writes.
+  const made = new Set([
+    ...blocksOf(text).flatMap(({ file }) => file ?? []),
+    ...[...text.matchAll(/(?:>\s*|--output )([\w.-]+)/g)].flatMap(([, file]) => file ?? []),
+  ]);
   return codeSpans(text)
     .flatMap((span) => span.split(' '))
-    .filter((span) => FILE.test(span) && !NOT_IN_THE_REPOSITORY.has(span))
+    .filter((span) => FILE.test(span) && !NOT_IN_THE_REPOSITORY.has(span) && !made.has(span))
     .filter((file) => {
       const places = [file, `${posix.dirname(path)}/${file}`];
       // A name without a path: somewhere below.

@@ -14,6 +14,8 @@ const open = new WeakMap<ServerResponse, OpenRequest>();
 
 /** Node's parser takes no other method either; Prometheus keeps a series for each. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+/** Of orchestrators and Prometheus: their answers say nothing of those to callers. */
+const PROBES = new Set(['/metrics', '/healthz', '/readyz']);
 const FIRST_SERVER_ERROR = 500;
 
 /** The first of these answers must count too, so their series begin at 0. */
@@ -33,7 +35,7 @@ export function countRequests(app: Api, metrics: Metrics): void {
       const route = request.routeOptions.url ?? '(none)';
       const method = METHODS.has(request.method) ? request.method : 'other';
       if (!one.lasts) metrics.httpInProgress.dec();
-      if (raw.statusCode >= FIRST_SERVER_ERROR) metrics.httpErrors.inc();
+      if (raw.statusCode >= FIRST_SERVER_ERROR && !PROBES.has(route)) metrics.httpErrors.inc();
       const code = raw.writableFinished ? String(raw.statusCode) : 'aborted';
       metrics.httpRequests.inc({ route, method, code });
       if (!one.lasts)

@@ -1,10 +1,10 @@
 /** `job-definitions prune`: deregisters unused job definitions in AWS Batch. */
-import { readConfig } from '../../config.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../output/progress.ts';
 import type { CommandContext } from './context.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { wholeNumber } from './connection.ts';
+import { fleetConfig, requireDatabase } from './servers.ts';
 
 interface PruneOptions {
   unusedDays: number;
@@ -46,7 +46,8 @@ async function prune(options: PruneOptions, terminal: Terminal): Promise<ExitCod
       import('../../telemetry/metrics.ts'),
       import('../../telemetry/log.ts'),
     ]);
-  const config = readConfig(terminal.environment);
+  const config = await fleetConfig(terminal);
+  await requireDatabase(config, 'job-definitions prune');
   const runtime = await openRuntime({
     config,
     metrics: createMetrics(),

@@ -4,6 +4,7 @@ import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { startProgress } from '../output/progress.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import type { CommandContext } from './context.ts';
+import { requireDatabase } from './servers.ts';
 
 interface RestoreOptions {
   copy?: true;
@@ -37,6 +38,7 @@ async function run({ copy, json }: RestoreOptions, terminal: Terminal): Promise<
       import('../../telemetry/log.ts'),
     ]);
   const config = readConfig(terminal.environment);
+  await requireDatabase(config, 'restore');
   const log = createLog({ level: config.logLevel, name: 'batchwell-restore' });
   const runtime = await openRuntime({ config, metrics: createMetrics(), log });
   const progress = startProgress(terminal);

@@ -6,6 +6,9 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type {
   CacheMode,
+  Client,
+  ScatterAccepted,
+  ScatterReply,
   ScatterRequest,
   TesTask,
   Validation,
@@ -18,7 +21,9 @@ import { formatFacts, printable } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
 import { waitForScatter, waitForTask } from '../wait-for-end.ts';
 import { connect, withConnection, type ConnectionOptions } from './connection.ts';
-import { exitOfScatter, exitOfTask, showScatter, showTask } from './views.ts';
+import { showFailures } from './lists.ts';
+import { printResult, readFailures } from './printed.ts';
+import { exitOfScatter, exitOfTask, showScatter } from './views.ts';
 
 interface SubmitOptions extends ConnectionOptions {
   wait?: true;
@@ -41,7 +46,10 @@ function addSubmitCommand({ program, terminal, act }: CommandContext): void {
     .command('submit')
     .argument('<file>', 'a GA4GH TES 1.1 task as JSON; - reads stdin')
     .description('submit one task')
-    .option('--wait', 'wait until the task has ended; exit with 1 if it failed')
+    .option(
+      '--wait',
+      'wait until the task has ended, and print what it printed; exit with 1 if it failed',
+    )
     .option('--dry-run', 'submit nothing; print how it would run, and whether it would be a hit')
     .addHelpText(
       'after',
@@ -107,7 +115,7 @@ async function submit(file: string, options: SubmitOptions, terminal: Terminal):
   }
   const ended = await waitForTask(client, id, terminal);
   if (options.json) printJson(terminal, ended);
-  else showTask(ended, terminal);
+  else await printResult(client, ended, terminal);
   return exitOfTask(ended);
 }
 
@@ -124,7 +132,7 @@ function showDryRun(
       ['client', client],
       ...warnings.map((warning) => ['warning', warning] as const),
     ] as const;
-    printLine(terminal.out, formatFacts(facts));
+    printLine(terminal.out, formatFacts(facts, terminal));
     for (const line of cache.explanation) printLine(terminal.out, printable(line));
   }
   return 0;
@@ -143,10 +151,7 @@ async function scatter(
   }
   const client = connect(options, terminal);
   const accepted = isLines
-    ? await client.submitLines(Readable.toWeb(await openInput(file, terminal)), {
-        name: options.name,
-        cache: options.cache as CacheMode,
-      })
+    ? await submitLines(client, file, options, terminal)
     : await client.submitScatter((await readJsonFile(file, terminal)) as ScatterRequest);
   const { id, tasks, equal_rows: equal } = accepted;
   if (equal > 0)
@@ -161,8 +166,26 @@ async function scatter(
   }
   const ended = await waitForScatter(client, id, terminal);
   if (options.json) printJson(terminal, ended);
-  else showScatter(ended, terminal);
+  else await showEnded(client, ended, terminal);
   return exitOfScatter(ended);
+}
+
+const submitLines = async (
+  client: Client,
+  file: string,
+  { name, cache }: ScatterOptions,
+  terminal: Terminal,
+): Promise<ScatterAccepted> =>
+  client.submitLines(Readable.toWeb(await openInput(file, terminal)), {
+    name,
+    cache: cache as CacheMode,
+  });
+
+async function showEnded(client: Client, ended: ScatterReply, terminal: Terminal): Promise<void> {
+  showScatter(ended, terminal);
+  if (ended.places.failed === 0) return;
+  const failed = await readFailures(client, { scatter: ended.id });
+  if (failed) showFailures(failed, terminal);
 }
 
 async function openInput(file: string, terminal: Terminal): Promise<Readable> {

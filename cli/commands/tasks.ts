@@ -1,4 +1,4 @@
-/** `status`, `logs`, `script`, `timeline` and `cancel`: inspect tasks, and cancel them. */
+/** `logs`, `script`, `timeline` and `cancel`: inspect tasks, and cancel them. */
 import { once } from 'node:events';
 import type { LogLine } from '../../packages/client/client.ts';
 import { logMark } from '../../core/container/live-log.ts';
@@ -14,15 +14,7 @@ import {
   withConnection,
   type ConnectionOptions,
 } from './connection.ts';
-import { exitOfScatter, exitOfTask, showScatter, showTask, showTasks } from './views.ts';
-
-/** TES 1.1: page_size is below 2048. */
-const LARGEST_PAGE = 2047;
-
-interface StatusOptions extends ConnectionOptions {
-  limit: number;
-  tasks?: true;
-}
+import { exitOfTask } from './views.ts';
 
 interface LogOptions extends ConnectionOptions {
   follow?: true;
@@ -31,17 +23,6 @@ interface LogOptions extends ConnectionOptions {
 }
 
 export function addTaskCommands({ program, terminal, act }: CommandContext): void {
-  withConnection(
-    program
-      .command('status')
-      .argument('[id]', 'id of a task or a scatter')
-      .description('show a task or a scatter, or list the latest tasks')
-      .option('--tasks', 'for a scatter, also list its tasks')
-      .option('--limit <number>', 'number of latest tasks to list', wholeNumber(1, 2047), 20)
-      .action(
-        act((id: string | undefined, options: StatusOptions) => status(id, options, terminal)),
-      ),
-  );
   withConnection(
     program
       .command('logs')
@@ -86,40 +67,6 @@ export function addTaskCommands({ program, terminal, act }: CommandContext): voi
       .description('cancel a task, or all tasks of a scatter that have not ended')
       .action(act((id: string, options: ConnectionOptions) => cancel(id, options, terminal))),
   );
-}
-
-async function status(
-  id: string | undefined,
-  options: StatusOptions,
-  terminal: Terminal,
-): Promise<ExitCode> {
-  const client = connect(options, terminal);
-  if (id === undefined) {
-    const tasks = (await client.list({ view: 'BASIC', page_size: options.limit })).tasks;
-    if (options.json) printJson(terminal, tasks);
-    else if (tasks.length === 0) printLine(terminal.err, 'No task has been submitted yet.');
-    else showTasks(tasks, terminal);
-    return exitCodes.ok;
-  }
-  if (!isScatterId(id)) {
-    const task = await client.get(id, { view: 'FULL' });
-    if (options.json) printJson(terminal, task);
-    else showTask(task, terminal);
-    return exitOfTask(task);
-  }
-  const scatter = await client.scatter(id);
-  const tasks = options.tasks
-    ? await Array.fromAsync(client.scatterTasks(id, { view: 'BASIC', page_size: LARGEST_PAGE }))
-    : undefined;
-  if (options.json) printJson(terminal, tasks === undefined ? scatter : { ...scatter, tasks });
-  else {
-    showScatter(scatter, terminal);
-    if (tasks !== undefined) {
-      printLine(terminal.out);
-      showTasks(tasks, terminal);
-    }
-  }
-  return exitOfScatter(scatter);
 }
 
 async function logs(id: string, options: LogOptions, terminal: Terminal): Promise<ExitCode> {
@@ -197,6 +144,7 @@ async function timeline(
           },
         ],
         found.spans,
+        terminal,
       ),
     );
   return exitCodes.ok;

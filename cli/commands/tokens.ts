@@ -128,7 +128,7 @@ async function list(options: ConnectionOptions, terminal: Terminal): Promise<Exi
       terminal.err,
       'No token has been created yet. Those of BATCHWELL_TOKENS are not listed.',
     );
-  else printLine(terminal.out, formatTable(columns, tokens));
+  else printLine(terminal.out, formatTable(columns, tokens, terminal));
   return exitCodes.ok;
 }
 

@@ -120,7 +120,7 @@ async function list(options: ConnectionOptions, terminal: Terminal): Promise<Exi
   const webhooks = await connect(options, terminal).listWebhooks();
   if (options.json) printJson(terminal, webhooks);
   else if (webhooks.length === 0) printLine(terminal.err, 'You have no webhooks.');
-  else printLine(terminal.out, formatTable(webhookColumns, webhooks));
+  else printLine(terminal.out, formatTable(webhookColumns, webhooks, terminal));
   return exitCodes.ok;
 }
 
@@ -169,7 +169,7 @@ async function deliveries(
   }
   if (options.json) printJson(terminal, rows);
   else if (rows.length === 0) printLine(terminal.err, 'The webhook has no such deliveries.');
-  else printLine(terminal.out, formatTable(deliveryColumns, rows));
+  else printLine(terminal.out, formatTable(deliveryColumns, rows, terminal));
   return exitCodes.ok;
 }
 

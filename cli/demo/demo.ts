@@ -5,6 +5,7 @@
  */
 import { openClient } from '../../packages/client/client.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import { noteStack } from '../local-stacks.ts';
 import { startProgress } from '../output/progress.ts';
 import { formatCount, formatDuration } from '../output/table.ts';
 import { printJson, printLine, type Terminal } from '../output/terminal.ts';
@@ -214,5 +215,6 @@ function printMeasurements(
 async function keepRunning(stack: Stack, terminal: Terminal): Promise<ExitCode> {
   printLine(terminal.out, `\nStill running:\n${describeStack(stack)}\n`);
   printLine(terminal.out, 'Press Ctrl-C to stop all services and delete their data.');
-  return untilInterrupted(stack, terminal);
+  const forget = await noteStack(stack.apiUrl, stack.environment);
+  return untilInterrupted(stack, terminal).finally(forget);
 }

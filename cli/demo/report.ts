@@ -100,8 +100,16 @@ const countOf = (requests: Record<string, number>, operation: string): number =>
     ? Object.values(requests).reduce((sum, count) => sum + count, 0)
     : (requests[operation] ?? 0);
 
-export const NEXT_STEPS = `Next:
-  npm run demo -- --keep        keep everything running, with the API docs, queue board and metrics
-  npm run demo -- --verbose     also print every AWS request of both runs
-  npm run batchwell -- up       run the services for tasks of your own
-  npm run batchwell -- --help   list all commands`;
+/** A clone runs TypeScript by npm scripts; the package that npm installs is JavaScript. */
+const isClone = import.meta.url.endsWith('.ts');
+const DEMO = isClone ? 'npm run demo --' : 'npx batchwell demo';
+const CLI = isClone ? 'npm run batchwell --' : 'npx batchwell';
+
+const STEPS: readonly (readonly [string, string])[] = [
+  [`${DEMO} --keep`, 'keep everything running, with the API docs, queue board and metrics'],
+  [`${DEMO} --verbose`, 'also print every AWS request of both runs'],
+  [`${CLI} up`, 'run the services for tasks of your own'],
+  [`${CLI} --help`, 'list all commands'],
+];
+
+export const NEXT_STEPS = `Next:\n${STEPS.map(([command, what]) => `  ${command.padEnd(29)} ${what}`).join('\n')}`;

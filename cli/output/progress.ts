@@ -1,19 +1,21 @@
-/** Progress on stderr: on a terminal one line that is replaced, elsewhere a line now and then. */
+/** Progress on stderr: on a terminal lines that are replaced, elsewhere a line now and then. */
+import { createLogUpdate } from 'log-update';
+import { paint } from './paint.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Progress {
   /**
-   * Shows the current state. On a terminal it replaces the line. Elsewhere it is printed when it
+   * Shows the current state. On a terminal it replaces what was shown. Elsewhere it is printed when it
    * differs from the last line and that one is old enough, so that quick work prints nothing.
+   * @param share how much is done, from 0 to 1: shown as a bar on a terminal
    */
-  show(text: string): void;
+  show(text: string, share?: number): void;
   /** Ends the line. The last text, if there is one, is always printed. */
   end(text?: string): void;
 }
 
 /** Often enough to follow a log as it grows, rarely enough not to fill one that is kept. */
 const LINE_EVERY_MS = 5000;
-const WIDEST = 110;
 
 export interface ProgressOptions {
   /** Shortest time between two lines where the line cannot be replaced. */
@@ -22,34 +24,58 @@ export interface ProgressOptions {
   nowMs?: () => number;
 }
 
+type ProgressTerminal = Pick<Terminal, 'err' | 'errIsLive' | 'errColour' | 'columns'>;
+
 export function startProgress(
-  { err, errIsLive }: Pick<Terminal, 'err' | 'errIsLive'>,
+  terminal: ProgressTerminal,
   { lineEveryMs = LINE_EVERY_MS, nowMs = Date.now }: ProgressOptions = {},
 ): Progress {
+  return terminal.errIsLive ? onTerminal(terminal) : inLog(terminal, lineEveryMs, nowMs);
+}
+
+function onTerminal({ err, columns, errColour }: ProgressTerminal): Progress {
+  // The cursor stays: a killed process could not show it again.
+  const update = createLogUpdate(err, { defaultWidth: columns, showCursor: true });
+  let shown = '';
+  return {
+    show(text, share) {
+      shown = text;
+      update(share === undefined ? text : `${formatBar(share, columns, errColour)}\n${text}`);
+    },
+    end(text) {
+      if (text === undefined && shown === '') return;
+      update(text ?? shown);
+      update.done();
+      shown = '';
+    },
+  };
+}
+
+function inLog({ err }: ProgressTerminal, lineEveryMs: number, nowMs: () => number): Progress {
   let shown = '';
   let shownMs = nowMs();
-  const writeLive = (text: string): void => {
-    const cut = text.length > WIDEST ? `${text.slice(0, WIDEST - 1)}…` : text;
-    err.write(`\r\u001b[2K${cut}`);
-  };
   return {
     show(text) {
-      if (text === shown) return;
-      if (errIsLive) writeLive(text);
-      else {
-        if (nowMs() - shownMs < lineEveryMs) return;
-        err.write(`${text}\n`);
-      }
+      if (text === shown || nowMs() - shownMs < lineEveryMs) return;
+      err.write(`${text}\n`);
       shown = text;
       shownMs = nowMs();
     },
     end(text) {
-      if (errIsLive) {
-        if (text === undefined && shown === '') return;
-        writeLive(text ?? shown);
-        err.write('\n');
-      } else if (text !== undefined && text !== shown) err.write(`${text}\n`);
+      if (text !== undefined && text !== shown) err.write(`${text}\n`);
       shown = '';
     },
   };
+}
+
+const WIDEST_BAR = 60;
+const PERCENT_CELLS = 6;
+
+/** `━━━━━━━━────────  50 %` */
+function formatBar(share: number, columns: number, colour: boolean): string {
+  const cells = Math.max(10, Math.min(WIDEST_BAR, columns - PERCENT_CELLS - 1));
+  const full = Math.floor(Math.max(0, Math.min(1, share)) * cells);
+  const percent = `${Math.floor(share * 100)} %`.padStart(PERCENT_CELLS);
+  const done = paint('━'.repeat(full), 'green', { colour });
+  return `${done}${paint('─'.repeat(cells - full), 'dim', { colour })}${percent}`;
 }

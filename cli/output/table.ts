@@ -1,57 +1,124 @@
-/** Tables for people; programs use --json. */
+/** Tables for people, as wide as the terminal at most; programs use --json. */
+import cliui from 'cliui';
+import stringWidth from 'string-width';
+import { paint, type Paint } from './paint.ts';
 
 export interface Column<Row> {
   heading: string;
   value(row: Row): string | number | undefined;
+  paint?(row: Row): Paint | undefined;
 }
 
-/** Replaces control characters by `?`. One character is assumed to take one terminal cell. */
+/** What a text has to fit. */
+export interface Look {
+  columns: number;
+  colour: boolean;
+}
+
+const PLAIN: Look = { columns: 80, colour: false };
+
+/** Replaces control characters by `?`. */
 export const printable = (value: string | number | undefined): string =>
   // oxlint-disable-next-line no-control-regex -- a name from another user must not control this terminal
   String(value ?? '').replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 
-const longest = (least: number, texts: readonly string[]): number =>
-  texts.reduce((most, { length }) => Math.max(most, length), least);
+const GAP = 2;
+/** A column is not made narrower, even where its words are longer. */
+const NARROWEST = 12;
+
+const longest = (texts: readonly string[]): number =>
+  texts.reduce((most, text) => Math.max(most, stringWidth(text)), 0);
+
+const longestWord = (texts: readonly string[]): number =>
+  longest(texts.flatMap((text) => text.split(' ')));
+
+/**
+ * Takes what is too much from the widest column again and again: first down to its longest word, so
+ * that lines break between words, then, where that is not enough, further.
+ */
+function fitWidths(wanted: readonly { natural: number; word: number }[], room: number): number[] {
+  const widths = wanted.map(({ natural }) => natural);
+  const shrink = (least: readonly number[]): void => {
+    for (;;) {
+      const excess = widths.reduce((sum, width) => sum + width, 0) - room;
+      const [at, width] = [...widths.entries()]
+        .filter(([index, size]) => size > (least[index] ?? 0))
+        .reduce(([a, most], [index, size]) => (size > most ? [index, size] : [a, most]), [-1, 0]);
+      if (excess <= 0 || at < 0) return;
+      const next = Math.max(0, ...widths.filter((size, index) => index !== at && size < width));
+      widths[at] = Math.max(least[at] ?? 0, Math.min(width - 1, Math.max(next, width - excess)));
+    }
+  };
+  shrink(wanted.map(({ word }) => word));
+  shrink(wanted.map(({ natural }) => Math.min(natural, NARROWEST)));
+  return widths;
+}
 
 /**
  * Columns are as wide as their widest cell and two spaces apart; numbers are aligned to the right.
+ * What does not fit is continued on the next line.
  */
-export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
-  const cells = rows.map((row) => columns.map((column) => column.value(row)));
-  const widths = columns.map((column, at) =>
-    longest(
-      column.heading.length,
-      cells.map((row) => printable(row[at])),
-    ),
-  );
+export function formatTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  look: Look = PLAIN,
+): string {
+  const cells = rows.map((row) => columns.map((column) => printable(column.value(row))));
   const isNumeric = columns.map(
-    (_, at) =>
-      cells.length > 0 &&
-      cells.every((row) => row[at] === undefined || /^\d[\d.,]*$/.test(String(row[at]))),
+    (_, at) => cells.length > 0 && cells.every((row) => /^(?:\d[\d.,]*)?$/.test(row[at] ?? '')),
   );
-  const line = (texts: readonly string[]): string =>
-    texts
-      .map((text, at) =>
-        isNumeric[at] ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0),
-      )
-      .join('  ')
-      .trimEnd();
-  return [
-    line(columns.map((column) => column.heading)),
-    ...cells.map((row) => line(row.map(printable))),
-  ].join('\n');
+  const texts = columns.map((column, at) => [column.heading, ...cells.map((row) => row[at] ?? '')]);
+  const widths = fitWidths(
+    texts.map((column) => ({ natural: longest(column), word: longestWord(column) })),
+    look.columns - GAP * (columns.length - 1),
+  );
+  const painted = rows.map((row, line) =>
+    columns.map((column, at) => paint(cells[line]?.[at] ?? '', column.paint?.(row), look)),
+  );
+  const headings = columns.map(({ heading }) => paint(heading, 'bold', look));
+  return layOut([headings, ...painted], widths, isNumeric);
+}
+
+function layOut(
+  lines: readonly (readonly string[])[],
+  widths: readonly number[],
+  toTheRight: readonly boolean[] = [],
+): string {
+  const gaps = widths.map((_, at) => (at === widths.length - 1 ? 0 : GAP));
+  const width = widths.reduce((sum, one, at) => sum + one + (gaps[at] ?? 0), 0);
+  const ui = cliui({ width, wrap: true });
+  for (const cells of lines)
+    ui.div(
+      ...cells.map((text, at) => ({
+        text,
+        width: (widths[at] ?? 0) + (gaps[at] ?? 0),
+        padding: [0, gaps[at] ?? 0, 0, 0],
+        ...(toTheRight[at] && { align: 'right' as const }),
+      })),
+    );
+  return ui
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
 }
 
 /** Lines of `name  value`; those without a value are left out. */
 export function formatFacts(
   facts: readonly (readonly [string, string | number | undefined])[],
+  look: Look = PLAIN,
 ): string {
-  const known = facts.filter(([, value]) => value !== undefined && value !== '');
-  const width = longest(
-    0,
-    known.map(([name]) => name),
+  const known = facts.flatMap(([name, value]) =>
+    value === undefined || value === '' ? [] : [[name, printable(value)] as const],
   );
-  return known.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n');
+  if (known.length === 0) return '';
+  const names = longest(known.map(([name]) => name));
+  // A word is never broken here: people copy URLs, ids and paths.
+  const values = Math.max(
+    Math.min(longest(known.map(([, value]) => value)), look.columns - names - GAP),
+    longestWord(known.map(([, value]) => value)),
+  );
+  return layOut(known, [names, values]);
 }
 
 /** `850 ms`, `12.3 s`, `4 min 05 s`. */
@@ -65,3 +132,13 @@ export function formatDuration(ms: number): string {
 const thousands = new Intl.NumberFormat('en-US');
 /** `1,234,567`. */
 export const formatCount = (count: number): string => thousands.format(count);
+
+export const GIB = 1024 ** 3;
+const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** `1.5 GiB`: in the units in which tasks ask for memory. */
+export function formatGib(bytes: number): string {
+  const power = Math.min(BINARY.length - 1, bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${power === 0 ? Math.round(value) : value.toFixed(1)} ${BINARY[power]}`;
+}

@@ -12,6 +12,14 @@ export interface Terminal {
   err: Writable;
   /** Whether a line on `err` can be replaced, as on a terminal. */
   errIsLive: boolean;
+  /** The same for `out`. */
+  outIsLive: boolean;
+  /** Width in cells. */
+  columns: number;
+  /** Whether `out` shows colours. */
+  colour: boolean;
+  /** Whether `err` shows colours. */
+  errColour: boolean;
   environment: Readonly<Record<string, string | undefined>>;
   /** Aborted by Ctrl-C, SIGTERM or SIGHUP. */
   interrupted: AbortSignal;
@@ -27,6 +35,35 @@ export const printJson = (terminal: Terminal, value: unknown): void =>
 /** One JSON value per line, for output that arrives over time. */
 export const printJsonLine = (terminal: Terminal, value: unknown): void =>
   printLine(terminal.out, JSON.stringify(value));
+
+/** For a command that works on the servers of the local stack: the AWS SDK reads the environment. */
+export function adoptEnvironment(variables: Readonly<Record<string, string>>): void {
+  Object.assign(process.env, variables);
+}
+
+const DEFAULT_COLUMNS = 80;
+const FEWEST_COLUMNS = 40;
+
+/** COLUMNS, else the terminal's own width; 80 where the output is not a terminal. */
+function columnsOf(
+  { COLUMNS: given }: Readonly<Record<string, string | undefined>>,
+  stream: Partial<Pick<NodeJS.WriteStream, 'columns'>>,
+): number {
+  const columns =
+    given !== undefined && /^[1-9]\d{0,3}$/.test(given) ? Number(given) : stream.columns;
+  return Math.max(FEWEST_COLUMNS, columns ?? DEFAULT_COLUMNS);
+}
+
+/** NO_COLOR (no-color.org) wins, then FORCE_COLOR; otherwise a terminal that is not dumb has colours. */
+export function showsColour(
+  environment: Readonly<Record<string, string | undefined>>,
+  { isTTY }: { isTTY?: boolean },
+): boolean {
+  if (environment['NO_COLOR']) return false;
+  const forced = environment['FORCE_COLOR'];
+  if (forced !== undefined) return forced !== '0' && forced !== 'false';
+  return isTTY === true && environment['TERM'] !== 'dumb';
+}
 
 /**
  * The real terminal. A second Ctrl-C ends the process at once, even while services are being
@@ -50,7 +87,11 @@ export function processTerminal(): Terminal {
     input: process.stdin,
     out: process.stdout,
     err: process.stderr,
-    errIsLive: process.stderr.isTTY === true,
+    errIsLive: process.stderr.isTTY === true && process.env['TERM'] !== 'dumb',
+    outIsLive: process.stdout.isTTY === true && process.env['TERM'] !== 'dumb',
+    columns: columnsOf(process.env, process.stdout.isTTY ? process.stdout : process.stderr),
+    colour: showsColour(process.env, process.stdout),
+    errColour: showsColour(process.env, process.stderr),
     environment: process.env,
     interrupted: interruption.signal,
   };

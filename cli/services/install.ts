@@ -4,10 +4,12 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import {
   choosePackageManager,
   installScript,
   installSentence,
+  PLAN_ENDS,
   type InstallPaths,
 } from './package-managers.ts';
 import type { WantedProgram } from './programs.ts';
@@ -72,8 +74,8 @@ function isExecutable(path: string): boolean {
 }
 
 /**
- * The full path of the wanted program. As root, a missing one is installed: one line on stderr says
- * so. Rejects with MissingProgram.
+ * The full path of the wanted program. As root, a missing one is installed: stderr says which packages
+ * that will be, and how far it is. Rejects with MissingProgram.
  */
 export async function ensureProgram(
   wanted: WantedProgram,
@@ -96,6 +98,7 @@ export async function ensureProgram(
   const { output, code } = await runShell(
     installScript(manager, { ...wanted, packageNames: names }, machine.installPaths),
     machine.searchFolders,
+    followInstall(announce),
   );
   const installed = findProgram(wanted.programs, machine);
   if (installed !== undefined) return installed;
@@ -109,11 +112,36 @@ function announceOnStderr(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+const PROGRESS_EVERY_MS = 3000;
+
+/** Takes the lines of a package manager; tells what it will install, and now and then what it does. */
+function followInstall(announce: (line: string) => void): (line: string) => void {
+  const planned: string[] = [];
+  let isPlanning = true;
+  let saidMs = Date.now();
+  return (line) => {
+    const [, name] = /^Inst (\S+)/.exec(line) ?? [];
+    if (isPlanning && name !== undefined) planned.push(name);
+    else if (line === PLAN_ENDS) {
+      isPlanning = false;
+      if (planned.length > 0)
+        announce(
+          `  It will install ${planned.length} ${planned.length === 1 ? 'package' : 'packages'}: ${planned.join(', ')}.`,
+        );
+    } else if (!isPlanning && /^(Unpacking|Setting up) /.test(line)) {
+      if (Date.now() - saidMs < PROGRESS_EVERY_MS) return;
+      saidMs = Date.now();
+      announce(`  ${line.replace(/ \(.*$/, '').replace(/\.+$/, '')}…`);
+    }
+  };
+}
+
 const OUTPUT_TAIL_CHARACTERS = 4_000;
 
 function runShell(
   script: string,
   searchFolders: string[],
+  onLine: (line: string) => void,
 ): Promise<{ output: string; code: number | null }> {
   return new Promise((resolve, reject) => {
     const child = spawn('/bin/sh', ['-c', script], {
@@ -126,6 +154,7 @@ function runShell(
         output = (output + text).slice(-OUTPUT_TAIL_CHARACTERS);
       });
     }
+    createInterface({ input: child.stdout }).on('line', onLine);
     child.once('error', reject);
     child.once('close', (code) => resolve({ output, code }));
   });

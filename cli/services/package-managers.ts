@@ -68,7 +68,7 @@ export function installScript(
     `exec 9>'${paths.lockFile}'`,
     'if command -v flock >/dev/null 2>&1; then flock 9; fi',
     `if ${have}; then exit 0; fi`,
-    ...(manager === 'apt-get' ? aptLines(paths.policyFile) : []),
+    ...(manager === 'apt-get' ? [...aptLines(paths.policyFile), planLine(packageNames)] : []),
     // Without fd 9: a daemon that a package starts would hold the lock forever.
     `{ ${attempts}; } </dev/null 9>&- || exit`,
     ...(manager === 'apt-get'
@@ -81,6 +81,15 @@ export function installScript(
   ];
   return `${lines.join('\n')}\n`;
 }
+
+/** After the lines `Inst NAME …` that tell what will be installed. */
+export const PLAN_ENDS = 'batchwell-plan-ends';
+
+/** Asks apt what it would do with the first package that it knows. */
+const planLine = (packageNames: readonly string[]): string => {
+  const simulations = packageNames.map((name) => `${INSTALL_COMMANDS['apt-get']} -s ${name}`);
+  return `{ ${simulations.join(' || ')}; } </dev/null 2>/dev/null 9>&- || true; echo ${PLAN_ENDS}`;
+};
 
 const POLICY_MARK = 'written by batchwell while it installs packages';
 

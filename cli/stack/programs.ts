@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { HOST_FOLDER } from '../../core/container/container.ts';
 import { ServerNotReady } from '../services/owned-server.ts';
 import { startOnPort } from '../services/ports.ts';
 import { startProgram, type ProcessGroup } from './processes.ts';
@@ -16,12 +17,17 @@ export interface StackPlace {
   temporary: boolean;
 }
 
-const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+/** In the package that npm installs, the programs are JavaScript. */
+const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+const fromRoot = (path: string): string =>
+  fileURLToPath(new URL(`../../${path}.${EXTENSION}`, import.meta.url));
 
 interface Program {
   title: string;
   /** Names its log file. */
   name: string;
+  /** From the root, without its extension. */
   script: string;
   args: string[];
   environment: NodeJS.ProcessEnv;
@@ -58,8 +64,9 @@ export async function startLocalS3Program(
   return start(place, {
     title: 'the local S3',
     name: 's3',
-    script: 'packages/local-aws/s3/main.ts',
-    args: ['--data', dataFolder],
+    script: 'packages/local-aws/s3/main',
+    // A newcomer has no bucket, and nothing here costs anything.
+    args: ['--data', dataFolder, '--buckets-on-demand'],
     environment,
   });
 }
@@ -72,11 +79,13 @@ export async function startLocalBatchProgram(
 ): Promise<string> {
   const dataFolder = join(place.folder, 'batch');
   const settingsFile = join(place.folder, 'batch.json');
-  await writeFile(settingsFile, JSON.stringify({ dataFolder, jobEnvironment }));
+  // As the hosts of our templates do, so that an image behaves the same here.
+  const settings = { dataFolder, jobEnvironment, withoutEntrypointAt: HOST_FOLDER };
+  await writeFile(settingsFile, JSON.stringify(settings));
   return start(place, {
     title: 'the local Batch',
     name: 'batch',
-    script: 'packages/local-aws/batch/main.ts',
+    script: 'packages/local-aws/batch/main',
     args: [settingsFile],
     environment,
   });
@@ -105,7 +114,7 @@ export async function startApiProgram(
     start(place, {
       title: 'the API',
       name: 'api',
-      script: 'cli/main.ts',
+      script: 'cli/main',
       args: ['api'],
       environment: { ...asService(environment), HOST: '127.0.0.1', PORT: String(port) },
     });
@@ -129,7 +138,7 @@ export const startWorkerProgram = (
     start(place, {
       title: `worker ${number}`,
       name: `worker-${number}`,
-      script: 'cli/main.ts',
+      script: 'cli/main',
       args: ['worker'],
       environment: { ...asService(environment), BATCHWELL_METRICS_PORT: String(port) },
     }),

@@ -1,5 +1,6 @@
 /** What an installation offers to tasks, and to whose: by its settings, under their names in Config. */
 import { isFolderName, isForOwner, readVolumes } from '../container/volumes.ts';
+import { loginsFor } from '../image/logins.ts';
 import { isSameQueue } from '../submission/on-demand.ts';
 
 interface OfferSettings {
@@ -14,7 +15,7 @@ interface OfferSettings {
   containerUser: string;
   /** ARNs of secrets that tasks may name; `*` is any text, `{owner}` the owner of the task. */
   allowedSecrets: readonly string[];
-  /** The same for logins to registries. */
+  /** Logins to registries that tasks may name, `registry=ARN` each, with the same patterns of ARNs. */
   allowedCredentials: readonly string[];
   volumes: readonly string[];
   taskVolumes: readonly string[];
@@ -32,6 +33,8 @@ export interface Offers extends OfferSettings {
   owner: string;
 }
 
+const OWNER = '{owner}';
+
 /** Before the values of a secret's JSON, its stages and its versions. */
 const SECRET_FIELDS = 7;
 
@@ -43,7 +46,28 @@ export const mayUseSecret = (arn: string, patterns: readonly string[], owner: st
     return matcher !== undefined && (matcher.test(arn) || matcher.test(whole));
   });
 
-const OWNER = '{owner}';
+/**
+ * Whether an owner's task may have its image pulled with a login. A login is for the registries that
+ * the setting names: another registry would be told the password.
+ */
+export const mayUseLogin = (
+  arn: string,
+  image: string,
+  { allowedCredentials, owner }: Pick<Offers, 'allowedCredentials' | 'owner'>,
+): boolean =>
+  mayUseSecret(
+    arn,
+    loginsFor(image, allowedCredentials).map((login) => login.arn),
+    owner,
+  );
+
+/**
+ * Whether `{owner}` is a whole part of an ARN, between slashes or colons: with `{owner}-*` the secrets
+ * of `ann-bob` would be ann's.
+ */
+export const hasWholeOwner = (pattern: string): boolean =>
+  pattern.split(/[/:]/).every((part) => !part.includes(OWNER) || part === OWNER);
+
 const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
 
 /**
@@ -52,7 +76,14 @@ const escaped = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/
  */
 function patternOf(pattern: string, owner: string): RegExp | undefined {
   if (pattern.includes(OWNER) && !isFolderName(owner)) return undefined;
-  const named = pattern.split(OWNER).map((part) => part.split('*').map(escaped).join('.*'));
+  const parts = pattern.split(OWNER);
+  // Before an owner's name, any text within one part: with `*` over several, ann could be a folder of bob's.
+  const named = parts.map((part, at) =>
+    part
+      .split('*')
+      .map(escaped)
+      .join(at < parts.length - 1 ? '[^/:]*' : '.*'),
+  );
   return new RegExp(`^${named.join(escaped(owner))}$`, 's');
 }
 

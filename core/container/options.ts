@@ -3,7 +3,7 @@
  * secrets, volumes, a place for its log. Settings give the defaults of all tasks; a task replaces
  * them by backend parameters.
  */
-import { parseImageName } from '../image/image-name.ts';
+import { loginsFor } from '../image/logins.ts';
 import {
   IMAGE_USER,
   readSecret,
@@ -163,19 +163,9 @@ export function volumesNotOffered(
   });
 }
 
-/** Of the longest registry or repository that the image is below: `ghcr.io/lab`. */
-function credentialsFor(image: string, entries: readonly string[]): string | undefined {
-  const name = parseImageName(image);
-  const place = name ? `${name.registry}/${name.repository}` : image;
-  const found = entries
-    .map((entry): [below: string, arn: string] => {
-      const at = entry.indexOf('=');
-      return [entry.slice(0, at), entry.slice(at + 1)];
-    })
-    .filter(([below]) => place === below || place.startsWith(`${below}/`))
-    .toSorted(([a], [b]) => b.length - a.length);
-  return found[0]?.[1];
-}
+/** Of the longest registry or repository that the image is below. */
+const credentialsFor = (image: string, entries: readonly string[]): string | undefined =>
+  loginsFor(image, entries).toSorted((a, b) => b.below.length - a.below.length)[0]?.arn;
 
 /** What RegisterJobDefinition is told of it, in its containerProperties. */
 export interface OptionContent {

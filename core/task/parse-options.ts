@@ -1,5 +1,5 @@
 /** Reads what a task asks for its container from its backend parameters. */
-import { mayUseSecret, volumesFor, type Offers } from '../access/offers.ts';
+import { mayUseLogin, mayUseSecret, volumesFor, type Offers } from '../access/offers.ts';
 import {
   CREDENTIAL_FORM,
   isCredentialArn,
@@ -57,6 +57,8 @@ interface Asked {
   valueOf(names: readonly OptionParameter[]): { name: OptionParameter; text: string } | undefined;
   refuse: RefuseOption;
   offers: Offers | undefined;
+  /** Of the task's executors; '' where none can be read. */
+  image: string;
 }
 
 export function parseOptions(asked: Asked): Pick<Resources, 'container' | 'job_tags'> {
@@ -152,16 +154,15 @@ function secretsOf(asked: Asked): ContainerOptions {
   return {};
 }
 
-function credentialsOf({ valueOf, refuse, offers }: Asked): ContainerOptions {
+function credentialsOf({ valueOf, refuse, offers, image }: Asked): ContainerOptions {
   const arn = valueOf(['registry_credentials'])?.text;
   if (arn === undefined) return {};
   if (!isCredentialArn(arn)) refuse('registry_credentials', CREDENTIAL_FORM, arn);
-  else if (mayUseSecret(arn, offers?.allowedCredentials ?? [], offers?.owner ?? ''))
-    return { registryCredentials: arn };
+  else if (offers && mayUseLogin(arn, image, offers)) return { registryCredentials: arn };
   else
     refuse(
       'registry_credentials',
-      'a login that BATCHWELL_ALLOWED_REGISTRY_CREDENTIALS names for this owner',
+      `a login that BATCHWELL_ALLOWED_REGISTRY_CREDENTIALS names for this owner and the registry of ${image}`,
       arn,
     );
   return {};

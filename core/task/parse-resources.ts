@@ -70,7 +70,11 @@ const MOST_TIMEOUT_SECONDS = 365 * 24 * 3600;
 const MOST_PRIORITY = 9999;
 
 /** The first of the limits' queues is used for tasks that do not name one. */
-export function parseResources(task: Source, defaultsOf: ResourceDefaults): ParsedResources {
+export function parseResources(
+  task: Source,
+  defaultsOf: ResourceDefaults,
+  image: string,
+): ParsedResources {
   const { offers, amounts, limits: { queues } = {} } = defaultsOf;
   const queue = queues?.[0];
   const given = rawOf(task, 'resources');
@@ -104,6 +108,7 @@ export function parseResources(task: Source, defaultsOf: ResourceDefaults): Pars
         valueOf: (names) => valueOf(known, names),
         refuse: (name, expected, got) => refuseParameter(reader, name, expected, got),
         offers,
+        image,
       }),
     },
     cache,

@@ -62,7 +62,11 @@ export function parseTesTask(input: unknown, defaults: TaskDefaults): ParsedTask
   refuseSharedUrls(outputs, defaults.pathMap, problems);
   // Positions are known only while nothing was left out.
   if (problems.length === 0) refusePaths({ inputs, outputs, executors, volumes }, problems);
-  const { resources, warnings, ...asked } = parseResources(reader, defaults);
+  const { resources, warnings, ...asked } = parseResources(
+    reader,
+    defaults,
+    executors[0]?.image ?? '',
+  );
   const modes = modesOf(asked, { tags, problems, defaults });
   const named = profileTag(tags, problems, defaults.profile);
   refuseForbidden({ inputs, outputs, resources }, defaults, problems);

@@ -85,7 +85,10 @@ function submissions(transport: Transport): Submissions {
   };
 }
 
-type Looks = Pick<Client, 'get' | 'list' | 'listAll' | 'scatter' | 'scatterTasks' | 'listScatters'>;
+type Looks = Pick<
+  Client,
+  'get' | 'list' | 'listAll' | 'scatter' | 'scatterTasks' | 'failures' | 'listScatters'
+>;
 
 function looks(transport: Transport): Looks {
   return {
@@ -95,6 +98,8 @@ function looks(transport: Transport): Looks {
     listAll: (filter) => allTasks(transport, `${TES}/tasks`, filter),
     scatter: (id, { signal } = {}) => sendForJson(transport, { path: scatterPath(id), signal }),
     scatterTasks: (id, filter) => allTasks(transport, `${scatterPath(id)}/tasks`, filter),
+    failures: (of = { hours: 24 }, { signal } = {}) =>
+      sendForJson(transport, { path: '/v1/failures', query: of, signal }),
     async *listScatters({ signal } = {}) {
       for await (const { scatters } of pages((page_token) =>
         sendForJson<ScatterList>(transport, {
@@ -156,7 +161,7 @@ function waits(
 
 function insights(
   transport: Transport,
-): Pick<Client, 'logs' | 'followLog' | 'script' | 'timeline' | 'serviceInfo'> {
+): Pick<Client, 'logs' | 'followLog' | 'script' | 'timeline' | 'usage' | 'serviceInfo'> {
   return {
     logs: async (id, { stream, executor, tailBytes, signal } = {}) =>
       (
@@ -171,6 +176,8 @@ function insights(
       (await send(transport, { path: `${ownPath(id)}/script`, signal })).text,
     timeline: (id, { signal } = {}) =>
       sendForJson(transport, { path: `${ownPath(id)}/timeline`, signal }),
+    usage: (id, { signal } = {}) =>
+      sendForJson(transport, { path: `${ownPath(id)}/usage`, signal }),
     serviceInfo: ({ signal } = {}) =>
       sendForJson(transport, { path: `${TES}/service-info`, signal }),
   };

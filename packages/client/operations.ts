@@ -14,6 +14,7 @@ import type {
   CromwellDiff,
   DeliveryReply,
   ExportedEntry,
+  FailureList,
   LogLine,
   MergeMode,
   ScatterAccepted,
@@ -26,6 +27,7 @@ import type {
   TesTask,
   TesTaskFull,
   TesTaskMinimal,
+  TaskUsage,
   Timeline,
   TokenMade,
   TokenReply,
@@ -190,6 +192,11 @@ export interface Client {
     id: string,
     filter?: TaskFilter<V>,
   ): AsyncGenerator<TaskOf<V>, void, undefined>;
+  /** Groups failed tasks by reason: those of a scatter, or of the last hours (24 by default). */
+  failures(
+    of?: { scatter: string } | { hours: number },
+    options?: CallOptions,
+  ): Promise<FailureList>;
   /** Yields all scatters, newest first. */
   listScatters(options?: CallOptions): AsyncGenerator<ScatterHead, void, undefined>;
   /**
@@ -223,6 +230,8 @@ export interface Client {
   script(id: string, options?: CallOptions): Promise<string>;
   /** Reads how the time of the task was spent. */
   timeline(id: string, options?: CallOptions): Promise<Timeline>;
+  /** What the task asked for, and what its executors used. */
+  usage(id: string, options?: CallOptions): Promise<TaskUsage>;
   /** Explains why a task was a cache hit or a miss; with `other`, how the two tasks differ. */
   explainCache(
     id: string,

@@ -105,14 +105,17 @@ it('/metrics answers while Redis hangs, reports it, and has no stale depths', as
   expect(before).toContain('batchwell_stage_workers{stage="submit"} 0');
   // A Redis that hangs is the worse case: nothing is refused, every command just waits.
   process.kill(redis.pid, 'SIGSTOP');
-  const [after, ready] = await Promise.all([
+  const [after, ready, alive] = await Promise.all([
     scrape(),
     fetch(new URL('/readyz', workers.metricsUrl)),
+    fetch(new URL('/healthz', workers.metricsUrl)),
   ]).finally(() => process.kill(redis.pid, 'SIGCONT'));
   expect(after).toContain('batchwell_dependency_up{dependency="redis"} 0');
   expect(after).toContain('batchwell_dependency_up{dependency="mysql"} 1');
   expect(after).not.toContain('batchwell_queue_messages{');
   expect([ready.status, await ready.json()]).toEqual([503, { away: ['redis'] }]);
+  // ECS asks this, so that a failover replaces no worker.
+  expect(alive.status).toBe(200);
   await vi.waitFor(
     async () =>
       expect(await scrape()).toContain(

@@ -77,6 +77,8 @@ export async function run(
     stdin?: string;
     environment?: Record<string, string>;
     errIsLive?: boolean;
+    columns?: number;
+    colour?: boolean;
     interrupted?: AbortSignal;
   } = {},
 ): Promise<Ran> {
@@ -87,6 +89,10 @@ export async function run(
     out,
     err,
     errIsLive: options.errIsLive ?? false,
+    outIsLive: false,
+    columns: options.columns ?? 80,
+    colour: options.colour ?? false,
+    errColour: false,
     environment: { ...(options.api && { BATCHWELL_URL: options.api.url }), ...options.environment },
     interrupted: options.interrupted ?? new AbortController().signal,
   });

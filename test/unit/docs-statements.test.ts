@@ -54,6 +54,10 @@ async function readProgram(): Promise<Command> {
     out: new PassThrough(),
     err: new PassThrough(),
     errIsLive: false,
+    outIsLive: false,
+    columns: 80,
+    colour: false,
+    errColour: false,
     environment: {},
     interrupted: new AbortController().signal,
   });

@@ -3,6 +3,8 @@ import { counts, countsFromFirst, percentiles, rate, type Plan, type Row } from 
 import { notifications } from '../rows/notifications.ts';
 import { processes } from '../rows/processes.ts';
 
+const NO_PROBES = '{route!~"/metrics|/healthz|/readyz"}';
+
 const api: Row = {
   title: 'API',
   panels: [
@@ -62,7 +64,7 @@ const api: Row = {
         'process is: see BatchwellApiSlow in the runbook.',
       queries: [
         {
-          expression: `topk(5, histogram_quantile(0.95, sum by (le, route, method) (${rate('batchwell_http_request_seconds_bucket')})))`,
+          expression: `topk(5, histogram_quantile(0.95, sum by (le, route, method) (${rate('batchwell_http_request_seconds_bucket', NO_PROBES)})))`,
           legend: '{{method}} {{route}}',
         },
       ],

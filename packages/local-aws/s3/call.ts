@@ -17,6 +17,8 @@ export interface S3Settings {
   kmsBuckets: readonly string[];
   /** Buckets whose requests must agree to pay. */
   requesterPays: readonly string[];
+  /** Whether a bucket is created when an object is written to it, which AWS never does. */
+  bucketsOnDemand: boolean;
 }
 
 export interface Call {

@@ -2,7 +2,7 @@
  * The local S3 as a process of its own:
  *
  *   node packages/local-aws/s3/main.ts --data FOLDER [--port 9000] [--bucket NAME]…
- *     [--region us-east-1] [--latency-ms 0]
+ *     [--region us-east-1] [--latency-ms 0] [--buckets-on-demand]
  *
  * Prints {"url":…,"port":…} on one line when it is ready. SIGTERM and SIGINT close it.
  */
@@ -22,6 +22,7 @@ async function main(): Promise<void> {
       bucket: { type: 'string', multiple: true, default: [] },
       region: { type: 'string', default: 'us-east-1' },
       'latency-ms': { type: 'string', default: '0' },
+      'buckets-on-demand': { type: 'boolean', default: false },
     },
   });
   if (values.data === undefined)
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
     createBuckets: values.bucket,
     region: values.region,
     latencyMs: wholeNumber('latency-ms', values['latency-ms']),
+    bucketsOnDemand: values['buckets-on-demand'],
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void s3.close());
   process.stdout.write(`${JSON.stringify({ url: s3.url, port: s3.port })}\n`);

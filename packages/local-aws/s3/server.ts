@@ -93,6 +93,8 @@ export interface LocalS3Options extends ListenOptions {
   kmsBuckets?: readonly string[];
   /** Buckets of another owner, who makes the requester pay. */
   requesterPays?: readonly string[];
+  /** Create a bucket when an object is written to it, which AWS never does. Default false. */
+  bucketsOnDemand?: boolean;
 }
 
 export interface LocalS3 {
@@ -160,6 +162,7 @@ async function perform(
         'The README of @batchwell/local-aws lists the operations that are.',
     );
   }
+  await createOnDemand(endpoint, target, operation, nowMs);
   return run({
     request,
     operation,
@@ -168,6 +171,20 @@ async function perform(
     settings: endpoint.settings,
     nowMs,
   });
+}
+
+/** Operations that write an object. UploadPart comes after CreateMultipartUpload. */
+const WRITES: ReadonlySet<string> = new Set(['PutObject', 'CopyObject', 'CreateMultipartUpload']);
+
+async function createOnDemand(
+  { settings, store }: Endpoint,
+  { bucketName }: Target,
+  operation: string,
+  nowMs: number,
+): Promise<void> {
+  if (!settings.bucketsOnDemand || !WRITES.has(operation)) return;
+  if (isBucketName(bucketName) && !store.buckets.has(bucketName))
+    await store.createBucket(bucketName, nowMs);
 }
 
 /** What was sent, for the ledger. Status 0: the connection was cut. */
@@ -287,12 +304,14 @@ const settingsOf = ({
   partMinBytes = DEFAULTS.partMinBytes,
   kmsBuckets = [],
   requesterPays = [],
+  bucketsOnDemand = false,
 }: LocalS3Options): S3Settings => ({
   region,
   copyLimitBytes,
   partMinBytes,
   kmsBuckets,
   requesterPays,
+  bucketsOnDemand,
   inlineBytes: DEFAULTS.inlineBytes,
 });
 
